@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * arena — memory that is given back all at once.
+ *
+ * One per connection, one per request, one per parsed document. Born with a
+ * limit; a peer that asks for more gets ERR_LIMIT. Foreign handles register a
+ * drop hook and are released with it.
+ */
+#ifndef MESHD_ARENA_H
+#define MESHD_ARENA_H
+
+#include "slice.h"
+
+struct arena_block;
+struct arena_hook;
+
+struct arena {
+	struct arena_block *blocks; /* newest first */
+	struct arena_hook *hooks;   /* run newest first */
+	size_t used;                /* bytes handed out */
+	size_t limit;               /* bytes */
+};
+
+/* `limit` in bytes; no memory is taken before the first use. */
+void arena_init(struct arena *a, size_t limit);
+
+/* Runs the hooks and frees everything; the arena may be used again. */
+void arena_reset(struct arena *a);
+
+/* The same, for good. */
+void arena_fini(struct arena *a);
+
+/* Zeroed, aligned for any type; NULL when the limit or the memory is gone. */
+void *arena_alloc(struct arena *a, size_t size) MUST_USE;
+void *arena_alloc_array(struct arena *a, size_t count, size_t size) MUST_USE;
+
+/* Copies the bytes, with a zero behind them that the slice does not count. */
+MUST_USE enum err arena_copy(struct arena *a, struct slice s,
+    struct slice *out);
+
+/* printf into the arena; SLICE_NONE when it is full. Zero-ended as above. */
+struct slice arena_printf(struct arena *a, const char *fmt, ...)
+    PRINTF_LIKE(2, 3);
+
+/* drop(arg) runs when the arena is reset; ERR_LIMIT leaves it uncalled. */
+MUST_USE enum err arena_on_reset(struct arena *a, void (*drop)(void *),
+    void *arg);
+
+#endif

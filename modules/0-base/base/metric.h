@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metric — numbers about ourselves, counted without locks.
+ *
+ * Each thread that counts registers one shard; adding is a plain store into
+ * its own shard (relaxed atomics), reading merges all of them. Families with
+ * labels hold a fixed number of series; what does not fit is counted in one
+ * series whose label values are all "other".
+ */
+#ifndef MESHD_METRIC_H
+#define MESHD_METRIC_H
+
+#include "buf.h"
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+enum {
+	METRIC_SHARDS_MAX = 66,    /* threads that count */
+	METRIC_SERIES_MAX = 4096,  /* series of one family */
+	METRIC_LABELS_MAX = 24,
+	METRIC_BUCKETS_MAX = 24
+};
+
+struct metric_family; /* lives until metrics_fini */
+struct metric_series; /* one set of label values */
+
+/*
+ * Registers a family; names and label names are borrowed for good (static).
+ * `bounds` are a histogram's upper bounds, ascending, else NULL and 0.
+ */
+struct metric_family *metric_family_new(const char *name, const char *help,
+    enum metric_type type, const char *const *label_names, size_t labels,
+    const double *bounds, size_t bound_count);
+
+/*
+ * The series of these values (copied), made if new; never NULL: past the
+ * limit it is the "other" series. Locks: look it up once, keep the pointer.
+ * A series that metric_series_release() gave back may be reused.
+ */
+struct metric_series *metric_series_get(struct metric_family *f,
+    const struct slice *values);
+void metric_series_release(struct metric_series *s);
+
+/* This thread's shard number, taken once; threads past the limit share one. */
+void metric_thread_init(void);
+
+void metric_add(struct metric_series *s, uint64_t n);     /* counter */
+void metric_gauge_add(struct metric_series *s, int64_t n); /* gauge */
+void metric_gauge_set(struct metric_series *s, int64_t v); /* one writer */
+void metric_observe(struct metric_series *s, double v);    /* histogram */
+
+/* Merged value of a counter or gauge. */
+int64_t metric_value(const struct metric_series *s);
+
+/* Prometheus text exposition 0.0.4 of everything. */
+MUST_USE enum err metrics_render(struct buf *out);
+
+/* Frees all families; for tests and the end of the process. */
+void metrics_fini(void);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * slice — a view of bytes that someone else owns.
+ *
+ * Text inside the program is a slice; `char *` stays at the edges. A slice is
+ * never zero-ended and may hold any byte.
+ */
+#ifndef MESHD_SLICE_H
+#define MESHD_SLICE_H
+
+#include "err.h"
+
+#include <string.h>
+
+struct slice {
+	const char *ptr;
+	size_t len;
+};
+
+/* A literal as a slice. */
+#define S(lit) ((struct slice){"" lit, sizeof(lit) - 1})
+#define SLICE_NONE ((struct slice){NULL, 0})
+
+/* For printf's "%.*s". */
+#define SLICE_ARG(s) (int)(s).len, (s).ptr
+
+static inline struct slice
+slice_of(const void *ptr, size_t len)
+{
+	return (struct slice){(const char *)ptr, len};
+}
+
+static inline struct slice
+slice_str(const char *zero_ended)
+{
+	return (struct slice){zero_ended, zero_ended ? strlen(zero_ended) : 0};
+}
+
+static inline bool
+slice_eq(struct slice a, struct slice b)
+{
+	return a.len == b.len &&
+	    (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+/* Equal without regard to ASCII case. */
+bool slice_eq_nocase(struct slice a, struct slice b);
+
+/* <0, 0, >0 in byte order; a prefix sorts first. */
+int slice_cmp(struct slice a, struct slice b);
+
+bool slice_starts(struct slice s, struct slice prefix);
+bool slice_ends(struct slice s, struct slice suffix);
+
+/* Bytes [from, from+len), cut to what is there. */
+struct slice slice_sub(struct slice s, size_t from, size_t len);
+
+/* Without spaces and tabs at both ends. */
+struct slice slice_trim(struct slice s);
+
+/* The index of the byte, or s.len. */
+size_t slice_find(struct slice s, char byte);
+
+/* The index of the last such byte, or s.len. */
+size_t slice_rfind(struct slice s, char byte);
+
+/*
+ * Cuts the part before `byte` off *rest and returns it; the byte itself is
+ * dropped. Without one, returns all and leaves *rest empty.
+ */
+struct slice slice_split(struct slice *rest, char byte);
+
+/* Decimal digits only, no sign, no space; ERR_PARSE or ERR_LIMIT. */
+MUST_USE enum err slice_to_u64(struct slice s, uint64_t *out);
+MUST_USE enum err slice_to_i64(struct slice s, int64_t *out);
+
+/*
+ * Go's duration text: "5s", "0.25s", "1h2m", "10ms", "1.5h"; units ns us ms s
+ * m h. No sign. Result in microseconds, cut; ERR_PARSE or ERR_LIMIT.
+ */
+MUST_USE enum err slice_to_duration_us(struct slice s, uint64_t *out_us);
+
+/* Copies with an ending zero into a fixed array; ERR_LIMIT if it is too long. */
+MUST_USE enum err slice_to_cstr(struct slice s, char *out, size_t out_len);
+
+/* SipHash-2-4 under a key that is chosen at process start. */
+uint64_t slice_hash(struct slice s);
+
+/* FNV-1a, 64 bit: the same in every process; not for untrusted keys. */
+uint64_t slice_hash_stable(struct slice s);
+
+/* True if the bytes are valid UTF-8 (RFC 3629). */
+bool slice_is_utf8(struct slice s);
+
+#endif

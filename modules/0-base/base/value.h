@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * value — a document as a tree, with the place of each node in its file.
+ *
+ * What codec makes of YAML and JSON and what model reads. Nodes live in an
+ * arena; a map keeps the order of its keys and has no duplicate.
+ */
+#ifndef MESHD_VALUE_H
+#define MESHD_VALUE_H
+
+#include "arena.h"
+
+enum value_type {
+	VALUE_NULL,
+	VALUE_BOOL,
+	VALUE_INT,   /* fits int64 */
+	VALUE_FLOAT, /* everything else that is a number */
+	VALUE_STRING,
+	VALUE_LIST,
+	VALUE_MAP
+};
+
+struct value {
+	enum value_type type;
+	uint32_t line;   /* from 1; 0 for a tree made in memory */
+	uint32_t column; /* from 1 */
+	union {
+		bool boolean;
+		int64_t integer;
+		double real;
+		struct slice string;
+	};
+	struct slice key;    /* inside a map */
+	struct value *child; /* first of a list or map */
+	struct value *last;
+	struct value *next; /* sibling */
+	size_t count;       /* children */
+};
+
+/* "string", "list" …, for messages. */
+const char *value_type_name(enum value_type t);
+
+/* The member of a map, or NULL; NULL too if `v` is NULL or no map. */
+const struct value *value_get(const struct value *v, struct slice key);
+
+/* Through nested maps by dots: "metadata.name". */
+const struct value *value_get_path(const struct value *v, struct slice path);
+
+/* The string member, or `otherwise` if absent or no string. */
+struct slice value_get_string(const struct value *v, struct slice key,
+    struct slice otherwise);
+
+/* Makers; NULL when the arena is full. Text is borrowed, not copied. */
+struct value *value_new(struct arena *a, enum value_type t) MUST_USE;
+struct value *value_new_string(struct arena *a, struct slice s) MUST_USE;
+struct value *value_new_int(struct arena *a, int64_t n) MUST_USE;
+struct value *value_new_bool(struct arena *a, bool b) MUST_USE;
+
+/* Appends to a list. item may be NULL (arena full): ERR_NO_MEMORY. */
+MUST_USE enum err value_append(struct value *list, struct value *item);
+
+/* Adds to a map; ERR_EXISTS for a key that is there. Borrows the key. */
+MUST_USE enum err value_set(struct value *map, struct slice key,
+    struct value *item);
+
+/* Same type, same content; maps without regard to order. */
+bool value_eq(const struct value *a, const struct value *b);
+
+#define VALUE_EACH(parent, it)                                                 \
+	for (const struct value *it = (parent) ? (parent)->child : NULL;       \
+	    it != NULL; it = it->next)
+
+#endif

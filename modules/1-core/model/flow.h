@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * flow — what is known of one request or connection when it is over.
+ *
+ * The proxy fills it, telemetry turns it into a log line and into series.
+ * It lives here, below both, because it speaks of rows of a view. Everything
+ * is borrowed for the call in which it is handed over.
+ */
+#ifndef MESHD_FLOW_H
+#define MESHD_FLOW_H
+
+#include "base/base.h"
+
+/*
+ * Why we answered ourselves, or how it ended badly. Letters are Envoy's, so
+ * that eyes and dashboards know them; words and the error token of RFC 9209
+ * §2.3 are what `Proxy-Status` carries.
+ *	X(name, letters, Proxy-Status error, words)
+ */
+#define FLOW_FLAG_TABLE(X)                                                     \
+	X(FLOW_OK, "-", "", "")                                                \
+	X(FLOW_NO_ROUTE, "NR", "destination_not_found",                        \
+	    "no route matches this request")                                   \
+	X(FLOW_NO_CLUSTER, "NC", "destination_not_found",                      \
+	    "the route's destination does not exist")                          \
+	X(FLOW_NO_ENDPOINT, "UH", "destination_unavailable",                   \
+	    "the destination has no healthy endpoint")                         \
+	X(FLOW_CONNECT_FAILED, "UF", "connection_refused",                     \
+	    "no connection to the endpoint")                                   \
+	X(FLOW_RETRY_LIMIT, "URX", "connection_terminated",                    \
+	    "gave up after the last retry")                                    \
+	X(FLOW_UPSTREAM_RESET, "UR", "connection_terminated",                  \
+	    "the endpoint reset the stream")                                   \
+	X(FLOW_UPSTREAM_CLOSED, "UC", "connection_terminated",                 \
+	    "the endpoint closed the connection before it answered")           \
+	X(FLOW_TIMEOUT, "UT", "http_response_timeout",                         \
+	    "the endpoint did not answer in time")                             \
+	X(FLOW_UPSTREAM_PROTOCOL, "UPE", "http_protocol_error",                \
+	    "the endpoint broke the protocol")                                 \
+	X(FLOW_DOWNSTREAM_CLOSED, "DC", "http_request_error",                  \
+	    "the client went away")                                            \
+	X(FLOW_DOWNSTREAM_PROTOCOL, "DPE", "http_request_error",               \
+	    "the client broke the protocol")                                   \
+	X(FLOW_STREAM_IDLE, "SI", "connection_timeout",                        \
+	    "nothing moved for too long")                                      \
+	X(FLOW_OVERFLOW, "UO", "proxy_internal_error",                         \
+	    "a limit of this proxy was reached")                               \
+	X(FLOW_DENIED, "UAEX", "http_request_denied",                          \
+	    "refused by policy")                                               \
+	X(FLOW_NOT_EXPOSED, "NR", "destination_not_found",                     \
+	    "the port is not exposed here")
+
+enum flow_flag {
+#define X(name, letters, token, words) name,
+	FLOW_FLAG_TABLE(X)
+#undef X
+	    FLOW_FLAG_COUNT
+};
+
+const char *flow_flag_letters(enum flow_flag f);
+const char *flow_flag_token(enum flow_flag f);
+const char *flow_flag_words(enum flow_flag f);
+
+enum flow_kind { FLOW_HTTP, FLOW_TCP_OPENED, FLOW_TCP_CLOSED };
+enum flow_reporter { FLOW_SOURCE, FLOW_DESTINATION };
+
+/* One side of a flow, as far as it is known; empty slices are unknown. */
+struct flow_party {
+	struct slice service; /* "reviews.default.svc.mesh.internal" */
+	struct slice service_name;
+	struct slice ns;
+	struct slice workload;
+	struct slice identity; /* spiffe://… */
+	struct slice app;      /* label app */
+	struct slice version;  /* label version */
+};
+
+struct flow_record {
+	enum flow_kind kind;
+	enum flow_reporter reporter;
+	enum flow_flag flag;
+	struct slice detail; /* words beyond the flag's own, may be empty */
+	int64_t start_wall_ms;
+	uint64_t duration_us;
+	uint64_t upstream_us;  /* until the first byte of the answer */
+	struct slice protocol; /* "http", "tcp", "grpc" */
+	struct slice version;  /* "HTTP/1.1", empty for TCP */
+	struct slice method;
+	struct slice path;
+	struct slice authority;
+	struct slice user_agent;
+	struct slice forwarded_for;
+	struct slice request_id;
+	uint16_t status; /* 0 for TCP */
+	uint64_t bytes_received; /* body or stream bytes from the client */
+	uint64_t bytes_sent;     /* and to it */
+	unsigned attempts;
+	bool mutual_tls;
+	struct addr downstream_remote;
+	struct addr downstream_local;
+	struct addr upstream; /* family 0: none was chosen */
+	struct slice cluster; /* "outbound|80||reviews.default.svc…" */
+	struct slice route;   /* name of the route, may be empty */
+	struct slice sni;
+	struct flow_party source;
+	struct flow_party destination;
+};
+
+#endif
