@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http2 — an HTTP/2 connection, either end, over a struct stream (RFC 9113).
+ *
+ * Framing and HPACK are nghttp2's; flow control, limits and when to write are
+ * ours. Credit goes back to the peer only for bytes that the owner reports as
+ * consumed, so what a slow reader costs is bounded by its window. Windows
+ * start at LIMIT_H2_WINDOW_START and grow with a reader that keeps up. All
+ * frames of a loop turn leave in one write.
+ *
+ * Nothing here is called back from inside the caller's own call, except
+ * http2_feed's events; objects end after the turn in which they closed.
+ */
+#ifndef MESHD_HTTP2_H
+#define MESHD_HTTP2_H
+
+#include "head.h"
+
+struct loop;
+struct stream;
+struct http2;        /* one connection */
+struct http2_stream; /* one request and its response */
+
+/* RFC 9113 §7, those that callers name. */
+enum http2_code {
+	HTTP2_NO_ERROR = 0,
+	HTTP2_PROTOCOL_ERROR = 1,
+	HTTP2_INTERNAL_ERROR = 2,
+	HTTP2_FLOW_CONTROL_ERROR = 3,
+	HTTP2_REFUSED_STREAM = 7,
+	HTTP2_CANCEL = 8,
+	HTTP2_ENHANCE_YOUR_CALM = 11
+};
+
+/* Growth of all windows in the process together; any thread. */
+struct http2_budget {
+	uint64_t limit;
+	_Atomic uint64_t used;
+};
+
+struct http2_limits {
+	uint32_t streams;         /* MAX_CONCURRENT_STREAMS that we announce */
+	uint32_t head_bytes;      /* MAX_HEADER_LIST_SIZE */
+	uint32_t frame_bytes;     /* MAX_FRAME_SIZE, 16 KiB to 1 MiB */
+	uint64_t ping_every_us;   /* 0: no keepalive */
+	uint64_t ping_timeout_us; /* without an answer the connection ends */
+	uint64_t idle_us;         /* without streams; 0: never closed for it */
+};
+
+/* HBONE's values (client and server differ in head_bytes). */
+extern const struct http2_limits http2_limits_client;
+extern const struct http2_limits http2_limits_server;
+
+/* Of the connection; any may be NULL. `arg` is the session's. */
+struct http2_events {
+	/* The peer's SETTINGS are here; streams may be opened before, too. */
+	void (*on_ready)(void *arg, struct http2 *c);
+	/*
+	 * Server: a request. The owner calls http2_stream_own() in here, or
+	 * the stream is refused. `end`: it has no body. The head stays with
+	 * the stream, see http2_stream_forget_head().
+	 */
+	void (*on_request)(
+	    void *arg, struct http2_stream *s, struct http_head *h, bool end);
+	/* The peer says goodbye, or we did: no new streams here. */
+	void (*on_goaway)(void *arg, struct http2 *c, uint32_t code);
+	/* A stream ended: there is room for another, if not going away. */
+	void (*on_room)(void *arg, struct http2 *c);
+	/* Once and last; all streams are closed by now. `why` OK: in order. */
+	void (*on_close)(void *arg, struct http2 *c, enum err why);
+};
+
+/* Of one stream; any but on_close may be NULL. */
+struct http2_stream_events {
+	/* Client: 1xx; lent for this call. */
+	void (*on_interim)(
+	    void *arg, struct http2_stream *s, struct http_head *h);
+	/* Client: the response's head; `end`: no body follows. */
+	void (*on_head)(
+	    void *arg, struct http2_stream *s, struct http_head *h, bool end);
+	/* Lent for this call. Owes http2_stream_consumed() for each byte. */
+	void (*on_data)(void *arg, struct http2_stream *s, struct slice bytes);
+	/* Before on_end. */
+	void (*on_trailers)(
+	    void *arg, struct http2_stream *s, struct http_head *h);
+	/* The peer has ended its half. */
+	void (*on_end)(void *arg, struct http2_stream *s);
+	/* Below the low mark again, after a send that said ERR_AGAIN. */
+	void (*on_drained)(void *arg, struct http2_stream *s);
+	/*
+	 * Once and last. OK: both halves ended. ERR_RESET: RST_STREAM with
+	 * `code`. ERR_REFUSED: the peer has not touched it, safe to retry.
+	 * ERR_CANCELLED: we reset it. Else the connection's own end.
+	 */
+	void (*on_close)(
+	    void *arg, struct http2_stream *s, enum err why, uint32_t code);
+};
+
+struct http2_spec {
+	struct loop *loop;
+	struct stream *transport; /* taken; open or opening */
+	bool server;
+	const struct http2_limits *limits; /* NULL: by side, as above */
+	struct http2_budget *budget;       /* NULL: windows do not grow */
+	const struct http2_events *events;
+	void *arg;
+};
+
+/* Sends preface and SETTINGS as soon as the transport is open. */
+struct http2 *http2_open(const struct http2_spec *spec);
+
+/*
+ * Graceful: GOAWAY, no new streams; closes when the last one has ended.
+ * A server first announces it, so that requests in flight are not lost.
+ */
+void http2_shutdown(struct http2 *c);
+
+/* GOAWAY with `code` and the end; streams close with ERR_CLOSED. */
+void http2_close(struct http2 *c, enum http2_code code);
+
+struct stream *http2_transport(struct http2 *c);
+void *http2_arg(const struct http2 *c);
+
+/* Streams that are open, and how many more the peer lets us open. */
+uint32_t http2_streams(const struct http2 *c);
+uint32_t http2_room(const struct http2 *c);
+
+/* True if http2_request() will not be refused here. */
+bool http2_is_usable(const struct http2 *c);
+
+/*
+ * Client: opens a stream and sends the head. For CONNECT only method and
+ * authority go out (RFC 9113 §8.5). NULL if !http2_is_usable() or no room.
+ */
+struct http2_stream *http2_request(struct http2 *c, const struct http_head *h,
+    bool end, const struct http2_stream_events *events, void *arg);
+
+/* Server, inside on_request: says who hears of this stream. */
+void http2_stream_own(struct http2_stream *s,
+    const struct http2_stream_events *events, void *arg);
+
+/* Server: 1xx (any number), then the response. ERR_LIMIT: head too large. */
+MUST_USE enum err http2_stream_respond(
+    struct http2_stream *s, const struct http_head *h, bool end);
+
+/*
+ * Body bytes, all taken. OK: go on. ERR_AGAIN: taken too, but more than
+ * LIMIT_STREAM_BUFFER waits; stop until on_drained. ERR_CLOSED: dropped, the
+ * stream's end is under way.
+ */
+MUST_USE enum err http2_stream_send(struct http2_stream *s, struct slice bytes);
+
+/* END_STREAM behind what was sent, with trailers unless NULL. */
+MUST_USE enum err http2_stream_end(
+    struct http2_stream *s, const struct http_head *trailers);
+
+/* RST_STREAM; on_close follows at the end of the turn. */
+void http2_stream_reset(struct http2_stream *s, enum http2_code code);
+
+/* n bytes of on_data have left the owner's hands. */
+void http2_stream_consumed(struct http2_stream *s, size_t n);
+
+/* Bytes that wait to be sent, and bytes received but not consumed. */
+size_t http2_stream_queued(const struct http2_stream *s);
+size_t http2_stream_held(const struct http2_stream *s);
+
+/* The head received last, or NULL; forget frees its memory early. */
+struct http_head *http2_stream_head(struct http2_stream *s);
+void http2_stream_forget_head(struct http2_stream *s);
+
+struct http2 *http2_stream_conn(struct http2_stream *s);
+int32_t http2_stream_id(const struct http2_stream *s);
+
+#endif
