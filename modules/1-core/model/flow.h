@@ -45,8 +45,7 @@
 	    "nothing moved for too long")                                      \
 	X(FLOW_OVERFLOW, "UO", "proxy_internal_error",                         \
 	    "a limit of this proxy was reached")                               \
-	X(FLOW_DENIED, "UAEX", "http_request_denied",                          \
-	    "refused by policy")                                               \
+	X(FLOW_DENIED, "UAEX", "http_request_denied", "refused by policy")     \
 	X(FLOW_NOT_EXPOSED, "NR", "destination_not_found",                     \
 	    "the port is not exposed here")
 
@@ -91,7 +90,7 @@ struct flow_record {
 	struct slice user_agent;
 	struct slice forwarded_for;
 	struct slice request_id;
-	uint16_t status; /* 0 for TCP */
+	uint16_t status;         /* 0 for TCP */
 	uint64_t bytes_received; /* body or stream bytes from the client */
 	uint64_t bytes_sent;     /* and to it */
 	unsigned attempts;
@@ -102,6 +101,11 @@ struct flow_record {
 	struct slice cluster; /* "outbound|80||reviews.default.svc…" */
 	struct slice route;   /* name of the route, may be empty */
 	struct slice sni;
+	/*
+	 * Equal for flows of equal parties and protocol, else almost surely
+	 * not: telemetry finds its series by it. 0 is none.
+	 */
+	uint64_t series_key;
 	struct flow_party source;
 	struct flow_party destination;
 };

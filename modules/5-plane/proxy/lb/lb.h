@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * lb — which of a destination's endpoints takes the next request.
+ *
+ * Pure: time and chance are arguments. Hosts belong to one worker and outlive
+ * views, so that counts and failures survive a change of configuration.
+ * Weights follow an earliest-deadline queue; least request follows the power
+ * of two choices (Mitzenmacher 2001) where weights are equal.
+ */
+#ifndef MESHD_LB_H
+#define MESHD_LB_H
+
+#include "base/base.h"
+
+enum lb_policy { LB_LEAST_REQUEST, LB_ROUND_ROBIN, LB_RANDOM };
+
+enum {
+	LB_AVOID_FIRST_MS = 1000, /* after the first failure in a row */
+	LB_AVOID_MAX_MS = 30000   /* it doubles up to this */
+};
+
+/* What one worker knows of one endpoint. */
+struct lb_host {
+	uint32_t weight;   /* 0 takes no new traffic */
+	uint32_t active;   /* requests or connections under way here */
+	uint32_t failures; /* in a row */
+	bool unhealthy;    /* by its owner's own word */
+	bool excluded;     /* set by the caller for one pick: tried already */
+	uint64_t avoid_until_us;
+	double deadline; /* of the weighted queue */
+};
+
+/* The hosts of one destination, in the order of the view's endpoints. */
+struct lb_set {
+	struct lb_host **hosts;
+	size_t count;
+	size_t cursor;   /* round robin with equal weights */
+	bool equal;      /* all weights that count are the same */
+	double deadline; /* of the host that was picked last */
+};
+
+/* Starts at a random place, so that many callers do not march in step. */
+void lb_set_init(
+    struct lb_set *s, struct lb_host **hosts, size_t count, struct rng *rng);
+
+/*
+ * The index of the host to use, or s->count if there is none. A host whose
+ * owner says unhealthy, or of weight 0, is never picked; one that failed here
+ * is picked only when no other is left (suspicion alone never empties a
+ * service); an excluded one only when every host was tried.
+ */
+size_t lb_pick(
+    struct lb_set *s, enum lb_policy policy, uint64_t now_us, struct rng *rng);
+
+/* No connection, or it broke before an answer: avoid it for a while. */
+void lb_host_failed(struct lb_host *h, uint64_t now_us);
+
+/* It answered: whatever was held against it is forgotten. */
+void lb_host_succeeded(struct lb_host *h);
+
+#endif

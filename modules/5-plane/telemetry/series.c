@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * series — Istio's standard metrics, and the way from a flow to its series.
+ *
+ * Names and labels are Istio's, so that dashboards work. The number of series
+ * is bounded by metric.h: a port scan ends in one series called "other".
+ */
+#include "base/base.h"
+
+#include "series.h"
+
+#include <stdio.h>
+
+enum { TABLE_LEN = 512, CODE_TEXT_MAX = 8 };
+
+/* The order of these is the order of label_names. */
+enum label {
+	L_REPORTER,
+	L_SOURCE_WORKLOAD,
+	L_SOURCE_NAMESPACE,
+	L_SOURCE_PRINCIPAL,
+	L_SOURCE_APP,
+	L_SOURCE_VERSION,
+	L_SOURCE_SERVICE,
+	L_DESTINATION_WORKLOAD,
+	L_DESTINATION_WORKLOAD_NAMESPACE,
+	L_DESTINATION_PRINCIPAL,
+	L_DESTINATION_APP,
+	L_DESTINATION_VERSION,
+	L_DESTINATION_SERVICE,
+	L_DESTINATION_SERVICE_NAME,
+	L_DESTINATION_SERVICE_NAMESPACE,
+	L_DESTINATION_CANONICAL,
+	L_PROTOCOL,
+	L_FLAGS,
+	L_SECURITY,
+	L_CODE, /* last: TCP has none */
+	LABELS
+};
+
+static const char *const label_names[LABELS] = {
+    [L_REPORTER] = "reporter",
+    [L_SOURCE_WORKLOAD] = "source_workload",
+    [L_SOURCE_NAMESPACE] = "source_workload_namespace",
+    [L_SOURCE_PRINCIPAL] = "source_principal",
+    [L_SOURCE_APP] = "source_app",
+    [L_SOURCE_VERSION] = "source_version",
+    [L_SOURCE_SERVICE] = "source_canonical_service",
+    [L_DESTINATION_WORKLOAD] = "destination_workload",
+    [L_DESTINATION_WORKLOAD_NAMESPACE] = "destination_workload_namespace",
+    [L_DESTINATION_PRINCIPAL] = "destination_principal",
+    [L_DESTINATION_APP] = "destination_app",
+    [L_DESTINATION_VERSION] = "destination_version",
+    [L_DESTINATION_SERVICE] = "destination_service",
+    [L_DESTINATION_SERVICE_NAME] = "destination_service_name",
+    [L_DESTINATION_SERVICE_NAMESPACE] = "destination_service_namespace",
+    [L_DESTINATION_CANONICAL] = "destination_canonical_service",
+    [L_PROTOCOL] = "request_protocol",
+    [L_FLAGS] = "response_flags",
+    [L_SECURITY] = "connection_security_policy",
+    [L_CODE] = "response_code",
+};
+
+static const double bounds[] = {0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000,
+    2500, 5000, 10000, 30000, 60000, 300000, 600000, 1800000, 3600000};
+
+static struct {
+	struct metric_family *requests;
+	struct metric_family *duration;
+	struct metric_family *request_bytes;
+	struct metric_family *response_bytes;
+	struct metric_family *opened;
+	struct metric_family *closed;
+	struct metric_family *received;
+	struct metric_family *sent;
+} families;
+
+struct series_entry {
+	uint64_t flow_key;
+	uint16_t status;
+	uint8_t kind;
+	uint8_t flag;
+	struct metric_series *requests; /* or connections opened, closed */
+	struct metric_series *duration;
+	struct metric_series *received;
+	struct metric_series *sent;
+};
+
+/* Direct mapped: a clash only costs putting the labels together again. */
+struct series_table {
+	struct series_entry entries[TABLE_LEN];
+};
+
+static struct metric_family *
+family(const char *name, const char *help, enum metric_type type, size_t labels)
+{
+	bool histogram = type == METRIC_HISTOGRAM;
+
+	return metric_family_new(name, help, type, label_names, labels,
+	    histogram ? bounds : NULL, histogram ? ARRAY_LEN(bounds) : 0);
+}
+
+void
+series_register(void)
+{
+	families.requests = family("istio_requests_total",
+	    "Requests that were finished.", METRIC_COUNTER, LABELS);
+	families.duration = family("istio_request_duration_milliseconds",
+	    "Time from the first byte of a request to the last of its answer.",
+	    METRIC_HISTOGRAM, LABELS);
+	families.request_bytes = family("istio_request_bytes",
+	    "Body bytes of requests.", METRIC_HISTOGRAM, LABELS);
+	families.response_bytes = family("istio_response_bytes",
+	    "Body bytes of answers.", METRIC_HISTOGRAM, LABELS);
+	families.opened = family("istio_tcp_connections_opened_total",
+	    "TCP connections that were opened.", METRIC_COUNTER, L_CODE);
+	families.closed = family("istio_tcp_connections_closed_total",
+	    "TCP connections that were closed.", METRIC_COUNTER, L_CODE);
+	families.received = family("istio_tcp_received_bytes_total",
+	    "Bytes from clients of TCP connections.", METRIC_COUNTER, L_CODE);
+	families.sent = family("istio_tcp_sent_bytes_total",
+	    "Bytes to clients of TCP connections.", METRIC_COUNTER, L_CODE);
+}
+
+struct series_table *
+series_table_new(void)
+{
+	return mem_new(sizeof(struct series_table));
+}
+
+void
+series_table_free(struct series_table **tp)
+{
+	mem_free(tp);
+}
+
+static struct slice
+known(struct slice s)
+{
+	return s.len > 0 ? s : S("unknown");
+}
+
+static void
+source_labels(const struct flow_party *p, struct slice out[LABELS])
+{
+	out[L_SOURCE_WORKLOAD] = known(p->workload);
+	out[L_SOURCE_NAMESPACE] = known(p->ns);
+	out[L_SOURCE_PRINCIPAL] = known(p->identity);
+	out[L_SOURCE_APP] = known(p->app);
+	out[L_SOURCE_VERSION] = known(p->version);
+	out[L_SOURCE_SERVICE] = known(p->app.len > 0 ? p->app : p->workload);
+}
+
+static void
+destination_labels(const struct flow_party *p, struct slice out[LABELS])
+{
+	out[L_DESTINATION_WORKLOAD] = known(p->workload);
+	out[L_DESTINATION_WORKLOAD_NAMESPACE] = known(p->ns);
+	out[L_DESTINATION_PRINCIPAL] = known(p->identity);
+	out[L_DESTINATION_APP] = known(p->app);
+	out[L_DESTINATION_VERSION] = known(p->version);
+	out[L_DESTINATION_SERVICE] = known(p->service);
+	out[L_DESTINATION_SERVICE_NAME] = known(p->service_name);
+	out[L_DESTINATION_SERVICE_NAMESPACE] = known(p->ns);
+	out[L_DESTINATION_CANONICAL] =
+	    known(p->app.len > 0 ? p->app : p->service_name);
+}
+
+/* Only the destination can vouch for how it was reached. */
+static struct slice
+security(const struct flow_record *r)
+{
+	if (r->reporter == FLOW_SOURCE)
+		return S("unknown");
+	return r->mutual_tls ? S("mutual_tls") : S("none");
+}
+
+static void
+labels_of(const struct flow_record *r, char code[CODE_TEXT_MAX],
+    struct slice out[LABELS])
+{
+	source_labels(&r->source, out);
+	destination_labels(&r->destination, out);
+	out[L_REPORTER] =
+	    r->reporter == FLOW_SOURCE ? S("source") : S("destination");
+	out[L_PROTOCOL] = known(r->protocol);
+	out[L_FLAGS] = slice_str(flow_flag_letters(r->flag));
+	out[L_SECURITY] = security(r);
+	(void)snprintf(code, CODE_TEXT_MAX, "%u", (unsigned)r->status);
+	out[L_CODE] = slice_str(code);
+}
+
+static void
+fill(struct series_entry *e, const struct flow_record *r)
+{
+	struct slice labels[LABELS];
+	char code[CODE_TEXT_MAX];
+
+	labels_of(r, code, labels);
+	if (r->kind == FLOW_HTTP) {
+		e->requests = metric_series_get(families.requests, labels);
+		e->duration = metric_series_get(families.duration, labels);
+		e->received = metric_series_get(families.request_bytes, labels);
+		e->sent = metric_series_get(families.response_bytes, labels);
+		return;
+	}
+	e->requests = metric_series_get(
+	    r->kind == FLOW_TCP_OPENED ? families.opened : families.closed,
+	    labels);
+	e->received = metric_series_get(families.received, labels);
+	e->sent = metric_series_get(families.sent, labels);
+}
+
+static bool
+is_for(const struct series_entry *e, const struct flow_record *r)
+{
+	return e->requests != NULL && e->flow_key == r->series_key &&
+	       r->series_key != 0 && e->status == r->status &&
+	       e->kind == (uint8_t)r->kind && e->flag == (uint8_t)r->flag;
+}
+
+static size_t
+place(const struct flow_record *r)
+{
+	uint64_t h = r->series_key + r->status * UINT64_C(0x9e3779b97f4a7c15) +
+		     (unsigned)r->kind * 31u + (unsigned)r->flag * 131u;
+
+	return (size_t)((h ^ (h >> 29)) % TABLE_LEN);
+}
+
+const struct series_entry *
+series_table_find(struct series_table *t, const struct flow_record *r)
+{
+	struct series_entry *e = &t->entries[place(r)];
+
+	if (is_for(e, r))
+		return e;
+	*e = (struct series_entry){.flow_key = r->series_key,
+	    .status = r->status,
+	    .kind = (uint8_t)r->kind,
+	    .flag = (uint8_t)r->flag};
+	fill(e, r);
+	return e;
+}
+
+void
+series_count(const struct series_entry *e, const struct flow_record *r)
+{
+	metric_add(e->requests, 1);
+	if (r->kind == FLOW_TCP_OPENED)
+		return;
+	if (r->kind == FLOW_TCP_CLOSED) {
+		metric_add(e->received, r->bytes_received);
+		metric_add(e->sent, r->bytes_sent);
+		return;
+	}
+	metric_observe(e->duration, (double)r->duration_us / 1000.0);
+	metric_observe(e->received, (double)r->bytes_received);
+	metric_observe(e->sent, (double)r->bytes_sent);
+}

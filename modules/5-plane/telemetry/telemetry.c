@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * telemetry — the writer of one thread: lines that wait, series at hand.
+ *
+ * A flow's series are found through a small table by the key that the proxy
+ * gave it; the labels are only put together when the table has no answer.
+ */
+#include "base/base.h"
+
+#include "series.h"
+#include "telemetry.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum { TELEMETRY_MAGIC = 0x74656c65, WAITING_MAX = 256 << 10 };
+
+struct telemetry {
+	uint32_t magic;
+	int fd;
+	enum telemetry_format format;
+	bool log_success; /* relaxed: a line more or less does not matter */
+	struct metric_series *dropped;
+};
+
+struct telemetry_writer {
+	struct telemetry *owner;
+	struct buf waiting;
+	size_t lines;
+	struct series_table *series;
+};
+
+struct telemetry *
+telemetry_new(const struct telemetry_config *config)
+{
+	struct telemetry *t = mem_new(sizeof(*t));
+
+	t->magic = TELEMETRY_MAGIC;
+	t->fd = config->fd;
+	t->format = config->format;
+	t->log_success = config->log_success;
+	t->dropped = metric_series_get(
+	    metric_family_new("meshd_access_log_dropped_total",
+		"Access log lines that the log did not take.", METRIC_COUNTER,
+		NULL, 0, NULL, 0),
+	    NULL);
+	series_register();
+	return t;
+}
+
+void
+telemetry_free(struct telemetry **tp)
+{
+	mem_free(tp);
+}
+
+void
+telemetry_set_log_success(struct telemetry *t, bool on)
+{
+	__atomic_store_n(&t->log_success, on, __ATOMIC_RELAXED);
+}
+
+struct telemetry_writer *
+telemetry_writer_new(struct telemetry *t)
+{
+	struct telemetry_writer *w = mem_new(sizeof(*w));
+
+	w->owner = t;
+	buf_init(&w->waiting, WAITING_MAX);
+	w->series = series_table_new();
+	return w;
+}
+
+void
+telemetry_writer_free(struct telemetry_writer **wp)
+{
+	if (*wp == NULL)
+		return;
+	telemetry_flush(*wp);
+	buf_fini(&(*wp)->waiting);
+	series_table_free(&(*wp)->series);
+	mem_free(wp);
+}
+
+static bool
+is_failure(const struct flow_record *r)
+{
+	return r->flag != FLOW_OK || r->status >= 500;
+}
+
+static bool
+wants_line(const struct telemetry *t, const struct flow_record *r)
+{
+	if (t->fd < 0 || r->kind == FLOW_TCP_OPENED)
+		return false;
+	return is_failure(r) ||
+	       __atomic_load_n(&t->log_success, __ATOMIC_RELAXED);
+}
+
+/* Half a line is worse than none: what did not fit is taken back. */
+static void
+add_line(struct telemetry_writer *w, const struct flow_record *r)
+{
+	size_t before = buf_len(&w->waiting);
+
+	if (telemetry_format_line(r, w->owner->format, &w->waiting) == OK) {
+		w->lines++;
+		return;
+	}
+	w->waiting.end = w->waiting.start + before;
+	metric_add(w->owner->dropped, 1);
+}
+
+void
+telemetry_report(struct telemetry_writer *w, const struct flow_record *r)
+{
+	series_count(series_table_find(w->series, r), r);
+	if (!wants_line(w->owner, r))
+		return;
+	if (buf_len(&w->waiting) > WAITING_MAX / 2)
+		telemetry_flush(w);
+	add_line(w, r);
+}
+
+void
+telemetry_flush(struct telemetry_writer *w)
+{
+	struct slice rest = buf_slice(&w->waiting);
+
+	while (rest.len > 0) {
+		ssize_t n = write(w->owner->fd, rest.ptr, rest.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			metric_add(w->owner->dropped, w->lines);
+			break;
+		}
+		rest = slice_sub(rest, (size_t)n, rest.len - (size_t)n);
+	}
+	buf_reset(&w->waiting);
+	w->lines = 0;
+}

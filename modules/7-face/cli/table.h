@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * table — rows for people: aligned columns, colours only on a terminal.
+ */
+#ifndef MESHD_TABLE_H
+#define MESHD_TABLE_H
+
+#include "base/base.h"
+
+#include <stdio.h>
+
+enum { TABLE_COLUMNS_MAX = 16 };
+
+struct table {
+	size_t columns;
+	size_t cells;
+	size_t cap;
+	char **cell; /* row by row, the head first */
+};
+
+/* `head` has `columns` names in capitals. */
+void table_init(struct table *t, const char *const *head, size_t columns);
+void table_fini(struct table *t);
+
+/* Copies one cell; control characters become '?', empty becomes '-'. */
+void table_cell(struct table *t, struct slice text);
+void table_cellf(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Every row has to be complete. */
+void table_print(const struct table *t, FILE *out);
+
+/* Columns that a UTF-8 text takes, one a code point. */
+size_t table_width(const char *text);
+
+#endif
