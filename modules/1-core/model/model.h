@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model — what a mesh is: its resources, and one proxy's view of them.
+ *
+ * Pure: plain data in, plain data out, no I/O. Its parts are headers of their
+ * own so that each reads as a page; nobody outside includes them one by one.
+ */
+#ifndef MESHD_MODEL_H
+#define MESHD_MODEL_H
+
+#include "explain.h"
+#include "field.h"
+#include "flow.h"
+#include "kinds.h"
+#include "resource.h"
+#include "view.h"
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * resource — one object of configuration: its key, its place, its spec.
+ *
+ * Counted and immutable once decoded; any thread may hold a reference.
+ */
+#ifndef MESHD_RESOURCE_H
+#define MESHD_RESOURCE_H
+
+#include "kinds.h"
+
+/* Versions of one group are one kind, so a key has none. */
+struct resource_key {
+	struct slice group; /* "networking.istio.io"; empty for core */
+	struct slice kind;
+	struct slice ns;
+	struct slice name;
+};
+
+bool resource_key_eq(
+    const struct resource_key *a, const struct resource_key *b);
+
+/* By group, kind, namespace, name. */
+int resource_key_cmp(
+    const struct resource_key *a, const struct resource_key *b);
+
+enum { RESOURCE_KEY_MAX = 640 };
+
+/* "VirtualService/default/reviews", for people. Returns out. */
+char *resource_key_format(
+    const struct resource_key *k, char out[RESOURCE_KEY_MAX]);
+
+/* A kind that is built: a row of the table of kinds. */
+struct resource_kind {
+	const char *group;
+	const char *kind;
+	const char *plural; /* "virtualservices"; also accepted by commands */
+	const char *alias;  /* "vs" */
+	const char *const *versions; /* newest first; ends with NULL */
+	const struct message *spec;
+};
+
+extern const struct resource_kind kind_service;
+extern const struct resource_kind kind_virtual_service;
+extern const struct resource_kind kind_destination_rule;
+
+/* The rows, for commands and documentation. */
+const struct resource_kind *const *resource_kinds(size_t *out_count);
+
+/* By kind, plural or alias, whatever the case; NULL if there is none. */
+const struct resource_kind *resource_kind_find(struct slice word);
+
+struct resource {
+	struct resource_key key;
+	const struct resource_kind *kind;
+	struct slice api_version; /* as written: "networking.istio.io/v1" */
+	struct labels labels;
+	struct labels annotations;
+	uint64_t revision;  /* 0: never stored */
+	int64_t created_ms; /* Unix time; 0: unknown */
+	struct slice file;  /* empty: not from a file */
+	uint32_t line;      /* of the document */
+	const void *spec;   /* of kind->spec; never NULL */
+};
+
+/* What is known of a document from outside. Borrowed for the call. */
+struct resource_source {
+	const char *file;   /* NULL: none */
+	struct slice ns;    /* where metadata names none; "default" if empty */
+	uint64_t revision;  /* 0: metadata.resourceVersion, if that is ours */
+	int64_t created_ms; /* 0: metadata.creationTimestamp */
+};
+
+/*
+ * Decodes, fills defaults and validates one document. All mistakes are added
+ * to `found` at once. OK and *out NULL: a Kubernetes kind that means nothing
+ * here, skipped with a warning. On failure the code is the first error's:
+ * ERR_PARSE, ERR_INVALID, ERR_UNSUPPORTED, ERR_LIMIT.
+ */
+MUST_USE enum err resource_decode(const struct value *doc,
+    const struct resource_source *source, struct resource **out,
+    struct findings *found);
+
+/*
+ * Only the key, as far as it can be read, with the namespace filled in; for
+ * `delete -f` and for messages about a document that is wrong. Borrows.
+ */
+MUST_USE enum err resource_key_read(const struct value *doc,
+    struct slice default_ns, struct resource_key *out, struct fault *why);
+
+enum resource_encoding {
+	RESOURCE_AS_WRITTEN = 0,
+	RESOURCE_WITH_STATE = 1 << 0 /* resourceVersion, creationTimestamp */
+};
+
+/*
+ * The document again: apiVersion, kind, metadata, spec; maps of strings in
+ * byte order, fields in the order of the tables, nothing that was not
+ * written. Text is borrowed from `r`. NULL when the arena is full.
+ */
+struct value *resource_encode(
+    const struct resource *r, unsigned flags, struct arena *arena);
+
+struct resource *resource_ref(const struct resource *r);
+void resource_unref(struct resource **rp);
+
+/* Older first; then by name, then by namespace: who wins a conflict. */
+int resource_age_cmp(const struct resource *a, const struct resource *b);
+
+/* Typed access; dies on another kind. */
+const struct service_spec *resource_service(const struct resource *r);
+const struct virtual_service *resource_virtual_service(
+    const struct resource *r);
+const struct destination_rule *resource_destination_rule(
+    const struct resource *r);
+
+#endif
