@@ -108,6 +108,9 @@ MUST_USE enum err tls_chain_parse(
 /* `tail` (may be NULL) is put behind `head`; both stay the caller's. */
 MUST_USE enum err tls_chain_join(const struct tls_chain *head,
     const struct tls_chain *tail, struct tls_chain **out);
+/* `count` certificates from `first` on, as a chain of their own. */
+MUST_USE enum err tls_chain_part(const struct tls_chain *c, size_t first,
+    size_t count, struct tls_chain **out);
 struct tls_chain *tls_chain_ref(struct tls_chain *c);
 void tls_chain_unref(struct tls_chain **cp);
 size_t tls_chain_count(const struct tls_chain *c);
