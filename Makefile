@@ -1,0 +1,398 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Makefile — builds, tests and installs meshd; one file, not recursive.
+#
+# Targets
+#   all            the program build/meshd, and its stripped copy (default)
+#   lib            the modules' archives only
+#   check          every suite below, sanitizers and lint included; its last
+#                  line is "N passed, N failed" over all of them
+#   check-unit     tests/unit/<module>/*.c, each a cmocka program
+#   check-sim      tests/sim/*.c: many nodes in memory
+#   check-oom      tests/oom/*.c: each allocation fails once
+#   check-io       tests/io/*.c: each read and write fails once
+#   check-e2e      pytest over tests/{golden,e2e,conformance,interop}
+#   check-third    the built libraries against known answers
+#   check-asan     the suites above under ASan and UBSan
+#   check-tsan     the suites above under TSan
+#   fuzz           libFuzzer on each tests/fuzz/*.c for FUZZ_SECONDS
+#   fuzz-replay    the kept corpora once, without libFuzzer
+#   lint           STYLE's rules, clang-tidy, gcc -fanalyzer, man pages
+#   format         clang-format over our own C
+#   coverage       line coverage of unit tests, simulation and corpora
+#   man            checks the manual pages
+#   bench          tests/bench against the peers; writes build/bench.json
+#   demo           a mesh on this machine, in network namespaces
+#   install        DESTDIR and PREFIX are obeyed
+#   third_party    the libraries that Debian's archives do not give
+#   clean          removes BUILD, but keeps build/third_party
+#
+# Knobs
+#   V=1            shows the commands
+#   BUILD=dir      where everything goes (build). build/third_party is shared.
+#   CC=gcc|clang   any variant but the default one has a folder of its own
+#   SANITIZE=address,undefined | thread      below BUILD, and a dynamic link
+#   CRYPTO=awslc|mbedtls   whose primitives mbedTLS uses (awslc)
+#   MODULES='a b'  lib and check-unit: only these and the layers below them
+#   TESTS=pattern  check-unit: only the topics that match, as in TESTS=slice%
+#   FUZZ='a b' FUZZ_SECONDS=n   which fuzzers, and how long each (all, 60)
+#   PYTEST_ARGS= BENCH_ARGS= DEMO_ARGS=      handed on
+#
+# How a file finds its headers
+#   modules/<N>-<layer>/<module>/ in layer N sees the layers below N and its
+#   own folder and rooms, nothing else. A wrong include does not compile.
+#   -iquote keeps a header of ours from hiding a system header. A third-party
+#   header is seen by the module that owns the library (OWNS_ below).
+#
+# Tests see the layers up to their module's, and its private folder. A test
+# links its module and the layers below. tests/<suite>/support/*.c and
+# tests/unit/<module>/support/*.c go into every program beside them.
+
+MAKEFLAGS += --no-builtin-rules --no-builtin-variables
+.DELETE_ON_ERROR:
+.SECONDARY:
+.DEFAULT_GOAL := all
+
+VERSION := 0.1.0
+BUILD ?= build
+CRYPTO ?= awslc
+SANITIZE ?=
+COVERAGE ?=
+MODULES ?=
+TESTS ?= %
+FUZZ ?=
+FUZZ_SECONDS ?= 60
+PREFIX ?= /usr
+DESTDIR ?=
+V ?=
+CC := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
+AR := ar
+PYTHON := /usr/bin/python3
+
+Q := $(if $(V),,@)
+say = $(if $(V),:,printf '  %-7s %s\n' $1 $2)
+
+ifneq ($(filter-out awslc mbedtls,$(CRYPTO)),)
+$(error CRYPTO is awslc or mbedtls, not "$(CRYPTO)")
+endif
+comma := ,
+ifneq ($(filter-out address$(comma)undefined thread fuzzer,$(SANITIZE)),)
+$(error SANITIZE is address,undefined or thread, not "$(SANITIZE)")
+endif
+
+# --- where things go ---------------------------------------------------------
+
+empty :=
+space := $(empty) $(empty)
+VARIANT := $(subst $(space),-,$(strip \
+    $(filter-out gcc,$(notdir $(CC))) \
+    $(if $(filter address%,$(SANITIZE)),asan) \
+    $(if $(filter thread,$(SANITIZE)),tsan) \
+    $(if $(filter fuzzer,$(SANITIZE)),fuzz) \
+    $(if $(COVERAGE),coverage) \
+    $(filter-out awslc,$(CRYPTO))))
+O := $(BUILD)$(if $(VARIANT),/$(VARIANT))
+TP := build/third_party
+
+# --- modules and layers ------------------------------------------------------
+
+DIGITS := 0 1 2 3 4 5 6 7 8 9
+MODULE_DIRS := $(patsubst %/,%,$(sort $(wildcard modules/[0-9]-*/*/)))
+MODULE_NAMES := $(notdir $(MODULE_DIRS))
+
+# $(call number,path): the layer's number; main.c and the tools are above all
+number = $(firstword $(subst -, ,$(word 2,$(subst /, ,$1))))
+# $(call folder,module): its folder
+folder = $(filter %/$1,$(MODULE_DIRS))
+# $(call below,N): the folders of layers under N
+below = $(wildcard $(patsubst %,modules/%-*,$(wordlist 1,$1,$(DIGITS))))
+# $(call modules_below,N): the names of the modules in them
+modules_below = $(notdir $(filter \
+    $(addsuffix /%,$(call below,$1)),$(MODULE_DIRS)))
+# $(call sources,module) and $(call archive,module...)
+sources = $(sort $(wildcard $(call folder,$1)/*.c $(call folder,$1)/*/*.c))
+archive = $(patsubst %,$(O)/lib/%.a,$1)
+# $(call closure,module): it and the layers below, the highest first
+closure = $1 $(call modules_below,$(call number,$(call folder,$1)))
+
+ifneq ($(filter-out $(MODULE_NAMES),$(MODULES)),)
+$(error no such module: $(filter-out $(MODULE_NAMES),$(MODULES)))
+endif
+CHOSEN := $(sort $(if $(MODULES), \
+    $(foreach m,$(MODULES),$(call closure,$m)),$(MODULE_NAMES)))
+# A folder may hold only its README yet.
+BUILDABLE := $(foreach m,$(MODULE_NAMES),$(if $(call sources,$m),$m))
+buildable = $(filter $(BUILDABLE),$1)
+
+# --- third party -------------------------------------------------------------
+
+# Who owns which library of third_party; the rest lies in /usr/include.
+OWNS_base := $(filter awslc,$(CRYPTO))
+OWNS_codec := inih
+OWNS_tls := mbedtls-$(CRYPTO)
+OWNS_http := llhttp
+
+TP_NAMES := mbedtls-$(CRYPTO) $(filter awslc,$(CRYPTO)) inih llhttp
+TP_STAMPS := $(TP_NAMES:%=$(TP)/stamp/%)
+TP_LIBS = $(foreach n,$(TP_NAMES),$(wildcard $(TP)/lib/$n/*.a))
+SYSTEM_LIBS := -levent_pthreads -levent_extra -levent_core -lnghttp2 \
+    -lsqlite3 -lsodium -lyaml -lprotobuf-c -ljansson -lm -lpthread
+
+# --- flags -------------------------------------------------------------------
+
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+export SOURCE_DATE_EPOCH
+export LC_ALL := C
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+    -Wpointer-arith -Wcast-qual -Wvla -Wwrite-strings -Wundef -Wformat=2 \
+    -Wold-style-definition -Wdate-time -Werror
+DEFINES := -D_GNU_SOURCE -DMESHD_VERSION='"$(VERSION)"' \
+    -DMESHD_CRYPTO_AWSLC=$(if $(filter awslc,$(CRYPTO)),1,0)
+BASE_FLAGS := -std=gnu11 -g -fPIE -pthread -ffunction-sections \
+    -fdata-sections -fno-common -ffile-prefix-map=$(CURDIR)=.
+ifeq ($(SANITIZE),)
+CODE_FLAGS := $(if $(COVERAGE),-O0 --coverage,-O2 -fstack-protector-strong \
+    -D_FORTIFY_SOURCE=2)
+LINK_MODE := $(if $(COVERAGE),--coverage)
+else ifeq ($(SANITIZE),fuzzer)
+CODE_FLAGS := -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all \
+    -fsanitize=fuzzer-no-link,address,undefined
+LINK_MODE := -fsanitize=address,undefined
+else
+CODE_FLAGS := -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all \
+    -fsanitize=$(SANITIZE)
+LINK_MODE := -fsanitize=$(SANITIZE)
+endif
+CFLAGS_ALL = $(BASE_FLAGS) $(CODE_FLAGS) $(WARNINGS) $(DEFINES) $(CFLAGS)
+LDFLAGS_ALL = -pthread -Wl,--gc-sections -Wl,-z,relro,-z,now \
+    -Wl,--build-id=sha1 -Wl,--as-needed $(LINK_MODE) $(LDFLAGS)
+
+# $(call quotes,dirs) and the include path of a module, a test, a program
+quotes = $(patsubst %,-iquote %,$(patsubst %/,%,$1))
+rooms = $1 $(wildcard $1/*/)
+owned = $(patsubst %,-isystem $(TP)/include/%,$(OWNS_$1))
+module_paths = $(call quotes,$(call below,$(call number,$1)) \
+    $(call rooms,$1)) $(call owned,$(notdir $1))
+next = $(words $(wordlist 1,$1,$(DIGITS)) x)
+unit_paths = $(call quotes,tests/unit $(wildcard tests/unit/$1/support) \
+    $(call below,$(call next,$(call number,$(call folder,$1)))) \
+    $(call rooms,$(call folder,$1))) $(call owned,$1)
+# A simulation sees the layers up to 4 and no sockets' worth of roles.
+SIM_LAYERS := 5
+suite_paths = $(call quotes,tests/unit $(wildcard tests/$1/support) \
+    $(call below,$(SIM_LAYERS)))
+# Fuzzers and the programs of other suites see all public headers.
+all_paths = $(call quotes,tests/unit $(call below,9)) \
+    $(patsubst %,-isystem $(TP)/include/%,$(TP_NAMES))
+
+# $(call paths,file.c): the include path of any C file in the tree
+parts = $(subst /, ,$1)
+paths = $(strip $(if $(filter modules/%,$1), \
+    $(call module_paths,$(subst $(space),/,$(wordlist 1,3,$(call parts,$1)))), \
+    $(if $(call folder,$(word 3,$(call parts,$1))), \
+    $(call unit_paths,$(word 3,$(call parts,$1))), \
+    $(if $(filter tests/sim/% tests/oom/% tests/io/%,$1), \
+    $(call suite_paths,$(word 2,$(call parts,$1))), \
+    $(all_paths)))))
+
+# --- what everybody calls ----------------------------------------------------
+
+.PHONY: all lib help
+all: $(if $(wildcard main.c),$(O)/meshd $(O)/meshd.stripped,lib)
+lib: $(call archive,$(call buildable,$(CHOSEN)))
+help:
+	@sed -n '3,/^MAKEFLAGS/{/^#/s/^# \{0,1\}//p}' Makefile
+
+# --- objects and archives ----------------------------------------------------
+
+# Changed flags rebuild everything; unchanged ones leave the file alone.
+$(O)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(CC) $(CFLAGS_ALL))' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+.PHONY: FORCE
+FORCE:
+
+$(O)/obj/%.o: %.c $(O)/flags
+	@mkdir -p $(@D)
+	@$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(call paths,$<) -MMD -MP -c $< -o $@
+
+define module_rules
+$(O)/lib/$1.a: $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1))
+$(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)) \
+    $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/unit/$1/*.c)): \
+    $(OWNS_$1:%=$(TP)/stamp/%)
+endef
+$(foreach m,$(BUILDABLE),$(eval $(call module_rules,$m)))
+
+$(O)/lib/%.a:
+	@mkdir -p $(@D)
+	@$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
+
+# --- the program -------------------------------------------------------------
+
+# $(call group,archives): they may need each other's symbols
+group = -Wl,--start-group $1 $(TP_LIBS) -Wl,--end-group $(SYSTEM_LIBS)
+
+# A sanitizer needs the dynamic loader. The static link goes through a script
+# that knows which of glibc's warnings are harmless, and fails on any other.
+STATIC := $(if $(SANITIZE)$(COVERAGE),-pie,-static-pie)
+$(O)/meshd: $(O)/obj/main.o $(call archive,$(BUILDABLE)) $(TP_STAMPS) \
+    tests/lint/static-link.sh tests/lint/static-warnings
+	@$(call say,LINK,$@)
+	$(Q)tests/lint/static-link.sh $(CC) $(LDFLAGS_ALL) $(STATIC) -o $@ \
+	    $< $(call group,$(call archive,$(BUILDABLE)))
+
+SIZE_MAX := 10485760
+$(O)/meshd.stripped: $(O)/meshd
+	@$(call say,STRIP,$@)
+	$(Q)strip -o $@ $<
+	$(Q)$(if $(SANITIZE)$(COVERAGE),:,test $$(stat -c %s $@) -le $(SIZE_MAX) \
+	    || { echo "$@ is larger than $(SIZE_MAX) bytes" >&2; exit 1; })
+
+# --- C tests: unit, sim, oom, io, fuzz ---------------------------------------
+
+# $(call support,folder): objects that go into every program of the folder
+support = $(patsubst %.c,$(O)/obj/%.o,$(wildcard $1/support/*.c))
+
+# $(call test_rule,source,modules,helpers): source.c becomes O/source
+define test_rule
+$(O)/$(1:.c=): $(O)/obj/$(1:.c=.o) $3 \
+    $(call archive,$(call buildable,$2)) $(TP_STAMPS)
+	@mkdir -p $$(@D)
+	@$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -pie -o $$@ $(O)/obj/$(1:.c=.o) $3 \
+	    $$(call group,$(call archive,$(call buildable,$2))) -lcmocka
+endef
+
+UNIT_MAIN := $(O)/obj/tests/unit/unit.o
+unit_sources = $(wildcard tests/unit/$1/*.c)
+$(foreach m,$(BUILDABLE),$(foreach s,$(call unit_sources,$m),$(eval \
+    $(call test_rule,$s,$(call closure,$m), \
+    $(UNIT_MAIN) $(call support,tests/unit/$m)))))
+UNIT_PROGRAMS := $(foreach m,$(if $(MODULES),$(MODULES),$(BUILDABLE)), \
+    $(patsubst %.c,$(O)/%,$(filter $(TESTS:%=tests/unit/$m/%.c), \
+    $(call unit_sources,$m))))
+
+SUITE_MODULES := $(call modules_below,$(SIM_LAYERS))
+define suite_rules
+$(foreach s,$(wildcard tests/$1/*.c),$(eval $(call test_rule,$s, \
+    $(SUITE_MODULES),$(UNIT_MAIN) $(call support,tests/$1))))
+.PHONY: check-$1
+check-$1: $(patsubst %.c,$(O)/%,$(wildcard tests/$1/*.c))
+	@tests/run.sh $(O)/results/$1 $$^
+endef
+$(foreach s,sim oom io,$(eval $(call suite_rules,$s)))
+
+.PHONY: check-unit
+check-unit: $(UNIT_PROGRAMS)
+	@tests/run.sh $(O)/results/unit $^
+
+FUZZERS := $(patsubst tests/fuzz/%.c,%, \
+    $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
+FUZZ_CHOSEN := $(if $(FUZZ),$(FUZZ),$(FUZZERS))
+REPLAY := $(O)/obj/tests/fuzz/replay.o
+$(foreach f,$(FUZZERS),$(eval $(call test_rule,tests/fuzz/$f.c, \
+    $(BUILDABLE),$(if $(filter fuzzer,$(SANITIZE)),,$(REPLAY)))))
+# libFuzzer calls the entry by its name, so there is no header to declare it.
+$(FUZZERS:%=$(O)/obj/tests/fuzz/%.o): WARNINGS += -Wno-missing-prototypes
+ifeq ($(SANITIZE),fuzzer)
+$(FUZZERS:%=$(O)/tests/fuzz/%): LINK_MODE := \
+    -fsanitize=fuzzer,address,undefined
+endif
+
+.PHONY: fuzz-replay fuzz fuzz-programs
+fuzz-replay: $(FUZZ_CHOSEN:%=$(O)/tests/fuzz/%)
+	@tests/run.sh $(O)/results/fuzz $^
+fuzz-programs: $(FUZZ_CHOSEN:%=$(O)/tests/fuzz/%)
+fuzz:
+	@$(MAKE) CC=clang SANITIZE=fuzzer fuzz-programs
+	@tests/fuzz/run.sh $(BUILD)/clang-fuzz/tests/fuzz $(FUZZ_SECONDS) \
+	    $(FUZZ_CHOSEN)
+
+# --- the libraries of third_party --------------------------------------------
+
+.PHONY: third_party check-third
+third_party: $(TP_STAMPS)
+# The script compares contents, so a fresh clone's new times build nothing.
+$(TP)/stamp/%: $(shell find third_party -type f 2>/dev/null)
+	@test ! -x third_party/build.sh || third_party/build.sh $*
+$(TP)/stamp/mbedtls-awslc: $(TP)/stamp/awslc
+
+THIRD := $(wildcard tests/third_party/*.c)
+$(foreach s,$(THIRD),$(eval $(call test_rule,$s,,$(UNIT_MAIN))))
+$(THIRD:%.c=$(O)/obj/%.o): $(TP_STAMPS)
+check-third: $(THIRD:%.c=$(O)/%)
+	@tests/run.sh $(O)/results/third $^
+
+# --- pytest ------------------------------------------------------------------
+
+PYTEST_DIRS := $(wildcard tests/golden tests/e2e tests/conformance \
+    tests/interop)
+.PHONY: check-e2e
+check-e2e: all
+	@MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(O)) \
+	    tests/pytest.sh $(O)/results/e2e '$(PYTHON)' \
+	    $(sort $(dir $(wildcard $(PYTEST_DIRS:%=%/test_*.py)))) $(PYTEST_ARGS)
+
+# --- all of it ---------------------------------------------------------------
+
+C_SUITES := unit sim oom io fuzz
+.PHONY: check check-asan check-tsan check-all-suites
+# Each suite runs even if one before it failed; the summary decides.
+check:
+	@tests/check.sh '$(BUILD)' '$(MAKE)' third unit sim oom io fuzz e2e \
+	    lint asan tsan
+check-asan:
+	@tests/check.sh '$(BUILD)/asan' \
+	    '$(MAKE) SANITIZE=address,undefined' $(C_SUITES) e2e
+check-tsan:
+	@tests/check.sh '$(BUILD)/tsan' \
+	    '$(MAKE) SANITIZE=thread' $(C_SUITES) e2e
+
+# --- lint, format, coverage, man ---------------------------------------------
+
+OUR_C = $(shell git ls-files --cached --others --exclude-standard \
+    'main.c' 'modules/*.[ch]' 'tests/*.[ch]' 'third_party/*.[ch]')
+.PHONY: lint format coverage man
+lint: $(TP_STAMPS)
+	@tests/lint/run.sh $(O)/results/lint '$(MAKE)'
+# What the lint scripts need to know of a file: its flags.
+.PHONY: print-flags
+print-flags:
+	@$(foreach f,$(FILES),echo '$f' $(subst ','\'', \
+	    $(BASE_FLAGS) $(WARNINGS) $(DEFINES) $(call paths,$f));)
+format:
+	clang-format -i $(OUR_C)
+coverage:
+	@$(MAKE) COVERAGE=1 check-unit check-sim fuzz-replay
+	gcovr --root . --object-directory $(BUILD)/coverage \
+	    --filter modules/ --print-summary --txt $(BUILD)/coverage.txt
+man:
+	@for page in $(wildcard man/*.[1-9]); do \
+	    mandoc -T lint -W warning $$page || exit 1; done
+
+# --- bench, demo, install, clean ---------------------------------------------
+
+.PHONY: bench demo install clean
+bench: all
+	$(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
+	    $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+demo: all
+	$(Q)MESHD=$(abspath $(O)/meshd) demo/run $(DEMO_ARGS)
+install: $(O)/meshd.stripped
+	install -D -m 755 $(O)/meshd.stripped $(DESTDIR)$(PREFIX)/bin/meshd
+	$(foreach p,$(wildcard man/*.[1-9]),install -D -m 644 $p \
+	    $(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $p))/$(notdir $p) &&) :
+	$(foreach f,$(wildcard packaging/systemd/*.service),install -D -m 644 $f \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $f) &&) :
+	$(foreach f,$(wildcard config/*),install -D -m 644 $f \
+	    $(DESTDIR)$(PREFIX)/share/doc/meshd/examples/$(notdir $f) &&) :
+clean:
+	$(Q)for d in $(BUILD)/*; do \
+	    test "$$d" = $(TP) || rm -rf "$$d"; done
+
+-include $(shell find $(O)/obj -name '*.d' 2>/dev/null)
