@@ -20,7 +20,7 @@ struct addr {
 
 enum { ADDR_TEXT_MAX = 64 }; /* "[…]:65535" and the zero */
 
-/* "10.0.0.1", "::1", "[::1]"; no name, no port. */
+/* "10.0.0.1", "::1", "[::1]"; no name, no port, no zone. */
 MUST_USE enum err addr_parse_ip(struct slice text, struct addr *out);
 
 /* "10.0.0.1:80", "[::1]:80"; the port is needed. */
@@ -29,7 +29,10 @@ MUST_USE enum err addr_parse(struct slice text, struct addr *out);
 /* "1-65535", decimal. */
 MUST_USE enum err addr_parse_port(struct slice text, uint16_t *out);
 
-/* "10.0.0.1:80" or "[::1]:80"; without a port just the IP. Returns out. */
+/*
+ * "10.0.0.1:80" or "[::1]:80"; without a port just the IP; "-" for ADDR_NONE.
+ * Returns out.
+ */
 char *addr_format(const struct addr *a, char out[ADDR_TEXT_MAX]);
 
 /* Just the IP, no brackets. */
@@ -45,6 +48,8 @@ struct sockaddr;
 
 /* `out` has room for a sockaddr_storage; returns the length used. */
 unsigned addr_to_sockaddr(const struct addr *a, struct sockaddr *out);
+
+/* ERR_UNSUPPORTED for another family, ERR_PARSE for less than a family. */
 MUST_USE enum err addr_from_sockaddr(const struct sockaddr *sa, unsigned len,
     struct addr *out);
 
@@ -53,8 +58,13 @@ struct cidr {
 	uint8_t bits;
 };
 
-/* "10.0.0.0/8", or a lone IP as /32 or /128. */
+/*
+ * "10.0.0.0/8", or a lone IP as /32 or /128; bits of the host are cleared.
+ * ERR_PARSE, or ERR_LIMIT for more bits than the address has.
+ */
 MUST_USE enum err cidr_parse(struct slice text, struct cidr *out);
+
+/* Without regard to ports; families do not mix. */
 bool cidr_contains(const struct cidr *c, const struct addr *a);
 
 #endif

@@ -26,6 +26,6 @@
 #include "name.h"
 #include "secret.h"
 #include "crypto.h"
-#include "limits.h"
+#include "limit.h"
 
 #endif

@@ -37,7 +37,7 @@ buf_len(const struct buf *b)
 static inline struct slice
 buf_slice(const struct buf *b)
 {
-	return slice_of(b->mem + b->start, b->end - b->start);
+	return slice_of(b->mem ? b->mem + b->start : NULL, b->end - b->start);
 }
 
 /* Room for at least n more bytes; *out_ptr is where they go. */

@@ -45,7 +45,7 @@ void clock_fake_advance(struct clock_fake *f, uint64_t us);
 
 enum { CLOCK_RFC3339_LEN = 25 }; /* "2026-01-02T03:04:05.678Z" and the zero */
 
-/* UTC with milliseconds. */
+/* UTC with milliseconds; times outside the years 1970-9999 are cut to them. */
 void clock_format_rfc3339(int64_t wall_ms, char out[CLOCK_RFC3339_LEN]);
 
 #endif

@@ -11,6 +11,7 @@
 #include "secret.h"
 
 enum {
+	CRYPTO_SIPHASH_KEY_LEN = 16,
 	CRYPTO_SHA256_LEN = 32,
 	CRYPTO_HMAC_LEN = 32,
 	CRYPTO_KEY_LEN = 32,
@@ -26,6 +27,10 @@ enum {
 MUST_USE enum err crypto_init(void);
 
 void crypto_random(void *out, size_t len);
+
+/* SipHash-2-4 (Aumasson and Bernstein 2012), for tables; needs no init. */
+uint64_t crypto_siphash(const uint8_t key[CRYPTO_SIPHASH_KEY_LEN],
+    struct slice in);
 
 void crypto_sha256(struct slice in, uint8_t out[CRYPTO_SHA256_LEN]);
 void crypto_hmac_sha256(struct slice key, struct slice in,

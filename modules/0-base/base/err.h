@@ -76,18 +76,24 @@ struct fault {
 	char text[FAULT_TEXT_MAX];
 };
 
-/* Writes words (why may be NULL) and returns `code`, for `return fault_set`. */
+/*
+ * Writes words (why may be NULL) and returns `code`, for `return fault_set`.
+ * It starts afresh: the place of an earlier fault is forgotten.
+ */
 enum err fault_set(struct fault *why, enum err code, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
-/* Puts words before what is there already: "reading x: " … ; returns code. */
-enum err fault_prefix(struct fault *why, const char *fmt, ...)
-    PRINTF_LIKE(2, 3);
+/*
+ * Puts words before what is there already: "reading x: " … ; returns `code`,
+ * which is the caller's because why may be NULL.
+ */
+enum err fault_prefix(struct fault *why, enum err code, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 /* Adds where it was. `file` may be NULL, line and column 0. */
 void fault_at(struct fault *why, const char *file, uint32_t line, uint32_t col);
 
-/* "file:line:column: field: text" without the parts that are not there. */
+/* "file:line:column: field: text" without the parts that are not there; cut. */
 void fault_format(const struct fault *why, char *out, size_t out_len);
 
 /* A bounded list of faults: all the mistakes of a file at once. */

@@ -35,7 +35,9 @@ struct service_name {
 
 /*
  * Reads any of the forms above; `ns` when the text has none. ERR_NOT_FOUND if
- * it is a host outside the mesh domain. Borrows from `host` and `ns`.
+ * it is a host outside the mesh domain, ERR_PARSE if it is no host at all
+ * (capitals and wildcards included). Two labels are always name.ns; the full
+ * forms may end in a dot. Borrows from `host` and `ns`.
  */
 MUST_USE enum err name_service_parse(struct slice host, struct slice ns,
     struct slice domain, struct service_name *out);
@@ -46,7 +48,10 @@ struct identity {
 	struct slice account;
 };
 
-/* Borrows from `uri`; ERR_PARSE for any other shape. */
+/*
+ * Borrows from `uri`; ERR_PARSE for any other shape. Namespace and account are
+ * SPIFFE path segments: [a-zA-Z0-9._-]+, but not "." or "..".
+ */
 MUST_USE enum err name_identity_parse(struct slice uri, struct identity *out,
     struct fault *why);
 

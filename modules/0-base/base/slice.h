@@ -72,15 +72,21 @@ struct slice slice_split(struct slice *rest, char byte);
 
 /* Decimal digits only, no sign, no space; ERR_PARSE or ERR_LIMIT. */
 MUST_USE enum err slice_to_u64(struct slice s, uint64_t *out);
+
+/* The same, but a minus may stand in front. */
 MUST_USE enum err slice_to_i64(struct slice s, int64_t *out);
 
 /*
  * Go's duration text: "5s", "0.25s", "1h2m", "10ms", "1.5h"; units ns us ms s
- * m h. No sign. Result in microseconds, cut; ERR_PARSE or ERR_LIMIT.
+ * m h; a lone "0" too. No sign. Result in microseconds, each part cut;
+ * ERR_PARSE, or ERR_LIMIT beyond 2^63 nanoseconds, as there.
  */
 MUST_USE enum err slice_to_duration_us(struct slice s, uint64_t *out_us);
 
-/* Copies with an ending zero into a fixed array; ERR_LIMIT if it is too long. */
+/*
+ * Copies with an ending zero into a fixed array; ERR_LIMIT if it is too long,
+ * ERR_PARSE if a zero byte inside would cut it short.
+ */
 MUST_USE enum err slice_to_cstr(struct slice s, char *out, size_t out_len);
 
 /* SipHash-2-4 under a key that is chosen at process start. */

@@ -20,6 +20,8 @@ enum value_type {
 	VALUE_MAP
 };
 
+struct value_index;
+
 struct value {
 	enum value_type type;
 	uint32_t line;   /* from 1; 0 for a tree made in memory */
@@ -29,6 +31,10 @@ struct value {
 		int64_t integer;
 		double real;
 		struct slice string;
+		struct {
+			struct arena *arena;
+			struct value_index *index; /* once it has many keys */
+		} map; /* private to value.c */
 	};
 	struct slice key;    /* inside a map */
 	struct value *child; /* first of a list or map */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * limits — the numbers that bound what a peer or a file may ask for.
+ * limit — the numbers that bound what a peer or a file may ask for.
  *
  * One place, so that they can be read together. Those that an operator may
  * change are defaults here and named in meshd.conf(5).
  */
-#ifndef MESHD_LIMITS_H
-#define MESHD_LIMITS_H
+#ifndef MESHD_LIMIT_H
+#define MESHD_LIMIT_H
 
 enum {
 	/* Configuration files. */

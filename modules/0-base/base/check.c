@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check — how a broken promise ends the process, and allocation.
+ */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+
+/* Fallible allocations until one fails; 0 is off. */
+static _Atomic uint64_t fail_in;
+
+static bool
+must_fail(void)
+{
+	return UNLIKELY(
+		   atomic_load_explicit(&fail_in, memory_order_relaxed) != 0) &&
+	       atomic_fetch_sub(&fail_in, 1) == 1;
+}
+
+void
+check_failed(const char *cond, const char *file, int line, const char *func)
+{
+	(void)fprintf(stderr, "meshd: %s:%d: %s: check failed: %s\n", file,
+	    line, func, cond); /* nobody is left to be told of an error */
+	abort();
+}
+
+void *
+mem_new(size_t size)
+{
+	return mem_new_array(1, size);
+}
+
+void *
+mem_new_array(size_t count, size_t size)
+{
+	void *p;
+
+	if (count == 0 || size == 0)
+		count = size = 1;
+	p = calloc(count, size);
+	CHECK(p != NULL);
+	return p;
+}
+
+void *
+mem_resize(void *old, size_t old_count, size_t new_count, size_t size)
+{
+	char *p;
+
+	CHECK(new_count >= old_count && new_count > 0 && size > 0);
+	p = reallocarray(old, new_count, size);
+	CHECK(p != NULL);
+	memset(p + old_count * size, 0, (new_count - old_count) * size);
+	return p;
+}
+
+char *
+mem_strndup(const char *s, size_t len)
+{
+	char *p;
+
+	CHECK(len < SIZE_MAX);
+	p = malloc(len + 1);
+	CHECK(p != NULL);
+	if (len > 0)
+		memcpy(p, s, len);
+	p[len] = '\0';
+	return p;
+}
+
+void
+mem_free(void *p_address)
+{
+	void *p;
+
+	/* By memcpy: the variable is some other type of pointer. */
+	memcpy(&p, p_address, sizeof(p));
+	free(p);
+	memset(p_address, 0, sizeof(p));
+}
+
+void
+mem_fail_at(uint64_t n)
+{
+	atomic_store(&fail_in, n);
+}
+
+void *
+mem_try(size_t size)
+{
+	return must_fail() ? NULL : malloc(size > 0 ? size : 1);
+}
+
+void *
+mem_try_resize(void *old, size_t size)
+{
+	return must_fail() ? NULL : realloc(old, size > 0 ? size : 1);
+}

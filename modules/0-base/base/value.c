@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * value — building trees and finding what is in them.
+ *
+ * Small maps are searched in order. A map of many keys gets a table beside
+ * it, so that a hostile document of a million keys costs a million steps and
+ * not their square.
+ */
+#include "value.h"
+#include "check.h"
+
+enum { VALUE_INDEX_FROM = 16 }; /* children */
+
+struct value_index {
+	size_t cap; /* power of two, at most half full */
+	struct value *slots[];
+};
+
+static const char *const type_names[] = {
+    [VALUE_NULL] = "null",
+    [VALUE_BOOL] = "boolean",
+    [VALUE_INT] = "integer",
+    [VALUE_FLOAT] = "number",
+    [VALUE_STRING] = "string",
+    [VALUE_LIST] = "list",
+    [VALUE_MAP] = "map",
+};
+
+static void
+index_put(struct value_index *index, struct value *item)
+{
+	size_t at = (size_t)slice_hash(item->key) & (index->cap - 1);
+
+	while (index->slots[at] != NULL)
+		at = (at + 1) & (index->cap - 1);
+	index->slots[at] = item;
+}
+
+/* Room for one more key; the old table stays behind in the arena. */
+static enum err
+index_grow(struct value *map)
+{
+	struct value_index *index = map->map.index;
+	size_t cap = (size_t)VALUE_INDEX_FROM * 4;
+
+	if (map->count < VALUE_INDEX_FROM ||
+	    (index != NULL && map->count < index->cap / 2))
+		return OK;
+	while (map->count >= cap / 2)
+		cap *= 2;
+	index = arena_alloc(
+	    map->map.arena, sizeof(*index) + cap * sizeof(index->slots[0]));
+	if (index == NULL)
+		return ERR_NO_MEMORY;
+	index->cap = cap;
+	for (struct value *it = map->child; it != NULL; it = it->next)
+		index_put(index, it);
+	map->map.index = index;
+	return OK;
+}
+
+static const struct value *
+index_get(const struct value_index *index, struct slice key)
+{
+	size_t at = (size_t)slice_hash(key) & (index->cap - 1);
+
+	for (; index->slots[at] != NULL; at = (at + 1) & (index->cap - 1))
+		if (slice_eq(index->slots[at]->key, key))
+			return index->slots[at];
+	return NULL;
+}
+
+static void
+add_child(struct value *parent, struct value *item)
+{
+	if (parent->last != NULL)
+		parent->last->next = item;
+	else
+		parent->child = item;
+	parent->last = item;
+	parent->count++;
+}
+
+static bool
+children_eq(const struct value *a, const struct value *b)
+{
+	const struct value *theirs = b->child;
+
+	if (a->count != b->count)
+		return false;
+	VALUE_EACH(a, it)
+	{
+		if (a->type == VALUE_MAP)
+			theirs = value_get(b, it->key);
+		if (theirs == NULL || !value_eq(it, theirs))
+			return false;
+		theirs = theirs->next;
+	}
+	return true;
+}
+
+const char *
+value_type_name(enum value_type t)
+{
+	CHECK((unsigned)t < ARRAY_LEN(type_names));
+	return type_names[t];
+}
+
+const struct value *
+value_get(const struct value *v, struct slice key)
+{
+	if (v == NULL || v->type != VALUE_MAP)
+		return NULL;
+	if (v->map.index != NULL)
+		return index_get(v->map.index, key);
+	VALUE_EACH(v, it)
+	if (slice_eq(it->key, key))
+		return it;
+	return NULL;
+}
+
+const struct value *
+value_get_path(const struct value *v, struct slice path)
+{
+	while (v != NULL && path.len > 0)
+		v = value_get(v, slice_split(&path, '.'));
+	return v;
+}
+
+struct slice
+value_get_string(
+    const struct value *v, struct slice key, struct slice otherwise)
+{
+	const struct value *member = value_get(v, key);
+
+	return member != NULL && member->type == VALUE_STRING ? member->string
+							      : otherwise;
+}
+
+struct value *
+value_new(struct arena *a, enum value_type t)
+{
+	struct value *v = arena_alloc(a, sizeof(*v));
+
+	if (v == NULL)
+		return NULL;
+	v->type = t;
+	if (t == VALUE_MAP)
+		v->map.arena = a;
+	return v;
+}
+
+struct value *
+value_new_string(struct arena *a, struct slice s)
+{
+	struct value *v = value_new(a, VALUE_STRING);
+
+	if (v != NULL)
+		v->string = s;
+	return v;
+}
+
+struct value *
+value_new_int(struct arena *a, int64_t n)
+{
+	struct value *v = value_new(a, VALUE_INT);
+
+	if (v != NULL)
+		v->integer = n;
+	return v;
+}
+
+struct value *
+value_new_bool(struct arena *a, bool b)
+{
+	struct value *v = value_new(a, VALUE_BOOL);
+
+	if (v != NULL)
+		v->boolean = b;
+	return v;
+}
+
+enum err
+value_append(struct value *list, struct value *item)
+{
+	CHECK(list->type == VALUE_LIST);
+	if (item == NULL)
+		return ERR_NO_MEMORY;
+	add_child(list, item);
+	return OK;
+}
+
+enum err
+value_set(struct value *map, struct slice key, struct value *item)
+{
+	CHECK(map->type == VALUE_MAP);
+	if (item == NULL)
+		return ERR_NO_MEMORY;
+	if (value_get(map, key) != NULL)
+		return ERR_EXISTS;
+	if (index_grow(map) != OK)
+		return ERR_NO_MEMORY;
+	item->key = key;
+	add_child(map, item);
+	if (map->map.index != NULL)
+		index_put(map->map.index, item);
+	return OK;
+}
+
+bool
+value_eq(const struct value *a, const struct value *b)
+{
+	if (a->type != b->type)
+		return false;
+	switch (a->type) {
+	case VALUE_NULL:
+		return true;
+	case VALUE_BOOL:
+		return a->boolean == b->boolean;
+	case VALUE_INT:
+		return a->integer == b->integer;
+	case VALUE_FLOAT:
+		return a->real == b->real;
+	case VALUE_STRING:
+		return slice_eq(a->string, b->string);
+	case VALUE_LIST:
+	case VALUE_MAP:
+		return children_eq(a, b);
+	}
+	return false;
+}
