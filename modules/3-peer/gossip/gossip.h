@@ -216,6 +216,9 @@ struct gossip_event {
 
 typedef void (*gossip_event_cb)(void *arg, const struct gossip_event *event);
 
+struct loop;
+struct net_factory;
+
 struct gossip_config {
 	uint8_t mesh[GOSSIP_MESH_LEN]; /* the same in the whole mesh */
 	uint8_t secret_key[CRYPTO_ED25519_SECRET_LEN]; /* wiped on close */
@@ -225,11 +228,11 @@ struct gossip_config {
 	struct addr bind;      /* "[::]:15946"; port 0 takes any */
 	struct addr advertise; /* what others send to; port 0 takes bind's */
 	struct slice saved;    /* of gossip_save(), or empty; not kept */
-	gossip_event_cb on_event;
+	struct net_factory *factory; /* where its sockets come from; kept */
+	gossip_event_cb on_event;    /* may call any function here but close */
 	void *arg;
 };
 
-struct loop;
 struct gossip;
 
 /*
