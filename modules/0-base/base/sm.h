@@ -32,7 +32,7 @@ void sm_init(struct sm *m, const char *what, uint64_t id,
     const struct sm_row *rows, unsigned count, unsigned first,
     void (*invariant)(const void *owner, unsigned state), const void *owner);
 
-/* Dies if the table has no such edge. */
+/* Dies if the table has no such edge. Traced as module "sm". */
 void sm_go(struct sm *m, unsigned next);
 
 static inline bool

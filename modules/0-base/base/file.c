@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file — write beside, fsync, rename; read to a bound.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "file.h"
+
+enum { READ_CHUNK = 16 << 10 };
+
+static enum err
+failed(struct fault *why, const char *doing, const char *path)
+{
+	int e = errno;
+
+	return fault_set(why, err_from_errno(e), "cannot %s %s: %s", doing,
+	    path, strerror(e));
+}
+
+static void
+close_fd(const int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd); /* read only, or written and synced */
+}
+
+static bool
+write_all(int fd, struct slice bytes)
+{
+	while (bytes.len > 0) {
+		ssize_t n = write(fd, bytes.ptr, bytes.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return false;
+		bytes = slice_sub(bytes, (size_t)n, bytes.len);
+	}
+	return true;
+}
+
+/* The folder's own entry must be on the disk too. */
+static enum err
+sync_folder(const char *path, struct fault *why)
+{
+	const char *slash = strrchr(path, '/');
+	AUTO(mem_free)
+	char *folder = slash == NULL ? mem_strndup(".", 1)
+		       : slash == path
+			   ? mem_strndup("/", 1)
+			   : mem_strndup(path, (size_t)(slash - path));
+	AUTO(close_fd)
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || fsync(fd) != 0)
+		return failed(why, "sync the folder", folder);
+	return OK;
+}
+
+static enum err
+write_beside(
+    const char *beside, struct slice bytes, unsigned mode, struct fault *why)
+{
+	AUTO(close_fd)
+	int fd = open(beside,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode);
+
+	if (fd < 0)
+		return failed(why, "create", beside);
+	/* The umask may have taken bits, an old file may have more. */
+	if (fchmod(fd, mode) != 0 || !write_all(fd, bytes) || fsync(fd) != 0)
+		return failed(why, "write", beside);
+	return OK;
+}
+
+enum err
+file_replace(
+    const char *path, struct slice bytes, unsigned mode, struct fault *why)
+{
+	AUTO(mem_free) char *beside = NULL;
+	enum err e;
+
+	if (asprintf(&beside, "%s.new", path) < 0)
+		return fault_set(why, ERR_NO_MEMORY, "out of memory");
+	e = write_beside(beside, bytes, mode, why);
+	if (e == OK && rename(beside, path) != 0)
+		e = failed(why, "rename to", path);
+	if (e != OK) {
+		(void)unlink(beside); /* what was reported matters more */
+		return e;
+	}
+	return sync_folder(path, why);
+}
+
+static enum err
+read_all(int fd, const char *path, struct buf *out, struct fault *why)
+{
+	for (;;) {
+		char *room;
+		ssize_t n;
+
+		if (buf_reserve(out, 1, &room) != OK)
+			return fault_set(why, ERR_LIMIT,
+			    "%s is larger than %zu bytes", path, out->limit);
+		n = read(fd, room,
+		    MIN((size_t)READ_CHUNK,
+			MIN(out->cap - out->end, out->limit - buf_len(out))));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return failed(why, "read", path);
+		if (n == 0)
+			return OK;
+		buf_commit(out, (size_t)n);
+	}
+}
+
+static enum err
+read_checked(
+    const char *path, bool is_private, struct buf *out, struct fault *why)
+{
+	AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0)
+		return failed(why, "open", path);
+	if (fstat(fd, &st) != 0)
+		return failed(why, "look at", path);
+	if (!S_ISREG(st.st_mode))
+		return fault_set(why, ERR_INVALID, "%s is not a file", path);
+	if (is_private && (st.st_mode & 077) != 0)
+		return fault_set(why, ERR_PERMISSION,
+		    "%s may be read by others (mode %03o): run chmod 600 on it",
+		    path, st.st_mode & 0777);
+	return read_all(fd, path, out, why);
+}
+
+enum err
+file_read(const char *path, struct buf *out, struct fault *why)
+{
+	return read_checked(path, /* private */ false, out, why);
+}
+
+enum err
+file_read_private(const char *path, struct buf *out, struct fault *why)
+{
+	return read_checked(path, /* private */ true, out, why);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file — whole files, read within a bound and replaced at one stroke.
+ *
+ * These calls block on the disk: for start-up, the control loop and jobs,
+ * never for a worker.
+ */
+#ifndef MESHD_FILE_H
+#define MESHD_FILE_H
+
+#include "buf.h"
+
+/*
+ * Replaces `path` with `bytes`: a new file of that mode beside it, fsync,
+ * rename, fsync of the folder. After a crash either the old or the new one is
+ * there, whole. ERR_PERMISSION, ERR_NO_SPACE, ERR_NOT_FOUND, ERR_IO in words.
+ */
+MUST_USE enum err file_replace(
+    const char *path, struct slice bytes, unsigned mode, struct fault *why);
+
+/* Appends to `out`, whose limit bounds the file (ERR_LIMIT). */
+MUST_USE enum err file_read(
+    const char *path, struct buf *out, struct fault *why);
+
+/* The same for what nobody but the owner may read, else ERR_PERMISSION. */
+MUST_USE enum err file_read_private(
+    const char *path, struct buf *out, struct fault *why);
+
+#endif

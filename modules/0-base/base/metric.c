@@ -1,0 +1,651 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metric — families, their series, and the numbers in shards.
+ *
+ *	series ---cell---> shards[thread].pages[cell / PAGE]->cells[cell % PAGE]
+ *
+ * A series owns the same run of cells in every shard. Only the shard's thread
+ * writes there, except for the last shard, which the threads without one of
+ * their own share by read-modify-write. Pages appear when first counted in.
+ * One lock guards families and series; counting takes none.
+ */
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "list.h"
+#include "map.h"
+#include "metric.h"
+
+enum {
+	PAGE_CELLS = 1024,
+	PAGES_MAX = 4096, /* 4 Mi cells in a shard */
+	SHARD_SHARED = METRIC_SHARDS_MAX - 1,
+	CACHE_LINE = 64,
+	KEY_MAX = METRIC_LABELS_MAX * (METRIC_VALUE_MAX + 2)
+};
+
+struct page {
+	char before[CACHE_LINE]; /* no neighbour of the heap shares a line */
+	_Atomic uint64_t cells[PAGE_CELLS];
+	char behind[CACHE_LINE];
+};
+
+struct shard {
+	_Atomic(struct page *) pages[PAGES_MAX];
+};
+
+struct metric_family {
+	struct list link; /* in families */
+	const char *name;
+	const char *help;
+	enum metric_type type;
+	const char *label_names[METRIC_LABELS_MAX];
+	size_t labels;
+	double bounds[METRIC_BUCKETS_MAX];
+	size_t bound_count;
+	struct map by_values;
+	struct list series; /* the oldest first; all but `other` */
+	struct list idle;   /* given back; the longest ago first */
+	struct metric_series *other;
+};
+
+struct metric_series {
+	struct list link; /* in family->series */
+	struct list idle; /* in family->idle while refs is 0 */
+	struct metric_family *family;
+	char *values; /* own: per label a 16-bit length and the bytes */
+	size_t values_len;
+	uint64_t refs;
+	size_t cell;               /* the first of its cells */
+	_Atomic int64_t gauge_set; /* what metric_gauge_set() left */
+};
+
+static const char *const type_names[] = {
+    [METRIC_COUNTER] = "counter",
+    [METRIC_GAUGE] = "gauge",
+    [METRIC_HISTOGRAM] = "histogram",
+};
+
+/* 2 MiB of addresses, of which only what is used becomes memory. */
+static struct shard shards[METRIC_SHARDS_MAX];
+static _Atomic unsigned shards_taken;
+static _Thread_local struct shard *my_shard; /* NULL: the shared one */
+static struct list families = {&families, &families};
+static size_t cells_used;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* --- cells ------------------------------------------------------------- */
+
+/* Counts, +Inf, and the sum of a histogram; else one. */
+static size_t
+cell_count(const struct metric_family *f)
+{
+	return f->type == METRIC_HISTOGRAM ? f->bound_count + 2 : 1;
+}
+
+static struct page *
+page_new(struct shard *s, size_t number)
+{
+	struct page *page = mem_new(sizeof(*page)), *there = NULL;
+
+	/* In the shared shard another thread may have been quicker. */
+	if (atomic_compare_exchange_strong(&s->pages[number], &there, page))
+		return page;
+	mem_free(&page);
+	return there;
+}
+
+static _Atomic uint64_t *
+cell_of(struct shard *s, size_t cell)
+{
+	size_t number = cell / PAGE_CELLS;
+	struct page *page =
+	    atomic_load_explicit(&s->pages[number], memory_order_acquire);
+
+	if (UNLIKELY(page == NULL))
+		page = page_new(s, number);
+	return &page->cells[cell % PAGE_CELLS];
+}
+
+static void
+cell_add(size_t cell, uint64_t n)
+{
+	struct shard *mine = my_shard;
+	_Atomic uint64_t *at;
+
+	if (UNLIKELY(mine == NULL)) {
+		at = cell_of(&shards[SHARD_SHARED], cell);
+		atomic_fetch_add_explicit(at, n, memory_order_relaxed);
+		return;
+	}
+	at = cell_of(mine, cell);
+	atomic_store_explicit(at,
+	    atomic_load_explicit(at, memory_order_relaxed) + n,
+	    memory_order_relaxed);
+}
+
+static double
+to_double(uint64_t bits)
+{
+	double d;
+
+	memcpy(&d, &bits, sizeof(d));
+	return d;
+}
+
+static uint64_t
+to_bits(double d)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &d, sizeof(bits));
+	return bits;
+}
+
+/* A sum is a double's bits; the loop runs once unless the shard is shared. */
+static void
+cell_add_double(size_t cell, double v)
+{
+	_Atomic uint64_t *at =
+	    cell_of(my_shard != NULL ? my_shard : &shards[SHARD_SHARED], cell);
+	uint64_t old = atomic_load_explicit(at, memory_order_relaxed);
+
+	while (!atomic_compare_exchange_weak_explicit(at, &old,
+	    to_bits(to_double(old) + v), memory_order_relaxed,
+	    memory_order_relaxed))
+		continue;
+}
+
+/* Calls for each shard that has the cell; NULL says there are no more. */
+static _Atomic uint64_t *
+next_shard(size_t cell, size_t *cursor)
+{
+	while (*cursor < METRIC_SHARDS_MAX) {
+		struct page *page = atomic_load_explicit(
+		    &shards[(*cursor)++].pages[cell / PAGE_CELLS],
+		    memory_order_acquire);
+
+		if (page != NULL)
+			return &page->cells[cell % PAGE_CELLS];
+	}
+	return NULL;
+}
+
+static uint64_t
+cell_sum(size_t cell)
+{
+	_Atomic uint64_t *at;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; (at = next_shard(cell, &i)) != NULL;)
+		sum += atomic_load_explicit(at, memory_order_relaxed);
+	return sum;
+}
+
+static double
+cell_sum_double(size_t cell)
+{
+	_Atomic uint64_t *at;
+	double sum = 0;
+
+	for (size_t i = 0; (at = next_shard(cell, &i)) != NULL;)
+		sum +=
+		    to_double(atomic_load_explicit(at, memory_order_relaxed));
+	return sum;
+}
+
+static void
+cells_clear(size_t first, size_t count)
+{
+	_Atomic uint64_t *at;
+
+	for (size_t cell = first; cell < first + count; cell++)
+		for (size_t i = 0; (at = next_shard(cell, &i)) != NULL;)
+			atomic_store_explicit(at, 0, memory_order_relaxed);
+}
+
+/* --- families and series, under the lock ------------------------------- */
+
+static void
+lock_all(void)
+{
+	CHECK(pthread_mutex_lock(&lock) == 0);
+}
+
+static void
+unlock_all(void)
+{
+	CHECK(pthread_mutex_unlock(&lock) == 0);
+}
+
+/* Writes one value with its length, cut and made UTF-8; returns the size. */
+static size_t
+put_value(char *out, struct slice value)
+{
+	bool utf8;
+
+	value = slice_sub(value, 0, METRIC_VALUE_MAX);
+	utf8 = slice_is_utf8(value);
+	out[0] = (char)(value.len >> 8);
+	out[1] = (char)(value.len & 0xff);
+	for (size_t i = 0; i < value.len; i++)
+		out[2 + i] =
+		    utf8 || (uint8_t)value.ptr[i] < 0x80 ? value.ptr[i] : '_';
+	return 2 + value.len;
+}
+
+static struct metric_series *
+series_new(struct metric_family *f, struct slice values)
+{
+	struct metric_series *s;
+
+	if (cells_used + cell_count(f) > (size_t)PAGES_MAX * PAGE_CELLS)
+		return NULL;
+	s = mem_new(sizeof(*s));
+	s->family = f;
+	s->cell = cells_used;
+	s->values = mem_strndup(values.ptr, values.len);
+	s->values_len = values.len;
+	list_init(&s->idle);
+	cells_used += cell_count(f);
+	return s;
+}
+
+/* Gives the place of the series that was idle longest to new values. */
+static struct metric_series *
+series_reuse(struct metric_family *f, struct slice values)
+{
+	struct metric_series *s =
+	    LIST_FIRST(&f->idle, struct metric_series, idle);
+
+	if (s == NULL)
+		return NULL;
+	CHECK(
+	    map_remove(&f->by_values, slice_of(s->values, s->values_len)) == s);
+	list_remove(&s->link);
+	mem_free(&s->values);
+	s->values = mem_strndup(values.ptr, values.len);
+	s->values_len = values.len;
+	cells_clear(s->cell, cell_count(f));
+	atomic_store(&s->gauge_set, 0);
+	return s;
+}
+
+static struct metric_series *
+series_add(struct metric_family *f, struct slice values)
+{
+	struct metric_series *s = NULL;
+
+	if (f->by_values.count < METRIC_SERIES_MAX)
+		s = series_new(f, values);
+	if (s == NULL)
+		s = series_reuse(f, values);
+	if (s == NULL)
+		return f->other;
+	list_push_back(&f->series, &s->link);
+	CHECK(map_put(&f->by_values, values, s) == NULL);
+	return s;
+}
+
+static struct metric_family *
+family_find(const char *name)
+{
+	LIST_EACH (&families, it) {
+		struct metric_family *f =
+		    CONTAINER(it, struct metric_family, link);
+
+		if (strcmp(f->name, name) == 0)
+			return f;
+	}
+	return NULL;
+}
+
+static void
+make_other(struct metric_family *f)
+{
+	char key[KEY_MAX];
+	size_t len = 0;
+
+	for (size_t i = 0; i < f->labels; i++)
+		len += put_value(key + len, S("other"));
+	f->other = series_new(f, slice_of(key, len));
+	CHECK(f->other != NULL);
+}
+
+static void
+series_drop(void *arg)
+{
+	struct metric_series *s = arg;
+
+	mem_free(&s->values);
+	mem_free(&s);
+}
+
+static void
+family_free(struct metric_family **fp)
+{
+	struct metric_family *f = *fp;
+
+	map_fini(&f->by_values, series_drop);
+	series_drop(f->other);
+	list_remove(&f->link);
+	mem_free(fp);
+}
+
+/* --- text, under the lock ---------------------------------------------- */
+
+/* The shortest decimal that reads back as the same number. */
+static enum err
+put_number(struct buf *out, double v)
+{
+	char text[32];
+
+	if (isinf(v))
+		return buf_add_slice(out, v > 0 ? S("+Inf") : S("-Inf"));
+	if (isnan(v))
+		return buf_add_slice(out, S("NaN"));
+	for (int digits = 15; digits <= 17; digits++) {
+		if (snprintf(text, sizeof(text), "%.*g", digits, v) < 0)
+			return ERR_INTERNAL;
+		if (strtod(text, NULL) == v)
+			break;
+	}
+	return buf_add_slice(out, slice_str(text));
+}
+
+static enum err
+put_escaped(struct buf *out, struct slice s, bool quotes)
+{
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && i < s.len; i++) {
+		char c = s.ptr[i];
+
+		if (c == '\n')
+			e = buf_add_slice(out, S("\\n"));
+		else if (c == '\\' || (c == '"' && quotes))
+			e = buf_printf(out, "\\%c", c);
+		else
+			e = buf_add_byte(out, (uint8_t)c);
+	}
+	return e;
+}
+
+/* {a="1",b="2",le="0.5"}; `le` is NULL but for buckets. */
+static enum err
+put_labels(struct buf *out, const struct metric_series *s, const double *le)
+{
+	struct reader r = READER(slice_of(s->values, s->values_len));
+	const struct metric_family *f = s->family;
+	const char *before = "{";
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && i < f->labels; i++, before = ",") {
+		struct slice value = reader_bytes(&r, reader_u16(&r));
+
+		e = buf_printf(out, "%s%s=\"", before, f->label_names[i]);
+		if (e == OK)
+			e = put_escaped(out, value, /* quotes */ true);
+		if (e == OK)
+			e = buf_add_byte(out, '"');
+	}
+	if (e == OK && le != NULL) {
+		e = buf_printf(out, "%sle=\"", before);
+		if (e == OK)
+			e = put_number(out, *le);
+		if (e == OK)
+			e = buf_add_byte(out, '"');
+		before = ",";
+	}
+	if (e == OK && before[0] == ',')
+		e = buf_add_byte(out, '}');
+	return e;
+}
+
+/* name_suffix{labels} with a space behind. */
+static enum err
+put_head(struct buf *out, const struct metric_series *s, const char *suffix,
+    const double *le)
+{
+	enum err e = buf_printf(out, "%s%s", s->family->name, suffix);
+
+	if (e == OK)
+		e = put_labels(out, s, le);
+	return e == OK ? buf_add_byte(out, ' ') : e;
+}
+
+static enum err
+put_count(struct buf *out, const struct metric_series *s, const char *suffix,
+    const double *le, uint64_t count)
+{
+	enum err e = put_head(out, s, suffix, le);
+
+	return e == OK ? buf_printf(out, "%ju\n", (uintmax_t)count) : e;
+}
+
+static enum err
+put_histogram(struct buf *out, const struct metric_series *s)
+{
+	const struct metric_family *f = s->family;
+	uint64_t count = 0;
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && i <= f->bound_count; i++) {
+		double bound = i < f->bound_count ? f->bounds[i] : INFINITY;
+
+		count += cell_sum(s->cell + i);
+		e = put_count(out, s, "_bucket", &bound, count);
+	}
+	if (e == OK)
+		e = put_head(out, s, "_sum", NULL);
+	if (e == OK)
+		e = put_number(
+		    out, cell_sum_double(s->cell + f->bound_count + 1));
+	if (e == OK)
+		e = buf_add_byte(out, '\n');
+	/* The same number as the last bucket, also while others count. */
+	return e == OK ? put_count(out, s, "_count", NULL, count) : e;
+}
+
+static enum err
+put_series(struct buf *out, const struct metric_series *s)
+{
+	enum err e;
+
+	if (s->family->type == METRIC_HISTOGRAM)
+		return put_histogram(out, s);
+	if (s->family->type == METRIC_COUNTER)
+		return put_count(out, s, "", NULL, cell_sum(s->cell));
+	e = put_head(out, s, "", NULL);
+	return e == OK ? buf_printf(out, "%jd\n", (intmax_t)metric_value(s))
+		       : e;
+}
+
+static enum err
+put_family(struct buf *out, const struct metric_family *f)
+{
+	enum err e = buf_printf(out, "# HELP %s ", f->name);
+
+	if (e == OK)
+		e = put_escaped(out, slice_str(f->help), /* quotes */ false);
+	if (e == OK)
+		e = buf_printf(
+		    out, "\n# TYPE %s %s\n", f->name, type_names[f->type]);
+	LIST_EACH (&f->series, it)
+		if (e == OK)
+			e = put_series(
+			    out, CONTAINER(it, struct metric_series, link));
+	if (e == OK && (f->other->refs > 0 || metric_value(f->other) != 0))
+		e = put_series(out, f->other);
+	return e;
+}
+
+/* --- exported ---------------------------------------------------------- */
+
+struct metric_family *
+metric_family_new(const char *name, const char *help, enum metric_type type,
+    const char *const *label_names, size_t labels, const double *bounds,
+    size_t bound_count)
+{
+	struct metric_family *f;
+
+	CHECK(labels <= METRIC_LABELS_MAX && bound_count <= METRIC_BUCKETS_MAX);
+	CHECK((type == METRIC_HISTOGRAM) == (bound_count > 0));
+	lock_all();
+	if ((f = family_find(name)) != NULL) {
+		CHECK(f->type == type && f->labels == labels &&
+		      f->bound_count == bound_count);
+		unlock_all();
+		return f;
+	}
+	f = mem_new(sizeof(*f));
+	f->name = name;
+	f->help = help;
+	f->type = type;
+	f->labels = labels;
+	f->bound_count = bound_count;
+	for (size_t i = 0; i < labels; i++)
+		f->label_names[i] = label_names[i];
+	for (size_t i = 0; i < bound_count; i++)
+		f->bounds[i] = bounds[i];
+	list_init(&f->series);
+	list_init(&f->idle);
+	make_other(f);
+	list_push_back(&families, &f->link);
+	unlock_all();
+	return f;
+}
+
+struct metric_series *
+metric_series_get(struct metric_family *f, const struct slice *values)
+{
+	struct metric_series *s;
+	char key[KEY_MAX];
+	size_t len = 0;
+
+	for (size_t i = 0; i < f->labels; i++)
+		len += put_value(key + len, values[i]);
+	lock_all();
+	/* Without labels, or if they all say so, it is the other series. */
+	if (slice_eq(slice_of(f->other->values, f->other->values_len),
+		slice_of(key, len)))
+		s = f->other;
+	else
+		s = map_get(&f->by_values, slice_of(key, len));
+	if (s == NULL)
+		s = series_add(f, slice_of(key, len));
+	s->refs++;
+	list_remove(&s->idle);
+	unlock_all();
+	return s;
+}
+
+void
+metric_series_release(struct metric_series *s)
+{
+	lock_all();
+	CHECK(s->refs > 0);
+	if (--s->refs == 0 && s != s->family->other)
+		list_push_back(&s->family->idle, &s->idle);
+	unlock_all();
+}
+
+void
+metric_thread_init(void)
+{
+	unsigned n;
+
+	if (my_shard != NULL)
+		return;
+	n = atomic_fetch_add(&shards_taken, 1);
+	if (n < SHARD_SHARED)
+		my_shard = &shards[n];
+}
+
+void
+metric_add(struct metric_series *s, uint64_t n)
+{
+	cell_add(s->cell, n);
+}
+
+void
+metric_gauge_add(struct metric_series *s, int64_t n)
+{
+	/* Two's complement: adding the negative subtracts. */
+	cell_add(s->cell, (uint64_t)n);
+}
+
+void
+metric_gauge_set(struct metric_series *s, int64_t v)
+{
+	atomic_store_explicit(&s->gauge_set, v, memory_order_relaxed);
+}
+
+void
+metric_observe(struct metric_series *s, double v)
+{
+	const struct metric_family *f = s->family;
+	size_t bucket = 0;
+
+	if (isnan(v))
+		return;
+	while (bucket < f->bound_count && v > f->bounds[bucket])
+		bucket++;
+	cell_add(s->cell + bucket, 1);
+	cell_add_double(s->cell + f->bound_count + 1, v);
+}
+
+int64_t
+metric_value(const struct metric_series *s)
+{
+	const struct metric_family *f = s->family;
+	uint64_t sum = 0;
+
+	if (f->type == METRIC_GAUGE)
+		sum = (uint64_t)atomic_load_explicit(
+		    &s->gauge_set, memory_order_relaxed);
+	if (f->type != METRIC_HISTOGRAM)
+		return (int64_t)(sum + cell_sum(s->cell));
+	for (size_t i = 0; i <= f->bound_count; i++)
+		sum += cell_sum(s->cell + i);
+	return (int64_t)sum;
+}
+
+enum err
+metrics_render(struct buf *out)
+{
+	enum err e = OK;
+
+	lock_all();
+	LIST_EACH (&families, it)
+		if (e == OK)
+			e = put_family(
+			    out, CONTAINER(it, struct metric_family, link));
+	unlock_all();
+	return e;
+}
+
+void
+metrics_fini(void)
+{
+	lock_all();
+	LIST_EACH (&families, it) {
+		struct metric_family *f =
+		    CONTAINER(it, struct metric_family, link);
+
+		family_free(&f);
+	}
+	for (size_t i = 0; i < METRIC_SHARDS_MAX; i++)
+		for (size_t j = 0; j * PAGE_CELLS < cells_used; j++) {
+			struct page *page =
+			    atomic_exchange(&shards[i].pages[j], NULL);
+
+			mem_free(&page);
+		}
+	cells_used = 0;
+	unlock_all();
+}
