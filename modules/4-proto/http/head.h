@@ -114,7 +114,8 @@ struct slice http_field_name(enum http_field_id id);
 /*
  * Appends a field; borrows both texts until the head ends. ERR_LIMIT past
  * LIMIT_HEAD_FIELDS or LIMIT_HEAD_BYTES; ERR_INVALID for bytes that a name
- * or value may not have (RFC 9110 §5.5, §5.6.2).
+ * or value may not have (RFC 9110 §5.5, §5.6.2). Here and in set, "host" is
+ * the head's authority.
  */
 MUST_USE enum err http_head_add(
     struct http_head *h, struct slice name, struct slice value);
@@ -133,7 +134,7 @@ size_t http_head_remove_id(struct http_head *h, enum http_field_id id);
 
 /*
  * The first value; false if absent (an empty value is not absent). "host"
- * and ":authority", ":path", ":method", ":scheme", ":status" work by name.
+ * and ":authority", ":path", ":method", ":scheme" give the head's own parts.
  */
 bool http_head_get(
     const struct http_head *h, struct slice name, struct slice *out);

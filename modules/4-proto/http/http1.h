@@ -101,8 +101,8 @@ void http1_parser_free(struct http1_parser **pp);
  * Reads until the message ends, pauses or the bytes do; *out_used tells how
  * many were taken. The rest belongs to the next message, to the tunnel, or,
  * after a pause, to the next feed. OK: go on. ERR_EOF: the message is over,
- * call http1_parser_next(). ERR_AGAIN: paused. ERR_PARSE, ERR_LIMIT: see
- * http1_parser_flaw(); the parser stays dead.
+ * call http1_parser_next(). ERR_AGAIN: paused; feed again to go on, if need be
+ * with no bytes. ERR_PARSE: see http1_parser_flaw(); the parser stays dead.
  */
 MUST_USE enum err http1_parser_feed(
     struct http1_parser *p, struct slice bytes, size_t *out_used);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * head_copy — what makes a head outlive its bytes, or its connection.
+ */
+#include "fields.h"
+
+/* The head's slices beside the fields, with their bit in `lent`. */
+static const struct {
+	uint8_t bit;
+	size_t offset;
+} parts[] = {
+    {HEAD_METHOD, offsetof(struct http_head, method)},
+    {HEAD_SCHEME, offsetof(struct http_head, scheme)},
+    {HEAD_AUTHORITY, offsetof(struct http_head, authority)},
+    {HEAD_PATH, offsetof(struct http_head, path)},
+    {HEAD_REASON, offsetof(struct http_head, reason)},
+    {HEAD_UPGRADE, offsetof(struct http_head, upgrade)},
+};
+
+static struct slice *
+part(struct http_head *h, size_t i)
+{
+	return (struct slice *)(void *)((char *)h + parts[i].offset);
+}
+
+static size_t
+lent_bytes(struct http_head *h)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; h->lent != 0 && i < ARRAY_LEN(parts); i++)
+		if (h->lent & parts[i].bit)
+			bytes += part(h, i)->len;
+	for (size_t i = 0; i < h->count; i++)
+		if (h->fields[i].lent)
+			bytes += h->fields[i].name.len + h->fields[i].value.len;
+	return bytes;
+}
+
+/* Moves the text to *at, which it advances. */
+static void
+settle(struct slice *s, char **at)
+{
+	if (s->len == 0)
+		return;
+	memcpy(*at, s->ptr, s->len);
+	s->ptr = *at;
+	*at += s->len;
+}
+
+static void
+settle_all(struct http_head *h, char *at)
+{
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (h->lent & parts[i].bit)
+			settle(part(h, i), &at);
+	h->lent = 0;
+	for (size_t i = 0; i < h->count; i++) {
+		if (!h->fields[i].lent)
+			continue;
+		settle(&h->fields[i].name, &at);
+		settle(&h->fields[i].value, &at);
+		h->fields[i].lent = false;
+	}
+}
+
+enum err
+http_head_keep(struct http_head *h)
+{
+	size_t bytes = lent_bytes(h);
+	char *mem = NULL;
+
+	if (bytes > 0) {
+		mem = arena_alloc(h->arena, bytes);
+		if (mem == NULL)
+			return ERR_LIMIT;
+	}
+	settle_all(h, mem);
+	return OK;
+}
+
+enum err
+http_head_copy(
+    const struct http_head *h, struct arena *a, struct http_head *out)
+{
+	struct http_head copy = *h;
+
+	copy.arena = a;
+	copy.cap = h->count;
+	copy.fields = NULL;
+	if (h->count > 0) {
+		copy.fields =
+		    arena_alloc_array(a, h->count, sizeof(copy.fields[0]));
+		if (copy.fields == NULL)
+			return ERR_LIMIT;
+		memcpy(
+		    copy.fields, h->fields, h->count * sizeof(copy.fields[0]));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		copy.lent |= parts[i].bit;
+	for (size_t i = 0; i < copy.count; i++)
+		copy.fields[i].lent = true;
+	if (http_head_keep(&copy) != OK)
+		return ERR_LIMIT;
+	*out = copy;
+	return OK;
+}
+
+/* Names that Connection lists concern this connection only. */
+static void
+drop_named(struct http_head *h)
+{
+	struct slice list = http_head_join(h, S("connection"));
+	struct slice name;
+
+	while (http_list_next(&list, &name))
+		if (http_field_id(name) != HTTP_CONNECTION)
+			(void)http_head_remove(h, name); /* may be absent */
+}
+
+void
+http_head_strip_hops(struct http_head *h)
+{
+	static const enum http_field_id hops[] = {HTTP_CONNECTION,
+	    HTTP_KEEP_ALIVE, HTTP_PROXY_CONNECTION, HTTP_TRANSFER_ENCODING,
+	    HTTP_UPGRADE};
+
+	bool trailers =
+	    http_head_has(h, HTTP_TE) &&
+	    http_list_has(http_head_join(h, S("te")), S("trailers"));
+
+	if (http_head_has(h, HTTP_CONNECTION))
+		drop_named(h);
+	if (http_head_has(h, HTTP_TE))
+		(void)http_head_remove_id(h, HTTP_TE);
+	for (size_t i = 0; i < ARRAY_LEN(hops); i++)
+		if (http_head_has(h, hops[i]))
+			(void)http_head_remove_id(h, hops[i]);
+	if (trailers) /* it takes the room of what was just removed */
+		CHECK(
+		    http_head_add_raw(h, S("te"), S("trailers"), false) == OK);
+}
