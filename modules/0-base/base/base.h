@@ -14,6 +14,7 @@
 #include "slice.h"
 #include "arena.h"
 #include "buf.h"
+#include "file.h"
 #include "list.h"
 #include "map.h"
 #include "rng.h"

@@ -11,8 +11,9 @@
 
 #include "check.h"
 #include "file.h"
+#include "secret.h"
 
-enum { READ_CHUNK = 16 << 10 };
+enum { READ_CHUNK = 4 << 10 };
 
 static enum err
 failed(struct fault *why, const char *doing, const char *path)
@@ -101,24 +102,24 @@ file_replace(
 static enum err
 read_all(int fd, const char *path, struct buf *out, struct fault *why)
 {
-	for (;;) {
-		char *room;
-		ssize_t n;
+	char chunk[READ_CHUNK];
+	enum err e = OK;
 
-		if (buf_reserve(out, 1, &room) != OK)
-			return fault_set(why, ERR_LIMIT,
-			    "%s is larger than %zu bytes", path, out->limit);
-		n = read(fd, room,
-		    MIN((size_t)READ_CHUNK,
-			MIN(out->cap - out->end, out->limit - buf_len(out))));
+	while (e == OK) {
+		ssize_t n = read(fd, chunk, sizeof(chunk));
+
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return failed(why, "read", path);
-		if (n == 0)
-			return OK;
-		buf_commit(out, (size_t)n);
+			e = failed(why, "read", path);
+		else if (n == 0)
+			break;
+		else if (buf_add(out, chunk, (size_t)n) != OK)
+			e = fault_set(why, ERR_LIMIT,
+			    "%s is larger than %zu bytes", path, out->limit);
 	}
+	secret_wipe(chunk, sizeof(chunk)); /* it may have been a key */
+	return e;
 }
 
 static enum err
@@ -127,6 +128,7 @@ read_checked(
 {
 	AUTO(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat st;
+	char *room;
 
 	if (fd < 0)
 		return failed(why, "open", path);
@@ -138,6 +140,9 @@ read_checked(
 		return fault_set(why, ERR_PERMISSION,
 		    "%s may be read by others (mode %03o): run chmod 600 on it",
 		    path, st.st_mode & 0777);
+	/* In one piece, so that no growing leaves copies behind. */
+	if (buf_reserve(out, MIN((size_t)st.st_size, out->limit), &room) != OK)
+		return fault_set(why, ERR_NO_MEMORY, "out of memory");
 	return read_all(fd, path, out, why);
 }
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * file — replaced whole or not at all; read to a bound.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base.h"
+#include "unit.h"
+
+struct scene {
+	char folder[64];
+	char path[128];
+};
+
+static void
+begin(struct scene *s)
+{
+	snprintf(s->folder, sizeof(s->folder), "/tmp/meshd-file-XXXXXX");
+	EXPECT_TRUE(mkdtemp(s->folder) != NULL);
+	snprintf(s->path, sizeof(s->path), "%s/a", s->folder);
+}
+
+static void
+end(struct scene *s)
+{
+	(void)unlink(s->path);
+	EXPECT_EQ(rmdir(s->folder), 0); /* nothing else was left behind */
+}
+
+TEST(a_replaced_file_has_the_new_bytes_and_the_mode)
+{
+	struct scene s;
+	struct stat st;
+	AUTO(buf_fini) struct buf got = BUF(100);
+
+	begin(&s);
+	EXPECT_EQ(file_replace(s.path, S("old and longer"), 0644, NULL), OK);
+	EXPECT_EQ(file_replace(s.path, S("new"), 0600, NULL), OK);
+	EXPECT_EQ(stat(s.path, &st), 0);
+	EXPECT_EQ(st.st_mode & 0777, 0600);
+	EXPECT_EQ(file_read_private(s.path, &got, NULL), OK);
+	EXPECT_SLICE(buf_slice(&got), S("new"));
+	end(&s);
+}
+
+TEST(a_file_of_exactly_the_limit_is_read_and_one_byte_more_is_not)
+{
+	struct scene s;
+	AUTO(buf_fini) struct buf three = BUF(3);
+	AUTO(buf_fini) struct buf two = BUF(2);
+
+	begin(&s);
+	EXPECT_EQ(file_replace(s.path, S("new"), 0600, NULL), OK);
+	EXPECT_EQ(file_read(s.path, &three, NULL), OK);
+	EXPECT_EQ(file_read(s.path, &two, NULL), ERR_LIMIT);
+	end(&s);
+}
+
+TEST(a_private_file_that_others_may_read_is_refused_with_the_cure)
+{
+	struct scene s;
+	struct fault why = {0};
+	AUTO(buf_fini) struct buf got = BUF(100);
+
+	begin(&s);
+	EXPECT_EQ(file_replace(s.path, S("x"), 0640, NULL), OK);
+	EXPECT_EQ(file_read_private(s.path, &got, &why), ERR_PERMISSION);
+	EXPECT_TRUE(strstr(why.text, "chmod 600") != NULL);
+	EXPECT_EQ(buf_len(&got), 0);
+	end(&s);
+}
+
+TEST(a_folder_that_is_not_there_and_a_folder_as_a_file_are_told_apart)
+{
+	AUTO(buf_fini) struct buf got = BUF(100);
+
+	EXPECT_EQ(
+	    file_replace("/tmp/meshd-no/a", S("x"), 0600, NULL), ERR_NOT_FOUND);
+	EXPECT_EQ(file_read("/tmp/meshd-no/a", &got, NULL), ERR_NOT_FOUND);
+	EXPECT_EQ(file_read("/tmp", &got, NULL), ERR_INVALID);
+}
