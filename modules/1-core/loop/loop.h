@@ -17,8 +17,8 @@ struct loop; /* opaque */
 struct loop *loop_new(const struct clock *clock);
 
 /*
- * Runs what is still posted, then frees. Descriptors, timers and laters must
- * be closed by then; open look-ups are cancelled without a call.
+ * Settles what is still posted or arranged, then frees. Descriptors and timers
+ * must be closed by then; open look-ups are cancelled without a call.
  */
 void loop_free(struct loop **lp);
 
@@ -30,6 +30,9 @@ void loop_run(struct loop *l);
  * a fake clock move the clock, then call this; a fake clock wakes nobody.
  */
 void loop_turn(struct loop *l, uint64_t wait_us);
+
+/* Turns without waiting until nothing is posted or arranged any more. */
+void loop_settle(struct loop *l);
 
 /* Any thread. The turn that runs is finished; a stop before the run counts. */
 void loop_stop(struct loop *l);
@@ -171,7 +174,11 @@ enum { WORKERS_MAX = 64 };
 struct workers_spec {
 	unsigned count;            /* 1 to WORKERS_MAX */
 	const struct clock *clock; /* NULL is the machine's */
-	/* On the worker's thread, before its first turn and after its last. */
+	/*
+	 * On the worker's thread: before its first turn; and after the run,
+	 * when no worker runs any more: closes what is open, then the loop
+	 * settles. Either may be NULL.
+	 */
 	void (*on_start)(struct loop *l, unsigned index, void *arg);
 	void (*on_stop)(struct loop *l, unsigned index, void *arg);
 	void *arg;
@@ -235,7 +242,8 @@ typedef void (*loop_resolve_cb)(void *arg, enum err e, const struct addr *addrs,
  * resolv.conf. ADDR_NONE asks for both families; IPv4 comes first. The
  * call-back comes once, never before this returns, unless it is cancelled:
  * ERR_NOT_FOUND (no such name or no address), ERR_TIMEOUT, ERR_UNREACHABLE (no
- * name server answers), ERR_INVALID (not a name). NULL when
+ * name server answers), ERR_PROTOCOL (its answer is no
+ * use), ERR_INVALID (not a name). NULL when
  * LOOP_RESOLVE_PENDING_MAX are open.
  */
 struct loop_resolve *loop_resolve(struct loop *l, struct slice name,
