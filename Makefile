@@ -93,6 +93,7 @@ VARIANT := $(subst $(space),-,$(strip \
     $(filter-out awslc,$(CRYPTO))))
 O := $(BUILD)$(if $(VARIANT),/$(VARIANT))
 TP := build/third_party
+GEN := $(BUILD)/gen
 
 # --- modules and layers ------------------------------------------------------
 
@@ -109,6 +110,8 @@ below = $(wildcard $(patsubst %,modules/%-*,$(wordlist 1,$1,$(DIGITS))))
 # $(call modules_below,N): the names of the modules in them
 modules_below = $(notdir $(filter \
     $(addsuffix /%,$(call below,$1)),$(MODULE_DIRS)))
+# $(call protos,module): its protocol buffers, without the ending
+protos = $(patsubst %.proto,%,$(wildcard $(call folder,$1)/proto/*.proto))
 # $(call sources,module) and $(call archive,module...)
 sources = $(sort $(wildcard $(call folder,$1)/*.c $(call folder,$1)/*/*.c))
 archive = $(patsubst %,$(O)/lib/%.a,$1)
@@ -171,7 +174,8 @@ LDFLAGS_ALL = -pthread -Wl,--gc-sections -Wl,-z,relro,-z,now \
 # $(call quotes,dirs) and the include path of a module, a test, a program
 quotes = $(patsubst %,-iquote %,$(patsubst %/,%,$1))
 rooms = $1 $(wildcard $1/*/)
-owned = $(patsubst %,-isystem $(TP)/include/%,$(OWNS_$1))
+owned = $(patsubst %,-isystem $(TP)/include/%,$(OWNS_$1)) \
+    $(patsubst %,-isystem $(GEN)/%,$(wildcard $(call folder,$1)/proto))
 module_paths = $(call quotes,$(call below,$(call number,$1)) \
     $(call rooms,$1)) $(call owned,$(notdir $1))
 next = $(words $(wordlist 1,$1,$(DIGITS)) x)
@@ -220,12 +224,25 @@ $(O)/obj/%.o: %.c $(O)/flags
 	$(Q)$(CC) $(CFLAGS_ALL) $(call paths,$<) -MMD -MP -c $< -o $@
 
 define module_rules
-$(O)/lib/$1.a: $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1))
+$(O)/lib/$1.a: $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)) \
+    $(patsubst %,$(O)/obj/%.pb-c.o,$(call protos,$1))
+$(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)): \
+    | $(patsubst %,$(GEN)/%.pb-c.h,$(call protos,$1))
 $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)) \
     $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/unit/$1/*.c)): \
     $(OWNS_$1:%=$(TP)/stamp/%)
 endef
 $(foreach m,$(BUILDABLE),$(eval $(call module_rules,$m)))
+
+# Code from a .proto is the compiler's, not ours: it may warn.
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: %.proto
+	@mkdir -p $(@D)
+	@$(call say,PROTOC,$<)
+	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+$(O)/obj/%.pb-c.o: $(GEN)/%.pb-c.c $(O)/flags
+	@mkdir -p $(@D)
+	@$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) -w -isystem $(dir $<) -MMD -MP -c $< -o $@
 
 $(O)/lib/%.a:
 	@mkdir -p $(@D)
@@ -268,10 +285,13 @@ $(O)/$(1:.c=): $(O)/obj/$(1:.c=.o) $3 \
 	    $$(call group,$(call archive,$(call buildable,$2))) -lcmocka
 endef
 
+# A test may join two modules that are strangers: model's read YAML.
+TEST_NEEDS_model := codec
+
 UNIT_MAIN := $(O)/obj/tests/unit/unit.o
 unit_sources = $(wildcard tests/unit/$1/*.c)
 $(foreach m,$(BUILDABLE),$(foreach s,$(call unit_sources,$m),$(eval \
-    $(call test_rule,$s,$(call closure,$m), \
+    $(call test_rule,$s,$(call closure,$m) $(TEST_NEEDS_$m), \
     $(UNIT_MAIN) $(call support,tests/unit/$m)))))
 UNIT_PROGRAMS := $(foreach m,$(if $(MODULES),$(MODULES),$(BUILDABLE)), \
     $(patsubst %.c,$(O)/%,$(filter $(TESTS:%=tests/unit/$m/%.c), \
