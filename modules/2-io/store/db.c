@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * db — the database file: one connection, opened with care.
+ */
+#include <errno.h>
+#include <sys/stat.h>
+
+#define LOG_MODULE "store"
+#include "db.h"
+#include "schema.h"
+
+enum {
+	BUSY_WAIT_MS = 250, /* a server that is just going away */
+	HEADER_LEN = 100    /* SQLite's file format, §1.3 */
+};
+
+void
+db_finalize(sqlite3_stmt **stmt)
+{
+	/* The result repeats that of the last step, which was looked at. */
+	(void)sqlite3_finalize(*stmt);
+	*stmt = NULL;
+}
+
+void
+db_reset(sqlite3_stmt **stmt)
+{
+	/* As above. */
+	if (*stmt != NULL)
+		(void)sqlite3_reset(*stmt);
+}
+
+/* --- failures ------------------------------------------------------------- */
+
+static enum err
+err_of_io(int system_errno)
+{
+	if (system_errno == ENOSPC || system_errno == EDQUOT)
+		return ERR_NO_SPACE;
+	if (system_errno == EACCES || system_errno == EPERM ||
+	    system_errno == EROFS)
+		return ERR_PERMISSION;
+	return ERR_IO;
+}
+
+static enum err
+err_of_code(sqlite3 *sql, int code)
+{
+	switch (code & 0xff) {
+	case SQLITE_FULL:
+		return ERR_NO_SPACE;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return ERR_BUSY;
+	case SQLITE_NOMEM:
+		return ERR_NO_MEMORY;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return ERR_CORRUPT;
+	case SQLITE_READONLY:
+	case SQLITE_PERM:
+		return ERR_PERMISSION;
+	case SQLITE_CANTOPEN:
+	case SQLITE_IOERR:
+		return code == SQLITE_IOERR_NOMEM
+			   ? ERR_NO_MEMORY
+			   : err_of_io(sqlite3_system_errno(sql));
+	default:
+		return ERR_INTERNAL;
+	}
+}
+
+static bool
+is_fsync_failure(int code)
+{
+	return code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC;
+}
+
+enum err
+db_fault(struct db *db, int code, const char *doing, struct fault *why)
+{
+	enum err e = err_of_code(db->sql, code);
+
+	db->failed = true;
+	if (is_fsync_failure(code))
+		db->frozen = true;
+	switch (e) {
+	case ERR_NO_SPACE:
+		return fault_set(why, e,
+		    "no space is left on the disk of %s; make room, then try "
+		    "again",
+		    db->path);
+	case ERR_BUSY:
+		return fault_set(
+		    why, e, "%s is in use by another server", db->path);
+	case ERR_PERMISSION:
+		return fault_set(why, e,
+		    "no permission for %s %s, or for its "
+		    "directory",
+		    doing, db->path);
+	case ERR_CORRUPT:
+		return fault_set(why, e, "%s is damaged: %s", db->path,
+		    sqlite3_errmsg(db->sql));
+	default:
+		return fault_set(why, e, "%s %s failed: %s", doing, db->path,
+		    sqlite3_errmsg(db->sql));
+	}
+}
+
+/* --- statements ----------------------------------------------------------- */
+
+enum err
+db_prepare(
+    struct db *db, const char *text, sqlite3_stmt **out, struct fault *why)
+{
+	int code = sqlite3_prepare_v3(
+	    db->sql, text, -1, SQLITE_PREPARE_PERSISTENT, out, NULL);
+
+	return code == SQLITE_OK ? OK : db_fault(db, code, "reading", why);
+}
+
+sqlite3_stmt *
+db_row_stmt(struct db *db, enum store_table t, enum db_row_stmt which,
+    struct fault *why)
+{
+	sqlite3_stmt **slot = &db->rows[t][which];
+	AUTO(buf_fini) struct buf sql = BUF(SCHEMA_SQL_MAX);
+	enum err e;
+
+	if (*slot != NULL)
+		return *slot;
+	e = schema_row_sql(t, which, &sql);
+	if (e == OK)
+		e = buf_add_byte(&sql, 0);
+	if (e != OK) {
+		db->failed = true;
+		(void)fault_set(why, e, "%s", err_text(e)); /* NULL says it */
+		return NULL;
+	}
+	/* On failure the slot stays NULL, and that is the answer. */
+	(void)db_prepare(db, buf_slice(&sql).ptr, slot, why);
+	return *slot;
+}
+
+sqlite3_stmt *
+db_stmt(struct db *db, enum db_stmt which, struct fault *why)
+{
+	sqlite3_stmt **slot = &db->stmts[which];
+
+	/* As above. */
+	if (*slot == NULL)
+		(void)db_prepare(db, schema_sql(which), slot, why);
+	return *slot;
+}
+
+enum err
+db_step(struct db *db, sqlite3_stmt *stmt, struct fault *why)
+{
+	int code = sqlite3_step(stmt);
+
+	if (code == SQLITE_ROW)
+		return OK;
+	if (code == SQLITE_DONE)
+		return ERR_EOF;
+	return db_fault(db, code, "using", why);
+}
+
+enum err
+db_run(struct db *db, sqlite3_stmt *stmt, struct fault *why)
+{
+	enum err e = db_step(db, stmt, why);
+
+	db_reset(&stmt);
+	return e == ERR_EOF ? OK : e;
+}
+
+struct slice
+db_text(sqlite3_stmt *stmt, int column)
+{
+	const void *p = sqlite3_column_blob(stmt, column);
+
+	return slice_of(p, (size_t)sqlite3_column_bytes(stmt, column));
+}
+
+void
+db_row_load(sqlite3_stmt *stmt, int column, enum store_table table,
+    struct store_row *out)
+{
+	const struct table *t = table_of(table);
+	struct store_row row = {.table = table};
+
+	column++; /* the id */
+	row.revision = (uint64_t)sqlite3_column_int64(stmt, column++);
+	row.created_ms = sqlite3_column_int64(stmt, column++);
+	row.updated_ms = sqlite3_column_int64(stmt, column++);
+	for (size_t i = 0; i < t->count; i++, column++) {
+		const struct column *c = &t->columns[i];
+
+		if (c->type == COLUMN_INT)
+			*column_int(c, &row) =
+			    sqlite3_column_int64(stmt, column);
+		else
+			*column_text(c, &row) = db_text(stmt, column);
+	}
+	*out = row;
+}
+
+/*
+ * Binding fails only for a wrong number, which is our mistake; static text is
+ * not copied, so there is no memory to lack.
+ */
+void
+db_bind_text(sqlite3_stmt *stmt, int at, struct slice s)
+{
+	int code = sqlite3_bind_text64(stmt, at, s.len > 0 ? s.ptr : "", s.len,
+	    SQLITE_STATIC, SQLITE_UTF8);
+
+	CHECK(code == SQLITE_OK);
+}
+
+void
+db_bind_blob(sqlite3_stmt *stmt, int at, struct slice s)
+{
+	int code = sqlite3_bind_blob64(
+	    stmt, at, s.len > 0 ? s.ptr : "", s.len, SQLITE_STATIC);
+
+	CHECK(code == SQLITE_OK);
+}
+
+int
+db_bind_row(
+    sqlite3_stmt *stmt, int at, const struct store_row *row, unsigned only)
+{
+	const struct table *t = table_of(row->table);
+
+	for (size_t i = 0; i < t->count; i++) {
+		const struct column *c = &t->columns[i];
+
+		if (only && !(c->flags & only))
+			continue;
+		if (c->type == COLUMN_TEXT)
+			db_bind_text(stmt, at, column_text_of(c, row));
+		else if (c->type == COLUMN_BLOB)
+			db_bind_blob(stmt, at, column_text_of(c, row));
+		else
+			CHECK(sqlite3_bind_int64(stmt, at,
+				  column_int_of(c, row)) == SQLITE_OK);
+		at++;
+	}
+	return at;
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+static enum err
+exec(struct db *db, const char *text, struct fault *why)
+{
+	int code = sqlite3_exec(db->sql, text, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? OK : db_fault(db, code, "opening", why);
+}
+
+/* The first column of the first row, as a number or as text. */
+static enum err
+ask(struct db *db, const char *text, int64_t *out_number, struct buf *out_text,
+    struct fault *why)
+{
+	AUTO(db_finalize) sqlite3_stmt *stmt = NULL;
+	enum err e = db_prepare(db, text, &stmt, why);
+
+	if (e == OK)
+		e = db_step(db, stmt, why);
+	if (e == ERR_EOF)
+		return fault_set(why, ERR_CORRUPT,
+		    "%s is damaged: \"%s\" has no answer", db->path, text);
+	if (e != OK)
+		return e;
+	if (out_number != NULL)
+		*out_number = sqlite3_column_int64(stmt, 0);
+	if (out_text != NULL)
+		e = buf_add_slice(out_text, db_text(stmt, 0));
+	return e == OK ? OK : fault_set(why, e, "%s", err_text(e));
+}
+
+/*
+ * Looks at the file before SQLite does anything with it, through SQLite's own
+ * descriptor (closing another one would drop the lock: POSIX). A file of zero
+ * bytes is new.
+ */
+static enum err
+inspect(struct db *db, bool *out_new, struct fault *why)
+{
+	unsigned char h[HEADER_LEN] = {0};
+	sqlite3_file *file = NULL;
+	sqlite3_int64 size = 0;
+	int code = sqlite3_file_control(
+	    db->sql, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+
+	if (code == SQLITE_OK)
+		code = file->pMethods->xFileSize(file, &size);
+	if (code == SQLITE_OK && size >= HEADER_LEN)
+		code = file->pMethods->xRead(file, h, sizeof(h), 0);
+	if (code != SQLITE_OK)
+		return db_fault(db, code, "reading", why);
+	*out_new = size == 0;
+	if (size == 0 ||
+	    (memcmp(h, "SQLite format 3", 16) == 0 &&
+		(h[68] << 24 | h[69] << 16 | h[70] << 8 | h[71]) == DB_APP_ID))
+		return OK;
+	return fault_set(why, ERR_INVALID,
+	    "%s is not a store of meshd; it is left as it is", db->path);
+}
+
+static enum err
+check_schema(struct db *db, struct fault *why)
+{
+	int64_t version = 0;
+	enum err e = ask(db, "PRAGMA user_version", &version, NULL, why);
+
+	if (e != OK)
+		return e;
+	if (version > DB_SCHEMA)
+		return fault_set(why, ERR_UNSUPPORTED,
+		    "%s was made by a newer meshd (schema %lld, this one "
+		    "knows %d)",
+		    db->path, (long long)version, DB_SCHEMA);
+	if (version < 1)
+		return fault_set(why, ERR_CORRUPT,
+		    "%s is damaged: it has no schema version", db->path);
+	return OK;
+}
+
+static enum err
+check_integrity(struct db *db, struct fault *why)
+{
+	AUTO(buf_fini) struct buf text = BUF(64 << 10);
+	enum err e = ask(db, "PRAGMA quick_check(1)", NULL, &text, why);
+
+	if (e != OK || slice_eq(buf_slice(&text), S("ok")))
+		return e;
+	return fault_set(why, ERR_CORRUPT,
+	    "%s is damaged: %.*s; restore a backup", db->path,
+	    SLICE_ARG(buf_slice(&text)));
+}
+
+static enum err
+check_key(struct db *db, const uint8_t check[CRYPTO_KEY_LEN], struct fault *why)
+{
+	AUTO(buf_fini) struct buf there = BUF(LIMIT_RESOURCE_BYTES);
+	enum err e = ask(db, "SELECT value FROM meta WHERE name = 'key_check'",
+	    NULL, &there, why);
+
+	if (e != OK ||
+	    slice_eq(buf_slice(&there), slice_of(check, CRYPTO_KEY_LEN)))
+		return e;
+	return fault_set(why, ERR_AUTH,
+	    "%s was made under another sealing key; use the key file that "
+	    "was beside it",
+	    db->path);
+}
+
+static int
+on_wal(void *arg, sqlite3 *sql UNUSED, const char *name UNUSED, int pages)
+{
+	struct db *db = arg;
+
+	db->wal_pages = pages;
+	return SQLITE_OK;
+}
+
+/* Settles what must be said before the first transaction. */
+static enum err
+set_up(struct db *db, bool is_new, const uint8_t check[CRYPTO_KEY_LEN],
+    struct fault *why)
+{
+	AUTO(buf_fini) struct buf mode = BUF(4096);
+	enum err e = exec(db,
+	    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
+	    "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;"
+	    "PRAGMA cell_size_check = ON; PRAGMA journal_size_limit = "
+	    "67108864;",
+	    why);
+
+	if (e == OK && is_new)
+		e = schema_create(db, check, why);
+	if (e == OK)
+		e = check_schema(db, why);
+	if (e == OK)
+		e = ask(db, "PRAGMA journal_mode = WAL", NULL, &mode, why);
+	if (e == OK && !slice_eq(buf_slice(&mode), S("wal")))
+		return fault_set(why, ERR_UNSUPPORTED,
+		    "%s lies on a file system that cannot do write-ahead "
+		    "logging",
+		    db->path);
+	/* Takes the lock for good. */
+	if (e == OK)
+		e = exec(db, "BEGIN IMMEDIATE; COMMIT", why);
+	return e;
+}
+
+static enum err
+check_content(
+    struct db *db, const uint8_t check[CRYPTO_KEY_LEN], struct fault *why)
+{
+	int64_t revision = 0;
+	enum err e = check_integrity(db, why);
+
+	if (e == OK)
+		e = check_key(db, check, why);
+	if (e == OK)
+		e = ask(db, "SELECT coalesce(max(revision), 0) FROM log",
+		    &revision, NULL, why);
+	if (e != OK)
+		return e;
+	db->revision = (uint64_t)revision;
+	db->failed = false;
+	/* After a commit is answered, not inside it: see db_checkpoint(). */
+	(void)sqlite3_wal_hook(db->sql, on_wal, db);
+	return OK;
+}
+
+static enum err
+open_file(struct db *db, const char *vfs, struct fault *why)
+{
+	int code = sqlite3_open_v2(db->path, &db->sql,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
+		SQLITE_OPEN_EXRESCODE,
+	    vfs);
+
+	if (db->sql == NULL)
+		return fault_set(why, ERR_NO_MEMORY, "out of memory");
+	if (code != SQLITE_OK)
+		return db_fault(db, code, "opening", why);
+	if (sqlite3_db_readonly(db->sql, "main") == 1)
+		return fault_set(why, ERR_PERMISSION,
+		    "no permission for writing to %s", db->path);
+	(void)sqlite3_busy_timeout(db->sql, BUSY_WAIT_MS); /* cannot fail */
+	return OK;
+}
+
+enum err
+db_open(struct db *db, const char *path, const uint8_t key[CRYPTO_KEY_LEN],
+    const char *vfs, struct fault *why)
+{
+	uint8_t check[CRYPTO_KEY_LEN];
+	bool is_new = false;
+	enum err e;
+
+	*db = (struct db){.path = mem_strndup(path, strlen(path))};
+	crypto_derive(key, S("meshd store: which key is it"), check);
+	e = open_file(db, vfs, why);
+	if (e == OK)
+		e = inspect(db, &is_new, why);
+	/* Before anything is in it; the WAL takes over the mode. */
+	if (e == OK && is_new && chmod(path, S_IRUSR | S_IWUSR) != 0)
+		e = fault_set(why, err_from_errno(errno),
+		    "the mode of %s cannot be set", path);
+	if (e == OK)
+		e = set_up(db, is_new, check, why);
+	if (e == OK)
+		e = check_content(db, check, why);
+	if (e != OK)
+		db_close(db);
+	return e;
+}
+
+void
+db_close(struct db *db)
+{
+	for (int t = 0; t < STORE_TABLE_COUNT; t++)
+		for (int i = 0; i < DB_ROW_STMTS; i++)
+			db_finalize(&db->rows[t][i]);
+	for (int i = 0; i < DB_STMTS; i++)
+		db_finalize(&db->stmts[i]);
+	/* What a failed fsync left is for the next start to judge. */
+	if (db->frozen)
+		(void)sqlite3_db_config(db->sql,
+		    SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, /* on */ 1, NULL);
+	CHECK(sqlite3_close(db->sql) == SQLITE_OK);
+	mem_free(&db->path);
+	*db = (struct db){0};
+}
+
+/* --- transactions --------------------------------------------------------- */
+
+static enum err
+transact(struct db *db, const char *text, struct fault *why)
+{
+	int code = sqlite3_exec(db->sql, text, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? OK : db_fault(db, code, "writing to", why);
+}
+
+enum err
+db_begin(struct db *db, struct fault *why)
+{
+	if (db->frozen)
+		return fault_set(why, ERR_IO,
+		    "%s could not be flushed to the disk before; nothing is "
+		    "written until the server restarts",
+		    db->path);
+	db->failed = false;
+	return transact(db, "BEGIN IMMEDIATE", why);
+}
+
+enum err
+db_commit(struct db *db, struct fault *why)
+{
+	CHECK(!db->failed);
+	return transact(db, "COMMIT", why);
+}
+
+void
+db_rollback(struct db *db, uint64_t revision)
+{
+	/* SQLite may have done so already; there is nothing else to do. */
+	if (!sqlite3_get_autocommit(db->sql))
+		(void)sqlite3_exec(db->sql, "ROLLBACK", NULL, NULL, NULL);
+	db->revision = revision;
+	db->failed = false;
+}
+
+void
+db_checkpoint(struct db *db)
+{
+	int code;
+
+	if (db->frozen || db->wal_pages < DB_CHECKPOINT_PAGES)
+		return;
+	db->wal_pages = 0;
+	code = sqlite3_wal_checkpoint_v2(
+	    db->sql, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	if (is_fsync_failure(code))
+		db->frozen = true;
+	if (code != SQLITE_OK)
+		log_debug(
+		    "checkpoint failed", "file=%s code=%d", db->path, code);
+}
