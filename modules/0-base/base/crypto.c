@@ -102,6 +102,14 @@ crypto_ed25519_new(uint8_t public_key[CRYPTO_ED25519_PUBLIC_LEN],
 }
 
 void
+crypto_ed25519_from_seed(const uint8_t seed[CRYPTO_KEY_LEN],
+    uint8_t public_key[CRYPTO_ED25519_PUBLIC_LEN],
+    uint8_t secret_key[CRYPTO_ED25519_SECRET_LEN])
+{
+	CHECK(crypto_sign_seed_keypair(public_key, secret_key, seed) == 0);
+}
+
+void
 crypto_ed25519_sign(struct slice message,
     const uint8_t secret_key[CRYPTO_ED25519_SECRET_LEN],
     uint8_t out[CRYPTO_ED25519_SIGNATURE_LEN])

@@ -42,6 +42,12 @@ void crypto_derive(const uint8_t key[CRYPTO_KEY_LEN], struct slice info,
 
 void crypto_ed25519_new(uint8_t public_key[CRYPTO_ED25519_PUBLIC_LEN],
     uint8_t secret_key[CRYPTO_ED25519_SECRET_LEN]);
+
+/* The key of this seed (RFC 8032 §5.1.5): for simulations and known answers. */
+void crypto_ed25519_from_seed(const uint8_t seed[CRYPTO_KEY_LEN],
+    uint8_t public_key[CRYPTO_ED25519_PUBLIC_LEN],
+    uint8_t secret_key[CRYPTO_ED25519_SECRET_LEN]);
+
 void crypto_ed25519_sign(struct slice message,
     const uint8_t secret_key[CRYPTO_ED25519_SECRET_LEN],
     uint8_t out[CRYPTO_ED25519_SIGNATURE_LEN]);
