@@ -20,10 +20,11 @@ struct h1_message {
 	bool target_lent;
 	bool host_lent;
 	bool name_lent;
-	uint8_t hosts;       /* Host fields seen, up to 2 */
-	uint16_t fields;     /* seen, Host and trailers too */
-	uint32_t ext_bytes;  /* of chunk extensions */
-	uint64_t head_bytes; /* fed before the head was complete */
+	uint8_t hosts;        /* Host fields seen, up to 2 */
+	uint16_t fields;      /* seen, Host and trailers too */
+	uint16_t head_fields; /* of them, before the body */
+	uint32_t ext_bytes;   /* of chunk extensions */
+	uint64_t head_bytes;  /* fed before the head was complete */
 	uint64_t body_bytes;
 };
 

@@ -35,6 +35,8 @@ struct http1_parser {
 	uint8_t flaw;
 	uint8_t interims;
 	uint8_t lead;       /* bytes of an empty line before the message */
+	char last;          /* byte of the feed before */
+	bool behind_colon;  /* in the line that the feed before ended in */
 	bool headed;        /* on_head was called */
 	bool paused;        /* llhttp must be resumed */
 	bool pause_asked;   /* by a callback that runs now */
@@ -241,7 +243,7 @@ on_value_complete(llhttp_t *ll)
 
 	if (!take_span(p, &value, &lent) || !level(p, &value, &lent))
 		return refuse(p, HTTP1_NO_MEMORY);
-	m->name_lent = false; /* the field has it now */
+	m->name_lent = false; /* the field has the name now */
 	if (++m->fields > p->fields_max)
 		return refuse(p, HTTP1_TOO_MANY_FIELDS);
 	value = slice_trim(value);
@@ -324,6 +326,7 @@ on_head_complete(llhttp_t *ll)
 	    h->content_length > p->body_max)
 		return refuse(p, HTTP1_BODY_TOO_LARGE);
 	p->headed = true;
+	p->m->head_fields = p->m->fields;
 	if (p->events->on_head != NULL)
 		p->events->on_head(p->arg, h);
 	if (has_body(h))
@@ -424,21 +427,45 @@ skip_lead(struct http1_parser *p, struct slice *bytes)
 	return HTTP1_OK;
 }
 
-/* What was wrong with a field line, by how far it had come. */
-static enum http1_flaw
-field_flaw(const struct http1_parser *p, const char *at, const char *end)
+static bool
+is_blank(char c)
 {
-	const struct h1_message *m = p->m;
-	bool in_name = m->span.len > 0 || buf_len(&m->part) > 0;
-	char c = at < end ? *at : '\0';
+	return c == ' ' || c == '\t';
+}
 
-	if (m->name_lent || m->name.len > 0) {
-		/* Between the colon and the end of the line. */
-	}
-	if ((c == ' ' || c == '\t') && !in_name)
+/* Whether the line that `read` ends in had a colon. */
+static bool
+has_colon(const struct http1_parser *p, struct slice read)
+{
+	size_t end = slice_rfind(read, '\n');
+	struct slice line = slice_sub(read, end + 1, read.len);
+
+	if (end == read.len)
+		return p->behind_colon || slice_find(read, ':') < read.len;
+	return slice_find(line, ':') < line.len;
+}
+
+/*
+ * What was wrong with a field line. llhttp points at the byte that it did not
+ * like or, for names that it knows, one behind it.
+ */
+static enum http1_flaw
+field_flaw(const struct http1_parser *p, struct slice read, struct slice rest)
+{
+	char before = read.len > 0 ? read.ptr[read.len - 1] : p->last;
+	char c = rest.len > 0 ? rest.ptr[0] : '\0';
+
+	if (before == '\n' && is_blank(c))
 		return HTTP1_OBS_FOLD;
-	if (c == ' ' || c == '\t')
+	if (is_blank(before) && c == ':')
 		return HTTP1_SPACE_COLON;
+	if (before != '\n' && has_colon(p, read))
+		return HTTP1_BAD_VALUE;
+	if (is_blank(before) || is_blank(c))
+		return HTTP1_SPACE_COLON;
+	if (before == '\n' &&
+	    (rest.len == 0 || http_is_token(slice_of(rest.ptr, 1))))
+		return HTTP1_BARE_LF;
 	return HTTP1_BAD_NAME;
 }
 
@@ -459,14 +486,18 @@ coding_flaw(const struct http1_parser *p)
 }
 
 static enum http1_flaw
-flaw_of(const struct http1_parser *p, llhttp_errno_t e, const char *end)
+flaw_of(const struct http1_parser *p, llhttp_errno_t e, struct slice read,
+    struct slice rest)
 {
+	char before = read.len > 0 ? read.ptr[read.len - 1] : p->last;
+
 	switch (e) {
 	case HPE_INVALID_METHOD:
 		return HTTP1_BAD_METHOD;
 	case HPE_INVALID_URL:
 		return HTTP1_BAD_TARGET;
 	case HPE_INVALID_VERSION:
+		return before == '\n' ? HTTP1_BARE_LF : HTTP1_BAD_VERSION;
 	case HPE_PAUSED_H2_UPGRADE:
 		return HTTP1_BAD_VERSION;
 	case HPE_INVALID_STATUS:
@@ -481,7 +512,7 @@ flaw_of(const struct http1_parser *p, llhttp_errno_t e, const char *end)
 	case HPE_UNEXPECTED_SPACE:
 		return HTTP1_OBS_FOLD;
 	case HPE_INVALID_HEADER_TOKEN:
-		return field_flaw(p, llhttp_get_error_pos(&p->ll), end);
+		return field_flaw(p, read, rest);
 	case HPE_CR_EXPECTED:
 	case HPE_LF_EXPECTED:
 	case HPE_STRICT:
@@ -500,6 +531,7 @@ clear(struct http1_parser *p)
 	arena_reset(&p->arena);
 	p->headed = p->paused = p->pause_asked = p->complete_owed = false;
 	p->interim_over = p->done = false;
+	p->behind_colon = false;
 	p->lead = 0;
 }
 
@@ -513,13 +545,18 @@ dead(struct http1_parser *p, enum http1_flaw flaw)
 
 /* All bytes were read; the head, if it is not complete, must be kept. */
 static enum err
-need_more(struct http1_parser *p, size_t fed)
+need_more(struct http1_parser *p, struct slice read)
 {
-	if (p->headed && p->m->trailers.count == 0 && p->m->span.len == 0 &&
-	    !p->m->name_lent)
+	if (read.len == 0 ||
+	    (p->headed && p->m->head.framing != HTTP_BODY_CHUNKED))
 		return OK;
+	if (p->headed && p->m->fields == p->m->head_fields &&
+	    p->m->span.len == 0 && !p->m->name_lent)
+		return OK; /* in the body, not in the trailers */
+	p->behind_colon = has_colon(p, read);
+	p->last = read.ptr[read.len - 1];
 	if (!p->headed)
-		p->m->head_bytes += fed;
+		p->m->head_bytes += read.len;
 	if (p->m->head_bytes > p->head_max)
 		return dead(p, HTTP1_HEAD_TOO_LARGE);
 	return keep_lent(p) ? OK : dead(p, HTTP1_NO_MEMORY);
@@ -530,8 +567,9 @@ static enum err
 run(struct http1_parser *p, struct slice *bytes)
 {
 	const char *end = bytes->ptr + bytes->len;
-	size_t fed = bytes->len;
 	llhttp_errno_t e;
+	const char *at;
+	struct slice read;
 
 	if (p->paused)
 		llhttp_resume(&p->ll);
@@ -540,13 +578,15 @@ run(struct http1_parser *p, struct slice *bytes)
 	if (p->flaw != HTTP1_OK)
 		return ERR_PARSE;
 	if (e == HPE_OK) {
+		read = *bytes;
 		*bytes = slice_of(end, 0);
-		return need_more(p, fed);
+		return need_more(p, read);
 	}
+	at = llhttp_get_error_pos(&p->ll);
+	read = slice_of(bytes->ptr, (size_t)(at - bytes->ptr));
+	*bytes = slice_of(at, (size_t)(end - at));
 	if (e != HPE_PAUSED)
-		return dead(p, flaw_of(p, e, end));
-	bytes->ptr = llhttp_get_error_pos(&p->ll);
-	bytes->len = (size_t)(end - bytes->ptr);
+		return dead(p, flaw_of(p, e, read, *bytes));
 	p->paused = true;
 	if (p->done)
 		return ERR_EOF;
