@@ -137,9 +137,8 @@ db_row_stmt(struct db *db, enum store_table t, enum db_row_stmt which,
 		(void)fault_set(why, e, "%s", err_text(e)); /* NULL says it */
 		return NULL;
 	}
-	/* On failure the slot stays NULL, and that is the answer. */
-	(void)db_prepare(db, buf_slice(&sql).ptr, slot, why);
-	return *slot;
+	return db_prepare(db, buf_slice(&sql).ptr, slot, why) == OK ? *slot
+								    : NULL;
 }
 
 sqlite3_stmt *
@@ -147,9 +146,8 @@ db_stmt(struct db *db, enum db_stmt which, struct fault *why)
 {
 	sqlite3_stmt **slot = &db->stmts[which];
 
-	/* As above. */
-	if (*slot == NULL)
-		(void)db_prepare(db, schema_sql(which), slot, why);
+	if (*slot == NULL && db_prepare(db, schema_sql(which), slot, why) != OK)
+		return NULL;
 	return *slot;
 }
 

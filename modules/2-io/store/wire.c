@@ -233,6 +233,20 @@ wire_decode(struct slice bytes, struct arena *a, struct store_mutation *out)
 }
 
 enum err
+wire_row_encode(const struct store_row *row, struct buf *out)
+{
+	enum err e = buf_add_byte(out, (uint8_t)row->table);
+
+	if (e == OK)
+		e = buf_add_u64(out, row->revision);
+	if (e == OK)
+		e = buf_add_u64(out, (uint64_t)row->created_ms);
+	if (e == OK)
+		e = buf_add_u64(out, (uint64_t)row->updated_ms);
+	return e == OK ? add_row(out, row, 0, 0) : e;
+}
+
+enum err
 wire_key_encode(const struct store_row *row, struct buf *out)
 {
 	return add_row(out, row, COLUMN_KEY, 0);

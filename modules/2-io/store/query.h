@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * query — reading the database: rows, the log, a row's past, what changed.
+ *
+ * For the store's thread, between transactions. Answers lie in the caller's
+ * arena and are cut at QUERY_BYTES, so that no answer is larger than that and
+ * one row.
+ */
+#ifndef MESHD_STORE_QUERY_H
+#define MESHD_STORE_QUERY_H
+
+#include "db.h"
+
+enum {
+	QUERY_BYTES = 8 << 20,
+	QUERY_ARENA = 64 << 20, /* with the largest row and its mutation */
+	QUERY_HISTORY_MAX = 100 /* versions of one row */
+};
+
+MUST_USE enum err query_list(struct db *db, const struct store_query *q,
+    struct arena *a, struct store_rows *out, struct fault *why);
+
+MUST_USE enum err query_get(struct db *db, const struct store_row *which,
+    struct arena *a, struct store_rows *out, struct fault *why);
+
+MUST_USE enum err query_history(struct db *db, const struct store_row *which,
+    struct arena *a, struct store_rows *out, struct fault *why);
+
+MUST_USE enum err query_log(struct db *db, uint64_t before, size_t limit,
+    struct arena *a, struct store_log *out, struct fault *why);
+
+/* Where a watcher stands: scanning all tables, or following the changes. */
+struct query_position {
+	bool started;
+	bool scanning;
+	enum store_table table; /* scanning: this one, */
+	uint64_t after;         /* behind this id */
+	uint64_t revision;      /* following: behind this change */
+	uint32_t seq;
+};
+
+/* Seen everything up to `revision`. */
+struct query_position query_position_at(uint64_t revision);
+
+/*
+ * The next changes behind *at, which moves. `current` in `out` says that
+ * nothing is left. A position that the log has forgotten begins a scan.
+ */
+MUST_USE enum err query_changes(struct db *db, struct query_position *at,
+    struct arena *a, struct store_changes *out, struct fault *why);
+
+MUST_USE enum err query_hash(
+    struct db *db, uint8_t out[CRYPTO_SHA256_LEN], struct fault *why);
+
+#endif
