@@ -13,7 +13,7 @@
 enum addr_family { ADDR_NONE = 0, ADDR_V4 = 4, ADDR_V6 = 6 };
 
 struct addr {
-	uint8_t family;   /* enum addr_family */
+	uint8_t family;    /* enum addr_family */
 	uint8_t bytes[16]; /* network order; IPv4 in the first four, rest 0 */
 	uint16_t port;     /* host order; 0 is none */
 };
@@ -50,8 +50,8 @@ struct sockaddr;
 unsigned addr_to_sockaddr(const struct addr *a, struct sockaddr *out);
 
 /* ERR_UNSUPPORTED for another family, ERR_PARSE for less than a family. */
-MUST_USE enum err addr_from_sockaddr(const struct sockaddr *sa, unsigned len,
-    struct addr *out);
+MUST_USE enum err addr_from_sockaddr(
+    const struct sockaddr *sa, unsigned len, struct addr *out);
 
 struct cidr {
 	struct addr base;

@@ -38,15 +38,15 @@ void *arena_alloc_array(struct arena *a, size_t count, size_t size) MUST_USE;
  * Copies the bytes, with a zero behind them that the slice does not count;
  * ERR_LIMIT or ERR_NO_MEMORY.
  */
-MUST_USE enum err arena_copy(struct arena *a, struct slice s,
-    struct slice *out);
+MUST_USE enum err arena_copy(
+    struct arena *a, struct slice s, struct slice *out);
 
 /* printf into the arena; SLICE_NONE when it is full. Zero-ended as above. */
 struct slice arena_printf(struct arena *a, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 
 /* drop(arg) runs when the arena is reset; an error leaves it uncalled. */
-MUST_USE enum err arena_on_reset(struct arena *a, void (*drop)(void *),
-    void *arg);
+MUST_USE enum err arena_on_reset(
+    struct arena *a, void (*drop)(void *), void *arg);
 
 #endif

@@ -37,11 +37,11 @@ mem_new(size_t size)
 void *
 mem_new_array(size_t count, size_t size)
 {
+	size_t bytes;
 	void *p;
 
-	if (count == 0 || size == 0)
-		count = size = 1;
-	p = calloc(count, size);
+	CHECK(!__builtin_mul_overflow(count, size, &bytes));
+	p = calloc(1, MAX(bytes, 1));
 	CHECK(p != NULL);
 	return p;
 }
@@ -49,10 +49,12 @@ mem_new_array(size_t count, size_t size)
 void *
 mem_resize(void *old, size_t old_count, size_t new_count, size_t size)
 {
+	size_t bytes;
 	char *p;
 
 	CHECK(new_count >= old_count && new_count > 0 && size > 0);
-	p = reallocarray(old, new_count, size);
+	CHECK(!__builtin_mul_overflow(new_count, size, &bytes));
+	p = realloc(old, bytes);
 	CHECK(p != NULL);
 	memset(p + old_count * size, 0, (new_count - old_count) * size);
 	return p;

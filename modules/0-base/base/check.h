@@ -16,8 +16,8 @@
 			check_failed(#cond, __FILE__, __LINE__, __func__);     \
 	} while (0)
 
-void check_failed(const char *cond, const char *file, int line,
-    const char *func) NORETURN;
+void check_failed(
+    const char *cond, const char *file, int line, const char *func) NORETURN;
 
 /*
  * An object that travels through a void pointer starts with `uint32_t magic`
@@ -34,8 +34,8 @@ void *mem_new(size_t size) MUST_USE;
 void *mem_new_array(size_t count, size_t size) MUST_USE;
 
 /* Grows an array that only we size; the new part is zeroed; aborts as above. */
-void *mem_resize(void *old, size_t old_count, size_t new_count, size_t size)
-    MUST_USE;
+void *mem_resize(
+    void *old, size_t old_count, size_t new_count, size_t size) MUST_USE;
 
 /* A zero-ended copy of `len` bytes; aborts as above. */
 char *mem_strndup(const char *s, size_t len) MUST_USE;

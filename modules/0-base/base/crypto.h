@@ -29,12 +29,12 @@ MUST_USE enum err crypto_init(void);
 void crypto_random(void *out, size_t len);
 
 /* SipHash-2-4 (Aumasson and Bernstein 2012), for tables; needs no init. */
-uint64_t crypto_siphash(const uint8_t key[CRYPTO_SIPHASH_KEY_LEN],
-    struct slice in);
+uint64_t crypto_siphash(
+    const uint8_t key[CRYPTO_SIPHASH_KEY_LEN], struct slice in);
 
 void crypto_sha256(struct slice in, uint8_t out[CRYPTO_SHA256_LEN]);
-void crypto_hmac_sha256(struct slice key, struct slice in,
-    uint8_t out[CRYPTO_HMAC_LEN]);
+void crypto_hmac_sha256(
+    struct slice key, struct slice in, uint8_t out[CRYPTO_HMAC_LEN]);
 
 /* A key from a key (HKDF-SHA-256, RFC 5869), bound to `info`. */
 void crypto_derive(const uint8_t key[CRYPTO_KEY_LEN], struct slice info,
@@ -60,7 +60,10 @@ void crypto_aead_encrypt(const uint8_t key[CRYPTO_KEY_LEN],
     const uint8_t nonce[CRYPTO_AEAD_NONCE_LEN], struct slice ad,
     struct slice in, uint8_t *out);
 
-/* out has in.len - CRYPTO_AEAD_TAG_LEN bytes; ERR_AUTH on any change. */
+/*
+ * out has in.len - CRYPTO_AEAD_TAG_LEN bytes; ERR_AUTH on any change, and then
+ * out is wiped or untouched.
+ */
 MUST_USE enum err crypto_aead_decrypt(const uint8_t key[CRYPTO_KEY_LEN],
     const uint8_t nonce[CRYPTO_AEAD_NONCE_LEN], struct slice ad,
     struct slice in, uint8_t *out);
@@ -71,11 +74,14 @@ void crypto_seal(const uint8_t key[CRYPTO_KEY_LEN], struct slice ad,
 MUST_USE enum err crypto_unseal(const uint8_t key[CRYPTO_KEY_LEN],
     struct slice ad, struct slice in, uint8_t *out);
 
-/* Text forms: base64url without padding (RFC 4648 §5), and hex. */
+/*
+ * Text forms: base64url without padding (RFC 4648 §5), and hex. Decoding takes
+ * only what encoding would make; after ERR_PARSE out holds nothing of use.
+ */
 size_t crypto_base64url_len(size_t bytes); /* without a zero */
 void crypto_base64url(struct slice in, char *out);
-MUST_USE enum err crypto_base64url_decode(struct slice text, uint8_t *out,
-    size_t out_cap, size_t *out_len);
+MUST_USE enum err crypto_base64url_decode(
+    struct slice text, uint8_t *out, size_t out_cap, size_t *out_len);
 void crypto_hex(struct slice in, char *out); /* 2 * in.len, no zero */
 
 #endif

@@ -62,6 +62,6 @@ list_remove(struct list *node)
 /* Safe against removal of `it` itself inside the body. */
 #define LIST_EACH(head, it)                                                    \
 	for (struct list *it = (head)->next, *it##_next = it->next;            \
-	    it != (head); it = it##_next, it##_next = it->next)
+	     it != (head); it = it##_next, it##_next = it->next)
 
 #endif

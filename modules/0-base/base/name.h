@@ -13,7 +13,7 @@
 #include "arena.h"
 
 enum {
-	NAME_LABEL_MAX = 63,  /* RFC 1035 §2.3.4 */
+	NAME_LABEL_MAX = 63, /* RFC 1035 §2.3.4 */
 	NAME_HOST_MAX = 253,
 	NAME_SPIFFE_MAX = 2048,
 	NAME_TRUST_DOMAIN_MAX = 255
@@ -52,8 +52,8 @@ struct identity {
  * Borrows from `uri`; ERR_PARSE for any other shape. Namespace and account are
  * SPIFFE path segments: [a-zA-Z0-9._-]+, but not "." or "..".
  */
-MUST_USE enum err name_identity_parse(struct slice uri, struct identity *out,
-    struct fault *why);
+MUST_USE enum err name_identity_parse(
+    struct slice uri, struct identity *out, struct fault *why);
 
 /* SLICE_NONE when the arena is full. */
 struct slice name_identity_format(struct arena *a, const struct identity *id);

@@ -40,7 +40,7 @@ static inline bool
 slice_eq(struct slice a, struct slice b)
 {
 	return a.len == b.len &&
-	    (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+	       (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 /* Equal without regard to ASCII case. */

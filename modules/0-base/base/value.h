@@ -34,7 +34,7 @@ struct value {
 		struct {
 			struct arena *arena;
 			struct value_index *index; /* once it has many keys */
-		} map; /* private to value.c */
+		} map;                             /* private to value.c */
 	};
 	struct slice key;    /* inside a map */
 	struct value *child; /* first of a list or map */
@@ -53,8 +53,8 @@ const struct value *value_get(const struct value *v, struct slice key);
 const struct value *value_get_path(const struct value *v, struct slice path);
 
 /* The string member, or `otherwise` if absent or no string. */
-struct slice value_get_string(const struct value *v, struct slice key,
-    struct slice otherwise);
+struct slice value_get_string(
+    const struct value *v, struct slice key, struct slice otherwise);
 
 /* Makers; NULL when the arena is full. Text is borrowed, not copied. */
 struct value *value_new(struct arena *a, enum value_type t) MUST_USE;
@@ -66,14 +66,14 @@ struct value *value_new_bool(struct arena *a, bool b) MUST_USE;
 MUST_USE enum err value_append(struct value *list, struct value *item);
 
 /* Adds to a map; ERR_EXISTS for a key that is there. Borrows the key. */
-MUST_USE enum err value_set(struct value *map, struct slice key,
-    struct value *item);
+MUST_USE enum err value_set(
+    struct value *map, struct slice key, struct value *item);
 
 /* Same type, same content; maps without regard to order. */
 bool value_eq(const struct value *a, const struct value *b);
 
 #define VALUE_EACH(parent, it)                                                 \
 	for (const struct value *it = (parent) ? (parent)->child : NULL;       \
-	    it != NULL; it = it->next)
+	     it != NULL; it = it->next)
 
 #endif
