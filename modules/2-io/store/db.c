@@ -82,8 +82,13 @@ db_fault(struct db *db, int code, const char *doing, struct fault *why)
 	enum err e = err_of_code(db->sql, code);
 
 	db->failed = true;
-	if (is_fsync_failure(code))
+	if (is_fsync_failure(code)) {
 		db->frozen = true;
+		return fault_set(why, ERR_IO,
+		    "%s could not be flushed to the disk; whether what was "
+		    "being written is there will be known after a restart",
+		    db->path);
+	}
 	switch (e) {
 	case ERR_NO_SPACE:
 		return fault_set(why, e,

@@ -298,7 +298,7 @@ query_position_at(uint64_t revision)
 
 /* The revisions that the log no longer has are at most *out. */
 static enum err
-log_floor(struct db *db, uint64_t *out, struct fault *why)
+forgotten(struct db *db, uint64_t *out, struct fault *why)
 {
 	AUTO(db_finalize) sqlite3_stmt *stmt = NULL;
 	enum err e = db_prepare(
@@ -323,7 +323,7 @@ position_check(struct db *db, struct query_position *at, bool *out_reset,
 	at->started = true;
 	if (at->scanning)
 		return OK;
-	e = log_floor(db, &floor, why);
+	e = forgotten(db, &floor, why);
 	if (e != OK)
 		return e;
 	if (!(first && at->revision == 0) && at->revision >= floor &&

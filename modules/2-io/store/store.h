@@ -213,7 +213,9 @@ struct store *store_open(
 
 /*
  * What was asked before is still done and answered, then on_close comes, once
- * and last. No watch is called any more. Leaves NULL; accepts NULL inside.
+ * and last. Its watches end here: they are called no more and are freed, so
+ * unwatch before or not at all. Leaves NULL; NULL inside is closed at once,
+ * without a call. on_close may be NULL.
  */
 void store_close(struct store **sp, store_close_cb on_close, void *arg);
 
@@ -285,11 +287,14 @@ void store_log_list(
     struct store *s, uint64_t before, size_t limit, store_log_cb cb, void *arg);
 
 /*
- * Changes up to `revision`, each row in its latest state, at most once. With
- * `reset` everything known before is void. `current` is set when nothing more
- * is waiting: the watcher has seen the whole store.
+ * Changes up to `revision` (0 while it is not known yet), each row in its
+ * latest state. With `reset` everything known before is void. `current` is set
+ * when nothing more is waiting: the watcher has seen the whole store. With an
+ * `err` the rest is empty, and the next change tries again from there.
  */
 struct store_changes {
+	enum err err;
+	const struct fault *why;
 	uint64_t revision;
 	bool reset;
 	bool current;
