@@ -81,7 +81,7 @@ check_op(const struct store_op *op, struct fault *why)
 	for (size_t i = 0; e == OK && i < t->count; i++)
 		if (op->type == STORE_PUT || (t->columns[i].flags & COLUMN_KEY))
 			e = check_column(&t->columns[i], &op->row, why);
-	return e == OK ? OK : fault_prefix(why, "%s: ", t->noun);
+	return e == OK ? OK : fault_prefix(why, e, "%s: ", t->noun);
 }
 
 enum err
