@@ -204,6 +204,20 @@ TEST(what_is_no_base64url_is_refused)
 	EXPECT_EQ(len, 7);
 }
 
+TEST(base64url_has_sixty_four_digits)
+{
+	char text[] = "AAA?";
+	uint8_t out[3];
+	size_t len, digits = 0;
+
+	for (int c = 0; c < 256; c++) {
+		text[3] = (char)c;
+		digits += crypto_base64url_decode(
+			      slice_of(text, 4), out, sizeof(out), &len) == OK;
+	}
+	EXPECT_EQ(digits, 64);
+}
+
 TEST(random_bytes_differ)
 {
 	uint8_t a[16], b[16];
