@@ -110,4 +110,11 @@ struct flow_record {
 	struct flow_party destination;
 };
 
+/*
+ * Copies the record and its texts into the arena. A text for which there is
+ * no room becomes empty: a log line without it is better than no line.
+ */
+void flow_record_copy(
+    const struct flow_record *from, struct arena *a, struct flow_record *out);
+
 #endif

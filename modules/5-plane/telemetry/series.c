@@ -14,7 +14,7 @@
 enum { TABLE_LEN = 512, CODE_TEXT_MAX = 8 };
 
 /* The order of these is the order of label_names. */
-enum label {
+enum column {
 	L_REPORTER,
 	L_SOURCE_WORKLOAD,
 	L_SOURCE_NAMESPACE,

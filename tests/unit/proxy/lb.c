@@ -10,7 +10,7 @@ enum { HOSTS_MAX = 8, MANY = 40000 };
 
 struct fixture {
 	struct lb_host host[HOSTS_MAX];
-	struct lb_host *hosts[HOSTS_MAX];
+	struct lb_slot slots[HOSTS_MAX];
 	struct lb_set set;
 	struct rng rng;
 	unsigned hits[HOSTS_MAX + 1];
@@ -23,9 +23,9 @@ setup(struct fixture *f, size_t count, const uint32_t *weights)
 	rng_init(&f->rng, 7);
 	for (size_t i = 0; i < count; i++) {
 		f->host[i].weight = weights ? weights[i] : 1;
-		f->hosts[i] = &f->host[i];
+		f->slots[i].host = &f->host[i];
 	}
-	lb_set_init(&f->set, f->hosts, count, &f->rng);
+	lb_set_init(&f->set, f->slots, count, &f->rng);
 }
 
 static void

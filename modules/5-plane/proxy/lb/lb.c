@@ -30,20 +30,20 @@ meets(const struct lb_host *h, enum demand d, uint64_t now_us)
 
 void
 lb_set_init(
-    struct lb_set *s, struct lb_host **hosts, size_t count, struct rng *rng)
+    struct lb_set *s, struct lb_slot *slots, size_t count, struct rng *rng)
 {
 	uint32_t first = 0;
 
-	*s = (struct lb_set){.hosts = hosts, .count = count, .equal = true};
+	*s = (struct lb_set){.slots = slots, .count = count, .equal = true};
 	for (size_t i = 0; i < count; i++) {
-		uint32_t w = hosts[i]->weight;
+		uint32_t w = slots[i].host->weight;
 
 		if (w == 0)
 			continue;
 		if (first == 0)
 			first = w;
 		s->equal = s->equal && w == first;
-		hosts[i]->deadline = rng_unit(rng) / w;
+		slots[i].deadline = rng_unit(rng) / w;
 	}
 	if (count > 0)
 		s->cursor = (size_t)rng_below(rng, count);
@@ -57,7 +57,7 @@ uniform(const struct lb_set *s, enum demand d, uint64_t now_us, struct rng *rng)
 	size_t seen = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		if (!meets(s->hosts[i], d, now_us))
+		if (!meets(s->slots[i].host, d, now_us))
 			continue;
 		if (rng_below(rng, ++seen) == 0)
 			found = i;
@@ -74,7 +74,7 @@ sample(const struct lb_set *s, enum demand d, uint64_t now_us, struct rng *rng)
 	for (int t = 0; t < THROWS; t++) {
 		size_t i = (size_t)rng_below(rng, s->count);
 
-		if (meets(s->hosts[i], d, now_us))
+		if (meets(s->slots[i].host, d, now_us))
 			return i;
 	}
 	return uniform(s, d, now_us, rng);
@@ -87,7 +87,7 @@ next_in_turn(struct lb_set *s, enum demand d, uint64_t now_us)
 		size_t i = s->cursor;
 
 		s->cursor = i + 1 == s->count ? 0 : i + 1;
-		if (meets(s->hosts[i], d, now_us))
+		if (meets(s->slots[i].host, d, now_us))
 			return i;
 	}
 	return s->count;
@@ -101,25 +101,26 @@ static size_t
 earliest(struct lb_set *s, enum demand d, uint64_t now_us, bool by_load)
 {
 	size_t found = s->count;
-	struct lb_host *h;
+	const struct lb_host *h;
 	double share;
 
 	for (size_t i = 0; i < s->count; i++) {
-		h = s->hosts[i];
-		if (!meets(h, d, now_us))
+		struct lb_slot *slot = &s->slots[i];
+
+		if (!meets(slot->host, d, now_us))
 			continue;
-		if (h->deadline < s->deadline)
-			h->deadline = s->deadline;
+		if (slot->deadline < s->deadline)
+			slot->deadline = s->deadline;
 		if (found == s->count ||
-		    h->deadline < s->hosts[found]->deadline)
+		    slot->deadline < s->slots[found].deadline)
 			found = i;
 	}
 	if (found == s->count)
 		return found;
-	h = s->hosts[found];
+	h = s->slots[found].host;
 	share = by_load ? (double)h->weight / (h->active + 1.0) : h->weight;
-	s->deadline = h->deadline;
-	h->deadline += 1.0 / share;
+	s->deadline = s->slots[found].deadline;
+	s->slots[found].deadline += 1.0 / share;
 	return found;
 }
 
@@ -133,7 +134,7 @@ less_loaded_of_two(
 	if (a == s->count)
 		return a;
 	b = sample(s, d, now_us, rng);
-	return s->hosts[b]->active < s->hosts[a]->active ? b : a;
+	return s->slots[b].host->active < s->slots[a].host->active ? b : a;
 }
 
 /* In proportion to weight, in one pass. */
@@ -145,10 +146,10 @@ weighted(
 	uint64_t total = 0;
 
 	for (size_t i = 0; i < s->count; i++) {
-		if (!meets(s->hosts[i], d, now_us))
+		if (!meets(s->slots[i].host, d, now_us))
 			continue;
-		total += s->hosts[i]->weight;
-		if (rng_below(rng, total) < s->hosts[i]->weight)
+		total += s->slots[i].host->weight;
+		if (rng_below(rng, total) < s->slots[i].host->weight)
 			found = i;
 	}
 	return found;

@@ -27,12 +27,17 @@ struct lb_host {
 	bool unhealthy;    /* by its owner's own word */
 	bool excluded;     /* set by the caller for one pick: tried already */
 	uint64_t avoid_until_us;
-	double deadline; /* of the weighted queue */
+};
+
+/* A host's place in one destination; the same host may stand in several. */
+struct lb_slot {
+	struct lb_host *host;
+	double deadline; /* in the weighted queue */
 };
 
 /* The hosts of one destination, in the order of the view's endpoints. */
 struct lb_set {
-	struct lb_host **hosts;
+	struct lb_slot *slots; /* the caller's, for as long as the set lives */
 	size_t count;
 	size_t cursor;   /* round robin with equal weights */
 	bool equal;      /* all weights that count are the same */
@@ -41,7 +46,7 @@ struct lb_set {
 
 /* Starts at a random place, so that many callers do not march in step. */
 void lb_set_init(
-    struct lb_set *s, struct lb_host **hosts, size_t count, struct rng *rng);
+    struct lb_set *s, struct lb_slot *slots, size_t count, struct rng *rng);
 
 /*
  * The index of the host to use, or s->count if there is none. A host whose

@@ -147,8 +147,7 @@ pipe_new(struct stream *down, struct stream *up, pipe_done_cb done, void *arg)
 	p->half[PIPE_DOWN] = (struct half){.pipe = p, .stream = down};
 	p->half[PIPE_UP] = (struct half){.pipe = p, .stream = up};
 	for (int i = 0; i < 2; i++)
-		stream_set_events(
-		    p->half[i].stream, &pipe_events, &p->half[i]);
+		stream_set_events(p->half[i].stream, &pipe_events, &p->half[i]);
 	stream_resume(down, STREAM_PAUSE_NOT_READY);
 	return p;
 }

@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * attempt — the service's side of a request: one try after another.
+ *
+ * A try ends well with the head of an answer that nobody wants retried; from
+ * then on bytes only pass through. Everything before that can be tried again
+ * if the policy asks for it and the body is still at hand. A kept connection
+ * that was dead when it was used is tried again without asking the policy,
+ * as long as that is safe (RFC 9112 §9.3.1).
+ */
+#include "http/attempt.h"
+
+#include "http/filter.h"
+#include "pipe/piped.h"
+
+/* --- which host
+ * ---------------------------------------------------------------- */
+
+static void
+mark_tried(struct request *r, bool on)
+{
+	for (size_t i = 0; i < r->tried_count; i++)
+		r->tried[i]->lb.excluded = on;
+}
+
+static const enum lb_policy policies[] = {
+    [BALANCER_LEAST_REQUEST] = LB_LEAST_REQUEST,
+    [BALANCER_ROUND_ROBIN] = LB_ROUND_ROBIN,
+    [BALANCER_RANDOM] = LB_RANDOM,
+};
+
+static bool
+pick(struct request *r)
+{
+	struct lb_set *set = &r->bound->set;
+	size_t i;
+
+	mark_tried(r, true);
+	i = lb_pick(set, policies[r->bound->cluster->balancer],
+	    loop_now_us(r->worker->loop), &r->worker->rng);
+	mark_tried(r, false);
+	if (i == set->count)
+		return false;
+	r->host = r->bound->hosts[i];
+	r->host->refs++;
+	r->host->lb.active++;
+	r->endpoint = r->bound->cluster->endpoints[i];
+	r->record.upstream = r->endpoint->addr;
+	r->record.destination.workload = r->endpoint->workload;
+	r->record.destination.identity = r->endpoint->identity;
+	r->record.destination.app = labels_get(&r->endpoint->labels, S("app"));
+	r->record.destination.version =
+	    labels_get(&r->endpoint->labels, S("version"));
+	return true;
+}
+
+static void
+leave_host(struct request *r, bool remember)
+{
+	if (r->host == NULL)
+		return;
+	r->host->lb.active--;
+	if (remember && r->tried_count < REQUEST_TRIED_MAX) {
+		r->tried[r->tried_count++] = r->host;
+		r->host = NULL;
+		return;
+	}
+	host_unref(r->worker->hosts, &r->host);
+}
+
+void
+request_drop_try(struct request *r)
+{
+	upstream_cancel(&r->up);
+	leave_host(r, /* remember */ false);
+	timer_clear(&r->try_end);
+	buf_reset(&r->worker->to_service);
+	r->sent = false;
+}
+
+/* --- sending
+ * --------------------------------------------------------------------- */
+
+static void
+collect(struct request *r, struct slice bytes)
+{
+	struct buf *out = &r->worker->to_service;
+	struct stream *s = upstream_stream(r->up);
+	struct slice parts[2];
+
+	if (bytes.len <= LIMIT_STREAM_BUFFER / 8 &&
+	    buf_add_slice(out, bytes) == OK)
+		return;
+	parts[0] = buf_slice(out);
+	parts[1] = bytes;
+	/* A failure is told once more by the connection's own end. */
+	if (stream_writev(s, parts, ARRAY_LEN(parts)) == ERR_AGAIN)
+		stream_pause(r->conn->stream, STREAM_PAUSE_PEER_FULL);
+	buf_reset(out);
+}
+
+void
+attempt_flush(struct request *r)
+{
+	struct buf *out = &r->worker->to_service;
+	enum err e;
+
+	if (buf_len(out) == 0)
+		return;
+	CHECK(r->up != NULL);
+	e = stream_write(upstream_stream(r->up), buf_slice(out));
+	buf_reset(out);
+	if (e == ERR_AGAIN)
+		stream_pause(r->conn->stream, STREAM_PAUSE_PEER_FULL);
+}
+
+void
+attempt_send_body(struct request *r, struct slice bytes)
+{
+	char size[HTTP1_CHUNK_HEAD_MAX];
+
+	if (bytes.len == 0)
+		return;
+	if (r->head->framing != HTTP_BODY_CHUNKED) {
+		collect(r, bytes);
+		return;
+	}
+	collect(r, slice_of(size, http1_chunk_head(bytes.len, size)));
+	collect(r, bytes);
+	collect(r, S("\r\n"));
+}
+
+void
+attempt_send_end(struct request *r)
+{
+	if (r->head->framing == HTTP_BODY_CHUNKED &&
+	    http1_write_end(r->trailers, &r->worker->to_service) != OK)
+		request_on_flaw(r, HTTP1_HEAD_TOO_LARGE);
+}
+
+static void
+send_request(struct request *r)
+{
+	const struct view_http_route *route = r->choice.route;
+	enum err e;
+
+	r->head->connection =
+	    r->head->upgrade.len > 0 ? HTTP_CONN_UPGRADE : HTTP_CONN_DEFAULT;
+	r->head->version = HTTP_V1_1;
+	upstream_expect(r->up, r->head->method);
+	e = http1_write_head(r->head, &r->worker->to_service);
+	if (e != OK) {
+		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL, SLICE_NONE);
+		return;
+	}
+	r->sent = true;
+	attempt_send_body(r, buf_slice(&r->held));
+	if (r->complete)
+		attempt_send_end(r);
+	if (!r->replayable || buf_len(&r->held) > LIMIT_STREAM_BUFFER)
+		buf_fini(&r->held);
+	if (!r->conn->reading)
+		attempt_flush(r);
+	stream_resume(r->conn->stream, STREAM_PAUSE_NOT_READY);
+	if (route->retry.per_try_timeout_us > 0)
+		timer_set(&r->try_end, route->retry.per_try_timeout_us);
+}
+
+/* --- failing
+ * ---------------------------------------------------------------------- */
+
+static enum flow_flag
+flag_of(enum retry_cause cause, enum err why)
+{
+	if (cause == RETRY_CONNECT)
+		return FLOW_CONNECT_FAILED;
+	if (cause == RETRY_TIMEOUT)
+		return FLOW_TIMEOUT;
+	if (why == ERR_PROTOCOL)
+		return FLOW_UPSTREAM_PROTOCOL;
+	return why == ERR_EOF ? FLOW_UPSTREAM_CLOSED : FLOW_UPSTREAM_RESET;
+}
+
+static unsigned
+status_of(enum retry_cause cause, enum err why)
+{
+	if (cause == RETRY_TIMEOUT)
+		return 504;
+	return why == ERR_PROTOCOL ? 502 : 503;
+}
+
+/* True if another try is on its way. */
+static bool
+try_again(struct request *r, enum retry_cause cause, uint16_t status)
+{
+	const struct view_retry *policy = &r->choice.route->retry;
+
+	if (!r->replayable || r->started || r->attempts > policy->attempts ||
+	    !retry_is_wanted(policy, cause, status))
+		return false;
+	timer_set(&r->pause, retry_backoff_us(r->attempts, &r->worker->rng));
+	return true;
+}
+
+/* The answer is cut off: so must the client's be, or it looks whole. */
+static void
+break_answer(struct request *r, enum flow_flag flag)
+{
+	r->record.flag = flag;
+	stream_close(r->conn->stream, ERR_RESET);
+}
+
+static void
+failed(
+    struct request *r, enum retry_cause cause, enum err why, struct slice words)
+{
+	enum flow_flag flag = flag_of(cause, why);
+
+	timer_clear(&r->try_end);
+	buf_reset(&r->worker->to_service);
+	r->sent = false;
+	if (r->host != NULL && why != ERR_CANCELLED)
+		lb_host_failed(&r->host->lb, loop_now_us(r->worker->loop));
+	leave_host(r, /* remember */ true);
+	if (r->started) {
+		break_answer(r, flag);
+		return;
+	}
+	if (try_again(r, cause, 0))
+		return;
+	request_answer(
+	    r, status_of(cause, why), flag, words.len > 0 ? words : SLICE_NONE);
+}
+
+/* It may have been closed before our request got there: nobody's fault. */
+static bool
+was_dead(const struct request *r, const struct upstream_conn *u, enum err why)
+{
+	return upstream_is_reused(u) && !upstream_has_answer(u) &&
+	       (why == ERR_EOF || why == ERR_RESET) &&
+	       retry_is_idempotent(r->head->method) && r->replayable &&
+	       r->dead_reused < RETRY_DEAD_REUSED_MAX;
+}
+
+static void
+on_failed(void *arg, struct upstream_conn *u, enum err why, struct slice words)
+{
+	struct request *r = arg;
+	bool open = upstream_is_open(u);
+	bool dead = was_dead(r, u, why);
+
+	r->up = NULL;
+	if (dead) {
+		r->dead_reused++;
+		r->attempts--;
+		r->sent = false;
+		leave_host(r, /* remember */ false);
+		buf_reset(&r->worker->to_service);
+		timer_set(&r->pause, 0);
+		return;
+	}
+	if (!open)
+		failed(r, RETRY_CONNECT, why, words);
+	else
+		failed(r, RETRY_RESET, why, words);
+}
+
+void
+attempt_on_timeout(struct request *r)
+{
+	upstream_cancel(&r->up);
+	failed(r, RETRY_TIMEOUT, ERR_TIMEOUT, SLICE_NONE);
+}
+
+/* --- the answer
+ * -------------------------------------------------------------------- */
+
+static void
+on_open(void *arg, struct upstream_conn *u)
+{
+	(void)u; /* the request's own */
+	send_request(arg);
+}
+
+static void
+on_interim(void *arg, struct upstream_conn *u, struct http_head *h)
+{
+	struct request *r = arg;
+	bool was_started = r->started;
+	AUTO(buf_fini) struct buf text = BUF(LIMIT_HEAD_BYTES);
+
+	(void)u; /* the request's own */
+	if (r->head->version == HTTP_V1_0 || r->started)
+		return;
+	if (http1_write_head(h, &text) != OK)
+		return;
+	request_to_client(r, buf_slice(&text));
+	request_flush_client(r);
+	r->started = was_started; /* the answer itself has not begun */
+}
+
+/* How the client learns where the body ends; it may be older than we are. */
+static void
+frame_for_client(struct request *r, struct http_head *h)
+{
+	bool old = slice_eq(r->record.version, S("HTTP/1.0"));
+	bool open_end =
+	    h->framing == HTTP_BODY_CHUNKED || h->framing == HTTP_BODY_CLOSE;
+
+	if (open_end)
+		h->framing = old ? HTTP_BODY_CLOSE : HTTP_BODY_CHUNKED;
+	if (open_end && old)
+		r->conn->last = true;
+	r->to_chunked = h->framing == HTTP_BODY_CHUNKED;
+	h->version = HTTP_V1_1;
+	if (h->framing == HTTP_BODY_TUNNEL)
+		h->connection = HTTP_CONN_UPGRADE;
+	else if (r->conn->last || !r->head->keep_alive)
+		h->connection = HTTP_CONN_CLOSE;
+	else
+		h->connection = old ? HTTP_CONN_KEEP_ALIVE : HTTP_CONN_DEFAULT;
+}
+
+static enum err
+filter_response(struct request *r, struct http_head *h)
+{
+	enum err e = OK;
+
+	for (size_t i = filter_count; e == OK && i-- > 0;)
+		if (filters[i].on_response != NULL)
+			e = filters[i].on_response(r, h);
+	return e;
+}
+
+static void
+answer_too_large(struct request *r)
+{
+	request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
+	    S("the head of the answer is too large"));
+}
+
+static void
+begin_answer(struct request *r, struct http_head *h)
+{
+	sm_go(&r->state, REQUEST_ANSWERING);
+	timer_clear(&r->try_end);
+	r->record.status = h->status;
+	r->record.upstream_us = loop_now_us(r->worker->loop) - r->began_us;
+	lb_host_succeeded(&r->host->lb);
+	r->answered = true;
+	if (filter_response(r, h) != OK) {
+		answer_too_large(r);
+		return;
+	}
+	frame_for_client(r, h);
+	if (http1_write_head(h, &r->worker->to_client) != OK) {
+		answer_too_large(r);
+		return;
+	}
+	r->started = true;
+}
+
+static void
+on_head(void *arg, struct upstream_conn *u, struct http_head *h)
+{
+	struct request *r = arg;
+
+	(void)u; /* the request's own */
+	if (!try_again(r, RETRY_STATUS, h->status)) {
+		begin_answer(r, h);
+		return;
+	}
+	upstream_cancel(&r->up);
+	timer_clear(&r->try_end);
+	r->sent = false;
+	leave_host(r, /* remember */ true);
+}
+
+static void
+on_body(void *arg, struct upstream_conn *u, struct slice bytes)
+{
+	struct request *r = arg;
+	char size[HTTP1_CHUNK_HEAD_MAX];
+
+	(void)u; /* the request's own */
+	r->moved_us = loop_now_us(r->worker->loop);
+	r->record.bytes_sent += bytes.len;
+	if (!r->to_chunked) {
+		request_to_client(r, bytes);
+		return;
+	}
+	request_to_client(r, slice_of(size, http1_chunk_head(bytes.len, size)));
+	request_to_client(r, bytes);
+	request_to_client(r, S("\r\n"));
+}
+
+static void
+on_trailers(void *arg, struct upstream_conn *u, struct http_head *h)
+{
+	struct request *r = arg;
+
+	(void)u; /* the request's own */
+	if (r->to_chunked && http1_write_end(h, &r->worker->to_client) == OK)
+		r->to_chunked = false; /* its end is written */
+}
+
+static void
+on_complete(void *arg, struct upstream_conn *u)
+{
+	struct request *r = arg;
+
+	(void)u; /* the request's own */
+	if (r->to_chunked && http1_write_end(NULL, &r->worker->to_client) != OK)
+		stream_close(r->conn->stream, ERR_LIMIT);
+	if (r->complete)
+		upstream_release(&r->up);
+	request_finish(r);
+}
+
+static void
+on_upgrade(void *arg, struct upstream_conn *u, struct slice rest)
+{
+	(void)u; /* the request's own */
+	request_become_pipe(arg, rest);
+}
+
+static void
+on_batch_end(void *arg, struct upstream_conn *u)
+{
+	(void)u; /* the request's own */
+	request_flush_client(arg);
+}
+
+static void
+on_drained(void *arg, struct upstream_conn *u)
+{
+	struct request *r = arg;
+
+	(void)u; /* the request's own */
+	if (r->conn->stream != NULL)
+		stream_resume(r->conn->stream, STREAM_PAUSE_PEER_FULL);
+}
+
+static const struct upstream_events attempt_events = {
+    .on_open = on_open,
+    .on_interim = on_interim,
+    .on_head = on_head,
+    .on_body = on_body,
+    .on_trailers = on_trailers,
+    .on_complete = on_complete,
+    .on_upgrade = on_upgrade,
+    .on_batch_end = on_batch_end,
+    .on_drained = on_drained,
+    .on_failed = on_failed,
+};
+
+void
+request_try(struct request *r)
+{
+	struct fault why = {0};
+
+	r->attempts++;
+	if (!pick(r)) {
+		request_answer(r, 503, FLOW_NO_ENDPOINT, SLICE_NONE);
+		return;
+	}
+	r->up = upstream_acquire(r->worker, r->host, r->endpoint,
+	    r->upstream->identity, &attempt_events, r, &why);
+	if (r->up == NULL) {
+		failed(r, RETRY_CONNECT, why.code, slice_str(why.text));
+		return;
+	}
+	if (upstream_is_open(r->up))
+		send_request(r);
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * filter — the ordered table of what a request goes through on its way.
+ *
+ * hygiene   what concerns one connection only goes; who asks is added
+ * route     which rule, which destination
+ * headers   what the rule and the destination do to heads
+ */
+#include "http/filter.h"
+
+#include <stdio.h>
+
+enum { UUID_LEN = 36 };
+
+/* --- hygiene ---------------------------------------------------------------
+ */
+
+/* UUID version 4 (RFC 9562 §5.4); not a secret, so chance is enough. */
+static void
+make_uuid(struct rng *rng, char out[UUID_LEN + 1])
+{
+	uint64_t a = rng_u64(rng);
+	uint64_t b = rng_u64(rng);
+
+	(void)snprintf(out, UUID_LEN + 1, "%08x-%04x-4%03x-%04x-%04x%08x",
+	    (unsigned)(a >> 32), (unsigned)(a >> 16) & 0xffff,
+	    (unsigned)a & 0xfff, 0x8000 | ((unsigned)(b >> 48) & 0x3fff),
+	    (unsigned)(b >> 32) & 0xffff, (unsigned)b);
+}
+
+static enum err
+add_request_id(struct request *r)
+{
+	char text[UUID_LEN + 1];
+	struct slice kept;
+	enum err e;
+
+	if (http_head_has(r->head, HTTP_X_REQUEST_ID))
+		return OK;
+	make_uuid(&r->worker->rng, text);
+	e = arena_copy(&r->arena, slice_of(text, UUID_LEN), &kept);
+	if (e != OK)
+		return e;
+	return http_head_set_id(r->head, HTTP_X_REQUEST_ID, kept);
+}
+
+static enum filter_verdict
+hygiene_request(struct request *r)
+{
+	struct http_head *h = r->head;
+
+	if (http_head_is_method(h, S("CONNECT"))) {
+		request_answer(r, 403, FLOW_NOT_EXPOSED,
+		    S("CONNECT is not served on this listener"));
+		return FILTER_ANSWERED;
+	}
+	http_head_strip_hops(h);
+	if (add_request_id(r) != OK ||
+	    (!http_head_has(h, HTTP_X_FORWARDED_PROTO) &&
+		http_head_set_id(h, HTTP_X_FORWARDED_PROTO, S("http")) != OK)) {
+		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
+		    S("no room for the fields that a request needs here"));
+		return FILTER_ANSWERED;
+	}
+	return FILTER_GO_ON;
+}
+
+static enum err
+hygiene_response(struct request *r, struct http_head *h)
+{
+	(void)r; /* nothing of the request matters */
+	http_head_strip_hops(h);
+	return OK;
+}
+
+/* --- route ------------------------------------------------------------------
+ */
+
+static bool
+get_header(void *arg, struct slice name, struct slice *out)
+{
+	const struct request *r = arg;
+	size_t cursor = 0;
+
+	if (http_head_next(r->head, name, &cursor) == NULL)
+		return http_head_get(r->head, name, out);
+	*out = http_head_join(r->head, name);
+	return true;
+}
+
+static enum filter_verdict
+no_route(struct request *r, struct slice detail)
+{
+	request_answer(r, 404, FLOW_NO_ROUTE, detail);
+	return FILTER_ANSWERED;
+}
+
+static bool
+choose_route(struct request *r)
+{
+	const struct view_host *host = r->upstream->host;
+	struct http_attrs attrs = {
+	    .method = r->head->method,
+	    .scheme = S("http"),
+	    .authority = r->head->authority,
+	    .path = r->head->path,
+	    .port = host->port,
+	    .header = get_header,
+	    .arg = r,
+	};
+
+	r->choice = view_route_http(host, &attrs, NULL);
+	return r->choice.route != NULL;
+}
+
+static void
+name_parties(struct request *r)
+{
+	struct flow_record *f = &r->record;
+	const struct view_host *host = r->upstream->host;
+	const struct view_cluster *c = r->destination->cluster;
+
+	f->route = r->choice.route->name;
+	f->destination.service = host->host;
+	if (c == NULL)
+		return;
+	f->cluster = c->name;
+	f->destination.service = c->service->host;
+	f->destination.service_name = c->service->name;
+	f->destination.ns = c->service->ns;
+}
+
+static enum filter_verdict
+route_request(struct request *r)
+{
+	const struct view_http_route *route;
+
+	if (r->upstream == NULL)
+		return no_route(r, S("this listener is no longer configured"));
+	if (r->upstream->host == NULL)
+		return no_route(r, r->upstream->missing);
+	if (!choose_route(r))
+		return no_route(r, SLICE_NONE);
+	route = r->choice.route;
+	r->destination =
+	    view_choose(route->destinations, route->destination_count,
+		route->weight_total, rng_u64(&r->worker->rng));
+	name_parties(r);
+	if (r->destination->cluster == NULL) {
+		request_answer(
+		    r, 503, r->destination->flag, r->destination->missing);
+		return FILTER_ANSWERED;
+	}
+	r->bound = snapshot_bind(r->snapshot, r->destination->cluster);
+	return FILTER_GO_ON;
+}
+
+/* --- headers ----------------------------------------------------------------
+ */
+
+static enum err
+apply(const struct view_headers *ops, struct http_head *h)
+{
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && i < ops->set_count; i++)
+		e = http_head_set(h, ops->set[i].key, ops->set[i].value);
+	for (size_t i = 0; e == OK && i < ops->add_count; i++)
+		e = http_head_add(h, ops->add[i].key, ops->add[i].value);
+	for (size_t i = 0; i < ops->remove_count; i++)
+		(void)http_head_remove(h, ops->remove[i]);
+	return e;
+}
+
+static enum err
+rewrite(struct request *r)
+{
+	const struct view_http_route *route = r->choice.route;
+	enum err e = OK;
+
+	if (route->rewrite_uri)
+		e = view_rewrite_path(
+		    &r->choice, r->head->path, &r->arena, &r->head->path);
+	if (e == OK && route->new_authority.len > 0)
+		r->head->authority = route->new_authority;
+	return e;
+}
+
+static enum filter_verdict
+headers_request(struct request *r)
+{
+	if (apply(&r->destination->request, r->head) == OK &&
+	    apply(&r->choice.route->request, r->head) == OK && rewrite(r) == OK)
+		return FILTER_GO_ON;
+	request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
+	    S("the head is too large after the route's changes"));
+	return FILTER_ANSWERED;
+}
+
+static enum err
+headers_response(struct request *r, struct http_head *h)
+{
+	enum err e = apply(&r->destination->response, h);
+
+	return e != OK ? e : apply(&r->choice.route->response, h);
+}
+
+const struct filter filters[] = {
+    {"hygiene", hygiene_request, hygiene_response},
+    {"route", route_request, NULL},
+    {"headers", headers_request, headers_response},
+};
+const size_t filter_count = ARRAY_LEN(filters);

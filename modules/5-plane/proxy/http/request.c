@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request — one request from its head to the end of its response.
+ *
+ * This file is the client's side: what it sends, what it is sent, and how it
+ * ends. attempt.c is the service's side.
+ */
+#include "http/request.h"
+
+#include "http/attempt.h"
+#include "http/filter.h"
+#include "pipe/piped.h"
+
+enum { REQUEST_MAGIC = 0x72657175, SMALL_BODY = 8 << 10 };
+
+static const struct sm_row request_rows[] = {
+    [REQUEST_FILTERING] = {"filtering", TO(REQUEST_TRYING) | TO(REQUEST_DONE)},
+    [REQUEST_TRYING] = {"trying", TO(REQUEST_ANSWERING) | TO(REQUEST_DONE)},
+    [REQUEST_ANSWERING] = {"answering", TO(REQUEST_DONE)},
+    [REQUEST_DONE] = {"done", 0},
+};
+
+static struct request *
+request_of(void *arg)
+{
+	struct request *r;
+
+	OBJ(r, arg, REQUEST_MAGIC);
+	return r;
+}
+
+/* --- beginning --------------------------------------------------------------
+ */
+
+static struct slice
+field(const struct http_head *h, enum http_field_id id)
+{
+	struct slice s;
+
+	return http_head_get_id(h, id, &s) ? s : SLICE_NONE;
+}
+
+/* Text stays in the head, which stays the parser's until the end. */
+static void
+fill_record(struct request *r)
+{
+	const struct http_head *h = r->head;
+	struct flow_record *f = &r->record;
+
+	f->kind = FLOW_HTTP;
+	f->reporter = FLOW_SOURCE;
+	f->protocol = S("http");
+	f->version = h->version == HTTP_V1_0 ? S("HTTP/1.0") : S("HTTP/1.1");
+	f->method = h->method;
+	f->path = h->path;
+	f->authority = h->authority;
+	f->user_agent = field(h, HTTP_USER_AGENT);
+	f->forwarded_for = field(h, HTTP_X_FORWARDED_FOR);
+	f->start_wall_ms = clock_wall_ms(loop_clock(r->worker->loop));
+	f->downstream_remote = stream_peer(r->conn->stream);
+	f->downstream_local = stream_local(r->conn->stream);
+	if (r->upstream != NULL) {
+		f->source.identity = r->upstream->identity;
+		f->source.workload = r->upstream->account;
+		f->source.ns = r->upstream->ns;
+	}
+}
+
+static void
+on_pause_end(void *arg)
+{
+	request_try(request_of(arg));
+}
+
+static void
+on_try_timeout(void *arg)
+{
+	attempt_on_timeout(request_of(arg));
+}
+
+/* The answer never began: 504. It began: all that is left is to break it. */
+static void
+give_up_waiting(struct request *r, unsigned status, enum flow_flag flag)
+{
+	if (!r->started) {
+		request_answer(r, status, flag, SLICE_NONE);
+		return;
+	}
+	r->record.flag = flag;
+	stream_close(r->conn->stream, ERR_RESET);
+}
+
+static void
+on_route_timeout(void *arg)
+{
+	give_up_waiting(request_of(arg), 504, FLOW_TIMEOUT);
+}
+
+static void
+on_idle(void *arg)
+{
+	struct request *r = request_of(arg);
+	uint64_t still = loop_now_us(r->worker->loop) - r->moved_us;
+
+	if (still < REQUEST_STREAM_IDLE_US) {
+		timer_set(&r->idle, REQUEST_STREAM_IDLE_US - still);
+		return;
+	}
+	give_up_waiting(r, r->complete ? 504 : 408, FLOW_STREAM_IDLE);
+}
+
+static void
+init_timers(struct request *r)
+{
+	struct loop *l = r->worker->loop;
+
+	timer_init(&r->pause, l, on_pause_end, r);
+	timer_init(&r->try_end, l, on_try_timeout, r);
+	timer_init(&r->route_end, l, on_route_timeout, r);
+	timer_init(&r->idle, l, on_idle, r);
+	timer_set(&r->idle, REQUEST_STREAM_IDLE_US);
+}
+
+/* No view yet means that no listener could have been there to come in by. */
+static void
+hold_view(struct request *r)
+{
+	CHECK(r->worker->now != NULL);
+	r->snapshot = snapshot_ref(r->worker->now);
+	r->upstream = view_find_upstream(
+	    r->snapshot->view, slice_str(listener_name(r->conn->listener)));
+}
+
+void
+request_begin(struct conn *c, struct http_head *h)
+{
+	struct request *r = mem_new(sizeof(*r));
+	enum err e;
+
+	r->magic = REQUEST_MAGIC;
+	r->conn = c;
+	r->worker = c->worker;
+	r->head = h;
+	r->replayable = true;
+	r->began_us = r->moved_us = loop_now_us(c->worker->loop);
+	sm_init(&r->state, "request", c->worker->next_id++, request_rows,
+	    ARRAY_LEN(request_rows), REQUEST_FILTERING, NULL, NULL);
+	arena_init(&r->arena, REQUEST_ARENA_BYTES);
+	buf_init(&r->held, REQUEST_HELD_BYTES);
+	init_timers(r);
+	c->request = r;
+	hold_view(r);
+	e = http_head_keep(h);
+	r->path = h->path;
+	fill_record(r);
+	r->complete = h->framing == HTTP_BODY_NONE;
+	if (e == OK)
+		request_continue(r);
+	else
+		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL, SLICE_NONE);
+}
+
+void
+request_continue(struct request *r)
+{
+	r->waiting = false;
+	while (r->next_filter < filter_count) {
+		const struct filter *f = &filters[r->next_filter++];
+
+		if (f->on_request == NULL)
+			continue;
+		switch (f->on_request(r)) {
+		case FILTER_GO_ON:
+			break;
+		case FILTER_WAIT:
+			r->waiting = true;
+			stream_pause(r->conn->stream, STREAM_PAUSE_FILTER);
+			return;
+		case FILTER_ANSWERED:
+			return;
+		}
+	}
+	stream_resume(r->conn->stream, STREAM_PAUSE_FILTER);
+	r->record.request_id = field(r->head, HTTP_X_REQUEST_ID);
+	sm_go(&r->state, REQUEST_TRYING);
+	request_try(r);
+}
+
+/* --- the client's bytes ------------------------------------------------------
+ */
+
+/* Kept for another try as long as it fits; else there is only this one. */
+static void
+hold(struct request *r, struct slice bytes)
+{
+	if (!r->replayable)
+		return;
+	if (buf_add_slice(&r->held, bytes) == OK &&
+	    (!r->sent || buf_len(&r->held) <= LIMIT_STREAM_BUFFER))
+		return;
+	r->replayable = false;
+	if (r->sent)
+		buf_fini(&r->held);
+}
+
+void
+request_on_body(struct request *r, struct slice bytes)
+{
+	r->moved_us = loop_now_us(r->worker->loop);
+	r->record.bytes_received += bytes.len;
+	if (sm_is(&r->state, REQUEST_DONE))
+		return;
+	hold(r, bytes);
+	if (r->sent)
+		attempt_send_body(r, bytes);
+	else
+		stream_pause(r->conn->stream, STREAM_PAUSE_NOT_READY);
+}
+
+void
+request_on_trailers(struct request *r, const struct http_head *t)
+{
+	r->trailers = t;
+}
+
+static void
+start_route_timeout(struct request *r)
+{
+	const struct view_http_route *route = r->choice.route;
+
+	if (route != NULL && route->timeout_us > 0)
+		timer_set(&r->route_end, route->timeout_us);
+}
+
+void
+request_on_complete(struct request *r)
+{
+	r->complete = true;
+	start_route_timeout(r);
+	if (r->sent)
+		attempt_send_end(r);
+}
+
+void
+request_on_batch_end(struct request *r)
+{
+	attempt_flush(r);
+}
+
+void
+request_on_flaw(struct request *r, enum http1_flaw f)
+{
+	if (r->started) {
+		r->record.flag = FLOW_DOWNSTREAM_PROTOCOL;
+		stream_close(r->conn->stream, ERR_PROTOCOL);
+		return;
+	}
+	request_answer(r, http1_flaw_status(f), FLOW_DOWNSTREAM_PROTOCOL,
+	    slice_str(http1_flaw_text(f)));
+}
+
+/* A half-closed client may still wait for its answer. */
+void
+request_on_client_end(struct request *r)
+{
+	r->conn->last = true;
+	if (!r->complete)
+		request_on_flaw(r, HTTP1_CUT_SHORT);
+}
+
+void
+request_on_client_drained(struct request *r)
+{
+	if (r->up != NULL)
+		stream_resume(upstream_stream(r->up), STREAM_PAUSE_PEER_FULL);
+}
+
+void
+request_on_client_gone(struct request *r, enum err why)
+{
+	(void)why; /* whatever it was, the client is gone */
+	if (r->record.flag == FLOW_OK)
+		r->record.flag = FLOW_DOWNSTREAM_CLOSED;
+	request_finish(r);
+}
+
+/* --- the client's answer
+ * ------------------------------------------------------ */
+
+void
+request_flush_client(struct request *r)
+{
+	struct buf *out = &r->worker->to_client;
+	enum err e = OK;
+
+	if (buf_len(out) > 0 && r->conn->stream != NULL)
+		e = stream_write(r->conn->stream, buf_slice(out));
+	buf_reset(out);
+	if (e == ERR_AGAIN && r->up != NULL)
+		stream_pause(upstream_stream(r->up), STREAM_PAUSE_PEER_FULL);
+}
+
+/* Small pieces are collected; a large one goes out with what waits. */
+void
+request_to_client(struct request *r, struct slice bytes)
+{
+	struct buf *out = &r->worker->to_client;
+	struct slice parts[2];
+	enum err e;
+
+	r->started = true;
+	if (bytes.len <= SMALL_BODY && buf_add_slice(out, bytes) == OK)
+		return;
+	if (r->conn->stream == NULL)
+		return;
+	parts[0] = buf_slice(out);
+	parts[1] = bytes;
+	e = stream_writev(r->conn->stream, parts, ARRAY_LEN(parts));
+	buf_reset(out);
+	if (e == ERR_AGAIN && r->up != NULL)
+		stream_pause(upstream_stream(r->up), STREAM_PAUSE_PEER_FULL);
+}
+
+/* --- the end
+ * ------------------------------------------------------------------ */
+
+static uint64_t
+series_key(const struct request *r)
+{
+	uint64_t source = slice_hash(r->record.source.identity);
+	uint64_t id = r->bound != NULL ? r->bound->cluster->id : 1;
+
+	return id ^ (source * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+static void
+report(struct request *r)
+{
+	struct flow_record *f = &r->record;
+
+	f->duration_us = loop_now_us(r->worker->loop) - r->began_us;
+	f->attempts = r->attempts;
+	f->series_key = series_key(r);
+	worker_report(r->worker, f);
+}
+
+static void
+release(struct request *r)
+{
+	timer_clear(&r->pause);
+	timer_clear(&r->try_end);
+	timer_clear(&r->route_end);
+	timer_clear(&r->idle);
+	for (size_t i = 0; i < r->tried_count; i++)
+		host_unref(r->worker->hosts, &r->tried[i]);
+	snapshot_unref(&r->snapshot);
+	buf_fini(&r->held);
+	arena_fini(&r->arena);
+	r->magic = 0;
+	mem_free(&r);
+}
+
+void
+request_finish(struct request *r)
+{
+	struct conn *c = r->conn;
+	bool usable = r->complete && r->head->keep_alive && !c->last;
+
+	sm_go(&r->state, REQUEST_DONE);
+	request_flush_client(r);
+	request_drop_try(r);
+	report(r);
+	release(r);
+	conn_request_done(c, usable);
+}
+
+/* A failed write is told by the stream's own end, to the pipe. */
+static void
+write_first(struct stream *s, struct slice bytes)
+{
+	if (bytes.len > 0)
+		(void)stream_write(s, bytes);
+}
+
+void
+request_become_pipe(struct request *r, struct slice rest)
+{
+	struct conn *c = r->conn;
+	struct worker *w = r->worker;
+	struct piped_spec spec = {.worker = w,
+	    .kind = PROXY_CONN_UPGRADE,
+	    .record = &r->record,
+	    .what = slice_str(listener_name(c->listener)),
+	    .host = r->host};
+	struct slice early;
+
+	request_flush_client(r);
+	spec.up = upstream_take_stream(&r->up);
+	spec.down = conn_take_stream(c, &early);
+	write_first(spec.down, rest);
+	write_first(spec.up, early);
+	r->host = NULL;
+	r->record.attempts = r->attempts;
+	r->record.series_key = series_key(r);
+	sm_go(&r->state, REQUEST_DONE);
+	piped_new(&spec);
+	request_drop_try(r);
+	release(r);
+	conn_free(&c);
+}

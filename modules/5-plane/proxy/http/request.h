@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * request — one request from its head to the end of its response.
+ *
+ *	FILTERING --route--> TRYING --response's head--> ANSWERING --> DONE
+ *	    `-- answered here --------------------------------^  ^
+ *	                        TRYING -- given up, answered ----'
+ *
+ * TRYING includes the wait between tries. The view that it began with is its
+ * own until the end (or until it becomes a pipe).
+ */
+#ifndef MESHD_REQUEST_H
+#define MESHD_REQUEST_H
+
+#include "http/conn.h"
+#include "http/retry.h"
+#include "snapshot.h"
+#include "upstream/upstream.h"
+
+enum {
+	REQUEST_ARENA_BYTES = 256 << 10, /* heads, rewrites, words */
+	REQUEST_TRIED_MAX = 8,           /* hosts remembered as tried */
+	REQUEST_STREAM_IDLE_US = 300 * 1000000,
+	/* What is held of a body for another try, and until there is a
+	 * connection: one high mark, and what the last read brought. */
+	REQUEST_HELD_BYTES = LIMIT_STREAM_BUFFER + LOOP_SCRATCH_LEN
+};
+
+enum request_state {
+	REQUEST_FILTERING,
+	REQUEST_TRYING,
+	REQUEST_ANSWERING,
+	REQUEST_DONE
+};
+
+struct request {
+	uint32_t magic;
+	struct sm state;
+	struct conn *conn;
+	struct worker *worker;
+	struct snapshot *snapshot;
+	struct arena arena;
+	struct http_head *head; /* the parser's; ours to change */
+	struct slice path;      /* as it came */
+
+	/* What configuration says. */
+	const struct view_upstream *upstream;
+	struct view_http_choice choice;
+	const struct view_destination *destination;
+	struct bound *bound;
+	size_t next_filter;
+	bool waiting; /* a filter thinks */
+
+	/* The try that is under way. */
+	struct upstream_conn *up;
+	struct host *host; /* counted */
+	const struct view_endpoint *endpoint;
+	bool sent;                             /* the head is on its way */
+	struct host *tried[REQUEST_TRIED_MAX]; /* counted */
+	size_t tried_count;
+	unsigned attempts;
+	unsigned dead_reused;
+	struct timer pause;   /* between tries */
+	struct timer try_end; /* per-try timeout */
+	struct timer route_end;
+	struct timer idle;
+
+	/* The request's body. */
+	struct buf held;
+	bool replayable;
+	bool complete; /* all of it is here */
+	const struct http_head *trailers;
+
+	/* The response. */
+	bool to_chunked; /* we frame it in chunks */
+	bool answered;   /* its head is out */
+	bool started;    /* bytes of it went to the client */
+	struct flow_record record;
+	uint64_t began_us;
+	uint64_t moved_us; /* when a byte last moved */
+};
+
+/* From the parser's on_head: sets c->request, which may be over already. */
+void request_begin(struct conn *c, struct http_head *h);
+
+/* The client's side. */
+void request_on_body(struct request *r, struct slice bytes);
+void request_on_trailers(struct request *r, const struct http_head *t);
+void request_on_complete(struct request *r);
+void request_on_batch_end(struct request *r);
+void request_on_flaw(struct request *r, enum http1_flaw f);
+void request_on_client_end(struct request *r);
+void request_on_client_drained(struct request *r);
+void request_on_client_gone(struct request *r, enum err why);
+
+/* A message that was no request: an answer without one, then the end. */
+void request_refuse(struct conn *c, enum http1_flaw f);
+
+/* --- between the rooms of a request --------------------------------------- */
+
+/* Runs the filters that are left, then begins the first try. */
+void request_continue(struct request *r);
+
+/* Another endpoint, or the same; answers by itself if there is none. */
+void request_try(struct request *r);
+
+/* Our own answer instead of a service's; ends the request. */
+void request_answer(struct request *r, unsigned status, enum flow_flag flag,
+    struct slice detail);
+
+/* All of the response is out. Reports, frees, tells the connection. */
+void request_finish(struct request *r);
+
+/*
+ * After a 101, whose head waits to be flushed: both streams become a pipe,
+ * `rest` being the service's first bytes. Request and connection are gone.
+ */
+void request_become_pipe(struct request *r, struct slice rest);
+
+/* Leaves the current try behind, its connection reset. */
+void request_drop_try(struct request *r);
+
+/* Bytes for the client: collected, and sent by request_flush_client(). */
+void request_to_client(struct request *r, struct slice bytes);
+void request_flush_client(struct request *r);
+
+#endif

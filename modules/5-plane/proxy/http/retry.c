@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * retry — whether and when a request is tried again. Pure.
+ */
+#include "http/retry.h"
+
+static bool
+has_status(const struct view_retry *p, uint16_t status)
+{
+	for (size_t i = 0; i < p->status_count; i++)
+		if (p->statuses[i] == status)
+			return true;
+	return false;
+}
+
+static bool
+wants_status(const struct view_retry *p, uint16_t status)
+{
+	if ((p->on & VIEW_RETRY_5XX) && status >= 500 && status <= 599)
+		return true;
+	if ((p->on & VIEW_RETRY_GATEWAY_ERROR) && status >= 502 &&
+	    status <= 504)
+		return true;
+	if ((p->on & VIEW_RETRY_RETRIABLE_4XX) && status == 409)
+		return true;
+	return (p->on & VIEW_RETRY_STATUS_CODES) && has_status(p, status);
+}
+
+/* What each cause is called in retryOn; 5xx means "no answer" as well. */
+static const uint32_t wanted_by[] = {
+    [RETRY_CONNECT] = VIEW_RETRY_CONNECT_FAILURE | VIEW_RETRY_RESET |
+		      VIEW_RETRY_RESET_BEFORE_REQUEST | VIEW_RETRY_5XX |
+		      VIEW_RETRY_GATEWAY_ERROR,
+    [RETRY_REFUSED] = VIEW_RETRY_REFUSED_STREAM | VIEW_RETRY_RESET |
+		      VIEW_RETRY_RESET_BEFORE_REQUEST | VIEW_RETRY_5XX |
+		      VIEW_RETRY_GATEWAY_ERROR,
+    [RETRY_RESET] =
+	VIEW_RETRY_RESET | VIEW_RETRY_5XX | VIEW_RETRY_GATEWAY_ERROR,
+    [RETRY_TIMEOUT] =
+	VIEW_RETRY_RESET | VIEW_RETRY_5XX | VIEW_RETRY_GATEWAY_ERROR,
+};
+
+bool
+retry_is_wanted(
+    const struct view_retry *policy, enum retry_cause cause, uint16_t status)
+{
+	if (cause == RETRY_STATUS)
+		return wants_status(policy, status);
+	return (policy->on & wanted_by[cause]) != 0;
+}
+
+uint64_t
+retry_backoff_us(unsigned n, struct rng *rng)
+{
+	uint64_t bound = RETRY_BACKOFF_MAX_US;
+
+	CHECK(n > 0);
+	if (n < 8)
+		bound = ((UINT64_C(1) << n) - 1) * RETRY_BACKOFF_BASE_US;
+	return rng_below(rng, MIN(bound, RETRY_BACKOFF_MAX_US));
+}
+
+bool
+retry_is_idempotent(struct slice method)
+{
+	static const char *const safe[] = {
+	    "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+
+	for (size_t i = 0; i < ARRAY_LEN(safe); i++)
+		if (slice_eq(method, slice_str(safe[i])))
+			return true;
+	return false;
+}

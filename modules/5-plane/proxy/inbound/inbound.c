@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inbound — tunnels that come in (HBONE), on one worker.
+ *
+ * What is checked, in ztunnel's order: method, authority, whether the address
+ * is exposed here; then the service is connected; only then comes the 200.
+ */
+#include "inbound/inbound.h"
+
+#include "pipe/piped.h"
+#include "snapshot.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { SESSION_MAGIC = 0x696e7365, PENDING_MAGIC = 0x70656e64 };
+
+struct inbound {
+	struct worker *worker;
+	struct net_listener *net; /* NULL once closed */
+	struct tls_config *tls;
+	struct list sessions;
+	size_t count;
+};
+
+struct session {
+	uint32_t magic;
+	struct inbound *inbound;
+	struct list link;
+	struct http2 *http2;
+};
+
+/* A CONNECT whose service is being connected. */
+struct pending {
+	uint32_t magic;
+	struct session *session;
+	struct http2_stream *h2; /* NULL once closed */
+	struct stream *up;       /* NULL once closed */
+	struct flow_record record;
+	struct arena arena;
+	char what[PROXY_CONN_TEXT_MAX];
+};
+
+/* --- a CONNECT
+ * ------------------------------------------------------------------ */
+
+static const struct tls_peer *
+peer_of(struct session *s)
+{
+	struct stream *transport = http2_transport(s->http2);
+
+	return transport == NULL ? NULL : tls_stream_peer(transport);
+}
+
+static void
+begin_record(struct session *s, struct flow_record *f)
+{
+	struct stream *transport = http2_transport(s->http2);
+	const struct tls_peer *peer = peer_of(s);
+
+	*f = (struct flow_record){.kind = FLOW_TCP_CLOSED,
+	    .reporter = FLOW_DESTINATION,
+	    .protocol = S("tcp"),
+	    .mutual_tls = true};
+	f->start_wall_ms = clock_wall_ms(loop_clock(s->inbound->worker->loop));
+	if (transport == NULL)
+		return;
+	f->downstream_remote = stream_peer(transport);
+	f->downstream_local = stream_local(transport);
+	f->sni = tls_stream_sni(transport);
+	if (peer == NULL)
+		return;
+	f->source.identity = slice_str(peer->uri);
+	f->source.ns = peer->identity.ns;
+	f->source.workload = peer->identity.account;
+}
+
+static void
+refuse(struct session *s, struct http2_stream *h2, unsigned status,
+    struct flow_record *f, enum flow_flag flag, struct slice why)
+{
+	f->flag = flag;
+	f->status = (uint16_t)status;
+	f->detail = why;
+	worker_report(s->inbound->worker, f);
+	if (http_tunnel_refuse(h2, status, why) != OK)
+		http2_stream_reset(h2, HTTP2_INTERNAL_ERROR);
+}
+
+static void
+pending_free(struct pending *p)
+{
+	if (p->h2 != NULL || p->up != NULL)
+		return;
+	arena_fini(&p->arena);
+	p->magic = 0;
+	mem_free(&p);
+}
+
+static void
+on_up_open(struct stream *up, void *arg)
+{
+	struct pending *p;
+	struct piped_spec spec = {.kind = PROXY_CONN_INBOUND, .up = up};
+	static const struct stream_events nobody;
+
+	OBJ(p, arg, PENDING_MAGIC);
+	p->up = NULL;
+	if (p->h2 == NULL)
+		return;
+	spec.worker = p->session->inbound->worker;
+	spec.down = http_tunnel_accept(p->h2, NULL, &nobody, NULL);
+	p->h2 = NULL;
+	p->record.kind = FLOW_TCP_OPENED;
+	spec.record = &p->record;
+	spec.what = slice_str(p->what);
+	piped_new(&spec);
+	pending_free(p);
+}
+
+static void
+on_up_data(struct stream *up, void *arg, struct slice data)
+{
+	(void)up;
+	(void)arg;
+	(void)data;
+	CHECK(!"bytes from a service before it was open");
+}
+
+static void
+on_up_close(struct stream *up, void *arg, enum err why)
+{
+	struct pending *p;
+	char words[PROXY_CONN_TEXT_MAX];
+
+	(void)up; /* gone with this call */
+	OBJ(p, arg, PENDING_MAGIC);
+	p->up = NULL;
+	if (p->h2 != NULL) {
+		(void)snprintf(
+		    words, sizeof(words), "%.200s: %s", p->what, err_text(why));
+		refuse(p->session, p->h2, 503, &p->record, FLOW_CONNECT_FAILED,
+		    slice_str(words));
+		return; /* on_h2_close follows */
+	}
+	pending_free(p);
+}
+
+static const struct stream_events up_events = {
+    .on_open = on_up_open,
+    .on_data = on_up_data,
+    .on_close = on_up_close,
+};
+
+/* A client waits for its 200; one that does not is not one of ours. */
+static void
+on_h2_data(void *arg, struct http2_stream *h2, struct slice bytes)
+{
+	(void)arg;
+	(void)bytes;
+	http2_stream_reset(h2, HTTP2_PROTOCOL_ERROR);
+}
+
+static void
+on_h2_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
+{
+	struct pending *p;
+
+	(void)h2; /* gone with this call */
+	(void)why;
+	(void)code;
+	OBJ(p, arg, PENDING_MAGIC);
+	p->h2 = NULL;
+	if (p->up != NULL)
+		stream_close(p->up, ERR_CANCELLED);
+	else
+		pending_free(p);
+}
+
+static const struct http2_stream_events h2_events = {
+    .on_data = on_h2_data,
+    .on_close = on_h2_close,
+};
+
+/* A refused request needs an owner as well, until its stream is gone. */
+static void
+on_refused_close(
+    void *arg, struct http2_stream *h2, enum err why, uint32_t code)
+{
+	(void)arg;
+	(void)h2;
+	(void)why;
+	(void)code;
+}
+
+static const struct http2_stream_events refused_events = {
+    .on_close = on_refused_close};
+
+static void
+connect_service(struct session *s, struct http2_stream *h2,
+    const struct view_exposed *e, const struct flow_record *record)
+{
+	struct pending *p = mem_new(sizeof(*p));
+	struct net_connect_spec spec = NET_CONNECT_SPEC;
+
+	p->magic = PENDING_MAGIC;
+	p->session = s;
+	p->h2 = h2;
+	arena_init(&p->arena, 16 << 10);
+	flow_record_copy(record, &p->arena, &p->record);
+	(void)snprintf(p->what, sizeof(p->what), "%.*s:%u", SLICE_ARG(e->host),
+	    (unsigned)e->port);
+	http2_stream_own(h2, &h2_events, p);
+	http2_stream_forget_head(h2);
+	spec.addr = e->target;
+	spec.timeout_us = INBOUND_CONNECT_MS * UINT64_C(1000);
+	p->up = net_connect(s->inbound->worker->loop, &spec, &up_events, p);
+}
+
+static void
+name_destination(struct flow_record *f, const struct view_exposed *e)
+{
+	f->destination.service = e->host;
+	f->destination.service_name = e->service;
+	f->destination.ns = e->ns;
+	f->destination.identity = e->identity;
+	f->destination.workload = e->account;
+	f->destination.app = labels_get(&e->labels, S("app"));
+	f->destination.version = labels_get(&e->labels, S("version"));
+	f->upstream = e->target;
+	f->series_key =
+	    slice_hash(e->host) ^ slice_hash(f->source.identity) ^ e->port;
+}
+
+static void
+not_exposed(struct session *s, struct http2_stream *h2,
+    const struct addr *target, struct flow_record *f)
+{
+	char words[ADDR_TEXT_MAX + 64];
+	char text[ADDR_TEXT_MAX];
+	bool ours = addr_ip_eq(target, &f->downstream_local);
+
+	(void)snprintf(words, sizeof(words),
+	    ours ? "%s is not exposed here" : "%s is not this machine",
+	    addr_format(target, text));
+	refuse(s, h2, ours ? 503 : 400, f, FLOW_NOT_EXPOSED, slice_str(words));
+}
+
+static void
+on_connect(struct session *s, struct http2_stream *h2, struct http_head *h)
+{
+	struct worker *w = s->inbound->worker;
+	const struct view_exposed *e;
+	struct flow_record f;
+	struct addr target;
+
+	begin_record(s, &f);
+	f.authority = h->authority;
+	http2_stream_own(h2, &refused_events, s);
+	if (!http_head_is_method(h, S("CONNECT"))) {
+		refuse(s, h2, 400, &f, FLOW_DOWNSTREAM_PROTOCOL,
+		    S("only CONNECT is served here"));
+		return;
+	}
+	if (addr_parse(h->authority, &target) != OK) {
+		refuse(s, h2, 400, &f, FLOW_DOWNSTREAM_PROTOCOL,
+		    S("the authority is not an address with a port"));
+		return;
+	}
+	e = w->now == NULL ? NULL : view_find_exposed(w->now->view, &target);
+	if (e == NULL) {
+		not_exposed(s, h2, &target, &f);
+		return;
+	}
+	name_destination(&f, e);
+	connect_service(s, h2, e, &f);
+}
+
+/* --- a session
+ * -------------------------------------------------------------------- */
+
+static void
+on_request(void *arg, struct http2_stream *h2, struct http_head *h, bool end)
+{
+	struct session *s;
+
+	(void)end; /* a tunnel's end comes with its stream */
+	OBJ(s, arg, SESSION_MAGIC);
+	on_connect(s, h2, h);
+}
+
+/* A handshake that failed is worth a line: it is how a refusal looks here. */
+static void
+log_end(struct session *s, enum err why)
+{
+	struct stream *transport = http2_transport(s->http2);
+	const struct fault *f =
+	    transport != NULL ? tls_stream_fault(transport) : NULL;
+	char text[ADDR_TEXT_MAX];
+	struct addr peer;
+
+	if (why == OK || f == NULL || f->code == OK)
+		return;
+	peer = stream_peer(transport);
+	log_warn("tunnel refused", "peer=%s reason=\"%s\"",
+	    addr_format(&peer, text), f->text);
+}
+
+static void
+on_session_close(void *arg, struct http2 *c, enum err why)
+{
+	struct session *s;
+
+	(void)c; /* gone with this call */
+	OBJ(s, arg, SESSION_MAGIC);
+	log_end(s, why);
+	list_remove(&s->link);
+	s->inbound->count--;
+	s->inbound->worker->load--;
+	s->magic = 0;
+	mem_free(&s);
+}
+
+static const struct http2_events session_events = {
+    .on_request = on_request,
+    .on_close = on_session_close,
+};
+
+static struct tls_identity *
+pick_identity(void *arg, struct slice sni)
+{
+	struct worker *w = arg;
+	struct tls_identity *id = credentials_find_sni(w->credentials, sni);
+
+	return id == NULL ? NULL : tls_identity_ref(id);
+}
+
+static void
+on_early_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+	CHECK(!"bytes before the session took its transport");
+}
+
+static void
+on_early_close(struct stream *s, void *arg, enum err why)
+{
+	(void)s; /* a layer that never got an owner */
+	(void)arg;
+	(void)why;
+}
+
+static const struct stream_events early = {
+    .on_data = on_early_data, .on_close = on_early_close};
+
+static void
+serve(struct worker *w, int fd)
+{
+	struct inbound *in = w->inbound;
+	struct stream *socket = net_stream_new(w->loop, fd, &early, NULL);
+	struct tls_server_spec spec = {.config = in->tls,
+	    .pick = pick_identity,
+	    .pick_arg = w,
+	    .trust = credentials_trust(w->credentials),
+	    .trust_domain = w->proxy->trust_domain};
+	struct stream *transport;
+	struct session *s;
+
+	if (w->draining || w->credentials == NULL ||
+	    in->count >= INBOUND_SESSIONS_MAX ||
+	    tls_stream_server(socket, &spec, &early, NULL, &transport, NULL) !=
+		OK) {
+		stream_close(socket, ERR_RESET);
+		w->load--;
+		return;
+	}
+	s = mem_new(sizeof(*s));
+	s->magic = SESSION_MAGIC;
+	s->inbound = in;
+	list_push_back(&in->sessions, &s->link);
+	in->count++;
+	s->http2 = http2_open(&(struct http2_spec){.loop = w->loop,
+	    .transport = transport,
+	    .server = true,
+	    .budget = &w->proxy->budget,
+	    .events = &session_events,
+	    .arg = s});
+}
+
+/* --- which worker takes it
+ * ------------------------------------------------------------ */
+
+struct handover {
+	struct worker *to;
+	int fd;
+};
+
+static void
+on_handover(void *arg)
+{
+	struct handover *h = arg;
+
+	if (h->to->inbound != NULL)
+		serve(h->to, h->fd);
+	else
+		(void)close(h->fd); /* the worker is going away */
+	mem_free(&h);
+}
+
+/* Few long sessions balance badly by chance: the least loaded takes it. */
+static struct worker *
+least_loaded(struct worker *w)
+{
+	struct worker *best = w;
+
+	for (unsigned i = 0; i < w->proxy->count; i++)
+		if (w->proxy->worker[i].load + 1 < best->load + (best == w))
+			best = &w->proxy->worker[i];
+	return best;
+}
+
+static void
+on_accept(struct net_listener *net, void *arg, int fd, const struct addr *peer)
+{
+	struct worker *w = arg;
+	struct worker *to = least_loaded(w);
+	struct handover *h;
+
+	(void)net;  /* the worker's */
+	(void)peer; /* the stream knows */
+	to->load++;
+	if (to == w) {
+		serve(w, fd);
+		return;
+	}
+	h = mem_new(sizeof(*h));
+	*h = (struct handover){.to = to, .fd = fd};
+	loop_post(to->loop, on_handover, h);
+}
+
+static void
+on_listener_close(struct net_listener *net, void *arg, enum err why,
+    const struct fault *words)
+{
+	struct worker *w = arg;
+
+	(void)net; /* gone with this call */
+	(void)why; /* the words have it */
+	if (w->inbound != NULL)
+		w->inbound->net = NULL;
+	if (words != NULL)
+		worker_tell_listener(
+		    w, S("hbone"), &w->proxy->spec.hbone, words);
+}
+
+static void
+on_listener_open(struct net_listener *net, void *arg)
+{
+	struct worker *w = arg;
+	struct addr addr = net_listener_addr(net);
+
+	worker_tell_listener(w, S("hbone"), &addr, NULL);
+}
+
+static const struct net_listener_events net_events = {
+    .on_open = on_listener_open,
+    .on_accept = on_accept,
+    .on_close = on_listener_close,
+};
+
+struct inbound *
+inbound_new(struct worker *w)
+{
+	struct inbound *in = mem_new(sizeof(*in));
+	struct net_socket_spec spec = NET_SOCKET_SPEC;
+	char name[32];
+	enum err e;
+
+	in->worker = w;
+	list_init(&in->sessions);
+	e = tls_config_new(&(struct tls_config_spec){.role = TLS_SERVER,
+			       .ask = TLS_ASK_REQUIRED,
+			       .alpn = {"h2"},
+			       .clock = loop_clock(w->loop)},
+	    &in->tls);
+	CHECK(e == OK);
+	if (w->proxy->spec.hbone.family == ADDR_NONE)
+		return in;
+	(void)snprintf(name, sizeof(name), "hbone-%u", w->index);
+	spec.name = slice_str(name);
+	spec.kind = NET_LISTEN;
+	spec.addr = w->proxy->spec.hbone;
+	spec.worker = w->index;
+	spec.options = NET_REUSEPORT | NET_NODELAY | NET_KEEPALIVE;
+	in->net = net_listener_open(
+	    w->proxy->spec.factory, w->loop, &spec, &net_events, w);
+	return in;
+}
+
+void
+inbound_free(struct inbound **ip)
+{
+	if (*ip == NULL)
+		return;
+	CHECK(list_empty(&(*ip)->sessions));
+	tls_config_unref(&(*ip)->tls);
+	mem_free(ip);
+}
+
+static void
+stop_listening(struct inbound *in)
+{
+	if (in->net != NULL)
+		net_listener_close(in->net);
+	in->net = NULL;
+}
+
+void
+inbound_drain(struct inbound *in)
+{
+	stop_listening(in);
+	LIST_EACH (&in->sessions, it)
+		http2_shutdown(CONTAINER(it, struct session, link)->http2);
+}
+
+void
+inbound_cut(struct inbound *in, struct slice uri)
+{
+	LIST_EACH (&in->sessions, it) {
+		struct session *s = CONTAINER(it, struct session, link);
+		const struct tls_peer *peer = peer_of(s);
+
+		if (uri.len == 0 ||
+		    (peer != NULL && slice_eq(slice_str(peer->uri), uri)))
+			http2_close(s->http2, HTTP2_NO_ERROR);
+	}
+}
+
+bool
+inbound_is_empty(const struct inbound *in)
+{
+	return list_empty(&in->sessions);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * listeners — the named listeners of a view, on one worker.
+ */
+#include "outbound/listeners.h"
+
+#include "http/conn.h"
+#include "snapshot.h"
+#include "tcp/tcp.h"
+
+#include <stdio.h>
+
+enum { LISTENER_MAGIC = 0x6c697374, NAME_MAX_LEN = 128 };
+
+struct listener {
+	uint32_t magic;
+	uint32_t refs;
+	struct worker *worker;
+	struct net_listener *net; /* NULL once closed */
+	struct addr addr;
+	bool wanted; /* by the view that is being put in force */
+	struct list link;
+	char name[NAME_MAX_LEN];
+	char identity[PROXY_CONN_TEXT_MAX];
+};
+
+struct listeners {
+	struct worker *worker;
+	struct list all;
+};
+
+struct listener *
+listener_ref(struct listener *l)
+{
+	l->refs++;
+	return l;
+}
+
+void
+listener_unref(struct listener **lp)
+{
+	struct listener *l = *lp;
+
+	*lp = NULL;
+	if (l == NULL || --l->refs > 0)
+		return;
+	l->magic = 0;
+	mem_free(&l);
+}
+
+const char *
+listener_name(const struct listener *l)
+{
+	return l->name;
+}
+
+const char *
+listener_identity(const struct listener *l)
+{
+	return l->identity;
+}
+
+/* --- what comes in
+ * ------------------------------------------------------------ */
+
+static void
+on_early_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+	CHECK(!"bytes before the connection has its owner");
+}
+
+static void
+on_early_close(struct stream *s, void *arg, enum err why)
+{
+	(void)s; /* refused below: nobody is interested */
+	(void)arg;
+	(void)why;
+}
+
+static const struct stream_events early = {
+    .on_data = on_early_data, .on_close = on_early_close};
+
+static void
+hand_over(struct listener *l, struct stream *s, const struct view_upstream *u)
+{
+	struct worker *w = l->worker;
+
+	if (u == NULL || u->host == NULL || u->host->protocol == VIEW_TCP) {
+		stream_pause(s, STREAM_PAUSE_NOT_READY);
+		tcp_accept(w, l, s);
+		return;
+	}
+	if (u->host->protocol == VIEW_HTTP) {
+		conn_accept(w, l, s);
+		return;
+	}
+	log_warn("connection refused",
+	    "listener=%s reason=\"%s is not supported yet; declare the port "
+	    "as http or tcp\"",
+	    l->name, view_protocol_name(u->host->protocol));
+	stream_close(s, ERR_RESET);
+}
+
+static void
+on_accept(struct net_listener *net, void *arg, int fd, const struct addr *peer)
+{
+	struct listener *l;
+	struct stream *s;
+
+	(void)net;  /* l->net */
+	(void)peer; /* the stream knows */
+	OBJ(l, arg, LISTENER_MAGIC);
+	s = net_stream_new(l->worker->loop, fd, &early, NULL);
+	hand_over(
+	    l, s, view_find_upstream(l->worker->now->view, slice_str(l->name)));
+}
+
+/* --- opening and closing
+ * --------------------------------------------------------- */
+
+static void
+tell(struct listener *l, const struct fault *why)
+{
+	struct addr addr = why == NULL ? net_listener_addr(l->net) : l->addr;
+
+	worker_tell_listener(l->worker, slice_str(l->name), &addr, why);
+}
+
+static void
+on_open(struct net_listener *net, void *arg)
+{
+	struct listener *l;
+
+	(void)net; /* l->net */
+	OBJ(l, arg, LISTENER_MAGIC);
+	tell(l, NULL);
+}
+
+static void
+on_close(struct net_listener *net, void *arg, enum err why,
+    const struct fault *words)
+{
+	struct listener *l;
+
+	(void)net; /* gone with this call */
+	(void)why; /* the words have it */
+	OBJ(l, arg, LISTENER_MAGIC);
+	l->net = NULL;
+	if (words != NULL)
+		tell(l, words);
+	list_remove(&l->link);
+	listener_unref(&l);
+}
+
+static const struct net_listener_events net_events = {
+    .on_open = on_open,
+    .on_accept = on_accept,
+    .on_close = on_close,
+};
+
+static void
+listener_open(struct listeners *ls, const struct view_upstream *u)
+{
+	struct worker *w = ls->worker;
+	struct listener *l = mem_new(sizeof(*l));
+	struct net_socket_spec spec = NET_SOCKET_SPEC;
+	char stable[NAME_MAX_LEN + 16];
+
+	l->magic = LISTENER_MAGIC;
+	l->refs = 1; /* of the open socket */
+	l->worker = w;
+	l->addr = u->listen;
+	l->wanted = true;
+	(void)snprintf(l->name, sizeof(l->name), "%.*s", SLICE_ARG(u->name));
+	(void)snprintf(
+	    l->identity, sizeof(l->identity), "%.*s", SLICE_ARG(u->identity));
+	(void)snprintf(
+	    stable, sizeof(stable), "upstream-%s-%u", l->name, w->index);
+	spec.name = slice_str(stable);
+	spec.kind = NET_LISTEN;
+	spec.addr = u->listen;
+	spec.worker = w->index;
+	spec.options = NET_REUSEPORT | NET_NODELAY | NET_KEEPALIVE;
+	list_push_back(&ls->all, &l->link);
+	l->net = net_listener_open(
+	    w->proxy->spec.factory, w->loop, &spec, &net_events, l);
+}
+
+static struct listener *
+find(struct listeners *ls, const struct view_upstream *u)
+{
+	LIST_EACH (&ls->all, it) {
+		struct listener *l = CONTAINER(it, struct listener, link);
+
+		if (slice_eq(slice_str(l->name), u->name) &&
+		    addr_eq(&l->addr, &u->listen))
+			return l;
+	}
+	return NULL;
+}
+
+static void
+close_unwanted(struct listeners *ls)
+{
+	LIST_EACH (&ls->all, it) {
+		struct listener *l = CONTAINER(it, struct listener, link);
+
+		if (!l->wanted && l->net != NULL)
+			net_listener_close(l->net);
+	}
+}
+
+void
+listeners_update(struct listeners *ls, const struct view *v)
+{
+	size_t count;
+	const struct view_upstream *u = view_upstreams(v, &count);
+
+	LIST_EACH (&ls->all, it)
+		CONTAINER(it, struct listener, link)->wanted = false;
+	for (size_t i = 0; i < count; i++) {
+		struct listener *l = find(ls, &u[i]);
+
+		if (l == NULL)
+			listener_open(ls, &u[i]);
+		else
+			l->wanted = true;
+	}
+	close_unwanted(ls);
+}
+
+struct listeners *
+listeners_new(struct worker *w)
+{
+	struct listeners *ls = mem_new(sizeof(*ls));
+
+	ls->worker = w;
+	list_init(&ls->all);
+	return ls;
+}
+
+void
+listeners_stop(struct listeners *ls)
+{
+	LIST_EACH (&ls->all, it)
+		CONTAINER(it, struct listener, link)->wanted = false;
+	close_unwanted(ls);
+}
+
+bool
+listeners_are_empty(const struct listeners *ls)
+{
+	return list_empty(&ls->all);
+}
+
+void
+listeners_free(struct listeners **lp)
+{
+	CHECK(*lp == NULL || list_empty(&(*lp)->all));
+	mem_free(lp);
+}

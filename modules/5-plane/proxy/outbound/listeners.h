@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * listeners — the named listeners of a view, on one worker.
+ *
+ * Every worker has a socket of its own for each (SO_REUSEPORT). A listener
+ * stays open as long as views name it with the same address.
+ */
+#ifndef MESHD_LISTENERS_H
+#define MESHD_LISTENERS_H
+
+#include "worker.h"
+
+struct listener; /* one of them; counted, as connections refer to it */
+
+struct listeners *listeners_new(struct worker *w);
+
+/* Closes all; connections live on. */
+void listeners_free(struct listeners **lp);
+
+/* Opens what the view names and is not open, closes what it no longer names. */
+void listeners_update(struct listeners *ls, const struct view *v);
+
+/* Takes no more connections, for good. */
+void listeners_stop(struct listeners *ls);
+
+/* True when every socket is closed. */
+bool listeners_are_empty(const struct listeners *ls);
+
+struct listener *listener_ref(struct listener *l);
+void listener_unref(struct listener **lp);
+const char *listener_name(const struct listener *l);
+
+/* Who its clients call as (URI); "" for the fallback. */
+const char *listener_identity(const struct listener *l);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * snapshot — one view on one worker, with its clusters bound to hosts.
+ *
+ * A host that nobody refers to is kept for a while, so that its failures and
+ * open connections are there when the next view binds it.
+ */
+#include "snapshot.h"
+
+#include "upstream/upstream.h"
+
+enum { SWEEP_US = 10 * 1000000 };
+
+/* --- hosts ---------------------------------------------------------------- */
+
+struct hosts {
+	struct loop *loop;
+	struct map by_id;
+	struct timer sweep;
+};
+
+static struct slice
+key_of(const uint64_t *id)
+{
+	return slice_of(id, sizeof(*id));
+}
+
+static void
+forget(struct hosts *h, struct host *host)
+{
+	upstream_close_idle(host);
+	(void)map_remove(&h->by_id, key_of(&host->id)); /* it is `host` */
+	mem_free(&host);
+}
+
+/* One host a call: removing while iterating is not allowed. */
+static struct host *
+next_stale(const struct hosts *h, uint64_t now_us)
+{
+	struct slice key;
+	void *value;
+
+	for (size_t i = 0; map_next(&h->by_id, &i, &key, &value);) {
+		struct host *host = value;
+
+		if (host->refs == 0 &&
+		    now_us - host->unused_since_us >= HOST_FORGET_US)
+			return host;
+	}
+	return NULL;
+}
+
+static void
+on_sweep(void *arg)
+{
+	struct hosts *h = arg;
+	struct host *host;
+
+	while ((host = next_stale(h, loop_now_us(h->loop))) != NULL)
+		forget(h, host);
+	timer_set(&h->sweep, SWEEP_US);
+}
+
+struct hosts *
+hosts_new(struct loop *loop)
+{
+	struct hosts *h = mem_new(sizeof(*h));
+
+	h->loop = loop;
+	map_init(&h->by_id);
+	timer_init(&h->sweep, loop, on_sweep, h);
+	timer_set(&h->sweep, SWEEP_US);
+	return h;
+}
+
+static void
+drop_host(void *value)
+{
+	struct host *host = value;
+
+	CHECK(host->refs == 0);
+	upstream_close_idle(host);
+	mem_free(&host);
+}
+
+void
+hosts_free(struct hosts **hp)
+{
+	if (*hp == NULL)
+		return;
+	timer_clear(&(*hp)->sweep);
+	map_fini(&(*hp)->by_id, drop_host);
+	mem_free(hp);
+}
+
+struct host *
+hosts_get(struct hosts *h, uint64_t id)
+{
+	struct host *host = map_get(&h->by_id, key_of(&id));
+
+	if (host == NULL) {
+		host = mem_new(sizeof(*host));
+		host->id = id;
+		list_init(&host->idle);
+		(void)map_put(&h->by_id, key_of(&id), host); /* was absent */
+	}
+	host->refs++;
+	return host;
+}
+
+void
+host_unref(struct hosts *h, struct host **hp)
+{
+	struct host *host = *hp;
+
+	if (host == NULL)
+		return;
+	CHECK(host->refs > 0);
+	if (--host->refs == 0)
+		host->unused_since_us = loop_now_us(h->loop);
+	*hp = NULL;
+}
+
+/* --- snapshots ------------------------------------------------------------ */
+
+struct snapshot *
+snapshot_new(struct worker *w, const struct view *v)
+{
+	struct snapshot *s = mem_new(sizeof(*s));
+	size_t clusters;
+
+	s->worker = w;
+	s->view = view_ref(v);
+	s->refs = 1;
+	(void)view_clusters(v, &clusters); /* only how many */
+	s->bound_cap = 16;
+	while (s->bound_cap < 2 * clusters)
+		s->bound_cap *= 2;
+	s->bound = mem_new_array(s->bound_cap, sizeof(*s->bound));
+	return s;
+}
+
+struct snapshot *
+snapshot_ref(struct snapshot *s)
+{
+	s->refs++;
+	return s;
+}
+
+static void
+unbind(struct snapshot *s, struct bound *b)
+{
+	if (b->cluster == NULL)
+		return;
+	for (size_t i = 0; i < b->set.count; i++)
+		host_unref(s->worker->hosts, &b->hosts[i]);
+	mem_free(&b->hosts);
+	mem_free(&b->set.slots);
+}
+
+void
+snapshot_unref(struct snapshot **sp)
+{
+	struct snapshot *s = *sp;
+
+	if (s == NULL)
+		return;
+	*sp = NULL;
+	CHECK(s->refs > 0);
+	if (--s->refs > 0)
+		return;
+	for (size_t i = 0; i < s->bound_cap; i++)
+		unbind(s, &s->bound[i]);
+	mem_free(&s->bound);
+	view_unref(&s->view);
+	mem_free(&s);
+}
+
+static struct bound *
+place_of(struct snapshot *s, const struct view_cluster *c)
+{
+	size_t mask = s->bound_cap - 1;
+	size_t i = (size_t)(c->id ^ (c->id >> 32)) & mask;
+
+	while (s->bound[i].cluster != NULL && s->bound[i].cluster != c)
+		i = (i + 1) & mask;
+	return &s->bound[i];
+}
+
+static void
+bind(struct snapshot *s, struct bound *b, const struct view_cluster *c)
+{
+	size_t n = c->endpoint_count;
+	struct lb_slot *slots = mem_new_array(MAX(n, 1), sizeof(*slots));
+
+	b->cluster = c;
+	b->hosts = mem_new_array(MAX(n, 1), sizeof(struct host *));
+	for (size_t i = 0; i < n; i++) {
+		const struct view_endpoint *e = c->endpoints[i];
+		struct host *host = hosts_get(s->worker->hosts, e->id);
+
+		host->lb.weight = e->weight;
+		host->lb.unhealthy = !e->usable;
+		b->hosts[i] = host;
+		slots[i].host = &host->lb;
+	}
+	lb_set_init(&b->set, slots, n, &s->worker->rng);
+}
+
+struct bound *
+snapshot_bind(struct snapshot *s, const struct view_cluster *c)
+{
+	struct bound *b = place_of(s, c);
+
+	if (b->cluster == NULL)
+		bind(s, b, c);
+	return b;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * snapshot — one view on one worker, with its clusters bound to hosts.
+ *
+ * Requests hold the snapshot that they began with, counted without atomics
+ * because it never leaves its worker. Clusters are bound at first use. Hosts
+ * (counts, failures, idle connections) live by endpoint id and survive views.
+ */
+#ifndef MESHD_SNAPSHOT_H
+#define MESHD_SNAPSHOT_H
+
+#include "lb/lb.h"
+#include "worker.h"
+
+enum {
+	HOST_FORGET_US = 60 * 1000000, /* unused that long, it is forgotten */
+	HOST_IDLE_CONNS_MAX = 128      /* kept open to one host */
+};
+
+/* One endpoint, as this worker met it. */
+struct host {
+	struct lb_host lb;
+	uint64_t id;
+	uint32_t refs; /* snapshots, connections, requests */
+	uint64_t unused_since_us;
+	struct list idle; /* struct upstream_conn, the freshest first */
+	uint32_t idle_count;
+};
+
+/* A cluster with its hosts, in the order of its endpoints. */
+struct bound {
+	const struct view_cluster *cluster;
+	struct host **hosts;
+	struct lb_set set;
+};
+
+struct snapshot {
+	struct worker *worker;
+	struct view *view; /* ours to let go of; read only */
+	uint32_t refs;
+	struct bound *bound; /* open addressing by the row's address */
+	size_t bound_cap;    /* power of two */
+};
+
+struct snapshot *snapshot_new(struct worker *w, const struct view *v);
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct snapshot **sp);
+
+/* The cluster's hosts; never NULL. The cluster is a row of the view. */
+struct bound *snapshot_bind(struct snapshot *s, const struct view_cluster *c);
+
+/* The table of hosts. */
+struct hosts *hosts_new(struct loop *loop);
+void hosts_free(struct hosts **hp);
+
+/* Counted; made if new. */
+struct host *hosts_get(struct hosts *h, uint64_t id);
+void host_unref(struct hosts *h, struct host **hp);
+
+#endif

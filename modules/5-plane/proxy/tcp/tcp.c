@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tcp — a client's connection whose bytes are nobody's business.
+ *
+ *	CONNECTING --open--> (a pipe: this object is gone)
+ *	   |  `--failed--> CONNECTING, another endpoint
+ *	   `--no more tries, client gone--> closed, reported
+ */
+#include "tcp/tcp.h"
+
+#include "pipe/piped.h"
+#include "snapshot.h"
+#include "tunnel/tunnels.h"
+#include "upstream/upstream.h"
+
+#include <stdio.h>
+
+enum { TCP_MAGIC = 0x74637063 };
+
+struct tcp {
+	uint32_t magic;
+	struct worker *worker;
+	struct listener *listener; /* counted */
+	struct stream *down;       /* NULL once closed */
+	struct stream *up;         /* the try that is under way */
+	struct snapshot *snapshot;
+	const struct view_upstream *upstream;
+	struct bound *bound;
+	struct host *host; /* of the try; counted, active */
+	struct host *tried[TCP_TRIES_MAX];
+	size_t tries;
+	struct flow_record record;
+	struct registered reg;
+};
+
+static struct tcp *
+tcp_of(void *arg)
+{
+	struct tcp *t;
+
+	OBJ(t, arg, TCP_MAGIC);
+	return t;
+}
+
+static struct tcp *
+tcp_of_reg(struct registered *r)
+{
+	return tcp_of(CONTAINER(r, struct tcp, reg));
+}
+
+static void
+describe(struct registered *r, struct proxy_conn_info *out)
+{
+	struct tcp *t = tcp_of_reg(r);
+
+	out->peer = t->record.downstream_remote;
+	(void)snprintf(
+	    out->what, sizeof(out->what), "%s", listener_name(t->listener));
+	(void)snprintf(out->source, sizeof(out->source), "%s",
+	    listener_identity(t->listener));
+}
+
+static void
+cut(struct registered *r, enum err why)
+{
+	struct tcp *t = tcp_of_reg(r);
+
+	if (t->down != NULL)
+		stream_close(t->down, why);
+}
+
+/* --- the end
+ * ------------------------------------------------------------------ */
+
+static void
+leave_host(struct tcp *t)
+{
+	if (t->host == NULL)
+		return;
+	t->host->lb.active--;
+	host_unref(t->worker->hosts, &t->host);
+}
+
+static void
+tcp_free(struct tcp *t)
+{
+	leave_host(t);
+	for (size_t i = 0; i < TCP_TRIES_MAX; i++)
+		host_unref(t->worker->hosts, &t->tried[i]);
+	snapshot_unref(&t->snapshot);
+	listener_unref(&t->listener);
+	worker_unregister(&t->reg);
+	t->magic = 0;
+	mem_free(&t);
+}
+
+/* Refused here: a connection that never was, said with its reason. */
+static void
+give_up(struct tcp *t, enum flow_flag flag, struct slice detail)
+{
+	t->record.kind = FLOW_TCP_CLOSED;
+	t->record.flag = flag;
+	t->record.detail = detail;
+	worker_report(t->worker, &t->record);
+	stream_close(t->down, ERR_RESET);
+}
+
+/* --- the client, until there is a pipe
+ * ------------------------------------------ */
+
+static void
+on_down_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+	CHECK(!"bytes from a client that is paused");
+}
+
+static void
+on_down_close(struct stream *s, void *arg, enum err why)
+{
+	struct tcp *t = tcp_of(arg);
+
+	(void)s; /* gone with this call */
+	(void)why;
+	t->down = NULL;
+	if (t->up != NULL)
+		stream_close(t->up, ERR_CANCELLED);
+	else
+		tcp_free(t);
+}
+
+static const struct stream_events down_events = {
+    .on_data = on_down_data,
+    .on_close = on_down_close,
+};
+
+/* --- an endpoint
+ * ------------------------------------------------------------------ */
+
+static void try_next(struct tcp *t, struct slice last_words);
+
+static void
+become_pipe(struct tcp *t)
+{
+	struct piped_spec spec = {.worker = t->worker,
+	    .kind = PROXY_CONN_TCP,
+	    .down = t->down,
+	    .up = t->up,
+	    .record = &t->record,
+	    .what = slice_str(listener_name(t->listener)),
+	    .host = t->host};
+
+	lb_host_succeeded(&t->host->lb);
+	t->host = NULL;
+	t->record.kind = FLOW_TCP_OPENED;
+	piped_new(&spec);
+	tcp_free(t);
+}
+
+static void
+on_up_open(struct stream *s, void *arg)
+{
+	(void)s; /* t->up */
+	become_pipe(tcp_of(arg));
+}
+
+static void
+on_up_close(struct stream *s, void *arg, enum err why)
+{
+	struct tcp *t = tcp_of(arg);
+	struct slice words = tunnels_why(s);
+
+	t->up = NULL;
+	if (t->down == NULL) {
+		tcp_free(t);
+		return;
+	}
+	lb_host_failed(&t->host->lb, loop_now_us(t->worker->loop));
+	t->host->lb.active--;
+	t->tried[t->tries - 1] = t->host;
+	t->host = NULL;
+	if (words.len == 0)
+		words = slice_str(err_text(why));
+	try_next(t, words);
+}
+
+static const struct stream_events up_events = {
+    .on_open = on_up_open,
+    .on_data = on_down_data,
+    .on_close = on_up_close,
+};
+
+static const struct view_endpoint *
+pick(struct tcp *t)
+{
+	struct lb_set *set = &t->bound->set;
+	static const enum lb_policy policies[] = {
+	    [BALANCER_LEAST_REQUEST] = LB_LEAST_REQUEST,
+	    [BALANCER_ROUND_ROBIN] = LB_ROUND_ROBIN,
+	    [BALANCER_RANDOM] = LB_RANDOM,
+	};
+	size_t i;
+
+	for (size_t n = 0; n < t->tries; n++)
+		if (t->tried[n] != NULL)
+			t->tried[n]->lb.excluded = true;
+	i = lb_pick(set, policies[t->bound->cluster->balancer],
+	    loop_now_us(t->worker->loop), &t->worker->rng);
+	for (size_t n = 0; n < t->tries; n++)
+		if (t->tried[n] != NULL)
+			t->tried[n]->lb.excluded = false;
+	if (i == set->count)
+		return NULL;
+	t->host = t->bound->hosts[i];
+	t->host->refs++;
+	t->host->lb.active++;
+	return t->bound->cluster->endpoints[i];
+}
+
+static void
+try_next(struct tcp *t, struct slice last_words)
+{
+	const struct view_endpoint *e;
+	struct fault why = {0};
+
+	if (t->tries == TCP_TRIES_MAX) {
+		give_up(t, FLOW_CONNECT_FAILED, last_words);
+		return;
+	}
+	e = pick(t);
+	if (e == NULL) {
+		give_up(t, FLOW_NO_ENDPOINT, last_words);
+		return;
+	}
+	t->tries++;
+	t->record.attempts++;
+	t->record.upstream = e->addr;
+	t->record.destination.workload = e->workload;
+	t->record.destination.identity = e->identity;
+	t->up = upstream_dial(
+	    t->worker, e, t->upstream->identity, &up_events, t, &why);
+	if (t->up == NULL)
+		give_up(t, FLOW_CONNECT_FAILED, slice_str(why.text));
+	else if (stream_is_open(t->up))
+		become_pipe(t);
+}
+
+/* --- beginning
+ * -------------------------------------------------------------------- */
+
+static void
+fill_record(struct tcp *t)
+{
+	struct flow_record *f = &t->record;
+
+	f->kind = FLOW_TCP_CLOSED;
+	f->reporter = FLOW_SOURCE;
+	f->protocol = S("tcp");
+	f->start_wall_ms = clock_wall_ms(loop_clock(t->worker->loop));
+	f->downstream_remote = stream_peer(t->down);
+	f->downstream_local = stream_local(t->down);
+	if (t->upstream == NULL)
+		return;
+	f->source.identity = t->upstream->identity;
+	f->source.ns = t->upstream->ns;
+	f->source.workload = t->upstream->account;
+}
+
+static void
+connect_to(struct tcp *t, const struct view_destination *d)
+{
+	struct flow_record *f = &t->record;
+
+	if (d->cluster == NULL) {
+		give_up(t, d->flag, d->missing);
+		return;
+	}
+	t->bound = snapshot_bind(t->snapshot, d->cluster);
+	f->cluster = d->cluster->name;
+	f->destination.service = d->cluster->service->host;
+	f->destination.service_name = d->cluster->service->name;
+	f->destination.ns = d->cluster->service->ns;
+	f->series_key = d->cluster->id ^ slice_hash(f->source.identity);
+	try_next(t, SLICE_NONE);
+}
+
+static void
+route(struct tcp *t)
+{
+	const struct view_tcp_route *route;
+
+	if (t->upstream == NULL || t->upstream->host == NULL) {
+		give_up(t, FLOW_NO_ROUTE,
+		    t->upstream == NULL
+			? S("this listener is no longer configured")
+			: t->upstream->missing);
+		return;
+	}
+	route =
+	    view_route_tcp(t->upstream->host, t->upstream->host->port, NULL);
+	if (route == NULL) {
+		give_up(t, FLOW_NO_ROUTE, SLICE_NONE);
+		return;
+	}
+	connect_to(t, view_choose(route->destinations, route->destination_count,
+			  route->weight_total, rng_u64(&t->worker->rng)));
+}
+
+void
+tcp_accept(struct worker *w, struct listener *l, struct stream *stream)
+{
+	struct tcp *t = mem_new(sizeof(*t));
+
+	t->magic = TCP_MAGIC;
+	t->worker = w;
+	t->listener = listener_ref(l);
+	t->down = stream;
+	CHECK(w->now != NULL);
+	t->snapshot = snapshot_ref(w->now);
+	t->upstream =
+	    view_find_upstream(t->snapshot->view, slice_str(listener_name(l)));
+	t->reg = (struct registered){
+	    .kind = PROXY_CONN_TCP, .describe = describe, .cut = cut};
+	worker_register(w, &t->reg);
+	stream_set_events(stream, &down_events, t);
+	fill_record(t);
+	route(t);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tcp — a client's connection whose bytes are nobody's business.
+ *
+ * The listener's service decides by its TCP routes; the client is not read
+ * until an endpoint is connected. An endpoint that does not answer is left
+ * for another.
+ */
+#ifndef MESHD_TCP_H
+#define MESHD_TCP_H
+
+#include "outbound/listeners.h"
+#include "worker.h"
+
+enum { TCP_TRIES_MAX = 3 };
+
+/* Takes the stream, which is open and paused with STREAM_PAUSE_NOT_READY. */
+void tcp_accept(struct worker *w, struct listener *l, struct stream *stream);
+
+#endif

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tunnels — HBONE sessions to other machines, shared by what goes there.
+ *
+ * A session's object outlives its http2 only until on_close, where it leaves
+ * the pool. The reason of a failed handshake is kept by the pool's group, so
+ * that each stream that fell with it can say why.
+ */
+#include "tunnel/tunnels.h"
+
+#include <stdio.h>
+
+enum { SESSION_MAGIC = 0x7365736e, KEY_MAX = 2 * NAME_SPIFFE_MAX + 80 };
+
+struct tunnels {
+	struct worker *worker;
+	struct map groups; /* key → struct group */
+	struct tls_config *tls;
+};
+
+/* All sessions of one key. */
+struct group {
+	struct list sessions;
+	char why[FAULT_TEXT_MAX]; /* of the last one that failed */
+};
+
+struct session {
+	uint32_t magic;
+	struct list link;
+	struct group *group;
+	struct http2 *http2;
+	char source[PROXY_CONN_TEXT_MAX];
+	char destination[PROXY_CONN_TEXT_MAX];
+	bool going; /* GOAWAY: no new streams */
+};
+
+static void
+copy_text(struct slice s, char *out, size_t cap)
+{
+	size_t n = MIN(s.len, cap - 1);
+
+	if (n > 0)
+		memcpy(out, s.ptr, n);
+	out[n] = 0;
+}
+
+/* --- a session's events --------------------------------------------------- */
+
+static void
+on_goaway(void *arg, struct http2 *c, uint32_t code)
+{
+	struct session *s;
+
+	(void)c; /* the session knows */
+	(void)code;
+	OBJ(s, arg, SESSION_MAGIC);
+	s->going = true;
+}
+
+/* What the layers below say of the end, TLS first: it knows most. */
+static void
+remember_why(struct session *s, enum err why)
+{
+	struct stream *transport = http2_transport(s->http2);
+	const struct fault *f = NULL;
+
+	if (transport != NULL && tls_stream_is(transport))
+		f = tls_stream_fault(transport);
+	if (f != NULL && f->code != OK)
+		copy_text(
+		    slice_str(f->text), s->group->why, sizeof(s->group->why));
+	else if (why != OK)
+		copy_text(slice_str(err_text(why)), s->group->why,
+		    sizeof(s->group->why));
+}
+
+static void
+on_session_close(void *arg, struct http2 *c, enum err why)
+{
+	struct session *s;
+
+	(void)c; /* gone with this call */
+	OBJ(s, arg, SESSION_MAGIC);
+	remember_why(s, why);
+	list_remove(&s->link);
+	s->magic = 0;
+	mem_free(&s);
+}
+
+static const struct http2_events session_events = {
+    .on_goaway = on_goaway,
+    .on_close = on_session_close,
+};
+
+/* --- making one ----------------------------------------------------------- */
+
+static void
+on_transport_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+	CHECK(!"bytes before the session took its transport");
+}
+
+static void
+on_transport_close(struct stream *s, void *arg, enum err why)
+{
+	(void)s; /* a layer that never got an owner */
+	(void)arg;
+	(void)why;
+}
+
+/* Until the next layer takes the stream, in the same call. */
+static const struct stream_events nobody = {
+    .on_data = on_transport_data,
+    .on_close = on_transport_close,
+};
+
+static struct slice
+sni_for(struct slice identity, struct arena *a)
+{
+	struct identity id;
+
+	if (name_identity_parse(identity, &id, NULL) != OK)
+		return SLICE_NONE;
+	return proxy_sni_of(a, &id);
+}
+
+static enum err
+dial_tls(struct tunnels *t, struct tls_identity *own,
+    const struct view_endpoint *e, struct stream **out, struct fault *why)
+{
+	struct worker *w = t->worker;
+	struct net_connect_spec connect = NET_CONNECT_SPEC;
+	AUTO(arena_fini) struct arena arena;
+	struct tls_client_spec spec = {
+	    .config = t->tls,
+	    .identity = own,
+	    .trust = credentials_trust(w->credentials),
+	    .trust_domain = w->proxy->trust_domain,
+	};
+	struct stream *socket;
+	enum err err;
+
+	arena_init(&arena, 4096);
+	if (e->identity.len > 0) {
+		spec.expected = &e->identity;
+		spec.expected_count = 1;
+		spec.sni = sni_for(e->identity, &arena);
+	}
+	connect.addr = e->tunnel;
+	connect.timeout_us = TUNNELS_CONNECT_MS * UINT64_C(1000);
+	socket = net_connect(w->loop, &connect, &nobody, NULL);
+	err = tls_stream_client(socket, &spec, &nobody, NULL, out, why);
+	if (err != OK)
+		stream_close(socket, err);
+	return err;
+}
+
+static struct session *
+session_new(struct tunnels *t, struct group *g, struct tls_identity *own,
+    const struct view_endpoint *e, struct fault *why)
+{
+	struct session *s;
+	struct stream *transport;
+
+	if (dial_tls(t, own, e, &transport, why) != OK)
+		return NULL;
+	s = mem_new(sizeof(*s));
+	s->magic = SESSION_MAGIC;
+	s->group = g;
+	copy_text(slice_str(tls_identity_info(own)->uri), s->source,
+	    sizeof(s->source));
+	copy_text(e->identity, s->destination, sizeof(s->destination));
+	s->http2 = http2_open(&(struct http2_spec){
+	    .loop = t->worker->loop,
+	    .transport = transport,
+	    .budget = &t->worker->proxy->budget,
+	    .events = &session_events,
+	    .arg = s,
+	});
+	list_push_front(&g->sessions, &s->link);
+	return s;
+}
+
+/* --- the pool ------------------------------------------------------------- */
+
+struct tunnels *
+tunnels_new(struct worker *w)
+{
+	struct tunnels *t = mem_new(sizeof(*t));
+	enum err e;
+
+	t->worker = w;
+	map_init(&t->groups);
+	e = tls_config_new(&(struct tls_config_spec){.role = TLS_CLIENT,
+			       .alpn = {"h2"},
+			       .clock = loop_clock(w->loop)},
+	    &t->tls);
+	CHECK(e == OK);
+	return t;
+}
+
+static void
+drop_group(void *value)
+{
+	struct group *g = value;
+
+	CHECK(list_empty(&g->sessions));
+	mem_free(&g);
+}
+
+void
+tunnels_free(struct tunnels **tp)
+{
+	if (*tp == NULL)
+		return;
+	tls_config_unref(&(*tp)->tls);
+	map_fini(&(*tp)->groups, drop_group);
+	mem_free(tp);
+}
+
+static struct group *
+group_of(struct tunnels *t, struct slice source, const struct view_endpoint *e)
+{
+	char key[KEY_MAX + ADDR_TEXT_MAX];
+	char addr[ADDR_TEXT_MAX];
+	struct group *g;
+	size_t len;
+
+	len = (size_t)snprintf(key, sizeof(key), "%.*s|%.*s|%s",
+	    SLICE_ARG(source), SLICE_ARG(e->identity),
+	    addr_format(&e->tunnel, addr));
+	CHECK(len < sizeof(key));
+	g = map_get(&t->groups, slice_of(key, len));
+	if (g == NULL) {
+		g = mem_new(sizeof(*g));
+		list_init(&g->sessions);
+		(void)map_put(&t->groups, slice_of(key, len), g);
+	}
+	return g;
+}
+
+static bool
+has_room(const struct session *s)
+{
+	return !s->going && http2_is_usable(s->http2) &&
+	       http2_room(s->http2) > 0 &&
+	       http2_streams(s->http2) < TUNNELS_STREAMS_MAX;
+}
+
+static struct session *
+session_for(struct tunnels *t, struct group *g, struct tls_identity *own,
+    const struct view_endpoint *e, struct fault *why)
+{
+	LIST_EACH (&g->sessions, it) {
+		struct session *s = CONTAINER(it, struct session, link);
+
+		if (has_room(s))
+			return s;
+	}
+	return session_new(t, g, own, e, why);
+}
+
+struct stream *
+tunnels_open(struct tunnels *t, struct slice source,
+    const struct view_endpoint *e, const struct stream_events *events,
+    void *arg, struct fault *why)
+{
+	struct tls_identity *own =
+	    credentials_find(t->worker->credentials, source);
+	char authority[ADDR_TEXT_MAX];
+	struct session *s;
+	struct stream *stream;
+
+	if (own == NULL) {
+		(void)fault_set(why, ERR_AUTH,
+		    "this machine has no certificate for %.*s",
+		    SLICE_ARG(source));
+		return NULL;
+	}
+	s = session_for(t, group_of(t, source, e), own, e, why);
+	if (s == NULL)
+		return NULL;
+	addr_format(&e->addr, authority);
+	stream =
+	    http_tunnel_open(s->http2, slice_str(authority), NULL, events, arg);
+	if (stream == NULL)
+		(void)fault_set(why, ERR_BUSY, "the tunnel takes no stream");
+	return stream;
+}
+
+struct slice
+tunnels_why(const struct stream *s)
+{
+	struct session *owner;
+	struct slice reason;
+
+	if (!http_tunnel_is(s))
+		return SLICE_NONE;
+	reason = http_tunnel_reason(s);
+	if (reason.len > 0 || http_tunnel_conn(s) == NULL)
+		return reason;
+	OBJ(owner, http2_arg(http_tunnel_conn(s)), SESSION_MAGIC);
+	if (owner->group->why[0] == 0)
+		remember_why(owner, OK);
+	return slice_str(owner->group->why);
+}
+
+static void
+each_session(struct tunnels *t, void (*fn)(struct session *s, struct slice uri),
+    struct slice uri)
+{
+	struct slice key;
+	void *value;
+
+	for (size_t i = 0; map_next(&t->groups, &i, &key, &value);) {
+		struct group *g = value;
+
+		LIST_EACH (&g->sessions, it)
+			fn(CONTAINER(it, struct session, link), uri);
+	}
+}
+
+static void
+drain_one(struct session *s, struct slice uri)
+{
+	(void)uri; /* all of them */
+	s->going = true;
+	http2_shutdown(s->http2);
+}
+
+void
+tunnels_drain(struct tunnels *t)
+{
+	each_session(t, drain_one, SLICE_NONE);
+}
+
+bool
+tunnels_are_empty(const struct tunnels *t)
+{
+	struct slice key;
+	void *value;
+
+	for (size_t i = 0; map_next(&t->groups, &i, &key, &value);)
+		if (!list_empty(&((struct group *)value)->sessions))
+			return false;
+	return true;
+}
+
+static void
+cut_one(struct session *s, struct slice uri)
+{
+	if (uri.len > 0 && !slice_eq(uri, slice_str(s->source)) &&
+	    !slice_eq(uri, slice_str(s->destination)))
+		return;
+	s->going = true;
+	http2_close(s->http2, HTTP2_NO_ERROR);
+}
+
+void
+tunnels_cut(struct tunnels *t, struct slice uri)
+{
+	each_session(t, cut_one, uri);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tunnels — HBONE sessions to other machines, shared by what goes there.
+ *
+ * Pooled by who calls, who has to answer, and where. A stream may be opened
+ * while its session still shakes hands. Sessions close themselves when they
+ * were idle for long (http2_limits_client).
+ */
+#ifndef MESHD_TUNNELS_H
+#define MESHD_TUNNELS_H
+
+#include "worker.h"
+
+enum {
+	TUNNELS_CONNECT_MS = 5000, /* TCP; the handshake has its own limit */
+	TUNNELS_STREAMS_MAX = 100  /* of one session, as ztunnel has it */
+};
+
+struct tunnels *tunnels_new(struct worker *w);
+void tunnels_free(struct tunnels **tp);
+
+/*
+ * An opening stream to e->addr through e's node, as `source` (an identity's
+ * URI; empty: the fallback). NULL, with words, if there is no certificate for
+ * it. `why` is also where tunnels_why() of a broken stream begins.
+ */
+struct stream *tunnels_open(struct tunnels *t, struct slice source,
+    const struct view_endpoint *e, const struct stream_events *events,
+    void *arg, struct fault *why);
+
+/* In on_close of such a stream: why, in words; empty if unknown. Lent. */
+struct slice tunnels_why(const struct stream *s);
+
+/* No new streams on the sessions that are there. */
+void tunnels_drain(struct tunnels *t);
+
+/* True when no session is left. */
+bool tunnels_are_empty(const struct tunnels *t);
+
+/* Ends the sessions whose peer or own side has this identity. */
+void tunnels_cut(struct tunnels *t, struct slice uri);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker — one thread's share of the proxy: its news and its connections.
+ */
+#include "worker.h"
+
+enum { NEWS_NAME_MAX = 128 };
+
+void
+worker_report(struct worker *w, const struct flow_record *record)
+{
+	const struct proxy_spec *spec = &w->proxy->spec;
+
+	if (spec->on_flow != NULL)
+		spec->on_flow(spec->arg, w->index, record);
+}
+
+/* --- listeners' news, carried to the control loop ------------------------- */
+
+struct news {
+	struct proxy *proxy;
+	struct addr addr;
+	struct fault why;
+	bool failed;
+	char name[NEWS_NAME_MAX];
+};
+
+static void
+on_news(void *arg)
+{
+	struct news *n = arg;
+	const struct proxy_spec *spec = &n->proxy->spec;
+
+	if (spec->on_listener != NULL)
+		spec->on_listener(spec->arg, slice_str(n->name), &n->addr,
+		    n->failed ? &n->why : NULL);
+	mem_free(&n);
+}
+
+void
+worker_tell_listener(struct worker *w, struct slice name,
+    const struct addr *addr, const struct fault *why)
+{
+	struct news *n = mem_new(sizeof(*n));
+	size_t len = MIN(name.len, sizeof(n->name) - 1);
+
+	n->proxy = w->proxy;
+	n->addr = *addr;
+	n->failed = why != NULL;
+	if (why != NULL)
+		n->why = *why;
+	memcpy(n->name, name.ptr, len);
+	loop_post(n->proxy->spec.control, on_news, n);
+}
+
+/* --- the list of connections ---------------------------------------------- */
+
+void
+worker_register(struct worker *w, struct registered *r)
+{
+	r->id = w->next_id++;
+	r->since_us = loop_now_us(w->loop);
+	list_push_back(&w->conns, &r->link);
+}
+
+void
+worker_unregister(struct registered *r)
+{
+	list_remove(&r->link);
+}

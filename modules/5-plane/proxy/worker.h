@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker — one thread's share of the proxy, and what its rooms know of it.
+ */
+#ifndef MESHD_WORKER_H
+#define MESHD_WORKER_H
+
+#include "http/http.h"
+
+#include "proxy.h"
+
+struct snapshot;
+struct hosts;
+struct tunnels;
+struct listeners;
+struct inbound;
+
+struct worker {
+	uint32_t magic;
+	unsigned index;
+	struct proxy *proxy;
+	struct loop *loop;
+	struct rng rng;
+	struct snapshot *now;    /* the view in force; NULL before the first */
+	struct hosts *hosts;     /* what traffic did, by endpoint id */
+	struct tunnels *tunnels; /* HBONE sessions that go out */
+	struct listeners *listeners;
+	struct inbound *inbound;
+	struct proxy_credentials *credentials; /* NULL before the first */
+	struct list conns;                     /* struct registered */
+	uint64_t next_id;
+	bool draining;
+	_Atomic uint32_t load; /* inbound sessions; others read it */
+	struct buf to_client;  /* what one handler collects for each side; */
+	struct buf to_service; /* empty between handlers */
+};
+
+struct proxy {
+	uint32_t magic;
+	struct proxy_spec spec;
+	struct slice trust_domain;
+	struct slice server_name;
+	struct arena arena; /* the two texts above */
+	struct http2_budget budget;
+	struct worker *worker; /* an array, by index */
+	unsigned count;
+};
+
+/* Tells the owner of a flow's end. */
+void worker_report(struct worker *w, const struct flow_record *record);
+
+/* Any listener's fate, for the owner of the proxy; `why` NULL: it is open. */
+void worker_tell_listener(struct worker *w, struct slice name,
+    const struct addr *addr, const struct fault *why);
+
+/* --- the list of connections ---------------------------------------------- */
+
+/* Part of every connection's object. */
+struct registered {
+	struct list link;
+	enum proxy_conn_kind kind;
+	uint64_t id;
+	uint64_t since_us;
+	/* Fills what it knows; the common part is filled already. */
+	void (*describe)(struct registered *r, struct proxy_conn_info *out);
+	/* Ends it at once. */
+	void (*cut)(struct registered *r, enum err why);
+	/* Asks it to end when what it does now is done. May be NULL. */
+	void (*drain)(struct registered *r);
+};
+
+void worker_register(struct worker *w, struct registered *r);
+void worker_unregister(struct registered *r);
+
+/* --- credentials -----------------------------------------------------------
+ */
+
+/* Borrowed; NULL if there is none of that name and no fallback either. */
+struct tls_identity *credentials_find(
+    const struct proxy_credentials *c, struct slice uri);
+
+/* The identity that an SNI names, or the fallback; borrowed or NULL. */
+struct tls_identity *credentials_find_sni(
+    const struct proxy_credentials *c, struct slice sni);
+
+struct tls_trust *credentials_trust(const struct proxy_credentials *c);
+struct proxy_credentials *proxy_credentials_ref(struct proxy_credentials *c);
+
+#endif

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * options — flags, environment and meshd.conf read through one table.
+ *
+ * The first source that has a value keeps it: callers read flags, then the
+ * environment, then the file.
+ */
+#include "base/base.h"
+#include "codec/codec.h"
+
+#include "options.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	FILE_BYTES_MAX = 1 << 20,
+	ARENA_BYTES = 4 << 20,
+	ENV_NAME_MAX = 80,
+	HELP_COLUMN = 30,
+	WORD_MAX = 64
+};
+
+void
+options_fini(struct options *o)
+{
+	arena_fini(&o->arena);
+}
+
+/* --- near misses ---------------------------------------------------------- */
+
+/* Levenshtein's distance; words past WORD_MAX are infinitely far. */
+static size_t
+distance(struct slice a, struct slice b)
+{
+	size_t row[WORD_MAX + 1];
+
+	if (a.len > WORD_MAX || b.len > WORD_MAX)
+		return SIZE_MAX;
+	for (size_t j = 0; j <= b.len; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a.len; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b.len; j++) {
+			size_t above = row[j];
+			size_t cost = a.ptr[i - 1] == b.ptr[j - 1] ? 0 : 1;
+			size_t best = MIN(above, row[j - 1]) + 1;
+
+			row[j] = MIN(best, diagonal + cost);
+			diagonal = above;
+		}
+	}
+	return row[b.len];
+}
+
+size_t
+options_nearest(struct slice word, const struct slice *candidates, size_t count)
+{
+	size_t best = word.len / 2 + 1;
+	size_t found = count;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t d = distance(word, candidates[i]);
+
+		if (d < best) {
+			best = d;
+			found = i;
+		}
+	}
+	return found;
+}
+
+/* --- the table ------------------------------------------------------------ */
+
+static size_t
+row_of(const struct options *o, struct slice name)
+{
+	for (size_t i = 0; i < o->row_count; i++)
+		if (slice_eq(slice_str(o->rows[i].name), name))
+			return i;
+	return o->row_count;
+}
+
+static size_t
+row_of_letter(const struct options *o, char letter)
+{
+	for (size_t i = 0; i < o->row_count; i++)
+		if (o->rows[i].letter == letter)
+			return i;
+	return o->row_count;
+}
+
+static size_t
+known_row(const struct options *o, const char *name)
+{
+	size_t i = row_of(o, slice_str(name));
+
+	CHECK(i < o->row_count);
+	return i;
+}
+
+static enum err
+unknown(const struct options *o, struct slice name, struct fault *why)
+{
+	struct slice names[OPTIONS_MAX];
+	size_t near;
+
+	for (size_t i = 0; i < o->row_count; i++)
+		names[i] = slice_str(o->rows[i].name);
+	near = options_nearest(name, names, o->row_count);
+	if (near == o->row_count)
+		return fault_set(why, ERR_INVALID,
+		    "there is no option --%.*s; --help lists them",
+		    SLICE_ARG(name));
+	return fault_set(why, ERR_INVALID,
+	    "there is no option --%.*s; did you mean --%s?", SLICE_ARG(name),
+	    o->rows[near].name);
+}
+
+static enum err
+add_value(struct options *o, size_t row, const char *text, const char *from,
+    struct fault *why)
+{
+	struct option_values *v = &o->values[row];
+
+	if (o->rows[row].type != OPTION_LIST)
+		v->count = 0;
+	if (v->count == OPTION_VALUES_MAX)
+		return fault_set(why, ERR_LIMIT,
+		    "--%s was given more than %d times", o->rows[row].name,
+		    OPTION_VALUES_MAX);
+	v->text[v->count++] = text;
+	v->from = from;
+	return OK;
+}
+
+/* --- flags ---------------------------------------------------------------- */
+
+struct cursor {
+	int argc;
+	char **argv;
+	int next;
+};
+
+static enum err
+take_value(struct options *o, size_t row, const char *inline_value,
+    struct cursor *c, struct fault *why)
+{
+	const struct option_row *r = &o->rows[row];
+
+	if (r->type == OPTION_FLAG && inline_value != NULL)
+		return fault_set(
+		    why, ERR_INVALID, "--%s takes no value", r->name);
+	if (r->type == OPTION_FLAG)
+		return add_value(o, row, "true", "flag", why);
+	if (inline_value != NULL)
+		return add_value(o, row, inline_value, "flag", why);
+	if (c->next == c->argc)
+		return fault_set(why, ERR_INVALID, "--%s needs a value: %s",
+		    r->name, r->value);
+	return add_value(o, row, c->argv[c->next++], "flag", why);
+}
+
+static enum err
+long_option(
+    struct options *o, const char *text, struct cursor *c, struct fault *why)
+{
+	struct slice rest = slice_str(text);
+	struct slice name = slice_split(&rest, '=');
+	size_t row = row_of(o, name);
+
+	if (row == o->row_count)
+		return unknown(o, name, why);
+	return take_value(
+	    o, row, text[name.len] == '=' ? text + name.len + 1 : NULL, c, why);
+}
+
+static enum err
+short_option(
+    struct options *o, const char *text, struct cursor *c, struct fault *why)
+{
+	size_t row = row_of_letter(o, text[0]);
+
+	if (row == o->row_count)
+		return fault_set(why, ERR_INVALID,
+		    "there is no option -%c; --help lists them", text[0]);
+	return take_value(o, row, text[1] != 0 ? text + 1 : NULL, c, why);
+}
+
+static enum err
+plain_word(struct options *o, const char *text, struct fault *why)
+{
+	if (o->arg_count == OPTION_ARGS_MAX)
+		return fault_set(
+		    why, ERR_LIMIT, "more than %d words", OPTION_ARGS_MAX);
+	o->args[o->arg_count++] = text;
+	return OK;
+}
+
+static enum err
+one_word(struct options *o, struct cursor *c, bool *only_words, bool *out_help,
+    struct fault *why)
+{
+	const char *text = c->argv[c->next++];
+
+	if (*only_words || text[0] != '-' || text[1] == 0)
+		return plain_word(o, text, why);
+	if (strcmp(text, "--") == 0) {
+		*only_words = true;
+		return OK;
+	}
+	if (strcmp(text, "-h") == 0 || strcmp(text, "--help") == 0) {
+		*out_help = true;
+		return OK;
+	}
+	if (text[1] == '-')
+		return long_option(o, text + 2, c, why);
+	return short_option(o, text + 1, c, why);
+}
+
+enum err
+options_parse(struct options *o, const struct option_row *rows,
+    size_t row_count, int argc, char **argv, bool *out_help, struct fault *why)
+{
+	struct cursor c = {.argc = argc, .argv = argv};
+	bool only_words = false;
+
+	CHECK(row_count <= OPTIONS_MAX);
+	*o = (struct options){.rows = rows, .row_count = row_count};
+	arena_init(&o->arena, ARENA_BYTES);
+	*out_help = false;
+	while (c.next < c.argc) {
+		enum err e = one_word(o, &c, &only_words, out_help, why);
+
+		if (e != OK)
+			return e;
+	}
+	return OK;
+}
+
+/* --- environment and file ------------------------------------------------- */
+
+/* A value from outside: a list there is one text with commas in it. */
+static enum err
+add_outside(struct options *o, size_t row, struct slice text, const char *from,
+    struct fault *why)
+{
+	bool list = o->rows[row].type == OPTION_LIST;
+	enum err e = OK;
+
+	do {
+		struct slice part = list ? slice_split(&text, ',') : text;
+		struct slice copy;
+
+		e = arena_copy(&o->arena, slice_trim(part), &copy);
+		if (e == OK)
+			e = add_value(o, row, copy.ptr, from, why);
+	} while (e == OK && list && text.len > 0);
+	return e;
+}
+
+static void
+env_name(const char *name, char out[ENV_NAME_MAX])
+{
+	size_t n = (size_t)snprintf(out, ENV_NAME_MAX, "MESHD_%s", name);
+
+	CHECK(n < ENV_NAME_MAX);
+	for (char *c = out; *c != 0; c++)
+		*c = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+}
+
+enum err
+options_read_env(struct options *o, struct fault *why)
+{
+	for (size_t i = 0; i < o->row_count; i++) {
+		char name[ENV_NAME_MAX];
+		const char *text;
+		enum err e;
+
+		if (!o->rows[i].setting || o->values[i].count > 0)
+			continue;
+		env_name(o->rows[i].name, name);
+		text = getenv(name);
+		if (text == NULL || text[0] == 0)
+			continue;
+		e = add_outside(o, i, slice_str(text), "environment", why);
+		if (e != OK)
+			return e;
+	}
+	return OK;
+}
+
+static enum err
+read_text(const char *path, struct buf *out, struct fault *why)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	enum err e = OK;
+
+	if (fd < 0)
+		return fault_set(why, err_from_errno(errno),
+		    "cannot read %s: %s", path, strerror(errno));
+	for (;;) {
+		enum { STEP = 16 << 10 };
+		char *room;
+		ssize_t n;
+
+		e = buf_reserve(out, STEP, &room);
+		if (e != OK) {
+			(void)fault_set(why, e, "%s is larger than %d bytes",
+			    path, FILE_BYTES_MAX);
+			break;
+		}
+		n = read(fd, room, STEP);
+		if (n <= 0) {
+			if (n < 0)
+				e = fault_set(why, err_from_errno(errno),
+				    "cannot read %s: %s", path,
+				    strerror(errno));
+			break;
+		}
+		buf_commit(out, (size_t)n);
+	}
+	(void)close(fd); /* read only: nothing can be lost */
+	return e;
+}
+
+static enum err
+take_entry(struct options *o, const struct codec_ini_entry *entry,
+    const char *path, bool *filled, struct fault *why)
+{
+	size_t row = row_of(o, entry->key);
+	struct slice from;
+	enum err e;
+
+	if (row == o->row_count || !o->rows[row].setting) {
+		e = fault_set(why, ERR_INVALID,
+		    "[%.*s] has no setting \"%.*s\"; see meshd.conf(5)",
+		    SLICE_ARG(entry->section), SLICE_ARG(entry->key));
+		fault_at(why, path, entry->line, 0);
+		return e;
+	}
+	if (o->values[row].count > 0 && !filled[row])
+		return OK;
+	filled[row] = true;
+	from = arena_printf(&o->arena, "%s:%u", path, (unsigned)entry->line);
+	return add_outside(
+	    o, row, entry->value, from.len > 0 ? from.ptr : "meshd.conf", why);
+}
+
+static enum err
+take_section(struct options *o, struct slice text, const char *path,
+    const char *section, struct fault *why)
+{
+	AUTO(faults_fini) struct faults faults = {0};
+	bool filled[OPTIONS_MAX] = {false};
+	struct codec_ini ini;
+	enum err e = codec_ini_parse(text, path, &o->arena, &ini, &faults);
+
+	if (e != OK) {
+		if (faults.count > 0 && why != NULL)
+			*why = faults.items[0];
+		return e;
+	}
+	for (size_t i = 0; i < ini.count; i++) {
+		if (!slice_eq(ini.entries[i].section, slice_str(section)))
+			continue;
+		e = take_entry(o, &ini.entries[i], path, filled, why);
+		if (e != OK)
+			return e;
+	}
+	return OK;
+}
+
+enum err
+options_read_file(struct options *o, const char *path, const char *section,
+    bool must_exist, struct fault *why)
+{
+	AUTO(buf_fini) struct buf text = BUF(FILE_BYTES_MAX);
+	enum err e;
+
+	if (!must_exist && access(path, F_OK) != 0 && errno == ENOENT)
+		return OK;
+	e = read_text(path, &text, why);
+	if (e != OK)
+		return e;
+	return take_section(o, buf_slice(&text), path, section, why);
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+const char *
+options_text(const struct options *o, const char *name)
+{
+	size_t row = known_row(o, name);
+
+	if (o->values[row].count == 0)
+		return o->rows[row].initial;
+	return o->values[row].text[0];
+}
+
+bool
+options_flag(const struct options *o, const char *name)
+{
+	const char *text = options_text(o, name);
+
+	return text != NULL &&
+	       (strcmp(text, "true") == 0 || strcmp(text, "1") == 0 ||
+		   strcmp(text, "yes") == 0 || strcmp(text, "on") == 0);
+}
+
+const struct option_values *
+options_list(const struct options *o, const char *name)
+{
+	return &o->values[known_row(o, name)];
+}
+
+static enum err
+not_a(const struct options *o, size_t row, const char *text, const char *what,
+    struct fault *why)
+{
+	return fault_set(why, ERR_INVALID, "%s (%s) is \"%s\", but wants %s",
+	    o->rows[row].name,
+	    o->values[row].from ? o->values[row].from : "default", text, what);
+}
+
+enum err
+options_number(
+    const struct options *o, const char *name, uint64_t *out, struct fault *why)
+{
+	size_t row = known_row(o, name);
+	const char *text = options_text(o, name);
+
+	CHECK(text != NULL);
+	if (slice_to_u64(slice_str(text), out) != OK)
+		return not_a(o, row, text, "a whole number", why);
+	return OK;
+}
+
+enum err
+options_duration_us(
+    const struct options *o, const char *name, uint64_t *out, struct fault *why)
+{
+	size_t row = known_row(o, name);
+	const char *text = options_text(o, name);
+
+	CHECK(text != NULL);
+	if (slice_to_duration_us(slice_str(text), out) != OK)
+		return not_a(
+		    o, row, text, "a duration such as 15m or 1h30m", why);
+	return OK;
+}
+
+/* --- help ----------------------------------------------------------------- */
+
+enum err
+options_help(const struct option_row *rows, size_t row_count, struct buf *out)
+{
+	for (size_t i = 0; i < row_count; i++) {
+		char left[2 * HELP_COLUMN + WORD_MAX];
+		const struct option_row *r = &rows[i];
+		enum err e;
+
+		(void)snprintf(left, sizeof(left), "  %c%c%s--%s%s%s",
+		    r->letter ? '-' : ' ', r->letter ? r->letter : ' ',
+		    r->letter ? ", " : "  ", r->name, r->value ? " " : "",
+		    r->value ? r->value : "");
+		e = buf_printf(out, "%-*s  %s%s%s%s\n", HELP_COLUMN, left,
+		    r->help, r->initial ? " (" : "",
+		    r->initial ? r->initial : "", r->initial ? ")" : "");
+		if (e != OK)
+			return e;
+	}
+	return OK;
+}
