@@ -16,6 +16,8 @@ on_io(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	loop_begin(loop_current());
+	if (what & EV_CLOSED)
+		io->ended = true;
 	io->on_ready(io->arg, (what & EV_READ) != 0, (what & EV_WRITE) != 0);
 }
 
@@ -50,8 +52,9 @@ loop_io_open(struct loop_io *io, struct loop *l, int fd,
 {
 	io->on_ready = on_ready;
 	io->arg = arg;
-	io->event = register_event(
-	    l, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_io, io);
+	io->ended = false;
+	io->event = register_event(l, fd,
+	    EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, on_io, io);
 	return io->event != NULL ? OK : ERR_IO;
 }
 

@@ -34,7 +34,8 @@ base_new(void)
 	struct event_base *base;
 
 	CHECK(config != NULL);
-	CHECK(event_config_require_features(config, EV_FEATURE_ET) == 0);
+	CHECK(event_config_require_features(
+		  config, EV_FEATURE_ET | EV_FEATURE_EARLY_CLOSE) == 0);
 	CHECK(event_config_set_flag(config,
 		  EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV) == 0);
 	base = event_base_new_with_config(config);

@@ -132,6 +132,11 @@ struct event; /* the library's, never looked into */
  */
 struct loop_io {
 	struct event *event;
+	/*
+	 * Set before on_ready when the other end will send no more: then a
+	 * short read is not the end of the data, for no further edge comes.
+	 */
+	bool ended;
 	void (*on_ready)(void *arg, bool readable, bool writable);
 	void *arg;
 };

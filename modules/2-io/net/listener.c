@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * listener — accepts in batches, and waits when descriptors run out.
+ *
+ *	ASKING --socket--> LISTENING <--resume, time-- WAITING
+ *	                       `------- pause, EMFILE ----^
+ *
+ * Edge-triggered like all else: whoever stops before EAGAIN must come back by
+ * itself, so a stop always leaves a later, a timer or a pause behind.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "socket.h"
+
+enum { BACKOFF_FIRST_US = 10000, BACKOFF_MAX_US = 1000000 };
+
+struct net_listener {
+	struct loop *loop;
+	const struct net_listener_events *events;
+	void *arg;
+	struct net_socket_request *request; /* while asking */
+	int fd;
+	struct loop_io io;
+	bool ready; /* there may be more in the backlog */
+	bool paused;
+	bool closing;
+	enum err why;
+	struct fault words;
+	uint64_t backoff_us;
+	struct timer backoff;
+	struct loop_later again; /* the batch was not all */
+	struct loop_later gone;
+};
+
+static void
+close_with(struct net_listener *n, enum err why)
+{
+	if (n->closing)
+		return;
+	n->closing = true;
+	n->why = why;
+	net_socket_cancel(&n->request);
+	timer_clear(&n->backoff);
+	loop_later_cancel(&n->again);
+	loop_io_close(&n->io);
+	if (n->fd >= 0)
+		close(n->fd);
+	n->fd = -1;
+	loop_later(n->loop, &n->gone);
+}
+
+static void
+on_gone(void *arg)
+{
+	struct net_listener *n = arg;
+	bool has_words = n->words.text[0] != '\0';
+
+	n->events->on_close(n, n->arg, n->why, has_words ? &n->words : NULL);
+	mem_free(&n);
+}
+
+/* The kernel has no descriptor or memory for another connection. */
+static bool
+is_shortage(int errnum)
+{
+	return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS ||
+	       errnum == ENOMEM;
+}
+
+static void
+back_off(struct net_listener *n)
+{
+	n->backoff_us = n->backoff_us == 0
+			    ? BACKOFF_FIRST_US
+			    : MIN(n->backoff_us * 2, (uint64_t)BACKOFF_MAX_US);
+	timer_set(&n->backoff, n->backoff_us);
+}
+
+static void
+take(struct net_listener *n, int fd, const struct sockaddr *sa, socklen_t len)
+{
+	struct addr peer;
+
+	n->backoff_us = 0;
+	if (addr_from_sockaddr(sa, len, &peer) != OK)
+		peer = (struct addr){.family = ADDR_NONE};
+	n->events->on_accept(n, n->arg, fd, &peer);
+}
+
+/* False when there is no more for now. */
+static bool
+accept_one(struct net_listener *n)
+{
+	struct sockaddr_storage ss;
+	struct sockaddr *sa = (struct sockaddr *)&ss;
+	socklen_t len = sizeof(ss);
+	int fd = accept4(n->fd, sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0) {
+		take(n, fd, sa, len);
+		return true;
+	}
+	if (is_shortage(errno)) {
+		back_off(n);
+		return false;
+	}
+	if (errno == EAGAIN) {
+		n->ready = false;
+		return false;
+	}
+	/* A connection that died in the backlog reports its own error. */
+	if (errno == EBADF || errno == EINVAL || errno == ENOTSOCK) {
+		close_with(n, ERR_IO);
+		return false;
+	}
+	return true;
+}
+
+static void
+accept_batch(struct net_listener *n)
+{
+	int left = NET_ACCEPT_BATCH;
+
+	while (n->ready && !n->paused && !n->closing) {
+		if (left-- == 0) {
+			loop_later(n->loop, &n->again);
+			return;
+		}
+		if (!accept_one(n))
+			return;
+	}
+}
+
+static void
+on_again(void *arg)
+{
+	accept_batch(arg);
+}
+
+static void
+on_ready(void *arg, bool readable, bool writable)
+{
+	struct net_listener *n = arg;
+
+	(void)writable;
+	if (!readable)
+		return;
+	n->ready = true;
+	if (!timer_is_set(&n->backoff))
+		accept_batch(n);
+}
+
+static void
+on_socket(void *arg, enum err e, int fd, const struct fault *why)
+{
+	struct net_listener *n = arg;
+
+	n->request = NULL;
+	if (e != OK) {
+		n->words = *why;
+		close_with(n, e);
+		return;
+	}
+	n->fd = fd;
+	if (loop_io_open(&n->io, n->loop, fd, on_ready, n) != OK) {
+		close_with(n, ERR_IO);
+		return;
+	}
+	if (n->events->on_open != NULL)
+		n->events->on_open(n, n->arg);
+}
+
+struct net_listener *
+net_listener_open(struct net_factory *f, struct loop *loop,
+    const struct net_socket_spec *spec,
+    const struct net_listener_events *events, void *arg)
+{
+	struct net_listener *n = mem_new(sizeof(*n));
+
+	CHECK(spec->kind != NET_DATAGRAM);
+	n->loop = loop;
+	n->events = events;
+	n->arg = arg;
+	n->fd = -1;
+	timer_init(&n->backoff, loop, on_again, n);
+	loop_later_init(&n->again, on_again, n);
+	loop_later_init(&n->gone, on_gone, n);
+	n->request = net_socket_open(f, loop, spec, on_socket, n);
+	return n;
+}
+
+void
+net_listener_close(struct net_listener *n)
+{
+	close_with(n, OK);
+}
+
+void
+net_listener_pause(struct net_listener *n)
+{
+	n->paused = true;
+}
+
+void
+net_listener_resume(struct net_listener *n)
+{
+	if (!n->paused)
+		return;
+	n->paused = false;
+	if (n->ready && !n->closing)
+		loop_later(n->loop, &n->again);
+}
+
+struct addr
+net_listener_addr(const struct net_listener *n)
+{
+	return socket_local(n->fd);
+}
