@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metric — families, their series, and the numbers in shards.
+ * metric — families and series, and their text for Prometheus.
  *
- *	series ---cell---> shards[thread].pages[cell / PAGE]->cells[cell % PAGE]
- *
- * A series owns the same run of cells in every shard. Only the shard's thread
- * writes there, except for the last shard, which the threads without one of
- * their own share by read-modify-write. Pages appear when first counted in.
- * One lock guards families and series; counting takes none.
+ * A series is a run of cells in every shard (shard.h); counting touches only
+ * these. One lock guards families and series; counting takes none.
  */
 #include <math.h>
 #include <pthread.h>
@@ -19,24 +15,9 @@
 #include "list.h"
 #include "map.h"
 #include "metric.h"
+#include "shard.h"
 
-enum {
-	PAGE_CELLS = 1024,
-	PAGES_MAX = 4096, /* 4 Mi cells in a shard */
-	SHARD_SHARED = METRIC_SHARDS_MAX - 1,
-	CACHE_LINE = 64,
-	KEY_MAX = METRIC_LABELS_MAX * (METRIC_VALUE_MAX + 2)
-};
-
-struct page {
-	char before[CACHE_LINE]; /* no neighbour of the heap shares a line */
-	_Atomic uint64_t cells[PAGE_CELLS];
-	char behind[CACHE_LINE];
-};
-
-struct shard {
-	_Atomic(struct page *) pages[PAGES_MAX];
-};
+enum { KEY_MAX = METRIC_LABELS_MAX * (METRIC_VALUE_MAX + 2) };
 
 struct metric_family {
 	struct list link; /* in families */
@@ -70,143 +51,8 @@ static const char *const type_names[] = {
     [METRIC_HISTOGRAM] = "histogram",
 };
 
-/* 2 MiB of addresses, of which only what is used becomes memory. */
-static struct shard shards[METRIC_SHARDS_MAX];
-static _Atomic unsigned shards_taken;
-static _Thread_local struct shard *my_shard; /* NULL: the shared one */
 static struct list families = {&families, &families};
-static size_t cells_used;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* --- cells ------------------------------------------------------------- */
-
-/* Counts, +Inf, and the sum of a histogram; else one. */
-static size_t
-cell_count(const struct metric_family *f)
-{
-	return f->type == METRIC_HISTOGRAM ? f->bound_count + 2 : 1;
-}
-
-static struct page *
-page_new(struct shard *s, size_t number)
-{
-	struct page *page = mem_new(sizeof(*page)), *there = NULL;
-
-	/* In the shared shard another thread may have been quicker. */
-	if (atomic_compare_exchange_strong(&s->pages[number], &there, page))
-		return page;
-	mem_free(&page);
-	return there;
-}
-
-static _Atomic uint64_t *
-cell_of(struct shard *s, size_t cell)
-{
-	size_t number = cell / PAGE_CELLS;
-	struct page *page =
-	    atomic_load_explicit(&s->pages[number], memory_order_acquire);
-
-	if (UNLIKELY(page == NULL))
-		page = page_new(s, number);
-	return &page->cells[cell % PAGE_CELLS];
-}
-
-static void
-cell_add(size_t cell, uint64_t n)
-{
-	struct shard *mine = my_shard;
-	_Atomic uint64_t *at;
-
-	if (UNLIKELY(mine == NULL)) {
-		at = cell_of(&shards[SHARD_SHARED], cell);
-		atomic_fetch_add_explicit(at, n, memory_order_relaxed);
-		return;
-	}
-	at = cell_of(mine, cell);
-	atomic_store_explicit(at,
-	    atomic_load_explicit(at, memory_order_relaxed) + n,
-	    memory_order_relaxed);
-}
-
-static double
-to_double(uint64_t bits)
-{
-	double d;
-
-	memcpy(&d, &bits, sizeof(d));
-	return d;
-}
-
-static uint64_t
-to_bits(double d)
-{
-	uint64_t bits;
-
-	memcpy(&bits, &d, sizeof(bits));
-	return bits;
-}
-
-/* A sum is a double's bits; the loop runs once unless the shard is shared. */
-static void
-cell_add_double(size_t cell, double v)
-{
-	_Atomic uint64_t *at =
-	    cell_of(my_shard != NULL ? my_shard : &shards[SHARD_SHARED], cell);
-	uint64_t old = atomic_load_explicit(at, memory_order_relaxed);
-
-	while (!atomic_compare_exchange_weak_explicit(at, &old,
-	    to_bits(to_double(old) + v), memory_order_relaxed,
-	    memory_order_relaxed))
-		continue;
-}
-
-/* Calls for each shard that has the cell; NULL says there are no more. */
-static _Atomic uint64_t *
-next_shard(size_t cell, size_t *cursor)
-{
-	while (*cursor < METRIC_SHARDS_MAX) {
-		struct page *page = atomic_load_explicit(
-		    &shards[(*cursor)++].pages[cell / PAGE_CELLS],
-		    memory_order_acquire);
-
-		if (page != NULL)
-			return &page->cells[cell % PAGE_CELLS];
-	}
-	return NULL;
-}
-
-static uint64_t
-cell_sum(size_t cell)
-{
-	_Atomic uint64_t *at;
-	uint64_t sum = 0;
-
-	for (size_t i = 0; (at = next_shard(cell, &i)) != NULL;)
-		sum += atomic_load_explicit(at, memory_order_relaxed);
-	return sum;
-}
-
-static double
-cell_sum_double(size_t cell)
-{
-	_Atomic uint64_t *at;
-	double sum = 0;
-
-	for (size_t i = 0; (at = next_shard(cell, &i)) != NULL;)
-		sum +=
-		    to_double(atomic_load_explicit(at, memory_order_relaxed));
-	return sum;
-}
-
-static void
-cells_clear(size_t first, size_t count)
-{
-	_Atomic uint64_t *at;
-
-	for (size_t cell = first; cell < first + count; cell++)
-		for (size_t i = 0; (at = next_shard(cell, &i)) != NULL;)
-			atomic_store_explicit(at, 0, memory_order_relaxed);
-}
 
 /* --- families and series, under the lock ------------------------------- */
 
@@ -238,20 +84,27 @@ put_value(char *out, struct slice value)
 	return 2 + value.len;
 }
 
+/* Counts, +Inf, and the sum of a histogram; else one. */
+static size_t
+cell_count(const struct metric_family *f)
+{
+	return f->type == METRIC_HISTOGRAM ? f->bound_count + 2 : 1;
+}
+
 static struct metric_series *
 series_new(struct metric_family *f, struct slice values)
 {
 	struct metric_series *s;
+	size_t first;
 
-	if (cells_used + cell_count(f) > (size_t)PAGES_MAX * PAGE_CELLS)
+	if (!shard_take(cell_count(f), &first))
 		return NULL;
 	s = mem_new(sizeof(*s));
 	s->family = f;
-	s->cell = cells_used;
+	s->cell = first;
 	s->values = mem_strndup(values.ptr, values.len);
 	s->values_len = values.len;
 	list_init(&s->idle);
-	cells_used += cell_count(f);
 	return s;
 }
 
@@ -270,7 +123,7 @@ series_reuse(struct metric_family *f, struct slice values)
 	mem_free(&s->values);
 	s->values = mem_strndup(values.ptr, values.len);
 	s->values_len = values.len;
-	cells_clear(s->cell, cell_count(f));
+	shard_cells_clear(s->cell, cell_count(f));
 	atomic_store(&s->gauge_set, 0);
 	return s;
 }
@@ -437,14 +290,14 @@ put_histogram(struct buf *out, const struct metric_series *s)
 	for (size_t i = 0; e == OK && i <= f->bound_count; i++) {
 		double bound = i < f->bound_count ? f->bounds[i] : INFINITY;
 
-		count += cell_sum(s->cell + i);
+		count += shard_cell_sum(s->cell + i);
 		e = put_count(out, s, "_bucket", &bound, count);
 	}
 	if (e == OK)
 		e = put_head(out, s, "_sum", NULL);
 	if (e == OK)
 		e = put_number(
-		    out, cell_sum_double(s->cell + f->bound_count + 1));
+		    out, shard_cell_sum_double(s->cell + f->bound_count + 1));
 	if (e == OK)
 		e = buf_add_byte(out, '\n');
 	/* The same number as the last bucket, also while others count. */
@@ -459,7 +312,7 @@ put_series(struct buf *out, const struct metric_series *s)
 	if (s->family->type == METRIC_HISTOGRAM)
 		return put_histogram(out, s);
 	if (s->family->type == METRIC_COUNTER)
-		return put_count(out, s, "", NULL, cell_sum(s->cell));
+		return put_count(out, s, "", NULL, shard_cell_sum(s->cell));
 	e = put_head(out, s, "", NULL);
 	return e == OK ? buf_printf(out, "%jd\n", (intmax_t)metric_value(s))
 		       : e;
@@ -555,28 +408,16 @@ metric_series_release(struct metric_series *s)
 }
 
 void
-metric_thread_init(void)
-{
-	unsigned n;
-
-	if (my_shard != NULL)
-		return;
-	n = atomic_fetch_add(&shards_taken, 1);
-	if (n < SHARD_SHARED)
-		my_shard = &shards[n];
-}
-
-void
 metric_add(struct metric_series *s, uint64_t n)
 {
-	cell_add(s->cell, n);
+	shard_cell_add(s->cell, n);
 }
 
 void
 metric_gauge_add(struct metric_series *s, int64_t n)
 {
 	/* Two's complement: adding the negative subtracts. */
-	cell_add(s->cell, (uint64_t)n);
+	shard_cell_add(s->cell, (uint64_t)n);
 }
 
 void
@@ -595,8 +436,8 @@ metric_observe(struct metric_series *s, double v)
 		return;
 	while (bucket < f->bound_count && v > f->bounds[bucket])
 		bucket++;
-	cell_add(s->cell + bucket, 1);
-	cell_add_double(s->cell + f->bound_count + 1, v);
+	shard_cell_add(s->cell + bucket, 1);
+	shard_cell_add_double(s->cell + f->bound_count + 1, v);
 }
 
 int64_t
@@ -609,9 +450,9 @@ metric_value(const struct metric_series *s)
 		sum = (uint64_t)atomic_load_explicit(
 		    &s->gauge_set, memory_order_relaxed);
 	if (f->type != METRIC_HISTOGRAM)
-		return (int64_t)(sum + cell_sum(s->cell));
+		return (int64_t)(sum + shard_cell_sum(s->cell));
 	for (size_t i = 0; i <= f->bound_count; i++)
-		sum += cell_sum(s->cell + i);
+		sum += shard_cell_sum(s->cell + i);
 	return (int64_t)sum;
 }
 
@@ -639,13 +480,6 @@ metrics_fini(void)
 
 		family_free(&f);
 	}
-	for (size_t i = 0; i < METRIC_SHARDS_MAX; i++)
-		for (size_t j = 0; j * PAGE_CELLS < cells_used; j++) {
-			struct page *page =
-			    atomic_exchange(&shards[i].pages[j], NULL);
-
-			mem_free(&page);
-		}
-	cells_used = 0;
+	shard_fini();
 	unlock_all();
 }
