@@ -78,7 +78,7 @@ struct message_head {
 	uint64_t present[FIELDS_MAX / 64]; /* a bit for each row of its table */
 };
 
-struct check; /* the state of a validation, see check.h in this folder */
+struct check; /* the state of a validation, see validate.h */
 struct message;
 
 /* One value of one field; reports through check_fault(). */

@@ -166,7 +166,7 @@ struct view_cluster {
 	uint16_t port;
 	struct slice subset; /* may be empty */
 	enum view_protocol protocol;
-	enum balancer balancer; /* never UNSPECIFIED or PASSTHROUGH */
+	enum balancer balancer; /* LEAST_REQUEST, ROUND_ROBIN or RANDOM */
 	const struct view_endpoint *const
 	    *endpoints; /* by id's address order */
 	size_t endpoint_count;

@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * decode — from values to structs, by the tables.
+ */
+#include <stdio.h>
+
+#include "layout.h"
+#include "nearest.h"
+#include "validate.h"
+
+static void decode_message(
+    struct check *c, const struct message *m, const struct value *v, void *out);
+
+static void
+full(struct check *c)
+{
+	check_error(c, ERR_LIMIT, "the resource is too large");
+}
+
+/* "is a list" but "is an integer". */
+static void
+wrong_type(struct check *c, const struct value *v, const char *wanted)
+{
+	const char *is = value_type_name(v->type);
+
+	check_error(c, ERR_PARSE, "is %s %s; %s is expected",
+	    strchr("aeiou", is[0]) != NULL ? "an" : "a", is, wanted);
+}
+
+/* --- one value ------------------------------------------------------------ */
+
+static bool
+decode_string(struct check *c, const struct value *v, struct slice *out)
+{
+	if (v->type == VALUE_LIST || v->type == VALUE_MAP) {
+		wrong_type(c, v, "text");
+		return false;
+	}
+	if (v->type != VALUE_STRING) {
+		wrong_type(c, v, "text, so put it in quotes;");
+		return false;
+	}
+	if (arena_copy(c->arena, v->string, out) == OK)
+		return true;
+	full(c);
+	return false;
+}
+
+/* YAML 1.1's words, which Kubernetes takes for booleans. */
+static bool
+is_old_bool(const struct value *v)
+{
+	static const char *const words[] = {"yes", "no", "on", "off"};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (v->type == VALUE_STRING &&
+		    slice_eq_nocase(v->string, slice_str(words[i])))
+			return true;
+	return false;
+}
+
+static bool
+decode_bool(struct check *c, const struct value *v, bool *out)
+{
+	if (v->type == VALUE_BOOL) {
+		*out = v->boolean;
+		return true;
+	}
+	if (is_old_bool(v))
+		check_error(
+		    c, ERR_PARSE, "is text in YAML 1.2; write true or false");
+	else
+		wrong_type(c, v, "true or false");
+	return false;
+}
+
+static bool
+decode_int(
+    struct check *c, const struct field *f, const struct value *v, int64_t *out)
+{
+	bool any = f->min == 0 && f->max == 0;
+
+	if (v->type != VALUE_INT) {
+		wrong_type(c, v, "a whole number");
+		return false;
+	}
+	if (!any && (v->integer < f->min || v->integer > f->max)) {
+		check_error(c, ERR_INVALID, "%lld is outside %lld to %lld",
+		    (long long)v->integer, (long long)f->min,
+		    (long long)f->max);
+		return false;
+	}
+	*out = v->integer;
+	return true;
+}
+
+static bool
+decode_enum(
+    struct check *c, const struct field *f, const struct value *v, int *out)
+{
+	char hint[NEAREST_TEXT_MAX];
+	struct nearest near;
+
+	if (v->type != VALUE_STRING) {
+		wrong_type(c, v, "a word");
+		return false;
+	}
+	nearest_init(&near, v->string);
+	for (const struct field_word *w = f->words; w->word != NULL; w++) {
+		nearest_offer(&near, w->word);
+		if (!slice_eq(v->string, slice_str(w->word)))
+			continue;
+		if (w->unbuilt)
+			check_error(c, ERR_UNSUPPORTED,
+			    "%s is not supported yet", w->word);
+		*out = w->value;
+		return !w->unbuilt;
+	}
+	check_error(c, ERR_INVALID, "\"%.*s\" is none of its words%s",
+	    SLICE_ARG(slice_sub(v->string, 0, 64)), nearest_text(&near, hint));
+	return false;
+}
+
+static bool
+decode_duration(struct check *c, const struct value *v, uint64_t *out)
+{
+	if (v->type != VALUE_STRING) {
+		wrong_type(c, v, "a duration such as \"1.5s\" or \"200ms\"");
+		return false;
+	}
+	if (slice_to_duration_us(v->string, out) == OK)
+		return true;
+	check_error(c, ERR_INVALID,
+	    "\"%.*s\" is no duration; write \"1.5s\", \"200ms\" or \"1h2m\"",
+	    SLICE_ARG(slice_sub(v->string, 0, 64)));
+	return false;
+}
+
+static bool
+decode_int_or_string(struct check *c, const struct field *f,
+    const struct value *v, struct int_or_string *out)
+{
+	if (v->type == VALUE_STRING) {
+		out->is_string = true;
+		return decode_string(c, v, &out->text);
+	}
+	return decode_int(c, f, v, &out->number);
+}
+
+static bool
+decode_string_map(struct check *c, const struct field *f, const struct value *v,
+    struct labels *out)
+{
+	struct label *items;
+	size_t n = 0;
+
+	if (v->type != VALUE_MAP) {
+		wrong_type(c, v, "a map of texts");
+		return false;
+	}
+	items = arena_alloc_array(c->arena, v->count + 1, sizeof(*items));
+	if (items == NULL) {
+		full(c);
+		return false;
+	}
+	VALUE_EACH(v, it)
+	{
+		struct check at = check_entry(c, it->key);
+
+		if (arena_copy(c->arena, it->key, &items[n].key) != OK)
+			full(&at);
+		else if (decode_string(&at, it, &items[n].value)) {
+			if (f->check != NULL)
+				f->check(&at, &items[n]);
+			n++;
+		}
+	}
+	*out = (struct labels){items, n};
+	return true;
+}
+
+static const void *
+decode_new_message(
+    struct check *c, const struct message *m, const struct value *v)
+{
+	void *out = arena_alloc(c->arena, m->size);
+
+	if (out == NULL)
+		full(c);
+	else
+		decode_message(c, m, v, out);
+	return out;
+}
+
+static bool
+decode_message_map(struct check *c, const struct field *f,
+    const struct value *v, struct any_list *out)
+{
+	struct message_entry *items;
+	size_t n = 0;
+
+	if (v->type != VALUE_MAP) {
+		wrong_type(c, v, "a map");
+		return false;
+	}
+	items = arena_alloc_array(c->arena, v->count + 1, sizeof(*items));
+	if (items == NULL) {
+		full(c);
+		return false;
+	}
+	VALUE_EACH(v, it)
+	{
+		struct check at = check_entry(c, it->key);
+
+		items[n].message = decode_new_message(&at, f->of, it);
+		if (items[n].message == NULL ||
+		    arena_copy(c->arena, it->key, &items[n].key) != OK)
+			continue;
+		if (f->check != NULL)
+			f->check(&at, &items[n]);
+		n++;
+	}
+	*out = (struct any_list){items, n};
+	return true;
+}
+
+static bool
+decode_one(
+    struct check *c, const struct field *f, const struct value *v, void *out)
+{
+	switch (f->type) {
+	case FIELD_STRING:
+		return decode_string(c, v, out);
+	case FIELD_BOOL:
+		return decode_bool(c, v, out);
+	case FIELD_INT:
+		return decode_int(c, f, v, out);
+	case FIELD_ENUM:
+		return decode_enum(c, f, v, out);
+	case FIELD_DURATION:
+		return decode_duration(c, v, out);
+	case FIELD_INT_OR_STRING:
+		return decode_int_or_string(c, f, v, out);
+	case FIELD_STRING_MAP:
+		return decode_string_map(c, f, v, out);
+	case FIELD_MESSAGE_MAP:
+		return decode_message_map(c, f, v, out);
+	default:
+		return false;
+	}
+}
+
+/* --- fields --------------------------------------------------------------- */
+
+static bool
+decode_item(
+    struct check *c, const struct field *f, const struct value *v, void *out)
+{
+	if (v->type == VALUE_NULL) {
+		check_error(c, ERR_INVALID, "may not be null");
+		return false;
+	}
+	if (f->type == FIELD_MESSAGE)
+		decode_message(c, f->of, v, out);
+	else if (!decode_one(c, f, v, out))
+		return false;
+	if (f->check != NULL)
+		f->check(c, out);
+	return true;
+}
+
+/* A wrong item keeps its place, so that indices stay those of the file. */
+static bool
+decode_list(struct check *c, const struct field *f, const struct value *v,
+    struct any_list *out)
+{
+	size_t size = field_item_size(f);
+	size_t n = 0;
+	char *items;
+
+	if (v->type != VALUE_LIST) {
+		wrong_type(c, v, "a list");
+		return false;
+	}
+	items = arena_alloc_array(c->arena, v->count + 1, size);
+	if (items == NULL) {
+		full(c);
+		return false;
+	}
+	VALUE_EACH(v, it)
+	{
+		struct check at = *c;
+		size_t len = strlen(c->path);
+
+		(void)snprintf(at.path + len, sizeof(at.path) - len, "[%zu]",
+		    n); /* may be cut */
+		at.node = it;
+		if (it->line > 0) {
+			at.line = it->line;
+			at.column = it->column;
+		}
+		(void)decode_item(&at, f, it, items + n++ * size);
+	}
+	*out = (struct any_list){items, n};
+	return n > 0; /* an empty list is the same as none */
+}
+
+static bool
+decode_field(
+    struct check *c, const struct field *f, const struct value *v, char *out)
+{
+	void *at = out + f->offset;
+	const void *message;
+
+	if (f->flags & FIELD_UNBUILT) {
+		check_error(c, ERR_UNSUPPORTED, "is not supported yet");
+		return false;
+	}
+	if (f->flags & FIELD_FOREIGN) {
+		check_warning(c, "means nothing outside Kubernetes; ignored");
+		return false;
+	}
+	if (f->flags & FIELD_DEPRECATED)
+		check_warning(c, "is deprecated");
+	if (f->flags & FIELD_REPEATED)
+		return decode_list(c, f, v, at);
+	if (f->type == FIELD_MESSAGE) {
+		message = decode_new_message(c, f->of, v);
+		memcpy(at, &message, sizeof(message));
+		if (message != NULL && f->check != NULL)
+			f->check(c, message);
+		return message != NULL;
+	}
+	if (!decode_one(c, f, v, at))
+		return false;
+	if (f->type == FIELD_STRING && (f->flags & FIELD_NON_EMPTY) &&
+	    ((struct slice *)at)->len == 0) {
+		check_error(c, ERR_INVALID, "may not be empty");
+		return true;
+	}
+	/* Those of a map were checked one by one. */
+	if (f->check != NULL && f->type != FIELD_STRING_MAP &&
+	    f->type != FIELD_MESSAGE_MAP)
+		f->check(c, at);
+	return true;
+}
+
+/* --- messages ------------------------------------------------------------- */
+
+static void
+set_default(const struct field *f, char *out)
+{
+	struct slice text = slice_str(f->otherwise);
+	void *at = out + f->offset;
+	enum err e = OK;
+
+	if (f->otherwise == NULL)
+		return;
+	switch (f->type) {
+	case FIELD_STRING:
+		*(struct slice *)at = text;
+		break;
+	case FIELD_BOOL:
+		*(bool *)at = slice_eq(text, S("true"));
+		break;
+	case FIELD_INT:
+		e = slice_to_i64(text, at);
+		break;
+	case FIELD_DURATION:
+		e = slice_to_duration_us(text, at);
+		break;
+	case FIELD_ENUM:
+		for (const struct field_word *w = f->words; w->word; w++)
+			if (slice_eq(text, slice_str(w->word)))
+				*(int *)at = w->value;
+		break;
+	default:
+		e = ERR_INTERNAL;
+	}
+	CHECK(e == OK); /* the tables are ours */
+}
+
+static void
+unknown_field(struct check *c, const struct message *m, struct slice name)
+{
+	char hint[NEAREST_TEXT_MAX];
+	struct nearest near;
+
+	nearest_init(&near, name);
+	for (size_t i = 0; i < m->field_count; i++)
+		nearest_offer(&near, m->fields[i].name);
+	check_error(c, ERR_INVALID, "no such field in %s%s", m->name,
+	    nearest_text(&near, hint));
+}
+
+static const struct field *
+find_field(const struct message *m, struct slice name)
+{
+	for (size_t i = 0; i < m->field_count; i++)
+		if (slice_eq(slice_str(m->fields[i].name), name))
+			return &m->fields[i];
+	return NULL;
+}
+
+static void
+decode_fields(
+    struct check *c, const struct message *m, const struct value *v, char *out)
+{
+	struct message_head *head = (struct message_head *)(void *)out;
+
+	VALUE_EACH(v, it)
+	{
+		const struct field *f = find_field(m, it->key);
+		struct check at = check_member(c, "%.*s",
+		    SLICE_ARG(slice_sub(it->key, 0, NAME_LABEL_MAX)));
+		size_t i;
+
+		/* The key may be cut, or hold dots of its own. */
+		at.node = it;
+		at.line = it->line > 0 ? it->line : c->line;
+		at.column = it->line > 0 ? it->column : c->column;
+		if (f == NULL) {
+			unknown_field(&at, m, it->key);
+			continue;
+		}
+		i = (size_t)(f - m->fields);
+		if (it->type != VALUE_NULL && decode_field(&at, f, it, out))
+			head->present[i / 64] |= UINT64_C(1) << (i % 64);
+	}
+}
+
+static void
+check_oneofs(
+    struct check *c, const struct message *m, const struct message_head *head)
+{
+	for (size_t i = 0; i < m->field_count; i++) {
+		size_t j = 0;
+
+		if (m->fields[i].oneof == 0 || !field_is_present(head, i))
+			continue;
+		while (j < i && (m->fields[j].oneof != m->fields[i].oneof ||
+				    !field_is_present(head, j)))
+			j++;
+		if (j < i) {
+			struct check at =
+			    check_member(c, "%s", m->fields[i].name);
+
+			check_error(&at, ERR_INVALID,
+			    "only one of %s and %s may be given",
+			    m->fields[j].name, m->fields[i].name);
+		}
+	}
+}
+
+static void
+check_required(
+    struct check *c, const struct message *m, const struct message_head *head)
+{
+	for (size_t i = 0; i < m->field_count; i++) {
+		const struct field *f = &m->fields[i];
+		struct check at;
+
+		/* What is there but wrong was reported already. */
+		if (!(f->flags & FIELD_REQUIRED) || field_is_present(head, i))
+			continue;
+		at = check_member(c, "%s", f->name);
+		if (at.node == NULL || at.node->type == VALUE_NULL)
+			check_error(&at, ERR_INVALID, "is required");
+		else if (at.node->type == VALUE_LIST && at.node->count == 0)
+			check_error(&at, ERR_INVALID, "may not be empty");
+	}
+}
+
+static void
+decode_message(
+    struct check *c, const struct message *m, const struct value *v, void *out)
+{
+	struct message_head *head = out;
+
+	CHECK(m->field_count <= FIELDS_MAX);
+	head->line = c->line;
+	head->column = c->column;
+	for (size_t i = 0; i < m->field_count; i++)
+		set_default(&m->fields[i], out);
+	if (v->type != VALUE_MAP) {
+		wrong_type(c, v, "a map");
+		return;
+	}
+	decode_fields(c, m, v, out);
+	check_oneofs(c, m, head);
+	check_required(c, m, head);
+	if (m->check != NULL)
+		m->check(c, out);
+}
+
+const void *
+message_decode(const struct message *m, const struct value *v, const char *file,
+    const char *path, struct arena *arena, struct findings *found)
+{
+	struct check c = {.file = file,
+	    .found = found,
+	    .arena = arena,
+	    .node = v,
+	    .line = v->line,
+	    .column = v->column};
+
+	(void)snprintf(c.path, sizeof(c.path), "%s", path); /* ours, short */
+	return decode_new_message(&c, m, v);
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * envelope — what all kinds have around their spec: apiVersion, kind, metadata.
+ */
+#include <stdio.h>
+#include <time.h>
+
+#include "envelope.h"
+#include "nearest.h"
+#include "rows.h"
+#include "validate.h"
+
+/* --- metadata, by a table like any message -------------------------------- */
+
+struct metadata {
+	struct message_head head;
+	struct slice name;
+	struct slice ns;
+	struct labels labels;
+	struct labels annotations;
+	struct slice created;
+	struct slice version;
+};
+
+static bool parse_time(struct slice text, int64_t *out_ms);
+
+static void
+check_name(struct check *c, const void *value)
+{
+	const struct slice *s = value;
+	struct fault why = {0};
+
+	if (name_check_subdomain(*s, &why) != OK)
+		check_error(c, ERR_INVALID, "%s", why.text);
+}
+
+static void
+check_time(struct check *c, const void *value)
+{
+	int64_t ms;
+
+	if (!parse_time(*(const struct slice *)value, &ms))
+		check_error(c, ERR_INVALID,
+		    "is no time of RFC 3339 in UTC: "
+		    "\"2026-01-02T03:04:05Z\"");
+}
+
+static const struct field metadata_fields[] = {
+    {.name = "name",
+	.type = FIELD_STRING,
+	.flags = FIELD_REQUIRED,
+	.offset = offsetof(struct metadata, name),
+	.check = check_name,
+	.doc = "Unique among its kind and namespace."},
+    {.name = "namespace",
+	.type = FIELD_STRING,
+	.offset = offsetof(struct metadata, ns),
+	.check = check_dns_label,
+	.doc = "Where it belongs; `default` if absent."},
+    {.name = "labels",
+	.type = FIELD_STRING_MAP,
+	.offset = offsetof(struct metadata, labels),
+	.check = check_label,
+	.doc = "Short texts to choose resources by."},
+    {.name = "annotations",
+	.type = FIELD_STRING_MAP,
+	.offset = offsetof(struct metadata, annotations),
+	.doc = "Texts for people and tools."},
+    {.name = "creationTimestamp",
+	.type = FIELD_STRING,
+	.offset = offsetof(struct metadata, created),
+	.check = check_time,
+	.doc = "When it was first stored; the older of two wins a conflict."},
+    {.name = "resourceVersion",
+	.type = FIELD_STRING,
+	.offset = offsetof(struct metadata, version),
+	.doc = "The revision that a change is based on."},
+    FOREIGN("uid", "An identifier of a cluster's own."),
+    FOREIGN("generation", "A cluster's count of changes."),
+    FOREIGN("managedFields", "A cluster's note of who wrote what."),
+    FOREIGN("ownerReferences", "Objects of a cluster that own it."),
+    FOREIGN("finalizers", "What a cluster waits for before deleting."),
+    FOREIGN("selfLink", "A cluster's path to it."),
+    FOREIGN("deletionTimestamp", "When a cluster was asked to delete it."),
+    UNBUILT("generateName", "A prefix for a name made by the server."),
+};
+
+static const struct message metadata_message = {
+    .name = "ObjectMeta",
+    .size = sizeof(struct metadata),
+    .fields = metadata_fields,
+    .field_count = ARRAY_LEN(metadata_fields),
+    .doc = "What every resource has besides its spec.",
+};
+
+/* "2026-01-02T03:04:05Z", a fraction allowed (RFC 3339 §5.6, UTC only). */
+static bool
+parse_time(struct slice text, int64_t *out_ms)
+{
+	char z[40], *end;
+	struct tm tm = {0};
+	unsigned ms = 0, scale = 100;
+
+	if (slice_to_cstr(text, z, sizeof(z)) != OK)
+		return false;
+	end = strptime(z, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (end == NULL)
+		return false;
+	if (*end == '.')
+		for (end++; *end >= '0' && *end <= '9'; end++, scale /= 10)
+			ms += (unsigned)(*end - '0') * scale;
+	if (strcmp(end, "Z") != 0)
+		return false;
+	*out_ms = (int64_t)timegm(&tm) * 1000 + ms;
+	return true;
+}
+
+/* --- apiVersion and kind -------------------------------------------------- */
+
+/* Kinds of the groups that the mesh answers for, but not yet. */
+static const char *const later[] = {"Gateway", "ServiceEntry", "WorkloadEntry",
+    "WorkloadGroup", "Sidecar", "PeerAuthentication", "RequestAuthentication",
+    "AuthorizationPolicy", "Telemetry", "WasmPlugin", "TrafficExtension",
+    "ProxyConfig", "RateLimitPolicy", "HealthCheckPolicy", "MeshConfig",
+    "Network"};
+
+static struct check
+place(const struct value *doc, const struct resource_source *source,
+    struct findings *found, struct arena *a)
+{
+	return (struct check){.file = source->file,
+	    .found = found,
+	    .arena = a,
+	    .node = doc,
+	    .line = doc->line,
+	    .column = doc->column};
+}
+
+static bool
+is_ours(struct slice group)
+{
+	return slice_ends(group, S(".istio.io")) ||
+	       slice_eq(group, S("meshd.dev"));
+}
+
+static bool
+is_later(struct slice kind)
+{
+	for (size_t i = 0; i < ARRAY_LEN(later); i++)
+		if (slice_eq(kind, slice_str(later[i])))
+			return true;
+	return false;
+}
+
+static enum envelope_verdict
+refuse_kind(struct check *c, struct slice kind)
+{
+	char hint[NEAREST_TEXT_MAX];
+	struct nearest near;
+	size_t count;
+	const struct resource_kind *const *all = resource_kinds(&count);
+
+	if (slice_eq(kind, S("EnvoyFilter"))) {
+		check_error(c, ERR_UNSUPPORTED,
+		    "EnvoyFilter patches another proxy's insides and has no "
+		    "meaning here; say what it is for with routes, policies "
+		    "or extensions");
+		return ENVELOPE_REFUSED;
+	}
+	if (is_later(kind)) {
+		check_error(c, ERR_UNSUPPORTED,
+		    "kind %.*s is not supported yet", SLICE_ARG(kind));
+		return ENVELOPE_REFUSED;
+	}
+	nearest_init(&near, kind);
+	for (size_t i = 0; i < count; i++)
+		nearest_offer(&near, all[i]->kind);
+	for (size_t i = 0; i < ARRAY_LEN(later); i++)
+		nearest_offer(&near, later[i]);
+	check_error(c, ERR_INVALID, "there is no kind \"%.*s\"%s",
+	    SLICE_ARG(slice_sub(kind, 0, NAME_LABEL_MAX)),
+	    nearest_text(&near, hint));
+	return ENVELOPE_REFUSED;
+}
+
+static bool
+is_core_kind_of_ours(const struct value *doc, struct slice kind)
+{
+	struct slice type = value_get_string(doc, S("type"), SLICE_NONE);
+
+	return slice_eq(kind, S("List")) ||
+	       (slice_eq(kind, S("Secret")) &&
+		   slice_eq(type, S("kubernetes.io/tls")));
+}
+
+static const struct resource_kind *
+find_kind(struct slice group, struct slice kind)
+{
+	size_t count;
+	const struct resource_kind *const *all = resource_kinds(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq(group, slice_str(all[i]->group)) &&
+		    slice_eq(kind, slice_str(all[i]->kind)))
+			return all[i];
+	return NULL;
+}
+
+static void
+check_version(
+    struct check *c, const struct resource_kind *k, struct slice version)
+{
+	struct check at = check_member(c, "apiVersion");
+
+	for (size_t i = 0; k->versions[i] != NULL; i++)
+		if (slice_eq(version, slice_str(k->versions[i])))
+			return;
+	check_error(&at, ERR_INVALID,
+	    "%s has no version \"%.*s\"; the newest is %s", k->kind,
+	    SLICE_ARG(slice_sub(version, 0, NAME_LABEL_MAX)), k->versions[0]);
+}
+
+/* "networking.istio.io/v1" → group and version; "v1" is core's. */
+static void
+split_version(struct slice text, struct slice *group, struct slice *version)
+{
+	size_t slash = slice_rfind(text, '/');
+
+	*group = slash < text.len ? slice_sub(text, 0, slash) : S("");
+	*version =
+	    slash < text.len ? slice_sub(text, slash + 1, text.len) : text;
+}
+
+static bool
+read_text(struct check *c, const char *member, struct slice *out)
+{
+	struct check at = check_member(c, "%s", member);
+
+	if (at.node == NULL || at.node->type == VALUE_NULL)
+		check_error(&at, ERR_INVALID, "is required");
+	else if (at.node->type != VALUE_STRING)
+		check_error(&at, ERR_PARSE, "is no text");
+	else if (arena_copy(c->arena, at.node->string, out) != OK)
+		check_error(&at, ERR_LIMIT, "the resource is too large");
+	else
+		return true;
+	return false;
+}
+
+static enum envelope_verdict
+read_kind(struct check *c, struct resource *r)
+{
+	struct check at = check_member(c, "kind");
+	struct slice version;
+	bool api = read_text(c, "apiVersion", &r->api_version);
+	bool kind = read_text(c, "kind", &r->key.kind);
+
+	if (!api || !kind)
+		return ENVELOPE_REFUSED;
+	split_version(r->api_version, &r->key.group, &version);
+	r->kind = find_kind(r->key.group, r->key.kind);
+	if (r->kind != NULL) {
+		check_version(c, r->kind, version);
+		return ENVELOPE_OK;
+	}
+	if (is_ours(r->key.group))
+		return refuse_kind(&at, r->key.kind);
+	if (is_core_kind_of_ours(c->node, r->key.kind)) {
+		check_error(&at, ERR_UNSUPPORTED,
+		    "kind %.*s is not supported yet", SLICE_ARG(r->key.kind));
+		return ENVELOPE_REFUSED;
+	}
+	check_warning(&at,
+	    "skipped: kind %.*s of %.*s means nothing to the mesh",
+	    SLICE_ARG(slice_sub(r->key.kind, 0, NAME_LABEL_MAX)),
+	    SLICE_ARG(slice_sub(r->api_version, 0, NAME_LABEL_MAX)));
+	return ENVELOPE_SKIP;
+}
+
+/* --- the rest ------------------------------------------------------------- */
+
+static void
+check_members(struct check *c)
+{
+	static const char *const known[] = {
+	    "apiVersion", "kind", "metadata", "spec"};
+
+	VALUE_EACH(c->node, it)
+	{
+		struct check at = *c;
+		char hint[NEAREST_TEXT_MAX];
+		struct nearest near;
+		size_t i;
+
+		nearest_init(&near, it->key);
+		for (i = 0; i < ARRAY_LEN(known); i++) {
+			if (slice_eq(it->key, slice_str(known[i])))
+				break;
+			nearest_offer(&near, known[i]);
+		}
+		if (i < ARRAY_LEN(known))
+			continue;
+		at.line = it->line > 0 ? it->line : c->line;
+		at.column = it->line > 0 ? it->column : c->column;
+		(void)snprintf(at.path, sizeof(at.path), "%.*s",
+		    SLICE_ARG(slice_sub(it->key, 0, NAME_LABEL_MAX)));
+		if (slice_eq(it->key, S("status")))
+			check_warning(&at, "is a cluster's own; ignored");
+		else
+			check_error(&at, ERR_INVALID, "no such field%s",
+			    nearest_text(&near, hint));
+	}
+}
+
+static void
+read_metadata(
+    struct check *c, const struct resource_source *source, struct resource *r)
+{
+	struct check at = check_member(c, "metadata");
+	const struct metadata *m;
+	uint64_t revision;
+
+	if (at.node == NULL || at.node->type == VALUE_NULL) {
+		check_error(&at, ERR_INVALID, "is required");
+		return;
+	}
+	m = message_decode(&metadata_message, at.node, c->file, "metadata",
+	    c->arena, c->found);
+	if (m == NULL)
+		return;
+	r->key.name = m->name;
+	r->key.ns = m->ns.len > 0 ? m->ns : r->key.ns;
+	r->labels = m->labels;
+	r->annotations = m->annotations;
+	if (source->revision != 0)
+		r->revision = source->revision;
+	else if (slice_to_u64(m->version, &revision) == OK)
+		r->revision = revision; /* a cluster's own may be no number */
+	if (source->created_ms != 0)
+		r->created_ms = source->created_ms;
+	else
+		(void)parse_time(m->created, &r->created_ms); /* checked */
+	/* The name of a service is the first label of its host. */
+	if (r->kind == &kind_service && r->key.name.len > 0) {
+		struct check name = check_member(&at, "name");
+
+		check_dns_label(&name, &r->key.name);
+	}
+}
+
+static bool
+read_source(
+    struct check *c, const struct resource_source *source, struct resource *r)
+{
+	struct slice ns = source->ns.len > 0 ? source->ns : S("default");
+
+	r->line = c->node->line;
+	return arena_copy(c->arena, ns, &r->key.ns) == OK &&
+	       arena_copy(c->arena, slice_str(source->file), &r->file) == OK;
+}
+
+enum envelope_verdict
+envelope_read(const struct value *doc, const struct resource_source *source,
+    struct arena *a, struct resource *r, struct findings *found)
+{
+	struct check c = place(doc, source, found, a);
+	enum envelope_verdict verdict;
+
+	if (doc->type != VALUE_MAP) {
+		check_error(&c, ERR_PARSE,
+		    "a resource is a map with apiVersion, kind, metadata and "
+		    "spec");
+		return ENVELOPE_REFUSED;
+	}
+	verdict = read_kind(&c, r);
+	if (verdict != ENVELOPE_OK)
+		return verdict;
+	if (!read_source(&c, source, r)) {
+		check_error(&c, ERR_LIMIT, "the resource is too large");
+		return ENVELOPE_REFUSED;
+	}
+	check_members(&c);
+	read_metadata(&c, source, r);
+	return ENVELOPE_OK;
+}
+
+const void *
+envelope_read_spec(const struct value *doc,
+    const struct resource_source *source, struct arena *a,
+    const struct resource *r, struct findings *found)
+{
+	struct check c = place(doc, source, found, a);
+	struct check at = check_member(&c, "spec");
+
+	if (at.node == NULL || at.node->type == VALUE_NULL) {
+		check_error(&at, ERR_INVALID, "is required");
+		return NULL;
+	}
+	return message_decode(
+	    r->kind->spec, at.node, source->file, "spec", a, found);
+}
+
+enum err
+resource_key_read(const struct value *doc, struct slice default_ns,
+    struct resource_key *out, struct fault *why)
+{
+	const struct value *metadata = value_get(doc, S("metadata"));
+	struct resource_key k = {0};
+	struct slice version;
+
+	split_version(
+	    value_get_string(doc, S("apiVersion"), S("")), &k.group, &version);
+	k.kind = value_get_string(doc, S("kind"), S(""));
+	k.name = value_get_string(metadata, S("name"), S(""));
+	k.ns = value_get_string(metadata, S("namespace"),
+	    default_ns.len > 0 ? default_ns : S("default"));
+	if (version.len == 0 || k.kind.len == 0 || k.name.len == 0)
+		return fault_set(why, ERR_INVALID,
+		    "apiVersion, kind and metadata.name are needed");
+	*out = k;
+	return OK;
+}
+
+/* --- the document again --------------------------------------------------- */
+
+static bool
+put(struct value *map, const char *key, struct value *v)
+{
+	return value_set(map, slice_str(key), v) == OK;
+}
+
+static struct value *
+encode_metadata(const struct resource *r, unsigned flags, struct arena *a)
+{
+	struct metadata m = {.name = r->key.name,
+	    .ns = r->key.ns,
+	    .labels = r->labels,
+	    .annotations = r->annotations};
+	char time[CLOCK_RFC3339_LEN];
+
+	/* The rows' order is that of the bits. */
+	m.head.present[0] = 1 | 2 | (r->labels.count > 0 ? 4 : 0) |
+			    (r->annotations.count > 0 ? 8 : 0);
+	if ((flags & RESOURCE_WITH_STATE) && r->created_ms != 0) {
+		clock_format_rfc3339(r->created_ms, time);
+		m.created = arena_printf(a, "%s", time);
+		m.head.present[0] |= 16;
+	}
+	if ((flags & RESOURCE_WITH_STATE) && r->revision != 0) {
+		m.version =
+		    arena_printf(a, "%llu", (unsigned long long)r->revision);
+		m.head.present[0] |= 32;
+	}
+	return message_encode(&metadata_message, &m, a);
+}
+
+struct value *
+resource_encode(const struct resource *r, unsigned flags, struct arena *arena)
+{
+	struct value *doc = value_new(arena, VALUE_MAP);
+
+	if (doc == NULL ||
+	    !put(doc, "apiVersion", value_new_string(arena, r->api_version)) ||
+	    !put(doc, "kind", value_new_string(arena, r->key.kind)) ||
+	    !put(doc, "metadata", encode_metadata(r, flags, arena)) ||
+	    !put(doc, "spec", message_encode(r->kind->spec, r->spec, arena)))
+		return NULL;
+	return doc;
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * validate — where a check stands, how it reports, and checks that many share.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "validate.h"
+
+enum { HOST_MAX = 255, PREFIX_MAX = 253, MS_US = 1000 };
+
+/* --- reports -------------------------------------------------------------- */
+
+static void PRINTF_LIKE(3, 0) fill(const struct check *c, enum err code,
+    const char *fmt, va_list ap, struct fault *out)
+{
+	char text[FAULT_TEXT_MAX];
+
+	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
+	memset(out, 0, sizeof(*out));
+	(void)fault_set(out, code, "%s", text); /* returns the code */
+	fault_at(out, c->file, c->line, c->column);
+	memcpy(out->field, c->path, sizeof(out->field));
+}
+
+void
+check_error(struct check *c, enum err code, const char *fmt, ...)
+{
+	struct fault why;
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(c, code, fmt, ap, &why);
+	va_end(ap);
+	faults_add(&c->found->errors, &why);
+}
+
+void
+check_warning(struct check *c, const char *fmt, ...)
+{
+	struct fault why;
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(c, OK, fmt, ap, &why);
+	va_end(ap);
+	faults_add(&c->found->warnings, &why);
+}
+
+/* --- places --------------------------------------------------------------- */
+
+static const struct value *
+nth(const struct value *list, uint64_t n)
+{
+	VALUE_EACH(list, it)
+	if (n-- == 0)
+		return it;
+	return NULL;
+}
+
+/* "a[1].b" from `v` on, as far as it is there; moves the place along. */
+static void
+walk(struct check *c, struct slice path)
+{
+	while (path.len > 0) {
+		struct slice step = slice_split(&path, '.');
+		struct slice name = slice_split(&step, '[');
+		uint64_t index;
+
+		c->node = value_get(c->node, name);
+		if (step.len > 1 && c->node != NULL &&
+		    slice_to_u64(slice_sub(step, 0, step.len - 1), &index) ==
+			OK)
+			c->node = nth(c->node, index);
+		if (c->node == NULL || c->node->line == 0)
+			continue;
+		c->line = c->node->line;
+		c->column = c->node->column;
+	}
+}
+
+struct check
+check_member(const struct check *c, const char *fmt, ...)
+{
+	struct check inner = *c;
+	char step[FAULT_FIELD_MAX];
+	va_list ap;
+	size_t len = strlen(c->path);
+
+	va_start(ap, fmt);
+	(void)vsnprintf(step, sizeof(step), fmt, ap); /* may be cut */
+	va_end(ap);
+	(void)snprintf(inner.path + len, sizeof(inner.path) - len, "%s%s",
+	    len > 0 ? "." : "", step); /* may be cut */
+	walk(&inner, slice_str(step));
+	return inner;
+}
+
+struct check
+check_entry(const struct check *c, struct slice key)
+{
+	struct check inner = *c;
+	size_t len = strlen(c->path);
+
+	(void)snprintf(inner.path + len, sizeof(inner.path) - len, "[\"%.*s\"]",
+	    SLICE_ARG(slice_sub(key, 0, 64))); /* may be cut */
+	inner.node = value_get(c->node, key);
+	if (inner.node != NULL && inner.node->line > 0) {
+		inner.line = inner.node->line;
+		inner.column = inner.node->column;
+	}
+	return inner;
+}
+
+bool
+check_given(const struct check *c, const char *member)
+{
+	const struct value *v = value_get(c->node, slice_str(member));
+
+	return v != NULL && v->type != VALUE_NULL;
+}
+
+/* --- shared checks -------------------------------------------------------- */
+
+void
+check_duration(struct check *c, const void *us)
+{
+	uint64_t d;
+
+	memcpy(&d, us, sizeof(d));
+	if (d < MS_US)
+		check_error(c, ERR_INVALID, "must be at least 1ms");
+	else if (d % MS_US != 0)
+		check_error(
+		    c, ERR_INVALID, "must be a whole number of milliseconds");
+}
+
+void
+check_dns_label(struct check *c, const void *slice)
+{
+	const struct slice *s = slice;
+	struct fault why = {0};
+
+	if (name_check_label(*s, &why) != OK)
+		check_error(c, ERR_INVALID, "%s", why.text);
+}
+
+static bool
+is_alnum(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+	       (c >= 'A' && c <= 'Z');
+}
+
+static bool
+is_host_label(struct slice l)
+{
+	if (l.len == 0 || l.len > NAME_LABEL_MAX || !is_alnum(l.ptr[0]) ||
+	    !is_alnum(l.ptr[l.len - 1]))
+		return false;
+	for (size_t i = 0; i < l.len; i++)
+		if (!is_alnum(l.ptr[i]) && l.ptr[i] != '-')
+			return false;
+	return true;
+}
+
+static bool
+is_number(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] < '0' || s.ptr[i] > '9')
+			return false;
+	return s.len > 0;
+}
+
+/* Labels with dots; the last one is no number, so an IPv4 address is none. */
+static void
+check_labels_of_host(struct check *c, struct slice host)
+{
+	struct slice rest = host, label = SLICE_NONE;
+
+	if (rest.len > 0 && rest.ptr[rest.len - 1] == '.')
+		rest.len--;
+	do {
+		label = slice_split(&rest, '.');
+		if (is_host_label(label))
+			continue;
+		check_error(c, ERR_INVALID,
+		    "\"%.*s\" is no host name: the part \"%.*s\" has to be "
+		    "letters, digits and dashes inside",
+		    SLICE_ARG(slice_sub(host, 0, HOST_MAX)),
+		    SLICE_ARG(slice_sub(label, 0, HOST_MAX)));
+		return;
+	} while (rest.len > 0);
+	if (is_number(label))
+		check_error(c, ERR_INVALID,
+		    "\"%.*s\" is no host name: an address, or its last part "
+		    "is a number",
+		    SLICE_ARG(host));
+}
+
+void
+check_host(struct check *c, const void *slice)
+{
+	const struct slice *host = slice;
+
+	if (host->len == 0)
+		check_error(c, ERR_INVALID, "may not be empty");
+	else if (host->len > HOST_MAX)
+		check_error(
+		    c, ERR_INVALID, "is longer than %d bytes", (int)HOST_MAX);
+	else if (slice_find(*host, '*') < host->len)
+		check_error(
+		    c, ERR_INVALID, "may not hold a wildcard: name one host");
+	else
+		check_labels_of_host(c, *host);
+}
+
+void
+check_wildcard_host(struct check *c, const void *slice)
+{
+	const struct slice *host = slice;
+	struct slice rest = *host;
+
+	if (slice_eq(*host, S("*")))
+		return;
+	if (slice_starts(rest, S("*.")))
+		rest = slice_sub(rest, 2, rest.len);
+	else if (slice_starts(rest, S("*-"))) {
+		check_error(c, ERR_UNSUPPORTED,
+		    "a wildcard inside a label is not supported yet");
+		return;
+	}
+	if (host->len > HOST_MAX || slice_find(rest, '*') == rest.len)
+		check_host(c, &rest);
+	else
+		check_error(c, ERR_INVALID,
+		    "a wildcard may only be the first label: \"*.example\"");
+}
+
+/* [A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?, at most 63. */
+static bool
+is_label_text(struct slice s)
+{
+	if (s.len > NAME_LABEL_MAX || !is_alnum(s.ptr[0]) ||
+	    !is_alnum(s.ptr[s.len - 1]))
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_alnum(s.ptr[i]) && strchr("-._", s.ptr[i]) == NULL)
+			return false;
+	return true;
+}
+
+void
+check_label(struct check *c, const void *label)
+{
+	const struct label *l = label;
+	struct slice name = l->key;
+	size_t slash = slice_find(name, '/');
+
+	if (slash < name.len) {
+		struct slice prefix = slice_sub(name, 0, slash);
+
+		name = slice_sub(name, slash + 1, name.len);
+		if (name_check_subdomain(prefix, NULL) != OK)
+			name = SLICE_NONE;
+	}
+	if (name.len == 0 || !is_label_text(name))
+		check_error(c, ERR_INVALID,
+		    "\"%.*s\" is no label name: at most 63 of letters, "
+		    "digits, '-', '_', '.', with a DNS name and '/' before it",
+		    SLICE_ARG(slice_sub(l->key, 0, PREFIX_MAX)));
+	if (l->value.len > 0 && !is_label_text(l->value))
+		check_error(c, ERR_INVALID,
+		    "\"%.*s\" is no label value: at most 63 of letters, "
+		    "digits, '-', '_', '.', beginning and ending with one of "
+		    "the first two",
+		    SLICE_ARG(slice_sub(l->value, 0, PREFIX_MAX)));
+}
+
+void
+check_export_to(struct check *c, const void *slice)
+{
+	const struct slice *s = slice;
+
+	if (slice_eq(*s, S("*")))
+		return;
+	if (slice_eq(*s, S(".")) || name_check_label(*s, NULL) == OK)
+		check_error(c, ERR_UNSUPPORTED,
+		    "exporting to anything but \"*\" is not supported yet");
+	else
+		check_error(c, ERR_INVALID,
+		    "\"%.*s\" is neither \"*\", \".\" nor a namespace",
+		    SLICE_ARG(slice_sub(*s, 0, PREFIX_MAX)));
+}
+
+bool
+host_is_inside(struct slice a, struct slice b)
+{
+	if (slice_eq_nocase(a, b) || slice_eq(b, S("*")))
+		return true;
+	if (!slice_starts(b, S("*.")))
+		return false;
+	b = slice_sub(b, 1, b.len); /* ".example.com" */
+	if (slice_starts(a, S("*.")))
+		a = slice_sub(a, 1, a.len);
+	return a.len >= b.len &&
+	       slice_eq_nocase(slice_sub(a, a.len - b.len, b.len), b);
+}
+
+bool
+is_token(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_alnum(s.ptr[i]) &&
+		    (s.ptr[i] == '\0' ||
+			strchr("!#$%&'*+-.^_`|~", s.ptr[i]) == NULL))
+			return false;
+	return s.len > 0;
+}

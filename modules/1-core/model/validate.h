@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * validate — where a check stands, how it reports, and checks that many share.
+ */
+#ifndef MESHD_VALIDATE_H
+#define MESHD_VALIDATE_H
+
+#include "field.h"
+
+/* One place of the document that is being decoded or checked. */
+struct check {
+	const char *file;
+	struct findings *found;
+	struct arena *arena;
+	const struct value *node; /* what stands there; NULL if nothing does */
+	uint32_t line;            /* of the nearest thing that stands */
+	uint32_t column;
+	char path[FAULT_FIELD_MAX]; /* "spec.http[0]"; cut if it is longer */
+};
+
+/* Reports at the place. */
+void check_error(struct check *c, enum err code, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+void check_warning(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* A place inside: "weight", "hosts[2]"; it need not be in the document. */
+struct check check_member(const struct check *c, const char *fmt, ...)
+    PRINTF_LIKE(2, 3);
+
+/* The member of a map of strings: path["key"]. */
+struct check check_entry(const struct check *c, struct slice key);
+
+/* True if the document has this member, and not as null. */
+bool check_given(const struct check *c, const char *member);
+
+/* Checks of one value, for the tables. */
+void check_duration(struct check *c, const void *us);     /* ≥ 1 ms, whole */
+void check_dns_label(struct check *c, const void *slice); /* RFC 1123 */
+void check_host(struct check *c, const void *slice);      /* no wildcard */
+void check_wildcard_host(struct check *c, const void *slice);
+void check_label(struct check *c, const void *label); /* key and value */
+void check_export_to(struct check *c, const void *slice);
+
+/* True if every name that `a` stands for is one of `b`'s. */
+bool host_is_inside(struct slice a, struct slice b);
+
+/* RFC 9110 §5.6.2. */
+bool is_token(struct slice s);
+
+#endif
