@@ -23,6 +23,7 @@
 #include "map.h"
 #include "metric.h"
 #include "name.h"
+#include "nearest.h"
 #include "rng.h"
 #include "secret.h"
 #include "slice.h"
