@@ -50,6 +50,9 @@ struct loop {
 /* Every call-back from the library begins with it: one clock call a turn. */
 void loop_begin(struct loop *l);
 
+/* True if something is posted or arranged. */
+bool loop_has_work(struct loop *l);
+
 /* The resolver goes with its loop. Accepts NULL inside. */
 void resolver_free(struct resolver **rp);
 

@@ -226,6 +226,12 @@ turn(struct loop *l, uint64_t wait_us)
 	run_hooks(l);
 }
 
+bool
+loop_has_work(struct loop *l)
+{
+	return has_laters(l) || has_posted(l);
+}
+
 void
 loop_begin(struct loop *l)
 {
@@ -305,7 +311,7 @@ loop_turn(struct loop *l, uint64_t wait_us)
 void
 loop_settle(struct loop *l)
 {
-	while (has_laters(l) || has_posted(l))
+	while (loop_has_work(l))
 		loop_turn(l, 0);
 }
 

@@ -64,6 +64,19 @@ workers_new(const struct workers_spec *spec)
 	return w;
 }
 
+/* What one posted to another that had settled already. True if anything. */
+static bool
+settle_all(struct workers *w)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < w->spec.count; i++) {
+		any |= loop_has_work(w->workers[i].loop);
+		loop_settle(w->workers[i].loop);
+	}
+	return any;
+}
+
 void
 workers_free(struct workers **wp)
 {
@@ -75,9 +88,8 @@ workers_free(struct workers **wp)
 		loop_stop(w->workers[i].loop);
 	for (unsigned i = 0; i < w->spec.count; i++)
 		CHECK(pthread_join(w->workers[i].thread, NULL) == 0);
-	/* What one posted to another that had settled already. */
-	for (unsigned i = 0; i < w->spec.count; i++)
-		loop_settle(w->workers[i].loop);
+	while (settle_all(w))
+		continue;
 	for (unsigned i = 0; i < w->spec.count; i++)
 		loop_free(&w->workers[i].loop);
 	pthread_barrier_destroy(&w->started);
