@@ -23,6 +23,7 @@ out_packet(struct core *c, struct out *o, const struct addr *to)
 	o->to = *to;
 	o->hops = 0;
 	o->sent = 0;
+	o->filled = false;
 	o->mem = NULL;
 	o->p = (struct packer){.mem = o->packet, .cap = sizeof(o->packet)};
 }
@@ -34,6 +35,7 @@ out_stream(struct core *c, struct out *o, enum out_mode mode)
 	o->c = c;
 	o->mode = mode;
 	o->sent = 0;
+	o->filled = false;
 	o->mem = mem_try(CALL_PAYLOAD_MAX);
 	if (o->mem == NULL)
 		c->stats.drop_limit++;
@@ -74,13 +76,14 @@ out_flush(struct out *o)
 
 	/* An answer is owed even if there is nothing to say. */
 	if (o->p.len > 0 || o->mode == OUT_ANSWER) {
-		if (o->mode == OUT_PACKET)
+		if (o->mode == OUT_PACKET && !o->filled)
 			spread_fill(o->c, &o->p);
 		a.payload = slice_of(o->p.mem, o->p.len);
 		o->c->config.sink(o->c->config.arg, &a);
 		o->sent++;
 	}
 	o->p.len = 0;
+	o->filled = false;
 	mem_free(&o->mem);
 }
 

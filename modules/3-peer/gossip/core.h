@@ -313,6 +313,7 @@ struct out {
 	struct addr to;
 	uint8_t hops;
 	unsigned sent; /* packets */
+	bool filled;   /* with news: telling twice in a packet is waste */
 	uint8_t *mem;
 	uint8_t packet[PACKET_PAYLOAD_MAX];
 };

@@ -292,6 +292,9 @@ on_ping(struct core *c, struct out *o, const struct core_input *in,
 		(void)pack_pull(p, &in->sender.node, WANT_VOUCHER | WANT_STATE);
 	else
 		out_verdict(o, sender);
+	/* A restart we have not heard of yet, or a second one of its kind. */
+	if (sender != NULL && in->sender.boot != sender->state.boot)
+		out_intro(o, sender);
 	if (id_is_zero(&target))
 		out_intro(o, c->self);
 }

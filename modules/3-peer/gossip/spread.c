@@ -4,16 +4,17 @@
  *
  * A newer word about a member replaces the older, so the queue is never longer
  * than the table and never carries what is wrong by now. Entries lie in tiers
- * by how often they were told; within a tier the newest comes first. After
- * SPREAD_MULTIPLE * ceil(log10(n + 1)) times everybody knows with overwhelming
- * probability (SWIM, Das et al. 2002, §4.1), and the digests find the rest.
+ * by how often they were told; within a tier the newest comes first. When each
+ * of n members tells it t times, one stays ignorant with about e^-t: t is
+ * SPREAD_MULTIPLE * (1 + ceil(log10(n + 1))), four more than memberlist's, which
+ * in a pool of 50 misses somebody at one of sixty updates. Digests find the rest.
  */
 #include "core.h"
 
 static unsigned
 told_limit(const struct core *c)
 {
-	unsigned digits = 1;
+	unsigned digits = 2;
 
 	for (size_t n = c->alive + 1; n > 10; n = (n + 9) / 10)
 		digits++;
@@ -143,6 +144,7 @@ spread_to(struct core *c, const struct peer *target)
 
 		out_packet(c, &o, &target->pub.addr);
 		spread_fill(c, &o.p);
+		o.filled = true;
 		out_flush(&o);
 		if (list_empty(&c->tiers[0]))
 			return;
