@@ -472,6 +472,8 @@ field_flaw(const struct http1_parser *p, struct slice read, struct slice rest)
 static enum http1_flaw
 length_flaw(const struct http1_parser *p)
 {
+	if (p->headed)
+		return HTTP1_BAD_TRAILER;
 	return http_head_has(&p->m->head, HTTP_TRANSFER_ENCODING)
 		   ? HTTP1_TWO_FRAMINGS
 		   : HTTP1_BAD_LENGTH;
@@ -480,6 +482,8 @@ length_flaw(const struct http1_parser *p)
 static enum http1_flaw
 coding_flaw(const struct http1_parser *p)
 {
+	if (p->headed)
+		return HTTP1_BAD_TRAILER;
 	return http_head_has(&p->m->head, HTTP_CONTENT_LENGTH)
 		   ? HTTP1_TWO_FRAMINGS
 		   : HTTP1_BAD_CODING;
