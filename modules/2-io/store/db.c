@@ -192,7 +192,7 @@ db_row_load(sqlite3_stmt *stmt, int column, enum store_table table,
 	const struct table *t = table_of(table);
 	struct store_row row = {.table = table};
 
-	column++; /* the id */
+	column++; /* the rid */
 	row.revision = (uint64_t)sqlite3_column_int64(stmt, column++);
 	row.created_ms = sqlite3_column_int64(stmt, column++);
 	row.updated_ms = sqlite3_column_int64(stmt, column++);

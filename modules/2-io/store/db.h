@@ -87,7 +87,7 @@ MUST_USE enum err db_run(struct db *db, sqlite3_stmt *stmt, struct fault *why);
 /* OK with a row at hand, ERR_EOF without one. The caller resets. */
 MUST_USE enum err db_step(struct db *db, sqlite3_stmt *stmt, struct fault *why);
 
-/* "id, revision, created_ms, updated_ms" and the table's columns. */
+/* "rid, revision, created_ms, updated_ms" and the table's columns. */
 MUST_USE enum err db_select_list(const struct table *t, struct buf *out);
 
 /* Text and blobs are borrowed until the statement moves. NULL is empty. */

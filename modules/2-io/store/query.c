@@ -37,7 +37,7 @@ list_sql(const struct store_query *q, struct buf *out)
 	if (e == OK)
 		e = db_select_list(t, out);
 	if (e == OK)
-		e = buf_printf(out, " FROM %s WHERE id > ?", t->name);
+		e = buf_printf(out, " FROM %s WHERE rid > ?", t->name);
 	for (size_t i = 0; e == OK && i < STORE_WHERE_MAX; i++) {
 		if (q->where[i].column == NULL)
 			continue;
@@ -46,7 +46,7 @@ list_sql(const struct store_query *q, struct buf *out)
 	}
 	if (e == OK)
 		e = buf_printf(
-		    out, " ORDER BY id LIMIT %zu%c", limit_of(q) + 1, 0);
+		    out, " ORDER BY rid LIMIT %zu%c", limit_of(q) + 1, 0);
 	return e;
 }
 

@@ -34,7 +34,7 @@ struct query_position {
 	bool started;
 	bool scanning;
 	enum store_table table; /* scanning: this one, */
-	uint64_t after;         /* behind this id */
+	uint64_t after;         /* behind this rid */
 	uint64_t revision;      /* following: behind this change */
 	uint32_t seq;
 };

@@ -91,7 +91,7 @@ static enum err
 add_table(struct buf *out, const struct table *t)
 {
 	enum err e = buf_printf(out,
-	    "CREATE TABLE %s (id INTEGER PRIMARY KEY,"
+	    "CREATE TABLE %s (rid INTEGER PRIMARY KEY,"
 	    " revision INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
 	    " updated_ms INTEGER NOT NULL",
 	    t->name);
@@ -117,7 +117,7 @@ enum err
 db_select_list(const struct table *t, struct buf *out)
 {
 	enum err e =
-	    buf_add_slice(out, S("id, revision, created_ms, updated_ms"));
+	    buf_add_slice(out, S("rid, revision, created_ms, updated_ms"));
 
 	return e == OK ? add_names(out, t, 0, ", ", "", "") : e;
 }
