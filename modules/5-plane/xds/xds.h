@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * xds — the incremental stream of resources, both ends, for any type URL.
+ *
+ * Delta xDS (envoyproxy.io, "xDS REST and gRPC protocol", Incremental xDS) as
+ * two pure machines: decoded messages and calls go in, messages come out
+ * through callbacks. No clock and no socket is in them. xds_io.c carries them
+ * over gRPC; what is in force is kept on the disk in a snapshot.
+ *
+ * A callback may call back in, except to free the object that calls it.
+ */
+#ifndef MESHD_XDS_H
+#define MESHD_XDS_H
+
+#include "base/base.h"
+#include "codec/codec.h"
+
+enum {
+	XDS_TYPES_MAX = 32,
+	XDS_NAME_MAX = 1024,          /* bytes of a resource's name */
+	XDS_VERSION_MAX = 64,         /* bytes of a version */
+	XDS_NAMES_MAX = 100000,       /* names that one stream may hold */
+	XDS_REASON_MAX = 512,         /* bytes kept of a refusal's words */
+	XDS_RESPONSE_BYTES = 1 << 20, /* about; one resource may be larger */
+	XDS_RESPONSE_ITEMS = 1000
+};
+
+/* A resource, as one of our own or on its way. */
+struct xds_resource {
+	struct slice type_url;
+	struct slice name;
+	struct slice version; /* equal text: equal resource; never empty */
+	struct slice body;    /* the message inside the Any */
+	void *owner;          /* the publisher's; for xds_server_ops.concerns */
+};
+
+/* --- the server's side ---------------------------------------------------- */
+
+struct xds_source;        /* what there is, shared by all streams */
+struct xds_server_stream; /* what one client has of it */
+
+struct xds_source *xds_source_new(void);
+
+/* Its streams are gone by then. */
+void xds_source_free(struct xds_source **sp);
+
+/* A type is served from here on; subscribing to another is refused. Copies. */
+void xds_source_add_type(struct xds_source *s, struct slice type_url);
+
+/*
+ * Copies all but `owner`, which must live until the resource is replaced or
+ * removed. Streams that it concerns get it with the next flush; one that was
+ * put twice before that goes out once. ERR_NOT_FOUND: no such type; ERR_LIMIT:
+ * name or version too long.
+ */
+MUST_USE enum err xds_source_put(
+    struct xds_source *s, const struct xds_resource *r);
+
+/* Harmless if it is not there. */
+void xds_source_remove(
+    struct xds_source *s, struct slice type_url, struct slice name);
+
+/* NULL if there is none. Borrowed until the source changes. */
+const struct xds_resource *xds_source_get(
+    const struct xds_source *s, struct slice type_url, struct slice name);
+
+/* Sends what is due on every stream that has no answer outstanding. */
+void xds_source_flush(struct xds_source *s);
+
+enum xds_state {
+	XDS_SENT,   /* on its way, or being put in force */
+	XDS_ACKED,  /* in force */
+	XDS_REFUSED /* the client keeps an older one, or none */
+};
+
+const char *xds_state_name(enum xds_state state); /* "acked" */
+
+/* How one resource stands with one client. Borrowed. */
+struct xds_status {
+	struct slice type_url;
+	struct slice name;
+	struct slice version;
+	enum xds_state state;
+	struct slice reason; /* of a refusal */
+};
+
+struct xds_server_ops {
+	/* Does this resource concern this client? NULL: all do. */
+	bool (*concerns)(void *arg, const struct xds_resource *r);
+	/* Borrows the message. */
+	void (*send)(void *arg, const struct codec_delta_response *m);
+	/* Acknowledged or refused. May be NULL. */
+	void (*on_status)(void *arg, const struct xds_status *s);
+};
+
+/* `ops` is kept. */
+struct xds_server_stream *xds_server_stream_new(
+    struct xds_source *s, const struct xds_server_ops *ops, void *arg);
+void xds_server_stream_free(struct xds_server_stream **sp);
+
+/*
+ * One message of the client; answers are sent from inside. On failure the
+ * stream is to be closed with these words: ERR_UNSUPPORTED (no such type),
+ * ERR_LIMIT (too many names, too long), ERR_PROTOCOL.
+ */
+MUST_USE enum err xds_server_stream_request(struct xds_server_stream *s,
+    const struct codec_delta_request *m, struct fault *why);
+
+/*
+ * Asks `concerns` again for every resource of the type: the client's
+ * interests changed. Goes out with the next flush.
+ */
+void xds_server_stream_refilter(
+    struct xds_server_stream *s, struct slice type_url);
+
+/* Everything that was sent and is not removed. */
+void xds_server_stream_each(const struct xds_server_stream *s,
+    void (*each)(void *arg, const struct xds_status *status), void *arg);
+
+/* True if nothing is due and no answer is outstanding. */
+bool xds_server_stream_is_quiet(const struct xds_server_stream *s);
+
+/* --- the client's side ---------------------------------------------------- */
+
+struct xds_client;
+
+/*
+ * A batch that the server sent: resources that are new or changed, and names
+ * that are gone. The owner puts it in force (which may take turns of the
+ * loop), refuses single ones, then settles it. Until then the former set
+ * stands in xds_client_each().
+ */
+struct xds_update {
+	struct slice type_url;
+	const struct codec_delta_resource *resources;
+	size_t resource_count;
+	const struct slice *removed;
+	size_t removed_count;
+};
+
+/* Words for the server and for `meshd status`; copies. Twice: the last. */
+void xds_update_refuse(
+    struct xds_update *u, size_t resource_index, struct slice reason);
+
+/*
+ * What was not refused is in force: it becomes part of the set, and the server
+ * gets ACK or NACK. Exactly once; after xds_client_free() too.
+ */
+void xds_update_settle(struct xds_update **up);
+
+struct xds_client_ops {
+	/* Borrows the message. */
+	void (*send)(void *arg, const struct codec_delta_request *m);
+	/* Owns `u` from here on, until it settles it. */
+	void (*on_update)(void *arg, struct xds_update *u);
+};
+
+/* `ops` is kept; node id and cluster are copied. */
+struct xds_client *xds_client_new(const struct xds_client_ops *ops, void *arg,
+    struct slice node_id, struct slice node_cluster);
+void xds_client_free(struct xds_client **cp);
+
+/*
+ * An empty name subscribes to everything of the type that concerns us. Sent at
+ * once when connected. ERR_LIMIT past XDS_TYPES_MAX or XDS_NAMES_MAX.
+ */
+MUST_USE enum err xds_client_subscribe(
+    struct xds_client *c, struct slice type_url, struct slice name);
+
+/* What was held under this subscription alone is dropped from the set. */
+void xds_client_unsubscribe(
+    struct xds_client *c, struct slice type_url, struct slice name);
+
+/* A new stream is up: says what is wanted and what is there already. */
+void xds_client_connected(struct xds_client *c);
+
+/* The stream is gone; the set stays. */
+void xds_client_disconnected(struct xds_client *c);
+
+/*
+ * One message of the server. On failure the stream is to be closed:
+ * ERR_PROTOCOL (a type that was not asked for, no nonce), ERR_LIMIT. A
+ * resource that comes twice in one message is refused to the server in words,
+ * with the whole message.
+ */
+MUST_USE enum err xds_client_response(
+    struct xds_client *c, const struct codec_delta_response *m);
+
+/* True when every subscribed type was answered and settled on this stream. */
+bool xds_client_is_synced(const struct xds_client *c);
+
+/* Puts a resource into the set without a server: from the snapshot. */
+MUST_USE enum err xds_client_restore(
+    struct xds_client *c, const struct xds_resource *r);
+
+/* The set that is in force. `owner` is NULL. */
+void xds_client_each(const struct xds_client *c,
+    void (*each)(void *arg, const struct xds_resource *r), void *arg);
+
+/* What was refused and why, until a later version or removal settles it. */
+void xds_client_each_refused(const struct xds_client *c,
+    void (*each)(void *arg, const struct xds_status *status), void *arg);
+
+/* --- the snapshot --------------------------------------------------------- */
+
+/*
+ * The client's set as a file: a version, a length and a SHA-256 sum, so that
+ * what the disk did to it is found out. Encode on the loop, write with
+ * file_replace() in a job. ERR_LIMIT when `out` is full.
+ */
+MUST_USE enum err xds_snapshot_encode(
+    const struct xds_client *c, struct buf *out);
+
+/* Calls `each`, borrowed, only if all of it is whole: else ERR_CORRUPT, or
+ * ERR_UNSUPPORTED for a newer version. */
+MUST_USE enum err xds_snapshot_decode(struct slice bytes,
+    void (*each)(void *arg, const struct xds_resource *r), void *arg,
+    struct fault *why);
+
+enum { XDS_SNAPSHOT_MAX = 256 << 20 }; /* bytes */
+
+/*
+ * Reads the file into the client, at start-up. ERR_NOT_FOUND: none yet. A bad
+ * one is renamed to <path>.bad, with a warning in the log, and the client
+ * starts empty: ERR_CORRUPT or ERR_UNSUPPORTED.
+ */
+MUST_USE enum err xds_snapshot_load(
+    const char *path, struct xds_client *c, struct fault *why);
+
+/* --- when to try which server --------------------------------------------- */
+
+enum { XDS_BACKOFF_MIN_MS = 100, XDS_BACKOFF_MAX_MS = 10000 };
+
+/* Addresses in turn; each round waits longer, with full jitter. */
+struct xds_backoff {
+	struct rng rng;
+	size_t servers;
+	size_t next;     /* server to try */
+	unsigned rounds; /* without success */
+};
+
+/* `seed` scatters the agents; begins with a random server. */
+void xds_backoff_init(struct xds_backoff *b, size_t servers, uint64_t seed);
+
+/* Which server to try, and how long to wait before. The first is at once. */
+size_t xds_backoff_next(struct xds_backoff *b, uint64_t *out_delay_ms);
+
+/* The stream brought something: the next failure begins anew. */
+void xds_backoff_success(struct xds_backoff *b);
+
+#endif
