@@ -200,21 +200,24 @@ struct tls_chain *tls_trust_roots(
 
 /* The peer of an open stream, or the leaf of a verified chain. */
 struct tls_peer {
-	char uri[NAME_SPIFFE_MAX + 1];
+	const char *uri;          /* lies behind the struct */
 	struct identity identity; /* borrows from uri */
 	struct tls_pin pin;       /* of the leaf's key */
 	char serial[2 * TLS_SERIAL_MAX + 1];
 	int64_t not_after_ms;
 };
 
+void tls_peer_free(struct tls_peer **pp);
+
 /*
  * The chain (leaf first) ends in a root of its own trust domain at that time,
  * and the leaf is a SPIFFE X.509-SVID of our shape: one URI SAN, CA:false,
  * key usage critical with digitalSignature and without keyCertSign and
  * cRLSign, both EKUs if any (SPIFFE X509-SVID §2-4). ERR_AUTH, ERR_EXPIRED.
+ * `out` may be NULL.
  */
 MUST_USE enum err tls_chain_verify(const struct tls_chain *chain,
-    const struct tls_trust *trust, int64_t now_ms, struct tls_peer *out,
+    const struct tls_trust *trust, int64_t now_ms, struct tls_peer **out,
     struct fault *why);
 
 /* --- streams -------------------------------------------------------------- */
@@ -259,12 +262,18 @@ struct tls_client_spec {
 	struct tls_config *config;
 	struct tls_identity *identity; /* NULL: anonymous (join) */
 	struct tls_trust *trust;
-	/* The peer is one of these; all of one trust domain. */
+	/*
+	 * The peer is one of these, all of one trust domain. An account "*",
+	 * as in S("spiffe://d/ns/x/sa/" "*"), stands for any of the namespace.
+	 */
 	const struct slice *expected;
 	size_t expected_count;
 	/* Or, with none: anybody of this domain. */
 	struct slice trust_domain;
-	/* Join: the top of the presented chain is the root of this key. */
+	/*
+	 * Join: the top of the presented chain is the root of this key. The
+	 * peer is still one of `expected`, or of `trust_domain`.
+	 */
 	const struct tls_pin *root_pin;
 	struct slice sni; /* SLICE_NONE sends none */
 };
@@ -319,12 +328,9 @@ struct slice tls_stream_sni(const struct stream *s);
  * freed, i.e. in on_close as well. */
 const struct fault *tls_stream_fault(const struct stream *s);
 
-/* Heap bytes that this connection holds now, streams below not counted. */
-size_t tls_stream_memory(const struct stream *s);
-
 /*
  * New keys for what we send from the next record on (RFC 8446 §4.6.3), and
- * with `ask` for what the peer sends. ERR_UNSUPPORTED in a build without it.
+ * with `ask` for what the peer sends. ERR_INVALID when it is not open.
  */
 MUST_USE enum err tls_stream_update_keys(struct stream *s, bool ask);
 

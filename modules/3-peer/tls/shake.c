@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * shake — handshakes, a bounded number of steps a turn.
+ *
+ * All handshakes of one loop share a budget, so that a thousand new clients
+ * delay the streams that are open by a few milliseconds at a time and not by a
+ * second. Who comes too late waits in a queue, first come first served, and is
+ * not read from meanwhile.
+ */
+#include "session.h"
+
+/* About five whole handshakes of one side. */
+enum { STEPS_A_TURN = 80 };
+
+/* What one loop has spent in this turn; there while somebody shakes hands. */
+struct turn {
+	struct list link;
+	struct loop *loop;
+	struct list waiting; /* struct shake.link */
+	struct loop_later later;
+	unsigned spent;
+};
+
+/* Few: one a loop, and a thread has one loop. */
+static __thread struct list turns;
+
+static void on_turn_end(void *arg);
+
+static struct turn *
+turn_of(struct loop *loop)
+{
+	struct turn *turn;
+
+	if (turns.next == NULL)
+		list_init(&turns);
+	LIST_EACH (&turns, it) {
+		turn = CONTAINER(it, struct turn, link);
+		if (turn->loop == loop)
+			return turn;
+	}
+	turn = mem_new(sizeof(*turn));
+	turn->loop = loop;
+	list_init(&turn->waiting);
+	loop_later_init(&turn->later, on_turn_end, turn);
+	loop_later(loop, &turn->later);
+	list_push_back(&turns, &turn->link);
+	return turn;
+}
+
+void
+shake_end(struct tls *t)
+{
+	struct shake *h = TAKE(t->shake);
+
+	if (h == NULL)
+		return;
+	timer_clear(&t->timer);
+	list_remove(&h->link);
+	verify_fini(&h->verify);
+	expected_fini(&h->expected);
+	tls_trust_unref(&h->trust);
+	mem_free(&h);
+}
+
+/* The library's answer is never the only one: ours has to be there too. */
+static bool
+is_good(struct tls *t)
+{
+	const struct tls_config_spec *spec = &t->config->spec;
+	struct verify *v = &t->shake->verify;
+	bool needed = spec->role == TLS_CLIENT || spec->ask == TLS_ASK_REQUIRED;
+
+	if (!v->began && !needed)
+		return true;
+	if (v->good)
+		return true;
+	tls_fail(t, ERR_AUTH, "the peer was not verified");
+	return false;
+}
+
+static bool
+has_protocol(struct tls *t)
+{
+	const struct tls_config *c = t->config;
+
+	if (c->spec.role == TLS_SERVER || c->alpn[0] == NULL ||
+	    mbedtls_ssl_get_alpn_protocol(&t->ssl) != NULL)
+		return true;
+	tls_fail(t, ERR_TLS, "the server chose no application protocol (ALPN)");
+	return false;
+}
+
+static void
+complete(struct tls *t)
+{
+	if (!is_good(t) || !has_protocol(t))
+		return;
+	t->peer = TAKE(t->shake->verify.peer);
+	t->root = TAKE(t->shake->verify.root);
+	shake_end(t);
+	mbedtls_ssl_drop_peer_cert(&t->ssl); /* its identity is in t->peer */
+	idle_detach(t);
+	/* Before open: the owner may pause and resume from there on. */
+	if (stream_is_paused(&t->s))
+		stream_pause(t->s.below, STREAM_PAUSE_ABOVE);
+	stream_emit_open(&t->s);
+	if (buf_len(&t->out) > 0 || t->s.shut)
+		loop_later_flush(t->s.loop, &t->flush);
+	record_read(t);
+}
+
+static void
+wait_for_turn(struct tls *t, struct turn *turn)
+{
+	if (t->shake->link.next == NULL)
+		list_push_back(&turn->waiting, &t->shake->link);
+	stream_pause(t->s.below, STREAM_PAUSE_HANDSHAKE);
+}
+
+void
+shake_run(struct tls *t)
+{
+	struct turn *turn = turn_of(t->s.loop);
+
+	while (turn->spent < STEPS_A_TURN) {
+		int code = mbedtls_ssl_handshake_step(&t->ssl);
+
+		turn->spent++;
+		if (code == MBEDTLS_ERR_SSL_WANT_READ) {
+			if (t->below_ended)
+				tls_fail(t, ERR_RESET,
+				    "the peer closed the connection during "
+				    "the handshake");
+			return;
+		}
+		if (code != 0) {
+			tls_fail_code(t, code);
+			return;
+		}
+		if (mbedtls_ssl_is_handshake_over(&t->ssl)) {
+			complete(t);
+			return;
+		}
+	}
+	wait_for_turn(t, turn);
+}
+
+static void
+go_on(struct shake *h)
+{
+	struct tls *t = h->owner;
+
+	list_remove(&h->link);
+	stream_resume(t->s.below, STREAM_PAUSE_HANDSHAKE);
+	shake_run(t);
+}
+
+static void
+on_turn_end(void *arg)
+{
+	struct turn *turn = arg;
+
+	turn->spent = 0;
+	while (turn->spent < STEPS_A_TURN && !list_empty(&turn->waiting))
+		go_on(CONTAINER(turn->waiting.next, struct shake, link));
+	if (!list_empty(&turn->waiting)) {
+		loop_later(turn->loop, &turn->later);
+		return;
+	}
+	list_remove(&turn->link);
+	mem_free(&turn);
+}
