@@ -229,7 +229,7 @@ struct gossip_config {
 	struct addr advertise; /* what others send to; port 0 takes bind's */
 	struct slice saved;    /* of gossip_save(), or empty; not kept */
 	struct net_factory *factory; /* where its sockets come from; kept */
-	gossip_event_cb on_event;    /* may call any function here but close */
+	gossip_event_cb on_event;    /* may call any function here */
 	void *arg;
 };
 
@@ -317,6 +317,7 @@ MUST_USE enum err gossip_save(const struct gossip *g, struct buf *out);
 	X(drop_signature, "records with a wrong signature")                    \
 	X(drop_granted, "offers outside their voucher")                        \
 	X(drop_limit, "members or records past a limit, or out of memory")     \
+	X(drop_send, "packets that the socket had no room for")                \
 	X(drop_stranger, "accusations by who is no member")                    \
 	X(drop_saved, "saved peers that were damaged")                         \
 	X(probes, "probes made")                                               \

@@ -6,8 +6,9 @@
  * than the table and never carries what is wrong by now. Entries lie in tiers
  * by how often they were told; within a tier the newest comes first. When each
  * of n members tells it t times, one stays ignorant with about e^-t: t is
- * SPREAD_MULTIPLE * (1 + ceil(log10(n + 1))), four more than memberlist's, which
- * in a pool of 50 misses somebody at one of sixty updates. Digests find the rest.
+ * SPREAD_MULTIPLE * (1 + ceil(log10(n + 1))), four more than memberlist's,
+ * which in a pool of 50 misses somebody at one of sixty updates. Digests find
+ * the rest.
  */
 #include "core.h"
 
