@@ -187,7 +187,8 @@ SIM_LAYERS := 5
 suite_paths = $(call quotes,tests/unit $(wildcard tests/$1/support) \
     $(call below,$(SIM_LAYERS)))
 # Fuzzers and the programs of other suites see all public headers.
-all_paths = $(call quotes,tests/unit $(call below,9)) \
+all_paths = $(call quotes,tests/unit tests/third_party/support \
+    third_party/mbedtls/alt $(call below,9)) \
     $(patsubst %,-isystem $(TP)/include/%,$(TP_NAMES))
 
 # $(call paths,file.c): the include path of any C file in the tree
@@ -229,7 +230,8 @@ $(O)/lib/$1.a: $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)) \
 $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)): \
     | $(patsubst %,$(GEN)/%.pb-c.h,$(call protos,$1))
 $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)) \
-    $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/unit/$1/*.c)): \
+    $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/unit/$1/*.c \
+    tests/unit/$1/support/*.c)): \
     $(OWNS_$1:%=$(TP)/stamp/%)
 endef
 $(foreach m,$(BUILDABLE),$(eval $(call module_rules,$m)))
@@ -342,9 +344,12 @@ $(TP)/stamp/%: $(shell find third_party -type f 2>/dev/null)
 	@third_party/build.sh $*
 $(TP)/stamp/mbedtls-awslc: $(TP)/stamp/awslc
 
-THIRD := $(wildcard tests/third_party/*.c)
-$(foreach s,$(THIRD),$(eval $(call test_rule,$s,,$(UNIT_MAIN))))
-$(THIRD:%.c=$(O)/obj/%.o): $(TP_STAMPS)
+# The hooks are there only over AWS-LC.
+THIRD := $(filter-out $(if $(filter mbedtls,$(CRYPTO)),%/curve.c %/gcm.c), \
+    $(wildcard tests/third_party/*.c))
+$(foreach s,$(THIRD),$(eval $(call test_rule,$s,, \
+    $(UNIT_MAIN) $(call support,tests/third_party))))
+$(THIRD:%.c=$(O)/obj/%.o) $(call support,tests/third_party): $(TP_STAMPS)
 check-third: $(THIRD:%.c=$(O)/%)
 	@tests/run.sh $(O)/results/third $^
 
@@ -360,31 +365,56 @@ check-e2e: all
 
 # --- all of it ---------------------------------------------------------------
 
-C_SUITES := unit sim oom io fuzz
-.PHONY: check check-asan check-tsan check-all-suites
 # Each suite runs even if one before it failed; the summary decides.
+.PHONY: check check-asan check-tsan check-suites
 check:
-	@tests/check.sh '$(BUILD)' '$(MAKE)' third unit sim oom io fuzz e2e \
-	    lint asan tsan
+	+@tests/check.sh '$(O)' '$(MAKE)' third unit sim oom io fuzz e2e lint \
+	    asan tsan
+check-suites:
+	+@tests/check.sh '$(O)' '$(MAKE)' unit sim oom io fuzz e2e
 check-asan:
-	@tests/check.sh '$(BUILD)/asan' \
-	    '$(MAKE) SANITIZE=address,undefined' $(C_SUITES) e2e
+	+@$(MAKE) --no-print-directory SANITIZE=address,undefined check-suites
 check-tsan:
-	@tests/check.sh '$(BUILD)/tsan' \
-	    '$(MAKE) SANITIZE=thread' $(C_SUITES) e2e
+	+@$(MAKE) --no-print-directory SANITIZE=thread check-suites
 
 # --- lint, format, coverage, man ---------------------------------------------
 
-OUR_C = $(shell git ls-files --cached --others --exclude-standard \
-    'main.c' 'modules/*.[ch]' 'tests/*.[ch]' 'third_party/*.[ch]')
+# Those that git knows, or would if they were added.
+OUR_FILES = $(wildcard $(shell git ls-files --cached --others \
+    --exclude-standard))
+OUR_C = $(filter %.c %.h,$(OUR_FILES))
 .PHONY: lint format coverage man
-lint: $(TP_STAMPS)
-	@tests/lint/run.sh $(O)/results/lint '$(MAKE)'
-# What the lint scripts need to know of a file: its flags.
-.PHONY: print-flags
-print-flags:
-	@$(foreach f,$(FILES),echo '$f' $(subst ','\'', \
-	    $(BASE_FLAGS) $(WARNINGS) $(DEFINES) $(call paths,$f));)
+lint:
+	+@tests/lint/run.sh '$(O)/results/lint' '$(MAKE)'
+
+# The parts of lint, each a line of its summary.
+.PHONY: lint-style lint-format lint-shell lint-tidy lint-analyzer
+lint-style:
+	@$(PYTHON) tests/lint/style.py $(sort $(OUR_FILES))
+lint-format:
+	@clang-format --dry-run -Werror $(sort $(OUR_C))
+lint-shell:
+	@shellcheck $$(grep -lE '^#!/bin/(ba)?sh' $(OUR_FILES))
+
+# An object is newer than all that its source includes, so what was found
+# clean stays so until one of them changes.
+LINT_C := $(wildcard main.c) $(foreach m,$(BUILDABLE),$(call sources,$m))
+lint-tidy: $(LINT_C:%.c=$(O)/lint/%.tidy)
+lint-analyzer: $(LINT_C:%.c=$(O)/lint/%.analyzer)
+$(O)/lint/%.tidy: %.c $(O)/obj/%.o .clang-tidy
+	@mkdir -p $(@D)
+	@$(call say,TIDY,$<)
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' $< -- $(BASE_FLAGS) \
+	    $(DEFINES) $(call paths,$<) >$@.log 2>/dev/null \
+	    || { cat $@.log; exit 1; }
+	@touch $@
+$(O)/lint/%.analyzer: %.c $(O)/obj/%.o tests/lint/analyzer.sh \
+    tests/lint/analyzer-known
+	@mkdir -p $(@D)
+	@$(call say,ANALYZE,$<)
+	$(Q)tests/lint/analyzer.sh gcc $(BASE_FLAGS) $(DEFINES) \
+	    $(call paths,$<) -O1 -c $< -o /dev/null
+	@touch $@
 format:
 	clang-format -i $(OUR_C)
 coverage:

@@ -15,7 +15,7 @@ status=$?
 names=$(sed -n "s/.*warning: Using '\([^']*\)' in statically.*/\1/p" "$log" |
     sort -u)
 for name in $names; do
-	if ! grep -q "^$name[[:space:]]" "$known"; then
+	if ! grep -q "^${name}[[:space:]]" "$known"; then
 		echo "static link: a new use of $name" >&2
 		cat "$log" >&2
 		status=1

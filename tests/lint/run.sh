@@ -1,0 +1,25 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# run.sh — runs the parts of lint, all of them, and counts.
+#
+#	tests/lint/run.sh RESULT MAKE
+
+result=$1
+make=$2
+mkdir -p "$(dirname "$result")"
+rm -f "$result"
+passed=0
+failed=0
+for part in lint-style lint-format lint-shell man lint-tidy lint-analyzer; do
+	if $make --no-print-directory -k "$part"; then
+		echo "  ok      $part"
+		passed=$((passed + 1))
+	else
+		echo "  FAILED  $part"
+		failed=$((failed + 1))
+	fi
+done
+echo "lint $passed $failed" >"$result"
+echo "lint: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

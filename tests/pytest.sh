@@ -1,0 +1,44 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# pytest.sh — runs pytest and writes what it counted.
+#
+#	tests/pytest.sh RESULT PYTHON FOLDER... [PYTEST-OPTION...]
+#
+# A skipped test counts as failed: it was to show something and did not.
+
+result=$1
+python=$2
+suite=$(basename "$result")
+shift 2
+rm -f "$result"
+case ${1:-} in
+'' | -*)
+	echo "$suite: nothing there yet"
+	exit 0
+	;;
+esac
+mkdir -p "$(dirname "$result")"
+report=$result.xml
+rm -f "$report"
+
+status=0
+"$python" -m pytest -p no:cacheprovider --junitxml="$report" "$@" || status=$?
+
+[ -s "$report" ] || exit 1
+"$python" - "$report" "$suite" "$status" >"$result" <<'END'
+import sys
+from xml.etree import ElementTree
+
+report, suite, status = sys.argv[1:]
+total = bad = 0
+for s in ElementTree.parse(report).getroot().iter("testsuite"):
+    total += int(s.get("tests"))
+    bad += sum(int(s.get(k)) for k in ("failures", "errors", "skipped"))
+if status != "0" and bad == 0:
+    bad = 1
+print(suite, max(total - bad, 0), bad)
+END
+read -r suite passed failed <"$result"
+echo "$suite: $passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$status" -eq 0 ]
