@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "layout.h"
-#include "nearest.h"
 #include "validate.h"
 
 static void decode_message(

@@ -6,7 +6,6 @@
 #include <time.h>
 
 #include "envelope.h"
-#include "nearest.h"
 #include "rows.h"
 #include "validate.h"
 

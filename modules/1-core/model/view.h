@@ -337,7 +337,10 @@ void view_unref(struct view **vp);
 
 uint64_t view_generation(const struct view *v);
 
-/* A hash of all that it says, the generation apart. */
+/*
+ * A hash of all that it says, the generation apart; equal views have equal
+ * ones. Made anew at each call: not for a request's path.
+ */
 uint64_t view_fingerprint(const struct view *v);
 
 /* Arrays of pointers to rows, in a fixed order; they live as long as `v`. */

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "http_fields.h"
-#include "nearest.h"
 #include "retry_words.h"
 #include "rows.h"
 

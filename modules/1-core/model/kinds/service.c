@@ -3,7 +3,6 @@
  * service — the fields of the core Service.
  */
 #include "kinds.h"
-#include "nearest.h"
 #include "resource.h"
 #include "rows.h"
 #include "validate.h"

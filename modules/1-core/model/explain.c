@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * explain — what would happen to one request, and why, as a tree.
+ */
+#include "explain.h"
+#include "tree.h"
+
+struct story {
+	struct tree t;
+	const struct view *v;
+	const struct explain_request *ask;
+	struct value *root;
+	struct value *rules;
+};
+
+/* --- the request ---------------------------------------------------------- */
+
+static struct slice
+or_else(struct slice s, struct slice otherwise)
+{
+	return s.len > 0 ? s : otherwise;
+}
+
+static bool
+header_of(void *arg, struct slice name, struct slice *out)
+{
+	const struct explain_request *r = arg;
+
+	for (size_t i = 0; i < r->header_count; i++)
+		if (slice_eq_nocase(r->headers[i].key, name)) {
+			*out = r->headers[i].value;
+			return true;
+		}
+	return slice_eq(name, S("host")) ? (*out = r->authority).len > 0
+					 : false;
+}
+
+static struct http_attrs
+attrs_of(const struct explain_request *r, const struct view_host *h)
+{
+	return (struct http_attrs){
+	    .method = or_else(r->method, S("GET")),
+	    .scheme = or_else(r->scheme, S("http")),
+	    .authority = or_else(r->authority, r->host),
+	    .path = or_else(r->path, S("/")),
+	    .port = h->port != 0 ? h->port : r->port,
+	    .header = header_of,
+	    .arg = (void *)(uintptr_t)r,
+	};
+}
+
+static void
+put_request(struct story *s, const struct http_attrs *a)
+{
+	const struct labels headers = {s->ask->headers, s->ask->header_count};
+	struct value *map = tree_map(&s->t);
+
+	tree_put_text(&s->t, map, "method", a->method);
+	tree_put_text(&s->t, map, "scheme", a->scheme);
+	tree_put_text(&s->t, map, "authority", a->authority);
+	tree_put_text(&s->t, map, "path", a->path);
+	tree_put(&s->t, map, "headers", tree_labels(&s->t, &headers));
+	tree_put(&s->t, s->root, "request", map);
+}
+
+/* --- the end of it -------------------------------------------------------- */
+
+static void
+put_outcome(
+    struct story *s, unsigned status, enum flow_flag flag, struct slice reason)
+{
+	struct value *map = tree_map(&s->t);
+
+	tree_put_int(&s->t, map, "status", status);
+	tree_put_text(&s->t, map, "flag", slice_str(flow_flag_letters(flag)));
+	tree_put_text(&s->t, map, "reason",
+	    or_else(reason, slice_str(flow_flag_words(flag))));
+	tree_put(&s->t, s->root, "outcome", map);
+}
+
+static struct value *
+destination(struct story *s, const struct view_destination *d, uint32_t total)
+{
+	struct value *map = tree_destination(&s->t, d, total);
+	struct value *endpoints = tree_list(&s->t);
+	const struct view_cluster *c = d->cluster;
+
+	if (c == NULL)
+		return map;
+	tree_put_text(
+	    &s->t, map, "balancer", slice_str(tree_balancer(c->balancer)));
+	if (c->origin.key.kind.len > 0)
+		tree_put_text(
+		    &s->t, map, "origin", tree_origin(&s->t, &c->origin));
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		tree_add(
+		    &s->t, endpoints, tree_endpoint(&s->t, c->endpoints[i]));
+	tree_put(&s->t, map, "endpoints", endpoints);
+	tree_put_int(&s->t, map, "usable", (int64_t)c->usable_count);
+	return map;
+}
+
+/* Told of one destination; with several, only of what all have in common. */
+static void
+judge(struct story *s, const struct view_destination *items, size_t count,
+    uint32_t total)
+{
+	enum flow_flag flag = FLOW_OK;
+	struct slice reason = S("");
+	size_t bad = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct view_destination *d = &items[i];
+		bool taken = count == 1 || total == 0 ? i == 0 : d->weight > 0;
+
+		if (!taken || (d->cluster && d->cluster->usable_count > 0))
+			continue;
+		bad++;
+		flag = d->cluster != NULL ? FLOW_NO_ENDPOINT : d->flag;
+		reason = d->missing;
+	}
+	if (bad == 0)
+		put_outcome(s, 0, FLOW_OK, S("goes to a living endpoint"));
+	else if (bad == count)
+		put_outcome(s, 503, flag, reason);
+	else
+		put_outcome(s, 0, flag,
+		    tree_printf(&s->t, "some of it is answered 503: %.*s",
+			SLICE_ARG(or_else(
+			    reason, slice_str(flow_flag_words(flag))))));
+}
+
+static void
+put_destinations(struct story *s, const struct view_destination *items,
+    size_t count, uint32_t total)
+{
+	struct value *list = tree_list(&s->t);
+
+	if (count == 1 && items[0].cluster != NULL)
+		tree_put_text(
+		    &s->t, s->root, "clusterMatched", items[0].cluster->name);
+	for (size_t i = 0; i < count; i++)
+		tree_add(&s->t, list, destination(s, &items[i], total));
+	tree_put(&s->t, s->root, "destinations", list);
+	judge(s, items, count, total);
+}
+
+/* --- rules ---------------------------------------------------------------- */
+
+static struct slice
+why_not(struct story *s, const struct view_step *step)
+{
+	struct slice wanted;
+
+	if (step->matched)
+		return S("");
+	if (step->failed == NULL)
+		return S("another port was called");
+	wanted = tree_condition(&s->t, step->failed);
+	if (step->has_actual)
+		return tree_printf(&s->t, "not so: %.*s; it is \"%.*s\"",
+		    SLICE_ARG(wanted),
+		    SLICE_ARG(slice_sub(step->actual, 0, 200)));
+	return tree_printf(&s->t, "not so: %.*s", SLICE_ARG(wanted));
+}
+
+static void
+on_step(void *arg, const struct view_step *step)
+{
+	struct story *s = arg;
+	struct value *map = tree_map(&s->t);
+	size_t rule = step->route ? step->route->index : step->tcp->index;
+	const struct origin *o =
+	    step->route ? &step->route->origin : &step->tcp->origin;
+	struct origin at = *o;
+
+	if (step->match != NULL && step->match->line > 0 && at.line > 0)
+		at.line = step->match->line;
+	tree_put_int(&s->t, map, "rule", (int64_t)rule);
+	if (step->route != NULL)
+		tree_put_text(&s->t, map, "name", step->route->name);
+	if (step->match != NULL) {
+		tree_put_int(
+		    &s->t, map, "match", step->match - step->route->matches);
+		tree_put_text(&s->t, map, "matchName", step->match->name);
+	}
+	tree_put_text(&s->t, map, "origin", tree_origin(&s->t, &at));
+	tree_put_bool(&s->t, map, "matched", step->matched);
+	tree_put_text(&s->t, map, "why", why_not(s, step));
+	tree_add(&s->t, s->rules, map);
+}
+
+static void
+put_route(struct story *s, const struct view_http_choice *c,
+    const struct http_attrs *a)
+{
+	const struct view_http_route *r = c->route;
+	struct slice path = a->path;
+	bool both =
+	    r->name.len > 0 && c->match != NULL && c->match->name.len > 0;
+
+	/* Upstream's name for the logs: route and match with a dot. */
+	tree_put_text(&s->t, s->root, "routeMatched",
+	    both ? tree_printf(&s->t, "%.*s.%.*s", SLICE_ARG(r->name),
+		       SLICE_ARG(c->match->name))
+		 : r->name);
+	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
+	tree_put_text(
+	    &s->t, s->root, "timeout", tree_duration(&s->t, r->timeout_us));
+	tree_put(&s->t, s->root, "retries", tree_retry(&s->t, &r->retry));
+	if (r->rewrite_uri &&
+	    view_rewrite_path(c, a->path, s->t.arena, &path) != OK)
+		s->t.full = true;
+	if (r->rewrite_uri)
+		tree_put_text(&s->t, s->root, "rewrittenPath", path);
+	tree_put_text(&s->t, s->root, "rewrittenAuthority", r->new_authority);
+	tree_put(
+	    &s->t, s->root, "requestHeaders", tree_headers(&s->t, &r->request));
+	tree_put(&s->t, s->root, "responseHeaders",
+	    tree_headers(&s->t, &r->response));
+}
+
+static void
+tell_http(struct story *s, const struct view_host *h)
+{
+	struct view_trace trace = {on_step, s};
+	struct http_attrs a = attrs_of(s->ask, h);
+	struct view_http_choice c;
+
+	put_request(s, &a);
+	c = view_route_http(h, &a, &trace);
+	tree_put(&s->t, s->root, "rules", s->rules);
+	if (c.route == NULL) {
+		put_outcome(s, 404, FLOW_NO_ROUTE, S(""));
+		return;
+	}
+	put_route(s, &c, &a);
+	put_destinations(s, c.route->destinations, c.route->destination_count,
+	    c.route->weight_total);
+}
+
+static void
+tell_tcp(struct story *s, const struct view_host *h)
+{
+	struct view_trace trace = {on_step, s};
+	const struct view_tcp_route *r = view_route_tcp(h, h->port, &trace);
+
+	tree_put_text(&s->t, s->root, "note",
+	    S("the port declares no HTTP, so rules for requests are not "
+	      "asked; name it http-… or set appProtocol"));
+	tree_put(&s->t, s->root, "rules", s->rules);
+	if (r == NULL) {
+		put_outcome(s, 0, FLOW_NO_ROUTE, S(""));
+		return;
+	}
+	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
+	put_destinations(
+	    s, r->destinations, r->destination_count, r->weight_total);
+}
+
+/* --- the host ------------------------------------------------------------- */
+
+static const struct view_host *
+find_listener(struct story *s)
+{
+	const struct view_upstream *u =
+	    view_find_upstream(s->v, s->ask->upstream);
+	struct value *map = tree_map(&s->t);
+
+	if (u == NULL) {
+		put_outcome(s, 0, FLOW_NO_ROUTE,
+		    tree_printf(&s->t, "there is no listener named %.*s",
+			SLICE_ARG(s->ask->upstream)));
+		return NULL;
+	}
+	tree_put_text(&s->t, map, "name", u->name);
+	tree_put_text(&s->t, map, "address", tree_addr(&s->t, &u->listen));
+	tree_put_text(&s->t, map, "identity", u->identity);
+	tree_put(&s->t, s->root, "listener", map);
+	if (u->host == NULL)
+		put_outcome(s, 503, FLOW_NO_CLUSTER, u->missing);
+	return u->host;
+}
+
+static const struct view_host *
+find_host(struct story *s)
+{
+	const struct view_host *h;
+
+	if (s->ask->upstream.len > 0)
+		return find_listener(s);
+	h = view_find_host(s->v, s->ask->host, s->ask->port);
+	if (h != NULL)
+		return h;
+	h = view_find_host(s->v, s->ask->host, 0);
+	if (h != NULL)
+		put_outcome(s, 404, FLOW_NO_ROUTE,
+		    tree_printf(&s->t, "%.*s has no port %u",
+			SLICE_ARG(h->host), (unsigned)s->ask->port));
+	else
+		put_outcome(s, 404, FLOW_NO_ROUTE,
+		    tree_printf(&s->t,
+			"no service and no rule is known for %.*s",
+			SLICE_ARG(s->ask->host)));
+	return NULL;
+}
+
+struct value *
+model_explain(const struct view *v, const struct explain_request *request,
+    struct arena *arena)
+{
+	struct story s = {.t = {.arena = arena}, .v = v, .ask = request};
+	const struct view_host *h;
+
+	s.root = tree_map(&s.t);
+	s.rules = tree_list(&s.t);
+	h = find_host(&s);
+	if (h != NULL) {
+		tree_put_text(&s.t, s.root, "virtualHostMatched", h->name);
+		tree_put_text(&s.t, s.root, "protocol",
+		    slice_str(view_protocol_name(h->protocol)));
+		if (view_protocol_is_http(h->protocol))
+			tell_http(&s, h);
+		else
+			tell_tcp(&s, h);
+	}
+	return s.t.full ? NULL : s.root;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * compile — the making of a view, its life, and its lists.
+ */
+#include <stdlib.h>
+
+#include "inside.h"
+
+enum { VIEW_MAGIC = 0x56494557 };
+
+static int
+by_key(const void *a, const void *b)
+{
+	const struct resource *const *x = a;
+	const struct resource *const *y = b;
+	int n = resource_key_cmp(&(*x)->key, &(*y)->key);
+
+	if (n != 0)
+		return n;
+	/* The same one twice: the newer revision is what holds. */
+	return (*x)->revision > (*y)->revision
+		   ? -1
+		   : (*x)->revision < (*y)->revision;
+}
+
+/* References in key order, each key once. */
+static void
+keep_resources(struct view *v, const struct view_input *in)
+{
+	struct rows all = {0};
+	const struct resource *before = NULL;
+
+	for (size_t i = 0; i < in->resource_count; i++)
+		rows_add(&all, (void *)(uintptr_t)in->resources[i]);
+	if (all.count > 0)
+		qsort(all.items, all.count, sizeof(void *), by_key);
+	for (size_t i = 0; i < all.count; i++) {
+		const struct resource *r = all.items[i];
+
+		if (before == NULL || !resource_key_eq(&before->key, &r->key))
+			rows_add(&v->resources, resource_ref(r));
+		before = r;
+	}
+	rows_fini(&all);
+}
+
+static struct slice
+or_else(struct builder *b, struct slice s, struct slice otherwise)
+{
+	return take_copy(b, s.len > 0 ? s : otherwise);
+}
+
+static struct view *
+new_view(const struct view_input *in)
+{
+	struct view *v = mem_new(sizeof(*v));
+
+	v->magic = VIEW_MAGIC;
+	atomic_init(&v->refs, 1);
+	arena_init(&v->arena, VIEW_BYTES_MAX);
+	map_init(&v->host_by_key);
+	map_init(&v->host_first);
+	map_init(&v->cluster_by_name);
+	map_init(&v->upstream_by_name);
+	v->generation = in->generation;
+	return v;
+}
+
+static void
+keep_problems(struct builder *b)
+{
+	struct view_problem *items = take(b, b->problems.count, sizeof(*items));
+
+	for (size_t i = 0; items != NULL && i < b->problems.count; i++)
+		items[i] = *(const struct view_problem *)b->problems.items[i];
+	b->v->problems = items;
+	b->v->problem_count = items != NULL ? b->problems.count : 0;
+}
+
+static void
+builder_fini(struct builder *b)
+{
+	for (size_t i = 0; i < b->services.count; i++)
+		rows_fini(&((struct service_row *)b->services.items[i])->rules);
+	rows_fini(&b->services);
+	rows_fini(&b->virtual_services);
+	rows_fini(&b->rules);
+	rows_fini(&b->wildcard_owners);
+	rows_fini(&b->problems);
+	map_fini(&b->service_by_host, NULL);
+	map_fini(&b->owner_by_host, NULL);
+}
+
+static void
+view_drop(struct view *v)
+{
+	for (size_t i = 0; i < v->resources.count; i++) {
+		struct resource *r = v->resources.items[i];
+
+		resource_unref(&r);
+	}
+	rows_fini(&v->resources);
+	rows_fini(&v->hosts);
+	rows_fini(&v->clusters);
+	rows_fini(&v->wildcards);
+	map_fini(&v->host_by_key, NULL);
+	map_fini(&v->host_first, NULL);
+	map_fini(&v->cluster_by_name, NULL);
+	map_fini(&v->upstream_by_name, NULL);
+	v->magic = 0;
+	arena_fini(&v->arena);
+	mem_free(&v);
+}
+
+enum err
+view_compile(const struct view_input *in, struct view **out, struct fault *why)
+{
+	struct view *v = new_view(in);
+	struct builder b = {.v = v, .in = in};
+
+	map_init(&b.service_by_host);
+	map_init(&b.owner_by_host);
+	v->domain = or_else(&b, in->domain, S("mesh.internal"));
+	v->trust_domain = or_else(&b, in->trust_domain, v->domain);
+	v->root_ns = or_else(&b, in->root_namespace, S("istio-system"));
+	v->ns = or_else(&b, in->ns, S("default"));
+	keep_resources(v, in);
+	if (!b.full) {
+		compile_services(&b);
+		compile_endpoints(&b);
+		compile_owners(&b);
+		compile_hosts(&b);
+		compile_edges(&b);
+		keep_problems(&b);
+	}
+	builder_fini(&b);
+	if (b.full) {
+		view_drop(v);
+		return fault_set(why, ERR_LIMIT,
+		    "the view of this machine needs more than %d bytes",
+		    (int)VIEW_BYTES_MAX);
+	}
+	*out = v;
+	return OK;
+}
+
+struct view *
+view_ref(const struct view *v)
+{
+	struct view *w = (struct view *)(uintptr_t)v;
+
+	CHECK(w->magic == VIEW_MAGIC);
+	atomic_fetch_add_explicit(&w->refs, 1, memory_order_relaxed);
+	return w;
+}
+
+void
+view_unref(struct view **vp)
+{
+	struct view *v = *vp;
+
+	*vp = NULL;
+	if (v == NULL)
+		return;
+	CHECK(v->magic == VIEW_MAGIC);
+	if (atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) == 1)
+		view_drop(v);
+}
+
+uint64_t
+view_generation(const struct view *v)
+{
+	return v->generation;
+}
+
+const struct view_host *const *
+view_hosts(const struct view *v, size_t *out_count)
+{
+	*out_count = v->hosts.count;
+	return (const struct view_host *const *)v->hosts.items;
+}
+
+const struct view_cluster *const *
+view_clusters(const struct view *v, size_t *out_count)
+{
+	*out_count = v->clusters.count;
+	return (const struct view_cluster *const *)v->clusters.items;
+}
+
+const struct view_upstream *
+view_upstreams(const struct view *v, size_t *out_count)
+{
+	*out_count = v->upstream_count;
+	return v->upstreams;
+}
+
+const struct view_exposed *
+view_exposures(const struct view *v, size_t *out_count)
+{
+	*out_count = v->exposed_count;
+	return v->exposed;
+}
+
+const struct view_problem *
+view_problems(const struct view *v, size_t *out_count)
+{
+	*out_count = v->problem_count;
+	return v->problems;
+}

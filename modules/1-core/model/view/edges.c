@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * edges — where this machine meets the mesh: named listeners, exposed ports.
+ */
+#include <stdlib.h>
+
+#include "inside.h"
+
+static void
+add_upstream(struct builder *b, const struct view_upstream_input *in,
+    struct view_upstream *out)
+{
+	struct slice ns = in->ns.len > 0 ? in->ns : b->v->ns;
+	struct slice host = canonical_host(b, in->host, ns);
+
+	out->name = take_copy(b, in->name);
+	out->listen = in->listen;
+	out->ns = take_copy(b, ns);
+	out->account = take_copy(b, in->account);
+	out->identity = identity_of(b, ns, in->account);
+	out->host = view_find_host(b->v, host, in->port);
+	if (out->host == NULL && in->port != 0 &&
+	    view_find_host(b->v, host, 0) != NULL)
+		out->missing = take_printf(b, "%.*s has no port %u",
+		    SLICE_ARG(host), (unsigned)in->port);
+	else if (out->host == NULL)
+		out->missing = take_printf(
+		    b, "there is no service %.*s (yet)", SLICE_ARG(host));
+	(void)map_put(&b->v->upstream_by_name, out->name,
+	    out); /* of two with one name the later is found */
+}
+
+static int
+upstreams_by_name(const void *a, const void *b)
+{
+	const struct view_upstream_input *const *x = a;
+	const struct view_upstream_input *const *y = b;
+	int n = slice_cmp((*x)->name, (*y)->name);
+
+	return n != 0 ? n : addr_cmp(&(*x)->listen, &(*y)->listen);
+}
+
+static void
+compile_upstreams(struct builder *b)
+{
+	struct rows sorted = {0};
+	size_t n = b->in->upstream_count;
+
+	for (size_t i = 0; i < n; i++)
+		rows_add(&sorted, (void *)(uintptr_t)&b->in->upstreams[i]);
+	if (n > 0)
+		qsort(sorted.items, n, sizeof(void *), upstreams_by_name);
+	b->v->upstreams = take(b, n, sizeof(*b->v->upstreams));
+	for (size_t i = 0; i < n && !b->full; i++)
+		add_upstream(b, sorted.items[i], &b->v->upstreams[i]);
+	b->v->upstream_count = b->full ? 0 : n;
+	rows_fini(&sorted);
+}
+
+static int
+exposed_by_port(const void *a, const void *b)
+{
+	const struct view_exposed *x = a, *y = b;
+	int n = (int)x->addr.port - (int)y->addr.port;
+
+	/* An address of its own before any address. */
+	if (n == 0)
+		n = addr_is_any(&x->addr) - addr_is_any(&y->addr);
+	if (n == 0)
+		n = addr_cmp(&x->addr, &y->addr);
+	return n != 0 ? n : slice_cmp(x->host, y->host);
+}
+
+static void
+add_exposed(struct builder *b, const struct view_exposed_input *in,
+    struct view_exposed *out)
+{
+	struct label *labels = take(b, in->labels.count, sizeof(*labels));
+
+	out->service = take_copy(b, in->service);
+	out->ns = take_copy(b, in->ns);
+	out->host = take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(in->service),
+	    SLICE_ARG(in->ns), SLICE_ARG(b->v->domain));
+	out->port = in->port;
+	out->protocol = protocol_of(in->protocol, S(""));
+	out->addr = in->addr;
+	out->target = in->target;
+	out->account = take_copy(b, in->account);
+	out->identity = identity_of(b, in->ns, in->account);
+	for (size_t i = 0; labels != NULL && i < in->labels.count; i++) {
+		labels[i].key = take_copy(b, in->labels.items[i].key);
+		labels[i].value = take_copy(b, in->labels.items[i].value);
+	}
+	out->labels =
+	    (struct labels){labels, labels != NULL ? in->labels.count : 0};
+}
+
+void
+compile_edges(struct builder *b)
+{
+	size_t n = b->in->exposed_count;
+
+	compile_upstreams(b);
+	b->v->exposed = take(b, n, sizeof(*b->v->exposed));
+	for (size_t i = 0; i < n && !b->full; i++)
+		add_exposed(b, &b->in->exposed[i], &b->v->exposed[i]);
+	b->v->exposed_count = b->full ? 0 : n;
+	if (b->v->exposed_count > 0)
+		qsort(
+		    b->v->exposed, n, sizeof(*b->v->exposed), exposed_by_port);
+}

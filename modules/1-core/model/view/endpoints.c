@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * endpoints — who serves which port, in an order that never changes.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "inside.h"
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct view_endpoint_input *const *px = a;
+	const struct view_endpoint_input *const *py = b;
+	const struct view_endpoint_input *x = *px, *y = *py;
+	int n = slice_cmp(x->service_ns, y->service_ns);
+
+	if (n == 0)
+		n = slice_cmp(x->service, y->service);
+	if (n == 0)
+		n = (int)x->service_port - (int)y->service_port;
+	if (n == 0)
+		n = slice_cmp(x->network, y->network);
+	if (n == 0)
+		n = addr_cmp(&x->addr, &y->addr);
+	return n != 0 ? n : slice_cmp(x->node, y->node);
+}
+
+static uint64_t
+endpoint_id(const struct view_endpoint_input *e)
+{
+	char addr[ADDR_TEXT_MAX], text[ADDR_TEXT_MAX + NAME_HOST_MAX];
+
+	(void)snprintf(text, sizeof(text), "%.*s|%s", SLICE_ARG(e->network),
+	    addr_format(&e->addr, addr)); /* networks are short names */
+	return slice_hash_stable(slice_str(text));
+}
+
+static bool
+is_expected(const struct view_service *s, struct slice account)
+{
+	for (size_t i = 0; i < s->account_count; i++)
+		if (slice_eq(s->accounts[i], account))
+			return true;
+	return s->account_count == 0;
+}
+
+/* Whether it may get traffic, and if not, why. */
+static void
+judge(struct builder *b, const struct view_service *s,
+    const struct view_endpoint_input *in, struct view_endpoint *e)
+{
+	static const char *const words[] = {
+	    [VIEW_HEALTHY] = "",
+	    [VIEW_UNHEALTHY] = "its owner says that it is unhealthy",
+	    [VIEW_DRAINING] = "it takes no new traffic",
+	    [VIEW_DOWN] = "its node is down",
+	};
+
+	if (!is_expected(s, in->account))
+		e->reason = take_printf(b,
+		    "account %.*s is none that the Service's annotation %s "
+		    "names",
+		    SLICE_ARG(in->account), "meshd.dev/accounts");
+	else if (in->health != VIEW_HEALTHY)
+		e->reason = in->reason.len > 0 ? take_copy(b, in->reason)
+					       : slice_str(words[in->health]);
+	else if (in->weight == 0)
+		e->reason = S("its weight is 0");
+	e->usable = e->reason.len == 0;
+}
+
+static struct labels
+copy_labels(struct builder *b, const struct labels *l)
+{
+	struct label *items = take(b, l->count, sizeof(*items));
+
+	for (size_t i = 0; items != NULL && i < l->count; i++) {
+		items[i].key = take_copy(b, l->items[i].key);
+		items[i].value = take_copy(b, l->items[i].value);
+	}
+	return (struct labels){items, items != NULL ? l->count : 0};
+}
+
+static void
+fill(struct builder *b, const struct view_service *s,
+    const struct view_endpoint_input *in, struct view_endpoint *e)
+{
+	e->id = endpoint_id(in);
+	e->addr = in->addr;
+	e->tunnel = in->tunnel;
+	e->network = take_copy(b, in->network);
+	e->node = take_copy(b, in->node);
+	e->workload = take_copy(b, in->workload);
+	e->identity = identity_of(b, in->ns, in->account);
+	e->ns = take_copy(b, in->ns);
+	e->account = take_copy(b, in->account);
+	e->labels = copy_labels(b, &in->labels);
+	e->locality = take_copy(b, in->locality);
+	e->weight = in->weight;
+	e->health = in->health;
+	judge(b, s, in, e);
+}
+
+static void
+add(struct builder *b, const struct view_endpoint_input *in, size_t *count)
+{
+	struct slice host =
+	    take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(in->service),
+		SLICE_ARG(in->service_ns), SLICE_ARG(b->v->domain));
+	struct service_row *s = find_service(b, host);
+	struct port_row *p = s ? find_port(s, in->service_port) : NULL;
+
+	if (p == NULL)
+		return; /* discovery hands over only what it matched */
+	if (p->endpoint_count == 0)
+		p->first_endpoint = *count;
+	else if (b->endpoints[*count - 1].id == endpoint_id(in))
+		return; /* told twice */
+	fill(b, &s->row, in, &b->endpoints[*count]);
+	p->endpoint_count++;
+	(*count)++;
+}
+
+void
+compile_endpoints(struct builder *b)
+{
+	struct rows sorted = {0};
+	size_t count = 0;
+
+	b->endpoints = take(b, b->in->endpoint_count, sizeof(*b->endpoints));
+	for (size_t i = 0; i < b->in->endpoint_count; i++)
+		rows_add(&sorted, (void *)(uintptr_t)&b->in->endpoints[i]);
+	if (sorted.count > 0)
+		qsort(sorted.items, sorted.count, sizeof(void *), compare);
+	for (size_t i = 0; i < sorted.count && !b->full; i++)
+		add(b, sorted.items[i], &count);
+	rows_fini(&sorted);
+}

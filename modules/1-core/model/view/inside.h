@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inside — what a view is made of, and the steps that make it.
+ *
+ *	resources ─► services, rules ─┐
+ *	endpoints ─► sorted rows ─────┼─► hosts ─► routes ─► clusters
+ *	upstreams, exposed ───────────┘
+ */
+#ifndef MESHD_VIEW_INSIDE_H
+#define MESHD_VIEW_INSIDE_H
+
+#include <stdatomic.h>
+
+#include "view.h"
+
+/* A growing array of pointers; the rows lie in the view's arena. */
+struct rows {
+	void **items;
+	size_t count;
+	size_t cap;
+};
+
+struct view {
+	uint32_t magic;
+	atomic_uint refs;
+	struct arena arena;
+	uint64_t generation;
+	struct slice domain;
+	struct slice trust_domain;
+	struct slice root_ns;
+	struct slice ns;
+	struct rows resources; /* references */
+	struct rows hosts;
+	struct rows clusters;
+	struct view_upstream *upstreams;
+	size_t upstream_count;
+	struct view_exposed *exposed; /* by port, then address */
+	size_t exposed_count;
+	struct view_problem *problems;
+	size_t problem_count;
+	struct map host_by_key;     /* "host:port" → struct view_host */
+	struct map host_first;      /* "host" → the first of its ports */
+	struct rows wildcards;      /* the longest first */
+	struct map cluster_by_name; /* also by its 8 bytes of id */
+	struct map upstream_by_name;
+};
+
+/* One port of a service while it is compiled. */
+struct port_row {
+	uint16_t port;
+	enum view_protocol protocol;
+	size_t first_endpoint; /* in builder.endpoints */
+	size_t endpoint_count;
+};
+
+struct service_row {
+	struct view_service row;         /* first */
+	const struct resource *resource; /* NULL: from records */
+	struct port_row *ports;
+	size_t port_count;
+	/* What the DestinationRules say about it, looked up once. */
+	struct rows rules; /* const struct resource, the oldest first */
+};
+
+struct builder {
+	struct view *v;
+	const struct view_input *in;
+	struct rows services;         /* struct service_row, by host */
+	struct map service_by_host;   /* → struct service_row */
+	struct rows virtual_services; /* const struct resource, oldest first */
+	struct rows rules;            /* struct rule_row, oldest first */
+	struct map owner_by_host;     /* exact host → VirtualService */
+	struct rows wildcard_owners;  /* struct wildcard_owner, longest first */
+	struct view_endpoint *endpoints;
+	struct rows problems; /* struct view_problem */
+	bool full;            /* sticky: the arena's limit was reached */
+};
+
+/* A DestinationRule and its host in full. */
+struct rule_row {
+	const struct resource *resource;
+	struct slice host;
+};
+
+struct wildcard_owner {
+	struct slice host; /* "*.shop.svc.mesh.internal" */
+	const struct resource *owner;
+};
+
+/* --- memory (memory.c) ---------------------------------------------------- */
+
+void rows_add(struct rows *r, void *item);
+void rows_fini(struct rows *r);
+
+/* Zeroed, from the view's arena; NULL and b->full when it is full. */
+void *take(struct builder *b, size_t count, size_t size);
+struct slice take_copy(struct builder *b, struct slice s);
+struct slice take_lower(struct builder *b, struct slice s);
+struct slice take_printf(struct builder *b, const char *fmt, ...)
+    PRINTF_LIKE(2, 3);
+void add_problem(struct builder *b, const struct origin *o, const char *fmt,
+    ...) PRINTF_LIKE(3, 4);
+
+/* --- names (names.c) ------------------------------------------------------ */
+
+/*
+ * The one spelling of a host: lower case, a service's in full under the mesh
+ * domain. `ns` completes a name without dots. Wildcards keep their "*.".
+ */
+struct slice canonical_host(
+    struct builder *b, struct slice host, struct slice ns);
+
+struct origin origin_of(const struct resource *r, uint32_t line);
+
+/* By appProtocol, else by the port's name. */
+enum view_protocol protocol_of(struct slice app, struct slice name);
+
+/* "spiffe://…" or nothing without an account. */
+struct slice identity_of(
+    struct builder *b, struct slice ns, struct slice account);
+
+/* --- steps, in their order ------------------------------------------------ */
+
+void compile_services(struct builder *b);  /* services.c */
+void compile_endpoints(struct builder *b); /* endpoints.c */
+void compile_owners(struct builder *b);    /* owners.c */
+void compile_hosts(struct builder *b);     /* hosts.c */
+void compile_edges(struct builder *b);     /* edges.c */
+
+/* The VirtualService that owns a host; NULL: none. */
+const struct resource *owner_of(const struct builder *b, struct slice host);
+
+/* Fills service->rules by upstream's look-up (istio's order). */
+void find_rules(struct builder *b, struct service_row *s);
+
+/*
+ * The cluster of one subset (empty: all) of a port, made once. NULL, with
+ * words in *missing, if there is no such subset.
+ */
+const struct view_cluster *find_cluster(struct builder *b,
+    struct service_row *s, const struct port_row *p, struct slice subset,
+    struct slice *missing);
+
+struct service_row *find_service(const struct builder *b, struct slice host);
+struct port_row *find_port(const struct service_row *s, uint16_t port);
+
+/* Routes of one host; `s` and `p` are NULL for one that is no service. */
+void compile_http(struct builder *b, struct view_host *h,
+    const struct resource *owner, struct service_row *s,
+    const struct port_row *p);
+void compile_tcp(struct builder *b, struct view_host *h,
+    const struct resource *owner, struct service_row *s,
+    const struct port_row *p);
+
+/* Where a destination leads (destinations.c). */
+void compile_destination(struct builder *b, const struct destination_spec *spec,
+    const struct resource *owner, uint16_t called_port,
+    struct view_destination *out);
+
+#endif

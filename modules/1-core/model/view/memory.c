@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * memory — arrays that grow, and the arena of a view that is being made.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "inside.h"
+
+enum { PROBLEMS_MAX = 1000 };
+
+void
+rows_add(struct rows *r, void *item)
+{
+	if (r->count == r->cap) {
+		size_t cap = r->cap > 0 ? r->cap * 2 : 8;
+
+		r->items = mem_resize(r->items, r->cap, cap, sizeof(*r->items));
+		r->cap = cap;
+	}
+	r->items[r->count++] = item;
+}
+
+void
+rows_fini(struct rows *r)
+{
+	mem_free(&r->items);
+	r->count = r->cap = 0;
+}
+
+void *
+take(struct builder *b, size_t count, size_t size)
+{
+	void *p = arena_alloc_array(&b->v->arena, count + 1, size);
+
+	b->full = b->full || p == NULL;
+	return p;
+}
+
+struct slice
+take_copy(struct builder *b, struct slice s)
+{
+	struct slice copy = S("");
+
+	if (arena_copy(&b->v->arena, s, &copy) != OK)
+		b->full = true;
+	return copy;
+}
+
+struct slice
+take_lower(struct builder *b, struct slice s)
+{
+	struct slice copy = take_copy(b, s);
+	char *p = (char *)(uintptr_t)copy.ptr; /* ours */
+
+	for (size_t i = 0; i < copy.len; i++)
+		if (p[i] >= 'A' && p[i] <= 'Z')
+			p[i] = (char)(p[i] + ('a' - 'A'));
+	return copy;
+}
+
+struct slice
+take_printf(struct builder *b, const char *fmt, ...)
+{
+	char text[2048];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
+	va_end(ap);
+	return take_copy(b, slice_str(text));
+}
+
+void
+add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
+{
+	struct view_problem *p;
+	char text[FAULT_TEXT_MAX];
+	va_list ap;
+
+	if (b->problems.count == PROBLEMS_MAX)
+		return;
+	p = take(b, 1, sizeof(*p));
+	if (p == NULL)
+		return;
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
+	va_end(ap);
+	p->origin = *o;
+	p->text = take_copy(b, slice_str(text));
+	rows_add(&b->problems, p);
+}

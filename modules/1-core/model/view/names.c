@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * names — one spelling for each host, and where rows come from.
+ */
+#include <stdio.h>
+
+#include "inside.h"
+
+struct slice
+canonical_host(struct builder *b, struct slice host, struct slice ns)
+{
+	static const struct slice cluster = {".svc.cluster.local", 18};
+	struct slice lower = take_lower(b, host);
+	struct service_name name;
+
+	if (lower.len > 0 && lower.ptr[lower.len - 1] == '.')
+		lower.len--;
+	if (slice_starts(lower, S("*"))) {
+		if (!slice_ends(lower, cluster))
+			return lower;
+		lower.len -= cluster.len;
+		return take_printf(b, "%.*s.svc.%.*s", SLICE_ARG(lower),
+		    SLICE_ARG(b->v->domain));
+	}
+	if (name_service_parse(lower, ns, b->v->domain, &name) != OK)
+		return lower;
+	return take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(name.name),
+	    SLICE_ARG(name.ns), SLICE_ARG(b->v->domain));
+}
+
+struct origin
+origin_of(const struct resource *r, uint32_t line)
+{
+	return (struct origin){.key = r->key,
+	    .revision = r->revision,
+	    .file = r->file,
+	    .line = r->file.len > 0 ? (line > 0 ? line : r->line) : 0};
+}
+
+char *
+origin_format(const struct origin *o, char out[ORIGIN_TEXT_MAX])
+{
+	char key[RESOURCE_KEY_MAX];
+
+	if (o->key.kind.len == 0)
+		(void)snprintf(
+		    out, ORIGIN_TEXT_MAX, "%.*s", SLICE_ARG(o->words));
+	else if (o->file.len > 0)
+		(void)snprintf(out, ORIGIN_TEXT_MAX, "%.*s:%u",
+		    SLICE_ARG(o->file), (unsigned)o->line);
+	else
+		(void)snprintf(out, ORIGIN_TEXT_MAX, "%s@%llu",
+		    resource_key_format(&o->key, key),
+		    (unsigned long long)o->revision);
+	return out;
+}
+
+static const struct {
+	const char *word;
+	enum view_protocol protocol;
+} protocols[] = {
+    {"http", VIEW_HTTP},
+    {"http2", VIEW_HTTP2},
+    {"grpc", VIEW_GRPC},
+    {"grpc-web", VIEW_HTTP},
+    {"kubernetes.io/h2c", VIEW_HTTP2},
+    {"kubernetes.io/ws", VIEW_HTTP},
+};
+
+static bool
+protocol_word(struct slice word, enum view_protocol *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++)
+		if (slice_eq_nocase(word, slice_str(protocols[i].word))) {
+			*out = protocols[i].protocol;
+			return true;
+		}
+	return false;
+}
+
+enum view_protocol
+protocol_of(struct slice app, struct slice name)
+{
+	enum view_protocol p = VIEW_TCP;
+	struct slice word = slice_sub(name, 0, slice_find(name, '-'));
+
+	if (app.len > 0) {
+		(void)protocol_word(app, &p); /* unknown: bytes */
+		return p;
+	}
+	if (slice_eq_nocase(name, S("grpc-web")) ||
+	    slice_starts(name, S("grpc-web-")))
+		return VIEW_HTTP;
+	(void)protocol_word(word, &p); /* unknown: bytes */
+	return p;
+}
+
+const char *
+view_protocol_name(enum view_protocol p)
+{
+	static const char *const names[] = {
+	    [VIEW_TCP] = "tcp",
+	    [VIEW_HTTP] = "http",
+	    [VIEW_HTTP2] = "http2",
+	    [VIEW_GRPC] = "grpc",
+	};
+
+	CHECK((unsigned)p < ARRAY_LEN(names));
+	return names[p];
+}
+
+struct slice
+identity_of(struct builder *b, struct slice ns, struct slice account)
+{
+	struct identity id = {b->v->trust_domain, ns, account};
+	struct slice text;
+
+	if (account.len == 0)
+		return S("");
+	text = name_identity_format(&b->v->arena, &id);
+	b->full = b->full || text.ptr == NULL;
+	return text.ptr != NULL ? text : S("");
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * owners — which VirtualService owns a host, which DestinationRules a service.
+ *
+ * Inside the mesh one VirtualService is honoured for a host, the oldest; the
+ * rest is reported. DestinationRules of one host in one namespace are merged.
+ */
+#include <stdlib.h>
+
+#include "inside.h"
+
+static int
+by_age(const void *a, const void *b)
+{
+	const struct resource *const *x = a;
+	const struct resource *const *y = b;
+
+	return resource_age_cmp(*x, *y);
+}
+
+static int
+by_length(const void *a, const void *b)
+{
+	const struct wildcard_owner *const *x = a;
+	const struct wildcard_owner *const *y = b;
+
+	if ((*x)->host.len != (*y)->host.len)
+		return (*x)->host.len > (*y)->host.len ? -1 : 1;
+	return slice_cmp((*x)->host, (*y)->host);
+}
+
+static void
+report_conflict(struct builder *b, const struct resource *loser,
+    const struct resource *winner, struct slice host)
+{
+	struct origin o = origin_of(loser, 0);
+	char key[RESOURCE_KEY_MAX];
+
+	add_problem(b, &o,
+	    "its rules for %.*s are not used: the older %s has that host",
+	    SLICE_ARG(host), resource_key_format(&winner->key, key));
+}
+
+static void
+own(struct builder *b, const struct resource *r, struct slice host)
+{
+	const struct resource *before = map_get(&b->owner_by_host, host);
+	struct wildcard_owner *w;
+
+	if (before != NULL) {
+		if (before != r)
+			report_conflict(b, r, before, host);
+		return;
+	}
+	(void)map_put(
+	    &b->owner_by_host, host, (void *)(uintptr_t)r); /* was not there */
+	if (!slice_starts(host, S("*.")))
+		return;
+	w = take(b, 1, sizeof(*w));
+	if (w == NULL)
+		return;
+	*w = (struct wildcard_owner){host, r};
+	rows_add(&b->wildcard_owners, w);
+}
+
+static bool
+is_inside(struct slice host, struct slice wildcard)
+{
+	struct slice suffix = slice_sub(wildcard, 1, wildcard.len);
+
+	return host.len > suffix.len && slice_ends(host, suffix);
+}
+
+const struct resource *
+owner_of(const struct builder *b, struct slice host)
+{
+	const struct resource *r = map_get(&b->owner_by_host, host);
+
+	for (size_t i = 0; r == NULL && i < b->wildcard_owners.count; i++) {
+		const struct wildcard_owner *w = b->wildcard_owners.items[i];
+
+		if (is_inside(host, w->host))
+			r = w->owner;
+	}
+	return r;
+}
+
+static int
+rules_by_age(const void *a, const void *b)
+{
+	const struct rule_row *const *x = a;
+	const struct rule_row *const *y = b;
+
+	return resource_age_cmp((*x)->resource, (*y)->resource);
+}
+
+static void
+add_rule(struct builder *b, const struct resource *r)
+{
+	struct rule_row *row = take(b, 1, sizeof(*row));
+	struct origin o = origin_of(r, 0);
+
+	if (row == NULL)
+		return;
+	row->resource = r;
+	row->host =
+	    canonical_host(b, resource_destination_rule(r)->host, r->key.ns);
+	rows_add(&b->rules, row);
+	if (!slice_starts(row->host, S("*")) &&
+	    find_service(b, row->host) == NULL)
+		add_problem(b, &o, "there is no service %.*s here",
+		    SLICE_ARG(row->host));
+}
+
+static void
+sort_by_age(struct rows *r)
+{
+	if (r->count > 0)
+		qsort(r->items, r->count, sizeof(void *), by_age);
+}
+
+void
+compile_owners(struct builder *b)
+{
+	for (size_t i = 0; i < b->v->resources.count; i++) {
+		struct resource *r = b->v->resources.items[i];
+
+		if (r->kind == &kind_virtual_service)
+			rows_add(&b->virtual_services, r);
+		else if (r->kind == &kind_destination_rule)
+			add_rule(b, r);
+	}
+	sort_by_age(&b->virtual_services);
+	if (b->rules.count > 0)
+		qsort(b->rules.items, b->rules.count, sizeof(void *),
+		    rules_by_age);
+	for (size_t i = 0; i < b->virtual_services.count; i++) {
+		const struct resource *r = b->virtual_services.items[i];
+		const struct virtual_service *vs = resource_virtual_service(r);
+
+		for (size_t j = 0; j < vs->hosts.count; j++)
+			own(b, r,
+			    canonical_host(b, vs->hosts.items[j], r->key.ns));
+	}
+	if (b->wildcard_owners.count > 0)
+		qsort(b->wildcard_owners.items, b->wildcard_owners.count,
+		    sizeof(void *), by_length);
+}
+
+/* How well the rule's host fits: 0 not, longer is better, exact best. */
+static size_t
+fit(const struct rule_row *r, struct slice host)
+{
+	if (slice_eq(r->host, host))
+		return SIZE_MAX;
+	if (slice_eq(r->host, S("*")))
+		return 1;
+	return slice_starts(r->host, S("*.")) && is_inside(host, r->host)
+		   ? r->host.len
+		   : 0;
+}
+
+static bool
+find_rules_in(struct builder *b, struct service_row *s, struct slice ns)
+{
+	size_t best = 0;
+
+	for (size_t i = 0; i < b->rules.count; i++) {
+		const struct rule_row *r = b->rules.items[i];
+		size_t f =
+		    slice_eq(r->resource->key.ns, ns) ? fit(r, s->row.host) : 0;
+
+		if (f == 0 || f < best)
+			continue;
+		if (f > best)
+			s->rules.count = 0;
+		best = f;
+		rows_add(&s->rules, (void *)(uintptr_t)r->resource);
+	}
+	return best > 0;
+}
+
+void
+find_rules(struct builder *b, struct service_row *s)
+{
+	const struct slice client = b->v->ns;
+
+	if (!slice_eq(client, b->v->root_ns) && find_rules_in(b, s, client))
+		return;
+	if (!find_rules_in(b, s, s->row.ns))
+		(void)find_rules_in(b, s, b->v->root_ns); /* or none */
+}

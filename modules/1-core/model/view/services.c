@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * services — which services there are, and their ports.
+ *
+ * A written Service wins over what records say under the same name.
+ */
+#include <stdlib.h>
+
+#include "inside.h"
+
+static const struct slice accounts_annotation = {"meshd.dev/accounts", 18};
+
+struct service_row *
+find_service(const struct builder *b, struct slice host)
+{
+	return map_get(&b->service_by_host, host);
+}
+
+struct port_row *
+find_port(const struct service_row *s, uint16_t port)
+{
+	for (size_t i = 0; i < s->port_count; i++)
+		if (s->ports[i].port == port)
+			return &s->ports[i];
+	return NULL;
+}
+
+/* "a, b" → the accounts that may serve it. */
+static void
+read_accounts(struct builder *b, struct view_service *s, struct slice text)
+{
+	struct slice *items;
+	size_t commas = 0;
+
+	for (size_t i = 0; i < text.len; i++)
+		commas += text.ptr[i] == ',';
+	items = take(b, commas + 1, sizeof(*items));
+	while (items != NULL && text.len > 0) {
+		struct slice a = slice_trim(slice_split(&text, ','));
+
+		if (a.len > 0)
+			items[s->account_count++] = a;
+	}
+	s->accounts = items;
+}
+
+static struct service_row *
+add_service(
+    struct builder *b, struct slice name, struct slice ns, size_t port_count)
+{
+	struct service_row *s = take(b, 1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->row.name = take_copy(b, name);
+	s->row.ns = take_copy(b, ns);
+	s->row.host = take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(name),
+	    SLICE_ARG(ns), SLICE_ARG(b->v->domain));
+	s->ports = take(b, port_count, sizeof(*s->ports));
+	if (b->full)
+		return NULL;
+	rows_add(&b->services, s);
+	(void)map_put(&b->service_by_host, s->row.host, s); /* was not there */
+	return s;
+}
+
+static void
+add_port(struct service_row *s, uint16_t port, enum view_protocol protocol)
+{
+	if (find_port(s, port) == NULL)
+		s->ports[s->port_count++] =
+		    (struct port_row){.port = port, .protocol = protocol};
+}
+
+static void
+add_written(struct builder *b, const struct resource *r)
+{
+	const struct service_spec *spec = resource_service(r);
+	struct service_row *s =
+	    add_service(b, r->key.name, r->key.ns, spec->ports.count);
+	struct slice accounts =
+	    labels_get(&r->annotations, accounts_annotation);
+
+	if (s == NULL)
+		return;
+	s->resource = r;
+	s->row.origin = origin_of(r, 0);
+	for (size_t i = 0; i < spec->ports.count; i++) {
+		const struct service_port *p = &spec->ports.items[i];
+
+		add_port(s, (uint16_t)p->port,
+		    protocol_of(p->app_protocol, p->name));
+	}
+	if (accounts.len > 0)
+		read_accounts(b, &s->row, accounts);
+}
+
+static struct slice
+implied_host(struct builder *b, const struct view_service_input *in)
+{
+	return take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(in->name),
+	    SLICE_ARG(in->ns), SLICE_ARG(b->v->domain));
+}
+
+static void
+add_implied(struct builder *b, const struct view_service_input *in)
+{
+	struct service_row *s = find_service(b, implied_host(b, in));
+
+	if (s != NULL)
+		return;
+	s = add_service(b, in->name, in->ns, in->port_count);
+	if (s == NULL)
+		return;
+	s->row.origin.words = take_copy(b, in->origin);
+	for (size_t i = 0; i < in->port_count; i++)
+		add_port(s, in->ports[i].port,
+		    protocol_of(in->ports[i].protocol, in->ports[i].name));
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct view_service_input *const *x = a;
+	const struct view_service_input *const *y = b;
+	int n = slice_cmp((*x)->ns, (*y)->ns);
+
+	if (n == 0)
+		n = slice_cmp((*x)->name, (*y)->name);
+	return n != 0 ? n : slice_cmp((*x)->origin, (*y)->origin);
+}
+
+static int
+by_host(const void *a, const void *b)
+{
+	const struct service_row *const *x = a;
+	const struct service_row *const *y = b;
+
+	return slice_cmp((*x)->row.host, (*y)->row.host);
+}
+
+void
+compile_services(struct builder *b)
+{
+	struct rows implied = {0};
+
+	for (size_t i = 0; i < b->v->resources.count; i++) {
+		const struct resource *r = b->v->resources.items[i];
+
+		if (r->kind == &kind_service)
+			add_written(b, r);
+	}
+	for (size_t i = 0; i < b->in->service_count; i++)
+		rows_add(&implied, (void *)(uintptr_t)&b->in->services[i]);
+	if (implied.count > 0)
+		qsort(implied.items, implied.count, sizeof(void *), by_name);
+	for (size_t i = 0; i < implied.count; i++)
+		add_implied(b, implied.items[i]);
+	rows_fini(&implied);
+	if (b->services.count > 0)
+		qsort(b->services.items, b->services.count, sizeof(void *),
+		    by_host);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tcp — the rules for connections of one host.
+ *
+ * Where no rule takes a port, the connection goes to the service itself.
+ */
+#include "inside.h"
+
+static void
+compile_route(struct builder *b, const struct tcp_route *spec,
+    const struct resource *owner, uint16_t port, struct view_tcp_route *out)
+{
+	struct view_destination *items =
+	    take(b, spec->route.count, sizeof(*items));
+	uint16_t *ports = take(b, spec->match.count, sizeof(*ports));
+	bool any_port = false;
+
+	if (items == NULL || ports == NULL)
+		return;
+	for (size_t i = 0; i < spec->match.count; i++) {
+		any_port = any_port || spec->match.items[i].port == 0;
+		ports[i] = (uint16_t)spec->match.items[i].port;
+	}
+	for (size_t i = 0; i < spec->route.count; i++) {
+		const struct tcp_destination *d = &spec->route.items[i];
+
+		compile_destination(b, d->destination, owner, port, &items[i]);
+		items[i].weight = (uint32_t)d->weight;
+		out->weight_total += items[i].weight;
+	}
+	out->ports = ports;
+	out->port_count = any_port ? 0 : spec->match.count;
+	out->destinations = items;
+	out->destination_count = spec->route.count;
+	out->origin = origin_of(owner, spec->head.line);
+}
+
+static void
+default_route(struct builder *b, struct service_row *s,
+    const struct port_row *p, struct view_tcp_route *out)
+{
+	struct view_destination *d = take(b, 1, sizeof(*d));
+
+	if (d == NULL)
+		return;
+	d->cluster = find_cluster(b, s, p, S(""), &d->missing);
+	d->host = s->row.host;
+	out->destinations = d;
+	out->destination_count = 1;
+	out->origin = s->row.origin;
+}
+
+void
+compile_tcp(struct builder *b, struct view_host *h,
+    const struct resource *owner, struct service_row *s,
+    const struct port_row *p)
+{
+	const struct virtual_service *vs =
+	    owner != NULL ? resource_virtual_service(owner) : NULL;
+	size_t rules = vs != NULL ? vs->tcp.count : 0;
+	struct view_tcp_route *routes = take(b, rules + 1, sizeof(*routes));
+
+	if (routes == NULL)
+		return;
+	for (size_t i = 0; i < rules; i++)
+		compile_route(b, &vs->tcp.items[i], owner, h->port, &routes[i]);
+	default_route(b, s, p, &routes[rules]);
+	for (size_t i = 0; i <= rules; i++)
+		routes[i].index = i;
+	if (rules > 0)
+		h->origin = origin_of(owner, 0);
+	h->tcp = routes;
+	h->tcp_count = rules + 1;
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tree — rows of a view as values, for admin and for explain.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "retry_words.h"
+#include "tree.h"
+
+/* --- building ------------------------------------------------------------- */
+
+struct value *
+tree_map(struct tree *t)
+{
+	struct value *v = value_new(t->arena, VALUE_MAP);
+
+	t->full = t->full || v == NULL;
+	return v;
+}
+
+struct value *
+tree_list(struct tree *t)
+{
+	struct value *v = value_new(t->arena, VALUE_LIST);
+
+	t->full = t->full || v == NULL;
+	return v;
+}
+
+void
+tree_put(struct tree *t, struct value *map, const char *key, struct value *v)
+{
+	if (map == NULL || v == NULL)
+		return;
+	if (v->count == 0 && (v->type == VALUE_MAP || v->type == VALUE_LIST))
+		return;
+	if (value_set(map, slice_str(key), v) != OK)
+		t->full = true;
+}
+
+void
+tree_put_text(
+    struct tree *t, struct value *map, const char *key, struct slice text)
+{
+	struct value *v;
+
+	if (text.len == 0)
+		return;
+	v = value_new_string(t->arena, text);
+	t->full = t->full || v == NULL;
+	tree_put(t, map, key, v);
+}
+
+void
+tree_put_int(struct tree *t, struct value *map, const char *key, int64_t n)
+{
+	struct value *v = value_new_int(t->arena, n);
+
+	t->full = t->full || v == NULL;
+	tree_put(t, map, key, v);
+}
+
+void
+tree_put_bool(struct tree *t, struct value *map, const char *key, bool b)
+{
+	struct value *v = value_new_bool(t->arena, b);
+
+	t->full = t->full || v == NULL;
+	tree_put(t, map, key, v);
+}
+
+void
+tree_add(struct tree *t, struct value *list, struct value *v)
+{
+	if (list != NULL && value_append(list, v) != OK)
+		t->full = true;
+}
+
+void
+tree_add_text(struct tree *t, struct value *list, struct slice text)
+{
+	tree_add(t, list, value_new_string(t->arena, text));
+}
+
+struct slice
+tree_printf(struct tree *t, const char *fmt, ...)
+{
+	char text[2048];
+	struct slice out = S("");
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
+	va_end(ap);
+	if (arena_copy(t->arena, slice_str(text), &out) != OK)
+		t->full = true;
+	return out;
+}
+
+/* --- small texts ---------------------------------------------------------- */
+
+struct slice
+tree_origin(struct tree *t, const struct origin *o)
+{
+	char text[ORIGIN_TEXT_MAX];
+
+	return tree_printf(t, "%s", origin_format(o, text));
+}
+
+struct slice
+tree_addr(struct tree *t, const struct addr *a)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (a->family == ADDR_NONE)
+		return S("");
+	return tree_printf(t, "%s", addr_format(a, text));
+}
+
+struct slice
+tree_duration(struct tree *t, uint64_t us)
+{
+	enum { MS = 1000, SECOND = 1000000 };
+
+	if (us == 0)
+		return S("");
+	if (us % SECOND == 0)
+		return tree_printf(
+		    t, "%llus", (unsigned long long)(us / SECOND));
+	return tree_printf(t, "%llums", (unsigned long long)(us / MS));
+}
+
+struct value *
+tree_labels(struct tree *t, const struct labels *l)
+{
+	struct value *map = tree_map(t);
+
+	for (size_t i = 0; map != NULL && i < l->count; i++)
+		if (value_set(map, l->items[i].key,
+			value_new_string(t->arena, l->items[i].value)) ==
+		    ERR_NO_MEMORY)
+			t->full = true;
+	return map;
+}
+
+struct slice
+tree_condition(struct tree *t, const struct view_condition *c)
+{
+	static const char *const subjects[] = {
+	    [VIEW_ON_PATH] = "path",
+	    [VIEW_ON_METHOD] = "method",
+	    [VIEW_ON_SCHEME] = "scheme",
+	    [VIEW_ON_AUTHORITY] = "authority",
+	    [VIEW_ON_HEADER] = "header ",
+	    [VIEW_ON_PORT] = "port",
+	};
+	static const char *const tests[] = {
+	    [VIEW_EXACT] = "is",
+	    [VIEW_PREFIX] = "begins with",
+	    [VIEW_PRESENT] = "is there",
+	};
+
+	if (c->subject == VIEW_ON_PORT)
+		return tree_printf(t, "port is %u", (unsigned)c->port);
+	return tree_printf(t, "%s%.*s %s%s%.*s", subjects[c->subject],
+	    SLICE_ARG(c->header), tests[c->test],
+	    c->test == VIEW_PRESENT ? "" : " ", SLICE_ARG(c->value));
+}
+
+const char *
+tree_balancer(enum balancer b)
+{
+	if (b == BALANCER_ROUND_ROBIN)
+		return "ROUND_ROBIN";
+	return b == BALANCER_RANDOM ? "RANDOM" : "LEAST_REQUEST";
+}
+
+/* --- rows ----------------------------------------------------------------- */
+
+struct value *
+tree_endpoint(struct tree *t, const struct view_endpoint *e)
+{
+	struct value *map = tree_map(t);
+
+	tree_put_text(t, map, "address", tree_addr(t, &e->addr));
+	tree_put_text(t, map, "tunnel", tree_addr(t, &e->tunnel));
+	tree_put_text(t, map, "network", e->network);
+	tree_put_text(t, map, "node", e->node);
+	tree_put_text(t, map, "workload", e->workload);
+	tree_put_text(t, map, "identity", e->identity);
+	tree_put(t, map, "labels", tree_labels(t, &e->labels));
+	tree_put_text(t, map, "locality", e->locality);
+	tree_put_int(t, map, "weight", e->weight);
+	tree_put_bool(t, map, "usable", e->usable);
+	tree_put_text(t, map, "reason", e->reason);
+	return map;
+}
+
+struct value *
+tree_cluster(struct tree *t, const struct view_cluster *c)
+{
+	struct value *map = tree_map(t);
+	struct value *endpoints = tree_list(t);
+
+	tree_put_text(t, map, "name", c->name);
+	tree_put_text(t, map, "service", c->service->host);
+	tree_put_int(t, map, "port", c->port);
+	tree_put_text(t, map, "subset", c->subset);
+	tree_put_text(
+	    t, map, "protocol", slice_str(view_protocol_name(c->protocol)));
+	tree_put_text(
+	    t, map, "balancer", slice_str(tree_balancer(c->balancer)));
+	tree_put_text(t, map, "origin", tree_origin(t, &c->origin));
+	tree_put_int(t, map, "usable", (int64_t)c->usable_count);
+	for (size_t i = 0; i < c->endpoint_count; i++)
+		tree_add(t, endpoints, tree_endpoint(t, c->endpoints[i]));
+	tree_put(t, map, "endpoints", endpoints);
+	return map;
+}
+
+struct value *
+tree_destination(
+    struct tree *t, const struct view_destination *d, uint32_t weight_total)
+{
+	struct value *map = tree_map(t);
+
+	tree_put_text(t, map, "host", d->host);
+	if (d->cluster != NULL)
+		tree_put_text(t, map, "cluster", d->cluster->name);
+	else
+		tree_put_text(t, map, "missing", d->missing);
+	tree_put_int(t, map, "weight", d->weight);
+	if (weight_total > 0)
+		tree_put_text(t, map, "percent",
+		    tree_printf(t, "%.4g",
+			100.0 * (double)d->weight / (double)weight_total));
+	tree_put(t, map, "requestHeaders", tree_headers(t, &d->request));
+	tree_put(t, map, "responseHeaders", tree_headers(t, &d->response));
+	return map;
+}
+
+struct value *
+tree_retry(struct tree *t, const struct view_retry *r)
+{
+	struct value *map = tree_map(t);
+	struct value *on = tree_list(t);
+
+	tree_put_int(t, map, "attempts", r->attempts);
+	if (r->attempts == 0)
+		return map;
+	tree_put_text(
+	    t, map, "perTryTimeout", tree_duration(t, r->per_try_timeout_us));
+	for (uint32_t bit = 1; bit != 0 && bit <= r->on; bit <<= 1)
+		if (r->on & bit)
+			tree_add_text(t, on, slice_str(retry_word(bit)));
+	for (size_t i = 0; i < r->status_count; i++)
+		tree_add_text(
+		    t, on, tree_printf(t, "%u", (unsigned)r->statuses[i]));
+	tree_put(t, map, "on", on);
+	return map;
+}
+
+struct value *
+tree_headers(struct tree *t, const struct view_headers *h)
+{
+	const struct labels set = {h->set, h->set_count};
+	const struct labels add = {h->add, h->add_count};
+	struct value *map = tree_map(t);
+	struct value *gone = tree_list(t);
+
+	tree_put(t, map, "set", tree_labels(t, &set));
+	tree_put(t, map, "add", tree_labels(t, &add));
+	for (size_t i = 0; i < h->remove_count; i++)
+		tree_add_text(t, gone, h->remove[i]);
+	tree_put(t, map, "remove", gone);
+	return map;
+}
