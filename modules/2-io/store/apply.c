@@ -49,11 +49,10 @@ static enum err
 find(struct job *j, const struct store_row *key, sqlite3_stmt **stmt,
     struct store_row *out)
 {
-	enum err e;
+	enum err e = db_row_stmt(j->db, key->table, DB_ROW_GET, stmt, j->why);
 
-	*stmt = db_row_stmt(j->db, key->table, DB_ROW_GET, j->why);
-	if (*stmt == NULL)
-		return ERR_IO;
+	if (e != OK)
+		return e;
 	db_bind_row(*stmt, 1, key, COLUMN_KEY);
 	e = db_step(j->db, *stmt, j->why);
 	if (e == OK)
@@ -66,12 +65,12 @@ static enum err
 note(struct job *j, const struct store_row *row)
 {
 	AUTO(buf_fini) struct buf key = BUF(LIMIT_RESOURCE_BYTES);
-	sqlite3_stmt *stmt = db_stmt(j->db, DB_CHANGE_ADD, j->why);
-	enum err e = wire_key_encode(row, &key);
+	sqlite3_stmt *stmt = NULL;
+	enum err e = db_stmt(j->db, DB_CHANGE_ADD, &stmt, j->why);
 
-	if (stmt == NULL)
-		return ERR_IO;
 	if (e != OK)
+		return e;
+	if (wire_key_encode(row, &key) != OK)
 		return out_of_memory(j);
 	sqlite3_bind_int64(stmt, 1, (int64_t)j->index);
 	sqlite3_bind_int64(stmt, 2, j->changes++);
@@ -85,11 +84,11 @@ note(struct job *j, const struct store_row *row)
 static enum err
 write_row(struct job *j, const struct store_row *row)
 {
-	sqlite3_stmt *stmt = db_row_stmt(j->db, row->table, DB_ROW_PUT, j->why);
-	enum err e;
+	sqlite3_stmt *stmt = NULL;
+	enum err e = db_row_stmt(j->db, row->table, DB_ROW_PUT, &stmt, j->why);
 
-	if (stmt == NULL)
-		return ERR_IO;
+	if (e != OK)
+		return e;
 	sqlite3_bind_int64(stmt, 1, (int64_t)j->index);
 	sqlite3_bind_int64(stmt, 2, j->m->time_ms);
 	sqlite3_bind_int64(stmt, 3, j->m->time_ms);
@@ -101,12 +100,12 @@ write_row(struct job *j, const struct store_row *row)
 static enum err
 delete_row(struct job *j, const struct store_row *row)
 {
-	sqlite3_stmt *stmt =
-	    db_row_stmt(j->db, row->table, DB_ROW_DELETE, j->why);
-	enum err e;
+	sqlite3_stmt *stmt = NULL;
+	enum err e =
+	    db_row_stmt(j->db, row->table, DB_ROW_DELETE, &stmt, j->why);
 
-	if (stmt == NULL)
-		return ERR_IO;
+	if (e != OK)
+		return e;
 	db_bind_row(stmt, 1, row, COLUMN_KEY);
 	e = db_run(j->db, stmt, j->why);
 	return e == OK ? note(j, row) : e;
@@ -442,12 +441,12 @@ static enum err
 add_to_log(struct job *j, struct slice bytes)
 {
 	AUTO(buf_fini) struct buf what = BUF(WHAT_MAX + 8 * STORE_NAME_MAX);
-	sqlite3_stmt *stmt = db_stmt(j->db, DB_LOG_ADD, j->why);
-	enum err e = describe(j->m, &what);
+	sqlite3_stmt *stmt = NULL;
+	enum err e = db_stmt(j->db, DB_LOG_ADD, &stmt, j->why);
 
-	if (stmt == NULL)
-		return ERR_IO;
 	if (e != OK)
+		return e;
+	if (describe(j->m, &what) != OK)
 		return out_of_memory(j);
 	sqlite3_bind_int64(stmt, 1, (int64_t)j->index);
 	sqlite3_bind_int64(stmt, 2, j->m->time_ms);
@@ -467,10 +466,11 @@ trim(struct job *j)
 	if (j->index <= STORE_LOG_MAX)
 		return OK;
 	for (size_t i = 0; e == OK && i < ARRAY_LEN(both); i++) {
-		sqlite3_stmt *stmt = db_stmt(j->db, both[i], j->why);
+		sqlite3_stmt *stmt = NULL;
 
-		if (stmt == NULL)
-			return ERR_IO;
+		e = db_stmt(j->db, both[i], &stmt, j->why);
+		if (e != OK)
+			return e;
 		sqlite3_bind_int64(
 		    stmt, 1, (int64_t)(j->index - STORE_LOG_MAX));
 		e = db_run(j->db, stmt, j->why);
@@ -481,9 +481,10 @@ trim(struct job *j)
 static enum err
 run_stmt(struct job *j, enum db_stmt which)
 {
-	sqlite3_stmt *stmt = db_stmt(j->db, which, j->why);
+	sqlite3_stmt *stmt = NULL;
+	enum err e = db_stmt(j->db, which, &stmt, j->why);
 
-	return stmt == NULL ? ERR_IO : db_run(j->db, stmt, j->why);
+	return e == OK ? db_run(j->db, stmt, j->why) : e;
 }
 
 /* OK and *out_revision if a mutation with this id is in the log. */
@@ -495,9 +496,9 @@ find_request(struct job *j, uint64_t *out_revision)
 
 	if (j->m->request_id.len == 0)
 		return ERR_NOT_FOUND;
-	stmt = db_stmt(j->db, DB_LOG_FIND, j->why);
-	if (stmt == NULL)
-		return ERR_IO;
+	e = db_stmt(j->db, DB_LOG_FIND, &stmt, j->why);
+	if (e != OK)
+		return e;
 	db_bind_text(stmt, 1, j->m->request_id);
 	e = db_step(j->db, stmt, j->why);
 	if (e == OK)

@@ -124,36 +124,46 @@ db_prepare(
 	return code == SQLITE_OK ? OK : db_fault(db, code, "reading", why);
 }
 
-sqlite3_stmt *
-db_row_stmt(struct db *db, enum store_table t, enum db_row_stmt which,
+static enum err
+prepare_row_stmt(struct db *db, enum store_table t, enum db_row_stmt which,
     struct fault *why)
 {
-	sqlite3_stmt **slot = &db->rows[t][which];
 	AUTO(buf_fini) struct buf sql = BUF(SCHEMA_SQL_MAX);
-	enum err e;
+	enum err e = schema_row_sql(t, which, &sql);
 
-	if (*slot != NULL)
-		return *slot;
-	e = schema_row_sql(t, which, &sql);
 	if (e == OK)
 		e = buf_add_byte(&sql, 0);
-	if (e != OK) {
-		db->failed = true;
-		(void)fault_set(why, e, "%s", err_text(e)); /* NULL says it */
-		return NULL;
-	}
-	return db_prepare(db, buf_slice(&sql).ptr, slot, why) == OK ? *slot
-								    : NULL;
+	if (e == OK)
+		return db_prepare(
+		    db, buf_slice(&sql).ptr, &db->rows[t][which], why);
+	db->failed = true;
+	return fault_set(why, e, "%s", err_text(e));
 }
 
-sqlite3_stmt *
-db_stmt(struct db *db, enum db_stmt which, struct fault *why)
+enum err
+db_row_stmt(struct db *db, enum store_table t, enum db_row_stmt which,
+    sqlite3_stmt **out, struct fault *why)
 {
-	sqlite3_stmt **slot = &db->stmts[which];
+	enum err e = OK;
 
-	if (*slot == NULL && db_prepare(db, schema_sql(which), slot, why) != OK)
-		return NULL;
-	return *slot;
+	if (db->rows[t][which] == NULL)
+		e = prepare_row_stmt(db, t, which, why);
+	if (e == OK)
+		*out = db->rows[t][which];
+	return e;
+}
+
+enum err
+db_stmt(
+    struct db *db, enum db_stmt which, sqlite3_stmt **out, struct fault *why)
+{
+	enum err e = OK;
+
+	if (db->stmts[which] == NULL)
+		e = db_prepare(db, schema_sql(which), &db->stmts[which], why);
+	if (e == OK)
+		*out = db->stmts[which];
+	return e;
 }
 
 enum err
@@ -314,6 +324,21 @@ inspect(struct db *db, bool *out_new, struct fault *why)
 	    "%s is not a store of meshd; it is left as it is", db->path);
 }
 
+/*
+ * True as well for a file whose making was cut short: SQLite has undone it by
+ * now, and nothing is left inside.
+ */
+static enum err
+is_empty(struct db *db, bool *out, struct fault *why)
+{
+	int64_t things = 0;
+	enum err e =
+	    ask(db, "SELECT count(*) FROM sqlite_master", &things, NULL, why);
+
+	*out = things == 0;
+	return e;
+}
+
 static enum err
 check_schema(struct db *db, struct fault *why)
 {
@@ -373,9 +398,9 @@ on_wal(void *arg, sqlite3 *sql UNUSED, const char *name UNUSED, int pages)
 
 /* Settles what must be said before the first transaction. */
 static enum err
-set_up(struct db *db, bool is_new, const uint8_t check[CRYPTO_KEY_LEN],
-    struct fault *why)
+set_up(struct db *db, const uint8_t check[CRYPTO_KEY_LEN], struct fault *why)
 {
+	bool is_new = false;
 	AUTO(buf_fini) struct buf mode = BUF(4096);
 	enum err e = exec(db,
 	    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL;"
@@ -384,6 +409,8 @@ set_up(struct db *db, bool is_new, const uint8_t check[CRYPTO_KEY_LEN],
 	    "67108864;",
 	    why);
 
+	if (e == OK)
+		e = is_empty(db, &is_new, why);
 	if (e == OK && is_new)
 		e = schema_create(db, check, why);
 	if (e == OK)
@@ -459,7 +486,7 @@ db_open(struct db *db, const char *path, const uint8_t key[CRYPTO_KEY_LEN],
 		e = fault_set(why, err_from_errno(errno),
 		    "the mode of %s cannot be set", path);
 	if (e == OK)
-		e = set_up(db, is_new, check, why);
+		e = set_up(db, check, why);
 	if (e == OK)
 		e = check_content(db, check, why);
 	if (e != OK)

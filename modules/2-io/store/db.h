@@ -72,10 +72,11 @@ void db_checkpoint(struct db *db);
 enum err db_fault(
     struct db *db, int code, const char *doing, struct fault *why);
 
-/* A prepared statement that the db keeps; NULL and words on failure. */
-sqlite3_stmt *db_row_stmt(struct db *db, enum store_table t,
-    enum db_row_stmt which, struct fault *why);
-sqlite3_stmt *db_stmt(struct db *db, enum db_stmt which, struct fault *why);
+/* A prepared statement that the db keeps; reset it after use. */
+MUST_USE enum err db_row_stmt(struct db *db, enum store_table t,
+    enum db_row_stmt which, sqlite3_stmt **out, struct fault *why);
+MUST_USE enum err db_stmt(
+    struct db *db, enum db_stmt which, sqlite3_stmt **out, struct fault *why);
 
 /* One that the caller finalizes. */
 MUST_USE enum err db_prepare(

@@ -121,11 +121,10 @@ get(struct db *db, const struct store_row *which, struct arena *a,
 {
 	AUTO(db_reset) sqlite3_stmt *stmt = NULL;
 	struct store_row row;
-	enum err e;
+	enum err e = db_row_stmt(db, which->table, DB_ROW_GET, &stmt, why);
 
-	stmt = db_row_stmt(db, which->table, DB_ROW_GET, why);
-	if (stmt == NULL)
-		return ERR_IO;
+	if (e != OK)
+		return e;
 	db_bind_row(stmt, 1, which, COLUMN_KEY);
 	e = db_step(db, stmt, why);
 	if (e != OK)
