@@ -247,9 +247,8 @@ typedef void (*loop_resolve_cb)(void *arg, enum err e, const struct addr *addrs,
  * resolv.conf. ADDR_NONE asks for both families; IPv4 comes first. The
  * call-back comes once, never before this returns, unless it is cancelled:
  * ERR_NOT_FOUND (no such name or no address), ERR_TIMEOUT, ERR_UNREACHABLE (no
- * name server answers), ERR_PROTOCOL (its answer is no
- * use), ERR_INVALID (not a name). NULL when
- * LOOP_RESOLVE_PENDING_MAX are open.
+ * name server answers), ERR_PROTOCOL (its answer is of no use), ERR_INVALID
+ * (not a name). NULL when LOOP_RESOLVE_PENDING_MAX are open.
  */
 struct loop_resolve *loop_resolve(struct loop *l, struct slice name,
     enum addr_family family, loop_resolve_cb cb, void *arg) MUST_USE;

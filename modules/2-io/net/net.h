@@ -49,9 +49,10 @@ enum stream_pause {
 /*
  * Writes at once what the lower layer takes and keeps the rest; borrows the
  * slices. OK: go on. ERR_AGAIN: taken as well, but the pending bytes are above
- * the high mark: stop until on_drained. Any other: not taken, and
- * on_close follows (ERR_CLOSED after shutdown or close; ERR_LIMIT when the
- * owner wrote on past four high marks). Before on_open bytes are kept.
+ * the high mark: stop until on_drained. Any other: not taken, and on_close
+ * follows, perhaps behind data that the peer sent before (ERR_CLOSED after
+ * shutdown or close; ERR_LIMIT when the owner, told ERR_AGAIN, wrote on past
+ * four high marks). Before on_open bytes are kept.
  */
 MUST_USE enum err stream_writev(
     struct stream *s, const struct slice *parts, size_t count);

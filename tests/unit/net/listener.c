@@ -354,6 +354,41 @@ TEST(descriptors_that_are_not_open_are_said_in_words)
 	EXPECT_STR(why.text, "LISTEN_FDS is not a number up to 1024");
 }
 
+/* Whatever the test's own process has at 3 comes back afterwards. */
+TEST(listed_descriptors_begin_at_three_and_bear_names)
+{
+	struct net_factory *f = net_factory_new();
+	struct net_socket_spec spec = any_port();
+	struct fault why = {0};
+	struct addr inherited;
+	struct loop *l;
+	struct door d;
+	char pid[16];
+	int saved = dup(3);
+	int fd = listening_fd(&inherited);
+
+	if (fd != 3) {
+		EXPECT_EQ(dup2(fd, 3), 3);
+		close(fd);
+	}
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	setenv("LISTEN_PID", pid, 1);
+	setenv("LISTEN_FDS", "1", 1);
+	setenv("LISTEN_FDNAMES", "door", 1);
+	EXPECT_OK(net_factory_inherit_env(f, &why));
+	EXPECT_TRUE(getenv("LISTEN_FDNAMES") == NULL);
+	l = loop_new(NULL);
+	door_open(&d, f, l, &spec);
+	EXPECT_TRUE(addr_eq(&d.addr, &inherited));
+	door_close(&d);
+	loop_free(&l);
+	net_factory_free(&f);
+	if (saved >= 0) {
+		EXPECT_EQ(dup2(saved, 3), 3);
+		close(saved);
+	}
+}
+
 TEST(a_cancelled_request_closes_its_socket)
 {
 	AUTO(loop_free) struct loop *l = loop_new(NULL);
