@@ -54,10 +54,9 @@ ask_mode(const struct tls_config_spec *spec)
 					     : MBEDTLS_SSL_VERIFY_NONE;
 }
 
-static int
-set_up(struct tls_config *c)
+int
+config_set_up(const struct tls_config *c, mbedtls_ssl_config *conf)
 {
-	mbedtls_ssl_config *conf = &c->conf;
 	bool server = c->spec.role == TLS_SERVER;
 	int code = mbedtls_ssl_config_defaults(conf,
 	    server ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT,
@@ -82,7 +81,8 @@ set_up(struct tls_config *c)
 		    conf, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
 #endif
 	if (c->alpn[0] != NULL)
-		code = mbedtls_ssl_conf_alpn_protocols(conf, c->alpn);
+		code = mbedtls_ssl_conf_alpn_protocols(
+		    conf, (const char **)(uintptr_t)c->alpn);
 	return code;
 }
 
@@ -100,7 +100,7 @@ tls_config_new(const struct tls_config_spec *spec, struct tls_config **out)
 		c->spec.handshake_ms = TLS_HANDSHAKE_MS;
 	for (size_t i = 0; i < TLS_ALPN_MAX; i++)
 		c->alpn[i] = spec->alpn[i];
-	if (set_up(c) != 0)
+	if (config_set_up(c, &c->conf) != 0)
 		return ERR_INVALID;
 	*out = TAKE(c);
 	return OK;

@@ -26,6 +26,10 @@ struct shake {
 	struct tls_trust *trust;
 	tls_pick_cb pick;
 	void *pick_arg;
+	/* A client's certificate can only hang on a configuration of its own,
+	 * which is used in place of the shared one until the end. */
+	bool has_own;
+	mbedtls_ssl_config own;
 };
 
 struct tls {
@@ -49,6 +53,11 @@ struct tls {
 	bool below_ended;        /* it will bring no more */
 	bool notified;           /* our close_notify is on its way */
 };
+
+/* --- config.c --- */
+
+/* Fills a configuration of the library; its code, or 0. */
+int config_set_up(const struct tls_config *c, mbedtls_ssl_config *conf);
 
 /* --- stream.c --- */
 

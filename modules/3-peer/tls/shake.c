@@ -56,6 +56,10 @@ shake_end(struct tls *t)
 		return;
 	timer_clear(&t->timer);
 	list_remove(&h->link);
+	if (h->has_own) {
+		t->ssl.MBEDTLS_PRIVATE(conf) = &t->config->conf;
+		mbedtls_ssl_config_free(&h->own);
+	}
 	verify_fini(&h->verify);
 	expected_fini(&h->expected);
 	tls_trust_unref(&h->trust);
@@ -112,9 +116,30 @@ complete(struct tls *t)
 static void
 wait_for_turn(struct tls *t, struct turn *turn)
 {
-	if (t->shake->link.next == NULL)
+	if (list_empty(&t->shake->link))
 		list_push_back(&turn->waiting, &t->shake->link);
 	stream_pause(t->s.below, STREAM_PAUSE_HANDSHAKE);
+}
+
+/*
+ * RFC 8446 §4.4.4: what a server sends behind its Finished, a refusal of the
+ * client included, is under application keys. The library would change over
+ * only when it has the client's, and no client could read why it was refused.
+ */
+static void
+send_under_application_keys(struct tls *t)
+{
+	mbedtls_ssl_context *ssl = &t->ssl;
+
+	if (t->config->spec.role == TLS_CLIENT ||
+	    ssl->MBEDTLS_PRIVATE(transform_application) == NULL ||
+	    ssl->MBEDTLS_PRIVATE(transform_out) ==
+		ssl->MBEDTLS_PRIVATE(transform_application))
+		return;
+	ssl->MBEDTLS_PRIVATE(transform_out) =
+	    ssl->MBEDTLS_PRIVATE(transform_application);
+	memset(ssl->MBEDTLS_PRIVATE(cur_out_ctr), 0,
+	    sizeof(ssl->MBEDTLS_PRIVATE(cur_out_ctr)));
 }
 
 void
@@ -125,7 +150,6 @@ shake_run(struct tls *t)
 	while (turn->spent < STEPS_A_TURN) {
 		int code = mbedtls_ssl_handshake_step(&t->ssl);
 
-		turn->spent++;
 		if (code == MBEDTLS_ERR_SSL_WANT_READ) {
 			if (t->below_ended)
 				tls_fail(t, ERR_RESET,
@@ -137,10 +161,12 @@ shake_run(struct tls *t)
 			tls_fail_code(t, code);
 			return;
 		}
+		turn->spent++;
 		if (mbedtls_ssl_is_handshake_over(&t->ssl)) {
 			complete(t);
 			return;
 		}
+		send_under_application_keys(t);
 	}
 	wait_for_turn(t, turn);
 }

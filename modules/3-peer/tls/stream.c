@@ -88,6 +88,7 @@ tls_fail(struct tls *t, enum err e, const char *fmt, ...)
 	X(10, "a message came out of turn")                                    \
 	X(20, "a record was tampered with")                                    \
 	X(40, "no parameters in common")                                       \
+	X(41, "it wants a certificate of us")                                  \
 	X(42, "our certificate is not acceptable")                             \
 	X(43, "our certificate is not of a kind that it takes")                \
 	X(44, "our certificate is revoked")                                    \
@@ -104,10 +105,23 @@ tls_fail(struct tls *t, enum err e, const char *fmt, ...)
 	X(116, "it wants a certificate of us")                                 \
 	X(120, "no application protocol (ALPN) in common")
 
-static void
-fail_by_alert(struct tls *t)
+/*
+ * A client that refuses its server says so in plaintext: it has no keys for
+ * sending yet, and the library takes that for a record that was changed.
+ */
+static bool
+is_plain_alert(const struct tls *t, int code)
 {
-	const unsigned char *alert = t->ssl.MBEDTLS_PRIVATE(in_msg);
+	static const uint8_t head[] = {21, 3, 3, 0, 2}; /* RFC 8446 §5.1 */
+	const unsigned char *record = t->ssl.MBEDTLS_PRIVATE(in_hdr);
+
+	return code == MBEDTLS_ERR_SSL_INVALID_MAC && t->shake != NULL &&
+	       record != NULL && memcmp(record, head, sizeof(head)) == 0;
+}
+
+static void
+fail_by_alert(struct tls *t, const unsigned char *alert)
+{
 	unsigned number = alert == NULL ? 0 : alert[1];
 	const char *words = "it gave no known reason";
 
@@ -129,7 +143,9 @@ tls_fail_code(struct tls *t, int code)
 	if (found != NULL && found->code != OK)
 		tls_fail(t, found->code, "%s", found->text);
 	else if (code == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE)
-		fail_by_alert(t);
+		fail_by_alert(t, t->ssl.MBEDTLS_PRIVATE(in_msg));
+	else if (is_plain_alert(t, code))
+		fail_by_alert(t, t->ssl.MBEDTLS_PRIVATE(in_hdr) + 5);
 	else if (code == MBEDTLS_ERR_SSL_CONN_EOF)
 		tls_fail(t, ERR_RESET, "the connection broke");
 	else
@@ -160,7 +176,7 @@ advance(struct tls *t)
 {
 	if (stream_is_closing(&t->s))
 		t->lent = SLICE_NONE;
-	else if (t->shake != NULL && t->shake->link.next == NULL)
+	else if (t->shake != NULL && list_empty(&t->shake->link))
 		shake_run(t);
 	else if (t->shake == NULL)
 		record_read(t);
@@ -379,6 +395,7 @@ tls_new(struct stream *below, struct tls_config *config,
 	timer_init(&t->timer, below->loop, on_timer, t);
 	t->shake = mem_new(sizeof(*t->shake));
 	t->shake->owner = t;
+	list_init(&t->shake->link);
 	return t;
 }
 
@@ -406,7 +423,8 @@ set_up(struct tls *t, struct slice trust_domain, struct fault *why)
 		return fault_set(why, ERR_INVALID,
 		    "there is no root for the trust domain %.*s",
 		    SLICE_ARG(trust_domain));
-	code = mbedtls_ssl_setup(&t->ssl, &t->config->conf);
+	code =
+	    mbedtls_ssl_setup(&t->ssl, h->has_own ? &h->own : &t->config->conf);
 	if (code != 0)
 		return x509_fault(why, ERR_INTERNAL, code, "TLS");
 	t->attached = true;
@@ -437,6 +455,24 @@ start(struct tls *t, struct stream *below)
 	return &t->s;
 }
 
+/* A client's certificate, if it has one. */
+static enum err
+show_identity(struct tls *t, struct fault *why)
+{
+	struct shake *h = t->shake;
+	int code;
+
+	if (t->identity == NULL)
+		return OK;
+	mbedtls_ssl_config_init(&h->own);
+	h->has_own = true;
+	code = config_set_up(t->config, &h->own);
+	if (code == 0)
+		code = mbedtls_ssl_conf_own_cert(&h->own,
+		    x509_at(t->identity->chain, 0), &t->identity->key->pk);
+	return code == 0 ? OK : x509_fault(why, ERR_INTERNAL, code, "TLS");
+}
+
 static enum err
 set_up_client(
     struct tls *t, const struct tls_client_spec *spec, struct fault *why)
@@ -459,17 +495,15 @@ set_up_client(
 		h->pin = *spec->root_pin;
 		h->verify.root_pin = &h->pin;
 	}
-	e = set_up(t, slice_str(h->expected.trust_domain), why);
+	e = show_identity(t, why);
+	if (e == OK)
+		e = set_up(t, slice_str(h->expected.trust_domain), why);
 	if (e != OK)
 		return e;
 	/* Also says that no name is to be found in the certificate. */
 	if (mbedtls_ssl_set_hostname(&t->ssl, spec->sni.len > 0 ? sni : NULL) !=
 	    0)
 		return fault_set(why, ERR_INVALID, "the server name is wrong");
-	if (t->identity != NULL &&
-	    mbedtls_ssl_set_hs_own_cert(&t->ssl, x509_at(t->identity->chain, 0),
-		&t->identity->key->pk) != 0)
-		return fault_set(why, ERR_NO_MEMORY, "out of memory");
 	return OK;
 }
 
