@@ -5,6 +5,8 @@
 #ifndef MESHD_RETRY_WORDS_H
 #define MESHD_RETRY_WORDS_H
 
+#include "base/base.h"
+
 /*
  * One word: a bit of enum view_retry_on in *out_on, or, for a number, the
  * status in *out_status with the bit of status codes. False if it is neither.
