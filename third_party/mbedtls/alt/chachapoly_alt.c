@@ -72,8 +72,8 @@ mbedtls_chachapoly_auth_decrypt(mbedtls_chachapoly_context *ctx, size_t length,
 		return MBEDTLS_ERR_CHACHAPOLY_BAD_STATE;
 	return EVP_AEAD_CTX_open_gather(ctx->impl, output, nonce, NONCE_LEN,
 		   input, length, tag, TAG_LEN, aad, aad_len)
-	    ? 0
-	    : MBEDTLS_ERR_CHACHAPOLY_AUTH_FAILED;
+		   ? 0
+		   : MBEDTLS_ERR_CHACHAPOLY_AUTH_FAILED;
 }
 
 int
@@ -85,8 +85,8 @@ mbedtls_chachapoly_starts(mbedtls_chachapoly_context *ctx,
 }
 
 int
-mbedtls_chachapoly_update_aad(mbedtls_chachapoly_context *ctx,
-    const unsigned char *aad, size_t aad_len)
+mbedtls_chachapoly_update_aad(
+    mbedtls_chachapoly_context *ctx, const unsigned char *aad, size_t aad_len)
 {
 	(void)ctx, (void)aad, (void)aad_len;
 	return MBEDTLS_ERR_CHACHAPOLY_BAD_STATE;

@@ -78,8 +78,8 @@ curve_p256_keygen(uint8_t *out_key)
 	AUTO(drop_key) EC_KEY *k = blank_key();
 
 	return k != NULL && EC_KEY_generate_key(k) &&
-	    BN_bn2bin_padded(
-		out_key, CURVE_KEY_LEN, EC_KEY_get0_private_key(k));
+	       BN_bn2bin_padded(
+		   out_key, CURVE_KEY_LEN, EC_KEY_get0_private_key(k));
 }
 
 bool
@@ -90,26 +90,26 @@ curve_p256_public(const uint8_t *key, uint8_t *out_point)
 	AUTO(drop_point) EC_POINT *p = EC_POINT_new(g);
 
 	return d != NULL && p != NULL &&
-	    EC_POINT_mul(g, p, d, NULL, NULL, NULL) &&
-	    EC_POINT_point2oct(g, p, POINT_CONVERSION_UNCOMPRESSED, out_point,
-		CURVE_P256_POINT_LEN, NULL) == CURVE_P256_POINT_LEN;
+	       EC_POINT_mul(g, p, d, NULL, NULL, NULL) &&
+	       EC_POINT_point2oct(g, p, POINT_CONVERSION_UNCOMPRESSED,
+		   out_point, CURVE_P256_POINT_LEN,
+		   NULL) == CURVE_P256_POINT_LEN;
 }
 
 bool
-curve_p256_shared(
-    const uint8_t *key, const uint8_t *point, uint8_t *out_secret)
+curve_p256_shared(const uint8_t *key, const uint8_t *point, uint8_t *out_secret)
 {
 	AUTO(drop_key) EC_KEY *k = private_key(key);
 	AUTO(drop_point) EC_POINT *p = read_point(point);
 
 	return k != NULL && p != NULL &&
-	    ECDH_compute_key(out_secret, CURVE_KEY_LEN, p, k, /* kdf */ NULL) ==
-	    CURVE_KEY_LEN;
+	       ECDH_compute_key(out_secret, CURVE_KEY_LEN, p, k,
+		   /* kdf */ NULL) == CURVE_KEY_LEN;
 }
 
 bool
-curve_p256_sign(const uint8_t *key, const uint8_t *hash, size_t hash_len,
-    uint8_t *out_sig)
+curve_p256_sign(
+    const uint8_t *key, const uint8_t *hash, size_t hash_len, uint8_t *out_sig)
 {
 	AUTO(drop_key) EC_KEY *k = private_key(key);
 	AUTO(drop_sig) ECDSA_SIG *sig = NULL;
@@ -119,7 +119,7 @@ curve_p256_sign(const uint8_t *key, const uint8_t *hash, size_t hash_len,
 		return false;
 	ECDSA_SIG_get0(sig, &r, &s);
 	return BN_bn2bin_padded(out_sig, CURVE_KEY_LEN, r) &&
-	    BN_bn2bin_padded(out_sig + CURVE_KEY_LEN, CURVE_KEY_LEN, s);
+	       BN_bn2bin_padded(out_sig + CURVE_KEY_LEN, CURVE_KEY_LEN, s);
 }
 
 /* NULL if there is no memory; r and s are not checked here. */
@@ -148,8 +148,8 @@ curve_p256_verify(const uint8_t *point, const uint8_t *hash, size_t hash_len,
 	AUTO(drop_sig) ECDSA_SIG *s = read_sig(sig);
 
 	return k != NULL && p != NULL && s != NULL &&
-	    EC_KEY_set_public_key(k, p) &&
-	    ECDSA_do_verify(hash, hash_len, s, k) == 1;
+	       EC_KEY_set_public_key(k, p) &&
+	       ECDSA_do_verify(hash, hash_len, s, k) == 1;
 }
 
 bool

@@ -19,8 +19,8 @@ bool curve_p256_keygen(uint8_t *out_key);
 bool curve_p256_public(const uint8_t *key, uint8_t *out_point);
 bool curve_p256_shared(
     const uint8_t *key, const uint8_t *point, uint8_t *out_secret);
-bool curve_p256_sign(const uint8_t *key, const uint8_t *hash, size_t hash_len,
-    uint8_t *out_sig);
+bool curve_p256_sign(
+    const uint8_t *key, const uint8_t *hash, size_t hash_len, uint8_t *out_sig);
 bool curve_p256_verify(const uint8_t *point, const uint8_t *hash,
     size_t hash_len, const uint8_t *sig);
 

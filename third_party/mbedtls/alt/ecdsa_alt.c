@@ -40,11 +40,11 @@ mbedtls_ecdsa_verify(mbedtls_ecp_group *grp, const unsigned char *buf,
 
 	if (grp->id != MBEDTLS_ECP_DP_SECP256R1)
 		return ecdsa_own_verify(grp, buf, blen, Q, r, s);
-	if (mbedtls_ecp_point_write_binary(grp, Q,
-		MBEDTLS_ECP_PF_UNCOMPRESSED, &n, point, sizeof(point)) != 0 ||
+	if (mbedtls_ecp_point_write_binary(grp, Q, MBEDTLS_ECP_PF_UNCOMPRESSED,
+		&n, point, sizeof(point)) != 0 ||
 	    mbedtls_mpi_write_binary(r, sig, CURVE_KEY_LEN) != 0 ||
-	    mbedtls_mpi_write_binary(
-		s, sig + CURVE_KEY_LEN, CURVE_KEY_LEN) != 0 ||
+	    mbedtls_mpi_write_binary(s, sig + CURVE_KEY_LEN, CURVE_KEY_LEN) !=
+		0 ||
 	    n != sizeof(point) || !curve_p256_verify(point, buf, blen, sig))
 		return MBEDTLS_ERR_ECP_VERIFY_FAILED;
 	return 0;

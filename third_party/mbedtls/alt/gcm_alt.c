@@ -119,7 +119,7 @@ static int
 is_whole(const mbedtls_gcm_context *ctx, size_t iv_len, size_t tag_len)
 {
 	return ctx->kind == GCM_FAST && iv_len == NONCE_LEN &&
-	    tag_len == TAG_LEN;
+	       tag_len == TAG_LEN;
 }
 
 int
@@ -136,13 +136,13 @@ mbedtls_gcm_crypt_and_tag(mbedtls_gcm_context *ctx, int mode, size_t length,
 		return EVP_AEAD_CTX_seal_scatter(&f->aead, output, tag, &n,
 			   tag_len, iv, iv_len, input, length, NULL, 0, add,
 			   add_len)
-		    ? 0
-		    : MBEDTLS_ERR_GCM_BAD_INPUT;
+			   ? 0
+			   : MBEDTLS_ERR_GCM_BAD_INPUT;
 	ret = become_own(ctx);
-	return ret != 0 ? ret
-			: gcm_own_crypt_and_tag(ctx->impl, mode, length, iv,
-			      iv_len, add, add_len, input, output, tag_len,
-			      tag);
+	return ret != 0
+		   ? ret
+		   : gcm_own_crypt_and_tag(ctx->impl, mode, length, iv, iv_len,
+			 add, add_len, input, output, tag_len, tag);
 }
 
 int
@@ -157,8 +157,8 @@ mbedtls_gcm_auth_decrypt(mbedtls_gcm_context *ctx, size_t length,
 	if (is_whole(ctx, iv_len, tag_len))
 		return EVP_AEAD_CTX_open_gather(&f->aead, output, iv, iv_len,
 			   input, length, tag, tag_len, add, add_len)
-		    ? 0
-		    : MBEDTLS_ERR_GCM_AUTH_FAILED;
+			   ? 0
+			   : MBEDTLS_ERR_GCM_AUTH_FAILED;
 	ret = become_own(ctx);
 	return ret != 0 ? ret
 			: gcm_own_auth_decrypt(ctx->impl, length, iv, iv_len,
@@ -166,8 +166,8 @@ mbedtls_gcm_auth_decrypt(mbedtls_gcm_context *ctx, size_t length,
 }
 
 int
-mbedtls_gcm_starts(mbedtls_gcm_context *ctx, int mode, const unsigned char *iv,
-    size_t iv_len)
+mbedtls_gcm_starts(
+    mbedtls_gcm_context *ctx, int mode, const unsigned char *iv, size_t iv_len)
 {
 	int ret = become_own(ctx);
 
@@ -191,8 +191,8 @@ mbedtls_gcm_update(mbedtls_gcm_context *ctx, const unsigned char *input,
 {
 	if (ctx->kind != GCM_OWN)
 		return MBEDTLS_ERR_GCM_BAD_INPUT;
-	return gcm_own_update(ctx->impl, input, input_length, output,
-	    output_size, output_length);
+	return gcm_own_update(
+	    ctx->impl, input, input_length, output, output_size, output_length);
 }
 
 int

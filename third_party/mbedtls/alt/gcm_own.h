@@ -17,8 +17,7 @@ void gcm_own_init(void *ctx);
 void gcm_own_free(void *ctx);
 int gcm_own_setkey(void *ctx, mbedtls_cipher_id_t cipher,
     const unsigned char *key, unsigned int keybits);
-int gcm_own_starts(
-    void *ctx, int mode, const unsigned char *iv, size_t iv_len);
+int gcm_own_starts(void *ctx, int mode, const unsigned char *iv, size_t iv_len);
 int gcm_own_update_ad(void *ctx, const unsigned char *ad, size_t ad_len);
 int gcm_own_update(void *ctx, const unsigned char *in, size_t in_len,
     unsigned char *out, size_t out_size, size_t *out_len);

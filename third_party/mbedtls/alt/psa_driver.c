@@ -12,7 +12,7 @@ is_curve(const psa_key_attributes_t *a, psa_ecc_family_t family, size_t bits)
 	psa_key_type_t type = psa_get_key_type(a);
 
 	return PSA_KEY_TYPE_IS_ECC(type) && psa_get_key_bits(a) == bits &&
-	    PSA_KEY_TYPE_ECC_GET_FAMILY(type) == family;
+	       PSA_KEY_TYPE_ECC_GET_FAMILY(type) == family;
 }
 
 static bool
@@ -96,10 +96,10 @@ meshd_psa_key_agreement(const psa_key_attributes_t *attributes,
 		return PSA_ERROR_BUFFER_TOO_SMALL;
 	if (is_p256(attributes))
 		is_good = peer_len == CURVE_P256_POINT_LEN &&
-		    curve_p256_shared(key, peer, secret);
+			  curve_p256_shared(key, peer, secret);
 	else
 		is_good = peer_len == CURVE_KEY_LEN &&
-		    curve_x25519_shared(key, peer, secret);
+			  curve_x25519_shared(key, peer, secret);
 	if (!is_good)
 		return PSA_ERROR_INVALID_ARGUMENT;
 	*out_len = CURVE_KEY_LEN;

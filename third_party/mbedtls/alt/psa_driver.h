@@ -26,8 +26,8 @@ psa_status_t meshd_psa_key_agreement(const psa_key_attributes_t *attributes,
     const uint8_t *peer, size_t peer_len, uint8_t *secret, size_t secret_size,
     size_t *out_len);
 
-psa_status_t meshd_psa_export_public_key(
-    const psa_key_attributes_t *attributes, const uint8_t *key, size_t key_len,
-    uint8_t *out, size_t out_size, size_t *out_len);
+psa_status_t meshd_psa_export_public_key(const psa_key_attributes_t *attributes,
+    const uint8_t *key, size_t key_len, uint8_t *out, size_t out_size,
+    size_t *out_len);
 
 #endif
