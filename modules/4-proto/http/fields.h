@@ -30,6 +30,12 @@ bool http_is_authority(struct slice s);
 MUST_USE enum err http_head_add_raw(
     struct http_head *h, struct slice name, struct slice value, bool lent);
 
+/*
+ * True for a field whose place is taken by what the head says itself
+ * (framing, connection, upgrade, authority): it is not written.
+ */
+bool http_is_framing(const struct http_head *h, const struct http_field *f);
+
 /* Drops field i; the order of the others stays. */
 void http_head_drop(struct http_head *h, size_t i);
 

@@ -418,6 +418,25 @@ http_head_join(const struct http_head *h, struct slice name)
 }
 
 bool
+http_is_framing(const struct http_head *h, const struct http_field *f)
+{
+	switch (f->id) {
+	case HTTP_HOST:
+		return h->status == 0;
+	case HTTP_CONNECTION:
+	case HTTP_KEEP_ALIVE:
+	case HTTP_PROXY_CONNECTION:
+	case HTTP_TRANSFER_ENCODING:
+	case HTTP_UPGRADE:
+		return true;
+	case HTTP_CONTENT_LENGTH: /* of the body that HEAD or 304 leaves out */
+		return h->framing != HTTP_BODY_NONE;
+	default:
+		return false;
+	}
+}
+
+bool
 http_list_next(struct slice *rest, struct slice *out_item)
 {
 	while (rest->len > 0) {

@@ -177,6 +177,14 @@ MUST_USE enum err http_head_copy(
 /* Standard words for a status ("Not Found"); "Unknown" if none. */
 struct slice http_status_text(unsigned status);
 
+/*
+ * Proxy-Status of an answer that we made: `meshd; details="…"` (RFC 9209
+ * §2.1.5), and the details of such a value; SLICE_NONE if there are none or
+ * the arena is full.
+ */
+struct slice http_proxy_status(struct arena *a, struct slice details);
+struct slice http_proxy_status_details(struct arena *a, struct slice value);
+
 static inline bool
 http_head_has(const struct http_head *h, enum http_field_id id)
 {

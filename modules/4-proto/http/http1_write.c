@@ -63,26 +63,6 @@ measure(const struct http_head *h)
 	       (size_t)h->count * LINE_EXTRA + FRAME_EXTRA;
 }
 
-/* What a field of ours may not say because the head says it. */
-static bool
-is_framing(const struct http_head *h, const struct http_field *f)
-{
-	switch (f->id) {
-	case HTTP_HOST:
-		return h->status == 0;
-	case HTTP_CONNECTION:
-	case HTTP_KEEP_ALIVE:
-	case HTTP_PROXY_CONNECTION:
-	case HTTP_TRANSFER_ENCODING:
-	case HTTP_UPGRADE:
-		return true;
-	case HTTP_CONTENT_LENGTH: /* of the body that HEAD or 304 leaves out */
-		return h->framing != HTTP_BODY_NONE;
-	default:
-		return false;
-	}
-}
-
 static char *
 put_request_line(char *at, const struct http_head *h)
 {
@@ -138,7 +118,7 @@ static char *
 put_fields(char *at, const struct http_head *h)
 {
 	for (size_t i = 0; i < h->count; i++)
-		if (!is_framing(h, &h->fields[i]))
+		if (!http_is_framing(h, &h->fields[i]))
 			at = put_field(
 			    at, h->fields[i].name, h->fields[i].value);
 	return at;

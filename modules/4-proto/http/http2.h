@@ -29,6 +29,7 @@ enum http2_code {
 	HTTP2_FLOW_CONTROL_ERROR = 3,
 	HTTP2_REFUSED_STREAM = 7,
 	HTTP2_CANCEL = 8,
+	HTTP2_CONNECT_ERROR = 10,
 	HTTP2_ENHANCE_YOUR_CALM = 11
 };
 
@@ -57,12 +58,12 @@ struct http2_events {
 	void (*on_ready)(void *arg, struct http2 *c);
 	/*
 	 * Server: a request. The owner calls http2_stream_own() in here, or
-	 * the stream is refused. `end`: it has no body. The head stays with
-	 * the stream, see http2_stream_forget_head().
+	 * the stream is refused (REFUSED_STREAM). `end`: it has no body. The
+	 * head stays with the stream, see http2_stream_forget_head().
 	 */
 	void (*on_request)(
 	    void *arg, struct http2_stream *s, struct http_head *h, bool end);
-	/* The peer says goodbye, or we did: no new streams here. */
+	/* The peer says goodbye: no new streams here. */
 	void (*on_goaway)(void *arg, struct http2 *c, uint32_t code);
 	/* A stream ended: there is room for another, if not going away. */
 	void (*on_room)(void *arg, struct http2 *c);
@@ -83,7 +84,7 @@ struct http2_stream_events {
 	/* Before on_end. */
 	void (*on_trailers)(
 	    void *arg, struct http2_stream *s, struct http_head *h);
-	/* The peer has ended its half. */
+	/* The peer has ended its half: behind data, trailers or the head. */
 	void (*on_end)(void *arg, struct http2_stream *s);
 	/* Below the low mark again, after a send that said ERR_AGAIN. */
 	void (*on_drained)(void *arg, struct http2_stream *s);
@@ -139,6 +140,13 @@ struct http2_stream *http2_request(struct http2 *c, const struct http_head *h,
 void http2_stream_own(struct http2_stream *s,
     const struct http2_stream_events *events, void *arg);
 
+/*
+ * Server: while the owner's events have no on_data, bytes are held, up to the
+ * window. A later owner gets them here: takes them into `out` (replaced if
+ * there are any) and owes consumed() for them. True if the peer has ended.
+ */
+bool http2_stream_take_early(struct http2_stream *s, struct buf *out);
+
 /* Server: 1xx (any number), then the response. ERR_LIMIT: head too large. */
 MUST_USE enum err http2_stream_respond(
     struct http2_stream *s, const struct http_head *h, bool end);
@@ -153,6 +161,9 @@ MUST_USE enum err http2_stream_send(struct http2_stream *s, struct slice bytes);
 /* END_STREAM behind what was sent, with trailers unless NULL. */
 MUST_USE enum err http2_stream_end(
     struct http2_stream *s, const struct http_head *trailers);
+
+/* The mark of send's ERR_AGAIN, if not LIMIT_STREAM_BUFFER. */
+void http2_stream_set_high_mark(struct http2_stream *s, uint32_t bytes);
 
 /* RST_STREAM; on_close follows at the end of the turn. */
 void http2_stream_reset(struct http2_stream *s, enum http2_code code);

@@ -28,7 +28,8 @@ struct stream *http_tunnel_open(struct http2 *c, struct slice authority,
 /*
  * Server, for a request whose method is CONNECT and that was not answered:
  * sends 200 with the fields of `extra` (may be NULL) and becomes a stream
- * that is open already. Takes the http2_stream over.
+ * that is open already. Takes the http2_stream over, with the bytes that came
+ * before. NULL if the answer cannot be sent; then the stream is reset.
  */
 struct stream *http_tunnel_accept(struct http2_stream *s,
     const struct http_head *extra, const struct stream_events *events,

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * h2_send — frames of all streams of a turn, collected into one write.
+ *
+ * Body bytes are copied once, from the owner's slice into the turn's buffer,
+ * when windows and transport are open; what does not go waits in the stream's
+ * queue. The buffer is let go when a turn has nothing for it.
+ */
+#include "h2_session.h"
+
+enum { FRAME_HEAD = 9, OUT_SLACK = 64 << 10 };
+
+static struct http2_stream *
+stream_of(nghttp2_session *ng, int32_t id)
+{
+	return nghttp2_session_get_stream_user_data(ng, id);
+}
+
+/* --- what nghttp2 asks for ----------------------------------------------- */
+
+static bool
+is_full(const struct http2 *c)
+{
+	return c->blocked || buf_len(&c->out) >= H2_OUT_MAX;
+}
+
+static ssize_t
+on_send(
+    nghttp2_session *ng, const uint8_t *data, size_t len, int flags, void *arg)
+{
+	struct http2 *c;
+
+	(void)ng;
+	(void)flags;
+	OBJ(c, arg, HTTP2_MAGIC);
+	if (is_full(c))
+		return NGHTTP2_ERR_WOULDBLOCK;
+	if (buf_add(&c->out, data, len) != OK)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	return (ssize_t)len;
+}
+
+/* Takes n bytes off what the stream has to send. */
+static enum err
+move_bytes(struct http2_stream *s, size_t n, struct buf *out)
+{
+	size_t queued = MIN(n, buf_len(&s->queue));
+	enum err e = buf_add(out, s->queue.mem + s->queue.start, queued);
+
+	if (e != OK)
+		return e;
+	buf_consume(&s->queue, queued);
+	n -= queued;
+	CHECK(n <= s->lent.len);
+	e = buf_add(out, s->lent.ptr, n);
+	s->lent = slice_sub(s->lent, n, s->lent.len);
+	return e;
+}
+
+static int
+on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
+    size_t len, nghttp2_data_source *source, void *arg)
+{
+	struct http2_stream *s = stream_of(ng, frame->hd.stream_id);
+	struct http2 *c;
+
+	(void)source;
+	OBJ(c, arg, HTTP2_MAGIC);
+	if (is_full(c))
+		return NGHTTP2_ERR_WOULDBLOCK;
+	if (s == NULL)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (buf_add(&c->out, head, FRAME_HEAD) != OK ||
+	    move_bytes(s, len, &c->out) != OK)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	return 0;
+}
+
+static int
+submit_trailers(struct http2_stream *s)
+{
+	nghttp2_nv nv[LIMIT_HEAD_FIELDS + H2_PSEUDO_MAX];
+	size_t n = h2_fields(&s->trailers->head, true, nv, ARRAY_LEN(nv));
+
+	return nghttp2_submit_trailer(s->conn->ng, s->id, nv, n);
+}
+
+/* How much of the queue goes into the next DATA frame. */
+static ssize_t
+on_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t len,
+    uint32_t *flags, nghttp2_data_source *source, void *arg)
+{
+	struct http2_stream *s = stream_of(ng, id);
+	size_t there;
+
+	(void)buf;
+	(void)source;
+	(void)arg;
+	if (s == NULL)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	there = buf_len(&s->queue) + s->lent.len;
+	if (there == 0 && !s->ended_out) {
+		s->deferred = true;
+		return NGHTTP2_ERR_DEFERRED;
+	}
+	*flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+	if (there > len || !s->ended_out)
+		return (ssize_t)MIN(there, len);
+	*flags |= NGHTTP2_DATA_FLAG_EOF;
+	if (s->trailers != NULL) {
+		*flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+		if (submit_trailers(s) != 0)
+			return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	}
+	return (ssize_t)there;
+}
+
+nghttp2_data_provider
+h2_provider(void)
+{
+	return (nghttp2_data_provider){.read_callback = on_read};
+}
+
+void
+h2_send_setup(nghttp2_session_callbacks *cb)
+{
+	nghttp2_session_callbacks_set_send_callback(cb, on_send);
+	nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
+}
+
+/* --- a head as nghttp2 wants it ------------------------------------------ */
+
+static nghttp2_nv
+pair(struct slice name, struct slice value, bool secret)
+{
+	uint8_t flags =
+	    secret ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE;
+
+	/* It copies both and writes names in lower case. */
+	return (nghttp2_nv){(uint8_t *)(uintptr_t)name.ptr,
+	    (uint8_t *)(uintptr_t)value.ptr, name.len, value.len, flags};
+}
+
+/* Three digits; lives in `out`. */
+static struct slice
+status_text(unsigned status, char out[3])
+{
+	out[0] = (char)('0' + status / 100 % 10);
+	out[1] = (char)('0' + status / 10 % 10);
+	out[2] = (char)('0' + status % 10);
+	return slice_of(out, 3);
+}
+
+static size_t
+request_parts(const struct http_head *h, nghttp2_nv *nv)
+{
+	size_t n = 0;
+
+	nv[n++] = pair(S(":method"), h->method, false);
+	if (h->authority.len > 0)
+		nv[n++] = pair(S(":authority"), h->authority, false);
+	if (http_head_is_method(h, S("CONNECT")))
+		return n;
+	nv[n++] = pair(
+	    S(":scheme"), h->scheme.len > 0 ? h->scheme : S("http"), false);
+	nv[n++] = pair(S(":path"), h->path.len > 0 ? h->path : S("/"), false);
+	return n;
+}
+
+/* RFC 9113 §8.2.2: nothing of one connection only. */
+static bool
+is_for_http2(const struct http_head *h, const struct http_field *f)
+{
+	if (f->id == HTTP_TE)
+		return slice_eq_nocase(f->value, S("trailers"));
+	return f->id != HTTP_HOST && !http_is_framing(h, f);
+}
+
+static bool
+is_secret(const struct http_field *f)
+{
+	return f->secret || f->id == HTTP_AUTHORIZATION;
+}
+
+/*
+ * nghttp2 copies what it is given, so texts made here are static per thread:
+ * they are read before the next head is built.
+ */
+static _Thread_local char status_digits[3];
+static _Thread_local char length_digits[24];
+
+static struct slice
+length_text(uint64_t n)
+{
+	size_t i = sizeof(length_digits);
+
+	do {
+		length_digits[--i] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	return slice_of(length_digits + i, sizeof(length_digits) - i);
+}
+
+size_t
+h2_fields(const struct http_head *h, bool trailers, nghttp2_nv *nv, size_t max)
+{
+	size_t n = 0;
+
+	if (h->count + (size_t)H2_PSEUDO_MAX > max)
+		return 0;
+	if (!trailers && h->status == 0)
+		n = request_parts(h, nv);
+	else if (!trailers)
+		nv[n++] = pair(
+		    S(":status"), status_text(h->status, status_digits), false);
+	for (size_t i = 0; i < h->count; i++) {
+		const struct http_field *f = &h->fields[i];
+
+		if (is_for_http2(h, f))
+			nv[n++] = pair(f->name, f->value, is_secret(f));
+	}
+	if (!trailers && h->framing == HTTP_BODY_LENGTH)
+		nv[n++] = pair(
+		    S("content-length"), length_text(h->content_length), false);
+	return n;
+}
+
+/* --- making frames, and writing them -------------------------------------- */
+
+void
+h2_want_flush(struct http2 *c)
+{
+	loop_later_flush(c->loop, &c->flush);
+}
+
+void
+h2_pump(struct http2 *c)
+{
+	int rv;
+
+	CHECK(!c->inside);
+	if (c->ending || is_full(c))
+		return;
+	c->inside = true;
+	rv = nghttp2_session_send(c->ng);
+	c->inside = false;
+	if (rv != 0)
+		h2_end(c, ERR_NO_MEMORY, NGHTTP2_NO_ERROR);
+}
+
+/* Streams that fell below the mark may be filled again. */
+static void
+tell_drained(struct http2 *c)
+{
+	if (c->full == 0)
+		return;
+	LIST_EACH (&c->streams, it) {
+		struct http2_stream *s =
+		    CONTAINER(it, struct http2_stream, link);
+
+		if (!s->full || buf_len(&s->queue) > s->mark / 4)
+			continue;
+		s->full = false;
+		c->full--;
+		if (!s->done && s->events->on_drained != NULL)
+			s->events->on_drained(s->arg, s);
+	}
+}
+
+static bool
+write_out(struct http2 *c)
+{
+	enum err e;
+
+	if (buf_len(&c->out) == 0 || c->transport == NULL)
+		return false;
+	e = stream_write(c->transport, buf_slice(&c->out));
+	buf_reset(&c->out);
+	c->blocked = e == ERR_AGAIN;
+	return e == OK;
+}
+
+void
+h2_flush(struct http2 *c)
+{
+	do {
+		h2_pump(c);
+	} while (write_out(c));
+	if (c->out.cap > OUT_SLACK || c->open == 0)
+		buf_fini(&c->out);
+	tell_drained(c);
+	h2_look_over(c);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * proxy_status — words for a refusal, in a field that clients show.
+ *
+ * A structured field string is printable ASCII, with `"` and `\` escaped
+ * (RFC 8941 §3.3.3); anything else becomes a question mark.
+ */
+#include "head.h"
+
+static const char prefix[] = "meshd; details=\"";
+
+static char *
+put_escaped(char *at, struct slice text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.ptr[i];
+
+		if (c == '"' || c == '\\')
+			*at++ = '\\';
+		*at++ = c >= ' ' && c < 0x7f ? c : '?';
+	}
+	return at;
+}
+
+struct slice
+http_proxy_status(struct arena *a, struct slice details)
+{
+	char *mem = arena_alloc(a, sizeof(prefix) + 2 * details.len + 1);
+	char *at;
+
+	if (mem == NULL)
+		return SLICE_NONE;
+	memcpy(mem, prefix, sizeof(prefix) - 1);
+	at = put_escaped(mem + sizeof(prefix) - 1, details);
+	*at++ = '"';
+	return slice_of(mem, (size_t)(at - mem));
+}
+
+/* Behind `details="`, or empty. */
+static struct slice
+find_details(struct slice value)
+{
+	static const char key[] = "details=\"";
+	size_t len = sizeof(key) - 1;
+
+	for (size_t i = 0; i + len <= value.len; i++)
+		if (memcmp(value.ptr + i, key, len) == 0)
+			return slice_sub(value, i + len, value.len);
+	return SLICE_NONE;
+}
+
+struct slice
+http_proxy_status_details(struct arena *a, struct slice value)
+{
+	struct slice text = find_details(value);
+	char *mem = text.len > 0 ? arena_alloc(a, text.len) : NULL;
+	size_t n = 0;
+
+	if (mem == NULL)
+		return SLICE_NONE;
+	for (size_t i = 0; i < text.len && text.ptr[i] != '"'; i++) {
+		if (text.ptr[i] == '\\' && i + 1 < text.len)
+			i++;
+		mem[n++] = text.ptr[i];
+	}
+	return slice_of(mem, n);
+}
