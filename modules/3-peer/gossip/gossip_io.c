@@ -6,15 +6,12 @@
  * are copied and told at the end of the turn, so that their owner may call
  * back. A call is one connection: request, answer, end.
  */
-#include "loop/loop.h"
-#include "net/net.h"
-
-#include "core.h"
-
 #include <unistd.h>
 
+#include "core.h"
+#include "gossip_io.h"
+
 enum {
-	GOSSIP_MAGIC = 0x60551b00,
 	CALL_MAGIC = 0x60551bca,
 	CALLS_MAX = 64, /* each way */
 	CALL_TIMEOUT_US = 5000000
@@ -26,28 +23,6 @@ struct told {
 	struct gossip_event event;
 	struct gossip_member member;
 	struct gossip_member other;
-};
-
-struct gossip {
-	uint32_t magic;
-	struct loop *loop;
-	struct gossip_config config; /* without its secrets and slices */
-	struct core *core;
-	struct packets *packets;
-	struct net_udp *udp;
-	struct net_listener *listener;
-	struct timer timer;
-	struct list calls;
-	unsigned calls_in;
-	unsigned calls_out;
-	struct call *answering; /* the request that is in its step */
-	struct list told;
-	struct loop_later tell;
-	bool ready;
-	bool closing;
-	bool left;
-	void (*on_left)(void *arg);
-	void *on_left_arg;
 };
 
 struct call {
@@ -64,8 +39,8 @@ struct call {
 	bool done;
 };
 
-static struct core_time
-now_of(const struct gossip *g)
+struct core_time
+gossip_io_now(const struct gossip *g)
 {
 	return (struct core_time){loop_now_us(g->loop) / 1000,
 	    clock_wall_ms(loop_clock(g->loop)) / 1000};
@@ -117,6 +92,8 @@ end(struct gossip *g)
 	gossip_event_cb on_event = g->config.on_event;
 	void *arg = g->config.arg;
 
+	/* A close from within tell() arranged it once more. */
+	loop_later_cancel(&g->tell);
 	drop_told(g);
 	core_free(&g->core);
 	packets_free(&g->packets);
@@ -156,8 +133,8 @@ tell(void *arg)
 
 /* --- steps ---------------------------------------------------------------- */
 
-static void
-rearm(struct gossip *g)
+void
+gossip_io_rearm(struct gossip *g)
 {
 	uint64_t due;
 	uint64_t now = loop_now_us(g->loop) / 1000;
@@ -173,8 +150,8 @@ step(struct gossip *g, const struct core_input *in)
 {
 	if (g->closing)
 		return;
-	core_step(g->core, now_of(g), in);
-	rearm(g);
+	core_step(g->core, gossip_io_now(g), in);
+	gossip_io_rearm(g);
 }
 
 static void
@@ -508,9 +485,9 @@ on_listening(struct net_listener *l, void *arg)
 	a = g->config.advertise;
 	if (a.port == 0)
 		a.port = gossip_port(g);
-	core_set_advertise(g->core, now_of(g), &a);
+	core_set_advertise(g->core, gossip_io_now(g), &a);
 	queue_simple(g, GOSSIP_EVENT_READY, OK);
-	rearm(g);
+	gossip_io_rearm(g);
 }
 
 static void
@@ -568,7 +545,7 @@ make_machine(
 	memcpy(cc.secret_key, config->secret_key, sizeof(cc.secret_key));
 	crypto_random(&cc.boot, sizeof(cc.boot));
 	crypto_random(&cc.seed, sizeof(cc.seed));
-	err = core_new(&cc, now_of(g), &g->core, why);
+	err = core_new(&cc, gossip_io_now(g), &g->core, why);
 	secret_wipe(cc.secret_key, sizeof(cc.secret_key));
 	if (err != OK)
 		return err;
@@ -577,7 +554,7 @@ make_machine(
 	if (err != OK)
 		return fault_set(why, err,
 		    "the gossip keys are empty or one number is there twice");
-	core_restore(g->core, now_of(g), config->saved);
+	core_restore(g->core, gossip_io_now(g), config->saved);
 	return OK;
 }
 
@@ -632,120 +609,4 @@ gossip_close(struct gossip **gp)
 		stream_close(
 		    CONTAINER(it, struct call, link)->stream, ERR_CANCELLED);
 	loop_later(g->loop, &g->tell);
-}
-
-/* --- the owner's calls ---------------------------------------------------- */
-
-uint16_t
-gossip_port(const struct gossip *g)
-{
-	return g->udp != NULL ? net_udp_addr(g->udp).port : 0;
-}
-
-void
-gossip_join(struct gossip *g, const struct addr *seeds, size_t count)
-{
-	core_join(g->core, now_of(g), seeds, count);
-	rearm(g);
-}
-
-void
-gossip_leave(struct gossip *g, void (*done)(void *arg), void *arg)
-{
-	g->on_left = done;
-	g->on_left_arg = arg;
-	core_leave(g->core, now_of(g));
-	rearm(g);
-}
-
-MUST_USE enum err
-gossip_set_offers(
-    struct gossip *g, const struct gossip_offers *offers, struct fault *why)
-{
-	enum err err = core_set_offers(g->core, now_of(g), offers, why);
-
-	rearm(g);
-	return err;
-}
-
-void
-gossip_set_health(struct gossip *g, enum gossip_health node, uint64_t unhealthy)
-{
-	core_set_health(g->core, now_of(g), node, unhealthy);
-	rearm(g);
-}
-
-MUST_USE enum err
-gossip_set_voucher(struct gossip *g, struct slice voucher)
-{
-	enum err err = core_set_voucher(g->core, now_of(g), voucher);
-
-	rearm(g);
-	return err;
-}
-
-void
-gossip_set_trust(struct gossip *g, const struct gossip_trust *trust)
-{
-	g->core->config.trust = *trust;
-}
-
-MUST_USE enum err
-gossip_set_keyring(struct gossip *g, const struct gossip_keyring *keyring)
-{
-	return packets_set_keyring(g->packets, keyring);
-}
-
-const struct gossip_member *
-gossip_member_next(const struct gossip *g, size_t *cursor)
-{
-	if (*cursor >= g->core->count)
-		return NULL;
-	return &g->core->peers[(*cursor)++]->pub;
-}
-
-const struct gossip_member *
-gossip_member_get(const struct gossip *g, const struct gossip_id *id)
-{
-	const struct peer *p = peer_find(g->core, id);
-
-	return p != NULL ? &p->pub : NULL;
-}
-
-const struct gossip_member *
-gossip_self(const struct gossip *g)
-{
-	return &g->core->self->pub;
-}
-
-bool
-gossip_record_next(
-    const struct gossip *g, size_t *cursor, struct gossip_record *out)
-{
-	while (*cursor < g->core->count)
-		if (core_record(g->core->peers[(*cursor)++], out))
-			return true;
-	return false;
-}
-
-bool
-gossip_record_get(const struct gossip *g, const struct gossip_id *id,
-    struct gossip_record *out)
-{
-	const struct peer *p = peer_find(g->core, id);
-
-	return p != NULL && core_record(p, out);
-}
-
-MUST_USE enum err
-gossip_save(const struct gossip *g, struct buf *out)
-{
-	return core_save(g->core, out);
-}
-
-void
-gossip_stats(const struct gossip *g, struct gossip_stats *out)
-{
-	*out = g->core->stats;
-	out->keys_known = (uint32_t)packets_senders(g->packets);
 }

@@ -17,6 +17,7 @@ struct node {
 	bool failed;
 	bool closed;
 	bool left;
+	bool close_on_failure;
 	size_t ups;
 };
 
@@ -27,6 +28,8 @@ on_event(void *arg, const struct gossip_event *e)
 
 	n->ready = n->ready || e->type == GOSSIP_EVENT_READY;
 	n->failed = n->failed || e->type == GOSSIP_EVENT_FAILED;
+	if (e->type == GOSSIP_EVENT_FAILED && n->close_on_failure)
+		gossip_close(&n->g);
 	n->closed = n->closed || e->type == GOSSIP_EVENT_CLOSED;
 	if (e->type == GOSSIP_EVENT_MEMBER && e->member->status == GOSSIP_UP)
 		n->ups++;
@@ -153,4 +156,18 @@ TEST(a_taken_port_is_a_failure_and_still_closes)
 	gossip_close(&n.g);
 	EXPECT_TRUE(n.g == NULL);
 	UNTIL(loop, n.closed);
+}
+
+TEST(closing_inside_the_news_of_a_failure_is_fine)
+{
+	AUTO(loop_free) struct loop *loop = loop_new(NULL);
+	AUTO(net_factory_free) struct net_factory *factory = net_factory_new();
+	struct node n = {.close_on_failure = true};
+
+	EXPECT_EQ(crypto_init(), OK);
+	open_node(&n, loop, factory, 0, "192.0.2.1");
+	gossip_leave(n.g, on_left, &n);
+	UNTIL(loop, n.closed);
+	EXPECT_TRUE(n.left);
+	EXPECT_TRUE(n.failed);
 }
