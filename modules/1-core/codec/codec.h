@@ -92,9 +92,9 @@ struct codec_ini {
 
 /*
  * `[section]`, `key = value`, comments from ; or # at the beginning of a line
- * and from " ;" behind a value. An indented line continues the value before
- * it and becomes an entry of its own with the same key. All mistakes go to
- * `faults`; what was right is in `out` all the same. Text is copied.
+ * only, so that a value may hold both. An indented line continues the value
+ * before it and becomes an entry of its own with the same key. All mistakes go
+ * to `faults`; what was right is in `out` all the same. Text is copied.
  */
 MUST_USE enum err codec_ini_parse(struct slice text, const char *file,
     struct arena *arena, struct codec_ini *out, struct faults *faults);
