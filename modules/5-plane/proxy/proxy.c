@@ -126,8 +126,7 @@ proxy_publish(
 	    p->spec.workers, take_view, p->spec.control, view_taken, pub);
 }
 
-/* --- credentials
- * -------------------------------------------------------------- */
+/* --- credentials --- */
 
 struct issue {
 	struct proxy *proxy;
@@ -165,8 +164,7 @@ proxy_set_credentials(struct proxy *p, struct proxy_credentials *c)
 	    credentials_taken, i);
 }
 
-/* --- lists
- * --------------------------------------------------------------------- */
+/* --- lists --- */
 
 const char *
 proxy_conn_kind_name(enum proxy_conn_kind k)
@@ -257,8 +255,7 @@ proxy_list_conns(struct proxy *p,
 	    p->spec.workers, survey_worker, p->spec.control, survey_done, s);
 }
 
-/* --- cutting
- * --------------------------------------------------------------------- */
+/* --- cutting --- */
 
 struct verdict {
 	struct proxy *proxy;
@@ -308,8 +305,7 @@ proxy_cut_identity(struct proxy *p, struct slice uri)
 	    p->spec.workers, cut_on_worker, p->spec.control, verdict_done, v);
 }
 
-/* --- closing
- * ------------------------------------------------------------------------ */
+/* --- closing --- */
 
 struct closing {
 	struct proxy *proxy;

@@ -59,7 +59,7 @@ void proxy_close(
 void proxy_publish(
     struct proxy *p, const struct view *v, void (*done)(void *arg), void *arg);
 
-/* --- who this machine is, to its peers ------------------------------------ */
+/* --- who this machine is, to its peers --- */
 
 struct proxy_identity {
 	struct slice uri; /* spiffe://… */
@@ -78,7 +78,7 @@ void proxy_credentials_unref(struct proxy_credentials **cp);
 /* New handshakes use these; living connections stay as they are. */
 void proxy_set_credentials(struct proxy *p, struct proxy_credentials *c);
 
-/* --- what is going on ----------------------------------------------------- */
+/* --- what is going on --- */
 
 enum proxy_conn_kind {
 	PROXY_CONN_HTTP,    /* a client of a named listener */

@@ -11,7 +11,7 @@
 
 enum { SWEEP_US = 10 * 1000000 };
 
-/* --- hosts ---------------------------------------------------------------- */
+/* --- hosts --- */
 
 struct hosts {
 	struct loop *loop;
@@ -121,7 +121,7 @@ host_unref(struct hosts *h, struct host **hp)
 	*hp = NULL;
 }
 
-/* --- snapshots ------------------------------------------------------------ */
+/* --- snapshots --- */
 
 struct snapshot *
 snapshot_new(struct worker *w, const struct view *v)

@@ -15,7 +15,7 @@ worker_report(struct worker *w, const struct flow_record *record)
 		spec->on_flow(spec->arg, w->index, record);
 }
 
-/* --- listeners' news, carried to the control loop ------------------------- */
+/* --- listeners' news, carried to the control loop --- */
 
 struct news {
 	struct proxy *proxy;
@@ -53,7 +53,7 @@ worker_tell_listener(struct worker *w, struct slice name,
 	loop_post(n->proxy->spec.control, on_news, n);
 }
 
-/* --- the list of connections ---------------------------------------------- */
+/* --- the list of connections --- */
 
 void
 worker_register(struct worker *w, struct registered *r)

@@ -53,7 +53,7 @@ void worker_report(struct worker *w, const struct flow_record *record);
 void worker_tell_listener(struct worker *w, struct slice name,
     const struct addr *addr, const struct fault *why);
 
-/* --- the list of connections ---------------------------------------------- */
+/* --- the list of connections --- */
 
 /* Part of every connection's object. */
 struct registered {

@@ -21,8 +21,8 @@ enum {
 	XDS_VERSION_MAX = 64,         /* bytes of a version */
 	XDS_NAMES_MAX = 100000,       /* names that one stream may hold */
 	XDS_REASON_MAX = 512,         /* bytes kept of a refusal's words */
-	XDS_RESPONSE_BYTES = 1 << 20, /* about; one resource may be larger */
-	XDS_RESPONSE_ITEMS = 1000
+	XDS_RESPONSE_BYTES = 4 << 20, /* about; one resource may be larger */
+	XDS_RESPONSE_ITEMS = 5000
 };
 
 /* A resource, as one of our own or on its way. */
@@ -231,18 +231,22 @@ MUST_USE enum err xds_snapshot_load(
 
 enum { XDS_BACKOFF_MIN_MS = 100, XDS_BACKOFF_MAX_MS = 10000 };
 
-/* Addresses in turn; each round waits longer, with full jitter. */
+/* Servers in turn; each round waits longer, with full jitter. */
 struct xds_backoff {
 	struct rng rng;
 	size_t servers;
-	size_t next;     /* server to try */
-	unsigned rounds; /* without success */
+	size_t next;       /* server to try */
+	unsigned failures; /* since the last success */
+	bool started;
 };
 
 /* `seed` scatters the agents; begins with a random server. */
 void xds_backoff_init(struct xds_backoff *b, size_t servers, uint64_t seed);
 
-/* Which server to try, and how long to wait before. The first is at once. */
+/*
+ * Which server to try, and how long to wait before: the very first is at once,
+ * later ones scatter within a span that doubles up to XDS_BACKOFF_MAX_MS.
+ */
 size_t xds_backoff_next(struct xds_backoff *b, uint64_t *out_delay_ms);
 
 /* The stream brought something: the next failure begins anew. */

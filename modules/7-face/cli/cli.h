@@ -5,6 +5,8 @@
 #ifndef MESHD_CLI_H
 #define MESHD_CLI_H
 
+#include "base/base.h"
+
 /* What the process ends with; documented in meshd(8). */
 enum cli_exit {
 	CLI_EXIT_OK = 0,
@@ -15,7 +17,21 @@ enum cli_exit {
 	CLI_EXIT_DENIED = 5       /* not allowed to this caller */
 };
 
+/* Settings of `server run`; text lives as long as the command runs. */
+struct cli_server {
+	const char *state_dir;
+	const char *socket_path;
+};
+
+/* What stays: each runs a role until it is stopped, and returns its exit. */
+struct cli_roles {
+	int (*server)(const struct cli_server *settings);
+};
+
 /* Runs the command that argv names; returns one of the above. */
-int cli_run(int argc, char **argv);
+int cli_run(int argc, char **argv, const struct cli_roles *roles);
+
+/* The fault as one line on stderr; returns the exit status that fits. */
+int cli_fault(const struct fault *why);
 
 #endif

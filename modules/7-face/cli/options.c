@@ -12,7 +12,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -22,7 +21,7 @@ enum {
 	ARENA_BYTES = 4 << 20,
 	ENV_NAME_MAX = 80,
 	HELP_COLUMN = 30,
-	WORD_MAX = 64
+	LEFT_MAX = 128
 };
 
 void
@@ -31,52 +30,7 @@ options_fini(struct options *o)
 	arena_fini(&o->arena);
 }
 
-/* --- near misses ---------------------------------------------------------- */
-
-/* Levenshtein's distance; words past WORD_MAX are infinitely far. */
-static size_t
-distance(struct slice a, struct slice b)
-{
-	size_t row[WORD_MAX + 1];
-
-	if (a.len > WORD_MAX || b.len > WORD_MAX)
-		return SIZE_MAX;
-	for (size_t j = 0; j <= b.len; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a.len; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b.len; j++) {
-			size_t above = row[j];
-			size_t cost = a.ptr[i - 1] == b.ptr[j - 1] ? 0 : 1;
-			size_t best = MIN(above, row[j - 1]) + 1;
-
-			row[j] = MIN(best, diagonal + cost);
-			diagonal = above;
-		}
-	}
-	return row[b.len];
-}
-
-size_t
-options_nearest(struct slice word, const struct slice *candidates, size_t count)
-{
-	size_t best = word.len / 2 + 1;
-	size_t found = count;
-
-	for (size_t i = 0; i < count; i++) {
-		size_t d = distance(word, candidates[i]);
-
-		if (d < best) {
-			best = d;
-			found = i;
-		}
-	}
-	return found;
-}
-
-/* --- the table ------------------------------------------------------------ */
+/* --- the table --- */
 
 static size_t
 row_of(const struct options *o, struct slice name)
@@ -108,19 +62,14 @@ known_row(const struct options *o, const char *name)
 static enum err
 unknown(const struct options *o, struct slice name, struct fault *why)
 {
-	struct slice names[OPTIONS_MAX];
-	size_t near;
+	char text[NEAREST_TEXT_MAX];
+	struct nearest near;
 
+	nearest_init(&near, name);
 	for (size_t i = 0; i < o->row_count; i++)
-		names[i] = slice_str(o->rows[i].name);
-	near = options_nearest(name, names, o->row_count);
-	if (near == o->row_count)
-		return fault_set(why, ERR_INVALID,
-		    "there is no option --%.*s; --help lists them",
-		    SLICE_ARG(name));
-	return fault_set(why, ERR_INVALID,
-	    "there is no option --%.*s; did you mean --%s?", SLICE_ARG(name),
-	    o->rows[near].name);
+		nearest_offer(&near, o->rows[i].name);
+	return fault_set(why, ERR_INVALID, "there is no option --%.*s%s",
+	    SLICE_ARG(name), nearest_text(&near, text));
 }
 
 static enum err
@@ -140,7 +89,7 @@ add_value(struct options *o, size_t row, const char *text, const char *from,
 	return OK;
 }
 
-/* --- flags ---------------------------------------------------------------- */
+/* --- flags --- */
 
 struct cursor {
 	int argc;
@@ -244,7 +193,7 @@ options_parse(struct options *o, const struct option_row *rows,
 	return OK;
 }
 
-/* --- environment and file ------------------------------------------------- */
+/* --- environment and file --- */
 
 /* A value from outside: a list there is one text with commas in it. */
 static enum err
@@ -294,40 +243,6 @@ options_read_env(struct options *o, struct fault *why)
 			return e;
 	}
 	return OK;
-}
-
-static enum err
-read_text(const char *path, struct buf *out, struct fault *why)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	enum err e = OK;
-
-	if (fd < 0)
-		return fault_set(why, err_from_errno(errno),
-		    "cannot read %s: %s", path, strerror(errno));
-	for (;;) {
-		enum { STEP = 16 << 10 };
-		char *room;
-		ssize_t n;
-
-		e = buf_reserve(out, STEP, &room);
-		if (e != OK) {
-			(void)fault_set(why, e, "%s is larger than %d bytes",
-			    path, FILE_BYTES_MAX);
-			break;
-		}
-		n = read(fd, room, STEP);
-		if (n <= 0) {
-			if (n < 0)
-				e = fault_set(why, err_from_errno(errno),
-				    "cannot read %s: %s", path,
-				    strerror(errno));
-			break;
-		}
-		buf_commit(out, (size_t)n);
-	}
-	(void)close(fd); /* read only: nothing can be lost */
-	return e;
 }
 
 static enum err
@@ -386,13 +301,13 @@ options_read_file(struct options *o, const char *path, const char *section,
 
 	if (!must_exist && access(path, F_OK) != 0 && errno == ENOENT)
 		return OK;
-	e = read_text(path, &text, why);
+	e = file_read(path, &text, why);
 	if (e != OK)
 		return e;
 	return take_section(o, buf_slice(&text), path, section, why);
 }
 
-/* --- asking --------------------------------------------------------------- */
+/* --- asking --- */
 
 const char *
 options_text(const struct options *o, const char *name)
@@ -456,13 +371,13 @@ options_duration_us(
 	return OK;
 }
 
-/* --- help ----------------------------------------------------------------- */
+/* --- help --- */
 
 enum err
 options_help(const struct option_row *rows, size_t row_count, struct buf *out)
 {
 	for (size_t i = 0; i < row_count; i++) {
-		char left[2 * HELP_COLUMN + WORD_MAX];
+		char left[LEFT_MAX];
 		const struct option_row *r = &rows[i];
 		enum err e;
 

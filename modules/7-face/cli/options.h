@@ -82,8 +82,4 @@ MUST_USE enum err options_duration_us(const struct options *o, const char *name,
 MUST_USE enum err options_help(
     const struct option_row *rows, size_t row_count, struct buf *out);
 
-/* The index of the candidate that looks most like `word`, or `count`. */
-size_t options_nearest(
-    struct slice word, const struct slice *candidates, size_t count);
-
 #endif

@@ -13,8 +13,7 @@
 #include "http/filter.h"
 #include "pipe/piped.h"
 
-/* --- which host
- * ---------------------------------------------------------------- */
+/* --- which host --- */
 
 static void
 mark_tried(struct request *r, bool on)
@@ -78,8 +77,7 @@ request_drop_try(struct request *r)
 	r->sent = false;
 }
 
-/* --- sending
- * --------------------------------------------------------------------- */
+/* --- sending --- */
 
 static void
 collect(struct request *r, struct slice bytes)
@@ -166,8 +164,7 @@ send_request(struct request *r)
 		timer_set(&r->try_end, route->retry.per_try_timeout_us);
 }
 
-/* --- failing
- * ---------------------------------------------------------------------- */
+/* --- failing --- */
 
 static enum flow_flag
 flag_of(enum retry_cause cause, enum err why)
@@ -272,8 +269,7 @@ attempt_on_timeout(struct request *r)
 	failed(r, RETRY_TIMEOUT, ERR_TIMEOUT, SLICE_NONE);
 }
 
-/* --- the answer
- * -------------------------------------------------------------------- */
+/* --- the answer --- */
 
 static void
 on_open(void *arg, struct upstream_conn *u)

@@ -22,7 +22,7 @@ conn_of(void *arg)
 	return c;
 }
 
-/* --- the parser's events -------------------------------------------------- */
+/* --- the parser's events --- */
 
 static void
 on_head(void *arg, struct http_head *h)
@@ -68,7 +68,7 @@ static const struct http1_events parser_events = {
     .on_complete = on_complete,
 };
 
-/* --- reading -------------------------------------------------------------- */
+/* --- reading --- */
 
 /* What follows a request waits until its response is out. */
 static void
@@ -224,7 +224,7 @@ on_timer(void *arg)
 	request_refuse(c, HTTP1_CUT_SHORT);
 }
 
-/* --- the registry --------------------------------------------------------- */
+/* --- the registry --- */
 
 static struct conn *
 conn_of_reg(struct registered *r)
@@ -269,7 +269,7 @@ drain(struct registered *r)
 		stream_close(c->stream, OK);
 }
 
-/* --- life ----------------------------------------------------------------- */
+/* --- life --- */
 
 void
 conn_accept(struct worker *w, struct listener *l, struct stream *stream)

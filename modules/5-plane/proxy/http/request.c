@@ -284,8 +284,7 @@ request_on_client_gone(struct request *r, enum err why)
 	request_finish(r);
 }
 
-/* --- the client's answer
- * ------------------------------------------------------ */
+/* --- the client's answer --- */
 
 void
 request_flush_client(struct request *r)
@@ -321,8 +320,7 @@ request_to_client(struct request *r, struct slice bytes)
 		stream_pause(upstream_stream(r->up), STREAM_PAUSE_PEER_FULL);
 }
 
-/* --- the end
- * ------------------------------------------------------------------ */
+/* --- the end --- */
 
 static uint64_t
 series_key(const struct request *r)
@@ -378,8 +376,9 @@ request_finish(struct request *r)
 static void
 write_first(struct stream *s, struct slice bytes)
 {
-	if (bytes.len > 0)
-		(void)stream_write(s, bytes);
+	enum err e = bytes.len > 0 ? stream_write(s, bytes) : OK;
+
+	(void)e;
 }
 
 void

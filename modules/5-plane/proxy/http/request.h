@@ -96,7 +96,7 @@ void request_on_client_gone(struct request *r, enum err why);
 /* A message that was no request: an answer without one, then the end. */
 void request_refuse(struct conn *c, enum http1_flaw f);
 
-/* --- between the rooms of a request --------------------------------------- */
+/* --- between the rooms of a request --- */
 
 /* Runs the filters that are left, then begins the first try. */
 void request_continue(struct request *r);

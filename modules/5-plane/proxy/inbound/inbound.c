@@ -41,8 +41,7 @@ struct pending {
 	char what[PROXY_CONN_TEXT_MAX];
 };
 
-/* --- a CONNECT
- * ------------------------------------------------------------------ */
+/* --- a CONNECT --- */
 
 static const struct tls_peer *
 peer_of(struct session *s)
@@ -276,8 +275,7 @@ on_connect(struct session *s, struct http2_stream *h2, struct http_head *h)
 	connect_service(s, h2, e, &f);
 }
 
-/* --- a session
- * -------------------------------------------------------------------- */
+/* --- a session --- */
 
 static void
 on_request(void *arg, struct http2_stream *h2, struct http_head *h, bool end)
@@ -389,8 +387,7 @@ serve(struct worker *w, int fd)
 	    .arg = s});
 }
 
-/* --- which worker takes it
- * ------------------------------------------------------------ */
+/* --- which worker takes it --- */
 
 struct handover {
 	struct worker *to;

@@ -60,8 +60,7 @@ listener_identity(const struct listener *l)
 	return l->identity;
 }
 
-/* --- what comes in
- * ------------------------------------------------------------ */
+/* --- what comes in --- */
 
 static void
 on_early_data(struct stream *s, void *arg, struct slice data)
@@ -118,8 +117,7 @@ on_accept(struct net_listener *net, void *arg, int fd, const struct addr *peer)
 	    l, s, view_find_upstream(l->worker->now->view, slice_str(l->name)));
 }
 
-/* --- opening and closing
- * --------------------------------------------------------- */
+/* --- opening and closing --- */
 
 static void
 tell(struct listener *l, const struct fault *why)

@@ -69,8 +69,7 @@ cut(struct registered *r, enum err why)
 		stream_close(t->down, why);
 }
 
-/* --- the end
- * ------------------------------------------------------------------ */
+/* --- the end --- */
 
 static void
 leave_host(struct tcp *t)
@@ -105,8 +104,7 @@ give_up(struct tcp *t, enum flow_flag flag, struct slice detail)
 	stream_close(t->down, ERR_RESET);
 }
 
-/* --- the client, until there is a pipe
- * ------------------------------------------ */
+/* --- the client, until there is a pipe --- */
 
 static void
 on_down_data(struct stream *s, void *arg, struct slice data)
@@ -136,8 +134,7 @@ static const struct stream_events down_events = {
     .on_close = on_down_close,
 };
 
-/* --- an endpoint
- * ------------------------------------------------------------------ */
+/* --- an endpoint --- */
 
 static void try_next(struct tcp *t, struct slice last_words);
 
@@ -247,8 +244,7 @@ try_next(struct tcp *t, struct slice last_words)
 		become_pipe(t);
 }
 
-/* --- beginning
- * -------------------------------------------------------------------- */
+/* --- beginning --- */
 
 static void
 fill_record(struct tcp *t)

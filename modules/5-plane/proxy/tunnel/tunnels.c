@@ -44,7 +44,7 @@ copy_text(struct slice s, char *out, size_t cap)
 	out[n] = 0;
 }
 
-/* --- a session's events --------------------------------------------------- */
+/* --- a session's events --- */
 
 static void
 on_goaway(void *arg, struct http2 *c, uint32_t code)
@@ -92,7 +92,7 @@ static const struct http2_events session_events = {
     .on_close = on_session_close,
 };
 
-/* --- making one ----------------------------------------------------------- */
+/* --- making one --- */
 
 static void
 on_transport_data(struct stream *s, void *arg, struct slice data)
@@ -184,7 +184,7 @@ session_new(struct tunnels *t, struct group *g, struct tls_identity *own,
 	return s;
 }
 
-/* --- the pool ------------------------------------------------------------- */
+/* --- the pool --- */
 
 struct tunnels *
 tunnels_new(struct worker *w)

@@ -64,7 +64,7 @@ close_conn(struct upstream_conn *u, enum err why)
 	stream_close(u->stream, why);
 }
 
-/* --- the parser's events -------------------------------------------------- */
+/* --- the parser's events --- */
 
 static void
 on_interim(void *arg, struct http_head *h)
@@ -117,7 +117,7 @@ static const struct http1_events parser_events = {
     .on_complete = on_complete,
 };
 
-/* --- the stream's events -------------------------------------------------- */
+/* --- the stream's events --- */
 
 static void
 fail(struct upstream_conn *u, enum err why, struct slice words)
@@ -237,7 +237,7 @@ static const struct stream_events stream_events = {
     .on_close = on_close,
 };
 
-/* --- making and reusing --------------------------------------------------- */
+/* --- making and reusing --- */
 
 struct stream *
 upstream_dial(struct worker *w, const struct view_endpoint *e,

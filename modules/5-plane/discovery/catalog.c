@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * catalog — the last that was heard of each member, and its file.
+ *
+ * Records lie sorted by id, so that all that is made of them is in one order.
+ * The file: version 1 · count 4 · records · SHA-256 of all that. A record:
+ * id 16 · status 1 · health 1 · name_lost 1 · issued 4 · expires 4 ·
+ * unhealthy 8 · name, network, offers, each behind its length in 2 bytes.
+ */
+#include <stdlib.h>
+
+#include "discovery.h"
+
+enum {
+	FILE_VERSION = 1,
+	HEAD_LEN = 1 + 4,
+	DECODED_MAX = 2 << 20 /* offers of GOSSIP_OFFERS_MAX, as structs */
+};
+
+struct entry {
+	struct discovery_record row;
+	struct arena arena; /* offers and their bytes */
+	struct gossip_offers offers;
+};
+
+struct discovery_catalog {
+	struct entry **items; /* by id */
+	size_t count;
+	size_t cap;
+};
+
+struct discovery_catalog *
+discovery_catalog_new(void)
+{
+	return mem_new(sizeof(struct discovery_catalog));
+}
+
+static void
+entry_free(struct entry **ep)
+{
+	if (*ep == NULL)
+		return;
+	arena_fini(&(*ep)->arena);
+	mem_free(ep);
+}
+
+void
+discovery_catalog_free(struct discovery_catalog **cp)
+{
+	struct discovery_catalog *c = *cp;
+
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->count; i++)
+		entry_free(&c->items[i]);
+	mem_free(&c->items);
+	mem_free(cp);
+}
+
+/* Where `id` is, or would be. */
+static size_t
+find(const struct discovery_catalog *c, const struct gossip_id *id)
+{
+	size_t low = 0, high = c->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (memcmp(&c->items[mid]->row.id, id, sizeof(*id)) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static struct entry *
+get(const struct discovery_catalog *c, const struct gossip_id *id)
+{
+	size_t at = find(c, id);
+
+	if (at < c->count && gossip_id_eq(&c->items[at]->row.id, id))
+		return c->items[at];
+	return NULL;
+}
+
+static void
+insert(struct discovery_catalog *c, struct entry *e)
+{
+	size_t at = find(c, &e->row.id);
+
+	if (c->count == c->cap) {
+		size_t cap = MAX(16, c->cap * 2);
+
+		c->items =
+		    mem_resize(c->items, c->cap, cap, sizeof(struct entry *));
+		c->cap = cap;
+	}
+	memmove(&c->items[at + 1], &c->items[at],
+	    (c->count - at) * sizeof(c->items[0]));
+	c->items[at] = e;
+	c->count++;
+}
+
+/* A new entry with the row's facts and its own copy of the offers. */
+static enum err
+entry_new(const struct discovery_record *row, struct entry **out)
+{
+	AUTO(entry_free) struct entry *e = mem_new(sizeof(*e));
+	enum err err;
+
+	e->row = *row;
+	e->row.offers = &e->offers;
+	arena_init(&e->arena, DECODED_MAX);
+	err = arena_copy(&e->arena, row->bytes, &e->row.bytes);
+	if (err == OK && row->bytes.len > 0)
+		err = gossip_offers_decode(e->row.bytes, &e->arena, &e->offers);
+	if (err == OK)
+		*out = TAKE(e);
+	return err;
+}
+
+static bool
+same_facts(const struct discovery_record *a, const struct discovery_record *b)
+{
+	return a->status == b->status && a->health == b->health &&
+	       a->name_lost == b->name_lost && a->issued_s == b->issued_s &&
+	       a->expires_s == b->expires_s && a->unhealthy == b->unhealthy &&
+	       strcmp(a->name, b->name) == 0 &&
+	       strcmp(a->network, b->network) == 0;
+}
+
+static void
+update_facts(struct entry *e, const struct discovery_record *row)
+{
+	struct slice bytes = e->row.bytes;
+
+	e->row = *row;
+	e->row.bytes = bytes;
+	e->row.offers = &e->offers;
+}
+
+static enum err
+put_row(struct discovery_catalog *c, const struct discovery_record *row,
+    bool *out_changed)
+{
+	struct entry *before = get(c, &row->id);
+	struct entry *fresh;
+	enum err err;
+
+	if (before != NULL && slice_eq(before->row.bytes, row->bytes)) {
+		*out_changed = !same_facts(&before->row, row);
+		update_facts(before, row);
+		return OK;
+	}
+	if (before == NULL && c->count >= DISCOVERY_RECORDS_MAX)
+		return ERR_LIMIT;
+	err = entry_new(row, &fresh);
+	if (err != OK)
+		return err;
+	(void)discovery_catalog_forget(
+	    c, &row->id); /* maybe it was not there */
+	insert(c, fresh);
+	*out_changed = true;
+	return OK;
+}
+
+MUST_USE enum err
+discovery_catalog_put(struct discovery_catalog *c,
+    const struct gossip_record *r, bool *out_changed)
+{
+	const struct gossip_member *m = r->member;
+	const struct entry *before = get(c, &m->id);
+	struct discovery_record row = {
+	    .id = m->id,
+	    .status = m->status,
+	    .health = m->health,
+	    .name_lost = m->name_lost,
+	    .issued_s = r->voucher.issued_s,
+	    .expires_s = r->voucher.expires_s,
+	    .unhealthy = r->unhealthy,
+	    .bytes = r->offers,
+	};
+
+	memcpy(row.name, m->name, sizeof(row.name));
+	memcpy(row.network, m->network, sizeof(row.network));
+	if (r->offers.len == 0 && before != NULL)
+		row.bytes = before->row.bytes;
+	return put_row(c, &row, out_changed);
+}
+
+bool
+discovery_catalog_forget(
+    struct discovery_catalog *c, const struct gossip_id *id)
+{
+	size_t at = find(c, id);
+
+	if (at == c->count || !gossip_id_eq(&c->items[at]->row.id, id))
+		return false;
+	entry_free(&c->items[at]);
+	c->count--;
+	memmove(&c->items[at], &c->items[at + 1],
+	    (c->count - at) * sizeof(c->items[0]));
+	return true;
+}
+
+const struct discovery_record *
+discovery_catalog_next(const struct discovery_catalog *c, size_t *cursor)
+{
+	return *cursor < c->count ? &c->items[(*cursor)++]->row : NULL;
+}
+
+/* --- the file ------------------------------------------------------------- */
+
+static enum err
+add_text(struct buf *out, struct slice text)
+{
+	enum err err = buf_add_u16(out, (uint16_t)text.len);
+
+	return err != OK ? err : buf_add_slice(out, text);
+}
+
+static enum err
+encode_row(const struct discovery_record *r, struct buf *out)
+{
+	uint8_t bytes[3] = {r->status, r->health, r->name_lost};
+	enum err err = buf_add(out, r->id.bytes, sizeof(r->id.bytes));
+
+	if (err == OK)
+		err = buf_add(out, bytes, sizeof(bytes));
+	if (err == OK)
+		err = buf_add_u32(out, r->issued_s);
+	if (err == OK)
+		err = buf_add_u32(out, r->expires_s);
+	if (err == OK)
+		err = buf_add_u64(out, r->unhealthy);
+	if (err == OK)
+		err = add_text(out, slice_str(r->name));
+	if (err == OK)
+		err = add_text(out, slice_str(r->network));
+	return err != OK ? err : add_text(out, r->bytes);
+}
+
+MUST_USE enum err
+discovery_catalog_encode(const struct discovery_catalog *c, struct buf *out)
+{
+	uint8_t sum[CRYPTO_SHA256_LEN];
+	size_t before = buf_len(out);
+	enum err err = buf_add_byte(out, FILE_VERSION);
+
+	if (err == OK)
+		err = buf_add_u32(out, (uint32_t)c->count);
+	for (size_t i = 0; err == OK && i < c->count; i++)
+		err = encode_row(&c->items[i]->row, out);
+	if (err != OK)
+		return err;
+	crypto_sha256(slice_sub(buf_slice(out), before, SIZE_MAX), sum);
+	return buf_add(out, sum, sizeof(sum));
+}
+
+static struct slice
+read_text(struct reader *r)
+{
+	uint16_t len = reader_u16(r);
+
+	return reader_bytes(r, len);
+}
+
+static enum err
+decode_row(struct reader *r, struct discovery_record *out)
+{
+	struct discovery_record row = {0};
+	struct slice id = reader_bytes(r, sizeof(row.id.bytes));
+	struct slice name, network;
+
+	row.status = reader_u8(r);
+	row.health = reader_u8(r);
+	row.name_lost = reader_u8(r) != 0;
+	row.issued_s = reader_u32(r);
+	row.expires_s = reader_u32(r);
+	row.unhealthy = reader_u64(r);
+	name = read_text(r);
+	network = read_text(r);
+	row.bytes = read_text(r);
+	if (r->failed || row.status > GOSSIP_LEFT ||
+	    row.health > GOSSIP_DRAINING ||
+	    slice_to_cstr(name, row.name, sizeof(row.name)) != OK ||
+	    slice_to_cstr(network, row.network, sizeof(row.network)) != OK)
+		return ERR_CORRUPT;
+	memcpy(row.id.bytes, id.ptr, id.len);
+	if (row.status == GOSSIP_SUSPECT)
+		row.status = GOSSIP_UP;
+	*out = row;
+	return OK;
+}
+
+/* Into a catalog of its own, so that half a file changes nothing. */
+static enum err
+decode_rows(struct slice body, struct discovery_catalog *into)
+{
+	struct reader r = READER(body);
+	uint32_t count;
+
+	(void)reader_u8(&r); /* the version was looked at */
+	count = reader_u32(&r);
+	if (r.failed || count > DISCOVERY_RECORDS_MAX)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < count; i++) {
+		struct discovery_record row;
+		bool changed;
+
+		if (decode_row(&r, &row) != OK ||
+		    put_row(into, &row, &changed) != OK)
+			return ERR_CORRUPT;
+	}
+	return reader_done(&r) == OK ? OK : ERR_CORRUPT;
+}
+
+MUST_USE enum err
+discovery_catalog_decode(
+    struct discovery_catalog *c, struct slice bytes, struct fault *why)
+{
+	AUTO(discovery_catalog_free)
+	struct discovery_catalog *fresh = discovery_catalog_new();
+	uint8_t sum[CRYPTO_SHA256_LEN];
+	struct slice body;
+
+	if (bytes.len < HEAD_LEN + sizeof(sum))
+		return fault_set(why, ERR_CORRUPT, "it is cut short");
+	if (bytes.ptr[0] != FILE_VERSION)
+		return fault_set(
+		    why, ERR_UNSUPPORTED, "another version of meshd wrote it");
+	body = slice_sub(bytes, 0, bytes.len - sizeof(sum));
+	crypto_sha256(body, sum);
+	if (memcmp(sum, bytes.ptr + body.len, sizeof(sum)) != 0 ||
+	    decode_rows(body, fresh) != OK)
+		return fault_set(why, ERR_CORRUPT, "its checksum is wrong");
+	for (size_t i = 0; i < fresh->count; i++) {
+		bool changed;
+		enum err err = put_row(c, &fresh->items[i]->row, &changed);
+
+		if (err != OK)
+			return fault_set(why, err, "too many records");
+	}
+	return OK;
+}

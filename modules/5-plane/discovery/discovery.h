@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * discovery — who serves what: members' records and Services become endpoints.
+ *
+ * Pure but for the catalog's file. A service is known from a written Service,
+ * whose selector picks workloads by label, or from records alone; what is
+ * written overrides. The same inputs in any order give the same output.
+ */
+#ifndef MESHD_DISCOVERY_H
+#define MESHD_DISCOVERY_H
+
+#include "base/base.h"
+#include "gossip/gossip.h"
+#include "model/model.h"
+
+enum {
+	DISCOVERY_RECORDS_MAX = GOSSIP_MEMBERS_MAX,
+	DISCOVERY_FILE_MAX = 64 << 20,     /* bytes of a saved catalog */
+	DISCOVERY_ENDPOINTS_MAX = 1 << 20, /* of one compilation */
+	DISCOVERY_CONFLICTS_MAX = 1000,    /* reported; more are counted */
+	DISCOVERY_BYTES_MAX = 512 << 20    /* for the arena of a compilation */
+};
+
+/* --- the catalog: the last that was heard of each member ------------------ */
+
+struct discovery_catalog; /* opaque */
+
+/* Borrowed until the catalog changes. */
+struct discovery_record {
+	struct gossip_id id;
+	char name[GOSSIP_NAME_MAX + 1];
+	char network[GOSSIP_NAME_MAX + 1]; /* its voucher's */
+	uint8_t status;                    /* enum gossip_status */
+	uint8_t health;                    /* enum gossip_health */
+	bool name_lost;     /* an older living member has the same name */
+	uint32_t issued_s;  /* of its voucher, Unix time */
+	uint32_t expires_s; /* the same */
+	uint64_t unhealthy; /* bit i: service i, i < 64 */
+	struct slice bytes; /* offers as they were signed */
+	const struct gossip_offers *offers;
+};
+
+struct discovery_catalog *discovery_catalog_new(void);
+void discovery_catalog_free(struct discovery_catalog **cp);
+
+/*
+ * Copies what gossip knows of a member, and says whether that was news. A
+ * record whose offers have not come yet keeps those of before. ERR_PARSE for
+ * offers that are none, ERR_LIMIT past DISCOVERY_RECORDS_MAX; then nothing
+ * changes.
+ */
+MUST_USE enum err discovery_catalog_put(struct discovery_catalog *c,
+    const struct gossip_record *r, bool *out_changed);
+
+/* False if it was not there. */
+bool discovery_catalog_forget(
+    struct discovery_catalog *c, const struct gossip_id *id);
+
+/* for (size_t i = 0; (r = discovery_catalog_next(c, &i)) != NULL;), by id. */
+const struct discovery_record *discovery_catalog_next(
+    const struct discovery_catalog *c, size_t *cursor);
+
+/*
+ * The catalog as a file: version, records, SHA-256. Appends. ERR_LIMIT when
+ * `out` is full.
+ */
+MUST_USE enum err discovery_catalog_encode(
+    const struct discovery_catalog *c, struct buf *out);
+
+/*
+ * Adds the records of a file. All or nothing: ERR_CORRUPT for what was
+ * damaged, ERR_UNSUPPORTED for another version. Who was suspected counts as
+ * up again.
+ */
+MUST_USE enum err discovery_catalog_decode(
+    struct discovery_catalog *c, struct slice bytes, struct fault *why);
+
+/* --- the compilation ------------------------------------------------------ */
+
+enum discovery_family { DISCOVERY_V4 = 1 << 0, DISCOVERY_V6 = 1 << 1 };
+
+/* A service of this machine. */
+struct discovery_local {
+	struct slice name;
+	struct slice ns;
+	struct slice account;
+	struct slice protocol;
+	struct labels labels;
+	uint16_t port;      /* callers' */
+	uint16_t weight;    /* 0 takes no new traffic */
+	struct addr target; /* where it really listens */
+};
+
+/* All borrowed. */
+struct discovery_input {
+	const struct discovery_catalog *catalog;
+	const struct resource *const *resources; /* of any kind */
+	size_t resource_count;
+	const struct discovery_local *locals;
+	size_t local_count;
+	int64_t now_s; /* Unix time; an expired voucher's record is left out */
+	/* This machine. Its own record in the catalog is not used. */
+	struct gossip_id self;
+	uint32_t issued_s; /* of its voucher: the older one wins a conflict */
+	struct slice node;
+	struct slice network;
+	const struct addr *addrs;
+	size_t addr_count;
+	uint16_t tunnel_port; /* 0: none */
+	unsigned families;    /* that it can call: enum discovery_family */
+};
+
+/* Text and arrays lie in the arena or are borrowed from the input. */
+struct discovery_output {
+	const struct view_service_input *services;
+	size_t service_count;
+	const struct view_endpoint_input *endpoints;
+	size_t endpoint_count;
+	const struct view_exposed_input *exposed;
+	size_t exposed_count;
+	/* What contradicts something else, in words, and who won. */
+	const struct slice *conflicts;
+	size_t conflict_count;
+	size_t conflicts_dropped;
+};
+
+/* ERR_NO_MEMORY when the arena is full, ERR_LIMIT for too many endpoints. */
+MUST_USE enum err discovery_compile(const struct discovery_input *in,
+    struct arena *arena, struct discovery_output *out);
+
+/* The families among these addresses, loopback not counted. */
+unsigned discovery_families(const struct addr *addrs, size_t count);
+
+#endif

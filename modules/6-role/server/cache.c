@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache — the stored resources, decoded and at hand.
+ */
+#define LOG_MODULE "server"
+
+#include "base/base.h"
+#include "codec/codec.h"
+#include "model/model.h"
+#include "store/store.h"
+
+#include "cache.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DECODE_BYTES = 16 * LIMIT_RESOURCE_BYTES };
+
+void
+cache_init(struct cache *c)
+{
+	*c = (struct cache){0};
+	map_init(&c->by_key);
+	map_init(&c->bad);
+}
+
+static void
+drop_resource(void *value)
+{
+	struct resource *r = value;
+
+	resource_unref(&r);
+}
+
+void
+cache_fini(struct cache *c)
+{
+	map_fini(&c->by_key, drop_resource);
+	map_fini(&c->bad, NULL);
+}
+
+static struct slice
+key_text(const struct resource_key *k, char out[RESOURCE_KEY_MAX * 2])
+{
+	int n = snprintf(out, (size_t)RESOURCE_KEY_MAX * 2,
+	    "%.*s/%.*s/%.*s/%.*s", SLICE_ARG(k->group), SLICE_ARG(k->kind),
+	    SLICE_ARG(k->ns), SLICE_ARG(k->name));
+
+	CHECK(n > 0 && n < RESOURCE_KEY_MAX * 2);
+	return slice_of(out, (size_t)n);
+}
+
+static enum err
+decode(const struct store_row *row, struct resource **out, struct fault *why)
+{
+	AUTO(arena_fini) struct arena arena;
+	AUTO(findings_fini) struct findings found = {0};
+	struct resource_source source = {
+	    .revision = row->revision, .created_ms = row->created_ms};
+	const struct value *doc;
+	enum err e;
+
+	arena_init(&arena, DECODE_BYTES);
+	e = codec_json_parse(row->resource.body, &arena, &doc, why);
+	if (e != OK)
+		return e;
+	e = resource_decode(doc, &source, out, &found);
+	if (e != OK && found.errors.count > 0 && why != NULL)
+		*why = found.errors.items[0];
+	if (e == OK && *out == NULL)
+		return ERR_UNSUPPORTED;
+	return e;
+}
+
+static void
+set(struct cache *c, struct slice key, struct resource *r)
+{
+	struct resource *old = r == NULL ? map_remove(&c->by_key, key)
+					 : map_put(&c->by_key, key, r);
+
+	resource_unref(&old);
+}
+
+static void
+take_row(struct cache *c, const struct store_row *row)
+{
+	struct resource_key key = {row->resource.group, row->resource.kind,
+	    row->resource.ns, row->resource.name};
+	char text[RESOURCE_KEY_MAX * 2];
+	struct slice k = key_text(&key, text);
+	struct resource *r = NULL;
+	struct fault why = {0};
+
+	(void)map_remove(&c->bad, k); /* only the mark */
+	if (row->deleted) {
+		set(c, k, NULL);
+		return;
+	}
+	if (decode(row, &r, &why) == OK) {
+		set(c, k, r);
+		return;
+	}
+	log_warn("stored resource is not understood", "key=%.*s why=\"%s\"",
+	    SLICE_ARG(k), why.text);
+	(void)map_put(&c->bad, k, c); /* only the mark */
+	set(c, k, NULL);
+}
+
+void
+cache_take(struct cache *c, const struct store_changes *changes)
+{
+	if (changes->err != OK)
+		return;
+	if (changes->reset) {
+		cache_fini(c);
+		cache_init(c);
+	}
+	for (size_t i = 0; i < changes->count; i++)
+		if (changes->rows[i].table == STORE_RESOURCES)
+			take_row(c, &changes->rows[i]);
+	if (changes->revision > 0)
+		c->revision = changes->revision;
+	c->current = c->current || changes->current;
+}
+
+const struct resource *
+cache_find(const struct cache *c, const struct resource_key *key)
+{
+	char text[RESOURCE_KEY_MAX * 2];
+
+	return map_get(&c->by_key, key_text(key, text));
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+	const struct resource *const *x = a;
+	const struct resource *const *y = b;
+
+	return resource_key_cmp(&(*x)->key, &(*y)->key);
+}
+
+const struct resource **
+cache_sorted(const struct cache *c, size_t *out_count)
+{
+	const struct resource **all =
+	    mem_new_array(MAX(c->by_key.count, 1), sizeof(*all));
+	struct slice key;
+	void *value;
+	size_t n = 0;
+
+	for (size_t i = 0; map_next(&c->by_key, &i, &key, &value);)
+		all[n++] = value;
+	qsort(all, n, sizeof(*all), by_key);
+	*out_count = n;
+	return all;
+}

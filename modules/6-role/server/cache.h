@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cache — the stored resources, decoded and at hand.
+ *
+ * Fed by the store's changes; the store stays the truth. A row that no longer
+ * decodes is left out and counted, so that one bad row stops nobody.
+ */
+#ifndef MESHD_CACHE_H
+#define MESHD_CACHE_H
+
+#include "model/model.h"
+#include "store/store.h"
+
+struct cache {
+	struct map by_key; /* text of the key → struct resource */
+	struct map bad;    /* text of the key → itself */
+	uint64_t revision;
+	bool current; /* all that the store had has come */
+};
+
+void cache_init(struct cache *c);
+void cache_fini(struct cache *c);
+
+void cache_take(struct cache *c, const struct store_changes *changes);
+
+/* NULL if absent. Borrowed until the next change. */
+const struct resource *cache_find(
+    const struct cache *c, const struct resource_key *key);
+
+/*
+ * All of them, by group, kind, namespace, name, in a new array of the
+ * caller's (mem_free), each borrowed.
+ */
+const struct resource **cache_sorted(const struct cache *c, size_t *out_count);
+
+#endif

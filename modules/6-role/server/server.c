@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server — opening and closing, and what may be asked at once.
+ *
+ *	store ── changes ──► cache ──► get, explain
+ *	  ▲
+ *	  `── one mutation ── apply, delete (apply.c)
+ */
+#define LOG_MODULE "server"
+
+#include "base/base.h"
+#include "loop/loop.h"
+#include "model/model.h"
+#include "store/store.h"
+
+#include "inside.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static struct server *
+server_of(void *arg)
+{
+	struct server *s;
+
+	OBJ(s, arg, SERVER_MAGIC);
+	return s;
+}
+
+/* --- the state directory ----------------------------------------------------
+ */
+
+static enum err
+path_of(const char *dir, const char *file, char out[SERVER_PATH_MAX],
+    struct fault *why)
+{
+	int n = snprintf(out, SERVER_PATH_MAX, "%s/%s", dir, file);
+
+	if (n < 0 || n >= SERVER_PATH_MAX)
+		return fault_set(why, ERR_LIMIT,
+		    "the path of the state directory is too long: %s", dir);
+	return OK;
+}
+
+static enum err
+make_dir(const char *dir, struct fault *why)
+{
+	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
+		return OK;
+	return fault_set(why, err_from_errno(errno),
+	    "cannot make the state directory %s: %s", dir, strerror(errno));
+}
+
+static enum err
+make_key(const char *path, struct fault *why)
+{
+	AUTO(secret_fini) struct secret key;
+
+	secret_init(&key, CRYPTO_KEY_LEN);
+	crypto_random(key.bytes, key.len);
+	return file_replace(path, slice_of(key.bytes, key.len), 0600, why);
+}
+
+enum err
+server_init(const char *state_dir, struct fault *why)
+{
+	char path[SERVER_PATH_MAX];
+	struct stat st;
+	enum err e = make_dir(state_dir, why);
+
+	if (e == OK)
+		e = path_of(state_dir, "seal.key", path, why);
+	if (e != OK)
+		return e;
+	if (stat(path, &st) == 0)
+		return fault_set(why, ERR_EXISTS,
+		    "%s holds a mesh already; `meshd server run` starts it",
+		    state_dir);
+	return make_key(path, why);
+}
+
+static enum err
+read_key(const char *dir, uint8_t key[CRYPTO_KEY_LEN], struct fault *why)
+{
+	AUTO(buf_fini) struct buf text = BUF(CRYPTO_KEY_LEN + 1);
+	char path[SERVER_PATH_MAX];
+	enum err e = path_of(dir, "seal.key", path, why);
+
+	if (e == OK)
+		e = file_read_private(path, &text, why);
+	if (e == ERR_NOT_FOUND)
+		return fault_set(why, e,
+		    "%s holds no mesh; `meshd server init` makes one", dir);
+	if (e != OK)
+		return e;
+	if (buf_len(&text) != CRYPTO_KEY_LEN)
+		return fault_set(why, ERR_CORRUPT,
+		    "%s is %zu bytes long, not %d; restore it from a backup",
+		    path, buf_len(&text), CRYPTO_KEY_LEN);
+	memcpy(key, buf_slice(&text).ptr, CRYPTO_KEY_LEN);
+	secret_wipe(text.mem, text.cap);
+	return OK;
+}
+
+/* --- opening --- */
+
+static void
+tell_ready(struct server *s, enum err e, const struct fault *why)
+{
+	if (s->told)
+		return;
+	s->told = true;
+	if (s->spec.on_ready != NULL)
+		s->spec.on_ready(s->spec.arg, e, why);
+}
+
+/* Ready means that everything stored before is at hand. */
+static void
+on_changes(const struct store_changes *c, void *arg)
+{
+	struct server *s = server_of(arg);
+
+	cache_take(&s->cache, c);
+	if (s->cache.current)
+		tell_ready(s, OK, NULL);
+}
+
+static void
+on_store_open(enum err e, const struct fault *why, void *arg)
+{
+	struct server *s = server_of(arg);
+
+	if (e != OK) {
+		tell_ready(s, e, why);
+		return;
+	}
+	s->watch = store_watch(s->store, 0, on_changes, s);
+}
+
+static void
+on_failed_start(void *arg)
+{
+	struct server *s = server_of(arg);
+
+	tell_ready(s, s->start_fault.code, &s->start_fault);
+}
+
+static void
+open_store(struct server *s)
+{
+	uint8_t key[CRYPTO_KEY_LEN];
+	char path[SERVER_PATH_MAX];
+	struct store_config config = {
+	    .path = path, .key = key, .loop = s->spec.loop};
+
+	if (read_key(s->spec.state_dir, key, &s->start_fault) != OK ||
+	    path_of(s->spec.state_dir, "mesh.db", path, &s->start_fault) !=
+		OK) {
+		loop_later(s->spec.loop, &s->later);
+		return;
+	}
+	s->store = store_open(&config, on_store_open, s);
+	secret_wipe(key, sizeof(key));
+}
+
+struct server *
+server_open(const struct server_spec *spec)
+{
+	struct server *s = mem_new(sizeof(*s));
+
+	s->magic = SERVER_MAGIC;
+	s->spec = *spec;
+	if (s->spec.clock == NULL)
+		s->spec.clock = &clock_system;
+	s->began_us = loop_now_us(spec->loop);
+	cache_init(&s->cache);
+	loop_later_init(&s->later, on_failed_start, s);
+	open_store(s);
+	return s;
+}
+
+/* --- closing --- */
+
+static void
+on_store_closed(void *arg)
+{
+	struct server *s = server_of(arg);
+	void (*done)(void *) = s->on_closed;
+	void *done_arg = s->closed_arg;
+
+	cache_fini(&s->cache);
+	s->magic = 0;
+	mem_free(&s);
+	if (done != NULL)
+		done(done_arg);
+}
+
+static void
+on_nothing_to_close(void *arg)
+{
+	on_store_closed(arg);
+}
+
+void
+server_close(struct server **sp, void (*on_closed)(void *arg), void *arg)
+{
+	struct server *s = *sp;
+
+	*sp = NULL;
+	loop_later_cancel(&s->later);
+	store_unwatch(&s->watch);
+	s->on_closed = on_closed;
+	s->closed_arg = arg;
+	if (s->store != NULL) {
+		store_close(&s->store, on_store_closed, s);
+		return;
+	}
+	loop_later_init(&s->later, on_nothing_to_close, s);
+	loop_later(s->spec.loop, &s->later);
+}
+
+/* --- asking --- */
+
+static bool
+fits(const struct resource *r, const struct server_filter *f,
+    const struct resource_kind *kind)
+{
+	return (kind == NULL || r->kind == kind) &&
+	       (f->ns.len == 0 || slice_eq(r->key.ns, f->ns)) &&
+	       (f->name.len == 0 || slice_eq(r->key.name, f->name));
+}
+
+enum err
+server_each_resource(struct server *s, const struct server_filter *filter,
+    bool (*each)(void *arg, const struct resource *r), void *arg,
+    struct fault *why)
+{
+	const struct resource_kind *kind = NULL;
+	AUTO(mem_free) const struct resource **all = NULL;
+	size_t count;
+
+	if (filter->kind.len > 0) {
+		kind = resource_kind_find(filter->kind);
+		if (kind == NULL)
+			return fault_set(why, ERR_INVALID,
+			    "there is no kind \"%.*s\"",
+			    SLICE_ARG(filter->kind));
+	}
+	all = cache_sorted(&s->cache, &count);
+	for (size_t i = 0; i < count; i++)
+		if (fits(all[i], filter, kind) && !each(arg, all[i]))
+			break;
+	return OK;
+}
+
+enum err
+server_view(
+    struct server *s, struct slice ns, struct view **out, struct fault *why)
+{
+	AUTO(mem_free) const struct resource **all = NULL;
+	struct view_input in = {.ns = ns, .generation = s->cache.revision};
+
+	all = cache_sorted(&s->cache, &in.resource_count);
+	in.resources = all;
+	return view_compile(&in, out, why);
+}
+
+struct log_call {
+	void (*cb)(void *arg, enum err e, const struct server_log_row *rows,
+	    size_t count);
+	void *arg;
+};
+
+static void
+on_log(const struct store_log *log, void *arg)
+{
+	struct log_call *call = arg;
+	struct server_log_row *rows =
+	    mem_new_array(MAX(log->count, 1), sizeof(*rows));
+
+	for (size_t i = 0; i < log->count; i++)
+		rows[i] = (struct server_log_row){log->entries[i].revision,
+		    log->entries[i].time_ms, log->entries[i].actor,
+		    log->entries[i].what};
+	call->cb(call->arg, log->err, rows, log->count);
+	mem_free(&rows);
+	mem_free(&call);
+}
+
+void
+server_log(struct server *s, size_t limit,
+    void (*cb)(
+	void *arg, enum err e, const struct server_log_row *rows, size_t count),
+    void *arg)
+{
+	struct log_call *call = mem_new(sizeof(*call));
+
+	*call = (struct log_call){cb, arg};
+	store_log_list(s->store, /* before */ 0, limit, on_log, call);
+}
+
+void
+server_status(const struct server *s, struct server_status *out)
+{
+	*out = (struct server_status){
+	    .revision = s->cache.revision,
+	    .resources = s->cache.by_key.count,
+	    .quarantined = s->cache.bad.count,
+	    .uptime_us = loop_now_us(s->spec.loop) - s->began_us,
+	};
+}

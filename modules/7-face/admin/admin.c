@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * admin — the socket, who is at its other end, and which handler answers.
+ */
+#define LOG_MODULE "admin"
+
+#include "inside.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { ADMIN_MAGIC = 0x61646d6e, ANSWER_BYTES = 256 << 20 };
+
+/* --- answers ----------------------------------------------------------------
+ */
+
+unsigned
+admin_status_of(enum err e)
+{
+	switch (e) {
+	case ERR_PARSE:
+	case ERR_INVALID:
+	case ERR_UNSUPPORTED:
+		return 422;
+	case ERR_NOT_FOUND:
+		return 404;
+	case ERR_CONFLICT:
+	case ERR_EXISTS:
+		return 409;
+	case ERR_DENIED:
+	case ERR_PERMISSION:
+		return 403;
+	case ERR_LIMIT:
+		return 413;
+	case ERR_BUSY:
+		return 503;
+	case ERR_NO_SPACE:
+		return 507;
+	default:
+		return 500;
+	}
+}
+
+void
+admin_answer_status(
+    struct http_exchange *x, unsigned status, const struct value *v)
+{
+	AUTO(buf_fini) struct buf text = BUF(ANSWER_BYTES);
+
+	if (v == NULL || codec_json_emit(v, &text) != OK ||
+	    buf_add_byte(&text, '\n') != OK) {
+		http_exchange_respond(x, 500, S("application/json"),
+		    S("{\"code\":\"ERR_LIMIT\","
+		      "\"message\":\"the answer is too large\"}\n"));
+		return;
+	}
+	http_exchange_respond(
+	    x, status, S("application/json"), buf_slice(&text));
+}
+
+void
+admin_answer(struct http_exchange *x, const struct value *v)
+{
+	admin_answer_status(x, 200, v);
+}
+
+void
+admin_refuse(struct http_exchange *x, enum err e, const struct fault *why)
+{
+	struct arena *a = http_exchange_arena(x);
+	struct value *m = json_map(a);
+	const char *words =
+	    why != NULL && why->text[0] != 0 ? why->text : err_text(e);
+
+	json_text(a, &m, S("code"), slice_str(err_name(e)));
+	json_text(a, &m, S("message"), slice_str(words));
+	admin_answer_status(x, admin_status_of(e), m);
+}
+
+const struct value *
+admin_body(struct http_exchange *x)
+{
+	const struct value *v = NULL;
+	struct fault why = {0};
+	enum err e = codec_json_parse(
+	    http_exchange_body(x), http_exchange_arena(x), &v, &why);
+
+	if (e == OK && v->type == VALUE_MAP)
+		return v;
+	if (e == OK)
+		e = fault_set(&why, ERR_INVALID, "the body is no JSON object");
+	admin_refuse(x, e, &why);
+	return NULL;
+}
+
+const struct server_actor *
+admin_actor(struct http_exchange *x)
+{
+	const struct admin_peer *p = http_exchange_conn_arg(x);
+
+	return &p->actor;
+}
+
+/* --- answers that come later -----------------------------------------------
+ */
+
+struct admin_ticket {
+	struct http_exchange *x; /* NULL once the client has left */
+};
+
+static void
+on_gone(void *arg)
+{
+	struct admin_ticket *t = arg;
+
+	t->x = NULL;
+}
+
+struct admin_ticket *
+admin_ticket_new(struct http_exchange *x)
+{
+	struct admin_ticket *t = mem_new(sizeof(*t));
+
+	t->x = x;
+	http_exchange_on_gone(x, on_gone, t);
+	return t;
+}
+
+struct http_exchange *
+admin_ticket_redeem(struct admin_ticket *t)
+{
+	struct http_exchange *x = t->x;
+
+	if (x != NULL)
+		http_exchange_on_gone(x, NULL, NULL);
+	mem_free(&t);
+	return x;
+}
+
+/* --- routing --- */
+
+static void
+refuse_path(struct http_exchange *x, bool path_known)
+{
+	struct fault why = {0};
+	const struct http_head *h = http_exchange_head(x);
+
+	(void)fault_set(&why, ERR_NOT_FOUND,
+	    path_known ? "%.*s is not a method of %.*s"
+		       : "nothing answers %.*s %.*s",
+	    SLICE_ARG(h->method), SLICE_ARG(http_exchange_path(x)));
+	admin_refuse(x, ERR_NOT_FOUND, &why);
+}
+
+static void
+on_request(void *arg, struct http_exchange *x)
+{
+	struct admin *a;
+	bool path_known = false;
+
+	OBJ(a, arg, ADMIN_MAGIC);
+	for (size_t i = 0; i < admin_config_route_count; i++) {
+		const struct admin_route *r = &admin_config_routes[i];
+
+		if (!slice_eq(http_exchange_path(x), slice_str(r->path)))
+			continue;
+		path_known = true;
+		if (!slice_eq(
+			http_exchange_head(x)->method, slice_str(r->method)))
+			continue;
+		r->handle(a, x);
+		return;
+	}
+	refuse_path(x, path_known);
+}
+
+/* --- connections --- */
+
+static void
+on_conn_close(void *arg, void *conn_arg)
+{
+	(void)arg; /* the API goes on */
+	mem_free(&conn_arg);
+}
+
+static void
+on_early_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+	CHECK(!"bytes before the server took the connection");
+}
+
+static void
+on_early_close(struct stream *s, void *arg, enum err why)
+{
+	(void)s; /* refused below */
+	(void)arg;
+	(void)why;
+}
+
+static const struct stream_events early = {
+    .on_data = on_early_data, .on_close = on_early_close};
+
+static struct admin_peer *
+peer_new(struct admin *a, const struct net_cred *cred)
+{
+	struct admin_peer *p = mem_new(sizeof(*p));
+
+	p->admin = a;
+	p->actor.may_write = cred->uid == 0 || cred->uid == a->spec.admin_uid;
+	(void)snprintf(p->actor.name, sizeof(p->actor.name), "uid %u",
+	    (unsigned)cred->uid);
+	return p;
+}
+
+static void
+on_accept(struct net_listener *l, void *arg, int fd, const struct addr *peer)
+{
+	struct admin *a;
+	struct stream *s;
+	struct net_cred cred;
+
+	(void)l;    /* the API's */
+	(void)peer; /* a unix socket has none */
+	OBJ(a, arg, ADMIN_MAGIC);
+	s = net_stream_new(a->spec.loop, fd, &early, NULL);
+	if (net_stream_cred(s, &cred) != OK) {
+		stream_close(s, ERR_AUTH);
+		return;
+	}
+	http_server_serve(a->http, s, HTTP_PROTO_1, peer_new(a, &cred));
+}
+
+static void
+admin_free(struct admin *a)
+{
+	a->magic = 0;
+	mem_free(&a);
+}
+
+static void
+tell(struct admin *a, enum err e, const struct fault *why)
+{
+	if (a->told)
+		return;
+	a->told = true;
+	if (a->spec.on_open != NULL)
+		a->spec.on_open(a->spec.arg, e, why);
+}
+
+static void
+on_open(struct net_listener *l, void *arg)
+{
+	struct admin *a;
+
+	(void)l; /* the API's */
+	OBJ(a, arg, ADMIN_MAGIC);
+	tell(a, OK, NULL);
+}
+
+static void
+on_close(
+    struct net_listener *l, void *arg, enum err why, const struct fault *words)
+{
+	struct admin *a;
+
+	(void)l; /* gone with this call */
+	OBJ(a, arg, ADMIN_MAGIC);
+	a->listener = NULL;
+	tell(a, why, words);
+	if (a->closing)
+		admin_free(a);
+}
+
+static const struct net_listener_events listener_events = {
+    .on_open = on_open,
+    .on_accept = on_accept,
+    .on_close = on_close,
+};
+
+struct admin *
+admin_open(const struct admin_spec *spec)
+{
+	struct admin *a = mem_new(sizeof(*a));
+	struct net_socket_spec socket = NET_SOCKET_SPEC;
+
+	a->magic = ADMIN_MAGIC;
+	a->spec = *spec;
+	(void)snprintf(a->path, sizeof(a->path), "%s", spec->socket_path);
+	a->http = http_server_new(&(struct http_server_spec){
+	    .loop = spec->loop,
+	    .on_request = on_request,
+	    .on_conn_close = on_conn_close,
+	    .arg = a,
+	});
+	socket.name = S("api");
+	socket.kind = NET_UNIX;
+	socket.path = slice_str(spec->socket_path);
+	socket.mode = 0666;
+	a->listener = net_listener_open(
+	    spec->factory, spec->loop, &socket, &listener_events, a);
+	return a;
+}
+
+void
+admin_close(struct admin **ap)
+{
+	struct admin *a = *ap;
+
+	*ap = NULL;
+	if (a == NULL)
+		return;
+	a->told = true;
+	http_server_free(&a->http);
+	(void)unlink(a->path); /* another server's start would replace it */
+	a->closing = true;
+	if (a->listener != NULL)
+		net_listener_close(a->listener);
+	else
+		admin_free(a);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * admin — the API: what the command line and other programs ask over HTTP.
+ *
+ * JSON both ways. Over the unix socket the caller's uid says what it may do.
+ * Runs on the loop that it was opened with. README.md lists the paths.
+ */
+#ifndef MESHD_ADMIN_H
+#define MESHD_ADMIN_H
+
+#include "base/base.h"
+#include "loop/loop.h"
+#include "net/net.h"
+#include "server/server.h"
+
+enum { ADMIN_LOG_DEFAULT = 20, ADMIN_LOG_MAX = 1000 };
+
+struct admin;
+
+struct admin_spec {
+	struct loop *loop;
+	struct net_factory *factory;
+	const char *socket_path; /* copied; made with mode 0666 */
+	struct server *server;   /* borrowed */
+	uint32_t admin_uid;      /* this user may write, besides root */
+	/* Once: it serves, or why it does not, in words. */
+	void (*on_open)(void *arg, enum err e, const struct fault *why);
+	void *arg;
+};
+
+struct admin *admin_open(const struct admin_spec *spec);
+
+/* Ends what is being answered; removes the socket. NULLs *ap. */
+void admin_close(struct admin **ap);
+
+#endif

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config — the API's paths for configuration: apply, delete, get, explain.
+ */
+#include "inside.h"
+
+#include <stdio.h>
+
+enum { KEYS_MAX = SERVER_APPLY_MAX, HEADERS_MAX = 100 };
+
+/* --- apply and delete --- */
+
+static struct value *
+finding(struct arena *a, const struct fault *f)
+{
+	struct value *m = json_map(a);
+
+	json_text(a, &m, S("code"), slice_str(err_name(f->code)));
+	json_text(a, &m, S("field"), slice_str(f->field));
+	json_text(a, &m, S("message"), slice_str(f->text));
+	return m;
+}
+
+static struct value *
+findings_list(struct arena *a, const struct faults *faults)
+{
+	struct value *list = json_list(a);
+
+	for (size_t i = 0; i < faults->count; i++)
+		json_push(&list, finding(a, &faults->items[i]));
+	return list;
+}
+
+static void
+put_key(struct arena *a, struct value **m, const struct resource_key *k)
+{
+	json_text(a, m, S("group"), k->group);
+	json_text(a, m, S("kind"), k->kind);
+	json_text(a, m, S("namespace"), k->ns);
+	json_text(a, m, S("name"), k->name);
+}
+
+static struct value *
+changes_list(struct arena *a, const struct server_apply_result *r)
+{
+	struct value *list = json_list(a);
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct value *m = json_map(a);
+
+		put_key(a, &m, &r->changes[i].key);
+		json_text(
+		    a, &m, S("outcome"), slice_str(r->changes[i].outcome));
+		json_push(&list, m);
+	}
+	return list;
+}
+
+static void
+on_applied(void *arg, const struct server_apply_result *r)
+{
+	struct http_exchange *x = admin_ticket_redeem(arg);
+	struct arena *a;
+	struct value *m;
+
+	if (x == NULL)
+		return;
+	a = http_exchange_arena(x);
+	m = json_map(a);
+	if (r->err != OK) {
+		json_text(a, &m, S("code"), slice_str(err_name(r->err)));
+		json_text(a, &m, S("message"), slice_str(r->why->text));
+	} else {
+		json_number(a, &m, S("revision"), (int64_t)r->revision);
+		json_put(&m, S("changes"), changes_list(a, r));
+	}
+	json_put(&m, S("errors"), findings_list(a, &r->found->errors));
+	json_put(&m, S("warnings"), findings_list(a, &r->found->warnings));
+	admin_answer_status(x, r->err == OK ? 200 : admin_status_of(r->err), m);
+}
+
+static struct slice
+param(struct http_exchange *x, struct slice name)
+{
+	struct slice v;
+
+	return http_exchange_param(x, name, &v) ? v : SLICE_NONE;
+}
+
+static void
+apply(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	const struct value *docs;
+	AUTO(mem_free) const struct value **items = NULL;
+	struct server_apply_spec spec = {.actor = admin_actor(x),
+	    .ns = param(x, S("namespace")),
+	    .dry_run = slice_eq(param(x, S("dryRun")), S("true"))};
+
+	if (body == NULL)
+		return;
+	docs = value_get(body, S("documents"));
+	if (docs == NULL || docs->type != VALUE_LIST) {
+		struct fault why = {0};
+
+		admin_refuse(x,
+		    fault_set(&why, ERR_INVALID,
+			"the body has no list \"documents\""),
+		    &why);
+		return;
+	}
+	items = mem_new_array(MAX(docs->count, 1), sizeof(*items));
+	VALUE_EACH(docs, it)
+	items[spec.count++] = it;
+	spec.docs = items;
+	spec.request_id = value_get_string(body, S("requestId"), SLICE_NONE);
+	server_apply(a->spec.server, &spec, on_applied, admin_ticket_new(x));
+}
+
+static struct resource_key
+read_key(const struct value *v)
+{
+	return (struct resource_key){
+	    value_get_string(v, S("group"), SLICE_NONE),
+	    value_get_string(v, S("kind"), SLICE_NONE),
+	    value_get_string(v, S("namespace"), SLICE_NONE),
+	    value_get_string(v, S("name"), SLICE_NONE)};
+}
+
+static void delete (struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	const struct value *list;
+	AUTO(mem_free) struct resource_key *keys = NULL;
+	size_t count = 0;
+
+	if (body == NULL)
+		return;
+	list = value_get(body, S("keys"));
+	keys = mem_new_array(KEYS_MAX, sizeof(*keys));
+	VALUE_EACH(list, it)
+	if (count < KEYS_MAX)
+		keys[count++] = read_key(it);
+	server_delete(a->spec.server, keys, count, admin_actor(x), on_applied,
+	    admin_ticket_new(x));
+}
+
+/* --- get --- */
+
+struct listing {
+	struct arena *arena;
+	struct value *items;
+};
+
+static bool
+list_resource(void *arg, const struct resource *r)
+{
+	struct listing *l = arg;
+
+	json_push(&l->items, resource_encode(r, RESOURCE_WITH_STATE, l->arena));
+	return l->items != NULL;
+}
+
+static void
+get(struct admin *a, struct http_exchange *x)
+{
+	struct arena *arena = http_exchange_arena(x);
+	struct listing l = {.arena = arena, .items = json_list(arena)};
+	struct server_filter f = {
+	    param(x, S("kind")), param(x, S("namespace")), param(x, S("name"))};
+	struct value *m = json_map(arena);
+	struct fault why = {0};
+	enum err e =
+	    server_each_resource(a->spec.server, &f, list_resource, &l, &why);
+
+	if (e != OK) {
+		admin_refuse(x, e, &why);
+		return;
+	}
+	json_put(&m, S("items"), l.items);
+	admin_answer(x, m);
+}
+
+/* --- log and status --- */
+
+static void
+on_log(void *arg, enum err e, const struct server_log_row *rows, size_t count)
+{
+	struct http_exchange *x = admin_ticket_redeem(arg);
+	struct arena *a;
+	struct value *list;
+	struct value *m;
+
+	if (x == NULL)
+		return;
+	if (e != OK) {
+		admin_refuse(x, e, NULL);
+		return;
+	}
+	a = http_exchange_arena(x);
+	list = json_list(a);
+	m = json_map(a);
+	for (size_t i = 0; i < count; i++) {
+		struct value *row = json_map(a);
+		char when[CLOCK_RFC3339_LEN];
+
+		clock_format_rfc3339(rows[i].time_ms, when);
+		json_number(a, &row, S("revision"), (int64_t)rows[i].revision);
+		json_text(a, &row, S("time"), slice_str(when));
+		json_text(a, &row, S("actor"), rows[i].actor);
+		json_text(a, &row, S("what"), rows[i].what);
+		json_push(&list, row);
+	}
+	json_put(&m, S("items"), list);
+	admin_answer(x, m);
+}
+
+static void
+log_get(struct admin *a, struct http_exchange *x)
+{
+	struct slice text = param(x, S("limit"));
+	uint64_t limit = ADMIN_LOG_DEFAULT;
+	struct fault why = {0};
+
+	if (text.len > 0 &&
+	    (slice_to_u64(text, &limit) != OK || limit > ADMIN_LOG_MAX)) {
+		admin_refuse(x,
+		    fault_set(&why, ERR_INVALID, "limit is a number up to %d",
+			ADMIN_LOG_MAX),
+		    &why);
+		return;
+	}
+	server_log(a->spec.server, (size_t)limit, on_log, admin_ticket_new(x));
+}
+
+static void
+status(struct admin *a, struct http_exchange *x)
+{
+	struct arena *arena = http_exchange_arena(x);
+	struct value *m = json_map(arena);
+	struct server_status s;
+
+	server_status(a->spec.server, &s);
+	json_text(arena, &m, S("role"), S("server"));
+	json_text(arena, &m, S("version"), S(MESHD_VERSION));
+	json_number(arena, &m, S("revision"), (int64_t)s.revision);
+	json_number(arena, &m, S("resources"), (int64_t)s.resources);
+	json_number(arena, &m, S("quarantined"), (int64_t)s.quarantined);
+	json_number(arena, &m, S("uptimeMs"), (int64_t)(s.uptime_us / 1000));
+	admin_answer(x, m);
+}
+
+/* --- explain --- */
+
+static size_t
+read_headers(const struct value *v, struct label out[HEADERS_MAX])
+{
+	size_t n = 0;
+
+	VALUE_EACH(v, it)
+	if (it->type == VALUE_STRING && n < HEADERS_MAX)
+		out[n++] = (struct label){it->key, it->string};
+	return n;
+}
+
+static void
+explain(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	AUTO(view_unref) struct view *view = NULL;
+	struct label headers[HEADERS_MAX];
+	struct explain_request q = {.headers = headers};
+	const struct value *port;
+	struct fault why = {0};
+	enum err e;
+
+	if (body == NULL)
+		return;
+	e = server_view(a->spec.server,
+	    value_get_string(body, S("namespace"), SLICE_NONE), &view, &why);
+	if (e != OK) {
+		admin_refuse(x, e, &why);
+		return;
+	}
+	q.host = value_get_string(body, S("host"), SLICE_NONE);
+	q.method = value_get_string(body, S("method"), SLICE_NONE);
+	q.authority = value_get_string(body, S("authority"), SLICE_NONE);
+	q.path = value_get_string(body, S("path"), SLICE_NONE);
+	port = value_get(body, S("port"));
+	if (port != NULL && port->type == VALUE_INT)
+		q.port = (uint16_t)port->integer;
+	q.header_count = read_headers(value_get(body, S("headers")), headers);
+	admin_answer(x, model_explain(view, &q, http_exchange_arena(x)));
+}
+
+const struct admin_route admin_config_routes[] = {
+    {"POST", "/v1/apply", apply},
+    {"POST", "/v1/delete", delete},
+    {"GET", "/v1/resources", get},
+    {"GET", "/v1/log", log_get},
+    {"GET", "/v1/status", status},
+    {"POST", "/v1/explain", explain},
+};
+const size_t admin_config_route_count = ARRAY_LEN(admin_config_routes);

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inside — what the handlers of the API share.
+ */
+#ifndef MESHD_ADMIN_INSIDE_H
+#define MESHD_ADMIN_INSIDE_H
+
+#include "codec/codec.h"
+#include "http/http.h"
+#include "model/model.h"
+
+#include "admin.h"
+
+struct admin {
+	uint32_t magic;
+	struct admin_spec spec;
+	struct net_listener *listener; /* NULL once closed */
+	struct http_server *http;
+	char path[108]; /* sun_path's length */
+	bool told;      /* on_open was called */
+	bool closing;   /* freed with the listener's end */
+};
+
+/* One connection's peer. */
+struct admin_peer {
+	struct admin *admin;
+	struct server_actor actor;
+};
+
+/* A handler answers the exchange, now or later. */
+typedef void (*admin_handler)(struct admin *a, struct http_exchange *x);
+
+struct admin_route {
+	const char *method;
+	const char *path;
+	admin_handler handle;
+};
+
+extern const struct admin_route admin_config_routes[];
+extern const size_t admin_config_route_count;
+
+const struct server_actor *admin_actor(struct http_exchange *x);
+
+/* 200 and the tree; NULL (arena full) becomes 500. */
+void admin_answer(struct http_exchange *x, const struct value *v);
+
+/* The status that fits the code, and {"code","message"}. */
+void admin_refuse(struct http_exchange *x, enum err e, const struct fault *why);
+
+/* The same with a tree of the handler's, for more than a sentence. */
+void admin_answer_status(
+    struct http_exchange *x, unsigned status, const struct value *v);
+unsigned admin_status_of(enum err e);
+
+/* The body as a tree; answers by itself and returns NULL if it is none. */
+const struct value *admin_body(struct http_exchange *x);
+
+/*
+ * For an answer that comes later: the client may leave before it. A ticket
+ * stands for the exchange and is given back once, which tells whether the
+ * exchange is still there (else NULL).
+ */
+struct admin_ticket;
+struct admin_ticket *admin_ticket_new(struct http_exchange *x);
+struct http_exchange *admin_ticket_redeem(struct admin_ticket *t);
+
+/* --- building answers: a failure sticks to the map as NULL ------------------
+ */
+
+struct value *json_map(struct arena *a);
+struct value *json_list(struct arena *a);
+
+/* Text is copied. All do nothing if `m` is NULL. */
+void json_text(
+    struct arena *a, struct value **m, struct slice key, struct slice text);
+void json_number(
+    struct arena *a, struct value **m, struct slice key, int64_t n);
+void json_bool(struct arena *a, struct value **m, struct slice key, bool b);
+void json_put(struct value **m, struct slice key, struct value *v);
+void json_push(struct value **list, struct value *v);
+
+#endif

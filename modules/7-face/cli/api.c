@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * api — one question to a server's or agent's socket, and its answer.
+ */
+#include "base/base.h"
+#include "codec/codec.h"
+#include "http/http.h"
+#include "loop/loop.h"
+#include "net/net.h"
+
+#include "api.h"
+#include "cli.h"
+#include "command.h"
+
+#include <stdio.h>
+
+enum { ANSWER_BYTES = 1 << 30, BODY_BYTES = LIMIT_API_BODY };
+
+struct question {
+	struct loop *loop;
+	struct api_answer *answer;
+	struct fault *why;
+	const char *socket_path;
+	enum err err;
+};
+
+void
+api_answer_fini(struct api_answer *a)
+{
+	arena_fini(&a->arena);
+}
+
+static enum err
+nobody_answers(const struct question *q, const struct http_result *r)
+{
+	if (r->err == ERR_PERMISSION)
+		return fault_set(q->why, ERR_PERMISSION,
+		    "no permission to use %s", q->socket_path);
+	return fault_set(q->why, ERR_UNREACHABLE,
+	    "nobody answers on %s (%s); is `meshd server run` running, and "
+	    "is --socket right?",
+	    q->socket_path, err_text(r->err));
+}
+
+static enum err
+read_answer(struct question *q, const struct http_result *r)
+{
+	struct slice text;
+	enum err e;
+
+	q->answer->status = r->status;
+	if (r->body.len == 0)
+		return OK;
+	e = arena_copy(&q->answer->arena, r->body, &text);
+	if (e == OK)
+		e = codec_json_parse(
+		    text, &q->answer->arena, &q->answer->body, q->why);
+	if (e != OK)
+		return fault_prefix(
+		    q->why, e, "the answer is not understood: ");
+	return OK;
+}
+
+static void
+on_done(void *arg, const struct http_result *r)
+{
+	struct question *q = arg;
+
+	q->err = r->err == OK ? read_answer(q, r) : nobody_answers(q, r);
+	loop_stop(q->loop);
+}
+
+static void
+on_early_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+	CHECK(!"bytes before the call took the connection");
+}
+
+static void
+on_early_close(struct stream *s, void *arg, enum err why)
+{
+	(void)s; /* the call has it by then */
+	(void)arg;
+	(void)why;
+}
+
+static const struct stream_events early = {
+    .on_data = on_early_data, .on_close = on_early_close};
+
+static void
+ask(struct question *q, const char *method, const char *path, struct slice body)
+{
+	struct net_connect_spec connect = NET_CONNECT_SPEC;
+
+	connect.path = slice_str(q->socket_path);
+	connect.options = 0;
+	(void)http_call_open(&(struct http_call_spec){
+	    .loop = q->loop,
+	    .conn = net_connect(q->loop, &connect, &early, NULL),
+	    .proto = HTTP_PROTO_1,
+	    .method = slice_str(method),
+	    .authority = S("meshd"),
+	    .path = slice_str(path),
+	    .content_type = S("application/json"),
+	    .body = body,
+	    .body_limit = BODY_BYTES * 16,
+	    .on_done = on_done,
+	    .arg = q,
+	});
+	loop_run(q->loop);
+}
+
+enum err
+api_call(const char *socket_path, const char *method, const char *path,
+    const struct value *body, struct api_answer *out, struct fault *why)
+{
+	AUTO(buf_fini) struct buf text = BUF(BODY_BYTES);
+	AUTO(loop_free) struct loop *loop = NULL;
+	struct question q = {
+	    .answer = out, .why = why, .socket_path = socket_path};
+	enum err e = OK;
+
+	*out = (struct api_answer){0};
+	arena_init(&out->arena, ANSWER_BYTES);
+	if (body != NULL)
+		e = codec_json_emit(body, &text);
+	if (e != OK)
+		return fault_set(
+		    why, e, "the request is too large: %s", err_text(e));
+	loop = q.loop = loop_new(NULL);
+	ask(&q, method, path, buf_slice(&text));
+	return q.err;
+}
+
+/* --- refusals --- */
+
+static void
+print_list(const struct value *list, const char *level)
+{
+	VALUE_EACH(list, it)
+	{
+		struct slice field =
+		    value_get_string(it, S("field"), SLICE_NONE);
+		struct slice text =
+		    value_get_string(it, S("message"), SLICE_NONE);
+
+		(void)fprintf(stderr, "%s: %.*s%s%.*s\n", level,
+		    SLICE_ARG(field), field.len > 0 ? ": " : "",
+		    SLICE_ARG(text));
+	}
+}
+
+static int
+exit_of(unsigned status)
+{
+	switch (status) {
+	case 403:
+		return CLI_EXIT_DENIED;
+	case 409:
+	case 413:
+	case 422:
+		return CLI_EXIT_INVALID;
+	default:
+		return CLI_EXIT_FAILED;
+	}
+}
+
+int
+api_refused(const struct api_answer *a)
+{
+	struct slice message;
+
+	if (a->status >= 200 && a->status < 300)
+		return CLI_EXIT_OK;
+	message = value_get_string(a->body, S("message"), S("no reason given"));
+	print_list(value_get(a->body, S("errors")), "error");
+	return command_fail(exit_of(a->status), "%.*s", SLICE_ARG(message));
+}
+
+static bool
+is_plain(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
+}
+
+enum err
+api_path_add(struct buf *path, const char *name, const char *value)
+{
+	bool first = slice_find(buf_slice(path), '?') == buf_len(path);
+	enum err e;
+
+	if (value == NULL || value[0] == 0)
+		return OK;
+	e = buf_printf(path, "%c%s=", first ? '?' : '&', name);
+	for (; e == OK && *value != 0; value++) {
+		if (is_plain(*value))
+			e = buf_add_byte(path, (uint8_t)*value);
+		else
+			e = buf_printf(path, "%%%02X", (uint8_t)*value);
+	}
+	return e;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * api — one question to a server's or agent's socket, and its answer.
+ */
+#ifndef MESHD_API_H
+#define MESHD_API_H
+
+#include "base/base.h"
+
+struct api_answer {
+	struct arena arena;
+	unsigned status;
+	const struct value *body; /* NULL if there was none */
+};
+
+void api_answer_fini(struct api_answer *a);
+
+/*
+ * Asks and waits. `body` may be NULL. Whatever the status, OK if an answer
+ * came; ERR_UNREACHABLE, in words that say what to do, if nobody answers.
+ */
+MUST_USE enum err api_call(const char *socket_path, const char *method,
+    const char *path, const struct value *body, struct api_answer *out,
+    struct fault *why);
+
+/*
+ * For an answer that is no 2xx: prints its message and its lists of errors to
+ * stderr; returns the exit status that fits, CLI_EXIT_OK for 2xx.
+ */
+int api_refused(const struct api_answer *a);
+
+/* Path with a query parameter, percent-encoded; for building `path`. */
+MUST_USE enum err api_path_add(
+    struct buf *path, const char *name, const char *value);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli — finds the command that the words name, reads its options, runs it.
+ */
+#include "base/base.h"
+
+#include "cli.h"
+#include "command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { HELP_BYTES = 64 << 10, NAME_WORDS = 2 };
+
+static const struct cli_roles *roles_given;
+
+static const char config_default[] = "/etc/meshd/meshd.conf";
+
+static const struct command *const commands[] = {
+    &command_server_init,
+    &command_server_run,
+    &command_apply,
+    &command_get,
+    &command_delete,
+    &command_validate,
+    &command_explain,
+    &command_log,
+    &command_status,
+    &command_version,
+};
+
+/* --- words to the operator --- */
+
+int
+command_fail(int code, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)fputs("meshd: ", stderr);
+	(void)vfprintf(stderr, fmt, ap);
+	(void)fputc('\n', stderr);
+	va_end(ap);
+	return code;
+}
+
+static int
+exit_of(enum err e)
+{
+	switch (e) {
+	case OK:
+		return CLI_EXIT_OK;
+	case ERR_PARSE:
+	case ERR_INVALID:
+	case ERR_UNSUPPORTED:
+	case ERR_CONFLICT:
+		return CLI_EXIT_INVALID;
+	case ERR_UNREACHABLE:
+		return CLI_EXIT_UNREACHABLE;
+	case ERR_DENIED:
+	case ERR_PERMISSION:
+		return CLI_EXIT_DENIED;
+	default:
+		return CLI_EXIT_FAILED;
+	}
+}
+
+int
+cli_fault(const struct fault *why)
+{
+	char text[FAULT_TEXT_MAX + FAULT_FIELD_MAX + FAULT_FILE_MAX];
+
+	fault_format(why, text, sizeof(text));
+	return command_fail(exit_of(why->code), "%s", text);
+}
+
+const struct cli_roles *
+command_roles(void)
+{
+	return roles_given;
+}
+
+/* --- help --- */
+
+static void
+print_commands(FILE *out)
+{
+	(void)fputs("meshd — a service mesh for machines\n\n"
+		    "usage: meshd COMMAND [OPTION...] [WORD...]\n\n",
+	    out);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		(void)fprintf(out, "  %-14s %s\n", commands[i]->name,
+		    commands[i]->summary);
+	(void)fputs(
+	    "\n`meshd COMMAND --help` tells more; so does meshd(8).\n", out);
+}
+
+static int
+print_help(const struct command *c)
+{
+	AUTO(buf_fini) struct buf text = BUF(HELP_BYTES);
+
+	if (options_help(c->rows, c->row_count, &text) != OK)
+		return CLI_EXIT_FAILED;
+	(void)printf("usage: meshd %s [OPTION...] %s\n\n%s\n\noptions:\n%.*s",
+	    c->name, c->args, c->summary, SLICE_ARG(buf_slice(&text)));
+	return CLI_EXIT_OK;
+}
+
+/* --- finding --- */
+
+/* How many of the words are the command's name; 0: they are not it. */
+static int
+name_length(const struct command *c, int argc, char **argv)
+{
+	struct slice rest = slice_str(c->name);
+	int words = 0;
+
+	while (rest.len > 0) {
+		struct slice word = slice_split(&rest, ' ');
+
+		if (words == argc || !slice_eq(slice_str(argv[words]), word))
+			return 0;
+		words++;
+	}
+	return words;
+}
+
+static const struct command *
+find(int argc, char **argv, int *out_words)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		*out_words = name_length(commands[i], argc, argv);
+		if (*out_words > 0)
+			return commands[i];
+	}
+	return NULL;
+}
+
+static int
+unknown(int argc, char **argv)
+{
+	char text[NEAREST_TEXT_MAX];
+	char words[128];
+	struct nearest near;
+
+	(void)snprintf(words, sizeof(words), "%s%s%s", argv[0],
+	    argc > 1 && argv[1][0] != '-' ? " " : "",
+	    argc > 1 && argv[1][0] != '-' ? argv[1] : "");
+	nearest_init(&near, slice_str(words));
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		nearest_offer(&near, commands[i]->name);
+	if (near.best == NULL)
+		nearest_init(&near, slice_str(argv[0]));
+	for (size_t i = 0; near.best == NULL && i < ARRAY_LEN(commands); i++)
+		nearest_offer(&near, commands[i]->name);
+	return command_fail(CLI_EXIT_USAGE,
+	    "there is no command \"%s\"%s; `meshd help` lists them", words,
+	    nearest_text(&near, text));
+}
+
+/* --- running --- */
+
+static enum err
+read_settings(const struct command *c, struct options *o, struct fault *why)
+{
+	const char *named = getenv("MESHD_CONF");
+	bool must = named != NULL && named[0] != 0;
+	enum err e = options_read_env(o, why);
+
+	if (e != OK || c->section == NULL)
+		return e;
+	return options_read_file(
+	    o, must ? named : config_default, c->section, must, why);
+}
+
+static int
+run(const struct command *c, int argc, char **argv)
+{
+	AUTO(options_fini) struct options o = {0};
+	struct fault why = {0};
+	bool help = false;
+	enum err e =
+	    options_parse(&o, c->rows, c->row_count, argc, argv, &help, &why);
+
+	if (help)
+		return print_help(c);
+	if (e != OK)
+		return command_fail(
+		    CLI_EXIT_USAGE, "%s: %s", c->name, why.text);
+	if (read_settings(c, &o, &why) != OK)
+		return cli_fault(&why);
+	return c->run(&o);
+}
+
+int
+cli_run(int argc, char **argv, const struct cli_roles *roles)
+{
+	const struct command *c;
+	int words = 0;
+
+	roles_given = roles;
+	if (argc < 2) {
+		print_commands(stderr);
+		return CLI_EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+	    strcmp(argv[1], "-h") == 0) {
+		print_commands(stdout);
+		return CLI_EXIT_OK;
+	}
+	c = find(argc - 1, argv + 1, &words);
+	if (c == NULL)
+		return unknown(argc - 1, argv + 1);
+	return run(c, argc - 1 - words, argv + 1 + words);
+}

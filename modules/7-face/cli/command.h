@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * command — one row a subcommand: name, options, what runs it.
+ */
+#ifndef MESHD_COMMAND_H
+#define MESHD_COMMAND_H
+
+#include "cli.h"
+#include "options.h"
+
+struct command {
+	const char *name; /* "server run": one or two words */
+	const char *args; /* "[KIND [NAME]]", for help */
+	const char *summary;
+	const char *section; /* of meshd.conf; NULL: none */
+	const struct option_row *rows;
+	size_t row_count;
+	int (*run)(struct options *o); /* enum cli_exit */
+};
+
+/* Each file has a few. */
+extern const struct command command_apply;
+extern const struct command command_delete;
+extern const struct command command_explain;
+extern const struct command command_get;
+extern const struct command command_log;
+extern const struct command command_server_init;
+extern const struct command command_server_run;
+extern const struct command command_status;
+extern const struct command command_validate;
+extern const struct command command_version;
+
+/* One line to stderr: "meshd: <words>". Returns `code`. */
+int command_fail(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* What main.c lets us run. */
+const struct cli_roles *command_roles(void);
+
+/* Rows that many commands have. */
+#define OPTION_OUTPUT                                                          \
+	{                                                                      \
+		"output", 'o', OPTION_TEXT, "FORMAT", "table", false,          \
+		    "table, json or yaml"                                      \
+	}
+#define OPTION_SOCKET                                                          \
+	{                                                                      \
+		"socket", 0, OPTION_TEXT, "PATH", "/run/meshd/server.sock",    \
+		    true, "the server's socket"                                \
+	}
+#define OPTION_NAMESPACE                                                       \
+	{                                                                      \
+		"namespace", 'n', OPTION_TEXT, "NAME", "default", false,       \
+		    "where a document or name has none"                        \
+	}
+#define OPTION_FILES                                                           \
+	{                                                                      \
+		"file", 'f', OPTION_LIST, "FILE|DIR|-", NULL, false,           \
+		    "YAML or JSON; a folder is read by name; - is stdin"       \
+	}
+
+#endif

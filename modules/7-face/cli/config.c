@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * config — commands on the server's configuration: apply, get, delete, log,
+ * status.
+ */
+#include "base/base.h"
+#include "model/model.h"
+
+#include "api.h"
+#include "command.h"
+#include "files.h"
+#include "output.h"
+#include "table.h"
+
+#include <stdio.h>
+
+enum { PATH_BYTES = 4096, ARENA_BYTES = 512 << 20 };
+
+/* --- shared --- */
+
+static struct slice
+text_of(const struct value *v, struct slice key)
+{
+	return value_get_string(v, key, SLICE_NONE);
+}
+
+static int64_t
+number_of(const struct value *v, struct slice key)
+{
+	const struct value *n = value_get(v, key);
+
+	return n != NULL && n->type == VALUE_INT ? n->integer : 0;
+}
+
+static void
+print_changes(const struct value *answer, bool dry_run)
+{
+	VALUE_EACH(value_get(answer, S("changes")), it)
+	(void)printf("%.*s/%.*s/%.*s %s%.*s\n",
+	    SLICE_ARG(text_of(it, S("kind"))),
+	    SLICE_ARG(text_of(it, S("namespace"))),
+	    SLICE_ARG(text_of(it, S("name"))), dry_run ? "would be " : "",
+	    SLICE_ARG(text_of(it, S("outcome"))));
+}
+
+static void
+print_warnings(const struct files *f)
+{
+	struct files only = {.found = {.warnings = f->found.warnings}};
+
+	files_print_findings(&only);
+}
+
+/* --- apply --- */
+
+static int
+read_files(struct files *f, const struct options *o)
+{
+	const struct option_values *paths = options_list(o, "file");
+	struct fault why = {0};
+
+	if (paths->count == 0)
+		return command_fail(CLI_EXIT_USAGE,
+		    "nothing to read; name files with -f FILE, -f DIR or -f -");
+	for (size_t i = 0; i < paths->count; i++)
+		if (files_read(f, paths->text[i], &why) != OK)
+			return cli_fault(&why);
+	return CLI_EXIT_OK;
+}
+
+struct request {
+	struct arena arena;
+	struct value *list; /* NULL: no room */
+};
+
+static void
+request_fini(struct request *r)
+{
+	arena_fini(&r->arena);
+}
+
+/* What is sent is what was decoded, so that the server sees the same. */
+static void
+add_resource(void *arg, struct resource *r)
+{
+	struct request *q = arg;
+	struct value *doc = resource_encode(r, RESOURCE_WITH_STATE, &q->arena);
+
+	if (q->list != NULL && value_append(q->list, doc) != OK)
+		q->list = NULL;
+}
+
+static int
+send(const struct options *o, struct request *q, const char *path,
+    struct slice member, bool dry_run)
+{
+	AUTO(api_answer_fini) struct api_answer a = {0};
+	struct value *body = value_new(&q->arena, VALUE_MAP);
+	struct fault why = {0};
+	int code;
+
+	if (body == NULL || q->list == NULL ||
+	    value_set(body, member, q->list) != OK)
+		return command_fail(
+		    CLI_EXIT_FAILED, "the request is too large");
+	if (api_call(options_text(o, "socket"), "POST", path, body, &a, &why) !=
+	    OK)
+		return cli_fault(&why);
+	code = api_refused(&a);
+	if (code == CLI_EXIT_OK)
+		print_changes(a.body, dry_run);
+	return code;
+}
+
+static int
+apply(struct options *o)
+{
+	AUTO(files_fini) struct files f;
+	AUTO(request_fini) struct request q = {0};
+	bool dry_run = options_flag(o, "dry-run");
+	enum err e;
+	int code;
+
+	files_init(&f);
+	arena_init(&q.arena, ARENA_BYTES);
+	q.list = value_new(&q.arena, VALUE_LIST);
+	code = read_files(&f, o);
+	if (code != CLI_EXIT_OK)
+		return code;
+	e = files_decode(
+	    &f, slice_str(options_text(o, "namespace")), add_resource, &q);
+	if (e != OK) {
+		files_print_findings(&f);
+		return command_fail(CLI_EXIT_INVALID,
+		    "the configuration has mistakes; nothing was applied");
+	}
+	print_warnings(&f);
+	return send(o, &q, dry_run ? "/v1/apply?dryRun=true" : "/v1/apply",
+	    S("documents"), dry_run);
+}
+
+static const struct option_row apply_rows[] = {
+    OPTION_FILES,
+    OPTION_NAMESPACE,
+    {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
+	"only say what would change"},
+    OPTION_SOCKET,
+};
+
+const struct command command_apply = {
+    .name = "apply",
+    .args = "",
+    .summary = "put configuration in force, all of it or none",
+    .section = "cli",
+    .rows = apply_rows,
+    .row_count = ARRAY_LEN(apply_rows),
+    .run = apply,
+};
+
+/* --- get --- */
+
+static const char *const get_head[] = {
+    "NAMESPACE", "KIND", "NAME", "REVISION", "CREATED"};
+
+static void
+print_items(const struct value *items)
+{
+	AUTO(table_fini) struct table t;
+
+	table_init(&t, get_head, ARRAY_LEN(get_head));
+	VALUE_EACH(items, it)
+	{
+		const struct value *meta = value_get(it, S("metadata"));
+
+		table_cell(&t, text_of(meta, S("namespace")));
+		table_cell(&t, text_of(it, S("kind")));
+		table_cell(&t, text_of(meta, S("name")));
+		table_cell(&t, text_of(meta, S("resourceVersion")));
+		table_cell(&t, text_of(meta, S("creationTimestamp")));
+	}
+	table_print(&t, stdout);
+}
+
+/* Each as a document of its own, so that it can be applied again. */
+static int
+print_yaml(const struct value *items)
+{
+	struct fault why = {0};
+
+	VALUE_EACH(items, it)
+	{
+		(void)printf("---\n");
+		if (output_value(OUTPUT_YAML, it, &why) != OK)
+			return cli_fault(&why);
+	}
+	return CLI_EXIT_OK;
+}
+
+static int
+print_answer(const struct value *body, enum output how)
+{
+	const struct value *items = value_get(body, S("items"));
+	struct fault why = {0};
+
+	if (how == OUTPUT_YAML)
+		return print_yaml(items);
+	if (how == OUTPUT_JSON)
+		return output_value(how, body, &why) == OK ? CLI_EXIT_OK
+							   : cli_fault(&why);
+	print_items(items);
+	return CLI_EXIT_OK;
+}
+
+static int
+get(struct options *o)
+{
+	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
+	AUTO(api_answer_fini) struct api_answer a = {0};
+	struct fault why = {0};
+	enum output how;
+	bool all = o->arg_count == 0 || strcmp(o->args[0], "all") == 0;
+
+	if (output_parse(options_text(o, "output"), &how, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "get: %s", why.text);
+	if (buf_add_slice(&path, S("/v1/resources")) != OK ||
+	    api_path_add(&path, "kind", all ? NULL : o->args[0]) != OK ||
+	    api_path_add(&path, "name", o->arg_count > 1 ? o->args[1] : NULL) !=
+		OK ||
+	    api_path_add(&path, "namespace", options_text(o, "namespace")) !=
+		OK ||
+	    buf_add_byte(&path, 0) != OK)
+		return command_fail(CLI_EXIT_USAGE, "get: names too long");
+	if (api_call(options_text(o, "socket"), "GET", buf_slice(&path).ptr,
+		NULL, &a, &why) != OK)
+		return cli_fault(&why);
+	return a.status == 200 ? print_answer(a.body, how) : api_refused(&a);
+}
+
+static const struct option_row get_rows[] = {
+    {"namespace", 'n', OPTION_TEXT, "NAME", NULL, false,
+	"only of this namespace"},
+    OPTION_OUTPUT,
+    OPTION_SOCKET,
+};
+
+const struct command command_get = {
+    .name = "get",
+    .args = "[all | KIND [NAME]]",
+    .summary = "show configuration",
+    .section = "cli",
+    .rows = get_rows,
+    .row_count = ARRAY_LEN(get_rows),
+    .run = get,
+};
+
+/* --- delete --- */
+
+static enum err
+add_key(struct request *q, const struct resource_key *k)
+{
+	struct arena *a = &q->arena;
+	struct value *m = value_new(a, VALUE_MAP);
+
+	if (m == NULL ||
+	    value_set(m, S("group"), value_new_string(a, k->group)) != OK ||
+	    value_set(m, S("kind"), value_new_string(a, k->kind)) != OK ||
+	    value_set(m, S("namespace"), value_new_string(a, k->ns)) != OK ||
+	    value_set(m, S("name"), value_new_string(a, k->name)) != OK)
+		return ERR_NO_MEMORY;
+	return value_append(q->list, m);
+}
+
+static enum err
+add_named(struct request *q, const struct options *o, struct fault *why)
+{
+	const struct resource_kind *kind =
+	    resource_kind_find(slice_str(o->args[0]));
+	enum err e = OK;
+
+	if (kind == NULL)
+		return fault_set(
+		    why, ERR_INVALID, "there is no kind \"%s\"", o->args[0]);
+	for (size_t i = 1; e == OK && i < o->arg_count; i++) {
+		struct resource_key k = {slice_str(kind->group),
+		    slice_str(kind->kind),
+		    slice_str(options_text(o, "namespace")),
+		    slice_str(o->args[i])};
+
+		e = add_key(q, &k);
+	}
+	return e == OK ? OK : fault_set(why, e, "too many names");
+}
+
+static enum err
+add_from_files(struct request *q, const struct files *f,
+    const struct options *o, struct fault *why)
+{
+	struct slice ns = slice_str(options_text(o, "namespace"));
+
+	for (size_t i = 0; i < f->count; i++) {
+		struct resource_key k;
+		enum err e = resource_key_read(f->docs[i].root, ns, &k, why);
+
+		if (e == OK)
+			e = add_key(q, &k);
+		if (e != OK) {
+			fault_at(
+			    why, f->docs[i].file, f->docs[i].root->line, 0);
+			return e;
+		}
+	}
+	return OK;
+}
+
+static int delete (struct options *o)
+{
+	AUTO(files_fini) struct files f;
+	AUTO(request_fini) struct request q = {0};
+	struct fault why = {0};
+	enum err e;
+	int code;
+
+	files_init(&f);
+	arena_init(&q.arena, ARENA_BYTES);
+	q.list = value_new(&q.arena, VALUE_LIST);
+	if (o->arg_count == 1)
+		return command_fail(CLI_EXIT_USAGE,
+		    "say which %s: delete KIND NAME...", o->args[0]);
+	if (o->arg_count > 1) {
+		e = add_named(&q, o, &why);
+	} else {
+		code = read_files(&f, o);
+		if (code != CLI_EXIT_OK)
+			return code;
+		e = add_from_files(&q, &f, o, &why);
+	}
+	if (e != OK)
+		return cli_fault(&why);
+	return send(o, &q, "/v1/delete", S("keys"), false);
+}
+
+static const struct option_row delete_rows[] = {
+    OPTION_FILES,
+    OPTION_NAMESPACE,
+    OPTION_SOCKET,
+};
+
+const struct command command_delete = {
+    .name = "delete",
+    .args = "[KIND NAME...]",
+    .summary = "take configuration away, all of it or none",
+    .section = "cli",
+    .rows = delete_rows,
+    .row_count = ARRAY_LEN(delete_rows),
+    .run = delete,
+};
+
+/* --- log --- */
+
+static const char *const log_head[] = {"REVISION", "TIME", "WHO", "WHAT"};
+
+static void
+print_log(const struct value *items)
+{
+	AUTO(table_fini) struct table t;
+
+	table_init(&t, log_head, ARRAY_LEN(log_head));
+	VALUE_EACH(items, it)
+	{
+		table_cellf(
+		    &t, "%lld", (long long)number_of(it, S("revision")));
+		table_cell(&t, text_of(it, S("time")));
+		table_cell(&t, text_of(it, S("actor")));
+		table_cell(&t, text_of(it, S("what")));
+	}
+	table_print(&t, stdout);
+}
+
+static int
+show_log(struct options *o)
+{
+	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
+	AUTO(api_answer_fini) struct api_answer a = {0};
+	struct fault why = {0};
+	enum output how;
+
+	if (output_parse(options_text(o, "output"), &how, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "log: %s", why.text);
+	if (buf_add_slice(&path, S("/v1/log")) != OK ||
+	    api_path_add(&path, "limit", options_text(o, "limit")) != OK ||
+	    buf_add_byte(&path, 0) != OK)
+		return command_fail(CLI_EXIT_USAGE, "log: limit too long");
+	if (api_call(options_text(o, "socket"), "GET", buf_slice(&path).ptr,
+		NULL, &a, &why) != OK)
+		return cli_fault(&why);
+	if (a.status != 200)
+		return api_refused(&a);
+	if (how != OUTPUT_TABLE)
+		return output_value(how, a.body, &why) == OK ? CLI_EXIT_OK
+							     : cli_fault(&why);
+	print_log(value_get(a.body, S("items")));
+	return CLI_EXIT_OK;
+}
+
+static const struct option_row log_rows[] = {
+    {"limit", 0, OPTION_NUMBER, "N", "20", false, "how many, at most 1000"},
+    OPTION_OUTPUT,
+    OPTION_SOCKET,
+};
+
+const struct command command_log = {
+    .name = "log",
+    .args = "",
+    .summary = "show who changed what",
+    .section = "cli",
+    .rows = log_rows,
+    .row_count = ARRAY_LEN(log_rows),
+    .run = show_log,
+};
+
+/* --- status --- */
+
+static void
+print_status(const struct value *v)
+{
+	VALUE_EACH(v, it)
+	{
+		if (it->type == VALUE_INT)
+			(void)printf("%-12.*s %lld\n", SLICE_ARG(it->key),
+			    (long long)it->integer);
+		else if (it->type == VALUE_STRING)
+			(void)printf("%-12.*s %.*s\n", SLICE_ARG(it->key),
+			    SLICE_ARG(it->string));
+	}
+}
+
+static int
+status(struct options *o)
+{
+	AUTO(api_answer_fini) struct api_answer a = {0};
+	struct fault why = {0};
+	enum output how;
+
+	if (output_parse(options_text(o, "output"), &how, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "status: %s", why.text);
+	if (api_call(options_text(o, "socket"), "GET", "/v1/status", NULL, &a,
+		&why) != OK)
+		return cli_fault(&why);
+	if (a.status != 200)
+		return api_refused(&a);
+	if (how != OUTPUT_TABLE)
+		return output_value(how, a.body, &why) == OK ? CLI_EXIT_OK
+							     : cli_fault(&why);
+	print_status(a.body);
+	return CLI_EXIT_OK;
+}
+
+static const struct option_row status_rows[] = {
+    OPTION_OUTPUT,
+    OPTION_SOCKET,
+};
+
+const struct command command_status = {
+    .name = "status",
+    .args = "",
+    .summary = "show how the server is",
+    .section = "cli",
+    .rows = status_rows,
+    .row_count = ARRAY_LEN(status_rows),
+    .run = status,
+};

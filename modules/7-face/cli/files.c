@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * files — configuration from the command line: files, folders, stdin.
+ */
+#include "base/base.h"
+#include "codec/codec.h"
+#include "model/model.h"
+
+#include "files.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { ARENA_BYTES = 1 << 30, PATH_BYTES = 4096 };
+
+void
+files_init(struct files *f)
+{
+	*f = (struct files){0};
+	arena_init(&f->arena, ARENA_BYTES);
+}
+
+void
+files_fini(struct files *f)
+{
+	findings_fini(&f->found);
+	mem_free(&f->docs);
+	arena_fini(&f->arena);
+}
+
+/* --- reading ----------------------------------------------------------------
+ */
+
+static enum err
+add_doc(struct files *f, const struct value *root, const char *file,
+    struct fault *why)
+{
+	if (f->count == FILES_DOCS_MAX)
+		return fault_set(
+		    why, ERR_LIMIT, "more than %d documents", FILES_DOCS_MAX);
+	if (f->count == f->cap) {
+		size_t cap = MAX(f->cap * 2, 64);
+
+		f->docs = mem_resize(f->docs, f->cap, cap, sizeof(*f->docs));
+		f->cap = cap;
+	}
+	f->docs[f->count++] = (struct files_doc){root, file};
+	return OK;
+}
+
+/* Mistakes of syntax do not end the reading: all of them are to be seen. */
+static enum err
+parse(struct files *f, struct slice text, const char *file, struct fault *why)
+{
+	struct codec_documents docs = {0};
+	enum err e =
+	    codec_yaml_parse(text, file, &f->arena, &docs, &f->found.errors);
+
+	if (e != OK && f->found.errors.count == 0)
+		return fault_set(why, e, "%s: %s", file, err_text(e));
+	for (size_t i = 0; i < docs.count; i++) {
+		if (docs.items[i].root == NULL)
+			continue;
+		e = add_doc(f, docs.items[i].root, file, why);
+		if (e != OK)
+			return e;
+	}
+	return OK;
+}
+
+static enum err
+keep_text(struct files *f, struct buf *text, struct slice *out)
+{
+	return arena_copy(&f->arena, buf_slice(text), out);
+}
+
+static enum err
+read_stdin(struct buf *out, struct fault *why)
+{
+	for (;;) {
+		enum { STEP = 64 << 10 };
+		char *room;
+		ssize_t n;
+
+		if (buf_reserve(out, STEP, &room) != OK)
+			return fault_set(why, ERR_LIMIT,
+			    "standard input is larger than %d bytes",
+			    LIMIT_DOC_BYTES);
+		n = read(STDIN_FILENO, room, STEP);
+		if (n < 0 && errno != EINTR)
+			return fault_set(why, err_from_errno(errno),
+			    "cannot read standard input: %s", strerror(errno));
+		if (n == 0)
+			return OK;
+		if (n > 0)
+			buf_commit(out, (size_t)n);
+	}
+}
+
+static enum err
+read_one(struct files *f, const char *path, struct fault *why)
+{
+	AUTO(buf_fini) struct buf text = BUF(LIMIT_DOC_BYTES + (64 << 10));
+	bool is_stdin = strcmp(path, "-") == 0;
+	struct slice name;
+	struct slice kept;
+	enum err e;
+
+	if (++f->file_count > FILES_MAX)
+		return fault_set(
+		    why, ERR_LIMIT, "more than %d files", FILES_MAX);
+	e = is_stdin ? read_stdin(&text, why) : file_read(path, &text, why);
+	if (e != OK)
+		return e;
+	e = arena_copy(
+	    &f->arena, is_stdin ? S("standard input") : slice_str(path), &name);
+	if (e == OK)
+		e = keep_text(f, &text, &kept);
+	if (e != OK)
+		return fault_set(why, e, "%s: %s", path, err_text(e));
+	return parse(f, kept, name.ptr, why);
+}
+
+static bool
+is_configuration(const char *name)
+{
+	struct slice s = slice_str(name);
+
+	return s.ptr[0] != '.' &&
+	       (slice_ends(s, S(".yaml")) || slice_ends(s, S(".yml")) ||
+		   slice_ends(s, S(".json")));
+}
+
+static int
+wanted(const struct dirent *d)
+{
+	return is_configuration(d->d_name) ? 1 : 0;
+}
+
+static enum err
+read_folder(struct files *f, const char *path, struct fault *why)
+{
+	struct dirent **names = NULL;
+	int n = scandir(path, &names, wanted, alphasort);
+	enum err e = OK;
+
+	if (n < 0)
+		return fault_set(why, err_from_errno(errno),
+		    "cannot read the folder %s: %s", path, strerror(errno));
+	if (n == 0)
+		e = fault_set(why, ERR_NOT_FOUND,
+		    "%s holds no .yaml, .yml or .json file", path);
+	for (int i = 0; i < n; i++) {
+		char file[PATH_BYTES];
+
+		(void)snprintf(
+		    file, sizeof(file), "%s/%s", path, names[i]->d_name);
+		if (e == OK)
+			e = read_one(f, file, why);
+		mem_free(&names[i]);
+	}
+	mem_free(&names);
+	return e;
+}
+
+enum err
+files_read(struct files *f, const char *path, struct fault *why)
+{
+	struct stat st;
+
+	if (strcmp(path, "-") != 0 && stat(path, &st) == 0 &&
+	    S_ISDIR(st.st_mode))
+		return read_folder(f, path, why);
+	return read_one(f, path, why);
+}
+
+/* --- decoding --- */
+
+enum err
+files_decode(struct files *f, struct slice ns,
+    void (*each)(void *arg, struct resource *r), void *arg)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		struct resource_source source = {
+		    .file = f->docs[i].file, .ns = ns};
+		struct resource *r = NULL;
+
+		if (resource_decode(f->docs[i].root, &source, &r, &f->found) ==
+			OK &&
+		    r != NULL)
+			each(arg, r);
+	}
+	return f->found.errors.count > 0 ? ERR_INVALID : OK;
+}
+
+static void
+print_all(const struct faults *faults, const char *level)
+{
+	for (size_t i = 0; i < faults->count; i++) {
+		char text[FAULT_TEXT_MAX + FAULT_FIELD_MAX + FAULT_FILE_MAX];
+		struct fault f = faults->items[i];
+
+		fault_format(&f, text, sizeof(text));
+		(void)fprintf(stderr, "%s: %s\n", level, text);
+	}
+	if (faults->dropped > 0)
+		(void)fprintf(
+		    stderr, "%s: and %zu more\n", level, faults->dropped);
+}
+
+void
+files_print_findings(const struct files *f)
+{
+	print_all(&f->found.errors, "error");
+	print_all(&f->found.warnings, "warning");
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * offline — commands that need nobody: validate, version.
+ */
+#include "base/base.h"
+#include "model/model.h"
+
+#include "command.h"
+#include "files.h"
+#include "output.h"
+
+#include <stdio.h>
+
+static void
+let_go(void *arg, struct resource *r)
+{
+	size_t *count = arg;
+
+	(*count)++;
+	resource_unref(&r);
+}
+
+static int
+read_all(struct files *f, const struct options *o)
+{
+	const struct option_values *paths = options_list(o, "file");
+	struct fault why = {0};
+
+	if (paths->count == 0 && o->arg_count == 0)
+		return command_fail(CLI_EXIT_USAGE,
+		    "nothing to read; name files with -f FILE, -f DIR or -f -");
+	for (size_t i = 0; i < paths->count; i++)
+		if (files_read(f, paths->text[i], &why) != OK)
+			return cli_fault(&why);
+	for (size_t i = 0; i < o->arg_count; i++)
+		if (files_read(f, o->args[i], &why) != OK)
+			return cli_fault(&why);
+	return CLI_EXIT_OK;
+}
+
+static int
+validate(struct options *o)
+{
+	AUTO(files_fini) struct files f;
+	size_t count = 0;
+	enum err e;
+	int code;
+
+	files_init(&f);
+	code = read_all(&f, o);
+	if (code != CLI_EXIT_OK)
+		return code;
+	e = files_decode(
+	    &f, slice_str(options_text(o, "namespace")), let_go, &count);
+	files_print_findings(&f);
+	if (e != OK)
+		return command_fail(CLI_EXIT_INVALID,
+		    "%zu error%s in %zu document%s",
+		    f.found.errors.count + f.found.errors.dropped,
+		    f.found.errors.count == 1 ? "" : "s", f.count,
+		    f.count == 1 ? "" : "s");
+	(void)printf("%zu resource%s valid, %zu warning%s\n", count,
+	    count == 1 ? "" : "s", f.found.warnings.count,
+	    f.found.warnings.count == 1 ? "" : "s");
+	return CLI_EXIT_OK;
+}
+
+static const struct option_row validate_rows[] = {
+    OPTION_FILES,
+    OPTION_NAMESPACE,
+};
+
+const struct command command_validate = {
+    .name = "validate",
+    .args = "[FILE...]",
+    .summary = "say whether configuration is right, without a server",
+    .rows = validate_rows,
+    .row_count = ARRAY_LEN(validate_rows),
+    .run = validate,
+};
+
+static int
+version(struct options *o)
+{
+	(void)o; /* it has none */
+	(void)printf("meshd %s\n", MESHD_VERSION);
+	return CLI_EXIT_OK;
+}
+
+const struct command command_version = {
+    .name = "version",
+    .args = "",
+    .summary = "print the version",
+    .run = version,
+};
