@@ -33,7 +33,7 @@
 #   CC=gcc|clang   any variant but the default one has a folder of its own
 #   SANITIZE=address,undefined | thread      below BUILD, and a dynamic link
 #   CRYPTO=awslc|mbedtls   whose primitives mbedTLS uses (awslc)
-#   MODULES='a b'  lib and check-unit: only these and the layers below them
+#   MODULES='a b'  lib, check-unit, fuzz: only these and the layers below them
 #   TESTS=pattern  check-unit: only the topics that match, as in TESTS=slice%
 #   FUZZ='a b' FUZZ_SECONDS=n   which fuzzers, and how long each (all, 60)
 #   PYTEST_ARGS= BENCH_ARGS= DEMO_ARGS=      handed on
@@ -318,7 +318,7 @@ FUZZERS := $(patsubst tests/fuzz/%.c,%, \
 FUZZ_CHOSEN := $(if $(FUZZ),$(FUZZ),$(FUZZERS))
 REPLAY := $(O)/obj/tests/fuzz/replay.o
 $(foreach f,$(FUZZERS),$(eval $(call test_rule,tests/fuzz/$f.c, \
-    $(BUILDABLE),$(if $(filter fuzzer,$(SANITIZE)),,$(REPLAY)))))
+    $(CHOSEN),$(if $(filter fuzzer,$(SANITIZE)),,$(REPLAY)))))
 # libFuzzer calls the entry by its name, so there is no header to declare it.
 $(FUZZERS:%=$(O)/obj/tests/fuzz/%.o): WARNINGS += -Wno-missing-prototypes
 ifeq ($(SANITIZE),fuzzer)
@@ -331,7 +331,7 @@ fuzz-replay: $(FUZZ_CHOSEN:%=$(O)/tests/fuzz/%)
 	@tests/run.sh $(O)/results/fuzz $^
 fuzz-programs: $(FUZZ_CHOSEN:%=$(O)/tests/fuzz/%)
 fuzz:
-	@$(MAKE) CC=clang SANITIZE=fuzzer fuzz-programs
+	@$(MAKE) --no-print-directory CC=clang SANITIZE=fuzzer fuzz-programs
 	@tests/fuzz/run.sh $(BUILD)/clang-fuzz/tests/fuzz $(FUZZ_SECONDS) \
 	    $(FUZZ_CHOSEN)
 
