@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * explain — the same answers as the proxy's, with their reasons.
+ */
+#include "load.h"
+#include "unit.h"
+
+static const char mesh[] =
+    "apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\n"
+    "spec: {ports: [{name: http, port: 9080}]}\n"
+    "---\n"
+    "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+    "metadata: {name: reviews}\nspec:\n  host: reviews\n"
+    "  subsets: [{name: v1, labels: {version: v1}}]\n"
+    "---\n"
+    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+    "metadata: {name: reviews}\nspec:\n  hosts: [reviews]\n  http:\n"
+    "  - match: [{uri: {prefix: /api}, headers: {k: {exact: v}}}]\n"
+    "    name: api\n"
+    "    route: [{destination: {host: reviews, subset: v1}}]\n"
+    "  - match: [{uri: {prefix: /lost}}]\n"
+    "    route: [{destination: {host: reviews, subset: v9}}]\n"
+    "  - match: [{uri: {exact: /}}]\n"
+    "    route: [{destination: {host: reviews}}]\n";
+
+struct asked {
+	struct loaded l;
+	struct view *v;
+	struct arena arena;
+	const struct value *tree;
+};
+
+static void
+asked_fini(struct asked *a)
+{
+	view_unref(&a->v);
+	loaded_fini(&a->l);
+	arena_fini(&a->arena);
+}
+
+static void
+ask(struct asked *a, const struct explain_request *r)
+{
+	const struct label v1[] = {{S("version"), S("v1")}};
+	struct view_endpoint_input e = {.service = S("reviews"),
+	    .service_ns = S("default"),
+	    .service_port = 9080,
+	    .labels = {v1, 1},
+	    .weight = 1};
+	struct view_input in = {.endpoints = &e, .endpoint_count = 1};
+
+	memset(a, 0, sizeof(*a));
+	load(mesh, "m.yaml", &a->l);
+	EXPECT_EQ(a->l.count, 3);
+	EXPECT_OK(addr_parse(S("10.0.0.1:80"), &e.addr));
+	in.resources = (const struct resource *const *)a->l.items;
+	in.resource_count = a->l.count;
+	EXPECT_OK(view_compile(&in, &a->v, NULL));
+	arena_init(&a->arena, 1 << 20);
+	a->tree = model_explain(a->v, r, &a->arena);
+	EXPECT_TRUE(a->tree != NULL);
+}
+
+static struct slice
+text(const struct asked *a, const char *path)
+{
+	const struct value *v = value_get_path(a->tree, slice_str(path));
+
+	return v != NULL && v->type == VALUE_STRING ? v->string : S("");
+}
+
+TEST(a_request_that_goes_through_is_told_with_istios_names)
+{
+	AUTO(asked_fini) struct asked a;
+	const struct label header = {S("K"), S("v")};
+	struct explain_request r = {.host = S("reviews.default"),
+	    .path = S("/api/1"),
+	    .headers = &header,
+	    .header_count = 1};
+
+	ask(&a, &r);
+	EXPECT_SLICE(text(&a, "clusterMatched"),
+	    S("outbound|9080|v1|reviews.default.svc.cluster.local"));
+	EXPECT_SLICE(text(&a, "routeMatched"), S("api"));
+	EXPECT_SLICE(text(&a, "virtualHostMatched"),
+	    S("reviews.default.svc.cluster.local:9080"));
+	EXPECT_SLICE(text(&a, "origin"), S("m.yaml:19"));
+	EXPECT_SLICE(text(&a, "outcome.flag"), S("-"));
+	EXPECT_EQ(value_get(a.tree, S("rules"))->count, 1);
+}
+
+TEST(earlier_rules_say_why_they_did_not_match)
+{
+	AUTO(asked_fini) struct asked a;
+	struct explain_request r = {.host = S("reviews"), .path = S("/api")};
+	const struct value *rules, *first;
+
+	ask(&a, &r);
+	rules = value_get(a.tree, S("rules"));
+	EXPECT_EQ(rules->count, 3);
+	first = rules->child;
+	EXPECT_SLICE(value_get_string(first, S("why"), S("")),
+	    S("not so: header k is v"));
+	EXPECT_SLICE(value_get_string(first->next, S("why"), S("")),
+	    S("not so: path begins with /lost; it is \"/api\""));
+	EXPECT_EQ(value_get_path(a.tree, S("outcome.status"))->integer, 404);
+	EXPECT_SLICE(text(&a, "outcome.flag"), S("NR"));
+}
+
+TEST(a_missing_subset_is_a_503_with_a_reason)
+{
+	AUTO(asked_fini) struct asked a;
+	struct explain_request r = {.host = S("reviews"), .path = S("/lost")};
+
+	ask(&a, &r);
+	EXPECT_EQ(value_get_path(a.tree, S("outcome.status"))->integer, 503);
+	EXPECT_SLICE(text(&a, "outcome.flag"), S("NC"));
+	EXPECT_SLICE(text(&a, "outcome.reason"),
+	    S("no DestinationRule gives reviews.default.svc.mesh.internal a "
+	      "subset v9"));
+}
+
+TEST(an_unknown_host_port_or_listener_is_told)
+{
+	AUTO(asked_fini) struct asked host;
+	AUTO(asked_fini) struct asked port;
+	AUTO(asked_fini) struct asked listener;
+	struct explain_request r = {.host = S("nobody")};
+
+	ask(&host, &r);
+	EXPECT_SLICE(text(&host, "outcome.reason"),
+	    S("no service and no rule is known for nobody"));
+	r = (struct explain_request){.host = S("reviews"), .port = 81};
+	ask(&port, &r);
+	EXPECT_SLICE(text(&port, "outcome.reason"),
+	    S("reviews.default.svc.mesh.internal has no port 81"));
+	r = (struct explain_request){.upstream = S("x")};
+	ask(&listener, &r);
+	EXPECT_SLICE(text(&listener, "outcome.reason"),
+	    S("there is no listener named x"));
+}
