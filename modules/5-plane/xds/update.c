@@ -269,7 +269,7 @@ quarantine(struct client_type *t, const struct codec_delta_refusal *f)
 }
 
 static void
-accept(struct client_type *t, const struct codec_delta_resource *r)
+admit(struct client_type *t, const struct codec_delta_resource *r)
 {
 	struct client_item *item;
 
@@ -288,7 +288,7 @@ put_in_force(struct update *u)
 		const struct codec_delta_resource *r = &u->resources[i];
 
 		if (u->reasons[i].len == 0) {
-			accept(u->type, r);
+			admit(u->type, r);
 			continue;
 		}
 		u->refusals[u->refusal_count++] = (struct codec_delta_refusal){
