@@ -46,7 +46,10 @@ struct http_call_spec {
 /* Copies every text. on_done is never called from inside. */
 struct http_call *http_call_open(const struct http_call_spec *spec);
 
-/* on_done will not come; *cp becomes NULL; accepts NULL inside. */
+/*
+ * on_done will not come; *cp becomes NULL; accepts NULL inside. What it holds
+ * is released at the end of the turn. Not after on_done.
+ */
 void http_call_cancel(struct http_call **cp);
 
 #endif

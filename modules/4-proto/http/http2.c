@@ -356,6 +356,13 @@ http2_close(struct http2 *c, enum http2_code code)
 	h2_end(c, OK, (uint32_t)code);
 }
 
+void
+http2_set_events(struct http2 *c, const struct http2_events *events, void *arg)
+{
+	c->events = events;
+	c->arg = arg;
+}
+
 struct stream *
 http2_transport(struct http2 *c)
 {

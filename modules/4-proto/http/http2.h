@@ -119,6 +119,10 @@ void http2_shutdown(struct http2 *c);
 /* GOAWAY with `code` and the end; streams close with ERR_CLOSED. */
 void http2_close(struct http2 *c, enum http2_code code);
 
+/* Another owner from now on. */
+void http2_set_events(
+    struct http2 *c, const struct http2_events *events, void *arg);
+
 struct stream *http2_transport(struct http2 *c);
 void *http2_arg(const struct http2 *c);
 

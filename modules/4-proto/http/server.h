@@ -20,8 +20,8 @@ struct http_server_spec {
 	struct loop *loop;
 	/*
 	 * A request with its whole body is here. Answer now or later: the
-	 * exchange lives until http_exchange_respond() or _end(), or until
-	 * on_gone said that the client left.
+	 * exchange lives until http_exchange_respond() or _end(), even if
+	 * the client has left; see http_exchange_on_gone().
 	 */
 	void (*on_request)(void *arg, struct http_exchange *x);
 	/*
@@ -73,7 +73,10 @@ struct arena *http_exchange_arena(struct http_exchange *x);
 bool http_exchange_param(
     struct http_exchange *x, struct slice name, struct slice *out);
 
-/* Called if the client leaves before the answer was whole. */
+/*
+ * Called if the client leaves before the answer was whole. The exchange ends
+ * when `gone` returns; without one it must be answered into the void.
+ */
 void http_exchange_on_gone(
     struct http_exchange *x, void (*gone)(void *arg), void *arg);
 
