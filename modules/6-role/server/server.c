@@ -86,6 +86,7 @@ read_key(const char *dir, uint8_t key[CRYPTO_KEY_LEN], struct fault *why)
 {
 	AUTO(buf_fini) struct buf text = BUF(CRYPTO_KEY_LEN + 1);
 	char path[SERVER_PATH_MAX];
+	struct slice bytes;
 	enum err e = path_of(dir, "seal.key", path, why);
 
 	if (e == OK)
@@ -95,11 +96,12 @@ read_key(const char *dir, uint8_t key[CRYPTO_KEY_LEN], struct fault *why)
 		    "%s holds no mesh; `meshd server init` makes one", dir);
 	if (e != OK)
 		return e;
-	if (buf_len(&text) != CRYPTO_KEY_LEN)
+	bytes = buf_slice(&text);
+	if (bytes.ptr == NULL || bytes.len != CRYPTO_KEY_LEN)
 		return fault_set(why, ERR_CORRUPT,
 		    "%s is %zu bytes long, not %d; restore it from a backup",
-		    path, buf_len(&text), CRYPTO_KEY_LEN);
-	memcpy(key, buf_slice(&text).ptr, CRYPTO_KEY_LEN);
+		    path, bytes.len, CRYPTO_KEY_LEN);
+	memcpy(key, bytes.ptr, CRYPTO_KEY_LEN);
 	secret_wipe(text.mem, text.cap);
 	return OK;
 }

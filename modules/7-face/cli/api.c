@@ -130,7 +130,8 @@ api_call(const char *socket_path, const char *method, const char *path,
 	if (e != OK)
 		return fault_set(
 		    why, e, "the request is too large: %s", err_text(e));
-	loop = q.loop = loop_new(NULL);
+	loop = loop_new(NULL);
+	q.loop = loop;
 	ask(&q, method, path, buf_slice(&text));
 	return q.err;
 }

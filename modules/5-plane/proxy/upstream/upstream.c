@@ -426,7 +426,6 @@ upstream_take_stream(struct upstream_conn **up)
 void
 upstream_close_idle(struct host *host)
 {
-	while (!list_empty(&host->idle))
-		close_conn(
-		    LIST_FIRST(&host->idle, struct upstream_conn, link), OK);
+	LIST_EACH(&host->idle, it)
+		close_conn(CONTAINER(it, struct upstream_conn, link), OK);
 }
