@@ -224,6 +224,7 @@ key_of() {
 	esac
 	{
 		grep "^${1%%-*} " "$here/manifest"
+		[ "$1" != mbedtls-awslc ] || grep '^awslc ' "$here/manifest"
 		# shellcheck disable=SC2086 # paths of ours have no spaces
 		cat "$here/build.sh" $files
 		echo "$cc"
