@@ -164,6 +164,18 @@ is_host_label(struct slice l)
 	return true;
 }
 
+void
+check_subset_name(struct check *c, const void *slice)
+{
+	const struct slice *s = slice;
+
+	if (!is_host_label(*s))
+		check_error(c, ERR_INVALID,
+		    "\"%.*s\" is no name of a subset: at most 63 letters, "
+		    "digits and dashes inside",
+		    SLICE_ARG(slice_sub(*s, 0, HOST_MAX)));
+}
+
 static bool
 is_number(struct slice s)
 {
@@ -226,7 +238,7 @@ check_wildcard_host(struct check *c, const void *slice)
 		return;
 	if (slice_starts(rest, S("*.")))
 		rest = slice_sub(rest, 2, rest.len);
-	else if (slice_starts(rest, S("*-"))) {
+	else if (slice_starts(rest, S("*"))) {
 		check_error(c, ERR_UNSUPPORTED,
 		    "a wildcard inside a label is not supported yet");
 		return;

@@ -36,7 +36,8 @@ bool check_given(const struct check *c, const char *member);
 /* Checks of one value, for the tables. */
 void check_duration(struct check *c, const void *us);     /* ≥ 1 ms, whole */
 void check_dns_label(struct check *c, const void *slice); /* RFC 1123 */
-void check_host(struct check *c, const void *slice);      /* no wildcard */
+void check_subset_name(struct check *c, const void *slice); /* any case */
+void check_host(struct check *c, const void *slice);        /* no wildcard */
 void check_wildcard_host(struct check *c, const void *slice);
 void check_label(struct check *c, const void *label); /* key and value */
 void check_export_to(struct check *c, const void *slice);

@@ -20,7 +20,7 @@ check_destination_host(struct check *c, const void *value)
 		check_error(c, ERR_INVALID,
 		    "\"*\" is no destination: name one service");
 	else
-		check_host(c, host);
+		check_wildcard_host(c, host);
 }
 
 static const struct field port_selector_fields[] = {
@@ -51,7 +51,7 @@ static const struct field destination_fields[] = {
     {.name = "subset",
 	.type = FIELD_STRING,
 	.offset = offsetof(struct destination_spec, subset),
-	.check = check_dns_label,
+	.check = check_subset_name,
 	.doc = "A subset of it, as its DestinationRule names them."},
     {.name = "port",
 	.type = FIELD_MESSAGE,
@@ -167,19 +167,6 @@ static const struct message tcp_route_message = {
 /* --- top ------------------------------------------------------------------ */
 
 static void
-check_service_host(struct check *c, const void *value)
-{
-	const struct slice *host = value;
-
-	if (slice_eq(*host, S("*")))
-		check_error(c, ERR_INVALID,
-		    "the wildcard host \"*\" may not be used inside the "
-		    "mesh; only gateways may");
-	else
-		check_wildcard_host(c, host);
-}
-
-static void
 check_gateway(struct check *c, const void *value)
 {
 	const struct slice *s = value;
@@ -209,6 +196,30 @@ check_hosts_differ(struct check *c, const struct virtual_service *vs)
 		}
 }
 
+/* Inside the mesh a VirtualService may not be about everything. */
+static void
+check_host_of_mesh(struct check *c, const struct virtual_service *vs)
+{
+	bool mesh = vs->gateways.count == 0;
+
+	for (size_t i = 0; i < vs->gateways.count; i++)
+		mesh = mesh || slice_eq(vs->gateways.items[i], S("mesh"));
+	for (size_t i = 0; mesh && i < vs->hosts.count; i++) {
+		struct check at = check_member(c, "hosts[%zu]", i);
+
+		if (slice_eq(vs->hosts.items[i], S("*")))
+			check_error(&at, ERR_INVALID,
+			    "the wildcard host \"*\" may not be used inside "
+			    "the mesh; only gateways may");
+	}
+	if (vs->hosts.count == 0 && !check_given(c, "hosts")) {
+		struct check at = check_member(c, "hosts");
+
+		check_error(&at, ERR_UNSUPPORTED,
+		    "are missing: a delegate, which is not supported yet");
+	}
+}
+
 enum { VS_HOSTS_MAX = 256 };
 
 static void
@@ -223,6 +234,7 @@ check_virtual_service(struct check *c, const void *message)
 		    &at, ERR_LIMIT, "more than %d hosts", (int)VS_HOSTS_MAX);
 		return;
 	}
+	check_host_of_mesh(c, vs);
 	check_hosts_differ(c, vs);
 	if (vs->http.count == 0 && vs->tcp.count == 0 && !check_given(c, "tls"))
 		check_error(c, ERR_INVALID, "http or tcp has to hold a rule");
@@ -231,9 +243,9 @@ check_virtual_service(struct check *c, const void *message)
 static const struct field virtual_service_fields[] = {
     {.name = "hosts",
 	.type = FIELD_STRING,
-	.flags = FIELD_REPEATED | FIELD_REQUIRED,
+	.flags = FIELD_REPEATED,
 	.offset = offsetof(struct virtual_service, hosts),
-	.check = check_service_host,
+	.check = check_wildcard_host,
 	.doc = "Names that callers use; a short one is of its namespace."},
     {.name = "gateways",
 	.type = FIELD_STRING,
