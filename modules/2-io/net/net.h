@@ -367,6 +367,14 @@ MUST_USE enum err net_udp_send(
 /* After on_open. */
 struct addr net_udp_addr(const struct net_udp *u);
 
+/* --- the machine --- */
+
+/*
+ * The addresses of its interfaces that are up, without ports, IPv4 first:
+ * neither loopback nor link-local. Returns how many; at most `cap`.
+ */
+size_t net_machine_addrs(struct addr *out, size_t cap);
+
 /* --- two ends in memory, for tests of what stacks on streams --- */
 
 struct net_pair_spec {
