@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * csr — certificate requests, as anybody may send them to a server.
+ *
+ * What passes is signed by its own key and has bounded, plain text.
+ */
+#include "tls/tls.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static bool ready;
+	struct tls_csr csr;
+	struct fault why = {0};
+
+	if (!ready)
+		CHECK(crypto_init() == OK && tls_init() == OK);
+	ready = true;
+	if (tls_csr_parse(slice_of(data, size), &csr, &why) != OK) {
+		CHECK(why.text[0] != '\0');
+		return 0;
+	}
+	CHECK(strlen(csr.common_name) <= TLS_NAME_MAX);
+	CHECK(strlen(csr.uri) <= NAME_SPIFFE_MAX);
+	CHECK(csr.spki_len > 0 && csr.spki_len <= TLS_SPKI_MAX);
+	return 0;
+}
