@@ -7,7 +7,8 @@
  */
 #include "exchange.h"
 
-enum { EXCHANGE_ARENA = 4 * LIMIT_HEAD_BYTES };
+/* A body that was parsed, and an answer as a tree, are larger than as text. */
+enum { HEADS_ARENA = 4 * LIMIT_HEAD_BYTES, TREE_FACTOR = 16 };
 
 struct http_exchange *
 exchange_new(struct server_conn *c, size_t body_limit)
@@ -16,7 +17,7 @@ exchange_new(struct server_conn *c, size_t body_limit)
 
 	x->magic = EXCHANGE_MAGIC;
 	x->conn = c;
-	arena_init(&x->arena, EXCHANGE_ARENA);
+	arena_init(&x->arena, HEADS_ARENA + TREE_FACTOR * body_limit);
 	buf_init(&x->body, body_limit);
 	http_head_init(&x->answer, &x->arena);
 	list_push_back(&c->exchanges, &x->link);

@@ -66,7 +66,7 @@ struct slice http_exchange_query(const struct http_exchange *x);
 void *http_exchange_conn_arg(const struct http_exchange *x);
 struct stream *http_exchange_stream(const struct http_exchange *x);
 
-/* An arena that lives as long as the exchange. */
+/* An arena that lives as long as the exchange; 16 times the body's limit. */
 struct arena *http_exchange_arena(struct http_exchange *x);
 
 /* The decoded value of a query parameter; false if absent. In the arena. */

@@ -101,42 +101,6 @@ admin_actor(struct http_exchange *x)
 	return &p->actor;
 }
 
-/* --- answers that come later -----------------------------------------------
- */
-
-struct admin_ticket {
-	struct http_exchange *x; /* NULL once the client has left */
-};
-
-static void
-on_gone(void *arg)
-{
-	struct admin_ticket *t = arg;
-
-	t->x = NULL;
-}
-
-struct admin_ticket *
-admin_ticket_new(struct http_exchange *x)
-{
-	struct admin_ticket *t = mem_new(sizeof(*t));
-
-	t->x = x;
-	http_exchange_on_gone(x, on_gone, t);
-	return t;
-}
-
-struct http_exchange *
-admin_ticket_redeem(struct admin_ticket *t)
-{
-	struct http_exchange *x = t->x;
-
-	if (x != NULL)
-		http_exchange_on_gone(x, NULL, NULL);
-	mem_free(&t);
-	return x;
-}
-
 /* --- routing --- */
 
 static void

@@ -59,14 +59,10 @@ changes_list(struct arena *a, const struct server_apply_result *r)
 static void
 on_applied(void *arg, const struct server_apply_result *r)
 {
-	struct http_exchange *x = admin_ticket_redeem(arg);
-	struct arena *a;
-	struct value *m;
+	struct http_exchange *x = arg;
+	struct arena *a = http_exchange_arena(x);
+	struct value *m = json_map(a);
 
-	if (x == NULL)
-		return;
-	a = http_exchange_arena(x);
-	m = json_map(a);
 	if (r->err != OK) {
 		json_text(a, &m, S("code"), slice_str(err_name(r->err)));
 		json_text(a, &m, S("message"), slice_str(r->why->text));
@@ -114,7 +110,7 @@ apply(struct admin *a, struct http_exchange *x)
 	items[spec.count++] = it;
 	spec.docs = items;
 	spec.request_id = value_get_string(body, S("requestId"), SLICE_NONE);
-	server_apply(a->spec.server, &spec, on_applied, admin_ticket_new(x));
+	server_apply(a->spec.server, &spec, on_applied, x);
 }
 
 static struct resource_key
@@ -141,8 +137,8 @@ static void delete (struct admin *a, struct http_exchange *x)
 	VALUE_EACH(list, it)
 	if (count < KEYS_MAX)
 		keys[count++] = read_key(it);
-	server_delete(a->spec.server, keys, count, admin_actor(x), on_applied,
-	    admin_ticket_new(x));
+	server_delete(
+	    a->spec.server, keys, count, admin_actor(x), on_applied, x);
 }
 
 /* --- get --- */
@@ -186,20 +182,15 @@ get(struct admin *a, struct http_exchange *x)
 static void
 on_log(void *arg, enum err e, const struct server_log_row *rows, size_t count)
 {
-	struct http_exchange *x = admin_ticket_redeem(arg);
-	struct arena *a;
-	struct value *list;
-	struct value *m;
+	struct http_exchange *x = arg;
+	struct arena *a = http_exchange_arena(x);
+	struct value *list = json_list(a);
+	struct value *m = json_map(a);
 
-	if (x == NULL)
-		return;
 	if (e != OK) {
 		admin_refuse(x, e, NULL);
 		return;
 	}
-	a = http_exchange_arena(x);
-	list = json_list(a);
-	m = json_map(a);
 	for (size_t i = 0; i < count; i++) {
 		struct value *row = json_map(a);
 		char when[CLOCK_RFC3339_LEN];
@@ -230,7 +221,7 @@ log_get(struct admin *a, struct http_exchange *x)
 		    &why);
 		return;
 	}
-	server_log(a->spec.server, (size_t)limit, on_log, admin_ticket_new(x));
+	server_log(a->spec.server, (size_t)limit, on_log, x);
 }
 
 static void

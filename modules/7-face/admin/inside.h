@@ -55,15 +55,6 @@ unsigned admin_status_of(enum err e);
 /* The body as a tree; answers by itself and returns NULL if it is none. */
 const struct value *admin_body(struct http_exchange *x);
 
-/*
- * For an answer that comes later: the client may leave before it. A ticket
- * stands for the exchange and is given back once, which tells whether the
- * exchange is still there (else NULL).
- */
-struct admin_ticket;
-struct admin_ticket *admin_ticket_new(struct http_exchange *x);
-struct http_exchange *admin_ticket_redeem(struct admin_ticket *t);
-
 /* --- building answers: a failure sticks to the map as NULL ------------------
  */
 

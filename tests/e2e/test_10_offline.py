@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""offline — what needs no server: help, version, validate, explain --files."""
+
+import json
+
+REVIEWS = """\
+apiVersion: v1
+kind: Service
+metadata: {name: reviews}
+spec:
+  selector: {app: reviews}
+  ports: [{name: http, port: 9080}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: reviews}
+spec:
+  host: reviews
+  subsets:
+  - {name: v1, labels: {version: v1}}
+  - {name: v2, labels: {version: v2}}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: reviews}
+spec:
+  hosts: [reviews]
+  http:
+  - name: testers
+    match: [{headers: {who: {exact: tester}}}]
+    route: [{destination: {host: reviews, subset: v2}}]
+  - name: rest
+    route:
+    - {destination: {host: reviews, subset: v1}, weight: 90}
+    - {destination: {host: reviews, subset: v2}, weight: 10}
+"""
+
+WRONG = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: wrong}
+spec:
+  hosts: [reviews]
+  http:
+  - timeuot: 5s
+    timeout: soon
+    route:
+    - destination: {host: reviews}
+      weight: -1
+"""
+
+
+def test_help_lists_the_commands(meshd):
+    text = meshd.ok("help")
+    for command in ("apply", "get", "validate", "explain", "server run"):
+        assert f"\n  {command}" in text
+
+
+def test_each_command_explains_its_options(meshd):
+    for command in ("apply", "get", "delete", "validate", "explain", "log",
+                    "status", "version"):
+        assert meshd.ok(command, "--help").startswith(f"usage: meshd {command}")
+    assert "--state DIR" in meshd.ok("server", "run", "--help")
+
+
+def test_version_says_a_version(meshd):
+    assert meshd.ok("version").startswith("meshd 0.")
+
+
+def test_an_unknown_command_gets_the_nearest_known_one(meshd):
+    done = meshd("aply")
+    assert done.returncode == 2
+    assert 'did you mean "apply"' in done.stderr
+
+
+def test_an_unknown_option_gets_the_nearest_known_one(meshd):
+    done = meshd("validate", "--namespce", "x")
+    assert done.returncode == 2
+    assert 'did you mean "namespace"' in done.stderr
+
+
+def test_right_configuration_is_valid(meshd, write):
+    out = meshd.ok("validate", "-f", write("reviews.yaml", REVIEWS))
+    assert out == "3 resources valid, 0 warnings\n"
+
+
+def test_a_folder_is_read_by_name(meshd, write):
+    write("conf/a.yaml", REVIEWS)
+    folder = write("conf/notes.txt", "not: configuration").parent
+    assert meshd.ok("validate", "-f", folder).startswith("3 resources valid")
+
+
+def test_standard_input_is_read(meshd):
+    assert "3 resources" in meshd.ok("validate", "-f", "-", stdin=REVIEWS)
+
+
+def test_three_mistakes_are_told_at_once_with_their_lines(meshd, write):
+    path = write("wrong.yaml", WRONG)
+    done = meshd("validate", "-f", path)
+    assert done.returncode == 3
+    lines = [line for line in done.stderr.splitlines()
+             if line.startswith(f"error: {path}:")]
+    assert len(lines) == 3, done.stderr
+    assert any(f"{path}:7:" in line and "timeuot" in line
+               and "timeout" in line for line in lines)
+    assert any(f"{path}:8:" in line and "timeout" in line for line in lines)
+    assert any(f"{path}:11:" in line and "weight" in line for line in lines)
+
+
+def test_what_is_not_built_is_refused_in_words(meshd):
+    done = meshd("validate", "-f", "-", stdin=REVIEWS.replace(
+        "  - name: rest\n", "  - name: rest\n    mirror: {host: other}\n"))
+    assert done.returncode == 3
+    assert "is not supported yet" in done.stderr
+
+
+def test_explain_from_files_says_which_rule_and_why_not_the_others(
+        meshd, write):
+    path = write("reviews.yaml", REVIEWS)
+    told = json.loads(meshd.ok(
+        "explain", "request", "GET", "http://reviews:9080/x", "--files", path,
+        "-o", "json"))
+    assert told["routeMatched"] == "rest"
+    rules = told["rules"]
+    assert [rule["matched"] for rule in rules] == [False, True]
+    assert "who" in rules[0]["why"]
+    clusters = [d["cluster"] for d in told["destinations"]]
+    assert clusters == [
+        "outbound|9080|v1|reviews.default.svc.cluster.local",
+        "outbound|9080|v2|reviews.default.svc.cluster.local"]
+
+
+def test_explain_reads_headers(meshd, write):
+    path = write("reviews.yaml", REVIEWS)
+    told = json.loads(meshd.ok(
+        "explain", "request", "http://reviews.default/x", "-H", "who: tester",
+        "--files", path, "-o", "json"))
+    assert told["routeMatched"] == "testers"
+
+
+def test_explain_for_people_names_file_and_line(meshd, write):
+    path = write("reviews.yaml", REVIEWS)
+    out = meshd.ok("explain", "request", "http://reviews/x", "--files", path)
+    assert f"{path}:" in out
+    assert "weight 90" in out
