@@ -115,9 +115,8 @@ find_or_add(struct xds_client *c, struct slice type_url)
 	return t;
 }
 
-/* The first message of a type on a stream: all that is wanted and held. */
 static void
-send_first(struct xds_client *c, struct client_type *t)
+send_first(struct xds_client *c, const struct client_type *t)
 {
 	size_t names = t->names.count + 1;
 	struct slice *subscribe = mem_new_array(names, sizeof(*subscribe));
@@ -139,11 +138,23 @@ send_first(struct xds_client *c, struct client_type *t)
 		initial[m.initial_count++] =
 		    (struct codec_delta_version){item->name, item->version};
 	}
-	t->answered = false;
-	if (m.subscribe_count > 0)
-		client_send(c, &m);
+	client_send(c, &m);
 	mem_free(&subscribe);
 	mem_free(&initial);
+}
+
+/*
+ * The first message of a type on a stream. The server goes by it, so it waits
+ * until what came on the stream before is part of the set.
+ */
+void
+client_announce(struct xds_client *c, struct client_type *t)
+{
+	if (!c->connected || t->announced || t->open > 0 ||
+	    (!t->wildcard && t->names.count == 0))
+		return;
+	t->announced = true;
+	send_first(c, t);
 }
 
 static void
@@ -168,24 +179,20 @@ xds_client_subscribe(
     struct xds_client *c, struct slice type_url, struct slice name)
 {
 	struct client_type *t = find_or_add(c, type_url);
-	bool first;
 
 	if (t == NULL || t->names.count >= XDS_NAMES_MAX ||
 	    name.len > XDS_NAME_MAX)
 		return ERR_LIMIT;
-	if (name.len == 0 ? t->wildcard : client_wants(t, name))
+	if (name.len == 0 ? t->wildcard : map_get(&t->names, name) != NULL)
 		return OK;
-	first = !t->wildcard && t->names.count == 0;
 	if (name.len == 0)
 		t->wildcard = true;
 	else
 		map_put(&t->names, name, t);
-	if (!c->connected)
-		return OK;
-	if (first)
-		send_first(c, t);
-	else
+	if (c->connected && t->announced)
 		send_change(c, t, name, /* add */ true);
+	else
+		client_announce(c, t);
 	return OK;
 }
 
@@ -217,7 +224,7 @@ xds_client_unsubscribe(
 	if (name.len == 0 ? !t->wildcard : map_get(&t->names, name) == NULL)
 		return;
 	/* `name` may lie in what is dropped. */
-	if (c->connected)
+	if (c->connected && t->announced)
 		send_change(c, t, name, /* add */ false);
 	if (name.len == 0)
 		t->wildcard = false;
@@ -225,6 +232,7 @@ xds_client_unsubscribe(
 		(void)map_remove(&t->names, name); /* the type itself */
 	drop_unwanted(t, &t->held);
 	drop_unwanted(t, &t->refused);
+	client_prune_updates(c, t);
 }
 
 /* --- the stream ----------------------------------------------------------- */
@@ -237,7 +245,7 @@ xds_client_connected(struct xds_client *c)
 	c->introduced = false;
 	c->generation++;
 	for (size_t i = 0; i < c->type_count; i++)
-		send_first(c, &c->types[i]);
+		client_announce(c, &c->types[i]);
 }
 
 void
@@ -246,7 +254,7 @@ xds_client_disconnected(struct xds_client *c)
 	c->connected = false;
 	c->generation++;
 	for (size_t i = 0; i < c->type_count; i++)
-		c->types[i].answered = false;
+		c->types[i].answered = c->types[i].announced = false;
 }
 
 bool

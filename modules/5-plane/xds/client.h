@@ -19,6 +19,8 @@ struct client_type {
 	char *url;
 	bool wildcard;
 	bool answered;      /* on this stream */
+	bool announced;     /* what is wanted and held was said on it */
+	size_t open;        /* updates that are not settled */
 	struct map names;   /* subscribed by name; values are the type */
 	struct map held;    /* name → struct client_item */
 	struct map refused; /* name → struct client_item */
@@ -49,7 +51,13 @@ void client_item_set(
 /* Fills in the node on the first message of a stream, and sends. */
 void client_send(struct xds_client *c, struct codec_delta_request *m);
 
+/* Says what is wanted and held, once a stream. */
+void client_announce(struct xds_client *c, struct client_type *t);
+
 /* update.c: those that are open lose their client. */
 void client_orphan_updates(struct xds_client *c);
+
+/* update.c: what is not wanted now does not count in those that are open. */
+void client_prune_updates(struct xds_client *c, const struct client_type *t);
 
 #endif

@@ -21,6 +21,7 @@ struct update {
 	struct codec_delta_resource *resources; /* those of pub */
 	struct slice *removed;
 	struct slice *reasons; /* one a resource; empty: not refused */
+	bool *unwanted;        /* one a resource: does not count */
 	struct codec_delta_refusal *refusals; /* of our own; then all */
 	size_t refusal_count;
 };
@@ -49,6 +50,19 @@ client_orphan_updates(struct xds_client *c)
 	LIST_EACH (&c->updates, it) {
 		list_remove(it);
 		CONTAINER(it, struct update, link)->client = NULL;
+	}
+}
+
+void
+client_prune_updates(struct xds_client *c, const struct client_type *t)
+{
+	LIST_EACH (&c->updates, it) {
+		struct update *u = CONTAINER(it, struct update, link);
+
+		for (size_t i = 0; i < u->pub.resource_count; i++)
+			if (u->type == t &&
+			    !client_wants(t, u->resources[i].name))
+				u->unwanted[i] = true;
 	}
 }
 
@@ -143,11 +157,12 @@ alloc_arrays(struct update *u, const struct codec_delta_response *m)
 
 	u->resources = arena_alloc_array(a, n, sizeof(*u->resources));
 	u->reasons = arena_alloc_array(a, n, sizeof(*u->reasons));
+	u->unwanted = arena_alloc_array(a, n, sizeof(*u->unwanted));
 	u->refusals = arena_alloc_array(a, n, sizeof(*u->refusals));
 	u->removed =
 	    arena_alloc_array(a, m->removed_count, sizeof(*u->removed));
 	return u->resources != NULL && u->reasons != NULL &&
-	       u->refusals != NULL && u->removed != NULL;
+	       u->unwanted != NULL && u->refusals != NULL && u->removed != NULL;
 }
 
 static enum err
@@ -184,6 +199,7 @@ update_new(struct xds_client *c, struct client_type *t,
 	if (e != OK)
 		return e;
 	list_push_back(&c->updates, &u->link);
+	t->open++;
 	*out = TAKE(u);
 	return OK;
 }
@@ -262,7 +278,7 @@ quarantine(struct client_type *t, const struct codec_delta_refusal *f)
 {
 	struct client_item *item;
 
-	if (!client_wants(t, f->name) || f->name.len == 0)
+	if (f->name.len == 0)
 		return;
 	item = client_item_new(f->name, f->version, f->reason);
 	client_item_set(&t->refused, item->name, item);
@@ -273,8 +289,6 @@ admit(struct client_type *t, const struct codec_delta_resource *r)
 {
 	struct client_item *item;
 
-	if (!client_wants(t, r->name))
-		return;
 	client_item_set(&t->refused, r->name, NULL);
 	item = client_item_new(r->name, r->version, r->body);
 	client_item_set(&t->held, item->name, item);
@@ -284,18 +298,23 @@ admit(struct client_type *t, const struct codec_delta_resource *r)
 static void
 put_in_force(struct update *u)
 {
+	for (size_t i = 0; i < u->refusal_count; i++)
+		if (client_wants(u->type, u->refusals[i].name))
+			quarantine(u->type, &u->refusals[i]);
 	for (size_t i = 0; i < u->pub.resource_count; i++) {
 		const struct codec_delta_resource *r = &u->resources[i];
-
-		if (u->reasons[i].len == 0) {
-			admit(u->type, r);
-			continue;
-		}
-		u->refusals[u->refusal_count++] = (struct codec_delta_refusal){
+		struct codec_delta_refusal f = {
 		    r->name, r->version, u->reasons[i]};
+
+		if (f.reason.len > 0)
+			u->refusals[u->refusal_count++] = f;
+		if (u->unwanted[i])
+			continue;
+		if (f.reason.len > 0)
+			quarantine(u->type, &f);
+		else
+			admit(u->type, r);
 	}
-	for (size_t i = 0; i < u->refusal_count; i++)
-		quarantine(u->type, &u->refusals[i]);
 	for (size_t i = 0; i < u->pub.removed_count; i++) {
 		client_item_set(&u->type->held, u->removed[i], NULL);
 		client_item_set(&u->type->refused, u->removed[i], NULL);
@@ -330,8 +349,10 @@ xds_update_settle(struct xds_update **up)
 	if (c != NULL) {
 		put_in_force(u);
 		list_remove(&u->link);
+		u->type->open--;
 		if (c->connected && c->generation == u->generation)
 			answer(u);
+		client_announce(c, u->type);
 	}
 	update_free(&u);
 }
