@@ -44,7 +44,7 @@ finish_streams(struct http2 *c, enum err why)
 	struct http2_stream *s;
 
 	while ((s = LIST_FIRST(&c->streams, struct http2_stream, link)) != NULL)
-		h2_stream_finish(s, why, NGHTTP2_NO_ERROR);
+		h2_stream_finish(s, why, NGHTTP2_INTERNAL_ERROR);
 }
 
 void

@@ -91,7 +91,8 @@ struct http2_stream_events {
 	/*
 	 * Once and last. OK: both halves ended. ERR_RESET: RST_STREAM with
 	 * `code`. ERR_REFUSED: the peer has not touched it, safe to retry.
-	 * ERR_CANCELLED: we reset it. Else the connection's own end.
+	 * ERR_CANCELLED: we reset it. Else the connection's own end, and
+	 * `code` is HTTP2_INTERNAL_ERROR.
 	 */
 	void (*on_close)(
 	    void *arg, struct http2_stream *s, enum err why, uint32_t code);
