@@ -4,8 +4,8 @@
  *
  * Delta xDS (envoyproxy.io, "xDS REST and gRPC protocol", Incremental xDS) as
  * two pure machines: decoded messages and calls go in, messages come out
- * through callbacks. No clock and no socket is in them. xds_io.c carries them
- * over gRPC; what is in force is kept on the disk in a snapshot.
+ * through callbacks. No clock and no socket is in them. A call of gRPC carries
+ * them; what is in force is kept on the disk in a snapshot.
  *
  * A callback may call back in, except to free the object that calls it.
  */
@@ -14,6 +14,9 @@
 
 #include "base/base.h"
 #include "codec/codec.h"
+
+struct http2;
+struct http2_stream;
 
 enum {
 	XDS_TYPES_MAX = 32,
@@ -226,6 +229,44 @@ enum { XDS_SNAPSHOT_MAX = 256 << 20 }; /* bytes */
  */
 MUST_USE enum err xds_snapshot_load(
     const char *path, struct xds_client *c, struct fault *why);
+
+/* --- over gRPC ------------------------------------------------------------ */
+
+#define XDS_PATH "/meshd.v1.Control/DeltaResources"
+
+/*
+ * Either end of the stream, as one gRPC call of an HTTP/2 session. Messages of
+ * the other side go straight into the machine; the machine's `send` is the
+ * owner's and hands what it gets to xds_call_request() or _response().
+ */
+struct xds_call;
+
+/*
+ * Once and last; the call is gone after it. `why` OK: the other side ended in
+ * order; ERR_CANCELLED: we did; ERR_PROTOCOL, ERR_LIMIT, ERR_UNSUPPORTED,
+ * ERR_DENIED, ERR_AUTH, ERR_UNREACHABLE: with the words of who ended it.
+ */
+typedef void (*xds_call_cb)(void *arg, enum err why, struct slice words);
+
+/*
+ * Client: the owner then calls xds_client_connected(), and in on_closed
+ * xds_client_disconnected(). NULL if the session has no room. `c` is kept.
+ */
+struct xds_call *xds_call_open(struct http2 *session, struct slice authority,
+    struct xds_client *c, xds_call_cb on_closed, void *arg);
+
+/* Server, inside the session's on_request. `s` is kept, the owner frees it. */
+struct xds_call *xds_call_accept(struct http2_stream *http,
+    struct xds_server_stream *s, xds_call_cb on_closed, void *arg);
+
+/* For `send`. What cannot go out any more is dropped: on_closed follows. */
+void xds_call_request(
+    struct xds_call *call, const struct codec_delta_request *m);
+void xds_call_response(
+    struct xds_call *call, const struct codec_delta_response *m);
+
+/* Ends it; on_closed follows. A server's words go to the client. */
+void xds_call_close(struct xds_call *call, enum err why, struct slice words);
 
 /* --- when to try which server --------------------------------------------- */
 
