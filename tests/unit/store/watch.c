@@ -168,7 +168,7 @@ static enum err
 put_many(size_t count)
 {
 	static struct store_op ops[STORE_OPS_MAX];
-	static char names[STORE_OPS_MAX][8];
+	static char names[STORE_OPS_MAX][24];
 	struct store_mutation m = {
 	    .actor = S("tester"), .ops = ops, .op_count = count};
 

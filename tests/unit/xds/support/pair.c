@@ -193,7 +193,8 @@ pair_run(struct pair *p)
 
 	while (moved) {
 		xds_source_flush(p->source);
-		moved = pair_up(p) | pair_down(p);
+		moved = pair_up(p);
+		moved = pair_down(p) || moved;
 		while (p->open_count > 0) {
 			pair_settle(p);
 			moved = true;
