@@ -17,6 +17,9 @@ if [ $# -eq 0 ]; then
 	echo "$suite: nothing there yet"
 	exit 0
 fi
+# A test may fork to see how a second process fares; the child starts threads.
+export TSAN_OPTIONS="die_after_fork=0${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+
 mkdir -p "$(dirname "$result")"
 rm -f "$result"
 passed=0
