@@ -149,6 +149,7 @@ static void
 h2_over(struct http_exchange *x)
 {
 	http2_stream_own(x->h2, &deaf, NULL);
+	http2_stream_leave(x->h2);
 	exchange_free(x);
 }
 

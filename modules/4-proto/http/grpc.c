@@ -352,7 +352,10 @@ grpc_refuse(struct http2_stream *s, enum grpc_status status, struct slice text)
 		e = add_status(&h, status, text, &words);
 	if (e == OK)
 		e = http2_stream_respond(s, &h, /* end */ true);
-	http2_stream_reset(s, e == OK ? HTTP2_NO_ERROR : HTTP2_INTERNAL_ERROR);
+	if (e == OK)
+		http2_stream_leave(s);
+	else
+		http2_stream_reset(s, HTTP2_INTERNAL_ERROR);
 }
 
 /* --- while it lasts
@@ -403,7 +406,9 @@ grpc_call_finish(
 	e = add_status(&trailers, status, text, &words);
 	if (e == OK)
 		e = http2_stream_end(c->h2, &trailers);
-	if (e != OK)
+	if (e == OK)
+		http2_stream_leave(c->h2);
+	else
 		http2_stream_reset(c->h2, HTTP2_INTERNAL_ERROR);
 }
 

@@ -183,7 +183,7 @@ refuse_head(struct http2_stream *s)
 	http_head_init(&h, &a);
 	h.status = s->bad_block ? 400 : 431;
 	if (http2_stream_respond(s, &h, /* end */ true) == OK)
-		http2_stream_reset(s, HTTP2_NO_ERROR);
+		http2_stream_leave(s);
 	else
 		http2_stream_reset(s, HTTP2_INTERNAL_ERROR);
 }
@@ -405,6 +405,8 @@ static enum err
 why_closed(const struct http2_stream *s, uint32_t code)
 {
 	if (s->ended_in && (s->ended_out || code == NGHTTP2_NO_ERROR))
+		return OK;
+	if (s->leave && s->sent_end)
 		return OK;
 	if (code == NGHTTP2_REFUSED_STREAM)
 		return ERR_REFUSED;

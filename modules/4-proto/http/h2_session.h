@@ -98,6 +98,8 @@ struct http2_stream {
 	bool got_head;  /* client: it came */
 	bool ended_in;  /* the peer ended its half */
 	bool ended_out; /* we asked to end ours */
+	bool sent_end;  /* and it is out */
+	bool leave;     /* reset the rest once it is */
 	bool full;      /* on_drained is owed */
 	bool deferred;  /* nghttp2 waits for http2_stream_send */
 	bool too_large; /* the block is past the limit */
@@ -119,6 +121,9 @@ struct http2_stream *h2_stream_new(struct http2 *c, int32_t id);
 
 /* From now on only on_close comes, at the end of the turn. */
 void h2_stream_finish(struct http2_stream *s, enum err why, uint32_t code);
+
+/* Our end has gone out. */
+void h2_stream_end_sent(struct http2_stream *s);
 
 /* Bytes that nobody takes yet; the window bounds them. */
 void h2_stream_hold(struct http2_stream *s, struct slice bytes);

@@ -262,6 +262,32 @@ http2_stream_end(struct http2_stream *s, const struct http_head *trailers)
 	return OK;
 }
 
+static void
+reset_rest(struct http2_stream *s)
+{
+	if (s->leave && s->sent_end && !s->ended_in && !s->done)
+		/* Without memory the client goes on a while, in vain. */
+		(void)nghttp2_submit_rst_stream(
+		    s->conn->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+}
+
+void
+h2_stream_end_sent(struct http2_stream *s)
+{
+	s->sent_end = true;
+	reset_rest(s);
+}
+
+void
+http2_stream_leave(struct http2_stream *s)
+{
+	s->leave = true;
+	if (s->events == NULL)
+		s->events = &no_events;
+	reset_rest(s);
+	h2_want_flush(s->conn);
+}
+
 void
 http2_stream_reset(struct http2_stream *s, enum http2_code code)
 {

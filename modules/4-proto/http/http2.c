@@ -198,12 +198,13 @@ on_close(struct stream *t, void *arg, enum err why)
 	(void)t;
 	OBJ(c, arg, HTTP2_MAGIC);
 	final = c->why != OK ? c->why : c->ending ? OK : why;
-	c->transport = NULL;
 	c->going = c->dying = c->ending = true;
+	/* Whoever hears of the end may ask the transport for its reasons. */
 	finish_streams(c, why == OK ? ERR_CLOSED : why);
 	h2_reap(c);
 	if (c->events->on_close != NULL)
 		c->events->on_close(c->arg, c, final);
+	c->transport = NULL;
 	conn_free(c);
 }
 
@@ -218,17 +219,44 @@ static const struct stream_events transport_events = {
 /* --- beginnings -------------------------------------------------------------
  */
 
+static void
+on_end_sent(nghttp2_session *ng, int32_t id)
+{
+	struct http2_stream *s = nghttp2_session_get_stream_user_data(ng, id);
+
+	if (s != NULL)
+		h2_stream_end_sent(s);
+}
+
+/*
+ * The last GOAWAY goes when this PING comes back: by then the peer has seen
+ * the first. nghttp2 sends a PING before all else, so not earlier.
+ */
+static void
+ask_round_trip(struct http2 *c)
+{
+	if (nghttp2_submit_ping(c->ng, NGHTTP2_FLAG_NONE, NULL) != 0)
+		return; /* the next keepalive does it */
+	c->ping_sent = true;
+	if (c->limits.ping_timeout_us > 0)
+		timer_set(&c->ping, c->limits.ping_timeout_us);
+}
+
 /* A GOAWAY of nghttp2's own tells that the peer broke a rule. */
 static int
 on_frame_sent(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
 {
 	struct http2 *c;
 
-	(void)ng;
 	OBJ(c, arg, HTTP2_MAGIC);
+	if ((f->hd.type == NGHTTP2_DATA || f->hd.type == NGHTTP2_HEADERS) &&
+	    (f->hd.flags & NGHTTP2_FLAG_END_STREAM))
+		on_end_sent(ng, f->hd.stream_id);
 	if (f->hd.type != NGHTTP2_GOAWAY)
 		return 0;
 	c->going = true;
+	if (c->parting && !c->ping_sent)
+		ask_round_trip(c);
 	if (f->goaway.error_code != NGHTTP2_NO_ERROR && c->why == OK)
 		c->why = ERR_PROTOCOL;
 	return 0;
@@ -334,13 +362,8 @@ http2_shutdown(struct http2 *c)
 		return;
 	c->going = true;
 	if (c->server) {
-		/* The final GOAWAY goes when the PING behind it comes back. */
 		c->parting = true;
-		rv = nghttp2_submit_shutdown_notice(c->ng) |
-		     nghttp2_submit_ping(c->ng, NGHTTP2_FLAG_NONE, NULL);
-		c->ping_sent = true;
-		if (c->limits.ping_timeout_us > 0)
-			timer_set(&c->ping, c->limits.ping_timeout_us);
+		rv = nghttp2_submit_shutdown_notice(c->ng);
 	} else {
 		rv = nghttp2_submit_goaway(
 		    c->ng, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, NULL, 0);

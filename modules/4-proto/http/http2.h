@@ -124,6 +124,7 @@ void http2_close(struct http2 *c, enum http2_code code);
 void http2_set_events(
     struct http2 *c, const struct http2_events *events, void *arg);
 
+/* In on_close too: it knows why it ended. */
 struct stream *http2_transport(struct http2 *c);
 void *http2_arg(const struct http2 *c);
 
@@ -169,6 +170,12 @@ MUST_USE enum err http2_stream_end(
 
 /* The mark of send's ERR_AGAIN, if not LIMIT_STREAM_BUFFER. */
 void http2_stream_set_high_mark(struct http2_stream *s, uint32_t bytes);
+
+/*
+ * Server: with our end out, what the client still sends is of no use; then it
+ * is told so with NO_ERROR (RFC 9113 §8.1). on_close says OK.
+ */
+void http2_stream_leave(struct http2_stream *s);
 
 /* RST_STREAM; on_close follows at the end of the turn. */
 void http2_stream_reset(struct http2_stream *s, enum http2_code code);

@@ -11,6 +11,7 @@
 #include "tunnel.h"
 #include "http2.h"
 #include "net/net.h"
+#include "tls/tls.h"
 
 #define TUNNEL_MAGIC 0x54554e4eu
 
@@ -167,6 +168,21 @@ on_drained(void *arg, struct http2_stream *h2)
 	stream_emit_drained(&t->s, http2_stream_queued(h2));
 }
 
+/* A session that never came up: TLS knows best what was wrong. */
+static void
+read_fault(struct tunnel *t, struct http2_stream *h2)
+{
+	struct stream *below = http2_transport(http2_stream_conn(h2));
+	const struct fault *f;
+
+	if (t->reason != NULL || below == NULL || !tls_stream_is(below))
+		return;
+	f = tls_stream_fault(below);
+	if (f->code != OK)
+		t->reason =
+		    mem_strndup(f->text, strnlen(f->text, (size_t)REASON_MAX));
+}
+
 /* ztunnel ends a stream that it has no more use for in this way. */
 static bool
 is_polite(enum err why, uint32_t code)
@@ -180,8 +196,8 @@ on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 {
 	struct tunnel *t;
 
-	(void)h2;
 	OBJ(t, arg, TUNNEL_MAGIC);
+	read_fault(t, h2);
 	t->h2 = NULL;
 	t->s.below = NULL;
 	timer_clear(&t->linger);
@@ -420,7 +436,10 @@ http_tunnel_refuse(struct http2_stream *s, unsigned status, struct slice why)
 	e = http_head_set_id(&h, HTTP_PROXY_STATUS, why);
 	if (e == OK)
 		e = http2_stream_respond(s, &h, /* end */ true);
-	http2_stream_reset(s, e == OK ? HTTP2_NO_ERROR : HTTP2_INTERNAL_ERROR);
+	if (e == OK)
+		http2_stream_leave(s);
+	else
+		http2_stream_reset(s, HTTP2_INTERNAL_ERROR);
 	return e;
 }
 

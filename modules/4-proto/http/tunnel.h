@@ -45,7 +45,10 @@ MUST_USE enum err http_tunnel_refuse(
 /* Client, of a tunnel: the status of the answer, 0 before it. */
 unsigned http_tunnel_status(const struct stream *tunnel);
 
-/* Client, of a refused tunnel: the words of Proxy-Status; may be empty. */
+/*
+ * Client, of a tunnel that failed: the words of Proxy-Status if it was refused,
+ * those of the TLS handshake if there never was a session; may be empty.
+ */
 struct slice http_tunnel_reason(const struct stream *tunnel);
 
 /* The head of the 200, as long as the stream lives and was not forgotten. */
