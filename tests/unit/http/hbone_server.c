@@ -325,8 +325,8 @@ TEST(goodbye_is_announced_first_and_streams_finish)
 	f = wire_expect(&wire, WIRE_GOAWAY);
 	EXPECT_EQ(wire_u32(f->payload), 3);
 	EXPECT_FALSE(conn_closed);
-	wire_send_frame(&wire, WIRE_RST, 0, 1, S("\0\0\0\10"));
-	wire_send_frame(&wire, WIRE_RST, 0, 3, S("\0\0\0\10"));
+	wire_send_frame(&wire, WIRE_RST, 0, 1, S("\0\0\0\2"));
+	wire_send_frame(&wire, WIRE_RST, 0, 3, S("\0\0\0\2"));
 	wire_settle(&wire);
 	EXPECT_TRUE(conn_closed);
 	EXPECT_ERR(conn_why, OK);
