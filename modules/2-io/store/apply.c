@@ -10,9 +10,8 @@
 #include <stdio.h>
 
 #include "apply.h"
+#include "journal.h"
 #include "wire.h"
-
-enum { WHAT_MAX = 400 }; /* bytes of a log line; then "…" */
 
 /* One mutation while it is applied. */
 struct job {
@@ -403,82 +402,6 @@ apply_ops(struct job *j, struct apply_result *out)
 }
 
 static enum err
-describe_op(const struct store_op *op, struct buf *out)
-{
-	static const char *const verbs[] = {
-	    [STORE_PUT] = "put",
-	    [STORE_DELETE] = "delete",
-	    [STORE_CONSUME_TOKEN] = "record",
-	    [STORE_REVOKE_TOKEN] = "revoke",
-	};
-	enum err e;
-
-	if (op->type == STORE_SWEEP)
-		return buf_add_slice(out, S("forget what has expired"));
-	e = buf_printf(out, "%s ", verbs[op->type]);
-	return e == OK ? table_describe(&op->row, out) : e;
-}
-
-/* As much as fits: the log line is for eyes, the mutation lies beside it. */
-static enum err
-describe(const struct store_mutation *m, struct buf *out)
-{
-	enum err e = OK;
-
-	for (size_t i = 0; e == OK && i < m->op_count; i++) {
-		if (buf_len(out) > WHAT_MAX)
-			return buf_printf(
-			    out, "; and %zu more", m->op_count - i);
-		if (i > 0)
-			e = buf_add_slice(out, S("; "));
-		if (e == OK)
-			e = describe_op(&m->ops[i], out);
-	}
-	return e;
-}
-
-static enum err
-add_to_log(struct job *j, struct slice bytes)
-{
-	AUTO(buf_fini) struct buf what = BUF(WHAT_MAX + 8 * STORE_NAME_MAX);
-	sqlite3_stmt *stmt = NULL;
-	enum err e = db_stmt(j->db, DB_LOG_ADD, &stmt, j->why);
-
-	if (e != OK)
-		return e;
-	if (describe(j->m, &what) != OK)
-		return out_of_memory(j);
-	sqlite3_bind_int64(stmt, 1, (int64_t)j->index);
-	sqlite3_bind_int64(stmt, 2, j->m->time_ms);
-	db_bind_text(stmt, 3, j->m->actor);
-	db_bind_text(stmt, 4, j->m->request_id);
-	db_bind_text(stmt, 5, buf_slice(&what));
-	db_bind_blob(stmt, 6, bytes);
-	return db_run(j->db, stmt, j->why);
-}
-
-static enum err
-trim(struct job *j)
-{
-	static const enum db_stmt both[] = {DB_LOG_TRIM, DB_CHANGE_TRIM};
-	enum err e = OK;
-
-	if (j->index <= STORE_LOG_MAX)
-		return OK;
-	for (size_t i = 0; e == OK && i < ARRAY_LEN(both); i++) {
-		sqlite3_stmt *stmt = NULL;
-
-		e = db_stmt(j->db, both[i], &stmt, j->why);
-		if (e != OK)
-			return e;
-		sqlite3_bind_int64(
-		    stmt, 1, (int64_t)(j->index - STORE_LOG_MAX));
-		e = db_run(j->db, stmt, j->why);
-	}
-	return e;
-}
-
-static enum err
 run_stmt(struct job *j, enum db_stmt which)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -531,9 +454,7 @@ apply_new(struct job *j, struct slice bytes, struct apply_result *out)
 		return e;
 	e = apply_ops(j, out);
 	if (e == OK && j->changed)
-		e = add_to_log(j, bytes);
-	if (e == OK && j->changed)
-		e = trim(j);
+		e = journal_add(j->db, j->index, j->m, bytes, j->why);
 	if (e != OK)
 		return undo(j, e);
 	if (j->changed)

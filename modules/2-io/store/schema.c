@@ -15,6 +15,7 @@
  */
 static const char fixed_tables[] =
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "INSERT INTO meta (name, value) VALUES ('log_bytes', 0);"
     "CREATE TABLE log (revision INTEGER PRIMARY KEY,"
     " time_ms INTEGER NOT NULL, actor TEXT NOT NULL,"
     " request_id TEXT NOT NULL, what TEXT NOT NULL,"
@@ -31,6 +32,10 @@ static const char *const fixed_sql[DB_STMTS] = {
 		   " what, mutation) VALUES (?, ?, ?, ?, ?, ?)",
     [DB_LOG_FIND] = "SELECT revision FROM log WHERE request_id = ?"
 		    " AND request_id != ''",
+    [DB_LOG_COUNT] = "UPDATE meta SET value = value + ?"
+		     " WHERE name = 'log_bytes' RETURNING value",
+    [DB_LOG_OLDEST] = "SELECT revision, length(mutation) FROM log"
+		      " ORDER BY revision LIMIT 1",
     [DB_LOG_TRIM] = "DELETE FROM log WHERE revision <= ?",
     [DB_CHANGE_ADD] = "INSERT INTO changes (revision, seq, \"table\", key)"
 		      " VALUES (?, ?, ?, ?)",

@@ -25,7 +25,8 @@ enum {
 	STORE_MUTATION_MAX = 32 << 20, /* bytes of one mutation */
 	STORE_NAME_MAX = 512,          /* bytes of any name, id or actor */
 	STORE_QUEUE_MAX = 4096,        /* proposals waiting; then ERR_BUSY */
-	STORE_LOG_MAX = 10000,         /* mutations kept in the log */
+	STORE_LOG_MAX = 10000,         /* mutations kept in the log, */
+	STORE_LOG_BYTES = 64 << 20,    /* and bytes, but for the newest */
 	STORE_ROWS_MAX = 1000          /* rows of one answer */
 };
 
