@@ -74,6 +74,9 @@ void db_checkpoint(struct db *db);
 enum err db_fault(
     struct db *db, int code, const char *doing, struct fault *why);
 
+/* After this nothing is known of what the disk has. */
+bool db_is_fsync_failure(int code);
+
 /* A prepared statement that the db keeps; reset it after use. */
 MUST_USE enum err db_row_stmt(struct db *db, enum store_table t,
     enum db_row_stmt which, sqlite3_stmt **out, struct fault *why);
