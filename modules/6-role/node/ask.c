@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ask — questions about a node, answered as plain rows.
+ */
+#include "discovery/discovery.h"
+
+#include "inside.h"
+
+enum node_state
+node_state(const struct node *n)
+{
+	return (enum node_state)n->sm.state;
+}
+
+void
+node_set_log_success(struct node *n, bool on)
+{
+	n->log.log_success = on;
+	plane_set_log_success(n, on);
+}
+
+const struct view *
+node_view(const struct node *n)
+{
+	return publisher_view(n);
+}
+
+struct proxy *
+node_proxy(struct node *n)
+{
+	return plane_proxy(n);
+}
+
+struct value *
+node_explain(const struct node *n, const struct explain_request *request,
+    struct arena *arena)
+{
+	const struct view *v = publisher_view(n);
+
+	return v != NULL ? model_explain(v, request, arena) : NULL;
+}
+
+void
+node_each_resource(const struct node *n,
+    void (*each)(void *arg, const struct resource *r), void *arg)
+{
+	publisher_each_resource(n, each, arg);
+}
+
+void
+node_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg)
+{
+	control_each_problem(n, each, arg);
+	publisher_each_problem(n, each, arg);
+}
+
+/* --- members -------------------------------------------------------------- */
+
+static const char *
+health_name(uint8_t health)
+{
+	static const char *const names[] = {
+	    [GOSSIP_HEALTHY] = "healthy",
+	    [GOSSIP_UNHEALTHY] = "unhealthy",
+	    [GOSSIP_DRAINING] = "draining",
+	};
+
+	return health < ARRAY_LEN(names) ? names[health] : "unknown";
+}
+
+static size_t
+count_services(const struct node *n, const struct gossip_member *m)
+{
+	const struct discovery_record *r;
+
+	if (m->self)
+		return exposed_count(n);
+	for (size_t i = 0;
+	     (r = discovery_catalog_next(peers_catalog(n), &i)) != NULL;)
+		if (gossip_id_eq(&r->id, &m->id))
+			return r->offers->service_count;
+	return 0;
+}
+
+void
+node_each_member(const struct node *n,
+    void (*each)(void *arg, const struct node_member *m), void *arg)
+{
+	const struct gossip *g = peers_gossip(n);
+	uint64_t now_ms = loop_now_us(n->loop) / 1000;
+	const struct gossip_member *m;
+
+	for (size_t i = 0;
+	     g != NULL && (m = gossip_member_next(g, &i)) != NULL;) {
+		struct node_member row = {.name = slice_str(m->name),
+		    .network = slice_str(m->network),
+		    .addr = m->addr,
+		    .status = gossip_status_name(m->status),
+		    .health = health_name(m->health),
+		    .rtt_ms = m->rtt_ms,
+		    .since_ms = now_ms - MIN(m->since_ms, now_ms),
+		    .services = count_services(n, m),
+		    .self = m->self};
+
+		each(arg, &row);
+	}
+}
+
+/* --- services and endpoints ----------------------------------------------- */
+
+void
+node_each_service(const struct node *n,
+    void (*each)(void *arg, const struct node_service *s), void *arg)
+{
+	const struct view *v = publisher_view(n);
+	const struct view_cluster *const *clusters;
+	size_t count = 0;
+
+	clusters = v != NULL ? view_clusters(v, &count) : NULL;
+	for (size_t i = 0; i < count; i++) {
+		const struct view_cluster *c = clusters[i];
+		struct node_service row;
+
+		if (c->subset.len > 0 || c->service == NULL)
+			continue;
+		row = (struct node_service){.host = c->service->host,
+		    .name = c->service->name,
+		    .ns = c->service->ns,
+		    .port = c->port,
+		    .protocol = view_protocol_name(c->protocol),
+		    .endpoints = c->endpoint_count,
+		    .usable = c->usable_count,
+		    .origin = &c->service->origin};
+		each(arg, &row);
+	}
+}
+
+/* Any form of its name; the proxy's own namespace is the default. */
+static bool
+is_asked_for(
+    const struct node *n, const struct view_service *s, struct slice asked)
+{
+	struct service_name name;
+
+	if (asked.len == 0)
+		return true;
+	return name_service_parse(asked, slice_str(n->ns),
+		   slice_str(n->member.domain), &name) == OK &&
+	       slice_eq(name.name, s->name) && slice_eq(name.ns, s->ns);
+}
+
+void
+node_each_endpoint(const struct node *n, struct slice service,
+    void (*each)(
+	void *arg, const struct view_cluster *c, const struct view_endpoint *e),
+    void *arg)
+{
+	const struct view *v = publisher_view(n);
+	const struct view_cluster *const *clusters;
+	size_t count = 0;
+
+	clusters = v != NULL ? view_clusters(v, &count) : NULL;
+	for (size_t i = 0; i < count; i++) {
+		const struct view_cluster *c = clusters[i];
+
+		if (c->subset.len > 0 || c->service == NULL ||
+		    !is_asked_for(n, c->service, service))
+			continue;
+		for (size_t j = 0; j < c->endpoint_count; j++)
+			each(arg, c, c->endpoints[j]);
+	}
+}
+
+/* --- status --------------------------------------------------------------- */
+
+void
+node_status(const struct node *n, struct node_status *out)
+{
+	const struct gossip *g = peers_gossip(n);
+	const struct gossip_member *m;
+
+	*out = (struct node_status){.state = node_state(n),
+	    .name = slice_str(n->is_member ? n->member.name : n->want_name),
+	    .trust_domain = slice_str(n->member.bundle.trust_domain),
+	    .network =
+		slice_str(n->is_member ? n->member.network : n->want_network),
+	    .generation = publisher_generation(n),
+	    .uptime_us = loop_now_us(n->loop) - n->began_us,
+	    .resources = publisher_resources(n),
+	    .exposed = exposed_count(n),
+	    .upstreams = upstreams_count(n)};
+	control_fill_status(n, out);
+	for (size_t i = 0;
+	     g != NULL && (m = gossip_member_next(g, &i)) != NULL;) {
+		out->members++;
+		out->members_up += m->status == GOSSIP_UP;
+	}
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inside — the node's own struct and what its parts ask of each other.
+ *
+ * Each part owns its struct; what they share is here. All on the control loop.
+ */
+#ifndef MESHD_NODE_INSIDE_H
+#define MESHD_NODE_INSIDE_H
+
+#include "http/http.h"
+#include "xds/xds.h"
+
+#include "link.h"
+#include "node.h"
+#include "state.h"
+#include "wire.h"
+
+enum { NODE_MAGIC = 0x6e6f6465, NODE_LABEL_MAX = NAME_LABEL_MAX + 1 };
+
+struct node {
+	uint32_t magic;
+	struct sm sm; /* enum node_state */
+	struct loop *loop;
+	struct net_factory *factory;
+	void (*on_ready)(void *arg, enum err e, const struct fault *why);
+	void (*on_listener)(void *arg, struct slice name,
+	    const struct addr *addr, const struct fault *why);
+	void *arg;
+	uint64_t began_us;
+	bool told; /* on_ready was called for this start or join */
+	struct loop_later start;
+	struct ca_token token; /* to join by, at the start */
+	bool has_token;
+
+	/* as asked */
+	char want_name[NODE_LABEL_MAX];
+	char want_network[NODE_LABEL_MAX];
+	char ns[NODE_LABEL_MAX];
+	char account[NODE_LABEL_MAX];
+	struct addr addrs[NODE_ADDRS_MAX];
+	size_t addr_count;
+	struct addr hbone;
+	struct addr gossip;
+	unsigned worker_count;
+	struct telemetry_config log;
+	uint16_t tunnel_port; /* of the HBONE listener, once it is open */
+
+	struct state state;
+	struct membership member;
+	bool is_member;
+	struct tls_trust *trust;
+	struct tls_config *client_tls;
+	struct jobs *jobs;
+
+	struct join *join;             /* while it joins or re-enrols */
+	struct identities *identities; /* from node_open() on */
+	struct exposed *exposed;       /* the same */
+	struct upstreams *upstreams;   /* the same */
+	struct plane *plane;           /* these four while it is a member */
+	struct publisher *publisher;
+	struct peers *peers;
+	struct control *control;
+
+	/* the end */
+	struct loop_later end;
+	unsigned closing; /* parts that have not said that they are gone */
+	bool stopped;     /* all parts are gone */
+	void (*on_closed)(void *arg);
+	void *closed_arg;
+	void (*on_left)(void *arg);
+	void *left_arg;
+};
+
+int64_t node_wall_ms(const struct node *n);
+
+/* The file of the membership again, after part of it changed; logs. */
+void node_save_member(struct node *n);
+
+/* A new bundle: trust for all connections to come. Takes what is in `b`. */
+void node_set_bundle(struct node *n, struct wire_bundle *b);
+
+/* What changes who we are or what we offer: credentials, offers, view. */
+void node_identities_changed(struct node *n);
+
+/* Join or re-enrol said yes: `m` and `chain` are taken over. */
+void node_granted(
+    struct node *n, struct membership *m, struct tls_chain *chain);
+/* It said no for good; `e` is not OK. */
+void node_refused(struct node *n, enum err e, const struct fault *why);
+/* The node's certificate has expired: only its known key helps now. */
+void node_reenrol(struct node *n);
+
+/* A view is in force on every worker. */
+void node_published(struct node *n);
+
+/* One part that node_close() or node_leave() waits for is gone. */
+void node_part_closed(struct node *n);
+
+/* --- join.c --------------------------------------------------------------- */
+
+/* Copies the token; NULL: by the known key. Ends in node_granted/_refused. */
+void join_begin(struct node *n, const struct ca_token *token);
+void join_cancel(struct node *n);
+
+/* --- identity.c ----------------------------------------------------------- */
+
+void identities_open(struct node *n);
+void identities_close(struct node *n);
+
+/* This machine needs that identity from now on. */
+void identities_want(struct node *n, struct slice ns, struct slice account);
+bool identities_have(
+    const struct node *n, struct slice ns, struct slice account);
+/* Why it is not here, in words. */
+struct slice identities_problem(
+    const struct node *n, struct slice ns, struct slice account);
+
+/* Borrowed; NULL before it has joined. */
+struct tls_identity *identities_node(const struct node *n);
+MUST_USE enum err identities_set_node(
+    struct node *n, struct tls_chain *chain, struct fault *why);
+bool identities_node_expired(const struct node *n);
+
+/* A session to a server is there: what is due is asked for. */
+void identities_on_session(struct node *n);
+
+/* A new reference. */
+struct proxy_credentials *identities_credentials(const struct node *n);
+
+/* --- stream.c ------------------------------------------------------------- */
+
+/* Reads the snapshot; connects with control_start(). */
+void control_open(struct node *n);
+void control_start(struct node *n);
+/* After a refusal: not before `delay_us`. */
+void control_wait(struct node *n, uint64_t delay_us);
+/* Then node_part_closed(). */
+void control_close(struct node *n);
+void control_free(struct node *n);
+
+/* The HTTP/2 session to a server, or NULL. Borrowed for the turn. */
+struct http2 *control_session(const struct node *n);
+struct slice control_server(const struct node *n);
+
+/* An update was settled: the snapshot is due. */
+void control_settled(struct node *n);
+
+void control_fill_status(const struct node *n, struct node_status *out);
+void control_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* --- catalog.c ------------------------------------------------------------ */
+
+/* Reads catalog and peers, opens gossip. Goes on without it, in words. */
+void peers_open(struct node *n);
+
+/* Good-bye to all, then done: node_part_closed(). */
+void peers_close(struct node *n);
+void peers_free(struct node *n);
+
+struct gossip *peers_gossip(const struct node *n); /* NULL: not running */
+const struct discovery_catalog *peers_catalog(const struct node *n);
+uint32_t peers_issued_s(const struct node *n);
+void peers_self(const struct node *n, struct gossip_id *out);
+
+/* Says what we offer, again if it changed. */
+void peers_offer(struct node *n);
+void peers_draining(struct node *n);
+void peers_set_voucher(struct node *n);
+void peers_set_keyring(struct node *n);
+void peers_set_trust(struct node *n);
+
+/* --- exposed.c ------------------------------------------------------------ */
+
+void exposed_open(struct node *n);
+void exposed_close(struct node *n);
+
+/* Those that may be announced: all text is borrowed until the next change. */
+struct discovery_local;
+size_t exposed_locals(const struct node *n, struct arena *arena,
+    const struct discovery_local **out);
+
+/* Identities that it needs, into `out`; returns how many. */
+size_t exposed_wanted(const struct node *n, struct ca_wanted *out, size_t max);
+size_t exposed_count(const struct node *n);
+void exposed_forget(struct node *n);
+
+/* --- upstreams.c ---------------------------------------------------------- */
+
+void upstreams_open(struct node *n);
+void upstreams_close(struct node *n);
+size_t upstreams_count(const struct node *n);
+
+/* In the arena; NULL: it is full. */
+const struct view_upstream_input *upstreams_inputs(
+    const struct node *n, struct arena *arena);
+void upstreams_want_identities(struct node *n);
+
+/* --- plane.c: workers, proxy, telemetry ----------------------------------- */
+
+void plane_open(struct node *n);
+struct proxy *plane_proxy(const struct node *n);
+void plane_set_credentials(struct node *n);
+void plane_set_log_success(struct node *n, bool on);
+/* Then node_part_closed(). */
+void plane_close(struct node *n, uint64_t drain_us);
+void plane_free(struct node *n);
+
+/* --- publish.c ------------------------------------------------------------ */
+
+void publisher_open(struct node *n);
+void publisher_close(struct node *n);
+
+/* Something changed: a view soon. */
+void publisher_touch(struct node *n);
+
+/* The same; `u` is settled when that view is in force. Takes it. */
+void publisher_update(struct node *n, struct xds_update *u);
+
+/* A resource that the snapshot brought. */
+void publisher_restore(struct node *n, const struct xds_resource *r);
+
+const struct view *publisher_view(const struct node *n);
+uint64_t publisher_generation(const struct node *n);
+size_t publisher_resources(const struct node *n);
+void publisher_each_resource(const struct node *n,
+    void (*each)(void *arg, const struct resource *r), void *arg);
+void publisher_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+#endif

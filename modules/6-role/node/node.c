@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * node — opens and closes everything in order.
+ *
+ *	WAITING --token--> JOINING --granted--> RUNNING --close--> CLOSING
+ *	   |  ^               |--refused--> WAITING                  ^
+ *	   |  '---------------'                                      |
+ *	   `------ a member from before --> RUNNING      any --------'
+ *
+ * WAITING: no membership. RUNNING: data plane, view, gossip and stream are
+ * there, whether or not a server lives. CLOSING: they go, each says when.
+ */
+#define LOG_MODULE "node"
+
+#include <ctype.h>
+#include <unistd.h>
+
+#include "inside.h"
+
+enum {
+	JOBS_QUEUE = 64,
+	REFUSED_US = 300000000, /* until an expired node asks again */
+	PARTS = 3               /* stream, gossip, plane */
+};
+
+static const struct sm_row node_rows[] = {
+    [NODE_WAITING] = {"waiting",
+	TO(NODE_JOINING) | TO(NODE_RUNNING) | TO(NODE_CLOSING)},
+    [NODE_JOINING] = {"joining",
+	TO(NODE_WAITING) | TO(NODE_RUNNING) | TO(NODE_CLOSING)},
+    [NODE_RUNNING] = {"running", TO(NODE_CLOSING)},
+    [NODE_CLOSING] = {"closing", 0},
+};
+
+const char *
+node_state_name(enum node_state s)
+{
+	return node_rows[s].name;
+}
+
+int64_t
+node_wall_ms(const struct node *n)
+{
+	return clock_wall_ms(loop_clock(n->loop));
+}
+
+/* --- membership ----------------------------------------------------------- */
+
+static enum err
+make_trust(struct node *n, struct fault *why)
+{
+	struct tls_root_set set = {
+	    slice_str(n->member.bundle.trust_domain), n->member.bundle.roots};
+	struct tls_trust *fresh;
+	enum err err =
+	    tls_trust_new(&set, 1, n->member.bundle.epoch, &fresh, why);
+
+	if (err != OK)
+		return err;
+	tls_trust_unref(&n->trust);
+	n->trust = fresh;
+	return OK;
+}
+
+static enum err
+write_member(const struct node *n, struct fault *why)
+{
+	AUTO(buf_fini) struct buf json = BUF(WIRE_BODY_MAX);
+	enum err err = wire_membership_encode(&n->member, &json);
+
+	if (err != OK)
+		err = fault_set(why, err, "%s", err_text(err));
+	else
+		err = state_write(
+		    &n->state, STATE_MEMBERSHIP, buf_slice(&json), why);
+	if (json.mem != NULL)
+		secret_wipe(json.mem, json.cap);
+	return err;
+}
+
+void
+node_save_member(struct node *n)
+{
+	struct fault why = {0};
+
+	if (write_member(n, &why) != OK)
+		log_error("membership was not saved", "why=\"%s\"", why.text);
+}
+
+static enum err
+load_member(struct node *n, struct fault *why)
+{
+	AUTO(buf_fini) struct buf json = BUF(WIRE_BODY_MAX);
+	enum err err = state_read(&n->state, STATE_MEMBERSHIP, &json, why);
+
+	if (err == ERR_NOT_FOUND)
+		return OK;
+	if (err == OK)
+		err = wire_membership_decode(
+		    buf_slice(&json), &n->member, NULL, why);
+	if (json.mem != NULL)
+		secret_wipe(json.mem, json.cap);
+	if (err == OK && n->member.server_count == 0)
+		err = fault_set(why, ERR_CORRUPT, "it names no server");
+	if (err == OK)
+		err = make_trust(n, why);
+	if (err != OK)
+		return fault_prefix(why, err,
+		    "%s/%s is not usable (remove it to join anew): ",
+		    n->state.dir, STATE_MEMBERSHIP);
+	n->is_member = true;
+	return OK;
+}
+
+void
+node_set_bundle(struct node *n, struct wire_bundle *b)
+{
+	struct fault why = {0};
+
+	wire_bundle_fini(&n->member.bundle);
+	n->member.bundle = *b;
+	*b = (struct wire_bundle){0};
+	if (make_trust(n, &why) != OK)
+		log_error("bundle is not used", "why=\"%s\"", why.text);
+	node_save_member(n);
+	peers_set_trust(n);
+	plane_set_credentials(n);
+}
+
+void
+node_identities_changed(struct node *n)
+{
+	plane_set_credentials(n);
+	peers_offer(n);
+	publisher_touch(n);
+}
+
+/* --- running -------------------------------------------------------------- */
+
+static void
+want_identities(struct node *n)
+{
+	struct ca_wanted wanted[WIRE_WANTED_MAX];
+	size_t count = exposed_wanted(n, wanted, WIRE_WANTED_MAX);
+
+	upstreams_want_identities(n);
+	for (size_t i = 0; i < count; i++)
+		identities_want(n, wanted[i].ns, wanted[i].account);
+}
+
+static void
+run(struct node *n)
+{
+	sm_go(&n->sm, NODE_RUNNING);
+	log_info("member of the mesh", "node=%s trust_domain=%s network=%s",
+	    n->member.name, n->member.bundle.trust_domain, n->member.network);
+	plane_open(n);
+	publisher_open(n);
+	peers_open(n);
+	control_open(n);
+	want_identities(n);
+	plane_set_credentials(n);
+	publisher_touch(n);
+	control_start(n);
+}
+
+static void
+tell(struct node *n, enum err e, const struct fault *why)
+{
+	if (n->told)
+		return;
+	n->told = true;
+	if (n->on_ready != NULL)
+		n->on_ready(n->arg, e, why);
+}
+
+void
+node_published(struct node *n)
+{
+	tell(n, OK, NULL);
+}
+
+/* --- joining -------------------------------------------------------------- */
+
+static void
+take_member(struct node *n, struct membership *m)
+{
+	membership_fini(&n->member);
+	n->member = *m;
+	m->bundle.roots = NULL; /* handed over */
+}
+
+static void
+refresh(struct node *n)
+{
+	peers_set_trust(n);
+	peers_set_keyring(n);
+	peers_set_voucher(n);
+	node_identities_changed(n);
+	control_start(n);
+}
+
+void
+node_granted(struct node *n, struct membership *m, struct tls_chain *chain)
+{
+	struct fault why = {0};
+	bool before = n->is_member;
+	enum err err;
+
+	take_member(n, m);
+	err = make_trust(n, &why);
+	if (err == OK)
+		err = identities_set_node(n, chain, &why);
+	if (err == OK)
+		err = write_member(n, &why);
+	if (err != OK) {
+		node_refused(n, err, &why);
+		return;
+	}
+	n->is_member = true;
+	if (before)
+		refresh(n);
+	else
+		run(n);
+}
+
+void
+node_refused(struct node *n, enum err e, const struct fault *why)
+{
+	if (n->is_member) {
+		log_error("the server does not take this node back",
+		    "why=\"%s\"", why->text);
+		control_wait(n, REFUSED_US);
+		return;
+	}
+	log_error("joining failed", "why=\"%s\"", why->text);
+	sm_go(&n->sm, NODE_WAITING);
+	tell(n, e, why);
+}
+
+void
+node_reenrol(struct node *n)
+{
+	if (n->join != NULL || !sm_is(&n->sm, NODE_RUNNING))
+		return;
+	log_warn("the node's certificate has expired; it enrols again by its "
+		 "key",
+	    "node=%s", n->member.name);
+	join_begin(n, NULL);
+}
+
+MUST_USE enum err
+node_join(struct node *n, struct slice token, struct fault *why)
+{
+	struct ca_token t;
+	enum err err;
+
+	if (n->is_member)
+		return fault_set(why, ERR_EXISTS,
+		    "this machine is node %s of %s already; leave first with: "
+		    "meshd leave",
+		    n->member.name, n->member.bundle.trust_domain);
+	if (!sm_is(&n->sm, NODE_WAITING))
+		return fault_set(why, ERR_BUSY, "this machine is %s already",
+		    sm_name(&n->sm));
+	err = ca_token_parse(token, &t, why);
+	if (err != OK)
+		return err;
+	n->told = false;
+	sm_go(&n->sm, NODE_JOINING);
+	join_begin(n, &t);
+	ca_token_fini(&t);
+	return OK;
+}
+
+/* --- opening -------------------------------------------------------------- */
+
+static void
+on_start(void *arg)
+{
+	struct node *n;
+
+	OBJ(n, arg, NODE_MAGIC);
+	if (n->is_member) {
+		if (n->has_token)
+			log_info("the token is not used: this machine is a "
+				 "member",
+			    "node=%s", n->member.name);
+		run(n);
+	} else if (n->has_token) {
+		sm_go(&n->sm, NODE_JOINING);
+		join_begin(n, &n->token);
+	} else {
+		log_info("waits for a token", "hint=\"meshd join TOKEN\"");
+	}
+	ca_token_fini(&n->token);
+}
+
+static enum err
+copy_label(struct slice from, const char *otherwise, char *out,
+    const char *what, struct fault *why)
+{
+	struct slice s = from.len > 0 ? from : slice_str(otherwise);
+	enum err err;
+
+	if (s.len == 0)
+		return OK;
+	err = name_check_label(s, why);
+	if (err != OK)
+		return fault_prefix(why, err, "%s: ", what);
+	return slice_to_cstr(s, out, NODE_LABEL_MAX);
+}
+
+/* The first label of the host's name, in lower case. */
+static void
+host_name(char out[NODE_LABEL_MAX])
+{
+	char name[NAME_HOST_MAX + 1] = "";
+	size_t len = 0;
+
+	if (gethostname(name, sizeof(name) - 1) != 0)
+		name[0] = '\0'; /* refused in words by the caller's check */
+	while (
+	    len < NODE_LABEL_MAX - 1 && name[len] != '\0' && name[len] != '.') {
+		out[len] = (char)tolower((unsigned char)name[len]);
+		len++;
+	}
+	out[len] = '\0';
+}
+
+static enum err
+copy_names(struct node *n, const struct node_spec *spec, struct fault *why)
+{
+	char host[NODE_LABEL_MAX];
+	enum err err;
+
+	host_name(host);
+	err = copy_label(
+	    spec->name, host, n->want_name, "the node's name, see --name", why);
+	if (err == OK)
+		err = copy_label(spec->network, "default", n->want_network,
+		    "the network", why);
+	if (err == OK)
+		err = copy_label(
+		    spec->ns, "default", n->ns, "the namespace", why);
+	if (err == OK)
+		err = copy_label(
+		    spec->account, "", n->account, "the account", why);
+	if (err == OK && n->want_name[0] == '\0')
+		err = fault_set(why, ERR_INVALID,
+		    "this machine has no host name; give it one with --name");
+	return err;
+}
+
+static struct addr
+addr_or_any(const struct addr *asked, uint16_t port)
+{
+	bool has_v6 = access("/proc/net/if_inet6", F_OK) == 0;
+
+	if (asked->family != ADDR_NONE)
+		return *asked;
+	return (struct addr){
+	    .family = has_v6 ? ADDR_V6 : ADDR_V4, .port = port};
+}
+
+static void
+copy_addrs(struct node *n, const struct node_spec *spec)
+{
+	n->hbone = addr_or_any(&spec->hbone, PROXY_HBONE_PORT);
+	n->gossip = addr_or_any(&spec->gossip, GOSSIP_PORT);
+	n->addr_count = MIN(spec->addr_count, NODE_ADDRS_MAX);
+	for (size_t i = 0; i < n->addr_count; i++) {
+		n->addrs[i] = spec->addrs[i];
+		n->addrs[i].port = 0;
+	}
+	if (n->addr_count == 0)
+		n->addr_count = net_machine_addrs(n->addrs, NODE_ADDRS_MAX);
+}
+
+static enum err
+read_token(struct node *n, struct slice token, struct fault *why)
+{
+	enum err err;
+
+	if (token.len == 0)
+		return OK;
+	n->has_token = true;
+	if (n->is_member)
+		return OK;
+	err = ca_token_parse(token, &n->token, why);
+	return err == OK ? OK : fault_prefix(why, err, "the token: ");
+}
+
+static enum err
+open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
+{
+	struct tls_config_spec tls = {
+	    .role = TLS_CLIENT, .alpn = {"h2"}, .clock = loop_clock(n->loop)};
+	enum err err = state_open(&n->state,
+	    spec->state_dir != NULL ? spec->state_dir : NODE_STATE_DIR, why);
+
+	if (err == OK)
+		err = load_member(n, why);
+	if (err == OK)
+		err = read_token(n, spec->token, why);
+	if (err == OK && tls_config_new(&tls, &n->client_tls) != OK)
+		err = fault_set(why, ERR_TLS, "TLS could not be set up");
+	if (err != OK)
+		return err;
+	n->jobs = jobs_new(/* threads */ 1, JOBS_QUEUE);
+	identities_open(n);
+	exposed_open(n);
+	upstreams_open(n);
+	return node_set_upstreams(
+	    n, spec->upstreams, spec->upstream_count, why);
+}
+
+static void
+node_free(struct node **np)
+{
+	struct node *n = *np;
+
+	loop_later_cancel(&n->start);
+	loop_later_cancel(&n->end);
+	identities_close(n);
+	exposed_close(n);
+	upstreams_close(n);
+	jobs_free(&n->jobs);
+	tls_config_unref(&n->client_tls);
+	tls_trust_unref(&n->trust);
+	membership_fini(&n->member);
+	ca_token_fini(&n->token);
+	state_close(&n->state);
+	n->magic = 0;
+	mem_free(np);
+}
+
+static void on_end(void *arg);
+
+MUST_USE enum err
+node_open(const struct node_spec *spec, struct node **out, struct fault *why)
+{
+	struct node *n = mem_new(sizeof(*n));
+	enum err err;
+
+	n->magic = NODE_MAGIC;
+	n->loop = spec->loop;
+	n->factory = spec->factory;
+	n->on_ready = spec->on_ready;
+	n->on_listener = spec->on_listener;
+	n->arg = spec->arg;
+	n->log = spec->log;
+	n->worker_count = spec->workers;
+	n->began_us = loop_now_us(n->loop);
+	sm_init(&n->sm, "node", 1, node_rows, ARRAY_LEN(node_rows),
+	    NODE_WAITING, NULL, n);
+	loop_later_init(&n->start, on_start, n);
+	loop_later_init(&n->end, on_end, n);
+	copy_addrs(n, spec);
+	err = copy_names(n, spec, why);
+	if (err == OK)
+		err = open_parts(n, spec, why);
+	if (err != OK) {
+		node_free(&n);
+		return err;
+	}
+	loop_later(n->loop, &n->start);
+	*out = n;
+	return OK;
+}
+
+/* --- the end -------------------------------------------------------------- */
+
+/* At a turn's end: nobody of the parts is further down the stack. */
+static void
+on_end(void *arg)
+{
+	struct node *n;
+	void (*closed)(void *arg);
+
+	OBJ(n, arg, NODE_MAGIC);
+	if (!n->stopped) {
+		n->stopped = true;
+		publisher_close(n);
+		control_free(n);
+		peers_free(n);
+		plane_free(n);
+		if (n->on_left != NULL) {
+			exposed_forget(n);
+			state_forget(&n->state);
+			n->on_left(n->left_arg);
+		}
+	}
+	if (n->on_closed == NULL)
+		return;
+	closed = n->on_closed;
+	arg = n->closed_arg;
+	node_free(&n);
+	closed(arg);
+}
+
+void
+node_part_closed(struct node *n)
+{
+	CHECK(n->closing > 0);
+	if (--n->closing == 0)
+		loop_later(n->loop, &n->end);
+}
+
+static void
+stop(struct node *n, uint64_t drain_us)
+{
+	bool running = sm_is(&n->sm, NODE_RUNNING);
+
+	if (sm_is(&n->sm, NODE_CLOSING)) {
+		if (n->stopped)
+			loop_later(n->loop, &n->end);
+		return;
+	}
+	loop_later_cancel(&n->start);
+	join_cancel(n);
+	sm_go(&n->sm, NODE_CLOSING);
+	if (!running) {
+		loop_later(n->loop, &n->end);
+		return;
+	}
+	n->closing = PARTS;
+	peers_close(n);
+	control_close(n);
+	plane_close(n, drain_us);
+}
+
+void
+node_close(
+    struct node **np, uint64_t drain_us, void (*done)(void *arg), void *arg)
+{
+	struct node *n = *np;
+
+	*np = NULL;
+	n->on_closed = done;
+	n->closed_arg = arg;
+	stop(n, drain_us);
+}
+
+void
+node_leave(struct node *n, void (*done)(void *arg), void *arg)
+{
+	n->on_left = done;
+	n->left_arg = arg;
+	stop(n, /* drain_us */ 0);
+}

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * publish — resources + records + local services → one view, in force.
+ *
+ *	         touch                  compiled                done
+ *	IDLE ------------> DUE ----------------------> BUSY ----------> IDLE
+ *	   first change: this turn's end;   a touch meanwhile: DUE again
+ *	   else NODE_SETTLE_MS after the last
+ *
+ * Updates of the stream are settled, i.e. acknowledged, when the first view
+ * with them is in force on every worker.
+ */
+#define LOG_MODULE "node"
+
+#include "codec/codec.h"
+#include "discovery/discovery.h"
+
+#include "inside.h"
+
+enum {
+	PUBLISHER_MAGIC = 0x7075626c,
+	BODY_ARENA_MAX = 32 << 20, /* LIMIT_RESOURCE_BYTES as a tree */
+	WORDS_MAX = 4 << 20
+};
+
+struct pending {
+	struct list link;
+	struct xds_update *update;
+};
+
+struct publisher {
+	uint32_t magic;
+	struct node *node;
+	struct map resources; /* name on the stream → struct resource */
+	struct view *view;    /* the newest, in force or about to be */
+	uint64_t generation;  /* of `view` */
+	uint64_t in_force;
+	struct arena words; /* conflicts */
+	const struct slice *conflicts;
+	size_t conflict_count;
+	bool dirty;
+	bool busy;
+	bool has_published;
+	uint64_t last_us;
+	struct loop_later now;
+	struct timer timer;
+	struct list waiting; /* struct pending: in the next view */
+	struct list flying;  /* in the view that is on its way */
+};
+
+static void
+drop_resource(void *value)
+{
+	struct resource *r = value;
+
+	resource_unref(&r);
+}
+
+/* --- updates -------------------------------------------------------------- */
+
+/* The first mistake in words, for the server and `meshd status`. */
+static void
+say(const struct findings *found, enum err err, char *out, size_t out_len)
+{
+	struct fault why = {0};
+
+	if (found->errors.count > 0) {
+		fault_format(&found->errors.items[0], out, out_len);
+		return;
+	}
+	(void)fault_set(&why, err, "%s", err_text(err));
+	fault_format(&why, out, out_len);
+}
+
+static enum err
+decode(struct slice body, struct resource **out, char *words, size_t words_len)
+{
+	AUTO(arena_fini) struct arena arena;
+	AUTO(findings_fini) struct findings found = {0};
+	struct resource_source source = {0};
+	struct fault why = {0};
+	const struct value *doc;
+	enum err err;
+
+	arena_init(&arena, BODY_ARENA_MAX);
+	err = codec_json_parse(body, &arena, &doc, &why);
+	if (err != OK) {
+		fault_format(&why, words, words_len);
+		return err;
+	}
+	*out = NULL;
+	err = resource_decode(doc, &source, out, &found);
+	if (err != OK)
+		say(&found, err, words, words_len);
+	return err;
+}
+
+static void
+put(struct publisher *p, struct slice name, struct resource *r)
+{
+	struct resource *before =
+	    r != NULL ? map_put(&p->resources, name, r)
+		      : map_remove(&p->resources, name); /* skipped kind */
+
+	resource_unref(&before);
+}
+
+static void
+take_resource(struct publisher *p, struct xds_update *u, size_t index)
+{
+	const struct codec_delta_resource *from = &u->resources[index];
+	char words[XDS_REASON_MAX];
+	struct resource *r;
+
+	if (decode(from->body, &r, words, sizeof(words)) == OK) {
+		put(p, from->name, r);
+		return;
+	}
+	log_warn("resource is not used", "name=\"%.*s\" why=\"%s\"",
+	    SLICE_ARG(from->name), words);
+	xds_update_refuse(u, index, slice_str(words));
+}
+
+void
+publisher_update(struct node *n, struct xds_update *u)
+{
+	struct publisher *p = n->publisher;
+	struct pending *w = mem_new(sizeof(*w));
+
+	for (size_t i = 0; i < u->resource_count; i++)
+		take_resource(p, u, i);
+	for (size_t i = 0; i < u->removed_count; i++)
+		put(p, u->removed[i], NULL);
+	w->update = u;
+	list_push_back(&p->waiting, &w->link);
+	publisher_touch(n);
+}
+
+void
+publisher_restore(struct node *n, const struct xds_resource *from)
+{
+	char words[XDS_REASON_MAX];
+	struct resource *r;
+
+	if (decode(from->body, &r, words, sizeof(words)) == OK)
+		put(n->publisher, from->name, r);
+	else
+		log_warn("resource of the snapshot is not used",
+		    "name=\"%.*s\" why=\"%s\"", SLICE_ARG(from->name), words);
+}
+
+static void
+settle(struct publisher *p, struct list *list, const char *refusal)
+{
+	LIST_EACH (list, it) {
+		struct pending *w = CONTAINER(it, struct pending, link);
+
+		list_remove(it);
+		for (size_t i = 0;
+		     refusal != NULL && i < w->update->resource_count; i++)
+			xds_update_refuse(w->update, i, slice_str(refusal));
+		xds_update_settle(&w->update);
+		mem_free(&w);
+		control_settled(p->node);
+	}
+}
+
+/* --- one compilation ------------------------------------------------------ */
+
+static void
+keep_conflicts(struct publisher *p, const struct discovery_output *d)
+{
+	struct slice *copies;
+
+	arena_reset(&p->words);
+	p->conflict_count = 0;
+	copies = arena_alloc_array(
+	    &p->words, MAX(d->conflict_count, 1), sizeof(*copies));
+	p->conflicts = copies;
+	if (copies == NULL)
+		return;
+	for (size_t i = 0; i < d->conflict_count; i++) {
+		if (arena_copy(&p->words, d->conflicts[i], &copies[i]) != OK)
+			return; /* the rest is not shown */
+		p->conflict_count++;
+	}
+}
+
+static const struct resource **
+list_resources(const struct publisher *p, struct arena *arena)
+{
+	const struct resource **out = arena_alloc_array(
+	    arena, MAX(p->resources.count, 1), sizeof(struct resource *));
+	struct slice name;
+	size_t count = 0;
+	void *value;
+
+	if (out == NULL)
+		return NULL;
+	for (size_t i = 0; map_next(&p->resources, &i, &name, &value);)
+		out[count++] = value;
+	return out;
+}
+
+static enum err
+discover(struct publisher *p, const struct resource *const *resources,
+    struct arena *arena, struct discovery_output *out)
+{
+	const struct node *n = p->node;
+	struct discovery_input in = {.catalog = peers_catalog(n),
+	    .resources = resources,
+	    .resource_count = p->resources.count,
+	    .now_s = node_wall_ms(n) / 1000,
+	    .issued_s = peers_issued_s(n),
+	    .node = slice_str(n->member.name),
+	    .network = slice_str(n->member.network),
+	    .addrs = n->addrs,
+	    .addr_count = n->addr_count,
+	    .tunnel_port = n->tunnel_port,
+	    .families = discovery_families(n->addrs, n->addr_count)};
+
+	peers_self(n, &in.self);
+	in.local_count = exposed_locals(n, arena, &in.locals);
+	if (in.locals == NULL)
+		return ERR_NO_MEMORY;
+	return discovery_compile(&in, arena, out);
+}
+
+static enum err
+compile(struct publisher *p, struct view **out, struct fault *why)
+{
+	AUTO(arena_fini) struct arena arena;
+	const struct node *n = p->node;
+	struct discovery_output d;
+	struct view_input in = {.domain = slice_str(n->member.domain),
+	    .trust_domain = slice_str(n->member.bundle.trust_domain),
+	    .ns = slice_str(n->ns),
+	    .network = slice_str(n->member.network),
+	    .resource_count = p->resources.count,
+	    .upstream_count = upstreams_count(n),
+	    .generation = p->generation + 1};
+	enum err err;
+
+	arena_init(&arena, DISCOVERY_BYTES_MAX);
+	in.resources = list_resources(p, &arena);
+	in.upstreams = upstreams_inputs(n, &arena);
+	if (in.resources == NULL || in.upstreams == NULL)
+		return fault_set(why, ERR_NO_MEMORY, "too much for a view");
+	err = discover(p, in.resources, &arena, &d);
+	if (err != OK)
+		return fault_set(why, err, "discovery: %s", err_text(err));
+	keep_conflicts(p, &d);
+	in.services = d.services;
+	in.service_count = d.service_count;
+	in.endpoints = d.endpoints;
+	in.endpoint_count = d.endpoint_count;
+	in.exposed = d.exposed;
+	in.exposed_count = d.exposed_count;
+	return view_compile(&in, out, why);
+}
+
+/* --- when ----------------------------------------------------------------- */
+
+static void publish(struct publisher *p);
+
+static void
+on_in_force(void *arg)
+{
+	struct publisher *p;
+
+	OBJ(p, arg, PUBLISHER_MAGIC);
+	p->busy = false;
+	p->in_force = p->generation;
+	settle(p, &p->flying, NULL);
+	node_published(p->node);
+	if (p->dirty)
+		publisher_touch(p->node);
+}
+
+static void
+hand_over(struct publisher *p, struct view *fresh)
+{
+	LIST_EACH (&p->waiting, it) {
+		list_remove(it);
+		list_push_back(&p->flying, it);
+	}
+	if (p->view != NULL &&
+	    view_fingerprint(p->view) == view_fingerprint(fresh)) {
+		view_unref(&fresh);
+		settle(p, &p->flying, NULL); /* nothing to put in force */
+		return;
+	}
+	view_unref(&p->view);
+	p->view = fresh;
+	p->generation++;
+	p->busy = true;
+	proxy_publish(plane_proxy(p->node), fresh, on_in_force, p);
+}
+
+static void
+publish(struct publisher *p)
+{
+	struct fault why = {0};
+	struct view *fresh;
+
+	if (p->busy || plane_proxy(p->node) == NULL)
+		return; /* on_in_force() comes back to it */
+	p->dirty = false;
+	p->has_published = true;
+	p->last_us = loop_now_us(p->node->loop);
+	if (compile(p, &fresh, &why) == OK) {
+		hand_over(p, fresh);
+		return;
+	}
+	log_error(
+	    "view was not made, the former one stays", "why=\"%s\"", why.text);
+	settle(p, &p->waiting, why.text);
+}
+
+static void
+on_due(void *arg)
+{
+	struct publisher *p;
+
+	OBJ(p, arg, PUBLISHER_MAGIC);
+	publish(p);
+}
+
+void
+publisher_touch(struct node *n)
+{
+	struct publisher *p = n->publisher;
+	uint64_t now, next;
+
+	if (p == NULL)
+		return;
+	p->dirty = true;
+	if (p->busy || timer_is_set(&p->timer))
+		return;
+	now = loop_now_us(n->loop);
+	next = p->last_us + NODE_SETTLE_MS * UINT64_C(1000);
+	if (!p->has_published || next <= now)
+		loop_later(n->loop, &p->now);
+	else
+		timer_set(&p->timer, next - now);
+}
+
+void
+publisher_open(struct node *n)
+{
+	struct publisher *p = mem_new(sizeof(*p));
+
+	p->magic = PUBLISHER_MAGIC;
+	p->node = n;
+	map_init(&p->resources);
+	arena_init(&p->words, WORDS_MAX);
+	list_init(&p->waiting);
+	list_init(&p->flying);
+	loop_later_init(&p->now, on_due, p);
+	timer_init(&p->timer, n->loop, on_due, p);
+	n->publisher = p;
+}
+
+/* The proxy is gone: no view is on its way any more. */
+void
+publisher_close(struct node *n)
+{
+	struct publisher *p = n->publisher;
+
+	if (p == NULL)
+		return;
+	loop_later_cancel(&p->now);
+	timer_clear(&p->timer);
+	settle(p, &p->flying, "the agent is going down");
+	settle(p, &p->waiting, "the agent is going down");
+	map_fini(&p->resources, drop_resource);
+	view_unref(&p->view);
+	arena_fini(&p->words);
+	p->magic = 0;
+	mem_free(&n->publisher);
+}
+
+/* --- what others ask ------------------------------------------------------ */
+
+const struct view *
+publisher_view(const struct node *n)
+{
+	return n->publisher != NULL ? n->publisher->view : NULL;
+}
+
+uint64_t
+publisher_generation(const struct node *n)
+{
+	return n->publisher != NULL ? n->publisher->in_force : 0;
+}
+
+size_t
+publisher_resources(const struct node *n)
+{
+	return n->publisher != NULL ? n->publisher->resources.count : 0;
+}
+
+void
+publisher_each_resource(const struct node *n,
+    void (*each)(void *arg, const struct resource *r), void *arg)
+{
+	struct slice name;
+	void *value;
+
+	if (n->publisher == NULL)
+		return;
+	for (size_t i = 0;
+	     map_next(&n->publisher->resources, &i, &name, &value);)
+		each(arg, value);
+}
+
+void
+publisher_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg)
+{
+	const struct publisher *p = n->publisher;
+	const struct view_problem *problems;
+	char about[ORIGIN_TEXT_MAX];
+	size_t count = 0;
+
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < p->conflict_count; i++) {
+		struct node_problem row = {
+		    .kind = "discovery", .text = p->conflicts[i]};
+
+		each(arg, &row);
+	}
+	problems = p->view != NULL ? view_problems(p->view, &count) : NULL;
+	for (size_t i = 0; i < count; i++) {
+		struct node_problem row = {.kind = "view",
+		    .about =
+			slice_str(origin_format(&problems[i].origin, about)),
+		    .text = problems[i].text};
+
+		each(arg, &row);
+	}
+}

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * stream — the control stream: delta ADS over gRPC, to one server at a time.
+ *
+ *	WAITING --back-off--> DIALING --tls--> OPEN --lost--> WAITING
+ *	   ^                     |
+ *	   `---- next server ----'
+ *
+ * What is in force outlives every connection and lies in the snapshot. The
+ * same HTTP/2 session carries requests for certificates.
+ */
+#define LOG_MODULE "node"
+
+#include "inside.h"
+
+enum {
+	CONTROL_MAGIC = 0x6374726c,
+	SNAPSHOT_US = 1000000,
+	PING_EVERY_US = 15000000,
+	PING_TIMEOUT_US = 10000000
+};
+
+static const char type_resource[] = "type.googleapis.com/meshd.v1.Resource";
+static const char type_bundle[] = "type.googleapis.com/meshd.v1.Bundle";
+static const char type_keys[] = "type.googleapis.com/meshd.v1.GossipKeys";
+static const char type_revocation[] = "type.googleapis.com/meshd.v1.Revocation";
+
+struct control {
+	uint32_t magic;
+	struct node *node;
+	struct xds_client *client;
+	struct xds_backoff backoff;
+	size_t server; /* that is tried or connected */
+	struct timer retry;
+	struct timer snapshot;
+	struct link *link;
+	struct http2 *session; /* NULL: not connected */
+	struct xds_call *call; /* the same */
+	bool closing;
+	struct fault trouble;
+};
+
+static void retry(struct control *c);
+
+/* --- small types ---------------------------------------------------------- */
+
+static enum err
+use_bundle(struct node *n, struct slice body, struct fault *why)
+{
+	struct wire_bundle b = {0};
+	enum err err = wire_bundle_decode(body, &b, why);
+
+	if (err == OK &&
+	    strcmp(b.trust_domain, n->member.bundle.trust_domain) != 0) {
+		wire_bundle_fini(&b);
+		return fault_set(why, ERR_UNSUPPORTED,
+		    "the bundle of another trust domain is not supported yet");
+	}
+	if (err == OK)
+		node_set_bundle(n, &b);
+	return err;
+}
+
+static enum err
+use_keys(struct node *n, struct slice body, struct fault *why)
+{
+	struct gossip_keyring k;
+	enum err err = wire_gossip_keys_decode(body, &k, why);
+
+	if (err != OK)
+		return err;
+	n->member.keyring = k;
+	secret_wipe(&k, sizeof(k));
+	node_save_member(n);
+	peers_set_keyring(n);
+	return OK;
+}
+
+static enum err
+use_revocation(struct node *n, struct slice body, struct fault *why)
+{
+	char uri[NAME_SPIFFE_MAX + 1];
+	enum err err = wire_revocation_decode(body, uri, why);
+
+	if (err != OK)
+		return err;
+	log_warn("identity was revoked", "identity=%s", uri);
+	if (plane_proxy(n) != NULL)
+		proxy_cut_identity(plane_proxy(n), slice_str(uri));
+	return OK;
+}
+
+static void
+use_small(struct node *n, struct xds_update *u)
+{
+	for (size_t i = 0; i < u->resource_count; i++) {
+		struct slice body = u->resources[i].body;
+		struct fault why = {0};
+		enum err err;
+
+		if (slice_eq(u->type_url, slice_str(type_bundle)))
+			err = use_bundle(n, body, &why);
+		else if (slice_eq(u->type_url, slice_str(type_keys)))
+			err = use_keys(n, body, &why);
+		else
+			err = use_revocation(n, body, &why);
+		if (err != OK)
+			xds_update_refuse(u, i, slice_str(why.text));
+	}
+	xds_update_settle(&u);
+	control_settled(n);
+}
+
+/* --- the client's machine ------------------------------------------------- */
+
+static void
+on_update(void *arg, struct xds_update *u)
+{
+	struct control *c;
+
+	OBJ(c, arg, CONTROL_MAGIC);
+	if (slice_eq(u->type_url, slice_str(type_resource)))
+		publisher_update(c->node, u);
+	else
+		use_small(c->node, u);
+}
+
+static void
+on_send(void *arg, const struct codec_delta_request *m)
+{
+	struct control *c;
+
+	OBJ(c, arg, CONTROL_MAGIC);
+	if (c->call != NULL) /* else it is said anew with the next stream */
+		xds_call_request(c->call, m);
+}
+
+static const struct xds_client_ops client_ops = {
+    .send = on_send,
+    .on_update = on_update,
+};
+
+/* --- the call ------------------------------------------------------------- */
+
+static void
+on_call_closed(void *arg, enum err why, struct slice words)
+{
+	struct control *c;
+
+	OBJ(c, arg, CONTROL_MAGIC);
+	c->call = NULL;
+	xds_client_disconnected(c->client);
+	if (why != OK)
+		(void)fault_set(&c->trouble, why,
+		    "the server ended the stream: %.*s (%s)", SLICE_ARG(words),
+		    err_text(why));
+	if (c->session != NULL)
+		http2_close(c->session, HTTP2_NO_ERROR);
+}
+
+static void
+open_call(struct control *c)
+{
+	c->call = xds_call_open(
+	    c->session, control_server(c->node), c->client, on_call_closed, c);
+	if (c->call != NULL)
+		xds_client_connected(c->client);
+	else
+		http2_close(c->session, HTTP2_NO_ERROR);
+}
+
+/* --- the session ---------------------------------------------------------- */
+
+static void
+on_session_close(void *arg, struct http2 *session, enum err why)
+{
+	struct control *c;
+
+	(void)session;
+	OBJ(c, arg, CONTROL_MAGIC);
+	c->session = NULL;
+	if (c->closing) {
+		node_part_closed(c->node);
+		return;
+	}
+	if (c->trouble.code == OK)
+		(void)fault_set(&c->trouble, why != OK ? why : ERR_CLOSED,
+		    "the connection ended: %s",
+		    err_text(why != OK ? why : ERR_CLOSED));
+	log_warn("server is gone; everything goes on without it",
+	    "server=%s why=\"%s\"", c->node->member.servers[c->server],
+	    c->trouble.text);
+	retry(c);
+}
+
+static void
+open_session(struct control *c, struct stream *transport)
+{
+	static const struct http2_events events = {
+	    .on_close = on_session_close,
+	};
+	static const struct http2_limits limits = {
+	    .streams = 0, /* the server opens none */
+	    .head_bytes = LIMIT_HEAD_BYTES,
+	    .frame_bytes = 16 << 10,
+	    .ping_every_us = PING_EVERY_US,
+	    .ping_timeout_us = PING_TIMEOUT_US,
+	};
+	struct http2_spec spec = {.loop = c->node->loop,
+	    .transport = transport,
+	    .limits = &limits,
+	    .events = &events,
+	    .arg = c};
+
+	c->session = http2_open(&spec);
+	c->trouble = (struct fault){0};
+	log_info("connected to a server", "server=%s",
+	    c->node->member.servers[c->server]);
+	open_call(c);
+	identities_on_session(c->node);
+}
+
+static void
+on_link(void *arg, struct stream *open, enum err e, const struct fault *why)
+{
+	struct control *c;
+
+	OBJ(c, arg, CONTROL_MAGIC);
+	c->link = NULL;
+	if (e == OK) {
+		open_session(c, open);
+		return;
+	}
+	if (strcmp(c->trouble.text, why->text) != 0)
+		log_warn("no server", "why=\"%s\"", why->text);
+	c->trouble = *why;
+	retry(c);
+}
+
+static void
+on_retry(void *arg)
+{
+	struct control *c;
+	struct link_spec spec = {0};
+	struct node *n;
+
+	OBJ(c, arg, CONTROL_MAGIC);
+	n = c->node;
+	if (identities_node_expired(n)) {
+		node_reenrol(n); /* then control_start() */
+		return;
+	}
+	spec = (struct link_spec){.loop = n->loop,
+	    .config = n->client_tls,
+	    .server = control_server(n),
+	    .identity = identities_node(n),
+	    .trust = n->trust,
+	    .trust_domain = slice_str(n->member.bundle.trust_domain),
+	    .done = on_link,
+	    .arg = c};
+	c->link = link_dial(&spec);
+}
+
+static void
+retry(struct control *c)
+{
+	uint64_t delay_ms;
+
+	c->server = xds_backoff_next(&c->backoff, &delay_ms);
+	timer_set(&c->retry, delay_ms * 1000);
+}
+
+/* --- the snapshot --------------------------------------------------------- */
+
+static void
+on_snapshot(void *arg)
+{
+	AUTO(buf_fini) struct buf out = BUF(XDS_SNAPSHOT_MAX);
+	struct control *c;
+	struct node *n;
+	enum err err;
+
+	OBJ(c, arg, CONTROL_MAGIC);
+	n = c->node;
+	err = xds_snapshot_encode(c->client, &out);
+	if (err != OK)
+		log_error(
+		    "configuration was not saved", "why=%s", err_text(err));
+	else
+		state_write_later(
+		    &n->state, n->jobs, n->loop, STATE_SNAPSHOT, &out);
+}
+
+void
+control_settled(struct node *n)
+{
+	if (n->control != NULL && !timer_is_set(&n->control->snapshot))
+		timer_set(&n->control->snapshot, SNAPSHOT_US);
+}
+
+static void
+restore(void *arg, const struct xds_resource *r)
+{
+	if (slice_eq(r->type_url, slice_str(type_resource)))
+		publisher_restore(arg, r);
+}
+
+static void
+load_snapshot(struct control *c)
+{
+	const struct state *s = &c->node->state;
+	char path[STATE_PATH_MAX];
+	struct fault why = {0};
+	enum err err = state_path(s, STATE_SNAPSHOT, path);
+
+	if (err == OK)
+		err = xds_snapshot_load(path, c->client, &why);
+	if (err != OK && err != ERR_NOT_FOUND)
+		log_warn(
+		    "configuration waits for a server", "why=\"%s\"", why.text);
+	xds_client_each(c->client, restore, c->node);
+}
+
+/* --- birth and end -------------------------------------------------------- */
+
+void
+control_open(struct node *n)
+{
+	static const char *const types[] = {
+	    type_bundle, type_keys, type_revocation, type_resource};
+	struct control *c = mem_new(sizeof(*c));
+	uint64_t seed;
+
+	c->magic = CONTROL_MAGIC;
+	c->node = n;
+	c->client = xds_client_new(&client_ops, c, slice_str(n->member.name),
+	    slice_str(n->member.network));
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		CHECK(xds_client_subscribe(
+			  c->client, slice_str(types[i]), S("")) == OK);
+	timer_init(&c->retry, n->loop, on_retry, c);
+	timer_init(&c->snapshot, n->loop, on_snapshot, c);
+	crypto_random(&seed, sizeof(seed));
+	xds_backoff_init(&c->backoff, n->member.server_count, seed);
+	n->control = c;
+	load_snapshot(c);
+}
+
+void
+control_start(struct node *n)
+{
+	struct control *c = n->control;
+
+	if (c->link == NULL && c->session == NULL && !timer_is_set(&c->retry))
+		retry(c);
+}
+
+void
+control_wait(struct node *n, uint64_t delay_us)
+{
+	if (n->control != NULL)
+		timer_set(&n->control->retry, delay_us);
+}
+
+void
+control_close(struct node *n)
+{
+	struct control *c = n->control;
+
+	c->closing = true;
+	timer_clear(&c->retry);
+	link_cancel(&c->link);
+	if (timer_is_set(&c->snapshot)) {
+		timer_clear(&c->snapshot);
+		on_snapshot(c);
+	}
+	if (c->session == NULL)
+		node_part_closed(n);
+	else
+		http2_close(c->session, HTTP2_NO_ERROR);
+}
+
+void
+control_free(struct node *n)
+{
+	struct control *c = n->control;
+
+	if (c == NULL)
+		return;
+	timer_clear(&c->snapshot);
+	xds_client_free(&c->client);
+	c->magic = 0;
+	mem_free(&n->control);
+}
+
+/* --- what others ask ------------------------------------------------------ */
+
+struct http2 *
+control_session(const struct node *n)
+{
+	const struct control *c = n->control;
+
+	if (c == NULL || c->closing || c->session == NULL ||
+	    !http2_is_usable(c->session))
+		return NULL;
+	return c->session;
+}
+
+struct slice
+control_server(const struct node *n)
+{
+	if (n->control == NULL)
+		return SLICE_NONE;
+	return slice_str(n->member.servers[n->control->server]);
+}
+
+static void
+count_refused(void *arg, const struct xds_status *s)
+{
+	struct node_status *out = arg;
+
+	(void)s;
+	out->refused++;
+}
+
+void
+control_fill_status(const struct node *n, struct node_status *out)
+{
+	const struct control *c = n->control;
+
+	if (c == NULL)
+		return;
+	out->connected = c->session != NULL && c->call != NULL;
+	out->synced = out->connected && xds_client_is_synced(c->client);
+	out->server = control_server(n);
+	if (!out->connected)
+		out->trouble = slice_str(c->trouble.text);
+	xds_client_each_refused(c->client, count_refused, out);
+}
+
+struct teller {
+	void (*each)(void *arg, const struct node_problem *p);
+	void *arg;
+};
+
+static void
+tell_refused(void *arg, const struct xds_status *s)
+{
+	const struct teller *t = arg;
+	struct node_problem row = {
+	    .kind = "resource", .about = s->name, .text = s->reason};
+
+	t->each(t->arg, &row);
+}
+
+void
+control_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg)
+{
+	struct teller t = {each, arg};
+
+	if (n->control != NULL)
+		xds_client_each_refused(n->control->client, tell_refused, &t);
+}
