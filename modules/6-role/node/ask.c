@@ -51,7 +51,7 @@ void
 node_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg)
 {
-	control_each_problem(n, each, arg);
+	uplink_each_problem(n, each, arg);
 	publisher_each_problem(n, each, arg);
 }
 
@@ -190,7 +190,7 @@ node_status(const struct node *n, struct node_status *out)
 	    .resources = publisher_resources(n),
 	    .exposed = exposed_count(n),
 	    .upstreams = upstreams_count(n)};
-	control_fill_status(n, out);
+	uplink_fill_status(n, out);
 	for (size_t i = 0;
 	     g != NULL && (m = gossip_member_next(g, &i)) != NULL;) {
 		out->members++;

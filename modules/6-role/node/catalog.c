@@ -415,7 +415,7 @@ service_of(const struct discovery_local *l, struct arena *arena)
 void
 peers_offer(struct node *n)
 {
-	AUTO(arena_fini) struct arena arena;
+	AUTO(arena_fini) struct arena arena = {0};
 	struct gossip_service services[NODE_EXPOSED_MAX];
 	struct gossip_offers o = {.addr_count = n->addr_count,
 	    .network = slice_str(n->member.network),

@@ -299,7 +299,7 @@ service_value(const struct node_expose *e, struct arena *a)
 static enum err
 encode(const struct exposed *x, struct buf *out)
 {
-	AUTO(arena_fini) struct arena a;
+	AUTO(arena_fini) struct arena a = {0};
 	struct value *root, *list;
 	enum err err;
 
@@ -366,7 +366,7 @@ static void
 load(struct node *n)
 {
 	AUTO(buf_fini) struct buf text = BUF(STATE_FILE_MAX);
-	AUTO(arena_fini) struct arena a;
+	AUTO(arena_fini) struct arena a = {0};
 	const struct value *root;
 	struct fault why = {0};
 	enum err err = state_read(&n->state, STATE_EXPOSED, &text, &why);

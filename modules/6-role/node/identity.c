@@ -269,9 +269,9 @@ open_call(struct entry *e, struct slice body)
 {
 	struct node *n = e->node;
 	struct http_call_spec spec = {.loop = n->loop,
-	    .session = control_session(n),
+	    .session = uplink_session(n),
 	    .method = S("POST"),
-	    .authority = control_server(n),
+	    .authority = uplink_server(n),
 	    .path = S("/v1/certify"),
 	    .content_type = S("application/json"),
 	    .body = body,
@@ -297,7 +297,7 @@ ask(struct entry *e)
 		node_reenrol(n);
 		return;
 	}
-	if (e->call != NULL || control_session(n) == NULL)
+	if (e->call != NULL || uplink_session(n) == NULL)
 		return;
 	tls_key_unref(&e->asked);
 	e->asked = e->is_node ? tls_key_ref(n->state.node_key) : tls_key_new();
@@ -336,7 +336,7 @@ identities_on_session(struct node *n)
 void
 identities_want(struct node *n, struct slice ns, struct slice account)
 {
-	AUTO(arena_fini) struct arena arena;
+	AUTO(arena_fini) struct arena arena = {0};
 	struct identity id = {
 	    slice_str(n->member.bundle.trust_domain), ns, account};
 	struct entry *e = find(n, ns, account);

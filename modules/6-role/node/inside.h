@@ -59,7 +59,7 @@ struct node {
 	struct plane *plane;           /* these four while it is a member */
 	struct publisher *publisher;
 	struct peers *peers;
-	struct control *control;
+	struct uplink *uplink;
 
 	/* the end */
 	struct loop_later end;
@@ -127,26 +127,26 @@ void identities_on_session(struct node *n);
 /* A new reference. */
 struct proxy_credentials *identities_credentials(const struct node *n);
 
-/* --- stream.c ------------------------------------------------------------- */
+/* --- uplink.c ------------------------------------------------------------- */
 
-/* Reads the snapshot; connects with control_start(). */
-void control_open(struct node *n);
-void control_start(struct node *n);
+/* Reads the snapshot; connects with uplink_start(). */
+void uplink_open(struct node *n);
+void uplink_start(struct node *n);
 /* After a refusal: not before `delay_us`. */
-void control_wait(struct node *n, uint64_t delay_us);
+void uplink_wait(struct node *n, uint64_t delay_us);
 /* Then node_part_closed(). */
-void control_close(struct node *n);
-void control_free(struct node *n);
+void uplink_close(struct node *n);
+void uplink_free(struct node *n);
 
 /* The HTTP/2 session to a server, or NULL. Borrowed for the turn. */
-struct http2 *control_session(const struct node *n);
-struct slice control_server(const struct node *n);
+struct http2 *uplink_session(const struct node *n);
+struct slice uplink_server(const struct node *n);
 
 /* An update was settled: the snapshot is due. */
-void control_settled(struct node *n);
+void uplink_settled(struct node *n);
 
-void control_fill_status(const struct node *n, struct node_status *out);
-void control_each_problem(const struct node *n,
+void uplink_fill_status(const struct node *n, struct node_status *out);
+void uplink_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
 
 /* --- catalog.c ------------------------------------------------------------ */

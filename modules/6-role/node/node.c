@@ -157,11 +157,11 @@ run(struct node *n)
 	plane_open(n);
 	publisher_open(n);
 	peers_open(n);
-	control_open(n);
+	uplink_open(n);
 	want_identities(n);
 	plane_set_credentials(n);
 	publisher_touch(n);
-	control_start(n);
+	uplink_start(n);
 }
 
 static void
@@ -197,7 +197,7 @@ refresh(struct node *n)
 	peers_set_keyring(n);
 	peers_set_voucher(n);
 	node_identities_changed(n);
-	control_start(n);
+	uplink_start(n);
 }
 
 void
@@ -230,7 +230,7 @@ node_refused(struct node *n, enum err e, const struct fault *why)
 	if (n->is_member) {
 		log_error("the server does not take this node back",
 		    "why=\"%s\"", why->text);
-		control_wait(n, REFUSED_US);
+		uplink_wait(n, REFUSED_US);
 		return;
 	}
 	log_error("joining failed", "why=\"%s\"", why->text);
@@ -482,7 +482,7 @@ on_end(void *arg)
 	if (!n->stopped) {
 		n->stopped = true;
 		publisher_close(n);
-		control_free(n);
+		uplink_free(n);
 		peers_free(n);
 		plane_free(n);
 		if (n->on_left != NULL) {
@@ -526,7 +526,7 @@ stop(struct node *n, uint64_t drain_us)
 	}
 	n->closing = PARTS;
 	peers_close(n);
-	control_close(n);
+	uplink_close(n);
 	plane_close(n, drain_us);
 }
 

@@ -75,7 +75,7 @@ say(const struct findings *found, enum err err, char *out, size_t out_len)
 static enum err
 decode(struct slice body, struct resource **out, char *words, size_t words_len)
 {
-	AUTO(arena_fini) struct arena arena;
+	AUTO(arena_fini) struct arena arena = {0};
 	AUTO(findings_fini) struct findings found = {0};
 	struct resource_source source = {0};
 	struct fault why = {0};
@@ -161,7 +161,7 @@ settle(struct publisher *p, struct list *list, const char *refusal)
 			xds_update_refuse(w->update, i, slice_str(refusal));
 		xds_update_settle(&w->update);
 		mem_free(&w);
-		control_settled(p->node);
+		uplink_settled(p->node);
 	}
 }
 
@@ -229,7 +229,7 @@ discover(struct publisher *p, const struct resource *const *resources,
 static enum err
 compile(struct publisher *p, struct view **out, struct fault *why)
 {
-	AUTO(arena_fini) struct arena arena;
+	AUTO(arena_fini) struct arena arena = {0};
 	const struct node *n = p->node;
 	struct discovery_output d;
 	struct view_input in = {.domain = slice_str(n->member.domain),

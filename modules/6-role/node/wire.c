@@ -203,7 +203,7 @@ MUST_USE enum err
 wire_membership_decode(struct slice json, struct membership *out,
     struct tls_chain **out_chain, struct fault *why)
 {
-	AUTO(arena_fini) struct arena arena;
+	AUTO(arena_fini) struct arena arena = {0};
 	AUTO(membership_fini) struct membership m = {0};
 	AUTO(tls_chain_unref) struct tls_chain *chain = NULL;
 	const struct value *v;
@@ -228,7 +228,7 @@ MUST_USE enum err
 wire_certified_decode(
     struct slice json, struct wire_certified *out, struct fault *why)
 {
-	AUTO(arena_fini) struct arena arena;
+	AUTO(arena_fini) struct arena arena = {0};
 	struct wire_certified c = {0};
 	const struct value *v, *voucher;
 	enum err err;
@@ -251,7 +251,7 @@ wire_certified_decode(
 MUST_USE enum err
 wire_refusal(unsigned status, struct slice body, struct fault *why)
 {
-	AUTO(arena_fini) struct arena arena;
+	AUTO(arena_fini) struct arena arena = {0};
 	const struct value *v = NULL;
 	struct slice code, message, hint;
 
@@ -274,7 +274,7 @@ MUST_USE enum err
 wire_bundle_decode(
     struct slice json, struct wire_bundle *out, struct fault *why)
 {
-	AUTO(arena_fini) struct arena arena;
+	AUTO(arena_fini) struct arena arena = {0};
 	const struct value *v;
 	enum err err;
 
@@ -287,7 +287,7 @@ MUST_USE enum err
 wire_gossip_keys_decode(
     struct slice json, struct gossip_keyring *out, struct fault *why)
 {
-	AUTO(arena_fini) struct arena arena;
+	AUTO(arena_fini) struct arena arena = {0};
 	const struct value *v;
 	enum err err;
 
@@ -301,7 +301,7 @@ MUST_USE enum err
 wire_revocation_decode(
     struct slice json, char out[NAME_SPIFFE_MAX + 1], struct fault *why)
 {
-	AUTO(arena_fini) struct arena arena;
+	AUTO(arena_fini) struct arena arena = {0};
 	const struct value *v;
 	struct identity id;
 	struct slice uri;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stream — the control stream: delta ADS over gRPC, to one server at a time.
+ * uplink — the control stream: delta ADS over gRPC, to one server at a time.
  *
  *	WAITING --back-off--> DIALING --tls--> OPEN --lost--> WAITING
  *	   ^                     |
@@ -14,7 +14,7 @@
 #include "inside.h"
 
 enum {
-	CONTROL_MAGIC = 0x6374726c,
+	UPLINK_MAGIC = 0x6374726c,
 	SNAPSHOT_US = 1000000,
 	PING_EVERY_US = 15000000,
 	PING_TIMEOUT_US = 10000000
@@ -25,7 +25,7 @@ static const char type_bundle[] = "type.googleapis.com/meshd.v1.Bundle";
 static const char type_keys[] = "type.googleapis.com/meshd.v1.GossipKeys";
 static const char type_revocation[] = "type.googleapis.com/meshd.v1.Revocation";
 
-struct control {
+struct uplink {
 	uint32_t magic;
 	struct node *node;
 	struct xds_client *client;
@@ -40,7 +40,7 @@ struct control {
 	struct fault trouble;
 };
 
-static void retry(struct control *c);
+static void retry(struct uplink *c);
 
 /* --- small types ---------------------------------------------------------- */
 
@@ -108,7 +108,7 @@ use_small(struct node *n, struct xds_update *u)
 			xds_update_refuse(u, i, slice_str(why.text));
 	}
 	xds_update_settle(&u);
-	control_settled(n);
+	uplink_settled(n);
 }
 
 /* --- the client's machine ------------------------------------------------- */
@@ -116,9 +116,9 @@ use_small(struct node *n, struct xds_update *u)
 static void
 on_update(void *arg, struct xds_update *u)
 {
-	struct control *c;
+	struct uplink *c;
 
-	OBJ(c, arg, CONTROL_MAGIC);
+	OBJ(c, arg, UPLINK_MAGIC);
 	if (slice_eq(u->type_url, slice_str(type_resource)))
 		publisher_update(c->node, u);
 	else
@@ -128,9 +128,9 @@ on_update(void *arg, struct xds_update *u)
 static void
 on_send(void *arg, const struct codec_delta_request *m)
 {
-	struct control *c;
+	struct uplink *c;
 
-	OBJ(c, arg, CONTROL_MAGIC);
+	OBJ(c, arg, UPLINK_MAGIC);
 	if (c->call != NULL) /* else it is said anew with the next stream */
 		xds_call_request(c->call, m);
 }
@@ -145,9 +145,9 @@ static const struct xds_client_ops client_ops = {
 static void
 on_call_closed(void *arg, enum err why, struct slice words)
 {
-	struct control *c;
+	struct uplink *c;
 
-	OBJ(c, arg, CONTROL_MAGIC);
+	OBJ(c, arg, UPLINK_MAGIC);
 	c->call = NULL;
 	xds_client_disconnected(c->client);
 	if (why != OK)
@@ -159,10 +159,10 @@ on_call_closed(void *arg, enum err why, struct slice words)
 }
 
 static void
-open_call(struct control *c)
+open_call(struct uplink *c)
 {
 	c->call = xds_call_open(
-	    c->session, control_server(c->node), c->client, on_call_closed, c);
+	    c->session, uplink_server(c->node), c->client, on_call_closed, c);
 	if (c->call != NULL)
 		xds_client_connected(c->client);
 	else
@@ -174,10 +174,10 @@ open_call(struct control *c)
 static void
 on_session_close(void *arg, struct http2 *session, enum err why)
 {
-	struct control *c;
+	struct uplink *c;
 
 	(void)session;
-	OBJ(c, arg, CONTROL_MAGIC);
+	OBJ(c, arg, UPLINK_MAGIC);
 	c->session = NULL;
 	if (c->closing) {
 		node_part_closed(c->node);
@@ -194,7 +194,7 @@ on_session_close(void *arg, struct http2 *session, enum err why)
 }
 
 static void
-open_session(struct control *c, struct stream *transport)
+open_session(struct uplink *c, struct stream *transport)
 {
 	static const struct http2_events events = {
 	    .on_close = on_session_close,
@@ -223,9 +223,9 @@ open_session(struct control *c, struct stream *transport)
 static void
 on_link(void *arg, struct stream *open, enum err e, const struct fault *why)
 {
-	struct control *c;
+	struct uplink *c;
 
-	OBJ(c, arg, CONTROL_MAGIC);
+	OBJ(c, arg, UPLINK_MAGIC);
 	c->link = NULL;
 	if (e == OK) {
 		open_session(c, open);
@@ -240,19 +240,19 @@ on_link(void *arg, struct stream *open, enum err e, const struct fault *why)
 static void
 on_retry(void *arg)
 {
-	struct control *c;
+	struct uplink *c;
 	struct link_spec spec = {0};
 	struct node *n;
 
-	OBJ(c, arg, CONTROL_MAGIC);
+	OBJ(c, arg, UPLINK_MAGIC);
 	n = c->node;
 	if (identities_node_expired(n)) {
-		node_reenrol(n); /* then control_start() */
+		node_reenrol(n); /* then uplink_start() */
 		return;
 	}
 	spec = (struct link_spec){.loop = n->loop,
 	    .config = n->client_tls,
-	    .server = control_server(n),
+	    .server = uplink_server(n),
 	    .identity = identities_node(n),
 	    .trust = n->trust,
 	    .trust_domain = slice_str(n->member.bundle.trust_domain),
@@ -262,7 +262,7 @@ on_retry(void *arg)
 }
 
 static void
-retry(struct control *c)
+retry(struct uplink *c)
 {
 	uint64_t delay_ms;
 
@@ -276,11 +276,11 @@ static void
 on_snapshot(void *arg)
 {
 	AUTO(buf_fini) struct buf out = BUF(XDS_SNAPSHOT_MAX);
-	struct control *c;
+	struct uplink *c;
 	struct node *n;
 	enum err err;
 
-	OBJ(c, arg, CONTROL_MAGIC);
+	OBJ(c, arg, UPLINK_MAGIC);
 	n = c->node;
 	err = xds_snapshot_encode(c->client, &out);
 	if (err != OK)
@@ -292,10 +292,10 @@ on_snapshot(void *arg)
 }
 
 void
-control_settled(struct node *n)
+uplink_settled(struct node *n)
 {
-	if (n->control != NULL && !timer_is_set(&n->control->snapshot))
-		timer_set(&n->control->snapshot, SNAPSHOT_US);
+	if (n->uplink != NULL && !timer_is_set(&n->uplink->snapshot))
+		timer_set(&n->uplink->snapshot, SNAPSHOT_US);
 }
 
 static void
@@ -306,7 +306,7 @@ restore(void *arg, const struct xds_resource *r)
 }
 
 static void
-load_snapshot(struct control *c)
+load_snapshot(struct uplink *c)
 {
 	const struct state *s = &c->node->state;
 	char path[STATE_PATH_MAX];
@@ -324,14 +324,14 @@ load_snapshot(struct control *c)
 /* --- birth and end -------------------------------------------------------- */
 
 void
-control_open(struct node *n)
+uplink_open(struct node *n)
 {
 	static const char *const types[] = {
 	    type_bundle, type_keys, type_revocation, type_resource};
-	struct control *c = mem_new(sizeof(*c));
+	struct uplink *c = mem_new(sizeof(*c));
 	uint64_t seed;
 
-	c->magic = CONTROL_MAGIC;
+	c->magic = UPLINK_MAGIC;
 	c->node = n;
 	c->client = xds_client_new(&client_ops, c, slice_str(n->member.name),
 	    slice_str(n->member.network));
@@ -342,30 +342,30 @@ control_open(struct node *n)
 	timer_init(&c->snapshot, n->loop, on_snapshot, c);
 	crypto_random(&seed, sizeof(seed));
 	xds_backoff_init(&c->backoff, n->member.server_count, seed);
-	n->control = c;
+	n->uplink = c;
 	load_snapshot(c);
 }
 
 void
-control_start(struct node *n)
+uplink_start(struct node *n)
 {
-	struct control *c = n->control;
+	struct uplink *c = n->uplink;
 
 	if (c->link == NULL && c->session == NULL && !timer_is_set(&c->retry))
 		retry(c);
 }
 
 void
-control_wait(struct node *n, uint64_t delay_us)
+uplink_wait(struct node *n, uint64_t delay_us)
 {
-	if (n->control != NULL)
-		timer_set(&n->control->retry, delay_us);
+	if (n->uplink != NULL)
+		timer_set(&n->uplink->retry, delay_us);
 }
 
 void
-control_close(struct node *n)
+uplink_close(struct node *n)
 {
-	struct control *c = n->control;
+	struct uplink *c = n->uplink;
 
 	c->closing = true;
 	timer_clear(&c->retry);
@@ -381,24 +381,24 @@ control_close(struct node *n)
 }
 
 void
-control_free(struct node *n)
+uplink_free(struct node *n)
 {
-	struct control *c = n->control;
+	struct uplink *c = n->uplink;
 
 	if (c == NULL)
 		return;
 	timer_clear(&c->snapshot);
 	xds_client_free(&c->client);
 	c->magic = 0;
-	mem_free(&n->control);
+	mem_free(&n->uplink);
 }
 
 /* --- what others ask ------------------------------------------------------ */
 
 struct http2 *
-control_session(const struct node *n)
+uplink_session(const struct node *n)
 {
-	const struct control *c = n->control;
+	const struct uplink *c = n->uplink;
 
 	if (c == NULL || c->closing || c->session == NULL ||
 	    !http2_is_usable(c->session))
@@ -407,11 +407,11 @@ control_session(const struct node *n)
 }
 
 struct slice
-control_server(const struct node *n)
+uplink_server(const struct node *n)
 {
-	if (n->control == NULL)
+	if (n->uplink == NULL)
 		return SLICE_NONE;
-	return slice_str(n->member.servers[n->control->server]);
+	return slice_str(n->member.servers[n->uplink->server]);
 }
 
 static void
@@ -424,15 +424,15 @@ count_refused(void *arg, const struct xds_status *s)
 }
 
 void
-control_fill_status(const struct node *n, struct node_status *out)
+uplink_fill_status(const struct node *n, struct node_status *out)
 {
-	const struct control *c = n->control;
+	const struct uplink *c = n->uplink;
 
 	if (c == NULL)
 		return;
 	out->connected = c->session != NULL && c->call != NULL;
 	out->synced = out->connected && xds_client_is_synced(c->client);
-	out->server = control_server(n);
+	out->server = uplink_server(n);
 	if (!out->connected)
 		out->trouble = slice_str(c->trouble.text);
 	xds_client_each_refused(c->client, count_refused, out);
@@ -454,11 +454,11 @@ tell_refused(void *arg, const struct xds_status *s)
 }
 
 void
-control_each_problem(const struct node *n,
+uplink_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg)
 {
 	struct teller t = {each, arg};
 
-	if (n->control != NULL)
-		xds_client_each_refused(n->control->client, tell_refused, &t);
+	if (n->uplink != NULL)
+		xds_client_each_refused(n->uplink->client, tell_refused, &t);
 }
