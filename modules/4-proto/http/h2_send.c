@@ -40,18 +40,23 @@ on_send(
 	return (ssize_t)len;
 }
 
-/* Takes n bytes off what the stream has to send. */
+/* Takes n bytes off what the stream has to send: the queue goes first. */
 static enum err
 move_bytes(struct http2_stream *s, size_t n, struct buf *out)
 {
 	size_t queued = MIN(n, buf_len(&s->queue));
-	enum err e = buf_add(out, s->queue.mem + s->queue.start, queued);
+	enum err e = OK;
 
+	if (queued > 0)
+		e = buf_add_slice(
+		    out, slice_sub(buf_slice(&s->queue), 0, queued));
 	if (e != OK)
 		return e;
 	buf_consume(&s->queue, queued);
 	n -= queued;
 	CHECK(n <= s->lent.len);
+	if (n == 0)
+		return OK;
 	e = buf_add(out, s->lent.ptr, n);
 	s->lent = slice_sub(s->lent, n, s->lent.len);
 	return e;

@@ -204,7 +204,6 @@ on_close(struct stream *t, void *arg, enum err why)
 	h2_reap(c);
 	if (c->events->on_close != NULL)
 		c->events->on_close(c->arg, c, final);
-	c->transport = NULL;
 	conn_free(c);
 }
 
