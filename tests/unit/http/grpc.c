@@ -148,7 +148,7 @@ static void
 on_end(void *arg, struct grpc_call *c)
 {
 	(void)c;
-	say(arg, "end", SLICE_NONE);
+	say(arg, "end", S(""));
 }
 
 static void

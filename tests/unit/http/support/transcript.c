@@ -9,8 +9,7 @@
 
 #include "transcript.h"
 
-static void
-say(struct transcript *t, const char *fmt, ...)
+static void PRINTF_LIKE(2, 3) say(struct transcript *t, const char *fmt, ...)
 {
 	va_list ap;
 	int n;
