@@ -143,8 +143,8 @@ TEST(an_end_inside_a_message_is_told)
 {
 	static const char *const cut[] = {"G", "GET / HTTP/1.1\r\n",
 	    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\na",
-	    "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
-	    "1\r\na\r\n"};
+	    ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n"
+	     "\r\n1\r\na\r\n")};
 
 	for (size_t i = 0; i < ARRAY_LEN(cut); i++) {
 		transcript_init(&seen, HTTP1_REQUESTS);
