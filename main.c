@@ -10,9 +10,12 @@
 #include "cli/cli.h"
 #include "loop/loop.h"
 #include "net/net.h"
+#include "node/node.h"
 #include "server/server.h"
+#include "tls/tls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,16 +25,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* --- the server --- */
-
+/* A role while it runs: one of server and node. */
 struct process {
 	struct loop *loop;
 	struct net_factory *factory;
 	struct server *server;
+	struct node *node;
 	struct admin *admin;
 	struct loop_signal term;
 	struct loop_signal interrupt;
 	const char *socket;
+	uint64_t drain_us;
+	bool stopping;
 	int code;
 };
 
@@ -59,71 +64,6 @@ notify(const char *state)
 	(void)close(fd); /* a datagram was sent or not by now */
 }
 
-static void
-on_closed(void *arg)
-{
-	struct process *p = arg;
-
-	loop_stop(p->loop);
-}
-
-static void
-stop(struct process *p, int code)
-{
-	if (p->server == NULL)
-		return;
-	notify("STOPPING=1");
-	p->code = code;
-	admin_close(&p->admin);
-	server_close(&p->server, on_closed, p);
-}
-
-static void
-on_signal(void *arg)
-{
-	log_info("stopping", "reason=signal");
-	stop(arg, CLI_EXIT_OK);
-}
-
-static void
-fail(struct process *p, const struct fault *why)
-{
-	stop(p, cli_fault(why));
-}
-
-static void
-on_api_open(void *arg, enum err e, const struct fault *why)
-{
-	struct process *p = arg;
-
-	if (e != OK) {
-		fail(p, why);
-		return;
-	}
-	log_info("serving", "socket=%s version=%s", p->socket, MESHD_VERSION);
-	notify("READY=1");
-}
-
-static void
-on_ready(void *arg, enum err e, const struct fault *why)
-{
-	struct process *p = arg;
-
-	if (e != OK) {
-		fail(p, why);
-		return;
-	}
-	p->admin = admin_open(&(struct admin_spec){
-	    .loop = p->loop,
-	    .factory = p->factory,
-	    .socket_path = p->socket,
-	    .server = p->server,
-	    .admin_uid = (uint32_t)geteuid(),
-	    .on_open = on_api_open,
-	    .arg = p,
-	});
-}
-
 /* The folder of the socket; /run is empty after every boot. */
 static enum err
 make_socket_folder(const char *socket_path, struct fault *why)
@@ -142,13 +82,85 @@ make_socket_folder(const char *socket_path, struct fault *why)
 	    strerror(errno));
 }
 
-static enum err
-open_all(
-    struct process *p, const struct cli_server *settings, struct fault *why)
-{
-	enum err e = make_socket_folder(settings->socket_path, why);
+/* --- down, in reverse --- */
 
-	p->socket = settings->socket_path;
+static void
+on_closed(void *arg)
+{
+	struct process *p = arg;
+
+	loop_stop(p->loop);
+}
+
+static void
+stop(struct process *p, int code)
+{
+	if (p->stopping)
+		return;
+	p->stopping = true;
+	p->code = code;
+	notify("STOPPING=1");
+	admin_close(&p->admin);
+	if (p->server != NULL)
+		server_close(&p->server, on_closed, p);
+	else
+		node_close(&p->node, p->drain_us, on_closed, p);
+}
+
+static void
+on_signal(void *arg)
+{
+	log_info("stopping", "reason=signal");
+	stop(arg, CLI_EXIT_OK);
+}
+
+static void
+on_left(void *arg)
+{
+	log_info("stopping", "reason=left");
+	stop(arg, CLI_EXIT_OK);
+}
+
+/* --- up --- */
+
+static void
+on_api_open(void *arg, enum err e, const struct fault *why)
+{
+	struct process *p = arg;
+
+	if (e != OK) {
+		stop(p, cli_fault(why));
+		return;
+	}
+	log_info("serving", "socket=%s version=%s", p->socket, MESHD_VERSION);
+	notify("READY=1");
+}
+
+/* `spec` has what only one role gives. */
+static void
+open_api(struct process *p, struct admin_spec spec)
+{
+	spec.loop = p->loop;
+	spec.factory = p->factory;
+	spec.socket_path = p->socket;
+	spec.server = p->server;
+	spec.node = p->node;
+	spec.admin_uid = (uint32_t)geteuid();
+	spec.on_open = on_api_open;
+	spec.on_left = on_left;
+	spec.arg = p;
+	p->admin = admin_open(&spec);
+}
+
+/* What both roles stand on. */
+static enum err
+open_floor(struct process *p, const char *socket_path, struct fault *why)
+{
+	enum err e = make_socket_folder(socket_path, why);
+
+	p->socket = socket_path;
+	if (e == OK && tls_init() != OK)
+		e = fault_set(why, ERR_INTERNAL, "TLS cannot start");
 	if (e == OK)
 		e = net_factory_inherit_env(p->factory, why);
 	if (e == OK)
@@ -156,38 +168,196 @@ open_all(
 	if (e == OK)
 		e = loop_signal_open(
 		    &p->interrupt, p->loop, SIGINT, on_signal, p);
+	return e;
+}
+
+static void
+process_init(struct process *p)
+{
+	*p = (struct process){.code = CLI_EXIT_OK};
+	p->loop = loop_new(NULL);
+	p->factory = net_factory_new();
+}
+
+/* Runs what was opened, or says why it was not. */
+static int
+process_run(struct process *p, enum err e, const struct fault *why)
+{
+	if (e == OK)
+		loop_run(p->loop);
+	else
+		p->code = cli_fault(why);
+	loop_signal_close(&p->term);
+	loop_signal_close(&p->interrupt);
+	net_factory_free(&p->factory);
+	loop_free(&p->loop);
+	return p->code;
+}
+
+/* --- the server --- */
+
+static void
+on_server_ready(void *arg, enum err e, const struct fault *why)
+{
+	struct process *p = arg;
+
 	if (e != OK)
-		return e;
-	p->server = server_open(&(struct server_spec){
-	    .loop = p->loop,
-	    .state_dir = settings->state_dir,
-	    .on_ready = on_ready,
-	    .arg = p,
-	});
-	return OK;
+		stop(p, cli_fault(why));
+	else
+		open_api(p, (struct admin_spec){0});
 }
 
 static int
 run_server(const struct cli_server *settings)
 {
-	struct process p = {.code = CLI_EXIT_OK};
+	struct process p;
 	struct fault why = {0};
+	enum err e;
 
-	p.loop = loop_new(NULL);
-	p.factory = net_factory_new();
-	if (open_all(&p, settings, &why) == OK)
-		loop_run(p.loop);
+	process_init(&p);
+	e = open_floor(&p, settings->socket_path, &why);
+	if (e == OK)
+		p.server = server_open(&(struct server_spec){
+		    .loop = p.loop,
+		    .factory = p.factory,
+		    .state_dir = settings->state_dir,
+		    .name = settings->name,
+		    .control = settings->control,
+		    .gossip = settings->gossip,
+		    .advertised = settings->advertised.items,
+		    .advertised_count = settings->advertised.count,
+		    .on_ready = on_server_ready,
+		    .arg = &p,
+		});
+	return process_run(&p, e, &why);
+}
+
+/* --- the agent --- */
+
+/* A refused token is no reason to end: another may be tried by `join`. */
+static void
+on_node_ready(void *arg, enum err e, const struct fault *why)
+{
+	struct process *p = arg;
+
+	if (e != OK)
+		log_error("not in the mesh", "reason=\"%s\"", why->text);
 	else
-		p.code = cli_fault(&why);
-	loop_signal_close(&p.term);
-	loop_signal_close(&p.interrupt);
-	net_factory_free(&p.factory);
-	loop_free(&p.loop);
-	return p.code;
+		log_info("in the mesh", "socket=%s", p->socket);
+	if (p->admin != NULL)
+		admin_joined(p->admin, e, why);
+}
+
+static void
+on_listener(void *arg, struct slice name, const struct addr *addr,
+    const struct fault *why)
+{
+	char text[ADDR_TEXT_MAX];
+
+	(void)arg; /* the log is enough */
+	if (why != NULL)
+		log_error("cannot listen", "listener=%.*s reason=\"%s\"",
+		    SLICE_ARG(name), why->text);
+	else
+		log_debug("listening", "listener=%.*s addr=%s", SLICE_ARG(name),
+		    addr_format(addr, text));
+}
+
+static enum err
+open_access_log(
+    const struct cli_agent *settings, int *out_fd, struct fault *why)
+{
+	*out_fd = -1;
+	if (settings->access_log == NULL)
+		return OK;
+	if (strcmp(settings->access_log, "-") == 0) {
+		*out_fd = STDOUT_FILENO;
+		return OK;
+	}
+	*out_fd = open(settings->access_log,
+	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	if (*out_fd >= 0)
+		return OK;
+	return fault_set(why, err_from_errno(errno),
+	    "cannot write the access log %s: %s", settings->access_log,
+	    strerror(errno));
+}
+
+static struct slice
+text(const char *s)
+{
+	return slice_str(s == NULL ? "" : s);
+}
+
+static enum err
+open_node(struct process *p, const struct cli_agent *settings, int log_fd,
+    struct fault *why)
+{
+	struct node_upstream upstreams[CLI_LIST_MAX];
+	struct node_spec spec = {
+	    .loop = p->loop,
+	    .factory = p->factory,
+	    .state_dir = settings->state_dir,
+	    .name = text(settings->name),
+	    .network = text(settings->network),
+	    .token = text(settings->token),
+	    .ns = text(settings->ns),
+	    .account = text(settings->account),
+	    .addrs = settings->addrs,
+	    .addr_count = settings->addr_count,
+	    .hbone = settings->hbone,
+	    .gossip = settings->gossip,
+	    .workers = settings->workers,
+	    .log = {log_fd,
+		settings->access_log_json ? TELEMETRY_JSON : TELEMETRY_TEXT,
+		settings->log_success},
+	    .upstreams = upstreams,
+	    .upstream_count = settings->upstream_count,
+	    .on_ready = on_node_ready,
+	    .on_listener = on_listener,
+	    .arg = p,
+	};
+
+	for (size_t i = 0; i < settings->upstream_count; i++) {
+		const struct cli_upstream *u = &settings->upstreams[i];
+
+		upstreams[i] = (struct node_upstream){.name = u->name,
+		    .host = u->host,
+		    .port = u->port,
+		    .listen = u->listen};
+	}
+	return node_open(&spec, &p->node, why);
+}
+
+static int
+run_agent(const struct cli_agent *settings)
+{
+	struct process p;
+	struct fault why = {0};
+	int log_fd = -1;
+	enum err e;
+	int code;
+
+	process_init(&p);
+	p.drain_us = settings->drain_us;
+	e = open_floor(&p, settings->socket_path, &why);
+	if (e == OK)
+		e = open_access_log(settings, &log_fd, &why);
+	if (e == OK)
+		e = open_node(&p, settings, log_fd, &why);
+	if (e == OK)
+		open_api(&p, (struct admin_spec){.metrics = settings->metrics,
+				 .health = settings->health,
+				 .loopback = settings->admin});
+	code = process_run(&p, e, &why);
+	if (log_fd > STDERR_FILENO)
+		(void)close(log_fd); /* its lines were written by now */
+	return code;
 }
 
 static const struct cli_roles roles = {
     .server = run_server,
+    .agent = run_agent,
 };
 
 int

@@ -200,7 +200,7 @@ open_session(struct uplink *c, struct stream *transport)
 	    .on_close = on_session_close,
 	};
 	static const struct http2_limits limits = {
-	    .streams = 0, /* the server opens none */
+	    .streams = 100, /* of ours at a time; the server opens none */
 	    .head_bytes = LIMIT_HEAD_BYTES,
 	    .frame_bytes = 16 << 10,
 	    .ping_every_us = PING_EVERY_US,

@@ -39,14 +39,14 @@ cache_fini(struct cache *c)
 	map_fini(&c->bad, NULL);
 }
 
-static struct slice
-key_text(const struct resource_key *k, char out[RESOURCE_KEY_MAX * 2])
+struct slice
+cache_key_text(const struct resource_key *k, char out[CACHE_KEY_MAX])
 {
-	int n = snprintf(out, (size_t)RESOURCE_KEY_MAX * 2,
-	    "%.*s/%.*s/%.*s/%.*s", SLICE_ARG(k->group), SLICE_ARG(k->kind),
-	    SLICE_ARG(k->ns), SLICE_ARG(k->name));
+	int n = snprintf(out, CACHE_KEY_MAX, "%.*s/%.*s/%.*s/%.*s",
+	    SLICE_ARG(k->group), SLICE_ARG(k->kind), SLICE_ARG(k->ns),
+	    SLICE_ARG(k->name));
 
-	CHECK(n > 0 && n < RESOURCE_KEY_MAX * 2);
+	CHECK(n > 0 && n < CACHE_KEY_MAX);
 	return slice_of(out, (size_t)n);
 }
 
@@ -86,8 +86,8 @@ take_row(struct cache *c, const struct store_row *row)
 {
 	struct resource_key key = {row->resource.group, row->resource.kind,
 	    row->resource.ns, row->resource.name};
-	char text[RESOURCE_KEY_MAX * 2];
-	struct slice k = key_text(&key, text);
+	char text[CACHE_KEY_MAX];
+	struct slice k = cache_key_text(&key, text);
 	struct resource *r = NULL;
 	struct fault why = {0};
 
@@ -126,9 +126,9 @@ cache_take(struct cache *c, const struct store_changes *changes)
 const struct resource *
 cache_find(const struct cache *c, const struct resource_key *key)
 {
-	char text[RESOURCE_KEY_MAX * 2];
+	char text[CACHE_KEY_MAX];
 
-	return map_get(&c->by_key, key_text(key, text));
+	return map_get(&c->by_key, cache_key_text(key, text));
 }
 
 static int

@@ -11,6 +11,8 @@
 #include "model/model.h"
 #include "store/store.h"
 
+enum { CACHE_KEY_MAX = 2 * RESOURCE_KEY_MAX };
+
 struct cache {
 	struct map by_key; /* text of the key → struct resource */
 	struct map bad;    /* text of the key → itself */
@@ -22,6 +24,10 @@ void cache_init(struct cache *c);
 void cache_fini(struct cache *c);
 
 void cache_take(struct cache *c, const struct store_changes *changes);
+
+/* "group/kind/namespace/name": the same in the cache and on the stream. */
+struct slice cache_key_text(
+    const struct resource_key *k, char out[CACHE_KEY_MAX]);
 
 /* NULL if absent. Borrowed until the next change. */
 const struct resource *cache_find(

@@ -1,14 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * inside — the server's own struct, for its files alone.
+ * inside — the server's own struct and how its parts call each other.
  */
 #ifndef MESHD_SERVER_INSIDE_H
 #define MESHD_SERVER_INSIDE_H
 
+#include "http/http.h"
+#include "xds/xds.h"
+
 #include "cache.h"
+#include "mesh.h"
+#include "own.h"
+#include "paths.h"
+#include "registry.h"
 #include "server.h"
 
-enum { SERVER_MAGIC = 0x73657276, SERVER_PATH_MAX = 4096 };
+enum { SERVER_MAGIC = 0x73657276 };
+
+/* What is open and will say when it is closed. */
+enum server_part {
+	PART_STORE = 1 << 0,
+	PART_CONTROL = 1 << 1,
+	PART_GOSSIP = 1 << 2
+};
 
 struct server {
 	uint32_t magic;
@@ -16,12 +30,153 @@ struct server {
 	struct store *store; /* NULL if it could not even begin */
 	struct store_watch *watch;
 	struct cache cache;
+	struct mesh mesh;
+	struct registry registry;
+	struct own own;
+	/* 15012: control.c */
+	struct net_listener *listener;
+	struct http_server *http;
+	struct tls_config *tls;
+	/* The stream: agents.c, feed.c */
+	struct xds_source *source;
+	struct map published; /* names of resources in the source → marks */
+	struct list agents;
+	struct loop_later flush;
+	/* members.c */
+	struct gossip *gossip;
+	bool gossip_ready;
+	struct timer save;
+	struct timer upkeep;
+	uint64_t upkeeps;
 	struct loop_later later;
 	struct fault start_fault;
+	struct fault row_fault; /* of a row that the start cannot do without */
 	uint64_t began_us;
-	bool told; /* on_ready was called */
+	bool started; /* the parts after the store were begun */
+	bool told;    /* on_ready was called */
+	bool closing;
+	uint32_t parts; /* enum server_part */
 	void (*on_closed)(void *arg);
 	void *closed_arg;
 };
+
+static inline struct server *
+server_of(void *arg)
+{
+	struct server *s;
+
+	OBJ(s, arg, SERVER_MAGIC);
+	return s;
+}
+
+static inline int64_t
+server_now_ms(const struct server *s)
+{
+	return clock_wall_ms(s->spec.clock);
+}
+
+/* --- server.c --- */
+
+/* The start failed: says so, once. */
+void server_fail(struct server *s, enum err e, const struct fault *why);
+/* The start went well: says so, once. */
+void server_is_up(struct server *s);
+/* A part has closed; the last one ends the server. */
+void server_part_gone(struct server *s, enum server_part part);
+
+/* --- control.c: the listener of agents --- */
+
+/* Goes on with members_open() when it listens. */
+void control_open(struct server *s);
+void control_close(struct server *s);
+uint16_t control_port(const struct server *s);
+
+/*
+ * Who is at the other end: a node that joined with this key and was not
+ * revoked. NULL, and a verdict with words: tell it.
+ */
+const struct registry_node *control_peer(const struct server *s,
+    const struct stream *stream, struct ca_decision *out);
+
+/* Answers. Bodies are trees in the exchange's arena; NULL is a 500. */
+void control_answer(struct http_exchange *x, const struct value *v);
+void control_refuse(struct http_exchange *x, unsigned status, const char *code,
+    struct slice message, const char *hint);
+void control_refuse_verdict(
+    struct http_exchange *x, const struct ca_decision *d);
+/* When the store could not: 503, 507 for a full disk. */
+void control_refuse_store(
+    struct http_exchange *x, enum err e, const struct fault *why);
+
+/* --- join.c, certify.c: handlers --- */
+
+void join_handle(struct server *s, struct http_exchange *x);
+void reenrol_handle(struct server *s, struct http_exchange *x);
+void certify_handle(struct server *s, struct http_exchange *x);
+
+/* --- issue.c: what comes of a yes --- */
+
+/* A certificate and what the store must know of it. */
+struct issued {
+	struct tls_chain *chain;
+	struct tls_cert_info info;
+	char serial[2 * TLS_SERIAL_LEN + 1];
+};
+
+void issued_fini(struct issued *i);
+MUST_USE enum err issue_leaf(const struct server *s, enum ca_leaf kind,
+    struct slice ns, struct slice account, const struct tls_csr *csr,
+    struct issued *out, struct fault *why);
+/* Text is borrowed from both. */
+void issue_cert_op(
+    const struct issued *i, struct slice node, struct store_op *out);
+/* The node has a new certificate: its serials and their end. */
+void issue_note(struct registry_node *n, const struct issued *i);
+MUST_USE enum err issue_voucher(const struct server *s,
+    const struct registry_node *n, uint8_t out[GOSSIP_VOUCHER_MAX],
+    size_t *out_len, struct fault *why);
+
+/* "certificate_pem" into an answer. */
+void issue_put_pem(
+    struct arena *a, struct value **map, const struct tls_chain *chain);
+
+/* --- feed.c: what streams carry --- */
+
+#define SERVER_TYPE_RESOURCE "type.googleapis.com/meshd.v1.Resource"
+#define SERVER_TYPE_BUNDLE "type.googleapis.com/meshd.v1.Bundle"
+#define SERVER_TYPE_GOSSIP_KEYS "type.googleapis.com/meshd.v1.GossipKeys"
+#define SERVER_TYPE_REVOCATION "type.googleapis.com/meshd.v1.Revocation"
+
+void feed_open(struct server *s);
+void feed_close(struct server *s);
+/* Bundle and keys, once they are known. */
+MUST_USE enum err feed_mesh(struct server *s);
+/* At the turn's end: sends what is due and notes who has everything. */
+void feed_flush(struct server *s);
+/* After the cache took them. */
+void feed_take(struct server *s, const struct store_changes *changes);
+/* Trees in the arena, NULL when it is full. */
+struct value *feed_bundle(const struct server *s, struct arena *a);
+struct value *feed_gossip_keys(const struct server *s, struct arena *a);
+
+/* --- agents.c: who listens --- */
+
+void agents_accept(
+    struct server *s, struct http2_stream *stream, struct http_head *h);
+void agents_close(struct server *s);
+/* Ends streams of nodes that were revoked. */
+void agents_check(struct server *s);
+/* After a flush: who has everything already. */
+void agents_note(struct server *s);
+bool agents_has(const struct server *s, struct slice node);
+size_t agents_count(const struct server *s);
+
+/* --- members.c: gossip --- */
+
+/* Goes on with server_is_up() when its sockets are open. */
+void members_open(struct server *s);
+void members_close(struct server *s);
+/* The voucher was renewed. */
+void members_renew(struct server *s);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * server — opening and closing, and what may be asked at once.
  *
- *	store ── changes ──► cache ──► get, explain
+ *	store ── changes ──► cache ──► get, explain, the stream (life.c)
  *	  ▲
  *	  `── one mutation ── apply, delete (apply.c)
  */
@@ -14,72 +14,9 @@
 #include "store/store.h"
 
 #include "inside.h"
+#include "life.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-
-static struct server *
-server_of(void *arg)
-{
-	struct server *s;
-
-	OBJ(s, arg, SERVER_MAGIC);
-	return s;
-}
-
-/* --- the state directory ----------------------------------------------------
- */
-
-static enum err
-path_of(const char *dir, const char *file, char out[SERVER_PATH_MAX],
-    struct fault *why)
-{
-	int n = snprintf(out, SERVER_PATH_MAX, "%s/%s", dir, file);
-
-	if (n < 0 || n >= SERVER_PATH_MAX)
-		return fault_set(why, ERR_LIMIT,
-		    "the path of the state directory is too long: %s", dir);
-	return OK;
-}
-
-static enum err
-make_dir(const char *dir, struct fault *why)
-{
-	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
-		return OK;
-	return fault_set(why, err_from_errno(errno),
-	    "cannot make the state directory %s: %s", dir, strerror(errno));
-}
-
-static enum err
-make_key(const char *path, struct fault *why)
-{
-	AUTO(secret_fini) struct secret key;
-
-	secret_init(&key, CRYPTO_KEY_LEN);
-	crypto_random(key.bytes, key.len);
-	return file_replace(path, slice_of(key.bytes, key.len), 0600, why);
-}
-
-enum err
-server_init(const char *state_dir, struct fault *why)
-{
-	char path[SERVER_PATH_MAX];
-	struct stat st;
-	enum err e = make_dir(state_dir, why);
-
-	if (e == OK)
-		e = path_of(state_dir, "seal.key", path, why);
-	if (e != OK)
-		return e;
-	if (stat(path, &st) == 0)
-		return fault_set(why, ERR_EXISTS,
-		    "%s holds a mesh already; `meshd server run` starts it",
-		    state_dir);
-	return make_key(path, why);
-}
 
 static enum err
 read_key(const char *dir, uint8_t key[CRYPTO_KEY_LEN], struct fault *why)
@@ -87,7 +24,7 @@ read_key(const char *dir, uint8_t key[CRYPTO_KEY_LEN], struct fault *why)
 	AUTO(buf_fini) struct buf text = BUF(CRYPTO_KEY_LEN + 1);
 	char path[SERVER_PATH_MAX];
 	struct slice bytes;
-	enum err e = path_of(dir, "seal.key", path, why);
+	enum err e = path_of(dir, PATH_SEAL, path, why);
 
 	if (e == OK)
 		e = file_read_private(path, &text, why);
@@ -109,24 +46,9 @@ read_key(const char *dir, uint8_t key[CRYPTO_KEY_LEN], struct fault *why)
 /* --- opening --- */
 
 static void
-tell_ready(struct server *s, enum err e, const struct fault *why)
-{
-	if (s->told)
-		return;
-	s->told = true;
-	if (s->spec.on_ready != NULL)
-		s->spec.on_ready(s->spec.arg, e, why);
-}
-
-/* Ready means that everything stored before is at hand. */
-static void
 on_changes(const struct store_changes *c, void *arg)
 {
-	struct server *s = server_of(arg);
-
-	cache_take(&s->cache, c);
-	if (s->cache.current)
-		tell_ready(s, OK, NULL);
+	life_take(server_of(arg), c);
 }
 
 static void
@@ -134,8 +56,10 @@ on_store_open(enum err e, const struct fault *why, void *arg)
 {
 	struct server *s = server_of(arg);
 
+	if (s->closing)
+		return;
 	if (e != OK) {
-		tell_ready(s, e, why);
+		server_fail(s, e, why);
 		return;
 	}
 	s->watch = store_watch(s->store, 0, on_changes, s);
@@ -146,7 +70,7 @@ on_failed_start(void *arg)
 {
 	struct server *s = server_of(arg);
 
-	tell_ready(s, s->start_fault.code, &s->start_fault);
+	server_fail(s, s->start_fault.code, &s->start_fault);
 }
 
 static void
@@ -158,11 +82,12 @@ open_store(struct server *s)
 	    .path = path, .key = key, .loop = s->spec.loop};
 
 	if (read_key(s->spec.state_dir, key, &s->start_fault) != OK ||
-	    path_of(s->spec.state_dir, "mesh.db", path, &s->start_fault) !=
+	    path_of(s->spec.state_dir, PATH_STORE, path, &s->start_fault) !=
 		OK) {
 		loop_later(s->spec.loop, &s->later);
 		return;
 	}
+	s->parts |= PART_STORE;
 	s->store = store_open(&config, on_store_open, s);
 	secret_wipe(key, sizeof(key));
 }
@@ -178,6 +103,11 @@ server_open(const struct server_spec *spec)
 		s->spec.clock = &clock_system;
 	s->began_us = loop_now_us(spec->loop);
 	cache_init(&s->cache);
+	mesh_init(&s->mesh);
+	own_init(&s->own);
+	registry_init(&s->registry);
+	list_init(&s->agents);
+	feed_open(s);
 	loop_later_init(&s->later, on_failed_start, s);
 	open_store(s);
 	return s;
@@ -185,42 +115,15 @@ server_open(const struct server_spec *spec)
 
 /* --- closing --- */
 
-static void
-on_store_closed(void *arg)
-{
-	struct server *s = server_of(arg);
-	void (*done)(void *) = s->on_closed;
-	void *done_arg = s->closed_arg;
-
-	cache_fini(&s->cache);
-	s->magic = 0;
-	mem_free(&s);
-	if (done != NULL)
-		done(done_arg);
-}
-
-static void
-on_nothing_to_close(void *arg)
-{
-	on_store_closed(arg);
-}
-
 void
 server_close(struct server **sp, void (*on_closed)(void *arg), void *arg)
 {
 	struct server *s = *sp;
 
 	*sp = NULL;
-	loop_later_cancel(&s->later);
-	store_unwatch(&s->watch);
 	s->on_closed = on_closed;
 	s->closed_arg = arg;
-	if (s->store != NULL) {
-		store_close(&s->store, on_store_closed, s);
-		return;
-	}
-	loop_later_init(&s->later, on_nothing_to_close, s);
-	loop_later(s->spec.loop, &s->later);
+	life_end(s);
 }
 
 /* --- asking --- */
@@ -311,5 +214,14 @@ server_status(const struct server *s, struct server_status *out)
 	    .resources = s->cache.by_key.count,
 	    .quarantined = s->cache.bad.count,
 	    .uptime_us = loop_now_us(s->spec.loop) - s->began_us,
+	    .name = slice_str(s->own.name),
+	    .trust_domain = slice_str(s->mesh.trust_domain),
+	    .nodes = s->registry.nodes.count,
+	    .agents = agents_count(s),
 	};
+
+	if (s->listener != NULL && s->told)
+		out->control = net_listener_addr(s->listener);
+	if (s->gossip_ready)
+		out->gossip_port = gossip_port(s->gossip);
 }

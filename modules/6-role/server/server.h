@@ -10,20 +10,36 @@
 #define MESHD_SERVER_H
 
 #include "base/base.h"
+#include "ca/ca.h"
+#include "gossip/gossip.h"
 #include "loop/loop.h"
 #include "model/model.h"
+#include "net/net.h"
 
 enum {
 	SERVER_APPLY_MAX = 5000, /* documents of one apply */
-	SERVER_ACTOR_MAX = 128
+	SERVER_ACTOR_MAX = 128,
+	SERVER_CONTROL_PORT = 15012,
+	SERVER_ADVERTISED_MAX = 8,
+	SERVER_NOTE_MAX = 128 /* bytes of a token's note */
 };
+
+#define SERVER_TRUST_DOMAIN "mesh.internal"
 
 struct server;
 
+/* Texts outlive the server. */
 struct server_spec {
 	struct loop *loop;
-	const char *state_dir;     /* made with mode 0700 if it is not there */
+	struct net_factory *factory; /* kept: where its sockets come from */
+	const char *state_dir;
 	const struct clock *clock; /* NULL is the machine's */
+	const char *name;          /* a label; NULL: from the host's name */
+	struct addr control;       /* ADDR_NONE: [::]:15012 */
+	struct addr gossip;        /* ADDR_NONE: [::]:15946 */
+	/* IPs or names that agents reach it at; none: the machine's IPs. */
+	const char *const *advertised;
+	size_t advertised_count;
 	/* Once: OK, and it serves; else it only can be closed. */
 	void (*on_ready)(void *arg, enum err e, const struct fault *why);
 	void *arg;
@@ -35,11 +51,24 @@ struct server *server_open(const struct server_spec *spec);
 /* What was asked is answered first; then on_closed(arg). */
 void server_close(struct server **sp, void (*on_closed)(void *arg), void *arg);
 
+struct server_init_spec {
+	const char *state_dir;    /* made with mode 0700 if it is not there */
+	const char *trust_domain; /* NULL: SERVER_TRUST_DOMAIN */
+	/* PEM files of a CA to use: the chain up to its root, and the key of
+	 * the first. Both NULL: a new root. */
+	const char *ca_cert;
+	const char *ca_key;
+	const struct clock *clock; /* NULL is the machine's */
+};
+
 /*
  * Makes the state directory of a new mesh: the key under which secrets are
- * sealed, and the store. ERR_EXISTS if there is one already.
+ * sealed, and the store with root, voucher key, gossip key and mesh id. Blocks;
+ * before any loop runs, after tls_init(). ERR_EXISTS if there is one already;
+ * any other failure leaves nothing of it behind.
  */
-MUST_USE enum err server_init(const char *state_dir, struct fault *why);
+MUST_USE enum err server_init(
+    const struct server_init_spec *spec, struct fault *why);
 
 /* --- configuration --- */
 
@@ -123,8 +152,135 @@ struct server_status {
 	size_t resources;
 	uint64_t uptime_us;
 	size_t quarantined; /* stored, but no longer understood */
+	struct slice name;
+	struct slice trust_domain; /* empty before it is ready */
+	struct addr control;       /* that it listens on */
+	uint16_t gossip_port;
+	size_t nodes;  /* that have joined */
+	size_t agents; /* that are connected */
 };
 
 void server_status(const struct server *s, struct server_status *out);
+
+/* --- tokens, nodes, certificates; from on_ready on ------------------------ */
+
+typedef void (*server_done_cb)(void *arg, enum err e, const struct fault *why);
+
+/* `text` is the token "mj1.…": shown once, wiped after the call. */
+typedef void (*server_token_cb)(void *arg, enum err e, const struct fault *why,
+    struct slice id, struct slice text);
+
+/*
+ * A token for these bounds (ca_bounds_default()). ERR_INVALID in words. The
+ * server keeps what it needs to check a proof, not the token.
+ */
+void server_token_create(struct server *s, const struct ca_bounds *bounds,
+    struct slice note, const struct server_actor *actor, server_token_cb cb,
+    void *arg);
+
+/* ERR_NOT_FOUND. What joined by it stays. */
+void server_token_revoke(struct server *s, struct slice id,
+    const struct server_actor *actor, server_done_cb cb, void *arg);
+
+/* Rows of the iterations are borrowed for the call. */
+struct server_token {
+	struct slice id;
+	struct slice note;
+	const struct ca_bounds *bounds;
+	int64_t created_ms;
+	int64_t expires_ms;
+	size_t uses;
+	bool expired;
+	bool revoked;
+};
+
+void server_each_token(const struct server *s,
+    void (*each)(void *arg, const struct server_token *t), void *arg);
+
+/* A machine that has joined. */
+struct server_node {
+	struct slice name;
+	struct slice id; /* gossip's, in hex */
+	struct slice network;
+	struct slice token_id; /* that let it in */
+	const struct ca_grant *grant;
+	int64_t joined_ms;
+	int64_t not_after_ms; /* of its last certificate */
+	bool revoked;
+	bool connected; /* its control stream is here */
+};
+
+void server_each_node(const struct server *s,
+    void (*each)(void *arg, const struct server_node *n), void *arg);
+
+/*
+ * Its certificates and streams are refused from now on; its name is free for
+ * another key. ERR_NOT_FOUND.
+ */
+void server_node_revoke(struct server *s, struct slice name,
+    struct slice reason, const struct server_actor *actor, server_done_cb cb,
+    void *arg);
+
+/* What signs, for `ca show`. */
+struct server_ca {
+	struct slice trust_domain;
+	struct tls_chain *root; /* borrowed */
+	struct tls_pin root_pin;
+	int64_t root_not_after_ms;
+	int64_t signer_not_after_ms; /* this server's intermediate */
+	int64_t server_not_after_ms; /* its own certificate */
+	uint8_t voucher_key[CRYPTO_ED25519_PUBLIC_LEN];
+	uint8_t mesh_id[GOSSIP_MESH_LEN];
+};
+
+void server_ca(const struct server *s, struct server_ca *out);
+
+/* --- agents on the control stream ----------------------------------------- */
+
+struct server_agent {
+	struct slice node;
+	struct addr addr;
+	uint64_t connected_us; /* ago */
+	uint64_t revision;     /* all of it is in force there, or refused */
+	size_t refused;
+};
+
+void server_each_agent(const struct server *s,
+    void (*each)(void *arg, const struct server_agent *a), void *arg);
+
+/* A resource that one agent cannot use, and why. */
+struct server_refusal {
+	struct slice node;
+	struct slice resource; /* "networking.istio.io/VirtualService/…" */
+	struct slice version;
+	struct slice reason;
+};
+
+/* `node` empty: of all agents. */
+void server_each_refusal(const struct server *s, struct slice node,
+    void (*each)(void *arg, const struct server_refusal *r), void *arg);
+
+/* --- what gossip knows ---------------------------------------------------- */
+
+struct server_member {
+	const struct gossip_member *member;
+	uint32_t roles; /* enum gossip_role; 0 while its record is not here */
+	struct slice locality;
+	size_t services;
+};
+
+void server_each_member(const struct server *s,
+    void (*each)(void *arg, const struct server_member *m), void *arg);
+
+/* One service of one node, as that node says. */
+struct server_endpoint {
+	const struct gossip_service *service;
+	const struct gossip_member *member;
+	struct addr addr; /* the node's first, with the service's port */
+	enum gossip_health health; /* its own, or the node's if that is worse */
+};
+
+void server_each_endpoint(const struct server *s,
+    void (*each)(void *arg, const struct server_endpoint *e), void *arg);
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { ADMIN_MAGIC = 0x61646d6e, ANSWER_BYTES = 256 << 20 };
+enum { ANSWER_BYTES = 256 << 20 };
 
 /* --- answers ----------------------------------------------------------------
  */
@@ -93,6 +93,61 @@ admin_body(struct http_exchange *x)
 	return NULL;
 }
 
+bool
+admin_may_write(struct http_exchange *x)
+{
+	const struct server_actor *actor = admin_actor(x);
+	struct fault why = {0};
+
+	if (actor->may_write)
+		return true;
+	admin_refuse(x,
+	    fault_set(&why, ERR_DENIED,
+		"%s may only read; root and the user that meshd runs as may "
+		"write",
+		actor->name),
+	    &why);
+	return false;
+}
+
+struct slice
+admin_param(struct http_exchange *x, struct slice name)
+{
+	struct slice v;
+
+	return http_exchange_param(x, name, &v) ? v : SLICE_NONE;
+}
+
+void
+admin_answer_items(struct http_exchange *x, struct value *list)
+{
+	struct value *m = json_map(http_exchange_arena(x));
+
+	json_put(&m, S("items"), list);
+	admin_answer(x, m);
+}
+
+void
+admin_explain_request(const struct value *body,
+    struct label headers[ADMIN_HEADERS_MAX], struct explain_request *out)
+{
+	const struct value *port = value_get(body, S("port"));
+
+	*out = (struct explain_request){.headers = headers};
+	out->upstream = value_get_string(body, S("upstream"), SLICE_NONE);
+	out->host = value_get_string(body, S("host"), SLICE_NONE);
+	out->method = value_get_string(body, S("method"), SLICE_NONE);
+	out->authority = value_get_string(body, S("authority"), SLICE_NONE);
+	out->path = value_get_string(body, S("path"), SLICE_NONE);
+	if (port != NULL && port->type == VALUE_INT && port->integer > 0 &&
+	    port->integer <= UINT16_MAX)
+		out->port = (uint16_t)port->integer;
+	VALUE_EACH(value_get(body, S("headers")), it)
+	if (it->type == VALUE_STRING && out->header_count < ADMIN_HEADERS_MAX)
+		headers[out->header_count++] =
+		    (struct label){it->key, it->string};
+}
+
 const struct server_actor *
 admin_actor(struct http_exchange *x)
 {
@@ -116,26 +171,50 @@ refuse_path(struct http_exchange *x, bool path_known)
 	admin_refuse(x, ERR_NOT_FOUND, &why);
 }
 
+/* True if it found one; notes whether the path has another method. */
+static bool
+dispatch(struct admin *a, struct http_exchange *x,
+    const struct admin_route *routes, size_t count, bool *path_known)
+{
+	struct slice method = http_exchange_head(x)->method;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!slice_eq(http_exchange_path(x), slice_str(routes[i].path)))
+			continue;
+		*path_known = true;
+		if (!slice_eq(method, slice_str(routes[i].method)))
+			continue;
+		routes[i].handle(a, x);
+		return true;
+	}
+	return false;
+}
+
+void
+admin_dispatch(struct admin *a, struct http_exchange *x)
+{
+	bool path_known = false;
+	bool done;
+
+	if (a->spec.server != NULL)
+		done = dispatch(a, x, admin_config_routes,
+			   admin_config_route_count, &path_known) ||
+		       dispatch(a, x, admin_mesh_routes, admin_mesh_route_count,
+			   &path_known);
+	else
+		done = dispatch(a, x, admin_agent_routes,
+		    admin_agent_route_count, &path_known);
+	if (!done)
+		refuse_path(x, path_known);
+}
+
 static void
 on_request(void *arg, struct http_exchange *x)
 {
 	struct admin *a;
-	bool path_known = false;
 
 	OBJ(a, arg, ADMIN_MAGIC);
-	for (size_t i = 0; i < admin_config_route_count; i++) {
-		const struct admin_route *r = &admin_config_routes[i];
-
-		if (!slice_eq(http_exchange_path(x), slice_str(r->path)))
-			continue;
-		path_known = true;
-		if (!slice_eq(
-			http_exchange_head(x)->method, slice_str(r->method)))
-			continue;
-		r->handle(a, x);
-		return;
-	}
-	refuse_path(x, path_known);
+	admin_dispatch(a, x);
 }
 
 /* --- connections --- */
@@ -265,6 +344,7 @@ admin_open(const struct admin_spec *spec)
 	socket.mode = 0666;
 	a->listener = net_listener_open(
 	    spec->factory, spec->loop, &socket, &listener_events, a);
+	a->ports = ports_open(a);
 	return a;
 }
 
@@ -277,6 +357,7 @@ admin_close(struct admin **ap)
 	if (a == NULL)
 		return;
 	a->told = true;
+	ports_close(&a->ports);
 	http_server_free(&a->http);
 	(void)unlink(a->path); /* another server's start would replace it */
 	a->closing = true;

@@ -11,6 +11,7 @@
 #include "base/base.h"
 #include "loop/loop.h"
 #include "net/net.h"
+#include "node/node.h"
 #include "server/server.h"
 
 enum { ADMIN_LOG_DEFAULT = 20, ADMIN_LOG_MAX = 1000 };
@@ -21,14 +22,24 @@ struct admin_spec {
 	struct loop *loop;
 	struct net_factory *factory;
 	const char *socket_path; /* copied; made with mode 0666 */
-	struct server *server;   /* borrowed */
-	uint32_t admin_uid;      /* this user may write, besides root */
+	struct server *server;   /* borrowed; or */
+	struct node *node;       /* borrowed: the API of an agent */
+	/* Over TCP, for reading only; family 0 is none. Not open is logged. */
+	struct addr metrics;  /* /metrics, /stats/prometheus */
+	struct addr health;   /* /healthz/ready */
+	struct addr loopback; /* all of the API that reads */
+	uint32_t admin_uid;   /* this user may write, besides root */
 	/* Once: it serves, or why it does not, in words. */
 	void (*on_open)(void *arg, enum err e, const struct fault *why);
+	/* The agent has left its mesh: all that is left is to close it. */
+	void (*on_left)(void *arg);
 	void *arg;
 };
 
 struct admin *admin_open(const struct admin_spec *spec);
+
+/* The outcome of a join, as node's on_ready tells it. */
+void admin_joined(struct admin *a, enum err e, const struct fault *why);
 
 /* Ends what is being answered; removes the socket. NULLs *ap. */
 void admin_close(struct admin **ap);

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { KEYS_MAX = SERVER_APPLY_MAX, HEADERS_MAX = 100 };
+enum { KEYS_MAX = SERVER_APPLY_MAX };
 
 /* --- apply and delete --- */
 
@@ -75,14 +75,6 @@ on_applied(void *arg, const struct server_apply_result *r)
 	admin_answer_status(x, r->err == OK ? 200 : admin_status_of(r->err), m);
 }
 
-static struct slice
-param(struct http_exchange *x, struct slice name)
-{
-	struct slice v;
-
-	return http_exchange_param(x, name, &v) ? v : SLICE_NONE;
-}
-
 static void
 apply(struct admin *a, struct http_exchange *x)
 {
@@ -90,8 +82,8 @@ apply(struct admin *a, struct http_exchange *x)
 	const struct value *docs;
 	AUTO(mem_free) const struct value **items = NULL;
 	struct server_apply_spec spec = {.actor = admin_actor(x),
-	    .ns = param(x, S("namespace")),
-	    .dry_run = slice_eq(param(x, S("dryRun")), S("true"))};
+	    .ns = admin_param(x, S("namespace")),
+	    .dry_run = slice_eq(admin_param(x, S("dryRun")), S("true"))};
 
 	if (body == NULL)
 		return;
@@ -162,9 +154,8 @@ get(struct admin *a, struct http_exchange *x)
 {
 	struct arena *arena = http_exchange_arena(x);
 	struct listing l = {.arena = arena, .items = json_list(arena)};
-	struct server_filter f = {
-	    param(x, S("kind")), param(x, S("namespace")), param(x, S("name"))};
-	struct value *m = json_map(arena);
+	struct server_filter f = {admin_param(x, S("kind")),
+	    admin_param(x, S("namespace")), admin_param(x, S("name"))};
 	struct fault why = {0};
 	enum err e =
 	    server_each_resource(a->spec.server, &f, list_resource, &l, &why);
@@ -173,8 +164,7 @@ get(struct admin *a, struct http_exchange *x)
 		admin_refuse(x, e, &why);
 		return;
 	}
-	json_put(&m, S("items"), l.items);
-	admin_answer(x, m);
+	admin_answer_items(x, l.items);
 }
 
 /* --- log and status --- */
@@ -185,7 +175,6 @@ on_log(void *arg, enum err e, const struct server_log_row *rows, size_t count)
 	struct http_exchange *x = arg;
 	struct arena *a = http_exchange_arena(x);
 	struct value *list = json_list(a);
-	struct value *m = json_map(a);
 
 	if (e != OK) {
 		admin_refuse(x, e, NULL);
@@ -202,14 +191,13 @@ on_log(void *arg, enum err e, const struct server_log_row *rows, size_t count)
 		json_text(a, &row, S("what"), rows[i].what);
 		json_push(&list, row);
 	}
-	json_put(&m, S("items"), list);
-	admin_answer(x, m);
+	admin_answer_items(x, list);
 }
 
 static void
 log_get(struct admin *a, struct http_exchange *x)
 {
-	struct slice text = param(x, S("limit"));
+	struct slice text = admin_param(x, S("limit"));
 	uint64_t limit = ADMIN_LOG_DEFAULT;
 	struct fault why = {0};
 
@@ -243,25 +231,13 @@ status(struct admin *a, struct http_exchange *x)
 
 /* --- explain --- */
 
-static size_t
-read_headers(const struct value *v, struct label out[HEADERS_MAX])
-{
-	size_t n = 0;
-
-	VALUE_EACH(v, it)
-	if (it->type == VALUE_STRING && n < HEADERS_MAX)
-		out[n++] = (struct label){it->key, it->string};
-	return n;
-}
-
 static void
 explain(struct admin *a, struct http_exchange *x)
 {
 	const struct value *body = admin_body(x);
 	AUTO(view_unref) struct view *view = NULL;
-	struct label headers[HEADERS_MAX];
-	struct explain_request q = {.headers = headers};
-	const struct value *port;
+	struct label headers[ADMIN_HEADERS_MAX];
+	struct explain_request q;
 	struct fault why = {0};
 	enum err e;
 
@@ -273,14 +249,7 @@ explain(struct admin *a, struct http_exchange *x)
 		admin_refuse(x, e, &why);
 		return;
 	}
-	q.host = value_get_string(body, S("host"), SLICE_NONE);
-	q.method = value_get_string(body, S("method"), SLICE_NONE);
-	q.authority = value_get_string(body, S("authority"), SLICE_NONE);
-	q.path = value_get_string(body, S("path"), SLICE_NONE);
-	port = value_get(body, S("port"));
-	if (port != NULL && port->type == VALUE_INT)
-		q.port = (uint16_t)port->integer;
-	q.header_count = read_headers(value_get(body, S("headers")), headers);
+	admin_explain_request(body, headers, &q);
 	admin_answer(x, model_explain(view, &q, http_exchange_arena(x)));
 }
 

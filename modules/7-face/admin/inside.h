@@ -11,14 +11,21 @@
 
 #include "admin.h"
 
+enum { ADMIN_MAGIC = 0x61646d6e };
+
+struct ports; /* what is open over TCP */
+
 struct admin {
 	uint32_t magic;
 	struct admin_spec spec;
 	struct net_listener *listener; /* NULL once closed */
 	struct http_server *http;
 	char path[108]; /* sun_path's length */
-	bool told;      /* on_open was called */
-	bool closing;   /* freed with the listener's end */
+	struct ports *ports;
+	struct http_exchange *joining; /* waits for admin_joined() */
+	struct http_exchange *leaving;
+	bool told;    /* on_open was called */
+	bool closing; /* freed with the listener's end */
 };
 
 /* One connection's peer. */
@@ -26,6 +33,13 @@ struct admin_peer {
 	struct admin *admin;
 	struct server_actor actor;
 };
+
+/* The ports of the spec; ports_close() NULLs *pp. */
+struct ports *ports_open(struct admin *a);
+void ports_close(struct ports **pp);
+
+/* Finds who answers, and lets it. */
+void admin_dispatch(struct admin *a, struct http_exchange *x);
 
 /* A handler answers the exchange, now or later. */
 typedef void (*admin_handler)(struct admin *a, struct http_exchange *x);
@@ -36,8 +50,13 @@ struct admin_route {
 	admin_handler handle;
 };
 
+/* Of a server: configuration, and the mesh. Of an agent. */
 extern const struct admin_route admin_config_routes[];
 extern const size_t admin_config_route_count;
+extern const struct admin_route admin_mesh_routes[];
+extern const size_t admin_mesh_route_count;
+extern const struct admin_route admin_agent_routes[];
+extern const size_t admin_agent_route_count;
 
 const struct server_actor *admin_actor(struct http_exchange *x);
 
@@ -51,6 +70,20 @@ void admin_refuse(struct http_exchange *x, enum err e, const struct fault *why);
 void admin_answer_status(
     struct http_exchange *x, unsigned status, const struct value *v);
 unsigned admin_status_of(enum err e);
+
+/* True if the caller may write; else refuses by itself. */
+bool admin_may_write(struct http_exchange *x);
+
+/* A query parameter, or SLICE_NONE. */
+struct slice admin_param(struct http_exchange *x, struct slice name);
+
+/* The request of an explain's body; `headers` is its room. */
+enum { ADMIN_HEADERS_MAX = 100 };
+void admin_explain_request(const struct value *body,
+    struct label headers[ADMIN_HEADERS_MAX], struct explain_request *out);
+
+/* {"items": list} */
+void admin_answer_items(struct http_exchange *x, struct value *list);
 
 /* The body as a tree; answers by itself and returns NULL if it is none. */
 const struct value *admin_body(struct http_exchange *x);

@@ -11,8 +11,10 @@
 #include "api.h"
 #include "cli.h"
 #include "command.h"
+#include "output.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 enum { ANSWER_BYTES = 1 << 30, BODY_BYTES = LIMIT_API_BODY };
 
@@ -37,8 +39,8 @@ nobody_answers(const struct question *q, const struct http_result *r)
 		return fault_set(q->why, ERR_PERMISSION,
 		    "no permission to use %s", q->socket_path);
 	return fault_set(q->why, ERR_UNREACHABLE,
-	    "nobody answers on %s (%s); is `meshd server run` running, and "
-	    "is --socket right?",
+	    "nobody answers on %s (%s); is meshd running, and is --socket "
+	    "right?",
 	    q->socket_path, err_text(r->err));
 }
 
@@ -204,4 +206,58 @@ api_path_add(struct buf *path, const char *name, const char *value)
 			e = buf_printf(path, "%%%02X", (uint8_t)*value);
 	}
 	return e;
+}
+
+/* --- whole commands --- */
+
+const char *
+api_socket(const struct options *o, enum api_role role)
+{
+	const char *given = options_text(o, "socket");
+
+	if (given != NULL)
+		return given;
+	if (role == API_AGENT)
+		return API_AGENT_SOCKET;
+	if (role == API_EITHER && access(API_SERVER_SOCKET, F_OK) != 0 &&
+	    access(API_AGENT_SOCKET, F_OK) == 0)
+		return API_AGENT_SOCKET;
+	return API_SERVER_SOCKET;
+}
+
+int
+api_show(const struct options *o, enum api_role role, const char *path,
+    void (*print)(const struct value *body))
+{
+	AUTO(api_answer_fini) struct api_answer a = {0};
+	struct fault why = {0};
+	enum output how;
+
+	if (output_parse(options_text(o, "output"), &how, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "%s", why.text);
+	if (api_call(api_socket(o, role), "GET", path, NULL, &a, &why) != OK)
+		return cli_fault(&why);
+	if (a.status != 200)
+		return api_refused(&a);
+	if (how == OUTPUT_TABLE)
+		print(a.body);
+	else if (output_value(how, a.body, &why) != OK)
+		return cli_fault(&why);
+	return CLI_EXIT_OK;
+}
+
+int
+api_do(const struct options *o, enum api_role role, const char *path,
+    const struct value *body, const char *done)
+{
+	AUTO(api_answer_fini) struct api_answer a = {0};
+	struct fault why = {0};
+	int code;
+
+	if (api_call(api_socket(o, role), "POST", path, body, &a, &why) != OK)
+		return cli_fault(&why);
+	code = api_refused(&a);
+	if (code == CLI_EXIT_OK)
+		(void)printf("%s\n", done);
+	return code;
 }

@@ -7,6 +7,20 @@
 
 #include "base/base.h"
 
+struct options;
+
+#define API_SERVER_SOCKET "/run/meshd/server.sock"
+#define API_AGENT_SOCKET "/run/meshd/agent.sock"
+
+/* Who a command is for. */
+enum api_role { API_SERVER, API_AGENT, API_EITHER };
+
+/*
+ * --socket if it was given; else the role's own; for either the server's if
+ * there is one on this machine, else the agent's.
+ */
+const char *api_socket(const struct options *o, enum api_role role);
+
 struct api_answer {
 	struct arena arena;
 	unsigned status;
@@ -22,6 +36,17 @@ void api_answer_fini(struct api_answer *a);
 MUST_USE enum err api_call(const char *socket_path, const char *method,
     const char *path, const struct value *body, struct api_answer *out,
     struct fault *why);
+
+/*
+ * The whole of a simple command: asks, and prints the answer as -o says, a
+ * table by `print`. Returns the exit status.
+ */
+int api_show(const struct options *o, enum api_role role, const char *path,
+    void (*print)(const struct value *body));
+
+/* The same for a POST whose answer says nothing: prints `done` instead. */
+int api_do(const struct options *o, enum api_role role, const char *path,
+    const struct value *body, const char *done);
 
 /*
  * For an answer that is no 2xx: prints its message and its lists of errors to

@@ -17,15 +17,61 @@ enum cli_exit {
 	CLI_EXIT_DENIED = 5       /* not allowed to this caller */
 };
 
+enum { CLI_LIST_MAX = 64 };
+
+/* A list of texts from the command line or a file. */
+struct cli_list {
+	const char *items[CLI_LIST_MAX];
+	size_t count;
+};
+
 /* Settings of `server run`; text lives as long as the command runs. */
 struct cli_server {
 	const char *state_dir;
 	const char *socket_path;
+	const char *name; /* NULL: the host's */
+	struct addr control;
+	struct addr gossip;
+	struct cli_list advertised;
+};
+
+/* A named listener of an agent: `name=listen[,host[:port]]`. */
+struct cli_upstream {
+	struct slice name;
+	struct slice host;
+	uint16_t port; /* 0: the service's first */
+	struct addr listen;
+};
+
+/* Settings of `agent`; ADDR_NONE and NULL mean the default. */
+struct cli_agent {
+	const char *state_dir;
+	const char *socket_path;
+	const char *token; /* "" if none */
+	const char *name;
+	const char *network;
+	const char *ns;
+	const char *account;
+	struct addr addrs[CLI_LIST_MAX];
+	size_t addr_count;
+	struct addr hbone;
+	struct addr gossip;
+	struct addr metrics;
+	struct addr health;
+	struct addr admin;
+	unsigned workers;
+	const char *access_log; /* NULL: none; "-": standard output */
+	bool access_log_json;
+	bool log_success;
+	uint64_t drain_us;
+	struct cli_upstream upstreams[CLI_LIST_MAX];
+	size_t upstream_count;
 };
 
 /* What stays: each runs a role until it is stopped, and returns its exit. */
 struct cli_roles {
 	int (*server)(const struct cli_server *settings);
+	int (*agent)(const struct cli_agent *settings);
 };
 
 /* Runs the command that argv names; returns one of the above. */

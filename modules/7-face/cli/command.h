@@ -19,14 +19,29 @@ struct command {
 };
 
 /* Each file has a few. */
+extern const struct command command_agent;
 extern const struct command command_apply;
+extern const struct command command_ca_show;
 extern const struct command command_delete;
+extern const struct command command_endpoints;
 extern const struct command command_explain;
+extern const struct command command_expose;
+extern const struct command command_exposed;
 extern const struct command command_get;
+extern const struct command command_join;
+extern const struct command command_leave;
 extern const struct command command_log;
+extern const struct command command_members;
+extern const struct command command_node_list;
+extern const struct command command_node_revoke;
 extern const struct command command_server_init;
 extern const struct command command_server_run;
+extern const struct command command_services;
 extern const struct command command_status;
+extern const struct command command_token_create;
+extern const struct command command_token_list;
+extern const struct command command_token_revoke;
+extern const struct command command_unexpose;
 extern const struct command command_validate;
 extern const struct command command_version;
 
@@ -36,16 +51,33 @@ int command_fail(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* What main.c lets us run. */
 const struct cli_roles *command_roles(void);
 
+/* The setting log-level, put in force. */
+MUST_USE enum err command_log_level(const struct options *o, struct fault *why);
+
+/* "ADDR:PORT", or a port on every address; ADDR_NONE if it is not given. */
+MUST_USE enum err command_addr(const struct options *o, const char *name,
+    struct addr *out, struct fault *why);
+
+/* A token as it is, @FILE, or - for standard input; zero-ended. */
+MUST_USE enum err command_token(
+    const char *text, struct secret *out, struct fault *why);
+
 /* Rows that many commands have. */
+#define OPTION_LOG_LEVEL                                                       \
+	{                                                                      \
+		"log-level", 0, OPTION_TEXT, "LEVEL", "info", true,            \
+		    "trace, debug, info, warn or error"                        \
+	}
 #define OPTION_OUTPUT                                                          \
 	{                                                                      \
 		"output", 'o', OPTION_TEXT, "FORMAT", "table", false,          \
 		    "table, json or yaml"                                      \
 	}
+/* No default: api_socket() knows which one is meant. */
 #define OPTION_SOCKET                                                          \
 	{                                                                      \
-		"socket", 0, OPTION_TEXT, "PATH", "/run/meshd/server.sock",    \
-		    true, "the server's socket"                                \
+		"socket", 0, OPTION_TEXT, "PATH", NULL, true,                  \
+		    "of the server or agent; else the one in /run/meshd"       \
 	}
 #define OPTION_NAMESPACE                                                       \
 	{                                                                      \

@@ -103,7 +103,7 @@ send(const struct options *o, struct request *q, const char *path,
 	    value_set(body, member, q->list) != OK)
 		return command_fail(
 		    CLI_EXIT_FAILED, "the request is too large");
-	if (api_call(options_text(o, "socket"), "POST", path, body, &a, &why) !=
+	if (api_call(api_socket(o, API_SERVER), "POST", path, body, &a, &why) !=
 	    OK)
 		return cli_fault(&why);
 	code = api_refused(&a);
@@ -230,7 +230,7 @@ get(struct options *o)
 		OK ||
 	    buf_add_byte(&path, 0) != OK)
 		return command_fail(CLI_EXIT_USAGE, "get: names too long");
-	if (api_call(options_text(o, "socket"), "GET", buf_slice(&path).ptr,
+	if (api_call(api_socket(o, API_SERVER), "GET", buf_slice(&path).ptr,
 		NULL, &a, &why) != OK)
 		return cli_fault(&why);
 	return a.status == 200 ? print_answer(a.body, how) : api_refused(&a);
@@ -360,8 +360,9 @@ const struct command command_delete = {
 static const char *const log_head[] = {"REVISION", "TIME", "WHO", "WHAT"};
 
 static void
-print_log(const struct value *items)
+print_log(const struct value *body)
 {
+	const struct value *items = value_get(body, S("items"));
 	AUTO(table_fini) struct table t;
 
 	table_init(&t, log_head, ARRAY_LEN(log_head));
@@ -380,26 +381,12 @@ static int
 show_log(struct options *o)
 {
 	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
-	AUTO(api_answer_fini) struct api_answer a = {0};
-	struct fault why = {0};
-	enum output how;
 
-	if (output_parse(options_text(o, "output"), &how, &why) != OK)
-		return command_fail(CLI_EXIT_USAGE, "log: %s", why.text);
 	if (buf_add_slice(&path, S("/v1/log")) != OK ||
 	    api_path_add(&path, "limit", options_text(o, "limit")) != OK ||
 	    buf_add_byte(&path, 0) != OK)
 		return command_fail(CLI_EXIT_USAGE, "log: limit too long");
-	if (api_call(options_text(o, "socket"), "GET", buf_slice(&path).ptr,
-		NULL, &a, &why) != OK)
-		return cli_fault(&why);
-	if (a.status != 200)
-		return api_refused(&a);
-	if (how != OUTPUT_TABLE)
-		return output_value(how, a.body, &why) == OK ? CLI_EXIT_OK
-							     : cli_fault(&why);
-	print_log(value_get(a.body, S("items")));
-	return CLI_EXIT_OK;
+	return api_show(o, API_SERVER, buf_slice(&path).ptr, print_log);
 }
 
 static const struct option_row log_rows[] = {
@@ -425,7 +412,10 @@ print_status(const struct value *v)
 {
 	VALUE_EACH(v, it)
 	{
-		if (it->type == VALUE_INT)
+		if (it->type == VALUE_BOOL)
+			(void)printf("%-12.*s %s\n", SLICE_ARG(it->key),
+			    it->boolean ? "yes" : "no");
+		else if (it->type == VALUE_INT)
 			(void)printf("%-12.*s %lld\n", SLICE_ARG(it->key),
 			    (long long)it->integer);
 		else if (it->type == VALUE_STRING)
@@ -437,22 +427,7 @@ print_status(const struct value *v)
 static int
 status(struct options *o)
 {
-	AUTO(api_answer_fini) struct api_answer a = {0};
-	struct fault why = {0};
-	enum output how;
-
-	if (output_parse(options_text(o, "output"), &how, &why) != OK)
-		return command_fail(CLI_EXIT_USAGE, "status: %s", why.text);
-	if (api_call(options_text(o, "socket"), "GET", "/v1/status", NULL, &a,
-		&why) != OK)
-		return cli_fault(&why);
-	if (a.status != 200)
-		return api_refused(&a);
-	if (how != OUTPUT_TABLE)
-		return output_value(how, a.body, &why) == OK ? CLI_EXIT_OK
-							     : cli_fault(&why);
-	print_status(a.body);
-	return CLI_EXIT_OK;
+	return api_show(o, API_EITHER, "/v1/status", print_status);
 }
 
 static const struct option_row status_rows[] = {

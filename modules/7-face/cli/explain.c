@@ -366,7 +366,7 @@ explain(struct options *o)
 		return command_fail(CLI_EXIT_USAGE, "explain: %s", why.text);
 	if (files != NULL)
 		return explain_files(&q, files, how);
-	return explain_online(&q, options_text(o, "socket"), how);
+	return explain_online(&q, api_socket(o, API_EITHER), how);
 }
 
 static const struct option_row explain_rows[] = {

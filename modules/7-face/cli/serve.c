@@ -7,24 +7,11 @@
  */
 #include "base/base.h"
 #include "server/server.h"
+#include "tls/tls.h"
 
 #include "command.h"
 
 #include <stdio.h>
-
-/* --- init --- */
-
-static int
-init(struct options *o)
-{
-	const char *dir = options_text(o, "state");
-	struct fault why = {0};
-
-	if (server_init(dir, &why) != OK)
-		return cli_fault(&why);
-	(void)printf("a new mesh is in %s; start it: meshd server run\n", dir);
-	return CLI_EXIT_OK;
-}
 
 #define OPTION_STATE                                                           \
 	{                                                                      \
@@ -32,7 +19,36 @@ init(struct options *o)
 		    "where the mesh is kept"                                   \
 	}
 
-static const struct option_row init_rows[] = {OPTION_STATE};
+/* --- init --- */
+
+static int
+init(struct options *o)
+{
+	struct server_init_spec spec = {
+	    .state_dir = options_text(o, "state"),
+	    .trust_domain = options_text(o, "trust-domain"),
+	    .ca_cert = options_text(o, "ca-cert"),
+	    .ca_key = options_text(o, "ca-key"),
+	};
+	struct fault why = {0};
+
+	if (tls_init() != OK)
+		return command_fail(CLI_EXIT_FAILED, "TLS cannot start");
+	if (server_init(&spec, &why) != OK)
+		return cli_fault(&why);
+	(void)printf("a new mesh is in %s; start it: meshd server run\n",
+	    spec.state_dir);
+	return CLI_EXIT_OK;
+}
+
+static const struct option_row init_rows[] = {
+    OPTION_STATE,
+    {"trust-domain", 0, OPTION_TEXT, "NAME", SERVER_TRUST_DOMAIN, true,
+	"of all identities, and of the mesh's names"},
+    {"ca-cert", 0, OPTION_TEXT, "FILE", NULL, true,
+	"PEM: a CA of yours up to its root, instead of a new one"},
+    {"ca-key", 0, OPTION_TEXT, "FILE", NULL, true, "PEM: its key"},
+};
 
 const struct command command_server_init = {
     .name = "server init",
@@ -46,8 +62,8 @@ const struct command command_server_init = {
 
 /* --- run --- */
 
-static enum err
-set_log(const struct options *o, struct fault *why)
+enum err
+command_log_level(const struct options *o, struct fault *why)
 {
 	const char *text = options_text(o, "log-level");
 	enum log_level level;
@@ -60,25 +76,46 @@ set_log(const struct options *o, struct fault *why)
 	return log_set_level(SLICE_NONE, level);
 }
 
+static void
+read_advertised(const struct options *o, struct cli_server *out)
+{
+	const struct option_values *list = options_list(o, "advertise");
+
+	for (size_t i = 0; i < list->count && i < CLI_LIST_MAX; i++)
+		out->advertised.items[out->advertised.count++] = list->text[i];
+}
+
 static int
 serve(struct options *o)
 {
 	struct cli_server settings = {
 	    .state_dir = options_text(o, "state"),
 	    .socket_path = options_text(o, "socket"),
+	    .name = options_text(o, "name"),
 	};
 	struct fault why = {0};
 
-	if (set_log(o, &why) != OK)
-		return cli_fault(&why);
+	if (command_log_level(o, &why) != OK ||
+	    command_addr(o, "control", &settings.control, &why) != OK ||
+	    command_addr(o, "gossip", &settings.gossip, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "server run: %s", why.text);
+	read_advertised(o, &settings);
 	return command_roles()->server(&settings);
 }
 
 static const struct option_row run_rows[] = {
     OPTION_STATE,
-    OPTION_SOCKET,
-    {"log-level", 0, OPTION_TEXT, "LEVEL", "info", true,
-	"trace, debug, info, warn or error"},
+    {"socket", 0, OPTION_TEXT, "PATH", "/run/meshd/server.sock", true,
+	"where commands reach it"},
+    {"name", 0, OPTION_TEXT, "NAME", NULL, true,
+	"of this server in the mesh, else the host's"},
+    {"control", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
+	"where agents reach it, else [::]:15012"},
+    {"gossip", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
+	"UDP and TCP, else [::]:15946"},
+    {"advertise", 0, OPTION_LIST, "IP|NAME", NULL, true,
+	"what agents are told, else all that the machine has"},
+    OPTION_LOG_LEVEL,
 };
 
 const struct command command_server_run = {

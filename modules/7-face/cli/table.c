@@ -64,6 +64,19 @@ table_cellf(struct table *t, const char *fmt, ...)
 	table_cell(t, slice_str(text));
 }
 
+void
+table_value(struct table *t, const struct value *v)
+{
+	if (v != NULL && v->type == VALUE_STRING)
+		table_cell(t, v->string);
+	else if (v != NULL && v->type == VALUE_INT)
+		table_cellf(t, "%lld", (long long)v->integer);
+	else if (v != NULL && v->type == VALUE_BOOL)
+		table_cell(t, v->boolean ? S("yes") : S("no"));
+	else
+		table_cell(t, SLICE_NONE);
+}
+
 size_t
 table_width(const char *text)
 {

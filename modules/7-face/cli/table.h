@@ -26,6 +26,9 @@ void table_fini(struct table *t);
 void table_cell(struct table *t, struct slice text);
 void table_cellf(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* Text, number or yes/no; anything else and nothing is '-'. */
+void table_value(struct table *t, const struct value *v);
+
 /* Every row has to be complete. */
 void table_print(const struct table *t, FILE *out);
 

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agents — the control stream of each agent, and how far it has followed.
+ *
+ * An agent lives as long as its call. When the server goes first, the agent
+ * stays, deaf, until the call has ended.
+ */
+#define LOG_MODULE "server"
+
+#include "base/base.h"
+#include "http/http.h"
+#include "tls/tls.h"
+#include "xds/xds.h"
+
+#include "inside.h"
+
+enum { AGENT_MAGIC = 0x6167656e };
+
+struct agent {
+	uint32_t magic;
+	struct list link;
+	struct server *server; /* NULL: it has gone */
+	struct xds_call *call;
+	struct xds_server_stream *xds; /* goes with the server */
+	char node[GOSSIP_NAME_MAX + 1];
+	char network[GOSSIP_NAME_MAX + 1];
+	struct addr addr;
+	uint64_t since_us;
+	uint64_t revision; /* all of it was acknowledged or refused */
+	bool asked;        /* something was sent to it */
+};
+
+static struct agent *
+agent_of(void *arg)
+{
+	struct agent *a;
+
+	OBJ(a, arg, AGENT_MAGIC);
+	return a;
+}
+
+static void
+note(struct agent *a)
+{
+	if (a->asked && xds_server_stream_is_quiet(a->xds))
+		a->revision = a->server->cache.revision;
+}
+
+/* --- what xds wants --- */
+
+/* Configuration is everybody's for now; keys are their network's. */
+static bool
+concerns(void *arg, const struct xds_resource *r)
+{
+	const struct agent *a = agent_of(arg);
+
+	return !slice_eq(r->type_url, S(SERVER_TYPE_GOSSIP_KEYS)) ||
+	       slice_eq(r->name, slice_str(a->network));
+}
+
+/* One answer is outstanding at a time: a slow agent costs no more. */
+static void
+on_send(void *arg, const struct codec_delta_response *m)
+{
+	struct agent *a = agent_of(arg);
+
+	a->asked = true;
+	xds_call_response(a->call, m);
+}
+
+static void
+on_status(void *arg, const struct xds_status *status)
+{
+	const struct agent *a = agent_of(arg);
+
+	feed_flush(a->server);
+	if (status->state == XDS_REFUSED)
+		log_warn("agent refuses a resource",
+		    "node=%s resource=%.*s version=%.*s why=\"%.*s\"", a->node,
+		    SLICE_ARG(status->name), SLICE_ARG(status->version),
+		    SLICE_ARG(status->reason));
+}
+
+static const struct xds_server_ops xds_ops = {
+    .concerns = concerns,
+    .send = on_send,
+    .on_status = on_status,
+};
+
+/* --- coming and going --- */
+
+static void
+on_closed(void *arg, enum err why, struct slice words)
+{
+	struct agent *a = agent_of(arg);
+
+	if (a->server != NULL) {
+		log_info("agent is gone", "node=%s why=\"%.*s\"", a->node,
+		    SLICE_ARG(words.len > 0 ? words : slice_str(err_text(why))));
+		list_remove(&a->link);
+	}
+	xds_server_stream_free(&a->xds);
+	a->magic = 0;
+	mem_free(&a);
+}
+
+static void
+refuse(struct http2_stream *stream, const struct ca_decision *d)
+{
+	char words[2 * FAULT_TEXT_MAX];
+
+	ca_decision_format(d, words, sizeof(words));
+	log_warn("control stream refused", "code=%s why=\"%s\"",
+	    ca_verdict_code(d->verdict), words);
+	grpc_refuse(stream, GRPC_PERMISSION_DENIED, slice_str(words));
+}
+
+static void
+agent_new(struct server *s, struct http2_stream *stream,
+    const struct registry_node *n, struct addr from)
+{
+	struct agent *a = mem_new(sizeof(*a));
+
+	a->magic = AGENT_MAGIC;
+	a->server = s;
+	memcpy(a->node, n->name, sizeof(a->node));
+	memcpy(a->network, n->network, sizeof(a->network));
+	a->addr = from;
+	a->since_us = loop_now_us(s->spec.loop);
+	a->xds = xds_server_stream_new(s->source, &xds_ops, a);
+	list_push_back(&s->agents, &a->link);
+	a->call = xds_call_accept(stream, a->xds, on_closed, a);
+	log_info("agent is here", "node=%s", a->node);
+}
+
+void
+agents_accept(
+    struct server *s, struct http2_stream *stream, struct http_head *h)
+{
+	struct stream *transport = http2_transport(http2_stream_conn(stream));
+	struct ca_decision d;
+	const struct registry_node *n = control_peer(s, transport, &d);
+
+	if (!slice_eq(h->path, S(XDS_PATH)))
+		grpc_refuse(stream, GRPC_UNIMPLEMENTED,
+		    S("there is only " XDS_PATH " here"));
+	else if (n == NULL)
+		refuse(stream, &d);
+	else
+		agent_new(s, stream, n, stream_peer(transport));
+}
+
+/* The rest of it goes with its call. */
+static void
+dismiss(struct agent *a, enum err why, struct slice words)
+{
+	list_remove(&a->link);
+	a->server = NULL;
+	xds_call_close(a->call, why, words);
+}
+
+void
+agents_close(struct server *s)
+{
+	LIST_EACH (&s->agents, it)
+		dismiss(CONTAINER(it, struct agent, link), ERR_UNREACHABLE,
+		    S("the server is stopping"));
+}
+
+void
+agents_check(struct server *s)
+{
+	LIST_EACH (&s->agents, it) {
+		struct agent *a = CONTAINER(it, struct agent, link);
+		const struct registry_node *n =
+		    registry_node(&s->registry, slice_str(a->node));
+
+		if (n != NULL && !registry_node_is_revoked(&s->registry, n,
+				     slice_str(s->mesh.trust_domain)))
+			continue;
+		log_warn("agent is cut off", "node=%s why=revoked", a->node);
+		dismiss(a, ERR_DENIED,
+		    slice_str(ca_verdict_text(CA_NODE_REVOKED)));
+	}
+}
+
+/* --- asking --- */
+
+void
+agents_note(struct server *s)
+{
+	LIST_EACH (&s->agents, it)
+		note(CONTAINER(it, struct agent, link));
+}
+
+bool
+agents_has(const struct server *s, struct slice node)
+{
+	LIST_EACH (&s->agents, it)
+		if (slice_eq(node,
+			slice_str(CONTAINER(it, struct agent, link)->node)))
+			return true;
+	return false;
+}
+
+size_t
+agents_count(const struct server *s)
+{
+	size_t n = 0;
+
+	LIST_EACH (&s->agents, it)
+		n++;
+	return n;
+}
+
+static void
+count_refused(void *arg, const struct xds_status *status)
+{
+	size_t *n = arg;
+
+	*n += status->state == XDS_REFUSED;
+}
+
+void
+server_each_agent(const struct server *s,
+    void (*each)(void *arg, const struct server_agent *a), void *arg)
+{
+	LIST_EACH (&s->agents, it) {
+		const struct agent *a = CONTAINER(it, struct agent, link);
+		struct server_agent row = {
+		    .node = slice_str(a->node),
+		    .addr = a->addr,
+		    .connected_us = loop_now_us(s->spec.loop) - a->since_us,
+		    .revision = a->revision,
+		};
+
+		xds_server_stream_each(a->xds, count_refused, &row.refused);
+		each(arg, &row);
+	}
+}
+
+struct refusals {
+	const struct agent *agent;
+	void (*each)(void *arg, const struct server_refusal *r);
+	void *arg;
+};
+
+static void
+tell_refused(void *arg, const struct xds_status *status)
+{
+	const struct refusals *all = arg;
+	struct server_refusal r = {
+	    .node = slice_str(all->agent->node),
+	    .resource = status->name,
+	    .version = status->version,
+	    .reason = status->reason,
+	};
+
+	if (status->state == XDS_REFUSED)
+		all->each(all->arg, &r);
+}
+
+void
+server_each_refusal(const struct server *s, struct slice node,
+    void (*each)(void *arg, const struct server_refusal *r), void *arg)
+{
+	struct refusals all = {.each = each, .arg = arg};
+
+	LIST_EACH (&s->agents, it) {
+		all.agent = CONTAINER(it, struct agent, link);
+		if (node.len == 0 || slice_eq(node, slice_str(all.agent->node)))
+			xds_server_stream_each(
+			    all.agent->xds, tell_refused, &all);
+	}
+}

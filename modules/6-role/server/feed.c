@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * feed — what the control stream carries: resources, bundle, keys, revocations.
+ *
+ * All of a change goes into the source first; streams are told once, at the
+ * end of the turn.
+ */
+#define LOG_MODULE "server"
+
+#include "base/base.h"
+#include "codec/codec.h"
+#include "model/model.h"
+#include "store/store.h"
+#include "xds/xds.h"
+
+#include "inside.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+	BODY_BYTES = 2 * LIMIT_RESOURCE_BYTES,
+	TREE_BYTES = 16 * LIMIT_RESOURCE_BYTES,
+	SMALL_TREE_BYTES = 1 << 20,
+	EPOCH = 1 /* of the bundle: a root lives as long as the mesh */
+};
+
+static void
+on_flush(void *arg)
+{
+	struct server *s = server_of(arg);
+
+	xds_source_flush(s->source);
+	agents_note(s);
+}
+
+void
+feed_flush(struct server *s)
+{
+	loop_later(s->spec.loop, &s->flush);
+}
+
+/* --- one resource of the source --- */
+
+static enum err
+put(struct server *s, const char *type_url, struct slice name,
+    uint64_t version, const struct value *body)
+{
+	AUTO(buf_fini) struct buf text = BUF(BODY_BYTES);
+	char number[24];
+	struct xds_resource r = {
+	    .type_url = slice_str(type_url), .name = name};
+	enum err e =
+	    body == NULL ? ERR_NO_MEMORY : codec_json_emit(body, &text);
+
+	(void)snprintf(number, sizeof(number), "%" PRIu64, version);
+	r.version = slice_str(number);
+	r.body = buf_slice(&text);
+	if (e == OK)
+		e = xds_source_put(s->source, &r);
+	if (e != OK)
+		log_error("cannot publish", "name=%.*s err=\"%s\"",
+		    SLICE_ARG(name), err_text(e));
+	feed_flush(s);
+	return e;
+}
+
+static void
+publish(struct server *s, struct slice name, const struct resource *r)
+{
+	AUTO(arena_fini) struct arena arena;
+
+	arena_init(&arena, TREE_BYTES);
+	if (put(s, SERVER_TYPE_RESOURCE, name, r->revision,
+		resource_encode(r, RESOURCE_WITH_STATE, &arena)) == OK)
+		(void)map_put(&s->published, name, s); /* only the mark */
+}
+
+static void
+withdraw(struct server *s, struct slice name)
+{
+	xds_source_remove(s->source, slice_str(SERVER_TYPE_RESOURCE), name);
+	(void)map_remove(&s->published, name); /* only the mark */
+	feed_flush(s);
+}
+
+/* --- changes --- */
+
+static void
+take_resource(struct server *s, const struct store_row *row)
+{
+	struct resource_key key = {row->resource.group, row->resource.kind,
+	    row->resource.ns, row->resource.name};
+	const struct resource *r = cache_find(&s->cache, &key);
+	char text[CACHE_KEY_MAX];
+	struct slice name = cache_key_text(&key, text);
+
+	if (r != NULL)
+		publish(s, name, r);
+	else
+		withdraw(s, name);
+}
+
+static void
+take_revocation(struct server *s, const struct store_row *row)
+{
+	AUTO(arena_fini) struct arena arena;
+	struct slice what = row->revocation.what;
+	struct identity id;
+	struct value *v;
+
+	if (name_identity_parse(what, &id, NULL) != OK)
+		return; /* of a serial: for the server's own ears */
+	if (row->deleted) {
+		xds_source_remove(
+		    s->source, slice_str(SERVER_TYPE_REVOCATION), what);
+		feed_flush(s);
+		return;
+	}
+	arena_init(&arena, SMALL_TREE_BYTES);
+	v = value_new(&arena, VALUE_MAP);
+	value_put_text(&arena, &v, S("identity"), what);
+	value_put_int(&arena, &v, S("revoked_ms"), row->revocation.since_ms);
+	/* An error is in the log; the server itself refuses it anyway. */
+	(void)put(s, SERVER_TYPE_REVOCATION, what, row->revision, v);
+}
+
+/* Everything known before is void: the rows that are there come again. */
+static void
+withdraw_all(struct server *s)
+{
+	struct slice name;
+	void *mark;
+
+	for (size_t i = 0; map_next(&s->published, &i, &name, &mark);)
+		xds_source_remove(
+		    s->source, slice_str(SERVER_TYPE_RESOURCE), name);
+	map_fini(&s->published, NULL);
+	map_init(&s->published);
+}
+
+void
+feed_take(struct server *s, const struct store_changes *changes)
+{
+	if (changes->err != OK)
+		return;
+	if (changes->reset)
+		withdraw_all(s);
+	for (size_t i = 0; i < changes->count; i++) {
+		const struct store_row *row = &changes->rows[i];
+
+		if (row->table == STORE_RESOURCES)
+			take_resource(s, row);
+		else if (row->table == STORE_REVOCATIONS)
+			take_revocation(s, row);
+	}
+}
+
+/* --- bundle and keys --- */
+
+struct value *
+feed_bundle(const struct server *s, struct arena *a)
+{
+	AUTO(buf_fini) struct buf pem = BUF(TLS_CHAIN_BYTES_MAX);
+	uint8_t key[CRYPTO_ED25519_PUBLIC_LEN];
+	struct value *v = value_new(a, VALUE_MAP);
+	struct value *keys = value_new(a, VALUE_LIST);
+	char text[64];
+
+	ca_voucher_key(s->own.ca, key);
+	CHECK(crypto_base64url_len(sizeof(key)) < sizeof(text));
+	crypto_base64url(slice_of(key, sizeof(key)), text);
+	value_push_text(
+	    a, &keys, slice_of(text, crypto_base64url_len(sizeof(key))));
+	if (tls_chain_pem(ca_root(s->own.ca), &pem) != OK)
+		return NULL;
+	value_put_int(a, &v, S("epoch"), EPOCH);
+	value_put_text(
+	    a, &v, S("trust_domain"), slice_str(s->mesh.trust_domain));
+	value_put_text(a, &v, S("roots_pem"), buf_slice(&pem));
+	value_put(&v, S("voucher_keys"), keys);
+	return v;
+}
+
+struct value *
+feed_gossip_keys(const struct server *s, struct arena *a)
+{
+	struct value *list = value_new(a, VALUE_LIST);
+
+	for (size_t i = 0; i < s->mesh.keyring.count; i++) {
+		const struct gossip_key *k = &s->mesh.keyring.keys[i];
+		struct value *v = value_new(a, VALUE_MAP);
+
+		value_put_int(a, &v, S("id"), k->id);
+		value_put_bytes(
+		    a, &v, S("key"), slice_of(k->bytes, sizeof(k->bytes)));
+		value_push(&list, v);
+	}
+	return list;
+}
+
+enum err
+feed_mesh(struct server *s)
+{
+	AUTO(arena_fini) struct arena arena;
+	struct value *keys;
+	enum err e;
+
+	arena_init(&arena, SMALL_TREE_BYTES);
+	e = put(s, SERVER_TYPE_BUNDLE, slice_str(s->mesh.trust_domain), EPOCH,
+	    feed_bundle(s, &arena));
+	keys = value_new(&arena, VALUE_MAP);
+	value_put(&keys, S("keys"), feed_gossip_keys(s, &arena));
+	if (e == OK)
+		e = put(s, SERVER_TYPE_GOSSIP_KEYS, S(MESH_NETWORK),
+		    s->mesh.keyring.keys[0].id, keys);
+	return e;
+}
+
+/* --- open and close --- */
+
+void
+feed_open(struct server *s)
+{
+	static const char *const types[] = {SERVER_TYPE_RESOURCE,
+	    SERVER_TYPE_BUNDLE, SERVER_TYPE_GOSSIP_KEYS,
+	    SERVER_TYPE_REVOCATION};
+
+	map_init(&s->published);
+	loop_later_init(&s->flush, on_flush, s);
+	s->source = xds_source_new();
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		xds_source_add_type(s->source, slice_str(types[i]));
+}
+
+void
+feed_close(struct server *s)
+{
+	loop_later_cancel(&s->flush);
+	xds_source_free(&s->source);
+	map_fini(&s->published, NULL);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * life — the order in which the parts come up, are kept up, and go.
+ *
+ *	store ─► everything stored is at hand ─► own keys ─► control ─► gossip
+ *	                                                             ─► ready
+ *	closing: streams, control, gossip (which says good-bye), then the store
+ */
+#define LOG_MODULE "server"
+
+#include "base/base.h"
+#include "loop/loop.h"
+#include "store/store.h"
+
+#include "inside.h"
+#include "life.h"
+
+enum {
+	UPKEEP_US = 600000000, /* ten minutes */
+	SWEEP_EVERY = 6 * 24   /* upkeeps: once a day */
+};
+
+static void
+tell(struct server *s, enum err e, const struct fault *why)
+{
+	if (s->told)
+		return;
+	s->told = true;
+	if (s->spec.on_ready != NULL)
+		s->spec.on_ready(s->spec.arg, e, why);
+}
+
+void
+server_fail(struct server *s, enum err e, const struct fault *why)
+{
+	/* After the start nobody is left to tell but the log. */
+	if (s->told)
+		log_error("a part of the server failed", "why=\"%s\"",
+		    why != NULL ? why->text : err_text(e));
+	tell(s, e, why);
+}
+
+void
+server_is_up(struct server *s)
+{
+	tell(s, OK, NULL);
+}
+
+/* --- keeping up --- */
+
+static void
+on_swept(const struct store_result *r, void *arg)
+{
+	(void)arg;
+	if (r->err != OK)
+		log_warn("cannot forget what has expired", "why=\"%s\"",
+		    r->why->text);
+}
+
+static void
+sweep(struct server *s)
+{
+	struct store_op op = {.type = STORE_SWEEP, .keep_ms = CA_GRACE_MS};
+	struct store_mutation m = {
+	    .actor = S("server"),
+	    .time_ms = server_now_ms(s),
+	    .ops = &op,
+	    .op_count = 1,
+	};
+
+	store_propose(s->store, &m, on_swept, NULL);
+}
+
+static void
+on_upkeep(void *arg)
+{
+	struct server *s = server_of(arg);
+	struct fault why = {0};
+
+	timer_set(&s->upkeep, UPKEEP_US);
+	if (s->upkeeps++ % SWEEP_EVERY == 0)
+		sweep(s);
+	if (!own_is_due(&s->own, server_now_ms(s)))
+		return;
+	if (own_renew(&s->own, &s->spec, &s->mesh, &why) != OK) {
+		log_error(
+		    "own certificate is not renewed", "why=\"%s\"", why.text);
+		return;
+	}
+	log_info("own certificate is renewed", "server=%s", s->own.name);
+	members_renew(s);
+}
+
+/* --- up --- */
+
+static enum err
+prepare(struct server *s, struct fault *why)
+{
+	enum err e = s->row_fault.code;
+
+	if (e != OK)
+		*why = s->row_fault;
+	else
+		e = mesh_check(&s->mesh, why);
+	if (e == OK)
+		e = own_open(&s->own, &s->spec, &s->mesh, why);
+	if (e == OK && feed_mesh(s) != OK)
+		e = fault_set(
+		    why, ERR_INTERNAL, "the mesh's keys cannot be published");
+	return e;
+}
+
+static void
+start(struct server *s)
+{
+	enum err e = prepare(s, &s->start_fault);
+
+	s->started = true;
+	if (e != OK) {
+		server_fail(s, e, &s->start_fault);
+		return;
+	}
+	timer_init(&s->upkeep, s->spec.loop, on_upkeep, s);
+	timer_set(&s->upkeep, UPKEEP_US);
+	control_open(s);
+}
+
+/* Only what the start needs has to be right; later changes are logged. */
+static void
+take_rows(struct server *s, const struct store_changes *c)
+{
+	for (size_t i = 0; i < c->count; i++) {
+		struct fault why = {0};
+
+		registry_take(&s->registry, &c->rows[i]);
+		if (s->started ||
+		    mesh_take(&s->mesh, s->store, &c->rows[i], &why) == OK)
+			continue;
+		if (s->row_fault.code == OK)
+			s->row_fault = why;
+	}
+}
+
+void
+life_take(struct server *s, const struct store_changes *c)
+{
+	if (c->err != OK) {
+		server_fail(s, c->err, c->why);
+		return;
+	}
+	if (c->reset) {
+		registry_fini(&s->registry);
+		registry_init(&s->registry);
+	}
+	cache_take(&s->cache, c);
+	take_rows(s, c);
+	feed_take(s, c);
+	if (!s->cache.current)
+		return;
+	if (s->started)
+		agents_check(s);
+	else if (!s->told)
+		start(s);
+}
+
+/* --- down --- */
+
+static void
+on_store_closed(void *arg)
+{
+	server_part_gone(server_of(arg), PART_STORE);
+}
+
+/* Everybody else has gone; the store answers what is still asked. */
+static void
+close_store(struct server *s)
+{
+	store_unwatch(&s->watch);
+	store_close(&s->store, on_store_closed, s);
+}
+
+static void
+finish(struct server *s)
+{
+	void (*done)(void *) = s->on_closed;
+	void *done_arg = s->closed_arg;
+
+	feed_close(s);
+	own_fini(&s->own);
+	mesh_fini(&s->mesh);
+	registry_fini(&s->registry);
+	cache_fini(&s->cache);
+	tls_config_unref(&s->tls);
+	s->magic = 0;
+	mem_free(&s);
+	if (done != NULL)
+		done(done_arg);
+}
+
+static void
+on_later(void *arg)
+{
+	struct server *s = server_of(arg);
+
+	if (s->parts == 0)
+		finish(s);
+	else if (s->parts == PART_STORE && s->store != NULL)
+		close_store(s);
+}
+
+static void
+go_on(struct server *s)
+{
+	loop_later_init(&s->later, on_later, s);
+	loop_later(s->spec.loop, &s->later);
+}
+
+void
+server_part_gone(struct server *s, enum server_part part)
+{
+	s->parts &= ~(uint32_t)part;
+	if (s->closing && !loop_later_is_set(&s->later))
+		go_on(s);
+}
+
+void
+life_end(struct server *s)
+{
+	s->closing = true;
+	timer_clear(&s->upkeep);
+	loop_later_cancel(&s->later);
+	agents_close(s);
+	control_close(s);
+	members_close(s);
+	go_on(s);
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tokens — what operators give out and take back: join tokens, nodes' places.
+ */
+#define LOG_MODULE "server"
+
+#include "base/base.h"
+#include "ca/ca.h"
+#include "store/store.h"
+
+#include "inside.h"
+
+#include <stdio.h>
+
+enum {
+	ARENA_BYTES = 64 << 10,
+	TOKEN_NAME_MAX = sizeof("token/") + CA_TOKEN_ID_TEXT
+};
+
+/* --- one question to the store --- */
+
+struct call {
+	server_done_cb done; /* or, for a token, */
+	server_token_cb made;
+	void *arg;
+	char id[CA_TOKEN_ID_TEXT];
+	struct secret text;
+};
+
+static struct call *
+call_new(server_done_cb done, server_token_cb made, void *arg)
+{
+	struct call *c = mem_new(sizeof(*c));
+
+	c->done = done;
+	c->made = made;
+	c->arg = arg;
+	return c;
+}
+
+/* Answers and frees. */
+static void
+call_end(struct call *c, enum err e, const struct fault *why)
+{
+	if (c->done != NULL)
+		c->done(c->arg, e, e == OK ? NULL : why);
+	else if (e == OK)
+		c->made(c->arg, OK, NULL, slice_str(c->id),
+		    slice_of(c->text.bytes, c->text.len));
+	else
+		c->made(c->arg, e, why, SLICE_NONE, SLICE_NONE);
+	secret_fini(&c->text);
+	mem_free(&c);
+}
+
+static void
+on_done(const struct store_result *r, void *arg)
+{
+	call_end(arg, r->err, r->why);
+}
+
+static void
+propose(struct server *s, const struct store_op *op,
+    const struct server_actor *actor, struct call *c)
+{
+	struct store_mutation m = {
+	    .actor = slice_str(actor->name),
+	    .time_ms = server_now_ms(s),
+	    .ops = op,
+	    .op_count = 1,
+	};
+
+	store_propose(s->store, &m, on_done, c);
+}
+
+static enum err
+may_write(
+    const struct server *s, const struct server_actor *actor, struct fault *why)
+{
+	if (!actor->may_write)
+		return fault_set(why, ERR_DENIED,
+		    "%s may only read; root and the server's own user may "
+		    "write",
+		    actor->name);
+	if (!s->told || s->closing || s->own.ca == NULL)
+		return fault_set(why, ERR_BUSY, "the server is not ready");
+	return OK;
+}
+
+/* --- making a token --- */
+
+static enum err
+make_token(const struct server *s, struct ca_token *t, struct fault *why)
+{
+	enum err e = OK;
+
+	*t = (struct ca_token){0};
+	for (size_t i = 0; e == OK && i < s->own.host_count; i++)
+		e = own_server_text(
+		    &s->own, i, control_port(s), t->servers[t->server_count++]);
+	if (e == OK)
+		e = slice_to_cstr(slice_str(s->mesh.trust_domain),
+		    t->trust_domain, sizeof(t->trust_domain));
+	if (e != OK)
+		return fault_set(
+		    why, e, "an announced address is too long for a token");
+	ca_root_pin(s->own.ca, &t->root_pin);
+	crypto_random(t->id, sizeof(t->id));
+	crypto_random(t->secret, sizeof(t->secret));
+	return OK;
+}
+
+static enum err
+seal_token(const struct server *s, const struct ca_token *t, const char *id,
+    struct buf *out)
+{
+	char name[TOKEN_NAME_MAX];
+	uint8_t key[CRYPTO_KEY_LEN];
+	enum err e;
+
+	(void)snprintf(name, sizeof(name), "token/%s", id);
+	ca_token_key(t, key);
+	e = store_seal(
+	    s->store, slice_str(name), slice_of(key, sizeof(key)), out);
+	secret_wipe(key, sizeof(key));
+	return e;
+}
+
+static enum err
+store_token(struct server *s, const struct ca_token *t,
+    const struct ca_bounds *bounds, struct slice note,
+    const struct server_actor *actor, struct call *c)
+{
+	AUTO(arena_fini) struct arena arena;
+	AUTO(buf_fini) struct buf sealed = BUF(REGISTRY_SEALED_KEY);
+	struct store_op op = {
+	    .type = STORE_PUT, .expected = STORE_EXPECT_ABSENT};
+	struct store_token *row = &op.row.token;
+	enum err e = seal_token(s, t, c->id, &sealed);
+
+	arena_init(&arena, ARENA_BYTES);
+	op.row.table = STORE_TOKENS;
+	if (e == OK)
+		e = registry_bounds_encode(bounds, &arena, &row->bounds);
+	if (e != OK)
+		return e;
+	row->id = slice_str(c->id);
+	row->secret = buf_slice(&sealed);
+	row->note = note;
+	row->max_uses = bounds->uses;
+	row->expires_ms = server_now_ms(s) + bounds->lifetime_ms;
+	propose(s, &op, actor, c);
+	return OK;
+}
+
+static enum err
+check_request(const struct server *s, const struct ca_bounds *bounds,
+    struct slice note, const struct server_actor *actor, struct fault *why)
+{
+	enum err e = may_write(s, actor, why);
+
+	if (e == OK)
+		e = ca_bounds_check(bounds, why);
+	if (e == OK && (note.len > SERVER_NOTE_MAX || !slice_is_utf8(note)))
+		e = fault_set(why, ERR_INVALID,
+		    "a token's note is text of at most %d bytes",
+		    SERVER_NOTE_MAX);
+	return e;
+}
+
+void
+server_token_create(struct server *s, const struct ca_bounds *bounds,
+    struct slice note, const struct server_actor *actor, server_token_cb cb,
+    void *arg)
+{
+	AUTO(ca_token_fini) struct ca_token t = {0};
+	struct call *c = call_new(NULL, cb, arg);
+	struct fault why = {0};
+	enum err e = check_request(s, bounds, note, actor, &why);
+
+	if (e == OK)
+		e = make_token(s, &t, &why);
+	if (e == OK)
+		e = ca_token_format(&t, &c->text, &why);
+	if (e == OK) {
+		(void)ca_token_id_format(t.id, c->id);
+		e = store_token(s, &t, bounds, note, actor, c);
+		if (e != OK)
+			(void)fault_set(&why, e, "the token cannot be sealed");
+	}
+	if (e != OK)
+		call_end(c, e, &why);
+}
+
+/* --- taking back --- */
+
+void
+server_token_revoke(struct server *s, struct slice id,
+    const struct server_actor *actor, server_done_cb cb, void *arg)
+{
+	struct call *c = call_new(cb, NULL, arg);
+	struct store_op op = {.type = STORE_REVOKE_TOKEN};
+	struct fault why = {0};
+	enum err e = may_write(s, actor, &why);
+
+	if (e == OK && registry_token(&s->registry, id) == NULL)
+		e = fault_set(&why, ERR_NOT_FOUND,
+		    "there is no token %.*s; see them with: meshd token list",
+		    (int)MIN(id.len, (size_t)CA_TOKEN_ID_TEXT), id.ptr);
+	if (e != OK) {
+		call_end(c, e, &why);
+		return;
+	}
+	op.row.table = STORE_TOKENS;
+	op.row.token.id = id;
+	propose(s, &op, actor, c);
+}
+
+static enum err
+find_node(const struct server *s, struct slice name, char *uri,
+    const struct registry_node **out, struct fault *why)
+{
+	*out = registry_node(&s->registry, name);
+	if (*out != NULL &&
+	    ca_node_uri(slice_str(s->mesh.trust_domain), name, uri) == OK)
+		return OK;
+	return fault_set(why, ERR_NOT_FOUND, "no node named %.*s has joined",
+	    (int)MIN(name.len, (size_t)GOSSIP_NAME_MAX), name.ptr);
+}
+
+void
+server_node_revoke(struct server *s, struct slice name, struct slice reason,
+    const struct server_actor *actor, server_done_cb cb, void *arg)
+{
+	struct call *c = call_new(cb, NULL, arg);
+	struct store_op op = {.type = STORE_PUT, .expected = STORE_EXPECT_ANY};
+	struct store_revocation *row = &op.row.revocation;
+	const struct registry_node *n = NULL;
+	char uri[NAME_SPIFFE_MAX + 1];
+	struct fault why = {0};
+	enum err e = may_write(s, actor, &why);
+
+	if (e == OK)
+		e = find_node(s, name, uri, &n, &why);
+	if (e != OK) {
+		call_end(c, e, &why);
+		return;
+	}
+	op.row.table = STORE_REVOCATIONS;
+	row->what = slice_str(uri);
+	row->reason = reason;
+	row->since_ms = server_now_ms(s);
+	/* By then it could not come back by its known key either. */
+	row->expires_ms =
+	    MAX(n->not_after_ms, row->since_ms) + CA_GRACE_MS + CA_DAY_MS;
+	propose(s, &op, actor, c);
+}
+
+/* --- asking --- */
+
+void
+server_each_token(const struct server *s,
+    void (*each)(void *arg, const struct server_token *t), void *arg)
+{
+	struct slice key;
+	void *value;
+
+	for (size_t i = 0; map_next(&s->registry.tokens, &i, &key, &value);) {
+		const struct registry_token *t = value;
+		AUTO(mem_free) struct tls_pin *users = NULL;
+		struct server_token row = {
+		    .id = slice_str(t->id),
+		    .note = slice_str(t->note),
+		    .bounds = &t->bounds,
+		    .created_ms = t->created_ms,
+		    .expires_ms = t->expires_ms,
+		    .expired = server_now_ms(s) >= t->expires_ms,
+		    .revoked = t->revoked,
+		};
+
+		users = registry_users(&s->registry, row.id, &row.uses);
+		each(arg, &row);
+	}
+}
+
+void
+server_each_node(const struct server *s,
+    void (*each)(void *arg, const struct server_node *n), void *arg)
+{
+	struct slice key;
+	void *value;
+
+	for (size_t i = 0; map_next(&s->registry.nodes, &i, &key, &value);) {
+		const struct registry_node *n = value;
+		struct server_node row = {
+		    .name = slice_str(n->name),
+		    .id = slice_str(n->id),
+		    .network = slice_str(n->network),
+		    .token_id = slice_str(n->token_id),
+		    .grant = &n->grant,
+		    .joined_ms = n->joined_ms,
+		    .not_after_ms = n->not_after_ms,
+		    .revoked = registry_node_is_revoked(
+			&s->registry, n, slice_str(s->mesh.trust_domain)),
+		    .connected = agents_has(s, slice_str(n->name)),
+		};
+
+		each(arg, &row);
+	}
+}
+
+void
+server_ca(const struct server *s, struct server_ca *out)
+{
+	struct tls_cert_info root;
+
+	*out =
+	    (struct server_ca){.trust_domain = slice_str(s->mesh.trust_domain)};
+	if (s->own.identity == NULL)
+		return; /* it is not ready */
+	tls_cert_inspect(ca_root(s->own.ca), 0, &root);
+	out->root = ca_root(s->own.ca);
+	out->root_pin = root.pin;
+	out->root_not_after_ms = root.not_after_ms;
+	out->signer_not_after_ms = ca_not_after_ms(s->own.ca);
+	out->server_not_after_ms =
+	    tls_identity_info(s->own.identity)->not_after_ms;
+	ca_voucher_key(s->own.ca, out->voucher_key);
+	memcpy(out->mesh_id, s->mesh.id, sizeof(out->mesh_id));
+}

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent — an agent's paths: what it offers, whom it knows, what it would do.
+ */
+#include "inside.h"
+
+#include <stdio.h>
+
+enum { LABELS_MAX = GOSSIP_LABELS_MAX };
+
+struct rows {
+	struct arena *arena;
+	struct value *list;
+};
+
+static struct rows
+rows_of(struct http_exchange *x)
+{
+	struct arena *a = http_exchange_arena(x);
+
+	return (struct rows){a, json_list(a)};
+}
+
+static void
+put_addr(struct arena *a, struct value **m, struct slice key,
+    const struct addr *addr)
+{
+	char text[ADDR_TEXT_MAX];
+
+	json_text(a, m, key, slice_str(addr_format(addr, text)));
+}
+
+/* --- expose and unexpose --- */
+
+static enum err
+read_port(const struct value *body, struct slice key, uint16_t *out,
+    struct fault *why)
+{
+	const struct value *v = value_get(body, key);
+
+	if (v == NULL)
+		return OK;
+	if (v->type != VALUE_INT || v->integer < 0 || v->integer > UINT16_MAX)
+		return fault_set(
+		    why, ERR_INVALID, "%.*s is no port", SLICE_ARG(key));
+	*out = (uint16_t)v->integer;
+	return OK;
+}
+
+static enum err
+read_expose(const struct value *body, struct label labels[LABELS_MAX],
+    struct node_expose *out, struct fault *why)
+{
+	struct slice target = value_get_string(body, S("target"), S(""));
+	uint16_t port = 0;
+	enum err e = read_port(body, S("port"), &port, why);
+
+	*out = (struct node_expose){.labels = labels, .port = port};
+	if (e != OK)
+		return e;
+	out->name = value_get_string(body, S("name"), S(""));
+	out->ns = value_get_string(body, S("namespace"), SLICE_NONE);
+	out->account = value_get_string(body, S("account"), SLICE_NONE);
+	out->protocol = value_get_string(body, S("protocol"), SLICE_NONE);
+	if (addr_parse(target, &out->target) != OK)
+		return fault_set(why, ERR_INVALID,
+		    "target \"%.*s\" is no address with a port",
+		    SLICE_ARG(target));
+	VALUE_EACH(value_get(body, S("labels")), it)
+	if (it->type == VALUE_STRING && out->label_count < LABELS_MAX)
+		labels[out->label_count++] =
+		    (struct label){it->key, it->string};
+	return OK;
+}
+
+static void
+answer_done(struct http_exchange *x, enum err e, const struct fault *why)
+{
+	if (e != OK)
+		admin_refuse(x, e, why);
+	else
+		admin_answer(x, json_map(http_exchange_arena(x)));
+}
+
+static void
+expose(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	struct label labels[LABELS_MAX];
+	struct node_expose what;
+	struct fault why = {0};
+	enum err e;
+
+	if (body == NULL || !admin_may_write(x))
+		return;
+	e = read_expose(body, labels, &what, &why);
+	if (e == OK)
+		e = node_expose(a->spec.node, &what, &why);
+	answer_done(x, e, &why);
+}
+
+static void
+unexpose(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	struct fault why = {0};
+	uint16_t port = 0;
+	enum err e;
+
+	if (body == NULL || !admin_may_write(x))
+		return;
+	e = read_port(body, S("port"), &port, &why);
+	if (e == OK)
+		e = node_unexpose(a->spec.node,
+		    value_get_string(body, S("name"), S("")),
+		    value_get_string(body, S("namespace"), S("default")), port,
+		    &why);
+	answer_done(x, e, &why);
+}
+
+static void
+add_exposed(void *arg, const struct node_exposed *e)
+{
+	struct rows *r = arg;
+	struct value *m = json_map(r->arena);
+
+	json_text(r->arena, &m, S("name"), e->what->name);
+	json_text(r->arena, &m, S("namespace"), e->what->ns);
+	json_number(r->arena, &m, S("port"), e->what->port);
+	json_text(r->arena, &m, S("protocol"), e->what->protocol);
+	json_text(r->arena, &m, S("account"), e->what->account);
+	put_addr(r->arena, &m, S("target"), &e->what->target);
+	json_bool(r->arena, &m, S("announced"), e->announced);
+	json_text(r->arena, &m, S("waitsFor"), e->waits_for);
+	json_push(&r->list, m);
+}
+
+static void
+exposed(struct admin *a, struct http_exchange *x)
+{
+	struct rows r = rows_of(x);
+
+	node_each_exposed(a->spec.node, add_exposed, &r);
+	admin_answer_items(x, r.list);
+}
+
+/* --- what it knows --- */
+
+static void
+add_member(void *arg, const struct node_member *n)
+{
+	struct rows *r = arg;
+	struct value *m = json_map(r->arena);
+
+	json_text(r->arena, &m, S("name"), n->name);
+	json_text(r->arena, &m, S("network"), n->network);
+	put_addr(r->arena, &m, S("address"), &n->addr);
+	json_text(r->arena, &m, S("status"), slice_str(n->status));
+	json_text(r->arena, &m, S("health"), slice_str(n->health));
+	json_number(r->arena, &m, S("services"), (int64_t)n->services);
+	json_number(r->arena, &m, S("rttMs"), n->rtt_ms);
+	json_bool(r->arena, &m, S("self"), n->self);
+	json_push(&r->list, m);
+}
+
+static void
+members(struct admin *a, struct http_exchange *x)
+{
+	struct rows r = rows_of(x);
+
+	node_each_member(a->spec.node, add_member, &r);
+	admin_answer_items(x, r.list);
+}
+
+static void
+add_service(void *arg, const struct node_service *s)
+{
+	struct rows *r = arg;
+	struct value *m = json_map(r->arena);
+	char text[ORIGIN_TEXT_MAX];
+
+	json_text(r->arena, &m, S("host"), s->host);
+	json_text(r->arena, &m, S("name"), s->name);
+	json_text(r->arena, &m, S("namespace"), s->ns);
+	json_number(r->arena, &m, S("port"), s->port);
+	json_text(r->arena, &m, S("protocol"), slice_str(s->protocol));
+	json_number(r->arena, &m, S("endpoints"), (int64_t)s->endpoints);
+	json_number(r->arena, &m, S("usable"), (int64_t)s->usable);
+	if (s->origin != NULL)
+		json_text(r->arena, &m, S("origin"),
+		    slice_str(origin_format(s->origin, text)));
+	json_push(&r->list, m);
+}
+
+static void
+services(struct admin *a, struct http_exchange *x)
+{
+	struct rows r = rows_of(x);
+
+	node_each_service(a->spec.node, add_service, &r);
+	admin_answer_items(x, r.list);
+}
+
+static void
+add_endpoint(
+    void *arg, const struct view_cluster *c, const struct view_endpoint *e)
+{
+	struct rows *r = arg;
+	struct value *m = json_map(r->arena);
+
+	json_text(r->arena, &m, S("service"), c->service->name);
+	json_text(r->arena, &m, S("namespace"), c->service->ns);
+	json_number(r->arena, &m, S("port"), c->port);
+	json_text(r->arena, &m, S("protocol"),
+	    slice_str(view_protocol_name(c->protocol)));
+	put_addr(r->arena, &m, S("address"), &e->addr);
+	json_text(r->arena, &m, S("node"), e->node);
+	json_text(r->arena, &m, S("account"), e->account);
+	json_text(r->arena, &m, S("status"),
+	    e->usable ? S("in use") : S("not usable"));
+	json_text(r->arena, &m, S("health"), e->reason);
+	json_push(&r->list, m);
+}
+
+static void
+endpoints(struct admin *a, struct http_exchange *x)
+{
+	struct rows r = rows_of(x);
+
+	node_each_endpoint(
+	    a->spec.node, admin_param(x, S("service")), add_endpoint, &r);
+	admin_answer_items(x, r.list);
+}
+
+static bool
+keep_text(struct rows *r, struct value **m, const char *key, struct slice s)
+{
+	if (s.len > 0)
+		json_text(r->arena, m, slice_str(key), s);
+	return *m != NULL;
+}
+
+static void
+add_identity(void *arg, const struct node_identity *i)
+{
+	struct rows *r = arg;
+	struct value *m = json_map(r->arena);
+	char text[CLOCK_RFC3339_LEN];
+
+	json_text(r->arena, &m, S("uri"), i->uri);
+	clock_format_rfc3339(i->not_after_ms, text);
+	json_text(r->arena, &m, S("ends"), slice_str(text));
+	clock_format_rfc3339(i->renew_at_ms, text);
+	json_text(r->arena, &m, S("renews"), slice_str(text));
+	if (keep_text(r, &m, "problem", i->problem))
+		json_push(&r->list, m);
+}
+
+static void
+identities(struct admin *a, struct http_exchange *x)
+{
+	struct rows r = rows_of(x);
+
+	node_each_identity(a->spec.node, add_identity, &r);
+	admin_answer_items(x, r.list);
+}
+
+static void
+add_problem(void *arg, const struct node_problem *p)
+{
+	struct rows *r = arg;
+	struct value *m = json_map(r->arena);
+
+	json_text(r->arena, &m, S("kind"), slice_str(p->kind));
+	json_text(r->arena, &m, S("about"), p->about);
+	json_text(r->arena, &m, S("text"), p->text);
+	json_push(&r->list, m);
+}
+
+static void
+problems(struct admin *a, struct http_exchange *x)
+{
+	struct rows r = rows_of(x);
+
+	node_each_problem(a->spec.node, add_problem, &r);
+	admin_answer_items(x, r.list);
+}
+
+static void
+add_resource(void *arg, const struct resource *res)
+{
+	struct rows *r = arg;
+
+	json_push(
+	    &r->list, resource_encode(res, RESOURCE_WITH_STATE, r->arena));
+}
+
+static void
+resources(struct admin *a, struct http_exchange *x)
+{
+	struct rows r = rows_of(x);
+
+	node_each_resource(a->spec.node, add_resource, &r);
+	admin_answer_items(x, r.list);
+}
+
+static void
+view(struct admin *a, struct http_exchange *x)
+{
+	const struct view *v = node_view(a->spec.node);
+	struct arena *arena = http_exchange_arena(x);
+
+	admin_answer(x, v == NULL ? json_map(arena) : view_dump(v, arena));
+}
+
+static void
+on_conns(void *arg, const struct proxy_conn_info *conns, size_t count)
+{
+	struct http_exchange *x = arg;
+	struct rows r = rows_of(x);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct proxy_conn_info *c = &conns[i];
+		struct value *m = json_map(r.arena);
+
+		json_text(r.arena, &m, S("kind"),
+		    slice_str(proxy_conn_kind_name(c->kind)));
+		put_addr(r.arena, &m, S("peer"), &c->peer);
+		json_text(r.arena, &m, S("what"), slice_str(c->what));
+		json_text(r.arena, &m, S("source"), slice_str(c->source));
+		json_number(r.arena, &m, S("worker"), c->worker);
+		json_number(
+		    r.arena, &m, S("ageMs"), (int64_t)(c->age_us / 1000));
+		json_number(r.arena, &m, S("requests"), (int64_t)c->requests);
+		json_number(r.arena, &m, S("bytesIn"), (int64_t)c->bytes_in);
+		json_number(r.arena, &m, S("bytesOut"), (int64_t)c->bytes_out);
+		json_push(&r.list, m);
+	}
+	admin_answer_items(x, r.list);
+}
+
+static void
+connections(struct admin *a, struct http_exchange *x)
+{
+	struct proxy *p = node_proxy(a->spec.node);
+
+	if (p == NULL)
+		admin_answer_items(x, rows_of(x).list);
+	else
+		proxy_list_conns(p, on_conns, x);
+}
+
+/* --- status and explain --- */
+
+static void
+put_counts(struct arena *a, struct value **m, const struct node_status *s)
+{
+	json_number(a, m, S("generation"), (int64_t)s->generation);
+	json_number(a, m, S("uptimeMs"), (int64_t)(s->uptime_us / 1000));
+	json_number(a, m, S("members"), (int64_t)s->members);
+	json_number(a, m, S("membersUp"), (int64_t)s->members_up);
+	json_number(a, m, S("resources"), (int64_t)s->resources);
+	json_number(a, m, S("refused"), (int64_t)s->refused);
+	json_number(a, m, S("exposed"), (int64_t)s->exposed);
+	json_number(a, m, S("upstreams"), (int64_t)s->upstreams);
+}
+
+static void
+status(struct admin *a, struct http_exchange *x)
+{
+	struct arena *arena = http_exchange_arena(x);
+	struct value *m = json_map(arena);
+	struct node_status s;
+
+	node_status(a->spec.node, &s);
+	json_text(arena, &m, S("role"), S("agent"));
+	json_text(arena, &m, S("version"), S(MESHD_VERSION));
+	json_text(arena, &m, S("state"), slice_str(node_state_name(s.state)));
+	json_text(arena, &m, S("name"), s.name);
+	json_text(arena, &m, S("trustDomain"), s.trust_domain);
+	json_text(arena, &m, S("network"), s.network);
+	json_bool(arena, &m, S("connected"), s.connected);
+	json_bool(arena, &m, S("synced"), s.synced);
+	json_text(arena, &m, S("server"), s.server);
+	json_text(arena, &m, S("trouble"), s.trouble);
+	put_counts(arena, &m, &s);
+	admin_answer(x, m);
+}
+
+static void
+explain(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	struct label headers[ADMIN_HEADERS_MAX];
+	struct explain_request q;
+	struct fault why = {0};
+
+	if (body == NULL)
+		return;
+	if (node_view(a->spec.node) == NULL) {
+		admin_refuse(x,
+		    fault_set(
+			&why, ERR_BUSY, "this agent has no configuration yet"),
+		    &why);
+		return;
+	}
+	admin_explain_request(body, headers, &q);
+	admin_answer(x, node_explain(a->spec.node, &q, http_exchange_arena(x)));
+}
+
+/* --- join and leave --- */
+
+static void
+join(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	struct fault why = {0};
+	enum err e;
+
+	if (body == NULL || !admin_may_write(x))
+		return;
+	if (a->joining != NULL)
+		e = fault_set(&why, ERR_BUSY, "this agent is joining already");
+	else
+		e = node_join(a->spec.node,
+		    value_get_string(body, S("token"), S("")), &why);
+	if (e != OK)
+		admin_refuse(x, e, &why);
+	else
+		a->joining = x;
+}
+
+void
+admin_joined(struct admin *a, enum err e, const struct fault *why)
+{
+	struct http_exchange *x = a->joining;
+
+	if (x == NULL)
+		return;
+	a->joining = NULL;
+	answer_done(x, e, why);
+}
+
+static void
+on_left(void *arg)
+{
+	struct admin *a = arg;
+	struct http_exchange *x = a->leaving;
+
+	a->leaving = NULL;
+	answer_done(x, OK, NULL);
+	if (a->spec.on_left != NULL)
+		a->spec.on_left(a->spec.arg);
+}
+
+static void
+leave(struct admin *a, struct http_exchange *x)
+{
+	struct fault why = {0};
+
+	if (!admin_may_write(x))
+		return;
+	if (a->leaving != NULL) {
+		admin_refuse(x,
+		    fault_set(&why, ERR_BUSY, "this agent is leaving already"),
+		    &why);
+		return;
+	}
+	a->leaving = x;
+	node_leave(a->spec.node, on_left, a);
+}
+
+const struct admin_route admin_agent_routes[] = {
+    {"POST", "/v1/join", join},
+    {"POST", "/v1/leave", leave},
+    {"GET", "/v1/status", status},
+    {"POST", "/v1/expose", expose},
+    {"POST", "/v1/unexpose", unexpose},
+    {"GET", "/v1/exposed", exposed},
+    {"GET", "/v1/members", members},
+    {"GET", "/v1/services", services},
+    {"GET", "/v1/endpoints", endpoints},
+    {"GET", "/v1/identities", identities},
+    {"GET", "/v1/problems", problems},
+    {"GET", "/v1/resources", resources},
+    {"GET", "/v1/view", view},
+    {"GET", "/v1/connections", connections},
+    {"POST", "/v1/explain", explain},
+};
+const size_t admin_agent_route_count = ARRAY_LEN(admin_agent_routes);

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mesh — a server's paths for who is in the mesh: tokens, nodes, agents,
+ * members, endpoints, the CA.
+ */
+#include "inside.h"
+
+#include <stdio.h>
+
+struct rows {
+	struct arena *arena;
+	struct value *list;
+};
+
+static void
+put_time(struct rows *r, struct value **m, struct slice key, int64_t ms)
+{
+	char text[CLOCK_RFC3339_LEN];
+
+	clock_format_rfc3339(ms, text);
+	json_text(r->arena, m, key, slice_str(text));
+}
+
+static void
+put_addr(struct arena *a, struct value **m, struct slice key,
+    const struct addr *addr)
+{
+	char text[ADDR_TEXT_MAX];
+
+	json_text(a, m, key, slice_str(addr_format(addr, text)));
+}
+
+/* --- tokens --- */
+
+static enum err
+read_text(const struct value *body, struct slice key, char *out, size_t cap,
+    struct fault *why)
+{
+	struct slice s = value_get_string(body, key, SLICE_NONE);
+
+	if (s.ptr == NULL)
+		return OK;
+	if (slice_to_cstr(s, out, cap) != OK)
+		return fault_set(
+		    why, ERR_LIMIT, "%.*s is too long", SLICE_ARG(key));
+	return OK;
+}
+
+static enum err
+read_cidrs(const struct value *list, struct ca_bounds *out, struct fault *why)
+{
+	VALUE_EACH(list, it)
+	{
+		struct slice text =
+		    it->type == VALUE_STRING ? it->string : SLICE_NONE;
+
+		if (out->cidr_count == CA_CIDRS_MAX)
+			return fault_set(why, ERR_LIMIT,
+			    "more than %d address ranges", CA_CIDRS_MAX);
+		if (cidr_parse(text, &out->cidrs[out->cidr_count]) != OK)
+			return fault_set(why, ERR_INVALID,
+			    "\"%.*s\" is no address range such as 10.0.0.0/8",
+			    SLICE_ARG(text));
+		out->cidr_count++;
+	}
+	return OK;
+}
+
+static enum err
+read_bounds(const struct value *body, struct ca_bounds *out, struct fault *why)
+{
+	const struct value *uses = value_get(body, S("uses"));
+	const struct value *lifetime = value_get(body, S("lifetimeMs"));
+	enum err e;
+
+	ca_bounds_default(out);
+	if (uses != NULL && uses->type == VALUE_INT && uses->integer >= 0 &&
+	    uses->integer <= UINT32_MAX)
+		out->uses = (uint32_t)uses->integer;
+	if (lifetime != NULL && lifetime->type == VALUE_INT)
+		out->lifetime_ms = lifetime->integer;
+	e = read_text(
+	    body, S("nameGlob"), out->name_glob, sizeof(out->name_glob), why);
+	if (e == OK)
+		e = read_text(body, S("namespaces"), out->grant.namespaces,
+		    sizeof(out->grant.namespaces), why);
+	if (e == OK)
+		e = read_text(body, S("accounts"), out->grant.accounts,
+		    sizeof(out->grant.accounts), why);
+	if (e == OK)
+		e = read_cidrs(value_get(body, S("cidrs")), out, why);
+	return e;
+}
+
+static void
+on_token(void *arg, enum err e, const struct fault *why, struct slice id,
+    struct slice text)
+{
+	struct http_exchange *x = arg;
+	struct arena *a = http_exchange_arena(x);
+	struct value *m = json_map(a);
+
+	if (e != OK) {
+		admin_refuse(x, e, why);
+		return;
+	}
+	json_text(a, &m, S("id"), id);
+	json_text(a, &m, S("token"), text);
+	admin_answer(x, m);
+}
+
+static void
+token_create(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	struct ca_bounds bounds;
+	struct fault why = {0};
+	enum err e;
+
+	if (body == NULL || !admin_may_write(x))
+		return;
+	e = read_bounds(body, &bounds, &why);
+	if (e != OK) {
+		admin_refuse(x, e, &why);
+		return;
+	}
+	server_token_create(a->spec.server, &bounds,
+	    value_get_string(body, S("note"), S("")), admin_actor(x), on_token,
+	    x);
+}
+
+static void
+on_done(void *arg, enum err e, const struct fault *why)
+{
+	struct http_exchange *x = arg;
+
+	if (e != OK)
+		admin_refuse(x, e, why);
+	else
+		admin_answer(x, json_map(http_exchange_arena(x)));
+}
+
+static void
+token_revoke(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+
+	if (body == NULL || !admin_may_write(x))
+		return;
+	server_token_revoke(a->spec.server,
+	    value_get_string(body, S("id"), S("")), admin_actor(x), on_done, x);
+}
+
+static void
+add_token(void *arg, const struct server_token *t)
+{
+	struct rows *r = arg;
+	struct value *m = json_map(r->arena);
+	const struct ca_bounds *b = t->bounds;
+
+	json_text(r->arena, &m, S("id"), t->id);
+	json_text(r->arena, &m, S("note"), t->note);
+	json_number(r->arena, &m, S("uses"), (int64_t)t->uses);
+	json_number(r->arena, &m, S("maxUses"), b->uses);
+	json_text(r->arena, &m, S("nameGlob"), slice_str(b->name_glob));
+	json_text(
+	    r->arena, &m, S("namespaces"), slice_str(b->grant.namespaces));
+	json_text(r->arena, &m, S("accounts"), slice_str(b->grant.accounts));
+	put_time(r, &m, S("expires"), t->expires_ms);
+	json_text(r->arena, &m, S("state"),
+	    t->revoked           ? S("revoked")
+	    : t->expired         ? S("expired")
+	    : t->uses >= b->uses ? S("used up")
+				 : S("valid"));
+	json_push(&r->list, m);
+}
+
+static void
+tokens(struct admin *a, struct http_exchange *x)
+{
+	struct arena *arena = http_exchange_arena(x);
+	struct rows r = {arena, json_list(arena)};
+
+	server_each_token(a->spec.server, add_token, &r);
+	admin_answer_items(x, r.list);
+}
+
+/* --- nodes and agents --- */
+
+static void
+add_node(void *arg, const struct server_node *n)
+{
+	struct rows *r = arg;
+	struct value *m = json_map(r->arena);
+
+	json_text(r->arena, &m, S("name"), n->name);
+	json_text(r->arena, &m, S("id"), n->id);
+	json_text(r->arena, &m, S("network"), n->network);
+	json_text(r->arena, &m, S("token"), n->token_id);
+	json_text(
+	    r->arena, &m, S("namespaces"), slice_str(n->grant->namespaces));
+	json_text(r->arena, &m, S("accounts"), slice_str(n->grant->accounts));
+	put_time(r, &m, S("joined"), n->joined_ms);
+	put_time(r, &m, S("certificateEnds"), n->not_after_ms);
+	json_bool(r->arena, &m, S("revoked"), n->revoked);
+	json_bool(r->arena, &m, S("connected"), n->connected);
+	json_push(&r->list, m);
+}
+
+static void
+nodes(struct admin *a, struct http_exchange *x)
+{
+	struct arena *arena = http_exchange_arena(x);
+	struct rows r = {arena, json_list(arena)};
+
+	server_each_node(a->spec.server, add_node, &r);
+	admin_answer_items(x, r.list);
+}
+
+static void
+node_revoke(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+
+	if (body == NULL || !admin_may_write(x))
+		return;
+	server_node_revoke(a->spec.server,
+	    value_get_string(body, S("name"), S("")),
+	    value_get_string(body, S("reason"), S("revoked by an operator")),
+	    admin_actor(x), on_done, x);
+}
+
+static void
+add_agent(void *arg, const struct server_agent *agent)
+{
+	struct rows *r = arg;
+	struct value *m = json_map(r->arena);
+
+	json_text(r->arena, &m, S("node"), agent->node);
+	put_addr(r->arena, &m, S("address"), &agent->addr);
+	json_number(r->arena, &m, S("connectedMs"),
+	    (int64_t)(agent->connected_us / 1000));
+	json_number(r->arena, &m, S("revision"), (int64_t)agent->revision);
+	json_number(r->arena, &m, S("refused"), (int64_t)agent->refused);
+	json_push(&r->list, m);
+}
+
+static void
+add_refusal(void *arg, const struct server_refusal *f)
+{
+	struct rows *r = arg;
+	struct value *m = json_map(r->arena);
+
+	json_text(r->arena, &m, S("node"), f->node);
+	json_text(r->arena, &m, S("resource"), f->resource);
+	json_text(r->arena, &m, S("version"), f->version);
+	json_text(r->arena, &m, S("reason"), f->reason);
+	json_push(&r->list, m);
+}
+
+static void
+agents(struct admin *a, struct http_exchange *x)
+{
+	struct arena *arena = http_exchange_arena(x);
+	struct rows r = {arena, json_list(arena)};
+	struct rows refusals = {arena, json_list(arena)};
+	struct value *m = json_map(arena);
+
+	server_each_agent(a->spec.server, add_agent, &r);
+	server_each_refusal(a->spec.server, SLICE_NONE, add_refusal, &refusals);
+	json_put(&m, S("items"), r.list);
+	json_put(&m, S("refusals"), refusals.list);
+	admin_answer(x, m);
+}
+
+/* --- what gossip knows --- */
+
+static const char *
+health_name(enum gossip_health h)
+{
+	static const char *const names[] = {
+	    [GOSSIP_HEALTHY] = "healthy",
+	    [GOSSIP_UNHEALTHY] = "unhealthy",
+	    [GOSSIP_DRAINING] = "draining",
+	};
+
+	return (unsigned)h < ARRAY_LEN(names) ? names[h] : "unknown";
+}
+
+static void
+add_member(void *arg, const struct server_member *sm)
+{
+	struct rows *r = arg;
+	const struct gossip_member *g = sm->member;
+	struct value *m = json_map(r->arena);
+
+	json_text(r->arena, &m, S("name"), slice_str(g->name));
+	json_text(r->arena, &m, S("network"), slice_str(g->network));
+	put_addr(r->arena, &m, S("address"), &g->addr);
+	json_text(r->arena, &m, S("status"),
+	    slice_str(gossip_status_name((enum gossip_status)g->status)));
+	json_text(r->arena, &m, S("health"),
+	    slice_str(health_name((enum gossip_health)g->health)));
+	json_text(r->arena, &m, S("role"),
+	    sm->roles & GOSSIP_ROLE_SERVER ? S("server") : S("agent"));
+	json_number(r->arena, &m, S("services"), (int64_t)sm->services);
+	json_number(r->arena, &m, S("rttMs"), g->rtt_ms);
+	json_bool(r->arena, &m, S("self"), g->self);
+	json_push(&r->list, m);
+}
+
+static void
+members(struct admin *a, struct http_exchange *x)
+{
+	struct arena *arena = http_exchange_arena(x);
+	struct rows r = {arena, json_list(arena)};
+
+	server_each_member(a->spec.server, add_member, &r);
+	admin_answer_items(x, r.list);
+}
+
+static void
+add_endpoint(void *arg, const struct server_endpoint *e)
+{
+	struct rows *r = arg;
+	struct value *m = json_map(r->arena);
+
+	json_text(r->arena, &m, S("service"), e->service->name);
+	json_text(r->arena, &m, S("namespace"), e->service->ns);
+	json_number(r->arena, &m, S("port"), e->service->port);
+	json_text(r->arena, &m, S("protocol"), e->service->protocol);
+	put_addr(r->arena, &m, S("address"), &e->addr);
+	json_text(r->arena, &m, S("node"), slice_str(e->member->name));
+	json_text(r->arena, &m, S("account"), e->service->account);
+	json_text(r->arena, &m, S("status"),
+	    slice_str(
+		gossip_status_name((enum gossip_status)e->member->status)));
+	json_text(r->arena, &m, S("health"), slice_str(health_name(e->health)));
+	json_push(&r->list, m);
+}
+
+static void
+endpoints(struct admin *a, struct http_exchange *x)
+{
+	struct arena *arena = http_exchange_arena(x);
+	struct rows r = {arena, json_list(arena)};
+
+	server_each_endpoint(a->spec.server, add_endpoint, &r);
+	admin_answer_items(x, r.list);
+}
+
+/* --- the CA --- */
+
+static void
+ca(struct admin *a, struct http_exchange *x)
+{
+	struct arena *arena = http_exchange_arena(x);
+	struct rows r = {arena, NULL};
+	AUTO(buf_fini) struct buf pem = BUF(TLS_CHAIN_BYTES_MAX);
+	struct value *m = json_map(arena);
+	char hex[2 * TLS_PIN_LEN];
+	struct server_ca c;
+
+	server_ca(a->spec.server, &c);
+	crypto_hex(slice_of(c.root_pin.bytes, TLS_PIN_LEN), hex);
+	json_text(arena, &m, S("trustDomain"), c.trust_domain);
+	json_text(arena, &m, S("rootPin"), slice_of(hex, sizeof(hex)));
+	put_time(&r, &m, S("rootEnds"), c.root_not_after_ms);
+	put_time(&r, &m, S("signerEnds"), c.signer_not_after_ms);
+	put_time(&r, &m, S("serverCertificateEnds"), c.server_not_after_ms);
+	if (c.root != NULL && tls_chain_pem(c.root, &pem) == OK)
+		json_text(arena, &m, S("rootPem"), buf_slice(&pem));
+	admin_answer(x, m);
+}
+
+const struct admin_route admin_mesh_routes[] = {
+    {"POST", "/v1/tokens", token_create},
+    {"GET", "/v1/tokens", tokens},
+    {"POST", "/v1/tokens/revoke", token_revoke},
+    {"GET", "/v1/nodes", nodes},
+    {"POST", "/v1/nodes/revoke", node_revoke},
+    {"GET", "/v1/agents", agents},
+    {"GET", "/v1/members", members},
+    {"GET", "/v1/endpoints", endpoints},
+    {"GET", "/v1/ca", ca},
+};
+const size_t admin_mesh_route_count = ARRAY_LEN(admin_mesh_routes);

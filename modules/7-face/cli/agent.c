@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * agent — reads the settings of `meshd agent`, then lets main.c run it.
+ */
+#include "base/base.h"
+
+#include "command.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { TOKEN_MAX = 4096 };
+
+/* --- addresses --- */
+
+/* "ADDR:PORT", a port alone on every address, or "off". */
+enum err
+command_addr(const struct options *o, const char *name, struct addr *out,
+    struct fault *why)
+{
+	const char *text = options_text(o, name);
+
+	*out = (struct addr){0};
+	if (text == NULL || strcmp(text, "off") == 0 ||
+	    addr_parse(slice_str(text), out) == OK)
+		return OK;
+	out->family = ADDR_V6;
+	if (addr_parse_port(slice_str(text), &out->port) == OK)
+		return OK;
+	return fault_set(why, ERR_INVALID,
+	    "--%s is ADDR:PORT or PORT, not \"%s\"", name, text);
+}
+
+static enum err
+read_own_addrs(
+    const struct options *o, struct cli_agent *out, struct fault *why)
+{
+	const struct option_values *list = options_list(o, "address");
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (addr_parse_ip(slice_str(list->text[i]),
+			&out->addrs[out->addr_count]) != OK)
+			return fault_set(why, ERR_INVALID,
+			    "--address is an IP, not \"%s\"", list->text[i]);
+		out->addr_count++;
+	}
+	return OK;
+}
+
+/* --- upstreams --- */
+
+static enum err
+bad_upstream(const char *text, struct fault *why)
+{
+	return fault_set(why, ERR_INVALID,
+	    "an upstream is written NAME=ADDR:PORT or "
+	    "NAME=ADDR:PORT/HOST:PORT, not \"%s\"",
+	    text);
+}
+
+/* "reviews=127.0.0.1:9000" or "reviews=127.0.0.1:9000/reviews.shop:9080" */
+static enum err
+read_upstream(const char *text, struct cli_upstream *out, struct fault *why)
+{
+	struct slice rest = slice_str(text);
+	struct slice listen;
+
+	out->name = slice_split(&rest, '=');
+	listen = slice_split(&rest, '/');
+	if (out->name.len == 0 || addr_parse(listen, &out->listen) != OK)
+		return bad_upstream(text, why);
+	out->host = out->name;
+	out->port = 0;
+	if (rest.len == 0)
+		return OK;
+	out->host = slice_split(&rest, ':');
+	if (out->host.len == 0 ||
+	    (rest.len > 0 && addr_parse_port(rest, &out->port) != OK))
+		return bad_upstream(text, why);
+	return OK;
+}
+
+static enum err
+read_upstreams(
+    const struct options *o, struct cli_agent *out, struct fault *why)
+{
+	const struct option_values *list = options_list(o, "upstream");
+
+	for (size_t i = 0; i < list->count; i++) {
+		enum err e =
+		    read_upstream(list->text[i], &out->upstreams[i], why);
+
+		if (e != OK)
+			return e;
+		out->upstream_count++;
+	}
+	return OK;
+}
+
+/* --- the token --- */
+
+/* Its first line, into `out`. */
+static enum err
+read_token_file(const char *path, struct secret *out, struct fault *why)
+{
+	AUTO(buf_fini) struct buf text = BUF(TOKEN_MAX);
+	struct slice rest;
+	enum err e = file_read(path, &text, why);
+
+	if (e != OK)
+		return e;
+	rest = buf_slice(&text);
+	secret_init(out, text.end - text.start + 1);
+	rest = slice_trim(slice_split(&rest, '\n'));
+	if (rest.len > 0)
+		memcpy(out->bytes, rest.ptr, rest.len);
+	if (text.mem != NULL)
+		secret_wipe(text.mem, text.cap);
+	return OK;
+}
+
+/* As it is, from a file (@FILE), or from standard input (-). */
+enum err
+command_token(const char *text, struct secret *out, struct fault *why)
+{
+	if (text == NULL)
+		text = "";
+	if (strcmp(text, "-") == 0)
+		return read_token_file("/dev/stdin", out, why);
+	if (text[0] == '@')
+		return read_token_file(text + 1, out, why);
+	secret_init(out, strlen(text) + 1);
+	memcpy(out->bytes, text, strlen(text));
+	return OK;
+}
+
+/* --- the command --- */
+
+static enum err
+read_numbers(const struct options *o, struct cli_agent *out, struct fault *why)
+{
+	uint64_t workers;
+	enum err e = options_number(o, "workers", &workers, why);
+
+	if (e == OK)
+		e = options_duration_us(o, "drain", &out->drain_us, why);
+	if (e != OK)
+		return e;
+	if (workers > 64)
+		return fault_set(why, ERR_INVALID,
+		    "--workers is at most 64, not %u", (unsigned)workers);
+	out->workers = (unsigned)workers;
+	return OK;
+}
+
+static enum err
+read_format(const struct options *o, struct cli_agent *out, struct fault *why)
+{
+	const char *text = options_text(o, "access-log-format");
+
+	out->access_log_json = strcmp(text, "json") == 0;
+	if (out->access_log_json || strcmp(text, "text") == 0)
+		return OK;
+	return fault_set(why, ERR_INVALID,
+	    "--access-log-format is text or json, not \"%s\"", text);
+}
+
+static enum err
+read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
+{
+	enum err e;
+
+	*out = (struct cli_agent){
+	    .state_dir = options_text(o, "state"),
+	    .socket_path = options_text(o, "socket"),
+	    .name = options_text(o, "name"),
+	    .network = options_text(o, "network"),
+	    .ns = options_text(o, "namespace"),
+	    .account = options_text(o, "account"),
+	    .access_log = options_text(o, "access-log"),
+	    .log_success = options_flag(o, "log-success"),
+	};
+	e = command_log_level(o, why);
+	if (e == OK)
+		e = command_addr(o, "hbone", &out->hbone, why);
+	if (e == OK)
+		e = command_addr(o, "gossip", &out->gossip, why);
+	if (e == OK)
+		e = command_addr(o, "metrics", &out->metrics, why);
+	if (e == OK)
+		e = command_addr(o, "health", &out->health, why);
+	if (e == OK)
+		e = command_addr(o, "admin", &out->admin, why);
+	if (e == OK)
+		e = read_own_addrs(o, out, why);
+	if (e == OK)
+		e = read_upstreams(o, out, why);
+	if (e == OK)
+		e = read_numbers(o, out, why);
+	return e != OK ? e : read_format(o, out, why);
+}
+
+static int
+agent(struct options *o)
+{
+	AUTO(secret_fini) struct secret token = {0};
+	AUTO(mem_free) struct cli_agent *settings = mem_new(sizeof(*settings));
+	struct fault why = {0};
+
+	if (read_settings(o, settings, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "agent: %s", why.text);
+	if (command_token(options_text(o, "join"), &token, &why) != OK)
+		return cli_fault(&why);
+	settings->token = (const char *)token.bytes;
+	return command_roles()->agent(settings);
+}
+
+static const struct option_row agent_rows[] = {
+    {"join", 0, OPTION_TEXT, "TOKEN|@FILE|-", NULL, true,
+	"join by this token, if this machine is no member yet"},
+    {"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd", true,
+	"where keys and the last configuration are kept"},
+    {"socket", 0, OPTION_TEXT, "PATH", "/run/meshd/agent.sock", true,
+	"where commands reach it"},
+    {"name", 0, OPTION_TEXT, "NAME", NULL, true,
+	"of this machine in the mesh, else the host's"},
+    {"network", 0, OPTION_TEXT, "NAME", NULL, true, "that the machine lies in"},
+    {"address", 0, OPTION_LIST, "IP", NULL, true,
+	"announced to the mesh, else all that the machine has"},
+    {"namespace", 'n', OPTION_TEXT, "NAME", "default", true,
+	"of the programs that call from here"},
+    {"account", 0, OPTION_TEXT, "NAME", NULL, true,
+	"who they call as, else the machine itself"},
+    {"upstream", 0, OPTION_LIST, "NAME=ADDR:PORT[/HOST:PORT]", NULL, true,
+	"a local address behind which a service is"},
+    {"hbone", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
+	"where tunnels come in, else [::]:15008"},
+    {"gossip", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
+	"UDP and TCP, else [::]:15946"},
+    {"metrics", 0, OPTION_TEXT, "[ADDR:]PORT|off", "[::]:15020", true,
+	"GET /metrics for Prometheus"},
+    {"health", 0, OPTION_TEXT, "[ADDR:]PORT|off", "[::]:15021", true,
+	"GET /healthz/ready"},
+    {"admin", 0, OPTION_TEXT, "[ADDR:]PORT|off", "127.0.0.1:15000", true,
+	"what commands ask, for reading only"},
+    {"workers", 0, OPTION_NUMBER, "N", "0", true,
+	"threads of the data plane; 0 is one a core"},
+    {"access-log", 0, OPTION_TEXT, "FILE|-", NULL, true,
+	"where it goes; without it there is none"},
+    {"access-log-format", 0, OPTION_TEXT, "text|json", "text", true,
+	"Istio's text or its JSON"},
+    {"log-success", 0, OPTION_FLAG, NULL, NULL, true,
+	"log what went well, too"},
+    {"drain", 0, OPTION_DURATION, "TIME", "5s", true,
+	"that connections get to end by themselves"},
+    OPTION_LOG_LEVEL,
+};
+
+const struct command command_agent = {
+    .name = "agent",
+    .args = "",
+    .summary = "run the agent of this machine",
+    .section = "agent",
+    .rows = agent_rows,
+    .row_count = ARRAY_LEN(agent_rows),
+    .run = agent,
+};

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * local — commands to this machine's agent: join, leave, expose, unexpose.
+ */
+#include "base/base.h"
+
+#include "api.h"
+#include "body.h"
+#include "command.h"
+#include "table.h"
+
+#include <stdio.h>
+
+enum { TEXT_MAX = 512 };
+
+static int
+do_with(const struct options *o, const struct body *b, const char *path,
+    const char *done)
+{
+	if (b->map == NULL)
+		return command_fail(
+		    CLI_EXIT_FAILED, "the request is too large");
+	return api_do(o, API_AGENT, path, b->map, done);
+}
+
+/* --- expose --- */
+
+/*
+ * "[PORT:]TARGET": TARGET is a port of this machine or ADDR:PORT; PORT is
+ * what callers use, the target's own if it is left out.
+ */
+static enum err
+read_target(const char *text, uint16_t *out_port, struct addr *out_target,
+    struct fault *why)
+{
+	struct slice rest = slice_str(text);
+	struct slice first;
+
+	*out_port = 0;
+	if (addr_parse(rest, out_target) == OK)
+		return OK;
+	first = slice_split(&rest, ':');
+	if (rest.len > 0) {
+		if (addr_parse_port(first, out_port) != OK)
+			return fault_set(why, ERR_INVALID,
+			    "\"%.*s\" in \"%s\" is no port (1-65535)",
+			    SLICE_ARG(first), text);
+		first = rest;
+		if (addr_parse(first, out_target) == OK)
+			return OK;
+	}
+	*out_target = (struct addr){.family = ADDR_V4, .bytes = {127, 0, 0, 1}};
+	if (addr_parse_port(first, &out_target->port) != OK)
+		return fault_set(why, ERR_INVALID,
+		    "\"%s\" is neither PORT, PORT:PORT nor PORT:ADDR:PORT",
+		    text);
+	return OK;
+}
+
+static enum err
+set_labels(
+    struct body *b, const struct option_values *labels, struct fault *why)
+{
+	struct value *map = value_new(&b->arena, VALUE_MAP);
+
+	for (size_t i = 0; map != NULL && i < labels->count; i++) {
+		struct slice value = slice_str(labels->text[i]);
+		struct slice key = slice_split(&value, '=');
+		enum err e;
+
+		if (key.len == 0 || key.len == strlen(labels->text[i]))
+			return fault_set(why, ERR_INVALID,
+			    "a label is written key=value, not \"%s\"",
+			    labels->text[i]);
+		e = value_set(map, key, value_new_string(&b->arena, value));
+		if (e != OK)
+			return fault_set(why, e, "label \"%.*s\": %s",
+			    SLICE_ARG(key), err_text(e));
+	}
+	body_set(b, "labels", map);
+	return OK;
+}
+
+static enum err
+expose_body(const struct options *o, struct body *b, struct fault *why)
+{
+	char text[ADDR_TEXT_MAX];
+	struct addr target;
+	struct slice kept;
+	uint16_t port;
+	enum err e = read_target(o->args[1], &port, &target, why);
+
+	if (e == OK)
+		e = set_labels(b, options_list(o, "label"), why);
+	if (e == OK)
+		e = arena_copy(
+		    &b->arena, slice_str(addr_format(&target, text)), &kept);
+	if (e != OK)
+		return e;
+	body_text(b, "name", o->args[0]);
+	body_slice(b, "target", kept);
+	body_set(b, "port", value_new_int(&b->arena, port));
+	body_text(b, "namespace", options_text(o, "namespace"));
+	body_text(b, "account", options_text(o, "account"));
+	body_text(b, "protocol", options_text(o, "protocol"));
+	return OK;
+}
+
+static int
+expose(struct options *o)
+{
+	AUTO(body_fini) struct body b;
+	char done[TEXT_MAX];
+	struct fault why = {0};
+
+	body_init(&b);
+	if (o->arg_count != 2)
+		return command_fail(CLI_EXIT_USAGE,
+		    "say what and where: expose NAME [PORT:]TARGET");
+	if (expose_body(o, &b, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "expose: %s", why.text);
+	(void)snprintf(done, sizeof(done), "%s is exposed", o->args[0]);
+	return do_with(o, &b, "/v1/expose", done);
+}
+
+static const struct option_row expose_rows[] = {
+    {"account", 0, OPTION_TEXT, "NAME", "default", false,
+	"who the service is to its callers"},
+    {"namespace", 'n', OPTION_TEXT, "NAME", "default", false,
+	"where its name lies"},
+    {"label", 'l', OPTION_LIST, "KEY=VALUE", NULL, false,
+	"what subsets and Services select it by"},
+    {"protocol", 0, OPTION_TEXT, "http|tcp", "tcp", false, "what it speaks"},
+    OPTION_SOCKET,
+};
+
+const struct command command_expose = {
+    .name = "expose",
+    .args = "NAME [PORT:]TARGET",
+    .summary = "offer a service of this machine to the mesh",
+    .section = "cli",
+    .rows = expose_rows,
+    .row_count = ARRAY_LEN(expose_rows),
+    .run = expose,
+};
+
+static int
+unexpose(struct options *o)
+{
+	AUTO(body_fini) struct body b;
+	struct fault why = {0};
+	uint64_t port = 0;
+	char done[TEXT_MAX];
+
+	body_init(&b);
+	if (o->arg_count != 1)
+		return command_fail(CLI_EXIT_USAGE, "say which: unexpose NAME");
+	if (options_number(o, "port", &port, &why) != OK || port > UINT16_MAX)
+		return command_fail(
+		    CLI_EXIT_USAGE, "unexpose: --port is 1-65535");
+	body_text(&b, "name", o->args[0]);
+	body_text(&b, "namespace", options_text(o, "namespace"));
+	body_set(&b, "port", value_new_int(&b.arena, (int64_t)port));
+	(void)snprintf(
+	    done, sizeof(done), "%s is no longer exposed", o->args[0]);
+	return do_with(o, &b, "/v1/unexpose", done);
+}
+
+static const struct option_row unexpose_rows[] = {
+    {"namespace", 'n', OPTION_TEXT, "NAME", "default", false,
+	"where its name lies"},
+    {"port", 0, OPTION_NUMBER, "PORT", "0", false,
+	"only this one; 0 is all of them"},
+    OPTION_SOCKET,
+};
+
+const struct command command_unexpose = {
+    .name = "unexpose",
+    .args = "NAME",
+    .summary = "offer a service no longer",
+    .section = "cli",
+    .rows = unexpose_rows,
+    .row_count = ARRAY_LEN(unexpose_rows),
+    .run = unexpose,
+};
+
+/* --- exposed --- */
+
+static void
+print_exposed(const struct value *body)
+{
+	static const char *const head[] = {"NAME", "NAMESPACE", "PORT",
+	    "PROTOCOL", "ACCOUNT", "TARGET", "ANNOUNCED", "WAITS FOR"};
+	static const char *const member[] = {"name", "namespace", "port",
+	    "protocol", "account", "target", "announced", "waitsFor"};
+	AUTO(table_fini) struct table t;
+
+	table_init(&t, head, ARRAY_LEN(head));
+	VALUE_EACH(value_get(body, S("items")), it)
+	for (size_t i = 0; i < ARRAY_LEN(member); i++)
+		table_value(&t, value_get(it, slice_str(member[i])));
+	table_print(&t, stdout);
+}
+
+static int
+exposed(struct options *o)
+{
+	return api_show(o, API_AGENT, "/v1/exposed", print_exposed);
+}
+
+static const struct option_row exposed_rows[] = {
+    OPTION_OUTPUT,
+    OPTION_SOCKET,
+};
+
+const struct command command_exposed = {
+    .name = "exposed",
+    .args = "",
+    .summary = "show what this machine offers",
+    .section = "cli",
+    .rows = exposed_rows,
+    .row_count = ARRAY_LEN(exposed_rows),
+    .run = exposed,
+};
+
+/* --- join and leave --- */
+
+static int
+join(struct options *o)
+{
+	AUTO(secret_fini) struct secret token = {0};
+	AUTO(body_fini) struct body b;
+	struct fault why = {0};
+
+	body_init(&b);
+	if (o->arg_count != 1)
+		return command_fail(CLI_EXIT_USAGE,
+		    "say by what: join TOKEN, join @FILE or join -");
+	if (command_token(o->args[0], &token, &why) != OK)
+		return cli_fault(&why);
+	body_text(&b, "token", (const char *)token.bytes);
+	return do_with(o, &b, "/v1/join", "joined");
+}
+
+static int
+leave(struct options *o)
+{
+	AUTO(body_fini) struct body b;
+
+	body_init(&b);
+	return do_with(o, &b, "/v1/leave",
+	    "left; identity and configuration are gone from this machine");
+}
+
+static const struct option_row join_rows[] = {OPTION_SOCKET};
+
+const struct command command_join = {
+    .name = "join",
+    .args = "TOKEN|@FILE|-",
+    .summary = "let this machine's agent join a mesh",
+    .section = "cli",
+    .rows = join_rows,
+    .row_count = ARRAY_LEN(join_rows),
+    .run = join,
+};
+
+const struct command command_leave = {
+    .name = "leave",
+    .args = "",
+    .summary = "let this machine leave the mesh",
+    .section = "cli",
+    .rows = join_rows,
+    .row_count = ARRAY_LEN(join_rows),
+    .run = leave,
+};

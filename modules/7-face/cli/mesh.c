@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mesh — commands about who is in the mesh: tokens, nodes, members, services,
+ * endpoints, the CA.
+ */
+#include "base/base.h"
+
+#include "api.h"
+#include "body.h"
+#include "command.h"
+#include "table.h"
+
+#include <stdio.h>
+
+enum { PATH_BYTES = 4096 };
+
+/* --- tables --- */
+
+/* A column: its head and the member of each row that it shows. */
+struct column {
+	const char *head;
+	const char *member;
+};
+
+static void
+print_columns(
+    const struct value *items, const struct column *columns, size_t count)
+{
+	const char *head[TABLE_COLUMNS_MAX];
+	AUTO(table_fini) struct table t;
+
+	for (size_t i = 0; i < count; i++)
+		head[i] = columns[i].head;
+	table_init(&t, head, count);
+	VALUE_EACH(items, it)
+	for (size_t i = 0; i < count; i++)
+		table_value(&t, value_get(it, slice_str(columns[i].member)));
+	table_print(&t, stdout);
+}
+
+static const struct option_row plain_rows[] = {
+    OPTION_OUTPUT,
+    OPTION_SOCKET,
+};
+
+/* --- members --- */
+
+static void
+print_members(const struct value *body)
+{
+	static const struct column columns[] = {
+	    {"NAME", "name"},
+	    {"ADDRESS", "address"},
+	    {"STATUS", "status"},
+	    {"HEALTH", "health"},
+	    {"SERVICES", "services"},
+	    {"RTT MS", "rttMs"},
+	    {"SELF", "self"},
+	};
+
+	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
+}
+
+static int
+members(struct options *o)
+{
+	return api_show(o, API_EITHER, "/v1/members", print_members);
+}
+
+const struct command command_members = {
+    .name = "members",
+    .args = "",
+    .summary = "show the machines of the mesh and whether they live",
+    .section = "cli",
+    .rows = plain_rows,
+    .row_count = ARRAY_LEN(plain_rows),
+    .run = members,
+};
+
+/* --- services and endpoints --- */
+
+static void
+print_services(const struct value *body)
+{
+	static const struct column columns[] = {
+	    {"HOST", "host"},
+	    {"PORT", "port"},
+	    {"PROTOCOL", "protocol"},
+	    {"ENDPOINTS", "endpoints"},
+	    {"USABLE", "usable"},
+	    {"FROM", "origin"},
+	};
+
+	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
+}
+
+static int
+services(struct options *o)
+{
+	return api_show(o, API_AGENT, "/v1/services", print_services);
+}
+
+const struct command command_services = {
+    .name = "services",
+    .args = "",
+    .summary = "show the services that this machine's agent can call",
+    .section = "cli",
+    .rows = plain_rows,
+    .row_count = ARRAY_LEN(plain_rows),
+    .run = services,
+};
+
+static void
+print_endpoints(const struct value *body)
+{
+	static const struct column columns[] = {
+	    {"SERVICE", "service"},
+	    {"NAMESPACE", "namespace"},
+	    {"PORT", "port"},
+	    {"ADDRESS", "address"},
+	    {"NODE", "node"},
+	    {"ACCOUNT", "account"},
+	    {"STATUS", "status"},
+	    {"HEALTH", "health"},
+	};
+
+	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
+}
+
+static int
+endpoints(struct options *o)
+{
+	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
+
+	if (buf_add_slice(&path, S("/v1/endpoints")) != OK ||
+	    api_path_add(
+		&path, "service", o->arg_count > 0 ? o->args[0] : NULL) != OK ||
+	    buf_add_byte(&path, 0) != OK)
+		return command_fail(CLI_EXIT_USAGE, "endpoints: name too long");
+	return api_show(o, API_EITHER, buf_slice(&path).ptr, print_endpoints);
+}
+
+const struct command command_endpoints = {
+    .name = "endpoints",
+    .args = "[SERVICE]",
+    .summary = "show who serves what, where, and how it is",
+    .section = "cli",
+    .rows = plain_rows,
+    .row_count = ARRAY_LEN(plain_rows),
+    .run = endpoints,
+};
+
+/* --- nodes --- */
+
+static void
+print_nodes(const struct value *body)
+{
+	static const struct column columns[] = {
+	    {"NAME", "name"},
+	    {"NETWORK", "network"},
+	    {"NAMESPACES", "namespaces"},
+	    {"ACCOUNTS", "accounts"},
+	    {"JOINED", "joined"},
+	    {"CERTIFICATE ENDS", "certificateEnds"},
+	    {"CONNECTED", "connected"},
+	    {"REVOKED", "revoked"},
+	};
+
+	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
+}
+
+static int
+node_list(struct options *o)
+{
+	return api_show(o, API_SERVER, "/v1/nodes", print_nodes);
+}
+
+const struct command command_node_list = {
+    .name = "node list",
+    .args = "",
+    .summary = "show the machines that have joined, and what they may offer",
+    .section = "cli",
+    .rows = plain_rows,
+    .row_count = ARRAY_LEN(plain_rows),
+    .run = node_list,
+};
+
+/* --- revoking --- */
+
+static int
+do_with(const struct options *o, const struct body *b, const char *path,
+    const char *done)
+{
+	if (b->map == NULL)
+		return command_fail(
+		    CLI_EXIT_FAILED, "the request is too large");
+	return api_do(o, API_SERVER, path, b->map, done);
+}
+
+static int
+node_revoke(struct options *o)
+{
+	AUTO(body_fini) struct body b;
+
+	body_init(&b);
+	if (o->arg_count != 1)
+		return command_fail(
+		    CLI_EXIT_USAGE, "say which: node revoke NAME");
+	body_text(&b, "name", o->args[0]);
+	body_text(&b, "reason", options_text(o, "reason"));
+	return do_with(o, &b, "/v1/nodes/revoke",
+	    "revoked; its certificates and streams are refused from now on");
+}
+
+static const struct option_row node_revoke_rows[] = {
+    {"reason", 0, OPTION_TEXT, "TEXT", NULL, false, "for the log"},
+    OPTION_SOCKET,
+};
+
+const struct command command_node_revoke = {
+    .name = "node revoke",
+    .args = "NAME",
+    .summary = "refuse a machine from now on",
+    .section = "cli",
+    .rows = node_revoke_rows,
+    .row_count = ARRAY_LEN(node_revoke_rows),
+    .run = node_revoke,
+};
+
+/* --- tokens --- */
+
+static void
+set_cidrs(struct body *b, const struct option_values *cidrs)
+{
+	struct value *list = value_new(&b->arena, VALUE_LIST);
+
+	for (size_t i = 0; list != NULL && i < cidrs->count; i++)
+		if (value_append(list, value_new_string(&b->arena,
+					   slice_str(cidrs->text[i]))) != OK)
+			list = NULL;
+	body_set(b, "cidrs", list);
+}
+
+static enum err
+token_body(const struct options *o, struct body *b, struct fault *why)
+{
+	uint64_t uses;
+	uint64_t lifetime_us;
+	enum err e = options_number(o, "uses", &uses, why);
+
+	if (e == OK)
+		e = options_duration_us(o, "lifetime", &lifetime_us, why);
+	if (e != OK)
+		return e;
+	body_set(b, "uses", value_new_int(&b->arena, (int64_t)uses));
+	body_set(b, "lifetimeMs",
+	    value_new_int(&b->arena, (int64_t)(lifetime_us / 1000)));
+	body_text(b, "nameGlob", options_text(o, "name-glob"));
+	body_text(b, "namespaces", options_text(o, "namespaces"));
+	body_text(b, "accounts", options_text(o, "accounts"));
+	body_text(b, "note", options_text(o, "note"));
+	set_cidrs(b, options_list(o, "cidr"));
+	return b->map == NULL
+		   ? fault_set(why, ERR_LIMIT, "the request is too large")
+		   : OK;
+}
+
+static int
+token_create(struct options *o)
+{
+	AUTO(body_fini) struct body b;
+	AUTO(api_answer_fini) struct api_answer a = {0};
+	struct fault why = {0};
+	struct slice token;
+
+	body_init(&b);
+	if (token_body(o, &b, &why) != OK)
+		return command_fail(
+		    CLI_EXIT_USAGE, "token create: %s", why.text);
+	if (api_call(api_socket(o, API_SERVER), "POST", "/v1/tokens", b.map, &a,
+		&why) != OK)
+		return cli_fault(&why);
+	if (a.status != 200)
+		return api_refused(&a);
+	token = value_get_string(a.body, S("token"), SLICE_NONE);
+	(void)printf("%.*s\n", SLICE_ARG(token));
+	return CLI_EXIT_OK;
+}
+
+static const struct option_row token_rows[] = {
+    {"uses", 0, OPTION_NUMBER, "N", "1", false,
+	"how many machines may join by it"},
+    {"lifetime", 0, OPTION_DURATION, "TIME", "15m", false,
+	"how long it is good"},
+    {"name-glob", 0, OPTION_TEXT, "GLOB", NULL, false,
+	"only for nodes of such names, as in web-*"},
+    {"cidr", 0, OPTION_LIST, "RANGE", NULL, false, "only from these addresses"},
+    {"namespaces", 0, OPTION_TEXT, "A,B", "default", false,
+	"where its services may be; * is anywhere"},
+    {"accounts", 0, OPTION_TEXT, "A,B", "*", false,
+	"whom its services may be; * is anybody"},
+    {"note", 0, OPTION_TEXT, "TEXT", NULL, false, "shown by token list"},
+    OPTION_SOCKET,
+};
+
+const struct command command_token_create = {
+    .name = "token create",
+    .args = "",
+    .summary = "make a token by which a machine can join",
+    .section = "cli",
+    .rows = token_rows,
+    .row_count = ARRAY_LEN(token_rows),
+    .run = token_create,
+};
+
+static void
+print_tokens(const struct value *body)
+{
+	static const struct column columns[] = {
+	    {"ID", "id"},
+	    {"STATE", "state"},
+	    {"USES", "uses"},
+	    {"OF", "maxUses"},
+	    {"EXPIRES", "expires"},
+	    {"NAMESPACES", "namespaces"},
+	    {"ACCOUNTS", "accounts"},
+	    {"NOTE", "note"},
+	};
+
+	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
+}
+
+static int
+token_list(struct options *o)
+{
+	return api_show(o, API_SERVER, "/v1/tokens", print_tokens);
+}
+
+const struct command command_token_list = {
+    .name = "token list",
+    .args = "",
+    .summary = "show the tokens, not their secrets",
+    .section = "cli",
+    .rows = plain_rows,
+    .row_count = ARRAY_LEN(plain_rows),
+    .run = token_list,
+};
+
+static int
+token_revoke(struct options *o)
+{
+	AUTO(body_fini) struct body b;
+
+	body_init(&b);
+	if (o->arg_count != 1)
+		return command_fail(
+		    CLI_EXIT_USAGE, "say which: token revoke ID");
+	body_text(&b, "id", o->args[0]);
+	return do_with(o, &b, "/v1/tokens/revoke",
+	    "revoked; machines that joined by it stay");
+}
+
+static const struct option_row revoke_rows[] = {OPTION_SOCKET};
+
+const struct command command_token_revoke = {
+    .name = "token revoke",
+    .args = "ID",
+    .summary = "refuse a token from now on",
+    .section = "cli",
+    .rows = revoke_rows,
+    .row_count = ARRAY_LEN(revoke_rows),
+    .run = token_revoke,
+};
+
+/* --- the CA --- */
+
+static void
+print_ca(const struct value *body)
+{
+	static const struct column rows[] = {
+	    {"trust domain", "trustDomain"},
+	    {"root pin", "rootPin"},
+	    {"root ends", "rootEnds"},
+	    {"signer ends", "signerEnds"},
+	    {"certificate ends", "serverCertificateEnds"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		(void)printf("%-17s %.*s\n", rows[i].head,
+		    SLICE_ARG(value_get_string(
+			body, slice_str(rows[i].member), S("-"))));
+	(void)printf(
+	    "\n%.*s", SLICE_ARG(value_get_string(body, S("rootPem"), S(""))));
+}
+
+static int
+ca_show(struct options *o)
+{
+	return api_show(o, API_SERVER, "/v1/ca", print_ca);
+}
+
+const struct command command_ca_show = {
+    .name = "ca show",
+    .args = "",
+    .summary = "show what signs in this mesh",
+    .section = "cli",
+    .rows = plain_rows,
+    .row_count = ARRAY_LEN(plain_rows),
+    .run = ca_show,
+};
