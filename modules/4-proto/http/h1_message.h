@@ -28,6 +28,21 @@ struct h1_message {
 	uint64_t body_bytes;
 };
 
+/* Where in a message llhttp found something that it did not like. */
+struct h1_place {
+	struct slice read; /* of this feed, before the place */
+	struct slice rest; /* of this feed, from there */
+	char last;         /* byte of the feed before */
+	bool behind_colon; /* in the line that the feed before ended in */
+	bool in_body;      /* or in the trailers */
+	const struct http_head *head; /* as far as it is read */
+};
+
+enum http1_flaw h1_flaw_of(int llhttp_error, const struct h1_place *place);
+
+/* Whether the line that `read` ends in has a colon, or had one already. */
+bool h1_is_behind_colon(bool already, struct slice read);
+
 /* Fills in target, authority, framing and the like; or says what is wrong. */
 MUST_USE enum http1_flaw h1_check_request(struct h1_message *m);
 

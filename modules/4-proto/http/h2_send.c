@@ -253,21 +253,32 @@ h2_pump(struct http2 *c)
 		h2_end(c, ERR_NO_MEMORY, NGHTTP2_NO_ERROR);
 }
 
-/* Streams that fell below the mark may be filled again. */
-static void
-tell_drained(struct http2 *c)
+static struct http2_stream *
+first_drained(struct http2 *c)
 {
-	if (c->full == 0)
-		return;
 	LIST_EACH (&c->streams, it) {
 		struct http2_stream *s =
 		    CONTAINER(it, struct http2_stream, link);
 
-		if (!s->full || buf_len(&s->queue) > s->mark / 4)
-			continue;
+		if (s->full && buf_len(&s->queue) <= s->mark / 4)
+			return s;
+	}
+	return NULL;
+}
+
+/*
+ * Streams that fell below the mark may be filled again. Their owners may end
+ * any stream meanwhile, so each search begins anew.
+ */
+static void
+tell_drained(struct http2 *c)
+{
+	struct http2_stream *s;
+
+	while (c->full > 0 && (s = first_drained(c)) != NULL) {
 		s->full = false;
 		c->full--;
-		if (!s->done && s->events->on_drained != NULL)
+		if (s->events->on_drained != NULL)
 			s->events->on_drained(s->arg, s);
 	}
 }

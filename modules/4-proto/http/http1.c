@@ -46,34 +46,6 @@ struct http1_parser {
 	bool keep_alive;
 };
 
-static const struct {
-	uint16_t status;
-	const char *word;
-	const char *text;
-} flaws[] = {
-#define X(id, status, word, text) [id] = {status, word, text},
-    HTTP1_FLAW_TABLE(X)
-#undef X
-};
-
-unsigned
-http1_flaw_status(enum http1_flaw f)
-{
-	return flaws[f].status;
-}
-
-const char *
-http1_flaw_word(enum http1_flaw f)
-{
-	return flaws[f].word;
-}
-
-const char *
-http1_flaw_text(enum http1_flaw f)
-{
-	return flaws[f].text;
-}
-
 static struct http1_parser *
 parser_of(llhttp_t *ll)
 {
@@ -427,105 +399,6 @@ skip_lead(struct http1_parser *p, struct slice *bytes)
 	return HTTP1_OK;
 }
 
-static bool
-is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* Whether the line that `read` ends in had a colon. */
-static bool
-has_colon(const struct http1_parser *p, struct slice read)
-{
-	size_t end = slice_rfind(read, '\n');
-	struct slice line = slice_sub(read, end + 1, read.len);
-
-	if (end == read.len)
-		return p->behind_colon || slice_find(read, ':') < read.len;
-	return slice_find(line, ':') < line.len;
-}
-
-/*
- * What was wrong with a field line. llhttp points at the byte that it did not
- * like or, for names that it knows, one behind it.
- */
-static enum http1_flaw
-field_flaw(const struct http1_parser *p, struct slice read, struct slice rest)
-{
-	char before = read.len > 0 ? read.ptr[read.len - 1] : p->last;
-	char c = rest.len > 0 ? rest.ptr[0] : '\0';
-
-	if (before == '\n' && is_blank(c))
-		return HTTP1_OBS_FOLD;
-	if (is_blank(before) && c == ':')
-		return HTTP1_SPACE_COLON;
-	if (before != '\n' && has_colon(p, read))
-		return HTTP1_BAD_VALUE;
-	if (is_blank(before) || is_blank(c))
-		return HTTP1_SPACE_COLON;
-	if (before == '\n' &&
-	    (rest.len == 0 || http_is_token(slice_of(rest.ptr, 1))))
-		return HTTP1_BARE_LF;
-	return HTTP1_BAD_NAME;
-}
-
-static enum http1_flaw
-length_flaw(const struct http1_parser *p)
-{
-	if (p->headed)
-		return HTTP1_BAD_TRAILER;
-	return http_head_has(&p->m->head, HTTP_TRANSFER_ENCODING)
-		   ? HTTP1_TWO_FRAMINGS
-		   : HTTP1_BAD_LENGTH;
-}
-
-static enum http1_flaw
-coding_flaw(const struct http1_parser *p)
-{
-	if (p->headed)
-		return HTTP1_BAD_TRAILER;
-	return http_head_has(&p->m->head, HTTP_CONTENT_LENGTH)
-		   ? HTTP1_TWO_FRAMINGS
-		   : HTTP1_BAD_CODING;
-}
-
-static enum http1_flaw
-flaw_of(const struct http1_parser *p, llhttp_errno_t e, struct slice read,
-    struct slice rest)
-{
-	char before = read.len > 0 ? read.ptr[read.len - 1] : p->last;
-
-	switch (e) {
-	case HPE_INVALID_METHOD:
-		return HTTP1_BAD_METHOD;
-	case HPE_INVALID_URL:
-		return HTTP1_BAD_TARGET;
-	case HPE_INVALID_VERSION:
-		return before == '\n' ? HTTP1_BARE_LF : HTTP1_BAD_VERSION;
-	case HPE_PAUSED_H2_UPGRADE:
-		return HTTP1_BAD_VERSION;
-	case HPE_INVALID_STATUS:
-		return HTTP1_BAD_STATUS;
-	case HPE_INVALID_CONTENT_LENGTH:
-	case HPE_UNEXPECTED_CONTENT_LENGTH:
-		return length_flaw(p);
-	case HPE_INVALID_TRANSFER_ENCODING:
-		return coding_flaw(p);
-	case HPE_INVALID_CHUNK_SIZE:
-		return HTTP1_BAD_CHUNK;
-	case HPE_UNEXPECTED_SPACE:
-		return HTTP1_OBS_FOLD;
-	case HPE_INVALID_HEADER_TOKEN:
-		return field_flaw(p, read, rest);
-	case HPE_CR_EXPECTED:
-	case HPE_LF_EXPECTED:
-	case HPE_STRICT:
-		return p->headed ? HTTP1_BAD_CHUNK : HTTP1_BARE_LF;
-	default:
-		return HTTP1_BAD_START;
-	}
-}
-
 static void
 clear(struct http1_parser *p)
 {
@@ -547,6 +420,21 @@ dead(struct http1_parser *p, enum http1_flaw flaw)
 	return ERR_PARSE;
 }
 
+/* llhttp stopped between `read` and `rest`. */
+static enum err
+refused(struct http1_parser *p, llhttp_errno_t e, struct slice read,
+    struct slice rest)
+{
+	struct h1_place place = {.read = read,
+	    .rest = rest,
+	    .last = p->last,
+	    .behind_colon = p->behind_colon,
+	    .in_body = p->headed,
+	    .head = &p->m->head};
+
+	return dead(p, h1_flaw_of((int)e, &place));
+}
+
 /* All bytes were read; the head, if it is not complete, must be kept. */
 static enum err
 need_more(struct http1_parser *p, struct slice read)
@@ -557,7 +445,7 @@ need_more(struct http1_parser *p, struct slice read)
 	if (p->headed && p->m->fields == p->m->head_fields &&
 	    p->m->span.len == 0 && !p->m->name_lent)
 		return OK; /* in the body, not in the trailers */
-	p->behind_colon = has_colon(p, read);
+	p->behind_colon = h1_is_behind_colon(p->behind_colon, read);
 	p->last = read.ptr[read.len - 1];
 	if (!p->headed)
 		p->m->head_bytes += read.len;
@@ -590,7 +478,7 @@ run(struct http1_parser *p, struct slice *bytes)
 	read = slice_of(bytes->ptr, (size_t)(at - bytes->ptr));
 	*bytes = slice_of(at, (size_t)(end - at));
 	if (e != HPE_PAUSED)
-		return dead(p, flaw_of(p, e, read, *bytes));
+		return refused(p, e, read, *bytes);
 	p->paused = true;
 	if (p->done)
 		return ERR_EOF;
