@@ -270,8 +270,8 @@ first_drained(struct http2 *c)
  * Streams that fell below the mark may be filled again. Their owners may end
  * any stream meanwhile, so each search begins anew.
  */
-static void
-tell_drained(struct http2 *c)
+void
+h2_tell_drained(struct http2 *c)
 {
 	struct http2_stream *s;
 
@@ -304,6 +304,8 @@ h2_flush(struct http2 *c)
 	} while (write_out(c));
 	if (c->out.cap > OUT_SLACK || c->open == 0)
 		buf_fini(&c->out);
-	tell_drained(c);
+	/* In a later: who is told writes again, and a flush has to end. */
+	if (c->full > 0 && first_drained(c) != NULL)
+		loop_later(c->loop, &c->drain);
 	h2_look_over(c);
 }

@@ -62,6 +62,7 @@ struct http2 {
 	struct buf out;    /* frames of this turn */
 	struct loop_later flush;
 	struct loop_later reap;
+	struct loop_later drain; /* on_drained is owed */
 	struct timer ping;
 	struct timer idle;
 };
@@ -154,6 +155,9 @@ void h2_flush(struct http2 *c);
 /* The head as nghttp2 wants it; returns how many, or 0: too many. */
 size_t h2_fields(
     const struct http_head *h, bool trailers, nghttp2_nv *nv, size_t max);
+
+/* Calls on_drained where it is due. */
+void h2_tell_drained(struct http2 *c);
 
 /* nghttp2's way to a stream's queue. */
 nghttp2_data_provider h2_provider(void);

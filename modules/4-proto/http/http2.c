@@ -99,6 +99,15 @@ on_reap(void *arg)
 	h2_want_flush(c);
 }
 
+static void
+on_drain(void *arg)
+{
+	struct http2 *c;
+
+	OBJ(c, arg, HTTP2_MAGIC);
+	h2_tell_drained(c);
+}
+
 /* --- keepalive --------------------------------------------------------------
  */
 
@@ -182,6 +191,7 @@ conn_free(struct http2 *c)
 	timer_clear(&c->idle);
 	loop_later_cancel(&c->flush);
 	loop_later_cancel(&c->reap);
+	loop_later_cancel(&c->drain);
 	h2_flow_fini(c);
 	nghttp2_session_del(c->ng);
 	buf_fini(&c->out);
@@ -336,6 +346,7 @@ http2_open(const struct http2_spec *spec)
 	buf_init(&c->out, 2 * H2_OUT_MAX);
 	loop_later_init(&c->flush, on_flush, c);
 	loop_later_init(&c->reap, on_reap, c);
+	loop_later_init(&c->drain, on_drain, c);
 	timer_init(&c->ping, c->loop, on_ping_timer, c);
 	timer_init(&c->idle, c->loop, on_idle_timer, c);
 	c->ng = session_new(c);
