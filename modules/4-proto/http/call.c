@@ -34,8 +34,7 @@ struct http_call {
 	struct loop_later tell;
 };
 
-/* --- ends
- * ------------------------------------------------------------------------ */
+/* --- ends --- */
 
 /* The first outcome counts. */
 static void
@@ -127,8 +126,7 @@ on_timer(void *arg)
 	finish(c, ERR_TIMEOUT);
 }
 
-/* --- the answer, whichever wire it comes over
- * ----------------------------------------- */
+/* --- the answer, whichever wire it comes over --- */
 
 static bool
 is_streamed(const struct http_call *c)
@@ -166,9 +164,7 @@ got_body(struct http_call *c, struct slice bytes)
 	c->spec.on_data(c->spec.arg, bytes);
 }
 
-/* --- HTTP/1.1
- * -----------------------------------------------------------------------------
- */
+/* --- HTTP/1.1 --- */
 
 static void
 on_h1_head(void *arg, struct http_head *h)
@@ -284,9 +280,7 @@ begin_h1(struct http_call *c)
 		finish(c, ERR_CLOSED);
 }
 
-/* --- HTTP/2
- * -------------------------------------------------------------------------------
- */
+/* --- HTTP/2 --- */
 
 static void
 on_h2_head(void *arg, struct http2_stream *s, struct http_head *h, bool end)
@@ -406,8 +400,7 @@ begin_h2(struct http_call *c)
 		finish(c, e);
 }
 
-/* --- the owner's side
- * --------------------------------------------------------------------- */
+/* --- the owner's side --- */
 
 static enum err
 copy_extra(struct http_call *c)

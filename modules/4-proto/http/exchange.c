@@ -82,8 +82,7 @@ exchange_lost(struct http_exchange *x)
 	exchange_free(x);
 }
 
-/* --- writing the answer
- * -------------------------------------------------------- */
+/* --- writing the answer --- */
 
 static void
 begin_head(struct http_exchange *x, unsigned status, struct slice type)
@@ -200,8 +199,7 @@ exchange_reject(struct http_exchange *x, unsigned status, struct slice text)
 	http_exchange_respond(x, status, S("text/plain"), buf_slice(&body));
 }
 
-/* --- in pieces
- * -------------------------------------------------------------------- */
+/* --- in pieces --- */
 
 static void
 h1_begin(struct http_exchange *x)
@@ -288,8 +286,7 @@ http_exchange_end(struct http_exchange *x)
 	h2_over(x);
 }
 
-/* --- looking at the request
- * --------------------------------------------------------- */
+/* --- looking at the request --- */
 
 const struct http_head *
 http_exchange_head(const struct http_exchange *x)

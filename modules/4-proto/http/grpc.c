@@ -66,8 +66,7 @@ set_status(struct grpc_call *c, uint32_t status, struct slice text)
 	    text.ptr != NULL ? text.ptr : "", MIN(text.len, (size_t)TEXT_MAX));
 }
 
-/* --- heads and trailers -----------------------------------------------------
- */
+/* --- heads and trailers --- */
 
 /* grpc-status and grpc-message, if they are there. */
 static void
@@ -135,8 +134,7 @@ on_trailers(void *arg, struct http2_stream *s, struct http_head *h)
 		read_status(c, h);
 }
 
-/* --- messages
- * ----------------------------------------------------------------- */
+/* --- messages --- */
 
 static bool
 each_message(void *arg, struct slice message)
@@ -247,8 +245,7 @@ static const struct http2_stream_events h2_events = {
     .on_close = on_close,
 };
 
-/* --- beginnings
- * ----------------------------------------------------------------- */
+/* --- beginnings --- */
 
 static enum err
 add_request_fields(struct http_head *h)
@@ -358,8 +355,7 @@ grpc_refuse(struct http2_stream *s, enum grpc_status status, struct slice text)
 		http2_stream_reset(s, HTTP2_INTERNAL_ERROR);
 }
 
-/* --- while it lasts
- * ---------------------------------------------------------------- */
+/* --- while it lasts --- */
 
 enum err
 grpc_call_send(struct grpc_call *c, struct slice message)

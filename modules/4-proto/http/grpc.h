@@ -30,7 +30,7 @@ enum grpc_status {
 /* What an HTTP status means where a grpc-status is missing. */
 enum grpc_status grpc_status_from_http(unsigned status);
 
-/* --- framing, pure ------------------------------------------------------ */
+/* --- framing, pure --- */
 
 enum { GRPC_PREFIX_LEN = 5 };
 
@@ -62,7 +62,7 @@ MUST_USE enum err grpc_message_encode(struct slice text, struct buf *out);
 MUST_USE enum err grpc_message_decode(
     struct slice text, struct arena *a, struct slice *out);
 
-/* --- calls -------------------------------------------------------------- */
+/* --- calls --- */
 
 struct grpc_call; /* either end of one call */
 

@@ -31,7 +31,7 @@ h1_is_trailer_allowed(enum http_field_id id)
 	}
 }
 
-/* --- how long the body is ----------------------------------------------- */
+/* --- how long the body is --- */
 
 /* "chunked", alone and once. */
 static enum http1_flaw
@@ -92,12 +92,12 @@ read_framing(struct http_head *h, enum http_framing otherwise)
 	return HTTP1_OK;
 }
 
-/* --- whether the connection lives on, and as what ------------------------ */
+/* --- whether the connection lives on, and as what --- */
 
 static void
 read_connection(struct http_head *h)
 {
-	struct slice list = SLICE_NONE;
+	struct slice list;
 
 	h->keep_alive = h->version == HTTP_V1_1;
 	if (!http_head_has(h, HTTP_CONNECTION))
@@ -114,7 +114,7 @@ read_connection(struct http_head *h)
 	h->lent |= HEAD_UPGRADE; /* harmless if the field is in the arena */
 }
 
-/* --- what is asked for, and of whom -------------------------------------- */
+/* --- what is asked for, and of whom --- */
 
 static bool
 is_target_text(struct slice s)

@@ -23,7 +23,7 @@ is_heard(const struct http2_stream *s)
 	return s != NULL && !s->done && s->events != NULL;
 }
 
-/* --- heads --------------------------------------------------------------- */
+/* --- heads --- */
 
 static bool
 begin_block(struct http2_stream *s)
@@ -260,7 +260,7 @@ on_headers(struct http2_stream *s, const nghttp2_frame *frame)
 		on_trailers(s);
 }
 
-/* --- data and ends -------------------------------------------------------- */
+/* --- data and ends --- */
 
 static int
 on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id,
@@ -304,7 +304,7 @@ on_data_frame(struct http2 *c, struct http2_stream *s, const nghttp2_frame *f)
 		h2_end(c, ERR_PROTOCOL, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-/* --- the connection ------------------------------------------------------- */
+/* --- the connection --- */
 
 /* Frames that carry nothing: H2_CALM_FRAMES in H2_CALM_US, not more. */
 static void

@@ -16,7 +16,7 @@ stream_of(nghttp2_session *ng, int32_t id)
 	return nghttp2_session_get_stream_user_data(ng, id);
 }
 
-/* --- what nghttp2 asks for ----------------------------------------------- */
+/* --- what nghttp2 asks for --- */
 
 static bool
 is_full(const struct http2 *c)
@@ -133,7 +133,7 @@ h2_send_setup(nghttp2_session_callbacks *cb)
 	nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
 }
 
-/* --- a head as nghttp2 wants it ------------------------------------------ */
+/* --- a head as nghttp2 wants it --- */
 
 static nghttp2_nv
 pair(struct slice name, struct slice value, bool secret)
@@ -230,7 +230,7 @@ h2_fields(const struct http_head *h, bool trailers, nghttp2_nv *nv, size_t max)
 	return n;
 }
 
-/* --- making frames, and writing them -------------------------------------- */
+/* --- making frames, and writing them --- */
 
 void
 h2_want_flush(struct http2 *c)

@@ -116,8 +116,7 @@ resume(struct http2_stream *s)
 	h2_want_flush(s->conn);
 }
 
-/* --- the owner's side ------------------------------------------------------
- */
+/* --- the owner's side --- */
 
 struct http2_stream *
 http2_request(struct http2 *c, const struct http_head *h, bool end,

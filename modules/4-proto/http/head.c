@@ -405,16 +405,14 @@ http_head_join(const struct http_head *h, struct slice name)
 	size_t bytes = 0;
 	size_t count = 0;
 
+	if (http_field_id(name) == HTTP_HOST)
+		return h->authority;
 	while ((f = http_head_next(h, name, &cursor)) != NULL) {
 		if (count++ == 0)
 			first = f->value;
 		bytes += f->value.len + 2;
 	}
-	if (count > 1)
-		return join_all(h, name, bytes);
-	if (count == 1 || !http_head_get(h, name, &first))
-		return first;
-	return first; /* "host" */
+	return count > 1 ? join_all(h, name, bytes) : first;
 }
 
 bool

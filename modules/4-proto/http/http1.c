@@ -73,7 +73,7 @@ verdict(struct http1_parser *p)
 	return pause ? HPE_PAUSED : HPE_OK;
 }
 
-/* --- text that may come in pieces --------------------------------------- */
+/* --- text that may come in pieces --- */
 
 static bool
 add_part(struct h1_message *m, struct slice s)
@@ -145,7 +145,7 @@ keep_lent(struct http1_parser *p)
 	       http_head_keep(&m->trailers) == OK;
 }
 
-/* --- start line and fields ---------------------------------------------- */
+/* --- start line and fields --- */
 
 static int
 on_target_complete(llhttp_t *ll)
@@ -228,7 +228,7 @@ on_value_complete(llhttp_t *ll)
 	return 0;
 }
 
-/* --- head, body, end ---------------------------------------------------- */
+/* --- head, body, end --- */
 
 static void
 complete(struct http1_parser *p)
@@ -364,7 +364,7 @@ static const llhttp_settings_t settings = {
     .on_header_value_complete = on_value_complete,
 };
 
-/* --- feeding ------------------------------------------------------------ */
+/* --- feeding --- */
 
 static bool
 begin(struct http1_parser *p)
@@ -547,7 +547,7 @@ http1_parser_finish(struct http1_parser *p)
 	return dead(p, HTTP1_CUT_SHORT);
 }
 
-/* --- the owner's side --------------------------------------------------- */
+/* --- the owner's side --- */
 
 struct http1_parser *
 http1_parser_new(

@@ -147,7 +147,7 @@ bool http1_parser_is_idle(const struct http1_parser *p);
 /* After the message: the connection may carry another. */
 bool http1_parser_keep_alive(const struct http1_parser *p);
 
-/* --- writing ------------------------------------------------------------ */
+/* --- writing --- */
 
 /*
  * Writes a request (status 0) or response head. Host comes from `authority`;

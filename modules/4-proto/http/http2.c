@@ -35,8 +35,7 @@ const struct http2_limits http2_limits_server = {
     .ping_timeout_us = PING_TIMEOUT_US,
 };
 
-/* --- ends ------------------------------------------------------------------
- */
+/* --- ends --- */
 
 static void
 finish_streams(struct http2 *c, enum err why)
@@ -108,8 +107,7 @@ on_drain(void *arg)
 	h2_tell_drained(c);
 }
 
-/* --- keepalive --------------------------------------------------------------
- */
+/* --- keepalive --- */
 
 static void
 on_ping_timer(void *arg)
@@ -140,8 +138,7 @@ on_idle_timer(void *arg)
 	http2_shutdown(c);
 }
 
-/* --- the transport ----------------------------------------------------------
- */
+/* --- the transport --- */
 
 static void
 on_open(struct stream *t, void *arg)
@@ -225,8 +222,7 @@ static const struct stream_events transport_events = {
     .on_close = on_close,
 };
 
-/* --- beginnings -------------------------------------------------------------
- */
+/* --- beginnings --- */
 
 static void
 on_end_sent(nghttp2_session *ng, int32_t id)
@@ -360,8 +356,7 @@ http2_open(const struct http2_spec *spec)
 	return c;
 }
 
-/* --- the owner's side
- * --------------------------------------------------------- */
+/* --- the owner's side --- */
 
 void
 http2_shutdown(struct http2 *c)

@@ -8,8 +8,7 @@ enum { CONNS_DEFAULT = 1024 };
 #define IDLE_US UINT64_C(60000000)
 #define REQUEST_US UINT64_C(30000000)
 
-/* --- what both versions share
- * --------------------------------------------------- */
+/* --- what both versions share --- */
 
 void
 server_dispatch(struct http_exchange *x)
@@ -59,8 +58,7 @@ server_conn_end(struct server_conn *c)
 	mem_free(&c);
 }
 
-/* --- HTTP/2
- * ----------------------------------------------------------------------- */
+/* --- HTTP/2 --- */
 
 static void
 on_body(void *arg, struct http2_stream *s, struct slice bytes)
@@ -191,8 +189,7 @@ open_h2(struct server_conn *c, struct stream *conn)
 	c->h2 = http2_open(&h2);
 }
 
-/* --- the owner's side
- * ---------------------------------------------------------------- */
+/* --- the owner's side --- */
 
 struct http_server *
 http_server_new(const struct http_server_spec *spec)

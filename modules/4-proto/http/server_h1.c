@@ -29,8 +29,7 @@ wait_for_body(struct server_conn *c)
 	set_timer(c, c->server->spec.request_us, UINT64_C(30000000));
 }
 
-/* --- the parser's events
- * ------------------------------------------------------ */
+/* --- the parser's events --- */
 
 static void
 on_head(void *arg, struct http_head *h)
@@ -65,8 +64,7 @@ static const struct http1_events parser_events = {
     .on_body = on_body,
 };
 
-/* --- bytes
- * ---------------------------------------------------------------------- */
+/* --- bytes --- */
 
 static void
 reject(struct server_conn *c)
@@ -189,8 +187,7 @@ on_timer(void *arg)
 	exchange_reject(c->x, 408, S("the request took too long"));
 }
 
-/* --- one request after the other
- * --------------------------------------------------- */
+/* --- one request after the other --- */
 
 static void
 on_go_on(void *arg)

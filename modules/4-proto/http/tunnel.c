@@ -40,8 +40,7 @@ tunnel_of(struct stream *s)
 	return t;
 }
 
-/* --- bytes from the peer ---------------------------------------------------
- */
+/* --- bytes from the peer --- */
 
 static bool
 may_deliver(const struct tunnel *t)
@@ -107,8 +106,7 @@ on_end(void *arg, struct http2_stream *h2)
 		stream_emit_eof(&t->s);
 }
 
-/* --- the client's answer -----------------------------------------------------
- */
+/* --- the client's answer --- */
 
 static void
 read_reason(struct tunnel *t, struct http_head *h)
@@ -156,8 +154,7 @@ on_head(void *arg, struct http2_stream *h2, struct http_head *h, bool end)
 	stream_emit_drained(&t->s, stream_pending(&t->s));
 }
 
-/* --- ends --------------------------------------------------------------------
- */
+/* --- ends --- */
 
 static void
 on_drained(void *arg, struct http2_stream *h2)
@@ -228,8 +225,7 @@ on_linger(void *arg)
 		http2_stream_reset(t->h2, HTTP2_NO_ERROR);
 }
 
-/* --- as a stream
- * --------------------------------------------------------------- */
+/* --- as a stream --- */
 
 static enum err
 tunnel_writev(struct stream *s, const struct slice *parts, size_t count)
@@ -368,8 +364,7 @@ tunnel_new(
 	return t;
 }
 
-/* --- the owner's side
- * ------------------------------------------------------------ */
+/* --- the owner's side --- */
 
 struct stream *
 http_tunnel_open(struct http2 *c, struct slice authority,

@@ -7,8 +7,7 @@
 #include "unit.h"
 #include "wire.h"
 
-/* --- framing
- * -------------------------------------------------------------------- */
+/* --- framing --- */
 
 static char got[256];
 
@@ -89,8 +88,7 @@ TEST(words_survive_percent_encoding)
 	arena_fini(&a);
 }
 
-/* --- calls
- * ----------------------------------------------------------------------- */
+/* --- calls --- */
 
 struct end {
 	struct grpc_call *call;

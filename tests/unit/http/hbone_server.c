@@ -345,8 +345,7 @@ TEST(a_hard_close_cuts_streams)
 	end();
 }
 
-/* --- floods ------------------------------------------------------------------
- */
+/* --- floods --- */
 
 /* The connection ended, with a GOAWAY of this code if there was room. */
 static void

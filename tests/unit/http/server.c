@@ -309,8 +309,7 @@ TEST(draining_closes_what_is_idle_and_finishes_the_rest)
 	end();
 }
 
-/* --- with our own client
- * ------------------------------------------------------------ */
+/* --- with our own client --- */
 
 static struct {
 	unsigned times;
