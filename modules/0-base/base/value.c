@@ -8,6 +8,7 @@
  */
 #include "value.h"
 #include "check.h"
+#include "crypto.h"
 
 enum { VALUE_INDEX_FROM = 16 }; /* children */
 
@@ -228,4 +229,67 @@ value_eq(const struct value *a, const struct value *b)
 		return children_eq(a, b);
 	}
 	return false;
+}
+
+/* --- whole trees --- */
+
+void
+value_put(struct value **map, struct slice key, struct value *item)
+{
+	if (*map != NULL && (item == NULL || value_set(*map, key, item) != OK))
+		*map = NULL;
+}
+
+void
+value_push(struct value **list, struct value *item)
+{
+	if (*list != NULL && value_append(*list, item) != OK)
+		*list = NULL;
+}
+
+static struct value *
+copy_text(struct arena *a, struct slice text)
+{
+	struct slice kept;
+
+	return arena_copy(a, text, &kept) == OK ? value_new_string(a, kept)
+						: NULL;
+}
+
+void
+value_put_text(
+    struct arena *a, struct value **map, struct slice key, struct slice text)
+{
+	value_put(map, key, copy_text(a, text));
+}
+
+void
+value_put_int(struct arena *a, struct value **map, struct slice key, int64_t n)
+{
+	value_put(map, key, value_new_int(a, n));
+}
+
+void
+value_put_bool(struct arena *a, struct value **map, struct slice key, bool b)
+{
+	value_put(map, key, value_new_bool(a, b));
+}
+
+void
+value_push_text(struct arena *a, struct value **list, struct slice text)
+{
+	value_push(list, copy_text(a, text));
+}
+
+void
+value_put_bytes(
+    struct arena *a, struct value **map, struct slice key, struct slice bytes)
+{
+	size_t len = crypto_base64url_len(bytes.len);
+	char *text = arena_alloc(a, len + 1);
+
+	if (text != NULL)
+		crypto_base64url(bytes, text);
+	value_put(map, key,
+	    text != NULL ? value_new_string(a, slice_of(text, len)) : NULL);
 }

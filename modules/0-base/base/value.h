@@ -69,6 +69,24 @@ MUST_USE enum err value_append(struct value *list, struct value *item);
 MUST_USE enum err value_set(
     struct value *map, struct slice key, struct value *item);
 
+/*
+ * For whole trees: what does not fit turns *map (or *list) to NULL, then the
+ * rest does nothing, so that one look at the end is enough. Keys are borrowed,
+ * text is copied, `item` may be NULL (arena full).
+ */
+void value_put(struct value **map, struct slice key, struct value *item);
+void value_push(struct value **list, struct value *item);
+void value_put_text(
+    struct arena *a, struct value **map, struct slice key, struct slice text);
+void value_put_int(
+    struct arena *a, struct value **map, struct slice key, int64_t n);
+void value_put_bool(
+    struct arena *a, struct value **map, struct slice key, bool b);
+void value_push_text(struct arena *a, struct value **list, struct slice text);
+/* As base64url without padding. */
+void value_put_bytes(
+    struct arena *a, struct value **map, struct slice key, struct slice bytes);
+
 /* Same type, same content; maps without regard to order. */
 bool value_eq(const struct value *a, const struct value *b);
 

@@ -96,7 +96,8 @@ on_closed(void *arg, enum err why, struct slice words)
 
 	if (a->server != NULL) {
 		log_info("agent is gone", "node=%s why=\"%.*s\"", a->node,
-		    SLICE_ARG(words.len > 0 ? words : slice_str(err_text(why))));
+		    SLICE_ARG(
+			words.len > 0 ? words : slice_str(err_text(why))));
 		list_remove(&a->link);
 	}
 	xds_server_stream_free(&a->xds);
@@ -150,13 +151,14 @@ agents_accept(
 		agent_new(s, stream, n, stream_peer(transport));
 }
 
-/* The rest of it goes with its call. */
+/* What is left of it goes with its call. */
 static void
 dismiss(struct agent *a, enum err why, struct slice words)
 {
 	list_remove(&a->link);
 	a->server = NULL;
 	xds_call_close(a->call, why, words);
+	xds_server_stream_free(&a->xds); /* it hears no more */
 }
 
 void
@@ -179,8 +181,8 @@ agents_check(struct server *s)
 				     slice_str(s->mesh.trust_domain)))
 			continue;
 		log_warn("agent is cut off", "node=%s why=revoked", a->node);
-		dismiss(a, ERR_DENIED,
-		    slice_str(ca_verdict_text(CA_NODE_REVOKED)));
+		dismiss(
+		    a, ERR_DENIED, slice_str(ca_verdict_text(CA_NODE_REVOKED)));
 	}
 }
 

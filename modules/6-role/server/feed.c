@@ -43,13 +43,12 @@ feed_flush(struct server *s)
 /* --- one resource of the source --- */
 
 static enum err
-put(struct server *s, const char *type_url, struct slice name,
-    uint64_t version, const struct value *body)
+put(struct server *s, const char *type_url, struct slice name, uint64_t version,
+    const struct value *body)
 {
 	AUTO(buf_fini) struct buf text = BUF(BODY_BYTES);
 	char number[24];
-	struct xds_resource r = {
-	    .type_url = slice_str(type_url), .name = name};
+	struct xds_resource r = {.type_url = slice_str(type_url), .name = name};
 	enum err e =
 	    body == NULL ? ERR_NO_MEMORY : codec_json_emit(body, &text);
 

@@ -99,3 +99,38 @@ TEST(types_have_names)
 	EXPECT_STR(value_type_name(VALUE_NULL), "null");
 	EXPECT_STR(value_type_name(VALUE_MAP), "map");
 }
+
+TEST(a_tree_is_put_together_without_a_look_at_each_step)
+{
+	AUTO(arena_fini) struct arena a;
+	struct value *m, *list;
+
+	arena_init(&a, 4096);
+	m = value_new(&a, VALUE_MAP);
+	list = value_new(&a, VALUE_LIST);
+	value_push_text(&a, &list, S("one"));
+	value_put_text(&a, &m, S("t"), S("text"));
+	value_put_int(&a, &m, S("n"), -7);
+	value_put_bool(&a, &m, S("b"), true);
+	value_put_bytes(&a, &m, S("bytes"), S("\xfb\xff"));
+	value_put(&m, S("list"), list);
+	EXPECT_TRUE(m != NULL);
+	EXPECT_EQ(m->count, 5);
+	EXPECT_SLICE(value_get_string(m, S("bytes"), SLICE_NONE), S("-_8"));
+	EXPECT_EQ(value_get(m, S("n"))->integer, -7);
+	EXPECT_SLICE(value_get(m, S("list"))->child->string, S("one"));
+}
+
+TEST(a_tree_that_does_not_fit_becomes_none)
+{
+	AUTO(arena_fini) struct arena a;
+	struct value *m;
+
+	arena_init(&a, 256);
+	m = value_new(&a, VALUE_MAP);
+	for (int i = 0; i < 64; i++)
+		value_put_bytes(&a, &m, S("again"), S("0123456789"));
+	EXPECT_TRUE(m == NULL);
+	value_put_int(&a, &m, S("more"), 1);
+	EXPECT_TRUE(m == NULL);
+}
