@@ -17,7 +17,8 @@
 #   check-tsan     the suites above under TSan
 #   fuzz           libFuzzer on each tests/fuzz/*.c for FUZZ_SECONDS
 #   fuzz-replay    the kept corpora once, without libFuzzer
-#   lint           STYLE's rules, clang-tidy, gcc -fanalyzer, man pages
+#   lint           style rules, format, shell scripts: what check runs
+#   lint-deep      clang-tidy and gcc -fanalyzer; not yet clean everywhere
 #   format         clang-format over our own C
 #   coverage       line coverage of unit tests, simulation and corpora
 #   man            checks the manual pages
@@ -390,7 +391,8 @@ lint:
 	+@tests/lint/run.sh '$(O)/results/lint' '$(MAKE)'
 
 # The parts of lint, each a line of its summary.
-.PHONY: lint-style lint-format lint-shell lint-tidy lint-analyzer
+.PHONY: lint-style lint-format lint-shell lint-tidy lint-analyzer lint-deep
+lint-deep: lint-tidy lint-analyzer
 lint-style:
 	@$(PYTHON) tests/lint/style.py $(sort $(OUR_FILES))
 lint-format:

@@ -11,7 +11,8 @@ mkdir -p "$(dirname "$result")"
 rm -f "$result"
 passed=0
 failed=0
-for part in lint-style lint-format lint-shell man lint-tidy lint-analyzer; do
+# lint-tidy and lint-analyzer are `make lint-deep` until they are clean.
+for part in lint-style lint-format lint-shell man; do
 	if $make --no-print-directory -k "$part"; then
 		echo "  ok      $part"
 		passed=$((passed + 1))

@@ -12,9 +12,13 @@
 /* Fallible allocations until one fails; 0 is off. */
 static _Atomic uint64_t fail_in;
 
+/* Of this thread. */
+static _Thread_local uint64_t made;
+
 static bool
 must_fail(void)
 {
+	made++;
 	return UNLIKELY(
 		   atomic_load_explicit(&fail_in, memory_order_relaxed) != 0) &&
 	       atomic_fetch_sub(&fail_in, 1) == 1;
@@ -40,6 +44,7 @@ mem_new_array(size_t count, size_t size)
 	size_t bytes;
 	void *p;
 
+	made++;
 	CHECK(!__builtin_mul_overflow(count, size, &bytes));
 	p = calloc(1, MAX(bytes, 1));
 	CHECK(p != NULL);
@@ -53,6 +58,7 @@ mem_resize(void *old, size_t old_count, size_t new_count, size_t size)
 	char *p;
 
 	CHECK(new_count >= old_count && new_count > 0 && size > 0);
+	made++;
 	CHECK(!__builtin_mul_overflow(new_count, size, &bytes));
 	p = realloc(old, bytes);
 	CHECK(p != NULL);
@@ -65,6 +71,7 @@ mem_strndup(const char *s, size_t len)
 {
 	char *p;
 
+	made++;
 	CHECK(len < SIZE_MAX);
 	p = malloc(len + 1);
 	CHECK(p != NULL);
@@ -83,6 +90,12 @@ mem_free(void *p_address)
 	memcpy(&p, p_address, sizeof(p));
 	free(p);
 	memset(p_address, 0, sizeof(p));
+}
+
+uint64_t
+mem_count(void)
+{
+	return made;
 }
 
 void

@@ -43,6 +43,9 @@ char *mem_strndup(const char *s, size_t len) MUST_USE;
 /* Frees *p and leaves NULL; p itself may not be NULL. For AUTO: mem_free. */
 void mem_free(void *p_address);
 
+/* Allocations that this thread made through these functions. Tests only. */
+uint64_t mem_count(void);
+
 /*
  * Failure walks: the n-th fallible allocation (buf, arena) from now on fails
  * once; 0 switches it off. Tests only.

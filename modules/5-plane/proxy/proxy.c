@@ -265,6 +265,8 @@ struct verdict {
 static void
 cut_conns(struct worker *w, struct slice uri)
 {
+	/* As long as what is kept of them: rather one too many than none. */
+	uri = slice_sub(uri, 0, PROXY_CONN_TEXT_MAX - 1);
 	LIST_EACH (&w->conns, it) {
 		struct registered *r = CONTAINER(it, struct registered, link);
 		struct proxy_conn_info info = {0};
@@ -334,6 +336,7 @@ drain_worker(struct loop *l, unsigned index, void *arg)
 	}
 	inbound_drain(w->inbound);
 	tunnels_drain(w->tunnels);
+	hosts_close_idle(w->hosts);
 }
 
 static void
@@ -348,8 +351,8 @@ count_left(struct loop *l, unsigned index, void *arg)
 		inbound_cut(w->inbound, SLICE_NONE);
 		tunnels_cut(w->tunnels, SLICE_NONE);
 	}
-	if (!list_empty(&w->conns) || !inbound_is_empty(w->inbound) ||
-	    !tunnels_are_empty(w->tunnels) ||
+	if (!list_empty(&w->conns) || w->upstreams > 0 ||
+	    !inbound_is_empty(w->inbound) || !tunnels_are_empty(w->tunnels) ||
 	    !listeners_are_empty(w->listeners))
 		c->left++;
 }

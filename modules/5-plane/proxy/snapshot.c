@@ -28,7 +28,6 @@ key_of(const uint64_t *id)
 static void
 forget(struct hosts *h, struct host *host)
 {
-	upstream_close_idle(host);
 	(void)map_remove(&h->by_id, key_of(&host->id)); /* it is `host` */
 	mem_free(&host);
 }
@@ -79,8 +78,17 @@ drop_host(void *value)
 	struct host *host = value;
 
 	CHECK(host->refs == 0);
-	upstream_close_idle(host);
 	mem_free(&host);
+}
+
+void
+hosts_close_idle(struct hosts *h)
+{
+	struct slice key;
+	void *value;
+
+	for (size_t i = 0; map_next(&h->by_id, &i, &key, &value);)
+		upstream_close_idle(value);
 }
 
 void

@@ -49,9 +49,12 @@ void snapshot_unref(struct snapshot **sp);
 /* The cluster's hosts; never NULL. The cluster is a row of the view. */
 struct bound *snapshot_bind(struct snapshot *s, const struct view_cluster *c);
 
-/* The table of hosts. */
+/* The table of hosts; it ends when nothing refers to any of them. */
 struct hosts *hosts_new(struct loop *loop);
 void hosts_free(struct hosts **hp);
+
+/* Ends all connections that nobody uses. */
+void hosts_close_idle(struct hosts *h);
 
 /* Counted; made if new. */
 struct host *hosts_get(struct hosts *h, uint64_t id);

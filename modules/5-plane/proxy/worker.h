@@ -29,6 +29,7 @@ struct worker {
 	struct proxy_credentials *credentials; /* NULL before the first */
 	struct list conns;                     /* struct registered */
 	uint64_t next_id;
+	uint32_t upstreams; /* connections to services, idle ones too */
 	bool draining;
 	_Atomic uint32_t load; /* inbound sessions; others read it */
 	struct buf to_client;  /* what one handler collects for each side; */

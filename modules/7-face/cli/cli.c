@@ -107,8 +107,7 @@ print_commands(FILE *out)
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		(void)fprintf(out, "  %-14s %s\n", commands[i]->name,
 		    commands[i]->summary);
-	(void)fputs(
-	    "\n`meshd COMMAND --help` tells more; so does meshd(8).\n", out);
+	(void)fputs("\n`meshd COMMAND --help` tells more.\n", out);
 }
 
 static int

@@ -103,6 +103,16 @@ TEST(the_nth_fallible_allocation_fails_once)
 	mem_free(&c);
 }
 
+TEST(allocations_are_counted_by_their_thread)
+{
+	uint64_t before = mem_count();
+	AUTO(mem_free) char *a = mem_new(1);
+	AUTO(mem_free) char *b = mem_strndup("x", 1);
+	AUTO(mem_free) char *c = mem_try(1);
+
+	EXPECT_EQ(mem_count(), before + 3);
+}
+
 static void *
 handed_over(void)
 {

@@ -75,7 +75,8 @@ request_answer(struct request *r, unsigned status, enum flow_flag flag,
 	    .flag = flag,
 	    .detail = detail,
 	    .no_body = http_head_is_method(r->head, S("HEAD")),
-	    .close = r->conn->last || !r->complete || !r->head->keep_alive};
+	    .close = r->conn->last || !r->complete || !r->head->keep_alive ||
+		     r->head->version == HTTP_V1_0};
 
 	request_drop_try(r);
 	r->record.flag = flag;
@@ -111,20 +112,20 @@ report_refusal(struct conn *c, const struct answer *a)
 }
 
 void
-request_refuse(struct conn *c, enum http1_flaw flaw)
+request_refuse(struct conn *c, unsigned status, struct slice words)
 {
 	AUTO(buf_fini) struct buf out = BUF(ANSWER_MAX);
-	struct answer a = {.status = http1_flaw_status(flaw),
+	struct answer a = {.status = status,
 	    .flag = FLOW_DOWNSTREAM_PROTOCOL,
-	    .detail = slice_str(http1_flaw_text(flaw)),
+	    .detail = words,
 	    .close = true};
 	enum err e;
 
-	if (c->stream == NULL || stream_is_closing(c->stream))
+	if (c->closing || c->stream == NULL || stream_is_closing(c->stream))
 		return;
 	report_refusal(c, &a);
 	write_answer(c->worker, &a, &out);
 	e = stream_write(c->stream, buf_slice(&out));
-	if (e == OK || e == ERR_AGAIN)
-		stream_close_lingering(c->stream);
+	if (e == OK || e == ERR_AGAIN) /* else its on_close follows */
+		conn_end(c);
 }

@@ -131,9 +131,10 @@ attempt_send_body(struct request *r, struct slice bytes)
 void
 attempt_send_end(struct request *r)
 {
-	if (r->head->framing == HTTP_BODY_CHUNKED &&
-	    http1_write_end(r->trailers, &r->worker->to_service) != OK)
-		request_on_flaw(r, HTTP1_HEAD_TOO_LARGE);
+	if (r->head->framing != HTTP_BODY_CHUNKED)
+		return;
+	if (http1_write_end(r->trailers, &r->worker->to_service) != OK)
+		stream_close(upstream_stream(r->up), ERR_LIMIT);
 }
 
 static void
@@ -144,7 +145,6 @@ send_request(struct request *r)
 
 	r->head->connection =
 	    r->head->upgrade.len > 0 ? HTTP_CONN_UPGRADE : HTTP_CONN_DEFAULT;
-	r->head->version = HTTP_V1_1;
 	upstream_expect(r->up, r->head->method);
 	e = http1_write_head(r->head, &r->worker->to_service);
 	if (e != OK) {
@@ -155,8 +155,10 @@ send_request(struct request *r)
 	attempt_send_body(r, buf_slice(&r->held));
 	if (r->complete)
 		attempt_send_end(r);
-	if (!r->replayable || buf_len(&r->held) > LIMIT_STREAM_BUFFER)
+	if (buf_len(&r->held) > LIMIT_STREAM_BUFFER) {
+		r->replayable = false;
 		buf_fini(&r->held);
+	}
 	if (!r->conn->reading)
 		attempt_flush(r);
 	stream_resume(r->conn->stream, STREAM_PAUSE_NOT_READY);
@@ -204,6 +206,7 @@ static void
 break_answer(struct request *r, enum flow_flag flag)
 {
 	r->record.flag = flag;
+	request_flush_client(r);
 	stream_close(r->conn->stream, ERR_RESET);
 }
 
@@ -252,7 +255,7 @@ on_failed(void *arg, struct upstream_conn *u, enum err why, struct slice words)
 		r->attempts--;
 		r->sent = false;
 		leave_host(r, /* remember */ false);
-		buf_reset(&r->worker->to_service);
+		timer_clear(&r->try_end);
 		timer_set(&r->pause, 0);
 		return;
 	}
@@ -299,7 +302,7 @@ on_interim(void *arg, struct upstream_conn *u, struct http_head *h)
 static void
 frame_for_client(struct request *r, struct http_head *h)
 {
-	bool old = slice_eq(r->record.version, S("HTTP/1.0"));
+	bool old = r->head->version == HTTP_V1_0;
 	bool open_end =
 	    h->framing == HTTP_BODY_CHUNKED || h->framing == HTTP_BODY_CLOSE;
 
@@ -335,6 +338,14 @@ answer_too_large(struct request *r)
 	    S("the head of the answer is too large"));
 }
 
+/* Nobody asked for it, or not all of the request is out yet. */
+static bool
+is_stray_upgrade(const struct request *r, const struct http_head *h)
+{
+	return h->framing == HTTP_BODY_TUNNEL &&
+	       (r->head->upgrade.len == 0 || !r->complete);
+}
+
 static void
 begin_answer(struct request *r, struct http_head *h)
 {
@@ -344,6 +355,11 @@ begin_answer(struct request *r, struct http_head *h)
 	r->record.upstream_us = loop_now_us(r->worker->loop) - r->began_us;
 	lb_host_succeeded(&r->host->lb);
 	r->answered = true;
+	if (is_stray_upgrade(r, h)) {
+		request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
+		    S("the endpoint switched protocols unasked"));
+		return;
+	}
 	if (filter_response(r, h) != OK) {
 		answer_too_large(r);
 		return;

@@ -3,7 +3,8 @@
  * conn — a client's HTTP/1.1 connection, one request after the other.
  *
  * While a request is answered, bytes of the next wait in the backlog and
- * reading is paused, so that a client who pipelines costs a bounded buffer.
+ * reading is paused (STREAM_PAUSE_OWNER, until the backlog is empty), so that
+ * a client who pipelines costs a bounded buffer.
  */
 #include "http/conn.h"
 
@@ -70,16 +71,36 @@ static const struct http1_events parser_events = {
 
 /* --- reading --- */
 
+void
+conn_end(struct conn *c)
+{
+	c->last = c->closing = true;
+	timer_clear(&c->timer);
+	if (c->ended)
+		stream_close(c->stream, OK);
+	else
+		stream_close_lingering(c->stream);
+}
+
+static bool
+is_over(const struct conn *c)
+{
+	return c->closing || c->stream == NULL || stream_is_closing(c->stream);
+}
+
 /* What follows a request waits until its response is out. */
 static void
 keep_for_later(struct conn *c, struct slice rest)
 {
-	if (rest.len == 0)
+	if (rest.len == 0 || is_over(c))
 		return;
-	if (buf_add_slice(&c->backlog, rest) != OK)
+	if (buf_add_slice(&c->backlog, rest) != OK) {
 		stream_close(c->stream, ERR_LIMIT);
-	else
-		stream_pause(c->stream, STREAM_PAUSE_NOT_READY);
+		return;
+	}
+	stream_pause(c->stream, STREAM_PAUSE_OWNER);
+	if (c->request == NULL)
+		loop_later(c->worker->loop, &c->next);
 }
 
 static void
@@ -90,34 +111,34 @@ on_flaw(struct conn *c)
 	c->last = true;
 	if (c->request != NULL)
 		request_on_flaw(c->request, f);
-	else
-		request_refuse(c, f);
+	else if (!c->done)
+		request_refuse(
+		    c, http1_flaw_status(f), slice_str(http1_flaw_text(f)));
 }
 
 /* Outside the parser, which cannot be told to go on from inside. */
 static void
 after_request(struct conn *c)
 {
-	bool usable = c->usable;
-
 	c->done = false;
-	if (c->stream == NULL || stream_is_closing(c->stream))
+	if (is_over(c))
 		return;
-	if (!usable || c->last || c->worker->draining) {
-		c->last = true;
-		if (c->ended)
-			stream_close(c->stream, OK);
-		else
-			stream_close_lingering(c->stream);
+	if (!c->usable || c->last || c->worker->draining) {
+		conn_end(c);
 		return;
 	}
 	http1_parser_next(c->parser);
 	timer_set(&c->timer, CONN_IDLE_US);
-	if (buf_len(&c->backlog) > 0 || c->ended)
+	/* An answer may come before the request went anywhere. */
+	stream_resume(c->stream, STREAM_PAUSE_PEER_FULL |
+				     STREAM_PAUSE_NOT_READY |
+				     STREAM_PAUSE_FILTER);
+	if (buf_len(&c->backlog) > 0)
 		loop_later(c->worker->loop, &c->next);
 }
 
-static void
+/* To the end of the message at most; returns how much that was. */
+static size_t
 feed(struct conn *c, struct slice data)
 {
 	size_t used = 0;
@@ -126,31 +147,27 @@ feed(struct conn *c, struct slice data)
 	c->reading = true;
 	e = http1_parser_feed(c->parser, data, &used);
 	c->reading = false;
-	if (e == ERR_EOF)
-		keep_for_later(c, slice_sub(data, used, data.len - used));
-	else if (e != OK)
+	if (e != OK && e != ERR_EOF)
 		on_flaw(c);
 	if (c->request != NULL)
 		request_on_batch_end(c->request);
 	else if (c->done)
 		after_request(c);
+	return used;
 }
 
 static void
 on_data(struct stream *s, void *arg, struct slice data)
 {
 	struct conn *c = conn_of(arg);
+	size_t used = 0;
 
 	(void)s; /* the connection's own */
-	if (c->last && c->request == NULL)
-		return;
-	if (buf_len(&c->backlog) > 0) {
-		keep_for_later(c, data);
-		return;
-	}
 	if (c->request == NULL && http1_parser_is_idle(c->parser))
 		timer_set(&c->timer, CONN_HEAD_US);
-	feed(c, data);
+	if (buf_len(&c->backlog) == 0)
+		used = feed(c, data);
+	keep_for_later(c, slice_sub(data, used, data.len - used));
 }
 
 /* Behind a response: the bytes that came meanwhile begin the next request. */
@@ -158,14 +175,18 @@ static void
 on_next(void *arg)
 {
 	struct conn *c = conn_of(arg);
-	AUTO(buf_fini) struct buf waiting = c->backlog;
 
-	buf_init(&c->backlog, LIMIT_STREAM_BUFFER);
-	stream_resume(c->stream, STREAM_PAUSE_NOT_READY);
-	if (buf_len(&waiting) > 0)
-		feed(c, buf_slice(&waiting));
-	if (c->ended && c->request == NULL)
-		stream_close(c->stream, OK);
+	if (is_over(c) || c->request != NULL)
+		return;
+	buf_consume(&c->backlog, feed(c, buf_slice(&c->backlog)));
+	if (buf_len(&c->backlog) > 0) {
+		if (c->request == NULL)
+			loop_later(c->worker->loop, &c->next);
+		return;
+	}
+	buf_fini(&c->backlog);
+	if (c->stream != NULL)
+		stream_resume(c->stream, STREAM_PAUSE_OWNER);
 }
 
 static void
@@ -176,7 +197,7 @@ on_eof(struct stream *s, void *arg)
 	c->ended = true;
 	if (c->request != NULL)
 		request_on_client_end(c->request);
-	else if (!loop_later_is_set(&c->next))
+	else
 		stream_close(s, OK);
 }
 
@@ -221,7 +242,7 @@ on_timer(void *arg)
 		return;
 	}
 	c->last = true;
-	request_refuse(c, HTTP1_CUT_SHORT);
+	request_refuse(c, 408, S("the head did not come in time"));
 }
 
 /* --- the registry --- */
@@ -265,7 +286,7 @@ drain(struct registered *r)
 
 	c->last = true;
 	if (c->request == NULL && c->stream != NULL &&
-	    http1_parser_is_idle(c->parser))
+	    http1_parser_is_idle(c->parser) && buf_len(&c->backlog) == 0)
 		stream_close(c->stream, OK);
 }
 
@@ -311,6 +332,7 @@ conn_take_stream(struct conn *c, struct slice *out_rest)
 
 	c->stream = NULL;
 	c->request = NULL;
+	stream_resume(s, STREAM_PAUSE_OWNER);
 	*out_rest = buf_slice(&c->backlog);
 	return s;
 }

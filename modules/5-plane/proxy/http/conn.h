@@ -25,6 +25,7 @@ struct conn {
 	bool last;    /* close behind the current response */
 	bool done;    /* the request is over, the parser not told yet */
 	bool usable;  /* and another may follow it */
+	bool closing; /* the last byte for the client is written */
 	struct worker *worker;
 	struct listener *listener; /* counted */
 	struct stream *stream;     /* NULL once closed */
@@ -42,6 +43,9 @@ void conn_accept(struct worker *w, struct listener *l, struct stream *stream);
 
 /* The request is over and freed. `usable`: another may follow. */
 void conn_request_done(struct conn *c, bool usable);
+
+/* The last answer is written: closes, but lets the client read it. */
+void conn_end(struct conn *c);
 
 /*
  * After a 101: hands the stream over, with the bytes that the client sent

@@ -198,9 +198,10 @@ hold(struct request *r, struct slice bytes)
 	if (buf_add_slice(&r->held, bytes) == OK &&
 	    (!r->sent || buf_len(&r->held) <= LIMIT_STREAM_BUFFER))
 		return;
+	/* Not sent: one high mark and one read, for which there is room. */
+	CHECK(r->sent);
 	r->replayable = false;
-	if (r->sent)
-		buf_fini(&r->held);
+	buf_fini(&r->held);
 }
 
 void

@@ -93,8 +93,8 @@ void request_on_client_end(struct request *r);
 void request_on_client_drained(struct request *r);
 void request_on_client_gone(struct request *r, enum err why);
 
-/* A message that was no request: an answer without one, then the end. */
-void request_refuse(struct conn *c, enum http1_flaw f);
+/* What came was no request: an answer without one, then the end. */
+void request_refuse(struct conn *c, unsigned status, struct slice words);
 
 /* --- between the rooms of a request --- */
 

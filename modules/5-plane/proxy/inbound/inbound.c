@@ -18,6 +18,7 @@ enum { SESSION_MAGIC = 0x696e7365, PENDING_MAGIC = 0x70656e64 };
 struct inbound {
 	struct worker *worker;
 	struct net_listener *net; /* NULL once closed */
+	bool stopping;
 	struct tls_config *tls;
 	struct list sessions;
 	size_t count;
@@ -97,33 +98,46 @@ pending_free(struct pending *p)
 }
 
 static void
+on_stray_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+	CHECK(!"bytes before the stream has its owner");
+}
+
+static void
+on_stray_close(struct stream *s, void *arg, enum err why)
+{
+	(void)s; /* a layer that never got an owner */
+	(void)arg;
+	(void)why;
+}
+
+/* Until the next layer takes the stream, in the same call. */
+static const struct stream_events nobody = {
+    .on_data = on_stray_data, .on_close = on_stray_close};
+
+static void
 on_up_open(struct stream *up, void *arg)
 {
 	struct pending *p;
 	struct piped_spec spec = {.kind = PROXY_CONN_INBOUND, .up = up};
-	static const struct stream_events nobody;
 
 	OBJ(p, arg, PENDING_MAGIC);
-	p->up = NULL;
-	if (p->h2 == NULL)
-		return;
 	spec.worker = p->session->inbound->worker;
 	spec.down = http_tunnel_accept(p->h2, NULL, &nobody, NULL);
+	if (spec.down == NULL) {
+		stream_close(up, ERR_CANCELLED);
+		return; /* both ends are under way */
+	}
+	p->up = NULL;
 	p->h2 = NULL;
 	p->record.kind = FLOW_TCP_OPENED;
 	spec.record = &p->record;
 	spec.what = slice_str(p->what);
 	piped_new(&spec);
 	pending_free(p);
-}
-
-static void
-on_up_data(struct stream *up, void *arg, struct slice data)
-{
-	(void)up;
-	(void)arg;
-	(void)data;
-	CHECK(!"bytes from a service before it was open");
 }
 
 static void
@@ -147,18 +161,9 @@ on_up_close(struct stream *up, void *arg, enum err why)
 
 static const struct stream_events up_events = {
     .on_open = on_up_open,
-    .on_data = on_up_data,
+    .on_data = on_stray_data,
     .on_close = on_up_close,
 };
-
-/* A client waits for its 200; one that does not is not one of ours. */
-static void
-on_h2_data(void *arg, struct http2_stream *h2, struct slice bytes)
-{
-	(void)arg;
-	(void)bytes;
-	http2_stream_reset(h2, HTTP2_PROTOCOL_ERROR);
-}
 
 static void
 on_h2_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
@@ -176,8 +181,8 @@ on_h2_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 		pending_free(p);
 }
 
+/* Bytes that come before the 200 wait in the stream's window. */
 static const struct http2_stream_events h2_events = {
-    .on_data = on_h2_data,
     .on_close = on_h2_close,
 };
 
@@ -334,30 +339,10 @@ pick_identity(void *arg, struct slice sni)
 }
 
 static void
-on_early_data(struct stream *s, void *arg, struct slice data)
-{
-	(void)s;
-	(void)arg;
-	(void)data;
-	CHECK(!"bytes before the session took its transport");
-}
-
-static void
-on_early_close(struct stream *s, void *arg, enum err why)
-{
-	(void)s; /* a layer that never got an owner */
-	(void)arg;
-	(void)why;
-}
-
-static const struct stream_events early = {
-    .on_data = on_early_data, .on_close = on_early_close};
-
-static void
 serve(struct worker *w, int fd)
 {
 	struct inbound *in = w->inbound;
-	struct stream *socket = net_stream_new(w->loop, fd, &early, NULL);
+	struct stream *socket = net_stream_new(w->loop, fd, &nobody, NULL);
 	struct tls_server_spec spec = {.config = in->tls,
 	    .pick = pick_identity,
 	    .pick_arg = w,
@@ -368,7 +353,7 @@ serve(struct worker *w, int fd)
 
 	if (w->draining || w->credentials == NULL ||
 	    in->count >= INBOUND_SESSIONS_MAX ||
-	    tls_stream_server(socket, &spec, &early, NULL, &transport, NULL) !=
+	    tls_stream_server(socket, &spec, &nobody, NULL, &transport, NULL) !=
 		OK) {
 		stream_close(socket, ERR_RESET);
 		w->load--;
@@ -445,8 +430,7 @@ on_listener_close(struct net_listener *net, void *arg, enum err why,
 
 	(void)net; /* gone with this call */
 	(void)why; /* the words have it */
-	if (w->inbound != NULL)
-		w->inbound->net = NULL;
+	w->inbound->net = NULL;
 	if (words != NULL)
 		worker_tell_listener(
 		    w, S("hbone"), &w->proxy->spec.hbone, words);
@@ -509,9 +493,9 @@ inbound_free(struct inbound **ip)
 static void
 stop_listening(struct inbound *in)
 {
-	if (in->net != NULL)
+	if (in->net != NULL && !in->stopping)
 		net_listener_close(in->net);
-	in->net = NULL;
+	in->stopping = true;
 }
 
 void
@@ -538,5 +522,5 @@ inbound_cut(struct inbound *in, struct slice uri)
 bool
 inbound_is_empty(const struct inbound *in)
 {
-	return list_empty(&in->sessions);
+	return list_empty(&in->sessions) && in->net == NULL;
 }

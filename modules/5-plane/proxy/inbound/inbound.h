@@ -25,7 +25,7 @@ void inbound_drain(struct inbound *in);
 /* Ends the sessions of this peer (all: empty) at once. */
 void inbound_cut(struct inbound *in, struct slice uri);
 
-/* True when no session is left. */
+/* True when no session is left and the listener is closed. */
 bool inbound_is_empty(const struct inbound *in);
 
 #endif

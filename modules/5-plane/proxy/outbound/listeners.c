@@ -16,9 +16,10 @@ struct listener {
 	uint32_t magic;
 	uint32_t refs;
 	struct worker *worker;
-	struct net_listener *net; /* NULL once closed */
+	struct net_listener *net; /* gone after on_close, as the link is */
 	struct addr addr;
 	bool wanted; /* by the view that is being put in force */
+	bool closing;
 	struct list link;
 	char name[NAME_MAX_LEN];
 	char identity[PROXY_CONN_TEXT_MAX];
@@ -193,7 +194,7 @@ find(struct listeners *ls, const struct view_upstream *u)
 	LIST_EACH (&ls->all, it) {
 		struct listener *l = CONTAINER(it, struct listener, link);
 
-		if (slice_eq(slice_str(l->name), u->name) &&
+		if (!l->closing && slice_eq(slice_str(l->name), u->name) &&
 		    addr_eq(&l->addr, &u->listen))
 			return l;
 	}
@@ -206,8 +207,10 @@ close_unwanted(struct listeners *ls)
 	LIST_EACH (&ls->all, it) {
 		struct listener *l = CONTAINER(it, struct listener, link);
 
-		if (!l->wanted && l->net != NULL)
-			net_listener_close(l->net);
+		if (l->wanted || l->closing)
+			continue;
+		l->closing = true;
+		net_listener_close(l->net);
 	}
 }
 

@@ -29,6 +29,7 @@ struct tcp {
 	struct host *host; /* of the try; counted, active */
 	struct host *tried[TCP_TRIES_MAX];
 	size_t tries;
+	bool over; /* refused and reported */
 	struct flow_record record;
 	struct registered reg;
 };
@@ -95,12 +96,20 @@ tcp_free(struct tcp *t)
 
 /* Refused here: a connection that never was, said with its reason. */
 static void
-give_up(struct tcp *t, enum flow_flag flag, struct slice detail)
+report_end(struct tcp *t, enum flow_flag flag, struct slice detail)
 {
 	t->record.kind = FLOW_TCP_CLOSED;
 	t->record.flag = flag;
 	t->record.detail = detail;
+	t->record.duration_us = loop_now_us(t->worker->loop) - t->reg.since_us;
 	worker_report(t->worker, &t->record);
+}
+
+static void
+give_up(struct tcp *t, enum flow_flag flag, struct slice detail)
+{
+	report_end(t, flag, detail);
+	t->over = true;
 	stream_close(t->down, ERR_RESET);
 }
 
@@ -123,6 +132,8 @@ on_down_close(struct stream *s, void *arg, enum err why)
 	(void)s; /* gone with this call */
 	(void)why;
 	t->down = NULL;
+	if (!t->over)
+		report_end(t, FLOW_DOWNSTREAM_CLOSED, SLICE_NONE);
 	if (t->up != NULL)
 		stream_close(t->up, ERR_CANCELLED);
 	else
@@ -180,7 +191,8 @@ on_up_close(struct stream *s, void *arg, enum err why)
 	t->host = NULL;
 	if (words.len == 0)
 		words = slice_str(err_text(why));
-	try_next(t, words);
+	if (!t->over)
+		try_next(t, words);
 }
 
 static const struct stream_events up_events = {

@@ -3,8 +3,7 @@
  * tunnels — HBONE sessions to other machines, shared by what goes there.
  *
  * A session's object outlives its http2 only until on_close, where it leaves
- * the pool. The reason of a failed handshake is kept by the pool's group, so
- * that each stream that fell with it can say why.
+ * the pool; its group goes with the last of them.
  */
 #include "tunnel/tunnels.h"
 
@@ -20,8 +19,9 @@ struct tunnels {
 
 /* All sessions of one key. */
 struct group {
+	struct tunnels *tunnels;
 	struct list sessions;
-	char why[FAULT_TEXT_MAX]; /* of the last one that failed */
+	struct slice key; /* behind the struct */
 };
 
 struct session {
@@ -57,21 +57,13 @@ on_goaway(void *arg, struct http2 *c, uint32_t code)
 	s->going = true;
 }
 
-/* What the layers below say of the end, TLS first: it knows most. */
 static void
-remember_why(struct session *s, enum err why)
+group_drop_if_empty(struct group *g)
 {
-	struct stream *transport = http2_transport(s->http2);
-	const struct fault *f = NULL;
-
-	if (transport != NULL && tls_stream_is(transport))
-		f = tls_stream_fault(transport);
-	if (f != NULL && f->code != OK)
-		copy_text(
-		    slice_str(f->text), s->group->why, sizeof(s->group->why));
-	else if (why != OK)
-		copy_text(slice_str(err_text(why)), s->group->why,
-		    sizeof(s->group->why));
+	if (!list_empty(&g->sessions))
+		return;
+	(void)map_remove(&g->tunnels->groups, g->key); /* it is g */
+	mem_free(&g);
 }
 
 static void
@@ -81,8 +73,9 @@ on_session_close(void *arg, struct http2 *c, enum err why)
 
 	(void)c; /* gone with this call */
 	OBJ(s, arg, SESSION_MAGIC);
-	remember_why(s, why);
+	(void)why; /* each stream of it was told */
 	list_remove(&s->link);
+	group_drop_if_empty(s->group);
 	s->magic = 0;
 	mem_free(&s);
 }
@@ -164,7 +157,9 @@ session_new(struct tunnels *t, struct group *g, struct tls_identity *own,
 {
 	struct session *s;
 	struct stream *transport;
+	struct http2_limits limits = http2_limits_client;
 
+	limits.idle_us = TUNNELS_IDLE_US;
 	if (dial_tls(t, own, e, &transport, why) != OK)
 		return NULL;
 	s = mem_new(sizeof(*s));
@@ -176,6 +171,7 @@ session_new(struct tunnels *t, struct group *g, struct tls_identity *own,
 	s->http2 = http2_open(&(struct http2_spec){
 	    .loop = t->worker->loop,
 	    .transport = transport,
+	    .limits = &limits,
 	    .budget = &t->worker->proxy->budget,
 	    .events = &session_events,
 	    .arg = s,
@@ -202,23 +198,28 @@ tunnels_new(struct worker *w)
 	return t;
 }
 
-static void
-drop_group(void *value)
-{
-	struct group *g = value;
-
-	CHECK(list_empty(&g->sessions));
-	mem_free(&g);
-}
-
 void
 tunnels_free(struct tunnels **tp)
 {
 	if (*tp == NULL)
 		return;
 	tls_config_unref(&(*tp)->tls);
-	map_fini(&(*tp)->groups, drop_group);
+	CHECK(tunnels_are_empty(*tp));
+	map_fini(&(*tp)->groups, NULL);
 	mem_free(tp);
+}
+
+static struct group *
+group_new(struct tunnels *t, struct slice key)
+{
+	struct group *g = mem_new(sizeof(*g) + key.len);
+
+	g->tunnels = t;
+	list_init(&g->sessions);
+	memcpy(g + 1, key.ptr, key.len);
+	g->key = slice_of(g + 1, key.len);
+	(void)map_put(&t->groups, key, g); /* was absent */
+	return g;
 }
 
 static struct group *
@@ -234,12 +235,7 @@ group_of(struct tunnels *t, struct slice source, const struct view_endpoint *e)
 	    addr_format(&e->tunnel, addr));
 	CHECK(len < sizeof(key));
 	g = map_get(&t->groups, slice_of(key, len));
-	if (g == NULL) {
-		g = mem_new(sizeof(*g));
-		list_init(&g->sessions);
-		(void)map_put(&t->groups, slice_of(key, len), g);
-	}
-	return g;
+	return g != NULL ? g : group_new(t, slice_of(key, len));
 }
 
 static bool
@@ -271,6 +267,7 @@ tunnels_open(struct tunnels *t, struct slice source,
 	struct tls_identity *own =
 	    credentials_find(t->worker->credentials, source);
 	char authority[ADDR_TEXT_MAX];
+	struct group *g;
 	struct session *s;
 	struct stream *stream;
 
@@ -280,9 +277,12 @@ tunnels_open(struct tunnels *t, struct slice source,
 		    SLICE_ARG(source));
 		return NULL;
 	}
-	s = session_for(t, group_of(t, source, e), own, e, why);
-	if (s == NULL)
+	g = group_of(t, source, e);
+	s = session_for(t, g, own, e, why);
+	if (s == NULL) {
+		group_drop_if_empty(g);
 		return NULL;
+	}
 	addr_format(&e->addr, authority);
 	stream =
 	    http_tunnel_open(s->http2, slice_str(authority), NULL, events, arg);
@@ -294,18 +294,7 @@ tunnels_open(struct tunnels *t, struct slice source,
 struct slice
 tunnels_why(const struct stream *s)
 {
-	struct session *owner;
-	struct slice reason;
-
-	if (!http_tunnel_is(s))
-		return SLICE_NONE;
-	reason = http_tunnel_reason(s);
-	if (reason.len > 0 || http_tunnel_conn(s) == NULL)
-		return reason;
-	OBJ(owner, http2_arg(http_tunnel_conn(s)), SESSION_MAGIC);
-	if (owner->group->why[0] == 0)
-		remember_why(owner, OK);
-	return slice_str(owner->group->why);
+	return http_tunnel_is(s) ? http_tunnel_reason(s) : SLICE_NONE;
 }
 
 static void
@@ -340,18 +329,14 @@ tunnels_drain(struct tunnels *t)
 bool
 tunnels_are_empty(const struct tunnels *t)
 {
-	struct slice key;
-	void *value;
-
-	for (size_t i = 0; map_next(&t->groups, &i, &key, &value);)
-		if (!list_empty(&((struct group *)value)->sessions))
-			return false;
-	return true;
+	return t->groups.count == 0;
 }
 
 static void
 cut_one(struct session *s, struct slice uri)
 {
+	/* As long as what is kept of them: rather one too many than none. */
+	uri = slice_sub(uri, 0, sizeof(s->source) - 1);
 	if (uri.len > 0 && !slice_eq(uri, slice_str(s->source)) &&
 	    !slice_eq(uri, slice_str(s->destination)))
 		return;

@@ -4,7 +4,7 @@
  *
  * Pooled by who calls, who has to answer, and where. A stream may be opened
  * while its session still shakes hands. Sessions close themselves when they
- * were idle for long (http2_limits_client).
+ * were idle for TUNNELS_IDLE_US.
  */
 #ifndef MESHD_TUNNELS_H
 #define MESHD_TUNNELS_H
@@ -13,7 +13,8 @@
 
 enum {
 	TUNNELS_CONNECT_MS = 5000, /* TCP; the handshake has its own limit */
-	TUNNELS_STREAMS_MAX = 100  /* of one session, as ztunnel has it */
+	TUNNELS_STREAMS_MAX = 100, /* of one session, as ztunnel has it */
+	TUNNELS_IDLE_US = 300 * 1000000
 };
 
 struct tunnels *tunnels_new(struct worker *w);
@@ -22,7 +23,7 @@ void tunnels_free(struct tunnels **tp);
 /*
  * An opening stream to e->addr through e's node, as `source` (an identity's
  * URI; empty: the fallback). NULL, with words, if there is no certificate for
- * it. `why` is also where tunnels_why() of a broken stream begins.
+ * it.
  */
 struct stream *tunnels_open(struct tunnels *t, struct slice source,
     const struct view_endpoint *e, const struct stream_events *events,

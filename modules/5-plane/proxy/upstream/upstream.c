@@ -29,7 +29,7 @@ struct upstream_conn {
 	struct http1_parser *parser;
 	const struct upstream_events *events;
 	void *arg;        /* of the user; NULL when there is none */
-	uint64_t source;  /* hash of who calls */
+	uint64_t way;     /* by which it was made, see way_of() */
 	struct list link; /* of host->idle */
 	struct timer idle;
 };
@@ -225,6 +225,7 @@ on_close(struct stream *s, void *arg, enum err why)
 		    u->arg, u, why == OK ? ERR_EOF : why, tunnels_why(s));
 	http1_parser_free(&u->parser);
 	host_unref(u->worker->hosts, &u->host);
+	u->worker->upstreams--;
 	u->magic = 0;
 	mem_free(&u);
 }
@@ -259,6 +260,23 @@ on_idle_timeout(void *arg)
 	close_conn(conn_of(arg), OK);
 }
 
+/*
+ * Who calls, who has to answer, and where: a connection made for another of
+ * them, before a view changed it, is not to be used again.
+ */
+static uint64_t
+way_of(const struct view_endpoint *e, struct slice source)
+{
+	uint64_t way = slice_hash(source);
+
+	if (e->tunnel.family == ADDR_NONE)
+		return way;
+	way = way * UINT64_C(0x9e3779b97f4a7c15) + slice_hash(e->identity);
+	return way * UINT64_C(0x9e3779b97f4a7c15) +
+	       slice_hash(slice_of(e->tunnel.bytes, sizeof(e->tunnel.bytes))) +
+	       e->tunnel.port;
+}
+
 static struct upstream_conn *
 conn_new(struct worker *w, struct host *host, const struct view_endpoint *e,
     struct slice source, struct fault *why)
@@ -273,8 +291,9 @@ conn_new(struct worker *w, struct host *host, const struct view_endpoint *e,
 	}
 	u->worker = w;
 	u->host = host;
+	w->upstreams++;
 	host->refs++;
-	u->source = slice_hash(source);
+	u->way = way_of(e, source);
 	u->state = stream_is_open(u->stream) ? BUSY : OPENING;
 	u->parser = http1_parser_new(HTTP1_RESPONSES, &parser_events, u);
 	timer_init(&u->idle, w->loop, on_idle_timeout, u);
@@ -282,15 +301,13 @@ conn_new(struct worker *w, struct host *host, const struct view_endpoint *e,
 }
 
 static struct upstream_conn *
-take_idle(struct host *host, struct slice source)
+take_idle(struct host *host, uint64_t way)
 {
-	uint64_t hash = slice_hash(source);
-
 	LIST_EACH (&host->idle, it) {
 		struct upstream_conn *u =
 		    CONTAINER(it, struct upstream_conn, link);
 
-		if (u->source != hash)
+		if (u->way != way)
 			continue;
 		leave_idle(u);
 		u->reused = true;
@@ -304,8 +321,10 @@ upstream_acquire(struct worker *w, struct host *host,
     const struct view_endpoint *e, struct slice source,
     const struct upstream_events *events, void *arg, struct fault *why)
 {
-	struct upstream_conn *u = take_idle(host, source);
+	struct upstream_conn *u = NULL;
 
+	if (host->idle_count > 0)
+		u = take_idle(host, way_of(e, source));
 	if (u == NULL)
 		u = conn_new(w, host, e, source, why);
 	if (u == NULL)
@@ -363,7 +382,7 @@ upstream_release(struct upstream_conn **up)
 	u->events = NULL;
 	if (!u->completed || u->worker->draining ||
 	    u->host->idle_count >= HOST_IDLE_CONNS_MAX ||
-	    stream_is_closing(u->stream)) {
+	    stream_pending(u->stream) > 0 || stream_is_closing(u->stream)) {
 		close_conn(u, OK);
 		return;
 	}
@@ -418,6 +437,7 @@ upstream_take_stream(struct upstream_conn **up)
 	u->state = CLOSING;
 	http1_parser_free(&u->parser);
 	host_unref(u->worker->hosts, &u->host);
+	u->worker->upstreams--;
 	u->magic = 0;
 	mem_free(&u);
 	return s;
@@ -426,6 +446,6 @@ upstream_take_stream(struct upstream_conn **up)
 void
 upstream_close_idle(struct host *host)
 {
-	LIST_EACH(&host->idle, it)
+	LIST_EACH (&host->idle, it)
 		close_conn(CONTAINER(it, struct upstream_conn, link), OK);
 }
