@@ -17,7 +17,10 @@ number_format(double d, char out[NUMBER_TEXT_MAX])
 		if (strtod(out, NULL) == d)
 			break;
 	}
-	if (strpbrk(out, ".e") == NULL)
-		strcat(out, ".0");
+	if (strpbrk(out, ".e") == NULL) {
+		size_t len = strlen(out);
+
+		(void)snprintf(out + len, NUMBER_TEXT_MAX - len, ".0");
+	}
 	return slice_str(out);
 }

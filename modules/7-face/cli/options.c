@@ -255,7 +255,7 @@ take_entry(struct options *o, const struct codec_ini_entry *entry,
 
 	if (row == o->row_count || !o->rows[row].setting) {
 		e = fault_set(why, ERR_INVALID,
-		    "[%.*s] has no setting \"%.*s\"; see meshd.conf(5)",
+		    "[%.*s] has no setting \"%.*s\"; --help lists them",
 		    SLICE_ARG(entry->section), SLICE_ARG(entry->key));
 		fault_at(why, path, entry->line, 0);
 		return e;

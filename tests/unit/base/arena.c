@@ -15,7 +15,7 @@ note(void *arg)
 {
 	const char *letter = arg;
 
-	strncat(trail, letter, 1);
+	trail[strlen(trail)] = *letter;
 }
 
 TEST(memory_is_zero_and_aligned)

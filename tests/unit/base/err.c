@@ -65,7 +65,7 @@ TEST(a_fault_is_formatted_with_the_parts_that_it_has)
 	fault_at(&why, "a.yaml", 3, 0);
 	EXPECT_STR(formatted(&why), "a.yaml:3: no");
 	fault_at(&why, "a.yaml", 3, 7);
-	strcpy(why.field, "spec.x");
+	EXPECT_OK(slice_to_cstr(S("spec.x"), why.field, sizeof(why.field)));
 	EXPECT_STR(formatted(&why), "a.yaml:3:7: spec.x: no");
 	fault_at(&why, NULL, 3, 7);
 	EXPECT_STR(formatted(&why), "3:7: spec.x: no");

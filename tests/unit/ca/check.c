@@ -208,9 +208,11 @@ TEST(names_are_checked_against_rules_and_pattern)
 	k.join.node_name = SLICE_NONE;
 	expect_join(&k, CA_NAME_INVALID);
 	k.join.node_name = S("web-1");
-	strcpy(k.row.bounds.name_glob, "db-*");
+	EXPECT_OK(slice_to_cstr(
+	    S("db-*"), k.row.bounds.name_glob, sizeof(k.row.bounds.name_glob)));
 	expect_join(&k, CA_NAME_NOT_ALLOWED);
-	strcpy(k.row.bounds.name_glob, "w*b-?");
+	EXPECT_OK(slice_to_cstr(S("w*b-?"), k.row.bounds.name_glob,
+	    sizeof(k.row.bounds.name_glob)));
 	expect_join(&k, CA_OK);
 	end(&k);
 }
@@ -240,10 +242,13 @@ TEST(namespaces_and_accounts_have_to_be_granted)
 	EXPECT_STR(k.d.detail, "shop was asked for, default is granted");
 	k.wanted.ns = S("default");
 	expect_join(&k, CA_OK);
-	strcpy(k.row.bounds.grant.accounts, "db,api");
+	EXPECT_OK(slice_to_cstr(S("db,api"), k.row.bounds.grant.accounts,
+	    sizeof(k.row.bounds.grant.accounts)));
 	expect_join(&k, CA_ACCOUNT_NOT_GRANTED);
-	strcpy(k.row.bounds.grant.namespaces, "*");
-	strcpy(k.row.bounds.grant.accounts, "*");
+	EXPECT_OK(slice_to_cstr(S("*"), k.row.bounds.grant.namespaces,
+	    sizeof(k.row.bounds.grant.namespaces)));
+	EXPECT_OK(slice_to_cstr(S("*"), k.row.bounds.grant.accounts,
+	    sizeof(k.row.bounds.grant.accounts)));
 	k.wanted.ns = S(CA_NS_SERVERS); /* never, not even by "*" */
 	expect_join(&k, CA_NAMESPACE_NOT_GRANTED);
 	end(&k);
@@ -382,7 +387,7 @@ TEST(bounds_that_make_no_sense_are_refused_in_words)
 
 	ca_bounds_default(&b);
 	EXPECT_EQ(ca_bounds_check(&b, NULL), OK);
-	strcpy(b.name_glob, "Web_*");
+	EXPECT_OK(slice_to_cstr(S("Web_*"), b.name_glob, sizeof(b.name_glob)));
 	EXPECT_EQ(ca_bounds_check(&b, &why), ERR_INVALID);
 	ca_bounds_default(&b);
 	b.uses = 0;
@@ -391,10 +396,12 @@ TEST(bounds_that_make_no_sense_are_refused_in_words)
 	b.lifetime_ms = CA_TOKEN_MAX_MS + 1;
 	EXPECT_EQ(ca_bounds_check(&b, &why), ERR_INVALID);
 	ca_bounds_default(&b);
-	strcpy(b.grant.namespaces, "shop," CA_NS_SERVERS);
+	EXPECT_OK(slice_to_cstr(S("shop," CA_NS_SERVERS), b.grant.namespaces,
+	    sizeof(b.grant.namespaces)));
 	EXPECT_EQ(ca_bounds_check(&b, &why), ERR_INVALID);
 	EXPECT_TRUE(strstr(why.text, "meshd's own") != NULL);
 	ca_bounds_default(&b);
-	strcpy(b.grant.accounts, "a,,b");
+	EXPECT_OK(slice_to_cstr(
+	    S("a,,b"), b.grant.accounts, sizeof(b.grant.accounts)));
 	EXPECT_EQ(ca_bounds_check(&b, &why), ERR_INVALID);
 }

@@ -226,13 +226,16 @@ void
 reply_read(struct wire *w, const char *method, struct reply *out)
 {
 	struct slice s;
+	uint64_t status;
 
 	memset(out, 0, sizeof(*out));
 	buf_init(&out->body, IN_MAX);
 	if (!wire_until(w, "\r\n\r\n", &s))
 		return;
 	CHECK(slice_to_cstr(s, out->head, sizeof(out->head)) == OK);
-	out->status = atoi(out->head + strlen("HTTP/1.1 "));
+	CHECK(slice_to_u64(
+		  slice_of(out->head + strlen("HTTP/1.1 "), 3), &status) == OK);
+	out->status = (int)status;
 	out->whole = true;
 	if (strcmp(method, "HEAD") == 0 || out->status < 200 ||
 	    out->status == 204 || out->status == 304)
