@@ -79,14 +79,30 @@ request_fini(struct request *r)
 	arena_fini(&r->arena);
 }
 
-/* What is sent is what was decoded, so that the server sees the same. */
+static void
+let_go(void *arg)
+{
+	struct resource *r = arg;
+
+	resource_unref(&r);
+}
+
+/*
+ * What is sent is what was decoded, so that the server sees the same. The
+ * tree borrows from the resource, which therefore goes with the arena.
+ */
 static void
 add_resource(void *arg, struct resource *r)
 {
 	struct request *q = arg;
 	struct value *doc = resource_encode(r, RESOURCE_WITH_STATE, &q->arena);
 
-	if (q->list != NULL && value_append(q->list, doc) != OK)
+	if (arena_on_reset(&q->arena, let_go, r) != OK) {
+		resource_unref(&r);
+		doc = NULL;
+	}
+	if (q->list != NULL &&
+	    (doc == NULL || value_append(q->list, doc) != OK))
 		q->list = NULL;
 }
 
