@@ -229,9 +229,9 @@ outcome_if(const struct server *s, const struct resource *r)
 	struct value *a;
 	struct value *b;
 
+	arena_init(&arena, CALL_BYTES);
 	if (old == NULL)
 		return store_outcome_name(STORE_CREATED);
-	arena_init(&arena, CALL_BYTES);
 	a = resource_encode(old, RESOURCE_AS_WRITTEN, &arena);
 	b = resource_encode(r, RESOURCE_AS_WRITTEN, &arena);
 	return store_outcome_name(a != NULL && b != NULL && value_eq(a, b)
