@@ -5,10 +5,9 @@
  *	   (new) --> UP <--higher incarnation-- any
  *	             | silent, or accused
  *	             v
- *	          SUSPECT --time is up, or told--> DOWN --72 h--> forgotten
+ *	          SUSPECT --time is up, or told--> DOWN --72 h--> gone
  *	             |                               |
- *	             `------------- good-bye --------+--> LEFT --72 h-->
- *forgotten
+ *	             `---------- good-bye -----------+--> LEFT --72 h--> gone
  *
  * At one incarnation a status only moves to the right; LEFT is its member's
  * own signed word and never becomes DOWN.
