@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * resource — a file of configuration, from its text to one proxy's view.
+ *
+ * What is accepted is written and read again, and says the same. The view of
+ * all that was accepted finds each of its hosts, and the order of resources
+ * makes no difference to it. A refusal has words, and no resource.
+ */
+#include "codec/codec.h"
+#include "model/model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { SIZE_MAX_TRIED = 4096, RESOURCES_MAX = 16, ARENA_MAX = 64 << 20 };
+
+static const struct resource_source source = {
+    .file = "fuzz.yaml", .created_ms = 1};
+
+/* --- one resource --------------------------------------------------------- */
+
+static void
+write_down(const struct resource *r, struct arena *a, struct buf *out)
+{
+	const struct value *v = resource_encode(r, RESOURCE_WITH_STATE, a);
+
+	CHECK(v != NULL);
+	CHECK(codec_json_emit(v, out) == OK);
+}
+
+static void
+read_again(const struct resource *r)
+{
+	AUTO(arena_fini) struct arena a;
+	AUTO(buf_fini) struct buf first = BUF(LIMIT_DOC_BYTES);
+	AUTO(buf_fini) struct buf second = BUF(LIMIT_DOC_BYTES);
+	AUTO(resource_unref) struct resource *again = NULL;
+	struct findings found = {0};
+	const struct value *doc;
+
+	arena_init(&a, ARENA_MAX);
+	write_down(r, &a, &first);
+	CHECK(codec_json_parse(buf_slice(&first), &a, &doc, NULL) == OK);
+	CHECK(resource_decode(doc, &source, &again, &found) == OK);
+	CHECK(again != NULL && resource_key_eq(&r->key, &again->key));
+	write_down(again, &a, &second);
+	CHECK(slice_eq(buf_slice(&first), buf_slice(&second)));
+	findings_fini(&found);
+}
+
+/* The resource, or NULL for what is refused or skipped. */
+static struct resource *
+decode(const struct value *doc)
+{
+	struct findings found = {0};
+	struct resource_key key;
+	struct resource *r = NULL;
+	struct fault why = {0};
+	enum err e = resource_decode(doc, &source, &r, &found);
+
+	CHECK((e == OK) == (found.errors.count == 0));
+	CHECK(e == OK || r == NULL);
+	for (size_t i = 0; i < found.errors.count; i++)
+		CHECK(found.errors.items[i].text[0] != '\0');
+	if (resource_key_read(doc, S("default"), &key, &why) == OK)
+		CHECK(r == NULL || resource_key_eq(&key, &r->key));
+	else
+		CHECK(why.text[0] != '\0' && r == NULL);
+	findings_fini(&found);
+	return r;
+}
+
+/* --- a view of them ------------------------------------------------------- */
+
+static struct view *
+compile(const struct resource *const *resources, size_t count)
+{
+	struct view_port_input port = {80, S("http"), S("http")};
+	struct view_service_input service = {
+	    .name = S("web"), .ns = S("default"), &port, 1, S("a record")};
+	struct label version = {S("version"), S("v1")};
+	struct view_endpoint_input endpoint = {.service = S("web"),
+	    .service_ns = S("default"),
+	    .service_port = 80,
+	    .addr = {ADDR_V4, {10, 0, 0, 7}, 8080},
+	    .network = S("default"),
+	    .node = S("n"),
+	    .workload = S("w"),
+	    .ns = S("default"),
+	    .account = S("web"),
+	    .labels = {&version, 1},
+	    .weight = 1};
+	struct view_upstream_input upstream = {.name = S("web"),
+	    .host = S("web"),
+	    .listen = {ADDR_V4, {127, 0, 0, 1}, 9000},
+	    .ns = S("default")};
+	struct view_input in = {.resources = resources,
+	    .resource_count = count,
+	    .services = &service,
+	    .service_count = 1,
+	    .endpoints = &endpoint,
+	    .endpoint_count = 1,
+	    .upstreams = &upstream,
+	    .upstream_count = 1};
+	struct view *v = NULL;
+
+	CHECK(view_compile(&in, &v, NULL) == OK);
+	return v;
+}
+
+static bool
+header(void *arg, struct slice name, struct slice *out_value)
+{
+	(void)arg;
+	*out_value = name;
+	return name.len % 2 == 0;
+}
+
+static void
+ask_http(const struct view_host *host, struct slice path, struct arena *a)
+{
+	struct http_attrs attrs = {.method = S("GET"),
+	    .scheme = S("http"),
+	    .authority = host->host,
+	    .path = path,
+	    .port = host->port,
+	    .header = header};
+	struct view_http_choice c = view_route_http(host, &attrs, NULL);
+	struct slice rewritten;
+
+	if (c.route == NULL)
+		return;
+	CHECK(c.route->destination_count > 0);
+	CHECK(view_choose(c.route->destinations, c.route->destination_count,
+		  c.route->weight_total, path.len) != NULL);
+	CHECK(view_rewrite_path(&c, path, a, &rewritten) == OK);
+	CHECK(c.route->rewrite_uri || slice_eq(path, rewritten));
+}
+
+static void
+ask_hosts(const struct view *v, struct arena *a)
+{
+	size_t count;
+	const struct view_host *const *hosts = view_hosts(v, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct view_host *h = hosts[i];
+
+		if (h->host.ptr[0] != '*')
+			CHECK(view_find_host(v, h->host, h->port) == h);
+		ask_http(h, S("/"), a);
+		ask_http(h, S("/a/b?c=d"), a);
+		(void)view_route_tcp(h, h->port, NULL);
+	}
+}
+
+static void
+ask_clusters(const struct view *v)
+{
+	size_t count;
+	const struct view_cluster *const *all = view_clusters(v, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		CHECK(all[i]->usable_count <= all[i]->endpoint_count);
+		CHECK(view_find_cluster(v, all[i]->name) == all[i]);
+		CHECK(view_find_cluster_by_id(v, all[i]->id) == all[i]);
+	}
+}
+
+static void
+look(struct resource *const *all, size_t count)
+{
+	AUTO(arena_fini) struct arena a;
+	const struct resource *order[RESOURCES_MAX];
+	struct view *one, *other;
+
+	arena_init(&a, ARENA_MAX);
+	for (size_t i = 0; i < count; i++)
+		order[i] = all[i];
+	one = compile(order, count);
+	for (size_t i = 0; i < count; i++)
+		order[i] = all[count - 1 - i];
+	other = compile(order, count);
+	CHECK(view_fingerprint(one) == view_fingerprint(other));
+	ask_hosts(one, &a);
+	ask_clusters(one);
+	CHECK(view_dump(one, &a) != NULL);
+	view_unref(&one);
+	view_unref(&other);
+}
+
+/* A key comes once: the store would have only the last one. */
+static bool
+is_there(struct resource *const *all, size_t count, const struct resource *r)
+{
+	for (size_t i = 0; i < count; i++)
+		if (resource_key_eq(&all[i]->key, &r->key))
+			return true;
+	return false;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	AUTO(arena_fini) struct arena a;
+	struct resource *all[RESOURCES_MAX] = {NULL};
+	struct codec_documents docs;
+	struct faults faults = {0};
+	size_t count = 0;
+	enum err e;
+
+	if (size > SIZE_MAX_TRIED)
+		return 0;
+	arena_init(&a, ARENA_MAX);
+	/* Documents beside a wrong one are read all the same. */
+	e = codec_yaml_parse(
+	    slice_of(data, size), source.file, &a, &docs, &faults);
+	CHECK((e == OK) == (faults.count == 0));
+	for (size_t i = 0; i < docs.count && count < RESOURCES_MAX; i++) {
+		struct resource *r = docs.items[i].root == NULL
+					 ? NULL
+					 : decode(docs.items[i].root);
+
+		if (r == NULL)
+			continue;
+		read_again(r);
+		if (is_there(all, count, r))
+			resource_unref(&r);
+		else
+			all[count++] = r;
+	}
+	look(all, count);
+	for (size_t i = 0; i < count; i++)
+		resource_unref(&all[i]);
+	faults_fini(&faults);
+	return 0;
+}
