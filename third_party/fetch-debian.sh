@@ -11,7 +11,8 @@
 # only, so the system's state is neither used nor touched. What it fetches is
 # verified by the signed index. A mirror may lack single files of a package:
 # of a source, the upstream tarball alone will do (without Debian's patches,
-# which is then said).
+# which is then said). The age of an index is not asked: a mirror that stands
+# still serves the same files, and the manifest's hash decides what is used.
 
 set -eu
 
@@ -66,6 +67,8 @@ configure() {
 	APT::Get::Download-Only "true";
 	Acquire::Languages "none";
 	Acquire::Retries "3";
+	Acquire::Check-Valid-Until "false";
+	Acquire::Check-Date "false";
 	Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled "false";
 	Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 	END
