@@ -39,13 +39,10 @@ static void
 compile(const struct discovery_catalog *c)
 {
 	AUTO(arena_fini) struct arena a;
-	struct addr own = {ADDR_V4, {10, 0, 0, 1}, 0};
 	struct discovery_input in = {.catalog = c,
 	    .now_s = 1700000000,
 	    .node = S("self"),
 	    .network = S("default"),
-	    .addrs = &own,
-	    .addr_count = 1,
 	    .families = DISCOVERY_V4 | DISCOVERY_V6};
 	struct discovery_output out;
 

@@ -178,17 +178,16 @@ add_record(struct compiler *c, const struct discovery_record *r)
 		add_remote(c, r, i);
 }
 
+/*
+ * Called where it listens: a tunnel from this machine to itself would encrypt
+ * what never leaves it, and ask itself who it is.
+ */
 static void
 add_local(struct compiler *c, const struct discovery_local *l)
 {
 	const struct discovery_input *in = c->in;
-	const struct addr *a =
-	    pick_addr(in->addrs, in->addr_count, in->families);
-	struct workload *w;
+	struct workload *w = pile_add(c, &c->workloads, sizeof(*w));
 
-	if (a == NULL)
-		return; /* nothing outside could name it either */
-	w = pile_add(c, &c->workloads, sizeof(*w));
 	if (w == NULL)
 		return;
 	*w = (struct workload){.node = in->node,
@@ -200,9 +199,9 @@ add_local(struct compiler *c, const struct discovery_local *l)
 	    .labels = l->labels,
 	    .port = l->port,
 	    .weight = l->weight,
+	    .addr = l->target,
 	    .issued_s = in->issued_s,
 	    .id = in->self};
-	place(w, a, in->tunnel_port);
 }
 
 void

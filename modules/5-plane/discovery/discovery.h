@@ -104,10 +104,7 @@ struct discovery_input {
 	uint32_t issued_s; /* of its voucher: the older one wins a conflict */
 	struct slice node;
 	struct slice network;
-	const struct addr *addrs;
-	size_t addr_count;
-	uint16_t tunnel_port; /* 0: none */
-	unsigned families;    /* that it can call: enum discovery_family */
+	unsigned families; /* that it can call: enum discovery_family */
 };
 
 /* Text and arrays lie in the arena or are borrowed from the input. */

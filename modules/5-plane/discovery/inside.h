@@ -19,7 +19,7 @@ struct workload {
 	struct labels labels;
 	uint16_t port;
 	uint16_t weight;
-	struct addr addr;   /* with `port` */
+	struct addr addr;   /* with `port`; here: where it listens */
 	struct addr tunnel; /* family 0: none */
 	enum view_health health;
 	struct slice reason;

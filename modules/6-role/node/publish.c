@@ -214,9 +214,6 @@ discover(struct publisher *p, const struct resource *const *resources,
 	    .issued_s = peers_issued_s(n),
 	    .node = slice_str(n->member.name),
 	    .network = slice_str(n->member.network),
-	    .addrs = n->addrs,
-	    .addr_count = n->addr_count,
-	    .tunnel_port = n->tunnel_port,
 	    .families = discovery_families(n->addrs, n->addr_count)};
 
 	peers_self(n, &in.self);

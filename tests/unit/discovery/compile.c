@@ -170,7 +170,7 @@ TEST(an_address_of_a_family_that_we_have_is_picked)
 	mesh_fini(&m);
 }
 
-TEST(a_local_service_is_exposed_and_an_endpoint_like_others)
+TEST(a_local_service_is_exposed_and_called_where_it_listens)
 {
 	struct label app = {S("app"), S("web")};
 	struct discovery_local web = {.name = S("web"),
@@ -192,7 +192,8 @@ TEST(a_local_service_is_exposed_and_an_endpoint_like_others)
 	EXPECT_EQ(m.out.exposed[0].addr.port, 80);
 	EXPECT_TRUE(addr_is_any(&m.out.exposed[0].addr));
 	EXPECT_EQ(m.out.exposed[0].target.port, 81);
-	EXPECT_STR(mesh_text(&m), "web.default:80 10.0.0.1:80 healthy\n");
+	EXPECT_STR(mesh_text(&m), "web.default:80 127.0.0.1:81 healthy\n");
+	EXPECT_EQ(m.out.endpoints[0].tunnel.family, ADDR_NONE);
 	mesh_fini(&m);
 }
 

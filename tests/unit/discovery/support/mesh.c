@@ -9,9 +9,6 @@
 
 enum { NOW_S = 1000, LATER_S = 2000 };
 
-static const struct addr here = {
-    .family = ADDR_V4, .bytes = {10, 0, 0, 1}, .port = 0};
-
 void
 mesh_init(struct mesh *m)
 {
@@ -24,9 +21,6 @@ mesh_init(struct mesh *m)
 	    .issued_s = 500,
 	    .node = S("here"),
 	    .network = S("default"),
-	    .addrs = &here,
-	    .addr_count = 1,
-	    .tunnel_port = 15008,
 	    .families = DISCOVERY_V4};
 	memcpy(m->in.self.bytes, "here", 4);
 }
