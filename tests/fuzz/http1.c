@@ -59,6 +59,7 @@ mix_head(struct sight *s, const struct http_head *h)
 static void
 on_interim(void *arg, struct http_head *h)
 {
+	CHECK(h->status >= 100 && h->status < 200);
 	mix_head(arg, h);
 }
 
@@ -130,6 +131,8 @@ on_head(void *arg, struct http_head *h)
 	struct sight *s = arg;
 
 	mix_head(s, h);
+	CHECK((h->status >= 200 && h->status <= 999) || h->method.len > 0 ||
+	      h->status == 101);
 	CHECK(h->count <= LIMIT_HEAD_FIELDS);
 	CHECK(h->bytes <= LIMIT_HEAD_BYTES);
 	if (!s->rewrite)

@@ -74,7 +74,8 @@ set_part(struct http_head *h, struct slice name, struct slice value)
 	else if (slice_eq(name, S(":path")))
 		h->path = value;
 	else if (slice_eq(name, S(":status")) &&
-		 slice_to_u64(value, &status) == OK && status <= 999)
+		 slice_to_u64(value, &status) == OK && status >= 100 &&
+		 status <= 999) /* RFC 9110 §15 */
 		h->status = (uint16_t)status;
 	else
 		return false; /* ":protocol": extended CONNECT is not offered */

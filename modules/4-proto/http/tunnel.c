@@ -143,7 +143,8 @@ on_head(void *arg, struct http2_stream *h2, struct http_head *h, bool end)
 	t->status = h->status;
 	if (stream_is_closing(&t->s))
 		return;
-	if (h->status < 200 || h->status > 299) {
+	/* Any 2xx would do (RFC 9110 §9.3.6); HBONE's answer is 200 alone. */
+	if (h->status != 200) {
 		read_reason(t, h);
 		http2_stream_reset(h2, HTTP2_CANCEL);
 		stream_fail(&t->s, ERR_REFUSED);
