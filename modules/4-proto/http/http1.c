@@ -32,6 +32,7 @@ struct http1_parser {
 	uint32_t head_max;
 	uint16_t fields_max;
 	uint8_t side;
+	uint8_t framing; /* as it came: the owner may change the head's */
 	uint8_t flaw;
 	uint8_t interims;
 	uint8_t lead;       /* bytes of an empty line before the message */
@@ -233,12 +234,8 @@ on_value_complete(llhttp_t *ll)
 static void
 complete(struct http1_parser *p)
 {
-	const struct http_head *h = &p->m->head;
-
 	p->done = true;
 	p->complete_owed = false;
-	p->keep_alive = h->keep_alive && h->framing != HTTP_BODY_CLOSE &&
-			h->framing != HTTP_BODY_TUNNEL;
 	if (p->events->on_complete != NULL)
 		p->events->on_complete(p->arg);
 }
@@ -249,6 +246,17 @@ has_body(const struct http_head *h)
 	return h->framing == HTTP_BODY_CHUNKED ||
 	       h->framing == HTTP_BODY_CLOSE ||
 	       (h->framing == HTTP_BODY_LENGTH && h->content_length > 0);
+}
+
+/* What the rest of the message depends on, before an owner sees its head. */
+static void
+note_head(struct http1_parser *p, const struct http_head *h)
+{
+	p->headed = true;
+	p->framing = h->framing;
+	p->keep_alive = h->keep_alive && h->framing != HTTP_BODY_CLOSE &&
+			h->framing != HTTP_BODY_TUNNEL;
+	p->m->head_fields = p->m->fields;
 }
 
 static int
@@ -289,6 +297,7 @@ on_head_complete(llhttp_t *ll)
 	struct http1_parser *p = parser_of(ll);
 	struct http_head *h = &p->m->head;
 	enum http1_flaw flaw = check_head(p);
+	bool body;
 
 	if (flaw != HTTP1_OK)
 		return refuse(p, flaw);
@@ -297,11 +306,11 @@ on_head_complete(llhttp_t *ll)
 	if (p->body_max > 0 && h->framing == HTTP_BODY_LENGTH &&
 	    h->content_length > p->body_max)
 		return refuse(p, HTTP1_BODY_TOO_LARGE);
-	p->headed = true;
-	p->m->head_fields = p->m->fields;
+	note_head(p, h);
+	body = has_body(h);
 	if (p->events->on_head != NULL)
 		p->events->on_head(p->arg, h);
-	if (has_body(h))
+	if (body)
 		return verdict(p);
 	p->complete_owed = true;
 	if (verdict(p) == HPE_OK)
@@ -439,8 +448,7 @@ refused(struct http1_parser *p, llhttp_errno_t e, struct slice read,
 static enum err
 need_more(struct http1_parser *p, struct slice read)
 {
-	if (read.len == 0 ||
-	    (p->headed && p->m->head.framing != HTTP_BODY_CHUNKED))
+	if (read.len == 0 || (p->headed && p->framing != HTTP_BODY_CHUNKED))
 		return OK;
 	if (p->headed && p->m->fields == p->m->head_fields &&
 	    p->m->span.len == 0 && !p->m->name_lent)
@@ -538,7 +546,7 @@ http1_parser_finish(struct http1_parser *p)
 	if (p->flaw != HTTP1_OK)
 		return ERR_PARSE;
 	if (p->complete_owed ||
-	    (p->headed && !p->done && p->m->head.framing == HTTP_BODY_CLOSE))
+	    (p->headed && !p->done && p->framing == HTTP_BODY_CLOSE))
 		complete(p);
 	if (p->done)
 		return ERR_EOF;

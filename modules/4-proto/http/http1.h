@@ -80,7 +80,8 @@ struct http1_events {
 	/*
 	 * The head, checked, framing decided. It stays the parser's until
 	 * http1_parser_next(); its lent slices only until feed returns, so
-	 * call http_head_keep() if it is needed for longer.
+	 * call http_head_keep() if it is needed for longer. Changing it does
+	 * not change how the message is read.
 	 */
 	void (*on_head)(void *arg, struct http_head *h);
 	/* Body bytes without framing; lent for this call. */

@@ -392,6 +392,33 @@ TEST(a_service_that_closes_is_no_matter_to_the_client)
 	scene_free(&s);
 }
 
+/* No length, no chunks: the end of the connection ends the body. */
+static void
+serve_until_end(struct server *s, struct wire *w, unsigned n)
+{
+	struct slice head;
+
+	(void)n;
+	if (server_head(s, w, &head))
+		wire_say(w, "HTTP/1.1 200 OK\r\n\r\nall there is");
+}
+
+TEST(a_body_that_ends_with_its_connection_is_framed_for_the_client)
+{
+	struct scene *s = scene_new(serve_until_end, NULL);
+
+	for (int i = 0; i < 2; i++) {
+		scene_ask(s, "GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+		EXPECT_EQ(s->reply.status, 200);
+		EXPECT_TRUE(
+		    head_has(s->reply.head, "transfer-encoding: chunked"));
+		EXPECT_TRUE(s->reply.whole);
+		EXPECT_SLICE(buf_slice(&s->reply.body), S("all there is"));
+	}
+	EXPECT_EQ(rig_record(s->rig, 1).flag, FLOW_OK);
+	scene_free(&s);
+}
+
 TEST(a_half_closed_client_still_gets_its_answer)
 {
 	struct scene *s = scene_new(serve_ok, NULL);

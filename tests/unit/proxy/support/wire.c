@@ -6,6 +6,8 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,12 +25,15 @@ struct wire
 wire_of(int fd)
 {
 	struct timeval wait = {.tv_sec = WIRE_WAIT_MS / 1000};
+	int one = 1;
 
 	CHECK(fd >= 0);
 	CHECK(
 	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait)) == 0);
 	CHECK(
 	    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait)) == 0);
+	/* A head and its body in two writes must not wait for an ACK. */
+	CHECK(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) == 0);
 	return (struct wire){.fd = fd, .in = BUF(IN_MAX)};
 }
 
