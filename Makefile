@@ -433,7 +433,16 @@ man:
 # --- bench, demo, install, clean ---------------------------------------------
 
 .PHONY: bench demo install clean
-bench: all
+# The peer's half is loaded: OpenSSL's names are also those of AWS-LC.
+HANDSHAKES := $(O)/tests/bench/handshakes $(O)/tests/bench/other_tls.so
+$(eval $(call test_rule,tests/bench/handshakes.c,$(call closure,tls),))
+$(O)/tests/bench/other_tls.so: tests/bench/other_tls.c \
+    tests/bench/other_tls.h $(O)/flags
+	@mkdir -p $(@D)
+	@$(call say,CC,$<)
+	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -shared -o $@ $< \
+	    -lssl -lcrypto
+bench: all $(HANDSHAKES)
 	$(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
 	    $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
 demo: all

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * other_tls — OpenSSL's half of the handshake bench, a library of its own.
+ *
+ * It is loaded, not linked: its libcrypto and the one below our TLS have the
+ * same names for different functions.
+ */
+#ifndef MESHD_BENCH_OTHER_TLS_H
+#define MESHD_BENCH_OTHER_TLS_H
+
+/* PEM texts; a chain has the leaf first. */
+struct other_tls_spec {
+	const char *root;
+	const char *client_chain;
+	const char *client_key;
+	const char *server_chain;
+	const char *server_key;
+};
+
+/* The library's one symbol, "other_tls". */
+struct other_tls {
+	const char *(*version)(void);
+	/* Ends the process with a word on standard error if it cannot. */
+	void (*init)(const struct other_tls_spec *spec);
+	/* One full mutual TLS 1.3 handshake, both ends in memory. */
+	void (*shake)(void);
+};
+
+#endif
