@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from conftest import DEADLINE, MESHD, Server
+from mesh import DEADLINE, MESHD, Server
 from test_10_offline import REVIEWS, WRONG
 
 SERVICE = """\
@@ -220,5 +220,4 @@ def test_a_full_disk_is_told_and_nothing_is_lost(meshd):
         assert names == ["kept", "more"]
     finally:
         server.stop(signal.SIGKILL)
-        server.log.close()
         subprocess.run(["umount", meshd.state], check=True)
