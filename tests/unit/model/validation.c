@@ -135,6 +135,10 @@ static const struct row wrong_tops[] = {
      "  http: [{route: [{destination: {host: a}}]}]\n",
 	"spec.hosts[0]", "only gateways may", ERR_INVALID},
     {"apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+     "metadata: {name: x}\nspec:\n  hosts: []\n"
+     "  http: [{route: [{destination: {host: a}}]}]\n",
+	"spec.hosts", "a delegate", ERR_UNSUPPORTED},
+    {"apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
      "metadata: {name: x}\nspec:\n  hosts: ['*.a.b', x.a.b]\n"
      "  http: [{route: [{destination: {host: a}}]}]\n",
 	"spec.hosts[1]", "duplicate hosts in virtual service", ERR_INVALID},

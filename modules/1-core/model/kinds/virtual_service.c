@@ -196,6 +196,16 @@ check_hosts_differ(struct check *c, const struct virtual_service *vs)
 		}
 }
 
+/* An empty list is as good as none; a list of wrong ones was reported. */
+static bool
+hosts_are_absent(const struct check *c)
+{
+	const struct value *v = value_get(c->node, S("hosts"));
+
+	return !check_given(c, "hosts") ||
+	       (v->type == VALUE_LIST && v->count == 0);
+}
+
 /* Inside the mesh a VirtualService may not be about everything. */
 static void
 check_host_of_mesh(struct check *c, const struct virtual_service *vs)
@@ -212,7 +222,7 @@ check_host_of_mesh(struct check *c, const struct virtual_service *vs)
 			    "the wildcard host \"*\" may not be used inside "
 			    "the mesh; only gateways may");
 	}
-	if (vs->hosts.count == 0 && !check_given(c, "hosts")) {
+	if (vs->hosts.count == 0 && hosts_are_absent(c)) {
 		struct check at = check_member(c, "hosts");
 
 		check_error(&at, ERR_UNSUPPORTED,
