@@ -75,6 +75,15 @@ class Meshd:
     def items(self, *words):
         return self.json(*words)["items"]
 
+    def api(self, path):
+        """GET over the unix socket, decoded."""
+        with contextlib.closing(http.client.HTTPConnection("local")) as conn:
+            conn.sock = socket.socket(socket.AF_UNIX)
+            conn.sock.settimeout(DEADLINE)
+            conn.sock.connect(str(self.socket))
+            conn.request("GET", path)
+            return json.loads(conn.getresponse().read())
+
 
 class Process:
     """A role that stays, until it is stopped by its own pid."""
@@ -401,23 +410,28 @@ class Mesh:
         self.settle()
 
     def settle(self):
-        revision = self.cli.json("status")["revision"]
-        running = [a for a in self.agents if a.is_running]
+        """Waits until the configuration is in force on all that run."""
+        revision = max(int(item["metadata"]["resourceVersion"])
+                       for item in self.cli.items("get", "all"))
+        running = sum(agent.is_running for agent in self.agents)
 
         def acknowledged():
-            done = self.cli("status", "-o", "json")
-            told = json.loads(done.stdout).get("agents", [])
-            return sum(a["revision"] >= revision for a in told) \
-                >= len(running)
-        wait_for(acknowledged, lambda: "all agents acknowledged revision "
-                 f"{revision}: {self.cli('status').stdout}")
+            told = self.cli.api("/v1/agents")["items"]
+            return len(told) == running and all(
+                agent["revision"] >= revision for agent in told)
+        wait_for(acknowledged, lambda: f"{running} agents acknowledged "
+                 f"revision {revision}: {self.cli.api('/v1/agents')}")
 
     def reset(self):
         """Takes all configuration away."""
-        text = self.cli.ok("get", "all", "-A", "-o", "yaml")
-        if "kind:" in text:
-            self.cli.ok("delete", "-f", "-", stdin=text)
-            self.settle()
+        if not self.cli.items("get", "all"):
+            return
+        self.cli.ok("delete", "-f", "-",
+                    stdin=self.cli.ok("get", "all", "-o", "yaml"))
+        for agent in self.agents:
+            if agent.is_running:
+                wait_for(lambda a=agent: a.status()["resources"] == 0,
+                         f"{agent.name} has no configuration any more")
 
 
 # --- services ---
