@@ -2,31 +2,15 @@
 /*
  * http — requests and answers of every shape through a listener.
  */
-#include "rig.h"
+#include "scene.h"
 #include "unit.h"
 
 #include <stdio.h>
 
-/* A request whose answer is read into `out`, over a connection that stays. */
-static void
-ask(struct wire *w, const char *request, struct reply *out)
-{
-	EXPECT_TRUE(wire_say(w, request));
-	reply_read(w, request[0] == 'H' ? "HEAD" : "GET", out);
-}
-
-static bool
-body_has(const struct reply *r, const char *text)
-{
-	return buf_len(&r->body) > 0 &&
-	       memmem(buf_slice(&r->body).ptr, buf_len(&r->body), text,
-		   strlen(text)) != NULL;
-}
-
 static void
 many_requests(enum addr_family family)
 {
-	struct rig *r = rig_new(/* workers */ 2, /* hbone */ false);
+	struct rig *r = rig_new(/* workers */ 2, /* hbone */ ADDR_NONE);
 	struct server s;
 	struct addr at;
 	struct wire w;
@@ -62,58 +46,6 @@ TEST(many_requests_share_one_connection_on_each_side)
 TEST(the_same_over_ipv6)
 {
 	many_requests(ADDR_V6);
-}
-
-/* --- one listener, one server, one connection of a client --- */
-
-struct scene {
-	struct rig *rig;
-	struct server server;
-	struct wire client;
-	struct reply reply;
-};
-
-static void
-scene_open(struct scene *s, server_fn fn, const char *text)
-{
-	struct addr at;
-
-	memset(s, 0, sizeof(*s));
-	s->rig = rig_web(fn, text, &s->server);
-	at = rig_addr(s->rig, "web");
-	s->client = wire_dial(&at);
-}
-
-static void
-scene_close(struct scene *s)
-{
-	wire_close(&s->client);
-	rig_free(&s->rig);
-	server_close(&s->server);
-	reply_fini(&s->reply);
-}
-
-static struct scene *
-scene_new(server_fn fn, const char *text)
-{
-	struct scene *s = mem_new(sizeof(*s));
-
-	scene_open(s, fn, text);
-	return s;
-}
-
-static void
-scene_free(struct scene **sp)
-{
-	scene_close(*sp);
-	mem_free(sp);
-}
-
-static void
-scene_ask(struct scene *s, const char *request)
-{
-	reply_fini(&s->reply);
-	ask(&s->client, request, &s->reply);
 }
 
 TEST(a_request_arrives_without_what_concerns_one_connection)
@@ -242,16 +174,6 @@ TEST(head_has_a_length_and_no_body)
 	scene_ask(s, "GET / HTTP/1.1\r\nHost: web\r\n\r\n");
 	EXPECT_SLICE(buf_slice(&s->reply.body), S("ok\n"));
 	scene_free(&s);
-}
-
-static void
-serve_text(struct server *s, struct wire *w, unsigned n)
-{
-	struct slice head;
-
-	(void)n;
-	while (server_head(s, w, &head))
-		wire_say(w, s->text);
 }
 
 TEST(answers_without_a_body_leave_the_connection_in_step)

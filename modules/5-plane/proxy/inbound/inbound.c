@@ -29,6 +29,7 @@ struct session {
 	struct inbound *inbound;
 	struct list link;
 	struct http2 *http2;
+	struct addr peer; /* the socket is gone when its end is told */
 };
 
 /* A CONNECT whose service is being connected. */
@@ -292,7 +293,8 @@ on_request(void *arg, struct http2_stream *h2, struct http_head *h, bool end)
 	on_connect(s, h2, h);
 }
 
-/* A handshake that failed is worth a line: it is how a refusal looks here. */
+/* A handshake that failed is worth a line: it is how a refusal looks here. So
+ * is a tunnel that broke. */
 static void
 log_end(struct session *s, enum err why)
 {
@@ -300,13 +302,13 @@ log_end(struct session *s, enum err why)
 	const struct fault *f =
 	    transport != NULL ? tls_stream_fault(transport) : NULL;
 	char text[ADDR_TEXT_MAX];
-	struct addr peer;
+	bool stood;
 
 	if (why == OK || f == NULL || f->code == OK)
 		return;
-	peer = stream_peer(transport);
-	log_warn("tunnel refused", "peer=%s reason=\"%s\"",
-	    addr_format(&peer, text), f->text);
+	stood = tls_stream_peer(transport) != NULL;
+	log_warn(stood ? "tunnel broke" : "tunnel refused",
+	    "peer=%s reason=\"%s\"", addr_format(&s->peer, text), f->text);
 }
 
 static void
@@ -362,6 +364,7 @@ serve(struct worker *w, int fd)
 	s = mem_new(sizeof(*s));
 	s->magic = SESSION_MAGIC;
 	s->inbound = in;
+	s->peer = stream_peer(transport);
 	list_push_back(&in->sessions, &s->link);
 	in->count++;
 	s->http2 = http2_open(&(struct http2_spec){.loop = w->loop,

@@ -91,7 +91,7 @@ rig_record(struct rig *r, size_t n)
 /* --- life --- */
 
 struct rig *
-rig_new(unsigned workers, bool hbone)
+rig_new(unsigned workers, enum addr_family hbone)
 {
 	struct rig *r = mem_new(sizeof(*r));
 	struct workers_spec spec = {.count = workers};
@@ -108,10 +108,12 @@ rig_new(unsigned workers, bool hbone)
 	proxy.control = r->control;
 	proxy.workers = r->workers;
 	proxy.factory = r->factory;
-	if (hbone)
-		CHECK(addr_parse_ip(S("127.0.0.1"), &proxy.hbone) == OK);
+	if (hbone != ADDR_NONE)
+		CHECK(
+		    addr_parse_ip(hbone == ADDR_V6 ? S("::1") : S("127.0.0.1"),
+			&proxy.hbone) == OK);
 	r->proxy = proxy_open(&proxy);
-	if (hbone)
+	if (hbone != ADDR_NONE)
 		RIG_UNTIL(r, r->listening_count == 1 &&
 				 r->listening[0].opened == workers);
 	return r;
@@ -342,7 +344,7 @@ rig_get(
 struct rig *
 rig_web(server_fn fn, const char *text, struct server *s)
 {
-	struct rig *r = rig_new(/* workers */ 1, /* hbone */ false);
+	struct rig *r = rig_new(/* workers */ 1, /* hbone */ ADDR_NONE);
 
 	server_open(s, ADDR_V4, fn, text);
 	rig_service(r, "web", "http");

@@ -66,8 +66,8 @@ struct rig {
 	size_t conn_count;
 };
 
-/* `hbone`: also tunnels, at any port of IPv4 loopback. */
-struct rig *rig_new(unsigned workers, bool hbone);
+/* `hbone`: tunnels come in as well, at any port of that family's loopback. */
+struct rig *rig_new(unsigned workers, enum addr_family hbone);
 
 /* Closes with that time to drain, waits, and frees all. */
 void rig_free(struct rig **rp);

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hbone — two proxies and the tunnel between them, in one process.
+ */
+#include "mesh.h"
+#include "scene.h"
+#include "unit.h"
+
+#define CLIENT "spiffe://mesh.internal/ns/default/sa/client"
+
+static struct wire
+dial(struct mesh *m, const char *listener)
+{
+	struct addr at = rig_addr(m->near, listener);
+
+	return wire_dial(&at);
+}
+
+/* One GET over a connection of its own. */
+static int
+status_of(struct mesh *m, const char *listener)
+{
+	AUTO(mem_free) struct reply *reply = mem_new(sizeof(*reply));
+	int status;
+
+	rig_get(m->near, listener, "/", reply);
+	status = reply->status;
+	reply_fini(reply);
+	return status;
+}
+
+static void
+requests_through(enum addr_family family)
+{
+	struct mesh *m = mesh_new(family, "http", serve_ok);
+	struct rig_record near, far;
+
+	mesh_publish(m);
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(status_of(m, "web"), 200);
+	near = rig_record(m->near, 0);
+	EXPECT_EQ(near.flag, FLOW_OK);
+	EXPECT_EQ(near.reporter, FLOW_SOURCE);
+	far = rig_record(m->far, 0);
+	EXPECT_EQ(far.kind, FLOW_TCP_OPENED);
+	EXPECT_EQ(far.reporter, FLOW_DESTINATION);
+	EXPECT_STR(far.source, CLIENT);
+	EXPECT_EQ(atomic_load(&m->relay.connections), 1);
+	EXPECT_EQ(atomic_load(&m->service.connections), 1);
+	mesh_free(&m);
+}
+
+TEST(requests_go_through_one_tunnel_and_one_connection)
+{
+	requests_through(ADDR_V4);
+}
+
+TEST(requests_go_through_a_tunnel_over_ipv6)
+{
+	requests_through(ADDR_V6);
+}
+
+/* Reads to the end, then answers with what it read. */
+static void
+serve_back(struct server *s, struct wire *w, unsigned n)
+{
+	struct slice one;
+
+	(void)n;
+	wire_say(w, "hello\n");
+	while (wire_take(w, 1, &one)) {
+		atomic_fetch_add(&s->requests, 1); /* bytes */
+		wire_send(w, one);
+	}
+	wire_say(w, "bye\n");
+}
+
+static void
+bytes_through(enum addr_family family)
+{
+	struct mesh *m = mesh_new(family, "tcp", serve_back);
+	struct rig_record end;
+	struct slice s;
+	struct wire w;
+
+	mesh_publish(m);
+	w = dial(m, "web");
+	EXPECT_TRUE(wire_until(&w, "\n", &s));
+	EXPECT_SLICE(s, S("hello\n"));
+	EXPECT_TRUE(wire_say(&w, "abc"));
+	wire_shut(&w);
+	EXPECT_TRUE(wire_until(&w, "\n", &s));
+	EXPECT_SLICE(s, S("abcbye\n"));
+	EXPECT_TRUE(wire_is_over(&w));
+	wire_close(&w);
+	end = rig_record(m->far, 1);
+	EXPECT_EQ(end.kind, FLOW_TCP_CLOSED);
+	EXPECT_EQ(end.flag, FLOW_OK);
+	EXPECT_EQ(end.received, 3);
+	EXPECT_EQ(end.sent, strlen("hello\nabcbye\n"));
+	mesh_free(&m);
+}
+
+TEST(bytes_go_both_ways_and_each_way_ends_by_itself)
+{
+	bytes_through(ADDR_V4);
+}
+
+TEST(bytes_go_both_ways_over_ipv6)
+{
+	bytes_through(ADDR_V6);
+}
+
+/* --- who is there --- */
+
+TEST(a_node_that_shows_another_identity_gets_no_request)
+{
+	static const char *const other[] = {"other"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	struct rig_record r;
+
+	mesh_credentials(m, m->far, other, ARRAY_LEN(other));
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 503);
+	r = rig_record(m->near, 0);
+	EXPECT_EQ(r.flag, FLOW_CONNECT_FAILED);
+	EXPECT_TRUE(strstr(r.detail, "sa/other") != NULL);
+	EXPECT_EQ(atomic_load(&m->service.connections), 0);
+	mesh_free(&m);
+}
+
+TEST(who_has_no_certificate_for_its_account_is_told_so)
+{
+	static const char *const other[] = {"other"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	struct rig_record r;
+
+	mesh_credentials(m, m->near, other, ARRAY_LEN(other));
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 503);
+	r = rig_record(m->near, 0);
+	EXPECT_EQ(r.flag, FLOW_CONNECT_FAILED);
+	EXPECT_STR(r.detail, "this machine has no certificate for " CLIENT);
+	EXPECT_EQ(atomic_load(&m->relay.connections), 0);
+	mesh_free(&m);
+}
+
+/* A client of TLS with no certificate, or with none of this mesh. */
+struct stranger {
+	bool closed;
+	enum err why;
+};
+
+static void
+on_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+}
+
+static void
+on_close(struct stream *s, void *arg, enum err why)
+{
+	struct stranger *st = arg;
+
+	(void)s; /* gone with this call */
+	st->closed = true;
+	st->why = why;
+}
+
+static const struct stream_events stranger_events = {
+    .on_data = on_data, .on_close = on_close};
+
+static void
+knock(struct mesh *m, struct tls_identity *identity)
+{
+	AUTO(tls_config_unref) struct tls_config *config = NULL;
+	struct net_connect_spec connect = NET_CONNECT_SPEC;
+	struct tls_config_spec tls = {.role = TLS_CLIENT, .alpn = {"h2"}};
+	struct stranger st = {0};
+	struct tls_client_spec spec = {.identity = identity,
+	    .trust = m->trust,
+	    .trust_domain = S("mesh.internal")};
+	struct stream *s;
+
+	EXPECT_OK(tls_config_new(&tls, &config));
+	spec.config = config;
+	connect.addr = m->hbone;
+	s = net_connect(m->near->control, &connect, &stranger_events, &st);
+	EXPECT_OK(tls_stream_client(s, &spec, &stranger_events, &st, &s, NULL));
+	RIG_UNTIL(m->near, st.closed);
+	EXPECT_NE(st.why, OK);
+}
+
+TEST(a_client_without_a_certificate_is_refused)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+
+	mesh_publish(m);
+	knock(m, NULL);
+	EXPECT_EQ(rig_records(m->far), 0);
+	mesh_free(&m);
+}
+
+TEST(a_client_of_another_root_is_refused)
+{
+	static const char *const own[] = {"client"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	struct mesh *other = mesh_new(ADDR_V4, "http", serve_ok);
+	struct rig_record r;
+
+	mesh_credentials(other, m->near, own, ARRAY_LEN(own));
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 503);
+	r = rig_record(m->near, 0);
+	EXPECT_EQ(r.flag, FLOW_CONNECT_FAILED);
+	EXPECT_EQ(rig_records(m->far), 0);
+	EXPECT_EQ(atomic_load(&m->service.connections), 0);
+	mesh_free(&other);
+	mesh_free(&m);
+}
+
+/* --- what is reached --- */
+
+TEST(a_port_that_is_not_exposed_is_refused_in_words)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	struct rig_record near, far;
+
+	m->far->exposed[0].addr.port = 9;
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 503);
+	far = rig_record(m->far, 0);
+	EXPECT_EQ(far.flag, FLOW_NOT_EXPOSED);
+	EXPECT_EQ(far.status, 503);
+	EXPECT_STR(far.detail, "127.0.0.1:8080 is not exposed here");
+	EXPECT_STR(far.source, CLIENT);
+	near = rig_record(m->near, 0);
+	EXPECT_EQ(near.flag, FLOW_CONNECT_FAILED);
+	EXPECT_TRUE(strstr(near.detail, far.detail) != NULL);
+	mesh_free(&m);
+}
+
+TEST(a_service_that_is_down_behind_its_node_is_said_in_words)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	struct rig_record near, far;
+
+	m->far->exposed[0].target = closed_port(ADDR_V4);
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 503);
+	far = rig_record(m->far, 0);
+	EXPECT_EQ(far.flag, FLOW_CONNECT_FAILED);
+	near = rig_record(m->near, 0);
+	EXPECT_EQ(near.flag, FLOW_CONNECT_FAILED);
+	EXPECT_TRUE(strstr(near.detail, "web.default") != NULL);
+	mesh_free(&m);
+}
+
+/* --- how many tunnels --- */
+
+TEST(tunnels_are_shared_by_source_destination_and_node)
+{
+	static const char *const near[] = {"client", "batch"};
+	static const char *const far[] = {"web", "data"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+
+	rig_service(m->near, "shop", "http");
+	rig_service(m->near, "data", "http");
+	rig_service(m->near, "late", "http");
+	(void)mesh_service(m, "shop", "web"); /* as "client" */
+	(void)mesh_service(m, "data", "data");
+	mesh_service(m, "late", "web")->account = S("batch");
+	mesh_credentials(m, m->near, near, ARRAY_LEN(near));
+	mesh_credentials(m, m->far, far, ARRAY_LEN(far));
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 200);
+	EXPECT_EQ(status_of(m, "shop"), 200);
+	EXPECT_EQ(atomic_load(&m->relay.connections), 1);
+	EXPECT_EQ(status_of(m, "data"), 200); /* another destination */
+	EXPECT_EQ(atomic_load(&m->relay.connections), 2);
+	EXPECT_EQ(status_of(m, "late"), 200); /* another source */
+	EXPECT_EQ(atomic_load(&m->relay.connections), 3);
+	EXPECT_STR(rig_record(m->far, 3).source,
+	    "spiffe://mesh.internal/ns/default/sa/batch");
+	EXPECT_EQ(status_of(m, "web"), 200);
+	EXPECT_EQ(status_of(m, "data"), 200);
+	EXPECT_EQ(atomic_load(&m->relay.connections), 3);
+	mesh_free(&m);
+}
+
+TEST(new_certificates_leave_living_tunnels_alone)
+{
+	static const char *const near[] = {"client"};
+	static const char *const far[] = {"web"};
+	struct mesh *m = mesh_new(ADDR_V4, "tcp", serve_back);
+	struct slice s;
+	struct wire w;
+
+	mesh_publish(m);
+	w = dial(m, "web");
+	EXPECT_TRUE(wire_until(&w, "\n", &s));
+	mesh_credentials(m, m->near, near, ARRAY_LEN(near));
+	mesh_credentials(m, m->far, far, ARRAY_LEN(far));
+	mesh_publish(m); /* behind the credentials, so these are in force */
+	EXPECT_TRUE(wire_say(&w, "x\n"));
+	EXPECT_TRUE(wire_until(&w, "\n", &s));
+	EXPECT_SLICE(s, S("x\n"));
+	wire_close(&w);
+	EXPECT_EQ(atomic_load(&m->relay.connections), 1);
+	mesh_free(&m);
+}
+
+/* --- a node dies --- */
+
+static void
+serve_half(struct server *s, struct wire *w, unsigned n)
+{
+	struct slice head;
+
+	(void)n;
+	if (!server_head(s, w, &head))
+		return;
+	wire_say(w, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhal");
+	(void)server_head(s, w, &head); /* until the end */
+}
+
+TEST(a_node_that_dies_inside_an_answer_cuts_it_off)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_half);
+	struct rig_record r;
+	struct slice s;
+	struct wire w;
+
+	mesh_publish(m);
+	w = dial(m, "web");
+	EXPECT_TRUE(wire_say(&w, GET_WEB));
+	EXPECT_TRUE(wire_until(&w, "hal", &s));
+	atomic_store(&m->cut, true);
+	EXPECT_TRUE(wire_is_over(&w));
+	wire_close(&w);
+	r = rig_record(m->near, 0);
+	EXPECT_TRUE(
+	    r.flag == FLOW_UPSTREAM_RESET || r.flag == FLOW_UPSTREAM_CLOSED);
+	EXPECT_EQ(r.status, 200);
+	mesh_free(&m);
+}
+
+TEST(a_node_that_came_back_gets_a_new_tunnel)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 200);
+	atomic_store(&m->cut, true);
+	RIG_UNTIL(m->near, rig_records(m->far) == 2); /* it saw the end */
+	atomic_store(&m->cut, false);
+	EXPECT_EQ(status_of(m, "web"), 200);
+	EXPECT_EQ(atomic_load(&m->relay.connections), 2);
+	mesh_free(&m);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * scene — one listener, one service, and one connection of a client.
+ */
+#include "scene.h"
+
+#include "unit.h"
+
+void
+ask(struct wire *w, const char *request, struct reply *out)
+{
+	EXPECT_TRUE(wire_say(w, request));
+	reply_read(w, request[0] == 'H' ? "HEAD" : "GET", out);
+}
+
+bool
+body_has(const struct reply *r, const char *text)
+{
+	return buf_len(&r->body) > 0 &&
+	       memmem(buf_slice(&r->body).ptr, buf_len(&r->body), text,
+		   strlen(text)) != NULL;
+}
+
+struct scene *
+scene_with(server_fn fn, const char *text, const char *yaml)
+{
+	struct scene *s = mem_new(sizeof(*s));
+	struct addr at;
+
+	s->rig = rig_web(fn, text, &s->server);
+	if (yaml != NULL)
+		rig_publish(s->rig, yaml);
+	at = rig_addr(s->rig, "web");
+	s->client = wire_dial(&at);
+	return s;
+}
+
+struct scene *
+scene_new(server_fn fn, const char *text)
+{
+	return scene_with(fn, text, NULL);
+}
+
+void
+scene_free(struct scene **sp)
+{
+	struct scene *s = *sp;
+
+	wire_close(&s->client);
+	rig_free(&s->rig);
+	server_close(&s->server);
+	reply_fini(&s->reply);
+	mem_free(sp);
+}
+
+void
+scene_ask(struct scene *s, const char *request)
+{
+	reply_fini(&s->reply);
+	ask(&s->client, request, &s->reply);
+}
+
+void
+serve_text(struct server *s, struct wire *w, unsigned n)
+{
+	struct slice head;
+
+	(void)n;
+	while (server_head(s, w, &head))
+		wire_say(w, s->text);
+}
