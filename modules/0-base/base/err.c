@@ -112,31 +112,30 @@ err_from_errno(int errnum)
 	return ERR_IO;
 }
 
-enum err
-fault_set(struct fault *why, enum err code, const char *fmt, ...)
+void
+fault_write(struct fault *why, enum err code, const char *fmt, ...)
 {
 	va_list args;
 
 	if (why == NULL)
-		return code;
+		return;
 	why->code = code;
 	why->line = why->column = 0;
 	why->file[0] = why->field[0] = '\0';
 	va_start(args, fmt);
 	write_text(why->text, sizeof(why->text), fmt, args);
 	va_end(args);
-	return code;
 }
 
-enum err
-fault_prefix(struct fault *why, enum err code, const char *fmt, ...)
+void
+fault_write_before(struct fault *why, enum err code, const char *fmt, ...)
 {
 	char old[FAULT_TEXT_MAX];
 	va_list args;
 	size_t len;
 
 	if (why == NULL)
-		return code;
+		return;
 	why->code = code;
 	memcpy(old, why->text, sizeof(old));
 	va_start(args, fmt);
@@ -146,7 +145,6 @@ fault_prefix(struct fault *why, enum err code, const char *fmt, ...)
 	mark_cut(why->text, sizeof(why->text),
 	    (int)len +
 		snprintf(why->text + len, sizeof(why->text) - len, "%s", old));
-	return code;
 }
 
 void

@@ -77,17 +77,36 @@ struct fault {
 };
 
 /*
+ * enum err fault_set(struct fault *why, enum err code, const char *fmt, ...)
+ *
  * Writes words (why may be NULL) and returns `code`, for `return fault_set`.
- * It starts afresh: the place of an earlier fault is forgotten.
+ * It starts afresh: the place of an earlier fault is forgotten. A macro, so
+ * that compiler and analyzers see that what comes back is `code`.
  */
-enum err fault_set(struct fault *why, enum err code, const char *fmt, ...)
-    PRINTF_LIKE(3, 4);
+#define fault_set(why, code, ...)                                              \
+	__extension__({                                                        \
+		enum err fault_set_ = (code);                                  \
+		fault_write(why, fault_set_, __VA_ARGS__);                     \
+		fault_set_;                                                    \
+	})
 
 /*
+ * enum err fault_prefix(struct fault *why, enum err code, const char *fmt, ...)
+ *
  * Puts words before what is there already: "reading x: " … ; returns `code`,
- * which is the caller's because why may be NULL.
+ * which is the caller's because why may be NULL. A macro as above.
  */
-enum err fault_prefix(struct fault *why, enum err code, const char *fmt, ...)
+#define fault_prefix(why, code, ...)                                           \
+	__extension__({                                                        \
+		enum err fault_prefix_ = (code);                               \
+		fault_write_before(why, fault_prefix_, __VA_ARGS__);           \
+		fault_prefix_;                                                 \
+	})
+
+/* What the two above do to *why. */
+void fault_write(struct fault *why, enum err code, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+void fault_write_before(struct fault *why, enum err code, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
 /* Adds where it was. `file` may be NULL, line and column 0. */
