@@ -242,18 +242,18 @@ struct ca_token_row {
 	    "join with --name, or make a token with another --name-glob")      \
 	X(CA_NAME_TAKEN, "name_taken", 409, "another node has this name",      \
 	    "join with another --name, or remove the old node first with: "    \
-	    "meshd revoke NODE")                                               \
+	    "meshd node revoke NODE")                                          \
 	X(CA_ADDRESS_NOT_ALLOWED, "address_not_allowed", 403,                  \
 	    "the token does not allow this address",                           \
 	    "join from an allowed address, or make a token with --cidr")       \
 	X(CA_NAMESPACE_NOT_GRANTED, "namespace_not_granted", 403,              \
 	    "this namespace was not granted",                                  \
 	    "make a token that grants it with: meshd token create "            \
-	    "--namespace NAME")                                                \
+	    "--namespaces NAME")                                               \
 	X(CA_ACCOUNT_NOT_GRANTED, "account_not_granted", 403,                  \
 	    "this account was not granted",                                    \
 	    "make a token that grants it with: meshd token create "            \
-	    "--account NAME")                                                  \
+	    "--accounts NAME")                                                 \
 	X(CA_NODE_UNKNOWN, "node_unknown", 403,                                \
 	    "this server knows no such node", "join again with a new token")   \
 	X(CA_NODE_REVOKED, "node_revoked", 403, "the node was revoked",        \

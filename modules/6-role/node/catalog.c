@@ -171,8 +171,9 @@ on_event(void *arg, const struct gossip_event *e)
 		break;
 	case GOSSIP_EVENT_FAILED:
 		log_error("gossip could not open; it tries again",
-		    "port=%u why=%s", (unsigned)p->node->gossip.port,
-		    err_text(e->err));
+		    "port=%u why=\"%s\"", (unsigned)p->node->gossip.port,
+		    e->err == ERR_BUSY ? "the port is in use"
+				       : err_text(e->err));
 		gossip_close(&p->gossip);
 		break;
 	case GOSSIP_EVENT_MEMBER:

@@ -489,6 +489,26 @@ exposed_count(const struct node *n)
 
 /* --- the local API -------------------------------------------------------- */
 
+static enum err
+not_granted(
+    const struct node *n, const struct node_expose *e, struct fault *why)
+{
+	struct slice bytes = slice_of(n->member.voucher, n->member.voucher_len);
+	struct gossip_voucher v;
+
+	if (gossip_voucher_parse(bytes, &v) != OK)
+		return fault_set(why, ERR_DENIED,
+		    "this machine's voucher is not readable; it may offer "
+		    "services again once it has reached a server");
+	return fault_set(why, ERR_DENIED,
+	    "this machine may not offer services in namespace %.*s as account "
+	    "%.*s: its join token granted namespaces \"%.*s\" and accounts "
+	    "\"%.*s\"; join with a token made with: meshd token create "
+	    "--namespaces %.*s --accounts %.*s",
+	    SLICE_ARG(e->ns), SLICE_ARG(e->account), SLICE_ARG(v.namespaces),
+	    SLICE_ARG(v.accounts), SLICE_ARG(e->ns), SLICE_ARG(e->account));
+}
+
 MUST_USE enum err
 node_expose(struct node *n, const struct node_expose *e, struct fault *why)
 {
@@ -496,12 +516,7 @@ node_expose(struct node *n, const struct node_expose *e, struct fault *why)
 	enum err err;
 
 	if (n->is_member && !is_granted(n, &full))
-		return fault_set(why, ERR_DENIED,
-		    "this machine may not offer services in namespace %.*s as "
-		    "account %.*s: its join token did not grant it; join with "
-		    "a token made with: meshd token create --namespace %.*s",
-		    SLICE_ARG(full.ns), SLICE_ARG(full.account),
-		    SLICE_ARG(full.ns));
+		return not_granted(n, &full, why);
 	err = put(n->exposed, &full, why);
 	if (err == OK)
 		err = save(n, why);

@@ -6,7 +6,9 @@
 
 #include "command.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { TOKEN_MAX = 4096 };
@@ -99,13 +101,35 @@ read_upstreams(
 
 /* --- the token --- */
 
-/* Its first line, into `out`. */
+/* A line, however it comes: a pipe, a file, a terminal. */
 static enum err
-read_token_file(const char *path, struct secret *out, struct fault *why)
+read_line(struct buf *out, struct fault *why)
+{
+	for (;;) {
+		uint8_t byte;
+		ssize_t n = read(STDIN_FILENO, &byte, 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_set(why, err_from_errno(errno),
+			    "cannot read standard input: %s", strerror(errno));
+		if (n == 0 || byte == '\n')
+			return OK;
+		if (buf_add_byte(out, byte) != OK)
+			return fault_set(why, ERR_LIMIT,
+			    "a token has at most %d characters", TOKEN_MAX);
+	}
+}
+
+/* The first line of the file, or of standard input if path is NULL. */
+static enum err
+read_token(const char *path, struct secret *out, struct fault *why)
 {
 	AUTO(buf_fini) struct buf text = BUF(TOKEN_MAX);
 	struct slice rest;
-	enum err e = file_read(path, &text, why);
+	enum err e =
+	    path == NULL ? read_line(&text, why) : file_read(path, &text, why);
 
 	if (e != OK)
 		return e;
@@ -126,9 +150,9 @@ command_token(const char *text, struct secret *out, struct fault *why)
 	if (text == NULL)
 		text = "";
 	if (strcmp(text, "-") == 0)
-		return read_token_file("/dev/stdin", out, why);
+		return read_token(NULL, out, why);
 	if (text[0] == '@')
-		return read_token_file(text + 1, out, why);
+		return read_token(text + 1, out, why);
 	secret_init(out, strlen(text) + 1);
 	memcpy(out->bytes, text, strlen(text));
 	return OK;
