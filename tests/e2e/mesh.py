@@ -193,6 +193,11 @@ class Agent(Process):
         return [e for e in json.loads(done.stdout)["items"]
                 if e["status"] == "in use"]
 
+    def is_configured(self):
+        """True while a resource is here, or a Service in its view."""
+        return self.status()["resources"] > 0 or any(
+            "Service/" in s["origin"] for s in self.cli.items("services"))
+
     def expose(self, name, where, *words):
         self.cli.ok("expose", name, where, *words)
 
@@ -430,7 +435,7 @@ class Mesh:
                     stdin=self.cli.ok("get", "all", "-o", "yaml"))
         for agent in self.agents:
             if agent.is_running:
-                wait_for(lambda a=agent: a.status()["resources"] == 0,
+                wait_for(lambda a=agent: not a.is_configured(),
                          f"{agent.name} has no configuration any more")
 
 

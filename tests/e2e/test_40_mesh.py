@@ -1,0 +1,608 @@
+# SPDX-License-Identifier: Apache-2.0
+"""mesh — services call one another: discovery, routes, refusals, reports."""
+
+import collections
+import itertools
+import json
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from hbone import Tunnel, identity_of, mesh_context
+from mesh import DEADLINE, Mesh, wait_for
+
+WEB = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web}
+spec:
+  host: web
+%s  subsets:
+  - {name: v1, labels: {version: v1}}
+  - {name: v2, labels: {version: v2}}
+"""
+
+NOBODY = """\
+apiVersion: v1
+kind: Service
+metadata: {name: nobody}
+spec:
+  selector: {app: nobody}
+  ports: [{name: http, port: 80}]
+"""
+
+ROUTES = """\
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec:
+  hosts: [web]
+  http:
+"""
+
+BALANCER = """\
+  trafficPolicy: {loadBalancer: {simple: %s}}
+"""
+
+
+@pytest.fixture(scope="module", params=[4, 6], ids=["IPv4", "IPv6"])
+def home(request, tmp_path_factory):
+    """Web v1 on vm2, web v2 on vm3, their caller on vm4; echo on vm2."""
+    folder = tmp_path_factory.mktemp("mesh")
+    with Mesh(folder, request.param) as it:
+        vm2 = it.member(2, "--access-log", folder / "in.log", "--log-success")
+        vm3 = it.member(3)
+        at = it.machine(4).at
+        caller = it.member(
+            4, "--upstream", f"web={at(9000)}",
+            "--upstream", f"echo={at(9001)}",
+            "--upstream", f"nobody={at(9002)}",
+            "--access-log", folder / "out.log", "--log-success")
+        it.v1 = it.web(2, 8080, "v1")
+        it.v2 = it.web(3, 8080, "v2")
+        echo = it.echo(2, 8081)
+        vm2.expose("web", f"80:{it.v1.target}", "--protocol", "http",
+                   "--label", "version=v1")
+        vm3.expose("web", f"80:{it.v2.target}", "--protocol", "http",
+                   "--label", "version=v2")
+        vm2.expose("echo", f"7:{echo.target}", "--protocol", "tcp")
+        caller.sees("web", 2)
+        caller.sees("echo", 1)
+        it.caller = caller
+        it.app = it.machine(4)
+        it.access_log = folder / "out.log"
+        yield it
+
+
+@pytest.fixture
+def mesh(home):
+    """The mesh of this file without configuration, and nothing broken."""
+    yield home
+    home.reset()
+    assert all(agent.is_running for agent in home.agents)
+
+
+def texts(mesh, count, path="/", **options):
+    """How often each version answered."""
+    return collections.Counter(
+        mesh.app.fetch(9000, path, **options).json()["text"]
+        for _ in range(count))
+
+
+def explain(mesh, *words):
+    return json.loads(mesh.caller.cli.ok(
+        "explain", "request", *words, "-o", "json"))
+
+
+# --- found, and called ---
+
+
+def test_a_request_reaches_the_service_and_comes_back(mesh):
+    answer = mesh.app.fetch(9000, "/hello?x=1", headers={"who": "me"})
+    assert answer.status == 200
+    told = answer.json()
+    assert told["path"] == "/hello?x=1"
+    assert told["headers"]["who"] == "me"
+    assert told["headers"]["x-request-id"]
+
+
+def test_a_body_reaches_the_service(mesh):
+    told = mesh.app.fetch(9000, "/", "POST", body=b"x" * 300000).json()
+    assert told["method"] == "POST"
+    assert len(told["body"]) == 300000
+
+
+def test_bytes_go_both_ways_and_half_close_is_kept(mesh):
+    with mesh.app.connect(mesh.app.loopback, 9001) as conn:
+        conn.sendall(b"hello")
+        assert conn.recv(5, socket.MSG_WAITALL) == b"hello"
+        conn.sendall(b"more")
+        conn.shutdown(socket.SHUT_WR)
+        assert conn.recv(4, socket.MSG_WAITALL) == b"more"
+        assert conn.recv(1) == b""
+
+
+def test_a_service_without_endpoints_is_refused_in_words(mesh):
+    mesh.apply(NOBODY)
+    answer = mesh.app.fetch(9002, "/failed")
+    assert answer.status == 503
+    assert "meshd" in answer.headers["proxy-status"]
+    assert "no healthy endpoint" in answer.body.decode()
+    line = logged(mesh, "/failed")[0]
+    assert '" 503 UH ' in line, line
+
+
+def test_a_name_that_nobody_offers_is_a_reset_and_a_line_in_the_log(mesh):
+    with pytest.raises(ConnectionError):
+        mesh.app.fetch(9002)
+    assert "nobody" in logged(mesh, " 0 NR ")[-1]
+
+
+def test_both_instances_are_used_without_any_configuration(mesh):
+    assert set(texts(mesh, 20)) == {"v1", "v2"}
+
+
+def test_nothing_is_readable_on_the_wire(mesh):
+    dump = subprocess.Popen(
+        [*mesh.app.enter, "tcpdump", "-i", "eth0", "-w", "-", "-U",
+         "--immediate-mode", "tcp port 15008"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE)
+    try:
+        wait_for(lambda: b"listening" in dump.stderr.readline(),
+                 "tcpdump listens")
+        for _ in range(4):
+            mesh.app.fetch(9000, "/very-secret-path")
+    finally:
+        dump.terminate()
+        seen = dump.communicate(timeout=DEADLINE)[0]
+    assert len(seen) > 1000
+    assert b"very-secret-path" not in seen
+
+
+def test_members_and_services_and_endpoints_are_shown(mesh):
+    members = mesh.caller.cli.items("members")
+    assert {m["name"]: m["status"] for m in members if m["name"][2:]} == {
+        "vm2": "up", "vm3": "up", "vm4": "up"}
+    shown = {s["name"]: s for s in mesh.caller.cli.items("services")}
+    assert shown["web"]["usable"] == 2
+    assert shown["web"]["host"] == "web.default.svc.mesh.internal"
+    assert "record of node vm" in shown["web"]["origin"]
+    nodes = {e["node"] for e in mesh.caller.cli.items("endpoints", "web")}
+    assert nodes == {"vm2", "vm3"}
+    assert mesh.machine(2).ip in mesh.caller.cli.ok("endpoints", "echo")
+
+
+# --- balancers ---
+
+
+def test_round_robin_takes_turns(mesh):
+    mesh.apply(WEB % (BALANCER % "ROUND_ROBIN"))
+    with_turns = texts(mesh, 40)
+    assert abs(with_turns["v1"] - with_turns["v2"]) <= 4
+
+
+@pytest.mark.parametrize("name", ["RANDOM", "LEAST_REQUEST"])
+def test_both_endpoints_get_a_share(mesh, name):
+    mesh.apply(WEB % (BALANCER % name))
+    seen = texts(mesh, 60)
+    assert min(seen["v1"], seen["v2"]) >= 10, seen
+    told = mesh.caller.cli.api("/v1/view")
+    cluster = next(c for c in told["clusters"]
+                   if c["name"].startswith("outbound|80||web."))
+    assert cluster["balancer"] == name
+
+
+def test_least_request_avoids_the_one_that_is_busy(mesh):
+    mesh.apply(WEB % (BALANCER % "LEAST_REQUEST"))
+    mesh.v1.gate.clear()
+    mesh.v2.gate.set()
+    stuck = [threading.Thread(target=mesh.app.fetch, args=(9000, "/wait"))
+             for _ in range(16)]
+    try:
+        for one in stuck:
+            one.start()
+        wait_for(lambda: mesh.v1.seen.count("/wait") >= 3,
+                 "some requests wait at v1")
+        seen = texts(mesh, 40)
+        assert seen["v2"] > seen["v1"], seen
+    finally:
+        mesh.v1.gate.set()
+        for one in stuck:
+            one.join()
+        mesh.v1.gate.clear()
+        mesh.v2.gate.clear()
+
+
+# --- routes: what explain says is what happens ---
+
+
+def test_traffic_is_split_by_weight(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - route:
+    - {destination: {host: web, subset: v1}, weight: 90}
+    - {destination: {host: web, subset: v2}, weight: 10}
+""")
+    told = explain(mesh, "GET", "http://web/")
+    assert [d["weight"] for d in told["destinations"]] == [90, 10]
+    seen = texts(mesh, 200)
+    assert 160 <= seen["v1"] <= 197, seen
+
+
+def test_a_header_picks_the_subset(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - name: testers
+    match: [{headers: {who: {exact: tester}}}]
+    route: [{destination: {host: web, subset: v2}}]
+  - name: rest
+    route: [{destination: {host: web, subset: v1}}]
+""")
+    for words, headers, version, rule in (
+            (("-H", "who: tester"), {"who": "tester"}, "v2", "testers"),
+            ((), {}, "v1", "rest")):
+        told = explain(mesh, "GET", "http://web/", *words)
+        assert told["routeMatched"] == rule
+        assert f"|{version}|" in told["destinations"][0]["cluster"]
+        assert texts(mesh, 10, headers=headers) == {version: 10}
+
+
+def test_a_path_is_matched_and_rewritten(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - name: old
+    match: [{uri: {prefix: /old/}}]
+    rewrite: {uri: /new/, authority: other.example}
+    route: [{destination: {host: web, subset: v1}}]
+  - name: only
+    match: [{uri: {exact: /only}}]
+    route: [{destination: {host: web, subset: v2}}]
+""")
+    told = mesh.app.fetch(9000, "/old/page?q=1").json()
+    assert (told["text"], told["path"]) == ("v1", "/new/page?q=1")
+    assert told["headers"]["host"] == "other.example"
+    assert explain(mesh, "GET", "http://web/old/page")["routeMatched"] == "old"
+    assert mesh.app.fetch(9000, "/only").json()["text"] == "v2"
+    answer = mesh.app.fetch(9000, "/neither")
+    assert answer.status == 404
+    assert answer.headers["proxy-status"]
+    assert explain(mesh, "GET", "http://web/neither")["outcome"] != "routed"
+
+
+def test_headers_are_set_added_and_removed_both_ways(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - headers:
+      request:
+        set: {x-set: new}
+        add: {x-add: "2"}
+        remove: [x-gone]
+      response:
+        set: {x-answer: "yes"}
+        remove: [x-from]
+    route: [{destination: {host: web}}]
+""")
+    answer = mesh.app.fetch(
+        9000, headers={"x-set": "old", "x-gone": "1"})
+    told = answer.json()["headers"]
+    assert (told["x-set"], told["x-add"]) == ("new", "2")
+    assert "x-gone" not in told
+    assert answer.headers["x-answer"] == "yes"
+    assert answer.headers["x-from"] is None
+
+
+def test_a_timeout_ends_a_request_that_takes_too_long(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - timeout: 0.2s
+    route: [{destination: {host: web, subset: v1}}]
+""")
+    answer = mesh.app.fetch(9000, "/wait/long")
+    mesh.v1.gate.set()
+    assert answer.status == 504
+    assert answer.headers["proxy-status"]
+    assert mesh.app.fetch(9000, "/quick").status == 200
+    mesh.v1.gate.clear()
+
+
+def test_a_failed_get_is_retried_and_a_failed_post_is_not(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - retries: {attempts: 2, retryOn: 5xx}
+    route: [{destination: {host: web, subset: v1}}]
+""")
+    mesh.v1.seen.clear()
+    assert mesh.app.fetch(9000, "/status/503?get").status == 503
+    assert mesh.v1.seen.count("/status/503?get") == 3
+
+
+def test_explain_names_the_endpoints_that_would_serve(mesh):
+    told = explain(mesh, "GET", "http://web/")
+    text = json.dumps(told)
+    for number in (2, 3):
+        assert mesh.machine(number).ip in text
+
+
+# --- what a written Service does to records ---
+
+
+def test_a_written_service_overrides_records(mesh):
+    mesh.apply(WEB.replace("port: 80}", "port: 8888, targetPort: 80}") % "")
+    shown = [s for s in mesh.caller.cli.items("services")
+             if s["name"] == "web"]
+    assert [s["port"] for s in shown] == [8888]
+    assert "Service/default/web" in shown[0]["origin"]
+
+
+def test_what_is_exposed_is_found_and_what_is_unexposed_is_gone(mesh):
+    vm3 = mesh.agents[1]
+    vm3.expose("more", f"90:{mesh.machine(3).at(8080)}", "--protocol", "http")
+    mesh.caller.sees("more", 1)
+    assert {e["name"] for e in vm3.cli.items("exposed")} == {"web", "more"}
+    assert vm3.cli.ok("unexpose", "more") == "more is no longer exposed\n"
+    mesh.caller.sees("more", 0)
+    wrong = vm3.cli("unexpose", "more")
+    assert wrong.returncode == 1
+    assert "more" in wrong.stderr
+
+
+# --- what the tunnel refuses ---
+
+
+@pytest.fixture
+def context(mesh):
+    """TLS as vm4 does it, with its certificate."""
+    return mesh_context(mesh.caller.cli.state, mesh.cli)
+
+
+def test_an_exposed_port_is_served_through_a_tunnel(mesh, context):
+    target = mesh.machine(2)
+    with Tunnel(mesh.app.connect(target.ip, 15008), context) as tunnel:
+        assert identity_of(tunnel.tls).startswith("spiffe://mesh.internal/ns/")
+        status, stream = tunnel.connect(f"{mesh.net.join(target.ip, 7)}")
+        assert status == 200
+        tunnel.send(stream, b"hello")
+        assert tunnel.receive(stream, 5) == b"hello"
+
+
+def test_a_port_that_is_not_exposed_is_refused(mesh, context):
+    target = mesh.machine(2)
+    with Tunnel(mesh.app.connect(target.ip, 15008), context) as tunnel:
+        status, _ = tunnel.connect(mesh.net.join(target.ip, 22))
+        assert status == 503
+        assert "not exposed here" in tunnel.headers["proxy-status"]
+    wait_for(lambda: any("22" in line and "not exposed" in line for line in
+                         (mesh.folder / "in.log").read_text().splitlines()),
+             "the refusal is in the access log")
+
+
+def test_the_address_of_another_machine_is_refused(mesh, context):
+    with Tunnel(mesh.app.connect(mesh.machine(2).ip, 15008),
+                context) as tunnel:
+        status, _ = tunnel.connect(mesh.net.join(mesh.machine(3).ip, 22))
+        assert status == 400
+        assert "not this machine" in tunnel.headers["proxy-status"]
+
+
+def test_what_is_no_connect_is_refused(mesh, context):
+    with Tunnel(mesh.app.connect(mesh.machine(2).ip, 15008),
+                context) as tunnel:
+        assert tunnel.ask("GET", "/") == 400
+        assert tunnel.connect("no-port")[0] == 400
+
+
+def test_nobody_comes_in_without_a_certificate(mesh):
+    context = mesh_context(None, mesh.cli)
+    with pytest.raises(OSError):
+        with Tunnel(mesh.app.connect(mesh.machine(2).ip, 15008),
+                    context) as tunnel:
+            tunnel.connect(mesh.net.join(mesh.machine(2).ip, 7))
+    mesh.agents[0].says("tunnel refused")
+
+
+def test_plain_text_is_refused(mesh):
+    with mesh.app.connect(mesh.machine(2).ip, 15008) as conn:
+        conn.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        try:
+            answer = conn.recv(100)
+        except ConnectionResetError:
+            answer = b""
+        assert b"HTTP" not in answer
+
+
+# --- reports ---
+
+TEXT_LINE = re.compile(
+    r'^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\] '
+    r'"GET /logged\?n=1 HTTP/1\.1" 200 - via_upstream - "-" 0 \d+ \d+ \d+ '
+    r'"-" "tester" "[0-9a-f-]{36}" "web\.example" "[^"]+:80" '
+    r'outbound\|80\|\|web\.default\.svc\.cluster\.local \S+ \S+:9000 '
+    r'\S+:\d+ - \S+$')
+
+
+def logged(mesh, words):
+    return wait_for(
+        lambda: [line for line in mesh.access_log.read_text().splitlines()
+                 if words in line], f"{words} is in the access log")
+
+
+def test_the_access_log_is_istios_text(mesh):
+    mesh.app.fetch(9000, "/logged?n=1", headers={
+        "user-agent": "tester", "host": "web.example"})
+    line = logged(mesh, "/logged?n=1")[0]
+    assert TEXT_LINE.match(line), line
+
+
+def metrics(mesh, machine):
+    return machine.fetch(15020, "/stats/prometheus").body.decode()
+
+
+def test_metrics_have_istios_names(mesh):
+    mesh.app.fetch(9000, "/")
+    with mesh.app.connect(mesh.app.loopback, 9001) as conn:
+        conn.sendall(b"x")
+        assert conn.recv(1) == b"x"
+    text = wait_for(
+        lambda: "istio_tcp_connections_closed_total{" in
+        metrics(mesh, mesh.app) and metrics(mesh, mesh.app),
+        "the closed connection is counted")
+    for name in ("istio_requests_total",
+                 "istio_request_duration_milliseconds_bucket",
+                 "istio_request_bytes_sum", "istio_response_bytes_count",
+                 "istio_tcp_connections_opened_total",
+                 "istio_tcp_received_bytes_total",
+                 "istio_tcp_sent_bytes_total"):
+        assert f"\n{name}{{" in text, name
+    line = next(line for line in text.splitlines()
+                if line.startswith("istio_requests_total{"))
+    for label in ('reporter="source"', 'destination_service_name="web"',
+                  'response_code="200"', 'request_protocol="http"',
+                  'source_principal=', 'connection_security_policy='):
+        assert label in line, line
+
+
+def test_health_says_that_it_serves(mesh):
+    for number in (2, 3, 4):
+        answer = mesh.machine(number).fetch(15021, "/healthz/ready")
+        assert answer.status == 200
+    assert mesh.app.fetch(15021, "/other").status == 404
+
+
+def test_the_admin_port_reads_and_does_not_write(mesh):
+    def ask(path, method="GET", body=None):
+        return mesh.app.fetch(15000, path, method, body=body, ip="127.0.0.1")
+    assert ask("/v1/view").json()["clusters"]
+    assert len(ask("/v1/members").json()["items"]) == 4
+    assert ask("/v1/status").json()["name"] == "vm4"
+    refused = ask("/v1/expose", "POST", b'{"name":"x","target":"[::1]:1"}')
+    assert refused.status == 403
+    assert "PRIVATE" not in json.dumps(ask("/v1/view").json())
+    with pytest.raises(OSError):
+        mesh.app.connect(mesh.app.ip, 15000)
+
+
+def test_connections_are_listed_with_their_identities(mesh):
+    with mesh.app.connect(mesh.app.loopback, 9001) as conn:
+        conn.sendall(b"x")
+        assert conn.recv(1) == b"x"
+
+        def inbound():
+            return [c for c in mesh.agents[0].cli.api(
+                "/v1/connections")["items"] if c["what"].startswith("echo")]
+        shown = wait_for(inbound, "the tunnel is listed at vm2")[0]
+        assert shown["source"].startswith("spiffe://mesh.internal/ns/")
+        assert shown["bytesIn"] + shown["bytesOut"] > 0
+
+
+# --- coming and going: each of these has agents of its own ---
+
+
+EXTRAS = itertools.count()
+
+
+@pytest.fixture
+def extra(mesh):
+    """An agent on vm1, where the server is, that may leave or be revoked."""
+    ports = ["--access-log", mesh.folder / "extra.log",
+             "--access-log-format", "json", "--log-success",
+             "--gossip", "15947"]
+    at = mesh.machine(1).at
+    agent = mesh.member(1, *ports, "--upstream", f"web={at(9000)}",
+                        "--upstream", f"echo={at(9001)}",
+                        name=f"extra{next(EXTRAS)}")
+    agent.sees("web", 2)
+    agent.sees("echo", 1)
+    yield agent
+    agent.stop(signal.SIGKILL)
+    mesh.agents.remove(agent)
+
+
+def test_the_access_log_is_istios_json_when_asked(mesh, extra):
+    assert mesh.machine(1).fetch(9000, "/json").status == 200
+    line = wait_for(lambda: (mesh.folder / "extra.log").read_text(),
+                    "something is in the access log").splitlines()[0]
+    told = json.loads(line)
+    assert told["path"] == "/json"
+    assert told["response_code"] == 200
+    assert set(told) >= {
+        "start_time", "method", "protocol", "response_flags",
+        "response_code_details", "bytes_received", "bytes_sent", "duration",
+        "upstream_service_time", "user_agent", "request_id", "authority",
+        "upstream_host", "upstream_cluster", "downstream_local_address",
+        "downstream_remote_address", "route_name"}
+
+
+def test_conflicting_records_are_reported_and_the_older_node_wins(
+        mesh, extra):
+    def reported():
+        return [p for p in mesh.caller.cli.api("/v1/problems")["items"]
+                if "echo" in p["about"] + p["text"]]
+    extra.expose("echo", "7:8099", "--protocol", "http")
+    problem = wait_for(reported, "the conflict is reported")[0]
+    assert extra.name in json.dumps(problem), problem
+    shown = {s["name"]: s for s in mesh.caller.cli.items("services")}
+    assert shown["echo"]["protocol"] == "tcp"
+    extra.cli.ok("unexpose", "echo")
+    wait_for(lambda: not reported(), "the conflict is over")
+
+
+def test_sigterm_lets_a_request_in_flight_end(mesh, extra):
+    mesh.v1.gate.clear()
+    mesh.v2.gate.clear()
+    for web in (mesh.v1, mesh.v2):
+        web.arrived.clear()
+    answers = []
+    caller = threading.Thread(target=lambda: answers.append(
+        mesh.machine(1).fetch(9000, "/wait/drain")))
+    caller.start()
+    wait_for(lambda: mesh.v1.arrived.is_set() or mesh.v2.arrived.is_set(),
+             "the request is under way")
+    extra.process.send_signal(signal.SIGTERM)
+    extra.says("stopping")
+    mesh.v1.gate.set()
+    mesh.v2.gate.set()
+    caller.join()
+    mesh.v1.gate.clear()
+    mesh.v2.gate.clear()
+    assert [a.status for a in answers] == [200]
+    assert extra.ends() == 0
+
+
+def test_a_node_that_leaves_is_gone_and_forgets(mesh, extra):
+    extra.expose("gone", "91:8080")
+    mesh.caller.sees("gone", 1)
+    assert extra.cli.ok("leave").startswith("left")
+    assert extra.ends() == 0
+    mesh.caller.sees("gone", 0)
+    assert not (extra.cli.state / "node.pem").exists()
+    wait_for(lambda: {m["name"]: m["status"] for m in
+                      mesh.caller.cli.items("members")}.get(extra.name)
+             in ("left", None), "its peers know that it left")
+
+
+def is_cut(conn):
+    """An end or a reset; a timeout fails the test."""
+    try:
+        return conn.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_revoked_node_is_cut(mesh, extra):
+    with mesh.machine(1).connect(mesh.machine(1).loopback, 9001) as living:
+        living.sendall(b"x")
+        assert living.recv(1) == b"x"
+        mesh.cli.ok("node", "revoke", extra.name, "--reason", "test")
+        assert is_cut(living)
+    wait_for(lambda: mesh.machine(1).fetch(9000).status == 503,
+             "new requests are refused")
+    row = next(n for n in mesh.cli.items("node", "list")
+               if n["name"] == extra.name)
+    assert row["revoked"] is True
+    extra.says("revoked")
