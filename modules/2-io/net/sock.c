@@ -129,21 +129,18 @@ on_dry(struct sock *k)
 }
 
 static void
-on_read(struct sock *k, const char *mem, ssize_t n)
-{
-	if (n < LOOP_SCRATCH_LEN && !k->io.ended && k->broken == OK)
-		k->readable = false;
-	stream_emit_data(&k->s, slice_of(mem, (size_t)n));
-}
-
-static void
 on_end(struct sock *k)
 {
 	stream_emit_eof(&k->s);
 	on_dry(k);
 }
 
-/* One read, into lent memory that is given back after its owner's call. */
+/*
+ * One read, into lent memory that is given back after its owner's call. A
+ * short one is not taken for the last: a reset that came in the same event is
+ * not told apart from bytes (libevent has no EPOLLERR), and no other edge
+ * would tell it. So only EAGAIN says that there is no more.
+ */
 static void
 read_once(struct sock *k)
 {
@@ -152,7 +149,7 @@ read_once(struct sock *k)
 	ssize_t n = recv(k->fd, mem, LOOP_SCRATCH_LEN, 0);
 
 	if (n > 0)
-		on_read(k, mem, n);
+		stream_emit_data(&k->s, slice_of(mem, (size_t)n));
 	else if (n == 0)
 		on_end(k);
 	else if (errno == EAGAIN)
@@ -237,7 +234,7 @@ send_parts(
 	*out_sent = 0;
 	while (count > 0) {
 		size_t some = MIN(count, (size_t)PARTS_A_CALL);
-		size_t n;
+		size_t n = 0;
 		enum err e = send_some(k, parts, some, &n);
 
 		if (e != OK)

@@ -287,6 +287,20 @@ TEST(a_reset_is_noticed_while_paused)
 	link_close(&k);
 }
 
+/* Both are there when the loop looks, so that one event tells of them. */
+TEST(a_reset_right_behind_bytes_is_noticed)
+{
+	struct link k;
+
+	link_open(&k, LINK_V4);
+	EXPECT_OK(stream_write(k.client.stream, S("last words")));
+	stream_close(k.client.stream, ERR_RESET);
+	UNTIL(k.loop, k.server.closes == 1);
+	EXPECT_SLICE(buf_slice(&k.server.got), S("last words"));
+	EXPECT_ERR(k.server.why, ERR_RESET);
+	link_close(&k);
+}
+
 TEST(one_stream_does_not_take_the_whole_turn)
 {
 	struct link k;
