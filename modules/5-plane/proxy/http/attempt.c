@@ -298,6 +298,15 @@ on_interim(void *arg, struct upstream_conn *u, struct http_head *h)
 	r->started = was_started; /* the answer itself has not begun */
 }
 
+/* It waited for a 100 and got this: its body may come or not (RFC 9110
+ * §10.1.1), so that nobody can say where the next request would begin. */
+static bool
+is_out_of_step(const struct request *r)
+{
+	return r->head->expect_continue && !r->complete &&
+	       r->record.bytes_received == 0;
+}
+
 /* How the client learns where the body ends; it may be older than we are. */
 static void
 frame_for_client(struct request *r, struct http_head *h)
@@ -308,7 +317,7 @@ frame_for_client(struct request *r, struct http_head *h)
 
 	if (open_end)
 		h->framing = old ? HTTP_BODY_CLOSE : HTTP_BODY_CHUNKED;
-	if (open_end && old)
+	if ((open_end && old) || is_out_of_step(r))
 		r->conn->last = true;
 	r->to_chunked = h->framing == HTTP_BODY_CHUNKED;
 	h->version = HTTP_V1_1;

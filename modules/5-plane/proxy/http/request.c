@@ -218,12 +218,6 @@ request_on_body(struct request *r, struct slice bytes)
 		stream_pause(r->conn->stream, STREAM_PAUSE_NOT_READY);
 }
 
-void
-request_on_trailers(struct request *r, const struct http_head *t)
-{
-	r->trailers = t;
-}
-
 static void
 start_route_timeout(struct request *r)
 {
@@ -258,6 +252,16 @@ request_on_flaw(struct request *r, enum http1_flaw f)
 	}
 	request_answer(r, http1_flaw_status(f), FLOW_DOWNSTREAM_PROTOCOL,
 	    slice_str(http1_flaw_text(f)));
+}
+
+void
+request_on_trailers(struct request *r, struct http_head *t)
+{
+	/* They may be sent later than now, or twice. */
+	if (http_head_keep(t) == OK)
+		r->trailers = t;
+	else
+		request_on_flaw(r, HTTP1_HEAD_TOO_LARGE);
 }
 
 /* A half-closed client may still wait for its answer. */

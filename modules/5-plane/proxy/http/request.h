@@ -85,7 +85,7 @@ void request_begin(struct conn *c, struct http_head *h);
 
 /* The client's side. */
 void request_on_body(struct request *r, struct slice bytes);
-void request_on_trailers(struct request *r, const struct http_head *t);
+void request_on_trailers(struct request *r, struct http_head *t);
 void request_on_complete(struct request *r);
 void request_on_batch_end(struct request *r);
 void request_on_flaw(struct request *r, enum http1_flaw f);
