@@ -10,7 +10,8 @@
 #   check-unit     tests/unit/<module>/*.c, each a cmocka program
 #   check-sim      tests/sim/*.c: many nodes in memory
 #   check-oom      tests/oom/*.c: each allocation fails once
-#   check-io       tests/io/*.c: each read and write fails once
+#   check-io       tests/io/*.c: each call on a file fails once; the store's
+#                  walks of both kinds are unit/store/faults
 #   check-e2e      pytest over tests/{golden,e2e,conformance,interop}
 #   check-third    the built libraries against known answers
 #   check-asan     the suites above under ASan and UBSan
@@ -185,10 +186,13 @@ next = $(words $(wordlist 1,$1,$(DIGITS)) x)
 unit_paths = $(call quotes,tests/unit $(wildcard tests/unit/$1/support) \
     $(call below,$(call next,$(call number,$(call folder,$1)))) \
     $(call rooms,$(call folder,$1))) $(call owned,$1)
-# A simulation sees the layers up to 4 and no sockets' worth of roles.
-SIM_LAYERS := 5
+# A simulation sees the layers up to 4 and no sockets' worth of roles; what
+# fails may be a role's.
+LAYERS_sim := 5
+LAYERS_oom := 7
+LAYERS_io := 7
 suite_paths = $(call quotes,tests/unit $(wildcard tests/$1/support) \
-    $(call below,$(SIM_LAYERS)))
+    $(call below,$(LAYERS_$1)))
 # Fuzzers and the programs of other suites see all public headers.
 all_paths = $(call quotes,tests/unit tests/third_party/support \
     third_party/mbedtls/alt $(call below,9)) \
@@ -302,10 +306,9 @@ UNIT_PROGRAMS := $(foreach m,$(if $(MODULES),$(MODULES),$(BUILDABLE)), \
     $(patsubst %.c,$(O)/%,$(filter $(TESTS:%=tests/unit/$m/%.c), \
     $(call unit_sources,$m))))
 
-SUITE_MODULES := $(call modules_below,$(SIM_LAYERS))
 define suite_rules
 $(foreach s,$(wildcard tests/$1/*.c),$(eval $(call test_rule,$s, \
-    $(SUITE_MODULES),$(UNIT_MAIN) $(call support,tests/$1))))
+    $(call modules_below,$(LAYERS_$1)),$(UNIT_MAIN) $(call support,tests/$1))))
 .PHONY: check-$1
 check-$1: $(patsubst %.c,$(O)/%,$(wildcard tests/$1/*.c))
 	@tests/run.sh $(O)/results/$1 $$^
