@@ -16,6 +16,7 @@ compact(struct buf *b)
 {
 	if (b->start == 0)
 		return;
+	CHECK(b->mem != NULL);
 	memmove(b->mem, b->mem + b->start, buf_len(b));
 	b->end -= b->start;
 	b->start = 0;

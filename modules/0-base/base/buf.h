@@ -37,7 +37,9 @@ buf_len(const struct buf *b)
 static inline struct slice
 buf_slice(const struct buf *b)
 {
-	return slice_of(b->mem ? b->mem + b->start : NULL, b->end - b->start);
+	if (b->mem == NULL)
+		return SLICE_NONE;
+	return slice_of(b->mem + b->start, buf_len(b));
 }
 
 /* Room for at least n more bytes; *out_ptr is where they go. */
