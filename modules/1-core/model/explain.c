@@ -179,7 +179,7 @@ on_step(void *arg, const struct view_step *step)
 	tree_put_int(&s->t, map, "rule", (int64_t)rule);
 	if (step->route != NULL)
 		tree_put_text(&s->t, map, "name", step->route->name);
-	if (step->match != NULL) {
+	if (step->route != NULL && step->match != NULL) {
 		tree_put_int(
 		    &s->t, map, "match", step->match - step->route->matches);
 		tree_put_text(&s->t, map, "matchName", step->match->name);

@@ -189,7 +189,7 @@ is_number(struct slice s)
 static void
 check_labels_of_host(struct check *c, struct slice host)
 {
-	struct slice rest = host, label = SLICE_NONE;
+	struct slice rest = host, label;
 
 	if (rest.len > 0 && rest.ptr[rest.len - 1] == '.')
 		rest.len--;

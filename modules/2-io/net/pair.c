@@ -47,9 +47,8 @@ may_deliver(const struct pair_end *p)
 
 /* One on_data, from lent memory: its owner may write while it reads. */
 static void
-deliver_chunk(struct pair_end *p)
+deliver_chunk(struct pair_end *p, struct slice all)
 {
-	struct slice all = buf_slice(&p->in);
 	size_t n = MIN(MIN(all.len, p->chunk), (size_t)LOOP_SCRATCH_LEN);
 	struct loop *l = p->s.loop;
 	char *mem = loop_scratch_lend(l);
@@ -66,7 +65,7 @@ on_deliver(void *arg)
 	struct pair_end *p = arg;
 
 	while (may_deliver(p) && buf_len(&p->in) > 0)
-		deliver_chunk(p);
+		deliver_chunk(p, buf_slice(&p->in));
 	if (may_deliver(p) && buf_len(&p->in) == 0 && p->fin)
 		stream_emit_eof(&p->s);
 	if (p->other != NULL)

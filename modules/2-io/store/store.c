@@ -86,13 +86,14 @@ first(struct list *requests)
 	return LIST_FIRST(requests, struct request, link);
 }
 
-/* Proposals that follow each other share a transaction. */
+/* Some are there. Proposals that follow each other share a transaction. */
 static void
 run_some(struct store *s, struct list *requests)
 {
 	struct request *r = first(requests);
 	struct list group;
 
+	CHECK(r != NULL);
 	if (r->run != NULL) {
 		list_remove(&r->link);
 		r->run(r);

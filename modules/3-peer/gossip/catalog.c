@@ -96,7 +96,8 @@ core_set_voucher(struct core *c, struct core_time now, struct slice voucher)
 
 	if (err != OK)
 		return err;
-	if (memcmp(v.public_key, c->self->public_key, sizeof(v.public_key)))
+	if (memcmp(v.public_key, c->self->public_key, sizeof(v.public_key)) !=
+	    0)
 		return ERR_INVALID;
 	c->now = now;
 	peer_set_voucher(c, c->self, voucher, &v);

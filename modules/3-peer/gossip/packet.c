@@ -222,6 +222,7 @@ sender_evict_oldest(struct packets *p)
 {
 	struct sender *s = LIST_FIRST(&p->by_age, struct sender, link);
 
+	CHECK(s != NULL);
 	list_remove(&s->link);
 	(void)map_remove(&p->senders, slice_of(s->key, SENDER_KEY));
 	sender_drop(s);

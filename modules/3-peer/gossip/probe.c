@@ -131,6 +131,7 @@ probe_widen(struct core *c, struct peer *target)
 {
 	const struct peer *asked[PROBE_HELPERS];
 
+	CHECK(c->probe.helpers == 0); /* asked[] has as many as we count */
 	c->probe.phase = PROBE_INDIRECT;
 	for (unsigned tries = 0;
 	     tries < 4 * PROBE_HELPERS && c->probe.helpers < PROBE_HELPERS;

@@ -43,6 +43,7 @@ settle(struct slice *s, char **at)
 {
 	if (s->len == 0)
 		return;
+	CHECK(*at != NULL);
 	memcpy(*at, s->ptr, s->len);
 	s->ptr = *at;
 	*at += s->len;
@@ -98,7 +99,7 @@ http_head_copy(
 	}
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		copy.lent |= parts[i].bit;
-	for (size_t i = 0; i < copy.count; i++)
+	for (size_t i = 0; i < h->count; i++)
 		copy.fields[i].lent = true;
 	if (http_head_keep(&copy) != OK)
 		return ERR_LIMIT;

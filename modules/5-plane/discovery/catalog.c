@@ -63,6 +63,7 @@ find(const struct discovery_catalog *c, const struct gossip_id *id)
 {
 	size_t low = 0, high = c->count;
 
+	CHECK(high == 0 || c->items != NULL);
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 

@@ -295,15 +295,16 @@ static void
 flush(struct xds_server_stream *s, size_t type)
 {
 	struct sub *sub = &s->subs[type];
+	struct entry *e;
 	struct draft d;
 
 	if (!sub->active || sub->waiting ||
 	    (list_empty(&sub->due) && !sub->must_answer))
 		return;
 	if (draft_init(&d)) {
-		while (!list_empty(&sub->due) && !draft_is_full(&d))
-			draft_entry(s, type,
-			    LIST_FIRST(&sub->due, struct entry, due), &d);
+		while (!draft_is_full(&d) &&
+		       (e = LIST_FIRST(&sub->due, struct entry, due)) != NULL)
+			draft_entry(s, type, e, &d);
 		if (d.resource_count + d.removed_count > 0 || sub->must_answer)
 			send_draft(s, type, &d);
 	}

@@ -431,10 +431,11 @@ peers_offer(struct node *n)
 	arena_init(&arena, OFFER_ARENA_MAX);
 	memcpy(o.addrs, n->addrs, n->addr_count * sizeof(n->addrs[0]));
 	/* Without a tunnel nobody could call what we offer. */
-	if (n->tunnel_port != 0)
+	if (n->tunnel_port != 0) {
 		o.service_count = exposed_locals(n, &arena, &locals);
-	for (size_t i = 0; i < o.service_count; i++)
-		services[i] = service_of(&locals[i], &arena);
+		for (size_t i = 0; i < o.service_count; i++)
+			services[i] = service_of(&locals[i], &arena);
+	}
 	if (gossip_set_offers(n->peers->gossip, &o, &why) != OK)
 		log_error("services are not announced", "why=\"%s\"", why.text);
 }

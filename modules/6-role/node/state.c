@@ -102,7 +102,7 @@ load_gossip_key(struct state *s, struct fault *why)
 		    sizeof(s->gossip_secret));
 		err = state_write(
 		    s, GOSSIP_KEY, slice_of(both, sizeof(both)), why);
-	} else if (err == OK && buf_len(&file) != sizeof(both)) {
+	} else if (err == OK && buf_slice(&file).len != sizeof(both)) {
 		err = fault_set(why, ERR_CORRUPT,
 		    "%s/%s is damaged; remove it and join again", s->dir,
 		    GOSSIP_KEY);
@@ -259,13 +259,15 @@ state_save_identity(const struct state *s, struct slice ns,
 static enum err
 parse_identity(struct slice text, struct tls_identity **out, struct fault *why)
 {
-	const char *certs =
-	    memmem(text.ptr, text.len, cert_begin, sizeof(cert_begin) - 1);
+	const char *certs = NULL;
 	AUTO(tls_key_unref) struct tls_key *key = NULL;
 	AUTO(tls_chain_unref) struct tls_chain *chain = NULL;
 	size_t at;
 	enum err err;
 
+	if (text.len > 0)
+		certs = memmem(
+		    text.ptr, text.len, cert_begin, sizeof(cert_begin) - 1);
 	if (certs == NULL)
 		return fault_set(why, ERR_CORRUPT, "there is no certificate");
 	at = (size_t)(certs - text.ptr);

@@ -307,15 +307,23 @@ mesh_take(struct mesh *m, const struct store *store,
 enum err
 mesh_check(const struct mesh *m, struct fault *why)
 {
-	static const char *const names[] = {
-	    NAME_ROOT, NAME_VOUCHER, NAME_GOSSIP, NAME_ID, NAME_TRUST_DOMAIN};
+	static const struct {
+		enum part part;
+		const char *name;
+	} rows[] = {
+	    {PART_ROOT, NAME_ROOT},
+	    {PART_VOUCHER, NAME_VOUCHER},
+	    {PART_GOSSIP, NAME_GOSSIP},
+	    {PART_ID, NAME_ID},
+	    {PART_TRUST_DOMAIN, NAME_TRUST_DOMAIN},
+	};
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (!(m->parts & 1U << i))
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (!(m->parts & rows[i].part))
 			return fault_set(why, ERR_CORRUPT,
 			    "the store has no %s: `meshd server init` was "
 			    "interrupted; empty the state directory and run "
 			    "it again",
-			    names[i]);
+			    rows[i].name);
 	return OK;
 }

@@ -32,6 +32,7 @@ call_new(server_done_cb done, server_token_cb made, void *arg)
 {
 	struct call *c = mem_new(sizeof(*c));
 
+	CHECK((done == NULL) != (made == NULL));
 	c->done = done;
 	c->made = made;
 	c->arg = arg;
@@ -267,7 +268,7 @@ server_each_token(const struct server *s,
 
 	for (size_t i = 0; map_next(&s->registry.tokens, &i, &key, &value);) {
 		const struct registry_token *t = value;
-		AUTO(mem_free) struct tls_pin *users = NULL;
+		struct tls_pin *users;
 		struct server_token row = {
 		    .id = slice_str(t->id),
 		    .note = slice_str(t->note),
@@ -280,6 +281,7 @@ server_each_token(const struct server *s,
 
 		users = registry_users(&s->registry, row.id, &row.uses);
 		each(arg, &row);
+		mem_free(&users);
 	}
 }
 

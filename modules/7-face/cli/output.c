@@ -42,7 +42,7 @@ output_value(enum output how, const struct value *v, struct fault *why)
 		return fault_set(
 		    why, e, "the answer cannot be printed: %s", err_text(e));
 	s = buf_slice(&text);
-	if (fwrite(s.ptr, 1, s.len, stdout) != s.len)
+	if (s.len > 0 && fwrite(s.ptr, 1, s.len, stdout) != s.len)
 		return fault_set(why, ERR_IO, "cannot write the output");
 	return OK;
 }
