@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * memory — what a request and an idle connection take from the heap.
+ *
+ * Only a worker's thread is counted: what it allocates, and what it has not
+ * given back.
+ */
+#include "mesh.h"
+#include "scene.h"
+#include "unit.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+
+static _Thread_local bool counted;
+static uint64_t calls;
+static int64_t living; /* bytes */
+
+static void
+note(size_t bytes)
+{
+	if (!counted)
+		return;
+	calls++;
+	living += (int64_t)bytes;
+}
+
+static void
+note_free(size_t bytes)
+{
+	if (counted)
+		living -= (int64_t)bytes;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+
+/* sanitizer/allocator_interface.h, which not every compiler brings. */
+int __sanitizer_install_malloc_and_free_hooks(
+    void (*on_malloc)(const volatile void *, size_t),
+    void (*on_free)(const volatile void *));
+size_t __sanitizer_get_allocated_size(const volatile void *p);
+
+static void
+on_malloc(const volatile void *p, size_t size)
+{
+	(void)p;
+	note(size);
+}
+
+static void
+on_free(const volatile void *p)
+{
+	if (counted && p != NULL)
+		note_free(__sanitizer_get_allocated_size(p));
+}
+
+static void
+watch(void)
+{
+	static bool done;
+
+	if (!done)
+		CHECK(__sanitizer_install_malloc_and_free_hooks(
+			  on_malloc, on_free) != 0);
+	done = true;
+}
+
+#else
+
+/* glibc's own, which ours stand in front of. */
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *p, size_t size);
+void __libc_free(void *p);
+
+void *
+malloc(size_t size)
+{
+	void *p = __libc_malloc(size);
+
+	note(malloc_usable_size(p));
+	return p;
+}
+
+void *
+calloc(size_t count, size_t size)
+{
+	void *p = __libc_calloc(count, size);
+
+	note(malloc_usable_size(p));
+	return p;
+}
+
+void *
+realloc(void *old, size_t size)
+{
+	void *p;
+
+	note_free(malloc_usable_size(old));
+	p = __libc_realloc(old, size);
+	note(malloc_usable_size(p));
+	return p;
+}
+
+void
+free(void *p)
+{
+	note_free(malloc_usable_size(p));
+	__libc_free(p);
+}
+
+static void
+watch(void)
+{
+}
+
+#endif
+
+static void
+begin_on_worker(void *arg)
+{
+	(void)arg;
+	counted = true;
+}
+
+static void
+begin_counting(struct rig *r)
+{
+	watch();
+	rig_on_worker(r, 0, begin_on_worker, NULL);
+}
+
+struct look {
+	uint64_t calls;
+	int64_t living;
+};
+
+static void
+look_on_worker(void *arg)
+{
+	*(struct look *)arg = (struct look){calls, living};
+}
+
+/* As the worker sees it, behind all that it does now. */
+static struct look
+look(struct rig *r)
+{
+	struct look l;
+
+	rig_on_worker(r, 0, look_on_worker, &l);
+	return l;
+}
+
+enum {
+	WARM = 20,
+	ROUNDS = 100,
+	/*
+	 * What was measured: the request, and blocks of its arena and of the
+	 * parsers'. A tunnel adds what its frames wait in. Less is welcome.
+	 */
+	CALLS_A_REQUEST = 6,
+	CALLS_A_TUNNELLED_REQUEST = 8,
+	IDLE_CONNS = 64,
+	IDLE_BYTES = 1280
+};
+
+/* How often memory was asked for in ROUNDS requests on one connection. */
+static uint64_t
+calls_of(struct rig *r, struct wire *w, const char *request)
+{
+	AUTO(mem_free) struct reply *reply = mem_new(sizeof(*reply));
+	struct look before, after;
+
+	for (int i = 0; i < WARM; i++) {
+		ask(w, request, reply);
+		reply_fini(reply);
+	}
+	before = look(r);
+	for (int i = 0; i < ROUNDS; i++) {
+		ask(w, request, reply);
+		EXPECT_EQ(reply->status, 200);
+		reply_fini(reply);
+	}
+	after = look(r);
+	return after.calls - before.calls;
+}
+
+/* Each has asked once and is idle. */
+static void
+open_idle(struct rig *r, struct wire *conns, size_t count)
+{
+	AUTO(mem_free) struct reply *reply = mem_new(sizeof(*reply));
+	struct addr at = rig_addr(r, "web");
+
+	for (size_t i = 0; i < count; i++) {
+		conns[i] = wire_dial(&at);
+		ask(&conns[i], GET_WEB, reply);
+		EXPECT_EQ(reply->status, 200);
+		reply_fini(reply);
+	}
+}
+
+static void
+close_all(struct wire *conns, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		wire_close(&conns[i]);
+}
+
+TEST(a_request_takes_the_same_few_allocations_under_any_load)
+{
+	struct scene *s = scene_new(serve_ok, NULL);
+	struct wire others[IDLE_CONNS];
+	uint64_t alone, crowded;
+
+	begin_counting(s->rig);
+	alone = calls_of(s->rig, &s->client, GET_WEB);
+	EXPECT_TRUE(alone <= CALLS_A_REQUEST * ROUNDS);
+	open_idle(s->rig, others, IDLE_CONNS);
+	crowded = calls_of(s->rig, &s->client, GET_WEB);
+	EXPECT_TRUE(crowded <= alone + ROUNDS / 10);
+	close_all(others, IDLE_CONNS);
+	scene_free(&s);
+}
+
+TEST(requests_leave_nothing_behind)
+{
+	struct scene *s = scene_new(serve_ok, NULL);
+	struct look before, after;
+
+	begin_counting(s->rig);
+	(void)calls_of(s->rig, &s->client, GET_WEB);
+	before = look(s->rig);
+	(void)calls_of(s->rig, &s->client, GET_WEB);
+	after = look(s->rig);
+	EXPECT_TRUE(after.living - before.living < 1024);
+	scene_free(&s);
+}
+
+TEST(an_idle_connection_holds_no_buffer)
+{
+	struct scene *s = scene_new(serve_ok, NULL);
+	struct wire others[IDLE_CONNS];
+	struct look before, after;
+
+	begin_counting(s->rig);
+	(void)calls_of(s->rig, &s->client, GET_WEB);
+	before = look(s->rig);
+	open_idle(s->rig, others, IDLE_CONNS);
+	after = look(s->rig);
+	EXPECT_TRUE(after.living - before.living < IDLE_CONNS * IDLE_BYTES);
+	close_all(others, IDLE_CONNS);
+	scene_free(&s);
+}
+
+/* The same through a tunnel, where frames are cut and sealed besides. */
+TEST(a_request_through_a_tunnel_takes_few_allocations_too)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	struct addr at;
+	struct wire w;
+
+	mesh_publish(m);
+	begin_counting(m->near);
+	at = rig_addr(m->near, "web");
+	w = wire_dial(&at);
+	EXPECT_TRUE(calls_of(m->near, &w, GET_WEB) <=
+		    CALLS_A_TUNNELLED_REQUEST * ROUNDS);
+	wire_close(&w);
+	mesh_free(&m);
+}

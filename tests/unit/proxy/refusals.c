@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * refusals — requests that must not pass, and what they are told.
+ */
+#include "scene.h"
+#include "unit.h"
+
+#include <stdio.h>
+
+struct refusal {
+	const char *head;
+	int status;
+	const char *words; /* of the access record */
+};
+
+/* Each on a connection of its own, which must not carry another request. */
+static void
+expect_refused(const struct refusal *rows, size_t count)
+{
+	struct scene *s = scene_new(serve_ok, NULL);
+	struct addr at = rig_addr(s->rig, "web");
+
+	for (size_t i = 0; i < count; i++) {
+		struct wire w = wire_dial(&at);
+		struct rig_record r;
+
+		reply_fini(&s->reply);
+		ask(&w, rows[i].head, &s->reply);
+		EXPECT_EQ(s->reply.status, rows[i].status);
+		EXPECT_TRUE(head_has(s->reply.head, "connection: close"));
+		EXPECT_TRUE(
+		    strstr(s->reply.head, "proxy-status: meshd; "
+					  "error=http_request_error") != NULL);
+		EXPECT_TRUE(wire_is_over(&w));
+		wire_close(&w);
+		r = rig_record(s->rig, i);
+		EXPECT_EQ(r.flag, FLOW_DOWNSTREAM_PROTOCOL);
+		EXPECT_STR(r.detail, rows[i].words);
+	}
+	EXPECT_EQ(atomic_load(&s->server.requests), 0);
+	scene_free(&s);
+}
+
+TEST(each_vector_of_smuggling_is_refused_with_its_own_words)
+{
+	static const struct refusal rows[] = {
+	    {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
+	     "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+		400, "both Content-Length and Transfer-Encoding"},
+	    {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n"
+	     "Content-Length: 3\r\n\r\nabc",
+		400, "Content-Length is no number, or there are two"},
+	    {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc", 400,
+		"Content-Length is no number, or there are two"},
+	    {"POST / HTTP/1.1\r\nHost: a\r\n"
+	     "Transfer-Encoding: xchunked\r\n\r\n",
+		501, "a transfer coding other than chunked"},
+	    {"POST / HTTP/1.0\r\nHost: a\r\n"
+	     "Transfer-Encoding: chunked\r\n\r\n",
+		400, "malformed or misplaced Transfer-Encoding"},
+	    {"GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n y\r\n\r\n", 400,
+		"field value continues on the next line"},
+	    {"GET / HTTP/1.1\r\nHost: a\r\nX: 1\nY: 2\r\n\r\n", 400,
+		"line ends without CR and LF together"},
+	    {"GET / HTTP/1.1\r\nHost: a\r\nX : 1\r\n\r\n", 400,
+		"space between field name and colon"},
+	    {"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400,
+		"Host differs from the request target"},
+	    {"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", 400,
+		"more than one Host field"},
+	    {"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400,
+		"malformed Host field"},
+	    {"GET / HTTP/1.1\r\n\r\n", 400, "no Host field"},
+	    {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505,
+		"HTTP version is neither 1.0 nor 1.1"},
+	};
+
+	expect_refused(rows, ARRAY_LEN(rows));
+}
+
+/* Zero cannot stand in the text of a table. */
+TEST(a_zero_byte_in_a_value_is_refused)
+{
+	static const char head[] = "GET / HTTP/1.1\r\nHost: a\r\nX: 1\0002\r\n"
+				   "\r\n";
+	struct scene *s = scene_new(serve_ok, NULL);
+
+	EXPECT_TRUE(wire_send(&s->client, slice_of(head, sizeof(head) - 1)));
+	reply_read(&s->client, "GET", &s->reply);
+	EXPECT_EQ(s->reply.status, 400);
+	EXPECT_STR(
+	    rig_record(s->rig, 0).detail, "illegal byte in a field value");
+	scene_free(&s);
+}
+
+static char *
+head_of(size_t fields, size_t value_len)
+{
+	char *text = mem_new(fields * (value_len + 32) + 64);
+	char *at = text + sprintf(text, "GET / HTTP/1.1\r\nHost: web\r\n");
+
+	for (size_t i = 0; i < fields; i++) {
+		at += sprintf(at, "x-%zu: ", i);
+		memset(at, 'v', value_len);
+		at += value_len;
+		at += sprintf(at, "\r\n");
+	}
+	(void)sprintf(at, "\r\n");
+	return text;
+}
+
+TEST(a_head_over_its_limits_is_431)
+{
+	AUTO(mem_free) char *many = head_of(LIMIT_HEAD_FIELDS, 1);
+	AUTO(mem_free) char *large = head_of(8, 8 << 10);
+	struct refusal rows[] = {
+	    {many, 431, "too many fields"},
+	    {large, 431, "start line and fields are too large"},
+	};
+
+	expect_refused(rows, ARRAY_LEN(rows));
+}
+
+TEST(a_head_within_its_limits_passes)
+{
+	AUTO(mem_free) char *many = head_of(LIMIT_HEAD_FIELDS - 8, 1);
+	AUTO(mem_free) char *large = head_of(6, 8 << 10);
+	struct scene *s = scene_new(serve_ok, NULL);
+
+	scene_ask(s, many);
+	EXPECT_EQ(s->reply.status, 200);
+	scene_ask(s, large);
+	EXPECT_EQ(s->reply.status, 200);
+	scene_free(&s);
+}
+
+/* A body that breaks: nothing behind it is taken for a request. */
+TEST(a_chunk_that_is_none_ends_the_connection)
+{
+	struct scene *s = scene_new(serve_ok, NULL);
+
+	scene_ask(s, "POST / HTTP/1.1\r\nHost: web\r\n"
+		     "Transfer-Encoding: chunked\r\n\r\n"
+		     "zz\r\nGET / HTTP/1.1\r\nHost: web\r\n\r\n");
+	EXPECT_EQ(s->reply.status, 400);
+	EXPECT_TRUE(wire_is_over(&s->client));
+	EXPECT_EQ(rig_record(s->rig, 0).flag, FLOW_DOWNSTREAM_PROTOCOL);
+	scene_free(&s);
+}
+
+TEST(an_absolute_target_of_the_same_host_passes_as_a_path)
+{
+	struct scene *s = scene_new(serve_echo, NULL);
+
+	scene_ask(s, "GET http://web/a?b HTTP/1.1\r\nHost: web\r\n\r\n");
+	EXPECT_EQ(s->reply.status, 200);
+	EXPECT_TRUE(body_has(&s->reply, "GET /a?b HTTP/1.1\r\nhost: web\r\n"));
+	scene_free(&s);
+}
+
+/* What an answer of a service must not do to its client. */
+TEST(an_answer_that_can_be_read_in_two_ways_is_502)
+{
+	static const char *const texts[] = {
+	    "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n"
+	    "transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n"
+	    "content-length: 3\r\n\r\nabc",
+	    "HTTP/1.1 200 OK\r\nx : 1\r\ncontent-length: 0\r\n\r\n",
+	    "HTTP/1.1 200 OK\r\nx: 1\r\n y\r\ncontent-length: 0\r\n\r\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct scene *s = scene_new(serve_text, texts[i]);
+
+		scene_ask(s, GET_WEB);
+		EXPECT_EQ(s->reply.status, 502);
+		EXPECT_EQ(rig_record(s->rig, 0).flag, FLOW_UPSTREAM_PROTOCOL);
+		EXPECT_TRUE(
+		    strstr(s->reply.head, "error=http_protocol_error") != NULL);
+		scene_free(&s);
+	}
+}
