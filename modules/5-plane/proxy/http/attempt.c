@@ -481,6 +481,8 @@ request_try(struct request *r)
 	struct fault why = {0};
 
 	r->attempts++;
+	/* What was full was the last try's. */
+	stream_resume(r->conn->stream, STREAM_PAUSE_PEER_FULL);
 	if (!pick(r)) {
 		request_answer(r, 503, FLOW_NO_ENDPOINT, SLICE_NONE);
 		return;
