@@ -85,6 +85,13 @@ void stream_pause(struct stream *s, enum stream_pause reason);
 /* Data that waited comes at this turn's end, not inside. */
 void stream_resume(struct stream *s, enum stream_pause reason);
 
+/*
+ * Nothing is expected now: the last message is whole, the next not begun. Then
+ * a short read is taken for the last, which saves a call, and a reset that came
+ * right behind those bytes may be noticed by the next write only.
+ */
+void stream_set_resting(struct stream *s, bool resting);
+
 bool stream_is_paused(const struct stream *s);
 bool stream_is_open(const struct stream *s);
 bool stream_is_closing(const struct stream *s);
@@ -92,7 +99,7 @@ bool stream_is_closing(const struct stream *s);
 /* Bytes written to it that the lower layer has not taken yet. */
 size_t stream_pending(const struct stream *s);
 
-/* Another owner from now on. */
+/* Another owner from now on, who expects something. */
 void stream_set_events(
     struct stream *s, const struct stream_events *events, void *arg);
 
@@ -143,6 +150,7 @@ struct stream {
 	bool shut;       /* we sent or shall send our end */
 	bool ended;      /* on_eof was called */
 	bool full;       /* a write said ERR_AGAIN, on_drained is owed */
+	bool resting;    /* nothing is expected */
 	uint32_t paused; /* enum stream_pause, a set */
 	uint32_t high_mark;
 	enum err why;

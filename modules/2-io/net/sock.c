@@ -136,11 +136,20 @@ on_end(struct sock *k)
 }
 
 /*
- * One read, into lent memory that is given back after its owner's call. A
- * short one is not taken for the last: a reset that came in the same event is
- * not told apart from bytes (libevent has no EPOLLERR), and no other edge
- * would tell it. So only EAGAIN says that there is no more.
+ * A reset that came in the same event is not told apart from bytes (libevent
+ * has no EPOLLERR), and no other edge would tell it. So only EAGAIN says that
+ * there is no more, unless the owner waits for nothing.
  */
+static void
+on_read(struct sock *k, const char *mem, size_t len)
+{
+	stream_emit_data(&k->s, slice_of(mem, len));
+	if (len < LOOP_SCRATCH_LEN && k->s.resting && !k->io.ended &&
+	    k->broken == OK)
+		k->readable = false;
+}
+
+/* One read, into lent memory that is given back after its owner's call. */
 static void
 read_once(struct sock *k)
 {
@@ -149,7 +158,7 @@ read_once(struct sock *k)
 	ssize_t n = recv(k->fd, mem, LOOP_SCRATCH_LEN, 0);
 
 	if (n > 0)
-		stream_emit_data(&k->s, slice_of(mem, (size_t)n));
+		on_read(k, mem, (size_t)n);
 	else if (n == 0)
 		on_end(k);
 	else if (errno == EAGAIN)

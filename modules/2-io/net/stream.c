@@ -132,6 +132,12 @@ stream_resume(struct stream *s, enum stream_pause reason)
 		s->ops->resume(s);
 }
 
+void
+stream_set_resting(struct stream *s, bool resting)
+{
+	s->resting = resting;
+}
+
 bool
 stream_is_paused(const struct stream *s)
 {
@@ -160,6 +166,7 @@ void
 stream_set_events(
     struct stream *s, const struct stream_events *events, void *arg)
 {
+	s->resting = false;
 	CHECK(events->on_data != NULL && events->on_close != NULL);
 	s->events = events;
 	s->arg = arg;

@@ -301,6 +301,22 @@ TEST(a_reset_right_behind_bytes_is_noticed)
 	link_close(&k);
 }
 
+TEST(a_resting_stream_notices_it_when_it_writes)
+{
+	struct link k;
+
+	link_open(&k, LINK_V4);
+	stream_set_resting(k.server.stream, true);
+	EXPECT_OK(stream_write(k.client.stream, S("last words")));
+	stream_close(k.client.stream, ERR_RESET);
+	UNTIL(k.loop, buf_len(&k.server.got) > 0 && k.client.closes == 1);
+	if (k.server.closes == 0)
+		(void)stream_write(k.server.stream, S("answer"));
+	UNTIL(k.loop, k.server.closes == 1);
+	EXPECT(k.server.why != OK);
+	link_close(&k);
+}
+
 TEST(one_stream_does_not_take_the_whole_turn)
 {
 	struct link k;

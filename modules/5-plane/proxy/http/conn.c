@@ -156,18 +156,27 @@ feed(struct conn *c, struct slice data)
 	return used;
 }
 
+/* The client waits for an answer, or thinks. */
+static bool
+is_resting(const struct conn *c)
+{
+	return c->request != NULL ? c->request->complete
+				  : http1_parser_is_idle(c->parser);
+}
+
 static void
 on_data(struct stream *s, void *arg, struct slice data)
 {
 	struct conn *c = conn_of(arg);
 	size_t used = 0;
 
-	(void)s; /* the connection's own */
 	if (c->request == NULL && http1_parser_is_idle(c->parser))
 		timer_set(&c->timer, CONN_HEAD_US);
 	if (buf_len(&c->backlog) == 0)
 		used = feed(c, data);
 	keep_for_later(c, slice_sub(data, used, data.len - used));
+	if (!is_over(c))
+		stream_set_resting(s, is_resting(c));
 }
 
 /* Behind a response: the bytes that came meanwhile begin the next request. */

@@ -311,6 +311,7 @@ take_idle(struct host *host, uint64_t way)
 			continue;
 		leave_idle(u);
 		u->reused = true;
+		stream_set_resting(u->stream, false);
 		return u;
 	}
 	return NULL;
@@ -388,6 +389,7 @@ upstream_release(struct upstream_conn **up)
 	}
 	http1_parser_next(u->parser);
 	stream_resume(u->stream, STREAM_PAUSE_PEER_FULL);
+	stream_set_resting(u->stream, true);
 	u->state = IDLE;
 	list_push_front(&u->host->idle, &u->link);
 	u->host->idle_count++;
