@@ -161,7 +161,7 @@ void loop_signal_close(struct loop_signal *s);
 
 /* --- scratch --- */
 
-enum { LOOP_SCRATCH_LEN = 64 << 10, LOOP_SCRATCH_DEPTH = 4 };
+enum { LOOP_SCRATCH_LEN = 128 << 10, LOOP_SCRATCH_DEPTH = 4 };
 
 /*
  * Lends LOOP_SCRATCH_LEN bytes until given back, the last lent first and

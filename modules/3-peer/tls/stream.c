@@ -377,7 +377,7 @@ static const struct stream_ops tls_ops = {
 /* --- how it begins --- */
 
 /* Bounds: a paused owner's leftover; one write of an owner. */
-enum { IN_MAX = 256 << 10, OUT_MAX = 256 << 20 };
+enum { IN_MAX = 4 * LOOP_SCRATCH_LEN, OUT_MAX = 256 << 20 };
 
 static struct tls *
 tls_new(struct stream *below, struct tls_config *config,

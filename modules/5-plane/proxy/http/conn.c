@@ -312,7 +312,7 @@ conn_accept(struct worker *w, struct listener *l, struct stream *stream)
 	c->stream = stream;
 	c->parser = http1_parser_new(HTTP1_REQUESTS, &parser_events, c);
 	c->last = w->draining;
-	buf_init(&c->backlog, LIMIT_STREAM_BUFFER);
+	buf_init(&c->backlog, LOOP_SCRATCH_LEN);
 	timer_init(&c->timer, w->loop, on_timer, c);
 	timer_set(&c->timer, CONN_IDLE_US);
 	loop_later_init(&c->next, on_next, c);
