@@ -318,7 +318,7 @@ ROWS = (
     Row("handshakes", handshakes, (
         Goal("full mutual handshakes a CPU second, both ends", "1/s", 2.5,
              5.0, "OpenSSL 3.0", ratio=True, more=True),),
-        "TLS 1.3, X25519, AES-256-GCM, P-256 leaf, intermediate and root"),
+        "TLS 1.3, X25519, AES-128-GCM, P-256 leaf, intermediate and root"),
     Row("memory", memory, (
         Goal("RSS: idle agent", "MiB", 10, 6, "Envoy"),
         Goal("RSS: a further idle client connection, plain", "KiB", 8, 2,

@@ -250,7 +250,7 @@ struct tls_config_spec {
 	void *check_arg;
 };
 
-/* TLS 1.3 only; AES-256-GCM, AES-128-GCM, ChaCha20; X25519, P-256. */
+/* TLS 1.3 only; AES-128-GCM, AES-256-GCM, ChaCha20; X25519, P-256. */
 struct tls_config; /* counted; any number of streams share it */
 MUST_USE enum err tls_config_new(
     const struct tls_config_spec *spec, struct tls_config **out);
