@@ -275,22 +275,55 @@ break_off(struct sock *k, enum err why)
 	return why;
 }
 
+/* A turn's writes leave together, or when they are many bytes. */
+static bool
+is_held(const struct sock *k, const struct slice *parts, size_t count)
+{
+	size_t waiting = buf_len(&k->pending);
+
+	if (k->connecting)
+		return true;
+	if (!k->corked)
+		return waiting > 0; /* until there is room again */
+	return waiting + total_of(parts, count) < k->s.high_mark ||
+	       count >= PARTS_A_CALL;
+}
+
+/* Sends what waits and the parts behind it; tells how much of the latter. */
+static MUST_USE enum err
+send_now(
+    struct sock *k, const struct slice *parts, size_t count, size_t *out_sent)
+{
+	struct slice all[PARTS_A_CALL] = {buf_slice(&k->pending)};
+	size_t waiting = all[0].len;
+	size_t n;
+	enum err e;
+
+	if (is_held(k, parts, count))
+		return OK;
+	if (waiting == 0)
+		return send_parts(k, parts, count, out_sent);
+	memcpy(all + 1, parts, count * sizeof(*parts));
+	e = send_parts(k, all, count + 1, &n);
+	if (e != OK)
+		return e;
+	buf_consume(&k->pending, MIN(n, waiting));
+	*out_sent = n - MIN(n, waiting);
+	return OK;
+}
+
 static enum err
 sock_writev(struct stream *s, const struct slice *parts, size_t count)
 {
 	struct sock *k = sock_of(s);
-	bool at_once =
-	    !k->connecting && !k->corked && buf_len(&k->pending) == 0;
 	size_t sent = 0;
 	enum err e;
 
 	if (k->broken != OK)
 		return k->broken;
-	if (at_once) {
-		e = send_parts(k, parts, count, &sent);
-		if (e != OK)
-			return break_off(k, e);
-	}
+	e = send_now(k, parts, count, &sent);
+	if (e != OK)
+		return break_off(k, e);
 	e = keep(k, parts, count, sent);
 	if (e == OK)
 		e = stream_mark(s, buf_len(&k->pending));

@@ -222,6 +222,25 @@ TEST(corked_writes_leave_together_at_the_turns_end)
 	link_close(&k);
 }
 
+TEST(many_corked_bytes_do_not_wait_and_keep_their_order)
+{
+	AUTO(mem_free) char *many = mem_new(LIMIT_STREAM_BUFFER);
+	struct link k;
+	enum err e;
+
+	memset(many, 'x', LIMIT_STREAM_BUFFER);
+	link_open(&k, LINK_V4);
+	stream_cork(k.client.stream);
+	EXPECT_OK(stream_write(k.client.stream, S("first")));
+	e = stream_write(k.client.stream, slice_of(many, LIMIT_STREAM_BUFFER));
+	EXPECT_TRUE(e == OK || e == ERR_AGAIN);
+	EXPECT_TRUE(stream_pending(k.client.stream) < LIMIT_STREAM_BUFFER);
+	UNTIL(k.loop,
+	    buf_len(&k.server.got) == strlen("first") + LIMIT_STREAM_BUFFER);
+	EXPECT_SLICE(slice_sub(buf_slice(&k.server.got), 0, 6), S("firstx"));
+	link_close(&k);
+}
+
 /* --- pausing --- */
 
 TEST(a_pause_holds_data_and_eof_and_loses_neither)
