@@ -12,7 +12,10 @@
 
 #include "session.h"
 
-enum { RECORD_MAX = 16 << 10 }; /* RFC 8446 §5.1 */
+enum {
+	RECORD_MAX = 16 << 10,      /* RFC 8446 §5.1 */
+	SEALED_MAX = RECORD_MAX - 1 /* the library counts the type, too */
+};
 
 /* --- what the library calls --- */
 
@@ -213,11 +216,29 @@ record_flush(struct tls *t)
 	stream_emit_drained(&t->s, buf_len(&t->out));
 }
 
+/*
+ * Fills up the record that waits and seals it, so that what follows need not
+ * go through the buffer. Returns what is left of `part`.
+ */
+static struct slice
+top_up(struct tls *t, struct slice part)
+{
+	size_t waiting = buf_len(&t->out);
+	size_t room = SEALED_MAX - MIN(waiting, (size_t)SEALED_MAX);
+
+	if (waiting == 0 || part.len < room || t->below_full)
+		return part;
+	if (buf_add(&t->out, part.ptr, room) != OK)
+		return part; /* the caller will see the same */
+	seal_waiting(t, 1);
+	return slice_sub(part, room, part.len);
+}
+
 /* Whole records out of `part`, past the buffer; returns what is left. */
 static struct slice
 seal_direct(struct tls *t, struct slice part)
 {
-	while (part.len >= RECORD_MAX && !t->below_full) {
+	while (part.len >= SEALED_MAX && !t->below_full) {
 		size_t n;
 
 		idle_attach(t);
@@ -238,14 +259,16 @@ record_writev(struct stream *s, const struct slice *parts, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct slice part = parts[i];
 
-		if (ready && buf_len(&t->out) == 0)
+		if (ready)
+			part = top_up(t, part);
+		if (ready && buf_len(&t->out) == 0 && !stream_is_closing(s))
 			part = seal_direct(t, part);
 		if (stream_is_closing(s))
 			return ERR_CLOSED;
 		if (buf_add_slice(&t->out, part) != OK)
 			return ERR_LIMIT;
-		if (ready && buf_len(&t->out) >= RECORD_MAX)
-			seal_waiting(t, RECORD_MAX);
+		if (ready && buf_len(&t->out) >= SEALED_MAX)
+			seal_waiting(t, SEALED_MAX);
 		if (stream_is_closing(s))
 			return ERR_CLOSED;
 	}

@@ -142,6 +142,28 @@ TEST(a_large_write_makes_the_fewest_records_of_the_largest_size)
 	scene_fini(&s);
 }
 
+TEST(a_record_that_waits_is_filled_up_by_what_follows)
+{
+	struct scene s;
+	struct tap t;
+	size_t len = 2 * 16383; /* with the type they are whole records */
+	AUTO(mem_free) char *bytes = mem_new(len);
+
+	open_both(&s, 0);
+	stream_set_high_mark(s.low[0], 1 << 20);
+	tap_open(&s, &t);
+	EXPECT_EQ(stream_write(s.client.stream, S("012345678")), OK);
+	EXPECT_EQ(stream_write(s.client.stream, slice_of(bytes, len)), OK);
+	/* All but the nine bytes is sealed by now. */
+	EXPECT_EQ(stream_pending(s.client.stream), 9);
+	scene_run(&s, 20);
+	tap_count(&t);
+	EXPECT_EQ(t.records, 3);
+	buf_fini(&t.bytes);
+	stream_close(s.low[1], OK);
+	scene_fini(&s);
+}
+
 /* --- much of it --- */
 
 static void
