@@ -2,13 +2,18 @@
 /*
  * h2_send — frames of all streams of a turn, collected into one write.
  *
- * Body bytes are copied once, from the owner's slice into the turn's buffer,
- * when windows and transport are open; what does not go waits in the stream's
- * queue. The buffer is let go when a turn has nothing for it.
+ * When windows and transport are open, body bytes are copied once, from the
+ * owner's slice into the turn's buffer, or not at all if they are many; what
+ * does not go waits in the stream's queue. The buffer is let go when a turn has
+ * nothing for it.
  */
 #include "h2_session.h"
 
-enum { FRAME_HEAD = 9, OUT_SLACK = 64 << 10 };
+enum {
+	FRAME_HEAD = 9,
+	OUT_SLACK = 64 << 10,
+	PAST_MIN = 16 << 10 /* bytes that are worth a write of their own */
+};
 
 static struct http2_stream *
 stream_of(nghttp2_session *ng, int32_t id)
@@ -38,6 +43,38 @@ on_send(
 	if (buf_add(&c->out, data, len) != OK)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	return (ssize_t)len;
+}
+
+/* What was collected goes on its way; false: no more may follow now. */
+static bool
+write_out(struct http2 *c)
+{
+	enum err e;
+
+	if (buf_len(&c->out) == 0 || c->transport == NULL)
+		return false;
+	e = stream_write(c->transport, buf_slice(&c->out));
+	buf_reset(&c->out);
+	c->blocked = e == ERR_AGAIN;
+	return e == OK;
+}
+
+/* A large frame goes to the transport from where it lies. */
+static int
+send_past(
+    struct http2 *c, struct http2_stream *s, const uint8_t *head, size_t n)
+{
+	struct slice parts[] = {
+	    slice_of(head, FRAME_HEAD), slice_sub(s->lent, 0, n)};
+	enum err e;
+
+	(void)write_out(c); /* what it says shows in c->blocked */
+	if (c->transport == NULL)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	e = stream_writev(c->transport, parts, ARRAY_LEN(parts));
+	c->blocked |= e == ERR_AGAIN;
+	s->lent = slice_sub(s->lent, n, s->lent.len);
+	return 0; /* any failure is told by the transport's on_close */
 }
 
 /* Takes n bytes off what the stream has to send: the queue goes first. */
@@ -75,6 +112,8 @@ on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
 		return NGHTTP2_ERR_WOULDBLOCK;
 	if (s == NULL)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+	if (len >= PAST_MIN && buf_len(&s->queue) == 0)
+		return send_past(c, s, head, len);
 	if (buf_add(&c->out, head, FRAME_HEAD) != OK ||
 	    move_bytes(s, len, &c->out) != OK)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -120,6 +159,25 @@ on_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t len,
 	return (ssize_t)there;
 }
 
+/*
+ * Few large frames instead of many: the other end hands on each frame by
+ * itself, which costs it a write. nghttp2 cuts this to what windows and the
+ * peer's largest frame allow.
+ */
+static ssize_t
+on_frame_length(nghttp2_session *ng, uint8_t type, int32_t id,
+    int32_t conn_window, int32_t stream_window, uint32_t frame_max, void *arg)
+{
+	(void)ng;
+	(void)type;
+	(void)id;
+	(void)conn_window;
+	(void)stream_window;
+	(void)frame_max;
+	(void)arg;
+	return H2_DATA_MAX;
+}
+
 nghttp2_data_provider
 h2_provider(void)
 {
@@ -131,6 +189,8 @@ h2_send_setup(nghttp2_session_callbacks *cb)
 {
 	nghttp2_session_callbacks_set_send_callback(cb, on_send);
 	nghttp2_session_callbacks_set_send_data_callback(cb, on_send_data);
+	nghttp2_session_callbacks_set_data_source_read_length_callback(
+	    cb, on_frame_length);
 }
 
 /* --- a head as nghttp2 wants it --- */
@@ -281,19 +341,6 @@ h2_tell_drained(struct http2 *c)
 		if (s->events->on_drained != NULL)
 			s->events->on_drained(s->arg, s);
 	}
-}
-
-static bool
-write_out(struct http2 *c)
-{
-	enum err e;
-
-	if (buf_len(&c->out) == 0 || c->transport == NULL)
-		return false;
-	e = stream_write(c->transport, buf_slice(&c->out));
-	buf_reset(&c->out);
-	c->blocked = e == ERR_AGAIN;
-	return e == OK;
 }
 
 void

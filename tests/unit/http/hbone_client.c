@@ -498,6 +498,31 @@ TEST(a_closed_window_stops_the_writer_until_it_opens)
 	end();
 }
 
+TEST(many_bytes_travel_in_frames_as_large_as_the_peer_takes)
+{
+	static const char bytes[60000];
+	struct seen seen;
+	struct stream *s;
+	const struct wire_frame *f;
+
+	begin();
+	s = open_accepted(&seen);
+	EXPECT_OK(stream_write(s, slice_of(bytes, 17000)));
+	f = wire_expect(&wire, WIRE_DATA);
+	EXPECT_EQ(f->payload.len, 16384); /* RFC 9113 §6.5.2, the default */
+	f = wire_expect(&wire, WIRE_DATA);
+	EXPECT_EQ(f->payload.len, 17000 - 16384);
+	/* SETTINGS_MAX_FRAME_SIZE (5) is 1 MiB, the windows open far. */
+	wire_send_frame(&wire, WIRE_SETTINGS, 0, 0, S("\0\5\0\x10\0\0"));
+	wire_send_frame(&wire, WIRE_WINDOW, 0, 0, S("\0\2\0\0"));
+	wire_send_frame(&wire, WIRE_WINDOW, 0, 1, S("\0\2\0\0"));
+	wire_settle(&wire);
+	EXPECT_OK(stream_write(s, slice_of(bytes, sizeof(bytes))));
+	f = wire_expect(&wire, WIRE_DATA);
+	EXPECT_EQ(f->payload.len, sizeof(bytes));
+	end();
+}
+
 TEST(goodbye_lets_living_streams_finish)
 {
 	static const char goaway[8] = {0, 0, 0, 1, 0, 0, 0, 0};
