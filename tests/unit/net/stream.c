@@ -332,7 +332,7 @@ TEST(a_resting_stream_notices_it_when_it_writes)
 	if (k.server.closes == 0)
 		(void)stream_write(k.server.stream, S("answer"));
 	UNTIL(k.loop, k.server.closes == 1);
-	EXPECT(k.server.why != OK);
+	EXPECT_TRUE(k.server.why != OK);
 	link_close(&k);
 }
 
