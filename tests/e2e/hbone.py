@@ -85,10 +85,10 @@ class Tunnel:
                 raise ConnectionResetError("GOAWAY")
         self.flush()
 
-    def request(self, headers):
+    def request(self, headers, end=False):
         """Sends HEADERS; returns the status and the stream."""
         stream = self.h2.get_next_available_stream_id()
-        self.h2.send_headers(stream, headers)
+        self.h2.send_headers(stream, headers, end_stream=end)
         self.flush()
         while self.headers.get("stream") != stream:
             self.step()
@@ -98,10 +98,10 @@ class Tunnel:
         return self.request([(":method", "CONNECT"),
                              (":authority", authority), *more.items()])
 
-    def ask(self, method, path):
+    def ask(self, method, path, end=False):
         return self.request([
             (":method", method), (":scheme", "https"),
-            (":authority", "x:1"), (":path", path)])[0]
+            (":authority", "x:1"), (":path", path)], end)[0]
 
     def send(self, stream, data, end=False):
         while data:

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""conftest — a mesh for other people's programs: vm3 calls what vm2 offers."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "e2e"))
+
+from mesh import Mesh, wait_for  # pylint: disable=wrong-import-position
+
+UPSTREAMS = {"web": 9000, "redis": 9001, "ws": 9002, "echo": 9003}
+
+NGINX = """\
+daemon off;
+master_process off;
+pid {home}/nginx.pid;
+error_log {home}/error.log;
+events {{ worker_connections 512; }}
+http {{
+    access_log {home}/access.log;
+    client_body_temp_path {home}/body;
+    proxy_temp_path {home}/proxy;
+    fastcgi_temp_path {home}/fastcgi;
+    uwsgi_temp_path {home}/uwsgi;
+    scgi_temp_path {home}/scgi;
+    client_max_body_size 200m;
+    keepalive_requests 100000;
+    server {{
+        listen {listen} default_server;
+        root {home}/www;
+        location /connection {{ return 200 "$connection"; }}
+        location /closed {{
+            keepalive_timeout 0;
+            try_files /small =404;
+        }}
+        location /put/ {{
+            dav_methods PUT DELETE;
+            create_full_put_path on;
+            root {home}/stored;
+        }}
+        location /host {{ return 200 "$host $http_x_forwarded_proto"; }}
+    }}
+}}
+"""
+
+
+class Daemon:
+    """A program of somebody else on a machine, ended by its pid."""
+
+    def __init__(self, machine, words, log):
+        with open(log, "ab") as out:
+            self.process = subprocess.Popen(
+                [*machine.enter, *map(str, words)], stdout=out, stderr=out,
+                stdin=subprocess.DEVNULL)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait(10)
+
+
+def answers(machine, port):
+    """True once somebody listens there."""
+    try:
+        machine.connect(machine.loopback, port, 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def start_nginx(machine, home, port):
+    for name in ("www", "stored", "body"):
+        (home / name).mkdir(parents=True)
+    (home / "www" / "small").write_text("small\n")
+    conf = home / "nginx.conf"
+    conf.write_text(NGINX.format(home=home, listen=machine.at(port)))
+    return Daemon(machine, ["nginx", "-c", conf, "-e", home / "error.log",
+                            "-g", "user root;"], home / "nginx.log")
+
+
+def start_redis(machine, home, port):
+    home.mkdir()
+    return Daemon(
+        machine,
+        ["redis-server", "--port", port, "--bind", machine.loopback,
+         "--save", "", "--appendonly", "no", "--dir", home],
+        home / "redis.log")
+
+
+@pytest.fixture(scope="session", params=[4, 6], ids=["IPv4", "IPv6"])
+def mesh(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("interop")
+    daemons = []
+    with Mesh(folder, request.param, machines=3) as it:
+        try:
+            it.service, it.app = it.machine(2), it.machine(3)
+            it.vm2 = it.member(2)
+            words = []
+            for name, port in UPSTREAMS.items():
+                words += ["--upstream", f"{name}={it.app.at(port)}"]
+            it.vm3 = it.member(3, *words)
+            daemons.append(start_nginx(it.service, folder / "nginx", 8080))
+            daemons.append(start_redis(it.service, folder / "redis", 6379))
+            for port in (8080, 6379):
+                wait_for(lambda p=port: answers(it.service, p),
+                         f"port {port} listens; {list(folder.iterdir())}")
+            it.nginx = folder / "nginx"
+            it.echo(2, 8081)
+            at = it.service.at
+            it.vm2.expose("web", f"80:{at(8080)}", "--protocol", "http")
+            it.vm2.expose("ws", f"81:{at(8082)}", "--protocol", "http")
+            it.vm2.expose("redis", f"6379:{at(6379)}")
+            it.vm2.expose("echo", f"7:{at(8081)}")
+            for name in UPSTREAMS:
+                it.vm3.sees(name, 1)
+            yield it
+        finally:
+            for daemon in daemons:
+                daemon.stop()
+
+
+@pytest.fixture
+def curl(mesh):
+    """curl on vm3, to the web service."""
+    def run(path, *words, **options):
+        done = mesh.app.run(
+            "curl", "--silent", "--show-error", "--max-time", "60", *words,
+            f"http://{mesh.app.at(UPSTREAMS['web'])}{path}", **options)
+        assert done.returncode == 0, (words, done.stderr)
+        return done.stdout
+    return run
