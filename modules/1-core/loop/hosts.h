@@ -10,7 +10,6 @@
 #define MESHD_HOSTS_H
 
 #include "base/base.h"
-#include "base/file.h"
 
 enum {
 	HOSTS_BYTES_MAX = 1 << 20, /* a larger file is not read */

@@ -63,9 +63,10 @@ static void
 on_deliver(void *arg)
 {
 	struct pair_end *p = arg;
+	struct slice all;
 
-	while (may_deliver(p) && buf_len(&p->in) > 0)
-		deliver_chunk(p, buf_slice(&p->in));
+	while (may_deliver(p) && (all = buf_slice(&p->in)).len > 0)
+		deliver_chunk(p, all);
 	if (may_deliver(p) && buf_len(&p->in) == 0 && p->fin)
 		stream_emit_eof(&p->s);
 	if (p->other != NULL)

@@ -130,22 +130,22 @@ static void
 probe_widen(struct core *c, struct peer *target)
 {
 	const struct peer *asked[PROBE_HELPERS];
+	uint32_t count = 0;
 
-	CHECK(c->probe.helpers == 0); /* asked[] has as many as we count */
 	c->probe.phase = PROBE_INDIRECT;
 	for (unsigned tries = 0;
-	     tries < 4 * PROBE_HELPERS && c->probe.helpers < PROBE_HELPERS;
-	     tries++) {
+	     tries < 4 * PROBE_HELPERS && count < PROBE_HELPERS; tries++) {
 		struct peer *p = members_pick(c, fits_alive);
 		bool again = p == NULL || p == target;
 
-		for (size_t i = 0; !again && i < c->probe.helpers; i++)
+		for (size_t i = 0; !again && i < count; i++)
 			again = asked[i] == p;
 		if (again)
 			continue;
-		asked[c->probe.helpers++] = p;
+		asked[count++] = p;
 		ask_helper(c, p, target);
 	}
+	c->probe.helpers = count;
 	ask_over_tcp(c, target);
 }
 

@@ -41,9 +41,12 @@ int
 record_recv(void *arg, unsigned char *out, size_t len)
 {
 	struct tls *t = arg;
-	struct slice from = buf_len(&t->in) > 0 ? buf_slice(&t->in) : t->lent;
-	size_t n = MIN(len, from.len);
+	struct slice from = buf_slice(&t->in);
+	size_t n;
 
+	if (from.len == 0)
+		from = t->lent;
+	n = MIN(len, from.len);
 	if (n == 0)
 		return MBEDTLS_ERR_SSL_WANT_READ;
 	memcpy(out, from.ptr, n);

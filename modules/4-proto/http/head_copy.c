@@ -80,6 +80,24 @@ http_head_keep(struct http_head *h)
 	return OK;
 }
 
+/* The fields become its own, in its arena; their text is still lent. */
+static MUST_USE enum err
+copy_fields(struct http_head *h)
+{
+	struct http_field *to =
+	    arena_alloc_array(h->arena, MAX(h->count, 1), sizeof(*to));
+
+	if (to == NULL)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < h->count; i++) {
+		to[i] = h->fields[i];
+		to[i].lent = true;
+	}
+	h->fields = to;
+	h->cap = MAX(h->count, 1);
+	return OK;
+}
+
 enum err
 http_head_copy(
     const struct http_head *h, struct arena *a, struct http_head *out)
@@ -87,20 +105,10 @@ http_head_copy(
 	struct http_head copy = *h;
 
 	copy.arena = a;
-	copy.cap = h->count;
-	copy.fields = NULL;
-	if (h->count > 0) {
-		copy.fields =
-		    arena_alloc_array(a, h->count, sizeof(copy.fields[0]));
-		if (copy.fields == NULL)
-			return ERR_LIMIT;
-		memcpy(
-		    copy.fields, h->fields, h->count * sizeof(copy.fields[0]));
-	}
+	if (copy_fields(&copy) != OK)
+		return ERR_LIMIT;
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		copy.lent |= parts[i].bit;
-	for (size_t i = 0; i < h->count; i++)
-		copy.fields[i].lent = true;
 	if (http_head_keep(&copy) != OK)
 		return ERR_LIMIT;
 	*out = copy;
