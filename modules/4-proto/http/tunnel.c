@@ -23,6 +23,7 @@ struct tunnel {
 	uint16_t status;
 	bool client;
 	bool fin;                /* the peer's end came */
+	bool untouched;          /* the peer refused the very stream */
 	struct http2_stream *h2; /* NULL once it has closed */
 	char *reason;
 	struct buf held;  /* received, the owner is paused */
@@ -196,6 +197,7 @@ on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 
 	OBJ(t, arg, TUNNEL_MAGIC);
 	read_fault(t, h2);
+	t->untouched = code == HTTP2_REFUSED_STREAM && why == ERR_REFUSED;
 	t->h2 = NULL;
 	t->s.below = NULL;
 	timer_clear(&t->linger);
@@ -456,6 +458,12 @@ unsigned
 http_tunnel_status(const struct stream *tunnel)
 {
 	return asked(tunnel)->status;
+}
+
+bool
+http_tunnel_is_untouched(const struct stream *tunnel)
+{
+	return asked(tunnel)->untouched;
 }
 
 struct slice

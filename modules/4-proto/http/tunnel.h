@@ -51,6 +51,12 @@ unsigned http_tunnel_status(const struct stream *tunnel);
  */
 struct slice http_tunnel_reason(const struct stream *tunnel);
 
+/*
+ * Client, of a tunnel that failed: the peer says that it did not look at the
+ * CONNECT (REFUSED_STREAM, RFC 9113 §8.7), so that it may come again.
+ */
+bool http_tunnel_is_untouched(const struct stream *tunnel);
+
 /* The head of the 200, as long as the stream lives and was not forgotten. */
 const struct http_head *http_tunnel_head(const struct stream *tunnel);
 

@@ -34,6 +34,7 @@ static const struct http2_events conn_events = {
 
 /* What a tunnel's owner saw. */
 struct seen {
+	bool untouched; /* by a peer that refused */
 	bool open;
 	bool eof;
 	bool drained;
@@ -93,6 +94,7 @@ on_close(struct stream *s, void *arg, enum err why)
 	seen->closed = true;
 	seen->why = why;
 	seen->status = http_tunnel_status(s);
+	seen->untouched = http_tunnel_is_untouched(s);
 	EXPECT_OK(slice_to_cstr(reason, seen->reason, sizeof(seen->reason)));
 }
 
@@ -328,6 +330,7 @@ TEST(any_other_reset_is_one)
 		EXPECT_FALSE(seen.eof);
 		EXPECT_TRUE(seen.closed);
 		EXPECT_ERR(seen.why, resets[i].why);
+		EXPECT_EQ(seen.untouched, resets[i].why == ERR_REFUSED);
 		end();
 	}
 }
@@ -567,6 +570,7 @@ TEST(a_stream_behind_the_last_one_served_may_be_tried_again)
 	EXPECT_TRUE(seen.closed);
 	EXPECT_ERR(seen.why, ERR_REFUSED);
 	EXPECT_EQ(seen.status, 0);
+	EXPECT_TRUE(seen.untouched);
 	end();
 }
 

@@ -211,6 +211,7 @@ TEST(a_slow_service_stops_its_client)
 	EXPECT_TRUE(wire_say(&s->client, "POST / HTTP/1.1\r\nHost: web\r\n"
 					 "Content-Length: 33554432\r\n\r\n"));
 	CHECK(pthread_create(&sender, NULL, send_body, &s->client) == 0);
+	RIG_UNTIL(s->rig, atomic_load(&s->server.requests) == 1);
 	EXPECT_TRUE(still_bytes_in(s->rig) < KERNEL_BYTES + PROXY_BYTES);
 	atomic_fetch_add(&s->server.requests, 1); /* go on */
 	pthread_join(sender, NULL);

@@ -2,6 +2,7 @@
 /*
  * retries — what becomes of a request whose endpoint fails.
  */
+#include "http/retry.h"
 #include "scene.h"
 #include "unit.h"
 
@@ -158,6 +159,19 @@ TEST(a_request_that_no_rule_takes_is_404_nr)
 	scene_ask(s, "GET /only HTTP/1.1\r\nHost: web\r\n\r\n");
 	EXPECT_EQ(s->reply.status, 200);
 	scene_free(&s);
+}
+
+/* A node that refuses a tunnel's stream has looked at nothing of it. */
+TEST(a_refused_stream_is_tried_again_by_either_name)
+{
+	struct view_retry policy = {.on = VIEW_RETRY_REFUSED_STREAM};
+
+	EXPECT_TRUE(retry_is_wanted(&policy, RETRY_REFUSED, 0));
+	EXPECT_FALSE(retry_is_wanted(&policy, RETRY_CONNECT, 0));
+	EXPECT_FALSE(retry_is_wanted(&policy, RETRY_RESET, 0));
+	policy.on = VIEW_RETRY_CONNECT_FAILURE;
+	EXPECT_TRUE(retry_is_wanted(&policy, RETRY_REFUSED, 0));
+	EXPECT_TRUE(retry_is_wanted(&policy, RETRY_CONNECT, 0));
 }
 
 /* --- it breaks --- */

@@ -12,6 +12,7 @@
 
 #include "http/filter.h"
 #include "pipe/piped.h"
+#include "tunnel/tunnels.h"
 
 /* --- which host --- */
 
@@ -171,7 +172,7 @@ send_request(struct request *r)
 static enum flow_flag
 flag_of(enum retry_cause cause, enum err why)
 {
-	if (cause == RETRY_CONNECT)
+	if (cause == RETRY_CONNECT || cause == RETRY_REFUSED)
 		return FLOW_CONNECT_FAILED;
 	if (cause == RETRY_TIMEOUT)
 		return FLOW_TIMEOUT;
@@ -247,6 +248,7 @@ on_failed(void *arg, struct upstream_conn *u, enum err why, struct slice words)
 {
 	struct request *r = arg;
 	bool open = upstream_is_open(u);
+	bool untouched = tunnels_is_untouched(upstream_stream(u));
 	bool dead = was_dead(r, u, why);
 
 	r->up = NULL;
@@ -260,7 +262,8 @@ on_failed(void *arg, struct upstream_conn *u, enum err why, struct slice words)
 		return;
 	}
 	if (!open)
-		failed(r, RETRY_CONNECT, why, words);
+		failed(
+		    r, untouched ? RETRY_REFUSED : RETRY_CONNECT, why, words);
 	else
 		failed(r, RETRY_RESET, why, words);
 }

@@ -297,6 +297,12 @@ tunnels_why(const struct stream *s)
 	return http_tunnel_is(s) ? http_tunnel_reason(s) : SLICE_NONE;
 }
 
+bool
+tunnels_is_untouched(const struct stream *s)
+{
+	return http_tunnel_is(s) && http_tunnel_is_untouched(s);
+}
+
 static void
 each_session(struct tunnels *t, void (*fn)(struct session *s, struct slice uri),
     struct slice uri)

@@ -32,6 +32,9 @@ struct stream *tunnels_open(struct tunnels *t, struct slice source,
 /* In on_close of such a stream: why, in words; empty if unknown. Lent. */
 struct slice tunnels_why(const struct stream *s);
 
+/* Likewise: true if the node did not look at the request for a stream. */
+bool tunnels_is_untouched(const struct stream *s);
+
 /* No new streams on the sessions that are there. */
 void tunnels_drain(struct tunnels *t);
 
