@@ -447,6 +447,7 @@ class WebHandler(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
+    wbufsize = 1 << 16  # an answer is one write: whole, or not begun
 
     def do_any(self):
         """/status/N answers N; /wait answers when the test says so."""

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mesh import Mesh, wait_for
+from mesh import DEADLINE, Mesh, wait_for
 
 WEB = """\
 apiVersion: v1
@@ -45,11 +45,11 @@ def mesh(request, tmp_path):
         yield it
 
 
-def answers(mesh, count):
+def answers(mesh, count, timeout=DEADLINE):
     """Whose answers; a request that failed fails the test."""
     seen = []
     for _ in range(count):
-        answer = mesh.app.fetch(9000)
+        answer = mesh.app.fetch(9000, timeout=timeout)
         assert answer.status == 200, answer.body
         assert answer.headers["x-route"] == "web"
         seen.append(answer.json()["text"])
@@ -216,8 +216,10 @@ def test_what_was_acknowledged_survives_the_server_and_reaches_agents(mesh):
 
 def test_agents_that_lose_each_other_go_on_and_find_each_other_again(mesh):
     mesh.machine(4).cut_from(mesh.machine(2))
-    assert len(answers(mesh, 20)) == 20
+    # A tunnel is found dead by PING: 10 s, then 20 s without an answer.
+    assert len(answers(mesh, 20, timeout=60)) == 20
     assert set(answers(mesh, 10)) == {"three"}
     mesh.machine(4).cut_from(mesh.machine(2), isolated=False)
-    wait_for(lambda: "two" in answers(mesh, 4), "vm2 serves again")
+    wait_for(lambda: "two" in answers(mesh, 4, timeout=60),
+             "vm2 serves again", deadline=60)
     assert {m["status"] for m in mesh.vm4.cli.items("members")} == {"up"}
