@@ -149,16 +149,30 @@ TEST(a_failed_host_is_avoided_until_its_time_is_over)
 TEST(failures_in_a_row_double_the_time_up_to_the_cap)
 {
 	struct lb_host h = {.weight = 1};
+	uint64_t now_us = 0;
 
-	lb_host_failed(&h, 0);
-	lb_host_failed(&h, 0);
-	EXPECT_EQ(h.avoid_until_us, 2 * LB_AVOID_FIRST_MS * 1000);
-	for (int i = 0; i < 40; i++)
-		lb_host_failed(&h, 0);
-	EXPECT_EQ(h.avoid_until_us, (uint64_t)LB_AVOID_MAX_MS * 1000);
+	lb_host_failed(&h, now_us);
+	now_us = h.avoid_until_us;
+	lb_host_failed(&h, now_us);
+	EXPECT_EQ(h.avoid_until_us - now_us, 2 * LB_AVOID_FIRST_MS * 1000);
+	for (int i = 0; i < 40; i++) {
+		now_us = h.avoid_until_us;
+		lb_host_failed(&h, now_us);
+	}
+	EXPECT_EQ(h.avoid_until_us - now_us, (uint64_t)LB_AVOID_MAX_MS * 1000);
 	lb_host_succeeded(&h);
 	EXPECT_EQ(h.failures, 0);
 	EXPECT_EQ(h.avoid_until_us, 0);
+}
+
+TEST(requests_that_fail_together_count_as_one_failure)
+{
+	struct lb_host h = {.weight = 1};
+
+	for (int i = 0; i < 16; i++)
+		lb_host_failed(&h, /* now_us */ 0);
+	EXPECT_EQ(h.failures, 1);
+	EXPECT_EQ(h.avoid_until_us, LB_AVOID_FIRST_MS * 1000);
 }
 
 TEST(suspicion_alone_never_empties_a_service)

@@ -191,6 +191,8 @@ lb_host_failed(struct lb_host *h, uint64_t now_us)
 {
 	uint64_t ms = LB_AVOID_FIRST_MS;
 
+	if (now_us < h->avoid_until_us)
+		return;
 	for (uint32_t i = 0; i < h->failures && ms < LB_AVOID_MAX_MS; i++)
 		ms *= 2;
 	h->failures++;

@@ -57,7 +57,10 @@ void lb_set_init(
 size_t lb_pick(
     struct lb_set *s, enum lb_policy policy, uint64_t now_us, struct rng *rng);
 
-/* No connection, or it broke before an answer: avoid it for a while. */
+/*
+ * No connection, or it broke before an answer: avoid it for a while. What
+ * fails while it is avoided already is the same event, seen by many requests.
+ */
 void lb_host_failed(struct lb_host *h, uint64_t now_us);
 
 /* It answered: whatever was held against it is forgotten. */
