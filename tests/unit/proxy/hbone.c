@@ -6,6 +6,9 @@
 #include "scene.h"
 #include "unit.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+
 #define CLIENT "spiffe://mesh.internal/ns/default/sa/client"
 
 static struct wire
@@ -109,6 +112,36 @@ TEST(bytes_go_both_ways_and_each_way_ends_by_itself)
 TEST(bytes_go_both_ways_over_ipv6)
 {
 	bytes_through(ADDR_V6);
+}
+
+static void
+serve_reset(struct server *s, struct wire *w, unsigned n)
+{
+	struct linger hard = {.l_onoff = 1};
+	struct slice line;
+
+	(void)s;
+	(void)n;
+	CHECK(wire_until(w, "\n", &line));
+	CHECK(
+	    setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)) == 0);
+}
+
+TEST(a_reset_behind_a_tunnel_is_a_reset_before_it)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "tcp", serve_reset);
+	struct wire w;
+	char byte;
+
+	mesh_publish(m);
+	w = dial(m, "web");
+	EXPECT_TRUE(wire_say(&w, "x\n"));
+	EXPECT_EQ(recv(w.fd, &byte, 1, 0), -1);
+	EXPECT_EQ(errno, ECONNRESET);
+	wire_close(&w);
+	EXPECT_EQ(rig_record(m->near, 1).flag, FLOW_UPSTREAM_RESET);
+	EXPECT_EQ(rig_record(m->far, 1).flag, FLOW_UPSTREAM_RESET);
+	mesh_free(&m);
 }
 
 /* --- who is there --- */
