@@ -18,8 +18,9 @@
 #   check-tsan     the suites above under TSan
 #   fuzz           libFuzzer on each tests/fuzz/*.c for FUZZ_SECONDS
 #   fuzz-replay    the kept corpora once, without libFuzzer
-#   lint           style rules, format, shell scripts: what check runs
-#   lint-deep      clang-tidy and gcc -fanalyzer; not yet clean everywhere
+#   lint           style rules, layers, format, shell scripts, manual pages,
+#                  and lint-deep
+#   lint-deep      clang-tidy and gcc -fanalyzer, of what has changed
 #   format         clang-format over our own C
 #   coverage       line coverage of unit tests, simulation and corpora
 #   man            checks the manual pages
@@ -394,10 +395,26 @@ lint:
 	+@tests/lint/run.sh '$(O)/results/lint' '$(MAKE)'
 
 # The parts of lint, each a line of its summary.
-.PHONY: lint-style lint-format lint-shell lint-tidy lint-analyzer lint-deep
+.PHONY: lint-style lint-layers lint-format lint-shell lint-tidy \
+    lint-analyzer lint-deep
 lint-deep: lint-tidy lint-analyzer
 lint-style:
 	@$(PYTHON) tests/lint/style.py $(sort $(OUR_FILES))
+# $(call includes,takes|refuses,file,headers), of which net is the example
+includes = tests/lint/layers.sh $1 \
+    '$(CC) $(BASE_FLAGS) $(DEFINES) $(call paths,$2)' $3
+lint-layers: $(TP_STAMPS)
+	@$(call includes,takes,modules/2-io/net/x.c, \
+	    '"base/base.h"' '"loop/loop.h"' '"net.h"' '"socket.h"')
+	@$(call includes,refuses,modules/2-io/net/x.c, \
+	    '"store/store.h"' '"tls/tls.h"' '"http/http.h"' '"wheel.h"' \
+	    '<mbedtls/ssl.h>' '<llhttp.h>' '<openssl/aead.h>' '"unit.h"')
+	@$(call includes,takes,modules/3-peer/tls/x.c,'<mbedtls/ssl.h>')
+	@$(call includes,refuses,modules/0-base/base/x.c,'"loop/loop.h"')
+	@$(call includes,takes,tests/unit/net/x.c,'"socket.h"' '"unit.h"')
+	@$(call includes,refuses,tests/unit/net/x.c, \
+	    '"wheel.h"' '"tls/tls.h"')
+	@tests/lint/owners.sh
 lint-format:
 	@clang-format --dry-run -Werror $(sort $(OUR_C))
 lint-shell:

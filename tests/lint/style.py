@@ -8,6 +8,7 @@ Prints "file:line: what is wrong" and ends non-zero if anything is. A line
 that has to break a rule says why in a comment that holds "lint: RULE".
 """
 
+import glob
 import os
 import re
 import sys
@@ -146,8 +147,20 @@ class File:
             system = re.match(r'#\s*include [<"]([^>"]+)[>"]', line)
             if quoted and module and quoted.group(1).startswith(module + "/"):
                 self.say(i, "own headers are included without a slash")
+            if quoted and module:
+                self.check_private(i, module, quoted.group(1))
             if system and module:
                 self.check_owner(i, module, system.group(1))
+
+    def check_private(self, number, module, header):
+        """Of another module only the header named like it."""
+        room, _, name = header.rpartition("/")
+        if not room or name == f"{room}.h":
+            return
+        if os.path.exists(f"modules/{self.path.split('/')[1]}/{module}/{header}"):
+            return
+        if glob.glob(f"modules/*/{header}"):
+            self.say(number, f"{header} is private")
 
     def check_owner(self, number, module, header):
         for owner, pattern in OWNERS.items():

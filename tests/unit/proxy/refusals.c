@@ -96,17 +96,19 @@ TEST(a_zero_byte_in_a_value_is_refused)
 static char *
 head_of(size_t fields, size_t value_len)
 {
-	char *text = mem_new(fields * (value_len + 32) + 64);
-	char *at = text + sprintf(text, "GET / HTTP/1.1\r\nHost: web\r\n");
+	AUTO(buf_fini) struct buf text = BUF(fields * (value_len + 32) + 64);
+	char *at;
 
+	EXPECT_OK(buf_printf(&text, "GET / HTTP/1.1\r\nHost: web\r\n"));
 	for (size_t i = 0; i < fields; i++) {
-		at += sprintf(at, "x-%zu: ", i);
+		EXPECT_OK(buf_printf(&text, "x-%zu: ", i));
+		EXPECT_OK(buf_reserve(&text, value_len, &at));
 		memset(at, 'v', value_len);
-		at += value_len;
-		at += sprintf(at, "\r\n");
+		buf_commit(&text, value_len);
+		EXPECT_OK(buf_add_slice(&text, S("\r\n")));
 	}
-	(void)sprintf(at, "\r\n");
-	return text;
+	EXPECT_OK(buf_add_slice(&text, S("\r\n")));
+	return mem_strndup(text.mem, buf_len(&text));
 }
 
 TEST(a_head_over_its_limits_is_431)
