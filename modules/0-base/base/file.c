@@ -114,9 +114,11 @@ read_all(int fd, const char *path, struct buf *out, struct fault *why)
 			e = failed(why, "read", path);
 		else if (n == 0)
 			break;
-		else if (buf_add(out, chunk, (size_t)n) != OK)
-			e = fault_set(why, ERR_LIMIT,
-			    "%s is larger than %zu bytes", path, out->limit);
+		else if ((e = buf_add(out, chunk, (size_t)n)) == ERR_LIMIT)
+			e = fault_set(why, e, "%s is larger than %zu bytes",
+			    path, out->limit);
+		else if (e != OK)
+			e = fault_set(why, e, "out of memory");
 	}
 	secret_wipe(chunk, sizeof(chunk)); /* it may have been a key */
 	return e;

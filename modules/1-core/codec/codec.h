@@ -105,7 +105,8 @@ MUST_USE enum err codec_ini_parse(struct slice text, const char *file,
  * envoy.service.discovery.v3.DeltaDiscoveryRequest and …Response as plain
  * structs; fields that we neither send nor read are skipped when decoding.
  * Decoded text and arrays lie in the arena. ERR_PARSE for bytes that are no
- * such message, ERR_LIMIT past LIMIT_GRPC_MESSAGE or CODEC_DELTA_ITEMS_MAX.
+ * such message, ERR_LIMIT past LIMIT_GRPC_MESSAGE or CODEC_DELTA_ITEMS_MAX,
+ * and when the arena is full.
  */
 enum { CODEC_DELTA_ITEMS_MAX = 200000 }; /* of one array */
 

@@ -15,10 +15,20 @@ static const struct slice refusal_url = {
 
 /* --- memory: everything of one call lies in one arena --------------------- */
 
+/* Where the library unpacks to; a full arena is not a malformed message. */
+struct room {
+	struct arena *arena;
+	bool full;
+};
+
 static void *
 arena_take(void *arg, size_t size)
 {
-	return arena_alloc(arg, size);
+	struct room *room = arg;
+	void *p = arena_alloc(room->arena, size);
+
+	room->full |= p == NULL;
+	return p;
 }
 
 static void
@@ -102,14 +112,19 @@ append(const ProtobufCMessage *m, struct buf *out)
 	return OK;
 }
 
-static const ProtobufCMessage *
-unpack(
-    const ProtobufCMessageDescriptor *type, struct slice bytes, struct arena *a)
+/* *out is the struct that the library generated for `type`. */
+static enum err
+unpack(const ProtobufCMessageDescriptor *type, struct slice bytes,
+    struct arena *a, const void **out)
 {
-	ProtobufCAllocator into = {arena_take, arena_leave, a};
+	struct room room = {a, false};
+	ProtobufCAllocator into = {arena_take, arena_leave, &room};
 
-	return protobuf_c_message_unpack(
+	*out = protobuf_c_message_unpack(
 	    type, &into, bytes.len, (const uint8_t *)bytes.ptr);
+	if (*out != NULL)
+		return OK;
+	return room.full ? ERR_LIMIT : ERR_PARSE;
 }
 
 /* --- request -------------------------------------------------------------- */
@@ -219,12 +234,14 @@ static enum err
 unpack_refusal(const Meshd__Delta__Any *any, struct arena *a,
     struct codec_delta_refusal *out)
 {
-	const ProtobufCMessage *m = unpack(
-	    &meshd__delta__refusal__descriptor, slice_from(any->value), a);
-	const Meshd__Delta__Refusal *r = (const void *)m;
+	const Meshd__Delta__Refusal *r;
+	const void *m;
+	enum err e = unpack(
+	    &meshd__delta__refusal__descriptor, slice_from(any->value), a, &m);
 
-	if (r == NULL)
-		return ERR_PARSE;
+	if (e != OK)
+		return e;
+	r = m;
 	out->name = slice_from(r->name);
 	out->version = slice_from(r->version);
 	out->reason = slice_from(r->reason);
@@ -268,14 +285,15 @@ codec_delta_request_decode(
 {
 	struct codec_delta_request m = {0};
 	const Meshd__Delta__Request *r;
+	const void *message;
 	enum err e;
 
 	if (bytes.len > LIMIT_GRPC_MESSAGE)
 		return ERR_LIMIT;
-	r = (const void *)unpack(
-	    &meshd__delta__request__descriptor, bytes, arena);
-	if (r == NULL)
-		return ERR_PARSE;
+	e = unpack(&meshd__delta__request__descriptor, bytes, arena, &message);
+	if (e != OK)
+		return e;
+	r = message;
 	if (r->node != NULL) {
 		m.node_id = slice_from(r->node->id);
 		m.node_cluster = slice_from(r->node->cluster);
@@ -376,14 +394,15 @@ codec_delta_response_decode(
 {
 	struct codec_delta_response m = {0};
 	const Meshd__Delta__Response *r;
+	const void *message;
 	enum err e;
 
 	if (bytes.len > LIMIT_GRPC_MESSAGE)
 		return ERR_LIMIT;
-	r = (const void *)unpack(
-	    &meshd__delta__response__descriptor, bytes, arena);
-	if (r == NULL)
-		return ERR_PARSE;
+	e = unpack(&meshd__delta__response__descriptor, bytes, arena, &message);
+	if (e != OK)
+		return e;
+	r = message;
 	m.system_version = slice_from(r->system_version);
 	m.type_url = slice_from(r->type_url);
 	m.nonce = slice_from(r->nonce);

@@ -308,13 +308,34 @@ decode_rows(struct slice body, struct discovery_catalog *into)
 		return ERR_CORRUPT;
 	for (uint32_t i = 0; i < count; i++) {
 		struct discovery_record row;
+		enum err err = decode_row(&r, &row);
 		bool changed;
 
-		if (decode_row(&r, &row) != OK ||
-		    put_row(into, &row, &changed) != OK)
-			return ERR_CORRUPT;
+		if (err == OK)
+			err = put_row(into, &row, &changed);
+		if (err != OK)
+			return err == ERR_NO_MEMORY ? err : ERR_CORRUPT;
 	}
 	return reader_done(&r) == OK ? OK : ERR_CORRUPT;
+}
+
+/* All of `from` goes over to `c`, or nothing if there is no room for it. */
+static enum err
+move_all(struct discovery_catalog *c, struct discovery_catalog *from)
+{
+	size_t total = c->count;
+
+	for (size_t i = 0; i < from->count; i++)
+		total += get(c, &from->items[i]->row.id) == NULL;
+	if (total > DISCOVERY_RECORDS_MAX)
+		return ERR_LIMIT;
+	for (size_t i = 0; i < from->count; i++) {
+		(void)discovery_catalog_forget(
+		    c, &from->items[i]->row.id); /* maybe it was not there */
+		insert(c, TAKE(from->items[i]));
+	}
+	from->count = 0;
+	return OK;
 }
 
 MUST_USE enum err
@@ -325,6 +346,7 @@ discovery_catalog_decode(
 	struct discovery_catalog *fresh = discovery_catalog_new();
 	uint8_t sum[CRYPTO_SHA256_LEN];
 	struct slice body;
+	enum err err;
 
 	if (bytes.len < HEAD_LEN + sizeof(sum))
 		return fault_set(why, ERR_CORRUPT, "it is cut short");
@@ -333,15 +355,13 @@ discovery_catalog_decode(
 		    why, ERR_UNSUPPORTED, "another version of meshd wrote it");
 	body = slice_sub(bytes, 0, bytes.len - sizeof(sum));
 	crypto_sha256(body, sum);
-	if (memcmp(sum, bytes.ptr + body.len, sizeof(sum)) != 0 ||
-	    decode_rows(body, fresh) != OK)
+	if (memcmp(sum, bytes.ptr + body.len, sizeof(sum)) != 0)
 		return fault_set(why, ERR_CORRUPT, "its checksum is wrong");
-	for (size_t i = 0; i < fresh->count; i++) {
-		bool changed;
-		enum err err = put_row(c, &fresh->items[i]->row, &changed);
-
-		if (err != OK)
-			return fault_set(why, err, "too many records");
-	}
-	return OK;
+	err = decode_rows(body, fresh);
+	if (err != OK)
+		return fault_set(why, err,
+		    err == ERR_NO_MEMORY ? "out of memory"
+					 : "it makes no sense inside");
+	err = move_all(c, fresh);
+	return err == OK ? OK : fault_set(why, err, "too many records");
 }
