@@ -7,6 +7,7 @@ the tests are what goes over the wire.
 """
 
 import contextlib
+import json
 import ssl
 import struct
 
@@ -102,6 +103,17 @@ class Tunnel:
         return self.request([
             (":method", method), (":scheme", "https"),
             (":authority", "x:1"), (":path", path)], end)[0]
+
+    def post(self, path, body):
+        """The status, and the answer's JSON."""
+        stream = self.h2.get_next_available_stream_id()
+        self.h2.send_headers(stream, [
+            (":method", "POST"), (":scheme", "https"), (":path", path),
+            (":authority", "server"), ("content-type", "application/json")])
+        self.send(stream, body, end=True)
+        while stream not in self.ended:
+            self.step()
+        return int(self.headers[":status"]), json.loads(self.data[stream])
 
     def send(self, stream, data, end=False):
         while data:

@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from joiner import join
 from mesh import Mesh, Meshd, Process, Server, wait_for
 
 CODES = {
@@ -267,6 +268,38 @@ def test_a_server_that_is_away_is_no_refusal(mesh, name):
     finally:
         mesh.server.start()
     agent.joined()
+
+
+# --- clocks ---
+#
+# A static program cannot be lied to about the time from outside, so these
+# join by a client of ours; the agent compares the clock of the answer.
+
+HOUR = 3600
+
+
+def off_by(hours):
+    """Seconds, and half a minute for the way there."""
+    return hours * HOUR + (30 if hours > 0 else -30)
+
+
+@pytest.mark.parametrize("hours, word", [(1, "ahead"), (-1, "behind")])
+def test_a_clock_that_is_an_hour_off_joins_and_is_told(
+        mesh, name, hours, word):
+    node = f"{name[:20].strip('-')}-{word}"
+    status, told = join(mesh, mesh.token(), node, off_by(hours))
+    assert status == 200, told
+    assert told["node_name"] == node
+    mesh.server.says(f"node={node} minutes=60 node_is={word}")
+
+
+@pytest.mark.parametrize("hours, word", [(3, "ahead"), (-3, "behind")])
+def test_a_clock_that_is_further_off_is_refused(mesh, name, hours, word):
+    status, told = join(mesh, mesh.token(), "late", off_by(hours))
+    assert (status, told["code"]) == (403, "clock_skew")
+    assert f"by 180 min, the machine is {word}" in told["message"]
+    assert "set the clock" in told["hint"]
+    assert "late" not in [n["name"] for n in mesh.cli.items("node", "list")]
 
 
 # --- what the machine does not give ---

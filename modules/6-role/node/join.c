@@ -108,6 +108,22 @@ check_granted(const struct join *j, const struct membership *m,
 			 err_text(err));
 }
 
+/* Not refused up to two hours, yet certificates and logs will surprise. */
+static void
+warn_of_clock(const struct node *n, const struct membership *m)
+{
+	int64_t off = node_wall_ms(n) - m->clock_ms;
+
+	if (m->clock_ms == 0 ||
+	    (off <= CA_SKEW_WARN_MS && off >= -CA_SKEW_WARN_MS))
+		return;
+	log_warn("this machine's clock differs from the server's; set it, e.g. "
+		 "with: timedatectl set-ntp true",
+	    "minutes=%lld this_machine=%s",
+	    (long long)((off < 0 ? -off : off) / 60000),
+	    off > 0 ? "ahead" : "behind");
+}
+
 static void
 on_granted(struct join *j, struct slice body)
 {
@@ -123,6 +139,7 @@ on_granted(struct join *j, struct slice body)
 		refuse(j, err, &why);
 		return;
 	}
+	warn_of_clock(n, &m);
 	if (m.server_count == 0) {
 		memcpy(m.servers, j->servers, sizeof(m.servers));
 		m.server_count = j->server_count;

@@ -206,7 +206,7 @@ wire_membership_decode(struct slice json, struct membership *out,
 	AUTO(arena_fini) struct arena arena = {0};
 	AUTO(membership_fini) struct membership m = {0};
 	AUTO(tls_chain_unref) struct tls_chain *chain = NULL;
-	const struct value *v;
+	const struct value *v, *clock;
 	enum err err;
 
 	arena_init(&arena, ARENA_MAX);
@@ -217,6 +217,9 @@ wire_membership_decode(struct slice json, struct membership *out,
 		err = get_chain(v, S("certificate_pem"), &chain, why);
 	if (err != OK)
 		return err;
+	clock = value_get(v, S("clock_ms"));
+	if (clock != NULL && clock->type == VALUE_INT)
+		m.clock_ms = clock->integer;
 	*out = m;
 	m.bundle.roots = NULL; /* handed over */
 	if (out_chain != NULL)

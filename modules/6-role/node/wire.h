@@ -42,6 +42,7 @@ struct membership {
 	size_t seed_count;
 	char servers[WIRE_SERVERS_MAX][CA_TOKEN_SERVER_LEN];
 	size_t server_count;
+	int64_t clock_ms; /* the server's as it answered; 0 in the file */
 };
 
 /* Wipes the keys. Harmless for a zeroed one. */

@@ -366,6 +366,18 @@ refuse_words(
 	job_free(&j);
 }
 
+/* What is off by more than two hours was refused. */
+static void
+warn_of_clock(const struct job *j, int64_t skew_ms)
+{
+	if (skew_ms > CA_SKEW_WARN_MS || skew_ms < -CA_SKEW_WARN_MS)
+		log_warn("the clock of a node differs from this server's",
+		    "node=%.*s minutes=%lld node_is=%s",
+		    SLICE_ARG(j->join.node_name),
+		    (long long)((skew_ms < 0 ? -skew_ms : skew_ms) / 60000),
+		    skew_ms > 0 ? "ahead" : "behind");
+}
+
 /* Decides, issues and records; ends with an answer in every case. */
 static void
 try_to_join(struct job *j)
@@ -375,6 +387,8 @@ try_to_join(struct job *j)
 
 	j->tries++;
 	decide(j, &d);
+	if (d.verdict == CA_OK)
+		warn_of_clock(j, d.skew_ms);
 	if (d.verdict != CA_OK)
 		refuse(j, &d);
 	else if (grant(j, &d, &why) != OK || record(j) != OK)

@@ -48,7 +48,8 @@ root_json(void)
 	"\"bundle\":" BUNDLE ",\"voucher\":\"AAEC\","                          \
 	"\"gossip_keys\":[{\"id\":1,\"key\":\"" KEY32 "\"}],"                  \
 	"\"gossip_seeds\":[\"10.0.0.1:15946\"],"                               \
-	"\"servers\":[\"10.0.0.1:15012\"],\"later\":{\"field\":1}}"
+	"\"servers\":[\"10.0.0.1:15012\"],\"clock_ms\":1767225600000,"         \
+	"\"later\":{\"field\":1}}"
 
 static struct slice
 member_json(struct buf *out)
@@ -77,8 +78,10 @@ TEST(a_membership_reads_back_as_it_was_written)
 	EXPECT_EQ(m.voucher_len, 3);
 	EXPECT_EQ(m.seeds[0].port, 15946);
 	EXPECT_STR(m.servers[0], "10.0.0.1:15012");
+	EXPECT_EQ(m.clock_ms, INT64_C(1767225600000));
 	EXPECT_OK(wire_membership_encode(&m, &once));
 	EXPECT_OK(wire_membership_decode(buf_slice(&once), &again, NULL, NULL));
+	EXPECT_EQ(again.clock_ms, 0); /* of that answer, not of the file */
 	EXPECT_OK(wire_membership_encode(&again, &twice));
 	EXPECT_SLICE(buf_slice(&twice), buf_slice(&once));
 }
