@@ -6,10 +6,9 @@
  *	                          `---- close(else), failure ------^
  *
  * The four calls of a forwarded request (read, write, read, write) are nearly
- * all that a proxy costs, so there is no fifth: one registration for life,
- * edge-triggered; no second read after a short one, unless the peer's end has
- * been announced; writes go out at once and wait for writability only when one
- * was short. Reads land in the loop's scratch; an idle socket has no buffer.
+ * all that a proxy costs: one registration for life, edge-triggered; writes go
+ * out at once and wait for writability only when one was short. Reads land in
+ * the loop's scratch; an idle socket has no buffer.
  *
  * `readable` remembers an edge that was not read to its end, because reading is
  * paused or the turn's share is spent: then sock_read() goes on by itself.
@@ -217,7 +216,9 @@ send_some(
 		iov[i] = (struct iovec){
 		    (void *)(uintptr_t)parts[i].ptr, parts[i].len};
 	do
-		n = sendmsg(k->fd, &m, MSG_NOSIGNAL);
+		n = count == 1
+			? send(k->fd, parts[0].ptr, parts[0].len, MSG_NOSIGNAL)
+			: sendmsg(k->fd, &m, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN)
 		return err_from_errno(errno);
