@@ -45,16 +45,23 @@ check_values(const struct options *o)
 }
 
 static void
-read_file(const char *path, const char *section)
+read_file(const char *path)
 {
+	static const char *const sections[] = {"agent", "cli", NULL};
+	const char *names[ARRAY_LEN(rows)];
+	struct option_section section = {
+	    .name = "agent", .settings = names, .sections = sections};
 	struct options o;
 	struct fault why = {0};
 	char *argv[] = {NULL};
 	bool help;
 
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].setting)
+			names[section.count++] = rows[i].name;
 	CHECK(options_parse(&o, rows, ARRAY_LEN(rows), 0, argv, &help, NULL) ==
 	      OK);
-	if (options_read_file(&o, path, section, true, &why) == OK)
+	if (options_read_file(&o, path, &section, true, &why) == OK)
 		check_values(&o);
 	else
 		CHECK(why.text[0] != '\0');
@@ -70,7 +77,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(fd >= 0);
 	CHECK(write(fd, data, size) == (ssize_t)size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	read_file(path, "agent");
+	read_file(path);
 	close(fd);
 	return 0;
 }

@@ -10,12 +10,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { HELP_BYTES = 64 << 10, NAME_WORDS = 2 };
+enum { HELP_BYTES = 64 << 10, SETTINGS_MAX = 256 };
 
 static const struct cli_roles *roles_given;
 
 static const char config_default[] = "/etc/meshd/meshd.conf";
+static const char *const sections[] = {"server", "agent", "cli", NULL};
 
 static const struct command *const commands[] = {
     &command_server_init,
@@ -176,17 +178,41 @@ unknown(int argc, char **argv)
 
 /* --- running --- */
 
+/* What the commands that read this section ask it for. */
+static void
+gather_settings(const char *section, struct option_section *out,
+    const char *names[SETTINGS_MAX])
+{
+	*out = (struct option_section){
+	    .name = section, .settings = names, .sections = sections};
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		const struct command *c = commands[i];
+
+		if (c->section == NULL || strcmp(c->section, section) != 0)
+			continue;
+		for (size_t k = 0; k < c->row_count; k++) {
+			if (!c->rows[k].setting)
+				continue;
+			CHECK(out->count < SETTINGS_MAX);
+			names[out->count++] = c->rows[k].name;
+		}
+	}
+}
+
 static enum err
 read_settings(const struct command *c, struct options *o, struct fault *why)
 {
 	const char *named = getenv("MESHD_CONF");
+	const char *names[SETTINGS_MAX];
+	struct option_section section;
 	bool must = named != NULL && named[0] != 0;
 	enum err e = options_read_env(o, why);
 
 	if (e != OK || c->section == NULL)
 		return e;
+	gather_settings(c->section, &section, names);
 	return options_read_file(
-	    o, must ? named : config_default, c->section, must, why);
+	    o, must ? named : config_default, &section, must, why);
 }
 
 static int

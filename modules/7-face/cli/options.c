@@ -246,20 +246,62 @@ options_read_env(struct options *o, struct fault *why)
 }
 
 static enum err
+check_section(const struct option_section *section,
+    const struct codec_ini_entry *entry, const char *path, struct fault *why)
+{
+	char text[NEAREST_TEXT_MAX];
+	struct nearest near;
+
+	nearest_init(&near, entry->section);
+	for (const char *const *name = section->sections; *name != NULL;
+	     name++) {
+		if (slice_eq(slice_str(*name), entry->section))
+			return OK;
+		nearest_offer(&near, *name);
+	}
+	if (entry->section.len == 0)
+		(void)fault_set(why, ERR_INVALID,
+		    "\"%.*s\" stands before any section, such as [%s]",
+		    SLICE_ARG(entry->key), section->name);
+	else
+		(void)fault_set(why, ERR_INVALID,
+		    "there is no section [%.*s]%s; meshd.conf(5) lists them",
+		    SLICE_ARG(entry->section), nearest_text(&near, text));
+	fault_at(why, path, entry->line, 0);
+	return ERR_INVALID;
+}
+
+/* Another command's setting of the same section is OK, and passed over. */
+static enum err
+check_setting(const struct option_section *section,
+    const struct codec_ini_entry *entry, const char *path, struct fault *why)
+{
+	char text[NEAREST_TEXT_MAX];
+	struct nearest near;
+
+	nearest_init(&near, entry->key);
+	for (size_t i = 0; i < section->count; i++) {
+		if (slice_eq(slice_str(section->settings[i]), entry->key))
+			return OK;
+		nearest_offer(&near, section->settings[i]);
+	}
+	(void)fault_set(why, ERR_INVALID,
+	    "[%s] has no setting \"%.*s\"%s; meshd.conf(5) lists them",
+	    section->name, SLICE_ARG(entry->key), nearest_text(&near, text));
+	fault_at(why, path, entry->line, 0);
+	return ERR_INVALID;
+}
+
+static enum err
 take_entry(struct options *o, const struct codec_ini_entry *entry,
-    const char *path, bool *filled, struct fault *why)
+    const struct option_section *section, const char *path, bool *filled,
+    struct fault *why)
 {
 	size_t row = row_of(o, entry->key);
 	struct slice from;
-	enum err e;
 
-	if (row == o->row_count || !o->rows[row].setting) {
-		e = fault_set(why, ERR_INVALID,
-		    "[%.*s] has no setting \"%.*s\"; --help lists them",
-		    SLICE_ARG(entry->section), SLICE_ARG(entry->key));
-		fault_at(why, path, entry->line, 0);
-		return e;
-	}
+	if (row == o->row_count || !o->rows[row].setting)
+		return check_setting(section, entry, path, why);
 	if (o->values[row].count > 0 && !filled[row])
 		return OK;
 	filled[row] = true;
@@ -270,7 +312,7 @@ take_entry(struct options *o, const struct codec_ini_entry *entry,
 
 static enum err
 take_section(struct options *o, struct slice text, const char *path,
-    const char *section, struct fault *why)
+    const struct option_section *section, struct fault *why)
 {
 	AUTO(faults_fini) struct faults faults = {0};
 	bool filled[OPTIONS_MAX] = {false};
@@ -282,19 +324,20 @@ take_section(struct options *o, struct slice text, const char *path,
 			*why = faults.items[0];
 		return e;
 	}
-	for (size_t i = 0; i < ini.count; i++) {
-		if (!slice_eq(ini.entries[i].section, slice_str(section)))
-			continue;
-		e = take_entry(o, &ini.entries[i], path, filled, why);
-		if (e != OK)
-			return e;
+	for (size_t i = 0; i < ini.count && e == OK; i++) {
+		const struct codec_ini_entry *entry = &ini.entries[i];
+
+		e = check_section(section, entry, path, why);
+		if (e == OK &&
+		    slice_eq(entry->section, slice_str(section->name)))
+			e = take_entry(o, entry, section, path, filled, why);
 	}
-	return OK;
+	return e;
 }
 
 enum err
-options_read_file(struct options *o, const char *path, const char *section,
-    bool must_exist, struct fault *why)
+options_read_file(struct options *o, const char *path,
+    const struct option_section *section, bool must_exist, struct fault *why)
 {
 	AUTO(buf_fini) struct buf text = BUF(FILE_BYTES_MAX);
 	enum err e;

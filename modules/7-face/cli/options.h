@@ -60,13 +60,21 @@ MUST_USE enum err options_parse(struct options *o,
 /* MESHD_TRUST_DOMAIN for "trust-domain"; only rows that are settings. */
 MUST_USE enum err options_read_env(struct options *o, struct fault *why);
 
+/* A section of meshd.conf, which several commands may share. */
+struct option_section {
+	const char *name;
+	const char *const *settings; /* of all of them */
+	size_t count;
+	const char *const *sections; /* that the file may have; NULL-ended */
+};
+
 /*
- * [section] of an INI file for what has no value yet. A file that is not
- * there is OK if `must_exist` is false; a key that no row has is ERR_INVALID
- * with its line.
+ * The section of an INI file for what has no value yet. A file that is not
+ * there is OK if `must_exist` is false; an unknown section, or a setting that
+ * this one has not, is ERR_INVALID with its line and the nearest one.
  */
 MUST_USE enum err options_read_file(struct options *o, const char *path,
-    const char *section, bool must_exist, struct fault *why);
+    const struct option_section *section, bool must_exist, struct fault *why);
 
 /* NULL if there is none; rows that are not in the table are a mistake. */
 const char *options_text(const struct options *o, const char *name);
