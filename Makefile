@@ -13,6 +13,7 @@
 #   check-io       tests/io/*.c: each call on a file fails once; the store's
 #                  walks of both kinds are unit/store/faults
 #   check-e2e      pytest over tests/{golden,e2e,conformance,interop}
+#   check-reproducible   a second build, elsewhere, gives the same bytes
 #   check-third    the built libraries against known answers
 #   check-asan     the suites above under ASan and UBSan
 #   check-tsan     the suites above under TSan
@@ -176,11 +177,14 @@ CFLAGS_ALL = $(BASE_FLAGS) $(CODE_FLAGS) $(WARNINGS) $(DEFINES) $(CFLAGS)
 LDFLAGS_ALL = -pthread -Wl,--gc-sections -Wl,-z,relro,-z,now \
     -Wl,--build-id=sha1 -Wl,--as-needed $(LINK_MODE) $(LDFLAGS)
 
+# Nothing in an object says in which folder it was built.
+GEN_MAP := -ffile-prefix-map=$(GEN)=gen
 # $(call quotes,dirs) and the include path of a module, a test, a program
 quotes = $(patsubst %,-iquote %,$(patsubst %/,%,$1))
 rooms = $1 $(wildcard $1/*/)
 owned = $(patsubst %,-isystem $(TP)/include/%,$(OWNS_$1)) \
-    $(patsubst %,-isystem $(GEN)/%,$(wildcard $(call folder,$1)/proto))
+    $(patsubst %,$(GEN_MAP) -isystem $(GEN)/%, \
+    $(wildcard $(call folder,$1)/proto))
 module_paths = $(call quotes,$(call below,$(call number,$1)) \
     $(call rooms,$1)) $(call owned,$(notdir $1))
 next = $(words $(wordlist 1,$1,$(DIGITS)) x)
@@ -252,7 +256,7 @@ $(GEN)/%.pb-c.c $(GEN)/%.pb-c.h &: %.proto
 $(O)/obj/%.pb-c.o: $(GEN)/%.pb-c.c $(O)/flags
 	@mkdir -p $(@D)
 	@$(call say,CC,$<)
-	$(Q)$(CC) $(CFLAGS_ALL) -w -isystem $(dir $<) -MMD -MP -c $< -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) -w $(GEN_MAP) -isystem $(dir $<) -MMD -MP -c $< -o $@
 
 $(O)/lib/%.a:
 	@mkdir -p $(@D)
@@ -279,6 +283,17 @@ $(O)/meshd.stripped: $(O)/meshd
 	$(Q)strip -o $@ $<
 	$(Q)$(if $(SANITIZE)$(COVERAGE),:,test $$(stat -c %s $@) -le $(SIZE_MAX) \
 	    || { echo "$@ is larger than $(SIZE_MAX) bytes" >&2; exit 1; })
+
+# The program is built again from nothing, in another folder.
+AGAIN := $(O)/again
+.PHONY: check-reproducible
+check-reproducible: $(O)/meshd
+	$(Q)rm -rf $(AGAIN)
+	+@$(MAKE) --no-print-directory BUILD=$(AGAIN) all
+	@cmp $(O)/meshd $$(find $(AGAIN) -name meshd -type f) \
+	    && echo "reproducible: two builds, the same bytes"
+	@mkdir -p $(O)/results && echo "reproducible 1 0" >$(O)/results/reproducible
+	$(Q)rm -rf $(AGAIN)
 
 # --- C tests: unit, sim, oom, io, fuzz ---------------------------------------
 
@@ -376,7 +391,7 @@ check-e2e: all
 .PHONY: check check-asan check-tsan check-suites
 check:
 	+@tests/check.sh '$(O)' '$(MAKE)' third unit sim oom io fuzz e2e lint \
-	    asan tsan
+	    reproducible asan tsan
 check-suites:
 	+@tests/check.sh '$(O)' '$(MAKE)' unit sim oom io fuzz e2e
 check-asan:
