@@ -10,7 +10,7 @@
 #include "check.h"
 
 enum {
-	ARENA_BLOCK_FIRST = 1 << 10,
+	ARENA_BLOCK_FIRST = 992, /* with its head: what malloc keeps at hand */
 	ARENA_BLOCK_MAX = 64 << 10,
 	ARENA_ALIGN = alignof(max_align_t)
 };
