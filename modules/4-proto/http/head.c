@@ -8,7 +8,7 @@
  */
 #include "fields.h"
 
-enum { FIELDS_FIRST = 24, NAME_ID_MAX = 23, SAME_LENGTH_MAX = 5 };
+enum { FIELDS_FIRST = 8, NAME_ID_MAX = 23, SAME_LENGTH_MAX = 5 };
 
 static const struct slice names[HTTP_FIELD_IDS] = {[HTTP_OTHER] = {"", 0},
 #define X(id, name) [id] = {name, sizeof(name) - 1},
