@@ -65,6 +65,30 @@ TEST(a_request_arrives_without_what_concerns_one_connection)
 	scene_free(&s);
 }
 
+/* RFC 9562 §5.4: version 4, and the variant's two bits are 10. */
+TEST(a_request_gets_an_id_of_its_own)
+{
+	struct scene *s = scene_new(serve_echo, NULL);
+	const char *found;
+	char first[37] = "";
+
+	for (int i = 0; i < 2; i++) {
+		scene_ask(s, "GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+		EXPECT_OK(buf_add_byte(&s->reply.body, 0));
+		found = strstr(s->reply.body.mem, "x-request-id: ");
+		EXPECT_TRUE(found != NULL);
+		found += strlen("x-request-id: ");
+		EXPECT_EQ(strspn(found, "0123456789abcdef-"), 36);
+		EXPECT_EQ(found[14], '4');
+		EXPECT_TRUE(strchr("89ab", found[19]) != NULL);
+		EXPECT_TRUE(found[8] == '-' && found[13] == '-' &&
+			    found[18] == '-' && found[23] == '-');
+		EXPECT_TRUE(strncmp(first, found, 36) != 0);
+		(void)snprintf(first, sizeof(first), "%s", found);
+	}
+	scene_free(&s);
+}
+
 TEST(a_body_with_a_length_goes_through)
 {
 	struct scene *s = scene_new(serve_echo, NULL);

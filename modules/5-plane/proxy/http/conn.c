@@ -270,7 +270,7 @@ describe(struct registered *r, struct proxy_conn_info *out)
 	out->requests = c->requests;
 	if (c->stream == NULL)
 		return;
-	out->peer = stream_peer(c->stream);
+	out->peer = c->peer;
 	out->bytes_in = c->stream->bytes_in;
 	out->bytes_out = c->stream->bytes_out;
 	(void)snprintf(
@@ -310,6 +310,8 @@ conn_accept(struct worker *w, struct listener *l, struct stream *stream)
 	c->worker = w;
 	c->listener = listener_ref(l);
 	c->stream = stream;
+	c->peer = stream_peer(stream);
+	c->local = stream_local(stream);
 	c->parser = http1_parser_new(HTTP1_REQUESTS, &parser_events, c);
 	c->last = w->draining;
 	buf_init(&c->backlog, LOOP_SCRATCH_LEN);

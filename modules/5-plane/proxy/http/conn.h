@@ -36,6 +36,8 @@ struct conn {
 	struct loop_later next;  /* begin with the backlog */
 	struct registered reg;
 	uint64_t requests;
+	struct addr peer; /* asked for once, not for each request */
+	struct addr local;
 };
 
 /* Takes the stream, which is open. */

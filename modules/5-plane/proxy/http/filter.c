@@ -8,8 +8,6 @@
  */
 #include "http/filter.h"
 
-#include <stdio.h>
-
 enum { UUID_LEN = 36 };
 
 /* --- hygiene ---------------------------------------------------------------
@@ -17,28 +15,36 @@ enum { UUID_LEN = 36 };
 
 /* UUID version 4 (RFC 9562 §5.4); not a secret, so chance is enough. */
 static void
-make_uuid(struct rng *rng, char out[UUID_LEN + 1])
+make_uuid(struct rng *rng, char out[UUID_LEN])
 {
-	uint64_t a = rng_u64(rng);
-	uint64_t b = rng_u64(rng);
+	static const char shape[] = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx";
+	static const char hex[] = "0123456789abcdef";
+	uint64_t bits = 0;
 
-	(void)snprintf(out, UUID_LEN + 1, "%08x-%04x-4%03x-%04x-%04x%08x",
-	    (unsigned)(a >> 32), (unsigned)(a >> 16) & 0xffff,
-	    (unsigned)a & 0xfff, 0x8000 | ((unsigned)(b >> 48) & 0x3fff),
-	    (unsigned)(b >> 32) & 0xffff, (unsigned)b);
+	for (size_t i = 0, used = 0; i < UUID_LEN; i++) {
+		if (shape[i] != 'x' && shape[i] != 'y') {
+			out[i] = shape[i];
+			continue;
+		}
+		if (used++ % 16 == 0)
+			bits = rng_u64(rng);
+		/* The variant's two bits are 10. */
+		out[i] = hex[shape[i] == 'x' ? bits & 15 : 8 | (bits & 3)];
+		bits >>= 4;
+	}
 }
 
 static enum err
 add_request_id(struct request *r)
 {
-	char text[UUID_LEN + 1];
+	char text[UUID_LEN];
 	struct slice kept;
 	enum err e;
 
 	if (http_head_has(r->head, HTTP_X_REQUEST_ID))
 		return OK;
 	make_uuid(&r->worker->rng, text);
-	e = arena_copy(&r->arena, slice_of(text, UUID_LEN), &kept);
+	e = arena_copy(r->head->arena, slice_of(text, UUID_LEN), &kept);
 	if (e != OK)
 		return e;
 	return http_head_set_id(r->head, HTTP_X_REQUEST_ID, kept);

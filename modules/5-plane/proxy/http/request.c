@@ -57,8 +57,8 @@ fill_record(struct request *r)
 	f->user_agent = field(h, HTTP_USER_AGENT);
 	f->forwarded_for = field(h, HTTP_X_FORWARDED_FOR);
 	f->start_wall_ms = clock_wall_ms(loop_clock(r->worker->loop));
-	f->downstream_remote = stream_peer(r->conn->stream);
-	f->downstream_local = stream_local(r->conn->stream);
+	f->downstream_remote = r->conn->peer;
+	f->downstream_local = r->conn->local;
 	if (r->upstream != NULL) {
 		f->source.identity = r->upstream->identity;
 		f->source.workload = r->upstream->account;
