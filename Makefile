@@ -24,7 +24,8 @@
 #   lint-deep      clang-tidy and gcc -fanalyzer, of what has changed
 #   format         clang-format over our own C
 #   coverage       line coverage of unit tests, simulation and corpora
-#   man            checks the manual pages
+#   man            checks the manual pages, and that they, --help, the option
+#                  tables and the sample of settings agree
 #   bench          tests/bench against the peers; writes build/bench.json
 #   demo           a mesh on this machine, in network namespaces
 #   install        DESTDIR and PREFIX are obeyed
@@ -461,9 +462,10 @@ coverage:
 	    $(if $(MODULES),,check-sim fuzz-replay)
 	gcovr --root . --object-directory $(BUILD)/coverage \
 	    --filter modules/ --print-summary --txt $(BUILD)/coverage.txt
-man:
+man: $(O)/meshd
 	@for page in $(wildcard man/*.[1-9]); do \
 	    mandoc -T lint -W warning $$page || exit 1; done
+	@$(PYTHON) tests/lint/agreement.py $(O)/meshd
 
 # --- bench, demo, install, clean ---------------------------------------------
 
