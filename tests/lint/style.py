@@ -200,11 +200,9 @@ class File:
 def check_modules():
     """Each module with code has its half page."""
     problems = []
-    for layer in sorted(os.listdir("modules")) if os.path.isdir("modules") else []:
-        for module in sorted(os.listdir(f"modules/{layer}")):
-            folder = f"modules/{layer}/{module}"
-            if os.path.isdir(folder) and not os.path.exists(f"{folder}/README.md"):
-                problems.append(f"{folder}: README.md is missing")
+    for folder in sorted(glob.glob("modules/*/*")):
+        if os.path.isdir(folder) and not os.path.exists(f"{folder}/README.md"):
+            problems.append(f"{folder}: README.md is missing")
     return problems
 
 
