@@ -162,7 +162,8 @@ check_time(
 		    "%s expired %s ago", what(depth), span);
 	} else if (v->now_ms < from) {
 		span_text(from - v->now_ms, span);
-		refuse(v, flags, MBEDTLS_X509_BADCERT_FUTURE, ERR_AUTH,
+		/* The alert is that of an expired one: RFC 8446 §6.2. */
+		refuse(v, flags, MBEDTLS_X509_BADCERT_EXPIRED, ERR_AUTH,
 		    "%s is valid only in %s: is a clock wrong?", what(depth),
 		    span);
 	}
