@@ -126,7 +126,7 @@ read_service(
 	s->health = reader_u8(r);
 	s->label_count = reader_u8(r);
 	s->labels = labels;
-	if (r->failed || s->label_count > GOSSIP_LABELS_MAX ||
+	if (r->failed || s->port == 0 || s->label_count > GOSSIP_LABELS_MAX ||
 	    s->health > GOSSIP_DRAINING || s->protocol.len > PROTOCOL_MAX ||
 	    name_check_label(s->name, NULL) != OK ||
 	    name_check_label(s->ns, NULL) != OK ||
@@ -181,7 +181,7 @@ offers_check(struct slice bytes, const struct gossip_id *id,
 		if (read_service(&r, &s, labels) != OK)
 			return fault_set(why, ERR_PARSE,
 			    "service %zu has a name, namespace, account, "
-			    "protocol or label that is not legal",
+			    "protocol, port or label that is not legal",
 			    i + 1);
 		if (!gossip_voucher_grants(v, s.ns, s.account))
 			return fault_set(why, ERR_DENIED,

@@ -218,6 +218,24 @@ TEST(offers_outside_the_voucher_are_denied_in_words)
 	EXPECT_TRUE(strstr(why.text, "elsewhere") != NULL);
 }
 
+TEST(a_service_without_a_port_is_none)
+{
+	AUTO(arena_fini) struct arena arena;
+	struct gossip_offers out;
+	struct fault why = {0};
+	struct encoded e;
+
+	arena_init(&arena, 1 << 16);
+	prepare(&e);
+	e.services[1].port = 0;
+	EXPECT_EQ(encode(&e), OK);
+	EXPECT_EQ(check(&e, &why), ERR_PARSE);
+	EXPECT_TRUE(strstr(why.text, "service 2") != NULL);
+	EXPECT_EQ(
+	    gossip_offers_decode(slice_of(e.bytes, e.len), &arena, &out),
+	    ERR_PARSE);
+}
+
 TEST(each_failing_allocation_of_a_decode_is_reported)
 {
 	struct encoded e;
