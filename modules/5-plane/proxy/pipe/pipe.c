@@ -12,7 +12,7 @@
 
 #include "pipe/pipe.h"
 
-enum { PIPE_MAGIC = 0x70697065, BULK_MIN = 8 << 10 };
+enum { PIPE_MAGIC = 0x70697065 };
 
 struct half {
 	struct pipe *pipe;
@@ -71,9 +71,6 @@ on_data(struct stream *s, void *arg, struct slice data)
 	h->bytes += data.len;
 	if (to->stream == NULL)
 		return;
-	/* More of it follows in this turn, most likely: one write for all. */
-	if (data.len >= BULK_MIN)
-		stream_cork(to->stream);
 	/* Any failure is told again, with its reason, by to's on_close. */
 	if (stream_write(to->stream, data) == ERR_AGAIN)
 		stream_pause(s, STREAM_PAUSE_PEER_FULL);
