@@ -74,11 +74,12 @@ ctx_new(const SSL_METHOD *method, const char *root, const char *chain,
     const char *key)
 {
 	SSL_CTX *ctx = SSL_CTX_new(method);
+	int groups[] = {NID_X25519};
 
 	must(ctx != NULL);
 	must(SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1);
 	must(SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") == 1);
-	must(SSL_CTX_set1_groups_list(ctx, "X25519") == 1);
+	must(SSL_CTX_set1_groups(ctx, groups, 1) == 1);
 	must(SSL_CTX_set_num_tickets(ctx, 0) == 1);
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_verify(
