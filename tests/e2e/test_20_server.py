@@ -42,6 +42,17 @@ def test_a_second_server_on_the_same_state_is_refused(server, meshd):
     assert meshd("status").returncode == 0
 
 
+@pytest.mark.parametrize("role", [("server", "run"), ("agent",)])
+def test_a_file_in_the_place_of_the_socket_is_left_alone(meshd, role):
+    meshd.ok("server", "init")
+    taken = meshd.folder / "taken.sock"
+    taken.write_text("somebody's\n")
+    done = meshd(*role, "--socket", taken)
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.count("is taken") == 1
+    assert taken.read_text() == "somebody's\n"
+
+
 def test_nobody_answers_without_a_server(meshd):
     done = meshd("get")
     assert done.returncode == 4

@@ -41,7 +41,7 @@ make_dir(const char *path, struct fault *why)
 	err = err_from_errno(errno);
 	return fault_set(why, err,
 	    "the state directory %s cannot be made: %s; run as a user that "
-	    "may, or choose another with --state-dir",
+	    "may, or choose another with --state",
 	    path, strerror(errno));
 }
 
@@ -65,7 +65,7 @@ lock(struct state *s, struct fault *why)
 	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
 		return fault_set(why, ERR_BUSY,
 		    "another meshd uses the state directory %s; stop it, or "
-		    "choose another with --state-dir",
+		    "choose another with --state",
 		    s->dir);
 	return OK;
 }

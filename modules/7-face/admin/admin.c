@@ -300,6 +300,7 @@ on_open(struct net_listener *l, void *arg)
 
 	(void)l; /* the API's */
 	OBJ(a, arg, ADMIN_MAGIC);
+	a->bound = true;
 	tell(a, OK, NULL);
 }
 
@@ -312,9 +313,10 @@ on_close(
 	(void)l; /* gone with this call */
 	OBJ(a, arg, ADMIN_MAGIC);
 	a->listener = NULL;
-	tell(a, why, words);
 	if (a->closing)
 		admin_free(a);
+	else
+		tell(a, why, words); /* who may close it there and then */
 }
 
 static const struct net_listener_events listener_events = {
@@ -359,7 +361,8 @@ admin_close(struct admin **ap)
 	a->told = true;
 	ports_close(&a->ports);
 	http_server_free(&a->http);
-	(void)unlink(a->path); /* another server's start would replace it */
+	if (a->bound)
+		(void)unlink(a->path); /* the next start would replace it */
 	a->closing = true;
 	if (a->listener != NULL)
 		net_listener_close(a->listener);

@@ -25,6 +25,7 @@ struct admin {
 	struct http_exchange *joining; /* waits for admin_joined() */
 	struct http_exchange *leaving;
 	bool told;    /* on_open was called */
+	bool bound;   /* the socket in the file system is ours */
 	bool closing; /* freed with the listener's end */
 };
 
