@@ -18,8 +18,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!ready)
 		CHECK(crypto_init() == OK && tls_init() == OK);
 	ready = true;
+	memset(&csr, 0x5a, sizeof(csr));
 	if (tls_csr_parse(slice_of(data, size), &csr, &why) != OK) {
 		CHECK(why.text[0] != '\0');
+		CHECK(csr.common_name[0] == 0x5a && csr.spki[0] == 0x5a);
 		return 0;
 	}
 	CHECK(strlen(csr.common_name) <= TLS_NAME_MAX);

@@ -231,8 +231,7 @@ TEST(a_service_without_a_port_is_none)
 	EXPECT_EQ(encode(&e), OK);
 	EXPECT_EQ(check(&e, &why), ERR_PARSE);
 	EXPECT_TRUE(strstr(why.text, "service 2") != NULL);
-	EXPECT_EQ(
-	    gossip_offers_decode(slice_of(e.bytes, e.len), &arena, &out),
+	EXPECT_EQ(gossip_offers_decode(slice_of(e.bytes, e.len), &arena, &out),
 	    ERR_PARSE);
 }
 
