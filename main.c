@@ -71,7 +71,9 @@ make_socket_folder(const char *socket_path, struct fault *why)
 	struct slice path = slice_str(socket_path);
 	char dir[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 
-	path.len = MIN(slice_rfind(path, '/'), path.len);
+	if (slice_rfind(path, '/') >= path.len)
+		return OK; /* here, then */
+	path.len = slice_rfind(path, '/');
 	if (slice_to_cstr(path, dir, sizeof(dir)) != OK)
 		return fault_set(why, ERR_LIMIT,
 		    "the path of a socket is at most %zu bytes long: %s",

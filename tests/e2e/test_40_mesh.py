@@ -594,7 +594,9 @@ def is_cut(conn):
         return True
 
 
-def test_a_revoked_node_is_cut_and_told(mesh, extra):
+def test_a_revoked_node_is_cut_off_and_told(mesh, extra):
+    extra.expose("stale", "92:8080")
+    mesh.caller.sees("stale", 1)
     with mesh.machine(1).connect(mesh.machine(1).loopback, 9001) as living:
         living.sendall(b"x")
         assert living.recv(1) == b"x"
@@ -604,3 +606,9 @@ def test_a_revoked_node_is_cut_and_told(mesh, extra):
                if n["name"] == extra.name)
     assert row["revoked"] is True
     extra.says("revoked")
+    # Its certificates are good for days, but nobody takes them any more.
+    wait_for(lambda: mesh.machine(1).fetch(9000).status == 503,
+             "its requests are refused")
+    for _ in range(5):
+        assert mesh.machine(1).fetch(9000).status == 503
+    mesh.caller.sees("stale", 0)

@@ -250,6 +250,8 @@ x509_inspect(const mbedtls_x509_crt *crt, struct tls_cert_info *out)
 	*out = (struct tls_cert_info){0};
 	name_text(&crt->subject, out->subject);
 	name_text(&crt->issuer, out->issuer);
+	if (x509_common_name(&crt->subject, out->common_name) != OK)
+		out->common_name[0] = '\0';
 	/* A URI that is none of ours is left empty, but counted. */
 	if (x509_uris(&crt->subject_alt_names, out->uri, &out->uri_count) != OK)
 		out->uri_count = 1;

@@ -120,7 +120,8 @@ struct slice tls_chain_der(const struct tls_chain *c, size_t index);
 MUST_USE enum err tls_chain_pem(const struct tls_chain *c, struct buf *out);
 
 struct tls_cert_info {
-	char subject[TLS_SUBJECT_MAX]; /* "CN=web" */
+	char subject[TLS_SUBJECT_MAX];      /* "CN=web" */
+	char common_name[TLS_NAME_MAX + 1]; /* "" if there is none */
 	char issuer[TLS_SUBJECT_MAX];
 	char uri[NAME_SPIFFE_MAX + 1]; /* the first URI SAN, or "" */
 	unsigned uri_count;
@@ -204,6 +205,8 @@ struct tls_peer {
 	struct identity identity; /* borrows from uri */
 	struct tls_pin pin;       /* of the leaf's key */
 	char serial[2 * TLS_SERIAL_MAX + 1];
+	char common_name[TLS_NAME_MAX + 1]; /* "" if there is none */
+	int64_t not_before_ms;
 	int64_t not_after_ms;
 };
 

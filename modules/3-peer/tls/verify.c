@@ -282,6 +282,8 @@ peer_new(const struct tls_cert_info *info)
 	p->uri = uri;
 	p->pin = info->pin;
 	memcpy(p->serial, info->serial, sizeof(p->serial));
+	memcpy(p->common_name, info->common_name, sizeof(p->common_name));
+	p->not_before_ms = info->not_before_ms;
 	p->not_after_ms = info->not_after_ms;
 	/* It was parsed once, so it parses again. */
 	CHECK(name_identity_parse(slice_str(uri), &p->identity, NULL) == OK);

@@ -334,13 +334,19 @@ lifetime_of(const struct ca_leaf_spec *spec)
 	return spec->kind == CA_LEAF_WORKLOAD ? CA_WORKLOAD_MS : CA_NODE_MS;
 }
 
+static struct slice
+holder_of(const struct ca_leaf_spec *spec)
+{
+	return spec->node.len > 0 ? spec->node : spec->account;
+}
+
 static enum err
 sign_leaf(const struct ca *ca, const struct ca_leaf_spec *spec,
     struct slice uri, struct tls_chain **out, struct fault *why)
 {
 	struct tls_issuer issuer = {ca->chain, ca->key};
 	struct tls_cert_spec cert = {
-	    .common_name = slice_sub(spec->account, 0, TLS_NAME_MAX),
+	    .common_name = slice_sub(holder_of(spec), 0, TLS_NAME_MAX),
 	    .uri = uri,
 	    .dns_names = spec->dns_names,
 	    .dns_count = spec->dns_count,

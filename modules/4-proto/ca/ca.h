@@ -86,7 +86,10 @@ struct ca_leaf_spec {
 	enum ca_leaf kind;
 	struct slice ns;      /* workloads; the others have a reserved one */
 	struct slice account; /* or the node's or server's name */
-	struct slice spki;    /* tls_csr.spki, tls_key_spki() */
+	/* Workloads: whose key it is. It becomes the common name, so that what
+	 * a revoked node holds can be told from what others hold. */
+	struct slice node;
+	struct slice spki; /* tls_csr.spki, tls_key_spki() */
 	/* Servers: what browsers and curl check. */
 	const struct slice *dns_names;
 	size_t dns_count;
@@ -108,6 +111,26 @@ int64_t ca_renew_at_ms(const struct tls_cert_info *leaf, struct rng *rng);
 /* "spiffe://<trust domain>/ns/meshd-nodes/sa/<name>"; ERR_LIMIT. */
 MUST_USE enum err ca_node_uri(struct slice trust_domain, struct slice name,
     char out[NAME_SPIFFE_MAX + 1]);
+
+/* --- revocation ----------------------------------------------------------- */
+
+/* What this identity was given before that time is no longer good. */
+struct ca_revocation {
+	struct slice identity; /* a node's stands for all of its accounts */
+	int64_t since_ms;      /* Unix time */
+};
+
+/*
+ * True if one of them is about this peer's certificate: about its identity, or
+ * about the node that holds it. Times are compared by the second, as
+ * certificates count: one of the same second is refused.
+ */
+bool ca_peer_is_revoked(const struct ca_revocation *list, size_t count,
+    const struct tls_peer *peer);
+
+/* The same for what a node says of itself under a voucher. */
+bool ca_node_is_revoked(const struct ca_revocation *list, size_t count,
+    struct slice node, int64_t issued_ms);
 
 /* --- join tokens ---------------------------------------------------------- */
 

@@ -167,6 +167,9 @@ add_record(struct compiler *c, const struct discovery_record *r)
 	if (gossip_id_eq(&r->id, &c->in->self) || r->offers->addr_count == 0 ||
 	    r->expires_s <= c->in->now_s)
 		return;
+	if (ca_node_is_revoked(c->in->revocations, c->in->revocation_count,
+		slice_str(r->name), r->issued_s * INT64_C(1000)))
+		return; /* nobody would let us in there */
 	if (r->name_lost && r->offers->service_count > 0) {
 		report(c,
 		    "what a second node %s offers is not used: the older node "

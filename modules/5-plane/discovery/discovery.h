@@ -10,6 +10,7 @@
 #define MESHD_DISCOVERY_H
 
 #include "base/base.h"
+#include "ca/ca.h"
 #include "gossip/gossip.h"
 #include "model/model.h"
 
@@ -98,6 +99,8 @@ struct discovery_input {
 	size_t resource_count;
 	const struct discovery_local *locals;
 	size_t local_count;
+	const struct ca_revocation *revocations;
+	size_t revocation_count;
 	int64_t now_s; /* Unix time; an expired voucher's record is left out */
 	/* This machine. Its own record in the catalog is not used. */
 	struct gossip_id self;

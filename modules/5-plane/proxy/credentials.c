@@ -20,6 +20,8 @@ struct proxy_credentials {
 	size_t count;
 	size_t fallback;
 	struct tls_trust *trust;
+	struct ca_revocation *revocations;
+	size_t revocation_count;
 };
 
 struct slice
@@ -46,21 +48,49 @@ fill(struct proxy_credentials *c, struct entry *e,
 	e->identity = tls_identity_ref(from->identity);
 }
 
+/* Each copy has a home of its own: none of them may be lost to a bound. */
+static void
+copy_revocations(
+    struct proxy_credentials *c, const struct proxy_credentials_spec *spec)
+{
+	c->revocation_count = spec->revocation_count;
+	c->revocations =
+	    mem_new_array(MAX(c->revocation_count, 1), sizeof(*c->revocations));
+	for (size_t i = 0; i < c->revocation_count; i++) {
+		const struct ca_revocation *from = &spec->revocations[i];
+
+		c->revocations[i].since_ms = from->since_ms;
+		c->revocations[i].identity = slice_str(
+		    mem_strndup(from->identity.ptr, from->identity.len));
+	}
+}
+
+static void
+free_revocations(struct proxy_credentials *c)
+{
+	for (size_t i = 0; i < c->revocation_count; i++) {
+		char *text = (char *)(uintptr_t)c->revocations[i].identity.ptr;
+
+		mem_free(&text);
+	}
+	mem_free(&c->revocations);
+}
+
 struct proxy_credentials *
-proxy_credentials_new(const struct proxy_identity *identities, size_t count,
-    size_t fallback, struct tls_trust *trust)
+proxy_credentials_new(const struct proxy_credentials_spec *spec)
 {
 	struct proxy_credentials *c = mem_new(sizeof(*c));
 
 	c->magic = CREDENTIALS_MAGIC;
 	c->refs = 1;
 	arena_init(&c->arena, ARENA_BYTES);
-	c->entries = mem_new_array(MAX(count, 1), sizeof(*c->entries));
-	c->count = count;
-	c->fallback = fallback;
-	c->trust = tls_trust_ref(trust);
-	for (size_t i = 0; i < count; i++)
-		fill(c, &c->entries[i], &identities[i]);
+	c->entries = mem_new_array(MAX(spec->count, 1), sizeof(*c->entries));
+	c->count = spec->count;
+	c->fallback = spec->fallback;
+	c->trust = tls_trust_ref(spec->trust);
+	for (size_t i = 0; i < spec->count; i++)
+		fill(c, &c->entries[i], &spec->identities[i]);
+	copy_revocations(c, spec);
 	return c;
 }
 
@@ -84,6 +114,7 @@ proxy_credentials_unref(struct proxy_credentials **cp)
 		tls_identity_unref(&c->entries[i].identity);
 	tls_trust_unref(&c->trust);
 	mem_free(&c->entries);
+	free_revocations(c);
 	arena_fini(&c->arena);
 	mem_free(&c);
 }
@@ -122,4 +153,24 @@ struct tls_trust *
 credentials_trust(const struct proxy_credentials *c)
 {
 	return c == NULL ? NULL : c->trust;
+}
+
+bool
+credentials_revoke(
+    const struct proxy_credentials *c, const struct tls_peer *peer)
+{
+	return c != NULL &&
+	       ca_peer_is_revoked(c->revocations, c->revocation_count, peer);
+}
+
+enum err
+credentials_check(void *arg, const struct tls_peer *peer, struct fault *why)
+{
+	const struct worker *w = arg;
+
+	if (!credentials_revoke(w->credentials, peer))
+		return OK;
+	return fault_set(why, ERR_DENIED,
+	    "%.200s, held by node %s, was revoked", peer->uri,
+	    peer->common_name);
 }

@@ -142,6 +142,8 @@ take_credentials(struct loop *l, unsigned index, void *arg)
 	(void)l; /* the worker's */
 	proxy_credentials_unref(&w->credentials);
 	w->credentials = proxy_credentials_ref(i->credentials);
+	inbound_cut_revoked(w->inbound);
+	tunnels_cut_revoked(w->tunnels);
 }
 
 static void
@@ -255,58 +257,6 @@ proxy_list_conns(struct proxy *p,
 	    p->spec.workers, survey_worker, p->spec.control, survey_done, s);
 }
 
-/* --- cutting --- */
-
-struct verdict {
-	struct proxy *proxy;
-	char uri[NAME_SPIFFE_MAX + 1];
-};
-
-static void
-cut_conns(struct worker *w, struct slice uri)
-{
-	/* As long as what is kept of them: rather one too many than none. */
-	uri = slice_sub(uri, 0, PROXY_CONN_TEXT_MAX - 1);
-	LIST_EACH (&w->conns, it) {
-		struct registered *r = CONTAINER(it, struct registered, link);
-		struct proxy_conn_info info = {0};
-
-		r->describe(r, &info);
-		if (uri.len == 0 || slice_eq(slice_str(info.source), uri))
-			r->cut(r, ERR_DENIED);
-	}
-}
-
-static void
-cut_on_worker(struct loop *l, unsigned index, void *arg)
-{
-	struct verdict *v = arg;
-	struct worker *w = worker_at(v->proxy, index);
-	struct slice uri = slice_str(v->uri);
-
-	(void)l; /* the worker's */
-	cut_conns(w, uri);
-	inbound_cut(w->inbound, uri);
-	tunnels_cut(w->tunnels, uri);
-}
-
-static void
-verdict_done(void *arg)
-{
-	mem_free(&arg);
-}
-
-void
-proxy_cut_identity(struct proxy *p, struct slice uri)
-{
-	struct verdict *v = mem_new(sizeof(*v));
-
-	v->proxy = p;
-	memcpy(v->uri, uri.ptr, MIN(uri.len, sizeof(v->uri) - 1));
-	workers_each(
-	    p->spec.workers, cut_on_worker, p->spec.control, verdict_done, v);
-}
-
 /* --- closing --- */
 
 struct closing {
@@ -318,6 +268,16 @@ struct closing {
 	void (*done)(void *arg);
 	void *arg;
 };
+
+static void
+cut_conns(struct worker *w)
+{
+	LIST_EACH (&w->conns, it) {
+		struct registered *r = CONTAINER(it, struct registered, link);
+
+		r->cut(r, ERR_DENIED);
+	}
+}
 
 static void
 drain_worker(struct loop *l, unsigned index, void *arg)
@@ -347,9 +307,9 @@ count_left(struct loop *l, unsigned index, void *arg)
 
 	(void)l; /* the worker's */
 	if (c->cut) {
-		cut_conns(w, SLICE_NONE);
-		inbound_cut(w->inbound, SLICE_NONE);
-		tunnels_cut(w->tunnels, SLICE_NONE);
+		cut_conns(w);
+		inbound_cut(w->inbound);
+		tunnels_cut(w->tunnels);
 	}
 	if (!list_empty(&w->conns) || w->upstreams > 0 ||
 	    !inbound_is_empty(w->inbound) || !tunnels_are_empty(w->tunnels) ||

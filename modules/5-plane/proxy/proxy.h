@@ -12,6 +12,7 @@
 #define MESHD_PROXY_H
 
 #include "base/base.h"
+#include "ca/ca.h"
 #include "loop/loop.h"
 #include "model/model.h"
 #include "net/net.h"
@@ -66,16 +67,25 @@ struct proxy_identity {
 	struct tls_identity *identity;
 };
 
-/*
- * Immutable and counted; references are taken. `fallback` is the index of the
- * identity that answers and calls when none is named, or `count` for none.
- */
+struct proxy_credentials_spec {
+	const struct proxy_identity *identities;
+	size_t count;
+	/* Who answers and calls when none is named; `count` for nobody. */
+	size_t fallback;
+	struct tls_trust *trust;
+	const struct ca_revocation *revocations;
+	size_t revocation_count;
+};
+
+/* Immutable and counted; text is copied, references are taken. */
 struct proxy_credentials *proxy_credentials_new(
-    const struct proxy_identity *identities, size_t count, size_t fallback,
-    struct tls_trust *trust);
+    const struct proxy_credentials_spec *spec);
 void proxy_credentials_unref(struct proxy_credentials **cp);
 
-/* New handshakes use these; living connections stay as they are. */
+/*
+ * New handshakes use these. Living connections stay as they are, but for those
+ * whose peer is revoked by now: they are cut.
+ */
 void proxy_set_credentials(struct proxy *p, struct proxy_credentials *c);
 
 /* --- what is going on --- */
@@ -111,12 +121,6 @@ enum { PROXY_CONNS_LISTED_MAX = 10000 };
 void proxy_list_conns(struct proxy *p,
     void (*cb)(void *arg, const struct proxy_conn_info *conns, size_t count),
     void *arg);
-
-/*
- * Cuts every connection whose peer has this identity (all: empty slice).
- * For revocation; on all workers, soon.
- */
-void proxy_cut_identity(struct proxy *p, struct slice uri);
 
 /*
  * The name that a tunnel's client sends as SNI, so that the destination shows

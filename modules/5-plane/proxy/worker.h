@@ -85,6 +85,13 @@ struct tls_identity *credentials_find_sni(
     const struct proxy_credentials *c, struct slice sni);
 
 struct tls_trust *credentials_trust(const struct proxy_credentials *c);
+
+bool credentials_revoke(
+    const struct proxy_credentials *c, const struct tls_peer *peer);
+
+/* A tls_check_cb: refuses whom the worker's (`arg`) credentials revoke. */
+MUST_USE enum err credentials_check(
+    void *arg, const struct tls_peer *peer, struct fault *why);
 struct proxy_credentials *proxy_credentials_ref(struct proxy_credentials *c);
 
 #endif

@@ -21,7 +21,8 @@ enum {
 	RETRY_MS = 2000,       /* after a lost call, with jitter */
 	REFUSED_MS = 300000,   /* after the server said no */
 	LOAD_GRACE_MS = 60000, /* a leaf that ends sooner is not loaded */
-	URI_MAX = 512
+	URI_MAX = 512,
+	REVOCATIONS_BYTES = 64 << 20
 };
 
 struct entry {
@@ -433,9 +434,12 @@ fallback_of(
 struct proxy_credentials *
 identities_credentials(const struct node *n)
 {
+	AUTO(arena_fini) struct arena arena;
 	const struct identities *ids = n->identities;
 	struct proxy_identity rows[IDENTITIES_MAX];
 	const struct entry *entries[IDENTITIES_MAX];
+	struct proxy_credentials_spec spec = {
+	    .identities = rows, .trust = n->trust};
 	size_t count = 0;
 
 	for (size_t i = 0; i < ids->count; i++) {
@@ -447,8 +451,12 @@ identities_credentials(const struct node *n)
 		rows[count++] =
 		    (struct proxy_identity){slice_str(e->uri), e->held};
 	}
-	return proxy_credentials_new(
-	    rows, count, fallback_of(n, entries, count), n->trust);
+	arena_init(&arena, REVOCATIONS_BYTES);
+	spec.count = count;
+	spec.fallback = fallback_of(n, entries, count);
+	spec.revocations =
+	    uplink_revocations(n, &arena, &spec.revocation_count);
+	return proxy_credentials_new(&spec);
 }
 
 void

@@ -81,6 +81,8 @@ void node_set_bundle(struct node *n, struct wire_bundle *b);
 
 /* What changes who we are or what we offer: credentials, offers, view. */
 void node_identities_changed(struct node *n);
+/* Whom peers may be, and whose services are called, is another now. */
+void node_revocations_changed(struct node *n);
 
 /* Join or re-enrol said yes: `m` and `chain` are taken over. */
 void node_granted(
@@ -145,6 +147,9 @@ struct slice uplink_server(const struct node *n);
 /* An update was settled: the snapshot is due. */
 void uplink_settled(struct node *n);
 
+/* Those in force; they lie in the arena. */
+const struct ca_revocation *uplink_revocations(
+    const struct node *n, struct arena *arena, size_t *out_count);
 void uplink_fill_status(const struct node *n, struct node_status *out);
 void uplink_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);

@@ -135,6 +135,13 @@ node_identities_changed(struct node *n)
 	publisher_touch(n);
 }
 
+void
+node_revocations_changed(struct node *n)
+{
+	plane_set_credentials(n);
+	publisher_touch(n);
+}
+
 /* --- running -------------------------------------------------------------- */
 
 static void

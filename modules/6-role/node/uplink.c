@@ -17,7 +17,8 @@ enum {
 	UPLINK_MAGIC = 0x6374726c,
 	SNAPSHOT_US = 1000000,
 	PING_EVERY_US = 15000000,
-	PING_TIMEOUT_US = 10000000
+	PING_TIMEOUT_US = 10000000,
+	REVOCATION_BYTES = 64 << 10
 };
 
 static const char type_resource[] = "type.googleapis.com/meshd.v1.Resource";
@@ -77,22 +78,25 @@ use_keys(struct node *n, struct slice body, struct fault *why)
 }
 
 static enum err
-use_revocation(struct node *n, struct slice body, struct fault *why)
+use_revocation(struct slice body, struct fault *why)
 {
-	char uri[NAME_SPIFFE_MAX + 1];
-	enum err err = wire_revocation_decode(body, uri, why);
+	AUTO(arena_fini) struct arena arena;
+	struct ca_revocation r;
+	enum err err;
 
-	if (err != OK)
-		return err;
-	log_warn("identity was revoked", "identity=%s", uri);
-	if (plane_proxy(n) != NULL)
-		proxy_cut_identity(plane_proxy(n), slice_str(uri));
-	return OK;
+	arena_init(&arena, REVOCATION_BYTES);
+	err = wire_revocation_decode(body, &arena, &r, why);
+	if (err == OK)
+		log_warn("identity was revoked", "identity=%.*s",
+		    SLICE_ARG(r.identity));
+	return err;
 }
 
 static void
 use_small(struct node *n, struct xds_update *u)
 {
+	bool revoked;
+
 	for (size_t i = 0; i < u->resource_count; i++) {
 		struct slice body = u->resources[i].body;
 		struct fault why = {0};
@@ -103,11 +107,14 @@ use_small(struct node *n, struct xds_update *u)
 		else if (slice_eq(u->type_url, slice_str(type_keys)))
 			err = use_keys(n, body, &why);
 		else
-			err = use_revocation(n, body, &why);
+			err = use_revocation(body, &why);
 		if (err != OK)
 			xds_update_refuse(u, i, slice_str(why.text));
 	}
+	revoked = slice_eq(u->type_url, slice_str(type_revocation));
 	xds_update_settle(&u);
+	if (revoked)
+		node_revocations_changed(n);
 	uplink_settled(n);
 }
 
@@ -412,6 +419,56 @@ uplink_server(const struct node *n)
 	if (n->uplink == NULL)
 		return SLICE_NONE;
 	return slice_str(n->member.servers[n->uplink->server]);
+}
+
+/* Those that are held are good: what is not was refused when it came. */
+struct gathering {
+	struct arena *arena;
+	struct ca_revocation *items;
+	size_t count;
+};
+
+static void
+gather_revocation(void *arg, const struct xds_resource *r)
+{
+	AUTO(arena_fini) struct arena arena;
+	struct gathering *g = arg;
+	struct ca_revocation *out = &g->items[g->count];
+
+	arena_init(&arena, REVOCATION_BYTES);
+	if (!slice_eq(r->type_url, slice_str(type_revocation)))
+		return;
+	if (wire_revocation_decode(r->body, &arena, out, NULL) != OK ||
+	    arena_copy(g->arena, out->identity, &out->identity) != OK)
+		log_error("a revocation is not in force", "name=%.*s",
+		    SLICE_ARG(r->name));
+	else
+		g->count++;
+}
+
+static void
+count_revocation(void *arg, const struct xds_resource *r)
+{
+	size_t *count = arg;
+
+	*count += slice_eq(r->type_url, slice_str(type_revocation));
+}
+
+const struct ca_revocation *
+uplink_revocations(const struct node *n, struct arena *arena, size_t *out_count)
+{
+	struct gathering g = {.arena = arena};
+	size_t count = 0;
+
+	*out_count = 0;
+	if (n->uplink == NULL)
+		return NULL;
+	xds_client_each(n->uplink->client, count_revocation, &count);
+	g.items = arena_alloc_array(arena, MAX(count, 1), sizeof(*g.items));
+	if (g.items != NULL)
+		xds_client_each(n->uplink->client, gather_revocation, &g);
+	*out_count = g.count;
+	return g.items;
 }
 
 static void

@@ -301,22 +301,27 @@ wire_gossip_keys_decode(
 }
 
 MUST_USE enum err
-wire_revocation_decode(
-    struct slice json, char out[NAME_SPIFFE_MAX + 1], struct fault *why)
+wire_revocation_decode(struct slice json, struct arena *arena,
+    struct ca_revocation *out, struct fault *why)
 {
-	AUTO(arena_fini) struct arena arena = {0};
 	const struct value *v;
+	const struct value *since;
 	struct identity id;
 	struct slice uri;
-	enum err err;
+	enum err err = codec_json_parse(json, arena, &v, why);
 
-	arena_init(&arena, ARENA_MAX);
-	err = codec_json_parse(json, &arena, &v, why);
 	if (err != OK)
 		return err;
 	uri = value_get_string(v, S("identity"), SLICE_NONE);
+	since = value_get(v, S("revoked_ms"));
 	err = name_identity_parse(uri, &id, why);
-	return err != OK ? err : slice_to_cstr(uri, out, NAME_SPIFFE_MAX + 1);
+	if (err != OK)
+		return err;
+	if (since == NULL || since->type != VALUE_INT)
+		return fault_set(
+		    why, ERR_PARSE, "a revocation without its time");
+	*out = (struct ca_revocation){uri, since->integer};
+	return OK;
 }
 
 /* --- writing -------------------------------------------------------------- */

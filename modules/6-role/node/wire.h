@@ -103,8 +103,8 @@ MUST_USE enum err wire_bundle_decode(
 MUST_USE enum err wire_gossip_keys_decode(
     struct slice json, struct gossip_keyring *out, struct fault *why);
 
-/* The revoked identity, copied. */
-MUST_USE enum err wire_revocation_decode(
-    struct slice json, char out[NAME_SPIFFE_MAX + 1], struct fault *why);
+/* The identity lies in the arena. */
+MUST_USE enum err wire_revocation_decode(struct slice json, struct arena *arena,
+    struct ca_revocation *out, struct fault *why);
 
 #endif

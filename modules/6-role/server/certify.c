@@ -117,9 +117,8 @@ issue(struct job *j, const struct ca_decision *d, struct fault *why)
 	enum err e = name_identity_parse(slice_str(d->csr.uri), &id, why);
 
 	if (e == OK)
-		e = issue_leaf(j->server,
-		    j->own ? CA_LEAF_NODE : CA_LEAF_WORKLOAD, id.ns, id.account,
-		    &d->csr, &j->issued, why);
+		e = issue_leaf(j->server, slice_str(j->node.name),
+		    j->own ? NULL : &id, &d->csr, &j->issued, why);
 	if (e != OK || !j->own)
 		return e;
 	issue_note(&j->node, &j->issued);

@@ -124,8 +124,9 @@ struct issued {
 };
 
 void issued_fini(struct issued *i);
-MUST_USE enum err issue_leaf(const struct server *s, enum ca_leaf kind,
-    struct slice ns, struct slice account, const struct tls_csr *csr,
+/* For a workload of the node; its own if there is no `workload`. */
+MUST_USE enum err issue_leaf(const struct server *s, struct slice node,
+    const struct identity *workload, const struct tls_csr *csr,
     struct issued *out, struct fault *why);
 /* Text is borrowed from both. */
 void issue_cert_op(

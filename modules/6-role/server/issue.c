@@ -16,14 +16,15 @@ issued_fini(struct issued *i)
 }
 
 enum err
-issue_leaf(const struct server *s, enum ca_leaf kind, struct slice ns,
-    struct slice account, const struct tls_csr *csr, struct issued *out,
-    struct fault *why)
+issue_leaf(const struct server *s, struct slice node,
+    const struct identity *workload, const struct tls_csr *csr,
+    struct issued *out, struct fault *why)
 {
 	struct ca_leaf_spec spec = {
-	    .kind = kind,
-	    .ns = ns,
-	    .account = account,
+	    .kind = workload != NULL ? CA_LEAF_WORKLOAD : CA_LEAF_NODE,
+	    .ns = workload != NULL ? workload->ns : SLICE_NONE,
+	    .account = workload != NULL ? workload->account : node,
+	    .node = node,
 	    .spki = slice_of(csr->spki, csr->spki_len),
 	    .now_ms = server_now_ms(s),
 	};

@@ -239,8 +239,8 @@ grant(struct job *j, const struct ca_decision *d, struct fault *why)
 
 	issued_fini(&j->issued);
 	if (e == OK)
-		e = issue_leaf(j->server, CA_LEAF_NODE, SLICE_NONE,
-		    slice_str(j->node.name), &d->csr, &j->issued, why);
+		e = issue_leaf(j->server, slice_str(j->node.name),
+		    /* workload */ NULL, &d->csr, &j->issued, why);
 	if (e != OK)
 		return e;
 	issue_note(&j->node, &j->issued);

@@ -236,6 +236,32 @@ TEST(what_lost_its_name_or_its_voucher_is_left_out)
 	mesh_fini(&m);
 }
 
+TEST(a_revoked_node_serves_nothing_until_it_joined_anew)
+{
+	static const struct ca_revocation revoked = {
+	    .identity = {"spiffe://mesh.internal/ns/meshd-nodes/sa/a", 42},
+	    .since_ms = 200 * 1000};
+	struct gossip_service web = mesh_service("web", 80, "http");
+	struct mesh_node a = node_of("a", "10.0.0.2", &web);
+	struct mesh_node b = node_of("b", "10.0.0.3", &web);
+	struct mesh m;
+
+	mesh_init(&m);
+	m.in.revocations = &revoked;
+	m.in.revocation_count = 1;
+	a.issued_s = 100;
+	EXPECT_TRUE(mesh_put(&m, &a));
+	EXPECT_TRUE(mesh_put(&m, &b));
+	mesh_compile(&m);
+	EXPECT_EQ(m.out.endpoint_count, 1);
+	EXPECT_SLICE(m.out.endpoints[0].node, S("b"));
+	a.issued_s = 300;
+	EXPECT_TRUE(mesh_put(&m, &a));
+	mesh_compile(&m);
+	EXPECT_EQ(m.out.endpoint_count, 2);
+	mesh_fini(&m);
+}
+
 /* --- order does not matter ------------------------------------------------ */
 
 static const char *const yaml[] = {

@@ -187,9 +187,11 @@ TEST(a_server_in_trouble_is_no_refusal)
 
 TEST(gossip_keys_and_revocations_are_checked)
 {
+	AUTO(arena_fini) struct arena arena;
 	struct gossip_keyring k;
-	char uri[NAME_SPIFFE_MAX + 1];
+	struct ca_revocation r;
 
+	arena_init(&arena, 1 << 20);
 	EXPECT_OK(wire_gossip_keys_decode(
 	    S("{\"keys\":[{\"id\":2,\"key\":\"" KEY32 "\"}]}"), &k, NULL));
 	EXPECT_EQ(k.keys[0].id, 2);
@@ -199,7 +201,14 @@ TEST(gossip_keys_and_revocations_are_checked)
 		       S("{\"keys\":[{\"id\":2,\"key\":\"AAEC\"}]}"), &k, NULL),
 	    ERR_PROTOCOL);
 	EXPECT_OK(wire_revocation_decode(
-	    S("{\"identity\":\"spiffe://d/ns/x/sa/y\"}"), uri, NULL));
-	EXPECT_STR(uri, "spiffe://d/ns/x/sa/y");
-	EXPECT_ERR(wire_revocation_decode(S("{}"), uri, NULL), ERR_PARSE);
+	    S("{\"identity\":\"spiffe://d/ns/x/sa/y\",\"revoked_ms\":7}"),
+	    &arena, &r, NULL));
+	EXPECT_SLICE(r.identity, S("spiffe://d/ns/x/sa/y"));
+	EXPECT_EQ(r.since_ms, 7);
+	EXPECT_ERR(
+	    wire_revocation_decode(
+		S("{\"identity\":\"spiffe://d/ns/x/sa/y\"}"), &arena, &r, NULL),
+	    ERR_PARSE);
+	EXPECT_ERR(
+	    wire_revocation_decode(S("{}"), &arena, &r, NULL), ERR_PARSE);
 }

@@ -345,6 +345,45 @@ TEST(new_certificates_leave_living_tunnels_alone)
 	mesh_free(&m);
 }
 
+/* --- revocation --- */
+
+TEST(a_revoked_client_is_cut_and_not_let_in_again)
+{
+	static const char *const far[] = {"web"};
+	struct mesh *m = mesh_new(ADDR_V4, "tcp", serve_back);
+	struct slice s;
+	struct wire w;
+
+	mesh_publish(m);
+	w = dial(m, "web");
+	EXPECT_TRUE(wire_until(&w, "\n", &s));
+	mesh_revoke(m, m->far, far, ARRAY_LEN(far));
+	EXPECT_TRUE(wire_is_over(&w));
+	wire_close(&w);
+	w = dial(m, "web");
+	EXPECT_TRUE(wire_is_over(&w));
+	wire_close(&w);
+	EXPECT_EQ(atomic_load(&m->service.connections), 1);
+	mesh_free(&m);
+}
+
+TEST(a_revoked_destination_is_cut_and_not_called_again)
+{
+	static const char *const near[] = {"client"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	struct rig_record r;
+
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 200);
+	mesh_revoke(m, m->near, near, ARRAY_LEN(near));
+	RIG_UNTIL(m->near, rig_records(m->far) == 2); /* it saw the end */
+	EXPECT_EQ(status_of(m, "web"), 503);
+	r = rig_record(m->near, 1);
+	EXPECT_EQ(r.flag, FLOW_CONNECT_FAILED);
+	EXPECT_TRUE(strstr(r.detail, "was revoked") != NULL);
+	mesh_free(&m);
+}
+
 /* --- a node dies --- */
 
 static void

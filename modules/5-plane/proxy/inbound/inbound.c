@@ -467,7 +467,9 @@ inbound_new(struct worker *w)
 	e = tls_config_new(&(struct tls_config_spec){.role = TLS_SERVER,
 			       .ask = TLS_ASK_REQUIRED,
 			       .alpn = {"h2"},
-			       .clock = loop_clock(w->loop)},
+			       .clock = loop_clock(w->loop),
+			       .check = credentials_check,
+			       .check_arg = w},
 	    &in->tls);
 	CHECK(e == OK);
 	if (w->proxy->spec.hbone.family == ADDR_NONE)
@@ -510,15 +512,27 @@ inbound_drain(struct inbound *in)
 }
 
 void
-inbound_cut(struct inbound *in, struct slice uri)
+inbound_cut(struct inbound *in)
+{
+	LIST_EACH (&in->sessions, it)
+		http2_close(
+		    CONTAINER(it, struct session, link)->http2, HTTP2_NO_ERROR);
+}
+
+void
+inbound_cut_revoked(struct inbound *in)
 {
 	LIST_EACH (&in->sessions, it) {
 		struct session *s = CONTAINER(it, struct session, link);
 		const struct tls_peer *peer = peer_of(s);
+		char text[ADDR_TEXT_MAX];
 
-		if (uri.len == 0 ||
-		    (peer != NULL && slice_eq(slice_str(peer->uri), uri)))
-			http2_close(s->http2, HTTP2_NO_ERROR);
+		if (peer == NULL ||
+		    !credentials_revoke(in->worker->credentials, peer))
+			continue;
+		log_warn("tunnel cut", "peer=%s reason=\"%s was revoked\"",
+		    addr_format(&s->peer, text), peer->uri);
+		http2_close(s->http2, HTTP2_NO_ERROR);
 	}
 }
 

@@ -22,8 +22,10 @@ void inbound_free(struct inbound **ip);
 /* Takes no more sessions; GOAWAY to those that are there. */
 void inbound_drain(struct inbound *in);
 
-/* Ends the sessions of this peer (all: empty) at once. */
-void inbound_cut(struct inbound *in, struct slice uri);
+/* Ends all sessions at once; or those whose peer the worker's credentials
+ * revoke. */
+void inbound_cut(struct inbound *in);
+void inbound_cut_revoked(struct inbound *in);
 
 /* True when no session is left and the listener is closed. */
 bool inbound_is_empty(const struct inbound *in);

@@ -192,7 +192,9 @@ tunnels_new(struct worker *w)
 	map_init(&t->groups);
 	e = tls_config_new(&(struct tls_config_spec){.role = TLS_CLIENT,
 			       .alpn = {"h2"},
-			       .clock = loop_clock(w->loop)},
+			       .clock = loop_clock(w->loop),
+			       .check = credentials_check,
+			       .check_arg = w},
 	    &t->tls);
 	CHECK(e == OK);
 	return t;
@@ -304,8 +306,7 @@ tunnels_is_untouched(const struct stream *s)
 }
 
 static void
-each_session(struct tunnels *t, void (*fn)(struct session *s, struct slice uri),
-    struct slice uri)
+each_session(struct tunnels *t, void (*fn)(struct session *s))
 {
 	struct slice key;
 	void *value;
@@ -314,14 +315,13 @@ each_session(struct tunnels *t, void (*fn)(struct session *s, struct slice uri),
 		struct group *g = value;
 
 		LIST_EACH (&g->sessions, it)
-			fn(CONTAINER(it, struct session, link), uri);
+			fn(CONTAINER(it, struct session, link));
 	}
 }
 
 static void
-drain_one(struct session *s, struct slice uri)
+drain_one(struct session *s)
 {
-	(void)uri; /* all of them */
 	s->going = true;
 	http2_shutdown(s->http2);
 }
@@ -329,7 +329,7 @@ drain_one(struct session *s, struct slice uri)
 void
 tunnels_drain(struct tunnels *t)
 {
-	each_session(t, drain_one, SLICE_NONE);
+	each_session(t, drain_one);
 }
 
 bool
@@ -339,19 +339,34 @@ tunnels_are_empty(const struct tunnels *t)
 }
 
 static void
-cut_one(struct session *s, struct slice uri)
+cut_one(struct session *s)
 {
-	/* As long as what is kept of them: rather one too many than none. */
-	uri = slice_sub(uri, 0, sizeof(s->source) - 1);
-	if (uri.len > 0 && !slice_eq(uri, slice_str(s->source)) &&
-	    !slice_eq(uri, slice_str(s->destination)))
-		return;
 	s->going = true;
 	http2_close(s->http2, HTTP2_NO_ERROR);
 }
 
-void
-tunnels_cut(struct tunnels *t, struct slice uri)
+static void
+cut_if_revoked(struct session *s)
 {
-	each_session(t, cut_one, uri);
+	const struct worker *w = s->group->tunnels->worker;
+	struct stream *transport = http2_transport(s->http2);
+	const struct tls_peer *peer =
+	    transport == NULL ? NULL : tls_stream_peer(transport);
+
+	if (peer == NULL || !credentials_revoke(w->credentials, peer))
+		return;
+	log_warn("tunnel cut", "reason=\"%s was revoked\"", peer->uri);
+	cut_one(s);
+}
+
+void
+tunnels_cut(struct tunnels *t)
+{
+	each_session(t, cut_one);
+}
+
+void
+tunnels_cut_revoked(struct tunnels *t)
+{
+	each_session(t, cut_if_revoked);
 }

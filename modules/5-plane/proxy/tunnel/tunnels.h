@@ -41,7 +41,9 @@ void tunnels_drain(struct tunnels *t);
 /* True when no session is left. */
 bool tunnels_are_empty(const struct tunnels *t);
 
-/* Ends the sessions whose peer or own side has this identity. */
-void tunnels_cut(struct tunnels *t, struct slice uri);
+/* Ends all sessions at once; or those whose peer the worker's credentials
+ * revoke. */
+void tunnels_cut(struct tunnels *t);
+void tunnels_cut_revoked(struct tunnels *t);
 
 #endif

@@ -91,10 +91,13 @@ identity_of(struct mesh *m, struct slice uri)
 	return out;
 }
 
-void
-mesh_credentials(
-    struct mesh *m, struct rig *r, const char *const *accounts, size_t count)
+static void
+set_credentials(struct mesh *m, struct rig *r, const char *const *accounts,
+    size_t count, size_t revocations)
 {
+	const struct ca_revocation revoked = {
+	    .identity = S("spiffe://mesh.internal/ns/meshd-nodes/sa/test"),
+	    .since_ms = clock_wall_ms(&clock_system) + CA_BACKDATE_MS};
 	struct proxy_identity ids[MESH_ACCOUNTS] = {{.uri = SLICE_NONE}};
 	char uris[MESH_ACCOUNTS][RIG_TEXT];
 	struct proxy_credentials *c;
@@ -106,11 +109,30 @@ mesh_credentials(
 		ids[i].uri = slice_str(uris[i]);
 		ids[i].identity = identity_of(m, ids[i].uri);
 	}
-	c = proxy_credentials_new(ids, count, /* fallback */ 0, m->trust);
+	c = proxy_credentials_new(
+	    &(struct proxy_credentials_spec){.identities = ids,
+		.count = count,
+		.trust = m->trust,
+		.revocations = &revoked,
+		.revocation_count = revocations});
 	proxy_set_credentials(r->proxy, c);
 	proxy_credentials_unref(&c);
 	for (size_t i = 0; i < count; i++)
 		tls_identity_unref(&ids[i].identity);
+}
+
+void
+mesh_credentials(
+    struct mesh *m, struct rig *r, const char *const *accounts, size_t count)
+{
+	set_credentials(m, r, accounts, count, /* revocations */ 0);
+}
+
+void
+mesh_revoke(
+    struct mesh *m, struct rig *r, const char *const *accounts, size_t count)
+{
+	set_credentials(m, r, accounts, count, /* revocations */ 1);
 }
 
 /* --- two proxies --- */

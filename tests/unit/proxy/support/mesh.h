@@ -42,6 +42,11 @@ void mesh_free(struct mesh **mp);
 void mesh_credentials(
     struct mesh *m, struct rig *r, const char *const *accounts, size_t count);
 
+/* As above, and what node "test", whose all certificates are, got is revoked.
+ */
+void mesh_revoke(
+    struct mesh *m, struct rig *r, const char *const *accounts, size_t count);
+
 /* One more service on the far node, of that account, listened for here. */
 struct view_upstream_input *mesh_service(
     struct mesh *m, const char *name, const char *account);
