@@ -59,6 +59,21 @@ def test_nobody_answers_without_a_server(meshd):
     assert "nobody answers" in done.stderr
 
 
+def test_how_much_is_logged_changes_while_it_runs(server, meshd):
+    def levels():
+        rows = meshd.items("log", "level")
+        return {row["module"]: row["level"] for row in rows}
+
+    assert levels()["server"] == "info"
+    assert meshd.ok("log", "level", "server=debug") == "changed\n"
+    assert levels()["server"] == "debug" and levels()["main"] == "info"
+    meshd.ok("log", "level", "warn")
+    assert set(levels().values()) == {"warn"}
+    for wrong, words in (("nobody=info", "no module"), ("loud", "no level")):
+        done = meshd("log", "level", wrong)
+        assert done.returncode != 0 and words in done.stderr
+
+
 def test_apply_says_what_it_did(server, meshd, write):
     path = write("reviews.yaml", REVIEWS)
     assert meshd.ok("apply", "-f", path).splitlines() == [

@@ -194,8 +194,11 @@ void
 admin_dispatch(struct admin *a, struct http_exchange *x)
 {
 	bool path_known = false;
-	bool done;
+	bool done = dispatch(
+	    a, x, admin_process_routes, admin_process_route_count, &path_known);
 
+	if (done)
+		return;
 	if (a->spec.server != NULL)
 		done = dispatch(a, x, admin_config_routes,
 			   admin_config_route_count, &path_known) ||

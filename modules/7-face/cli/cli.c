@@ -42,6 +42,7 @@ static const struct command *const commands[] = {
     &command_node_list,
     &command_node_revoke,
     &command_ca_show,
+    &command_log_levels, /* before "log", which would take its words */
     &command_log,
     &command_status,
     &command_version,
@@ -154,6 +155,19 @@ find(int argc, char **argv, int *out_words)
 	return NULL;
 }
 
+/* What a later release has. */
+static bool
+is_to_come(const char *word)
+{
+	static const char *const later[] = {"gateway", "analyze", "proxy",
+	    "capture", "console", "dns", "doctor"};
+
+	for (size_t i = 0; i < ARRAY_LEN(later); i++)
+		if (strcmp(word, later[i]) == 0)
+			return true;
+	return false;
+}
+
 static int
 unknown(int argc, char **argv)
 {
@@ -161,6 +175,10 @@ unknown(int argc, char **argv)
 	char words[128];
 	struct nearest near;
 
+	if (is_to_come(argv[0]))
+		return command_fail(CLI_EXIT_USAGE,
+		    "\"%s\" is not supported yet; `meshd help` lists what is",
+		    argv[0]);
 	(void)snprintf(words, sizeof(words), "%s%s%s", argv[0],
 	    argc > 1 && argv[1][0] != '-' ? " " : "",
 	    argc > 1 && argv[1][0] != '-' ? argv[1] : "");

@@ -31,6 +31,7 @@ extern const struct command command_get;
 extern const struct command command_join;
 extern const struct command command_leave;
 extern const struct command command_log;
+extern const struct command command_log_levels;
 extern const struct command command_members;
 extern const struct command command_node_list;
 extern const struct command command_node_revoke;

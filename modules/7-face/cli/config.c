@@ -421,6 +421,68 @@ const struct command command_log = {
     .run = show_log,
 };
 
+/* --- log level --- */
+
+static void
+print_levels(const struct value *body)
+{
+	static const char *const head[] = {"MODULE", "LEVEL"};
+	AUTO(table_fini) struct table t;
+
+	table_init(&t, head, ARRAY_LEN(head));
+	VALUE_EACH(value_get(body, S("items")), it)
+	{
+		table_value(&t, value_get(it, S("module")));
+		table_value(&t, value_get(it, S("level")));
+	}
+	table_print(&t, stdout);
+}
+
+/* "MODULE=LEVEL", or a level for all. */
+static int
+set_log_level(const struct options *o, struct slice level)
+{
+	AUTO(arena_fini) struct arena arena;
+	struct slice module = SLICE_NONE;
+	struct value *body;
+
+	arena_init(&arena, 4096);
+	if (slice_find(level, '=') < level.len)
+		module = slice_split(&level, '=');
+	body = value_new(&arena, VALUE_MAP);
+	value_put_text(&arena, &body, S("module"), module);
+	value_put_text(&arena, &body, S("level"), level);
+	if (body == NULL)
+		return command_fail(CLI_EXIT_USAGE, "log level: too long");
+	return api_do(o, API_EITHER, "/v1/log-levels", body, "changed");
+}
+
+static int
+log_level(struct options *o)
+{
+	if (o->arg_count == 0)
+		return api_show(o, API_EITHER, "/v1/log-levels", print_levels);
+	if (o->arg_count == 1)
+		return set_log_level(o, slice_str(o->args[0]));
+	return command_fail(
+	    CLI_EXIT_USAGE, "log level: give one [MODULE=]LEVEL");
+}
+
+static const struct option_row log_level_rows[] = {
+    OPTION_OUTPUT,
+    OPTION_SOCKET,
+};
+
+const struct command command_log_levels = {
+    .name = "log level",
+    .args = "[[MODULE=]LEVEL]",
+    .summary = "show or change how much a server or agent logs",
+    .section = "cli",
+    .rows = log_level_rows,
+    .row_count = ARRAY_LEN(log_level_rows),
+    .run = log_level,
+};
+
 /* --- status --- */
 
 static void
