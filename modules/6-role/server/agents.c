@@ -39,11 +39,19 @@ agent_of(void *arg)
 	return a;
 }
 
+/* An agent that lacked nothing acknowledges without a word about anything. */
+static uint64_t
+revision_of(const struct agent *a)
+{
+	if (a->asked && xds_server_stream_is_quiet(a->xds))
+		return a->server->cache.revision;
+	return a->revision;
+}
+
 static void
 note(struct agent *a)
 {
-	if (a->asked && xds_server_stream_is_quiet(a->xds))
-		a->revision = a->server->cache.revision;
+	a->revision = revision_of(a);
 }
 
 /* --- what xds wants --- */
@@ -233,7 +241,7 @@ server_each_agent(const struct server *s,
 		    .node = slice_str(a->node),
 		    .addr = a->addr,
 		    .connected_us = loop_now_us(s->spec.loop) - a->since_us,
-		    .revision = a->revision,
+		    .revision = revision_of(a),
 		};
 
 		xds_server_stream_each(a->xds, count_refused, &row.refused);
