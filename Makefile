@@ -227,7 +227,7 @@ help:
 # Changed flags rebuild everything; unchanged ones leave the file alone.
 $(O)/flags: FORCE
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(CC) $(CFLAGS_ALL))' >$@.new
+	@printf '%s\n' '$(subst ','\'',$(CC) $(CFLAGS_ALL) $(GEN_MAP))' >$@.new
 	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 .PHONY: FORCE
 FORCE:
@@ -434,7 +434,7 @@ lint-layers: $(TP_STAMPS)
 lint-format:
 	@clang-format --dry-run -Werror $(sort $(OUR_C))
 lint-shell:
-	@shellcheck $$(grep -lE '^#!/bin/(ba)?sh' $(OUR_FILES))
+	@shellcheck -x $$(grep -lE '^#!/bin/(ba)?sh' $(OUR_FILES))
 
 # An object is newer than all that its source includes, so what was found
 # clean stays so until one of them changes.

@@ -18,6 +18,7 @@ case ${MAKEFLAGS-} in
 esac
 for part in lint-style lint-layers lint-format lint-shell lint-tidy \
     lint-analyzer man; do
+	# shellcheck disable=SC2086 # one word or none
 	if $make --no-print-directory -k $jobs "$part"; then
 		echo "  ok      $part"
 		passed=$((passed + 1))

@@ -46,7 +46,9 @@ zeroed(size_t bytes)
 	if (bytes > CACHED_MAX)
 		return calloc(1, bytes);
 	p = malloc(MAX(bytes, 1));
-	return p == NULL ? NULL : memset(p, 0, bytes);
+	if (p != NULL)
+		memset(p, 0, bytes);
+	return p;
 }
 
 void *

@@ -61,9 +61,8 @@ discovery_catalog_free(struct discovery_catalog **cp)
 static size_t
 find(const struct discovery_catalog *c, const struct gossip_id *id)
 {
-	size_t low = 0, high = c->count;
+	size_t low = 0, high = c->items != NULL ? c->count : 0;
 
-	CHECK(high == 0 || c->items != NULL);
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
