@@ -34,6 +34,11 @@ struct process {
 	struct admin *admin;
 	struct loop_signal term;
 	struct loop_signal interrupt;
+	struct loop_signal hangup;
+	struct timer watchdog;
+	uint64_t watchdog_us;             /* 0: nobody watches */
+	const struct cli_agent *settings; /* NULL: a server */
+	int log_fd;                       /* of the access log, or -1 */
 	const char *socket;
 	uint64_t drain_us;
 	bool stopping;
@@ -123,6 +128,143 @@ on_left(void *arg)
 	stop(arg, CLI_EXIT_OK);
 }
 
+/* --- settings that change while it runs --- */
+
+/* Returns how many; text is borrowed from the settings. */
+static size_t
+upstreams_of(
+    const struct cli_agent *settings, struct node_upstream out[CLI_LIST_MAX])
+{
+	for (size_t i = 0; i < settings->upstream_count; i++) {
+		const struct cli_upstream *u = &settings->upstreams[i];
+
+		out[i] = (struct node_upstream){.name = u->name,
+		    .host = u->host,
+		    .port = u->port,
+		    .listen = u->listen};
+	}
+	return settings->upstream_count;
+}
+
+static void
+needs_restart(const char *name, bool changed)
+{
+	if (changed)
+		log_warn("this setting waits for a restart", "name=%s", name);
+}
+
+static bool
+texts_differ(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") != 0;
+}
+
+static void
+tell_unchanged(const struct cli_agent *old, const struct cli_agent *new)
+{
+	needs_restart("state", texts_differ(old->state_dir, new->state_dir));
+	needs_restart(
+	    "socket", texts_differ(old->socket_path, new->socket_path));
+	needs_restart("name", texts_differ(old->name, new->name));
+	needs_restart("network", texts_differ(old->network, new->network));
+	needs_restart("namespace", texts_differ(old->ns, new->ns));
+	needs_restart("account", texts_differ(old->account, new->account));
+	needs_restart("hbone", !addr_eq(&old->hbone, &new->hbone));
+	needs_restart("gossip", !addr_eq(&old->gossip, &new->gossip));
+	needs_restart("metrics", !addr_eq(&old->metrics, &new->metrics));
+	needs_restart("health", !addr_eq(&old->health, &new->health));
+	needs_restart("admin", !addr_eq(&old->admin, &new->admin));
+	needs_restart("workers", old->workers != new->workers);
+	needs_restart(
+	    "access-log", texts_differ(old->access_log, new->access_log));
+	needs_restart(
+	    "access-log-format", old->access_log_json != new->access_log_json);
+}
+
+/* The same path, perhaps another file by now (logrotate). */
+static void
+reopen_access_log(const struct process *p)
+{
+	int fd;
+
+	if (p->log_fd <= STDERR_FILENO)
+		return;
+	fd = open(p->settings->access_log,
+	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+	if (fd < 0 || dup3(fd, p->log_fd, O_CLOEXEC) < 0)
+		log_error("the access log goes on in the former file",
+		    "path=%s why=\"%s\"", p->settings->access_log,
+		    strerror(errno));
+	if (fd >= 0)
+		(void)close(fd); /* log_fd is another name of it */
+}
+
+static void
+use_settings(void *arg, const struct cli_agent *fresh)
+{
+	struct process *p = arg;
+	struct node_upstream upstreams[CLI_LIST_MAX];
+	struct fault why = {0};
+
+	if (fresh == NULL)
+		return;
+	reopen_access_log(p);
+	p->drain_us = fresh->drain_us;
+	node_set_log_success(p->node, fresh->log_success);
+	if (node_set_upstreams(
+		p->node, upstreams, upstreams_of(fresh, upstreams), &why) != OK)
+		log_error(
+		    "upstreams stay as they were", "why=\"%s\"", why.text);
+	tell_unchanged(p->settings, fresh);
+}
+
+static void
+on_hangup(void *arg)
+{
+	struct process *p = arg;
+	char text[FAULT_TEXT_MAX + FAULT_FIELD_MAX + FAULT_FILE_MAX];
+	struct fault why = {0};
+
+	if (p->stopping)
+		return;
+	(void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
+	    (unsigned long long)clock_mono_us(&clock_system));
+	notify(text);
+	if (cli_read_again(use_settings, p, &why) == OK) {
+		log_info("settings were read again", "reason=SIGHUP");
+	} else {
+		fault_format(&why, text, sizeof(text));
+		log_error("settings stay as they were", "why=\"%s\"", text);
+	}
+	notify("READY=1");
+}
+
+/* A loop that hangs says nothing, and systemd restarts us. */
+static void
+on_watchdog(void *arg)
+{
+	struct process *p = arg;
+
+	notify("WATCHDOG=1");
+	timer_set(&p->watchdog, p->watchdog_us);
+}
+
+static void
+open_watchdog(struct process *p)
+{
+	const char *text = getenv("WATCHDOG_USEC");
+	const char *pid = getenv("WATCHDOG_PID");
+	uint64_t n;
+
+	timer_init(&p->watchdog, p->loop, on_watchdog, p);
+	if (text == NULL || slice_to_u64(slice_str(text), &n) != OK || n < 2)
+		return;
+	p->watchdog_us = n / 2;
+	if (pid == NULL ||
+	    (slice_to_u64(slice_str(pid), &n) == OK && n == (uint64_t)getpid()))
+		timer_set(&p->watchdog, p->watchdog_us);
+}
+
 /* --- up --- */
 
 static void
@@ -170,13 +312,16 @@ open_floor(struct process *p, const char *socket_path, struct fault *why)
 	if (e == OK)
 		e = loop_signal_open(
 		    &p->interrupt, p->loop, SIGINT, on_signal, p);
+	if (e == OK)
+		e = loop_signal_open(&p->hangup, p->loop, SIGHUP, on_hangup, p);
+	open_watchdog(p);
 	return e;
 }
 
 static void
 process_init(struct process *p)
 {
-	*p = (struct process){.code = CLI_EXIT_OK};
+	*p = (struct process){.code = CLI_EXIT_OK, .log_fd = -1};
 	p->loop = loop_new(NULL);
 	p->factory = net_factory_new();
 }
@@ -191,6 +336,8 @@ process_run(struct process *p, enum err e, const struct fault *why)
 		p->code = cli_fault(why);
 	loop_signal_close(&p->term);
 	loop_signal_close(&p->interrupt);
+	loop_signal_close(&p->hangup);
+	timer_clear(&p->watchdog);
 	net_factory_free(&p->factory);
 	loop_free(&p->loop);
 	return p->code;
@@ -292,8 +439,8 @@ text(const char *s)
 }
 
 static enum err
-open_node(struct process *p, const struct cli_agent *settings, int log_fd,
-    struct fault *why)
+open_node(
+    struct process *p, const struct cli_agent *settings, struct fault *why)
 {
 	struct node_upstream upstreams[CLI_LIST_MAX];
 	struct node_spec spec = {
@@ -310,7 +457,7 @@ open_node(struct process *p, const struct cli_agent *settings, int log_fd,
 	    .hbone = settings->hbone,
 	    .gossip = settings->gossip,
 	    .workers = settings->workers,
-	    .log = {log_fd,
+	    .log = {p->log_fd,
 		settings->access_log_json ? TELEMETRY_JSON : TELEMETRY_TEXT,
 		settings->log_success},
 	    .upstreams = upstreams,
@@ -320,14 +467,7 @@ open_node(struct process *p, const struct cli_agent *settings, int log_fd,
 	    .arg = p,
 	};
 
-	for (size_t i = 0; i < settings->upstream_count; i++) {
-		const struct cli_upstream *u = &settings->upstreams[i];
-
-		upstreams[i] = (struct node_upstream){.name = u->name,
-		    .host = u->host,
-		    .port = u->port,
-		    .listen = u->listen};
-	}
+	(void)upstreams_of(settings, upstreams); /* as many as above */
 	return node_open(&spec, &p->node, why);
 }
 
@@ -336,24 +476,24 @@ run_agent(const struct cli_agent *settings)
 {
 	struct process p;
 	struct fault why = {0};
-	int log_fd = -1;
 	enum err e;
 	int code;
 
 	process_init(&p);
+	p.settings = settings;
 	p.drain_us = settings->drain_us;
 	e = open_floor(&p, settings->socket_path, &why);
 	if (e == OK)
-		e = open_access_log(settings, &log_fd, &why);
+		e = open_access_log(settings, &p.log_fd, &why);
 	if (e == OK)
-		e = open_node(&p, settings, log_fd, &why);
+		e = open_node(&p, settings, &why);
 	if (e == OK)
 		open_api(&p, (struct admin_spec){.metrics = settings->metrics,
 				 .health = settings->health,
 				 .loopback = settings->admin});
 	code = process_run(&p, e, &why);
-	if (log_fd > STDERR_FILENO)
-		(void)close(log_fd); /* its lines were written by now */
+	if (p.log_fd > STDERR_FILENO)
+		(void)close(p.log_fd); /* its lines were written by now */
 	return code;
 }
 

@@ -223,3 +223,40 @@ def test_agents_that_lose_each_other_go_on_and_find_each_other_again(mesh):
     wait_for(lambda: "two" in answers(mesh, 4, timeout=60),
              "vm2 serves again", deadline=60)
     assert {m["status"] for m in mesh.vm4.cli.items("members")} == {"up"}
+
+
+def test_sighup_reads_the_settings_again_and_keeps_connections(mesh):
+    at = mesh.machine(1).at
+    echo = mesh.echo(2, 9090)
+    mesh.vm2.expose("echo", f"90:{echo.target}")
+    log = mesh.folder / "access.log"
+    conf = mesh.folder / "meshd.conf"
+    conf.write_text(f"[agent]\nupstream = echo={at(9001)}\n")
+    agent = mesh.agent(1, "--gossip", "15947", "--access-log", log,
+                       "--log-success", name="reader")
+    agent.cli.env["MESHD_CONF"] = str(conf)
+    agent.start(mesh.token()).joined().synced()
+    agent.sees("echo", 1)
+    loopback = mesh.machine(1).loopback
+    with mesh.machine(1).connect(loopback, 9001) as living:
+        living.sendall(b"a")
+        assert living.recv(1) == b"a"
+        log.rename(log.with_suffix(".1"))
+        conf.write_text(f"[agent]\nupstream = web={at(9002)}\n"
+                        "log-level = debug\nworkers = 7\n")
+        agent.process.send_signal(signal.SIGHUP)
+        agent.says("settings were read again")
+        agent.says("waits for a restart name=workers")
+        agent.says(f"listening name=web addr={at(9002)}")
+        wait_for(lambda: mesh.machine(1).fetch(9002).status == 200,
+                 "the new listener answers")
+        wait_for(lambda: log.exists() and "GET" in log.read_text(),
+                 "the access log goes on in a new file")
+        with pytest.raises(ConnectionRefusedError):
+            mesh.machine(1).connect(loopback, 9001)
+        conf.write_text("[agent]\nupstrem = x\n")
+        agent.process.send_signal(signal.SIGHUP)
+        agent.says('did you mean "upstream"?')
+        assert mesh.machine(1).fetch(9002).status == 200
+        living.sendall(b"b")
+        assert living.recv(1) == b"b"

@@ -239,6 +239,17 @@ agent(struct options *o)
 	return command_roles()->agent(settings);
 }
 
+static enum err
+agent_again(const struct options *o, cli_use use, void *arg, struct fault *why)
+{
+	AUTO(mem_free) struct cli_agent *settings = mem_new(sizeof(*settings));
+	enum err e = read_settings(o, settings, why);
+
+	if (e == OK)
+		use(arg, settings);
+	return e;
+}
+
 static const struct option_row agent_rows[] = {
     {"join", 0, OPTION_TEXT, "TOKEN|@FILE|-", NULL, true,
 	"join by this token, if this machine is no member yet"},
@@ -288,4 +299,5 @@ const struct command command_agent = {
     .rows = agent_rows,
     .row_count = ARRAY_LEN(agent_rows),
     .run = agent,
+    .again = agent_again,
 };

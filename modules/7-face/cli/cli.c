@@ -233,6 +233,29 @@ read_settings(const struct command *c, struct options *o, struct fault *why)
 	    o, must ? named : config_default, &section, must, why);
 }
 
+/* The role that runs, as it was called. */
+static struct {
+	const struct command *command;
+	int argc;
+	char **argv;
+} running;
+
+enum err
+cli_read_again(cli_use use, void *arg, struct fault *why)
+{
+	AUTO(options_fini) struct options o = {0};
+	const struct command *c = running.command;
+	bool help;
+	enum err e;
+
+	CHECK(c != NULL && c->again != NULL);
+	e = options_parse(
+	    &o, c->rows, c->row_count, running.argc, running.argv, &help, why);
+	if (e == OK)
+		e = read_settings(c, &o, why);
+	return e != OK ? e : c->again(&o, use, arg, why);
+}
+
 static int
 run(const struct command *c, int argc, char **argv)
 {
@@ -249,6 +272,9 @@ run(const struct command *c, int argc, char **argv)
 		    CLI_EXIT_USAGE, "%s: %s", c->name, why.text);
 	if (read_settings(c, &o, &why) != OK)
 		return cli_fault(&why);
+	running.command = c;
+	running.argc = argc;
+	running.argv = argv;
 	return c->run(&o);
 }
 

@@ -77,6 +77,15 @@ struct cli_roles {
 /* Runs the command that argv names; returns one of the above. */
 int cli_run(int argc, char **argv, const struct cli_roles *roles);
 
+/*
+ * The settings of the role that runs, once more: flags as they were given, the
+ * environment, meshd.conf as it is now. The log level is in force then; the
+ * others are lent to use(), to which a server's are NULL: it has none that
+ * could change. ERR_…, in words: nothing was used.
+ */
+typedef void (*cli_use)(void *arg, const struct cli_agent *settings);
+MUST_USE enum err cli_read_again(cli_use use, void *arg, struct fault *why);
+
 /* The fault as one line on stderr; returns the exit status that fits. */
 int cli_fault(const struct fault *why);
 

@@ -16,6 +16,9 @@ struct command {
 	const struct option_row *rows;
 	size_t row_count;
 	int (*run)(struct options *o); /* enum cli_exit */
+	/* Roles: what cli_read_again() does; NULL for what ends by itself. */
+	enum err (*again)(
+	    const struct options *o, cli_use use, void *arg, struct fault *why);
 };
 
 /* Each file has a few. */

@@ -103,6 +103,16 @@ serve(struct options *o)
 	return command_roles()->server(&settings);
 }
 
+static enum err
+serve_again(const struct options *o, cli_use use, void *arg, struct fault *why)
+{
+	enum err e = command_log_level(o, why);
+
+	if (e == OK)
+		use(arg, NULL);
+	return e;
+}
+
 static const struct option_row run_rows[] = {
     OPTION_STATE,
     {"socket", 0, OPTION_TEXT, "PATH", "/run/meshd/server.sock", true,
@@ -126,4 +136,5 @@ const struct command command_server_run = {
     .rows = run_rows,
     .row_count = ARRAY_LEN(run_rows),
     .run = serve,
+    .again = serve_again,
 };
