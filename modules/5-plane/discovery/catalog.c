@@ -61,12 +61,14 @@ discovery_catalog_free(struct discovery_catalog **cp)
 static size_t
 find(const struct discovery_catalog *c, const struct gossip_id *id)
 {
-	size_t low = 0, high = c->items != NULL ? c->count : 0;
+	size_t low = 0, high = c->count;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
+		const struct entry *e = c->items[mid];
 
-		if (memcmp(&c->items[mid]->row.id, id, sizeof(*id)) < 0)
+		CHECK(e != NULL); /* there are no holes */
+		if (memcmp(&e->row.id, id, sizeof(*id)) < 0)
 			low = mid + 1;
 		else
 			high = mid;
