@@ -94,6 +94,8 @@ struct view_input {
 	size_t upstream_count;
 	const struct view_exposed_input *exposed;
 	size_t exposed_count;
+	const struct addr *addrs; /* of this machine, as announced; no port */
+	size_t addr_count;
 	uint64_t generation; /* for people: which view this is */
 };
 
@@ -375,6 +377,9 @@ const struct view_host *view_find_host(
 /* The exposed service at the address of a CONNECT; NULL: not exposed. */
 const struct view_exposed *view_find_exposed(
     const struct view *v, const struct addr *target);
+
+/* Is this the IP address of one that the machine announces as its own? */
+bool view_is_announced(const struct view *v, const struct addr *a);
 
 /* --- look-ups on a request's path: no allocation, no lock ----------------- */
 

@@ -236,6 +236,8 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	    .network = slice_str(n->member.network),
 	    .resource_count = p->resources.count,
 	    .upstream_count = upstreams_count(n),
+	    .addrs = n->addrs,
+	    .addr_count = n->addr_count,
 	    .generation = p->generation + 1};
 	enum err err;
 

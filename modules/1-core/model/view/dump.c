@@ -138,8 +138,10 @@ everything(struct tree *t, const struct view *v)
 	struct value *map = tree_map(t);
 	struct value *hosts = tree_list(t), *clusters = tree_list(t);
 	struct value *upstreams = tree_list(t), *exposures = tree_list(t);
-	struct value *problems = tree_list(t);
+	struct value *problems = tree_list(t), *addrs = tree_list(t);
 
+	for (size_t i = 0; i < v->addr_count; i++)
+		tree_add_text(t, addrs, tree_addr(t, &v->addrs[i]));
 	for (size_t i = 0; i < v->hosts.count; i++)
 		tree_add(t, hosts, host(t, v->hosts.items[i]));
 	for (size_t i = 0; i < v->clusters.count; i++)
@@ -153,6 +155,7 @@ everything(struct tree *t, const struct view *v)
 	tree_put_text(t, map, "domain", v->domain);
 	tree_put_text(t, map, "trustDomain", v->trust_domain);
 	tree_put_text(t, map, "namespace", v->ns);
+	tree_put(t, map, "addresses", addrs);
 	tree_put(t, map, "upstreams", upstreams);
 	tree_put(t, map, "exposed", exposures);
 	tree_put(t, map, "hosts", hosts);

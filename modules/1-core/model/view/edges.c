@@ -95,12 +95,24 @@ add_exposed(struct builder *b, const struct view_exposed_input *in,
 	    (struct labels){labels, labels != NULL ? in->labels.count : 0};
 }
 
+static void
+keep_addrs(struct builder *b)
+{
+	size_t n = b->in->addr_count;
+
+	b->v->addrs = take(b, n, sizeof(*b->v->addrs));
+	b->v->addr_count = b->v->addrs != NULL ? n : 0;
+	for (size_t i = 0; i < b->v->addr_count; i++)
+		b->v->addrs[i] = b->in->addrs[i];
+}
+
 void
 compile_edges(struct builder *b)
 {
 	size_t n = b->in->exposed_count;
 
 	compile_upstreams(b);
+	keep_addrs(b);
 	b->v->exposed = take(b, n, sizeof(*b->v->exposed));
 	for (size_t i = 0; i < n && !b->full; i++)
 		add_exposed(b, &b->in->exposed[i], &b->v->exposed[i]);

@@ -36,6 +36,8 @@ struct view {
 	size_t upstream_count;
 	struct view_exposed *exposed; /* by port, then address */
 	size_t exposed_count;
+	struct addr *addrs; /* of this machine */
+	size_t addr_count;
 	struct view_problem *problems;
 	size_t problem_count;
 	struct map host_by_key;     /* "host:port" → struct view_host */

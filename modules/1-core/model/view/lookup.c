@@ -110,6 +110,15 @@ view_find_exposed(const struct view *v, const struct addr *target)
 	return NULL;
 }
 
+bool
+view_is_announced(const struct view *v, const struct addr *a)
+{
+	for (size_t i = 0; i < v->addr_count; i++)
+		if (addr_ip_eq(&v->addrs[i], a))
+			return true;
+	return false;
+}
+
 /* --- requests ------------------------------------------------------------- */
 
 static struct slice

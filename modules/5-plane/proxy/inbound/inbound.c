@@ -237,13 +237,24 @@ name_destination(struct flow_record *f, const struct view_exposed *e)
 	    slice_hash(e->host) ^ slice_hash(f->source.identity) ^ e->port;
 }
 
+/* Where the tunnel came in, or an address that peers are told (behind NAT). */
+static bool
+is_here(const struct session *s, const struct addr *target,
+    const struct flow_record *f)
+{
+	const struct worker *w = s->inbound->worker;
+
+	return addr_ip_eq(target, &f->downstream_local) ||
+	       (w->now != NULL && view_is_announced(w->now->view, target));
+}
+
 static void
 not_exposed(struct session *s, struct http2_stream *h2,
     const struct addr *target, struct flow_record *f)
 {
 	char words[ADDR_TEXT_MAX + 64];
 	char text[ADDR_TEXT_MAX];
-	bool ours = addr_ip_eq(target, &f->downstream_local);
+	bool ours = is_here(s, target, f);
 
 	(void)snprintf(words, sizeof(words),
 	    ours ? "%s is not exposed here" : "%s is not this machine",
@@ -273,7 +284,7 @@ on_connect(struct session *s, struct http2_stream *h2, struct http_head *h)
 		return;
 	}
 	e = w->now == NULL ? NULL : view_find_exposed(w->now->view, &target);
-	if (e == NULL) {
+	if (e == NULL || !is_here(s, &target, &f)) {
 		not_exposed(s, h2, &target, &f);
 		return;
 	}
