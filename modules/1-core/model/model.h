@@ -11,6 +11,7 @@
 #include "explain.h"
 #include "field.h"
 #include "flow.h"
+#include "hosts.h"
 #include "kinds.h"
 #include "resource.h"
 #include "view.h"

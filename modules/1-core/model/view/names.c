@@ -4,28 +4,15 @@
  */
 #include <stdio.h>
 
+#include "hosts.h"
 #include "inside.h"
 
 struct slice
 canonical_host(struct builder *b, struct slice host, struct slice ns)
 {
-	static const struct slice cluster = {".svc.cluster.local", 18};
-	struct slice lower = take_lower(b, host);
-	struct service_name name;
+	char text[HOST_TEXT_MAX];
 
-	if (lower.len > 0 && lower.ptr[lower.len - 1] == '.')
-		lower.len--;
-	if (slice_starts(lower, S("*"))) {
-		if (!slice_ends(lower, cluster))
-			return lower;
-		lower.len -= cluster.len;
-		return take_printf(b, "%.*s.svc.%.*s", SLICE_ARG(lower),
-		    SLICE_ARG(b->v->domain));
-	}
-	if (name_service_parse(lower, ns, b->v->domain, &name) != OK)
-		return lower;
-	return take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(name.name),
-	    SLICE_ARG(name.ns), SLICE_ARG(b->v->domain));
+	return take_copy(b, host_spell(host, ns, b->v->domain, text));
 }
 
 struct origin

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hosts — one spelling for each host, and which hosts a resource speaks of.
+ */
+#include "hosts.h"
+
+#include <stdio.h>
+
+static struct slice
+printed(char out[HOST_TEXT_MAX], int len)
+{
+	return len < 0 || len >= HOST_TEXT_MAX ? S("")
+					       : slice_of(out, (size_t)len);
+}
+
+static struct slice
+lower(struct slice s, char out[HOST_TEXT_MAX])
+{
+	if (s.len >= HOST_TEXT_MAX)
+		return S("");
+	for (size_t i = 0; i < s.len; i++) {
+		char c = s.ptr[i];
+
+		out[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+	}
+	if (s.len > 0 && out[s.len - 1] == '.')
+		s.len--;
+	return slice_of(out, s.len);
+}
+
+static struct slice
+spell_pattern(struct slice s, struct slice domain, char out[HOST_TEXT_MAX])
+{
+	static const struct slice cluster = {".svc.cluster.local", 18};
+
+	if (slice_ends(s, cluster))
+		return printed(out,
+		    snprintf(out, HOST_TEXT_MAX, "%.*s.svc.%.*s",
+			(int)(s.len - cluster.len), s.ptr, SLICE_ARG(domain)));
+	memcpy(out, s.ptr, s.len); /* shorter than HOST_TEXT_MAX */
+	return slice_of(out, s.len);
+}
+
+struct slice
+host_spell(struct slice host, struct slice ns, struct slice domain,
+    char out[HOST_TEXT_MAX])
+{
+	char text[HOST_TEXT_MAX];
+	struct slice s = lower(host, text);
+	struct service_name name;
+
+	if (s.len == 0)
+		return S("");
+	if (slice_starts(s, S("*")))
+		return spell_pattern(s, domain, out);
+	if (name_service_parse(s, ns, domain, &name) == OK)
+		return printed(
+		    out, snprintf(out, HOST_TEXT_MAX, "%.*s.%.*s.svc.%.*s",
+			     SLICE_ARG(name.name), SLICE_ARG(name.ns),
+			     SLICE_ARG(domain)));
+	memcpy(out, s.ptr, s.len); /* shorter than HOST_TEXT_MAX */
+	return slice_of(out, s.len);
+}
+
+bool
+host_is_pattern(struct slice host)
+{
+	return slice_eq(host, S("*")) || slice_starts(host, S("*."));
+}
+
+bool
+host_next_pattern(struct slice host, size_t *at, char out[HOST_TEXT_MAX],
+    struct slice *out_pattern)
+{
+	struct slice rest;
+
+	if (*at > host.len || host.len >= HOST_TEXT_MAX - 1)
+		return false;
+	if (*at == 0) {
+		*out_pattern = host;
+		*at = 1;
+		return host.len > 0;
+	}
+	rest = slice_sub(host, *at, host.len);
+	rest = slice_sub(rest, slice_find(rest, '.'), rest.len);
+	*at = host.len - rest.len + 1;
+	*out_pattern = printed(
+	    out, snprintf(out, HOST_TEXT_MAX, "*%.*s", SLICE_ARG(rest)));
+	return true;
+}
+
+/* --- the kinds ------------------------------------------------------------ */
+
+struct telling {
+	const struct resource *r;
+	struct slice domain;
+	void (*each)(void *arg, enum host_part part, struct slice host);
+	void *arg;
+};
+
+static void
+tell(const struct telling *t, enum host_part part, struct slice host)
+{
+	char text[HOST_TEXT_MAX];
+	struct slice s = host_spell(host, t->r->key.ns, t->domain, text);
+
+	if (s.len > 0 && (part == HOST_ABOUT || !host_is_pattern(s)))
+		t->each(t->arg, part, s);
+}
+
+static void
+tell_service(const struct telling *t)
+{
+	const struct resource_key *k = &t->r->key;
+	char text[HOST_TEXT_MAX];
+	struct slice s = printed(text,
+	    snprintf(text, HOST_TEXT_MAX, "%.*s.%.*s.svc.%.*s",
+		SLICE_ARG(k->name), SLICE_ARG(k->ns), SLICE_ARG(t->domain)));
+
+	if (s.len > 0)
+		t->each(t->arg, HOST_ABOUT, s);
+}
+
+static void
+tell_destination(const struct telling *t, const struct destination_spec *d)
+{
+	if (d != NULL)
+		tell(t, HOST_REFERS, d->host);
+}
+
+static void
+tell_virtual_service(const struct telling *t)
+{
+	const struct virtual_service *vs = resource_virtual_service(t->r);
+
+	for (size_t i = 0; i < vs->hosts.count; i++)
+		tell(t, HOST_ABOUT, vs->hosts.items[i]);
+	for (size_t i = 0; i < vs->http.count; i++)
+		for (size_t j = 0; j < vs->http.items[i].route.count; j++)
+			tell_destination(
+			    t, vs->http.items[i].route.items[j].destination);
+	for (size_t i = 0; i < vs->tcp.count; i++)
+		for (size_t j = 0; j < vs->tcp.items[i].route.count; j++)
+			tell_destination(
+			    t, vs->tcp.items[i].route.items[j].destination);
+}
+
+void
+resource_each_host(const struct resource *r, struct slice domain,
+    void (*each)(void *arg, enum host_part part, struct slice host), void *arg)
+{
+	const struct telling t = {r, domain, each, arg};
+
+	if (r->kind == &kind_service)
+		tell_service(&t);
+	else if (r->kind == &kind_virtual_service)
+		tell_virtual_service(&t);
+	else if (r->kind == &kind_destination_rule)
+		tell(&t, HOST_ABOUT, resource_destination_rule(r)->host);
+}

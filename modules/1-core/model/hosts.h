@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hosts — one spelling for each host, and which hosts a resource speaks of.
+ *
+ * Who wants to know what concerns whom asks here and needs to understand no
+ * kind: a resource is about some hosts, and what is about those may lead on
+ * to others.
+ */
+#ifndef MESHD_HOSTS_H
+#define MESHD_HOSTS_H
+
+#include "resource.h"
+
+/* Bytes of a host as it is spelled here; twice what a name may have. */
+enum { HOST_TEXT_MAX = 1024 };
+
+/*
+ * "reviews", "reviews.default", …: "reviews.default.svc.<domain>", with `ns`
+ * for a name that has none. Any other host, and wildcards, in lower case and
+ * without the last dot; "*.<ns>.svc.cluster.local" is the mesh's own. Lies in
+ * `out`. Empty if there is no room.
+ */
+struct slice host_spell(struct slice host, struct slice ns, struct slice domain,
+    char out[HOST_TEXT_MAX]);
+
+/* "*" or "*.rest" */
+bool host_is_pattern(struct slice host);
+
+/*
+ * What matches a host: itself, then "*.rest" from long to short, then "*". The
+ * first call begins with `*at` 0; false after the last. Lies in `out`.
+ */
+bool host_next_pattern(struct slice host, size_t *at, char out[HOST_TEXT_MAX],
+    struct slice *out_pattern);
+
+enum host_part {
+	HOST_ABOUT, /* the resource says something of it; maybe a pattern */
+	HOST_REFERS /* traffic may go on to it; never a pattern */
+};
+
+/*
+ * Each host of the resource as host_spell() has it; one that is named twice
+ * comes twice. A Service is about its name, a DestinationRule about its host,
+ * a VirtualService about its hosts, and refers to its destinations'.
+ */
+void resource_each_host(const struct resource *r, struct slice domain,
+    void (*each)(void *arg, enum host_part part, struct slice host), void *arg);
+
+#endif
