@@ -103,6 +103,16 @@ find(struct xds_client *c, struct slice type_url)
 	return NULL;
 }
 
+bool
+xds_client_has(
+    const struct xds_client *c, struct slice type_url, struct slice name)
+{
+	for (size_t i = 0; i < c->type_count; i++)
+		if (slice_eq(slice_str(c->types[i].url), type_url))
+			return map_get(&c->types[i].held, name) != NULL;
+	return false;
+}
+
 static struct client_type *
 find_or_add(struct xds_client *c, struct slice type_url)
 {
@@ -113,6 +123,12 @@ find_or_add(struct xds_client *c, struct slice type_url)
 	t = &c->types[c->type_count++];
 	t->url = mem_strndup(type_url.ptr, type_url.len);
 	return t;
+}
+
+enum err
+xds_client_add_type(struct xds_client *c, struct slice type_url)
+{
+	return find_or_add(c, type_url) != NULL ? OK : ERR_LIMIT;
 }
 
 static void

@@ -548,6 +548,9 @@ xds_server_stream_request(struct xds_server_stream *s,
 		unsubscribe(s, type, m);
 	if (e == OK)
 		e = subscribe(s, type, m, first, why);
+	if (e == OK && m->subscribe_count + m->unsubscribe_count > 0 &&
+	    s->ops->on_names != NULL)
+		e = s->ops->on_names(s->arg, m->type_url, why);
 	if (e == OK)
 		flush(s, type);
 	return e;
@@ -595,6 +598,32 @@ xds_server_stream_refilter(struct xds_server_stream *s, struct slice type_url)
 }
 
 void
+xds_server_stream_refilter_name(
+    struct xds_server_stream *s, struct slice type_url, struct slice name)
+{
+	size_t type = source_type_find(s->source, type_url);
+
+	if (type < s->source->type_count && s->subs[type].active)
+		judge(s, type, name);
+}
+
+void
+xds_server_stream_each_name(const struct xds_server_stream *s,
+    struct slice type_url, void (*each)(void *arg, struct slice name),
+    void *arg)
+{
+	size_t type = source_type_find(s->source, type_url);
+	struct slice name;
+	void *value;
+
+	if (type == s->source->type_count)
+		return;
+	for (size_t i = 0; map_next(&s->subs[type].entries, &i, &name, &value);)
+		if (((const struct entry *)value)->named)
+			each(arg, name);
+}
+
+void
 xds_server_stream_each(const struct xds_server_stream *s,
     void (*each)(void *arg, const struct xds_status *status), void *arg)
 {
@@ -613,12 +642,27 @@ xds_server_stream_each(const struct xds_server_stream *s,
 	}
 }
 
+static bool
+is_quiet(const struct sub *sub)
+{
+	return !sub->waiting && !sub->must_answer && list_empty(&sub->due);
+}
+
 bool
 xds_server_stream_is_quiet(const struct xds_server_stream *s)
 {
 	for (size_t i = 0; i < s->source->type_count; i++)
-		if (s->subs[i].waiting || s->subs[i].must_answer ||
-		    !list_empty(&s->subs[i].due))
+		if (!is_quiet(&s->subs[i]))
 			return false;
 	return true;
+}
+
+bool
+xds_server_stream_is_settled(
+    const struct xds_server_stream *s, struct slice type_url)
+{
+	size_t type = source_type_find(s->source, type_url);
+
+	return type < s->source->type_count && s->subs[type].active &&
+	       is_quiet(&s->subs[type]);
 }

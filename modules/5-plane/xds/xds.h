@@ -92,6 +92,12 @@ struct xds_server_ops {
 	bool (*concerns)(void *arg, const struct xds_resource *r);
 	/* Borrows the message. */
 	void (*send)(void *arg, const struct codec_delta_response *m);
+	/*
+	 * What the client asks for by name is another now; answers come after
+	 * it. Not OK closes the stream with these words. May be NULL.
+	 */
+	enum err (*on_names)(
+	    void *arg, struct slice type_url, struct fault *why);
 	/* Acknowledged or refused. May be NULL. */
 	void (*on_status)(void *arg, const struct xds_status *s);
 };
@@ -116,12 +122,25 @@ MUST_USE enum err xds_server_stream_request(struct xds_server_stream *s,
 void xds_server_stream_refilter(
     struct xds_server_stream *s, struct slice type_url);
 
+/* The same for one resource, there or not. */
+void xds_server_stream_refilter_name(
+    struct xds_server_stream *s, struct slice type_url, struct slice name);
+
+/* The names that the client asks for; all of the type is none of them. */
+void xds_server_stream_each_name(const struct xds_server_stream *s,
+    struct slice type_url, void (*each)(void *arg, struct slice name),
+    void *arg);
+
 /* Everything that was sent and is not removed. */
 void xds_server_stream_each(const struct xds_server_stream *s,
     void (*each)(void *arg, const struct xds_status *status), void *arg);
 
 /* True if nothing is due and no answer is outstanding. */
 bool xds_server_stream_is_quiet(const struct xds_server_stream *s);
+
+/* The same of one type that the client has asked for. */
+bool xds_server_stream_is_settled(
+    const struct xds_server_stream *s, struct slice type_url);
 
 /* --- the client's side ---------------------------------------------------- */
 
@@ -164,6 +183,14 @@ struct xds_client *xds_client_new(const struct xds_client_ops *ops, void *arg,
 void xds_client_free(struct xds_client **cp);
 
 /*
+ * Types are announced on a new stream in the order in which they came up
+ * first; this is to come up without wanting anything yet. ERR_LIMIT past
+ * XDS_TYPES_MAX.
+ */
+MUST_USE enum err xds_client_add_type(
+    struct xds_client *c, struct slice type_url);
+
+/*
  * An empty name subscribes to everything of the type that concerns us. Sent at
  * once when connected. ERR_LIMIT past XDS_TYPES_MAX or XDS_NAMES_MAX.
  */
@@ -199,6 +226,9 @@ MUST_USE enum err xds_client_restore(
 /* The set that is in force. `owner` is NULL. */
 void xds_client_each(const struct xds_client *c,
     void (*each)(void *arg, const struct xds_resource *r), void *arg);
+
+bool xds_client_has(
+    const struct xds_client *c, struct slice type_url, struct slice name);
 
 /* What was refused and why, until a later version or removal settles it. */
 void xds_client_each_refused(const struct xds_client *c,

@@ -339,3 +339,75 @@ TEST(more_than_fits_one_response_comes_in_several)
 	EXPECT_TRUE(xds_server_stream_is_quiet(p.stream));
 	pair_fini(&p);
 }
+
+static void
+collect_name(void *arg, struct slice name)
+{
+	char *last = arg; /* of names of one letter, the only one here */
+
+	EXPECT_EQ(name.len, 1);
+	*last = name.ptr[0];
+}
+
+TEST(the_server_is_told_which_names_are_asked_for)
+{
+	char names[8] = "";
+
+	pair_init(&p);
+	EXPECT_OK(xds_client_subscribe(p.client, S(PAIR_TYPE), S("")));
+	EXPECT_OK(xds_client_subscribe(p.client, S(PAIR_OTHER), S("a")));
+	pair_connect(&p);
+	pair_run(&p);
+	xds_server_stream_each_name(
+	    p.stream, S(PAIR_OTHER), collect_name, names);
+	EXPECT_STR(names, "a");
+	EXPECT_EQ(p.names_changed, 2);
+	xds_client_unsubscribe(p.client, S(PAIR_OTHER), S("a"));
+	pair_run(&p);
+	names[0] = '\0';
+	xds_server_stream_each_name(
+	    p.stream, S(PAIR_OTHER), collect_name, names);
+	EXPECT_STR(names, "");
+	EXPECT_EQ(p.names_changed, 3);
+	pair_fini(&p);
+}
+
+TEST(one_name_is_asked_for_again_without_the_others)
+{
+	pair_init(&p);
+	pair_put(&p, "r1", "1", "A");
+	pair_put(&p, "r2", "1", "B");
+	EXPECT_OK(xds_client_subscribe(p.client, S(PAIR_TYPE), S("")));
+	p.interests = 0;
+	pair_connect(&p);
+	pair_run(&p);
+	EXPECT_STR(pair_set(&p), "");
+	p.interests = 1 << 1 | 1 << 2;
+	xds_server_stream_refilter_name(p.stream, S(PAIR_TYPE), S("r2"));
+	EXPECT_FALSE(xds_server_stream_is_settled(p.stream, S(PAIR_TYPE)));
+	pair_run(&p);
+	EXPECT_TRUE(xds_server_stream_is_settled(p.stream, S(PAIR_TYPE)));
+	EXPECT_STR(pair_set(&p), "r2@1=B ");
+	EXPECT_TRUE(xds_client_has(p.client, S(PAIR_TYPE), S("r2")));
+	EXPECT_FALSE(xds_client_has(p.client, S(PAIR_TYPE), S("r1")));
+	p.interests = 0;
+	xds_server_stream_refilter_name(p.stream, S(PAIR_TYPE), S("r2"));
+	pair_run(&p);
+	EXPECT_STR(pair_set(&p), "");
+	pair_fini(&p);
+}
+
+TEST(a_type_keeps_its_place_on_the_stream_before_it_is_wanted)
+{
+	pair_init(&p);
+	EXPECT_OK(xds_client_add_type(p.client, S(PAIR_OTHER)));
+	EXPECT_OK(xds_client_subscribe(p.client, S(PAIR_TYPE), S("")));
+	EXPECT_OK(xds_client_subscribe(p.client, S(PAIR_OTHER), S("a")));
+	pair_connect(&p);
+	EXPECT_TRUE(pair_up(&p));
+	EXPECT_TRUE(pair_down(&p));
+	EXPECT_FALSE(xds_server_stream_is_settled(p.stream, S(PAIR_TYPE)));
+	EXPECT_EQ(p.names_changed, 1);
+	pair_run(&p);
+	pair_fini(&p);
+}

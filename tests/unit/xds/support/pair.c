@@ -69,8 +69,21 @@ on_status(void *arg, const struct xds_status *s)
 	    s->reason.len > 0 ? ": " : "", SLICE_ARG(s->reason));
 }
 
-static const struct xds_server_ops server_ops = {
-    concerns, server_send, on_status};
+static enum err
+on_names(void *arg, struct slice type_url, struct fault *why)
+{
+	struct pair *p = arg;
+
+	(void)type_url;
+	(void)why;
+	p->names_changed++;
+	return OK;
+}
+
+static const struct xds_server_ops server_ops = {.concerns = concerns,
+    .on_names = on_names,
+    .send = server_send,
+    .on_status = on_status};
 
 static void
 client_send(void *arg, const struct codec_delta_request *m)

@@ -34,11 +34,12 @@ struct pair {
 	struct pair_wire down; /* responses */
 	struct xds_update *open[PAIR_OPEN_MAX];
 	size_t open_count;
-	bool hold;          /* updates wait for pair_settle() */
-	size_t responses;   /* the server sent */
-	size_t requests;    /* the client sent */
-	char last[256];     /* status the server heard last */
-	uint64_t interests; /* bit n: names that end in digit n concern it */
+	bool hold;            /* updates wait for pair_settle() */
+	size_t responses;     /* the server sent */
+	size_t requests;      /* the client sent */
+	size_t names_changed; /* the server was told */
+	char last[256];       /* status the server heard last */
+	uint64_t interests;   /* bit n: names that end in digit n concern it */
 };
 
 /* Both types are served; the client wants nothing yet. */
