@@ -60,6 +60,7 @@ struct node {
 	struct publisher *publisher;
 	struct peers *peers;
 	struct uplink *uplink;
+	struct interests *interests; /* lives with it */
 
 	/* the end */
 	struct loop_later end;
@@ -144,6 +145,11 @@ void uplink_free(struct node *n);
 struct http2 *uplink_session(const struct node *n);
 struct slice uplink_server(const struct node *n);
 
+/* A host is asked of the servers, or no more. */
+void uplink_want(struct node *n, struct slice host, bool more);
+/* All that is about it is in force. */
+bool uplink_has_host(const struct node *n, struct slice host);
+
 /* An update was settled: the snapshot is due. */
 void uplink_settled(struct node *n);
 
@@ -153,6 +159,16 @@ const struct ca_revocation *uplink_revocations(
 void uplink_fill_status(const struct node *n, struct node_status *out);
 void uplink_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* --- interest.c ----------------------------------------------------------- */
+
+/* With the uplink, before it asks for anything else. */
+void interests_open(struct node *n);
+void interests_close(struct node *n);
+/* Upstreams or what is exposed may have changed. */
+void interests_refresh(struct node *n);
+/* The stream brought hosts. */
+void interests_arrived(struct node *n);
 
 /* --- catalog.c ------------------------------------------------------------ */
 

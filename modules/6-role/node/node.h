@@ -238,6 +238,14 @@ void node_status(const struct node *n, struct node_status *out);
 const struct view *node_view(const struct node *n);
 struct proxy *node_proxy(struct node *n);
 
+/*
+ * What the servers have of the host is wanted for some minutes. `done` comes
+ * once: now, or when all of it is in force, within a second. Not OK: answers
+ * about the host would not be right, in words.
+ */
+void node_ask_host(struct node *n, struct slice host,
+    void (*done)(void *arg, enum err e, const struct fault *why), void *arg);
+
 /* As model_explain() on the view in force; NULL: none yet, or arena full. */
 struct value *node_explain(const struct node *n,
     const struct explain_request *request, struct arena *arena);

@@ -305,6 +305,7 @@ publish(struct publisher *p)
 
 	if (p->busy || plane_proxy(p->node) == NULL)
 		return; /* on_in_force() comes back to it */
+	interests_refresh(p->node);
 	p->dirty = false;
 	p->has_published = true;
 	p->last_us = loop_now_us(p->node->loop);

@@ -22,6 +22,7 @@ enum {
 };
 
 static const char type_resource[] = "type.googleapis.com/meshd.v1.Resource";
+static const char type_host[] = "type.googleapis.com/meshd.v1.Host";
 static const char type_bundle[] = "type.googleapis.com/meshd.v1.Bundle";
 static const char type_keys[] = "type.googleapis.com/meshd.v1.GossipKeys";
 static const char type_revocation[] = "type.googleapis.com/meshd.v1.Revocation";
@@ -92,6 +93,15 @@ use_revocation(struct slice body, struct fault *why)
 	return err;
 }
 
+/* They say nothing but that they are here. */
+static void
+use_hosts(struct node *n, struct xds_update *u)
+{
+	xds_update_settle(&u);
+	interests_arrived(n);
+	uplink_settled(n);
+}
+
 static void
 use_small(struct node *n, struct xds_update *u)
 {
@@ -128,6 +138,8 @@ on_update(void *arg, struct xds_update *u)
 	OBJ(c, arg, UPLINK_MAGIC);
 	if (slice_eq(u->type_url, slice_str(type_resource)))
 		publisher_update(c->node, u);
+	else if (slice_eq(u->type_url, slice_str(type_host)))
+		use_hosts(c->node, u);
 	else
 		use_small(c->node, u);
 }
@@ -342,6 +354,8 @@ uplink_open(struct node *n)
 	c->node = n;
 	c->client = xds_client_new(&client_ops, c, slice_str(n->member.name),
 	    slice_str(n->member.network));
+	/* First on each stream: what concerns us has to be known before. */
+	CHECK(xds_client_add_type(c->client, slice_str(type_host)) == OK);
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		CHECK(xds_client_subscribe(
 			  c->client, slice_str(types[i]), S("")) == OK);
@@ -350,6 +364,7 @@ uplink_open(struct node *n)
 	crypto_random(&seed, sizeof(seed));
 	xds_backoff_init(&c->backoff, n->member.server_count, seed);
 	n->uplink = c;
+	interests_open(n);
 	load_snapshot(c);
 }
 
@@ -375,6 +390,7 @@ uplink_close(struct node *n)
 	struct uplink *c = n->uplink;
 
 	c->closing = true;
+	interests_close(n);
 	timer_clear(&c->retry);
 	link_cancel(&c->link);
 	if (timer_is_set(&c->snapshot)) {
@@ -398,6 +414,27 @@ uplink_free(struct node *n)
 	xds_client_free(&c->client);
 	c->magic = 0;
 	mem_free(&n->uplink);
+}
+
+/* --- hosts ---------------------------------------------------------------- */
+
+void
+uplink_want(struct node *n, struct slice host, bool more)
+{
+	struct xds_client *c = n->uplink->client;
+
+	if (!more)
+		xds_client_unsubscribe(c, slice_str(type_host), host);
+	else if (xds_client_subscribe(c, slice_str(type_host), host) != OK)
+		log_error("host is not asked for", "host=%.*s",
+		    SLICE_ARG(host)); /* there are fewer than XDS_NAMES_MAX */
+}
+
+bool
+uplink_has_host(const struct node *n, struct slice host)
+{
+	return n->uplink != NULL &&
+	       xds_client_has(n->uplink->client, slice_str(type_host), host);
 }
 
 /* --- what others ask ------------------------------------------------------ */

@@ -28,6 +28,9 @@ struct agent {
 	uint64_t since_us;
 	uint64_t revision; /* all of it was acknowledged or refused */
 	bool asked;        /* something was sent to it */
+	struct interest interest;
+	struct map settled; /* hosts all about which is in force: marks */
+	bool stale;         /* the interest is to be followed anew */
 };
 
 static struct agent *
@@ -56,12 +59,16 @@ note(struct agent *a)
 
 /* --- what xds wants --- */
 
-/* Configuration is everybody's for now; keys are their network's. */
+/* Keys are their network's; a host comes after all that is about it. */
 static bool
 concerns(void *arg, const struct xds_resource *r)
 {
 	const struct agent *a = agent_of(arg);
 
+	if (slice_eq(r->type_url, S(SERVER_TYPE_RESOURCE)))
+		return interest_concerns(&a->interest, r->name);
+	if (slice_eq(r->type_url, S(SERVER_TYPE_HOST)))
+		return map_get(&a->settled, r->name) != NULL;
 	return !slice_eq(r->type_url, S(SERVER_TYPE_GOSSIP_KEYS)) ||
 	       slice_eq(r->name, slice_str(a->network));
 }
@@ -89,8 +96,117 @@ on_status(void *arg, const struct xds_status *status)
 		    SLICE_ARG(status->reason));
 }
 
+/* --- what it is interested in --- */
+
+static void
+refilter(void *arg, struct slice name)
+{
+	const struct agent *a = agent_of(arg);
+
+	xds_server_stream_refilter_name(a->xds, S(SERVER_TYPE_RESOURCE), name);
+}
+
+static void
+follow(struct agent *a)
+{
+	a->stale = false;
+	interest_follow(&a->interest, &a->server->interests, refilter, a);
+	feed_flush(a->server);
+}
+
+void
+agents_touch(struct server *s, const struct resource *r)
+{
+	LIST_EACH (&s->agents, it) {
+		struct agent *a = CONTAINER(it, struct agent, link);
+
+		a->stale =
+		    a->stale || r == NULL ||
+		    interest_is_touched(&a->interest, s->interests.domain, r);
+	}
+}
+
+void
+agents_follow(struct server *s)
+{
+	LIST_EACH (&s->agents, it) {
+		struct agent *a = CONTAINER(it, struct agent, link);
+
+		if (a->stale)
+			follow(a);
+	}
+}
+
+static void
+gather(void *arg, struct slice name)
+{
+	struct map *hosts = arg;
+
+	(void)map_put(hosts, name, hosts); /* only the mark */
+}
+
+/* Asks for those that are new and lets go of those that are not there. */
+static void
+ask(struct agent *a, struct map hosts)
+{
+	struct map before = a->interest.asked;
+	struct slice host;
+	void *mark;
+
+	a->interest.asked = hosts;
+	for (size_t i = 0; map_next(&hosts, &i, &host, &mark);)
+		if (map_get(&before, host) == NULL)
+			feed_ask(a->server, host, /* more */ true);
+	for (size_t i = 0; map_next(&before, &i, &host, &mark);)
+		if (map_get(&hosts, host) == NULL) {
+			(void)map_remove(&a->settled, host); /* the mark */
+			feed_ask(a->server, host, /* more */ false);
+		}
+	map_fini(&before, NULL);
+}
+
+static enum err
+on_names(void *arg, struct slice type_url, struct fault *why)
+{
+	struct agent *a = agent_of(arg);
+	struct map hosts;
+
+	if (!slice_eq(type_url, S(SERVER_TYPE_HOST)))
+		return OK;
+	map_init(&hosts);
+	xds_server_stream_each_name(a->xds, type_url, gather, &hosts);
+	if (hosts.count > INTEREST_HOSTS_MAX) {
+		map_fini(&hosts, NULL);
+		return fault_set(why, ERR_LIMIT,
+		    "an agent may ask for at most %d hosts",
+		    INTEREST_HOSTS_MAX);
+	}
+	ask(a, hosts);
+	follow(a);
+	return OK;
+}
+
+/* All that concerns it is in force, so each host that it asked for is. */
+static void
+settle(struct agent *a)
+{
+	struct slice host;
+	void *mark;
+
+	if (a->settled.count == a->interest.asked.count ||
+	    !xds_server_stream_is_settled(a->xds, S(SERVER_TYPE_RESOURCE)))
+		return;
+	for (size_t i = 0; map_next(&a->interest.asked, &i, &host, &mark);) {
+		if (map_put(&a->settled, host, a) == NULL)
+			xds_server_stream_refilter_name(
+			    a->xds, S(SERVER_TYPE_HOST), host);
+	}
+	feed_flush(a->server);
+}
+
 static const struct xds_server_ops xds_ops = {
     .concerns = concerns,
+    .on_names = on_names,
     .send = on_send,
     .on_status = on_status,
 };
@@ -107,8 +223,11 @@ on_closed(void *arg, enum err why, struct slice words)
 		    SLICE_ARG(
 			words.len > 0 ? words : slice_str(err_text(why))));
 		list_remove(&a->link);
+		ask(a, (struct map){0}); /* no more */
 	}
 	xds_server_stream_free(&a->xds);
+	interest_fini(&a->interest);
+	map_fini(&a->settled, NULL);
 	a->magic = 0;
 	mem_free(&a);
 }
@@ -136,6 +255,8 @@ agent_new(struct server *s, struct http2_stream *stream,
 	memcpy(a->network, n->network, sizeof(a->network));
 	a->addr = from;
 	a->since_us = loop_now_us(s->spec.loop);
+	interest_init(&a->interest);
+	map_init(&a->settled);
 	a->xds = xds_server_stream_new(s->source, &xds_ops, a);
 	list_push_back(&s->agents, &a->link);
 	a->call = xds_call_accept(stream, a->xds, on_closed, a);
@@ -164,6 +285,7 @@ static void
 dismiss(struct agent *a, enum err why, struct slice words)
 {
 	list_remove(&a->link);
+	ask(a, (struct map){0}); /* no more */
 	a->server = NULL;
 	xds_call_close(a->call, why, words);
 	xds_server_stream_free(&a->xds); /* it hears no more */
@@ -199,8 +321,12 @@ agents_check(struct server *s)
 void
 agents_note(struct server *s)
 {
-	LIST_EACH (&s->agents, it)
-		note(CONTAINER(it, struct agent, link));
+	LIST_EACH (&s->agents, it) {
+		struct agent *a = CONTAINER(it, struct agent, link);
+
+		note(a);
+		settle(a);
+	}
 }
 
 bool

@@ -124,6 +124,24 @@ take_revocation(struct server *s, const struct store_row *row)
 	(void)put(s, SERVER_TYPE_REVOCATION, what, row->revision, v);
 }
 
+/* What the resource was and what it is now both count. */
+static void
+index_resource(struct server *s, const struct store_row *row)
+{
+	struct resource_key key = {row->resource.group, row->resource.kind,
+	    row->resource.ns, row->resource.name};
+	const struct resource *now = cache_find(&s->cache, &key);
+	char text[CACHE_KEY_MAX];
+	struct slice name = cache_key_text(&key, text);
+	const struct resource *before = interest_index_get(&s->interests, name);
+
+	if (before != NULL)
+		agents_touch(s, before);
+	interest_index_put(&s->interests, name, now);
+	if (now != NULL)
+		agents_touch(s, now);
+}
+
 /* Everything known before is void: the rows that are there come again. */
 static void
 withdraw_all(struct server *s)
@@ -136,6 +154,9 @@ withdraw_all(struct server *s)
 		    s->source, slice_str(SERVER_TYPE_RESOURCE), name);
 	map_fini(&s->published, NULL);
 	map_init(&s->published);
+	interest_index_fini(&s->interests);
+	interest_index_init(&s->interests, S(MESH_DOMAIN));
+	agents_touch(s, NULL);
 }
 
 void
@@ -145,6 +166,10 @@ feed_take(struct server *s, const struct store_changes *changes)
 		return;
 	if (changes->reset)
 		withdraw_all(s);
+	for (size_t i = 0; i < changes->count; i++)
+		if (changes->rows[i].table == STORE_RESOURCES)
+			index_resource(s, &changes->rows[i]);
+	agents_follow(s);
 	for (size_t i = 0; i < changes->count; i++) {
 		const struct store_row *row = &changes->rows[i];
 
@@ -216,16 +241,65 @@ feed_mesh(struct server *s)
 	return e;
 }
 
+/* --- hosts that agents ask for --- */
+
+/*
+ * The host of a stream is sent when all that concerns it there is in force;
+ * it says nothing else.
+ */
+struct asking {
+	size_t agents;
+};
+
+static void
+drop_asking(void *value)
+{
+	struct asking *a = value;
+
+	mem_free(&a);
+}
+
+static void
+ask_first(struct server *s, struct slice host)
+{
+	const struct xds_resource r = {.type_url = S(SERVER_TYPE_HOST),
+	    .name = host,
+	    .version = S("1"),
+	    .body = S("{}")};
+	struct asking *a = mem_new(sizeof(*a));
+
+	a->agents = 1;
+	(void)map_put(&s->asked, host, a); /* it was not there */
+	CHECK(xds_source_put(s->source, &r) == OK);
+}
+
+void
+feed_ask(struct server *s, struct slice host, bool more)
+{
+	struct asking *a = map_get(&s->asked, host);
+
+	if (more && a == NULL) {
+		ask_first(s, host);
+	} else if (more) {
+		a->agents++;
+	} else if (--a->agents == 0) {
+		xds_source_remove(s->source, S(SERVER_TYPE_HOST), host);
+		drop_asking(map_remove(&s->asked, host));
+	}
+}
+
 /* --- open and close --- */
 
 void
 feed_open(struct server *s)
 {
 	static const char *const types[] = {SERVER_TYPE_RESOURCE,
-	    SERVER_TYPE_BUNDLE, SERVER_TYPE_GOSSIP_KEYS,
+	    SERVER_TYPE_HOST, SERVER_TYPE_BUNDLE, SERVER_TYPE_GOSSIP_KEYS,
 	    SERVER_TYPE_REVOCATION};
 
 	map_init(&s->published);
+	map_init(&s->asked);
+	interest_index_init(&s->interests, S(MESH_DOMAIN));
 	loop_later_init(&s->flush, on_flush, s);
 	s->source = xds_source_new();
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
@@ -237,5 +311,7 @@ feed_close(struct server *s)
 {
 	loop_later_cancel(&s->flush);
 	xds_source_free(&s->source);
+	interest_index_fini(&s->interests);
+	map_fini(&s->asked, drop_asking);
 	map_fini(&s->published, NULL);
 }

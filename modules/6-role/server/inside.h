@@ -9,6 +9,7 @@
 #include "xds/xds.h"
 
 #include "cache.h"
+#include "interest.h"
 #include "mesh.h"
 #include "own.h"
 #include "paths.h"
@@ -40,6 +41,8 @@ struct server {
 	/* The stream: agents.c, feed.c */
 	struct xds_source *source;
 	struct map published; /* names of resources in the source → marks */
+	struct interest_index interests;
+	struct map asked; /* host → struct asking: how many agents ask */
 	struct list agents;
 	struct loop_later flush;
 	/* members.c */
@@ -144,12 +147,15 @@ void issue_put_pem(
 /* --- feed.c: what streams carry --- */
 
 #define SERVER_TYPE_RESOURCE "type.googleapis.com/meshd.v1.Resource"
+#define SERVER_TYPE_HOST "type.googleapis.com/meshd.v1.Host"
 #define SERVER_TYPE_BUNDLE "type.googleapis.com/meshd.v1.Bundle"
 #define SERVER_TYPE_GOSSIP_KEYS "type.googleapis.com/meshd.v1.GossipKeys"
 #define SERVER_TYPE_REVOCATION "type.googleapis.com/meshd.v1.Revocation"
 
 void feed_open(struct server *s);
 void feed_close(struct server *s);
+/* An agent asks for the host, or asks no more. */
+void feed_ask(struct server *s, struct slice host, bool more);
 /* Bundle and keys, once they are known. */
 MUST_USE enum err feed_mesh(struct server *s);
 /* At the turn's end: sends what is due and notes who has everything. */
@@ -167,8 +173,11 @@ void agents_accept(
 void agents_close(struct server *s);
 /* Ends streams of nodes that were revoked. */
 void agents_check(struct server *s);
-/* After a flush: who has everything already. */
+/* After a flush: who has everything already, and all about a host. */
 void agents_note(struct server *s);
+/* A resource that was or is, or NULL: any. Who it touches, follows anew. */
+void agents_touch(struct server *s, const struct resource *r);
+void agents_follow(struct server *s);
 bool agents_has(const struct server *s, struct slice node);
 size_t agents_count(const struct server *s);
 

@@ -388,12 +388,54 @@ status(struct admin *a, struct http_exchange *x)
 }
 
 static void
+explain_now(struct admin *a, struct http_exchange *x, const struct value *body)
+{
+	struct label headers[ADMIN_HEADERS_MAX];
+	struct explain_request q;
+
+	admin_explain_request(body, headers, &q);
+	admin_answer(x, node_explain(a->spec.node, &q, http_exchange_arena(x)));
+}
+
+/* A question that waits for the configuration of its host; in its arena. */
+struct question {
+	struct admin *admin;
+	struct http_exchange *exchange;
+	const struct value *body;
+};
+
+static void
+on_host(void *arg, enum err e, const struct fault *why)
+{
+	const struct question *q = arg;
+
+	if (e != OK)
+		admin_refuse(q->exchange, e, why);
+	else
+		explain_now(q->admin, q->exchange, q->body);
+}
+
+/* The host that the question is about; empty if it is nobody's. */
+static struct slice
+host_of(const struct view *v, const struct explain_request *q)
+{
+	const struct view_upstream *u;
+
+	if (q->upstream.len == 0)
+		return q->host;
+	u = view_find_upstream(v, q->upstream);
+	return u != NULL && u->host != NULL ? u->host->host : SLICE_NONE;
+}
+
+static void
 explain(struct admin *a, struct http_exchange *x)
 {
 	const struct value *body = admin_body(x);
 	struct label headers[ADMIN_HEADERS_MAX];
 	struct explain_request q;
+	struct question *asked;
 	struct fault why = {0};
+	struct slice host;
 
 	if (body == NULL)
 		return;
@@ -405,7 +447,14 @@ explain(struct admin *a, struct http_exchange *x)
 		return;
 	}
 	admin_explain_request(body, headers, &q);
-	admin_answer(x, node_explain(a->spec.node, &q, http_exchange_arena(x)));
+	host = host_of(node_view(a->spec.node), &q);
+	asked = arena_alloc(http_exchange_arena(x), sizeof(*asked));
+	if (host.len == 0 || asked == NULL) {
+		explain_now(a, x, body);
+		return;
+	}
+	*asked = (struct question){a, x, body};
+	node_ask_host(a->spec.node, host, on_host, asked);
 }
 
 /* --- join and leave --- */

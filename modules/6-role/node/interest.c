@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * interest — the hosts whose configuration this node asks the servers for.
+ *
+ * Those of its upstreams and of what it exposes, always; one that somebody
+ * asked about, for some minutes more. A host that the stream has brought is
+ * one about which everything is in force.
+ */
+#define LOG_MODULE "node"
+
+#include "inside.h"
+
+enum {
+	INTERESTS_MAGIC = 0x696e7472,
+	HOSTS_MAX = 4096, /* a server takes no more */
+	ASKED_MAX = 256,
+	WAITING_MAX = 256,
+	KEEP_US = 300 * 1000000,
+	SWEEP_US = 30 * 1000000,
+	WAIT_US = 1000000
+};
+
+/* A host that somebody asked about. */
+struct asked {
+	uint64_t until_us;
+};
+
+/* Somebody who waits for one. */
+struct waiting {
+	struct list link;
+	struct timer timer;
+	struct interests *interests;
+	void (*done)(void *arg, enum err e, const struct fault *why);
+	void *arg;
+	size_t len;
+	char host[HOST_TEXT_MAX];
+};
+
+struct interests {
+	uint32_t magic;
+	struct node *node;
+	struct map wanted; /* host → mark: asked of the servers */
+	struct map asked;  /* host → struct asked */
+	struct timer sweep;
+	struct list waiting;
+	size_t waiting_count;
+	bool full; /* was said */
+};
+
+static struct slice
+spell(const struct node *n, struct slice host, struct slice ns,
+    char out[HOST_TEXT_MAX])
+{
+	return host_spell(host, ns.len > 0 ? ns : slice_str(n->ns),
+	    slice_str(n->member.domain), out);
+}
+
+/* --- what is wanted ------------------------------------------------------- */
+
+static void
+add(struct interests *x, struct map *to, struct slice host)
+{
+	if (host.len == 0 || host.len > NAME_HOST_MAX || host_is_pattern(host))
+		return;
+	if (to->count < HOSTS_MAX)
+		(void)map_put(to, host, x); /* only the mark */
+	else if (!x->full)
+		log_warn("too many hosts: configuration of some is missing",
+		    "limit=%d", HOSTS_MAX);
+	x->full |= to->count >= HOSTS_MAX;
+}
+
+static void
+add_upstreams(struct interests *x, struct map *to, struct arena *arena)
+{
+	const struct node *n = x->node;
+	const struct view_upstream_input *u = upstreams_inputs(n, arena);
+	char text[HOST_TEXT_MAX];
+
+	for (size_t i = 0; u != NULL && i < upstreams_count(n); i++)
+		add(x, to, spell(n, u[i].host, slice_str(n->ns), text));
+}
+
+struct adding {
+	struct interests *x;
+	struct map *to;
+};
+
+static void
+add_exposed(void *arg, const struct node_exposed *e)
+{
+	const struct adding *a = arg;
+	char text[HOST_TEXT_MAX];
+
+	add(a->x, a->to, spell(a->x->node, e->what->name, e->what->ns, text));
+}
+
+static void
+gather(struct interests *x, struct map *to)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+	struct adding adding = {x, to};
+	struct slice host;
+	void *asked;
+
+	arena_init(&arena, LIMIT_RESOURCE_BYTES);
+	add_upstreams(x, to, &arena);
+	node_each_exposed(x->node, add_exposed, &adding);
+	for (size_t i = 0; map_next(&x->asked, &i, &host, &asked);)
+		add(x, to, host);
+}
+
+void
+interests_refresh(struct node *n)
+{
+	struct interests *x = n->interests;
+	struct map before;
+	struct slice host;
+	void *mark;
+
+	if (x == NULL || n->uplink == NULL)
+		return;
+	before = x->wanted;
+	map_init(&x->wanted);
+	gather(x, &x->wanted);
+	for (size_t i = 0; map_next(&x->wanted, &i, &host, &mark);)
+		if (map_get(&before, host) == NULL)
+			uplink_want(n, host, /* more */ true);
+	for (size_t i = 0; map_next(&before, &i, &host, &mark);)
+		if (map_get(&x->wanted, host) == NULL)
+			uplink_want(n, host, /* more */ false);
+	map_fini(&before, NULL);
+}
+
+/* --- those that were asked about ------------------------------------------ */
+
+static void
+drop_asked(void *value)
+{
+	struct asked *a = value;
+
+	mem_free(&a);
+}
+
+/* One whose time is over; false if there is none. */
+static bool
+sweep_one(struct interests *x)
+{
+	uint64_t now = loop_now_us(x->node->loop);
+	struct slice host;
+	void *value;
+
+	for (size_t i = 0; map_next(&x->asked, &i, &host, &value);) {
+		struct asked *a = value;
+
+		if (a->until_us > now)
+			continue;
+		(void)map_remove(&x->asked, host); /* it is `a` */
+		drop_asked(a);
+		return true;
+	}
+	return false;
+}
+
+static void
+on_sweep(void *arg)
+{
+	struct interests *x;
+
+	OBJ(x, arg, INTERESTS_MAGIC);
+	while (sweep_one(x))
+		;
+	if (x->asked.count > 0)
+		timer_set(&x->sweep, SWEEP_US);
+	interests_refresh(x->node);
+}
+
+static enum err
+keep(struct interests *x, struct slice host, struct fault *why)
+{
+	struct asked *a = map_get(&x->asked, host);
+
+	if (a == NULL && x->asked.count >= ASKED_MAX)
+		return fault_set(why, ERR_BUSY,
+		    "this agent was asked about %d hosts in the last minutes; "
+		    "ask again later",
+		    ASKED_MAX);
+	if (a == NULL) {
+		a = mem_new(sizeof(*a));
+		(void)map_put(&x->asked, host, a); /* it was not there */
+	}
+	a->until_us = loop_now_us(x->node->loop) + KEEP_US;
+	if (!timer_is_set(&x->sweep))
+		timer_set(&x->sweep, SWEEP_US);
+	interests_refresh(x->node);
+	return OK;
+}
+
+/* --- those who wait ------------------------------------------------------- */
+
+static void
+answer(struct waiting *w, enum err e, const struct fault *why)
+{
+	list_remove(&w->link);
+	timer_clear(&w->timer);
+	w->interests->waiting_count--;
+	w->done(w->arg, e, why);
+	mem_free(&w);
+}
+
+static enum err
+say_missing(const struct node *n, struct slice host, struct fault *why)
+{
+	return fault_set(why, ERR_UNREACHABLE,
+	    "configuration of %.*s is not at hand: %s", SLICE_ARG(host),
+	    uplink_session(n) == NULL
+		? "this agent has no server now"
+		: "the server has not sent all of it yet");
+}
+
+static void
+on_wait(void *arg)
+{
+	struct waiting *w = arg;
+	struct fault why = {0};
+	enum err e =
+	    say_missing(w->interests->node, slice_of(w->host, w->len), &why);
+
+	answer(w, e, &why);
+}
+
+void
+interests_arrived(struct node *n)
+{
+	struct interests *x = n->interests;
+
+	if (x == NULL)
+		return;
+	LIST_EACH (&x->waiting, it) {
+		struct waiting *w = CONTAINER(it, struct waiting, link);
+
+		if (uplink_has_host(n, slice_of(w->host, w->len)))
+			answer(w, OK, NULL);
+	}
+}
+
+static void
+wait(struct interests *x, struct slice host,
+    void (*done)(void *arg, enum err e, const struct fault *why), void *arg)
+{
+	struct waiting *w = mem_new(sizeof(*w));
+
+	w->interests = x;
+	w->done = done;
+	w->arg = arg;
+	w->len = host.len;
+	memcpy(w->host, host.ptr, host.len); /* not over NAME_HOST_MAX */
+	timer_init(&w->timer, x->node->loop, on_wait, w);
+	timer_set(&w->timer, WAIT_US);
+	list_push_back(&x->waiting, &w->link);
+	x->waiting_count++;
+}
+
+void
+node_ask_host(struct node *n, struct slice host,
+    void (*done)(void *arg, enum err e, const struct fault *why), void *arg)
+{
+	struct interests *x = n->interests;
+	char text[HOST_TEXT_MAX];
+	struct slice name = spell(n, host, SLICE_NONE, text);
+	struct fault why = {0};
+	enum err e = OK;
+
+	if (name.len == 0 || name.len > NAME_HOST_MAX || host_is_pattern(name))
+		e = fault_set(&why, ERR_INVALID, "\"%.*s\" is no host",
+		    SLICE_ARG(slice_sub(host, 0, NAME_HOST_MAX)));
+	else if (x == NULL)
+		e = fault_set(&why, ERR_BUSY, "this agent is no member now");
+	if (e == OK)
+		e = keep(x, name, &why);
+	if (e == OK && !uplink_has_host(n, name)) {
+		if (uplink_session(n) != NULL &&
+		    x->waiting_count < WAITING_MAX) {
+			wait(x, name, done, arg);
+			return;
+		}
+		e = say_missing(n, name, &why);
+	}
+	done(arg, e, &why);
+}
+
+/* --- birth and end -------------------------------------------------------- */
+
+void
+interests_open(struct node *n)
+{
+	struct interests *x = mem_new(sizeof(*x));
+
+	x->magic = INTERESTS_MAGIC;
+	x->node = n;
+	map_init(&x->wanted);
+	map_init(&x->asked);
+	list_init(&x->waiting);
+	timer_init(&x->sweep, n->loop, on_sweep, x);
+	n->interests = x;
+	interests_refresh(n);
+}
+
+void
+interests_close(struct node *n)
+{
+	struct interests *x = n->interests;
+	struct fault why = {0};
+	enum err e = fault_set(&why, ERR_CANCELLED, "this agent is stopping");
+
+	if (x == NULL)
+		return;
+	LIST_EACH (&x->waiting, it)
+		answer(CONTAINER(it, struct waiting, link), e, &why);
+	timer_clear(&x->sweep);
+	map_fini(&x->wanted, NULL);
+	map_fini(&x->asked, drop_asked);
+	x->magic = 0;
+	mem_free(&n->interests);
+}

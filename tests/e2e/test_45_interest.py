@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""interest — an agent gets the configuration of what it may call, no more."""
+
+import json
+
+import pytest
+
+from mesh import Mesh, wait_for
+
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {{name: {0}}}
+spec:
+  selector: {{app: {0}}}
+  ports: [{{name: http, port: 80}}]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: {0}}}
+spec: {{host: {0}, subsets: [{{name: v1, labels: {{version: v1}}}}]}}
+---
+"""
+ROUTE = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: {0}}}
+spec:
+  hosts: [{0}]
+  http: [{{name: from-{0}, route: [{{destination: {{host: {1}}}}}]}}]
+---
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """An agent with upstream a, and one that calls nothing."""
+    with Mesh(tmp_path_factory.mktemp("interest"), 4, machines=3) as it:
+        it.caller = it.member(
+            2, "--upstream", f"a={it.machine(2).at(9000)}")
+        it.other = it.member(3)
+        yield it
+
+
+@pytest.fixture
+def mesh(home):
+    """The mesh of this file with Services and rules of a, b, c alone."""
+    home.apply("".join(SERVICE.format(name) for name in "abc"))
+    yield home
+    home.reset()
+
+
+def held(agent):
+    return sorted(f"{item['kind']}/{item['metadata']['name']}"
+                  for item in agent.cli.api("/v1/resources")["items"])
+
+
+def expect(agent, *resources):
+    wanted = sorted(resources)
+    wait_for(lambda: held(agent) == wanted,
+             lambda: f"{agent.name} has {wanted}, not {held(agent)}")
+
+
+def both(name):
+    return f"Service/{name}", f"DestinationRule/{name}"
+
+
+def test_an_agent_gets_what_concerns_its_upstreams(mesh):
+    expect(mesh.caller, *both("a"))
+    expect(mesh.other)
+    assert mesh.caller.status()["resources"] == 2
+
+
+def test_a_route_brings_what_concerns_its_destination(mesh):
+    mesh.apply(ROUTE.format("a", "b"))
+    expect(mesh.caller, *both("a"), *both("b"), "VirtualService/a")
+    expect(mesh.other)
+    mesh.cli.ok("delete", "virtualservice", "a")
+    expect(mesh.caller, *both("a"))
+
+
+def test_what_it_exposes_concerns_an_agent(mesh):
+    mesh.other.expose("c", "80:127.0.0.1:8080", "--protocol", "http")
+    expect(mesh.other, *both("c"))
+    mesh.other.cli.ok("unexpose", "c")
+    expect(mesh.other)
+
+
+def test_a_restart_without_a_server_has_what_it_had(mesh, home):
+    mesh.apply(ROUTE.format("a", "b"))
+    home.caller.stop()
+    home.server.stop()
+    home.caller.start().joined()
+    expect(home.caller, *both("a"), *both("b"), "VirtualService/a")
+    home.server.start()
+    home.caller.synced()
+    home.other.synced()
+    expect(home.caller, *both("a"), *both("b"), "VirtualService/a")
+
+
+def test_explain_waits_for_the_host_that_it_is_asked_about(mesh):
+    mesh.apply(ROUTE.format("c", "b"))
+    expect(mesh.caller, *both("a"))
+    told = json.loads(mesh.caller.cli.ok(
+        "explain", "request", "http://c/", "-o", "json"))
+    assert told["routeMatched"] == "from-c"
+    expect(mesh.caller, *both("a"), *both("b"), *both("c"),
+           "VirtualService/c")
+
+
+def test_without_a_server_only_what_is_at_hand_is_explained(mesh, home):
+    home.server.stop()
+    wait_for(lambda: not home.other.status()["connected"],
+             "the agent sees that the server is gone")
+    done = home.other.cli("explain", "request", "http://b/")
+    assert done.returncode != 0
+    assert "configuration of b.default.svc.mesh.internal is not at hand" in (
+        done.stderr)
+    done = home.caller.cli("explain", "request", "http://a/", "-o", "json")
+    assert done.returncode == 0, done.stderr
+    home.server.start()
+    home.caller.synced()
+    home.other.synced()

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * interest — what concerns an agent, as its hosts and configuration change.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/codec.h"
+#include "interest.h"
+#include "unit.h"
+
+enum { TEXT_MAX = 1024, YAML_BYTES = 1 << 20 };
+
+#define DOMAIN "mesh.internal"
+#define FULL(name) name ".default.svc." DOMAIN
+
+/* An index and one agent; names of resources are one word each. */
+struct rig {
+	struct interest_index index;
+	struct interest agent;
+	char told[TEXT_MAX]; /* what changed with the last follow() */
+};
+
+static void
+rig_init(struct rig *r)
+{
+	interest_index_init(&r->index, S(DOMAIN));
+	interest_init(&r->agent);
+}
+
+static void
+rig_fini(struct rig *r)
+{
+	interest_fini(&r->agent);
+	interest_index_fini(&r->index);
+}
+
+static struct resource *
+decode(const char *yaml)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+	AUTO(findings_fini) struct findings found = {0};
+	struct resource_source source = {0};
+	struct codec_documents docs;
+	struct resource *r = NULL;
+
+	arena_init(&arena, YAML_BYTES);
+	EXPECT_OK(codec_yaml_parse(
+	    slice_str(yaml), NULL, &arena, &docs, &found.errors));
+	EXPECT_EQ(docs.count, 1);
+	EXPECT_OK(resource_decode(docs.items[0].root, &source, &r, &found));
+	EXPECT_TRUE(r != NULL);
+	return r;
+}
+
+/* True if the agent had to look anew, for the old one or the new one. */
+static bool
+put(struct rig *r, const char *name, const char *yaml)
+{
+	const struct resource *before =
+	    interest_index_get(&r->index, slice_str(name));
+	struct resource *now = yaml != NULL ? decode(yaml) : NULL;
+	bool touched = false;
+
+	if (before != NULL)
+		touched |= interest_is_touched(&r->agent, S(DOMAIN), before);
+	interest_index_put(&r->index, slice_str(name), now);
+	if (now != NULL)
+		touched |= interest_is_touched(&r->agent, S(DOMAIN), now);
+	resource_unref(&now);
+	return touched;
+}
+
+static bool
+put_service(struct rig *r, const char *name)
+{
+	char yaml[TEXT_MAX];
+
+	(void)snprintf(yaml, sizeof(yaml),
+	    "apiVersion: v1\nkind: Service\nmetadata: {name: %s}\n"
+	    "spec: {ports: [{port: 80}]}\n",
+	    name);
+	return put(r, name, yaml);
+}
+
+static bool
+put_rule(struct rig *r, const char *name, const char *host)
+{
+	char yaml[TEXT_MAX];
+
+	(void)snprintf(yaml, sizeof(yaml),
+	    "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+	    "metadata: {name: %s}\nspec: {host: '%s'}\n",
+	    name, host);
+	return put(r, name, yaml);
+}
+
+static bool
+put_route(struct rig *r, const char *name, const char *host, const char *to)
+{
+	char yaml[TEXT_MAX];
+
+	(void)snprintf(yaml, sizeof(yaml),
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: %s}\nspec:\n  hosts: ['%s']\n"
+	    "  http: [{route: [{destination: {host: %s}}]}]\n",
+	    name, host, to);
+	return put(r, name, yaml);
+}
+
+static void
+ask(struct rig *r, const char *host)
+{
+	(void)map_put(&r->agent.asked, slice_str(host), r); /* only the mark */
+}
+
+static void
+tell(void *arg, struct slice name)
+{
+	struct rig *r = arg;
+	size_t len = strlen(r->told);
+
+	(void)snprintf(
+	    r->told + len, sizeof(r->told) - len, "%.*s ", SLICE_ARG(name));
+}
+
+static int
+by_text(const void *a, const void *b)
+{
+	return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* Follows; then what concerns the agent is `want`, sorted. */
+static void
+expect(struct rig *r, const char *want)
+{
+	struct slice names[64];
+	char text[TEXT_MAX] = "";
+	size_t count = 0;
+	void *mark;
+
+	r->told[0] = '\0';
+	interest_follow(&r->agent, &r->index, tell, r);
+	for (size_t i = 0;
+	     map_next(&r->agent.resources, &i, &names[count], &mark);)
+		count++;
+	if (count > 0)
+		qsort(names, count, sizeof(*names), by_text);
+	for (size_t i = 0; i < count; i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    "%.*s ", SLICE_ARG(names[i]));
+	EXPECT_STR(text, want);
+}
+
+TEST(nothing_concerns_an_agent_that_asks_for_nothing)
+{
+	struct rig r;
+
+	rig_init(&r);
+	EXPECT_FALSE(put_service(&r, "a"));
+	EXPECT_FALSE(put_rule(&r, "all", "*.default.svc.cluster.local"));
+	expect(&r, "");
+	EXPECT_STR(r.told, "");
+	rig_fini(&r);
+}
+
+TEST(what_is_about_a_host_that_was_asked_for_concerns_it)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_service(&r, "a");
+	(void)put_service(&r, "b");
+	(void)put_rule(&r, "rule-a", "a");
+	(void)put_rule(&r, "rule-b", "b");
+	ask(&r, FULL("a"));
+	expect(&r, "a rule-a ");
+	EXPECT_TRUE(interest_concerns(&r.agent, S("a")));
+	EXPECT_FALSE(interest_concerns(&r.agent, S("b")));
+	rig_fini(&r);
+}
+
+TEST(patterns_concern_every_host_inside_them)
+{
+	struct rig r;
+
+	rig_init(&r);
+	ask(&r, FULL("a"));
+	expect(&r, "");
+	EXPECT_TRUE(put_rule(&r, "ns", "*.default.svc.cluster.local"));
+	EXPECT_TRUE(put_rule(&r, "mesh", "*.svc.cluster.local"));
+	EXPECT_FALSE(put_rule(&r, "else", "*.other.svc.cluster.local"));
+	expect(&r, "mesh ns ");
+	rig_fini(&r);
+}
+
+TEST(a_route_leads_on_to_what_is_about_its_destinations)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_service(&r, "b");
+	(void)put_service(&r, "c");
+	(void)put_rule(&r, "rule-c", "c");
+	(void)put_route(&r, "b-to-c", "b", "c");
+	(void)put_service(&r, "d");
+	ask(&r, FULL("a"));
+	expect(&r, "");
+	EXPECT_TRUE(put_route(&r, "a-to-b", "a", "b"));
+	expect(&r, "a-to-b b b-to-c c rule-c ");
+	EXPECT_TRUE(put_rule(&r, "late", "c"));
+	EXPECT_FALSE(put_rule(&r, "never", "d"));
+	expect(&r, "a-to-b b b-to-c c late rule-c ");
+	EXPECT_STR(r.told, "late ");
+	rig_fini(&r);
+}
+
+TEST(a_circle_of_routes_ends)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_route(&r, "a-to-b", "a", "b");
+	(void)put_route(&r, "b-to-a", "b", "a");
+	ask(&r, FULL("b"));
+	expect(&r, "a-to-b b-to-a ");
+	rig_fini(&r);
+}
+
+TEST(without_the_route_what_it_led_to_is_gone)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_service(&r, "b");
+	(void)put_route(&r, "a-to-b", "a", "b");
+	ask(&r, FULL("a"));
+	expect(&r, "a-to-b b ");
+	EXPECT_TRUE(put(&r, "a-to-b", NULL));
+	expect(&r, "");
+	EXPECT_FALSE(put(&r, "b", NULL));
+	expect(&r, "");
+	rig_fini(&r);
+}
+
+TEST(a_route_that_changes_its_host_goes_from_one_agent_to_another)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_service(&r, "c");
+	(void)put_route(&r, "route", "a", "c");
+	ask(&r, FULL("a"));
+	expect(&r, "c route ");
+	EXPECT_TRUE(put_route(&r, "route", "b", "c"));
+	expect(&r, "");
+	EXPECT_TRUE(put_route(&r, "route", "a", "c"));
+	expect(&r, "c route ");
+	rig_fini(&r);
+}
+
+TEST(hosts_come_and_go_at_run_time)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_service(&r, "a");
+	(void)put_service(&r, "b");
+	ask(&r, FULL("a"));
+	expect(&r, "a ");
+	ask(&r, FULL("b"));
+	expect(&r, "a b ");
+	EXPECT_STR(r.told, "b ");
+	(void)map_remove(&r.agent.asked, S(FULL("a"))); /* the mark */
+	expect(&r, "b ");
+	EXPECT_STR(r.told, "a ");
+	rig_fini(&r);
+}
