@@ -370,6 +370,7 @@ status(struct admin *a, struct http_exchange *x)
 {
 	struct arena *arena = http_exchange_arena(x);
 	struct value *m = json_map(arena);
+	struct rows ids = rows_of(x), wrong = rows_of(x);
 	struct node_status s;
 
 	node_status(a->spec.node, &s);
@@ -384,6 +385,10 @@ status(struct admin *a, struct http_exchange *x)
 	json_text(arena, &m, S("server"), s.server);
 	json_text(arena, &m, S("trouble"), s.trouble);
 	put_counts(arena, &m, &s);
+	node_each_identity(a->spec.node, add_identity, &ids);
+	node_each_problem(a->spec.node, add_problem, &wrong);
+	json_put(&m, S("identities"), ids.list);
+	json_put(&m, S("problems"), wrong.list);
 	admin_answer(x, m);
 }
 

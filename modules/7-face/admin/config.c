@@ -222,10 +222,14 @@ status(struct admin *a, struct http_exchange *x)
 	server_status(a->spec.server, &s);
 	json_text(arena, &m, S("role"), S("server"));
 	json_text(arena, &m, S("version"), S(MESHD_VERSION));
+	json_text(arena, &m, S("name"), s.name);
+	json_text(arena, &m, S("trustDomain"), s.trust_domain);
+	json_number(arena, &m, S("nodes"), (int64_t)s.nodes);
 	json_number(arena, &m, S("revision"), (int64_t)s.revision);
 	json_number(arena, &m, S("resources"), (int64_t)s.resources);
 	json_number(arena, &m, S("quarantined"), (int64_t)s.quarantined);
 	json_number(arena, &m, S("uptimeMs"), (int64_t)(s.uptime_us / 1000));
+	admin_put_agents(a, arena, S("agents"), &m);
 	admin_answer(x, m);
 }
 

@@ -61,6 +61,10 @@ extern const size_t admin_mesh_route_count;
 extern const struct admin_route admin_agent_routes[];
 extern const size_t admin_agent_route_count;
 
+/* Of a server: its agents under this key, and what they refuse. */
+void admin_put_agents(const struct admin *a, struct arena *arena,
+    struct slice key, struct value **m);
+
 const struct server_actor *admin_actor(struct http_exchange *x);
 
 /* 200 and the tree; NULL (arena full) becomes 500. */

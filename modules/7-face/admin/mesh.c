@@ -258,18 +258,26 @@ add_refusal(void *arg, const struct server_refusal *f)
 	json_push(&r->list, m);
 }
 
+void
+admin_put_agents(const struct admin *a, struct arena *arena, struct slice key,
+    struct value **m)
+{
+	struct rows r = {arena, json_list(arena)};
+	struct rows refusals = {arena, json_list(arena)};
+
+	server_each_agent(a->spec.server, add_agent, &r);
+	server_each_refusal(a->spec.server, SLICE_NONE, add_refusal, &refusals);
+	json_put(m, key, r.list);
+	json_put(m, S("refusals"), refusals.list);
+}
+
 static void
 agents(struct admin *a, struct http_exchange *x)
 {
 	struct arena *arena = http_exchange_arena(x);
-	struct rows r = {arena, json_list(arena)};
-	struct rows refusals = {arena, json_list(arena)};
 	struct value *m = json_map(arena);
 
-	server_each_agent(a->spec.server, add_agent, &r);
-	server_each_refusal(a->spec.server, SLICE_NONE, add_refusal, &refusals);
-	json_put(&m, S("items"), r.list);
-	json_put(&m, S("refusals"), refusals.list);
+	admin_put_agents(a, arena, S("items"), &m);
 	admin_answer(x, m);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config — commands on the server's configuration: apply, get, delete, log,
- * status.
+ * config — commands on the server's configuration: apply, get, delete, log.
  */
 #include "base/base.h"
 #include "model/model.h"
@@ -481,44 +480,4 @@ const struct command command_log_levels = {
     .rows = log_level_rows,
     .row_count = ARRAY_LEN(log_level_rows),
     .run = log_level,
-};
-
-/* --- status --- */
-
-static void
-print_status(const struct value *v)
-{
-	VALUE_EACH(v, it)
-	{
-		if (it->type == VALUE_BOOL)
-			(void)printf("%-12.*s %s\n", SLICE_ARG(it->key),
-			    it->boolean ? "yes" : "no");
-		else if (it->type == VALUE_INT)
-			(void)printf("%-12.*s %lld\n", SLICE_ARG(it->key),
-			    (long long)it->integer);
-		else if (it->type == VALUE_STRING)
-			(void)printf("%-12.*s %.*s\n", SLICE_ARG(it->key),
-			    SLICE_ARG(it->string));
-	}
-}
-
-static int
-status(struct options *o)
-{
-	return api_show(o, API_EITHER, "/v1/status", print_status);
-}
-
-static const struct option_row status_rows[] = {
-    OPTION_OUTPUT,
-    OPTION_SOCKET,
-};
-
-const struct command command_status = {
-    .name = "status",
-    .args = "",
-    .summary = "show how the server is",
-    .section = "cli",
-    .rows = status_rows,
-    .row_count = ARRAY_LEN(status_rows),
-    .run = status,
 };

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * status — how a server or an agent is: what it does, who is with it, what it
+ * could not use, and when its certificates end.
+ */
+#include "base/base.h"
+
+#include "api.h"
+#include "command.h"
+#include "table.h"
+
+#include <stdio.h>
+
+enum { LABEL_WIDTH = 15 };
+
+/* In the order in which a person asks; what a role has not is left out. */
+static const struct line {
+	const char *key;
+	const char *label;
+} lines[] = {
+    {"role", "role"},
+    {"name", "name"},
+    {"version", "version"},
+    {"state", "state"},
+    {"trustDomain", "trust domain"},
+    {"network", "network"},
+    {"server", "server"},
+    {"connected", "connected"},
+    {"synced", "up to date"},
+    {"trouble", "trouble"},
+    {"revision", "revision"},
+    {"resources", "resources"},
+    {"quarantined", "not understood"},
+    {"nodes", "nodes"},
+    {"members", "members"},
+    {"membersUp", "of them up"},
+    {"upstreams", "upstreams"},
+    {"exposed", "exposed"},
+};
+
+static void
+print_line(const char *label, const struct value *v)
+{
+	if (v->type == VALUE_STRING && v->string.len > 0)
+		(void)printf(
+		    "%-*s  %.*s\n", LABEL_WIDTH, label, SLICE_ARG(v->string));
+	else if (v->type == VALUE_INT)
+		(void)printf(
+		    "%-*s  %lld\n", LABEL_WIDTH, label, (long long)v->integer);
+	else if (v->type == VALUE_BOOL)
+		(void)printf("%-*s  %s\n", LABEL_WIDTH, label,
+		    v->boolean ? "yes" : "no");
+}
+
+static void
+print_uptime(const struct value *ms)
+{
+	long long s;
+
+	if (ms == NULL || ms->type != VALUE_INT)
+		return;
+	s = (long long)ms->integer / 1000;
+	(void)printf("%-*s  %lldd %lldh %lldm %llds\n", LABEL_WIDTH, "up for",
+	    s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
+}
+
+/* One of the answer's lists, if there is anything in it. */
+static void
+print_rows(const struct value *items, const char *title,
+    const struct line *columns, size_t count)
+{
+	const char *head[TABLE_COLUMNS_MAX];
+	AUTO(table_fini) struct table t = {0};
+
+	if (items == NULL || items->count == 0)
+		return;
+	for (size_t i = 0; i < count; i++)
+		head[i] = columns[i].label;
+	table_init(&t, head, count);
+	VALUE_EACH(items, it)
+	for (size_t i = 0; i < count; i++)
+		table_value(&t, value_get(it, slice_str(columns[i].key)));
+	(void)printf("\n%s\n", title);
+	table_print(&t, stdout);
+}
+
+static void
+print_status(const struct value *v)
+{
+	static const struct line agents[] = {{"node", "AGENT"},
+	    {"address", "ADDRESS"}, {"revision", "REVISION"},
+	    {"refused", "REFUSED"}};
+	static const struct line refusals[] = {
+	    {"node", "AGENT"}, {"resource", "RESOURCE"}, {"reason", "WHY"}};
+	static const struct line problems[] = {
+	    {"kind", "KIND"}, {"about", "ABOUT"}, {"text", "WHY"}};
+	static const struct line identities[] = {{"uri", "IDENTITY"},
+	    {"ends", "ENDS"}, {"renews", "RENEWS"}, {"problem", "PROBLEM"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		const struct value *at = value_get(v, slice_str(lines[i].key));
+
+		if (at != NULL)
+			print_line(lines[i].label, at);
+	}
+	print_uptime(value_get(v, S("uptimeMs")));
+	print_rows(value_get(v, S("agents")),
+	    "Agents and what they have:", agents, ARRAY_LEN(agents));
+	print_rows(value_get(v, S("refusals")),
+	    "What agents could not use; the last good version stays:", refusals,
+	    ARRAY_LEN(refusals));
+	print_rows(value_get(v, S("identities")), "Certificates:", identities,
+	    ARRAY_LEN(identities));
+	print_rows(value_get(v, S("problems")), "What is wrong:", problems,
+	    ARRAY_LEN(problems));
+}
+
+static int
+status(struct options *o)
+{
+	return api_show(o, API_EITHER, "/v1/status", print_status);
+}
+
+static const struct option_row status_rows[] = {
+    OPTION_OUTPUT,
+    OPTION_SOCKET,
+};
+
+const struct command command_status = {
+    .name = "status",
+    .args = "",
+    .summary = "show how the server or agent is",
+    .section = "cli",
+    .rows = status_rows,
+    .row_count = ARRAY_LEN(status_rows),
+    .run = status,
+};
