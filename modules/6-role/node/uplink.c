@@ -313,8 +313,14 @@ on_snapshot(void *arg)
 void
 uplink_settled(struct node *n)
 {
-	if (n->uplink != NULL && !timer_is_set(&n->uplink->snapshot))
-		timer_set(&n->uplink->snapshot, SNAPSHOT_US);
+	struct uplink *c = n->uplink;
+
+	if (c == NULL)
+		return;
+	/* A server that only lets us in and throws us out does not count. */
+	xds_backoff_success(&c->backoff);
+	if (!timer_is_set(&c->snapshot))
+		timer_set(&c->snapshot, SNAPSHOT_US);
 }
 
 static void
