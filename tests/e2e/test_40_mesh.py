@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -613,3 +614,18 @@ def test_a_revoked_node_is_cut_off_and_told(mesh, extra):
     for _ in range(5):
         assert mesh.machine(1).fetch(9000).status == 503
     mesh.caller.sees("stale", 0)
+
+
+def test_a_revoked_name_joins_anew_with_another_key(mesh, extra):
+    mesh.cli.ok("node", "revoke", extra.name)
+    extra.stop(signal.SIGKILL)
+    second = int(time.time())
+    wait_for(lambda: int(time.time()) > second, "certificates count seconds")
+    words = [w for w in extra.words if w not in ("agent", "--name", extra.name)]
+    again = mesh.member(1, *words, name=extra.name)
+    again.expose("fresh", "93:8080")
+    mesh.caller.sees("fresh", 1)
+    wait_for(lambda: mesh.machine(1).fetch(9000).status == 200,
+             "its requests are answered")
+    again.stop(signal.SIGKILL)
+    mesh.agents.remove(again)

@@ -59,9 +59,10 @@ struct store_node {
 	struct slice id;         /* hex; no two nodes have the same */
 	struct slice key_hash;   /* hex SHA-256 of the node key's SPKI */
 	struct slice gossip_key; /* hex Ed25519 public key */
-	struct slice grants;     /* JSON: namespaces, accounts, network */
-	struct slice serials;    /* JSON: serials of its last certificates */
-	struct slice token_id;   /* that let it in */
+	struct slice
+	    grants; /* JSON: namespaces, accounts, network, since when */
+	struct slice serials;  /* JSON: serials of its last certificates */
+	struct slice token_id; /* that let it in */
 };
 
 struct store_cert {

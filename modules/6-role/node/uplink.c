@@ -510,6 +510,9 @@ uplink_revocations(const struct node *n, struct arena *arena, size_t *out_count)
 	g.items = arena_alloc_array(arena, MAX(count, 1), sizeof(*g.items));
 	if (g.items != NULL)
 		xds_client_each(n->uplink->client, gather_revocation, &g);
+	else
+		log_error("no revocation is in force", "why=\"%s\"",
+		    err_text(ERR_NO_MEMORY));
 	*out_count = g.count;
 	return g.items;
 }

@@ -213,11 +213,14 @@ fill_node(struct job *j, const struct ca_decision *d)
 
 	*n = (struct registry_node){0};
 	j->expected = STORE_EXPECT_ABSENT;
-	n->joined_ms = server_now_ms(j->server);
 	if (old != NULL) {
 		*n = *old;
 		j->expected = (int64_t)old->revision;
 	}
+	/* Another key is another node, though it has the name of a revoked. */
+	if (old == NULL ||
+	    memcmp(&old->key, &d->csr.pin, sizeof(old->key)) != 0)
+		n->joined_ms = server_now_ms(j->server);
 	n->key = d->csr.pin;
 	n->grant = d->grant;
 	memcpy(n->gossip_key, j->gossip_key, sizeof(n->gossip_key));

@@ -124,6 +124,7 @@ registry_grants_encode(
 	    arena, &v, S("namespaces"), slice_str(n->grant.namespaces));
 	value_put_text(arena, &v, S("accounts"), slice_str(n->grant.accounts));
 	value_put_text(arena, &v, S("network"), slice_str(n->network));
+	value_put_int(arena, &v, S("joined_ms"), n->joined_ms);
 	return emit(v, arena, out);
 }
 
@@ -151,6 +152,8 @@ read_grants(struct slice json, struct registry_node *n)
 
 	arena_init(&arena, COLUMN_BYTES);
 	e = codec_json_parse(json, &arena, &v, NULL);
+	if (e == OK)
+		n->joined_ms = number_of(v, "joined_ms");
 	if (e == OK)
 		e = read_grant(v, &n->grant);
 	return e == OK ? slice_to_cstr(text_of(v, "network"), n->network,
@@ -204,7 +207,6 @@ rows_node_decode(const struct store_row *row, struct registry_node *out)
 {
 	const struct store_node *s = &row->node;
 	struct registry_node n = {
-	    .joined_ms = row->created_ms,
 	    .issued_ms = row->updated_ms,
 	    .revision = row->revision,
 	};

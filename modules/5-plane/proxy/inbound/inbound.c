@@ -266,6 +266,7 @@ static void
 on_connect(struct session *s, struct http2_stream *h2, struct http_head *h)
 {
 	struct worker *w = s->inbound->worker;
+	const struct tls_peer *peer = peer_of(s);
 	const struct view_exposed *e;
 	struct flow_record f;
 	struct addr target;
@@ -273,6 +274,12 @@ on_connect(struct session *s, struct http2_stream *h2, struct http_head *h)
 	begin_record(s, &f);
 	f.authority = h->authority;
 	http2_stream_own(h2, &refused_events, s);
+	/* Its handshake may have begun before the revocation came. */
+	if (peer != NULL && credentials_revoke(w->credentials, peer)) {
+		refuse(s, h2, 403, &f, FLOW_NOT_EXPOSED,
+		    S("the certificate was revoked"));
+		return;
+	}
 	if (!http_head_is_method(h, S("CONNECT"))) {
 		refuse(s, h2, 400, &f, FLOW_DOWNSTREAM_PROTOCOL,
 		    S("only CONNECT is served here"));
