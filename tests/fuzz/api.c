@@ -3,8 +3,9 @@
  * api — bytes of a client at the small HTTP server of sockets and of 15012.
  *
  * The first byte chooses the protocol and how requests are answered: at once,
- * later, in pieces, or not before the client has left. Parameters come back
- * decoded and are plain text; each exchange ends once, and the connection too.
+ * later, in pieces, not before the client has left, or before their body.
+ * Parameters come back decoded and are plain text; each exchange ends once, and
+ * the connection too.
  */
 #include "http/http.h"
 #include "net/net.h"
@@ -71,9 +72,8 @@ check_request(struct http_exchange *x)
 }
 
 static void
-on_request(void *arg, struct http_exchange *x)
+answer_or_wait(struct http_exchange *x)
 {
-	(void)arg;
 	check_request(x);
 	if (!(mode & 4) || waiting_count == WAITING_MAX) {
 		answer(x);
@@ -81,6 +81,25 @@ on_request(void *arg, struct http_exchange *x)
 	}
 	waiting[waiting_count++] = x;
 	http_exchange_on_gone(x, on_gone, x);
+}
+
+static bool
+on_head(void *arg, struct http_exchange *x)
+{
+	(void)arg;
+	CHECK(http_exchange_body(x).len == 0);
+	if (!(mode & 64))
+		return true;
+	answer_or_wait(x);
+	return false;
+}
+
+static void
+on_request(void *arg, struct http_exchange *x)
+{
+	(void)arg;
+	CHECK(!(mode & 64));
+	answer_or_wait(x);
 }
 
 static void
@@ -174,7 +193,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct clock clock = clock_fake_as_clock(&fake);
 	AUTO(loop_free) struct loop *l = NULL;
-	struct http_server_spec spec = {.on_request = on_request,
+	struct http_server_spec spec = {.on_head = on_head,
+	    .on_request = on_request,
 	    .on_grpc = on_grpc,
 	    .on_conn_close = on_conn_close,
 	    .body_limit = BODY_MAX};

@@ -54,7 +54,7 @@ struct http_exchange {
 	struct http_head *head; /* the parser's, or in the arena */
 	struct http_head answer;
 	struct buf body;
-	bool whole;   /* handed to on_request */
+	bool whole;   /* the owner's: on_request, or on_head that said no */
 	bool begun;   /* the answer's head is out */
 	bool is_head; /* HEAD: no body in the answer */
 	void (*gone)(void *arg);
@@ -68,6 +68,9 @@ struct http_exchange {
 
 /* The connection has ended; frees it and what hangs on it. */
 void server_conn_end(struct server_conn *c);
+
+/* Asks on_head. False: the exchange is the owner's, or answered already. */
+bool server_admit(struct http_exchange *x);
 
 /* The request is whole: calls on_request. */
 void server_dispatch(struct http_exchange *x);

@@ -10,6 +10,20 @@ enum { CONNS_DEFAULT = 1024 };
 
 /* --- what both versions share --- */
 
+bool
+server_admit(struct http_exchange *x)
+{
+	const struct http_server_spec *spec = &x->conn->server->spec;
+
+	if (spec->on_head == NULL)
+		return true;
+	x->whole = true;
+	if (!spec->on_head(spec->arg, x))
+		return false;
+	x->whole = false;
+	return true;
+}
+
 void
 server_dispatch(struct http_exchange *x)
 {
@@ -67,7 +81,7 @@ on_body(void *arg, struct http2_stream *s, struct slice bytes)
 
 	OBJ(x, arg, EXCHANGE_MAGIC);
 	http2_stream_consumed(s, bytes.len);
-	if (buf_add_slice(&x->body, bytes) != OK)
+	if (!x->whole && buf_add_slice(&x->body, bytes) != OK)
 		exchange_reject(x, 413, S("body is too large"));
 }
 
@@ -78,7 +92,8 @@ on_end(void *arg, struct http2_stream *s)
 
 	(void)s;
 	OBJ(x, arg, EXCHANGE_MAGIC);
-	server_dispatch(x);
+	if (!x->whole)
+		server_dispatch(x);
 }
 
 static void
@@ -130,10 +145,11 @@ take_request(struct server_conn *c, struct http2_stream *s, struct http_head *h)
 	x->h2 = s;
 	x->is_head = http_head_is_method(h, S("HEAD"));
 	timer_init(&x->timer, server->spec.loop, on_late, x);
-	timer_set(&x->timer, server->spec.request_us);
 	http2_stream_own(s, &stream_events, x);
 	if (http_head_is_method(h, S("CONNECT")))
 		exchange_reject(x, 405, S("CONNECT is not served here"));
+	else if (server_admit(x))
+		timer_set(&x->timer, server->spec.request_us);
 }
 
 static void

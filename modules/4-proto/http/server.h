@@ -19,6 +19,12 @@ enum http_proto { HTTP_PROTO_1, HTTP_PROTO_2 };
 struct http_server_spec {
 	struct loop *loop;
 	/*
+	 * A head is here, its body is not; may be NULL. True: go on. False:
+	 * the owner answers by itself, now or later; the body is not taken,
+	 * and an HTTP/1 connection ends with the answer.
+	 */
+	bool (*on_head)(void *arg, struct http_exchange *x);
+	/*
 	 * A request with its whole body is here. Answer now or later: the
 	 * exchange lives until http_exchange_respond() or _end(), even if
 	 * the client has left; see http_exchange_on_gone().

@@ -44,6 +44,12 @@ on_head(void *arg, struct http_head *h)
 		http1_parser_abort(c->parser);
 		return;
 	}
+	c->close_after = true; /* unless the body may come */
+	if (!server_admit(c->x)) {
+		http1_parser_abort(c->parser);
+		return;
+	}
+	c->close_after = false;
 	if (h->expect_continue &&
 	    stream_write(c->stream, http1_continue()) > ERR_AGAIN)
 		http1_parser_abort(c->parser);
@@ -103,8 +109,9 @@ feed(struct server_conn *c, struct slice bytes)
 		return;
 	timer_clear(&c->timer);
 	if (e != ERR_EOF) {
-		reject(c);
-		return;
+		if (!c->close_after)
+			reject(c);
+		return; /* else on_head has refused it */
 	}
 	keep_rest(c, slice_sub(bytes, used, bytes.len));
 	if (c->x->head->framing == HTTP_BODY_TUNNEL) {

@@ -72,6 +72,23 @@ on_request(void *arg, struct http_exchange *x)
 	}
 }
 
+/* /no is refused before its body, /no-later after a while. */
+static bool
+on_head(void *arg, struct http_exchange *x)
+{
+	(void)arg;
+	EXPECT_EQ(http_exchange_body(x).len, 0);
+	if (slice_eq(http_exchange_path(x), S("/no"))) {
+		http_exchange_respond(x, 401, S("text/plain"), S("no"));
+		return false;
+	}
+	if (!slice_eq(http_exchange_path(x), S("/no-later")))
+		return true;
+	http_exchange_on_gone(x, on_gone, NULL);
+	kept = x;
+	return false;
+}
+
 static void
 on_conn_close(void *arg, void *conn_arg)
 {
@@ -85,7 +102,8 @@ static char peer[] = "peer";
 static void
 begin(enum http_proto proto)
 {
-	struct http_server_spec spec = {.on_request = on_request,
+	struct http_server_spec spec = {.on_head = on_head,
+	    .on_request = on_request,
 	    .on_conn_close = on_conn_close,
 	    .body_limit = 4096};
 
@@ -210,6 +228,51 @@ TEST(what_is_malformed_is_answered_and_ends)
 	      "content-length: 14\r\nconnection: close\r\n\r\n"
 	      "no Host field\n"));
 	EXPECT_TRUE(wire.eof);
+	EXPECT_EQ(requests, 0);
+	end();
+}
+
+TEST(a_head_may_be_refused_before_its_body_is_asked_for)
+{
+	begin(HTTP_PROTO_1);
+	wire_send(&wire, S("POST /no HTTP/1.1\r\nHost: x\r\n"
+			   "Content-Length: 2\r\n"
+			   "Expect: 100-continue\r\n\r\n"));
+	EXPECT_SLICE(received(),
+	    S("HTTP/1.1 401 Unauthorized\r\ncontent-type: text/plain\r\n"
+	      "content-length: 2\r\nconnection: close\r\n\r\nno"));
+	EXPECT_TRUE(wire.eof);
+	EXPECT_EQ(requests, 0);
+	end();
+}
+
+TEST(a_refusal_of_a_head_may_come_later_and_ends_the_connection)
+{
+	begin(HTTP_PROTO_1);
+	wire_send(&wire, S("POST /no-later HTTP/1.1\r\nHost: x\r\n"
+			   "Content-Length: 4000\r\n\r\nabc"));
+	EXPECT_EQ(received().len, 0);
+	wire_send(&wire, S("defGET /hello HTTP/1.1\r\n"));
+	wire_wait(&wire, 40000000);
+	EXPECT_EQ(received().len, 0); /* it is not late: it is not awaited */
+	EXPECT_TRUE(kept != NULL);
+	http_exchange_respond(kept, 401, SLICE_NONE, SLICE_NONE);
+	EXPECT_SLICE(received(), S("HTTP/1.1 401 Unauthorized\r\n"
+				   "content-length: 0\r\n"
+				   "connection: close\r\n\r\n"));
+	EXPECT_TRUE(wire.eof);
+	EXPECT_EQ(requests, 0);
+	end();
+}
+
+TEST(a_client_may_leave_before_it_is_refused)
+{
+	begin(HTTP_PROTO_1);
+	wire_send(&wire, S("GET /no-later HTTP/1.1\r\nHost: x\r\n\r\n"));
+	wire_settle(&wire);
+	stream_close(wire.far, ERR_RESET);
+	wire_settle(&wire);
+	EXPECT_EQ(gone, 1);
 	EXPECT_EQ(requests, 0);
 	end();
 }
@@ -423,6 +486,34 @@ TEST(a_status_of_failure_is_an_answer_too)
 		wire_settle(&wire);
 		EXPECT_OK(done.err);
 		EXPECT_EQ(done.status, 404);
+		end();
+	}
+}
+
+TEST(a_refused_head_takes_no_body_whichever_the_version)
+{
+	static const char big[4000];
+
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		begin(protos[i]);
+		(void)call(
+		    protos[i], S("POST"), S("/no"), slice_of(big, sizeof(big)));
+		wire_settle(&wire);
+		EXPECT_OK(done.err);
+		EXPECT_EQ(done.status, 401);
+		wire_wait(&wire, 5000000);
+		end();
+
+		begin(protos[i]);
+		(void)call(protos[i], S("POST"), S("/no-later"),
+		    slice_of(big, sizeof(big)));
+		wire_settle(&wire);
+		EXPECT_TRUE(kept != NULL);
+		http_exchange_respond(kept, 401, SLICE_NONE, SLICE_NONE);
+		wire_settle(&wire);
+		EXPECT_EQ(done.status, 401);
+		EXPECT_EQ(requests, 0);
+		wire_wait(&wire, 5000000);
 		end();
 	}
 }
