@@ -21,7 +21,4 @@ struct ca {
 	uint8_t voucher_secret[CRYPTO_ED25519_SECRET_LEN];
 };
 
-/* True if the namespace is granted; the reserved ones never are. */
-bool grant_has_namespace(const struct ca_grant *g, struct slice ns);
-
 #endif

@@ -26,7 +26,7 @@ is_reserved(struct slice ns)
 }
 
 bool
-grant_has_namespace(const struct ca_grant *g, struct slice ns)
+ca_grant_has_namespace(const struct ca_grant *g, struct slice ns)
 {
 	return !is_reserved(ns) && list_has(g->namespaces, ns);
 }
@@ -34,17 +34,56 @@ grant_has_namespace(const struct ca_grant *g, struct slice ns)
 bool
 ca_grant_allows(const struct ca_grant *g, struct slice ns, struct slice account)
 {
-	return grant_has_namespace(g, ns) && list_has(g->accounts, account);
+	return ca_grant_has_namespace(g, ns) && list_has(g->accounts, account);
 }
 
-void
-ca_bounds_default(struct ca_bounds *out)
+/* --- roles --- */
+
+static const char *const roles[] = {
+    [CA_ROLE_NONE] = "machine",
+    [CA_ROLE_VIEWER] = "viewer",
+    [CA_ROLE_EDITOR] = "editor",
+    [CA_ROLE_ADMIN] = "admin",
+};
+
+const char *
+ca_role_name(enum ca_role r)
 {
-	*out = (struct ca_bounds){
-	    .grant = {.namespaces = "default", .accounts = "*"},
-	    .uses = 1,
-	    .lifetime_ms = CA_TOKEN_MS,
-	};
+	return roles[r];
+}
+
+enum err
+ca_role_parse(struct slice text, enum ca_role *out, struct fault *why)
+{
+	for (enum ca_role r = CA_ROLE_VIEWER; r <= CA_ROLE_ADMIN; r++)
+		if (slice_eq(text, slice_str(roles[r]))) {
+			*out = r;
+			return OK;
+		}
+	return fault_set(why, ERR_INVALID,
+	    "a role is viewer, editor or admin, not \"%.*s\"",
+	    (int)MIN(text.len, (size_t)NAME_LABEL_MAX), text.ptr);
+}
+
+/* --- bounds --- */
+
+void
+ca_bounds_default(enum ca_role role, struct ca_bounds *out)
+{
+	if (role == CA_ROLE_NONE)
+		*out = (struct ca_bounds){
+		    .grant = {.namespaces = "default", .accounts = "*"},
+		    .uses = 1,
+		    .lifetime_ms = CA_TOKEN_MS,
+		};
+	else
+		*out = (struct ca_bounds){
+		    .role = role,
+		    .grant.namespaces = "*",
+		    .lifetime_ms = CA_OPERATOR_MS,
+		};
+	if (role == CA_ROLE_EDITOR)
+		memcpy(out->grant.namespaces, "default", sizeof("default"));
 }
 
 static enum err
@@ -86,20 +125,45 @@ check_glob(const char *glob, struct fault *why)
 	return OK;
 }
 
-enum err
-ca_bounds_check(const struct ca_bounds *b, struct fault *why)
+static enum err
+check_machine(const struct ca_bounds *b, struct fault *why)
 {
 	enum err e = check_glob(b->name_glob, why);
 
 	if (e == OK)
-		e = check_list(b->grant.namespaces, "namespace", why);
-	if (e == OK)
 		e = check_list(b->grant.accounts, "account", why);
+	if (e == OK && (b->uses < 1 || b->uses > CA_USES_MAX))
+		e = fault_set(why, ERR_INVALID,
+		    "a token is good for 1 to %d machines", CA_USES_MAX);
+	return e;
+}
+
+static enum err
+check_operator(const struct ca_bounds *b, struct fault *why)
+{
+	if (b->name_glob[0] != '\0' || b->cidr_count > 0 || b->uses != 0 ||
+	    b->grant.accounts[0] != '\0')
+		return fault_set(why, ERR_INVALID,
+		    "a token with a role is for an operator: uses, names, "
+		    "addresses and accounts are bounds of machines that join");
+	if (b->role != CA_ROLE_EDITOR && strcmp(b->grant.namespaces, "*") != 0)
+		return fault_set(why, ERR_INVALID,
+		    "the role %s is for all namespaces; only an editor is "
+		    "bounded by them",
+		    ca_role_name(b->role));
+	return OK;
+}
+
+enum err
+ca_bounds_check(const struct ca_bounds *b, struct fault *why)
+{
+	enum err e = check_list(b->grant.namespaces, "namespace", why);
+
+	if (e == OK)
+		e = b->role == CA_ROLE_NONE ? check_machine(b, why)
+					    : check_operator(b, why);
 	if (e != OK)
 		return e;
-	if (b->uses < 1 || b->uses > CA_USES_MAX)
-		return fault_set(why, ERR_INVALID,
-		    "a token is good for 1 to %d machines", CA_USES_MAX);
 	if (b->lifetime_ms < 1000 || b->lifetime_ms > CA_TOKEN_MAX_MS)
 		return fault_set(
 		    why, ERR_INVALID, "a token lives from 1 s to 365 days");

@@ -2,7 +2,7 @@
 /*
  * ca — who may have which certificate, and the certificates themselves.
  *
- * Root, a server's intermediate, leaves, join tokens and vouchers. Pure: the
+ * Root, a server's intermediate, leaves, tokens and vouchers. Pure: the
  * time, serial numbers, keys and chance are arguments; what is stored, where
  * and how it is sealed is the server's business. The checks answer with a
  * verdict: a code, one sentence and a hint for each way to be refused.
@@ -23,6 +23,7 @@
 #define CA_BACKDATE_MS (2 * CA_HOUR_MS)
 #define CA_GRACE_MS (30 * CA_DAY_MS)
 #define CA_TOKEN_MS (15 * 60 * INT64_C(1000))
+#define CA_OPERATOR_MS (30 * CA_DAY_MS)
 #define CA_TOKEN_MAX_MS (365 * CA_DAY_MS)
 /* A clock that is further off is told so; past CA_BACKDATE_MS it is refused. */
 #define CA_SKEW_WARN_MS (5 * 60 * INT64_C(1000))
@@ -132,7 +133,13 @@ bool ca_peer_is_revoked(const struct ca_revocation *list, size_t count,
 bool ca_node_is_revoked(const struct ca_revocation *list, size_t count,
     struct slice node, int64_t issued_ms);
 
-/* --- join tokens ---------------------------------------------------------- */
+/* --- tokens --------------------------------------------------------------- */
+
+/* What it is for; its first letters say so. */
+enum ca_token_kind {
+	CA_TOKEN_JOIN,    /* "mj1.…": a machine joins by it */
+	CA_TOKEN_OPERATOR /* "mo1.…": the API is used by it */
+};
 
 enum {
 	CA_TOKEN_ID_LEN = 8,
@@ -143,8 +150,9 @@ enum {
 	CA_TOKEN_TEXT_MAX = 4096
 };
 
-/* What the line "mj1.…" says. Holds the secret: wipe with ca_token_fini(). */
+/* What the line says. Holds the secret: wipe with ca_token_fini(). */
 struct ca_token {
+	enum ca_token_kind kind;
 	char servers[CA_TOKEN_SERVERS_MAX][CA_TOKEN_SERVER_LEN]; /* host:port */
 	size_t server_count;
 	char trust_domain[NAME_TRUST_DOMAIN_MAX + 1];
@@ -160,11 +168,12 @@ MUST_USE enum err ca_token_format(
     const struct ca_token *t, struct secret *out, struct fault *why);
 
 /*
- * Forgives white space around the token, says exactly what else is wrong:
- * white space inside, another version, a part missing, a mistyped character.
+ * Forgives white space around the token, says exactly what else is wrong: the
+ * other kind, another version, white space inside, a part missing, a mistyped
+ * character.
  */
-MUST_USE enum err ca_token_parse(
-    struct slice text, struct ca_token *out, struct fault *why);
+MUST_USE enum err ca_token_parse(struct slice text, enum ca_token_kind kind,
+    struct ca_token *out, struct fault *why);
 
 /* Hex. Returns out. */
 char *ca_token_id_format(
@@ -174,7 +183,7 @@ MUST_USE enum err ca_token_id_parse(
 
 /*
  * What both sides make of the secret and the server keeps: with it one can
- * check a proof of this token, but not print the token again.
+ * check the token or a proof of it, but not print the token again.
  */
 void ca_token_key(const struct ca_token *t, uint8_t out[CRYPTO_KEY_LEN]);
 
@@ -199,7 +208,24 @@ struct ca_grant {
 	char accounts[CA_LIST_MAX];
 };
 
+/* What an operator may do; each may do what those before it may. */
+enum ca_role {
+	CA_ROLE_NONE,   /* a machine: it may join */
+	CA_ROLE_VIEWER, /* reads everything but keys */
+	CA_ROLE_EDITOR, /* writes what lies in its namespaces */
+	CA_ROLE_ADMIN
+};
+
+const char *ca_role_name(enum ca_role r); /* "viewer" */
+
+/* One of an operator; ERR_INVALID in words. */
+MUST_USE enum err ca_role_parse(
+    struct slice text, enum ca_role *out, struct fault *why);
+
 struct ca_bounds {
+	/* Of an operator, for whom an editor's namespaces and the lifetime
+	 * count, and the rest is empty. */
+	enum ca_role role;
 	char name_glob[CA_GLOB_MAX]; /* "web-*", "?"; "" is any */
 	struct cidr cidrs[CA_CIDRS_MAX];
 	size_t cidr_count; /* 0: from anywhere */
@@ -208,8 +234,11 @@ struct ca_bounds {
 	int64_t lifetime_ms; /* from its making */
 };
 
-/* Any name, any address, namespace default, any account, once, 15 minutes. */
-void ca_bounds_default(struct ca_bounds *out);
+/*
+ * Machines: any name, any address, namespace default, any account, once, 15
+ * minutes. Operators: 30 days; an editor's namespace is default.
+ */
+void ca_bounds_default(enum ca_role role, struct ca_bounds *out);
 
 /* ERR_INVALID in words: which bound makes no sense, and what would. */
 MUST_USE enum err ca_bounds_check(const struct ca_bounds *b, struct fault *why);
@@ -217,6 +246,7 @@ MUST_USE enum err ca_bounds_check(const struct ca_bounds *b, struct fault *why);
 /* True if both are in the grant; the reserved namespaces never are. */
 bool ca_grant_allows(
     const struct ca_grant *g, struct slice ns, struct slice account);
+bool ca_grant_has_namespace(const struct ca_grant *g, struct slice ns);
 
 /* What the server keeps of a token. */
 struct ca_token_row {
@@ -289,7 +319,27 @@ struct ca_token_row {
 	    "join again with a new token")                                     \
 	X(CA_CLOCK_SKEW, "clock_skew", 403,                                    \
 	    "the clocks of this machine and the server are too far apart",     \
-	    "set the clock, e.g. with: timedatectl set-ntp true")
+	    "set the clock, e.g. with: timedatectl set-ntp true")              \
+	X(CA_OPERATOR_MISSING, "operator_token_missing", 401,                  \
+	    "who asks from elsewhere needs an operator token",                 \
+	    "send \"Authorization: Bearer TOKEN\"; an admin makes one with: "  \
+	    "meshd token create --role viewer")                                \
+	X(CA_OPERATOR_BAD, "operator_token_bad", 401,                          \
+	    "this is no operator token",                                       \
+	    "copy the whole token again, from mo1. to its last character")     \
+	X(CA_OPERATOR_UNKNOWN, "operator_token_unknown", 401,                  \
+	    "this server knows no such operator token",                        \
+	    "check that the token was made by this mesh; an admin makes a "    \
+	    "new one with: meshd token create --role ROLE")                    \
+	X(CA_OPERATOR_WRONG, "operator_token_wrong", 401,                      \
+	    "the operator token has the wrong secret",                         \
+	    "copy the whole token again, from mo1. to its last character")     \
+	X(CA_OPERATOR_EXPIRED, "operator_token_expired", 401,                  \
+	    "the operator token has expired",                                  \
+	    "an admin makes a new one with: meshd token create --role ROLE")   \
+	X(CA_OPERATOR_REVOKED, "operator_token_revoked", 401,                  \
+	    "the operator token was revoked",                                  \
+	    "ask who revoked it; meshd log says so")
 
 enum ca_verdict {
 #define X(name, code, status, sentence, hint) name,
@@ -371,6 +421,16 @@ void ca_reenrol_check(const struct ca *ca, const struct ca_node_row *node,
  */
 void ca_certify_check(const struct ca *ca, const struct ca_node_row *node,
     const struct tls_peer *peer, struct slice csr, struct ca_decision *out);
+
+/* --- operators ------------------------------------------------------------ */
+
+/*
+ * May who has this token use the API? `row` is the token's or NULL. A wrong
+ * secret is told from a right one in constant time; until it is right the
+ * answer says nothing else. What may be done is in the row's bounds.
+ */
+void ca_operator_check(const struct ca_token_row *row,
+    const struct ca_token *token, int64_t now_ms, struct ca_decision *out);
 
 /* "the token has expired (10 min ago)"; for an answer or a log line. */
 void ca_decision_format(const struct ca_decision *d, char *out, size_t out_len);

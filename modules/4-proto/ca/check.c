@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check — who may join, come back, and have which identity.
+ * check — who may join, come back, have which identity, and use the API.
  *
  * Each check is a row of questions; the first "no" is the verdict. Before the
  * proof is good the answers tell no more than that: whoever guesses token ids
@@ -148,7 +148,7 @@ ask_wanted(struct ca_decision *d, const struct ca_join *join,
 			    "what was asked for is no name");
 		else if (ca_grant_allows(grant, w->ns, w->account))
 			continue;
-		else if (!grant_has_namespace(grant, w->ns))
+		else if (!ca_grant_has_namespace(grant, w->ns))
 			decide(d, CA_NAMESPACE_NOT_GRANTED,
 			    "%.*s was asked for, %s is granted",
 			    (int)MIN(w->ns.len, (size_t)NAME_LABEL_MAX),
@@ -189,19 +189,28 @@ has_used(const struct ca_token_row *row, const struct tls_pin *key)
 }
 
 static void
-ask_token(struct ca_decision *d, const struct ca_token_row *row, int64_t now_ms)
+ask_end(struct ca_decision *d, const struct ca_token_row *row, int64_t now_ms,
+    enum ca_verdict expired)
 {
 	int64_t end = row->created_ms + row->bounds.lifetime_ms;
 
+	if (may_go_on(d) && now_ms >= end)
+		decide(d, expired, "%lld min ago",
+		    (long long)((now_ms - end) / 60000));
+}
+
+static void
+ask_token(struct ca_decision *d, const struct ca_token_row *row, int64_t now_ms)
+{
 	if (!may_go_on(d))
 		return;
 	d->first_use = !has_used(row, &d->csr.pin);
 	if (row->revoked)
 		decide(d, CA_TOKEN_REVOKED, "%s", "");
-	else if (now_ms >= end)
-		decide(d, CA_TOKEN_EXPIRED, "%lld min ago",
-		    (long long)((now_ms - end) / 60000));
-	else if (!d->first_use || row->user_count < row->bounds.uses)
+	ask_end(d, row, now_ms, CA_TOKEN_EXPIRED);
+	if (!may_go_on(d))
+		return;
+	if (!d->first_use || row->user_count < row->bounds.uses)
 		return; /* the same key may try again */
 	else if (row->bounds.uses == 1)
 		decide(d, CA_TOKEN_OTHER_KEY, "%s", "");
@@ -276,7 +285,7 @@ ca_join_check(const struct ca *ca, const struct ca_token_row *row,
     int64_t now_ms, struct ca_decision *out)
 {
 	*out = (struct ca_decision){.verdict = CA_OK};
-	if (row == NULL) {
+	if (row == NULL || row->bounds.role != CA_ROLE_NONE) {
 		decide(out, CA_TOKEN_UNKNOWN, "%s", "");
 		return;
 	}
@@ -370,4 +379,31 @@ ca_certify_check(const struct ca *ca, const struct ca_node_row *node,
 	ask_csr(out, csr);
 	ask_identity(out, ca, node);
 	out->grant = node->grant;
+}
+
+/* --- operators --- */
+
+static bool
+is_key_of(const struct ca_token *t, const struct ca_token_row *row)
+{
+	AUTO(secret_fini) struct secret key = {0};
+
+	secret_init(&key, CRYPTO_KEY_LEN);
+	ca_token_key(t, key.bytes);
+	return secret_eq(&key, slice_of(row->key, sizeof(row->key)));
+}
+
+void
+ca_operator_check(const struct ca_token_row *row, const struct ca_token *token,
+    int64_t now_ms, struct ca_decision *out)
+{
+	*out = (struct ca_decision){.verdict = CA_OK};
+	if (row == NULL || row->bounds.role == CA_ROLE_NONE)
+		decide(out, CA_OPERATOR_UNKNOWN, "%s", "");
+	else if (!is_key_of(token, row))
+		decide(out, CA_OPERATOR_WRONG, "%s", "");
+	else if (row->revoked)
+		decide(out, CA_OPERATOR_REVOKED, "%s", "");
+	else
+		ask_end(out, row, now_ms, CA_OPERATOR_EXPIRED);
 }

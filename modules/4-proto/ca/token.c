@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * token — the one line that an operator carries to a new machine.
+ * token — the one line that an operator carries to a new machine, or keeps.
  *
- *	"mj1." base64url of
+ *	"mj1." or "mo1.", and base64url of
  *	u16 length of all that follows
  *	u8 servers, each u8 length and text    u8 length and trust domain
  *	32 B pin of the root's key             8 B id    16 B secret
@@ -14,7 +14,20 @@
 
 enum { CHECKSUM_LEN = 4, LENGTH_LEN = 2, TOKEN_BYTES_MAX = 3000 };
 
-static const struct slice prefix = {"mj1.", 4};
+/* By kind. They differ in what the key of the secret is bound to as well. */
+enum { PREFIX_LEN = 4, LABEL_MAX = 32 };
+static const struct kind {
+	const char *prefix;
+	const char *label;
+	const char *words; /* when one of the other kind was wanted */
+} kinds[] = {
+    [CA_TOKEN_JOIN] = {"mj1.", "meshd join token 1 ",
+	"this is a token for joining; commands take one that begins with "
+	"\"mo1.\", from: meshd token create --role ROLE"},
+    [CA_TOKEN_OPERATOR] = {"mo1.", "meshd operator token 1 ",
+	"this is an operator's token; a machine joins by one that begins with "
+	"\"mj1.\", from: meshd token create"},
+};
 
 void
 ca_token_fini(struct ca_token *t)
@@ -92,10 +105,10 @@ ca_token_format(const struct ca_token *t, struct secret *out, struct fault *why)
 		    "the servers' names are too long for a token");
 	if (e == OK) {
 		secret_init(
-		    out, prefix.len + crypto_base64url_len(buf_len(&all)));
-		memcpy(out->bytes, prefix.ptr, prefix.len);
+		    out, PREFIX_LEN + crypto_base64url_len(buf_len(&all)));
+		memcpy(out->bytes, kinds[t->kind].prefix, PREFIX_LEN);
 		crypto_base64url(
-		    buf_slice(&all), (char *)out->bytes + prefix.len);
+		    buf_slice(&all), (char *)out->bytes + PREFIX_LEN);
 	}
 	if (all.mem != NULL)
 		secret_wipe(all.mem, all.cap);
@@ -125,8 +138,10 @@ is_letter(char c)
 }
 
 static enum err
-check_prefix(struct slice text, struct fault *why)
+check_prefix(struct slice text, enum ca_token_kind kind, struct fault *why)
 {
+	const struct kind *other = &kinds[kind == CA_TOKEN_JOIN];
+	struct slice prefix = slice_str(kinds[kind].prefix);
 	struct slice rest = slice_sub(text, 2, text.len);
 	struct slice number = slice_split(&rest, '.');
 	uint64_t version;
@@ -135,10 +150,13 @@ check_prefix(struct slice text, struct fault *why)
 		return fault_set(why, ERR_PARSE, "the token is empty");
 	if (slice_starts(text, prefix))
 		return OK;
-	if (!slice_starts(text, S("mj")) ||
+	if (slice_starts(text, slice_str(other->prefix)))
+		return fault_set(why, ERR_INVALID, "%s", other->words);
+	if (!slice_starts(text, slice_sub(prefix, 0, 2)) ||
 	    slice_to_u64(number, &version) != OK)
 		return fault_set(why, ERR_PARSE,
-		    "this is no token: one begins with \"mj1.\"");
+		    "this is no token: one begins with \"%s\"",
+		    kinds[kind].prefix);
 	return fault_set(why, ERR_UNSUPPORTED,
 	    "the token is of version %llu, this program knows version 1: "
 	    "install the release that the server has",
@@ -158,10 +176,10 @@ check_letters(struct slice body, struct fault *why)
 			return fault_set(why, ERR_PARSE,
 			    "the token has white space inside, at character "
 			    "%zu: it was broken when it was copied",
-			    prefix.len + i + 1);
+			    PREFIX_LEN + i + 1);
 		return fault_set(why, ERR_PARSE,
 		    "character %zu of the token is none that a token has",
-		    prefix.len + i + 1);
+		    PREFIX_LEN + i + 1);
 	}
 	return OK;
 }
@@ -231,19 +249,20 @@ read_body(struct slice all, struct ca_token *out, struct fault *why)
 }
 
 enum err
-ca_token_parse(struct slice text, struct ca_token *out, struct fault *why)
+ca_token_parse(struct slice text, enum ca_token_kind kind, struct ca_token *out,
+    struct fault *why)
 {
 	AUTO(secret_fini) struct secret room = {NULL, 0};
-	AUTO(ca_token_fini) struct ca_token got = {.server_count = 0};
+	AUTO(ca_token_fini) struct ca_token got = {.kind = kind};
 	struct slice body, all;
 	size_t len = 0;
 	enum err e;
 
 	text = trim(text);
-	e = check_prefix(text, why);
+	e = check_prefix(text, kind, why);
 	if (e != OK)
 		return e;
-	body = slice_sub(text, prefix.len, text.len);
+	body = slice_sub(text, PREFIX_LEN, text.len);
 	e = check_letters(body, why);
 	if (e != OK)
 		return e;
@@ -304,10 +323,13 @@ ca_token_id_parse(struct slice text, uint8_t out[CA_TOKEN_ID_LEN])
 void
 ca_token_key(const struct ca_token *t, uint8_t out[CRYPTO_KEY_LEN])
 {
-	uint8_t label[32] = "meshd join token 1 ";
-	size_t at = sizeof("meshd join token 1 ") - 1;
+	struct slice words = slice_str(kinds[t->kind].label);
+	uint8_t label[LABEL_MAX];
+	size_t at = words.len;
 
 	/* The id is bound in, so that a secret is good for its token alone. */
+	CHECK(at + CA_TOKEN_ID_LEN <= sizeof(label));
+	memcpy(label, words.ptr, at);
 	memcpy(label + at, t->id, CA_TOKEN_ID_LEN);
 	crypto_hmac_sha256(slice_of(t->secret, CA_TOKEN_SECRET_LEN),
 	    slice_of(label, at + CA_TOKEN_ID_LEN), out);

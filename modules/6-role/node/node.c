@@ -270,7 +270,7 @@ node_join(struct node *n, struct slice token, struct fault *why)
 	if (!sm_is(&n->sm, NODE_WAITING))
 		return fault_set(why, ERR_BUSY, "this machine is %s already",
 		    sm_name(&n->sm));
-	err = ca_token_parse(token, &t, why);
+	err = ca_token_parse(token, CA_TOKEN_JOIN, &t, why);
 	if (err != OK)
 		return err;
 	n->told = false;
@@ -394,7 +394,7 @@ read_token(struct node *n, struct slice token, struct fault *why)
 	n->has_token = true;
 	if (n->is_member)
 		return OK;
-	err = ca_token_parse(token, &n->token, why);
+	err = ca_token_parse(token, CA_TOKEN_JOIN, &n->token, why);
 	return err == OK ? OK : fault_prefix(why, err, "the token: ");
 }
 

@@ -51,6 +51,9 @@ registry_bounds_encode(
 
 	for (size_t i = 0; i < b->cidr_count; i++)
 		value_push_text(arena, &cidrs, cidr_text(arena, &b->cidrs[i]));
+	if (b->role != CA_ROLE_NONE)
+		value_put_text(
+		    arena, &v, S("role"), slice_str(ca_role_name(b->role)));
 	value_put_text(arena, &v, S("name_glob"), slice_str(b->name_glob));
 	value_put(&v, S("cidrs"), cidrs);
 	value_put_text(
@@ -97,8 +100,11 @@ registry_bounds_decode(struct slice json, struct ca_bounds *out)
 	e = codec_json_parse(json, &arena, &v, NULL);
 	if (e != OK)
 		return e;
-	e = slice_to_cstr(
-	    text_of(v, "name_glob"), b.name_glob, sizeof(b.name_glob));
+	if (value_get(v, S("role")) != NULL)
+		e = ca_role_parse(text_of(v, "role"), &b.role, NULL);
+	if (e == OK)
+		e = slice_to_cstr(
+		    text_of(v, "name_glob"), b.name_glob, sizeof(b.name_glob));
 	if (e == OK)
 		e = read_cidrs(value_get(v, S("cidrs")), &b);
 	if (e == OK)

@@ -73,7 +73,7 @@ read_bounds(const struct value *body, struct ca_bounds *out, struct fault *why)
 	const struct value *lifetime = value_get(body, S("lifetimeMs"));
 	enum err e;
 
-	ca_bounds_default(out);
+	ca_bounds_default(CA_ROLE_NONE, out);
 	if (uses != NULL && uses->type == VALUE_INT && uses->integer >= 0 &&
 	    uses->integer <= UINT32_MAX)
 		out->uses = (uint32_t)uses->integer;

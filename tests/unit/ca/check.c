@@ -53,7 +53,7 @@ begin(struct desk *k)
 	k->now_ms = NOW_MS + 60000;
 	k->token = (struct ca_token){.id = {1}, .secret = {2}};
 	k->row.created_ms = NOW_MS;
-	ca_bounds_default(&k->row.bounds);
+	ca_bounds_default(CA_ROLE_NONE, &k->row.bounds);
 	ca_token_key(&k->token, k->row.key);
 	memset(k->gossip_key, 7, sizeof(k->gossip_key));
 	k->join = (struct ca_join){.gossip_key = k->gossip_key,
@@ -113,6 +113,16 @@ TEST(an_expired_token_is_refused_and_says_since_when)
 	expect_join(&k, CA_TOKEN_EXPIRED);
 	ca_decision_format(&k.d, words, sizeof(words));
 	EXPECT_STR(words, "the token has expired (10 min ago)");
+	end(&k);
+}
+
+TEST(an_operators_token_lets_no_machine_in)
+{
+	struct desk k;
+
+	begin(&k);
+	k.row.bounds.role = CA_ROLE_ADMIN;
+	expect_join(&k, CA_TOKEN_UNKNOWN);
 	end(&k);
 }
 
@@ -385,23 +395,124 @@ TEST(bounds_that_make_no_sense_are_refused_in_words)
 	struct ca_bounds b;
 	struct fault why = {0};
 
-	ca_bounds_default(&b);
+	ca_bounds_default(CA_ROLE_NONE, &b);
 	EXPECT_EQ(ca_bounds_check(&b, NULL), OK);
 	EXPECT_OK(slice_to_cstr(S("Web_*"), b.name_glob, sizeof(b.name_glob)));
 	EXPECT_EQ(ca_bounds_check(&b, &why), ERR_INVALID);
-	ca_bounds_default(&b);
+	ca_bounds_default(CA_ROLE_NONE, &b);
 	b.uses = 0;
 	EXPECT_EQ(ca_bounds_check(&b, &why), ERR_INVALID);
-	ca_bounds_default(&b);
+	ca_bounds_default(CA_ROLE_NONE, &b);
 	b.lifetime_ms = CA_TOKEN_MAX_MS + 1;
 	EXPECT_EQ(ca_bounds_check(&b, &why), ERR_INVALID);
-	ca_bounds_default(&b);
+	ca_bounds_default(CA_ROLE_NONE, &b);
 	EXPECT_OK(slice_to_cstr(S("shop," CA_NS_SERVERS), b.grant.namespaces,
 	    sizeof(b.grant.namespaces)));
 	EXPECT_EQ(ca_bounds_check(&b, &why), ERR_INVALID);
 	EXPECT_TRUE(strstr(why.text, "meshd's own") != NULL);
-	ca_bounds_default(&b);
+	ca_bounds_default(CA_ROLE_NONE, &b);
 	EXPECT_OK(slice_to_cstr(
 	    S("a,,b"), b.grant.accounts, sizeof(b.grant.accounts)));
 	EXPECT_EQ(ca_bounds_check(&b, &why), ERR_INVALID);
+}
+
+TEST(an_operators_bounds_are_a_role_namespaces_and_a_lifetime)
+{
+	struct ca_bounds b;
+	struct fault why = {0};
+
+	for (enum ca_role r = CA_ROLE_VIEWER; r <= CA_ROLE_ADMIN; r++) {
+		ca_bounds_default(r, &b);
+		EXPECT_OK(ca_bounds_check(&b, NULL));
+		EXPECT_EQ(b.lifetime_ms, CA_OPERATOR_MS);
+		b.uses = 1;
+		EXPECT_ERR(ca_bounds_check(&b, &why), ERR_INVALID);
+		EXPECT_TRUE(strstr(why.text, "for an operator") != NULL);
+	}
+	ca_bounds_default(CA_ROLE_EDITOR, &b);
+	EXPECT_STR(b.grant.namespaces, "default");
+	EXPECT_OK(slice_to_cstr(
+	    S("a,b"), b.grant.namespaces, sizeof(b.grant.namespaces)));
+	EXPECT_OK(ca_bounds_check(&b, NULL));
+	b.role = CA_ROLE_VIEWER;
+	EXPECT_ERR(ca_bounds_check(&b, &why), ERR_INVALID);
+	EXPECT_TRUE(strstr(why.text, "only an editor") != NULL);
+}
+
+TEST(a_role_has_a_name_and_comes_back)
+{
+	enum ca_role role = CA_ROLE_NONE;
+	struct fault why = {0};
+
+	EXPECT_OK(ca_role_parse(S("editor"), &role, NULL));
+	EXPECT_STR(ca_role_name(role), "editor");
+	EXPECT_ERR(ca_role_parse(S("machine"), &role, &why), ERR_INVALID);
+	EXPECT_ERR(ca_role_parse(S("root"), &role, &why), ERR_INVALID);
+	EXPECT_STR(why.text, "a role is viewer, editor or admin, not \"root\"");
+	EXPECT_EQ(role, CA_ROLE_EDITOR);
+}
+
+/* --- operators --- */
+
+/* A token and the row that the server keeps of it. */
+static void
+make_operator(struct ca_token *t, struct ca_token_row *row)
+{
+	EXPECT_OK(crypto_init());
+	*t = (struct ca_token){
+	    .kind = CA_TOKEN_OPERATOR, .id = {1}, .secret = {2}};
+	*row = (struct ca_token_row){.created_ms = NOW_MS};
+	ca_bounds_default(CA_ROLE_VIEWER, &row->bounds);
+	ca_token_key(t, row->key);
+}
+
+static void
+expect_operator(const struct ca_token_row *row, const struct ca_token *t,
+    int64_t now_ms, enum ca_verdict wanted)
+{
+	struct ca_decision d;
+
+	ca_operator_check(row, t, now_ms, &d);
+	EXPECT_STR(ca_verdict_code(d.verdict), ca_verdict_code(wanted));
+}
+
+TEST(an_operators_token_is_good_until_it_ends_or_is_taken_back)
+{
+	struct ca_token t;
+	struct ca_token_row row;
+
+	make_operator(&t, &row);
+	expect_operator(&row, &t, NOW_MS, CA_OK);
+	expect_operator(&row, &t, NOW_MS + CA_OPERATOR_MS - 1, CA_OK);
+	expect_operator(&row, &t, NOW_MS + CA_OPERATOR_MS, CA_OPERATOR_EXPIRED);
+	row.revoked = true;
+	expect_operator(&row, &t, NOW_MS, CA_OPERATOR_REVOKED);
+}
+
+TEST(a_wrong_secret_learns_nothing_else_of_the_token)
+{
+	struct ca_token t;
+	struct ca_token_row row;
+
+	make_operator(&t, &row);
+	row.revoked = true;
+	t.secret[CA_TOKEN_SECRET_LEN - 1] ^= 1;
+	expect_operator(&row, &t, NOW_MS, CA_OPERATOR_WRONG);
+	expect_operator(NULL, &t, NOW_MS, CA_OPERATOR_UNKNOWN);
+}
+
+TEST(a_token_for_joining_is_no_operators_whatever_its_letters_say)
+{
+	struct ca_token t;
+	struct ca_token_row row;
+
+	make_operator(&t, &row);
+	ca_bounds_default(CA_ROLE_NONE, &row.bounds);
+	expect_operator(&row, &t, NOW_MS, CA_OPERATOR_UNKNOWN);
+	/* And its secret makes another key, were the row an operator's. */
+	make_operator(&t, &row);
+	t.kind = CA_TOKEN_JOIN;
+	ca_token_key(&t, row.key);
+	t.kind = CA_TOKEN_OPERATOR;
+	expect_operator(&row, &t, NOW_MS, CA_OPERATOR_WRONG);
 }

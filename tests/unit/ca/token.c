@@ -42,7 +42,8 @@ expect_words(const char *text, const char *part)
 	struct ca_token got = {.server_count = 77};
 	struct fault why = {0};
 
-	EXPECT_NE(ca_token_parse(slice_str(text), &got, &why), OK);
+	EXPECT_NE(
+	    ca_token_parse(slice_str(text), CA_TOKEN_JOIN, &got, &why), OK);
 	EXPECT_STR(strstr(why.text, part) != NULL ? part : why.text, part);
 	EXPECT_EQ(got.server_count, 77); /* untouched */
 }
@@ -54,7 +55,8 @@ TEST(a_token_comes_back_as_it_was)
 
 	text_of(&t, text, sizeof(text));
 	EXPECT_EQ(strncmp(text, "mj1.", 4), 0);
-	EXPECT_EQ(ca_token_parse(slice_str(text), &got, NULL), OK);
+	EXPECT_EQ(
+	    ca_token_parse(slice_str(text), CA_TOKEN_JOIN, &got, NULL), OK);
 	EXPECT_EQ(got.server_count, 3);
 	EXPECT_STR(got.servers[2], "[2001:db8::1]:15012");
 	EXPECT_STR(got.trust_domain, "mesh.internal");
@@ -72,7 +74,8 @@ TEST(white_space_around_is_forgiven_and_inside_is_named)
 
 	text_of(&t, text, sizeof(text));
 	snprintf(other, sizeof(other), " \t%s\r\n", text);
-	EXPECT_EQ(ca_token_parse(slice_str(other), &got, NULL), OK);
+	EXPECT_EQ(
+	    ca_token_parse(slice_str(other), CA_TOKEN_JOIN, &got, NULL), OK);
 	snprintf(other, sizeof(other), "%.20s\n%s", text, text + 20);
 	expect_words(other, "white space inside, at character 21");
 }
@@ -86,7 +89,9 @@ TEST(every_cut_is_found)
 	text_of(&t, text, sizeof(text));
 	len = strlen(text);
 	for (size_t n = 0; n < len; n++)
-		EXPECT_NE(ca_token_parse(slice_of(text, n), &got, NULL), OK);
+		EXPECT_NE(ca_token_parse(
+			      slice_of(text, n), CA_TOKEN_JOIN, &got, NULL),
+		    OK);
 	text[len - 2] = '\0';
 	expect_words(text, "cut short");
 	expect_words("mj1.", "cut short");
@@ -104,7 +109,9 @@ TEST(every_mistyped_character_is_found)
 		char was = text[i];
 
 		text[i] = was == 'x' ? 'y' : 'x';
-		EXPECT_NE(ca_token_parse(slice_str(text), &got, NULL), OK);
+		EXPECT_NE(
+		    ca_token_parse(slice_str(text), CA_TOKEN_JOIN, &got, NULL),
+		    OK);
 		text[i] = was;
 	}
 	text[40] = text[40] == 'x' ? 'y' : 'x';
@@ -118,6 +125,35 @@ TEST(another_version_and_another_thing_are_told_apart)
 	expect_words("mj2.abcd", "of version 2");
 	expect_words("eyJhbGciOi", "this is no token");
 	expect_words("mjx.abcd", "this is no token");
+}
+
+TEST(the_two_kinds_differ_in_their_letters_their_key_and_the_words)
+{
+	struct ca_token t = sample(), got;
+	char join[CA_TOKEN_TEXT_MAX], operator[CA_TOKEN_TEXT_MAX];
+	uint8_t a[CRYPTO_KEY_LEN], b[CRYPTO_KEY_LEN];
+	struct fault why = {0};
+
+	text_of(&t, join, sizeof(join));
+	ca_token_key(&t, a);
+	t.kind = CA_TOKEN_OPERATOR;
+	text_of(&t, operator, sizeof(operator));
+	ca_token_key(&t, b);
+	EXPECT_EQ(strncmp(operator, "mo1.", 4), 0);
+	EXPECT_NE(memcmp(a, b, sizeof(a)), 0);
+	EXPECT_OK(
+	    ca_token_parse(slice_str(operator), CA_TOKEN_OPERATOR, &got, NULL));
+	EXPECT_EQ(got.kind, CA_TOKEN_OPERATOR);
+	EXPECT_MEM(got.secret, t.secret, CA_TOKEN_SECRET_LEN);
+	expect_words(operator, "an operator's token");
+	EXPECT_ERR(
+	    ca_token_parse(slice_str(join), CA_TOKEN_OPERATOR, &got, &why),
+	    ERR_INVALID);
+	EXPECT_TRUE(strstr(why.text, "a token for joining") != NULL);
+	EXPECT_ERR(
+	    ca_token_parse(S("eyJhbGciOi"), CA_TOKEN_OPERATOR, &got, &why),
+	    ERR_PARSE);
+	EXPECT_TRUE(strstr(why.text, "begins with \"mo1.\"") != NULL);
 }
 
 TEST(something_behind_a_token_is_not_ignored)
