@@ -253,9 +253,15 @@ cidr_parse(struct slice text, struct cidr *out)
 			return ERR_INVALID;
 		bits -= ADDR_MAPPED_BITS;
 	}
-	mask(base.bytes, (unsigned)bits);
-	*out = (struct cidr){base, (uint8_t)bits};
+	cidr_around(&base, (uint8_t)bits, out);
 	return OK;
+}
+
+void
+cidr_around(const struct addr *a, uint8_t bits, struct cidr *out)
+{
+	*out = (struct cidr){*a, bits};
+	mask(out->base.bytes, bits);
 }
 
 bool

@@ -64,6 +64,9 @@ struct cidr {
  */
 MUST_USE enum err cidr_parse(struct slice text, struct cidr *out);
 
+/* The range of so many bits around an address. */
+void cidr_around(const struct addr *a, uint8_t bits, struct cidr *out);
+
 /* Without regard to ports; families do not mix. */
 bool cidr_contains(const struct cidr *c, const struct addr *a);
 

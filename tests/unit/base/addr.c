@@ -139,6 +139,22 @@ TEST(prefixes_contain_what_they_should)
 	EXPECT_TRUE(contains("::ffff:10.0.0.0/104", "10.1.1.1"));
 }
 
+TEST(a_range_around_an_address_has_its_neighbours)
+{
+	struct addr a, b;
+	struct cidr c;
+
+	EXPECT_OK(addr_parse_ip(S("2001:db8::1:2"), &a));
+	EXPECT_OK(addr_parse_ip(S("2001:db8::ffff:0:0:1"), &b));
+	cidr_around(&a, 64, &c);
+	EXPECT_TRUE(cidr_contains(&c, &a));
+	EXPECT_TRUE(cidr_contains(&c, &b));
+	EXPECT_OK(addr_parse_ip(S("2001:db8:0:1::1:2"), &b));
+	EXPECT_FALSE(cidr_contains(&c, &b));
+	cidr_around(&a, 128, &c);
+	EXPECT_TRUE(cidr_contains(&c, &a));
+}
+
 TEST(what_is_no_prefix_is_refused)
 {
 	struct cidr c = {.bits = 7};
