@@ -38,6 +38,7 @@ struct process {
 	struct timer watchdog;
 	uint64_t watchdog_us;             /* 0: nobody watches */
 	const struct cli_agent *settings; /* NULL: a server */
+	struct addr api;                  /* of a server */
 	int log_fd;                       /* of the access log, or -1 */
 	const char *socket;
 	uint64_t drain_us;
@@ -353,7 +354,7 @@ on_server_ready(void *arg, enum err e, const struct fault *why)
 	if (e != OK)
 		stop(p, cli_fault(why));
 	else
-		open_api(p, (struct admin_spec){0});
+		open_api(p, (struct admin_spec){.remote = p->api});
 }
 
 static int
@@ -364,6 +365,7 @@ run_server(const struct cli_server *settings)
 	enum err e;
 
 	process_init(&p);
+	p.api = settings->api;
 	e = open_floor(&p, settings->socket_path, &why);
 	if (e == OK)
 		p.server = server_open(&(struct server_spec){

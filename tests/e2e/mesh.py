@@ -48,7 +48,8 @@ def wait_for(condition, what, deadline=DEADLINE):
 class Meshd:
     """The command line, with its own socket and no settings from outside."""
 
-    def __init__(self, folder, socket_name="server.sock"):
+    def __init__(self, folder, socket_name="server.sock", machine=None):
+        self.machine = machine
         self.folder = pathlib.Path(folder)
         self.socket = self.folder / socket_name
         self.state = self.folder / "state"
@@ -59,8 +60,9 @@ class Meshd:
         }
 
     def __call__(self, *words, stdin=None, env=None, **options):
+        enter = self.machine.enter if self.machine else []
         return subprocess.run(
-            [MESHD, *map(str, words)], input=stdin, text=True,
+            [*enter, MESHD, *map(str, words)], input=stdin, text=True,
             capture_output=True, timeout=60, check=False,
             env={**self.env, **(env or {})}, **options)
 

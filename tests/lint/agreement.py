@@ -20,8 +20,8 @@ CLI = ROOT / "modules/7-face/cli"
 PAGES = {"server init": "meshd-server.8", "server run": "meshd-server.8",
          "agent": "meshd-agent.8"}
 SECTIONS = {"server": ("server init", "server run"), "agent": ("agent",)}
-# The rest of the commands ask somebody, and share one setting.
-CLI_SETTINGS = {"socket"}
+# The rest of the commands ask somebody, and share the settings of whom.
+CLI_SETTINGS = {"socket", "token"}
 
 
 def told(meshd, *words):

@@ -149,15 +149,7 @@ on_tls_open(struct stream *s, void *arg)
 
 	OBJ(l, arg, LINK_MAGIC);
 	l->tls = NULL;
-	if (slice_eq(tls_stream_alpn(s), S("h2"))) {
-		finish(l, s, OK);
-		return;
-	}
-	l->tls = s;
-	(void)fault_set(
-	    &l->why, ERR_PROTOCOL, "what answers there does not speak HTTP/2");
-	drop_stream(&l->tls);
-	try_next(l);
+	finish(l, s, OK);
 }
 
 static void

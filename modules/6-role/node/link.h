@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * link — from "host:port" to an open TLS stream to one of the mesh's servers.
+ * link — from "host:port" to an open TLS stream to one of the mesh's servers,
+ * for agents and for the command line.
  */
 #ifndef MESHD_NODE_LINK_H
 #define MESHD_NODE_LINK_H
@@ -15,7 +16,7 @@ struct link;
 
 struct link_spec {
 	struct loop *loop;
-	struct tls_config *config;     /* with ALPN h2 */
+	struct tls_config *config;     /* its ALPN says what is spoken */
 	struct slice server;           /* "host:port", copied */
 	struct tls_identity *identity; /* NULL: anonymous */
 	struct tls_trust *trust;       /* or a pin */

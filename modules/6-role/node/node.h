@@ -18,6 +18,8 @@
 #include "proxy/proxy.h"
 #include "telemetry/telemetry.h"
 
+#include "link.h"
+
 #define NODE_STATE_DIR "/var/lib/meshd"
 
 enum {

@@ -156,7 +156,9 @@ add_document(
 
 	if (e != OK || r == NULL)
 		return e;
-	e = has_key(c, &r->key) ? twice(c, r) : add_op(c, r);
+	e = server_may_write(a->actor, &r->key, &c->why);
+	if (e == OK)
+		e = has_key(c, &r->key) ? twice(c, r) : add_op(c, r);
 	if (e != OK)
 		resource_unref(&r);
 	return e;
@@ -180,7 +182,7 @@ add_documents(struct call *c, const struct server_apply_spec *a)
 	if (first != OK && c->why.code == OK)
 		(void)fault_set(&c->why, first,
 		    "the configuration has mistakes; nothing was changed");
-	return first;
+	return first != OK ? c->why.code : OK;
 }
 
 /* --- the store's answer --- */
@@ -209,16 +211,6 @@ propose(struct call *c, const struct server_actor *actor, struct slice id)
 	};
 
 	store_propose(c->server->store, &m, on_done, c);
-}
-
-static enum err
-may_write(struct call *c, const struct server_actor *actor)
-{
-	if (actor->may_write)
-		return OK;
-	return fault_set(&c->why, ERR_DENIED,
-	    "%s may only read; root and the server's own user may write",
-	    actor->name);
 }
 
 static const char *
@@ -252,10 +244,8 @@ server_apply(struct server *s, const struct server_apply_spec *spec,
     server_apply_cb cb, void *arg)
 {
 	struct call *c = call_new(s, spec->count, cb, arg);
-	enum err e = may_write(c, spec->actor);
+	enum err e = add_documents(c, spec);
 
-	if (e == OK)
-		e = add_documents(c, spec);
 	if (e != OK)
 		call_end(c, e, 0);
 	else if (spec->dry_run || c->count == 0)
@@ -267,12 +257,16 @@ server_apply(struct server *s, const struct server_apply_spec *spec,
 /* --- delete --- */
 
 static enum err
-add_delete(struct call *c, const struct resource_key *key)
+add_delete(struct call *c, const struct resource_key *key,
+    const struct server_actor *actor)
 {
 	struct store_op *op = &c->ops[c->count];
 	const struct resource *r = cache_find(&c->server->cache, key);
 	char text[RESOURCE_KEY_MAX];
+	enum err e = server_may_write(actor, key, &c->why);
 
+	if (e != OK)
+		return e;
 	if (r == NULL)
 		return fault_set(&c->why, ERR_NOT_FOUND,
 		    "%s is not there; nothing was deleted",
@@ -296,10 +290,10 @@ server_delete(struct server *s, const struct resource_key *keys, size_t count,
     const struct server_actor *actor, server_apply_cb cb, void *arg)
 {
 	struct call *c = call_new(s, count, cb, arg);
-	enum err e = may_write(c, actor);
+	enum err e = OK;
 
 	for (size_t i = 0; e == OK && i < count; i++)
-		e = add_delete(c, &keys[i]);
+		e = add_delete(c, &keys[i], actor);
 	if (e != OK || c->count == 0)
 		call_end(c, e, s->cache.revision);
 	else

@@ -117,6 +117,12 @@ void join_handle(struct server *s, struct http_exchange *x);
 void reenrol_handle(struct server *s, struct http_exchange *x);
 void certify_handle(struct server *s, struct http_exchange *x);
 
+/* --- tokens.c --- */
+
+/* False if there is no such token, or nobody can read its key. Wipe it. */
+bool tokens_row(
+    const struct server *s, struct slice id, struct ca_token_row *out);
+
 /* --- issue.c: what comes of a yes --- */
 
 /* A certificate and what the store must know of it. */

@@ -139,38 +139,13 @@ holder_of(const struct server *s, const struct registry_node *n,
 	memcpy(out->gossip_key, n->gossip_key, sizeof(out->gossip_key));
 }
 
-/* False if there is no such token, or nobody can read its key. */
-static bool
-token_row(struct job *j, struct ca_token_row *out)
-{
-	const struct registry *r = &j->server->registry;
-	const struct registry_token *t = registry_token(r, j->token_id);
-	AUTO(secret_fini) struct secret key = {0};
-	char name[sizeof("token/") + CA_TOKEN_ID_TEXT];
-
-	if (t == NULL || ca_token_id_parse(j->token_id, out->id) != OK)
-		return false;
-	(void)snprintf(name, sizeof(name), "token/%s", t->id);
-	if (store_unseal(j->server->store, slice_str(name),
-		slice_of(t->sealed, sizeof(t->sealed)), &key) != OK ||
-	    key.len != sizeof(out->key)) {
-		log_error("token is not readable", "id=%s", t->id);
-		return false;
-	}
-	memcpy(out->key, key.bytes, sizeof(out->key));
-	out->created_ms = t->created_ms;
-	out->bounds = t->bounds;
-	out->revoked = t->revoked;
-	return true;
-}
-
 static void
 decide_join(
     struct job *j, const struct ca_node_row *holder, struct ca_decision *out)
 {
-	struct ca_token_row row = {0};
+	struct ca_token_row row;
 	AUTO(mem_free) struct tls_pin *users = NULL;
-	bool known = token_row(j, &row);
+	bool known = tokens_row(j->server, j->token_id, &row);
 
 	if (known) {
 		users = registry_users(

@@ -26,6 +26,8 @@ void
 own_fini(struct own *o)
 {
 	tls_identity_unref(&o->identity);
+	tls_identity_unref(&o->api_identity);
+	tls_key_unref(&o->api_key);
 	tls_trust_unref(&o->trust);
 	ca_unref(&o->ca);
 	secret_wipe(o->gossip_secret, sizeof(o->gossip_secret));
@@ -297,10 +299,26 @@ gossip_key_open(struct own *o, const char *dir, struct fault *why)
 	return OK;
 }
 
-/* --- certificate, voucher, trust --- */
+/* --- the API's key --- */
 
 static enum err
-issue_leaf(struct own *o, const struct tls_key *key, int64_t now_ms,
+api_key_open(struct own *o, const char *dir, struct fault *why)
+{
+	char path[SERVER_PATH_MAX];
+	enum err e = path_of(dir, PATH_API_KEY, path, why);
+
+	if (e == OK)
+		e = tls_key_load(path, &o->api_key, why);
+	if (e != ERR_NOT_FOUND)
+		return e;
+	o->api_key = tls_key_new();
+	return tls_key_save(o->api_key, path, why);
+}
+
+/* --- certificates, voucher, trust --- */
+
+static enum err
+issue_leaf(const struct own *o, const struct tls_key *key, int64_t now_ms,
     struct tls_chain **out, struct fault *why)
 {
 	struct slice names[SERVER_ADVERTISED_MAX + 1];
@@ -326,19 +344,31 @@ issue_leaf(struct own *o, const struct tls_key *key, int64_t now_ms,
 }
 
 static enum err
+make_identity(const struct own *o, struct tls_key *key, int64_t now_ms,
+    struct tls_identity **out, struct fault *why)
+{
+	AUTO(tls_chain_unref) struct tls_chain *chain = NULL;
+	enum err e = issue_leaf(o, key, now_ms, &chain, why);
+
+	return e == OK ? tls_identity_new(chain, key, out, why) : e;
+}
+
+static enum err
 leaf_renew(struct own *o, int64_t now_ms, struct fault *why)
 {
 	AUTO(tls_key_unref) struct tls_key *key = tls_key_new();
-	AUTO(tls_chain_unref) struct tls_chain *chain = NULL;
 	AUTO(tls_identity_unref) struct tls_identity *identity = NULL;
-	enum err e = issue_leaf(o, key, now_ms, &chain, why);
+	AUTO(tls_identity_unref) struct tls_identity *api_identity = NULL;
+	enum err e = make_identity(o, key, now_ms, &identity, why);
 
 	if (e == OK)
-		e = tls_identity_new(chain, key, &identity, why);
+		e = make_identity(o, o->api_key, now_ms, &api_identity, why);
 	if (e != OK)
 		return e;
 	tls_identity_unref(&o->identity);
 	o->identity = TAKE(identity);
+	tls_identity_unref(&o->api_identity);
+	o->api_identity = TAKE(api_identity);
 	o->renew_at_ms =
 	    ca_renew_at_ms(tls_identity_info(o->identity), &o->rng);
 	return OK;
@@ -395,6 +425,8 @@ own_open(struct own *o, const struct server_spec *spec, const struct mesh *mesh,
 		e = signer_open(o, spec->state_dir, mesh, now_ms, why);
 	if (e == OK)
 		e = gossip_key_open(o, spec->state_dir, why);
+	if (e == OK)
+		e = api_key_open(o, spec->state_dir, why);
 	if (e == OK)
 		e = trust_make(o, mesh, why);
 	return e == OK ? renew_leaves(o, now_ms, why) : e;

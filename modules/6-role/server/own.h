@@ -2,9 +2,10 @@
 /*
  * own — what this one server is: its name, addresses, keys and certificates.
  *
- * Its intermediate and its gossip key lie in the state directory (0600) and
- * never enter the store. Its leaf's key is only in memory: a new one comes
- * with each start and each renewal.
+ * Its intermediate, its gossip key and the API's key lie in the state directory
+ * (0600) and never enter the store. The key that agents see is only in memory:
+ * a new one comes with each start and each renewal. That of the API stays,
+ * because people and programs pin it.
  */
 #ifndef MESHD_SERVER_OWN_H
 #define MESHD_SERVER_OWN_H
@@ -25,7 +26,9 @@ struct own {
 	struct ca *ca;
 	struct tls_trust *trust;
 	struct tls_identity *identity;
-	int64_t renew_at_ms; /* of the identity */
+	struct tls_key *api_key;
+	struct tls_identity *api_identity;
+	int64_t renew_at_ms; /* of the identities */
 	struct rng rng;
 	uint8_t gossip_public[CRYPTO_ED25519_PUBLIC_LEN];
 	uint8_t gossip_secret[CRYPTO_ED25519_SECRET_LEN];

@@ -13,6 +13,7 @@ enum { SERVER_PATH_MAX = 4096 };
 #define PATH_STORE "mesh.db"         /* with -wal and -shm beside it */
 #define PATH_SIGNER_KEY "signer.key" /* this server's intermediate */
 #define PATH_SIGNER "signer.pem"
+#define PATH_API_KEY "api.key"       /* shown at the API's port */
 #define PATH_GOSSIP_KEY "gossip.key" /* of this server as a member */
 #define PATH_PEERS "peers"           /* members that it knew last */
 

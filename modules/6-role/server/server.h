@@ -74,9 +74,31 @@ MUST_USE enum err server_init(
 
 /* Who asks, for the log and for what is allowed. */
 struct server_actor {
-	char name[SERVER_ACTOR_MAX]; /* "uid 0" */
-	bool may_write;
+	char name[SERVER_ACTOR_MAX]; /* "uid 0", "editor token 1a2b…" */
+	enum ca_role role;
+	struct ca_grant grant; /* an editor's namespaces */
 };
+
+/* ERR_DENIED, in words, for less than this role. */
+MUST_USE enum err server_may(
+    const struct server_actor *a, enum ca_role needed, struct fault *why);
+
+/* ERR_DENIED, in words, for who may not write this resource. */
+MUST_USE enum err server_may_write(const struct server_actor *a,
+    const struct resource_key *key, struct fault *why);
+
+/*
+ * Whose token this is, as it came over HTTP. `out` is set if the decision is
+ * CA_OK; it is good for one request, because a token may be taken back.
+ */
+void server_operator(struct server *s, struct slice token,
+    struct server_actor *out, struct ca_decision *decision);
+
+/*
+ * Shown by the API's port: the key is its own and the same over restarts and
+ * renewals. Borrowed until the next turn; NULL before on_ready.
+ */
+struct tls_identity *server_api_identity(const struct server *s);
 
 struct server_apply_result {
 	enum err err;            /* OK: all of it is in force and on disk */
@@ -102,9 +124,9 @@ struct server_apply_spec {
 };
 
 /*
- * All documents or none. Checks them again, whatever the client did. A
- * document with metadata.resourceVersion is applied only onto that revision.
- * The call-back comes once, maybe before this returns.
+ * All documents or none. Checks them again, whatever the client did, and that
+ * the actor may write each. A document with metadata.resourceVersion is applied
+ * only onto that revision. The call-back comes once, maybe before this returns.
  */
 void server_apply(struct server *s, const struct server_apply_spec *spec,
     server_apply_cb cb, void *arg);
@@ -166,17 +188,23 @@ void server_status(const struct server *s, struct server_status *out);
 
 typedef void (*server_done_cb)(void *arg, enum err e, const struct fault *why);
 
-/* `text` is the token "mj1.…": shown once, wiped after the call. */
+/* `text` is the token: shown once, wiped after the call. */
 typedef void (*server_token_cb)(void *arg, enum err e, const struct fault *why,
     struct slice id, struct slice text);
 
+struct server_token_spec {
+	const struct ca_bounds *bounds; /* ca_bounds_default() */
+	struct slice note;
+	uint16_t api_port; /* for an operator's; 0: it is not open */
+	const struct server_actor *actor;
+};
+
 /*
- * A token for these bounds (ca_bounds_default()). ERR_INVALID in words. The
- * server keeps what it needs to check a proof, not the token.
+ * A token for these bounds. ERR_INVALID in words. The server keeps what it
+ * needs to check the token or a proof of it, not the token.
  */
-void server_token_create(struct server *s, const struct ca_bounds *bounds,
-    struct slice note, const struct server_actor *actor, server_token_cb cb,
-    void *arg);
+void server_token_create(struct server *s, const struct server_token_spec *spec,
+    server_token_cb cb, void *arg);
 
 /* ERR_NOT_FOUND. What joined by it stays. */
 void server_token_revoke(struct server *s, struct slice id,
@@ -226,6 +254,7 @@ struct server_ca {
 	struct slice trust_domain;
 	struct tls_chain *root; /* borrowed */
 	struct tls_pin root_pin;
+	struct tls_pin api_pin; /* of the key at the API's port */
 	int64_t root_not_after_ms;
 	int64_t signer_not_after_ms; /* this server's intermediate */
 	int64_t server_not_after_ms; /* its own certificate */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokens — what operators give out and take back: join tokens, nodes' places.
+ * tokens — what operators give out and take back: tokens, nodes' places.
  */
 #define LOG_MODULE "server"
 
@@ -75,14 +75,8 @@ propose(struct server *s, const struct store_op *op,
 }
 
 static enum err
-may_write(
-    const struct server *s, const struct server_actor *actor, struct fault *why)
+check_ready(const struct server *s, struct fault *why)
 {
-	if (!actor->may_write)
-		return fault_set(why, ERR_DENIED,
-		    "%s may only read; root and the server's own user may "
-		    "write",
-		    actor->name);
 	if (!s->told || s->closing || s->own.ca == NULL)
 		return fault_set(why, ERR_BUSY, "the server is not ready");
 	return OK;
@@ -91,14 +85,18 @@ may_write(
 /* --- making a token --- */
 
 static enum err
-make_token(const struct server *s, struct ca_token *t, struct fault *why)
+make_token(const struct server *s, const struct server_token_spec *spec,
+    struct ca_token *t, struct fault *why)
 {
+	bool joins = spec->bounds->role == CA_ROLE_NONE;
+	uint16_t port = joins ? control_port(s) : spec->api_port;
 	enum err e = OK;
 
-	*t = (struct ca_token){0};
+	*t = (struct ca_token){
+	    .kind = joins ? CA_TOKEN_JOIN : CA_TOKEN_OPERATOR};
 	for (size_t i = 0; e == OK && i < s->own.host_count; i++)
 		e = own_server_text(
-		    &s->own, i, control_port(s), t->servers[t->server_count++]);
+		    &s->own, i, port, t->servers[t->server_count++]);
 	if (e == OK)
 		e = slice_to_cstr(slice_str(s->mesh.trust_domain),
 		    t->trust_domain, sizeof(t->trust_domain));
@@ -111,6 +109,14 @@ make_token(const struct server *s, struct ca_token *t, struct fault *why)
 	return OK;
 }
 
+/* Under which its key is sealed. */
+static struct slice
+sealed_name(const char *id, char out[TOKEN_NAME_MAX])
+{
+	(void)snprintf(out, TOKEN_NAME_MAX, "token/%s", id);
+	return slice_str(out);
+}
+
 static enum err
 seal_token(const struct server *s, const struct ca_token *t, const char *id,
     struct buf *out)
@@ -119,19 +125,18 @@ seal_token(const struct server *s, const struct ca_token *t, const char *id,
 	uint8_t key[CRYPTO_KEY_LEN];
 	enum err e;
 
-	(void)snprintf(name, sizeof(name), "token/%s", id);
 	ca_token_key(t, key);
 	e = store_seal(
-	    s->store, slice_str(name), slice_of(key, sizeof(key)), out);
+	    s->store, sealed_name(id, name), slice_of(key, sizeof(key)), out);
 	secret_wipe(key, sizeof(key));
 	return e;
 }
 
 static enum err
 store_token(struct server *s, const struct ca_token *t,
-    const struct ca_bounds *bounds, struct slice note,
-    const struct server_actor *actor, struct call *c)
+    const struct server_token_spec *spec, struct call *c)
 {
+	const struct ca_bounds *bounds = spec->bounds;
 	AUTO(arena_fini) struct arena arena;
 	AUTO(buf_fini) struct buf sealed = BUF(REGISTRY_SEALED_KEY);
 	struct store_op op = {
@@ -147,22 +152,28 @@ store_token(struct server *s, const struct ca_token *t,
 		return e;
 	row->id = slice_str(c->id);
 	row->secret = buf_slice(&sealed);
-	row->note = note;
+	row->note = spec->note;
 	row->max_uses = bounds->uses;
 	row->expires_ms = server_now_ms(s) + bounds->lifetime_ms;
-	propose(s, &op, actor, c);
+	propose(s, &op, spec->actor, c);
 	return OK;
 }
 
 static enum err
-check_request(const struct server *s, const struct ca_bounds *bounds,
-    struct slice note, const struct server_actor *actor, struct fault *why)
+check_request(const struct server *s, const struct server_token_spec *spec,
+    struct fault *why)
 {
-	enum err e = may_write(s, actor, why);
+	enum err e = check_ready(s, why);
 
 	if (e == OK)
-		e = ca_bounds_check(bounds, why);
-	if (e == OK && (note.len > SERVER_NOTE_MAX || !slice_is_utf8(note)))
+		e = ca_bounds_check(spec->bounds, why);
+	if (e == OK && spec->bounds->role != CA_ROLE_NONE &&
+	    spec->api_port == 0)
+		e = fault_set(why, ERR_INVALID,
+		    "an operator's token is for the API's port, which is off: "
+		    "start the server with --api");
+	if (e == OK &&
+	    (spec->note.len > SERVER_NOTE_MAX || !slice_is_utf8(spec->note)))
 		e = fault_set(why, ERR_INVALID,
 		    "a token's note is text of at most %d bytes",
 		    SERVER_NOTE_MAX);
@@ -170,27 +181,89 @@ check_request(const struct server *s, const struct ca_bounds *bounds,
 }
 
 void
-server_token_create(struct server *s, const struct ca_bounds *bounds,
-    struct slice note, const struct server_actor *actor, server_token_cb cb,
-    void *arg)
+server_token_create(struct server *s, const struct server_token_spec *spec,
+    server_token_cb cb, void *arg)
 {
 	AUTO(ca_token_fini) struct ca_token t = {0};
 	struct call *c = call_new(NULL, cb, arg);
 	struct fault why = {0};
-	enum err e = check_request(s, bounds, note, actor, &why);
+	enum err e = check_request(s, spec, &why);
 
 	if (e == OK)
-		e = make_token(s, &t, &why);
+		e = make_token(s, spec, &t, &why);
 	if (e == OK)
 		e = ca_token_format(&t, &c->text, &why);
 	if (e == OK) {
 		(void)ca_token_id_format(t.id, c->id);
-		e = store_token(s, &t, bounds, note, actor, c);
+		e = store_token(s, &t, spec, c);
 		if (e != OK)
 			(void)fault_set(&why, e, "the token cannot be sealed");
 	}
 	if (e != OK)
 		call_end(c, e, &why);
+}
+
+/* --- an operator's --- */
+
+bool
+tokens_row(const struct server *s, struct slice id, struct ca_token_row *out)
+{
+	const struct registry_token *t = registry_token(&s->registry, id);
+	AUTO(secret_fini) struct secret key = {0};
+	char name[TOKEN_NAME_MAX];
+
+	*out = (struct ca_token_row){0};
+	if (t == NULL || ca_token_id_parse(id, out->id) != OK)
+		return false;
+	if (store_unseal(s->store, sealed_name(t->id, name),
+		slice_of(t->sealed, sizeof(t->sealed)), &key) != OK ||
+	    key.len != sizeof(out->key)) {
+		log_error("token is not readable", "id=%s", t->id);
+		return false;
+	}
+	memcpy(out->key, key.bytes, sizeof(out->key));
+	out->created_ms = t->created_ms;
+	out->bounds = t->bounds;
+	out->revoked = t->revoked;
+	return true;
+}
+
+static void
+check_operator(const struct server *s, const struct ca_token *t,
+    struct server_actor *out, struct ca_decision *decision)
+{
+	struct ca_token_row row;
+	char id[CA_TOKEN_ID_TEXT];
+	bool known =
+	    tokens_row(s, slice_str(ca_token_id_format(t->id, id)), &row);
+
+	ca_operator_check(known ? &row : NULL, t, server_now_ms(s), decision);
+	secret_wipe(row.key, sizeof(row.key));
+	if (decision->verdict != CA_OK)
+		return;
+	out->role = row.bounds.role;
+	out->grant = row.bounds.grant;
+	(void)snprintf(out->name, sizeof(out->name), "%s token %s",
+	    ca_role_name(out->role), id);
+}
+
+void
+server_operator(struct server *s, struct slice token, struct server_actor *out,
+    struct ca_decision *decision)
+{
+	AUTO(ca_token_fini) struct ca_token t = {0};
+	struct fault why = {0};
+
+	*decision = (struct ca_decision){.verdict = CA_OPERATOR_MISSING};
+	if (token.len == 0)
+		return;
+	if (ca_token_parse(token, CA_TOKEN_OPERATOR, &t, &why) == OK) {
+		check_operator(s, &t, out, decision);
+		return;
+	}
+	decision->verdict = CA_OPERATOR_BAD;
+	(void)snprintf(
+	    decision->detail, sizeof(decision->detail), "%s", why.text);
 }
 
 /* --- taking back --- */
@@ -202,7 +275,7 @@ server_token_revoke(struct server *s, struct slice id,
 	struct call *c = call_new(cb, NULL, arg);
 	struct store_op op = {.type = STORE_REVOKE_TOKEN};
 	struct fault why = {0};
-	enum err e = may_write(s, actor, &why);
+	enum err e = check_ready(s, &why);
 
 	if (e == OK && registry_token(&s->registry, id) == NULL)
 		e = fault_set(&why, ERR_NOT_FOUND,
@@ -239,7 +312,7 @@ server_node_revoke(struct server *s, struct slice name, struct slice reason,
 	const struct registry_node *n = NULL;
 	char uri[NAME_SPIFFE_MAX + 1];
 	struct fault why = {0};
-	enum err e = may_write(s, actor, &why);
+	enum err e = check_ready(s, &why);
 
 	if (e == OK)
 		e = find_node(s, name, uri, &n, &why);
@@ -323,10 +396,17 @@ server_ca(const struct server *s, struct server_ca *out)
 	tls_cert_inspect(ca_root(s->own.ca), 0, &root);
 	out->root = ca_root(s->own.ca);
 	out->root_pin = root.pin;
+	tls_key_pin(s->own.api_key, &out->api_pin);
 	out->root_not_after_ms = root.not_after_ms;
 	out->signer_not_after_ms = ca_not_after_ms(s->own.ca);
 	out->server_not_after_ms =
 	    tls_identity_info(s->own.identity)->not_after_ms;
 	ca_voucher_key(s->own.ca, out->voucher_key);
 	memcpy(out->mesh_id, s->mesh.id, sizeof(out->mesh_id));
+}
+
+struct tls_identity *
+server_api_identity(const struct server *s)
+{
+	return s->own.api_identity;
 }

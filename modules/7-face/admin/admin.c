@@ -77,6 +77,20 @@ admin_refuse(struct http_exchange *x, enum err e, const struct fault *why)
 	admin_answer_status(x, admin_status_of(e), m);
 }
 
+void
+admin_refuse_decision(struct http_exchange *x, const struct ca_decision *d)
+{
+	struct arena *a = http_exchange_arena(x);
+	struct value *m = json_map(a);
+	char words[2 * FAULT_TEXT_MAX];
+
+	ca_decision_format(d, words, sizeof(words));
+	json_text(a, &m, S("code"), slice_str(ca_verdict_code(d->verdict)));
+	json_text(a, &m, S("message"), slice_str(words));
+	json_text(a, &m, S("hint"), slice_str(ca_verdict_hint(d->verdict)));
+	admin_answer_status(x, ca_verdict_status(d->verdict), m);
+}
+
 const struct value *
 admin_body(struct http_exchange *x)
 {
@@ -91,23 +105,6 @@ admin_body(struct http_exchange *x)
 		e = fault_set(&why, ERR_INVALID, "the body is no JSON object");
 	admin_refuse(x, e, &why);
 	return NULL;
-}
-
-bool
-admin_may_write(struct http_exchange *x)
-{
-	const struct server_actor *actor = admin_actor(x);
-	struct fault why = {0};
-
-	if (actor->may_write)
-		return true;
-	admin_refuse(x,
-	    fault_set(&why, ERR_DENIED,
-		"%s may only read; root and the user that meshd runs as may "
-		"write",
-		actor->name),
-	    &why);
-	return false;
 }
 
 struct slice
@@ -171,6 +168,18 @@ refuse_path(struct http_exchange *x, bool path_known)
 	admin_refuse(x, ERR_NOT_FOUND, &why);
 }
 
+static void
+handle(struct admin *a, struct http_exchange *x, const struct admin_route *r)
+{
+	struct fault why = {0};
+	enum err e = server_may(admin_actor(x), r->needs, &why);
+
+	if (e != OK)
+		admin_refuse(x, e, &why);
+	else
+		r->handle(a, x);
+}
+
 /* True if it found one; notes whether the path has another method. */
 static bool
 dispatch(struct admin *a, struct http_exchange *x,
@@ -184,7 +193,7 @@ dispatch(struct admin *a, struct http_exchange *x,
 		*path_known = true;
 		if (!slice_eq(method, slice_str(routes[i].method)))
 			continue;
-		routes[i].handle(a, x);
+		handle(a, x, &routes[i]);
 		return true;
 	}
 	return false;
@@ -246,7 +255,7 @@ on_early_close(struct stream *s, void *arg, enum err why)
 	(void)why;
 }
 
-static const struct stream_events early = {
+const struct stream_events admin_early = {
     .on_data = on_early_data, .on_close = on_early_close};
 
 static struct admin_peer *
@@ -255,7 +264,9 @@ peer_new(struct admin *a, const struct net_cred *cred)
 	struct admin_peer *p = mem_new(sizeof(*p));
 
 	p->admin = a;
-	p->actor.may_write = cred->uid == 0 || cred->uid == a->spec.admin_uid;
+	p->actor.role = cred->uid == 0 || cred->uid == a->spec.admin_uid
+			    ? CA_ROLE_ADMIN
+			    : CA_ROLE_VIEWER;
 	(void)snprintf(p->actor.name, sizeof(p->actor.name), "uid %u",
 	    (unsigned)cred->uid);
 	return p;
@@ -271,7 +282,7 @@ on_accept(struct net_listener *l, void *arg, int fd, const struct addr *peer)
 	(void)l;    /* the API's */
 	(void)peer; /* a unix socket has none */
 	OBJ(a, arg, ADMIN_MAGIC);
-	s = net_stream_new(a->spec.loop, fd, &early, NULL);
+	s = net_stream_new(a->spec.loop, fd, &admin_early, NULL);
 	if (net_stream_cred(s, &cred) != OK) {
 		stream_close(s, ERR_AUTH);
 		return;
@@ -286,8 +297,8 @@ admin_free(struct admin *a)
 	mem_free(&a);
 }
 
-static void
-tell(struct admin *a, enum err e, const struct fault *why)
+void
+admin_tell(struct admin *a, enum err e, const struct fault *why)
 {
 	if (a->told)
 		return;
@@ -304,7 +315,7 @@ on_open(struct net_listener *l, void *arg)
 	(void)l; /* the API's */
 	OBJ(a, arg, ADMIN_MAGIC);
 	a->bound = true;
-	tell(a, OK, NULL);
+	admin_tell(a, OK, NULL);
 }
 
 static void
@@ -319,7 +330,7 @@ on_close(
 	if (a->closing)
 		admin_free(a);
 	else
-		tell(a, why, words); /* who may close it there and then */
+		admin_tell(a, why, words); /* who may close it there and then */
 }
 
 static const struct net_listener_events listener_events = {
@@ -328,11 +339,23 @@ static const struct net_listener_events listener_events = {
     .on_close = on_close,
 };
 
+void
+admin_open_socket(struct admin *a)
+{
+	struct net_socket_spec spec = NET_SOCKET_SPEC;
+
+	spec.name = S("api");
+	spec.kind = NET_UNIX;
+	spec.path = slice_str(a->path);
+	spec.mode = 0666;
+	a->listener = net_listener_open(
+	    a->spec.factory, a->spec.loop, &spec, &listener_events, a);
+}
+
 struct admin *
 admin_open(const struct admin_spec *spec)
 {
 	struct admin *a = mem_new(sizeof(*a));
-	struct net_socket_spec socket = NET_SOCKET_SPEC;
 
 	a->magic = ADMIN_MAGIC;
 	a->spec = *spec;
@@ -343,13 +366,11 @@ admin_open(const struct admin_spec *spec)
 	    .on_conn_close = on_conn_close,
 	    .arg = a,
 	});
-	socket.name = S("api");
-	socket.kind = NET_UNIX;
-	socket.path = slice_str(spec->socket_path);
-	socket.mode = 0666;
-	a->listener = net_listener_open(
-	    spec->factory, spec->loop, &socket, &listener_events, a);
 	a->ports = ports_open(a);
+	if (spec->remote.family != ADDR_NONE)
+		a->remote = remote_open(a);
+	else
+		admin_open_socket(a);
 	return a;
 }
 
@@ -363,6 +384,7 @@ admin_close(struct admin **ap)
 		return;
 	a->told = true;
 	ports_close(&a->ports);
+	remote_close(&a->remote);
 	http_server_free(&a->http);
 	if (a->bound)
 		(void)unlink(a->path); /* the next start would replace it */

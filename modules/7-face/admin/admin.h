@@ -2,8 +2,9 @@
 /*
  * admin — the API: what the command line and other programs ask over HTTP.
  *
- * JSON both ways. Over the unix socket the caller's uid says what it may do.
- * Runs on the loop that it was opened with. README.md lists the paths.
+ * JSON both ways. What a caller may do is said by its role: over the unix
+ * socket by its uid, from elsewhere by an operator's token over TLS. Runs on
+ * the loop that it was opened with. README.md lists the paths.
  */
 #ifndef MESHD_ADMIN_H
 #define MESHD_ADMIN_H
@@ -28,7 +29,9 @@ struct admin_spec {
 	struct addr metrics;  /* /metrics, /stats/prometheus */
 	struct addr health;   /* /healthz/ready */
 	struct addr loopback; /* all of the API that reads */
-	uint32_t admin_uid;   /* this user may write, besides root */
+	/* Of a server, for operators; family 0 is none. Not open is fatal. */
+	struct addr remote;
+	uint32_t admin_uid; /* this user is admin, besides root */
 	/* Once: it serves, or why it does not, in words. */
 	void (*on_open)(void *arg, enum err e, const struct fault *why);
 	/* The agent has left its mesh: all that is left is to close it. */

@@ -91,7 +91,7 @@ expose(struct admin *a, struct http_exchange *x)
 	struct fault why = {0};
 	enum err e;
 
-	if (body == NULL || !admin_may_write(x))
+	if (body == NULL)
 		return;
 	e = read_expose(body, labels, &what, &why);
 	if (e == OK)
@@ -107,7 +107,7 @@ unexpose(struct admin *a, struct http_exchange *x)
 	uint16_t port = 0;
 	enum err e;
 
-	if (body == NULL || !admin_may_write(x))
+	if (body == NULL)
 		return;
 	e = read_port(body, S("port"), &port, &why);
 	if (e == OK)
@@ -471,7 +471,7 @@ join(struct admin *a, struct http_exchange *x)
 	struct fault why = {0};
 	enum err e;
 
-	if (body == NULL || !admin_may_write(x))
+	if (body == NULL)
 		return;
 	if (a->joining != NULL)
 		e = fault_set(&why, ERR_BUSY, "this agent is joining already");
@@ -512,8 +512,6 @@ leave(struct admin *a, struct http_exchange *x)
 {
 	struct fault why = {0};
 
-	if (!admin_may_write(x))
-		return;
 	if (a->leaving != NULL) {
 		admin_refuse(x,
 		    fault_set(&why, ERR_BUSY, "this agent is leaving already"),
@@ -525,20 +523,20 @@ leave(struct admin *a, struct http_exchange *x)
 }
 
 const struct admin_route admin_agent_routes[] = {
-    {"POST", "/v1/join", join},
-    {"POST", "/v1/leave", leave},
-    {"GET", "/v1/status", status},
-    {"POST", "/v1/expose", expose},
-    {"POST", "/v1/unexpose", unexpose},
-    {"GET", "/v1/exposed", exposed},
-    {"GET", "/v1/members", members},
-    {"GET", "/v1/services", services},
-    {"GET", "/v1/endpoints", endpoints},
-    {"GET", "/v1/identities", identities},
-    {"GET", "/v1/problems", problems},
-    {"GET", "/v1/resources", resources},
-    {"GET", "/v1/view", view},
-    {"GET", "/v1/connections", connections},
-    {"POST", "/v1/explain", explain},
+    {"POST", "/v1/join", CA_ROLE_ADMIN, join},
+    {"POST", "/v1/leave", CA_ROLE_ADMIN, leave},
+    {"GET", "/v1/status", CA_ROLE_VIEWER, status},
+    {"POST", "/v1/expose", CA_ROLE_ADMIN, expose},
+    {"POST", "/v1/unexpose", CA_ROLE_ADMIN, unexpose},
+    {"GET", "/v1/exposed", CA_ROLE_VIEWER, exposed},
+    {"GET", "/v1/members", CA_ROLE_VIEWER, members},
+    {"GET", "/v1/services", CA_ROLE_VIEWER, services},
+    {"GET", "/v1/endpoints", CA_ROLE_VIEWER, endpoints},
+    {"GET", "/v1/identities", CA_ROLE_VIEWER, identities},
+    {"GET", "/v1/problems", CA_ROLE_VIEWER, problems},
+    {"GET", "/v1/resources", CA_ROLE_VIEWER, resources},
+    {"GET", "/v1/view", CA_ROLE_VIEWER, view},
+    {"GET", "/v1/connections", CA_ROLE_VIEWER, connections},
+    {"POST", "/v1/explain", CA_ROLE_VIEWER, explain},
 };
 const size_t admin_agent_route_count = ARRAY_LEN(admin_agent_routes);

@@ -13,7 +13,8 @@
 
 enum { ADMIN_MAGIC = 0x61646d6e };
 
-struct ports; /* what is open over TCP */
+struct ports;  /* what is open over TCP on this machine */
+struct remote; /* what is open to operators elsewhere */
 
 struct admin {
 	uint32_t magic;
@@ -22,6 +23,7 @@ struct admin {
 	struct http_server *http;
 	char path[108]; /* sun_path's length */
 	struct ports *ports;
+	struct remote *remote;
 	struct http_exchange *joining; /* waits for admin_joined() */
 	struct http_exchange *leaving;
 	bool told;    /* on_open was called */
@@ -29,7 +31,7 @@ struct admin {
 	bool closing; /* freed with the listener's end */
 };
 
-/* One connection's peer. */
+/* One connection's peer, first in whatever a listener keeps of it. */
 struct admin_peer {
 	struct admin *admin;
 	struct server_actor actor;
@@ -38,6 +40,20 @@ struct admin_peer {
 /* The ports of the spec; ports_close() NULLs *pp. */
 struct ports *ports_open(struct admin *a);
 void ports_close(struct ports **pp);
+
+/* Ends in admin_open_socket() or admin_tell(); remote_close() NULLs *rp. */
+struct remote *remote_open(struct admin *a);
+void remote_close(struct remote **rp);
+uint16_t remote_port(const struct remote *r); /* 0 for NULL */
+
+/* What is opened last: whoever gets an answer there finds the rest open. */
+void admin_open_socket(struct admin *a);
+
+/* Calls on_open, once. The owner may close the API inside. */
+void admin_tell(struct admin *a, enum err e, const struct fault *why);
+
+/* A stream between its making and the server that takes it. */
+extern const struct stream_events admin_early;
 
 /* Finds who answers, and lets it. */
 void admin_dispatch(struct admin *a, struct http_exchange *x);
@@ -48,6 +64,7 @@ typedef void (*admin_handler)(struct admin *a, struct http_exchange *x);
 struct admin_route {
 	const char *method;
 	const char *path;
+	enum ca_role needs; /* nobody with less gets to the handler */
 	admin_handler handle;
 };
 
@@ -70,6 +87,10 @@ const struct server_actor *admin_actor(struct http_exchange *x);
 /* 200 and the tree; NULL (arena full) becomes 500. */
 void admin_answer(struct http_exchange *x, const struct value *v);
 
+/* {"code","message","hint"}, and the status. */
+void admin_refuse_decision(
+    struct http_exchange *x, const struct ca_decision *d);
+
 /* The status that fits the code, and {"code","message"}. */
 void admin_refuse(struct http_exchange *x, enum err e, const struct fault *why);
 
@@ -77,9 +98,6 @@ void admin_refuse(struct http_exchange *x, enum err e, const struct fault *why);
 void admin_answer_status(
     struct http_exchange *x, unsigned status, const struct value *v);
 unsigned admin_status_of(enum err e);
-
-/* True if the caller may write; else refuses by itself. */
-bool admin_may_write(struct http_exchange *x);
 
 /* A query parameter, or SLICE_NONE. */
 struct slice admin_param(struct http_exchange *x, struct slice name);

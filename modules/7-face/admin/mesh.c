@@ -71,9 +71,13 @@ read_bounds(const struct value *body, struct ca_bounds *out, struct fault *why)
 {
 	const struct value *uses = value_get(body, S("uses"));
 	const struct value *lifetime = value_get(body, S("lifetimeMs"));
-	enum err e;
+	struct slice role = value_get_string(body, S("role"), SLICE_NONE);
+	enum ca_role is = CA_ROLE_NONE;
+	enum err e = role.len > 0 ? ca_role_parse(role, &is, why) : OK;
 
-	ca_bounds_default(CA_ROLE_NONE, out);
+	if (e != OK)
+		return e;
+	ca_bounds_default(is, out);
 	if (uses != NULL && uses->type == VALUE_INT && uses->integer >= 0 &&
 	    uses->integer <= UINT32_MAX)
 		out->uses = (uint32_t)uses->integer;
@@ -114,19 +118,21 @@ token_create(struct admin *a, struct http_exchange *x)
 {
 	const struct value *body = admin_body(x);
 	struct ca_bounds bounds;
+	struct server_token_spec spec = {.bounds = &bounds,
+	    .api_port = remote_port(a->remote),
+	    .actor = admin_actor(x)};
 	struct fault why = {0};
 	enum err e;
 
-	if (body == NULL || !admin_may_write(x))
+	if (body == NULL)
 		return;
 	e = read_bounds(body, &bounds, &why);
 	if (e != OK) {
 		admin_refuse(x, e, &why);
 		return;
 	}
-	server_token_create(a->spec.server, &bounds,
-	    value_get_string(body, S("note"), S("")), admin_actor(x), on_token,
-	    x);
+	spec.note = value_get_string(body, S("note"), S(""));
+	server_token_create(a->spec.server, &spec, on_token, x);
 }
 
 static void
@@ -145,10 +151,33 @@ token_revoke(struct admin *a, struct http_exchange *x)
 {
 	const struct value *body = admin_body(x);
 
-	if (body == NULL || !admin_may_write(x))
+	if (body == NULL)
 		return;
 	server_token_revoke(a->spec.server,
 	    value_get_string(body, S("id"), S("")), admin_actor(x), on_done, x);
+}
+
+static void
+put_joining(struct rows *r, struct value **m, const struct server_token *t)
+{
+	const struct ca_bounds *b = t->bounds;
+
+	json_number(r->arena, m, S("uses"), (int64_t)t->uses);
+	json_number(r->arena, m, S("maxUses"), b->uses);
+	json_text(r->arena, m, S("nameGlob"), slice_str(b->name_glob));
+	json_text(r->arena, m, S("accounts"), slice_str(b->grant.accounts));
+}
+
+static struct slice
+state_of(const struct server_token *t)
+{
+	if (t->revoked)
+		return S("revoked");
+	if (t->expired)
+		return S("expired");
+	return t->bounds->role == CA_ROLE_NONE && t->uses >= t->bounds->uses
+		   ? S("used up")
+		   : S("valid");
 }
 
 static void
@@ -160,18 +189,13 @@ add_token(void *arg, const struct server_token *t)
 
 	json_text(r->arena, &m, S("id"), t->id);
 	json_text(r->arena, &m, S("note"), t->note);
-	json_number(r->arena, &m, S("uses"), (int64_t)t->uses);
-	json_number(r->arena, &m, S("maxUses"), b->uses);
-	json_text(r->arena, &m, S("nameGlob"), slice_str(b->name_glob));
+	json_text(r->arena, &m, S("role"), slice_str(ca_role_name(b->role)));
 	json_text(
 	    r->arena, &m, S("namespaces"), slice_str(b->grant.namespaces));
-	json_text(r->arena, &m, S("accounts"), slice_str(b->grant.accounts));
+	if (b->role == CA_ROLE_NONE)
+		put_joining(r, &m, t);
 	put_time(r, &m, S("expires"), t->expires_ms);
-	json_text(r->arena, &m, S("state"),
-	    t->revoked           ? S("revoked")
-	    : t->expired         ? S("expired")
-	    : t->uses >= b->uses ? S("used up")
-				 : S("valid"));
+	json_text(r->arena, &m, S("state"), state_of(t));
 	json_push(&r->list, m);
 }
 
@@ -222,7 +246,7 @@ node_revoke(struct admin *a, struct http_exchange *x)
 {
 	const struct value *body = admin_body(x);
 
-	if (body == NULL || !admin_may_write(x))
+	if (body == NULL)
 		return;
 	server_node_revoke(a->spec.server,
 	    value_get_string(body, S("name"), S("")),
@@ -359,6 +383,20 @@ endpoints(struct admin *a, struct http_exchange *x)
 
 /* --- the CA --- */
 
+/* As curl --pinnedpubkey takes it: base64 (RFC 4648 §4) of the hash. */
+static void
+put_pin(struct rows *r, struct value **m, const struct tls_pin *pin)
+{
+	char text[64] = "sha256//";
+	char *out = text + strlen(text);
+
+	crypto_base64url(slice_of(pin->bytes, TLS_PIN_LEN), out);
+	for (char *c = out; *c != 0; c++)
+		*c = *c == '-' ? '+' : *c == '_' ? '/' : *c;
+	json_text(r->arena, m, S("apiPin"),
+	    arena_printf(r->arena, "%s=", text)); /* 32 bytes lack one */
+}
+
 static void
 ca(struct admin *a, struct http_exchange *x)
 {
@@ -373,6 +411,7 @@ ca(struct admin *a, struct http_exchange *x)
 	crypto_hex(slice_of(c.root_pin.bytes, TLS_PIN_LEN), hex);
 	json_text(arena, &m, S("trustDomain"), c.trust_domain);
 	json_text(arena, &m, S("rootPin"), slice_of(hex, sizeof(hex)));
+	put_pin(&r, &m, &c.api_pin);
 	put_time(&r, &m, S("rootEnds"), c.root_not_after_ms);
 	put_time(&r, &m, S("signerEnds"), c.signer_not_after_ms);
 	put_time(&r, &m, S("serverCertificateEnds"), c.server_not_after_ms);
@@ -382,14 +421,14 @@ ca(struct admin *a, struct http_exchange *x)
 }
 
 const struct admin_route admin_mesh_routes[] = {
-    {"POST", "/v1/tokens", token_create},
-    {"GET", "/v1/tokens", tokens},
-    {"POST", "/v1/tokens/revoke", token_revoke},
-    {"GET", "/v1/nodes", nodes},
-    {"POST", "/v1/nodes/revoke", node_revoke},
-    {"GET", "/v1/agents", agents},
-    {"GET", "/v1/members", members},
-    {"GET", "/v1/endpoints", endpoints},
-    {"GET", "/v1/ca", ca},
+    {"POST", "/v1/tokens", CA_ROLE_ADMIN, token_create},
+    {"GET", "/v1/tokens", CA_ROLE_VIEWER, tokens},
+    {"POST", "/v1/tokens/revoke", CA_ROLE_ADMIN, token_revoke},
+    {"GET", "/v1/nodes", CA_ROLE_VIEWER, nodes},
+    {"POST", "/v1/nodes/revoke", CA_ROLE_ADMIN, node_revoke},
+    {"GET", "/v1/agents", CA_ROLE_VIEWER, agents},
+    {"GET", "/v1/members", CA_ROLE_VIEWER, members},
+    {"GET", "/v1/endpoints", CA_ROLE_VIEWER, endpoints},
+    {"GET", "/v1/ca", CA_ROLE_VIEWER, ca},
 };
 const size_t admin_mesh_route_count = ARRAY_LEN(admin_mesh_routes);

@@ -2,8 +2,7 @@
 /*
  * ports — what may be read over TCP: metrics, health, and the API on loopback.
  *
- * Each port has a small server of its own. Nobody who comes in here may
- * write: the handlers see an actor that only reads.
+ * Each port has a small server of its own. Whoever comes in here is a viewer.
  */
 #define LOG_MODULE "admin"
 
@@ -99,26 +98,6 @@ on_request(void *arg, struct http_exchange *x)
 }
 
 static void
-on_early_data(struct stream *s, void *arg, struct slice data)
-{
-	(void)s;
-	(void)arg;
-	(void)data;
-	CHECK(!"bytes before the server took the connection");
-}
-
-static void
-on_early_close(struct stream *s, void *arg, enum err why)
-{
-	(void)s; /* the server has it by then */
-	(void)arg;
-	(void)why;
-}
-
-static const struct stream_events early = {
-    .on_data = on_early_data, .on_close = on_early_close};
-
-static void
 on_accept(struct net_listener *l, void *arg, int fd, const struct addr *peer)
 {
 	struct port *p;
@@ -127,8 +106,8 @@ on_accept(struct net_listener *l, void *arg, int fd, const struct addr *peer)
 	(void)peer; /* whoever it is, it only reads */
 	OBJ(p, arg, PORT_MAGIC);
 	http_server_serve(p->http,
-	    net_stream_new(p->admin->spec.loop, fd, &early, NULL), HTTP_PROTO_1,
-	    &p->reader);
+	    net_stream_new(p->admin->spec.loop, fd, &admin_early, NULL),
+	    HTTP_PROTO_1, &p->reader);
 }
 
 static void
@@ -178,6 +157,7 @@ port_open(struct ports *owner, struct admin *a, const char *name,
 	p->name = name;
 	p->handle = handle;
 	p->reader.admin = a;
+	p->reader.actor.role = CA_ROLE_VIEWER;
 	(void)snprintf(
 	    p->reader.actor.name, sizeof(p->reader.actor.name), "%s", name);
 	p->http = http_server_new(&(struct http_server_spec){

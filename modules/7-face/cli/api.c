@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api — one question to a server's or agent's socket, and its answer.
+ * api — one question to a server or an agent, and its answer.
  */
 #include "base/base.h"
 #include "codec/codec.h"
@@ -12,19 +12,37 @@
 #include "cli.h"
 #include "command.h"
 #include "output.h"
+#include "remote.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-enum { ANSWER_BYTES = 1 << 30, BODY_BYTES = LIMIT_API_BODY };
+enum {
+	ANSWER_BYTES = 1 << 30,
+	BODY_BYTES = LIMIT_API_BODY,
+	HEAD_BYTES = 16 << 10
+};
 
-struct question {
+#define SERVER_SOCKET "/run/meshd/server.sock"
+#define AGENT_SOCKET "/run/meshd/agent.sock"
+
+struct call {
 	struct loop *loop;
+	const struct api_question *question;
+	struct slice body;
 	struct api_answer *answer;
 	struct fault *why;
-	const char *socket_path;
 	enum err err;
+	const char *socket_path; /* NULL: */
+	struct remote remote;
 };
+
+static void
+call_fini(struct call *c)
+{
+	remote_fini(&c->remote);
+	loop_free(&c->loop);
+}
 
 void
 api_answer_fini(struct api_answer *a)
@@ -33,43 +51,48 @@ api_answer_fini(struct api_answer *a)
 }
 
 static enum err
-nobody_answers(const struct question *q, const struct http_result *r)
+nobody_answers(const struct call *c, const struct http_result *r)
 {
+	if (c->socket_path == NULL)
+		return fault_set(c->why, ERR_UNREACHABLE,
+		    "the server %.*s was lost while %s (%s); look whether it "
+		    "was done before asking again",
+		    SLICE_ARG(c->remote.server), r->what, err_text(r->err));
 	if (r->err == ERR_PERMISSION)
-		return fault_set(q->why, ERR_PERMISSION,
-		    "no permission to use %s", q->socket_path);
-	return fault_set(q->why, ERR_UNREACHABLE,
+		return fault_set(c->why, ERR_PERMISSION,
+		    "no permission to use %s", c->socket_path);
+	return fault_set(c->why, ERR_UNREACHABLE,
 	    "nobody answers on %s (%s); is meshd running, and is --socket "
 	    "right?",
-	    q->socket_path, err_text(r->err));
+	    c->socket_path, err_text(r->err));
 }
 
 static enum err
-read_answer(struct question *q, const struct http_result *r)
+read_answer(struct call *c, const struct http_result *r)
 {
 	struct slice text;
 	enum err e;
 
-	q->answer->status = r->status;
+	c->answer->status = r->status;
 	if (r->body.len == 0)
 		return OK;
-	e = arena_copy(&q->answer->arena, r->body, &text);
+	e = arena_copy(&c->answer->arena, r->body, &text);
 	if (e == OK)
 		e = codec_json_parse(
-		    text, &q->answer->arena, &q->answer->body, q->why);
+		    text, &c->answer->arena, &c->answer->body, c->why);
 	if (e != OK)
 		return fault_prefix(
-		    q->why, e, "the answer is not understood: ");
+		    c->why, e, "the answer is not understood: ");
 	return OK;
 }
 
 static void
 on_done(void *arg, const struct http_result *r)
 {
-	struct question *q = arg;
+	struct call *c = arg;
 
-	q->err = r->err == OK ? read_answer(q, r) : nobody_answers(q, r);
-	loop_stop(q->loop);
+	c->err = r->err == OK ? read_answer(c, r) : nobody_answers(c, r);
+	loop_stop(c->loop);
 }
 
 static void
@@ -92,50 +115,129 @@ on_early_close(struct stream *s, void *arg, enum err why)
 static const struct stream_events early = {
     .on_data = on_early_data, .on_close = on_early_close};
 
+/* Takes the connection. `extra` may be NULL. */
 static void
-ask(struct question *q, const char *method, const char *path, struct slice body)
+ask_over(struct call *c, struct stream *conn, struct slice authority,
+    const struct http_head *extra)
+{
+	(void)http_call_open(&(struct http_call_spec){
+	    .loop = c->loop,
+	    .conn = conn,
+	    .proto = HTTP_PROTO_1,
+	    .method = slice_str(c->question->method),
+	    .authority = authority,
+	    .path = slice_str(c->question->path),
+	    .extra = extra,
+	    .content_type = S("application/json"),
+	    .body = c->body,
+	    .body_limit = BODY_BYTES * 16,
+	    .on_done = on_done,
+	    .arg = c,
+	});
+}
+
+static void
+ask_here(struct call *c)
 {
 	struct net_connect_spec connect = NET_CONNECT_SPEC;
 
-	connect.path = slice_str(q->socket_path);
+	connect.path = slice_str(c->socket_path);
 	connect.options = 0;
-	(void)http_call_open(&(struct http_call_spec){
-	    .loop = q->loop,
-	    .conn = net_connect(q->loop, &connect, &early, NULL),
-	    .proto = HTTP_PROTO_1,
-	    .method = slice_str(method),
-	    .authority = S("meshd"),
-	    .path = slice_str(path),
-	    .content_type = S("application/json"),
-	    .body = body,
-	    .body_limit = BODY_BYTES * 16,
-	    .on_done = on_done,
-	    .arg = q,
-	});
-	loop_run(q->loop);
+	ask_over(
+	    c, net_connect(c->loop, &connect, &early, NULL), S("meshd"), NULL);
+}
+
+static void
+ask_there(struct call *c, struct stream *conn)
+{
+	AUTO(arena_fini) struct arena arena;
+	struct http_head extra;
+
+	arena_init(&arena, HEAD_BYTES);
+	http_head_init(&extra, &arena);
+	/* A token is short enough for a head. */
+	CHECK(http_head_set(&extra, S("authorization"),
+		  slice_of(c->remote.field.bytes, c->remote.field.len)) == OK);
+	ask_over(c, conn, c->remote.server, &extra);
+}
+
+static void
+on_conn(void *arg, struct stream *conn, const struct fault *why)
+{
+	struct call *c = arg;
+
+	if (conn != NULL) {
+		ask_there(c, conn);
+		return;
+	}
+	c->err = why->code;
+	*c->why = *why;
+	loop_stop(c->loop);
+}
+
+/* --- whom --- */
+
+static const char *
+socket_of(const struct options *o, enum api_role role)
+{
+	const char *given = options_text(o, "socket");
+
+	if (given != NULL)
+		return given;
+	if (role == API_AGENT)
+		return AGENT_SOCKET;
+	if (role == API_EITHER && access(SERVER_SOCKET, F_OK) != 0 &&
+	    access(AGENT_SOCKET, F_OK) == 0)
+		return AGENT_SOCKET;
+	return SERVER_SOCKET;
+}
+
+/* Sets the one or the other. */
+static enum err
+find_whom(struct call *c, const struct options *o, struct fault *why)
+{
+	AUTO(secret_fini) struct secret token = {0};
+	enum err e = OK;
+
+	if (c->question->role != API_AGENT)
+		e = command_token(options_text(o, "token"), &token, why);
+	if (e != OK)
+		return e;
+	if (token.bytes == NULL || token.bytes[0] == 0) {
+		c->socket_path = socket_of(o, c->question->role);
+		return OK;
+	}
+	e = remote_init(&c->remote, slice_str((char *)token.bytes), why);
+	return e == OK ? OK : fault_prefix(why, e, "--token: ");
 }
 
 enum err
-api_call(const char *socket_path, const char *method, const char *path,
-    const struct value *body, struct api_answer *out, struct fault *why)
+api_ask(const struct options *o, const struct api_question *q,
+    struct api_answer *out, struct fault *why)
 {
 	AUTO(buf_fini) struct buf text = BUF(BODY_BYTES);
-	AUTO(loop_free) struct loop *loop = NULL;
-	struct question q = {
-	    .answer = out, .why = why, .socket_path = socket_path};
+	AUTO(call_fini)
+	struct call c = {.question = q, .answer = out, .why = why};
 	enum err e = OK;
 
 	*out = (struct api_answer){0};
 	arena_init(&out->arena, ANSWER_BYTES);
-	if (body != NULL)
-		e = codec_json_emit(body, &text);
-	if (e != OK)
+	if (q->body != NULL && (e = codec_json_emit(q->body, &text)) != OK)
 		return fault_set(
 		    why, e, "the request is too large: %s", err_text(e));
-	loop = loop_new(NULL);
-	q.loop = loop;
-	ask(&q, method, path, buf_slice(&text));
-	return q.err;
+	c.body = buf_slice(&text);
+	e = find_whom(&c, o, why);
+	if (e != OK)
+		return e;
+	c.loop = c.remote.loop = loop_new(NULL);
+	c.remote.done = on_conn;
+	c.remote.arg = &c;
+	if (c.socket_path != NULL)
+		ask_here(&c);
+	else
+		remote_dial(&c.remote);
+	loop_run(c.loop);
+	return c.err;
 }
 
 /* --- refusals --- */
@@ -160,6 +262,7 @@ static int
 exit_of(unsigned status)
 {
 	switch (status) {
+	case 401:
 	case 403:
 		return CLI_EXIT_DENIED;
 	case 409:
@@ -174,13 +277,15 @@ exit_of(unsigned status)
 int
 api_refused(const struct api_answer *a)
 {
-	struct slice message;
+	struct slice message, hint;
 
 	if (a->status >= 200 && a->status < 300)
 		return CLI_EXIT_OK;
 	message = value_get_string(a->body, S("message"), S("no reason given"));
+	hint = value_get_string(a->body, S("hint"), SLICE_NONE);
 	print_list(value_get(a->body, S("errors")), "error");
-	return command_fail(exit_of(a->status), "%.*s", SLICE_ARG(message));
+	return command_fail(exit_of(a->status), "%.*s%s%.*s",
+	    SLICE_ARG(message), hint.len > 0 ? "; " : "", SLICE_ARG(hint));
 }
 
 static bool
@@ -210,21 +315,6 @@ api_path_add(struct buf *path, const char *name, const char *value)
 
 /* --- whole commands --- */
 
-const char *
-api_socket(const struct options *o, enum api_role role)
-{
-	const char *given = options_text(o, "socket");
-
-	if (given != NULL)
-		return given;
-	if (role == API_AGENT)
-		return API_AGENT_SOCKET;
-	if (role == API_EITHER && access(API_SERVER_SOCKET, F_OK) != 0 &&
-	    access(API_AGENT_SOCKET, F_OK) == 0)
-		return API_AGENT_SOCKET;
-	return API_SERVER_SOCKET;
-}
-
 int
 api_show(const struct options *o, enum api_role role, const char *path,
     void (*print)(const struct value *body))
@@ -235,7 +325,8 @@ api_show(const struct options *o, enum api_role role, const char *path,
 
 	if (output_parse(options_text(o, "output"), &how, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "%s", why.text);
-	if (api_call(api_socket(o, role), "GET", path, NULL, &a, &why) != OK)
+	if (api_ask(o, &(struct api_question){role, "GET", path, NULL}, &a,
+		&why) != OK)
 		return cli_fault(&why);
 	if (a.status != 200)
 		return api_refused(&a);
@@ -254,7 +345,8 @@ api_do(const struct options *o, enum api_role role, const char *path,
 	struct fault why = {0};
 	int code;
 
-	if (api_call(api_socket(o, role), "POST", path, body, &a, &why) != OK)
+	if (api_ask(o, &(struct api_question){role, "POST", path, body}, &a,
+		&why) != OK)
 		return cli_fault(&why);
 	code = api_refused(&a);
 	if (code == CLI_EXIT_OK)

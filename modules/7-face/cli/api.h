@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * api — one question to a server's or agent's socket, and its answer.
+ * api — one question to a server or an agent, and its answer.
  */
 #ifndef MESHD_API_H
 #define MESHD_API_H
@@ -9,17 +9,15 @@
 
 struct options;
 
-#define API_SERVER_SOCKET "/run/meshd/server.sock"
-#define API_AGENT_SOCKET "/run/meshd/agent.sock"
-
 /* Who a command is for. */
 enum api_role { API_SERVER, API_AGENT, API_EITHER };
 
-/*
- * --socket if it was given; else the role's own; for either the server's if
- * there is one on this machine, else the agent's.
- */
-const char *api_socket(const struct options *o, enum api_role role);
+struct api_question {
+	enum api_role role;
+	const char *method;
+	const char *path;         /* with query */
+	const struct value *body; /* NULL: none */
+};
 
 struct api_answer {
 	struct arena arena;
@@ -30,12 +28,14 @@ struct api_answer {
 void api_answer_fini(struct api_answer *a);
 
 /*
- * Asks and waits. `body` may be NULL. Whatever the status, OK if an answer
- * came; ERR_UNREACHABLE, in words that say what to do, if nobody answers.
+ * Asks whom the options name, and waits: a server elsewhere by --token, if the
+ * command is not an agent's; else --socket if it was given; else the role's
+ * own, which for either is the server's if this machine has one. Whatever the
+ * status, OK if an answer came; ERR_UNREACHABLE, in words that say what to do,
+ * if nobody answers.
  */
-MUST_USE enum err api_call(const char *socket_path, const char *method,
-    const char *path, const struct value *body, struct api_answer *out,
-    struct fault *why);
+MUST_USE enum err api_ask(const struct options *o, const struct api_question *q,
+    struct api_answer *out, struct fault *why);
 
 /*
  * The whole of a simple command: asks, and prints the answer as -o says, a

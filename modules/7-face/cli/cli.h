@@ -32,6 +32,7 @@ struct cli_server {
 	const char *name; /* NULL: the host's */
 	struct addr control;
 	struct addr gossip;
+	struct addr api; /* ADDR_NONE: none */
 	struct cli_list advertised;
 };
 

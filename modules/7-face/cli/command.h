@@ -62,7 +62,7 @@ MUST_USE enum err command_log_level(const struct options *o, struct fault *why);
 MUST_USE enum err command_addr(const struct options *o, const char *name,
     struct addr *out, struct fault *why);
 
-/* A token as it is, @FILE, or - for standard input; zero-ended. */
+/* A token as it is, @FILE, or - for standard input; zero-ended; NULL: "". */
 MUST_USE enum err command_token(
     const char *text, struct secret *out, struct fault *why);
 
@@ -82,6 +82,12 @@ MUST_USE enum err command_token(
 	{                                                                      \
 		"socket", 0, OPTION_TEXT, "PATH", NULL, true,                  \
 		    "of the server or agent; else the one in /run/meshd"       \
+	}
+/* Of commands that a server answers. */
+#define OPTION_TOKEN                                                           \
+	{                                                                      \
+		"token", 0, OPTION_TEXT, "TOKEN|@FILE|-", NULL, true,          \
+		    "ask the server that this operator's token is for"         \
 	}
 #define OPTION_NAMESPACE                                                       \
 	{                                                                      \

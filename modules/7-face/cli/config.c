@@ -118,8 +118,8 @@ send(const struct options *o, struct request *q, const char *path,
 	    value_set(body, member, q->list) != OK)
 		return command_fail(
 		    CLI_EXIT_FAILED, "the request is too large");
-	if (api_call(api_socket(o, API_SERVER), "POST", path, body, &a, &why) !=
-	    OK)
+	if (api_ask(o, &(struct api_question){API_SERVER, "POST", path, body},
+		&a, &why) != OK)
 		return cli_fault(&why);
 	code = api_refused(&a);
 	if (code == CLI_EXIT_OK)
@@ -160,6 +160,7 @@ static const struct option_row apply_rows[] = {
     {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
 	"only say what would change"},
     OPTION_SOCKET,
+    OPTION_TOKEN,
 };
 
 const struct command command_apply = {
@@ -231,6 +232,7 @@ get(struct options *o)
 {
 	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
 	AUTO(api_answer_fini) struct api_answer a = {0};
+	struct api_question q = {API_SERVER, "GET", NULL, NULL};
 	struct fault why = {0};
 	enum output how;
 	bool all = o->arg_count == 0 || strcmp(o->args[0], "all") == 0;
@@ -245,8 +247,8 @@ get(struct options *o)
 		OK ||
 	    buf_add_byte(&path, 0) != OK)
 		return command_fail(CLI_EXIT_USAGE, "get: names too long");
-	if (api_call(api_socket(o, API_SERVER), "GET", buf_slice(&path).ptr,
-		NULL, &a, &why) != OK)
+	q.path = buf_slice(&path).ptr;
+	if (api_ask(o, &q, &a, &why) != OK)
 		return cli_fault(&why);
 	return a.status == 200 ? print_answer(a.body, how) : api_refused(&a);
 }
@@ -256,6 +258,7 @@ static const struct option_row get_rows[] = {
 	"only of this namespace"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
+    OPTION_TOKEN,
 };
 
 const struct command command_get = {
@@ -358,6 +361,7 @@ static const struct option_row delete_rows[] = {
     OPTION_FILES,
     OPTION_NAMESPACE,
     OPTION_SOCKET,
+    OPTION_TOKEN,
 };
 
 const struct command command_delete = {
@@ -408,6 +412,7 @@ static const struct option_row log_rows[] = {
     {"limit", 0, OPTION_NUMBER, "N", "20", false, "how many, at most 1000"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
+    OPTION_TOKEN,
 };
 
 const struct command command_log = {
@@ -470,6 +475,7 @@ log_level(struct options *o)
 static const struct option_row log_level_rows[] = {
     OPTION_OUTPUT,
     OPTION_SOCKET,
+    OPTION_TOKEN,
 };
 
 const struct command command_log_levels = {

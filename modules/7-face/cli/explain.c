@@ -226,16 +226,17 @@ body_of(struct question *q)
 }
 
 static int
-explain_online(struct question *q, const char *socket, enum output how)
+explain_online(struct question *q, const struct options *o, enum output how)
 {
 	AUTO(api_answer_fini) struct api_answer a = {0};
 	struct value *body = body_of(q);
+	struct api_question ask = {API_EITHER, "POST", "/v1/explain", body};
 	struct fault why = {0};
 
 	if (body == NULL)
 		return command_fail(
 		    CLI_EXIT_FAILED, "the question is too large");
-	if (api_call(socket, "POST", "/v1/explain", body, &a, &why) != OK)
+	if (api_ask(o, &ask, &a, &why) != OK)
 		return cli_fault(&why);
 	if (a.status != 200)
 		return api_refused(&a);
@@ -366,7 +367,7 @@ explain(struct options *o)
 		return command_fail(CLI_EXIT_USAGE, "explain: %s", why.text);
 	if (files != NULL)
 		return explain_files(&q, files, how);
-	return explain_online(&q, api_socket(o, API_EITHER), how);
+	return explain_online(&q, o, how);
 }
 
 static const struct option_row explain_rows[] = {
@@ -378,6 +379,7 @@ static const struct option_row explain_rows[] = {
 	"configuration to use instead of the server's"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
+    OPTION_TOKEN,
 };
 
 const struct command command_explain = {

@@ -41,6 +41,12 @@ print_columns(
 static const struct option_row plain_rows[] = {
     OPTION_OUTPUT,
     OPTION_SOCKET,
+    OPTION_TOKEN,
+};
+
+static const struct option_row agent_rows[] = {
+    OPTION_OUTPUT,
+    OPTION_SOCKET,
 };
 
 /* --- members --- */
@@ -105,8 +111,8 @@ const struct command command_services = {
     .args = "",
     .summary = "show the services that this machine's agent can call",
     .section = "cli",
-    .rows = plain_rows,
-    .row_count = ARRAY_LEN(plain_rows),
+    .rows = agent_rows,
+    .row_count = ARRAY_LEN(agent_rows),
     .run = services,
 };
 
@@ -215,6 +221,7 @@ node_revoke(struct options *o)
 static const struct option_row node_revoke_rows[] = {
     {"reason", 0, OPTION_TEXT, "TEXT", NULL, false, "for the log"},
     OPTION_SOCKET,
+    OPTION_TOKEN,
 };
 
 const struct command command_node_revoke = {
@@ -242,19 +249,35 @@ set_cidrs(struct body *b, const struct option_values *cidrs)
 }
 
 static enum err
+set_numbers(const struct options *o, struct body *b, struct fault *why)
+{
+	uint64_t n;
+	enum err e = OK;
+
+	if (options_text(o, "uses") != NULL) {
+		e = options_number(o, "uses", &n, why);
+		if (e == OK)
+			body_set(
+			    b, "uses", value_new_int(&b->arena, (int64_t)n));
+	}
+	if (e == OK && options_text(o, "lifetime") != NULL) {
+		e = options_duration_us(o, "lifetime", &n, why);
+		if (e == OK)
+			body_set(b, "lifetimeMs",
+			    value_new_int(&b->arena, (int64_t)(n / 1000)));
+	}
+	return e;
+}
+
+/* What is not given, the server has defaults for: they differ by role. */
+static enum err
 token_body(const struct options *o, struct body *b, struct fault *why)
 {
-	uint64_t uses;
-	uint64_t lifetime_us;
-	enum err e = options_number(o, "uses", &uses, why);
+	enum err e = set_numbers(o, b, why);
 
-	if (e == OK)
-		e = options_duration_us(o, "lifetime", &lifetime_us, why);
 	if (e != OK)
 		return e;
-	body_set(b, "uses", value_new_int(&b->arena, (int64_t)uses));
-	body_set(b, "lifetimeMs",
-	    value_new_int(&b->arena, (int64_t)(lifetime_us / 1000)));
+	body_text(b, "role", options_text(o, "role"));
 	body_text(b, "nameGlob", options_text(o, "name-glob"));
 	body_text(b, "namespaces", options_text(o, "namespaces"));
 	body_text(b, "accounts", options_text(o, "accounts"));
@@ -270,6 +293,7 @@ token_create(struct options *o)
 {
 	AUTO(body_fini) struct body b;
 	AUTO(api_answer_fini) struct api_answer a = {0};
+	struct api_question q = {API_SERVER, "POST", "/v1/tokens", NULL};
 	struct fault why = {0};
 	struct slice token;
 
@@ -277,8 +301,8 @@ token_create(struct options *o)
 	if (token_body(o, &b, &why) != OK)
 		return command_fail(
 		    CLI_EXIT_USAGE, "token create: %s", why.text);
-	if (api_call(api_socket(o, API_SERVER), "POST", "/v1/tokens", b.map, &a,
-		&why) != OK)
+	q.body = b.map;
+	if (api_ask(o, &q, &a, &why) != OK)
 		return cli_fault(&why);
 	if (a.status != 200)
 		return api_refused(&a);
@@ -288,25 +312,28 @@ token_create(struct options *o)
 }
 
 static const struct option_row token_rows[] = {
-    {"uses", 0, OPTION_NUMBER, "N", "1", false,
-	"how many machines may join by it"},
-    {"lifetime", 0, OPTION_DURATION, "TIME", "15m", false,
-	"how long it is good"},
+    {"role", 0, OPTION_TEXT, "ROLE", NULL, false,
+	"for an operator instead: viewer, editor or admin"},
+    {"uses", 0, OPTION_NUMBER, "N", NULL, false,
+	"how many machines may join by it, else 1"},
+    {"lifetime", 0, OPTION_DURATION, "TIME", NULL, false,
+	"how long it is good, else 15m, or 720h with --role"},
     {"name-glob", 0, OPTION_TEXT, "GLOB", NULL, false,
 	"only for nodes of such names, as in web-*"},
     {"cidr", 0, OPTION_LIST, "RANGE", NULL, false, "only from these addresses"},
-    {"namespaces", 0, OPTION_TEXT, "A,B", "default", false,
-	"where its services may be; * is anywhere"},
-    {"accounts", 0, OPTION_TEXT, "A,B", "*", false,
-	"whom its services may be; * is anybody"},
+    {"namespaces", 0, OPTION_TEXT, "A,B", NULL, false,
+	"of its services, or an editor's; else default; * is all"},
+    {"accounts", 0, OPTION_TEXT, "A,B", NULL, false,
+	"whom its services may be, else anybody"},
     {"note", 0, OPTION_TEXT, "TEXT", NULL, false, "shown by token list"},
     OPTION_SOCKET,
+    OPTION_TOKEN,
 };
 
 const struct command command_token_create = {
     .name = "token create",
     .args = "",
-    .summary = "make a token by which a machine can join",
+    .summary = "make a token by which a machine joins or an operator works",
     .section = "cli",
     .rows = token_rows,
     .row_count = ARRAY_LEN(token_rows),
@@ -318,6 +345,7 @@ print_tokens(const struct value *body)
 {
 	static const struct column columns[] = {
 	    {"ID", "id"},
+	    {"FOR", "role"},
 	    {"STATE", "state"},
 	    {"USES", "uses"},
 	    {"OF", "maxUses"},
@@ -360,7 +388,7 @@ token_revoke(struct options *o)
 	    "revoked; machines that joined by it stay");
 }
 
-static const struct option_row revoke_rows[] = {OPTION_SOCKET};
+static const struct option_row revoke_rows[] = {OPTION_SOCKET, OPTION_TOKEN};
 
 const struct command command_token_revoke = {
     .name = "token revoke",
@@ -380,6 +408,7 @@ print_ca(const struct value *body)
 	static const struct column rows[] = {
 	    {"trust domain", "trustDomain"},
 	    {"root pin", "rootPin"},
+	    {"api pin", "apiPin"},
 	    {"root ends", "rootEnds"},
 	    {"signer ends", "signerEnds"},
 	    {"certificate ends", "serverCertificateEnds"},

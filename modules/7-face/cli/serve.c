@@ -97,7 +97,8 @@ serve(struct options *o)
 
 	if (command_log_level(o, &why) != OK ||
 	    command_addr(o, "control", &settings.control, &why) != OK ||
-	    command_addr(o, "gossip", &settings.gossip, &why) != OK)
+	    command_addr(o, "gossip", &settings.gossip, &why) != OK ||
+	    command_addr(o, "api", &settings.api, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "server run: %s", why.text);
 	read_advertised(o, &settings);
 	return command_roles()->server(&settings);
@@ -123,6 +124,8 @@ static const struct option_row run_rows[] = {
 	"where agents reach it, else [::]:15012"},
     {"gossip", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
 	"UDP and TCP, else [::]:15946"},
+    {"api", 0, OPTION_TEXT, "[ADDR:]PORT|off", "[::]:15080", true,
+	"where operators reach it by a token"},
     {"advertise", 0, OPTION_LIST, "IP|NAME", NULL, true,
 	"what agents are told, else all that the machine has"},
     OPTION_LOG_LEVEL,

@@ -124,6 +124,7 @@ status(struct options *o)
 static const struct option_row status_rows[] = {
     OPTION_OUTPUT,
     OPTION_SOCKET,
+    OPTION_TOKEN,
 };
 
 const struct command command_status = {
