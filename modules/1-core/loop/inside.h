@@ -33,6 +33,7 @@ struct loop {
 	struct list laters;
 	struct list flushes;
 	struct list hooks;
+	struct list end_hooks;
 
 	int wake_fd;
 	struct loop_io wake;

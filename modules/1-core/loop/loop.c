@@ -251,6 +251,7 @@ loop_new(const struct clock *clock)
 	list_init(&l->laters);
 	list_init(&l->flushes);
 	list_init(&l->hooks);
+	list_init(&l->end_hooks);
 	CHECK(pthread_mutex_init(&l->lock, NULL) == 0);
 	l->posted_tail = &l->posted;
 	l->base = base_new();
@@ -263,6 +264,20 @@ loop_new(const struct clock *clock)
 	return l;
 }
 
+/* What one closes may leave another behind. */
+static void
+run_end_hooks(struct loop *l)
+{
+	struct loop_hook *h;
+
+	while (
+	    (h = LIST_FIRST(&l->end_hooks, struct loop_hook, link)) != NULL) {
+		loop_hook_remove(h);
+		h->fn(h->arg);
+		loop_settle(l);
+	}
+}
+
 void
 loop_free(struct loop **lp)
 {
@@ -271,6 +286,7 @@ loop_free(struct loop **lp)
 	if (l == NULL)
 		return;
 	loop_settle(l);
+	run_end_hooks(l);
 	resolver_free(&l->resolver);
 	loop_io_close(&l->wake);
 	close(l->wake_fd);
@@ -406,13 +422,26 @@ loop_later_is_set(const struct loop_later *d)
 	return d->link.next != NULL && d->link.next != &d->link;
 }
 
+static void
+add_hook(struct list *to, struct loop_hook *h, void (*fn)(void *arg), void *arg)
+{
+	h->fn = fn;
+	h->arg = arg;
+	list_push_back(to, &h->link);
+}
+
 void
 loop_hook_add(
     struct loop *l, struct loop_hook *h, void (*fn)(void *arg), void *arg)
 {
-	h->fn = fn;
-	h->arg = arg;
-	list_push_back(&l->hooks, &h->link);
+	add_hook(&l->hooks, h, fn, arg);
+}
+
+void
+loop_hook_add_end(
+    struct loop *l, struct loop_hook *h, void (*fn)(void *arg), void *arg)
+{
+	add_hook(&l->end_hooks, h, fn, arg);
 }
 
 void

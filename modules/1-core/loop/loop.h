@@ -93,6 +93,12 @@ struct loop_hook {
 
 void loop_hook_add(
     struct loop *l, struct loop_hook *h, void (*fn)(void *arg), void *arg);
+/*
+ * Called once, by loop_free() before anything else: for what nobody owns any
+ * more and only waits for its end.
+ */
+void loop_hook_add_end(
+    struct loop *l, struct loop_hook *h, void (*fn)(void *arg), void *arg);
 void loop_hook_remove(struct loop_hook *h);
 
 /* --- timers --- */

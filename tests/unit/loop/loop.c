@@ -66,6 +66,26 @@ TEST(a_turn_runs_posts_laters_flushes_and_hooks_in_this_order)
 	EXPECT_STR(t.text, "plfh");
 }
 
+TEST(an_end_hook_is_called_by_the_end_unless_it_was_removed)
+{
+	struct loop *l = loop_new(NULL);
+	struct trace t = {0};
+	struct step first, second, never;
+	struct loop_hook a = {0}, b = {0}, c = {0};
+
+	step_init(&first, &t, l, 'a');
+	step_init(&second, &t, l, 'b');
+	step_init(&never, &t, l, 'c');
+	loop_hook_add_end(l, &a, note, &first);
+	loop_hook_add_end(l, &c, note, &never);
+	loop_hook_add_end(l, &b, note, &second);
+	loop_turn(l, 0);
+	EXPECT_STR(t.text, "");
+	loop_hook_remove(&c);
+	loop_free(&l);
+	EXPECT_STR(t.text, "ab");
+}
+
 TEST(what_a_later_arranges_comes_in_the_next_turn_which_does_not_wait)
 {
 	AUTO(loop_free) struct loop *l = loop_new(NULL);

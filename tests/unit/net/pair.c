@@ -154,3 +154,28 @@ TEST(a_lingering_close_waits_for_the_others_end)
 	EXPECT_OK(p.a.why);
 	pair_close(&p);
 }
+
+static void
+close_far(void *arg)
+{
+	struct pair *p = arg;
+
+	stream_close(p->b.stream, OK);
+}
+
+TEST(a_lingering_close_ends_with_the_loop_at_the_latest)
+{
+	struct pair p;
+	struct loop_hook hook = {0};
+
+	pair_open(&p, (struct net_pair_spec){0});
+	stream_close_lingering(p.a.stream);
+	loop_hook_add_end(p.loop, &hook, close_far, &p);
+	loop_settle(p.loop);
+	EXPECT_EQ(p.a.closes, 0);
+	loop_free(&p.loop);
+	EXPECT_EQ(p.a.closes, 1);
+	EXPECT_ERR(p.a.why, ERR_CANCELLED);
+	owner_fini(&p.a);
+	owner_fini(&p.b);
+}
