@@ -149,7 +149,7 @@ on_request(void *arg, struct http_exchange *x)
 	}
 	control_refuse(x, 404, "not_found",
 	    S("there is nothing here: this port is for agents"),
-	    "the API is at the server's unix socket");
+	    "the API is at the server's unix socket, and at port 15080");
 }
 
 static void
