@@ -397,21 +397,6 @@ on_node_ready(void *arg, enum err e, const struct fault *why)
 		admin_joined(p->admin, e, why);
 }
 
-static void
-on_listener(void *arg, struct slice name, const struct addr *addr,
-    const struct fault *why)
-{
-	char text[ADDR_TEXT_MAX];
-
-	(void)arg; /* the log is enough */
-	if (why != NULL)
-		log_error("cannot listen", "listener=%.*s reason=\"%s\"",
-		    SLICE_ARG(name), why->text);
-	else
-		log_debug("listening", "listener=%.*s addr=%s", SLICE_ARG(name),
-		    addr_format(addr, text));
-}
-
 static enum err
 open_access_log(
     const struct cli_agent *settings, int *out_fd, struct fault *why)
@@ -463,7 +448,6 @@ open_node(
 	    .upstreams = upstreams,
 	    .upstream_count = settings->upstream_count,
 	    .on_ready = on_node_ready,
-	    .on_listener = on_listener,
 	    .arg = p,
 	};
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mesh import DEADLINE, Mesh, wait_for
+from mesh import DEADLINE, Mesh, Server, wait_for
 
 WEB = """\
 apiVersion: v1
@@ -122,6 +122,33 @@ def test_with_the_server_dead_a_new_endpoint_is_found_by_gossip(mesh):
     mesh.vm3.cli.ok("unexpose", "web")
     mesh.vm4.sees("web", 1)
     assert set(answers(mesh, 5)) == {"two"}
+
+
+@pytest.fixture
+def two_addresses(tmp_path):
+    """An agent that knows its server by two addresses."""
+    with Mesh(tmp_path, 4, machines=2) as it:
+        it.server.stop()
+        places = (it.machine(1).ip, it.machine(2).ip)
+        it.server = Server(it.cli, [
+            word for ip in places for word in ("--advertise", ip)],
+            machine=it.machine(1)).start()
+        it.vm2 = it.member(2, "--workers", 2)
+        it.places = places
+        yield it
+
+
+def test_the_log_has_each_thing_once(two_addresses):
+    mesh = two_addresses
+    mesh.server.stop(signal.SIGKILL)
+    for place in mesh.places * 2:
+        wait_for(lambda: place in mesh.vm2.status().get("trouble", ""),
+                 f"{place} was tried")
+    lines = mesh.vm2.lines()
+    assert sum("listening name=hbone" in line for line in lines) == 1
+    for place in mesh.places:
+        assert sum(f'no server why="server {place}' in line
+                   for line in lines) == 1
 
 
 def test_what_needs_a_server_says_so_when_it_is_dead(mesh):
