@@ -157,6 +157,23 @@ def test_explain_online_says_the_same_as_from_files(server, meshd, write):
     assert "VirtualService/default/reviews" in json.dumps(online)
 
 
+def test_a_command_waits_for_what_the_line_before_started(tmp_path):
+    """As people paste it: with the default paths, on a machine of its own."""
+    done = subprocess.run(
+        ["unshare", "-m", "-n", "sh", "-ec", """
+mount -t tmpfs none /run
+"$0" server init --state "$1"
+"$0" server run --state "$1" --advertise 192.0.2.1 &
+"$0" token create || bad=1
+kill $!
+wait
+exit ${bad:-0}
+""", MESHD, tmp_path / "state"], capture_output=True, text=True, timeout=30,
+        env={"PATH": os.environ["PATH"]}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "mj1." in done.stdout
+
+
 def test_settings_come_from_flag_environment_and_file_in_this_order(
         server, meshd, write):
     conf = write("meshd.conf", f"[cli]\nsocket = {meshd.socket}\n")

@@ -16,7 +16,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { ANSWER_BYTES = 1 << 30, BODY_BYTES = LIMIT_API_BODY };
+enum {
+	ANSWER_BYTES = 1 << 30,
+	BODY_BYTES = LIMIT_API_BODY,
+	START_MS = 1000,
+	START_STEP_MS = 10
+};
 
 struct question {
 	struct loop *loop;
@@ -210,6 +215,18 @@ api_path_add(struct buf *path, const char *name, const char *value)
 
 /* --- whole commands --- */
 
+/* The line before may have started it: `meshd agent &`. */
+static void
+wait_for_start(const char *socket_path, const char *or_path)
+{
+	for (unsigned ms = 0; ms < START_MS; ms += START_STEP_MS) {
+		if (access(socket_path, F_OK) == 0 ||
+		    access(or_path, F_OK) == 0)
+			return;
+		(void)usleep(START_STEP_MS * 1000); /* sooner is fine, too */
+	}
+}
+
 const char *
 api_socket(const struct options *o, enum api_role role)
 {
@@ -217,6 +234,8 @@ api_socket(const struct options *o, enum api_role role)
 
 	if (given != NULL)
 		return given;
+	wait_for_start(role == API_AGENT ? API_AGENT_SOCKET : API_SERVER_SOCKET,
+	    role == API_SERVER ? API_SERVER_SOCKET : API_AGENT_SOCKET);
 	if (role == API_AGENT)
 		return API_AGENT_SOCKET;
 	if (role == API_EITHER && access(API_SERVER_SOCKET, F_OK) != 0 &&
