@@ -121,7 +121,8 @@ print_endpoints(const struct value *body)
 	    {"NODE", "node"},
 	    {"ACCOUNT", "account"},
 	    {"STATUS", "status"},
-	    {"HEALTH", "health"},
+	    {"HEALTH", "health"}, /* as the node says; asked of a server */
+	    {"WHY NOT", "reason"}, /* asked of an agent */
 	};
 
 	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
