@@ -44,7 +44,8 @@ def test_a_second_server_on_the_same_state_is_refused(server, meshd):
 
 @pytest.mark.parametrize("role", [("server", "run"), ("agent",)])
 def test_a_file_in_the_place_of_the_socket_is_left_alone(meshd, role):
-    meshd.ok("server", "init")
+    if role[0] == "server":
+        meshd.ok("server", "init")
     taken = meshd.folder / "taken.sock"
     taken.write_text("somebody's\n")
     done = meshd(*role, "--socket", taken)
@@ -126,6 +127,25 @@ def test_delete_by_name_and_from_a_file(server, meshd, write):
     assert missing.returncode == 1
     assert "is not there" in missing.stderr
     assert len(meshd.json("get")["items"]) == 2
+
+
+def test_what_is_not_there_is_said(server, meshd):
+    for words in (("get", "svc", "nobody"), ("delete", "svc", "nobody")):
+        done = meshd(*words)
+        assert done.returncode == 1
+        assert "nobody" in done.stderr and not done.stdout
+    assert meshd.items("get", "svc") == []
+    assert meshd("log", "--limit", 0).returncode == 3
+
+
+def test_server_and_agent_do_not_share_a_folder(server, meshd, tmp_path):
+    done = meshd("agent", "--state", meshd.env["MESHD_STATE"])
+    assert done.returncode != 0 and "is a server's" in done.stderr
+    home = tmp_path / "agent"
+    home.mkdir()
+    (home / "node.key").touch()
+    done = meshd("server", "init", "--state", home)
+    assert done.returncode != 0 and "is an agent's" in done.stderr
 
 
 def test_a_stale_revision_is_a_conflict(server, meshd):

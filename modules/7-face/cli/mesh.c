@@ -114,14 +114,10 @@ static void
 print_endpoints(const struct value *body)
 {
 	static const struct column columns[] = {
-	    {"SERVICE", "service"},
-	    {"NAMESPACE", "namespace"},
-	    {"PORT", "port"},
-	    {"ADDRESS", "address"},
-	    {"NODE", "node"},
-	    {"ACCOUNT", "account"},
-	    {"STATUS", "status"},
-	    {"HEALTH", "health"}, /* as the node says; asked of a server */
+	    {"SERVICE", "service"}, {"NAMESPACE", "namespace"},
+	    {"PORT", "port"}, {"ADDRESS", "address"}, {"NODE", "node"},
+	    {"ACCOUNT", "account"}, {"STATUS", "status"},
+	    {"HEALTH", "health"},  /* as the node says; asked of a server */
 	    {"WHY NOT", "reason"}, /* asked of an agent */
 	};
 
@@ -144,6 +140,7 @@ endpoints(struct options *o)
 const struct command command_endpoints = {
     .name = "endpoints",
     .args = "[SERVICE]",
+    .words = 1,
     .summary = "show who serves what, where, and how it is",
     .section = "cli",
     .rows = plain_rows,
@@ -221,6 +218,7 @@ static const struct option_row node_revoke_rows[] = {
 const struct command command_node_revoke = {
     .name = "node revoke",
     .args = "NAME",
+    .words = 1,
     .summary = "refuse a machine from now on",
     .section = "cli",
     .rows = node_revoke_rows,
@@ -366,6 +364,7 @@ static const struct option_row revoke_rows[] = {OPTION_SOCKET};
 const struct command command_token_revoke = {
     .name = "token revoke",
     .args = "ID",
+    .words = 1,
     .summary = "refuse a token from now on",
     .section = "cli",
     .rows = revoke_rows,
