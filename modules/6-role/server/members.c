@@ -273,8 +273,8 @@ is_asked_for(const struct gossip_service *s, struct slice asked)
 
 	if (asked.len == 0)
 		return true;
-	return name_service_parse(
-		   asked, S("default"), S(MESH_DOMAIN), &name) == OK &&
+	return name_service_parse(asked, S("default"), S(MESH_DOMAIN), &name) ==
+		   OK &&
 	       slice_eq(name.name, s->name) && slice_eq(name.ns, s->ns);
 }
 
