@@ -383,16 +383,15 @@ run_server(const struct cli_server *settings)
 
 /* --- the agent --- */
 
-/* A refused token is no reason to end: another may be tried by `join`. */
+/*
+ * A refused token is no reason to end: another may be tried by `join`. The
+ * node has said in the log how it went.
+ */
 static void
 on_node_ready(void *arg, enum err e, const struct fault *why)
 {
 	struct process *p = arg;
 
-	if (e != OK)
-		log_error("not in the mesh", "reason=\"%s\"", why->text);
-	else
-		log_info("in the mesh", "socket=%s", p->socket);
 	if (p->admin != NULL)
 		admin_joined(p->admin, e, why);
 }
