@@ -35,6 +35,7 @@ print_columns(
 	VALUE_EACH(items, it)
 	for (size_t i = 0; i < count; i++)
 		table_value(&t, value_get(it, slice_str(columns[i].member)));
+	table_sort(&t);
 	table_print(&t, stdout);
 }
 

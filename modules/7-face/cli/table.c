@@ -5,6 +5,8 @@
 #include "table.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { CELL_MAX = 1024, GAP = 2 };
@@ -87,6 +89,26 @@ table_width(const char *text)
 	for (; *text != 0; text++)
 		n += ((uint8_t)*text & 0xc0) != 0x80;
 	return n;
+}
+
+static int
+row_cmp(const void *pa, const void *pb, void *arg)
+{
+	char *const *a = pa, *const *b = pb;
+	const struct table *t = arg;
+	int n = 0;
+
+	for (size_t c = 0; n == 0 && c < t->columns; c++)
+		n = strverscmp(a[c], b[c]);
+	return n;
+}
+
+void
+table_sort(struct table *t)
+{
+	if (t->cells > t->columns)
+		qsort_r(t->cell + t->columns, t->cells / t->columns - 1,
+		    t->columns * sizeof(*t->cell), row_cmp, t);
 }
 
 /* False: none of its rows has anything to say. */
