@@ -456,7 +456,7 @@ $(O)/lint/%.analyzer: %.c $(O)/obj/%.o tests/lint/analyzer.sh \
 	    $(call paths,$<) -O1 -c $< -o /dev/null
 	@touch $@
 format:
-	clang-format -i $(OUR_C)
+	$(Q)clang-format -i $(OUR_C)
 coverage:
 	@$(MAKE) --no-print-directory COVERAGE=1 check-unit \
 	    $(if $(MODULES),,check-sim fuzz-replay)

@@ -385,33 +385,17 @@ run_server(const struct cli_server *settings)
 
 /* --- the agent --- */
 
-/* A refused token is no reason to end: another may be tried by `join`. */
+/*
+ * A refused token is no reason to end: another may be tried by `join`. The
+ * node has said in the log how it went.
+ */
 static void
 on_node_ready(void *arg, enum err e, const struct fault *why)
 {
 	struct process *p = arg;
 
-	if (e != OK)
-		log_error("not in the mesh", "reason=\"%s\"", why->text);
-	else
-		log_info("in the mesh", "socket=%s", p->socket);
 	if (p->admin != NULL)
 		admin_joined(p->admin, e, why);
-}
-
-static void
-on_listener(void *arg, struct slice name, const struct addr *addr,
-    const struct fault *why)
-{
-	char text[ADDR_TEXT_MAX];
-
-	(void)arg; /* the log is enough */
-	if (why != NULL)
-		log_error("cannot listen", "listener=%.*s reason=\"%s\"",
-		    SLICE_ARG(name), why->text);
-	else
-		log_debug("listening", "listener=%.*s addr=%s", SLICE_ARG(name),
-		    addr_format(addr, text));
 }
 
 static enum err
@@ -465,7 +449,6 @@ open_node(
 	    .upstreams = upstreams,
 	    .upstream_count = settings->upstream_count,
 	    .on_ready = on_node_ready,
-	    .on_listener = on_listener,
 	    .arg = p,
 	};
 

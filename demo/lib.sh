@@ -133,6 +133,10 @@ undo_all() { # STATUS
 	0 | 129 | 130 | 143) ;;
 	*) last_words >&2 ;;
 	esac
+	# What was started from another terminal, too.
+	for n in 0 1 2 3 4; do
+		pids="$pids $(ip netns pids "md$id-$n" 2>/dev/null | xargs)"
+	done
 	end_all
 	for n in 0 1 2 3 4; do ip netns del "md$id-$n" 2>/dev/null || :; done
 	rm -rf "$dir"

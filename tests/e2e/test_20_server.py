@@ -44,7 +44,8 @@ def test_a_second_server_on_the_same_state_is_refused(server, meshd):
 
 @pytest.mark.parametrize("role", [("server", "run"), ("agent",)])
 def test_a_file_in_the_place_of_the_socket_is_left_alone(meshd, role):
-    meshd.ok("server", "init")
+    if role[0] == "server":
+        meshd.ok("server", "init")
     taken = meshd.folder / "taken.sock"
     taken.write_text("somebody's\n")
     done = meshd(*role, "--socket", taken)
@@ -128,6 +129,25 @@ def test_delete_by_name_and_from_a_file(server, meshd, write):
     assert len(meshd.json("get")["items"]) == 2
 
 
+def test_what_is_not_there_is_said(server, meshd):
+    for words in (("get", "svc", "nobody"), ("delete", "svc", "nobody")):
+        done = meshd(*words)
+        assert done.returncode == 1
+        assert "nobody" in done.stderr and not done.stdout
+    assert meshd.items("get", "svc") == []
+    assert meshd("log", "--limit", 0).returncode == 3
+
+
+def test_server_and_agent_do_not_share_a_folder(server, meshd, tmp_path):
+    done = meshd("agent", "--state", meshd.env["MESHD_STATE"])
+    assert done.returncode != 0 and "is a server's" in done.stderr
+    home = tmp_path / "agent"
+    home.mkdir()
+    (home / "node.key").touch()
+    done = meshd("server", "init", "--state", home)
+    assert done.returncode != 0 and "is an agent's" in done.stderr
+
+
 def test_a_stale_revision_is_a_conflict(server, meshd):
     meshd.ok("apply", "-f", "-", stdin=SERVICE % ("a", "a", 80))
     text = meshd.ok("get", "svc", "a", "-o", "yaml")
@@ -155,6 +175,23 @@ def test_explain_online_says_the_same_as_from_files(server, meshd, write):
                 "outcome"):
         assert online[key] == files[key]
     assert "VirtualService/default/reviews" in json.dumps(online)
+
+
+def test_a_command_waits_for_what_the_line_before_started(tmp_path):
+    """As people paste it: with the default paths, on a machine of its own."""
+    done = subprocess.run(
+        ["unshare", "-m", "-n", "sh", "-ec", """
+mount -t tmpfs none /run
+"$0" server init --state "$1"
+"$0" server run --state "$1" --advertise 192.0.2.1 &
+"$0" token create || bad=1
+kill $!
+wait
+exit ${bad:-0}
+""", MESHD, tmp_path / "state"], capture_output=True, text=True, timeout=30,
+        env={"PATH": os.environ["PATH"]}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "mj1." in done.stdout
 
 
 def test_settings_come_from_flag_environment_and_file_in_this_order(

@@ -230,6 +230,13 @@ def test_two_agents_with_one_name_are_told_apart(mesh, name):
     assert first.status()["connected"] is True
 
 
+def test_an_agent_does_not_take_the_servers_name(mesh):
+    """As on one machine, where both have the host's name."""
+    words = refused(mesh.agent(2, name=mesh.cli.json("status")["name"]),
+                    mesh.token(), "name_taken")
+    assert "it is this server's" in words
+
+
 def test_a_refused_token_is_not_used_up(mesh, name):
     mesh.agent(2, name=name).start(mesh.token()).joined()
     token = mesh.token()

@@ -330,6 +330,35 @@ def test_explain_names_the_endpoints_that_would_serve(mesh):
         assert mesh.machine(number).ip in text
 
 
+def test_the_server_explains_what_the_callers_agent_would_do(mesh):
+    """Also for a service that nobody wrote: it has the records, too."""
+    mesh.apply("""\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec:
+  hosts: [web]
+  http: [{route: [{destination: {host: web}}], timeout: 2s}]
+""")
+    words = ("explain", "request", "GET", "http://web/", "-o", "json")
+
+    def said(cli):
+        told = json.loads(cli.ok(*words))
+        return [told[key] for key in (
+            "outcome", "clusterMatched", "origin", "destinations")]
+
+    wait_for(lambda: said(mesh.cli) == said(mesh.caller.cli),
+             "the server to say what the agent says")
+
+
+def test_server_and_agent_show_the_endpoints_of_one_service(mesh):
+    for cli in (mesh.cli, mesh.caller.cli):
+        for name in ("web", "web.default", "web.default.svc.mesh.internal"):
+            assert {e["service"] for e in cli.items("endpoints", name)} == \
+                {"web"}
+        assert cli.items("endpoints", "nobody") == []
+
+
 # --- what a written Service does to records ---
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from mesh import DEADLINE, Mesh, wait_for
+from mesh import DEADLINE, Mesh, Server, wait_for
 
 WEB = """\
 apiVersion: v1
@@ -96,6 +96,20 @@ class Load:
         wait_for(lambda: self.count >= end, f"{count} more requests")
 
 
+@pytest.fixture
+def two_addresses(tmp_path):
+    """An agent that knows its server by two addresses."""
+    with Mesh(tmp_path, 4, machines=2) as it:
+        it.server.stop()
+        places = (it.machine(1).ip, it.machine(2).ip)
+        it.server = Server(it.cli, [
+            word for ip in places for word in ("--advertise", ip)],
+            machine=it.machine(1)).start()
+        it.vm2 = it.member(2, "--workers", 2)
+        it.places = places
+        yield it
+
+
 def test_with_the_server_dead_requests_go_on(mesh):
     mesh.server.stop(signal.SIGKILL)
     wait_for(lambda: not mesh.vm4.status()["connected"],
@@ -115,6 +129,14 @@ def test_with_the_server_dead_an_agent_restarts_from_its_disk(mesh):
     mesh.vm4.sees("web", 2)
 
 
+def test_another_name_waits_for_another_token(two_addresses):
+    agent = two_addresses.vm2
+    agent.stop()
+    agent.words[agent.words.index("--name") + 1] = "other"
+    agent.start().joined().says("asked=other")
+    assert agent.status()["name"] == "vm2"
+
+
 def test_with_the_server_dead_a_new_endpoint_is_found_by_gossip(mesh):
     mesh.server.stop(signal.SIGKILL)
     mesh.vm3.expose("web2", f"81:{mesh.webs[1].target}", "--protocol", "http")
@@ -122,6 +144,21 @@ def test_with_the_server_dead_a_new_endpoint_is_found_by_gossip(mesh):
     mesh.vm3.cli.ok("unexpose", "web")
     mesh.vm4.sees("web", 1)
     assert set(answers(mesh, 5)) == {"two"}
+
+
+def test_the_log_has_each_thing_once(two_addresses):
+    mesh = two_addresses
+    mesh.server.stop(signal.SIGKILL)
+    mesh.vm2.says("server is gone")
+    before = len(mesh.vm2.lines())  # a try at the start may be among them
+    for place in mesh.places * 2:
+        wait_for(lambda: place in mesh.vm2.status().get("trouble", ""),
+                 f"{place} was tried")
+    lines = mesh.vm2.lines()
+    assert sum("listening name=hbone" in line for line in lines) == 1
+    said = [line.partition(" why=")[2] for line in lines[before:]
+            if "no server" in line]
+    assert len(said) == len(set(said)) >= len(mesh.places)
 
 
 def test_what_needs_a_server_says_so_when_it_is_dead(mesh):
@@ -162,7 +199,10 @@ def test_a_dead_node_leaves_routing_and_comes_back(mesh):
     mesh.vm4.sees("web", 1)
     row = next(e for e in mesh.vm4.cli.items("endpoints", "web")
                if e["node"] == "vm2")
-    assert "down" in row["health"]
+    assert "down" in row["reason"]
+    head = mesh.vm4.cli.ok("endpoints", "web").splitlines()[0]
+    assert "WHY NOT" in head
+    assert "HEALTH" not in head  # a column that is empty is left out
     mesh.vm2.start().joined()
     mesh.vm4.sees("web", 2)
     assert set(answers(mesh, 20)) == {"two", "three"}

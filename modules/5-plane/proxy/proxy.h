@@ -35,8 +35,9 @@ struct proxy_spec {
 	/* On a worker, in the turn in which a flow ended; `record` is lent. */
 	void (*on_flow)(
 	    void *arg, unsigned worker, const struct flow_record *record);
-	/* On the control loop: a listener opened, or could not, in words. */
-	void (*on_listener)(void *arg, struct slice name,
+	/* On the control loop: the worker's share of a listener opened, or
+	 * could not, in words. */
+	void (*on_listener)(void *arg, unsigned worker, struct slice name,
 	    const struct addr *addr, const struct fault *why);
 	void *arg;
 };

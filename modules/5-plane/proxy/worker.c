@@ -19,6 +19,7 @@ worker_report(struct worker *w, const struct flow_record *record)
 
 struct news {
 	struct proxy *proxy;
+	unsigned worker;
 	struct addr addr;
 	struct fault why;
 	bool failed;
@@ -32,8 +33,8 @@ on_news(void *arg)
 	const struct proxy_spec *spec = &n->proxy->spec;
 
 	if (spec->on_listener != NULL)
-		spec->on_listener(spec->arg, slice_str(n->name), &n->addr,
-		    n->failed ? &n->why : NULL);
+		spec->on_listener(spec->arg, n->worker, slice_str(n->name),
+		    &n->addr, n->failed ? &n->why : NULL);
 	mem_free(&n);
 }
 
@@ -45,6 +46,7 @@ worker_tell_listener(struct worker *w, struct slice name,
 	size_t len = MIN(name.len, sizeof(n->name) - 1);
 
 	n->proxy = w->proxy;
+	n->worker = w->index;
 	n->addr = *addr;
 	n->failed = why != NULL;
 	if (why != NULL)

@@ -23,8 +23,6 @@ struct node {
 	struct loop *loop;
 	struct net_factory *factory;
 	void (*on_ready)(void *arg, enum err e, const struct fault *why);
-	void (*on_listener)(void *arg, struct slice name,
-	    const struct addr *addr, const struct fault *why);
 	void *arg;
 	uint64_t began_us;
 	bool told; /* on_ready was called for this start or join */

@@ -398,6 +398,15 @@ read_token(struct node *n, struct slice token, struct fault *why)
 	return err == OK ? OK : fault_prefix(why, err, "the token: ");
 }
 
+/* Names are given once, by the server. */
+static void
+say_unused(const char *what, struct slice asked, const char *has)
+{
+	if (asked.len > 0 && !slice_eq(asked, slice_str(has)))
+		log_warn("this stays as it was when this machine joined",
+		    "%s=%s asked=%.*s", what, has, SLICE_ARG(asked));
+}
+
 static enum err
 open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 {
@@ -408,6 +417,10 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 
 	if (err == OK)
 		err = load_member(n, why);
+	if (err == OK && n->is_member) {
+		say_unused("name", spec->name, n->member.name);
+		say_unused("network", spec->network, n->member.network);
+	}
 	if (err == OK)
 		err = read_token(n, spec->token, why);
 	if (err == OK && tls_config_new(&tls, &n->client_tls) != OK)
@@ -454,7 +467,6 @@ node_open(const struct node_spec *spec, struct node **out, struct fault *why)
 	n->loop = spec->loop;
 	n->factory = spec->factory;
 	n->on_ready = spec->on_ready;
-	n->on_listener = spec->on_listener;
 	n->arg = spec->arg;
 	n->log = spec->log;
 	n->worker_count = spec->workers;

@@ -90,9 +90,6 @@ struct node_spec {
 	 * tried again. Never from inside node_open().
 	 */
 	void (*on_ready)(void *arg, enum err e, const struct fault *why);
-	/* A listener of the proxy opened, or could not. May be NULL. */
-	void (*on_listener)(void *arg, struct slice name,
-	    const struct addr *addr, const struct fault *why);
 	void *arg;
 };
 

@@ -4,6 +4,7 @@
  */
 #define LOG_MODULE "node"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "inside.h"
@@ -26,6 +27,7 @@ struct plane {
 	struct reporter reporters[WORKERS_MAX];
 	struct workers *workers;
 	struct proxy *proxy;
+	char failure[FAULT_TEXT_MAX]; /* of a listener, as it was logged last */
 };
 
 /* --- on workers ----------------------------------------------------------- */
@@ -75,26 +77,35 @@ on_flow(void *arg, unsigned worker, const struct flow_record *record)
 
 /* --- on the control loop -------------------------------------------------- */
 
+/* Workers share a port, and mostly the reason why it did not open. */
 static void
-on_listener(void *arg, struct slice name, const struct addr *addr,
-    const struct fault *why)
+say_listener(struct plane *p, unsigned worker, struct slice name,
+    const struct addr *addr, const struct fault *why)
 {
-	struct plane *p;
 	char text[ADDR_TEXT_MAX];
 
-	OBJ(p, arg, PLANE_MAGIC);
-	if (why != NULL)
-		log_error("listener could not open", "name=%.*s why=\"%s\"",
-		    SLICE_ARG(name), why->text);
-	else
+	if (why == NULL && worker == 0)
 		log_info("listening", "name=%.*s addr=%s", SLICE_ARG(name),
-		    addr != NULL ? addr_format(addr, text) : "-");
-	if (why == NULL && addr != NULL && slice_eq(name, S("hbone"))) {
+		    addr_format(addr, text));
+	if (why == NULL || (worker > 0 && strcmp(p->failure, why->text) == 0))
+		return;
+	log_error("listener could not open", "name=%.*s why=\"%s\"",
+	    SLICE_ARG(name), why->text);
+	(void)snprintf(p->failure, sizeof(p->failure), "%s", why->text);
+}
+
+static void
+on_listener(void *arg, unsigned worker, struct slice name,
+    const struct addr *addr, const struct fault *why)
+{
+	struct plane *p;
+
+	OBJ(p, arg, PLANE_MAGIC);
+	say_listener(p, worker, name, addr, why);
+	if (why == NULL && slice_eq(name, S("hbone"))) {
 		p->node->tunnel_port = addr->port;
 		peers_offer(p->node);
 	}
-	if (p->node->on_listener != NULL)
-		p->node->on_listener(p->node->arg, name, addr, why);
 }
 
 static unsigned

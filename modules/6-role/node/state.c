@@ -18,6 +18,7 @@
 #define GOSSIP_KEY "gossip.key"
 #define IDENTITIES "identities"
 #define LOCK "lock"
+#define SERVERS_STORE "mesh.db"
 
 enum { IDENTITY_FILE_MAX = TLS_KEY_BYTES_MAX + TLS_CHAIN_BYTES_MAX };
 
@@ -43,6 +44,20 @@ make_dir(const char *path, struct fault *why)
 	    "the state directory %s cannot be made: %s; run as a user that "
 	    "may, or choose another with --state",
 	    path, strerror(errno));
+}
+
+/* A server's files have names of ours, too: gossip.key, peers. */
+static enum err
+check_not_a_servers(const struct state *s, struct fault *why)
+{
+	char path[STATE_PATH_MAX];
+
+	if (state_path(s, SERVERS_STORE, path) != OK || access(path, F_OK) != 0)
+		return OK;
+	return fault_set(why, ERR_EXISTS,
+	    "%s is a server's; give the agent a folder of its own, e.g.: "
+	    "--state %s-agent",
+	    s->dir, s->dir);
 }
 
 /* --- the lock ------------------------------------------------------------- */
@@ -130,7 +145,9 @@ state_open(struct state *s, const char *dir, struct fault *why)
 	if (err != OK)
 		return fault_set(
 		    why, err, "the path of the state directory is too long");
-	err = make_dir(dir, why);
+	err = check_not_a_servers(s, why);
+	if (err == OK)
+		err = make_dir(dir, why);
 	if (err == OK)
 		err = lock(s, why);
 	if (err == OK)

@@ -40,6 +40,8 @@ struct uplink {
 	struct xds_call *call; /* the same */
 	bool closing;
 	struct fault trouble;
+	/* Of each server since the last session: what the log has of it. */
+	uint64_t said[WIRE_SERVERS_MAX];
 };
 
 static void retry(struct uplink *c);
@@ -233,10 +235,23 @@ open_session(struct uplink *c, struct stream *transport)
 
 	c->session = http2_open(&spec);
 	c->trouble = (struct fault){0};
+	memset(c->said, 0, sizeof(c->said));
 	log_info("connected to a server", "server=%s",
 	    c->node->member.servers[c->server]);
 	open_call(c);
 	identities_on_session(c->node);
+}
+
+/* Servers are tried for as long as it takes; each says a thing once. */
+static void
+say_trouble(struct uplink *c, const struct fault *why)
+{
+	uint64_t hash = slice_hash(slice_str(why->text));
+
+	if (c->said[c->server] != hash)
+		log_warn("no server", "why=\"%s\"", why->text);
+	c->said[c->server] = hash;
+	c->trouble = *why;
 }
 
 static void
@@ -250,9 +265,7 @@ on_link(void *arg, struct stream *open, enum err e, const struct fault *why)
 		open_session(c, open);
 		return;
 	}
-	if (strcmp(c->trouble.text, why->text) != 0)
-		log_warn("no server", "why=\"%s\"", why->text);
-	c->trouble = *why;
+	say_trouble(c, why);
 	retry(c);
 }
 

@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define AGENTS_KEY "node.key" /* in an agent's state directory */
+
 enum { ARENA_BYTES = 1 << 20 };
 
 struct init {
@@ -115,20 +117,26 @@ make_dir(const char *dir, bool *out_made, struct fault *why)
 static enum err
 check_empty(const char *dir, struct fault *why)
 {
-	static const char *const files[] = {PATH_SEAL, PATH_STORE};
+	static const struct {
+		const char *file;
+		const char *words;
+	} rows[] = {
+	    {PATH_SEAL, "holds a mesh already; `meshd server run` starts it"},
+	    {PATH_STORE, "holds a mesh already; `meshd server run` starts it"},
+	    {AGENTS_KEY, "is an agent's; give the server a folder of its own, "
+			 "see --state"},
+	};
 	char path[SERVER_PATH_MAX];
 	struct stat st;
 
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		enum err e = path_of(dir, files[i], path, why);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		enum err e = path_of(dir, rows[i].file, path, why);
 
 		if (e != OK)
 			return e;
 		if (lstat(path, &st) == 0)
-			return fault_set(why, ERR_EXISTS,
-			    "%s holds a mesh already; `meshd server run` "
-			    "starts it",
-			    dir);
+			return fault_set(
+			    why, ERR_EXISTS, "%s %s", dir, rows[i].words);
 		if (errno != ENOENT)
 			return fault_set(why, err_from_errno(errno),
 			    "cannot look at %s: %s", path, strerror(errno));

@@ -157,6 +157,18 @@ decide_join(
 	secret_wipe(row.key, sizeof(row.key));
 }
 
+/* Of two members with one name the younger one's services are not used. */
+static void
+refuse_own_name(const struct job *j, struct ca_decision *out)
+{
+	if (out->verdict != CA_OK ||
+	    !slice_eq(j->join.node_name, slice_str(j->server->own.name)))
+		return;
+	out->verdict = CA_NAME_TAKEN;
+	(void)snprintf(
+	    out->detail, sizeof(out->detail), "it is this server's");
+}
+
 static void
 decide(struct job *j, struct ca_decision *out)
 {
@@ -172,6 +184,7 @@ decide(struct job *j, struct ca_decision *out)
 		    server_now_ms(s), out);
 	else
 		decide_join(j, n != NULL ? &row : NULL, out);
+	refuse_own_name(j, out);
 }
 
 /* --- granting --- */

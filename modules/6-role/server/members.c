@@ -266,8 +266,20 @@ health_of(const struct gossip_record *record,
 		   : GOSSIP_UNHEALTHY;
 }
 
+static bool
+is_asked_for(const struct gossip_service *s, struct slice asked)
+{
+	struct service_name name;
+
+	if (asked.len == 0)
+		return true;
+	return name_service_parse(asked, S("default"), S(MESH_DOMAIN), &name) ==
+		   OK &&
+	       slice_eq(name.name, s->name) && slice_eq(name.ns, s->ns);
+}
+
 void
-server_each_endpoint(const struct server *s,
+server_each_endpoint(const struct server *s, struct slice service,
     void (*each)(void *arg, const struct server_endpoint *e), void *arg)
 {
 	AUTO(arena_fini) struct arena arena;
@@ -292,7 +304,8 @@ server_each_endpoint(const struct server *s,
 			};
 
 			row.addr.port = row.service->port;
-			each(arg, &row);
+			if (is_asked_for(row.service, service))
+				each(arg, &row);
 		}
 	}
 }

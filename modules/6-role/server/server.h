@@ -152,7 +152,10 @@ MUST_USE enum err server_each_resource(struct server *s,
     bool (*each)(void *arg, const struct resource *r), void *arg,
     struct fault *why);
 
-/* A view of all configuration and no proxy of its own, for explain. */
+/*
+ * All configuration and what members offer, as an agent of the namespace sees
+ * it, but without anything of a machine's own; for explain.
+ */
 MUST_USE enum err server_view(
     struct server *s, struct slice ns, struct view **out, struct fault *why);
 
@@ -309,7 +312,8 @@ struct server_endpoint {
 	enum gossip_health health; /* its own, or the node's if that is worse */
 };
 
-void server_each_endpoint(const struct server *s,
+/* Of the service with this name, in any form, if it is not empty. */
+void server_each_endpoint(const struct server *s, struct slice service,
     void (*each)(void *arg, const struct server_endpoint *e), void *arg);
 
 #endif

@@ -218,7 +218,7 @@ add_endpoint(
 	json_text(r->arena, &m, S("account"), e->account);
 	json_text(r->arena, &m, S("status"),
 	    e->usable ? S("in use") : S("not usable"));
-	json_text(r->arena, &m, S("health"), e->reason);
+	json_text(r->arena, &m, S("reason"), e->reason);
 	json_push(&r->list, m);
 }
 

@@ -205,11 +205,11 @@ log_get(struct admin *a, struct http_exchange *x)
 	uint64_t limit = ADMIN_LOG_DEFAULT;
 	struct fault why = {0};
 
-	if (text.len > 0 &&
-	    (slice_to_u64(text, &limit) != OK || limit > ADMIN_LOG_MAX)) {
+	if (text.len > 0 && (slice_to_u64(text, &limit) != OK || limit == 0 ||
+				limit > ADMIN_LOG_MAX)) {
 		admin_refuse(x,
-		    fault_set(&why, ERR_INVALID, "limit is a number up to %d",
-			ADMIN_LOG_MAX),
+		    fault_set(&why, ERR_INVALID,
+			"limit is a number from 1 to %d", ADMIN_LOG_MAX),
 		    &why);
 		return;
 	}

@@ -377,7 +377,8 @@ endpoints(struct admin *a, struct http_exchange *x)
 	struct arena *arena = http_exchange_arena(x);
 	struct rows r = {arena, json_list(arena)};
 
-	server_each_endpoint(a->spec.server, add_endpoint, &r);
+	server_each_endpoint(
+	    a->spec.server, admin_param(x, S("service")), add_endpoint, &r);
 	admin_answer_items(x, r.list);
 }
 

@@ -20,7 +20,9 @@
 enum {
 	ANSWER_BYTES = 1 << 30,
 	BODY_BYTES = LIMIT_API_BODY,
-	HEAD_BYTES = 16 << 10
+	HEAD_BYTES = 16 << 10,
+	START_MS = 1000,
+	START_STEP_MS = 10
 };
 
 #define SERVER_SOCKET "/run/meshd/server.sock"
@@ -177,6 +179,18 @@ on_conn(void *arg, struct stream *conn, const struct fault *why)
 
 /* --- whom --- */
 
+/* The line before may have started it: `meshd agent &`. */
+static void
+wait_for_start(const char *socket_path, const char *or_path)
+{
+	for (unsigned ms = 0; ms < START_MS; ms += START_STEP_MS) {
+		if (access(socket_path, F_OK) == 0 ||
+		    access(or_path, F_OK) == 0)
+			return;
+		(void)usleep(START_STEP_MS * 1000); /* sooner is fine, too */
+	}
+}
+
 static const char *
 socket_of(const struct options *o, enum api_role role)
 {
@@ -184,6 +198,8 @@ socket_of(const struct options *o, enum api_role role)
 
 	if (given != NULL)
 		return given;
+	wait_for_start(role == API_AGENT ? AGENT_SOCKET : SERVER_SOCKET,
+	    role == API_SERVER ? SERVER_SOCKET : AGENT_SOCKET);
 	if (role == API_AGENT)
 		return AGENT_SOCKET;
 	if (role == API_EITHER && access(SERVER_SOCKET, F_OK) != 0 &&

@@ -101,15 +101,35 @@ command_roles(void)
 
 /* --- help --- */
 
+/* "token list" is in the group "token", and all are in "". */
+static bool
+is_in_group(const struct command *c, const char *group)
+{
+	size_t len = strlen(group);
+
+	return len == 0 ||
+	       (strncmp(c->name, group, len) == 0 && c->name[len] == ' ');
+}
+
+static bool
+is_group(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (is_in_group(commands[i], word))
+			return true;
+	return false;
+}
+
 static void
-print_commands(FILE *out)
+print_commands(FILE *out, const char *group)
 {
 	(void)fputs("meshd — a service mesh for machines\n\n"
 		    "usage: meshd COMMAND [OPTION...] [WORD...]\n\n",
 	    out);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		(void)fprintf(out, "  %-14s %s\n", commands[i]->name,
-		    commands[i]->summary);
+		if (is_in_group(commands[i], group))
+			(void)fprintf(out, "  %-14s %s\n", commands[i]->name,
+			    commands[i]->summary);
 	(void)fputs("\n`meshd COMMAND --help` tells more.\n", out);
 }
 
@@ -120,8 +140,12 @@ print_help(const struct command *c)
 
 	if (options_help(c->rows, c->row_count, &text) != OK)
 		return CLI_EXIT_FAILED;
-	(void)printf("usage: meshd %s [OPTION...] %s\n\n%s\n\noptions:\n%.*s",
-	    c->name, c->args, c->summary, SLICE_ARG(buf_slice(&text)));
+	if (c->row_count == 0)
+		(void)printf("usage: meshd %s\n\n%s\n", c->name, c->summary);
+	else
+		(void)printf("usage: meshd %s [OPTION...] %s\n\n%s\n\n"
+			     "options:\n%.*s",
+		    c->name, c->args, c->summary, SLICE_ARG(buf_slice(&text)));
 	return CLI_EXIT_OK;
 }
 
@@ -270,6 +294,11 @@ run(const struct command *c, int argc, char **argv)
 	if (e != OK)
 		return command_fail(
 		    CLI_EXIT_USAGE, "%s: %s", c->name, why.text);
+	if (o.arg_count > c->words)
+		return command_fail(CLI_EXIT_USAGE,
+		    "%s: \"%s\" is one word too many; `meshd %s --help` shows "
+		    "what it takes",
+		    c->name, o.args[c->words], c->name);
 	if (read_settings(c, &o, &why) != OK)
 		return cli_fault(&why);
 	running.command = c;
@@ -278,24 +307,46 @@ run(const struct command *c, int argc, char **argv)
 	return c->run(&o);
 }
 
+static bool
+is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* The words are those behind "help". */
+static int
+help(int argc, char **argv)
+{
+	int words;
+	const struct command *c = find(argc, argv, &words);
+
+	if (c != NULL)
+		return print_help(c);
+	if (argc > 0 && !is_group(argv[0]))
+		return unknown(argc, argv);
+	print_commands(stdout, argc > 0 ? argv[0] : "");
+	return CLI_EXIT_OK;
+}
+
 int
 cli_run(int argc, char **argv, const struct cli_roles *roles)
 {
+	static char version[] = "version";
 	const struct command *c;
 	int words = 0;
 
 	roles_given = roles;
-	if (argc < 2) {
-		print_commands(stderr);
-		return CLI_EXIT_USAGE;
-	}
-	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
-	    strcmp(argv[1], "-h") == 0) {
-		print_commands(stdout);
-		return CLI_EXIT_OK;
-	}
+	if (argc > 1 && (strcmp(argv[1], "help") == 0 || is_help(argv[1])))
+		return help(argc - 2, argv + 2);
+	if (argc > 1 && strcmp(argv[1], "--version") == 0)
+		argv[1] = version;
 	c = find(argc - 1, argv + 1, &words);
-	if (c == NULL)
+	if (c != NULL)
+		return run(c, argc - 1 - words, argv + 1 + words);
+	if (argc == 3 && is_group(argv[1]) && is_help(argv[2]))
+		return help(1, argv + 1);
+	if (argc > 2 || (argc == 2 && !is_group(argv[1])))
 		return unknown(argc - 1, argv + 1);
-	return run(c, argc - 1 - words, argv + 1 + words);
+	print_commands(stderr, argc == 2 ? argv[1] : "");
+	return CLI_EXIT_USAGE;
 }

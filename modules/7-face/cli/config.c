@@ -228,6 +228,18 @@ print_answer(const struct value *body, enum output how)
 }
 
 static int
+print_found(const struct value *body, const struct options *o, enum output how)
+{
+	const struct value *items = value_get(body, S("items"));
+
+	if (o->arg_count > 1 && (items == NULL || items->count == 0))
+		return command_fail(CLI_EXIT_FAILED,
+		    "there is no %s named %s; see them with: meshd get %s",
+		    o->args[0], o->args[1], o->args[0]);
+	return print_answer(body, how);
+}
+
+static int
 get(struct options *o)
 {
 	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
@@ -250,7 +262,7 @@ get(struct options *o)
 	q.path = buf_slice(&path).ptr;
 	if (api_ask(o, &q, &a, &why) != OK)
 		return cli_fault(&why);
-	return a.status == 200 ? print_answer(a.body, how) : api_refused(&a);
+	return a.status == 200 ? print_found(a.body, o, how) : api_refused(&a);
 }
 
 static const struct option_row get_rows[] = {
@@ -264,6 +276,7 @@ static const struct option_row get_rows[] = {
 const struct command command_get = {
     .name = "get",
     .args = "[all | KIND [NAME]]",
+    .words = 2,
     .summary = "show configuration",
     .section = "cli",
     .rows = get_rows,
@@ -367,6 +380,7 @@ static const struct option_row delete_rows[] = {
 const struct command command_delete = {
     .name = "delete",
     .args = "[KIND NAME...]",
+    .words = OPTION_ARGS_MAX,
     .summary = "take configuration away, all of it or none",
     .section = "cli",
     .rows = delete_rows,
@@ -481,6 +495,7 @@ static const struct option_row log_level_rows[] = {
 const struct command command_log_levels = {
     .name = "log level",
     .args = "[[MODULE=]LEVEL]",
+    .words = 1,
     .summary = "show or change how much a server or agent logs",
     .section = "cli",
     .rows = log_level_rows,

@@ -145,7 +145,7 @@ collected_fini(struct collected *c)
 	mem_free(&c->items);
 }
 
-static int print(const struct value *v, enum output how);
+static int print(const struct value *v, enum output how, bool from_files);
 
 static int
 explain_collected(
@@ -164,7 +164,7 @@ explain_collected(
 	if (v == NULL)
 		return command_fail(
 		    CLI_EXIT_FAILED, "the explanation is too large");
-	return print(v, how);
+	return print(v, how, /* from_files */ true);
 }
 
 static int
@@ -240,7 +240,7 @@ explain_online(struct question *q, const struct options *o, enum output how)
 		return cli_fault(&why);
 	if (a.status != 200)
 		return api_refused(&a);
-	return print(a.body, how);
+	return print(a.body, how, /* from_files */ false);
 }
 
 /* --- for people --- */
@@ -268,24 +268,44 @@ number(const struct value *v, struct slice key)
 	return n != NULL && n->type == VALUE_INT ? n->integer : 0;
 }
 
+static bool
+has_endpoints(const struct value *v)
+{
+	VALUE_EACH(value_get(v, S("destinations")), it)
+	{
+		const struct value *list = value_get(it, S("endpoints"));
+
+		if (list != NULL && list->count > 0)
+			return true;
+	}
+	return false;
+}
+
+/* Files say where a request goes, but mostly not who is there. */
 static void
-print_outcome(const struct value *v)
+print_outcome(const struct value *v, bool from_files)
 {
 	const struct value *o = value_get(v, S("outcome"));
 	struct slice reason = value_get_string(o, S("reason"), SLICE_NONE);
+	struct slice flag = value_get_string(o, S("flag"), S("-"));
 	int64_t status = number(o, S("status"));
 
 	if (status == 0)
 		(void)printf("%-13s goes to the service\n", "outcome");
+	else if (from_files && slice_eq(flag, S("UH")) && !has_endpoints(v))
+		(void)printf("%-13s goes to the service, if it has endpoints; "
+			     "files name none\n",
+		    "outcome");
 	else
 		(void)printf("%-13s %d %.*s: %.*s\n", "outcome", (int)status,
-		    SLICE_ARG(value_get_string(o, S("flag"), S("-"))),
-		    SLICE_ARG(reason));
+		    SLICE_ARG(flag), SLICE_ARG(reason));
 }
 
 static void
 print_rules(const struct value *rules)
 {
+	if (rules != NULL && rules->count > 0)
+		(void)printf("rules, in the order they are asked:\n");
 	VALUE_EACH(rules, it)
 	{
 		bool matched = is_true(value_get(it, S("matched")));
@@ -318,35 +338,40 @@ print_endpoints(const struct value *list)
 static void
 print_destinations(const struct value *list)
 {
+	bool shared = list != NULL && list->count > 1;
+
+	if (list != NULL && list->count > 0)
+		(void)printf("destinations:\n");
 	VALUE_EACH(list, it)
 	{
-		(void)printf("  %.*s  weight %d  %.*s\n",
-		    SLICE_ARG(value_get_string(
-			it, S("cluster"), S("(no such destination)"))),
-		    (int)number(it, S("weight")),
+		(void)printf(
+		    "  %.*s", SLICE_ARG(value_get_string(it, S("cluster"),
+				  S("(no such destination)"))));
+		if (shared) /* else all of it goes there, whatever it says */
+			(void)printf(
+			    "  weight %d", (int)number(it, S("weight")));
+		(void)printf("  %.*s\n",
 		    SLICE_ARG(value_get_string(it, S("balancer"), S(""))));
 		print_endpoints(value_get(it, S("endpoints")));
 	}
 }
 
 static int
-print(const struct value *v, enum output how)
+print(const struct value *v, enum output how, bool from_files)
 {
 	struct fault why = {0};
 
 	if (how != OUTPUT_TABLE)
 		return output_value(how, v, &why) == OK ? CLI_EXIT_OK
 							: cli_fault(&why);
-	print_outcome(v);
+	print_outcome(v, from_files);
 	line(v, "listener", "listener");
 	line(v, "virtualHostMatched", "virtual host");
 	line(v, "routeMatched", "route");
 	line(v, "origin", "from");
 	line(v, "clusterMatched", "cluster");
 	line(v, "timeout", "timeout");
-	(void)printf("rules, in the order they are asked:\n");
 	print_rules(value_get(v, S("rules")));
-	(void)printf("destinations:\n");
 	print_destinations(value_get(v, S("destinations")));
 	return CLI_EXIT_OK;
 }
@@ -385,6 +410,7 @@ static const struct option_row explain_rows[] = {
 const struct command command_explain = {
     .name = "explain",
     .args = "request [METHOD] URL",
+    .words = 3,
     .summary = "say what would happen to a request, and why",
     .section = "cli",
     .rows = explain_rows,

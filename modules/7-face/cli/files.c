@@ -158,8 +158,9 @@ read_folder(struct files *f, const char *path, struct fault *why)
 	for (int i = 0; i < n; i++) {
 		char file[PATH_BYTES];
 
-		(void)snprintf(
-		    file, sizeof(file), "%s/%s", path, names[i]->d_name);
+		(void)snprintf(file, sizeof(file), "%s%s%s", path,
+		    slice_ends(slice_str(path), S("/")) ? "" : "/",
+		    names[i]->d_name);
 		if (e == OK)
 			e = read_one(f, file, why);
 		mem_free(&names[i]);

@@ -35,6 +35,7 @@ print_columns(
 	VALUE_EACH(items, it)
 	for (size_t i = 0; i < count; i++)
 		table_value(&t, value_get(it, slice_str(columns[i].member)));
+	table_sort(&t);
 	table_print(&t, stdout);
 }
 
@@ -120,14 +121,11 @@ static void
 print_endpoints(const struct value *body)
 {
 	static const struct column columns[] = {
-	    {"SERVICE", "service"},
-	    {"NAMESPACE", "namespace"},
-	    {"PORT", "port"},
-	    {"ADDRESS", "address"},
-	    {"NODE", "node"},
-	    {"ACCOUNT", "account"},
-	    {"STATUS", "status"},
-	    {"HEALTH", "health"},
+	    {"SERVICE", "service"}, {"NAMESPACE", "namespace"},
+	    {"PORT", "port"}, {"ADDRESS", "address"}, {"NODE", "node"},
+	    {"ACCOUNT", "account"}, {"STATUS", "status"},
+	    {"HEALTH", "health"},  /* as the node says; asked of a server */
+	    {"WHY NOT", "reason"}, /* asked of an agent */
 	};
 
 	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
@@ -149,6 +147,7 @@ endpoints(struct options *o)
 const struct command command_endpoints = {
     .name = "endpoints",
     .args = "[SERVICE]",
+    .words = 1,
     .summary = "show who serves what, where, and how it is",
     .section = "cli",
     .rows = plain_rows,
@@ -227,6 +226,7 @@ static const struct option_row node_revoke_rows[] = {
 const struct command command_node_revoke = {
     .name = "node revoke",
     .args = "NAME",
+    .words = 1,
     .summary = "refuse a machine from now on",
     .section = "cli",
     .rows = node_revoke_rows,
@@ -393,6 +393,7 @@ static const struct option_row revoke_rows[] = {OPTION_SOCKET, OPTION_TOKEN};
 const struct command command_token_revoke = {
     .name = "token revoke",
     .args = "ID",
+    .words = 1,
     .summary = "refuse a token from now on",
     .section = "cli",
     .rows = revoke_rows,

@@ -195,6 +195,30 @@ options_parse(struct options *o, const struct option_row *rows,
 
 /* --- environment and file --- */
 
+static bool
+is_one_of(const char *text, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (strcmp(text, *words) == 0)
+			return true;
+	return false;
+}
+
+static const char *const words_on[] = {"true", "yes", "on", "1", NULL};
+static const char *const words_off[] = {"false", "no", "off", "0", NULL};
+
+static enum err
+check_flag(const struct options *o, size_t row, const char *text,
+    const char *from, struct fault *why)
+{
+	if (o->rows[row].type != OPTION_FLAG || is_one_of(text, words_on) ||
+	    is_one_of(text, words_off))
+		return OK;
+	return fault_set(why, ERR_INVALID,
+	    "%s (%s) is \"%s\", but wants yes or no", o->rows[row].name, from,
+	    text);
+}
+
 /* A value from outside: a list there is one text with commas in it. */
 static enum err
 add_outside(struct options *o, size_t row, struct slice text, const char *from,
@@ -208,6 +232,8 @@ add_outside(struct options *o, size_t row, struct slice text, const char *from,
 		struct slice copy;
 
 		e = arena_copy(&o->arena, slice_trim(part), &copy);
+		if (e == OK)
+			e = check_flag(o, row, copy.ptr, from, why);
 		if (e == OK)
 			e = add_value(o, row, copy.ptr, from, why);
 	} while (e == OK && list && text.len > 0);
@@ -367,9 +393,7 @@ options_flag(const struct options *o, const char *name)
 {
 	const char *text = options_text(o, name);
 
-	return text != NULL &&
-	       (strcmp(text, "true") == 0 || strcmp(text, "1") == 0 ||
-		   strcmp(text, "yes") == 0 || strcmp(text, "on") == 0);
+	return text != NULL && is_one_of(text, words_on);
 }
 
 const struct option_values *

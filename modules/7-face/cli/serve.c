@@ -44,7 +44,7 @@ init(struct options *o)
 static const struct option_row init_rows[] = {
     OPTION_STATE,
     {"trust-domain", 0, OPTION_TEXT, "NAME", SERVER_TRUST_DOMAIN, true,
-	"of all identities, and of the mesh's names"},
+	"of all identities: spiffe://NAME/ns/…"},
     {"ca-cert", 0, OPTION_TEXT, "FILE", NULL, true,
 	"PEM: a CA of yours up to its root, instead of a new one"},
     {"ca-key", 0, OPTION_TEXT, "FILE", NULL, true, "PEM: its key"},

@@ -5,9 +5,13 @@
 #include "table.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { CELL_MAX = 1024, GAP = 2 };
+
+static const char nothing[] = "-";
 
 void
 table_init(struct table *t, const char *const *head, size_t columns)
@@ -42,7 +46,7 @@ table_cell(struct table *t, struct slice text)
 	char *copy;
 
 	if (text.len == 0)
-		text = S("-");
+		text = slice_str(nothing);
 	if (t->cells == t->cap)
 		grow(t);
 	copy = mem_strndup(text.ptr, MIN(text.len, CELL_MAX));
@@ -87,17 +91,67 @@ table_width(const char *text)
 	return n;
 }
 
+static int
+row_cmp(const void *pa, const void *pb, void *arg)
+{
+	char *const *a = pa, *const *b = pb;
+	const struct table *t = arg;
+	int n = 0;
+
+	for (size_t c = 0; n == 0 && c < t->columns; c++)
+		n = strverscmp(a[c], b[c]);
+	return n;
+}
+
+void
+table_sort(struct table *t)
+{
+	if (t->cells > t->columns)
+		qsort_r(t->cell + t->columns, t->cells / t->columns - 1,
+		    t->columns * sizeof(*t->cell), row_cmp, t);
+}
+
+/* False: none of its rows has anything to say. */
+static bool
+is_shown(const struct table *t, size_t column)
+{
+	size_t rows = t->cells / t->columns;
+
+	for (size_t r = 1; r < rows; r++)
+		if (strcmp(t->cell[r * t->columns + column], nothing) != 0)
+			return true;
+	return rows == 1;
+}
+
+/* A column that is 0 wide is left out. */
 static void
 print_row(const struct table *t, size_t row, const size_t *width, FILE *out)
 {
+	size_t pad = 0; /* of the column before; the last one gets none */
+
 	for (size_t c = 0; c < t->columns; c++) {
 		const char *text = t->cell[row * t->columns + c];
-		bool last = c + 1 == t->columns;
-		size_t pad = last ? 0 : width[c] - table_width(text) + GAP;
 
-		(void)fprintf(out, "%s%*s", text, (int)pad, "");
+		if (width[c] == 0)
+			continue;
+		(void)fprintf(out, "%*s%s", (int)pad, "", text);
+		pad = width[c] - table_width(text) + GAP;
 	}
 	(void)fputc('\n', out);
+}
+
+static void
+measure(const struct table *t, size_t width[TABLE_COLUMNS_MAX])
+{
+	for (size_t i = 0; i < t->cells; i++) {
+		size_t w = table_width(t->cell[i]);
+
+		if (w > width[i % t->columns])
+			width[i % t->columns] = w;
+	}
+	for (size_t c = 0; c < t->columns; c++)
+		if (!is_shown(t, c))
+			width[c] = 0;
 }
 
 void
@@ -108,12 +162,7 @@ table_print(const struct table *t, FILE *out)
 	bool bold = isatty(fileno(out)) == 1;
 
 	CHECK(t->cells % t->columns == 0);
-	for (size_t i = 0; i < t->cells; i++) {
-		size_t w = table_width(t->cell[i]);
-
-		if (w > width[i % t->columns])
-			width[i % t->columns] = w;
-	}
+	measure(t, width);
 	for (size_t r = 0; r < rows; r++) {
 		if (bold && r == 0)
 			(void)fputs("\033[1m", out);

@@ -29,7 +29,10 @@ void table_cellf(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Text, number or yes/no; anything else and nothing is '-'. */
 void table_value(struct table *t, const struct value *v);
 
-/* Every row has to be complete. */
+/* Rows by their cells from left to right; numbers in names count as such. */
+void table_sort(struct table *t);
+
+/* Every row has to be complete. Columns with no cell but '-' are left out. */
 void table_print(const struct table *t, FILE *out);
 
 /* Columns that a UTF-8 text takes, one a code point. */

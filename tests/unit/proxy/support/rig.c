@@ -42,12 +42,13 @@ on_flow(void *arg, unsigned worker, const struct flow_record *f)
 }
 
 static void
-on_listener(void *arg, struct slice name, const struct addr *addr,
-    const struct fault *why)
+on_listener(void *arg, unsigned worker, struct slice name,
+    const struct addr *addr, const struct fault *why)
 {
 	struct rig *r = arg;
 	size_t i = 0;
 
+	(void)worker;
 	if (why != NULL) {
 		r->listeners_failed++;
 		return;
