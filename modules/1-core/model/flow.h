@@ -9,7 +9,7 @@
 #ifndef MESHD_FLOW_H
 #define MESHD_FLOW_H
 
-#include "base/base.h"
+#include "field.h"
 
 /*
  * Why we answered ourselves, or how it ended badly. Letters are Envoy's, so
@@ -60,19 +60,41 @@ const char *flow_flag_letters(enum flow_flag f);
 const char *flow_flag_token(enum flow_flag f);
 const char *flow_flag_words(enum flow_flag f);
 
-enum flow_kind { FLOW_HTTP, FLOW_TCP_OPENED, FLOW_TCP_CLOSED };
+/* A connection is told of when it stands and at its end, or once: refused. */
+enum flow_kind {
+	FLOW_HTTP,
+	FLOW_TCP_OPENED,
+	FLOW_TCP_CLOSED,
+	FLOW_TCP_REFUSED
+};
 enum flow_reporter { FLOW_SOURCE, FLOW_DESTINATION };
 
 /* One side of a flow, as far as it is known; empty slices are unknown. */
 struct flow_party {
 	struct slice service; /* "reviews.default.svc.mesh.internal" */
 	struct slice service_name;
-	struct slice ns;
+	struct slice service_ns;
 	struct slice workload;
+	struct slice ns;       /* of the workload */
 	struct slice identity; /* spiffe://… */
 	struct slice app;      /* label app */
 	struct slice version;  /* label version */
+	struct slice canonical_name;
+	struct slice canonical_revision;
+	struct slice cluster; /* Istio's word; our network */
+	/*
+	 * Of all texts above, by flow_party_seal(): equal for equal parties,
+	 * else almost surely not. Telemetry finds its series by it.
+	 */
+	uint64_t key;
 };
+
+/* What the labels say of a workload: app, version, and Istio's canonical name
+ * and revision (name: the workload's own if no label has one). */
+void flow_party_label(struct flow_party *p, const struct labels *labels);
+
+/* To be called when the last text is set. */
+void flow_party_seal(struct flow_party *p);
 
 struct flow_record {
 	enum flow_kind kind;
@@ -101,12 +123,7 @@ struct flow_record {
 	struct slice cluster; /* "outbound|80||reviews.default.svc…" */
 	struct slice route;   /* name of the route, may be empty */
 	struct slice sni;
-	/*
-	 * Equal for flows of equal parties and protocol, else almost surely
-	 * not: telemetry finds its series by it. 0 is none.
-	 */
-	uint64_t series_key;
-	struct flow_party source;
+	struct flow_party source; /* both are sealed */
 	struct flow_party destination;
 };
 

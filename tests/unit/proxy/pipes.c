@@ -166,7 +166,7 @@ TEST(a_service_that_is_not_there_resets_the_client_and_says_uf)
 	s->client = wire_dial(&at);
 	EXPECT_TRUE(wire_is_over(&s->client));
 	r = rig_record(s->rig, 2);
-	EXPECT_EQ(r.kind, FLOW_TCP_CLOSED);
+	EXPECT_EQ(r.kind, FLOW_TCP_REFUSED);
 	EXPECT_EQ(r.flag, FLOW_CONNECT_FAILED);
 	scene_free(&s);
 }

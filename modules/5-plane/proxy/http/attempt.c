@@ -46,11 +46,7 @@ pick(struct request *r)
 	r->host->lb.active++;
 	r->endpoint = r->bound->cluster->endpoints[i];
 	r->record.upstream = r->endpoint->addr;
-	r->record.destination.workload = r->endpoint->workload;
-	r->record.destination.identity = r->endpoint->identity;
-	r->record.destination.app = labels_get(&r->endpoint->labels, S("app"));
-	r->record.destination.version =
-	    labels_get(&r->endpoint->labels, S("version"));
+	r->record.destination = r->endpoint->party;
 	return true;
 }
 

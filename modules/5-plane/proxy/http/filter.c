@@ -128,12 +128,13 @@ name_parties(struct request *r)
 
 	f->route = r->choice.route->name;
 	f->destination.service = host->host;
-	if (c == NULL)
-		return;
-	f->cluster = c->name;
-	f->destination.service = c->service->host;
-	f->destination.service_name = c->service->name;
-	f->destination.ns = c->service->ns;
+	if (c != NULL) {
+		f->cluster = c->name;
+		f->destination.service = c->service->host;
+		f->destination.service_name = c->service->name;
+		f->destination.service_ns = c->service->ns;
+	}
+	flow_party_seal(&f->destination);
 }
 
 static enum filter_verdict

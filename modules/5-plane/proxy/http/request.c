@@ -59,11 +59,8 @@ fill_record(struct request *r)
 	f->start_wall_ms = clock_wall_ms(loop_clock(r->worker->loop));
 	f->downstream_remote = r->conn->peer;
 	f->downstream_local = r->conn->local;
-	if (r->upstream != NULL) {
-		f->source.identity = r->upstream->identity;
-		f->source.workload = r->upstream->account;
-		f->source.ns = r->upstream->ns;
-	}
+	if (r->upstream != NULL)
+		f->source = r->upstream->party;
 }
 
 static void
@@ -327,15 +324,6 @@ request_to_client(struct request *r, struct slice bytes)
 
 /* --- the end --- */
 
-static uint64_t
-series_key(const struct request *r)
-{
-	uint64_t source = slice_hash(r->record.source.identity);
-	uint64_t id = r->bound != NULL ? r->bound->cluster->id : 1;
-
-	return id ^ (source * UINT64_C(0x9e3779b97f4a7c15));
-}
-
 static void
 report(struct request *r)
 {
@@ -343,7 +331,6 @@ report(struct request *r)
 
 	f->duration_us = loop_now_us(r->worker->loop) - r->began_us;
 	f->attempts = r->attempts;
-	f->series_key = series_key(r);
 	worker_report(r->worker, f);
 }
 
@@ -405,7 +392,6 @@ request_become_pipe(struct request *r, struct slice rest)
 	write_first(spec.up, early);
 	r->host = NULL;
 	r->record.attempts = r->attempts;
-	r->record.series_key = series_key(r);
 	sm_go(&r->state, REQUEST_DONE);
 	piped_new(&spec);
 	request_drop_try(r);

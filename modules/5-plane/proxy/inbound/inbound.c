@@ -59,7 +59,7 @@ begin_record(struct session *s, struct flow_record *f)
 	struct stream *transport = http2_transport(s->http2);
 	const struct tls_peer *peer = peer_of(s);
 
-	*f = (struct flow_record){.kind = FLOW_TCP_CLOSED,
+	*f = (struct flow_record){.kind = FLOW_TCP_REFUSED,
 	    .reporter = FLOW_DESTINATION,
 	    .protocol = S("tcp"),
 	    .mutual_tls = true};
@@ -74,6 +74,8 @@ begin_record(struct session *s, struct flow_record *f)
 	f->source.identity = slice_str(peer->uri);
 	f->source.ns = peer->identity.ns;
 	f->source.workload = peer->identity.account;
+	flow_party_label(&f->source, &(struct labels){0});
+	flow_party_seal(&f->source);
 }
 
 static void
@@ -225,16 +227,9 @@ connect_service(struct session *s, struct http2_stream *h2,
 static void
 name_destination(struct flow_record *f, const struct view_exposed *e)
 {
-	f->destination.service = e->host;
-	f->destination.service_name = e->service;
-	f->destination.ns = e->ns;
-	f->destination.identity = e->identity;
-	f->destination.workload = e->account;
-	f->destination.app = labels_get(&e->labels, S("app"));
-	f->destination.version = labels_get(&e->labels, S("version"));
+	f->destination = e->party;
+	f->cluster = e->cluster;
 	f->upstream = e->target;
-	f->series_key =
-	    slice_hash(e->host) ^ slice_hash(f->source.identity) ^ e->port;
 }
 
 /* Where the tunnel came in, or an address that peers are told (behind NAT). */

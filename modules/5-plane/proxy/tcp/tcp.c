@@ -98,7 +98,6 @@ tcp_free(struct tcp *t)
 static void
 report_end(struct tcp *t, enum flow_flag flag, struct slice detail)
 {
-	t->record.kind = FLOW_TCP_CLOSED;
 	t->record.flag = flag;
 	t->record.detail = detail;
 	t->record.duration_us = loop_now_us(t->worker->loop) - t->reg.since_us;
@@ -246,8 +245,7 @@ try_next(struct tcp *t, struct slice last_words)
 	t->tries++;
 	t->record.attempts++;
 	t->record.upstream = e->addr;
-	t->record.destination.workload = e->workload;
-	t->record.destination.identity = e->identity;
+	t->record.destination = e->party;
 	t->up = upstream_dial(
 	    t->worker, e, t->upstream->identity, &up_events, t, &why);
 	if (t->up == NULL)
@@ -263,17 +261,14 @@ fill_record(struct tcp *t)
 {
 	struct flow_record *f = &t->record;
 
-	f->kind = FLOW_TCP_CLOSED;
+	f->kind = FLOW_TCP_REFUSED; /* until it stands */
 	f->reporter = FLOW_SOURCE;
 	f->protocol = S("tcp");
 	f->start_wall_ms = clock_wall_ms(loop_clock(t->worker->loop));
 	f->downstream_remote = stream_peer(t->down);
 	f->downstream_local = stream_local(t->down);
-	if (t->upstream == NULL)
-		return;
-	f->source.identity = t->upstream->identity;
-	f->source.ns = t->upstream->ns;
-	f->source.workload = t->upstream->account;
+	if (t->upstream != NULL)
+		f->source = t->upstream->party;
 }
 
 static void
@@ -289,8 +284,8 @@ connect_to(struct tcp *t, const struct view_destination *d)
 	f->cluster = d->cluster->name;
 	f->destination.service = d->cluster->service->host;
 	f->destination.service_name = d->cluster->service->name;
-	f->destination.ns = d->cluster->service->ns;
-	f->series_key = d->cluster->id ^ slice_hash(f->source.identity);
+	f->destination.service_ns = d->cluster->service->ns;
+	flow_party_seal(&f->destination);
 	try_next(t, SLICE_NONE);
 }
 

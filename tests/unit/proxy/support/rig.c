@@ -37,6 +37,8 @@ on_flow(void *arg, unsigned worker, const struct flow_record *f)
 	copy(f->detail, to->detail);
 	copy(f->cluster, to->cluster);
 	copy(f->source.identity, to->source);
+	copy(f->destination.version, to->version);
+	to->destination = f->destination.key;
 	r->record_count++;
 	pthread_mutex_unlock(&r->lock);
 }

@@ -27,6 +27,8 @@ struct rig_record {
 	char detail[RIG_TEXT];
 	char cluster[RIG_TEXT];
 	char source[RIG_TEXT];
+	char version[RIG_TEXT]; /* the destination's */
+	uint64_t destination;   /* its key */
 };
 
 struct rig {
