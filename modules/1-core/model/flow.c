@@ -4,6 +4,8 @@
  */
 #include "flow.h"
 
+#include <stdio.h>
+
 struct flag_row {
 	const char *letters;
 	const char *token;
@@ -27,6 +29,20 @@ const char *
 flow_flag_letters(enum flow_flag f)
 {
 	return row(f)->letters;
+}
+
+char *
+flow_letters(const struct flow_record *r, char out[FLOW_LETTERS_MAX])
+{
+	const char *letters = flow_flag_letters(r->flag);
+
+	if (!r->retries_spent)
+		(void)snprintf(out, FLOW_LETTERS_MAX, "%s", letters);
+	else if (r->flag == FLOW_OK)
+		(void)snprintf(out, FLOW_LETTERS_MAX, "URX");
+	else
+		(void)snprintf(out, FLOW_LETTERS_MAX, "%s,URX", letters);
+	return out;
 }
 
 const char *

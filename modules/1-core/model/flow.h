@@ -27,8 +27,6 @@
 	    "the destination has no healthy endpoint")                         \
 	X(FLOW_CONNECT_FAILED, "UF", "connection_refused",                     \
 	    "no connection to the endpoint")                                   \
-	X(FLOW_RETRY_LIMIT, "URX", "connection_terminated",                    \
-	    "gave up after the last retry")                                    \
 	X(FLOW_UPSTREAM_RESET, "UR", "connection_terminated",                  \
 	    "the endpoint reset the stream")                                   \
 	X(FLOW_UPSTREAM_CLOSED, "UC", "connection_terminated",                 \
@@ -55,6 +53,8 @@ enum flow_flag {
 #undef X
 	    FLOW_FLAG_COUNT
 };
+
+enum { FLOW_LETTERS_MAX = 16 };
 
 const char *flow_flag_letters(enum flow_flag f);
 const char *flow_flag_token(enum flow_flag f);
@@ -116,16 +116,21 @@ struct flow_record {
 	uint64_t bytes_received; /* body or stream bytes from the client */
 	uint64_t bytes_sent;     /* and to it */
 	unsigned attempts;
+	bool retries_spent; /* the policy wanted one more than it allows: URX */
 	bool mutual_tls;
 	struct addr downstream_remote;
 	struct addr downstream_local;
 	struct addr upstream; /* family 0: none was chosen */
+	struct addr upstream_local;
 	struct slice cluster; /* "outbound|80||reviews.default.svc…" */
 	struct slice route;   /* name of the route, may be empty */
 	struct slice sni;
 	struct flow_party source; /* both are sealed */
 	struct flow_party destination;
 };
+
+/* Envoy's letters for how it ended: "-", "UF", "UF,URX", "URX". */
+char *flow_letters(const struct flow_record *r, char out[FLOW_LETTERS_MAX]);
 
 /*
  * Copies the record and its texts into the arena. A text for which there is

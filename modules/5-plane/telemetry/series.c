@@ -218,14 +218,14 @@ security(const struct flow_record *r)
 
 static void
 labels_of(const struct flow_record *r, char code[CODE_TEXT_MAX],
-    struct slice out[LABELS])
+    char letters[FLOW_LETTERS_MAX], struct slice out[LABELS])
 {
 	source_labels(&r->source, out);
 	destination_labels(&r->destination, out);
 	out[L_REPORTER] =
 	    r->reporter == FLOW_SOURCE ? S("source") : S("destination");
 	out[L_PROTOCOL] = known(r->protocol);
-	out[L_FLAGS] = slice_str(flow_flag_letters(r->flag));
+	out[L_FLAGS] = slice_str(flow_letters(r, letters));
 	out[L_SECURITY] = security(r);
 	(void)snprintf(code, CODE_TEXT_MAX, "%u", (unsigned)r->status);
 	out[L_CODE] = slice_str(code);
@@ -236,8 +236,9 @@ fill(struct series_entry *e, const struct flow_record *r)
 {
 	struct slice labels[LABELS];
 	char code[CODE_TEXT_MAX];
+	char letters[FLOW_LETTERS_MAX];
 
-	labels_of(r, code, labels);
+	labels_of(r, code, letters, labels);
 	if (r->kind == FLOW_HTTP) {
 		e->count = metric_series_get(families.requests, labels);
 		e->duration = metric_series_get(families.duration, labels);
@@ -260,7 +261,8 @@ key_of(const struct flow_record *r)
 {
 	const uint64_t parts[] = {r->source.key, r->destination.key,
 	    slice_hash(r->protocol), r->status, (uint64_t)r->kind,
-	    (uint64_t)r->flag, (uint64_t)r->reporter, r->mutual_tls};
+	    (uint64_t)r->flag, r->retries_spent, (uint64_t)r->reporter,
+	    r->mutual_tls};
 	uint64_t h = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)

@@ -395,6 +395,8 @@ TEST(an_answer_that_is_cut_off_is_cut_off_for_the_client_too)
 	scene_ask(s, "GET / HTTP/1.1\r\nHost: web\r\n\r\n");
 	EXPECT_FALSE(s->reply.whole);
 	EXPECT_EQ(rig_record(s->rig, 0).flag, FLOW_UPSTREAM_CLOSED);
+	EXPECT_STR(
+	    rig_record(s->rig, 0).detail, "the endpoint's answer was cut off");
 	scene_free(&s);
 }
 
@@ -432,6 +434,8 @@ TEST(each_endpoint_is_reported_as_itself)
 
 		rig_get(r, "web", "/", reply);
 		record = rig_record(r, i);
+		EXPECT_EQ(record.upstream_local.family, ADDR_V4);
+		EXPECT_NE(record.upstream_local.port, 0);
 		which = strcmp(record.version, "v2") == 0;
 		EXPECT_TRUE(body_has(reply, which ? "v2" : "v1"));
 		EXPECT_TRUE(!seen[which] || keys[which] == record.destination);

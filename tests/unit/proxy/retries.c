@@ -129,6 +129,19 @@ TEST(tries_are_bounded_by_the_policy)
 	EXPECT_EQ(s->reply.status, 503);
 	EXPECT_EQ(rig_record(s->rig, 0).attempts, 4);
 	EXPECT_EQ(rig_record(s->rig, 0).flag, FLOW_CONNECT_FAILED);
+	EXPECT_TRUE(rig_record(s->rig, 0).retries_spent);
+	scene_free(&s);
+}
+
+TEST(what_the_policy_does_not_retry_is_no_spent_retry)
+{
+	struct scene *s = scene_with(serve_ok, NULL, RETRY("attempts: 0"));
+
+	server_refuse(&s->server);
+	scene_ask(s, GET_WEB);
+	EXPECT_EQ(s->reply.status, 503);
+	EXPECT_EQ(rig_record(s->rig, 0).attempts, 1);
+	EXPECT_FALSE(rig_record(s->rig, 0).retries_spent);
 	scene_free(&s);
 }
 
@@ -243,6 +256,7 @@ TEST(a_status_that_stays_is_the_servers_own_in_the_end)
 	EXPECT_TRUE(strstr(s->reply.head, "proxy-status") == NULL);
 	EXPECT_EQ(atomic_load(&s->server.requests), 3);
 	EXPECT_EQ(rig_record(s->rig, 0).attempts, 3);
+	EXPECT_TRUE(rig_record(s->rig, 0).retries_spent);
 	scene_free(&s);
 }
 

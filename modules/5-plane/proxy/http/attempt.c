@@ -191,8 +191,10 @@ try_again(struct request *r, enum retry_cause cause, uint16_t status)
 {
 	const struct view_retry *policy = &r->choice.route->retry;
 
-	if (!r->replayable || r->started || r->attempts > policy->attempts ||
-	    !retry_is_wanted(policy, cause, status))
+	if (policy->attempts == 0 || !retry_is_wanted(policy, cause, status))
+		return false;
+	r->record.retries_spent = r->attempts > policy->attempts;
+	if (r->record.retries_spent || !r->replayable || r->started)
 		return false;
 	timer_set(&r->pause, retry_backoff_us(r->attempts, &r->worker->rng));
 	return true;
@@ -203,6 +205,7 @@ static void
 break_answer(struct request *r, enum flow_flag flag)
 {
 	r->record.flag = flag;
+	r->record.detail = S("the endpoint's answer was cut off");
 	request_flush_client(r);
 	stream_close(r->conn->stream, ERR_RESET);
 }
@@ -276,8 +279,10 @@ attempt_on_timeout(struct request *r)
 static void
 on_open(void *arg, struct upstream_conn *u)
 {
-	(void)u; /* the request's own */
-	send_request(arg);
+	struct request *r = arg;
+
+	r->record.upstream_local = upstream_local(u);
+	send_request(r);
 }
 
 static void
@@ -493,5 +498,5 @@ request_try(struct request *r)
 		return;
 	}
 	if (upstream_is_open(r->up))
-		send_request(r);
+		on_open(r, r->up);
 }

@@ -136,6 +136,7 @@ on_up_open(struct stream *up, void *arg)
 	}
 	p->up = NULL;
 	p->h2 = NULL;
+	p->record.upstream_local = stream_local(up);
 	p->record.kind = FLOW_TCP_OPENED;
 	spec.record = &p->record;
 	spec.what = slice_str(p->what);

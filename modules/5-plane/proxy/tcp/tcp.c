@@ -161,6 +161,7 @@ become_pipe(struct tcp *t)
 
 	lb_host_succeeded(&t->host->lb);
 	t->host = NULL;
+	t->record.upstream_local = stream_local(t->up);
 	t->record.kind = FLOW_TCP_OPENED;
 	piped_new(&spec);
 	tcp_free(t);

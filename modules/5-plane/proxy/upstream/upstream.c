@@ -26,6 +26,7 @@ struct upstream_conn {
 	struct worker *worker;
 	struct host *host;
 	struct stream *stream;
+	struct addr local; /* once it is open */
 	struct http1_parser *parser;
 	const struct upstream_events *events;
 	void *arg;        /* of the user; NULL when there is none */
@@ -136,8 +137,8 @@ on_open(struct stream *s, void *arg)
 {
 	struct upstream_conn *u = conn_of(arg);
 
-	(void)s; /* the connection's own */
 	u->state = BUSY;
+	u->local = stream_local(s);
 	if (u->events != NULL)
 		u->events->on_open(u->arg, u);
 }
@@ -295,6 +296,8 @@ conn_new(struct worker *w, struct host *host, const struct view_endpoint *e,
 	host->refs++;
 	u->way = way_of(e, source);
 	u->state = stream_is_open(u->stream) ? BUSY : OPENING;
+	if (u->state == BUSY)
+		u->local = stream_local(u->stream);
 	u->parser = http1_parser_new(HTTP1_RESPONSES, &parser_events, u);
 	timer_init(&u->idle, w->loop, on_idle_timeout, u);
 	return u;
@@ -361,16 +364,16 @@ upstream_has_answer(const struct upstream_conn *u)
 	return u->answered;
 }
 
+struct addr
+upstream_local(const struct upstream_conn *u)
+{
+	return u->local;
+}
+
 struct stream *
 upstream_stream(struct upstream_conn *u)
 {
 	return u->stream;
-}
-
-enum http1_flaw
-upstream_flaw(const struct upstream_conn *u)
-{
-	return http1_parser_flaw(u->parser);
 }
 
 /* `completed` says by now that the connection can carry another request. */

@@ -32,6 +32,8 @@ on_flow(void *arg, unsigned worker, const struct flow_record *f)
 	    .reporter = f->reporter,
 	    .status = f->status,
 	    .attempts = f->attempts,
+	    .retries_spent = f->retries_spent,
+	    .upstream_local = f->upstream_local,
 	    .received = f->bytes_received,
 	    .sent = f->bytes_sent};
 	copy(f->detail, to->detail);
