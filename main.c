@@ -417,7 +417,7 @@ open_access_log(
     const struct cli_agent *settings, int *out_fd, struct fault *why)
 {
 	*out_fd = -1;
-	if (settings->access_log == NULL)
+	if (strcmp(settings->access_log, "off") == 0)
 		return OK;
 	if (strcmp(settings->access_log, "-") == 0) {
 		*out_fd = STDOUT_FILENO;

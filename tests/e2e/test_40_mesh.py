@@ -441,6 +441,14 @@ def test_the_access_log_is_istios_text(mesh):
     assert TEXT_LINE.match(line), line
 
 
+def test_a_refusal_is_logged_unless_that_was_turned_off(mesh):
+    """vm3 was told nothing of an access log."""
+    with Tunnel(mesh.app.connect(mesh.machine(3).ip, 15008),
+                mesh_context(mesh.caller.cli.state, mesh.cli)) as tunnel:
+        assert tunnel.connect(mesh.net.join(mesh.machine(3).ip, 22))[0] == 503
+    mesh.agents[1].says("is not exposed here")
+
+
 def metrics(mesh, machine):
     return machine.fetch(15020, "/stats/prometheus").body.decode()
 
@@ -461,12 +469,33 @@ def test_metrics_have_istios_names(mesh):
                  "istio_tcp_received_bytes_total",
                  "istio_tcp_sent_bytes_total"):
         assert f"\n{name}{{" in text, name
+    assert 'istio_build{component="proxy",tag="' in text
     line = next(line for line in text.splitlines()
                 if line.startswith("istio_requests_total{"))
     for label in ('reporter="source"', 'destination_service_name="web"',
                   'response_code="200"', 'request_protocol="http"',
                   'source_principal=', 'connection_security_policy='):
         assert label in line, line
+
+
+def test_metrics_tell_the_versions_of_a_service_apart(mesh):
+    def counted(version):
+        return sum(
+            int(line.rsplit(" ", 1)[1])
+            for line in metrics(mesh, mesh.app).splitlines()
+            if line.startswith("istio_requests_total{")
+            and f'destination_version="{version}"' in line)
+
+    before = {version: counted(version) for version in ("v1", "v2")}
+    for version, count in texts(mesh, 30).items():
+        assert counted(version) == before[version] + count
+
+
+def test_both_ends_name_the_caller_alike(mesh):
+    texts(mesh, 4)
+    for machine in (mesh.app, mesh.machine(2)):
+        assert ('source_principal="spiffe://mesh.internal/ns/meshd-nodes/sa/'
+                'vm4"' in metrics(mesh, machine))
 
 
 def test_health_says_that_it_serves(mesh):
