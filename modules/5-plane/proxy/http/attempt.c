@@ -165,9 +165,18 @@ send_request(struct request *r)
 
 /* --- failing --- */
 
+/* We ran out of descriptors or memory: the endpoint is not to blame. */
+static bool
+is_ours(enum err why)
+{
+	return why == ERR_LIMIT || why == ERR_NO_MEMORY;
+}
+
 static enum flow_flag
 flag_of(enum retry_cause cause, enum err why)
 {
+	if (is_ours(why))
+		return FLOW_OVERFLOW;
 	if (cause == RETRY_CONNECT || cause == RETRY_REFUSED)
 		return FLOW_CONNECT_FAILED;
 	if (cause == RETRY_TIMEOUT)
@@ -219,7 +228,7 @@ failed(
 	timer_clear(&r->try_end);
 	buf_reset(&r->worker->to_service);
 	r->sent = false;
-	if (r->host != NULL && why != ERR_CANCELLED)
+	if (r->host != NULL && why != ERR_CANCELLED && !is_ours(why))
 		lb_host_failed(&r->host->lb, loop_now_us(r->worker->loop));
 	leave_host(r, /* remember */ true);
 	if (r->started) {
@@ -228,8 +237,10 @@ failed(
 	}
 	if (try_again(r, cause, 0))
 		return;
-	request_answer(
-	    r, status_of(cause, why), flag, words.len > 0 ? words : SLICE_NONE);
+	if (words.len == 0 && flag == FLOW_CONNECT_FAILED)
+		words = arena_printf(
+		    &r->arena, "%s: %s", flow_flag_words(flag), err_text(why));
+	request_answer(r, status_of(cause, why), flag, words);
 }
 
 /* It may have been closed before our request got there: nobody's fault. */

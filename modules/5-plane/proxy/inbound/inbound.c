@@ -5,6 +5,8 @@
  * What is checked, in ztunnel's order: method, authority, whether the address
  * is exposed here; then the service is connected; only then comes the 200.
  */
+#define LOG_MODULE "proxy"
+
 #include "inbound/inbound.h"
 
 #include "pipe/piped.h"
@@ -440,6 +442,14 @@ on_accept(struct net_listener *net, void *arg, int fd, const struct addr *peer)
 }
 
 static void
+on_short(struct net_listener *net, void *arg, enum err why)
+{
+	(void)net;
+	(void)arg;
+	worker_tell_shortage("hbone", why);
+}
+
+static void
 on_listener_close(struct net_listener *net, void *arg, enum err why,
     const struct fault *words)
 {
@@ -465,6 +475,7 @@ on_listener_open(struct net_listener *net, void *arg)
 static const struct net_listener_events net_events = {
     .on_open = on_listener_open,
     .on_accept = on_accept,
+    .on_short = on_short,
     .on_close = on_listener_close,
 };
 
