@@ -392,6 +392,40 @@ def test_the_address_of_another_machine_is_refused(mesh, context):
             assert "not this machine" in tunnel.headers["proxy-status"]
 
 
+def test_a_host_may_be_the_authority(mesh, context):
+    with Tunnel(mesh.app.connect(mesh.machine(2).ip, 15008),
+                context) as tunnel:
+        for host in ("echo.default.svc.mesh.internal", "echo.default.svc."
+                     "cluster.local"):
+            status, stream = tunnel.connect(f"{host}:7")
+            assert status == 200
+            tunnel.send(stream, b"hello", end=True)
+            assert tunnel.receive(stream, 5) == b"hello"
+        for authority in ("echo.default.svc.mesh.internal:8",
+                          "other.default.svc.mesh.internal:7"):
+            assert tunnel.connect(authority)[0] == 503
+            assert "not exposed here" in tunnel.headers["proxy-status"]
+
+
+def test_both_ends_of_a_tunnel_say_who_they_are(mesh, context):
+    target = mesh.net.join(mesh.machine(2).ip, 7)
+    with Tunnel(mesh.app.connect(mesh.machine(2).ip, 15008),
+                context) as tunnel:
+        status, stream = tunnel.connect(
+            target, baggage="service.name=tester,service.version=v7",
+            forwarded='for="192.0.2.1:4711"')
+        assert status == 200
+        assert tunnel.headers["baggage"] == (
+            "k8s.cluster.name=default,service.name=echo,"
+            "service.version=latest,k8s.namespace.name=default")
+        tunnel.send(stream, b"x", end=True)
+        assert tunnel.receive(stream, 1) == b"x"
+    wait_for(lambda: '"192.0.2.1:4711"' in
+             (mesh.folder / "in.log").read_text(), "the program is logged")
+    assert 'source_canonical_service="tester"' in metrics(
+        mesh, mesh.machine(2))
+
+
 def test_what_is_no_connect_is_refused(mesh, context):
     with Tunnel(mesh.app.connect(mesh.machine(2).ip, 15008),
                 context) as tunnel:

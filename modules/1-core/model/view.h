@@ -383,6 +383,10 @@ const struct view_host *view_find_host(
 const struct view_exposed *view_find_exposed(
     const struct view *v, const struct addr *target);
 
+/* The same by any form of its service's full name, and the callers' port. */
+const struct view_exposed *view_find_exposed_host(
+    const struct view *v, struct slice host, uint16_t port);
+
 /* Is this the IP address of one that the machine announces as its own? */
 bool view_is_announced(const struct view *v, const struct addr *a);
 

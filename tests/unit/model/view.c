@@ -345,6 +345,10 @@ TEST(only_exposed_ports_are_found)
 	EXPECT_TRUE(view_find_exposed(w.v, &a) != NULL);
 	EXPECT_OK(addr_parse(S("10.0.0.6:22"), &a));
 	EXPECT_TRUE(view_find_exposed(w.v, &a) == NULL);
+	EXPECT_TRUE(view_find_exposed_host(
+			w.v, S("Web.default.svc.cluster.local"), 80) != NULL);
+	EXPECT_TRUE(view_find_exposed_host(w.v, S("web"), 22) == NULL);
+	EXPECT_TRUE(view_find_exposed_host(w.v, S("db.shop"), 80) == NULL);
 }
 
 TEST(a_prefix_is_rewritten_as_text_and_the_query_stays)

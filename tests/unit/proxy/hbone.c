@@ -101,6 +101,9 @@ bytes_through(enum addr_family family)
 	EXPECT_EQ(end.flag, FLOW_OK);
 	EXPECT_EQ(end.received, 3);
 	EXPECT_EQ(end.sent, strlen("hello\nabcbye\n"));
+	EXPECT_STR(end.caller, "client");
+	EXPECT_TRUE(strstr(end.forwarded_for, "127.0.0.1:") != NULL ||
+		    strstr(end.forwarded_for, "[::1]:") != NULL);
 	mesh_free(&m);
 }
 

@@ -138,9 +138,9 @@ TEST(tries_are_bounded_by_the_policy)
 
 TEST(without_descriptors_it_is_our_limit_and_not_the_endpoints_fault)
 {
-	struct scene *s = scene_new(serve_text,
-	    "HTTP/1.1 200 OK\r\nconnection: close\r\n"
-	    "content-length: 2\r\n\r\nok");
+	struct scene *s =
+	    scene_new(serve_text, "HTTP/1.1 200 OK\r\nconnection: close\r\n"
+				  "content-length: 2\r\n\r\nok");
 	struct rlimit old, none;
 
 	scene_ask(s, GET_WEB);

@@ -493,6 +493,7 @@ static const struct upstream_events attempt_events = {
 void
 request_try(struct request *r)
 {
+	struct tunnels_ask ask = {.from = r->upstream};
 	struct fault why = {0};
 
 	r->attempts++;
@@ -502,8 +503,9 @@ request_try(struct request *r)
 		request_answer(r, 503, FLOW_NO_ENDPOINT, SLICE_NONE);
 		return;
 	}
-	r->up = upstream_acquire(r->worker, r->host, r->endpoint,
-	    r->upstream->identity, &attempt_events, r, &why);
+	ask.to = r->endpoint;
+	r->up = upstream_acquire(
+	    r->worker, r->host, &ask, &attempt_events, r, &why);
 	if (r->up == NULL) {
 		failed(r, RETRY_CONNECT, why.code, slice_str(why.text));
 		return;

@@ -11,6 +11,7 @@
 
 #include "pipe/piped.h"
 #include "snapshot.h"
+#include "tunnel/hello.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -56,7 +57,8 @@ peer_of(struct session *s)
 }
 
 static void
-begin_record(struct session *s, struct flow_record *f)
+begin_record(
+    struct session *s, const struct http_head *h, struct flow_record *f)
 {
 	struct stream *transport = http2_transport(s->http2);
 	const struct tls_peer *peer = peer_of(s);
@@ -71,12 +73,15 @@ begin_record(struct session *s, struct flow_record *f)
 	f->downstream_remote = stream_peer(transport);
 	f->downstream_local = stream_local(transport);
 	f->sni = tls_stream_sni(transport);
+	f->authority = h->authority;
+	f->forwarded_for = hello_client(h);
 	if (peer == NULL)
 		return;
 	f->source.identity = slice_str(peer->uri);
 	f->source.ns = peer->identity.ns;
 	f->source.workload = peer->identity.account;
 	flow_party_label(&f->source, &(struct labels){0});
+	hello_hear(h, &f->source);
 	flow_party_seal(&f->source);
 }
 
@@ -128,10 +133,13 @@ on_up_open(struct stream *up, void *arg)
 {
 	struct pending *p;
 	struct piped_spec spec = {.kind = PROXY_CONN_INBOUND, .up = up};
+	struct http_head h;
 
 	OBJ(p, arg, PENDING_MAGIC);
 	spec.worker = p->session->inbound->worker;
-	spec.down = http_tunnel_accept(p->h2, NULL, &nobody, NULL);
+	http_head_init(&h, &p->arena);
+	hello_say(&h, &p->record.destination);
+	spec.down = http_tunnel_accept(p->h2, &h, &nobody, NULL);
 	if (spec.down == NULL) {
 		stream_close(up, ERR_CANCELLED);
 		return; /* both ends are under way */
@@ -246,17 +254,58 @@ is_here(const struct session *s, const struct addr *target,
 	       (w->now != NULL && view_is_announced(w->now->view, target));
 }
 
-static void
-not_exposed(struct session *s, struct http2_stream *h2,
-    const struct addr *target, struct flow_record *f)
+/* What the authority of a CONNECT means. */
+struct target {
+	struct addr addr;  /* family 0: it is a host */
+	struct slice host; /* any form of a service's name */
+	uint16_t port;
+};
+
+/* "10.0.0.7:80", "[fd00::7]:80" or "web.default.svc.mesh.internal:80". */
+static bool
+target_parse(struct slice authority, struct target *out)
 {
-	char words[ADDR_TEXT_MAX + 64];
-	char text[ADDR_TEXT_MAX];
-	bool ours = is_here(s, target, f);
+	size_t colon = slice_rfind(authority, ':');
+	uint64_t port;
+
+	*out = (struct target){.host = slice_sub(authority, 0, colon)};
+	if (addr_parse(authority, &out->addr) == OK)
+		return true;
+	if (colon == authority.len ||
+	    slice_to_u64(
+		slice_sub(authority, colon + 1, authority.len), &port) != OK ||
+	    port < 1 || port > UINT16_MAX)
+		return false;
+	out->addr = (struct addr){.family = ADDR_NONE};
+	out->port = (uint16_t)port;
+	return name_check_subdomain(out->host, NULL) == OK;
+}
+
+/* An address has to be one of this machine; a host is one or is not. */
+static const struct view_exposed *
+find_exposed(
+    struct session *s, const struct target *t, const struct flow_record *f)
+{
+	const struct snapshot *now = s->inbound->worker->now;
+
+	if (now == NULL)
+		return NULL;
+	if (t->addr.family == ADDR_NONE)
+		return view_find_exposed_host(now->view, t->host, t->port);
+	return is_here(s, &t->addr, f) ? view_find_exposed(now->view, &t->addr)
+				       : NULL;
+}
+
+static void
+not_exposed(struct session *s, struct http2_stream *h2, const struct target *t,
+    struct flow_record *f)
+{
+	char words[NAME_HOST_MAX + 64];
+	bool ours = t->addr.family == ADDR_NONE || is_here(s, &t->addr, f);
 
 	(void)snprintf(words, sizeof(words),
-	    ours ? "%s is not exposed here" : "%s is not this machine",
-	    addr_format(target, text));
+	    ours ? "%.*s is not exposed here" : "%.*s is not this machine",
+	    SLICE_ARG(f->authority));
 	refuse(s, h2, ours ? 503 : 400, f, FLOW_NOT_EXPOSED, slice_str(words));
 }
 
@@ -267,10 +316,9 @@ on_connect(struct session *s, struct http2_stream *h2, struct http_head *h)
 	const struct tls_peer *peer = peer_of(s);
 	const struct view_exposed *e;
 	struct flow_record f;
-	struct addr target;
+	struct target target;
 
-	begin_record(s, &f);
-	f.authority = h->authority;
+	begin_record(s, h, &f);
 	http2_stream_own(h2, &refused_events, s);
 	/* Its handshake may have begun before the revocation came. */
 	if (peer != NULL && credentials_revoke(w->credentials, peer)) {
@@ -283,13 +331,14 @@ on_connect(struct session *s, struct http2_stream *h2, struct http_head *h)
 		    S("only CONNECT is served here"));
 		return;
 	}
-	if (addr_parse(h->authority, &target) != OK) {
+	if (!target_parse(h->authority, &target)) {
 		refuse(s, h2, 400, &f, FLOW_DOWNSTREAM_PROTOCOL,
-		    S("the authority is not an address with a port"));
+		    S("the authority is not an address or a host with a "
+		      "port"));
 		return;
 	}
-	e = w->now == NULL ? NULL : view_find_exposed(w->now->view, &target);
-	if (e == NULL || !is_here(s, &target, &f)) {
+	e = find_exposed(s, &target, &f);
+	if (e == NULL) {
 		not_exposed(s, h2, &target, &f);
 		return;
 	}

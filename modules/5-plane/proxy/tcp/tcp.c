@@ -232,6 +232,8 @@ static void
 try_next(struct tcp *t, struct slice last_words)
 {
 	const struct view_endpoint *e;
+	struct tunnels_ask ask = {
+	    .from = t->upstream, .client = &t->record.downstream_remote};
 	struct fault why = {0};
 
 	if (t->tries == TCP_TRIES_MAX) {
@@ -247,8 +249,8 @@ try_next(struct tcp *t, struct slice last_words)
 	t->record.attempts++;
 	t->record.upstream = e->addr;
 	t->record.destination = e->party;
-	t->up = upstream_dial(
-	    t->worker, e, t->upstream->identity, &up_events, t, &why);
+	ask.to = e;
+	t->up = upstream_dial(t->worker, &ask, &up_events, t, &why);
 	if (t->up == NULL)
 		give_up(t, FLOW_CONNECT_FAILED, slice_str(why.text));
 	else if (stream_is_open(t->up))

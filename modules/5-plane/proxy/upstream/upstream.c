@@ -242,15 +242,14 @@ static const struct stream_events stream_events = {
 /* --- making and reusing --- */
 
 struct stream *
-upstream_dial(struct worker *w, const struct view_endpoint *e,
-    struct slice source, const struct stream_events *events, void *arg,
-    struct fault *why)
+upstream_dial(struct worker *w, const struct tunnels_ask *ask,
+    const struct stream_events *events, void *arg, struct fault *why)
 {
 	struct net_connect_spec spec = NET_CONNECT_SPEC;
 
-	if (e->tunnel.family != ADDR_NONE)
-		return tunnels_open(w->tunnels, source, e, events, arg, why);
-	spec.addr = e->addr;
+	if (ask->to->tunnel.family != ADDR_NONE)
+		return tunnels_open(w->tunnels, ask, events, arg, why);
+	spec.addr = ask->to->addr;
 	spec.timeout_us = UPSTREAM_CONNECT_MS * UINT64_C(1000);
 	return net_connect(w->loop, &spec, events, arg);
 }
@@ -266,9 +265,10 @@ on_idle_timeout(void *arg)
  * them, before a view changed it, is not to be used again.
  */
 static uint64_t
-way_of(const struct view_endpoint *e, struct slice source)
+way_of(const struct tunnels_ask *ask)
 {
-	uint64_t way = slice_hash(source);
+	const struct view_endpoint *e = ask->to;
+	uint64_t way = slice_hash(ask->from->identity);
 
 	if (e->tunnel.family == ADDR_NONE)
 		return way;
@@ -279,13 +279,13 @@ way_of(const struct view_endpoint *e, struct slice source)
 }
 
 static struct upstream_conn *
-conn_new(struct worker *w, struct host *host, const struct view_endpoint *e,
-    struct slice source, struct fault *why)
+conn_new(struct worker *w, struct host *host, const struct tunnels_ask *ask,
+    struct fault *why)
 {
 	struct upstream_conn *u = mem_new(sizeof(*u));
 
 	u->magic = UPSTREAM_MAGIC;
-	u->stream = upstream_dial(w, e, source, &stream_events, u, why);
+	u->stream = upstream_dial(w, ask, &stream_events, u, why);
 	if (u->stream == NULL) {
 		mem_free(&u);
 		return NULL;
@@ -294,7 +294,7 @@ conn_new(struct worker *w, struct host *host, const struct view_endpoint *e,
 	u->host = host;
 	w->upstreams++;
 	host->refs++;
-	u->way = way_of(e, source);
+	u->way = way_of(ask);
 	u->state = stream_is_open(u->stream) ? BUSY : OPENING;
 	if (u->state == BUSY)
 		u->local = stream_local(u->stream);
@@ -322,15 +322,15 @@ take_idle(struct host *host, uint64_t way)
 
 struct upstream_conn *
 upstream_acquire(struct worker *w, struct host *host,
-    const struct view_endpoint *e, struct slice source,
-    const struct upstream_events *events, void *arg, struct fault *why)
+    const struct tunnels_ask *ask, const struct upstream_events *events,
+    void *arg, struct fault *why)
 {
 	struct upstream_conn *u = NULL;
 
 	if (host->idle_count > 0)
-		u = take_idle(host, way_of(e, source));
+		u = take_idle(host, way_of(ask));
 	if (u == NULL)
-		u = conn_new(w, host, e, source, why);
+		u = conn_new(w, host, ask, why);
 	if (u == NULL)
 		return NULL;
 	u->events = events;

@@ -39,6 +39,8 @@ on_flow(void *arg, unsigned worker, const struct flow_record *f)
 	copy(f->detail, to->detail);
 	copy(f->cluster, to->cluster);
 	copy(f->source.identity, to->source);
+	copy(f->forwarded_for, to->forwarded_for);
+	copy(f->source.canonical_name, to->caller);
 	copy(f->destination.version, to->version);
 	to->destination = f->destination.key;
 	r->record_count++;

@@ -29,6 +29,8 @@ struct rig_record {
 	char cluster[RIG_TEXT];
 	char source[RIG_TEXT];
 	struct addr upstream_local;
+	char forwarded_for[RIG_TEXT];
+	char caller[RIG_TEXT];  /* the source's canonical name */
 	char version[RIG_TEXT]; /* the destination's */
 	uint64_t destination;   /* its key */
 };
