@@ -10,7 +10,7 @@
  */
 #include "http/attempt.h"
 
-#include "http/filter.h"
+#include "http/respond.h"
 #include "pipe/piped.h"
 #include "tunnel/tunnels.h"
 
@@ -203,7 +203,7 @@ try_again(struct request *r, enum retry_cause cause, uint16_t status)
 	if (policy->attempts == 0 || !retry_is_wanted(policy, cause, status))
 		return false;
 	r->record.retries_spent = r->attempts > policy->attempts;
-	if (r->record.retries_spent || !r->replayable || r->started)
+	if (r->record.retries_spent || !r->replayable || r->answered)
 		return false;
 	timer_set(&r->pause, retry_backoff_us(r->attempts, &r->worker->rng));
 	return true;
@@ -313,89 +313,6 @@ on_interim(void *arg, struct upstream_conn *u, struct http_head *h)
 	r->started = was_started; /* the answer itself has not begun */
 }
 
-/* It waited for a 100 and got this: its body may come or not (RFC 9110
- * §10.1.1), so that nobody can say where the next request would begin. */
-static bool
-is_out_of_step(const struct request *r)
-{
-	return r->head->expect_continue && !r->complete &&
-	       r->record.bytes_received == 0;
-}
-
-/* How the client learns where the body ends; it may be older than we are. */
-static void
-frame_for_client(struct request *r, struct http_head *h)
-{
-	bool old = r->head->version == HTTP_V1_0;
-	bool open_end =
-	    h->framing == HTTP_BODY_CHUNKED || h->framing == HTTP_BODY_CLOSE;
-
-	if (open_end)
-		h->framing = old ? HTTP_BODY_CLOSE : HTTP_BODY_CHUNKED;
-	if ((open_end && old) || is_out_of_step(r))
-		r->conn->last = true;
-	r->to_chunked = h->framing == HTTP_BODY_CHUNKED;
-	h->version = HTTP_V1_1;
-	if (h->framing == HTTP_BODY_TUNNEL)
-		h->connection = HTTP_CONN_UPGRADE;
-	else if (r->conn->last || !r->head->keep_alive)
-		h->connection = HTTP_CONN_CLOSE;
-	else
-		h->connection = old ? HTTP_CONN_KEEP_ALIVE : HTTP_CONN_DEFAULT;
-}
-
-static enum err
-filter_response(struct request *r, struct http_head *h)
-{
-	enum err e = OK;
-
-	for (size_t i = filter_count; e == OK && i-- > 0;)
-		if (filters[i].on_response != NULL)
-			e = filters[i].on_response(r, h);
-	return e;
-}
-
-static void
-answer_too_large(struct request *r)
-{
-	request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
-	    S("the head of the answer is too large"));
-}
-
-/* Nobody asked for it, or not all of the request is out yet. */
-static bool
-is_stray_upgrade(const struct request *r, const struct http_head *h)
-{
-	return h->framing == HTTP_BODY_TUNNEL &&
-	       (r->head->upgrade.len == 0 || !r->complete);
-}
-
-static void
-begin_answer(struct request *r, struct http_head *h)
-{
-	sm_go(&r->state, REQUEST_ANSWERING);
-	timer_clear(&r->try_end);
-	r->record.status = h->status;
-	r->record.upstream_us = loop_now_us(r->worker->loop) - r->began_us;
-	lb_host_succeeded(&r->host->lb);
-	r->answered = true;
-	if (is_stray_upgrade(r, h)) {
-		request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
-		    S("the endpoint switched protocols unasked"));
-		return;
-	}
-	if (filter_response(r, h) != OK) {
-		answer_too_large(r);
-		return;
-	}
-	frame_for_client(r, h);
-	if (http1_write_head(h, &r->worker->to_client) != OK) {
-		answer_too_large(r);
-		return;
-	}
-	r->started = true;
-}
-
 static void
 on_head(void *arg, struct upstream_conn *u, struct http_head *h)
 {
@@ -403,7 +320,7 @@ on_head(void *arg, struct upstream_conn *u, struct http_head *h)
 
 	(void)u; /* the request's own */
 	if (!try_again(r, RETRY_STATUS, h->status)) {
-		begin_answer(r, h);
+		respond_begin(r, h);
 		return;
 	}
 	upstream_cancel(&r->up);
@@ -415,29 +332,15 @@ on_head(void *arg, struct upstream_conn *u, struct http_head *h)
 static void
 on_body(void *arg, struct upstream_conn *u, struct slice bytes)
 {
-	struct request *r = arg;
-	char size[HTTP1_CHUNK_HEAD_MAX];
-
 	(void)u; /* the request's own */
-	r->moved_us = loop_now_us(r->worker->loop);
-	r->record.bytes_sent += bytes.len;
-	if (!r->to_chunked) {
-		request_to_client(r, bytes);
-		return;
-	}
-	request_to_client(r, slice_of(size, http1_chunk_head(bytes.len, size)));
-	request_to_client(r, bytes);
-	request_to_client(r, S("\r\n"));
+	respond_body(arg, bytes);
 }
 
 static void
 on_trailers(void *arg, struct upstream_conn *u, struct http_head *h)
 {
-	struct request *r = arg;
-
 	(void)u; /* the request's own */
-	if (r->to_chunked && http1_write_end(h, &r->worker->to_client) == OK)
-		r->to_chunked = false; /* its end is written */
+	respond_trailers(arg, h);
 }
 
 static void
@@ -446,18 +349,16 @@ on_complete(void *arg, struct upstream_conn *u)
 	struct request *r = arg;
 
 	(void)u; /* the request's own */
-	if (r->to_chunked && http1_write_end(NULL, &r->worker->to_client) != OK)
-		stream_close(r->conn->stream, ERR_LIMIT);
 	if (r->complete)
 		upstream_release(&r->up);
-	request_finish(r);
+	respond_end(r);
 }
 
 static void
 on_upgrade(void *arg, struct upstream_conn *u, struct slice rest)
 {
 	(void)u; /* the request's own */
-	request_become_pipe(arg, rest);
+	respond_upgrade(arg, rest);
 }
 
 static void

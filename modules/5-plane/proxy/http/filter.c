@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter — the ordered table of what a request goes through on its way.
- *
- * hygiene   what concerns one connection only goes; who asks is added
- * route     which rule, which destination
- * headers   what the rule and the destination do to heads
+ * filter — the filters that every request goes through.
  */
 #include "http/filter.h"
 
@@ -71,13 +67,17 @@ hygiene_request(struct request *r)
 	return FILTER_GO_ON;
 }
 
-static enum err
+static enum filter_verdict
 hygiene_response(struct request *r, struct http_head *h)
 {
 	(void)r; /* nothing of the request matters */
 	http_head_strip_hops(h);
-	return OK;
+	return FILTER_GO_ON;
 }
+
+const struct filter filter_hygiene = {.name = "hygiene",
+    .on_request = hygiene_request,
+    .on_response = hygiene_response};
 
 /* --- route ------------------------------------------------------------------
  */
@@ -162,6 +162,9 @@ route_request(struct request *r)
 	return FILTER_GO_ON;
 }
 
+const struct filter filter_route = {
+    .name = "route", .on_request = route_request};
+
 /* --- headers ----------------------------------------------------------------
  */
 
@@ -204,17 +207,17 @@ headers_request(struct request *r)
 	return FILTER_ANSWERED;
 }
 
-static enum err
+static enum filter_verdict
 headers_response(struct request *r, struct http_head *h)
 {
-	enum err e = apply(&r->destination->response, h);
-
-	return e != OK ? e : apply(&r->choice.route->response, h);
+	if (apply(&r->destination->response, h) == OK &&
+	    apply(&r->choice.route->response, h) == OK)
+		return FILTER_GO_ON;
+	request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
+	    S("the head of the answer is too large"));
+	return FILTER_ANSWERED;
 }
 
-const struct filter filters[] = {
-    {"hygiene", hygiene_request, hygiene_response},
-    {"route", route_request, NULL},
-    {"headers", headers_request, headers_response},
-};
-const size_t filter_count = ARRAY_LEN(filters);
+const struct filter filter_headers = {.name = "headers",
+    .on_request = headers_request,
+    .on_response = headers_response};

@@ -391,7 +391,7 @@ upstream_release(struct upstream_conn **up)
 		return;
 	}
 	http1_parser_next(u->parser);
-	stream_resume(u->stream, STREAM_PAUSE_PEER_FULL);
+	stream_resume(u->stream, STREAM_PAUSE_PEER_FULL | STREAM_PAUSE_FILTER);
 	stream_set_resting(u->stream, true);
 	u->state = IDLE;
 	list_push_front(&u->host->idle, &u->link);
