@@ -5,6 +5,8 @@
 #include "scene.h"
 #include "unit.h"
 
+#include <stdio.h>
+
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -332,6 +334,28 @@ TEST(an_upgrade_that_is_declined_is_an_answer_like_any_other)
 		EXPECT_SLICE(buf_slice(&s->reply.body), S("ok\n"));
 	}
 	scene_free(&s);
+}
+
+/* HTTP/2 behind our back would pass every filter by (RFC 9113 dropped it). */
+TEST(nobody_switches_to_http_2_in_the_clear)
+{
+	static const char *const asks[] = {"h2c", "H2C", "websocket, h2c"};
+
+	for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+		struct scene *s = scene_new(serve_echo, NULL);
+		char text[256];
+
+		(void)snprintf(text, sizeof(text),
+		    "GET / HTTP/1.1\r\nHost: web\r\n"
+		    "Connection: upgrade, http2-settings\r\n"
+		    "Upgrade: %s\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
+		    asks[i]);
+		scene_ask(s, text);
+		EXPECT_EQ(s->reply.status, 200);
+		EXPECT_FALSE(body_has(&s->reply, "upgrade"));
+		EXPECT_FALSE(body_has(&s->reply, "ettings"));
+		scene_free(&s);
+	}
 }
 
 TEST(a_switch_that_nobody_asked_for_is_502)

@@ -57,6 +57,9 @@ hygiene_request(struct request *r)
 		return FILTER_ANSWERED;
 	}
 	http_head_strip_hops(h);
+	/* Behind a switch nobody looks: HTTP has to stay what we can read. */
+	if (http_list_has(h->upgrade, S("h2c")))
+		h->upgrade = SLICE_NONE;
 	if (add_request_id(r) != OK ||
 	    (!http_head_has(h, HTTP_X_FORWARDED_PROTO) &&
 		http_head_set_id(h, HTTP_X_FORWARDED_PROTO, S("http")) != OK)) {
