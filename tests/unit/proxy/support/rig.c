@@ -115,9 +115,7 @@ rig_new(unsigned workers, enum addr_family hbone)
 	proxy.workers = r->workers;
 	proxy.factory = r->factory;
 	if (hbone != ADDR_NONE)
-		CHECK(
-		    addr_parse_ip(hbone == ADDR_V6 ? S("::1") : S("127.0.0.1"),
-			&proxy.hbone) == OK);
+		proxy.hbone = closed_port(hbone);
 	r->proxy = proxy_open(&proxy);
 	if (hbone != ADDR_NONE)
 		RIG_UNTIL(r, r->listening_count == 1 &&
