@@ -16,35 +16,13 @@
 
 /* --- which host --- */
 
-static void
-mark_tried(struct request *r, bool on)
-{
-	for (size_t i = 0; i < r->tried_count; i++)
-		r->tried[i]->lb.excluded = on;
-}
-
-static const enum lb_policy policies[] = {
-    [BALANCER_LEAST_REQUEST] = LB_LEAST_REQUEST,
-    [BALANCER_ROUND_ROBIN] = LB_ROUND_ROBIN,
-    [BALANCER_RANDOM] = LB_RANDOM,
-};
-
 static bool
 pick(struct request *r)
 {
-	struct lb_set *set = &r->bound->set;
-	size_t i;
-
-	mark_tried(r, true);
-	i = lb_pick(set, policies[r->bound->cluster->balancer],
-	    loop_now_us(r->worker->loop), &r->worker->rng);
-	mark_tried(r, false);
-	if (i == set->count)
+	r->endpoint =
+	    bound_pick(r->bound, r->worker, r->tried, r->tried_count, &r->host);
+	if (r->endpoint == NULL)
 		return false;
-	r->host = r->bound->hosts[i];
-	r->host->refs++;
-	r->host->lb.active++;
-	r->endpoint = r->bound->cluster->endpoints[i];
 	r->record.upstream = r->endpoint->addr;
 	r->record.destination = r->endpoint->party;
 	return true;

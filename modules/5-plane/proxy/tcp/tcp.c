@@ -201,33 +201,6 @@ static const struct stream_events up_events = {
     .on_close = on_up_close,
 };
 
-static const struct view_endpoint *
-pick(struct tcp *t)
-{
-	struct lb_set *set = &t->bound->set;
-	static const enum lb_policy policies[] = {
-	    [BALANCER_LEAST_REQUEST] = LB_LEAST_REQUEST,
-	    [BALANCER_ROUND_ROBIN] = LB_ROUND_ROBIN,
-	    [BALANCER_RANDOM] = LB_RANDOM,
-	};
-	size_t i;
-
-	for (size_t n = 0; n < t->tries; n++)
-		if (t->tried[n] != NULL)
-			t->tried[n]->lb.excluded = true;
-	i = lb_pick(set, policies[t->bound->cluster->balancer],
-	    loop_now_us(t->worker->loop), &t->worker->rng);
-	for (size_t n = 0; n < t->tries; n++)
-		if (t->tried[n] != NULL)
-			t->tried[n]->lb.excluded = false;
-	if (i == set->count)
-		return NULL;
-	t->host = t->bound->hosts[i];
-	t->host->refs++;
-	t->host->lb.active++;
-	return t->bound->cluster->endpoints[i];
-}
-
 static void
 try_next(struct tcp *t, struct slice last_words)
 {
@@ -240,7 +213,7 @@ try_next(struct tcp *t, struct slice last_words)
 		give_up(t, FLOW_CONNECT_FAILED, last_words);
 		return;
 	}
-	e = pick(t);
+	e = bound_pick(t->bound, t->worker, t->tried, t->tries, &t->host);
 	if (e == NULL) {
 		give_up(t, FLOW_NO_ENDPOINT, last_words);
 		return;
