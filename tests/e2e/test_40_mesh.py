@@ -313,7 +313,7 @@ def test_a_timeout_ends_a_request_that_takes_too_long(mesh):
     mesh.v1.gate.clear()
 
 
-def test_a_failed_get_is_retried_and_a_failed_post_is_not(mesh):
+def test_a_status_that_the_policy_names_is_retried(mesh):
     mesh.apply(WEB % "" + ROUTES + """\
   - retries: {attempts: 2, retryOn: 5xx}
     route: [{destination: {host: web, subset: v1}}]
@@ -321,6 +321,12 @@ def test_a_failed_get_is_retried_and_a_failed_post_is_not(mesh):
     mesh.v1.seen.clear()
     assert mesh.app.fetch(9000, "/status/503?get").status == 503
     assert mesh.v1.seen.count("/status/503?get") == 3
+    assert " 503 URX via_upstream " in logged(mesh, "/status/503?get")[0]
+    assert mesh.app.fetch(9000, "/status/503?post", "POST",
+                          body=b"x" * 1000).status == 503
+    assert mesh.v1.seen.count("/status/503?post") == 3
+    assert mesh.app.fetch(9000, "/status/404?get").status == 404
+    assert mesh.v1.seen.count("/status/404?get") == 1
 
 
 def test_explain_names_the_endpoints_that_would_serve(mesh):

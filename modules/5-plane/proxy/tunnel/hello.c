@@ -73,7 +73,7 @@ hello_forward(struct http_head *h, const struct addr *client, struct slice host)
 	char text[ADDR_TEXT_MAX];
 	struct slice said = SLICE_NONE;
 
-	if (client != NULL)
+	if (client != NULL && client->family != ADDR_NONE)
 		said = arena_printf(
 		    h->arena, "for=\"%s\"", addr_format(client, text));
 	if (is_plain(host))
