@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -297,12 +298,28 @@ open_api(struct process *p, struct admin_spec spec)
 	p->admin = admin_open(&spec);
 }
 
+/* Each connection is a descriptor or two; 1,024, where select() ends, is the
+ * usual limit for those who do not ask. */
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) != 0 || r.rlim_cur == r.rlim_max)
+		return;
+	r.rlim_cur = r.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &r) != 0)
+		log_warn("the limit of descriptors stays", "why=\"%s\"",
+		    strerror(errno));
+}
+
 /* What both roles stand on. */
 static enum err
 open_floor(struct process *p, const char *socket_path, struct fault *why)
 {
 	enum err e = make_socket_folder(socket_path, why);
 
+	raise_descriptor_limit();
 	p->socket = socket_path;
 	if (e == OK && tls_init() != OK)
 		e = fault_set(why, ERR_INTERNAL, "TLS cannot start");
@@ -403,7 +420,7 @@ open_access_log(
     const struct cli_agent *settings, int *out_fd, struct fault *why)
 {
 	*out_fd = -1;
-	if (settings->access_log == NULL)
+	if (strcmp(settings->access_log, "off") == 0)
 		return OK;
 	if (strcmp(settings->access_log, "-") == 0) {
 		*out_fd = STDOUT_FILENO;
@@ -487,9 +504,26 @@ static const struct cli_roles roles = {
     .agent = run_agent,
 };
 
+/* Who was started without them must not have a socket in their place, and the
+ * log in it. */
+static bool
+keep_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		(void)close(fd); /* one too many */
+	return fcntl(STDERR_FILENO, F_GETFD) != -1;
+}
+
 int
 main(int argc, char **argv)
 {
+	if (!keep_standard_descriptors())
+		return CLI_EXIT_FAILED;
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return CLI_EXIT_FAILED;
 	if (crypto_init() != OK) {

@@ -100,7 +100,8 @@ class Agent:
                 "--hbone", f"{self.address}:15008",
                 "--gossip", f"{self.address}:15946",
                 "--metrics", f"{self.address}:15020",
-                "--health", f"{self.address}:15021", "--admin", "off"]
+                "--health", f"{self.address}:15021", "--admin", "off",
+                "--access-log", "off"]
         if token:
             argv += ["--join", token]
         for upstream in upstreams:

@@ -3,6 +3,8 @@
 
 import json
 import os
+import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -210,6 +212,29 @@ def test_a_wrong_setting_is_named_with_its_line(meshd, write):
     done = meshd("status", env={"MESHD_CONF": str(conf)})
     assert done.returncode == 3
     assert f"{conf}:3" in done.stderr and "sokcet" in done.stderr
+
+
+def test_the_limit_of_descriptors_is_raised(meshd):
+    meshd.ok("server", "init")
+    server = Server(meshd)
+    try:
+        server.start(prefix=("prlimit", "--nofile=256:4096"))
+        limits = pathlib.Path(f"/proc/{server.process.pid}/limits")
+        assert re.search(r"Max open files +4096 +4096", limits.read_text())
+    finally:
+        server.stop(signal.SIGKILL)
+
+
+def test_without_standard_descriptors_no_socket_gets_the_log(meshd):
+    meshd.ok("server", "init")
+    server = Server(meshd)
+    try:
+        server.start(prefix=("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-'))
+        for number in range(3):
+            assert os.readlink(
+                f"/proc/{server.process.pid}/fd/{number}") == "/dev/null"
+    finally:
+        server.stop(signal.SIGKILL)
 
 
 def test_sigterm_ends_in_order(server, meshd):

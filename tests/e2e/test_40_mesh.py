@@ -313,7 +313,7 @@ def test_a_timeout_ends_a_request_that_takes_too_long(mesh):
     mesh.v1.gate.clear()
 
 
-def test_a_failed_get_is_retried_and_a_failed_post_is_not(mesh):
+def test_a_status_that_the_policy_names_is_retried(mesh):
     mesh.apply(WEB % "" + ROUTES + """\
   - retries: {attempts: 2, retryOn: 5xx}
     route: [{destination: {host: web, subset: v1}}]
@@ -321,6 +321,12 @@ def test_a_failed_get_is_retried_and_a_failed_post_is_not(mesh):
     mesh.v1.seen.clear()
     assert mesh.app.fetch(9000, "/status/503?get").status == 503
     assert mesh.v1.seen.count("/status/503?get") == 3
+    assert " 503 URX via_upstream " in logged(mesh, "/status/503?get")[0]
+    assert mesh.app.fetch(9000, "/status/503?post", "POST",
+                          body=b"x" * 1000).status == 503
+    assert mesh.v1.seen.count("/status/503?post") == 3
+    assert mesh.app.fetch(9000, "/status/404?get").status == 404
+    assert mesh.v1.seen.count("/status/404?get") == 1
 
 
 def test_explain_names_the_endpoints_that_would_serve(mesh):
@@ -421,6 +427,40 @@ def test_the_address_of_another_machine_is_refused(mesh, context):
             assert "not this machine" in tunnel.headers["proxy-status"]
 
 
+def test_a_host_may_be_the_authority(mesh, context):
+    with Tunnel(mesh.app.connect(mesh.machine(2).ip, 15008),
+                context) as tunnel:
+        for host in ("echo.default.svc.mesh.internal", "echo.default.svc."
+                     "cluster.local"):
+            status, stream = tunnel.connect(f"{host}:7")
+            assert status == 200
+            tunnel.send(stream, b"hello", end=True)
+            assert tunnel.receive(stream, 5) == b"hello"
+        for authority in ("echo.default.svc.mesh.internal:8",
+                          "other.default.svc.mesh.internal:7"):
+            assert tunnel.connect(authority)[0] == 503
+            assert "not exposed here" in tunnel.headers["proxy-status"]
+
+
+def test_both_ends_of_a_tunnel_say_who_they_are(mesh, context):
+    target = mesh.net.join(mesh.machine(2).ip, 7)
+    with Tunnel(mesh.app.connect(mesh.machine(2).ip, 15008),
+                context) as tunnel:
+        status, stream = tunnel.connect(
+            target, baggage="service.name=tester,service.version=v7",
+            forwarded='for="192.0.2.1:4711"')
+        assert status == 200
+        assert tunnel.headers["baggage"] == (
+            "k8s.cluster.name=default,service.name=echo,"
+            "service.version=latest,k8s.namespace.name=default")
+        tunnel.send(stream, b"x", end=True)
+        assert tunnel.receive(stream, 1) == b"x"
+    wait_for(lambda: '"192.0.2.1:4711"' in
+             (mesh.folder / "in.log").read_text(), "the program is logged")
+    assert 'source_canonical_service="tester"' in metrics(
+        mesh, mesh.machine(2))
+
+
 def test_what_is_no_connect_is_refused(mesh, context):
     with Tunnel(mesh.app.connect(mesh.machine(2).ip, 15008),
                 context) as tunnel:
@@ -470,6 +510,14 @@ def test_the_access_log_is_istios_text(mesh):
     assert TEXT_LINE.match(line), line
 
 
+def test_a_refusal_is_logged_unless_that_was_turned_off(mesh):
+    """vm3 was told nothing of an access log."""
+    with Tunnel(mesh.app.connect(mesh.machine(3).ip, 15008),
+                mesh_context(mesh.caller.cli.state, mesh.cli)) as tunnel:
+        assert tunnel.connect(mesh.net.join(mesh.machine(3).ip, 22))[0] == 503
+    mesh.agents[1].says("is not exposed here")
+
+
 def metrics(mesh, machine):
     return machine.fetch(15020, "/stats/prometheus").body.decode()
 
@@ -490,12 +538,33 @@ def test_metrics_have_istios_names(mesh):
                  "istio_tcp_received_bytes_total",
                  "istio_tcp_sent_bytes_total"):
         assert f"\n{name}{{" in text, name
+    assert 'istio_build{component="proxy",tag="' in text
     line = next(line for line in text.splitlines()
                 if line.startswith("istio_requests_total{"))
     for label in ('reporter="source"', 'destination_service_name="web"',
                   'response_code="200"', 'request_protocol="http"',
                   'source_principal=', 'connection_security_policy='):
         assert label in line, line
+
+
+def test_metrics_tell_the_versions_of_a_service_apart(mesh):
+    def counted(version):
+        return sum(
+            int(line.rsplit(" ", 1)[1])
+            for line in metrics(mesh, mesh.app).splitlines()
+            if line.startswith("istio_requests_total{")
+            and f'destination_version="{version}"' in line)
+
+    before = {version: counted(version) for version in ("v1", "v2")}
+    for version, count in texts(mesh, 30).items():
+        assert counted(version) == before[version] + count
+
+
+def test_both_ends_name_the_caller_alike(mesh):
+    texts(mesh, 4)
+    for machine in (mesh.app, mesh.machine(2)):
+        assert ('source_principal="spiffe://mesh.internal/ns/meshd-nodes/sa/'
+                'vm4"' in metrics(mesh, machine))
 
 
 def test_health_says_that_it_serves(mesh):

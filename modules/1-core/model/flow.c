@@ -4,6 +4,8 @@
  */
 #include "flow.h"
 
+#include <stdio.h>
+
 struct flag_row {
 	const char *letters;
 	const char *token;
@@ -29,6 +31,20 @@ flow_flag_letters(enum flow_flag f)
 	return row(f)->letters;
 }
 
+char *
+flow_letters(const struct flow_record *r, char out[FLOW_LETTERS_MAX])
+{
+	const char *letters = flow_flag_letters(r->flag);
+
+	if (!r->retries_spent)
+		(void)snprintf(out, FLOW_LETTERS_MAX, "%s", letters);
+	else if (r->flag == FLOW_OK)
+		(void)snprintf(out, FLOW_LETTERS_MAX, "URX");
+	else
+		(void)snprintf(out, FLOW_LETTERS_MAX, "%s,URX", letters);
+	return out;
+}
+
 const char *
 flow_flag_token(enum flow_flag f)
 {
@@ -39,6 +55,51 @@ const char *
 flow_flag_words(enum flow_flag f)
 {
 	return row(f)->words;
+}
+
+/* The first of the labels that is there. */
+static struct slice
+first_of(const struct labels *labels, const struct slice *names, size_t count)
+{
+	struct slice value = SLICE_NONE;
+
+	for (size_t i = 0; i < count && value.len == 0; i++)
+		value = labels_get(labels, names[i]);
+	return value;
+}
+
+void
+flow_party_label(struct flow_party *p, const struct labels *labels)
+{
+	const struct slice names[] = {S("service.istio.io/canonical-name"),
+	    S("app.kubernetes.io/name"), S("app")};
+	const struct slice revisions[] = {
+	    S("service.istio.io/canonical-revision"),
+	    S("app.kubernetes.io/version"), S("version")};
+
+	p->app = labels_get(labels, S("app"));
+	p->version = labels_get(labels, S("version"));
+	p->canonical_name = first_of(labels, names, ARRAY_LEN(names));
+	if (p->canonical_name.len == 0)
+		p->canonical_name = p->workload;
+	p->canonical_revision =
+	    first_of(labels, revisions, ARRAY_LEN(revisions));
+	if (p->canonical_revision.len == 0 && p->canonical_name.len > 0)
+		p->canonical_revision = S("latest");
+}
+
+/* Each text shifts those before it, so that none can stand for another. */
+void
+flow_party_seal(struct flow_party *p)
+{
+	const struct slice texts[] = {p->service, p->service_name,
+	    p->service_ns, p->workload, p->ns, p->identity, p->app, p->version,
+	    p->canonical_name, p->canonical_revision, p->cluster};
+
+	p->key = 0;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		p->key = p->key * UINT64_C(0x9e3779b97f4a7c15) +
+			 slice_hash(texts[i]);
 }
 
 static void
@@ -53,11 +114,15 @@ keep_party(struct arena *a, struct flow_party *p)
 {
 	keep(a, &p->service);
 	keep(a, &p->service_name);
-	keep(a, &p->ns);
+	keep(a, &p->service_ns);
 	keep(a, &p->workload);
+	keep(a, &p->ns);
 	keep(a, &p->identity);
 	keep(a, &p->app);
 	keep(a, &p->version);
+	keep(a, &p->canonical_name);
+	keep(a, &p->canonical_revision);
+	keep(a, &p->cluster);
 }
 
 void

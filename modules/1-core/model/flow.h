@@ -9,7 +9,7 @@
 #ifndef MESHD_FLOW_H
 #define MESHD_FLOW_H
 
-#include "base/base.h"
+#include "field.h"
 
 /*
  * Why we answered ourselves, or how it ended badly. Letters are Envoy's, so
@@ -27,8 +27,6 @@
 	    "the destination has no healthy endpoint")                         \
 	X(FLOW_CONNECT_FAILED, "UF", "connection_refused",                     \
 	    "no connection to the endpoint")                                   \
-	X(FLOW_RETRY_LIMIT, "URX", "connection_terminated",                    \
-	    "gave up after the last retry")                                    \
 	X(FLOW_UPSTREAM_RESET, "UR", "connection_terminated",                  \
 	    "the endpoint reset the stream")                                   \
 	X(FLOW_UPSTREAM_CLOSED, "UC", "connection_terminated",                 \
@@ -56,23 +54,47 @@ enum flow_flag {
 	    FLOW_FLAG_COUNT
 };
 
+enum { FLOW_LETTERS_MAX = 16 };
+
 const char *flow_flag_letters(enum flow_flag f);
 const char *flow_flag_token(enum flow_flag f);
 const char *flow_flag_words(enum flow_flag f);
 
-enum flow_kind { FLOW_HTTP, FLOW_TCP_OPENED, FLOW_TCP_CLOSED };
+/* A connection is told of when it stands and at its end, or once: refused. */
+enum flow_kind {
+	FLOW_HTTP,
+	FLOW_TCP_OPENED,
+	FLOW_TCP_CLOSED,
+	FLOW_TCP_REFUSED
+};
 enum flow_reporter { FLOW_SOURCE, FLOW_DESTINATION };
 
 /* One side of a flow, as far as it is known; empty slices are unknown. */
 struct flow_party {
 	struct slice service; /* "reviews.default.svc.mesh.internal" */
 	struct slice service_name;
-	struct slice ns;
+	struct slice service_ns;
 	struct slice workload;
+	struct slice ns;       /* of the workload */
 	struct slice identity; /* spiffe://… */
 	struct slice app;      /* label app */
 	struct slice version;  /* label version */
+	struct slice canonical_name;
+	struct slice canonical_revision;
+	struct slice cluster; /* Istio's word; our network */
+	/*
+	 * Of all texts above, by flow_party_seal(): equal for equal parties,
+	 * else almost surely not. Telemetry finds its series by it.
+	 */
+	uint64_t key;
 };
+
+/* What the labels say of a workload: app, version, and Istio's canonical name
+ * and revision (name: the workload's own if no label has one). */
+void flow_party_label(struct flow_party *p, const struct labels *labels);
+
+/* To be called when the last text is set. */
+void flow_party_seal(struct flow_party *p);
 
 struct flow_record {
 	enum flow_kind kind;
@@ -94,21 +116,21 @@ struct flow_record {
 	uint64_t bytes_received; /* body or stream bytes from the client */
 	uint64_t bytes_sent;     /* and to it */
 	unsigned attempts;
+	bool retries_spent; /* the policy wanted one more than it allows: URX */
 	bool mutual_tls;
 	struct addr downstream_remote;
 	struct addr downstream_local;
 	struct addr upstream; /* family 0: none was chosen */
+	struct addr upstream_local;
 	struct slice cluster; /* "outbound|80||reviews.default.svc…" */
 	struct slice route;   /* name of the route, may be empty */
 	struct slice sni;
-	/*
-	 * Equal for flows of equal parties and protocol, else almost surely
-	 * not: telemetry finds its series by it. 0 is none.
-	 */
-	uint64_t series_key;
-	struct flow_party source;
+	struct flow_party source; /* both are sealed */
 	struct flow_party destination;
 };
+
+/* Envoy's letters for how it ended: "-", "UF", "UF,URX", "URX". */
+char *flow_letters(const struct flow_record *r, char out[FLOW_LETTERS_MAX]);
 
 /*
  * Copies the record and its texts into the arena. A text for which there is

@@ -84,6 +84,7 @@ struct view_input {
 	struct slice root_namespace; /* "istio-system" if empty */
 	struct slice ns;             /* of this proxy; "default" if empty */
 	struct slice network;        /* that it lies in */
+	struct slice identity;       /* its own; who calls without an account */
 	const struct resource *const *resources;
 	size_t resource_count;
 	const struct view_service_input *services;
@@ -153,6 +154,7 @@ struct view_endpoint {
 	struct slice ns;
 	struct slice account;
 	struct labels labels;
+	struct flow_party party; /* what reports say of it */
 	struct slice locality;
 	uint32_t weight;
 	enum view_health health;
@@ -296,7 +298,8 @@ struct view_upstream {
 	struct addr listen;
 	struct slice ns;
 	struct slice account;
-	struct slice identity; /* spiffe://…; empty without an account */
+	struct slice identity; /* spiffe://…; the node's without an account */
+	struct flow_party party;      /* what reports say of its clients */
 	const struct view_host *host; /* NULL: see `missing` */
 	struct slice missing;         /* words */
 };
@@ -312,6 +315,8 @@ struct view_exposed {
 	struct slice account;
 	struct slice identity; /* spiffe://… */
 	struct labels labels;
+	struct flow_party party; /* what reports say of it */
+	struct slice cluster;    /* "inbound|80||" */
 };
 
 /* Something that does not take part, or not fully, and why. */
@@ -377,6 +382,10 @@ const struct view_host *view_find_host(
 /* The exposed service at the address of a CONNECT; NULL: not exposed. */
 const struct view_exposed *view_find_exposed(
     const struct view *v, const struct addr *target);
+
+/* The same by any form of its service's full name, and the callers' port. */
+const struct view_exposed *view_find_exposed_host(
+    const struct view *v, struct slice host, uint16_t port);
 
 /* Is this the IP address of one that the machine announces as its own? */
 bool view_is_announced(const struct view *v, const struct addr *a);

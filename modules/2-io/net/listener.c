@@ -29,6 +29,7 @@ struct net_listener {
 	enum err why;
 	struct fault words;
 	uint64_t backoff_us;
+	uint64_t told_us; /* of the shortage; 0: never */
 	struct timer backoff;
 	struct loop_later again; /* the batch was not all */
 	struct loop_later gone;
@@ -70,6 +71,18 @@ is_shortage(int errnum)
 }
 
 static void
+tell_shortage(struct net_listener *n, enum err why)
+{
+	uint64_t now = loop_now_us(n->loop);
+
+	if (n->events->on_short == NULL ||
+	    (n->told_us != 0 && now - n->told_us < NET_SHORT_TOLD_US))
+		return;
+	n->told_us = MAX(now, 1);
+	n->events->on_short(n, n->arg, why);
+}
+
+static void
 back_off(struct net_listener *n)
 {
 	n->backoff_us = n->backoff_us == 0
@@ -103,7 +116,9 @@ accept_one(struct net_listener *n)
 		return true;
 	}
 	if (is_shortage(errno)) {
-		back_off(n);
+		tell_shortage(n, err_from_errno(errno));
+		if (!n->closing)
+			back_off(n);
 		return false;
 	}
 	if (errno == EAGAIN) {

@@ -206,7 +206,8 @@ enum {
 	NET_FLUSH_MS = 10000,
 	NET_LINGER_MS = 2000,
 	NET_ACCEPT_BATCH = 64, /* a listener, a turn */
-	NET_READS_A_TURN = 4   /* a stream, a turn */
+	NET_SHORT_TOLD_US = 10 * 1000000,
+	NET_READS_A_TURN = 4 /* a stream, a turn */
 };
 
 /* What it takes to make a socket. Start from NET_SOCKET_SPEC. */
@@ -277,6 +278,11 @@ struct net_listener_events {
 	 */
 	void (*on_accept)(
 	    struct net_listener *l, void *arg, int fd, const struct addr *peer);
+	/*
+	 * There is no descriptor or memory for another connection, so they
+	 * wait in the backlog. At most every NET_SHORT_TOLD_US. May be NULL.
+	 */
+	void (*on_short)(struct net_listener *l, void *arg, enum err why);
 	/* Once and last; with words if it could not open, else NULL. */
 	void (*on_close)(struct net_listener *l, void *arg, enum err why,
 	    const struct fault *words);

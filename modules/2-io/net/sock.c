@@ -127,11 +127,31 @@ on_dry(struct sock *k)
 		fail(k, k->broken);
 }
 
+static int
+pending_error(int fd)
+{
+	int errnum = 0;
+	socklen_t len = sizeof(errnum);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &len) != 0)
+		return errno;
+	return errnum;
+}
+
+/* A reset may have come behind the end: reading stops here, so it never told
+ * and no edge is left that would. */
 static void
 on_end(struct sock *k)
 {
+	int errnum;
+
 	stream_emit_eof(&k->s);
 	on_dry(k);
+	if (k->s.state != STREAM_OPEN)
+		return;
+	errnum = pending_error(k->fd);
+	if (errnum != 0)
+		fail(k, err_from_errno(errnum));
 }
 
 /*
@@ -409,17 +429,6 @@ sock_pending(const struct stream *s)
 }
 
 /* --- events --- */
-
-static int
-pending_error(int fd)
-{
-	int errnum = 0;
-	socklen_t len = sizeof(errnum);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &len) != 0)
-		return errno;
-	return errnum;
-}
 
 static void
 on_connected(struct sock *k)

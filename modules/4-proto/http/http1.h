@@ -15,7 +15,7 @@
 #define HTTP1_FLAW_TABLE(X)                                                    \
 	X(HTTP1_OK, 0, "-", "nothing is wrong")                                \
 	X(HTTP1_BAD_START, 400, "bad_start_line", "malformed start line")      \
-	X(HTTP1_BAD_METHOD, 400, "bad_method", "malformed method")             \
+	X(HTTP1_BAD_METHOD, 400, "bad_method", "malformed or unknown method")  \
 	X(HTTP1_BAD_TARGET, 400, "bad_target", "malformed request target")     \
 	X(HTTP1_BAD_VERSION, 505, "bad_version",                               \
 	    "HTTP version is neither 1.0 nor 1.1")                             \

@@ -215,6 +215,39 @@ bind(struct snapshot *s, struct bound *b, const struct view_cluster *c)
 	lb_set_init(&b->set, slots, n, &s->worker->rng);
 }
 
+/* --- picking --- */
+
+static void
+exclude(struct host *const *tried, size_t count, bool on)
+{
+	for (size_t i = 0; i < count; i++)
+		if (tried[i] != NULL)
+			tried[i]->lb.excluded = on;
+}
+
+const struct view_endpoint *
+bound_pick(struct bound *b, struct worker *w, struct host *const *tried,
+    size_t count, struct host **out_host)
+{
+	static const enum lb_policy policies[] = {
+	    [BALANCER_LEAST_REQUEST] = LB_LEAST_REQUEST,
+	    [BALANCER_ROUND_ROBIN] = LB_ROUND_ROBIN,
+	    [BALANCER_RANDOM] = LB_RANDOM,
+	};
+	size_t i;
+
+	exclude(tried, count, true);
+	i = lb_pick(&b->set, policies[b->cluster->balancer],
+	    loop_now_us(w->loop), &w->rng);
+	exclude(tried, count, false);
+	if (i == b->set.count)
+		return NULL;
+	*out_host = b->hosts[i];
+	b->hosts[i]->refs++;
+	b->hosts[i]->lb.active++;
+	return b->cluster->endpoints[i];
+}
+
 struct bound *
 snapshot_bind(struct snapshot *s, const struct view_cluster *c)
 {

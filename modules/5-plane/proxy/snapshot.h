@@ -49,6 +49,14 @@ void snapshot_unref(struct snapshot **sp);
 /* The cluster's hosts; never NULL. The cluster is a row of the view. */
 struct bound *snapshot_bind(struct snapshot *s, const struct view_cluster *c);
 
+/*
+ * The endpoint that takes one more request, by the cluster's balancer; one of
+ * those that were tried only if there is no other (NULLs are none). NULL: there
+ * is none at all. *out_host is counted, and counts the request as active.
+ */
+const struct view_endpoint *bound_pick(struct bound *b, struct worker *w,
+    struct host *const *tried, size_t count, struct host **out_host);
+
 /* The table of hosts; it ends when nothing refers to any of them. */
 struct hosts *hosts_new(struct loop *loop);
 void hosts_free(struct hosts **hp);

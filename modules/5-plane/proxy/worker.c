@@ -2,6 +2,8 @@
 /*
  * worker — one thread's share of the proxy: its news and its connections.
  */
+#define LOG_MODULE "proxy"
+
 #include "worker.h"
 
 enum { NEWS_NAME_MAX = 128 };
@@ -53,6 +55,15 @@ worker_tell_listener(struct worker *w, struct slice name,
 		n->why = *why;
 	memcpy(n->name, name.ptr, len);
 	loop_post(n->proxy->spec.control, on_news, n);
+}
+
+void
+worker_tell_shortage(const char *listener, enum err why)
+{
+	log_warn("connections wait", "listener=%s reason=\"%s\"", listener,
+	    why == ERR_LIMIT ? "no descriptor is left; the hard limit of open "
+			       "files is reached"
+			     : err_text(why));
 }
 
 /* --- the list of connections --- */

@@ -54,6 +54,9 @@ void worker_report(struct worker *w, const struct flow_record *record);
 void worker_tell_listener(struct worker *w, struct slice name,
     const struct addr *addr, const struct fault *why);
 
+/* Connections to this listener wait: the process is out of something. */
+void worker_tell_shortage(const char *listener, enum err why);
+
 /* --- the list of connections --- */
 
 /* Part of every connection's object. */

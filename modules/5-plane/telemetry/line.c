@@ -149,16 +149,23 @@ request_line(struct writer *w, const struct flow_record *r)
 	put(w, S("\""));
 }
 
+/* Bytes that nobody looked into have no response, so no details either. */
+static struct slice
+details(const struct flow_record *r)
+{
+	if (r->flag != FLOW_OK)
+		return slice_str(flow_flag_token(r->flag));
+	return r->kind == FLOW_HTTP ? S("via_upstream") : SLICE_NONE;
+}
+
 static void
 outcome(struct writer *w, const struct flow_record *r)
 {
+	char letters[FLOW_LETTERS_MAX];
+
 	number(w, "response_code", r->status);
-	column(
-	    w, "response_flags", slice_str(flow_flag_letters(r->flag)), false);
-	column(w, "response_code_details",
-	    r->flag == FLOW_OK ? S("via_upstream")
-			       : slice_str(flow_flag_token(r->flag)),
-	    false);
+	column(w, "response_flags", slice_str(flow_letters(r, letters)), false);
+	column(w, "response_code_details", details(r), false);
 	column(w, "connection_termination_details", SLICE_NONE, false);
 	column(w, "upstream_transport_failure_reason", reason(r), true);
 	number(w, "bytes_received", r->bytes_received);
@@ -189,7 +196,7 @@ route(struct writer *w, const struct flow_record *r)
 {
 	address(w, "upstream_host", &r->upstream, true);
 	column(w, "upstream_cluster", r->cluster, false);
-	column(w, "upstream_local_address", SLICE_NONE, false);
+	address(w, "upstream_local_address", &r->upstream_local, false);
 	address(w, "downstream_local_address", &r->downstream_local, false);
 	address(w, "downstream_remote_address", &r->downstream_remote, false);
 	column(w, "requested_server_name", r->sni, false);

@@ -21,7 +21,9 @@ enum column {
 	L_SOURCE_PRINCIPAL,
 	L_SOURCE_APP,
 	L_SOURCE_VERSION,
-	L_SOURCE_SERVICE,
+	L_SOURCE_CLUSTER,
+	L_SOURCE_CANONICAL_SERVICE,
+	L_SOURCE_CANONICAL_REVISION,
 	L_DESTINATION_WORKLOAD,
 	L_DESTINATION_WORKLOAD_NAMESPACE,
 	L_DESTINATION_PRINCIPAL,
@@ -30,7 +32,9 @@ enum column {
 	L_DESTINATION_SERVICE,
 	L_DESTINATION_SERVICE_NAME,
 	L_DESTINATION_SERVICE_NAMESPACE,
-	L_DESTINATION_CANONICAL,
+	L_DESTINATION_CLUSTER,
+	L_DESTINATION_CANONICAL_SERVICE,
+	L_DESTINATION_CANONICAL_REVISION,
 	L_PROTOCOL,
 	L_FLAGS,
 	L_SECURITY,
@@ -45,7 +49,9 @@ static const char *const label_names[LABELS] = {
     [L_SOURCE_PRINCIPAL] = "source_principal",
     [L_SOURCE_APP] = "source_app",
     [L_SOURCE_VERSION] = "source_version",
-    [L_SOURCE_SERVICE] = "source_canonical_service",
+    [L_SOURCE_CLUSTER] = "source_cluster",
+    [L_SOURCE_CANONICAL_SERVICE] = "source_canonical_service",
+    [L_SOURCE_CANONICAL_REVISION] = "source_canonical_revision",
     [L_DESTINATION_WORKLOAD] = "destination_workload",
     [L_DESTINATION_WORKLOAD_NAMESPACE] = "destination_workload_namespace",
     [L_DESTINATION_PRINCIPAL] = "destination_principal",
@@ -54,7 +60,9 @@ static const char *const label_names[LABELS] = {
     [L_DESTINATION_SERVICE] = "destination_service",
     [L_DESTINATION_SERVICE_NAME] = "destination_service_name",
     [L_DESTINATION_SERVICE_NAMESPACE] = "destination_service_namespace",
-    [L_DESTINATION_CANONICAL] = "destination_canonical_service",
+    [L_DESTINATION_CLUSTER] = "destination_cluster",
+    [L_DESTINATION_CANONICAL_SERVICE] = "destination_canonical_service",
+    [L_DESTINATION_CANONICAL_REVISION] = "destination_canonical_revision",
     [L_PROTOCOL] = "request_protocol",
     [L_FLAGS] = "response_flags",
     [L_SECURITY] = "connection_security_policy",
@@ -76,14 +84,13 @@ static struct {
 } families;
 
 struct series_entry {
-	uint64_t flow_key;
-	uint16_t status;
-	uint8_t kind;
-	uint8_t flag;
-	struct metric_series *requests; /* or connections opened, closed */
-	struct metric_series *duration;
+	uint64_t key; /* of what the labels are made of */
+	/* Requests, or connections opened and closed; bytes; time. */
+	struct metric_series *count;
+	struct metric_series *opened;
 	struct metric_series *received;
 	struct metric_series *sent;
+	struct metric_series *duration;
 };
 
 /* Direct mapped: a clash only costs putting the labels together again. */
@@ -98,6 +105,21 @@ family(const char *name, const char *help, enum metric_type type, size_t labels)
 
 	return metric_family_new(name, help, type, label_names, labels,
 	    histogram ? bounds : NULL, histogram ? ARRAY_LEN(bounds) : 0);
+}
+
+/* Which program counts: dashboards join by it. */
+static void
+tell_build(void)
+{
+	static const char *const names[] = {"component", "tag"};
+	const struct slice values[] = {S("proxy"), S(MESHD_VERSION)};
+
+	metric_gauge_set(
+	    metric_series_get(
+		metric_family_new("istio_build", "Always 1; the version.",
+		    METRIC_GAUGE, names, ARRAY_LEN(names), NULL, 0),
+		values),
+	    1);
 }
 
 void
@@ -120,6 +142,7 @@ series_register(void)
 	    "Bytes from clients of TCP connections.", METRIC_COUNTER, L_CODE);
 	families.sent = family("istio_tcp_sent_bytes_total",
 	    "Bytes to clients of TCP connections.", METRIC_COUNTER, L_CODE);
+	tell_build();
 }
 
 struct series_table *
@@ -128,9 +151,24 @@ series_table_new(void)
 	return mem_new(sizeof(struct series_table));
 }
 
+/* What a series counted stays until another needs its place. */
+static void
+entry_drop(struct series_entry *e)
+{
+	struct metric_series *held[] = {
+	    e->count, e->opened, e->received, e->sent, e->duration};
+
+	for (size_t i = 0; i < ARRAY_LEN(held); i++)
+		if (held[i] != NULL)
+			metric_series_release(held[i]);
+	*e = (struct series_entry){0};
+}
+
 void
 series_table_free(struct series_table **tp)
 {
+	for (size_t i = 0; *tp != NULL && i < TABLE_LEN; i++)
+		entry_drop(&(*tp)->entries[i]);
 	mem_free(tp);
 }
 
@@ -148,7 +186,9 @@ source_labels(const struct flow_party *p, struct slice out[LABELS])
 	out[L_SOURCE_PRINCIPAL] = known(p->identity);
 	out[L_SOURCE_APP] = known(p->app);
 	out[L_SOURCE_VERSION] = known(p->version);
-	out[L_SOURCE_SERVICE] = known(p->app.len > 0 ? p->app : p->workload);
+	out[L_SOURCE_CLUSTER] = known(p->cluster);
+	out[L_SOURCE_CANONICAL_SERVICE] = known(p->canonical_name);
+	out[L_SOURCE_CANONICAL_REVISION] = known(p->canonical_revision);
 }
 
 static void
@@ -161,9 +201,10 @@ destination_labels(const struct flow_party *p, struct slice out[LABELS])
 	out[L_DESTINATION_VERSION] = known(p->version);
 	out[L_DESTINATION_SERVICE] = known(p->service);
 	out[L_DESTINATION_SERVICE_NAME] = known(p->service_name);
-	out[L_DESTINATION_SERVICE_NAMESPACE] = known(p->ns);
-	out[L_DESTINATION_CANONICAL] =
-	    known(p->app.len > 0 ? p->app : p->service_name);
+	out[L_DESTINATION_SERVICE_NAMESPACE] = known(p->service_ns);
+	out[L_DESTINATION_CLUSTER] = known(p->cluster);
+	out[L_DESTINATION_CANONICAL_SERVICE] = known(p->canonical_name);
+	out[L_DESTINATION_CANONICAL_REVISION] = known(p->canonical_revision);
 }
 
 /* Only the destination can vouch for how it was reached. */
@@ -177,14 +218,14 @@ security(const struct flow_record *r)
 
 static void
 labels_of(const struct flow_record *r, char code[CODE_TEXT_MAX],
-    struct slice out[LABELS])
+    char letters[FLOW_LETTERS_MAX], struct slice out[LABELS])
 {
 	source_labels(&r->source, out);
 	destination_labels(&r->destination, out);
 	out[L_REPORTER] =
 	    r->reporter == FLOW_SOURCE ? S("source") : S("destination");
 	out[L_PROTOCOL] = known(r->protocol);
-	out[L_FLAGS] = slice_str(flow_flag_letters(r->flag));
+	out[L_FLAGS] = slice_str(flow_letters(r, letters));
 	out[L_SECURITY] = security(r);
 	(void)snprintf(code, CODE_TEXT_MAX, "%u", (unsigned)r->status);
 	out[L_CODE] = slice_str(code);
@@ -195,50 +236,50 @@ fill(struct series_entry *e, const struct flow_record *r)
 {
 	struct slice labels[LABELS];
 	char code[CODE_TEXT_MAX];
+	char letters[FLOW_LETTERS_MAX];
 
-	labels_of(r, code, labels);
+	labels_of(r, code, letters, labels);
 	if (r->kind == FLOW_HTTP) {
-		e->requests = metric_series_get(families.requests, labels);
+		e->count = metric_series_get(families.requests, labels);
 		e->duration = metric_series_get(families.duration, labels);
 		e->received = metric_series_get(families.request_bytes, labels);
 		e->sent = metric_series_get(families.response_bytes, labels);
 		return;
 	}
-	e->requests = metric_series_get(
-	    r->kind == FLOW_TCP_OPENED ? families.opened : families.closed,
-	    labels);
+	if (r->kind != FLOW_TCP_CLOSED)
+		e->opened = metric_series_get(families.opened, labels);
+	if (r->kind == FLOW_TCP_OPENED)
+		return;
+	e->count = metric_series_get(families.closed, labels);
 	e->received = metric_series_get(families.received, labels);
 	e->sent = metric_series_get(families.sent, labels);
 }
 
-static bool
-is_for(const struct series_entry *e, const struct flow_record *r)
+/* Everything that labels_of() looks at has its part in it; never 0. */
+static uint64_t
+key_of(const struct flow_record *r)
 {
-	return e->requests != NULL && e->flow_key == r->series_key &&
-	       r->series_key != 0 && e->status == r->status &&
-	       e->kind == (uint8_t)r->kind && e->flag == (uint8_t)r->flag;
-}
+	const uint64_t parts[] = {r->source.key, r->destination.key,
+	    slice_hash(r->protocol), r->status, (uint64_t)r->kind,
+	    (uint64_t)r->flag, r->retries_spent, (uint64_t)r->reporter,
+	    r->mutual_tls};
+	uint64_t h = 0;
 
-static size_t
-place(const struct flow_record *r)
-{
-	uint64_t h = r->series_key + r->status * UINT64_C(0x9e3779b97f4a7c15) +
-		     (unsigned)r->kind * 31u + (unsigned)r->flag * 131u;
-
-	return (size_t)((h ^ (h >> 29)) % TABLE_LEN);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		h = (h ^ (h >> 29) ^ parts[i]) * UINT64_C(0x9e3779b97f4a7c15);
+	return h | 1;
 }
 
 const struct series_entry *
 series_table_find(struct series_table *t, const struct flow_record *r)
 {
-	struct series_entry *e = &t->entries[place(r)];
+	uint64_t key = key_of(r);
+	struct series_entry *e = &t->entries[(key >> 32) % TABLE_LEN];
 
-	if (is_for(e, r))
+	if (e->key == key)
 		return e;
-	*e = (struct series_entry){.flow_key = r->series_key,
-	    .status = r->status,
-	    .kind = (uint8_t)r->kind,
-	    .flag = (uint8_t)r->flag};
+	entry_drop(e);
+	e->key = key;
 	fill(e, r);
 	return e;
 }
@@ -246,10 +287,12 @@ series_table_find(struct series_table *t, const struct flow_record *r)
 void
 series_count(const struct series_entry *e, const struct flow_record *r)
 {
-	metric_add(e->requests, 1);
+	if (e->opened != NULL)
+		metric_add(e->opened, 1);
 	if (r->kind == FLOW_TCP_OPENED)
 		return;
-	if (r->kind == FLOW_TCP_CLOSED) {
+	metric_add(e->count, 1);
+	if (r->kind != FLOW_HTTP) {
 		metric_add(e->received, r->bytes_received);
 		metric_add(e->sent, r->bytes_sent);
 		return;

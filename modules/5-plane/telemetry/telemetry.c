@@ -85,7 +85,7 @@ telemetry_writer_free(struct telemetry_writer **wp)
 static bool
 is_failure(const struct flow_record *r)
 {
-	return r->flag != FLOW_OK || r->status >= 500;
+	return r->flag != FLOW_OK || r->retries_spent || r->status >= 500;
 }
 
 static bool

@@ -47,8 +47,9 @@ void telemetry_report(
 void telemetry_flush(struct telemetry_writer *w);
 
 /*
- * One line with its newline; Istio's default text format or its JSON keys,
- * and the reason in words behind them. ERR_LIMIT if it does not fit.
+ * One line with its newline; Istio's default text format or its JSON keys. The
+ * reason in words stands where Envoy has its transport's failure reason.
+ * ERR_LIMIT if it does not fit.
  */
 MUST_USE enum err telemetry_format_line(const struct flow_record *record,
     enum telemetry_format format, struct buf *out);

@@ -230,6 +230,7 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	AUTO(arena_fini) struct arena arena = {0};
 	const struct node *n = p->node;
 	struct discovery_output d;
+	struct tls_identity *own = identities_node(n);
 	struct view_input in = {.domain = slice_str(n->member.domain),
 	    .trust_domain = slice_str(n->member.bundle.trust_domain),
 	    .ns = slice_str(n->ns),
@@ -242,6 +243,8 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	enum err err;
 
 	arena_init(&arena, DISCOVERY_BYTES_MAX);
+	if (own != NULL)
+		in.identity = slice_str(tls_identity_info(own)->uri);
 	in.resources = list_resources(p, &arena);
 	in.upstreams = upstreams_inputs(n, &arena);
 	if (in.resources == NULL || in.upstreams == NULL)

@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { PORT_MAGIC = 0x706f7274, METRICS_BYTES = 64 << 20 };
+enum { PORT_MAGIC = 0x706f7274, METRICS_BYTES = 128 << 20 };
 
 typedef void (*port_handler)(struct admin *a, struct http_exchange *x);
 

@@ -61,7 +61,7 @@ struct cli_agent {
 	struct addr health;
 	struct addr admin;
 	unsigned workers;
-	const char *access_log; /* NULL: none; "-": standard output */
+	const char *access_log; /* a path; "-": standard output; "off" */
 	bool access_log_json;
 	bool log_success;
 	uint64_t drain_us;

@@ -345,6 +345,10 @@ TEST(only_exposed_ports_are_found)
 	EXPECT_TRUE(view_find_exposed(w.v, &a) != NULL);
 	EXPECT_OK(addr_parse(S("10.0.0.6:22"), &a));
 	EXPECT_TRUE(view_find_exposed(w.v, &a) == NULL);
+	EXPECT_TRUE(view_find_exposed_host(
+			w.v, S("Web.default.svc.cluster.local"), 80) != NULL);
+	EXPECT_TRUE(view_find_exposed_host(w.v, S("web"), 22) == NULL);
+	EXPECT_TRUE(view_find_exposed_host(w.v, S("db.shop"), 80) == NULL);
 }
 
 TEST(a_prefix_is_rewritten_as_text_and_the_query_stays)
@@ -422,6 +426,65 @@ TEST(the_order_of_the_inputs_does_not_matter)
 	w.endpoints[0].weight = 7;
 	compile(&w);
 	EXPECT_NE(view_fingerprint(w.v), wanted);
+}
+
+/* Istio's order of labels, for both sides of a flow. */
+TEST(reports_call_a_workload_by_its_canonical_name)
+{
+	const struct label labels[] = {{S("app"), S("shop")},
+	    {S("version"), S("v3")}, {S("app.kubernetes.io/name"), S("cart")},
+	    {S("app.kubernetes.io/version"), S("3.1")},
+	    {S("service.istio.io/canonical-name"), S("basket")},
+	    {S("service.istio.io/canonical-revision"), S("r7")}};
+	static const char *const want[][3] = {{"2", "shop", "v3"},
+	    {"4", "cart", "3.1"}, {"6", "basket", "r7"},
+	    {"0", "cart-1", "latest"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		struct flow_party p = {.workload = S("cart-1")};
+		struct labels some = {labels, (size_t)(want[i][0][0] - '0')};
+
+		flow_party_label(&p, &some);
+		EXPECT_SLICE(p.canonical_name, slice_str(want[i][1]));
+		EXPECT_SLICE(p.canonical_revision, slice_str(want[i][2]));
+	}
+}
+
+TEST(both_sides_report_a_service_alike)
+{
+	AUTO(world_fini) struct world w;
+	const struct view_cluster *c;
+	const struct view_exposed *e;
+	size_t n;
+
+	world_init(&w);
+	e = view_exposures(w.v, &n);
+	c = view_find_cluster(
+	    w.v, S("outbound|80||web.default.svc.cluster.local"));
+	EXPECT_EQ(c->endpoint_count, 1);
+	EXPECT_SLICE(e->cluster, S("inbound|80||"));
+	EXPECT_SLICE(e->party.service, c->endpoints[0]->party.service);
+	EXPECT_SLICE(e->party.identity, c->endpoints[0]->party.identity);
+	EXPECT_SLICE(e->party.service_ns, c->endpoints[0]->party.service_ns);
+	EXPECT_SLICE(e->party.workload, S("web"));
+}
+
+TEST(who_calls_without_an_account_is_the_machine)
+{
+	AUTO(world_fini) struct world w;
+	const struct view_upstream *u;
+
+	world_init(&w);
+	w.in.identity = S("spiffe://mesh.internal/ns/meshd-nodes/sa/vm4");
+	view_unref(&w.v);
+	compile(&w);
+	u = view_find_upstream(w.v, S("lost"));
+	EXPECT_SLICE(u->identity, w.in.identity);
+	EXPECT_SLICE(u->party.workload, S("vm4"));
+	EXPECT_SLICE(u->party.ns, S("meshd-nodes"));
+	u = view_find_upstream(w.v, S("reviews"));
+	EXPECT_SLICE(
+	    u->identity, S("spiffe://mesh.internal/ns/default/sa/web"));
 }
 
 TEST(an_empty_view_has_nothing)

@@ -29,6 +29,8 @@ struct door {
 	char words[FAULT_TEXT_MAX];
 	int fds[FDS_MAX];
 	unsigned count;
+	unsigned shorts;
+	enum err short_of;
 	bool close_at_first;
 };
 
@@ -54,6 +56,16 @@ on_accept(struct net_listener *l, void *arg, int fd, const struct addr *peer)
 }
 
 static void
+on_short(struct net_listener *l, void *arg, enum err why)
+{
+	struct door *d = arg;
+
+	(void)l;
+	d->shorts++;
+	d->short_of = why;
+}
+
+static void
 on_close(
     struct net_listener *l, void *arg, enum err why, const struct fault *words)
 {
@@ -70,6 +82,7 @@ on_close(
 static const struct net_listener_events door_events = {
     .on_open = on_open,
     .on_accept = on_accept,
+    .on_short = on_short,
     .on_close = on_close,
 };
 
@@ -198,6 +211,8 @@ TEST(without_descriptors_it_waits_and_then_goes_on)
 		loop_turn(l, 1000);
 	EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
 	EXPECT_EQ(d.count, 0);
+	EXPECT_EQ(d.shorts, 1);
+	EXPECT_ERR(d.short_of, ERR_LIMIT);
 	loop_turn(l, 0);
 	EXPECT_EQ(d.count, 0);
 	clock_fake_advance(&fake, 11000);

@@ -338,6 +338,23 @@ TEST(a_reset_right_behind_bytes_is_noticed)
 	link_close(&k);
 }
 
+/* As a client does that shuts down, thinks again and goes. */
+TEST(a_reset_right_behind_an_end_is_noticed)
+{
+	for (unsigned late = 0; late < 2; late++) {
+		struct link k;
+
+		link_open(&k, LINK_V4);
+		stream_shutdown(k.client.stream);
+		if (late)
+			UNTIL(k.loop, k.server.eofs == 1);
+		stream_close(k.client.stream, ERR_RESET);
+		UNTIL(k.loop, k.server.closes == 1);
+		EXPECT_TRUE(k.server.why != OK);
+		link_close(&k);
+	}
+}
+
 TEST(a_resting_stream_notices_it_when_it_writes)
 {
 	struct link k;

@@ -5,8 +5,10 @@
 #include "mesh.h"
 #include "scene.h"
 #include "unit.h"
+#include "worker.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sys/socket.h>
 
 #define CLIENT "spiffe://mesh.internal/ns/default/sa/client"
@@ -101,6 +103,9 @@ bytes_through(enum addr_family family)
 	EXPECT_EQ(end.flag, FLOW_OK);
 	EXPECT_EQ(end.received, 3);
 	EXPECT_EQ(end.sent, strlen("hello\nabcbye\n"));
+	EXPECT_STR(end.caller, "client");
+	EXPECT_TRUE(strstr(end.forwarded_for, "127.0.0.1:") != NULL ||
+		    strstr(end.forwarded_for, "[::1]:") != NULL);
 	mesh_free(&m);
 }
 
@@ -320,6 +325,50 @@ TEST(tunnels_are_shared_by_source_destination_and_node)
 	EXPECT_EQ(status_of(m, "web"), 200);
 	EXPECT_EQ(status_of(m, "data"), 200);
 	EXPECT_EQ(atomic_load(&m->relay.connections), 3);
+	mesh_free(&m);
+}
+
+enum { WORKERS = 4, CALLERS = 12 };
+
+/* Connections that each worker of the rig has, as the others see it. */
+static unsigned
+load_of(const struct rig *r, unsigned *out_least, unsigned *out_most)
+{
+	unsigned sum = 0;
+
+	*out_least = UINT_MAX;
+	*out_most = 0;
+	for (unsigned i = 0; i < WORKERS; i++) {
+		unsigned n = atomic_load(&r->proxy->worker[i].load);
+
+		sum += n;
+		*out_least = MIN(*out_least, n);
+		*out_most = MAX(*out_most, n);
+	}
+	return sum;
+}
+
+/* The kernel gives them out by a hash of ports: alone it would not do. */
+TEST(a_tunnel_goes_to_the_worker_that_has_the_fewest)
+{
+	static const char *const accounts[] = {"web"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	struct rig *wide = rig_new(WORKERS, ADDR_V4);
+	struct addr at = rig_addr(wide, "hbone");
+	struct wire callers[CALLERS];
+	unsigned least, most;
+
+	mesh_credentials(m, wide, accounts, ARRAY_LEN(accounts));
+	rig_publish(wide, NULL);
+	for (unsigned i = 0; i < CALLERS; i++) {
+		callers[i] = wire_dial(&at);
+		RIG_UNTIL(wide, load_of(wide, &least, &most) == i + 1);
+		EXPECT_TRUE(most - least <= 1);
+	}
+	for (unsigned i = 0; i < CALLERS; i++)
+		wire_close(&callers[i]);
+	RIG_UNTIL(wide, load_of(wide, &least, &most) == 0);
+	rig_free(&wide);
 	mesh_free(&m);
 }
 

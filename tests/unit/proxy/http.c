@@ -395,6 +395,8 @@ TEST(an_answer_that_is_cut_off_is_cut_off_for_the_client_too)
 	scene_ask(s, "GET / HTTP/1.1\r\nHost: web\r\n\r\n");
 	EXPECT_FALSE(s->reply.whole);
 	EXPECT_EQ(rig_record(s->rig, 0).flag, FLOW_UPSTREAM_CLOSED);
+	EXPECT_STR(
+	    rig_record(s->rig, 0).detail, "the endpoint's answer was cut off");
 	scene_free(&s);
 }
 
@@ -408,6 +410,44 @@ TEST(an_answer_that_is_no_http_is_a_502_with_words)
 	scene_ask(s, "GET / HTTP/1.1\r\nHost: web\r\n\r\n");
 	EXPECT_EQ(s->reply.status, 502);
 	scene_free(&s);
+}
+
+/* Two of one service, of two versions: reports must not mix them up. */
+TEST(each_endpoint_is_reported_as_itself)
+{
+	struct server v1, v2;
+	struct rig *r = rig_new(/* workers */ 1, /* hbone */ ADDR_NONE);
+	bool seen[2] = {false};
+	uint64_t keys[2] = {0};
+
+	server_open(&v1, ADDR_V4, serve_ok, "v1");
+	server_open(&v2, ADDR_V4, serve_ok, "v2");
+	rig_service(r, "web", "http");
+	rig_endpoint(r, "web", &v1.addr, "v1");
+	rig_endpoint(r, "web", &v2.addr, "v2");
+	rig_listen(r, "web", ADDR_V4);
+	rig_publish(r, NULL);
+	for (size_t i = 0; i < 40; i++) {
+		AUTO(mem_free) struct reply *reply = mem_new(sizeof(*reply));
+		struct rig_record record;
+		size_t which;
+
+		rig_get(r, "web", "/", reply);
+		record = rig_record(r, i);
+		EXPECT_EQ(record.upstream_local.family, ADDR_V4);
+		EXPECT_NE(record.upstream_local.port, 0);
+		which = strcmp(record.version, "v2") == 0;
+		EXPECT_TRUE(body_has(reply, which ? "v2" : "v1"));
+		EXPECT_TRUE(!seen[which] || keys[which] == record.destination);
+		seen[which] = true;
+		keys[which] = record.destination;
+		reply_fini(reply);
+	}
+	EXPECT_TRUE(seen[0] && seen[1]);
+	EXPECT_NE(keys[0], keys[1]);
+	rig_free(&r);
+	server_close(&v1);
+	server_close(&v2);
 }
 
 /* The head is taken, then the answer breaks in the same read. */

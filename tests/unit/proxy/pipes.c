@@ -5,6 +5,8 @@
 #include "scene.h"
 #include "unit.h"
 
+#include <stdio.h>
+
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -166,7 +168,7 @@ TEST(a_service_that_is_not_there_resets_the_client_and_says_uf)
 	s->client = wire_dial(&at);
 	EXPECT_TRUE(wire_is_over(&s->client));
 	r = rig_record(s->rig, 2);
-	EXPECT_EQ(r.kind, FLOW_TCP_CLOSED);
+	EXPECT_EQ(r.kind, FLOW_TCP_REFUSED);
 	EXPECT_EQ(r.flag, FLOW_CONNECT_FAILED);
 	scene_free(&s);
 }
@@ -332,6 +334,28 @@ TEST(an_upgrade_that_is_declined_is_an_answer_like_any_other)
 		EXPECT_SLICE(buf_slice(&s->reply.body), S("ok\n"));
 	}
 	scene_free(&s);
+}
+
+/* HTTP/2 behind our back would pass every filter by (RFC 9113 dropped it). */
+TEST(nobody_switches_to_http_2_in_the_clear)
+{
+	static const char *const asks[] = {"h2c", "H2C", "websocket, h2c"};
+
+	for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+		struct scene *s = scene_new(serve_echo, NULL);
+		char text[256];
+
+		(void)snprintf(text, sizeof(text),
+		    "GET / HTTP/1.1\r\nHost: web\r\n"
+		    "Connection: upgrade, http2-settings\r\n"
+		    "Upgrade: %s\r\nHTTP2-Settings: AAMAAABk\r\n\r\n",
+		    asks[i]);
+		scene_ask(s, text);
+		EXPECT_EQ(s->reply.status, 200);
+		EXPECT_FALSE(body_has(&s->reply, "upgrade"));
+		EXPECT_FALSE(body_has(&s->reply, "ettings"));
+		scene_free(&s);
+	}
 }
 
 TEST(a_switch_that_nobody_asked_for_is_502)

@@ -6,6 +6,7 @@
 #include "scene.h"
 #include "unit.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Rules for "web" with what follows the route's destination. */
@@ -129,6 +130,40 @@ TEST(tries_are_bounded_by_the_policy)
 	EXPECT_EQ(s->reply.status, 503);
 	EXPECT_EQ(rig_record(s->rig, 0).attempts, 4);
 	EXPECT_EQ(rig_record(s->rig, 0).flag, FLOW_CONNECT_FAILED);
+	EXPECT_TRUE(rig_record(s->rig, 0).retries_spent);
+	EXPECT_STR(rig_record(s->rig, 0).detail,
+	    "no connection to the endpoint: connection refused");
+	scene_free(&s);
+}
+
+TEST(without_descriptors_it_is_our_limit_and_not_the_endpoints_fault)
+{
+	struct scene *s =
+	    scene_new(serve_text, "HTTP/1.1 200 OK\r\nconnection: close\r\n"
+				  "content-length: 2\r\n\r\nok");
+	struct rlimit old, none;
+
+	scene_ask(s, GET_WEB);
+	EXPECT_EQ(s->reply.status, 200);
+	EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = (struct rlimit){.rlim_cur = 3, .rlim_max = old.rlim_max};
+	EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	scene_ask(s, GET_WEB);
+	EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
+	EXPECT_EQ(s->reply.status, 503);
+	EXPECT_EQ(rig_record(s->rig, 1).flag, FLOW_OVERFLOW);
+	scene_free(&s);
+}
+
+TEST(what_the_policy_does_not_retry_is_no_spent_retry)
+{
+	struct scene *s = scene_with(serve_ok, NULL, RETRY("attempts: 0"));
+
+	server_refuse(&s->server);
+	scene_ask(s, GET_WEB);
+	EXPECT_EQ(s->reply.status, 503);
+	EXPECT_EQ(rig_record(s->rig, 0).attempts, 1);
+	EXPECT_FALSE(rig_record(s->rig, 0).retries_spent);
 	scene_free(&s);
 }
 
@@ -243,6 +278,7 @@ TEST(a_status_that_stays_is_the_servers_own_in_the_end)
 	EXPECT_TRUE(strstr(s->reply.head, "proxy-status") == NULL);
 	EXPECT_EQ(atomic_load(&s->server.requests), 3);
 	EXPECT_EQ(rig_record(s->rig, 0).attempts, 3);
+	EXPECT_TRUE(rig_record(s->rig, 0).retries_spent);
 	scene_free(&s);
 }
 

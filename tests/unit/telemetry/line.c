@@ -27,6 +27,7 @@ sample(void)
 	};
 
 	EXPECT_OK(addr_parse(S("10.0.0.7:8080"), &r.upstream));
+	EXPECT_OK(addr_parse(S("10.0.0.4:40000"), &r.upstream_local));
 	EXPECT_OK(addr_parse(S("127.0.0.1:9000"), &r.downstream_local));
 	EXPECT_OK(addr_parse(S("[::1]:5555"), &r.downstream_remote));
 	return r;
@@ -42,7 +43,7 @@ TEST(text_has_istios_columns_in_istios_order)
 	    S("[1970-01-01T00:00:00.000Z] \"GET /x?y=1 HTTP/1.1\" 200 - "
 	      "via_upstream - \"-\" 3 42 12 11 \"-\" \"curl/8\" \"-\" "
 	      "\"reviews\" \"10.0.0.7:8080\" "
-	      "outbound|80||reviews.default.svc.mesh.internal - "
+	      "outbound|80||reviews.default.svc.mesh.internal 10.0.0.4:40000 "
 	      "127.0.0.1:9000 [::1]:5555 - default\n"));
 }
 
@@ -66,7 +67,7 @@ TEST(json_has_istios_keys_and_null_for_what_is_missing)
 	      "\"authority\":\"reviews\",\"upstream_host\":\"10.0.0.7:8080\","
 	      "\"upstream_cluster\":"
 	      "\"outbound|80||reviews.default.svc.mesh.internal\","
-	      "\"upstream_local_address\":null,"
+	      "\"upstream_local_address\":\"10.0.0.4:40000\","
 	      "\"downstream_local_address\":\"127.0.0.1:9000\","
 	      "\"downstream_remote_address\":\"[::1]:5555\","
 	      "\"requested_server_name\":null,\"route_name\":\"default\"}\n"));
@@ -89,6 +90,34 @@ TEST(a_refusal_says_why_in_words)
 			S("503 UH destination_unavailable - "
 			  "\"the destination has no healthy endpoint\"")
 			    .len) != NULL);
+}
+
+static bool
+line_has(const struct flow_record *r, const char *text)
+{
+	AUTO(buf_fini) struct buf out = BUF(4096);
+	struct slice line;
+
+	EXPECT_OK(telemetry_format_line(r, TELEMETRY_TEXT, &out));
+	line = buf_slice(&out);
+	return memmem(line.ptr, line.len, text, strlen(text)) != NULL;
+}
+
+TEST(bytes_that_nobody_looked_into_have_no_details)
+{
+	struct flow_record r = {.kind = FLOW_TCP_CLOSED};
+
+	EXPECT_TRUE(line_has(&r, "\"- - -\" 0 - - - \"-\" 0 0 0 - "));
+}
+
+TEST(retries_that_are_spent_have_envoys_letters)
+{
+	struct flow_record r = sample();
+
+	r.retries_spent = true;
+	EXPECT_TRUE(line_has(&r, " 200 URX via_upstream "));
+	r.flag = FLOW_CONNECT_FAILED;
+	EXPECT_TRUE(line_has(&r, " 200 UF,URX connection_refused "));
 }
 
 TEST(a_peers_bytes_cannot_forge_a_line)

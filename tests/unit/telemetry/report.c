@@ -7,6 +7,8 @@
 #include "telemetry.h"
 
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 struct fixture {
@@ -57,6 +59,25 @@ metrics_have(const char *text)
 	return strstr(buf_slice(&out).ptr, text) != NULL;
 }
 
+/* The count of the requests' series with this text in it; 0: there is none. */
+static unsigned long
+requests_of(const char *text)
+{
+	AUTO(buf_fini) struct buf out = BUF(256 << 20);
+	struct slice rest, line;
+
+	EXPECT_OK(metrics_render(&out));
+	rest = buf_slice(&out);
+	while (rest.len > 0) {
+		line = slice_split(&rest, '\n');
+		if (slice_starts(line, S("istio_requests_total{")) &&
+		    memmem(line.ptr, line.len, text, strlen(text)) != NULL)
+			return strtoul(
+			    line.ptr + slice_rfind(line, ' ') + 1, NULL, 10);
+	}
+	return 0;
+}
+
 TEST(failures_are_logged_and_successes_only_when_asked)
 {
 	struct fixture f;
@@ -82,7 +103,6 @@ TEST(requests_are_counted_under_istios_names)
 	struct fixture f;
 	struct flow_record r = {.kind = FLOW_HTTP,
 	    .status = 404,
-	    .series_key = 99,
 	    .protocol = S("http"),
 	    .duration_us = 7000,
 	    .destination = {.service_name = S("reviews")}};
@@ -99,20 +119,114 @@ TEST(requests_are_counted_under_istios_names)
 	teardown(&f);
 }
 
-TEST(flows_without_a_key_are_told_apart_by_their_labels)
+TEST(each_party_is_counted_under_its_own_labels)
 {
 	struct fixture f;
 	struct flow_record a = {.kind = FLOW_HTTP,
 	    .status = 200,
-	    .destination = {.service_name = S("alpha")}};
+	    .destination = {.service_name = S("web"), .version = S("v1")}};
 	struct flow_record b = a;
 
-	b.destination.service_name = S("beta");
+	b.destination.version = S("v2");
+	flow_party_seal(&a.destination);
+	flow_party_seal(&b.destination);
 	setup(&f, false);
 	telemetry_report(f.w, &a);
 	telemetry_report(f.w, &b);
-	EXPECT_TRUE(metrics_have("destination_service_name=\"alpha\""));
-	EXPECT_TRUE(metrics_have("destination_service_name=\"beta\""));
+	telemetry_report(f.w, &b);
+	EXPECT_EQ(requests_of("destination_version=\"v1\""), 1);
+	EXPECT_EQ(requests_of("destination_version=\"v2\""), 2);
+	teardown(&f);
+}
+
+/* Names from Istio's documents; `le` is the histogram's own. */
+TEST(labels_and_buckets_are_istios)
+{
+	static const char *const labels[] = {"reporter", "source_workload",
+	    "source_workload_namespace", "source_principal", "source_app",
+	    "source_version", "source_cluster", "source_canonical_service",
+	    "source_canonical_revision", "destination_workload",
+	    "destination_workload_namespace", "destination_principal",
+	    "destination_app", "destination_version", "destination_service",
+	    "destination_service_name", "destination_service_namespace",
+	    "destination_cluster", "destination_canonical_service",
+	    "destination_canonical_revision", "request_protocol",
+	    "response_flags", "connection_security_policy", "response_code"};
+	static const char *const buckets[] = {"0.5", "1", "5", "10", "25", "50",
+	    "100", "250", "500", "1000", "2500", "5000", "10000", "30000",
+	    "60000", "300000", "600000", "1800000", "3600000", "+Inf"};
+	struct fixture f;
+	struct flow_record r = {.kind = FLOW_HTTP, .status = 200};
+	char text[64];
+
+	setup(&f, false);
+	telemetry_report(f.w, &r);
+	for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
+		(void)snprintf(text, sizeof(text), "%s%s=\"",
+		    i == 0 ? "istio_requests_total{" : ",", labels[i]);
+		EXPECT_TRUE(metrics_have(text));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(buckets); i++) {
+		(void)snprintf(text, sizeof(text), ",le=\"%s\"}", buckets[i]);
+		EXPECT_TRUE(metrics_have(text));
+	}
+	EXPECT_TRUE(metrics_have("istio_build{component=\"proxy\",tag=\""));
+	teardown(&f);
+}
+
+/* Peers come and go for years: what is gone makes room for what is new. */
+TEST(series_of_former_parties_make_room)
+{
+	struct fixture f;
+	struct flow_record r = {.kind = FLOW_HTTP, .status = 200};
+	char name[32];
+
+	setup(&f, false);
+	for (unsigned i = 0; i < METRIC_SERIES_MAX + 1000; i++) {
+		(void)snprintf(name, sizeof(name), "svc-%u", i);
+		r.destination.service_name = slice_str(name);
+		flow_party_seal(&r.destination);
+		telemetry_report(f.w, &r);
+	}
+	EXPECT_EQ(requests_of("destination_service_name=\"other\""), 0);
+	EXPECT_EQ(requests_of(name), 1);
+	teardown(&f);
+}
+
+/* What the port of metrics gives in one answer. */
+TEST(a_full_table_can_still_be_read)
+{
+	AUTO(buf_fini) struct buf out = BUF(128 << 20);
+	struct fixture f;
+	struct flow_record r = {.kind = FLOW_HTTP, .status = 200};
+	char host[128];
+
+	setup(&f, false);
+	r.source.identity = S("spiffe://mesh.internal/ns/shop/sa/frontend");
+	flow_party_seal(&r.source);
+	for (unsigned i = 0; i < METRIC_SERIES_MAX + 10; i++) {
+		(void)snprintf(host, sizeof(host),
+		    "a-service-with-a-long-name-%u.shop.svc.mesh.internal", i);
+		r.destination.service = r.destination.identity =
+		    r.destination.canonical_name = slice_str(host);
+		flow_party_seal(&r.destination);
+		telemetry_report(f.w, &r);
+	}
+	EXPECT_OK(metrics_render(&out));
+	teardown(&f);
+}
+
+TEST(a_refused_connection_was_opened_and_closed)
+{
+	struct fixture f;
+	struct flow_record r = {
+	    .kind = FLOW_TCP_REFUSED, .flag = FLOW_NO_ROUTE};
+
+	setup(&f, false);
+	telemetry_report(f.w, &r);
+	EXPECT_TRUE(logged(&f).len > 0);
+	EXPECT_TRUE(metrics_have("istio_tcp_connections_opened_total{"));
+	EXPECT_TRUE(metrics_have("istio_tcp_connections_closed_total{"));
 	teardown(&f);
 }
 

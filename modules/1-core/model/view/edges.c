@@ -6,6 +6,23 @@
 
 #include "inside.h"
 
+/* Who its clients call as: an account of this machine, or the machine. */
+static struct flow_party
+caller_of(struct builder *b, const struct view_upstream *u)
+{
+	struct flow_party p = {
+	    .identity = u->identity, .cluster = take_copy(b, b->in->network)};
+	struct identity id;
+
+	if (name_identity_parse(u->identity, &id, NULL) == OK) {
+		p.workload = id.account;
+		p.ns = id.ns;
+	}
+	flow_party_label(&p, &(struct labels){0});
+	flow_party_seal(&p);
+	return p;
+}
+
 static void
 add_upstream(struct builder *b, const struct view_upstream_input *in,
     struct view_upstream *out)
@@ -17,7 +34,9 @@ add_upstream(struct builder *b, const struct view_upstream_input *in,
 	out->listen = in->listen;
 	out->ns = take_copy(b, ns);
 	out->account = take_copy(b, in->account);
-	out->identity = identity_of(b, ns, in->account);
+	out->identity = in->account.len > 0 ? identity_of(b, ns, in->account)
+					    : take_copy(b, b->in->identity);
+	out->party = caller_of(b, out);
 	out->host = view_find_host(b->v, host, in->port);
 	if (out->host == NULL && in->port != 0 &&
 	    view_find_host(b->v, host, 0) != NULL)
@@ -71,12 +90,27 @@ exposed_by_port(const void *a, const void *b)
 	return n != 0 ? n : slice_cmp(x->host, y->host);
 }
 
+/* The same that callers make of its record (endpoints.c). */
+static struct flow_party
+party_of(struct builder *b, const struct view_exposed *e)
+{
+	struct flow_party p = {.service = e->host,
+	    .service_name = e->service,
+	    .service_ns = e->ns,
+	    .workload = e->service,
+	    .ns = e->ns,
+	    .identity = e->identity,
+	    .cluster = take_copy(b, b->in->network)};
+
+	flow_party_label(&p, &e->labels);
+	flow_party_seal(&p);
+	return p;
+}
+
 static void
 add_exposed(struct builder *b, const struct view_exposed_input *in,
     struct view_exposed *out)
 {
-	struct label *labels = take(b, in->labels.count, sizeof(*labels));
-
 	out->service = take_copy(b, in->service);
 	out->ns = take_copy(b, in->ns);
 	out->host = take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(in->service),
@@ -87,12 +121,9 @@ add_exposed(struct builder *b, const struct view_exposed_input *in,
 	out->target = in->target;
 	out->account = take_copy(b, in->account);
 	out->identity = identity_of(b, in->ns, in->account);
-	for (size_t i = 0; labels != NULL && i < in->labels.count; i++) {
-		labels[i].key = take_copy(b, in->labels.items[i].key);
-		labels[i].value = take_copy(b, in->labels.items[i].value);
-	}
-	out->labels =
-	    (struct labels){labels, labels != NULL ? in->labels.count : 0};
+	out->labels = take_labels(b, &in->labels);
+	out->party = party_of(b, out);
+	out->cluster = take_printf(b, "inbound|%u||", (unsigned)in->port);
 }
 
 static void

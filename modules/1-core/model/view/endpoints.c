@@ -70,16 +70,20 @@ judge(struct builder *b, const struct view_service *s,
 	e->usable = e->reason.len == 0;
 }
 
-static struct labels
-copy_labels(struct builder *b, const struct labels *l)
+static struct flow_party
+party_of(const struct view_service *s, const struct view_endpoint *e)
 {
-	struct label *items = take(b, l->count, sizeof(*items));
+	struct flow_party p = {.service = s->host,
+	    .service_name = s->name,
+	    .service_ns = s->ns,
+	    .workload = e->workload,
+	    .ns = e->ns,
+	    .identity = e->identity,
+	    .cluster = e->network};
 
-	for (size_t i = 0; items != NULL && i < l->count; i++) {
-		items[i].key = take_copy(b, l->items[i].key);
-		items[i].value = take_copy(b, l->items[i].value);
-	}
-	return (struct labels){items, items != NULL ? l->count : 0};
+	flow_party_label(&p, &e->labels);
+	flow_party_seal(&p);
+	return p;
 }
 
 static void
@@ -95,7 +99,8 @@ fill(struct builder *b, const struct view_service *s,
 	e->identity = identity_of(b, in->ns, in->account);
 	e->ns = take_copy(b, in->ns);
 	e->account = take_copy(b, in->account);
-	e->labels = copy_labels(b, &in->labels);
+	e->labels = take_labels(b, &in->labels);
+	e->party = party_of(s, e);
 	e->locality = take_copy(b, in->locality);
 	e->weight = in->weight;
 	e->health = in->health;

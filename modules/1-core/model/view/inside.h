@@ -100,6 +100,7 @@ struct slice take_copy(struct builder *b, struct slice s);
 struct slice take_lower(struct builder *b, struct slice s);
 struct slice take_printf(struct builder *b, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
+struct labels take_labels(struct builder *b, const struct labels *l);
 void add_problem(struct builder *b, const struct origin *o, const char *fmt,
     ...) PRINTF_LIKE(3, 4);
 

@@ -110,6 +110,21 @@ view_find_exposed(const struct view *v, const struct addr *target)
 	return NULL;
 }
 
+const struct view_exposed *
+view_find_exposed_host(const struct view *v, struct slice host, uint16_t port)
+{
+	char text[KEY_MAX];
+	struct slice name;
+
+	if (!spell(v, host, text, &name))
+		return NULL;
+	for (size_t i = 0; i < v->exposed_count; i++)
+		if (v->exposed[i].port == port &&
+		    slice_eq(v->exposed[i].host, name))
+			return &v->exposed[i];
+	return NULL;
+}
+
 bool
 view_is_announced(const struct view *v, const struct addr *a)
 {

@@ -47,6 +47,18 @@ take_copy(struct builder *b, struct slice s)
 	return copy;
 }
 
+struct labels
+take_labels(struct builder *b, const struct labels *l)
+{
+	struct label *items = take(b, l->count, sizeof(*items));
+
+	for (size_t i = 0; items != NULL && i < l->count; i++) {
+		items[i].key = take_copy(b, l->items[i].key);
+		items[i].value = take_copy(b, l->items[i].value);
+	}
+	return (struct labels){items, items != NULL ? l->count : 0};
+}
+
 struct slice
 take_lower(struct builder *b, struct slice s)
 {

@@ -95,6 +95,8 @@ request_answer(struct request *r, unsigned status, enum flow_flag flag,
 static void
 report_refusal(struct conn *c, const struct answer *a)
 {
+	const struct view_upstream *u = view_find_upstream(
+	    c->worker->now->view, slice_str(listener_name(c->listener)));
 	struct flow_record f = {
 	    .kind = FLOW_HTTP,
 	    .reporter = FLOW_SOURCE,
@@ -103,11 +105,14 @@ report_refusal(struct conn *c, const struct answer *a)
 	    .status = (uint16_t)a->status,
 	    .protocol = S("http"),
 	    .version = S("HTTP/1.1"),
+	    .bytes_sent = words_of(a->flag, a->detail).len + 1,
 	    .start_wall_ms = clock_wall_ms(loop_clock(c->worker->loop)),
 	    .downstream_remote = stream_peer(c->stream),
 	    .downstream_local = stream_local(c->stream),
 	};
 
+	if (u != NULL)
+		f.source = u->party;
 	worker_report(c->worker, &f);
 }
 

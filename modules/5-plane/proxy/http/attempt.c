@@ -10,47 +10,21 @@
  */
 #include "http/attempt.h"
 
-#include "http/filter.h"
+#include "http/respond.h"
 #include "pipe/piped.h"
 #include "tunnel/tunnels.h"
 
 /* --- which host --- */
 
-static void
-mark_tried(struct request *r, bool on)
-{
-	for (size_t i = 0; i < r->tried_count; i++)
-		r->tried[i]->lb.excluded = on;
-}
-
-static const enum lb_policy policies[] = {
-    [BALANCER_LEAST_REQUEST] = LB_LEAST_REQUEST,
-    [BALANCER_ROUND_ROBIN] = LB_ROUND_ROBIN,
-    [BALANCER_RANDOM] = LB_RANDOM,
-};
-
 static bool
 pick(struct request *r)
 {
-	struct lb_set *set = &r->bound->set;
-	size_t i;
-
-	mark_tried(r, true);
-	i = lb_pick(set, policies[r->bound->cluster->balancer],
-	    loop_now_us(r->worker->loop), &r->worker->rng);
-	mark_tried(r, false);
-	if (i == set->count)
+	r->endpoint =
+	    bound_pick(r->bound, r->worker, r->tried, r->tried_count, &r->host);
+	if (r->endpoint == NULL)
 		return false;
-	r->host = r->bound->hosts[i];
-	r->host->refs++;
-	r->host->lb.active++;
-	r->endpoint = r->bound->cluster->endpoints[i];
 	r->record.upstream = r->endpoint->addr;
-	r->record.destination.workload = r->endpoint->workload;
-	r->record.destination.identity = r->endpoint->identity;
-	r->record.destination.app = labels_get(&r->endpoint->labels, S("app"));
-	r->record.destination.version =
-	    labels_get(&r->endpoint->labels, S("version"));
+	r->record.destination = r->endpoint->party;
 	return true;
 }
 
@@ -169,9 +143,18 @@ send_request(struct request *r)
 
 /* --- failing --- */
 
+/* We ran out of descriptors or memory: the endpoint is not to blame. */
+static bool
+is_ours(enum err why)
+{
+	return why == ERR_LIMIT || why == ERR_NO_MEMORY;
+}
+
 static enum flow_flag
 flag_of(enum retry_cause cause, enum err why)
 {
+	if (is_ours(why))
+		return FLOW_OVERFLOW;
 	if (cause == RETRY_CONNECT || cause == RETRY_REFUSED)
 		return FLOW_CONNECT_FAILED;
 	if (cause == RETRY_TIMEOUT)
@@ -195,8 +178,10 @@ try_again(struct request *r, enum retry_cause cause, uint16_t status)
 {
 	const struct view_retry *policy = &r->choice.route->retry;
 
-	if (!r->replayable || r->started || r->attempts > policy->attempts ||
-	    !retry_is_wanted(policy, cause, status))
+	if (policy->attempts == 0 || !retry_is_wanted(policy, cause, status))
+		return false;
+	r->record.retries_spent = r->attempts > policy->attempts;
+	if (r->record.retries_spent || !r->replayable || r->answered)
 		return false;
 	timer_set(&r->pause, retry_backoff_us(r->attempts, &r->worker->rng));
 	return true;
@@ -207,6 +192,7 @@ static void
 break_answer(struct request *r, enum flow_flag flag)
 {
 	r->record.flag = flag;
+	r->record.detail = S("the endpoint's answer was cut off");
 	request_flush_client(r);
 	stream_close(r->conn->stream, ERR_RESET);
 }
@@ -220,7 +206,7 @@ failed(
 	timer_clear(&r->try_end);
 	buf_reset(&r->worker->to_service);
 	r->sent = false;
-	if (r->host != NULL && why != ERR_CANCELLED)
+	if (r->host != NULL && why != ERR_CANCELLED && !is_ours(why))
 		lb_host_failed(&r->host->lb, loop_now_us(r->worker->loop));
 	leave_host(r, /* remember */ true);
 	if (r->started) {
@@ -229,8 +215,10 @@ failed(
 	}
 	if (try_again(r, cause, 0))
 		return;
-	request_answer(
-	    r, status_of(cause, why), flag, words.len > 0 ? words : SLICE_NONE);
+	if (words.len == 0 && flag == FLOW_CONNECT_FAILED)
+		words = arena_printf(
+		    &r->arena, "%s: %s", flow_flag_words(flag), err_text(why));
+	request_answer(r, status_of(cause, why), flag, words);
 }
 
 /* It may have been closed before our request got there: nobody's fault. */
@@ -280,8 +268,10 @@ attempt_on_timeout(struct request *r)
 static void
 on_open(void *arg, struct upstream_conn *u)
 {
-	(void)u; /* the request's own */
-	send_request(arg);
+	struct request *r = arg;
+
+	r->record.upstream_local = upstream_local(u);
+	send_request(r);
 }
 
 static void
@@ -301,89 +291,6 @@ on_interim(void *arg, struct upstream_conn *u, struct http_head *h)
 	r->started = was_started; /* the answer itself has not begun */
 }
 
-/* It waited for a 100 and got this: its body may come or not (RFC 9110
- * §10.1.1), so that nobody can say where the next request would begin. */
-static bool
-is_out_of_step(const struct request *r)
-{
-	return r->head->expect_continue && !r->complete &&
-	       r->record.bytes_received == 0;
-}
-
-/* How the client learns where the body ends; it may be older than we are. */
-static void
-frame_for_client(struct request *r, struct http_head *h)
-{
-	bool old = r->head->version == HTTP_V1_0;
-	bool open_end =
-	    h->framing == HTTP_BODY_CHUNKED || h->framing == HTTP_BODY_CLOSE;
-
-	if (open_end)
-		h->framing = old ? HTTP_BODY_CLOSE : HTTP_BODY_CHUNKED;
-	if ((open_end && old) || is_out_of_step(r))
-		r->conn->last = true;
-	r->to_chunked = h->framing == HTTP_BODY_CHUNKED;
-	h->version = HTTP_V1_1;
-	if (h->framing == HTTP_BODY_TUNNEL)
-		h->connection = HTTP_CONN_UPGRADE;
-	else if (r->conn->last || !r->head->keep_alive)
-		h->connection = HTTP_CONN_CLOSE;
-	else
-		h->connection = old ? HTTP_CONN_KEEP_ALIVE : HTTP_CONN_DEFAULT;
-}
-
-static enum err
-filter_response(struct request *r, struct http_head *h)
-{
-	enum err e = OK;
-
-	for (size_t i = filter_count; e == OK && i-- > 0;)
-		if (filters[i].on_response != NULL)
-			e = filters[i].on_response(r, h);
-	return e;
-}
-
-static void
-answer_too_large(struct request *r)
-{
-	request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
-	    S("the head of the answer is too large"));
-}
-
-/* Nobody asked for it, or not all of the request is out yet. */
-static bool
-is_stray_upgrade(const struct request *r, const struct http_head *h)
-{
-	return h->framing == HTTP_BODY_TUNNEL &&
-	       (r->head->upgrade.len == 0 || !r->complete);
-}
-
-static void
-begin_answer(struct request *r, struct http_head *h)
-{
-	sm_go(&r->state, REQUEST_ANSWERING);
-	timer_clear(&r->try_end);
-	r->record.status = h->status;
-	r->record.upstream_us = loop_now_us(r->worker->loop) - r->began_us;
-	lb_host_succeeded(&r->host->lb);
-	r->answered = true;
-	if (is_stray_upgrade(r, h)) {
-		request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
-		    S("the endpoint switched protocols unasked"));
-		return;
-	}
-	if (filter_response(r, h) != OK) {
-		answer_too_large(r);
-		return;
-	}
-	frame_for_client(r, h);
-	if (http1_write_head(h, &r->worker->to_client) != OK) {
-		answer_too_large(r);
-		return;
-	}
-	r->started = true;
-}
-
 static void
 on_head(void *arg, struct upstream_conn *u, struct http_head *h)
 {
@@ -391,7 +298,7 @@ on_head(void *arg, struct upstream_conn *u, struct http_head *h)
 
 	(void)u; /* the request's own */
 	if (!try_again(r, RETRY_STATUS, h->status)) {
-		begin_answer(r, h);
+		respond_begin(r, h);
 		return;
 	}
 	upstream_cancel(&r->up);
@@ -403,29 +310,15 @@ on_head(void *arg, struct upstream_conn *u, struct http_head *h)
 static void
 on_body(void *arg, struct upstream_conn *u, struct slice bytes)
 {
-	struct request *r = arg;
-	char size[HTTP1_CHUNK_HEAD_MAX];
-
 	(void)u; /* the request's own */
-	r->moved_us = loop_now_us(r->worker->loop);
-	r->record.bytes_sent += bytes.len;
-	if (!r->to_chunked) {
-		request_to_client(r, bytes);
-		return;
-	}
-	request_to_client(r, slice_of(size, http1_chunk_head(bytes.len, size)));
-	request_to_client(r, bytes);
-	request_to_client(r, S("\r\n"));
+	respond_body(arg, bytes);
 }
 
 static void
 on_trailers(void *arg, struct upstream_conn *u, struct http_head *h)
 {
-	struct request *r = arg;
-
 	(void)u; /* the request's own */
-	if (r->to_chunked && http1_write_end(h, &r->worker->to_client) == OK)
-		r->to_chunked = false; /* its end is written */
+	respond_trailers(arg, h);
 }
 
 static void
@@ -434,18 +327,16 @@ on_complete(void *arg, struct upstream_conn *u)
 	struct request *r = arg;
 
 	(void)u; /* the request's own */
-	if (r->to_chunked && http1_write_end(NULL, &r->worker->to_client) != OK)
-		stream_close(r->conn->stream, ERR_LIMIT);
 	if (r->complete)
 		upstream_release(&r->up);
-	request_finish(r);
+	respond_end(r);
 }
 
 static void
 on_upgrade(void *arg, struct upstream_conn *u, struct slice rest)
 {
 	(void)u; /* the request's own */
-	request_become_pipe(arg, rest);
+	respond_upgrade(arg, rest);
 }
 
 static void
@@ -481,6 +372,7 @@ static const struct upstream_events attempt_events = {
 void
 request_try(struct request *r)
 {
+	struct tunnels_ask ask = {.from = r->upstream};
 	struct fault why = {0};
 
 	r->attempts++;
@@ -490,12 +382,13 @@ request_try(struct request *r)
 		request_answer(r, 503, FLOW_NO_ENDPOINT, SLICE_NONE);
 		return;
 	}
-	r->up = upstream_acquire(r->worker, r->host, r->endpoint,
-	    r->upstream->identity, &attempt_events, r, &why);
+	ask.to = r->endpoint;
+	r->up = upstream_acquire(
+	    r->worker, r->host, &ask, &attempt_events, r, &why);
 	if (r->up == NULL) {
 		failed(r, RETRY_CONNECT, why.code, slice_str(why.text));
 		return;
 	}
 	if (upstream_is_open(r->up))
-		send_request(r);
+		on_open(r, r->up);
 }

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter — the ordered table of what a request goes through on its way.
- *
- * hygiene   what concerns one connection only goes; who asks is added
- * route     which rule, which destination
- * headers   what the rule and the destination do to heads
+ * filter — the filters that every request goes through.
  */
 #include "http/filter.h"
 
@@ -61,6 +57,9 @@ hygiene_request(struct request *r)
 		return FILTER_ANSWERED;
 	}
 	http_head_strip_hops(h);
+	/* Behind a switch nobody looks: HTTP has to stay what we can read. */
+	if (http_list_has(h->upgrade, S("h2c")))
+		h->upgrade = SLICE_NONE;
 	if (add_request_id(r) != OK ||
 	    (!http_head_has(h, HTTP_X_FORWARDED_PROTO) &&
 		http_head_set_id(h, HTTP_X_FORWARDED_PROTO, S("http")) != OK)) {
@@ -71,13 +70,17 @@ hygiene_request(struct request *r)
 	return FILTER_GO_ON;
 }
 
-static enum err
+static enum filter_verdict
 hygiene_response(struct request *r, struct http_head *h)
 {
 	(void)r; /* nothing of the request matters */
 	http_head_strip_hops(h);
-	return OK;
+	return FILTER_GO_ON;
 }
+
+const struct filter filter_hygiene = {.name = "hygiene",
+    .on_request = hygiene_request,
+    .on_response = hygiene_response};
 
 /* --- route ------------------------------------------------------------------
  */
@@ -128,12 +131,13 @@ name_parties(struct request *r)
 
 	f->route = r->choice.route->name;
 	f->destination.service = host->host;
-	if (c == NULL)
-		return;
-	f->cluster = c->name;
-	f->destination.service = c->service->host;
-	f->destination.service_name = c->service->name;
-	f->destination.ns = c->service->ns;
+	if (c != NULL) {
+		f->cluster = c->name;
+		f->destination.service = c->service->host;
+		f->destination.service_name = c->service->name;
+		f->destination.service_ns = c->service->ns;
+	}
+	flow_party_seal(&f->destination);
 }
 
 static enum filter_verdict
@@ -160,6 +164,9 @@ route_request(struct request *r)
 	r->bound = snapshot_bind(r->snapshot, r->destination->cluster);
 	return FILTER_GO_ON;
 }
+
+const struct filter filter_route = {
+    .name = "route", .on_request = route_request};
 
 /* --- headers ----------------------------------------------------------------
  */
@@ -203,17 +210,17 @@ headers_request(struct request *r)
 	return FILTER_ANSWERED;
 }
 
-static enum err
+static enum filter_verdict
 headers_response(struct request *r, struct http_head *h)
 {
-	enum err e = apply(&r->destination->response, h);
-
-	return e != OK ? e : apply(&r->choice.route->response, h);
+	if (apply(&r->destination->response, h) == OK &&
+	    apply(&r->choice.route->response, h) == OK)
+		return FILTER_GO_ON;
+	request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
+	    S("the head of the answer is too large"));
+	return FILTER_ANSWERED;
 }
 
-const struct filter filters[] = {
-    {"hygiene", hygiene_request, hygiene_response},
-    {"route", route_request, NULL},
-    {"headers", headers_request, headers_response},
-};
-const size_t filter_count = ARRAY_LEN(filters);
+const struct filter filter_headers = {.name = "headers",
+    .on_request = headers_request,
+    .on_response = headers_response};

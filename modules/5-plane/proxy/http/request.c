@@ -9,6 +9,7 @@
 
 #include "http/attempt.h"
 #include "http/filter.h"
+#include "http/respond.h"
 #include "pipe/piped.h"
 
 enum { REQUEST_MAGIC = 0x72657175, SMALL_BODY = 8 << 10 };
@@ -59,11 +60,8 @@ fill_record(struct request *r)
 	f->start_wall_ms = clock_wall_ms(loop_clock(r->worker->loop));
 	f->downstream_remote = r->conn->peer;
 	f->downstream_local = r->conn->local;
-	if (r->upstream != NULL) {
-		f->source.identity = r->upstream->identity;
-		f->source.workload = r->upstream->account;
-		f->source.ns = r->upstream->ns;
-	}
+	if (r->upstream != NULL)
+		f->source = r->upstream->party;
 }
 
 static void
@@ -131,6 +129,92 @@ hold_view(struct request *r)
 	    r->snapshot->view, slice_str(listener_name(r->conn->listener)));
 }
 
+/* --- filters ---------------------------------------------------------------
+ */
+
+bool
+request_has_body(const struct request *r)
+{
+	return r->complete || buf_len(&r->held) >= LIMIT_STREAM_BUFFER;
+}
+
+/* What is collected has to come first: we say 100, and the service need not. */
+static void
+ask_for_body(struct request *r)
+{
+	if (!r->head->expect_continue)
+		return;
+	r->head->expect_continue = false;
+	http_head_remove_id(r->head, HTTP_EXPECT);
+	request_to_client(r, http1_continue());
+	r->started = false; /* the answer itself has not begun */
+	request_flush_client(r);
+}
+
+/* The client is read no further, or just as far as the filter wants. */
+static void
+keep_waiting(struct request *r, enum filter_verdict v)
+{
+	r->wait = v;
+	if (v == FILTER_WAIT) {
+		stream_pause(r->conn->stream, STREAM_PAUSE_FILTER);
+		return;
+	}
+	CHECK(!request_has_body(r));
+	r->next_filter--; /* the same once more */
+	stream_resume(r->conn->stream, STREAM_PAUSE_FILTER);
+	ask_for_body(r);
+}
+
+static void
+start_route_timeout(struct request *r)
+{
+	const struct view_http_route *route = r->choice.route;
+
+	if (route != NULL && route->timeout_us > 0)
+		timer_set(&r->route_end, route->timeout_us);
+}
+
+/* `waited`: the end of the request may have come before there was a route. */
+static void
+run_filters(struct request *r, bool waited)
+{
+	while (r->next_filter < filter_count) {
+		const struct filter *f = filters[r->next_filter++];
+		enum filter_verdict v =
+		    f->on_request == NULL ? FILTER_GO_ON : f->on_request(r);
+
+		if (v == FILTER_ANSWERED)
+			return;
+		if (v != FILTER_GO_ON) {
+			keep_waiting(r, v);
+			return;
+		}
+	}
+	r->record.request_id = field(r->head, HTTP_X_REQUEST_ID);
+	sm_go(&r->state, REQUEST_TRYING);
+	if (waited && r->complete)
+		start_route_timeout(r);
+	request_try(r);
+}
+
+static void
+continue_request(struct request *r)
+{
+	r->wait = FILTER_GO_ON;
+	stream_resume(r->conn->stream, STREAM_PAUSE_FILTER);
+	run_filters(r, /* waited */ true);
+}
+
+void
+request_continue(struct request *r)
+{
+	if (sm_is(&r->state, REQUEST_FILTERING))
+		continue_request(r);
+	else
+		respond_continue(r);
+}
+
 void
 request_begin(struct conn *c, struct http_head *h)
 {
@@ -147,6 +231,7 @@ request_begin(struct conn *c, struct http_head *h)
 	    ARRAY_LEN(request_rows), REQUEST_FILTERING, NULL, NULL);
 	arena_init(&r->arena, REQUEST_ARENA_BYTES);
 	buf_init(&r->held, REQUEST_HELD_BYTES);
+	buf_init(&r->response_held, REQUEST_HELD_BYTES);
 	init_timers(r);
 	c->request = r;
 	hold_view(r);
@@ -155,35 +240,9 @@ request_begin(struct conn *c, struct http_head *h)
 	fill_record(r);
 	r->complete = h->framing == HTTP_BODY_NONE;
 	if (e == OK)
-		request_continue(r);
+		run_filters(r, /* waited */ false);
 	else
 		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL, SLICE_NONE);
-}
-
-void
-request_continue(struct request *r)
-{
-	r->waiting = false;
-	while (r->next_filter < filter_count) {
-		const struct filter *f = &filters[r->next_filter++];
-
-		if (f->on_request == NULL)
-			continue;
-		switch (f->on_request(r)) {
-		case FILTER_GO_ON:
-			break;
-		case FILTER_WAIT:
-			r->waiting = true;
-			stream_pause(r->conn->stream, STREAM_PAUSE_FILTER);
-			return;
-		case FILTER_ANSWERED:
-			return;
-		}
-	}
-	stream_resume(r->conn->stream, STREAM_PAUSE_FILTER);
-	r->record.request_id = field(r->head, HTTP_X_REQUEST_ID);
-	sm_go(&r->state, REQUEST_TRYING);
-	request_try(r);
 }
 
 /* --- the client's bytes ------------------------------------------------------
@@ -214,23 +273,20 @@ request_on_body(struct request *r, struct slice bytes)
 	hold(r, bytes);
 	if (r->sent)
 		attempt_send_body(r, bytes);
-	else
+	else if (r->wait != FILTER_COLLECT || request_has_body(r))
 		stream_pause(r->conn->stream, STREAM_PAUSE_NOT_READY);
-}
-
-static void
-start_route_timeout(struct request *r)
-{
-	const struct view_http_route *route = r->choice.route;
-
-	if (route != NULL && route->timeout_us > 0)
-		timer_set(&r->route_end, route->timeout_us);
+	if (r->wait == FILTER_COLLECT && request_has_body(r))
+		continue_request(r);
 }
 
 void
 request_on_complete(struct request *r)
 {
 	r->complete = true;
+	if (r->wait == FILTER_COLLECT) {
+		continue_request(r);
+		return;
+	}
 	start_route_timeout(r);
 	if (r->sent)
 		attempt_send_end(r);
@@ -327,15 +383,6 @@ request_to_client(struct request *r, struct slice bytes)
 
 /* --- the end --- */
 
-static uint64_t
-series_key(const struct request *r)
-{
-	uint64_t source = slice_hash(r->record.source.identity);
-	uint64_t id = r->bound != NULL ? r->bound->cluster->id : 1;
-
-	return id ^ (source * UINT64_C(0x9e3779b97f4a7c15));
-}
-
 static void
 report(struct request *r)
 {
@@ -343,7 +390,6 @@ report(struct request *r)
 
 	f->duration_us = loop_now_us(r->worker->loop) - r->began_us;
 	f->attempts = r->attempts;
-	f->series_key = series_key(r);
 	worker_report(r->worker, f);
 }
 
@@ -354,10 +400,14 @@ release(struct request *r)
 	timer_clear(&r->try_end);
 	timer_clear(&r->route_end);
 	timer_clear(&r->idle);
+	for (size_t i = 0; i < filter_count; i++)
+		if (filters[i]->on_end != NULL)
+			filters[i]->on_end(r);
 	for (size_t i = 0; i < r->tried_count; i++)
 		host_unref(r->worker->hosts, &r->tried[i]);
 	snapshot_unref(&r->snapshot);
 	buf_fini(&r->held);
+	buf_fini(&r->response_held);
 	arena_fini(&r->arena);
 	r->magic = 0;
 	mem_free(&r);
@@ -400,12 +450,12 @@ request_become_pipe(struct request *r, struct slice rest)
 
 	request_flush_client(r);
 	spec.up = upstream_take_stream(&r->up);
+	stream_resume(spec.up, STREAM_PAUSE_FILTER);
 	spec.down = conn_take_stream(c, &early);
 	write_first(spec.down, rest);
 	write_first(spec.up, early);
 	r->host = NULL;
 	r->record.attempts = r->attempts;
-	r->record.series_key = series_key(r);
 	sm_go(&r->state, REQUEST_DONE);
 	piped_new(&spec);
 	request_drop_try(r);

@@ -49,7 +49,7 @@ struct request {
 	const struct view_destination *destination;
 	struct bound *bound;
 	size_t next_filter;
-	bool waiting; /* a filter thinks */
+	uint8_t wait; /* enum filter_verdict of the filter that thinks, or 0 */
 
 	/* The try that is under way. */
 	struct upstream_conn *up;
@@ -72,9 +72,18 @@ struct request {
 	const struct http_head *trailers;
 
 	/* The response. */
-	bool to_chunked; /* we frame it in chunks */
-	bool answered;   /* its head is out */
-	bool started;    /* bytes of it went to the client */
+	struct http_head *response; /* the service's head, or our copy of it */
+	struct http_head response_kept;
+	const struct http_head *response_trailers; /* the copy, if there is */
+	struct http_head response_trailers_kept;
+	struct buf response_held; /* while a filter thinks */
+	size_t response_filters;  /* so many are still to come */
+	uint8_t response_wait;    /* as `wait` */
+	bool response_over;       /* all of it came */
+	bool response_upgraded;   /* it was a 101 */
+	bool to_chunked;          /* we frame it in chunks */
+	bool answered;            /* a head came that is not retried */
+	bool started;             /* bytes of it went to the client */
 	struct flow_record record;
 	uint64_t began_us;
 	uint64_t moved_us; /* when a byte last moved */
@@ -98,7 +107,10 @@ void request_refuse(struct conn *c, unsigned status, struct slice words);
 
 /* --- between the rooms of a request --- */
 
-/* Runs the filters that are left, then begins the first try. */
+/*
+ * A filter that waited is done: the others follow, then the first try, or the
+ * answer. The request may be gone when it returns.
+ */
 void request_continue(struct request *r);
 
 /* Another endpoint, or the same; answers by itself if there is none. */

@@ -5,10 +5,13 @@
  * What is checked, in ztunnel's order: method, authority, whether the address
  * is exposed here; then the service is connected; only then comes the 200.
  */
+#define LOG_MODULE "proxy"
+
 #include "inbound/inbound.h"
 
 #include "pipe/piped.h"
 #include "snapshot.h"
+#include "tunnel/hello.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -54,12 +57,13 @@ peer_of(struct session *s)
 }
 
 static void
-begin_record(struct session *s, struct flow_record *f)
+begin_record(
+    struct session *s, const struct http_head *h, struct flow_record *f)
 {
 	struct stream *transport = http2_transport(s->http2);
 	const struct tls_peer *peer = peer_of(s);
 
-	*f = (struct flow_record){.kind = FLOW_TCP_CLOSED,
+	*f = (struct flow_record){.kind = FLOW_TCP_REFUSED,
 	    .reporter = FLOW_DESTINATION,
 	    .protocol = S("tcp"),
 	    .mutual_tls = true};
@@ -69,11 +73,16 @@ begin_record(struct session *s, struct flow_record *f)
 	f->downstream_remote = stream_peer(transport);
 	f->downstream_local = stream_local(transport);
 	f->sni = tls_stream_sni(transport);
+	f->authority = h->authority;
+	f->forwarded_for = hello_client(h);
 	if (peer == NULL)
 		return;
 	f->source.identity = slice_str(peer->uri);
 	f->source.ns = peer->identity.ns;
 	f->source.workload = peer->identity.account;
+	flow_party_label(&f->source, &(struct labels){0});
+	hello_hear(h, &f->source);
+	flow_party_seal(&f->source);
 }
 
 static void
@@ -124,16 +133,20 @@ on_up_open(struct stream *up, void *arg)
 {
 	struct pending *p;
 	struct piped_spec spec = {.kind = PROXY_CONN_INBOUND, .up = up};
+	struct http_head h;
 
 	OBJ(p, arg, PENDING_MAGIC);
 	spec.worker = p->session->inbound->worker;
-	spec.down = http_tunnel_accept(p->h2, NULL, &nobody, NULL);
+	http_head_init(&h, &p->arena);
+	hello_say(&h, &p->record.destination);
+	spec.down = http_tunnel_accept(p->h2, &h, &nobody, NULL);
 	if (spec.down == NULL) {
 		stream_close(up, ERR_CANCELLED);
 		return; /* both ends are under way */
 	}
 	p->up = NULL;
 	p->h2 = NULL;
+	p->record.upstream_local = stream_local(up);
 	p->record.kind = FLOW_TCP_OPENED;
 	spec.record = &p->record;
 	spec.what = slice_str(p->what);
@@ -225,16 +238,9 @@ connect_service(struct session *s, struct http2_stream *h2,
 static void
 name_destination(struct flow_record *f, const struct view_exposed *e)
 {
-	f->destination.service = e->host;
-	f->destination.service_name = e->service;
-	f->destination.ns = e->ns;
-	f->destination.identity = e->identity;
-	f->destination.workload = e->account;
-	f->destination.app = labels_get(&e->labels, S("app"));
-	f->destination.version = labels_get(&e->labels, S("version"));
+	f->destination = e->party;
+	f->cluster = e->cluster;
 	f->upstream = e->target;
-	f->series_key =
-	    slice_hash(e->host) ^ slice_hash(f->source.identity) ^ e->port;
 }
 
 /* Where the tunnel came in, or an address that peers are told (behind NAT). */
@@ -248,17 +254,58 @@ is_here(const struct session *s, const struct addr *target,
 	       (w->now != NULL && view_is_announced(w->now->view, target));
 }
 
-static void
-not_exposed(struct session *s, struct http2_stream *h2,
-    const struct addr *target, struct flow_record *f)
+/* What the authority of a CONNECT means. */
+struct target {
+	struct addr addr;  /* family 0: it is a host */
+	struct slice host; /* any form of a service's name */
+	uint16_t port;
+};
+
+/* "10.0.0.7:80", "[fd00::7]:80" or "web.default.svc.mesh.internal:80". */
+static bool
+target_parse(struct slice authority, struct target *out)
 {
-	char words[ADDR_TEXT_MAX + 64];
-	char text[ADDR_TEXT_MAX];
-	bool ours = is_here(s, target, f);
+	size_t colon = slice_rfind(authority, ':');
+	uint64_t port;
+
+	*out = (struct target){.host = slice_sub(authority, 0, colon)};
+	if (addr_parse(authority, &out->addr) == OK)
+		return true;
+	if (colon == authority.len ||
+	    slice_to_u64(
+		slice_sub(authority, colon + 1, authority.len), &port) != OK ||
+	    port < 1 || port > UINT16_MAX)
+		return false;
+	out->addr = (struct addr){.family = ADDR_NONE};
+	out->port = (uint16_t)port;
+	return name_check_subdomain(out->host, NULL) == OK;
+}
+
+/* An address has to be one of this machine; a host is one or is not. */
+static const struct view_exposed *
+find_exposed(
+    struct session *s, const struct target *t, const struct flow_record *f)
+{
+	const struct snapshot *now = s->inbound->worker->now;
+
+	if (now == NULL)
+		return NULL;
+	if (t->addr.family == ADDR_NONE)
+		return view_find_exposed_host(now->view, t->host, t->port);
+	return is_here(s, &t->addr, f) ? view_find_exposed(now->view, &t->addr)
+				       : NULL;
+}
+
+static void
+not_exposed(struct session *s, struct http2_stream *h2, const struct target *t,
+    struct flow_record *f)
+{
+	char words[NAME_HOST_MAX + 64];
+	bool ours = t->addr.family == ADDR_NONE || is_here(s, &t->addr, f);
 
 	(void)snprintf(words, sizeof(words),
-	    ours ? "%s is not exposed here" : "%s is not this machine",
-	    addr_format(target, text));
+	    ours ? "%.*s is not exposed here" : "%.*s is not this machine",
+	    SLICE_ARG(f->authority));
 	refuse(s, h2, ours ? 503 : 400, f, FLOW_NOT_EXPOSED, slice_str(words));
 }
 
@@ -269,10 +316,9 @@ on_connect(struct session *s, struct http2_stream *h2, struct http_head *h)
 	const struct tls_peer *peer = peer_of(s);
 	const struct view_exposed *e;
 	struct flow_record f;
-	struct addr target;
+	struct target target;
 
-	begin_record(s, &f);
-	f.authority = h->authority;
+	begin_record(s, h, &f);
 	http2_stream_own(h2, &refused_events, s);
 	/* Its handshake may have begun before the revocation came. */
 	if (peer != NULL && credentials_revoke(w->credentials, peer)) {
@@ -285,13 +331,14 @@ on_connect(struct session *s, struct http2_stream *h2, struct http_head *h)
 		    S("only CONNECT is served here"));
 		return;
 	}
-	if (addr_parse(h->authority, &target) != OK) {
+	if (!target_parse(h->authority, &target)) {
 		refuse(s, h2, 400, &f, FLOW_DOWNSTREAM_PROTOCOL,
-		    S("the authority is not an address with a port"));
+		    S("the authority is not an address or a host with a "
+		      "port"));
 		return;
 	}
-	e = w->now == NULL ? NULL : view_find_exposed(w->now->view, &target);
-	if (e == NULL || !is_here(s, &target, &f)) {
+	e = find_exposed(s, &target, &f);
+	if (e == NULL) {
 		not_exposed(s, h2, &target, &f);
 		return;
 	}
@@ -444,6 +491,14 @@ on_accept(struct net_listener *net, void *arg, int fd, const struct addr *peer)
 }
 
 static void
+on_short(struct net_listener *net, void *arg, enum err why)
+{
+	(void)net;
+	(void)arg;
+	worker_tell_shortage("hbone", why);
+}
+
+static void
 on_listener_close(struct net_listener *net, void *arg, enum err why,
     const struct fault *words)
 {
@@ -469,6 +524,7 @@ on_listener_open(struct net_listener *net, void *arg)
 static const struct net_listener_events net_events = {
     .on_open = on_listener_open,
     .on_accept = on_accept,
+    .on_short = on_short,
     .on_close = on_listener_close,
 };
 

@@ -2,6 +2,8 @@
 /*
  * listeners — the named listeners of a view, on one worker.
  */
+#define LOG_MODULE "proxy"
+
 #include "outbound/listeners.h"
 
 #include "http/conn.h"
@@ -139,6 +141,16 @@ on_open(struct net_listener *net, void *arg)
 }
 
 static void
+on_short(struct net_listener *net, void *arg, enum err why)
+{
+	struct listener *l;
+
+	(void)net; /* l->net */
+	OBJ(l, arg, LISTENER_MAGIC);
+	worker_tell_shortage(l->name, why);
+}
+
+static void
 on_close(struct net_listener *net, void *arg, enum err why,
     const struct fault *words)
 {
@@ -157,6 +169,7 @@ on_close(struct net_listener *net, void *arg, enum err why,
 static const struct net_listener_events net_events = {
     .on_open = on_open,
     .on_accept = on_accept,
+    .on_short = on_short,
     .on_close = on_close,
 };
 

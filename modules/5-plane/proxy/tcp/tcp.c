@@ -98,7 +98,6 @@ tcp_free(struct tcp *t)
 static void
 report_end(struct tcp *t, enum flow_flag flag, struct slice detail)
 {
-	t->record.kind = FLOW_TCP_CLOSED;
 	t->record.flag = flag;
 	t->record.detail = detail;
 	t->record.duration_us = loop_now_us(t->worker->loop) - t->reg.since_us;
@@ -162,6 +161,7 @@ become_pipe(struct tcp *t)
 
 	lb_host_succeeded(&t->host->lb);
 	t->host = NULL;
+	t->record.upstream_local = stream_local(t->up);
 	t->record.kind = FLOW_TCP_OPENED;
 	piped_new(&spec);
 	tcp_free(t);
@@ -201,44 +201,19 @@ static const struct stream_events up_events = {
     .on_close = on_up_close,
 };
 
-static const struct view_endpoint *
-pick(struct tcp *t)
-{
-	struct lb_set *set = &t->bound->set;
-	static const enum lb_policy policies[] = {
-	    [BALANCER_LEAST_REQUEST] = LB_LEAST_REQUEST,
-	    [BALANCER_ROUND_ROBIN] = LB_ROUND_ROBIN,
-	    [BALANCER_RANDOM] = LB_RANDOM,
-	};
-	size_t i;
-
-	for (size_t n = 0; n < t->tries; n++)
-		if (t->tried[n] != NULL)
-			t->tried[n]->lb.excluded = true;
-	i = lb_pick(set, policies[t->bound->cluster->balancer],
-	    loop_now_us(t->worker->loop), &t->worker->rng);
-	for (size_t n = 0; n < t->tries; n++)
-		if (t->tried[n] != NULL)
-			t->tried[n]->lb.excluded = false;
-	if (i == set->count)
-		return NULL;
-	t->host = t->bound->hosts[i];
-	t->host->refs++;
-	t->host->lb.active++;
-	return t->bound->cluster->endpoints[i];
-}
-
 static void
 try_next(struct tcp *t, struct slice last_words)
 {
 	const struct view_endpoint *e;
+	struct tunnels_ask ask = {
+	    .from = t->upstream, .client = &t->record.downstream_remote};
 	struct fault why = {0};
 
 	if (t->tries == TCP_TRIES_MAX) {
 		give_up(t, FLOW_CONNECT_FAILED, last_words);
 		return;
 	}
-	e = pick(t);
+	e = bound_pick(t->bound, t->worker, t->tried, t->tries, &t->host);
 	if (e == NULL) {
 		give_up(t, FLOW_NO_ENDPOINT, last_words);
 		return;
@@ -246,10 +221,9 @@ try_next(struct tcp *t, struct slice last_words)
 	t->tries++;
 	t->record.attempts++;
 	t->record.upstream = e->addr;
-	t->record.destination.workload = e->workload;
-	t->record.destination.identity = e->identity;
-	t->up = upstream_dial(
-	    t->worker, e, t->upstream->identity, &up_events, t, &why);
+	t->record.destination = e->party;
+	ask.to = e;
+	t->up = upstream_dial(t->worker, &ask, &up_events, t, &why);
 	if (t->up == NULL)
 		give_up(t, FLOW_CONNECT_FAILED, slice_str(why.text));
 	else if (stream_is_open(t->up))
@@ -263,17 +237,14 @@ fill_record(struct tcp *t)
 {
 	struct flow_record *f = &t->record;
 
-	f->kind = FLOW_TCP_CLOSED;
+	f->kind = FLOW_TCP_REFUSED; /* until it stands */
 	f->reporter = FLOW_SOURCE;
 	f->protocol = S("tcp");
 	f->start_wall_ms = clock_wall_ms(loop_clock(t->worker->loop));
 	f->downstream_remote = stream_peer(t->down);
 	f->downstream_local = stream_local(t->down);
-	if (t->upstream == NULL)
-		return;
-	f->source.identity = t->upstream->identity;
-	f->source.ns = t->upstream->ns;
-	f->source.workload = t->upstream->account;
+	if (t->upstream != NULL)
+		f->source = t->upstream->party;
 }
 
 static void
@@ -289,8 +260,8 @@ connect_to(struct tcp *t, const struct view_destination *d)
 	f->cluster = d->cluster->name;
 	f->destination.service = d->cluster->service->host;
 	f->destination.service_name = d->cluster->service->name;
-	f->destination.ns = d->cluster->service->ns;
-	f->series_key = d->cluster->id ^ slice_hash(f->source.identity);
+	f->destination.service_ns = d->cluster->service->ns;
+	flow_party_seal(&f->destination);
 	try_next(t, SLICE_NONE);
 }
 

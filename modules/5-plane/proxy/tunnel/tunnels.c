@@ -5,7 +5,11 @@
  * A session's object outlives its http2 only until on_close, where it leaves
  * the pool; its group goes with the last of them.
  */
+#define LOG_MODULE "proxy"
+
 #include "tunnel/tunnels.h"
+
+#include "tunnel/hello.h"
 
 #include <stdio.h>
 
@@ -261,14 +265,30 @@ session_for(struct tunnels *t, struct group *g, struct tls_identity *own,
 	return session_new(t, g, own, e, why);
 }
 
-struct stream *
-tunnels_open(struct tunnels *t, struct slice source,
-    const struct view_endpoint *e, const struct stream_events *events,
-    void *arg, struct fault *why)
+static struct stream *
+open_stream(struct session *s, const struct tunnels_ask *ask,
+    const struct stream_events *events, void *arg)
 {
+	AUTO(arena_fini) struct arena arena;
+	char authority[ADDR_TEXT_MAX];
+	struct http_head h;
+
+	arena_init(&arena, HELLO_BYTES);
+	http_head_init(&h, &arena);
+	hello_say(&h, &ask->from->party);
+	hello_forward(&h, ask->client, ask->to->party.service);
+	addr_format(&ask->to->addr, authority);
+	return http_tunnel_open(
+	    s->http2, slice_str(authority), &h, events, arg);
+}
+
+struct stream *
+tunnels_open(struct tunnels *t, const struct tunnels_ask *ask,
+    const struct stream_events *events, void *arg, struct fault *why)
+{
+	struct slice source = ask->from->identity;
 	struct tls_identity *own =
 	    credentials_find(t->worker->credentials, source);
-	char authority[ADDR_TEXT_MAX];
 	struct group *g;
 	struct session *s;
 	struct stream *stream;
@@ -279,15 +299,13 @@ tunnels_open(struct tunnels *t, struct slice source,
 		    SLICE_ARG(source));
 		return NULL;
 	}
-	g = group_of(t, source, e);
-	s = session_for(t, g, own, e, why);
+	g = group_of(t, source, ask->to);
+	s = session_for(t, g, own, ask->to, why);
 	if (s == NULL) {
 		group_drop_if_empty(g);
 		return NULL;
 	}
-	addr_format(&e->addr, authority);
-	stream =
-	    http_tunnel_open(s->http2, slice_str(authority), NULL, events, arg);
+	stream = open_stream(s, ask, events, arg);
 	if (stream == NULL)
 		(void)fault_set(why, ERR_BUSY, "the tunnel takes no stream");
 	return stream;

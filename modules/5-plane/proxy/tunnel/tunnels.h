@@ -20,14 +20,20 @@ enum {
 struct tunnels *tunnels_new(struct worker *w);
 void tunnels_free(struct tunnels **tp);
 
+/* Who wants to reach what; borrowed for the call. */
+struct tunnels_ask {
+	const struct view_upstream
+	    *from; /* its identity; empty: the fallback */
+	const struct view_endpoint *to;
+	const struct addr *client; /* NULL: the stream will serve several */
+};
+
 /*
- * An opening stream to e->addr through e's node, as `source` (an identity's
- * URI; empty: the fallback). NULL, with words, if there is no certificate for
- * it.
+ * An opening stream to the endpoint through its node. NULL, with words, if
+ * there is no certificate for the caller.
  */
-struct stream *tunnels_open(struct tunnels *t, struct slice source,
-    const struct view_endpoint *e, const struct stream_events *events,
-    void *arg, struct fault *why);
+struct stream *tunnels_open(struct tunnels *t, const struct tunnels_ask *ask,
+    const struct stream_events *events, void *arg, struct fault *why);
 
 /* In on_close of such a stream: why, in words; empty if unknown. Lent. */
 struct slice tunnels_why(const struct stream *s);

@@ -26,6 +26,7 @@ struct upstream_conn {
 	struct worker *worker;
 	struct host *host;
 	struct stream *stream;
+	struct addr local; /* once it is open */
 	struct http1_parser *parser;
 	const struct upstream_events *events;
 	void *arg;        /* of the user; NULL when there is none */
@@ -136,8 +137,8 @@ on_open(struct stream *s, void *arg)
 {
 	struct upstream_conn *u = conn_of(arg);
 
-	(void)s; /* the connection's own */
 	u->state = BUSY;
+	u->local = stream_local(s);
 	if (u->events != NULL)
 		u->events->on_open(u->arg, u);
 }
@@ -241,15 +242,14 @@ static const struct stream_events stream_events = {
 /* --- making and reusing --- */
 
 struct stream *
-upstream_dial(struct worker *w, const struct view_endpoint *e,
-    struct slice source, const struct stream_events *events, void *arg,
-    struct fault *why)
+upstream_dial(struct worker *w, const struct tunnels_ask *ask,
+    const struct stream_events *events, void *arg, struct fault *why)
 {
 	struct net_connect_spec spec = NET_CONNECT_SPEC;
 
-	if (e->tunnel.family != ADDR_NONE)
-		return tunnels_open(w->tunnels, source, e, events, arg, why);
-	spec.addr = e->addr;
+	if (ask->to->tunnel.family != ADDR_NONE)
+		return tunnels_open(w->tunnels, ask, events, arg, why);
+	spec.addr = ask->to->addr;
 	spec.timeout_us = UPSTREAM_CONNECT_MS * UINT64_C(1000);
 	return net_connect(w->loop, &spec, events, arg);
 }
@@ -265,9 +265,10 @@ on_idle_timeout(void *arg)
  * them, before a view changed it, is not to be used again.
  */
 static uint64_t
-way_of(const struct view_endpoint *e, struct slice source)
+way_of(const struct tunnels_ask *ask)
 {
-	uint64_t way = slice_hash(source);
+	const struct view_endpoint *e = ask->to;
+	uint64_t way = slice_hash(ask->from->identity);
 
 	if (e->tunnel.family == ADDR_NONE)
 		return way;
@@ -278,13 +279,13 @@ way_of(const struct view_endpoint *e, struct slice source)
 }
 
 static struct upstream_conn *
-conn_new(struct worker *w, struct host *host, const struct view_endpoint *e,
-    struct slice source, struct fault *why)
+conn_new(struct worker *w, struct host *host, const struct tunnels_ask *ask,
+    struct fault *why)
 {
 	struct upstream_conn *u = mem_new(sizeof(*u));
 
 	u->magic = UPSTREAM_MAGIC;
-	u->stream = upstream_dial(w, e, source, &stream_events, u, why);
+	u->stream = upstream_dial(w, ask, &stream_events, u, why);
 	if (u->stream == NULL) {
 		mem_free(&u);
 		return NULL;
@@ -293,8 +294,10 @@ conn_new(struct worker *w, struct host *host, const struct view_endpoint *e,
 	u->host = host;
 	w->upstreams++;
 	host->refs++;
-	u->way = way_of(e, source);
+	u->way = way_of(ask);
 	u->state = stream_is_open(u->stream) ? BUSY : OPENING;
+	if (u->state == BUSY)
+		u->local = stream_local(u->stream);
 	u->parser = http1_parser_new(HTTP1_RESPONSES, &parser_events, u);
 	timer_init(&u->idle, w->loop, on_idle_timeout, u);
 	return u;
@@ -319,15 +322,15 @@ take_idle(struct host *host, uint64_t way)
 
 struct upstream_conn *
 upstream_acquire(struct worker *w, struct host *host,
-    const struct view_endpoint *e, struct slice source,
-    const struct upstream_events *events, void *arg, struct fault *why)
+    const struct tunnels_ask *ask, const struct upstream_events *events,
+    void *arg, struct fault *why)
 {
 	struct upstream_conn *u = NULL;
 
 	if (host->idle_count > 0)
-		u = take_idle(host, way_of(e, source));
+		u = take_idle(host, way_of(ask));
 	if (u == NULL)
-		u = conn_new(w, host, e, source, why);
+		u = conn_new(w, host, ask, why);
 	if (u == NULL)
 		return NULL;
 	u->events = events;
@@ -361,16 +364,16 @@ upstream_has_answer(const struct upstream_conn *u)
 	return u->answered;
 }
 
+struct addr
+upstream_local(const struct upstream_conn *u)
+{
+	return u->local;
+}
+
 struct stream *
 upstream_stream(struct upstream_conn *u)
 {
 	return u->stream;
-}
-
-enum http1_flaw
-upstream_flaw(const struct upstream_conn *u)
-{
-	return http1_parser_flaw(u->parser);
 }
 
 /* `completed` says by now that the connection can carry another request. */
@@ -388,7 +391,7 @@ upstream_release(struct upstream_conn **up)
 		return;
 	}
 	http1_parser_next(u->parser);
-	stream_resume(u->stream, STREAM_PAUSE_PEER_FULL);
+	stream_resume(u->stream, STREAM_PAUSE_PEER_FULL | STREAM_PAUSE_FILTER);
 	stream_set_resting(u->stream, true);
 	u->state = IDLE;
 	list_push_front(&u->host->idle, &u->link);

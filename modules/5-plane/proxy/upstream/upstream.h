@@ -10,6 +10,7 @@
 #define MESHD_UPSTREAM_H
 
 #include "snapshot.h"
+#include "tunnel/tunnels.h"
 
 enum {
 	UPSTREAM_CONNECT_MS = 5000,
@@ -49,12 +50,12 @@ struct upstream_events {
 };
 
 /*
- * An idle connection to the host, else an opening one. `source` is who calls
- * (URI; empty: the fallback). NULL, with words, if it cannot even begin.
+ * An idle connection to the host, else an opening one. NULL, with words, if it
+ * cannot even begin.
  */
 struct upstream_conn *upstream_acquire(struct worker *w, struct host *host,
-    const struct view_endpoint *e, struct slice source,
-    const struct upstream_events *events, void *arg, struct fault *why);
+    const struct tunnels_ask *ask, const struct upstream_events *events,
+    void *arg, struct fault *why);
 
 /* The method decides how the response ends; before the request is written. */
 void upstream_expect(struct upstream_conn *u, struct slice method);
@@ -64,9 +65,9 @@ bool upstream_is_reused(const struct upstream_conn *u);
 bool upstream_is_open(const struct upstream_conn *u);
 /* True once a byte of the response came. */
 bool upstream_has_answer(const struct upstream_conn *u);
+/* Where it leaves this machine; once it is open. */
+struct addr upstream_local(const struct upstream_conn *u);
 struct stream *upstream_stream(struct upstream_conn *u);
-/* Why the parser gave up, for the log; HTTP1_OK if it did not. */
-enum http1_flaw upstream_flaw(const struct upstream_conn *u);
 
 /* After on_complete: back to the pool if it can carry another request. */
 void upstream_release(struct upstream_conn **up);
@@ -81,8 +82,7 @@ struct stream *upstream_take_stream(struct upstream_conn **up);
 void upstream_close_idle(struct host *host);
 
 /* A stream to the endpoint, through its tunnel or plainly; also for TCP. */
-struct stream *upstream_dial(struct worker *w, const struct view_endpoint *e,
-    struct slice source, const struct stream_events *events, void *arg,
-    struct fault *why);
+struct stream *upstream_dial(struct worker *w, const struct tunnels_ask *ask,
+    const struct stream_events *events, void *arg, struct fault *why);
 
 #endif

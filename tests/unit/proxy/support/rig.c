@@ -32,11 +32,17 @@ on_flow(void *arg, unsigned worker, const struct flow_record *f)
 	    .reporter = f->reporter,
 	    .status = f->status,
 	    .attempts = f->attempts,
+	    .retries_spent = f->retries_spent,
+	    .upstream_local = f->upstream_local,
 	    .received = f->bytes_received,
 	    .sent = f->bytes_sent};
 	copy(f->detail, to->detail);
 	copy(f->cluster, to->cluster);
 	copy(f->source.identity, to->source);
+	copy(f->forwarded_for, to->forwarded_for);
+	copy(f->source.canonical_name, to->caller);
+	copy(f->destination.version, to->version);
+	to->destination = f->destination.key;
 	r->record_count++;
 	pthread_mutex_unlock(&r->lock);
 }
@@ -110,9 +116,7 @@ rig_new(unsigned workers, enum addr_family hbone)
 	proxy.workers = r->workers;
 	proxy.factory = r->factory;
 	if (hbone != ADDR_NONE)
-		CHECK(
-		    addr_parse_ip(hbone == ADDR_V6 ? S("::1") : S("127.0.0.1"),
-			&proxy.hbone) == OK);
+		proxy.hbone = closed_port(hbone);
 	r->proxy = proxy_open(&proxy);
 	if (hbone != ADDR_NONE)
 		RIG_UNTIL(r, r->listening_count == 1 &&

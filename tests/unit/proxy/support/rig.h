@@ -22,11 +22,17 @@ struct rig_record {
 	enum flow_reporter reporter;
 	uint16_t status;
 	unsigned attempts;
+	bool retries_spent;
 	uint64_t received;
 	uint64_t sent;
 	char detail[RIG_TEXT];
 	char cluster[RIG_TEXT];
 	char source[RIG_TEXT];
+	struct addr upstream_local;
+	char forwarded_for[RIG_TEXT];
+	char caller[RIG_TEXT];  /* the source's canonical name */
+	char version[RIG_TEXT]; /* the destination's */
+	uint64_t destination;   /* its key */
 };
 
 struct rig {

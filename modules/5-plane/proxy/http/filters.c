@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * filters — the table: in this order for requests, backwards for answers.
+ */
+#include "http/filter.h"
+
+const struct filter *const filters[] = {
+    &filter_hygiene, /* what concerns one connection only goes; an id comes */
+    &filter_route,   /* which rule, which destination */
+    &filter_headers, /* what rule and destination do to heads */
+};
+const size_t filter_count = ARRAY_LEN(filters);
