@@ -52,7 +52,7 @@ enum stream_pause {
  * the high mark: stop until on_drained. Any other: not taken, and on_close
  * follows, perhaps behind data that the peer sent before (ERR_CLOSED after
  * shutdown or close; ERR_LIMIT when the owner, told ERR_AGAIN, wrote on past
- * four high marks). Before on_open bytes are kept.
+ * four high marks and a scratch). Before on_open bytes are kept.
  */
 MUST_USE enum err stream_writev(
     struct stream *s, const struct slice *parts, size_t count);
