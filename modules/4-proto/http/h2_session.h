@@ -22,8 +22,8 @@
 #define HTTP2_STREAM_MAGIC 0x48325354u
 
 enum {
-	H2_OUT_MAX = 128 << 10, /* bytes of one write */
-	H2_DATA_MAX = 64 << 10, /* of one DATA frame that we send */
+	H2_OUT_MAX = 128 << 10,         /* bytes gathered for one write */
+	H2_DATA_MAX = LOOP_SCRATCH_LEN, /* of one DATA frame that we send */
 	H2_CONN_START = 4 * LIMIT_H2_WINDOW_START,
 	H2_STREAM_ARENA = 128 << 10, /* heads of one stream */
 	H2_PSEUDO_MAX = 5,           /* fields of our own in a head */
