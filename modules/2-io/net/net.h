@@ -338,6 +338,12 @@ MUST_USE enum err net_stream_cred(const struct stream *s, struct net_cred *out);
 /* The descriptor at the bottom, borrowed; -1 if there is none. */
 int net_stream_fd(const struct stream *s);
 
+/*
+ * How long the peer's kernel has sent nothing, not even an acknowledgement.
+ * UINT64_MAX if the bottom is no TCP socket.
+ */
+uint64_t net_stream_silence_us(const struct stream *s);
+
 /* --- datagrams --- */
 
 struct net_udp; /* opaque */

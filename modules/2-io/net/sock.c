@@ -15,6 +15,8 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -691,4 +693,17 @@ net_stream_cred(const struct stream *s, struct net_cred *out)
 		return ERR_UNSUPPORTED;
 	*out = (struct net_cred){cred.uid, cred.gid, cred.pid};
 	return OK;
+}
+
+uint64_t
+net_stream_silence_us(const struct stream *s)
+{
+	int fd = net_stream_fd(s);
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return UINT64_MAX;
+	return UINT64_C(1000) *
+	       MIN(info.tcpi_last_ack_recv, info.tcpi_last_data_recv);
 }

@@ -347,6 +347,21 @@ TEST(reads_grow_with_an_owner_that_keeps_up)
 	link_close(&k);
 }
 
+TEST(the_peers_kernel_is_heard_over_tcp)
+{
+	struct link k;
+
+	link_open(&k, LINK_V4);
+	EXPECT_OK(stream_write(k.client.stream, S("hello")));
+	UNTIL(k.loop, buf_len(&k.server.got) == 5);
+	/* Acknowledged a moment ago, although nobody has answered. */
+	EXPECT_TRUE(net_stream_silence_us(k.client.stream) < 10000000);
+	link_close(&k);
+	link_open(&k, LINK_UNIX);
+	EXPECT_EQ(net_stream_silence_us(k.client.stream), UINT64_MAX);
+	link_close(&k);
+}
+
 TEST(a_reset_is_noticed_while_paused)
 {
 	struct link k;
