@@ -98,7 +98,7 @@ doubt(struct http2 *c)
 static void
 look_at_answer(struct http2 *c)
 {
-	uint64_t waited = waited_us(c), silent = waited;
+	uint64_t waited = waited_us(c), silent;
 
 	if (waited >= c->limits.ping_timeout_us) {
 		h2_end(c, ERR_TIMEOUT, NGHTTP2_NO_ERROR);
