@@ -52,7 +52,7 @@ enum stream_pause {
  * the high mark: stop until on_drained. Any other: not taken, and on_close
  * follows, perhaps behind data that the peer sent before (ERR_CLOSED after
  * shutdown or close; ERR_LIMIT when the owner, told ERR_AGAIN, wrote on past
- * four high marks). Before on_open bytes are kept.
+ * four high marks and a scratch). Before on_open bytes are kept.
  */
 MUST_USE enum err stream_writev(
     struct stream *s, const struct slice *parts, size_t count);
@@ -343,6 +343,12 @@ MUST_USE enum err net_stream_cred(const struct stream *s, struct net_cred *out);
 
 /* The descriptor at the bottom, borrowed; -1 if there is none. */
 int net_stream_fd(const struct stream *s);
+
+/*
+ * How long the peer's kernel has sent nothing, not even an acknowledgement.
+ * UINT64_MAX if the bottom is no TCP socket.
+ */
+uint64_t net_stream_silence_us(const struct stream *s);
 
 /* --- datagrams --- */
 

@@ -15,6 +15,8 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -22,7 +24,7 @@
 
 #include "socket.h"
 
-enum { PARTS_A_CALL = 64 };
+enum { PARTS_A_CALL = 64, APPETITE_START = LIMIT_STREAM_BUFFER };
 
 _Static_assert(PARTS_A_CALL <= IOV_MAX, "one sendmsg takes them all");
 
@@ -35,7 +37,8 @@ struct sock {
 	bool corked;   /* writes wait for the turn's end */
 	bool flushing; /* closing, once pending is empty */
 	bool fin_sent;
-	enum err broken; /* a write failed; what came before is read first */
+	enum err broken;   /* a write failed; what came before is read first */
+	uint32_t appetite; /* most bytes of the next read */
 	struct buf pending;
 	struct timer *timer; /* connecting or flushing, else NULL */
 	struct loop_later reread;
@@ -155,6 +158,19 @@ on_end(struct sock *k)
 }
 
 /*
+ * Large reads are cheap, but what an owner cannot pass on is kept. So they grow
+ * with one that takes all that there is, and shrink when it pauses.
+ */
+static void
+learn_appetite(struct sock *k)
+{
+	if (k->s.paused)
+		k->appetite = MAX(k->appetite / 2, (uint32_t)APPETITE_START);
+	else
+		k->appetite = MIN(k->appetite * 2, (uint32_t)LOOP_SCRATCH_LEN);
+}
+
+/*
  * A reset that came in the same event is not told apart from bytes (libevent
  * has no EPOLLERR), and no other edge would tell it. So only EAGAIN says that
  * there is no more, unless the owner waits for nothing.
@@ -162,9 +178,12 @@ on_end(struct sock *k)
 static void
 on_read(struct sock *k, const char *mem, size_t len)
 {
+	bool whole = len == k->appetite;
+
 	stream_emit_data(&k->s, slice_of(mem, len));
-	if (len < LOOP_SCRATCH_LEN && k->s.resting && !k->io.ended &&
-	    k->broken == OK)
+	if (whole || k->s.paused)
+		learn_appetite(k);
+	if (!whole && k->s.resting && !k->io.ended && k->broken == OK)
 		k->readable = false;
 }
 
@@ -174,7 +193,7 @@ read_once(struct sock *k)
 {
 	struct loop *l = k->s.loop;
 	char *mem = loop_scratch_lend(l);
-	ssize_t n = recv(k->fd, mem, LOOP_SCRATCH_LEN, 0);
+	ssize_t n = recv(k->fd, mem, k->appetite, 0);
 
 	if (n > 0)
 		on_read(k, mem, (size_t)n);
@@ -559,6 +578,7 @@ sock_new(struct loop *loop, int fd, const struct stream_events *events,
 
 	stream_init(&k->s, &sock_ops, loop, events, arg, first);
 	k->fd = fd;
+	k->appetite = APPETITE_START;
 	/* The high mark bounds it, stream_mark() sees to that. */
 	buf_init(&k->pending, SIZE_MAX / 2);
 	loop_later_init(&k->reread, on_reread, k);
@@ -682,4 +702,17 @@ net_stream_cred(const struct stream *s, struct net_cred *out)
 		return ERR_UNSUPPORTED;
 	*out = (struct net_cred){cred.uid, cred.gid, cred.pid};
 	return OK;
+}
+
+uint64_t
+net_stream_silence_us(const struct stream *s)
+{
+	int fd = net_stream_fd(s);
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+		return UINT64_MAX;
+	return UINT64_C(1000) *
+	       MIN(info.tcpi_last_ack_recv, info.tcpi_last_data_recv);
 }

@@ -237,7 +237,7 @@ enum err
 stream_mark(struct stream *s, size_t pending)
 {
 	/* One large write is its owner's affair; going on is not. */
-	if (s->full && pending > (size_t)s->high_mark * 4)
+	if (s->full && pending > (size_t)s->high_mark * 4 + LOOP_SCRATCH_LEN)
 		return ERR_LIMIT;
 	if (pending > s->high_mark)
 		s->full = true;

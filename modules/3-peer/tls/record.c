@@ -2,61 +2,80 @@
 /*
  * record — plaintext to records and back.
  *
- * What a turn writes is sealed at its end, in as few records as it fits; what
- * fills a whole record is sealed at once, without a copy if nothing waits. The
- * layer below takes every record, and says when it has enough: then plaintext
- * waits here. Received bytes are read where they lie; only what a paused owner
- * leaves over is copied.
+ * Bytes are sealed from where their owner has them into a scratch of the loop,
+ * as many records as it holds, and go to the layer below in one call; received
+ * records are opened from where they lie into another. Only small pieces are
+ * gathered first, for the records of a turn to be few, and only what a paused
+ * owner leaves over is kept. What is no application data goes through the
+ * library's own buffers, as does a record that came in two reads.
+ *
+ * The layer below takes every record, and says when it has enough: then
+ * plaintext waits here.
  */
 #include <mbedtls/ssl.h>
 
 #include "session.h"
 
-enum {
-	RECORD_MAX = 16 << 10,      /* RFC 8446 §5.1 */
-	SEALED_MAX = RECORD_MAX - 1 /* the library counts the type, too */
-};
+enum { RECORD_MAX = 16 << 10 /* RFC 8446 §5.1 */ };
+
+_Static_assert(RECORD_MAX == MBEDTLS_SSL_OUT_CONTENT_LEN, "one of ours");
+_Static_assert(RECORD_MAX + MBEDTLS_SSL_SEAL_OVERHEAD <= LOOP_SCRATCH_LEN,
+    "a scratch holds a record");
 
 /* --- what the library calls --- */
+
+/* A turn's records leave in one call. False: the connection is broken. */
+static bool
+send_below(struct tls *t, struct slice records)
+{
+	enum err e;
+
+	if (t->s.below == NULL)
+		return false;
+	stream_cork(t->s.below);
+	e = stream_write(t->s.below, records);
+	t->below_full |= e == ERR_AGAIN;
+	return e == OK || e == ERR_AGAIN;
+}
 
 int
 record_send(void *arg, const unsigned char *bytes, size_t len)
 {
-	struct tls *t = arg;
-	enum err e;
-
-	if (t->s.below == NULL)
-		return MBEDTLS_ERR_SSL_CONN_EOF;
-	/* A turn's records leave in one call. */
-	stream_cork(t->s.below);
-	e = stream_write(t->s.below, slice_of(bytes, len));
-	if (e == ERR_AGAIN)
-		t->below_full = true;
-	else if (e != OK)
+	if (!send_below(arg, slice_of(bytes, len)))
 		return MBEDTLS_ERR_SSL_CONN_EOF;
 	return (int)MIN(len, (size_t)INT32_MAX);
+}
+
+/* What came and was not read: older bytes first. */
+static struct slice
+received(const struct tls *t)
+{
+	return buf_len(&t->in) > 0 ? buf_slice(&t->in) : t->lent;
+}
+
+static void
+take(struct tls *t, size_t n)
+{
+	if (buf_len(&t->in) == 0) {
+		t->lent = slice_sub(t->lent, n, t->lent.len);
+		return;
+	}
+	buf_consume(&t->in, n);
+	if (buf_len(&t->in) == 0)
+		buf_fini(&t->in);
 }
 
 int
 record_recv(void *arg, unsigned char *out, size_t len)
 {
 	struct tls *t = arg;
-	struct slice from = buf_slice(&t->in);
-	size_t n;
+	struct slice from = received(t);
+	size_t n = MIN(len, from.len);
 
-	if (from.len == 0)
-		from = t->lent;
-	n = MIN(len, from.len);
 	if (n == 0)
 		return MBEDTLS_ERR_SSL_WANT_READ;
 	memcpy(out, from.ptr, n);
-	if (buf_len(&t->in) > 0) {
-		buf_consume(&t->in, n);
-		if (buf_len(&t->in) == 0)
-			buf_fini(&t->in);
-	} else {
-		t->lent = slice_sub(t->lent, n, t->lent.len);
-	}
+	take(t, n);
 	return (int)n;
 }
 
@@ -118,6 +137,25 @@ may_read(const struct tls *t)
 	return stream_is_open(&t->s) && !t->s.ended && !stream_is_paused(&t->s);
 }
 
+/* The next record's data; a code of the library if there is none. */
+static int
+read_record(struct tls *t, unsigned char *out, size_t size)
+{
+	struct slice from = received(t);
+	size_t used, n;
+	int code = mbedtls_ssl_open(&t->ssl, (const unsigned char *)from.ptr,
+	    from.len, out, size, &used, &n);
+
+	if (code == 0) {
+		take(t, used);
+		return (int)n;
+	}
+	if (code != MBEDTLS_ERR_SSL_WANT_READ)
+		return code;
+	idle_attach(t);
+	return mbedtls_ssl_read(&t->ssl, out, size);
+}
+
 /* Fills `room` with as many records as fit; hands them up as one slice. */
 static bool
 read_some(struct tls *t, char *room)
@@ -126,8 +164,8 @@ read_some(struct tls *t, char *room)
 	int code = 0;
 
 	while (LOOP_SCRATCH_LEN - used >= RECORD_MAX) {
-		code = mbedtls_ssl_read(&t->ssl, (unsigned char *)room + used,
-		    LOOP_SCRATCH_LEN - used);
+		code = read_record(
+		    t, (unsigned char *)room + used, LOOP_SCRATCH_LEN - used);
 		if (code <= 0)
 			break;
 		used += (size_t)code;
@@ -148,7 +186,6 @@ record_read(struct tls *t)
 
 	if (!may_read(t) || (!record_waits(t) && !t->below_ended))
 		return;
-	idle_attach(t);
 	room = loop_scratch_lend(t->s.loop);
 	while (may_read(t) && read_some(t, room))
 		continue;
@@ -158,31 +195,94 @@ record_read(struct tls *t)
 
 /* --- writing --- */
 
+/* Records on their way to the layer below, in a scratch of the loop. */
+struct wire {
+	struct tls *t;
+	char *mem; /* NULL: nothing was sealed */
+	size_t len;
+};
+
+static void
+wire_send(struct wire *w)
+{
+	struct slice records = slice_of(w->mem, w->len);
+
+	w->len = 0;
+	if (records.len > 0 && !send_below(w->t, records))
+		tls_fail_code(w->t, MBEDTLS_ERR_SSL_CONN_EOF);
+}
+
+static void
+wire_end(struct wire *w)
+{
+	wire_send(w);
+	if (w->mem != NULL)
+		loop_scratch_return(w->t->s.loop, w->mem);
+}
+
+/* By the library, because something of its own goes first: a KeyUpdate. */
+static int
+write_behind(struct wire *w, const unsigned char *bytes, size_t n)
+{
+	wire_send(w);
+	if (w->t->s.below == NULL)
+		return MBEDTLS_ERR_SSL_CONN_EOF;
+	idle_attach(w->t);
+	return mbedtls_ssl_write(&w->t->ssl, bytes, n);
+}
+
 /* Returns how many bytes went into a record; 0 if it failed. */
 static size_t
-seal(struct tls *t, struct slice bytes)
+seal(struct wire *w, struct slice bytes)
 {
-	int n = mbedtls_ssl_write(
-	    &t->ssl, (const unsigned char *)bytes.ptr, bytes.len);
+	const unsigned char *from = (const unsigned char *)bytes.ptr;
+	size_t n = MIN(bytes.len, (size_t)RECORD_MAX);
+	size_t size = n + MBEDTLS_SSL_SEAL_OVERHEAD;
+	int code;
 
-	if (n > 0)
-		return (size_t)n;
-	tls_fail_code(t, n);
+	if (w->mem == NULL)
+		w->mem = loop_scratch_lend(w->t->s.loop);
+	if (LOOP_SCRATCH_LEN - w->len < size)
+		wire_send(w);
+	code = mbedtls_ssl_seal(
+	    &w->t->ssl, from, n, (unsigned char *)w->mem + w->len);
+	if (code == 0) {
+		w->len += size;
+		return n;
+	}
+	if (code == MBEDTLS_ERR_SSL_WANT_WRITE)
+		code = write_behind(w, from, n);
+	if (code > 0)
+		return (size_t)code;
+	tls_fail_code(w->t, code);
 	return 0;
+}
+
+/* As many records as it takes while there is room below; what is left. */
+static struct slice
+seal_all(struct wire *w, struct slice bytes, size_t least)
+{
+	while (
+	    bytes.len >= least && !w->t->below_full && w->t->s.below != NULL) {
+		size_t n = seal(w, bytes);
+
+		if (n == 0)
+			break;
+		bytes = slice_sub(bytes, n, bytes.len);
+	}
+	return bytes;
 }
 
 /* Seals what waits while at least `least` bytes do. */
 static void
-seal_waiting(struct tls *t, size_t least)
+seal_waiting(struct wire *w, size_t least)
 {
-	idle_attach(t);
-	while (buf_len(&t->out) >= least && !t->below_full) {
-		size_t n = seal(t, buf_slice(&t->out));
+	struct tls *t = w->t;
+	size_t waiting = buf_len(&t->out);
 
-		if (n == 0)
-			return;
-		buf_consume(&t->out, n);
-	}
+	if (waiting > 0)
+		buf_consume(&t->out,
+		    waiting - seal_all(w, buf_slice(&t->out), least).len);
 	if (buf_len(&t->out) == 0)
 		buf_fini(&t->out);
 }
@@ -196,14 +296,24 @@ say_end(struct tls *t)
 		tls_fail(t, ERR_RESET, "the connection broke at its end");
 }
 
+/* What its owner wrote and the network has not: here, or below if too much. */
+static size_t
+waiting(const struct tls *t)
+{
+	return buf_len(&t->out) +
+	       (t->below_full ? stream_pending(t->s.below) : 0);
+}
+
 void
 record_flush(struct tls *t)
 {
 	bool closing = t->s.state == STREAM_CLOSING;
+	struct wire w = {.t = t};
 
 	if (t->s.below == NULL || t->shake != NULL)
 		return;
-	seal_waiting(t, 1);
+	seal_waiting(&w, 1);
+	wire_end(&w);
 	if (t->s.below == NULL) /* it failed */
 		return;
 	if (buf_len(&t->out) == 0 && !t->notified && (t->s.shut || closing)) {
@@ -216,41 +326,23 @@ record_flush(struct tls *t)
 			stream_shutdown(t->s.below);
 	}
 	idle_detach(t);
-	stream_emit_drained(&t->s, buf_len(&t->out));
+	stream_emit_drained(&t->s, waiting(t));
 }
 
-/*
- * Fills up the record that waits and seals it, so that what follows need not
- * go through the buffer. Returns what is left of `part`.
- */
-static struct slice
-top_up(struct tls *t, struct slice part)
+/* What fills a record goes at once, behind what waits; else it waits, too. */
+static enum err
+put(struct wire *w, struct slice part)
 {
-	size_t waiting = buf_len(&t->out);
-	size_t room = SEALED_MAX - MIN(waiting, (size_t)SEALED_MAX);
+	struct tls *t = w->t;
 
-	if (waiting == 0 || part.len < room || t->below_full)
-		return part;
-	if (buf_add(&t->out, part.ptr, room) != OK)
-		return part; /* the caller will see the same */
-	seal_waiting(t, 1);
-	return slice_sub(part, room, part.len);
-}
-
-/* Whole records out of `part`, past the buffer; returns what is left. */
-static struct slice
-seal_direct(struct tls *t, struct slice part)
-{
-	while (part.len >= SEALED_MAX && !t->below_full) {
-		size_t n;
-
-		idle_attach(t);
-		n = seal(t, part);
-		if (n == 0)
-			break;
-		part = slice_sub(part, n, part.len);
+	if (part.len >= RECORD_MAX) {
+		seal_waiting(w, 1);
+		part = seal_all(w, part, 1);
 	}
-	return part;
+	if (buf_add_slice(&t->out, part) != OK)
+		return ERR_LIMIT;
+	seal_waiting(w, RECORD_MAX);
+	return stream_is_closing(&t->s) ? ERR_CLOSED : OK;
 }
 
 enum err
@@ -258,24 +350,18 @@ record_writev(struct stream *s, const struct slice *parts, size_t count)
 {
 	struct tls *t = (struct tls *)s;
 	bool ready = stream_is_open(s) && t->shake == NULL;
+	struct wire w = {.t = t};
+	enum err e = OK;
 
-	for (size_t i = 0; i < count; i++) {
-		struct slice part = parts[i];
-
-		if (ready)
-			part = top_up(t, part);
-		if (ready && buf_len(&t->out) == 0 && !stream_is_closing(s))
-			part = seal_direct(t, part);
-		if (stream_is_closing(s))
-			return ERR_CLOSED;
-		if (buf_add_slice(&t->out, part) != OK)
-			return ERR_LIMIT;
-		if (ready && buf_len(&t->out) >= SEALED_MAX)
-			seal_waiting(t, SEALED_MAX);
-		if (stream_is_closing(s))
-			return ERR_CLOSED;
-	}
+	for (size_t i = 0; i < count && e == OK; i++)
+		e = ready ? put(&w, parts[i])
+			  : buf_add_slice(&t->out, parts[i]);
+	wire_end(&w);
+	if (stream_is_closing(s))
+		return ERR_CLOSED;
+	if (e != OK)
+		return e;
 	if (ready)
 		loop_later_flush(s->loop, &t->flush);
-	return stream_mark(s, buf_len(&t->out));
+	return stream_mark(s, waiting(t));
 }

@@ -334,9 +334,7 @@ on_goaway(struct http2 *c, uint32_t code)
 static void
 on_ping_ack(struct http2 *c)
 {
-	c->ping_sent = false;
-	if (c->limits.ping_every_us > 0)
-		timer_set(&c->ping, c->limits.ping_every_us);
+	h2_alive_answered(c);
 	if (!c->parting)
 		return;
 	c->parting = false;

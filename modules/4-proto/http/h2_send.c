@@ -59,44 +59,55 @@ write_out(struct http2 *c)
 	return e == OK;
 }
 
+/* A part of what the stream has to send: the queue's bytes go first. */
+struct share {
+	struct slice queued;
+	struct slice lent;
+};
+
+static struct share
+first_bytes(const struct http2_stream *s, size_t n)
+{
+	struct slice queued = slice_sub(buf_slice(&s->queue), 0, n);
+
+	CHECK(n - queued.len <= s->lent.len);
+	return (struct share){queued, slice_sub(s->lent, 0, n - queued.len)};
+}
+
+static void
+drop_bytes(struct http2_stream *s, struct share part)
+{
+	buf_consume(&s->queue, part.queued.len);
+	s->lent = slice_sub(s->lent, part.lent.len, s->lent.len);
+}
+
 /* A large frame goes to the transport from where it lies. */
 static int
-send_past(
-    struct http2 *c, struct http2_stream *s, const uint8_t *head, size_t n)
+send_past(struct http2 *c, const uint8_t *head, struct share part)
 {
 	struct slice parts[] = {
-	    slice_of(head, FRAME_HEAD), slice_sub(s->lent, 0, n)};
+	    slice_of(head, FRAME_HEAD), part.queued, part.lent};
 	enum err e;
 
 	(void)write_out(c); /* what it says shows in c->blocked */
+	if (c->blocked)
+		return NGHTTP2_ERR_WOULDBLOCK;
 	if (c->transport == NULL)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	e = stream_writev(c->transport, parts, ARRAY_LEN(parts));
-	c->blocked |= e == ERR_AGAIN;
-	s->lent = slice_sub(s->lent, n, s->lent.len);
+	c->blocked = e == ERR_AGAIN;
 	return 0; /* any failure is told by the transport's on_close */
 }
 
-/* Takes n bytes off what the stream has to send: the queue goes first. */
-static enum err
-move_bytes(struct http2_stream *s, size_t n, struct buf *out)
+/* A small one is gathered. */
+static int
+send_with_others(struct http2 *c, const uint8_t *head, struct share part)
 {
-	size_t queued = MIN(n, buf_len(&s->queue));
-	enum err e = OK;
-
-	if (queued > 0)
-		e = buf_add_slice(
-		    out, slice_sub(buf_slice(&s->queue), 0, queued));
-	if (e != OK)
-		return e;
-	buf_consume(&s->queue, queued);
-	n -= queued;
-	CHECK(n <= s->lent.len);
-	if (n == 0)
-		return OK;
-	e = buf_add(out, s->lent.ptr, n);
-	s->lent = slice_sub(s->lent, n, s->lent.len);
-	return e;
+	if (buf_add(&c->out, head, FRAME_HEAD) != OK ||
+	    buf_add_slice(&c->out, part.queued) != OK ||
+	    buf_add_slice(&c->out, part.lent) != OK)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	return 0;
 }
 
 static int
@@ -105,6 +116,8 @@ on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
 {
 	struct http2_stream *s = stream_of(ng, frame->hd.stream_id);
 	struct http2 *c;
+	struct share part;
+	int rv;
 
 	(void)source;
 	OBJ(c, arg, HTTP2_MAGIC);
@@ -112,12 +125,12 @@ on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
 		return NGHTTP2_ERR_WOULDBLOCK;
 	if (s == NULL)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	if (len >= PAST_MIN && buf_len(&s->queue) == 0)
-		return send_past(c, s, head, len);
-	if (buf_add(&c->out, head, FRAME_HEAD) != OK ||
-	    move_bytes(s, len, &c->out) != OK)
-		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	return 0;
+	part = first_bytes(s, len);
+	rv = len >= PAST_MIN ? send_past(c, head, part)
+			     : send_with_others(c, head, part);
+	if (rv == 0)
+		drop_bytes(s, part);
+	return rv;
 }
 
 static int

@@ -7,6 +7,7 @@
  *	h2_recv.c    nghttp2's events → heads, data, ends
  *	h2_send.c    heads and queues → frames → one write a turn
  *	h2_flow.c    when credit goes back, and how windows grow
+ *	h2_alive.c   whether the peer is still there
  */
 #ifndef MESHD_H2_SESSION_H
 #define MESHD_H2_SESSION_H
@@ -22,8 +23,8 @@
 #define HTTP2_STREAM_MAGIC 0x48325354u
 
 enum {
-	H2_OUT_MAX = 128 << 10, /* bytes of one write */
-	H2_DATA_MAX = 64 << 10, /* of one DATA frame that we send */
+	H2_OUT_MAX = 128 << 10,         /* bytes gathered for one write */
+	H2_DATA_MAX = LOOP_SCRATCH_LEN, /* of one DATA frame that we send */
 	H2_CONN_START = 4 * LIMIT_H2_WINDOW_START,
 	H2_STREAM_ARENA = 128 << 10, /* heads of one stream */
 	H2_PSEUDO_MAX = 5,           /* fields of our own in a head */
@@ -43,14 +44,19 @@ struct http2 {
 	bool dying;      /* the last frames go, then the transport ends */
 	bool ending;     /* the transport is being closed */
 	bool ping_sent;  /* and not answered */
+	bool doubted;    /* not in time either; see h2_alive.c */
 	bool room_news;  /* on_room is owed */
 	enum err why;    /* our own reason for the end */
 	uint32_t open;   /* streams */
 	uint32_t full;   /* of them, whose owners wait for on_drained */
+	uint32_t urgent; /* of them, whose owners wait for the peer */
 	uint32_t window; /* of the connection, for what we receive */
 	uint64_t held;   /* received and not consumed, all streams */
 	uint64_t calm_since_us;
 	uint32_t calm_frames;
+	uint64_t heard_us; /* bytes came last */
+	uint64_t asked_us; /* the last PING went */
+	uint64_t look_us;  /* the ping timer rings */
 	struct http2_limits limits;
 	struct http2_budget *budget;
 	struct loop *loop;
@@ -95,6 +101,7 @@ struct http2_stream {
 	uint64_t moved_since_us;
 	uint32_t code; /* of the reset */
 	uint16_t empty_data;
+	uint8_t patience; /* enum http2_patience */
 	enum err why;
 	bool answered;  /* server: the response's head was submitted */
 	bool got_head;  /* client: it came */
@@ -176,5 +183,17 @@ void h2_flow_drop(struct http2_stream *s);
 
 /* The connection ends: what it took of the budget goes back. */
 void h2_flow_fini(struct http2 *c);
+
+/* --- h2_alive.c --- */
+
+void h2_alive_init(struct http2 *c);
+
+/* The transport is open; bytes came; the PING's answer did. */
+void h2_alive_opened(struct http2 *c);
+void h2_alive_heard(struct http2 *c);
+void h2_alive_answered(struct http2 *c);
+
+/* Sends a PING; false without memory. */
+bool h2_alive_ask(struct http2 *c);
 
 #endif

@@ -83,6 +83,7 @@ h2_stream_finish(struct http2_stream *s, enum err why, uint32_t code)
 	if (s->full)
 		c->full--;
 	s->full = false;
+	c->urgent -= s->patience == HTTP2_URGENT;
 	h2_flow_drop(s);
 	/* Fails if nghttp2 has forgotten the stream, which is as good. */
 	(void)nghttp2_session_set_stream_user_data(c->ng, s->id, NULL);

@@ -18,6 +18,9 @@ enum {
 };
 #define PING_EVERY_US UINT64_C(10000000)
 #define PING_TIMEOUT_US UINT64_C(20000000)
+/* A peer that is gone is noticed in 4.5 s where somebody waits for it. */
+#define QUIET_US UINT64_C(1500000)
+#define ANSWER_US UINT64_C(3000000)
 
 const struct http2_limits http2_limits_client = {
     .streams = 100,
@@ -25,6 +28,8 @@ const struct http2_limits http2_limits_client = {
     .frame_bytes = FRAME_BYTES,
     .ping_every_us = PING_EVERY_US,
     .ping_timeout_us = PING_TIMEOUT_US,
+    .quiet_us = QUIET_US,
+    .answer_us = ANSWER_US,
 };
 
 const struct http2_limits http2_limits_server = {
@@ -107,28 +112,6 @@ on_drain(void *arg)
 	h2_tell_drained(c);
 }
 
-/* --- keepalive --- */
-
-static void
-on_ping_timer(void *arg)
-{
-	struct http2 *c;
-
-	OBJ(c, arg, HTTP2_MAGIC);
-	buf_fini(&c->out); /* what a busy time left; flushes are whole */
-	if (c->ping_sent) {
-		h2_end(c, ERR_TIMEOUT, NGHTTP2_NO_ERROR);
-		return;
-	}
-	if (nghttp2_submit_ping(c->ng, NGHTTP2_FLAG_NONE, NULL) != 0) {
-		timer_set(&c->ping, c->limits.ping_every_us);
-		return; /* no memory: next time */
-	}
-	c->ping_sent = true;
-	timer_set(&c->ping, c->limits.ping_timeout_us);
-	h2_want_flush(c);
-}
-
 static void
 on_idle_timer(void *arg)
 {
@@ -147,6 +130,7 @@ on_open(struct stream *t, void *arg)
 
 	(void)t;
 	OBJ(c, arg, HTTP2_MAGIC);
+	h2_alive_opened(c);
 	h2_want_flush(c);
 }
 
@@ -157,6 +141,7 @@ on_data(struct stream *t, void *arg, struct slice bytes)
 
 	(void)t;
 	OBJ(c, arg, HTTP2_MAGIC);
+	h2_alive_heard(c);
 	h2_recv(c, bytes);
 }
 
@@ -233,20 +218,6 @@ on_end_sent(nghttp2_session *ng, int32_t id)
 		h2_stream_end_sent(s);
 }
 
-/*
- * The last GOAWAY goes when this PING comes back: by then the peer has seen
- * the first. nghttp2 sends a PING before all else, so not earlier.
- */
-static void
-ask_round_trip(struct http2 *c)
-{
-	if (nghttp2_submit_ping(c->ng, NGHTTP2_FLAG_NONE, NULL) != 0)
-		return; /* the next keepalive does it */
-	c->ping_sent = true;
-	if (c->limits.ping_timeout_us > 0)
-		timer_set(&c->ping, c->limits.ping_timeout_us);
-}
-
 /* A GOAWAY of nghttp2's own tells that the peer broke a rule. */
 static int
 on_frame_sent(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
@@ -260,8 +231,12 @@ on_frame_sent(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
 	if (f->hd.type != NGHTTP2_GOAWAY)
 		return 0;
 	c->going = true;
+	/*
+	 * The last GOAWAY goes when this PING comes back: by then the peer has
+	 * seen the first. nghttp2 sends a PING before all else, so not earlier.
+	 */
 	if (c->parting && !c->ping_sent)
-		ask_round_trip(c);
+		(void)h2_alive_ask(c); /* else the next keepalive does it */
 	if (f->goaway.error_code != NGHTTP2_NO_ERROR && c->why == OK)
 		c->why = ERR_PROTOCOL;
 	return 0;
@@ -343,12 +318,10 @@ http2_open(const struct http2_spec *spec)
 	loop_later_init(&c->flush, on_flush, c);
 	loop_later_init(&c->reap, on_reap, c);
 	loop_later_init(&c->drain, on_drain, c);
-	timer_init(&c->ping, c->loop, on_ping_timer, c);
 	timer_init(&c->idle, c->loop, on_idle_timer, c);
 	c->ng = session_new(c);
 	submit_settings(c);
-	if (c->limits.ping_every_us > 0)
-		timer_set(&c->ping, c->limits.ping_every_us);
+	h2_alive_init(c);
 	if (c->limits.idle_us > 0)
 		timer_set(&c->idle, c->limits.idle_us);
 	stream_set_events(c->transport, &transport_events, c);
@@ -423,6 +396,6 @@ http2_room(const struct http2 *c)
 bool
 http2_is_usable(const struct http2 *c)
 {
-	return !c->server && !c->going && c->transport != NULL &&
+	return !c->server && !c->going && !c->doubted && c->transport != NULL &&
 	       !stream_is_closing(c->transport) && http2_room(c) > 0;
 }

@@ -43,8 +43,10 @@ struct http2_limits {
 	uint32_t streams;         /* MAX_CONCURRENT_STREAMS that we announce */
 	uint32_t head_bytes;      /* MAX_HEADER_LIST_SIZE */
 	uint32_t frame_bytes;     /* MAX_FRAME_SIZE, 16 KiB to 1 MiB */
-	uint64_t ping_every_us;   /* 0: no keepalive */
+	uint64_t ping_every_us;   /* of silence, then a PING; 0: none */
 	uint64_t ping_timeout_us; /* without an answer the connection ends */
+	uint64_t quiet_us;        /* the same while a stream is urgent; or 0 */
+	uint64_t answer_us;       /* then the peer is doubted; 0: never */
 	uint64_t idle_us;         /* without streams; 0: never closed for it */
 };
 
@@ -179,6 +181,21 @@ void http2_stream_leave(struct http2_stream *s);
 
 /* RST_STREAM; on_close follows at the end of the turn. */
 void http2_stream_reset(struct http2_stream *s, enum http2_code code);
+
+/* What a stream does when the peer falls silent. */
+enum http2_patience {
+	HTTP2_PATIENT, /* it stays until the connection ends */
+	HTTP2_IDLE,    /* nobody waits, but a doubted peer ends it */
+	HTTP2_URGENT   /* somebody waits: ask soon, and end it then */
+};
+
+/*
+ * Client; the default is HTTP2_PATIENT. A peer is doubted that left a PING
+ * unanswered for answer_us: then streams that are not patient close with
+ * ERR_TIMEOUT, and http2_is_usable() is false until bytes come again.
+ */
+void http2_stream_set_patience(
+    struct http2_stream *s, enum http2_patience patience);
 
 /* n bytes of on_data have left the owner's hands. */
 void http2_stream_consumed(struct http2_stream *s, size_t n);

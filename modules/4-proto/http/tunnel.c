@@ -168,18 +168,28 @@ on_drained(void *arg, struct http2_stream *h2)
 }
 
 /* A session that never came up: TLS knows best what was wrong. */
-static void
-read_fault(struct tunnel *t, struct http2_stream *h2)
+static struct slice
+words_of_tls(struct http2_stream *h2)
 {
 	struct stream *below = http2_transport(http2_stream_conn(h2));
 	const struct fault *f;
 
-	if (t->reason != NULL || below == NULL || !tls_stream_is(below))
-		return;
+	if (below == NULL || !tls_stream_is(below))
+		return SLICE_NONE;
 	f = tls_stream_fault(below);
-	if (f->code != OK)
+	return f->code == OK ? SLICE_NONE : slice_str(f->text);
+}
+
+static void
+find_reason(struct tunnel *t, struct http2_stream *h2, enum err why)
+{
+	struct slice words = words_of_tls(h2);
+
+	if (words.len == 0 && why == ERR_TIMEOUT)
+		words = S("the other end of the tunnel fell silent");
+	if (t->reason == NULL && words.len > 0)
 		t->reason =
-		    mem_strndup(f->text, strnlen(f->text, (size_t)REASON_MAX));
+		    mem_strndup(words.ptr, MIN(words.len, (size_t)REASON_MAX));
 }
 
 /* ztunnel ends a stream that it has no more use for in this way. */
@@ -196,7 +206,7 @@ on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 	struct tunnel *t;
 
 	OBJ(t, arg, TUNNEL_MAGIC);
-	read_fault(t, h2);
+	find_reason(t, h2, why);
 	t->untouched = code == HTTP2_REFUSED_STREAM && why == ERR_REFUSED;
 	t->h2 = NULL;
 	t->s.below = NULL;
@@ -478,6 +488,15 @@ http_tunnel_head(const struct stream *tunnel)
 	const struct tunnel *t = asked(tunnel);
 
 	return t->h2 != NULL ? http2_stream_head(t->h2) : NULL;
+}
+
+void
+http_tunnel_set_patience(struct stream *tunnel, enum http2_patience patience)
+{
+	struct tunnel *t = tunnel_of(tunnel);
+
+	if (t->h2 != NULL)
+		http2_stream_set_patience(t->h2, patience);
 }
 
 struct http2 *

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -307,6 +308,57 @@ TEST(reading_goes_on_after_a_pause_without_a_new_edge)
 		loop_turn(k.loop, 1000);
 	}
 	EXPECT_EQ(buf_len(&k.server.got), sent);
+	/* An owner that pauses each time is never given more than this. */
+	EXPECT_TRUE(k.server.largest <= LIMIT_STREAM_BUFFER);
+	link_close(&k);
+}
+
+static size_t
+waiting_in_kernel(const struct stream *s)
+{
+	int n = 0;
+
+	EXPECT_EQ(ioctl(net_stream_fd(s), FIONREAD, &n), 0);
+	return (size_t)n;
+}
+
+TEST(reads_grow_with_an_owner_that_keeps_up)
+{
+	struct link k;
+	struct writer w = {0};
+	int much = 1 << 20; /* or as much as the machine allows */
+	int fd;
+
+	link_open(&k, LINK_V4);
+	fd = net_stream_fd(k.server.stream);
+	EXPECT_EQ(
+	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &much, sizeof(much)), 0);
+	stream_pause(k.server.stream, STREAM_PAUSE_OWNER);
+	k.client.arg = &w;
+	k.client.then_drained = write_more;
+	write_more(&k.client);
+	UNTIL(k.loop,
+	    waiting_in_kernel(k.server.stream) > 2 * LIMIT_STREAM_BUFFER);
+	stream_resume(k.server.stream, STREAM_PAUSE_OWNER);
+	UNTIL(k.loop, k.server.eofs == 1);
+	EXPECT_EQ(buf_len(&k.server.got), BIG);
+	EXPECT_TRUE(k.server.largest > LIMIT_STREAM_BUFFER);
+	EXPECT_TRUE(k.server.largest <= LOOP_SCRATCH_LEN);
+	link_close(&k);
+}
+
+TEST(the_peers_kernel_is_heard_over_tcp)
+{
+	struct link k;
+
+	link_open(&k, LINK_V4);
+	EXPECT_OK(stream_write(k.client.stream, S("hello")));
+	UNTIL(k.loop, buf_len(&k.server.got) == 5);
+	/* Acknowledged a moment ago, although nobody has answered. */
+	EXPECT_TRUE(net_stream_silence_us(k.client.stream) < 10000000);
+	link_close(&k);
+	link_open(&k, LINK_UNIX);
+	EXPECT_EQ(net_stream_silence_us(k.client.stream), UINT64_MAX);
 	link_close(&k);
 }
 

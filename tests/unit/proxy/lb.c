@@ -146,6 +146,30 @@ TEST(a_failed_host_is_avoided_until_its_time_is_over)
 	EXPECT_EQ(f.hits[0], 1);
 }
 
+TEST(one_request_finds_out_whether_a_failed_host_is_back)
+{
+	uint64_t over_us = LB_AVOID_FIRST_MS * UINT64_C(1000);
+
+	for (enum lb_policy p = LB_LEAST_REQUEST; p <= LB_RANDOM; p++) {
+		struct fixture f;
+
+		setup(&f, 2, NULL);
+		lb_host_failed(&f.host[0], /* now_us */ 0);
+		for (int i = 0; i < 100; i++)
+			f.hits[lb_pick(&f.set, p, over_us, &f.rng)]++;
+		EXPECT_EQ(f.hits[0], 1);
+		/* Nobody told what came of it: another may try. */
+		for (int i = 0; i < 100; i++)
+			f.hits[lb_pick(&f.set, p,
+			    over_us + LB_TRIAL_MS * UINT64_C(1000), &f.rng)]++;
+		EXPECT_EQ(f.hits[0], 2);
+		lb_host_succeeded(&f.host[0]);
+		for (int i = 0; i < 100; i++)
+			f.hits[lb_pick(&f.set, p, over_us, &f.rng)]++;
+		EXPECT_TRUE(f.hits[0] > 20);
+	}
+}
+
 TEST(failures_in_a_row_double_the_time_up_to_the_cap)
 {
 	struct lb_host h = {.weight = 1};

@@ -142,20 +142,20 @@ TEST(a_large_write_makes_the_fewest_records_of_the_largest_size)
 	scene_fini(&s);
 }
 
-TEST(a_record_that_waits_is_filled_up_by_what_follows)
+TEST(large_writes_are_sealed_at_once_behind_what_waits)
 {
 	struct scene s;
 	struct tap t;
-	size_t len = 2 * 16383; /* with the type they are whole records */
+	size_t len = 2 * 16384; /* whole records */
 	AUTO(mem_free) char *bytes = mem_new(len);
 
 	open_both(&s, 0);
 	stream_set_high_mark(s.low[0], 1 << 20);
 	tap_open(&s, &t);
 	EXPECT_EQ(stream_write(s.client.stream, S("012345678")), OK);
-	EXPECT_EQ(stream_write(s.client.stream, slice_of(bytes, len)), OK);
-	/* All but the nine bytes is sealed by now. */
 	EXPECT_EQ(stream_pending(s.client.stream), 9);
+	EXPECT_EQ(stream_write(s.client.stream, slice_of(bytes, len)), OK);
+	EXPECT_EQ(stream_pending(s.client.stream), 0);
 	scene_run(&s, 20);
 	tap_count(&t);
 	EXPECT_EQ(t.records, 3);
@@ -315,6 +315,48 @@ TEST(keys_move_on_in_the_middle_of_a_connection)
 	}
 	EXPECT_EQ(buf_len(&s.server.got), 50);
 	EXPECT_EQ(buf_len(&s.client.got), 50);
+	scene_fini(&s);
+}
+
+TEST(keys_move_on_between_large_writes)
+{
+	struct scene s;
+	size_t len = 8 * 50000, sent = 0;
+	AUTO(mem_free) char *bytes = mem_new(len);
+
+	fill(bytes, len, 43);
+	open_both(&s, 0);
+	for (; sent < len; sent += 50000) {
+		EXPECT_EQ(tls_stream_update_keys(
+			      s.client.stream, /* ask */ sent % 3 == 0),
+		    OK);
+		EXPECT_EQ(stream_write(
+			      s.client.stream, slice_of(bytes + sent, 50000)),
+		    OK);
+		scene_run(&s, 3);
+	}
+	scene_run(&s, 20);
+	EXPECT_SLICE(buf_slice(&s.server.got), slice_of(bytes, len));
+	scene_fini(&s);
+}
+
+/* The layer below says when it has enough; nothing is sealed past that. */
+TEST(what_the_layer_below_has_no_room_for_waits_in_plaintext)
+{
+	struct scene s;
+	size_t len = 3 * LOOP_SCRATCH_LEN;
+	AUTO(mem_free) char *bytes = mem_new(len);
+
+	fill(bytes, len, 44);
+	open_both(&s, 0);
+	EXPECT_EQ(
+	    stream_write(s.client.stream, slice_of(bytes, len)), ERR_AGAIN);
+	EXPECT_TRUE(stream_pending(s.client.stream) > LOOP_SCRATCH_LEN);
+	EXPECT_TRUE(
+	    stream_pending(s.low[0]) <= LOOP_SCRATCH_LEN + LIMIT_STREAM_BUFFER);
+	scene_run(&s, 100);
+	EXPECT_SLICE(buf_slice(&s.server.got), slice_of(bytes, len));
+	EXPECT_EQ(s.client.drained, 1);
 	scene_fini(&s);
 }
 

@@ -146,6 +146,21 @@ mbedtls_gcm_crypt_and_tag(mbedtls_gcm_context *ctx, int mode, size_t length,
 }
 
 int
+mbedtls_gcm_seal_tail(mbedtls_gcm_context *ctx, const unsigned char *nonce,
+    const unsigned char *add, size_t add_len, const unsigned char *in,
+    size_t len, unsigned char tail, unsigned char *out)
+{
+	struct fast *f = ctx->impl;
+	size_t n;
+
+	if (ctx->kind == GCM_FAST &&
+	    EVP_AEAD_CTX_seal_scatter(&f->aead, out, out + len, &n, 1 + TAG_LEN,
+		nonce, NONCE_LEN, in, len, &tail, 1, add, add_len))
+		return 0;
+	return MBEDTLS_ERR_GCM_BAD_INPUT;
+}
+
+int
 mbedtls_gcm_auth_decrypt(mbedtls_gcm_context *ctx, size_t length,
     const unsigned char *iv, size_t iv_len, const unsigned char *add,
     size_t add_len, const unsigned char *tag, size_t tag_len,

@@ -25,7 +25,8 @@ meets(const struct lb_host *h, enum demand d, uint64_t now_us)
 		return true;
 	if (h->excluded)
 		return false;
-	return d == UNTRIED || h->avoid_until_us <= now_us;
+	return d == UNTRIED ||
+	       (h->avoid_until_us <= now_us && h->trial_until_us <= now_us);
 }
 
 void
@@ -183,6 +184,9 @@ lb_pick(
 		return 0;
 	for (int d = FRESH; d < DEMANDS && i == s->count; d++)
 		i = pick_round(s, policy, (enum demand)d, now_us, rng);
+	if (i < s->count && s->slots[i].host->failures > 0)
+		s->slots[i].host->trial_until_us =
+		    now_us + LB_TRIAL_MS * UINT64_C(1000);
 	return i;
 }
 
@@ -196,6 +200,7 @@ lb_host_failed(struct lb_host *h, uint64_t now_us)
 	for (uint32_t i = 0; i < h->failures && ms < LB_AVOID_MAX_MS; i++)
 		ms *= 2;
 	h->failures++;
+	h->trial_until_us = 0;
 	h->avoid_until_us = now_us + MIN(ms, LB_AVOID_MAX_MS) * 1000;
 }
 
@@ -204,4 +209,5 @@ lb_host_succeeded(struct lb_host *h)
 {
 	h->failures = 0;
 	h->avoid_until_us = 0;
+	h->trial_until_us = 0;
 }

@@ -16,7 +16,8 @@ enum lb_policy { LB_LEAST_REQUEST, LB_ROUND_ROBIN, LB_RANDOM };
 
 enum {
 	LB_AVOID_FIRST_MS = 1000, /* after the first failure in a row */
-	LB_AVOID_MAX_MS = 30000   /* it doubles up to this */
+	LB_AVOID_MAX_MS = 30000,  /* it doubles up to this */
+	LB_TRIAL_MS = 5000 /* one request tries it; others wait so long */
 };
 
 /* What one worker knows of one endpoint. */
@@ -27,6 +28,7 @@ struct lb_host {
 	bool unhealthy;    /* by its owner's own word */
 	bool excluded;     /* set by the caller for one pick: tried already */
 	uint64_t avoid_until_us;
+	uint64_t trial_until_us; /* while a request finds out */
 };
 
 /* A host's place in one destination; the same host may stand in several. */
@@ -52,7 +54,9 @@ void lb_set_init(
  * The index of the host to use, or s->count if there is none. A host whose
  * owner says unhealthy, or of weight 0, is never picked; one that failed here
  * is picked only when no other is left (suspicion alone never empties a
- * service); an excluded one only when every host was tried.
+ * service), or by one request at a time when its time is over: a machine that
+ * is gone costs that one its patience and the others nothing. An excluded one
+ * is picked only when every host was tried.
  */
 size_t lb_pick(
     struct lb_set *s, enum lb_policy policy, uint64_t now_us, struct rng *rng);

@@ -4,6 +4,8 @@
  */
 #include "pipe/piped.h"
 
+#include "tunnel/tunnels.h"
+
 #include <stdio.h>
 
 enum { PIPED_MAGIC = 0x70697064, RECORD_BYTES = 16 << 10, WHAT_MAX = 128 };
@@ -101,5 +103,7 @@ piped_new(const struct piped_spec *spec)
 	worker_register(spec->worker, &p->reg);
 	if (p->record.kind == FLOW_TCP_OPENED)
 		worker_report(spec->worker, &p->record);
+	/* What has no second try outlives a network that comes back. */
+	tunnels_set_patience(spec->up, HTTP2_PATIENT);
 	p->pipe = pipe_new(spec->down, spec->up, on_done, p);
 }

@@ -308,7 +308,16 @@ tunnels_open(struct tunnels *t, const struct tunnels_ask *ask,
 	stream = open_stream(s, ask, events, arg);
 	if (stream == NULL)
 		(void)fault_set(why, ERR_BUSY, "the tunnel takes no stream");
+	else
+		http_tunnel_set_patience(stream, HTTP2_URGENT);
 	return stream;
+}
+
+void
+tunnels_set_patience(struct stream *s, enum http2_patience patience)
+{
+	if (http_tunnel_is(s))
+		http_tunnel_set_patience(s, patience);
 }
 
 struct slice

@@ -41,6 +41,10 @@ struct slice tunnels_why(const struct stream *s);
 /* Likewise: true if the node did not look at the request for a stream. */
 bool tunnels_is_untouched(const struct stream *s);
 
+/* Any stream: says what it does when its node falls silent; see http2.h. It
+ * is urgent at first. */
+void tunnels_set_patience(struct stream *s, enum http2_patience patience);
+
 /* No new streams on the sessions that are there. */
 void tunnels_drain(struct tunnels *t);
 

@@ -313,6 +313,7 @@ take_idle(struct host *host, uint64_t way)
 		if (u->way != way)
 			continue;
 		leave_idle(u);
+		tunnels_set_patience(u->stream, HTTP2_URGENT);
 		u->reused = true;
 		stream_set_resting(u->stream, false);
 		return u;
@@ -393,6 +394,7 @@ upstream_release(struct upstream_conn **up)
 	http1_parser_next(u->parser);
 	stream_resume(u->stream, STREAM_PAUSE_PEER_FULL | STREAM_PAUSE_FILTER);
 	stream_set_resting(u->stream, true);
+	tunnels_set_patience(u->stream, HTTP2_IDLE);
 	u->state = IDLE;
 	list_push_front(&u->host->idle, &u->link);
 	u->host->idle_count++;
