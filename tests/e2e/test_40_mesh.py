@@ -14,7 +14,7 @@ import time
 import pytest
 
 from hbone import Tunnel, identity_of, mesh_context
-from mesh import DEADLINE, Mesh, wait_for
+from mesh import DEADLINE, Mesh, is_cut, wait_for
 
 WEB = """\
 apiVersion: v1
@@ -586,14 +586,6 @@ def test_a_node_that_leaves_is_gone_and_forgets(mesh, extra):
     wait_for(lambda: {m["name"]: m["status"] for m in
                       mesh.caller.cli.items("members")}.get(extra.name)
              in ("left", None), "its peers know that it left")
-
-
-def is_cut(conn):
-    """An end or a reset; a timeout fails the test."""
-    try:
-        return conn.recv(1) == b""
-    except ConnectionResetError:
-        return True
 
 
 def test_a_revoked_node_is_cut_off_and_told(mesh, extra):

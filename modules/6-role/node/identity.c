@@ -454,8 +454,7 @@ identities_credentials(const struct node *n)
 	arena_init(&arena, REVOCATIONS_BYTES);
 	spec.count = count;
 	spec.fallback = fallback_of(n, entries, count);
-	spec.revocations =
-	    uplink_revocations(n, &arena, &spec.revocation_count);
+	spec.revocations = revoked_all(n, &arena, &spec.revocation_count);
 	return proxy_credentials_new(&spec);
 }
 

@@ -60,7 +60,8 @@ struct node {
 	struct publisher *publisher;
 	struct peers *peers;
 	struct uplink *uplink;
-	struct interests *interests; /* lives with it */
+	struct gossip_revoked *revoked; /* from the first run on */
+	struct interests *interests;    /* lives with it */
 
 	/* the end */
 	struct loop_later end;
@@ -153,7 +154,7 @@ bool uplink_has_host(const struct node *n, struct slice host);
 /* An update was settled: the snapshot is due. */
 void uplink_settled(struct node *n);
 
-/* Those in force; they lie in the arena. */
+/* Those of the stream; they lie in the arena. */
 const struct ca_revocation *uplink_revocations(
     const struct node *n, struct arena *arena, size_t *out_count);
 void uplink_fill_status(const struct node *n, struct node_status *out);
@@ -190,6 +191,23 @@ void peers_draining(struct node *n);
 void peers_set_voucher(struct node *n);
 void peers_set_keyring(struct node *n);
 void peers_set_trust(struct node *n);
+
+/* --- revoked.c ------------------------------------------------------------ */
+
+/* Reads what was known of them; before gossip is opened. */
+void revoked_open(struct node *n);
+void revoked_close(struct node *n);
+
+/* A statement of the stream. */
+void revoked_learn(struct node *n, struct slice statement);
+/* One that is new is in the set. */
+void revoked_news(struct node *n, struct slice node);
+/* It is about this very machine. */
+bool revoked_self(const struct node *n);
+
+/* Of stream and gossip, all in force; they lie in the arena. */
+const struct ca_revocation *revoked_all(
+    const struct node *n, struct arena *arena, size_t *out_count);
 
 /* --- exposed.c ------------------------------------------------------------ */
 

@@ -163,6 +163,7 @@ run(struct node *n)
 	    n->member.name, n->member.bundle.trust_domain, n->member.network);
 	plane_open(n);
 	publisher_open(n);
+	revoked_open(n);
 	peers_open(n);
 	uplink_open(n);
 	want_identities(n);
@@ -432,6 +433,7 @@ node_free(struct node **np)
 	identities_close(n);
 	exposed_close(n);
 	upstreams_close(n);
+	revoked_close(n);
 	jobs_free(&n->jobs);
 	tls_config_unref(&n->client_tls);
 	tls_trust_unref(&n->trust);

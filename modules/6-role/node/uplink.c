@@ -78,18 +78,21 @@ use_keys(struct node *n, struct slice body, struct fault *why)
 	return OK;
 }
 
+/* Nodes come with a statement, of which revoked.c says what is news. */
 static enum err
-use_revocation(struct slice body, struct fault *why)
+use_revocation(struct node *n, struct slice body, struct fault *why)
 {
 	AUTO(arena_fini) struct arena arena;
-	struct ca_revocation r;
+	struct wire_revocation r;
 	enum err err;
 
 	arena_init(&arena, REVOCATION_BYTES);
 	err = wire_revocation_decode(body, &arena, &r, why);
-	if (err == OK)
+	if (err == OK && r.statement_len > 0)
+		revoked_learn(n, slice_of(r.statement, r.statement_len));
+	else if (err == OK)
 		log_warn("identity was revoked", "identity=%.*s",
-		    SLICE_ARG(r.identity));
+		    SLICE_ARG(r.what.identity));
 	return err;
 }
 
@@ -117,7 +120,7 @@ use_small(struct node *n, struct xds_update *u)
 		else if (slice_eq(u->type_url, slice_str(type_keys)))
 			err = use_keys(n, body, &why);
 		else
-			err = use_revocation(body, &why);
+			err = use_revocation(n, body, &why);
 		if (err != OK)
 			xds_update_refuse(u, i, slice_str(why.text));
 	}
@@ -477,16 +480,19 @@ gather_revocation(void *arg, const struct xds_resource *r)
 	AUTO(arena_fini) struct arena arena;
 	struct gathering *g = arg;
 	struct ca_revocation *out = &g->items[g->count];
+	struct wire_revocation w;
 
 	arena_init(&arena, REVOCATION_BYTES);
 	if (!slice_eq(r->type_url, slice_str(type_revocation)))
 		return;
-	if (wire_revocation_decode(r->body, &arena, out, NULL) != OK ||
-	    arena_copy(g->arena, out->identity, &out->identity) != OK)
+	if (wire_revocation_decode(r->body, &arena, &w, NULL) == OK &&
+	    arena_copy(g->arena, w.what.identity, &out->identity) == OK) {
+		out->since_ms = w.what.since_ms;
+		g->count++;
+	} else {
 		log_error("a revocation is not in force", "name=%.*s",
 		    SLICE_ARG(r->name));
-	else
-		g->count++;
+	}
 }
 
 static void

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * revoked — whose word is not taken any more, from wherever it was heard.
+ *
+ *	stream  ── a resource, in the snapshot ─────────────┐
+ *	   `─── its statement, signed by the CA ─┐          ├─► credentials,
+ *view gossip ── statements of others ──────────┴─► set ───┘
+ *
+ * The set passes the statements on by gossip and lies on the disk, so that a
+ * restart with neither server nor peer lets nobody in again.
+ */
+#define LOG_MODULE "node"
+
+#include "inside.h"
+
+static void
+load(struct node *n)
+{
+	AUTO(buf_fini) struct buf file = BUF(GOSSIP_REVOKED_BYTES_MAX);
+	struct fault why = {0};
+	enum err err = state_read(&n->state, STATE_REVOKED, &file, &why);
+
+	if (err == ERR_NOT_FOUND)
+		return;
+	if (err == OK &&
+	    gossip_revoked_decode(n->revoked, buf_slice(&file),
+		&n->member.bundle.voucher_keys, node_wall_ms(n) / 1000) != OK)
+		err = fault_set(&why, ERR_CORRUPT,
+		    "some of the file is damaged, or signed by another mesh");
+	if (err != OK)
+		log_warn("revocations wait for a server or a peer",
+		    "file=%s why=\"%s\"", STATE_REVOKED, why.text);
+}
+
+static void
+save(const struct node *n)
+{
+	AUTO(buf_fini) struct buf out = BUF(GOSSIP_REVOKED_BYTES_MAX);
+	enum err err = gossip_revoked_encode(n->revoked, &out);
+
+	if (err == OK)
+		state_write_later(
+		    &n->state, n->jobs, n->loop, STATE_REVOKED, &out);
+	else
+		log_error(
+		    "revocations were not saved", "why=%s", err_text(err));
+}
+
+void
+revoked_open(struct node *n)
+{
+	n->revoked = gossip_revoked_new();
+	load(n);
+}
+
+void
+revoked_close(struct node *n)
+{
+	gossip_revoked_free(&n->revoked);
+}
+
+bool
+revoked_self(const struct node *n)
+{
+	return n->revoked != NULL &&
+	       gossip_revoked_has(
+		   n->revoked, slice_str(n->member.name), peers_issued_s(n));
+}
+
+void
+revoked_news(struct node *n, struct slice node)
+{
+	log_warn("node was revoked; nothing is taken from it any more",
+	    "node=%.*s", SLICE_ARG(node));
+	if (revoked_self(n))
+		log_error("this node was revoked", "hint=\"%s\"",
+		    ca_verdict_hint(CA_NODE_REVOKED));
+	save(n);
+	node_revocations_changed(n);
+}
+
+/* An open gossip tells us what is news, as what it hears itself. */
+void
+revoked_learn(struct node *n, struct slice statement)
+{
+	struct gossip *g = peers_gossip(n);
+	struct gossip_revocation r;
+	enum err err = gossip_revocation_parse(statement, &r);
+
+	if (err == OK && g != NULL)
+		err = gossip_revoke(g, statement);
+	else if (err == OK)
+		err = gossip_revoked_add(n->revoked, statement,
+		    &n->member.bundle.voucher_keys, node_wall_ms(n) / 1000);
+	if (err == OK && g == NULL)
+		revoked_news(n, r.node);
+	if (err != OK && err != ERR_EXISTS)
+		log_warn(
+		    "a revocation is not told on", "why=\"%s\"", err_text(err));
+}
+
+/* --- all of them ---------------------------------------------------------- */
+
+/* What is said of a node, as it is said of its identity. */
+static enum err
+as_identity(const struct node *n, const struct gossip_revocation *r,
+    struct arena *arena, struct ca_revocation *out)
+{
+	char uri[NAME_SPIFFE_MAX + 1];
+	struct slice copy;
+	enum err err =
+	    ca_node_uri(slice_str(n->member.bundle.trust_domain), r->node, uri);
+
+	if (err == OK)
+		err = arena_copy(arena, slice_str(uri), &copy);
+	if (err == OK)
+		*out = (struct ca_revocation){copy, r->since_ms};
+	return err;
+}
+
+const struct ca_revocation *
+revoked_all(const struct node *n, struct arena *arena, size_t *out_count)
+{
+	size_t streamed;
+	size_t count = 0;
+	struct gossip_revocation r;
+	struct ca_revocation *all;
+	const struct ca_revocation *first =
+	    uplink_revocations(n, arena, &streamed);
+
+	for (size_t i = 0; gossip_revoked_next(n->revoked, &i, &r);)
+		count++;
+	*out_count = streamed;
+	if (count == 0)
+		return first;
+	all = arena_alloc_array(arena, streamed + count, sizeof(*all));
+	if (all == NULL) {
+		log_error("no revocation of gossip is in force", "why=\"%s\"",
+		    err_text(ERR_NO_MEMORY));
+		return first;
+	}
+	if (streamed > 0)
+		memcpy(all, first, streamed * sizeof(*all));
+	for (size_t i = 0; gossip_revoked_next(n->revoked, &i, &r);)
+		if (as_identity(n, &r, arena, &all[*out_count]) == OK)
+			(*out_count)++;
+		else
+			log_error("a revocation is not in force", "node=%.*s",
+			    SLICE_ARG(r.node));
+	return all;
+}
