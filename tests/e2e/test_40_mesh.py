@@ -608,6 +608,29 @@ def test_a_revoked_node_is_cut_off_and_told(mesh, extra):
     mesh.caller.sees("stale", 0)
 
 
+def test_a_refusal_is_told_once_and_asked_about_less_and_less(mesh, extra):
+    before = mesh.server.text.count("control stream refused")
+
+    def asked():
+        return mesh.server.text.count("control stream refused") - before
+    mesh.cli.ok("node", "revoke", extra.name)
+    wait_for(lambda: asked() >= 6, "it has asked for a while")
+    assert extra.text.count("refused; it is asked again") == 1
+    assert extra.text.count("join again with a new token and name") <= 2
+    status = extra.status()
+    assert not status["connected"]
+    assert "the node was revoked" in status["trouble"]
+    assert "join again with a new token" in status["trouble"]
+    for word in ("signal", "join"):
+        was = asked()
+        if word == "signal":
+            extra.process.send_signal(signal.SIGHUP)
+        else:
+            done = extra.cli("join", mesh.token())
+            assert "leave first with: meshd leave" in done.stderr
+        wait_for(lambda n=was: asked() > n, "it asks at once", 3)
+
+
 def test_a_revoked_name_joins_anew_with_another_key(mesh, extra):
     mesh.cli.ok("node", "revoke", extra.name)
     extra.stop(signal.SIGKILL)

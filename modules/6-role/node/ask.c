@@ -51,6 +51,12 @@ void
 node_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg)
 {
+	const struct node_problem revoked = {.kind = "revocation",
+	    .about = slice_str(n->member.name),
+	    .text = slice_str(ca_verdict_hint(CA_NODE_REVOKED))};
+
+	if (revoked_self(n))
+		each(arg, &revoked);
 	uplink_each_problem(n, each, arg);
 	publisher_each_problem(n, each, arg);
 }

@@ -28,6 +28,7 @@ struct node {
 	void *arg;
 	uint64_t began_us;
 	bool told; /* on_ready was called for this start or join */
+	bool expiry_told;
 	struct loop_later start;
 	struct ca_token token; /* to join by, at the start */
 	bool has_token;
@@ -61,7 +62,8 @@ struct node {
 	struct peers *peers;
 	struct uplink *uplink;
 	struct gossip_revoked *revoked; /* from the first run on */
-	struct interests *interests;    /* lives with it */
+	struct loop_later revoked_news;
+	struct interests *interests; /* lives with it */
 
 	/* the end */
 	struct loop_later end;
@@ -105,6 +107,7 @@ void node_part_closed(struct node *n);
 /* Copies the token; NULL: by the known key. Ends in node_granted/_refused. */
 void join_begin(struct node *n, const struct ca_token *token);
 void join_cancel(struct node *n);
+void join_retry(struct node *n); /* now, if it waits */
 
 /* --- identity.c ----------------------------------------------------------- */
 
@@ -127,6 +130,8 @@ bool identities_node_expired(const struct node *n);
 
 /* A session to a server is there: what is due is asked for. */
 void identities_on_session(struct node *n);
+/* What was refused is asked for again. */
+void identities_retry(struct node *n);
 
 /* A new reference. */
 struct proxy_credentials *identities_credentials(const struct node *n);
@@ -136,8 +141,10 @@ struct proxy_credentials *identities_credentials(const struct node *n);
 /* Reads the snapshot; connects with uplink_start(). */
 void uplink_open(struct node *n);
 void uplink_start(struct node *n);
-/* After a refusal: not before `delay_us`. */
-void uplink_wait(struct node *n, uint64_t delay_us);
+/* Enrolling again was refused: later, and later again. */
+void uplink_refused(struct node *n, const struct fault *why);
+/* What waits for its time is tried now. */
+void uplink_retry(struct node *n);
 /* Then node_part_closed(). */
 void uplink_close(struct node *n);
 void uplink_free(struct node *n);

@@ -46,9 +46,23 @@ save(const struct node *n)
 		    "revocations were not saved", "why=%s", err_text(err));
 }
 
+/* Once for all that a turn brought: who joins hears of many at once. */
+static void
+on_news(void *arg)
+{
+	struct node *n;
+
+	OBJ(n, arg, NODE_MAGIC);
+	if (n->stopped)
+		return;
+	save(n);
+	node_revocations_changed(n);
+}
+
 void
 revoked_open(struct node *n)
 {
+	loop_later_init(&n->revoked_news, on_news, n);
 	n->revoked = gossip_revoked_new();
 	load(n);
 }
@@ -56,6 +70,9 @@ revoked_open(struct node *n)
 void
 revoked_close(struct node *n)
 {
+	if (n->revoked == NULL)
+		return;
+	loop_later_cancel(&n->revoked_news);
 	gossip_revoked_free(&n->revoked);
 }
 
@@ -70,13 +87,13 @@ revoked_self(const struct node *n)
 void
 revoked_news(struct node *n, struct slice node)
 {
-	log_warn("node was revoked; nothing is taken from it any more",
-	    "node=%.*s", SLICE_ARG(node));
-	if (revoked_self(n))
+	if (slice_eq(node, slice_str(n->member.name)) && revoked_self(n))
 		log_error("this node was revoked", "hint=\"%s\"",
 		    ca_verdict_hint(CA_NODE_REVOKED));
-	save(n);
-	node_revocations_changed(n);
+	else
+		log_info("node was revoked; nothing is taken from it any more",
+		    "node=%.*s", SLICE_ARG(node));
+	loop_later(n->loop, &n->revoked_news);
 }
 
 /* An open gossip tells us what is news, as what it hears itself. */

@@ -39,7 +39,9 @@ struct uplink {
 	struct http2 *session; /* NULL: not connected */
 	struct xds_call *call; /* the same */
 	bool closing;
+	bool refused; /* what the trouble is only an operator heals */
 	struct fault trouble;
+	struct fault told; /* what the log has of it */
 };
 
 static void retry(struct uplink *c);
@@ -131,6 +133,34 @@ use_small(struct node *n, struct xds_update *u)
 	uplink_settled(n);
 }
 
+/* --- trouble -------------------------------------------------------------- */
+
+/* Once for each change of words: it may go on for days. */
+static void
+tell_trouble(struct uplink *c, const char *event)
+{
+	const char *server = c->node->member.servers[c->server];
+
+	if (strcmp(c->told.text, c->trouble.text) == 0)
+		return;
+	c->told = c->trouble;
+	if (c->refused)
+		log_error("refused; it is asked again less and less often",
+		    "server=%s why=\"%s\"", server, c->trouble.text);
+	else
+		log_warn(
+		    event, "server=%s why=\"%s\"", server, c->trouble.text);
+}
+
+static void
+is_well(struct uplink *c)
+{
+	c->refused = false;
+	c->trouble = c->told = (struct fault){0};
+	log_info("connected to a server", "server=%s",
+	    c->node->member.servers[c->server]);
+}
+
 /* --- the client's machine ------------------------------------------------- */
 
 static void
@@ -139,6 +169,8 @@ on_update(void *arg, struct xds_update *u)
 	struct uplink *c;
 
 	OBJ(c, arg, UPLINK_MAGIC);
+	if (c->refused)
+		is_well(c); /* it lets us in again */
 	if (slice_eq(u->type_url, slice_str(type_resource)))
 		publisher_update(c->node, u);
 	else if (slice_eq(u->type_url, slice_str(type_host)))
@@ -172,7 +204,11 @@ on_call_closed(void *arg, enum err why, struct slice words)
 	OBJ(c, arg, UPLINK_MAGIC);
 	c->call = NULL;
 	xds_client_disconnected(c->client);
-	if (why != OK)
+	c->refused = why == ERR_DENIED;
+	if (c->refused)
+		(void)fault_set(&c->trouble, why,
+		    "the server refuses this node: %.*s", SLICE_ARG(words));
+	else if (why != OK)
 		(void)fault_set(&c->trouble, why,
 		    "the server ended the stream: %.*s (%s)", SLICE_ARG(words),
 		    err_text(why));
@@ -209,9 +245,7 @@ on_session_close(void *arg, struct http2 *session, enum err why)
 		(void)fault_set(&c->trouble, why != OK ? why : ERR_CLOSED,
 		    "the connection ended: %s",
 		    err_text(why != OK ? why : ERR_CLOSED));
-	log_warn("server is gone; everything goes on without it",
-	    "server=%s why=\"%s\"", c->node->member.servers[c->server],
-	    c->trouble.text);
+	tell_trouble(c, "server is gone; everything goes on without it");
 	retry(c);
 }
 
@@ -235,9 +269,8 @@ open_session(struct uplink *c, struct stream *transport)
 	    .arg = c};
 
 	c->session = http2_open(&spec);
-	c->trouble = (struct fault){0};
-	log_info("connected to a server", "server=%s",
-	    c->node->member.servers[c->server]);
+	if (!c->refused) /* else let it first say that it takes us */
+		is_well(c);
 	open_call(c);
 	identities_on_session(c->node);
 }
@@ -253,9 +286,14 @@ on_link(void *arg, struct stream *open, enum err e, const struct fault *why)
 		open_session(c, open);
 		return;
 	}
-	if (strcmp(c->trouble.text, why->text) != 0)
-		log_warn("no server", "why=\"%s\"", why->text);
-	c->trouble = *why;
+	c->refused = e == ERR_AUTH;
+	if (c->refused)
+		(void)fault_set(&c->trouble, e,
+		    "%s; if the mesh was made anew, leave it with: meshd leave",
+		    why->text);
+	else
+		c->trouble = *why;
+	tell_trouble(c, "no server");
 	retry(c);
 }
 
@@ -288,6 +326,8 @@ retry(struct uplink *c)
 {
 	uint64_t delay_ms;
 
+	if (c->refused)
+		xds_backoff_refused(&c->backoff);
 	c->server = xds_backoff_next(&c->backoff, &delay_ms);
 	timer_set(&c->retry, delay_ms * 1000);
 }
@@ -387,10 +427,27 @@ uplink_start(struct node *n)
 }
 
 void
-uplink_wait(struct node *n, uint64_t delay_us)
+uplink_refused(struct node *n, const struct fault *why)
 {
-	if (n->uplink != NULL)
-		timer_set(&n->uplink->retry, delay_us);
+	struct uplink *c = n->uplink;
+
+	if (c == NULL)
+		return;
+	c->refused = true;
+	c->trouble = *why;
+	tell_trouble(c, NULL);
+	retry(c);
+}
+
+void
+uplink_retry(struct node *n)
+{
+	struct uplink *c = n->uplink;
+
+	if (c == NULL || !timer_is_set(&c->retry))
+		return;
+	xds_backoff_success(&c->backoff);
+	timer_set(&c->retry, 0);
 }
 
 void
@@ -539,7 +596,7 @@ uplink_fill_status(const struct node *n, struct node_status *out)
 
 	if (c == NULL)
 		return;
-	out->connected = c->session != NULL && c->call != NULL;
+	out->connected = c->session != NULL && c->call != NULL && !c->refused;
 	out->synced = out->connected && xds_client_is_synced(c->client);
 	out->server = uplink_server(n);
 	if (!out->connected)
