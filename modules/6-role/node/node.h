@@ -177,16 +177,23 @@ struct node_service {
 	size_t endpoints;
 	size_t usable;
 	const struct origin *origin;
+	/* Nothing here calls it, so no server was asked how it is configured:
+	 * this is what records say. */
+	bool by_records;
 };
 
 void node_each_service(const struct node *n,
     void (*each)(void *arg, const struct node_service *s), void *arg);
 
+struct node_endpoint {
+	const struct view_cluster *cluster;
+	const struct view_endpoint *endpoint;
+	bool by_records; /* as a service's */
+};
+
 /* Endpoints of the clusters that have no subset; `service` empty: all. */
 void node_each_endpoint(const struct node *n, struct slice service,
-    void (*each)(
-	void *arg, const struct view_cluster *c, const struct view_endpoint *e),
-    void *arg);
+    void (*each)(void *arg, const struct node_endpoint *e), void *arg);
 
 struct node_exposed {
 	const struct node_expose *what;

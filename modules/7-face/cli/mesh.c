@@ -89,6 +89,7 @@ print_services(const struct value *body)
 	    {"ENDPOINTS", "endpoints"},
 	    {"USABLE", "usable"},
 	    {"FROM", "origin"},
+	    {"CONFIGURATION", "configuration"},
 	};
 
 	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
@@ -122,6 +123,7 @@ print_endpoints(const struct value *body)
 	    {"ACCOUNT", "account"},
 	    {"STATUS", "status"},
 	    {"HEALTH", "health"},
+	    {"CONFIGURATION", "configuration"},
 	};
 
 	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
