@@ -4,6 +4,7 @@
 import collections
 import itertools
 import json
+import os
 import re
 import signal
 import socket
@@ -517,6 +518,7 @@ def extra(mesh):
     at = mesh.machine(1).at
     agent = mesh.member(1, *ports, "--upstream", f"web={at(9000)}",
                         "--upstream", f"echo={at(9001)}",
+                        "--upstream", f"nowhere={at(9002)}",
                         name=f"extra{next(EXTRAS)}")
     agent.sees("web", 2)
     agent.sees("echo", 1)
@@ -538,6 +540,28 @@ def test_the_access_log_is_istios_json_when_asked(mesh, extra):
         "upstream_service_time", "user_agent", "request_id", "authority",
         "upstream_host", "upstream_cluster", "downstream_local_address",
         "downstream_remote_address", "route_name"}
+
+
+def test_an_upstream_without_a_service_says_so_everywhere(mesh, extra):
+    words = "there is no service nowhere.default.svc.mesh.internal (yet)"
+    status = extra.cli.ok("status")
+    assert "upstream nowhere" in status and words in status
+    assert [p["text"] for p in extra.cli.api("/v1/problems")["items"]
+            if p["about"] == "upstream nowhere"] == [words]
+    answer = mesh.machine(1).fetch(9002)
+    assert answer.status == 503
+    assert "destination_not_found" in answer.headers["proxy-status"]
+    assert words in answer.body.decode()
+    for _ in range(8):
+        with mesh.machine(1).connect(mesh.machine(1).loopback, 9002) as conn:
+            assert is_cut(conn)  # it was silent
+    told = extra.text.count("connections are refused listener=nowhere")
+    assert 1 <= told <= os.cpu_count(), "once by each worker"
+    counted = [line for line in mesh.machine(1).fetch(
+        15020, "/metrics").body.decode().splitlines()
+        if line.startswith("istio_tcp_connections_closed_total") and
+        'response_flags="NC"' in line]
+    assert sum(float(line.split()[-1]) for line in counted) == 8, counted
 
 
 def test_conflicting_records_are_reported_and_the_older_node_wins(
