@@ -147,3 +147,30 @@ def test_what_nothing_here_calls_is_marked_as_by_records_only(mesh, home):
     assert set(shown("endpoints").values()) == {"in force"}
     for name in ("a", "b", "unwritten"):
         home.other.cli.ok("unexpose", name)
+
+
+def test_of_two_rules_within_a_second_the_older_has_the_host(mesh, home):
+    for name in ("z-first", "a-second"):
+        mesh.cli.ok("apply", "-f", "-", stdin=ROUTE.format("a", "b").replace(
+            "metadata: {name: a}", f"metadata: {{name: {name}}}").replace(
+            "from-a", f"from-{name}"))
+    mesh.settle()
+    born = {item["metadata"]["name"]: item["metadata"]["creationTimestamp"]
+            for item in mesh.cli.items("get", "virtualservice")}
+    assert born["z-first"] < born["a-second"]
+    told = json.loads(home.caller.cli.ok(
+        "explain", "request", "http://a/", "-o", "json"))
+    assert told["routeMatched"] == "from-z-first"
+    assert any("a-second" in p["about"] and "VirtualService/default/z-first"
+               in p["text"]
+               for p in home.caller.cli.api("/v1/problems")["items"])
+    # So does a restart from the disk, where only the text of it lies.
+    home.caller.stop()
+    home.server.stop()
+    home.caller.start().joined()
+    wait_for(lambda: any("a-second" in p["about"] for p in
+                         home.caller.cli.api("/v1/problems")["items"]),
+             "the younger one is reported")
+    home.server.start()
+    home.caller.synced()
+    home.other.synced()
