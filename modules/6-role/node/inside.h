@@ -161,9 +161,9 @@ bool uplink_has_host(const struct node *n, struct slice host);
 /* An update was settled: the snapshot is due. */
 void uplink_settled(struct node *n);
 
-/* Those of the stream; they lie in the arena. */
-const struct ca_revocation *uplink_revocations(
-    const struct node *n, struct arena *arena, size_t *out_count);
+/* Those that the stream has; each is good, or it was refused. */
+void uplink_each_revocation(const struct node *n,
+    void (*each)(void *arg, const struct xds_resource *r), void *arg);
 void uplink_fill_status(const struct node *n, struct node_status *out);
 void uplink_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
@@ -205,8 +205,9 @@ void peers_set_trust(struct node *n);
 void revoked_open(struct node *n);
 void revoked_close(struct node *n);
 
-/* A statement of the stream. */
-void revoked_learn(struct node *n, struct slice statement);
+/* One of the stream: what it says of a node is told on by gossip. */
+MUST_USE enum err revoked_take(
+    struct node *n, struct slice body, struct fault *why);
 /* One that is new is in the set. */
 void revoked_news(struct node *n, struct slice node);
 /* It is about this very machine. */

@@ -13,6 +13,8 @@
 
 #include "inside.h"
 
+enum { BODY_BYTES = 64 << 10 };
+
 static void
 load(struct node *n)
 {
@@ -97,8 +99,8 @@ revoked_news(struct node *n, struct slice node)
 }
 
 /* An open gossip tells us what is news, as what it hears itself. */
-void
-revoked_learn(struct node *n, struct slice statement)
+static void
+learn(struct node *n, struct slice statement)
 {
 	struct gossip *g = peers_gossip(n);
 	struct gossip_revocation r;
@@ -114,6 +116,23 @@ revoked_learn(struct node *n, struct slice statement)
 	if (err != OK && err != ERR_EXISTS)
 		log_warn(
 		    "a revocation is not told on", "why=\"%s\"", err_text(err));
+}
+
+MUST_USE enum err
+revoked_take(struct node *n, struct slice body, struct fault *why)
+{
+	AUTO(arena_fini) struct arena arena;
+	struct wire_revocation r;
+	enum err err;
+
+	arena_init(&arena, BODY_BYTES);
+	err = wire_revocation_decode(body, &arena, &r, why);
+	if (err == OK && r.statement_len > 0)
+		learn(n, slice_of(r.statement, r.statement_len));
+	else if (err == OK)
+		log_warn("identity was revoked", "identity=%.*s",
+		    SLICE_ARG(r.what.identity));
+	return err;
 }
 
 /* --- all of them ---------------------------------------------------------- */
@@ -135,34 +154,63 @@ as_identity(const struct node *n, const struct gossip_revocation *r,
 	return err;
 }
 
-const struct ca_revocation *
-revoked_all(const struct node *n, struct arena *arena, size_t *out_count)
-{
-	size_t streamed;
-	size_t count = 0;
-	struct gossip_revocation r;
-	struct ca_revocation *all;
-	const struct ca_revocation *first =
-	    uplink_revocations(n, arena, &streamed);
+struct gathering {
+	struct arena *arena;
+	struct ca_revocation *items; /* NULL: they are only counted */
+	size_t count;
+};
 
-	for (size_t i = 0; gossip_revoked_next(n->revoked, &i, &r);)
-		count++;
-	*out_count = streamed;
-	if (count == 0)
-		return first;
-	all = arena_alloc_array(arena, streamed + count, sizeof(*all));
-	if (all == NULL) {
-		log_error("no revocation of gossip is in force", "why=\"%s\"",
-		    err_text(ERR_NO_MEMORY));
-		return first;
+static void
+gather_streamed(void *arg, const struct xds_resource *r)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+	struct gathering *g = arg;
+	struct wire_revocation w;
+
+	if (g->items == NULL) {
+		g->count++;
+		return;
 	}
-	if (streamed > 0)
-		memcpy(all, first, streamed * sizeof(*all));
+	arena_init(&arena, BODY_BYTES);
+	if (wire_revocation_decode(r->body, &arena, &w, NULL) != OK ||
+	    arena_copy(g->arena, w.what.identity, &w.what.identity) != OK)
+		log_error("a revocation is not in force", "name=%.*s",
+		    SLICE_ARG(r->name));
+	else
+		g->items[g->count++] = w.what;
+}
+
+static void
+gather(const struct node *n, struct gathering *g)
+{
+	struct gossip_revocation r;
+
+	uplink_each_revocation(n, gather_streamed, g);
 	for (size_t i = 0; gossip_revoked_next(n->revoked, &i, &r);)
-		if (as_identity(n, &r, arena, &all[*out_count]) == OK)
-			(*out_count)++;
+		if (g->items == NULL ||
+		    as_identity(n, &r, g->arena, &g->items[g->count]) == OK)
+			g->count++;
 		else
 			log_error("a revocation is not in force", "node=%.*s",
 			    SLICE_ARG(r.node));
-	return all;
+}
+
+const struct ca_revocation *
+revoked_all(const struct node *n, struct arena *arena, size_t *out_count)
+{
+	struct gathering g = {.arena = arena};
+
+	*out_count = 0;
+	if (n->revoked == NULL)
+		return NULL;
+	gather(n, &g);
+	g.items = arena_alloc_array(arena, MAX(g.count, 1), sizeof(*g.items));
+	g.count = 0;
+	if (g.items != NULL)
+		gather(n, &g);
+	else
+		log_error("no revocation is in force", "why=\"%s\"",
+		    err_text(ERR_NO_MEMORY));
+	*out_count = g.count;
+	return g.items;
 }

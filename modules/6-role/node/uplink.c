@@ -17,8 +17,7 @@ enum {
 	UPLINK_MAGIC = 0x6374726c,
 	SNAPSHOT_US = 1000000,
 	PING_EVERY_US = 15000000,
-	PING_TIMEOUT_US = 10000000,
-	REVOCATION_BYTES = 64 << 10
+	PING_TIMEOUT_US = 10000000
 };
 
 static const char type_resource[] = "type.googleapis.com/meshd.v1.Resource";
@@ -80,24 +79,6 @@ use_keys(struct node *n, struct slice body, struct fault *why)
 	return OK;
 }
 
-/* Nodes come with a statement, of which revoked.c says what is news. */
-static enum err
-use_revocation(struct node *n, struct slice body, struct fault *why)
-{
-	AUTO(arena_fini) struct arena arena;
-	struct wire_revocation r;
-	enum err err;
-
-	arena_init(&arena, REVOCATION_BYTES);
-	err = wire_revocation_decode(body, &arena, &r, why);
-	if (err == OK && r.statement_len > 0)
-		revoked_learn(n, slice_of(r.statement, r.statement_len));
-	else if (err == OK)
-		log_warn("identity was revoked", "identity=%.*s",
-		    SLICE_ARG(r.what.identity));
-	return err;
-}
-
 /* They say nothing but that they are here. */
 static void
 use_hosts(struct node *n, struct xds_update *u)
@@ -122,7 +103,7 @@ use_small(struct node *n, struct xds_update *u)
 		else if (slice_eq(u->type_url, slice_str(type_keys)))
 			err = use_keys(n, body, &why);
 		else
-			err = use_revocation(n, body, &why);
+			err = revoked_take(n, body, &why);
 		if (err != OK)
 			xds_update_refuse(u, i, slice_str(why.text));
 	}
@@ -524,60 +505,28 @@ uplink_server(const struct node *n)
 	return slice_str(n->member.servers[n->uplink->server]);
 }
 
-/* Those that are held are good: what is not was refused when it came. */
-struct gathering {
-	struct arena *arena;
-	struct ca_revocation *items;
-	size_t count;
+struct revocations {
+	void (*each)(void *arg, const struct xds_resource *r);
+	void *arg;
 };
 
 static void
-gather_revocation(void *arg, const struct xds_resource *r)
+tell_revocation(void *arg, const struct xds_resource *r)
 {
-	AUTO(arena_fini) struct arena arena;
-	struct gathering *g = arg;
-	struct ca_revocation *out = &g->items[g->count];
-	struct wire_revocation w;
+	const struct revocations *to = arg;
 
-	arena_init(&arena, REVOCATION_BYTES);
-	if (!slice_eq(r->type_url, slice_str(type_revocation)))
-		return;
-	if (wire_revocation_decode(r->body, &arena, &w, NULL) == OK &&
-	    arena_copy(g->arena, w.what.identity, &out->identity) == OK) {
-		out->since_ms = w.what.since_ms;
-		g->count++;
-	} else {
-		log_error("a revocation is not in force", "name=%.*s",
-		    SLICE_ARG(r->name));
-	}
+	if (slice_eq(r->type_url, slice_str(type_revocation)))
+		to->each(to->arg, r);
 }
 
-static void
-count_revocation(void *arg, const struct xds_resource *r)
+void
+uplink_each_revocation(const struct node *n,
+    void (*each)(void *arg, const struct xds_resource *r), void *arg)
 {
-	size_t *count = arg;
+	struct revocations to = {each, arg};
 
-	*count += slice_eq(r->type_url, slice_str(type_revocation));
-}
-
-const struct ca_revocation *
-uplink_revocations(const struct node *n, struct arena *arena, size_t *out_count)
-{
-	struct gathering g = {.arena = arena};
-	size_t count = 0;
-
-	*out_count = 0;
-	if (n->uplink == NULL)
-		return NULL;
-	xds_client_each(n->uplink->client, count_revocation, &count);
-	g.items = arena_alloc_array(arena, MAX(count, 1), sizeof(*g.items));
-	if (g.items != NULL)
-		xds_client_each(n->uplink->client, gather_revocation, &g);
-	else
-		log_error("no revocation is in force", "why=\"%s\"",
-		    err_text(ERR_NO_MEMORY));
-	*out_count = g.count;
-	return g.items;
+	if (n->uplink != NULL)
+		xds_client_each(n->uplink->client, tell_revocation, &to);
 }
 
 static void
