@@ -211,6 +211,7 @@ use_settings(void *arg, const struct cli_agent *fresh)
 	if (fresh == NULL)
 		return;
 	reopen_access_log(p);
+	node_retry(p->node);
 	p->drain_us = fresh->drain_us;
 	node_set_log_success(p->node, fresh->log_success);
 	if (node_set_upstreams(

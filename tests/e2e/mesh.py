@@ -294,6 +294,20 @@ class Machine:
                    for m in (self, other)], "-n", self.net.switch)
 
 
+    def plug(self, is_in):
+        """In or out of the switch: all of the network, or none."""
+        word = "up" if is_in else "down"
+        run_batch([f"link set {self.port} {word}"], "-n", self.net.switch)
+
+
+def is_cut(conn):
+    """An end or a reset; a timeout fails the test."""
+    try:
+        return conn.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 class Answer:
     """What came back, read whole."""
 

@@ -4,6 +4,7 @@
 import collections
 import itertools
 import json
+import os
 import re
 import signal
 import socket
@@ -14,7 +15,7 @@ import time
 import pytest
 
 from hbone import Tunnel, identity_of, mesh_context
-from mesh import DEADLINE, Mesh, wait_for
+from mesh import DEADLINE, Mesh, is_cut, wait_for
 
 WEB = """\
 apiVersion: v1
@@ -615,6 +616,7 @@ def extra(mesh):
     at = mesh.machine(1).at
     agent = mesh.member(1, *ports, "--upstream", f"web={at(9000)}",
                         "--upstream", f"echo={at(9001)}",
+                        "--upstream", f"nowhere={at(9002)}",
                         name=f"extra{next(EXTRAS)}")
     agent.sees("web", 2)
     agent.sees("echo", 1)
@@ -636,6 +638,28 @@ def test_the_access_log_is_istios_json_when_asked(mesh, extra):
         "upstream_service_time", "user_agent", "request_id", "authority",
         "upstream_host", "upstream_cluster", "downstream_local_address",
         "downstream_remote_address", "route_name"}
+
+
+def test_an_upstream_without_a_service_says_so_everywhere(mesh, extra):
+    words = "there is no service nowhere.default.svc.mesh.internal (yet)"
+    status = extra.cli.ok("status")
+    assert "upstream nowhere" in status and words in status
+    assert [p["text"] for p in extra.cli.api("/v1/problems")["items"]
+            if p["about"] == "upstream nowhere"] == [words]
+    answer = mesh.machine(1).fetch(9002)
+    assert answer.status == 503
+    assert "destination_not_found" in answer.headers["proxy-status"]
+    assert words in answer.body.decode()
+    for _ in range(8):
+        with mesh.machine(1).connect(mesh.machine(1).loopback, 9002) as conn:
+            assert is_cut(conn)  # it was silent
+    told = extra.text.count("connections are refused listener=nowhere")
+    assert 1 <= told <= os.cpu_count(), "once by each worker"
+    counted = [line for line in mesh.machine(1).fetch(
+        15020, "/metrics").body.decode().splitlines()
+        if line.startswith("istio_tcp_connections_closed_total") and
+        'response_flags="NC"' in line]
+    assert sum(float(line.split()[-1]) for line in counted) == 8, counted
 
 
 def test_conflicting_records_are_reported_and_the_older_node_wins(
@@ -686,14 +710,6 @@ def test_a_node_that_leaves_is_gone_and_forgets(mesh, extra):
              in ("left", None), "its peers know that it left")
 
 
-def is_cut(conn):
-    """An end or a reset; a timeout fails the test."""
-    try:
-        return conn.recv(1) == b""
-    except ConnectionResetError:
-        return True
-
-
 def test_a_revoked_node_is_cut_off_and_told(mesh, extra):
     extra.expose("stale", "92:8080")
     mesh.caller.sees("stale", 1)
@@ -712,6 +728,29 @@ def test_a_revoked_node_is_cut_off_and_told(mesh, extra):
     for _ in range(5):
         assert mesh.machine(1).fetch(9000).status == 503
     mesh.caller.sees("stale", 0)
+
+
+def test_a_refusal_is_told_once_and_asked_about_less_and_less(mesh, extra):
+    before = mesh.server.text.count("control stream refused")
+
+    def asked():
+        return mesh.server.text.count("control stream refused") - before
+    mesh.cli.ok("node", "revoke", extra.name)
+    wait_for(lambda: asked() >= 6, "it has asked for a while")
+    assert extra.text.count("refused; it is asked again") == 1
+    assert extra.text.count("join again with a new token and name") <= 2
+    status = extra.status()
+    assert not status["connected"]
+    assert "the node was revoked" in status["trouble"]
+    assert "join again with a new token" in status["trouble"]
+    for word in ("signal", "join"):
+        was = asked()
+        if word == "signal":
+            extra.process.send_signal(signal.SIGHUP)
+        else:
+            done = extra.cli("join", mesh.token())
+            assert "leave first with: meshd leave" in done.stderr
+        wait_for(lambda n=was: asked() > n, "it asks at once", 3)
 
 
 def test_a_revoked_name_joins_anew_with_another_key(mesh, extra):

@@ -121,3 +121,56 @@ def test_without_a_server_only_what_is_at_hand_is_explained(mesh, home):
     home.server.start()
     home.caller.synced()
     home.other.synced()
+
+
+def test_what_nothing_here_calls_is_marked_as_by_records_only(mesh, home):
+    def shown(*words):
+        """Without c, which a test before has asked about."""
+        names = {item.get("name", item.get("service")): item["configuration"]
+                 for item in home.caller.cli.items(*words)}
+        names.pop("c", None)
+        return names
+    home.other.expose("a", "80:127.0.0.1:8080", "--protocol", "http")
+    home.other.expose("b", "81:127.0.0.1:8081", "--protocol", "http")
+    home.other.expose("unwritten", "82:127.0.0.1:8082")
+    expected = {"a": "in force", "b": "by records only",
+                "unwritten": "by records only"}
+    wait_for(lambda: shown("services") == expected, lambda: shown("services"))
+    assert shown("endpoints") == expected
+    assert "by records only" in home.caller.cli.ok("services")
+    assert "by records only" in home.caller.cli.ok("endpoints", "b")
+    # Who asks about a host has it for a while, written or not.
+    for name in ("b", "unwritten"):
+        home.caller.cli.ok("explain", "request", f"http://{name}/")
+    wait_for(lambda: set(shown("services").values()) == {"in force"},
+             lambda: shown("services"))
+    assert set(shown("endpoints").values()) == {"in force"}
+    for name in ("a", "b", "unwritten"):
+        home.other.cli.ok("unexpose", name)
+
+
+def test_of_two_rules_within_a_second_the_older_has_the_host(mesh, home):
+    for name in ("z-first", "a-second"):
+        mesh.cli.ok("apply", "-f", "-", stdin=ROUTE.format("a", "b").replace(
+            "metadata: {name: a}", f"metadata: {{name: {name}}}").replace(
+            "from-a", f"from-{name}"))
+    mesh.settle()
+    born = {item["metadata"]["name"]: item["metadata"]["creationTimestamp"]
+            for item in mesh.cli.items("get", "virtualservice")}
+    assert born["z-first"] < born["a-second"]
+    told = json.loads(home.caller.cli.ok(
+        "explain", "request", "http://a/", "-o", "json"))
+    assert told["routeMatched"] == "from-z-first"
+    assert any("a-second" in p["about"] and "VirtualService/default/z-first"
+               in p["text"]
+               for p in home.caller.cli.api("/v1/problems")["items"])
+    # So does a restart from the disk, where only the text of it lies.
+    home.caller.stop()
+    home.server.stop()
+    home.caller.start().joined()
+    wait_for(lambda: any("a-second" in p["about"] for p in
+                         home.caller.cli.api("/v1/problems")["items"]),
+             "the younger one is reported")
+    home.server.start()
+    home.caller.synced()
+    home.other.synced()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from mesh import DEADLINE, Mesh, Server, wait_for
+from mesh import DEADLINE, Mesh, Server, is_cut, wait_for
 
 WEB = """\
 apiVersion: v1
@@ -34,7 +34,9 @@ spec:
 def mesh(request, tmp_path):
     """Web on vm2 and vm3, called from vm4 by configuration."""
     with Mesh(tmp_path, request.param) as it:
-        it.vm2, it.vm3 = it.member(2), it.member(3)
+        it.vm2 = it.member(2)
+        it.vm3 = it.member(
+            3, "--upstream", f"back={it.machine(3).at(9001)}")
         it.vm4 = it.member(
             4, "--upstream", f"web={it.machine(4).at(9000)}")
         it.app = it.machine(4)
@@ -360,3 +362,66 @@ def test_sighup_reads_the_settings_again_and_keeps_connections(mesh):
         assert mesh.machine(1).fetch(9002).status == 200
         living.sendall(b"b")
         assert living.recv(1) == b"b"
+
+
+def vm4_answers_vm3(mesh):
+    """On a new connection; one that ends at once is a no."""
+    try:
+        with mesh.machine(3).connect(mesh.machine(3).loopback, 9001) as fresh:
+            fresh.sendall(b"x")
+            return fresh.recv(1) == b"x"
+    except (ConnectionResetError, BrokenPipeError):
+        return False
+
+
+def refuses_vm3(mesh):
+    """vm4 calls vm3 no more, and says so of those that vm3 begins."""
+    mesh.vm4.sees("web", 1)
+    assert set(answers(mesh, 10)) == {"two"}
+    assert not vm4_answers_vm3(mesh)
+
+
+@pytest.fixture
+def back(mesh):
+    """A service of vm4 that vm3 calls."""
+    mesh.vm4.expose("back", f"99:{mesh.echo(4, 8099).target}")
+    mesh.vm3.sees("back", 1)
+    wait_for(lambda: vm4_answers_vm3(mesh), "vm4 lets vm3 in")
+    with mesh.machine(3).connect(mesh.machine(3).loopback, 9001) as living:
+        living.sendall(b"x")
+        assert living.recv(1) == b"x"
+        yield living
+
+
+def test_a_revocation_reaches_by_gossip_who_has_no_server(mesh, back):
+    assert set(answers(mesh, 20)) == {"two", "three"}
+    mesh.machine(1).cut_from(mesh.machine(4))
+    mesh.cli.ok("node", "revoke", "vm3")
+    assert is_cut(back)
+    mesh.vm4.says("node was revoked")
+    mesh.vm4.says("tunnel cut")
+    refuses_vm3(mesh)
+    assert "vm3" not in [m["name"] for m in mesh.vm4.cli.items("members")]
+    # With nobody to ask at all it still knows.
+    mesh.server.stop(signal.SIGKILL)
+    mesh.vm2.stop(signal.SIGKILL)
+    mesh.vm4.stop(signal.SIGKILL)
+    told = len(mesh.vm4.text)
+    mesh.vm4.start().joined()
+    assert not vm4_answers_vm3(mesh)
+    wait_for(lambda: "held by node vm3, was revoked" in mesh.vm4.text[told:],
+             "vm4 refuses vm3 after its restart")
+
+
+def test_a_revocation_outlives_the_server_that_told_one_agent(mesh, back):
+    assert set(answers(mesh, 20)) == {"two", "three"}
+    mesh.machine(4).plug(False)
+    mesh.cli.ok("node", "revoke", "vm3")
+    mesh.vm2.says("node was revoked")
+    mesh.server.stop(signal.SIGKILL)
+    assert "node was revoked" not in mesh.vm4.text
+    mesh.machine(4).plug(True)
+    wait_for(lambda: "node was revoked" in mesh.vm4.text,
+             "vm2 has told vm4", 60)
+    assert is_cut(back)
+    refuses_vm3(mesh)

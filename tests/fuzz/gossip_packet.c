@@ -45,10 +45,11 @@ verify_all(
 }
 
 static struct core *
-make(size_t *bytes)
+make(size_t *bytes, struct gossip_revoked *revoked)
 {
 	struct core_config config = {.boot = 1,
 	    .seed = 1,
+	    .revoked = revoked,
 	    .verify = verify_all,
 	    .sink = on_action,
 	    .arg = bytes};
@@ -91,6 +92,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum core_input_type types[] = {
 	    CORE_PACKET, CORE_REQUEST, CORE_REPLY};
+	AUTO(gossip_revoked_free) struct gossip_revoked *revoked = NULL;
 	AUTO(core_free) struct core *c = NULL;
 	struct core_input in = {.sender = {.node = {{9}}, .boot = 2}};
 	struct core_time now = {1, 1};
@@ -98,7 +100,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 1)
 		return 0;
-	c = make(&bytes);
+	revoked = gossip_revoked_new();
+	c = make(&bytes, revoked);
 	in.type = types[data[0] % ARRAY_LEN(types)];
 	in.payload = slice_of(data + 1, size - 1);
 	in.from.family = ADDR_V4;
@@ -114,5 +117,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		core_step(c, now, &in);
 	}
 	CHECK(c->queued <= c->count);
+	CHECK(revoked->news <= revoked->count);
 	return 0;
 }

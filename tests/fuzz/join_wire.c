@@ -89,15 +89,15 @@ static void
 try_revocation(struct slice json)
 {
 	AUTO(arena_fini) struct arena arena;
-	struct ca_revocation r = {.since_ms = -7};
+	struct wire_revocation r = {.what = {.since_ms = -7}};
 	struct identity id;
 	struct fault why = {0};
 
 	arena_init(&arena, 1 << 20);
 	if (wire_revocation_decode(json, &arena, &r, &why) == OK)
-		CHECK(name_identity_parse(r.identity, &id, NULL) == OK);
+		CHECK(name_identity_parse(r.what.identity, &id, NULL) == OK);
 	else
-		CHECK(why.text[0] != '\0' && r.since_ms == -7);
+		CHECK(why.text[0] != '\0' && r.what.since_ms == -7);
 }
 
 static void

@@ -319,3 +319,80 @@ TEST(sealed_nodes_live_like_others)
 	EXPECT_TRUE(
 	    world_until(w, world_all_see_down, 3, MINUTE) <= 20 * SECOND);
 }
+
+TEST(a_revocation_reaches_all_through_loss_partition_and_restart)
+{
+	for (size_t i = 0; i < ARRAY_LEN(seeds); i++) {
+		AUTO(world_free) struct world *w = settled(seeds[i], 10, 60);
+		uint64_t took;
+
+		world_set_loss(w, 100);
+		for (size_t k = 40; k < 60; k++)
+			world_set_side(w, k, 1);
+		world_kill(w, 39);
+		world_revoke(w, 0, 5);
+		took = world_until(w, world_all_refuse, 5, MINUTE);
+		say("revoked on one side", w, seeds[i], took);
+		EXPECT_TRUE(took <= 5 * SECOND);
+		/* Told out: what comes now comes by digests. */
+		world_run(w, 2 * MINUTE);
+		for (size_t k = 40; k < 60; k++)
+			world_set_side(w, k, 0);
+		world_restart(w, 39, /* with_saved */ true);
+		took = world_until(w, world_all_refuse, 5, 5 * MINUTE);
+		say("revoked everywhere", w, seeds[i], took);
+		EXPECT_TRUE(took <= 90 * SECOND);
+		/* It is there and talks, and stays out. */
+		world_run(w, 2 * MINUTE);
+		EXPECT_TRUE(world_all_refuse(w, 5));
+		EXPECT_EQ(world_core(w, 7)->config.revoked->news, 0);
+	}
+}
+
+TEST(digests_bring_revocations_that_nobody_told)
+{
+	AUTO(world_free) struct world *w = settled(seeds[1], 10, 30);
+	struct gossip_revoked *set = world_core(w, 4)->config.revoked;
+	uint64_t took;
+
+	world_revoke(w, 4, 9);
+	set->items[0]->is_news = false;
+	set->news = 0;
+	took = world_until(w, world_all_refuse, 9, 2 * MINUTE);
+	say("revoked by digests", w, seeds[1], took);
+	EXPECT_TRUE(took <= MINUTE);
+}
+
+TEST(a_revoked_name_is_free_for_a_later_voucher)
+{
+	AUTO(world_free) struct world *w = settled(seeds[2], 10, 20);
+	size_t again;
+
+	world_revoke(w, 3, 5);
+	EXPECT_TRUE(world_until(w, world_all_refuse, 5, MINUTE) <= 5 * SECOND);
+	again = world_add(w, "node-5", 1800000000 + 3600);
+	world_join(w, again, 0);
+	EXPECT_TRUE(world_until(w, world_all_see_up, again, MINUTE) <= MINUTE);
+	world_run(w, MINUTE);
+	EXPECT_TRUE(world_all_refuse(w, 5));
+	EXPECT_FALSE(world_view(w, 0, again)->pub.name_lost);
+}
+
+TEST(many_revocations_at_once_let_other_news_pass)
+{
+	AUTO(world_free) struct world *w = settled(seeds[0], 10, 200);
+	uint64_t took;
+
+	for (size_t i = 100; i < 180; i++) {
+		world_revoke(w, 0, i);
+		world_set_side(w, i, 1); /* it is not asked what it sees */
+	}
+	world_kill(w, 17);
+	took = world_until(w, world_all_see_down, 17, MINUTE);
+	say("down next to many revocations", w, seeds[0], took);
+	/* Longer than alone: eighty others have just become silent, too. */
+	EXPECT_TRUE(took <= 9200 + 10 * SECOND);
+	for (size_t i = 100; i < 180; i++)
+		EXPECT_TRUE(
+		    world_until(w, world_all_refuse, i, MINUTE) <= 30 * SECOND);
+}

@@ -155,15 +155,22 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 
 /* --- order and access ----------------------------------------------------- */
 
+static struct slice
+name_and_namespace(const struct resource *r, char out[RESOURCE_KEY_MAX])
+{
+	(void)snprintf(out, RESOURCE_KEY_MAX, "%.*s.%.*s",
+	    SLICE_ARG(r->key.name), SLICE_ARG(r->key.ns));
+	return slice_str(out);
+}
+
 int
 resource_age_cmp(const struct resource *a, const struct resource *b)
 {
-	int n;
+	char x[RESOURCE_KEY_MAX], y[RESOURCE_KEY_MAX];
 
 	if (a->created_ms != b->created_ms)
 		return a->created_ms < b->created_ms ? -1 : 1;
-	n = slice_cmp(a->key.name, b->key.name);
-	return n != 0 ? n : slice_cmp(a->key.ns, b->key.ns);
+	return slice_cmp(name_and_namespace(a, x), name_and_namespace(b, y));
 }
 
 const struct service_spec *

@@ -104,7 +104,10 @@ struct value *resource_encode(
 struct resource *resource_ref(const struct resource *r);
 void resource_unref(struct resource **rp);
 
-/* Older first; then by name, then by namespace: who wins a conflict. */
+/*
+ * Older first, by the millisecond; of one moment by "name.namespace" as a
+ * text, as Istio does: who wins a conflict.
+ */
 int resource_age_cmp(const struct resource *a, const struct resource *b);
 
 /* Typed access; dies on another kind. */

@@ -3,7 +3,8 @@
  * catalog — records as they come, and our own.
  *
  * A state is believed when its node's key signed it, the CA vouches for that
- * key, and its (incarnation, epoch) is above what is known. Offers are
+ * key and has not taken it back, and its (incarnation, epoch) is above what is
+ * known. Offers are
  * believed when the state names their hash, the same key signed them and the
  * voucher covers them. Nothing else moves an incarnation, an address or a
  * service: not the packet's sender, not an accusation.
@@ -222,6 +223,10 @@ check_state(struct core *c, const struct peer *known, struct slice bytes,
 		 : voucher_verify_with(voucher, &c->config.trust, c->now.wall_s,
 		       c->config.verify, v)) {
 		c->stats.drop_voucher++;
+		return ERR_AUTH;
+	}
+	if (gossip_revoked_has(c->config.revoked, v->name, v->issued_s)) {
+		c->stats.drop_revoked++;
 		return ERR_AUTH;
 	}
 	gossip_id_of_key(v->public_key, &id);

@@ -282,6 +282,12 @@ on_part(struct core *c, struct out *o, const struct core_input *in,
 	case PART_BUCKET:
 		on_bucket(c, o, in, part->body);
 		break;
+	case PART_REVOCATION:
+		on_revocation(c, part->body);
+		break;
+	case PART_REVOKED:
+		on_revoked(c, o, part->body);
+		break;
 	default:
 		break; /* of a later version */
 	}

@@ -12,6 +12,7 @@
  *	spread.c    what is told on: one queue keyed by subject
  *	catalog.c   records: ours, and those of others as they come
  *	repair.c    pulls, digests, joining
+ *	revoke.c    revocations, and who they are about
  *	saved.c     peers on disk
  *	core.c      steps, timers, parts
  */
@@ -20,6 +21,7 @@
 
 #include "packet.h"
 #include "record.h"
+#include "revocation.h"
 #include "suspicion.h"
 #include "wire.h"
 
@@ -150,6 +152,7 @@ struct core_config {
 	uint8_t secret_key[CRYPTO_ED25519_SECRET_LEN];
 	struct slice voucher; /* verified by core_new */
 	struct gossip_trust trust;
+	struct gossip_revoked *revoked; /* kept */
 	struct addr advertise;
 	uint64_t boot;
 	uint64_t seed; /* of the rng */
@@ -265,6 +268,8 @@ void core_set_health(struct core *c, struct core_time now,
     enum gossip_health node, uint64_t unhealthy);
 MUST_USE enum err core_set_voucher(
     struct core *c, struct core_time now, struct slice voucher);
+MUST_USE enum err core_revoke(
+    struct core *c, struct core_time now, struct slice revocation);
 void core_set_advertise(
     struct core *c, struct core_time now, const struct addr *a);
 
@@ -281,6 +286,8 @@ struct peer *peer_find(const struct core *c, const struct gossip_id *id);
 /* NULL at the limit. */
 struct peer *peer_add(struct core *c, const struct gossip_id *id);
 void peer_remove(struct core *c, struct peer *p);
+/* The same at any time, told to the owner. */
+void peer_expel(struct core *c, struct peer *p);
 void peer_set_voucher(struct core *c, struct peer *p, struct slice bytes,
     const struct gossip_voucher *v);
 void peer_set_state(struct peer *p, struct slice bytes, const struct state *s);
@@ -364,6 +371,13 @@ void self_publish(struct core *c);
 void on_state(struct core *c, struct out *o, const struct core_input *in,
     struct slice voucher, struct slice body);
 void on_offers(struct core *c, struct slice body);
+
+/* revoke.c */
+void on_revocation(struct core *c, struct slice body);
+void on_revoked(struct core *c, struct out *o, struct slice body);
+/* Those that were not told `limit` times. */
+void revocations_fill(struct core *c, struct packer *p, unsigned limit);
+void revocations_pack_known(const struct core *c, struct packer *p);
 
 /* repair.c */
 void repair_tick(struct core *c);

@@ -64,6 +64,15 @@ gossip_set_trust(struct gossip *g, const struct gossip_trust *trust)
 }
 
 MUST_USE enum err
+gossip_revoke(struct gossip *g, struct slice revocation)
+{
+	enum err err = core_revoke(g->core, gossip_io_now(g), revocation);
+
+	gossip_io_rearm(g);
+	return err;
+}
+
+MUST_USE enum err
 gossip_set_keyring(struct gossip *g, const struct gossip_keyring *keyring)
 {
 	return packets_set_keyring(g->packets, keyring);

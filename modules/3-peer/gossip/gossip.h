@@ -16,9 +16,11 @@ enum {
 	GOSSIP_PORT = 15946,
 	GOSSIP_ID_LEN = 16,
 	GOSSIP_MESH_LEN = 16,
-	GOSSIP_NAME_MAX = 63,     /* node names and networks */
-	GOSSIP_VOUCHER_MAX = 200, /* bytes on the wire, signature included */
-	GOSSIP_STATE_MAX = 164,   /* 100 and the signature */
+	GOSSIP_NAME_MAX = 63,        /* node names and networks */
+	GOSSIP_VOUCHER_MAX = 200,    /* bytes on the wire, signature included */
+	GOSSIP_STATE_MAX = 164,      /* 100 and the signature */
+	GOSSIP_REVOCATION_MAX = 141, /* with its signature */
+	GOSSIP_REVOCATIONS_MAX = 4096, /* known at a time */
 	GOSSIP_OFFERS_MAX = 32 << 10,
 	GOSSIP_ADDRS_MAX = 8,
 	GOSSIP_SERVICES_MAX = 256, /* of one node */
@@ -93,6 +95,65 @@ MUST_USE enum err gossip_voucher_verify(struct slice bytes,
 /* True if both are in the voucher's lists; an empty account needs none. */
 bool gossip_voucher_grants(
     const struct gossip_voucher *v, struct slice ns, struct slice account);
+
+/* --- revocations ---------------------------------------------------------- */
+
+/*
+ * What the CA takes back: all that this node was given until then. Any member
+ * may pass it on. Text borrows.
+ */
+struct gossip_revocation {
+	struct slice node;
+	int64_t since_ms;   /* Unix time */
+	uint32_t expires_s; /* Unix time: nothing is left to revoke */
+};
+
+/* ERR_INVALID: no voucher can name such a node. */
+MUST_USE enum err gossip_revocation_sign(const struct gossip_revocation *r,
+    const uint8_t ca_secret[CRYPTO_ED25519_SECRET_LEN],
+    uint8_t out[GOSSIP_REVOCATION_MAX], size_t *out_len);
+
+/* Only reads; proves nothing. Borrows from `bytes`. ERR_PARSE. */
+MUST_USE enum err gossip_revocation_parse(
+    struct slice bytes, struct gossip_revocation *out);
+
+/*
+ * Those that a member knows: one for each node, GOSSIP_REVOCATIONS_MAX of
+ * those that last longest. It is its owner's and outlives any struct gossip,
+ * so that what was heard is obeyed while gossip is not open.
+ */
+struct gossip_revoked;
+
+struct gossip_revoked *gossip_revoked_new(void);
+void gossip_revoked_free(struct gossip_revoked **setp);
+
+/*
+ * Without telling anybody: for a set that no gossip has, see gossip_revoke().
+ * ERR_EXISTS: it, or a later one of that node, is known. ERR_PARSE, ERR_AUTH,
+ * ERR_EXPIRED, or ERR_LIMIT if the set is full of such that last longer.
+ */
+MUST_USE enum err gossip_revoked_add(struct gossip_revoked *set,
+    struct slice bytes, const struct gossip_trust *trust, int64_t now_s);
+
+/* for (size_t i = 0; gossip_revoked_next(set, &i, &r);) */
+bool gossip_revoked_next(const struct gossip_revoked *set, size_t *cursor,
+    struct gossip_revocation *out);
+
+/* Was a voucher of this name and time taken back? */
+bool gossip_revoked_has(
+    const struct gossip_revoked *set, struct slice node, uint32_t issued_s);
+
+/* Their bytes one after the other, for a file. */
+enum {
+	GOSSIP_REVOKED_BYTES_MAX =
+	    1 + GOSSIP_REVOCATIONS_MAX * (2 + GOSSIP_REVOCATION_MAX)
+};
+MUST_USE enum err gossip_revoked_encode(
+    const struct gossip_revoked *set, struct buf *out);
+
+/* Adds those that stand. ERR_CORRUPT: some did not. */
+MUST_USE enum err gossip_revoked_decode(struct gossip_revoked *set,
+    struct slice bytes, const struct gossip_trust *trust, int64_t now_s);
 
 /* --- records -------------------------------------------------------------- */
 
@@ -204,6 +265,7 @@ enum gossip_event_type {
 	GOSSIP_EVENT_FORGOTTEN, /* down or left for too long; last word of it */
 	GOSSIP_EVENT_CONFLICT,  /* `other` has the same name; said once */
 	GOSSIP_EVENT_CLONED,    /* another process uses our key; said once */
+	GOSSIP_EVENT_REVOKED,   /* `node` was, and is no member any more */
 	GOSSIP_EVENT_CLOSED     /* exactly once and last */
 };
 
@@ -212,6 +274,7 @@ struct gossip_event {
 	enum err err;
 	const struct gossip_member *member; /* borrowed for this call */
 	const struct gossip_member *other;  /* the winner of a CONFLICT */
+	struct slice node; /* of REVOKED, which has no member */
 };
 
 typedef void (*gossip_event_cb)(void *arg, const struct gossip_event *event);
@@ -225,7 +288,8 @@ struct gossip_config {
 	struct slice voucher;                          /* copied */
 	struct gossip_trust trust;
 	struct gossip_keyring keyring;
-	struct addr bind;      /* "[::]:15946"; port 0 takes any */
+	struct gossip_revoked *revoked; /* kept until CLOSED; grows */
+	struct addr bind;               /* "[::]:15946"; port 0 takes any */
 	struct addr advertise; /* what others send to; port 0 takes bind's */
 	struct slice saved;    /* of gossip_save(), or empty; not kept */
 	struct net_factory *factory; /* where its sockets come from; kept */
@@ -275,6 +339,12 @@ void gossip_set_health(
 MUST_USE enum err gossip_set_voucher(struct gossip *g, struct slice voucher);
 void gossip_set_trust(struct gossip *g, const struct gossip_trust *trust);
 
+/*
+ * A signed revocation, from wherever it came: into the set, to all members;
+ * REVOKED follows. Errors as gossip_revoked_add().
+ */
+MUST_USE enum err gossip_revoke(struct gossip *g, struct slice revocation);
+
 /* ERR_INVALID if it is empty or an id is there twice. */
 MUST_USE enum err gossip_set_keyring(
     struct gossip *g, const struct gossip_keyring *keyring);
@@ -316,6 +386,8 @@ MUST_USE enum err gossip_save(const struct gossip *g, struct buf *out);
 	X(drop_voucher, "vouchers that do not stand")                          \
 	X(drop_signature, "records with a wrong signature")                    \
 	X(drop_granted, "offers outside their voucher")                        \
+	X(drop_revocation, "revocations that do not stand")                    \
+	X(drop_revoked, "records of nodes that were revoked")                  \
 	X(drop_limit, "members or records past a limit, or out of memory")     \
 	X(drop_send, "packets that the socket had no room for")                \
 	X(drop_stranger, "accusations by who is no member")                    \

@@ -25,6 +25,7 @@ struct told {
 	struct gossip_event event;
 	struct gossip_member member;
 	struct gossip_member other;
+	char node[GOSSIP_NAME_MAX + 1];
 };
 
 struct call {
@@ -64,6 +65,9 @@ queue_event(struct gossip *g, const struct gossip_event *e)
 		t->other = *e->other;
 		t->event.other = &t->other;
 	}
+	/* A name that a revocation could say, so it fits. */
+	CHECK(slice_to_cstr(e->node, t->node, sizeof(t->node)) == OK);
+	t->event.node = slice_str(t->node);
 	list_push_back(&g->told, &t->link);
 	loop_later(g->loop, &g->tell);
 }
@@ -538,6 +542,7 @@ make_machine(
 {
 	struct core_config cc = {.voucher = config->voucher,
 	    .trust = config->trust,
+	    .revoked = config->revoked,
 	    .advertise = config->advertise,
 	    .verify = crypto_ed25519_verify,
 	    .sink = on_action,

@@ -293,6 +293,18 @@ peer_want_offers(struct core *c, struct peer *p)
 	}
 }
 
+void
+peer_expel(struct core *c, struct peer *p)
+{
+	if (peer_is_alive(p))
+		name_pass_on(c, p);
+	count_status(c, p, /* add */ false);
+	p->pub.status = GOSSIP_LEFT;
+	peer_set_digest(c, p);
+	emit_event(c, GOSSIP_EVENT_FORGOTTEN, p, NULL);
+	peer_remove(c, p);
+}
+
 /* --- sweeping and picking ------------------------------------------------- */
 
 static bool
@@ -316,6 +328,7 @@ expire(struct core *c, struct peer *p)
 void
 members_sweep(struct core *c)
 {
+	revoked_sweep(c->config.revoked, c->now.wall_s);
 	for (size_t i = c->count; i-- > 0;) {
 		struct peer *p = c->peers[i];
 

@@ -10,6 +10,7 @@ static const char contexts[][CONTEXT_LEN + 1] = {
     [RECORD_VOUCHER] = "meshd voucher 1\n",
     [RECORD_STATE] = "meshd state 1  \n",
     [RECORD_OFFERS] = "meshd offers 1 \n",
+    [RECORD_REVOCATION] = "meshd revoke 1 \n",
 };
 
 enum { MESSAGE_LEN = CONTEXT_LEN + CRYPTO_SHA256_LEN };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * record — the signed texts of gossip: voucher, state, offers.
+ * record — the signed texts of gossip: voucher, state, offers, revocation.
  *
  * Each is its body and then 64 bytes of Ed25519 over a context of 16 bytes and
  * SHA-256 of the body, so that a signature of one kind is none of another.
@@ -15,7 +15,12 @@ typedef bool (*record_verify_fn)(struct slice message,
     const uint8_t public_key[CRYPTO_ED25519_PUBLIC_LEN],
     const uint8_t signature[CRYPTO_ED25519_SIGNATURE_LEN]);
 
-enum record_kind { RECORD_VOUCHER, RECORD_STATE, RECORD_OFFERS };
+enum record_kind {
+	RECORD_VOUCHER,
+	RECORD_STATE,
+	RECORD_OFFERS,
+	RECORD_REVOCATION
+};
 
 /* Appends the signature of what the packer holds from `from` on. */
 void record_sign(struct packer *p, size_t from, enum record_kind kind,

@@ -3,7 +3,8 @@
  * repair — what gossip missed: pulls, digests, joining, the dead.
  *
  * Every ten seconds one random member gets the hash of all that we know to
- * live (8 bytes). If it knows otherwise it calls us over TCP:
+ * live, and of all that was revoked (8 bytes). If it knows otherwise it calls
+ *us over TCP:
  *
  *	it: a hash for each of 256 buckets   we: lists of the differing ones
  *	it: asks for what it lacks, and gives what we lack     we: give it
@@ -141,8 +142,9 @@ pulls_due_ms(const struct core *c)
 static uint64_t
 root_of(const struct core *c)
 {
-	return slice_hash_stable(
-	    slice_of(c->bucket_hash, sizeof(c->bucket_hash)));
+	return c->config.revoked->hash ^
+	       slice_hash_stable(
+		   slice_of(c->bucket_hash, sizeof(c->bucket_hash)));
 }
 
 static void
@@ -161,11 +163,14 @@ send_root(struct core *c)
 	out_flush(&o);
 }
 
+/* Revocations first: of what they are about the answer says no more. */
 static void
 pack_digest(const struct core *c, struct packer *p)
 {
-	size_t mark = pack_open(p, PART_DIGEST);
+	size_t mark;
 
+	revocations_pack_known(c, p);
+	mark = pack_open(p, PART_DIGEST);
 	for (size_t i = 0; i < DIGEST_BUCKETS; i++)
 		pack_u64(p, c->bucket_hash[i]);
 	(void)pack_close(p, mark);

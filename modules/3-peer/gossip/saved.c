@@ -66,6 +66,8 @@ check_saved(const struct core *c, struct slice voucher, struct slice state,
 	    state_decode(state, s) != OK)
 		return ERR_CORRUPT;
 	gossip_id_of_key(v->public_key, &id);
+	if (gossip_revoked_has(c->config.revoked, v->name, v->issued_s))
+		return ERR_AUTH;
 	if (!gossip_id_eq(&id, &s->id) || s->voucher != record_hash(voucher) ||
 	    !record_check(state, RECORD_STATE, v->public_key, c->config.verify))
 		return ERR_CORRUPT;

@@ -12,6 +12,12 @@
  */
 #include "core.h"
 
+static bool
+has_news(const struct core *c)
+{
+	return c->queued > 0 || c->config.revoked->news > 0;
+}
+
 static unsigned
 told_limit(const struct core *c)
 {
@@ -113,6 +119,7 @@ spread_fill(struct core *c, struct packer *p)
 	struct peer *picked[PICKED_MAX];
 	size_t count = 0;
 
+	revocations_fill(c, p, told_limit(c));
 	if (c->queued == 0)
 		return;
 	for (size_t tier = 0; tier < SPREAD_TIERS; tier++) {
@@ -140,7 +147,7 @@ fits_spread(const struct core *c, const struct peer *p)
 static void
 spread_to(struct core *c, const struct peer *target)
 {
-	for (unsigned i = 0; i < SPREAD_PACKETS_MAX && c->queued > 0; i++) {
+	for (unsigned i = 0; i < SPREAD_PACKETS_MAX && has_news(c); i++) {
 		struct out o;
 
 		out_packet(c, &o, &target->pub.addr);
@@ -155,10 +162,10 @@ spread_to(struct core *c, const struct peer *target)
 void
 spread_tick(struct core *c)
 {
-	if (c->queued == 0 || c->now.ms < c->next_spread_ms)
+	if (!has_news(c) || c->now.ms < c->next_spread_ms)
 		return;
 	c->next_spread_ms = c->now.ms + SPREAD_INTERVAL_MS;
-	for (unsigned i = 0; i < SPREAD_FANOUT && c->queued > 0; i++) {
+	for (unsigned i = 0; i < SPREAD_FANOUT && has_news(c); i++) {
 		struct peer *target = members_pick(c, fits_spread);
 
 		if (target == NULL)
@@ -170,5 +177,5 @@ spread_tick(struct core *c)
 uint64_t
 spread_due_ms(const struct core *c)
 {
-	return c->queued > 0 && c->count > 1 ? c->next_spread_ms : UINT64_MAX;
+	return has_news(c) && c->count > 1 ? c->next_spread_ms : UINT64_MAX;
 }

@@ -24,9 +24,11 @@ enum part_type {
 	PART_DEAD = 9,     /* the same */
 	PART_PULL = 10,    /* subject 16, enum pull_want 1 */
 	PART_TOO_BIG = 11, /* subject 16: its offers come over TCP only */
-	PART_ROOT = 12,    /* hash of all buckets 8 */
+	PART_ROOT = 12,    /* hash of all buckets and revocations 8 */
 	PART_DIGEST = 13,  /* a hash of 8 bytes for each bucket */
-	PART_BUCKET = 14   /* number 1, complete 1, entries of 33 */
+	PART_BUCKET = 14,  /* number 1, complete 1, entries of 33 */
+	PART_REVOCATION = 15, /* signed by the CA */
+	PART_REVOKED = 16     /* the record_hash, 8, of each that is known */
 };
 
 enum {

@@ -133,6 +133,14 @@ bool ca_peer_is_revoked(const struct ca_revocation *list, size_t count,
 bool ca_node_is_revoked(const struct ca_revocation *list, size_t count,
     struct slice node, int64_t issued_ms);
 
+/* The node that an identity is, or nothing: it is an account's. */
+struct slice ca_node_of(struct slice uri);
+
+/* As gossip carries it, under the vouchers' key. ERR_INVALID: the name. */
+MUST_USE enum err ca_revocation_make(const struct ca *ca,
+    const struct gossip_revocation *r, uint8_t out[GOSSIP_REVOCATION_MAX],
+    size_t *out_len);
+
 /* --- tokens --------------------------------------------------------------- */
 
 /* What it is for; its first letters say so. */

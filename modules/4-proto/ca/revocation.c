@@ -5,11 +5,10 @@
  * A node's workloads share their identities with other nodes, so they are told
  * apart by the common name, which is the holder's (ca_leaf_spec).
  */
-#include "ca.h"
+#include "authority.h"
 
-/* The node that an identity is, or nothing. */
-static struct slice
-node_of(struct slice uri)
+struct slice
+ca_node_of(struct slice uri)
 {
 	struct identity id;
 
@@ -25,7 +24,7 @@ ca_node_is_revoked(const struct ca_revocation *list, size_t count,
 {
 	for (size_t i = 0; i < count; i++)
 		if (issued_ms <= list[i].since_ms && node.len > 0 &&
-		    slice_eq(node_of(list[i].identity), node))
+		    slice_eq(ca_node_of(list[i].identity), node))
 			return true;
 	return false;
 }
@@ -42,4 +41,11 @@ ca_peer_is_revoked(
 			return true;
 	return ca_node_is_revoked(
 	    list, count, slice_str(peer->common_name), issued_ms);
+}
+
+MUST_USE enum err
+ca_revocation_make(const struct ca *ca, const struct gossip_revocation *r,
+    uint8_t out[GOSSIP_REVOCATION_MAX], size_t *out_len)
+{
+	return gossip_revocation_sign(r, ca->voucher_secret, out, out_len);
 }

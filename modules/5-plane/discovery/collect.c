@@ -15,7 +15,10 @@ workload_age_cmp(const struct workload *a, const struct workload *b)
 		return a->gone ? 1 : -1;
 	if (a->issued_s != b->issued_s)
 		return a->issued_s < b->issued_s ? -1 : 1;
-	n = memcmp(&a->id, &b->id, sizeof(a->id));
+	/* Vouchers count seconds: of one second the name, which people know. */
+	n = slice_cmp(a->node, b->node);
+	if (n == 0)
+		n = memcmp(&a->id, &b->id, sizeof(a->id));
 	if (n == 0)
 		n = slice_cmp(a->ns, b->ns);
 	if (n == 0)

@@ -300,7 +300,11 @@ void xds_call_close(struct xds_call *call, enum err why, struct slice words);
 
 /* --- when to try which server --------------------------------------------- */
 
-enum { XDS_BACKOFF_MIN_MS = 100, XDS_BACKOFF_MAX_MS = 10000 };
+enum {
+	XDS_BACKOFF_MIN_MS = 100,
+	XDS_BACKOFF_MAX_MS = 10000,
+	XDS_BACKOFF_REFUSED_MAX_MS = 300000
+};
 
 /* Servers in turn; each round waits longer, with full jitter. */
 struct xds_backoff {
@@ -309,6 +313,7 @@ struct xds_backoff {
 	size_t next;       /* server to try */
 	unsigned failures; /* since the last success */
 	bool started;
+	bool refused; /* the last failure was one */
 };
 
 /* `seed` scatters the agents; begins with a random server. */
@@ -316,9 +321,13 @@ void xds_backoff_init(struct xds_backoff *b, size_t servers, uint64_t seed);
 
 /*
  * Which server to try, and how long to wait before: the very first is at once,
- * later ones scatter within a span that doubles up to XDS_BACKOFF_MAX_MS.
+ * later ones scatter within a span that doubles up to XDS_BACKOFF_MAX_MS, or,
+ * after a refusal, up to XDS_BACKOFF_REFUSED_MAX_MS.
  */
 size_t xds_backoff_next(struct xds_backoff *b, uint64_t *out_delay_ms);
+
+/* The last failure cannot heal until an operator acts. */
+void xds_backoff_refused(struct xds_backoff *b);
 
 /* The stream brought something: the next failure begins anew. */
 void xds_backoff_success(struct xds_backoff *b);

@@ -51,6 +51,12 @@ void
 node_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg)
 {
+	const struct node_problem revoked = {.kind = "revocation",
+	    .about = slice_str(n->member.name),
+	    .text = slice_str(ca_verdict_hint(CA_NODE_REVOKED))};
+
+	if (revoked_self(n))
+		each(arg, &revoked);
 	uplink_each_problem(n, each, arg);
 	publisher_each_problem(n, each, arg);
 }
@@ -109,6 +115,14 @@ node_each_member(const struct node *n,
 
 /* --- services and endpoints ----------------------------------------------- */
 
+/* A Service that a route led to came with the stream, though its host did
+ * not. */
+static bool
+is_by_records(const struct node *n, const struct view_service *s)
+{
+	return s->origin.key.kind.len == 0 && !uplink_has_host(n, s->host);
+}
+
 void
 node_each_service(const struct node *n,
     void (*each)(void *arg, const struct node_service *s), void *arg)
@@ -131,7 +145,8 @@ node_each_service(const struct node *n,
 		    .protocol = view_protocol_name(c->protocol),
 		    .endpoints = c->endpoint_count,
 		    .usable = c->usable_count,
-		    .origin = &c->service->origin};
+		    .origin = &c->service->origin,
+		    .by_records = is_by_records(n, c->service)};
 		each(arg, &row);
 	}
 }
@@ -152,9 +167,7 @@ is_asked_for(
 
 void
 node_each_endpoint(const struct node *n, struct slice service,
-    void (*each)(
-	void *arg, const struct view_cluster *c, const struct view_endpoint *e),
-    void *arg)
+    void (*each)(void *arg, const struct node_endpoint *e), void *arg)
 {
 	const struct view *v = publisher_view(n);
 	const struct view_cluster *const *clusters;
@@ -167,8 +180,12 @@ node_each_endpoint(const struct node *n, struct slice service,
 		if (c->subset.len > 0 || c->service == NULL ||
 		    !is_asked_for(n, c->service, service))
 			continue;
-		for (size_t j = 0; j < c->endpoint_count; j++)
-			each(arg, c, c->endpoints[j]);
+		for (size_t j = 0; j < c->endpoint_count; j++) {
+			struct node_endpoint row = {
+			    c, c->endpoints[j], is_by_records(n, c->service)};
+
+			each(arg, &row);
+		}
 	}
 }
 

@@ -199,6 +199,9 @@ on_event(void *arg, const struct gossip_event *e)
 			  "anew",
 		    "node=%s", p->node->member.name);
 		break;
+	case GOSSIP_EVENT_REVOKED:
+		revoked_news(p->node, e->node);
+		break;
 	case GOSSIP_EVENT_CLOSED:
 		on_gossip_closed(p);
 		break;
@@ -253,6 +256,7 @@ config_of(struct peers *p)
 	    .voucher = slice_of(m->voucher, m->voucher_len),
 	    .trust = m->bundle.voucher_keys,
 	    .keyring = m->keyring,
+	    .revoked = n->revoked,
 	    .bind = n->gossip,
 	    .advertise = n->addrs[0],
 	    .saved = buf_slice(&p->saved),

@@ -332,6 +332,21 @@ identities_on_session(struct node *n)
 	}
 }
 
+void
+identities_retry(struct node *n)
+{
+	struct identities *ids = n->identities;
+
+	for (size_t i = 0; i < ids->count; i++) {
+		struct entry *e = ids->items[i];
+
+		if (e->problem.code != ERR_DENIED)
+			continue;
+		e->problem.code = ERR_AGAIN; /* with the next session, else */
+		ask(e);
+	}
+}
+
 /* --- what others ask ------------------------------------------------------ */
 
 void
@@ -454,8 +469,7 @@ identities_credentials(const struct node *n)
 	arena_init(&arena, REVOCATIONS_BYTES);
 	spec.count = count;
 	spec.fallback = fallback_of(n, entries, count);
-	spec.revocations =
-	    uplink_revocations(n, &arena, &spec.revocation_count);
+	spec.revocations = revoked_all(n, &arena, &spec.revocation_count);
 	return proxy_credentials_new(&spec);
 }
 

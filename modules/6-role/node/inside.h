@@ -26,6 +26,7 @@ struct node {
 	void *arg;
 	uint64_t began_us;
 	bool told; /* on_ready was called for this start or join */
+	bool expiry_told;
 	struct loop_later start;
 	struct ca_token token; /* to join by, at the start */
 	bool has_token;
@@ -58,6 +59,8 @@ struct node {
 	struct publisher *publisher;
 	struct peers *peers;
 	struct uplink *uplink;
+	struct gossip_revoked *revoked; /* from the first run on */
+	struct loop_later revoked_news;
 	struct interests *interests; /* lives with it */
 
 	/* the end */
@@ -102,6 +105,7 @@ void node_part_closed(struct node *n);
 /* Copies the token; NULL: by the known key. Ends in node_granted/_refused. */
 void join_begin(struct node *n, const struct ca_token *token);
 void join_cancel(struct node *n);
+void join_retry(struct node *n); /* now, if it waits */
 
 /* --- identity.c ----------------------------------------------------------- */
 
@@ -124,6 +128,8 @@ bool identities_node_expired(const struct node *n);
 
 /* A session to a server is there: what is due is asked for. */
 void identities_on_session(struct node *n);
+/* What was refused is asked for again. */
+void identities_retry(struct node *n);
 
 /* A new reference. */
 struct proxy_credentials *identities_credentials(const struct node *n);
@@ -133,8 +139,10 @@ struct proxy_credentials *identities_credentials(const struct node *n);
 /* Reads the snapshot; connects with uplink_start(). */
 void uplink_open(struct node *n);
 void uplink_start(struct node *n);
-/* After a refusal: not before `delay_us`. */
-void uplink_wait(struct node *n, uint64_t delay_us);
+/* Enrolling again was refused: later, and later again. */
+void uplink_refused(struct node *n, const struct fault *why);
+/* What waits for its time is tried now. */
+void uplink_retry(struct node *n);
 /* Then node_part_closed(). */
 void uplink_close(struct node *n);
 void uplink_free(struct node *n);
@@ -151,9 +159,9 @@ bool uplink_has_host(const struct node *n, struct slice host);
 /* An update was settled: the snapshot is due. */
 void uplink_settled(struct node *n);
 
-/* Those in force; they lie in the arena. */
-const struct ca_revocation *uplink_revocations(
-    const struct node *n, struct arena *arena, size_t *out_count);
+/* Those that the stream has; each is good, or it was refused. */
+void uplink_each_revocation(const struct node *n,
+    void (*each)(void *arg, const struct xds_resource *r), void *arg);
 void uplink_fill_status(const struct node *n, struct node_status *out);
 void uplink_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
@@ -188,6 +196,24 @@ void peers_draining(struct node *n);
 void peers_set_voucher(struct node *n);
 void peers_set_keyring(struct node *n);
 void peers_set_trust(struct node *n);
+
+/* --- revoked.c ------------------------------------------------------------ */
+
+/* Reads what was known of them; before gossip is opened. */
+void revoked_open(struct node *n);
+void revoked_close(struct node *n);
+
+/* One of the stream: what it says of a node is told on by gossip. */
+MUST_USE enum err revoked_take(
+    struct node *n, struct slice body, struct fault *why);
+/* One that is new is in the set. */
+void revoked_news(struct node *n, struct slice node);
+/* It is about this very machine. */
+bool revoked_self(const struct node *n);
+
+/* Of stream and gossip, all in force; they lie in the arena. */
+const struct ca_revocation *revoked_all(
+    const struct node *n, struct arena *arena, size_t *out_count);
 
 /* --- exposed.c ------------------------------------------------------------ */
 

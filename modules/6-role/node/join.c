@@ -31,6 +31,7 @@ struct join {
 	char name[NODE_LABEL_MAX];
 	char trust_domain[NAME_TRUST_DOMAIN_MAX + 1];
 	size_t strangers; /* failures of identity, one after the other */
+	struct fault told;
 };
 
 static void next_server(struct join *j);
@@ -62,8 +63,11 @@ refuse(struct join *j, enum err e, const struct fault *why)
 static void
 try_later(struct join *j, const struct fault *why)
 {
-	log_warn(j->by_token ? "joining goes on" : "re-enrolling goes on",
-	    "why=\"%s\"", why->text);
+	if (strcmp(j->told.text, why->text) != 0)
+		log_warn(
+		    j->by_token ? "joining goes on" : "re-enrolling goes on",
+		    "why=\"%s\"", why->text);
+	j->told = *why;
 	next_server(j);
 }
 
@@ -304,6 +308,13 @@ next_server(struct join *j)
 
 	j->server = xds_backoff_next(&j->backoff, &delay_ms);
 	timer_set(&j->timer, delay_ms * 1000);
+}
+
+void
+join_retry(struct node *n)
+{
+	if (n->join != NULL && timer_is_set(&n->join->timer))
+		timer_set(&n->join->timer, 0);
 }
 
 static void

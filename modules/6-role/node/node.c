@@ -19,8 +19,7 @@
 
 enum {
 	JOBS_QUEUE = 64,
-	REFUSED_US = 300000000, /* until an expired node asks again */
-	PARTS = 3               /* stream, gossip, plane */
+	PARTS = 3 /* stream, gossip, plane */
 };
 
 static const struct sm_row node_rows[] = {
@@ -163,6 +162,7 @@ run(struct node *n)
 	    n->member.name, n->member.bundle.trust_domain, n->member.network);
 	plane_open(n);
 	publisher_open(n);
+	revoked_open(n);
 	peers_open(n);
 	uplink_open(n);
 	want_identities(n);
@@ -204,6 +204,7 @@ refresh(struct node *n)
 	peers_set_keyring(n);
 	peers_set_voucher(n);
 	node_identities_changed(n);
+	uplink_retry(n);
 	uplink_start(n);
 }
 
@@ -225,6 +226,7 @@ node_granted(struct node *n, struct membership *m, struct tls_chain *chain)
 		return;
 	}
 	n->is_member = true;
+	n->expiry_told = false;
 	if (before)
 		refresh(n);
 	else
@@ -235,9 +237,11 @@ void
 node_refused(struct node *n, enum err e, const struct fault *why)
 {
 	if (n->is_member) {
-		log_error("the server does not take this node back",
-		    "why=\"%s\"", why->text);
-		uplink_wait(n, REFUSED_US);
+		struct fault words = *why;
+
+		(void)fault_prefix(
+		    &words, e, "the server does not take this node back: ");
+		uplink_refused(n, &words);
 		return;
 	}
 	log_error("joining failed", "why=\"%s\"", why->text);
@@ -250,10 +254,20 @@ node_reenrol(struct node *n)
 {
 	if (n->join != NULL || !sm_is(&n->sm, NODE_RUNNING))
 		return;
-	log_warn("the node's certificate has expired; it enrols again by its "
-		 "key",
-	    "node=%s", n->member.name);
+	if (!n->expiry_told)
+		log_warn("the node's certificate has expired; it enrols again "
+			 "by its key",
+		    "node=%s", n->member.name);
+	n->expiry_told = true;
 	join_begin(n, NULL);
+}
+
+void
+node_retry(struct node *n)
+{
+	join_retry(n);
+	identities_retry(n);
+	uplink_retry(n);
 }
 
 MUST_USE enum err
@@ -262,6 +276,7 @@ node_join(struct node *n, struct slice token, struct fault *why)
 	struct ca_token t;
 	enum err err;
 
+	node_retry(n); /* perhaps that is what somebody waits for */
 	if (n->is_member)
 		return fault_set(why, ERR_EXISTS,
 		    "this machine is node %s of %s already; leave first with: "
@@ -445,6 +460,7 @@ node_free(struct node **np)
 	identities_close(n);
 	exposed_close(n);
 	upstreams_close(n);
+	revoked_close(n);
 	jobs_free(&n->jobs);
 	tls_config_unref(&n->client_tls);
 	tls_trust_unref(&n->trust);

@@ -114,9 +114,13 @@ enum node_state node_state(const struct node *n);
 /*
  * Joins by this token; on_ready tells the outcome. ERR_PARSE and the like for
  * the token's own mistakes, ERR_EXISTS for a member, ERR_BUSY while joining.
+ * In any case node_retry().
  */
 MUST_USE enum err node_join(
     struct node *n, struct slice token, struct fault *why);
+
+/* What waits after a failure or a refusal is tried now: an operator acted. */
+void node_retry(struct node *n);
 
 /*
  * Leaves the mesh: says good-bye, stops, then forgets identity and
@@ -172,16 +176,23 @@ struct node_service {
 	size_t endpoints;
 	size_t usable;
 	const struct origin *origin;
+	/* Nothing here calls it, so no server was asked how it is configured:
+	 * this is what records say. */
+	bool by_records;
 };
 
 void node_each_service(const struct node *n,
     void (*each)(void *arg, const struct node_service *s), void *arg);
 
+struct node_endpoint {
+	const struct view_cluster *cluster;
+	const struct view_endpoint *endpoint;
+	bool by_records; /* as a service's */
+};
+
 /* Endpoints of the clusters that have no subset; `service` empty: all. */
 void node_each_endpoint(const struct node *n, struct slice service,
-    void (*each)(
-	void *arg, const struct view_cluster *c, const struct view_endpoint *e),
-    void *arg);
+    void (*each)(void *arg, const struct node_endpoint *e), void *arg);
 
 struct node_exposed {
 	const struct node_expose *what;
@@ -202,9 +213,12 @@ struct node_identity {
 void node_each_identity(const struct node *n,
     void (*each)(void *arg, const struct node_identity *i), void *arg);
 
-/* Resources that this agent refused, view problems, conflicts of records. */
+/*
+ * Resources that this agent refused, view problems, conflicts of records, and
+ * that it was revoked itself.
+ */
 struct node_problem {
-	const char *kind; /* "resource", "view", "discovery" */
+	const char *kind; /* "resource", "view", "discovery", "revocation" */
 	struct slice about;
 	struct slice text;
 };

@@ -216,7 +216,7 @@ discover(struct publisher *p, const struct resource *const *resources,
 	    .network = slice_str(n->member.network),
 	    .families = discovery_families(n->addrs, n->addr_count)};
 
-	in.revocations = uplink_revocations(n, arena, &in.revocation_count);
+	in.revocations = revoked_all(n, arena, &in.revocation_count);
 	peers_self(n, &in.self);
 	in.local_count = exposed_locals(n, arena, &in.locals);
 	if (in.locals == NULL)

@@ -19,6 +19,7 @@
 #define STATE_SNAPSHOT "snapshot"
 #define STATE_CATALOG "catalog"
 #define STATE_PEERS "peers"
+#define STATE_REVOKED "revoked"
 
 enum { STATE_PATH_MAX = 1024, STATE_FILE_MAX = 4 << 20 };
 

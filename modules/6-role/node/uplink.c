@@ -17,8 +17,7 @@ enum {
 	UPLINK_MAGIC = 0x6374726c,
 	SNAPSHOT_US = 1000000,
 	PING_EVERY_US = 15000000,
-	PING_TIMEOUT_US = 10000000,
-	REVOCATION_BYTES = 64 << 10
+	PING_TIMEOUT_US = 10000000
 };
 
 static const char type_resource[] = "type.googleapis.com/meshd.v1.Resource";
@@ -39,6 +38,7 @@ struct uplink {
 	struct http2 *session; /* NULL: not connected */
 	struct xds_call *call; /* the same */
 	bool closing;
+	bool refused; /* what the trouble is only an operator heals */
 	struct fault trouble;
 	/* Of each server since the last session: what the log has of it. */
 	uint64_t said[WIRE_SERVERS_MAX];
@@ -80,21 +80,6 @@ use_keys(struct node *n, struct slice body, struct fault *why)
 	return OK;
 }
 
-static enum err
-use_revocation(struct slice body, struct fault *why)
-{
-	AUTO(arena_fini) struct arena arena;
-	struct ca_revocation r;
-	enum err err;
-
-	arena_init(&arena, REVOCATION_BYTES);
-	err = wire_revocation_decode(body, &arena, &r, why);
-	if (err == OK)
-		log_warn("identity was revoked", "identity=%.*s",
-		    SLICE_ARG(r.identity));
-	return err;
-}
-
 /* They say nothing but that they are here. */
 static void
 use_hosts(struct node *n, struct xds_update *u)
@@ -119,7 +104,7 @@ use_small(struct node *n, struct xds_update *u)
 		else if (slice_eq(u->type_url, slice_str(type_keys)))
 			err = use_keys(n, body, &why);
 		else
-			err = use_revocation(body, &why);
+			err = revoked_take(n, body, &why);
 		if (err != OK)
 			xds_update_refuse(u, i, slice_str(why.text));
 	}
@@ -130,6 +115,37 @@ use_small(struct node *n, struct xds_update *u)
 	uplink_settled(n);
 }
 
+/* --- trouble -------------------------------------------------------------- */
+
+/* Each server says a thing once: it may go on for days. */
+static void
+tell_trouble(struct uplink *c, const char *event)
+{
+	const char *server = c->node->member.servers[c->server];
+
+	uint64_t hash = slice_hash(slice_str(c->trouble.text));
+
+	if (c->said[c->server] == hash)
+		return;
+	c->said[c->server] = hash;
+	if (c->refused)
+		log_error("refused; it is asked again less and less often",
+		    "server=%s why=\"%s\"", server, c->trouble.text);
+	else
+		log_warn(
+		    event, "server=%s why=\"%s\"", server, c->trouble.text);
+}
+
+static void
+is_well(struct uplink *c)
+{
+	c->refused = false;
+	c->trouble = (struct fault){0};
+	memset(c->said, 0, sizeof(c->said));
+	log_info("connected to a server", "server=%s",
+	    c->node->member.servers[c->server]);
+}
+
 /* --- the client's machine ------------------------------------------------- */
 
 static void
@@ -138,6 +154,8 @@ on_update(void *arg, struct xds_update *u)
 	struct uplink *c;
 
 	OBJ(c, arg, UPLINK_MAGIC);
+	if (c->refused)
+		is_well(c); /* it lets us in again */
 	if (slice_eq(u->type_url, slice_str(type_resource)))
 		publisher_update(c->node, u);
 	else if (slice_eq(u->type_url, slice_str(type_host)))
@@ -171,7 +189,11 @@ on_call_closed(void *arg, enum err why, struct slice words)
 	OBJ(c, arg, UPLINK_MAGIC);
 	c->call = NULL;
 	xds_client_disconnected(c->client);
-	if (why != OK)
+	c->refused = why == ERR_DENIED;
+	if (c->refused)
+		(void)fault_set(&c->trouble, why,
+		    "the server refuses this node: %.*s", SLICE_ARG(words));
+	else if (why != OK)
 		(void)fault_set(&c->trouble, why,
 		    "the server ended the stream: %.*s (%s)", SLICE_ARG(words),
 		    err_text(why));
@@ -208,9 +230,7 @@ on_session_close(void *arg, struct http2 *session, enum err why)
 		(void)fault_set(&c->trouble, why != OK ? why : ERR_CLOSED,
 		    "the connection ended: %s",
 		    err_text(why != OK ? why : ERR_CLOSED));
-	log_warn("server is gone; everything goes on without it",
-	    "server=%s why=\"%s\"", c->node->member.servers[c->server],
-	    c->trouble.text);
+	tell_trouble(c, "server is gone; everything goes on without it");
 	retry(c);
 }
 
@@ -234,24 +254,10 @@ open_session(struct uplink *c, struct stream *transport)
 	    .arg = c};
 
 	c->session = http2_open(&spec);
-	c->trouble = (struct fault){0};
-	memset(c->said, 0, sizeof(c->said));
-	log_info("connected to a server", "server=%s",
-	    c->node->member.servers[c->server]);
+	if (!c->refused) /* else let it first say that it takes us */
+		is_well(c);
 	open_call(c);
 	identities_on_session(c->node);
-}
-
-/* Servers are tried for as long as it takes; each says a thing once. */
-static void
-say_trouble(struct uplink *c, const struct fault *why)
-{
-	uint64_t hash = slice_hash(slice_str(why->text));
-
-	if (c->said[c->server] != hash)
-		log_warn("no server", "why=\"%s\"", why->text);
-	c->said[c->server] = hash;
-	c->trouble = *why;
 }
 
 static void
@@ -265,7 +271,14 @@ on_link(void *arg, struct stream *open, enum err e, const struct fault *why)
 		open_session(c, open);
 		return;
 	}
-	say_trouble(c, why);
+	c->refused = e == ERR_AUTH;
+	if (c->refused)
+		(void)fault_set(&c->trouble, e,
+		    "%s; if the mesh was made anew, leave it with: meshd leave",
+		    why->text);
+	else
+		c->trouble = *why;
+	tell_trouble(c, "no server");
 	retry(c);
 }
 
@@ -298,6 +311,8 @@ retry(struct uplink *c)
 {
 	uint64_t delay_ms;
 
+	if (c->refused)
+		xds_backoff_refused(&c->backoff);
 	c->server = xds_backoff_next(&c->backoff, &delay_ms);
 	timer_set(&c->retry, delay_ms * 1000);
 }
@@ -397,10 +412,27 @@ uplink_start(struct node *n)
 }
 
 void
-uplink_wait(struct node *n, uint64_t delay_us)
+uplink_refused(struct node *n, const struct fault *why)
 {
-	if (n->uplink != NULL)
-		timer_set(&n->uplink->retry, delay_us);
+	struct uplink *c = n->uplink;
+
+	if (c == NULL)
+		return;
+	c->refused = true;
+	c->trouble = *why;
+	tell_trouble(c, NULL);
+	retry(c);
+}
+
+void
+uplink_retry(struct node *n)
+{
+	struct uplink *c = n->uplink;
+
+	if (c == NULL || !timer_is_set(&c->retry))
+		return;
+	xds_backoff_success(&c->backoff);
+	timer_set(&c->retry, 0);
 }
 
 void
@@ -477,57 +509,28 @@ uplink_server(const struct node *n)
 	return slice_str(n->member.servers[n->uplink->server]);
 }
 
-/* Those that are held are good: what is not was refused when it came. */
-struct gathering {
-	struct arena *arena;
-	struct ca_revocation *items;
-	size_t count;
+struct revocations {
+	void (*each)(void *arg, const struct xds_resource *r);
+	void *arg;
 };
 
 static void
-gather_revocation(void *arg, const struct xds_resource *r)
+tell_revocation(void *arg, const struct xds_resource *r)
 {
-	AUTO(arena_fini) struct arena arena;
-	struct gathering *g = arg;
-	struct ca_revocation *out = &g->items[g->count];
+	const struct revocations *to = arg;
 
-	arena_init(&arena, REVOCATION_BYTES);
-	if (!slice_eq(r->type_url, slice_str(type_revocation)))
-		return;
-	if (wire_revocation_decode(r->body, &arena, out, NULL) != OK ||
-	    arena_copy(g->arena, out->identity, &out->identity) != OK)
-		log_error("a revocation is not in force", "name=%.*s",
-		    SLICE_ARG(r->name));
-	else
-		g->count++;
+	if (slice_eq(r->type_url, slice_str(type_revocation)))
+		to->each(to->arg, r);
 }
 
-static void
-count_revocation(void *arg, const struct xds_resource *r)
+void
+uplink_each_revocation(const struct node *n,
+    void (*each)(void *arg, const struct xds_resource *r), void *arg)
 {
-	size_t *count = arg;
+	struct revocations to = {each, arg};
 
-	*count += slice_eq(r->type_url, slice_str(type_revocation));
-}
-
-const struct ca_revocation *
-uplink_revocations(const struct node *n, struct arena *arena, size_t *out_count)
-{
-	struct gathering g = {.arena = arena};
-	size_t count = 0;
-
-	*out_count = 0;
-	if (n->uplink == NULL)
-		return NULL;
-	xds_client_each(n->uplink->client, count_revocation, &count);
-	g.items = arena_alloc_array(arena, MAX(count, 1), sizeof(*g.items));
-	if (g.items != NULL)
-		xds_client_each(n->uplink->client, gather_revocation, &g);
-	else
-		log_error("no revocation is in force", "why=\"%s\"",
-		    err_text(ERR_NO_MEMORY));
-	*out_count = g.count;
-	return g.items;
+	if (n->uplink != NULL)
+		xds_client_each(n->uplink->client, tell_revocation, &to);
 }
 
 static void
@@ -546,7 +549,7 @@ uplink_fill_status(const struct node *n, struct node_status *out)
 
 	if (c == NULL)
 		return;
-	out->connected = c->session != NULL && c->call != NULL;
+	out->connected = c->session != NULL && c->call != NULL && !c->refused;
 	out->synced = out->connected && xds_client_is_synced(c->client);
 	out->server = uplink_server(n);
 	if (!out->connected)

@@ -302,10 +302,12 @@ wire_gossip_keys_decode(
 
 MUST_USE enum err
 wire_revocation_decode(struct slice json, struct arena *arena,
-    struct ca_revocation *out, struct fault *why)
+    struct wire_revocation *out, struct fault *why)
 {
+	struct wire_revocation r = {0};
 	const struct value *v;
 	const struct value *since;
+	const struct value *statement;
 	struct identity id;
 	struct slice uri;
 	enum err err = codec_json_parse(json, arena, &v, why);
@@ -320,7 +322,14 @@ wire_revocation_decode(struct slice json, struct arena *arena,
 	if (since == NULL || since->type != VALUE_INT)
 		return fault_set(
 		    why, ERR_PARSE, "a revocation without its time");
-	*out = (struct ca_revocation){uri, since->integer};
+	statement = value_get(v, S("statement"));
+	if (statement != NULL &&
+	    to_bytes(statement, r.statement, sizeof(r.statement),
+		&r.statement_len) != OK)
+		return fault_set(
+		    why, ERR_PARSE, "a revocation with an unusable statement");
+	r.what = (struct ca_revocation){uri, since->integer};
+	*out = r;
 	return OK;
 }
 

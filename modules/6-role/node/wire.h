@@ -103,8 +103,14 @@ MUST_USE enum err wire_bundle_decode(
 MUST_USE enum err wire_gossip_keys_decode(
     struct slice json, struct gossip_keyring *out, struct fault *why);
 
-/* The identity lies in the arena. */
+/* Text lies in the arena; without a statement length 0. */
+struct wire_revocation {
+	struct ca_revocation what;
+	uint8_t statement[GOSSIP_REVOCATION_MAX]; /* for gossip */
+	size_t statement_len;
+};
+
 MUST_USE enum err wire_revocation_decode(struct slice json, struct arena *arena,
-    struct ca_revocation *out, struct fault *why);
+    struct wire_revocation *out, struct fault *why);
 
 #endif

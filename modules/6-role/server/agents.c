@@ -7,6 +7,8 @@
  */
 #define LOG_MODULE "server"
 
+#include <stdio.h>
+
 #include "base/base.h"
 #include "http/http.h"
 #include "tls/tls.h"
@@ -14,7 +16,7 @@
 
 #include "inside.h"
 
-enum { AGENT_MAGIC = 0x6167656e };
+enum { AGENT_MAGIC = 0x6167656e, WORDS_MAX = 2 * FAULT_TEXT_MAX };
 
 struct agent {
 	uint32_t magic;
@@ -232,15 +234,28 @@ on_closed(void *arg, enum err why, struct slice words)
 	mem_free(&a);
 }
 
+/* What is wrong, and what to do. */
+static struct slice
+words_of(const struct ca_decision *d, char out[WORDS_MAX])
+{
+	size_t len;
+
+	ca_decision_format(d, out, WORDS_MAX);
+	len = strlen(out);
+	(void)snprintf(
+	    out + len, WORDS_MAX - len, "; %s", ca_verdict_hint(d->verdict));
+	return slice_str(out);
+}
+
 static void
 refuse(struct http2_stream *stream, const struct ca_decision *d)
 {
-	char words[2 * FAULT_TEXT_MAX];
+	char words[WORDS_MAX];
+	struct slice text = words_of(d, words);
 
-	ca_decision_format(d, words, sizeof(words));
-	log_warn("control stream refused", "code=%s why=\"%s\"",
-	    ca_verdict_code(d->verdict), words);
-	grpc_refuse(stream, GRPC_PERMISSION_DENIED, slice_str(words));
+	log_warn("control stream refused", "code=%s why=\"%.*s\"",
+	    ca_verdict_code(d->verdict), SLICE_ARG(text));
+	grpc_refuse(stream, GRPC_PERMISSION_DENIED, text);
 }
 
 static void
@@ -302,6 +317,9 @@ agents_close(struct server *s)
 void
 agents_check(struct server *s)
 {
+	const struct ca_decision revoked = {.verdict = CA_NODE_REVOKED};
+	char words[WORDS_MAX];
+
 	LIST_EACH (&s->agents, it) {
 		struct agent *a = CONTAINER(it, struct agent, link);
 		const struct registry_node *n =
@@ -311,8 +329,7 @@ agents_check(struct server *s)
 				     slice_str(s->mesh.trust_domain)))
 			continue;
 		log_warn("agent is cut off", "node=%s why=revoked", a->node);
-		dismiss(
-		    a, ERR_DENIED, slice_str(ca_verdict_text(CA_NODE_REVOKED)));
+		dismiss(a, ERR_DENIED, words_of(&revoked, words));
 	}
 }
 

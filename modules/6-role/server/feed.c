@@ -100,28 +100,70 @@ take_resource(struct server *s, const struct store_row *row)
 		withdraw(s, name);
 }
 
+/* For gossip, here and at every agent that the stream brings it to. */
 static void
-take_revocation(struct server *s, const struct store_row *row)
+add_statement(struct server *s, struct slice node,
+    const struct registry_revocation *r, struct arena *a, struct value **map)
+{
+	const struct gossip_revocation says = {
+	    node, r->since_ms, (uint32_t)(r->expires_ms / 1000)};
+	uint8_t bytes[GOSSIP_REVOCATION_MAX];
+	size_t len;
+	enum err e = ca_revocation_make(s->own.ca, &says, bytes, &len);
+
+	if (e != OK) {
+		log_error("gossip cannot tell of a revocation",
+		    "node=%.*s err=\"%s\"", SLICE_ARG(node), err_text(e));
+		return;
+	}
+	members_revoke(s, slice_of(bytes, len));
+	value_put_bytes(a, map, S("statement"), slice_of(bytes, len));
+}
+
+static void
+publish_revocation(
+    struct server *s, struct slice what, const struct registry_revocation *r)
 {
 	AUTO(arena_fini) struct arena arena;
-	struct slice what = row->revocation.what;
+	struct slice node = ca_node_of(what);
 	struct identity id;
 	struct value *v;
 
 	if (name_identity_parse(what, &id, NULL) != OK)
 		return; /* of a serial: for the server's own ears */
-	if (row->deleted) {
-		xds_source_remove(
-		    s->source, slice_str(SERVER_TYPE_REVOCATION), what);
-		feed_flush(s);
-		return;
-	}
 	arena_init(&arena, SMALL_TREE_BYTES);
 	v = value_new(&arena, VALUE_MAP);
 	value_put_text(&arena, &v, S("identity"), what);
-	value_put_int(&arena, &v, S("revoked_ms"), row->revocation.since_ms);
+	value_put_int(&arena, &v, S("revoked_ms"), r->since_ms);
+	if (node.len > 0)
+		add_statement(s, node, r, &arena, &v);
 	/* An error is in the log; the server itself refuses it anyway. */
-	(void)put(s, SERVER_TYPE_REVOCATION, what, row->revision, v);
+	(void)put(s, SERVER_TYPE_REVOCATION, what, (uint64_t)r->since_ms, v);
+}
+
+/* What the registry has of it, which took the row before. */
+static void
+take_revocation(struct server *s, struct slice what)
+{
+	const struct registry_revocation *r =
+	    registry_revocation(&s->registry, what);
+
+	if (r != NULL) {
+		publish_revocation(s, what, r);
+		return;
+	}
+	xds_source_remove(s->source, slice_str(SERVER_TYPE_REVOCATION), what);
+	feed_flush(s);
+}
+
+void
+feed_revocations(struct server *s)
+{
+	struct slice what;
+	void *r;
+
+	for (size_t i = 0; map_next(&s->registry.revocations, &i, &what, &r);)
+		publish_revocation(s, what, r);
 }
 
 /* What the resource was and what it is now both count. */
@@ -175,8 +217,8 @@ feed_take(struct server *s, const struct store_changes *changes)
 
 		if (row->table == STORE_RESOURCES)
 			take_resource(s, row);
-		else if (row->table == STORE_REVOCATIONS)
-			take_revocation(s, row);
+		else if (row->table == STORE_REVOCATIONS && s->started)
+			take_revocation(s, row->revocation.what);
 	}
 }
 

@@ -47,6 +47,7 @@ struct server {
 	struct loop_later flush;
 	/* members.c */
 	struct gossip *gossip;
+	struct gossip_revoked *revoked;
 	bool gossip_ready;
 	struct timer save;
 	struct timer upkeep;
@@ -164,6 +165,8 @@ void feed_close(struct server *s);
 void feed_ask(struct server *s, struct slice host, bool more);
 /* Bundle and keys, once they are known. */
 MUST_USE enum err feed_mesh(struct server *s);
+/* Those that were stored before there was a key to sign them with. */
+void feed_revocations(struct server *s);
 /* At the turn's end: sends what is due and notes who has everything. */
 void feed_flush(struct server *s);
 /* After the cache took them. */
@@ -194,5 +197,7 @@ void members_open(struct server *s);
 void members_close(struct server *s);
 /* The voucher was renewed. */
 void members_renew(struct server *s);
+/* A signed revocation: into gossip's set, and told if it is open. */
+void members_revoke(struct server *s, struct slice statement);
 
 #endif

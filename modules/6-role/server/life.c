@@ -107,6 +107,8 @@ prepare(struct server *s, struct fault *why)
 	if (e == OK && feed_mesh(s) != OK)
 		e = fault_set(
 		    why, ERR_INTERNAL, "the mesh's keys cannot be published");
+	if (e == OK)
+		feed_revocations(s);
 	return e;
 }
 
@@ -186,6 +188,7 @@ finish(struct server *s)
 	void *done_arg = s->closed_arg;
 
 	feed_close(s);
+	gossip_revoked_free(&s->revoked);
 	own_fini(&s->own);
 	mesh_fini(&s->mesh);
 	registry_fini(&s->registry);

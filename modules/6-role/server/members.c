@@ -138,6 +138,9 @@ on_event(void *arg, const struct gossip_event *event)
 	else if (event->type == GOSSIP_EVENT_CLONED)
 		log_error("another process uses this server's gossip key",
 		    "path=%s/%s", s->spec.state_dir, PATH_GOSSIP_KEY);
+	else if (event->type == GOSSIP_EVENT_REVOKED)
+		log_debug("gossip tells of a revocation", "node=%.*s",
+		    SLICE_ARG(event->node));
 	else if (!timer_is_set(&s->save))
 		timer_set(&s->save, SAVE_EVERY_US);
 }
@@ -149,6 +152,7 @@ fill_config(struct server *s, struct gossip_config *c)
 	    .voucher = slice_of(s->own.voucher, s->own.voucher_len),
 	    .trust = {.count = 1},
 	    .keyring = s->mesh.keyring,
+	    .revoked = s->revoked,
 	    .bind = s->spec.gossip,
 	    .advertise = own_addr(s),
 	    .factory = s->spec.factory,
@@ -191,6 +195,21 @@ members_renew(struct server *s)
 
 	if (e != OK)
 		log_error("own voucher is refused", "err=\"%s\"", err_text(e));
+}
+
+void
+members_revoke(struct server *s, struct slice statement)
+{
+	struct gossip_trust trust = {.count = 1};
+	enum err e;
+
+	ca_voucher_key(s->own.ca, trust.keys[0]);
+	e = s->gossip != NULL ? gossip_revoke(s->gossip, statement)
+			      : gossip_revoked_add(s->revoked, statement,
+				    &trust, server_now_ms(s) / 1000);
+	if (e != OK && e != ERR_EXISTS && e != ERR_EXPIRED)
+		log_error("gossip does not tell of a revocation", "err=\"%s\"",
+		    err_text(e));
 }
 
 static void

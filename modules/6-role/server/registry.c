@@ -181,10 +181,16 @@ registry_node(const struct registry *r, struct slice name)
 	return map_get(&r->nodes, name);
 }
 
+const struct registry_revocation *
+registry_revocation(const struct registry *r, struct slice what)
+{
+	return map_get(&r->revocations, what);
+}
+
 int64_t
 registry_revoked_since(const struct registry *r, struct slice what)
 {
-	const struct registry_revocation *v = map_get(&r->revocations, what);
+	const struct registry_revocation *v = registry_revocation(r, what);
 
 	return v != NULL ? v->since_ms : 0;
 }

@@ -67,7 +67,11 @@ const struct registry_token *registry_token(
 const struct registry_node *registry_node(
     const struct registry *r, struct slice name);
 
-/* Since when, or 0. `what` is an identity's URI or a serial. */
+/* NULL if there is none. `what` is an identity's URI or a serial. */
+const struct registry_revocation *registry_revocation(
+    const struct registry *r, struct slice what);
+
+/* Since when, or 0. */
 int64_t registry_revoked_since(const struct registry *r, struct slice what);
 
 /* Was the node's last certificate issued before it was revoked? */

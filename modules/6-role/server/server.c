@@ -107,6 +107,7 @@ server_open(const struct server_spec *spec)
 	own_init(&s->own);
 	registry_init(&s->registry);
 	list_init(&s->agents);
+	s->revoked = gossip_revoked_new();
 	feed_open(s);
 	loop_later_init(&s->later, on_failed_start, s);
 	open_store(s);

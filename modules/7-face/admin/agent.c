@@ -173,6 +173,13 @@ members(struct admin *a, struct http_exchange *x)
 }
 
 static void
+put_configuration(struct arena *a, struct value **m, bool by_records)
+{
+	json_text(a, m, S("configuration"),
+	    by_records ? S("by records only") : S("in force"));
+}
+
+static void
 add_service(void *arg, const struct node_service *s)
 {
 	struct rows *r = arg;
@@ -189,6 +196,7 @@ add_service(void *arg, const struct node_service *s)
 	if (s->origin != NULL)
 		json_text(r->arena, &m, S("origin"),
 		    slice_str(origin_format(s->origin, text)));
+	put_configuration(r->arena, &m, s->by_records);
 	json_push(&r->list, m);
 }
 
@@ -202,10 +210,11 @@ services(struct admin *a, struct http_exchange *x)
 }
 
 static void
-add_endpoint(
-    void *arg, const struct view_cluster *c, const struct view_endpoint *e)
+add_endpoint(void *arg, const struct node_endpoint *row)
 {
 	struct rows *r = arg;
+	const struct view_cluster *c = row->cluster;
+	const struct view_endpoint *e = row->endpoint;
 	struct value *m = json_map(r->arena);
 
 	json_text(r->arena, &m, S("service"), c->service->name);
@@ -219,6 +228,7 @@ add_endpoint(
 	json_text(r->arena, &m, S("status"),
 	    e->usable ? S("in use") : S("not usable"));
 	json_text(r->arena, &m, S("reason"), e->reason);
+	put_configuration(r->arena, &m, row->by_records);
 	json_push(&r->list, m);
 }
 

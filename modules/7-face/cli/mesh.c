@@ -96,6 +96,7 @@ print_services(const struct value *body)
 	    {"ENDPOINTS", "endpoints"},
 	    {"USABLE", "usable"},
 	    {"FROM", "origin"},
+	    {"CONFIGURATION", "configuration"},
 	};
 
 	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
@@ -126,6 +127,7 @@ print_endpoints(const struct value *body)
 	    {"ACCOUNT", "account"}, {"STATUS", "status"},
 	    {"HEALTH", "health"},  /* as the node says; asked of a server */
 	    {"WHY NOT", "reason"}, /* asked of an agent */
+	    {"CONFIGURATION", "configuration"},
 	};
 
 	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));

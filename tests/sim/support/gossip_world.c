@@ -36,6 +36,7 @@ struct node {
 	size_t voucher_len;
 	struct addr addr;
 	struct buf saved;
+	struct gossip_revoked *revoked; /* outlives runs, as a file */
 	unsigned side;
 	uint64_t boots;
 	uint64_t generation;
@@ -265,9 +266,14 @@ send_answer(struct world *w, const struct core_action *a)
 static void
 note_event(struct world *w, const struct gossip_event *e)
 {
-	struct node *of =
-	    map_get(&w->by_id, slice_of(e->member->id.bytes, GOSSIP_ID_LEN));
+	struct node *of;
 
+	if (e->type == GOSSIP_EVENT_REVOKED) {
+		trace(w, w->acting << 8 | (unsigned)e->type,
+		    slice_hash_stable(e->node), 0);
+		return;
+	}
+	of = map_get(&w->by_id, slice_of(e->member->id.bytes, GOSSIP_ID_LEN));
 	trace(w, w->acting << 8 | (unsigned)e->type,
 	    slice_hash_stable(slice_of(e->member->id.bytes, GOSSIP_ID_LEN)),
 	    e->member->status);
@@ -317,6 +323,7 @@ wake_later(struct world *w, size_t i)
 /* --- what must never happen ----------------------------------------------- */
 
 struct before {
+	struct gossip_id id;
 	uint64_t incarnation;
 	uint8_t status;
 };
@@ -344,8 +351,11 @@ check_node(const struct world *w, const struct node *n,
 
 	CHECK(c->queued <= c->count); /* S5 */
 	for (size_t i = 0; i < count; i++) {
-		const struct gossip_member *m = &c->peers[i]->pub;
+		const struct peer *p = peer_find(c, &before[i].id);
+		const struct gossip_member *m = &p->pub;
 
+		if (p == NULL) /* revoked */
+			continue;
 		CHECK(m->incarnation >= before[i].incarnation);
 		if (m->incarnation > before[i].incarnation)
 			check_raised(w, m);
@@ -358,7 +368,8 @@ static size_t
 look(const struct node *n, struct before *out)
 {
 	for (size_t i = 0; i < n->core->count; i++)
-		out[i] = (struct before){n->core->peers[i]->pub.incarnation,
+		out[i] = (struct before){n->core->peers[i]->pub.id,
+		    n->core->peers[i]->pub.incarnation,
 		    n->core->peers[i]->pub.status};
 	return n->core->count;
 }
@@ -531,6 +542,7 @@ world_free(struct world **wp)
 	for (size_t i = 0; i < w->count; i++) {
 		stop(w->nodes[i]);
 		buf_fini(&w->nodes[i]->saved);
+		gossip_revoked_free(&w->nodes[i]->revoked);
 		mem_free(&w->nodes[i]);
 	}
 	while (w->heap_count > 0)
@@ -587,6 +599,7 @@ start(struct world *w, size_t i, struct slice saved)
 	struct core_config config = {
 	    .voucher = slice_of(n->voucher, n->voucher_len),
 	    .trust = w->trust,
+	    .revoked = n->revoked,
 	    .advertise = n->addr,
 	    .boot = (i + 1) << 32 | ++n->boots,
 	    .seed = rng_u64(&w->rng),
@@ -616,6 +629,7 @@ node_new(size_t i)
 	n->addr.bytes[3] = (uint8_t)i;
 	n->addr.port = GOSSIP_PORT;
 	buf_init(&n->saved, GOSSIP_SAVED_MAX);
+	n->revoked = gossip_revoked_new();
 	return n;
 }
 
@@ -707,6 +721,23 @@ world_leave(struct world *w, size_t i)
 	w->acting = i;
 	core_leave(w->nodes[i]->core, now_of(w));
 	wake_later(w, i);
+}
+
+void
+world_revoke(struct world *w, size_t at, size_t subject)
+{
+	struct gossip_revocation r = {
+	    .node = slice_str(w->nodes[subject]->name),
+	    .since_ms = now_of(w).wall_s * 1000,
+	    .expires_s = WALL_S + 10 * 86400};
+	uint8_t bytes[GOSSIP_REVOCATION_MAX];
+	size_t len;
+
+	CHECK(gossip_revocation_sign(&r, w->ca_secret, bytes, &len) == OK);
+	w->acting = at;
+	CHECK(core_revoke(
+		  w->nodes[at]->core, now_of(w), slice_of(bytes, len)) == OK);
+	wake_later(w, at);
 }
 
 void
@@ -803,6 +834,22 @@ bool
 world_all_see_left(const struct world *w, size_t arg)
 {
 	return all_see(w, arg, GOSSIP_LEFT);
+}
+
+bool
+world_all_refuse(const struct world *w, size_t arg)
+{
+	for (size_t i = 0; i < w->count; i++) {
+		const struct node *n = w->nodes[i];
+
+		if (n->core == NULL || i == arg || n->side != 0)
+			continue;
+		if (world_view(w, i, arg) != NULL ||
+		    !gossip_revoked_has(n->revoked,
+			slice_str(w->nodes[arg]->name), WALL_S - 1000))
+			return false;
+	}
+	return true;
 }
 
 bool

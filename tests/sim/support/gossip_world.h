@@ -47,6 +47,8 @@ void world_set_side(struct world *w, size_t i, unsigned side);
 void world_kill(struct world *w, size_t i);
 void world_pause(struct world *w, size_t i, uint64_t ms);
 void world_leave(struct world *w, size_t i);
+/* Node `at` is told that the CA takes back what `subject` has. */
+void world_revoke(struct world *w, size_t at, size_t subject);
 /* With what it saved last, or with nothing but its key. */
 void world_restart(struct world *w, size_t i, bool with_saved);
 /* A second process with the key of node i; returns its number. */
@@ -69,6 +71,9 @@ size_t world_deaths(const struct world *w, size_t of);
 bool world_all_see_up(const struct world *w, size_t arg);
 bool world_all_see_down(const struct world *w, size_t arg);
 bool world_all_see_left(const struct world *w, size_t arg);
+/* All of side 0 but itself know that it was revoked, and know no such member.
+ */
+bool world_all_refuse(const struct world *w, size_t arg);
 bool world_any_suspects(const struct world *w, size_t arg);
 /* All running nodes see all running nodes up, with their offers. */
 bool world_is_whole(const struct world *w, size_t unused);

@@ -185,3 +185,25 @@ TEST(a_voucher_says_what_was_granted_and_verifies)
 	EXPECT_TRUE(gossip_voucher_grants(&v, S("shop"), S("any")));
 	office_fini(&o);
 }
+
+TEST(a_revocation_is_signed_by_the_key_of_vouchers)
+{
+	struct office o;
+	struct gossip_revoked *set = gossip_revoked_new();
+	struct gossip_trust trust = {.count = 1};
+	struct gossip_revocation r = {S("vm1"), NOW_MS, NOW_MS / 1000 + 60};
+	uint8_t bytes[GOSSIP_REVOCATION_MAX];
+	size_t len;
+
+	office_init(&o);
+	memcpy(trust.keys[0], o.voucher_public, sizeof(trust.keys[0]));
+	EXPECT_EQ(ca_revocation_make(o.ca, &r, bytes, &len), OK);
+	EXPECT_EQ(gossip_revoked_add(
+		      set, slice_of(bytes, len), &trust, NOW_MS / 1000),
+	    OK);
+	EXPECT_TRUE(gossip_revoked_has(set, S("vm1"), NOW_MS / 1000));
+	r.node = S("no name");
+	EXPECT_EQ(ca_revocation_make(o.ca, &r, bytes, &len), ERR_INVALID);
+	gossip_revoked_free(&set);
+	office_fini(&o);
+}

@@ -120,6 +120,26 @@ TEST(the_older_record_says_what_a_port_speaks)
 	mesh_fini(&m);
 }
 
+TEST(of_two_records_of_one_second_the_first_name_says_it)
+{
+	struct gossip_service http = mesh_service("web", 80, "http");
+	struct gossip_service tcp = mesh_service("web", 80, "tcp");
+	struct mesh_node a = node_of("a", "10.0.0.2", &http);
+	struct mesh_node b = node_of("b", "10.0.0.3", &tcp);
+	struct mesh m;
+
+	/* Their ids, which nobody knows, say the opposite. */
+	a.id = "z";
+	b.id = "c";
+	mesh_init(&m);
+	EXPECT_TRUE(mesh_put(&m, &b));
+	EXPECT_TRUE(mesh_put(&m, &a));
+	mesh_compile(&m);
+	EXPECT_SLICE(m.out.services[0].ports[0].protocol, S("http"));
+	EXPECT_EQ(m.out.conflict_count, 1);
+	mesh_fini(&m);
+}
+
 TEST(only_evidence_takes_an_endpoint_out)
 {
 	struct gossip_service web = mesh_service("web", 80, "http");

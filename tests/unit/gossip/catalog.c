@@ -41,7 +41,7 @@ begin(struct scene *s)
 static void
 end(struct scene *s)
 {
-	core_free(&s->m.core);
+	pool_stop(&s->m);
 }
 
 static void

@@ -19,6 +19,8 @@ struct node {
 	bool left;
 	bool close_on_failure;
 	size_t ups;
+	struct gossip_revoked *revoked;
+	char told[GOSSIP_NAME_MAX + 1]; /* of REVOKED */
 };
 
 static void
@@ -30,9 +32,14 @@ on_event(void *arg, const struct gossip_event *e)
 	n->failed = n->failed || e->type == GOSSIP_EVENT_FAILED;
 	if (e->type == GOSSIP_EVENT_FAILED && n->close_on_failure)
 		gossip_close(&n->g);
-	n->closed = n->closed || e->type == GOSSIP_EVENT_CLOSED;
+	if (e->type == GOSSIP_EVENT_CLOSED) {
+		n->closed = true;
+		gossip_revoked_free(&n->revoked);
+	}
 	if (e->type == GOSSIP_EVENT_MEMBER && e->member->status == GOSSIP_UP)
 		n->ups++;
+	if (e->type == GOSSIP_EVENT_REVOKED)
+		EXPECT_EQ(slice_to_cstr(e->node, n->told, sizeof(n->told)), OK);
 }
 
 static void
@@ -57,6 +64,7 @@ open_node(struct node *n, struct loop *loop, struct net_factory *factory,
 	memcpy(config.secret_key, p.secret, sizeof(config.secret_key));
 	config.voucher = slice_of(p.voucher, p.voucher_len);
 	config.trust = p.trust;
+	config.revoked = n->revoked = gossip_revoked_new();
 	EXPECT_EQ(addr_parse_ip(slice_str(ip), &config.bind), OK);
 	config.advertise = config.bind;
 	EXPECT_EQ(gossip_open(loop, &config, &n->g, NULL), OK);
@@ -93,6 +101,7 @@ live(const char *ip)
 	AUTO(net_factory_free) struct net_factory *factory = NULL;
 	AUTO(buf_fini) struct buf saved = BUF(GOSSIP_SAVED_MAX);
 	struct node nodes[NODES] = {0};
+	uint8_t bytes[GOSSIP_REVOCATION_MAX];
 	struct gossip_stats stats;
 	struct gossip_id first;
 	struct addr seed;
@@ -120,12 +129,21 @@ live(const char *ip)
 	EXPECT_EQ(gossip_save(nodes[0].g, &saved), OK);
 	EXPECT_TRUE(buf_len(&saved) > 2 * 200);
 
+	/* Node 2 is taken back: it is told to one, and the other two obey. */
+	first = gossip_self(nodes[2].g)->id;
+	EXPECT_EQ(gossip_revoke(nodes[0].g,
+		      slice_of(bytes,
+			  pool_revocation(2, POOL_WALL_S * 1000LL, bytes))),
+	    OK);
+	UNTIL(loop, strcmp(nodes[1].told, "node-2") == 0);
+	EXPECT_TRUE(gossip_member_get(nodes[0].g, &first) == NULL);
+	EXPECT_TRUE(gossip_member_get(nodes[1].g, &first) == NULL);
+
 	first = gossip_self(nodes[0].g)->id;
 	gossip_leave(nodes[0].g, on_left, &nodes[0]);
 	UNTIL(loop, nodes[0].left);
-	UNTIL(loop,
-	    gossip_member_get(nodes[1].g, &first)->status == GOSSIP_LEFT &&
-		gossip_member_get(nodes[2].g, &first)->status == GOSSIP_LEFT);
+	UNTIL(
+	    loop, gossip_member_get(nodes[1].g, &first)->status == GOSSIP_LEFT);
 	for (unsigned i = 0; i < NODES; i++) {
 		gossip_close(&nodes[i].g);
 		UNTIL(loop, nodes[i].closed);

@@ -103,7 +103,7 @@ TEST(an_answer_in_time_blames_nobody_and_gives_a_round_trip)
 	EXPECT_EQ(s.m.core->probe.phase, PROBE_IDLE);
 	EXPECT_EQ(view(&s, 1)->status, GOSSIP_UP);
 	EXPECT_TRUE(view(&s, 1)->rtt_ms >= 20);
-	core_free(&s.m.core);
+	pool_stop(&s.m);
 }
 
 TEST(silence_asks_five_helpers_and_tcp_and_then_suspects)
@@ -119,7 +119,7 @@ TEST(silence_asks_five_helpers_and_tcp_and_then_suspects)
 	run(&s, PROBE_INTERVAL_MS);
 	EXPECT_EQ(s.m.core->doubted, 1);
 	EXPECT_EQ(s.m.status, GOSSIP_SUSPECT);
-	core_free(&s.m.core);
+	pool_stop(&s.m);
 }
 
 TEST(helpers_that_say_no_spare_our_health_and_silent_ones_do_not)
@@ -135,7 +135,7 @@ TEST(helpers_that_say_no_spare_our_health_and_silent_ones_do_not)
 		while (s.m.core->doubted == 0)
 			run(&s, 1);
 		EXPECT_EQ(s.m.core->health, PROBE_HELPERS - nacks);
-		core_free(&s.m.core);
+		pool_stop(&s.m);
 	}
 }
 
@@ -154,7 +154,7 @@ TEST(what_answers_over_tcp_only_is_alive_and_counted)
 		run(&s, 1);
 	EXPECT_EQ(view(&s, target)->status, GOSSIP_UP);
 	EXPECT_EQ(s.m.core->doubted, 0);
-	core_free(&s.m.core);
+	pool_stop(&s.m);
 }
 
 TEST(a_helper_says_no_at_four_fifths_of_what_it_was_granted)
@@ -181,7 +181,7 @@ TEST(a_helper_says_no_at_four_fifths_of_what_it_was_granted)
 	EXPECT_EQ(s.m.core->relays[0].nack_ms, 0);
 	run(&s, 200);
 	EXPECT_EQ(s.m.core->relays[0].seq, 0);
-	core_free(&s.m.core);
+	pool_stop(&s.m);
 }
 
 TEST(after_a_sleep_nobody_is_blamed_for_silence)
@@ -197,7 +197,7 @@ TEST(after_a_sleep_nobody_is_blamed_for_silence)
 	EXPECT_EQ(s.m.core->doubted, 0);
 	EXPECT_EQ(s.m.core->probe.phase, PROBE_IDLE);
 	EXPECT_EQ(s.m.core->health, 1);
-	core_free(&s.m.core);
+	pool_stop(&s.m);
 }
 
 TEST(who_fails_to_reach_many_accuses_seldom)
@@ -214,5 +214,5 @@ TEST(who_fails_to_reach_many_accuses_seldom)
 	EXPECT_EQ(s.m.core->health, 0);
 	EXPECT_TRUE(s.m.core->stats.probes_failed >= 8);
 	EXPECT_TRUE(s.m.core->stats.accusations_held >= 2);
-	core_free(&s.m.core);
+	pool_stop(&s.m);
 }

@@ -324,6 +324,51 @@ TEST(a_resource_is_encoded_as_it_was_written)
 	EXPECT_STR(buf_slice(&second).ptr, buf_slice(&out).ptr);
 }
 
+/* Each letter a resource; the text is their order by age. */
+static void
+expect_order(const char *yaml, const char *order)
+{
+	AUTO(loaded_fini) struct loaded l;
+
+	load(yaml, NULL, &l);
+	EXPECT_EQ(l.count, 2);
+	EXPECT_EQ(resource_age_cmp(l.items[0], l.items[1]) < 0,
+	    l.items[0]->key.name.ptr[0] == order[0]);
+	EXPECT_EQ(resource_age_cmp(l.items[0], l.items[1]),
+	    -resource_age_cmp(l.items[1], l.items[0]));
+	EXPECT_EQ(resource_age_cmp(l.items[0], l.items[0]), 0);
+}
+
+#define AGED(name, ns, time)                                                   \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: " name                \
+	", namespace: " ns ", creationTimestamp: '" time "'}\n"                \
+	"spec: {ports: [{port: 80}]}\n---\n"
+
+TEST(of_two_the_older_by_a_millisecond_is_older)
+{
+	expect_order(AGED("z", "s", "2026-01-02T03:04:05.001Z")
+			 AGED("a", "s", "2026-01-02T03:04:05.002Z"),
+	    "za");
+	/* A fraction that is not there is none. */
+	expect_order(AGED("a", "s", "2026-01-02T03:04:05.001Z")
+			 AGED("z", "s", "2026-01-02T03:04:05Z"),
+	    "za");
+}
+
+TEST(of_two_of_one_moment_the_first_name_and_namespace_is_older)
+{
+	AUTO(loaded_fini) struct loaded l;
+
+	expect_order(AGED("b", "a", "2026-01-02T03:04:05.001Z")
+			 AGED("a", "b", "2026-01-02T03:04:05.001Z"),
+	    "ab");
+	/* Istio compares one text, in which '-' comes before '.'. */
+	load(AGED("web", "a", "2026-01-02T03:04:05Z")
+		 AGED("web-2", "z", "2026-01-02T03:04:05Z"),
+	    NULL, &l);
+	EXPECT_TRUE(resource_age_cmp(l.items[1], l.items[0]) < 0);
+}
+
 TEST(state_is_read_and_written_on_request)
 {
 	AUTO(loaded_fini) struct loaded l;

@@ -318,6 +318,8 @@ TEST(upstreams_know_their_host_or_why_not)
 {
 	AUTO(world_fini) struct world w;
 	const struct view_upstream *u;
+	const struct view_problem *p;
+	size_t n, found = 0;
 
 	world_init(&w);
 	u = view_find_upstream(w.v, S("reviews"));
@@ -328,6 +330,11 @@ TEST(upstreams_know_their_host_or_why_not)
 	EXPECT_TRUE(u->host == NULL);
 	EXPECT_TRUE(u->missing.len > 0);
 	EXPECT_TRUE(view_find_upstream(w.v, S("none")) == NULL);
+	p = view_problems(w.v, &n);
+	for (size_t i = 0; i < n; i++)
+		found += slice_eq(p[i].origin.words, S("upstream lost")) &&
+			 slice_eq(p[i].text, u->missing);
+	EXPECT_EQ(found, 1);
 }
 
 TEST(only_exposed_ports_are_found)

@@ -189,7 +189,7 @@ TEST(gossip_keys_and_revocations_are_checked)
 {
 	AUTO(arena_fini) struct arena arena;
 	struct gossip_keyring k;
-	struct ca_revocation r;
+	struct wire_revocation r;
 
 	arena_init(&arena, 1 << 20);
 	EXPECT_OK(wire_gossip_keys_decode(
@@ -203,8 +203,20 @@ TEST(gossip_keys_and_revocations_are_checked)
 	EXPECT_OK(wire_revocation_decode(
 	    S("{\"identity\":\"spiffe://d/ns/x/sa/y\",\"revoked_ms\":7}"),
 	    &arena, &r, NULL));
-	EXPECT_SLICE(r.identity, S("spiffe://d/ns/x/sa/y"));
-	EXPECT_EQ(r.since_ms, 7);
+	EXPECT_SLICE(r.what.identity, S("spiffe://d/ns/x/sa/y"));
+	EXPECT_EQ(r.what.since_ms, 7);
+	EXPECT_EQ(r.statement_len, 0);
+	EXPECT_OK(wire_revocation_decode(
+	    S("{\"identity\":\"spiffe://d/ns/x/sa/y\",\"revoked_ms\":7,"
+	      "\"statement\":\"AAEC\"}"),
+	    &arena, &r, NULL));
+	EXPECT_MEM(r.statement, "\0\1\2", 3);
+	EXPECT_EQ(r.statement_len, 3);
+	EXPECT_ERR(
+	    wire_revocation_decode(S("{\"identity\":\"spiffe://d/ns/x/sa/y\","
+				     "\"revoked_ms\":7,\"statement\":7}"),
+		&arena, &r, NULL),
+	    ERR_PARSE);
 	EXPECT_ERR(
 	    wire_revocation_decode(
 		S("{\"identity\":\"spiffe://d/ns/x/sa/y\"}"), &arena, &r, NULL),

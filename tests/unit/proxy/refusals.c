@@ -183,3 +183,98 @@ TEST(an_answer_that_can_be_read_in_two_ways_is_502)
 		scene_free(&s);
 	}
 }
+
+/* --- a listener whose service nobody knows --- */
+
+static struct rig *
+rig_unknown(void)
+{
+	struct rig *r = rig_new(/* workers */ 1, ADDR_NONE);
+
+	rig_listen(r, "nowhere", ADDR_V4);
+	rig_publish(r, NULL);
+	return r;
+}
+
+static const char unknown[] =
+    "there is no service nowhere.default.svc.mesh.internal (yet)";
+
+TEST(a_request_to_an_unknown_service_is_told_so_in_http)
+{
+	struct rig *r = rig_unknown();
+	struct addr at = rig_addr(r, "nowhere");
+	struct wire w = wire_dial(&at);
+	struct reply reply = {0};
+	struct rig_record told;
+
+	/* And the connection goes on: the service may come. */
+	for (size_t i = 0; i < 2; i++) {
+		reply_fini(&reply);
+		ask(&w, GET_WEB, &reply);
+		EXPECT_EQ(reply.status, 503);
+		EXPECT_TRUE(
+		    strstr(reply.head, "proxy-status: meshd; "
+				       "error=destination_not_found") != NULL);
+		EXPECT_TRUE(body_has(&reply, unknown));
+		told = rig_record(r, i);
+		EXPECT_EQ(told.kind, FLOW_HTTP);
+		EXPECT_EQ(told.flag, FLOW_NO_CLUSTER);
+		EXPECT_STR(told.detail, unknown);
+	}
+	reply_fini(&reply);
+	wire_close(&w);
+	rig_free(&r);
+}
+
+TEST(what_is_no_request_to_an_unknown_service_is_reset_and_counted)
+{
+	static const char *const texts[] = {
+	    "", "\x16\x03\x01\x02", "get / http", "GET", "GET  /", "HELLO you"};
+	struct rig *r = rig_unknown();
+	struct addr at = rig_addr(r, "nowhere");
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct wire w = wire_dial(&at);
+		struct rig_record told;
+
+		EXPECT_TRUE(wire_send(&w, slice_str(texts[i])));
+		EXPECT_TRUE(wire_is_over(&w));
+		wire_close(&w);
+		told = rig_record(r, i);
+		EXPECT_EQ(told.kind, FLOW_TCP_CLOSED);
+		EXPECT_EQ(told.flag, FLOW_NO_CLUSTER);
+		EXPECT_STR(told.detail, unknown);
+	}
+	rig_free(&r);
+}
+
+TEST(a_client_that_guesses_with_us_is_cut_at_the_end)
+{
+	struct rig *r = rig_unknown();
+	struct addr at = rig_addr(r, "nowhere");
+	struct wire w = wire_dial(&at);
+
+	rig_close(r, /* drain_us */ 0);
+	EXPECT_TRUE(wire_is_over(&w));
+	wire_close(&w);
+	rig_free(&r);
+}
+
+TEST(a_service_that_comes_is_served_by_the_listener_that_waited)
+{
+	struct rig *r = rig_unknown();
+	struct server server;
+	struct addr at = rig_addr(r, "nowhere");
+	struct reply reply = {0};
+
+	server_open(&server, ADDR_V4, serve_ok, NULL);
+	rig_service(r, "nowhere", "http");
+	(void)rig_endpoint(r, "nowhere", &server.addr, NULL);
+	rig_publish(r, NULL);
+	EXPECT_TRUE(addr_eq(&at, &r->upstreams[0].listen));
+	rig_get(r, "nowhere", "/", &reply);
+	EXPECT_EQ(reply.status, 200);
+	reply_fini(&reply);
+	rig_free(&r);
+	server_close(&server);
+}

@@ -36,6 +36,30 @@ TEST(the_wait_grows_to_ten_seconds_and_not_beyond)
 	EXPECT_TRUE(most > XDS_BACKOFF_MAX_MS / 2);
 }
 
+TEST(a_refusal_waits_up_to_five_minutes_and_other_failures_do_not)
+{
+	struct xds_backoff b;
+	uint64_t most = 0;
+	uint64_t delay;
+
+	xds_backoff_init(&b, 2, 4);
+	xds_backoff_refused(&b);
+	xds_backoff_next(&b, &delay);
+	EXPECT_EQ(delay, 0); /* the very first is */
+	xds_backoff_refused(&b);
+	xds_backoff_next(&b, &delay);
+	EXPECT_TRUE(delay <= XDS_BACKOFF_MIN_MS); /* it may be over soon */
+	for (int i = 0; i < 1000; i++) {
+		xds_backoff_refused(&b);
+		xds_backoff_next(&b, &delay);
+		EXPECT_TRUE(delay <= XDS_BACKOFF_REFUSED_MAX_MS);
+		most = MAX(most, delay);
+	}
+	EXPECT_TRUE(most > XDS_BACKOFF_REFUSED_MAX_MS / 2);
+	xds_backoff_next(&b, &delay);
+	EXPECT_TRUE(delay <= XDS_BACKOFF_MAX_MS);
+}
+
 TEST(success_makes_the_next_wait_short_but_never_none)
 {
 	struct xds_backoff b;

@@ -23,6 +23,16 @@ caller_of(struct builder *b, const struct view_upstream *u)
 	return p;
 }
 
+/* Where it says so on status pages; a connection to it is told the same. */
+static void
+report_missing(struct builder *b, const struct view_upstream *u)
+{
+	struct origin o = {
+	    .words = take_printf(b, "upstream %.*s", SLICE_ARG(u->name))};
+
+	add_problem(b, &o, "%.*s", SLICE_ARG(u->missing));
+}
+
 static void
 add_upstream(struct builder *b, const struct view_upstream_input *in,
     struct view_upstream *out)
@@ -45,6 +55,8 @@ add_upstream(struct builder *b, const struct view_upstream_input *in,
 	else if (out->host == NULL)
 		out->missing = take_printf(
 		    b, "there is no service %.*s (yet)", SLICE_ARG(host));
+	if (out->host == NULL)
+		report_missing(b, out);
 	(void)map_put(&b->v->upstream_by_name, out->name,
 	    out); /* of two with one name the later is found */
 }

@@ -302,7 +302,8 @@ drain(struct registered *r)
 /* --- life --- */
 
 void
-conn_accept(struct worker *w, struct listener *l, struct stream *stream)
+conn_accept(struct worker *w, struct listener *l, struct stream *stream,
+    struct slice first)
 {
 	struct conn *c = mem_new(sizeof(*c));
 
@@ -324,6 +325,8 @@ conn_accept(struct worker *w, struct listener *l, struct stream *stream)
 	    .drain = drain};
 	worker_register(w, &c->reg);
 	stream_set_events(stream, &stream_events, c);
+	if (first.len > 0)
+		on_data(stream, c, first);
 }
 
 void

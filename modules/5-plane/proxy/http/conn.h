@@ -40,8 +40,9 @@ struct conn {
 	struct addr local;
 };
 
-/* Takes the stream, which is open. */
-void conn_accept(struct worker *w, struct listener *l, struct stream *stream);
+/* Takes the stream, which is open. `first` came already; borrowed. */
+void conn_accept(struct worker *w, struct listener *l, struct stream *stream,
+    struct slice first);
 
 /* The request is over and freed. `usable`: another may follow. */
 void conn_request_done(struct conn *c, bool usable);

@@ -147,8 +147,10 @@ route_request(struct request *r)
 
 	if (r->upstream == NULL)
 		return no_route(r, S("this listener is no longer configured"));
-	if (r->upstream->host == NULL)
-		return no_route(r, r->upstream->missing);
+	if (r->upstream->host == NULL) {
+		request_answer(r, 503, FLOW_NO_CLUSTER, r->upstream->missing);
+		return FILTER_ANSWERED;
+	}
 	if (!choose_route(r))
 		return no_route(r, SLICE_NONE);
 	route = r->choice.route;

@@ -25,6 +25,7 @@ struct listener {
 	struct list link;
 	char name[NAME_MAX_LEN];
 	char identity[PROXY_CONN_TEXT_MAX];
+	uint64_t told; /* hash of the last reason that is in the log */
 };
 
 struct listeners {
@@ -63,6 +64,18 @@ listener_identity(const struct listener *l)
 	return l->identity;
 }
 
+void
+listener_refused(struct listener *l, struct slice reason)
+{
+	uint64_t hash = slice_hash(reason);
+
+	if (hash == l->told)
+		return;
+	l->told = hash;
+	log_warn("connections are refused", "listener=%s reason=\"%.*s\"",
+	    l->name, SLICE_ARG(reason));
+}
+
 /* --- what comes in --- */
 
 static void
@@ -96,7 +109,7 @@ hand_over(struct listener *l, struct stream *s, const struct view_upstream *u)
 		return;
 	}
 	if (u->host->protocol == VIEW_HTTP) {
-		conn_accept(w, l, s);
+		conn_accept(w, l, s, SLICE_NONE);
 		return;
 	}
 	log_warn("connection refused",

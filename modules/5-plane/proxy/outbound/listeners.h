@@ -30,6 +30,9 @@ struct listener *listener_ref(struct listener *l);
 void listener_unref(struct listener **lp);
 const char *listener_name(const struct listener *l);
 
+/* A connection to it was: says so in the log once for each reason. */
+void listener_refused(struct listener *l, struct slice reason);
+
 /* Who its clients call as (URI); "" for the fallback. */
 const char *listener_identity(const struct listener *l);
 

@@ -5,9 +5,14 @@
  *	CONNECTING --open--> (a pipe: this object is gone)
  *	   |  `--failed--> CONNECTING, another endpoint
  *	   `--no more tries, client gone--> closed, reported
+ *
+ * Of a listener whose service is not known nobody has said what it speaks:
+ * a client whose first bytes are a request's is given an HTTP answer, any
+ * other one, and one that is silent, is reset.
  */
 #include "tcp/tcp.h"
 
+#include "http/conn.h"
 #include "pipe/piped.h"
 #include "snapshot.h"
 #include "tunnel/tunnels.h"
@@ -15,7 +20,7 @@
 
 #include <stdio.h>
 
-enum { TCP_MAGIC = 0x74637063 };
+enum { TCP_MAGIC = 0x74637063, GUESS_US = 50000 };
 
 struct tcp {
 	uint32_t magic;
@@ -29,7 +34,8 @@ struct tcp {
 	struct host *host; /* of the try; counted, active */
 	struct host *tried[TCP_TRIES_MAX];
 	size_t tries;
-	bool over; /* refused and reported */
+	bool over;          /* refused and reported */
+	struct timer guess; /* until then the client may speak */
 	struct flow_record record;
 	struct registered reg;
 };
@@ -87,6 +93,7 @@ tcp_free(struct tcp *t)
 	leave_host(t);
 	for (size_t i = 0; i < TCP_TRIES_MAX; i++)
 		host_unref(t->worker->hosts, &t->tried[i]);
+	timer_clear(&t->guess);
 	snapshot_unref(&t->snapshot);
 	listener_unref(&t->listener);
 	worker_unregister(&t->reg);
@@ -112,15 +119,88 @@ give_up(struct tcp *t, enum flow_flag flag, struct slice detail)
 	stream_close(t->down, ERR_RESET);
 }
 
+/* In words to the log, too: the client of a plain connection sees none. */
+static void
+refuse(struct tcp *t, enum flow_flag flag, struct slice detail)
+{
+	timer_clear(&t->guess);
+	listener_refused(t->listener, detail);
+	give_up(t, flag, detail);
+}
+
+/* --- a client of a service that is not known --- */
+
+/* "GET /…", "OPTIONS *", "POST http://…" in the first bytes that came. */
+static bool
+is_request(struct slice data)
+{
+	size_t space = slice_find(slice_sub(data, 0, 16), ' ');
+	struct slice target = slice_sub(data, space + 1, 1);
+
+	for (size_t i = 0; i < space && i < data.len; i++)
+		if (data.ptr[i] < 'A' || data.ptr[i] > 'Z')
+			return false;
+	return space > 0 && target.len == 1 &&
+	       (target.ptr[0] == '/' || target.ptr[0] == '*' ||
+		   target.ptr[0] == 'h');
+}
+
+static void
+become_http(struct tcp *t, struct slice first)
+{
+	struct worker *w = t->worker;
+	struct stream *s = TAKE(t->down);
+	struct listener *l = listener_ref(t->listener);
+
+	tcp_free(t);
+	conn_accept(w, l, s, first);
+	listener_unref(&l);
+}
+
+static void
+refuse_unknown(struct tcp *t)
+{
+	refuse(t, FLOW_NO_CLUSTER, t->upstream->missing);
+}
+
+static void
+on_silence(void *arg)
+{
+	refuse_unknown(tcp_of(arg));
+}
+
+static void
+guess(struct tcp *t)
+{
+	timer_set(&t->guess, GUESS_US);
+	stream_resume(t->down, STREAM_PAUSE_NOT_READY);
+}
+
 /* --- the client, until there is a pipe --- */
 
 static void
 on_down_data(struct stream *s, void *arg, struct slice data)
 {
-	(void)s;
-	(void)arg;
-	(void)data;
-	CHECK(!"bytes from a client that is paused");
+	struct tcp *t = tcp_of(arg);
+
+	(void)s; /* t->down */
+	if (t->over)
+		return;
+	CHECK(timer_is_set(&t->guess)); /* else it is paused */
+	if (is_request(data))
+		become_http(t, data);
+	else
+		refuse_unknown(t);
+}
+
+static void
+on_down_eof(struct stream *s, void *arg)
+{
+	struct tcp *t = tcp_of(arg);
+
+	(void)s; /* t->down */
+	if (!t->over)
+		refuse_unknown(t);
 }
 
 static void
@@ -141,6 +221,7 @@ on_down_close(struct stream *s, void *arg, enum err why)
 
 static const struct stream_events down_events = {
     .on_data = on_down_data,
+    .on_eof = on_down_eof,
     .on_close = on_down_close,
 };
 
@@ -195,9 +276,18 @@ on_up_close(struct stream *s, void *arg, enum err why)
 		try_next(t, words);
 }
 
+static void
+on_up_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+	CHECK(!"bytes from an endpoint before there is a pipe");
+}
+
 static const struct stream_events up_events = {
     .on_open = on_up_open,
-    .on_data = on_down_data,
+    .on_data = on_up_data,
     .on_close = on_up_close,
 };
 
@@ -270,11 +360,13 @@ route(struct tcp *t)
 {
 	const struct view_tcp_route *route;
 
-	if (t->upstream == NULL || t->upstream->host == NULL) {
-		give_up(t, FLOW_NO_ROUTE,
-		    t->upstream == NULL
-			? S("this listener is no longer configured")
-			: t->upstream->missing);
+	if (t->upstream == NULL) {
+		refuse(t, FLOW_NO_ROUTE,
+		    S("this listener is no longer configured"));
+		return;
+	}
+	if (t->upstream->host == NULL) {
+		guess(t);
 		return;
 	}
 	route =
@@ -303,6 +395,7 @@ tcp_accept(struct worker *w, struct listener *l, struct stream *stream)
 	t->reg = (struct registered){
 	    .kind = PROXY_CONN_TCP, .describe = describe, .cut = cut};
 	worker_register(w, &t->reg);
+	timer_init(&t->guess, w->loop, on_silence, t);
 	stream_set_events(stream, &down_events, t);
 	fill_record(t);
 	route(t);

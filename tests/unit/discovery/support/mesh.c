@@ -122,6 +122,8 @@ mesh_put(struct mesh *m, const struct mesh_node *node)
 	EXPECT_OK(slice_to_cstr(
 	    slice_str(node->name), member.name, sizeof(member.name)));
 	memcpy(member.id.bytes, member.name, sizeof(member.id.bytes));
+	if (node->id != NULL)
+		member.id.bytes[0] = (uint8_t)node->id[0];
 	if (node->addrs != NULL)
 		encode(node, &member.id, &b);
 	r.offers = buf_slice(&b);

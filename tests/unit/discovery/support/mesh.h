@@ -23,7 +23,8 @@ void mesh_init(struct mesh *m);
 void mesh_fini(struct mesh *m);
 
 struct mesh_node {
-	const char *name;  /* its id begins with these bytes */
+	const char *name;
+	const char *id;    /* the first byte of its id; NULL: the name's */
 	const char *addrs; /* "10.0.0.2,fd00::2" */
 	uint32_t issued_s;
 	uint8_t status;

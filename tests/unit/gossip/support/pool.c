@@ -88,11 +88,12 @@ on_action(void *arg, const struct core_action *a)
 
 	m->calls += a->type == CORE_CALL;
 	m->answers += a->type == CORE_ANSWER;
-	if (a->type == CORE_SEND) {
-		m->sent++;
+	m->sent += a->type == CORE_SEND;
+	if (a->type != CORE_EVENT && a->payload.len <= sizeof(m->packet)) {
 		m->packet_len = a->payload.len;
 		m->packet_to = a->to;
-		memcpy(m->packet, a->payload.ptr, a->payload.len);
+		if (a->payload.len > 0)
+			memcpy(m->packet, a->payload.ptr, a->payload.len);
 	} else if (a->type == CORE_EVENT) {
 		m->events[a->event.type]++;
 		if (a->event.type == GOSSIP_EVENT_MEMBER)
@@ -106,6 +107,7 @@ pool_start(struct pool_machine *m, const struct pool_node *n)
 	struct core_config config = {
 	    .voucher = slice_of(n->voucher, n->voucher_len),
 	    .trust = n->trust,
+	    .revoked = gossip_revoked_new(),
 	    .advertise = n->addr,
 	    .boot = 77,
 	    .seed = 1,
@@ -113,8 +115,33 @@ pool_start(struct pool_machine *m, const struct pool_node *n)
 	    .sink = on_action,
 	    .arg = m};
 
-	*m = (struct pool_machine){0};
+	*m = (struct pool_machine){.revoked = config.revoked};
 	memcpy(config.secret_key, n->secret, sizeof(config.secret_key));
 	CHECK(core_new(&config, (struct core_time){1000, POOL_WALL_S}, &m->core,
 		  NULL) == OK);
+}
+
+void
+pool_stop(struct pool_machine *m)
+{
+	core_free(&m->core);
+	gossip_revoked_free(&m->revoked);
+}
+
+size_t
+pool_revocation(
+    unsigned number, int64_t since_ms, uint8_t out[GOSSIP_REVOCATION_MAX])
+{
+	char name[32];
+	struct gossip_revocation r = {
+	    .since_ms = since_ms, .expires_s = POOL_WALL_S + 10 * 86400};
+	uint8_t ca[CRYPTO_ED25519_SECRET_LEN];
+	struct gossip_trust trust;
+	size_t len;
+
+	pool_ca(ca, &trust);
+	(void)snprintf(name, sizeof(name), "node-%u", number);
+	r.node = slice_str(name);
+	CHECK(gossip_revocation_sign(&r, ca, out, &len) == OK);
+	return len;
 }

@@ -34,10 +34,12 @@ void pool_offer(struct gossip *g, size_t services);
 /* A machine of this node that remembers the last payload of each kind. */
 struct pool_machine {
 	struct core *core;
+	struct gossip_revoked *revoked;
 	size_t sent;
 	size_t events[GOSSIP_EVENT_CLOSED + 1];
 	uint8_t status; /* of the last MEMBER */
-	uint8_t packet[PACKET_PAYLOAD_MAX];
+	uint8_t
+	    packet[PACKET_PAYLOAD_MAX]; /* the last one, or call, or answer */
 	size_t packet_len;
 	struct addr packet_to;
 	size_t calls;
@@ -45,5 +47,10 @@ struct pool_machine {
 };
 
 void pool_start(struct pool_machine *m, const struct pool_node *n);
+void pool_stop(struct pool_machine *m);
+
+/* Node `number` is revoked, for ten days; returns how long that is. */
+size_t pool_revocation(
+    unsigned number, int64_t since_ms, uint8_t out[GOSSIP_REVOCATION_MAX]);
 
 #endif

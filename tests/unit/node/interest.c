@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * interest — which hosts the servers are asked for, and who waits for them.
+ *
+ * The stream, the upstreams and what is exposed are the test's own: they stand
+ * here instead of uplink.c, upstreams.c and exposed.c.
+ */
+#include <stdio.h>
+
+#include "inside.h"
+#include "unit.h"
+
+enum { SECOND = 1000000, MINUTE = 60 * SECOND, MANY = 5000 };
+
+static struct {
+	struct clock_fake time;
+	struct clock clock;
+	struct node node;
+	struct map wanted;  /* as the stream was told */
+	struct map brought; /* as it has told */
+	bool has_server;
+	struct view_upstream_input upstreams[MANY];
+	size_t upstream_count;
+	struct node_expose exposed[2];
+	size_t exposed_count;
+	size_t answers;
+	enum err last;
+	char words[FAULT_TEXT_MAX];
+} scene;
+
+/* --- in the place of the node's other parts ------------------------------- */
+
+void
+uplink_want(struct node *n, struct slice host, bool more)
+{
+	EXPECT_TRUE(n == &scene.node);
+	EXPECT_EQ(
+	    map_get(&scene.wanted, host) == NULL, more); /* no word twice */
+	if (more)
+		(void)map_put(&scene.wanted, host, &scene);
+	else
+		(void)map_remove(&scene.wanted, host);
+}
+
+bool
+uplink_has_host(const struct node *n, struct slice host)
+{
+	EXPECT_TRUE(n == &scene.node);
+	return map_get(&scene.brought, host) != NULL;
+}
+
+struct http2 *
+uplink_session(const struct node *n)
+{
+	EXPECT_TRUE(n == &scene.node);
+	return scene.has_server ? (struct http2 *)&scene
+				: NULL; /* never looked at */
+}
+
+const struct view_upstream_input *
+upstreams_inputs(const struct node *n, struct arena *arena)
+{
+	EXPECT_TRUE(n == &scene.node && arena != NULL);
+	return scene.upstreams;
+}
+
+size_t
+upstreams_count(const struct node *n)
+{
+	EXPECT_TRUE(n == &scene.node);
+	return scene.upstream_count;
+}
+
+void
+node_each_exposed(const struct node *n,
+    void (*each)(void *arg, const struct node_exposed *e), void *arg)
+{
+	EXPECT_TRUE(n == &scene.node);
+	for (size_t i = 0; i < scene.exposed_count; i++) {
+		const struct node_exposed e = {.what = &scene.exposed[i]};
+
+		each(arg, &e);
+	}
+}
+
+/* --- the scene ------------------------------------------------------------ */
+
+static void
+begin(void)
+{
+	memset(&scene, 0, sizeof(scene));
+	scene.clock = clock_fake_as_clock(&scene.time);
+	scene.node = (struct node){.magic = NODE_MAGIC,
+	    .loop = loop_new(&scene.clock),
+	    .ns = "default",
+	    .uplink = (struct uplink *)&scene}; /* there is one, no more */
+	(void)snprintf(scene.node.member.domain,
+	    sizeof(scene.node.member.domain), "mesh.internal");
+	map_init(&scene.wanted);
+	map_init(&scene.brought);
+}
+
+static void
+end(void)
+{
+	interests_close(&scene.node);
+	EXPECT_TRUE(scene.node.interests == NULL);
+	map_fini(&scene.wanted, NULL);
+	map_fini(&scene.brought, NULL);
+	loop_free(&scene.node.loop);
+}
+
+static void
+pass(uint64_t us)
+{
+	clock_fake_advance(&scene.time, us);
+	loop_turn(scene.node.loop, 0);
+	loop_settle(scene.node.loop);
+}
+
+static void
+on_host(void *arg, enum err e, const struct fault *why)
+{
+	EXPECT_TRUE(arg == &scene);
+	scene.answers++;
+	scene.last = e;
+	(void)snprintf(
+	    scene.words, sizeof(scene.words), "%s", e != OK ? why->text : "");
+}
+
+static void
+ask(struct slice host)
+{
+	node_ask_host(&scene.node, host, on_host, &scene);
+}
+
+static void
+add_upstream(struct slice host)
+{
+	scene.upstreams[scene.upstream_count++].host = host;
+}
+
+#define WANTS(host)                                                            \
+	(map_get(&scene.wanted, S(host ".svc.mesh.internal")) != NULL)
+
+/* --- what is wanted ------------------------------------------------------- */
+
+TEST(upstreams_and_what_is_exposed_are_wanted_as_long_as_they_are)
+{
+	begin();
+	add_upstream(S("web"));
+	add_upstream(S("web.default")); /* the same in other words */
+	add_upstream(S("db.shop"));
+	scene.exposed[0] =
+	    (struct node_expose){.name = S("api"), .ns = S("shop")};
+	scene.exposed_count = 1;
+	interests_open(&scene.node);
+	EXPECT_EQ(scene.wanted.count, 3);
+	EXPECT_TRUE(WANTS("web.default"));
+	EXPECT_TRUE(WANTS("db.shop"));
+	EXPECT_TRUE(WANTS("api.shop"));
+	scene.upstream_count = 1;
+	scene.exposed_count = 0;
+	interests_refresh(&scene.node);
+	EXPECT_EQ(scene.wanted.count, 1);
+	EXPECT_TRUE(WANTS("web.default"));
+	end();
+}
+
+TEST(what_is_no_host_is_not_asked_for)
+{
+	begin();
+	add_upstream(S("*.shop"));
+	add_upstream(S(""));
+	interests_open(&scene.node);
+	EXPECT_EQ(scene.wanted.count, 0);
+	ask(S("*"));
+	EXPECT_EQ(scene.last, ERR_INVALID);
+	EXPECT_STR(scene.words, "\"*\" is no host");
+	EXPECT_EQ(scene.answers, 1);
+	EXPECT_EQ(scene.wanted.count, 0);
+	end();
+}
+
+TEST(hosts_past_the_limit_of_a_server_are_left_out)
+{
+	static char names[MANY][16];
+
+	begin();
+	for (size_t i = 0; i < MANY; i++) {
+		(void)snprintf(names[i], sizeof(names[i]), "s%zu", i);
+		add_upstream(slice_str(names[i]));
+	}
+	interests_open(&scene.node);
+	EXPECT_EQ(scene.wanted.count, 4096);
+	end();
+}
+
+/* --- those that were asked about ------------------------------------------ */
+
+TEST(one_that_is_asked_about_is_wanted_for_five_minutes)
+{
+	begin();
+	scene.has_server = true;
+	interests_open(&scene.node);
+	ask(S("web"));
+	EXPECT_TRUE(WANTS("web.default"));
+	pass(4 * MINUTE);
+	ask(S("web.default")); /* a question more, and it stays as long again */
+	pass(4 * MINUTE);
+	EXPECT_TRUE(WANTS("web.default"));
+	pass(2 * MINUTE);
+	EXPECT_EQ(scene.wanted.count, 0);
+	end();
+}
+
+TEST(an_upstream_stays_wanted_when_the_question_is_over)
+{
+	begin();
+	add_upstream(S("web"));
+	interests_open(&scene.node);
+	ask(S("web"));
+	pass(10 * MINUTE);
+	EXPECT_EQ(scene.wanted.count, 1);
+	end();
+}
+
+TEST(too_many_questions_are_refused_until_some_are_over)
+{
+	char name[16];
+
+	begin();
+	interests_open(&scene.node);
+	for (unsigned i = 0; i < 256; i++) {
+		(void)snprintf(name, sizeof(name), "s%u", i);
+		ask(slice_str(name));
+		EXPECT_EQ(
+		    scene.last, ERR_UNREACHABLE); /* asked, and not here */
+	}
+	ask(S("one-more"));
+	EXPECT_EQ(scene.last, ERR_BUSY);
+	EXPECT_EQ(scene.wanted.count, 256);
+	pass(6 * MINUTE);
+	ask(S("one-more"));
+	EXPECT_EQ(scene.last, ERR_UNREACHABLE);
+	EXPECT_EQ(scene.wanted.count, 1);
+	end();
+}
+
+/* --- those who wait ------------------------------------------------------- */
+
+TEST(what_is_here_is_answered_at_once)
+{
+	begin();
+	interests_open(&scene.node);
+	(void)map_put(
+	    &scene.brought, S("web.default.svc.mesh.internal"), &scene);
+	ask(S("web"));
+	EXPECT_EQ(scene.answers, 1);
+	EXPECT_EQ(scene.last, OK);
+	end();
+}
+
+TEST(an_answer_waits_until_the_stream_has_brought_the_host)
+{
+	begin();
+	scene.has_server = true;
+	interests_open(&scene.node);
+	ask(S("web"));
+	ask(S("db"));
+	pass(SECOND / 2);
+	interests_arrived(&scene.node);
+	EXPECT_EQ(scene.answers, 0);
+	(void)map_put(
+	    &scene.brought, S("web.default.svc.mesh.internal"), &scene);
+	interests_arrived(&scene.node);
+	EXPECT_EQ(scene.answers, 1);
+	EXPECT_EQ(scene.last, OK);
+	pass(SECOND);
+	EXPECT_EQ(scene.answers, 2); /* the other: after a second, in words */
+	EXPECT_EQ(scene.last, ERR_UNREACHABLE);
+	EXPECT_STR(scene.words,
+	    "configuration of db.default.svc.mesh.internal is not at hand: the "
+	    "server has not sent all of it yet");
+	end();
+}
+
+TEST(without_a_server_nobody_waits)
+{
+	begin();
+	interests_open(&scene.node);
+	ask(S("web"));
+	EXPECT_EQ(scene.answers, 1);
+	EXPECT_STR(scene.words,
+	    "configuration of web.default.svc.mesh.internal is not at hand: "
+	    "this agent has no server now");
+	end();
+}
+
+TEST(the_end_answers_those_who_wait_and_after_it_nobody_may_ask)
+{
+	begin();
+	scene.has_server = true;
+	interests_open(&scene.node);
+	ask(S("web"));
+	EXPECT_EQ(scene.answers, 0);
+	interests_close(&scene.node);
+	EXPECT_EQ(scene.answers, 1);
+	EXPECT_EQ(scene.last, ERR_CANCELLED);
+	ask(S("web"));
+	EXPECT_EQ(scene.answers, 2);
+	EXPECT_EQ(scene.last, ERR_BUSY);
+	end();
+}
