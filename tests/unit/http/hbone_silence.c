@@ -304,6 +304,7 @@ TEST(a_connection_that_opens_late_is_asked_soon_and_not_before)
 	wire_settle(&wire);
 	EXPECT_TRUE(conn_closed);
 	buf_fini(&written);
+	stream_close(wire.near, OK); /* nobody took it */
 	wire_fini(&wire);
 }
 
