@@ -146,10 +146,13 @@ def test_a_service_without_endpoints_is_refused_in_words(mesh):
     assert '" 503 UH ' in line, line
 
 
-def test_a_name_that_nobody_offers_is_a_reset_and_a_line_in_the_log(mesh):
-    with pytest.raises(ConnectionError):
-        mesh.app.fetch(9002)
-    assert "nobody" in logged(mesh, " 0 NR ")[-1]
+def test_a_name_that_nobody_offers_is_told_in_http_and_else_a_reset(mesh):
+    assert mesh.app.fetch(9002).status == 503
+    assert "nobody" in logged(mesh, " 503 NC ")[-1]
+    with mesh.app.connect(mesh.app.loopback, 9002) as conn:
+        conn.sendall(b"\x16\x03\x01")
+        assert is_cut(conn)
+    assert "nobody" in logged(mesh, " 0 NC ")[-1]
 
 
 def test_both_instances_are_used_without_any_configuration(mesh):
