@@ -118,10 +118,15 @@ void join_handle(struct server *s, struct http_exchange *x);
 void reenrol_handle(struct server *s, struct http_exchange *x);
 void certify_handle(struct server *s, struct http_exchange *x);
 
-/* --- tokens.c --- */
+/* --- token_row.c --- */
+
+enum { TOKEN_SEALED_NAME_MAX = sizeof("token/") + CA_TOKEN_ID_TEXT };
+
+/* What its key is sealed under. */
+struct slice token_sealed_name(const char *id, char out[TOKEN_SEALED_NAME_MAX]);
 
 /* False if there is no such token, or nobody can read its key. Wipe it. */
-bool tokens_row(
+bool token_row(
     const struct server *s, struct slice id, struct ca_token_row *out);
 
 /* --- issue.c: what comes of a yes --- */

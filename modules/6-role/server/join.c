@@ -145,7 +145,7 @@ decide_join(
 {
 	struct ca_token_row row;
 	AUTO(mem_free) struct tls_pin *users = NULL;
-	bool known = tokens_row(j->server, j->token_id, &row);
+	bool known = token_row(j->server, j->token_id, &row);
 
 	if (known) {
 		users = registry_users(
@@ -165,8 +165,7 @@ refuse_own_name(const struct job *j, struct ca_decision *out)
 	    !slice_eq(j->join.node_name, slice_str(j->server->own.name)))
 		return;
 	out->verdict = CA_NAME_TAKEN;
-	(void)snprintf(
-	    out->detail, sizeof(out->detail), "it is this server's");
+	(void)snprintf(out->detail, sizeof(out->detail), "it is this server's");
 }
 
 static void

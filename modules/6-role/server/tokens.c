@@ -12,10 +12,7 @@
 
 #include <stdio.h>
 
-enum {
-	ARENA_BYTES = 64 << 10,
-	TOKEN_NAME_MAX = sizeof("token/") + CA_TOKEN_ID_TEXT
-};
+enum { ARENA_BYTES = 64 << 10 };
 
 /* --- one question to the store --- */
 
@@ -109,25 +106,17 @@ make_token(const struct server *s, const struct server_token_spec *spec,
 	return OK;
 }
 
-/* Under which its key is sealed. */
-static struct slice
-sealed_name(const char *id, char out[TOKEN_NAME_MAX])
-{
-	(void)snprintf(out, TOKEN_NAME_MAX, "token/%s", id);
-	return slice_str(out);
-}
-
 static enum err
 seal_token(const struct server *s, const struct ca_token *t, const char *id,
     struct buf *out)
 {
-	char name[TOKEN_NAME_MAX];
+	char name[TOKEN_SEALED_NAME_MAX];
 	uint8_t key[CRYPTO_KEY_LEN];
 	enum err e;
 
 	ca_token_key(t, key);
-	e = store_seal(
-	    s->store, sealed_name(id, name), slice_of(key, sizeof(key)), out);
+	e = store_seal(s->store, token_sealed_name(id, name),
+	    slice_of(key, sizeof(key)), out);
 	secret_wipe(key, sizeof(key));
 	return e;
 }
@@ -205,29 +194,6 @@ server_token_create(struct server *s, const struct server_token_spec *spec,
 
 /* --- an operator's --- */
 
-bool
-tokens_row(const struct server *s, struct slice id, struct ca_token_row *out)
-{
-	const struct registry_token *t = registry_token(&s->registry, id);
-	AUTO(secret_fini) struct secret key = {0};
-	char name[TOKEN_NAME_MAX];
-
-	*out = (struct ca_token_row){0};
-	if (t == NULL || ca_token_id_parse(id, out->id) != OK)
-		return false;
-	if (store_unseal(s->store, sealed_name(t->id, name),
-		slice_of(t->sealed, sizeof(t->sealed)), &key) != OK ||
-	    key.len != sizeof(out->key)) {
-		log_error("token is not readable", "id=%s", t->id);
-		return false;
-	}
-	memcpy(out->key, key.bytes, sizeof(out->key));
-	out->created_ms = t->created_ms;
-	out->bounds = t->bounds;
-	out->revoked = t->revoked;
-	return true;
-}
-
 static void
 check_operator(const struct server *s, const struct ca_token *t,
     struct server_actor *out, struct ca_decision *decision)
@@ -235,7 +201,7 @@ check_operator(const struct server *s, const struct ca_token *t,
 	struct ca_token_row row;
 	char id[CA_TOKEN_ID_TEXT];
 	bool known =
-	    tokens_row(s, slice_str(ca_token_id_format(t->id, id)), &row);
+	    token_row(s, slice_str(ca_token_id_format(t->id, id)), &row);
 
 	ca_operator_check(known ? &row : NULL, t, server_now_ms(s), decision);
 	secret_wipe(row.key, sizeof(row.key));

@@ -122,9 +122,13 @@ static void
 print_endpoints(const struct value *body)
 {
 	static const struct column columns[] = {
-	    {"SERVICE", "service"}, {"NAMESPACE", "namespace"},
-	    {"PORT", "port"}, {"ADDRESS", "address"}, {"NODE", "node"},
-	    {"ACCOUNT", "account"}, {"STATUS", "status"},
+	    {"SERVICE", "service"},
+	    {"NAMESPACE", "namespace"},
+	    {"PORT", "port"},
+	    {"ADDRESS", "address"},
+	    {"NODE", "node"},
+	    {"ACCOUNT", "account"},
+	    {"STATUS", "status"},
 	    {"HEALTH", "health"},  /* as the node says; asked of a server */
 	    {"WHY NOT", "reason"}, /* asked of an agent */
 	    {"CONFIGURATION", "configuration"},

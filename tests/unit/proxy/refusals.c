@@ -241,7 +241,7 @@ TEST(what_is_no_request_to_an_unknown_service_is_reset_and_counted)
 		EXPECT_TRUE(wire_is_over(&w));
 		wire_close(&w);
 		told = rig_record(r, i);
-		EXPECT_EQ(told.kind, FLOW_TCP_CLOSED);
+		EXPECT_EQ(told.kind, FLOW_TCP_REFUSED);
 		EXPECT_EQ(told.flag, FLOW_NO_CLUSTER);
 		EXPECT_STR(told.detail, unknown);
 	}

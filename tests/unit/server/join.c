@@ -223,7 +223,7 @@ add_token(void)
 	ca_token_key(&scene.token, scene.token_key);
 	EXPECT_OK(slice_to_cstr(S(ID), t->id, sizeof(t->id)));
 	t->note = mem_strndup("", 0);
-	ca_bounds_default(&t->bounds);
+	ca_bounds_default(CA_ROLE_NONE, &t->bounds);
 	t->created_ms = NOW_MS - 1000;
 	(void)map_put(&scene.server.registry.tokens, S(ID), t);
 }
