@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELP_BYTES = 64 << 10, SETTINGS_MAX = 256 };
+enum { HELP_BYTES = 64 << 10, SETTINGS_MAX = 256, USAGE_MAX = 128 };
 
 static const struct cli_roles *roles_given;
 
@@ -101,27 +101,64 @@ command_roles(void)
 
 /* --- help --- */
 
+/* True for "token list" in the group "token"; all are in "". */
+static bool
+is_in_group(const struct command *c, struct slice group)
+{
+	struct slice name = slice_str(c->name);
+
+	return group.len == 0 ||
+	       (slice_starts(name, group) && name.len > group.len &&
+		   name.ptr[group.len] == ' ');
+}
+
+/* Returns how many the group has. */
+static size_t
+print_group(struct slice group, FILE *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (!is_in_group(commands[i], group))
+			continue;
+		(void)fprintf(out, "  %-14s %s\n", commands[i]->name,
+		    commands[i]->summary);
+		n++;
+	}
+	return n;
+}
+
 static void
 print_commands(FILE *out)
 {
 	(void)fputs("meshd — a service mesh for machines\n\n"
 		    "usage: meshd COMMAND [OPTION...] [WORD...]\n\n",
 	    out);
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		(void)fprintf(out, "  %-14s %s\n", commands[i]->name,
-		    commands[i]->summary);
+	(void)print_group(S(""), out);
 	(void)fputs("\n`meshd COMMAND --help` tells more.\n", out);
+}
+
+/* "usage: meshd get [OPTION...] KIND". Returns out. */
+static const char *
+usage_of(const struct command *c, char out[USAGE_MAX])
+{
+	(void)snprintf(out, USAGE_MAX, "usage: meshd %s%s%s%s", c->name,
+	    c->row_count > 0 ? " [OPTION...]" : "", c->args[0] != 0 ? " " : "",
+	    c->args);
+	return out;
 }
 
 static int
 print_help(const struct command *c)
 {
+	char usage[USAGE_MAX];
 	AUTO(buf_fini) struct buf text = BUF(HELP_BYTES);
 
 	if (options_help(c->rows, c->row_count, &text) != OK)
 		return CLI_EXIT_FAILED;
-	(void)printf("usage: meshd %s [OPTION...] %s\n\n%s\n\noptions:\n%.*s",
-	    c->name, c->args, c->summary, SLICE_ARG(buf_slice(&text)));
+	(void)printf("%s\n\n%s\n", usage_of(c, usage), c->summary);
+	if (c->row_count > 0)
+		(void)printf("\noptions:\n%.*s", SLICE_ARG(buf_slice(&text)));
 	return CLI_EXIT_OK;
 }
 
@@ -168,6 +205,24 @@ is_to_come(const char *word)
 	return false;
 }
 
+/* The first word of commands that have two, alone. */
+static bool
+name_group(const char *word)
+{
+	AUTO(buf_fini) struct buf names = BUF(HELP_BYTES);
+	enum err e = OK;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands) && e == OK; i++)
+		if (is_in_group(commands[i], slice_str(word)))
+			e = buf_printf(&names, "%s%s",
+			    buf_len(&names) > 0 ? ", " : "", commands[i]->name);
+	if (e != OK || buf_len(&names) == 0)
+		return false;
+	(void)command_fail(CLI_EXIT_USAGE, "%s what? There are: %.*s", word,
+	    SLICE_ARG(buf_slice(&names)));
+	return true;
+}
+
 static int
 unknown(int argc, char **argv)
 {
@@ -179,6 +234,8 @@ unknown(int argc, char **argv)
 		return command_fail(CLI_EXIT_USAGE,
 		    "\"%s\" is not supported yet; `meshd help` lists what is",
 		    argv[0]);
+	if ((argc < 2 || argv[1][0] == '-') && name_group(argv[0]))
+		return CLI_EXIT_USAGE;
 	(void)snprintf(words, sizeof(words), "%s%s%s", argv[0],
 	    argc > 1 && argv[1][0] != '-' ? " " : "",
 	    argc > 1 && argv[1][0] != '-' ? argv[1] : "");
@@ -256,6 +313,18 @@ cli_read_again(cli_use use, void *arg, struct fault *why)
 	return e != OK ? e : c->again(&o, use, arg, why);
 }
 
+/* A word that nobody reads may have been meant as something. */
+static enum err
+check_words(const struct command *c, const struct options *o, struct fault *why)
+{
+	char usage[USAGE_MAX];
+
+	if (o->arg_count <= c->words_max)
+		return OK;
+	return fault_set(why, ERR_INVALID, "\"%s\" is one word too many; %s",
+	    o->args[c->words_max], usage_of(c, usage));
+}
+
 static int
 run(const struct command *c, int argc, char **argv)
 {
@@ -267,6 +336,8 @@ run(const struct command *c, int argc, char **argv)
 
 	if (help)
 		return print_help(c);
+	if (e == OK)
+		e = check_words(c, &o, &why);
 	if (e != OK)
 		return command_fail(
 		    CLI_EXIT_USAGE, "%s: %s", c->name, why.text);
@@ -276,6 +347,25 @@ run(const struct command *c, int argc, char **argv)
 	running.argc = argc;
 	running.argv = argv;
 	return c->run(&o);
+}
+
+/* `help`, `help token`, `help token create`. */
+static int
+help(int argc, char **argv)
+{
+	const struct command *c;
+	int words = 0;
+
+	if (argc == 0) {
+		print_commands(stdout);
+		return CLI_EXIT_OK;
+	}
+	c = find(argc, argv, &words);
+	if (c != NULL && words == argc)
+		return print_help(c);
+	if (argc == 1 && print_group(slice_str(argv[0]), stdout) > 0)
+		return CLI_EXIT_OK;
+	return unknown(argc, argv);
 }
 
 int
@@ -290,10 +380,8 @@ cli_run(int argc, char **argv, const struct cli_roles *roles)
 		return CLI_EXIT_USAGE;
 	}
 	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
-	    strcmp(argv[1], "-h") == 0) {
-		print_commands(stdout);
-		return CLI_EXIT_OK;
-	}
+	    strcmp(argv[1], "-h") == 0)
+		return help(argc - 2, argv + 2);
 	c = find(argc - 1, argv + 1, &words);
 	if (c == NULL)
 		return unknown(argc - 1, argv + 1);

@@ -11,6 +11,7 @@
 struct command {
 	const char *name; /* "server run": one or two words */
 	const char *args; /* "[KIND [NAME]]", for help */
+	size_t words_max; /* how many of these words it takes */
 	const char *summary;
 	const char *section; /* of meshd.conf; NULL: none */
 	const struct option_row *rows;

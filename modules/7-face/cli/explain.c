@@ -383,6 +383,7 @@ static const struct option_row explain_rows[] = {
 const struct command command_explain = {
     .name = "explain",
     .args = "request [METHOD] URL",
+    .words_max = 3,
     .summary = "say what would happen to a request, and why",
     .section = "cli",
     .rows = explain_rows,

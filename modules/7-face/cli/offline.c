@@ -73,6 +73,7 @@ static const struct option_row validate_rows[] = {
 const struct command command_validate = {
     .name = "validate",
     .args = "[FILE...]",
+    .words_max = OPTION_ARGS_MAX,
     .summary = "say whether configuration is right, without a server",
     .rows = validate_rows,
     .row_count = ARRAY_LEN(validate_rows),
