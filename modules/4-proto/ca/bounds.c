@@ -102,6 +102,6 @@ ca_bounds_check(const struct ca_bounds *b, struct fault *why)
 		    "a token is good for 1 to %d machines", CA_USES_MAX);
 	if (b->lifetime_ms < 1000 || b->lifetime_ms > CA_TOKEN_MAX_MS)
 		return fault_set(
-		    why, ERR_INVALID, "a token lives from 1 s to 365 days");
+		    why, ERR_INVALID, "a token lives from 1s to 8760h (365 days)");
 	return OK;
 }

@@ -15,7 +15,7 @@ enum { TOKEN_MAX = 4096 };
 
 /* --- addresses --- */
 
-/* "ADDR:PORT", a port alone on every address, or "off". */
+/* "ADDR:PORT", or a port alone on every address. */
 enum err
 command_addr(const struct options *o, const char *name, struct addr *out,
     struct fault *why)
@@ -23,14 +23,24 @@ command_addr(const struct options *o, const char *name, struct addr *out,
 	const char *text = options_text(o, name);
 
 	*out = (struct addr){0};
-	if (text == NULL || strcmp(text, "off") == 0 ||
-	    addr_parse(slice_str(text), out) == OK)
+	if (text == NULL || addr_parse(slice_str(text), out) == OK)
 		return OK;
 	out->family = ADDR_V6;
 	if (addr_parse_port(slice_str(text), &out->port) == OK)
 		return OK;
 	return fault_set(why, ERR_INVALID,
 	    "--%s is ADDR:PORT or PORT, not \"%s\"", name, text);
+}
+
+/* The same, or "off": then it is ADDR_NONE. */
+static enum err
+addr_or_off(const struct options *o, const char *name, struct addr *out,
+    struct fault *why)
+{
+	*out = (struct addr){0};
+	return strcmp(options_text(o, name), "off") == 0
+		   ? OK
+		   : command_addr(o, name, out, why);
 }
 
 static enum err
@@ -140,7 +150,12 @@ read_token(const char *path, struct secret *out, struct fault *why)
 		memcpy(out->bytes, rest.ptr, rest.len);
 	if (text.mem != NULL)
 		secret_wipe(text.mem, text.cap);
-	return OK;
+	return rest.len > 0
+		   ? OK
+		   : fault_set(why, ERR_PARSE,
+			 "%s holds no token: one is a line that begins "
+			 "with mj1.",
+			 path != NULL ? path : "standard input");
 }
 
 /* As it is, from a file (@FILE), or from standard input (-). */
@@ -149,6 +164,10 @@ command_token(const char *text, struct secret *out, struct fault *why)
 {
 	if (text == NULL)
 		text = "";
+	else if (text[0] == 0)
+		return fault_set(why, ERR_PARSE,
+		    "the token is empty; give one as it is, as @FILE, or with "
+		    "- from standard input");
 	if (strcmp(text, "-") == 0)
 		return read_token(NULL, out, why);
 	if (text[0] == '@')
@@ -210,11 +229,11 @@ read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
 	if (e == OK)
 		e = command_addr(o, "gossip", &out->gossip, why);
 	if (e == OK)
-		e = command_addr(o, "metrics", &out->metrics, why);
+		e = addr_or_off(o, "metrics", &out->metrics, why);
 	if (e == OK)
-		e = command_addr(o, "health", &out->health, why);
+		e = addr_or_off(o, "health", &out->health, why);
 	if (e == OK)
-		e = command_addr(o, "admin", &out->admin, why);
+		e = addr_or_off(o, "admin", &out->admin, why);
 	if (e == OK)
 		e = read_own_addrs(o, out, why);
 	if (e == OK)
