@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from hbone import Tunnel, mesh_context
 from joiner import join
 from mesh import Mesh, Meshd, Process, Server, wait_for
 
@@ -226,7 +227,7 @@ def test_an_account_that_was_not_granted_is_refused(mesh, name):
 def test_two_agents_with_one_name_are_told_apart(mesh, name):
     first = mesh.agent(2, name=name).start(mesh.token()).joined()
     words = refused(mesh.agent(3, name=name), mesh.token(), "name_taken")
-    assert "another node has this name" in words
+    assert f"another node has this name ({name})" in words
     assert first.status()["connected"] is True
 
 
@@ -252,11 +253,29 @@ def test_a_server_with_another_root_is_refused(mesh, name, tmp_path):
         done = agent.cli("join", token)
         assert done.returncode != 0
         assert "root" in done.stderr, done.stderr
+        assert done.stderr.endswith("meshd token create\n"), done.stderr
         assert stranger.meshd.items("node", "list") == []
     finally:
         stranger.stop(signal.SIGKILL)
         mesh.server.start()
     assert agent.cli.ok("join", token) == "joined\n"
+
+
+def test_without_a_certificate_only_join_and_reenrol_are_answered(mesh):
+    """The refusal of anything else has a code and a sentence of its own."""
+    def ask(path):
+        conn = mesh.machine(2).connect(mesh.machine(1).ip, 15012)
+        with Tunnel(conn, mesh_context(None, mesh.cli)) as tunnel:
+            return tunnel.post(path, b"{}")
+    for path in ("/v1/join", "/v1/reenroll"):
+        status, told = ask(path)
+        assert (status, told["code"]) == (400, "bad_request")
+    status, told = ask("/v1/certify")
+    assert (status, told["code"]) == (403, "certificate_required")
+    assert told["message"] == \
+        "only a node with its certificate may ask for this"
+    assert "meshd agent --join TOKEN" in told["hint"]
+    assert ask("/v1/status")[0] == 404
 
 
 def test_a_server_that_is_away_is_no_refusal(mesh, name):

@@ -101,7 +101,7 @@ ca_bounds_check(const struct ca_bounds *b, struct fault *why)
 		return fault_set(why, ERR_INVALID,
 		    "a token is good for 1 to %d machines", CA_USES_MAX);
 	if (b->lifetime_ms < 1000 || b->lifetime_ms > CA_TOKEN_MAX_MS)
-		return fault_set(
-		    why, ERR_INVALID, "a token lives from 1s to 8760h (365 days)");
+		return fault_set(why, ERR_INVALID,
+		    "a token lives from 1s to 8760h (365 days)");
 	return OK;
 }

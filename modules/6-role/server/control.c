@@ -104,7 +104,7 @@ control_peer(const struct server *s, const struct stream *stream,
 
 	*out = (struct ca_decision){.verdict = CA_OK};
 	if (peer == NULL) {
-		nobody(out, CA_NODE_UNKNOWN, "it showed no certificate");
+		nobody(out, CA_NODE_ANONYMOUS, "");
 		return NULL;
 	}
 	n = registry_node(&s->registry, peer->identity.account);
