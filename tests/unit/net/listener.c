@@ -513,3 +513,28 @@ TEST(two_workers_accept_on_one_port)
 	UNTIL(l, atomic_load(&s.accepted) == MANY);
 	workers_free(&w);
 }
+
+TEST(a_port_that_another_process_would_share_is_taken)
+{
+	AUTO(loop_free) struct loop *l = loop_new(NULL);
+	AUTO(net_factory_free) struct net_factory *f = net_factory_new();
+	AUTO(net_factory_free) struct net_factory *other = net_factory_new();
+	struct net_socket_spec spec = any_port();
+	struct door a, b, c;
+	struct addr port;
+
+	close(listening_fd(&port));
+	spec.addr.port = port.port;
+	spec.options = NET_REUSEPORT;
+	door_open(&a, f, l, &spec);
+	EXPECT_TRUE(a.open);
+	door_open(&b, other, l, &spec); /* as a second meshd would */
+	EXPECT_TRUE(b.closed);
+	EXPECT_EQ(b.why, ERR_BUSY);
+	EXPECT_TRUE(strstr(b.words, "is taken") != NULL);
+	door_open(&c, f, l, &spec); /* another worker of the first */
+	EXPECT_TRUE(c.open);
+	door_close(&a);
+	door_close(&b);
+	door_close(&c);
+}
