@@ -203,6 +203,7 @@ enum net_option {
 
 enum {
 	NET_BACKLOG = 1024,
+	NET_RETRY_MS = 2000, /* until a port that was taken is tried again */
 	NET_FLUSH_MS = 10000,
 	NET_LINGER_MS = 2000,
 	NET_ACCEPT_BATCH = 64, /* a listener, a turn */
@@ -277,6 +278,13 @@ struct net_listener_events {
 	 */
 	void (*on_accept)(
 	    struct net_listener *l, void *arg, int fd, const struct addr *peer);
+	/*
+	 * It could not open, and tries again every NET_RETRY_MS until it can
+	 * or is closed; told again only if the reason is another. NULL: it
+	 * closes instead.
+	 */
+	void (*on_wait)(
+	    struct net_listener *l, void *arg, const struct fault *words);
 	/* Once and last; with words if it could not open, else NULL. */
 	void (*on_close)(struct net_listener *l, void *arg, enum err why,
 	    const struct fault *words);
