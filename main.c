@@ -389,27 +389,10 @@ on_node_ready(void *arg, enum err e, const struct fault *why)
 {
 	struct process *p = arg;
 
-	if (e != OK)
-		log_error("not in the mesh", "reason=\"%s\"", why->text);
-	else
+	if (e == OK)
 		log_info("in the mesh", "socket=%s", p->socket);
 	if (p->admin != NULL)
 		admin_joined(p->admin, e, why);
-}
-
-static void
-on_listener(void *arg, struct slice name, const struct addr *addr,
-    const struct fault *why)
-{
-	char text[ADDR_TEXT_MAX];
-
-	(void)arg; /* the log is enough */
-	if (why != NULL)
-		log_error("cannot listen", "listener=%.*s reason=\"%s\"",
-		    SLICE_ARG(name), why->text);
-	else
-		log_debug("listening", "listener=%.*s addr=%s", SLICE_ARG(name),
-		    addr_format(addr, text));
 }
 
 static enum err
@@ -463,7 +446,6 @@ open_node(
 	    .upstreams = upstreams,
 	    .upstream_count = settings->upstream_count,
 	    .on_ready = on_node_ready,
-	    .on_listener = on_listener,
 	    .arg = p,
 	};
 

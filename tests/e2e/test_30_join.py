@@ -327,15 +327,39 @@ def test_a_clock_that_is_further_off_is_refused(mesh, name, hours, word):
 @pytest.mark.parametrize("port, flag", [
     (15008, "hbone"), (9000, "upstream"), (15020, "metrics"),
     (15946, "gossip")])
-def test_a_port_that_is_taken_is_named(mesh, name, port, flag):
+def test_a_port_that_is_taken_is_named_and_waited_for(
+        mesh, name, port, flag):
+    """Said once in the log, shown by status, opened when it is free."""
     machine = mesh.machine(2)
     everywhere = "::" if flag != "upstream" else machine.loopback
+    agent = mesh.agent(2, "--upstream", f"web={machine.at(9000)}",
+                       name=f"{name}-{flag}"[-60:])
     with machine.listen(everywhere, port):
-        agent = mesh.agent(2, "--upstream", f"web={machine.at(9000)}",
-                           name=f"{name}-{flag}").start(mesh.token())
-        wait_for(lambda: str(port) in agent.text and
-                 "in use" in agent.text.lower(),
-                 lambda: f"the log names port {port}: {agent.text}")
+        agent.start(mesh.token()).joined()
+
+        def told():
+            rows = [p for p in agent.status()["problems"]
+                    if p["kind"] == "port"]
+            return rows and f"port {port} is taken" in rows[0]["text"]
+        wait_for(told, lambda: f"status names it: {agent.status()}")
+        taken = [row for row in agent.lines() if "is taken" in row]
+        assert len(taken) == 1, taken
+        assert "What is wrong:" in agent.cli.ok("status")
+    wait_for(lambda: not agent.status()["problems"],
+             lambda: f"it opens the port: {agent.status()['problems']}")
+
+
+def test_a_second_agent_does_not_share_the_ports_of_the_first(mesh, name):
+    """Workers share a port; processes must not, even if the kernel lets."""
+    mesh.agent(2, name=name).start(mesh.token()).joined()
+    ports = [f"--{flag}={port}" for flag, port in (
+        ("gossip", 25946), ("metrics", 25020), ("health", 25021),
+        ("admin", 25000))]
+    second = mesh.agent(2, *ports, name=f"{name[:50].strip('-')}-2")
+    second.start(mesh.token()).joined()
+    wait_for(lambda: any("port 15008 is taken" in p["text"]
+                         for p in second.status()["problems"]),
+             "the second one says that 15008 is taken")
 
 
 def test_the_servers_port_is_taken(mesh, tmp_path):

@@ -51,6 +51,8 @@ void
 node_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg)
 {
+	plane_each_problem(n, each, arg);
+	peers_each_problem(n, each, arg);
 	uplink_each_problem(n, each, arg);
 	publisher_each_problem(n, each, arg);
 }

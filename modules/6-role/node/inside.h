@@ -23,8 +23,6 @@ struct node {
 	struct loop *loop;
 	struct net_factory *factory;
 	void (*on_ready)(void *arg, enum err e, const struct fault *why);
-	void (*on_listener)(void *arg, struct slice name,
-	    const struct addr *addr, const struct fault *why);
 	void *arg;
 	uint64_t began_us;
 	bool told; /* on_ready was called for this start or join */
@@ -190,6 +188,8 @@ void peers_draining(struct node *n);
 void peers_set_voucher(struct node *n);
 void peers_set_keyring(struct node *n);
 void peers_set_trust(struct node *n);
+void peers_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
 
 /* --- exposed.c ------------------------------------------------------------ */
 
@@ -223,6 +223,9 @@ void plane_open(struct node *n);
 struct proxy *plane_proxy(const struct node *n);
 void plane_set_credentials(struct node *n);
 void plane_set_log_success(struct node *n, bool on);
+/* Listeners whose ports are taken. */
+void plane_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
 /* Then node_part_closed(). */
 void plane_close(struct node *n, uint64_t drain_us);
 void plane_free(struct node *n);

@@ -454,7 +454,6 @@ node_open(const struct node_spec *spec, struct node **out, struct fault *why)
 	n->loop = spec->loop;
 	n->factory = spec->factory;
 	n->on_ready = spec->on_ready;
-	n->on_listener = spec->on_listener;
 	n->arg = spec->arg;
 	n->log = spec->log;
 	n->worker_count = spec->workers;

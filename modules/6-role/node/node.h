@@ -88,9 +88,6 @@ struct node_spec {
 	 * tried again. Never from inside node_open().
 	 */
 	void (*on_ready)(void *arg, enum err e, const struct fault *why);
-	/* A listener of the proxy opened, or could not. May be NULL. */
-	void (*on_listener)(void *arg, struct slice name,
-	    const struct addr *addr, const struct fault *why);
 	void *arg;
 };
 
@@ -203,9 +200,12 @@ struct node_identity {
 void node_each_identity(const struct node *n,
     void (*each)(void *arg, const struct node_identity *i), void *arg);
 
-/* Resources that this agent refused, view problems, conflicts of records. */
+/*
+ * Resources that this agent refused, view problems, conflicts of records,
+ * ports that are taken.
+ */
 struct node_problem {
-	const char *kind; /* "resource", "view", "discovery" */
+	const char *kind; /* "resource", "view", "discovery", "port" */
 	struct slice about;
 	struct slice text;
 };

@@ -277,13 +277,20 @@ add_problem(void *arg, const struct node_problem *p)
 	json_push(&r->list, m);
 }
 
-static void
-problems(struct admin *a, struct http_exchange *x)
+static struct value *
+problem_list(const struct admin *a, struct http_exchange *x)
 {
 	struct rows r = rows_of(x);
 
 	node_each_problem(a->spec.node, add_problem, &r);
-	admin_answer_items(x, r.list);
+	ports_each_problem(a->ports, add_problem, &r);
+	return r.list;
+}
+
+static void
+problems(struct admin *a, struct http_exchange *x)
+{
+	admin_answer_items(x, problem_list(a, x));
 }
 
 static void
@@ -370,7 +377,7 @@ status(struct admin *a, struct http_exchange *x)
 {
 	struct arena *arena = http_exchange_arena(x);
 	struct value *m = json_map(arena);
-	struct rows ids = rows_of(x), wrong = rows_of(x);
+	struct rows ids = rows_of(x);
 	struct node_status s;
 
 	node_status(a->spec.node, &s);
@@ -386,9 +393,8 @@ status(struct admin *a, struct http_exchange *x)
 	json_text(arena, &m, S("trouble"), s.trouble);
 	put_counts(arena, &m, &s);
 	node_each_identity(a->spec.node, add_identity, &ids);
-	node_each_problem(a->spec.node, add_problem, &wrong);
 	json_put(&m, S("identities"), ids.list);
-	json_put(&m, S("problems"), wrong.list);
+	json_put(&m, S("problems"), problem_list(a, x));
 	admin_answer(x, m);
 }
 

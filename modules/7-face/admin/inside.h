@@ -38,6 +38,9 @@ struct admin_peer {
 /* The ports of the spec; ports_close() NULLs *pp. */
 struct ports *ports_open(struct admin *a);
 void ports_close(struct ports **pp);
+/* Those that are taken. */
+void ports_each_problem(const struct ports *ps,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
 
 /* Finds who answers, and lets it. */
 void admin_dispatch(struct admin *a, struct http_exchange *x);

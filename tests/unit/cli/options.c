@@ -179,8 +179,7 @@ TEST(a_value_of_the_wrong_type_is_refused_with_where_it_stands)
 	EXPECT_OK(read_all(&s, "--workers many", NULL, NULL));
 	EXPECT_ERR(options_number(&s.o, "workers", &n, &why), ERR_INVALID);
 	EXPECT_EQ(n, 1);
-	EXPECT_STR(
-	    why.text, "--workers is \"many\", but wants a whole number");
+	EXPECT_STR(why.text, "--workers is \"many\", but wants a whole number");
 }
 
 TEST(an_unknown_option_is_refused_with_the_nearest)
