@@ -121,3 +121,19 @@ def test_without_a_server_only_what_is_at_hand_is_explained(mesh, home):
     home.server.start()
     home.caller.synced()
     home.other.synced()
+
+
+def test_after_a_restart_of_either_an_agent_explains_its_upstreams(
+        mesh, home):
+    def explained():
+        done = home.caller.cli("explain", "request", "http://a/")
+        assert done.returncode == 0, done.stderr
+    explained()
+    home.caller.stop()
+    home.caller.start().joined().synced()
+    explained()
+    home.server.stop()
+    home.server.start()
+    home.caller.synced()
+    home.other.synced()
+    explained()
