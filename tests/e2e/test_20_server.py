@@ -123,7 +123,7 @@ def test_delete_by_name_and_from_a_file(server, meshd, write):
     assert meshd.ok("delete", "vs", "reviews") == \
         "VirtualService/default/reviews deleted\n"
     missing = meshd("delete", "-f", path)
-    assert missing.returncode == 1
+    assert missing.returncode == 3
     assert "is not there" in missing.stderr
     assert len(meshd.json("get")["items"]) == 2
 

@@ -330,6 +330,30 @@ def test_explain_names_the_endpoints_that_would_serve(mesh):
         assert mesh.machine(number).ip in text
 
 
+def test_the_server_knows_who_serves_as_well(mesh):
+    """What it says about a request is what the caller's agent says."""
+    told = mesh.cli.json("explain", "request", "GET", "http://web/")
+    assert told["outcome"]["status"] == 0, told["outcome"]
+    nodes = {e["node"] for d in told["destinations"] for e in d["endpoints"]}
+    assert nodes == {"vm2", "vm3"}
+    for words in (("services",), ("endpoints",), ("endpoints", "web")):
+        assert mesh.cli.items(*words) == mesh.caller.cli.items(*words)
+
+
+def test_a_service_that_is_not_known_is_told(mesh):
+    for cli in (mesh.cli, mesh.caller.cli):
+        done = cli("endpoints", "nothing")
+        assert done.returncode == 3, done
+        assert "no service nothing is known here" in done.stderr
+
+
+def test_a_question_for_the_other_role_is_told(mesh):
+    done = mesh.cli("exposed")
+    assert "is for an agent, and this is the server" in done.stderr
+    done = mesh.caller.cli("token", "list")
+    assert "is for the server, and this is an agent" in done.stderr
+
+
 # --- what a written Service does to records ---
 
 
@@ -349,7 +373,7 @@ def test_what_is_exposed_is_found_and_what_is_unexposed_is_gone(mesh):
     assert vm3.cli.ok("unexpose", "more") == "more is no longer exposed\n"
     mesh.caller.sees("more", 0)
     wrong = vm3.cli("unexpose", "more")
-    assert wrong.returncode == 1
+    assert wrong.returncode == 3
     assert "more" in wrong.stderr
 
 

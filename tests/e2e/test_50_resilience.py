@@ -162,7 +162,7 @@ def test_a_dead_node_leaves_routing_and_comes_back(mesh):
     mesh.vm4.sees("web", 1)
     row = next(e for e in mesh.vm4.cli.items("endpoints", "web")
                if e["node"] == "vm2")
-    assert "down" in row["health"]
+    assert "down" in row["reason"]
     mesh.vm2.start().joined()
     mesh.vm4.sees("web", 2)
     assert set(answers(mesh, 20)) == {"two", "three"}

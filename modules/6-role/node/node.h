@@ -161,26 +161,6 @@ struct node_member {
 void node_each_member(const struct node *n,
     void (*each)(void *arg, const struct node_member *m), void *arg);
 
-struct node_service {
-	struct slice host;
-	struct slice name;
-	struct slice ns;
-	uint16_t port;
-	const char *protocol;
-	size_t endpoints;
-	size_t usable;
-	const struct origin *origin;
-};
-
-void node_each_service(const struct node *n,
-    void (*each)(void *arg, const struct node_service *s), void *arg);
-
-/* Endpoints of the clusters that have no subset; `service` empty: all. */
-void node_each_endpoint(const struct node *n, struct slice service,
-    void (*each)(
-	void *arg, const struct view_cluster *c, const struct view_endpoint *e),
-    void *arg);
-
 struct node_exposed {
 	const struct node_expose *what;
 	bool announced;

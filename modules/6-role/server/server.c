@@ -160,18 +160,6 @@ server_each_resource(struct server *s, const struct server_filter *filter,
 	return OK;
 }
 
-enum err
-server_view(
-    struct server *s, struct slice ns, struct view **out, struct fault *why)
-{
-	AUTO(mem_free) const struct resource **all = NULL;
-	struct view_input in = {.ns = ns, .generation = s->cache.revision};
-
-	all = cache_sorted(&s->cache, &in.resource_count);
-	in.resources = all;
-	return view_compile(&in, out, why);
-}
-
 struct log_call {
 	void (*cb)(void *arg, enum err e, const struct server_log_row *rows,
 	    size_t count);

@@ -130,9 +130,12 @@ MUST_USE enum err server_each_resource(struct server *s,
     bool (*each)(void *arg, const struct resource *r), void *arg,
     struct fault *why);
 
-/* A view of all configuration and no proxy of its own, for explain. */
-MUST_USE enum err server_view(
-    struct server *s, struct slice ns, struct view **out, struct fault *why);
+/*
+ * All configuration and all members' services as one view, for questions; no
+ * proxy of its own. Short names mean those of `ns`.
+ */
+MUST_USE enum err server_view(const struct server *s, struct slice ns,
+    struct view **out, struct fault *why);
 
 struct server_log_row {
 	uint64_t revision;
@@ -271,16 +274,5 @@ struct server_member {
 
 void server_each_member(const struct server *s,
     void (*each)(void *arg, const struct server_member *m), void *arg);
-
-/* One service of one node, as that node says. */
-struct server_endpoint {
-	const struct gossip_service *service;
-	const struct gossip_member *member;
-	struct addr addr; /* the node's first, with the service's port */
-	enum gossip_health health; /* its own, or the node's if that is worse */
-};
-
-void server_each_endpoint(const struct server *s,
-    void (*each)(void *arg, const struct server_endpoint *e), void *arg);
 
 #endif

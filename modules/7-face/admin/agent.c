@@ -172,66 +172,6 @@ members(struct admin *a, struct http_exchange *x)
 	admin_answer_items(x, r.list);
 }
 
-static void
-add_service(void *arg, const struct node_service *s)
-{
-	struct rows *r = arg;
-	struct value *m = json_map(r->arena);
-	char text[ORIGIN_TEXT_MAX];
-
-	json_text(r->arena, &m, S("host"), s->host);
-	json_text(r->arena, &m, S("name"), s->name);
-	json_text(r->arena, &m, S("namespace"), s->ns);
-	json_number(r->arena, &m, S("port"), s->port);
-	json_text(r->arena, &m, S("protocol"), slice_str(s->protocol));
-	json_number(r->arena, &m, S("endpoints"), (int64_t)s->endpoints);
-	json_number(r->arena, &m, S("usable"), (int64_t)s->usable);
-	if (s->origin != NULL)
-		json_text(r->arena, &m, S("origin"),
-		    slice_str(origin_format(s->origin, text)));
-	json_push(&r->list, m);
-}
-
-static void
-services(struct admin *a, struct http_exchange *x)
-{
-	struct rows r = rows_of(x);
-
-	node_each_service(a->spec.node, add_service, &r);
-	admin_answer_items(x, r.list);
-}
-
-static void
-add_endpoint(
-    void *arg, const struct view_cluster *c, const struct view_endpoint *e)
-{
-	struct rows *r = arg;
-	struct value *m = json_map(r->arena);
-
-	json_text(r->arena, &m, S("service"), c->service->name);
-	json_text(r->arena, &m, S("namespace"), c->service->ns);
-	json_number(r->arena, &m, S("port"), c->port);
-	json_text(r->arena, &m, S("protocol"),
-	    slice_str(view_protocol_name(c->protocol)));
-	put_addr(r->arena, &m, S("address"), &e->addr);
-	json_text(r->arena, &m, S("node"), e->node);
-	json_text(r->arena, &m, S("account"), e->account);
-	json_text(r->arena, &m, S("status"),
-	    e->usable ? S("in use") : S("not usable"));
-	json_text(r->arena, &m, S("health"), e->reason);
-	json_push(&r->list, m);
-}
-
-static void
-endpoints(struct admin *a, struct http_exchange *x)
-{
-	struct rows r = rows_of(x);
-
-	node_each_endpoint(
-	    a->spec.node, admin_param(x, S("service")), add_endpoint, &r);
-	admin_answer_items(x, r.list);
-}
-
 static bool
 keep_text(struct rows *r, struct value **m, const char *key, struct slice s)
 {
@@ -538,8 +478,6 @@ const struct admin_route admin_agent_routes[] = {
     {"POST", "/v1/unexpose", unexpose},
     {"GET", "/v1/exposed", exposed},
     {"GET", "/v1/members", members},
-    {"GET", "/v1/services", services},
-    {"GET", "/v1/endpoints", endpoints},
     {"GET", "/v1/identities", identities},
     {"GET", "/v1/problems", problems},
     {"GET", "/v1/resources", resources},

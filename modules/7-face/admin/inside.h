@@ -57,6 +57,8 @@ struct admin_route {
 /* Of both roles. Of a server: configuration, and the mesh. Of an agent. */
 extern const struct admin_route admin_process_routes[];
 extern const size_t admin_process_route_count;
+extern const struct admin_route admin_service_routes[];
+extern const size_t admin_service_route_count;
 extern const struct admin_route admin_config_routes[];
 extern const size_t admin_config_route_count;
 extern const struct admin_route admin_mesh_routes[];

@@ -327,36 +327,6 @@ members(struct admin *a, struct http_exchange *x)
 	admin_answer_items(x, r.list);
 }
 
-static void
-add_endpoint(void *arg, const struct server_endpoint *e)
-{
-	struct rows *r = arg;
-	struct value *m = json_map(r->arena);
-
-	json_text(r->arena, &m, S("service"), e->service->name);
-	json_text(r->arena, &m, S("namespace"), e->service->ns);
-	json_number(r->arena, &m, S("port"), e->service->port);
-	json_text(r->arena, &m, S("protocol"), e->service->protocol);
-	put_addr(r->arena, &m, S("address"), &e->addr);
-	json_text(r->arena, &m, S("node"), slice_str(e->member->name));
-	json_text(r->arena, &m, S("account"), e->service->account);
-	json_text(r->arena, &m, S("status"),
-	    slice_str(
-		gossip_status_name((enum gossip_status)e->member->status)));
-	json_text(r->arena, &m, S("health"), slice_str(health_name(e->health)));
-	json_push(&r->list, m);
-}
-
-static void
-endpoints(struct admin *a, struct http_exchange *x)
-{
-	struct arena *arena = http_exchange_arena(x);
-	struct rows r = {arena, json_list(arena)};
-
-	server_each_endpoint(a->spec.server, add_endpoint, &r);
-	admin_answer_items(x, r.list);
-}
-
 /* --- the CA --- */
 
 static void
@@ -389,7 +359,6 @@ const struct admin_route admin_mesh_routes[] = {
     {"POST", "/v1/nodes/revoke", node_revoke},
     {"GET", "/v1/agents", agents},
     {"GET", "/v1/members", members},
-    {"GET", "/v1/endpoints", endpoints},
     {"GET", "/v1/ca", ca},
 };
 const size_t admin_mesh_route_count = ARRAY_LEN(admin_mesh_routes);

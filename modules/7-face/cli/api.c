@@ -162,6 +162,7 @@ exit_of(unsigned status)
 	switch (status) {
 	case 403:
 		return CLI_EXIT_DENIED;
+	case 404:
 	case 409:
 	case 413:
 	case 422:

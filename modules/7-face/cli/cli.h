@@ -10,9 +10,10 @@
 /* What the process ends with; documented in meshd(8). */
 enum cli_exit {
 	CLI_EXIT_OK = 0,
-	CLI_EXIT_FAILED = 1,      /* tried, and it did not work */
-	CLI_EXIT_USAGE = 2,       /* the command line is wrong */
-	CLI_EXIT_INVALID = 3,     /* configuration that is refused */
+	CLI_EXIT_FAILED = 1, /* tried, and it did not work */
+	CLI_EXIT_USAGE = 2,  /* the command line is wrong */
+	CLI_EXIT_INVALID =
+	    3, /* configuration is refused, or a name is nowhere */
 	CLI_EXIT_UNREACHABLE = 4, /* no server or agent answers */
 	CLI_EXIT_DENIED = 5       /* not allowed to this caller */
 };

@@ -97,13 +97,13 @@ print_services(const struct value *body)
 static int
 services(struct options *o)
 {
-	return api_show(o, API_AGENT, "/v1/services", print_services);
+	return api_show(o, API_EITHER, "/v1/services", print_services);
 }
 
 const struct command command_services = {
     .name = "services",
     .args = "",
-    .summary = "show the services that this machine's agent can call",
+    .summary = "show the services that can be called",
     .section = "cli",
     .rows = plain_rows,
     .row_count = ARRAY_LEN(plain_rows),
@@ -121,7 +121,7 @@ print_endpoints(const struct value *body)
 	    {"NODE", "node"},
 	    {"ACCOUNT", "account"},
 	    {"STATUS", "status"},
-	    {"HEALTH", "health"},
+	    {"WHY NOT", "reason"},
 	};
 
 	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
