@@ -330,6 +330,26 @@ def test_explain_names_the_endpoints_that_would_serve(mesh):
         assert mesh.machine(number).ip in text
 
 
+def test_explain_prints_what_a_person_asks(mesh):
+    """Listener, rule, destination, endpoints, and why not the others."""
+    mesh.apply(WEB % "" + ROUTES + """\
+  - match: [{headers: {who: {exact: tester}}}]
+    route: [{destination: {host: web, subset: v9}}]
+  - route:
+    - {destination: {host: web, subset: v1}, weight: 75}
+    - {destination: {host: web, subset: v2}, weight: 25}
+""")
+    told = mesh.caller.cli.ok("explain", "request", "GET", "http://web/")
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    assert f"listener web at {mesh.app.at(9000)}" in lines, told
+    assert any(line.startswith("- 1 ") and line.endswith(
+        "not so: header who is tester; the request has none")
+        for line in lines), told
+    assert "outbound|80|v1|web.default.svc.cluster.local 75 % " \
+        "LEAST_REQUEST" in lines, told
+    assert f"+ {mesh.net.join(mesh.machine(2).ip, 80)} vm2 in use" in lines
+
+
 def test_the_server_knows_who_serves_as_well(mesh):
     """What it says about a request is what the caller's agent says."""
     told = mesh.cli.json("explain", "request", "GET", "http://web/")

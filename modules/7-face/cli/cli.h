@@ -13,7 +13,7 @@ enum cli_exit {
 	CLI_EXIT_FAILED = 1, /* tried, and it did not work */
 	CLI_EXIT_USAGE = 2,  /* the command line is wrong */
 	CLI_EXIT_INVALID =
-	    3, /* configuration is refused, or a name is nowhere */
+	    3, /* refused configuration, or nothing has the name */
 	CLI_EXIT_UNREACHABLE = 4, /* no server or agent answers */
 	CLI_EXIT_DENIED = 5       /* not allowed to this caller */
 };

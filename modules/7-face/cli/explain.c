@@ -2,8 +2,9 @@
 /*
  * explain — what would happen to a request, and why.
  *
- * From files alone (--files) the view is compiled here; else the server is
- * asked, which compiles what it has stored.
+ * From files alone (--files) the view is compiled here, and nobody knows who
+ * is alive; else the server is asked, which compiles what it has stored and
+ * who is there, or an agent, which has a view in force.
  */
 #include "base/base.h"
 #include "model/model.h"
@@ -160,6 +161,7 @@ explain_collected(
 
 	if (view_compile(&in, &view, &why) != OK)
 		return cli_fault(&why);
+	q->request.offline = true;
 	v = model_explain(view, &q->request, &q->arena);
 	if (v == NULL)
 		return command_fail(
@@ -275,22 +277,43 @@ print_outcome(const struct value *v)
 	int64_t status = number(o, S("status"));
 
 	if (status == 0)
-		(void)printf("%-13s goes to the service\n", "outcome");
+		(void)printf("%-13s %.*s\n", "outcome", SLICE_ARG(reason));
 	else
 		(void)printf("%-13s %d %.*s: %.*s\n", "outcome", (int)status,
 		    SLICE_ARG(value_get_string(o, S("flag"), S("-"))),
 		    SLICE_ARG(reason));
 }
 
+/* Where a program of the agent's machine would find the host. */
+static void
+print_listener(const struct value *v)
+{
+	const struct value *l = value_get(v, S("listener"));
+	struct slice identity = value_get_string(l, S("identity"), SLICE_NONE);
+
+	if (l != NULL)
+		(void)printf("%-13s %.*s at %.*s%s%.*s\n", "listener",
+		    SLICE_ARG(value_get_string(l, S("name"), S("-"))),
+		    SLICE_ARG(value_get_string(l, S("address"), S("-"))),
+		    identity.len > 0 ? ", calls as " : "", SLICE_ARG(identity));
+	else if (number(v, S("listeners")) > 0)
+		(void)printf(
+		    "%-13s none of this machine leads there\n", "listener");
+}
+
 static void
 print_rules(const struct value *rules)
 {
+	if (rules != NULL && rules->count > 0)
+		(void)printf("rules, in the order they are asked:\n");
 	VALUE_EACH(rules, it)
 	{
 		bool matched = is_true(value_get(it, S("matched")));
+		struct slice name = value_get_string(it, S("name"), SLICE_NONE);
 
-		(void)printf("  %s %.*s  %.*s  %.*s\n", matched ? "+" : "-",
-		    SLICE_ARG(value_get_string(it, S("rule"), S("rule"))),
+		(void)printf("  %s %d%s%.*s  %.*s  %.*s\n", matched ? "+" : "-",
+		    (int)number(it, S("rule")) + 1, name.len > 0 ? " " : "",
+		    SLICE_ARG(name),
 		    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
 		    SLICE_ARG(value_get_string(
 			it, S("why"), matched ? S("matches") : S(""))));
@@ -298,9 +321,12 @@ print_rules(const struct value *rules)
 }
 
 static void
-print_endpoints(const struct value *list)
+print_endpoints(const struct value *destination)
 {
-	if (list == NULL || list->count == 0)
+	const struct value *list = value_get(destination, S("endpoints"));
+
+	/* From files there is neither. */
+	if (list == NULL && value_get(destination, S("usable")) != NULL)
 		(void)printf("      no endpoint is known\n");
 	VALUE_EACH(list, it)
 	{
@@ -317,14 +343,19 @@ print_endpoints(const struct value *list)
 static void
 print_destinations(const struct value *list)
 {
+	if (list != NULL && list->count > 0)
+		(void)printf("destinations:\n");
 	VALUE_EACH(list, it)
 	{
-		(void)printf("  %.*s  weight %d  %.*s\n",
+		struct slice share =
+		    value_get_string(it, S("percent"), SLICE_NONE);
+
+		(void)printf("  %.*s  %.*s%s%.*s\n",
 		    SLICE_ARG(value_get_string(
 			it, S("cluster"), S("(no such destination)"))),
-		    (int)number(it, S("weight")),
+		    SLICE_ARG(share), share.len > 0 ? " %  " : "",
 		    SLICE_ARG(value_get_string(it, S("balancer"), S(""))));
-		print_endpoints(value_get(it, S("endpoints")));
+		print_endpoints(it);
 	}
 }
 
@@ -337,15 +368,14 @@ print(const struct value *v, enum output how)
 		return output_value(how, v, &why) == OK ? CLI_EXIT_OK
 							: cli_fault(&why);
 	print_outcome(v);
-	line(v, "listener", "listener");
+	print_listener(v);
 	line(v, "virtualHostMatched", "virtual host");
 	line(v, "routeMatched", "route");
 	line(v, "origin", "from");
 	line(v, "clusterMatched", "cluster");
 	line(v, "timeout", "timeout");
-	(void)printf("rules, in the order they are asked:\n");
+	line(v, "note", "note");
 	print_rules(value_get(v, S("rules")));
-	(void)printf("destinations:\n");
 	print_destinations(value_get(v, S("destinations")));
 	return CLI_EXIT_OK;
 }
