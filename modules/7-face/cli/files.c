@@ -195,6 +195,8 @@ files_decode(struct files *f, struct slice ns,
 		    r != NULL)
 			each(arg, r);
 	}
+	faults_sort(&f->found.errors);
+	faults_sort(&f->found.warnings);
 	return f->found.errors.count > 0 ? ERR_INVALID : OK;
 }
 

@@ -55,10 +55,10 @@ validate(struct options *o)
 	files_print_findings(&f);
 	if (e != OK)
 		return command_fail(CLI_EXIT_INVALID,
-		    "%zu error%s in %zu document%s",
+		    "%zu error%s in %zu file%s",
 		    f.found.errors.count + f.found.errors.dropped,
-		    f.found.errors.count == 1 ? "" : "s", f.count,
-		    f.count == 1 ? "" : "s");
+		    f.found.errors.count == 1 ? "" : "s", f.file_count,
+		    f.file_count == 1 ? "" : "s");
 	(void)printf("%zu resource%s valid, %zu warning%s\n", count,
 	    count == 1 ? "" : "s", f.found.warnings.count,
 	    f.found.warnings.count == 1 ? "" : "s");
