@@ -137,6 +137,29 @@ def test_a_stale_revision_is_a_conflict(server, meshd):
     assert "revision" in done.stderr
 
 
+def test_a_dry_run_looks_at_revisions_too(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=SERVICE % ("a", "a", 80))
+    old = meshd.ok("get", "service", "a", "-o", "yaml")
+    meshd.ok("apply", "-f", "-", stdin=SERVICE % ("a", "a", 81))
+    for words in (("--dry-run",), ()):
+        done = meshd("apply", "-f", "-", *words, stdin=old)
+        assert done.returncode == 3, done
+        assert "was changed by someone else" in done.stderr
+        assert done.stderr.endswith(
+            "get it anew with -o yaml, and change that\n"), done.stderr
+    meshd.ok("delete", "service", "a")
+    for words in (("--dry-run",), ()):
+        done = meshd("apply", "-f", "-", *words, stdin=old)
+        assert "was deleted by someone else" in done.stderr
+
+
+def test_one_that_was_named_and_is_not_there_is_told(server, meshd):
+    done = meshd("get", "service", "nobody", "-n", "shop")
+    assert done.returncode == 3
+    assert done.stderr == ("meshd: there is no service nobody in namespace "
+                           "shop; see them with: meshd get service\n")
+
+
 def test_the_log_says_who_changed_what(server, meshd):
     meshd.ok("apply", "-f", "-", stdin=SERVICE % ("a", "a", 80))
     entry = meshd.json("log")["items"][0]

@@ -211,12 +211,26 @@ print_yaml(const struct value *items)
 	return CLI_EXIT_OK;
 }
 
+/* One that was named has to be there. */
 static int
-print_answer(const struct value *body, enum output how)
+not_there(const struct options *o)
+{
+	const char *ns = options_text(o, "namespace");
+
+	return command_fail(CLI_EXIT_INVALID,
+	    "there is no %s %s%s%s; see them with: meshd get %s", o->args[0],
+	    o->args[1], ns != NULL ? " in namespace " : "",
+	    ns != NULL ? ns : "", o->args[0]);
+}
+
+static int
+print_answer(const struct options *o, const struct value *body, enum output how)
 {
 	const struct value *items = value_get(body, S("items"));
 	struct fault why = {0};
 
+	if (o->arg_count > 1 && (items == NULL || items->count == 0))
+		return not_there(o);
 	if (how == OUTPUT_YAML)
 		return print_yaml(items);
 	if (how == OUTPUT_JSON)
@@ -248,7 +262,7 @@ get(struct options *o)
 	if (api_call(api_socket(o, API_SERVER), "GET", buf_slice(&path).ptr,
 		NULL, &a, &why) != OK)
 		return cli_fault(&why);
-	return a.status == 200 ? print_answer(a.body, how) : api_refused(&a);
+	return a.status == 200 ? print_answer(o, a.body, how) : api_refused(&a);
 }
 
 static const struct option_row get_rows[] = {
@@ -294,8 +308,10 @@ add_named(struct request *q, const struct options *o, struct fault *why)
 	enum err e = OK;
 
 	if (kind == NULL)
-		return fault_set(
-		    why, ERR_INVALID, "there is no kind \"%s\"", o->args[0]);
+		return fault_set(why, ERR_INVALID,
+		    "there is no kind \"%s\" here; get all shows what there "
+		    "is",
+		    o->args[0]);
 	for (size_t i = 1; e == OK && i < o->arg_count; i++) {
 		struct resource_key k = {slice_str(kind->group),
 		    slice_str(kind->kind),
