@@ -8,6 +8,7 @@ import subprocess
 import threading
 
 import pytest
+import yaml
 
 from mesh import DEADLINE, MESHD, Server
 from test_10_offline import REVIEWS, WRONG
@@ -272,3 +273,28 @@ def test_a_full_disk_is_told_and_nothing_is_lost(meshd):
     finally:
         server.stop(signal.SIGKILL)
         subprocess.run(["umount", meshd.state], check=True)
+
+
+def test_every_command_answers_programs_too(server, meshd):
+    """-o json and -o yaml, and the same in both."""
+    def both(*words, stdin=None):
+        as_json = json.loads(meshd.ok(*words, "-o", "json", stdin=stdin))
+        as_yaml = yaml.safe_load(meshd.ok(*words, "-o", "yaml", stdin=stdin))
+        assert as_json.keys() == as_yaml.keys()
+        return as_json
+    text = SERVICE % ("a", "a", 80)
+    changes = both("apply", "-f", "-", "--dry-run", stdin=text)["changes"]
+    assert changes[0]["outcome"] == "created"
+    both("apply", "-f", "-", stdin=text)
+    assert both("validate", "-", stdin=text)["resources"] == 1
+    assert both("token", "create")["token"].startswith("mj1.")
+    for words in (("token", "list"), ("node", "list"), ("members",),
+                  ("services",), ("endpoints",), ("log",), ("log", "level"),
+                  ("status",), ("ca", "show"), ("version",),
+                  ("explain", "request", "http://a/")):
+        both(*words)
+    token = meshd.items("token", "list")[0]["id"]
+    both("token", "revoke", token)
+    both("log", "level", "info")
+    done = json.loads(meshd.ok("delete", "service", "a", "-o", "json"))
+    assert done["changes"][0]["outcome"] == "deleted"

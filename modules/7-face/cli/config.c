@@ -112,8 +112,11 @@ send(const struct options *o, struct request *q, const char *path,
 	AUTO(api_answer_fini) struct api_answer a = {0};
 	struct value *body = value_new(&q->arena, VALUE_MAP);
 	struct fault why = {0};
+	enum output how;
 	int code;
 
+	if (output_parse(options_text(o, "output"), &how, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "%s", why.text);
 	if (body == NULL || q->list == NULL ||
 	    value_set(body, member, q->list) != OK)
 		return command_fail(
@@ -122,9 +125,13 @@ send(const struct options *o, struct request *q, const char *path,
 	    OK)
 		return cli_fault(&why);
 	code = api_refused(&a);
-	if (code == CLI_EXIT_OK)
+	if (code != CLI_EXIT_OK)
+		return code;
+	if (how == OUTPUT_TABLE)
 		print_changes(a.body, dry_run);
-	return code;
+	else if (output_value(how, a.body, &why) != OK)
+		return cli_fault(&why);
+	return CLI_EXIT_OK;
 }
 
 static int
@@ -159,6 +166,7 @@ static const struct option_row apply_rows[] = {
     OPTION_NAMESPACE,
     {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
 	"only say what would change"},
+    OPTION_OUTPUT,
     OPTION_SOCKET,
 };
 
@@ -374,6 +382,7 @@ static int delete (struct options *o)
 static const struct option_row delete_rows[] = {
     OPTION_FILES,
     OPTION_NAMESPACE,
+    OPTION_OUTPUT,
     OPTION_SOCKET,
 };
 

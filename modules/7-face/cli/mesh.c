@@ -8,6 +8,7 @@
 #include "api.h"
 #include "body.h"
 #include "command.h"
+#include "output.h"
 #include "table.h"
 
 #include <stdio.h>
@@ -215,6 +216,7 @@ node_revoke(struct options *o)
 
 static const struct option_row node_revoke_rows[] = {
     {"reason", 0, OPTION_TEXT, "TEXT", NULL, false, "for the log"},
+    OPTION_OUTPUT,
     OPTION_SOCKET,
 };
 
@@ -274,9 +276,11 @@ token_create(struct options *o)
 	AUTO(api_answer_fini) struct api_answer a = {0};
 	struct fault why = {0};
 	struct slice token;
+	enum output how;
 
 	body_init(&b);
-	if (token_body(o, &b, &why) != OK)
+	if (output_parse(options_text(o, "output"), &how, &why) != OK ||
+	    token_body(o, &b, &why) != OK)
 		return command_fail(
 		    CLI_EXIT_USAGE, "token create: %s", why.text);
 	if (api_call(api_socket(o, API_SERVER), "POST", "/v1/tokens", b.map, &a,
@@ -284,6 +288,9 @@ token_create(struct options *o)
 		return cli_fault(&why);
 	if (a.status != 200)
 		return api_refused(&a);
+	if (how != OUTPUT_TABLE)
+		return output_value(how, a.body, &why) == OK ? CLI_EXIT_OK
+							     : cli_fault(&why);
 	token = value_get_string(a.body, S("token"), SLICE_NONE);
 	(void)printf("%.*s\n", SLICE_ARG(token));
 	return CLI_EXIT_OK;
@@ -302,6 +309,7 @@ static const struct option_row token_rows[] = {
     {"accounts", 0, OPTION_TEXT, "A,B", "*", false,
 	"whom its services may be; * is anybody"},
     {"note", 0, OPTION_TEXT, "TEXT", NULL, false, "shown by token list"},
+    OPTION_OUTPUT,
     OPTION_SOCKET,
 };
 
@@ -362,7 +370,7 @@ token_revoke(struct options *o)
 	    "revoked; machines that joined by it stay");
 }
 
-static const struct option_row revoke_rows[] = {OPTION_SOCKET};
+static const struct option_row revoke_rows[] = {OPTION_OUTPUT, OPTION_SOCKET};
 
 const struct command command_token_revoke = {
     .name = "token revoke",
