@@ -21,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -83,10 +82,7 @@ make_socket_folder(const char *socket_path, struct fault *why)
 		return fault_set(why, ERR_LIMIT,
 		    "the path of a socket is at most %zu bytes long: %s",
 		    sizeof(dir) - 1, socket_path);
-	if (dir[0] == 0 || mkdir(dir, 0755) == 0 || errno == EEXIST)
-		return OK;
-	return fault_set(why, err_from_errno(errno), "cannot make %s: %s", dir,
-	    strerror(errno));
+	return dir[0] == 0 ? OK : file_make_folder(dir, 0755, NULL, why);
 }
 
 /* --- down, in reverse --- */

@@ -45,7 +45,8 @@ def test_a_second_server_on_the_same_state_is_refused(server, meshd):
 
 @pytest.mark.parametrize("role", [("server", "run"), ("agent",)])
 def test_a_file_in_the_place_of_the_socket_is_left_alone(meshd, role):
-    meshd.ok("server", "init")
+    if role[0] == "server":
+        meshd.ok("server", "init")
     taken = meshd.folder / "taken.sock"
     taken.write_text("somebody's\n")
     done = meshd(*role, "--socket", taken)
@@ -298,3 +299,30 @@ def test_every_command_answers_programs_too(server, meshd):
     both("log", "level", "info")
     done = json.loads(meshd.ok("delete", "service", "a", "-o", "json"))
     assert done["changes"][0]["outcome"] == "deleted"
+
+
+def test_init_makes_the_folders_above_or_says_what_to_do(meshd, tmp_path):
+    """As in an empty root, where there is no /var."""
+    deep = tmp_path / "var" / "lib" / "mesh"
+    meshd.ok("server", "init", "--state", deep)
+    assert deep.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").touch()
+    done = meshd("server", "init", "--state", tmp_path / "file" / "x")
+    assert done.returncode == 1
+    assert f"{tmp_path}/file is there, and no folder" in done.stderr
+
+
+def test_a_state_directory_of_somebody_else_is_told(meshd, tmp_path):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(0o755)
+    state = tmp_path / "theirs"
+    meshd.ok("server", "init", "--state", state)
+    for verb in ("init", "run"):
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+             MESHD, "server", verb, "--state", state], text=True,
+            capture_output=True, timeout=60, check=False,
+            env={**meshd.env, "MESHD_SOCKET": ""})
+        assert done.returncode != 0
+        assert f"{state} is not ours to use: Permission denied; run as " \
+            "the user that owns it" in done.stderr, done.stderr

@@ -231,6 +231,13 @@ def test_two_agents_with_one_name_are_told_apart(mesh, name):
     assert first.status()["connected"] is True
 
 
+def test_the_servers_own_name_is_refused(mesh, name):
+    """Members are told apart by name, and the server is the oldest."""
+    own = mesh.cli.json("status")["name"]
+    words = refused(mesh.agent(2, name=own), mesh.token(), "name_taken")
+    assert f"({own} is this server's own)" in words
+
+
 def test_a_refused_token_is_not_used_up(mesh, name):
     mesh.agent(2, name=name).start(mesh.token()).joined()
     token = mesh.token()
@@ -383,6 +390,15 @@ def test_a_state_directory_of_somebody_else_is_told(mesh, name):
     assert agent.ends() in (1, 5)
     assert str(agent.cli.state) in agent.text, agent.text
     assert "ermission" in agent.text, agent.text
+    assert "choose another with --state" in agent.text, agent.text
+
+
+def test_the_state_directory_of_a_server_is_refused(mesh, name):
+    done = mesh.agent(2, name=name).cli(
+        "agent", "--state", mesh.cli.state)
+    assert done.returncode == 1, done
+    assert "is the state directory of a server" in done.stderr
+    assert not (mesh.cli.state / "node.key").exists()
 
 
 def test_a_second_agent_on_one_state_directory_is_told(mesh, name):

@@ -18,7 +18,7 @@
 #include "proxy/proxy.h"
 #include "telemetry/telemetry.h"
 
-#define NODE_STATE_DIR "/var/lib/meshd"
+#define NODE_STATE_DIR "/var/lib/meshd/agent"
 
 enum {
 	NODE_ADDRS_MAX = GOSSIP_ADDRS_MAX,

@@ -34,15 +34,28 @@ state_path(const struct state *s, const char *file, char out[STATE_PATH_MAX])
 static enum err
 make_dir(const char *path, struct fault *why)
 {
-	enum err err;
+	struct fault own = {0};
+	enum err err = file_make_folder(path, 0700, NULL, &own);
 
-	if (mkdir(path, 0700) == 0 || errno == EEXIST)
+	return err == OK ? OK
+			 : fault_set(why, err,
+			       "the state directory: %.400s; run as a user "
+			       "that may, or choose another with --state",
+			       own.text);
+}
+
+/* Its files have names like ours. */
+static enum err
+check_not_servers(const struct state *s, struct fault *why)
+{
+	char path[STATE_PATH_MAX];
+
+	if (state_path(s, "mesh.db", path) != OK || access(path, F_OK) != 0)
 		return OK;
-	err = err_from_errno(errno);
-	return fault_set(why, err,
-	    "the state directory %s cannot be made: %s; run as a user that "
-	    "may, or choose another with --state",
-	    path, strerror(errno));
+	return fault_set(why, ERR_EXISTS,
+	    "%s is the state directory of a server; choose another with "
+	    "--state",
+	    s->dir);
 }
 
 /* --- the lock ------------------------------------------------------------- */
@@ -59,8 +72,9 @@ lock(struct state *s, struct fault *why)
 	if (s->lock_fd < 0) {
 		err = err_from_errno(errno);
 		return fault_set(why, err,
-		    "the state directory %s is not ours to use: %s", s->dir,
-		    strerror(errno));
+		    "the state directory %s is not ours to use: %s; run as "
+		    "the user that owns it, or choose another with --state",
+		    s->dir, strerror(errno));
 	}
 	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
 		return fault_set(why, ERR_BUSY,
@@ -130,7 +144,9 @@ state_open(struct state *s, const char *dir, struct fault *why)
 	if (err != OK)
 		return fault_set(
 		    why, err, "the path of the state directory is too long");
-	err = make_dir(dir, why);
+	err = check_not_servers(s, why);
+	if (err == OK)
+		err = make_dir(dir, why);
 	if (err == OK)
 		err = lock(s, why);
 	if (err == OK)

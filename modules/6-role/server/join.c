@@ -197,6 +197,13 @@ decide(struct job *j, struct ca_decision *out)
 		    server_now_ms(s), out);
 	else
 		decide_join(j, n != NULL ? &row : NULL, out);
+	if (!j->again && out->verdict == CA_OK &&
+	    slice_eq(j->join.node_name, slice_str(s->own.name))) {
+		/* Among the members the older of two names counts: ours. */
+		out->verdict = CA_NAME_TAKEN;
+		(void)snprintf(out->detail, sizeof(out->detail),
+		    "%s is this server's own", s->own.name);
+	}
 }
 
 /* --- granting --- */

@@ -24,8 +24,10 @@ read_key(const char *dir, uint8_t key[CRYPTO_KEY_LEN], struct fault *why)
 	AUTO(buf_fini) struct buf text = BUF(CRYPTO_KEY_LEN + 1);
 	char path[SERVER_PATH_MAX];
 	struct slice bytes;
-	enum err e = path_of(dir, PATH_SEAL, path, why);
+	enum err e = path_check_folder(dir, why);
 
+	if (e == OK)
+		e = path_of(dir, PATH_SEAL, path, why);
 	if (e == OK)
 		e = file_read_private(path, &text, why);
 	if (e == ERR_NOT_FOUND)

@@ -272,7 +272,7 @@ agent_again(const struct options *o, cli_use use, void *arg, struct fault *why)
 static const struct option_row agent_rows[] = {
     {"join", 0, OPTION_TEXT, "TOKEN|@FILE|-", NULL, true,
 	"join by this token, if this machine is no member yet"},
-    {"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd", true,
+    {"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd/agent", true,
 	"where keys and the last configuration are kept"},
     {"socket", 0, OPTION_TEXT, "PATH", "/run/meshd/agent.sock", true,
 	"where commands reach it"},

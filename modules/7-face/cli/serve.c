@@ -15,7 +15,7 @@
 
 #define OPTION_STATE                                                           \
 	{                                                                      \
-		"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd", true,        \
+		"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd/server", true,        \
 		    "where the mesh is kept"                                   \
 	}
 
