@@ -6,6 +6,8 @@
  * are copied and told at the end of the turn, so that their owner may call
  * back. A call is one connection: request, answer, end.
  */
+#define LOG_MODULE "gossip"
+
 #include <unistd.h>
 
 #include "core.h"

@@ -5,6 +5,8 @@
  * What is checked, in ztunnel's order: method, authority, whether the address
  * is exposed here; then the service is connected; only then comes the 200.
  */
+#define LOG_MODULE "proxy"
+
 #include "inbound/inbound.h"
 
 #include "pipe/piped.h"

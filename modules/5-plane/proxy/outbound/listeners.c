@@ -2,6 +2,8 @@
 /*
  * listeners — the named listeners of a view, on one worker.
  */
+#define LOG_MODULE "proxy"
+
 #include "outbound/listeners.h"
 
 #include "http/conn.h"

@@ -5,6 +5,8 @@
  * A session's object outlives its http2 only until on_close, where it leaves
  * the pool; its group goes with the last of them.
  */
+#define LOG_MODULE "proxy"
+
 #include "tunnel/tunnels.h"
 
 #include <stdio.h>
