@@ -174,6 +174,8 @@ tell_unchanged(const struct cli_agent *old, const struct cli_agent *new)
 	needs_restart(
 	    "access-log", texts_differ(old->access_log, new->access_log));
 	needs_restart(
+	    "log-format", texts_differ(old->log_format, new->log_format));
+	needs_restart(
 	    "access-log-format", old->access_log_json != new->access_log_json);
 }
 

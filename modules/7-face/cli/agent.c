@@ -222,6 +222,7 @@ read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
 	    .account = options_text(o, "account"),
 	    .access_log = options_text(o, "access-log"),
 	    .log_success = options_flag(o, "log-success"),
+	    .log_format = options_text(o, "log-format"),
 	};
 	e = command_log_level(o, why);
 	if (e == OK)
@@ -251,6 +252,8 @@ agent(struct options *o)
 	struct fault why = {0};
 
 	if (read_settings(o, settings, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "agent: %s", why.text);
+	if (command_log_format(o, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "agent: %s", why.text);
 	if (command_token(options_text(o, "join"), &token, &why) != OK)
 		return cli_fault(&why);
@@ -308,6 +311,7 @@ static const struct option_row agent_rows[] = {
     {"drain", 0, OPTION_DURATION, "TIME", "5s", true,
 	"that connections get to end by themselves"},
     OPTION_LOG_LEVEL,
+    OPTION_LOG_FORMAT,
 };
 
 const struct command command_agent = {

@@ -64,6 +64,7 @@ struct cli_agent {
 	const char *access_log; /* NULL: none; "-": standard output */
 	bool access_log_json;
 	bool log_success;
+	const char *log_format; /* of the program's own lines; in force */
 	uint64_t drain_us;
 	struct cli_upstream upstreams[CLI_LIST_MAX];
 	size_t upstream_count;

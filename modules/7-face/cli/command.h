@@ -59,6 +59,10 @@ const struct cli_roles *command_roles(void);
 /* The setting log-level, put in force. */
 MUST_USE enum err command_log_level(const struct options *o, struct fault *why);
 
+/* log-format, the same; only before threads start. */
+MUST_USE enum err command_log_format(
+    const struct options *o, struct fault *why);
+
 /* "ADDR:PORT", or a port on every address; ADDR_NONE if it is not given. */
 MUST_USE enum err command_addr(const struct options *o, const char *name,
     struct addr *out, struct fault *why);
@@ -75,6 +79,11 @@ MUST_USE enum err command_token(
 	{                                                                      \
 		"log-level", 0, OPTION_TEXT, "LEVEL", "info", true,            \
 		    "trace, debug, info, warn or error"                        \
+	}
+#define OPTION_LOG_FORMAT                                                      \
+	{                                                                      \
+		"log-format", 0, OPTION_TEXT, "text|json", "text", true,       \
+		    "how these lines look"                                     \
 	}
 #define OPTION_OUTPUT                                                          \
 	{                                                                      \
