@@ -339,9 +339,3 @@ http2_stream_conn(struct http2_stream *s)
 {
 	return s->conn;
 }
-
-int32_t
-http2_stream_id(const struct http2_stream *s)
-{
-	return s->id;
-}

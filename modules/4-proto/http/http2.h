@@ -126,7 +126,6 @@ void http2_set_events(
 
 /* In on_close too: it knows why it ended. */
 struct stream *http2_transport(struct http2 *c);
-void *http2_arg(const struct http2 *c);
 
 /* Streams that are open, and how many more the peer lets us open. */
 uint32_t http2_streams(const struct http2 *c);
@@ -192,6 +191,5 @@ struct http_head *http2_stream_head(struct http2_stream *s);
 void http2_stream_forget_head(struct http2_stream *s);
 
 struct http2 *http2_stream_conn(struct http2_stream *s);
-int32_t http2_stream_id(const struct http2_stream *s);
 
 #endif

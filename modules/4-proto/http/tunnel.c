@@ -471,19 +471,3 @@ http_tunnel_reason(const struct stream *tunnel)
 {
 	return slice_str(asked(tunnel)->reason);
 }
-
-const struct http_head *
-http_tunnel_head(const struct stream *tunnel)
-{
-	const struct tunnel *t = asked(tunnel);
-
-	return t->h2 != NULL ? http2_stream_head(t->h2) : NULL;
-}
-
-struct http2 *
-http_tunnel_conn(const struct stream *tunnel)
-{
-	const struct tunnel *t = asked(tunnel);
-
-	return t->h2 != NULL ? http2_stream_conn(t->h2) : NULL;
-}

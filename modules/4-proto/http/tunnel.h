@@ -57,11 +57,7 @@ struct slice http_tunnel_reason(const struct stream *tunnel);
  */
 bool http_tunnel_is_untouched(const struct stream *tunnel);
 
-/* The head of the 200, as long as the stream lives and was not forgotten. */
-const struct http_head *http_tunnel_head(const struct stream *tunnel);
-
-/* The session below, and whether a stream is a tunnel at all. */
-struct http2 *http_tunnel_conn(const struct stream *tunnel);
+/* Whether a stream is a tunnel at all. */
 bool http_tunnel_is(const struct stream *s);
 
 #endif

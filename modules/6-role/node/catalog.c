@@ -473,13 +473,6 @@ peers_offer(struct node *n)
 }
 
 void
-peers_draining(struct node *n)
-{
-	if (peers_gossip(n) != NULL)
-		gossip_set_health(n->peers->gossip, GOSSIP_DRAINING, 0);
-}
-
-void
 peers_set_voucher(struct node *n)
 {
 	const struct membership *m = &n->member;

@@ -184,7 +184,6 @@ void peers_self(const struct node *n, struct gossip_id *out);
 
 /* Says what we offer, again if it changed. */
 void peers_offer(struct node *n);
-void peers_draining(struct node *n);
 void peers_set_voucher(struct node *n);
 void peers_set_keyring(struct node *n);
 void peers_set_trust(struct node *n);

@@ -367,12 +367,6 @@ upstream_stream(struct upstream_conn *u)
 	return u->stream;
 }
 
-enum http1_flaw
-upstream_flaw(const struct upstream_conn *u)
-{
-	return http1_parser_flaw(u->parser);
-}
-
 /* `completed` says by now that the connection can carry another request. */
 void
 upstream_release(struct upstream_conn **up)

@@ -65,8 +65,6 @@ bool upstream_is_open(const struct upstream_conn *u);
 /* True once a byte of the response came. */
 bool upstream_has_answer(const struct upstream_conn *u);
 struct stream *upstream_stream(struct upstream_conn *u);
-/* Why the parser gave up, for the log; HTTP1_OK if it did not. */
-enum http1_flaw upstream_flaw(const struct upstream_conn *u);
 
 /* After on_complete: back to the pool if it can carry another request. */
 void upstream_release(struct upstream_conn **up);
