@@ -385,6 +385,9 @@ struct addr net_udp_addr(const struct net_udp *u);
 
 /* --- the machine --- */
 
+/* All addresses of the machine: [::], or 0.0.0.0 if it knows no IPv6. */
+struct addr net_any_addr(uint16_t port);
+
 /*
  * The addresses of its interfaces that are up, without ports, IPv4 first:
  * neither loopback nor link-local. Returns how many; at most `cap`.

@@ -362,12 +362,7 @@ copy_names(struct node *n, const struct node_spec *spec, struct fault *why)
 static struct addr
 addr_or_any(const struct addr *asked, uint16_t port)
 {
-	bool has_v6 = access("/proc/net/if_inet6", F_OK) == 0;
-
-	if (asked->family != ADDR_NONE)
-		return *asked;
-	return (struct addr){
-	    .family = has_v6 ? ADDR_V6 : ADDR_V4, .port = port};
+	return asked->family != ADDR_NONE ? *asked : net_any_addr(port);
 }
 
 static void

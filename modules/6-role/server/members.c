@@ -87,7 +87,7 @@ on_failed(struct server *s, enum err e)
 	char text[ADDR_TEXT_MAX];
 
 	if (bind.family == ADDR_NONE)
-		bind = (struct addr){.family = ADDR_V6, .port = GOSSIP_PORT};
+		bind = net_any_addr(GOSSIP_PORT);
 	(void)fault_set(&s->start_fault, e,
 	    "cannot gossip on %s: %s; is the port taken, by another meshd "
 	    "maybe?",
@@ -156,7 +156,7 @@ fill_config(struct server *s, struct gossip_config *c)
 	    .arg = s,
 	};
 	if (c->bind.family == ADDR_NONE)
-		c->bind = (struct addr){.family = ADDR_V6, .port = GOSSIP_PORT};
+		c->bind = net_any_addr(GOSSIP_PORT);
 	c->advertise.port = 0; /* the one that is bound */
 	memcpy(c->mesh, s->mesh.id, sizeof(c->mesh));
 	memcpy(c->secret_key, s->own.gossip_secret, sizeof(c->secret_key));

@@ -3,6 +3,7 @@
  * agent — reads the settings of `meshd agent`, then lets main.c run it.
  */
 #include "base/base.h"
+#include "net/net.h"
 
 #include "command.h"
 
@@ -21,13 +22,15 @@ command_addr(const struct options *o, const char *name, struct addr *out,
     struct fault *why)
 {
 	const char *text = options_text(o, name);
+	uint16_t port;
 
 	*out = (struct addr){0};
 	if (text == NULL || addr_parse(slice_str(text), out) == OK)
 		return OK;
-	out->family = ADDR_V6;
-	if (addr_parse_port(slice_str(text), &out->port) == OK)
+	if (addr_parse_port(slice_str(text), &port) == OK) {
+		*out = net_any_addr(port);
 		return OK;
+	}
 	return fault_set(why, ERR_INVALID,
 	    "--%s is ADDR:PORT or PORT, not \"%s\"", name, text);
 }
@@ -294,9 +297,9 @@ static const struct option_row agent_rows[] = {
 	"where tunnels come in, else [::]:15008"},
     {"gossip", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
 	"UDP and TCP, else [::]:15946"},
-    {"metrics", 0, OPTION_TEXT, "[ADDR:]PORT|off", "[::]:15020", true,
+    {"metrics", 0, OPTION_TEXT, "[ADDR:]PORT|off", "15020", true,
 	"GET /metrics for Prometheus"},
-    {"health", 0, OPTION_TEXT, "[ADDR:]PORT|off", "[::]:15021", true,
+    {"health", 0, OPTION_TEXT, "[ADDR:]PORT|off", "15021", true,
 	"GET /healthz/ready"},
     {"admin", 0, OPTION_TEXT, "[ADDR:]PORT|off", "127.0.0.1:15000", true,
 	"what commands ask, for reading only"},
