@@ -326,3 +326,12 @@ def test_a_state_directory_of_somebody_else_is_told(meshd, tmp_path):
         assert done.returncode != 0
         assert f"{state} is not ours to use: Permission denied; run as " \
             "the user that owns it" in done.stderr, done.stderr
+
+
+def test_tokens_are_listed_the_newest_first_with_their_bounds(server, meshd):
+    for note in ("one", "two", "three"):
+        meshd.ok("token", "create", "--note", note, "--cidr", "10.1.0.0/16")
+    shown = meshd.items("token", "list")
+    times = [token["created"] for token in shown]
+    assert times == sorted(times, reverse=True)
+    assert shown[0]["cidrs"] == ["10.1.0.0/16"]

@@ -64,6 +64,9 @@ struct cidr {
  */
 MUST_USE enum err cidr_parse(struct slice text, struct cidr *out);
 
+/* "10.0.0.0/8". Returns out. */
+char *cidr_format(const struct cidr *c, char out[ADDR_TEXT_MAX]);
+
 /* Without regard to ports; families do not mix. */
 bool cidr_contains(const struct cidr *c, const struct addr *a);
 

@@ -189,7 +189,7 @@ count_workers(unsigned asked)
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned most = cores > 0 ? (unsigned)cores : 1;
 
-	return MIN(MIN(asked == 0 ? most : asked, most), WORKERS_MAX);
+	return MIN(asked == 0 ? most : asked, WORKERS_MAX);
 }
 
 void

@@ -197,6 +197,7 @@ struct server_token {
 	bool revoked;
 };
 
+/* The newest first. */
 void server_each_token(const struct server *s,
     void (*each)(void *arg, const struct server_token *t), void *arg);
 
@@ -213,6 +214,7 @@ struct server_node {
 	bool connected; /* its control stream is here */
 };
 
+/* By name. */
 void server_each_node(const struct server *s,
     void (*each)(void *arg, const struct server_node *n), void *arg);
 

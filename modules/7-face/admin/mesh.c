@@ -151,6 +151,20 @@ token_revoke(struct admin *a, struct http_exchange *x)
 	    value_get_string(body, S("id"), S("")), admin_actor(x), on_done, x);
 }
 
+static struct value *
+cidr_list(struct arena *a, const struct ca_bounds *b)
+{
+	struct value *list = json_list(a);
+
+	for (size_t i = 0; i < b->cidr_count; i++) {
+		char text[ADDR_TEXT_MAX];
+
+		value_push_text(
+		    a, &list, slice_str(cidr_format(&b->cidrs[i], text)));
+	}
+	return list;
+}
+
 static void
 add_token(void *arg, const struct server_token *t)
 {
@@ -166,6 +180,8 @@ add_token(void *arg, const struct server_token *t)
 	json_text(
 	    r->arena, &m, S("namespaces"), slice_str(b->grant.namespaces));
 	json_text(r->arena, &m, S("accounts"), slice_str(b->grant.accounts));
+	json_put(&m, S("cidrs"), cidr_list(r->arena, b));
+	put_time(r, &m, S("created"), t->created_ms);
 	put_time(r, &m, S("expires"), t->expires_ms);
 	json_text(r->arena, &m, S("state"),
 	    t->revoked           ? S("revoked")

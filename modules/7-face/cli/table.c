@@ -88,8 +88,11 @@ table_width(const char *text)
 }
 
 static void
-print_row(const struct table *t, size_t row, const size_t *width, FILE *out)
+print_row(const struct table *t, size_t row, const size_t *width, bool bold,
+    FILE *out)
 {
+	if (bold)
+		(void)fputs("\033[1m", out);
 	for (size_t c = 0; c < t->columns; c++) {
 		const char *text = t->cell[row * t->columns + c];
 		bool last = c + 1 == t->columns;
@@ -97,7 +100,7 @@ print_row(const struct table *t, size_t row, const size_t *width, FILE *out)
 
 		(void)fprintf(out, "%s%*s", text, (int)pad, "");
 	}
-	(void)fputc('\n', out);
+	(void)fputs(bold ? "\033[0m\n" : "\n", out);
 }
 
 void
@@ -114,11 +117,6 @@ table_print(const struct table *t, FILE *out)
 		if (w > width[i % t->columns])
 			width[i % t->columns] = w;
 	}
-	for (size_t r = 0; r < rows; r++) {
-		if (bold && r == 0)
-			(void)fputs("\033[1m", out);
-		print_row(t, r, width, out);
-		if (bold && r == 0)
-			(void)fputs("\033[0m", out);
-	}
+	for (size_t r = 0; r < rows; r++)
+		print_row(t, r, width, bold && r == 0, out);
 }
