@@ -301,6 +301,33 @@ def test_every_command_answers_programs_too(server, meshd):
     assert done["changes"][0]["outcome"] == "deleted"
 
 
+@pytest.mark.parametrize("lost, words", [
+    ("seal.key", "nothing else opens the secrets in mesh.db"),
+    ("mesh.db", "restore it from a backup, or, if `meshd server init` was")])
+def test_a_file_that_is_lost_is_named(meshd, lost, words):
+    meshd.ok("server", "init")
+    (meshd.state / lost).unlink()
+    done = meshd("server", "run")
+    assert done.returncode == 1
+    assert f"{meshd.state}/{lost} is missing" in done.stderr, done.stderr
+    assert words in done.stderr
+    assert not (meshd.state / lost).exists(), "nothing was made in its place"
+
+
+def test_a_damaged_store_is_told_in_one_line(meshd):
+    meshd.ok("server", "init")
+    store = meshd.state / "mesh.db"
+    data = bytearray(store.read_bytes())
+    for at in range(2 * 4096, 8 * 4096):
+        data[at] ^= 0x5a
+    store.write_bytes(data)
+    done = meshd("server", "run")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.endswith("restore a backup\n"), done.stderr
+    assert store.read_bytes() == data, "it is left as it is"
+
+
 def test_init_makes_the_folders_above_or_says_what_to_do(meshd, tmp_path):
     """As in an empty root, where there is no /var."""
     deep = tmp_path / "var" / "lib" / "mesh"
