@@ -401,6 +401,15 @@ def test_the_state_directory_of_a_server_is_refused(mesh, name):
     assert not (mesh.cli.state / "node.key").exists()
 
 
+def test_another_name_is_not_passed_over_in_silence(mesh, name):
+    agent = mesh.agent(2, name=name).start(mesh.token()).joined()
+    agent.stop()
+    agent.words[agent.words.index(name)] = "another"
+    agent.start().joined()
+    assert agent.status()["name"] == name
+    agent.says("take it out first with: meshd leave name=another")
+
+
 def test_a_second_agent_on_one_state_directory_is_told(mesh, name):
     first = mesh.agent(2, name=name).start(mesh.token()).joined()
     done = first.cli("agent", "--socket", first.cli.folder / "other.sock")

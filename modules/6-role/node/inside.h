@@ -32,6 +32,7 @@ struct node {
 
 	/* as asked */
 	char want_name[NODE_LABEL_MAX];
+	bool named; /* it was, and not by the host */
 	char want_network[NODE_LABEL_MAX];
 	char ns[NODE_LABEL_MAX];
 	char account[NODE_LABEL_MAX];

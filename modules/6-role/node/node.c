@@ -91,23 +91,25 @@ static enum err
 load_member(struct node *n, struct fault *why)
 {
 	AUTO(buf_fini) struct buf json = BUF(WIRE_BODY_MAX);
-	enum err err = state_read(&n->state, STATE_MEMBERSHIP, &json, why);
+	struct fault own = {0};
+	enum err err = state_read(&n->state, STATE_MEMBERSHIP, &json, &own);
 
 	if (err == ERR_NOT_FOUND)
 		return OK;
 	if (err == OK)
 		err = wire_membership_decode(
-		    buf_slice(&json), &n->member, NULL, why);
+		    buf_slice(&json), &n->member, NULL, &own);
 	if (json.mem != NULL)
 		secret_wipe(json.mem, json.cap);
 	if (err == OK && n->member.server_count == 0)
-		err = fault_set(why, ERR_CORRUPT, "it names no server");
+		err = fault_set(&own, ERR_CORRUPT, "it names no server");
 	if (err == OK)
-		err = make_trust(n, why);
+		err = make_trust(n, &own);
 	if (err != OK)
-		return fault_prefix(why, err,
-		    "%s/%s is not usable (remove it to join anew): ",
-		    n->state.dir, STATE_MEMBERSHIP);
+		return fault_set(why, err,
+		    "%s/%s is not usable: %s; restore it, or remove it and "
+		    "join anew",
+		    n->state.dir, STATE_MEMBERSHIP, own.text);
 	n->is_member = true;
 	return OK;
 }
@@ -282,6 +284,19 @@ node_join(struct node *n, struct slice token, struct fault *why)
 
 /* --- opening -------------------------------------------------------------- */
 
+/* Name and network are the voucher's for as long as the membership lasts. */
+static void
+tell_unused(const struct node *n)
+{
+	if (n->has_token)
+		log_info("the token is not used: this machine is a member",
+		    "node=%s", n->member.name);
+	if (n->named && strcmp(n->want_name, n->member.name) != 0)
+		log_warn("the name is not used: this machine is a member under "
+			 "another; take it out first with: meshd leave",
+		    "name=%s node=%s", n->want_name, n->member.name);
+}
+
 static void
 on_start(void *arg)
 {
@@ -289,10 +304,7 @@ on_start(void *arg)
 
 	OBJ(n, arg, NODE_MAGIC);
 	if (n->is_member) {
-		if (n->has_token)
-			log_info("the token is not used: this machine is a "
-				 "member",
-			    "node=%s", n->member.name);
+		tell_unused(n);
 		run(n);
 	} else if (n->has_token) {
 		sm_go(&n->sm, NODE_JOINING);
@@ -342,6 +354,7 @@ copy_names(struct node *n, const struct node_spec *spec, struct fault *why)
 	enum err err;
 
 	host_name(host);
+	n->named = spec->name.len > 0;
 	err = copy_label(
 	    spec->name, host, n->want_name, "the node's name, see --name", why);
 	if (err == OK)

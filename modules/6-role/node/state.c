@@ -90,13 +90,19 @@ static enum err
 load_node_key(struct state *s, struct fault *why)
 {
 	char path[STATE_PATH_MAX];
+	struct fault own = {0};
 	enum err err = state_path(s, NODE_KEY, path);
 
 	if (err != OK)
 		return fault_set(why, err, "the path %s is too long", s->dir);
-	err = tls_key_load(path, &s->node_key, why);
-	if (err != ERR_NOT_FOUND)
-		return err;
+	err = tls_key_load(path, &s->node_key, &own);
+	if (err != OK && err != ERR_NOT_FOUND)
+		return fault_set(why, err, "%s%s", own.text,
+		    err == ERR_PERMISSION
+			? ""
+			: "; restore it, or remove it and join again");
+	if (err == OK)
+		return OK;
 	s->node_key = tls_key_new();
 	return tls_key_save(s->node_key, path, why);
 }
