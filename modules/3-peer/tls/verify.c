@@ -159,7 +159,7 @@ check_time(
 	if (v->now_ms > to) {
 		span_text(v->now_ms - to, span);
 		refuse(v, flags, MBEDTLS_X509_BADCERT_EXPIRED, ERR_EXPIRED,
-		    "%s expired %s ago", what(depth), span);
+		    "%s expired %s ago; is a clock wrong?", what(depth), span);
 	} else if (v->now_ms < from) {
 		span_text(from - v->now_ms, span);
 		/* The alert is that of an expired one: RFC 8446 §6.2. */
