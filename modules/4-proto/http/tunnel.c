@@ -471,3 +471,11 @@ http_tunnel_reason(const struct stream *tunnel)
 {
 	return slice_str(asked(tunnel)->reason);
 }
+
+struct http2 *
+http_tunnel_conn(const struct stream *tunnel)
+{
+	const struct tunnel *t = asked(tunnel);
+
+	return t->h2 != NULL ? http2_stream_conn(t->h2) : NULL;
+}

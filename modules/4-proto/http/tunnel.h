@@ -57,7 +57,8 @@ struct slice http_tunnel_reason(const struct stream *tunnel);
  */
 bool http_tunnel_is_untouched(const struct stream *tunnel);
 
-/* Whether a stream is a tunnel at all. */
+/* The session below, NULL when it is gone, and whether it is a tunnel. */
+struct http2 *http_tunnel_conn(const struct stream *tunnel);
 bool http_tunnel_is(const struct stream *s);
 
 #endif

@@ -9,6 +9,8 @@
 
 #include "tunnel/tunnels.h"
 
+#include "snapshot.h"
+
 #include <stdio.h>
 
 enum { SESSION_MAGIC = 0x7365736e, KEY_MAX = 2 * NAME_SPIFFE_MAX + 80 };
@@ -53,10 +55,11 @@ on_goaway(void *arg, struct http2 *c, uint32_t code)
 {
 	struct session *s;
 
-	(void)c; /* the session knows */
-	(void)code;
+	(void)code; /* going is going */
 	OBJ(s, arg, SESSION_MAGIC);
 	s->going = true;
+	/* What idles in it would hold the other side up until it cuts. */
+	hosts_close_idle(s->group->tunnels->worker->hosts, c);
 }
 
 static void
