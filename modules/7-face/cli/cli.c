@@ -103,10 +103,8 @@ command_roles(void)
 
 /* True for "token list" in the group "token"; all are in "". */
 static bool
-is_in_group(const struct command *c, struct slice group)
+is_in_group(struct slice name, struct slice group)
 {
-	struct slice name = slice_str(c->name);
-
 	return group.len == 0 ||
 	       (slice_starts(name, group) && name.len > group.len &&
 		   name.ptr[group.len] == ' ');
@@ -119,10 +117,12 @@ print_group(struct slice group, FILE *out)
 	size_t n = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		if (!is_in_group(commands[i], group))
+		const struct command *c = commands[i];
+
+		CHECK(c != NULL);
+		if (!is_in_group(slice_str(c->name), group))
 			continue;
-		(void)fprintf(out, "  %-14s %s\n", commands[i]->name,
-		    commands[i]->summary);
+		(void)fprintf(out, "  %-14s %s\n", c->name, c->summary);
 		n++;
 	}
 	return n;
@@ -213,7 +213,7 @@ name_group(const char *word)
 	enum err e = OK;
 
 	for (size_t i = 0; i < ARRAY_LEN(commands) && e == OK; i++)
-		if (is_in_group(commands[i], slice_str(word)))
+		if (is_in_group(slice_str(commands[i]->name), slice_str(word)))
 			e = buf_printf(&names, "%s%s",
 			    buf_len(&names) > 0 ? ", " : "", commands[i]->name);
 	if (e != OK || buf_len(&names) == 0)
