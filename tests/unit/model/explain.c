@@ -7,7 +7,7 @@
 
 static const char mesh[] =
     "apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\n"
-    "spec: {ports: [{name: http, port: 9080}]}\n"
+    "spec: {ports: [{name: http, port: 9080}, {name: tcp, port: 5432}]}\n"
     "---\n"
     "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
     "metadata: {name: reviews}\nspec:\n  host: reviews\n"
@@ -133,6 +133,20 @@ TEST(where_nobody_knows_who_is_alive_endpoints_are_not_missed)
 	EXPECT_EQ(value_get_path(a.tree, S("outcome.status"))->integer, 0);
 	EXPECT_TRUE(
 	    value_get_path(a.tree, S("destinations[0].endpoints")) == NULL);
+}
+
+TEST(a_port_without_http_says_that_rules_are_not_asked)
+{
+	AUTO(asked_fini) struct asked a;
+	struct explain_request r = {.host = S("reviews"), .port = 5432};
+
+	ask(&a, &r);
+	EXPECT_SLICE(text(&a, "protocol"), S("tcp"));
+	EXPECT_TRUE(slice_starts(
+	    text(&a, "note"), S("the port declares no HTTP, so rules for")));
+	EXPECT_SLICE(text(&a, "clusterMatched"),
+	    S("outbound|5432||reviews.default.svc.cluster.local"));
+	EXPECT_SLICE(text(&a, "outcome.flag"), S("UH"));
 }
 
 TEST(a_missing_subset_is_a_503_with_a_reason)
