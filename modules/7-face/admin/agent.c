@@ -191,7 +191,8 @@ add_identity(void *arg, const struct node_identity *i)
 	clock_format_rfc3339(i->not_after_ms, text);
 	json_text(r->arena, &m, S("ends"), slice_str(text));
 	clock_format_rfc3339(i->renew_at_ms, text);
-	json_text(r->arena, &m, S("renews"), slice_str(text));
+	if (i->renew_at_ms > 0)
+		json_text(r->arena, &m, S("renews"), slice_str(text));
 	if (keep_text(r, &m, "problem", i->problem))
 		json_push(&r->list, m);
 }
