@@ -22,7 +22,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -85,10 +84,7 @@ make_socket_folder(const char *socket_path, struct fault *why)
 		return fault_set(why, ERR_LIMIT,
 		    "the path of a socket is at most %zu bytes long: %s",
 		    sizeof(dir) - 1, socket_path);
-	if (dir[0] == 0 || mkdir(dir, 0755) == 0 || errno == EEXIST)
-		return OK;
-	return fault_set(why, err_from_errno(errno), "cannot make %s: %s", dir,
-	    strerror(errno));
+	return dir[0] == 0 ? OK : file_make_folder(dir, 0755, NULL, why);
 }
 
 /* --- down, in reverse --- */
@@ -179,6 +175,8 @@ tell_unchanged(const struct cli_agent *old, const struct cli_agent *new)
 	needs_restart("workers", old->workers != new->workers);
 	needs_restart(
 	    "access-log", texts_differ(old->access_log, new->access_log));
+	needs_restart(
+	    "log-format", texts_differ(old->log_format, new->log_format));
 	needs_restart(
 	    "access-log-format", old->access_log_json != new->access_log_json);
 }

@@ -142,4 +142,4 @@ def test_explain_for_people_names_file_and_line(meshd, write):
     path = write("reviews.yaml", REVIEWS)
     out = meshd.ok("explain", "request", "http://reviews/x", "--files", path)
     assert f"{path}:" in out
-    assert "weight 90" in out
+    assert "90 %" in out

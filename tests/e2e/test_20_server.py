@@ -10,6 +10,7 @@ import subprocess
 import threading
 
 import pytest
+import yaml
 
 from mesh import DEADLINE, MESHD, Server
 from test_10_offline import REVIEWS, WRONG
@@ -126,16 +127,19 @@ def test_delete_by_name_and_from_a_file(server, meshd, write):
     assert meshd.ok("delete", "vs", "reviews") == \
         "VirtualService/default/reviews deleted\n"
     missing = meshd("delete", "-f", path)
-    assert missing.returncode == 1
+    assert missing.returncode == 3
     assert "is not there" in missing.stderr
     assert len(meshd.json("get")["items"]) == 2
 
 
 def test_what_is_not_there_is_said(server, meshd):
-    for words in (("get", "svc", "nobody"), ("delete", "svc", "nobody")):
-        done = meshd(*words)
-        assert done.returncode == 1
-        assert "nobody" in done.stderr and not done.stdout
+    done = meshd("delete", "svc", "nobody")
+    assert done.returncode == 3
+    assert "nobody" in done.stderr and not done.stdout
+    done = meshd("get", "service", "nobody", "-n", "shop")
+    assert done.returncode == 3
+    assert done.stderr == ("meshd: there is no service nobody in namespace "
+                           "shop; see them with: meshd get service\n")
     assert meshd.items("get", "svc") == []
     assert meshd("log", "--limit", 0).returncode == 3
 
@@ -143,6 +147,7 @@ def test_what_is_not_there_is_said(server, meshd):
 def test_server_and_agent_do_not_share_a_folder(server, meshd, tmp_path):
     done = meshd("agent", "--state", meshd.env["MESHD_STATE"])
     assert done.returncode != 0 and "is a server's" in done.stderr
+    assert not (meshd.state / "node.key").exists()
     home = tmp_path / "agent"
     home.mkdir()
     (home / "node.key").touch()
@@ -159,6 +164,22 @@ def test_a_stale_revision_is_a_conflict(server, meshd):
     assert "revision" in done.stderr
 
 
+def test_a_dry_run_looks_at_revisions_too(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=SERVICE % ("a", "a", 80))
+    old = meshd.ok("get", "service", "a", "-o", "yaml")
+    meshd.ok("apply", "-f", "-", stdin=SERVICE % ("a", "a", 81))
+    for words in (("--dry-run",), ()):
+        done = meshd("apply", "-f", "-", *words, stdin=old)
+        assert done.returncode == 3, done
+        assert "was changed by someone else" in done.stderr
+        assert done.stderr.endswith(
+            "get it anew with -o yaml, and change that\n"), done.stderr
+    meshd.ok("delete", "service", "a")
+    for words in (("--dry-run",), ()):
+        done = meshd("apply", "-f", "-", *words, stdin=old)
+        assert "was deleted by someone else" in done.stderr
+
+
 def test_the_log_says_who_changed_what(server, meshd):
     meshd.ok("apply", "-f", "-", stdin=SERVICE % ("a", "a", 80))
     entry = meshd.json("log")["items"][0]
@@ -173,9 +194,11 @@ def test_explain_online_says_the_same_as_from_files(server, meshd, write):
              "-o", "json")
     online = json.loads(meshd.ok(*words))
     files = json.loads(meshd.ok(*words, "--files", path))
-    for key in ("routeMatched", "clusterMatched", "virtualHostMatched",
-                "outcome"):
+    for key in ("routeMatched", "clusterMatched", "virtualHostMatched"):
         assert online[key] == files[key]
+    # Only the server knows that nobody is there.
+    assert online["outcome"]["flag"] == "UH"
+    assert files["outcome"]["status"] == 0
     assert "VirtualService/default/reviews" in json.dumps(online)
 
 
@@ -309,3 +332,91 @@ def test_a_full_disk_is_told_and_nothing_is_lost(meshd):
     finally:
         server.stop(signal.SIGKILL)
         subprocess.run(["umount", meshd.state], check=True)
+
+
+def test_every_command_answers_programs_too(server, meshd):
+    """-o json and -o yaml, and the same in both."""
+    def both(*words, stdin=None):
+        as_json = json.loads(meshd.ok(*words, "-o", "json", stdin=stdin))
+        as_yaml = yaml.safe_load(meshd.ok(*words, "-o", "yaml", stdin=stdin))
+        assert as_json.keys() == as_yaml.keys()
+        return as_json
+    text = SERVICE % ("a", "a", 80)
+    changes = both("apply", "-f", "-", "--dry-run", stdin=text)["changes"]
+    assert changes[0]["outcome"] == "created"
+    both("apply", "-f", "-", stdin=text)
+    assert both("validate", "-", stdin=text)["resources"] == 1
+    assert both("token", "create")["token"].startswith("mj1.")
+    for words in (("token", "list"), ("node", "list"), ("members",),
+                  ("services",), ("endpoints",), ("log",), ("log", "level"),
+                  ("status",), ("ca", "show"), ("version",),
+                  ("explain", "request", "http://a/")):
+        both(*words)
+    token = meshd.items("token", "list")[0]["id"]
+    both("token", "revoke", token)
+    both("log", "level", "info")
+    done = json.loads(meshd.ok("delete", "service", "a", "-o", "json"))
+    assert done["changes"][0]["outcome"] == "deleted"
+
+
+@pytest.mark.parametrize("lost, words", [
+    ("seal.key", "nothing else opens the secrets in mesh.db"),
+    ("mesh.db", "restore it from a backup, or, if `meshd server init` was")])
+def test_a_file_that_is_lost_is_named(meshd, lost, words):
+    meshd.ok("server", "init")
+    (meshd.state / lost).unlink()
+    done = meshd("server", "run")
+    assert done.returncode == 1
+    assert f"{meshd.state}/{lost} is missing" in done.stderr, done.stderr
+    assert words in done.stderr
+    assert not (meshd.state / lost).exists(), "nothing was made in its place"
+
+
+def test_a_damaged_store_is_told_in_one_line(meshd):
+    meshd.ok("server", "init")
+    store = meshd.state / "mesh.db"
+    data = bytearray(store.read_bytes())
+    for at in range(2 * 4096, 8 * 4096):
+        data[at] ^= 0x5a
+    store.write_bytes(data)
+    done = meshd("server", "run")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.endswith("restore a backup\n"), done.stderr
+    assert store.read_bytes() == data, "it is left as it is"
+
+
+def test_init_makes_the_folders_above_or_says_what_to_do(meshd, tmp_path):
+    """As in an empty root, where there is no /var."""
+    deep = tmp_path / "var" / "lib" / "mesh"
+    meshd.ok("server", "init", "--state", deep)
+    assert deep.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").touch()
+    done = meshd("server", "init", "--state", tmp_path / "file" / "x")
+    assert done.returncode == 1
+    assert f"{tmp_path}/file is there, and no folder" in done.stderr
+
+
+def test_a_state_directory_of_somebody_else_is_told(meshd, tmp_path):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(0o755)
+    state = tmp_path / "theirs"
+    meshd.ok("server", "init", "--state", state)
+    for verb in ("init", "run"):
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+             MESHD, "server", verb, "--state", state], text=True,
+            capture_output=True, timeout=60, check=False,
+            env={**meshd.env, "MESHD_SOCKET": ""})
+        assert done.returncode != 0
+        assert f"{state} is not ours to use: Permission denied; run as " \
+            "the user that owns it" in done.stderr, done.stderr
+
+
+def test_tokens_are_listed_the_newest_first_with_their_bounds(server, meshd):
+    for note in ("one", "two", "three"):
+        meshd.ok("token", "create", "--note", note, "--cidr", "10.1.0.0/16")
+    shown = meshd.items("token", "list")
+    times = [token["created"] for token in shown]
+    assert times == sorted(times, reverse=True)
+    assert shown[0]["cidrs"] == ["10.1.0.0/16"]

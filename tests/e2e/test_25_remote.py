@@ -146,7 +146,7 @@ def test_a_token_of_an_operator_makes_a_machine_join(mesh, operator):
         agent.joined()
         # What the agent answers is asked at its socket, whoever is elsewhere.
         assert "no.sock" not in agent.cli.ok(
-            "services", env={"MESHD_TOKEN": "garbage"})
+            "exposed", env={"MESHD_TOKEN": "garbage"})
     finally:
         agent.stop(signal.SIGKILL)
         mesh.agents.remove(agent)
@@ -236,7 +236,7 @@ def test_bounds_that_are_not_an_operators_are_refused(mesh):
 def test_an_expired_token_is_refused_by_the_servers_clock(operator):
     viewer = operator("viewer", "--lifetime", "1s")
     wait_for(lambda: viewer("get").returncode != 0, "it expires")
-    refused(viewer("get"), 5, "the operator token has expired (0 min ago)",
+    refused(viewer("get"), 5, "the operator token has expired (",
             "meshd token create --role")
 
 
@@ -303,7 +303,9 @@ def test_garbage_is_no_token(operator):
             'begins with "mo1."')
     refused(viewer("get", "--token", viewer.token[:-3]), 3, "cut short")
     refused(viewer("get", "--token", "@/nowhere"), 1, "/nowhere")
-    assert viewer("get", "--token", "").returncode == 4, "the socket is asked"
+    refused(viewer("get", "--token", ""), 3, "the token is empty")
+    done = viewer("get", env={"MESHD_TOKEN": ""})
+    assert done.returncode == 4, "as if it were not set: the socket is asked"
 
 
 def test_strangers_get_a_reason_and_no_more(mesh, operator):

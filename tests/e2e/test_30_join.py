@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from hbone import Tunnel, mesh_context
 from joiner import join
 from mesh import Mesh, Meshd, Process, Server, wait_for
 
@@ -226,15 +227,16 @@ def test_an_account_that_was_not_granted_is_refused(mesh, name):
 def test_two_agents_with_one_name_are_told_apart(mesh, name):
     first = mesh.agent(2, name=name).start(mesh.token()).joined()
     words = refused(mesh.agent(3, name=name), mesh.token(), "name_taken")
-    assert "another node has this name" in words
+    assert f"another node has this name ({name})" in words
     assert first.status()["connected"] is True
 
 
 def test_an_agent_does_not_take_the_servers_name(mesh):
-    """As on one machine, where both have the host's name."""
-    words = refused(mesh.agent(2, name=mesh.cli.json("status")["name"]),
-                    mesh.token(), "name_taken")
-    assert "it is this server's" in words
+    """As on one machine, where both have the host's name: members are told
+    apart by name, and the server is the oldest."""
+    own = mesh.cli.json("status")["name"]
+    words = refused(mesh.agent(2, name=own), mesh.token(), "name_taken")
+    assert f"({own} is this server's own)" in words
 
 
 def test_a_refused_token_is_not_used_up(mesh, name):
@@ -259,11 +261,29 @@ def test_a_server_with_another_root_is_refused(mesh, name, tmp_path):
         done = agent.cli("join", token)
         assert done.returncode != 0
         assert "root" in done.stderr, done.stderr
+        assert done.stderr.endswith("meshd token create\n"), done.stderr
         assert stranger.meshd.items("node", "list") == []
     finally:
         stranger.stop(signal.SIGKILL)
         mesh.server.start()
     assert agent.cli.ok("join", token) == "joined\n"
+
+
+def test_without_a_certificate_only_join_and_reenrol_are_answered(mesh):
+    """The refusal of anything else has a code and a sentence of its own."""
+    def ask(path):
+        conn = mesh.machine(2).connect(mesh.machine(1).ip, 15012)
+        with Tunnel(conn, mesh_context(None, mesh.cli)) as tunnel:
+            return tunnel.post(path, b"{}")
+    for path in ("/v1/join", "/v1/reenroll"):
+        status, told = ask(path)
+        assert (status, told["code"]) == (400, "bad_request")
+    status, told = ask("/v1/certify")
+    assert (status, told["code"]) == (403, "certificate_required")
+    assert told["message"] == \
+        "only a node with its certificate may ask for this"
+    assert "meshd agent --join TOKEN" in told["hint"]
+    assert ask("/v1/status")[0] == 404
 
 
 def test_a_server_that_is_away_is_no_refusal(mesh, name):
@@ -315,15 +335,38 @@ def test_a_clock_that_is_further_off_is_refused(mesh, name, hours, word):
 @pytest.mark.parametrize("port, flag", [
     (15008, "hbone"), (9000, "upstream"), (15020, "metrics"),
     (15946, "gossip")])
-def test_a_port_that_is_taken_is_named(mesh, name, port, flag):
+def test_a_port_that_is_taken_is_named_and_waited_for(
+        mesh, name, port, flag):
+    """Said once in the log, shown by status, opened when it is free."""
     machine = mesh.machine(2)
     everywhere = "::" if flag != "upstream" else machine.loopback
+    agent = mesh.agent(2, "--upstream", f"web={machine.at(9000)}",
+                       name=f"{name}-{flag}"[-60:])
+
+    def told():
+        return [p["text"] for p in agent.status()["problems"]
+                if p["kind"] == "port"]
     with machine.listen(everywhere, port):
-        agent = mesh.agent(2, "--upstream", f"web={machine.at(9000)}",
-                           name=f"{name}-{flag}").start(mesh.token())
-        wait_for(lambda: str(port) in agent.text and
-                 "in use" in agent.text.lower(),
-                 lambda: f"the log names port {port}: {agent.text}")
+        agent.start(mesh.token()).joined()
+        wait_for(lambda: told() and f"port {port} is taken" in told()[0],
+                 lambda: f"status names it: {agent.status()}")
+        taken = [row for row in agent.lines() if "is taken" in row]
+        assert len(taken) == 1, taken
+        assert "What is wrong:" in agent.cli.ok("status")
+    wait_for(lambda: not told(), lambda: f"it opens the port: {told()}")
+
+
+def test_a_second_agent_does_not_share_the_ports_of_the_first(mesh, name):
+    """Workers share a port; processes must not, even if the kernel lets."""
+    mesh.agent(2, name=name).start(mesh.token()).joined()
+    ports = [f"--{flag}={port}" for flag, port in (
+        ("gossip", 25946), ("metrics", 25020), ("health", 25021),
+        ("admin", 25000))]
+    second = mesh.agent(2, *ports, name=f"{name[:50].strip('-')}-2")
+    second.start(mesh.token()).joined()
+    wait_for(lambda: any("port 15008 is taken" in p["text"]
+                         for p in second.status()["problems"]),
+             "the second one says that 15008 is taken")
 
 
 def test_the_servers_port_is_taken(mesh, tmp_path):
@@ -347,6 +390,17 @@ def test_a_state_directory_of_somebody_else_is_told(mesh, name):
     assert agent.ends() in (1, 5)
     assert str(agent.cli.state) in agent.text, agent.text
     assert "ermission" in agent.text, agent.text
+    assert "choose another with --state" in agent.text, agent.text
+
+
+def test_another_name_is_not_passed_over_in_silence(mesh, name):
+    agent = mesh.agent(2, name=name).start(mesh.token()).joined()
+    agent.stop()
+    agent.words[agent.words.index(name)] = "another"
+    agent.start().joined()
+    assert agent.status()["name"] == name
+    agent.says("take it out first with: meshd leave")
+    assert f"name={name} asked=another" in agent.text
 
 
 def test_a_second_agent_on_one_state_directory_is_told(mesh, name):

@@ -340,6 +340,26 @@ def test_explain_names_the_endpoints_that_would_serve(mesh):
         assert mesh.machine(number).ip in text
 
 
+def test_explain_prints_what_a_person_asks(mesh):
+    """Listener, rule, destination, endpoints, and why not the others."""
+    mesh.apply(WEB % "" + ROUTES + """\
+  - match: [{headers: {who: {exact: tester}}}]
+    route: [{destination: {host: web, subset: v9}}]
+  - route:
+    - {destination: {host: web, subset: v1}, weight: 75}
+    - {destination: {host: web, subset: v2}, weight: 25}
+""")
+    told = mesh.caller.cli.ok("explain", "request", "GET", "http://web/")
+    lines = [" ".join(line.split()) for line in told.splitlines()]
+    assert f"listener web at {mesh.app.at(9000)}" in lines, told
+    assert any(line.startswith("- 1 ") and line.endswith(
+        "not so: header who is tester; the request has none")
+        for line in lines), told
+    assert "outbound|80|v1|web.default.svc.cluster.local 75 % " \
+        "LEAST_REQUEST" in lines, told
+    assert f"+ {mesh.net.join(mesh.machine(2).ip, 80)} vm2 in use" in lines
+
+
 def test_the_server_explains_what_the_callers_agent_would_do(mesh):
     """Also for a service that nobody wrote: it has the records, too."""
     mesh.apply("""\
@@ -359,14 +379,38 @@ spec:
 
     wait_for(lambda: said(mesh.cli) == said(mesh.caller.cli),
              "the server to say what the agent says")
+    outcome, _, _, destinations = said(mesh.cli)
+    assert outcome["status"] == 0, outcome
+    assert {e["node"] for e in destinations[0]["endpoints"]} == {"vm2", "vm3"}
 
 
-def test_server_and_agent_show_the_endpoints_of_one_service(mesh):
+def test_server_and_agent_show_the_same_services_and_endpoints(mesh):
+    def shown(cli, *words):
+        """Only an agent has configuration in part, and says so."""
+        items = cli.items(*words)
+        for item in items:
+            item.pop("configuration", None)
+        return items
+    for words in (("services",), ("endpoints",)):
+        assert shown(mesh.cli, *words) == shown(mesh.caller.cli, *words)
+    for name in ("web", "web.default", "web.default.svc.mesh.internal"):
+        rows = shown(mesh.cli, "endpoints", name)
+        assert {row["service"] for row in rows} == {"web"}
+        assert rows == shown(mesh.caller.cli, "endpoints", name)
+
+
+def test_a_service_that_is_not_known_is_told(mesh):
     for cli in (mesh.cli, mesh.caller.cli):
-        for name in ("web", "web.default", "web.default.svc.mesh.internal"):
-            assert {e["service"] for e in cli.items("endpoints", name)} == \
-                {"web"}
-        assert cli.items("endpoints", "nobody") == []
+        done = cli("endpoints", "nothing")
+        assert done.returncode == 3, done
+        assert "no service nothing is known here" in done.stderr
+
+
+def test_a_question_for_the_other_role_is_told(mesh):
+    done = mesh.cli("exposed")
+    assert "is for an agent, and this is the server" in done.stderr
+    done = mesh.caller.cli("token", "list")
+    assert "is for the server, and this is an agent" in done.stderr
 
 
 # --- what a written Service does to records ---
@@ -388,7 +432,7 @@ def test_what_is_exposed_is_found_and_what_is_unexposed_is_gone(mesh):
     assert vm3.cli.ok("unexpose", "more") == "more is no longer exposed\n"
     mesh.caller.sees("more", 0)
     wrong = vm3.cli("unexpose", "more")
-    assert wrong.returncode == 1
+    assert wrong.returncode == 3
     assert "more" in wrong.stderr
 
 

@@ -174,3 +174,19 @@ def test_of_two_rules_within_a_second_the_older_has_the_host(mesh, home):
     home.server.start()
     home.caller.synced()
     home.other.synced()
+
+
+def test_after_a_restart_of_either_an_agent_explains_its_upstreams(
+        mesh, home):
+    def explained():
+        done = home.caller.cli("explain", "request", "http://a/")
+        assert done.returncode == 0, done.stderr
+    explained()
+    home.caller.stop()
+    home.caller.start().joined().synced()
+    explained()
+    home.server.stop()
+    home.server.start()
+    home.caller.synced()
+    home.other.synced()
+    explained()

@@ -264,6 +264,17 @@ cidr_around(const struct addr *a, uint8_t bits, struct cidr *out)
 	mask(out->base.bytes, bits);
 }
 
+char *
+cidr_format(const struct cidr *c, char out[ADDR_TEXT_MAX])
+{
+	size_t len;
+
+	(void)addr_format_ip(&c->base, out);
+	len = strlen(out); /* without port and brackets: there is room */
+	(void)snprintf(out + len, ADDR_TEXT_MAX - len, "/%u", c->bits);
+	return out;
+}
+
 bool
 cidr_contains(const struct cidr *c, const struct addr *a)
 {

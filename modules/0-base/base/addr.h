@@ -67,6 +67,9 @@ MUST_USE enum err cidr_parse(struct slice text, struct cidr *out);
 /* The range of so many bits around an address. */
 void cidr_around(const struct addr *a, uint8_t bits, struct cidr *out);
 
+/* "10.0.0.0/8". Returns out. */
+char *cidr_format(const struct cidr *c, char out[ADDR_TEXT_MAX]);
+
 /* Without regard to ports; families do not mix. */
 bool cidr_contains(const struct cidr *c, const struct addr *a);
 

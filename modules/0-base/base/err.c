@@ -185,9 +185,29 @@ faults_fini(struct faults *f)
 	f->count = f->dropped = 0;
 }
 
+static bool
+is_same_place(const struct fault *a, const struct fault *b)
+{
+	return a->line == b->line && a->column == b->column &&
+	       strcmp(a->file, b->file) == 0;
+}
+
+static bool
+is_there(const struct faults *f, const struct fault *why)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (is_same_place(&f->items[i], why) &&
+		    strcmp(f->items[i].field, why->field) == 0 &&
+		    strcmp(f->items[i].text, why->text) == 0)
+			return true;
+	return false;
+}
+
 void
 faults_add(struct faults *f, const struct fault *why)
 {
+	if (is_there(f, why))
+		return;
 	if (f->count == FAULTS_MAX) {
 		f->dropped++;
 		return;
@@ -199,4 +219,38 @@ faults_add(struct faults *f, const struct fault *why)
 		f->items = mem_resize(
 		    f->items, f->count, f->count * 2, sizeof(*f->items));
 	f->items[f->count++] = *why;
+}
+
+static bool
+is_before(const struct fault *a, const struct fault *b)
+{
+	return a->line != b->line ? a->line < b->line : a->column < b->column;
+}
+
+/* Where the i-th belongs among those before, which are sorted. */
+static size_t
+place_of(const struct faults *f, size_t i)
+{
+	const struct fault *x = &f->items[i];
+	size_t to = i;
+
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(f->items[k].file, x->file) == 0)
+			to = k + 1;
+	while (to > 0 && strcmp(f->items[to - 1].file, x->file) == 0 &&
+	       is_before(x, &f->items[to - 1]))
+		to--;
+	return to;
+}
+
+void
+faults_sort(struct faults *f)
+{
+	for (size_t i = 1; i < f->count; i++) {
+		struct fault x = f->items[i];
+		size_t to = place_of(f, i);
+
+		memmove(&f->items[to + 1], &f->items[to], (i - to) * sizeof(x));
+		f->items[to] = x;
+	}
 }

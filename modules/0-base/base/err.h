@@ -126,7 +126,10 @@ struct faults {
 
 void faults_fini(struct faults *f);
 
-/* Copies `why` in; past FAULTS_MAX only counted. */
+/* Copies `why` in unless it is there; past FAULTS_MAX only counted. */
 void faults_add(struct faults *f, const struct fault *why);
+
+/* By line and column within a file; files stay in the order they came. */
+void faults_sort(struct faults *f);
 
 #endif

@@ -159,3 +159,42 @@ file_read_private(const char *path, struct buf *out, struct fault *why)
 {
 	return read_checked(path, /* private */ true, out, why);
 }
+
+/* --- folders --- */
+
+static enum err
+make_one(const char *path, unsigned mode, bool *out_made, struct fault *why)
+{
+	struct stat st;
+
+	*out_made = mkdir(path, mode) == 0;
+	if (*out_made)
+		return OK;
+	if (errno != EEXIST)
+		return failed(why, "make the folder", path);
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return OK;
+	return fault_set(why, ERR_EXISTS, "%s is there, and no folder", path);
+}
+
+enum err
+file_make_folder(
+    const char *path, unsigned mode, bool *out_made, struct fault *why)
+{
+	AUTO(mem_free) char *part = mem_strndup(path, strlen(path));
+	bool made = false;
+	enum err e = OK;
+
+	for (char *c = part; e == OK && *c != '\0'; c++) {
+		if (*c != '/' || c == part)
+			continue;
+		*c = '\0';
+		e = make_one(part, 0755, &made, why);
+		*c = '/';
+	}
+	if (e == OK)
+		e = make_one(path, mode, &made, why);
+	if (e == OK && out_made != NULL)
+		*out_made = made;
+	return e;
+}

@@ -18,6 +18,14 @@
 MUST_USE enum err file_replace(
     const char *path, struct slice bytes, unsigned mode, struct fault *why);
 
+/*
+ * The folder, of that mode, and those above it that are missing (0755). True
+ * in *out_made, which may be NULL, if it was not there. In words: which of
+ * them cannot be made, or is there and no folder (ERR_EXISTS).
+ */
+MUST_USE enum err file_make_folder(
+    const char *path, unsigned mode, bool *out_made, struct fault *why);
+
 /* Appends to `out`, whose limit bounds the file (ERR_LIMIT). */
 MUST_USE enum err file_read(
     const char *path, struct buf *out, struct fault *why);

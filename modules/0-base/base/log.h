@@ -60,6 +60,7 @@ log_enabled(const char *module, enum log_level level)
 void log_write(const char *module, enum log_level level, const char *event,
     const char *fmt, ...) PRINTF_LIKE(4, 5);
 
+/* Without it a file that logs does not compile. */
 #ifdef LOG_MODULE
 /* So that an operator can set the level of a module that was silent so far. */
 __attribute__((constructor)) static void
@@ -67,8 +68,6 @@ log_module_here(void)
 {
 	log_module_add(LOG_MODULE);
 }
-#else
-#define LOG_MODULE "meshd"
 #endif
 
 #define LOG_AT_(level, event, ...)                                             \

@@ -22,7 +22,7 @@ wrong_type(struct check *c, const struct value *v, const char *wanted)
 {
 	const char *is = value_type_name(v->type);
 
-	check_error(c, ERR_PARSE, "is %s %s; %s is expected",
+	check_error(c, ERR_PARSE, "is %s %s; %s",
 	    strchr("aeiou", is[0]) != NULL ? "an" : "a", is, wanted);
 }
 
@@ -32,11 +32,11 @@ static bool
 decode_string(struct check *c, const struct value *v, struct slice *out)
 {
 	if (v->type == VALUE_LIST || v->type == VALUE_MAP) {
-		wrong_type(c, v, "text");
+		wrong_type(c, v, "text is expected");
 		return false;
 	}
 	if (v->type != VALUE_STRING) {
-		wrong_type(c, v, "text, so put it in quotes;");
+		wrong_type(c, v, "text is expected, so put it in quotes");
 		return false;
 	}
 	if (arena_copy(c->arena, v->string, out) == OK)
@@ -69,7 +69,7 @@ decode_bool(struct check *c, const struct value *v, bool *out)
 		check_error(
 		    c, ERR_PARSE, "is text in YAML 1.2; write true or false");
 	else
-		wrong_type(c, v, "true or false");
+		wrong_type(c, v, "true or false is expected");
 	return false;
 }
 
@@ -80,7 +80,7 @@ decode_int(
 	bool any = f->min == 0 && f->max == 0;
 
 	if (v->type != VALUE_INT) {
-		wrong_type(c, v, "a whole number");
+		wrong_type(c, v, "a whole number is expected");
 		return false;
 	}
 	if (!any && (v->integer < f->min || v->integer > f->max)) {
@@ -101,7 +101,7 @@ decode_enum(
 	struct nearest near;
 
 	if (v->type != VALUE_STRING) {
-		wrong_type(c, v, "a word");
+		wrong_type(c, v, "a word is expected");
 		return false;
 	}
 	nearest_init(&near, v->string);
@@ -124,7 +124,8 @@ static bool
 decode_duration(struct check *c, const struct value *v, uint64_t *out)
 {
 	if (v->type != VALUE_STRING) {
-		wrong_type(c, v, "a duration such as \"1.5s\" or \"200ms\"");
+		wrong_type(c, v,
+		    "a duration such as \"1.5s\" or \"200ms\" is expected");
 		return false;
 	}
 	if (slice_to_duration_us(v->string, out) == OK)
@@ -154,7 +155,7 @@ decode_string_map(struct check *c, const struct field *f, const struct value *v,
 	size_t n = 0;
 
 	if (v->type != VALUE_MAP) {
-		wrong_type(c, v, "a map of texts");
+		wrong_type(c, v, "a map of texts is expected");
 		return false;
 	}
 	items = arena_alloc_array(c->arena, v->count + 1, sizeof(*items));
@@ -199,7 +200,7 @@ decode_message_map(struct check *c, const struct field *f,
 	size_t n = 0;
 
 	if (v->type != VALUE_MAP) {
-		wrong_type(c, v, "a map");
+		wrong_type(c, v, "a map is expected");
 		return false;
 	}
 	items = arena_alloc_array(c->arena, v->count + 1, sizeof(*items));
@@ -278,7 +279,7 @@ decode_list(struct check *c, const struct field *f, const struct value *v,
 	char *items;
 
 	if (v->type != VALUE_LIST) {
-		wrong_type(c, v, "a list");
+		wrong_type(c, v, "a list is expected");
 		return false;
 	}
 	items = arena_alloc_array(c->arena, v->count + 1, size);
@@ -482,7 +483,7 @@ decode_message(
 	for (size_t i = 0; i < m->field_count; i++)
 		set_default(&m->fields[i], out);
 	if (v->type != VALUE_MAP) {
-		wrong_type(c, v, "a map");
+		wrong_type(c, v, "a map is expected");
 		return;
 	}
 	decode_fields(c, m, v, out);

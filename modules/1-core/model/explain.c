@@ -92,6 +92,8 @@ destination(struct story *s, const struct view_destination *d, uint32_t total)
 	if (c->origin.key.kind.len > 0)
 		tree_put_text(
 		    &s->t, map, "origin", tree_origin(&s->t, &c->origin));
+	if (s->ask->offline)
+		return map;
 	for (size_t i = 0; i < c->endpoint_count; i++)
 		tree_add(
 		    &s->t, endpoints, tree_endpoint(&s->t, c->endpoints[i]));
@@ -113,14 +115,19 @@ judge(struct story *s, const struct view_destination *items, size_t count,
 		const struct view_destination *d = &items[i];
 		bool taken = count == 1 || total == 0 ? i == 0 : d->weight > 0;
 
-		if (!taken || (d->cluster && d->cluster->usable_count > 0))
+		if (!taken || (d->cluster && (s->ask->offline ||
+						 d->cluster->usable_count > 0)))
 			continue;
 		bad++;
 		flag = d->cluster != NULL ? FLOW_NO_ENDPOINT : d->flag;
 		reason = d->missing;
 	}
 	if (bad == 0)
-		put_outcome(s, 0, FLOW_OK, S("goes to a living endpoint"));
+		put_outcome(s, 0, FLOW_OK,
+		    s->ask->offline
+			? S("goes to the destination; files do not tell "
+			    "whether anybody serves it")
+			: S("goes to a living endpoint"));
 	else if (bad == count)
 		put_outcome(s, 503, flag, reason);
 	else
@@ -161,7 +168,9 @@ why_not(struct story *s, const struct view_step *step)
 		return tree_printf(&s->t, "not so: %.*s; it is \"%.*s\"",
 		    SLICE_ARG(wanted),
 		    SLICE_ARG(slice_sub(step->actual, 0, 200)));
-	return tree_printf(&s->t, "not so: %.*s", SLICE_ARG(wanted));
+	return tree_printf(&s->t, "not so: %.*s%s", SLICE_ARG(wanted),
+	    step->failed->subject == VIEW_ON_HEADER ? "; the request has none"
+						    : "");
 }
 
 static void
@@ -260,12 +269,38 @@ tell_tcp(struct story *s, const struct view_host *h)
 
 /* --- the host ------------------------------------------------------------- */
 
+static void
+put_listener(struct story *s, const struct view_upstream *u)
+{
+	struct value *map = tree_map(&s->t);
+
+	tree_put_text(&s->t, map, "name", u->name);
+	tree_put_text(&s->t, map, "address", tree_addr(&s->t, &u->listen));
+	tree_put_text(&s->t, map, "identity", u->identity);
+	tree_put(&s->t, s->root, "listener", map);
+}
+
+/* Where a program of this machine would find the host. */
+static void
+put_listener_to(struct story *s, const struct view_host *h)
+{
+	size_t count;
+	const struct view_upstream *u = view_upstreams(s->v, &count);
+	size_t i = 0;
+
+	while (i < count && u[i].host != h)
+		i++;
+	if (i < count)
+		put_listener(s, &u[i]);
+	if (count > 0)
+		tree_put_int(&s->t, s->root, "listeners", (int64_t)count);
+}
+
 static const struct view_host *
 find_listener(struct story *s)
 {
 	const struct view_upstream *u =
 	    view_find_upstream(s->v, s->ask->upstream);
-	struct value *map = tree_map(&s->t);
 
 	if (u == NULL) {
 		put_outcome(s, 0, FLOW_NO_ROUTE,
@@ -273,10 +308,7 @@ find_listener(struct story *s)
 			SLICE_ARG(s->ask->upstream)));
 		return NULL;
 	}
-	tree_put_text(&s->t, map, "name", u->name);
-	tree_put_text(&s->t, map, "address", tree_addr(&s->t, &u->listen));
-	tree_put_text(&s->t, map, "identity", u->identity);
-	tree_put(&s->t, s->root, "listener", map);
+	put_listener(s, u);
 	if (u->host == NULL)
 		put_outcome(s, 503, FLOW_NO_CLUSTER, u->missing);
 	return u->host;
@@ -290,8 +322,10 @@ find_host(struct story *s)
 	if (s->ask->upstream.len > 0)
 		return find_listener(s);
 	h = view_find_host(s->v, s->ask->host, s->ask->port);
-	if (h != NULL)
+	if (h != NULL) {
+		put_listener_to(s, h);
 		return h;
+	}
 	h = view_find_host(s->v, s->ask->host, 0);
 	if (h != NULL)
 		put_outcome(s, 404, FLOW_NO_ROUTE,

@@ -20,11 +20,13 @@ struct explain_request {
 	struct slice path;           /* empty: / */
 	const struct label *headers; /* names in any case */
 	size_t header_count;
+	bool offline; /* nobody knows who is alive: endpoints are not judged */
 };
 
 /*
  * A map: request; outcome {status 0 or what we would answer, flag, reason};
- * listener; virtualHostMatched; routeMatched; clusterMatched (with one
+ * listener {name, address, identity}, the first that leads to the host, of so
+ * many listeners; virtualHostMatched; routeMatched; clusterMatched (with one
  * destination; with several it is in each of `destinations`); origin; rules
  * [{rule, origin, matched, why}] in the order they are asked; destinations
  * [{cluster, weight, percent, balancer, origin, endpoints [{address, node,

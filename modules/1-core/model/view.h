@@ -342,8 +342,6 @@ MUST_USE enum err view_compile(
 struct view *view_ref(const struct view *v);
 void view_unref(struct view **vp);
 
-uint64_t view_generation(const struct view *v);
-
 /*
  * A hash of all that it says, the generation apart; equal views have equal
  * ones. Made anew at each call: not for a request's path.
@@ -356,8 +354,6 @@ const struct view_host *const *view_hosts(
 const struct view_cluster *const *view_clusters(
     const struct view *v, size_t *out_count);
 const struct view_upstream *view_upstreams(
-    const struct view *v, size_t *out_count);
-const struct view_exposed *view_exposures(
     const struct view *v, size_t *out_count);
 const struct view_problem *view_problems(
     const struct view *v, size_t *out_count);

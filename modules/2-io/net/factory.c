@@ -24,9 +24,17 @@ struct inherited {
 	bool given; /* the copy of it; more askers get copies, too */
 };
 
+/* A port that sockets of this process share. */
+struct shared {
+	struct list link;
+	struct addr addr;
+	int netns;
+};
+
 struct net_factory {
 	pthread_mutex_t lock;
 	struct list inherited; /* in the order of their coming */
+	struct list shared;
 };
 
 struct net_socket_request {
@@ -45,6 +53,7 @@ net_factory_new(void)
 
 	CHECK(pthread_mutex_init(&f->lock, NULL) == 0);
 	list_init(&f->inherited);
+	list_init(&f->shared);
 	return f;
 }
 
@@ -62,6 +71,12 @@ net_factory_free(struct net_factory **fp)
 		close(i->fd);
 		mem_free(&i->name);
 		mem_free(&i);
+	}
+	LIST_EACH (&f->shared, it) {
+		struct shared *s = CONTAINER(it, struct shared, link);
+
+		list_remove(it);
+		mem_free(&s);
 	}
 	pthread_mutex_destroy(&f->lock);
 	mem_free(fp);
@@ -164,6 +179,52 @@ give_inherited(struct net_factory *f, struct slice name)
 	return fd;
 }
 
+static bool
+is_shared(const struct net_factory *f, const struct net_socket_spec *spec)
+{
+	LIST_EACH (&f->shared, it) {
+		const struct shared *s = CONTAINER(it, struct shared, link);
+
+		if (s->netns == spec->netns && addr_eq(&s->addr, &spec->addr))
+			return true;
+	}
+	return false;
+}
+
+static void
+note_shared(struct net_factory *f, const struct net_socket_spec *spec)
+{
+	struct shared *s = mem_new(sizeof(*s));
+
+	s->addr = spec->addr;
+	s->netns = spec->netns;
+	list_push_back(&f->shared, &s->link);
+}
+
+/*
+ * The kernel lets any process of this user share a port that is shared; a
+ * second meshd would take half of the first one's connections in silence. So
+ * the first socket of a port binds alone. It is known as ours for good: when
+ * it is opened again later, nobody looks whether another came meanwhile.
+ */
+static MUST_USE enum err
+make(struct net_factory *f, const struct net_socket_spec *spec, int *out_fd,
+    struct fault *why)
+{
+	bool first;
+	enum err e;
+
+	if (!(spec->options & NET_REUSEPORT) || spec->addr.port == 0)
+		return socket_make(spec, /* first */ false, out_fd, why);
+	pthread_mutex_lock(&f->lock);
+	first = !is_shared(f, spec);
+	e = socket_make(spec, first, out_fd, why);
+	if (e == OK && first)
+		note_shared(f, spec);
+	pthread_mutex_unlock(&f->lock);
+	return e;
+}
+
 static MUST_USE enum err
 serve(struct net_factory *f, const struct net_socket_spec *spec, int *out_fd,
     struct fault *why)
@@ -172,7 +233,7 @@ serve(struct net_factory *f, const struct net_socket_spec *spec, int *out_fd,
 	enum err e;
 
 	if (fd < 0)
-		return socket_make(spec, out_fd, why);
+		return make(f, spec, out_fd, why);
 	e = socket_check(fd, spec, why);
 	if (e == OK && fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
 		e = fault_set(why, ERR_IO, "cannot use \"%.*s\": %s",

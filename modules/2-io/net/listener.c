@@ -3,7 +3,9 @@
  * listener — accepts in batches, and waits when descriptors run out.
  *
  *	ASKING --socket--> LISTENING <--resume, time-- WAITING
- *	                       `------- pause, EMFILE ----^
+ *	 |  ^                  `------- pause, EMFILE ----^
+ *	 |  `--NET_RETRY_MS--.
+ *	 `--taken (if the owner waits for it)
  *
  * Edge-triggered like all else: whoever stops before EAGAIN must come back by
  * itself, so a stop always leaves a later, a timer or a pause behind.
@@ -18,6 +20,10 @@ enum { BACKOFF_FIRST_US = 10000, BACKOFF_MAX_US = 1000000 };
 
 struct net_listener {
 	struct loop *loop;
+	struct net_factory *factory;
+	struct net_socket_spec spec; /* borrows the two */
+	char *name;
+	char *path;
 	const struct net_listener_events *events;
 	void *arg;
 	struct net_socket_request *request; /* while asking */
@@ -31,9 +37,17 @@ struct net_listener {
 	uint64_t backoff_us;
 	uint64_t told_us; /* of the shortage; 0: never */
 	struct timer backoff;
+	struct timer retry;      /* to open at all */
 	struct loop_later again; /* the batch was not all */
 	struct loop_later gone;
 };
+
+static struct slice
+keep(struct slice s, char **out)
+{
+	*out = mem_strndup(s.len > 0 ? s.ptr : "", s.len);
+	return slice_of(*out, s.len);
+}
 
 static void
 close_with(struct net_listener *n, enum err why)
@@ -44,6 +58,7 @@ close_with(struct net_listener *n, enum err why)
 	n->why = why;
 	net_socket_cancel(&n->request);
 	timer_clear(&n->backoff);
+	timer_clear(&n->retry);
 	loop_later_cancel(&n->again);
 	loop_io_close(&n->io);
 	if (n->fd >= 0)
@@ -56,9 +71,11 @@ static void
 on_gone(void *arg)
 {
 	struct net_listener *n = arg;
-	bool has_words = n->words.text[0] != '\0';
+	bool has_words = n->why != OK && n->words.text[0] != '\0';
 
 	n->events->on_close(n, n->arg, n->why, has_words ? &n->words : NULL);
+	mem_free(&n->name);
+	mem_free(&n->path);
 	mem_free(&n);
 }
 
@@ -168,16 +185,31 @@ on_ready(void *arg, bool readable, bool writable)
 }
 
 static void
+on_failed(struct net_listener *n, enum err e, const struct fault *why)
+{
+	bool news = strcmp(n->words.text, why->text) != 0;
+
+	n->words = *why;
+	if (n->events->on_wait == NULL) {
+		close_with(n, e);
+		return;
+	}
+	timer_set(&n->retry, NET_RETRY_MS * UINT64_C(1000));
+	if (news)
+		n->events->on_wait(n, n->arg, &n->words);
+}
+
+static void
 on_socket(void *arg, enum err e, int fd, const struct fault *why)
 {
 	struct net_listener *n = arg;
 
 	n->request = NULL;
 	if (e != OK) {
-		n->words = *why;
-		close_with(n, e);
+		on_failed(n, e, why);
 		return;
 	}
+	n->words.text[0] = '\0';
 	n->fd = fd;
 	if (loop_io_open(&n->io, n->loop, fd, on_ready, n) != OK) {
 		close_with(n, ERR_IO);
@@ -185,6 +217,15 @@ on_socket(void *arg, enum err e, int fd, const struct fault *why)
 	}
 	if (n->events->on_open != NULL)
 		n->events->on_open(n, n->arg);
+}
+
+static void
+on_retry(void *arg)
+{
+	struct net_listener *n = arg;
+
+	n->request =
+	    net_socket_open(n->factory, n->loop, &n->spec, on_socket, n);
 }
 
 struct net_listener *
@@ -196,13 +237,18 @@ net_listener_open(struct net_factory *f, struct loop *loop,
 
 	CHECK(spec->kind != NET_DATAGRAM);
 	n->loop = loop;
+	n->factory = f;
+	n->spec = *spec;
+	n->spec.name = keep(spec->name, &n->name);
+	n->spec.path = keep(spec->path, &n->path);
 	n->events = events;
 	n->arg = arg;
 	n->fd = -1;
 	timer_init(&n->backoff, loop, on_again, n);
 	loop_later_init(&n->again, on_again, n);
 	loop_later_init(&n->gone, on_gone, n);
-	n->request = net_socket_open(f, loop, spec, on_socket, n);
+	timer_init(&n->retry, loop, on_retry, n);
+	on_retry(n);
 	return n;
 }
 

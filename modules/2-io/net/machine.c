@@ -6,6 +6,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "net.h"
 
@@ -28,6 +29,18 @@ read_one(const struct ifaddrs *i, enum addr_family family, struct addr *out)
 	       addr_from_sockaddr(i->ifa_addr, len, out) == OK &&
 	       out->family == family && !addr_is_loopback(out) &&
 	       !is_link_local(out);
+}
+
+/* A kernel without IPv6 makes no such socket; /proc may not be there. */
+struct addr
+net_any_addr(uint16_t port)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return (struct addr){
+	    .family = fd >= 0 ? ADDR_V6 : ADDR_V4, .port = port};
 }
 
 size_t

@@ -203,6 +203,7 @@ enum net_option {
 
 enum {
 	NET_BACKLOG = 1024,
+	NET_RETRY_MS = 2000, /* until a port that was taken is tried again */
 	NET_FLUSH_MS = 10000,
 	NET_LINGER_MS = 2000,
 	NET_ACCEPT_BATCH = 64, /* a listener, a turn */
@@ -283,6 +284,13 @@ struct net_listener_events {
 	 * wait in the backlog. At most every NET_SHORT_TOLD_US. May be NULL.
 	 */
 	void (*on_short)(struct net_listener *l, void *arg, enum err why);
+	/*
+	 * It could not open, and tries again every NET_RETRY_MS until it can
+	 * or is closed; told again only if the reason is another. NULL: it
+	 * closes instead.
+	 */
+	void (*on_wait)(
+	    struct net_listener *l, void *arg, const struct fault *words);
 	/* Once and last; with words if it could not open, else NULL. */
 	void (*on_close)(struct net_listener *l, void *arg, enum err why,
 	    const struct fault *words);
@@ -388,6 +396,9 @@ MUST_USE enum err net_udp_send(
 struct addr net_udp_addr(const struct net_udp *u);
 
 /* --- the machine --- */
+
+/* All addresses of the machine: [::], or 0.0.0.0 if it knows no IPv6. */
+struct addr net_any_addr(uint16_t port);
 
 /*
  * The addresses of its interfaces that are up, without ports, IPv4 first:

@@ -189,10 +189,12 @@ bind_ip(int fd, const struct addr *a, struct fault *why)
 }
 
 static MUST_USE enum err
-make_ip(const struct net_socket_spec *spec, int *out_fd, struct fault *why)
+make_ip(const struct net_socket_spec *spec, bool first, int *out_fd,
+    struct fault *why)
 {
 	bool stream = spec->kind == NET_LISTEN;
 	const struct addr *a = &spec->addr;
+	uint32_t share = first ? spec->options & NET_REUSEPORT : 0;
 	AUTO(fd_close) int fd = -1;
 	enum err e;
 
@@ -204,7 +206,7 @@ make_ip(const struct net_socket_spec *spec, int *out_fd, struct fault *why)
 		return fault_set(
 		    why, e, "cannot make a socket: %s", err_text(e));
 	e = set_options(
-	    fd, a, spec->options, any_options, ARRAY_LEN(any_options));
+	    fd, a, spec->options & ~share, any_options, ARRAY_LEN(any_options));
 	if (e == OK && stream)
 		e = set_options(
 		    fd, a, spec->options, tcp_options, ARRAY_LEN(tcp_options));
@@ -219,6 +221,11 @@ make_ip(const struct net_socket_spec *spec, int *out_fd, struct fault *why)
 	e = bind_ip(fd, a, why);
 	if (e != OK)
 		return e;
+	/* From now on the others of this process may come beside it. */
+	e = set_options(fd, a, share, any_options, ARRAY_LEN(any_options));
+	if (e != OK)
+		return fault_set(
+		    why, e, "cannot share port %u: %s", a->port, err_text(e));
 	/* Two sockets may have bound before either of them listens. */
 	if (stream && listen(fd, spec->backlog) != 0)
 		return bind_fault(errno, a, why);
@@ -298,11 +305,12 @@ make_unix(const struct net_socket_spec *spec, int *out_fd, struct fault *why)
 }
 
 enum err
-socket_make(const struct net_socket_spec *spec, int *out_fd, struct fault *why)
+socket_make(const struct net_socket_spec *spec, bool first, int *out_fd,
+    struct fault *why)
 {
 	if (spec->kind == NET_UNIX)
 		return make_unix(spec, out_fd, why);
-	return make_ip(spec, out_fd, why);
+	return make_ip(spec, first, out_fd, why);
 }
 
 /* --- clients --- */

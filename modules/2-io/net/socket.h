@@ -9,9 +9,13 @@
 
 #include "net.h"
 
-/* Bound, and listening unless a datagram socket; non-blocking. */
-MUST_USE enum err socket_make(
-    const struct net_socket_spec *spec, int *out_fd, struct fault *why);
+/*
+ * Bound, and listening unless a datagram socket; non-blocking. The first of
+ * several with NET_REUSEPORT binds alone, so that it fails if another process
+ * has the port, even one that would share it.
+ */
+MUST_USE enum err socket_make(const struct net_socket_spec *spec, bool first,
+    int *out_fd, struct fault *why);
 
 /* For connect(): options set, bound to the source if there is one. */
 MUST_USE enum err socket_make_client(

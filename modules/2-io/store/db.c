@@ -101,7 +101,7 @@ check_schema(struct db *db, struct fault *why)
 	if (version > DB_SCHEMA)
 		return fault_set(why, ERR_UNSUPPORTED,
 		    "%s was made by a newer meshd (schema %lld, this one "
-		    "knows %d)",
+		    "knows %d); run the newer one",
 		    db->path, (long long)version, DB_SCHEMA);
 	if (version < 1)
 		return fault_set(why, ERR_CORRUPT,
@@ -117,6 +117,9 @@ check_integrity(struct db *db, struct fault *why)
 
 	if (e != OK || slice_eq(buf_slice(&text), S("ok")))
 		return e;
+	for (char *c = text.mem + text.start; c < text.mem + text.end; c++)
+		if (*c == '\n')
+			*c = ' '; /* a fault is one line */
 	return fault_set(why, ERR_CORRUPT,
 	    "%s is damaged: %.*s; restore a backup", db->path,
 	    SLICE_ARG(buf_slice(&text)));

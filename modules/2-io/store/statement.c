@@ -97,8 +97,8 @@ db_fault(struct db *db, int code, const char *doing, struct fault *why)
 		    "directory",
 		    doing, db->path);
 	case ERR_CORRUPT:
-		return fault_set(why, e, "%s is damaged: %s", db->path,
-		    sqlite3_errmsg(db->sql));
+		return fault_set(why, e, "%s is damaged: %s; restore a backup",
+		    db->path, sqlite3_errmsg(db->sql));
 	default:
 		return fault_set(why, e, "%s %s failed: %s", doing, db->path,
 		    sqlite3_errmsg(db->sql));

@@ -159,7 +159,7 @@ check_time(
 	if (v->now_ms > to) {
 		span_text(v->now_ms - to, span);
 		refuse(v, flags, MBEDTLS_X509_BADCERT_EXPIRED, ERR_EXPIRED,
-		    "%s expired %s ago", what(depth), span);
+		    "%s expired %s ago; is a clock wrong?", what(depth), span);
 	} else if (v->now_ms < from) {
 		span_text(from - v->now_ms, span);
 		/* The alert is that of an expired one: RFC 8446 §6.2. */
@@ -180,7 +180,9 @@ check_pin(struct verify *v, const mbedtls_x509_crt *crt, uint32_t *flags)
 	    crt->MBEDTLS_PRIVATE(ca_istrue) == 0) {
 		refuse(v, flags, MBEDTLS_X509_BADCERT_NOT_TRUSTED, ERR_AUTH,
 		    "the server's chain does not end in the root that the "
-		    "token names: it is another mesh, or someone in between");
+		    "token names: it is another mesh, or someone in between; "
+		    "make a token where the mesh is, with: meshd token "
+		    "create");
 		return;
 	}
 	/* Known by its key; whom it signed, the library has checked. */

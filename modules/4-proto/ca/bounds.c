@@ -165,7 +165,7 @@ ca_bounds_check(const struct ca_bounds *b, struct fault *why)
 	if (e != OK)
 		return e;
 	if (b->lifetime_ms < 1000 || b->lifetime_ms > CA_TOKEN_MAX_MS)
-		return fault_set(
-		    why, ERR_INVALID, "a token lives from 1 s to 365 days");
+		return fault_set(why, ERR_INVALID,
+		    "a token lives from 1s to 8760h (365 days)");
 	return OK;
 }

@@ -315,6 +315,9 @@ struct ca_token_row {
 	    "this account was not granted",                                    \
 	    "make a token that grants it with: meshd token create "            \
 	    "--accounts NAME")                                                 \
+	X(CA_NODE_ANONYMOUS, "certificate_required", 403,                      \
+	    "only a node with its certificate may ask for this",               \
+	    "join first with: meshd agent --join TOKEN")                       \
 	X(CA_NODE_UNKNOWN, "node_unknown", 403,                                \
 	    "this server knows no such node", "join again with a new token")   \
 	X(CA_NODE_REVOKED, "node_revoked", 403, "the node was revoked",        \

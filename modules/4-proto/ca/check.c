@@ -188,6 +188,28 @@ has_used(const struct ca_token_row *row, const struct tls_pin *key)
 	return false;
 }
 
+/* "40 s ago", "10 min ago", "5 h ago", "3 days ago". */
+static void
+decide_since(struct ca_decision *d, enum ca_verdict v, int64_t ms)
+{
+	static const struct {
+		int64_t from_ms;
+		int64_t unit_ms;
+		const char *unit;
+	} rows[] = {
+	    {2 * CA_DAY_MS, CA_DAY_MS, "days"},
+	    {2 * CA_HOUR_MS, CA_HOUR_MS, "h"},
+	    {60000, 60000, "min"},
+	    {0, 1000, "s"},
+	};
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(rows) && ms < rows[i].from_ms)
+		i++;
+	decide(d, v, "%lld %s ago", (long long)(ms / rows[i].unit_ms),
+	    rows[i].unit);
+}
+
 static void
 ask_end(struct ca_decision *d, const struct ca_token_row *row, int64_t now_ms,
     enum ca_verdict expired)
@@ -195,8 +217,7 @@ ask_end(struct ca_decision *d, const struct ca_token_row *row, int64_t now_ms,
 	int64_t end = row->created_ms + row->bounds.lifetime_ms;
 
 	if (may_go_on(d) && now_ms >= end)
-		decide(d, expired, "%lld min ago",
-		    (long long)((now_ms - end) / 60000));
+		decide_since(d, expired, now_ms - end);
 }
 
 static void
@@ -266,7 +287,8 @@ ask_bounds(struct ca_decision *d, const struct ca_bounds *b,
 }
 
 static void
-ask_holder(struct ca_decision *d, const struct ca_node_row *holder)
+ask_holder(
+    struct ca_decision *d, const struct ca_node_row *holder, struct slice name)
 {
 	if (!may_go_on(d) || holder == NULL)
 		return;
@@ -275,7 +297,7 @@ ask_holder(struct ca_decision *d, const struct ca_node_row *holder)
 		if (holder->revoked)
 			decide(d, CA_NODE_REVOKED, "%s", "");
 	} else if (!holder->revoked) {
-		decide(d, CA_NAME_TAKEN, "%s", "");
+		decide(d, CA_NAME_TAKEN, "%.*s", SLICE_ARG(name));
 	}
 }
 
@@ -296,7 +318,7 @@ ca_join_check(const struct ca *ca, const struct ca_token_row *row,
 	ask_csr_name(out, ca, join->node_name);
 	ask_bounds(out, &row->bounds, join);
 	ask_wanted(out, join, &row->bounds.grant);
-	ask_holder(out, holder);
+	ask_holder(out, holder, join->node_name);
 	out->grant = row->bounds.grant;
 }
 
@@ -320,8 +342,8 @@ ask_known(struct ca_decision *d, const struct ca_node_row *node,
 	else if (node->revoked)
 		decide(d, CA_NODE_REVOKED, "%s", "");
 	else if (now_ms > node->not_after_ms + CA_GRACE_MS)
-		decide(d, CA_NODE_GRACE_OVER, "%lld days ago",
-		    (long long)((now_ms - node->not_after_ms) / CA_DAY_MS));
+		decide_since(
+		    d, CA_NODE_GRACE_OVER, now_ms - node->not_after_ms);
 }
 
 void

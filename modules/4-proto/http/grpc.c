@@ -428,9 +428,3 @@ grpc_call_resume(struct grpc_call *c)
 	http2_stream_consumed(c->h2, c->owed);
 	c->owed = 0;
 }
-
-struct http2 *
-grpc_call_conn(struct grpc_call *c)
-{
-	return http2_stream_conn(c->h2);
-}

@@ -121,6 +121,4 @@ void grpc_call_cancel(struct grpc_call *c);
 void grpc_call_pause(struct grpc_call *c);
 void grpc_call_resume(struct grpc_call *c);
 
-struct http2 *grpc_call_conn(struct grpc_call *c);
-
 #endif

@@ -321,12 +321,6 @@ http2_stream_held(const struct http2_stream *s)
 	return s->held;
 }
 
-struct http_head *
-http2_stream_head(struct http2_stream *s)
-{
-	return s->head;
-}
-
 void
 http2_stream_forget_head(struct http2_stream *s)
 {
@@ -339,10 +333,4 @@ struct http2 *
 http2_stream_conn(struct http2_stream *s)
 {
 	return s->conn;
-}
-
-int32_t
-http2_stream_id(const struct http2_stream *s)
-{
-	return s->id;
 }

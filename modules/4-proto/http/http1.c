@@ -609,14 +609,6 @@ http1_parser_limit_body(struct http1_parser *p, uint64_t bytes)
 }
 
 void
-http1_parser_limit_head(struct http1_parser *p, size_t bytes, size_t fields)
-{
-	CHECK(bytes <= LIMIT_HEAD_BYTES && fields <= LIMIT_HEAD_FIELDS);
-	p->head_max = (uint32_t)bytes;
-	p->fields_max = (uint16_t)fields;
-}
-
-void
 http1_parser_pause(struct http1_parser *p)
 {
 	p->pause_asked = true;
@@ -638,12 +630,6 @@ struct http_head *
 http1_parser_head(struct http1_parser *p)
 {
 	return p->headed ? &p->m->head : NULL;
-}
-
-struct http_head *
-http1_parser_trailers(struct http1_parser *p)
-{
-	return p->done && p->m->trailers.count > 0 ? &p->m->trailers : NULL;
 }
 
 bool

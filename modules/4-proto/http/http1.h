@@ -126,10 +126,6 @@ void http1_parser_expect(struct http1_parser *p, struct slice method);
 /* Body bytes past this are HTTP1_BODY_TOO_LARGE; 0 is no limit (default). */
 void http1_parser_limit_body(struct http1_parser *p, uint64_t bytes);
 
-/* Head limits other than LIMIT_HEAD_BYTES and LIMIT_HEAD_FIELDS; not more. */
-void http1_parser_limit_head(
-    struct http1_parser *p, size_t bytes, size_t fields);
-
 /* Inside a callback: feed returns ERR_AGAIN behind the current event. */
 void http1_parser_pause(struct http1_parser *p);
 
@@ -138,9 +134,8 @@ void http1_parser_abort(struct http1_parser *p);
 
 enum http1_flaw http1_parser_flaw(const struct http1_parser *p);
 
-/* The head from on_head until next; NULL before. Trailers likewise. */
+/* The head from on_head until next; NULL before. */
 struct http_head *http1_parser_head(struct http1_parser *p);
-struct http_head *http1_parser_trailers(struct http1_parser *p);
 
 /* True between messages: not one byte of the next has come. */
 bool http1_parser_is_idle(const struct http1_parser *p);

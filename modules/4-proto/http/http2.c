@@ -370,12 +370,6 @@ http2_transport(struct http2 *c)
 	return c->transport;
 }
 
-void *
-http2_arg(const struct http2 *c)
-{
-	return c->arg;
-}
-
 uint32_t
 http2_streams(const struct http2 *c)
 {

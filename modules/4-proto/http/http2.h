@@ -128,7 +128,6 @@ void http2_set_events(
 
 /* In on_close too: it knows why it ended. */
 struct stream *http2_transport(struct http2 *c);
-void *http2_arg(const struct http2 *c);
 
 /* Streams that are open, and how many more the peer lets us open. */
 uint32_t http2_streams(const struct http2 *c);
@@ -204,11 +203,9 @@ void http2_stream_consumed(struct http2_stream *s, size_t n);
 size_t http2_stream_queued(const struct http2_stream *s);
 size_t http2_stream_held(const struct http2_stream *s);
 
-/* The head received last, or NULL; forget frees its memory early. */
-struct http_head *http2_stream_head(struct http2_stream *s);
+/* Frees the memory of the head received last early. */
 void http2_stream_forget_head(struct http2_stream *s);
 
 struct http2 *http2_stream_conn(struct http2_stream *s);
-int32_t http2_stream_id(const struct http2_stream *s);
 
 #endif

@@ -482,14 +482,6 @@ http_tunnel_reason(const struct stream *tunnel)
 	return slice_str(asked(tunnel)->reason);
 }
 
-const struct http_head *
-http_tunnel_head(const struct stream *tunnel)
-{
-	const struct tunnel *t = asked(tunnel);
-
-	return t->h2 != NULL ? http2_stream_head(t->h2) : NULL;
-}
-
 void
 http_tunnel_set_patience(struct stream *tunnel, enum http2_patience patience)
 {

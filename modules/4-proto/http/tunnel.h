@@ -57,14 +57,11 @@ struct slice http_tunnel_reason(const struct stream *tunnel);
  */
 bool http_tunnel_is_untouched(const struct stream *tunnel);
 
-/* The head of the 200, as long as the stream lives and was not forgotten. */
-const struct http_head *http_tunnel_head(const struct stream *tunnel);
-
 /* Client: see http2_stream_set_patience(). */
 void http_tunnel_set_patience(
     struct stream *tunnel, enum http2_patience patience);
 
-/* The session below, and whether a stream is a tunnel at all. */
+/* The session below, NULL when it is gone, and whether it is a tunnel. */
 struct http2 *http_tunnel_conn(const struct stream *tunnel);
 bool http_tunnel_is(const struct stream *s);
 

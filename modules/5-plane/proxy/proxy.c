@@ -296,7 +296,7 @@ drain_worker(struct loop *l, unsigned index, void *arg)
 	}
 	inbound_drain(w->inbound);
 	tunnels_drain(w->tunnels);
-	hosts_close_idle(w->hosts);
+	hosts_close_idle(w->hosts, NULL);
 }
 
 static void

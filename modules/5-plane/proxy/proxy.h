@@ -23,6 +23,21 @@ enum { PROXY_HBONE_PORT = 15008 };
 struct proxy;
 struct proxy_credentials;
 
+enum proxy_listening {
+	PROXY_LISTENS,
+	PROXY_WAITS, /* its port is taken; it tries again */
+	PROXY_CLOSED
+};
+
+/* What became of one worker's listener: "hbone", or an upstream's. */
+struct proxy_listener {
+	struct slice name;
+	struct addr addr;
+	unsigned worker;
+	enum proxy_listening state;
+	struct slice why; /* PROXY_WAITS: in words */
+};
+
 struct proxy_spec {
 	struct loop *control;
 	struct workers *workers;
@@ -35,10 +50,8 @@ struct proxy_spec {
 	/* On a worker, in the turn in which a flow ended; `record` is lent. */
 	void (*on_flow)(
 	    void *arg, unsigned worker, const struct flow_record *record);
-	/* On the control loop: the worker's share of a listener opened, or
-	 * could not, in words. */
-	void (*on_listener)(void *arg, unsigned worker, struct slice name,
-	    const struct addr *addr, const struct fault *why);
+	/* On the control loop; all of it is lent. */
+	void (*on_listener)(void *arg, const struct proxy_listener *l);
 	void *arg;
 };
 

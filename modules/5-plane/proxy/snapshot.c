@@ -82,13 +82,13 @@ drop_host(void *value)
 }
 
 void
-hosts_close_idle(struct hosts *h)
+hosts_close_idle(struct hosts *h, const struct http2 *session)
 {
 	struct slice key;
 	void *value;
 
 	for (size_t i = 0; map_next(&h->by_id, &i, &key, &value);)
-		upstream_close_idle(value);
+		upstream_close_idle(value, session);
 }
 
 void

@@ -61,8 +61,9 @@ const struct view_endpoint *bound_pick(struct bound *b, struct worker *w,
 struct hosts *hosts_new(struct loop *loop);
 void hosts_free(struct hosts **hp);
 
-/* Ends all connections that nobody uses. */
-void hosts_close_idle(struct hosts *h);
+/* Ends all connections that nobody uses; with a session only those in it. */
+struct http2;
+void hosts_close_idle(struct hosts *h, const struct http2 *session);
 
 /* Counted; made if new. */
 struct host *hosts_get(struct hosts *h, uint64_t id);

@@ -23,8 +23,8 @@ struct news {
 	struct proxy *proxy;
 	unsigned worker;
 	struct addr addr;
+	enum proxy_listening state;
 	struct fault why;
-	bool failed;
 	char name[NEWS_NAME_MAX];
 };
 
@@ -35,14 +35,19 @@ on_news(void *arg)
 	const struct proxy_spec *spec = &n->proxy->spec;
 
 	if (spec->on_listener != NULL)
-		spec->on_listener(spec->arg, n->worker, slice_str(n->name),
-		    &n->addr, n->failed ? &n->why : NULL);
+		spec->on_listener(spec->arg,
+		    &(struct proxy_listener){.name = slice_str(n->name),
+			.addr = n->addr,
+			.worker = n->worker,
+			.state = n->state,
+			.why = slice_str(n->why.text)});
 	mem_free(&n);
 }
 
 void
 worker_tell_listener(struct worker *w, struct slice name,
-    const struct addr *addr, const struct fault *why)
+    const struct addr *addr, enum proxy_listening state,
+    const struct fault *why)
 {
 	struct news *n = mem_new(sizeof(*n));
 	size_t len = MIN(name.len, sizeof(n->name) - 1);
@@ -50,7 +55,7 @@ worker_tell_listener(struct worker *w, struct slice name,
 	n->proxy = w->proxy;
 	n->worker = w->index;
 	n->addr = *addr;
-	n->failed = why != NULL;
+	n->state = state;
 	if (why != NULL)
 		n->why = *why;
 	memcpy(n->name, name.ptr, len);

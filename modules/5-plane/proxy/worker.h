@@ -50,9 +50,10 @@ struct proxy {
 /* Tells the owner of a flow's end. */
 void worker_report(struct worker *w, const struct flow_record *record);
 
-/* Any listener's fate, for the owner of the proxy; `why` NULL: it is open. */
+/* A listener's fate, for the owner of the proxy; `why` if it waits. */
 void worker_tell_listener(struct worker *w, struct slice name,
-    const struct addr *addr, const struct fault *why);
+    const struct addr *addr, enum proxy_listening state,
+    const struct fault *why);
 
 /* Connections to this listener wait: the process is out of something. */
 void worker_tell_shortage(const char *listener, enum err why);

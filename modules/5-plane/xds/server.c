@@ -393,6 +393,8 @@ settle(struct xds_server_stream *s, size_t type,
 		list_remove(it);
 		settle_entry(s, type, CONTAINER(it, struct entry, flight), m);
 	}
+	if (s->ops->on_answered != NULL)
+		s->ops->on_answered(s->arg);
 }
 
 static enum err

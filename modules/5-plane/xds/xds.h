@@ -100,6 +100,9 @@ struct xds_server_ops {
 	    void *arg, struct slice type_url, struct fault *why);
 	/* Acknowledged or refused. May be NULL. */
 	void (*on_status)(void *arg, const struct xds_status *s);
+	/* A response was answered, after each on_status of it; also one that
+	 * had nothing in it. May be NULL. */
+	void (*on_answered)(void *arg);
 };
 
 /* `ops` is kept. */

@@ -57,6 +57,8 @@ node_each_problem(const struct node *n,
 
 	if (revoked_self(n))
 		each(arg, &revoked);
+	plane_each_problem(n, each, arg);
+	peers_each_problem(n, each, arg);
 	uplink_each_problem(n, each, arg);
 	publisher_each_problem(n, each, arg);
 }
@@ -113,80 +115,12 @@ node_each_member(const struct node *n,
 	}
 }
 
-/* --- services and endpoints ----------------------------------------------- */
-
 /* A Service that a route led to came with the stream, though its host did
  * not. */
-static bool
-is_by_records(const struct node *n, const struct view_service *s)
+bool
+node_is_by_records(const struct node *n, const struct view_service *s)
 {
 	return s->origin.key.kind.len == 0 && !uplink_has_host(n, s->host);
-}
-
-void
-node_each_service(const struct node *n,
-    void (*each)(void *arg, const struct node_service *s), void *arg)
-{
-	const struct view *v = publisher_view(n);
-	const struct view_cluster *const *clusters;
-	size_t count = 0;
-
-	clusters = v != NULL ? view_clusters(v, &count) : NULL;
-	for (size_t i = 0; i < count; i++) {
-		const struct view_cluster *c = clusters[i];
-		struct node_service row;
-
-		if (c->subset.len > 0 || c->service == NULL)
-			continue;
-		row = (struct node_service){.host = c->service->host,
-		    .name = c->service->name,
-		    .ns = c->service->ns,
-		    .port = c->port,
-		    .protocol = view_protocol_name(c->protocol),
-		    .endpoints = c->endpoint_count,
-		    .usable = c->usable_count,
-		    .origin = &c->service->origin,
-		    .by_records = is_by_records(n, c->service)};
-		each(arg, &row);
-	}
-}
-
-/* Any form of its name; the proxy's own namespace is the default. */
-static bool
-is_asked_for(
-    const struct node *n, const struct view_service *s, struct slice asked)
-{
-	struct service_name name;
-
-	if (asked.len == 0)
-		return true;
-	return name_service_parse(asked, slice_str(n->ns),
-		   slice_str(n->member.domain), &name) == OK &&
-	       slice_eq(name.name, s->name) && slice_eq(name.ns, s->ns);
-}
-
-void
-node_each_endpoint(const struct node *n, struct slice service,
-    void (*each)(void *arg, const struct node_endpoint *e), void *arg)
-{
-	const struct view *v = publisher_view(n);
-	const struct view_cluster *const *clusters;
-	size_t count = 0;
-
-	clusters = v != NULL ? view_clusters(v, &count) : NULL;
-	for (size_t i = 0; i < count; i++) {
-		const struct view_cluster *c = clusters[i];
-
-		if (c->subset.len > 0 || c->service == NULL ||
-		    !is_asked_for(n, c->service, service))
-			continue;
-		for (size_t j = 0; j < c->endpoint_count; j++) {
-			struct node_endpoint row = {
-			    c, c->endpoints[j], is_by_records(n, c->service)};
-
-			each(arg, &row);
-		}
-	}
 }
 
 /* --- status --------------------------------------------------------------- */

@@ -16,6 +16,8 @@
 
 #include "inside.h"
 
+#include <stdio.h>
+
 enum {
 	PEERS_MAGIC = 0x70656572,
 	SAVE_US = 10000000,
@@ -31,6 +33,7 @@ struct peers {
 	bool alive;            /* its CLOSED has not come */
 	bool ready;
 	bool leaving;
+	char trouble[FAULT_TEXT_MAX]; /* why it could not open, or "" */
 	struct discovery_catalog *catalog;
 	struct buf saved; /* of the last run; for the next opening */
 	struct timer save;
@@ -143,6 +146,7 @@ on_ready(struct peers *p)
 	const struct membership *m = &p->node->member;
 
 	p->ready = true;
+	p->trouble[0] = '\0';
 	log_info("gossip is open", "port=%u", (unsigned)gossip_port(p->gossip));
 	gossip_join(p->gossip, m->seeds, m->seed_count);
 	timer_set(&p->prune, PRUNE_US);
@@ -159,6 +163,25 @@ on_gossip_closed(struct peers *p)
 		timer_set(&p->reopen, REOPEN_US);
 }
 
+/* It is tried again every REOPEN_US; the log has each reason once. */
+static void
+cannot_open(struct peers *p, enum err e, const char *words)
+{
+	char text[FAULT_TEXT_MAX];
+
+	if (e == ERR_BUSY)
+		(void)snprintf(text, sizeof(text),
+		    "port %u is taken; if a server of this machine has it, "
+		    "choose another with --gossip",
+		    (unsigned)p->node->gossip.port);
+	else
+		(void)snprintf(text, sizeof(text), "%s", words);
+	if (strcmp(text, p->trouble) != 0)
+		log_error("gossip could not open; it tries again", "why=\"%s\"",
+		    text);
+	memcpy(p->trouble, text, sizeof(text));
+}
+
 static void
 on_event(void *arg, const struct gossip_event *e)
 {
@@ -170,10 +193,7 @@ on_event(void *arg, const struct gossip_event *e)
 		on_ready(p);
 		break;
 	case GOSSIP_EVENT_FAILED:
-		log_error("gossip could not open; it tries again",
-		    "port=%u why=\"%s\"", (unsigned)p->node->gossip.port,
-		    e->err == ERR_BUSY ? "the port is in use"
-				       : err_text(e->err));
+		cannot_open(p, e->err, err_text(e->err));
 		gossip_close(&p->gossip);
 		break;
 	case GOSSIP_EVENT_MEMBER:
@@ -300,12 +320,24 @@ open_gossip(struct peers *p)
 	err = gossip_open(n->loop, &config, &p->gossip, &why);
 	secret_wipe(&config, sizeof(config));
 	if (err != OK) {
-		log_error("gossip could not open", "why=\"%s\"", why.text);
+		cannot_open(p, err, why.text);
 		timer_set(&p->reopen, REOPEN_US);
 		return;
 	}
 	p->alive = true;
 	peers_offer(n);
+}
+
+void
+peers_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg)
+{
+	const struct peers *p = n->peers;
+
+	if (p != NULL && p->trouble[0] != '\0')
+		each(arg, &(struct node_problem){.kind = "port",
+			      .about = S("gossip"),
+			      .text = slice_str(p->trouble)});
 }
 
 void
@@ -442,13 +474,6 @@ peers_offer(struct node *n)
 	}
 	if (gossip_set_offers(n->peers->gossip, &o, &why) != OK)
 		log_error("services are not announced", "why=\"%s\"", why.text);
-}
-
-void
-peers_draining(struct node *n)
-{
-	if (peers_gossip(n) != NULL)
-		gossip_set_health(n->peers->gossip, GOSSIP_DRAINING, 0);
 }
 
 void

@@ -21,6 +21,7 @@ enum {
 	RETRY_MS = 2000,       /* after a lost call, with jitter */
 	REFUSED_MS = 300000,   /* after the server said no */
 	LOAD_GRACE_MS = 60000, /* a leaf that ends sooner is not loaded */
+	LOOK_EVERY_MS = 60000, /* whether it is time to renew */
 	URI_MAX = 512,
 	REVOCATIONS_BYTES = 64 << 20
 };
@@ -72,14 +73,7 @@ find_node(const struct node *n)
 	return ids->count > 0 && ids->items[0]->is_node ? ids->items[0] : NULL;
 }
 
-static void
-on_timer(void *arg)
-{
-	struct entry *e;
-
-	OBJ(e, arg, IDENTITY_MAGIC);
-	ask(e);
-}
+static void on_timer(void *arg);
 
 static struct entry *
 entry_new(struct node *n, struct slice uri, bool is_node)
@@ -132,13 +126,36 @@ arm(struct entry *e, int64_t delay_ms)
 	timer_set(&e->timer, (uint64_t)MAX(delay_ms, 0) * 1000);
 }
 
+/* Certificates go by the wall's clock, which a timer does not follow: not
+ * while the machine sleeps, and not when the clock is set. */
+static void
+wait_for_renewal(struct entry *e)
+{
+	int64_t left_ms = e->renew_at_ms - node_wall_ms(e->node);
+
+	arm(e, MIN(left_ms, LOOK_EVERY_MS));
+}
+
+static void
+on_timer(void *arg)
+{
+	struct entry *e;
+
+	OBJ(e, arg, IDENTITY_MAGIC);
+	if (e->held != NULL && e->problem.code == OK &&
+	    e->renew_at_ms > node_wall_ms(e->node))
+		wait_for_renewal(e);
+	else
+		ask(e);
+}
+
 static void
 arm_renewal(struct entry *e)
 {
 	const struct tls_cert_info *leaf = tls_identity_info(e->held);
 
 	e->renew_at_ms = ca_renew_at_ms(leaf, &e->node->identities->rng);
-	arm(e, e->renew_at_ms - node_wall_ms(e->node));
+	wait_for_renewal(e);
 }
 
 static void

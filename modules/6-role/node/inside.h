@@ -192,10 +192,11 @@ void peers_self(const struct node *n, struct gossip_id *out);
 
 /* Says what we offer, again if it changed. */
 void peers_offer(struct node *n);
-void peers_draining(struct node *n);
 void peers_set_voucher(struct node *n);
 void peers_set_keyring(struct node *n);
 void peers_set_trust(struct node *n);
+void peers_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
 
 /* --- revoked.c ------------------------------------------------------------ */
 
@@ -247,6 +248,9 @@ void plane_open(struct node *n);
 struct proxy *plane_proxy(const struct node *n);
 void plane_set_credentials(struct node *n);
 void plane_set_log_success(struct node *n, bool on);
+/* Listeners whose ports are taken. */
+void plane_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
 /* Then node_part_closed(). */
 void plane_close(struct node *n, uint64_t drain_us);
 void plane_free(struct node *n);

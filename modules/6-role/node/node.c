@@ -90,23 +90,25 @@ static enum err
 load_member(struct node *n, struct fault *why)
 {
 	AUTO(buf_fini) struct buf json = BUF(WIRE_BODY_MAX);
-	enum err err = state_read(&n->state, STATE_MEMBERSHIP, &json, why);
+	struct fault own = {0};
+	enum err err = state_read(&n->state, STATE_MEMBERSHIP, &json, &own);
 
 	if (err == ERR_NOT_FOUND)
 		return OK;
 	if (err == OK)
 		err = wire_membership_decode(
-		    buf_slice(&json), &n->member, NULL, why);
+		    buf_slice(&json), &n->member, NULL, &own);
 	if (json.mem != NULL)
 		secret_wipe(json.mem, json.cap);
 	if (err == OK && n->member.server_count == 0)
-		err = fault_set(why, ERR_CORRUPT, "it names no server");
+		err = fault_set(&own, ERR_CORRUPT, "it names no server");
 	if (err == OK)
-		err = make_trust(n, why);
+		err = make_trust(n, &own);
 	if (err != OK)
-		return fault_prefix(why, err,
-		    "%s/%s is not usable (remove it to join anew): ",
-		    n->state.dir, STATE_MEMBERSHIP);
+		return fault_set(why, err,
+		    "%s/%s is not usable: %s; restore it, or remove it and "
+		    "join anew",
+		    n->state.dir, STATE_MEMBERSHIP, own.text);
 	n->is_member = true;
 	return OK;
 }
@@ -377,12 +379,7 @@ copy_names(struct node *n, const struct node_spec *spec, struct fault *why)
 static struct addr
 addr_or_any(const struct addr *asked, uint16_t port)
 {
-	bool has_v6 = access("/proc/net/if_inet6", F_OK) == 0;
-
-	if (asked->family != ADDR_NONE)
-		return *asked;
-	return (struct addr){
-	    .family = has_v6 ? ADDR_V6 : ADDR_V4, .port = port};
+	return asked->family != ADDR_NONE ? *asked : net_any_addr(port);
 }
 
 static void
@@ -413,12 +410,13 @@ read_token(struct node *n, struct slice token, struct fault *why)
 	return err == OK ? OK : fault_prefix(why, err, "the token: ");
 }
 
-/* Names are given once, by the server. */
+/* Name and network are the voucher's for as long as the membership lasts. */
 static void
 say_unused(const char *what, struct slice asked, const char *has)
 {
 	if (asked.len > 0 && !slice_eq(asked, slice_str(has)))
-		log_warn("this stays as it was when this machine joined",
+		log_warn("this stays as it was when this machine joined; to "
+			 "change it, take it out first with: meshd leave",
 		    "%s=%s asked=%.*s", what, has, SLICE_ARG(asked));
 }
 

@@ -20,7 +20,7 @@
 
 #include "link.h"
 
-#define NODE_STATE_DIR "/var/lib/meshd"
+#define NODE_STATE_DIR "/var/lib/meshd/agent"
 
 enum {
 	NODE_ADDRS_MAX = GOSSIP_ADDRS_MAX,
@@ -167,32 +167,11 @@ struct node_member {
 void node_each_member(const struct node *n,
     void (*each)(void *arg, const struct node_member *m), void *arg);
 
-struct node_service {
-	struct slice host;
-	struct slice name;
-	struct slice ns;
-	uint16_t port;
-	const char *protocol;
-	size_t endpoints;
-	size_t usable;
-	const struct origin *origin;
-	/* Nothing here calls it, so no server was asked how it is configured:
-	 * this is what records say. */
-	bool by_records;
-};
-
-void node_each_service(const struct node *n,
-    void (*each)(void *arg, const struct node_service *s), void *arg);
-
-struct node_endpoint {
-	const struct view_cluster *cluster;
-	const struct view_endpoint *endpoint;
-	bool by_records; /* as a service's */
-};
-
-/* Endpoints of the clusters that have no subset; `service` empty: all. */
-void node_each_endpoint(const struct node *n, struct slice service,
-    void (*each)(void *arg, const struct node_endpoint *e), void *arg);
+/*
+ * Nothing here calls this service of the view, so no server was asked how it
+ * is configured: it is what records say.
+ */
+bool node_is_by_records(const struct node *n, const struct view_service *s);
 
 struct node_exposed {
 	const struct node_expose *what;
@@ -214,11 +193,12 @@ void node_each_identity(const struct node *n,
     void (*each)(void *arg, const struct node_identity *i), void *arg);
 
 /*
- * Resources that this agent refused, view problems, conflicts of records, and
- * that it was revoked itself.
+ * Resources that this agent refused, view problems, conflicts of records,
+ * ports that are taken, and that it was revoked itself.
  */
 struct node_problem {
-	const char *kind; /* "resource", "view", "discovery", "revocation" */
+	/* "resource", "view", "discovery", "port", "revocation" */
+	const char *kind;
 	struct slice about;
 	struct slice text;
 };

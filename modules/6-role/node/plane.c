@@ -11,7 +11,8 @@
 
 enum {
 	PLANE_MAGIC = 0x706c616e,
-	H2_WINDOW_BYTES = 64 << 20 /* growth of all windows of the agent */
+	H2_WINDOW_BYTES = 64 << 20, /* growth of all windows of the agent */
+	DOOR_NAME_MAX = 128
 };
 
 /* One worker's; only its thread touches it. */
@@ -27,7 +28,7 @@ struct plane {
 	struct reporter reporters[WORKERS_MAX];
 	struct workers *workers;
 	struct proxy *proxy;
-	char failure[FAULT_TEXT_MAX]; /* of a listener, as it was logged last */
+	struct list doors; /* struct door */
 };
 
 /* --- on workers ----------------------------------------------------------- */
@@ -77,34 +78,108 @@ on_flow(void *arg, unsigned worker, const struct flow_record *record)
 
 /* --- on the control loop -------------------------------------------------- */
 
-/* Workers share a port, and mostly the reason why it did not open. */
-static void
-say_listener(struct plane *p, unsigned worker, struct slice name,
-    const struct addr *addr, const struct fault *why)
-{
-	char text[ADDR_TEXT_MAX];
+/* All workers' listeners of one name and address; bits are workers. */
+struct door {
+	struct list link;
+	struct addr addr;
+	uint64_t open;
+	uint64_t waiting;
+	char name[DOOR_NAME_MAX];
+	char why[FAULT_TEXT_MAX];
+};
 
-	if (why == NULL && worker == 0)
-		log_info("listening", "name=%.*s addr=%s", SLICE_ARG(name),
-		    addr_format(addr, text));
-	if (why == NULL || (worker > 0 && strcmp(p->failure, why->text) == 0))
-		return;
-	log_error("listener could not open", "name=%.*s why=\"%s\"",
-	    SLICE_ARG(name), why->text);
-	(void)snprintf(p->failure, sizeof(p->failure), "%s", why->text);
+static struct door *
+door_of(struct plane *p, const struct proxy_listener *l)
+{
+	struct door *d;
+
+	LIST_EACH (&p->doors, it) {
+		d = CONTAINER(it, struct door, link);
+		if (addr_eq(&d->addr, &l->addr) &&
+		    slice_eq(slice_str(d->name), l->name))
+			return d;
+	}
+	d = mem_new(sizeof(*d));
+	d->addr = l->addr;
+	(void)snprintf(d->name, sizeof(d->name), "%.*s", SLICE_ARG(l->name));
+	list_push_back(&p->doors, &d->link);
+	return d;
 }
 
 static void
-on_listener(void *arg, unsigned worker, struct slice name,
-    const struct addr *addr, const struct fault *why)
+door_free(struct door *d)
+{
+	list_remove(&d->link);
+	mem_free(&d);
+}
+
+static void
+door_opens(struct plane *p, struct door *d, uint64_t worker)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (d->open == 0)
+		log_info("listening", "name=%s addr=%s", d->name,
+		    addr_format(&d->addr, text));
+	d->open |= worker;
+	d->waiting &= ~worker;
+	if (strcmp(d->name, "hbone") == 0) {
+		p->node->tunnel_port = d->addr.port;
+		peers_offer(p->node);
+	}
+}
+
+static void
+door_waits(struct door *d, uint64_t worker, struct slice why)
+{
+	if (d->waiting == 0)
+		log_error("listener could not open; it tries again",
+		    "name=%s why=\"%.*s\"", d->name, SLICE_ARG(why));
+	d->waiting |= worker;
+	(void)snprintf(
+	    d->why, sizeof(d->why), "%.*s; it is tried again", SLICE_ARG(why));
+}
+
+static void
+on_listener(void *arg, const struct proxy_listener *l)
 {
 	struct plane *p;
+	struct door *d;
+	uint64_t worker = UINT64_C(1) << l->worker;
 
 	OBJ(p, arg, PLANE_MAGIC);
-	say_listener(p, worker, name, addr, why);
-	if (why == NULL && slice_eq(name, S("hbone"))) {
-		p->node->tunnel_port = addr->port;
-		peers_offer(p->node);
+	d = door_of(p, l);
+	if (l->state == PROXY_LISTENS) {
+		door_opens(p, d, worker);
+	} else if (l->state == PROXY_WAITS) {
+		door_waits(d, worker, l->why);
+	} else {
+		d->open &= ~worker;
+		d->waiting &= ~worker;
+	}
+	if (d->open == 0 && d->waiting == 0)
+		door_free(d);
+}
+
+void
+plane_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg)
+{
+	char text[ADDR_TEXT_MAX];
+	char about[DOOR_NAME_MAX + ADDR_TEXT_MAX];
+
+	if (n->plane == NULL)
+		return;
+	LIST_EACH (&n->plane->doors, it) {
+		const struct door *d = CONTAINER(it, struct door, link);
+
+		if (d->waiting == 0)
+			continue;
+		(void)snprintf(about, sizeof(about), "%s %s", d->name,
+		    addr_format(&d->addr, text));
+		each(arg, &(struct node_problem){.kind = "port",
+			      .about = slice_str(about),
+			      .text = slice_str(d->why)});
 	}
 }
 
@@ -114,7 +189,7 @@ count_workers(unsigned asked)
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	unsigned most = cores > 0 ? (unsigned)cores : 1;
 
-	return MIN(MIN(asked == 0 ? most : asked, most), WORKERS_MAX);
+	return MIN(asked == 0 ? most : asked, WORKERS_MAX);
 }
 
 void
@@ -137,6 +212,7 @@ plane_open(struct node *n)
 
 	p->magic = PLANE_MAGIC;
 	p->node = n;
+	list_init(&p->doors);
 	p->telemetry = telemetry_new(&n->log);
 	p->workers = workers_new(&workers);
 	spec.workers = p->workers;
@@ -192,6 +268,8 @@ plane_free(struct node *n)
 	if (p == NULL)
 		return;
 	workers_free(&p->workers);
+	LIST_EACH (&p->doors, it)
+		door_free(CONTAINER(it, struct door, link));
 	telemetry_free(&p->telemetry);
 	p->magic = 0;
 	mem_free(&n->plane);

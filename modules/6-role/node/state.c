@@ -35,15 +35,14 @@ state_path(const struct state *s, const char *file, char out[STATE_PATH_MAX])
 static enum err
 make_dir(const char *path, struct fault *why)
 {
-	enum err err;
+	struct fault own = {0};
+	enum err err = file_make_folder(path, 0700, NULL, &own);
 
-	if (mkdir(path, 0700) == 0 || errno == EEXIST)
-		return OK;
-	err = err_from_errno(errno);
-	return fault_set(why, err,
-	    "the state directory %s cannot be made: %s; run as a user that "
-	    "may, or choose another with --state",
-	    path, strerror(errno));
+	return err == OK ? OK
+			 : fault_set(why, err,
+			       "the state directory: %.400s; run as a user "
+			       "that may, or choose another with --state",
+			       own.text);
 }
 
 /* A server's files have names of ours, too: gossip.key, peers. */
@@ -55,9 +54,9 @@ check_not_a_servers(const struct state *s, struct fault *why)
 	if (state_path(s, SERVERS_STORE, path) != OK || access(path, F_OK) != 0)
 		return OK;
 	return fault_set(why, ERR_EXISTS,
-	    "%s is a server's; give the agent a folder of its own, e.g.: "
-	    "--state %s-agent",
-	    s->dir, s->dir);
+	    "%s is a server's; give the agent a folder of its own, see "
+	    "--state",
+	    s->dir);
 }
 
 /* --- the lock ------------------------------------------------------------- */
@@ -74,8 +73,9 @@ lock(struct state *s, struct fault *why)
 	if (s->lock_fd < 0) {
 		err = err_from_errno(errno);
 		return fault_set(why, err,
-		    "the state directory %s is not ours to use: %s", s->dir,
-		    strerror(errno));
+		    "the state directory %s is not ours to use: %s; run as "
+		    "the user that owns it, or choose another with --state",
+		    s->dir, strerror(errno));
 	}
 	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
 		return fault_set(why, ERR_BUSY,
@@ -91,13 +91,19 @@ static enum err
 load_node_key(struct state *s, struct fault *why)
 {
 	char path[STATE_PATH_MAX];
+	struct fault own = {0};
 	enum err err = state_path(s, NODE_KEY, path);
 
 	if (err != OK)
 		return fault_set(why, err, "the path %s is too long", s->dir);
-	err = tls_key_load(path, &s->node_key, why);
-	if (err != ERR_NOT_FOUND)
-		return err;
+	err = tls_key_load(path, &s->node_key, &own);
+	if (err != OK && err != ERR_NOT_FOUND)
+		return fault_set(why, err, "%s%s", own.text,
+		    err == ERR_PERMISSION
+			? ""
+			: "; restore it, or remove it and join again");
+	if (err == OK)
+		return OK;
 	s->node_key = tls_key_new();
 	return tls_key_save(s->node_key, path, why);
 }

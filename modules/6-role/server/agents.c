@@ -90,12 +90,18 @@ on_status(void *arg, const struct xds_status *status)
 {
 	const struct agent *a = agent_of(arg);
 
-	feed_flush(a->server);
 	if (status->state == XDS_REFUSED)
 		log_warn("agent refuses a resource",
 		    "node=%s resource=%.*s version=%.*s why=\"%.*s\"", a->node,
 		    SLICE_ARG(status->name), SLICE_ARG(status->version),
 		    SLICE_ARG(status->reason));
+}
+
+/* It may have all by now, and also if it lacked nothing from the start. */
+static void
+on_answered(void *arg)
+{
+	feed_flush(agent_of(arg)->server);
 }
 
 /* --- what it is interested in --- */
@@ -211,6 +217,7 @@ static const struct xds_server_ops xds_ops = {
     .on_names = on_names,
     .send = on_send,
     .on_status = on_status,
+    .on_answered = on_answered,
 };
 
 /* --- coming and going --- */

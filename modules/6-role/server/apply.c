@@ -188,11 +188,20 @@ add_documents(struct call *c, const struct server_apply_spec *a)
 /* --- the store's answer --- */
 
 static void
+say_conflict(struct call *c, const char *words)
+{
+	(void)fault_set(&c->why, ERR_CONFLICT,
+	    "%s; get it anew with -o yaml, and change that", words);
+}
+
+static void
 on_done(const struct store_result *r, void *arg)
 {
 	struct call *c = arg;
 
-	if (r->err != OK && r->why != NULL)
+	if (r->err == ERR_CONFLICT && r->why != NULL)
+		say_conflict(c, r->why->text);
+	else if (r->err != OK && r->why != NULL)
 		c->why = *r->why;
 	for (size_t i = 0; r->err == OK && i < r->count; i++)
 		c->changes[i].outcome = store_outcome_name(r->outcomes[i]);
@@ -231,12 +240,33 @@ outcome_if(const struct server *s, const struct resource *r)
 				      : STORE_UPDATED);
 }
 
+/* As the store would, if the document says which revision it changes. */
+static enum err
+check_revision(struct call *c, const struct resource *r)
+{
+	const struct resource *old = cache_find(&c->server->cache, &r->key);
+	char key[RESOURCE_KEY_MAX];
+	char words[FAULT_TEXT_MAX];
+
+	if (r->revision == 0 || (old != NULL && old->revision == r->revision))
+		return OK;
+	(void)snprintf(words, sizeof(words), "%s was %s by someone else",
+	    resource_key_format(&r->key, key),
+	    old == NULL ? "deleted" : "changed");
+	say_conflict(c, words);
+	return ERR_CONFLICT;
+}
+
 static void
 end_dry(struct call *c)
 {
-	for (size_t i = 0; i < c->count; i++)
+	enum err e = OK;
+
+	for (size_t i = 0; i < c->count && e == OK; i++) {
+		e = check_revision(c, c->resources[i]);
 		c->changes[i].outcome = outcome_if(c->server, c->resources[i]);
-	call_end(c, OK, c->server->cache.revision);
+	}
+	call_end(c, e, c->server->cache.revision);
 }
 
 void
@@ -292,6 +322,10 @@ server_delete(struct server *s, const struct resource_key *keys, size_t count,
 	struct call *c = call_new(s, count, cb, arg);
 	enum err e = OK;
 
+	if (e == OK && count > SERVER_APPLY_MAX)
+		e = fault_set(&c->why, ERR_LIMIT,
+		    "%zu resources at once; %d is the most", count,
+		    SERVER_APPLY_MAX);
 	for (size_t i = 0; e == OK && i < count; i++)
 		e = add_delete(c, &keys[i], actor);
 	if (e != OK || c->count == 0)

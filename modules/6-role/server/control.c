@@ -104,7 +104,7 @@ control_peer(const struct server *s, const struct stream *stream,
 
 	*out = (struct ca_decision){.verdict = CA_OK};
 	if (peer == NULL) {
-		nobody(out, CA_NODE_UNKNOWN, "it showed no certificate");
+		nobody(out, CA_NODE_ANONYMOUS, "");
 		return NULL;
 	}
 	n = registry_node(&s->registry, peer->identity.account);
@@ -255,12 +255,6 @@ make_tls(struct server *s)
 	return tls_config_new(&spec, &s->tls);
 }
 
-static struct addr
-any_addr(uint16_t port)
-{
-	return (struct addr){.family = ADDR_V6, .port = port};
-}
-
 void
 control_open(struct server *s)
 {
@@ -284,7 +278,7 @@ control_open(struct server *s)
 	spec.kind = NET_LISTEN;
 	spec.addr = s->spec.control.family != ADDR_NONE
 			? s->spec.control
-			: any_addr(SERVER_CONTROL_PORT);
+			: net_any_addr(SERVER_CONTROL_PORT);
 	spec.options = NET_KEEPALIVE | NET_NODELAY;
 	s->parts |= PART_CONTROL;
 	s->listener = net_listener_open(

@@ -104,14 +104,15 @@ store_mesh(const struct mesh *mesh, const char *dir, const uint8_t *key,
 static enum err
 make_dir(const char *dir, bool *out_made, struct fault *why)
 {
-	if (mkdir(dir, 0700) == 0) {
-		*out_made = true;
-		return OK;
-	}
-	if (errno == EEXIST)
-		return OK;
-	return fault_set(why, err_from_errno(errno),
-	    "cannot make the state directory %s: %s", dir, strerror(errno));
+	struct fault own = {0};
+	enum err e = file_make_folder(dir, 0700, out_made, &own);
+
+	if (e != OK)
+		return fault_set(why, e,
+		    "the state directory: %.400s; run as a user that may, or "
+		    "choose another with --state",
+		    own.text);
+	return path_check_folder(dir, why);
 }
 
 static enum err

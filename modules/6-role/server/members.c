@@ -87,7 +87,7 @@ on_failed(struct server *s, enum err e)
 	char text[ADDR_TEXT_MAX];
 
 	if (bind.family == ADDR_NONE)
-		bind = (struct addr){.family = ADDR_V6, .port = GOSSIP_PORT};
+		bind = net_any_addr(GOSSIP_PORT);
 	(void)fault_set(&s->start_fault, e,
 	    "cannot gossip on %s: %s; is the port taken, by another meshd "
 	    "maybe?",
@@ -160,7 +160,7 @@ fill_config(struct server *s, struct gossip_config *c)
 	    .arg = s,
 	};
 	if (c->bind.family == ADDR_NONE)
-		c->bind = (struct addr){.family = ADDR_V6, .port = GOSSIP_PORT};
+		c->bind = net_any_addr(GOSSIP_PORT);
 	c->advertise.port = 0; /* the one that is bound */
 	memcpy(c->mesh, s->mesh.id, sizeof(c->mesh));
 	memcpy(c->secret_key, s->own.gossip_secret, sizeof(c->secret_key));
@@ -270,61 +270,5 @@ server_each_member(const struct server *s,
 			row.services = offers.service_count;
 		}
 		each(arg, &row);
-	}
-}
-
-static enum gossip_health
-health_of(const struct gossip_record *record,
-    const struct gossip_offers *offers, size_t index)
-{
-	if (record->member->health == GOSSIP_DRAINING ||
-	    offers->services[index].health == GOSSIP_DRAINING)
-		return GOSSIP_DRAINING;
-	return gossip_service_is_healthy(record, offers, index)
-		   ? GOSSIP_HEALTHY
-		   : GOSSIP_UNHEALTHY;
-}
-
-static bool
-is_asked_for(const struct gossip_service *s, struct slice asked)
-{
-	struct service_name name;
-
-	if (asked.len == 0)
-		return true;
-	return name_service_parse(asked, S("default"), S(MESH_DOMAIN), &name) ==
-		   OK &&
-	       slice_eq(name.name, s->name) && slice_eq(name.ns, s->ns);
-}
-
-void
-server_each_endpoint(const struct server *s, struct slice service,
-    void (*each)(void *arg, const struct server_endpoint *e), void *arg)
-{
-	AUTO(arena_fini) struct arena arena;
-	struct gossip_record record;
-	const struct gossip_member *m;
-	size_t cursor = 0;
-
-	arena_init(&arena, OFFERS_ARENA);
-	while (s->gossip != NULL &&
-	       (m = gossip_member_next(s->gossip, &cursor)) != NULL) {
-		struct gossip_offers offers;
-
-		if (!offers_of(s, m, &arena, &record, &offers))
-			continue;
-		for (size_t i = 0; i < offers.service_count; i++) {
-			struct server_endpoint row = {
-			    .service = &offers.services[i],
-			    .member = m,
-			    .addr = offers.addr_count > 0 ? offers.addrs[0]
-							  : m->addr,
-			    .health = health_of(&record, &offers, i),
-			};
-
-			row.addr.port = row.service->port;
-			if (is_asked_for(row.service, service))
-				each(arg, &row);
-		}
 	}
 }

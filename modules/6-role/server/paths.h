@@ -17,6 +17,9 @@ enum { SERVER_PATH_MAX = 4096 };
 #define PATH_GOSSIP_KEY "gossip.key" /* of this server as a member */
 #define PATH_PEERS "peers"           /* members that it knew last */
 
+/* May this process use the folder? Else in words what to do. */
+MUST_USE enum err path_check_folder(const char *dir, struct fault *why);
+
 /* "<dir>/<file>"; ERR_LIMIT. */
 MUST_USE enum err path_of(const char *dir, const char *file,
     char out[SERVER_PATH_MAX], struct fault *why);

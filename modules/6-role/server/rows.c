@@ -33,15 +33,6 @@ number_of(const struct value *v, const char *key)
 
 /* --- bounds --- */
 
-static struct slice
-cidr_text(struct arena *arena, const struct cidr *c)
-{
-	char ip[ADDR_TEXT_MAX];
-
-	return arena_printf(
-	    arena, "%s/%u", addr_format_ip(&c->base, ip), c->bits);
-}
-
 enum err
 registry_bounds_encode(
     const struct ca_bounds *b, struct arena *arena, struct slice *out)
@@ -49,8 +40,12 @@ registry_bounds_encode(
 	struct value *v = value_new(arena, VALUE_MAP);
 	struct value *cidrs = value_new(arena, VALUE_LIST);
 
-	for (size_t i = 0; i < b->cidr_count; i++)
-		value_push_text(arena, &cidrs, cidr_text(arena, &b->cidrs[i]));
+	for (size_t i = 0; i < b->cidr_count; i++) {
+		char text[ADDR_TEXT_MAX];
+
+		value_push_text(
+		    arena, &cidrs, slice_str(cidr_format(&b->cidrs[i], text)));
+	}
 	if (b->role != CA_ROLE_NONE)
 		value_put_text(
 		    arena, &v, S("role"), slice_str(ca_role_name(b->role)));

@@ -17,6 +17,35 @@
 #include "life.h"
 
 #include <string.h>
+#include <unistd.h>
+
+static bool
+is_there(const char *dir, const char *file)
+{
+	char path[SERVER_PATH_MAX];
+
+	return path_of(dir, file, path, NULL) == OK && access(path, F_OK) == 0;
+}
+
+/* Neither is any use without the other. */
+static enum err
+check_files(const char *dir, struct fault *why)
+{
+	bool key = is_there(dir, PATH_SEAL);
+	bool store = is_there(dir, PATH_STORE);
+
+	if (key == store)
+		return OK;
+	if (store)
+		return fault_set(why, ERR_CORRUPT,
+		    "%s/%s is missing, and nothing else opens the secrets in "
+		    "%s; restore it from a backup",
+		    dir, PATH_SEAL, PATH_STORE);
+	return fault_set(why, ERR_CORRUPT,
+	    "%s/%s is missing; restore it from a backup, or, if `meshd server "
+	    "init` was interrupted, empty the folder and run it again",
+	    dir, PATH_STORE);
+}
 
 static enum err
 read_key(const char *dir, uint8_t key[CRYPTO_KEY_LEN], struct fault *why)
@@ -24,8 +53,12 @@ read_key(const char *dir, uint8_t key[CRYPTO_KEY_LEN], struct fault *why)
 	AUTO(buf_fini) struct buf text = BUF(CRYPTO_KEY_LEN + 1);
 	char path[SERVER_PATH_MAX];
 	struct slice bytes;
-	enum err e = path_of(dir, PATH_SEAL, path, why);
+	enum err e = path_check_folder(dir, why);
 
+	if (e == OK)
+		e = check_files(dir, why);
+	if (e == OK)
+		e = path_of(dir, PATH_SEAL, path, why);
 	if (e == OK)
 		e = file_read_private(path, &text, why);
 	if (e == ERR_NOT_FOUND)

@@ -154,10 +154,10 @@ MUST_USE enum err server_each_resource(struct server *s,
 
 /*
  * All configuration and what members offer, as an agent of the namespace sees
- * it, but without anything of a machine's own; for explain.
+ * it, but without anything of a machine's own; for explain and lists.
  */
-MUST_USE enum err server_view(
-    struct server *s, struct slice ns, struct view **out, struct fault *why);
+MUST_USE enum err server_view(const struct server *s, struct slice ns,
+    struct view **out, struct fault *why);
 
 struct server_log_row {
 	uint64_t revision;
@@ -225,6 +225,7 @@ struct server_token {
 	bool revoked;
 };
 
+/* The newest first. */
 void server_each_token(const struct server *s,
     void (*each)(void *arg, const struct server_token *t), void *arg);
 
@@ -241,6 +242,7 @@ struct server_node {
 	bool connected; /* its control stream is here */
 };
 
+/* By name. */
 void server_each_node(const struct server *s,
     void (*each)(void *arg, const struct server_node *n), void *arg);
 
@@ -303,17 +305,5 @@ struct server_member {
 
 void server_each_member(const struct server *s,
     void (*each)(void *arg, const struct server_member *m), void *arg);
-
-/* One service of one node, as that node says. */
-struct server_endpoint {
-	const struct gossip_service *service;
-	const struct gossip_member *member;
-	struct addr addr; /* the node's first, with the service's port */
-	enum gossip_health health; /* its own, or the node's if that is worse */
-};
-
-/* Of the service with this name, in any form, if it is not empty. */
-void server_each_endpoint(const struct server *s, struct slice service,
-    void (*each)(void *arg, const struct server_endpoint *e), void *arg);
 
 #endif

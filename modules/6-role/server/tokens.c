@@ -11,6 +11,7 @@
 #include "inside.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { ARENA_BYTES = 64 << 10 };
 
@@ -298,15 +299,48 @@ server_node_revoke(struct server *s, struct slice name, struct slice reason,
 
 /* --- asking --- */
 
+/* What a map of the registry holds, in a new array. */
+static void **
+sorted(const struct map *from, int (*cmp)(const void *a, const void *b))
+{
+	void **all = mem_new_array(MAX(from->count, 1), sizeof(*all));
+	struct slice key;
+	void *value;
+	size_t n = 0;
+
+	for (size_t i = 0; map_next(from, &i, &key, &value);)
+		all[n++] = value;
+	qsort(all, n, sizeof(*all), cmp);
+	return all;
+}
+
+/* The newest first. */
+static int
+by_making(const void *a, const void *b)
+{
+	const struct registry_token *const *x = a, *const *y = b;
+
+	if ((*x)->created_ms != (*y)->created_ms)
+		return (*x)->created_ms > (*y)->created_ms ? -1 : 1;
+	return strcmp((*x)->id, (*y)->id);
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct registry_node *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
 void
 server_each_token(const struct server *s,
     void (*each)(void *arg, const struct server_token *t), void *arg)
 {
-	struct slice key;
-	void *value;
+	AUTO(mem_free) void **all = sorted(&s->registry.tokens, by_making);
 
-	for (size_t i = 0; map_next(&s->registry.tokens, &i, &key, &value);) {
-		const struct registry_token *t = value;
+	for (size_t i = 0; i < s->registry.tokens.count; i++) {
+		const struct registry_token *t = all[i];
 		struct tls_pin *users;
 		struct server_token row = {
 		    .id = slice_str(t->id),
@@ -328,11 +362,10 @@ void
 server_each_node(const struct server *s,
     void (*each)(void *arg, const struct server_node *n), void *arg)
 {
-	struct slice key;
-	void *value;
+	AUTO(mem_free) void **all = sorted(&s->registry.nodes, by_name);
 
-	for (size_t i = 0; map_next(&s->registry.nodes, &i, &key, &value);) {
-		const struct registry_node *n = value;
+	for (size_t i = 0; i < s->registry.nodes.count; i++) {
+		const struct registry_node *n = all[i];
 		struct server_node row = {
 		    .name = slice_str(n->name),
 		    .id = slice_str(n->id),

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * view — what an agent would make of the stored configuration, for explain.
+ * view — what an agent would make of the stored configuration.
  *
  * The same steps that an agent takes: records of members and Services become
  * endpoints, they and the resources one view. Only the machine is missing that
  * would call: it has no services or listeners of its own, and every address
- * will do.
+ * will do. Made anew for each question: operators ask seldom.
  */
 #define LOG_MODULE "server"
 
@@ -72,8 +72,8 @@ discover(const struct server *s, const struct view_input *in,
 }
 
 enum err
-server_view(
-    struct server *s, struct slice ns, struct view **out, struct fault *why)
+server_view(const struct server *s, struct slice ns, struct view **out,
+    struct fault *why)
 {
 	AUTO(mem_free) const struct resource **all = NULL;
 	AUTO(discovery_catalog_free)

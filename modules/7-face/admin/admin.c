@@ -155,16 +155,67 @@ admin_actor(struct http_exchange *x)
 
 /* --- routing --- */
 
-static void
-refuse_path(struct http_exchange *x, bool path_known)
-{
-	struct fault why = {0};
-	const struct http_head *h = http_exchange_head(x);
+/* Who has which paths. */
+enum { FOR_SERVER = 1, FOR_AGENT = 2, FOR_BOTH = FOR_SERVER | FOR_AGENT };
 
-	(void)fault_set(&why, ERR_NOT_FOUND,
-	    path_known ? "%.*s is not a method of %.*s"
-		       : "nothing answers %.*s %.*s",
-	    SLICE_ARG(h->method), SLICE_ARG(http_exchange_path(x)));
+static const struct table {
+	unsigned roles;
+	const struct admin_route *routes;
+	const size_t *count;
+} tables[] = {
+    {FOR_BOTH, admin_process_routes, &admin_process_route_count},
+    {FOR_BOTH, admin_service_routes, &admin_service_route_count},
+    {FOR_SERVER, admin_config_routes, &admin_config_route_count},
+    {FOR_SERVER, admin_mesh_routes, &admin_mesh_route_count},
+    {FOR_AGENT, admin_agent_routes, &admin_agent_route_count},
+};
+
+/* NULL if there is none; notes whether the path has another method. */
+static const struct admin_route *
+find_route(struct http_exchange *x, unsigned role, bool *path_known)
+{
+	struct slice method = http_exchange_head(x)->method;
+	struct slice path = http_exchange_path(x);
+
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		if (!(tables[i].roles & role))
+			continue;
+		for (size_t k = 0; k < *tables[i].count; k++) {
+			const struct admin_route *r = &tables[i].routes[k];
+
+			if (!slice_eq(path, slice_str(r->path)))
+				continue;
+			*path_known = true;
+			if (slice_eq(method, slice_str(r->method)))
+				return r;
+		}
+	}
+	return NULL;
+}
+
+static void
+refuse_path(struct http_exchange *x, unsigned role, bool path_known)
+{
+	const struct http_head *h = http_exchange_head(x);
+	struct slice path = http_exchange_path(x);
+	struct fault why = {0};
+	bool is_server = role == FOR_SERVER;
+	bool known;
+
+	if (path_known)
+		(void)fault_set(&why, ERR_NOT_FOUND,
+		    "%.*s is not a method of %.*s", SLICE_ARG(h->method),
+		    SLICE_ARG(path));
+	else if (find_route(x, FOR_BOTH & ~role, &known) != NULL)
+		(void)fault_set(&why, ERR_NOT_FOUND,
+		    "%.*s %.*s is for %s, and this is %s: is --socket right?",
+		    SLICE_ARG(h->method), SLICE_ARG(path),
+		    is_server ? "an agent" : "the server",
+		    is_server ? "the server" : "an agent");
+	else
+		(void)fault_set(&why, ERR_NOT_FOUND,
+		    "nothing answers %.*s %.*s", SLICE_ARG(h->method),
+		    SLICE_ARG(path));
 	admin_refuse(x, ERR_NOT_FOUND, &why);
 }
 
@@ -180,44 +231,17 @@ handle(struct admin *a, struct http_exchange *x, const struct admin_route *r)
 		r->handle(a, x);
 }
 
-/* True if it found one; notes whether the path has another method. */
-static bool
-dispatch(struct admin *a, struct http_exchange *x,
-    const struct admin_route *routes, size_t count, bool *path_known)
-{
-	struct slice method = http_exchange_head(x)->method;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!slice_eq(http_exchange_path(x), slice_str(routes[i].path)))
-			continue;
-		*path_known = true;
-		if (!slice_eq(method, slice_str(routes[i].method)))
-			continue;
-		handle(a, x, &routes[i]);
-		return true;
-	}
-	return false;
-}
-
 void
 admin_dispatch(struct admin *a, struct http_exchange *x)
 {
+	unsigned role = a->spec.server != NULL ? FOR_SERVER : FOR_AGENT;
 	bool path_known = false;
-	bool done = dispatch(
-	    a, x, admin_process_routes, admin_process_route_count, &path_known);
+	const struct admin_route *r = find_route(x, role, &path_known);
 
-	if (done)
-		return;
-	if (a->spec.server != NULL)
-		done = dispatch(a, x, admin_config_routes,
-			   admin_config_route_count, &path_known) ||
-		       dispatch(a, x, admin_mesh_routes, admin_mesh_route_count,
-			   &path_known);
+	if (r != NULL)
+		handle(a, x, r);
 	else
-		done = dispatch(a, x, admin_agent_routes,
-		    admin_agent_route_count, &path_known);
-	if (!done)
-		refuse_path(x, path_known);
+		refuse_path(x, role, path_known);
 }
 
 static void

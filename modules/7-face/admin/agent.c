@@ -172,76 +172,6 @@ members(struct admin *a, struct http_exchange *x)
 	admin_answer_items(x, r.list);
 }
 
-static void
-put_configuration(struct arena *a, struct value **m, bool by_records)
-{
-	json_text(a, m, S("configuration"),
-	    by_records ? S("by records only") : S("in force"));
-}
-
-static void
-add_service(void *arg, const struct node_service *s)
-{
-	struct rows *r = arg;
-	struct value *m = json_map(r->arena);
-	char text[ORIGIN_TEXT_MAX];
-
-	json_text(r->arena, &m, S("host"), s->host);
-	json_text(r->arena, &m, S("name"), s->name);
-	json_text(r->arena, &m, S("namespace"), s->ns);
-	json_number(r->arena, &m, S("port"), s->port);
-	json_text(r->arena, &m, S("protocol"), slice_str(s->protocol));
-	json_number(r->arena, &m, S("endpoints"), (int64_t)s->endpoints);
-	json_number(r->arena, &m, S("usable"), (int64_t)s->usable);
-	if (s->origin != NULL)
-		json_text(r->arena, &m, S("origin"),
-		    slice_str(origin_format(s->origin, text)));
-	put_configuration(r->arena, &m, s->by_records);
-	json_push(&r->list, m);
-}
-
-static void
-services(struct admin *a, struct http_exchange *x)
-{
-	struct rows r = rows_of(x);
-
-	node_each_service(a->spec.node, add_service, &r);
-	admin_answer_items(x, r.list);
-}
-
-static void
-add_endpoint(void *arg, const struct node_endpoint *row)
-{
-	struct rows *r = arg;
-	const struct view_cluster *c = row->cluster;
-	const struct view_endpoint *e = row->endpoint;
-	struct value *m = json_map(r->arena);
-
-	json_text(r->arena, &m, S("service"), c->service->name);
-	json_text(r->arena, &m, S("namespace"), c->service->ns);
-	json_number(r->arena, &m, S("port"), c->port);
-	json_text(r->arena, &m, S("protocol"),
-	    slice_str(view_protocol_name(c->protocol)));
-	put_addr(r->arena, &m, S("address"), &e->addr);
-	json_text(r->arena, &m, S("node"), e->node);
-	json_text(r->arena, &m, S("account"), e->account);
-	json_text(r->arena, &m, S("status"),
-	    e->usable ? S("in use") : S("not usable"));
-	json_text(r->arena, &m, S("reason"), e->reason);
-	put_configuration(r->arena, &m, row->by_records);
-	json_push(&r->list, m);
-}
-
-static void
-endpoints(struct admin *a, struct http_exchange *x)
-{
-	struct rows r = rows_of(x);
-
-	node_each_endpoint(
-	    a->spec.node, admin_param(x, S("service")), add_endpoint, &r);
-	admin_answer_items(x, r.list);
-}
-
 static bool
 keep_text(struct rows *r, struct value **m, const char *key, struct slice s)
 {
@@ -261,7 +191,8 @@ add_identity(void *arg, const struct node_identity *i)
 	clock_format_rfc3339(i->not_after_ms, text);
 	json_text(r->arena, &m, S("ends"), slice_str(text));
 	clock_format_rfc3339(i->renew_at_ms, text);
-	json_text(r->arena, &m, S("renews"), slice_str(text));
+	if (i->renew_at_ms > 0)
+		json_text(r->arena, &m, S("renews"), slice_str(text));
 	if (keep_text(r, &m, "problem", i->problem))
 		json_push(&r->list, m);
 }
@@ -287,13 +218,20 @@ add_problem(void *arg, const struct node_problem *p)
 	json_push(&r->list, m);
 }
 
-static void
-problems(struct admin *a, struct http_exchange *x)
+static struct value *
+problem_list(const struct admin *a, struct http_exchange *x)
 {
 	struct rows r = rows_of(x);
 
 	node_each_problem(a->spec.node, add_problem, &r);
-	admin_answer_items(x, r.list);
+	ports_each_problem(a->ports, add_problem, &r);
+	return r.list;
+}
+
+static void
+problems(struct admin *a, struct http_exchange *x)
+{
+	admin_answer_items(x, problem_list(a, x));
 }
 
 static void
@@ -380,7 +318,7 @@ status(struct admin *a, struct http_exchange *x)
 {
 	struct arena *arena = http_exchange_arena(x);
 	struct value *m = json_map(arena);
-	struct rows ids = rows_of(x), wrong = rows_of(x);
+	struct rows ids = rows_of(x);
 	struct node_status s;
 
 	node_status(a->spec.node, &s);
@@ -396,9 +334,8 @@ status(struct admin *a, struct http_exchange *x)
 	json_text(arena, &m, S("trouble"), s.trouble);
 	put_counts(arena, &m, &s);
 	node_each_identity(a->spec.node, add_identity, &ids);
-	node_each_problem(a->spec.node, add_problem, &wrong);
 	json_put(&m, S("identities"), ids.list);
-	json_put(&m, S("problems"), wrong.list);
+	json_put(&m, S("problems"), problem_list(a, x));
 	admin_answer(x, m);
 }
 
@@ -540,8 +477,6 @@ const struct admin_route admin_agent_routes[] = {
     {"POST", "/v1/unexpose", CA_ROLE_ADMIN, unexpose},
     {"GET", "/v1/exposed", CA_ROLE_VIEWER, exposed},
     {"GET", "/v1/members", CA_ROLE_VIEWER, members},
-    {"GET", "/v1/services", CA_ROLE_VIEWER, services},
-    {"GET", "/v1/endpoints", CA_ROLE_VIEWER, endpoints},
     {"GET", "/v1/identities", CA_ROLE_VIEWER, identities},
     {"GET", "/v1/problems", CA_ROLE_VIEWER, problems},
     {"GET", "/v1/resources", CA_ROLE_VIEWER, resources},

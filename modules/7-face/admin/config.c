@@ -6,8 +6,6 @@
 
 #include <stdio.h>
 
-enum { KEYS_MAX = SERVER_APPLY_MAX };
-
 /* --- apply and delete --- */
 
 static struct value *
@@ -125,10 +123,18 @@ static void delete (struct admin *a, struct http_exchange *x)
 	if (body == NULL)
 		return;
 	list = value_get(body, S("keys"));
-	keys = mem_new_array(KEYS_MAX, sizeof(*keys));
+	if (list == NULL || list->type != VALUE_LIST) {
+		struct fault why = {0};
+
+		admin_refuse(x,
+		    fault_set(
+			&why, ERR_INVALID, "the body has no list \"keys\""),
+		    &why);
+		return;
+	}
+	keys = mem_new_array(MAX(list->count, 1), sizeof(*keys));
 	VALUE_EACH(list, it)
-	if (count < KEYS_MAX)
-		keys[count++] = read_key(it);
+	keys[count++] = read_key(it);
 	server_delete(
 	    a->spec.server, keys, count, admin_actor(x), on_applied, x);
 }

@@ -40,6 +40,9 @@ struct admin_peer {
 /* The ports of the spec; ports_close() NULLs *pp. */
 struct ports *ports_open(struct admin *a);
 void ports_close(struct ports **pp);
+/* Those that are taken. */
+void ports_each_problem(const struct ports *ps,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
 
 /* Ends in admin_open_socket() or admin_tell(); remote_close() NULLs *rp. */
 struct remote *remote_open(struct admin *a);
@@ -71,6 +74,8 @@ struct admin_route {
 /* Of both roles. Of a server: configuration, and the mesh. Of an agent. */
 extern const struct admin_route admin_process_routes[];
 extern const size_t admin_process_route_count;
+extern const struct admin_route admin_service_routes[];
+extern const size_t admin_service_route_count;
 extern const struct admin_route admin_config_routes[];
 extern const size_t admin_config_route_count;
 extern const struct admin_route admin_mesh_routes[];

@@ -157,6 +157,20 @@ token_revoke(struct admin *a, struct http_exchange *x)
 	    value_get_string(body, S("id"), S("")), admin_actor(x), on_done, x);
 }
 
+static struct value *
+cidr_list(struct arena *a, const struct ca_bounds *b)
+{
+	struct value *list = json_list(a);
+
+	for (size_t i = 0; i < b->cidr_count; i++) {
+		char text[ADDR_TEXT_MAX];
+
+		value_push_text(
+		    a, &list, slice_str(cidr_format(&b->cidrs[i], text)));
+	}
+	return list;
+}
+
 static void
 put_joining(struct rows *r, struct value **m, const struct server_token *t)
 {
@@ -166,6 +180,7 @@ put_joining(struct rows *r, struct value **m, const struct server_token *t)
 	json_number(r->arena, m, S("maxUses"), b->uses);
 	json_text(r->arena, m, S("nameGlob"), slice_str(b->name_glob));
 	json_text(r->arena, m, S("accounts"), slice_str(b->grant.accounts));
+	json_put(m, S("cidrs"), cidr_list(r->arena, b));
 }
 
 static struct slice
@@ -194,6 +209,7 @@ add_token(void *arg, const struct server_token *t)
 	    r->arena, &m, S("namespaces"), slice_str(b->grant.namespaces));
 	if (b->role == CA_ROLE_NONE)
 		put_joining(r, &m, t);
+	put_time(r, &m, S("created"), t->created_ms);
 	put_time(r, &m, S("expires"), t->expires_ms);
 	json_text(r->arena, &m, S("state"), state_of(t));
 	json_push(&r->list, m);
@@ -351,37 +367,6 @@ members(struct admin *a, struct http_exchange *x)
 	admin_answer_items(x, r.list);
 }
 
-static void
-add_endpoint(void *arg, const struct server_endpoint *e)
-{
-	struct rows *r = arg;
-	struct value *m = json_map(r->arena);
-
-	json_text(r->arena, &m, S("service"), e->service->name);
-	json_text(r->arena, &m, S("namespace"), e->service->ns);
-	json_number(r->arena, &m, S("port"), e->service->port);
-	json_text(r->arena, &m, S("protocol"), e->service->protocol);
-	put_addr(r->arena, &m, S("address"), &e->addr);
-	json_text(r->arena, &m, S("node"), slice_str(e->member->name));
-	json_text(r->arena, &m, S("account"), e->service->account);
-	json_text(r->arena, &m, S("status"),
-	    slice_str(
-		gossip_status_name((enum gossip_status)e->member->status)));
-	json_text(r->arena, &m, S("health"), slice_str(health_name(e->health)));
-	json_push(&r->list, m);
-}
-
-static void
-endpoints(struct admin *a, struct http_exchange *x)
-{
-	struct arena *arena = http_exchange_arena(x);
-	struct rows r = {arena, json_list(arena)};
-
-	server_each_endpoint(
-	    a->spec.server, admin_param(x, S("service")), add_endpoint, &r);
-	admin_answer_items(x, r.list);
-}
-
 /* --- the CA --- */
 
 /* As curl --pinnedpubkey takes it: base64 (RFC 4648 §4) of the hash. */
@@ -429,7 +414,6 @@ const struct admin_route admin_mesh_routes[] = {
     {"POST", "/v1/nodes/revoke", CA_ROLE_ADMIN, node_revoke},
     {"GET", "/v1/agents", CA_ROLE_VIEWER, agents},
     {"GET", "/v1/members", CA_ROLE_VIEWER, members},
-    {"GET", "/v1/endpoints", CA_ROLE_VIEWER, endpoints},
     {"GET", "/v1/ca", CA_ROLE_VIEWER, ca},
 };
 const size_t admin_mesh_route_count = ARRAY_LEN(admin_mesh_routes);

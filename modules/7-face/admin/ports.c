@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { PORT_MAGIC = 0x706f7274, METRICS_BYTES = 128 << 20 };
+enum { PORT_MAGIC = 0x706f7274, METRICS_BYTES = 128 << 20, NAME_MAX_LEN = 16 };
 
 typedef void (*port_handler)(struct admin *a, struct http_exchange *x);
 
@@ -19,6 +19,8 @@ struct port {
 	struct ports *ports; /* NULL once they are closed */
 	struct admin *admin;
 	const char *name;
+	struct addr addr;
+	char waits[FAULT_TEXT_MAX]; /* why it is not open yet, or "" */
 	port_handler handle;
 	struct net_listener *listener; /* NULL once closed */
 	struct http_server *http;
@@ -118,24 +120,50 @@ port_free(struct port *p)
 }
 
 static void
+on_open(struct net_listener *l, void *arg)
+{
+	struct port *p;
+	char text[ADDR_TEXT_MAX];
+	struct addr addr = net_listener_addr(l);
+
+	OBJ(p, arg, PORT_MAGIC);
+	p->waits[0] = '\0';
+	log_info(
+	    "listening", "name=%s addr=%s", p->name, addr_format(&addr, text));
+}
+
+static void
+on_wait(struct net_listener *l, void *arg, const struct fault *words)
+{
+	struct port *p;
+
+	(void)l; /* the port's */
+	OBJ(p, arg, PORT_MAGIC);
+	log_error("listener could not open; it tries again",
+	    "name=%s why=\"%s\"", p->name, words->text);
+	(void)snprintf(p->waits, sizeof(p->waits), "%.*s; it is tried again",
+	    FAULT_TEXT_MAX - 32, words->text);
+}
+
+static void
 on_close(
     struct net_listener *l, void *arg, enum err why, const struct fault *words)
 {
 	struct port *p;
 
 	(void)l;   /* gone with this call */
-	(void)why; /* the words have it */
+	(void)why; /* our own wish, else the kernel's */
+	(void)words;
 	OBJ(p, arg, PORT_MAGIC);
 	p->listener = NULL;
-	if (words != NULL)
-		log_error("cannot listen", "listener=%s reason=\"%s\"", p->name,
-		    words->text);
 	if (p->ports == NULL)
 		port_free(p);
 }
 
 static const struct net_listener_events listener_events = {
+    .on_open = on_open,
     .on_accept = on_accept,
+    .on_wait = on_wait,
     .on_close = on_close,
 };
 
@@ -155,6 +183,7 @@ port_open(struct ports *owner, struct admin *a, const char *name,
 	p->ports = owner;
 	p->admin = a;
 	p->name = name;
+	p->addr = *addr;
 	p->handle = handle;
 	p->reader.admin = a;
 	p->reader.actor.role = CA_ROLE_VIEWER;
@@ -179,9 +208,27 @@ ports_open(struct admin *a)
 
 	ps->port[0] = port_open(ps, a, "metrics", &s->metrics, metrics);
 	ps->port[1] = port_open(ps, a, "health", &s->health, health);
-	ps->port[2] =
-	    port_open(ps, a, "loopback", &s->loopback, admin_dispatch);
+	ps->port[2] = port_open(ps, a, "admin", &s->loopback, admin_dispatch);
 	return ps;
+}
+
+void
+ports_each_problem(const struct ports *ps,
+    void (*each)(void *arg, const struct node_problem *p), void *arg)
+{
+	for (size_t i = 0; ps != NULL && i < PORTS; i++) {
+		const struct port *p = ps->port[i];
+		char text[ADDR_TEXT_MAX];
+		char about[ADDR_TEXT_MAX + NAME_MAX_LEN];
+
+		if (p == NULL || p->waits[0] == '\0')
+			continue;
+		(void)snprintf(about, sizeof(about), "%s %s", p->name,
+		    addr_format(&p->addr, text));
+		each(arg, &(struct node_problem){.kind = "port",
+			      .about = slice_str(about),
+			      .text = slice_str(p->waits)});
+	}
 }
 
 void

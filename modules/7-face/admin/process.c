@@ -2,6 +2,8 @@
 /*
  * process — the paths of any role: how much it logs.
  */
+#define LOG_MODULE "admin"
+
 #include "inside.h"
 
 struct rows {

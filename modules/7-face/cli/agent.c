@@ -3,6 +3,7 @@
  * agent — reads the settings of `meshd agent`, then lets main.c run it.
  */
 #include "base/base.h"
+#include "net/net.h"
 
 #include "command.h"
 
@@ -21,20 +22,21 @@ command_addr(const struct options *o, const char *name, struct addr *out,
     struct fault *why)
 {
 	const char *text = options_text(o, name);
+	uint16_t port;
 
 	*out = (struct addr){0};
 	if (text == NULL || addr_parse(slice_str(text), out) == OK)
 		return OK;
-	out->family = ADDR_V6;
-	if (addr_parse_port(slice_str(text), &out->port) == OK)
+	if (addr_parse_port(slice_str(text), &port) == OK) {
+		*out = net_any_addr(port);
 		return OK;
+	}
 	return fault_set(why, ERR_INVALID,
 	    "--%s is ADDR:PORT or PORT, not \"%s\"", name, text);
 }
 
-/* The same, or "off": nothing listens. */
-static enum err
-addr_or_off(const struct options *o, const char *name, struct addr *out,
+enum err
+command_addr_or_off(const struct options *o, const char *name, struct addr *out,
     struct fault *why)
 {
 	if (strcmp(options_text(o, name), "off") != 0)
@@ -150,7 +152,12 @@ read_token(const char *path, struct secret *out, struct fault *why)
 		memcpy(out->bytes, rest.ptr, rest.len);
 	if (text.mem != NULL)
 		secret_wipe(text.mem, text.cap);
-	return OK;
+	return rest.len > 0
+		   ? OK
+		   : fault_set(why, ERR_PARSE,
+			 "%s holds no token: one is a line as `meshd token "
+			 "create` prints it",
+			 path != NULL ? path : "standard input");
 }
 
 /* As it is, from a file (@FILE), or from standard input (-). */
@@ -159,6 +166,10 @@ command_token(const char *text, struct secret *out, struct fault *why)
 {
 	if (text == NULL)
 		text = "";
+	else if (text[0] == 0)
+		return fault_set(why, ERR_PARSE,
+		    "the token is empty; give one as it is, as @FILE, or with "
+		    "- from standard input");
 	if (strcmp(text, "-") == 0)
 		return read_token(NULL, out, why);
 	if (text[0] == '@')
@@ -213,6 +224,7 @@ read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
 	    .account = options_text(o, "account"),
 	    .access_log = options_text(o, "access-log"),
 	    .log_success = options_flag(o, "log-success"),
+	    .log_format = options_text(o, "log-format"),
 	};
 	e = command_log_level(o, why);
 	if (e == OK)
@@ -220,11 +232,11 @@ read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
 	if (e == OK)
 		e = command_addr(o, "gossip", &out->gossip, why);
 	if (e == OK)
-		e = addr_or_off(o, "metrics", &out->metrics, why);
+		e = command_addr_or_off(o, "metrics", &out->metrics, why);
 	if (e == OK)
-		e = addr_or_off(o, "health", &out->health, why);
+		e = command_addr_or_off(o, "health", &out->health, why);
 	if (e == OK)
-		e = addr_or_off(o, "admin", &out->admin, why);
+		e = command_addr_or_off(o, "admin", &out->admin, why);
 	if (e == OK)
 		e = read_own_addrs(o, out, why);
 	if (e == OK)
@@ -242,6 +254,8 @@ agent(struct options *o)
 	struct fault why = {0};
 
 	if (read_settings(o, settings, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "agent: %s", why.text);
+	if (command_log_format(o, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "agent: %s", why.text);
 	if (command_token(options_text(o, "join"), &token, &why) != OK)
 		return cli_fault(&why);
@@ -263,7 +277,7 @@ agent_again(const struct options *o, cli_use use, void *arg, struct fault *why)
 static const struct option_row agent_rows[] = {
     {"join", 0, OPTION_TEXT, "TOKEN|@FILE|-", NULL, true,
 	"join by this token, if this machine is no member yet"},
-    {"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd", true,
+    {"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd/agent", true,
 	"where keys and the last configuration are kept"},
     {"socket", 0, OPTION_TEXT, "PATH", "/run/meshd/agent.sock", true,
 	"where commands reach it"},
@@ -282,9 +296,9 @@ static const struct option_row agent_rows[] = {
 	"where tunnels come in, else [::]:15008"},
     {"gossip", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
 	"UDP and TCP, else [::]:15946"},
-    {"metrics", 0, OPTION_TEXT, "[ADDR:]PORT|off", "[::]:15020", true,
+    {"metrics", 0, OPTION_TEXT, "[ADDR:]PORT|off", "15020", true,
 	"GET /metrics for Prometheus"},
-    {"health", 0, OPTION_TEXT, "[ADDR:]PORT|off", "[::]:15021", true,
+    {"health", 0, OPTION_TEXT, "[ADDR:]PORT|off", "15021", true,
 	"GET /healthz/ready"},
     {"admin", 0, OPTION_TEXT, "[ADDR:]PORT|off", "127.0.0.1:15000", true,
 	"what commands ask, for reading only"},
@@ -299,6 +313,7 @@ static const struct option_row agent_rows[] = {
     {"drain", 0, OPTION_DURATION, "TIME", "5s", true,
 	"that connections get to end by themselves"},
     OPTION_LOG_LEVEL,
+    OPTION_LOG_FORMAT,
 };
 
 const struct command command_agent = {

@@ -281,6 +281,7 @@ exit_of(unsigned status)
 	case 401:
 	case 403:
 		return CLI_EXIT_DENIED;
+	case 404:
 	case 409:
 	case 413:
 	case 422:
@@ -359,13 +360,20 @@ api_do(const struct options *o, enum api_role role, const char *path,
 {
 	AUTO(api_answer_fini) struct api_answer a = {0};
 	struct fault why = {0};
+	enum output how;
 	int code;
 
+	if (output_parse(options_text(o, "output"), &how, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "%s", why.text);
 	if (api_ask(o, &(struct api_question){role, "POST", path, body}, &a,
 		&why) != OK)
 		return cli_fault(&why);
 	code = api_refused(&a);
-	if (code == CLI_EXIT_OK)
+	if (code != CLI_EXIT_OK)
+		return code;
+	if (how == OUTPUT_TABLE)
 		(void)printf("%s\n", done);
-	return code;
+	else if (a.body != NULL && output_value(how, a.body, &why) != OK)
+		return cli_fault(&why);
+	return CLI_EXIT_OK;
 }

@@ -44,7 +44,8 @@ MUST_USE enum err api_ask(const struct options *o, const struct api_question *q,
 int api_show(const struct options *o, enum api_role role, const char *path,
     void (*print)(const struct value *body));
 
-/* The same for a POST whose answer says nothing: prints `done` instead. */
+/* The same for a POST whose answer says nothing to people: these read `done`.
+ */
 int api_do(const struct options *o, enum api_role role, const char *path,
     const struct value *body, const char *done);
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELP_BYTES = 64 << 10, SETTINGS_MAX = 256 };
+enum { HELP_BYTES = 64 << 10, SETTINGS_MAX = 256, USAGE_MAX = 128 };
 
 static const struct cli_roles *roles_given;
 
@@ -107,6 +107,7 @@ is_in_group(const struct command *c, const char *group)
 {
 	size_t len = strlen(group);
 
+	CHECK(c != NULL);
 	return len == 0 ||
 	       (strncmp(c->name, group, len) == 0 && c->name[len] == ' ');
 }
@@ -133,19 +134,27 @@ print_commands(FILE *out, const char *group)
 	(void)fputs("\n`meshd COMMAND --help` tells more.\n", out);
 }
 
+/* "usage: meshd get [OPTION...] KIND". Returns out. */
+static const char *
+usage_of(const struct command *c, char out[USAGE_MAX])
+{
+	(void)snprintf(out, USAGE_MAX, "usage: meshd %s%s%s%s", c->name,
+	    c->row_count > 0 ? " [OPTION...]" : "", c->args[0] != 0 ? " " : "",
+	    c->args);
+	return out;
+}
+
 static int
 print_help(const struct command *c)
 {
+	char usage[USAGE_MAX];
 	AUTO(buf_fini) struct buf text = BUF(HELP_BYTES);
 
 	if (options_help(c->rows, c->row_count, &text) != OK)
 		return CLI_EXIT_FAILED;
-	if (c->row_count == 0)
-		(void)printf("usage: meshd %s\n\n%s\n", c->name, c->summary);
-	else
-		(void)printf("usage: meshd %s [OPTION...] %s\n\n%s\n\n"
-			     "options:\n%.*s",
-		    c->name, c->args, c->summary, SLICE_ARG(buf_slice(&text)));
+	(void)printf("%s\n\n%s\n", usage_of(c, usage), c->summary);
+	if (c->row_count > 0)
+		(void)printf("\noptions:\n%.*s", SLICE_ARG(buf_slice(&text)));
 	return CLI_EXIT_OK;
 }
 
@@ -280,6 +289,18 @@ cli_read_again(cli_use use, void *arg, struct fault *why)
 	return e != OK ? e : c->again(&o, use, arg, why);
 }
 
+/* A word that nobody reads may have been meant as something. */
+static enum err
+check_words(const struct command *c, const struct options *o, struct fault *why)
+{
+	char usage[USAGE_MAX];
+
+	if (o->arg_count <= c->words)
+		return OK;
+	return fault_set(why, ERR_INVALID, "\"%s\" is one word too many; %s",
+	    o->args[c->words], usage_of(c, usage));
+}
+
 static int
 run(const struct command *c, int argc, char **argv)
 {
@@ -291,14 +312,11 @@ run(const struct command *c, int argc, char **argv)
 
 	if (help)
 		return print_help(c);
+	if (e == OK)
+		e = check_words(c, &o, &why);
 	if (e != OK)
 		return command_fail(
 		    CLI_EXIT_USAGE, "%s: %s", c->name, why.text);
-	if (o.arg_count > c->words)
-		return command_fail(CLI_EXIT_USAGE,
-		    "%s: \"%s\" is one word too many; `meshd %s --help` shows "
-		    "what it takes",
-		    c->name, o.args[c->words], c->name);
 	if (read_settings(c, &o, &why) != OK)
 		return cli_fault(&why);
 	running.command = c;
@@ -313,16 +331,16 @@ is_help(const char *word)
 	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
 }
 
-/* The words are those behind "help". */
+/* The words are those behind "help": none, "token", or "token create". */
 static int
 help(int argc, char **argv)
 {
-	int words;
+	int words = 0;
 	const struct command *c = find(argc, argv, &words);
 
 	if (c != NULL)
 		return print_help(c);
-	if (argc > 0 && !is_group(argv[0]))
+	if (argc > 1 || (argc == 1 && !is_group(argv[0])))
 		return unknown(argc, argv);
 	print_commands(stdout, argc > 0 ? argv[0] : "");
 	return CLI_EXIT_OK;
@@ -345,8 +363,8 @@ cli_run(int argc, char **argv, const struct cli_roles *roles)
 		return run(c, argc - 1 - words, argv + 1 + words);
 	if (argc == 3 && is_group(argv[1]) && is_help(argv[2]))
 		return help(1, argv + 1);
-	if (argc > 2 || (argc == 2 && !is_group(argv[1])))
+	if (argc > 1 && (!is_group(argv[1]) || (argc > 2 && argv[2][0] != '-')))
 		return unknown(argc - 1, argv + 1);
-	print_commands(stderr, argc == 2 ? argv[1] : "");
+	print_commands(stderr, argc > 1 ? argv[1] : "");
 	return CLI_EXIT_USAGE;
 }

@@ -10,9 +10,10 @@
 /* What the process ends with; documented in meshd(8). */
 enum cli_exit {
 	CLI_EXIT_OK = 0,
-	CLI_EXIT_FAILED = 1,      /* tried, and it did not work */
-	CLI_EXIT_USAGE = 2,       /* the command line is wrong */
-	CLI_EXIT_INVALID = 3,     /* configuration that is refused */
+	CLI_EXIT_FAILED = 1, /* tried, and it did not work */
+	CLI_EXIT_USAGE = 2,  /* the command line is wrong */
+	CLI_EXIT_INVALID =
+	    3, /* refused configuration, or nothing has the name */
 	CLI_EXIT_UNREACHABLE = 4, /* no server or agent answers */
 	CLI_EXIT_DENIED = 5       /* not allowed to this caller */
 };
@@ -64,6 +65,7 @@ struct cli_agent {
 	const char *access_log; /* a path; "-": standard output; "off" */
 	bool access_log_json;
 	bool log_success;
+	const char *log_format; /* of the program's own lines; in force */
 	uint64_t drain_us;
 	struct cli_upstream upstreams[CLI_LIST_MAX];
 	size_t upstream_count;

@@ -11,7 +11,7 @@
 struct command {
 	const char *name; /* "server run": one or two words */
 	const char *args; /* "[KIND [NAME]]", for help */
-	size_t words;     /* that it takes besides, at most */
+	size_t words;     /* how many of these it takes */
 	const char *summary;
 	const char *section; /* of meshd.conf; NULL: none */
 	const struct option_row *rows;
@@ -59,11 +59,22 @@ const struct cli_roles *command_roles(void);
 /* The setting log-level, put in force. */
 MUST_USE enum err command_log_level(const struct options *o, struct fault *why);
 
+/* log-format, the same; only before threads start. */
+MUST_USE enum err command_log_format(
+    const struct options *o, struct fault *why);
+
 /* "ADDR:PORT", or a port on every address; ADDR_NONE if it is not given. */
 MUST_USE enum err command_addr(const struct options *o, const char *name,
     struct addr *out, struct fault *why);
 
-/* A token as it is, @FILE, or - for standard input; zero-ended; NULL: "". */
+/* The same, or "off": then it is ADDR_NONE, and nothing listens. */
+MUST_USE enum err command_addr_or_off(const struct options *o, const char *name,
+    struct addr *out, struct fault *why);
+
+/*
+ * A token as it is, @FILE, or - for standard input; zero-ended. NULL makes an
+ * empty one; what was given and holds none is ERR_PARSE.
+ */
 MUST_USE enum err command_token(
     const char *text, struct secret *out, struct fault *why);
 
@@ -72,6 +83,11 @@ MUST_USE enum err command_token(
 	{                                                                      \
 		"log-level", 0, OPTION_TEXT, "LEVEL", "info", true,            \
 		    "trace, debug, info, warn or error"                        \
+	}
+#define OPTION_LOG_FORMAT                                                      \
+	{                                                                      \
+		"log-format", 0, OPTION_TEXT, "text|json", "text", true,       \
+		    "how these lines look"                                     \
 	}
 #define OPTION_OUTPUT                                                          \
 	{                                                                      \

@@ -112,8 +112,11 @@ send(const struct options *o, struct request *q, const char *path,
 	AUTO(api_answer_fini) struct api_answer a = {0};
 	struct value *body = value_new(&q->arena, VALUE_MAP);
 	struct fault why = {0};
+	enum output how;
 	int code;
 
+	if (output_parse(options_text(o, "output"), &how, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "%s", why.text);
 	if (body == NULL || q->list == NULL ||
 	    value_set(body, member, q->list) != OK)
 		return command_fail(
@@ -122,9 +125,13 @@ send(const struct options *o, struct request *q, const char *path,
 		&a, &why) != OK)
 		return cli_fault(&why);
 	code = api_refused(&a);
-	if (code == CLI_EXIT_OK)
+	if (code != CLI_EXIT_OK)
+		return code;
+	if (how == OUTPUT_TABLE)
 		print_changes(a.body, dry_run);
-	return code;
+	else if (output_value(how, a.body, &why) != OK)
+		return cli_fault(&why);
+	return CLI_EXIT_OK;
 }
 
 static int
@@ -159,13 +166,14 @@ static const struct option_row apply_rows[] = {
     OPTION_NAMESPACE,
     {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
 	"only say what would change"},
+    OPTION_OUTPUT,
     OPTION_SOCKET,
     OPTION_TOKEN,
 };
 
 const struct command command_apply = {
     .name = "apply",
-    .args = "",
+    .args = "-f FILE...",
     .summary = "put configuration in force, all of it or none",
     .section = "cli",
     .rows = apply_rows,
@@ -212,12 +220,26 @@ print_yaml(const struct value *items)
 	return CLI_EXIT_OK;
 }
 
+/* One that was named has to be there. */
 static int
-print_answer(const struct value *body, enum output how)
+not_there(const struct options *o)
+{
+	const char *ns = options_text(o, "namespace");
+
+	return command_fail(CLI_EXIT_INVALID,
+	    "there is no %s %s%s%s; see them with: meshd get %s", o->args[0],
+	    o->args[1], ns != NULL ? " in namespace " : "",
+	    ns != NULL ? ns : "", o->args[0]);
+}
+
+static int
+print_answer(const struct options *o, const struct value *body, enum output how)
 {
 	const struct value *items = value_get(body, S("items"));
 	struct fault why = {0};
 
+	if (o->arg_count > 1 && (items == NULL || items->count == 0))
+		return not_there(o);
 	if (how == OUTPUT_YAML)
 		return print_yaml(items);
 	if (how == OUTPUT_JSON)
@@ -225,18 +247,6 @@ print_answer(const struct value *body, enum output how)
 							   : cli_fault(&why);
 	print_items(items);
 	return CLI_EXIT_OK;
-}
-
-static int
-print_found(const struct value *body, const struct options *o, enum output how)
-{
-	const struct value *items = value_get(body, S("items"));
-
-	if (o->arg_count > 1 && (items == NULL || items->count == 0))
-		return command_fail(CLI_EXIT_FAILED,
-		    "there is no %s named %s; see them with: meshd get %s",
-		    o->args[0], o->args[1], o->args[0]);
-	return print_answer(body, how);
 }
 
 static int
@@ -262,7 +272,7 @@ get(struct options *o)
 	q.path = buf_slice(&path).ptr;
 	if (api_ask(o, &q, &a, &why) != OK)
 		return cli_fault(&why);
-	return a.status == 200 ? print_found(a.body, o, how) : api_refused(&a);
+	return a.status == 200 ? print_answer(o, a.body, how) : api_refused(&a);
 }
 
 static const struct option_row get_rows[] = {
@@ -309,8 +319,10 @@ add_named(struct request *q, const struct options *o, struct fault *why)
 	enum err e = OK;
 
 	if (kind == NULL)
-		return fault_set(
-		    why, ERR_INVALID, "there is no kind \"%s\"", o->args[0]);
+		return fault_set(why, ERR_INVALID,
+		    "there is no kind \"%s\" here; get all shows what there "
+		    "is",
+		    o->args[0]);
 	for (size_t i = 1; e == OK && i < o->arg_count; i++) {
 		struct resource_key k = {slice_str(kind->group),
 		    slice_str(kind->kind),
@@ -373,6 +385,7 @@ static int delete (struct options *o)
 static const struct option_row delete_rows[] = {
     OPTION_FILES,
     OPTION_NAMESPACE,
+    OPTION_OUTPUT,
     OPTION_SOCKET,
     OPTION_TOKEN,
 };

@@ -2,8 +2,9 @@
 /*
  * explain — what would happen to a request, and why.
  *
- * From files alone (--files) the view is compiled here; else the server is
- * asked, which compiles what it has stored.
+ * From files alone (--files) the view is compiled here, and nobody knows who
+ * is alive; else the server is asked, which compiles what it has stored and
+ * who is there, or an agent, which has a view in force.
  */
 #include "base/base.h"
 #include "model/model.h"
@@ -145,7 +146,7 @@ collected_fini(struct collected *c)
 	mem_free(&c->items);
 }
 
-static int print(const struct value *v, enum output how, bool from_files);
+static int print(const struct value *v, enum output how);
 
 static int
 explain_collected(
@@ -160,11 +161,12 @@ explain_collected(
 
 	if (view_compile(&in, &view, &why) != OK)
 		return cli_fault(&why);
+	q->request.offline = true;
 	v = model_explain(view, &q->request, &q->arena);
 	if (v == NULL)
 		return command_fail(
 		    CLI_EXIT_FAILED, "the explanation is too large");
-	return print(v, how, /* from_files */ true);
+	return print(v, how);
 }
 
 static int
@@ -240,7 +242,7 @@ explain_online(struct question *q, const struct options *o, enum output how)
 		return cli_fault(&why);
 	if (a.status != 200)
 		return api_refused(&a);
-	return print(a.body, how, /* from_files */ false);
+	return print(a.body, how);
 }
 
 /* --- for people --- */
@@ -268,22 +270,8 @@ number(const struct value *v, struct slice key)
 	return n != NULL && n->type == VALUE_INT ? n->integer : 0;
 }
 
-static bool
-has_endpoints(const struct value *v)
-{
-	VALUE_EACH(value_get(v, S("destinations")), it)
-	{
-		const struct value *list = value_get(it, S("endpoints"));
-
-		if (list != NULL && list->count > 0)
-			return true;
-	}
-	return false;
-}
-
-/* Files say where a request goes, but mostly not who is there. */
 static void
-print_outcome(const struct value *v, bool from_files)
+print_outcome(const struct value *v)
 {
 	const struct value *o = value_get(v, S("outcome"));
 	struct slice reason = value_get_string(o, S("reason"), SLICE_NONE);
@@ -291,14 +279,27 @@ print_outcome(const struct value *v, bool from_files)
 	int64_t status = number(o, S("status"));
 
 	if (status == 0)
-		(void)printf("%-13s goes to the service\n", "outcome");
-	else if (from_files && slice_eq(flag, S("UH")) && !has_endpoints(v))
-		(void)printf("%-13s goes to the service, if it has endpoints; "
-			     "files name none\n",
-		    "outcome");
+		(void)printf("%-13s %.*s\n", "outcome", SLICE_ARG(reason));
 	else
 		(void)printf("%-13s %d %.*s: %.*s\n", "outcome", (int)status,
 		    SLICE_ARG(flag), SLICE_ARG(reason));
+}
+
+/* Where a program of the agent's machine would find the host. */
+static void
+print_listener(const struct value *v)
+{
+	const struct value *l = value_get(v, S("listener"));
+	struct slice identity = value_get_string(l, S("identity"), SLICE_NONE);
+
+	if (l != NULL)
+		(void)printf("%-13s %.*s at %.*s%s%.*s\n", "listener",
+		    SLICE_ARG(value_get_string(l, S("name"), S("-"))),
+		    SLICE_ARG(value_get_string(l, S("address"), S("-"))),
+		    identity.len > 0 ? ", calls as " : "", SLICE_ARG(identity));
+	else if (number(v, S("listeners")) > 0)
+		(void)printf(
+		    "%-13s none of this machine leads there\n", "listener");
 }
 
 static void
@@ -309,9 +310,11 @@ print_rules(const struct value *rules)
 	VALUE_EACH(rules, it)
 	{
 		bool matched = is_true(value_get(it, S("matched")));
+		struct slice name = value_get_string(it, S("name"), SLICE_NONE);
 
-		(void)printf("  %s %.*s  %.*s  %.*s\n", matched ? "+" : "-",
-		    SLICE_ARG(value_get_string(it, S("rule"), S("rule"))),
+		(void)printf("  %s %d%s%.*s  %.*s  %.*s\n", matched ? "+" : "-",
+		    (int)number(it, S("rule")) + 1, name.len > 0 ? " " : "",
+		    SLICE_ARG(name),
 		    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
 		    SLICE_ARG(value_get_string(
 			it, S("why"), matched ? S("matches") : S(""))));
@@ -319,9 +322,12 @@ print_rules(const struct value *rules)
 }
 
 static void
-print_endpoints(const struct value *list)
+print_endpoints(const struct value *destination)
 {
-	if (list == NULL || list->count == 0)
+	const struct value *list = value_get(destination, S("endpoints"));
+
+	/* From files there is neither. */
+	if (list == NULL && value_get(destination, S("usable")) != NULL)
 		(void)printf("      no endpoint is known\n");
 	VALUE_EACH(list, it)
 	{
@@ -338,39 +344,38 @@ print_endpoints(const struct value *list)
 static void
 print_destinations(const struct value *list)
 {
-	bool shared = list != NULL && list->count > 1;
-
 	if (list != NULL && list->count > 0)
 		(void)printf("destinations:\n");
 	VALUE_EACH(list, it)
 	{
-		(void)printf(
-		    "  %.*s", SLICE_ARG(value_get_string(it, S("cluster"),
-				  S("(no such destination)"))));
-		if (shared) /* else all of it goes there, whatever it says */
-			(void)printf(
-			    "  weight %d", (int)number(it, S("weight")));
-		(void)printf("  %.*s\n",
+		struct slice share =
+		    value_get_string(it, S("percent"), SLICE_NONE);
+
+		(void)printf("  %.*s  %.*s%s%.*s\n",
+		    SLICE_ARG(value_get_string(
+			it, S("cluster"), S("(no such destination)"))),
+		    SLICE_ARG(share), share.len > 0 ? " %  " : "",
 		    SLICE_ARG(value_get_string(it, S("balancer"), S(""))));
-		print_endpoints(value_get(it, S("endpoints")));
+		print_endpoints(it);
 	}
 }
 
 static int
-print(const struct value *v, enum output how, bool from_files)
+print(const struct value *v, enum output how)
 {
 	struct fault why = {0};
 
 	if (how != OUTPUT_TABLE)
 		return output_value(how, v, &why) == OK ? CLI_EXIT_OK
 							: cli_fault(&why);
-	print_outcome(v, from_files);
-	line(v, "listener", "listener");
+	print_outcome(v);
+	print_listener(v);
 	line(v, "virtualHostMatched", "virtual host");
 	line(v, "routeMatched", "route");
 	line(v, "origin", "from");
 	line(v, "clusterMatched", "cluster");
 	line(v, "timeout", "timeout");
+	line(v, "note", "note");
 	print_rules(value_get(v, S("rules")));
 	print_destinations(value_get(v, S("destinations")));
 	return CLI_EXIT_OK;

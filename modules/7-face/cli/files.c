@@ -196,6 +196,8 @@ files_decode(struct files *f, struct slice ns,
 		    r != NULL)
 			each(arg, r);
 	}
+	faults_sort(&f->found.errors);
+	faults_sort(&f->found.warnings);
 	return f->found.errors.count > 0 ? ERR_INVALID : OK;
 }
 
@@ -219,4 +221,41 @@ files_print_findings(const struct files *f)
 {
 	print_all(&f->found.errors, "error");
 	print_all(&f->found.warnings, "warning");
+}
+
+static void
+put_number(
+    struct arena *arena, struct value **map, struct slice key, uint32_t n)
+{
+	if (n > 0)
+		value_put_int(arena, map, key, n);
+}
+
+static struct value *
+list_of(const struct faults *faults, struct arena *arena)
+{
+	struct value *list = value_new(arena, VALUE_LIST);
+
+	for (size_t i = 0; i < faults->count; i++) {
+		const struct fault *f = &faults->items[i];
+		struct value *m = value_new(arena, VALUE_MAP);
+
+		value_put_text(arena, &m, S("file"), slice_str(f->file));
+		put_number(arena, &m, S("line"), f->line);
+		put_number(arena, &m, S("column"), f->column);
+		value_put_text(arena, &m, S("field"), slice_str(f->field));
+		value_put_text(arena, &m, S("message"), slice_str(f->text));
+		value_push(&list, m);
+	}
+	return list;
+}
+
+struct value *
+files_findings(const struct files *f, struct arena *arena)
+{
+	struct value *map = value_new(arena, VALUE_MAP);
+
+	value_put(&map, S("errors"), list_of(&f->found.errors, arena));
+	value_put(&map, S("warnings"), list_of(&f->found.warnings, arena));
+	return map;
 }

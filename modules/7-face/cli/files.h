@@ -38,13 +38,17 @@ MUST_USE enum err files_read(
     struct files *f, const char *path, struct fault *why);
 
 /*
- * Decodes all documents, adding to f->found; `each` takes every resource that
- * was right. ERR_INVALID if there were mistakes.
+ * Decodes all documents, adding to f->found, which is then in the order of
+ * the files; `each` takes every resource that was right. ERR_INVALID if there
+ * were mistakes.
  */
 MUST_USE enum err files_decode(struct files *f, struct slice ns,
     void (*each)(void *arg, struct resource *r), void *arg);
 
-/* To stderr, one a line: "file:line:column: error: field: text". */
+/* {"errors": [{"file", "line", "column", "field", "message"}], "warnings"}. */
+struct value *files_findings(const struct files *f, struct arena *arena);
+
+/* To stderr, one a line: "error: file:line:column: field: text". */
 void files_print_findings(const struct files *f);
 
 #endif

@@ -131,6 +131,7 @@ static const struct option_row expose_rows[] = {
     {"label", 'l', OPTION_LIST, "KEY=VALUE", NULL, false,
 	"what subsets and Services select it by"},
     {"protocol", 0, OPTION_TEXT, "http|tcp", "tcp", false, "what it speaks"},
+    OPTION_OUTPUT,
     OPTION_SOCKET,
 };
 
@@ -172,6 +173,7 @@ static const struct option_row unexpose_rows[] = {
 	"where its name lies"},
     {"port", 0, OPTION_NUMBER, "PORT", "0", false,
 	"only this one; 0 is all of them"},
+    OPTION_OUTPUT,
     OPTION_SOCKET,
 };
 
@@ -254,7 +256,7 @@ leave(struct options *o)
 	    "left; identity and configuration are gone from this machine");
 }
 
-static const struct option_row join_rows[] = {OPTION_SOCKET};
+static const struct option_row join_rows[] = {OPTION_OUTPUT, OPTION_SOCKET};
 
 const struct command command_join = {
     .name = "join",

@@ -8,6 +8,7 @@
 #include "api.h"
 #include "body.h"
 #include "command.h"
+#include "output.h"
 #include "table.h"
 
 #include <stdio.h>
@@ -23,8 +24,8 @@ struct column {
 };
 
 static void
-print_columns(
-    const struct value *items, const struct column *columns, size_t count)
+print_columns(const struct value *items, const struct column *columns,
+    size_t count, bool sorted)
 {
 	const char *head[TABLE_COLUMNS_MAX];
 	AUTO(table_fini) struct table t;
@@ -35,7 +36,8 @@ print_columns(
 	VALUE_EACH(items, it)
 	for (size_t i = 0; i < count; i++)
 		table_value(&t, value_get(it, slice_str(columns[i].member)));
-	table_sort(&t);
+	if (sorted)
+		table_sort(&t);
 	table_print(&t, stdout);
 }
 
@@ -43,11 +45,6 @@ static const struct option_row plain_rows[] = {
     OPTION_OUTPUT,
     OPTION_SOCKET,
     OPTION_TOKEN,
-};
-
-static const struct option_row agent_rows[] = {
-    OPTION_OUTPUT,
-    OPTION_SOCKET,
 };
 
 /* --- members --- */
@@ -65,7 +62,8 @@ print_members(const struct value *body)
 	    {"SELF", "self"},
 	};
 
-	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
+	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns),
+	    /* sorted */ true);
 }
 
 static int
@@ -99,22 +97,23 @@ print_services(const struct value *body)
 	    {"CONFIGURATION", "configuration"},
 	};
 
-	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
+	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns),
+	    /* sorted */ true);
 }
 
 static int
 services(struct options *o)
 {
-	return api_show(o, API_AGENT, "/v1/services", print_services);
+	return api_show(o, API_EITHER, "/v1/services", print_services);
 }
 
 const struct command command_services = {
     .name = "services",
     .args = "",
-    .summary = "show the services that this machine's agent can call",
+    .summary = "show the services that can be called",
     .section = "cli",
-    .rows = agent_rows,
-    .row_count = ARRAY_LEN(agent_rows),
+    .rows = plain_rows,
+    .row_count = ARRAY_LEN(plain_rows),
     .run = services,
 };
 
@@ -129,12 +128,12 @@ print_endpoints(const struct value *body)
 	    {"NODE", "node"},
 	    {"ACCOUNT", "account"},
 	    {"STATUS", "status"},
-	    {"HEALTH", "health"},  /* as the node says; asked of a server */
-	    {"WHY NOT", "reason"}, /* asked of an agent */
+	    {"WHY NOT", "reason"},
 	    {"CONFIGURATION", "configuration"},
 	};
 
-	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
+	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns),
+	    /* sorted */ true);
 }
 
 static int
@@ -177,7 +176,8 @@ print_nodes(const struct value *body)
 	    {"REVOKED", "revoked"},
 	};
 
-	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
+	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns),
+	    /* sorted */ true);
 }
 
 static int
@@ -225,6 +225,7 @@ node_revoke(struct options *o)
 
 static const struct option_row node_revoke_rows[] = {
     {"reason", 0, OPTION_TEXT, "TEXT", NULL, false, "for the log"},
+    OPTION_OUTPUT,
     OPTION_SOCKET,
     OPTION_TOKEN,
 };
@@ -302,9 +303,11 @@ token_create(struct options *o)
 	struct api_question q = {API_SERVER, "POST", "/v1/tokens", NULL};
 	struct fault why = {0};
 	struct slice token;
+	enum output how;
 
 	body_init(&b);
-	if (token_body(o, &b, &why) != OK)
+	if (output_parse(options_text(o, "output"), &how, &why) != OK ||
+	    token_body(o, &b, &why) != OK)
 		return command_fail(
 		    CLI_EXIT_USAGE, "token create: %s", why.text);
 	q.body = b.map;
@@ -312,6 +315,9 @@ token_create(struct options *o)
 		return cli_fault(&why);
 	if (a.status != 200)
 		return api_refused(&a);
+	if (how != OUTPUT_TABLE)
+		return output_value(how, a.body, &why) == OK ? CLI_EXIT_OK
+							     : cli_fault(&why);
 	token = value_get_string(a.body, S("token"), SLICE_NONE);
 	(void)printf("%.*s\n", SLICE_ARG(token));
 	return CLI_EXIT_OK;
@@ -332,6 +338,7 @@ static const struct option_row token_rows[] = {
     {"accounts", 0, OPTION_TEXT, "A,B", NULL, false,
 	"whom its services may be, else anybody"},
     {"note", 0, OPTION_TEXT, "TEXT", NULL, false, "shown by token list"},
+    OPTION_OUTPUT,
     OPTION_SOCKET,
     OPTION_TOKEN,
 };
@@ -361,7 +368,8 @@ print_tokens(const struct value *body)
 	    {"NOTE", "note"},
 	};
 
-	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns));
+	print_columns(value_get(body, S("items")), columns, ARRAY_LEN(columns),
+	    /* sorted */ false);
 }
 
 static int
@@ -394,7 +402,11 @@ token_revoke(struct options *o)
 	    "revoked; machines that joined by it stay");
 }
 
-static const struct option_row revoke_rows[] = {OPTION_SOCKET, OPTION_TOKEN};
+static const struct option_row revoke_rows[] = {
+    OPTION_OUTPUT,
+    OPTION_SOCKET,
+    OPTION_TOKEN,
+};
 
 const struct command command_token_revoke = {
     .name = "token revoke",

@@ -195,28 +195,41 @@ options_parse(struct options *o, const struct option_row *rows,
 
 /* --- environment and file --- */
 
-static bool
-is_one_of(const char *text, const char *const *words)
+static enum err
+not_a(const struct options *o, size_t row, const char *text, const char *from,
+    const char *what, struct fault *why)
 {
-	for (; *words != NULL; words++)
-		if (strcmp(text, *words) == 0)
+	if (strcmp(from, "flag") == 0)
+		return fault_set(why, ERR_INVALID,
+		    "--%s is \"%s\", but wants %s", o->rows[row].name, text,
+		    what);
+	return fault_set(why, ERR_INVALID, "%s (%s) is \"%s\", but wants %s",
+	    o->rows[row].name, from, text, what);
+}
+
+static bool
+is_one_of(const char *text, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(text, words[i]) == 0)
 			return true;
 	return false;
 }
 
-static const char *const words_on[] = {"true", "yes", "on", "1", NULL};
-static const char *const words_off[] = {"false", "no", "off", "0", NULL};
-
-static enum err
-check_flag(const struct options *o, size_t row, const char *text,
-    const char *from, struct fault *why)
+static bool
+is_yes(const char *text)
 {
-	if (o->rows[row].type != OPTION_FLAG || is_one_of(text, words_on) ||
-	    is_one_of(text, words_off))
-		return OK;
-	return fault_set(why, ERR_INVALID,
-	    "%s (%s) is \"%s\", but wants yes or no", o->rows[row].name, from,
-	    text);
+	static const char *const words[] = {"true", "yes", "on", "1"};
+
+	return is_one_of(text, words, ARRAY_LEN(words));
+}
+
+static bool
+is_no(const char *text)
+{
+	static const char *const words[] = {"false", "no", "off", "0"};
+
+	return is_one_of(text, words, ARRAY_LEN(words));
 }
 
 /* A value from outside: a list there is one text with commas in it. */
@@ -232,8 +245,9 @@ add_outside(struct options *o, size_t row, struct slice text, const char *from,
 		struct slice copy;
 
 		e = arena_copy(&o->arena, slice_trim(part), &copy);
-		if (e == OK)
-			e = check_flag(o, row, copy.ptr, from, why);
+		if (e == OK && o->rows[row].type == OPTION_FLAG &&
+		    !is_yes(copy.ptr) && !is_no(copy.ptr))
+			e = not_a(o, row, copy.ptr, from, "yes or no", why);
 		if (e == OK)
 			e = add_value(o, row, copy.ptr, from, why);
 	} while (e == OK && list && text.len > 0);
@@ -393,7 +407,7 @@ options_flag(const struct options *o, const char *name)
 {
 	const char *text = options_text(o, name);
 
-	return text != NULL && is_one_of(text, words_on);
+	return text != NULL && is_yes(text);
 }
 
 const struct option_values *
@@ -403,12 +417,12 @@ options_list(const struct options *o, const char *name)
 }
 
 static enum err
-not_a(const struct options *o, size_t row, const char *text, const char *what,
+wrong(const struct options *o, size_t row, const char *text, const char *what,
     struct fault *why)
 {
-	return fault_set(why, ERR_INVALID, "%s (%s) is \"%s\", but wants %s",
-	    o->rows[row].name,
-	    o->values[row].from ? o->values[row].from : "default", text, what);
+	const char *from = o->values[row].from;
+
+	return not_a(o, row, text, from != NULL ? from : "default", what, why);
 }
 
 enum err
@@ -420,7 +434,7 @@ options_number(
 
 	CHECK(text != NULL);
 	if (slice_to_u64(slice_str(text), out) != OK)
-		return not_a(o, row, text, "a whole number", why);
+		return wrong(o, row, text, "a whole number", why);
 	return OK;
 }
 
@@ -433,7 +447,7 @@ options_duration_us(
 
 	CHECK(text != NULL);
 	if (slice_to_duration_us(slice_str(text), out) != OK)
-		return not_a(
+		return wrong(
 		    o, row, text, "a duration such as 15m or 1h30m", why);
 	return OK;
 }

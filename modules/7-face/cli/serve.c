@@ -12,10 +12,12 @@
 #include "command.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #define OPTION_STATE                                                           \
 	{                                                                      \
-		"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd", true,        \
+		"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd/server", true, \
 		    "where the mesh is kept"                                   \
 	}
 
@@ -76,6 +78,19 @@ command_log_level(const struct options *o, struct fault *why)
 	return log_set_level(SLICE_NONE, level);
 }
 
+enum err
+command_log_format(const struct options *o, struct fault *why)
+{
+	const char *text = options_text(o, "log-format");
+	bool json = strcmp(text, "json") == 0;
+
+	if (!json && strcmp(text, "text") != 0)
+		return fault_set(why, ERR_INVALID,
+		    "log-format is text or json, not \"%s\"", text);
+	log_setup(STDERR_FILENO, json ? LOG_JSON : LOG_TEXT);
+	return OK;
+}
+
 static void
 read_advertised(const struct options *o, struct cli_server *out)
 {
@@ -96,9 +111,10 @@ serve(struct options *o)
 	struct fault why = {0};
 
 	if (command_log_level(o, &why) != OK ||
+	    command_log_format(o, &why) != OK ||
 	    command_addr(o, "control", &settings.control, &why) != OK ||
 	    command_addr(o, "gossip", &settings.gossip, &why) != OK ||
-	    command_addr(o, "api", &settings.api, &why) != OK)
+	    command_addr_or_off(o, "api", &settings.api, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "server run: %s", why.text);
 	read_advertised(o, &settings);
 	return command_roles()->server(&settings);
@@ -124,11 +140,12 @@ static const struct option_row run_rows[] = {
 	"where agents reach it, else [::]:15012"},
     {"gossip", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
 	"UDP and TCP, else [::]:15946"},
-    {"api", 0, OPTION_TEXT, "[ADDR:]PORT|off", "[::]:15080", true,
+    {"api", 0, OPTION_TEXT, "[ADDR:]PORT|off", "15080", true,
 	"where operators reach it by a token"},
     {"advertise", 0, OPTION_LIST, "IP|NAME", NULL, true,
 	"what agents are told, else all that the machine has"},
     OPTION_LOG_LEVEL,
+    OPTION_LOG_FORMAT,
 };
 
 const struct command command_server_run = {

@@ -60,8 +60,14 @@ print_uptime(const struct value *ms)
 	if (ms == NULL || ms->type != VALUE_INT)
 		return;
 	s = (long long)ms->integer / 1000;
-	(void)printf("%-*s  %lldd %lldh %lldm %llds\n", LABEL_WIDTH, "up for",
-	    s / 86400, s / 3600 % 24, s / 60 % 60, s % 60);
+	(void)printf("%-*s  ", LABEL_WIDTH, "up for");
+	if (s >= 86400)
+		(void)printf("%lldd ", s / 86400);
+	if (s >= 3600)
+		(void)printf("%lldh ", s / 3600 % 24);
+	if (s >= 60)
+		(void)printf("%lldm ", s / 60 % 60);
+	(void)printf("%llds\n", s % 60);
 }
 
 /* One of the answer's lists, if there is anything in it. */

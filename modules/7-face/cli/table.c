@@ -125,10 +125,13 @@ is_shown(const struct table *t, size_t column)
 
 /* A column that is 0 wide is left out. */
 static void
-print_row(const struct table *t, size_t row, const size_t *width, FILE *out)
+print_row(const struct table *t, size_t row, const size_t *width, bool bold,
+    FILE *out)
 {
 	size_t pad = 0; /* of the column before; the last one gets none */
 
+	if (bold)
+		(void)fputs("\033[1m", out);
 	for (size_t c = 0; c < t->columns; c++) {
 		const char *text = t->cell[row * t->columns + c];
 
@@ -137,7 +140,7 @@ print_row(const struct table *t, size_t row, const size_t *width, FILE *out)
 		(void)fprintf(out, "%*s%s", (int)pad, "", text);
 		pad = width[c] - table_width(text) + GAP;
 	}
-	(void)fputc('\n', out);
+	(void)fputs(bold ? "\033[0m\n" : "\n", out);
 }
 
 static void
@@ -163,11 +166,6 @@ table_print(const struct table *t, FILE *out)
 
 	CHECK(t->cells % t->columns == 0);
 	measure(t, width);
-	for (size_t r = 0; r < rows; r++) {
-		if (bold && r == 0)
-			(void)fputs("\033[1m", out);
-		print_row(t, r, width, out);
-		if (bold && r == 0)
-			(void)fputs("\033[0m", out);
-	}
+	for (size_t r = 0; r < rows; r++)
+		print_row(t, r, width, bold && r == 0, out);
 }

@@ -167,3 +167,14 @@ TEST(what_is_no_prefix_is_refused)
 	EXPECT_ERR(cidr_parse(S("::ffff:10.0.0.0/64"), &c), ERR_INVALID);
 	EXPECT_EQ(c.bits, 7);
 }
+
+TEST(a_prefix_is_written_without_the_bits_of_the_host)
+{
+	char text[ADDR_TEXT_MAX];
+	struct cidr c;
+
+	EXPECT_OK(cidr_parse(S("10.1.2.3/8"), &c));
+	EXPECT_STR(cidr_format(&c, text), "10.0.0.0/8");
+	EXPECT_OK(cidr_parse(S("fd00::1"), &c));
+	EXPECT_STR(cidr_format(&c, text), "fd00::1/128");
+}

@@ -108,6 +108,45 @@ TEST(words_that_do_not_fit_end_in_dots)
 	EXPECT_STR(narrow, "ab: ...");
 }
 
+static void
+add_at(struct faults *all, const char *file, uint32_t line, const char *text)
+{
+	struct fault why;
+
+	(void)fault_set(&why, ERR_PARSE, "%s", text);
+	fault_at(&why, file, line, 1);
+	faults_add(all, &why);
+}
+
+TEST(a_fault_that_is_there_is_not_added_again)
+{
+	AUTO(faults_fini) struct faults all = {NULL, 0, 0};
+
+	add_at(&all, "a", 1, "x");
+	add_at(&all, "a", 1, "x");
+	EXPECT_EQ(all.count, 1);
+	add_at(&all, "a", 1, "y");
+	add_at(&all, "b", 1, "x");
+	EXPECT_EQ(all.count, 3);
+}
+
+TEST(faults_are_sorted_by_line_within_files_as_these_came)
+{
+	AUTO(faults_fini) struct faults all = {NULL, 0, 0};
+	AUTO(buf_fini) struct buf text = BUF(256);
+
+	add_at(&all, "z", 9, "syntax");
+	add_at(&all, "a", 5, "syntax");
+	add_at(&all, "z", 12, "late");
+	add_at(&all, "z", 3, "early");
+	add_at(&all, "a", 2, "early");
+	faults_sort(&all);
+	for (size_t i = 0; i < all.count; i++)
+		EXPECT_OK(buf_printf(
+		    &text, "%s%u ", all.items[i].file, all.items[i].line));
+	EXPECT_SLICE(buf_slice(&text), S("z3 z9 z12 a2 a5 "));
+}
+
 TEST(faults_past_the_limit_are_counted_only)
 {
 	AUTO(faults_fini) struct faults all = {NULL, 0, 0};

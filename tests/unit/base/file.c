@@ -82,3 +82,30 @@ TEST(a_folder_that_is_not_there_and_a_folder_as_a_file_are_told_apart)
 	EXPECT_EQ(file_read("/tmp/meshd-no/a", &got, NULL), ERR_NOT_FOUND);
 	EXPECT_EQ(file_read("/tmp", &got, NULL), ERR_INVALID);
 }
+
+TEST(a_folder_is_made_with_those_above_it)
+{
+	char top[] = "/tmp/meshd-folder-XXXXXX";
+	char path[64], file[128];
+	struct fault why = {0};
+	struct stat st;
+	bool made = false;
+
+	EXPECT_TRUE(mkdtemp(top) != NULL);
+	(void)snprintf(path, sizeof(path), "%s/a/b", top);
+	EXPECT_OK(file_make_folder(path, 0700, &made, &why));
+	EXPECT_TRUE(made);
+	EXPECT_EQ(stat(path, &st), 0);
+	EXPECT_EQ(st.st_mode & 0777, 0700);
+	EXPECT_OK(file_make_folder(path, 0700, &made, &why));
+	EXPECT_FALSE(made);
+	(void)snprintf(file, sizeof(file), "%s/f", path);
+	EXPECT_OK(file_replace(file, S("x"), 0600, NULL));
+	EXPECT_EQ(file_make_folder(file, 0700, NULL, &why), ERR_EXISTS);
+	EXPECT_TRUE(strstr(why.text, "and no folder") != NULL);
+	EXPECT_EQ(unlink(file), 0);
+	EXPECT_EQ(rmdir(path), 0);
+	*strrchr(path, '/') = '\0';
+	EXPECT_EQ(rmdir(path), 0);
+	EXPECT_EQ(rmdir(top), 0);
+}

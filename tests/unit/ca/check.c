@@ -113,6 +113,12 @@ TEST(an_expired_token_is_refused_and_says_since_when)
 	expect_join(&k, CA_TOKEN_EXPIRED);
 	ca_decision_format(&k.d, words, sizeof(words));
 	EXPECT_STR(words, "the token has expired (10 min ago)");
+	k.now_ms = NOW_MS + CA_TOKEN_MS + 9000;
+	expect_join(&k, CA_TOKEN_EXPIRED);
+	EXPECT_STR(k.d.detail, "9 s ago");
+	k.now_ms = NOW_MS + CA_TOKEN_MS + 50 * CA_HOUR_MS;
+	expect_join(&k, CA_TOKEN_EXPIRED);
+	EXPECT_STR(k.d.detail, "2 days ago");
 	end(&k);
 }
 

@@ -15,13 +15,14 @@ static const struct option_row rows[] = {
     {"workers", 0, OPTION_NUMBER, "N", "2", true, "how many"},
     {"drain", 0, OPTION_DURATION, "TIME", "5s", true, "how long"},
     {"dry-run", 0, OPTION_FLAG, NULL, NULL, false, "do nothing"},
+    {"log-success", 0, OPTION_FLAG, NULL, NULL, true, "all of it"},
 };
 
 static const char *const settings[] = {
-    "name", "listen", "workers", "drain", "cousins"};
+    "name", "listen", "workers", "drain", "log-success", "cousins"};
 static const char *const sections[] = {"agent", "server", NULL};
 static const struct option_section section = {
-    .name = "agent", .settings = settings, .count = 5, .sections = sections};
+    .name = "agent", .settings = settings, .count = 6, .sections = sections};
 
 enum { LINE_MAX = 64, WORDS_MAX = 4 };
 
@@ -105,6 +106,20 @@ TEST(without_any_source_the_default_holds)
 	EXPECT_FALSE(options_flag(&s.o, "dry-run"));
 }
 
+TEST(a_flag_from_a_file_is_yes_or_no_and_nothing_else)
+{
+	AUTO(scene_fini) struct scene on = {0}, off = {0};
+	struct fault why = {0};
+
+	EXPECT_OK(read_all(&on, "", "[agent]\nlog-success = on\n", NULL));
+	EXPECT_TRUE(options_flag(&on.o, "log-success"));
+	EXPECT_OK(read_all(&off, "", "[agent]\nlog-success = no\n", NULL));
+	EXPECT_FALSE(options_flag(&off.o, "log-success"));
+	EXPECT_EQ(
+	    read_file("[agent]\nlog-success = maybe\n", &why), ERR_INVALID);
+	EXPECT_TRUE(strstr(why.text, ":2) is \"maybe\", but wants yes or no"));
+}
+
 TEST(a_list_comes_as_flags_with_commas_or_on_several_lines)
 {
 	AUTO(scene_fini) struct scene flags = {0}, file = {0};
@@ -164,8 +179,7 @@ TEST(a_value_of_the_wrong_type_is_refused_with_where_it_stands)
 	EXPECT_OK(read_all(&s, "--workers many", NULL, NULL));
 	EXPECT_ERR(options_number(&s.o, "workers", &n, &why), ERR_INVALID);
 	EXPECT_EQ(n, 1);
-	EXPECT_STR(
-	    why.text, "workers (flag) is \"many\", but wants a whole number");
+	EXPECT_STR(why.text, "--workers is \"many\", but wants a whole number");
 }
 
 TEST(an_unknown_option_is_refused_with_the_nearest)

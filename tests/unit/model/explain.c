@@ -7,7 +7,7 @@
 
 static const char mesh[] =
     "apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\n"
-    "spec: {ports: [{name: http, port: 9080}]}\n"
+    "spec: {ports: [{name: http, port: 9080}, {name: tcp, port: 5432}]}\n"
     "---\n"
     "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
     "metadata: {name: reviews}\nspec:\n  host: reviews\n"
@@ -47,12 +47,18 @@ ask(struct asked *a, const struct explain_request *r)
 	    .service_port = 9080,
 	    .labels = {v1, 1},
 	    .weight = 1};
-	struct view_input in = {.endpoints = &e, .endpoint_count = 1};
+	struct view_upstream_input up = {
+	    .name = S("reviews"), .host = S("reviews")};
+	struct view_input in = {.endpoints = &e,
+	    .endpoint_count = r->offline ? 0 : 1,
+	    .upstreams = &up,
+	    .upstream_count = 1};
 
 	memset(a, 0, sizeof(*a));
 	load(mesh, "m.yaml", &a->l);
 	EXPECT_EQ(a->l.count, 3);
 	EXPECT_OK(addr_parse(S("10.0.0.1:80"), &e.addr));
+	EXPECT_OK(addr_parse(S("127.0.0.1:9000"), &up.listen));
 	in.resources = (const struct resource *const *)a->l.items;
 	in.resource_count = a->l.count;
 	EXPECT_OK(view_compile(&in, &a->v, NULL));
@@ -100,11 +106,47 @@ TEST(earlier_rules_say_why_they_did_not_match)
 	EXPECT_EQ(rules->count, 3);
 	first = rules->child;
 	EXPECT_SLICE(value_get_string(first, S("why"), S("")),
-	    S("not so: header k is v"));
+	    S("not so: header k is v; the request has none"));
 	EXPECT_SLICE(value_get_string(first->next, S("why"), S("")),
 	    S("not so: path begins with /lost; it is \"/api\""));
 	EXPECT_EQ(value_get_path(a.tree, S("outcome.status"))->integer, 404);
 	EXPECT_SLICE(text(&a, "outcome.flag"), S("NR"));
+}
+
+TEST(the_listener_that_leads_to_the_host_is_told)
+{
+	AUTO(asked_fini) struct asked a;
+	struct explain_request r = {.host = S("reviews"), .path = S("/")};
+
+	ask(&a, &r);
+	EXPECT_SLICE(text(&a, "listener.name"), S("reviews"));
+	EXPECT_SLICE(text(&a, "listener.address"), S("127.0.0.1:9000"));
+}
+
+TEST(where_nobody_knows_who_is_alive_endpoints_are_not_missed)
+{
+	AUTO(asked_fini) struct asked a;
+	struct explain_request r = {
+	    .host = S("reviews"), .path = S("/"), .offline = true};
+
+	ask(&a, &r);
+	EXPECT_EQ(value_get_path(a.tree, S("outcome.status"))->integer, 0);
+	EXPECT_TRUE(
+	    value_get_path(a.tree, S("destinations[0].endpoints")) == NULL);
+}
+
+TEST(a_port_without_http_says_that_rules_are_not_asked)
+{
+	AUTO(asked_fini) struct asked a;
+	struct explain_request r = {.host = S("reviews"), .port = 5432};
+
+	ask(&a, &r);
+	EXPECT_SLICE(text(&a, "protocol"), S("tcp"));
+	EXPECT_TRUE(slice_starts(
+	    text(&a, "note"), S("the port declares no HTTP, so rules for")));
+	EXPECT_SLICE(text(&a, "clusterMatched"),
+	    S("outbound|5432||reviews.default.svc.cluster.local"));
+	EXPECT_SLICE(text(&a, "outcome.flag"), S("UH"));
 }
 
 TEST(a_missing_subset_is_a_503_with_a_reason)

@@ -31,6 +31,7 @@ struct door {
 	unsigned count;
 	unsigned shorts;
 	enum err short_of;
+	unsigned waits;
 	bool close_at_first;
 };
 
@@ -527,4 +528,94 @@ TEST(two_workers_accept_on_one_port)
 		close(dial(&port));
 	UNTIL(l, atomic_load(&s.accepted) == MANY);
 	workers_free(&w);
+}
+
+TEST(a_port_that_another_process_would_share_is_taken)
+{
+	AUTO(loop_free) struct loop *l = loop_new(NULL);
+	AUTO(net_factory_free) struct net_factory *f = net_factory_new();
+	AUTO(net_factory_free) struct net_factory *other = net_factory_new();
+	struct net_socket_spec spec = any_port();
+	struct door a, b, c;
+	struct addr port;
+
+	close(listening_fd(&port));
+	spec.addr.port = port.port;
+	spec.options = NET_REUSEPORT;
+	door_open(&a, f, l, &spec);
+	EXPECT_TRUE(a.open);
+	door_open(&b, other, l, &spec); /* as a second meshd would */
+	EXPECT_TRUE(b.closed);
+	EXPECT_EQ(b.why, ERR_BUSY);
+	EXPECT_TRUE(strstr(b.words, "is taken") != NULL);
+	door_open(&c, f, l, &spec); /* another worker of the first */
+	EXPECT_TRUE(c.open);
+	door_close(&a);
+	door_close(&b);
+	door_close(&c);
+}
+
+static void
+on_wait(struct net_listener *l, void *arg, const struct fault *words)
+{
+	struct door *d = arg;
+
+	(void)l;
+	d->waits++;
+	memcpy(d->words, words->text, sizeof(d->words));
+}
+
+static const struct net_listener_events patient_events = {
+    .on_open = on_open,
+    .on_accept = on_accept,
+    .on_wait = on_wait,
+    .on_close = on_close,
+};
+
+TEST(a_listener_that_waits_for_its_port_opens_when_that_is_free)
+{
+	struct clock_fake fake = {.mono_us = 1};
+	struct clock clock = clock_fake_as_clock(&fake);
+	AUTO(loop_free) struct loop *l = loop_new(&clock);
+	AUTO(net_factory_free) struct net_factory *f = net_factory_new();
+	struct net_socket_spec spec = any_port();
+	struct door d = {.loop = l};
+	int holder = listening_fd(&spec.addr);
+
+	d.listener = net_listener_open(f, l, &spec, &patient_events, &d);
+	loop_settle(l);
+	EXPECT_EQ(d.waits, 1);
+	EXPECT_TRUE(strstr(d.words, "is taken") != NULL);
+	clock_fake_advance(&fake, (NET_RETRY_MS + 1) * 1000);
+	loop_turn(l, 0);
+	loop_settle(l);
+	EXPECT_EQ(d.waits, 1); /* for the same reason */
+	EXPECT_FALSE(d.open || d.closed);
+	close(holder);
+	clock_fake_advance(&fake, (NET_RETRY_MS + 1) * 1000);
+	loop_turn(l, 0);
+	loop_settle(l);
+	EXPECT_TRUE(d.open);
+	d.words[0] = '\0';
+	door_close(&d);
+	EXPECT_EQ(d.why, OK);
+	EXPECT_STR(d.words, "");
+}
+
+TEST(a_listener_that_waits_may_be_closed)
+{
+	AUTO(loop_free) struct loop *l = loop_new(NULL);
+	AUTO(net_factory_free) struct net_factory *f = net_factory_new();
+	struct net_socket_spec spec = any_port();
+	struct door d = {.loop = l};
+	int holder = listening_fd(&spec.addr);
+
+	d.listener = net_listener_open(f, l, &spec, &patient_events, &d);
+	loop_settle(l);
+	EXPECT_EQ(d.waits, 1);
+	d.words[0] = '\0';
+	door_close(&d);
+	EXPECT_EQ(d.why, OK);
+	EXPECT_STR(d.words, "");
+	close(holder);
 }

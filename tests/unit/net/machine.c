@@ -28,3 +28,12 @@ TEST(no_more_addresses_than_there_is_room_for)
 	EXPECT_EQ(one.family, ADDR_NONE);
 	EXPECT_TRUE(net_machine_addrs(&one, 1) <= 1);
 }
+
+TEST(all_addresses_are_ipv6_where_there_is_any)
+{
+	struct addr a = net_any_addr(80);
+
+	EXPECT_TRUE(a.family == ADDR_V6 || a.family == ADDR_V4);
+	EXPECT_TRUE(addr_is_any(&a));
+	EXPECT_EQ(a.port, 80);
+}

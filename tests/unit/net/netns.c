@@ -32,7 +32,8 @@ bind_in(int netns)
 	spec.name = S("netns");
 	spec.addr = (struct addr){.family = ADDR_V4, .port = PORT};
 	spec.netns = netns;
-	return socket_make(&spec, &fd, NULL); /* open until the child ends */
+	return socket_make(&spec, /* first */ false, &fd,
+	    NULL); /* open until the child ends */
 }
 
 static int

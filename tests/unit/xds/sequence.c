@@ -48,6 +48,7 @@ TEST(an_empty_server_answers_so_that_the_client_knows)
 	pair_run(&p);
 	EXPECT_TRUE(xds_client_is_synced(p.client));
 	EXPECT_EQ(p.responses, 1);
+	EXPECT_EQ(p.answers, 1); /* though there was nothing to acknowledge */
 	pair_disconnect(&p);
 	EXPECT_FALSE(xds_client_is_synced(p.client));
 	pair_fini(&p);

@@ -167,12 +167,6 @@ view_unref(struct view **vp)
 		view_drop(v);
 }
 
-uint64_t
-view_generation(const struct view *v)
-{
-	return v->generation;
-}
-
 const struct view_host *const *
 view_hosts(const struct view *v, size_t *out_count)
 {
@@ -192,13 +186,6 @@ view_upstreams(const struct view *v, size_t *out_count)
 {
 	*out_count = v->upstream_count;
 	return v->upstreams;
-}
-
-const struct view_exposed *
-view_exposures(const struct view *v, size_t *out_count)
-{
-	*out_count = v->exposed_count;
-	return v->exposed;
 }
 
 const struct view_problem *

@@ -505,11 +505,21 @@ on_listener_close(struct net_listener *net, void *arg, enum err why,
 	struct worker *w = arg;
 
 	(void)net; /* gone with this call */
-	(void)why; /* the words have it */
+	(void)why; /* our own wish, else the kernel's */
+	(void)words;
 	w->inbound->net = NULL;
-	if (words != NULL)
-		worker_tell_listener(
-		    w, S("hbone"), &w->proxy->spec.hbone, words);
+	worker_tell_listener(
+	    w, S("hbone"), &w->proxy->spec.hbone, PROXY_CLOSED, NULL);
+}
+
+static void
+on_listener_wait(struct net_listener *net, void *arg, const struct fault *words)
+{
+	struct worker *w = arg;
+
+	(void)net; /* the worker's */
+	worker_tell_listener(
+	    w, S("hbone"), &w->proxy->spec.hbone, PROXY_WAITS, words);
 }
 
 static void
@@ -518,13 +528,14 @@ on_listener_open(struct net_listener *net, void *arg)
 	struct worker *w = arg;
 	struct addr addr = net_listener_addr(net);
 
-	worker_tell_listener(w, S("hbone"), &addr, NULL);
+	worker_tell_listener(w, S("hbone"), &addr, PROXY_LISTENS, NULL);
 }
 
 static const struct net_listener_events net_events = {
     .on_open = on_listener_open,
     .on_accept = on_accept,
     .on_short = on_short,
+    .on_wait = on_listener_wait,
     .on_close = on_listener_close,
 };
 

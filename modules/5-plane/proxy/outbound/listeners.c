@@ -136,11 +136,12 @@ on_accept(struct net_listener *net, void *arg, int fd, const struct addr *peer)
 /* --- opening and closing --- */
 
 static void
-tell(struct listener *l, const struct fault *why)
+tell(struct listener *l, enum proxy_listening state, const struct fault *why)
 {
-	struct addr addr = why == NULL ? net_listener_addr(l->net) : l->addr;
+	struct addr addr =
+	    state == PROXY_LISTENS ? net_listener_addr(l->net) : l->addr;
 
-	worker_tell_listener(l->worker, slice_str(l->name), &addr, why);
+	worker_tell_listener(l->worker, slice_str(l->name), &addr, state, why);
 }
 
 static void
@@ -150,7 +151,17 @@ on_open(struct net_listener *net, void *arg)
 
 	(void)net; /* l->net */
 	OBJ(l, arg, LISTENER_MAGIC);
-	tell(l, NULL);
+	tell(l, PROXY_LISTENS, NULL);
+}
+
+static void
+on_wait(struct net_listener *net, void *arg, const struct fault *words)
+{
+	struct listener *l;
+
+	(void)net; /* l->net */
+	OBJ(l, arg, LISTENER_MAGIC);
+	tell(l, PROXY_WAITS, words);
 }
 
 static void
@@ -170,11 +181,11 @@ on_close(struct net_listener *net, void *arg, enum err why,
 	struct listener *l;
 
 	(void)net; /* gone with this call */
-	(void)why; /* the words have it */
+	(void)why; /* our own wish, else the kernel's */
+	(void)words;
 	OBJ(l, arg, LISTENER_MAGIC);
 	l->net = NULL;
-	if (words != NULL)
-		tell(l, words);
+	tell(l, PROXY_CLOSED, NULL);
 	list_remove(&l->link);
 	listener_unref(&l);
 }
@@ -183,6 +194,7 @@ static const struct net_listener_events net_events = {
     .on_open = on_open,
     .on_accept = on_accept,
     .on_short = on_short,
+    .on_wait = on_wait,
     .on_close = on_close,
 };
 

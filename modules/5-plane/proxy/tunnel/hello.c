@@ -2,6 +2,8 @@
 /*
  * hello — two fields, written and read; see hello.h.
  */
+#define LOG_MODULE "proxy"
+
 #include "tunnel/hello.h"
 
 /* ztunnel's keys; the namespace is heard from the peer's certificate only. */

@@ -9,6 +9,7 @@
 
 #include "tunnel/tunnels.h"
 
+#include "snapshot.h"
 #include "tunnel/hello.h"
 
 #include <stdio.h>
@@ -55,10 +56,11 @@ on_goaway(void *arg, struct http2 *c, uint32_t code)
 {
 	struct session *s;
 
-	(void)c; /* the session knows */
-	(void)code;
+	(void)code; /* going is going */
 	OBJ(s, arg, SESSION_MAGIC);
 	s->going = true;
+	/* What idles in it would hold the other side up until it cuts. */
+	hosts_close_idle(s->group->tunnels->worker->hosts, c);
 }
 
 static void

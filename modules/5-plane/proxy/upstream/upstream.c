@@ -450,9 +450,21 @@ upstream_take_stream(struct upstream_conn **up)
 	return s;
 }
 
-void
-upstream_close_idle(struct host *host)
+static bool
+is_carried_by(const struct upstream_conn *u, const struct http2 *session)
 {
-	LIST_EACH (&host->idle, it)
-		close_conn(CONTAINER(it, struct upstream_conn, link), OK);
+	return http_tunnel_is(u->stream) &&
+	       http_tunnel_conn(u->stream) == session;
+}
+
+void
+upstream_close_idle(struct host *host, const struct http2 *session)
+{
+	LIST_EACH (&host->idle, it) {
+		struct upstream_conn *u =
+		    CONTAINER(it, struct upstream_conn, link);
+
+		if (session == NULL || is_carried_by(u, session))
+			close_conn(u, OK);
+	}
 }

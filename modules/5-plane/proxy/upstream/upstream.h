@@ -78,8 +78,8 @@ void upstream_cancel(struct upstream_conn **up);
 /* In on_upgrade: the stream is the caller's, the rest is freed. */
 struct stream *upstream_take_stream(struct upstream_conn **up);
 
-/* Ends what is idle to this host. */
-void upstream_close_idle(struct host *host);
+/* Ends what is idle to this host; with a session only what it carries. */
+void upstream_close_idle(struct host *host, const struct http2 *session);
 
 /* A stream to the endpoint, through its tunnel or plainly; also for TCP. */
 struct stream *upstream_dial(struct worker *w, const struct tunnels_ask *ask,

@@ -48,27 +48,25 @@ on_flow(void *arg, unsigned worker, const struct flow_record *f)
 }
 
 static void
-on_listener(void *arg, unsigned worker, struct slice name,
-    const struct addr *addr, const struct fault *why)
+on_listener(void *arg, const struct proxy_listener *l)
 {
 	struct rig *r = arg;
 	size_t i = 0;
 
-	(void)worker;
-	if (why != NULL) {
-		r->listeners_failed++;
+	if (l->state != PROXY_LISTENS) {
+		r->listeners_failed += l->state == PROXY_WAITS;
 		return;
 	}
 	while (i < r->listening_count &&
-	       !slice_eq(slice_str(r->listening[i].name), name))
+	       !slice_eq(slice_str(r->listening[i].name), l->name))
 		i++;
 	CHECK(i < ARRAY_LEN(r->listening));
 	if (i == r->listening_count) {
 		r->listening_count++;
-		CHECK(slice_to_cstr(name, r->listening[i].name,
+		CHECK(slice_to_cstr(l->name, r->listening[i].name,
 			  sizeof(r->listening[i].name)) == OK);
 	}
-	r->listening[i].addr = *addr;
+	r->listening[i].addr = l->addr;
 	r->listening[i].opened++;
 }
 

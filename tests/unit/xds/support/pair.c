@@ -69,6 +69,14 @@ on_status(void *arg, const struct xds_status *s)
 	    s->reason.len > 0 ? ": " : "", SLICE_ARG(s->reason));
 }
 
+static void
+on_answered(void *arg)
+{
+	struct pair *p = arg;
+
+	p->answers++;
+}
+
 static enum err
 on_names(void *arg, struct slice type_url, struct fault *why)
 {
@@ -83,7 +91,8 @@ on_names(void *arg, struct slice type_url, struct fault *why)
 static const struct xds_server_ops server_ops = {.concerns = concerns,
     .on_names = on_names,
     .send = server_send,
-    .on_status = on_status};
+    .on_status = on_status,
+    .on_answered = on_answered};
 
 static void
 client_send(void *arg, const struct codec_delta_request *m)

@@ -38,6 +38,7 @@ struct pair {
 	size_t responses;     /* the server sent */
 	size_t requests;      /* the client sent */
 	size_t names_changed; /* the server was told */
+	size_t answers;       /* of responses */
 	char last[256];       /* status the server heard last */
 	uint64_t interests;   /* bit n: names that end in digit n concern it */
 };

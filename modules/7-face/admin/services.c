@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * services — what can be called, and who serves it: an agent's view in force,
+ * or what the server would compile now.
+ */
+#include "inside.h"
+
+/* What is asked, and the rows of the answer. */
+struct rows {
+	const struct node *node; /* NULL: the server */
+	struct arena *arena;
+	struct value *list;
+};
+
+/* NULL, without a refusal, while an agent has none. */
+static enum err
+view_of(const struct admin *a, struct view **out, struct fault *why)
+{
+	const struct view *v;
+
+	if (a->spec.server != NULL)
+		return server_view(a->spec.server, S("default"), out, why);
+	v = node_view(a->spec.node);
+	*out = v != NULL ? view_ref(v) : NULL;
+	return OK;
+}
+
+/* The server has all configuration; an agent has what is called here. */
+static void
+put_configuration(
+    struct rows *r, struct value **m, const struct view_service *s)
+{
+	if (r->node != NULL)
+		json_text(r->arena, m, S("configuration"),
+		    node_is_by_records(r->node, s) ? S("by records only")
+						   : S("in force"));
+}
+
+static void
+add_service(struct rows *r, const struct view_cluster *c)
+{
+	const struct view_service *s = c->service;
+	struct value *m = json_map(r->arena);
+	char text[ORIGIN_TEXT_MAX];
+
+	json_text(r->arena, &m, S("host"), s->host);
+	json_text(r->arena, &m, S("name"), s->name);
+	json_text(r->arena, &m, S("namespace"), s->ns);
+	json_number(r->arena, &m, S("port"), c->port);
+	json_text(r->arena, &m, S("protocol"),
+	    slice_str(view_protocol_name(c->protocol)));
+	json_number(r->arena, &m, S("endpoints"), (int64_t)c->endpoint_count);
+	json_number(r->arena, &m, S("usable"), (int64_t)c->usable_count);
+	json_text(r->arena, &m, S("origin"),
+	    slice_str(origin_format(&s->origin, text)));
+	put_configuration(r, &m, s);
+	json_push(&r->list, m);
+}
+
+static void
+add_endpoints(struct rows *r, const struct view_cluster *c)
+{
+	for (size_t i = 0; i < c->endpoint_count; i++) {
+		const struct view_endpoint *e = c->endpoints[i];
+		struct value *m = json_map(r->arena);
+		char text[ADDR_TEXT_MAX];
+
+		json_text(r->arena, &m, S("service"), c->service->name);
+		json_text(r->arena, &m, S("namespace"), c->service->ns);
+		json_number(r->arena, &m, S("port"), c->port);
+		json_text(r->arena, &m, S("protocol"),
+		    slice_str(view_protocol_name(c->protocol)));
+		json_text(r->arena, &m, S("address"),
+		    slice_str(addr_format(&e->addr, text)));
+		json_text(r->arena, &m, S("node"), e->node);
+		json_text(r->arena, &m, S("account"), e->account);
+		json_text(r->arena, &m, S("status"),
+		    e->usable ? S("in use") : S("not usable"));
+		json_text(r->arena, &m, S("reason"), e->reason);
+		put_configuration(r, &m, c->service);
+		json_push(&r->list, m);
+	}
+}
+
+/* Any form of a service's name; the view's own namespace is the default. */
+static enum err
+find_asked(const struct view *v, struct slice asked, struct slice *out_host,
+    struct fault *why)
+{
+	const struct view_host *h;
+
+	*out_host = SLICE_NONE;
+	if (asked.len == 0)
+		return OK;
+	h = v != NULL ? view_find_host(v, asked, 0) : NULL;
+	if (h == NULL)
+		return fault_set(why, ERR_NOT_FOUND,
+		    "no service %.*s is known here; see them with: meshd "
+		    "services",
+		    SLICE_ARG(slice_sub(asked, 0, NAME_HOST_MAX)));
+	*out_host = h->host;
+	return OK;
+}
+
+/* The clusters that have no subset: one for each service and port. */
+static void
+answer(struct admin *a, struct http_exchange *x,
+    void (*add)(struct rows *r, const struct view_cluster *c))
+{
+	AUTO(view_unref) struct view *v = NULL;
+	struct arena *arena = http_exchange_arena(x);
+	struct rows r = {a->spec.node, arena, json_list(arena)};
+	const struct view_cluster *const *clusters = NULL;
+	struct slice host;
+	size_t count = 0;
+	struct fault why = {0};
+	enum err e = view_of(a, &v, &why);
+
+	if (e == OK)
+		e = find_asked(v, admin_param(x, S("service")), &host, &why);
+	if (e != OK) {
+		admin_refuse(x, e, &why);
+		return;
+	}
+	if (v != NULL)
+		clusters = view_clusters(v, &count);
+	for (size_t i = 0; i < count; i++) {
+		const struct view_cluster *c = clusters[i];
+
+		if (c->subset.len == 0 && c->service != NULL &&
+		    (host.len == 0 || slice_eq(c->service->host, host)))
+			add(&r, c);
+	}
+	admin_answer_items(x, r.list);
+}
+
+static void
+services(struct admin *a, struct http_exchange *x)
+{
+	answer(a, x, add_service);
+}
+
+static void
+endpoints(struct admin *a, struct http_exchange *x)
+{
+	answer(a, x, add_endpoints);
+}
+
+const struct admin_route admin_service_routes[] = {
+    {"GET", "/v1/services", CA_ROLE_VIEWER, services},
+    {"GET", "/v1/endpoints", CA_ROLE_VIEWER, endpoints},
+};
+const size_t admin_service_route_count = ARRAY_LEN(admin_service_routes);
