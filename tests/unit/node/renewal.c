@@ -255,7 +255,7 @@ TEST(a_certificate_is_renewed_in_time_and_the_stream_stays)
 	pass(&r, CA_NODE_MS / 5 - 2 * CA_HOUR_MS); /* 20 % at the earliest */
 	loop_settle(r.loop);
 	EXPECT_EQ(end_of(&r), end);
-	pass(&r, CA_NODE_MS * 16 / 100); /* 35 % at the latest */
+	pass(&r, CA_NODE_MS * 20 / 100); /* 35 % at the latest */
 	UNTIL(&r, end_of(&r) > end);
 	UNTIL(&r, is_synced(&r));
 	server_status(r.server, &after);
