@@ -311,8 +311,10 @@ $(O)/$(1:.c=): $(O)/obj/$(1:.c=.o) $3 \
 	    $$(call group,$(call archive,$(call buildable,$2))) -lcmocka
 endef
 
-# A test may join two modules that are strangers: model's read YAML.
+# A test may join modules that are strangers: model's read YAML, node's join a
+# server.
 TEST_NEEDS_model := codec
+TEST_NEEDS_node := server
 
 UNIT_MAIN := $(O)/obj/tests/unit/unit.o
 unit_sources = $(wildcard tests/unit/$1/*.c)

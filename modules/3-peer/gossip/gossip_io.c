@@ -16,7 +16,8 @@
 enum {
 	CALL_MAGIC = 0x60551bca,
 	CALLS_MAX = 64, /* each way */
-	CALL_TIMEOUT_US = 5000000
+	CALL_TIMEOUT_US = 5000000,
+	TRIES_MAX = 8
 };
 
 /* An event with copies of the members that it speaks of. */
@@ -449,6 +450,8 @@ on_socket_gone(struct gossip *g, enum err why)
 		loop_later(g->loop, &g->tell);
 }
 
+static void open_udp(struct gossip *g);
+
 static void
 on_udp_close(
     struct net_udp *u, void *arg, enum err why, const struct fault *words)
@@ -460,7 +463,19 @@ on_udp_close(
 	if (words != NULL)
 		log_debug("gossip socket failed", "why=%s", words->text);
 	g->udp = NULL;
-	on_socket_gone(g, why);
+	if (g->another && !g->closing)
+		open_udp(g);
+	else
+		on_socket_gone(g, why);
+	g->another = false;
+}
+
+/* UDP got a port that somebody has for TCP. */
+static bool
+may_try_another(struct gossip *g, enum err why)
+{
+	return why == ERR_BUSY && g->config.bind.port == 0 && !g->closing &&
+	       g->udp != NULL && g->tries++ < TRIES_MAX;
 }
 
 static void
@@ -474,7 +489,11 @@ on_listener_close(
 	if (words != NULL)
 		log_debug("gossip listener failed", "why=%s", words->text);
 	g->listener = NULL;
-	on_socket_gone(g, why);
+	g->another = may_try_another(g, why);
+	if (g->another)
+		net_udp_close(g->udp);
+	else
+		on_socket_gone(g, why);
 }
 
 static void

@@ -28,6 +28,8 @@ struct gossip {
 	struct call *answering; /* the request that is in its step */
 	struct list told;
 	struct loop_later tell;
+	unsigned tries; /* of any port that is free for UDP and TCP */
+	bool another;   /* the next of them, once UDP is closed */
 	bool ready;
 	bool closing;
 	bool left;
