@@ -190,8 +190,7 @@ refuse_own_name(const struct job *j, struct ca_decision *out)
 	    !slice_eq(j->join.node_name, slice_str(j->server->own.name)))
 		return;
 	out->verdict = CA_NAME_TAKEN;
-	(void)snprintf(
-	    out->detail, sizeof(out->detail), "it is this server's");
+	(void)snprintf(out->detail, sizeof(out->detail), "it is this server's");
 }
 
 static void
