@@ -32,9 +32,8 @@ command_addr(const struct options *o, const char *name, struct addr *out,
 	    "--%s is ADDR:PORT or PORT, not \"%s\"", name, text);
 }
 
-/* The same, or "off": nothing listens. */
-static enum err
-addr_or_off(const struct options *o, const char *name, struct addr *out,
+enum err
+command_addr_or_off(const struct options *o, const char *name, struct addr *out,
     struct fault *why)
 {
 	if (strcmp(options_text(o, name), "off") != 0)
@@ -220,11 +219,11 @@ read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
 	if (e == OK)
 		e = command_addr(o, "gossip", &out->gossip, why);
 	if (e == OK)
-		e = addr_or_off(o, "metrics", &out->metrics, why);
+		e = command_addr_or_off(o, "metrics", &out->metrics, why);
 	if (e == OK)
-		e = addr_or_off(o, "health", &out->health, why);
+		e = command_addr_or_off(o, "health", &out->health, why);
 	if (e == OK)
-		e = addr_or_off(o, "admin", &out->admin, why);
+		e = command_addr_or_off(o, "admin", &out->admin, why);
 	if (e == OK)
 		e = read_own_addrs(o, out, why);
 	if (e == OK)

@@ -63,6 +63,10 @@ MUST_USE enum err command_log_level(const struct options *o, struct fault *why);
 MUST_USE enum err command_addr(const struct options *o, const char *name,
     struct addr *out, struct fault *why);
 
+/* The same, or "off": ADDR_NONE, nothing listens. */
+MUST_USE enum err command_addr_or_off(const struct options *o, const char *name,
+    struct addr *out, struct fault *why);
+
 /* A token as it is, @FILE, or - for standard input; zero-ended; NULL: "". */
 MUST_USE enum err command_token(
     const char *text, struct secret *out, struct fault *why);

@@ -98,7 +98,7 @@ serve(struct options *o)
 	if (command_log_level(o, &why) != OK ||
 	    command_addr(o, "control", &settings.control, &why) != OK ||
 	    command_addr(o, "gossip", &settings.gossip, &why) != OK ||
-	    command_addr(o, "api", &settings.api, &why) != OK)
+	    command_addr_or_off(o, "api", &settings.api, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "server run: %s", why.text);
 	read_advertised(o, &settings);
 	return command_roles()->server(&settings);
