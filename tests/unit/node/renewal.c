@@ -151,11 +151,12 @@ on_token(void *arg, enum err e, const struct fault *why, struct slice id,
 static void
 make_token(struct rig *r)
 {
-	struct server_actor root = {.name = "test", .may_write = true};
+	struct server_actor root = {.name = "test", .role = CA_ROLE_ADMIN};
 	struct ca_bounds bounds;
+	struct server_token_spec spec = {.bounds = &bounds, .actor = &root};
 
-	ca_bounds_default(&bounds);
-	server_token_create(r->server, &bounds, S(""), &root, on_token, r);
+	ca_bounds_default(CA_ROLE_NONE, &bounds);
+	server_token_create(r->server, &spec, on_token, r);
 	UNTIL(r, r->token[0] != '\0');
 }
 
