@@ -351,7 +351,8 @@ def test_explain_prints_what_a_person_asks(mesh):
 """)
     told = mesh.caller.cli.ok("explain", "request", "GET", "http://web/")
     lines = [" ".join(line.split()) for line in told.splitlines()]
-    assert f"listener web at {mesh.app.at(9000)}" in lines, told
+    assert (f"listener web at {mesh.app.at(9000)}, calls as "
+            "spiffe://mesh.internal/ns/meshd-nodes/sa/vm4") in lines, told
     assert any(line.startswith("- 1 ") and line.endswith(
         "not so: header who is tester; the request has none")
         for line in lines), told
