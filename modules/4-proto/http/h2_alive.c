@@ -121,7 +121,8 @@ on_timer(void *arg)
 	struct http2 *c;
 
 	OBJ(c, arg, HTTP2_MAGIC);
-	buf_fini(&c->out); /* what a busy time left; flushes are whole */
+	if (buf_len(&c->out) == 0) /* else it is of this turn, and goes yet */
+		buf_fini(&c->out); /* what a busy time left */
 	if (c->transport == NULL || quiet_us(c) == 0)
 		return;
 	if (c->ping_sent)

@@ -114,6 +114,27 @@ answer(const struct wire_frame *ping)
 	wire_settle(&wire);
 }
 
+static void
+write_some(void *arg)
+{
+	EXPECT_OK(stream_write(arg, S("hello")));
+}
+
+TEST(what_was_written_when_the_timer_rings_is_sent)
+{
+	struct seen seen;
+	struct timer t;
+
+	begin();
+	open_tunnel(&seen, HTTP2_URGENT);
+	/* Due a moment before the look at silence, and run in the same turn. */
+	timer_init(&t, wire.loop, write_some, seen.stream);
+	timer_set(&t, 3 * SECOND / 2 - 1000);
+	wire_wait(&wire, 2 * SECOND);
+	EXPECT_SLICE(wire_expect(&wire, WIRE_DATA)->payload, S("hello"));
+	end();
+}
+
 TEST(who_waits_is_told_within_five_seconds_and_who_cannot_is_spared)
 {
 	struct seen urgent, idle, patient;
