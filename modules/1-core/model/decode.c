@@ -2,6 +2,7 @@
 /*
  * decode — from values to structs, by the tables.
  */
+#include <math.h>
 #include <stdio.h>
 
 #include "layout.h"
@@ -29,7 +30,8 @@ wrong_type(struct check *c, const struct value *v, const char *wanted)
 /* --- one value ------------------------------------------------------------ */
 
 static bool
-decode_string(struct check *c, const struct value *v, struct slice *out)
+decode_string(
+    struct check *c, uint32_t longest, const struct value *v, struct slice *out)
 {
 	if (v->type == VALUE_LIST || v->type == VALUE_MAP) {
 		wrong_type(c, v, "text");
@@ -39,6 +41,8 @@ decode_string(struct check *c, const struct value *v, struct slice *out)
 		wrong_type(c, v, "text, so put it in quotes;");
 		return false;
 	}
+	if (longest > 0 && v->string.len > longest)
+		check_error(c, ERR_LIMIT, "is longer than %u bytes", longest);
 	if (arena_copy(c->arena, v->string, out) == OK)
 		return true;
 	full(c);
@@ -73,23 +77,60 @@ decode_bool(struct check *c, const struct value *v, bool *out)
 	return false;
 }
 
+/* As upstream reads JSON: 5, "5" and 5.0 are the same number. */
+static bool
+whole_number(const struct value *v, int64_t *out)
+{
+	if (v->type == VALUE_STRING)
+		return slice_to_i64(v->string, out) == OK;
+	if (v->type == VALUE_INT)
+		*out = v->integer;
+	else if (v->type == VALUE_FLOAT && fabs(v->real) < 9e15 &&
+		 v->real == floor(v->real))
+		*out = (int64_t)v->real;
+	else
+		return false;
+	return true;
+}
+
 static bool
 decode_int(
     struct check *c, const struct field *f, const struct value *v, int64_t *out)
 {
 	bool any = f->min == 0 && f->max == 0;
+	int64_t n;
 
-	if (v->type != VALUE_INT) {
+	if (!whole_number(v, &n)) {
 		wrong_type(c, v, "a whole number");
 		return false;
 	}
-	if (!any && (v->integer < f->min || v->integer > f->max)) {
+	if (!any && (n < f->min || n > f->max)) {
 		check_error(c, ERR_INVALID, "%lld is outside %lld to %lld",
-		    (long long)v->integer, (long long)f->min,
-		    (long long)f->max);
+		    (long long)n, (long long)f->min, (long long)f->max);
 		return false;
 	}
-	*out = v->integer;
+	*out = n;
+	return true;
+}
+
+static bool
+decode_number(
+    struct check *c, const struct field *f, const struct value *v, double *out)
+{
+	bool any = f->min == 0 && f->max == 0;
+	double n;
+
+	if (v->type != VALUE_INT && v->type != VALUE_FLOAT) {
+		wrong_type(c, v, "a number");
+		return false;
+	}
+	n = v->type == VALUE_INT ? (double)v->integer : v->real;
+	if (!any && !(n >= (double)f->min && n <= (double)f->max)) {
+		check_error(c, ERR_INVALID, "%g is outside %lld to %lld", n,
+		    (long long)f->min, (long long)f->max);
+		return false;
+	}
+	*out = n;
 	return true;
 }
 
@@ -109,11 +150,14 @@ decode_enum(
 		nearest_offer(&near, w->word);
 		if (!slice_eq(v->string, slice_str(w->word)))
 			continue;
-		if (w->unbuilt)
+		if (w->flags & FIELD_UNBUILT)
 			check_error(c, ERR_UNSUPPORTED,
 			    "%s is not supported yet", w->word);
+		if (w->flags & FIELD_DEPRECATED)
+			check_warning(c, "%s is deprecated", w->word);
+		check_in_force(c, w->flags);
 		*out = w->value;
-		return !w->unbuilt;
+		return !(w->flags & FIELD_UNBUILT);
 	}
 	check_error(c, ERR_INVALID, "\"%.*s\" is none of its words%s",
 	    SLICE_ARG(slice_sub(v->string, 0, 64)), nearest_text(&near, hint));
@@ -141,9 +185,22 @@ decode_int_or_string(struct check *c, const struct field *f,
 {
 	if (v->type == VALUE_STRING) {
 		out->is_string = true;
-		return decode_string(c, v, &out->text);
+		return decode_string(c, f->longest, v, &out->text);
 	}
 	return decode_int(c, f, v, &out->number);
+}
+
+static bool
+decode_tree(struct check *c, const struct value *v, const struct value **out)
+{
+	if (v->type != VALUE_MAP) {
+		wrong_type(c, v, "a map");
+		return false;
+	}
+	*out = value_copy(v, c->arena);
+	if (*out == NULL)
+		full(c);
+	return *out != NULL;
 }
 
 static bool
@@ -168,13 +225,47 @@ decode_string_map(struct check *c, const struct field *f, const struct value *v,
 
 		if (arena_copy(c->arena, it->key, &items[n].key) != OK)
 			full(&at);
-		else if (decode_string(&at, it, &items[n].value)) {
+		else if (decode_string(&at, f->longest, it, &items[n].value)) {
 			if (f->check != NULL)
 				f->check(&at, &items[n]);
 			n++;
 		}
 	}
 	*out = (struct labels){items, n};
+	return true;
+}
+
+static bool
+decode_int_map(struct check *c, const struct field *f, const struct value *v,
+    struct any_list *out)
+{
+	struct int_entry *items;
+	size_t n = 0;
+
+	if (v->type != VALUE_MAP) {
+		wrong_type(c, v, "a map of numbers");
+		return false;
+	}
+	items = arena_alloc_array(c->arena, v->count + 1, sizeof(*items));
+	if (items == NULL) {
+		full(c);
+		return false;
+	}
+	VALUE_EACH(v, it)
+	{
+		struct check at = check_entry(c, it->key);
+
+		if (!decode_int(&at, f, it, &items[n].number))
+			continue;
+		if (arena_copy(c->arena, it->key, &items[n].key) != OK) {
+			full(&at);
+			continue;
+		}
+		if (f->check != NULL)
+			f->check(&at, &items[n]);
+		n++;
+	}
+	*out = (struct any_list){items, n};
 	return true;
 }
 
@@ -229,19 +320,25 @@ decode_one(
 {
 	switch (f->type) {
 	case FIELD_STRING:
-		return decode_string(c, v, out);
+		return decode_string(c, f->longest, v, out);
 	case FIELD_BOOL:
 		return decode_bool(c, v, out);
 	case FIELD_INT:
 		return decode_int(c, f, v, out);
+	case FIELD_NUMBER:
+		return decode_number(c, f, v, out);
 	case FIELD_ENUM:
 		return decode_enum(c, f, v, out);
 	case FIELD_DURATION:
 		return decode_duration(c, v, out);
+	case FIELD_TREE:
+		return decode_tree(c, v, out);
 	case FIELD_INT_OR_STRING:
 		return decode_int_or_string(c, f, v, out);
 	case FIELD_STRING_MAP:
 		return decode_string_map(c, f, v, out);
+	case FIELD_INT_MAP:
+		return decode_int_map(c, f, v, out);
 	case FIELD_MESSAGE_MAP:
 		return decode_message_map(c, f, v, out);
 	default:
@@ -305,6 +402,22 @@ decode_list(struct check *c, const struct field *f, const struct value *v,
 }
 
 static bool
+is_map(const struct field *f)
+{
+	return f->type == FIELD_STRING_MAP || f->type == FIELD_INT_MAP ||
+	       f->type == FIELD_MESSAGE_MAP;
+}
+
+/* How many there may be; texts in a list are measured one by one. */
+static void
+check_size(struct check *c, const struct field *f, const struct value *v)
+{
+	if (f->most > 0 && v->count > f->most)
+		check_error(c, ERR_LIMIT, "holds %zu; at most %u are allowed",
+		    v->count, f->most);
+}
+
+static bool
 decode_field(
     struct check *c, const struct field *f, const struct value *v, char *out)
 {
@@ -321,6 +434,8 @@ decode_field(
 	}
 	if (f->flags & FIELD_DEPRECATED)
 		check_warning(c, "is deprecated");
+	check_in_force(c, f->flags);
+	check_size(c, f, v);
 	if (f->flags & FIELD_REPEATED)
 		return decode_list(c, f, v, at);
 	if (f->type == FIELD_MESSAGE) {
@@ -337,10 +452,8 @@ decode_field(
 		check_error(c, ERR_INVALID, "may not be empty");
 		return true;
 	}
-	/* Those of a map were checked one by one. */
-	if (f->check != NULL && f->type != FIELD_STRING_MAP &&
-	    f->type != FIELD_MESSAGE_MAP)
-		f->check(c, at);
+	if (f->check != NULL && !is_map(f))
+		f->check(c, at); /* those of a map were checked one by one */
 	return true;
 }
 
@@ -493,16 +606,23 @@ decode_message(
 }
 
 const void *
+message_decode_at(const struct check *c, const struct message *m,
+    const struct value *v, const char *path)
+{
+	struct check at = *c;
+
+	at.node = v;
+	at.line = v->line;
+	at.column = v->column;
+	(void)snprintf(at.path, sizeof(at.path), "%s", path); /* ours, short */
+	return decode_new_message(&at, m, v);
+}
+
+const void *
 message_decode(const struct message *m, const struct value *v, const char *file,
     const char *path, struct arena *arena, struct findings *found)
 {
-	struct check c = {.file = file,
-	    .found = found,
-	    .arena = arena,
-	    .node = v,
-	    .line = v->line,
-	    .column = v->column};
+	struct check c = {.file = file, .found = found, .arena = arena};
 
-	(void)snprintf(c.path, sizeof(c.path), "%s", path); /* ours, short */
-	return decode_new_message(&c, m, v);
+	return message_decode_at(&c, m, v, path);
 }

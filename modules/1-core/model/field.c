@@ -60,4 +60,5 @@ findings_fini(struct findings *f)
 {
 	faults_fini(&f->errors);
 	faults_fini(&f->warnings);
+	faults_fini(&f->inert);
 }

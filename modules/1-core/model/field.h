@@ -16,11 +16,14 @@ enum field_type {
 	FIELD_STRING,        /* struct slice */
 	FIELD_BOOL,          /* bool */
 	FIELD_INT,           /* int64_t, between min and max */
+	FIELD_NUMBER,        /* double, between min and max */
 	FIELD_ENUM,          /* int: a row of words */
 	FIELD_DURATION,      /* uint64_t in µs; text like "1h2m" or "0.25s" */
+	FIELD_TREE,          /* const struct value *: a map, kept as it is */
 	FIELD_INT_OR_STRING, /* struct int_or_string */
 	FIELD_MESSAGE,       /* const struct of it *, NULL if absent */
 	FIELD_STRING_MAP,    /* struct labels */
+	FIELD_INT_MAP,       /* LIST_OF(struct int_entry), each as FIELD_INT */
 	FIELD_MESSAGE_MAP    /* LIST_OF(struct message_entry) */
 };
 
@@ -29,8 +32,15 @@ enum field_flags {
 	FIELD_REQUIRED = 1 << 1,
 	FIELD_UNBUILT = 1 << 2, /* Istio has it; "is not supported yet" */
 	FIELD_FOREIGN = 1 << 3, /* means something to Kubernetes only: warned */
-	FIELD_NON_EMPTY = 1 << 4, /* text or list has to hold something */
-	FIELD_DEPRECATED = 1 << 5 /* accepted with a warning */
+	FIELD_NON_EMPTY = 1 << 4,  /* text or list has to hold something */
+	FIELD_DEPRECATED = 1 << 5, /* accepted with a warning */
+	/*
+	 * Valid, but nothing acts on it yet: MSH0001. It is decoded, checked,
+	 * kept and given back all the same. Also a flag of a word.
+	 */
+	FIELD_INERT = 1 << 6,
+	/* The same, and its absence lets more through than it says: MSH0002. */
+	FIELD_GUARD = 1 << 7
 };
 
 /* A list as it lies in a decoded message: an array in the arena. */
@@ -63,6 +73,12 @@ struct int_or_string {
 	struct slice text;
 };
 
+/* A member of a map of numbers. */
+struct int_entry {
+	struct slice key;
+	int64_t number;
+};
+
 /* A member of a map of messages; `message` points at the decoded struct. */
 struct message_entry {
 	struct slice key;
@@ -90,7 +106,7 @@ typedef void (*message_check_cb)(struct check *c, const void *message);
 struct field_word {
 	const char *word; /* "LEAST_REQUEST" */
 	int value;
-	bool unbuilt;
+	uint32_t flags; /* FIELD_UNBUILT, FIELD_INERT, FIELD_GUARD */
 };
 
 struct field {
@@ -101,8 +117,10 @@ struct field {
 	size_t offset;  /* in the decoded struct */
 	const struct message *of;       /* FIELD_MESSAGE, FIELD_MESSAGE_MAP */
 	const struct field_word *words; /* FIELD_ENUM; ends with word NULL */
-	int64_t min;                    /* FIELD_INT; min = max = 0: any */
+	int64_t min; /* of FIELD_INT, FIELD_NUMBER; min = max = 0: any */
 	int64_t max;
+	uint32_t most;         /* items of a list, members of a map; 0: any */
+	uint32_t longest;      /* bytes of a text; 0: any */
 	const char *otherwise; /* the default as YAML would say it, or NULL */
 	field_check_cb check;  /* may be NULL; each item of a list or map */
 	const char *doc;       /* one sentence */
@@ -127,10 +145,15 @@ bool message_has(
  */
 const struct field *message_find(const struct message *m, struct slice path);
 
-/* Errors and warnings of one decoding, each with place and field path. */
+/*
+ * What one decoding found, each with place and field path. What is inert is
+ * apart, since it says nothing about the document: `id` is "MSH0001", or
+ * "MSH0002" where its absence lets more through than the document says.
+ */
 struct findings {
 	struct faults errors;
 	struct faults warnings;
+	struct faults inert;
 };
 
 void findings_fini(struct findings *f);

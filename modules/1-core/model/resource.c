@@ -138,7 +138,7 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 
 	verdict = envelope_read(doc, source, &b->arena, r, found);
 	if (verdict == ENVELOPE_OK)
-		r->spec = envelope_read_spec(doc, source, &b->arena, r, found);
+		envelope_read_spec(doc, source, &b->arena, r, found);
 	if (verdict == ENVELOPE_SKIP) {
 		resource_unref(&r);
 		*out = NULL;

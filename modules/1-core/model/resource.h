@@ -30,6 +30,14 @@ enum { RESOURCE_KEY_MAX = 640 };
 char *resource_key_format(
     const struct resource_key *k, char out[RESOURCE_KEY_MAX]);
 
+struct resource;
+
+/* Where in the document the fields of the spec are. */
+enum resource_shape {
+	RESOURCE_NESTED, /* under `spec` */
+	RESOURCE_FLAT    /* beside metadata, as core's Secret has them */
+};
+
 /* A kind that is built: a row of the table of kinds. */
 struct resource_kind {
 	const char *group;
@@ -38,6 +46,10 @@ struct resource_kind {
 	const char *alias;  /* "vs" */
 	const char *const *versions; /* newest first; ends with NULL */
 	const struct message *spec;
+	enum resource_shape shape;
+	uint32_t flags; /* FIELD_INERT, FIELD_GUARD: of all of it */
+	/* Rules between spec and metadata; `c` is the document. May be NULL. */
+	void (*check)(struct check *c, const struct resource *r);
 };
 
 extern const struct resource_kind kind_service;
@@ -87,6 +99,12 @@ MUST_USE enum err resource_decode(const struct value *doc,
  */
 MUST_USE enum err resource_key_read(const struct value *doc,
     struct slice default_ns, struct resource_key *out, struct fault *why);
+
+/*
+ * The items of a `List` document, each a document of its own; NULL if it is no
+ * list. Lists in lists are not looked into.
+ */
+const struct value *resource_list_items(const struct value *doc);
 
 enum resource_encoding {
 	RESOURCE_AS_WRITTEN = 0,

@@ -47,6 +47,26 @@ check_warning(struct check *c, const char *fmt, ...)
 	faults_add(&c->found->warnings, &why);
 }
 
+void
+check_in_force(struct check *c, uint32_t flags)
+{
+	struct fault why = {0};
+
+	if (c->inert || !(flags & (FIELD_INERT | FIELD_GUARD)))
+		return;
+	c->inert = true;
+	if (flags & FIELD_GUARD)
+		(void)fault_set(&why, ERR_UNSUPPORTED,
+		    "valid, but not in force yet; without it more is let "
+		    "through than the document says");
+	else
+		(void)fault_set(&why, OK, "valid, but nothing acts on it yet");
+	why.id = flags & FIELD_GUARD ? "MSH0002" : "MSH0001";
+	fault_at(&why, c->file, c->line, c->column);
+	memcpy(why.field, c->path, sizeof(why.field));
+	faults_add(&c->found->inert, &why);
+}
+
 /* --- places --------------------------------------------------------------- */
 
 static const struct value *

@@ -15,6 +15,7 @@ struct check {
 	const struct value *node; /* what stands there; NULL if nothing does */
 	uint32_t line;            /* of the nearest thing that stands */
 	uint32_t column;
+	bool inert; /* said of what is around it, so not again */
 	char path[FAULT_FIELD_MAX]; /* "spec.http[0]"; cut if it is longer */
 };
 
@@ -22,6 +23,16 @@ struct check {
 void check_error(struct check *c, enum err code, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void check_warning(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/*
+ * Says that nothing acts on what stands here yet, by the flags FIELD_INERT and
+ * FIELD_GUARD of a field, a word or a kind; nothing if neither is set.
+ */
+void check_in_force(struct check *c, uint32_t flags);
+
+/* message_decode() from a place on: the file, the arena, what was said. */
+const void *message_decode_at(const struct check *c, const struct message *m,
+    const struct value *v, const char *path);
 
 /* A place inside: "weight", "hosts[2]"; it need not be in the document. */
 struct check check_member(const struct check *c, const char *fmt, ...)

@@ -244,8 +244,8 @@ TEST(the_envelope_is_checked)
 	    {"a: 1\n", "apiVersion", "is required", ERR_INVALID},
 	    {"apiVersion: v1\nkind: Service\nspec: {ports: [{port: 1}]}\n",
 		"metadata", "is required", ERR_INVALID},
-	    {"apiVersion: v1\nkind: Service\nmetadata: {name: x}\n", "spec",
-		"is required", ERR_INVALID},
+	    {"apiVersion: v1\nkind: Service\nmetadata: {name: x}\n",
+		"spec.ports", "is required", ERR_INVALID},
 	    {"apiVersion: v1\nkind: Service\nmetadata: {name: X}\n"
 	     "spec: {ports: [{port: 1}]}\n",
 		"metadata.name", "", ERR_INVALID},

@@ -8,13 +8,13 @@
 #include "validate.h"
 
 static const struct field_word balancer_words[] = {
-    {"UNSPECIFIED", BALANCER_UNSPECIFIED, false},
-    {"LEAST_REQUEST", BALANCER_LEAST_REQUEST, false},
-    {"ROUND_ROBIN", BALANCER_ROUND_ROBIN, false},
-    {"RANDOM", BALANCER_RANDOM, false},
-    {"LEAST_CONN", BALANCER_LEAST_CONN, false},
-    {"PASSTHROUGH", BALANCER_PASSTHROUGH, /* unbuilt */ true},
-    {NULL, 0, false},
+    {"UNSPECIFIED", BALANCER_UNSPECIFIED, 0},
+    {"LEAST_REQUEST", BALANCER_LEAST_REQUEST, 0},
+    {"ROUND_ROBIN", BALANCER_ROUND_ROBIN, 0},
+    {"RANDOM", BALANCER_RANDOM, 0},
+    {"LEAST_CONN", BALANCER_LEAST_CONN, 0},
+    {"PASSTHROUGH", BALANCER_PASSTHROUGH, FIELD_UNBUILT},
+    {NULL, 0, 0},
 };
 
 enum { ONEOF_BALANCER = 1 };

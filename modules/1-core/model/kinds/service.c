@@ -65,10 +65,10 @@ check_port(struct check *c, const void *message)
 }
 
 static const struct field_word protocol_words[] = {
-    {"TCP", PROTOCOL_TCP, false},
-    {"UDP", PROTOCOL_UDP, false}, /* refused in words by check_port */
-    {"SCTP", PROTOCOL_SCTP, false},
-    {NULL, 0, false},
+    {"TCP", PROTOCOL_TCP, 0},
+    {"UDP", PROTOCOL_UDP, 0}, /* refused in words by check_port */
+    {"SCTP", PROTOCOL_SCTP, 0},
+    {NULL, 0, 0},
 };
 
 static const struct field port_fields[] = {
@@ -178,11 +178,11 @@ check_service(struct check *c, const void *message)
 }
 
 static const struct field_word type_words[] = {
-    {"ClusterIP", TYPE_CLUSTER_IP, false},
-    {"NodePort", TYPE_NODE_PORT, false},
-    {"LoadBalancer", TYPE_LOAD_BALANCER, false},
-    {"ExternalName", TYPE_NAME, /* unbuilt */ true},
-    {NULL, 0, false},
+    {"ClusterIP", TYPE_CLUSTER_IP, 0},
+    {"NodePort", TYPE_NODE_PORT, 0},
+    {"LoadBalancer", TYPE_LOAD_BALANCER, 0},
+    {"ExternalName", TYPE_NAME, FIELD_UNBUILT},
+    {NULL, 0, 0},
 };
 
 static const struct field service_fields[] = {
@@ -232,6 +232,16 @@ const struct message service_message = {
     .doc = "A name and ports for the workloads that carry certain labels.",
 };
 
+/* The name of a service is the first label of its host. */
+static void
+check_service_name(struct check *c, const struct resource *r)
+{
+	struct check at = check_member(c, "metadata.name");
+
+	if (r->key.name.len > 0)
+		check_dns_label(&at, &r->key.name);
+}
+
 const struct resource_kind kind_service = {
     .group = "",
     .kind = "Service",
@@ -239,4 +249,5 @@ const struct resource_kind kind_service = {
     .alias = "svc",
     .versions = (const char *const[]){"v1", NULL},
     .spec = &service_message,
+    .check = check_service_name,
 };
