@@ -12,7 +12,9 @@
 #   check-oom      tests/oom/*.c: each allocation fails once
 #   check-io       tests/io/*.c: each call on a file fails once; the store's
 #                  walks of both kinds are unit/store/faults
-#   check-e2e      pytest over tests/{golden,e2e,conformance,interop}
+#   check-e2e      pytest over tests/{golden,e2e,interop}
+#   conformance    tests/conformance/run.py on CORPUS, a folder of recorded
+#                  configuration; part of check if CORPUS is set
 #   check-reproducible   a second build, elsewhere, gives the same bytes
 #   check-third    the built libraries against known answers
 #   check-asan     the suites above under ASan and UBSan
@@ -42,6 +44,7 @@
 #   TESTS=pattern  check-unit: only the topics that match, as in TESTS=slice%
 #   FUZZ='a b' FUZZ_SECONDS=n   which fuzzers, and how long each (all, 60)
 #   PYTEST_ARGS= BENCH_ARGS= DEMO_ARGS=      handed on
+#   CORPUS=dir     recorded configuration for conformance (none)
 #
 # How a file finds its headers
 #   modules/<N>-<layer>/<module>/ in layer N sees the layers below N and its
@@ -378,21 +381,29 @@ check-third: $(THIRD:%.c=$(O)/%)
 
 # --- pytest ------------------------------------------------------------------
 
-PYTEST_DIRS := $(wildcard tests/golden tests/e2e tests/conformance \
-    tests/interop)
+PYTEST_DIRS := $(wildcard tests/golden tests/e2e tests/interop)
 .PHONY: check-e2e
 check-e2e: all
 	@MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(O)) \
 	    tests/pytest.sh $(O)/results/e2e '$(PYTHON)' \
 	    $(sort $(dir $(wildcard $(PYTEST_DIRS:%=%/test_*.py)))) $(PYTEST_ARGS)
 
+# --- conformance -------------------------------------------------------------
+
+CORPUS ?=
+.PHONY: conformance check-conformance
+conformance check-conformance: all
+	$(if $(CORPUS),,$(error conformance needs CORPUS=folder))
+	@MESHD=$(abspath $(O)/meshd) $(PYTHON) tests/conformance/run.py \
+	    '$(CORPUS)' --result $(O)/results/conformance
+
 # --- all of it ---------------------------------------------------------------
 
 # Each suite runs even if one before it failed; the summary decides.
 .PHONY: check check-asan check-tsan check-suites
 check:
-	+@tests/check.sh '$(O)' '$(MAKE)' third unit sim oom io fuzz e2e lint \
-	    reproducible asan tsan
+	+@tests/check.sh '$(O)' '$(MAKE)' third unit sim oom io fuzz e2e \
+	    $(if $(CORPUS),conformance) lint reproducible asan tsan
 check-suites:
 	+@tests/check.sh '$(O)' '$(MAKE)' unit sim oom io fuzz e2e
 check-asan:

@@ -159,6 +159,12 @@ struct findings {
 void findings_fini(struct findings *f);
 
 /*
+ * As a list for programs: {"code", "id", "file", "line", "column", "field",
+ * "message"}, without what is not there. NULL when the arena is full.
+ */
+struct value *faults_value(const struct faults *f, struct arena *a);
+
+/*
  * Fills a struct of m->size from `v` (a map), defaults included, and runs the
  * checks; every mistake is reported, what is wrong is left at its default.
  * `path` is the prefix of field paths ("spec"). Text is copied to the arena.

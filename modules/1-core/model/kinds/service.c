@@ -238,7 +238,8 @@ check_service_name(struct check *c, const struct resource *r)
 {
 	struct check at = check_member(c, "metadata.name");
 
-	if (r->key.name.len > 0)
+	/* What is no name at all was reported already. */
+	if (name_check_subdomain(r->key.name, NULL) == OK)
 		check_dns_label(&at, &r->key.name);
 }
 
