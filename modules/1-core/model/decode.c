@@ -134,34 +134,62 @@ decode_number(
 	return true;
 }
 
-static bool
-decode_enum(
-    struct check *c, const struct field *f, const struct value *v, int *out)
+static const struct field_word *
+find_word(const struct field *f, const struct value *v)
+{
+	for (const struct field_word *w = f->words; w->word != NULL; w++)
+		if (v->type == VALUE_STRING
+			? slice_eq(v->string, slice_str(w->word))
+			: v->integer == w->value)
+			return w;
+	return NULL;
+}
+
+static void
+unknown_word(struct check *c, const struct field *f, const struct value *v)
 {
 	char hint[NEAREST_TEXT_MAX];
 	struct nearest near;
 
-	if (v->type != VALUE_STRING) {
+	nearest_init(&near, v->string);
+	for (const struct field_word *w = f->words; w->word != NULL; w++)
+		nearest_offer(&near, w->word);
+	check_error(c, ERR_PARSE, "\"%.*s\" is none of its words%s",
+	    SLICE_ARG(slice_sub(v->string, 0, 64)), nearest_text(&near, hint));
+}
+
+/* A word, or its number; upstream takes any number and means nothing by it. */
+static bool
+decode_enum(
+    struct check *c, const struct field *f, const struct value *v, int *out)
+{
+	const struct field_word *w;
+
+	if ((v->type != VALUE_STRING && v->type != VALUE_INT) ||
+	    (v->type == VALUE_INT &&
+		(v->integer < INT32_MIN || v->integer > INT32_MAX))) {
 		wrong_type(c, v, "a word");
 		return false;
 	}
-	nearest_init(&near, v->string);
-	for (const struct field_word *w = f->words; w->word != NULL; w++) {
-		nearest_offer(&near, w->word);
-		if (!slice_eq(v->string, slice_str(w->word)))
-			continue;
-		if (w->flags & FIELD_UNBUILT)
-			check_error(c, ERR_UNSUPPORTED,
-			    "%s is not supported yet", w->word);
-		if (w->flags & FIELD_DEPRECATED)
-			check_warning(c, "%s is deprecated", w->word);
-		check_in_force(c, w->flags);
-		*out = w->value;
-		return !(w->flags & FIELD_UNBUILT);
+	w = find_word(f, v);
+	if (w == NULL && v->type == VALUE_STRING) {
+		unknown_word(c, f, v);
+		return false;
 	}
-	check_error(c, ERR_INVALID, "\"%.*s\" is none of its words%s",
-	    SLICE_ARG(slice_sub(v->string, 0, 64)), nearest_text(&near, hint));
-	return false;
+	if (w == NULL)
+		check_inert(c, FIELD_GUARD,
+		    "%lld stands for none of its words, so nothing is meant",
+		    (long long)v->integer);
+	else if (w->flags & FIELD_UNBUILT) {
+		check_error(
+		    c, ERR_UNSUPPORTED, "%s is not supported yet", w->word);
+		return false;
+	} else if (w->flags & FIELD_DEPRECATED)
+		check_warning(c, "%s is deprecated", w->word);
+	if (w != NULL)
+		check_in_force(c, w->flags);
+	*out = w != NULL ? w->value : (int)v->integer;
+	return true;
 }
 
 static bool
@@ -173,7 +201,7 @@ decode_duration(struct check *c, const struct value *v, uint64_t *out)
 	}
 	if (slice_to_duration_us(v->string, out) == OK)
 		return true;
-	check_error(c, ERR_INVALID,
+	check_error(c, ERR_PARSE,
 	    "\"%.*s\" is no duration; write \"1.5s\", \"200ms\" or \"1h2m\"",
 	    SLICE_ARG(slice_sub(v->string, 0, 64)));
 	return false;
@@ -501,7 +529,7 @@ unknown_field(struct check *c, const struct message *m, struct slice name)
 	nearest_init(&near, name);
 	for (size_t i = 0; i < m->field_count; i++)
 		nearest_offer(&near, m->fields[i].name);
-	check_error(c, ERR_INVALID, "no such field in %s%s", m->name,
+	check_error(c, ERR_PARSE, "no such field in %s%s", m->name,
 	    nearest_text(&near, hint));
 }
 

@@ -118,8 +118,7 @@ parse_time(struct slice text, int64_t *out_ms)
 
 /* Kinds of the groups that the mesh answers for, but not yet. */
 static const char *const later[] = {"Gateway", "ServiceEntry", "WorkloadEntry",
-    "WorkloadGroup", "Sidecar", "PeerAuthentication", "RequestAuthentication",
-    "AuthorizationPolicy", "Telemetry", "WasmPlugin", "TrafficExtension",
+    "WorkloadGroup", "Sidecar", "Telemetry", "WasmPlugin", "TrafficExtension",
     "ProxyConfig", "RateLimitPolicy", "HealthCheckPolicy", "MeshConfig",
     "Network"};
 
@@ -128,6 +127,7 @@ place(const struct value *doc, const struct resource_source *source,
     struct findings *found, struct arena *a)
 {
 	return (struct check){.file = source->file,
+	    .parse_json = source->parse_json,
 	    .found = found,
 	    .arena = a,
 	    .node = doc,

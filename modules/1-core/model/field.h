@@ -17,7 +17,7 @@ enum field_type {
 	FIELD_BOOL,          /* bool */
 	FIELD_INT,           /* int64_t, between min and max */
 	FIELD_NUMBER,        /* double, between min and max */
-	FIELD_ENUM,          /* int: a row of words */
+	FIELD_ENUM,          /* int: a word's, upstream's number of it */
 	FIELD_DURATION,      /* uint64_t in µs; text like "1h2m" or "0.25s" */
 	FIELD_TREE,          /* const struct value *: a map, kept as it is */
 	FIELD_INT_OR_STRING, /* struct int_or_string */

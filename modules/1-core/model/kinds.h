@@ -9,6 +9,7 @@
 #define MESHD_KINDS_H
 
 #include "field.h"
+#include "kinds/security.h"
 #include "kinds/selector.h"
 
 /* --- core Service --------------------------------------------------------- */

@@ -53,6 +53,9 @@ static const struct resource_kind *const kinds[] = {
     &kind_service,
     &kind_virtual_service,
     &kind_destination_rule,
+    &kind_peer_authentication,
+    &kind_request_authentication,
+    &kind_authorization_policy,
 };
 
 const struct resource_kind *const *
@@ -127,11 +130,22 @@ first_error(const struct findings *found, size_t before)
 					    : ERR_LIMIT;
 }
 
+/* What could not be read as what it is: a type, a word, a field's name. */
+static bool
+is_malformed(const struct findings *found, size_t before)
+{
+	for (size_t i = before; i < found->errors.count; i++)
+		if (found->errors.items[i].code == ERR_PARSE)
+			return true;
+	return false;
+}
+
 enum err
 resource_decode(const struct value *doc, const struct resource_source *source,
     struct resource **out, struct findings *found)
 {
 	size_t before = found->errors.count + found->errors.dropped;
+	size_t warnings = found->warnings.count;
 	struct box *b = box_new();
 	struct resource *r = &b->r;
 	enum envelope_verdict verdict;
@@ -144,6 +158,9 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 		*out = NULL;
 		return OK;
 	}
+	/* As upstream: advice about a document that is none helps nobody. */
+	if (is_malformed(found, before))
+		found->warnings.count = warnings;
 	if (r->spec == NULL ||
 	    found->errors.count + found->errors.dropped > before) {
 		resource_unref(&r);

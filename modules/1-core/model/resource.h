@@ -55,6 +55,9 @@ struct resource_kind {
 extern const struct resource_kind kind_service;
 extern const struct resource_kind kind_virtual_service;
 extern const struct resource_kind kind_destination_rule;
+extern const struct resource_kind kind_peer_authentication;
+extern const struct resource_kind kind_request_authentication;
+extern const struct resource_kind kind_authorization_policy;
 
 /* The rows, for commands and documentation. */
 const struct resource_kind *const *resource_kinds(size_t *out_count);
@@ -75,8 +78,13 @@ struct resource {
 	const void *spec;   /* of kind->spec; never NULL */
 };
 
+/* How JSON inside of a text is read, as in `jwks`: codec_json_parse(). */
+typedef enum err (*resource_json_cb)(struct slice text, struct arena *arena,
+    const struct value **out, struct fault *why);
+
 /* What is known of a document from outside. Borrowed for the call. */
 struct resource_source {
+	resource_json_cb parse_json;
 	const char *file;   /* NULL: none */
 	struct slice ns;    /* where metadata names none; "default" if empty */
 	uint64_t revision;  /* 0: metadata.resourceVersion, if that is ours */

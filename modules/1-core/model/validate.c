@@ -48,23 +48,31 @@ check_warning(struct check *c, const char *fmt, ...)
 }
 
 void
-check_in_force(struct check *c, uint32_t flags)
+check_inert(struct check *c, uint32_t flags, const char *fmt, ...)
 {
-	struct fault why = {0};
+	bool guards = flags & FIELD_GUARD;
+	struct fault why;
+	va_list ap;
 
-	if (c->inert || !(flags & (FIELD_INERT | FIELD_GUARD)))
+	if (c->inert)
 		return;
 	c->inert = true;
+	va_start(ap, fmt);
+	fill(c, guards ? ERR_UNSUPPORTED : OK, fmt, ap, &why);
+	va_end(ap);
+	why.id = guards ? "MSH0002" : "MSH0001";
+	faults_add(&c->found->inert, &why);
+}
+
+void
+check_in_force(struct check *c, uint32_t flags)
+{
 	if (flags & FIELD_GUARD)
-		(void)fault_set(&why, ERR_UNSUPPORTED,
+		check_inert(c, flags,
 		    "valid, but not in force yet; without it more is let "
 		    "through than the document says");
-	else
-		(void)fault_set(&why, OK, "valid, but nothing acts on it yet");
-	why.id = flags & FIELD_GUARD ? "MSH0002" : "MSH0001";
-	fault_at(&why, c->file, c->line, c->column);
-	memcpy(why.field, c->path, sizeof(why.field));
-	faults_add(&c->found->inert, &why);
+	else if (flags & FIELD_INERT)
+		check_inert(c, flags, "valid, but nothing acts on it yet");
 }
 
 /* --- places --------------------------------------------------------------- */
@@ -165,7 +173,7 @@ check_dns_label(struct check *c, const void *slice)
 		check_error(c, ERR_INVALID, "%s", why.text);
 }
 
-static bool
+bool
 is_alnum(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||

@@ -6,6 +6,7 @@
 #define MESHD_VALIDATE_H
 
 #include "field.h"
+#include "resource.h"
 
 /* One place of the document that is being decoded or checked. */
 struct check {
@@ -16,6 +17,7 @@ struct check {
 	uint32_t line;            /* of the nearest thing that stands */
 	uint32_t column;
 	bool inert; /* said of what is around it, so not again */
+	resource_json_cb parse_json;
 	char path[FAULT_FIELD_MAX]; /* "spec.http[0]"; cut if it is longer */
 };
 
@@ -29,6 +31,10 @@ void check_warning(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
  * FIELD_GUARD of a field, a word or a kind; nothing if neither is set.
  */
 void check_in_force(struct check *c, uint32_t flags);
+
+/* The same in other words, where the value decides. */
+void check_inert(struct check *c, uint32_t flags, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 /* message_decode() from a place on: the file, the arena, what was said. */
 const void *message_decode_at(const struct check *c, const struct message *m,
@@ -55,6 +61,8 @@ void check_export_to(struct check *c, const void *slice);
 
 /* True if every name that `a` stands for is one of `b`'s. */
 bool host_is_inside(struct slice a, struct slice b);
+
+bool is_alnum(char c);
 
 /* RFC 9110 §5.6.2. */
 bool is_token(struct slice s);

@@ -202,8 +202,9 @@ files_decode(struct files *f, struct slice ns,
     void (*each)(void *arg, struct resource *r), void *arg)
 {
 	for (size_t i = 0; i < f->count; i++) {
-		struct resource_source source = {
-		    .file = f->docs[i].file, .ns = ns};
+		struct resource_source source = {.parse_json = codec_json_parse,
+		    .file = f->docs[i].file,
+		    .ns = ns};
 		struct resource *r = NULL;
 
 		if (resource_decode(f->docs[i].root, &source, &r, &f->found) ==

@@ -3,6 +3,7 @@
  * offline — commands that need nobody: validate, version.
  */
 #include "base/base.h"
+#include "codec/codec.h"
 #include "model/model.h"
 
 #include "command.h"
@@ -73,7 +74,8 @@ static void
 judge(struct tally *t, const struct files_doc *doc, struct slice ns)
 {
 	struct files alone = {0};
-	struct resource_source source = {.file = doc->file, .ns = ns};
+	struct resource_source source = {
+	    .parse_json = codec_json_parse, .file = doc->file, .ns = ns};
 	struct resource *r = NULL;
 	bool valid =
 	    resource_decode(doc->root, &source, &r, &alone.found) == OK;
