@@ -118,9 +118,8 @@ parse_time(struct slice text, int64_t *out_ms)
 
 /* Kinds of the groups that the mesh answers for, but not yet. */
 static const char *const later[] = {"Gateway", "ServiceEntry", "WorkloadEntry",
-    "WorkloadGroup", "Sidecar", "Telemetry", "WasmPlugin", "TrafficExtension",
-    "ProxyConfig", "RateLimitPolicy", "HealthCheckPolicy", "MeshConfig",
-    "Network"};
+    "WorkloadGroup", "Sidecar", "Telemetry", "RateLimitPolicy",
+    "HealthCheckPolicy", "MeshConfig", "Network"};
 
 static struct check
 place(const struct value *doc, const struct resource_source *source,

@@ -9,6 +9,8 @@
 #define MESHD_KINDS_H
 
 #include "field.h"
+#include "kinds/extension.h"
+#include "kinds/proxy_config.h"
 #include "kinds/security.h"
 #include "kinds/selector.h"
 

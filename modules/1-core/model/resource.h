@@ -58,6 +58,9 @@ extern const struct resource_kind kind_destination_rule;
 extern const struct resource_kind kind_peer_authentication;
 extern const struct resource_kind kind_request_authentication;
 extern const struct resource_kind kind_authorization_policy;
+extern const struct resource_kind kind_wasm_plugin;
+extern const struct resource_kind kind_traffic_extension;
+extern const struct resource_kind kind_proxy_config;
 
 /* The rows, for commands and documentation. */
 const struct resource_kind *const *resource_kinds(size_t *out_count);
