@@ -38,23 +38,6 @@ message_has(const struct message *m, const void *decoded, const char *field)
 	return field_is_present(head, i);
 }
 
-const struct field *
-message_find(const struct message *m, struct slice path)
-{
-	const struct field *found = NULL;
-
-	while (m != NULL && path.len > 0) {
-		struct slice name = slice_split(&path, '.');
-
-		found = NULL;
-		for (size_t i = 0; i < m->field_count; i++)
-			if (slice_eq(slice_str(m->fields[i].name), name))
-				found = &m->fields[i];
-		m = found != NULL ? found->of : NULL;
-	}
-	return path.len == 0 ? found : NULL;
-}
-
 void
 findings_fini(struct findings *f)
 {

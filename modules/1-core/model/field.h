@@ -140,12 +140,6 @@ bool message_has(
     const struct message *m, const void *decoded, const char *field);
 
 /*
- * The row at a path of names with dots, indices left out: "http.route.weight".
- * NULL if there is none. For documentation and completion.
- */
-const struct field *message_find(const struct message *m, struct slice path);
-
-/*
  * What one decoding found, each with place and field path. What is inert is
  * apart, since it says nothing about the document: `id` is "MSH0001", or
  * "MSH0002" where its absence lets more through than the document says.

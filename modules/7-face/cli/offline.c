@@ -7,6 +7,7 @@
 #include "model/model.h"
 
 #include "command.h"
+#include "fields.h"
 #include "files.h"
 #include "output.h"
 
@@ -169,14 +170,28 @@ const struct command command_validate = {
 static int
 version(struct options *o)
 {
-	(void)o; /* it has none */
+	struct fault why = {0};
+	enum output how;
+
+	if (output_parse(options_text(o, "output"), &how, &why) != OK)
+		return cli_fault(&why);
+	if (options_flag(o, "fields"))
+		return fields_print_inert(how);
 	(void)printf("meshd %s\n", MESHD_VERSION);
 	return CLI_EXIT_OK;
 }
+
+static const struct option_row version_rows[] = {
+    {"fields", 0, OPTION_FLAG, NULL, NULL, false,
+	"kinds and fields that are valid but not in force yet"},
+    OPTION_OUTPUT,
+};
 
 const struct command command_version = {
     .name = "version",
     .args = "",
     .summary = "print the version",
+    .rows = version_rows,
+    .row_count = ARRAY_LEN(version_rows),
     .run = version,
 };

@@ -344,15 +344,3 @@ TEST(state_is_read_and_written_on_request)
 	doc = resource_encode(l.items[0], RESOURCE_AS_WRITTEN, &a);
 	EXPECT_TRUE(value_get_path(doc, S("metadata.resourceVersion")) == NULL);
 }
-
-TEST(rows_are_found_by_their_path)
-{
-	const struct field *f =
-	    message_find(&virtual_service_message, S("http.route.weight"));
-
-	EXPECT_TRUE(f != NULL);
-	EXPECT_STR(f->name, "weight");
-	EXPECT_TRUE(
-	    message_find(&virtual_service_message, S("http.nope")) == NULL);
-	EXPECT_TRUE(resource_kind_find(S("VS")) == &kind_virtual_service);
-}
