@@ -68,7 +68,7 @@ encode_enum(const struct field *f, int n, struct arena *a)
 	for (const struct field_word *w = f->words; w->word != NULL; w++)
 		if (w->value == n)
 			return value_new_string(a, slice_str(w->word));
-	return NULL;
+	return value_new_int(a, n);
 }
 
 static struct value *

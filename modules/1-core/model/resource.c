@@ -127,6 +127,21 @@ first_error(const struct findings *found, size_t before)
 					    : ERR_LIMIT;
 }
 
+/* Of what could not be read whole, no more is said than that. */
+static void
+read_spec(const struct value *doc, const struct resource_source *source,
+    struct box *b, struct findings *found)
+{
+	size_t unread = found->unread;
+	size_t count = found->warnings.count, dropped = found->warnings.dropped;
+
+	envelope_read_spec(doc, source, &b->arena, &b->r, found);
+	if (found->unread == unread)
+		return;
+	found->warnings.count = count;
+	found->warnings.dropped = dropped;
+}
+
 enum err
 resource_decode(const struct value *doc, const struct resource_source *source,
     struct resource **out, struct findings *found)
@@ -138,7 +153,7 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 
 	verdict = envelope_read(doc, source, &b->arena, r, found);
 	if (verdict == ENVELOPE_OK)
-		envelope_read_spec(doc, source, &b->arena, r, found);
+		read_spec(doc, source, b, found);
 	if (verdict == ENVELOPE_SKIP) {
 		resource_unref(&r);
 		*out = NULL;
