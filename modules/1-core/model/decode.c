@@ -4,6 +4,7 @@
  */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "layout.h"
 #include "validate.h"
@@ -22,6 +23,8 @@ static void
 wrong_type(struct check *c, const struct value *v, const char *wanted)
 {
 	const char *is = value_type_name(v->type);
+
+	c->found->unread++;
 
 	check_error(c, ERR_PARSE, "is %s %s; %s is expected",
 	    strchr("aeiou", is[0]) != NULL ? "an" : "a", is, wanted);
@@ -113,6 +116,29 @@ decode_int(
 	return true;
 }
 
+/* Decimal: "5", "-0.25", "1e3". */
+static bool
+text_to_number(struct slice text, double *out)
+{
+	char z[64], *end;
+
+	if (slice_to_cstr(text, z, sizeof(z)) != OK ||
+	    strspn(z, "+-.0123456789eE") != text.len)
+		return false;
+	*out = strtod(z, &end);
+	return text.len > 0 && *end == '\0' && isfinite(*out);
+}
+
+/* As upstream reads JSON: a number may be in quotes. */
+static bool
+any_number(const struct value *v, double *out)
+{
+	if (v->type == VALUE_STRING)
+		return text_to_number(v->string, out);
+	*out = v->type == VALUE_INT ? (double)v->integer : v->real;
+	return v->type == VALUE_INT || v->type == VALUE_FLOAT;
+}
+
 static bool
 decode_number(
     struct check *c, const struct field *f, const struct value *v, double *out)
@@ -120,11 +146,10 @@ decode_number(
 	bool any = f->min == 0 && f->max == 0;
 	double n;
 
-	if (v->type != VALUE_INT && v->type != VALUE_FLOAT) {
+	if (!any_number(v, &n)) {
 		wrong_type(c, v, "a number");
 		return false;
 	}
-	n = v->type == VALUE_INT ? (double)v->integer : v->real;
 	if (!any && !(n >= (double)f->min && n <= (double)f->max)) {
 		check_error(c, ERR_INVALID, "%g is outside %lld to %lld", n,
 		    (long long)f->min, (long long)f->max);
@@ -134,74 +159,83 @@ decode_number(
 	return true;
 }
 
-static const struct field_word *
-find_word(const struct field *f, const struct value *v)
-{
-	for (const struct field_word *w = f->words; w->word != NULL; w++)
-		if (v->type == VALUE_STRING
-			? slice_eq(v->string, slice_str(w->word))
-			: v->integer == w->value)
-			return w;
-	return NULL;
-}
-
 static void
-unknown_word(struct check *c, const struct field *f, const struct value *v)
+take_word(struct check *c, const struct field_word *w, int *out)
 {
-	char hint[NEAREST_TEXT_MAX];
-	struct nearest near;
-
-	nearest_init(&near, v->string);
-	for (const struct field_word *w = f->words; w->word != NULL; w++)
-		nearest_offer(&near, w->word);
-	check_error(c, ERR_PARSE, "\"%.*s\" is none of its words%s",
-	    SLICE_ARG(slice_sub(v->string, 0, 64)), nearest_text(&near, hint));
+	if (w->flags & FIELD_DEPRECATED)
+		check_warning(c, "%s is deprecated", w->word);
+	check_in_force(c, w->flags);
+	*out = w->value;
 }
 
-/* A word, or its number; upstream takes any number and means nothing by it. */
+/* As upstream reads JSON: the number of a word, or one of no word at all. */
+static bool
+decode_enum_number(
+    struct check *c, const struct field *f, const struct value *v, int *out)
+{
+	int64_t n;
+
+	if (!whole_number(v, &n) || n < INT32_MIN || n > INT32_MAX) {
+		wrong_type(c, v, "a word");
+		return false;
+	}
+	for (const struct field_word *w = f->words; w->word != NULL; w++)
+		if (w->value == n) {
+			take_word(c, w, out);
+			return true;
+		}
+	check_inert(c, FIELD_GUARD,
+	    "%lld stands for none of its words, so nothing is meant",
+	    (long long)n);
+	*out = (int)n;
+	return true;
+}
+
 static bool
 decode_enum(
     struct check *c, const struct field *f, const struct value *v, int *out)
 {
-	const struct field_word *w;
+	char hint[NEAREST_TEXT_MAX];
+	struct nearest near;
 
-	if ((v->type != VALUE_STRING && v->type != VALUE_INT) ||
-	    (v->type == VALUE_INT &&
-		(v->integer < INT32_MIN || v->integer > INT32_MAX))) {
+	if (v->type == VALUE_INT || v->type == VALUE_FLOAT)
+		return decode_enum_number(c, f, v, out);
+	if (v->type != VALUE_STRING) {
 		wrong_type(c, v, "a word");
 		return false;
 	}
-	w = find_word(f, v);
-	if (w == NULL && v->type == VALUE_STRING) {
-		unknown_word(c, f, v);
-		return false;
+	nearest_init(&near, v->string);
+	for (const struct field_word *w = f->words; w->word != NULL; w++) {
+		nearest_offer(&near, w->word);
+		if (!slice_eq(v->string, slice_str(w->word)))
+			continue;
+		take_word(c, w, out);
+		return true;
 	}
-	if (w == NULL)
-		check_inert(c, FIELD_GUARD,
-		    "%lld stands for none of its words, so nothing is meant",
-		    (long long)v->integer);
-	else if (w->flags & FIELD_UNBUILT) {
-		check_error(
-		    c, ERR_UNSUPPORTED, "%s is not supported yet", w->word);
-		return false;
-	} else if (w->flags & FIELD_DEPRECATED)
-		check_warning(c, "%s is deprecated", w->word);
-	if (w != NULL)
-		check_in_force(c, w->flags);
-	*out = w != NULL ? w->value : (int)v->integer;
-	return true;
+	c->found->unread++;
+	check_error(c, ERR_INVALID, "\"%.*s\" is none of its words%s",
+	    SLICE_ARG(slice_sub(v->string, 0, 64)), nearest_text(&near, hint));
+	return false;
 }
 
 static bool
 decode_duration(struct check *c, const struct value *v, uint64_t *out)
 {
+	uint64_t ns;
+
 	if (v->type != VALUE_STRING) {
 		wrong_type(c, v, "a duration such as \"1.5s\" or \"200ms\"");
 		return false;
 	}
-	if (slice_to_duration_us(v->string, out) == OK)
+	if (slice_to_duration_ns(v->string, &ns) == OK) {
+		*out = ns / 1000;
+		if (ns % 1000 != 0)
+			check_error(
+			    c, ERR_INVALID, "is finer than a microsecond");
 		return true;
-	check_error(c, ERR_PARSE,
+	}
+	c->found->unread++;
+	check_error(c, ERR_INVALID,
 	    "\"%.*s\" is no duration; write \"1.5s\", \"200ms\" or \"1h2m\"",
 	    SLICE_ARG(slice_sub(v->string, 0, 64)));
 	return false;
@@ -380,7 +414,7 @@ static bool
 decode_item(
     struct check *c, const struct field *f, const struct value *v, void *out)
 {
-	if (v->type == VALUE_NULL) {
+	if (v->type == VALUE_NULL && f->type != FIELD_MESSAGE) {
 		check_error(c, ERR_INVALID, "may not be null");
 		return false;
 	}
@@ -452,10 +486,6 @@ decode_field(
 	void *at = out + f->offset;
 	const void *message;
 
-	if (f->flags & FIELD_UNBUILT) {
-		check_error(c, ERR_UNSUPPORTED, "is not supported yet");
-		return false;
-	}
 	if (f->flags & FIELD_FOREIGN) {
 		check_warning(c, "means nothing outside Kubernetes; ignored");
 		return false;
@@ -506,6 +536,9 @@ set_default(const struct field *f, char *out)
 	case FIELD_INT:
 		e = slice_to_i64(text, at);
 		break;
+	case FIELD_NUMBER:
+		e = text_to_number(text, at) ? OK : ERR_PARSE;
+		break;
 	case FIELD_DURATION:
 		e = slice_to_duration_us(text, at);
 		break;
@@ -526,20 +559,78 @@ unknown_field(struct check *c, const struct message *m, struct slice name)
 	char hint[NEAREST_TEXT_MAX];
 	struct nearest near;
 
+	c->found->unread++;
 	nearest_init(&near, name);
 	for (size_t i = 0; i < m->field_count; i++)
 		nearest_offer(&near, m->fields[i].name);
-	check_error(c, ERR_PARSE, "no such field in %s%s", m->name,
+	check_error(c, ERR_INVALID, "no such field in %s%s", m->name,
 	    nearest_text(&near, hint));
+}
+
+/* "mirror_percent" is mirrorPercent: what a proto file calls it. */
+static bool
+is_proto_name(const char *field, struct slice name)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < name.len; i++) {
+		bool up = name.ptr[i] == '_' && i + 1 < name.len;
+		char byte = name.ptr[i += up];
+
+		if (byte == '_' || (byte >= 'A' && byte <= 'Z'))
+			return false;
+		if (up && byte >= 'a' && byte <= 'z')
+			byte = (char)(byte - ('a' - 'A'));
+		if (field[at++] != byte)
+			return false;
+	}
+	return field[at] == '\0';
 }
 
 static const struct field *
 find_field(const struct message *m, struct slice name)
 {
 	for (size_t i = 0; i < m->field_count; i++)
-		if (slice_eq(slice_str(m->fields[i].name), name))
+		if (slice_eq(slice_str(m->fields[i].name), name) ||
+		    is_proto_name(m->fields[i].name, name))
 			return &m->fields[i];
 	return NULL;
+}
+
+/*
+ * The member of a group that counts where several were given: the last of the
+ * table, as upstream reads them. NULL if `f` is it, or is alone.
+ */
+static const struct field *
+winner(const struct message *m, const struct field *f, const struct value *v)
+{
+	const struct field *last = NULL;
+
+	if (f->oneof == 0)
+		return NULL;
+	VALUE_EACH(v, it)
+	{
+		const struct field *other = find_field(m, it->key);
+
+		if (other != NULL && it->type != VALUE_NULL &&
+		    other->oneof == f->oneof && other > f &&
+		    (last == NULL || other > last))
+			last = other;
+	}
+	return last;
+}
+
+static void
+beaten(struct check *c, const struct field *by)
+{
+	struct fault why = {0};
+
+	(void)fault_set(
+	    &why, OK, "is not looked at, since %s is there too", by->name);
+	why.id = "MSH0001";
+	fault_at(&why, c->file, c->line, c->column);
+	memcpy(why.field, c->path, sizeof(why.field));
+	faults_add(&c->found->inert, &why);
 }
 
 static void
@@ -550,7 +641,7 @@ decode_fields(
 
 	VALUE_EACH(v, it)
 	{
-		const struct field *f = find_field(m, it->key);
+		const struct field *f = find_field(m, it->key), *by;
 		struct check at = check_member(c, "%.*s",
 		    SLICE_ARG(slice_sub(it->key, 0, NAME_LABEL_MAX)));
 		size_t i;
@@ -563,32 +654,14 @@ decode_fields(
 			unknown_field(&at, m, it->key);
 			continue;
 		}
+		by = winner(m, f, v);
+		if (by != NULL && it->type != VALUE_NULL) {
+			beaten(&at, by);
+			continue;
+		}
 		i = (size_t)(f - m->fields);
 		if (it->type != VALUE_NULL && decode_field(&at, f, it, out))
 			head->present[i / 64] |= UINT64_C(1) << (i % 64);
-	}
-}
-
-static void
-check_oneofs(
-    struct check *c, const struct message *m, const struct message_head *head)
-{
-	for (size_t i = 0; i < m->field_count; i++) {
-		size_t j = 0;
-
-		if (m->fields[i].oneof == 0 || !field_is_present(head, i))
-			continue;
-		while (j < i && (m->fields[j].oneof != m->fields[i].oneof ||
-				    !field_is_present(head, j)))
-			j++;
-		if (j < i) {
-			struct check at =
-			    check_member(c, "%s", m->fields[i].name);
-
-			check_error(&at, ERR_INVALID,
-			    "only one of %s and %s may be given",
-			    m->fields[j].name, m->fields[i].name);
-		}
 	}
 }
 
@@ -622,12 +695,12 @@ decode_message(
 	head->column = c->column;
 	for (size_t i = 0; i < m->field_count; i++)
 		set_default(&m->fields[i], out);
-	if (v->type != VALUE_MAP) {
+	/* Upstream's reader takes null among messages for an empty one. */
+	if (v->type != VALUE_MAP && v->type != VALUE_NULL) {
 		wrong_type(c, v, "a map");
 		return;
 	}
 	decode_fields(c, m, v, out);
-	check_oneofs(c, m, head);
 	check_required(c, m, head);
 	if (m->check != NULL)
 		m->check(c, out);

@@ -19,6 +19,7 @@ struct metadata {
 	struct labels annotations;
 	struct slice created;
 	struct slice version;
+	struct slice generate_name;
 };
 
 static bool parse_time(struct slice text, int64_t *out_ms);
@@ -42,6 +43,15 @@ check_time(struct check *c, const void *value)
 		check_error(c, ERR_INVALID,
 		    "is no time of RFC 3339 in UTC: "
 		    "\"2026-01-02T03:04:05Z\"");
+}
+
+/* A name that nobody knows could not be applied a second time. */
+static void
+check_generate_name(struct check *c, const void *value)
+{
+	(void)value;
+	check_error(
+	    c, ERR_INVALID, "names are not made up here; give a metadata.name");
 }
 
 static const struct field metadata_fields[] = {
@@ -81,7 +91,11 @@ static const struct field metadata_fields[] = {
     FOREIGN("finalizers", "What a cluster waits for before deleting."),
     FOREIGN("selfLink", "A cluster's path to it."),
     FOREIGN("deletionTimestamp", "When a cluster was asked to delete it."),
-    UNBUILT("generateName", "A prefix for a name made by the server."),
+    {.name = "generateName",
+	.type = FIELD_STRING,
+	.offset = offsetof(struct metadata, generate_name),
+	.check = check_generate_name,
+	.doc = "A prefix for a name that a cluster makes; not taken here."},
 };
 
 static const struct message metadata_message = {

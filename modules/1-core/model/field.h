@@ -12,7 +12,7 @@
 #include "base/base.h"
 
 enum field_type {
-	FIELD_ANY,           /* only with FIELD_UNBUILT or FIELD_FOREIGN */
+	FIELD_ANY,           /* only with FIELD_FOREIGN */
 	FIELD_STRING,        /* struct slice */
 	FIELD_BOOL,          /* bool */
 	FIELD_INT,           /* int64_t, between min and max */
@@ -30,17 +30,16 @@ enum field_type {
 enum field_flags {
 	FIELD_REPEATED = 1 << 0, /* LIST_OF the type */
 	FIELD_REQUIRED = 1 << 1,
-	FIELD_UNBUILT = 1 << 2, /* Istio has it; "is not supported yet" */
-	FIELD_FOREIGN = 1 << 3, /* means something to Kubernetes only: warned */
-	FIELD_NON_EMPTY = 1 << 4,  /* text or list has to hold something */
-	FIELD_DEPRECATED = 1 << 5, /* accepted with a warning */
+	FIELD_FOREIGN = 1 << 2, /* means something to Kubernetes only: warned */
+	FIELD_NON_EMPTY = 1 << 3,  /* text or list has to hold something */
+	FIELD_DEPRECATED = 1 << 4, /* accepted with a warning */
 	/*
 	 * Valid, but nothing acts on it yet: MSH0001. It is decoded, checked,
 	 * kept and given back all the same. Also a flag of a word.
 	 */
-	FIELD_INERT = 1 << 6,
+	FIELD_INERT = 1 << 5,
 	/* The same, and its absence lets more through than it says: MSH0002. */
-	FIELD_GUARD = 1 << 7
+	FIELD_GUARD = 1 << 6
 };
 
 /* A list as it lies in a decoded message: an array in the arena. */
@@ -105,16 +104,17 @@ typedef void (*message_check_cb)(struct check *c, const void *message);
 
 struct field_word {
 	const char *word; /* "LEAST_REQUEST" */
-	int value;
-	uint32_t flags; /* FIELD_UNBUILT, FIELD_INERT, FIELD_GUARD */
+	int value;        /* upstream's number, which may stand for the word */
+	uint32_t flags;   /* FIELD_DEPRECATED, FIELD_INERT, FIELD_GUARD */
 };
 
 struct field {
 	const char *name;
 	enum field_type type;
 	uint32_t flags; /* enum field_flags */
-	uint8_t oneof;  /* same number: at most one of them; 0: none */
-	size_t offset;  /* in the decoded struct */
+	/* Same number: the last row of them that is there counts; 0: none. */
+	uint8_t oneof;
+	size_t offset;                  /* in the decoded struct */
 	const struct message *of;       /* FIELD_MESSAGE, FIELD_MESSAGE_MAP */
 	const struct field_word *words; /* FIELD_ENUM; ends with word NULL */
 	int64_t min; /* of FIELD_INT, FIELD_NUMBER; min = max = 0: any */
@@ -148,6 +148,8 @@ struct findings {
 	struct faults errors;
 	struct faults warnings;
 	struct faults inert;
+	/* Errors that left something unread: wrong types, unknown names. */
+	size_t unread;
 };
 
 void findings_fini(struct findings *f);

@@ -133,14 +133,19 @@ first_error(const struct findings *found, size_t before)
 					    : ERR_LIMIT;
 }
 
-/* What could not be read as what it is: a type, a word, a field's name. */
-static bool
-is_malformed(const struct findings *found, size_t before)
+/* As upstream: what could not be read whole gets no advice beside that. */
+static void
+read_spec(const struct value *doc, const struct resource_source *source,
+    struct box *b, struct findings *found)
 {
-	for (size_t i = before; i < found->errors.count; i++)
-		if (found->errors.items[i].code == ERR_PARSE)
-			return true;
-	return false;
+	size_t unread = found->unread;
+	size_t count = found->warnings.count, dropped = found->warnings.dropped;
+
+	envelope_read_spec(doc, source, &b->arena, &b->r, found);
+	if (found->unread == unread)
+		return;
+	found->warnings.count = count;
+	found->warnings.dropped = dropped;
 }
 
 enum err
@@ -148,22 +153,18 @@ resource_decode(const struct value *doc, const struct resource_source *source,
     struct resource **out, struct findings *found)
 {
 	size_t before = found->errors.count + found->errors.dropped;
-	size_t warnings = found->warnings.count;
 	struct box *b = box_new();
 	struct resource *r = &b->r;
 	enum envelope_verdict verdict;
 
 	verdict = envelope_read(doc, source, &b->arena, r, found);
 	if (verdict == ENVELOPE_OK)
-		envelope_read_spec(doc, source, &b->arena, r, found);
+		read_spec(doc, source, b, found);
 	if (verdict == ENVELOPE_SKIP) {
 		resource_unref(&r);
 		*out = NULL;
 		return OK;
 	}
-	/* As upstream: advice about a document that is none helps nobody. */
-	if (is_malformed(found, before))
-		found->warnings.count = warnings;
 	if (r->spec == NULL ||
 	    found->errors.count + found->errors.dropped > before) {
 		resource_unref(&r);

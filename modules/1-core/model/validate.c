@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "hosts.h"
 #include "validate.h"
 
 enum { HOST_MAX = 255, PREFIX_MAX = 253, MS_US = 1000 };
@@ -44,6 +45,19 @@ check_warning(struct check *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	fill(c, OK, fmt, ap, &why);
 	va_end(ap);
+	faults_add(&c->found->warnings, &why);
+}
+
+void
+check_warning_id(struct check *c, const char *id, const char *fmt, ...)
+{
+	struct fault why;
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(c, OK, fmt, ap, &why);
+	va_end(ap);
+	why.id = id;
 	faults_add(&c->found->warnings, &why);
 }
 
@@ -180,8 +194,8 @@ is_alnum(char c)
 	       (c >= 'A' && c <= 'Z');
 }
 
-static bool
-is_host_label(struct slice l)
+bool
+is_dns_label(struct slice l)
 {
 	if (l.len == 0 || l.len > NAME_LABEL_MAX || !is_alnum(l.ptr[0]) ||
 	    !is_alnum(l.ptr[l.len - 1]))
@@ -197,7 +211,7 @@ check_subset_name(struct check *c, const void *slice)
 {
 	const struct slice *s = slice;
 
-	if (!is_host_label(*s))
+	if (!is_dns_label(*s))
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is no name of a subset: at most 63 letters, "
 		    "digits and dashes inside",
@@ -218,12 +232,12 @@ static void
 check_labels_of_host(struct check *c, struct slice host)
 {
 	struct slice rest = host, label;
+	bool rooted = slice_ends(host, S("."));
 
-	if (rest.len > 0 && rest.ptr[rest.len - 1] == '.')
-		rest.len--;
+	rest.len -= rooted;
 	do {
 		label = slice_split(&rest, '.');
-		if (is_host_label(label))
+		if (is_dns_label(label))
 			continue;
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is no host name: the part \"%.*s\" has to be "
@@ -232,7 +246,7 @@ check_labels_of_host(struct check *c, struct slice host)
 		    SLICE_ARG(slice_sub(label, 0, HOST_MAX)));
 		return;
 	} while (rest.len > 0);
-	if (is_number(label))
+	if (!rooted && is_number(label))
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is no host name: an address, or its last part "
 		    "is a number",
@@ -256,34 +270,49 @@ check_host(struct check *c, const void *slice)
 		check_labels_of_host(c, *host);
 }
 
+/* "*", "*x", "*-x" or a plain label. */
+static bool
+is_wildcard_label(struct slice l)
+{
+	if (l.len > NAME_LABEL_MAX)
+		return false;
+	if (slice_starts(l, S("*-")))
+		return is_dns_label(slice_sub(l, 2, l.len));
+	if (slice_starts(l, S("*")))
+		return l.len == 1 || is_dns_label(slice_sub(l, 1, l.len));
+	return is_dns_label(l);
+}
+
 void
 check_wildcard_host(struct check *c, const void *slice)
 {
 	const struct slice *host = slice;
-	struct slice rest = *host;
+	size_t dot = slice_find(*host, '.');
+	struct slice rest = slice_sub(*host, dot + 1, host->len);
 
-	if (slice_eq(*host, S("*")))
-		return;
-	if (slice_starts(rest, S("*.")))
-		rest = slice_sub(rest, 2, rest.len);
-	else if (slice_starts(rest, S("*"))) {
-		check_error(c, ERR_UNSUPPORTED,
-		    "a wildcard inside a label is not supported yet");
-		return;
-	}
-	if (host->len > HOST_MAX || slice_find(rest, '*') == rest.len)
-		check_host(c, &rest);
-	else
+	if (host->len == 0)
+		check_error(c, ERR_INVALID, "may not be empty");
+	else if (host->len > HOST_MAX)
+		check_error(
+		    c, ERR_INVALID, "is longer than %d bytes", (int)HOST_MAX);
+	else if (slice_find(rest, '*') < rest.len)
 		check_error(c, ERR_INVALID,
-		    "a wildcard may only be the first label: \"*.example\"");
+		    "a wildcard may only begin the first label: "
+		    "\"*.example\"");
+	else if (!is_wildcard_label(slice_sub(*host, 0, dot)))
+		check_error(c, ERR_INVALID,
+		    "\"%.*s\" is no host name: the part \"%.*s\" has to be "
+		    "letters, digits and dashes inside",
+		    SLICE_ARG(*host), SLICE_ARG(slice_sub(*host, 0, dot)));
+	else if (rest.len > 0)
+		check_labels_of_host(c, rest);
 }
 
-/* [A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?, at most 63. */
+/* [A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])? */
 static bool
 is_label_text(struct slice s)
 {
-	if (s.len > NAME_LABEL_MAX || !is_alnum(s.ptr[0]) ||
-	    !is_alnum(s.ptr[s.len - 1]))
+	if (!is_alnum(s.ptr[0]) || !is_alnum(s.ptr[s.len - 1]))
 		return false;
 	for (size_t i = 0; i < s.len; i++)
 		if (!is_alnum(s.ptr[i]) && strchr("-._", s.ptr[i]) == NULL)
@@ -291,10 +320,20 @@ is_label_text(struct slice s)
 	return true;
 }
 
-void
-check_label(struct check *c, const void *label)
+static bool
+is_label_prefix(struct slice s)
 {
-	const struct label *l = label;
+	if (s.len == 0 || s.len > PREFIX_MAX || slice_ends(s, S(".")))
+		return false;
+	while (s.len > 0)
+		if (!is_dns_label(slice_split(&s, '.')))
+			return false;
+	return true;
+}
+
+static void
+check_label_text(struct check *c, const struct label *l, size_t value_max)
+{
 	struct slice name = l->key;
 	size_t slash = slice_find(name, '/');
 
@@ -302,15 +341,16 @@ check_label(struct check *c, const void *label)
 		struct slice prefix = slice_sub(name, 0, slash);
 
 		name = slice_sub(name, slash + 1, name.len);
-		if (name_check_subdomain(prefix, NULL) != OK)
+		if (!is_label_prefix(prefix))
 			name = SLICE_NONE;
 	}
-	if (name.len == 0 || !is_label_text(name))
+	if (name.len == 0 || name.len > NAME_LABEL_MAX || !is_label_text(name))
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is no label name: at most 63 of letters, "
 		    "digits, '-', '_', '.', with a DNS name and '/' before it",
 		    SLICE_ARG(slice_sub(l->key, 0, PREFIX_MAX)));
-	if (l->value.len > 0 && !is_label_text(l->value))
+	if (l->value.len > 0 &&
+	    (l->value.len > value_max || !is_label_text(l->value)))
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is no label value: at most 63 of letters, "
 		    "digits, '-', '_', '.', beginning and ending with one of "
@@ -319,33 +359,38 @@ check_label(struct check *c, const void *label)
 }
 
 void
-check_export_to(struct check *c, const void *slice)
+check_label(struct check *c, const void *label)
 {
-	const struct slice *s = slice;
-
-	if (slice_eq(*s, S("*")))
-		return;
-	if (slice_eq(*s, S(".")) || name_check_label(*s, NULL) == OK)
-		check_error(c, ERR_UNSUPPORTED,
-		    "exporting to anything but \"*\" is not supported yet");
-	else
-		check_error(c, ERR_INVALID,
-		    "\"%.*s\" is neither \"*\", \".\" nor a namespace",
-		    SLICE_ARG(slice_sub(*s, 0, PREFIX_MAX)));
+	check_label_text(c, label, NAME_LABEL_MAX);
 }
+
+/* Longer ones exist nowhere, so asking for them is no mistake upstream. */
+void
+check_wanted_label(struct check *c, const void *label)
+{
+	check_label_text(c, label, SIZE_MAX);
+}
+
+void
+check_pattern_in_force(struct check *c, struct slice host)
+{
+	if (slice_starts(host, S("*")) && !host_is_pattern(host))
+		check_in_force(c, FIELD_INERT);
+}
+
+/* As upstream writes addresses: no brackets. */
 
 bool
 host_is_inside(struct slice a, struct slice b)
 {
-	if (slice_eq_nocase(a, b) || slice_eq(b, S("*")))
-		return true;
-	if (!slice_starts(b, S("*.")))
-		return false;
-	b = slice_sub(b, 1, b.len); /* ".example.com" */
-	if (slice_starts(a, S("*.")))
+	if (!slice_starts(b, S("*")))
+		return slice_eq(a, b);
+	if (slice_starts(a, S("*"))) {
+		if (a.len < b.len)
+			return false;
 		a = slice_sub(a, 1, a.len);
-	return a.len >= b.len &&
-	       slice_eq_nocase(slice_sub(a, a.len - b.len, b.len), b);
+	}
+	return slice_ends(a, slice_sub(b, 1, b.len));
 }
 
 bool

@@ -26,6 +26,10 @@ void check_error(struct check *c, enum err code, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 void check_warning(struct check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* The same of something that an analyzer of upstream's finds: "IST0130". */
+void check_warning_id(struct check *c, const char *id, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+
 /*
  * Says that nothing acts on what stands here yet, by the flags FIELD_INERT and
  * FIELD_GUARD of a field, a word or a kind; nothing if neither is set.
@@ -56,13 +60,21 @@ void check_dns_label(struct check *c, const void *slice); /* RFC 1123 */
 void check_subset_name(struct check *c, const void *slice); /* any case */
 void check_host(struct check *c, const void *slice);        /* no wildcard */
 void check_wildcard_host(struct check *c, const void *slice);
-void check_label(struct check *c, const void *label); /* key and value */
-void check_export_to(struct check *c, const void *slice);
+void check_label(struct check *c, const void *label);        /* key and value */
+void check_wanted_label(struct check *c, const void *label); /* to look for */
 
-/* True if every name that `a` stands for is one of `b`'s. */
+/* Says of "*x.y" that it is not looked for; "*" and "*.y" are. */
+void check_pattern_in_force(struct check *c, struct slice host);
+
+/*
+ * True if every name that `a` stands for is one of `b`'s. A star at the
+ * beginning stands for any text, as upstream compares hosts.
+ */
 bool host_is_inside(struct slice a, struct slice b);
 
 bool is_alnum(char c);
+/* RFC 1123, capitals too: at most 63 letters, digits and dashes inside. */
+bool is_dns_label(struct slice s);
 
 /* RFC 9110 §5.6.2. */
 bool is_token(struct slice s);

@@ -65,7 +65,7 @@ static const struct wrong {
     {RULE "from: [{source: {serviceAccounts: [a/b/c]}}]\n",
 	"spec.rules[0].from[0].source.serviceAccounts[0]", "neither"},
     {RULE "from: [{source: {ipBlocks: [10.0.0.0/33]}}]\n",
-	"spec.rules[0].from[0].source.ipBlocks[0]", "no block"},
+	"spec.rules[0].from[0].source.ipBlocks[0]", "neither an address"},
     {RULE "from: [{source: {trustDomains: [a*b]}}]\n",
 	"spec.rules[0].from[0].source.trustDomains[0]", "beginning"},
     {RULE "to: [{operation: {ports: ['65536']}}]\n",

@@ -27,16 +27,15 @@ check_ip(struct check *c, const void *value)
 }
 
 void
-check_ip_block(struct check *c, const void *value)
+check_ip_or_subnet(struct check *c, const void *value)
 {
 	const struct slice *s = value;
 	struct cidr ignored;
 
-	if (slice_find(*s, '/') == s->len)
-		check_ip(c, value);
-	else if (cidr_parse(*s, &ignored) != OK)
+	if (slice_find(*s, '[') < s->len || cidr_parse(*s, &ignored) != OK)
 		check_error(c, ERR_INVALID,
-		    "\"%.*s\" is no block of addresses such as 10.0.0.0/8",
+		    "\"%.*s\" is neither an address nor a network such as "
+		    "10.1.0.0/16",
 		    SLICE_ARG(slice_sub(*s, 0, TEXT_MAX)));
 }
 

@@ -9,7 +9,7 @@
 
 /* For rows: `value` is a struct slice. */
 void check_ip(struct check *c, const void *value);
-void check_ip_block(struct check *c, const void *value);  /* or one address */
+void check_ip_or_subnet(struct check *c, const void *value);
 void check_port_text(struct check *c, const void *value); /* 0 to 65535 */
 
 /* True if it is an IPv4 or IPv6 address, without a port or a zone. */

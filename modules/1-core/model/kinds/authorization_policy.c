@@ -137,15 +137,15 @@ static const struct field source_fields[] = {
     TEXTS(authz_source, "notTrustDomains", not_trust_domains,
 	check_trust_domain_pattern,
 	.doc = "Trust domains that it must not be of."),
-    TEXTS(authz_source, "ipBlocks", ip_blocks, check_ip_block,
+    TEXTS(authz_source, "ipBlocks", ip_blocks, check_ip_or_subnet,
 	.doc = "Addresses of the peer that is connected, as 10.0.0.0/8."),
-    TEXTS(authz_source, "notIpBlocks", not_ip_blocks, check_ip_block,
+    TEXTS(authz_source, "notIpBlocks", not_ip_blocks, check_ip_or_subnet,
 	.doc = "Addresses that the peer must not have."),
-    TEXTS(authz_source, "remoteIpBlocks", remote_ip_blocks, check_ip_block,
+    TEXTS(authz_source, "remoteIpBlocks", remote_ip_blocks, check_ip_or_subnet,
 	.doc = "Addresses of the client, as headers and PROXY protocol tell "
 	       "it."),
     TEXTS(authz_source, "notRemoteIpBlocks", not_remote_ip_blocks,
-	check_ip_block, .doc = "Addresses that the client must not have."),
+	check_ip_or_subnet, .doc = "Addresses that the client must not have."),
 };
 
 /* True if one of the lists says something; an empty list is as good as none. */

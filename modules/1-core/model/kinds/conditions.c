@@ -20,8 +20,8 @@ static const struct key {
 	field_check_cb check; /* each value; NULL: any text */
 } keys[] = {
     {"request.headers", KEY_MAPPED, NULL},
-    {"source.ip", 0, check_ip_block},
-    {"remote.ip", 0, check_ip_block},
+    {"source.ip", 0, check_ip_or_subnet},
+    {"remote.ip", 0, check_ip_or_subnet},
     {"source.namespace", KEY_NOT_CUSTOM, NULL},
     {"source.serviceAccount", KEY_NOT_CUSTOM, NULL},
     {"source.trustDomain", KEY_NOT_CUSTOM, NULL},
@@ -30,7 +30,7 @@ static const struct key {
     {"request.auth.audiences", KEY_NOT_CUSTOM, NULL},
     {"request.auth.presenter", KEY_NOT_CUSTOM, NULL},
     {"request.auth.claims", KEY_MAPPED | KEY_NOT_CUSTOM, NULL},
-    {"destination.ip", 0, check_ip_block},
+    {"destination.ip", 0, check_ip_or_subnet},
     {"destination.port", 0, check_port_text},
     {"connection.sni", 0, NULL},
     {"destination.name", KEY_GONE, NULL},

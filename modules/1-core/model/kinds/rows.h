@@ -43,13 +43,6 @@
 		.most = 16,                                                    \
 		.doc = "Resources that it is attached to, at most 16.")
 
-/* Upstream's, with no counterpart here yet: refused in words. */
-#define UNBUILT(field_name, words)                                             \
-	{                                                                      \
-		.name = field_name, .type = FIELD_ANY, .flags = FIELD_UNBUILT, \
-		.doc = words                                                   \
-	}
-
 /* Only Kubernetes has what it talks about: warned and dropped. */
 #define FOREIGN(field_name, words)                                             \
 	{                                                                      \
