@@ -15,6 +15,8 @@
 #include "kinds/security.h"
 #include "kinds/selector.h"
 #include "kinds/service.h"
+#include "kinds/service_entry.h"
 #include "kinds/virtual_service.h"
+#include "kinds/workload.h"
 
 #endif
