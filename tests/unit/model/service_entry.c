@@ -72,8 +72,6 @@ static const struct wrong {
     {WG "{grpc: {port: 1}}\n", "spec.probe", "grpc is not a way"},
     {WG "{httpGet: {port: 80, scheme: http}}\n", "spec.probe.httpGet.scheme",
 	"neither HTTP nor HTTPS"},
-    {WG "{httpGet: {port: 80}, tcpSocket: {port: 1}}\n", "spec.probe.tcpSocket",
-	"only one of"},
     {WG "{exec: {command: []}}\n", "spec.probe.exec.command", "empty"},
     {WG "{periodSeconds: -1, exec: {command: [a]}}\n",
 	"spec.probe.periodSeconds", "outside"},
