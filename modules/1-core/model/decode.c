@@ -629,13 +629,33 @@ winner(const struct message *m, const struct field *f, const struct value *v)
 	return last;
 }
 
+/* It has to be readable all the same, but need not be right. */
 static void
-beaten(struct check *c, const struct field *by)
+read_only(struct check *c, const struct message *m, const struct field *f,
+    const struct value *v)
+{
+	struct findings found = {0};
+	struct check apart = *c;
+	void *out = arena_alloc(c->arena, m->size);
+
+	apart.found = &found;
+	if (out == NULL)
+		full(c);
+	else
+		(void)decode_field(&apart, f, v, out); /* kept nowhere */
+	for (size_t i = 0; found.unread > 0 && i < found.errors.count; i++)
+		faults_add(&c->found->errors, &found.errors.items[i]);
+	c->found->unread += found.unread;
+	findings_fini(&found);
+}
+
+static void
+say_beaten(struct check *c, const struct field *by)
 {
 	struct fault why = {0};
 
-	(void)fault_set(&why, OK, "is not looked at, since %s is there too",
-	    by->name);
+	(void)fault_set(
+	    &why, OK, "is not looked at, since %s is there too", by->name);
 	why.id = "MSH0001";
 	fault_at(&why, c->file, c->line, c->column);
 	memcpy(why.field, c->path, sizeof(why.field));
@@ -665,7 +685,8 @@ decode_fields(
 		}
 		by = winner(m, f, v);
 		if (by != NULL && it->type != VALUE_NULL) {
-			beaten(&at, by);
+			say_beaten(&at, by);
+			read_only(&at, m, f, it);
 			continue;
 		}
 		i = (size_t)(f - m->fields);

@@ -50,8 +50,8 @@ static void
 check_generate_name(struct check *c, const void *value)
 {
 	(void)value;
-	check_error(c, ERR_INVALID,
-	    "names are not made up here; give a metadata.name");
+	check_error(
+	    c, ERR_INVALID, "names are not made up here; give a metadata.name");
 }
 
 static const struct field metadata_fields[] = {

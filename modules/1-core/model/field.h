@@ -105,7 +105,7 @@ typedef void (*message_check_cb)(struct check *c, const void *message);
 struct field_word {
 	const char *word; /* "LEAST_REQUEST" */
 	int value;        /* upstream's number, which may stand for the word */
-	uint32_t flags; /* FIELD_DEPRECATED, FIELD_INERT, FIELD_GUARD */
+	uint32_t flags;   /* FIELD_DEPRECATED, FIELD_INERT, FIELD_GUARD */
 };
 
 struct field {
@@ -114,7 +114,7 @@ struct field {
 	uint32_t flags; /* enum field_flags */
 	/* Same number: the last row of them that is there counts; 0: none. */
 	uint8_t oneof;
-	size_t offset;  /* in the decoded struct */
+	size_t offset;                  /* in the decoded struct */
 	const struct message *of;       /* FIELD_MESSAGE, FIELD_MESSAGE_MAP */
 	const struct field_word *words; /* FIELD_ENUM; ends with word NULL */
 	int64_t min; /* of FIELD_INT, FIELD_NUMBER; min = max = 0: any */

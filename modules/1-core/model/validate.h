@@ -55,7 +55,7 @@ void check_subset_name(struct check *c, const void *slice); /* any case */
 void check_host(struct check *c, const void *slice);        /* no wildcard */
 void check_wildcard_host(struct check *c, const void *slice);
 void check_ip_or_subnet(struct check *c, const void *slice);
-void check_label(struct check *c, const void *label); /* key and value */
+void check_label(struct check *c, const void *label);        /* key and value */
 void check_wanted_label(struct check *c, const void *label); /* to look for */
 
 /* Says of "*x.y" that it is not looked for; "*" and "*.y" are. */

@@ -9,8 +9,7 @@
 	"apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"          \
 	"metadata: {name: x, namespace: n}\nspec:\n  host: reviews\n"
 #define POLICY(text) HEAD "  trafficPolicy: {" text "}\n"
-#define SUBSET(text)                                                           \
-	HEAD "  subsets: [{name: v1, trafficPolicy: {" text "}}]\n"
+#define SUBSET(text) HEAD "  subsets: [{name: v1, trafficPolicy: {" text "}}]\n"
 #define LB(text) POLICY("loadBalancer: {" text "}")
 #define HASH(text) LB("consistentHash: {" text "}")
 #define LOCALITY(text) LB("localityLbSetting: {" text "}")
@@ -23,18 +22,18 @@ static const struct wrong wrong_balancers[] = {
     {HASH("httpCookie: {ttl: 1s}"), L "consistentHash.httpCookie.name",
 	"is required", ERR_INVALID},
     {HASH("httpCookie: {name: a, attributes: [{name: b}, {name: b}]}"),
-	L "consistentHash.httpCookie.attributes[1].name", "twice",
-	ERR_INVALID},
-    {HASH("maglev: {}"), L "consistentHash.maglev", "a tableSize",
-	ERR_INVALID},
+	L "consistentHash.httpCookie.attributes[1].name", "twice", ERR_INVALID},
+    {HASH("maglev: {}"), L "consistentHash.maglev", "a tableSize", ERR_INVALID},
     {HASH("maglev: {tableSize: 4}"), L "consistentHash.maglev.tableSize",
 	"prime", ERR_INVALID},
     {HASH("maglev: {tableSize: 5000011}"), L "consistentHash.maglev.tableSize",
 	"less than 5000011", ERR_INVALID},
+    {LB("simple: NO, consistentHash: {useSourceIp: true}"), L "simple",
+	"none of its words", ERR_INVALID},
     {HASH("minimumRingSize: 1, ringHash: {}"),
 	L "consistentHash.minimumRingSize", "only one of", ERR_INVALID},
-    {LB("localityLbSetting: {}, zoneAwareLbSetting: {}"),
-	P "loadBalancer", "only one of localityLbSetting", ERR_INVALID},
+    {LB("localityLbSetting: {}, zoneAwareLbSetting: {}"), P "loadBalancer",
+	"only one of localityLbSetting", ERR_INVALID},
     {LB("warmup: {minimumPercent: 5}"), L "warmup.duration", "is required",
 	ERR_INVALID},
     {LB("warmup: {duration: 1s, minimumPercent: 101}"),
@@ -49,14 +48,12 @@ static const struct wrong wrong_balancers[] = {
     {LOCALITY("distribute: [{from: 'a/*/c', to: {b: 100}}]"),
 	L "localityLbSetting.distribute[0].from", "at the end", ERR_INVALID},
     {LOCALITY("distribute: [{from: 'a//c', to: {b: 100}}]"),
-	L "localityLbSetting.distribute[0].from", "empty region",
-	ERR_INVALID},
+	L "localityLbSetting.distribute[0].from", "empty region", ERR_INVALID},
     {LOCALITY("distribute: [{from: 'a/*', to: {b: 100}},"
 	      " {from: a/b, to: {b: 100}}]"),
 	L "localityLbSetting.distribute[1].from", "overlaps", ERR_INVALID},
     {LOCALITY("distribute: [{from: a, to: {b/c: 50, b: 50}}]"),
-	L "localityLbSetting.distribute[0].to[\"b\"]", "overlaps",
-	ERR_INVALID},
+	L "localityLbSetting.distribute[0].to[\"b\"]", "overlaps", ERR_INVALID},
     {LOCALITY("distribute: [{from: a, to: {b: 100}}],"
 	      " failover: [{from: a, to: b}]"),
 	L "localityLbSetting", "can not simultaneously specify", ERR_INVALID},
@@ -95,8 +92,8 @@ static const struct wrong wrong_policies[] = {
 	"splitExternalLocalOriginErrors", ERR_INVALID},
     {TLS("mode: MUTUAL, clientCertificate: a"), P "tls",
 	"clientCertificate and a privateKey", ERR_INVALID},
-    {TLS("mode: SIMPLE, credentialName: a, caCrl: b"),
-	P "tls.credentialName", "may not be given", ERR_INVALID},
+    {TLS("mode: SIMPLE, credentialName: a, caCrl: b"), P "tls.credentialName",
+	"may not be given", ERR_INVALID},
     {TLS("mode: SIMPLE, insecureSkipVerify: true, credentialName: a"),
 	P "tls.insecureSkipVerify", "nothing is verified", ERR_INVALID},
     {TLS("mode: SIMPLE, credentialName: 'configmap://m/a'"),
@@ -114,8 +111,7 @@ static const struct wrong wrong_policies[] = {
     {POLICY("portLevelSettings: []"), "spec.trafficPolicy",
 	"at least one setting", ERR_INVALID},
     {HEAD "  workloadSelector: {matchLabels: {a: '*'}}\n",
-	"spec.workloadSelector.matchLabels[\"a\"]", "a wildcard",
-	ERR_INVALID},
+	"spec.workloadSelector.matchLabels[\"a\"]", "a wildcard", ERR_INVALID},
     {HEAD "  workloadSelector: {matchLabels: {a: b}}\n  exportTo: ['*']\n",
 	"spec.exportTo", "its own namespace only", ERR_INVALID},
     {HEAD "  exportTo: ['a.b']\n", "spec.exportTo[0]", "nor a namespace",
@@ -187,8 +183,7 @@ TEST(what_nothing_acts_on_is_told)
 		const char *id;
 	} rows[] = {
 	    {TLS("mode: DISABLE"), P "tls", "MSH0002"},
-	    {SUBSET("tls: {}"), "spec.subsets[0].trafficPolicy.tls",
-		"MSH0002"},
+	    {SUBSET("tls: {}"), "spec.subsets[0].trafficPolicy.tls", "MSH0002"},
 	    {HEAD "  exportTo: [.]\n", "spec.exportTo", "MSH0002"},
 	    {LB("simple: PASSTHROUGH"), L "simple", "MSH0001"},
 	    {LB("simple: 77"), L "simple", "MSH0001"},
@@ -235,8 +230,8 @@ TEST(defaults_stand_where_nothing_is_written)
 	EXPECT_EQ(p->outlier_detection->consecutive_5xx, 5);
 	EXPECT_EQ(p->outlier_detection->interval, 10000000);
 	EXPECT_EQ(p->connection_pool->tcp->connect_timeout, 10000000);
-	EXPECT_TRUE(p->retry_budget->percent > 19.9 &&
-		    p->retry_budget->percent < 20.1);
+	EXPECT_TRUE(
+	    p->retry_budget->percent > 19.9 && p->retry_budget->percent < 20.1);
 	EXPECT_TRUE(p->tls == NULL);
 	EXPECT_FALSE(message_has(&outlier_detection_message,
 	    p->outlier_detection, "consecutive5xxErrors"));

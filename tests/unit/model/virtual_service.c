@@ -27,8 +27,8 @@ static const struct wrong wrong_matches[] = {
 	"spec.http[0].match[0].queryParams[\"a\"].prefix", "may not be empty",
 	ERR_INVALID},
     {MATCH("withoutHeaders: {'a b': {}}"),
-	"spec.http[0].match[0].withoutHeaders[\"a b\"]",
-	"no name of a header", ERR_INVALID},
+	"spec.http[0].match[0].withoutHeaders[\"a b\"]", "no name of a header",
+	ERR_INVALID},
     {MATCH("sourceNamespace: a.b"), "spec.http[0].match[0].sourceNamespace",
 	"no namespace", ERR_INVALID},
     {MATCH("sourceLabels: {'-': b}"),
@@ -101,9 +101,8 @@ static const struct wrong wrong_actions[] = {
     {RULE "    corsPolicy: {exposeHeaders: ['a b']}\n",
 	"spec.http[0].corsPolicy.exposeHeaders[0]", "no name of a header",
 	ERR_INVALID},
-    {RULE "    corsPolicy: {maxAge: 1.5s}\n",
-	"spec.http[0].corsPolicy.maxAge", "whole number of seconds",
-	ERR_INVALID},
+    {RULE "    corsPolicy: {maxAge: 1.5s}\n", "spec.http[0].corsPolicy.maxAge",
+	"whole number of seconds", ERR_INVALID},
     {RULE "    rewrite: {uri: /, uriRegexRewrite: {match: a, rewrite: b}}\n",
 	"spec.http[0].rewrite", "only one of uri", ERR_INVALID},
     {RULE "    rewrite: {uriRegexRewrite: {match: a}}\n",
@@ -114,8 +113,7 @@ static const struct wrong wrong_actions[] = {
     {RULE "    retries: {attempts: 2, retryOn: '599'}\n",
 	"spec.http[0].retries.retryOn", "neither a condition", ERR_INVALID},
     {RULE "    headers: {request: {set: {a: '%REQ(x'}}}\n",
-	"spec.http[0].headers.request.set[\"a\"]", "does not end",
-	ERR_INVALID},
+	"spec.http[0].headers.request.set[\"a\"]", "does not end", ERR_INVALID},
     {RULE "    headers: {request: {set: {host: a, ':authority': b}}}\n",
 	"spec.http[0].headers.request", "one place only", ERR_INVALID},
     {RULE "    timeout: 1.0000001s\n", "spec.http[0].timeout",
@@ -151,8 +149,7 @@ static const struct wrong wrong_tops[] = {
 	ERR_INVALID},
     {HEAD "  tls: [{match: [{sniHosts: [reviews]}]}]\n", "spec.tls[0].route",
 	"is required", ERR_INVALID},
-    {HEAD "  tcp: [{match: [{destinationSubnets: [10.0.0.0/33]}], " GOES
-	  "}]\n",
+    {HEAD "  tcp: [{match: [{destinationSubnets: [10.0.0.0/33]}], " GOES "}]\n",
 	"spec.tcp[0].match[0].destinationSubnets[0]", "neither an address",
 	ERR_INVALID},
 };
@@ -205,8 +202,8 @@ TEST(what_is_unwise_is_warned_about)
 	    "spec.http[0].mirror_percent", "write mirrorPercentage");
 	expect_warning(HEAD "  gateways: [g.n.svc]\n" HTTP, "spec.gateways[0]",
 	    "write \"n/g\"");
-	expect_warning(
-	    HEAD "  tls: [{match: [{sniHosts: [10.0.0.1]}], " GOES "}]\n",
+	expect_warning(HEAD "  tls: [{match: [{sniHosts: [10.0.0.1]}], " GOES
+			    "}]\n",
 	    "spec.tls[0].match[0].sniHosts[0]", "is an address");
 }
 
@@ -221,8 +218,8 @@ TEST(rules_that_nothing_reaches_are_warned_about)
 		"only the last rule can have no matches"},
 	    {"[{" GOES "}, {match: [{port: 1}], " GOES "}]", "spec.http[1]",
 		"route without matches defined before"},
-	    {"[{match: [{port: 1}], " GOES "}, {match: [{port: 1, name: m}], " GOES
-	     "}]",
+	    {"[{match: [{port: 1}], " GOES
+	     "}, {match: [{port: 1, name: m}], " GOES "}]",
 		"spec.http[1]", "all matches used by prior rules"},
 	    {"[{match: [{port: 1}], name: r, " GOES
 	     "}, {match: [{port: 2}, {port: 1, name: m}], " GOES "}]",
@@ -272,7 +269,10 @@ TEST(of_two_tests_of_one_text_the_later_counts)
 
 	load(MATCH("uri: {prefix: /a, exact: /b}"), NULL, &l);
 	EXPECT_EQ(l.count, 1);
-	m = resource_virtual_service(l.items[0])->http.items[0].match.items[0].uri;
+	m = resource_virtual_service(l.items[0])
+		->http.items[0]
+		.match.items[0]
+		.uri;
 	EXPECT_SLICE(m->prefix, S("/a"));
 	EXPECT_EQ(m->exact.len, 0);
 	EXPECT_EQ(l.found.inert.count, 1);
@@ -284,7 +284,8 @@ TEST(what_cannot_be_read_is_not_judged_further)
 {
 	AUTO(loaded_fini) struct loaded l;
 
-	load(HEAD "  http: [{" GOES "}, {" GOES "}]\n  exportTo: {}\n", NULL, &l);
+	load(HEAD "  http: [{" GOES "}, {" GOES "}]\n  exportTo: {}\n", NULL,
+	    &l);
 	EXPECT_EQ(l.found.errors.count, 1);
 	EXPECT_EQ(l.found.warnings.count, 0);
 }
@@ -298,8 +299,8 @@ TEST(what_nothing_acts_on_is_told)
 	} rows[] = {
 	    {MATCH("uri: {regex: a}"), "spec.http[0].match[0].uri.regex",
 		"MSH0001"},
-	    {MATCH("queryParams: {a: {}}"),
-		"spec.http[0].match[0].queryParams", "MSH0001"},
+	    {MATCH("queryParams: {a: {}}"), "spec.http[0].match[0].queryParams",
+		"MSH0001"},
 	    {MATCH("withoutHeaders: {a: {}}"),
 		"spec.http[0].match[0].withoutHeaders", "MSH0001"},
 	    {MATCH("ignoreUriCase: true"),
@@ -315,8 +316,7 @@ TEST(what_nothing_acts_on_is_told)
 	    {RULE "    fault: {delay: {fixedDelay: 1s}}\n",
 		"spec.http[0].fault", "MSH0001"},
 	    {RULE "    mirror: {host: b}\n", "spec.http[0].mirror", "MSH0001"},
-	    {RULE "    corsPolicy: {}\n", "spec.http[0].corsPolicy",
-		"MSH0001"},
+	    {RULE "    corsPolicy: {}\n", "spec.http[0].corsPolicy", "MSH0001"},
 	    {RULE "    retries: {attempts: 1, backoff: 1s}\n",
 		"spec.http[0].retries.backoff", "MSH0001"},
 	    {RULE "    rewrite: {uriRegexRewrite: {match: a, rewrite: b}}\n",
@@ -328,7 +328,8 @@ TEST(what_nothing_acts_on_is_told)
 	    {HEAD "  exportTo: [.]\n" HTTP, "spec.exportTo", "MSH0002"},
 	    {HEAD "  tls: [{match: [{sniHosts: [reviews]}], " GOES "}]\n",
 		"spec.tls", "MSH0001"},
-	    {HEAD "  tcp: [{match: [{destinationSubnets: ['::1']}], " GOES "}]\n",
+	    {HEAD "  tcp: [{match: [{destinationSubnets: ['::1']}], " GOES
+		  "}]\n",
 		"spec.tcp[0].match[0].destinationSubnets", "MSH0001"},
 	    {VS "  hosts: ['*-a.b']\n" HTTP, "spec.hosts[0]", "MSH0001"},
 	};

@@ -19,9 +19,8 @@ static const struct field policy_port_fields[] = {
 	.doc = "The service's port."),
 };
 
-static const struct message policy_port_message =
-    MESSAGE(policy_port, "PortSelector", policy_port_fields,
-	.doc = "One port of a service.");
+static const struct message policy_port_message = MESSAGE(policy_port,
+    "PortSelector", policy_port_fields, .doc = "One port of a service.");
 
 static void
 check_port_policy(struct check *c, const void *message)
@@ -46,10 +45,9 @@ static const struct field port_policy_fields[] = {
 	.doc = "How the client secures the connection."),
 };
 
-static const struct message port_policy_message =
-    MESSAGE(port_policy, "PortTrafficPolicy", port_policy_fields,
-	.check = check_port_policy,
-	.doc = "Settings of one port, which replace the destination's wholly.");
+static const struct message port_policy_message = MESSAGE(port_policy,
+    "PortTrafficPolicy", port_policy_fields, .check = check_port_policy,
+    .doc = "Settings of one port, which replace the destination's wholly.");
 
 /* --- the policy ----------------------------------------------------------- */
 
@@ -165,14 +163,14 @@ warn_policy(struct check *c, const struct traffic_policy *p)
 {
 	const struct consistent_hash *h =
 	    p->load_balancer != NULL ? p->load_balancer->consistent_hash : NULL;
-	struct check ring = check_member(
-	    c, "loadBalancer.consistentHash.minimumRingSize");
+	struct check ring =
+	    check_member(c, "loadBalancer.consistentHash.minimumRingSize");
 	struct check errors =
 	    check_member(c, "outlierDetection.consecutiveErrors");
 
 	if (h != NULL && h->minimum_ring_size != 0)
-		check_warning(&ring,
-		    "is deprecated; write ringHash.minimumRingSize");
+		check_warning(
+		    &ring, "is deprecated; write ringHash.minimumRingSize");
 	if (p->outlier_detection != NULL &&
 	    p->outlier_detection->consecutive_errors != 0)
 		check_warning(&errors,
@@ -192,9 +190,8 @@ static const struct field subset_fields[] = {
 	.doc = "Overrides the rule's own, setting by setting."),
 };
 
-static const struct message subset_message =
-    MESSAGE(subset_spec, "Subset", subset_fields,
-	.doc = "A part of a service's endpoints, under a name.");
+static const struct message subset_message = MESSAGE(subset_spec, "Subset",
+    subset_fields, .doc = "A part of a service's endpoints, under a name.");
 
 enum { SUBSETS_MAX = 4096 }; /* each is compared with each */
 
@@ -242,7 +239,8 @@ static const struct field rule_fields[] = {
     ROW_OF(destination_rule, "trafficPolicy", traffic_policy, policy,
 	.doc = "How the service is called."),
     ROWS_OF(destination_rule, "subsets", subsets, subset, 0,
-	.most = SUBSETS_MAX, .doc = "Parts of the service that routes may name."),
+	.most = SUBSETS_MAX,
+	.doc = "Parts of the service that routes may name."),
     ROW(destination_rule, "exportTo", export_to, FIELD_STRING,
 	.flags = FIELD_REPEATED,
 	.doc = "Namespaces that see it: `*` all, `.` its own; all if absent."),
@@ -251,10 +249,9 @@ static const struct field rule_fields[] = {
 	.doc = "Callers that it is for, of its own namespace; all if absent."),
 };
 
-const struct message destination_rule_message =
-    MESSAGE(destination_rule, "DestinationRule", rule_fields,
-	.check = check_rule,
-	.doc = "How a service is called once a route has chosen it.");
+const struct message destination_rule_message = MESSAGE(destination_rule,
+    "DestinationRule", rule_fields, .check = check_rule,
+    .doc = "How a service is called once a route has chosen it.");
 
 static void
 check_policy_place(
@@ -275,8 +272,7 @@ static void
 check_place(struct check *c, const struct resource *r)
 {
 	const struct destination_rule *d = r->spec;
-	const struct export_to list = {
-	    d->export_to.items, d->export_to.count};
+	const struct export_to list = {d->export_to.items, d->export_to.count};
 	struct check spec = check_member(c, "spec");
 	struct check policy = check_member(&spec, "trafficPolicy");
 

@@ -38,8 +38,8 @@ static bool
 came_before(const struct export_to *list, size_t at, struct slice ns)
 {
 	for (size_t i = 0; i < at; i++)
-		if (slice_eq(named(list->items[i], ns),
-			named(list->items[at], ns)))
+		if (slice_eq(
+			named(list->items[i], ns), named(list->items[at], ns)))
 			return true;
 	return false;
 }
@@ -98,8 +98,8 @@ check_export_to(struct check *c, const struct export_to *list, struct slice ns,
 			check_error(&at, ERR_INVALID,
 			    "\"%.*s\" is there twice; \".\" is the "
 			    "resource's own namespace",
-			    SLICE_ARG(slice_sub(
-				list->items[i], 0, NAME_LABEL_MAX)));
+			    SLICE_ARG(
+				slice_sub(list->items[i], 0, NAME_LABEL_MAX)));
 	}
 	check_alone(c, list);
 	if (rules & EXPORT_OWN_ONLY)

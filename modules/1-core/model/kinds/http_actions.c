@@ -198,9 +198,8 @@ static const struct field delegate_spec_fields[] = {
 	.doc = "Its namespace; the same if absent."),
 };
 
-const struct message delegate_spec_message =
-    MESSAGE(delegate_spec, "Delegate", delegate_spec_fields,
-	.doc = "Leaves the rules to another VirtualService.");
+const struct message delegate_spec_message = MESSAGE(delegate_spec, "Delegate",
+    delegate_spec_fields, .doc = "Leaves the rules to another VirtualService.");
 
 /* --- faults --------------------------------------------------------------- */
 
@@ -223,15 +222,13 @@ static const struct field fault_delay_fields[] = {
 	.oneof = ONEOF_DELAY, .check = check_exponential,
 	.doc = "Refused: no proxy does it."),
     ROW_OF(fault_delay, "percentage", percentage, percent,
-	.check = check_chance,
-	.doc = "How many requests; none if absent."),
+	.check = check_chance, .doc = "How many requests; none if absent."),
     ROW(fault_delay, "percent", percent, FIELD_INT, .min = INT32_MIN,
 	.max = INT32_MAX, .doc = "The older form of percentage."),
 };
 
-static const struct message fault_delay_message =
-    MESSAGE(fault_delay, "Delay", fault_delay_fields,
-	.doc = "Keeps requests back.");
+static const struct message fault_delay_message = MESSAGE(
+    fault_delay, "Delay", fault_delay_fields, .doc = "Keeps requests back.");
 
 static void
 check_grpc_status(struct check *c, const void *value)
@@ -279,9 +276,8 @@ static const struct field fault_abort_fields[] = {
 	.check = check_chance, .doc = "How many requests; none if absent."),
 };
 
-static const struct message fault_abort_message =
-    MESSAGE(fault_abort, "Abort", fault_abort_fields,
-	.doc = "Answers requests with an error.");
+static const struct message fault_abort_message = MESSAGE(fault_abort, "Abort",
+    fault_abort_fields, .doc = "Answers requests with an error.");
 
 static void
 check_fault(struct check *c, const void *message)
@@ -364,8 +360,8 @@ check_max_age(struct check *c, const void *us)
 
 	check_duration(c, us);
 	if (age % SECOND_US != 0)
-		check_error(c, ERR_INVALID,
-		    "has to be a whole number of seconds");
+		check_error(
+		    c, ERR_INVALID, "has to be a whole number of seconds");
 }
 
 static const struct field_word preflight_words[] = {
@@ -400,6 +396,5 @@ static const struct field cors_policy_fields[] = {
 	       "default, or IGNORE."),
 };
 
-const struct message cors_policy_message =
-    MESSAGE(cors_policy, "CorsPolicy", cors_policy_fields,
-	.doc = "Which other origins a browser may call from.");
+const struct message cors_policy_message = MESSAGE(cors_policy, "CorsPolicy",
+    cors_policy_fields, .doc = "Which other origins a browser may call from.");

@@ -45,8 +45,7 @@ static const struct field regex_rewrite_fields[] = {
 
 static const struct message regex_rewrite_message =
     MESSAGE(regex_rewrite, "RegexRewrite", regex_rewrite_fields,
-	.check = check_regex_rewrite,
-	.doc = "A replacement by an expression.");
+	.check = check_regex_rewrite, .doc = "A replacement by an expression.");
 
 static void
 check_rewrite(struct check *c, const void *message)

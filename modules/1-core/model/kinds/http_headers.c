@@ -213,9 +213,8 @@ static const struct field headers_fields[] = {
 	.doc = "Before the answer is sent back."),
 };
 
-const struct message headers_spec_message =
-    MESSAGE(headers_spec, "Headers", headers_fields,
-	.doc = "Changes to headers.");
+const struct message headers_spec_message = MESSAGE(
+    headers_spec, "Headers", headers_fields, .doc = "Changes to headers.");
 
 static size_t
 count_authority(const struct labels *l)

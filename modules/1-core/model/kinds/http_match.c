@@ -24,8 +24,8 @@ check_expression(struct check *c, const void *slice)
 }
 
 static const struct field string_match_fields[] = {
-    ROW(string_match, "exact", exact, FIELD_STRING,
-	.oneof = ONEOF_STRING_MATCH, .doc = "The whole text."),
+    ROW(string_match, "exact", exact, FIELD_STRING, .oneof = ONEOF_STRING_MATCH,
+	.doc = "The whole text."),
     ROW(string_match, "prefix", prefix, FIELD_STRING,
 	.oneof = ONEOF_STRING_MATCH, .doc = "How the text begins."),
     ROW(string_match, "regex", regex, FIELD_STRING, .flags = FIELD_INERT,
@@ -76,9 +76,8 @@ is_claim_name(struct slice header)
 	if (!slice_eq_nocase(slice_sub(header, 0, prefix.len), prefix))
 		return false;
 	return rest.len > 1 &&
-	       (rest.ptr[0] == '.' ||
-		   (rest.len > 2 && rest.ptr[0] == '[' &&
-		       slice_ends(rest, S("]"))));
+	       (rest.ptr[0] == '.' || (rest.len > 2 && rest.ptr[0] == '[' &&
+					  slice_ends(rest, S("]"))));
 }
 
 bool
@@ -201,7 +200,6 @@ static const struct field http_match_fields[] = {
 	.flags = FIELD_INERT, .doc = "A name for statistics of the route."),
 };
 
-const struct message http_match_message =
-    MESSAGE(http_match, "HTTPMatchRequest", http_match_fields,
-	.check = check_http_match,
-	.doc = "Which requests a rule is for; all of its tests have to hold.");
+const struct message http_match_message = MESSAGE(http_match,
+    "HTTPMatchRequest", http_match_fields, .check = check_http_match,
+    .doc = "Which requests a rule is for; all of its tests have to hold.");

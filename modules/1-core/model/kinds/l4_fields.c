@@ -101,8 +101,7 @@ static const struct field tls_match_fields[] = {
 
 const struct message tls_match_message =
     MESSAGE(tls_match, "TLSMatchAttributes", tls_match_fields,
-	.check = check_tls_match,
-	.doc = "Which connections a rule is for.");
+	.check = check_tls_match, .doc = "Which connections a rule is for.");
 
 static void
 check_tls_route(struct check *c, const void *message)

@@ -143,17 +143,15 @@ static const struct field consistent_hash_fields[] = {
 	.oneof = ONEOF_HASH_ALGORITHM,
 	.doc = "Puts endpoints on a ring; what is used unless said otherwise."),
     ROW_OF(consistent_hash, "maglev", maglev, maglev,
-	.oneof = ONEOF_HASH_ALGORITHM,
-	.doc = "Puts endpoints in a table."),
+	.oneof = ONEOF_HASH_ALGORITHM, .doc = "Puts endpoints in a table."),
     ROW(consistent_hash, "minimumRingSize", minimum_ring_size, FIELD_INT,
 	.min = 0, .max = INT64_MAX,
 	.doc = "The older form of ringHash.minimumRingSize."),
 };
 
-static const struct message consistent_hash_message =
-    MESSAGE(consistent_hash, "ConsistentHashLB", consistent_hash_fields,
-	.check = check_consistent_hash,
-	.doc = "The same key goes to the same endpoint.");
+static const struct message consistent_hash_message = MESSAGE(consistent_hash,
+    "ConsistentHashLB", consistent_hash_fields, .check = check_consistent_hash,
+    .doc = "The same key goes to the same endpoint.");
 
 /* --- places --------------------------------------------------------------- */
 
@@ -186,8 +184,7 @@ check_locality(struct check *c, struct slice text)
 		return;
 	}
 	do {
-		size_t slash =
-		    parts < 2 ? slice_find(rest, '/') : rest.len;
+		size_t slash = parts < 2 ? slice_find(rest, '/') : rest.len;
 
 		if (slash == 0 || rest.len == 0) {
 			check_error(c, ERR_INVALID,
@@ -239,8 +236,7 @@ check_shares(struct check *c, const void *message)
 		sum += s->to.items[j].number;
 		check_locality(&at, s->to.items[j].key);
 		for (size_t i = 0; i < j; i++)
-			if (takes_in(
-				s->to.items[i].key, s->to.items[j].key)) {
+			if (takes_in(s->to.items[i].key, s->to.items[j].key)) {
 				check_error(&at, ERR_INVALID,
 				    "overlaps with one before it");
 				break;
@@ -261,10 +257,9 @@ static const struct field locality_share_fields[] = {
 	       "together."),
 };
 
-static const struct message locality_share_message =
-    MESSAGE(locality_share, "Distribute", locality_share_fields,
-	.check = check_shares,
-	.doc = "How traffic from one place is shared out.");
+static const struct message locality_share_message = MESSAGE(locality_share,
+    "Distribute", locality_share_fields, .check = check_shares,
+    .doc = "How traffic from one place is shared out.");
 
 static void
 check_failover_pair(struct check *c, const void *message)
@@ -272,8 +267,8 @@ check_failover_pair(struct check *c, const void *message)
 	const struct locality_failover *f = message;
 
 	if (slice_eq(f->from, f->to))
-		check_error(c, ERR_INVALID,
-		    "from and to have to be different regions");
+		check_error(
+		    c, ERR_INVALID, "from and to have to be different regions");
 	if (slice_find(f->from, '/') < f->from.len ||
 	    slice_find(f->to, '/') < f->to.len)
 		check_error(c, ERR_INVALID,
@@ -349,10 +344,9 @@ static const struct field locality_balancer_fields[] = {
 	       "with the caller come first."),
 };
 
-const struct message locality_balancer_message =
-    MESSAGE(locality_balancer, "LocalityLoadBalancerSetting",
-	locality_balancer_fields, .check = check_locality_balancer,
-	.doc = "Which places are preferred.");
+const struct message locality_balancer_message = MESSAGE(locality_balancer,
+    "LocalityLoadBalancerSetting", locality_balancer_fields,
+    .check = check_locality_balancer, .doc = "Which places are preferred.");
 
 static void
 check_zone_balancer(struct check *c, const void *message)
@@ -474,7 +468,8 @@ fails_over(const struct load_balancer *lb)
 
 	return (l != NULL &&
 		   l->failover.count + l->failover_priority.count > 0) ||
-	       (z != NULL && z->failover.count + z->failover_priority.count > 0);
+	       (z != NULL &&
+		   z->failover.count + z->failover_priority.count > 0);
 }
 
 void

@@ -109,8 +109,8 @@ write_value(const struct value *v, struct buf *out)
 	enum err e = OK;
 
 	if (v->type == VALUE_STRING)
-		return buf_printf(out, "%zu:%.*s", v->string.len,
-		    SLICE_ARG(v->string));
+		return buf_printf(
+		    out, "%zu:%.*s", v->string.len, SLICE_ARG(v->string));
 	if (!nested)
 		return buf_printf(out, "%lld", (long long)v->integer);
 	e = buf_add_byte(out, v->type == VALUE_MAP ? '{' : '[');
@@ -152,8 +152,8 @@ struct seen {
 
 /* The rule that had this match before, plus one; 0, and keeps it. */
 static size_t
-seen_before(struct seen *s, const struct rule_list *l, const void *match,
-    size_t rule)
+seen_before(
+    struct seen *s, const struct rule_list *l, const void *match, size_t rule)
 {
 	size_t before;
 
@@ -174,8 +174,8 @@ check_matches(struct check *c, const struct virtual_service *vs,
 	size_t twice = 0;
 
 	for (size_t i = 0; i < r.count; i++) {
-		size_t before = seen_before(
-		    seen, l, r.matches + i * l->match->size, index);
+		size_t before =
+		    seen_before(seen, l, r.matches + i * l->match->size, index);
 		struct check at =
 		    check_member(c, "%s[%zu].match[%zu]", l->name, index, i);
 		char rule[NAME_TEXT_MAX], match[NAME_TEXT_MAX];
@@ -198,8 +198,8 @@ check_matches(struct check *c, const struct virtual_service *vs,
 
 /* How many rules may be reached at all: up to the first without matches. */
 static size_t
-check_list(
-    struct check *c, const struct virtual_service *vs, const struct rule_list *l)
+check_list(struct check *c, const struct virtual_service *vs,
+    const struct rule_list *l)
 {
 	struct seen seen = {.text = BUF(MATCH_BYTES_MAX)};
 	size_t all = l->count;
@@ -289,7 +289,8 @@ match_covers(const struct http_match *a, const struct http_match *b)
 	return !slice_eq(a->uri->prefix, b->uri->prefix) &&
 	       slice_starts(b->uri->prefix, a->uri->prefix) &&
 	       a->port == b->port &&
-	       test_covers(test_of(a->method, "GET"), test_of(b->method, "GET")) &&
+	       test_covers(
+		   test_of(a->method, "GET"), test_of(b->method, "GET")) &&
 	       test_covers(
 		   test_of(a->authority, NULL), test_of(b->authority, NULL)) &&
 	       tests_cover(TESTS(a->headers), TESTS(b->headers)) &&
@@ -330,8 +331,8 @@ warn_covered(struct check *c, const struct virtual_service *vs,
     const struct prefix *earlier, const struct prefix *later)
 {
 	char rule[NAME_TEXT_MAX], match[NAME_TEXT_MAX], other[NAME_TEXT_MAX];
-	struct check at = check_member(
-	    c, "http[%zu].match[%zu]", later->rule, later->index);
+	struct check at =
+	    check_member(c, "http[%zu].match[%zu]", later->rule, later->index);
 
 	check_warning_id(&at, "IST0131",
 	    "rule %s match %s of prefix %.*s is not used "

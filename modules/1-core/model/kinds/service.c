@@ -142,8 +142,8 @@ check_type(struct check *c, const struct service_spec *s)
 		check_error(&ports, ERR_INVALID,
 		    "is required: nothing else says where callers go");
 	if (other && s->external_name.len == 0)
-		check_error(&name, ERR_INVALID,
-		    "is required for type ExternalName");
+		check_error(
+		    &name, ERR_INVALID, "is required for type ExternalName");
 }
 
 static void
@@ -243,7 +243,7 @@ check_service_name(struct check *c, const struct resource *r)
 {
 	struct check at = check_member(c, "metadata.name");
 
-	if (r->key.name.len > 0)
+	if (name_check_subdomain(r->key.name, NULL) == OK) /* else: reported */
 		check_dns_label(&at, &r->key.name);
 }
 

@@ -48,9 +48,8 @@ static const struct field tcp_pool_fields[] = {
 	.doc = "Silence that ends a connection; 0s for none."),
 };
 
-static const struct message tcp_pool_message =
-    MESSAGE(tcp_pool, "TCPSettings", tcp_pool_fields,
-	.doc = "Bounds of connections.");
+static const struct message tcp_pool_message = MESSAGE(
+    tcp_pool, "TCPSettings", tcp_pool_fields, .doc = "Bounds of connections.");
 
 static const struct field http2_keepalive_fields[] = {
     ROW(http2_keepalive, "interval", interval, FIELD_DURATION,
@@ -128,8 +127,8 @@ check_pool(struct check *c, const void *message)
 static const struct field connection_pool_fields[] = {
     ROW_OF(connection_pool, "tcp", tcp, tcp_pool,
 	.doc = "Bounds of connections, of HTTP's too."),
-    ROW_OF(connection_pool, "http", http, http_pool,
-	.doc = "Bounds of requests."),
+    ROW_OF(
+	connection_pool, "http", http, http_pool, .doc = "Bounds of requests."),
 };
 
 const struct message connection_pool_message =
@@ -186,10 +185,9 @@ static const struct field outlier_fields[] = {
 	.doc = "The older form of consecutiveGatewayErrors."),
 };
 
-const struct message outlier_detection_message =
-    MESSAGE(outlier_detection, "OutlierDetection", outlier_fields,
-	.check = check_outlier,
-	.doc = "Takes endpoints that fail out for a while.");
+const struct message outlier_detection_message = MESSAGE(outlier_detection,
+    "OutlierDetection", outlier_fields, .check = check_outlier,
+    .doc = "Takes endpoints that fail out for a while.");
 
 /* --- TLS ------------------------------------------------------------------ */
 
@@ -274,10 +272,9 @@ static const struct field client_tls_fields[] = {
 	.doc = "Believes any server: for trying things out only."),
 };
 
-const struct message client_tls_message =
-    MESSAGE(client_tls, "ClientTLSSettings", client_tls_fields,
-	.check = check_client_tls,
-	.doc = "How the client secures the connection.");
+const struct message client_tls_message = MESSAGE(client_tls,
+    "ClientTLSSettings", client_tls_fields, .check = check_client_tls,
+    .doc = "How the client secures the connection.");
 
 /* configmap://namespace/name may not reach into another namespace. */
 void
@@ -290,8 +287,8 @@ check_credential_place(
 
 	if (t == NULL || !slice_starts(t->credential_name, scheme))
 		return;
-	rest = slice_sub(
-	    t->credential_name, scheme.len, t->credential_name.len);
+	rest =
+	    slice_sub(t->credential_name, scheme.len, t->credential_name.len);
 	owner = slice_split(&rest, '/');
 	if (!slice_eq(owner, ns) || slice_find(rest, '/') == 0 || rest.len == 0)
 		check_error(&at, ERR_INVALID,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * traffic_policy — how a destination is called: balancing, pools, ejection, TLS.
+ * traffic_policy — how a destination is called: balancing, pools, ejection,
+ * TLS.
  *
  * Parts of a DestinationRule that other kinds hold, too. Durations are µs;
  * what is absent is told by message_has(), not by zero.

@@ -57,8 +57,7 @@ check_full_gateway(struct check *c, struct slice name)
 
 /* Upstream looks no further once it has met a name without namespace. */
 void
-check_gateways(
-    struct check *c, const struct gateway_list *list, unsigned rules)
+check_gateways(struct check *c, const struct gateway_list *list, unsigned rules)
 {
 	bool plain = false;
 
@@ -178,8 +177,7 @@ check_hosts(struct check *c, const struct virtual_service *vs)
 /* --- requests ------------------------------------------------------------- */
 
 static void
-check_claims(
-    struct check *c, const struct message_entry *items, size_t count)
+check_claims(struct check *c, const struct message_entry *items, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct check at = check_entry(c, items[i].key);
@@ -252,8 +250,8 @@ check_action(struct check *c, const struct http_route *r, bool delegate)
 		check_error(c, ERR_INVALID,
 		    "has no route, no redirect and no directResponse: nothing "
 		    "says where requests go");
-	refuse_beside(c, r->mirror != NULL && r->mirrors.count > 0, "mirrors",
-	    "mirror");
+	refuse_beside(
+	    c, r->mirror != NULL && r->mirrors.count > 0, "mirrors", "mirror");
 }
 
 static void
@@ -283,8 +281,7 @@ is_of_hosts(const struct virtual_service *vs, struct slice sni)
 }
 
 static void
-check_sni(
-    struct check *c, const struct virtual_service *vs, struct slice sni)
+check_sni(struct check *c, const struct virtual_service *vs, struct slice sni)
 {
 	bool mesh = vs->gateways.count > 0 &&
 		    gateways_have_mesh(vs->gateways.items, vs->gateways.count);
@@ -372,10 +369,9 @@ static const struct field virtual_service_fields[] = {
 	.doc = "Namespaces that see it: `*` all, `.` its own; all if absent."),
 };
 
-const struct message virtual_service_message =
-    MESSAGE(virtual_service, "VirtualService", virtual_service_fields,
-	.check = check_virtual_service,
-	.doc = "What happens to calls of a host.");
+const struct message virtual_service_message = MESSAGE(virtual_service,
+    "VirtualService", virtual_service_fields, .check = check_virtual_service,
+    .doc = "What happens to calls of a host.");
 
 static void
 check_place(struct check *c, const struct resource *r)

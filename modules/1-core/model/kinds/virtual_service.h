@@ -131,7 +131,7 @@ struct http_retry {
 struct fault_delay {
 	struct message_head head;
 	uint64_t fixed_delay;
-	uint64_t exponential_delay; /* refused, as upstream does */
+	uint64_t exponential_delay;       /* refused, as upstream does */
 	const struct percent *percentage; /* NULL: 0 % */
 	int64_t percent;                  /* the older form */
 };
@@ -140,7 +140,7 @@ struct fault_abort {
 	struct message_head head;
 	int64_t http_status;
 	struct slice grpc_status;
-	struct slice http2_error; /* refused, as upstream does */
+	struct slice http2_error;         /* refused, as upstream does */
 	const struct percent *percentage; /* NULL: 0 % */
 };
 
