@@ -117,9 +117,8 @@ take_duration(struct slice *s, uint64_t *out_ns)
 	if (digits == 0 || take_unit(s, &unit_ns) != OK)
 		return ERR_PARSE;
 	if (__builtin_mul_overflow(whole, unit_ns, &whole) ||
-	    __builtin_add_overflow(
-		whole, (uint64_t)((double)frac * ((double)unit_ns / scale)),
-		out_ns))
+	    __builtin_add_overflow(whole,
+		(uint64_t)((double)frac * ((double)unit_ns / scale)), out_ns))
 		return ERR_LIMIT;
 	return OK;
 }

@@ -265,6 +265,15 @@ decode_tree(struct check *c, const struct value *v, const struct value **out)
 	return *out != NULL;
 }
 
+/* In a map, null is an empty text. */
+static bool
+decode_string_or_null(
+    struct check *c, uint32_t longest, const struct value *v, struct slice *out)
+{
+	*out = S("");
+	return v->type == VALUE_NULL || decode_string(c, longest, v, out);
+}
+
 static bool
 decode_string_map(struct check *c, const struct field *f, const struct value *v,
     struct labels *out)
@@ -287,7 +296,8 @@ decode_string_map(struct check *c, const struct field *f, const struct value *v,
 
 		if (arena_copy(c->arena, it->key, &items[n].key) != OK)
 			full(&at);
-		else if (decode_string(&at, f->longest, it, &items[n].value)) {
+		else if (decode_string_or_null(
+			     &at, f->longest, it, &items[n].value)) {
 			if (f->check != NULL)
 				f->check(&at, &items[n]);
 			n++;
@@ -414,12 +424,13 @@ static bool
 decode_item(
     struct check *c, const struct field *f, const struct value *v, void *out)
 {
-	if (v->type == VALUE_NULL && f->type != FIELD_MESSAGE) {
-		check_error(c, ERR_INVALID, "may not be null");
-		return false;
-	}
+	/* Upstream's reader takes null in a list for an empty item. */
 	if (f->type == FIELD_MESSAGE)
 		decode_message(c, f->of, v, out);
+	else if (v->type == VALUE_NULL && f->type == FIELD_STRING)
+		*(struct slice *)out = S("");
+	else if (v->type == VALUE_NULL)
+		return true;
 	else if (!decode_one(c, f, v, out))
 		return false;
 	if (f->check != NULL)
@@ -620,8 +631,28 @@ winner(const struct message *m, const struct field *f, const struct value *v)
 	return last;
 }
 
+/* It has to be readable all the same, but need not be right. */
 static void
-beaten(struct check *c, const struct field *by)
+read_only(struct check *c, const struct message *m, const struct field *f,
+    const struct value *v)
+{
+	struct findings found = {0};
+	struct check apart = *c;
+	void *out = arena_alloc(c->arena, m->size);
+
+	apart.found = &found;
+	if (out == NULL)
+		full(c);
+	else
+		(void)decode_field(&apart, f, v, out); /* kept nowhere */
+	for (size_t i = 0; found.unread > 0 && i < found.errors.count; i++)
+		faults_add(&c->found->errors, &found.errors.items[i]);
+	c->found->unread += found.unread;
+	findings_fini(&found);
+}
+
+static void
+say_beaten(struct check *c, const struct field *by)
 {
 	struct fault why = {0};
 
@@ -656,7 +687,8 @@ decode_fields(
 		}
 		by = winner(m, f, v);
 		if (by != NULL && it->type != VALUE_NULL) {
-			beaten(&at, by);
+			say_beaten(&at, by);
+			read_only(&at, m, f, it);
 			continue;
 		}
 		i = (size_t)(f - m->fields);
@@ -695,7 +727,6 @@ decode_message(
 	head->column = c->column;
 	for (size_t i = 0; i < m->field_count; i++)
 		set_default(&m->fields[i], out);
-	/* Upstream's reader takes null among messages for an empty one. */
 	if (v->type != VALUE_MAP && v->type != VALUE_NULL) {
 		wrong_type(c, v, "a map");
 		return;

@@ -347,7 +347,7 @@ check_cors_header(struct check *c, const void *value)
 {
 	const struct slice *s = value;
 
-	if (!is_token(*s))
+	if (!is_header_like(*s))
 		check_error(c, ERR_INVALID, "\"%.*s\" is no name of a header",
 		    SLICE_ARG(slice_sub(*s, 0, NAME_LABEL_MAX)));
 }

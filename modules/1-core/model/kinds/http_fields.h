@@ -41,6 +41,9 @@ void check_expression(struct check *c, const void *slice);
 /* A text that may not be found everywhere: no empty prefix. */
 void check_text_match(struct check *c, const void *string_match);
 
+/* A name of a header as upstream tests it, which lets commas pass. */
+bool is_header_like(struct slice name);
+
 /* "@request.auth.claims.x", "@request.auth.claims[x]". */
 bool is_claim_name(struct slice header);
 

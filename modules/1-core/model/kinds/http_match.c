@@ -80,6 +80,15 @@ is_claim_name(struct slice header)
 					  slice_ends(rest, S("]"))));
 }
 
+bool
+is_header_like(struct slice name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (name.ptr[i] != ',' && !is_token(slice_sub(name, i, 1)))
+			return false;
+	return name.len > 0;
+}
+
 static void
 check_header_name(struct check *c, struct slice name)
 {
@@ -91,7 +100,7 @@ check_header_name(struct check *c, struct slice name)
 			return;
 	if (is_claim_name(name))
 		check_in_force(c, FIELD_INERT);
-	else if (!is_token(name))
+	else if (!is_header_like(name))
 		check_error(c, ERR_INVALID, "\"%.*s\" is no name of a header",
 		    SLICE_ARG(slice_sub(name, 0, NAME_LABEL_MAX)));
 }

@@ -68,8 +68,8 @@ has_claim(const struct http_match *m)
  * Empty if all of its tests are made.
  */
 static struct slice
-why_never(struct builder *b, const struct http_match *m,
-    const struct resource *owner)
+why_never(
+    struct builder *b, const struct http_match *m, const struct resource *owner)
 {
 	const struct inert_name rows[] = {
 	    {"regex", has_regex(m)},
@@ -329,12 +329,12 @@ compile_answer(struct builder *b, const struct http_route *spec,
 	if (d == NULL)
 		return;
 	d->flag = FLOW_NO_CLUSTER;
-	d->missing =
-	    take_printf(b, "not in force yet: %.*s", SLICE_ARG(names));
+	d->missing = take_printf(b, "not in force yet: %.*s", SLICE_ARG(names));
 	out->destinations = d;
 	out->destination_count = 1;
-	add_problem(b, &o, "its requests are answered 503, as its action is "
-			   "%.*s",
+	add_problem(b, &o,
+	    "its requests are answered 503, as its action is "
+	    "%.*s",
 	    SLICE_ARG(d->missing));
 }
 
@@ -355,8 +355,9 @@ report_inert(struct builder *b, const struct http_route *spec,
 	struct origin o = origin_of(owner, spec->head.line);
 
 	if (names.len > 0)
-		add_problem(b, &o, "goes on without what is not in force yet: "
-				   "%.*s",
+		add_problem(b, &o,
+		    "goes on without what is not in force yet: "
+		    "%.*s",
 		    SLICE_ARG(names));
 }
 
@@ -374,8 +375,7 @@ compile_route(struct builder *b, const struct http_route *spec,
 	else
 		compile_answer(b, spec, owner, out);
 	compile_retry(b, spec->retries, &out->retry);
-	compile_headers(
-	    b, spec->headers, owner, &out->request, &out->response);
+	compile_headers(b, spec->headers, owner, &out->request, &out->response);
 	if (spec->rewrite == NULL)
 		return;
 	out->rewrite_uri = spec->rewrite->uri.len > 0;

@@ -44,8 +44,8 @@ report_conflict(struct builder *b, const struct resource *loser,
 
 /* "*x.y" stands for hosts that end so; only "*.y" is looked for. */
 static bool
-is_unknown_pattern(struct builder *b, const struct resource *r,
-    struct slice host)
+is_unknown_pattern(
+    struct builder *b, const struct resource *r, struct slice host)
 {
 	struct origin o = origin_of(r, 0);
 
@@ -135,8 +135,8 @@ report_policy(struct builder *b, const struct resource *r,
 	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 
 	if (names.len > 0)
-		add_problem(
-		    b, &o, "goes on without what is not in force yet: %.*s",
+		add_problem(b, &o,
+		    "goes on without what is not in force yet: %.*s",
 		    SLICE_ARG(names));
 }
 
@@ -148,8 +148,8 @@ is_for_some(struct builder *b, const struct resource *r)
 
 	if (resource_destination_rule(r)->workload_selector == NULL)
 		return false;
-	add_problem(b, &o,
-	    "is not used: its workloadSelector is not in force yet");
+	add_problem(
+	    b, &o, "is not used: its workloadSelector is not in force yet");
 	return true;
 }
 

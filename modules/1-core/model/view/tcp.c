@@ -8,8 +8,8 @@
 
 /* Why nothing is taken by it, or nothing if it is looked at as a whole. */
 static struct slice
-why_never(struct builder *b, const struct tcp_match *m,
-    const struct resource *owner)
+why_never(
+    struct builder *b, const struct tcp_match *m, const struct resource *owner)
 {
 	const struct inert_name rows[] = {
 	    {"destinationSubnets", m->destination_subnets.count > 0},
