@@ -7,7 +7,7 @@
 
 #include "validate.h"
 
-enum { HOST_MAX = 255, PREFIX_MAX = 253, MS_US = 1000 };
+enum { HOST_MAX = 255, PREFIX_MAX = 253, MS_US = 1000, REGEX_MAX = 1024 };
 
 /* --- reports -------------------------------------------------------------- */
 
@@ -324,6 +324,31 @@ check_export_to(struct check *c, const void *slice)
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is neither \"*\", \".\" nor a namespace",
 		    SLICE_ARG(slice_sub(*s, 0, PREFIX_MAX)));
+}
+
+void
+check_regex(struct check *c, const void *slice)
+{
+	AUTO(regex_free) struct regex *r = NULL;
+	const struct slice *s = slice;
+	struct fault why = {0};
+	enum err e;
+
+	if (s->len == 0) {
+		check_error(c, ERR_INVALID,
+		    "a regular expression may not be empty: \".*\" fits all");
+		return;
+	}
+	if (s->len > REGEX_MAX) {
+		check_error(c, ERR_LIMIT,
+		    "a regular expression has at most %d bytes, not %zu",
+		    (int)REGEX_MAX, s->len);
+		return;
+	}
+	e = regex_compile(*s, &r, &why);
+	if (e != OK)
+		check_error(c, e, "\"%.*s\" is no regular expression here: %s",
+		    SLICE_ARG(slice_sub(*s, 0, PREFIX_MAX)), why.text);
 }
 
 bool
