@@ -28,8 +28,14 @@ tell(struct walk *w, const struct field *f, const struct field_word *word)
 	w->place.field = f;
 	w->place.word = word;
 	w->place.path = w->path;
-	if (!w->inert_only || (w->place.flags & NOT_IN_FORCE))
-		w->cb(w->arg, &w->place);
+	w->cb(w->arg, &w->place);
+}
+
+/* Of what is not in force only what is worse than what is around it. */
+static bool
+is_news(const struct walk *w, uint32_t around)
+{
+	return !w->inert_only || (w->place.flags & ~around) != 0;
 }
 
 static void
@@ -40,7 +46,8 @@ walk_words(struct walk *w, const struct field *f)
 	for (const struct field_word *word = f->words; word->word != NULL;
 	     word++) {
 		w->place.flags = around | (word->flags & NOT_IN_FORCE);
-		tell(w, f, word);
+		if (is_news(w, around))
+			tell(w, f, word);
 	}
 	w->place.flags = around;
 }
@@ -54,13 +61,12 @@ walk_field(struct walk *w, const struct field *f)
 	(void)snprintf(w->path + len, sizeof(w->path) - len, "%s%s",
 	    len > 0 ? "." : "", f->name); /* the tables are ours, and short */
 	w->place.flags = around | (f->flags & NOT_IN_FORCE);
-	tell(w, f, NULL);
-	if (!(w->inert_only && (w->place.flags & NOT_IN_FORCE))) {
-		if (f->words != NULL)
-			walk_words(w, f);
-		if (f->of != NULL)
-			walk_message(w, f->of);
-	}
+	if (is_news(w, around))
+		tell(w, f, NULL);
+	if (f->words != NULL)
+		walk_words(w, f);
+	if (f->of != NULL)
+		walk_message(w, f->of);
 	w->path[len] = 0;
 	w->place.flags = around;
 }
@@ -84,9 +90,8 @@ walk_kind(
 
 	w.place.kind = k;
 	w.place.flags = k->flags & NOT_IN_FORCE;
-	tell(&w, NULL, NULL);
-	if (inert_only && w.place.flags != 0)
-		return;
+	if (is_news(&w, 0))
+		tell(&w, NULL, NULL);
 	if (k->shape == RESOURCE_NESTED)
 		(void)snprintf(w.path, sizeof(w.path), "spec");
 	walk_message(&w, k->spec);

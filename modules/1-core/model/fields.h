@@ -25,8 +25,8 @@ typedef void (*field_each_cb)(void *arg, const struct field_place *p);
 void fields_each(const struct resource_kind *k, field_each_cb cb, void *arg);
 
 /*
- * What is not in force: as fields_each(), but nothing inside of what is not in
- * force as a whole.
+ * What is not in force: as fields_each(), but inside of what is not in force as
+ * a whole only what lets more through.
  */
 void fields_each_inert(
     const struct resource_kind *k, field_each_cb cb, void *arg);

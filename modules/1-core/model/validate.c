@@ -8,7 +8,7 @@
 #include "hosts.h"
 #include "validate.h"
 
-enum { HOST_MAX = 255, PREFIX_MAX = 253, MS_US = 1000 };
+enum { HOST_MAX = 255, PREFIX_MAX = 253, MS_US = 1000, REGEX_MAX = 1024 };
 
 /* --- reports -------------------------------------------------------------- */
 
@@ -68,9 +68,10 @@ check_inert(struct check *c, uint32_t flags, const char *fmt, ...)
 	struct fault why;
 	va_list ap;
 
-	if (c->inert)
+	/* That more gets through is told inside of what does nothing, too. */
+	if (guards ? c->inert & FIELD_GUARD : c->inert != 0)
 		return;
-	c->inert = true;
+	c->inert |= guards ? FIELD_GUARD : FIELD_INERT;
 	va_start(ap, fmt);
 	fill(c, guards ? ERR_UNSUPPORTED : OK, fmt, ap, &why);
 	va_end(ap);
@@ -378,7 +379,30 @@ check_pattern_in_force(struct check *c, struct slice host)
 		check_in_force(c, FIELD_INERT);
 }
 
-/* As upstream writes addresses: no brackets. */
+void
+check_regex(struct check *c, const void *slice)
+{
+	AUTO(regex_free) struct regex *r = NULL;
+	const struct slice *s = slice;
+	struct fault why = {0};
+	enum err e;
+
+	if (s->len == 0) {
+		check_error(c, ERR_INVALID,
+		    "a regular expression may not be empty: \".*\" fits all");
+		return;
+	}
+	if (s->len > REGEX_MAX) {
+		check_error(c, ERR_LIMIT,
+		    "a regular expression has at most %d bytes, not %zu",
+		    (int)REGEX_MAX, s->len);
+		return;
+	}
+	e = regex_compile(*s, &r, &why);
+	if (e != OK)
+		check_error(c, e, "\"%.*s\" is no regular expression here: %s",
+		    SLICE_ARG(slice_sub(*s, 0, PREFIX_MAX)), why.text);
+}
 
 bool
 host_is_inside(struct slice a, struct slice b)

@@ -16,7 +16,7 @@ struct check {
 	const struct value *node; /* what stands there; NULL if nothing does */
 	uint32_t line;            /* of the nearest thing that stands */
 	uint32_t column;
-	bool inert; /* said of what is around it, so not again */
+	uint32_t inert; /* what was said of what is around it, so not again */
 	resource_json_cb parse_json;
 	char path[FAULT_FIELD_MAX]; /* "spec.http[0]"; cut if it is longer */
 };
@@ -62,6 +62,7 @@ void check_host(struct check *c, const void *slice);        /* no wildcard */
 void check_wildcard_host(struct check *c, const void *slice);
 void check_label(struct check *c, const void *label);        /* key and value */
 void check_wanted_label(struct check *c, const void *label); /* to look for */
+void check_regex(struct check *c, const void *slice); /* RE2; 1-1024 bytes */
 
 /* Says of "*x.y" that it is not looked for; "*" and "*.y" are. */
 void check_pattern_in_force(struct check *c, struct slice host);

@@ -186,7 +186,7 @@ TEST(what_nothing_acts_on_is_told)
 	    {SUBSET("tls: {}"), "spec.subsets[0].trafficPolicy.tls", "MSH0002"},
 	    {HEAD "  exportTo: [.]\n", "spec.exportTo", "MSH0002"},
 	    {LB("simple: PASSTHROUGH"), L "simple", "MSH0001"},
-	    {LB("simple: 77"), L "simple", "MSH0001"},
+	    {LB("simple: 77"), L "simple", "MSH0002"},
 	    {HASH("useSourceIp: true"), L "consistentHash", "MSH0001"},
 	    {LOCALITY("enabled: true"), L "localityLbSetting", "MSH0001"},
 	    {LB("warmup: {duration: 1s}"), L "warmup", "MSH0001"},
@@ -195,6 +195,8 @@ TEST(what_nothing_acts_on_is_told)
 	    {POLICY("retryBudget: {}"), P "retryBudget", "MSH0001"},
 	    {POLICY("portLevelSettings: [{port: {number: 1}, tls: {}}]"),
 		P "portLevelSettings", "MSH0001"},
+	    {POLICY("portLevelSettings: [{port: {number: 1}, tls: {}}]"),
+		P "portLevelSettings[0].tls", "MSH0002"},
 	    {HEAD "  workloadSelector: {matchLabels: {a: b}}\n",
 		"spec.workloadSelector", "MSH0001"},
 	};
