@@ -7,6 +7,7 @@ only if all that it is about is.
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 
@@ -25,6 +26,47 @@ LEFT_OUT = {
     "ReferenceGrant": LATER,
     "fragment": "a part of a document, which nobody could apply",
 }
+
+
+def _has_no_routes(document):
+    spec = document.get("spec") or {}
+    return document.get("kind") == "VirtualService" and not any(
+        spec.get(k) for k in ("http", "tcp", "tls"))
+
+
+def _has_no_port(document):
+    servers = (document.get("spec") or {}).get("servers") or []
+    return document.get("kind") == "Gateway" and any(
+        "port" not in s for s in servers)
+
+
+def _asks_for_websocket(document):
+    rules = (document.get("spec") or {}).get("http") or []
+    return any("websocketUpgrade" in r for r in rules)
+
+
+def _has_no_name(document):
+    """Upstream's parser takes what no API server does."""
+    meta = document.get("metadata") or {}
+    return any(not re.fullmatch(r"[a-z0-9.-]*", str(meta.get(k) or ""))
+               for k in ("name", "namespace"))
+
+
+# Of files that are said to be valid: what upstream refuses all the same.
+REFUSED = [
+    (_has_no_routes, "a VirtualService without a rule, to show the error"),
+    (_has_no_port, "a Gateway without a port, to show the error"),
+    (_asks_for_websocket, "a field that upstream's API had before v1alpha3"),
+    (_has_no_name, "a name that no server takes: it has capitals"),
+]
+
+
+def refused(documents):
+    for document in documents:
+        for is_so, why in REFUSED:
+            if isinstance(document, dict) and is_so(document):
+                return (why,)
+    return None
 
 
 class Told:

@@ -109,7 +109,7 @@ def judge_text(case):
 
 
 def judge_valid(path):
-    reason = left_out_of(path)
+    reason = left_out_of(path) or judge.refused(corpus.documents(path))
     if reason:
         return reason
     told = judge.validate_file(path)

@@ -96,6 +96,16 @@ whole_number(const struct value *v, int64_t *out)
 	return true;
 }
 
+/* Upstream's fields have 32 bits; a row that reaches INT32_MAX has a sign. */
+static bool
+fits_32_bits(const struct field *f, int64_t n)
+{
+	bool is_signed = f->max == INT32_MAX || f->min < 0;
+
+	return is_signed ? n >= INT32_MIN && n <= INT32_MAX
+			 : n >= 0 && n <= UINT32_MAX;
+}
+
 static bool
 decode_int(
     struct check *c, const struct field *f, const struct value *v, int64_t *out)
@@ -108,6 +118,7 @@ decode_int(
 		return false;
 	}
 	if (!any && (n < f->min || n > f->max)) {
+		c->found->unread += !fits_32_bits(f, n);
 		check_error(c, ERR_INVALID, "%lld is outside %lld to %lld",
 		    (long long)n, (long long)f->min, (long long)f->max);
 		return false;

@@ -131,8 +131,8 @@ parse_time(struct slice text, int64_t *out_ms)
 /* --- apiVersion and kind -------------------------------------------------- */
 
 /* Kinds of the groups that the mesh answers for, but not yet. */
-static const char *const later[] = {"Gateway", "Sidecar", "Telemetry",
-    "RateLimitPolicy", "HealthCheckPolicy", "MeshConfig", "Network"};
+static const char *const later[] = {"Telemetry", "RateLimitPolicy",
+    "HealthCheckPolicy", "MeshConfig", "Network"};
 
 static struct check
 place(const struct value *doc, const struct resource_source *source,

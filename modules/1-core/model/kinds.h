@@ -11,11 +11,13 @@
 #include "field.h"
 #include "kinds/destination_rule.h"
 #include "kinds/extension.h"
+#include "kinds/gateway.h"
 #include "kinds/proxy_config.h"
 #include "kinds/security.h"
 #include "kinds/selector.h"
 #include "kinds/service.h"
 #include "kinds/service_entry.h"
+#include "kinds/sidecar.h"
 #include "kinds/virtual_service.h"
 #include "kinds/workload.h"
 

@@ -53,6 +53,8 @@ static const struct resource_kind *const kinds[] = {
     &kind_service,
     &kind_virtual_service,
     &kind_destination_rule,
+    &kind_gateway,
+    &kind_sidecar,
     &kind_service_entry,
     &kind_workload_entry,
     &kind_workload_group,

@@ -58,6 +58,8 @@ extern const struct resource_kind kind_destination_rule;
 extern const struct resource_kind kind_peer_authentication;
 extern const struct resource_kind kind_request_authentication;
 extern const struct resource_kind kind_authorization_policy;
+extern const struct resource_kind kind_gateway;
+extern const struct resource_kind kind_sidecar;
 extern const struct resource_kind kind_service_entry;
 extern const struct resource_kind kind_workload_entry;
 extern const struct resource_kind kind_workload_group;

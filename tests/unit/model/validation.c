@@ -182,9 +182,6 @@ TEST(the_envelope_is_checked)
 	    {"apiVersion: networking.istio.io/v2\nkind: DestinationRule\n"
 	     "metadata: {name: x}\nspec: {host: a}\n",
 		"apiVersion", "no version", ERR_INVALID},
-	    {"apiVersion: networking.istio.io/v1\nkind: Gateway\n"
-	     "metadata: {name: x}\nspec: {}\n",
-		"kind", "Gateway is not supported yet", ERR_UNSUPPORTED},
 	    {"apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\n"
 	     "metadata: {name: x}\nspec: {}\n",
 		"kind", "another proxy's insides", ERR_UNSUPPORTED},
