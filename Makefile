@@ -27,6 +27,7 @@
 #   man            checks the manual pages, and that they, --help, the option
 #                  tables and the sample of settings agree
 #   bench          tests/bench against the peers; writes build/bench.json
+#   bench-regex    the worst regular expressions over 64 KB of text
 #   demo           a mesh on this machine, in network namespaces
 #   install        DESTDIR and PREFIX are obeyed
 #   third_party    the libraries that Debian's archives do not give
@@ -117,6 +118,8 @@ modules_below = $(notdir $(filter \
     $(addsuffix /%,$(call below,$1)),$(MODULE_DIRS)))
 # $(call protos,module): its protocol buffers, without the ending
 protos = $(patsubst %.proto,%,$(wildcard $(call folder,$1)/proto/*.proto))
+# $(call tables,module): its tables, without the ending of who writes them
+tables = $(patsubst %.py,%,$(wildcard $(call folder,$1)/*/*.py))
 # $(call sources,module) and $(call archive,module...)
 sources = $(sort $(wildcard $(call folder,$1)/*.c $(call folder,$1)/*/*.c))
 archive = $(patsubst %,$(O)/lib/%.a,$1)
@@ -239,7 +242,8 @@ $(O)/obj/%.o: %.c $(O)/flags
 
 define module_rules
 $(O)/lib/$1.a: $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)) \
-    $(patsubst %,$(O)/obj/%.pb-c.o,$(call protos,$1))
+    $(patsubst %,$(O)/obj/%.pb-c.o,$(call protos,$1)) \
+    $(patsubst %,$(O)/obj/%.table.o,$(call tables,$1))
 $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)): \
     | $(patsubst %,$(GEN)/%.pb-c.h,$(call protos,$1))
 $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)) \
@@ -258,6 +262,17 @@ $(O)/obj/%.pb-c.o: $(GEN)/%.pb-c.c $(O)/flags
 	@mkdir -p $(@D)
 	@$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) -w $(GEN_MAP) -isystem $(dir $<) -MMD -MP -c $< -o $@
+
+# A table is written anew when the system's Unicode database is.
+UNICODE := /usr/share/unicode
+$(GEN)/%.table.c: %.py $(UNICODE)/UnicodeData.txt
+	@mkdir -p $(@D)
+	@$(call say,TABLE,$<)
+	$(Q)$(PYTHON) $< $(UNICODE) >$@
+$(O)/obj/%.table.o: $(GEN)/%.table.c $(O)/flags
+	@mkdir -p $(@D)
+	@$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(GEN_MAP) $(call paths,$*.c) -MMD -MP -c $< -o $@
 
 $(O)/lib/%.a:
 	@mkdir -p $(@D)
@@ -479,6 +494,11 @@ $(O)/tests/bench/other_tls.so: tests/bench/other_tls.c \
 	@$(call say,CC,$<)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -shared -o $@ $< \
 	    -lssl -lcrypto
+# What the worst regular expressions take.
+$(eval $(call test_rule,tests/bench/regex.c,base,))
+.PHONY: bench-regex
+bench-regex: $(O)/tests/bench/regex
+	$(Q)$<
 bench: all $(HANDSHAKES)
 	$(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
 	    $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)

@@ -8,7 +8,7 @@
 #include "hosts.h"
 #include "validate.h"
 
-enum { HOST_MAX = 255, PREFIX_MAX = 253, MS_US = 1000 };
+enum { HOST_MAX = 255, PREFIX_MAX = 253, MS_US = 1000, REGEX_MAX = 1024 };
 
 /* --- reports -------------------------------------------------------------- */
 
@@ -390,6 +390,31 @@ check_ip_or_subnet(struct check *c, const void *slice)
 		    "\"%.*s\" is neither an address nor a network such as "
 		    "10.1.0.0/16",
 		    SLICE_ARG(slice_sub(*s, 0, NAME_LABEL_MAX)));
+}
+
+void
+check_regex(struct check *c, const void *slice)
+{
+	AUTO(regex_free) struct regex *r = NULL;
+	const struct slice *s = slice;
+	struct fault why = {0};
+	enum err e;
+
+	if (s->len == 0) {
+		check_error(c, ERR_INVALID,
+		    "a regular expression may not be empty: \".*\" fits all");
+		return;
+	}
+	if (s->len > REGEX_MAX) {
+		check_error(c, ERR_LIMIT,
+		    "a regular expression has at most %d bytes, not %zu",
+		    (int)REGEX_MAX, s->len);
+		return;
+	}
+	e = regex_compile(*s, &r, &why);
+	if (e != OK)
+		check_error(c, e, "\"%.*s\" is no regular expression here: %s",
+		    SLICE_ARG(slice_sub(*s, 0, PREFIX_MAX)), why.text);
 }
 
 bool

@@ -33,7 +33,7 @@ check_regex_rewrite(struct check *c, const void *message)
 		check_error(
 		    c, ERR_INVALID, "has to hold both match and rewrite");
 	else
-		check_expression(&match, &r->match);
+		check_regex(&match, &r->match);
 }
 
 static const struct field regex_rewrite_fields[] = {
