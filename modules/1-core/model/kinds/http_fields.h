@@ -17,6 +17,9 @@ extern const struct message mirror_policy_message;
 extern const struct message cors_policy_message;
 extern const struct message percent_message;
 
+/* 0 to 100. */
+void check_percent(struct check *c, const void *percent);
+
 /* In http_headers.c. */
 extern const struct message headers_spec_message;
 
