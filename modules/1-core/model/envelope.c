@@ -34,6 +34,19 @@ check_name(struct check *c, const void *value)
 		check_error(c, ERR_INVALID, "%s", why.text);
 }
 
+/* Capitals too, as upstream has them in its examples; services do not. */
+static void
+check_namespace(struct check *c, const void *value)
+{
+	const struct slice *s = value;
+
+	if (!is_dns_label(*s))
+		check_error(c, ERR_INVALID,
+		    "\"%.*s\" is no namespace: at most 63 letters, digits "
+		    "and dashes inside",
+		    SLICE_ARG(slice_sub(*s, 0, NAME_LABEL_MAX)));
+}
+
 static void
 check_time(struct check *c, const void *value)
 {
@@ -64,7 +77,7 @@ static const struct field metadata_fields[] = {
     {.name = "namespace",
 	.type = FIELD_STRING,
 	.offset = offsetof(struct metadata, ns),
-	.check = check_dns_label,
+	.check = check_namespace,
 	.doc = "Where it belongs; `default` if absent."},
     {.name = "labels",
 	.type = FIELD_STRING_MAP,

@@ -34,6 +34,20 @@ TEST(a_name_for_another_service_needs_no_ports)
 	    "spec.publishNotReadyAddresses", "MSH0001");
 }
 
+TEST(a_service_is_named_as_a_host_is)
+{
+	const struct wrong w = {"apiVersion: v1\nkind: Service\n"
+				"metadata: {name: x, namespace: nsA}\n"
+				"spec: {ports: [{port: 1}]}\n",
+	    "metadata.namespace", "a-z", ERR_INVALID};
+
+	expect_wrong(&w);
+	expect_valid("apiVersion: networking.istio.io/v1\n"
+		     "kind: DestinationRule\n"
+		     "metadata: {name: x, namespace: nsA}\n"
+		     "spec: {host: a}\n");
+}
+
 TEST(everything_comes_back_as_it_was)
 {
 	expect_round_trip(

@@ -23,8 +23,8 @@ is_known(struct slice item, unsigned rules)
 static void
 check_item(struct check *c, struct slice item, unsigned rules)
 {
-	if (is_known(item, rules))
-		return;
+	if (is_known(item, rules) || (item.len == 0 && item.ptr == NULL))
+		return; /* what is no text was reported */
 	if (slice_eq(item, S("~")))
 		check_error(c, ERR_INVALID,
 		    "\"~\", nobody, is for ServiceEntries only");
@@ -37,7 +37,7 @@ check_item(struct check *c, struct slice item, unsigned rules)
 static bool
 came_before(const struct export_to *list, size_t at, struct slice ns)
 {
-	for (size_t i = 0; i < at; i++)
+	for (size_t i = 0; list->items[at].len > 0 && i < at; i++)
 		if (slice_eq(
 			named(list->items[i], ns), named(list->items[at], ns)))
 			return true;
@@ -91,8 +91,6 @@ check_export_to(struct check *c, const struct export_to *list, struct slice ns,
 	for (size_t i = 0; i < list->count; i++) {
 		struct check at = check_member(c, "exportTo[%zu]", i);
 
-		if (list->items[i].ptr == NULL)
-			continue; /* no text: reported */
 		check_item(&at, named(list->items[i], ns), rules);
 		if (came_before(list, i, ns))
 			check_error(&at, ERR_INVALID,

@@ -15,7 +15,7 @@ static const struct field percent_fields[] = {
 const struct message percent_message =
     MESSAGE(percent, "Percent", percent_fields, .doc = "A share in percent.");
 
-static void
+void
 check_percent(struct check *c, const void *message)
 {
 	const struct percent *p = message;

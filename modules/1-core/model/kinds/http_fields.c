@@ -33,7 +33,7 @@ check_regex_rewrite(struct check *c, const void *message)
 		check_error(
 		    c, ERR_INVALID, "has to hold both match and rewrite");
 	else
-		check_expression(&match, &r->match);
+		check_regex(&match, &r->match);
 }
 
 static const struct field regex_rewrite_fields[] = {
@@ -144,15 +144,6 @@ const struct message http_retry_message =
 /* --- copies --------------------------------------------------------------- */
 
 static void
-check_mirror_percentage(struct check *c, const void *value)
-{
-	const struct percent *p = value;
-
-	if (!(p->value >= 0 && p->value <= 100))
-		check_error(c, ERR_INVALID, "%g is outside 0 to 100", p->value);
-}
-
-static void
 check_mirror_percent(struct check *c, const void *value)
 {
 	const int64_t *percent = value;
@@ -230,7 +221,7 @@ static const struct field http_route_fields[] = {
 	.max = UINT32_MAX, .flags = FIELD_INERT, .check = check_mirror_percent,
 	.doc = "The older form of mirrorPercentage."),
     ROW_OF(http_route, "mirrorPercentage", mirror_percentage, percent,
-	.flags = FIELD_INERT, .check = check_mirror_percentage,
+	.flags = FIELD_INERT, .check = check_percent,
 	.doc = "How many requests are copied to mirror; all if absent."),
     ROW_OF(http_route, "corsPolicy", cors_policy, cors_policy,
 	.flags = FIELD_INERT,

@@ -17,6 +17,9 @@ extern const struct message mirror_policy_message;
 extern const struct message cors_policy_message;
 extern const struct message percent_message;
 
+/* 0 to 100. */
+void check_percent(struct check *c, const void *percent);
+
 /* In http_headers.c. */
 extern const struct message headers_spec_message;
 
@@ -34,9 +37,6 @@ void check_weights(struct check *c, uint64_t sum, size_t count);
 
 /* Rewrite and headers may not both change the authority (http_headers.c). */
 void check_authority_once(struct check *c, const struct http_route *r);
-
-/* At most 1024 bytes of RE2's syntax, and not empty. */
-void check_expression(struct check *c, const void *slice);
 
 /* A text that may not be found everywhere: no empty prefix. */
 void check_text_match(struct check *c, const void *string_match);

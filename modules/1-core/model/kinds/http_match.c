@@ -7,21 +7,7 @@
 
 /* --- tests of one text ---------------------------------------------------- */
 
-enum { ONEOF_STRING_MATCH = 1, EXPRESSION_MAX = 1024 };
-
-/* XXX vsdr: the syntax too, by check_regex() once it is there. */
-void
-check_expression(struct check *c, const void *slice)
-{
-	const struct slice *s = slice;
-
-	if (s->len == 0)
-		check_error(c, ERR_INVALID, "may not be empty");
-	else if (s->len > EXPRESSION_MAX)
-		check_error(c, ERR_LIMIT,
-		    "is %zu bytes long; at most %d are allowed", s->len,
-		    (int)EXPRESSION_MAX);
-}
+enum { ONEOF_STRING_MATCH = 1 };
 
 static const struct field string_match_fields[] = {
     ROW(string_match, "exact", exact, FIELD_STRING, .oneof = ONEOF_STRING_MATCH,
@@ -43,7 +29,7 @@ check_regex_of(struct check *c, const struct string_match *m)
 	struct check at = check_member(c, "regex");
 
 	if (message_has(&string_match_message, m, "regex"))
-		check_expression(&at, &m->regex);
+		check_regex(&at, &m->regex);
 }
 
 /* An empty prefix matches anything; only for paths is that a habit. */

@@ -19,6 +19,16 @@ static const struct message tcp_destination_message =
     MESSAGE(tcp_destination, "RouteDestination", tcp_destination_fields,
 	.doc = "One destination and its share.");
 
+static void
+check_shares(struct check *c, const struct tcp_destination *items, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += (uint64_t)items[i].weight;
+	check_weights(c, sum, count);
+}
+
 /* The rows of both matches, apart from the names of servers. */
 #define L4_MATCH_ROWS(of_struct)                                               \
 	ROW(of_struct, "destinationSubnets", destination_subnets,              \
@@ -64,11 +74,8 @@ static void
 check_tcp_route(struct check *c, const void *message)
 {
 	const struct tcp_route *r = message;
-	uint64_t sum = 0;
 
-	for (size_t i = 0; i < r->route.count; i++)
-		sum += (uint64_t)r->route.items[i].weight;
-	check_weights(c, sum, r->route.count);
+	check_shares(c, r->route.items, r->route.count);
 }
 
 static const struct field tcp_route_fields[] = {
@@ -108,11 +115,8 @@ static void
 check_tls_route(struct check *c, const void *message)
 {
 	const struct tls_route *r = message;
-	uint64_t sum = 0;
 
-	for (size_t i = 0; i < r->route.count; i++)
-		sum += (uint64_t)r->route.items[i].weight;
-	check_weights(c, sum, r->route.count);
+	check_shares(c, r->route.items, r->route.count);
 }
 
 static const struct field tls_route_fields[] = {

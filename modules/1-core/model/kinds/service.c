@@ -237,15 +237,18 @@ const struct message service_message = {
     .doc = "A name and ports for the workloads that carry certain labels.",
 };
 
-/* The name of a service is the first label of its host. */
+/* Name and namespace are the first labels of its host. */
 static void
 check_service_name(struct check *c, const struct resource *r)
 {
 	struct check at = check_member(c, "metadata.name");
+	struct check ns = check_member(c, "metadata.namespace");
 
 	/* What is no name at all was reported already. */
 	if (name_check_subdomain(r->key.name, NULL) == OK)
 		check_dns_label(&at, &r->key.name);
+	if (is_dns_label(r->key.ns)) /* else: reported */
+		check_dns_label(&ns, &r->key.ns);
 }
 
 const struct resource_kind kind_service = {

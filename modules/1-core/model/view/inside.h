@@ -111,6 +111,13 @@ struct inert_name {
 struct slice inert_names(
     struct builder *b, const struct inert_name *rows, size_t count);
 
+/*
+ * Why a match takes nothing, as words: it has tests of these names, which
+ * nobody makes. Reported, too. Nothing if there is none.
+ */
+struct slice inert_match(
+    struct builder *b, struct slice names, const struct origin *o);
+
 /* --- names (names.c) ------------------------------------------------------ */
 
 /*

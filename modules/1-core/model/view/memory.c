@@ -102,3 +102,16 @@ add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
 	p->text = take_copy(b, slice_str(text));
 	rows_add(&b->problems, p);
 }
+
+struct slice
+inert_match(struct builder *b, struct slice names, const struct origin *o)
+{
+	struct slice why;
+
+	if (names.len == 0)
+		return names;
+	why = take_printf(b, "not in force yet: %.*s", SLICE_ARG(names));
+	add_problem(b, o, "this match takes nothing, as a part of it is %.*s",
+	    SLICE_ARG(why));
+	return why;
+}

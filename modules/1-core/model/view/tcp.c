@@ -19,14 +19,9 @@ why_never(
 	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 	struct origin o = origin_of(owner, m->head.line);
 
-	if (!gateways_have_mesh(m->gateways.items, m->gateways.count))
-		return S("it is for gateways only");
-	if (names.len == 0)
-		return names;
-	names = take_printf(b, "not in force yet: %.*s", SLICE_ARG(names));
-	add_problem(b, &o, "this match takes nothing, as a part of it is %.*s",
-	    SLICE_ARG(names));
-	return names;
+	return gateways_have_mesh(m->gateways.items, m->gateways.count)
+		   ? inert_match(b, names, &o)
+		   : S("it is for gateways only");
 }
 
 static void

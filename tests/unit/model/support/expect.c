@@ -19,6 +19,8 @@ expect_wrong(const struct wrong *w)
 	if (f == NULL && l.found.errors.count > 0)
 		EXPECT_STR(l.found.errors.items[0].text, w->words);
 	EXPECT_TRUE(f != NULL);
+	if (f == NULL)
+		return; /* the analyzer does not know that a test ends there */
 	EXPECT_STR(f->field, w->field);
 	EXPECT_TRUE(f->line > 0);
 }
@@ -67,7 +69,8 @@ expect_warning(const char *yaml, const char *field, const char *words)
 	if (f == NULL && l.found.warnings.count > 0)
 		EXPECT_STR(l.found.warnings.items[0].text, words);
 	EXPECT_TRUE(f != NULL);
-	EXPECT_STR(f->field, field);
+	if (f != NULL)
+		EXPECT_STR(f->field, field);
 }
 
 void
