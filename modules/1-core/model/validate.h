@@ -53,6 +53,7 @@ void check_wildcard_host(struct check *c, const void *slice);
 void check_label(struct check *c, const void *label); /* key and value */
 void check_export_to(struct check *c, const void *slice);
 void check_regex(struct check *c, const void *slice); /* RE2; 1-1024 bytes */
+void check_cel(struct check *c, const void *slice);   /* that it parses */
 
 /* True if every name that `a` stands for is one of `b`'s. */
 bool host_is_inside(struct slice a, struct slice b);
