@@ -3,6 +3,8 @@
  * slice — comparing, cutting and reading views of bytes.
  */
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/random.h>
 
 #include "check.h"
@@ -312,6 +314,19 @@ slice_to_cstr(struct slice s, char *out, size_t out_len)
 		memcpy(out, s.ptr, s.len);
 	out[s.len] = '\0';
 	return OK;
+}
+
+struct slice
+slice_from_double(double d, char out[SLICE_DOUBLE_MAX])
+{
+	/* 17 digits are always enough (IEEE 754-2019 §5.12.2). */
+	for (int digits = 15; digits <= 17; digits++) {
+		(void)snprintf(out, SLICE_DOUBLE_MAX, "%.*g", digits,
+		    d); /* at most 24 characters */
+		if (strtod(out, NULL) == d)
+			break;
+	}
+	return slice_str(out);
 }
 
 uint64_t

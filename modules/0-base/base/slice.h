@@ -92,6 +92,10 @@ MUST_USE enum err slice_to_duration_us(struct slice s, uint64_t *out_us);
  */
 MUST_USE enum err slice_to_cstr(struct slice s, char *out, size_t out_len);
 
+/* The shortest decimal that reads back as the same number; not inf or NaN. */
+enum { SLICE_DOUBLE_MAX = 32 };
+struct slice slice_from_double(double d, char out[SLICE_DOUBLE_MAX]);
+
 /* SipHash-2-4 under a key that is chosen at process start. */
 uint64_t slice_hash(struct slice s);
 

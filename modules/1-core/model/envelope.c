@@ -144,7 +144,7 @@ parse_time(struct slice text, int64_t *out_ms)
 /* --- apiVersion and kind -------------------------------------------------- */
 
 /* Kinds of the groups that the mesh answers for, but not yet. */
-static const char *const later[] = {"Telemetry", "RateLimitPolicy",
+static const char *const later[] = {"RateLimitPolicy",
     "HealthCheckPolicy", "MeshConfig", "Network"};
 
 static struct check

@@ -18,6 +18,7 @@
 #include "kinds/service.h"
 #include "kinds/service_entry.h"
 #include "kinds/sidecar.h"
+#include "kinds/telemetry.h"
 #include "kinds/virtual_service.h"
 #include "kinds/workload.h"
 

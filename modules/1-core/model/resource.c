@@ -61,6 +61,7 @@ static const struct resource_kind *const kinds[] = {
     &kind_peer_authentication,
     &kind_request_authentication,
     &kind_authorization_policy,
+    &kind_telemetry,
     &kind_wasm_plugin,
     &kind_traffic_extension,
     &kind_proxy_config,

@@ -63,6 +63,7 @@ extern const struct resource_kind kind_sidecar;
 extern const struct resource_kind kind_service_entry;
 extern const struct resource_kind kind_workload_entry;
 extern const struct resource_kind kind_workload_group;
+extern const struct resource_kind kind_telemetry;
 extern const struct resource_kind kind_wasm_plugin;
 extern const struct resource_kind kind_traffic_extension;
 extern const struct resource_kind kind_proxy_config;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "cel/cel.h"
 #include "hosts.h"
 #include "validate.h"
 
@@ -401,6 +402,19 @@ check_regex(struct check *c, const void *slice)
 	e = regex_compile(*s, &r, &why);
 	if (e != OK)
 		check_error(c, e, "\"%.*s\" is no regular expression here: %s",
+		    SLICE_ARG(slice_sub(*s, 0, PREFIX_MAX)), why.text);
+}
+
+void
+check_cel(struct check *c, const void *slice)
+{
+	AUTO(cel_free) struct cel *expression = NULL;
+	const struct slice *s = slice;
+	struct fault why = {0};
+	enum err e = cel_parse(*s, &expression, &why);
+
+	if (e != OK)
+		check_error(c, e, "\"%.*s\" is no CEL expression: %s",
 		    SLICE_ARG(slice_sub(*s, 0, PREFIX_MAX)), why.text);
 }
 

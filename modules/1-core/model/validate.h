@@ -63,6 +63,7 @@ void check_wildcard_host(struct check *c, const void *slice);
 void check_label(struct check *c, const void *label);        /* key and value */
 void check_wanted_label(struct check *c, const void *label); /* to look for */
 void check_regex(struct check *c, const void *slice); /* RE2; 1-1024 bytes */
+void check_cel(struct check *c, const void *slice);   /* that it parses */
 
 /* Says of "*x.y" that it is not looked for; "*" and "*.y" are. */
 void check_pattern_in_force(struct check *c, struct slice host);

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * regex — what a document may hold as a regular expression.
+ * expressions — what a document may hold as a regular or a CEL expression.
  */
 #include "unit.h"
 #include "validate.h"
 
 struct row {
-	const char *pattern;
+	const char *text;
 	enum err code;
 	const char *words; /* NULL: it is valid */
 };
 
 static void
-expect_row(const struct row *row)
+expect_row(field_check_cb check, const struct row *row)
 {
 	struct findings found = {0};
 	struct check c = {
 	    .file = "x.yaml", .found = &found, .line = 7, .path = "spec.x"};
-	struct slice pattern = slice_str(row->pattern);
+	struct slice text = slice_str(row->text);
 
-	check_regex(&c, &pattern);
+	check(&c, &text);
 	EXPECT_EQ(found.errors.count, row->words != NULL);
 	if (row->words != NULL) {
 		EXPECT_STR(found.errors.items[0].text, row->words);
@@ -53,7 +53,7 @@ TEST(a_regular_expression_is_checked_in_words)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		expect_row(&rows[i]);
+		expect_row(check_regex, &rows[i]);
 }
 
 TEST(a_regular_expression_is_at_most_1024_bytes)
@@ -62,9 +62,27 @@ TEST(a_regular_expression_is_at_most_1024_bytes)
 
 	memset(pattern, 'a', sizeof(pattern));
 	pattern[1024] = '\0';
-	expect_row(&(struct row){pattern, OK, NULL});
+	expect_row(check_regex, &(struct row){pattern, OK, NULL});
 	pattern[1024] = 'a';
 	pattern[1025] = '\0';
-	expect_row(&(struct row){pattern, ERR_LIMIT,
-	    "a regular expression has at most 1024 bytes, not 1025"});
+	expect_row(check_regex,
+	    &(struct row){pattern, ERR_LIMIT,
+		"a regular expression has at most 1024 bytes, not 1025"});
+}
+
+TEST(a_cel_expression_only_has_to_be_one)
+{
+	static const struct row rows[] = {
+	    {"response.code >= 400", OK, NULL},
+	    {"GET", OK, NULL},
+	    {"", ERR_PARSE,
+		"\"\" is no CEL expression: the expression ends where a value "
+		"is expected (byte 1)"},
+	    {"a b", ERR_PARSE,
+		"\"a b\" is no CEL expression: an operator or the end is "
+		"expected, not \"b\" (byte 3)"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		expect_row(check_cel, &rows[i]);
 }
