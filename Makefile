@@ -15,6 +15,8 @@
 #   check-e2e      pytest over tests/{golden,e2e,interop}
 #   conformance    tests/conformance/run.py on CORPUS, a folder of recorded
 #                  configuration; part of check if CORPUS is set
+#   conformance-peer   generated documents, judged by a real istioctl as well;
+#                  ISTIOCTL, or go installs it below BUILD; PEER_ARGS
 #   check-reproducible   a second build, elsewhere, gives the same bytes
 #   check-third    the built libraries against known answers
 #   check-asan     the suites above under ASan and UBSan
@@ -411,6 +413,19 @@ conformance check-conformance: all
 	$(if $(CORPUS),,$(error conformance needs CORPUS=folder))
 	@MESHD=$(abspath $(O)/meshd) $(PYTHON) tests/conformance/run.py \
 	    '$(CORPUS)' --result $(O)/results/conformance
+
+# The version whose verdicts the recorded ones are.
+ISTIOCTL_VERSION := v0.0.0-20260827124520-eed52ebb66ad
+ISTIOCTL ?= $(abspath $(BUILD))/peers/bin/istioctl
+PEER_ARGS ?=
+.PHONY: conformance-peer
+conformance-peer: all $(ISTIOCTL)
+	@MESHD=$(abspath $(O)/meshd) $(PYTHON) tests/conformance/peer.py \
+	    '$(ISTIOCTL)' $(PEER_ARGS)
+$(abspath $(BUILD))/peers/bin/istioctl:
+	@$(call say,GO,istioctl)
+	$(Q)GOBIN=$(@D) go install \
+	    istio.io/istio/istioctl/cmd/istioctl@$(ISTIOCTL_VERSION)
 
 # --- all of it ---------------------------------------------------------------
 

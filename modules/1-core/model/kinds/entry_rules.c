@@ -170,21 +170,30 @@ check_dns(struct check *c, const struct service_entry *s)
 {
 	struct check at = check_member(c, "endpoints");
 
-	for (size_t i = 0; s->endpoints.count == 0 &&
-			   s->workload_selector == NULL && i < s->hosts.count;
-	     i++) {
+	for (size_t i = 0; s->endpoints.count == 0 && i < s->hosts.count; i++) {
 		struct check host = check_member(c, "hosts[%zu]", i);
 
 		if (is_wildcard(s->hosts.items[i]))
 			check_error(&host, ERR_INVALID,
 			    "hosts must be FQDN if no endpoints are provided "
 			    "for resolution by DNS");
+		else
+			check_host(&host, &s->hosts.items[i]);
 	}
 	if (s->resolution == ENTRY_DNS_ROUND_ROBIN && s->endpoints.count > 1)
 		check_error(&at, ERR_INVALID,
 		    "there must only be 0 or 1 endpoint for resolution mode "
 		    "DNS_ROUND_ROBIN");
 	check_endpoints(c, s, WORKLOAD_NAMES);
+	for (size_t i = 0; i < s->endpoints.count; i++) {
+		const struct workload_entry *w = &s->endpoints.items[i];
+		struct check address =
+		    check_member(c, "endpoints[%zu].address", i);
+
+		if (w->address.len == 0 && w->network.len > 0)
+			check_error(&address, ERR_INVALID,
+			    "is needed: there is nothing to resolve");
+	}
 }
 
 static bool

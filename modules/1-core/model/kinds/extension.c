@@ -158,10 +158,10 @@ is_registry(struct slice url)
 	struct slice host = slice_sub(url, 0, slice_find(url, '/'));
 
 	for (size_t i = 0; i < host.len; i++)
-		if (!is_alnum(host.ptr[i]) &&
-		    strchr("-._~!$&'()*+,;=:@[]", host.ptr[i]) == NULL)
+		if (!is_alnum(host.ptr[i]) && (uint8_t)host.ptr[i] < 0x80 &&
+		    strchr("-._~!$&'()*+,;=:@", host.ptr[i]) == NULL)
 			return false;
-	return true;
+	return !slice_starts(url, S(":")) || slice_starts(url, S("://"));
 }
 
 /* Without a scheme it is an image of a registry. */

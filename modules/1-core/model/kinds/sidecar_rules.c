@@ -303,6 +303,7 @@ check_outbound_policy(struct check *c, const void *message)
 {
 	const struct outbound_policy *p = message;
 	struct check at = check_member(c, "egressProxy");
+	struct check host = check_member(c, "egressProxy.host");
 
 	if (p->egress_proxy == NULL)
 		return;
@@ -312,7 +313,8 @@ check_outbound_policy(struct check *c, const void *message)
 	if (p->egress_proxy->port == NULL)
 		check_error(
 		    &at, ERR_INVALID, "egressProxy port has to be given");
+	check_host(&host, &p->egress_proxy->host);
 	if (slice_find(p->egress_proxy->host, '.') == p->egress_proxy->host.len)
-		check_error(&at, ERR_INVALID,
-		    "egressProxy host has to be a whole name with its domain");
+		check_error(&host, ERR_INVALID,
+		    "has to be a whole name with its domain");
 }
