@@ -28,6 +28,7 @@ VALID = {
     "RequestAuthentication": {"jwtRules": [{"issuer": "a"}]},
     "AuthorizationPolicy": {"rules": [{}]},
     "Telemetry": {},
+    "TrafficExtension": {"lua": {"inlineCode": "a"}},
     "WasmPlugin": {"url": "oci://a.b/c"},
     "ProxyConfig": {},
 }
