@@ -338,7 +338,9 @@ decode_int_map(struct check *c, const struct field *f, const struct value *v,
 	{
 		struct check at = check_entry(c, it->key);
 
-		if (!decode_int(&at, f, it, &items[n].number))
+		items[n].number = 0; /* what upstream takes null for */
+		if (it->type != VALUE_NULL &&
+		    !decode_int(&at, f, it, &items[n].number))
 			continue;
 		if (arena_copy(c->arena, it->key, &items[n].key) != OK) {
 			full(&at);

@@ -37,8 +37,6 @@ static const struct wrong {
     {WP "  url: x\n  pluginConfig: 5\n", "spec.pluginConfig", "a map"},
     {TE "  phase: AUTHN\n", "spec", "exactly one of wasm and lua"},
     {TE "  lua: {inlineCode: ''}\n", "spec.lua.inlineCode", "empty"},
-    {TE "  wasm: {url: x}\n  lua: {inlineCode: y}\n", "spec",
-	"exactly one of wasm and lua"},
     {PC "  concurrency: -1\n", "spec.concurrency", "greater than or equal"},
 };
 

@@ -28,6 +28,15 @@ static const struct field_word phase_words[] = {
     {NULL, 0, 0},
 };
 
+/* TrafficExtension's name of the first is another. */
+static const struct field_word execution_phase_words[] = {
+    {"UNSPECIFIED", EXTENSION_LAST, 0},
+    {"AUTHN", EXTENSION_AUTHN, 0},
+    {"AUTHZ", EXTENSION_AUTHZ, 0},
+    {"STATS", EXTENSION_STATS, 0},
+    {NULL, 0, 0},
+};
+
 static const struct field_word pull_words[] = {
     {"UNSPECIFIED_POLICY", WASM_PULL_UNSPECIFIED, 0},
     {"IfNotPresent", WASM_PULL_IF_NOT_PRESENT, 0},
@@ -241,9 +250,9 @@ check_sha256(struct check *c, const void *value)
 		.doc = "Whether it sees requests or connections; requests "    \
 		       "unless it is said.")
 
-#define PLACE_ROWS(of_struct)                                                  \
-	ROW(of_struct, "phase", phase, FIELD_ENUM, .words = phase_words,       \
-	    .otherwise = "UNSPECIFIED_PHASE",                                  \
+#define PLACE_ROWS(of_struct, phases, unspecified)                             \
+	ROW(of_struct, "phase", phase, FIELD_ENUM, .words = phases,            \
+	    .otherwise = unspecified,                                          \
 	    .doc = "Before which filters it runs; before the router unless "   \
 		   "it is said."),                                             \
 	    ROW(of_struct, "priority", priority, FIELD_INT, .min = INT32_MIN,  \
@@ -263,7 +272,7 @@ check_wasm_plugin(struct check *c, const void *message)
 static const struct field wasm_plugin_fields[] = {
     POLICY_SCOPE_ROWS(wasm_plugin),
     WASM_ROWS(wasm_plugin),
-    PLACE_ROWS(wasm_plugin),
+    PLACE_ROWS(wasm_plugin, phase_words, "UNSPECIFIED_PHASE"),
 };
 
 const struct message wasm_plugin_message = MESSAGE(wasm_plugin, "WasmPlugin",
@@ -293,17 +302,20 @@ check_traffic_extension(struct check *c, const void *message)
 	const struct traffic_extension *e = message;
 
 	check_policy_scope(c, &e->scope);
-	if ((e->wasm == NULL) == (e->lua == NULL))
+	if (e->wasm == NULL && e->lua == NULL)
 		check_error(
 		    c, ERR_INVALID, "exactly one of wasm and lua must be set");
 }
 
+enum { ONEOF_PROGRAM = 1 };
+
 static const struct field traffic_extension_fields[] = {
     POLICY_SCOPE_ROWS(traffic_extension),
-    PLACE_ROWS(traffic_extension),
-    ROW_OF(traffic_extension, "wasm", wasm, wasm_config,
+    PLACE_ROWS(traffic_extension, execution_phase_words, "UNSPECIFIED"),
+    ROW_OF(traffic_extension, "wasm", wasm, wasm_config, .oneof = ONEOF_PROGRAM,
 	.doc = "A WebAssembly module."),
-    ROW_OF(traffic_extension, "lua", lua, lua_config, .doc = "A Lua program."),
+    ROW_OF(traffic_extension, "lua", lua, lua_config, .oneof = ONEOF_PROGRAM,
+	.doc = "A Lua program."),
 };
 
 const struct message traffic_extension_message =

@@ -44,8 +44,7 @@ check_scope(struct check *c, struct slice ns, unsigned rules)
 static void
 check_part(struct check *c, struct slice host, unsigned rules)
 {
-	if (slice_eq(host, S("*")) ||
-	    ((rules & SCOPE_ADDRESSES) && is_ip(host)))
+	if (slice_eq(host, S("*")))
 		return;
 	if (slice_find(host, '*') < host.len && !slice_starts(host, S("*."))) {
 		check_error(c, ERR_INVALID,
@@ -53,7 +52,8 @@ check_part(struct check *c, struct slice host, unsigned rules)
 		    SLICE_ARG(slice_sub(host, 0, NAME_LABEL_MAX)));
 		return;
 	}
-	check_wildcard_host(c, &host);
+	if (!(rules & SCOPE_ADDRESSES) || !is_ip(host))
+		check_wildcard_host(c, &host);
 	if (slice_find(host, '.') == host.len && host.len > 0)
 		check_error(
 		    c, ERR_INVALID, "short names (non FQDN) are not allowed");
