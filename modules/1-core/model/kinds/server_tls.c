@@ -287,17 +287,13 @@ check_server_tls(struct check *c, const void *message)
 
 /* --- with the port -------------------------------------------------------- */
 
+/* What plain HTTP has no use for; the rest upstream passes by. */
 static bool
-only_redirects(const struct server_tls *t)
+terminates(const struct server_tls *t)
 {
-	for (size_t i = 0; i < server_tls_message.field_count; i++) {
-		const char *name = server_tls_message.fields[i].name;
-
-		if (strcmp(name, "httpsRedirect") != 0 &&
-		    message_has(&server_tls_message, t, name))
-			return false;
-	}
-	return true;
+	return (t->mode != SERVER_TLS_PASSTHROUGH &&
+		   t->mode != SERVER_TLS_AUTO_PASSTHROUGH) ||
+	       has_paths(t) || t->ca_certificates.len > 0;
 }
 
 void
@@ -312,7 +308,7 @@ check_server_tls_of_port(
 	if (tls == NULL)
 		return;
 	if (port_protocol_is_http(protocol)) {
-		if (!only_redirects(tls))
+		if (terminates(tls))
 			check_error(&at, ERR_INVALID,
 			    "server cannot have TLS settings for plain text "
 			    "HTTP ports, but for httpsRedirect");
