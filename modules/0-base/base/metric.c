@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "check.h"
 #include "list.h"
@@ -191,23 +190,16 @@ family_free(struct metric_family **fp)
 
 /* --- text, under the lock ---------------------------------------------- */
 
-/* The shortest decimal that reads back as the same number. */
 static enum err
 put_number(struct buf *out, double v)
 {
-	char text[32];
+	char text[SLICE_DOUBLE_MAX];
 
 	if (isinf(v))
 		return buf_add_slice(out, v > 0 ? S("+Inf") : S("-Inf"));
 	if (isnan(v))
 		return buf_add_slice(out, S("NaN"));
-	for (int digits = 15; digits <= 17; digits++) {
-		if (snprintf(text, sizeof(text), "%.*g", digits, v) < 0)
-			return ERR_INTERNAL;
-		if (strtod(text, NULL) == v)
-			break;
-	}
-	return buf_add_slice(out, slice_str(text));
+	return buf_add_slice(out, slice_from_double(v, text));
 }
 
 static enum err

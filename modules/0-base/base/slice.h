@@ -78,9 +78,12 @@ MUST_USE enum err slice_to_i64(struct slice s, int64_t *out);
 
 /*
  * Go's duration text: "5s", "0.25s", "1h2m", "10ms", "1.5h"; units ns us ms s
- * m h; a lone "0" too. No sign. Result in microseconds, each part cut;
- * ERR_PARSE, or ERR_LIMIT beyond 2^63 nanoseconds, as there.
+ * m h; a lone "0" too. No sign. ERR_PARSE, or ERR_LIMIT beyond 2^63
+ * nanoseconds, as there.
  */
+MUST_USE enum err slice_to_duration_ns(struct slice s, uint64_t *out_ns);
+
+/* The same, cut to microseconds. */
 MUST_USE enum err slice_to_duration_us(struct slice s, uint64_t *out_us);
 
 /*
@@ -88,6 +91,10 @@ MUST_USE enum err slice_to_duration_us(struct slice s, uint64_t *out_us);
  * ERR_PARSE if a zero byte inside would cut it short.
  */
 MUST_USE enum err slice_to_cstr(struct slice s, char *out, size_t out_len);
+
+/* The shortest decimal that reads back as the same number; not inf or NaN. */
+enum { SLICE_DOUBLE_MAX = 32 };
+struct slice slice_from_double(double d, char out[SLICE_DOUBLE_MAX]);
 
 /* SipHash-2-4 under a key that is chosen at process start. */
 uint64_t slice_hash(struct slice s);

@@ -8,8 +8,10 @@
 #ifndef MESHD_MODEL_H
 #define MESHD_MODEL_H
 
+#include "cel/cel.h"
 #include "explain.h"
 #include "field.h"
+#include "fields.h"
 #include "flow.h"
 #include "hosts.h"
 #include "kinds.h"

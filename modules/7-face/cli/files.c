@@ -37,7 +37,7 @@ files_fini(struct files *f)
  */
 
 static enum err
-add_doc(struct files *f, const struct value *root, const char *file,
+add_one(struct files *f, const struct value *root, const char *file,
     struct fault *why)
 {
 	if (f->count == FILES_DOCS_MAX)
@@ -51,6 +51,22 @@ add_doc(struct files *f, const struct value *root, const char *file,
 	}
 	f->docs[f->count++] = (struct files_doc){root, file};
 	return OK;
+}
+
+/* A List is as many documents as it holds. */
+static enum err
+add_doc(struct files *f, const struct value *root, const char *file,
+    struct fault *why)
+{
+	const struct value *items = resource_list_items(root);
+	enum err e = OK;
+
+	if (items == NULL)
+		return add_one(f, root, file, why);
+	for (const struct value *it = items->child; it != NULL && e == OK;
+	     it = it->next)
+		e = add_one(f, it, file, why);
+	return e;
 }
 
 /* Mistakes of syntax do not end the reading: all of them are to be seen. */
@@ -187,8 +203,9 @@ files_decode(struct files *f, struct slice ns,
     void (*each)(void *arg, struct resource *r), void *arg)
 {
 	for (size_t i = 0; i < f->count; i++) {
-		struct resource_source source = {
-		    .file = f->docs[i].file, .ns = ns};
+		struct resource_source source = {.parse_json = codec_json_parse,
+		    .file = f->docs[i].file,
+		    .ns = ns};
 		struct resource *r = NULL;
 
 		if (resource_decode(f->docs[i].root, &source, &r, &f->found) ==
@@ -221,41 +238,4 @@ files_print_findings(const struct files *f)
 {
 	print_all(&f->found.errors, "error");
 	print_all(&f->found.warnings, "warning");
-}
-
-static void
-put_number(
-    struct arena *arena, struct value **map, struct slice key, uint32_t n)
-{
-	if (n > 0)
-		value_put_int(arena, map, key, n);
-}
-
-static struct value *
-list_of(const struct faults *faults, struct arena *arena)
-{
-	struct value *list = value_new(arena, VALUE_LIST);
-
-	for (size_t i = 0; i < faults->count; i++) {
-		const struct fault *f = &faults->items[i];
-		struct value *m = value_new(arena, VALUE_MAP);
-
-		value_put_text(arena, &m, S("file"), slice_str(f->file));
-		put_number(arena, &m, S("line"), f->line);
-		put_number(arena, &m, S("column"), f->column);
-		value_put_text(arena, &m, S("field"), slice_str(f->field));
-		value_put_text(arena, &m, S("message"), slice_str(f->text));
-		value_push(&list, m);
-	}
-	return list;
-}
-
-struct value *
-files_findings(const struct files *f, struct arena *arena)
-{
-	struct value *map = value_new(arena, VALUE_MAP);
-
-	value_put(&map, S("errors"), list_of(&f->found.errors, arena));
-	value_put(&map, S("warnings"), list_of(&f->found.warnings, arena));
-	return map;
 }

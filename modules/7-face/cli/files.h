@@ -45,9 +45,6 @@ MUST_USE enum err files_read(
 MUST_USE enum err files_decode(struct files *f, struct slice ns,
     void (*each)(void *arg, struct resource *r), void *arg);
 
-/* {"errors": [{"file", "line", "column", "field", "message"}], "warnings"}. */
-struct value *files_findings(const struct files *f, struct arena *arena);
-
 /* To stderr, one a line: "error: file:line:column: field: text". */
 void files_print_findings(const struct files *f);
 

@@ -104,6 +104,21 @@ struct labels take_labels(struct builder *b, const struct labels *l);
 void add_problem(struct builder *b, const struct origin *o, const char *fmt,
     ...) PRINTF_LIKE(3, 4);
 
+/* Names of what was written but is not in force, by commas. */
+struct inert_name {
+	const char *name;
+	bool there;
+};
+struct slice inert_names(
+    struct builder *b, const struct inert_name *rows, size_t count);
+
+/*
+ * Why a match takes nothing, as words: it has tests of these names, which
+ * nobody makes. Reported, too. Nothing if there is none.
+ */
+struct slice inert_match(
+    struct builder *b, struct slice names, const struct origin *o);
+
 /* --- names (names.c) ------------------------------------------------------ */
 
 /*

@@ -184,6 +184,7 @@ actual_of(const struct view_condition *c, const struct http_attrs *a,
 	case VIEW_ON_HEADER:
 		return header_of(a, c->header, out);
 	case VIEW_ON_PORT:
+	case VIEW_NEVER:
 		break;
 	}
 	return false;
@@ -268,7 +269,7 @@ takes_port(const struct view_tcp_route *r, uint16_t port)
 	for (size_t i = 0; i < r->port_count; i++)
 		if (r->ports[i] == port)
 			return true;
-	return r->port_count == 0;
+	return r->port_count == 0 && r->never.len == 0;
 }
 
 const struct view_tcp_route *

@@ -83,6 +83,18 @@ take_printf(struct builder *b, const char *fmt, ...)
 	return take_copy(b, slice_str(text));
 }
 
+struct slice
+inert_names(struct builder *b, const struct inert_name *rows, size_t count)
+{
+	struct slice all = S("");
+
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].there)
+			all = take_printf(b, "%.*s%s%s", SLICE_ARG(all),
+			    all.len > 0 ? ", " : "", rows[i].name);
+	return all;
+}
+
 void
 add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
 {
@@ -101,4 +113,17 @@ add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
 	p->origin = *o;
 	p->text = take_copy(b, slice_str(text));
 	rows_add(&b->problems, p);
+}
+
+struct slice
+inert_match(struct builder *b, struct slice names, const struct origin *o)
+{
+	struct slice why;
+
+	if (names.len == 0)
+		return names;
+	why = take_printf(b, "not in force yet: %.*s", SLICE_ARG(names));
+	add_problem(b, o, "this match takes nothing, as a part of it is %.*s",
+	    SLICE_ARG(why));
+	return why;
 }
