@@ -144,8 +144,8 @@ parse_time(struct slice text, int64_t *out_ms)
 /* --- apiVersion and kind -------------------------------------------------- */
 
 /* Kinds of the groups that the mesh answers for, but not yet. */
-static const char *const later[] = {"Telemetry", "RateLimitPolicy",
-    "HealthCheckPolicy", "MeshConfig", "Network"};
+static const char *const later[] = {
+    "Telemetry", "RateLimitPolicy", "HealthCheckPolicy"};
 
 static struct check
 place(const struct value *doc, const struct resource_source *source,
@@ -153,6 +153,7 @@ place(const struct value *doc, const struct resource_source *source,
 {
 	return (struct check){.file = source->file,
 	    .parse_json = source->parse_json,
+	    .trust_domain = source->trust_domain,
 	    .found = found,
 	    .arena = a,
 	    .node = doc,
@@ -344,6 +345,19 @@ check_members(struct check *c)
 	}
 }
 
+/* What is of the whole mesh is in no namespace, whatever -n says. */
+static void
+check_mesh_wide(struct check *c, const struct metadata *m, struct resource *r)
+{
+	struct check at = check_member(c, "namespace");
+
+	if (m->ns.len > 0)
+		check_error(&at, ERR_INVALID,
+		    "a %s is for the whole mesh; leave the namespace out",
+		    r->kind->kind);
+	r->key.ns = S("");
+}
+
 static void
 read_metadata(
     struct check *c, const struct resource_source *source, struct resource *r)
@@ -356,12 +370,16 @@ read_metadata(
 		check_error(&at, ERR_INVALID, "is required");
 		return;
 	}
-	m = message_decode(&metadata_message, at.node, c->file, "metadata",
-	    c->arena, c->found);
+	m = message_decode(&metadata_message, at.node, c->file,
+	    source->place != NULL ? source->place : "metadata", c->arena,
+	    c->found);
 	if (m == NULL)
 		return;
 	r->key.name = m->name;
-	r->key.ns = m->ns.len > 0 ? m->ns : r->key.ns;
+	if (r->kind->mesh_wide)
+		check_mesh_wide(&at, m, r);
+	else if (m->ns.len > 0)
+		r->key.ns = m->ns;
 	r->labels = m->labels;
 	r->annotations = m->annotations;
 	if (source->revision != 0)
@@ -455,6 +473,14 @@ find_spec(const struct check *c, const struct resource *r)
 	return none;
 }
 
+static const char *
+place_of(const struct resource_source *source, const struct resource *r)
+{
+	if (source->place != NULL)
+		return source->place;
+	return r->kind->shape == RESOURCE_NESTED ? "spec" : "";
+}
+
 void
 envelope_read_spec(const struct value *doc,
     const struct resource_source *source, struct arena *a, struct resource *r,
@@ -470,21 +496,10 @@ envelope_read_spec(const struct value *doc,
 	}
 	check_in_force(&kind, r->kind->flags);
 	c.inert = kind.inert;
-	r->spec = message_decode_at(&c, r->kind->spec, spec,
-	    r->kind->shape == RESOURCE_NESTED ? "spec" : "");
+	r->spec =
+	    message_decode_at(&c, r->kind->spec, spec, place_of(source, r));
 	if (r->spec != NULL && r->kind->check != NULL)
 		r->kind->check(&c, r);
-}
-
-const struct value *
-resource_list_items(const struct value *doc)
-{
-	const struct value *items = value_get(doc, S("items"));
-
-	if (!slice_ends(value_get_string(doc, S("kind"), S("")), S("List")) ||
-	    items == NULL || items->type != VALUE_LIST)
-		return NULL;
-	return items;
 }
 
 enum err
@@ -492,6 +507,7 @@ resource_key_read(const struct value *doc, struct slice default_ns,
     struct resource_key *out, struct fault *why)
 {
 	const struct value *metadata = value_get(doc, S("metadata"));
+	const struct resource_kind *kind;
 	struct resource_key k = {0};
 	struct slice version;
 
@@ -501,6 +517,9 @@ resource_key_read(const struct value *doc, struct slice default_ns,
 	k.name = value_get_string(metadata, S("name"), S(""));
 	k.ns = value_get_string(metadata, S("namespace"),
 	    default_ns.len > 0 ? default_ns : S("default"));
+	kind = find_kind(k.group, k.kind);
+	if (kind != NULL && kind->mesh_wide)
+		k.ns = S("");
 	if (version.len == 0 || k.kind.len == 0 || k.name.len == 0)
 		return fault_set(why, ERR_INVALID,
 		    "apiVersion, kind and metadata.name are needed");
@@ -520,7 +539,8 @@ encode_metadata(const struct resource *r, unsigned flags, struct arena *a)
 	char time[CLOCK_RFC3339_LEN];
 
 	/* The rows' order is that of the bits. */
-	m.head.present[0] = 1 | 2 | (r->labels.count > 0 ? 4 : 0) |
+	m.head.present[0] = 1 | (r->key.ns.len > 0 ? 2 : 0) |
+			    (r->labels.count > 0 ? 4 : 0) |
 			    (r->annotations.count > 0 ? 8 : 0);
 	if ((flags & RESOURCE_WITH_STATE) && r->created_ms != 0) {
 		clock_format_rfc3339(r->created_ms, time);

@@ -12,6 +12,8 @@
 #include "kinds/destination_rule.h"
 #include "kinds/extension.h"
 #include "kinds/gateway.h"
+#include "kinds/mesh_config.h"
+#include "kinds/network.h"
 #include "kinds/proxy_config.h"
 #include "kinds/security.h"
 #include "kinds/selector.h"

@@ -41,8 +41,8 @@ resource_key_cmp(const struct resource_key *a, const struct resource_key *b)
 char *
 resource_key_format(const struct resource_key *k, char out[RESOURCE_KEY_MAX])
 {
-	(void)snprintf(out, RESOURCE_KEY_MAX, "%.*s/%.*s/%.*s",
-	    SLICE_ARG(k->kind), SLICE_ARG(k->ns),
+	(void)snprintf(out, RESOURCE_KEY_MAX, "%.*s/%.*s%s%.*s",
+	    SLICE_ARG(k->kind), SLICE_ARG(k->ns), k->ns.len > 0 ? "/" : "",
 	    SLICE_ARG(k->name)); /* may be cut */
 	return out;
 }
@@ -64,6 +64,8 @@ static const struct resource_kind *const kinds[] = {
     &kind_wasm_plugin,
     &kind_traffic_extension,
     &kind_proxy_config,
+    &kind_mesh_config,
+    &kind_network,
 };
 
 const struct resource_kind *const *

@@ -18,6 +18,7 @@ struct check {
 	uint32_t column;
 	uint32_t inert; /* what was said of what is around it, so not again */
 	resource_json_cb parse_json;
+	struct slice trust_domain;  /* the mesh's own; empty: not known */
 	char path[FAULT_FIELD_MAX]; /* "spec.http[0]"; cut if it is longer */
 };
 

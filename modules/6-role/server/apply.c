@@ -150,8 +150,9 @@ static enum err
 add_document(
     struct call *c, const struct value *doc, const struct server_apply_spec *a)
 {
-	struct resource_source source = {
-	    .parse_json = codec_json_parse, .ns = a->ns};
+	struct resource_source source = {.parse_json = codec_json_parse,
+	    .ns = a->ns,
+	    .trust_domain = slice_str(c->server->mesh.trust_domain)};
 	struct resource *r = NULL;
 	enum err e = resource_decode(doc, &source, &r, &c->found);
 

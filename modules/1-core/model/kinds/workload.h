@@ -94,6 +94,7 @@ struct workload_group {
 	const struct readiness_probe *probe;
 };
 
+extern const struct message readiness_probe_message;
 extern const struct message workload_group_message;
 
 #endif

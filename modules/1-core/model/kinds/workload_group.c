@@ -136,7 +136,7 @@ static const struct field probe_fields[] = {
 	.doc = "Asks by gRPC; refused, as upstream does."),
 };
 
-static const struct message probe_message =
+const struct message readiness_probe_message =
     MESSAGE(readiness_probe, "ReadinessProbe", probe_fields,
 	.check = check_probe, .doc = "How the workload's health is asked.");
 
@@ -159,7 +159,7 @@ static const struct field workload_group_fields[] = {
 	.flags = FIELD_REQUIRED,
 	.doc = "What each workload's entry begins with; its address is its "
 	       "own."),
-    ROW_OF(workload_group, "probe", probe, probe,
+    ROW_OF(workload_group, "probe", probe, readiness_probe,
 	.doc = "How their health is asked."),
 };
 
