@@ -208,13 +208,13 @@ refuse_kind(struct check *c, struct slice kind)
 	return ENVELOPE_REFUSED;
 }
 
+/* Secrets of other types are not for TLS; they are nothing to the mesh. */
 static bool
-is_core_kind_of_ours(const struct value *doc, struct slice kind)
+is_other_secret(const struct value *doc, const struct resource_kind *kind)
 {
-	struct slice type = value_get_string(doc, S("type"), SLICE_NONE);
-
-	return slice_eq(kind, S("Secret")) &&
-	       slice_eq(type, S("kubernetes.io/tls"));
+	return kind == &kind_tls_secret &&
+	       !slice_eq(value_get_string(doc, S("type"), SLICE_NONE),
+		   S("kubernetes.io/tls"));
 }
 
 static const struct resource_kind *
@@ -283,17 +283,18 @@ read_kind(struct check *c, struct resource *r)
 		return ENVELOPE_REFUSED;
 	split_version(r->api_version, &r->key.group, &version);
 	r->kind = find_kind(r->key.group, r->key.kind);
+	if (is_other_secret(c->node, r->kind)) {
+		check_warning(&at,
+		    "skipped: only a Secret of type kubernetes.io/tls means "
+		    "something to the mesh");
+		return ENVELOPE_SKIP;
+	}
 	if (r->kind != NULL) {
 		check_version(c, r->kind, version);
 		return ENVELOPE_OK;
 	}
 	if (is_ours(r->key.group))
 		return refuse_kind(&at, r->key.kind);
-	if (is_core_kind_of_ours(c->node, r->key.kind)) {
-		check_error(&at, ERR_UNSUPPORTED,
-		    "kind %.*s is not supported yet", SLICE_ARG(r->key.kind));
-		return ENVELOPE_REFUSED;
-	}
 	check_warning(&at,
 	    "skipped: kind %.*s of %.*s means nothing to the mesh",
 	    SLICE_ARG(slice_sub(r->key.kind, 0, NAME_LABEL_MAX)),
@@ -440,16 +441,8 @@ flat_spec(const struct value *doc, struct arena *a)
 	spec->line = doc->line;
 	spec->column = doc->column;
 	VALUE_EACH(doc, it)
-	{
-		struct value *copy;
-
-		if (find_member(it->key) < MEMBER_SPEC)
-			continue;
-		copy = arena_alloc(a, sizeof(*copy));
-		if (copy != NULL)
-			*copy = *it;
-		value_put(&spec, it->key, copy);
-	}
+	if (find_member(it->key) >= MEMBER_SPEC)
+		value_put(&spec, it->key, value_share(it, a));
 	return spec;
 }
 
@@ -555,6 +548,22 @@ encode_metadata(const struct resource *r, unsigned flags, struct arena *a)
 	return message_encode(&metadata_message, &m, a);
 }
 
+/* The names of what is secret stay. */
+static void
+seal(struct value *spec, const struct message *m)
+{
+	for (size_t i = 0; spec != NULL && i < m->field_count; i++) {
+		const struct value *map =
+		    m->fields[i].flags & FIELD_SECRET
+			? value_get(spec, slice_str(m->fields[i].name))
+			: NULL;
+
+		for (struct value *it = map != NULL ? map->child : NULL;
+		     it != NULL; it = it->next)
+			it->string = S("(sealed)");
+	}
+}
+
 struct value *
 resource_encode(const struct resource *r, unsigned flags, struct arena *arena)
 {
@@ -568,6 +577,8 @@ resource_encode(const struct resource *r, unsigned flags, struct arena *arena)
 	value_put(&doc, S("metadata"), encode_metadata(r, flags, arena));
 	if (spec == NULL)
 		return NULL;
+	if (flags & RESOURCE_SEALED)
+		seal(spec, r->kind->spec);
 	if (r->kind->shape == RESOURCE_NESTED) {
 		value_put(&doc, S("spec"), spec);
 		return doc;

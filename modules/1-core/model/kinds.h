@@ -20,6 +20,7 @@
 #include "kinds/service.h"
 #include "kinds/service_entry.h"
 #include "kinds/sidecar.h"
+#include "kinds/tls_secret.h"
 #include "kinds/virtual_service.h"
 #include "kinds/workload.h"
 

@@ -51,6 +51,7 @@ resource_key_format(const struct resource_key *k, char out[RESOURCE_KEY_MAX])
 
 static const struct resource_kind *const kinds[] = {
     &kind_service,
+    &kind_tls_secret,
     &kind_virtual_service,
     &kind_destination_rule,
     &kind_gateway,
@@ -165,6 +166,7 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 	enum envelope_verdict verdict;
 
 	verdict = envelope_read(doc, source, &b->arena, r, found);
+	b->arena.secret = r->kind != NULL && r->kind->sealed;
 	if (verdict == ENVELOPE_OK)
 		read_spec(doc, source, b, found);
 	if (verdict == ENVELOPE_SKIP) {

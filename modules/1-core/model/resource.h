@@ -48,6 +48,8 @@ struct resource_kind {
 	const struct message *spec;
 	enum resource_shape shape;
 	bool mesh_wide; /* in no namespace: that of its key is empty */
+	/* Holds keys: sealed at rest, wiped when released, not for agents. */
+	bool sealed;
 	uint32_t flags; /* FIELD_INERT, FIELD_GUARD: of all of it */
 	/* Rules between spec and metadata; `c` is the document. May be NULL. */
 	void (*check)(struct check *c, const struct resource *r);
@@ -69,6 +71,7 @@ extern const struct resource_kind kind_traffic_extension;
 extern const struct resource_kind kind_proxy_config;
 extern const struct resource_kind kind_mesh_config;
 extern const struct resource_kind kind_network;
+extern const struct resource_kind kind_tls_secret;
 
 /* The rows, for commands and documentation. */
 const struct resource_kind *const *resource_kinds(size_t *out_count);
@@ -141,7 +144,8 @@ MUST_USE enum err resource_unfold(const struct value *doc, struct arena *arena,
 
 enum resource_encoding {
 	RESOURCE_AS_WRITTEN = 0,
-	RESOURCE_WITH_STATE = 1 << 0 /* resourceVersion, creationTimestamp */
+	RESOURCE_WITH_STATE = 1 << 0, /* resourceVersion, creationTimestamp */
+	RESOURCE_SEALED = 1 << 1      /* "(sealed)" in place of secrets */
 };
 
 /*

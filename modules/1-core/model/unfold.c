@@ -25,19 +25,6 @@ has(const struct value *doc, struct slice member)
 
 /* --- making a document ---------------------------------------------------- */
 
-/* A copy of `v` that may be a member of another map; its members are shared. */
-static struct value *
-share(const struct value *v, struct arena *a)
-{
-	struct value *copy = arena_alloc(a, sizeof(*copy));
-
-	if (copy == NULL)
-		return NULL;
-	*copy = *v;
-	copy->next = NULL;
-	return copy;
-}
-
 static struct value *
 text_at(const struct value *place, struct slice text, struct arena *a)
 {
@@ -75,7 +62,7 @@ make(const struct unfolding *u, const struct resource_kind *kind,
 	value_put(&doc, S("apiVersion"), text_at(spec, version, a));
 	value_put(&doc, S("kind"), text_at(spec, slice_str(kind->kind), a));
 	value_put(&doc, S("metadata"), metadata);
-	value_put(&doc, S("spec"), share(spec, a));
+	value_put(&doc, S("spec"), value_share(spec, a));
 	if (version.ptr == NULL || doc == NULL || place == NULL)
 		return ERR_LIMIT;
 	return u->cb(u->arg, doc, place);

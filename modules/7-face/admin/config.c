@@ -117,6 +117,7 @@ static void delete (struct admin *a, struct http_exchange *x)
 struct listing {
 	struct arena *arena;
 	struct value *items;
+	unsigned flags; /* enum resource_encoding */
 };
 
 static bool
@@ -124,7 +125,7 @@ list_resource(void *arg, const struct resource *r)
 {
 	struct listing *l = arg;
 
-	json_push(&l->items, resource_encode(r, RESOURCE_WITH_STATE, l->arena));
+	json_push(&l->items, resource_encode(r, l->flags, l->arena));
 	return l->items != NULL;
 }
 
@@ -132,12 +133,18 @@ static void
 get(struct admin *a, struct http_exchange *x)
 {
 	struct arena *arena = http_exchange_arena(x);
-	struct listing l = {.arena = arena, .items = json_list(arena)};
+	struct listing l = {.arena = arena,
+	    .items = json_list(arena),
+	    .flags = RESOURCE_WITH_STATE};
 	struct server_filter f = {admin_param(x, S("kind")),
 	    admin_param(x, S("namespace")), admin_param(x, S("name"))};
 	struct fault why = {0};
-	enum err e =
-	    server_each_resource(a->spec.server, &f, list_resource, &l, &why);
+	enum err e;
+
+	/* Who may not write is not shown a key. */
+	if (!admin_actor(x)->may_write)
+		l.flags |= RESOURCE_SEALED;
+	e = server_each_resource(a->spec.server, &f, list_resource, &l, &why);
 
 	if (e != OK) {
 		admin_refuse(x, e, &why);
