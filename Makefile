@@ -521,7 +521,7 @@ install: $(O)/meshd.stripped
 	    $(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $p))/$(notdir $p) &&) :
 	$(foreach f,$(wildcard packaging/systemd/*.service),install -D -m 644 $f \
 	    $(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $f) &&) :
-	$(foreach f,$(wildcard config/*),install -D -m 644 $f \
+	$(foreach f,$(wildcard config/*.conf config/examples/*),install -D -m 644 $f \
 	    $(DESTDIR)$(PREFIX)/share/doc/meshd/examples/$(notdir $f) &&) :
 clean:
 	$(Q)for d in $(BUILD)/*; do \

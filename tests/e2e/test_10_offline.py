@@ -2,6 +2,7 @@
 """offline — what needs no server: help, version, validate, explain --files."""
 
 import json
+import pathlib
 
 REVIEWS = """\
 apiVersion: v1
@@ -148,3 +149,19 @@ def test_explain_for_people_names_file_and_line(meshd, write):
     out = meshd.ok("explain", "request", "http://reviews/x", "--files", path)
     assert f"{path}:" in out
     assert "weight 90" in out
+
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "config/examples"
+
+
+def test_every_kind_of_our_own_has_an_example_that_is_right(meshd):
+    shown = set()
+    for path in sorted(EXAMPLES.glob("*.yaml")):
+        answer = meshd.json("validate", "-f", path)
+        for item in answer["items"]:
+            assert item["verdict"] == "valid", (path, item)
+            assert item["warnings"] == [], path
+            shown.add(item["kind"])
+    kinds = {row["kind"] for row in meshd.json("explain-field")["items"]
+             if row["group"] == "meshd.dev"}
+    assert kinds and kinds <= shown

@@ -144,8 +144,7 @@ parse_time(struct slice text, int64_t *out_ms)
 /* --- apiVersion and kind -------------------------------------------------- */
 
 /* Kinds of the groups that the mesh answers for, but not yet. */
-static const char *const later[] = {
-    "Telemetry", "RateLimitPolicy", "HealthCheckPolicy"};
+static const char *const later[] = {"Telemetry"};
 
 static struct check
 place(const struct value *doc, const struct resource_source *source,

@@ -67,6 +67,8 @@ static const struct resource_kind *const kinds[] = {
     &kind_proxy_config,
     &kind_mesh_config,
     &kind_network,
+    &kind_rate_limit_policy,
+    &kind_health_check_policy,
 };
 
 const struct resource_kind *const *

@@ -72,6 +72,8 @@ extern const struct resource_kind kind_proxy_config;
 extern const struct resource_kind kind_mesh_config;
 extern const struct resource_kind kind_network;
 extern const struct resource_kind kind_tls_secret;
+extern const struct resource_kind kind_rate_limit_policy;
+extern const struct resource_kind kind_health_check_policy;
 
 /* The rows, for commands and documentation. */
 const struct resource_kind *const *resource_kinds(size_t *out_count);

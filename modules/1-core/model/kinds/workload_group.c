@@ -41,8 +41,8 @@ static const struct field probe_header_fields[] = {
 	.doc = "Value of the header."),
 };
 
-static const struct message probe_header_message = MESSAGE(probe_header,
-    "HTTPHeader", probe_header_fields, .doc = "A header of the request.");
+const struct message probe_header_message = MESSAGE(probe_header, "HTTPHeader",
+    probe_header_fields, .doc = "A header of the request.");
 
 static const struct field probe_http_fields[] = {
     ROW(probe_http, "path", path, FIELD_STRING, .otherwise = "/",
@@ -78,7 +78,7 @@ static const struct field probe_exec_fields[] = {
 	.doc = "Command and its arguments, without a shell."),
 };
 
-static const struct message probe_exec_message =
+const struct message probe_exec_message =
     MESSAGE(probe_exec, "ExecHealthCheckConfig", probe_exec_fields,
 	.doc = "Runs a command; the status 0 is good.");
 
