@@ -176,6 +176,15 @@ is_later(struct slice kind)
 	return false;
 }
 
+/* What patches of Envoy are mostly for, and the kinds that say it. */
+static const char instead_of_patches[] =
+    "EnvoyFilter patches the insides of another proxy, which are not here. "
+    "Say what it is for: limits of requests with RateLimitPolicy (meshd.dev), "
+    "access logs and traces with Telemetry or MeshConfig, health checks with "
+    "HealthCheckPolicy (meshd.dev), Lua and Wasm with TrafficExtension, "
+    "timeouts, connections and retries with DestinationRule and "
+    "VirtualService, headers and CORS with VirtualService";
+
 static enum envelope_verdict
 refuse_kind(struct check *c, struct slice kind)
 {
@@ -185,10 +194,7 @@ refuse_kind(struct check *c, struct slice kind)
 	const struct resource_kind *const *all = resource_kinds(&count);
 
 	if (slice_eq(kind, S("EnvoyFilter"))) {
-		check_error(c, ERR_UNSUPPORTED,
-		    "EnvoyFilter patches another proxy's insides and has no "
-		    "meaning here; say what it is for with routes, policies "
-		    "or extensions");
+		check_error(c, ERR_UNSUPPORTED, "%s", instead_of_patches);
 		return ENVELOPE_REFUSED;
 	}
 	if (is_later(kind)) {
