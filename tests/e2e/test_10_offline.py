@@ -2,7 +2,11 @@
 """offline — what needs no server: help, version, validate, explain --files."""
 
 import json
+import os
 import pathlib
+import subprocess
+
+from mesh import DEADLINE, MESHD
 
 REVIEWS = """\
 apiVersion: v1
@@ -165,3 +169,19 @@ def test_every_kind_of_our_own_has_an_example_that_is_right(meshd):
     kinds = {row["kind"] for row in meshd.json("explain-field")["items"]
              if row["group"] == "meshd.dev"}
     assert kinds and kinds <= shown
+
+
+def test_bash_offers_what_the_tables_have(meshd):
+    """The function is called as bash calls it."""
+    def offered(*words):
+        script = (f"eval \"$(meshd completion bash)\"; COMP_WORDS=(meshd "
+                  f"{' '.join(words)} ''); COMP_CWORD={len(words) + 1}; "
+                  "_meshd; printf '%s\\n' \"${COMPREPLY[@]}\"")
+        env = {"PATH": f"{pathlib.Path(MESHD).parent}:{os.environ['PATH']}"}
+        return subprocess.run(
+            ["bash", "-c", script], env=env, capture_output=True, text=True,
+            timeout=DEADLINE, check=True).stdout.split()
+
+    assert offered("server") == ["init", "run"]
+    assert "ratelimitpolicies" in offered("delete")
+    assert offered("get", "-o") == ["table", "json", "yaml"]
