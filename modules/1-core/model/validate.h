@@ -65,6 +65,10 @@ void check_label(struct check *c, const void *label);        /* key and value */
 void check_wanted_label(struct check *c, const void *label); /* to look for */
 void check_regex(struct check *c, const void *slice); /* RE2; 1-1024 bytes */
 
+/* It is one of the words; else "is no <what>", and which is the nearest. */
+void check_word(struct check *c, struct slice word, const char *const *words,
+    size_t count, const char *what);
+
 /* Says of "*x.y" that it is not looked for; "*" and "*.y" are. */
 void check_pattern_in_force(struct check *c, struct slice host);
 

@@ -13,20 +13,9 @@ check_operator(struct check *c, const void *value)
 {
 	static const char *const words[] = {
 	    "In", "NotIn", "Exists", "DoesNotExist"};
-	const struct slice *s = value;
-	char hint[NEAREST_TEXT_MAX];
-	struct nearest near;
 
-	nearest_init(&near, *s);
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (slice_eq(*s, slice_str(words[i])))
-			return;
-		nearest_offer(&near, words[i]);
-	}
-	check_error(c, ERR_INVALID,
-	    "\"%.*s\" is none of In, NotIn, Exists and DoesNotExist%s",
-	    SLICE_ARG(slice_sub(*s, 0, NAME_LABEL_MAX)),
-	    nearest_text(&near, hint));
+	check_word(c, *(const struct slice *)value, words, ARRAY_LEN(words),
+	    "operator: it is In, NotIn, Exists or DoesNotExist");
 }
 
 static void
