@@ -199,6 +199,15 @@ rig_fini(struct rig *r)
 	CHECK(system(command) == 0);
 }
 
+static bool
+holds(struct slice text, struct slice part)
+{
+	for (size_t i = 0; i + part.len <= text.len; i++)
+		if (slice_starts(slice_sub(text, i, text.len), part))
+			return true;
+	return false;
+}
+
 TEST(a_sealed_body_opens_for_its_own_resource_and_server_alone)
 {
 	static const struct resource_key key = {
@@ -216,7 +225,7 @@ TEST(a_sealed_body_opens_for_its_own_resource_and_server_alone)
 	EXPECT_OK(secrets_seal(r.store, &key, S("{\"a\":\"hush\"}"), &body));
 	row.body = buf_slice(&body);
 	EXPECT_TRUE(secrets_are_in(&row));
-	EXPECT_TRUE(memmem(row.body.ptr, row.body.len, "hush", 4) == NULL);
+	EXPECT_FALSE(holds(row.body, S("hush")));
 	EXPECT_OK(secrets_open(r.store, &row, &opened, &why));
 	EXPECT_SLICE(slice_of(opened.bytes, opened.len), S("{\"a\":\"hush\"}"));
 	EXPECT_ERR(secrets_open(other.store, &row, &opened, &why), ERR_AUTH);
