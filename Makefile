@@ -30,6 +30,7 @@
 #   coverage       line coverage of unit tests, simulation and corpora
 #   man            checks the manual pages, and that they, --help, the option
 #                  tables and the sample of settings agree
+#   man-resources  writes meshd-resources(5) anew, from the tables of fields
 #   bench          tests/bench against the peers; writes build/bench.json
 #   bench-regex    the worst regular expressions over 64 KB of text
 #   demo           a mesh on this machine, in network namespaces
@@ -506,9 +507,15 @@ coverage:
 	gcovr --root . --object-directory $(BUILD)/coverage \
 	    --filter modules/ --print-summary --txt $(BUILD)/coverage.txt
 man: $(O)/meshd
+	@$(PYTHON) man/resources.py $(O)/meshd --check
 	@for page in $(wildcard man/*.[1-9]); do \
 	    mandoc -T lint -W warning $$page || exit 1; done
 	@$(PYTHON) tests/lint/agreement.py $(O)/meshd
+
+.PHONY: man-resources
+man-resources: $(O)/meshd
+	$(Q)$(PYTHON) man/resources.py $(O)/meshd >$(O)/meshd-resources.5
+	$(Q)mv $(O)/meshd-resources.5 man/
 
 # --- bench, demo, install, clean ---------------------------------------------
 
@@ -538,7 +545,7 @@ install: $(O)/meshd.stripped
 	    $(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $p))/$(notdir $p) &&) :
 	$(foreach f,$(wildcard packaging/systemd/*.service),install -D -m 644 $f \
 	    $(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $f) &&) :
-	$(foreach f,$(wildcard config/*),install -D -m 644 $f \
+	$(foreach f,$(wildcard config/*.conf config/examples/*),install -D -m 644 $f \
 	    $(DESTDIR)$(PREFIX)/share/doc/meshd/examples/$(notdir $f) &&) :
 clean:
 	$(Q)for d in $(BUILD)/*; do \

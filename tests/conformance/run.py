@@ -75,7 +75,21 @@ def plain_text(path):
     document = documents[0]
     if "apiVersion" in document or "spec" not in document:
         return None
-    return yaml.safe_dump(document["spec"] or {}, allow_unicode=True)
+    return yaml.safe_dump(_unwrapped(document["spec"] or {}),
+                          allow_unicode=True)
+
+
+def _unwrapped(node):
+    """A number or a switch that may be missing is recorded as a message of
+    one member, `value`; in a document it is the value itself."""
+    if isinstance(node, list):
+        return [_unwrapped(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if set(node) == {"value"} and isinstance(node["value"],
+                                             (bool, int, float)):
+        return node["value"]
+    return {key: _unwrapped(item) for key, item in node.items()}
 
 
 def judge_verdict(case):

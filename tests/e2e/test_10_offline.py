@@ -2,6 +2,11 @@
 """offline — what needs no server: help, version, validate, explain --files."""
 
 import json
+import os
+import pathlib
+import subprocess
+
+from mesh import DEADLINE, MESHD
 
 REVIEWS = """\
 apiVersion: v1
@@ -148,3 +153,35 @@ def test_explain_for_people_names_file_and_line(meshd, write):
     out = meshd.ok("explain", "request", "http://reviews/x", "--files", path)
     assert f"{path}:" in out
     assert "90 %" in out
+
+
+EXAMPLES = pathlib.Path(__file__).parents[2] / "config/examples"
+
+
+def test_every_kind_of_our_own_has_an_example_that_is_right(meshd):
+    shown = set()
+    for path in sorted(EXAMPLES.glob("*.yaml")):
+        answer = meshd.json("validate", "-f", path)
+        for item in answer["items"]:
+            assert item["verdict"] == "valid", (path, item)
+            assert item["warnings"] == [], path
+            shown.add(item["kind"])
+    kinds = {row["kind"] for row in meshd.json("explain-field")["items"]
+             if row["group"] == "meshd.dev"}
+    assert kinds and kinds <= shown
+
+
+def test_bash_offers_what_the_tables_have(meshd):
+    """The function is called as bash calls it."""
+    def offered(*words):
+        script = (f"eval \"$(meshd completion bash)\"; COMP_WORDS=(meshd "
+                  f"{' '.join(words)} ''); COMP_CWORD={len(words) + 1}; "
+                  "_meshd; printf '%s\\n' \"${COMPREPLY[@]}\"")
+        env = {"PATH": f"{pathlib.Path(MESHD).parent}:{os.environ['PATH']}"}
+        return subprocess.run(
+            ["bash", "-c", script], env=env, capture_output=True, text=True,
+            timeout=DEADLINE, check=True).stdout.split()
+
+    assert offered("server") == ["init", "run"]
+    assert "ratelimitpolicies" in offered("delete")
+    assert offered("get", "-o") == ["table", "json", "yaml"]

@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { SIZE_MAX_TRIED = 4096, RESOURCES_MAX = 16, ARENA_MAX = 64 << 20 };
 
-static const struct resource_source source = {
+static const struct resource_source stored = {
     .parse_json = codec_json_parse, .file = "fuzz.yaml", .created_ms = 1};
 
 /* --- one resource --------------------------------------------------------- */
@@ -40,7 +40,7 @@ read_again(const struct resource *r)
 	arena_init(&a, ARENA_MAX);
 	write_down(r, &a, &first);
 	CHECK(codec_json_parse(buf_slice(&first), &a, &doc, NULL) == OK);
-	CHECK(resource_decode(doc, &source, &again, &found) == OK);
+	CHECK(resource_decode(doc, &stored, &again, &found) == OK);
 	CHECK(again != NULL && resource_key_eq(&r->key, &again->key));
 	write_down(again, &a, &second);
 	CHECK(slice_eq(buf_slice(&first), buf_slice(&second)));
@@ -49,14 +49,17 @@ read_again(const struct resource *r)
 
 /* The resource, or NULL for what is refused or skipped. */
 static struct resource *
-decode(const struct value *doc)
+decode(const struct value *doc, const char *place)
 {
+	struct resource_source source = stored;
 	struct findings found = {0};
 	struct resource_key key;
 	struct resource *r = NULL;
 	struct fault why = {0};
-	enum err e = resource_decode(doc, &source, &r, &found);
+	enum err e;
 
+	source.place = place;
+	e = resource_decode(doc, &source, &r, &found);
 	CHECK((e == OK) == (found.errors.count == 0));
 	CHECK(e == OK || r == NULL);
 	for (size_t i = 0; i < found.errors.count; i++)
@@ -198,14 +201,37 @@ is_there(struct resource *const *all, size_t count, const struct resource *r)
 	return false;
 }
 
+struct read {
+	struct resource *all[RESOURCES_MAX];
+	size_t count;
+};
+
+static enum err
+take(void *arg, const struct value *doc, const char *place)
+{
+	struct read *r = arg;
+	struct resource *one;
+
+	if (r->count == RESOURCES_MAX)
+		return ERR_LIMIT;
+	one = decode(doc, place);
+	if (one == NULL)
+		return OK;
+	read_again(one);
+	if (is_there(r->all, r->count, one))
+		resource_unref(&one);
+	else
+		r->all[r->count++] = one;
+	return OK;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(arena_fini) struct arena a;
-	struct resource *all[RESOURCES_MAX] = {NULL};
 	struct codec_documents docs;
 	struct faults faults = {0};
-	size_t count = 0;
+	struct read r = {0};
 	enum err e;
 
 	if (size > SIZE_MAX_TRIED)
@@ -213,24 +239,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	arena_init(&a, ARENA_MAX);
 	/* Documents beside a wrong one are read all the same. */
 	e = codec_yaml_parse(
-	    slice_of(data, size), source.file, &a, &docs, &faults);
+	    slice_of(data, size), stored.file, &a, &docs, &faults);
 	CHECK((e == OK) == (faults.count == 0));
-	for (size_t i = 0; i < docs.count && count < RESOURCES_MAX; i++) {
-		struct resource *r = docs.items[i].root == NULL
-					 ? NULL
-					 : decode(docs.items[i].root);
-
-		if (r == NULL)
-			continue;
-		read_again(r);
-		if (is_there(all, count, r))
-			resource_unref(&r);
-		else
-			all[count++] = r;
-	}
-	look(all, count);
-	for (size_t i = 0; i < count; i++)
-		resource_unref(&all[i]);
+	for (size_t i = 0; i < docs.count; i++)
+		if (docs.items[i].root != NULL &&
+		    resource_unfold(docs.items[i].root, &a, take, &r) != OK)
+			break; /* more than is tried */
+	look(r.all, r.count);
+	for (size_t i = 0; i < r.count; i++)
+		resource_unref(&r.all[i]);
 	faults_fini(&faults);
 	return 0;
 }

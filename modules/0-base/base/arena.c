@@ -8,6 +8,7 @@
 
 #include "arena.h"
 #include "check.h"
+#include "secret.h"
 
 enum {
 	ARENA_BLOCK_FIRST = 992, /* with its head: what malloc keeps at hand */
@@ -86,6 +87,8 @@ arena_reset(struct arena *a)
 	}
 	while ((block = a->blocks) != NULL) {
 		a->blocks = block->older;
+		if (a->secret)
+			secret_wipe(block->bytes, block->used);
 		mem_free(&block);
 	}
 	a->used = 0;

@@ -19,6 +19,7 @@ struct arena {
 	struct arena_hook *hooks;   /* run newest first */
 	size_t used;                /* bytes handed out */
 	size_t limit;               /* bytes */
+	bool secret;                /* wiped before it is given back */
 };
 
 /* `limit` in bytes; no memory is taken before the first use. */

@@ -2,7 +2,6 @@
 /*
  * crypto — libsodium behind our own names.
  */
-#include <errno.h>
 #include <sodium.h>
 
 #include "check.h"
@@ -219,6 +218,27 @@ crypto_base64url_decode(
 		return ERR_LIMIT;
 	if (text.len > 0 && sodium_base642bin(out, out_cap, text.ptr, text.len,
 				NULL, &len, NULL, BASE64_VARIANT) != 0)
+		return ERR_PARSE;
+	*out_len = len;
+	return OK;
+}
+
+enum err
+crypto_base64_decode(
+    struct slice text, uint8_t *out, size_t out_cap, size_t *out_len)
+{
+	size_t len = 0, digits = 0;
+
+	if (!is_ascii(text))
+		return ERR_PARSE;
+	for (size_t i = 0; i < text.len; i++)
+		digits += text.ptr[i] != '\r' && text.ptr[i] != '\n' &&
+			  text.ptr[i] != '=';
+	if (digits / 4 * 3 + digits % 4 * 3 / 4 > out_cap)
+		return ERR_LIMIT;
+	if (text.len > 0 &&
+	    sodium_base642bin(out, out_cap, text.ptr, text.len, "\r\n", &len,
+		NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
 		return ERR_PARSE;
 	*out_len = len;
 	return OK;

@@ -82,6 +82,9 @@ size_t crypto_base64url_len(size_t bytes); /* without a zero */
 void crypto_base64url(struct slice in, char *out);
 MUST_USE enum err crypto_base64url_decode(
     struct slice text, uint8_t *out, size_t out_cap, size_t *out_len);
+/* With padding (RFC 4648 §4), as PEM has it; line ends are passed over. */
+MUST_USE enum err crypto_base64_decode(
+    struct slice text, uint8_t *out, size_t out_cap, size_t *out_len);
 void crypto_hex(struct slice in, char *out); /* 2 * in.len, no zero */
 
 #endif

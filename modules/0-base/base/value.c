@@ -181,6 +181,18 @@ value_new_bool(struct arena *a, bool b)
 	return v;
 }
 
+struct value *
+value_share(const struct value *v, struct arena *a)
+{
+	struct value *copy = arena_alloc(a, sizeof(*copy));
+
+	if (copy == NULL)
+		return NULL;
+	*copy = *v;
+	copy->next = NULL;
+	return copy;
+}
+
 enum err
 value_append(struct value *list, struct value *item)
 {

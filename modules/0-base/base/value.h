@@ -62,6 +62,9 @@ struct value *value_new_string(struct arena *a, struct slice s) MUST_USE;
 struct value *value_new_int(struct arena *a, int64_t n) MUST_USE;
 struct value *value_new_bool(struct arena *a, bool b) MUST_USE;
 
+/* The same node to be put elsewhere, with the same children; see value_copy. */
+struct value *value_share(const struct value *v, struct arena *a) MUST_USE;
+
 /* Appends to a list. item may be NULL (arena full): ERR_NO_MEMORY. */
 MUST_USE enum err value_append(struct value *list, struct value *item);
 

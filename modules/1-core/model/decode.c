@@ -591,36 +591,6 @@ unknown_field(struct check *c, const struct message *m, struct slice name)
 	    nearest_text(&near, hint));
 }
 
-/* "mirror_percent" is mirrorPercent: what a proto file calls it. */
-static bool
-is_proto_name(const char *field, struct slice name)
-{
-	size_t at = 0;
-
-	for (size_t i = 0; i < name.len; i++) {
-		bool up = name.ptr[i] == '_' && i + 1 < name.len;
-		char byte = name.ptr[i += up];
-
-		if (byte == '_' || (byte >= 'A' && byte <= 'Z'))
-			return false;
-		if (up && byte >= 'a' && byte <= 'z')
-			byte = (char)(byte - ('a' - 'A'));
-		if (field[at++] != byte)
-			return false;
-	}
-	return field[at] == '\0';
-}
-
-static const struct field *
-find_field(const struct message *m, struct slice name)
-{
-	for (size_t i = 0; i < m->field_count; i++)
-		if (slice_eq(slice_str(m->fields[i].name), name) ||
-		    is_proto_name(m->fields[i].name, name))
-			return &m->fields[i];
-	return NULL;
-}
-
 /*
  * The member of a group that counts where several were given: the last of the
  * table, as upstream reads them. NULL if `f` is it, or is alone.
@@ -634,7 +604,7 @@ winner(const struct message *m, const struct field *f, const struct value *v)
 		return NULL;
 	VALUE_EACH(v, it)
 	{
-		const struct field *other = find_field(m, it->key);
+		const struct field *other = field_find(m, it->key);
 
 		if (other != NULL && it->type != VALUE_NULL &&
 		    other->oneof == f->oneof && other > f &&
@@ -685,7 +655,7 @@ decode_fields(
 
 	VALUE_EACH(v, it)
 	{
-		const struct field *f = find_field(m, it->key), *by;
+		const struct field *f = field_find(m, it->key), *by;
 		struct check at = check_member(c, "%.*s",
 		    SLICE_ARG(slice_sub(it->key, 0, NAME_LABEL_MAX)));
 		size_t i;
@@ -759,7 +729,7 @@ message_decode_at(const struct check *c, const struct message *m,
 	at.node = v;
 	at.line = v->line;
 	at.column = v->column;
-	(void)snprintf(at.path, sizeof(at.path), "%s", path); /* ours, short */
+	(void)snprintf(at.path, sizeof(at.path), "%s", path); /* may be cut */
 	return decode_new_message(&at, m, v);
 }
 

@@ -143,16 +143,13 @@ parse_time(struct slice text, int64_t *out_ms)
 
 /* --- apiVersion and kind -------------------------------------------------- */
 
-/* Kinds of the groups that the mesh answers for, but not yet. */
-static const char *const later[] = {"RateLimitPolicy",
-    "HealthCheckPolicy", "MeshConfig", "Network"};
-
 static struct check
 place(const struct value *doc, const struct resource_source *source,
     struct findings *found, struct arena *a)
 {
 	return (struct check){.file = source->file,
 	    .parse_json = source->parse_json,
+	    .trust_domain = source->trust_domain,
 	    .found = found,
 	    .arena = a,
 	    .node = doc,
@@ -167,14 +164,14 @@ is_ours(struct slice group)
 	       slice_eq(group, S("meshd.dev"));
 }
 
-static bool
-is_later(struct slice kind)
-{
-	for (size_t i = 0; i < ARRAY_LEN(later); i++)
-		if (slice_eq(kind, slice_str(later[i])))
-			return true;
-	return false;
-}
+/* What patches of Envoy are mostly for, and the kinds that say it. */
+static const char instead_of_patches[] =
+    "EnvoyFilter patches the insides of another proxy, which are not here. "
+    "Say what it is for: limits of requests with RateLimitPolicy (meshd.dev), "
+    "access logs and traces with Telemetry or MeshConfig, health checks with "
+    "HealthCheckPolicy (meshd.dev), Lua and Wasm with TrafficExtension, "
+    "timeouts, connections and retries with DestinationRule and "
+    "VirtualService, headers and CORS with VirtualService";
 
 static enum envelope_verdict
 refuse_kind(struct check *c, struct slice kind)
@@ -185,35 +182,25 @@ refuse_kind(struct check *c, struct slice kind)
 	const struct resource_kind *const *all = resource_kinds(&count);
 
 	if (slice_eq(kind, S("EnvoyFilter"))) {
-		check_error(c, ERR_UNSUPPORTED,
-		    "EnvoyFilter patches another proxy's insides and has no "
-		    "meaning here; say what it is for with routes, policies "
-		    "or extensions");
-		return ENVELOPE_REFUSED;
-	}
-	if (is_later(kind)) {
-		check_error(c, ERR_UNSUPPORTED,
-		    "kind %.*s is not supported yet", SLICE_ARG(kind));
+		check_error(c, ERR_UNSUPPORTED, "%s", instead_of_patches);
 		return ENVELOPE_REFUSED;
 	}
 	nearest_init(&near, kind);
 	for (size_t i = 0; i < count; i++)
 		nearest_offer(&near, all[i]->kind);
-	for (size_t i = 0; i < ARRAY_LEN(later); i++)
-		nearest_offer(&near, later[i]);
 	check_error(c, ERR_INVALID, "there is no kind \"%.*s\"%s",
 	    SLICE_ARG(slice_sub(kind, 0, NAME_LABEL_MAX)),
 	    nearest_text(&near, hint));
 	return ENVELOPE_REFUSED;
 }
 
+/* Secrets of other types are not for TLS; they are nothing to the mesh. */
 static bool
-is_core_kind_of_ours(const struct value *doc, struct slice kind)
+is_other_secret(const struct value *doc, const struct resource_kind *kind)
 {
-	struct slice type = value_get_string(doc, S("type"), SLICE_NONE);
-
-	return slice_eq(kind, S("Secret")) &&
-	       slice_eq(type, S("kubernetes.io/tls"));
+	return kind == &kind_tls_secret &&
+	       !slice_eq(value_get_string(doc, S("type"), SLICE_NONE),
+		   S("kubernetes.io/tls"));
 }
 
 static const struct resource_kind *
@@ -282,17 +269,18 @@ read_kind(struct check *c, struct resource *r)
 		return ENVELOPE_REFUSED;
 	split_version(r->api_version, &r->key.group, &version);
 	r->kind = find_kind(r->key.group, r->key.kind);
+	if (is_other_secret(c->node, r->kind)) {
+		check_warning(&at,
+		    "skipped: only a Secret of type kubernetes.io/tls means "
+		    "something to the mesh");
+		return ENVELOPE_SKIP;
+	}
 	if (r->kind != NULL) {
 		check_version(c, r->kind, version);
 		return ENVELOPE_OK;
 	}
 	if (is_ours(r->key.group))
 		return refuse_kind(&at, r->key.kind);
-	if (is_core_kind_of_ours(c->node, r->key.kind)) {
-		check_error(&at, ERR_UNSUPPORTED,
-		    "kind %.*s is not supported yet", SLICE_ARG(r->key.kind));
-		return ENVELOPE_REFUSED;
-	}
 	check_warning(&at,
 	    "skipped: kind %.*s of %.*s means nothing to the mesh",
 	    SLICE_ARG(slice_sub(r->key.kind, 0, NAME_LABEL_MAX)),
@@ -344,6 +332,19 @@ check_members(struct check *c)
 	}
 }
 
+/* What is of the whole mesh is in no namespace, whatever -n says. */
+static void
+check_mesh_wide(struct check *c, const struct metadata *m, struct resource *r)
+{
+	struct check at = check_member(c, "namespace");
+
+	if (m->ns.len > 0)
+		check_error(&at, ERR_INVALID,
+		    "a %s is for the whole mesh; leave the namespace out",
+		    r->kind->kind);
+	r->key.ns = S("");
+}
+
 static void
 read_metadata(
     struct check *c, const struct resource_source *source, struct resource *r)
@@ -356,12 +357,16 @@ read_metadata(
 		check_error(&at, ERR_INVALID, "is required");
 		return;
 	}
-	m = message_decode(&metadata_message, at.node, c->file, "metadata",
-	    c->arena, c->found);
+	m = message_decode(&metadata_message, at.node, c->file,
+	    source->place != NULL ? source->place : "metadata", c->arena,
+	    c->found);
 	if (m == NULL)
 		return;
 	r->key.name = m->name;
-	r->key.ns = m->ns.len > 0 ? m->ns : r->key.ns;
+	if (r->kind->mesh_wide)
+		check_mesh_wide(&at, m, r);
+	else if (m->ns.len > 0)
+		r->key.ns = m->ns;
 	r->labels = m->labels;
 	r->annotations = m->annotations;
 	if (source->revision != 0)
@@ -422,16 +427,8 @@ flat_spec(const struct value *doc, struct arena *a)
 	spec->line = doc->line;
 	spec->column = doc->column;
 	VALUE_EACH(doc, it)
-	{
-		struct value *copy;
-
-		if (find_member(it->key) < MEMBER_SPEC)
-			continue;
-		copy = arena_alloc(a, sizeof(*copy));
-		if (copy != NULL)
-			*copy = *it;
-		value_put(&spec, it->key, copy);
-	}
+	if (find_member(it->key) >= MEMBER_SPEC)
+		value_put(&spec, it->key, value_share(it, a));
 	return spec;
 }
 
@@ -455,6 +452,14 @@ find_spec(const struct check *c, const struct resource *r)
 	return none;
 }
 
+static const char *
+place_of(const struct resource_source *source, const struct resource *r)
+{
+	if (source->place != NULL)
+		return source->place;
+	return r->kind->shape == RESOURCE_NESTED ? "spec" : "";
+}
+
 void
 envelope_read_spec(const struct value *doc,
     const struct resource_source *source, struct arena *a, struct resource *r,
@@ -470,21 +475,10 @@ envelope_read_spec(const struct value *doc,
 	}
 	check_in_force(&kind, r->kind->flags);
 	c.inert = kind.inert;
-	r->spec = message_decode_at(&c, r->kind->spec, spec,
-	    r->kind->shape == RESOURCE_NESTED ? "spec" : "");
+	r->spec =
+	    message_decode_at(&c, r->kind->spec, spec, place_of(source, r));
 	if (r->spec != NULL && r->kind->check != NULL)
 		r->kind->check(&c, r);
-}
-
-const struct value *
-resource_list_items(const struct value *doc)
-{
-	const struct value *items = value_get(doc, S("items"));
-
-	if (!slice_ends(value_get_string(doc, S("kind"), S("")), S("List")) ||
-	    items == NULL || items->type != VALUE_LIST)
-		return NULL;
-	return items;
 }
 
 enum err
@@ -492,6 +486,7 @@ resource_key_read(const struct value *doc, struct slice default_ns,
     struct resource_key *out, struct fault *why)
 {
 	const struct value *metadata = value_get(doc, S("metadata"));
+	const struct resource_kind *kind;
 	struct resource_key k = {0};
 	struct slice version;
 
@@ -501,6 +496,9 @@ resource_key_read(const struct value *doc, struct slice default_ns,
 	k.name = value_get_string(metadata, S("name"), S(""));
 	k.ns = value_get_string(metadata, S("namespace"),
 	    default_ns.len > 0 ? default_ns : S("default"));
+	kind = find_kind(k.group, k.kind);
+	if (kind != NULL && kind->mesh_wide)
+		k.ns = S("");
 	if (version.len == 0 || k.kind.len == 0 || k.name.len == 0)
 		return fault_set(why, ERR_INVALID,
 		    "apiVersion, kind and metadata.name are needed");
@@ -520,7 +518,8 @@ encode_metadata(const struct resource *r, unsigned flags, struct arena *a)
 	char time[CLOCK_RFC3339_LEN];
 
 	/* The rows' order is that of the bits. */
-	m.head.present[0] = 1 | 2 | (r->labels.count > 0 ? 4 : 0) |
+	m.head.present[0] = 1 | (r->key.ns.len > 0 ? 2 : 0) |
+			    (r->labels.count > 0 ? 4 : 0) |
 			    (r->annotations.count > 0 ? 8 : 0);
 	if ((flags & RESOURCE_WITH_STATE) && r->created_ms != 0) {
 		clock_format_rfc3339(r->created_ms, time);
@@ -533,6 +532,22 @@ encode_metadata(const struct resource *r, unsigned flags, struct arena *a)
 		m.head.present[0] |= 32;
 	}
 	return message_encode(&metadata_message, &m, a);
+}
+
+/* The names of what is secret stay. */
+static void
+seal(struct value *spec, const struct message *m)
+{
+	for (size_t i = 0; spec != NULL && i < m->field_count; i++) {
+		const struct value *map =
+		    m->fields[i].flags & FIELD_SECRET
+			? value_get(spec, slice_str(m->fields[i].name))
+			: NULL;
+
+		for (struct value *it = map != NULL ? map->child : NULL;
+		     it != NULL; it = it->next)
+			it->string = S("(sealed)");
+	}
 }
 
 struct value *
@@ -548,6 +563,8 @@ resource_encode(const struct resource *r, unsigned flags, struct arena *arena)
 	value_put(&doc, S("metadata"), encode_metadata(r, flags, arena));
 	if (spec == NULL)
 		return NULL;
+	if (flags & RESOURCE_SEALED)
+		seal(spec, r->kind->spec);
 	if (r->kind->shape == RESOURCE_NESTED) {
 		value_put(&doc, S("spec"), spec);
 		return doc;

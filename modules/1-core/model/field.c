@@ -26,6 +26,36 @@ labels_match(const struct labels *l, const struct labels *wanted)
 	return true;
 }
 
+/* "mirror_percent" is mirrorPercent: what a proto file calls it. */
+static bool
+is_proto_name(const char *field, struct slice name)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < name.len; i++) {
+		bool up = name.ptr[i] == '_' && i + 1 < name.len;
+		char byte = name.ptr[i += up];
+
+		if (byte == '_' || (up && byte >= 'A' && byte <= 'Z'))
+			return false;
+		if (up && byte >= 'a' && byte <= 'z')
+			byte = (char)(byte - ('a' - 'A'));
+		if (field[at++] != byte)
+			return false;
+	}
+	return field[at] == '\0';
+}
+
+const struct field *
+field_find(const struct message *m, struct slice name)
+{
+	for (size_t i = 0; i < m->field_count; i++)
+		if (slice_eq(slice_str(m->fields[i].name), name) ||
+		    is_proto_name(m->fields[i].name, name))
+			return &m->fields[i];
+	return NULL;
+}
+
 bool
 message_has(const struct message *m, const void *decoded, const char *field)
 {

@@ -39,7 +39,8 @@ enum field_flags {
 	 */
 	FIELD_INERT = 1 << 5,
 	/* The same, and its absence lets more through than it says: MSH0002. */
-	FIELD_GUARD = 1 << 6
+	FIELD_GUARD = 1 << 6,
+	FIELD_SECRET = 1 << 7 /* a map of texts that only an admin is shown */
 };
 
 /* A list as it lies in a decoded message: an array in the arena. */

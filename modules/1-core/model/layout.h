@@ -34,6 +34,9 @@ field_item_size(const struct field *f)
 	}
 }
 
+/* By its name, or by that of upstream's proto file; NULL. */
+const struct field *field_find(const struct message *m, struct slice name);
+
 /* Row `i` of the table was in the document. */
 static inline bool
 field_is_present(const struct message_head *head, size_t i)

@@ -41,8 +41,8 @@ resource_key_cmp(const struct resource_key *a, const struct resource_key *b)
 char *
 resource_key_format(const struct resource_key *k, char out[RESOURCE_KEY_MAX])
 {
-	(void)snprintf(out, RESOURCE_KEY_MAX, "%.*s/%.*s/%.*s",
-	    SLICE_ARG(k->kind), SLICE_ARG(k->ns),
+	(void)snprintf(out, RESOURCE_KEY_MAX, "%.*s/%.*s%s%.*s",
+	    SLICE_ARG(k->kind), SLICE_ARG(k->ns), k->ns.len > 0 ? "/" : "",
 	    SLICE_ARG(k->name)); /* may be cut */
 	return out;
 }
@@ -51,6 +51,7 @@ resource_key_format(const struct resource_key *k, char out[RESOURCE_KEY_MAX])
 
 static const struct resource_kind *const kinds[] = {
     &kind_service,
+    &kind_tls_secret,
     &kind_virtual_service,
     &kind_destination_rule,
     &kind_gateway,
@@ -65,6 +66,10 @@ static const struct resource_kind *const kinds[] = {
     &kind_wasm_plugin,
     &kind_traffic_extension,
     &kind_proxy_config,
+    &kind_mesh_config,
+    &kind_network,
+    &kind_rate_limit_policy,
+    &kind_health_check_policy,
 };
 
 const struct resource_kind *const *
@@ -164,6 +169,7 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 	enum envelope_verdict verdict;
 
 	verdict = envelope_read(doc, source, &b->arena, r, found);
+	b->arena.secret = r->kind != NULL && r->kind->sealed;
 	if (verdict == ENVELOPE_OK)
 		read_spec(doc, source, b, found);
 	if (verdict == ENVELOPE_SKIP) {

@@ -26,7 +26,7 @@ int resource_key_cmp(
 
 enum { RESOURCE_KEY_MAX = 640 };
 
-/* "VirtualService/default/reviews", for people. Returns out. */
+/* "VirtualService/default/reviews", "Network/east", for people. Returns out. */
 char *resource_key_format(
     const struct resource_key *k, char out[RESOURCE_KEY_MAX]);
 
@@ -47,6 +47,9 @@ struct resource_kind {
 	const char *const *versions; /* newest first; ends with NULL */
 	const struct message *spec;
 	enum resource_shape shape;
+	bool mesh_wide; /* in no namespace: that of its key is empty */
+	/* Holds keys: sealed at rest, wiped when released, not for agents. */
+	bool sealed;
 	uint32_t flags; /* FIELD_INERT, FIELD_GUARD: of all of it */
 	/* Rules between spec and metadata; `c` is the document. May be NULL. */
 	void (*check)(struct check *c, const struct resource *r);
@@ -67,6 +70,11 @@ extern const struct resource_kind kind_telemetry;
 extern const struct resource_kind kind_wasm_plugin;
 extern const struct resource_kind kind_traffic_extension;
 extern const struct resource_kind kind_proxy_config;
+extern const struct resource_kind kind_mesh_config;
+extern const struct resource_kind kind_network;
+extern const struct resource_kind kind_tls_secret;
+extern const struct resource_kind kind_rate_limit_policy;
+extern const struct resource_kind kind_health_check_policy;
 
 /* The rows, for commands and documentation. */
 const struct resource_kind *const *resource_kinds(size_t *out_count);
@@ -94,8 +102,14 @@ typedef enum err (*resource_json_cb)(struct slice text, struct arena *arena,
 /* What is known of a document from outside. Borrowed for the call. */
 struct resource_source {
 	resource_json_cb parse_json;
-	const char *file;   /* NULL: none */
-	struct slice ns;    /* where metadata names none; "default" if empty */
+	const char *file; /* NULL: none */
+	/*
+	 * Where the reader of the document sees the spec, as resource_unfold()
+	 * says it; NULL: at "spec", or beside metadata in a flat kind.
+	 */
+	const char *place;
+	struct slice ns; /* where metadata names none; "default" if empty */
+	struct slice trust_domain; /* the mesh's own; empty: not known */
 	uint64_t revision;  /* 0: metadata.resourceVersion, if that is ours */
 	int64_t created_ms; /* 0: metadata.creationTimestamp */
 };
@@ -117,15 +131,24 @@ MUST_USE enum err resource_decode(const struct value *doc,
 MUST_USE enum err resource_key_read(const struct value *doc,
     struct slice default_ns, struct resource_key *out, struct fault *why);
 
+/* `place` is for resource_source; both live as long as document and arena. */
+typedef enum err (*resource_unfold_cb)(
+    void *arg, const struct value *doc, const char *place);
+
 /*
- * The items of a `List` document, each a document of its own; NULL if it is no
- * list. Lists in lists are not looked into.
+ * The documents that are meant by one of a file, in their order: the items of
+ * a List (lists in lists are not looked into); the MeshConfig or the Networks
+ * that one of upstream's plain documents stands for; nothing for an empty
+ * map; the document itself. Ends with the first that is not OK, or with
+ * ERR_LIMIT when the arena is full.
  */
-const struct value *resource_list_items(const struct value *doc);
+MUST_USE enum err resource_unfold(const struct value *doc, struct arena *arena,
+    resource_unfold_cb cb, void *arg);
 
 enum resource_encoding {
 	RESOURCE_AS_WRITTEN = 0,
-	RESOURCE_WITH_STATE = 1 << 0 /* resourceVersion, creationTimestamp */
+	RESOURCE_WITH_STATE = 1 << 0, /* resourceVersion, creationTimestamp */
+	RESOURCE_SEALED = 1 << 1      /* "(sealed)" in place of secrets */
 };
 
 /*

@@ -374,6 +374,24 @@ check_wanted_label(struct check *c, const void *label)
 }
 
 void
+check_word(struct check *c, struct slice word, const char *const *words,
+    size_t count, const char *what)
+{
+	char hint[NEAREST_TEXT_MAX];
+	struct nearest near;
+
+	nearest_init(&near, word);
+	for (size_t i = 0; i < count; i++) {
+		if (slice_eq(word, slice_str(words[i])))
+			return;
+		nearest_offer(&near, words[i]);
+	}
+	check_error(c, ERR_INVALID, "\"%.*s\" is no %s%s",
+	    SLICE_ARG(slice_sub(word, 0, NAME_LABEL_MAX)), what,
+	    nearest_text(&near, hint));
+}
+
+void
 check_pattern_in_force(struct check *c, struct slice host)
 {
 	if (slice_starts(host, S("*")) && !host_is_pattern(host))

@@ -18,6 +18,7 @@ struct check {
 	uint32_t column;
 	uint32_t inert; /* what was said of what is around it, so not again */
 	resource_json_cb parse_json;
+	struct slice trust_domain;  /* the mesh's own; empty: not known */
 	char path[FAULT_FIELD_MAX]; /* "spec.http[0]"; cut if it is longer */
 };
 
@@ -64,6 +65,10 @@ void check_label(struct check *c, const void *label);        /* key and value */
 void check_wanted_label(struct check *c, const void *label); /* to look for */
 void check_regex(struct check *c, const void *slice); /* RE2; 1-1024 bytes */
 void check_cel(struct check *c, const void *slice);   /* that it parses */
+
+/* It is one of the words; else "is no <what>", and which is the nearest. */
+void check_word(struct check *c, struct slice word, const char *const *words,
+    size_t count, const char *what);
 
 /* Says of "*x.y" that it is not looked for; "*" and "*.y" are. */
 void check_pattern_in_force(struct check *c, struct slice host);

@@ -13,6 +13,7 @@
 #include "store/store.h"
 
 #include "inside.h"
+#include "secrets.h"
 
 #include <stdio.h>
 
@@ -71,6 +72,31 @@ call_end(struct call *c, enum err e, uint64_t revision)
 /* --- from documents to operations -------------------------------------------
  */
 
+static bool
+is_same(const struct resource *a, const struct resource *b, struct arena *arena)
+{
+	const struct value *x = resource_encode(a, RESOURCE_AS_WRITTEN, arena);
+	const struct value *y = resource_encode(b, RESOURCE_AS_WRITTEN, arena);
+
+	return x != NULL && y != NULL && value_eq(x, y);
+}
+
+/* What says the same stays sealed as it is, and is no change. */
+static enum err
+seal_body(struct call *c, const struct resource *r, struct slice body,
+    struct slice *out)
+{
+	AUTO(buf_fini) struct buf sealed = BUF(2 * LIMIT_RESOURCE_BYTES);
+	const struct cache *cache = &c->server->cache;
+	const struct resource *old = cache_find(cache, &r->key);
+	enum err e;
+
+	if (old != NULL && is_same(old, r, &c->arena))
+		return arena_copy(&c->arena, cache_sealed(cache, &r->key), out);
+	e = secrets_seal(c->server->store, &r->key, body, &sealed);
+	return e == OK ? arena_copy(&c->arena, buf_slice(&sealed), out) : e;
+}
+
 static enum err
 body_of(struct call *c, const struct resource *r, struct slice *out)
 {
@@ -78,8 +104,13 @@ body_of(struct call *c, const struct resource *r, struct slice *out)
 	struct value *v = resource_encode(r, RESOURCE_AS_WRITTEN, &c->arena);
 	enum err e = v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, &text);
 
-	if (e == OK)
+	c->arena.secret = c->arena.secret || r->kind->sealed;
+	if (e == OK && r->kind->sealed)
+		e = seal_body(c, r, buf_slice(&text), out);
+	else if (e == OK)
 		e = arena_copy(&c->arena, buf_slice(&text), out);
+	if (r->kind->sealed && text.mem != NULL)
+		secret_wipe(text.mem, text.cap);
 	return e;
 }
 
@@ -150,14 +181,18 @@ static enum err
 add_document(
     struct call *c, const struct value *doc, const struct server_apply_spec *a)
 {
-	struct resource_source source = {
-	    .parse_json = codec_json_parse, .ns = a->ns};
+	struct resource_source source = {.parse_json = codec_json_parse,
+	    .ns = a->ns,
+	    .trust_domain = slice_str(c->server->mesh.trust_domain)};
 	struct resource *r = NULL;
 	enum err e = resource_decode(doc, &source, &r, &c->found);
 
 	if (e != OK || r == NULL)
 		return e;
 	e = server_may_write(a->actor, &r->key, &c->why);
+	if (e == OK && r->kind == &kind_tls_secret)
+		e = secrets_check(
+		    r->spec, clock_wall_ms(c->server->spec.clock), &c->found);
 	if (e == OK)
 		e = has_key(c, &r->key) ? twice(c, r) : add_op(c, r);
 	if (e != OK)
@@ -228,17 +263,12 @@ outcome_if(const struct server *s, const struct resource *r)
 {
 	const struct resource *old = cache_find(&s->cache, &r->key);
 	AUTO(arena_fini) struct arena arena;
-	struct value *a;
-	struct value *b;
 
 	arena_init(&arena, CALL_BYTES);
 	if (old == NULL)
 		return store_outcome_name(STORE_CREATED);
-	a = resource_encode(old, RESOURCE_AS_WRITTEN, &arena);
-	b = resource_encode(r, RESOURCE_AS_WRITTEN, &arena);
-	return store_outcome_name(a != NULL && b != NULL && value_eq(a, b)
-				      ? STORE_UNCHANGED
-				      : STORE_UPDATED);
+	return store_outcome_name(
+	    is_same(old, r, &arena) ? STORE_UNCHANGED : STORE_UPDATED);
 }
 
 /* As the store would, if the document says which revision it changes. */

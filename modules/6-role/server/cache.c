@@ -10,6 +10,7 @@
 #include "store/store.h"
 
 #include "cache.h"
+#include "secrets.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ cache_init(struct cache *c)
 	*c = (struct cache){0};
 	map_init(&c->by_key);
 	map_init(&c->bad);
+	map_init(&c->sealed);
 }
 
 static void
@@ -32,9 +34,16 @@ drop_resource(void *value)
 	resource_unref(&r);
 }
 
+static void
+drop_text(void *value)
+{
+	mem_free(&value);
+}
+
 void
 cache_fini(struct cache *c)
 {
+	map_fini(&c->sealed, drop_text);
 	map_fini(&c->by_key, drop_resource);
 	map_fini(&c->bad, NULL);
 }
@@ -51,18 +60,27 @@ cache_key_text(const struct resource_key *k, char out[CACHE_KEY_MAX])
 }
 
 static enum err
-decode(const struct store_row *row, struct resource **out, struct fault *why)
+decode(const struct cache *c, const struct store_row *row,
+    struct resource **out, struct fault *why)
 {
 	AUTO(arena_fini) struct arena arena;
+	AUTO(secret_fini) struct secret opened = {0};
+	struct slice body = row->resource.body;
 	AUTO(findings_fini) struct findings found = {0};
 	struct resource_source source = {.parse_json = codec_json_parse,
 	    .revision = row->revision,
 	    .created_ms = row->created_ms};
 	const struct value *doc;
-	enum err e;
+	enum err e = OK;
 
 	arena_init(&arena, DECODE_BYTES);
-	e = codec_json_parse(row->resource.body, &arena, &doc, why);
+	arena.secret = secrets_are_in(&row->resource);
+	if (arena.secret) {
+		e = secrets_open(c->store, &row->resource, &opened, why);
+		body = slice_of(opened.bytes, opened.len);
+	}
+	if (e == OK)
+		e = codec_json_parse(body, &arena, &doc, why);
 	if (e != OK)
 		return e;
 	e = resource_decode(doc, &source, out, &found);
@@ -82,6 +100,25 @@ set(struct cache *c, struct slice key, struct resource *r)
 	resource_unref(&old);
 }
 
+static char *
+copy_text(struct slice s)
+{
+	char *copy = mem_new(s.len + 1);
+
+	memcpy(copy, s.ptr, s.len);
+	return copy;
+}
+
+static void
+keep_sealed(struct cache *c, struct slice key, const struct store_row *row)
+{
+	bool keeps = !row->deleted && secrets_are_in(&row->resource);
+
+	drop_text(keeps
+		      ? map_put(&c->sealed, key, copy_text(row->resource.body))
+		      : map_remove(&c->sealed, key));
+}
+
 static void
 take_row(struct cache *c, const struct store_row *row)
 {
@@ -92,12 +129,13 @@ take_row(struct cache *c, const struct store_row *row)
 	struct resource *r = NULL;
 	struct fault why = {0};
 
+	keep_sealed(c, k, row);
 	(void)map_remove(&c->bad, k); /* only the mark */
 	if (row->deleted) {
 		set(c, k, NULL);
 		return;
 	}
-	if (decode(row, &r, &why) == OK) {
+	if (decode(c, row, &r, &why) == OK) {
 		set(c, k, r);
 		return;
 	}
@@ -113,8 +151,11 @@ cache_take(struct cache *c, const struct store_changes *changes)
 	if (changes->err != OK)
 		return;
 	if (changes->reset) {
+		const struct store *store = c->store;
+
 		cache_fini(c);
 		cache_init(c);
+		c->store = store;
 	}
 	for (size_t i = 0; i < changes->count; i++)
 		if (changes->rows[i].table == STORE_RESOURCES)
@@ -130,6 +171,15 @@ cache_find(const struct cache *c, const struct resource_key *key)
 	char text[CACHE_KEY_MAX];
 
 	return map_get(&c->by_key, cache_key_text(key, text));
+}
+
+struct slice
+cache_sealed(const struct cache *c, const struct resource_key *key)
+{
+	char text[CACHE_KEY_MAX];
+	const char *body = map_get(&c->sealed, cache_key_text(key, text));
+
+	return body != NULL ? slice_str(body) : SLICE_NONE;
 }
 
 static int

@@ -16,10 +16,13 @@ enum { CACHE_KEY_MAX = 2 * RESOURCE_KEY_MAX };
 struct cache {
 	struct map by_key; /* text of the key → struct resource */
 	struct map bad;    /* text of the key → itself */
+	struct map sealed; /* text of the key → its sealed body, zero-ended */
+	const struct store *store;
 	uint64_t revision;
 	bool current; /* all that the store had has come */
 };
 
+/* `store` opens what is sealed; set once it is there, kept. */
 void cache_init(struct cache *c);
 void cache_fini(struct cache *c);
 
@@ -31,6 +34,10 @@ struct slice cache_key_text(
 
 /* NULL if absent. Borrowed until the next change. */
 const struct resource *cache_find(
+    const struct cache *c, const struct resource_key *key);
+
+/* As it is stored, if it is sealed; SLICE_NONE. Borrowed as above. */
+struct slice cache_sealed(
     const struct cache *c, const struct resource_key *key);
 
 /*

@@ -94,7 +94,8 @@ take_resource(struct server *s, const struct store_row *row)
 	char text[CACHE_KEY_MAX];
 	struct slice name = cache_key_text(&key, text);
 
-	if (r != NULL)
+	/* No agent needs a key of the outside yet. */
+	if (r != NULL && !r->kind->sealed)
 		publish(s, name, r);
 	else
 		withdraw(s, name);

@@ -122,6 +122,7 @@ open_store(struct server *s)
 	}
 	s->parts |= PART_STORE;
 	s->store = store_open(&config, on_store_open, s);
+	s->cache.store = s->store;
 	secret_wipe(key, sizeof(key));
 }
 

@@ -123,18 +123,15 @@ static void delete (struct admin *a, struct http_exchange *x)
 struct listing {
 	struct arena *arena;
 	struct value *items;
+	unsigned flags; /* enum resource_encoding */
 };
 
-/*
- * A kind that holds keys (there is none yet) is to be shown without them to
- * whom server_may() does not find to be an admin: here.
- */
 static bool
 list_resource(void *arg, const struct resource *r)
 {
 	struct listing *l = arg;
 
-	json_push(&l->items, resource_encode(r, RESOURCE_WITH_STATE, l->arena));
+	json_push(&l->items, resource_encode(r, l->flags, l->arena));
 	return l->items != NULL;
 }
 
@@ -142,12 +139,18 @@ static void
 get(struct admin *a, struct http_exchange *x)
 {
 	struct arena *arena = http_exchange_arena(x);
-	struct listing l = {.arena = arena, .items = json_list(arena)};
+	struct listing l = {.arena = arena,
+	    .items = json_list(arena),
+	    .flags = RESOURCE_WITH_STATE};
 	struct server_filter f = {admin_param(x, S("kind")),
 	    admin_param(x, S("namespace")), admin_param(x, S("name"))};
 	struct fault why = {0};
-	enum err e =
-	    server_each_resource(a->spec.server, &f, list_resource, &l, &why);
+	enum err e;
+
+	/* Only an admin is shown a private key. */
+	if (server_may(admin_actor(x), CA_ROLE_ADMIN, &why) != OK)
+		l.flags |= RESOURCE_SEALED;
+	e = server_each_resource(a->spec.server, &f, list_resource, &l, &why);
 
 	if (e != OK) {
 		admin_refuse(x, e, &why);

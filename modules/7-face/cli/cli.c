@@ -46,8 +46,16 @@ static const struct command *const commands[] = {
     &command_log_levels, /* before "log", which would take its words */
     &command_log,
     &command_status,
+    &command_completion,
     &command_version,
 };
+
+const struct command *const *
+command_all(size_t *out_count)
+{
+	*out_count = ARRAY_LEN(commands);
+	return commands;
+}
 
 /* --- words to the operator --- */
 

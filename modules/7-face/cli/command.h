@@ -26,6 +26,7 @@ struct command {
 extern const struct command command_agent;
 extern const struct command command_apply;
 extern const struct command command_ca_show;
+extern const struct command command_completion;
 extern const struct command command_delete;
 extern const struct command command_endpoints;
 extern const struct command command_explain;
@@ -50,6 +51,9 @@ extern const struct command command_token_revoke;
 extern const struct command command_unexpose;
 extern const struct command command_validate;
 extern const struct command command_version;
+
+/* All of them, in the order of help. */
+const struct command *const *command_all(size_t *out_count);
 
 /* One line to stderr: "meshd: <words>". Returns `code`. */
 int command_fail(int code, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -35,11 +35,16 @@ static void
 print_changes(const struct value *answer, bool dry_run)
 {
 	VALUE_EACH(value_get(answer, S("changes")), it)
-	(void)printf("%.*s/%.*s/%.*s %s%.*s\n",
-	    SLICE_ARG(text_of(it, S("kind"))),
-	    SLICE_ARG(text_of(it, S("namespace"))),
-	    SLICE_ARG(text_of(it, S("name"))), dry_run ? "would be " : "",
-	    SLICE_ARG(text_of(it, S("outcome"))));
+	{
+		const struct resource_key key = {SLICE_NONE,
+		    text_of(it, S("kind")), text_of(it, S("namespace")),
+		    text_of(it, S("name"))};
+		char text[RESOURCE_KEY_MAX];
+
+		(void)printf("%s %s%.*s\n", resource_key_format(&key, text),
+		    dry_run ? "would be " : "",
+		    SLICE_ARG(text_of(it, S("outcome"))));
+	}
 }
 
 static void
@@ -326,7 +331,8 @@ add_named(struct request *q, const struct options *o, struct fault *why)
 	for (size_t i = 1; e == OK && i < o->arg_count; i++) {
 		struct resource_key k = {slice_str(kind->group),
 		    slice_str(kind->kind),
-		    slice_str(options_text(o, "namespace")),
+		    slice_str(
+			kind->mesh_wide ? "" : options_text(o, "namespace")),
 		    slice_str(o->args[i])};
 
 		e = add_key(q, &k);

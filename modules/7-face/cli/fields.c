@@ -43,13 +43,15 @@ put_bounds(struct arena *a, struct value **m, const struct field *f)
 		value_put_text(a, m, S("default"), slice_str(f->otherwise));
 }
 
+/* All of them, or those that are not in force by themselves. */
 static struct value *
-words_value(const struct field *f, struct arena *a)
+words_value(const struct field *f, bool inert, struct arena *a)
 {
 	struct value *list = value_new(a, VALUE_LIST);
 
 	for (const struct field_word *w = f->words; w->word != NULL; w++)
-		value_push_text(a, &list, slice_str(w->word));
+		if (!inert || (w->flags & (FIELD_INERT | FIELD_GUARD)) != 0)
+			value_push_text(a, &list, slice_str(w->word));
 	return list;
 }
 
@@ -62,10 +64,28 @@ put_field(struct arena *a, struct value **m, const struct field *f)
 	value_put_bool(a, m, S("list"), f->flags & FIELD_REPEATED);
 	value_put_bool(a, m, S("required"), f->flags & FIELD_REQUIRED);
 	value_put_bool(a, m, S("deprecated"), f->flags & FIELD_DEPRECATED);
+	value_put_bool(a, m, S("foreign"), f->flags & FIELD_FOREIGN);
+	value_put_bool(a, m, S("secret"), f->flags & FIELD_SECRET);
 	put_bounds(a, m, f);
-	if (f->words != NULL)
-		value_put(m, S("words"), words_value(f, a));
+	if (f->words != NULL) {
+		value_put(m, S("words"), words_value(f, false, a));
+		value_put(m, S("inertWords"), words_value(f, true, a));
+	}
 	value_put_text(a, m, S("doc"), slice_str(f->doc));
+}
+
+static void
+put_kind(struct arena *a, struct value **m, const struct resource_kind *k)
+{
+	struct value *versions = value_new(a, VALUE_LIST);
+
+	for (size_t i = 0; k->versions[i] != NULL; i++)
+		value_push_text(a, &versions, slice_str(k->versions[i]));
+	value_put(m, S("versions"), versions);
+	value_put_text(a, m, S("plural"), slice_str(k->plural));
+	value_put_text(a, m, S("alias"), slice_str(k->alias));
+	value_put_bool(a, m, S("meshWide"), k->mesh_wide);
+	value_put_text(a, m, S("doc"), slice_str(k->spec->doc));
 }
 
 static struct value *
@@ -79,7 +99,7 @@ place_value(const struct field_place *p, struct arena *a)
 	if (p->field != NULL)
 		put_field(a, &m, p->field);
 	else
-		value_put_text(a, &m, S("doc"), slice_str(p->kind->spec->doc));
+		put_kind(a, &m, p->kind);
 	if (p->word != NULL)
 		value_put_text(a, &m, S("word"), slice_str(p->word->word));
 	value_put_bool(

@@ -36,37 +36,40 @@ files_fini(struct files *f)
 /* --- reading ----------------------------------------------------------------
  */
 
+/* What is being read. */
+struct reading {
+	struct files *files;
+	const char *file;
+};
+
 static enum err
-add_one(struct files *f, const struct value *root, const char *file,
-    struct fault *why)
+add_one(void *arg, const struct value *root, const char *place)
 {
+	const struct reading *r = arg;
+	struct files *f = r->files;
+
 	if (f->count == FILES_DOCS_MAX)
-		return fault_set(
-		    why, ERR_LIMIT, "more than %d documents", FILES_DOCS_MAX);
+		return ERR_LIMIT;
 	if (f->count == f->cap) {
 		size_t cap = MAX(f->cap * 2, 64);
 
 		f->docs = mem_resize(f->docs, f->cap, cap, sizeof(*f->docs));
 		f->cap = cap;
 	}
-	f->docs[f->count++] = (struct files_doc){root, file};
+	f->docs[f->count++] = (struct files_doc){root, r->file, place};
 	return OK;
 }
 
-/* A List is as many documents as it holds. */
 static enum err
 add_doc(struct files *f, const struct value *root, const char *file,
     struct fault *why)
 {
-	const struct value *items = resource_list_items(root);
-	enum err e = OK;
+	struct reading r = {f, file};
+	enum err e = resource_unfold(root, &f->arena, add_one, &r);
 
-	if (items == NULL)
-		return add_one(f, root, file, why);
-	for (const struct value *it = items->child; it != NULL && e == OK;
-	     it = it->next)
-		e = add_one(f, it, file, why);
-	return e;
+	return e == OK ? OK
+		       : fault_set(why, e, "%s: more than %d documents", file,
+			     FILES_DOCS_MAX);
 }
 
 /* Mistakes of syntax do not end the reading: all of them are to be seen. */
@@ -205,6 +208,7 @@ files_decode(struct files *f, struct slice ns,
 	for (size_t i = 0; i < f->count; i++) {
 		struct resource_source source = {.parse_json = codec_json_parse,
 		    .file = f->docs[i].file,
+		    .place = f->docs[i].place,
 		    .ns = ns};
 		struct resource *r = NULL;
 

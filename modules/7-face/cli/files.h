@@ -14,6 +14,7 @@ enum { FILES_MAX = 10000, FILES_DOCS_MAX = 100000 };
 struct files_doc {
 	const struct value *root;
 	const char *file;
+	const char *place; /* as in struct resource_source */
 };
 
 struct files {

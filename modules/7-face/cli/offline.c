@@ -75,8 +75,10 @@ static void
 judge(struct tally *t, const struct files_doc *doc, struct slice ns)
 {
 	struct files alone = {0};
-	struct resource_source source = {
-	    .parse_json = codec_json_parse, .file = doc->file, .ns = ns};
+	struct resource_source source = {.parse_json = codec_json_parse,
+	    .file = doc->file,
+	    .place = doc->place,
+	    .ns = ns};
 	struct resource *r = NULL;
 	bool valid =
 	    resource_decode(doc->root, &source, &r, &alone.found) == OK;

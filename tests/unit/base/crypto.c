@@ -218,6 +218,26 @@ TEST(base64url_has_sixty_four_digits)
 	EXPECT_EQ(digits, 64);
 }
 
+TEST(base64_of_files_is_read_with_its_line_ends)
+{
+	static const char *const bad[] = {"aGk", "aGk=x", "a-_=", "a Gk="};
+	uint8_t out[4];
+	size_t len = 7;
+
+	EXPECT_OK(crypto_base64_decode(S("aGk=\r\n"), out, 4, &len));
+	EXPECT_SLICE(slice_of(out, len), S("hi"));
+	EXPECT_OK(crypto_base64_decode(S("+/\n+/"), out, 4, &len));
+	EXPECT_EQ(len, 3);
+	EXPECT_OK(crypto_base64_decode(S(""), out, 0, &len));
+	EXPECT_EQ(len, 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		EXPECT_ERR(
+		    crypto_base64_decode(slice_str(bad[i]), out, 4, &len),
+		    ERR_PARSE);
+	EXPECT_ERR(
+	    crypto_base64_decode(S("AAAAAAAA"), out, 4, &len), ERR_LIMIT);
+}
+
 TEST(random_bytes_differ)
 {
 	uint8_t a[16], b[16];

@@ -184,7 +184,7 @@ TEST(the_envelope_is_checked)
 		"apiVersion", "no version", ERR_INVALID},
 	    {"apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\n"
 	     "metadata: {name: x}\nspec: {}\n",
-		"kind", "another proxy's insides", ERR_UNSUPPORTED},
+		"kind", "RateLimitPolicy (meshd.dev)", ERR_UNSUPPORTED},
 	    {"apiVersion: networking.istio.io/v1\nkind: VirtualServise\n"
 	     "metadata: {name: x}\nspec: {}\n",
 		"kind", "did you mean \"VirtualService\"", ERR_INVALID},

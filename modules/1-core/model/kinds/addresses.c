@@ -50,3 +50,41 @@ check_port_text(struct check *c, const void *value)
 		    "\"%.*s\" is no port; it is a number from 0 to 65535",
 		    SLICE_ARG(slice_sub(*s, 0, TEXT_MAX)));
 }
+
+/* "web:80", "10.0.0.1:80", "[::1]:80". */
+static bool
+split_host_port(struct slice text, struct slice *host, struct slice *port)
+{
+	size_t colon = slice_rfind(text, ':');
+	bool bracketed = slice_starts(text, S("["));
+
+	if (colon == text.len)
+		return false;
+	*host = slice_sub(text, 0, colon);
+	*port = slice_sub(text, colon + 1, text.len);
+	if (!bracketed)
+		return slice_find(*host, ':') == host->len;
+	*host = slice_sub(*host, 1, host->len - 2);
+	return slice_ends(slice_sub(text, 0, colon), S("]")) && is_ip(*host);
+}
+
+void
+check_host_port(struct check *c, const void *value)
+{
+	const struct slice *s = value;
+	struct slice host, port;
+	uint16_t ignored;
+
+	if (!split_host_port(*s, &host, &port)) {
+		check_error(c, ERR_INVALID,
+		    "\"%.*s\" is no HOST:PORT, such as collector:9411",
+		    SLICE_ARG(slice_sub(*s, 0, TEXT_MAX)));
+		return;
+	}
+	if (addr_parse_port(port, &ignored) != OK)
+		check_error(c, ERR_INVALID,
+		    "\"%.*s\" is no port; it is a number from 1 to 65535",
+		    SLICE_ARG(slice_sub(port, 0, TEXT_MAX)));
+	if (!is_ip(host))
+		check_host(c, &host);
+}

@@ -12,6 +12,8 @@ void check_ip(struct check *c, const void *value);
 void check_ip_or_subnet(struct check *c, const void *value);
 void check_port_text(struct check *c, const void *value); /* 0 to 65535 */
 
+void check_host_port(struct check *c, const void *value); /* HOST:PORT */
+
 /* True if it is an IPv4 or IPv6 address, without a port or a zone. */
 bool is_ip(struct slice text);
 

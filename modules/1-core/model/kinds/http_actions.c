@@ -238,19 +238,9 @@ check_grpc_status(struct check *c, const void *value)
 	    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
 	    "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
 	    "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"};
-	const struct slice *s = value;
-	char hint[NEAREST_TEXT_MAX];
-	struct nearest near;
 
-	nearest_init(&near, *s);
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (slice_eq(*s, slice_str(words[i])))
-			return;
-		nearest_offer(&near, words[i]);
-	}
-	check_error(c, ERR_INVALID, "\"%.*s\" is no status of gRPC%s",
-	    SLICE_ARG(slice_sub(*s, 0, NAME_LABEL_MAX)),
-	    nearest_text(&near, hint));
+	check_word(c, *(const struct slice *)value, words, ARRAY_LEN(words),
+	    "status of gRPC");
 }
 
 static void

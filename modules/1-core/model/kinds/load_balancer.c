@@ -376,7 +376,7 @@ static const struct field zone_balancer_fields[] = {
 	.doc = "With fewer endpoints zones do not matter."),
 };
 
-static const struct message zone_balancer_message =
+const struct message zone_balancer_message =
     MESSAGE(zone_balancer, "ZoneAwareLoadBalancerSetting", zone_balancer_fields,
 	.check = check_zone_balancer,
 	.doc = "Prefers the own zone by its share of callers and endpoints.");

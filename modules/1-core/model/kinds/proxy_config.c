@@ -12,7 +12,7 @@ static const struct field proxy_image_fields[] = {
 	.doc = "Which image of the proxy; there is one binary here."),
 };
 
-static const struct message proxy_image_message = MESSAGE(
+const struct message proxy_image_message = MESSAGE(
     proxy_image, "ProxyImage", proxy_image_fields, .doc = "The proxy's image.");
 
 static void

@@ -21,6 +21,7 @@ struct proxy_config {
 	const struct proxy_image *image;
 };
 
+extern const struct message proxy_image_message;
 extern const struct message proxy_config_message;
 
 #endif

@@ -33,6 +33,13 @@
 		.fields = rows, .field_count = ARRAY_LEN(rows), __VA_ARGS__    \
 	}
 
+/* One without a field: that it is there says all. */
+#define EMPTY_MESSAGE(message_name, ...)                                       \
+	{                                                                      \
+		.name = message_name, .size = sizeof(struct message_head),     \
+		__VA_ARGS__                                                    \
+	}
+
 /* The three rows of a struct whose member `scope` is a struct policy_scope. */
 #define POLICY_SCOPE_ROWS(of_struct)                                           \
 	ROW_OF(of_struct, "selector", scope.selector, policy_selector,         \

@@ -17,7 +17,7 @@ static const struct field tcp_keepalive_fields[] = {
 	.check = check_duration, .doc = "Time between probes."),
 };
 
-static const struct message tcp_keepalive_message =
+const struct message tcp_keepalive_message =
     MESSAGE(tcp_keepalive, "TcpKeepalive", tcp_keepalive_fields,
 	.doc = "The kernel's probes of silent connections.");
 

@@ -106,6 +106,7 @@ struct load_balancer {
 
 extern const struct message load_balancer_message;
 extern const struct message locality_balancer_message;
+extern const struct message zone_balancer_message;
 
 /* Endpoints are left only where failures are noticed: warned if not so. */
 void check_failover(
@@ -190,6 +191,7 @@ struct client_tls {
 	bool insecure_skip_verify;
 };
 
+extern const struct message tcp_keepalive_message;
 extern const struct message connection_pool_message;
 extern const struct message outlier_detection_message;
 extern const struct message client_tls_message;

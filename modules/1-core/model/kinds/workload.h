@@ -94,6 +94,9 @@ struct workload_group {
 	const struct readiness_probe *probe;
 };
 
+extern const struct message probe_header_message;
+extern const struct message probe_exec_message;
+extern const struct message readiness_probe_message;
 extern const struct message workload_group_message;
 
 #endif

@@ -41,8 +41,8 @@ static const struct field probe_header_fields[] = {
 	.doc = "Value of the header."),
 };
 
-static const struct message probe_header_message = MESSAGE(probe_header,
-    "HTTPHeader", probe_header_fields, .doc = "A header of the request.");
+const struct message probe_header_message = MESSAGE(probe_header, "HTTPHeader",
+    probe_header_fields, .doc = "A header of the request.");
 
 static const struct field probe_http_fields[] = {
     ROW(probe_http, "path", path, FIELD_STRING, .otherwise = "/",
@@ -78,7 +78,7 @@ static const struct field probe_exec_fields[] = {
 	.doc = "Command and its arguments, without a shell."),
 };
 
-static const struct message probe_exec_message =
+const struct message probe_exec_message =
     MESSAGE(probe_exec, "ExecHealthCheckConfig", probe_exec_fields,
 	.doc = "Runs a command; the status 0 is good.");
 
@@ -136,7 +136,7 @@ static const struct field probe_fields[] = {
 	.doc = "Asks by gRPC; refused, as upstream does."),
 };
 
-static const struct message probe_message =
+const struct message readiness_probe_message =
     MESSAGE(readiness_probe, "ReadinessProbe", probe_fields,
 	.check = check_probe, .doc = "How the workload's health is asked.");
 
@@ -159,7 +159,7 @@ static const struct field workload_group_fields[] = {
 	.flags = FIELD_REQUIRED,
 	.doc = "What each workload's entry begins with; its address is its "
 	       "own."),
-    ROW_OF(workload_group, "probe", probe, probe,
+    ROW_OF(workload_group, "probe", probe, readiness_probe,
 	.doc = "How their health is asked."),
 };
 

@@ -5,32 +5,42 @@
 #include "load.h"
 #include "codec/codec.h"
 
+static enum err
+take(void *arg, const struct value *doc, const char *place)
+{
+	struct loaded *l = arg;
+	struct resource_source source = {.parse_json = codec_json_parse,
+	    .file = l->file,
+	    .place = place,
+	    .trust_domain = S("mesh.internal")};
+	struct resource *r = NULL;
+	enum err e = resource_decode(doc, &source, &r, &l->found);
+
+	CHECK(l->count < LOADED_MAX);
+	if (e == OK && r != NULL)
+		l->items[l->count++] = r;
+	else if (e == OK)
+		l->skipped++;
+	else if (l->e == OK)
+		l->e = e;
+	return OK;
+}
+
 void
 load(const char *yaml, const char *file, struct loaded *out)
 {
 	AUTO(arena_fini) struct arena a;
 	struct codec_documents docs;
-	struct resource_source source = {
-	    .parse_json = codec_json_parse, .file = file};
 	enum err e;
 
 	memset(out, 0, sizeof(*out));
+	out->file = file;
 	arena_init(&a, 64 << 20);
 	e = codec_yaml_parse(
 	    slice_str(yaml), file, &a, &docs, &out->found.errors);
-	CHECK(e == OK && docs.count <= LOADED_MAX);
-	for (size_t i = 0; i < docs.count; i++) {
-		struct resource *r = NULL;
-
-		e = resource_decode(
-		    docs.items[i].root, &source, &r, &out->found);
-		if (e == OK && r != NULL)
-			out->items[out->count++] = r;
-		else if (e == OK)
-			out->skipped++;
-		else if (out->e == OK)
-			out->e = e;
-	}
+	CHECK(e == OK);
+	for (size_t i = 0; i < docs.count; i++)
+		CHECK(resource_unfold(docs.items[i].root, &a, take, out) == OK);
 }
 
 void

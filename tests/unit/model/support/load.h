@@ -15,6 +15,7 @@ struct loaded {
 	size_t count;
 	size_t skipped;
 	enum err e; /* of the first resource that was refused */
+	const char *file;
 	struct findings found;
 };
 
