@@ -35,6 +35,7 @@ static const struct command *const commands[] = {
     &command_get,
     &command_delete,
     &command_validate,
+    &command_analyze,
     &command_explain,
     &command_explain_field,
     &command_members,
