@@ -103,22 +103,28 @@ tell_said(struct saying *x, const struct said *s, const struct said *other)
 	    resource_key_format(&other->it->key, key));
 }
 
-/* Against what the namespace sees beside it: its own scope, or all's. */
+/*
+ * Against what the namespace sees beside it: its own scope, where all find
+ * each other by themselves, or everybody's.
+ */
 static void
-check_said(struct saying *x, const struct said *s, struct slice scope)
+check_said(
+    struct saying *x, const struct said *s, struct slice scope, bool until_told)
 {
 	struct lookup_rows rows = lookup_get(&x->of_port, said_hash(s, scope));
+	const bool *told = &x->told[s->it - x->a->items.items];
 
 	for (size_t i = 0; i < MIN(rows.count, SELECTED_MAX); i++) {
 		const struct said *other = rows.rows[i].item;
 
+		if (until_told && *told)
+			return;
 		if (other->port != s->port || !slice_eq(other->host, s->host) ||
 		    !slice_eq(other->scope, scope) ||
 		    slice_eq_nocase(other->protocol, s->protocol))
 			continue;
 		tell_said(x, s, other);
 		tell_said(x, other, s);
-		return;
 	}
 }
 
@@ -142,9 +148,9 @@ analyze_entry_protocols(struct analysis *a)
 	for (size_t i = 0; i < x.all.count; i++) {
 		const struct said *s = &x.all.items[i];
 
-		check_said(&x, s, s->scope);
+		check_said(&x, s, s->scope, /* until_told */ true);
 		if (!slice_eq(s->scope, S("*")))
-			check_said(&x, s, S("*"));
+			check_said(&x, s, S("*"), /* until_told */ false);
 	}
 	mem_free(&x.all.items);
 	mem_free(&x.told);

@@ -343,8 +343,27 @@ index_services(struct analysis *a)
 			    LOOKUP_HASH(it->key.ns, s->selector.items[0].key,
 				s->selector.items[0].value),
 			    it);
+		else
+			lookup_put(&a->facts.service_of_label,
+			    LOOKUP_HASH(it->key.ns), it);
 	}
 	lookup_sort(&a->facts.service_of_label);
+}
+
+/* What was put under one pair, or under the namespace alone. */
+static void
+each_service(struct lookup_rows rows, struct slice ns,
+    const struct labels *labels,
+    void (*each)(void *arg, const struct item *service), void *arg)
+{
+	for (size_t i = 0; i < MIN(rows.count, SELECTED_MAX); i++) {
+		const struct item *it = rows.rows[i].item;
+		const struct service_spec *s = it->r->spec;
+
+		if (slice_eq(it->key.ns, ns) &&
+		    labels_match(labels, &s->selector))
+			each(arg, it);
+	}
 }
 
 void
@@ -352,21 +371,13 @@ services_selecting(const struct analysis *a, struct slice ns,
     const struct labels *labels,
     void (*each)(void *arg, const struct item *service), void *arg)
 {
-	for (size_t i = 0; i < labels->count; i++) {
-		struct label l = labels->items[i];
-		struct lookup_rows rows = lookup_get(&a->facts.service_of_label,
-		    LOOKUP_HASH(ns, l.key, l.value));
+	const struct lookup *l = &a->facts.service_of_label;
 
-		for (size_t j = 0; j < MIN(rows.count, SELECTED_MAX); j++) {
-			const struct item *it = rows.rows[j].item;
-			const struct service_spec *s = it->r->spec;
-
-			if (slice_eq(it->key.ns, ns) &&
-			    slice_eq(s->selector.items[0].key, l.key) &&
-			    labels_match(labels, &s->selector))
-				each(arg, it);
-		}
-	}
+	each_service(lookup_get(l, LOOKUP_HASH(ns)), ns, labels, each, arg);
+	for (size_t i = 0; i < labels->count; i++)
+		each_service(lookup_get(l, LOOKUP_HASH(ns, labels->items[i].key,
+					       labels->items[i].value)),
+		    ns, labels, each, arg);
 }
 
 /* --- secrets, namespaces, gateways ---------------------------------------- */

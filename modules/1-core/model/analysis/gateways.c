@@ -81,17 +81,26 @@ add_service_ports(void *arg, const struct item *it)
 	}
 }
 
+/* What has the usual labels is behind the usual Service, too. */
+static bool
+is_usual(const struct analysis *a, const struct workload *w)
+{
+	struct slice name = labels_get(&w->labels, S("istio"));
+
+	return (a->in->flags & ANALYSIS_USUAL_GATEWAYS) &&
+	       slice_eq(w->ns, a->root_ns) &&
+	       (slice_eq(name, S("ingressgateway")) ||
+		   slice_eq(name, S("egressgateway")));
+}
+
 static bool
 add_workload_ports(void *arg, const struct workload *w)
 {
 	struct front *f = arg;
 
-	if (w->flags & WORKLOAD_USUAL) {
-		f->in_cluster = true;
-		for (size_t i = 0; i < USUAL_PORTS; i++)
-			add_port(f, usual_ports[i]);
-	}
-	if (w->flags & WORKLOAD_POD)
+	for (size_t i = 0; is_usual(f->a, w) && i < USUAL_PORTS; i++)
+		add_port(f, usual_ports[i]);
+	if (w->flags & (WORKLOAD_POD | WORKLOAD_USUAL))
 		f->in_cluster = true;
 	services_selecting(f->a, w->ns, &w->labels, add_service_ports, f);
 	return !f->many;
@@ -106,6 +115,19 @@ is_open(const struct front *f, int64_t port)
 	return f->many;
 }
 
+/* An earlier server has the port, so it was told of. */
+static bool
+is_said(const struct gateway *g, size_t index)
+{
+	int64_t number = g->servers.items[index].port->number;
+
+	for (size_t i = 0; i < index; i++)
+		if (g->servers.items[i].port != NULL &&
+		    g->servers.items[i].port->number == number)
+			return true;
+	return false;
+}
+
 static void
 check_ports(struct analysis *a, const struct item *it, const struct front *f)
 {
@@ -117,7 +139,8 @@ check_ports(struct analysis *a, const struct item *it, const struct front *f)
 		struct place p = place_at(it, port == NULL ? NULL : &port->head,
 		    "spec.servers[%zu].port.number", i);
 
-		if (port != NULL && !is_open(f, port->number))
+		if (port != NULL && !is_open(f, port->number) &&
+		    !is_said(g, i))
 			tell(a, "IST0162", &p,
 			    "port %lld is no port of a Service in front of "
 			    "the gateways with %s, so nobody reaches it there",
@@ -175,6 +198,18 @@ is_same_bound(const struct bound *a, const struct bound *b)
 	       slice_eq(a->bind, b->bind);
 }
 
+/* "./x" is of the gateway's own namespace; every namespace has "*" + "/x". */
+static struct slice
+bound_host(struct analysis *a, const struct item *it, struct slice text)
+{
+	if (slice_starts(text, S("*/")))
+		return slice_sub(text, 2, text.len);
+	if (!slice_starts(text, S("./")))
+		return text;
+	return arena_printf(&a->arena, "%.*s/%.*s", SLICE_ARG(it->key.ns),
+	    SLICE_ARG(slice_sub(text, 2, text.len)));
+}
+
 static void
 add_bounds(struct bounds *b, const struct item *it)
 {
@@ -186,7 +221,7 @@ add_bounds(struct bounds *b, const struct item *it)
 		for (size_t j = 0; s->port != NULL && j < s->hosts.count; j++)
 			*FACTS_PUSH(&b->all) = (struct bound){.it = it,
 			    .server = i,
-			    .host = s->hosts.items[j],
+			    .host = bound_host(b->a, it, s->hosts.items[j]),
 			    .bind = s->bind,
 			    .port = s->port->number};
 	}
@@ -226,8 +261,9 @@ check_server(struct bounds *b, const struct item *it, size_t server)
 	char key[RESOURCE_KEY_MAX];
 
 	for (size_t j = 0; s->port != NULL && j < s->hosts.count; j++) {
-		const struct bound own = {
-		    it, server, s->hosts.items[j], s->bind, s->port->number};
+		const struct bound own = {it, server,
+		    bound_host(b->a, it, s->hosts.items[j]), s->bind,
+		    s->port->number};
 		struct lookup_rows rows =
 		    lookup_get(&b->of_host, bound_hash(&own));
 

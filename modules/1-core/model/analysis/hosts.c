@@ -306,6 +306,8 @@ find_pattern(const struct analysis *a, struct slice ns, struct slice text)
 	struct slice p;
 	size_t at = 0;
 
+	if (slice_starts(text, S("*")))
+		found = find_spelled(a, ns, own, text);
 	while (found == NULL && host_next_pattern(host, &at, pattern, &p))
 		if (p.ptr[0] == '*')
 			found = find_spelled(a, ns, own, p);

@@ -202,7 +202,10 @@ void workloads_select(const struct analysis *a, struct slice ns,
 const struct workload *workload_find(const struct analysis *a, struct slice ns,
     const struct labels *labels, unsigned flags);
 
-/* Each Service of the namespace whose selector these labels fit. */
+/*
+ * Each Service of the namespace whose selector these labels fit; one without
+ * any may be for them.
+ */
 void services_selecting(const struct analysis *a, struct slice ns,
     const struct labels *labels,
     void (*each)(void *arg, const struct item *service), void *arg);

@@ -126,21 +126,28 @@ analyze_network_registries(struct analysis *a)
 
 /* --- what is going away --------------------------------------------------- */
 
+/* Said once of a resource, of the first place. */
 static void
 check_old_delay(struct analysis *a, const struct item *it)
 {
 	const struct virtual_service *vs = it->r->spec;
+	struct place p = {.item = it};
+	size_t count = 0;
 
 	for (size_t i = 0; i < vs->http.count; i++) {
 		const struct http_fault *f = vs->http.items[i].fault;
-		struct place p;
 
 		if (f == NULL || f->delay == NULL || f->delay->percent <= 0)
 			continue;
-		p = place_at(it, &f->delay->head,
-		    "spec.http[%zu].fault.delay.percent", i);
-		tell(a, "IST0002", &p, "percent is deprecated; use percentage");
+		if (count++ == 0)
+			p = place_at(it, &f->delay->head,
+			    "spec.http[%zu].fault.delay.percent", i);
 	}
+	if (count > 0)
+		tell(a, "IST0002", &p,
+		    "percent of a delay is deprecated; use percentage (%zu "
+		    "rule%s)",
+		    count, count == 1 ? "" : "s");
 }
 
 static void

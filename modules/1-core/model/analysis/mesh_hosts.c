@@ -18,9 +18,10 @@ struct claim {
 struct claims {
 	struct analysis *a;
 	FACTS_OF(struct claim) all;
-	FACTS_OF(const struct claim *) wide; /* of everybody, with a star */
-	struct lookup of_host;               /* scope and host */
-	bool *told;                          /* of each item */
+	FACTS_OF(const struct claim *) shared; /* of everybody */
+	FACTS_OF(const struct claim *) wide;   /* of these, with a star */
+	struct lookup of_host;                 /* scope and host */
+	bool *told;                            /* of each item */
 };
 
 static void
@@ -120,13 +121,20 @@ check_exact(struct claims *c, const struct claim *x, struct slice scope,
 	}
 }
 
-/* What is for some only, against patterns that are for everybody. */
+/*
+ * What is for some only, against what is for everybody: a star on either side
+ * stands for any text.
+ */
 static void
 check_wide(struct claims *c, const struct claim *x)
 {
-	for (size_t i = 0; i < MIN(c->wide.count, SELECTED_MAX); i++)
-		if (host_matches(c->wide.items[i]->host, x->host))
-			check_pair(c, x, c->wide.items[i]);
+	bool star = slice_starts(x->host, S("*"));
+	const struct claim *const *all = star ? c->shared.items : c->wide.items;
+	size_t count = star ? c->shared.count : c->wide.count;
+
+	for (size_t i = 0; i < MIN(count, SELECTED_MAX); i++)
+		if (host_matches(all[i]->host, x->host))
+			check_pair(c, x, all[i]);
 }
 
 void
@@ -142,7 +150,10 @@ analyze_mesh_hosts(struct analysis *a)
 		struct claim *x = &c.all.items[i];
 
 		lookup_put(&c.of_host, LOOKUP_HASH(x->scope, x->host), x);
-		if (slice_eq(x->scope, S("*")) && slice_starts(x->host, S("*")))
+		if (!slice_eq(x->scope, S("*")))
+			continue;
+		*FACTS_PUSH(&c.shared) = x;
+		if (slice_starts(x->host, S("*")))
 			*FACTS_PUSH(&c.wide) = x;
 	}
 	lookup_sort(&c.of_host);
@@ -156,6 +167,7 @@ analyze_mesh_hosts(struct analysis *a)
 		check_wide(&c, x);
 	}
 	mem_free(&c.all.items);
+	mem_free(&c.shared.items);
 	mem_free(&c.wide.items);
 	lookup_fini(&c.of_host);
 	mem_free(&c.told);

@@ -159,6 +159,29 @@ struct subset_index {
 	struct lookup subsets;
 };
 
+/*
+ * Rules for the mesh's own hosts are found wherever they are; those for other
+ * hosts, in the namespace of the caller, of the service, or the root.
+ */
+static bool
+has_subset_of(
+    struct subset_index *x, const struct destination_spec *d, struct slice host)
+{
+	const struct item *it = x->l.it;
+	const struct virtual_service *vs = it->r->spec;
+	const struct host_fact *h =
+	    host_find(x->l.a, it->key.ns, TEXTS(vs->export_to), d->host);
+	const struct slice places[] = {
+	    S(""), it->key.ns, x->l.a->root_ns, h != NULL ? h->ns : it->key.ns};
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++)
+		if (lookup_get(
+			&x->subsets, LOOKUP_HASH(places[i], host, d->subset))
+			.count > 0)
+			return true;
+	return false;
+}
+
 /* A rule for "*.x" has subsets for every host inside. */
 static bool
 has_subset(struct subset_index *x, const struct destination_spec *d)
@@ -169,8 +192,7 @@ has_subset(struct subset_index *x, const struct destination_spec *d)
 	size_t at = 0;
 
 	while (host_next_pattern(host, &at, pattern, &p))
-		if (lookup_get(&x->subsets, LOOKUP_HASH(p, d->subset)).count >
-		    0)
+		if (has_subset_of(x, d, p))
 			return true;
 	return false;
 }
@@ -190,6 +212,26 @@ check_subset_of(void *arg, const struct destination_spec *d,
 	    SLICE_ARG(d->subset));
 }
 
+static bool
+is_of_mesh(const struct analysis *a, struct slice host)
+{
+	struct service_name name;
+
+	return name_service_parse(host, S(""), a->domain, &name) == OK;
+}
+
+static void
+put_subsets(struct subset_index *x, const struct item *it)
+{
+	const struct destination_rule *r = it->r->spec;
+	struct slice host = spell(x->l.a, r->host, it->key.ns);
+	struct slice ns = is_of_mesh(x->l.a, host) ? S("") : it->key.ns;
+
+	for (size_t i = 0; i < r->subsets.count; i++)
+		lookup_put(&x->subsets,
+		    LOOKUP_HASH(ns, host, r->subsets.items[i].name), r);
+}
+
 void
 analyze_route_subsets(struct analysis *a)
 {
@@ -197,14 +239,8 @@ analyze_route_subsets(struct analysis *a)
 	struct item_list routes = items_of(a, &kind_virtual_service);
 	struct subset_index x = {.l.a = a};
 
-	for (size_t i = 0; i < rules.count; i++) {
-		const struct destination_rule *r = rules.items[i]->r->spec;
-		struct slice host = spell(a, r->host, rules.items[i]->key.ns);
-
-		for (size_t j = 0; j < r->subsets.count; j++)
-			lookup_put(&x.subsets,
-			    LOOKUP_HASH(host, r->subsets.items[j].name), r);
-	}
+	for (size_t i = 0; i < rules.count; i++)
+		put_subsets(&x, rules.items[i]);
 	lookup_sort(&x.subsets);
 	for (size_t i = 0; i < routes.count; i++) {
 		x.l.it = routes.items[i];
