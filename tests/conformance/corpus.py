@@ -45,7 +45,7 @@ class Analysis:
     name: str
     analyzer: str
     files: list
-    mesh_config: pathlib.Path | None
+    mesh_files: list  # what the mesh itself is told
     expected: list  # (code, origin)
 
 
@@ -79,11 +79,11 @@ def texts(path):
 
 def analyses(path):
     for case in json.loads(path.read_text(encoding="utf-8")):
-        mesh = case.get("meshConfigFile")
+        mesh = [case.get(k) for k in ("meshConfigFile", "meshNetworksFile")]
         yield Analysis(
             case["name"], case["analyzer"],
             [path.parent / f for f in case["inputFiles"]],
-            path.parent / mesh if mesh else None,
+            [path.parent / f for f in mesh if f],
             [(m["code"], m["origin"]) for m in case["expected"]])
 
 

@@ -128,6 +128,29 @@ value_get_path(const struct value *v, struct slice path)
 	return v;
 }
 
+static const struct value *
+nth(const struct value *list, uint64_t n)
+{
+	VALUE_EACH(list, it)
+	if (n-- == 0)
+		return it;
+	return NULL;
+}
+
+const struct value *
+value_step(const struct value *v, struct slice *path)
+{
+	struct slice step = slice_split(path, '.');
+	struct slice name = slice_split(&step, '[');
+	uint64_t index;
+
+	v = value_get(v, name);
+	if (step.len > 1 &&
+	    slice_to_u64(slice_sub(step, 0, step.len - 1), &index) == OK)
+		v = nth(v, index);
+	return v;
+}
+
 struct slice
 value_get_string(
     const struct value *v, struct slice key, struct slice otherwise)

@@ -52,6 +52,11 @@ const struct value *value_get(const struct value *v, struct slice key);
 /* Through nested maps by dots: "metadata.name". */
 const struct value *value_get_path(const struct value *v, struct slice path);
 
+/*
+ * Along "a[1].b", one step: what stands there, or NULL; cuts the step off.
+ */
+const struct value *value_step(const struct value *v, struct slice *path);
+
 /* The string member, or `otherwise` if absent or no string. */
 struct slice value_get_string(
     const struct value *v, struct slice key, struct slice otherwise);

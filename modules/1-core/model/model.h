@@ -8,6 +8,7 @@
 #ifndef MESHD_MODEL_H
 #define MESHD_MODEL_H
 
+#include "analysis.h"
 #include "cel/cel.h"
 #include "explain.h"
 #include "field.h"

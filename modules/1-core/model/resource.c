@@ -167,6 +167,7 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 	struct box *b = box_new();
 	struct resource *r = &b->r;
 	enum envelope_verdict verdict;
+	bool wrong;
 
 	verdict = envelope_read(doc, source, &b->arena, r, found);
 	b->arena.secret = r->kind != NULL && r->kind->sealed;
@@ -177,13 +178,13 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 		*out = NULL;
 		return OK;
 	}
-	if (r->spec == NULL ||
-	    found->errors.count + found->errors.dropped > before) {
+	wrong = r->spec == NULL ||
+		found->errors.count + found->errors.dropped > before;
+	if (wrong && (r->spec == NULL || !source->keep_wrong))
 		resource_unref(&r);
-		return first_error(found, before);
-	}
-	*out = r;
-	return OK;
+	if (r != NULL)
+		*out = r;
+	return wrong ? first_error(found, before) : OK;
 }
 
 /* --- order and access ----------------------------------------------------- */

@@ -112,13 +112,19 @@ struct resource_source {
 	struct slice trust_domain; /* the mesh's own; empty: not known */
 	uint64_t revision;  /* 0: metadata.resourceVersion, if that is ours */
 	int64_t created_ms; /* 0: metadata.creationTimestamp */
+	/*
+	 * A resource that has mistakes is given all the same, what was wrong
+	 * left at its default: for whoever looks at it beside others.
+	 */
+	bool keep_wrong;
 };
 
 /*
  * Decodes, fills defaults and validates one document. All mistakes are added
  * to `found` at once. OK and *out NULL: a Kubernetes kind that means nothing
  * here, skipped with a warning. On failure the code is the first error's:
- * ERR_PARSE, ERR_INVALID, ERR_UNSUPPORTED, ERR_LIMIT.
+ * ERR_PARSE, ERR_INVALID, ERR_UNSUPPORTED, ERR_LIMIT; *out is NULL, or with
+ * keep_wrong what could be read, if the kind is one of ours.
  */
 MUST_USE enum err resource_decode(const struct value *doc,
     const struct resource_source *source, struct resource **out,

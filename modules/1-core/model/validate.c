@@ -93,29 +93,12 @@ check_in_force(struct check *c, uint32_t flags)
 
 /* --- places --------------------------------------------------------------- */
 
-static const struct value *
-nth(const struct value *list, uint64_t n)
-{
-	VALUE_EACH(list, it)
-	if (n-- == 0)
-		return it;
-	return NULL;
-}
-
-/* "a[1].b" from `v` on, as far as it is there; moves the place along. */
+/* Moves the place along "a[1].b", as far as that is there. */
 static void
 walk(struct check *c, struct slice path)
 {
 	while (path.len > 0) {
-		struct slice step = slice_split(&path, '.');
-		struct slice name = slice_split(&step, '[');
-		uint64_t index;
-
-		c->node = value_get(c->node, name);
-		if (step.len > 1 && c->node != NULL &&
-		    slice_to_u64(slice_sub(step, 0, step.len - 1), &index) ==
-			OK)
-			c->node = nth(c->node, index);
+		c->node = value_step(c->node, &path);
 		if (c->node == NULL || c->node->line == 0)
 			continue;
 		c->line = c->node->line;

@@ -35,6 +35,7 @@ static const struct command *const commands[] = {
     &command_get,
     &command_delete,
     &command_validate,
+    &command_analyze,
     &command_explain,
     &command_explain_field,
     &command_members,
@@ -201,7 +202,7 @@ find(int argc, char **argv, int *out_words)
 static bool
 is_to_come(const char *word)
 {
-	static const char *const later[] = {"gateway", "analyze", "proxy",
+	static const char *const later[] = {"gateway", "proxy",
 	    "capture", "console", "dns", "doctor"};
 
 	for (size_t i = 0; i < ARRAY_LEN(later); i++)

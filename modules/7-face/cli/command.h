@@ -24,6 +24,7 @@ struct command {
 
 /* Each file has a few. */
 extern const struct command command_agent;
+extern const struct command command_analyze;
 extern const struct command command_apply;
 extern const struct command command_ca_show;
 extern const struct command command_completion;

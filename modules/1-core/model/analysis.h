@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * analysis — what is valid by itself and yet wrong, or unwise, beside the rest.
+ *
+ * Upstream's findings under upstream's codes (IST0101 …), and some of our own
+ * (MSH0101 …). Pure: documents, and what is known to live, in; findings out.
+ *
+ * Nothing is said to be missing of which nothing is known: without a Service,
+ * a ServiceEntry and a living service, no host is called unknown; the same
+ * holds for workloads, namespaces and secrets.
+ */
+#ifndef MESHD_ANALYSIS_H
+#define MESHD_ANALYSIS_H
+
+#include "resource.h"
+
+/* --- the tables ----------------------------------------------------------- */
+
+enum analysis_level { ANALYSIS_INFO, ANALYSIS_WARNING, ANALYSIS_ERROR };
+
+/* "info", "warning", "error". */
+const char *analysis_level_name(enum analysis_level level);
+MUST_USE enum err analysis_level_parse(
+    struct slice text, enum analysis_level *out);
+
+/* A kind of finding. */
+struct analysis_code {
+	const char *id;    /* "IST0101" */
+	const char *title; /* "ReferencedResourceNotFound": upstream's name */
+	enum analysis_level level;
+	const char *doc; /* one sentence */
+};
+
+struct analysis; /* one run */
+
+enum { ANALYZER_CODES_MAX = 6 };
+
+/* Who finds it. */
+struct analyzer {
+	const char *name; /* "virtual-service-hosts" */
+	const char *doc;
+	const char *codes[ANALYZER_CODES_MAX]; /* then NULL */
+	void (*run)(struct analysis *a);       /* NULL: not by analysis_run() */
+};
+
+/* By id; by the order in which they run. */
+const struct analysis_code *analysis_codes(size_t *out_count);
+const struct analyzer *analyzers(size_t *out_count);
+
+/* NULL if there is none. */
+const struct analysis_code *analysis_code_find(struct slice id);
+
+/* --- what is analysed ----------------------------------------------------- */
+
+/*
+ * One document. Of several with one key the last counts; what comes first is
+ * the store's, so that files lie on top of it.
+ */
+struct analysis_document {
+	/* Decoded with keep_wrong; NULL: a kind that is none of ours. */
+	const struct resource *resource;
+	const struct value *tree; /* as it was read; NULL: it is in the store */
+	const char *file;         /* NULL: none */
+	const struct findings *found; /* of the decoding; NULL: none */
+};
+
+/* A service of a machine that lives now. */
+struct analysis_workload {
+	struct slice node;
+	struct slice name; /* of the service */
+	struct slice ns;
+	struct slice protocol; /* empty: unknown */
+	struct labels labels;
+	uint16_t port; /* callers' */
+	bool healthy;
+};
+
+/* A certificate of the mesh's own. */
+struct analysis_certificate {
+	struct slice of; /* "node web" */
+	int64_t not_after_ms;
+	int64_t warn_ms; /* how long before its end somebody has to act */
+};
+
+/* A certificate in PEM: what another layer can read of it. */
+struct analysis_pem {
+	int64_t not_before_ms;
+	int64_t not_after_ms;
+};
+
+typedef enum err (*analysis_pem_cb)(struct slice pem, struct analysis_pem *out);
+
+enum analysis_flags {
+	/* Workloads are all that live, so that what is not there is missing. */
+	ANALYSIS_LIVING = 1 << 0,
+	/*
+	 * Gateways with upstream's labels, istio=ingressgateway and
+	 * istio=egressgateway, are taken to be there, with its ports.
+	 */
+	ANALYSIS_USUAL_GATEWAYS = 1 << 1
+};
+
+/* All borrowed for the call. */
+struct analysis_input {
+	const struct analysis_document *documents;
+	size_t document_count;
+	const struct analysis_workload *workloads;
+	size_t workload_count;
+	const struct analysis_certificate *certificates;
+	size_t certificate_count;
+	struct slice ns;          /* of other kinds' documents that name none */
+	struct slice domain;      /* of the mesh; "cluster.local" if empty */
+	struct slice root_ns;     /* "istio-system" if empty */
+	int64_t now_ms;           /* Unix time; 0: nothing is said of time */
+	analysis_pem_cb read_pem; /* NULL: nothing is said of certificates */
+	unsigned flags;           /* enum analysis_flags */
+};
+
+/* --- what is found -------------------------------------------------------- */
+
+enum {
+	ANALYSIS_FINDINGS_MAX = 10000, /* past that they are only counted */
+	ANALYSIS_RELATED_MAX = 8
+};
+
+struct analysis_finding {
+	const struct analysis_code *code;
+	const struct analyzer *by;
+	struct resource_key key;
+	const char *file;    /* "" if there is none */
+	uint32_t line;       /* 0 if unknown */
+	const char *field;   /* "spec.http[0].route[1]", or "" */
+	const char *message; /* words */
+	struct slice related[ANALYSIS_RELATED_MAX]; /* keys, for people */
+	size_t related_count;
+};
+
+struct analysis_result {
+	struct arena arena;
+	struct analysis_finding *items; /* errors first, then by code and key */
+	size_t count;
+	size_t cap;
+	size_t dropped;
+};
+
+/* Fills an empty result. Never fails: what had no room is counted. */
+void analysis_run(const struct analysis_input *in, struct analysis_result *out);
+void analysis_result_fini(struct analysis_result *r);
+
+/* The worst that was found; false if nothing was. */
+bool analysis_worst(
+    const struct analysis_result *r, enum analysis_level *out_level);
+
+/* Leaves what is below `level`, or of another namespace than `ns`, out. */
+void analysis_keep(
+    struct analysis_result *r, enum analysis_level level, struct slice ns);
+
+/* Leaves out what `before` has, too: what a change brings. */
+void analysis_subtract(
+    struct analysis_result *r, const struct analysis_result *before);
+
+/*
+ * A list for programs: {"id", "title", "level", "analyzer", "group", "kind",
+ * "namespace", "name", "file", "line", "field", "message", "related"},
+ * without what is not there. NULL when the arena is full.
+ */
+struct value *analysis_value(const struct analysis_result *r, struct arena *a);
+
+#endif

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * facts — what the documents, and what lives, say there is; with look-ups.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "inside.h"
+
+enum { FACTS_BYTES = 512 << 20 };
+
+void *
+facts_room(void *items, size_t count, size_t *cap, size_t size)
+{
+	if (count == *cap) {
+		size_t more = MAX(*cap * 2, 32);
+
+		items = mem_resize(items, *cap, more, size);
+		*cap = more;
+	}
+	return items;
+}
+
+struct slice
+keep_text(struct analysis *a, struct slice s)
+{
+	struct slice out;
+
+	if (arena_copy(&a->arena, s, &out) == OK)
+		return out;
+	a->full = true;
+	return S("");
+}
+
+/* --- documents become items ----------------------------------------------- */
+
+static bool
+fill_item(const struct analysis *a, const struct analysis_document *doc,
+    struct item *out)
+{
+	*out = (struct item){.r = doc->resource,
+	    .tree = doc->tree,
+	    .file = doc->file != NULL ? doc->file : "",
+	    .found = doc->found,
+	    .unread = doc->found != NULL && doc->found->unread > 0};
+	out->line = doc->tree != NULL       ? doc->tree->line
+		    : doc->resource != NULL ? doc->resource->line
+					    : 0;
+	if (doc->resource != NULL)
+		out->key = doc->resource->key;
+	else if (doc->tree == NULL)
+		return false;
+	else if (resource_key_read(doc->tree, a->in->ns, &out->key, NULL) != OK)
+		out->key.kind = value_get_string(doc->tree, S("kind"), S(""));
+	return true;
+}
+
+static uint64_t
+key_hash(const struct resource_key *k)
+{
+	return LOOKUP_HASH(k->group, k->kind, k->ns, k->name);
+}
+
+/* The next document of the same key, after which this one does not count. */
+static bool
+is_overridden(
+    const struct lookup *keys, const struct item *it, const struct item *end)
+{
+	struct lookup_rows same = lookup_get(keys, key_hash(&it->key));
+
+	for (size_t i = same.count; i > 0; i--) {
+		const struct item *other = same.rows[i - 1].item;
+
+		if (other <= it || other >= end)
+			break;
+		if (resource_key_eq(&other->key, &it->key))
+			return true;
+	}
+	return false;
+}
+
+static void
+drop_overridden(struct analysis *a)
+{
+	struct lookup keys = {0};
+	size_t kept = 0;
+	struct item *all = a->items.items;
+	struct item *end = all + a->items.count;
+
+	for (struct item *it = all; it < end; it++)
+		if (it->key.name.len > 0)
+			lookup_put(&keys, key_hash(&it->key), it);
+	lookup_sort(&keys);
+	for (struct item *it = all; it < end; it++)
+		it->dropped =
+		    it->key.name.len > 0 && is_overridden(&keys, it, end);
+	lookup_fini(&keys);
+	for (struct item *it = all; it < end; it++) {
+		if (it->dropped && it->file[0] != '\0')
+			*FACTS_PUSH(&a->twice) = *it;
+		if (!it->dropped)
+			all[kept++] = *it;
+	}
+	a->items.count = kept;
+}
+
+static void
+collect_items(struct analysis *a)
+{
+	struct item it;
+
+	for (size_t i = 0; i < a->in->document_count; i++)
+		if (fill_item(a, &a->in->documents[i], &it))
+			*FACTS_PUSH(&a->items) = it;
+	drop_overridden(a);
+}
+
+static size_t
+kind_index(const struct resource_kind *kind)
+{
+	size_t count, i = 0;
+	const struct resource_kind *const *all = resource_kinds(&count);
+
+	while (i < count && all[i] != kind)
+		i++;
+	CHECK(i < count);
+	return i;
+}
+
+/* Lists by kind; what is no resource of ours is in none. */
+static void
+sort_by_kind(struct analysis *a)
+{
+	size_t kinds;
+
+	(void)resource_kinds(&kinds); /* only how many */
+	a->of_kind = mem_new_array(kinds, sizeof(*a->of_kind));
+	for (size_t i = 0; i < a->items.count; i++) {
+		const struct item *it = &a->items.items[i];
+
+		if (it->r != NULL)
+			*FACTS_PUSH(&a->of_kind[kind_index(it->r->kind)]) = it;
+	}
+}
+
+struct item_list
+items_of(const struct analysis *a, const struct resource_kind *kind)
+{
+	size_t i = kind_index(kind);
+
+	return (struct item_list){a->of_kind[i].items, a->of_kind[i].count};
+}
+
+/* --- trees ---------------------------------------------------------------- */
+
+const struct value *
+item_tree(struct analysis *a, const struct item *it)
+{
+	if (it->tree != NULL)
+		return it->tree;
+	return resource_encode(it->r, RESOURCE_AS_WRITTEN, &a->arena);
+}
+
+struct labels
+map_labels(struct analysis *a, const struct value *map)
+{
+	struct label *items;
+	size_t n = 0;
+
+	if (map == NULL || map->type != VALUE_MAP)
+		return (struct labels){NULL, 0};
+	items = arena_alloc_array(&a->arena, map->count + 1, sizeof(*items));
+	VALUE_EACH(map, it)
+	{
+		if (items != NULL && it->type == VALUE_STRING)
+			items[n++] = (struct label){it->key, it->string};
+	}
+	return (struct labels){items, n};
+}
+
+/* --- workloads ------------------------------------------------------------ */
+
+static void
+add_workload_entry(struct analysis *a, const struct item *it)
+{
+	const struct workload_entry *w = it->r->spec;
+
+	*FACTS_PUSH(&a->facts.workloads) = (struct workload){.ns = it->key.ns,
+	    .name = it->key.name,
+	    .labels = w->labels.count > 0 ? w->labels : it->r->labels,
+	    .item = it,
+	    .flags = WORKLOAD_IN_MESH | WORKLOAD_HEALTHY};
+}
+
+/* The machines that join a group have its labels. */
+static void
+add_workload_group(struct analysis *a, const struct item *it)
+{
+	const struct workload_group *g = it->r->spec;
+	struct labels labels = {NULL, 0};
+
+	if (g->metadata != NULL)
+		labels = g->metadata->labels;
+	if (labels.count == 0 && g->workload != NULL)
+		labels = g->workload->labels;
+	*FACTS_PUSH(&a->facts.workloads) = (struct workload){.ns = it->key.ns,
+	    .name = it->key.name,
+	    .labels = labels,
+	    .item = it,
+	    .flags = WORKLOAD_IN_MESH | WORKLOAD_HEALTHY};
+}
+
+static void
+add_living(struct analysis *a, const struct analysis_workload *w)
+{
+	*FACTS_PUSH(&a->facts.workloads) = (struct workload){.ns = w->ns,
+	    .name = w->node,
+	    .labels = w->labels,
+	    .living = w,
+	    .flags = WORKLOAD_IN_MESH | WORKLOAD_LIVING |
+		     (w->healthy ? WORKLOAD_HEALTHY : 0u)};
+}
+
+static void
+add_usual_gateway(struct analysis *a, struct slice name)
+{
+	struct label *label = arena_alloc(&a->arena, sizeof(*label));
+
+	if (label == NULL)
+		return;
+	*label = (struct label){S("istio"), name};
+	*FACTS_PUSH(&a->facts.workloads) = (struct workload){.ns = a->root_ns,
+	    .name = name,
+	    .labels = {label, 1},
+	    .flags = WORKLOAD_IN_MESH | WORKLOAD_HEALTHY | WORKLOAD_USUAL};
+}
+
+static void
+index_workloads(struct analysis *a)
+{
+	struct facts *f = &a->facts;
+
+	for (size_t i = 0; i < f->workloads.count; i++) {
+		const struct workload *w = &f->workloads.items[i];
+
+		lookup_put(&f->workload_of_ns, LOOKUP_HASH(w->ns), w);
+		for (size_t j = 0; j < w->labels.count; j++) {
+			struct label l = w->labels.items[j];
+
+			lookup_put(&f->workload_of_label,
+			    LOOKUP_HASH(l.key, l.value), w);
+			lookup_put(&f->workload_of_ns_label,
+			    LOOKUP_HASH(w->ns, l.key, l.value), w);
+		}
+	}
+	lookup_sort(&f->workload_of_ns);
+	lookup_sort(&f->workload_of_label);
+	lookup_sort(&f->workload_of_ns_label);
+}
+
+/* Those that have the label that the fewest have. */
+static struct lookup_rows
+rarest(const struct analysis *a, struct slice ns, const struct labels *labels)
+{
+	struct lookup_rows best = {NULL, SIZE_MAX};
+
+	for (size_t i = 0; i < labels->count; i++) {
+		struct label l = labels->items[i];
+		struct lookup_rows rows =
+		    ns.len > 0 ? lookup_get(&a->facts.workload_of_ns_label,
+				     LOOKUP_HASH(ns, l.key, l.value))
+			       : lookup_get(&a->facts.workload_of_label,
+				     LOOKUP_HASH(l.key, l.value));
+
+		if (rows.count < best.count)
+			best = rows;
+	}
+	return best;
+}
+
+void
+workloads_select(const struct analysis *a, struct slice ns,
+    const struct labels *labels,
+    bool (*each)(void *arg, const struct workload *w), void *arg)
+{
+	const struct facts *f = &a->facts;
+	struct lookup_rows rows = {NULL, f->workloads.count};
+	bool all = labels->count == 0 && ns.len == 0;
+
+	if (labels->count > 0)
+		rows = rarest(a, ns, labels);
+	else if (!all)
+		rows = lookup_get(&f->workload_of_ns, LOOKUP_HASH(ns));
+	for (size_t i = 0; i < MIN(rows.count, SELECTED_MAX); i++) {
+		const struct workload *w =
+		    all ? &f->workloads.items[i] : rows.rows[i].item;
+
+		if ((ns.len == 0 || slice_eq(w->ns, ns)) &&
+		    labels_match(&w->labels, labels) && !each(arg, w))
+			return;
+	}
+}
+
+struct wanted {
+	unsigned flags;
+	const struct workload *found;
+};
+
+static bool
+take_first(void *arg, const struct workload *w)
+{
+	struct wanted *x = arg;
+
+	if ((w->flags & x->flags) != x->flags)
+		return true;
+	x->found = w;
+	return false;
+}
+
+const struct workload *
+workload_find(const struct analysis *a, struct slice ns,
+    const struct labels *labels, unsigned flags)
+{
+	struct wanted x = {flags, NULL};
+
+	workloads_select(a, ns, labels, take_first, &x);
+	return x.found;
+}
+
+/* --- Services by what they select ----------------------------------------- */
+
+static void
+index_services(struct analysis *a)
+{
+	struct item_list all = items_of(a, &kind_service);
+
+	for (size_t i = 0; i < all.count; i++) {
+		const struct item *it = all.items[i];
+		const struct service_spec *s = it->r->spec;
+
+		if (s->selector.count > 0)
+			lookup_put(&a->facts.service_of_label,
+			    LOOKUP_HASH(it->key.ns, s->selector.items[0].key,
+				s->selector.items[0].value),
+			    it);
+		else
+			lookup_put(&a->facts.service_of_label,
+			    LOOKUP_HASH(it->key.ns), it);
+	}
+	lookup_sort(&a->facts.service_of_label);
+}
+
+/* What was put under one pair, or under the namespace alone. */
+static void
+each_service(struct lookup_rows rows, struct slice ns,
+    const struct labels *labels,
+    void (*each)(void *arg, const struct item *service), void *arg)
+{
+	for (size_t i = 0; i < MIN(rows.count, SELECTED_MAX); i++) {
+		const struct item *it = rows.rows[i].item;
+		const struct service_spec *s = it->r->spec;
+
+		if (slice_eq(it->key.ns, ns) &&
+		    labels_match(labels, &s->selector))
+			each(arg, it);
+	}
+}
+
+void
+services_selecting(const struct analysis *a, struct slice ns,
+    const struct labels *labels,
+    void (*each)(void *arg, const struct item *service), void *arg)
+{
+	const struct lookup *l = &a->facts.service_of_label;
+
+	each_service(lookup_get(l, LOOKUP_HASH(ns)), ns, labels, each, arg);
+	for (size_t i = 0; i < labels->count; i++)
+		each_service(lookup_get(l, LOOKUP_HASH(ns, labels->items[i].key,
+					       labels->items[i].value)),
+		    ns, labels, each, arg);
+}
+
+/* --- secrets, namespaces, gateways ---------------------------------------- */
+
+const struct secret_fact *
+secret_find(const struct analysis *a, struct slice ns, struct slice name)
+{
+	struct lookup_rows rows =
+	    lookup_get(&a->facts.secret_of_name, LOOKUP_HASH(ns, name));
+
+	for (size_t i = 0; i < rows.count; i++) {
+		const struct secret_fact *s = rows.rows[i].item;
+
+		if (slice_eq(s->ns, ns) && slice_eq(s->name, name))
+			return s;
+	}
+	return NULL;
+}
+
+const struct namespace_fact *
+namespace_find(const struct analysis *a, struct slice name)
+{
+	struct lookup_rows rows =
+	    lookup_get(&a->facts.namespace_of_name, LOOKUP_HASH(name));
+
+	for (size_t i = 0; i < rows.count; i++) {
+		const struct namespace_fact *n = rows.rows[i].item;
+
+		if (slice_eq(n->name, name))
+			return n;
+	}
+	return NULL;
+}
+
+void
+split_ref(
+    struct slice text, struct slice ns, struct slice *out_ns, struct slice *out)
+{
+	size_t slash = slice_find(text, '/');
+
+	*out_ns = slash < text.len ? slice_sub(text, 0, slash) : ns;
+	*out = slash < text.len ? slice_sub(text, slash + 1, text.len) : text;
+}
+
+const struct gateway_fact *
+gateway_find(const struct analysis *a, struct slice ns, struct slice text)
+{
+	struct slice of, name;
+	struct lookup_rows rows;
+
+	split_ref(text, ns, &of, &name);
+	rows = lookup_get(&a->facts.gateway_of_name, LOOKUP_HASH(of, name));
+	for (size_t i = 0; i < rows.count; i++) {
+		const struct gateway_fact *g = rows.rows[i].item;
+
+		if (slice_eq(g->ns, of) && slice_eq(g->name, name))
+			return g;
+	}
+	return NULL;
+}
+
+/* "./host" is of the gateway's own namespace. */
+static void
+add_gateway(struct analysis *a, const struct item *it)
+{
+	const struct gateway *g = it->r->spec;
+	struct gateway_fact *f = FACTS_PUSH(&a->facts.gateways);
+	size_t count = 0;
+	struct slice *hosts;
+
+	*f = (struct gateway_fact){
+	    .ns = it->key.ns, .name = it->key.name, .item = it};
+	for (size_t i = 0; i < g->servers.count; i++)
+		count += g->servers.items[i].hosts.count;
+	hosts = arena_alloc_array(&a->arena, count + 1, sizeof(*hosts));
+	for (size_t i = 0; hosts != NULL && i < g->servers.count; i++)
+		for (size_t j = 0; j < g->servers.items[i].hosts.count; j++) {
+			struct slice h = g->servers.items[i].hosts.items[j];
+
+			if (slice_starts(h, S("./")))
+				h = arena_printf(&a->arena, "%.*s/%.*s",
+				    SLICE_ARG(it->key.ns),
+				    SLICE_ARG(slice_sub(h, 2, h.len)));
+			hosts[f->host_count++] = h;
+		}
+	f->hosts = hosts;
+}
+
+static void
+index_names(struct facts *f)
+{
+	for (size_t i = 0; i < f->secrets.count; i++)
+		lookup_put(&f->secret_of_name,
+		    LOOKUP_HASH(
+			f->secrets.items[i].ns, f->secrets.items[i].name),
+		    &f->secrets.items[i]);
+	for (size_t i = 0; i < f->namespaces.count; i++)
+		lookup_put(&f->namespace_of_name,
+		    LOOKUP_HASH(f->namespaces.items[i].name),
+		    &f->namespaces.items[i]);
+	for (size_t i = 0; i < f->gateways.count; i++)
+		lookup_put(&f->gateway_of_name,
+		    LOOKUP_HASH(
+			f->gateways.items[i].ns, f->gateways.items[i].name),
+		    &f->gateways.items[i]);
+	lookup_sort(&f->secret_of_name);
+	lookup_sort(&f->namespace_of_name);
+	lookup_sort(&f->gateway_of_name);
+}
+
+/* --- all of it ------------------------------------------------------------ */
+
+static void
+collect_one(struct analysis *a, const struct item *it)
+{
+	const struct resource_kind *kind = it->r != NULL ? it->r->kind : NULL;
+
+	if (kind == &kind_service)
+		facts_add_service(a, it);
+	else if (kind == &kind_service_entry)
+		facts_add_entry(a, it);
+	else if (kind == &kind_workload_entry)
+		add_workload_entry(a, it);
+	else if (kind == &kind_workload_group)
+		add_workload_group(a, it);
+	else if (kind == &kind_gateway)
+		add_gateway(a, it);
+	else
+		facts_add_foreign(a, it);
+}
+
+void
+facts_collect(struct analysis *a)
+{
+	struct facts *f = &a->facts;
+
+	arena_init(&a->arena, FACTS_BYTES);
+	collect_items(a);
+	sort_by_kind(a);
+	for (size_t i = 0; i < a->items.count; i++)
+		collect_one(a, &a->items.items[i]);
+	for (size_t i = 0; i < a->in->workload_count; i++)
+		add_living(a, &a->in->workloads[i]);
+	f->workloads_known =
+	    f->workloads.count > 0 || (a->in->flags & ANALYSIS_LIVING);
+	if (a->in->flags & ANALYSIS_USUAL_GATEWAYS) {
+		add_usual_gateway(a, S("ingressgateway"));
+		add_usual_gateway(a, S("egressgateway"));
+	}
+	facts_add_living(a);
+	f->hosts_known = f->hosts.count > 0 || (a->in->flags & ANALYSIS_LIVING);
+	index_names(f);
+	facts_settle_pods(a);
+	index_workloads(a);
+	index_services(a);
+	facts_index_hosts(a);
+}
+
+void
+facts_fini(struct facts *f)
+{
+	mem_free(&f->workloads.items);
+	mem_free(&f->hosts.items);
+	mem_free(&f->secrets.items);
+	mem_free(&f->namespaces.items);
+	mem_free(&f->gateways.items);
+	mem_free(&f->patterns.items);
+	lookup_fini(&f->workload_of_label);
+	lookup_fini(&f->workload_of_ns_label);
+	lookup_fini(&f->workload_of_ns);
+	lookup_fini(&f->host_of_name);
+	lookup_fini(&f->secret_of_name);
+	lookup_fini(&f->namespace_of_name);
+	lookup_fini(&f->gateway_of_name);
+	lookup_fini(&f->service_of_label);
+}
