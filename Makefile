@@ -12,7 +12,9 @@
 #   check-oom      tests/oom/*.c: each allocation fails once
 #   check-io       tests/io/*.c: each call on a file fails once; the store's
 #                  walks of both kinds are unit/store/faults
-#   check-e2e      pytest over tests/{golden,e2e,conformance,interop}
+#   check-e2e      pytest over tests/{golden,e2e,interop}
+#   conformance    tests/conformance/run.py on CORPUS, a folder of recorded
+#                  configuration; part of check if CORPUS is set
 #   check-reproducible   a second build, elsewhere, gives the same bytes
 #   check-third    the built libraries against known answers
 #   check-asan     the suites above under ASan and UBSan
@@ -27,6 +29,7 @@
 #   man            checks the manual pages, and that they, --help, the option
 #                  tables and the sample of settings agree
 #   bench          tests/bench against the peers; writes build/bench.json
+#   bench-regex    the worst regular expressions over 64 KB of text
 #   demo           a mesh on this machine, in network namespaces
 #   install        DESTDIR and PREFIX are obeyed
 #   third_party    the libraries that Debian's archives do not give
@@ -42,6 +45,7 @@
 #   TESTS=pattern  check-unit: only the topics that match, as in TESTS=slice%
 #   FUZZ='a b' FUZZ_SECONDS=n   which fuzzers, and how long each (all, 60)
 #   PYTEST_ARGS= BENCH_ARGS= DEMO_ARGS=      handed on
+#   CORPUS=dir     recorded configuration for conformance (none)
 #
 # How a file finds its headers
 #   modules/<N>-<layer>/<module>/ in layer N sees the layers below N and its
@@ -117,6 +121,8 @@ modules_below = $(notdir $(filter \
     $(addsuffix /%,$(call below,$1)),$(MODULE_DIRS)))
 # $(call protos,module): its protocol buffers, without the ending
 protos = $(patsubst %.proto,%,$(wildcard $(call folder,$1)/proto/*.proto))
+# $(call tables,module): its tables, without the ending of who writes them
+tables = $(patsubst %.py,%,$(wildcard $(call folder,$1)/*/*.py))
 # $(call sources,module) and $(call archive,module...)
 sources = $(sort $(wildcard $(call folder,$1)/*.c $(call folder,$1)/*/*.c))
 archive = $(patsubst %,$(O)/lib/%.a,$1)
@@ -239,7 +245,8 @@ $(O)/obj/%.o: %.c $(O)/flags
 
 define module_rules
 $(O)/lib/$1.a: $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)) \
-    $(patsubst %,$(O)/obj/%.pb-c.o,$(call protos,$1))
+    $(patsubst %,$(O)/obj/%.pb-c.o,$(call protos,$1)) \
+    $(patsubst %,$(O)/obj/%.table.o,$(call tables,$1))
 $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)): \
     | $(patsubst %,$(GEN)/%.pb-c.h,$(call protos,$1))
 $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)) \
@@ -258,6 +265,17 @@ $(O)/obj/%.pb-c.o: $(GEN)/%.pb-c.c $(O)/flags
 	@mkdir -p $(@D)
 	@$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) -w $(GEN_MAP) -isystem $(dir $<) -MMD -MP -c $< -o $@
+
+# A table is written anew when the system's Unicode database is.
+UNICODE := /usr/share/unicode
+$(GEN)/%.table.c: %.py $(UNICODE)/UnicodeData.txt
+	@mkdir -p $(@D)
+	@$(call say,TABLE,$<)
+	$(Q)$(PYTHON) $< $(UNICODE) >$@
+$(O)/obj/%.table.o: $(GEN)/%.table.c $(O)/flags
+	@mkdir -p $(@D)
+	@$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) $(GEN_MAP) $(call paths,$*.c) -MMD -MP -c $< -o $@
 
 $(O)/lib/%.a:
 	@mkdir -p $(@D)
@@ -378,21 +396,29 @@ check-third: $(THIRD:%.c=$(O)/%)
 
 # --- pytest ------------------------------------------------------------------
 
-PYTEST_DIRS := $(wildcard tests/golden tests/e2e tests/conformance \
-    tests/interop)
+PYTEST_DIRS := $(wildcard tests/golden tests/e2e tests/interop)
 .PHONY: check-e2e
 check-e2e: all
 	@MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(O)) \
 	    tests/pytest.sh $(O)/results/e2e '$(PYTHON)' \
 	    $(sort $(dir $(wildcard $(PYTEST_DIRS:%=%/test_*.py)))) $(PYTEST_ARGS)
 
+# --- conformance -------------------------------------------------------------
+
+CORPUS ?=
+.PHONY: conformance check-conformance
+conformance check-conformance: all
+	$(if $(CORPUS),,$(error conformance needs CORPUS=folder))
+	@MESHD=$(abspath $(O)/meshd) $(PYTHON) tests/conformance/run.py \
+	    '$(CORPUS)' --result $(O)/results/conformance
+
 # --- all of it ---------------------------------------------------------------
 
 # Each suite runs even if one before it failed; the summary decides.
 .PHONY: check check-asan check-tsan check-suites
 check:
-	+@tests/check.sh '$(O)' '$(MAKE)' third unit sim oom io fuzz e2e lint \
-	    reproducible asan tsan
+	+@tests/check.sh '$(O)' '$(MAKE)' third unit sim oom io fuzz e2e \
+	    $(if $(CORPUS),conformance) lint reproducible asan tsan
 check-suites:
 	+@tests/check.sh '$(O)' '$(MAKE)' unit sim oom io fuzz e2e
 check-asan:
@@ -479,6 +505,11 @@ $(O)/tests/bench/other_tls.so: tests/bench/other_tls.c \
 	@$(call say,CC,$<)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -shared -o $@ $< \
 	    -lssl -lcrypto
+# What the worst regular expressions take.
+$(eval $(call test_rule,tests/bench/regex.c,base,))
+.PHONY: bench-regex
+bench-regex: $(O)/tests/bench/regex
+	$(Q)$<
 bench: all $(HANDSHAKES)
 	$(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
 	    $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)

@@ -107,11 +107,16 @@ def test_three_mistakes_are_told_at_once_with_their_lines(meshd, write):
     assert any(f"{path}:11:" in line and "weight" in line for line in lines)
 
 
-def test_what_is_not_built_is_refused_in_words(meshd):
-    done = meshd("validate", "-f", "-", stdin=REVIEWS.replace(
-        "  - name: rest\n", "  - name: rest\n    mirror: {host: other}\n"))
-    assert done.returncode == 3
-    assert "is not supported yet" in done.stderr
+def test_what_is_not_in_force_is_valid_and_explained(meshd, write):
+    path = write("inert.yaml", REVIEWS.replace(
+        "  - name: rest\n",
+        "  - name: rest\n    match: [{queryParams: {a: {}}}]\n"))
+    assert meshd("validate", "-f", path).returncode == 0
+    told = json.loads(meshd.ok(
+        "explain", "request", "http://reviews/", "--files", path,
+        "-o", "json"))
+    assert any("not in force yet: queryParams" in rule.get("why", "")
+               for rule in told["rules"])
 
 
 def test_explain_from_files_says_which_rule_and_why_not_the_others(

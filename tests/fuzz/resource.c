@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum { SIZE_MAX_TRIED = 4096, RESOURCES_MAX = 16, ARENA_MAX = 64 << 20 };
 
 static const struct resource_source source = {
-    .file = "fuzz.yaml", .created_ms = 1};
+    .parse_json = codec_json_parse, .file = "fuzz.yaml", .created_ms = 1};
 
 /* --- one resource --------------------------------------------------------- */
 

@@ -31,7 +31,7 @@ def told(meshd, *words):
 
 def helped(meshd):
     """What --help says: command -> its options."""
-    names = re.findall(r"^  (\w+(?: \w+)?) {2,}\S", told(meshd, "help"), re.M)
+    names = re.findall(r"^  ([\w-]+(?: \w+)?) {2,}\S", told(meshd, "help"), re.M)
     return {name: set(re.findall(
         r"^ {2}(?:-\w, | {4})--([\w-]+)",
         told(meshd, *name.split(), "--help"), re.M)) for name in names}

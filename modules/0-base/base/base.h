@@ -24,6 +24,7 @@
 #include "metric.h"
 #include "name.h"
 #include "nearest.h"
+#include "regex.h"
 #include "rng.h"
 #include "secret.h"
 #include "slice.h"

@@ -74,6 +74,7 @@ struct fault {
 	char file[FAULT_FILE_MAX];
 	char field[FAULT_FIELD_MAX]; /* "spec.http[0].route[1].weight" */
 	char text[FAULT_TEXT_MAX];
+	const char *id; /* static: "IST0101", "MSH0001"; NULL: it has none */
 };
 
 /*

@@ -58,17 +58,20 @@ hash_key_make(void)
 	CHECK(getrandom(hash_key, sizeof(hash_key), 0) == sizeof(hash_key));
 }
 
-/* Cuts leading digits off *s; *out_frac is their value over 10^digits. */
+/*
+ * Cuts leading digits off *s: *out_frac over *out_scale is what they say. Those
+ * that a number has no room for are too small to matter.
+ */
 static size_t
-take_fraction(struct slice *s, double *out_frac)
+take_fraction(struct slice *s, uint64_t *out_frac, double *out_scale)
 {
-	double scale = 1;
 	size_t n = 0;
 
-	*out_frac = 0;
 	for (; n < s->len && is_digit(s->ptr[n]); n++) {
-		scale /= 10;
-		*out_frac += (s->ptr[n] - '0') * scale;
+		if (*out_frac > (UINT64_MAX - 9) / 10)
+			continue;
+		*out_frac = *out_frac * 10 + (uint64_t)(s->ptr[n] - '0');
+		*out_scale *= 10;
 	}
 	*s = slice_sub(*s, n, s->len);
 	return n;
@@ -97,8 +100,8 @@ take_unit(struct slice *s, uint64_t *out_ns)
 static enum err
 take_duration(struct slice *s, uint64_t *out_ns)
 {
-	uint64_t whole = 0, unit_ns;
-	double frac = 0;
+	uint64_t whole = 0, frac = 0, unit_ns;
+	double scale = 1;
 	size_t digits = 0;
 	enum err e;
 
@@ -109,13 +112,13 @@ take_duration(struct slice *s, uint64_t *out_ns)
 	*s = slice_sub(*s, digits, s->len);
 	if (s->len > 0 && s->ptr[0] == '.') {
 		*s = slice_sub(*s, 1, s->len);
-		digits += take_fraction(s, &frac);
+		digits += take_fraction(s, &frac, &scale);
 	}
 	if (digits == 0 || take_unit(s, &unit_ns) != OK)
 		return ERR_PARSE;
 	if (__builtin_mul_overflow(whole, unit_ns, &whole) ||
-	    __builtin_add_overflow(
-		whole, (uint64_t)(frac * (double)unit_ns), out_ns))
+	    __builtin_add_overflow(whole,
+		(uint64_t)((double)frac * ((double)unit_ns / scale)), out_ns))
 		return ERR_LIMIT;
 	return OK;
 }
@@ -265,13 +268,13 @@ slice_to_i64(struct slice s, int64_t *out)
 }
 
 enum err
-slice_to_duration_us(struct slice s, uint64_t *out_us)
+slice_to_duration_ns(struct slice s, uint64_t *out_ns)
 {
 	uint64_t total_ns = 0, part_ns;
 	enum err e;
 
 	if (slice_eq(s, S("0"))) {
-		*out_us = 0;
+		*out_ns = 0;
 		return OK;
 	}
 	if (s.len == 0)
@@ -283,8 +286,19 @@ slice_to_duration_us(struct slice s, uint64_t *out_us)
 		    total_ns > INT64_MAX)
 			return ERR_LIMIT;
 	}
-	*out_us = total_ns / 1000;
+	*out_ns = total_ns;
 	return OK;
+}
+
+enum err
+slice_to_duration_us(struct slice s, uint64_t *out_us)
+{
+	uint64_t ns;
+	enum err e = slice_to_duration_ns(s, &ns);
+
+	if (e == OK)
+		*out_us = ns / 1000;
+	return e;
 }
 
 enum err

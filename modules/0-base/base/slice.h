@@ -78,9 +78,12 @@ MUST_USE enum err slice_to_i64(struct slice s, int64_t *out);
 
 /*
  * Go's duration text: "5s", "0.25s", "1h2m", "10ms", "1.5h"; units ns us ms s
- * m h; a lone "0" too. No sign. Result in microseconds, each part cut;
- * ERR_PARSE, or ERR_LIMIT beyond 2^63 nanoseconds, as there.
+ * m h; a lone "0" too. No sign. ERR_PARSE, or ERR_LIMIT beyond 2^63
+ * nanoseconds, as there.
  */
+MUST_USE enum err slice_to_duration_ns(struct slice s, uint64_t *out_ns);
+
+/* The same, cut to microseconds. */
 MUST_USE enum err slice_to_duration_us(struct slice s, uint64_t *out_us);
 
 /*

@@ -293,3 +293,52 @@ value_put_bytes(
 	value_put(map, key,
 	    text != NULL ? value_new_string(a, slice_of(text, len)) : NULL);
 }
+
+static void
+copy_children(const struct value *v, struct arena *a, struct value **copy)
+{
+	struct slice key;
+
+	VALUE_EACH(v, it)
+	{
+		if (v->type == VALUE_LIST)
+			value_push(copy, value_copy(it, a));
+		else if (arena_copy(a, it->key, &key) == OK)
+			value_put(copy, key, value_copy(it, a));
+		else
+			*copy = NULL;
+	}
+}
+
+struct value *
+value_copy(const struct value *v, struct arena *a)
+{
+	struct value *copy = value_new(a, v->type);
+
+	if (copy == NULL)
+		return NULL;
+	copy->line = v->line;
+	copy->column = v->column;
+	switch (v->type) {
+	case VALUE_BOOL:
+		copy->boolean = v->boolean;
+		break;
+	case VALUE_INT:
+		copy->integer = v->integer;
+		break;
+	case VALUE_FLOAT:
+		copy->real = v->real;
+		break;
+	case VALUE_STRING:
+		if (arena_copy(a, v->string, &copy->string) != OK)
+			return NULL;
+		break;
+	case VALUE_LIST:
+	case VALUE_MAP:
+		copy_children(v, a, &copy);
+		break;
+	case VALUE_NULL:
+		break;
+	}
+	return copy;
+}

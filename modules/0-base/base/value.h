@@ -87,6 +87,12 @@ void value_push_text(struct arena *a, struct value **list, struct slice text);
 void value_put_bytes(
     struct arena *a, struct value **map, struct slice key, struct slice bytes);
 
+/*
+ * The whole tree with its texts and places; NULL when the arena is full. As
+ * deep as the tree, which whoever parsed it has bounded.
+ */
+struct value *value_copy(const struct value *v, struct arena *a) MUST_USE;
+
 /* Same type, same content; maps without regard to order. */
 bool value_eq(const struct value *a, const struct value *b);
 

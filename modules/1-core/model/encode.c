@@ -5,6 +5,7 @@
  * What was not written is not there again; maps of strings are in byte order
  * and durations in the largest units that say them exactly.
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "layout.h"
@@ -67,7 +68,7 @@ encode_enum(const struct field *f, int n, struct arena *a)
 	for (const struct field_word *w = f->words; w->word != NULL; w++)
 		if (w->value == n)
 			return value_new_string(a, slice_str(w->word));
-	return NULL;
+	return value_new_int(a, n);
 }
 
 static struct value *
@@ -80,6 +81,30 @@ encode_string_map(const struct labels *l, struct arena *a)
 			value_new_string(a, l->items[i].value)) != OK)
 			return NULL;
 	return map != NULL ? sort_members(map, a) : NULL;
+}
+
+static struct value *
+encode_int_map(const struct any_list *l, struct arena *a)
+{
+	const struct int_entry *items = l->items;
+	struct value *map = value_new(a, VALUE_MAP);
+
+	for (size_t i = 0; i < l->count; i++)
+		value_put(
+		    &map, items[i].key, value_new_int(a, items[i].number));
+	return map != NULL ? sort_members(map, a) : NULL;
+}
+
+static struct value *
+encode_number(double n, struct arena *a)
+{
+	struct value *v = value_new(a, VALUE_FLOAT);
+
+	if (n == floor(n) && fabs(n) < 9e15)
+		return value_new_int(a, (int64_t)n);
+	if (v != NULL)
+		v->real = n;
+	return v;
 }
 
 static struct value *
@@ -113,6 +138,8 @@ encode_one(const struct field *f, const void *at, struct arena *a)
 		return value_new_bool(a, *(const bool *)at);
 	case FIELD_INT:
 		return value_new_int(a, *(const int64_t *)at);
+	case FIELD_NUMBER:
+		return encode_number(*(const double *)at, a);
 	case FIELD_ENUM:
 		return encode_enum(f, *(const int *)at, a);
 	case FIELD_DURATION:
@@ -121,6 +148,10 @@ encode_one(const struct field *f, const void *at, struct arena *a)
 		return encode_int_or_string(at, a);
 	case FIELD_STRING_MAP:
 		return encode_string_map(at, a);
+	case FIELD_TREE:
+		return value_copy(*(const struct value *const *)at, a);
+	case FIELD_INT_MAP:
+		return encode_int_map(at, a);
 	case FIELD_MESSAGE_MAP:
 		return encode_message_map(f, at, a);
 	default:

@@ -19,6 +19,7 @@ struct metadata {
 	struct labels annotations;
 	struct slice created;
 	struct slice version;
+	struct slice generate_name;
 };
 
 static bool parse_time(struct slice text, int64_t *out_ms);
@@ -42,6 +43,15 @@ check_time(struct check *c, const void *value)
 		check_error(c, ERR_INVALID,
 		    "is no time of RFC 3339 in UTC: "
 		    "\"2026-01-02T03:04:05Z\"");
+}
+
+/* A name that nobody knows could not be applied a second time. */
+static void
+check_generate_name(struct check *c, const void *value)
+{
+	(void)value;
+	check_error(
+	    c, ERR_INVALID, "names are not made up here; give a metadata.name");
 }
 
 static const struct field metadata_fields[] = {
@@ -81,7 +91,11 @@ static const struct field metadata_fields[] = {
     FOREIGN("finalizers", "What a cluster waits for before deleting."),
     FOREIGN("selfLink", "A cluster's path to it."),
     FOREIGN("deletionTimestamp", "When a cluster was asked to delete it."),
-    UNBUILT("generateName", "A prefix for a name made by the server."),
+    {.name = "generateName",
+	.type = FIELD_STRING,
+	.offset = offsetof(struct metadata, generate_name),
+	.check = check_generate_name,
+	.doc = "A prefix for a name that a cluster makes; not taken here."},
 };
 
 static const struct message metadata_message = {
@@ -117,17 +131,15 @@ parse_time(struct slice text, int64_t *out_ms)
 /* --- apiVersion and kind -------------------------------------------------- */
 
 /* Kinds of the groups that the mesh answers for, but not yet. */
-static const char *const later[] = {"Gateway", "ServiceEntry", "WorkloadEntry",
-    "WorkloadGroup", "Sidecar", "PeerAuthentication", "RequestAuthentication",
-    "AuthorizationPolicy", "Telemetry", "WasmPlugin", "TrafficExtension",
-    "ProxyConfig", "RateLimitPolicy", "HealthCheckPolicy", "MeshConfig",
-    "Network"};
+static const char *const later[] = {"Gateway", "Sidecar", "Telemetry",
+    "RateLimitPolicy", "HealthCheckPolicy", "MeshConfig", "Network"};
 
 static struct check
 place(const struct value *doc, const struct resource_source *source,
     struct findings *found, struct arena *a)
 {
 	return (struct check){.file = source->file,
+	    .parse_json = source->parse_json,
 	    .found = found,
 	    .arena = a,
 	    .node = doc,
@@ -187,9 +199,8 @@ is_core_kind_of_ours(const struct value *doc, struct slice kind)
 {
 	struct slice type = value_get_string(doc, S("type"), SLICE_NONE);
 
-	return slice_eq(kind, S("List")) ||
-	       (slice_eq(kind, S("Secret")) &&
-		   slice_eq(type, S("kubernetes.io/tls")));
+	return slice_eq(kind, S("Secret")) &&
+	       slice_eq(type, S("kubernetes.io/tls"));
 }
 
 static const struct resource_kind *
@@ -278,27 +289,36 @@ read_kind(struct check *c, struct resource *r)
 
 /* --- the rest ------------------------------------------------------------- */
 
+enum { MEMBER_SPEC = 3 };
+
+static const char *const members[] = {
+    "apiVersion", "kind", "metadata", [MEMBER_SPEC] = "spec"};
+
+/* Which of the envelope's members it is; ARRAY_LEN(members) if none. */
+static size_t
+find_member(struct slice key)
+{
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(members) && !slice_eq(key, slice_str(members[i])))
+		i++;
+	return i;
+}
+
 static void
 check_members(struct check *c)
 {
-	static const char *const known[] = {
-	    "apiVersion", "kind", "metadata", "spec"};
-
 	VALUE_EACH(c->node, it)
 	{
 		struct check at = *c;
 		char hint[NEAREST_TEXT_MAX];
 		struct nearest near;
-		size_t i;
 
-		nearest_init(&near, it->key);
-		for (i = 0; i < ARRAY_LEN(known); i++) {
-			if (slice_eq(it->key, slice_str(known[i])))
-				break;
-			nearest_offer(&near, known[i]);
-		}
-		if (i < ARRAY_LEN(known))
+		if (find_member(it->key) < ARRAY_LEN(members))
 			continue;
+		nearest_init(&near, it->key);
+		for (size_t i = 0; i < ARRAY_LEN(members); i++)
+			nearest_offer(&near, members[i]);
 		at.line = it->line > 0 ? it->line : c->line;
 		at.column = it->line > 0 ? it->column : c->column;
 		(void)snprintf(at.path, sizeof(at.path), "%.*s",
@@ -339,12 +359,6 @@ read_metadata(
 		r->created_ms = source->created_ms;
 	else
 		(void)parse_time(m->created, &r->created_ms); /* checked */
-	/* The name of a service is the first label of its host. */
-	if (r->kind == &kind_service && r->key.name.len > 0) {
-		struct check name = check_member(&at, "name");
-
-		check_dns_label(&name, &r->key.name);
-	}
 }
 
 static bool
@@ -378,25 +392,86 @@ envelope_read(const struct value *doc, const struct resource_source *source,
 		check_error(&c, ERR_LIMIT, "the resource is too large");
 		return ENVELOPE_REFUSED;
 	}
-	check_members(&c);
+	if (r->kind->shape == RESOURCE_NESTED)
+		check_members(&c);
 	read_metadata(&c, source, r);
 	return ENVELOPE_OK;
 }
 
-const void *
+/* The document without its envelope: what a flat kind has for a spec. */
+static const struct value *
+flat_spec(const struct value *doc, struct arena *a)
+{
+	struct value *spec = value_new(a, VALUE_MAP);
+
+	if (spec == NULL)
+		return NULL;
+	spec->line = doc->line;
+	spec->column = doc->column;
+	VALUE_EACH(doc, it)
+	{
+		struct value *copy;
+
+		if (find_member(it->key) < MEMBER_SPEC)
+			continue;
+		copy = arena_alloc(a, sizeof(*copy));
+		if (copy != NULL)
+			*copy = *it;
+		value_put(&spec, it->key, copy);
+	}
+	return spec;
+}
+
+/* A spec that is not there is an empty one: a policy may say nothing. */
+static const struct value *
+find_spec(const struct check *c, const struct resource *r)
+{
+	const struct value *spec;
+	struct value *none;
+
+	if (r->kind->shape == RESOURCE_FLAT)
+		return flat_spec(c->node, c->arena);
+	spec = value_get(c->node, S("spec"));
+	if (spec != NULL && spec->type != VALUE_NULL)
+		return spec;
+	none = value_new(c->arena, VALUE_MAP);
+	if (none != NULL) {
+		none->line = c->line;
+		none->column = c->column;
+	}
+	return none;
+}
+
+void
 envelope_read_spec(const struct value *doc,
-    const struct resource_source *source, struct arena *a,
-    const struct resource *r, struct findings *found)
+    const struct resource_source *source, struct arena *a, struct resource *r,
+    struct findings *found)
 {
 	struct check c = place(doc, source, found, a);
-	struct check at = check_member(&c, "spec");
+	struct check kind = check_member(&c, "kind");
+	const struct value *spec = find_spec(&c, r);
 
-	if (at.node == NULL || at.node->type == VALUE_NULL) {
-		check_error(&at, ERR_INVALID, "is required");
-		return NULL;
+	if (spec == NULL) {
+		check_error(&c, ERR_LIMIT, "the resource is too large");
+		return;
 	}
-	return message_decode(
-	    r->kind->spec, at.node, source->file, "spec", a, found);
+	check_in_force(&kind, r->kind->flags);
+	c.inert = kind.inert;
+	r->spec = message_decode_at(&c, r->kind->spec, spec,
+	    r->kind->shape == RESOURCE_NESTED ? "spec" : "");
+	if (r->spec != NULL && r->kind->check != NULL)
+		r->kind->check(&c, r);
+}
+
+const struct value *
+resource_list_items(const struct value *doc)
+{
+	const struct value *items = value_get(doc, S("items"));
+
+	if (!slice_ends(value_get_string(doc, S("kind"), S("")), S("List")) ||
+	    items == NULL || items->type != VALUE_LIST)
+		return NULL;
+	return items;
 }
 
 enum err
@@ -421,12 +496,6 @@ resource_key_read(const struct value *doc, struct slice default_ns,
 }
 
 /* --- the document again --------------------------------------------------- */
-
-static bool
-put(struct value *map, const char *key, struct value *v)
-{
-	return value_set(map, slice_str(key), v) == OK;
-}
 
 static struct value *
 encode_metadata(const struct resource *r, unsigned flags, struct arena *a)
@@ -457,12 +526,23 @@ struct value *
 resource_encode(const struct resource *r, unsigned flags, struct arena *arena)
 {
 	struct value *doc = value_new(arena, VALUE_MAP);
+	struct value *spec = message_encode(r->kind->spec, r->spec, arena);
+	struct value *next;
 
-	if (doc == NULL ||
-	    !put(doc, "apiVersion", value_new_string(arena, r->api_version)) ||
-	    !put(doc, "kind", value_new_string(arena, r->key.kind)) ||
-	    !put(doc, "metadata", encode_metadata(r, flags, arena)) ||
-	    !put(doc, "spec", message_encode(r->kind->spec, r->spec, arena)))
+	value_put(
+	    &doc, S("apiVersion"), value_new_string(arena, r->api_version));
+	value_put(&doc, S("kind"), value_new_string(arena, r->key.kind));
+	value_put(&doc, S("metadata"), encode_metadata(r, flags, arena));
+	if (spec == NULL)
 		return NULL;
+	if (r->kind->shape == RESOURCE_NESTED) {
+		value_put(&doc, S("spec"), spec);
+		return doc;
+	}
+	for (struct value *it = spec->child; it != NULL; it = next) {
+		next = it->next;
+		it->next = NULL;
+		value_put(&doc, it->key, it);
+	}
 	return doc;
 }

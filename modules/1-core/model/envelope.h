@@ -18,9 +18,12 @@ enum envelope_verdict envelope_read(const struct value *doc,
     const struct resource_source *source, struct arena *a, struct resource *r,
     struct findings *found);
 
-/* The decoded spec; NULL if it is not there or the arena is full. */
-const void *envelope_read_spec(const struct value *doc,
-    const struct resource_source *source, struct arena *a,
-    const struct resource *r, struct findings *found);
+/*
+ * Decodes the spec into `r` and runs the kind's own check. An absent spec is
+ * an empty one. Without room r->spec stays NULL.
+ */
+void envelope_read_spec(const struct value *doc,
+    const struct resource_source *source, struct arena *a, struct resource *r,
+    struct findings *found);
 
 #endif

@@ -155,7 +155,10 @@ why_not(struct story *s, const struct view_step *step)
 	if (step->matched)
 		return S("");
 	if (step->failed == NULL)
-		return S("another port was called");
+		return or_else(step->tcp != NULL ? step->tcp->never : S(""),
+		    S("another port was called"));
+	if (step->failed->subject == VIEW_NEVER)
+		return step->failed->value;
 	wanted = tree_condition(&s->t, step->failed);
 	if (step->has_actual)
 		return tree_printf(&s->t, "not so: %.*s; it is \"%.*s\"",

@@ -38,26 +38,39 @@ message_has(const struct message *m, const void *decoded, const char *field)
 	return field_is_present(head, i);
 }
 
-const struct field *
-message_find(const struct message *m, struct slice path)
-{
-	const struct field *found = NULL;
-
-	while (m != NULL && path.len > 0) {
-		struct slice name = slice_split(&path, '.');
-
-		found = NULL;
-		for (size_t i = 0; i < m->field_count; i++)
-			if (slice_eq(slice_str(m->fields[i].name), name))
-				found = &m->fields[i];
-		m = found != NULL ? found->of : NULL;
-	}
-	return path.len == 0 ? found : NULL;
-}
-
 void
 findings_fini(struct findings *f)
 {
 	faults_fini(&f->errors);
 	faults_fini(&f->warnings);
+	faults_fini(&f->inert);
+}
+
+static struct value *
+fault_value(const struct fault *f, struct arena *a)
+{
+	struct value *m = value_new(a, VALUE_MAP);
+
+	value_put_text(a, &m, S("code"), slice_str(err_name(f->code)));
+	if (f->id != NULL)
+		value_put_text(a, &m, S("id"), slice_str(f->id));
+	if (f->file[0] != 0)
+		value_put_text(a, &m, S("file"), slice_str(f->file));
+	if (f->line > 0) {
+		value_put_int(a, &m, S("line"), f->line);
+		value_put_int(a, &m, S("column"), f->column);
+	}
+	value_put_text(a, &m, S("field"), slice_str(f->field));
+	value_put_text(a, &m, S("message"), slice_str(f->text));
+	return m;
+}
+
+struct value *
+faults_value(const struct faults *f, struct arena *a)
+{
+	struct value *list = value_new(a, VALUE_LIST);
+
+	for (size_t i = 0; i < f->count; i++)
+		value_push(&list, fault_value(&f->items[i], a));
+	return list;
 }

@@ -12,25 +12,34 @@
 #include "base/base.h"
 
 enum field_type {
-	FIELD_ANY,           /* only with FIELD_UNBUILT or FIELD_FOREIGN */
+	FIELD_ANY,           /* only with FIELD_FOREIGN */
 	FIELD_STRING,        /* struct slice */
 	FIELD_BOOL,          /* bool */
 	FIELD_INT,           /* int64_t, between min and max */
-	FIELD_ENUM,          /* int: a row of words */
+	FIELD_NUMBER,        /* double, between min and max */
+	FIELD_ENUM,          /* int: a word's, upstream's number of it */
 	FIELD_DURATION,      /* uint64_t in µs; text like "1h2m" or "0.25s" */
+	FIELD_TREE,          /* const struct value *: a map, kept as it is */
 	FIELD_INT_OR_STRING, /* struct int_or_string */
 	FIELD_MESSAGE,       /* const struct of it *, NULL if absent */
 	FIELD_STRING_MAP,    /* struct labels */
+	FIELD_INT_MAP,       /* LIST_OF(struct int_entry), each as FIELD_INT */
 	FIELD_MESSAGE_MAP    /* LIST_OF(struct message_entry) */
 };
 
 enum field_flags {
 	FIELD_REPEATED = 1 << 0, /* LIST_OF the type */
 	FIELD_REQUIRED = 1 << 1,
-	FIELD_UNBUILT = 1 << 2, /* Istio has it; "is not supported yet" */
-	FIELD_FOREIGN = 1 << 3, /* means something to Kubernetes only: warned */
-	FIELD_NON_EMPTY = 1 << 4, /* text or list has to hold something */
-	FIELD_DEPRECATED = 1 << 5 /* accepted with a warning */
+	FIELD_FOREIGN = 1 << 2, /* means something to Kubernetes only: warned */
+	FIELD_NON_EMPTY = 1 << 3,  /* text or list has to hold something */
+	FIELD_DEPRECATED = 1 << 4, /* accepted with a warning */
+	/*
+	 * Valid, but nothing acts on it yet: MSH0001. It is decoded, checked,
+	 * kept and given back all the same. Also a flag of a word.
+	 */
+	FIELD_INERT = 1 << 5,
+	/* The same, and its absence lets more through than it says: MSH0002. */
+	FIELD_GUARD = 1 << 6
 };
 
 /* A list as it lies in a decoded message: an array in the arena. */
@@ -63,6 +72,12 @@ struct int_or_string {
 	struct slice text;
 };
 
+/* A member of a map of numbers. */
+struct int_entry {
+	struct slice key;
+	int64_t number;
+};
+
 /* A member of a map of messages; `message` points at the decoded struct. */
 struct message_entry {
 	struct slice key;
@@ -89,20 +104,23 @@ typedef void (*message_check_cb)(struct check *c, const void *message);
 
 struct field_word {
 	const char *word; /* "LEAST_REQUEST" */
-	int value;
-	bool unbuilt;
+	int value;        /* upstream's number, which may stand for the word */
+	uint32_t flags;   /* FIELD_DEPRECATED, FIELD_INERT, FIELD_GUARD */
 };
 
 struct field {
 	const char *name;
 	enum field_type type;
 	uint32_t flags; /* enum field_flags */
-	uint8_t oneof;  /* same number: at most one of them; 0: none */
-	size_t offset;  /* in the decoded struct */
+	/* Same number: the last row of them that is there counts; 0: none. */
+	uint8_t oneof;
+	size_t offset;                  /* in the decoded struct */
 	const struct message *of;       /* FIELD_MESSAGE, FIELD_MESSAGE_MAP */
 	const struct field_word *words; /* FIELD_ENUM; ends with word NULL */
-	int64_t min;                    /* FIELD_INT; min = max = 0: any */
+	int64_t min; /* of FIELD_INT, FIELD_NUMBER; min = max = 0: any */
 	int64_t max;
+	uint32_t most;         /* items of a list, members of a map; 0: any */
+	uint32_t longest;      /* bytes of a text; 0: any */
 	const char *otherwise; /* the default as YAML would say it, or NULL */
 	field_check_cb check;  /* may be NULL; each item of a list or map */
 	const char *doc;       /* one sentence */
@@ -122,18 +140,25 @@ bool message_has(
     const struct message *m, const void *decoded, const char *field);
 
 /*
- * The row at a path of names with dots, indices left out: "http.route.weight".
- * NULL if there is none. For documentation and completion.
+ * What one decoding found, each with place and field path. What is inert is
+ * apart, since it says nothing about the document: `id` is "MSH0001", or
+ * "MSH0002" where its absence lets more through than the document says.
  */
-const struct field *message_find(const struct message *m, struct slice path);
-
-/* Errors and warnings of one decoding, each with place and field path. */
 struct findings {
 	struct faults errors;
 	struct faults warnings;
+	struct faults inert;
+	/* Errors that left something unread: wrong types, unknown names. */
+	size_t unread;
 };
 
 void findings_fini(struct findings *f);
+
+/*
+ * As a list for programs: {"code", "id", "file", "line", "column", "field",
+ * "message"}, without what is not there. NULL when the arena is full.
+ */
+struct value *faults_value(const struct faults *f, struct arena *a);
 
 /*
  * Fills a struct of m->size from `v` (a map), defaults included, and runs the

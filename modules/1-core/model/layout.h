@@ -27,6 +27,8 @@ field_item_size(const struct field *f)
 	case FIELD_INT:
 	case FIELD_DURATION:
 		return sizeof(uint64_t);
+	case FIELD_NUMBER:
+		return sizeof(double);
 	default:
 		return sizeof(struct slice);
 	}

@@ -10,6 +10,7 @@
 
 #include "explain.h"
 #include "field.h"
+#include "fields.h"
 #include "flow.h"
 #include "hosts.h"
 #include "kinds.h"

@@ -53,6 +53,15 @@ static const struct resource_kind *const kinds[] = {
     &kind_service,
     &kind_virtual_service,
     &kind_destination_rule,
+    &kind_service_entry,
+    &kind_workload_entry,
+    &kind_workload_group,
+    &kind_peer_authentication,
+    &kind_request_authentication,
+    &kind_authorization_policy,
+    &kind_wasm_plugin,
+    &kind_traffic_extension,
+    &kind_proxy_config,
 };
 
 const struct resource_kind *const *
@@ -127,6 +136,21 @@ first_error(const struct findings *found, size_t before)
 					    : ERR_LIMIT;
 }
 
+/* As upstream: what could not be read whole gets no advice beside that. */
+static void
+read_spec(const struct value *doc, const struct resource_source *source,
+    struct box *b, struct findings *found)
+{
+	size_t unread = found->unread;
+	size_t count = found->warnings.count, dropped = found->warnings.dropped;
+
+	envelope_read_spec(doc, source, &b->arena, &b->r, found);
+	if (found->unread == unread)
+		return;
+	found->warnings.count = count;
+	found->warnings.dropped = dropped;
+}
+
 enum err
 resource_decode(const struct value *doc, const struct resource_source *source,
     struct resource **out, struct findings *found)
@@ -138,7 +162,7 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 
 	verdict = envelope_read(doc, source, &b->arena, r, found);
 	if (verdict == ENVELOPE_OK)
-		r->spec = envelope_read_spec(doc, source, &b->arena, r, found);
+		read_spec(doc, source, b, found);
 	if (verdict == ENVELOPE_SKIP) {
 		resource_unref(&r);
 		*out = NULL;

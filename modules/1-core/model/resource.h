@@ -30,6 +30,14 @@ enum { RESOURCE_KEY_MAX = 640 };
 char *resource_key_format(
     const struct resource_key *k, char out[RESOURCE_KEY_MAX]);
 
+struct resource;
+
+/* Where in the document the fields of the spec are. */
+enum resource_shape {
+	RESOURCE_NESTED, /* under `spec` */
+	RESOURCE_FLAT    /* beside metadata, as core's Secret has them */
+};
+
 /* A kind that is built: a row of the table of kinds. */
 struct resource_kind {
 	const char *group;
@@ -38,11 +46,24 @@ struct resource_kind {
 	const char *alias;  /* "vs" */
 	const char *const *versions; /* newest first; ends with NULL */
 	const struct message *spec;
+	enum resource_shape shape;
+	uint32_t flags; /* FIELD_INERT, FIELD_GUARD: of all of it */
+	/* Rules between spec and metadata; `c` is the document. May be NULL. */
+	void (*check)(struct check *c, const struct resource *r);
 };
 
 extern const struct resource_kind kind_service;
 extern const struct resource_kind kind_virtual_service;
 extern const struct resource_kind kind_destination_rule;
+extern const struct resource_kind kind_peer_authentication;
+extern const struct resource_kind kind_request_authentication;
+extern const struct resource_kind kind_authorization_policy;
+extern const struct resource_kind kind_service_entry;
+extern const struct resource_kind kind_workload_entry;
+extern const struct resource_kind kind_workload_group;
+extern const struct resource_kind kind_wasm_plugin;
+extern const struct resource_kind kind_traffic_extension;
+extern const struct resource_kind kind_proxy_config;
 
 /* The rows, for commands and documentation. */
 const struct resource_kind *const *resource_kinds(size_t *out_count);
@@ -63,8 +84,13 @@ struct resource {
 	const void *spec;   /* of kind->spec; never NULL */
 };
 
+/* How JSON inside of a text is read, as in `jwks`: codec_json_parse(). */
+typedef enum err (*resource_json_cb)(struct slice text, struct arena *arena,
+    const struct value **out, struct fault *why);
+
 /* What is known of a document from outside. Borrowed for the call. */
 struct resource_source {
+	resource_json_cb parse_json;
 	const char *file;   /* NULL: none */
 	struct slice ns;    /* where metadata names none; "default" if empty */
 	uint64_t revision;  /* 0: metadata.resourceVersion, if that is ours */
@@ -87,6 +113,12 @@ MUST_USE enum err resource_decode(const struct value *doc,
  */
 MUST_USE enum err resource_key_read(const struct value *doc,
     struct slice default_ns, struct resource_key *out, struct fault *why);
+
+/*
+ * The items of a `List` document, each a document of its own; NULL if it is no
+ * list. Lists in lists are not looked into.
+ */
+const struct value *resource_list_items(const struct value *doc);
 
 enum resource_encoding {
 	RESOURCE_AS_WRITTEN = 0,

@@ -27,7 +27,22 @@ static const struct {
     {"unavailable", VIEW_RETRY_GRPC_UNAVAILABLE},
 };
 
-enum { STATUS_MIN = 100, STATUS_MAX = 599 };
+/* Statuses that have a name; upstream knows no others. */
+static const struct {
+	uint16_t first;
+	uint16_t last;
+} statuses[] = {{100, 103}, {200, 208}, {226, 226}, {300, 305}, {307, 308},
+    {400, 418}, {421, 426}, {428, 429}, {431, 431}, {451, 451}, {500, 508},
+    {510, 511}};
+
+static bool
+is_status(uint64_t n)
+{
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+		if (n >= statuses[i].first && n <= statuses[i].last)
+			return true;
+	return false;
+}
 
 bool
 retry_word_parse(struct slice word, uint32_t *out_on, uint16_t *out_status)
@@ -40,7 +55,7 @@ retry_word_parse(struct slice word, uint32_t *out_on, uint16_t *out_status)
 			*out_on = rows[i].bit;
 			return true;
 		}
-	if (slice_to_u64(word, &n) != OK || n < STATUS_MIN || n > STATUS_MAX)
+	if (slice_to_u64(word, &n) != OK || !is_status(n))
 		return false;
 	*out_on = VIEW_RETRY_STATUS_CODES;
 	*out_status = (uint16_t)n;

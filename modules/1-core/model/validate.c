@@ -5,9 +5,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "hosts.h"
 #include "validate.h"
 
-enum { HOST_MAX = 255, PREFIX_MAX = 253, MS_US = 1000 };
+enum { HOST_MAX = 255, PREFIX_MAX = 253, MS_US = 1000, REGEX_MAX = 1024 };
 
 /* --- reports -------------------------------------------------------------- */
 
@@ -45,6 +46,48 @@ check_warning(struct check *c, const char *fmt, ...)
 	fill(c, OK, fmt, ap, &why);
 	va_end(ap);
 	faults_add(&c->found->warnings, &why);
+}
+
+void
+check_warning_id(struct check *c, const char *id, const char *fmt, ...)
+{
+	struct fault why;
+	va_list ap;
+
+	va_start(ap, fmt);
+	fill(c, OK, fmt, ap, &why);
+	va_end(ap);
+	why.id = id;
+	faults_add(&c->found->warnings, &why);
+}
+
+void
+check_inert(struct check *c, uint32_t flags, const char *fmt, ...)
+{
+	bool guards = flags & FIELD_GUARD;
+	struct fault why;
+	va_list ap;
+
+	/* That more gets through is told inside of what does nothing, too. */
+	if (guards ? c->inert & FIELD_GUARD : c->inert != 0)
+		return;
+	c->inert |= guards ? FIELD_GUARD : FIELD_INERT;
+	va_start(ap, fmt);
+	fill(c, guards ? ERR_UNSUPPORTED : OK, fmt, ap, &why);
+	va_end(ap);
+	why.id = guards ? "MSH0002" : "MSH0001";
+	faults_add(&c->found->inert, &why);
+}
+
+void
+check_in_force(struct check *c, uint32_t flags)
+{
+	if (flags & FIELD_GUARD)
+		check_inert(c, flags,
+		    "valid, but not in force yet; without it more is let "
+		    "through than the document says");
+	else if (flags & FIELD_INERT)
+		check_inert(c, flags, "valid, but nothing acts on it yet");
 }
 
 /* --- places --------------------------------------------------------------- */
@@ -145,15 +188,15 @@ check_dns_label(struct check *c, const void *slice)
 		check_error(c, ERR_INVALID, "%s", why.text);
 }
 
-static bool
+bool
 is_alnum(char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
 	       (c >= 'A' && c <= 'Z');
 }
 
-static bool
-is_host_label(struct slice l)
+bool
+is_dns_label(struct slice l)
 {
 	if (l.len == 0 || l.len > NAME_LABEL_MAX || !is_alnum(l.ptr[0]) ||
 	    !is_alnum(l.ptr[l.len - 1]))
@@ -169,7 +212,7 @@ check_subset_name(struct check *c, const void *slice)
 {
 	const struct slice *s = slice;
 
-	if (!is_host_label(*s))
+	if (!is_dns_label(*s))
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is no name of a subset: at most 63 letters, "
 		    "digits and dashes inside",
@@ -190,12 +233,12 @@ static void
 check_labels_of_host(struct check *c, struct slice host)
 {
 	struct slice rest = host, label;
+	bool rooted = slice_ends(host, S("."));
 
-	if (rest.len > 0 && rest.ptr[rest.len - 1] == '.')
-		rest.len--;
+	rest.len -= rooted;
 	do {
 		label = slice_split(&rest, '.');
-		if (is_host_label(label))
+		if (is_dns_label(label))
 			continue;
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is no host name: the part \"%.*s\" has to be "
@@ -204,7 +247,7 @@ check_labels_of_host(struct check *c, struct slice host)
 		    SLICE_ARG(slice_sub(label, 0, HOST_MAX)));
 		return;
 	} while (rest.len > 0);
-	if (is_number(label))
+	if (!rooted && is_number(label))
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is no host name: an address, or its last part "
 		    "is a number",
@@ -228,34 +271,49 @@ check_host(struct check *c, const void *slice)
 		check_labels_of_host(c, *host);
 }
 
+/* "*", "*x", "*-x" or a plain label. */
+static bool
+is_wildcard_label(struct slice l)
+{
+	if (l.len > NAME_LABEL_MAX)
+		return false;
+	if (slice_starts(l, S("*-")))
+		return is_dns_label(slice_sub(l, 2, l.len));
+	if (slice_starts(l, S("*")))
+		return l.len == 1 || is_dns_label(slice_sub(l, 1, l.len));
+	return is_dns_label(l);
+}
+
 void
 check_wildcard_host(struct check *c, const void *slice)
 {
 	const struct slice *host = slice;
-	struct slice rest = *host;
+	size_t dot = slice_find(*host, '.');
+	struct slice rest = slice_sub(*host, dot + 1, host->len);
 
-	if (slice_eq(*host, S("*")))
-		return;
-	if (slice_starts(rest, S("*.")))
-		rest = slice_sub(rest, 2, rest.len);
-	else if (slice_starts(rest, S("*"))) {
-		check_error(c, ERR_UNSUPPORTED,
-		    "a wildcard inside a label is not supported yet");
-		return;
-	}
-	if (host->len > HOST_MAX || slice_find(rest, '*') == rest.len)
-		check_host(c, &rest);
-	else
+	if (host->len == 0)
+		check_error(c, ERR_INVALID, "may not be empty");
+	else if (host->len > HOST_MAX)
+		check_error(
+		    c, ERR_INVALID, "is longer than %d bytes", (int)HOST_MAX);
+	else if (slice_find(rest, '*') < rest.len)
 		check_error(c, ERR_INVALID,
-		    "a wildcard may only be the first label: \"*.example\"");
+		    "a wildcard may only begin the first label: "
+		    "\"*.example\"");
+	else if (!is_wildcard_label(slice_sub(*host, 0, dot)))
+		check_error(c, ERR_INVALID,
+		    "\"%.*s\" is no host name: the part \"%.*s\" has to be "
+		    "letters, digits and dashes inside",
+		    SLICE_ARG(*host), SLICE_ARG(slice_sub(*host, 0, dot)));
+	else if (rest.len > 0)
+		check_labels_of_host(c, rest);
 }
 
-/* [A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?, at most 63. */
+/* [A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])? */
 static bool
 is_label_text(struct slice s)
 {
-	if (s.len > NAME_LABEL_MAX || !is_alnum(s.ptr[0]) ||
-	    !is_alnum(s.ptr[s.len - 1]))
+	if (!is_alnum(s.ptr[0]) || !is_alnum(s.ptr[s.len - 1]))
 		return false;
 	for (size_t i = 0; i < s.len; i++)
 		if (!is_alnum(s.ptr[i]) && strchr("-._", s.ptr[i]) == NULL)
@@ -263,10 +321,20 @@ is_label_text(struct slice s)
 	return true;
 }
 
-void
-check_label(struct check *c, const void *label)
+static bool
+is_label_prefix(struct slice s)
 {
-	const struct label *l = label;
+	if (s.len == 0 || s.len > PREFIX_MAX || slice_ends(s, S(".")))
+		return false;
+	while (s.len > 0)
+		if (!is_dns_label(slice_split(&s, '.')))
+			return false;
+	return true;
+}
+
+static void
+check_label_text(struct check *c, const struct label *l, size_t value_max)
+{
 	struct slice name = l->key;
 	size_t slash = slice_find(name, '/');
 
@@ -274,15 +342,16 @@ check_label(struct check *c, const void *label)
 		struct slice prefix = slice_sub(name, 0, slash);
 
 		name = slice_sub(name, slash + 1, name.len);
-		if (name_check_subdomain(prefix, NULL) != OK)
+		if (!is_label_prefix(prefix))
 			name = SLICE_NONE;
 	}
-	if (name.len == 0 || !is_label_text(name))
+	if (name.len == 0 || name.len > NAME_LABEL_MAX || !is_label_text(name))
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is no label name: at most 63 of letters, "
 		    "digits, '-', '_', '.', with a DNS name and '/' before it",
 		    SLICE_ARG(slice_sub(l->key, 0, PREFIX_MAX)));
-	if (l->value.len > 0 && !is_label_text(l->value))
+	if (l->value.len > 0 &&
+	    (l->value.len > value_max || !is_label_text(l->value)))
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is no label value: at most 63 of letters, "
 		    "digits, '-', '_', '.', beginning and ending with one of "
@@ -291,33 +360,61 @@ check_label(struct check *c, const void *label)
 }
 
 void
-check_export_to(struct check *c, const void *slice)
+check_label(struct check *c, const void *label)
 {
-	const struct slice *s = slice;
+	check_label_text(c, label, NAME_LABEL_MAX);
+}
 
-	if (slice_eq(*s, S("*")))
-		return;
-	if (slice_eq(*s, S(".")) || name_check_label(*s, NULL) == OK)
-		check_error(c, ERR_UNSUPPORTED,
-		    "exporting to anything but \"*\" is not supported yet");
-	else
+/* Longer ones exist nowhere, so asking for them is no mistake upstream. */
+void
+check_wanted_label(struct check *c, const void *label)
+{
+	check_label_text(c, label, SIZE_MAX);
+}
+
+void
+check_pattern_in_force(struct check *c, struct slice host)
+{
+	if (slice_starts(host, S("*")) && !host_is_pattern(host))
+		check_in_force(c, FIELD_INERT);
+}
+
+void
+check_regex(struct check *c, const void *slice)
+{
+	AUTO(regex_free) struct regex *r = NULL;
+	const struct slice *s = slice;
+	struct fault why = {0};
+	enum err e;
+
+	if (s->len == 0) {
 		check_error(c, ERR_INVALID,
-		    "\"%.*s\" is neither \"*\", \".\" nor a namespace",
-		    SLICE_ARG(slice_sub(*s, 0, PREFIX_MAX)));
+		    "a regular expression may not be empty: \".*\" fits all");
+		return;
+	}
+	if (s->len > REGEX_MAX) {
+		check_error(c, ERR_LIMIT,
+		    "a regular expression has at most %d bytes, not %zu",
+		    (int)REGEX_MAX, s->len);
+		return;
+	}
+	e = regex_compile(*s, &r, &why);
+	if (e != OK)
+		check_error(c, e, "\"%.*s\" is no regular expression here: %s",
+		    SLICE_ARG(slice_sub(*s, 0, PREFIX_MAX)), why.text);
 }
 
 bool
 host_is_inside(struct slice a, struct slice b)
 {
-	if (slice_eq_nocase(a, b) || slice_eq(b, S("*")))
-		return true;
-	if (!slice_starts(b, S("*.")))
-		return false;
-	b = slice_sub(b, 1, b.len); /* ".example.com" */
-	if (slice_starts(a, S("*.")))
+	if (!slice_starts(b, S("*")))
+		return slice_eq(a, b);
+	if (slice_starts(a, S("*"))) {
+		if (a.len < b.len)
+			return false;
 		a = slice_sub(a, 1, a.len);
-	return a.len >= b.len &&
-	       slice_eq_nocase(slice_sub(a, a.len - b.len, b.len), b);
+	}
+	return slice_ends(a, slice_sub(b, 1, b.len));
 }
 
 bool

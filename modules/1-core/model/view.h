@@ -182,7 +182,8 @@ enum view_subject {
 	VIEW_ON_SCHEME,
 	VIEW_ON_AUTHORITY,
 	VIEW_ON_HEADER,
-	VIEW_ON_PORT
+	VIEW_ON_PORT,
+	VIEW_NEVER /* does not hold, whatever comes; `value` says why */
 };
 
 enum view_test { VIEW_EXACT, VIEW_PREFIX, VIEW_PRESENT };
@@ -271,6 +272,7 @@ struct view_tcp_route {
 	size_t index;
 	const uint16_t *ports; /* any of them; none: every port */
 	size_t port_count;
+	struct slice never; /* words: why it takes nothing at all; or empty */
 	const struct view_destination *destinations;
 	size_t destination_count;
 	uint32_t weight_total;

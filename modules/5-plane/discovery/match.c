@@ -116,7 +116,7 @@ match_written(
 	for (size_t i = 0; i < s->ports.count; i++) {
 		const struct service_port *p = &s->ports.items[i];
 
-		if (!leads_to(r, p, w))
+		if (p->protocol != SERVICE_TCP || !leads_to(r, p, w))
 			continue;
 		add_endpoint(c, w, r->key.name, (uint16_t)p->port);
 		matched = true;

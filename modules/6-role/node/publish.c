@@ -77,7 +77,7 @@ decode(struct slice body, struct resource **out, char *words, size_t words_len)
 {
 	AUTO(arena_fini) struct arena arena = {0};
 	AUTO(findings_fini) struct findings found = {0};
-	struct resource_source source = {0};
+	struct resource_source source = {.parse_json = codec_json_parse};
 	struct fault why = {0};
 	const struct value *doc;
 	enum err err;

@@ -150,7 +150,8 @@ static enum err
 add_document(
     struct call *c, const struct value *doc, const struct server_apply_spec *a)
 {
-	struct resource_source source = {.ns = a->ns};
+	struct resource_source source = {
+	    .parse_json = codec_json_parse, .ns = a->ns};
 	struct resource *r = NULL;
 	enum err e = resource_decode(doc, &source, &r, &c->found);
 

@@ -55,8 +55,9 @@ decode(const struct store_row *row, struct resource **out, struct fault *why)
 {
 	AUTO(arena_fini) struct arena arena;
 	AUTO(findings_fini) struct findings found = {0};
-	struct resource_source source = {
-	    .revision = row->revision, .created_ms = row->created_ms};
+	struct resource_source source = {.parse_json = codec_json_parse,
+	    .revision = row->revision,
+	    .created_ms = row->created_ms};
 	const struct value *doc;
 	enum err e;
 

@@ -10,27 +10,6 @@ enum { KEYS_MAX = SERVER_APPLY_MAX };
 
 /* --- apply and delete --- */
 
-static struct value *
-finding(struct arena *a, const struct fault *f)
-{
-	struct value *m = json_map(a);
-
-	json_text(a, &m, S("code"), slice_str(err_name(f->code)));
-	json_text(a, &m, S("field"), slice_str(f->field));
-	json_text(a, &m, S("message"), slice_str(f->text));
-	return m;
-}
-
-static struct value *
-findings_list(struct arena *a, const struct faults *faults)
-{
-	struct value *list = json_list(a);
-
-	for (size_t i = 0; i < faults->count; i++)
-		json_push(&list, finding(a, &faults->items[i]));
-	return list;
-}
-
 static void
 put_key(struct arena *a, struct value **m, const struct resource_key *k)
 {
@@ -70,8 +49,8 @@ on_applied(void *arg, const struct server_apply_result *r)
 		json_number(a, &m, S("revision"), (int64_t)r->revision);
 		json_put(&m, S("changes"), changes_list(a, r));
 	}
-	json_put(&m, S("errors"), findings_list(a, &r->found->errors));
-	json_put(&m, S("warnings"), findings_list(a, &r->found->warnings));
+	json_put(&m, S("errors"), faults_value(&r->found->errors, a));
+	json_put(&m, S("warnings"), faults_value(&r->found->warnings, a));
 	admin_answer_status(x, r->err == OK ? 200 : admin_status_of(r->err), m);
 }
 

@@ -36,6 +36,7 @@ static const struct command *const commands[] = {
     &command_delete,
     &command_validate,
     &command_explain,
+    &command_explain_field,
     &command_members,
     &command_services,
     &command_endpoints,

@@ -28,6 +28,7 @@ extern const struct command command_ca_show;
 extern const struct command command_delete;
 extern const struct command command_endpoints;
 extern const struct command command_explain;
+extern const struct command command_explain_field;
 extern const struct command command_expose;
 extern const struct command command_exposed;
 extern const struct command command_get;

@@ -37,7 +37,7 @@ files_fini(struct files *f)
  */
 
 static enum err
-add_doc(struct files *f, const struct value *root, const char *file,
+add_one(struct files *f, const struct value *root, const char *file,
     struct fault *why)
 {
 	if (f->count == FILES_DOCS_MAX)
@@ -51,6 +51,22 @@ add_doc(struct files *f, const struct value *root, const char *file,
 	}
 	f->docs[f->count++] = (struct files_doc){root, file};
 	return OK;
+}
+
+/* A List is as many documents as it holds. */
+static enum err
+add_doc(struct files *f, const struct value *root, const char *file,
+    struct fault *why)
+{
+	const struct value *items = resource_list_items(root);
+	enum err e = OK;
+
+	if (items == NULL)
+		return add_one(f, root, file, why);
+	for (const struct value *it = items->child; it != NULL && e == OK;
+	     it = it->next)
+		e = add_one(f, it, file, why);
+	return e;
 }
 
 /* Mistakes of syntax do not end the reading: all of them are to be seen. */
@@ -186,8 +202,9 @@ files_decode(struct files *f, struct slice ns,
     void (*each)(void *arg, struct resource *r), void *arg)
 {
 	for (size_t i = 0; i < f->count; i++) {
-		struct resource_source source = {
-		    .file = f->docs[i].file, .ns = ns};
+		struct resource_source source = {.parse_json = codec_json_parse,
+		    .file = f->docs[i].file,
+		    .ns = ns};
 		struct resource *r = NULL;
 
 		if (resource_decode(f->docs[i].root, &source, &r, &f->found) ==

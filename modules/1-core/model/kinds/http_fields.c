@@ -1,215 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http_fields — matches, retries, rewrites and routes of requests.
+ * http_fields — rules for requests: destinations, rewrites, retries, routes.
  */
-#include <stdio.h>
-
 #include "http_fields.h"
 #include "retry_words.h"
 #include "rows.h"
 
-/* --- matches -------------------------------------------------------------- */
-
-enum { ONEOF_STRING_MATCH = 1 };
-
-static const struct field string_match_fields[] = {
-    {.name = "exact",
-	.type = FIELD_STRING,
-	.oneof = ONEOF_STRING_MATCH,
-	.offset = offsetof(struct string_match, exact),
-	.doc = "The whole text."},
-    {.name = "prefix",
-	.type = FIELD_STRING,
-	.oneof = ONEOF_STRING_MATCH,
-	.offset = offsetof(struct string_match, prefix),
-	.doc = "How the text begins."},
-    {.name = "regex",
-	.type = FIELD_ANY,
-	.flags = FIELD_UNBUILT,
-	.oneof = ONEOF_STRING_MATCH,
-	.doc = "A regular expression (RE2) for the whole text."},
-};
-
-const struct message string_match_message = {
-    .name = "StringMatch",
-    .size = sizeof(struct string_match),
-    .fields = string_match_fields,
-    .field_count = ARRAY_LEN(string_match_fields),
-    .doc = "A test of one text; empty, it only has to be there.",
-};
-
-static bool
-has_empty_prefix(const struct string_match *m)
-{
-	return message_has(&string_match_message, m, "prefix") &&
-	       m->prefix.len == 0;
-}
-
-/* An empty prefix matches anything; only for paths is that a habit. */
-static void
-check_prefix(struct check *c, const void *message)
-{
-	const struct string_match *m = message;
-
-	if (has_empty_prefix(m)) {
-		struct check at = check_member(c, "prefix");
-
-		check_error(&at, ERR_INVALID, "may not be empty");
-	}
-}
-
-static void
-check_header_match(struct check *c, const void *value)
-{
-	static const char *const pseudo[] = {
-	    ":method", ":scheme", ":authority", ":path"};
-	static const char *const shadowed[] = {
-	    "uri", "scheme", "method", "authority"};
-	const struct message_entry *e = value;
-
-	check_prefix(c, e->message);
-	for (size_t i = 0; i < ARRAY_LEN(shadowed); i++)
-		if (slice_eq(e->key, slice_str(shadowed[i])))
-			check_warning(c,
-			    "a header match of this name is not looked at; "
-			    "use the match's own field %s",
-			    shadowed[i]);
-	if (slice_starts(e->key, S("@request.auth"))) {
-		check_error(c, ERR_UNSUPPORTED,
-		    "matching on claims of a token is not supported yet");
-		return;
-	}
-	for (size_t i = 0; i < ARRAY_LEN(pseudo); i++)
-		if (slice_eq(e->key, slice_str(pseudo[i])))
-			return;
-	if (!is_token(e->key))
-		check_error(c, ERR_INVALID, "\"%.*s\" is no name of a header",
-		    SLICE_ARG(slice_sub(e->key, 0, NAME_LABEL_MAX)));
-}
-
-#define STRING_MATCH_ROW(field_name, member, test, words)                      \
-	{                                                                      \
-		.name = field_name, .type = FIELD_MESSAGE,                     \
-		.offset = offsetof(struct http_match, member),                 \
-		.of = &string_match_message, .check = test, .doc = words       \
-	}
-
-static const struct field http_match_fields[] = {
-    {.name = "name",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct http_match, name),
-	.doc = "Goes to the logs behind the route's name."},
-    STRING_MATCH_ROW("uri", uri, NULL, "The path, without the query."),
-    STRING_MATCH_ROW("scheme", scheme, check_prefix, "http or https."),
-    STRING_MATCH_ROW("method", method, check_prefix, "GET, POST …"),
-    STRING_MATCH_ROW("authority", authority, check_prefix,
-	"The host that the request names."),
-    {.name = "headers",
-	.type = FIELD_MESSAGE_MAP,
-	.offset = offsetof(struct http_match, headers),
-	.of = &string_match_message,
-	.check = check_header_match,
-	.doc = "Headers by name; `{}` is satisfied by any value."},
-    {.name = "port",
-	.type = FIELD_INT,
-	.offset = offsetof(struct http_match, port),
-	.min = 1,
-	.max = 65535,
-	.doc = "The service's port that was called."},
-    UNBUILT("withoutHeaders", "Headers that must not match."),
-    UNBUILT("queryParams", "Parameters of the query."),
-    UNBUILT("sourceLabels", "Labels of the calling workload."),
-    UNBUILT("sourceNamespace", "Namespace of the calling workload."),
-    UNBUILT("gateways", "Gateways that the match is for."),
-    UNBUILT("ignoreUriCase", "Compares the path without regard to case."),
-    UNBUILT("statPrefix", "A name for statistics."),
-};
-
-static const struct message http_match_message = {
-    .name = "HTTPMatchRequest",
-    .size = sizeof(struct http_match),
-    .fields = http_match_fields,
-    .field_count = ARRAY_LEN(http_match_fields),
-    .doc = "Which requests a rule is for; all of its tests have to hold.",
-};
-
 /* --- destinations --------------------------------------------------------- */
 
 static const struct field http_destination_fields[] = {
-    {.name = "destination",
-	.type = FIELD_MESSAGE,
-	.flags = FIELD_REQUIRED,
-	.offset = offsetof(struct http_destination, destination),
-	.of = &destination_message,
-	.doc = "Where they go."},
-    {.name = "weight",
-	.type = FIELD_INT,
-	.offset = offsetof(struct http_destination, weight),
-	.min = 0,
-	.max = INT32_MAX,
-	.doc = "Its share, against the sum of the weights."},
-    {.name = "headers",
-	.type = FIELD_MESSAGE,
-	.offset = offsetof(struct http_destination, headers),
-	.of = &headers_message,
-	.doc = "Changes to headers for this destination."},
+    ROW_OF(http_destination, "destination", destination, destination_spec,
+	.flags = FIELD_REQUIRED, .doc = "Where they go."),
+    ROW(http_destination, "weight", weight, FIELD_INT, .min = 0,
+	.max = INT32_MAX, .doc = "Its share, against the sum of the weights."),
+    ROW_OF(http_destination, "headers", headers, headers_spec,
+	.doc = "Changes to headers for this destination."),
 };
 
-static const struct message http_destination_message = {
-    .name = "HTTPRouteDestination",
-    .size = sizeof(struct http_destination),
-    .fields = http_destination_fields,
-    .field_count = ARRAY_LEN(http_destination_fields),
-    .doc = "One destination and its share.",
+static const struct message http_destination_message =
+    MESSAGE(http_destination, "HTTPRouteDestination", http_destination_fields,
+	.doc = "One destination and its share.");
+
+/* --- rewrite -------------------------------------------------------------- */
+
+static void
+check_regex_rewrite(struct check *c, const void *message)
+{
+	const struct regex_rewrite *r = message;
+	struct check match = check_member(c, "match");
+
+	if (r->match.len == 0 || r->rewrite.len == 0)
+		check_error(
+		    c, ERR_INVALID, "has to hold both match and rewrite");
+	else
+		check_expression(&match, &r->match);
+}
+
+static const struct field regex_rewrite_fields[] = {
+    ROW(regex_rewrite, "match", match, FIELD_STRING,
+	.doc = "A regular expression (RE2); what it finds is replaced."),
+    ROW(regex_rewrite, "rewrite", rewrite, FIELD_STRING,
+	.doc = "What stands there then; \\1 is what the first group found."),
 };
 
-/* --- rewrite and retries -------------------------------------------------- */
+static const struct message regex_rewrite_message =
+    MESSAGE(regex_rewrite, "RegexRewrite", regex_rewrite_fields,
+	.check = check_regex_rewrite, .doc = "A replacement by an expression.");
 
 static void
 check_rewrite(struct check *c, const void *message)
 {
 	const struct http_rewrite *r = message;
 
-	if (r->uri.len == 0 && r->authority.len == 0 &&
-	    !check_given(c, "uriRegexRewrite"))
-		check_error(
-		    c, ERR_INVALID, "has to hold a uri or an authority");
+	if (r->uri.len == 0 && r->authority.len == 0 && r->uri_regex == NULL)
+		check_error(c, ERR_INVALID,
+		    "has to hold a uri, a uriRegexRewrite or an authority");
+	if (r->uri.len > 0 && r->uri_regex != NULL)
+		check_error(c, ERR_INVALID,
+		    "only one of uri and uriRegexRewrite may be given");
 }
 
-static const struct field rewrite_fields[] = {
-    {.name = "uri",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct http_rewrite, uri),
-	.doc = "Replaces the prefix that matched, or the whole path."},
-    {.name = "authority",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct http_rewrite, authority),
-	.doc = "Replaces the host that the request names."},
-    UNBUILT("uriRegexRewrite", "Rewrites the path by an expression."),
+static const struct field http_rewrite_fields[] = {
+    ROW(http_rewrite, "uri", uri, FIELD_STRING,
+	.doc = "Replaces the prefix that matched, or the whole path."),
+    ROW(http_rewrite, "authority", authority, FIELD_STRING,
+	.doc = "Replaces the host that the request names."),
+    ROW_OF(http_rewrite, "uriRegexRewrite", uri_regex, regex_rewrite,
+	.flags = FIELD_INERT, .doc = "Rewrites the path by an expression."),
 };
 
-static const struct message rewrite_message = {
-    .name = "HTTPRewrite",
-    .size = sizeof(struct http_rewrite),
-    .fields = rewrite_fields,
-    .field_count = ARRAY_LEN(rewrite_fields),
-    .check = check_rewrite,
-    .doc = "Changes to the request's target.",
-};
+static const struct message http_rewrite_message =
+    MESSAGE(http_rewrite, "HTTPRewrite", http_rewrite_fields,
+	.check = check_rewrite, .doc = "Changes to the request's target.");
 
+/* --- retries -------------------------------------------------------------- */
+
+/* Between commas, without spaces, as upstream takes them. */
 static void
 check_retry_on(struct check *c, const void *value)
 {
 	const struct slice *list = value;
 	struct slice rest = *list;
+	bool more = list->len > 0;
 
-	while (rest.len > 0) {
-		struct slice word = slice_trim(slice_split(&rest, ','));
+	while (more) {
+		size_t comma = slice_find(rest, ',');
+		struct slice word = slice_sub(rest, 0, comma);
 		char hint[NEAREST_TEXT_MAX];
 		struct nearest near;
 		uint32_t on;
 		uint16_t status;
 
+		more = comma < rest.len;
+		rest = slice_sub(rest, comma + 1, rest.len);
 		if (retry_word_parse(word, &on, &status))
 			continue;
 		nearest_init(&near, word);
@@ -228,75 +111,79 @@ check_retry(struct check *c, const void *message)
 	const struct http_retry *r = message;
 
 	if (r->attempts == 0 &&
-	    (check_given(c, "perTryTimeout") || check_given(c, "retryOn")))
+	    (check_given(c, "perTryTimeout") || r->retry_on.len > 0 ||
+		check_given(c, "retryRemoteLocalities")))
 		check_error(c, ERR_INVALID,
-		    "attempts is 0, so neither perTryTimeout nor retryOn may "
-		    "be given");
+		    "attempts is 0, so neither perTryTimeout, retryOn nor "
+		    "retryRemoteLocalities may be given");
 }
 
-static const struct field retry_fields[] = {
-    {.name = "attempts",
-	.type = FIELD_INT,
-	.offset = offsetof(struct http_retry, attempts),
-	.min = 0,
-	.max = INT32_MAX,
-	.doc = "Further tries; 0 switches retries off."},
-    {.name = "perTryTimeout",
-	.type = FIELD_DURATION,
-	.offset = offsetof(struct http_retry, per_try_timeout),
+static const struct field http_retry_fields[] = {
+    ROW(http_retry, "attempts", attempts, FIELD_INT, .min = 0, .max = INT32_MAX,
+	.doc = "Further tries; 0 switches retries off."),
+    ROW(http_retry, "perTryTimeout", per_try_timeout, FIELD_DURATION,
 	.check = check_duration,
-	.doc = "How long one try may take; the route's timeout if absent."},
-    {.name = "retryOn",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct http_retry, retry_on),
-	.check = check_retry_on,
-	.doc = "Conditions and statuses, with commas between them."},
-    UNBUILT("retryRemoteLocalities", "Tries endpoints elsewhere too."),
-    UNBUILT("retryIgnorePreviousHosts", "Whether tried endpoints may be "
-					"tried again."),
-    UNBUILT("backoff", "How long to wait before a try."),
+	.doc = "How long one try may take; the route's timeout if absent."),
+    ROW(http_retry, "retryOn", retry_on, FIELD_STRING, .check = check_retry_on,
+	.doc = "Conditions and statuses, with commas between them."),
+    ROW(http_retry, "retryRemoteLocalities", remote_localities, FIELD_BOOL,
+	.otherwise = "false", .flags = FIELD_INERT,
+	.doc = "Whether endpoints of other places are tried too."),
+    ROW(http_retry, "retryIgnorePreviousHosts", ignore_previous_hosts,
+	FIELD_BOOL, .otherwise = "true", .flags = FIELD_INERT,
+	.doc = "Whether endpoints that failed are left out of further tries."),
+    ROW(http_retry, "backoff", backoff, FIELD_DURATION, .check = check_duration,
+	.otherwise = "25ms", .flags = FIELD_INERT,
+	.doc = "The wait before the first retry; it doubles each time."),
 };
 
-static const struct message retry_message = {
-    .name = "HTTPRetry",
-    .size = sizeof(struct http_retry),
-    .fields = retry_fields,
-    .field_count = ARRAY_LEN(retry_fields),
-    .check = check_retry,
-    .doc = "What is tried again, and how often.",
-};
+const struct message http_retry_message =
+    MESSAGE(http_retry, "HTTPRetry", http_retry_fields, .check = check_retry,
+	.doc = "What is tried again, and how often.");
+
+/* --- copies --------------------------------------------------------------- */
+
+static void
+check_mirror_percentage(struct check *c, const void *value)
+{
+	const struct percent *p = value;
+
+	if (!(p->value >= 0 && p->value <= 100))
+		check_error(c, ERR_INVALID, "%g is outside 0 to 100", p->value);
+}
+
+static void
+check_mirror_percent(struct check *c, const void *value)
+{
+	const int64_t *percent = value;
+
+	if (*percent > 100)
+		check_error(c, ERR_INVALID, "%lld is outside 0 to 100",
+		    (long long)*percent);
+	check_warning(c, "is deprecated; write mirrorPercentage");
+}
 
 /* --- routes --------------------------------------------------------------- */
 
-/* Actions that are not built were reported by their rows. */
 static void
-check_action(struct check *c, const struct http_route *r)
+check_redirect_prefix(struct check *c, const struct http_route *r)
 {
-	static const char *const others[] = {
-	    "redirect", "directResponse", "delegate"};
+	struct check at = check_member(c, "redirect.prefixRewrite");
 
-	if (r->route.count > 0 || check_given(c, "route"))
+	if (r->redirect == NULL || r->redirect->prefix_rewrite.len == 0)
 		return;
-	for (size_t i = 0; i < ARRAY_LEN(others); i++)
-		if (check_given(c, others[i]))
-			return;
-	check_error(c, ERR_INVALID,
-	    "has no route: nothing says where "
-	    "requests go");
-}
+	for (size_t i = 0; i < r->match.count; i++) {
+		const struct string_match *uri = r->match.items[i].uri;
 
-static void
-check_authority_once(struct check *c, const struct http_route *r)
-{
-	struct check at = check_member(c, "rewrite.authority");
-	bool twice = headers_set_authority(r->headers);
-
-	for (size_t i = 0; i < r->route.count && !twice; i++)
-		twice = headers_set_authority(r->route.items[i].headers);
-	if (r->rewrite != NULL && r->rewrite->authority.len > 0 && twice)
+		if (uri == NULL ||
+		    message_has(&string_match_message, uri, "prefix"))
+			continue;
 		check_error(&at, ERR_INVALID,
-		    "the authority is set by headers too; only one of them "
-		    "may");
+		    "needs a prefix to rewrite, but match %zu has another "
+		    "test of the uri",
+		    i);
+		return;
+	}
 }
 
 static void
@@ -307,66 +194,51 @@ check_http_route(struct check *c, const void *message)
 
 	for (size_t i = 0; i < r->route.count; i++)
 		sum += (uint64_t)r->route.items[i].weight;
-	check_action(c, r);
 	check_weights(c, sum, r->route.count);
+	check_redirect_prefix(c, r);
 	check_authority_once(c, r);
 }
 
 static const struct field http_route_fields[] = {
-    {.name = "name",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct http_route, name),
-	.doc = "Goes to the logs."},
-    {.name = "match",
-	.type = FIELD_MESSAGE,
-	.flags = FIELD_REPEATED,
-	.offset = offsetof(struct http_route, match),
-	.of = &http_match_message,
-	.doc = "Any of these; without one, every request."},
-    {.name = "route",
-	.type = FIELD_MESSAGE,
-	.flags = FIELD_REPEATED,
-	.offset = offsetof(struct http_route, route),
-	.of = &http_destination_message,
-	.doc = "Where requests go, by weight."},
-    {.name = "rewrite",
-	.type = FIELD_MESSAGE,
-	.offset = offsetof(struct http_route, rewrite),
-	.of = &rewrite_message,
-	.doc = "Changes to the request's target."},
-    {.name = "timeout",
-	.type = FIELD_DURATION,
-	.offset = offsetof(struct http_route, timeout),
-	.check = check_duration,
+    ROW(http_route, "name", name, FIELD_STRING, .doc = "Goes to the logs."),
+    ROWS_OF(http_route, "match", match, http_match, 0,
+	.doc = "Any of these; without one, every request."),
+    ROWS_OF(http_route, "route", route, http_destination, 0,
+	.doc = "Where requests go, by weight."),
+    ROW_OF(http_route, "redirect", redirect, http_redirect,
+	.flags = FIELD_INERT, .doc = "Answers with another place."),
+    ROW_OF(http_route, "directResponse", direct_response, http_direct_response,
+	.flags = FIELD_INERT, .doc = "Answers by itself."),
+    ROW_OF(http_route, "delegate", delegate, delegate_spec,
+	.flags = FIELD_INERT,
+	.doc = "Leaves the rule to another VirtualService."),
+    ROW_OF(http_route, "rewrite", rewrite, http_rewrite,
+	.doc = "Changes to the request's target."),
+    ROW(http_route, "timeout", timeout, FIELD_DURATION, .check = check_duration,
 	.doc = "How long a request may take with all its tries; none if "
-	       "absent."},
-    {.name = "retries",
-	.type = FIELD_MESSAGE,
-	.offset = offsetof(struct http_route, retries),
-	.of = &retry_message,
+	       "absent."),
+    ROW_OF(http_route, "retries", retries, http_retry,
 	.doc = "What is tried again; two tries on failed connections if "
-	       "absent."},
-    {.name = "headers",
-	.type = FIELD_MESSAGE,
-	.offset = offsetof(struct http_route, headers),
-	.of = &headers_message,
-	.doc = "Changes to headers."},
-    UNBUILT("redirect", "Answers with another place."),
-    UNBUILT("directResponse", "Answers by itself."),
-    UNBUILT("delegate", "Leaves the rule to another VirtualService."),
-    UNBUILT("fault", "Delays or refuses some requests on purpose."),
-    UNBUILT("mirror", "Sends a copy of requests elsewhere."),
-    UNBUILT("mirrors", "Sends copies of requests elsewhere."),
-    UNBUILT("mirrorPercent", "How many are copied, in its old form."),
-    UNBUILT("mirrorPercentage", "How many are copied."),
-    UNBUILT("corsPolicy", "Which other origins a browser may call from."),
+	       "absent."),
+    ROW_OF(http_route, "fault", fault, http_fault, .flags = FIELD_INERT,
+	.doc = "Delays or refuses some requests on purpose."),
+    ROW_OF(http_route, "mirror", mirror, destination_spec, .flags = FIELD_INERT,
+	.doc = "Sends a copy of requests elsewhere."),
+    ROWS_OF(http_route, "mirrors", mirrors, mirror_policy, FIELD_INERT,
+	.doc = "Sends copies of requests elsewhere."),
+    ROW(http_route, "mirrorPercent", mirror_percent, FIELD_INT, .min = 0,
+	.max = UINT32_MAX, .flags = FIELD_INERT, .check = check_mirror_percent,
+	.doc = "The older form of mirrorPercentage."),
+    ROW_OF(http_route, "mirrorPercentage", mirror_percentage, percent,
+	.flags = FIELD_INERT, .check = check_mirror_percentage,
+	.doc = "How many requests are copied to mirror; all if absent."),
+    ROW_OF(http_route, "corsPolicy", cors_policy, cors_policy,
+	.flags = FIELD_INERT,
+	.doc = "Which other origins a browser may call from."),
+    ROW_OF(http_route, "headers", headers, headers_spec,
+	.doc = "Changes to headers."),
 };
 
-const struct message http_route_message = {
-    .name = "HTTPRoute",
-    .size = sizeof(struct http_route),
-    .fields = http_route_fields,
-    .field_count = ARRAY_LEN(http_route_fields),
-    .check = check_http_route,
-    .doc = "One rule for requests.",
-};
+const struct message http_route_message =
+    MESSAGE(http_route, "HTTPRoute", http_route_fields,
+	.check = check_http_route, .doc = "One rule for requests.");

@@ -3,6 +3,7 @@
  * http_headers — what a route does to headers.
  */
 #include "http_fields.h"
+#include "rows.h"
 
 static bool
 is_authority(struct slice name)
@@ -17,30 +18,121 @@ is_value_byte(char c)
 	return c == '\t' || ((unsigned char)c >= 0x20 && c != 0x7f);
 }
 
-/* "%%" is a percent sign; anything else begins an operator of Envoy's. */
+/*
+ * Operators as Envoy writes them: %NAME%, %NAME(argument)%, and
+ * %NAME(["argument", …])%, where a backslash takes the next byte along.
+ */
+enum operator_state {
+	OP_NAME,      /* up to the sign or an argument */
+	OP_ARGUMENTS, /* after "(" */
+	OP_STRING,    /* in an argument */
+	OP_NEXT,      /* after one in quotes: a comma, or the end of the list */
+	OP_QUOTE,     /* a quote is due */
+	OP_CLOSE,     /* the parenthesis is due */
+	OP_END,       /* the sign is due */
+	OP_DONE,
+	OP_BAD
+};
+
+static enum operator_state
+skip_spaces(enum operator_state s, char byte)
+{
+	return byte == ' ' ? s : OP_BAD;
+}
+
+static enum operator_state
+step(enum operator_state s, char byte)
+{
+	switch (s) {
+	case OP_NAME:
+		if (byte == '%')
+			return OP_DONE;
+		return byte == '(' ? OP_ARGUMENTS : s;
+	case OP_ARGUMENTS:
+		if (byte == '[')
+			return OP_QUOTE;
+		return byte == ' ' ? s : OP_STRING;
+	case OP_STRING:
+		if (byte == ')')
+			return OP_END;
+		return byte == '"' ? OP_NEXT : s;
+	case OP_NEXT:
+		if (byte == ',')
+			return OP_QUOTE;
+		return byte == ']' ? OP_CLOSE : skip_spaces(s, byte);
+	case OP_QUOTE:
+		return byte == '"' ? OP_STRING : skip_spaces(s, byte);
+	case OP_CLOSE:
+		return byte == ')' ? OP_END : skip_spaces(s, byte);
+	case OP_END:
+		return byte == '%' ? OP_DONE : skip_spaces(s, byte);
+	default:
+		return OP_BAD;
+	}
+}
+
+/* From behind the sign to behind its partner. False if there is none. */
+static bool
+skip_operator(struct slice value, size_t *at)
+{
+	enum operator_state s = OP_NAME;
+
+	while (*at < value.len && s != OP_DONE && s != OP_BAD) {
+		char byte = value.ptr[(*at)++];
+
+		if (s != OP_STRING || byte != '\\')
+			s = step(s, byte);
+		else if ((*at)++ == value.len)
+			return false;
+	}
+	return s == OP_DONE;
+}
+
+/* Goes on behind the next operator; false if none is left. */
+static bool
+next_operator(struct slice value, size_t *at, bool *out_whole)
+{
+	while (*at < value.len) {
+		if (value.ptr[(*at)++] != '%')
+			continue;
+		if (*at < value.len && value.ptr[*at] == '%') {
+			(*at)++; /* "%%" is a sign for itself */
+			continue;
+		}
+		*out_whole = skip_operator(value, at);
+		return true;
+	}
+	return false;
+}
+
+bool
+header_value_is_computed(struct slice value)
+{
+	size_t at = 0;
+	bool whole;
+
+	return next_operator(value, &at, &whole);
+}
+
 static void
 check_header_value(struct check *c, struct slice value)
 {
-	for (size_t i = 0; i < value.len; i++) {
+	size_t at = 0;
+	bool whole;
+
+	for (size_t i = 0; i < value.len; i++)
 		if (!is_value_byte(value.ptr[i])) {
 			check_error(c, ERR_INVALID,
 			    "holds a byte that no header may have");
 			return;
 		}
-		if (value.ptr[i] != '%')
+	while (next_operator(value, &at, &whole)) {
+		check_in_force(c, FIELD_INERT);
+		if (whole)
 			continue;
-		if (i + 1 < value.len && value.ptr[i + 1] == '%') {
-			i++;
-			continue;
-		}
-		if (slice_find(slice_sub(value, i + 1, value.len), '%') ==
-		    value.len - i - 1)
-			check_error(c, ERR_INVALID,
-			    "has a single \"%%\"; write \"%%%%\" for one");
-		else
-			check_error(c, ERR_UNSUPPORTED,
-			    "operators such as %%REQ(x)%% are not supported "
-			    "yet");
+		check_error(c, ERR_INVALID,
+		    "a \"%%\" begins an operator such as %%REQ(x)%% that "
+		    "does not end; write \"%%%%\" for the sign alone");
 		return;
 	}
 }
@@ -56,8 +148,7 @@ check_header_name(struct check *c, struct slice name)
 		    "authority may be set",
 		    SLICE_ARG(slice_sub(name, 0, NAME_LABEL_MAX)));
 	else if (!is_token(name))
-		check_error(c, ERR_INVALID, "\"%.*s\" is no name of a header",
-		    SLICE_ARG(slice_sub(name, 0, NAME_LABEL_MAX)));
+		check_in_force(c, FIELD_INERT); /* left out: none can have it */
 }
 
 static void
@@ -89,22 +180,15 @@ check_response_entry(struct check *c, const void *value)
 }
 
 #define OPERATION_ROWS(entry_check)                                            \
-	{.name = "set",                                                        \
-	    .type = FIELD_STRING_MAP,                                          \
-	    .offset = offsetof(struct header_operations, set),                 \
+	ROW(header_operations, "set", set, FIELD_STRING_MAP,                   \
 	    .check = entry_check,                                              \
-	    .doc = "Headers that get this value, whatever they had."},         \
-	    {.name = "add",                                                    \
-		.type = FIELD_STRING_MAP,                                      \
-		.offset = offsetof(struct header_operations, add),             \
+	    .doc = "Headers that get this value, whatever they had."),         \
+	    ROW(header_operations, "add", add, FIELD_STRING_MAP,               \
 		.check = entry_check,                                          \
-		.doc = "Values that are added to headers."},                   \
-	{                                                                      \
-		.name = "remove", .type = FIELD_STRING,                        \
-		.flags = FIELD_REPEATED,                                       \
-		.offset = offsetof(struct header_operations, remove),          \
-		.check = check_remove, .doc = "Headers that are taken out."    \
-	}
+		.doc = "Values that are added to headers."),                   \
+	    ROW(header_operations, "remove", remove, FIELD_STRING,             \
+		.flags = FIELD_REPEATED, .check = check_remove,                \
+		.doc = "Headers that are taken out.")
 
 static const struct field request_fields[] = {
     OPERATION_ROWS(check_request_entry),
@@ -114,56 +198,47 @@ static const struct field response_fields[] = {
     OPERATION_ROWS(check_response_entry),
 };
 
-static const struct message request_message = {
-    .name = "HeaderOperations",
-    .size = sizeof(struct header_operations),
-    .fields = request_fields,
-    .field_count = ARRAY_LEN(request_fields),
-    .doc = "Changes to the request's headers.",
-};
+static const struct message request_message =
+    MESSAGE(header_operations, "HeaderOperations", request_fields,
+	.doc = "Changes to the request's headers.");
 
-static const struct message response_message = {
-    .name = "HeaderOperations",
-    .size = sizeof(struct header_operations),
-    .fields = response_fields,
-    .field_count = ARRAY_LEN(response_fields),
-    .doc = "Changes to the answer's headers.",
-};
+static const struct message response_message =
+    MESSAGE(header_operations, "HeaderOperations", response_fields,
+	.doc = "Changes to the answer's headers.");
 
 static const struct field headers_fields[] = {
-    {.name = "request",
-	.type = FIELD_MESSAGE,
-	.offset = offsetof(struct headers_spec, request),
-	.of = &request_message,
-	.doc = "Before the request is sent on."},
-    {.name = "response",
-	.type = FIELD_MESSAGE,
-	.offset = offsetof(struct headers_spec, response),
-	.of = &response_message,
-	.doc = "Before the answer is sent back."},
+    ROW_OF(headers_spec, "request", request, request,
+	.doc = "Before the request is sent on."),
+    ROW_OF(headers_spec, "response", response, response,
+	.doc = "Before the answer is sent back."),
 };
 
-const struct message headers_message = {
-    .name = "Headers",
-    .size = sizeof(struct headers_spec),
-    .fields = headers_fields,
-    .field_count = ARRAY_LEN(headers_fields),
-    .doc = "Changes to headers.",
-};
+const struct message headers_spec_message = MESSAGE(
+    headers_spec, "Headers", headers_fields, .doc = "Changes to headers.");
 
-static bool
-names_authority(const struct labels *l)
+static size_t
+count_authority(const struct labels *l)
 {
+	size_t n = 0;
+
 	for (size_t i = 0; i < l->count; i++)
-		if (is_authority(l->items[i].key))
-			return true;
-	return false;
+		n += is_authority(l->items[i].key) && l->items[i].value.len > 0;
+	return n;
 }
 
-bool
-headers_set_authority(const struct headers_spec *h)
+void
+check_authority_once(struct check *c, const struct http_route *r)
 {
-	return h != NULL && h->request != NULL &&
-	       (names_authority(&h->request->set) ||
-		   names_authority(&h->request->add));
+	const struct header_operations *o =
+	    r->headers != NULL ? r->headers->request : NULL;
+	bool rewritten = r->rewrite != NULL && r->rewrite->authority.len > 0;
+	size_t set =
+	    o != NULL ? count_authority(&o->set) + count_authority(&o->add) : 0;
+	struct check at = check_member(
+	    c, rewritten ? "rewrite.authority" : "headers.request");
+
+	if (set + rewritten > 1)
+		check_error(&at, ERR_INVALID,
+		    "the authority may be changed in one place only: by "
+		    "rewrite, or by one header");
 }

@@ -7,8 +7,6 @@
 #include "rows.h"
 #include "validate.h"
 
-enum { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_SCTP };
-enum { TYPE_CLUSTER_IP, TYPE_NODE_PORT, TYPE_LOAD_BALANCER, TYPE_NAME };
 enum { PORT_NAME_MAX = 15 };
 
 /* A number of a port, or its name in the workload (RFC 6335 §5.1). */
@@ -49,26 +47,11 @@ check_app_protocol(struct check *c, const void *value)
 	    nearest_text(&near, hint));
 }
 
-static void
-check_port(struct check *c, const void *message)
-{
-	const struct service_port *p = message;
-
-	if (p->protocol != PROTOCOL_TCP) {
-		struct check at = check_member(c, "protocol");
-
-		check_error(&at, ERR_UNSUPPORTED,
-		    "only TCP services are supported; %s is not supported "
-		    "yet",
-		    p->protocol == PROTOCOL_UDP ? "UDP" : "SCTP");
-	}
-}
-
 static const struct field_word protocol_words[] = {
-    {"TCP", PROTOCOL_TCP, false},
-    {"UDP", PROTOCOL_UDP, false}, /* refused in words by check_port */
-    {"SCTP", PROTOCOL_SCTP, false},
-    {NULL, 0, false},
+    {"TCP", SERVICE_TCP, 0},
+    {"UDP", SERVICE_UDP, FIELD_INERT}, /* the port is left out */
+    {"SCTP", SERVICE_SCTP, FIELD_INERT},
+    {NULL, 0, 0},
 };
 
 static const struct field port_fields[] = {
@@ -82,7 +65,7 @@ static const struct field port_fields[] = {
 	.offset = offsetof(struct service_port, protocol),
 	.words = protocol_words,
 	.otherwise = "TCP",
-	.doc = "The transport; only TCP."},
+	.doc = "The transport; only TCP is carried."},
     {.name = "appProtocol",
 	.type = FIELD_STRING,
 	.offset = offsetof(struct service_port, app_protocol),
@@ -111,7 +94,6 @@ static const struct message port_message = {
     .size = sizeof(struct service_port),
     .fields = port_fields,
     .field_count = ARRAY_LEN(port_fields),
-    .check = check_port,
     .doc = "One port of a service.",
 };
 
@@ -128,7 +110,7 @@ check_port_pair(
 	const struct service_port *a = &s->ports.items[i];
 	const struct service_port *b = &s->ports.items[j];
 
-	if (a->port != 0 && a->port == b->port) {
+	if (a->port != 0 && a->port == b->port && a->protocol == b->protocol) {
 		struct check at = check_member(c, "ports[%zu].port", j);
 
 		check_error(&at, ERR_INVALID, "port %lld is there twice",
@@ -145,6 +127,24 @@ check_port_pair(
 }
 
 enum { SERVICE_PORTS_MAX = 250 };
+
+/* Without ports: another name, or one without an address of its own. */
+static void
+check_type(struct check *c, const struct service_spec *s)
+{
+	struct check ports = check_member(c, "ports");
+	struct check name = check_member(c, "externalName");
+	bool other = s->type == SERVICE_EXTERNAL_NAME;
+	bool headless = slice_eq(
+	    value_get_string(c->node, S("clusterIP"), S("")), S("None"));
+
+	if (s->ports.count == 0 && !other && !headless)
+		check_error(&ports, ERR_INVALID,
+		    "is required: nothing else says where callers go");
+	if (other && s->external_name.len == 0)
+		check_error(
+		    &name, ERR_INVALID, "is required for type ExternalName");
+}
 
 static void
 check_service(struct check *c, const void *message)
@@ -168,7 +168,8 @@ check_service(struct check *c, const void *message)
 			    "is required where there are several ports");
 		}
 	}
-	if (s->type == TYPE_NODE_PORT || s->type == TYPE_LOAD_BALANCER) {
+	check_type(c, s);
+	if (s->type == SERVICE_NODE_PORT || s->type == SERVICE_LOAD_BALANCER) {
 		struct check at = check_member(c, "type");
 
 		check_warning(&at,
@@ -178,11 +179,11 @@ check_service(struct check *c, const void *message)
 }
 
 static const struct field_word type_words[] = {
-    {"ClusterIP", TYPE_CLUSTER_IP, false},
-    {"NodePort", TYPE_NODE_PORT, false},
-    {"LoadBalancer", TYPE_LOAD_BALANCER, false},
-    {"ExternalName", TYPE_NAME, /* unbuilt */ true},
-    {NULL, 0, false},
+    {"ClusterIP", SERVICE_CLUSTER_IP, 0},
+    {"NodePort", SERVICE_NODE_PORT, 0},
+    {"LoadBalancer", SERVICE_LOAD_BALANCER, 0},
+    {"ExternalName", SERVICE_EXTERNAL_NAME, FIELD_INERT},
+    {NULL, 0, 0},
 };
 
 static const struct field service_fields[] = {
@@ -193,7 +194,7 @@ static const struct field service_fields[] = {
 	.doc = "Labels that a workload must have to serve it."},
     {.name = "ports",
 	.type = FIELD_MESSAGE,
-	.flags = FIELD_REPEATED | FIELD_REQUIRED,
+	.flags = FIELD_REPEATED,
 	.offset = offsetof(struct service_spec, ports),
 	.of = &port_message,
 	.doc = "The ports, each under a number of its own."},
@@ -204,8 +205,12 @@ static const struct field service_fields[] = {
 	.otherwise = "ClusterIP",
 	.doc = "Kubernetes' way to publish it; every type is inside the mesh "
 	       "only."},
-    UNBUILT("externalName", "Another name that stands for the service."),
-    UNBUILT("publishNotReadyAddresses", "Keeps endpoints that are not ready."),
+    ROW(service_spec, "externalName", external_name, FIELD_STRING,
+	.flags = FIELD_INERT, .check = check_host,
+	.doc = "Another name that stands for the service."),
+    ROW(service_spec, "publishNotReadyAddresses", publish_not_ready, FIELD_BOOL,
+	.flags = FIELD_INERT, .otherwise = "false",
+	.doc = "Whether endpoints that are not ready are called too."),
     FOREIGN("clusterIP", "A virtual address in a cluster."),
     FOREIGN("clusterIPs", "Virtual addresses in a cluster."),
     FOREIGN("ipFamilies", "Families of the virtual addresses."),
@@ -232,6 +237,17 @@ const struct message service_message = {
     .doc = "A name and ports for the workloads that carry certain labels.",
 };
 
+/* The name of a service is the first label of its host. */
+static void
+check_service_name(struct check *c, const struct resource *r)
+{
+	struct check at = check_member(c, "metadata.name");
+
+	/* What is no name at all was reported already. */
+	if (name_check_subdomain(r->key.name, NULL) == OK)
+		check_dns_label(&at, &r->key.name);
+}
+
 const struct resource_kind kind_service = {
     .group = "",
     .kind = "Service",
@@ -239,4 +255,5 @@ const struct resource_kind kind_service = {
     .alias = "svc",
     .versions = (const char *const[]){"v1", NULL},
     .spec = &service_message,
+    .check = check_service_name,
 };

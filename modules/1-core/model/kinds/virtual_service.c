@@ -1,179 +1,129 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * virtual_service — the fields of VirtualService.
+ * virtual_service — the fields of VirtualService, and the rules between them.
  *
- * The messages of requests are in http_fields.c; here are the top, TCP and
- * what both share.
+ * The messages of requests are in http_*.c, those of connections in
+ * l4_fields.c; here is the top, and what needs to know hosts and gateways.
  */
+#include "virtual_service.h"
+#include "addresses.h"
+#include "export_to.h"
 #include "http_fields.h"
 #include "resource.h"
 #include "rows.h"
 
-/* --- destinations --------------------------------------------------------- */
+/* --- gateways ------------------------------------------------------------- */
+
+static const struct slice mesh_gateway = {"mesh", 4};
+
+bool
+gateways_have_mesh(const struct slice *gateways, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq(gateways[i], mesh_gateway))
+			return true;
+	return count == 0;
+}
+
+/* "name.namespace…" said it before "namespace/name" did. */
+static void
+check_plain_gateway(struct check *c, struct slice name, unsigned rules)
+{
+	struct slice rest = name;
+	struct slice first = slice_split(&rest, '.');
+	struct slice second = slice_split(&rest, '.');
+
+	if (first.len < name.len && (rules & GATEWAYS_WARN))
+		check_warning(c,
+		    "using legacy gatewayName format \"%.*s\"; write "
+		    "\"%.*s/%.*s\"",
+		    SLICE_ARG(slice_sub(name, 0, NAME_HOST_MAX)),
+		    SLICE_ARG(slice_sub(second, 0, NAME_LABEL_MAX)),
+		    SLICE_ARG(slice_sub(first, 0, NAME_LABEL_MAX)));
+	check_host(c, &name);
+}
 
 static void
-check_destination_host(struct check *c, const void *value)
+check_full_gateway(struct check *c, struct slice name)
 {
-	const struct slice *host = value;
+	struct slice rest = name;
+	struct slice ns = slice_split(&rest, '/');
 
-	if (slice_eq(*host, S("*")))
+	if (!is_dns_label(ns) || !is_dns_label(rest))
 		check_error(c, ERR_INVALID,
-		    "\"*\" is no destination: name one service");
-	else
-		check_wildcard_host(c, host);
+		    "\"%.*s\" is no gateway: write namespace/name, or the "
+		    "name alone for one of the same namespace",
+		    SLICE_ARG(slice_sub(name, 0, NAME_HOST_MAX)));
 }
 
-static const struct field port_selector_fields[] = {
-    {.name = "number",
-	.type = FIELD_INT,
-	.flags = FIELD_REQUIRED,
-	.offset = offsetof(struct port_selector, number),
-	.min = 1,
-	.max = 65535,
-	.doc = "The service's port."},
-};
-
-static const struct message port_selector_message = {
-    .name = "PortSelector",
-    .size = sizeof(struct port_selector),
-    .fields = port_selector_fields,
-    .field_count = ARRAY_LEN(port_selector_fields),
-    .doc = "One port of a service.",
-};
-
-static const struct field destination_fields[] = {
-    {.name = "host",
-	.type = FIELD_STRING,
-	.flags = FIELD_REQUIRED,
-	.offset = offsetof(struct destination_spec, host),
-	.check = check_destination_host,
-	.doc = "The service; a short name is one of the rule's namespace."},
-    {.name = "subset",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct destination_spec, subset),
-	.check = check_subset_name,
-	.doc = "A subset of it, as its DestinationRule names them."},
-    {.name = "port",
-	.type = FIELD_MESSAGE,
-	.offset = offsetof(struct destination_spec, port),
-	.of = &port_selector_message,
-	.doc = "Which port, if the service has several."},
-};
-
-const struct message destination_message = {
-    .name = "Destination",
-    .size = sizeof(struct destination_spec),
-    .fields = destination_fields,
-    .field_count = ARRAY_LEN(destination_fields),
-    .doc = "Where requests or connections go.",
-};
-
+/* Upstream looks no further once it has met a name without namespace. */
 void
-check_weights(struct check *c, uint64_t sum, size_t count)
+check_gateways(struct check *c, const struct gateway_list *list, unsigned rules)
 {
-	struct check at = check_member(c, "route");
+	bool plain = false;
 
-	if (count > 1 && sum == 0)
-		check_error(&at, ERR_INVALID,
-		    "the weights of several destinations add up to 0");
-	else if (sum > UINT32_MAX)
-		check_error(&at, ERR_INVALID,
-		    "the weights add up to more than %llu",
-		    (unsigned long long)UINT32_MAX);
+	for (size_t i = 0; i < list->count; i++) {
+		struct slice name = list->items[i];
+		struct check at = check_member(c, "gateways[%zu]", i);
+
+		if (name.ptr == NULL)
+			continue; /* no text: reported */
+		if (!slice_eq(name, mesh_gateway))
+			check_in_force(&at, FIELD_INERT);
+		if (plain)
+			continue;
+		plain = slice_find(name, '/') == name.len;
+		if (plain)
+			check_plain_gateway(&at, name, rules);
+		else
+			check_full_gateway(&at, name);
+	}
 }
 
-/* --- TCP ------------------------------------------------------------------ */
+/* --- hosts ---------------------------------------------------------------- */
 
-static const struct field tcp_match_fields[] = {
-    {.name = "port",
-	.type = FIELD_INT,
-	.offset = offsetof(struct tcp_match, port),
-	.min = 1,
-	.max = 65535,
-	.doc = "The service's port that was called."},
-    UNBUILT("destinationSubnets", "Addresses that were called."),
-    UNBUILT("sourceSubnet", "Addresses of the caller."),
-    UNBUILT("sourceLabels", "Labels of the calling workload."),
-    UNBUILT("sourceNamespace", "Namespace of the calling workload."),
-    UNBUILT("gateways", "Gateways that the match is for."),
-};
-
-static const struct message tcp_match_message = {
-    .name = "L4MatchAttributes",
-    .size = sizeof(struct tcp_match),
-    .fields = tcp_match_fields,
-    .field_count = ARRAY_LEN(tcp_match_fields),
-    .doc = "Which connections a rule is for.",
-};
-
-static const struct field tcp_destination_fields[] = {
-    {.name = "destination",
-	.type = FIELD_MESSAGE,
-	.flags = FIELD_REQUIRED,
-	.offset = offsetof(struct tcp_destination, destination),
-	.of = &destination_message,
-	.doc = "Where they go."},
-    {.name = "weight",
-	.type = FIELD_INT,
-	.offset = offsetof(struct tcp_destination, weight),
-	.min = 0,
-	.max = INT32_MAX,
-	.doc = "Its share, against the sum of the weights."},
-};
-
-static const struct message tcp_destination_message = {
-    .name = "RouteDestination",
-    .size = sizeof(struct tcp_destination),
-    .fields = tcp_destination_fields,
-    .field_count = ARRAY_LEN(tcp_destination_fields),
-    .doc = "One destination and its share.",
-};
-
-static void
-check_tcp_route(struct check *c, const void *message)
+/* "outbound_.80_.v1_.host": a name that proxies give each other. */
+static bool
+is_generated_sni(struct slice host)
 {
-	const struct tcp_route *r = message;
-	uint64_t sum = 0;
+	struct slice rest = host, port, name;
+	struct slice first = slice_split(&rest, '_');
 
-	for (size_t i = 0; i < r->route.count; i++)
-		sum += (uint64_t)r->route.items[i].weight;
-	check_weights(c, sum, r->route.count);
+	port = slice_split(&rest, '_');
+	(void)slice_split(&rest, '_'); /* the subset */
+	name = slice_split(&rest, '_');
+	if (!slice_eq(first, S("outbound")))
+		return false;
+	for (size_t i = 0; i < port.len; i++)
+		if (port.ptr[i] >= '0' && port.ptr[i] <= '9')
+			for (size_t j = 0; j < name.len; j++)
+				if ((name.ptr[j] | 0x20) >= 'a' &&
+				    (name.ptr[j] | 0x20) <= 'z')
+					return true;
+	return false;
 }
 
-static const struct field tcp_route_fields[] = {
-    {.name = "match",
-	.type = FIELD_MESSAGE,
-	.flags = FIELD_REPEATED,
-	.offset = offsetof(struct tcp_route, match),
-	.of = &tcp_match_message,
-	.doc = "Any of these; without one, every connection."},
-    {.name = "route",
-	.type = FIELD_MESSAGE,
-	.flags = FIELD_REPEATED | FIELD_REQUIRED,
-	.offset = offsetof(struct tcp_route, route),
-	.of = &tcp_destination_message,
-	.doc = "Where the connections go, by weight."},
-};
-
-static const struct message tcp_route_message = {
-    .name = "TCPRoute",
-    .size = sizeof(struct tcp_route),
-    .fields = tcp_route_fields,
-    .field_count = ARRAY_LEN(tcp_route_fields),
-    .check = check_tcp_route,
-    .doc = "One rule for connections.",
-};
-
-/* --- top ------------------------------------------------------------------ */
-
-static void
-check_gateway(struct check *c, const void *value)
+static bool
+has_sni_hosts(const struct virtual_service *vs)
 {
-	const struct slice *s = value;
+	for (size_t i = 0; i < vs->tls.count; i++)
+		for (size_t j = 0; j < vs->tls.items[i].match.count; j++)
+			if (vs->tls.items[i].match.items[j].sni_hosts.count > 0)
+				return true;
+	return false;
+}
 
-	if (!slice_eq(*s, S("mesh")))
-		check_error(c, ERR_UNSUPPORTED,
-		    "gateways other than \"mesh\" are not supported yet");
+/* True if it is a name of a host; else said, unless it is an address. */
+static bool
+check_name(struct check *c, struct slice host, bool generated_too)
+{
+	size_t before = c->found->errors.count + c->found->errors.dropped;
+
+	if (is_ip(host) || (generated_too && is_generated_sni(host)))
+		return true;
+	check_wildcard_host(c, &host);
+	check_pattern_in_force(c, host);
+	return before == c->found->errors.count + c->found->errors.dropped;
 }
 
 static void
@@ -191,107 +141,249 @@ check_hosts_differ(struct check *c, const struct virtual_service *vs)
 			check_error(&at, ERR_INVALID,
 			    "duplicate hosts in virtual service: \"%.*s\" "
 			    "and \"%.*s\"",
-			    SLICE_ARG(a), SLICE_ARG(b));
+			    SLICE_ARG(slice_sub(a, 0, NAME_HOST_MAX)),
+			    SLICE_ARG(slice_sub(b, 0, NAME_HOST_MAX)));
 			break;
 		}
 }
 
-/* An empty list is as good as none; a list of wrong ones was reported. */
-static bool
-hosts_are_absent(const struct check *c)
-{
-	const struct value *v = value_get(c->node, S("hosts"));
-
-	return !check_given(c, "hosts") ||
-	       (v->type == VALUE_LIST && v->count == 0);
-}
-
 /* Inside the mesh a VirtualService may not be about everything. */
-static void
-check_host_of_mesh(struct check *c, const struct virtual_service *vs)
-{
-	bool mesh = vs->gateways.count == 0;
+enum { HOSTS_MAX = 4096 }; /* each is compared with each */
 
-	for (size_t i = 0; i < vs->gateways.count; i++)
-		mesh = mesh || slice_eq(vs->gateways.items[i], S("mesh"));
-	for (size_t i = 0; mesh && i < vs->hosts.count; i++) {
+static void
+check_hosts(struct check *c, const struct virtual_service *vs)
+{
+	bool mesh = gateways_have_mesh(vs->gateways.items, vs->gateways.count);
+	bool generated = !mesh && has_sni_hosts(vs);
+	bool right = vs->hosts.count <= HOSTS_MAX;
+
+	for (size_t i = 0; i < vs->hosts.count; i++) {
+		struct slice host = vs->hosts.items[i];
 		struct check at = check_member(c, "hosts[%zu]", i);
 
-		if (slice_eq(vs->hosts.items[i], S("*")))
+		if (host.ptr == NULL)
+			right = false; /* no text: reported */
+		else if (mesh && slice_eq(host, S("*"))) {
+			right = false;
 			check_error(&at, ERR_INVALID,
 			    "the wildcard host \"*\" may not be used inside "
 			    "the mesh; only gateways may");
+		} else
+			right = check_name(&at, host, generated) && right;
 	}
-	if (vs->hosts.count == 0 && hosts_are_absent(c)) {
-		struct check at = check_member(c, "hosts");
+	if (right)
+		check_hosts_differ(c, vs);
+}
 
-		check_error(&at, ERR_UNSUPPORTED,
-		    "are missing: a delegate, which is not supported yet");
+/* --- requests ------------------------------------------------------------- */
+
+static void
+check_claims(struct check *c, const struct message_entry *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct check at = check_entry(c, items[i].key);
+
+		if (is_claim_name(items[i].key))
+			check_error(&at, ERR_INVALID,
+			    "claims of a token may be matched at gateways "
+			    "only; name one in gateways, and not \"mesh\"");
 	}
 }
 
-enum { VS_HOSTS_MAX = 256 };
+static void
+check_no_claims(struct check *c, const struct http_route *r)
+{
+	for (size_t i = 0; i < r->match.count; i++) {
+		const struct http_match *m = &r->match.items[i];
+		struct check with = check_member(c, "match[%zu].headers", i);
+		struct check without =
+		    check_member(c, "match[%zu].withoutHeaders", i);
+
+		check_claims(&with, m->headers.items, m->headers.count);
+		check_claims(&without, m->without_headers.items,
+		    m->without_headers.count);
+	}
+}
+
+static void
+refuse_beside(struct check *c, bool there, const char *what, const char *by)
+{
+	struct check at = check_member(c, "%s", what);
+
+	if (there)
+		check_error(&at, ERR_INVALID, "may not be given beside %s", by);
+}
+
+/* An empty list is as good as none; one of wrong items was reported. */
+static bool
+is_absent(const struct check *c, const char *member)
+{
+	const struct value *v = value_get(c->node, slice_str(member));
+
+	return v == NULL || v->type == VALUE_NULL ||
+	       (v->type == VALUE_LIST && v->count == 0);
+}
+
+/* A root leaves everything to its delegate; else one action is needed. */
+static void
+check_action(struct check *c, const struct http_route *r, bool delegate)
+{
+	bool route = r->route.count > 0;
+	const char *own = r->redirect != NULL ? "redirect" : "directResponse";
+
+	if (r->delegate != NULL && !delegate) {
+		refuse_beside(c, r->redirect != NULL, "redirect", "delegate");
+		refuse_beside(c, route, "route", "delegate");
+		return;
+	}
+	if (r->delegate != NULL)
+		refuse_beside(c, true, "delegate",
+		    "nothing here: a VirtualService without hosts is a "
+		    "delegate itself");
+	if (r->redirect != NULL || r->direct_response != NULL) {
+		refuse_beside(c, route, "route", own);
+		refuse_beside(c, r->fault != NULL, "fault", own);
+		refuse_beside(c, r->rewrite != NULL, "rewrite", own);
+		refuse_beside(c,
+		    r->redirect != NULL && r->direct_response != NULL,
+		    "directResponse", own);
+	} else if (!route && is_absent(c, "route"))
+		check_error(c, ERR_INVALID,
+		    "has no route, no redirect and no directResponse: nothing "
+		    "says where requests go");
+	refuse_beside(
+	    c, r->mirror != NULL && r->mirrors.count > 0, "mirrors", "mirror");
+}
+
+static void
+check_http_rules(struct check *c, const struct virtual_service *vs)
+{
+	bool delegate = vs->hosts.count == 0;
+	bool mesh = gateways_have_mesh(vs->gateways.items, vs->gateways.count);
+
+	for (size_t i = 0; i < vs->http.count; i++) {
+		struct check at = check_member(c, "http[%zu]", i);
+
+		check_action(&at, &vs->http.items[i], delegate);
+		if (mesh)
+			check_no_claims(&at, &vs->http.items[i]);
+	}
+}
+
+/* --- TLS ------------------------------------------------------------------ */
+
+static bool
+is_of_hosts(const struct virtual_service *vs, struct slice sni)
+{
+	for (size_t i = 0; i < vs->hosts.count; i++)
+		if (host_is_inside(sni, vs->hosts.items[i]))
+			return true;
+	return false;
+}
+
+static void
+check_sni(struct check *c, const struct virtual_service *vs, struct slice sni)
+{
+	bool mesh = vs->gateways.count > 0 &&
+		    gateways_have_mesh(vs->gateways.items, vs->gateways.count);
+
+	if (is_ip(sni))
+		check_warning(c,
+		    "\"%.*s\" is an address: hardly a client puts one into "
+		    "its SNI",
+		    SLICE_ARG(sni));
+	else if (check_name(c, sni, !mesh) && !is_of_hosts(vs, sni))
+		check_error(c, ERR_INVALID,
+		    "SNI host \"%.*s\" is not a compatible subset of any of "
+		    "the virtual service hosts",
+		    SLICE_ARG(slice_sub(sni, 0, NAME_HOST_MAX)));
+}
+
+static void
+check_tls_rules(struct check *c, const struct virtual_service *vs)
+{
+	for (size_t i = 0; i < vs->tls.count; i++)
+		for (size_t j = 0; j < vs->tls.items[i].match.count; j++) {
+			const struct tls_match *m =
+			    &vs->tls.items[i].match.items[j];
+
+			for (size_t k = 0; k < m->sni_hosts.count; k++) {
+				struct check at = check_member(c,
+				    "tls[%zu].match[%zu].sniHosts[%zu]", i, j,
+				    k);
+
+				if (m->sni_hosts.items[k].ptr != NULL)
+					check_sni(
+					    &at, vs, m->sni_hosts.items[k]);
+			}
+		}
+}
+
+/* --- top ------------------------------------------------------------------ */
+
+static void
+check_delegate(struct check *c, const struct virtual_service *vs)
+{
+	const char *why = "a VirtualService without hosts, which is a delegate";
+
+	refuse_beside(c, vs->gateways.count > 0, "gateways", why);
+	refuse_beside(c, vs->tls.count > 0, "tls", why);
+	refuse_beside(c, vs->tcp.count > 0, "tcp", why);
+}
 
 static void
 check_virtual_service(struct check *c, const void *message)
 {
 	const struct virtual_service *vs = message;
+	const struct gateway_list list = {
+	    vs->gateways.items, vs->gateways.count};
 
-	if (vs->hosts.count > VS_HOSTS_MAX) {
-		struct check at = check_member(c, "hosts");
-
+	if (vs->hosts.count == 0)
+		check_delegate(c, vs);
+	check_gateways(c, &list, GATEWAYS_WARN);
+	check_hosts(c, vs);
+	if (vs->http.count == 0 && vs->tcp.count == 0 && vs->tls.count == 0)
 		check_error(
-		    &at, ERR_LIMIT, "more than %d hosts", (int)VS_HOSTS_MAX);
-		return;
-	}
-	check_host_of_mesh(c, vs);
-	check_hosts_differ(c, vs);
-	if (vs->http.count == 0 && vs->tcp.count == 0 && !check_given(c, "tls"))
-		check_error(c, ERR_INVALID, "http or tcp has to hold a rule");
+		    c, ERR_INVALID, "http, tcp or tls has to hold a rule");
+	check_http_rules(c, vs);
+	check_tls_rules(c, vs);
+	check_reachability(c, vs);
 }
 
 static const struct field virtual_service_fields[] = {
-    {.name = "hosts",
-	.type = FIELD_STRING,
+    ROW(virtual_service, "hosts", hosts, FIELD_STRING, .flags = FIELD_REPEATED,
+	.most = HOSTS_MAX,
+	.doc = "Names that callers use; a short one is of its namespace. "
+	       "Without any it is a delegate."),
+    ROW(virtual_service, "gateways", gateways, FIELD_STRING,
 	.flags = FIELD_REPEATED,
-	.offset = offsetof(struct virtual_service, hosts),
-	.check = check_wildcard_host,
-	.doc = "Names that callers use; a short one is of its namespace."},
-    {.name = "gateways",
-	.type = FIELD_STRING,
+	.doc = "Where it applies: namespace/name of gateways, and `mesh` for "
+	       "all other proxies, which alone is the default."),
+    ROWS_OF(virtual_service, "http", http, http_route, 0,
+	.doc = "Rules for requests; the first that matches is used."),
+    ROWS_OF(virtual_service, "tls", tls, tls_route, FIELD_INERT,
+	.doc = "Rules for TLS connections by their server name."),
+    ROWS_OF(virtual_service, "tcp", tcp, tcp_route, 0,
+	.doc = "Rules for connections on ports that do not speak HTTP."),
+    ROW(virtual_service, "exportTo", export_to, FIELD_STRING,
 	.flags = FIELD_REPEATED,
-	.offset = offsetof(struct virtual_service, gateways),
-	.check = check_gateway,
-	.doc = "Where it applies; only `mesh` for now, which is the default."},
-    {.name = "http",
-	.type = FIELD_MESSAGE,
-	.flags = FIELD_REPEATED,
-	.offset = offsetof(struct virtual_service, http),
-	.of = &http_route_message,
-	.doc = "Rules for requests; the first that matches is used."},
-    {.name = "tcp",
-	.type = FIELD_MESSAGE,
-	.flags = FIELD_REPEATED,
-	.offset = offsetof(struct virtual_service, tcp),
-	.of = &tcp_route_message,
-	.doc = "Rules for connections on ports that do not speak HTTP."},
-    {.name = "exportTo",
-	.type = FIELD_STRING,
-	.flags = FIELD_REPEATED,
-	.offset = offsetof(struct virtual_service, export_to),
-	.check = check_export_to,
-	.doc = "Namespaces that see it; only `*` for now."},
-    UNBUILT("tls", "Rules for TLS connections by their server name."),
+	.doc = "Namespaces that see it: `*` all, `.` its own; all if absent."),
 };
 
-const struct message virtual_service_message = {
-    .name = "VirtualService",
-    .size = sizeof(struct virtual_service),
-    .fields = virtual_service_fields,
-    .field_count = ARRAY_LEN(virtual_service_fields),
-    .check = check_virtual_service,
-    .doc = "What happens to calls of a host.",
-};
+const struct message virtual_service_message = MESSAGE(virtual_service,
+    "VirtualService", virtual_service_fields, .check = check_virtual_service,
+    .doc = "What happens to calls of a host.");
+
+static void
+check_place(struct check *c, const struct resource *r)
+{
+	const struct virtual_service *vs = r->spec;
+	const struct export_to list = {
+	    vs->export_to.items, vs->export_to.count};
+	struct check spec = check_member(c, "spec");
+
+	check_export_to(&spec, &list, r->key.ns, 0);
+}
 
 const struct resource_kind kind_virtual_service = {
     .group = "networking.istio.io",
@@ -300,4 +392,5 @@ const struct resource_kind kind_virtual_service = {
     .alias = "vs",
     .versions = (const char *const[]){"v1", "v1beta1", "v1alpha3", NULL},
     .spec = &virtual_service_message,
+    .check = check_place,
 };

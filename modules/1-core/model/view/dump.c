@@ -59,6 +59,7 @@ tcp_route(struct tree *t, const struct view_tcp_route *r)
 	for (size_t i = 0; i < r->port_count; i++)
 		tree_add(t, ports, value_new_int(t->arena, r->ports[i]));
 	tree_put(t, map, "ports", ports);
+	tree_put_text(t, map, "never", r->never);
 	tree_put(t, map, "destinations",
 	    destinations(
 		t, r->destinations, r->destination_count, r->weight_total));

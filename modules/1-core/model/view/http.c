@@ -38,11 +38,67 @@ is_shadowed(struct slice name)
 	       slice_eq(name, S("method")) || slice_eq(name, S("authority"));
 }
 
-static void
-compile_match(
-    struct builder *b, const struct http_match *m, struct view_match *out)
+static bool
+is_regex(const struct string_match *m)
 {
-	enum { OWN_TESTS = 5 };
+	return m != NULL && message_has(&string_match_message, m, "regex");
+}
+
+static bool
+has_regex(const struct http_match *m)
+{
+	for (size_t i = 0; i < m->headers.count; i++)
+		if (is_regex(m->headers.items[i].message))
+			return true;
+	return is_regex(m->uri) || is_regex(m->scheme) || is_regex(m->method) ||
+	       is_regex(m->authority);
+}
+
+static bool
+has_claim(const struct http_match *m)
+{
+	for (size_t i = 0; i < m->headers.count; i++)
+		if (is_claim_name(m->headers.items[i].key))
+			return true;
+	return false;
+}
+
+/*
+ * Why nothing is taken by it: a test that nobody makes may not be passed by.
+ * Empty if all of its tests are made.
+ */
+static struct slice
+why_never(
+    struct builder *b, const struct http_match *m, const struct resource *owner)
+{
+	const struct inert_name rows[] = {
+	    {"regex", has_regex(m)},
+	    {"withoutHeaders", m->without_headers.count > 0},
+	    {"queryParams", m->query_params.count > 0},
+	    {"ignoreUriCase", m->ignore_uri_case && m->uri != NULL},
+	    {"sourceLabels", m->source_labels.count > 0},
+	    {"sourceNamespace", m->source_namespace.len > 0},
+	    {"@request.auth.claims", has_claim(m)},
+	};
+	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
+	struct origin o = origin_of(owner, m->head.line);
+
+	if (!gateways_have_mesh(m->gateways.items, m->gateways.count))
+		return S("it is for gateways only");
+	if (names.len == 0)
+		return names;
+	names = take_printf(b, "not in force yet: %.*s", SLICE_ARG(names));
+	add_problem(b, &o, "this match takes nothing, as a part of it is %.*s",
+	    SLICE_ARG(names));
+	return names;
+}
+
+static void
+compile_match(struct builder *b, const struct http_match *m,
+    const struct resource *owner, struct view_match *out)
+{
+	enum { OWN_TESTS = 6 };
+	struct slice never = why_never(b, m, owner);
 	const struct {
 		const struct string_match *match;
 		enum view_subject subject;
@@ -56,6 +112,9 @@ compile_match(
 	out->name = m->name;
 	out->line = m->head.line;
 	out->conditions = c;
+	if (never.len > 0)
+		c[out->count++] = (struct view_condition){
+		    .subject = VIEW_NEVER, .value = never};
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		if (own[i].match != NULL)
 			c[out->count++] =
@@ -75,12 +134,12 @@ compile_match(
 
 static void
 compile_matches(struct builder *b, const struct http_route *spec,
-    struct view_http_route *out)
+    const struct resource *owner, struct view_http_route *out)
 {
 	struct view_match *items = take(b, spec->match.count, sizeof(*items));
 
 	for (size_t i = 0; items != NULL && i < spec->match.count; i++)
-		compile_match(b, &spec->match.items[i], &items[i]);
+		compile_match(b, &spec->match.items[i], owner, &items[i]);
 	out->matches = items;
 	out->match_count = spec->match.count;
 }
@@ -103,45 +162,95 @@ unescape(struct builder *b, struct slice value)
 	return copy;
 }
 
+static bool
+is_authority(struct slice name)
+{
+	return slice_eq_nocase(name, S("host")) ||
+	       slice_eq_nocase(name, S(":authority"));
+}
+
+/* Any name may be written, but not any can stand in a message. */
+static bool
+is_header_name(struct slice name)
+{
+	return is_token(name) || is_authority(name);
+}
+
+/* What can be done as it is written; the rest is left out. */
 static const struct label *
-compile_labels(struct builder *b, const struct labels *l)
+compile_labels(struct builder *b, const struct labels *l, size_t *out_count)
 {
 	struct label *items = take(b, l->count, sizeof(*items));
 
+	*out_count = 0;
 	for (size_t i = 0; items != NULL && i < l->count; i++) {
-		items[i].key = take_lower(b, l->items[i].key);
-		items[i].value = unescape(b, l->items[i].value);
+		struct label *to = &items[*out_count];
+
+		if (!is_header_name(l->items[i].key) ||
+		    header_value_is_computed(l->items[i].value))
+			continue;
+		to->key = take_lower(b, l->items[i].key);
+		to->value = unescape(b, l->items[i].value);
+		(*out_count)++;
 	}
 	return items;
 }
 
+/*
+ * A header that would get a computed value is taken out instead: else whoever
+ * calls could give it one, and the service might believe it.
+ */
 static void
-compile_operations(struct builder *b, const struct header_operations *o,
+compile_removals(struct builder *b, const struct header_operations *o,
     struct view_headers *out)
 {
-	struct slice *names;
+	struct slice *names =
+	    take(b, o->remove.count + o->set.count, sizeof(*names));
+	size_t n = 0;
+
+	for (size_t i = 0; names != NULL && i < o->remove.count; i++)
+		if (is_token(o->remove.items[i]))
+			names[n++] = take_lower(b, o->remove.items[i]);
+	for (size_t i = 0; names != NULL && i < o->set.count; i++) {
+		const struct label *l = &o->set.items[i];
+
+		if (header_value_is_computed(l->value) && is_token(l->key) &&
+		    !is_authority(l->key))
+			names[n++] = take_lower(b, l->key);
+	}
+	out->remove = names;
+	out->remove_count = n;
+}
+
+static void
+compile_operations(struct builder *b, const struct header_operations *o,
+    const struct resource *owner, struct view_headers *out)
+{
+	struct origin at;
 
 	if (o == NULL)
 		return;
-	names = take(b, o->remove.count, sizeof(*names));
-	for (size_t i = 0; names != NULL && i < o->remove.count; i++)
-		names[i] = take_lower(b, o->remove.items[i]);
-	out->set = compile_labels(b, &o->set);
-	out->set_count = o->set.count;
-	out->add = compile_labels(b, &o->add);
-	out->add_count = o->add.count;
-	out->remove = names;
-	out->remove_count = o->remove.count;
+	out->set = compile_labels(b, &o->set, &out->set_count);
+	out->add = compile_labels(b, &o->add, &out->add_count);
+	compile_removals(b, o, out);
+	if (out->set_count == o->set.count && out->add_count == o->add.count)
+		return;
+	at = origin_of(owner, o->head.line);
+	add_problem(b, &at,
+	    "headers with a computed value such as %%REQ(x)%%, or with a name "
+	    "that none can have, are not in force yet; what was to be set is "
+	    "taken out");
 }
 
 static void
 compile_headers(struct builder *b, const struct headers_spec *h,
-    struct view_headers *request, struct view_headers *response)
+    const struct resource *owner, struct view_headers *request,
+    struct view_headers *response)
 {
 	if (h == NULL)
 		return;
-	compile_operations(b, h->request, request);
-	compile_operations(b, h->response, response);
+	compile_operations(b, h->request, owner, request);
+	compile_operations(b, h->response, owner, response);
 }
 
 /* --- retries -------------------------------------------------------------- */
@@ -196,11 +305,60 @@ compile_destinations(struct builder *b, const struct http_route *spec,
 		compile_destination(b, d->destination, owner, port, &items[i]);
 		items[i].weight = (uint32_t)d->weight;
 		out->weight_total += items[i].weight;
-		compile_headers(
-		    b, d->headers, &items[i].request, &items[i].response);
+		compile_headers(b, d->headers, owner, &items[i].request,
+		    &items[i].response);
 	}
 	out->destinations = items;
 	out->destination_count = spec->route.count;
+}
+
+/* An answer that nobody makes yet is no reason to send the request on. */
+static void
+compile_answer(struct builder *b, const struct http_route *spec,
+    const struct resource *owner, struct view_http_route *out)
+{
+	const struct inert_name rows[] = {
+	    {"redirect", spec->redirect != NULL},
+	    {"directResponse", spec->direct_response != NULL},
+	    {"delegate", spec->delegate != NULL},
+	};
+	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
+	struct view_destination *d = take(b, 1, sizeof(*d));
+	struct origin o = origin_of(owner, spec->head.line);
+
+	if (d == NULL)
+		return;
+	d->flag = FLOW_NO_CLUSTER;
+	d->missing = take_printf(b, "not in force yet: %.*s", SLICE_ARG(names));
+	out->destinations = d;
+	out->destination_count = 1;
+	add_problem(b, &o,
+	    "its requests are answered 503, as its action is "
+	    "%.*s",
+	    SLICE_ARG(d->missing));
+}
+
+/* What is left undone while the request goes on. */
+static void
+report_inert(struct builder *b, const struct http_route *spec,
+    const struct resource *owner)
+{
+	const struct inert_name rows[] = {
+	    {"fault", spec->fault != NULL},
+	    {"mirror", spec->mirror != NULL},
+	    {"mirrors", spec->mirrors.count > 0},
+	    {"corsPolicy", spec->cors_policy != NULL},
+	    {"uriRegexRewrite",
+		spec->rewrite != NULL && spec->rewrite->uri_regex != NULL},
+	};
+	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
+	struct origin o = origin_of(owner, spec->head.line);
+
+	if (names.len > 0)
+		add_problem(b, &o,
+		    "goes on without what is not in force yet: "
+		    "%.*s",
+		    SLICE_ARG(names));
 }
 
 static void
@@ -210,10 +368,14 @@ compile_route(struct builder *b, const struct http_route *spec,
 	out->name = spec->name;
 	out->origin = origin_of(owner, spec->head.line);
 	out->timeout_us = spec->timeout;
-	compile_matches(b, spec, out);
-	compile_destinations(b, spec, owner, port, out);
+	compile_matches(b, spec, owner, out);
+	report_inert(b, spec, owner);
+	if (spec->route.count > 0)
+		compile_destinations(b, spec, owner, port, out);
+	else
+		compile_answer(b, spec, owner, out);
 	compile_retry(b, spec->retries, &out->retry);
-	compile_headers(b, spec->headers, &out->request, &out->response);
+	compile_headers(b, spec->headers, owner, &out->request, &out->response);
 	if (spec->rewrite == NULL)
 		return;
 	out->rewrite_uri = spec->rewrite->uri.len > 0;

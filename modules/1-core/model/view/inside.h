@@ -103,6 +103,14 @@ struct slice take_printf(struct builder *b, const char *fmt, ...)
 void add_problem(struct builder *b, const struct origin *o, const char *fmt,
     ...) PRINTF_LIKE(3, 4);
 
+/* Names of what was written but is not in force, by commas. */
+struct inert_name {
+	const char *name;
+	bool there;
+};
+struct slice inert_names(
+    struct builder *b, const struct inert_name *rows, size_t count);
+
 /* --- names (names.c) ------------------------------------------------------ */
 
 /*

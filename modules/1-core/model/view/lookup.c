@@ -169,6 +169,7 @@ actual_of(const struct view_condition *c, const struct http_attrs *a,
 	case VIEW_ON_HEADER:
 		return header_of(a, c->header, out);
 	case VIEW_ON_PORT:
+	case VIEW_NEVER:
 		break;
 	}
 	return false;
@@ -253,7 +254,7 @@ takes_port(const struct view_tcp_route *r, uint16_t port)
 	for (size_t i = 0; i < r->port_count; i++)
 		if (r->ports[i] == port)
 			return true;
-	return r->port_count == 0;
+	return r->port_count == 0 && r->never.len == 0;
 }
 
 const struct view_tcp_route *

@@ -71,6 +71,18 @@ take_printf(struct builder *b, const char *fmt, ...)
 	return take_copy(b, slice_str(text));
 }
 
+struct slice
+inert_names(struct builder *b, const struct inert_name *rows, size_t count)
+{
+	struct slice all = S("");
+
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].there)
+			all = take_printf(b, "%.*s%s%s", SLICE_ARG(all),
+			    all.len > 0 ? ", " : "", rows[i].name);
+	return all;
+}
+
 void
 add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
 {

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "hosts.h"
 #include "inside.h"
 
 static int
@@ -41,12 +42,29 @@ report_conflict(struct builder *b, const struct resource *loser,
 	    SLICE_ARG(host), resource_key_format(&winner->key, key));
 }
 
+/* "*x.y" stands for hosts that end so; only "*.y" is looked for. */
+static bool
+is_unknown_pattern(
+    struct builder *b, const struct resource *r, struct slice host)
+{
+	struct origin o = origin_of(r, 0);
+
+	if (!slice_starts(host, S("*")) || host_is_pattern(host))
+		return false;
+	add_problem(b, &o,
+	    "%.*s: a wildcard that is a part of a label is not in force yet",
+	    SLICE_ARG(host));
+	return true;
+}
+
 static void
 own(struct builder *b, const struct resource *r, struct slice host)
 {
 	const struct resource *before = map_get(&b->owner_by_host, host);
 	struct wildcard_owner *w;
 
+	if (is_unknown_pattern(b, r, host))
+		return;
 	if (before != NULL) {
 		if (before != r)
 			report_conflict(b, r, before, host);
@@ -95,21 +113,82 @@ rules_by_age(const void *a, const void *b)
 }
 
 static void
+report_policy(struct builder *b, const struct resource *r,
+    const struct traffic_policy *p, uint32_t line)
+{
+	const struct load_balancer *lb = p != NULL ? p->load_balancer : NULL;
+	struct origin o = origin_of(r, line);
+	const struct inert_name rows[] = {
+	    {"connectionPool", p != NULL && p->connection_pool != NULL},
+	    {"outlierDetection", p != NULL && p->outlier_detection != NULL},
+	    {"tls", p != NULL && p->tls != NULL},
+	    {"portLevelSettings", p != NULL && p->port_level.count > 0},
+	    {"tunnel", p != NULL && p->tunnel != NULL},
+	    {"proxyProtocol", p != NULL && p->proxy_protocol != NULL},
+	    {"retryBudget", p != NULL && p->retry_budget != NULL},
+	    {"consistentHash", lb != NULL && lb->consistent_hash != NULL},
+	    {"localityLbSetting", lb != NULL && lb->locality != NULL},
+	    {"zoneAwareLbSetting", lb != NULL && lb->zone != NULL},
+	    {"warmup", lb != NULL && lb->warmup != NULL},
+	    {"PASSTHROUGH", lb != NULL && lb->simple == BALANCER_PASSTHROUGH},
+	};
+	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
+
+	if (names.len > 0)
+		add_problem(b, &o,
+		    "goes on without what is not in force yet: %.*s",
+		    SLICE_ARG(names));
+}
+
+/* For some callers only: it may not hold for all of them. */
+static bool
+is_for_some(struct builder *b, const struct resource *r)
+{
+	struct origin o = origin_of(r, 0);
+
+	if (resource_destination_rule(r)->workload_selector == NULL)
+		return false;
+	add_problem(
+	    b, &o, "is not used: its workloadSelector is not in force yet");
+	return true;
+}
+
+static void
 add_rule(struct builder *b, const struct resource *r)
 {
+	const struct destination_rule *rule = resource_destination_rule(r);
 	struct rule_row *row = take(b, 1, sizeof(*row));
 	struct origin o = origin_of(r, 0);
 
-	if (row == NULL)
+	if (row == NULL || is_for_some(b, r))
 		return;
+	report_policy(b, r, rule->traffic_policy, 0);
+	for (size_t i = 0; i < rule->subsets.count; i++)
+		report_policy(b, r, rule->subsets.items[i].traffic_policy,
+		    rule->subsets.items[i].head.line);
 	row->resource = r;
-	row->host =
-	    canonical_host(b, resource_destination_rule(r)->host, r->key.ns);
+	row->host = canonical_host(b, rule->host, r->key.ns);
 	rows_add(&b->rules, row);
+	if (is_unknown_pattern(b, r, row->host))
+		return;
 	if (!slice_starts(row->host, S("*")) &&
 	    find_service(b, row->host) == NULL)
 		add_problem(b, &o, "there is no service %.*s here",
 		    SLICE_ARG(row->host));
+}
+
+/* One that names gateways only says nothing to proxies inside the mesh. */
+static void
+add_virtual_service(struct builder *b, struct resource *r)
+{
+	const struct virtual_service *vs = resource_virtual_service(r);
+	struct origin o = origin_of(r, 0);
+
+	if (!gateways_have_mesh(vs->gateways.items, vs->gateways.count))
+		return;
+	rows_add(&b->virtual_services, r);
+	if (vs->tls.count > 0)
+		add_problem(b, &o, "its tls rules are not in force yet");
 }
 
 static void
@@ -126,7 +205,7 @@ compile_owners(struct builder *b)
 		struct resource *r = b->v->resources.items[i];
 
 		if (r->kind == &kind_virtual_service)
-			rows_add(&b->virtual_services, r);
+			add_virtual_service(b, r);
 		else if (r->kind == &kind_destination_rule)
 			add_rule(b, r);
 	}

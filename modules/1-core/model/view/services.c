@@ -85,11 +85,15 @@ add_written(struct builder *b, const struct resource *r)
 		return;
 	s->resource = r;
 	s->row.origin = origin_of(r, 0);
+	if (spec->type == SERVICE_EXTERNAL_NAME)
+		add_problem(b, &s->row.origin,
+		    "not in force yet: type ExternalName; no endpoints");
 	for (size_t i = 0; i < spec->ports.count; i++) {
 		const struct service_port *p = &spec->ports.items[i];
 
-		add_port(s, (uint16_t)p->port,
-		    protocol_of(p->app_protocol, p->name));
+		if (p->protocol == SERVICE_TCP)
+			add_port(s, (uint16_t)p->port,
+			    protocol_of(p->app_protocol, p->name));
 	}
 	if (accounts.len > 0)
 		read_accounts(b, &s->row, accounts);

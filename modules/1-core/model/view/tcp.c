@@ -6,21 +6,64 @@
  */
 #include "inside.h"
 
+/* Why nothing is taken by it, or nothing if it is looked at as a whole. */
+static struct slice
+why_never(
+    struct builder *b, const struct tcp_match *m, const struct resource *owner)
+{
+	const struct inert_name rows[] = {
+	    {"destinationSubnets", m->destination_subnets.count > 0},
+	    {"sourceLabels", m->source_labels.count > 0},
+	    {"sourceNamespace", m->source_namespace.len > 0},
+	};
+	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
+	struct origin o = origin_of(owner, m->head.line);
+
+	if (!gateways_have_mesh(m->gateways.items, m->gateways.count))
+		return S("it is for gateways only");
+	if (names.len == 0)
+		return names;
+	names = take_printf(b, "not in force yet: %.*s", SLICE_ARG(names));
+	add_problem(b, &o, "this match takes nothing, as a part of it is %.*s",
+	    SLICE_ARG(names));
+	return names;
+}
+
+static void
+compile_ports(struct builder *b, const struct tcp_route *spec,
+    const struct resource *owner, struct view_tcp_route *out)
+{
+	uint16_t *ports = take(b, spec->match.count, sizeof(*ports));
+	struct slice never = S("");
+	bool any_port = spec->match.count == 0;
+	size_t n = 0;
+
+	for (size_t i = 0; ports != NULL && i < spec->match.count; i++) {
+		struct slice why = why_never(b, &spec->match.items[i], owner);
+
+		any_port = any_port ||
+			   (why.len == 0 && spec->match.items[i].port == 0);
+		if (why.len > 0)
+			never = why;
+		else
+			ports[n++] = (uint16_t)spec->match.items[i].port;
+	}
+	out->ports = ports;
+	out->port_count = any_port ? 0 : n;
+	if (!any_port && n == 0)
+		out->never = never;
+}
+
 static void
 compile_route(struct builder *b, const struct tcp_route *spec,
     const struct resource *owner, uint16_t port, struct view_tcp_route *out)
 {
 	struct view_destination *items =
 	    take(b, spec->route.count, sizeof(*items));
-	uint16_t *ports = take(b, spec->match.count, sizeof(*ports));
-	bool any_port = false;
 
-	if (items == NULL || ports == NULL)
+	if (items == NULL)
 		return;
-	for (size_t i = 0; i < spec->match.count; i++) {
-		any_port = any_port || spec->match.items[i].port == 0;
-		ports[i] = (uint16_t)spec->match.items[i].port;
-	}
+	compile_ports(b, spec, owner, out);
 	for (size_t i = 0; i < spec->route.count; i++) {
 		const struct tcp_destination *d = &spec->route.items[i];
 
@@ -28,8 +71,6 @@ compile_route(struct builder *b, const struct tcp_route *spec,
 		items[i].weight = (uint32_t)d->weight;
 		out->weight_total += items[i].weight;
 	}
-	out->ports = ports;
-	out->port_count = any_port ? 0 : spec->match.count;
 	out->destinations = items;
 	out->destination_count = spec->route.count;
 	out->origin = origin_of(owner, spec->head.line);

@@ -161,6 +161,8 @@ tree_condition(struct tree *t, const struct view_condition *c)
 	    [VIEW_PRESENT] = "is there",
 	};
 
+	if (c->subject == VIEW_NEVER)
+		return c->value;
 	if (c->subject == VIEW_ON_PORT)
 		return tree_printf(t, "port is %u", (unsigned)c->port);
 	return tree_printf(t, "%s%.*s %s%s%.*s", subjects[c->subject],

@@ -10,7 +10,8 @@ load(const char *yaml, const char *file, struct loaded *out)
 {
 	AUTO(arena_fini) struct arena a;
 	struct codec_documents docs;
-	struct resource_source source = {.file = file};
+	struct resource_source source = {
+	    .parse_json = codec_json_parse, .file = file};
 	enum err e;
 
 	memset(out, 0, sizeof(*out));

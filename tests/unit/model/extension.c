@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * extension — WasmPlugin, TrafficExtension and ProxyConfig: right, wrong, and
+ * what is said about each.
+ */
+#include "codec/codec.h"
+#include "load.h"
+#include "unit.h"
+
+#define HEAD(group, kind)                                                      \
+	"apiVersion: " group "\nkind: " kind "\nmetadata: {name: x}\nspec:\n"
+#define WP HEAD("extensions.istio.io/v1alpha1", "WasmPlugin")
+#define TE HEAD("extensions.istio.io/v1alpha1", "TrafficExtension")
+#define PC HEAD("networking.istio.io/v1beta1", "ProxyConfig")
+
+static const struct wrong {
+	const char *yaml;
+	const char *field;
+	const char *words;
+} wrongs[] = {
+    {WP "  phase: AUTHN\n", "spec.url", "is required"},
+    {WP "  url: ftp://x\n", "spec.url", "oci, http, https or file"},
+    {WP "  url: 'a b'\n", "spec.url", "no place of a module"},
+    {WP "  url: x\n  sha256: 01ba\n", "spec.sha256", "64"},
+    {WP "  url: x\n  sha256: 01Ba4719c80b6fe911b091a7c05124b64eeece964e09c058"
+	"ef8f9805daca546b\n",
+	"spec.sha256", "a-f only"},
+    {WP "  url: x\n  phase: AUTH\n", "spec.phase", "did you mean \"AUTHN\""},
+    {WP "  url: x\n  match: [{ports: [{number: 0}]}]\n",
+	"spec.match[0].ports[0].number", "outside"},
+    {WP "  url: x\n  match: [{ports: [null]}]\n",
+	"spec.match[0].ports[0].number", "is required"},
+    {WP "  url: x\n  vmConfig: {env: [{name: A}, {name: A}]}\n",
+	"spec.vmConfig.env[1].name", "twice"},
+    {WP "  url: x\n  vmConfig: {env: [{name: A, valueFrom: HOST, value: b}]}\n",
+	"spec.vmConfig.env[0].value", "INLINE"},
+    {WP "  url: x\n  pluginConfig: 5\n", "spec.pluginConfig", "a map"},
+    {TE "  phase: AUTHN\n", "spec", "exactly one of wasm and lua"},
+    {TE "  lua: {inlineCode: ''}\n", "spec.lua.inlineCode", "empty"},
+    {TE "  wasm: {url: x}\n  lua: {inlineCode: y}\n", "spec",
+	"exactly one of wasm and lua"},
+    {PC "  concurrency: -1\n", "spec.concurrency", "greater than or equal"},
+};
+
+TEST(each_mistake_in_an_extension_is_named)
+{
+	for (size_t i = 0; i < ARRAY_LEN(wrongs); i++) {
+		AUTO(loaded_fini) struct loaded l;
+		const struct fault *f;
+
+		load(wrongs[i].yaml, "x.yaml", &l);
+		EXPECT_EQ(l.count, 0);
+		f = find_error(&l, wrongs[i].words);
+		if (f == NULL)
+			EXPECT_STR(l.found.errors.count > 0
+				       ? l.found.errors.items[0].text
+				       : "",
+			    wrongs[i].words);
+		EXPECT_STR(f->field, wrongs[i].field);
+	}
+}
+
+TEST(the_configuration_of_a_module_is_kept_as_it_is)
+{
+	AUTO(loaded_fini) struct loaded l;
+	AUTO(arena_fini) struct arena a;
+	AUTO(buf_fini) struct buf text = BUF(64 << 10);
+	struct value *again;
+
+	arena_init(&a, 1 << 20);
+	load(WP "  url: oci://r.example.com/f:v1\n"
+		"  pluginConfig: {b: [1, 2.5, null, {c: yes}], a: ''}\n"
+		"  priority: '7'\n",
+	    NULL, &l);
+	EXPECT_EQ(l.count, 1);
+	EXPECT_EQ(l.found.inert.count, 1);
+	EXPECT_STR(l.found.inert.items[0].id, "MSH0001");
+	again = resource_encode(l.items[0], RESOURCE_AS_WRITTEN, &a);
+	EXPECT_OK(codec_json_emit(value_get(again, S("spec")), &text));
+	EXPECT_SLICE(buf_slice(&text),
+	    S("{\"pluginConfig\":{\"a\":\"\",\"b\":[1,2.5,null,{\"c\":"
+	      "\"yes\"}]},\"priority\":7,\"url\":"
+	      "\"oci://r.example.com/f:v1\"}"));
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inert — what is valid but not in force: the view may not pass it by, and
+ * says so.
+ */
+#include <stdio.h>
+
+#include "load.h"
+#include "unit.h"
+
+#define SERVICES                                                               \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"               \
+	"spec: {ports: [{name: http, port: 80}]}\n---\n"                       \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: db}\n"                \
+	"spec: {ports: [{name: tcp, port: 5432}]}\n---\n"
+#define VS(host)                                                               \
+	"apiVersion: networking.istio.io/v1\nkind: VirtualService\n"           \
+	"metadata: {name: v}\nspec:\n  hosts: [" host "]\n"
+#define DR                                                                     \
+	"apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"          \
+	"metadata: {name: d}\nspec:\n  host: web\n"
+#define WEB "route: [{destination: {host: web}}]"
+
+struct world {
+	struct loaded l;
+	struct view *v;
+	struct arena arena;
+};
+
+static void
+world_init(struct world *w, const char *yaml)
+{
+	struct view_input in = {0};
+
+	memset(w, 0, sizeof(*w));
+	load(yaml, "m.yaml", &w->l);
+	EXPECT_OK(w->l.e);
+	in.resources = (const struct resource *const *)w->l.items;
+	in.resource_count = w->l.count;
+	EXPECT_OK(view_compile(&in, &w->v, NULL));
+	arena_init(&w->arena, 1 << 20);
+}
+
+static void
+world_fini(struct world *w)
+{
+	view_unref(&w->v);
+	loaded_fini(&w->l);
+	arena_fini(&w->arena);
+}
+
+static bool
+has_problem(struct world *w, const char *words)
+{
+	size_t n;
+	const struct view_problem *p = view_problems(w->v, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (strstr(arena_printf(&w->arena, "%.*s", SLICE_ARG(p[i].text))
+			       .ptr,
+			words) != NULL)
+			return true;
+	return false;
+}
+
+/* The rule that a GET of / meets; NULL: none. */
+static const struct view_http_route *
+get(const struct world *w)
+{
+	struct http_attrs a = {.method = S("GET"), .path = S("/"), .port = 80};
+
+	return view_route_http(view_find_host(w->v, S("web"), 80), &a, NULL)
+	    .route;
+}
+
+static struct slice
+told(struct world *w, const char *path)
+{
+	struct explain_request r = {.host = S("web")};
+	const struct value *v =
+	    value_get_path(model_explain(w->v, &r, &w->arena), slice_str(path));
+
+	return v != NULL && v->type == VALUE_STRING ? v->string : S("");
+}
+
+static struct slice
+why_not_first(struct world *w, struct slice host)
+{
+	struct explain_request r = {.host = host};
+	const struct value *rules =
+	    value_get(model_explain(w->v, &r, &w->arena), S("rules"));
+
+	return value_get_string(rules->child, S("why"), S(""));
+}
+
+TEST(a_match_with_a_test_that_nobody_makes_takes_nothing)
+{
+	static const struct {
+		const char *match;
+		const char *name;
+	} rows[] = {
+	    {"{uri: {regex: /.*}}", "regex"},
+	    {"{headers: {a: {regex: b}}}", "regex"},
+	    {"{queryParams: {a: {}}}", "queryParams"},
+	    {"{withoutHeaders: {a: {}}}", "withoutHeaders"},
+	    {"{uri: {prefix: /}, ignoreUriCase: true}", "ignoreUriCase"},
+	    {"{sourceLabels: {a: b}}", "sourceLabels"},
+	    {"{sourceNamespace: default}", "sourceNamespace"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(world_fini) struct world w;
+		char yaml[1024], words[128];
+
+		(void)snprintf(yaml, sizeof(yaml),
+		    SERVICES VS("web") "  http: [{match: [%s], " WEB "}, {" WEB
+				       "}]\n",
+		    rows[i].match);
+		(void)snprintf(
+		    words, sizeof(words), "not in force yet: %s", rows[i].name);
+		world_init(&w, yaml);
+		EXPECT_EQ(get(&w)->index, 1);
+		EXPECT_TRUE(has_problem(&w, words));
+		EXPECT_SLICE(why_not_first(&w, S("web")), slice_str(words));
+	}
+}
+
+TEST(a_match_for_gateways_only_takes_nothing_and_is_no_problem)
+{
+	AUTO(world_fini) struct world w;
+
+	world_init(&w,
+	    SERVICES VS("web") "  http: [{match: [{gateways: [g]}], " WEB
+			       "}, {" WEB "}]\n");
+	EXPECT_EQ(get(&w)->index, 1);
+	EXPECT_SLICE(why_not_first(&w, S("web")), S("it is for gateways only"));
+	EXPECT_FALSE(has_problem(&w, "force"));
+}
+
+TEST(a_match_for_gateways_and_the_mesh_is_taken)
+{
+	AUTO(world_fini) struct world w;
+
+	world_init(&w,
+	    SERVICES VS("web") "  http: [{match: [{gateways: [g, mesh]}], " WEB
+			       "}, {" WEB "}]\n");
+	EXPECT_EQ(get(&w)->index, 0);
+}
+
+TEST(an_action_that_nobody_does_is_answered_503)
+{
+	static const struct {
+		const char *action;
+		const char *name;
+	} rows[] = {
+	    {"redirect: {uri: /a}", "redirect"},
+	    {"directResponse: {status: 200}", "directResponse"},
+	    {"delegate: {name: a}", "delegate"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(world_fini) struct world w;
+		char yaml[1024], words[128];
+
+		(void)snprintf(yaml, sizeof(yaml),
+		    SERVICES VS("web") "  http: [{%s}, {" WEB "}]\n",
+		    rows[i].action);
+		(void)snprintf(
+		    words, sizeof(words), "not in force yet: %s", rows[i].name);
+		world_init(&w, yaml);
+		EXPECT_EQ(get(&w)->index, 0);
+		EXPECT_EQ(get(&w)->destination_count, 1);
+		EXPECT_TRUE(get(&w)->destinations[0].cluster == NULL);
+		EXPECT_SLICE(
+		    get(&w)->destinations[0].missing, slice_str(words));
+		EXPECT_SLICE(told(&w, "outcome.reason"), slice_str(words));
+		EXPECT_TRUE(has_problem(&w, words));
+	}
+}
+
+TEST(what_is_left_undone_is_told)
+{
+	AUTO(world_fini) struct world w;
+
+	world_init(&w,
+	    SERVICES VS("web") "  http: [{fault: {delay: {fixedDelay: 1s}}, "
+			       "corsPolicy: {}, mirror: {host: db}, " WEB
+			       "}]\n  tls: [{match: [{sniHosts: [web]}], " WEB
+			       "}]\n");
+	EXPECT_TRUE(get(&w)->destinations[0].cluster != NULL);
+	EXPECT_TRUE(
+	    has_problem(&w, "not in force yet: fault, mirror, corsPolicy"));
+	EXPECT_TRUE(has_problem(&w, "its tls rules are not in force yet"));
+}
+
+TEST(a_header_with_a_computed_value_is_taken_out)
+{
+	AUTO(world_fini) struct world w;
+	const struct view_headers *h;
+
+	world_init(&w,
+	    SERVICES VS("web") "  http: [{headers: {request: {set: {X-User: "
+			       "'%DOWNSTREAM_PEER_URI_SAN%', a: b, host: "
+			       "'%REQ(x)%'}, add: {c: '%REQ(x)%', d: '1%%'}, "
+			       "remove: [e, 'f g']}}, " WEB "}]\n");
+	h = &get(&w)->request;
+	EXPECT_EQ(h->set_count, 1);
+	EXPECT_SLICE(h->set[0].key, S("a"));
+	EXPECT_EQ(h->add_count, 1);
+	EXPECT_SLICE(h->add[0].value, S("1%"));
+	EXPECT_EQ(h->remove_count, 2);
+	EXPECT_SLICE(h->remove[0], S("e"));
+	EXPECT_SLICE(h->remove[1], S("x-user"));
+	EXPECT_TRUE(has_problem(&w, "computed value"));
+}
+
+TEST(rules_for_gateways_only_do_not_touch_the_mesh)
+{
+	AUTO(world_fini) struct world w;
+
+	world_init(&w,
+	    SERVICES VS("web, other.example") "  gateways: [g]\n  http: [{"
+					      "redirect: {uri: /a}}]\n");
+	EXPECT_SLICE(get(&w)->name, S("default"));
+	EXPECT_TRUE(view_find_host(w.v, S("other.example"), 80) == NULL);
+}
+
+TEST(a_delegate_alone_does_nothing)
+{
+	AUTO(world_fini) struct world w;
+
+	world_init(&w, SERVICES "apiVersion: networking.istio.io/v1\n"
+				"kind: VirtualService\nmetadata: {name: v}\n"
+				"spec: {http: [{" WEB "}]}\n");
+	EXPECT_SLICE(get(&w)->name, S("default"));
+}
+
+TEST(a_wildcard_inside_a_label_is_not_looked_for)
+{
+	AUTO(world_fini) struct world w;
+
+	world_init(&w, SERVICES VS("'*-a.example'") "  http: [{" WEB "}]\n");
+	EXPECT_TRUE(view_find_host(w.v, S("x-a.example"), 80) == NULL);
+	EXPECT_TRUE(has_problem(&w, "a part of a label"));
+}
+
+TEST(connections_pass_a_match_that_nobody_makes)
+{
+	AUTO(world_fini) struct world w;
+	const struct view_host *h;
+
+	world_init(&w,
+	    SERVICES VS("db") "  tcp: [{match: [{destinationSubnets: "
+			      "[10.0.0.0/8]}, {gateways: [g]}], " WEB
+			      "}, {match: [{sourceLabels: {a: b}}, {port: "
+			      "5432}], route: [{destination: {host: db}}]}]\n");
+	h = view_find_host(w.v, S("db"), 5432);
+	EXPECT_EQ(view_route_tcp(h, 5432, NULL)->index, 1);
+	EXPECT_TRUE(has_problem(&w, "not in force yet: destinationSubnets"));
+	EXPECT_SLICE(why_not_first(&w, S("db")), S("it is for gateways only"));
+}
+
+TEST(a_rule_for_some_callers_is_not_used)
+{
+	AUTO(world_fini) struct world w;
+
+	world_init(&w,
+	    SERVICES DR "  workloadSelector: {matchLabels: {a: b}}\n"
+			"  trafficPolicy: {loadBalancer: {simple: RANDOM}}\n");
+	EXPECT_EQ(
+	    get(&w)->destinations[0].cluster->balancer, BALANCER_LEAST_REQUEST);
+	EXPECT_TRUE(has_problem(&w, "its workloadSelector is not in force"));
+}
+
+TEST(a_policy_that_is_not_in_force_is_told)
+{
+	AUTO(world_fini) struct world w;
+
+	world_init(&w,
+	    SERVICES DR "  trafficPolicy: {tls: {mode: SIMPLE}, "
+			"outlierDetection: {}, loadBalancer: {consistentHash: "
+			"{useSourceIp: true}}}\n");
+	EXPECT_EQ(
+	    get(&w)->destinations[0].cluster->balancer, BALANCER_LEAST_REQUEST);
+	EXPECT_TRUE(has_problem(
+	    &w, "not in force yet: outlierDetection, tls, consistentHash"));
+}
+
+TEST(ports_of_another_transport_are_no_ports)
+{
+	AUTO(world_fini) struct world w;
+
+	world_init(&w, "apiVersion: v1\nkind: Service\nmetadata: {name: dns}\n"
+		       "spec: {ports: [{name: a, port: 53, protocol: UDP},"
+		       " {name: b, port: 54}]}\n---\n"
+		       "apiVersion: v1\nkind: Service\nmetadata: {name: far}\n"
+		       "spec: {type: ExternalName, externalName: a.b}\n");
+	EXPECT_TRUE(view_find_host(w.v, S("dns"), 53) == NULL);
+	EXPECT_TRUE(view_find_host(w.v, S("dns"), 54) != NULL);
+	EXPECT_TRUE(has_problem(&w, "type ExternalName"));
+}

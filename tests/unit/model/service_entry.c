@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service_entry — ServiceEntry, WorkloadEntry and WorkloadGroup: right, wrong,
+ * and what is said about each.
+ */
+#include <stdio.h>
+
+#include "codec/codec.h"
+#include "load.h"
+#include "unit.h"
+
+#define HEAD(kind)                                                             \
+	"apiVersion: networking.istio.io/v1\nkind: " kind "\n"                 \
+	"metadata: {name: x}\nspec:\n"
+#define SE HEAD("ServiceEntry")
+#define SE_HTTP                                                                \
+	SE "  hosts: [a.example.com]\n"                                        \
+	   "  ports: [{number: 80, name: http, protocol: HTTP}]\n"
+#define WE HEAD("WorkloadEntry")
+#define WG HEAD("WorkloadGroup") "  template: {}\n  probe: "
+
+static const struct wrong {
+	const char *yaml;
+	const char *field;
+	const char *words;
+} wrongs[] = {
+    {SE "  resolution: DNS\n", "spec.hosts", "is required"},
+    {SE "  hosts: ['*']\n", "spec.hosts[0]", "may not be \"*\""},
+    {SE "  hosts: [a_b]\n", "spec.hosts[0]", "no host name"},
+    {SE "  hosts: [a.b]\n  addresses: [10.0.0.300]\n", "spec.addresses[0]",
+	"neither an address"},
+    {SE "  hosts: [a.b]\n  addresses: [10.0.0.0/8]\n  resolution: DNS\n",
+	"spec.addresses[0]", "NONE/STATIC"},
+    {SE "  hosts: [a.b]\n  ports: [{number: 80}]\n", "spec.ports[0].name",
+	"is required"},
+    {SE "  hosts: [a.b]\n  ports: [{number: 80, name: a, protocol: HTPP}]\n",
+	"spec.ports[0].protocol", "did you mean \"HTTP\""},
+    {SE "  hosts: [a.b]\n  ports: [{number: 80, name: a, protocol: TCP}, "
+	"{number: 81, name: a, protocol: TCP}]\n",
+	"spec.ports[1].name", "already defined"},
+    {SE_HTTP "  endpoints: [{address: 10.0.0.1}]\n", "spec.endpoints",
+	"no endpoints"},
+    {SE_HTTP "  resolution: STATIC\n  endpoints: [{address: a.b}]\n",
+	"spec.endpoints[0].address", "not a valid IP"},
+    {SE_HTTP "  resolution: STATIC\n"
+	     "  endpoints: [{address: 10.0.0.1, ports: {htp: 81}}]\n",
+	"spec.endpoints[0].ports", "not defined"},
+    {SE_HTTP "  resolution: STATIC\n"
+	     "  endpoints: [{address: 'unix://a/b'}]\n",
+	"spec.endpoints[0].address", "absolute path"},
+    {SE_HTTP "  resolution: DNS_ROUND_ROBIN\n"
+	     "  endpoints: [{address: a.b}, {address: c.d}]\n",
+	"spec.endpoints", "0 or 1"},
+    {SE "  hosts: ['*.a.b']\n  resolution: DNS\n", "spec.hosts[0]", "FQDN"},
+    {SE_HTTP "  resolution: DYNAMIC_DNS\n", "spec.hosts[0]", "wildcarded"},
+    {SE_HTTP "  resolution: STATIC\n  workloadSelector: {labels: {a: b}}\n"
+	     "  endpoints: [{address: 10.0.0.1}]\n",
+	"spec", "only one of"},
+    {SE "  hosts: [a.b, c.d]\n  resolution: DNS\n"
+	"  ports: [{number: 80, name: tcp, protocol: TCP}]\n",
+	"spec.hosts", "multiple hosts"},
+    {SE_HTTP "  exportTo: ['~', a]\n", "spec.exportTo[0]", "alone"},
+    {WE "  weight: 1\n", "spec.address", "address is required"},
+    {WE "  address: 'unix:///a'\n  ports: {a: 1}\n", "spec.ports", "no ports"},
+    {WE "  address: 'unix:///a/'\n", "spec.address", "a folder"},
+    {WE "  address: 10.0.0.1\n  ports: {a: 70000}\n", "spec.ports[\"a\"]",
+	"outside"},
+    {WE "  address: 10.0.0.1\n  labels: {a: '-'}\n", "spec.labels[\"a\"]",
+	"no label value"},
+    {HEAD("WorkloadGroup") "  metadata: {}\n", "spec.template", "is required"},
+    {WG "{}\n", "spec.probe", "has to say how"},
+    {WG "{grpc: {port: 1}}\n", "spec.probe", "grpc is not a way"},
+    {WG "{httpGet: {port: 80, scheme: http}}\n", "spec.probe.httpGet.scheme",
+	"neither HTTP nor HTTPS"},
+    {WG "{exec: {command: []}}\n", "spec.probe.exec.command", "empty"},
+    {WG "{periodSeconds: -1, exec: {command: [a]}}\n",
+	"spec.probe.periodSeconds", "outside"},
+};
+
+TEST(each_mistake_in_an_entry_is_named)
+{
+	for (size_t i = 0; i < ARRAY_LEN(wrongs); i++) {
+		AUTO(loaded_fini) struct loaded l;
+		const struct fault *f;
+
+		load(wrongs[i].yaml, "x.yaml", &l);
+		EXPECT_EQ(l.count, 0);
+		f = find_error(&l, wrongs[i].words);
+		if (f == NULL)
+			EXPECT_STR(l.found.errors.count > 0
+				       ? l.found.errors.items[0].text
+				       : "",
+			    wrongs[i].words);
+		EXPECT_STR(f->field, wrongs[i].field);
+	}
+}
+
+TEST(bytes_without_an_address_are_warned_of_where_none_is_given)
+{
+	static const struct {
+		const char *spec;
+		size_t warnings;
+	} rows[] = {
+	    {"  hosts: [a.b]\n  ports: [{number: 1, name: t, protocol: tcp}]\n",
+		1},
+	    {"  hosts: [a.b]\n  ports: [{number: 1, name: t}]\n"
+	     "  resolution: STATIC\n",
+		0},
+	    {"  hosts: ['*.a.b']\n  ports: [{number: 1, name: t}]\n"
+	     "  resolution: STATIC\n",
+		1},
+	    {"  hosts: [a.b]\n  ports: [{number: 1, name: t}]\n"
+	     "  addresses: [10.0.0.1]\n",
+		0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(loaded_fini) struct loaded l;
+		char yaml[512];
+
+		(void)snprintf(yaml, sizeof(yaml), "%s%s", SE, rows[i].spec);
+		load(yaml, NULL, &l);
+		EXPECT_EQ(l.count, 1);
+		EXPECT_EQ(l.found.warnings.count, rows[i].warnings);
+	}
+}
+
+TEST(an_entry_comes_back_as_it_was_written)
+{
+	AUTO(loaded_fini) struct loaded l;
+	AUTO(arena_fini) struct arena a;
+	AUTO(buf_fini) struct buf text = BUF(64 << 10);
+	struct value *again;
+
+	arena_init(&a, 1 << 20);
+	load(SE_HTTP "  resolution: STATIC\n  location: 1\n"
+		     "  endpoints: [{address: '::1', ports: {http: '81'}}]\n",
+	    NULL, &l);
+	EXPECT_EQ(l.count, 1);
+	again = resource_encode(l.items[0], RESOURCE_AS_WRITTEN, &a);
+	EXPECT_OK(codec_json_emit(value_get(again, S("spec")), &text));
+	EXPECT_SLICE(buf_slice(&text),
+	    S("{\"endpoints\":[{\"address\":\"::1\",\"ports\":{\"http\":81}}],"
+	      "\"hosts\":[\"a.example.com\"],\"location\":\"MESH_INTERNAL\","
+	      "\"ports\":[{\"name\":\"http\",\"number\":80,\"protocol\":"
+	      "\"HTTP\"}],\"resolution\":\"STATIC\"}"));
+}
