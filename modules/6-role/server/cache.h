@@ -11,11 +11,14 @@
 #include "model/model.h"
 #include "store/store.h"
 
+#include "inert.h"
+
 enum { CACHE_KEY_MAX = 2 * RESOURCE_KEY_MAX };
 
 struct cache {
 	struct map by_key; /* text of the key → struct resource */
 	struct map bad;    /* text of the key → itself */
+	struct inert inert;
 	uint64_t revision;
 	bool current; /* all that the store had has come */
 };

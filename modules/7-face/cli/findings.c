@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * findings — what was found in configuration, for people.
+ */
+#include "findings.h"
+
+#include <stdio.h>
+
+static void
+print_one(const struct fault *f, const char *level)
+{
+	char text[FAULT_TEXT_MAX + FAULT_FIELD_MAX + FAULT_FILE_MAX];
+
+	fault_format(f, text, sizeof(text));
+	(void)fprintf(stderr, "%s: %s\n", level, text);
+}
+
+static void
+print_rest(size_t dropped, const char *level)
+{
+	if (dropped > 0)
+		(void)fprintf(stderr, "%s: and %zu more\n", level, dropped);
+}
+
+static void
+print_all(const struct faults *faults, const char *level)
+{
+	for (size_t i = 0; i < faults->count; i++)
+		print_one(&faults->items[i], level);
+	print_rest(faults->dropped, level);
+}
+
+void
+findings_print(const struct findings *f)
+{
+	print_all(&f->errors, "error");
+	findings_print_warnings(f);
+}
+
+void
+findings_print_warnings(const struct findings *f)
+{
+	print_all(&f->warnings, "warning");
+}
+
+void
+findings_print_inert(const struct findings *f, bool allowed)
+{
+	const struct faults *list = &f->inert;
+
+	for (size_t i = 0; i < list->count; i++)
+		print_one(&list->items[i],
+		    finding_guards(&list->items[i]) && !allowed ? "error"
+								: "warning");
+	print_rest(list->dropped, "warning");
+}
+
+/* --- of an answer --- */
+
+static struct slice
+text_of(const struct value *v, struct slice key)
+{
+	return value_get_string(v, key, SLICE_NONE);
+}
+
+static void
+print_list(const struct value *list, const char *level)
+{
+	VALUE_EACH(list, it)
+	{
+		struct slice field = text_of(it, S("field"));
+		struct slice id = text_of(it, S("id"));
+		bool is_harmless = slice_eq(id, S("MSH0001"));
+
+		(void)fprintf(stderr, "%s: %.*s%s%.*s%s%.*s%s\n",
+		    is_harmless ? "warning" : level, SLICE_ARG(field),
+		    field.len > 0 ? ": " : "",
+		    SLICE_ARG(text_of(it, S("message"))),
+		    id.len > 0 ? " [" : "", SLICE_ARG(id),
+		    id.len > 0 ? "]" : "");
+	}
+}
+
+void
+findings_print_answer(const struct value *answer)
+{
+	print_list(value_get(answer, S("errors")), "error");
+	print_list(value_get(answer, S("inert")), "error");
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * findings — what was found in configuration, for people: to stderr, one a
+ * line, as "error: file:line:column: field: text [id]".
+ */
+#ifndef MESHD_FINDINGS_H
+#define MESHD_FINDINGS_H
+
+#include "base/base.h"
+#include "model/model.h"
+
+/* Errors and warnings; nothing of what is inert. */
+void findings_print(const struct findings *f);
+
+void findings_print_warnings(const struct findings *f);
+
+/* What is inert: warnings, but what lets more through is an error. */
+void findings_print_inert(const struct findings *f, bool allowed);
+
+/* The same from a server's answer, whose findings have no place. */
+void findings_print_answer(const struct value *answer);
+
+#endif
