@@ -122,6 +122,7 @@ fault_write(struct fault *why, enum err code, const char *fmt, ...)
 	why->code = code;
 	why->line = why->column = 0;
 	why->file[0] = why->field[0] = '\0';
+	why->id = NULL;
 	va_start(args, fmt);
 	write_text(why->text, sizeof(why->text), fmt, args);
 	va_end(args);
@@ -173,9 +174,10 @@ fault_format(const struct fault *why, char *out, size_t out_len)
 	else if (has_file)
 		(void)snprintf(place, sizeof(place), " ");
 	mark_cut(out, out_len,
-	    snprintf(out, out_len, "%s%s%s%s%s%s", why->file,
+	    snprintf(out, out_len, "%s%s%s%s%s%s%s%s%s", why->file,
 		has_file ? ":" : "", place, why->field, has_field ? ": " : "",
-		why->text));
+		why->text, why->id != NULL ? " [" : "",
+		why->id != NULL ? why->id : "", why->id != NULL ? "]" : ""));
 }
 
 void

@@ -113,7 +113,10 @@ void fault_write_before(struct fault *why, enum err code, const char *fmt, ...)
 /* Adds where it was. `file` may be NULL, line and column 0. */
 void fault_at(struct fault *why, const char *file, uint32_t line, uint32_t col);
 
-/* "file:line:column: field: text" without the parts that are not there; cut. */
+/*
+ * "file:line:column: field: text [id]" without the parts that are not there;
+ * cut.
+ */
 void fault_format(const struct fault *why, char *out, size_t out_len);
 
 /* A bounded list of faults: all the mistakes of a file at once. */

@@ -644,7 +644,7 @@ say_beaten(struct check *c, const struct field *by)
 	why.id = "MSH0001";
 	fault_at(&why, c->file, c->line, c->column);
 	memcpy(why.field, c->path, sizeof(why.field));
-	faults_add(&c->found->inert, &why);
+	findings_add_inert(c->found, &why);
 }
 
 static void

@@ -76,6 +76,28 @@ findings_fini(struct findings *f)
 	faults_fini(&f->inert);
 }
 
+bool
+finding_guards(const struct fault *why)
+{
+	return why->code != OK;
+}
+
+void
+findings_add_inert(struct findings *f, const struct fault *why)
+{
+	struct faults *list = &f->inert;
+
+	f->guards += finding_guards(why);
+	if (list->count == FAULTS_MAX && finding_guards(why))
+		for (size_t i = list->count; i-- > 0;)
+			if (!finding_guards(&list->items[i])) {
+				list->items[i] = *why;
+				list->dropped++;
+				return;
+			}
+	faults_add(list, why);
+}
+
 static struct value *
 fault_value(const struct fault *f, struct arena *a)
 {

@@ -149,11 +149,21 @@ struct findings {
 	struct faults errors;
 	struct faults warnings;
 	struct faults inert;
+	size_t guards; /* of them, and of those dropped: "MSH0002" */
 	/* Errors that left something unread: wrong types, unknown names. */
 	size_t unread;
 };
 
 void findings_fini(struct findings *f);
+
+/* Of what is inert: it is "MSH0002", and its code is not OK. */
+bool finding_guards(const struct fault *why);
+
+/*
+ * Adds to what is inert. When that is full, what lets more through takes the
+ * place of what only does nothing, so that it is always told.
+ */
+void findings_add_inert(struct findings *f, const struct fault *why);
 
 /*
  * As a list for programs: {"code", "id", "file", "line", "column", "field",

@@ -77,7 +77,7 @@ check_inert(struct check *c, uint32_t flags, const char *fmt, ...)
 	fill(c, guards ? ERR_UNSUPPORTED : OK, fmt, ap, &why);
 	va_end(ap);
 	why.id = guards ? "MSH0002" : "MSH0001";
-	faults_add(&c->found->inert, &why);
+	findings_add_inert(c->found, &why);
 }
 
 void

@@ -200,6 +200,18 @@ add_document(
 	return e;
 }
 
+/* What would let more through than it says is stored only if that is wanted. */
+static enum err
+check_guards(struct call *c, const struct server_apply_spec *a)
+{
+	if (c->found.guards == 0 || a->allow_inert)
+		return OK;
+	return fault_set(&c->why, ERR_UNSUPPORTED,
+	    "%zu of the fields that limit access are not in force yet "
+	    "(MSH0002); nothing was changed",
+	    c->found.guards);
+}
+
 static enum err
 add_documents(struct call *c, const struct server_apply_spec *a)
 {
@@ -218,7 +230,7 @@ add_documents(struct call *c, const struct server_apply_spec *a)
 	if (first != OK && c->why.code == OK)
 		(void)fault_set(&c->why, first,
 		    "the configuration has mistakes; nothing was changed");
-	return first != OK ? c->why.code : OK;
+	return first != OK ? c->why.code : check_guards(c, a);
 }
 
 /* --- the store's answer --- */

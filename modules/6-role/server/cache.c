@@ -24,6 +24,7 @@ cache_init(struct cache *c)
 	map_init(&c->by_key);
 	map_init(&c->bad);
 	map_init(&c->sealed);
+	inert_init(&c->inert);
 }
 
 static void
@@ -46,6 +47,7 @@ cache_fini(struct cache *c)
 	map_fini(&c->sealed, drop_text);
 	map_fini(&c->by_key, drop_resource);
 	map_fini(&c->bad, NULL);
+	inert_fini(&c->inert);
 }
 
 struct slice
@@ -61,12 +63,11 @@ cache_key_text(const struct resource_key *k, char out[CACHE_KEY_MAX])
 
 static enum err
 decode(const struct cache *c, const struct store_row *row,
-    struct resource **out, struct fault *why)
+    struct resource **out, struct findings *found, struct fault *why)
 {
 	AUTO(arena_fini) struct arena arena;
 	AUTO(secret_fini) struct secret opened = {0};
 	struct slice body = row->resource.body;
-	AUTO(findings_fini) struct findings found = {0};
 	struct resource_source source = {.parse_json = codec_json_parse,
 	    .revision = row->revision,
 	    .created_ms = row->created_ms};
@@ -83,9 +84,9 @@ decode(const struct cache *c, const struct store_row *row,
 		e = codec_json_parse(body, &arena, &doc, why);
 	if (e != OK)
 		return e;
-	e = resource_decode(doc, &source, out, &found);
-	if (e != OK && found.errors.count > 0 && why != NULL)
-		*why = found.errors.items[0];
+	e = resource_decode(doc, &source, out, found);
+	if (e != OK && found->errors.count > 0 && why != NULL)
+		*why = found->errors.items[0];
 	if (e == OK && *out == NULL)
 		return ERR_UNSUPPORTED;
 	return e;
@@ -124,6 +125,7 @@ take_row(struct cache *c, const struct store_row *row)
 {
 	struct resource_key key = {row->resource.group, row->resource.kind,
 	    row->resource.ns, row->resource.name};
+	AUTO(findings_fini) struct findings found = {0};
 	char text[CACHE_KEY_MAX];
 	struct slice k = cache_key_text(&key, text);
 	struct resource *r = NULL;
@@ -131,11 +133,13 @@ take_row(struct cache *c, const struct store_row *row)
 
 	keep_sealed(c, k, row);
 	(void)map_remove(&c->bad, k); /* only the mark */
+	inert_put(&c->inert, k, NULL);
 	if (row->deleted) {
 		set(c, k, NULL);
 		return;
 	}
-	if (decode(c, row, &r, &why) == OK) {
+	if (decode(c, row, &r, &found, &why) == OK) {
+		inert_put(&c->inert, k, &found);
 		set(c, k, r);
 		return;
 	}

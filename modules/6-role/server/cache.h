@@ -11,6 +11,8 @@
 #include "model/model.h"
 #include "store/store.h"
 
+#include "inert.h"
+
 enum { CACHE_KEY_MAX = 2 * RESOURCE_KEY_MAX };
 
 struct cache {
@@ -18,6 +20,7 @@ struct cache {
 	struct map bad;    /* text of the key → itself */
 	struct map sealed; /* text of the key → its sealed body, zero-ended */
 	const struct store *store;
+	struct inert inert;
 	uint64_t revision;
 	bool current; /* all that the store had has come */
 };

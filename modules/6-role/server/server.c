@@ -236,6 +236,8 @@ server_status(const struct server *s, struct server_status *out)
 	    .revision = s->cache.revision,
 	    .resources = s->cache.by_key.count,
 	    .quarantined = s->cache.bad.count,
+	    .inert = s->cache.inert.all,
+	    .guards = s->cache.inert.guards,
 	    .uptime_us = loop_now_us(s->spec.loop) - s->began_us,
 	    .name = slice_str(s->own.name),
 	    .trust_domain = slice_str(s->mesh.trust_domain),
@@ -247,4 +249,11 @@ server_status(const struct server *s, struct server_status *out)
 		out->control = net_listener_addr(s->listener);
 	if (s->gossip_ready)
 		out->gossip_port = gossip_port(s->gossip);
+}
+
+void
+server_each_inert(const struct server *s,
+    bool (*each)(void *arg, const struct server_inert *row), void *arg)
+{
+	inert_each(&s->cache.inert, each, arg);
 }

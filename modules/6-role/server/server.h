@@ -121,12 +121,14 @@ struct server_apply_spec {
 	const struct server_actor *actor;
 	struct slice request_id; /* of the caller, or empty */
 	bool dry_run;            /* says what would change */
+	bool allow_inert;        /* also what lets more through: MSH0002 */
 };
 
 /*
  * All documents or none. Checks them again, whatever the client did, and that
- * the actor may write each. A document with metadata.resourceVersion is applied
- * only onto that revision. The call-back comes once, maybe before this returns.
+ * the actor may write each. Those with MSH0002 are ERR_UNSUPPORTED. A document
+ * with metadata.resourceVersion is applied only onto that revision. The
+ * call-back comes once, maybe before this returns.
  */
 void server_apply(struct server *s, const struct server_apply_spec *spec,
     server_apply_cb cb, void *arg);
@@ -177,6 +179,11 @@ struct server_status {
 	size_t resources;
 	uint64_t uptime_us;
 	size_t quarantined; /* stored, but no longer understood */
+	/* Stored, but not in force; and of that, what lets more through. */
+	struct server_inert_count {
+		size_t resources;
+		size_t fields;
+	} inert, guards;
 	struct slice name;
 	struct slice trust_domain; /* empty before it is ready */
 	struct addr control;       /* that it listens on */
@@ -186,6 +193,18 @@ struct server_status {
 };
 
 void server_status(const struct server *s, struct server_status *out);
+
+/* A field of a stored resource that is not in force. */
+struct server_inert {
+	struct slice resource; /* "PeerAuthentication/default/strict" */
+	bool guards;           /* MSH0002, else MSH0001 */
+	struct slice field;
+	struct slice text;
+};
+
+/* What lets more through first, by kind, namespace, name; false stops. */
+void server_each_inert(const struct server *s,
+    bool (*each)(void *arg, const struct server_inert *row), void *arg);
 
 /* --- tokens, nodes, certificates; from on_ready on ------------------------ */
 

@@ -15,7 +15,11 @@
 #include "node/node.h"
 #include "server/server.h"
 
-enum { ADMIN_LOG_DEFAULT = 20, ADMIN_LOG_MAX = 1000 };
+enum {
+	ADMIN_LOG_DEFAULT = 20,
+	ADMIN_LOG_MAX = 1000,
+	ADMIN_INERT_MAX = 1000 /* findings that status lists */
+};
 
 struct admin;
 

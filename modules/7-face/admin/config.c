@@ -49,7 +49,14 @@ on_applied(void *arg, const struct server_apply_result *r)
 	}
 	json_put(&m, S("errors"), faults_value(&r->found->errors, a));
 	json_put(&m, S("warnings"), faults_value(&r->found->warnings, a));
+	json_put(&m, S("inert"), faults_value(&r->found->inert, a));
 	admin_answer_status(x, r->err == OK ? 200 : admin_status_of(r->err), m);
+}
+
+static bool
+is_set(struct http_exchange *x, struct slice param)
+{
+	return slice_eq(admin_param(x, param), S("true"));
 }
 
 static void
@@ -60,7 +67,8 @@ apply(struct admin *a, struct http_exchange *x)
 	AUTO(mem_free) const struct value **items = NULL;
 	struct server_apply_spec spec = {.actor = admin_actor(x),
 	    .ns = admin_param(x, S("namespace")),
-	    .dry_run = slice_eq(admin_param(x, S("dryRun")), S("true"))};
+	    .dry_run = is_set(x, S("dryRun")),
+	    .allow_inert = is_set(x, S("allowInert"))};
 
 	if (body == NULL)
 		return;
@@ -204,6 +212,52 @@ log_get(struct admin *a, struct http_exchange *x)
 	server_log(a->spec.server, (size_t)limit, on_log, x);
 }
 
+/* --- what is not in force --- */
+
+struct inert_list {
+	struct arena *arena;
+	struct value *items;
+	size_t count;
+};
+
+static bool
+add_inert(void *arg, const struct server_inert *row)
+{
+	struct inert_list *l = arg;
+	struct value *m = json_map(l->arena);
+
+	json_text(
+	    l->arena, &m, S("id"), row->guards ? S("MSH0002") : S("MSH0001"));
+	json_text(l->arena, &m, S("resource"), row->resource);
+	json_text(l->arena, &m, S("field"), row->field);
+	json_text(l->arena, &m, S("message"), row->text);
+	json_push(&l->items, m);
+	return ++l->count < ADMIN_INERT_MAX;
+}
+
+static struct value *
+count_value(struct arena *a, const struct server_inert_count *c)
+{
+	struct value *m = json_map(a);
+
+	json_number(a, &m, S("resources"), (int64_t)c->resources);
+	json_number(a, &m, S("fields"), (int64_t)c->fields);
+	return m;
+}
+
+static void
+put_inert(const struct admin *a, struct arena *arena,
+    const struct server_status *s, struct value **m)
+{
+	struct inert_list l = {arena, json_list(arena), 0};
+	struct value *inert = count_value(arena, &s->inert);
+
+	server_each_inert(a->spec.server, add_inert, &l);
+	json_put(&inert, S("guards"), count_value(arena, &s->guards));
+	json_put(&inert, S("items"), l.items);
+	json_put(m, S("inert"), inert);
+}
+
 static void
 status(struct admin *a, struct http_exchange *x)
 {
@@ -221,6 +275,7 @@ status(struct admin *a, struct http_exchange *x)
 	json_number(arena, &m, S("resources"), (int64_t)s.resources);
 	json_number(arena, &m, S("quarantined"), (int64_t)s.quarantined);
 	json_number(arena, &m, S("uptimeMs"), (int64_t)(s.uptime_us / 1000));
+	put_inert(a, arena, &s, &m);
 	admin_put_agents(a, arena, S("agents"), &m);
 	admin_answer(x, m);
 }

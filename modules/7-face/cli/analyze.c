@@ -12,6 +12,7 @@
 #include "command.h"
 #include "files.h"
 #include "findings.h"
+#include "found.h"
 #include "output.h"
 
 #include <stdio.h>
@@ -155,27 +156,27 @@ print_list(enum output how)
 	struct value *all;
 
 	if (how == OUTPUT_TABLE) {
-		findings_print_codes();
+		found_print_codes();
 		return CLI_EXIT_OK;
 	}
 	arena_init(&a, ANSWER_BYTES);
-	all = findings_codes(&a);
+	all = found_codes(&a);
 	if (all == NULL || output_value(how, all, &why) != OK)
 		return cli_fault(&why);
 	return CLI_EXIT_OK;
 }
 
 static int
-print_found(struct findings_shown *s, const struct files *f, enum output how,
+print_found(struct found_shown *s, const struct files *f, enum output how,
     struct arena *a)
 {
 	struct value *all = value_new(a, VALUE_MAP);
 	struct fault why = {0};
 
 	if (how == OUTPUT_TABLE) {
-		files_print_findings(f);
-		findings_print(s->items, stdout);
-		findings_print_counts(s, stdout);
+		findings_print(&f->found);
+		found_print(s->items, stdout);
+		found_print_counts(s, stdout);
 		return CLI_EXIT_OK;
 	}
 	value_put(&all, S("items"), s->items);
@@ -187,14 +188,14 @@ print_found(struct findings_shown *s, const struct files *f, enum output how,
 }
 
 static int
-run(const struct options *o, struct findings_wish *wish, enum output how)
+run(const struct options *o, struct found_wish *wish, enum output how)
 {
 	AUTO(files_fini) struct files f;
 	AUTO(arena_fini) struct arena a;
 	AUTO(api_answer_fini) struct api_answer answer = {0};
 	struct slice ns = slice_str(options_text(o, "namespace"));
 	const struct value *found = NULL;
-	struct findings_shown shown;
+	struct found_shown shown;
 	int code;
 
 	files_init(&f);
@@ -207,7 +208,7 @@ run(const struct options *o, struct findings_wish *wish, enum output how)
 		code = ask_server(o, &f, ns, &answer, &found);
 	if (code != CLI_EXIT_OK)
 		return code;
-	findings_choose(found, wish, &f, &a, &shown);
+	found_choose(found, wish, &f, &a, &shown);
 	if (found == NULL || shown.items == NULL)
 		return command_fail(CLI_EXIT_FAILED, "the answer is too large");
 	code = print_found(&shown, &f, how, &a);
@@ -233,7 +234,7 @@ read_level(const struct options *o, const char *name, enum analysis_level *out,
 static int
 analyze(struct options *o)
 {
-	struct findings_wish wish = {0};
+	struct found_wish wish = {0};
 	struct fault why = {0};
 	enum output how;
 

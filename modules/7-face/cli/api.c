@@ -11,6 +11,7 @@
 #include "api.h"
 #include "cli.h"
 #include "command.h"
+#include "findings.h"
 #include "output.h"
 #include "remote.h"
 
@@ -258,22 +259,6 @@ api_ask(const struct options *o, const struct api_question *q,
 
 /* --- refusals --- */
 
-static void
-print_list(const struct value *list, const char *level)
-{
-	VALUE_EACH(list, it)
-	{
-		struct slice field =
-		    value_get_string(it, S("field"), SLICE_NONE);
-		struct slice text =
-		    value_get_string(it, S("message"), SLICE_NONE);
-
-		(void)fprintf(stderr, "%s: %.*s%s%.*s\n", level,
-		    SLICE_ARG(field), field.len > 0 ? ": " : "",
-		    SLICE_ARG(text));
-	}
-}
-
 static int
 exit_of(unsigned status)
 {
@@ -300,7 +285,7 @@ api_refused(const struct api_answer *a)
 		return CLI_EXIT_OK;
 	message = value_get_string(a->body, S("message"), S("no reason given"));
 	hint = value_get_string(a->body, S("hint"), SLICE_NONE);
-	print_list(value_get(a->body, S("errors")), "error");
+	findings_print_answer(a->body);
 	return command_fail(exit_of(a->status), "%.*s%s%.*s",
 	    SLICE_ARG(message), hint.len > 0 ? "; " : "", SLICE_ARG(hint));
 }
@@ -328,6 +313,12 @@ api_path_add(struct buf *path, const char *name, const char *value)
 			e = buf_printf(path, "%%%02X", (uint8_t)*value);
 	}
 	return e;
+}
+
+enum err
+api_path_flag(struct buf *path, const char *name, bool set)
+{
+	return api_path_add(path, name, set ? "true" : NULL);
 }
 
 /* --- whole commands --- */

@@ -59,4 +59,7 @@ int api_refused(const struct api_answer *a);
 MUST_USE enum err api_path_add(
     struct buf *path, const char *name, const char *value);
 
+/* The same for what is "true" or not there. */
+MUST_USE enum err api_path_flag(struct buf *path, const char *name, bool set);
+
 #endif

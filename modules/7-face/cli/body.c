@@ -4,7 +4,7 @@
  */
 #include "body.h"
 
-enum { ARENA_BYTES = 1 << 20 };
+enum { ARENA_BYTES = 512 << 20 }; /* of many documents */
 
 void
 body_init(struct body *b)

@@ -84,6 +84,21 @@ MUST_USE enum err command_addr_or_off(const struct options *o, const char *name,
 MUST_USE enum err command_token(
     const char *text, struct secret *out, struct fault *why);
 
+/*
+ * Reads what -f and, if `words` is set, the words name, into `f`; returns an
+ * exit status.
+ */
+struct files;
+int command_files(struct files *f, const struct options *o, bool words);
+
+/* The key that KIND, NAME and --namespace say; ERR_INVALID: no such kind. */
+struct resource_key;
+MUST_USE enum err command_key(const struct options *o, const char *kind,
+    const char *name, struct resource_key *out, struct fault *why);
+
+/* "s" unless there is one. */
+const char *command_plural(uint64_t n);
+
 /* Rows that many commands have. */
 #define OPTION_LOG_LEVEL                                                       \
 	{                                                                      \

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config — commands on the server's configuration: apply, get, delete, log.
+ * config — commands on the server's configuration: get, delete, log.
  */
 #include "base/base.h"
 #include "model/model.h"
 
 #include "api.h"
+#include "changes.h"
 #include "command.h"
 #include "files.h"
 #include "output.h"
@@ -13,7 +14,7 @@
 
 #include <stdio.h>
 
-enum { PATH_BYTES = 4096, ARENA_BYTES = 512 << 20 };
+enum { PATH_BYTES = 4096 };
 
 /* --- shared --- */
 
@@ -30,161 +31,6 @@ number_of(const struct value *v, struct slice key)
 
 	return n != NULL && n->type == VALUE_INT ? n->integer : 0;
 }
-
-static void
-print_changes(const struct value *answer, bool dry_run)
-{
-	VALUE_EACH(value_get(answer, S("changes")), it)
-	{
-		const struct resource_key key = {SLICE_NONE,
-		    text_of(it, S("kind")), text_of(it, S("namespace")),
-		    text_of(it, S("name"))};
-		char text[RESOURCE_KEY_MAX];
-
-		(void)printf("%s %s%.*s\n", resource_key_format(&key, text),
-		    dry_run ? "would be " : "",
-		    SLICE_ARG(text_of(it, S("outcome"))));
-	}
-}
-
-static void
-print_warnings(const struct files *f)
-{
-	struct files only = {.found = {.warnings = f->found.warnings}};
-
-	files_print_findings(&only);
-}
-
-/* --- apply --- */
-
-static int
-read_files(struct files *f, const struct options *o)
-{
-	const struct option_values *paths = options_list(o, "file");
-	struct fault why = {0};
-
-	if (paths->count == 0)
-		return command_fail(CLI_EXIT_USAGE,
-		    "nothing to read; name files with -f FILE, -f DIR or -f -");
-	for (size_t i = 0; i < paths->count; i++)
-		if (files_read(f, paths->text[i], &why) != OK)
-			return cli_fault(&why);
-	return CLI_EXIT_OK;
-}
-
-struct request {
-	struct arena arena;
-	struct value *list; /* NULL: no room */
-};
-
-static void
-request_fini(struct request *r)
-{
-	arena_fini(&r->arena);
-}
-
-static void
-let_go(void *arg)
-{
-	struct resource *r = arg;
-
-	resource_unref(&r);
-}
-
-/*
- * What is sent is what was decoded, so that the server sees the same. The
- * tree borrows from the resource, which therefore goes with the arena.
- */
-static void
-add_resource(void *arg, struct resource *r)
-{
-	struct request *q = arg;
-	struct value *doc = resource_encode(r, RESOURCE_WITH_STATE, &q->arena);
-
-	if (arena_on_reset(&q->arena, let_go, r) != OK) {
-		resource_unref(&r);
-		doc = NULL;
-	}
-	if (q->list != NULL &&
-	    (doc == NULL || value_append(q->list, doc) != OK))
-		q->list = NULL;
-}
-
-static int
-send(const struct options *o, struct request *q, const char *path,
-    struct slice member, bool dry_run)
-{
-	AUTO(api_answer_fini) struct api_answer a = {0};
-	struct value *body = value_new(&q->arena, VALUE_MAP);
-	struct fault why = {0};
-	enum output how;
-	int code;
-
-	if (output_parse(options_text(o, "output"), &how, &why) != OK)
-		return command_fail(CLI_EXIT_USAGE, "%s", why.text);
-	if (body == NULL || q->list == NULL ||
-	    value_set(body, member, q->list) != OK)
-		return command_fail(
-		    CLI_EXIT_FAILED, "the request is too large");
-	if (api_ask(o, &(struct api_question){API_SERVER, "POST", path, body},
-		&a, &why) != OK)
-		return cli_fault(&why);
-	code = api_refused(&a);
-	if (code != CLI_EXIT_OK)
-		return code;
-	if (how == OUTPUT_TABLE)
-		print_changes(a.body, dry_run);
-	else if (output_value(how, a.body, &why) != OK)
-		return cli_fault(&why);
-	return CLI_EXIT_OK;
-}
-
-static int
-apply(struct options *o)
-{
-	AUTO(files_fini) struct files f;
-	AUTO(request_fini) struct request q = {0};
-	bool dry_run = options_flag(o, "dry-run");
-	enum err e;
-	int code;
-
-	files_init(&f);
-	arena_init(&q.arena, ARENA_BYTES);
-	q.list = value_new(&q.arena, VALUE_LIST);
-	code = read_files(&f, o);
-	if (code != CLI_EXIT_OK)
-		return code;
-	e = files_decode(
-	    &f, slice_str(options_text(o, "namespace")), add_resource, &q);
-	if (e != OK) {
-		files_print_findings(&f);
-		return command_fail(CLI_EXIT_INVALID,
-		    "the configuration has mistakes; nothing was applied");
-	}
-	print_warnings(&f);
-	return send(o, &q, dry_run ? "/v1/apply?dryRun=true" : "/v1/apply",
-	    S("documents"), dry_run);
-}
-
-static const struct option_row apply_rows[] = {
-    OPTION_FILES,
-    OPTION_NAMESPACE,
-    {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
-	"only say what would change"},
-    OPTION_OUTPUT,
-    OPTION_SOCKET,
-    OPTION_TOKEN,
-};
-
-const struct command command_apply = {
-    .name = "apply",
-    .args = "-f FILE...",
-    .summary = "put configuration in force, all of it or none",
-    .section = "cli",
-    .rows = apply_rows,
-    .row_count = ARRAY_LEN(apply_rows),
-    .run = apply,
-};
 
 /* --- get --- */
 
@@ -301,47 +147,46 @@ const struct command command_get = {
 
 /* --- delete --- */
 
-static enum err
-add_key(struct request *q, const struct resource_key *k)
+/* Keys of what is to go; the text is the arguments' or the files'. */
+struct keys {
+	struct body body;
+	struct value *list; /* NULL: no room */
+};
+
+static void
+keys_fini(struct keys *k)
 {
-	struct arena *a = &q->arena;
+	body_fini(&k->body);
+}
+
+static void
+add_key(struct keys *keys, const struct resource_key *k)
+{
+	struct arena *a = &keys->body.arena;
 	struct value *m = value_new(a, VALUE_MAP);
 
-	if (m == NULL ||
-	    value_set(m, S("group"), value_new_string(a, k->group)) != OK ||
-	    value_set(m, S("kind"), value_new_string(a, k->kind)) != OK ||
-	    value_set(m, S("namespace"), value_new_string(a, k->ns)) != OK ||
-	    value_set(m, S("name"), value_new_string(a, k->name)) != OK)
-		return ERR_NO_MEMORY;
-	return value_append(q->list, m);
+	value_put_text(a, &m, S("group"), k->group);
+	value_put_text(a, &m, S("kind"), k->kind);
+	value_put_text(a, &m, S("namespace"), k->ns);
+	value_put_text(a, &m, S("name"), k->name);
+	value_push(&keys->list, m);
 }
 
 static enum err
-add_named(struct request *q, const struct options *o, struct fault *why)
+add_named(struct keys *keys, const struct options *o, struct fault *why)
 {
-	const struct resource_kind *kind =
-	    resource_kind_find(slice_str(o->args[0]));
-	enum err e = OK;
+	struct resource_key k;
+	enum err e = command_key(o, o->args[0], o->args[1], &k, why);
 
-	if (kind == NULL)
-		return fault_set(why, ERR_INVALID,
-		    "there is no kind \"%s\" here; get all shows what there "
-		    "is",
-		    o->args[0]);
 	for (size_t i = 1; e == OK && i < o->arg_count; i++) {
-		struct resource_key k = {slice_str(kind->group),
-		    slice_str(kind->kind),
-		    slice_str(
-			kind->mesh_wide ? "" : options_text(o, "namespace")),
-		    slice_str(o->args[i])};
-
-		e = add_key(q, &k);
+		k.name = slice_str(o->args[i]);
+		add_key(keys, &k);
 	}
-	return e == OK ? OK : fault_set(why, e, "too many names");
+	return e;
 }
 
 static enum err
-add_from_files(struct request *q, const struct files *f,
+add_from_files(struct keys *keys, const struct files *f,
     const struct options *o, struct fault *why)
 {
 	struct slice ns = slice_str(options_text(o, "namespace"));
@@ -350,13 +195,12 @@ add_from_files(struct request *q, const struct files *f,
 		struct resource_key k;
 		enum err e = resource_key_read(f->docs[i].root, ns, &k, why);
 
-		if (e == OK)
-			e = add_key(q, &k);
 		if (e != OK) {
 			fault_at(
 			    why, f->docs[i].file, f->docs[i].root->line, 0);
 			return e;
 		}
+		add_key(keys, &k);
 	}
 	return OK;
 }
@@ -364,28 +208,29 @@ add_from_files(struct request *q, const struct files *f,
 static int delete (struct options *o)
 {
 	AUTO(files_fini) struct files f;
-	AUTO(request_fini) struct request q = {0};
+	AUTO(keys_fini) struct keys keys;
 	struct fault why = {0};
 	enum err e;
 	int code;
 
 	files_init(&f);
-	arena_init(&q.arena, ARENA_BYTES);
-	q.list = value_new(&q.arena, VALUE_LIST);
+	body_init(&keys.body);
+	keys.list = value_new(&keys.body.arena, VALUE_LIST);
 	if (o->arg_count == 1)
 		return command_fail(CLI_EXIT_USAGE,
 		    "say which %s: delete KIND NAME...", o->args[0]);
 	if (o->arg_count > 1) {
-		e = add_named(&q, o, &why);
+		e = add_named(&keys, o, &why);
 	} else {
-		code = read_files(&f, o);
+		code = command_files(&f, o, /* words */ false);
 		if (code != CLI_EXIT_OK)
 			return code;
-		e = add_from_files(&q, &f, o, &why);
+		e = add_from_files(&keys, &f, o, &why);
 	}
 	if (e != OK)
 		return cli_fault(&why);
-	return send(o, &q, "/v1/delete", S("keys"), false);
+	body_set(&keys.body, "keys", keys.list);
+	return changes_ask(o, "/v1/delete", &keys.body, /* dry_run */ false);
 }
 
 static const struct option_row delete_rows[] = {

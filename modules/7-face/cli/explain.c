@@ -12,6 +12,7 @@
 #include "api.h"
 #include "command.h"
 #include "files.h"
+#include "findings.h"
 #include "output.h"
 
 #include <stdio.h>
@@ -181,7 +182,7 @@ explain_files(struct question *q, const char *path, enum output how)
 		return cli_fault(&why);
 	if (files_decode(&f, SLICE_NONE, collect, &c) == OK)
 		return explain_collected(q, &c, how);
-	files_print_findings(&f);
+	findings_print(&f.found);
 	return command_fail(CLI_EXIT_INVALID,
 	    "%s has mistakes; nothing is explained from it", path);
 }

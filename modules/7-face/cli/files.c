@@ -221,25 +221,3 @@ files_decode(struct files *f, struct slice ns,
 	faults_sort(&f->found.warnings);
 	return f->found.errors.count > 0 ? ERR_INVALID : OK;
 }
-
-static void
-print_all(const struct faults *faults, const char *level)
-{
-	for (size_t i = 0; i < faults->count; i++) {
-		char text[FAULT_TEXT_MAX + FAULT_FIELD_MAX + FAULT_FILE_MAX];
-		struct fault f = faults->items[i];
-
-		fault_format(&f, text, sizeof(text));
-		(void)fprintf(stderr, "%s: %s\n", level, text);
-	}
-	if (faults->dropped > 0)
-		(void)fprintf(
-		    stderr, "%s: and %zu more\n", level, faults->dropped);
-}
-
-void
-files_print_findings(const struct files *f)
-{
-	print_all(&f->found.errors, "error");
-	print_all(&f->found.warnings, "warning");
-}

@@ -46,7 +46,4 @@ MUST_USE enum err files_read(
 MUST_USE enum err files_decode(struct files *f, struct slice ns,
     void (*each)(void *arg, struct resource *r), void *arg);
 
-/* To stderr, one a line: "error: file:line:column: field: text". */
-void files_print_findings(const struct files *f);
-
 #endif

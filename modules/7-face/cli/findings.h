@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * findings — what the analysis found, chosen and printed.
- *
- * Works on lists as analysis_value() makes them and as the server answers.
+ * findings — what was found in configuration, for people: to stderr, one a
+ * line, as "error: file:line:column: field: text [id]".
  */
 #ifndef MESHD_FINDINGS_H
 #define MESHD_FINDINGS_H
@@ -10,36 +9,15 @@
 #include "base/base.h"
 #include "model/model.h"
 
-#include <stdio.h>
+/* Errors and warnings; nothing of what is inert. */
+void findings_print(const struct findings *f);
 
-struct files;
+void findings_print_warnings(const struct findings *f);
 
-struct findings_wish {
-	enum analysis_level level;   /* the least that is shown */
-	enum analysis_level failure; /* the least that is a failure */
-	struct slice ns;             /* empty: all */
-};
+/* What is inert: warnings, but what lets more through is an error. */
+void findings_print_inert(const struct findings *f, bool allowed);
 
-struct findings_shown {
-	struct value *items;               /* NULL: no room */
-	size_t counts[ANALYSIS_ERROR + 1]; /* by level */
-	bool failed; /* something was as bad as that, shown or not */
-};
-
-/*
- * What is wished for; findings of documents in `f` get their file and line.
- * The items lie in `a` and borrow from `found`.
- */
-void findings_choose(const struct value *found, const struct findings_wish *w,
-    const struct files *f, struct arena *a, struct findings_shown *out);
-
-/* One a line: "error IST0101 Kind/ns/name (file:line, field): message". */
-void findings_print(const struct value *items, FILE *out);
-/* "2 errors, 1 warning", or that nothing was found. */
-void findings_print_counts(const struct findings_shown *s, FILE *out);
-
-/* The codes there are, for people, and as {"items": […]}; NULL: no room. */
-void findings_print_codes(void);
-struct value *findings_codes(struct arena *a);
+/* The same from a server's answer, whose findings have no place. */
+void findings_print_answer(const struct value *answer);
 
 #endif

@@ -9,29 +9,12 @@
 #include "command.h"
 #include "fields.h"
 #include "files.h"
+#include "findings.h"
 #include "output.h"
 
 #include <stdio.h>
 
 enum { ANSWER_BYTES = 512 << 20 };
-
-static int
-read_all(struct files *f, const struct options *o)
-{
-	const struct option_values *paths = options_list(o, "file");
-	struct fault why = {0};
-
-	if (paths->count == 0 && o->arg_count == 0)
-		return command_fail(CLI_EXIT_USAGE,
-		    "nothing to read; name files with -f FILE, -f DIR or -f -");
-	for (size_t i = 0; i < paths->count; i++)
-		if (files_read(f, paths->text[i], &why) != OK)
-			return cli_fault(&why);
-	for (size_t i = 0; i < o->arg_count; i++)
-		if (files_read(f, o->args[i], &why) != OK)
-			return cli_fault(&why);
-	return CLI_EXIT_OK;
-}
 
 /* What validation adds up over all documents. */
 struct tally {
@@ -74,29 +57,26 @@ add_item(struct tally *t, const struct files_doc *doc, const char *verdict,
 static void
 judge(struct tally *t, const struct files_doc *doc, struct slice ns)
 {
-	struct files alone = {0};
+	AUTO(findings_fini) struct findings alone = {0};
 	struct resource_source source = {.parse_json = codec_json_parse,
 	    .file = doc->file,
 	    .place = doc->place,
 	    .ns = ns};
 	struct resource *r = NULL;
-	bool valid =
-	    resource_decode(doc->root, &source, &r, &alone.found) == OK;
+	bool valid = resource_decode(doc->root, &source, &r, &alone) == OK;
 
 	t->valid += valid && r != NULL;
-	t->errors += alone.found.errors.count + alone.found.errors.dropped;
-	t->warnings +=
-	    alone.found.warnings.count + alone.found.warnings.dropped;
+	t->errors += alone.errors.count + alone.errors.dropped;
+	t->warnings += alone.warnings.count + alone.warnings.dropped;
 	if (t->items != NULL)
 		add_item(t, doc,
 		    !valid      ? "invalid"
 		    : r != NULL ? "valid"
 				: "skipped",
-		    &alone.found);
+		    &alone);
 	else
-		files_print_findings(&alone);
+		findings_print(&alone);
 	resource_unref(&r);
-	findings_fini(&alone.found);
 }
 
 static int
@@ -114,12 +94,6 @@ print_items(struct tally *t, const struct files *f, enum output how)
 	return t->errors > 0 ? CLI_EXIT_INVALID : CLI_EXIT_OK;
 }
 
-static const char *
-plural(size_t n)
-{
-	return n == 1 ? "" : "s";
-}
-
 static int
 validate(struct options *o)
 {
@@ -133,24 +107,25 @@ validate(struct options *o)
 	arena_init(&t.arena, ANSWER_BYTES);
 	if (output_parse(options_text(o, "output"), &how, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "validate: %s", why.text);
-	code = read_all(&f, o);
+	code = command_files(&f, o, /* words */ true);
 	if (code != CLI_EXIT_OK)
 		return code;
 	t.errors = f.found.errors.count + f.found.errors.dropped;
 	if (how != OUTPUT_TABLE)
 		t.items = value_new(&t.arena, VALUE_LIST);
 	else
-		files_print_findings(&f);
+		findings_print(&f.found);
 	for (size_t i = 0; i < f.count; i++)
 		judge(&t, &f.docs[i], slice_str(options_text(o, "namespace")));
 	if (how != OUTPUT_TABLE)
 		return print_items(&t, &f, how);
 	if (t.errors > 0)
 		return command_fail(CLI_EXIT_INVALID,
-		    "%zu error%s in %zu file%s", t.errors, plural(t.errors),
-		    f.file_count, plural(f.file_count));
+		    "%zu error%s in %zu file%s", t.errors,
+		    command_plural(t.errors), f.file_count,
+		    command_plural(f.file_count));
 	(void)printf("%zu resource%s valid, %zu warning%s\n", t.valid,
-	    plural(t.valid), t.warnings, plural(t.warnings));
+	    command_plural(t.valid), t.warnings, command_plural(t.warnings));
 	return CLI_EXIT_OK;
 }
 

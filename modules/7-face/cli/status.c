@@ -9,6 +9,7 @@
 #include "command.h"
 #include "table.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 enum { LABEL_WIDTH = 15 };
@@ -90,6 +91,54 @@ print_rows(const struct value *items, const char *title,
 	table_print(&t, stdout);
 }
 
+static uint64_t
+number_of(const struct value *v, const char *path)
+{
+	const struct value *n = value_get_path(v, slice_str(path));
+
+	return n != NULL && n->type == VALUE_INT ? (uint64_t)n->integer : 0;
+}
+
+static void
+print_inert(const struct value *inert)
+{
+	uint64_t fields = number_of(inert, "fields");
+	uint64_t resources = number_of(inert, "resources");
+
+	if (fields > 0)
+		(void)printf("%-*s  %" PRIu64 " field%s of %" PRIu64
+			     " resource%s\n",
+		    LABEL_WIDTH, "not in force", fields, command_plural(fields),
+		    resources, command_plural(resources));
+}
+
+/* Loud, for as long as it is so. */
+static void
+print_guards(const struct value *inert)
+{
+	static const char *const head[] = {"RESOURCE", "FIELD"};
+	AUTO(table_fini) struct table t = {0};
+	uint64_t all = number_of(inert, "guards.fields"), told = 0;
+
+	if (all == 0)
+		return;
+	table_init(&t, head, ARRAY_LEN(head));
+	VALUE_EACH(value_get(inert, S("items")), it)
+	{
+		if (!slice_eq(
+			value_get_string(it, S("id"), S("")), S("MSH0002")))
+			continue;
+		table_value(&t, value_get(it, S("resource")));
+		table_value(&t, value_get(it, S("field")));
+		told++;
+	}
+	(void)printf("\nNOT IN FORCE: more is let through than these say "
+		     "(MSH0002)\n");
+	table_print(&t, stdout);
+	if (told < all)
+		(void)printf("and %" PRIu64 " more\n", all - told);
+}
+
 static void
 print_status(const struct value *v)
 {
@@ -109,7 +158,9 @@ print_status(const struct value *v)
 		if (at != NULL)
 			print_line(lines[i].label, at);
 	}
+	print_inert(value_get(v, S("inert")));
 	print_uptime(value_get(v, S("uptimeMs")));
+	print_guards(value_get(v, S("inert")));
 	print_rows(value_get(v, S("agents")),
 	    "Agents and what they have:", agents, ARRAY_LEN(agents));
 	print_rows(value_get(v, S("refusals")),

@@ -71,6 +71,19 @@ TEST(a_fault_is_formatted_with_the_parts_that_it_has)
 	EXPECT_STR(formatted(&why), "3:7: spec.x: no");
 }
 
+TEST(a_fault_with_an_id_ends_in_it)
+{
+	char text[64];
+	struct fault why = {0};
+
+	(void)fault_set(&why, ERR_INVALID, "is wrong"); /* returns the code */
+	why.id = "MSH0001";
+	fault_format(&why, text, sizeof(text));
+	EXPECT_STR(text, "is wrong [MSH0001]");
+	(void)fault_set(&why, ERR_INVALID, "again"); /* a new one */
+	EXPECT_TRUE(why.id == NULL);
+}
+
 TEST(a_new_fault_forgets_where_the_old_one_was)
 {
 	struct fault why;

@@ -224,7 +224,7 @@ static const struct {
 	DOC("meshd.dev/v1", "Network",
 	    NAMED("n")) "spec: {endpoints: [{fromRegistry: Kubernetes}, "
 			"{fromRegistry: x}]}\n",
-	"IST0126 Network/shop/n spec.endpoints[1].fromRegistry\n"},
+	"IST0126 Network/n spec.endpoints[1].fromRegistry\n"},
     {"never-matching",
 	ROUTE("r", "hosts: [x.y], http: [{match: [{gateways: [g]}], redirect: "
 		   "{uri: /}}]"),

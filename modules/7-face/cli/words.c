@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * words — what many commands share: files, a kind and a name, and grammar.
+ */
+#include "base/base.h"
+#include "model/model.h"
+
+#include "command.h"
+#include "files.h"
+
+int
+command_files(struct files *f, const struct options *o, bool words)
+{
+	const struct option_values *paths = options_list(o, "file");
+	size_t count = words ? o->arg_count : 0;
+	struct fault why = {0};
+
+	if (paths->count + count == 0)
+		return command_fail(CLI_EXIT_USAGE,
+		    "nothing to read; name files with -f FILE, -f DIR or -f -");
+	for (size_t i = 0; i < paths->count; i++)
+		if (files_read(f, paths->text[i], &why) != OK)
+			return cli_fault(&why);
+	for (size_t i = 0; i < count; i++)
+		if (files_read(f, o->args[i], &why) != OK)
+			return cli_fault(&why);
+	return CLI_EXIT_OK;
+}
+
+enum err
+command_key(const struct options *o, const char *kind, const char *name,
+    struct resource_key *out, struct fault *why)
+{
+	const struct resource_kind *k = resource_kind_find(slice_str(kind));
+
+	if (k == NULL)
+		return fault_set(why, ERR_INVALID,
+		    "there is no kind \"%s\" here; get all shows what there "
+		    "is",
+		    kind);
+	*out = (struct resource_key){slice_str(k->group), slice_str(k->kind),
+	    slice_str(k->mesh_wide ? "" : options_text(o, "namespace")),
+	    slice_str(name)};
+	return OK;
+}
+
+const char *
+command_plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
