@@ -8,6 +8,7 @@
 #ifndef MESHD_MODEL_H
 #define MESHD_MODEL_H
 
+#include "diff.h"
 #include "explain.h"
 #include "field.h"
 #include "fields.h"

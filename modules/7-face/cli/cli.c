@@ -34,6 +34,7 @@ static const struct command *const commands[] = {
     &command_apply,
     &command_get,
     &command_delete,
+    &command_diff,
     &command_validate,
     &command_explain,
     &command_explain_field,
