@@ -345,7 +345,8 @@ def test_every_command_answers_programs_too(server, meshd):
     changes = both("apply", "-f", "-", "--dry-run", stdin=text)["changes"]
     assert changes[0]["outcome"] == "created"
     both("apply", "-f", "-", stdin=text)
-    assert both("validate", "-", stdin=text)["resources"] == 1
+    items = both("validate", "-", stdin=text)["items"]
+    assert [i["verdict"] for i in items] == ["valid"]
     assert both("token", "create")["token"].startswith("mj1.")
     for words in (("token", "list"), ("node", "list"), ("members",),
                   ("services",), ("endpoints",), ("log",), ("log", "level"),

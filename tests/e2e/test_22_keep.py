@@ -105,3 +105,83 @@ def test_it_is_kept_if_that_is_wanted_and_status_is_loud_as_long(
     meshd.ok("delete", "PeerAuthentication", "strict")
     assert "NOT IN FORCE" not in meshd.ok("status")
     assert meshd.json("status")["inert"]["fields"] == 0
+
+
+# --- what would change ---
+
+CHANGED = REVIEWS.replace("weight: 90", "weight: 80").replace(
+    "weight: 10", "weight: 20").replace("  - name: rest\n", """\
+  - name: new
+    match: [{uri: {prefix: /new}}]
+    route: [{destination: {host: reviews, subset: v2}}]
+  - name: rest
+    timeout: 5s
+""")
+
+DIFFERENCES = """\
+VirtualService/default/reviews spec.http[1]: added \
+{"match":[{"uri":{"prefix":"/new"}}],"name":"new",\
+"route":[{"destination":{"host":"reviews","subset":"v2"}}]}
+VirtualService/default/reviews spec.http[2].route[0].weight: 90 → 80
+VirtualService/default/reviews spec.http[2].route[1].weight: 10 → 20
+VirtualService/default/reviews spec.http[2].timeout: added "5s"
+"""
+
+
+def test_diff_tells_by_field_and_by_its_status(server, meshd, write):
+    path = write("reviews.yaml", REVIEWS)
+    new = meshd("diff", "-f", path)
+    assert new.returncode == 1
+    assert new.stdout.splitlines()[0] == \
+        "Service/default/reviews would be created"
+    meshd.ok("apply", "-f", path)
+    same = meshd("diff", "-f", path)
+    assert (same.returncode, same.stdout, same.stderr) == (0, "", "")
+    path.write_text(CHANGED)
+    changed = meshd("diff", "-f", path)
+    assert changed.returncode == 1
+    assert changed.stdout == DIFFERENCES
+    told = json.loads(meshd("diff", "-f", path, "-o", "json").stdout)
+    by_path = {d["path"]: d for c in told["changes"]
+               for d in c.get("differences", [])}
+    assert by_path["spec.http[2].route[1].weight"] == {
+        "path": "spec.http[2].route[1].weight", "before": 10, "after": 20}
+    assert by_path["spec.http[2].timeout"] == {
+        "path": "spec.http[2].timeout", "after": "5s"}
+    assert meshd("diff", "-f", "/nowhere.yaml").returncode == 2
+    assert meshd("diff", "-f", "-", stdin="kind: [").returncode == 3
+
+
+def test_a_dry_run_tells_the_same_and_changes_nothing(server, meshd, write):
+    meshd.ok("apply", "-f", "-", stdin=REVIEWS)
+    out = meshd.ok("apply", "--dry-run", "-f", "-", stdin=CHANGED)
+    assert out == (
+        "Service/default/reviews would be unchanged\n"
+        "DestinationRule/default/reviews would be unchanged\n"
+        "VirtualService/default/reviews would be updated\n" + DIFFERENCES)
+    assert meshd("diff", "-f", "-", stdin=REVIEWS).returncode == 0
+
+
+def test_diff_looks_at_what_apply_would_refuse(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=REVIEWS)
+    old = meshd.ok("get", "vs", "reviews", "-o", "yaml")
+    meshd.ok("apply", "-f", "-", stdin=CHANGED)
+    done = meshd("diff", "-f", "-", stdin=old)
+    assert done.returncode == 1
+    assert "spec.http[1]: removed {" in done.stdout
+    dry = meshd("apply", "--dry-run", "-f", "-", stdin=old)
+    assert dry.returncode == 3
+    assert "VirtualService/default/reviews was changed by someone else; " \
+        "get it anew" in dry.stderr
+    assert meshd("diff", "-f", "-", stdin=GUARD).stdout == \
+        "PeerAuthentication/default/strict would be created\n"
+
+
+def test_what_moves_in_a_list_is_told_as_that(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=CHANGED)
+    doc = meshd.items("get", "vs", "reviews")[0]
+    rules = doc["spec"]["http"]
+    doc["spec"]["http"] = [rules[2], rules[0], rules[1]]
+    done = meshd("diff", "-f", "-", stdin=json.dumps(doc))
+    assert done.stdout == "VirtualService/default/reviews spec.http[0]: " \
+        "moved, was spec.http[2]\n"

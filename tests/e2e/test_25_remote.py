@@ -166,6 +166,7 @@ def test_a_viewer_reads_and_writes_nothing(mesh, operator):
     mesh.cli.ok("apply", "-f", "-", stdin=REVIEWS)
     before = mesh.cli.json("status")["revision"]
     assert len(viewer.items("get")) == 3
+    assert viewer("diff", "-f", "-", stdin=REVIEWS).returncode == 0
     for words in (("apply", "-f", "-"), ("apply", "--dry-run", "-f", "-"),
                   ("delete", "svc", "reviews"), ("token", "create"),
                   ("token", "create", "--role", "admin"),

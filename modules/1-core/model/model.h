@@ -10,6 +10,7 @@
 
 #include "analysis.h"
 #include "cel/cel.h"
+#include "diff.h"
 #include "explain.h"
 #include "field.h"
 #include "fields.h"

@@ -107,6 +107,9 @@ struct server_apply_result {
 	struct server_change {
 		struct resource_key key;
 		const char *outcome; /* "created", "updated", "unchanged" … */
+		/* Of a dry run: what of it, and why it would be refused. */
+		struct diff diff;
+		const char *conflict; /* NULL: it would not */
 	} const *changes;
 	size_t count;
 	uint64_t revision;
@@ -118,10 +121,10 @@ struct server_apply_spec {
 	const struct value *const *docs;
 	size_t count;
 	struct slice ns; /* where a document names none; "default" if empty */
-	const struct server_actor *actor;
-	struct slice request_id; /* of the caller, or empty */
-	bool dry_run;            /* says what would change */
-	bool allow_inert;        /* also what lets more through: MSH0002 */
+	const struct server_actor *actor; /* NULL: only of a dry run */
+	struct slice request_id;          /* of the caller, or empty */
+	bool dry_run;                     /* says what would change */
+	bool allow_inert; /* also what lets more through: MSH0002 */
 };
 
 /*

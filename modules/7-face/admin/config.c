@@ -17,6 +17,17 @@ put_key(struct arena *a, struct value **m, const struct resource_key *k)
 	json_text(a, m, S("name"), k->name);
 }
 
+static void
+put_change(struct arena *a, struct value **m, const struct server_change *c)
+{
+	put_key(a, m, &c->key);
+	json_text(a, m, S("outcome"), slice_str(c->outcome));
+	if (c->conflict != NULL)
+		json_text(a, m, S("conflict"), slice_str(c->conflict));
+	if (c->diff.count > 0)
+		json_put(m, S("differences"), diff_value(&c->diff, a));
+}
+
 static struct value *
 changes_list(struct arena *a, const struct server_apply_result *r)
 {
@@ -25,9 +36,7 @@ changes_list(struct arena *a, const struct server_apply_result *r)
 	for (size_t i = 0; i < r->count; i++) {
 		struct value *m = json_map(a);
 
-		put_key(a, &m, &r->changes[i].key);
-		json_text(
-		    a, &m, S("outcome"), slice_str(r->changes[i].outcome));
+		put_change(a, &m, &r->changes[i]);
 		json_push(&list, m);
 	}
 	return list;
@@ -59,35 +68,58 @@ is_set(struct http_exchange *x, struct slice param)
 	return slice_eq(admin_param(x, param), S("true"));
 }
 
+/* The documents of the body; answers by itself if there are none. */
+static const struct value *
+documents(struct http_exchange *x, const struct value *body)
+{
+	const struct value *docs = value_get(body, S("documents"));
+	struct fault why = {0};
+
+	if (docs != NULL && docs->type == VALUE_LIST)
+		return docs;
+	admin_refuse(x,
+	    fault_set(&why, ERR_INVALID, "the body has no list \"documents\""),
+	    &why);
+	return NULL;
+}
+
+/* `spec` has what is not in the body. */
+static void
+apply_body(
+    struct admin *a, struct http_exchange *x, struct server_apply_spec *spec)
+{
+	const struct value *body = admin_body(x);
+	const struct value *docs = body != NULL ? documents(x, body) : NULL;
+	AUTO(mem_free) const struct value **items = NULL;
+
+	if (docs == NULL)
+		return;
+	items = mem_new_array(MAX(docs->count, 1), sizeof(*items));
+	VALUE_EACH(docs, it)
+	items[spec->count++] = it;
+	spec->docs = items;
+	spec->request_id = value_get_string(body, S("requestId"), SLICE_NONE);
+	spec->ns = admin_param(x, S("namespace"));
+	server_apply(a->spec.server, spec, on_applied, x);
+}
+
 static void
 apply(struct admin *a, struct http_exchange *x)
 {
-	const struct value *body = admin_body(x);
-	const struct value *docs;
-	AUTO(mem_free) const struct value **items = NULL;
 	struct server_apply_spec spec = {.actor = admin_actor(x),
-	    .ns = admin_param(x, S("namespace")),
 	    .dry_run = is_set(x, S("dryRun")),
 	    .allow_inert = is_set(x, S("allowInert"))};
 
-	if (body == NULL)
-		return;
-	docs = value_get(body, S("documents"));
-	if (docs == NULL || docs->type != VALUE_LIST) {
-		struct fault why = {0};
+	apply_body(a, x, &spec);
+}
 
-		admin_refuse(x,
-		    fault_set(&why, ERR_INVALID,
-			"the body has no list \"documents\""),
-		    &why);
-		return;
-	}
-	items = mem_new_array(MAX(docs->count, 1), sizeof(*items));
-	VALUE_EACH(docs, it)
-	items[spec.count++] = it;
-	spec.docs = items;
-	spec.request_id = value_get_string(body, S("requestId"), SLICE_NONE);
-	server_apply(a->spec.server, &spec, on_applied, x);
+/* Whoever may read may compare. */
+static void
+diff(struct admin *a, struct http_exchange *x)
+{
+	struct server_apply_spec spec = {.dry_run = true, .allow_inert = true};
+
+	apply_body(a, x, &spec);
 }
 
 static struct resource_key
@@ -307,6 +339,7 @@ explain(struct admin *a, struct http_exchange *x)
 const struct admin_route admin_config_routes[] = {
     {"POST", "/v1/apply", CA_ROLE_EDITOR, apply},
     {"POST", "/v1/delete", CA_ROLE_EDITOR, delete},
+    {"POST", "/v1/diff", CA_ROLE_VIEWER, diff},
     {"GET", "/v1/resources", CA_ROLE_VIEWER, get},
     {"GET", "/v1/log", CA_ROLE_VIEWER, log_get},
     {"GET", "/v1/status", CA_ROLE_VIEWER, status},

@@ -61,33 +61,50 @@ add_resource(void *arg, struct resource *r)
 	value_push(&d->list, doc);
 }
 
-/* Reads and judges here, where files and lines are known. */
+/* Reads here, where files and lines are known. */
 static int
 read_documents(struct files *f, const struct options *o, struct documents *d)
 {
-	bool allow = options_flag(o, "allow-inert");
 	int code = command_files(f, o, /* words */ false);
-	enum err e;
 
 	if (code != CLI_EXIT_OK)
 		return code;
-	e = files_decode(
-	    f, slice_str(options_text(o, "namespace")), add_resource, d);
-	if (e != OK) {
-		findings_print(&f->found);
-		return command_fail(CLI_EXIT_INVALID,
-		    "the configuration has mistakes; nothing was applied");
+	if (files_decode(f, slice_str(options_text(o, "namespace")),
+		add_resource, d) == OK) {
+		body_set(&d->body, "documents", d->list);
+		return CLI_EXIT_OK;
 	}
-	findings_print_warnings(&f->found);
-	findings_print_inert(&f->found, allow);
-	if (f->found.guards == 0 || allow)
+	findings_print(&f->found);
+	return command_fail(CLI_EXIT_INVALID,
+	    "the configuration has mistakes; nothing was applied");
+}
+
+/* --- apply ---------------------------------------------------------------- */
+
+static int
+judge(const struct findings *found, bool allow_inert)
+{
+	findings_print_warnings(found);
+	findings_print_inert(found, allow_inert);
+	if (found->guards == 0 || allow_inert)
 		return CLI_EXIT_OK;
 	return command_fail(CLI_EXIT_INVALID,
 	    "what limits access is not in force yet; nothing was applied "
 	    "(--allow-inert keeps it all the same)");
 }
 
-/* --- apply ---------------------------------------------------------------- */
+static enum err
+apply_path(const struct options *o, struct buf *out)
+{
+	enum err e = buf_add_slice(out, S("/v1/apply"));
+
+	if (e == OK)
+		e = api_path_flag(out, "dryRun", options_flag(o, "dry-run"));
+	if (e == OK)
+		e = api_path_flag(
+		    out, "allowInert", options_flag(o, "allow-inert"));
+	return e == OK ? buf_add_byte(out, 0) : e;
+}
 
 static int
 apply(struct options *o)
@@ -95,29 +112,26 @@ apply(struct options *o)
 	AUTO(files_fini) struct files f;
 	AUTO(documents_fini) struct documents d;
 	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
-	bool dry_run = options_flag(o, "dry-run");
 	int code;
 
 	files_init(&f);
 	documents_init(&d);
 	code = read_documents(&f, o, &d);
+	if (code == CLI_EXIT_OK)
+		code = judge(&f.found, options_flag(o, "allow-inert"));
 	if (code != CLI_EXIT_OK)
 		return code;
-	body_set(&d.body, "documents", d.list);
-	if (buf_add_slice(&path, S("/v1/apply")) != OK ||
-	    api_path_flag(&path, "dryRun", dry_run) != OK ||
-	    api_path_flag(
-		&path, "allowInert", options_flag(o, "allow-inert")) != OK ||
-	    buf_add_byte(&path, 0) != OK)
-		return command_fail(CLI_EXIT_USAGE, "apply: names too long");
-	return changes_ask(o, buf_slice(&path).ptr, &d.body, dry_run);
+	if (apply_path(o, &path) != OK)
+		return command_fail(CLI_EXIT_USAGE, "apply: words too long");
+	return changes_ask(o, buf_slice(&path).ptr, &d.body,
+	    options_flag(o, "dry-run") ? CHANGES_DRY : CHANGES_DONE);
 }
 
 static const struct option_row apply_rows[] = {
     OPTION_FILES,
     OPTION_NAMESPACE,
     {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
-	"only say what would change"},
+	"only say what would change, by field"},
     {"allow-inert", 0, OPTION_FLAG, NULL, NULL, false,
 	"also what limits access and is not in force yet"},
     OPTION_OUTPUT,
@@ -133,4 +147,48 @@ const struct command command_apply = {
     .rows = apply_rows,
     .row_count = ARRAY_LEN(apply_rows),
     .run = apply,
+};
+
+/* --- diff ----------------------------------------------------------------- */
+
+/* As diff(1): 1 says that there are differences, so a failure is 2. */
+static int
+diff_exit(int code)
+{
+	if (code == CHANGES_DIFFERENT)
+		return 1;
+	return code == CLI_EXIT_FAILED ? CLI_EXIT_USAGE : code;
+}
+
+static int
+diff(struct options *o)
+{
+	AUTO(files_fini) struct files f;
+	AUTO(documents_fini) struct documents d;
+	int code;
+
+	files_init(&f);
+	documents_init(&d);
+	code = read_documents(&f, o, &d);
+	if (code == CLI_EXIT_OK)
+		code = changes_ask(o, "/v1/diff", &d.body, CHANGES_DIFF);
+	return diff_exit(code);
+}
+
+static const struct option_row diff_rows[] = {
+    OPTION_FILES,
+    OPTION_NAMESPACE,
+    OPTION_OUTPUT,
+    OPTION_SOCKET,
+    OPTION_TOKEN,
+};
+
+const struct command command_diff = {
+    .name = "diff",
+    .args = "-f FILE...",
+    .summary = "show by field what apply would change",
+    .section = "cli",
+    .rows = diff_rows,
+    .row_count = ARRAY_LEN(diff_rows),
+    .run = diff,
 };

@@ -3,6 +3,7 @@
  * changes — a command that changes configuration: asked, and what came of it.
  */
 #include "base/base.h"
+#include "codec/codec.h"
 #include "model/model.h"
 
 #include "api.h"
@@ -11,6 +12,9 @@
 
 #include <stdio.h>
 
+/* Of a value for people; the rest of a longer one is cut. */
+enum { SHOWN_MAX = 160, VALUE_BYTES = LIMIT_RESOURCE_BYTES * 2 };
+
 static struct slice
 text_of(const struct value *v, struct slice key)
 {
@@ -18,38 +22,168 @@ text_of(const struct value *v, struct slice key)
 }
 
 static void
-print_key(const struct value *change)
+print_key(const struct value *change, FILE *out)
 {
-	const struct resource_key key = {SLICE_NONE,
-	    text_of(change, S("kind")), text_of(change, S("namespace")),
-	    text_of(change, S("name"))};
+	const struct resource_key key = {SLICE_NONE, text_of(change, S("kind")),
+	    text_of(change, S("namespace")), text_of(change, S("name"))};
 	char text[RESOURCE_KEY_MAX];
 
-	(void)fputs(resource_key_format(&key, text), stdout);
+	(void)fputs(resource_key_format(&key, text), out);
+}
+
+/* --- differences ---------------------------------------------------------- */
+
+/* In front of a character, not inside of one (UTF-8). */
+static size_t
+cut_at(struct slice s)
+{
+	size_t n = MIN(s.len, SHOWN_MAX);
+
+	while (n < s.len && n > 0 && ((uint8_t)s.ptr[n] & 0xc0) == 0x80)
+		n--;
+	return n;
 }
 
 static void
-print_changes(const struct value *answer, bool dry_run)
+print_value(const struct value *v)
+{
+	AUTO(buf_fini) struct buf text = BUF(VALUE_BYTES);
+	struct slice s;
+	size_t n;
+
+	if (codec_json_emit(v, &text) != OK) {
+		(void)fputs("…", stdout);
+		return;
+	}
+	s = buf_slice(&text);
+	n = cut_at(s);
+	(void)printf("%.*s%s", (int)n, s.ptr, n < s.len ? "…" : "");
+}
+
+/* "spec.http[2]" moved there from index 0: "spec.http[0]". */
+static void
+print_moved(struct slice path, const struct value *from)
+{
+	size_t at = slice_rfind(path, '[');
+
+	(void)printf("moved, was %.*s[%lld]", (int)MIN(at, path.len), path.ptr,
+	    (long long)from->integer);
+}
+
+static void
+print_difference(const struct value *change, const struct value *d)
+{
+	const struct value *before = value_get(d, S("before"));
+	const struct value *after = value_get(d, S("after"));
+	const struct value *from = value_get(d, S("movedFrom"));
+	struct slice path = text_of(d, S("path"));
+
+	print_key(change, stdout);
+	(void)printf(" %.*s: ", SLICE_ARG(path));
+	if (from != NULL && from->type == VALUE_INT)
+		print_moved(path, from);
+	else if (before == NULL)
+		(void)fputs("added ", stdout);
+	else if (after == NULL)
+		(void)fputs("removed ", stdout);
+	if (before != NULL)
+		print_value(before);
+	if (before != NULL && after != NULL)
+		(void)fputs(" → ", stdout);
+	if (after != NULL)
+		print_value(after);
+	(void)fputc('\n', stdout);
+}
+
+/* --- changes -------------------------------------------------------------- */
+
+static bool
+is(const struct value *change, struct slice outcome)
+{
+	return slice_eq(text_of(change, S("outcome")), outcome);
+}
+
+static void
+print_outcome(const struct value *change, bool would)
+{
+	print_key(change, stdout);
+	(void)printf(" %s%.*s\n", would ? "would be " : "",
+	    SLICE_ARG(text_of(change, S("outcome"))));
+}
+
+static void
+print_changes(const struct value *answer, enum changes_how how)
 {
 	VALUE_EACH(value_get(answer, S("changes")), it)
 	{
-		print_key(it);
-		(void)printf(" %s%.*s\n", dry_run ? "would be " : "",
-		    SLICE_ARG(text_of(it, S("outcome"))));
+		const struct value *list = value_get(it, S("differences"));
+		/* The lines below say that it would be updated, and how. */
+		bool quiet = how == CHANGES_DIFF &&
+			     (is(it, S("unchanged")) ||
+				 (list != NULL && list->count > 0));
+
+		if (!quiet)
+			print_outcome(it, how != CHANGES_DONE);
+		VALUE_EACH(list, d)
+		print_difference(it, d);
 	}
+}
+
+static bool
+changes_any(const struct value *answer)
+{
+	VALUE_EACH(value_get(answer, S("changes")), it)
+	if (!is(it, S("unchanged")))
+		return true;
+	return false;
+}
+
+/* What is not a change of what is there would be refused, all of it. */
+static int
+refused(const struct value *answer)
+{
+	VALUE_EACH(value_get(answer, S("changes")), it)
+	{
+		struct slice why = text_of(it, S("conflict"));
+
+		if (why.len > 0)
+			return command_fail(
+			    CLI_EXIT_INVALID, "%.*s", SLICE_ARG(why));
+	}
+	return CLI_EXIT_OK;
+}
+
+static int
+print_answer(
+    const struct options *o, const struct value *answer, enum changes_how how)
+{
+	struct fault why = {0};
+	enum output output;
+
+	/* It was looked at before. */
+	if (output_parse(options_text(o, "output"), &output, &why) != OK ||
+	    (output != OUTPUT_TABLE &&
+		output_value(output, answer, &why) != OK))
+		return cli_fault(&why);
+	if (output == OUTPUT_TABLE)
+		print_changes(answer, how);
+	if (how == CHANGES_DRY)
+		return refused(answer);
+	return how == CHANGES_DIFF && changes_any(answer) ? CHANGES_DIFFERENT
+							  : CLI_EXIT_OK;
 }
 
 int
 changes_ask(const struct options *o, const char *path, const struct body *body,
-    bool dry_run)
+    enum changes_how how)
 {
 	AUTO(api_answer_fini) struct api_answer a = {0};
 	struct api_question q = {API_SERVER, "POST", path, body->map};
 	struct fault why = {0};
-	enum output how;
+	enum output output;
 	int code;
 
-	if (output_parse(options_text(o, "output"), &how, &why) != OK)
+	if (output_parse(options_text(o, "output"), &output, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "%s", why.text);
 	if (body->map == NULL)
 		return command_fail(
@@ -57,11 +191,5 @@ changes_ask(const struct options *o, const char *path, const struct body *body,
 	if (api_ask(o, &q, &a, &why) != OK)
 		return cli_fault(&why);
 	code = api_refused(&a);
-	if (code != CLI_EXIT_OK)
-		return code;
-	if (how == OUTPUT_TABLE)
-		print_changes(a.body, dry_run);
-	else if (output_value(how, a.body, &why) != OK)
-		return cli_fault(&why);
-	return CLI_EXIT_OK;
+	return code != CLI_EXIT_OK ? code : print_answer(o, a.body, how);
 }

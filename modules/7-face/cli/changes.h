@@ -8,11 +8,19 @@
 #include "body.h"
 #include "command.h"
 
+enum changes_how {
+	CHANGES_DONE, /* a line for each resource */
+	CHANGES_DRY,  /* the same, and one for each difference */
+	CHANGES_DIFF  /* only what is different; CHANGES_DIFFERENT if it is */
+};
+
+enum { CHANGES_DIFFERENT = 100 }; /* none of enum cli_exit */
+
 /*
  * Sends the body and prints, as -o says, what changed or would change; the
  * exit status of the command.
  */
 int changes_ask(const struct options *o, const char *path,
-    const struct body *body, bool dry_run);
+    const struct body *body, enum changes_how how);
 
 #endif

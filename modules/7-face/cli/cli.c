@@ -34,6 +34,7 @@ static const struct command *const commands[] = {
     &command_apply,
     &command_get,
     &command_delete,
+    &command_diff,
     &command_validate,
     &command_analyze,
     &command_explain,
@@ -202,8 +203,8 @@ find(int argc, char **argv, int *out_words)
 static bool
 is_to_come(const char *word)
 {
-	static const char *const later[] = {"gateway", "proxy",
-	    "capture", "console", "dns", "doctor"};
+	static const char *const later[] = {
+	    "gateway", "proxy", "capture", "console", "dns", "doctor"};
 
 	for (size_t i = 0; i < ARRAY_LEN(later); i++)
 		if (strcmp(word, later[i]) == 0)

@@ -29,6 +29,7 @@ extern const struct command command_apply;
 extern const struct command command_ca_show;
 extern const struct command command_completion;
 extern const struct command command_delete;
+extern const struct command command_diff;
 extern const struct command command_endpoints;
 extern const struct command command_explain;
 extern const struct command command_explain_field;

@@ -230,7 +230,7 @@ static int delete (struct options *o)
 	if (e != OK)
 		return cli_fault(&why);
 	body_set(&keys.body, "keys", keys.list);
-	return changes_ask(o, "/v1/delete", &keys.body, /* dry_run */ false);
+	return changes_ask(o, "/v1/delete", &keys.body, CHANGES_DONE);
 }
 
 static const struct option_row delete_rows[] = {

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call — changes of configuration on their way to one mutation.
+ */
+#include "base/base.h"
+#include "codec/codec.h"
+#include "model/model.h"
+#include "store/store.h"
+
+#include "call.h"
+#include "secrets.h"
+
+#include <stdio.h>
+
+enum { CALL_BYTES = 512 << 20, CALL_FIRST = 16 };
+
+struct call *
+call_new(struct server *s, server_apply_cb cb, void *arg)
+{
+	struct call *c = mem_new(sizeof(*c));
+
+	c->server = s;
+	c->cb = cb;
+	c->arg = arg;
+	arena_init(&c->arena, CALL_BYTES);
+	map_init(&c->keys);
+	return c;
+}
+
+void
+call_end(struct call *c, enum err e, uint64_t revision)
+{
+	struct server_apply_result r = {.err = e,
+	    .why = e == OK ? NULL : &c->why,
+	    .found = &c->found,
+	    .changes = c->changes,
+	    .count = e == OK ? c->count : 0,
+	    .revision = revision};
+
+	c->cb(c->arg, &r);
+	for (size_t i = 0; i < c->count; i++)
+		resource_unref(&c->resources[i]);
+	mem_free(&c->resources);
+	mem_free(&c->ops);
+	mem_free(&c->changes);
+	map_fini(&c->keys, NULL);
+	findings_fini(&c->found);
+	arena_fini(&c->arena);
+	mem_free(&c);
+}
+
+/* --- operations ------------------------------------------------------------
+ */
+
+static void
+grow(struct call *c)
+{
+	size_t cap = MAX(c->cap * 2, CALL_FIRST);
+
+	if (c->count < c->cap)
+		return;
+	c->resources =
+	    mem_resize(c->resources, c->cap, cap, sizeof(*c->resources));
+	c->ops = mem_resize(c->ops, c->cap, cap, sizeof(*c->ops));
+	c->changes = mem_resize(c->changes, c->cap, cap, sizeof(*c->changes));
+	c->cap = cap;
+}
+
+bool
+call_has(const struct call *c, const struct resource_key *key)
+{
+	char text[CACHE_KEY_MAX];
+
+	return map_get(&c->keys, cache_key_text(key, text)) != NULL;
+}
+
+static enum err
+check(
+    struct call *c, const struct resource *r, const struct server_actor *actor)
+{
+	char text[RESOURCE_KEY_MAX];
+	enum err e = OK;
+
+	if (actor != NULL)
+		e = server_may_write(actor, &r->key, &c->why);
+	if (e != OK || !call_has(c, &r->key))
+		return e;
+	return fault_set(&c->why, ERR_CONFLICT,
+	    "%s is there twice; one of them has to go",
+	    resource_key_format(&r->key, text));
+}
+
+/* Takes the resource; the rest of the operation is the caller's. */
+static struct store_op *
+add(struct call *c, struct resource *r, enum store_op_type type)
+{
+	char text[CACHE_KEY_MAX];
+	struct store_op *op;
+
+	grow(c);
+	op = &c->ops[c->count];
+	*op = (struct store_op){.type = type};
+	op->row.table = STORE_RESOURCES;
+	op->row.resource = (struct store_resource){.group = r->key.group,
+	    .kind = r->key.kind,
+	    .ns = r->key.ns,
+	    .name = r->key.name};
+	c->changes[c->count] = (struct server_change){.key = r->key};
+	c->resources[c->count++] = r;
+	(void)map_put(&c->keys, cache_key_text(&r->key, text), c); /* a mark */
+	return op;
+}
+
+static bool
+is_same(const struct resource *a, const struct resource *b, struct arena *arena)
+{
+	const struct value *x = resource_encode(a, RESOURCE_AS_WRITTEN, arena);
+	const struct value *y = resource_encode(b, RESOURCE_AS_WRITTEN, arena);
+
+	return x != NULL && y != NULL && value_eq(x, y);
+}
+
+/* What says the same stays sealed as it is, and is no change. */
+static enum err
+seal_body(struct call *c, const struct resource *r, struct slice body,
+    struct slice *out)
+{
+	AUTO(buf_fini) struct buf sealed = BUF(2 * LIMIT_RESOURCE_BYTES);
+	const struct cache *cache = &c->server->cache;
+	const struct resource *old = cache_find(cache, &r->key);
+	enum err e;
+
+	if (old != NULL && is_same(old, r, &c->arena))
+		return arena_copy(&c->arena, cache_sealed(cache, &r->key), out);
+	e = secrets_seal(c->server->store, &r->key, body, &sealed);
+	return e == OK ? arena_copy(&c->arena, buf_slice(&sealed), out) : e;
+}
+
+static enum err
+body_of(struct call *c, const struct resource *r, struct slice *out)
+{
+	AUTO(buf_fini) struct buf text = BUF(LIMIT_RESOURCE_BYTES);
+	struct value *v = resource_encode(r, RESOURCE_AS_WRITTEN, &c->arena);
+	enum err e = v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, &text);
+
+	c->arena.secret = c->arena.secret || r->kind->sealed;
+	if (e == OK && r->kind->sealed)
+		e = seal_body(c, r, buf_slice(&text), out);
+	else if (e == OK)
+		e = arena_copy(&c->arena, buf_slice(&text), out);
+	if (r->kind->sealed && text.mem != NULL)
+		secret_wipe(text.mem, text.cap);
+	return e;
+}
+
+static enum err
+emit(struct call *c, const struct value *v, struct slice *out)
+{
+	AUTO(buf_fini) struct buf text = BUF(LIMIT_RESOURCE_BYTES);
+	enum err e = v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, &text);
+
+	return e == OK ? arena_copy(&c->arena, buf_slice(&text), out) : e;
+}
+
+static enum err
+write_row(struct call *c, const struct resource *r, struct store_resource *row)
+{
+	struct value *labels = value_new(&c->arena, VALUE_MAP);
+	enum err e;
+
+	for (size_t i = 0; i < r->labels.count; i++)
+		value_put(&labels, r->labels.items[i].key,
+		    value_new_string(&c->arena, r->labels.items[i].value));
+	e = body_of(c, r, &row->body);
+	return e == OK ? emit(c, labels, &row->labels) : e;
+}
+
+enum err
+call_put(struct call *c, struct resource *r, const struct server_actor *actor)
+{
+	enum err e = check(c, r, actor);
+	struct store_op *op;
+
+	if (e != OK) {
+		resource_unref(&r);
+		return e;
+	}
+	op = add(c, r, STORE_PUT);
+	op->expected =
+	    r->revision == 0 ? STORE_EXPECT_ANY : (int64_t)r->revision;
+	e = write_row(c, r, &op->row.resource);
+	if (e == OK)
+		return OK;
+	return fault_set(&c->why, e, "%.*s is larger than %d bytes",
+	    SLICE_ARG(r->key.name), LIMIT_RESOURCE_BYTES);
+}
+
+enum err
+call_delete(struct call *c, const struct resource *r, int64_t expected,
+    const struct server_actor *actor)
+{
+	enum err e = check(c, r, actor);
+
+	if (e == OK)
+		add(c, resource_ref(r), STORE_DELETE)->expected = expected;
+	return e;
+}
+
+/* --- the store's answer --------------------------------------------------- */
+
+/* What to do about it; %s says what became of which resource. */
+#define GET_IT_ANEW "%s; get it anew with -o yaml, and change that"
+
+static void
+on_done(const struct store_result *r, void *arg)
+{
+	struct call *c = arg;
+
+	if (r->err == ERR_CONFLICT && r->why != NULL)
+		(void)fault_set(
+		    &c->why, ERR_CONFLICT, GET_IT_ANEW, r->why->text);
+	else if (r->err != OK && r->why != NULL)
+		c->why = *r->why;
+	for (size_t i = 0; r->err == OK && i < r->count; i++)
+		c->changes[i].outcome = store_outcome_name(r->outcomes[i]);
+	call_end(c, r->err, r->revision);
+}
+
+void
+call_propose(
+    struct call *c, const struct server_actor *actor, struct slice request_id)
+{
+	struct store_mutation m = {
+	    .actor = slice_str(actor->name),
+	    .request_id = request_id,
+	    .time_ms = server_now_ms(c->server),
+	    .ops = c->ops,
+	    .op_count = c->count,
+	};
+
+	if (c->count == 0)
+		call_end(c, OK, c->server->cache.revision);
+	else
+		store_propose(c->server->store, &m, on_done, c);
+}
+
+/* --- what it would do ----------------------------------------------------- */
+
+/* Why the store would refuse it, or NULL. */
+static const char *
+conflict_of(
+    struct call *c, const struct resource *r, const struct resource *old)
+{
+	char key[RESOURCE_KEY_MAX];
+	char who[FAULT_TEXT_MAX];
+
+	if (r->revision == 0 || (old != NULL && old->revision == r->revision))
+		return NULL;
+	(void)snprintf(who, sizeof(who), "%s was %s by someone else",
+	    resource_key_format(&r->key, key),
+	    old == NULL ? "deleted" : "changed");
+	return arena_printf(&c->arena, GET_IT_ANEW, who).ptr;
+}
+
+static enum err
+compare(struct call *c, const struct resource *r, struct server_change *out)
+{
+	const struct resource *old = cache_find(&c->server->cache, &r->key);
+	struct arena *a = &c->arena;
+	struct value *before, *after;
+
+	out->conflict = conflict_of(c, r, old);
+	if (old == NULL) {
+		out->outcome = store_outcome_name(STORE_CREATED);
+		return OK;
+	}
+	out->outcome = store_outcome_name(
+	    is_same(old, r, a) ? STORE_UNCHANGED : STORE_UPDATED);
+	before = resource_encode(old, RESOURCE_SEALED, a);
+	after = resource_encode(r, RESOURCE_SEALED, a);
+	return before != NULL && after != NULL
+		   ? diff_values(before, after, a, &out->diff)
+		   : ERR_NO_MEMORY;
+}
+
+void
+call_end_dry(struct call *c)
+{
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && i < c->count; i++) {
+		if (c->ops[i].type == STORE_DELETE)
+			c->changes[i].outcome =
+			    store_outcome_name(STORE_DELETED);
+		else
+			e = compare(c, c->resources[i], &c->changes[i]);
+	}
+	if (e != OK)
+		(void)fault_set(
+		    &c->why, e, "there are too many differences at once");
+	call_end(c, e, c->server->cache.revision);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * call — changes of configuration on their way to one mutation.
+ *
+ *	call_new ─► call_put, call_delete … ─► call_propose ─► the caller's cb
+ *	                                    `─► call_end_dry, call_end ──┘
+ *
+ * A call lives from the first change to the answer. Its arena holds the text
+ * that the mutation points to until then.
+ */
+#ifndef MESHD_CALL_H
+#define MESHD_CALL_H
+
+#include "inside.h"
+
+struct call {
+	struct server *server;
+	struct arena arena;
+	struct findings found;
+	struct fault why;
+	struct map keys; /* text of each key → its mark */
+	/* One an operation; what is put, or what is deleted. */
+	struct resource **resources;
+	struct store_op *ops;
+	struct server_change *changes;
+	size_t count;
+	size_t cap;
+	server_apply_cb cb;
+	void *arg;
+};
+
+struct call *call_new(struct server *s, server_apply_cb cb, void *arg);
+
+/* True if an operation on it is there already. */
+bool call_has(const struct call *c, const struct resource_key *key);
+
+/*
+ * Takes `r`, also on failure: writes it, onto its revision if it has one.
+ * ERR_CONFLICT if it is there twice; what the actor may not write is
+ * ERR_DENIED; nobody (NULL) may see what would be. The words are in c->why.
+ */
+MUST_USE enum err call_put(
+    struct call *c, struct resource *r, const struct server_actor *actor);
+
+/* The same; deletes it, if `expected` (a store_op's) holds. */
+MUST_USE enum err call_delete(struct call *c, const struct resource *r,
+    int64_t expected, const struct server_actor *actor);
+
+/* Answers and frees: from the store; at once, without a change; on failure. */
+void call_propose(
+    struct call *c, const struct server_actor *actor, struct slice request_id);
+void call_end_dry(struct call *c);
+void call_end(struct call *c, enum err e, uint64_t revision);
+
+#endif
