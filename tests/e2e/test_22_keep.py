@@ -185,3 +185,65 @@ def test_what_moves_in_a_list_is_told_as_that(server, meshd):
     done = meshd("diff", "-f", "-", stdin=json.dumps(doc))
     assert done.stdout == "VirtualService/default/reviews spec.http[0]: " \
         "moved, was spec.http[2]\n"
+
+
+# --- pruning ---
+
+LABELLED = """\
+apiVersion: v1
+kind: Service
+metadata: {name: %s, namespace: %s, labels: {%s}}
+spec: {ports: [{name: http, port: 80}]}
+"""
+
+
+def labelled(*rows):
+    return "---\n".join(LABELLED % row for row in rows)
+
+
+def names(meshd):
+    return [i["metadata"]["name"] for i in meshd.items("get")]
+
+
+def test_what_is_no_longer_in_the_files_is_pruned(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=labelled(
+        ("a", "one", "app: shop, tier: web"),
+        ("b", "one", "app: shop, tier: web"),
+        ("c", "two", "app: shop, tier: web, more: x"),
+        ("d", "one", "app: shop"), ("e", "one", "app: blog, tier: web"))
+        + "---\n" + REVIEWS.replace("{name: reviews}", "{name: reviews, "
+                                    "labels: {app: shop, tier: web}}"))
+    words = ("apply", "--prune", "-l", "app=shop,tier=web", "-f", "-")
+    stdin = labelled(("a", "one", "app: shop, tier: web"))
+    dry = meshd.ok(*words, "--dry-run", stdin=stdin)
+    gone = ("Service/default/reviews", "Service/one/b", "Service/two/c")
+    assert sorted(dry.splitlines()) == sorted(
+        ["Service/one/a would be unchanged",
+         *(f"{key} would be deleted" for key in gone)])
+    before = meshd.json("status")["revision"]
+    done = meshd.ok("apply", "--prune", "-l", "app=shop", "-l", "tier=web",
+                    "-f", "-", stdin=stdin)
+    assert sorted(done.splitlines()) == sorted(
+        ["Service/one/a unchanged", *(f"{key} deleted" for key in gone)])
+    assert meshd.json("status")["revision"] == before + 1
+    assert sorted(names(meshd)) == ["a", "d", "e", "reviews", "reviews"]
+
+
+def test_pruning_needs_labels(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=labelled(("a", "one", "")))
+    for words in (("--prune",), ("--prune", "-l", "app"), ("-l", "a=b"),
+                  ("--prune", "-l", "=b"), ("--prune", "-l", ",")):
+        done = meshd("apply", *words, "-f", "-",
+                     stdin=labelled(("b", "one", "")))
+        assert done.returncode in (2, 3), words
+        assert names(meshd) == ["a"]
+    status, told = post(meshd, "/v1/apply?prune=", {"documents": []})
+    assert status == 422 and "labels" in told["message"]
+
+
+def test_a_mistake_prunes_nothing(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=labelled(("a", "one", "app: x")))
+    done = meshd("apply", "--prune", "-l", "app=x", "-f", "-",
+                 stdin=labelled(("b", "one", "app: x"), ("c", "One", "a: x")))
+    assert done.returncode == 3
+    assert names(meshd) == ["a"]

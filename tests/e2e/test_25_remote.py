@@ -178,6 +178,18 @@ def test_a_viewer_reads_and_writes_nothing(mesh, operator):
     assert mesh.cli.json("status")["revision"] == before
 
 
+def test_an_editor_prunes_in_its_namespaces_only(mesh, operator):
+    for ns in ("shop", "blog"):
+        mesh.cli.ok("apply", "-n", ns, "-f", "-", stdin=(
+            SERVICE % ("a", "a", 80)).replace("{name: a}",
+                                              "{name: a, labels: {t: x}}"))
+    editor = operator("editor", "--namespaces", "shop")
+    out = editor.ok("apply", "-n", "shop", "--prune", "-l", "t=x", "-f", "-",
+                    stdin=SERVICE % ("b", "b", 80))
+    assert out == "Service/shop/b created\nService/shop/a deleted\n"
+    assert len(mesh.cli.items("get", "svc", "a")) == 1
+
+
 def test_an_editor_writes_in_its_namespaces_all_or_nothing(mesh, operator):
     editor = operator("editor", "--namespaces", "shop,web")
     inside = SERVICE % ("a", "a", 80)

@@ -69,6 +69,65 @@ add_documents(struct call *c, const struct server_apply_spec *a)
 	return first != OK ? c->why.code : check_guards(c, a);
 }
 
+/* --- what is no longer among the documents ---------------------------------
+ */
+
+static bool
+has_kind(const struct call *c, const struct resource_kind *kind)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->resources[i]->kind == kind)
+			return true;
+	return false;
+}
+
+static bool
+is_surplus(const struct call *c, const struct server_apply_spec *a,
+    const struct resource *r)
+{
+	return labels_match(&r->labels, a->prune) && !call_has(c, &r->key) &&
+	       (a->actor == NULL ||
+		   server_may_write(a->actor, &r->key, NULL) == OK);
+}
+
+/* Onto the revision that was looked at: its labels may be others by then. */
+static enum err
+prune_kind(struct call *c, const struct server_apply_spec *a,
+    const struct resource_kind *kind)
+{
+	const struct map *all = &c->server->cache.by_key;
+	struct slice key;
+	void *value;
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && map_next(all, &i, &key, &value);) {
+		const struct resource *r = value;
+
+		if (r->kind == kind && is_surplus(c, a, r))
+			e = call_delete(c, r, (int64_t)r->revision, a->actor);
+	}
+	return e;
+}
+
+static enum err
+prune(struct call *c, const struct server_apply_spec *a)
+{
+	size_t count;
+	const struct resource_kind *const *kinds = resource_kinds(&count);
+	enum err e = OK;
+
+	if (a->prune == NULL)
+		return OK;
+	if (a->prune->count == 0)
+		return fault_set(&c->why, ERR_INVALID,
+		    "to prune needs labels to choose by; nothing was changed");
+	/* What is deleted is of a kind that is there already. */
+	for (size_t i = 0; e == OK && i < count; i++)
+		if (has_kind(c, kinds[i]))
+			e = prune_kind(c, a, kinds[i]);
+	return e;
+}
+
 void
 server_apply(struct server *s, const struct server_apply_spec *spec,
     server_apply_cb cb, void *arg)
@@ -76,6 +135,8 @@ server_apply(struct server *s, const struct server_apply_spec *spec,
 	struct call *c = call_new(s, cb, arg);
 	enum err e = add_documents(c, spec);
 
+	if (e == OK)
+		e = prune(c, spec);
 	if (e != OK)
 		call_end(c, e, 0);
 	else if (spec->dry_run)

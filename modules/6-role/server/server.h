@@ -125,6 +125,12 @@ struct server_apply_spec {
 	struct slice request_id;          /* of the caller, or empty */
 	bool dry_run;                     /* says what would change */
 	bool allow_inert; /* also what lets more through: MSH0002 */
+	/*
+	 * Deletes, of the kinds of the documents, what has all these labels,
+	 * is not among the documents, and may be written by the actor. NULL:
+	 * nothing; empty: ERR_INVALID.
+	 */
+	const struct labels *prune;
 };
 
 /*

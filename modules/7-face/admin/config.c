@@ -68,6 +68,44 @@ is_set(struct http_exchange *x, struct slice param)
 	return slice_eq(admin_param(x, param), S("true"));
 }
 
+/* "key=value,key=value"; empty labels, for the server to refuse, if nothing. */
+static enum err
+read_labels(
+    struct arena *a, struct slice text, struct labels *out, struct fault *why)
+{
+	struct label *items =
+	    arena_alloc_array(a, text.len / 2 + 1, sizeof(*items));
+
+	*out = (struct labels){items, 0};
+	if (items == NULL)
+		return fault_set(why, ERR_LIMIT, "too many labels");
+	while (text.len > 0) {
+		struct slice value = slice_split(&text, ',');
+		struct slice all = value;
+		struct slice key = slice_split(&value, '=');
+
+		if (key.len == 0 || key.len == all.len)
+			return fault_set(why, ERR_INVALID,
+			    "a label is written key=value, not \"%.*s\"",
+			    SLICE_ARG(all));
+		items[out->count++] = (struct label){key, value};
+	}
+	return OK;
+}
+
+/* What ?prune= says, if it is there. */
+static enum err
+read_prune(struct http_exchange *x, struct labels *out,
+    struct server_apply_spec *spec, struct fault *why)
+{
+	struct slice text;
+
+	if (!http_exchange_param(x, S("prune"), &text))
+		return OK;
+	spec->prune = out;
+	return read_labels(http_exchange_arena(x), text, out, why);
+}
+
 /* The documents of the body; answers by itself if there are none. */
 static const struct value *
 documents(struct http_exchange *x, const struct value *body)
@@ -109,8 +147,14 @@ apply(struct admin *a, struct http_exchange *x)
 	struct server_apply_spec spec = {.actor = admin_actor(x),
 	    .dry_run = is_set(x, S("dryRun")),
 	    .allow_inert = is_set(x, S("allowInert"))};
+	struct labels prune;
+	struct fault why = {0};
+	enum err e = read_prune(x, &prune, &spec, &why);
 
-	apply_body(a, x, &spec);
+	if (e != OK)
+		admin_refuse(x, e, &why);
+	else
+		apply_body(a, x, &spec);
 }
 
 /* Whoever may read may compare. */

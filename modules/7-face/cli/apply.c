@@ -93,8 +93,35 @@ judge(const struct findings *found, bool allow_inert)
 	    "(--allow-inert keeps it all the same)");
 }
 
+/* The labels that what is pruned has; NULL: nothing is pruned. */
+static int
+read_prune(const struct options *o, struct buf *text, const char **out)
+{
+	const struct option_values *labels = options_list(o, "label");
+	bool prune = options_flag(o, "prune");
+	enum err e = OK;
+
+	*out = NULL;
+	if (!prune && labels->count > 0)
+		return command_fail(
+		    CLI_EXIT_USAGE, "apply: --label goes with --prune only");
+	if (prune && labels->count == 0)
+		return command_fail(CLI_EXIT_USAGE,
+		    "apply: --prune needs -l KEY=VALUE: what has no such label "
+		    "is never deleted");
+	for (size_t i = 0; e == OK && i < labels->count; i++)
+		e = buf_printf(text, "%s%s", i > 0 ? "," : "", labels->text[i]);
+	if (e == OK)
+		e = buf_add_byte(text, 0);
+	if (e != OK)
+		return command_fail(CLI_EXIT_USAGE, "apply: labels too long");
+	if (prune)
+		*out = buf_slice(text).ptr;
+	return CLI_EXIT_OK;
+}
+
 static enum err
-apply_path(const struct options *o, struct buf *out)
+apply_path(const struct options *o, const char *prune, struct buf *out)
 {
 	enum err e = buf_add_slice(out, S("/v1/apply"));
 
@@ -103,6 +130,8 @@ apply_path(const struct options *o, struct buf *out)
 	if (e == OK)
 		e = api_path_flag(
 		    out, "allowInert", options_flag(o, "allow-inert"));
+	if (e == OK)
+		e = api_path_add(out, "prune", prune);
 	return e == OK ? buf_add_byte(out, 0) : e;
 }
 
@@ -112,16 +141,19 @@ apply(struct options *o)
 	AUTO(files_fini) struct files f;
 	AUTO(documents_fini) struct documents d;
 	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
-	int code;
+	AUTO(buf_fini) struct buf labels = BUF(PATH_BYTES);
+	const char *prune;
+	int code = read_prune(o, &labels, &prune);
 
 	files_init(&f);
 	documents_init(&d);
-	code = read_documents(&f, o, &d);
+	if (code == CLI_EXIT_OK)
+		code = read_documents(&f, o, &d);
 	if (code == CLI_EXIT_OK)
 		code = judge(&f.found, options_flag(o, "allow-inert"));
 	if (code != CLI_EXIT_OK)
 		return code;
-	if (apply_path(o, &path) != OK)
+	if (apply_path(o, prune, &path) != OK)
 		return command_fail(CLI_EXIT_USAGE, "apply: words too long");
 	return changes_ask(o, buf_slice(&path).ptr, &d.body,
 	    options_flag(o, "dry-run") ? CHANGES_DRY : CHANGES_DONE);
@@ -134,6 +166,10 @@ static const struct option_row apply_rows[] = {
 	"only say what would change, by field"},
     {"allow-inert", 0, OPTION_FLAG, NULL, NULL, false,
 	"also what limits access and is not in force yet"},
+    {"prune", 0, OPTION_FLAG, NULL, NULL, false,
+	"delete what has the labels and is not in the files"},
+    {"label", 'l', OPTION_LIST, "KEY=VALUE[,...]", NULL, false,
+	"of what may be pruned; all of them"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
     OPTION_TOKEN,
