@@ -139,7 +139,7 @@ def test_a_stale_revision_is_a_conflict(server, meshd):
 
 def test_the_log_says_who_changed_what(server, meshd):
     meshd.ok("apply", "-f", "-", stdin=SERVICE % ("a", "a", 80))
-    entry = meshd.json("log")["items"][0]
+    entry = meshd.json("history")["items"][0]
     assert entry["actor"] == f"uid {os.getuid()}"
     assert "a" in entry["what"]
 

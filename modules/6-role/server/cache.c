@@ -137,6 +137,15 @@ cache_find(const struct cache *c, const struct resource_key *key)
 	return map_get(&c->by_key, cache_key_text(key, text));
 }
 
+bool
+cache_has(const struct cache *c, const struct resource_key *key)
+{
+	char text[CACHE_KEY_MAX];
+
+	return cache_find(c, key) != NULL ||
+	       map_get(&c->bad, cache_key_text(key, text)) != NULL;
+}
+
 static int
 by_key(const void *a, const void *b)
 {

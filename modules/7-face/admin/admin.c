@@ -211,6 +211,8 @@ admin_dispatch(struct admin *a, struct http_exchange *x)
 	if (a->spec.server != NULL)
 		done = dispatch(a, x, admin_config_routes,
 			   admin_config_route_count, &path_known) ||
+		       dispatch(a, x, admin_past_routes, admin_past_route_count,
+			   &path_known) ||
 		       dispatch(a, x, admin_mesh_routes, admin_mesh_route_count,
 			   &path_known);
 	else

@@ -148,6 +148,14 @@ changes_any(const struct value *answer)
 	return false;
 }
 
+static bool
+has_none(const struct value *answer)
+{
+	const struct value *changes = value_get(answer, S("changes"));
+
+	return changes == NULL || changes->count == 0;
+}
+
 static int
 print_answer(
     const struct options *o, const struct value *answer, enum changes_how how)
@@ -160,7 +168,9 @@ print_answer(
 	    (output != OUTPUT_TABLE &&
 		output_value(output, answer, &why) != OK))
 		return cli_fault(&why);
-	if (output == OUTPUT_TABLE)
+	if (output == OUTPUT_TABLE && how != CHANGES_DIFF && has_none(answer))
+		(void)printf("nothing changes\n");
+	else if (output == OUTPUT_TABLE)
 		print_changes(answer, how);
 	return how == CHANGES_DIFF && changes_any(answer) ? CHANGES_DIFFERENT
 							  : CLI_EXIT_OK;

@@ -35,6 +35,8 @@ static const struct command *const commands[] = {
     &command_get,
     &command_delete,
     &command_diff,
+    &command_history,
+    &command_rollback,
     &command_validate,
     &command_explain,
     &command_explain_field,
@@ -44,8 +46,7 @@ static const struct command *const commands[] = {
     &command_node_list,
     &command_node_revoke,
     &command_ca_show,
-    &command_log_levels, /* before "log", which would take its words */
-    &command_log,
+    &command_log_levels,
     &command_status,
     &command_version,
 };
