@@ -62,7 +62,7 @@ def test_help_lists_the_commands(meshd):
 
 
 def test_each_command_explains_its_options(meshd):
-    for command in ("apply", "get", "delete", "validate", "explain", "log",
+    for command in ("apply", "get", "delete", "validate", "explain", "history",
                     "status", "version"):
         assert meshd.ok(command, "--help").startswith(f"usage: meshd {command}")
     assert "--state DIR" in meshd.ok("server", "run", "--help")

@@ -247,3 +247,147 @@ def test_a_mistake_prunes_nothing(server, meshd):
                  stdin=labelled(("b", "one", "app: x"), ("c", "One", "a: x")))
     assert done.returncode == 3
     assert names(meshd) == ["a"]
+
+
+# --- the past ---
+
+
+def revision(meshd):
+    return meshd.json("status")["revision"]
+
+
+def bodies(meshd):
+    """What is configured, without when it came."""
+    return [{**i, "metadata": {k: v for k, v in i["metadata"].items()
+                               if k in ("name", "namespace", "labels")}}
+            for i in meshd.items("get")]
+
+
+def test_history_says_who_what_and_when(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=REVIEWS)
+    meshd.ok("apply", "-f", "-", stdin=CHANGED)
+    meshd.ok("delete", "vs", "reviews")
+    rows = meshd.items("history", "vs", "reviews")
+    assert [row["what"] for row in rows] == ["deleted", "updated", "created"]
+    assert {row["actor"] for row in rows} == {"uid 0"}
+    assert [d["path"] for d in rows[1]["differences"]] == [
+        "spec.http[1]", "spec.http[2].route[0].weight",
+        "spec.http[2].route[1].weight", "spec.http[2].timeout"]
+    assert rows[0]["revision"] == rows[1]["revision"] + 1 == revision(meshd)
+    table = meshd.ok("history", "vs", "reviews").splitlines()
+    assert table[0].split() == ["REVISION", "TIME", "WHO", "WHAT"]
+    assert table[2].endswith(
+        "updated spec.http[1], spec.http[2].route[0].weight, "
+        "spec.http[2].route[1].weight and 1 more")
+    every = meshd.items("history")
+    assert every[0]["what"] == "deleted VirtualService default/reviews"
+    assert every[1]["what"] == "updated VirtualService default/reviews"
+    assert "created Service default/reviews; created DestinationRule" in \
+        every[2]["what"]
+    assert len(meshd.items("history", "--limit", "1")) == 1
+    assert len(meshd.items("history", "--limit", "1", "vs", "reviews")) == 1
+    for words, said in ((("vs", "nobody"), "does not exist"),
+                        (("vs",), "history KIND NAME"),
+                        (("vss", "x"), "no kind")):
+        done = meshd("history", *words)
+        assert done.returncode != 0 and said in done.stderr, done.stderr
+
+
+def test_everything_goes_back_at_one_stroke(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=REVIEWS)
+    before, then = bodies(meshd), revision(meshd)
+    meshd.ok("apply", "-f", "-", stdin=CHANGED + "---\n" + INERT)
+    meshd.ok("delete", "dr", "reviews")
+    meshd.ok("apply", "-f", "-", stdin=labelled(("new", "one", "")))
+    last = revision(meshd)
+    dry = meshd.ok("rollback", "--dry-run", then)
+    assert set(dry.splitlines()) == {
+        "VirtualService/default/reviews would be updated",
+        "VirtualService/default/reviews spec.http[1]: removed "
+        '{"match":[{"uri":{"prefix":"/new"}}],"name":"new",'
+        '"route":[{"destination":{"host":"reviews","subset":"v2"}}]}',
+        "VirtualService/default/reviews spec.http[1].route[0].weight: 80 → 90",
+        "VirtualService/default/reviews spec.http[1].route[1].weight: 20 → 10",
+        'VirtualService/default/reviews spec.http[1].timeout: removed "5s"',
+        "VirtualService/default/asked would be deleted",
+        "DestinationRule/default/reviews would be created",
+        "Service/one/new would be deleted"}
+    assert revision(meshd) == last
+    done = meshd.ok("rollback", then)
+    assert set(done.splitlines()) == {
+        "VirtualService/default/reviews updated",
+        "VirtualService/default/asked deleted",
+        "DestinationRule/default/reviews created", "Service/one/new deleted"}
+    assert bodies(meshd) == before
+    assert revision(meshd) == last + 1
+    assert meshd.ok("rollback", last + 1) == "nothing changes\n"
+    # A rollback is a change like any other, and can be taken back.
+    meshd.ok("rollback", last)
+    assert names(meshd).count("new") == 1
+
+
+def test_one_resource_goes_back_alone(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=REVIEWS)
+    then = revision(meshd)
+    meshd.ok("apply", "-f", "-", stdin=CHANGED)
+    meshd.ok("delete", "dr", "reviews")
+    assert meshd.ok("rollback", "vs", "reviews", then) == \
+        "VirtualService/default/reviews updated\n"
+    assert len(meshd.items("get")) == 2
+    assert meshd.ok("rollback", "dr", "reviews", then) == \
+        "DestinationRule/default/reviews created\n"
+    assert meshd.ok("rollback", "svc", "reviews", then) == "nothing changes\n"
+    assert meshd("diff", "-f", "-", stdin=REVIEWS).returncode == 0
+    for words, said in (
+            (("vs", "reviews", "1"), "was not there at revision 1; `meshd "
+             "delete`"),
+            (("vs", "nobody", then), f"at revision {then} there was none"),
+            (("vs", "reviews", 10000), "there is no revision 10000 yet"),
+            (("vs", "reviews", "x"), "is no revision"),
+            (("vs", "reviews"), "rollback [KIND NAME] REVISION")):
+        done = meshd("rollback", *words)
+        assert done.returncode != 0 and said in done.stderr, done.stderr
+
+
+def test_what_was_is_judged_anew(server, meshd):
+    meshd.ok("apply", "--allow-inert", "-f", "-", stdin=GUARD)
+    then = revision(meshd)
+    meshd.ok("delete", "PeerAuthentication", "strict")
+    done = meshd("rollback", then)
+    assert done.returncode == 3 and "MSH0002" in done.stderr
+    assert meshd.items("get") == []
+    assert meshd.ok("rollback", "--allow-inert", then) == \
+        "PeerAuthentication/default/strict created\n"
+
+
+def test_the_past_is_there_after_a_restart(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=REVIEWS)
+    then = revision(meshd)
+    meshd.ok("apply", "-f", "-", stdin=CHANGED)
+    server.stop()
+    server.start()
+    assert len(meshd.items("history", "vs", "reviews")) == 2
+    meshd.ok("rollback", then)
+    assert meshd("diff", "-f", "-", stdin=REVIEWS).returncode == 0
+
+
+# --- two writers ---
+
+
+def test_who_comes_second_is_told_who_came_first(server, meshd):
+    meshd.ok("apply", "-f", "-", stdin=REVIEWS)
+    mine = meshd.ok("get", "vs", "reviews", "-o", "yaml")
+    meshd.ok("apply", "-f", "-", stdin=CHANGED)
+    theirs = bodies(meshd)
+    done = meshd("apply", "-f", "-", stdin=mine.replace("90", "70"))
+    assert done.returncode == 3
+    now = revision(meshd)
+    assert "VirtualService default/reviews was changed by uid 0 at 20" in \
+        done.stderr
+    assert f"it has revision {now} by now, not {now - 1}; get it anew" in \
+        done.stderr
+    assert bodies(meshd) == theirs
+    meshd.ok("delete", "vs", "reviews")
+    done = meshd("apply", "-f", "-", stdin=mine)
+    assert done.returncode == 3
+    assert "was deleted by uid 0 at 20" in done.stderr

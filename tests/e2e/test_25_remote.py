@@ -127,7 +127,7 @@ def test_an_admin_does_from_elsewhere_what_root_does_at_the_socket(
     assert admin.json("status")["role"] == "server"
     assert "VirtualService/default/reviews" in admin.ok(
         "explain", "request", "http://reviews/x", "-H", "who: tester")
-    assert admin.json("log")["items"][0]["actor"] == \
+    assert admin.json("history")["items"][0]["actor"] == \
         f"admin token {id_of(admin.token)}"
     assert admin.ok("delete", "vs", "reviews").endswith("deleted\n")
     assert admin.items("members")[0]["status"] == "up"
@@ -176,6 +176,23 @@ def test_a_viewer_reads_and_writes_nothing(mesh, operator):
                 f"viewer token {id_of(viewer.token)} may only read",
                 "this takes the role")
     assert mesh.cli.json("status")["revision"] == before
+
+
+def test_an_editor_rolls_back_in_its_namespaces_only(mesh, operator):
+    for ns in ("shop", "blog"):
+        mesh.cli.ok("apply", "-n", ns, "-f", "-",
+                    stdin=SERVICE % ("a", "a", 80))
+    then = mesh.cli.json("status")["revision"]
+    for ns in ("shop", "blog"):
+        mesh.cli.ok("apply", "-n", ns, "-f", "-",
+                    stdin=SERVICE % ("a", "a", 90))
+    editor = operator("editor", "--namespaces", "shop")
+    assert len(editor.items("history", "-n", "blog", "svc", "a")) == 2
+    refused(editor("rollback", then), 5, "but not Service/blog/a")
+    assert editor.ok("rollback", "-n", "shop", "svc", "a", then) == \
+        "Service/shop/a updated\n"
+    refused(editor("rollback", "-n", "blog", "svc", "a", then), 5)
+    refused(operator("viewer")("rollback", then), 5, "may only read")
 
 
 def test_an_editor_prunes_in_its_namespaces_only(mesh, operator):

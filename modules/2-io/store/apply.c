@@ -13,12 +13,19 @@
 #include "journal.h"
 #include "wire.h"
 
+/* Bytes of an actor in words; of a row as it was. */
+enum {
+	WHO_MAX = 128,
+	IMAGE_MAX = 2 * LIMIT_RESOURCE_BYTES + 8 * STORE_NAME_MAX
+};
+
 /* One mutation while it is applied. */
 struct job {
 	struct db *db;
 	uint64_t index;
 	const struct store_mutation *m;
-	uint32_t changes; /* noted so far */
+	uint32_t changes;   /* noted so far */
+	size_t image_bytes; /* of what they replaced */
 	bool changed;
 	struct fault *why;
 };
@@ -59,14 +66,26 @@ find(struct job *j, const struct store_row *key, sqlite3_stmt **stmt,
 	return e == ERR_EOF ? ERR_NOT_FOUND : e;
 }
 
-/* Remembers that the mutation touched the row. */
+/* What a resource was, so that it can be brought back; else empty. */
 static enum err
-note(struct job *j, const struct store_row *row)
+keep_image(struct job *j, const struct store_row *there, struct buf *out)
+{
+	if (there == NULL || there->table != STORE_RESOURCES)
+		return OK;
+	return wire_row_encode(there, out) == OK ? OK : out_of_memory(j);
+}
+
+/* Remembers that the mutation touches the row, and what it was. */
+static enum err
+note(struct job *j, const struct store_row *row, const struct store_row *there)
 {
 	AUTO(buf_fini) struct buf key = BUF(LIMIT_RESOURCE_BYTES);
+	AUTO(buf_fini) struct buf image = BUF(IMAGE_MAX);
 	sqlite3_stmt *stmt = NULL;
-	enum err e = db_stmt(j->db, DB_CHANGE_ADD, &stmt, j->why);
+	enum err e = keep_image(j, there, &image);
 
+	if (e == OK)
+		e = db_stmt(j->db, DB_CHANGE_ADD, &stmt, j->why);
 	if (e != OK)
 		return e;
 	if (wire_key_encode(row, &key) != OK)
@@ -75,39 +94,131 @@ note(struct job *j, const struct store_row *row)
 	sqlite3_bind_int64(stmt, 2, j->changes++);
 	sqlite3_bind_int64(stmt, 3, row->table);
 	db_bind_blob(stmt, 4, buf_slice(&key));
+	sqlite3_bind_null(stmt, 5);
+	if (buf_len(&image) > 0)
+		db_bind_blob(stmt, 5, buf_slice(&image));
+	j->image_bytes += buf_len(&image);
 	j->changed = true;
 	return db_run(j->db, stmt, j->why);
 }
 
-/* Writes all columns; `created_ms` counts only for a row that is new. */
+/*
+ * Writes all columns over what is there, if anything is (else NULL);
+ * `created_ms` counts only for a row that is new.
+ */
 static enum err
-write_row(struct job *j, const struct store_row *row)
+write_row(
+    struct job *j, const struct store_row *row, const struct store_row *there)
 {
 	sqlite3_stmt *stmt = NULL;
-	enum err e = db_row_stmt(j->db, row->table, DB_ROW_PUT, &stmt, j->why);
+	enum err e = note(j, row, there);
 
+	if (e == OK)
+		e = db_row_stmt(j->db, row->table, DB_ROW_PUT, &stmt, j->why);
 	if (e != OK)
 		return e;
 	sqlite3_bind_int64(stmt, 1, (int64_t)j->index);
 	sqlite3_bind_int64(stmt, 2, j->m->time_ms);
 	sqlite3_bind_int64(stmt, 3, j->m->time_ms);
 	db_bind_row(stmt, 4, row, 0);
-	e = db_run(j->db, stmt, j->why);
-	return e == OK ? note(j, row) : e;
+	return db_run(j->db, stmt, j->why);
 }
 
 static enum err
-delete_row(struct job *j, const struct store_row *row)
+delete_row(
+    struct job *j, const struct store_row *row, const struct store_row *there)
 {
 	sqlite3_stmt *stmt = NULL;
-	enum err e =
-	    db_row_stmt(j->db, row->table, DB_ROW_DELETE, &stmt, j->why);
+	enum err e = note(j, row, there);
 
+	if (e == OK)
+		e = db_row_stmt(
+		    j->db, row->table, DB_ROW_DELETE, &stmt, j->why);
 	if (e != OK)
 		return e;
 	db_bind_row(stmt, 1, row, COLUMN_KEY);
-	e = db_run(j->db, stmt, j->why);
-	return e == OK ? note(j, row) : e;
+	return db_run(j->db, stmt, j->why);
+}
+
+/* --- two writers that collide --------------------------------------------- */
+
+/* "by uid 0 at 2026-01-02T03:04:05Z", as far as the log still says so. */
+static enum err
+who_wrote(struct job *j, uint64_t revision, char out[2 * WHO_MAX])
+{
+	AUTO(db_reset) sqlite3_stmt *stmt = NULL;
+	char when[CLOCK_RFC3339_LEN];
+	struct slice who;
+	enum err e = db_stmt(j->db, DB_LOG_WHO, &stmt, j->why);
+
+	if (e != OK)
+		return e;
+	sqlite3_bind_int64(stmt, 1, (int64_t)revision);
+	e = db_step(j->db, stmt, j->why);
+	(void)snprintf(out, 2 * WHO_MAX, "by someone else");
+	if (e != OK)
+		return e == ERR_EOF ? OK : e;
+	who = slice_sub(db_text(stmt, 0), 0, WHO_MAX);
+	clock_format_rfc3339(sqlite3_column_int64(stmt, 1), when);
+	(void)snprintf(out, 2 * WHO_MAX, "by %.*s at %s", SLICE_ARG(who), when);
+	return OK;
+}
+
+/* The revision that last touched the row, whatever it did; 0: unknown. */
+static enum err
+last_change(struct job *j, const struct store_row *row, uint64_t *out)
+{
+	AUTO(buf_fini) struct buf key = BUF(LIMIT_RESOURCE_BYTES);
+	AUTO(db_reset) sqlite3_stmt *stmt = NULL;
+	enum err e = db_stmt(j->db, DB_CHANGE_LAST, &stmt, j->why);
+
+	if (e == OK && wire_key_encode(row, &key) != OK)
+		return out_of_memory(j);
+	if (e != OK)
+		return e;
+	sqlite3_bind_int64(stmt, 1, row->table);
+	db_bind_blob(stmt, 2, buf_slice(&key));
+	e = db_step(j->db, stmt, j->why);
+	if (e == OK)
+		*out = (uint64_t)sqlite3_column_int64(stmt, 0);
+	return e;
+}
+
+static enum err
+refuse_gone(struct job *j, const struct store_op *op)
+{
+	uint64_t revision = 0;
+	char who[2 * WHO_MAX];
+	char words[4 * WHO_MAX];
+	enum err e = last_change(j, &op->row, &revision);
+
+	if (e == OK)
+		e = who_wrote(j, revision, who);
+	if (e != OK)
+		return e;
+	if (revision == 0)
+		(void)snprintf(words, sizeof(words),
+		    "does not exist, so that it cannot have revision %" PRId64,
+		    op->expected);
+	else
+		(void)snprintf(words, sizeof(words), "was deleted %s", who);
+	return refuse_row(j, ERR_CONFLICT, &op->row, words);
+}
+
+static enum err
+refuse_changed(
+    struct job *j, const struct store_op *op, const struct store_row *there)
+{
+	char who[2 * WHO_MAX];
+	char words[4 * WHO_MAX];
+	enum err e = who_wrote(j, there->revision, who);
+
+	if (e != OK)
+		return e;
+	(void)snprintf(words, sizeof(words),
+	    "was changed %s: it has revision %" PRIu64 " by now, not %" PRId64,
+	    who, there->revision, op->expected);
+	return refuse_row(j, ERR_CONFLICT, &op->row, words);
 }
 
 /* `there` is NULL when there is no such row. */
@@ -115,24 +226,16 @@ static enum err
 check_expected(
     struct job *j, const struct store_op *op, const struct store_row *there)
 {
-	char words[128];
-
 	if (op->expected == STORE_EXPECT_ANY)
 		return OK;
 	if (op->expected == STORE_EXPECT_ABSENT)
 		return there == NULL ? OK
 				     : refuse_row(j, ERR_CONFLICT, &op->row,
 					   "exists already");
-	if (there == NULL)
-		return refuse_row(
-		    j, ERR_CONFLICT, &op->row, "was deleted by someone else");
-	if (there->revision == (uint64_t)op->expected)
+	if (there != NULL && there->revision == (uint64_t)op->expected)
 		return OK;
-	snprintf(words, sizeof(words),
-	    "was changed by someone else: it has revision %" PRIu64
-	    ", not %" PRId64,
-	    there->revision, op->expected);
-	return refuse_row(j, ERR_CONFLICT, &op->row, words);
+	return there == NULL ? refuse_gone(j, op)
+			     : refuse_changed(j, op, there);
 }
 
 /* No two rows share what is marked so: two machines are not one node. */
@@ -199,7 +302,7 @@ put(struct job *j, const struct store_op *op, enum store_outcome *out)
 	}
 	keep_own_columns(&row, is_new ? NULL : &there);
 	*out = is_new ? STORE_CREATED : STORE_UPDATED;
-	return write_row(j, &row);
+	return write_row(j, &row, is_new ? NULL : &there);
 }
 
 static enum err delete (
@@ -214,7 +317,7 @@ static enum err delete (
 	if (is_absent) return refuse_row(
 	    j, ERR_NOT_FOUND, &op->row, "does not exist");
 	*out = STORE_DELETED;
-	return delete_row(j, &op->row);
+	return delete_row(j, &op->row, &there);
 }
 
 /* May this token let in one more key at this time? */
@@ -247,10 +350,10 @@ use_token(struct job *j, const struct store_row *use, struct store_row *token)
 	e = check_token(j, token, !is_new);
 	if (e == OK && is_new) {
 		token->token.uses++;
-		e = write_row(j, token);
+		e = write_row(j, token, NULL);
 	}
 	if (e == OK && (is_new || !table_same(use, &before)))
-		e = write_row(j, use);
+		e = write_row(j, use, NULL);
 	return e;
 }
 
@@ -288,7 +391,7 @@ revoke_token(struct job *j, const struct store_op *op, enum store_outcome *out)
 		return OK;
 	*out = STORE_UPDATED;
 	token.token.revoked_ms = j->m->time_ms;
-	return write_row(j, &token);
+	return write_row(j, &token, NULL);
 }
 
 /* --- forgetting what has expired ------------------------------------------ */
@@ -354,7 +457,7 @@ sweep_table(struct job *j, const struct sweep *s, int64_t before_ms)
 	arena_init(&a, STORE_MUTATION_MAX);
 	e = collect(j, s, before_ms, &a, &rows, &count);
 	for (size_t i = 0; e == OK && i < count; i++)
-		e = delete_row(j, &rows[i]);
+		e = delete_row(j, &rows[i], NULL);
 	return e;
 }
 
@@ -454,7 +557,10 @@ apply_new(struct job *j, struct slice bytes, struct apply_result *out)
 		return e;
 	e = apply_ops(j, out);
 	if (e == OK && j->changed)
-		e = journal_add(j->db, j->index, j->m, bytes, j->why);
+		e = journal_add(j->db,
+		    &(struct journal_entry){
+			j->index, j->m, out->outcomes, bytes, j->image_bytes},
+		    j->why);
 	if (e != OK)
 		return undo(j, e);
 	if (j->changed)
@@ -467,7 +573,7 @@ enum err
 apply(struct db *db, uint64_t index, const struct store_mutation *m,
     struct slice bytes, struct apply_result *out, struct fault *why)
 {
-	struct job j = {db, index, m, 0, false, why};
+	struct job j = {.db = db, .index = index, .m = m, .why = why};
 	struct fault unused;
 	enum err e;
 

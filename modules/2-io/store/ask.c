@@ -16,7 +16,8 @@ struct ask {
 	};
 	struct store_query query;
 	struct store_row which;
-	uint64_t before;
+	bool has_which;
+	uint64_t before; /* or the revision that is asked about */
 	size_t limit;
 	enum err err;
 	struct fault why;
@@ -157,6 +158,36 @@ store_history(
     struct store *s, const struct store_row *which, store_rows_cb cb, void *arg)
 {
 	ask_about(s, which, run_history, cb, arg);
+}
+
+/* --- as it was ------------------------------------------------------------ */
+
+static void
+run_as_of(struct request *r)
+{
+	struct ask *a = ask_of(r);
+
+	a->err = store_check_open(r->store, &a->why);
+	if (a->err == OK)
+		a->err = query_as_of(&r->store->db, a->before,
+		    a->has_which ? &a->which : NULL, &a->arena, &a->rows,
+		    &a->why);
+	a->rows.revision = r->store->db.revision;
+}
+
+void
+store_as_of(struct store *s, uint64_t revision, const struct store_row *which,
+    store_rows_cb cb, void *arg)
+{
+	struct ask *a = ask_new(s, run_as_of, done_rows, arg);
+	enum err e = OK;
+
+	a->on_rows = cb;
+	a->before = revision;
+	a->has_which = which != NULL;
+	if (which != NULL)
+		e = table_copy_key(&a->arena, which, &a->which);
+	ask_send(a, e);
 }
 
 /* --- the log -------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * db — the database file: one connection, opened with care.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #define LOG_MODULE "store"
@@ -106,7 +107,21 @@ check_schema(struct db *db, struct fault *why)
 	if (version < 1)
 		return fault_set(why, ERR_CORRUPT,
 		    "%s is damaged: it has no schema version", db->path);
-	return OK;
+	return version < DB_SCHEMA ? schema_migrate(db, version, why) : OK;
+}
+
+/* SQLite's code if a page could not be looked at at all, else SQLITE_OK. */
+static int
+reading_failed(struct buf *report)
+{
+	static const char mark[] = "error code=";
+	const char *at;
+
+	if (buf_add_byte(report, 0) != OK)
+		return SQLITE_NOMEM;
+	at = strstr(buf_slice(report).ptr, mark);
+	return at != NULL ? (int)strtol(at + strlen(mark), NULL, 10)
+			  : SQLITE_OK;
 }
 
 static enum err
@@ -114,9 +129,13 @@ check_integrity(struct db *db, struct fault *why)
 {
 	AUTO(buf_fini) struct buf text = BUF(64 << 10);
 	enum err e = ask(db, "PRAGMA quick_check(1)", NULL, &text, why);
+	int code;
 
 	if (e != OK || slice_eq(buf_slice(&text), S("ok")))
 		return e;
+	code = reading_failed(&text);
+	if (code != SQLITE_OK)
+		return db_fault(db, code, "reading", why);
 	for (char *c = text.mem + text.start; c < text.mem + text.end; c++)
 		if (*c == '\n')
 			*c = ' '; /* a fault is one line */

@@ -15,7 +15,7 @@
 #include <sqlite3.h>
 
 enum {
-	DB_SCHEMA = 1,             /* what this meshd writes and reads */
+	DB_SCHEMA = 2,             /* what this meshd writes and reads */
 	DB_APP_ID = 0x6d736864,    /* "mshd", at offset 68 of the file */
 	DB_CHECKPOINT_PAGES = 1000 /* of the WAL */
 };
@@ -26,9 +26,13 @@ enum db_stmt {
 	DB_LOG_ADD,
 	DB_LOG_FIND,
 	DB_LOG_COUNT,
+	DB_LOG_ENTRIES,
 	DB_LOG_OLDEST,
+	DB_LOG_WHO,
 	DB_LOG_TRIM,
+	DB_IMAGE_BYTES,
 	DB_CHANGE_ADD,
+	DB_CHANGE_LAST,
 	DB_CHANGE_TRIM,
 	DB_SAVEPOINT,
 	DB_ROLLBACK_TO,

@@ -13,8 +13,7 @@
 
 enum {
 	QUERY_BYTES = 8 << 20,
-	QUERY_ARENA = 64 << 20, /* with the largest row and its mutation */
-	QUERY_HISTORY_MAX = 100 /* versions of one row */
+	QUERY_ARENA = 64 << 20 /* with the largest row */
 };
 
 MUST_USE enum err query_list(struct db *db, const struct store_query *q,
@@ -25,6 +24,11 @@ MUST_USE enum err query_get(struct db *db, const struct store_row *which,
 
 MUST_USE enum err query_history(struct db *db, const struct store_row *which,
     struct arena *a, struct store_rows *out, struct fault *why);
+
+/* `which` is NULL for all. */
+MUST_USE enum err query_as_of(struct db *db, uint64_t revision,
+    const struct store_row *which, struct arena *a, struct store_rows *out,
+    struct fault *why);
 
 MUST_USE enum err query_log(struct db *db, uint64_t before, size_t limit,
     struct arena *a, struct store_log *out, struct fault *why);

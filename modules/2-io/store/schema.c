@@ -11,11 +11,14 @@
 
 /*
  * changes: which rows a mutation touched, so that watchers can go on from any
- * revision that the log still has. log: the mutations themselves.
+ * revision that the log still has; and what a resource was before, so that it
+ * can be brought back (NULL: it was not there). log: the mutations themselves.
+ * meta: images_since is the revision from which on `before` was kept.
  */
 static const char fixed_tables[] =
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;"
-    "INSERT INTO meta (name, value) VALUES ('log_bytes', 0);"
+    "INSERT INTO meta (name, value) VALUES ('log_bytes', 0),"
+    " ('log_entries', 0), ('images_since', 0);"
     "CREATE TABLE log (revision INTEGER PRIMARY KEY,"
     " time_ms INTEGER NOT NULL, actor TEXT NOT NULL,"
     " request_id TEXT NOT NULL, what TEXT NOT NULL,"
@@ -23,9 +26,18 @@ static const char fixed_tables[] =
     "CREATE INDEX log_by_request ON log (request_id)"
     " WHERE request_id != '';"
     "CREATE TABLE changes (revision INTEGER, seq INTEGER,"
-    " \"table\" INTEGER NOT NULL, key BLOB NOT NULL,"
+    " \"table\" INTEGER NOT NULL, key BLOB NOT NULL, before BLOB,"
     " PRIMARY KEY (revision, seq)) WITHOUT ROWID;"
     "CREATE INDEX changes_by_key ON changes (\"table\", key, revision);";
+
+/* From each schema to the next. */
+static const char *const steps[DB_SCHEMA] = {
+    [1] = "ALTER TABLE changes ADD COLUMN before BLOB;"
+	  "INSERT INTO meta (name, value) SELECT 'log_entries', count(*)"
+	  " FROM log;"
+	  "INSERT INTO meta (name, value) SELECT 'images_since',"
+	  " coalesce(max(revision), 0) FROM log;",
+};
 
 static const char *const fixed_sql[DB_STMTS] = {
     [DB_LOG_ADD] = "INSERT INTO log (revision, time_ms, actor, request_id,"
@@ -34,11 +46,18 @@ static const char *const fixed_sql[DB_STMTS] = {
 		    " AND request_id != ''",
     [DB_LOG_COUNT] = "UPDATE meta SET value = value + ?"
 		     " WHERE name = 'log_bytes' RETURNING value",
+    [DB_LOG_ENTRIES] = "UPDATE meta SET value = value + ?"
+		       " WHERE name = 'log_entries' RETURNING value",
+    [DB_LOG_WHO] = "SELECT actor, time_ms FROM log WHERE revision = ?",
+    [DB_IMAGE_BYTES] = "SELECT coalesce(sum(length(before)), 0)"
+		       " FROM changes WHERE revision <= ?",
+    [DB_CHANGE_LAST] = "SELECT max(revision) FROM changes"
+		       " WHERE \"table\" = ? AND key = ?",
     [DB_LOG_OLDEST] = "SELECT revision, length(mutation) FROM log"
 		      " ORDER BY revision LIMIT 1",
     [DB_LOG_TRIM] = "DELETE FROM log WHERE revision <= ?",
-    [DB_CHANGE_ADD] = "INSERT INTO changes (revision, seq, \"table\", key)"
-		      " VALUES (?, ?, ?, ?)",
+    [DB_CHANGE_ADD] = "INSERT INTO changes (revision, seq, \"table\", key,"
+		      " before) VALUES (?, ?, ?, ?, ?)",
     [DB_CHANGE_TRIM] = "DELETE FROM changes WHERE revision <= ?",
     [DB_SAVEPOINT] = "SAVEPOINT mutation",
     [DB_ROLLBACK_TO] = "ROLLBACK TO mutation",
@@ -239,4 +258,17 @@ schema_create(
 	if (e == OK)
 		e = put_key_check(db, key_check, why);
 	return e == OK ? run_text(db, "COMMIT", why) : e;
+}
+
+enum err
+schema_migrate(struct db *db, int64_t from, struct fault *why)
+{
+	char text[64];
+	enum err e = run_text(db, "BEGIN EXCLUSIVE", why);
+
+	for (int64_t v = from; e == OK && v < DB_SCHEMA; v++)
+		e = run_text(db, steps[v], why);
+	snprintf(
+	    text, sizeof(text), "PRAGMA user_version = %d; COMMIT", DB_SCHEMA);
+	return e == OK ? run_text(db, text, why) : e;
 }

@@ -13,6 +13,10 @@ enum { SCHEMA_SQL_MAX = 4096 }; /* bytes of one statement */
 MUST_USE enum err schema_create(
     struct db *db, const uint8_t key_check[CRYPTO_KEY_LEN], struct fault *why);
 
+/* A file of an older schema, in one transaction as well. */
+MUST_USE enum err schema_migrate(
+    struct db *db, int64_t from, struct fault *why);
+
 /* The statements that each table has, and those of the log. */
 MUST_USE enum err schema_row_sql(
     enum store_table t, enum db_row_stmt which, struct buf *out);

@@ -27,7 +27,8 @@ enum {
 	STORE_QUEUE_MAX = 4096,        /* proposals waiting; then ERR_BUSY */
 	STORE_LOG_MAX = 10000,         /* mutations kept in the log, */
 	STORE_LOG_BYTES = 64 << 20,    /* and bytes, but for the newest */
-	STORE_ROWS_MAX = 1000          /* rows of one answer */
+	STORE_ROWS_MAX = 1000,         /* rows of one answer */
+	STORE_HISTORY_MAX = 100        /* versions of one resource */
 };
 
 /*
@@ -110,12 +111,22 @@ enum store_table {
 	STORE_TABLE_COUNT
 };
 
+enum store_outcome {
+	STORE_UNCHANGED,
+	STORE_CREATED,
+	STORE_UPDATED,
+	STORE_DELETED
+};
+
 struct store_row {
 	enum store_table table;
 	bool deleted;       /* in a change or a history: it is gone */
 	uint64_t revision;  /* of the mutation that last changed it */
 	int64_t created_ms; /* kept over updates */
 	int64_t updated_ms;
+	/* In a history only: who changed it to this, and how. */
+	struct slice actor;
+	enum store_outcome outcome;
 	union {
 		struct store_resource resource;
 		struct store_token token;
@@ -172,13 +183,6 @@ struct store_mutation {
 	int64_t time_ms; /* wall clock of who proposes */
 	const struct store_op *ops;
 	size_t op_count;
-};
-
-enum store_outcome {
-	STORE_UNCHANGED,
-	STORE_CREATED,
-	STORE_UPDATED,
-	STORE_DELETED
 };
 
 const char *store_outcome_name(enum store_outcome o); /* "created" */
@@ -263,9 +267,21 @@ void store_list(
 void store_get(struct store *s, const struct store_row *which, store_rows_cb cb,
     void *arg);
 
-/* The versions of it that the log still has, newest first. */
+/*
+ * The versions of a resource that the log still has, newest first, at most
+ * STORE_HISTORY_MAX. ERR_NOT_FOUND if the log has nothing about it.
+ */
 void store_history(struct store *s, const struct store_row *which,
     store_rows_cb cb, void *arg);
+
+/*
+ * Each resource that was changed after `revision`, or only the one with the
+ * key in `which` (else NULL), as it was then; `deleted` if it was not there.
+ * At most STORE_OPS_MAX. ERR_NOT_FOUND, in words, for a revision that the log
+ * no longer reaches; ERR_INVALID for one that is to come.
+ */
+void store_as_of(struct store *s, uint64_t revision,
+    const struct store_row *which, store_rows_cb cb, void *arg);
 
 struct store_log_entry {
 	uint64_t revision;

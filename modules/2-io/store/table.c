@@ -193,6 +193,9 @@ table_copy(struct arena *a, const struct store_row *row, struct store_row *out)
 	enum err e = copy_columns(a, row, &copy, 0);
 
 	if (e == OK)
+		e = arena_copy(a, row->actor, &copy.actor);
+
+	if (e == OK)
 		*out = copy;
 	return e;
 }

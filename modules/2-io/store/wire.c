@@ -247,6 +247,25 @@ wire_row_encode(const struct store_row *row, struct buf *out)
 }
 
 enum err
+wire_row_decode(struct slice bytes, struct store_row *out)
+{
+	struct reader r = READER(bytes);
+	uint8_t table = reader_u8(&r);
+	struct store_row row = {.revision = reader_u64(&r)};
+
+	row.created_ms = (int64_t)reader_u64(&r);
+	row.updated_ms = (int64_t)reader_u64(&r);
+	if (r.failed || table >= STORE_TABLE_COUNT)
+		return ERR_CORRUPT;
+	row.table = table;
+	read_row(&r, &row, 0, 0);
+	if (reader_done(&r) != OK)
+		return ERR_CORRUPT;
+	*out = row;
+	return OK;
+}
+
+enum err
 wire_key_encode(const struct store_row *row, struct buf *out)
 {
 	return add_row(out, row, COLUMN_KEY, 0);

@@ -24,8 +24,14 @@ MUST_USE enum err wire_encode(const struct store_mutation *m, struct buf *out);
 MUST_USE enum err wire_decode(
     struct slice bytes, struct arena *a, struct store_mutation *out);
 
-/* All columns of a row and when it changed: for the content's hash. */
+/* All columns of a row and when it changed: for the hash, and as it was. */
 MUST_USE enum err wire_row_encode(const struct store_row *row, struct buf *out);
+
+/*
+ * The same back: text borrows from `bytes`, the rest of *out is zero.
+ * ERR_CORRUPT.
+ */
+MUST_USE enum err wire_row_decode(struct slice bytes, struct store_row *out);
 
 /* The key of a row alone, as the change log has it. */
 MUST_USE enum err wire_key_encode(const struct store_row *row, struct buf *out);

@@ -350,7 +350,7 @@ struct ca_token_row {
 	    "an admin makes a new one with: meshd token create --role ROLE")   \
 	X(CA_OPERATOR_REVOKED, "operator_token_revoked", 401,                  \
 	    "the operator token was revoked",                                  \
-	    "ask who revoked it; meshd log says so")
+	    "ask who revoked it; meshd history says so")
 
 enum ca_verdict {
 #define X(name, code, status, sentence, hint) name,

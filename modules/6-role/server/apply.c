@@ -27,25 +27,14 @@ add_document(
 	enum err e = resource_decode(doc, &source, &r, &c->found);
 
 	if (e == OK && r != NULL && r->kind == &kind_tls_secret)
-		e = secrets_check(
-		    r->spec, clock_wall_ms(c->server->spec.clock), &c->found);
+		e = secrets_check(r->spec, server_now_ms(c->server), &c->found);
 	if (e != OK || r == NULL) {
 		resource_unref(&r);
 		return e;
 	}
-	return call_put(c, r, a->actor);
-}
-
-/* What would let more through than it says is stored only if that is wanted. */
-static enum err
-check_guards(struct call *c, const struct server_apply_spec *a)
-{
-	if (c->found.guards == 0 || a->allow_inert)
-		return OK;
-	return fault_set(&c->why, ERR_UNSUPPORTED,
-	    "%zu of the fields that limit access are not in force yet "
-	    "(MSH0002); nothing was changed",
-	    c->found.guards);
+	return call_put(c, r,
+	    r->revision == 0 ? STORE_EXPECT_ANY : (int64_t)r->revision,
+	    a->actor);
 }
 
 static enum err
@@ -66,7 +55,7 @@ add_documents(struct call *c, const struct server_apply_spec *a)
 	if (first != OK && c->why.code == OK)
 		(void)fault_set(&c->why, first,
 		    "the configuration has mistakes; nothing was changed");
-	return first != OK ? c->why.code : check_guards(c, a);
+	return first != OK ? c->why.code : call_check_guards(c, a->allow_inert);
 }
 
 /* --- what is no longer among the documents ---------------------------------
@@ -76,7 +65,7 @@ static bool
 has_kind(const struct call *c, const struct resource_kind *kind)
 {
 	for (size_t i = 0; i < c->count; i++)
-		if (c->resources[i]->kind == kind)
+		if (c->resources[i] != NULL && c->resources[i]->kind == kind)
 			return true;
 	return false;
 }
@@ -104,7 +93,8 @@ prune_kind(struct call *c, const struct server_apply_spec *a,
 		const struct resource *r = value;
 
 		if (r->kind == kind && is_surplus(c, a, r))
-			e = call_delete(c, r, (int64_t)r->revision, a->actor);
+			e = call_delete(
+			    c, &r->key, (int64_t)r->revision, a->actor);
 	}
 	return e;
 }
@@ -151,17 +141,16 @@ static enum err
 add_delete(struct call *c, const struct resource_key *key,
     const struct server_actor *actor)
 {
-	const struct resource *r = cache_find(&c->server->cache, key);
 	char text[RESOURCE_KEY_MAX];
 	enum err e = server_may_write(actor, key, &c->why);
 
 	if (e != OK)
 		return e;
-	if (r == NULL)
+	if (!cache_has(&c->server->cache, key))
 		return fault_set(&c->why, ERR_NOT_FOUND,
 		    "%s is not there; nothing was deleted",
 		    resource_key_format(key, text));
-	return call_delete(c, r, STORE_EXPECT_ANY, actor);
+	return call_delete(c, key, STORE_EXPECT_ANY, actor);
 }
 
 void

@@ -67,19 +67,16 @@ decode(const struct cache *c, const struct store_row *row,
 {
 	AUTO(arena_fini) struct arena arena;
 	AUTO(secret_fini) struct secret opened = {0};
-	struct slice body = row->resource.body;
+	struct slice body;
 	struct resource_source source = {.parse_json = codec_json_parse,
 	    .revision = row->revision,
 	    .created_ms = row->created_ms};
 	const struct value *doc;
-	enum err e = OK;
+	enum err e;
 
 	arena_init(&arena, DECODE_BYTES);
 	arena.secret = secrets_are_in(&row->resource);
-	if (arena.secret) {
-		e = secrets_open(c->store, &row->resource, &opened, why);
-		body = slice_of(opened.bytes, opened.len);
-	}
+	e = secrets_body(c->store, &row->resource, &opened, &body, why);
 	if (e == OK)
 		e = codec_json_parse(body, &arena, &doc, why);
 	if (e != OK)
@@ -184,6 +181,15 @@ cache_sealed(const struct cache *c, const struct resource_key *key)
 	const char *body = map_get(&c->sealed, cache_key_text(key, text));
 
 	return body != NULL ? slice_str(body) : SLICE_NONE;
+}
+
+bool
+cache_has(const struct cache *c, const struct resource_key *key)
+{
+	char text[CACHE_KEY_MAX];
+
+	return cache_find(c, key) != NULL ||
+	       map_get(&c->bad, cache_key_text(key, text)) != NULL;
 }
 
 static int

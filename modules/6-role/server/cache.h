@@ -43,6 +43,9 @@ const struct resource *cache_find(
 struct slice cache_sealed(
     const struct cache *c, const struct resource_key *key);
 
+/* Also one that is no longer understood. */
+bool cache_has(const struct cache *c, const struct resource_key *key);
+
 /*
  * All of them, by group, kind, namespace, name, in a new array of the
  * caller's (mem_free), each borrowed.

@@ -75,39 +75,41 @@ call_has(const struct call *c, const struct resource_key *key)
 }
 
 static enum err
-check(
-    struct call *c, const struct resource *r, const struct server_actor *actor)
+check(struct call *c, const struct resource_key *key,
+    const struct server_actor *actor)
 {
 	char text[RESOURCE_KEY_MAX];
 	enum err e = OK;
 
 	if (actor != NULL)
-		e = server_may_write(actor, &r->key, &c->why);
-	if (e != OK || !call_has(c, &r->key))
+		e = server_may_write(actor, key, &c->why);
+	if (e != OK || !call_has(c, key))
 		return e;
 	return fault_set(&c->why, ERR_CONFLICT,
 	    "%s is there twice; one of them has to go",
-	    resource_key_format(&r->key, text));
+	    resource_key_format(key, text));
 }
 
-/* Takes the resource; the rest of the operation is the caller's. */
+/* Takes the resource, whose key this is, if there is one. */
 static struct store_op *
-add(struct call *c, struct resource *r, enum store_op_type type)
+add(struct call *c, const struct resource_key *key, struct resource *r,
+    int64_t expected)
 {
 	char text[CACHE_KEY_MAX];
 	struct store_op *op;
 
 	grow(c);
 	op = &c->ops[c->count];
-	*op = (struct store_op){.type = type};
+	*op = (struct store_op){
+	    .type = r != NULL ? STORE_PUT : STORE_DELETE, .expected = expected};
 	op->row.table = STORE_RESOURCES;
-	op->row.resource = (struct store_resource){.group = r->key.group,
-	    .kind = r->key.kind,
-	    .ns = r->key.ns,
-	    .name = r->key.name};
-	c->changes[c->count] = (struct server_change){.key = r->key};
+	op->row.resource = (struct store_resource){.group = key->group,
+	    .kind = key->kind,
+	    .ns = key->ns,
+	    .name = key->name};
+	c->changes[c->count] = (struct server_change){.key = *key};
 	c->resources[c->count++] = r;
-	(void)map_put(&c->keys, cache_key_text(&r->key, text), c); /* a mark */
+	(void)map_put(&c->keys, cache_key_text(key, text), c); /* a mark */
 	return op;
 }
 
@@ -176,18 +178,17 @@ write_row(struct call *c, const struct resource *r, struct store_resource *row)
 }
 
 enum err
-call_put(struct call *c, struct resource *r, const struct server_actor *actor)
+call_put(struct call *c, struct resource *r, int64_t expected,
+    const struct server_actor *actor)
 {
-	enum err e = check(c, r, actor);
+	enum err e = check(c, &r->key, actor);
 	struct store_op *op;
 
 	if (e != OK) {
 		resource_unref(&r);
 		return e;
 	}
-	op = add(c, r, STORE_PUT);
-	op->expected =
-	    r->revision == 0 ? STORE_EXPECT_ANY : (int64_t)r->revision;
+	op = add(c, &r->key, r, expected);
 	e = write_row(c, r, &op->row.resource);
 	if (e == OK)
 		return OK;
@@ -196,14 +197,43 @@ call_put(struct call *c, struct resource *r, const struct server_actor *actor)
 }
 
 enum err
-call_delete(struct call *c, const struct resource *r, int64_t expected,
-    const struct server_actor *actor)
+call_copy_key(
+    struct call *c, const struct resource_key *key, struct resource_key *out)
 {
-	enum err e = check(c, r, actor);
+	struct arena *a = &c->arena;
+	enum err e = arena_copy(a, key->group, &out->group);
 
 	if (e == OK)
-		add(c, resource_ref(r), STORE_DELETE)->expected = expected;
+		e = arena_copy(a, key->kind, &out->kind);
+	if (e == OK)
+		e = arena_copy(a, key->ns, &out->ns);
+	return e == OK ? arena_copy(a, key->name, &out->name) : e;
+}
+
+enum err
+call_delete(struct call *c, const struct resource_key *key, int64_t expected,
+    const struct server_actor *actor)
+{
+	struct resource_key own;
+	enum err e = check(c, key, actor);
+
+	if (e == OK && call_copy_key(c, key, &own) != OK)
+		e = fault_set(&c->why, ERR_LIMIT, "too many keys at once");
+	if (e == OK)
+		(void)add(c, &own, NULL, expected); /* all of it is set */
 	return e;
+}
+
+/* What would let more through than it says is stored only if that is wanted. */
+enum err
+call_check_guards(struct call *c, bool allow_inert)
+{
+	if (c->found.guards == 0 || allow_inert)
+		return OK;
+	return fault_set(&c->why, ERR_UNSUPPORTED,
+	    "%zu of the fields that limit access are not in force yet "
+	    "(MSH0002); nothing was changed",
+	    c->found.guards);
 }
 
 /* --- the store's answer --------------------------------------------------- */

@@ -19,7 +19,7 @@ struct call {
 	struct findings found;
 	struct fault why;
 	struct map keys; /* text of each key → its mark */
-	/* One an operation; what is put, or what is deleted. */
+	/* One an operation; NULL for what is deleted. */
 	struct resource **resources;
 	struct store_op *ops;
 	struct server_change *changes;
@@ -35,16 +35,23 @@ struct call *call_new(struct server *s, server_apply_cb cb, void *arg);
 bool call_has(const struct call *c, const struct resource_key *key);
 
 /*
- * Takes `r`, also on failure: writes it, onto its revision if it has one.
+ * Takes `r`, also on failure: writes it if `expected` (a store_op's) holds.
  * ERR_CONFLICT if it is there twice; what the actor may not write is
  * ERR_DENIED; nobody (NULL) may see what would be. The words are in c->why.
  */
-MUST_USE enum err call_put(
-    struct call *c, struct resource *r, const struct server_actor *actor);
+MUST_USE enum err call_put(struct call *c, struct resource *r, int64_t expected,
+    const struct server_actor *actor);
 
-/* The same; deletes it, if `expected` (a store_op's) holds. */
-MUST_USE enum err call_delete(struct call *c, const struct resource *r,
+/* The same; copies the key. */
+MUST_USE enum err call_delete(struct call *c, const struct resource_key *key,
     int64_t expected, const struct server_actor *actor);
+
+/* For as long as the call lives. ERR_LIMIT. */
+MUST_USE enum err call_copy_key(
+    struct call *c, const struct resource_key *key, struct resource_key *out);
+
+/* ERR_UNSUPPORTED if what was decoded into c->found lets more through. */
+MUST_USE enum err call_check_guards(struct call *c, bool allow_inert);
 
 /* Answers and frees: from the store; at once, without a change; on failure. */
 void call_propose(

@@ -47,8 +47,8 @@ secrets_are_in(const struct store_resource *row)
 	return slice_starts(row->body, head) && slice_ends(row->body, tail);
 }
 
-enum err
-secrets_open(const struct store *store, const struct store_resource *row,
+static enum err
+unseal(const struct store *store, const struct store_resource *row,
     struct secret *out, struct fault *why)
 {
 	const struct resource_key key = {
@@ -69,6 +69,20 @@ secrets_open(const struct store *store, const struct store_resource *row,
 		return fault_set(why, ERR_AUTH,
 		    "its secret was not sealed here, or is damaged");
 	return OK;
+}
+
+enum err
+secrets_body(const struct store *store, const struct store_resource *row,
+    struct secret *opened, struct slice *out, struct fault *why)
+{
+	enum err e;
+
+	*out = row->body;
+	if (!secrets_are_in(row))
+		return OK;
+	e = unseal(store, row, opened, why);
+	*out = slice_of(opened->bytes, opened->len);
+	return e;
 }
 
 /* --- what they hold ------------------------------------------------------- */

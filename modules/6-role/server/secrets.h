@@ -19,11 +19,13 @@ MUST_USE enum err secrets_seal(const struct store *store,
 bool secrets_are_in(const struct store_resource *row);
 
 /*
- * The body of such a row, to be read; `out` is the caller's. ERR_AUTH if it
- * was not sealed here, or for another resource.
+ * The body of a row, sealed or not, to be read; `opened`, the caller's, holds
+ * what was sealed. ERR_AUTH if that was not sealed here, or for another
+ * resource.
  */
-MUST_USE enum err secrets_open(const struct store *store,
-    const struct store_resource *row, struct secret *out, struct fault *why);
+MUST_USE enum err secrets_body(const struct store *store,
+    const struct store_resource *row, struct secret *opened, struct slice *out,
+    struct fault *why);
 
 /*
  * Looks at certificate and key: whether they are any, belong together, and how

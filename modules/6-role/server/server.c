@@ -195,40 +195,6 @@ server_each_resource(struct server *s, const struct server_filter *filter,
 	return OK;
 }
 
-struct log_call {
-	void (*cb)(void *arg, enum err e, const struct server_log_row *rows,
-	    size_t count);
-	void *arg;
-};
-
-static void
-on_log(const struct store_log *log, void *arg)
-{
-	struct log_call *call = arg;
-	struct server_log_row *rows =
-	    mem_new_array(MAX(log->count, 1), sizeof(*rows));
-
-	for (size_t i = 0; i < log->count; i++)
-		rows[i] = (struct server_log_row){log->entries[i].revision,
-		    log->entries[i].time_ms, log->entries[i].actor,
-		    log->entries[i].what};
-	call->cb(call->arg, log->err, rows, log->count);
-	mem_free(&rows);
-	mem_free(&call);
-}
-
-void
-server_log(struct server *s, size_t limit,
-    void (*cb)(
-	void *arg, enum err e, const struct server_log_row *rows, size_t count),
-    void *arg)
-{
-	struct log_call *call = mem_new(sizeof(*call));
-
-	*call = (struct log_call){cb, arg};
-	store_log_list(s->store, /* before */ 0, limit, on_log, call);
-}
-
 void
 server_status(const struct server *s, struct server_status *out)
 {

@@ -170,18 +170,46 @@ MUST_USE enum err server_each_resource(struct server *s,
 MUST_USE enum err server_view(const struct server *s, struct slice ns,
     struct view **out, struct fault *why);
 
-struct server_log_row {
-	uint64_t revision;
-	int64_t time_ms;
-	struct slice actor;
-	struct slice what;
+/* --- the past --- */
+
+struct server_past {
+	enum err err;
+	const struct fault *why;
+	struct server_past_row {
+		uint64_t revision;
+		int64_t time_ms;
+		struct slice actor;
+		struct slice what; /* "created Service default/a; …" */
+		/* Of one resource: against the version before it. */
+		struct diff diff;
+	} const *rows; /* newest first */
+	size_t count;
 };
 
-/* The last `limit` changes, newest first. */
-void server_log(struct server *s, size_t limit,
-    void (*cb)(
-	void *arg, enum err e, const struct server_log_row *rows, size_t count),
-    void *arg);
+typedef void (*server_past_cb)(void *arg, const struct server_past *past);
+
+/* The last `limit` changes of anything. */
+void server_log(struct server *s, size_t limit, server_past_cb cb, void *arg);
+
+/* The last `limit` versions of one resource; copies the key. ERR_NOT_FOUND. */
+void server_history(struct server *s, const struct resource_key *key,
+    size_t limit, server_past_cb cb, void *arg);
+
+struct server_rollback_spec {
+	uint64_t revision; /* configuration is to be as it was then */
+	const struct resource_key *key; /* only of this; NULL: all of it */
+	const struct server_actor *actor;
+	bool dry_run;
+	bool allow_inert; /* as of an apply */
+};
+
+/*
+ * One mutation that brings back what was, judged as an apply is. Copies the
+ * spec. ERR_NOT_FOUND if the log no longer reaches so far, or if the one
+ * resource was not there; ERR_CONFLICT if something changed meanwhile.
+ */
+void server_rollback(struct server *s, const struct server_rollback_spec *spec,
+    server_apply_cb cb, void *arg);
 
 struct server_status {
 	uint64_t revision;

@@ -16,8 +16,8 @@
 #include "server/server.h"
 
 enum {
-	ADMIN_LOG_DEFAULT = 20,
-	ADMIN_LOG_MAX = 1000,
+	ADMIN_HISTORY_DEFAULT = 20,
+	ADMIN_HISTORY_MAX = 1000,
 	ADMIN_INERT_MAX = 1000 /* findings that status lists */
 };
 

@@ -42,8 +42,8 @@ changes_list(struct arena *a, const struct server_apply_result *r)
 	return list;
 }
 
-static void
-on_applied(void *arg, const struct server_apply_result *r)
+void
+admin_applied(void *arg, const struct server_apply_result *r)
 {
 	struct http_exchange *x = arg;
 	struct arena *a = http_exchange_arena(x);
@@ -62,8 +62,8 @@ on_applied(void *arg, const struct server_apply_result *r)
 	admin_answer_status(x, r->err == OK ? 200 : admin_status_of(r->err), m);
 }
 
-static bool
-is_set(struct http_exchange *x, struct slice param)
+bool
+admin_is_set(struct http_exchange *x, struct slice param)
 {
 	return slice_eq(admin_param(x, param), S("true"));
 }
@@ -138,15 +138,15 @@ apply_body(
 	spec->docs = items;
 	spec->request_id = value_get_string(body, S("requestId"), SLICE_NONE);
 	spec->ns = admin_param(x, S("namespace"));
-	server_apply(a->spec.server, spec, on_applied, x);
+	server_apply(a->spec.server, spec, admin_applied, x);
 }
 
 static void
 apply(struct admin *a, struct http_exchange *x)
 {
 	struct server_apply_spec spec = {.actor = admin_actor(x),
-	    .dry_run = is_set(x, S("dryRun")),
-	    .allow_inert = is_set(x, S("allowInert"))};
+	    .dry_run = admin_is_set(x, S("dryRun")),
+	    .allow_inert = admin_is_set(x, S("allowInert"))};
 	struct labels prune;
 	struct fault why = {0};
 	enum err e = read_prune(x, &prune, &spec, &why);
@@ -166,8 +166,8 @@ diff(struct admin *a, struct http_exchange *x)
 	apply_body(a, x, &spec);
 }
 
-static struct resource_key
-read_key(const struct value *v)
+struct resource_key
+admin_key(const struct value *v)
 {
 	return (struct resource_key){
 	    value_get_string(v, S("group"), SLICE_NONE),
@@ -197,9 +197,9 @@ static void delete (struct admin *a, struct http_exchange *x)
 	}
 	keys = mem_new_array(MAX(list->count, 1), sizeof(*keys));
 	VALUE_EACH(list, it)
-	keys[count++] = read_key(it);
+	keys[count++] = admin_key(it);
 	server_delete(
-	    a->spec.server, keys, count, admin_actor(x), on_applied, x);
+	    a->spec.server, keys, count, admin_actor(x), admin_applied, x);
 }
 
 /* --- get --- */
@@ -241,51 +241,6 @@ get(struct admin *a, struct http_exchange *x)
 		return;
 	}
 	admin_answer_items(x, l.items);
-}
-
-/* --- log and status --- */
-
-static void
-on_log(void *arg, enum err e, const struct server_log_row *rows, size_t count)
-{
-	struct http_exchange *x = arg;
-	struct arena *a = http_exchange_arena(x);
-	struct value *list = json_list(a);
-
-	if (e != OK) {
-		admin_refuse(x, e, NULL);
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		struct value *row = json_map(a);
-		char when[CLOCK_RFC3339_LEN];
-
-		clock_format_rfc3339(rows[i].time_ms, when);
-		json_number(a, &row, S("revision"), (int64_t)rows[i].revision);
-		json_text(a, &row, S("time"), slice_str(when));
-		json_text(a, &row, S("actor"), rows[i].actor);
-		json_text(a, &row, S("what"), rows[i].what);
-		json_push(&list, row);
-	}
-	admin_answer_items(x, list);
-}
-
-static void
-log_get(struct admin *a, struct http_exchange *x)
-{
-	struct slice text = admin_param(x, S("limit"));
-	uint64_t limit = ADMIN_LOG_DEFAULT;
-	struct fault why = {0};
-
-	if (text.len > 0 && (slice_to_u64(text, &limit) != OK || limit == 0 ||
-				limit > ADMIN_LOG_MAX)) {
-		admin_refuse(x,
-		    fault_set(&why, ERR_INVALID,
-			"limit is a number from 1 to %d", ADMIN_LOG_MAX),
-		    &why);
-		return;
-	}
-	server_log(a->spec.server, (size_t)limit, on_log, x);
 }
 
 /* --- what is not in force --- */
@@ -385,7 +340,6 @@ const struct admin_route admin_config_routes[] = {
     {"POST", "/v1/delete", CA_ROLE_EDITOR, delete},
     {"POST", "/v1/diff", CA_ROLE_VIEWER, diff},
     {"GET", "/v1/resources", CA_ROLE_VIEWER, get},
-    {"GET", "/v1/log", CA_ROLE_VIEWER, log_get},
     {"GET", "/v1/status", CA_ROLE_VIEWER, status},
     {"POST", "/v1/explain", CA_ROLE_VIEWER, explain},
 };

@@ -71,13 +71,18 @@ struct admin_route {
 	admin_handler handle;
 };
 
-/* Of both roles. Of a server: configuration, and the mesh. Of an agent. */
+/*
+ * Of both roles. Of a server: configuration, what it was, and the mesh. Of an
+ * agent.
+ */
 extern const struct admin_route admin_process_routes[];
 extern const size_t admin_process_route_count;
 extern const struct admin_route admin_service_routes[];
 extern const size_t admin_service_route_count;
 extern const struct admin_route admin_config_routes[];
 extern const size_t admin_config_route_count;
+extern const struct admin_route admin_past_routes[];
+extern const size_t admin_past_route_count;
 extern const struct admin_route admin_mesh_routes[];
 extern const size_t admin_mesh_route_count;
 extern const struct admin_route admin_agent_routes[];
@@ -104,7 +109,14 @@ void admin_answer_status(
     struct http_exchange *x, unsigned status, const struct value *v);
 unsigned admin_status_of(enum err e);
 
-/* A query parameter, or SLICE_NONE. */
+/* What came of a change of configuration; the exchange is its argument. */
+void admin_applied(void *arg, const struct server_apply_result *r);
+
+/* {"group", "kind", "namespace", "name"}; what is missing is empty. */
+struct resource_key admin_key(const struct value *v);
+
+/* A query parameter, or SLICE_NONE; whether it is "true". */
+bool admin_is_set(struct http_exchange *x, struct slice name);
 struct slice admin_param(struct http_exchange *x, struct slice name);
 
 /* The request of an explain's body; `headers` is its room. */

@@ -153,6 +153,14 @@ refused(const struct value *answer)
 	return CLI_EXIT_OK;
 }
 
+static bool
+has_none(const struct value *answer)
+{
+	const struct value *changes = value_get(answer, S("changes"));
+
+	return changes == NULL || changes->count == 0;
+}
+
 static int
 print_answer(
     const struct options *o, const struct value *answer, enum changes_how how)
@@ -165,7 +173,9 @@ print_answer(
 	    (output != OUTPUT_TABLE &&
 		output_value(output, answer, &why) != OK))
 		return cli_fault(&why);
-	if (output == OUTPUT_TABLE)
+	if (output == OUTPUT_TABLE && how != CHANGES_DIFF && has_none(answer))
+		(void)printf("nothing changes\n");
+	else if (output == OUTPUT_TABLE)
 		print_changes(answer, how);
 	if (how == CHANGES_DRY)
 		return refused(answer);

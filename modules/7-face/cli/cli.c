@@ -35,6 +35,8 @@ static const struct command *const commands[] = {
     &command_get,
     &command_delete,
     &command_diff,
+    &command_history,
+    &command_rollback,
     &command_validate,
     &command_analyze,
     &command_explain,
@@ -45,7 +47,7 @@ static const struct command *const commands[] = {
     &command_node_list,
     &command_node_revoke,
     &command_ca_show,
-    &command_log_levels, /* before "log", which would take its words */
+    &command_log_levels,
     &command_log,
     &command_status,
     &command_completion,

@@ -36,13 +36,15 @@ extern const struct command command_explain_field;
 extern const struct command command_expose;
 extern const struct command command_exposed;
 extern const struct command command_get;
+extern const struct command command_history;
+extern const struct command command_log;
 extern const struct command command_join;
 extern const struct command command_leave;
-extern const struct command command_log;
 extern const struct command command_log_levels;
 extern const struct command command_members;
 extern const struct command command_node_list;
 extern const struct command command_node_revoke;
+extern const struct command command_rollback;
 extern const struct command command_server_init;
 extern const struct command command_server_run;
 extern const struct command command_services;
@@ -132,6 +134,11 @@ const char *command_plural(uint64_t n);
 	{                                                                      \
 		"namespace", 'n', OPTION_TEXT, "NAME", "default", false,       \
 		    "where a document or name has none"                        \
+	}
+#define OPTION_ALLOW_INERT                                                     \
+	{                                                                      \
+		"allow-inert", 0, OPTION_FLAG, NULL, NULL, false,              \
+		    "also what limits access and is not in force yet"          \
 	}
 #define OPTION_FILES                                                           \
 	{                                                                      \

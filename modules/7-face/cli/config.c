@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config — commands on the server's configuration: get, delete, log.
+ * config — commands on the server's configuration: get, delete.
  */
 #include "base/base.h"
 #include "model/model.h"
@@ -22,14 +22,6 @@ static struct slice
 text_of(const struct value *v, struct slice key)
 {
 	return value_get_string(v, key, SLICE_NONE);
-}
-
-static int64_t
-number_of(const struct value *v, struct slice key)
-{
-	const struct value *n = value_get(v, key);
-
-	return n != NULL && n->type == VALUE_INT ? n->integer : 0;
 }
 
 /* --- get --- */
@@ -250,57 +242,6 @@ const struct command command_delete = {
     .rows = delete_rows,
     .row_count = ARRAY_LEN(delete_rows),
     .run = delete,
-};
-
-/* --- log --- */
-
-static const char *const log_head[] = {"REVISION", "TIME", "WHO", "WHAT"};
-
-static void
-print_log(const struct value *body)
-{
-	const struct value *items = value_get(body, S("items"));
-	AUTO(table_fini) struct table t;
-
-	table_init(&t, log_head, ARRAY_LEN(log_head));
-	VALUE_EACH(items, it)
-	{
-		table_cellf(
-		    &t, "%lld", (long long)number_of(it, S("revision")));
-		table_cell(&t, text_of(it, S("time")));
-		table_cell(&t, text_of(it, S("actor")));
-		table_cell(&t, text_of(it, S("what")));
-	}
-	table_print(&t, stdout);
-}
-
-static int
-show_log(struct options *o)
-{
-	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
-
-	if (buf_add_slice(&path, S("/v1/log")) != OK ||
-	    api_path_add(&path, "limit", options_text(o, "limit")) != OK ||
-	    buf_add_byte(&path, 0) != OK)
-		return command_fail(CLI_EXIT_USAGE, "log: limit too long");
-	return api_show(o, API_SERVER, buf_slice(&path).ptr, print_log);
-}
-
-static const struct option_row log_rows[] = {
-    {"limit", 0, OPTION_NUMBER, "N", "20", false, "how many, at most 1000"},
-    OPTION_OUTPUT,
-    OPTION_SOCKET,
-    OPTION_TOKEN,
-};
-
-const struct command command_log = {
-    .name = "log",
-    .args = "",
-    .summary = "show who changed what",
-    .section = "cli",
-    .rows = log_rows,
-    .row_count = ARRAY_LEN(log_rows),
-    .run = show_log,
 };
 
 /* --- log level --- */

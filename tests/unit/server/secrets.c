@@ -216,6 +216,7 @@ TEST(a_sealed_body_opens_for_its_own_resource_and_server_alone)
 	    .kind = key.kind, .ns = key.ns, .name = key.name};
 	AUTO(buf_fini) struct buf body = BUF(1 << 20);
 	AUTO(secret_fini) struct secret opened = {0};
+	struct slice clear;
 	struct rig r, other;
 	struct fault why = {0};
 
@@ -226,18 +227,24 @@ TEST(a_sealed_body_opens_for_its_own_resource_and_server_alone)
 	row.body = buf_slice(&body);
 	EXPECT_TRUE(secrets_are_in(&row));
 	EXPECT_FALSE(holds(row.body, S("hush")));
-	EXPECT_OK(secrets_open(r.store, &row, &opened, &why));
-	EXPECT_SLICE(slice_of(opened.bytes, opened.len), S("{\"a\":\"hush\"}"));
-	EXPECT_ERR(secrets_open(other.store, &row, &opened, &why), ERR_AUTH);
+	EXPECT_OK(secrets_body(r.store, &row, &opened, &clear, &why));
+	EXPECT_SLICE(clear, S("{\"a\":\"hush\"}"));
+	EXPECT_ERR(
+	    secrets_body(other.store, &row, &opened, &clear, &why), ERR_AUTH);
 	row.name = S("www");
-	EXPECT_ERR(secrets_open(r.store, &row, &opened, &why), ERR_AUTH);
+	EXPECT_ERR(
+	    secrets_body(r.store, &row, &opened, &clear, &why), ERR_AUTH);
 	EXPECT_TRUE(strstr(why.text, "not sealed here") != NULL);
 	row.body = S("{\"sealed\":\"!\"}");
-	EXPECT_ERR(secrets_open(r.store, &row, &opened, &why), ERR_AUTH);
+	EXPECT_ERR(
+	    secrets_body(r.store, &row, &opened, &clear, &why), ERR_AUTH);
 	row.body = S("{\"sealed\":\"\"}");
-	EXPECT_ERR(secrets_open(r.store, &row, &opened, &why), ERR_AUTH);
+	EXPECT_ERR(
+	    secrets_body(r.store, &row, &opened, &clear, &why), ERR_AUTH);
 	row.body = S("{\"apiVersion\":\"v1\"}");
 	EXPECT_FALSE(secrets_are_in(&row));
+	EXPECT_OK(secrets_body(other.store, &row, &opened, &clear, &why));
+	EXPECT_SLICE(clear, row.body);
 	rig_fini(&r);
 	rig_fini(&other);
 }

@@ -120,6 +120,12 @@ TEST(the_log_keeps_so_many_mutations_and_who_was_away_longer_begins_anew)
 	EXPECT_EQ(end.oldest, 51);
 	EXPECT_EQ(resets_from(50), 0);
 	EXPECT_EQ(resets_from(49), 1);
+	EXPECT_ERR(rig_as_of(&r, 49, NULL), ERR_NOT_FOUND);
+	EXPECT_STR(r.why.text,
+	    "what was at revision 49 is forgotten; the log reaches back to "
+	    "revision 50");
+	EXPECT_OK(rig_as_of(&r, 10040, NULL));
+	EXPECT_EQ(r.count, 10);
 	rig_fini(&r);
 }
 
@@ -140,6 +146,29 @@ TEST(the_log_keeps_so_many_bytes)
 	EXPECT_TRUE(end.count >= (STORE_LOG_BYTES >> 20) - 2);
 	put_some(1, "{}");
 	EXPECT_EQ(find_end().oldest, end.oldest);
+	rig_fini(&r);
+	free(body);
+}
+
+/* What was replaced is kept as well, and counts. */
+TEST(the_bytes_of_what_was_replaced_count)
+{
+	enum { BODY = 1 << 20, PUTS = (STORE_LOG_BYTES >> 20) };
+	char *body = malloc(BODY + 1);
+	struct log_end end;
+
+	EXPECT_TRUE(body != NULL);
+	memset(body, 'x', BODY);
+	body[BODY] = 0;
+	rig_init(&r);
+	EXPECT_OK(rig_open(&r));
+	for (int i = 0; i < PUTS; i++) {
+		body[i] = 'y';
+		EXPECT_OK(rig_put(&r, "a", body));
+	}
+	end = find_end();
+	EXPECT_TRUE(end.count <= PUTS / 2);
+	EXPECT_TRUE(end.count >= PUTS / 2 - 2);
 	rig_fini(&r);
 	free(body);
 }

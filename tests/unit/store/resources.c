@@ -71,8 +71,8 @@ TEST(a_stale_revision_is_a_conflict_in_words)
 	EXPECT_OK(rig_put(&r, "reviews", "{\"a\":1}"));
 	EXPECT_ERR(rig_do(&r, 1000, &stale), ERR_CONFLICT);
 	EXPECT_STR(r.why.text,
-	    "VirtualService default/reviews was changed by someone else: it "
-	    "has revision 2, not 1");
+	    "VirtualService default/reviews was changed by tester at "
+	    "1970-01-01T00:00:01.000Z: it has revision 2 by now, not 1");
 	stale.expected = 2;
 	EXPECT_OK(rig_do(&r, 1000, &stale));
 	rig_fini(&r);
@@ -82,14 +82,22 @@ TEST(what_must_be_new_may_not_be_there_and_what_must_be_there_not_gone)
 {
 	struct store_op fresh = put_op("a", "{}", STORE_EXPECT_ABSENT);
 	struct store_op third = put_op("b", "{}", 3);
+	struct store_op gone = delete_op("b", STORE_EXPECT_ANY);
 
 	begin();
 	EXPECT_OK(rig_do(&r, 1, &fresh));
 	EXPECT_ERR(rig_do(&r, 1, &fresh), ERR_CONFLICT);
 	EXPECT_STR(r.why.text, "VirtualService default/a exists already");
 	EXPECT_ERR(rig_do(&r, 1, &third), ERR_CONFLICT);
-	EXPECT_STR(
-	    r.why.text, "VirtualService default/b was deleted by someone else");
+	EXPECT_STR(r.why.text,
+	    "VirtualService default/b does not exist, so that it cannot have "
+	    "revision 3");
+	EXPECT_OK(rig_put(&r, "b", "{}"));
+	EXPECT_OK(rig_do(&r, 5000, &gone));
+	EXPECT_ERR(rig_do(&r, 1, &third), ERR_CONFLICT);
+	EXPECT_STR(r.why.text,
+	    "VirtualService default/b was deleted by tester at "
+	    "1970-01-01T00:00:05.000Z");
 	rig_fini(&r);
 }
 
@@ -219,8 +227,72 @@ TEST(history_has_the_versions_and_the_deletion_newest_first)
 	EXPECT_SLICE(r.rows[1].resource.body, S("{\"v\":2}"));
 	EXPECT_EQ(r.rows[1].revision, 3);
 	EXPECT_SLICE(r.rows[2].resource.body, S("{\"v\":1}"));
+	EXPECT_EQ(r.rows[0].outcome, STORE_DELETED);
+	EXPECT_EQ(r.rows[1].outcome, STORE_UPDATED);
+	EXPECT_EQ(r.rows[2].outcome, STORE_CREATED);
+	EXPECT_SLICE(r.rows[0].actor, S("tester"));
 	key = rig_resource("nobody", "");
 	EXPECT_ERR(rig_history(&r, &key), ERR_NOT_FOUND);
+	rig_fini(&r);
+}
+
+TEST(of_two_changes_by_one_mutation_the_last_word_counts)
+{
+	struct store_op ops[] = {put_op("a", "{\"v\":2}", STORE_EXPECT_ANY),
+	    put_op("a", "{\"v\":3}", STORE_EXPECT_ANY)};
+	struct store_mutation m = {
+	    .actor = S("two"), .ops = ops, .op_count = ARRAY_LEN(ops)};
+	struct store_row key = rig_resource("a", "");
+
+	begin();
+	EXPECT_OK(rig_put(&r, "a", "{\"v\":1}"));
+	EXPECT_OK(rig_propose(&r, &m));
+	EXPECT_OK(rig_history(&r, &key));
+	EXPECT_EQ(r.count, 2);
+	EXPECT_SLICE(r.rows[0].resource.body, S("{\"v\":3}"));
+	EXPECT_SLICE(r.rows[0].actor, S("two"));
+	EXPECT_SLICE(r.rows[1].resource.body, S("{\"v\":1}"));
+	EXPECT_OK(rig_as_of(&r, 1, &key));
+	EXPECT_EQ(r.count, 1);
+	EXPECT_SLICE(r.rows[0].resource.body, S("{\"v\":1}"));
+	rig_fini(&r);
+}
+
+TEST(what_changed_since_is_told_as_it_was)
+{
+	struct store_op gone = delete_op("b", STORE_EXPECT_ANY);
+	struct store_row key = rig_resource("a", "");
+
+	begin();
+	EXPECT_OK(rig_put(&r, "a", "{\"v\":1}")); /* 1 */
+	EXPECT_OK(rig_put(&r, "b", "{\"v\":1}")); /* 2 */
+	EXPECT_OK(rig_put(&r, "c", "{}"));        /* 3 */
+	EXPECT_OK(rig_put(&r, "a", "{\"v\":2}")); /* 4 */
+	EXPECT_OK(rig_put(&r, "a", "{\"v\":3}")); /* 5 */
+	EXPECT_OK(rig_do(&r, 5000, &gone));       /* 6 */
+	EXPECT_OK(rig_put(&r, "d", "{}"));        /* 7 */
+	EXPECT_OK(rig_as_of(&r, 3, NULL));
+	EXPECT_EQ(r.count, 3);
+	EXPECT_SLICE(r.rows[0].resource.name, S("a"));
+	EXPECT_SLICE(r.rows[0].resource.body, S("{\"v\":1}"));
+	EXPECT_EQ(r.rows[0].revision, 1);
+	EXPECT_SLICE(r.rows[1].resource.name, S("b"));
+	EXPECT_FALSE(r.rows[1].deleted);
+	EXPECT_SLICE(r.rows[1].resource.body, S("{\"v\":1}"));
+	EXPECT_SLICE(r.rows[2].resource.name, S("d"));
+	EXPECT_TRUE(r.rows[2].deleted);
+	EXPECT_EQ(r.revision, 7);
+	EXPECT_OK(rig_as_of(&r, 4, &key));
+	EXPECT_EQ(r.count, 1);
+	EXPECT_SLICE(r.rows[0].resource.body, S("{\"v\":2}"));
+	EXPECT_OK(rig_as_of(&r, 5, &key));
+	EXPECT_EQ(r.count, 0);
+	EXPECT_OK(rig_as_of(&r, 7, NULL));
+	EXPECT_EQ(r.count, 0);
+	EXPECT_OK(rig_as_of(&r, 0, NULL));
+	EXPECT_EQ(r.count, 4);
+	EXPECT_ERR(rig_as_of(&r, 8, NULL), ERR_INVALID);
+	EXPECT_STR(r.why.text, "there is no revision 8 yet; the newest is 7");
 	rig_fini(&r);
 }
 
@@ -234,8 +306,9 @@ on_log(const struct store_log *log, void *arg)
 	EXPECT_EQ(log->entries[0].revision, 2);
 	EXPECT_SLICE(log->entries[0].actor, S("tester"));
 	EXPECT_SLICE(
-	    log->entries[0].what, S("delete VirtualService default/a"));
-	EXPECT_SLICE(log->entries[1].what, S("put VirtualService default/a"));
+	    log->entries[0].what, S("deleted VirtualService default/a"));
+	EXPECT_SLICE(
+	    log->entries[1].what, S("created VirtualService default/a"));
 	EXPECT_EQ(log->entries[1].time_ms, 1000);
 	*done = true;
 }

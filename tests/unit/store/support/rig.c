@@ -213,6 +213,15 @@ rig_history(struct rig *r, const struct store_row *which)
 	return r->err;
 }
 
+enum err
+rig_as_of(struct rig *r, uint64_t revision, const struct store_row *which)
+{
+	expect_answer(r);
+	store_as_of(r->store, revision, which, on_rows, r);
+	rig_wait(r, &r->answered);
+	return r->err;
+}
+
 struct hash_answer {
 	struct rig *rig;
 	uint8_t *out;

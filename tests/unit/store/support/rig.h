@@ -55,6 +55,9 @@ enum err rig_put(struct rig *r, const char *name, const char *body);
 enum err rig_get(struct rig *r, const struct store_row *which);
 enum err rig_list(struct rig *r, const struct store_query *q);
 enum err rig_history(struct rig *r, const struct store_row *which);
+/* `which` may be NULL. */
+enum err rig_as_of(
+    struct rig *r, uint64_t revision, const struct store_row *which);
 void rig_hash(struct rig *r, uint8_t out[CRYPTO_SHA256_LEN]);
 
 /* A VirtualService of that name, with only its key or with a body. */
