@@ -27,6 +27,7 @@ struct call {
 	struct store_op *ops;
 	struct server_change *changes;
 	size_t count;
+	struct analysis_result analysis;
 	server_apply_cb cb;
 	void *arg;
 };
@@ -55,7 +56,8 @@ call_end(struct call *c, enum err e, uint64_t revision)
 	    .found = &c->found,
 	    .changes = c->changes,
 	    .count = e == OK ? c->count : 0,
-	    .revision = revision};
+	    .revision = revision,
+	    .analysis = &c->analysis};
 
 	c->cb(c->arg, &r);
 	for (size_t i = 0; i < c->count; i++)
@@ -64,6 +66,7 @@ call_end(struct call *c, enum err e, uint64_t revision)
 	mem_free(&c->ops);
 	mem_free(&c->changes);
 	findings_fini(&c->found);
+	analysis_result_fini(&c->analysis);
 	arena_fini(&c->arena);
 	mem_free(&c);
 }
@@ -248,6 +251,22 @@ end_dry(struct call *c)
 	call_end(c, OK, c->server->cache.revision);
 }
 
+/* What is valid by itself may bring errors beside the rest. */
+static enum err
+look_around(struct call *c, bool force)
+{
+	const struct analysis_finding *f;
+
+	analyze_change(c->server, c->resources, c->count, &c->analysis);
+	f = analysis_objection(&c->analysis);
+	if (force || f == NULL)
+		return OK;
+	return fault_set(&c->why, ERR_INVALID,
+	    "the change brings errors (%s); nothing was changed; --force "
+	    "applies it all the same",
+	    f->code->id);
+}
+
 void
 server_apply(struct server *s, const struct server_apply_spec *spec,
     server_apply_cb cb, void *arg)
@@ -257,6 +276,8 @@ server_apply(struct server *s, const struct server_apply_spec *spec,
 
 	if (e == OK)
 		e = add_documents(c, spec);
+	if (e == OK)
+		e = look_around(c, spec->force);
 	if (e != OK)
 		call_end(c, e, 0);
 	else if (spec->dry_run || c->count == 0)

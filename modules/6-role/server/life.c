@@ -185,6 +185,7 @@ finish(struct server *s)
 	void (*done)(void *) = s->on_closed;
 	void *done_arg = s->closed_arg;
 
+	analyze_close(s);
 	feed_close(s);
 	own_fini(&s->own);
 	mesh_fini(&s->mesh);

@@ -88,6 +88,7 @@ struct server_apply_result {
 	} const *changes;
 	size_t count;
 	uint64_t revision;
+	const struct analysis_result *analysis; /* what the change brings */
 };
 
 typedef void (*server_apply_cb)(void *arg, const struct server_apply_result *r);
@@ -99,11 +100,13 @@ struct server_apply_spec {
 	const struct server_actor *actor;
 	struct slice request_id; /* of the caller, or empty */
 	bool dry_run;            /* says what would change */
+	bool force;              /* although it brings errors */
 };
 
 /*
  * All documents or none. Checks them again, whatever the client did. A
  * document with metadata.resourceVersion is applied only onto that revision.
+ * Nor is a change applied that brings errors beside the rest: ERR_INVALID.
  * The call-back comes once, maybe before this returns.
  */
 void server_apply(struct server *s, const struct server_apply_spec *spec,
@@ -133,6 +136,25 @@ MUST_USE enum err server_each_resource(struct server *s,
 /* A view of all configuration and no proxy of its own, for explain. */
 MUST_USE enum err server_view(
     struct server *s, struct slice ns, struct view **out, struct fault *why);
+
+/* --- analysis --- */
+
+struct server_analyze_spec {
+	const struct value *const *docs; /* on top of what is stored; copied */
+	size_t count;
+	struct slice ns; /* where a document names none; "default" if empty */
+};
+
+/* `r` is borrowed; NULL unless OK. */
+typedef void (*server_analysis_cb)(void *arg, enum err e,
+    const struct fault *why, const struct analysis_result *r);
+
+/*
+ * Looks at all that is stored, what lives, and the certificates, on another
+ * thread. ERR_BUSY while too many are looking, ERR_LIMIT for too much.
+ */
+void server_analyze(struct server *s, const struct server_analyze_spec *spec,
+    server_analysis_cb cb, void *arg);
 
 struct server_log_row {
 	uint64_t revision;

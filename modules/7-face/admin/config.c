@@ -51,6 +51,7 @@ on_applied(void *arg, const struct server_apply_result *r)
 	}
 	json_put(&m, S("errors"), faults_value(&r->found->errors, a));
 	json_put(&m, S("warnings"), faults_value(&r->found->warnings, a));
+	json_put(&m, S("findings"), analysis_value(r->analysis, a));
 	admin_answer_status(x, r->err == OK ? 200 : admin_status_of(r->err), m);
 }
 
@@ -62,7 +63,8 @@ apply(struct admin *a, struct http_exchange *x)
 	AUTO(mem_free) const struct value **items = NULL;
 	struct server_apply_spec spec = {.actor = admin_actor(x),
 	    .ns = admin_param(x, S("namespace")),
-	    .dry_run = slice_eq(admin_param(x, S("dryRun")), S("true"))};
+	    .dry_run = slice_eq(admin_param(x, S("dryRun")), S("true")),
+	    .force = slice_eq(admin_param(x, S("force")), S("true"))};
 
 	if (body == NULL)
 		return;
@@ -110,6 +112,41 @@ static void delete (struct admin *a, struct http_exchange *x)
 		keys[count++] = read_key(it);
 	server_delete(
 	    a->spec.server, keys, count, admin_actor(x), on_applied, x);
+}
+
+/* --- analyze --- */
+
+static void
+on_analyzed(void *arg, enum err e, const struct fault *why,
+    const struct analysis_result *r)
+{
+	struct http_exchange *x = arg;
+
+	if (e != OK)
+		admin_refuse(x, e, why);
+	else
+		admin_answer_items(
+		    x, analysis_value(r, http_exchange_arena(x)));
+}
+
+static void
+analyze(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	const struct value *docs;
+	AUTO(mem_free) const struct value **items = NULL;
+	struct server_analyze_spec spec = {.count = 0};
+
+	if (body == NULL)
+		return;
+	docs = value_get(body, S("documents"));
+	items = mem_new_array(
+	    docs != NULL ? MAX(docs->count, 1) : 1, sizeof(*items));
+	VALUE_EACH(docs, it)
+	items[spec.count++] = it;
+	spec.docs = items;
+	spec.ns = value_get_string(body, S("namespace"), SLICE_NONE);
+	server_analyze(a->spec.server, &spec, on_analyzed, x);
 }
 
 /* --- get --- */
@@ -239,6 +276,7 @@ explain(struct admin *a, struct http_exchange *x)
 const struct admin_route admin_config_routes[] = {
     {"POST", "/v1/apply", apply},
     {"POST", "/v1/delete", delete},
+    {"POST", "/v1/analyze", analyze},
     {"GET", "/v1/resources", get},
     {"GET", "/v1/log", log_get},
     {"GET", "/v1/status", status},

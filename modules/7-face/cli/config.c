@@ -8,6 +8,7 @@
 #include "api.h"
 #include "command.h"
 #include "files.h"
+#include "findings.h"
 #include "output.h"
 #include "table.h"
 
@@ -105,10 +106,22 @@ add_resource(void *arg, struct resource *r)
 		q->list = NULL;
 }
 
+/* What the change brings beside the rest, in force or refused for it. */
+static void
+tell_findings(
+    const struct options *o, const struct api_answer *a, const struct files *f)
+{
+	if (f != NULL)
+		findings_tell(value_get(a->body, S("findings")), f,
+		    slice_str(options_text(o, "namespace")));
+}
+
+/* `f` is what is applied, or NULL. */
 static int
 send(const struct options *o, struct request *q, const char *path,
-    struct slice member, bool dry_run)
+    struct slice member, const struct files *f)
 {
+	bool dry_run = f != NULL && options_flag(o, "dry-run");
 	AUTO(api_answer_fini) struct api_answer a = {0};
 	struct value *body = value_new(&q->arena, VALUE_MAP);
 	struct fault why = {0};
@@ -121,10 +134,24 @@ send(const struct options *o, struct request *q, const char *path,
 	if (api_call(api_socket(o, API_SERVER), "POST", path, body, &a, &why) !=
 	    OK)
 		return cli_fault(&why);
+	tell_findings(o, &a, f);
 	code = api_refused(&a);
 	if (code == CLI_EXIT_OK)
 		print_changes(a.body, dry_run);
 	return code;
+}
+
+static enum err
+apply_path(const struct options *o, struct buf *path)
+{
+	static const char *const flags[][2] = {
+	    {"dry-run", "dryRun"}, {"force", "force"}};
+	enum err e = buf_add_slice(path, S("/v1/apply"));
+
+	for (size_t i = 0; e == OK && i < ARRAY_LEN(flags); i++)
+		if (options_flag(o, flags[i][0]))
+			e = api_path_add(path, flags[i][1], "true");
+	return e == OK ? buf_add_byte(path, 0) : e;
 }
 
 static int
@@ -132,7 +159,7 @@ apply(struct options *o)
 {
 	AUTO(files_fini) struct files f;
 	AUTO(request_fini) struct request q = {0};
-	bool dry_run = options_flag(o, "dry-run");
+	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
 	enum err e;
 	int code;
 
@@ -150,8 +177,9 @@ apply(struct options *o)
 		    "the configuration has mistakes; nothing was applied");
 	}
 	print_warnings(&f);
-	return send(o, &q, dry_run ? "/v1/apply?dryRun=true" : "/v1/apply",
-	    S("documents"), dry_run);
+	if (apply_path(o, &path) != OK)
+		return command_fail(CLI_EXIT_USAGE, "apply: out of room");
+	return send(o, &q, buf_slice(&path).ptr, S("documents"), &f);
 }
 
 static const struct option_row apply_rows[] = {
@@ -159,6 +187,8 @@ static const struct option_row apply_rows[] = {
     OPTION_NAMESPACE,
     {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
 	"only say what would change"},
+    {"force", 0, OPTION_FLAG, NULL, NULL, false,
+	"apply although that brings errors beside the rest"},
     OPTION_SOCKET,
 };
 
@@ -351,7 +381,7 @@ static int delete (struct options *o)
 	}
 	if (e != OK)
 		return cli_fault(&why);
-	return send(o, &q, "/v1/delete", S("keys"), false);
+	return send(o, &q, "/v1/delete", S("keys"), NULL);
 }
 
 static const struct option_row delete_rows[] = {
