@@ -13,10 +13,10 @@ apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {name: asked}
 spec:
-  hosts: [web]
+  hosts: [asked.example.com]
   http:
   - match: [{queryParams: {a: {exact: b}}}]
-    route: [{destination: {host: web}}]
+    route: [{destination: {host: reviews}}]
 """
 
 GUARD = """\
@@ -46,6 +46,7 @@ def post(meshd, path, body):
 def test_what_nothing_acts_on_is_a_warning_with_its_place(
         server, meshd, write):
     path = write("inert.yaml", INERT)
+    meshd.ok("apply", "-f", "-", stdin=REVIEWS)
     done = meshd("apply", "-f", path)
     assert done.returncode == 0
     assert done.stdout == "VirtualService/default/asked created\n"

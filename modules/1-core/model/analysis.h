@@ -82,13 +82,9 @@ struct analysis_certificate {
 	int64_t warn_ms; /* how long before its end somebody has to act */
 };
 
-/* A certificate in PEM: what another layer can read of it. */
-struct analysis_pem {
-	int64_t not_before_ms;
-	int64_t not_after_ms;
-};
-
-typedef enum err (*analysis_pem_cb)(struct slice pem, struct analysis_pem *out);
+/* From when to when a certificate in PEM is good: tls_cert_validity(). */
+typedef enum err (*analysis_pem_cb)(
+    struct slice pem, int64_t *out_not_before_ms, int64_t *out_not_after_ms);
 
 enum analysis_flags {
 	/* Workloads are all that live, so that what is not there is missing. */
@@ -133,6 +129,7 @@ struct analysis_finding {
 	const char *message; /* words */
 	struct slice related[ANALYSIS_RELATED_MAX]; /* keys, for people */
 	size_t related_count;
+	bool passing; /* would be right once a workload starts */
 };
 
 struct analysis_result {
@@ -147,9 +144,12 @@ struct analysis_result {
 void analysis_run(const struct analysis_input *in, struct analysis_result *out);
 void analysis_result_fini(struct analysis_result *r);
 
-/* The worst that was found; false if nothing was. */
-bool analysis_worst(
-    const struct analysis_result *r, enum analysis_level *out_level);
+/*
+ * The first error that is one whatever starts or stops, so that a change
+ * should not be made; NULL if there is none.
+ */
+const struct analysis_finding *analysis_objection(
+    const struct analysis_result *r);
 
 /* Leaves what is below `level`, or of another namespace than `ns`, out. */
 void analysis_keep(
@@ -159,9 +159,34 @@ void analysis_keep(
 void analysis_subtract(
     struct analysis_result *r, const struct analysis_result *before);
 
+/* --- what concerns a change ----------------------------------------------- */
+
+/*
+ * Resources by what ties them to others: hosts, gateways, labels, ports,
+ * secrets. A change is judged among those that it concerns, not among all.
+ */
+struct analysis_index;
+
+/* `domain` is of the mesh, and borrowed. */
+struct analysis_index *analysis_index_new(struct slice domain);
+void analysis_index_free(struct analysis_index **xp);
+
+/* Borrows the resource until it is taken out again. */
+void analysis_index_add(struct analysis_index *x, const struct resource *r);
+void analysis_index_remove(struct analysis_index *x, const struct resource *r);
+
+/*
+ * What these have to do with, themselves left out, in no order; at most
+ * `most`. Of very many that one thing ties together the newest are taken.
+ */
+size_t analysis_index_near(const struct analysis_index *x,
+    const struct resource *const *changed, size_t count,
+    const struct resource **out, size_t most);
+
 /*
  * A list for programs: {"id", "title", "level", "analyzer", "group", "kind",
- * "namespace", "name", "file", "line", "field", "message", "related"},
+ * "namespace", "name", "file", "line", "field", "message", "related",
+ * "passing"},
  * without what is not there. NULL when the arena is full.
  */
 struct value *analysis_value(const struct analysis_result *r, struct arena *a);

@@ -272,3 +272,19 @@ tls_cert_inspect(
 	CHECK(crt != NULL);
 	x509_inspect(crt, out);
 }
+
+enum err
+tls_cert_validity(
+    struct slice text, int64_t *out_not_before_ms, int64_t *out_not_after_ms)
+{
+	AUTO(tls_chain_unref) struct tls_chain *chain = NULL;
+	struct tls_cert_info info;
+	enum err e = tls_chain_parse(text, &chain, NULL);
+
+	if (e != OK)
+		return e;
+	tls_cert_inspect(chain, 0, &info);
+	*out_not_before_ms = info.not_before_ms;
+	*out_not_after_ms = info.not_after_ms;
+	return OK;
+}

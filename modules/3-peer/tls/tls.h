@@ -136,6 +136,10 @@ struct tls_cert_info {
 void tls_cert_inspect(
     const struct tls_chain *c, size_t index, struct tls_cert_info *out);
 
+/* From when to when the first certificate of the text is good. */
+MUST_USE enum err tls_cert_validity(
+    struct slice text, int64_t *out_not_before_ms, int64_t *out_not_after_ms);
+
 /* Who signs. The chain begins with the issuer's own certificate. */
 struct tls_issuer {
 	const struct tls_chain *chain; /* NULL: the certificate signs itself */

@@ -118,6 +118,22 @@ prune(struct call *c, const struct server_apply_spec *a)
 	return e;
 }
 
+/* What is valid by itself may bring errors beside the rest. */
+static enum err
+look_around(struct call *c, bool force)
+{
+	const struct analysis_finding *f;
+
+	analyze_change(c->server, c->resources, c->count, &c->analysis);
+	f = analysis_objection(&c->analysis);
+	if (force || f == NULL)
+		return OK;
+	return fault_set(&c->why, ERR_INVALID,
+	    "the change brings errors (%s); nothing was changed; --force "
+	    "applies it all the same",
+	    f->code->id);
+}
+
 void
 server_apply(struct server *s, const struct server_apply_spec *spec,
     server_apply_cb cb, void *arg)
@@ -125,6 +141,8 @@ server_apply(struct server *s, const struct server_apply_spec *spec,
 	struct call *c = call_new(s, cb, arg);
 	enum err e = add_documents(c, spec);
 
+	if (e == OK)
+		e = look_around(c, spec->force);
 	if (e == OK)
 		e = prune(c, spec);
 	if (e != OK)

@@ -35,7 +35,8 @@ call_end(struct call *c, enum err e, uint64_t revision)
 	    .found = &c->found,
 	    .changes = c->changes,
 	    .count = e == OK ? c->count : 0,
-	    .revision = revision};
+	    .revision = revision,
+	    .analysis = &c->analysis};
 
 	c->cb(c->arg, &r);
 	for (size_t i = 0; i < c->count; i++)
@@ -45,6 +46,7 @@ call_end(struct call *c, enum err e, uint64_t revision)
 	mem_free(&c->changes);
 	map_fini(&c->keys, NULL);
 	findings_fini(&c->found);
+	analysis_result_fini(&c->analysis);
 	arena_fini(&c->arena);
 	mem_free(&c);
 }

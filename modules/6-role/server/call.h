@@ -18,7 +18,8 @@ struct call {
 	struct arena arena;
 	struct findings found;
 	struct fault why;
-	struct map keys; /* text of each key → its mark */
+	struct analysis_result analysis; /* what the change brings */
+	struct map keys;                 /* text of each key → its mark */
 	/* One an operation; NULL for what is deleted. */
 	struct resource **resources;
 	struct store_op *ops;

@@ -178,11 +178,15 @@ index_resource(struct server *s, const struct store_row *row)
 	struct slice name = cache_key_text(&key, text);
 	const struct resource *before = interest_index_get(&s->interests, name);
 
-	if (before != NULL)
+	if (before != NULL) {
 		agents_touch(s, before);
+		analysis_index_remove(s->near, before);
+	}
 	interest_index_put(&s->interests, name, now);
-	if (now != NULL)
+	if (now != NULL) {
 		agents_touch(s, now);
+		analysis_index_add(s->near, now);
+	}
 }
 
 /* Everything known before is void: the rows that are there come again. */
@@ -197,8 +201,10 @@ withdraw_all(struct server *s)
 		    s->source, slice_str(SERVER_TYPE_RESOURCE), name);
 	map_fini(&s->published, NULL);
 	map_init(&s->published);
+	analysis_index_free(&s->near);
 	interest_index_fini(&s->interests);
 	interest_index_init(&s->interests, S(MESH_DOMAIN));
+	s->near = analysis_index_new(S(MESH_DOMAIN));
 	agents_touch(s, NULL);
 }
 
@@ -343,6 +349,7 @@ feed_open(struct server *s)
 	map_init(&s->published);
 	map_init(&s->asked);
 	interest_index_init(&s->interests, S(MESH_DOMAIN));
+	s->near = analysis_index_new(S(MESH_DOMAIN));
 	loop_later_init(&s->flush, on_flush, s);
 	s->source = xds_source_new();
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
@@ -354,6 +361,7 @@ feed_close(struct server *s)
 {
 	loop_later_cancel(&s->flush);
 	xds_source_free(&s->source);
+	analysis_index_free(&s->near);
 	interest_index_fini(&s->interests);
 	map_fini(&s->asked, drop_asking);
 	map_fini(&s->published, NULL);

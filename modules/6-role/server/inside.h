@@ -22,7 +22,8 @@ enum { SERVER_MAGIC = 0x73657276 };
 enum server_part {
 	PART_STORE = 1 << 0,
 	PART_CONTROL = 1 << 1,
-	PART_GOSSIP = 1 << 2
+	PART_GOSSIP = 1 << 2,
+	PART_ANALYSIS = 1 << 3 /* one is running */
 };
 
 struct server {
@@ -42,8 +43,12 @@ struct server {
 	struct xds_source *source;
 	struct map published; /* names of resources in the source → marks */
 	struct interest_index interests;
+	struct analysis_index *near; /* the same resources, by their ties */
 	struct map asked; /* host → struct asking: how many agents ask */
 	struct list agents;
+	/* analyze.c */
+	struct jobs *jobs; /* NULL before the first */
+	size_t analyses;   /* that run */
 	struct loop_later flush;
 	/* members.c */
 	struct gossip *gossip;
@@ -111,6 +116,17 @@ void control_refuse_verdict(
 /* When the store could not: 503, 507 for a full disk. */
 void control_refuse_store(
     struct http_exchange *x, enum err e, const struct fault *why);
+
+/* --- analyze.c --- */
+
+/*
+ * What it would bring to put these resources in the place of those with their
+ * keys, as analysis_run() tells it; bounded, whatever the store holds.
+ */
+void analyze_change(struct server *s, struct resource *const *now, size_t count,
+    struct analysis_result *out);
+/* When nothing runs any more. */
+void analyze_close(struct server *s);
 
 /* --- join.c, certify.c: handlers --- */
 
@@ -204,5 +220,15 @@ void members_close(struct server *s);
 void members_renew(struct server *s);
 /* A signed revocation: into gossip's set, and told if it is open. */
 void members_revoke(struct server *s, struct slice statement);
+
+/* What each machine offers, as it says; borrowed for the call. */
+struct member_offer {
+	const struct gossip_member *member;
+	const struct gossip_service *service;
+	bool healthy;
+};
+
+void members_each_offer(const struct server *s,
+    void (*each)(void *arg, const struct member_offer *o), void *arg);
 
 #endif

@@ -187,6 +187,7 @@ finish(struct server *s)
 	void (*done)(void *) = s->on_closed;
 	void *done_arg = s->closed_arg;
 
+	analyze_close(s);
 	feed_close(s);
 	gossip_revoked_free(&s->revoked);
 	own_fini(&s->own);

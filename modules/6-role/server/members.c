@@ -272,3 +272,26 @@ server_each_member(const struct server *s,
 		each(arg, &row);
 	}
 }
+
+void
+members_each_offer(const struct server *s,
+    void (*each)(void *arg, const struct member_offer *o), void *arg)
+{
+	AUTO(arena_fini) struct arena arena;
+	struct gossip_record record;
+	const struct gossip_member *m;
+	size_t cursor = 0;
+
+	arena_init(&arena, OFFERS_ARENA);
+	while (s->gossip != NULL &&
+	       (m = gossip_member_next(s->gossip, &cursor)) != NULL) {
+		struct gossip_offers offers;
+
+		if (!offers_of(s, m, &arena, &record, &offers))
+			continue;
+		for (size_t i = 0; i < offers.service_count; i++)
+			each(arg, &(struct member_offer){m, &offers.services[i],
+				      gossip_service_is_healthy(
+					  &record, &offers, i)});
+	}
+}

@@ -113,6 +113,7 @@ struct server_apply_result {
 	} const *changes;
 	size_t count;
 	uint64_t revision;
+	const struct analysis_result *analysis; /* what the change brings */
 };
 
 typedef void (*server_apply_cb)(void *arg, const struct server_apply_result *r);
@@ -125,6 +126,7 @@ struct server_apply_spec {
 	struct slice request_id;          /* of the caller, or empty */
 	bool dry_run;                     /* says what would change */
 	bool allow_inert; /* also what lets more through: MSH0002 */
+	bool force;       /* although it brings errors beside the rest */
 	/*
 	 * Deletes, of the kinds of the documents, what has all these labels,
 	 * is not among the documents, and may be written by the actor. NULL:
@@ -135,9 +137,10 @@ struct server_apply_spec {
 
 /*
  * All documents or none. Checks them again, whatever the client did, and that
- * the actor may write each. Those with MSH0002 are ERR_UNSUPPORTED. A document
- * with metadata.resourceVersion is applied only onto that revision. The
- * call-back comes once, maybe before this returns.
+ * the actor may write each. Those with MSH0002 are ERR_UNSUPPORTED, a change
+ * that brings errors beside the rest is ERR_INVALID. A document with
+ * metadata.resourceVersion is applied only onto that revision. The call-back
+ * comes once, maybe before this returns.
  */
 void server_apply(struct server *s, const struct server_apply_spec *spec,
     server_apply_cb cb, void *arg);
@@ -169,6 +172,25 @@ MUST_USE enum err server_each_resource(struct server *s,
  */
 MUST_USE enum err server_view(const struct server *s, struct slice ns,
     struct view **out, struct fault *why);
+
+/* --- analysis --- */
+
+struct server_analyze_spec {
+	const struct value *const *docs; /* on top of what is stored; copied */
+	size_t count;
+	struct slice ns; /* where a document names none; "default" if empty */
+};
+
+/* `r` is borrowed; NULL unless OK. */
+typedef void (*server_analysis_cb)(void *arg, enum err e,
+    const struct fault *why, const struct analysis_result *r);
+
+/*
+ * Looks at all that is stored, what lives, and the certificates, on another
+ * thread. ERR_BUSY while too many are looking, ERR_LIMIT for too much.
+ */
+void server_analyze(struct server *s, const struct server_analyze_spec *spec,
+    server_analysis_cb cb, void *arg);
 
 /* --- the past --- */
 

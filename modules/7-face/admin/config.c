@@ -59,6 +59,7 @@ admin_applied(void *arg, const struct server_apply_result *r)
 	json_put(&m, S("errors"), faults_value(&r->found->errors, a));
 	json_put(&m, S("warnings"), faults_value(&r->found->warnings, a));
 	json_put(&m, S("inert"), faults_value(&r->found->inert, a));
+	json_put(&m, S("findings"), analysis_value(r->analysis, a));
 	admin_answer_status(x, r->err == OK ? 200 : admin_status_of(r->err), m);
 }
 
@@ -146,7 +147,8 @@ apply(struct admin *a, struct http_exchange *x)
 {
 	struct server_apply_spec spec = {.actor = admin_actor(x),
 	    .dry_run = admin_is_set(x, S("dryRun")),
-	    .allow_inert = admin_is_set(x, S("allowInert"))};
+	    .allow_inert = admin_is_set(x, S("allowInert")),
+	    .force = admin_is_set(x, S("force"))};
 	struct labels prune;
 	struct fault why = {0};
 	enum err e = read_prune(x, &prune, &spec, &why);
@@ -161,7 +163,8 @@ apply(struct admin *a, struct http_exchange *x)
 static void
 diff(struct admin *a, struct http_exchange *x)
 {
-	struct server_apply_spec spec = {.dry_run = true, .allow_inert = true};
+	struct server_apply_spec spec = {
+	    .dry_run = true, .allow_inert = true, .force = true};
 
 	apply_body(a, x, &spec);
 }
@@ -200,6 +203,41 @@ static void delete (struct admin *a, struct http_exchange *x)
 	keys[count++] = admin_key(it);
 	server_delete(
 	    a->spec.server, keys, count, admin_actor(x), admin_applied, x);
+}
+
+/* --- analyze --- */
+
+static void
+on_analyzed(void *arg, enum err e, const struct fault *why,
+    const struct analysis_result *r)
+{
+	struct http_exchange *x = arg;
+
+	if (e != OK)
+		admin_refuse(x, e, why);
+	else
+		admin_answer_items(
+		    x, analysis_value(r, http_exchange_arena(x)));
+}
+
+static void
+analyze(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	const struct value *docs;
+	AUTO(mem_free) const struct value **items = NULL;
+	struct server_analyze_spec spec = {.count = 0};
+
+	if (body == NULL)
+		return;
+	docs = value_get(body, S("documents"));
+	items = mem_new_array(
+	    docs != NULL ? MAX(docs->count, 1) : 1, sizeof(*items));
+	VALUE_EACH(docs, it)
+	items[spec.count++] = it;
+	spec.docs = items;
+	spec.ns = value_get_string(body, S("namespace"), SLICE_NONE);
+	server_analyze(a->spec.server, &spec, on_analyzed, x);
 }
 
 /* --- get --- */
@@ -339,6 +377,7 @@ const struct admin_route admin_config_routes[] = {
     {"POST", "/v1/apply", CA_ROLE_EDITOR, apply},
     {"POST", "/v1/delete", CA_ROLE_EDITOR, delete},
     {"POST", "/v1/diff", CA_ROLE_VIEWER, diff},
+    {"POST", "/v1/analyze", CA_ROLE_VIEWER, analyze},
     {"GET", "/v1/resources", CA_ROLE_VIEWER, get},
     {"GET", "/v1/status", CA_ROLE_VIEWER, status},
     {"POST", "/v1/explain", CA_ROLE_VIEWER, explain},

@@ -67,21 +67,6 @@ decode(struct decoded *d, const struct files *f, struct slice ns)
 	}
 }
 
-static enum err
-read_pem(struct slice pem, struct analysis_pem *out)
-{
-	AUTO(tls_chain_unref) struct tls_chain *chain = NULL;
-	struct tls_cert_info info;
-	enum err e = tls_chain_parse(pem, &chain, NULL);
-
-	if (e != OK)
-		return e;
-	tls_cert_inspect(chain, 0, &info);
-	out->not_before_ms = info.not_before_ms;
-	out->not_after_ms = info.not_after_ms;
-	return OK;
-}
-
 /* The findings as a list in `a`, or NULL when it is full. */
 static struct value *
 analyze_files(const struct files *f, struct slice ns, struct arena *a)
@@ -90,7 +75,7 @@ analyze_files(const struct files *f, struct slice ns, struct arena *a)
 	AUTO(analysis_result_fini) struct analysis_result r = {0};
 	struct analysis_input in = {.ns = ns,
 	    .now_ms = clock_wall_ms(&clock_system),
-	    .read_pem = read_pem,
+	    .read_pem = tls_cert_validity,
 	    .flags = ANALYSIS_USUAL_GATEWAYS};
 
 	decode(&d, f, ns);
@@ -200,7 +185,7 @@ run(const struct options *o, struct found_wish *wish, enum output how)
 
 	files_init(&f);
 	arena_init(&a, ANSWER_BYTES);
-	wish->ns = ns;
+	wish->ns = wish->default_ns = ns;
 	code = read_files(&f, o);
 	if (code == CLI_EXIT_OK && options_flag(o, "files-only"))
 		found = analyze_files(&f, ns, &a);

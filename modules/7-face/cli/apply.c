@@ -131,6 +131,8 @@ apply_path(const struct options *o, const char *prune, struct buf *out)
 		e = api_path_flag(
 		    out, "allowInert", options_flag(o, "allow-inert"));
 	if (e == OK)
+		e = api_path_flag(out, "force", options_flag(o, "force"));
+	if (e == OK)
 		e = api_path_add(out, "prune", prune);
 	return e == OK ? buf_add_byte(out, 0) : e;
 }
@@ -155,7 +157,7 @@ apply(struct options *o)
 		return code;
 	if (apply_path(o, prune, &path) != OK)
 		return command_fail(CLI_EXIT_USAGE, "apply: words too long");
-	return changes_ask(o, buf_slice(&path).ptr, &d.body,
+	return changes_ask(o, buf_slice(&path).ptr, &d.body, &f,
 	    options_flag(o, "dry-run") ? CHANGES_DRY : CHANGES_DONE);
 }
 
@@ -165,6 +167,8 @@ static const struct option_row apply_rows[] = {
     {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
 	"only say what would change, by field"},
     OPTION_ALLOW_INERT,
+    {"force", 0, OPTION_FLAG, NULL, NULL, false,
+	"although it brings errors beside the rest"},
     {"prune", 0, OPTION_FLAG, NULL, NULL, false,
 	"delete what has the labels and is not in the files"},
     {"label", 'l', OPTION_LIST, "KEY=VALUE[,...]", NULL, false,
@@ -206,7 +210,7 @@ diff(struct options *o)
 	documents_init(&d);
 	code = read_documents(&f, o, &d);
 	if (code == CLI_EXIT_OK)
-		code = changes_ask(o, "/v1/diff", &d.body, CHANGES_DIFF);
+		code = changes_ask(o, "/v1/diff", &d.body, NULL, CHANGES_DIFF);
 	return diff_exit(code);
 }
 

@@ -8,6 +8,7 @@
 
 #include "api.h"
 #include "changes.h"
+#include "found.h"
 #include "output.h"
 
 #include <stdio.h>
@@ -185,7 +186,7 @@ print_answer(
 
 int
 changes_ask(const struct options *o, const char *path, const struct body *body,
-    enum changes_how how)
+    const struct files *f, enum changes_how how)
 {
 	AUTO(api_answer_fini) struct api_answer a = {0};
 	struct api_question q = {API_SERVER, "POST", path, body->map};
@@ -200,6 +201,9 @@ changes_ask(const struct options *o, const char *path, const struct body *body,
 		    CLI_EXIT_FAILED, "the request is too large");
 	if (api_ask(o, &q, &a, &why) != OK)
 		return cli_fault(&why);
+	if (f != NULL)
+		found_tell(value_get(a.body, S("findings")), f,
+		    slice_str(options_text(o, "namespace")));
 	code = api_refused(&a);
 	return code != CLI_EXIT_OK ? code : print_answer(o, a.body, how);
 }

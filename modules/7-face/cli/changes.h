@@ -16,11 +16,14 @@ enum changes_how {
 
 enum { CHANGES_DIFFERENT = 100 }; /* none of enum cli_exit */
 
+struct files;
+
 /*
- * Sends the body and prints, as -o says, what changed or would change; the
- * exit status of the command.
+ * Sends the body and prints, as -o says, what changed or would change, and to
+ * stderr what that brings beside the rest, found again in `f`, if it is not
+ * NULL. Returns the exit status of the command.
  */
 int changes_ask(const struct options *o, const char *path,
-    const struct body *body, enum changes_how how);
+    const struct body *body, const struct files *f, enum changes_how how);
 
 #endif

@@ -9,6 +9,7 @@
 #include "changes.h"
 #include "command.h"
 #include "files.h"
+#include "findings.h"
 #include "output.h"
 #include "table.h"
 
@@ -222,7 +223,7 @@ static int delete (struct options *o)
 	if (e != OK)
 		return cli_fault(&why);
 	body_set(&keys.body, "keys", keys.list);
-	return changes_ask(o, "/v1/delete", &keys.body, CHANGES_DONE);
+	return changes_ask(o, "/v1/delete", &keys.body, NULL, CHANGES_DONE);
 }
 
 static const struct option_row delete_rows[] = {

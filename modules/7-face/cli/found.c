@@ -9,6 +9,8 @@
 #include "found.h"
 #include "table.h"
 
+enum { SHOWN_BYTES = 64 << 20 };
+
 static struct slice
 text_of(const struct value *v, struct slice key)
 {
@@ -94,7 +96,7 @@ found_choose(const struct value *found, const struct found_wish *w,
 			continue;
 		out->counts[level]++;
 		item = value_copy(it, a);
-		add_place(f, w->ns, a, &item);
+		add_place(f, w->default_ns, a, &item);
 		value_push(&out->items, item);
 	}
 }
@@ -154,6 +156,18 @@ found_print_counts(const struct found_shown *s, FILE *out)
 		between = ", ";
 	}
 	(void)fputs(between[0] == '\0' ? "nothing found\n" : "\n", out);
+}
+
+void
+found_tell(const struct value *found, const struct files *f, struct slice ns)
+{
+	AUTO(arena_fini) struct arena a;
+	struct found_wish all = {.default_ns = ns};
+	struct found_shown shown;
+
+	arena_init(&a, SHOWN_BYTES);
+	found_choose(found, &all, f, &a, &shown);
+	found_print(shown.items, stderr);
 }
 
 /* --- the codes ------------------------------------------------------------ */

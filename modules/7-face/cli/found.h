@@ -18,6 +18,7 @@ struct found_wish {
 	enum analysis_level level;   /* the least that is shown */
 	enum analysis_level failure; /* the least that is a failure */
 	struct slice ns;             /* empty: all */
+	struct slice default_ns;     /* of documents that name none */
 };
 
 struct found_shown {
@@ -37,6 +38,10 @@ void found_choose(const struct value *found, const struct found_wish *w,
 void found_print(const struct value *items, FILE *out);
 /* "2 errors, 1 warning", or that nothing was found. */
 void found_print_counts(const struct found_shown *s, FILE *out);
+
+/* All of an answer's to stderr, found again in `f` (key, then place). */
+void found_tell(
+    const struct value *found, const struct files *f, struct slice ns);
 
 /* The codes there are, for people, and as {"items": […]}; NULL: no room. */
 void found_print_codes(void);

@@ -174,8 +174,8 @@ rollback(struct options *o)
 		&path, "allowInert", options_flag(o, "allow-inert")) != OK ||
 	    buf_add_byte(&path, 0) != OK)
 		return command_fail(CLI_EXIT_USAGE, "rollback: too long");
-	return changes_ask(
-	    o, buf_slice(&path).ptr, &b, dry_run ? CHANGES_DRY : CHANGES_DONE);
+	return changes_ask(o, buf_slice(&path).ptr, &b, NULL,
+	    dry_run ? CHANGES_DRY : CHANGES_DONE);
 }
 
 static const struct option_row rollback_rows[] = {

@@ -13,14 +13,15 @@ enum { NOW_S = 1700000000, DAY_S = 86400, CASES_MAX = 128 };
 
 /* What reads as a certificate here: how many seconds from now it ends. */
 static enum err
-read_pem(struct slice pem, struct analysis_pem *out)
+read_pem(
+    struct slice pem, int64_t *out_not_before_ms, int64_t *out_not_after_ms)
 {
 	int64_t seconds;
 
 	if (slice_to_i64(slice_trim(pem), &seconds) != OK)
 		return ERR_PARSE;
-	out->not_before_ms = 0;
-	out->not_after_ms = (NOW_S + seconds) * INT64_C(1000);
+	*out_not_before_ms = 0;
+	*out_not_after_ms = (NOW_S + seconds) * INT64_C(1000);
 	return OK;
 }
 

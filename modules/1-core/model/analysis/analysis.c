@@ -109,7 +109,8 @@ tell(struct analysis *a, const char *id, const struct place *p, const char *fmt,
 	*f =
 	    (struct analysis_finding){.code = analysis_code_find(slice_str(id)),
 		.by = a->running,
-		.line = p->line > 0 ? p->line : p->item->line};
+		.line = p->line > 0 ? p->line : p->item->line,
+		.passing = p->passing};
 	CHECK(f->code != NULL);
 	copy_key(r, &p->item->key, &f->key);
 	f->file = copied(r, slice_str(p->item->file)).ptr;
@@ -231,13 +232,14 @@ analysis_result_fini(struct analysis_result *r)
 
 /* --- what is asked of a result -------------------------------------------- */
 
-bool
-analysis_worst(const struct analysis_result *r, enum analysis_level *out_level)
+const struct analysis_finding *
+analysis_objection(const struct analysis_result *r)
 {
-	if (r->count == 0)
-		return false;
-	*out_level = r->items[0].code->level; /* the worst is first */
-	return true;
+	for (size_t i = 0; i < r->count; i++)
+		if (r->items[i].code->level == ANALYSIS_ERROR &&
+		    !r->items[i].passing)
+			return &r->items[i];
+	return NULL;
 }
 
 void
@@ -323,6 +325,8 @@ finding_value(const struct analysis_finding *f, struct arena *a)
 		value_push_text(a, &related, f->related[i]);
 	if (f->related_count > 0)
 		value_put(&m, S("related"), related);
+	if (f->passing)
+		value_put_bool(a, &m, S("passing"), true);
 	return m;
 }
 

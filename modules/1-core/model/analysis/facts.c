@@ -180,6 +180,24 @@ map_labels(struct analysis *a, const struct value *map)
 
 /* --- workloads ------------------------------------------------------------ */
 
+/* Of a label in both the first one counts. */
+static struct labels
+joined(struct analysis *a, const struct labels *x, const struct labels *y)
+{
+	struct label *items = arena_alloc_array(
+	    &a->arena, x->count + y->count + 1, sizeof(*items));
+	size_t n = 0;
+
+	if (items == NULL || y->count == 0)
+		return *x;
+	for (size_t i = 0; i < x->count; i++)
+		items[n++] = x->items[i];
+	for (size_t i = 0; i < y->count; i++)
+		if (labels_get(x, y->items[i].key).ptr == NULL)
+			items[n++] = y->items[i];
+	return (struct labels){items, n};
+}
+
 static void
 add_workload_entry(struct analysis *a, const struct item *it)
 {
@@ -187,7 +205,7 @@ add_workload_entry(struct analysis *a, const struct item *it)
 
 	*FACTS_PUSH(&a->facts.workloads) = (struct workload){.ns = it->key.ns,
 	    .name = it->key.name,
-	    .labels = w->labels.count > 0 ? w->labels : it->r->labels,
+	    .labels = joined(a, &w->labels, &it->r->labels),
 	    .item = it,
 	    .flags = WORKLOAD_IN_MESH | WORKLOAD_HEALTHY};
 }

@@ -30,6 +30,7 @@ analyze_gateway_selector(struct analysis *a)
 		struct place p = place_at(it, NULL, "spec.selector");
 		char text[LABELS_TEXT_MAX];
 
+		p.passing = true;
 		if (a->facts.workloads.count > 0 && workload_of(a, it) == NULL)
 			tell(a, "IST0101", &p,
 			    "selector \"%s\": no gateway has these labels",
@@ -139,8 +140,7 @@ check_ports(struct analysis *a, const struct item *it, const struct front *f)
 		struct place p = place_at(it, port == NULL ? NULL : &port->head,
 		    "spec.servers[%zu].port.number", i);
 
-		if (port != NULL && !is_open(f, port->number) &&
-		    !is_said(g, i))
+		if (port != NULL && !is_open(f, port->number) && !is_said(g, i))
 			tell(a, "IST0162", &p,
 			    "port %lld is no port of a Service in front of "
 			    "the gateways with %s, so nobody reaches it there",
@@ -394,7 +394,7 @@ analyze_gateway_certificates(struct analysis *a)
 static bool
 is_good(const struct analysis *a, const struct secret_fact *s)
 {
-	struct analysis_pem pem;
+	int64_t from, to;
 
 	if (s->sealed)
 		return true;
@@ -402,10 +402,10 @@ is_good(const struct analysis *a, const struct secret_fact *s)
 		return false;
 	if (a->in->read_pem == NULL)
 		return true;
-	if (a->in->read_pem(s->pem, &pem) != OK)
+	if (a->in->read_pem(s->pem, &from, &to) != OK)
 		return false;
-	return a->in->now_ms == 0 || (pem.not_before_ms <= a->in->now_ms &&
-					 a->in->now_ms <= pem.not_after_ms);
+	return a->in->now_ms == 0 ||
+	       (from <= a->in->now_ms && a->in->now_ms <= to);
 }
 
 static void

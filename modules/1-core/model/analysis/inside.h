@@ -247,6 +247,9 @@ bool gateways_meet(
 /* As upstream: a star at the beginning of either stands for any text. */
 bool host_matches(struct slice a, struct slice b);
 
+/* Whom a policy is for, whatever its kind; false: it has no selector. */
+bool selector_of(const struct resource *r, struct labels *out);
+
 /* "app=web,tier=x" for messages. */
 enum { LABELS_TEXT_MAX = 256 };
 const char *labels_text(const struct labels *l, char out[LABELS_TEXT_MAX]);
@@ -260,7 +263,8 @@ struct place {
 	char field[FAULT_FIELD_MAX];
 	const struct item *related[ANALYSIS_RELATED_MAX];
 	size_t related_count;
-	bool always; /* also of what could not be read whole */
+	bool always;  /* also of what could not be read whole */
+	bool passing; /* a workload that starts would mend it */
 };
 
 /* `head` is the message that stands there, or NULL. */

@@ -28,13 +28,12 @@ tell_end(struct analysis *a, const struct item *it, const char *field,
 static void
 check_secret(struct analysis *a, const struct secret_fact *s)
 {
-	int64_t left;
-	struct analysis_pem pem;
+	int64_t from, to, left;
 
 	if (s->pem.len == 0 || a->in->read_pem == NULL ||
-	    a->in->read_pem(s->pem, &pem) != OK)
+	    a->in->read_pem(s->pem, &from, &to) != OK)
 		return;
-	left = pem.not_after_ms - a->in->now_ms;
+	left = to - a->in->now_ms;
 	if (left < (int64_t)SECRET_DAYS * DAY_MS)
 		tell_end(a, s->item, "data", left);
 }

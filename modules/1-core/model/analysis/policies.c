@@ -126,30 +126,52 @@ analyze_authorization(struct analysis *a)
 
 /* Whom a resource is for, whatever its kind; NULL: it has no selector. */
 static const struct labels *
-labels_of(const struct item *it, const char **out_field)
+labels_of(const struct resource *r, const char **out_field)
 {
-	const struct resource_kind *k = it->r->kind;
+	const struct resource_kind *k = r->kind;
 	const struct policy_selector *s = NULL;
 
 	*out_field = "spec.selector";
 	if (k == &kind_peer_authentication)
-		s = ((const struct peer_authentication *)it->r->spec)->selector;
+		s = ((const struct peer_authentication *)r->spec)->selector;
 	else if (k == &kind_request_authentication)
-		s = ((const struct request_authentication *)it->r->spec)
+		s = ((const struct request_authentication *)r->spec)
+			->scope.selector;
+	else if (k == &kind_authorization_policy)
+		s = ((const struct authorization_policy *)r->spec)
 			->scope.selector;
 	else if (k == &kind_wasm_plugin)
-		s = ((const struct wasm_plugin *)it->r->spec)->scope.selector;
+		s = ((const struct wasm_plugin *)r->spec)->scope.selector;
 	else if (k == &kind_traffic_extension)
-		s = ((const struct traffic_extension *)it->r->spec)
-			->scope.selector;
+		s = ((const struct traffic_extension *)r->spec)->scope.selector;
 	else if (k == &kind_proxy_config)
-		s = ((const struct proxy_config *)it->r->spec)->selector;
+		s = ((const struct proxy_config *)r->spec)->selector;
 	else if (k == &kind_destination_rule) {
 		*out_field = "spec.workloadSelector";
-		s = ((const struct destination_rule *)it->r->spec)
+		s = ((const struct destination_rule *)r->spec)
 			->workload_selector;
 	}
 	return s != NULL ? &s->match_labels : NULL;
+}
+
+bool
+selector_of(const struct resource *r, struct labels *out)
+{
+	const struct sidecar *sidecar = r->spec;
+	const struct labels *l;
+	const char *field;
+
+	if (r->kind == &kind_sidecar) {
+		if (sidecar->workload_selector == NULL)
+			return false;
+		*out = sidecar->workload_selector->labels;
+		return true;
+	}
+	l = labels_of(r, &field);
+	if (l == NULL)
+		return false;
+	*out = *l;
+	return true;
 }
 
 static const struct resource_kind *const idle_kinds[] = {
@@ -171,7 +193,7 @@ analyze_idle_policies(struct analysis *a)
 		for (size_t i = 0; i < all.count; i++) {
 			const char *field;
 			const struct labels *l =
-			    labels_of(all.items[i], &field);
+			    labels_of(all.items[i]->r, &field);
 			struct place p =
 			    place_at(all.items[i], NULL, "%s", field);
 			char text[LABELS_TEXT_MAX];

@@ -74,6 +74,7 @@ choose(struct choosing *c, const struct chooser *x)
 	struct place p = place_at(x->it, NULL, "%s", c->words->field);
 	char text[LABELS_TEXT_MAX];
 
+	p.passing = true;
 	c->it = x->it;
 	c->any = false;
 	workloads_select(c->a, x->it->key.ns, &x->labels, add_choice, c);
