@@ -121,6 +121,16 @@ check_exact(struct claims *c, const struct claim *x, struct slice scope,
 	}
 }
 
+/* "a.org" is no service of namespace org where stars are about. */
+static struct slice
+full(const struct claim *x)
+{
+	return slice_find(x->text, '.') < x->text.len ||
+		       slice_starts(x->text, S("*"))
+		   ? x->text
+		   : x->host;
+}
+
 /*
  * What is for some only, against what is for everybody: a star on either side
  * stands for any text.
@@ -133,7 +143,7 @@ check_wide(struct claims *c, const struct claim *x)
 	size_t count = star ? c->shared.count : c->wide.count;
 
 	for (size_t i = 0; i < MIN(count, SELECTED_MAX); i++)
-		if (host_matches(all[i]->host, x->host))
+		if (host_matches(full(all[i]), full(x)))
 			check_pair(c, x, all[i]);
 }
 

@@ -43,5 +43,7 @@
 	"{port: {number: " port ", name: p" port ", protocol: " protocol       \
 	"}, hosts: [" hosts "]}"
 #define INGRESS "selector: {istio: ingressgateway}"
+#define ON_80(name)                                                            \
+	GATEWAY(name, INGRESS ", servers: [" SERVER("80", "HTTP", "x.y") "]")
 
 #endif
