@@ -393,6 +393,8 @@ run_server(const struct cli_server *settings)
 		    .gossip = settings->gossip,
 		    .advertised = settings->advertised.items,
 		    .advertised_count = settings->advertised.count,
+		    .config_dir = settings->config_dir,
+		    .config_allow_inert = settings->config_allow_inert,
 		    .on_ready = on_server_ready,
 		    .arg = &p,
 		});

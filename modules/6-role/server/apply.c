@@ -10,7 +10,6 @@
 #include "store/store.h"
 
 #include "call.h"
-#include "secrets.h"
 
 /* --- from documents to operations -------------------------------------------
  */
@@ -26,12 +25,8 @@ add_document(
 	struct resource *r = NULL;
 	enum err e = resource_decode(doc, &source, &r, &c->found);
 
-	if (e == OK && r != NULL && r->kind == &kind_tls_secret)
-		e = secrets_check(r->spec, server_now_ms(c->server), &c->found);
-	if (e != OK || r == NULL) {
-		resource_unref(&r);
+	if (e != OK || r == NULL)
 		return e;
-	}
 	return call_put(c, r,
 	    r->revision == 0 ? STORE_EXPECT_ANY : (int64_t)r->revision,
 	    a->actor);

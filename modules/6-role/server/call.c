@@ -76,6 +76,22 @@ call_has(const struct call *c, const struct resource_key *key)
 	return map_get(&c->keys, cache_key_text(key, text)) != NULL;
 }
 
+/* What a folder keeps would come back from it: it is to be changed there. */
+static enum err
+check_owner(struct call *c, const struct resource_key *key)
+{
+	const struct server *s = c->server;
+	char text[CACHE_KEY_MAX], name[RESOURCE_KEY_MAX];
+
+	if (c->of_folder || s->follow == NULL ||
+	    !owned_has(&s->owned, cache_key_text(key, text)))
+		return OK;
+	return fault_set(&c->why, ERR_CONFLICT,
+	    "%s is kept by the folder %s, which this server follows; change "
+	    "it there",
+	    resource_key_format(key, name), s->spec.config_dir);
+}
+
 static enum err
 check(struct call *c, const struct resource_key *key,
     const struct server_actor *actor)
@@ -85,6 +101,8 @@ check(struct call *c, const struct resource_key *key,
 
 	if (actor != NULL)
 		e = server_may_write(actor, key, &c->why);
+	if (e == OK && actor != NULL)
+		e = check_owner(c, key);
 	if (e != OK || !call_has(c, key))
 		return e;
 	return fault_set(&c->why, ERR_CONFLICT,
@@ -179,6 +197,20 @@ write_row(struct call *c, const struct resource *r, struct store_resource *row)
 	return e == OK ? emit(c, labels, &row->labels) : e;
 }
 
+static enum err
+check_secret(struct call *c, const struct resource *r)
+{
+	char text[RESOURCE_KEY_MAX];
+	enum err e =
+	    secrets_check(r->spec, server_now_ms(c->server), &c->found);
+
+	return e == OK ? OK
+		       : fault_set(&c->why, e,
+			     "the certificate or key of %s is not right; "
+			     "nothing was changed",
+			     resource_key_format(&r->key, text));
+}
+
 enum err
 call_put(struct call *c, struct resource *r, int64_t expected,
     const struct server_actor *actor)
@@ -186,6 +218,8 @@ call_put(struct call *c, struct resource *r, int64_t expected,
 	enum err e = check(c, &r->key, actor);
 	struct store_op *op;
 
+	if (e == OK && r->kind == &kind_tls_secret)
+		e = check_secret(c, r);
 	if (e != OK) {
 		resource_unref(&r);
 		return e;
@@ -253,25 +287,66 @@ on_done(const struct store_result *r, void *arg)
 		    &c->why, ERR_CONFLICT, GET_IT_ANEW, r->why->text);
 	else if (r->err != OK && r->why != NULL)
 		c->why = *r->why;
-	for (size_t i = 0; r->err == OK && i < r->count; i++)
+	for (size_t i = 0; r->err == OK && i < c->count; i++)
 		c->changes[i].outcome = store_outcome_name(r->outcomes[i]);
 	call_end(c, r->err, r->revision);
+}
+
+/*
+ * No folder is followed any more: what somebody changes that a folder once
+ * brought is that one's from now on.
+ */
+static enum err
+release(struct call *c)
+{
+	const struct owned *o = &c->server->owned;
+	AUTO(mem_free)
+	struct slice *left =
+	    mem_new_array(MAX(o->keys.count, 1), sizeof(*left));
+	struct slice key;
+	void *mark;
+	size_t n = 0;
+
+	for (size_t i = 0; map_next(&o->keys, &i, &key, &mark);)
+		if (map_get(&c->keys, key) == NULL)
+			left[n++] = key;
+	if (n == o->keys.count)
+		return OK;
+	c->has_extra = true;
+	return owned_op(left, n, &c->arena, &c->extra);
+}
+
+static enum err
+add_extra(struct call *c)
+{
+	enum err e = OK;
+
+	if (!c->of_folder && c->server->follow == NULL)
+		e = release(c);
+	if (e != OK)
+		return fault_set(&c->why, e,
+		    "the list of what a folder brought is too long");
+	grow(c);
+	if (c->has_extra)
+		c->ops[c->count] = c->extra;
+	return OK;
 }
 
 void
 call_propose(
     struct call *c, const struct server_actor *actor, struct slice request_id)
 {
+	enum err e = add_extra(c);
 	struct store_mutation m = {
 	    .actor = slice_str(actor->name),
 	    .request_id = request_id,
 	    .time_ms = server_now_ms(c->server),
 	    .ops = c->ops,
-	    .op_count = c->count,
+	    .op_count = c->count + c->has_extra,
 	};
 
-	if (c->count == 0)
-		call_end(c, OK, c->server->cache.revision);
+	if (e != OK || m.op_count == 0)
+		call_end(c, e, c->server->cache.revision);
 	else
 		store_propose(c->server->store, &m, on_done, c);
 }

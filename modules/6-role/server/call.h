@@ -26,6 +26,9 @@ struct call {
 	struct server_change *changes;
 	size_t count;
 	size_t cap;
+	bool of_folder;        /* by the folder that the server follows */
+	bool has_extra;        /* an operation more, which is no change */
+	struct store_op extra; /* of configuration */
 	server_apply_cb cb;
 	void *arg;
 };

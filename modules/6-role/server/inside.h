@@ -9,9 +9,11 @@
 #include "xds/xds.h"
 
 #include "cache.h"
+#include "follow.h"
 #include "interest.h"
 #include "mesh.h"
 #include "own.h"
+#include "owned.h"
 #include "paths.h"
 #include "registry.h"
 #include "server.h"
@@ -23,7 +25,8 @@ enum server_part {
 	PART_STORE = 1 << 0,
 	PART_CONTROL = 1 << 1,
 	PART_GOSSIP = 1 << 2,
-	PART_ANALYSIS = 1 << 3 /* one is running */
+	PART_ANALYSIS = 1 << 3, /* one is running */
+	PART_FOLLOW = 1 << 4
 };
 
 struct server {
@@ -32,6 +35,8 @@ struct server {
 	struct store *store; /* NULL if it could not even begin */
 	struct store_watch *watch;
 	struct cache cache;
+	struct owned owned;
+	struct follow *follow; /* NULL: no folder is followed */
 	struct mesh mesh;
 	struct registry registry;
 	struct own own;

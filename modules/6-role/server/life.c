@@ -124,6 +124,8 @@ start(struct server *s)
 	}
 	timer_init(&s->upkeep, s->spec.loop, on_upkeep, s);
 	timer_set(&s->upkeep, UPKEEP_US);
+	if (s->spec.config_dir != NULL)
+		s->follow = follow_open(s);
 	control_open(s);
 }
 
@@ -135,6 +137,7 @@ take_rows(struct server *s, const struct store_changes *c)
 		struct fault why = {0};
 
 		registry_take(&s->registry, &c->rows[i]);
+		owned_take(&s->owned, &c->rows[i]);
 		if (s->started ||
 		    mesh_take(&s->mesh, s->store, &c->rows[i], &why) == OK)
 			continue;
@@ -153,6 +156,8 @@ life_take(struct server *s, const struct store_changes *c)
 	if (c->reset) {
 		registry_fini(&s->registry);
 		registry_init(&s->registry);
+		owned_fini(&s->owned);
+		owned_init(&s->owned);
 	}
 	cache_take(&s->cache, c);
 	take_rows(s, c);
@@ -163,6 +168,8 @@ life_take(struct server *s, const struct store_changes *c)
 		agents_check(s);
 	else if (!s->told)
 		start(s);
+	if (s->follow != NULL)
+		follow_changed(s->follow);
 }
 
 /* --- down --- */
@@ -193,6 +200,7 @@ finish(struct server *s)
 	own_fini(&s->own);
 	mesh_fini(&s->mesh);
 	registry_fini(&s->registry);
+	owned_fini(&s->owned);
 	cache_fini(&s->cache);
 	tls_config_unref(&s->tls);
 	s->magic = 0;
@@ -215,6 +223,8 @@ on_later(void *arg)
 static void
 go_on(struct server *s)
 {
+	if (loop_later_is_set(&s->later))
+		return;
 	loop_later_init(&s->later, on_later, s);
 	loop_later(s->spec.loop, &s->later);
 }
@@ -223,7 +233,7 @@ void
 server_part_gone(struct server *s, enum server_part part)
 {
 	s->parts &= ~(uint32_t)part;
-	if (s->closing && !loop_later_is_set(&s->later))
+	if (s->closing)
 		go_on(s);
 }
 
@@ -233,6 +243,7 @@ life_end(struct server *s)
 	s->closing = true;
 	timer_clear(&s->upkeep);
 	loop_later_cancel(&s->later);
+	follow_close(&s->follow);
 	agents_close(s);
 	control_close(s);
 	members_close(s);

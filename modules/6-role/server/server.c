@@ -137,6 +137,7 @@ server_open(const struct server_spec *spec)
 		s->spec.clock = &clock_system;
 	s->began_us = loop_now_us(spec->loop);
 	cache_init(&s->cache);
+	owned_init(&s->owned);
 	mesh_init(&s->mesh);
 	own_init(&s->own);
 	registry_init(&s->registry);
@@ -222,4 +223,12 @@ server_each_inert(const struct server *s,
     bool (*each)(void *arg, const struct server_inert *row), void *arg)
 {
 	inert_each(&s->cache.inert, each, arg);
+}
+
+bool
+server_folder(const struct server *s, struct server_folder *out)
+{
+	if (s->follow != NULL)
+		follow_status(s->follow, out);
+	return s->follow != NULL;
 }

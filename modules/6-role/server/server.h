@@ -40,6 +40,8 @@ struct server_spec {
 	/* IPs or names that agents reach it at; none: the machine's IPs. */
 	const char *const *advertised;
 	size_t advertised_count;
+	const char *config_dir;  /* a folder to follow; NULL: none */
+	bool config_allow_inert; /* of its files also what is MSH0002 */
 	/* Once: OK, and it serves; else it only can be closed. */
 	void (*on_ready)(void *arg, enum err e, const struct fault *why);
 	void *arg;
@@ -252,6 +254,26 @@ struct server_status {
 };
 
 void server_status(const struct server *s, struct server_status *out);
+
+/* The folder of configuration that the server follows. */
+struct server_folder {
+	struct slice path;
+	enum server_folder_state {
+		SERVER_FOLDER_READING, /* for the first time */
+		SERVER_FOLDER_IN_FORCE,
+		SERVER_FOLDER_REFUSED /* what it brought before stays */
+	} state;
+	/* Of what is in force of it. */
+	uint64_t revision;
+	int64_t since_ms;
+	size_t resources;
+	/* If it is refused: in words, and each mistake with its place. */
+	struct slice why;
+	const struct faults *errors;
+};
+
+/* False if it follows none. Borrowed until the next turn. */
+bool server_folder(const struct server *s, struct server_folder *out);
 
 /* A field of a stored resource that is not in force. */
 struct server_inert {

@@ -327,6 +327,36 @@ put_inert(const struct admin *a, struct arena *arena,
 	json_put(m, S("inert"), inert);
 }
 
+/* --- the folder that is followed --- */
+
+static void
+put_folder(const struct admin *a, struct arena *arena, struct value **m)
+{
+	static const char *const states[] = {
+	    [SERVER_FOLDER_READING] = "being read",
+	    [SERVER_FOLDER_IN_FORCE] = "in force",
+	    [SERVER_FOLDER_REFUSED] = "refused",
+	};
+	struct value *v = json_map(arena);
+	struct server_folder f;
+	char when[CLOCK_RFC3339_LEN];
+
+	if (!server_folder(a->spec.server, &f))
+		return;
+	json_text(arena, &v, S("path"), f.path);
+	json_text(arena, &v, S("state"), slice_str(states[f.state]));
+	json_number(arena, &v, S("resources"), (int64_t)f.resources);
+	if (f.revision > 0) {
+		clock_format_rfc3339(f.since_ms, when);
+		json_number(arena, &v, S("revision"), (int64_t)f.revision);
+		json_text(arena, &v, S("since"), slice_str(when));
+	}
+	if (f.why.len > 0)
+		json_text(arena, &v, S("why"), f.why);
+	json_put(&v, S("errors"), faults_value(f.errors, arena));
+	json_put(m, S("folder"), v);
+}
+
 static void
 status(struct admin *a, struct http_exchange *x)
 {
@@ -345,6 +375,7 @@ status(struct admin *a, struct http_exchange *x)
 	json_number(arena, &m, S("quarantined"), (int64_t)s.quarantined);
 	json_number(arena, &m, S("uptimeMs"), (int64_t)(s.uptime_us / 1000));
 	put_inert(a, arena, &s, &m);
+	put_folder(a, arena, &m);
 	admin_put_agents(a, arena, S("agents"), &m);
 	admin_answer(x, m);
 }

@@ -4,13 +4,13 @@
  */
 #include "base/base.h"
 #include "codec/codec.h"
+#include "files/files.h"
 #include "model/model.h"
 #include "tls/tls.h"
 
 #include "api.h"
 #include "body.h"
 #include "command.h"
-#include "files.h"
 #include "findings.h"
 #include "found.h"
 #include "output.h"
@@ -114,23 +114,15 @@ ask_server(const struct options *o, const struct files *f, struct slice ns,
 
 /* --- the command ---------------------------------------------------------- */
 
+/* Of a server it may be none. */
 static int
 read_files(struct files *f, const struct options *o)
 {
-	const struct option_values *paths = options_list(o, "file");
-	struct fault why = {0};
+	size_t named = options_list(o, "file")->count + o->arg_count;
 
-	for (size_t i = 0; i < paths->count; i++)
-		if (files_read(f, paths->text[i], &why) != OK)
-			return cli_fault(&why);
-	for (size_t i = 0; i < o->arg_count; i++)
-		if (files_read(f, o->args[i], &why) != OK)
-			return cli_fault(&why);
-	if (f->count == 0 && f->found.errors.count == 0 &&
-	    options_flag(o, "files-only"))
-		return command_fail(CLI_EXIT_USAGE,
-		    "nothing to read; name files with -f FILE, -f DIR or -f -");
-	return CLI_EXIT_OK;
+	return named == 0 && !options_flag(o, "files-only")
+		   ? CLI_EXIT_OK
+		   : command_files(f, o, /* words */ true);
 }
 
 static int
@@ -183,7 +175,7 @@ run(const struct options *o, struct found_wish *wish, enum output how)
 	struct found_shown shown;
 	int code;
 
-	files_init(&f);
+	files_init(&f, FILES_BYTES);
 	arena_init(&a, ANSWER_BYTES);
 	wish->ns = wish->default_ns = ns;
 	code = read_files(&f, o);

@@ -3,12 +3,12 @@
  * apply — configuration from files into the server.
  */
 #include "base/base.h"
+#include "files/files.h"
 #include "model/model.h"
 
 #include "api.h"
 #include "changes.h"
 #include "command.h"
-#include "files.h"
 #include "findings.h"
 
 #include <stdio.h>
@@ -147,7 +147,7 @@ apply(struct options *o)
 	const char *prune;
 	int code = read_prune(o, &labels, &prune);
 
-	files_init(&f);
+	files_init(&f, FILES_BYTES);
 	documents_init(&d);
 	if (code == CLI_EXIT_OK)
 		code = read_documents(&f, o, &d);
@@ -206,7 +206,7 @@ diff(struct options *o)
 	AUTO(documents_fini) struct documents d;
 	int code;
 
-	files_init(&f);
+	files_init(&f, FILES_BYTES);
 	documents_init(&d);
 	code = read_documents(&f, o, &d);
 	if (code == CLI_EXIT_OK)

@@ -35,6 +35,8 @@ struct cli_server {
 	struct addr gossip;
 	struct addr api; /* ADDR_NONE: none */
 	struct cli_list advertised;
+	const char *config_dir; /* NULL: none */
+	bool config_allow_inert;
 };
 
 /* A named listener of an agent: `name=listen[,host[:port]]`. */

@@ -3,12 +3,12 @@
  * config — commands on the server's configuration: get, delete.
  */
 #include "base/base.h"
+#include "files/files.h"
 #include "model/model.h"
 
 #include "api.h"
 #include "changes.h"
 #include "command.h"
-#include "files.h"
 #include "findings.h"
 #include "output.h"
 #include "table.h"
@@ -206,7 +206,7 @@ static int delete (struct options *o)
 	enum err e;
 	int code;
 
-	files_init(&f);
+	files_init(&f, FILES_BYTES);
 	body_init(&keys.body);
 	keys.list = value_new(&keys.body.arena, VALUE_LIST);
 	if (o->arg_count == 1)

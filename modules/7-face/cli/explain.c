@@ -7,11 +7,11 @@
  * who is there, or an agent, which has a view in force.
  */
 #include "base/base.h"
+#include "files/files.h"
 #include "model/model.h"
 
 #include "api.h"
 #include "command.h"
-#include "files.h"
 #include "findings.h"
 #include "output.h"
 
@@ -177,7 +177,7 @@ explain_files(struct question *q, const char *path, enum output how)
 	AUTO(collected_fini) struct collected c = {0};
 	struct fault why = {0};
 
-	files_init(&f);
+	files_init(&f, FILES_BYTES);
 	if (files_read(&f, path, &why) != OK)
 		return cli_fault(&why);
 	if (files_decode(&f, SLICE_NONE, collect, &c) == OK)

@@ -4,8 +4,6 @@
  */
 #include "findings.h"
 
-#include <stdio.h>
-
 static void
 print_one(const struct fault *f, const char *level)
 {
@@ -63,8 +61,26 @@ text_of(const struct value *v, struct slice key)
 	return value_get_string(v, key, SLICE_NONE);
 }
 
+/* "file:line:" and the column, as far as they are there. */
 static void
-print_list(const struct value *list, const char *level)
+print_place(const struct value *finding, FILE *out)
+{
+	struct slice file = text_of(finding, S("file"));
+	const struct value *line = value_get(finding, S("line"));
+	const struct value *column = value_get(finding, S("column"));
+
+	if (file.len > 0)
+		(void)fprintf(out, "%.*s:", SLICE_ARG(file));
+	if (line != NULL && line->type == VALUE_INT)
+		(void)fprintf(out, "%lld:", (long long)line->integer);
+	if (column != NULL && column->type == VALUE_INT && column->integer > 0)
+		(void)fprintf(out, "%lld:", (long long)column->integer);
+	if (file.len > 0)
+		(void)fputc(' ', out);
+}
+
+void
+findings_print_list(const struct value *list, const char *level, FILE *out)
 {
 	VALUE_EACH(list, it)
 	{
@@ -72,18 +88,20 @@ print_list(const struct value *list, const char *level)
 		struct slice id = text_of(it, S("id"));
 		bool is_harmless = slice_eq(id, S("MSH0001"));
 
-		(void)fprintf(stderr, "%s: %.*s%s%.*s%s%.*s%s\n",
-		    is_harmless ? "warning" : level, SLICE_ARG(field),
+		(void)fprintf(out, "%s: ", is_harmless ? "warning" : level);
+		print_place(it, out);
+		(void)fprintf(out, "%.*s%s%.*s", SLICE_ARG(field),
 		    field.len > 0 ? ": " : "",
-		    SLICE_ARG(text_of(it, S("message"))),
-		    id.len > 0 ? " [" : "", SLICE_ARG(id),
-		    id.len > 0 ? "]" : "");
+		    SLICE_ARG(text_of(it, S("message"))));
+		if (id.len > 0)
+			(void)fprintf(out, " [%.*s]", SLICE_ARG(id));
+		(void)fputc('\n', out);
 	}
 }
 
 void
 findings_print_answer(const struct value *answer)
 {
-	print_list(value_get(answer, S("errors")), "error");
-	print_list(value_get(answer, S("inert")), "error");
+	findings_print_list(value_get(answer, S("errors")), "error", stderr);
+	findings_print_list(value_get(answer, S("inert")), "error", stderr);
 }

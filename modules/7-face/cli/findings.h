@@ -9,6 +9,8 @@
 #include "base/base.h"
 #include "model/model.h"
 
+#include <stdio.h>
+
 /* Errors and warnings; nothing of what is inert. */
 void findings_print(const struct findings *f);
 
@@ -17,7 +19,9 @@ void findings_print_warnings(const struct findings *f);
 /* What is inert: warnings, but what lets more through is an error. */
 void findings_print_inert(const struct findings *f, bool allowed);
 
-/* The same from a server's answer, whose findings have no place. */
+/* The same from lists of an answer; MSH0001 is a warning all the same. */
+void findings_print_list(
+    const struct value *list, const char *level, FILE *out);
 void findings_print_answer(const struct value *answer);
 
 #endif

@@ -3,9 +3,9 @@
  * found — what the analysis found, chosen and printed.
  */
 #include "base/base.h"
+#include "files/files.h"
 #include "model/model.h"
 
-#include "files.h"
 #include "found.h"
 #include "table.h"
 

@@ -4,11 +4,11 @@
  */
 #include "base/base.h"
 #include "codec/codec.h"
+#include "files/files.h"
 #include "model/model.h"
 
 #include "command.h"
 #include "fields.h"
-#include "files.h"
 #include "findings.h"
 #include "output.h"
 
@@ -103,7 +103,7 @@ validate(struct options *o)
 	enum output how;
 	int code;
 
-	files_init(&f);
+	files_init(&f, FILES_BYTES);
 	arena_init(&t.arena, ANSWER_BYTES);
 	if (output_parse(options_text(o, "output"), &how, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "validate: %s", why.text);

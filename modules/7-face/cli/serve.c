@@ -107,6 +107,8 @@ serve(struct options *o)
 	    .state_dir = options_text(o, "state"),
 	    .socket_path = options_text(o, "socket"),
 	    .name = options_text(o, "name"),
+	    .config_dir = options_text(o, "config-dir"),
+	    .config_allow_inert = options_flag(o, "config-allow-inert"),
 	};
 	struct fault why = {0};
 
@@ -144,6 +146,10 @@ static const struct option_row run_rows[] = {
 	"where operators reach it by a token"},
     {"advertise", 0, OPTION_LIST, "IP|NAME", NULL, true,
 	"what agents are told, else all that the machine has"},
+    {"config-dir", 0, OPTION_TEXT, "DIR", NULL, true,
+	"a folder whose configuration is kept in force"},
+    {"config-allow-inert", 0, OPTION_FLAG, NULL, NULL, true,
+	"of it also what limits access and is not in force yet"},
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
 };

@@ -7,6 +7,7 @@
 
 #include "api.h"
 #include "command.h"
+#include "findings.h"
 #include "table.h"
 
 #include <inttypes.h>
@@ -140,6 +141,21 @@ print_guards(const struct value *inert)
 }
 
 static void
+print_folder(const struct value *folder)
+{
+	struct slice why = value_get_string(folder, S("why"), S(""));
+
+	if (folder == NULL)
+		return;
+	(void)printf("%-*s  %.*s: %.*s\n", LABEL_WIDTH, "folder",
+	    SLICE_ARG(value_get_string(folder, S("path"), S(""))),
+	    SLICE_ARG(value_get_string(folder, S("state"), S(""))));
+	if (why.len > 0)
+		(void)printf("\nThe folder is refused: %.*s\n", SLICE_ARG(why));
+	findings_print_list(value_get(folder, S("errors")), "error", stdout);
+}
+
+static void
 print_status(const struct value *v)
 {
 	static const struct line agents[] = {{"node", "AGENT"},
@@ -160,6 +176,7 @@ print_status(const struct value *v)
 	}
 	print_inert(value_get(v, S("inert")));
 	print_uptime(value_get(v, S("uptimeMs")));
+	print_folder(value_get(v, S("folder")));
 	print_guards(value_get(v, S("inert")));
 	print_rows(value_get(v, S("agents")),
 	    "Agents and what they have:", agents, ARRAY_LEN(agents));

@@ -3,10 +3,10 @@
  * words — what many commands share: files, a kind and a name, and grammar.
  */
 #include "base/base.h"
+#include "files/files.h"
 #include "model/model.h"
 
 #include "command.h"
-#include "files.h"
 
 int
 command_files(struct files *f, const struct options *o, bool words)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * files — configuration from the command line: files, folders, stdin.
+ * files — documents of configuration from the disk: files, folders, stdin.
  */
 #include "base/base.h"
 #include "codec/codec.h"
@@ -16,13 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ARENA_BYTES = 1 << 30, PATH_BYTES = 4096 };
+enum { PATH_BYTES = 4096 };
 
 void
-files_init(struct files *f)
+files_init(struct files *f, size_t limit)
 {
 	*f = (struct files){0};
-	arena_init(&f->arena, ARENA_BYTES);
+	arena_init(&f->arena, limit);
 }
 
 void
@@ -98,6 +98,18 @@ keep_text(struct files *f, struct buf *text, struct slice *out)
 	return arena_copy(&f->arena, buf_slice(text), out);
 }
 
+/* The digest so far and the digests of this one, digested. */
+static void
+digest(struct files *f, struct slice name, struct slice text)
+{
+	uint8_t parts[3][CRYPTO_SHA256_LEN];
+
+	memcpy(parts[0], f->digest, sizeof(parts[0]));
+	crypto_sha256(name, parts[1]);
+	crypto_sha256(text, parts[2]);
+	crypto_sha256(slice_of(parts, sizeof(parts)), f->digest);
+}
+
 static enum err
 read_stdin(struct buf *out, struct fault *why)
 {
@@ -142,11 +154,12 @@ read_one(struct files *f, const char *path, struct fault *why)
 		e = keep_text(f, &text, &kept);
 	if (e != OK)
 		return fault_set(why, e, "%s: %s", path, err_text(e));
+	digest(f, name, kept);
 	return parse(f, kept, name.ptr, why);
 }
 
-static bool
-is_configuration(const char *name)
+bool
+files_wants(const char *name)
 {
 	struct slice s = slice_str(name);
 
@@ -158,7 +171,7 @@ is_configuration(const char *name)
 static int
 wanted(const struct dirent *d)
 {
-	return is_configuration(d->d_name) ? 1 : 0;
+	return files_wants(d->d_name) ? 1 : 0;
 }
 
 static enum err

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * files — configuration from the command line: files, folders, stdin.
+ * files — documents of configuration from the disk: files, folders, stdin.
+ *
+ * Blocks: for commands and for jobs, never on a loop.
  */
 #ifndef MESHD_FILES_H
 #define MESHD_FILES_H
@@ -8,7 +10,11 @@
 #include "base/base.h"
 #include "model/model.h"
 
-enum { FILES_MAX = 10000, FILES_DOCS_MAX = 100000 };
+enum {
+	FILES_MAX = 10000,
+	FILES_DOCS_MAX = 100000,
+	FILES_BYTES = 1 << 30 /* that a command takes */
+};
 
 /* One document and where it came from; text lives as long as `struct files`. */
 struct files_doc {
@@ -18,21 +24,29 @@ struct files_doc {
 };
 
 struct files {
-	struct arena arena;
+	struct arena arena; /* of all of it */
 	struct files_doc *docs;
 	size_t count;
 	size_t cap;
 	size_t file_count;
+	uint8_t digest[CRYPTO_SHA256_LEN]; /* of all names and contents */
 	struct findings
 	    found; /* mistakes of syntax and, after decoding, more */
 };
 
-void files_init(struct files *f);
+/* `limit` bounds the memory that they may take: ERR_LIMIT. */
+void files_init(struct files *f, size_t limit);
 void files_fini(struct files *f);
 
 /*
- * Reads what `path` names: a file, "-", or a folder, of which *.yaml, *.yml
- * and *.json are read in the order of their names, not deeper. Mistakes of
+ * True for what is read of a folder: *.yaml, *.yml, *.json, and nothing that
+ * begins with a dot or that an editor makes beside it.
+ */
+bool files_wants(const char *name);
+
+/*
+ * Reads what `path` names: a file, "-", or a folder, of which what
+ * files_wants() is read in the order of the names, not deeper. Mistakes of
  * syntax go to f->found; ERR_… and words only if it cannot be read at all.
  */
 MUST_USE enum err files_read(
