@@ -13,12 +13,6 @@
 
 #include <stdio.h>
 
-#define OPTION_STATE                                                           \
-	{                                                                      \
-		"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd", true,        \
-		    "where the mesh is kept"                                   \
-	}
-
 /* --- init --- */
 
 static int
