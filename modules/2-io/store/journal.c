@@ -34,6 +34,8 @@ describe(const struct journal_entry *entry, struct buf *out)
 	size_t left = 0;
 	enum err e = OK;
 
+	if (entry->m->op_count == 0)
+		return buf_add_slice(out, S("restored from a backup"));
 	for (size_t i = 0; e == OK && i < entry->m->op_count; i++) {
 		if (entry->outcomes[i] == STORE_UNCHANGED)
 			continue;

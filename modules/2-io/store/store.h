@@ -343,6 +343,33 @@ MUST_USE enum err store_seal(const struct store *s, struct slice name,
 MUST_USE enum err store_unseal(const struct store *s, struct slice name,
     struct slice sealed, struct secret *out);
 
+/*
+ * A copy of everything, as of one revision, while the store goes on: a file
+ * of mode 0600, in place of what is at `path`, whole or not at all. Secrets in
+ * it stay sealed. Copies the path; the call-back comes once.
+ */
+typedef void (*store_backup_cb)(
+    enum err e, const struct fault *why, uint64_t revision, void *arg);
+void store_backup(
+    struct store *s, const char *path, store_backup_cb cb, void *arg);
+
+/* What store_restore() brought back. */
+struct store_restored {
+	uint64_t revision; /* of the backup */
+	int64_t time_ms;   /* when that was; 0: it is empty */
+};
+
+/*
+ * Makes the store `to`, which is not there yet, from a backup; blocks, and
+ * nobody uses either. What follows gets revisions that were never given out,
+ * so that nobody takes what came after the backup for what comes now. Refused
+ * in words: what store_open() refuses, ERR_EXISTS, a backup that is damaged or
+ * was made under another key. Then nothing is left of it.
+ */
+MUST_USE enum err store_restore(const char *from, const char *to,
+    const uint8_t key[CRYPTO_KEY_LEN], int64_t now_ms,
+    struct store_restored *out, struct fault *why);
+
 /* SHA-256 over the whole content, the same on every server; for tests. */
 typedef void (*store_hash_cb)(
     enum err e, const uint8_t hash[CRYPTO_SHA256_LEN], void *arg);

@@ -11,13 +11,7 @@
 
 #include "inside.h"
 #include "paths.h"
-
-#include <errno.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define AGENTS_KEY "node.key" /* in an agent's state directory */
+#include "state.h"
 
 enum { ARENA_BYTES = 1 << 20 };
 
@@ -102,66 +96,6 @@ store_mesh(const struct mesh *mesh, const char *dir, const uint8_t *key,
 /* --- the state directory --- */
 
 static enum err
-make_dir(const char *dir, bool *out_made, struct fault *why)
-{
-	struct fault own = {0};
-	enum err e = file_make_folder(dir, 0700, out_made, &own);
-
-	if (e != OK)
-		return fault_set(why, e,
-		    "the state directory: %.400s; run as a user that may, or "
-		    "choose another with --state",
-		    own.text);
-	return path_check_folder(dir, why);
-}
-
-static enum err
-check_empty(const char *dir, struct fault *why)
-{
-	static const struct {
-		const char *file;
-		const char *words;
-	} rows[] = {
-	    {PATH_SEAL, "holds a mesh already; `meshd server run` starts it"},
-	    {PATH_STORE, "holds a mesh already; `meshd server run` starts it"},
-	    {AGENTS_KEY, "is an agent's; give the server a folder of its own, "
-			 "see --state"},
-	};
-	char path[SERVER_PATH_MAX];
-	struct stat st;
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		enum err e = path_of(dir, rows[i].file, path, why);
-
-		if (e != OK)
-			return e;
-		if (lstat(path, &st) == 0)
-			return fault_set(
-			    why, ERR_EXISTS, "%s %s", dir, rows[i].words);
-		if (errno != ENOENT)
-			return fault_set(why, err_from_errno(errno),
-			    "cannot look at %s: %s", path, strerror(errno));
-	}
-	return OK;
-}
-
-/* What cannot be removed does no harm but to the next attempt, which says so.
- */
-static void
-remove_all(const char *dir, bool made)
-{
-	static const char *const files[] = {
-	    PATH_SEAL, PATH_STORE, PATH_STORE "-wal", PATH_STORE "-shm"};
-	char path[SERVER_PATH_MAX];
-
-	for (size_t i = 0; i < ARRAY_LEN(files); i++)
-		if (path_of(dir, files[i], path, NULL) == OK)
-			(void)unlink(path);
-	if (made)
-		(void)rmdir(dir);
-}
-
-static enum err
 fill_dir(
     const struct mesh *mesh, const char *dir, int64_t now_ms, struct fault *why)
 {
@@ -193,13 +127,13 @@ server_init(const struct server_init_spec *spec, struct fault *why)
 	e = mesh_make(
 	    &mesh, trust_domain, spec->ca_cert, spec->ca_key, now_ms, why);
 	if (e == OK)
-		e = make_dir(spec->state_dir, &made, why);
+		e = state_make(spec->state_dir, &made, why);
 	if (e == OK)
-		e = check_empty(spec->state_dir, why);
+		e = state_check_new(spec->state_dir, why);
 	if (e != OK)
 		return e;
 	e = fill_dir(&mesh, spec->state_dir, now_ms, why);
 	if (e != OK)
-		remove_all(spec->state_dir, made);
+		state_remove(spec->state_dir, made);
 	return e;
 }

@@ -72,6 +72,38 @@ struct server_init_spec {
 MUST_USE enum err server_init(
     const struct server_init_spec *spec, struct fault *why);
 
+/* --- backup and restore --- */
+
+typedef void (*server_backup_cb)(
+    void *arg, enum err e, const struct fault *why, uint64_t revision);
+
+/*
+ * Everything that makes the mesh this one, while the server goes on, into a
+ * file of mode 0600 on its machine. Secrets in it are sealed; the key is not
+ * in it. Copies the path.
+ */
+void server_backup(
+    struct server *s, const char *path, server_backup_cb cb, void *arg);
+
+struct server_restore_spec {
+	const char *state_dir; /* empty, or not there */
+	const char *file;      /* the backup */
+	const char *key_file;  /* seal.key as it was beside it */
+};
+
+struct server_restored {
+	uint64_t revision;
+	int64_t time_ms; /* of its last change; 0: none */
+};
+
+/*
+ * Makes the state directory of the mesh in the backup; blocks, before any
+ * loop runs. Refused in words, and then nothing is left of it: a folder that
+ * is not empty, a backup that is damaged, of a newer meshd, or of another key.
+ */
+MUST_USE enum err server_restore(const struct server_restore_spec *spec,
+    struct server_restored *out, struct fault *why);
+
 /* --- configuration --- */
 
 /* Who asks, for the log and for what is allowed. */

@@ -289,6 +289,7 @@ peer_new(struct admin *a, const struct net_cred *cred)
 	struct admin_peer *p = mem_new(sizeof(*p));
 
 	p->admin = a;
+	p->is_here = true;
 	p->actor.role = cred->uid == 0 || cred->uid == a->spec.admin_uid
 			    ? CA_ROLE_ADMIN
 			    : CA_ROLE_VIEWER;

@@ -35,6 +35,7 @@ struct admin {
 struct admin_peer {
 	struct admin *admin;
 	struct server_actor actor;
+	bool is_here; /* a user of this machine, at the socket */
 };
 
 /* The ports of the spec; ports_close() NULLs *pp. */

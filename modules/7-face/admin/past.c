@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * past — a server's paths for what was: who changed what, and back to it.
+ * past — a server's paths for what was: who changed what, back to it, and a
+ * copy of it all.
  */
 #include "inside.h"
+
+enum { PATH_BYTES = 4000 };
 
 /* --- history --- */
 
@@ -122,8 +125,61 @@ rollback(struct admin *a, struct http_exchange *x)
 	server_rollback(a->spec.server, &spec, admin_applied, x);
 }
 
+/* --- backup --- */
+
+static void
+on_backup(void *arg, enum err e, const struct fault *why, uint64_t revision)
+{
+	struct http_exchange *x = arg;
+	struct arena *a = http_exchange_arena(x);
+	struct value *m = json_map(a);
+
+	if (e != OK) {
+		admin_refuse(x, e, why);
+		return;
+	}
+	json_number(a, &m, S("revision"), (int64_t)revision);
+	admin_answer(x, m);
+}
+
+/* It writes a file as the server: nobody elsewhere says where. */
+static enum err
+check_backup(const struct admin_peer *p, struct slice path, char *out,
+    size_t out_len, struct fault *why)
+{
+	if (!p->is_here)
+		return fault_set(why, ERR_DENIED,
+		    "a backup is written on the server's machine, for who "
+		    "asks at its socket");
+	if (path.len == 0 || path.ptr[0] != '/' ||
+	    slice_to_cstr(path, out, out_len) != OK)
+		return fault_set(why, ERR_INVALID,
+		    "\"path\" is the whole path of a file on the server's "
+		    "machine");
+	return OK;
+}
+
+static void
+backup(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	char path[PATH_BYTES];
+	struct fault why = {0};
+	enum err e;
+
+	if (body == NULL)
+		return;
+	e = check_backup(http_exchange_conn_arg(x),
+	    value_get_string(body, S("path"), S("")), path, sizeof(path), &why);
+	if (e != OK)
+		admin_refuse(x, e, &why);
+	else
+		server_backup(a->spec.server, path, on_backup, x);
+}
+
 const struct admin_route admin_past_routes[] = {
     {"GET", "/v1/history", CA_ROLE_VIEWER, history},
     {"POST", "/v1/rollback", CA_ROLE_EDITOR, rollback},
+    {"POST", "/v1/backup", CA_ROLE_ADMIN, backup},
 };
 const size_t admin_past_route_count = ARRAY_LEN(admin_past_routes);

@@ -216,7 +216,7 @@ find_whom(struct call *c, const struct options *o, struct fault *why)
 	AUTO(secret_fini) struct secret token = {0};
 	enum err e = OK;
 
-	if (c->question->role != API_AGENT)
+	if (c->question->role == API_SERVER || c->question->role == API_EITHER)
 		e = command_token(options_text(o, "token"), &token, why);
 	if (e != OK)
 		return e;

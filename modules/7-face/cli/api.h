@@ -10,7 +10,7 @@
 struct options;
 
 /* Who a command is for. */
-enum api_role { API_SERVER, API_AGENT, API_EITHER };
+enum api_role { API_SERVER, API_SERVER_HERE, API_AGENT, API_EITHER };
 
 struct api_question {
 	enum api_role role;
@@ -29,10 +29,10 @@ void api_answer_fini(struct api_answer *a);
 
 /*
  * Asks whom the options name, and waits: a server elsewhere by --token, if the
- * command is not an agent's; else --socket if it was given; else the role's
- * own, which for either is the server's if this machine has one. Whatever the
- * status, OK if an answer came; ERR_UNREACHABLE, in words that say what to do,
- * if nobody answers.
+ * command is not for this machine alone; else --socket if it was given; else
+ * the role's own, which for either is the server's if this machine has one.
+ * Whatever the status, OK if an answer came; ERR_UNREACHABLE, in words that say
+ * what to do, if nobody answers.
  */
 MUST_USE enum err api_ask(const struct options *o, const struct api_question *q,
     struct api_answer *out, struct fault *why);

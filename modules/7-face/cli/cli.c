@@ -22,6 +22,8 @@ static const char *const sections[] = {"server", "agent", "cli", NULL};
 static const struct command *const commands[] = {
     &command_server_init,
     &command_server_run,
+    &command_server_backup,
+    &command_server_restore,
     &command_token_create,
     &command_token_list,
     &command_token_revoke,
@@ -142,7 +144,7 @@ print_commands(FILE *out, const char *group)
 	    out);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		if (is_in_group(commands[i], group))
-			(void)fprintf(out, "  %-14s %s\n", commands[i]->name,
+			(void)fprintf(out, "  %-15s %s\n", commands[i]->name,
 			    commands[i]->summary);
 	(void)fputs("\n`meshd COMMAND --help` tells more.\n", out);
 }

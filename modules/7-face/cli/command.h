@@ -45,7 +45,9 @@ extern const struct command command_members;
 extern const struct command command_node_list;
 extern const struct command command_node_revoke;
 extern const struct command command_rollback;
+extern const struct command command_server_backup;
 extern const struct command command_server_init;
+extern const struct command command_server_restore;
 extern const struct command command_server_run;
 extern const struct command command_services;
 extern const struct command command_status;
@@ -123,6 +125,12 @@ const char *command_plural(uint64_t n);
 	{                                                                      \
 		"socket", 0, OPTION_TEXT, "PATH", NULL, true,                  \
 		    "of the server or agent; else the one in /run/meshd"       \
+	}
+/* Of a server's own. */
+#define OPTION_STATE                                                           \
+	{                                                                      \
+		"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd/server", true, \
+		    "where the mesh is kept"                                   \
 	}
 /* Of commands that a server answers. */
 #define OPTION_TOKEN                                                           \

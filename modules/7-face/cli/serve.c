@@ -15,12 +15,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define OPTION_STATE                                                           \
-	{                                                                      \
-		"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd/server", true, \
-		    "where the mesh is kept"                                   \
-	}
-
 /* --- init --- */
 
 static int
