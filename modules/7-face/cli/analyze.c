@@ -138,11 +138,11 @@ print_list(enum output how)
 	struct fault why = {0};
 	struct value *all;
 
+	arena_init(&a, ANSWER_BYTES);
 	if (how == OUTPUT_TABLE) {
 		findings_print_codes();
 		return CLI_EXIT_OK;
 	}
-	arena_init(&a, ANSWER_BYTES);
 	all = findings_codes(&a);
 	if (all == NULL || output_value(how, all, &why) != OK)
 		return cli_fault(&why);
@@ -159,7 +159,8 @@ print_found(struct findings_shown *s, const struct files *f, enum output how,
 	if (how == OUTPUT_TABLE) {
 		files_print_findings(f);
 		findings_print(s->items, stdout);
-		findings_print_counts(s, stdout);
+		if (s->items->count > 0 || f->found.errors.count == 0)
+			findings_print_counts(s, stdout);
 		return CLI_EXIT_OK;
 	}
 	value_put(&all, S("items"), s->items);
