@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""agreement — the option tables, --help, the pages and the sample agree.
+"""agreement — the option tables, --help, the pages and the sample agree, and
+the codes of the analysis with their page.
 
     agreement.py MESHD
 
@@ -9,6 +10,7 @@ table is printed is asked of the sources, what the pages say of it is asked of
 --help. What one side has and another lacks is an error, both ways.
 """
 
+import json
 import pathlib
 import re
 import subprocess
@@ -97,6 +99,18 @@ def differences(what, ours, theirs, other):
          for name in sorted(theirs - ours)]
 
 
+def codes(meshd):
+    """What is wrong between the table of codes and meshd-analysis(7)."""
+    table = {(i["id"], i["title"], i["level"]) for i in json.loads(
+        told(meshd, "analyze", "--list", "-o", "json"))["items"]}
+    described = re.findall(r"^\.It Cm (\w+) (\w+) Pq (\w+)$",
+                           page("meshd-analysis.7"), re.M)
+    if described != sorted(described):
+        return ["meshd-analysis.7: the codes are not in their order"]
+    return differences("the table of codes", table, set(described),
+                       "meshd-analysis.7")
+
+
 def check(meshd):
     commands = helped(meshd)
     wrong = differences("the tables", tabled(), set().union(
@@ -120,7 +134,7 @@ def check(meshd):
         for section in settings.keys() & has.keys():
             wrong += differences(f"[{section}]", settings[section],
                                  has[section], other)
-    return wrong + refused(meshd)
+    return wrong + codes(meshd) + refused(meshd)
 
 
 if __name__ == "__main__":

@@ -151,6 +151,19 @@ value_step(const struct value *v, struct slice *path)
 	return v;
 }
 
+uint32_t
+value_line(const struct value *v, struct slice path)
+{
+	uint32_t line = v != NULL ? v->line : 0;
+
+	while (v != NULL && path.len > 0) {
+		v = value_step(v, &path);
+		if (v != NULL && v->line > 0)
+			line = v->line;
+	}
+	return line;
+}
+
 struct slice
 value_get_string(
     const struct value *v, struct slice key, struct slice otherwise)

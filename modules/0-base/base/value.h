@@ -57,6 +57,9 @@ const struct value *value_get_path(const struct value *v, struct slice path);
  */
 const struct value *value_step(const struct value *v, struct slice *path);
 
+/* The line of the last along such a path that has one; 0 if none has. */
+uint32_t value_line(const struct value *v, struct slice path);
+
 /* The string member, or `otherwise` if absent or no string. */
 struct slice value_get_string(
     const struct value *v, struct slice key, struct slice otherwise);

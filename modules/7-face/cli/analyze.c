@@ -132,11 +132,11 @@ print_list(enum output how)
 	struct fault why = {0};
 	struct value *all;
 
+	arena_init(&a, ANSWER_BYTES);
 	if (how == OUTPUT_TABLE) {
 		found_print_codes();
 		return CLI_EXIT_OK;
 	}
-	arena_init(&a, ANSWER_BYTES);
 	all = found_codes(&a);
 	if (all == NULL || output_value(how, all, &why) != OK)
 		return cli_fault(&why);
@@ -153,7 +153,8 @@ print_found(struct found_shown *s, const struct files *f, enum output how,
 	if (how == OUTPUT_TABLE) {
 		findings_print(&f->found);
 		found_print(s->items, stdout);
-		found_print_counts(s, stdout);
+		if (s->items->count > 0 || f->found.errors.count == 0)
+			found_print_counts(s, stdout);
 		return CLI_EXIT_OK;
 	}
 	value_put(&all, S("items"), s->items);

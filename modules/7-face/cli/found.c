@@ -9,7 +9,7 @@
 #include "found.h"
 #include "table.h"
 
-enum { SHOWN_BYTES = 64 << 20 };
+enum { SHOWN_BYTES = 64 << 20, KEY_BYTES = 2048 };
 
 static struct slice
 text_of(const struct value *v, struct slice key)
@@ -29,60 +29,69 @@ level_of(const struct value *item)
 	return level;
 }
 
-/* Of several documents of one key the last counts. */
-static const struct files_doc *
-document_of(const struct files *f, const struct value *item, struct slice ns)
+/* Empty for a key that is too long to be one. */
+static struct slice
+key_text(const struct resource_key *k, char out[KEY_BYTES])
 {
-	struct resource_key wanted = {text_of(item, S("group")),
-	    text_of(item, S("kind")), text_of(item, S("namespace")),
-	    text_of(item, S("name"))};
-	struct resource_key k;
+	int n =
+	    snprintf(out, KEY_BYTES, "%.*s/%.*s/%.*s/%.*s", SLICE_ARG(k->group),
+		SLICE_ARG(k->kind), SLICE_ARG(k->ns), SLICE_ARG(k->name));
 
-	for (size_t i = f->count; i > 0; i--)
-		if (resource_key_read(f->docs[i - 1].root, ns, &k, NULL) ==
-			OK &&
-		    resource_key_eq(&k, &wanted))
-			return &f->docs[i - 1];
-	return NULL;
+	return slice_of(out, n < 0 || n >= KEY_BYTES ? 0 : (size_t)n);
 }
 
-/* The line of the nearest that stands there. */
-static uint32_t
-line_of(const struct value *tree, struct slice path)
+static void
+put_document(
+    struct map *docs, const struct resource_key *k, const struct files_doc *doc)
 {
-	uint32_t line = tree->line;
+	char text[KEY_BYTES];
 
-	while (tree != NULL && path.len > 0) {
-		tree = value_step(tree, &path);
-		if (tree != NULL && tree->line > 0)
-			line = tree->line;
+	(void)map_put(
+	    docs, key_text(k, text), (void *)(uintptr_t)doc); /* borrowed */
+}
+
+/* Documents by the text of their key; of several the last counts. */
+static void
+index_documents(const struct files *f, struct slice ns, struct map *out)
+{
+	map_init(out);
+	for (size_t i = 0; i < f->count; i++) {
+		struct resource_key k;
+
+		if (resource_key_read(f->docs[i].root, ns, &k, NULL) == OK)
+			put_document(out, &k, &f->docs[i]);
 	}
-	return line;
 }
 
 /* A server knows no files: they are found again by the key. */
 static void
-add_place(const struct files *f, struct slice ns, struct arena *a,
-    struct value **item)
+add_place(const struct map *docs, struct arena *a, struct value **item)
 {
+	struct resource_key k = {text_of(*item, S("group")),
+	    text_of(*item, S("kind")), text_of(*item, S("namespace")),
+	    text_of(*item, S("name"))};
+	char text[KEY_BYTES];
 	const struct files_doc *doc;
 
 	if (*item == NULL || value_get(*item, S("file")) != NULL)
 		return;
-	doc = document_of(f, *item, ns);
+	doc = map_get(docs, key_text(&k, text));
 	if (doc == NULL)
 		return;
 	value_put_text(a, item, S("file"), slice_str(doc->file));
 	if (*item != NULL)
 		value_put_int(a, item, S("line"),
-		    line_of(doc->root, text_of(*item, S("field"))));
+		    value_line(doc->root, text_of(*item, S("field"))));
 }
 
 void
 found_choose(const struct value *found, const struct found_wish *w,
     const struct files *f, struct arena *a, struct found_shown *out)
 {
+	struct map docs;
+
 	*out = (struct found_shown){.items = value_new(a, VALUE_LIST)};
+	index_documents(f, w->default_ns, &docs);
 	VALUE_EACH(found, it)
 	{
 		enum analysis_level level = level_of(it);
@@ -96,9 +105,10 @@ found_choose(const struct value *found, const struct found_wish *w,
 			continue;
 		out->counts[level]++;
 		item = value_copy(it, a);
-		add_place(f, w->default_ns, a, &item);
+		add_place(&docs, a, &item);
 		value_push(&out->items, item);
 	}
+	map_fini(&docs, NULL);
 }
 
 /* --- printing ------------------------------------------------------------- */

@@ -8,65 +8,51 @@
 
 static const struct analysis_input usual = {.flags = ANALYSIS_USUAL_GATEWAYS};
 
-#define ON(name, port, protocol, hosts)                                        \
-	GATEWAY(name, INGRESS ", servers: [" SERVER(port, protocol, hosts) "]")
-#define GW_POD                                                                 \
-	DOC("v1", "Pod", NAMED("p") ", labels: {app: gw, tier: edge}")         \
-	"spec: {containers: [{name: istio-proxy, image: p}]}\n"
+#define GW_POD POD("p", "app: gw, tier: edge")
 #define FOR_GW(name, select, port)                                             \
 	GATEWAY(name, "selector: {" select                                     \
 		      "}, servers: [" SERVER(port, "HTTP", "x.y") "]")
+#define CONFLICT(name) "IST0145 Gateway/shop/" name " spec.servers[0]\n"
+#define CLASH(name) "MSH0106 Gateway/shop/" name " spec.servers[0].port\n"
+
+#define HTTP(name, hosts) ON_PORT(name, "80", "HTTP", hosts)
 
 TEST(hosts_are_compared_with_their_namespaces)
 {
-	expect_found_with(ON("a", "80", "HTTP", "'./x.y'")
-			      ON("b", "80", "HTTP", "'other/x.y'"),
-	    &usual, "");
-	expect_found_with(ON("a", "80", "HTTP", "'./x.y'")
-			      ON("b", "80", "HTTP", "'shop/x.y'"),
-	    &usual,
-	    "IST0145 Gateway/shop/a spec.servers[0]\n"
-	    "IST0145 Gateway/shop/b spec.servers[0]\n");
-	expect_found_with(ON("a", "80", "HTTP", "'*/x.y'")
-			      ON("b", "80", "HTTP", "x.y"),
-	    &usual,
-	    "IST0145 Gateway/shop/a spec.servers[0]\n"
-	    "IST0145 Gateway/shop/b spec.servers[0]\n");
-	expect_found_with(ON("a", "80", "HTTP", "x.y")
-			      ON("b", "443", "HTTP", "x.y"),
-	    &usual, "");
+	expect_found_with(
+	    HTTP("a", "'./x.y'") HTTP("b", "'other/x.y'"), &usual, "");
+	expect_found_with(HTTP("a", "'./x.y'") HTTP("b", "'shop/x.y'"), &usual,
+	    CONFLICT("a") CONFLICT("b"));
+	expect_found_with(HTTP("a", "'*/x.y'") HTTP("b", "x.y"), &usual,
+	    CONFLICT("a") CONFLICT("b"));
+	expect_found_with(
+	    HTTP("a", "x.y") ON_PORT("b", "443", "HTTP", "x.y"), &usual, "");
 }
 
 TEST(two_selectors_meet_in_a_workload)
 {
-	expect_found(FOR_GW("a", "app: gw", "80")
-			 FOR_GW("b", "tier: edge", "80") SERVICE("s", HTTP80),
-	    "");
-	expect_found(GW_POD FOR_GW("a", "app: gw", "80")
-			 FOR_GW("b", "tier: edge", "80") SERVICE("s", HTTP80),
-	    "IST0145 Gateway/shop/a spec.servers[0]\n"
-	    "IST0145 Gateway/shop/b spec.servers[0]\n");
+#define TWO FOR_GW("a", "app: gw", "80") FOR_GW("b", "tier: edge", "80")
+	expect_found(TWO, "");
+	expect_found(
+	    GW_POD SERVICE("s", HTTP80) TWO, CONFLICT("a") CONFLICT("b"));
 }
 
 TEST(a_port_is_open_as_port_or_target_of_a_service_in_front)
 {
 #define FRONT                                                                  \
-	DOC("v1", "Service", NAMED("s"))                                       \
-	"spec: {selector: {app: gw}, ports: [{name: http, port: 80, "          \
-	"targetPort: 8080}]}\n"
-	expect_found(GW_POD FRONT FOR_GW("a", "app: gw", "80")
-			 FOR_GW("b", "app: gw", "8080"),
-	    "");
-	expect_found(GW_POD FRONT FOR_GW("c", "app: gw", "81"),
-	    "IST0162 Gateway/shop/c spec.servers[0].port.number\n");
+	SERVICE_OF("s",                                                        \
+	    "selector: {app: gw}, ports: [{name: http, port: 80, targetPort: " \
+	    "8080}]")
+	expect_found(GW_POD FRONT FOR_GW("a", "app: gw", "80"), "");
+	expect_found(GW_POD FRONT FOR_GW("a", "app: gw", "8080"), "");
+	expect_found(GW_POD FRONT FOR_GW("a", "app: gw", "81"),
+	    "IST0162 Gateway/shop/a spec.servers[0].port.number\n");
 }
 
 TEST(a_machines_gateway_needs_no_service)
 {
-	expect_found(DOC(NET, "WorkloadEntry",
-			 NAMED("w")) "spec: {address: 10.0.0.1, labels: {app: "
-				     "gw}}\n" FOR_GW("a", "app: gw", "81"),
-	    "");
+#define MACHINE WORKLOAD("w", "address: 10.0.0.1, labels: {app: gw}")
+	expect_found(MACHINE FOR_GW("a", "app: gw", "81"), "");
 }
 
 TEST(without_any_workload_no_selector_is_wrong)
@@ -78,99 +64,78 @@ TEST(without_any_workload_no_selector_is_wrong)
 
 TEST(without_any_secret_none_is_missing)
 {
-	expect_found_with(
-	    GATEWAY("g", INGRESS ", servers: [{port: {number: 443, name: "
-				 "s, protocol: HTTPS}, hosts: [a.b], tls: "
-				 "{mode: SIMPLE, credentialName: s}}]"),
-	    &usual, "");
+	expect_found_with(TLS_ON("g", "a.b", "credentialName: s"), &usual, "");
 }
 
 TEST(certificates_are_shared_by_files_as_well)
 {
 #define FILES(name, host, cert)                                                \
-	GATEWAY(name,                                                          \
-	    INGRESS ", servers: [{port: {number: 443, name: s, protocol: "     \
-		    "HTTPS}, hosts: [" host "], tls: {mode: SIMPLE, "          \
-		    "serverCertificate: " cert ", privateKey: /k}}]")
+	TLS_ON(name, host, "serverCertificate: " cert ", privateKey: /k")
+#define SAME(name) "IST0138 Gateway/shop/" name " spec.servers\n"
 	expect_found_with(FILES("a", "a.b", "/c") FILES("b", "b.c", "/c"),
-	    &usual,
-	    "IST0138 Gateway/shop/a spec.servers\n"
-	    "IST0138 Gateway/shop/b spec.servers\n");
+	    &usual, SAME("a") SAME("b"));
 	expect_found_with(
 	    FILES("a", "a.b", "/c") FILES("b", "b.c", "/d"), &usual, "");
 }
 
 TEST(what_reads_otherwise_cannot_share_a_port)
 {
-	expect_found_with(ON("a", "80", "HTTP", "a.b")
-			      ON("b", "80", "GRPC", "b.c"),
-	    &usual, "");
 	expect_found_with(
-	    ON("a", "80", "HTTP", "a.b") ON("b", "80", "MONGO", "b.c"), &usual,
-	    "MSH0106 Gateway/shop/a spec.servers[0].port\n"
-	    "MSH0106 Gateway/shop/b spec.servers[0].port\n");
+	    HTTP("a", "a.b") ON_PORT("b", "80", "GRPC", "b.c"), &usual, "");
+	expect_found_with(HTTP("a", "a.b") ON_PORT("b", "80", "MONGO", "b.c"),
+	    &usual, CLASH("a") CLASH("b"));
 }
 
 TEST(a_workload_port_belongs_to_one_workload)
 {
-#define ENTRY_AT(name, address, labels, port)                                  \
-	DOC(NET, "WorkloadEntry", NAMED(name))                                 \
-	"spec: {address: " address ", labels: {" labels                        \
-	"}, ports: {http: " port "}}\n"
-	expect_found(ENTRY_AT("a", "10.0.0.1", "app: a", "80")
-			 ENTRY_AT("b", "10.0.0.1", "app: b", "80"),
-	    "MSH0106 WorkloadEntry/shop/a spec.ports.http\n"
-	    "MSH0106 WorkloadEntry/shop/b spec.ports.http\n");
-	expect_found(ENTRY_AT("a", "10.0.0.1", "app: a", "80")
-			 ENTRY_AT("b", "10.0.0.2", "app: b", "80")
-			     ENTRY_AT("c", "10.0.0.1", "app: c", "81"),
-	    "");
-	expect_found(ENTRY_AT("a", "10.0.0.1", "app: a", "80")
-			 ENTRY_AT("b", "10.0.0.1", "app: a", "80"),
-	    "");
+#define LISTENS(name, address, app, port)                                      \
+	WORKLOAD(name, "address: " address ", labels: {app: " app              \
+		       "}, ports: {http: " port "}")
+#define TAKEN(name) "MSH0106 WorkloadEntry/shop/" name " spec.ports.http\n"
+#define FIRST LISTENS("a", "10.0.0.1", "a", "80")
+	expect_found(
+	    FIRST LISTENS("b", "10.0.0.1", "b", "80"), TAKEN("a") TAKEN("b"));
+	expect_found(FIRST LISTENS("b", "10.0.0.2", "b", "80"), "");
+	expect_found(FIRST LISTENS("b", "10.0.0.1", "b", "81"), "");
+	/* Another entry of the same workload. */
+	expect_found(FIRST LISTENS("b", "10.0.0.1", "a", "80"), "");
 }
 
-#define RULES(name, time, matches)                                             \
-	DOC(NET, "VirtualService",                                             \
-	    NAMED(name) ", creationTimestamp: '2026-01-0" time "T00:00:00Z'")  \
-	"spec: {hosts: [x.y], gateways: [g], http: [{" matches                 \
-	"redirect: {uri: /}}]}\n"
+/* --- shadows -------------------------------------------------------------- */
+
+#define RULED(name, day, match)                                                \
+	OF(NET, "VirtualService",                                              \
+	    NAMED(name) ", creationTimestamp: '2026-01-0" day "T00:00:00Z'",   \
+	    "hosts: [x.y], gateways: [g], http: [{" match "redirect: {uri: "   \
+	    "/}}]")
+#define OLD(match) ON_80("g") RULED("old", "1", match)
+#define NEW(match) RULED("new", "2", match)
 #define PATH(kind, path) "match: [{uri: {" kind ": " path "}}], "
-#define SHADOW ON("g", "80", "HTTP", "x.y")
+#define HIDDEN "MSH0105 VirtualService/shop/new spec.http[0]\n"
 
 TEST(an_older_prefix_hides_what_is_inside)
 {
-	expect_found_with(SHADOW RULES("old", "1", PATH("prefix", "/a"))
-			      RULES("new", "2", PATH("exact", "/a/b")),
-	    &usual, "MSH0105 VirtualService/shop/new spec.http[0]\n");
-	expect_found_with(SHADOW RULES("old", "1", PATH("prefix", "/a/b"))
-			      RULES("new", "2", PATH("prefix", "/a")),
-	    &usual, "");
-	expect_found_with(SHADOW RULES("old", "1", PATH("exact", "/a"))
-			      RULES("new", "2", PATH("exact", "/a")),
-	    &usual, "MSH0105 VirtualService/shop/new spec.http[0]\n");
+	expect_found_with(OLD(PATH("prefix", "/a")) NEW(PATH("exact", "/a/b")),
+	    &usual, HIDDEN);
+	expect_found_with(
+	    OLD(PATH("prefix", "/a/b")) NEW(PATH("prefix", "/a")), &usual, "");
+	expect_found_with(
+	    OLD(PATH("exact", "/a")) NEW(PATH("exact", "/a")), &usual, HIDDEN);
+	expect_found_with(
+	    OLD(PATH("exact", "/a")) NEW(PATH("prefix", "/a")), &usual, "");
 }
 
 TEST(what_takes_everything_comes_last_and_hides_only_its_like)
 {
-	expect_found_with(SHADOW RULES("old", "1", "")
-			      RULES("new", "2", PATH("prefix", "/a")),
-	    &usual, "");
-	expect_found_with(SHADOW RULES("old", "1", "")
-			      RULES("new", "2", PATH("prefix", "/")),
-	    &usual, "MSH0105 VirtualService/shop/new spec.http[0]\n");
+	expect_found_with(OLD("") NEW(PATH("prefix", "/a")), &usual, "");
+	expect_found_with(OLD("") NEW(PATH("prefix", "/")), &usual, HIDDEN);
 }
 
 TEST(a_rule_with_more_tests_hides_nothing)
 {
-	expect_found_with(
-	    SHADOW RULES("old", "1",
-		"match: [{uri: {prefix: /a}, method: {exact: GET}}], ")
-		RULES("new", "2", PATH("prefix", "/a/b")),
-	    &usual, "");
-	expect_found_with(SHADOW RULES("old", "1", PATH("prefix", "/a"))
-			      RULES("new", "2",
-				  "match: [{uri: {prefix: /a/b}}, {uri: "
-				  "{prefix: /c}}], "),
-	    &usual, "");
+#define OF_GET "match: [{uri: {prefix: /a}, method: {exact: GET}}], "
+#define TWO_PATHS "match: [{uri: {prefix: /a/b}}, {uri: {prefix: /c}}], "
+	expect_found_with(OLD(OF_GET) NEW(PATH("prefix", "/a/b")), &usual, "");
+	/* Only one of its two matches is hidden. */
+	expect_found_with(OLD(PATH("prefix", "/a")) NEW(TWO_PATHS), &usual, "");
 }

@@ -3,34 +3,33 @@
  * analysis_routes — what routes may name, who sees it, and when nothing is
  * said.
  */
-#include <stdio.h>
-
 #include "analyse.h"
 #include "documents.h"
 #include "unit.h"
 
-#define TO_HOST(name, host)                                                    \
-	ROUTE(name, "hosts: [x.y], http: [{route: [" LEAD(host) "]}]")
+#define TO_HOST(name, host) ROUTE(name, RULES_TO(LEAD(host)))
+#define FAR_ROUTE(ns, host)                                                    \
+	OF(NET, "VirtualService", IN(ns), RULES_TO(LEAD(host)))
+#define EVERY "ports: [{number: 80, name: http, protocol: HTTP}]"
+#define A SERVICE("a", HTTP80)
+#define LONG_A "a.shop.svc.cluster.local"
+
 #define AT(name) "IST0101 VirtualService/shop/" name
 #define FIRST " spec.http[0].route[0].destination\n"
-#define ABROAD(kind, ns, spec)                                                 \
-	DOC(NET, kind, "name: x, namespace: " ns) "spec: {" spec "}\n"
-#define EVERY "ports: [{number: 80, name: http, protocol: HTTP}]"
+#define TWICE(name) "IST0109 VirtualService/shop/" name " spec.hosts\n"
+
+static const struct analysis_input usual = {.flags = ANALYSIS_USUAL_GATEWAYS};
 
 TEST(each_spelling_of_a_host_finds_its_service)
 {
-	expect_found(SERVICE("a", HTTP80) TO_HOST("r1", "a") TO_HOST("r2",
-			 "a.shop.svc.cluster.local") TO_HOST("r3", "a.shop"),
-	    "IST0109 VirtualService/shop/r1 spec.hosts\n"
-	    "IST0109 VirtualService/shop/r2 spec.hosts\n"
-	    "IST0109 VirtualService/shop/r3 spec.hosts\n");
+#define SPELLED TO_HOST("r1", "a") TO_HOST("r2", LONG_A) TO_HOST("r3", "a.shop")
+	expect_found(A SPELLED, TWICE("r1") TWICE("r2") TWICE("r3"));
 }
 
 TEST(a_short_name_is_of_the_routes_own_namespace)
 {
-	expect_found(SERVICE("a", HTTP80) ABROAD("VirtualService", "other",
-			 "hosts: [x.y], http: [{route: [" LEAD("a") "]}]"),
-	    "IST0101 VirtualService/other/x" FIRST);
+	expect_found(
+	    A FAR_ROUTE("other", "a"), "IST0101 VirtualService/other/x" FIRST);
 }
 
 TEST(without_any_host_none_is_missing)
@@ -50,179 +49,129 @@ TEST(a_living_service_is_a_host_with_its_ports)
 	    .workload_count = ARRAY_LEN(living),
 	    .flags = ANALYSIS_LIVING};
 
-	expect_found_with(
-	    ROUTE("r",
-		"hosts: [x.y], http: [{route: [" LEAD("a") ", " LEAD(
-		    "b") ", {destination: {host: a, port: {number: 81}}}]}]"),
-	    &known,
-	    AT("r") " spec.http[0].route[2].destination\n"
-		    "IST0112 VirtualService/shop/r "
-		    "spec.http[0].route[1].destination\n");
+#define A81 "{destination: {host: a, port: {number: 81}}}"
+#define B_HAS_TWO "IST0112 VirtualService/shop/r "
+	expect_found_with(ROUTE("r", RULES_TO(LEAD("a"))), &known, "");
+	expect_found_with(ROUTE("r", RULES_TO(A81)), &known, AT("r") FIRST);
+	expect_found_with(ROUTE("r", RULES_TO(LEAD("b"))), &known,
+	    "IST0112 VirtualService/shop/r" FIRST);
 }
 
 TEST(wildcards_of_entries_stand_for_hosts)
 {
-	expect_found(
-	    ENTRY("e", "hosts: ['*.w.org'], resolution: NONE, " EVERY) ROUTE(
-		"r",
-		"hosts: [x.y], http: [{route: [" LEAD("a.w.org") ", " LEAD(
-		    "'*.w.org'") ", " LEAD("'*.b.w.org'") ", " LEAD("w."
-								    "or"
-								    "g") ""
-									 "]"
-									 "}"
-									 "]"),
-	    AT("r") " spec.http[0].route[3].destination\n");
+#define WILD ENTRY("e", "hosts: ['*.w.org'], resolution: NONE, " EVERY)
+	expect_found(WILD TO_HOST("r", "a.w.org"), "");
+	expect_found(WILD TO_HOST("r", "'*.w.org'"), "");
+	expect_found(WILD TO_HOST("r", "'*.b.w.org'"), "");
+	expect_found(WILD TO_HOST("r", "w.org"), AT("r") FIRST);
 }
 
 TEST(what_is_not_exported_is_not_seen)
 {
-	static const char entry[] = ABROAD("ServiceEntry", "other",
-	    "hosts: [e.org], resolution: DNS, exportTo: [here], " EVERY);
-	char text[2048];
-
-	expect_found(entry, "");
-	(void)snprintf(text, sizeof(text), "%s%s%s", entry,
-	    TO_HOST("r", "e.org"),
-	    ABROAD("VirtualService", "here",
-		"hosts: [x.z], http: [{route: [" LEAD("e.org") "]}]"));
-	expect_found(text, AT("r") FIRST);
+#define HIDDEN                                                                 \
+	OF(NET, "ServiceEntry", IN("other"),                                   \
+	    "hosts: [e.org], resolution: DNS, exportTo: [here], " EVERY)
+	expect_found(HIDDEN FAR_ROUTE("here", "e.org"), "");
+	expect_found(HIDDEN TO_HOST("r", "e.org"), AT("r") FIRST);
 }
 
 TEST(a_service_says_in_an_annotation_who_sees_it)
 {
-	expect_found(
-	    DOC("v1", "Service",
-		NAMED(
-		    "a") ", annotations: {networking.istio.io/exportTo: "
-			 "'one, .'}") "spec: {ports: [" HTTP80 "]}\n" TO_HOST("r",
-		"a") DOC(NET, "VirtualService",
-		"name: x, namespace: one") "spec: {hosts: [x.z], http: "
-					   "[{route: [" LEAD(
-					       "a.shop.svc."
-					       "cluster.local") "]}]}\n" DOC(NET,
-					       "VirtualService",
-					       "name: x, namespace: two") "spec"
-									  ": "
-									  "{hos"
-									  "ts: "
-									  "[x."
-									  "w], "
-									  "http"
-									  ": "
-									  "[{"
-									  "rout"
-									  "e: "
-									  "[" LEAD(
-									      "a.shop.svc.cluster.local") "]}]}\n",
+#define SHOWN                                                                  \
+	OF("v1", "Service",                                                    \
+	    NAMED("a") ", annotations: {networking.istio.io/exportTo: 'one, "  \
+		       ".'}",                                                  \
+	    "ports: [" HTTP80 "]")
+	expect_found(SHOWN TO_HOST("r", "a"), "");
+	expect_found(SHOWN FAR_ROUTE("one", LONG_A), "");
+	expect_found(SHOWN FAR_ROUTE("two", LONG_A),
 	    "IST0101 VirtualService/two/x" FIRST);
 }
 
 TEST(mirrors_and_bytes_lead_somewhere_too)
 {
-	expect_found(
-	    SERVICE("a", HTTP80) ROUTE("r",
-		"hosts: [x.y], http: [{route: [" LEAD(
-		    "a") "], mirrors: [{destination: {host: m1}}]}], tcp: "
-			 "[{route: [" LEAD(
-			     "t") "]}], tls: [{match: [{sniHosts: [x.y]}], "
-				  "route: [" LEAD("s") "]}]"),
-	    AT("r") " spec.http[0].mirrors[0].destination\n" AT(
-		"r") " spec.tcp[0].route[0].destination\n" AT("r") " spec.tls["
-								   "0].route[0]"
-								   ".destinatio"
-								   "n\n");
+#define MIRROR "mirrors: [{destination: {host: m}}]"
+#define MIRRORED "http: [{route: [" LEAD("a") "], " MIRROR "}]"
+#define BYTES "tcp: [{route: [" LEAD("t") "]}]"
+#define SNI "tls: [{match: [{sniHosts: [x.y]}], route: [" LEAD("s") "]}]"
+	expect_found(A ROUTE("r", "hosts: [x.y], " MIRRORED),
+	    AT("r") " spec.http[0].mirrors[0].destination\n");
+	expect_found(A ROUTE("r", "hosts: [x.y], " BYTES),
+	    AT("r") " spec.tcp[0].route[0].destination\n");
+	expect_found(A ROUTE("r", "hosts: [x.y], " SNI),
+	    AT("r") " spec.tls[0].route[0].destination\n");
 }
 
 TEST(subsets_are_found_under_wildcards_and_in_the_services_namespace)
 {
 #define V1 "subsets: [{name: v1, labels: {v: '1'}}]"
 #define TO_V1(host) "{destination: {host: " host ", subset: v1}}"
-	expect_found(
-	    RULE("w", "host: '*.w.org', " V1) ABROAD("DestinationRule", "far",
-		"host: a.shop.svc.cluster.local, " V1) ABROAD("DestinationRule",
-		"away", "host: e.org.uk, " V1) ROUTE("r",
-		"hosts: [x.y], http: [{route: [" TO_V1("a.w.org") ", " TO_V1(
-		    "a") ", " TO_V1("e.org.uk") "]}]"),
-	    AT("r") " spec.http[0].route[2].destination\n");
+#define WILD_RULE RULE("w", "host: '*.w.org', " V1)
+#define FAR_RULE(host)                                                         \
+	OF(NET, "DestinationRule", IN("far"), "host: " host ", " V1)
+	expect_found(WILD_RULE ROUTE("r", RULES_TO(TO_V1("a.w.org"))), "");
+	expect_found(FAR_RULE(LONG_A) ROUTE("r", RULES_TO(TO_V1("a"))), "");
+	expect_found(FAR_RULE("e.org.uk")
+			 ROUTE("r", RULES_TO(TO_V1("e.org.uk"))),
+	    AT("r") FIRST);
 }
 
 TEST(gateways_show_hosts_to_namespaces)
 {
-#define BOUND(name, host)                                                      \
-	ROUTE(name, "hosts: [" host                                            \
-		    "], gateways: [far/g], http: [{redirect: {uri: /}}]")
-	expect_found(
-	    DOC(NET, "Gateway",
-		"name: g, namespace: far") "spec: {" INGRESS
-					   ", servers: [" SERVER("80", "HTTP",
-					       "'./own.org', 'shop/ours.org', "
-					       "'*/all.org', "
-					       "'*.wild.org'") "]}\n" BOUND("r"
-									    "1",
-					       "own.org")
-					       BOUND("r2", "ours.org")
-						   BOUND("r3", "all.org") BOUND(
-						       "r4", "a.wild.org"),
-	    "IST0132 VirtualService/shop/r1 spec.gateways[0]\n");
+#define SHOW(hosts)                                                            \
+	OF(NET, "Gateway", IN("far"),                                          \
+	    INGRESS ", servers: [" SERVER("80", "HTTP", hosts) "]")
+#define BOUND(host) ROUTE("r", "hosts: [" host "], gateways: [far/x], " AWAY)
+	expect_found(SHOW("'./a.org'") BOUND("a.org"),
+	    "IST0132 VirtualService/shop/r spec.gateways[0]\n");
+	expect_found(SHOW("'shop/a.org'") BOUND("a.org"), "");
+	expect_found(SHOW("'*/a.org'") BOUND("a.org"), "");
+	expect_found(SHOW("'*.org'") BOUND("a.org"), "");
+	expect_found(SHOW("a.org") BOUND("'*.org'"), "");
 }
 
 TEST(a_gateway_of_the_gateway_api_is_one_too)
 {
-	expect_found(DOC("gateway.networking.k8s.io/v1", "Gateway",
-			 NAMED("g")) "spec: {listeners: [{name: a, hostname: "
-				     "a.org, port: 80, protocol: "
-				     "HTTP}]}\n" ROUTE("r1",
-					 "hosts: [a.org], gateways: [g], http: "
-					 "[{redirect: {uri: /}}]") ROUTE("r2",
-					 "hosts: [b.org], gateways: [g], http: "
-					 "[{redirect: {uri: /}}]"),
-	    "IST0132 VirtualService/shop/r2 spec.gateways[0]\n");
+#define K8S_GATEWAY                                                            \
+	OF("gateway.networking.k8s.io/v1", "Gateway", IN("far"),               \
+	    "listeners: [{name: a, hostname: a.org, port: 80}]")
+	expect_found(K8S_GATEWAY BOUND("a.org"), "");
+	expect_found(K8S_GATEWAY BOUND("b.org"),
+	    "IST0132 VirtualService/shop/r spec.gateways[0]\n");
 }
 
 TEST(claims_are_right_where_tokens_are_verified)
 {
 #define CLAIM                                                                  \
-	GATEWAY("g", INGRESS ", servers: [" SERVER("80", "HTTP", "x.y") "]")   \
+	ON_80("g")                                                             \
 	ROUTE("r",                                                             \
 	    "hosts: [x.y], gateways: [g], http: [{match: [{withoutHeaders: "   \
 	    "{'@request.auth.claims.sub': {exact: a}}}], redirect: {uri: "     \
 	    "/}}]")
-	const struct analysis_input usual = {.flags = ANALYSIS_USUAL_GATEWAYS};
-
-	expect_found_with(CLAIM, &usual,
-	    "IST0149 VirtualService/shop/r spec.http[0].match[0].headers\n");
-	expect_found_with(
-	    CLAIM DOC(SEC, "RequestAuthentication",
-		"name: a, namespace: istio-system") "spec: {jwtRules: "
-						    "[{issuer: a}]}\n",
-	    &usual, "");
-	expect_found_with(
-	    CLAIM DOC(SEC, "RequestAuthentication",
-		"name: a, namespace: shop") "spec: {jwtRules: [{issuer: a}]}\n",
-	    &usual,
-	    "IST0149 VirtualService/shop/r spec.http[0].match[0].headers\n");
+#define VERIFIED(ns)                                                           \
+	OF(SEC, "RequestAuthentication", IN(ns), "jwtRules: [{issuer: a}]")
+#define UNVERIFIED                                                             \
+	"IST0149 VirtualService/shop/r spec.http[0].match[0].headers\n"
+	expect_found_with(CLAIM, &usual, UNVERIFIED);
+	expect_found_with(CLAIM VERIFIED("istio-system"), &usual, "");
+	expect_found_with(CLAIM VERIFIED("shop"), &usual, UNVERIFIED);
 }
 
 TEST(one_host_of_two_routes_is_told_to_both_however_they_are_seen)
 {
-#define MINE(name, host, more)                                                 \
-	ROUTE(name, "hosts: [" host "], http: [{redirect: {uri: /}}]" more)
-	expect_found(MINE("a", "h.org", ", exportTo: [one]")
-			 MINE("b", "h.org", ", exportTo: [two]"),
-	    "");
-	expect_found(MINE("a", "h.org", ", exportTo: [one]")
-			 MINE("b", "h.org", ""),
-	    "IST0109 VirtualService/shop/a spec.hosts\n"
-	    "IST0109 VirtualService/shop/b spec.hosts\n");
-	expect_found(MINE("a", "'*.org'", ", exportTo: [one]")
-			 MINE("b", "h.org", ""),
-	    "IST0109 VirtualService/shop/a spec.hosts\n"
-	    "IST0109 VirtualService/shop/b spec.hosts\n");
+#define MINE(name, host, more) ROUTE(name, "hosts: [" host "], " AWAY more)
+#define TO_ONE ", exportTo: [one]"
+#define TO_TWO ", exportTo: [two]"
+	expect_found(MINE("a", "h.org", TO_ONE) MINE("b", "h.org", TO_TWO), "");
+	expect_found(MINE("a", "h.org", TO_ONE) MINE("b", "h.org", ""),
+	    TWICE("a") TWICE("b"));
+	expect_found(MINE("a", "'*.org'", TO_ONE) MINE("b", "h.org", ""),
+	    TWICE("a") TWICE("b"));
+	expect_found(MINE("a", "h.org", TO_ONE) MINE("b", "'*.org'", ""),
+	    TWICE("a") TWICE("b"));
 	expect_found(MINE("a", "'*.org'", "") MINE("b", "h.org", ""), "");
-	expect_found(MINE("a", "h.org", "")
-			 MINE("b", "h.org", ", gateways: [g]")
-			     GATEWAY("g", "selector: {}, servers: [" SERVER(
-					      "80", "HTTP", "h.org") "]"),
+	/* One of them is behind a gateway. */
+	expect_found(ON_80("g") MINE("a", "x.y", "")
+			 MINE("b", "x.y", ", gateways: [g]"),
 	    "");
 }

@@ -87,6 +87,18 @@ add_related(struct analysis_result *r, const struct place *p,
 	}
 }
 
+/* Of a mistake, as it was told; else of what stands at the field. */
+static uint32_t
+line_of(const struct place *p)
+{
+	uint32_t line =
+	    p->always ? 0 : value_line(p->item->tree, slice_str(p->field));
+
+	if (line == 0)
+		line = p->line;
+	return line > 0 ? line : p->item->line;
+}
+
 void
 tell(struct analysis *a, const char *id, const struct place *p, const char *fmt,
     ...)
@@ -109,7 +121,7 @@ tell(struct analysis *a, const char *id, const struct place *p, const char *fmt,
 	*f =
 	    (struct analysis_finding){.code = analysis_code_find(slice_str(id)),
 		.by = a->running,
-		.line = p->line > 0 ? p->line : p->item->line,
+		.line = line_of(p),
 		.passing = p->passing};
 	CHECK(f->code != NULL);
 	copy_key(r, &p->item->key, &f->key);

@@ -112,7 +112,8 @@ collect_items(struct analysis *a)
 	for (size_t i = 0; i < a->in->document_count; i++)
 		if (fill_item(a, &a->in->documents[i], &it))
 			*FACTS_PUSH(&a->items) = it;
-	drop_overridden(a);
+	if (a->items.count > 0)
+		drop_overridden(a);
 }
 
 static size_t

@@ -70,6 +70,8 @@ lookup_get(const struct lookup *l, uint64_t hash)
 {
 	size_t first = lower_bound(l, hash), end = first;
 
+	if (first == l->count)
+		return (struct lookup_rows){NULL, 0};
 	while (end < l->count && l->rows[end].hash == hash)
 		end++;
 	return (struct lookup_rows){l->rows + first, end - first};
