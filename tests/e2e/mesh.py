@@ -425,9 +425,9 @@ class Mesh:
         self.services.append(service)
         return service
 
-    def apply(self, text):
+    def apply(self, text, *words):
         """In force on every agent when it returns."""
-        self.cli.ok("apply", "-f", "-", stdin=text)
+        self.cli.ok("apply", "-f", "-", *words, stdin=text)
         self.settle()
 
     def settle(self):

@@ -348,7 +348,7 @@ def test_explain_prints_what_a_person_asks(mesh):
   - route:
     - {destination: {host: web, subset: v1}, weight: 75}
     - {destination: {host: web, subset: v2}, weight: 25}
-""")
+""", "--force")
     told = mesh.caller.cli.ok("explain", "request", "GET", "http://web/")
     lines = [" ".join(line.split()) for line in told.splitlines()]
     assert (f"listener web at {mesh.app.at(9000)}, calls as "

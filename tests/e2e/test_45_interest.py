@@ -151,9 +151,10 @@ def test_what_nothing_here_calls_is_marked_as_by_records_only(mesh, home):
 
 def test_of_two_rules_within_a_second_the_older_has_the_host(mesh, home):
     for name in ("z-first", "a-second"):
-        mesh.cli.ok("apply", "-f", "-", stdin=ROUTE.format("a", "b").replace(
+        text = ROUTE.format("a", "b").replace(
             "metadata: {name: a}", f"metadata: {{name: {name}}}").replace(
-            "from-a", f"from-{name}"))
+            "from-a", f"from-{name}")
+        mesh.cli.ok("apply", "--force", "-f", "-", stdin=text)
     mesh.settle()
     born = {item["metadata"]["name"]: item["metadata"]["creationTimestamp"]
             for item in mesh.cli.items("get", "virtualservice")}
