@@ -263,6 +263,7 @@ index_workloads(struct analysis *a)
 		const struct workload *w = &f->workloads.items[i];
 
 		lookup_put(&f->workload_of_ns, LOOKUP_HASH(w->ns), w);
+		lookup_put(&f->workload_of_ns, LOOKUP_HASH(S("")), w);
 		for (size_t j = 0; j < w->labels.count; j++) {
 			struct label l = w->labels.items[j];
 
@@ -277,19 +278,27 @@ index_workloads(struct analysis *a)
 	lookup_sort(&f->workload_of_ns_label);
 }
 
-/* Those that have the label that the fewest have. */
 static struct lookup_rows
-rarest(const struct analysis *a, struct slice ns, const struct labels *labels)
+rows_of_label(const struct facts *f, struct slice ns, const struct label *l)
 {
-	struct lookup_rows best = {NULL, SIZE_MAX};
+	return ns.len > 0 ? lookup_get(&f->workload_of_ns_label,
+				LOOKUP_HASH(ns, l->key, l->value))
+			  : lookup_get(&f->workload_of_label,
+				LOOKUP_HASH(l->key, l->value));
+}
 
-	for (size_t i = 0; i < labels->count; i++) {
-		struct label l = labels->items[i];
+/* Those that have the label that the fewest have; without labels all. */
+static struct lookup_rows
+candidates(const struct facts *f, struct slice ns, const struct labels *labels)
+{
+	struct lookup_rows best;
+
+	if (labels->count == 0)
+		return lookup_get(&f->workload_of_ns, LOOKUP_HASH(ns));
+	best = rows_of_label(f, ns, &labels->items[0]);
+	for (size_t i = 1; i < labels->count; i++) {
 		struct lookup_rows rows =
-		    ns.len > 0 ? lookup_get(&a->facts.workload_of_ns_label,
-				     LOOKUP_HASH(ns, l.key, l.value))
-			       : lookup_get(&a->facts.workload_of_label,
-				     LOOKUP_HASH(l.key, l.value));
+		    rows_of_label(f, ns, &labels->items[i]);
 
 		if (rows.count < best.count)
 			best = rows;
@@ -302,17 +311,10 @@ workloads_select(const struct analysis *a, struct slice ns,
     const struct labels *labels,
     bool (*each)(void *arg, const struct workload *w), void *arg)
 {
-	const struct facts *f = &a->facts;
-	struct lookup_rows rows = {NULL, f->workloads.count};
-	bool all = labels->count == 0 && ns.len == 0;
+	struct lookup_rows rows = candidates(&a->facts, ns, labels);
 
-	if (labels->count > 0)
-		rows = rarest(a, ns, labels);
-	else if (!all)
-		rows = lookup_get(&f->workload_of_ns, LOOKUP_HASH(ns));
 	for (size_t i = 0; i < MIN(rows.count, SELECTED_MAX); i++) {
-		const struct workload *w =
-		    all ? &f->workloads.items[i] : rows.rows[i].item;
+		const struct workload *w = rows.rows[i].item;
 
 		if ((ns.len == 0 || slice_eq(w->ns, ns)) &&
 		    labels_match(&w->labels, labels) && !each(arg, w))
@@ -512,8 +514,13 @@ index_names(struct facts *f)
 static void
 collect_one(struct analysis *a, const struct item *it)
 {
-	const struct resource_kind *kind = it->r != NULL ? it->r->kind : NULL;
+	const struct resource_kind *kind;
 
+	if (it->r == NULL) {
+		facts_add_foreign(a, it);
+		return;
+	}
+	kind = it->r->kind;
 	if (kind == &kind_service)
 		facts_add_service(a, it);
 	else if (kind == &kind_service_entry)
@@ -528,6 +535,18 @@ collect_one(struct analysis *a, const struct item *it)
 		facts_add_foreign(a, it);
 }
 
+/* Endpoints that a ServiceEntry lists are those of its hosts only. */
+static bool
+knows_workloads(const struct analysis *a)
+{
+	const struct facts *f = &a->facts;
+
+	for (size_t i = 0; i < f->workloads.count; i++)
+		if (!(f->workloads.items[i].flags & WORKLOAD_INLINE))
+			return true;
+	return a->in->flags & ANALYSIS_LIVING;
+}
+
 void
 facts_collect(struct analysis *a)
 {
@@ -540,8 +559,7 @@ facts_collect(struct analysis *a)
 		collect_one(a, &a->items.items[i]);
 	for (size_t i = 0; i < a->in->workload_count; i++)
 		add_living(a, &a->in->workloads[i]);
-	f->workloads_known =
-	    f->workloads.count > 0 || (a->in->flags & ANALYSIS_LIVING);
+	f->workloads_known = knows_workloads(a);
 	if (a->in->flags & ANALYSIS_USUAL_GATEWAYS) {
 		add_usual_gateway(a, S("ingressgateway"));
 		add_usual_gateway(a, S("egressgateway"));

@@ -143,8 +143,6 @@ keep_rivals(struct choosing *c)
 static void
 tell_rivals(struct choosing *c)
 {
-	const struct choice *all = c->all.items;
-
 	keep_rivals(c);
 	if (c->all.count > 0)
 		qsort(c->all.items, c->all.count, sizeof(*c->all.items),
@@ -153,8 +151,7 @@ tell_rivals(struct choosing *c)
 		const struct choice *x = &c->all.items[i];
 		struct place p = place_at(x->it, NULL, "%s", c->words->field);
 
-		if (i > 0 && all[i - 1].it == x->it &&
-		    all[i - 1].rivals == x->rivals)
+		if (i > 0 && x[-1].it == x->it && x[-1].rivals == x->rivals)
 			continue;
 		place_relate(&p, x->rival);
 		tell(c->a, c->words->conflict, &p,
