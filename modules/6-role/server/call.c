@@ -38,6 +38,7 @@ call_end(struct call *c, enum err e, uint64_t revision)
 	    .revision = revision};
 
 	c->cb(c->arg, &r);
+	server_had_many(c->server, c->count);
 	for (size_t i = 0; i < c->count; i++)
 		resource_unref(&c->resources[i]);
 	mem_free(&c->resources);
