@@ -156,7 +156,9 @@ by_key(const void *a, const void *b)
 }
 
 const struct resource **
-cache_sorted(const struct cache *c, size_t *out_count)
+cache_sorted(const struct cache *c,
+    bool (*keep)(const void *arg, const struct resource *r), const void *arg,
+    size_t *out_count)
 {
 	const struct resource **all =
 	    mem_new_array(MAX(c->by_key.count, 1), sizeof(*all));
@@ -165,7 +167,8 @@ cache_sorted(const struct cache *c, size_t *out_count)
 	size_t n = 0;
 
 	for (size_t i = 0; map_next(&c->by_key, &i, &key, &value);)
-		all[n++] = value;
+		if (keep == NULL || keep(arg, value))
+			all[n++] = value;
 	qsort(all, n, sizeof(*all), by_key);
 	*out_count = n;
 	return all;

@@ -40,9 +40,11 @@ const struct resource *cache_find(
 bool cache_has(const struct cache *c, const struct resource_key *key);
 
 /*
- * All of them, by group, kind, namespace, name, in a new array of the
- * caller's (mem_free), each borrowed.
+ * Those that `keep` is true for (NULL: all), by group, kind, namespace, name,
+ * in a new array of the caller's (mem_free), each borrowed.
  */
-const struct resource **cache_sorted(const struct cache *c, size_t *out_count);
+const struct resource **cache_sorted(const struct cache *c,
+    bool (*keep)(const void *arg, const struct resource *r), const void *arg,
+    size_t *out_count);
 
 #endif

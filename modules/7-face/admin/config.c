@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { KEYS_MAX = SERVER_APPLY_MAX };
+enum { KEYS_MAX = SERVER_APPLY_MAX, PAGE_BYTES = 32 << 20 };
 
 /* --- apply and delete --- */
 
@@ -198,9 +198,12 @@ static void delete (struct admin *a, struct http_exchange *x)
 
 /* --- get --- */
 
+/* A page of resources; `next` is where the next one begins, if there is one. */
 struct listing {
 	struct arena *arena;
 	struct value *items;
+	size_t count;
+	char next[SERVER_PLACE_MAX];
 };
 
 /*
@@ -213,7 +216,10 @@ list_resource(void *arg, const struct resource *r)
 	struct listing *l = arg;
 
 	json_push(&l->items, resource_encode(r, RESOURCE_WITH_STATE, l->arena));
-	return l->items != NULL;
+	if (++l->count < ADMIN_PAGE_ITEMS && l->arena->used < PAGE_BYTES)
+		return l->items != NULL;
+	(void)server_resource_place(r, l->next); /* where it is written */
+	return false;
 }
 
 static void
@@ -222,7 +228,9 @@ get(struct admin *a, struct http_exchange *x)
 	struct arena *arena = http_exchange_arena(x);
 	struct listing l = {.arena = arena, .items = json_list(arena)};
 	struct server_filter f = {admin_param(x, S("kind")),
-	    admin_param(x, S("namespace")), admin_param(x, S("name"))};
+	    admin_param(x, S("namespace")), admin_param(x, S("name")),
+	    admin_param(x, S("after"))};
+	struct value *m = json_map(arena);
 	struct fault why = {0};
 	enum err e =
 	    server_each_resource(a->spec.server, &f, list_resource, &l, &why);
@@ -231,7 +239,10 @@ get(struct admin *a, struct http_exchange *x)
 		admin_refuse(x, e, &why);
 		return;
 	}
-	admin_answer_items(x, l.items);
+	json_put(&m, S("items"), l.items);
+	if (l.next[0] != '\0')
+		json_text(arena, &m, S("next"), slice_str(l.next));
+	admin_answer(x, m);
 }
 
 /* --- what is not in force --- */
