@@ -281,7 +281,9 @@ prepare_on_key(struct db *db, const char *sql, const struct store_row *which,
 	if (e == OK && which != NULL)
 		e = wire_key_encode(which, &key);
 	if (e != OK)
-		return e == ERR_LIMIT ? no_memory(why) : e;
+		return e == ERR_LIMIT
+			   ? fault_set(why, e, "a name is longer than any is")
+			   : e;
 	sqlite3_bind_int64(*out, 1, STORE_RESOURCES);
 	if (which != NULL)
 		CHECK(sqlite3_bind_blob64(*out, 2, buf_slice(&key).ptr,

@@ -28,7 +28,10 @@ void cache_fini(struct cache *c);
 
 void cache_take(struct cache *c, const struct store_changes *changes);
 
-/* "group/kind/namespace/name": the same in the cache and on the stream. */
+/*
+ * "group/kind/namespace/name": the same in the cache and on the stream. Empty
+ * for one that is longer than that of any resource.
+ */
 struct slice cache_key_text(
     const struct resource_key *k, char out[CACHE_KEY_MAX]);
 
