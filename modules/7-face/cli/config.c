@@ -30,14 +30,7 @@ keys_fini(struct keys *k)
 static void
 add_key(struct keys *keys, const struct resource_key *k)
 {
-	struct arena *a = &keys->body.arena;
-	struct value *m = value_new(a, VALUE_MAP);
-
-	value_put_text(a, &m, S("group"), k->group);
-	value_put_text(a, &m, S("kind"), k->kind);
-	value_put_text(a, &m, S("namespace"), k->ns);
-	value_put_text(a, &m, S("name"), k->name);
-	value_push(&keys->list, m);
+	value_push(&keys->list, command_key_value(k, &keys->body.arena));
 }
 
 static enum err
