@@ -2,6 +2,7 @@
 /*
  * check — how a broken promise ends the process, and allocation.
  */
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,4 +134,10 @@ void *
 mem_try_resize(void *old, size_t size)
 {
 	return must_fail() ? NULL : realloc(old, size > 0 ? size : 1);
+}
+
+void
+mem_give_back(void)
+{
+	(void)malloc_trim(0); /* whether there was any */
 }

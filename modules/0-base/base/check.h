@@ -43,6 +43,12 @@ char *mem_strndup(const char *s, size_t len) MUST_USE;
 /* Frees *p and leaves NULL; p itself may not be NULL. For AUTO: mem_free. */
 void mem_free(void *p_address);
 
+/*
+ * Gives back to the system what was freed and only lies at hand: after a time
+ * when much was needed. Takes milliseconds.
+ */
+void mem_give_back(void);
+
 /* Allocations that this thread made through these functions. Tests only. */
 uint64_t mem_count(void);
 

@@ -32,7 +32,7 @@ enum {
 	LIMIT_GOSSIP_STREAM = 256 << 10,
 
 	/* API and control stream. */
-	LIMIT_API_BODY = 16 << 20,
+	LIMIT_API_BODY = 32 << 20,
 	LIMIT_GRPC_MESSAGE = 16 << 20
 };
 

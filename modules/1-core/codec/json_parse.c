@@ -100,11 +100,15 @@ convert(struct converter *c, const json_t *j, unsigned depth)
 	}
 }
 
-/* Before anything is allocated: how deep the brackets go. */
+/*
+ * Before anything is allocated: how deep the brackets go, and how many values
+ * there are at most, since each costs many times its text.
+ */
 static enum err
-check_depth(struct slice text, struct fault *why)
+check_shape(struct slice text, struct fault *why)
 {
 	unsigned depth = 0;
+	size_t nodes = 1;
 	bool quoted = false;
 	uint32_t line = 1;
 
@@ -120,6 +124,10 @@ check_depth(struct slice text, struct fault *why)
 			depth++;
 		else if (!quoted && (c == ']' || c == '}') && depth > 0)
 			depth--;
+		nodes += !quoted && (c == ',' || c == '[' || c == '{');
+		if (nodes > LIMIT_DOC_NODES)
+			return fault_set(why, ERR_LIMIT, "more than %d values",
+			    LIMIT_DOC_NODES);
 		if (depth > LIMIT_DOC_DEPTH) {
 			(void)fault_set(why, ERR_LIMIT,
 			    "nested more than %d deep", (int)LIMIT_DOC_DEPTH);
@@ -153,15 +161,15 @@ codec_json_parse(struct slice text, struct arena *arena,
 	struct converter c = {.arena = arena};
 	struct value *root;
 	json_error_t e;
-	enum err depth;
+	enum err shape;
 
-	if (text.len > LIMIT_DOC_BYTES)
+	if (text.len > LIMIT_API_BODY)
 		return fault_set(why, ERR_LIMIT,
 		    "the text has %zu bytes; at most %d are allowed", text.len,
-		    (int)LIMIT_DOC_BYTES);
-	depth = check_depth(text, why);
-	if (depth != OK)
-		return depth;
+		    (int)LIMIT_API_BODY);
+	shape = check_shape(text, why);
+	if (shape != OK)
+		return shape;
 	j = json_loadb(text.len > 0 ? text.ptr : "", text.len,
 	    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
 	if (j == NULL)

@@ -117,9 +117,9 @@ reading_failed(struct buf *report)
 	static const char mark[] = "error code=";
 	const char *at;
 
-	if (buf_add_byte(report, 0) != OK)
+	if (buf_add_byte(report, 0) != OK || report->mem == NULL)
 		return SQLITE_NOMEM;
-	at = strstr(buf_slice(report).ptr, mark);
+	at = strstr(report->mem + report->start, mark);
 	return at != NULL ? (int)strtol(at + strlen(mark), NULL, 10)
 			  : SQLITE_OK;
 }

@@ -22,6 +22,21 @@ MUST_USE enum err query_list(struct db *db, const struct store_query *q,
 MUST_USE enum err query_get(struct db *db, const struct store_row *which,
     struct arena *a, struct store_rows *out, struct fault *why);
 
+/* One row, ERR_NOT_FOUND without words; and those. */
+MUST_USE enum err query_row(struct db *db, const struct store_row *which,
+    struct arena *a, struct store_row *out, struct fault *why);
+enum err query_not_found(const struct store_row *which, struct fault *why);
+
+/* The first column of the first row, of which there is one. */
+MUST_USE enum err query_number(
+    struct db *db, const char *sql, uint64_t *out, struct fault *why);
+
+/* The revisions that the log no longer has are at most *out. */
+MUST_USE enum err query_forgotten(
+    struct db *db, uint64_t *out, struct fault *why);
+
+/* --- past.c --- */
+
 MUST_USE enum err query_history(struct db *db, const struct store_row *which,
     struct arena *a, struct store_rows *out, struct fault *why);
 
@@ -29,6 +44,8 @@ MUST_USE enum err query_history(struct db *db, const struct store_row *which,
 MUST_USE enum err query_as_of(struct db *db, uint64_t revision,
     const struct store_row *which, struct arena *a, struct store_rows *out,
     struct fault *why);
+
+/* --- */
 
 MUST_USE enum err query_log(struct db *db, uint64_t before, size_t limit,
     struct arena *a, struct store_log *out, struct fault *why);

@@ -21,7 +21,7 @@ struct store;       /* opaque */
 struct store_watch; /* opaque */
 
 enum {
-	STORE_OPS_MAX = 10000,         /* operations of one mutation */
+	STORE_OPS_MAX = 20001,         /* operations of one mutation */
 	STORE_MUTATION_MAX = 32 << 20, /* bytes of one mutation */
 	STORE_NAME_MAX = 512,          /* bytes of any name, id or actor */
 	STORE_QUEUE_MAX = 4096,        /* proposals waiting; then ERR_BUSY */

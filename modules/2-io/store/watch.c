@@ -2,11 +2,14 @@
 /*
  * watch — the change feed: each watcher at its own pace, none of them ahead.
  *
- *	IDLE --commit--> a batch is posted --current--> IDLE
- *	                      `--more left--> BUSY --loop took it--> next batch
+ *	IDLE --commit--> batches are posted, to the end --> IDLE
+ *	begin --> a batch is posted --current--> IDLE
+ *	               `--more left--> BUSY --loop took it--> next batch
  *
- * A watcher that has more to see gets the next batch when it has taken the
- * last one, so that a slow one costs one batch of memory and not the database.
+ * A watcher that has all of the past to see gets the next batch when it has
+ * taken the last one, so that it costs one batch of memory and not the
+ * database. One that is up to date gets all of what was just committed, so
+ * that it hears of it before its proposer does; the proposals are bounded.
  */
 #include "query.h"
 #include "thread.h"
@@ -37,6 +40,7 @@ struct batch {
 	struct arena arena;
 	struct fault why;
 	struct store_changes changes;
+	bool is_followed; /* by another that was made with it */
 };
 
 static struct step *
@@ -75,15 +79,15 @@ done_batch(struct request *r)
 	if (!w->dead && !w->store->closing)
 		w->cb(&b->changes, w->arg);
 	/* The call may have ended the watch, or the store. */
-	if (!w->dead && !w->store->closing && !b->changes.current &&
-	    b->changes.err == OK)
+	if (!w->dead && !w->store->closing && !b->is_followed &&
+	    !b->changes.current && b->changes.err == OK)
 		submit_step(w, run_continue, done_step);
 	arena_fini(&b->arena);
 	mem_free(&b);
 }
 
 static void
-deliver(struct store_watch *w)
+deliver_one(struct store_watch *w, bool to_the_end)
 {
 	struct store *s = w->store;
 	struct batch *b = mem_new(sizeof(*b));
@@ -99,7 +103,17 @@ deliver(struct store_watch *w)
 	if (e != OK)
 		b->changes = (struct store_changes){.err = e, .why = &b->why};
 	w->busy = e == OK && !b->changes.current;
+	b->is_followed = to_the_end && w->busy;
 	request_post(&b->r);
+}
+
+/* The next batch; or all there is, which is what was just committed. */
+static void
+deliver(struct store_watch *w, bool to_the_end)
+{
+	do
+		deliver_one(w, to_the_end);
+	while (to_the_end && w->busy);
 }
 
 void
@@ -109,7 +123,7 @@ watch_deliver_all(struct store *s)
 		struct store_watch *w = CONTAINER(it, struct store_watch, link);
 
 		if (s->is_open && !w->busy && w->at.revision < s->db.revision)
-			deliver(w);
+			deliver(w, /* to_the_end */ true);
 	}
 }
 
@@ -119,13 +133,13 @@ run_begin(struct request *r)
 	struct store_watch *w = step_of(r)->watch;
 
 	list_push_back(&r->store->watches, &w->link);
-	deliver(w);
+	deliver(w, /* to_the_end */ false);
 }
 
 static void
 run_continue(struct request *r)
 {
-	deliver(step_of(r)->watch);
+	deliver(step_of(r)->watch, /* to_the_end */ false);
 }
 
 static void

@@ -220,13 +220,37 @@ draft_is_full(const struct draft *d)
 	       d->bytes >= XDS_RESPONSE_BYTES;
 }
 
+/* No room: it is due again, with the next response. */
 static void
-draft_resource(struct draft *d, struct sub *sub, struct entry *e,
-    const struct xds_resource *r)
+put_off(struct draft *d, struct sub *sub, struct entry *e)
 {
+	set_due(sub, e, /* force */ true);
+	d->bytes = XDS_RESPONSE_BYTES;
+}
+
+static enum err
+body_of(const struct xds_server_stream *s, const struct xds_resource *r,
+    struct arena *a, struct slice *out)
+{
+	*out = r->body;
+	if (r->body.len > 0 || s->ops->body == NULL)
+		return OK;
+	return s->ops->body(s->arg, r, a, out);
+}
+
+static void
+draft_resource(struct xds_server_stream *s, struct draft *d, struct sub *sub,
+    struct entry *e, const struct xds_resource *r)
+{
+	struct slice body;
+
+	if (body_of(s, r, &d->arena, &body) != OK) {
+		put_off(d, sub, e);
+		return;
+	}
 	d->resources[d->resource_count++] = (struct codec_delta_resource){
-	    r->name, r->version, r->type_url, r->body};
-	d->bytes += r->name.len + r->body.len;
+	    r->name, r->version, r->type_url, body};
+	d->bytes += r->name.len + body.len;
 	set_version(e, r->version);
 	set_reason(e, SLICE_NONE);
 	e->state = XDS_SENT;
@@ -239,8 +263,7 @@ draft_removal(struct draft *d, struct sub *sub, struct entry *e)
 	struct slice *name = &d->removed[d->removed_count];
 
 	if (arena_copy(&d->arena, entry_name(e), name) != OK) {
-		set_due(sub, e, /* force */ true);
-		d->bytes = XDS_RESPONSE_BYTES;
+		put_off(d, sub, e);
 		return;
 	}
 	d->removed_count++;
@@ -264,7 +287,7 @@ draft_entry(
 	e->force = false;
 	if (is_wanted(s, sub, e, r)) {
 		if (force || !slice_eq(entry_version(e), r->version))
-			draft_resource(d, sub, e, r);
+			draft_resource(s, d, sub, e, r);
 	} else if (force || e->version_len > 0) {
 		draft_removal(d, sub, e);
 	} else if (!e->named) {

@@ -90,6 +90,13 @@ struct xds_status {
 struct xds_server_ops {
 	/* Does this resource concern this client? NULL: all do. */
 	bool (*concerns)(void *arg, const struct xds_resource *r);
+	/*
+	 * The body of a resource that was put without one, when it is sent; in
+	 * the arena, ERR_LIMIT or ERR_NO_MEMORY when that is full. NULL: all
+	 * are put with theirs.
+	 */
+	enum err (*body)(void *arg, const struct xds_resource *r,
+	    struct arena *a, struct slice *out);
 	/* Borrows the message. */
 	void (*send)(void *arg, const struct codec_delta_response *m);
 	/*

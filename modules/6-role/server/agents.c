@@ -75,6 +75,13 @@ concerns(void *arg, const struct xds_resource *r)
 	       slice_eq(r->name, slice_str(a->network));
 }
 
+static enum err
+body(
+    void *arg, const struct xds_resource *r, struct arena *a, struct slice *out)
+{
+	return feed_body(agent_of(arg)->server, r->name, a, out);
+}
+
 /* One answer is outstanding at a time: a slow agent costs no more. */
 static void
 on_send(void *arg, const struct codec_delta_response *m)
@@ -214,6 +221,7 @@ settle(struct agent *a)
 
 static const struct xds_server_ops xds_ops = {
     .concerns = concerns,
+    .body = body,
     .on_names = on_names,
     .send = on_send,
     .on_status = on_status,

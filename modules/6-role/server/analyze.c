@@ -116,7 +116,7 @@ keep_stored(struct run *r)
 	AUTO(mem_free) const struct resource **all = NULL;
 	size_t count;
 
-	all = cache_sorted(&r->server->cache, &count);
+	all = cache_sorted(&r->server->cache, NULL, NULL, &count);
 	r->stored = mem_new_array(MAX(count, 1), sizeof(*r->stored));
 	for (size_t i = 0; i < count; i++)
 		r->stored[i] = resource_ref(all[i]);

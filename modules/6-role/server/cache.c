@@ -57,8 +57,8 @@ cache_key_text(const struct resource_key *k, char out[CACHE_KEY_MAX])
 	    SLICE_ARG(k->group), SLICE_ARG(k->kind), SLICE_ARG(k->ns),
 	    SLICE_ARG(k->name));
 
-	CHECK(n > 0 && n < CACHE_KEY_MAX);
-	return slice_of(out, (size_t)n);
+	/* Whoever asks may name what no resource can be called. */
+	return n > 0 && n < CACHE_KEY_MAX ? slice_of(out, (size_t)n) : S("");
 }
 
 static enum err
@@ -202,7 +202,9 @@ by_key(const void *a, const void *b)
 }
 
 const struct resource **
-cache_sorted(const struct cache *c, size_t *out_count)
+cache_sorted(const struct cache *c,
+    bool (*keep)(const void *arg, const struct resource *r), const void *arg,
+    size_t *out_count)
 {
 	const struct resource **all =
 	    mem_new_array(MAX(c->by_key.count, 1), sizeof(*all));
@@ -211,7 +213,8 @@ cache_sorted(const struct cache *c, size_t *out_count)
 	size_t n = 0;
 
 	for (size_t i = 0; map_next(&c->by_key, &i, &key, &value);)
-		all[n++] = value;
+		if (keep == NULL || keep(arg, value))
+			all[n++] = value;
 	qsort(all, n, sizeof(*all), by_key);
 	*out_count = n;
 	return all;

@@ -31,7 +31,10 @@ void cache_fini(struct cache *c);
 
 void cache_take(struct cache *c, const struct store_changes *changes);
 
-/* "group/kind/namespace/name": the same in the cache and on the stream. */
+/*
+ * "group/kind/namespace/name": the same in the cache and on the stream. Empty
+ * for one that is longer than that of any resource.
+ */
 struct slice cache_key_text(
     const struct resource_key *k, char out[CACHE_KEY_MAX]);
 
@@ -47,9 +50,11 @@ struct slice cache_sealed(
 bool cache_has(const struct cache *c, const struct resource_key *key);
 
 /*
- * All of them, by group, kind, namespace, name, in a new array of the
- * caller's (mem_free), each borrowed.
+ * Those that `keep` is true for (NULL: all), by group, kind, namespace, name,
+ * in a new array of the caller's (mem_free), each borrowed.
  */
-const struct resource **cache_sorted(const struct cache *c, size_t *out_count);
+const struct resource **cache_sorted(const struct cache *c,
+    bool (*keep)(const void *arg, const struct resource *r), const void *arg,
+    size_t *out_count);
 
 #endif

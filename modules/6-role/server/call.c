@@ -39,6 +39,7 @@ call_end(struct call *c, enum err e, uint64_t revision)
 	    .analysis = &c->analysis};
 
 	c->cb(c->arg, &r);
+	server_had_many(c->server, c->count);
 	for (size_t i = 0; i < c->count; i++)
 		resource_unref(&c->resources[i]);
 	mem_free(&c->resources);
@@ -112,16 +113,15 @@ check(struct call *c, const struct resource_key *key,
 
 /* Takes the resource, whose key this is, if there is one. */
 static struct store_op *
-add(struct call *c, const struct resource_key *key, struct resource *r,
-    int64_t expected)
+add(struct call *c, enum store_op_type type, const struct resource_key *key,
+    struct resource *r, int64_t expected)
 {
 	char text[CACHE_KEY_MAX];
 	struct store_op *op;
 
 	grow(c);
 	op = &c->ops[c->count];
-	*op = (struct store_op){
-	    .type = r != NULL ? STORE_PUT : STORE_DELETE, .expected = expected};
+	*op = (struct store_op){.type = type, .expected = expected};
 	op->row.table = STORE_RESOURCES;
 	op->row.resource = (struct store_resource){.group = key->group,
 	    .kind = key->kind,
@@ -224,7 +224,7 @@ call_put(struct call *c, struct resource *r, int64_t expected,
 		resource_unref(&r);
 		return e;
 	}
-	op = add(c, &r->key, r, expected);
+	op = add(c, STORE_PUT, &r->key, r, expected);
 	e = write_row(c, r, &op->row.resource);
 	if (e == OK)
 		return OK;
@@ -256,7 +256,8 @@ call_delete(struct call *c, const struct resource_key *key, int64_t expected,
 	if (e == OK && call_copy_key(c, key, &own) != OK)
 		e = fault_set(&c->why, ERR_LIMIT, "too many keys at once");
 	if (e == OK)
-		(void)add(c, &own, NULL, expected); /* all of it is set */
+		(void)add(c, STORE_DELETE, &own, NULL,
+		    expected); /* all of it is set */
 	return e;
 }
 

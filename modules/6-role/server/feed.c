@@ -44,19 +44,16 @@ feed_flush(struct server *s)
 
 static enum err
 put(struct server *s, const char *type_url, struct slice name, uint64_t version,
-    const struct value *body)
+    struct slice body)
 {
-	AUTO(buf_fini) struct buf text = BUF(BODY_BYTES);
 	char number[24];
-	struct xds_resource r = {.type_url = slice_str(type_url), .name = name};
-	enum err e =
-	    body == NULL ? ERR_NO_MEMORY : codec_json_emit(body, &text);
+	struct xds_resource r = {
+	    .type_url = slice_str(type_url), .name = name, .body = body};
+	enum err e;
 
 	(void)snprintf(number, sizeof(number), "%" PRIu64, version);
 	r.version = slice_str(number);
-	r.body = buf_slice(&text);
-	if (e == OK)
-		e = xds_source_put(s->source, &r);
+	e = xds_source_put(s->source, &r);
 	if (e != OK)
 		log_error("cannot publish", "name=%.*s err=\"%s\"",
 		    SLICE_ARG(name), err_text(e));
@@ -64,22 +61,49 @@ put(struct server *s, const char *type_url, struct slice name, uint64_t version,
 	return e;
 }
 
+static enum err
+put_tree(struct server *s, const char *type_url, struct slice name,
+    uint64_t version, const struct value *body)
+{
+	AUTO(buf_fini) struct buf text = BUF(BODY_BYTES);
+	enum err e =
+	    body == NULL ? ERR_NO_MEMORY : codec_json_emit(body, &text);
+
+	return e == OK ? put(s, type_url, name, version, buf_slice(&text)) : e;
+}
+
+/*
+ * Its body is made when it is sent: of very many resources an agent is sent
+ * few, and each would lie in memory a second time.
+ */
 static void
 publish(struct server *s, struct slice name, const struct resource *r)
 {
-	AUTO(arena_fini) struct arena arena;
+	/* An error is in the log. */
+	(void)put(s, SERVER_TYPE_RESOURCE, name, r->revision, SLICE_NONE);
+}
 
-	arena_init(&arena, TREE_BYTES);
-	if (put(s, SERVER_TYPE_RESOURCE, name, r->revision,
-		resource_encode(r, RESOURCE_WITH_STATE, &arena)) == OK)
-		(void)map_put(&s->published, name, s); /* only the mark */
+enum err
+feed_body(const struct server *s, struct slice name, struct arena *a,
+    struct slice *out)
+{
+	const struct resource *r = map_get(&s->cache.by_key, name);
+	AUTO(arena_fini) struct arena tree;
+	AUTO(buf_fini) struct buf text = BUF(BODY_BYTES);
+	const struct value *v;
+	enum err e;
+
+	CHECK(r != NULL); /* what is published is in the cache */
+	arena_init(&tree, TREE_BYTES);
+	v = resource_encode(r, RESOURCE_WITH_STATE, &tree);
+	e = v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, &text);
+	return e == OK ? arena_copy(a, buf_slice(&text), out) : e;
 }
 
 static void
 withdraw(struct server *s, struct slice name)
 {
 	xds_source_remove(s->source, slice_str(SERVER_TYPE_RESOURCE), name);
-	(void)map_remove(&s->published, name); /* only the mark */
 	feed_flush(s);
 }
 
@@ -139,7 +163,8 @@ publish_revocation(
 	if (node.len > 0)
 		add_statement(s, node, r, &arena, &v);
 	/* An error is in the log; the server itself refuses it anyway. */
-	(void)put(s, SERVER_TYPE_REVOCATION, what, (uint64_t)r->since_ms, v);
+	(void)put_tree(
+	    s, SERVER_TYPE_REVOCATION, what, (uint64_t)r->since_ms, v);
 }
 
 /* What the registry has of it, which took the row before. */
@@ -194,13 +219,10 @@ static void
 withdraw_all(struct server *s)
 {
 	struct slice name;
-	void *mark;
 
-	for (size_t i = 0; map_next(&s->published, &i, &name, &mark);)
+	for (size_t i = 0; interest_index_next(&s->interests, &i, &name);)
 		xds_source_remove(
 		    s->source, slice_str(SERVER_TYPE_RESOURCE), name);
-	map_fini(&s->published, NULL);
-	map_init(&s->published);
 	analysis_index_free(&s->near);
 	interest_index_fini(&s->interests);
 	interest_index_init(&s->interests, S(MESH_DOMAIN));
@@ -280,12 +302,12 @@ feed_mesh(struct server *s)
 	enum err e;
 
 	arena_init(&arena, SMALL_TREE_BYTES);
-	e = put(s, SERVER_TYPE_BUNDLE, slice_str(s->mesh.trust_domain), EPOCH,
-	    feed_bundle(s, &arena));
+	e = put_tree(s, SERVER_TYPE_BUNDLE, slice_str(s->mesh.trust_domain),
+	    EPOCH, feed_bundle(s, &arena));
 	keys = value_new(&arena, VALUE_MAP);
 	value_put(&keys, S("keys"), feed_gossip_keys(s, &arena));
 	if (e == OK)
-		e = put(s, SERVER_TYPE_GOSSIP_KEYS, S(MESH_NETWORK),
+		e = put_tree(s, SERVER_TYPE_GOSSIP_KEYS, S(MESH_NETWORK),
 		    s->mesh.keyring.keys[0].id, keys);
 	return e;
 }
@@ -346,7 +368,6 @@ feed_open(struct server *s)
 	    SERVER_TYPE_HOST, SERVER_TYPE_BUNDLE, SERVER_TYPE_GOSSIP_KEYS,
 	    SERVER_TYPE_REVOCATION};
 
-	map_init(&s->published);
 	map_init(&s->asked);
 	interest_index_init(&s->interests, S(MESH_DOMAIN));
 	s->near = analysis_index_new(S(MESH_DOMAIN));
@@ -364,5 +385,4 @@ feed_close(struct server *s)
 	analysis_index_free(&s->near);
 	interest_index_fini(&s->interests);
 	map_fini(&s->asked, drop_asking);
-	map_fini(&s->published, NULL);
 }

@@ -46,7 +46,6 @@ struct server {
 	struct tls_config *tls;
 	/* The stream: agents.c, feed.c */
 	struct xds_source *source;
-	struct map published; /* names of resources in the source → marks */
 	struct interest_index interests;
 	struct analysis_index *near; /* the same resources, by their ties */
 	struct map asked; /* host → struct asking: how many agents ask */
@@ -61,6 +60,7 @@ struct server {
 	bool gossip_ready;
 	struct timer save;
 	struct timer upkeep;
+	struct timer tidy; /* gives memory back after a time of much */
 	uint64_t upkeeps;
 	struct loop_later later;
 	struct fault start_fault;
@@ -95,6 +95,8 @@ server_now_ms(const struct server *s)
 void server_fail(struct server *s, enum err e, const struct fault *why);
 /* The start went well: says so, once. */
 void server_is_up(struct server *s);
+/* So many resources came or went at once: memory may be given back. */
+void server_had_many(struct server *s, size_t count);
 /* A part has closed; the last one ends the server. */
 void server_part_gone(struct server *s, enum server_part part);
 
@@ -197,6 +199,9 @@ void feed_revocations(struct server *s);
 void feed_flush(struct server *s);
 /* After the cache took them. */
 void feed_take(struct server *s, const struct store_changes *changes);
+/* What is sent of a resource, by its name on the stream. */
+MUST_USE enum err feed_body(const struct server *s, struct slice name,
+    struct arena *a, struct slice *out);
 /* Trees in the arena, NULL when it is full. */
 struct value *feed_bundle(const struct server *s, struct arena *a);
 struct value *feed_gossip_keys(const struct server *s, struct arena *a);

@@ -6,21 +6,47 @@
 
 /* --- the index ------------------------------------------------------------ */
 
-static void
-drop_resource(void *value)
-{
-	struct resource *r = value;
+/* A resource under its name. */
+struct indexed {
+	struct resource *r;
+	size_t len;
+	char name[];
+};
 
-	resource_unref(&r);
+/* What is about one host: few for most of them, many for "*". */
+struct about {
+	size_t count;
+	size_t cap;
+	const struct indexed *items[];
+};
+
+static struct indexed *
+indexed_new(struct slice name, const struct resource *r)
+{
+	struct indexed *in = mem_new(sizeof(*in) + name.len);
+
+	in->r = resource_ref(r);
+	in->len = name.len;
+	memcpy(in->name, name.ptr, name.len);
+	return in;
 }
 
 static void
-drop_names(void *value)
+drop_indexed(void *value)
 {
-	struct map *names = value;
+	struct indexed *in = value;
 
-	map_fini(names, NULL);
-	mem_free(&names);
+	if (in != NULL)
+		resource_unref(&in->r);
+	mem_free(&in);
+}
+
+static void
+drop_about(void *value)
+{
+	struct about *a = value;
+
+	mem_free(&a);
 }
 
 void
@@ -34,67 +60,101 @@ interest_index_init(struct interest_index *x, struct slice domain)
 void
 interest_index_fini(struct interest_index *x)
 {
-	map_fini(&x->resources, drop_resource);
-	map_fini(&x->about, drop_names);
+	map_fini(&x->resources, drop_indexed);
+	map_fini(&x->about, drop_about);
 }
 
 /* One resource, while its hosts are gone through. */
 struct indexing {
 	struct interest_index *x;
-	struct slice name;
-	struct resource *r;
+	const struct indexed *in;
 };
+
+/* Room for one more; the old one is gone. */
+static struct about *
+grow(struct about *old)
+{
+	size_t count = old != NULL ? old->count : 0;
+	size_t cap = old != NULL ? old->cap * 2 : 1;
+	struct about *a = mem_new(sizeof(*a) + cap * sizeof(a->items[0]));
+
+	a->cap = cap;
+	a->count = count;
+	if (old != NULL)
+		memcpy(a->items, old->items, count * sizeof(a->items[0]));
+	mem_free(&old);
+	return a;
+}
 
 static void
 add_about(void *arg, enum host_part part, struct slice host)
 {
-	const struct indexing *in = arg;
-	struct map *names = map_get(&in->x->about, host);
+	const struct indexing *i = arg;
+	struct about *a = map_get(&i->x->about, host);
 
 	if (part != HOST_ABOUT)
 		return;
-	if (names == NULL) {
-		names = mem_new(sizeof(*names));
-		map_init(names);
-		(void)map_put(&in->x->about, host, names); /* was not there */
+	/* It may name the host again. */
+	if (a != NULL && a->count > 0 && a->items[a->count - 1] == i->in)
+		return;
+	if (a == NULL || a->count == a->cap) {
+		a = grow(a);
+		(void)map_put(&i->x->about, host, a); /* the old one is gone */
 	}
-	(void)map_put(names, in->name, in->r); /* borrowed there */
+	a->items[a->count++] = i->in;
 }
 
 static void
 remove_about(void *arg, enum host_part part, struct slice host)
 {
-	const struct indexing *in = arg;
-	struct map *names = map_get(&in->x->about, host);
+	const struct indexing *i = arg;
+	struct about *a = map_get(&i->x->about, host);
 
-	if (part != HOST_ABOUT || names == NULL)
+	if (part != HOST_ABOUT || a == NULL)
 		return;
-	(void)map_remove(names, in->name); /* borrowed there */
-	if (names->count == 0)
-		drop_names(map_remove(&in->x->about, host));
+	for (size_t k = 0; k < a->count; k++)
+		if (a->items[k] == i->in) {
+			a->items[k] = a->items[--a->count];
+			break;
+		}
+	if (a->count == 0)
+		drop_about(map_remove(&i->x->about, host));
 }
 
 void
 interest_index_put(
     struct interest_index *x, struct slice name, const struct resource *r)
 {
-	struct indexing in = {.x = x, .name = name};
+	struct indexed *old = map_remove(&x->resources, name);
+	struct indexing i = {.x = x, .in = old};
+	struct indexed *in;
 
-	in.r = map_remove(&x->resources, name);
-	if (in.r != NULL)
-		resource_each_host(in.r, x->domain, remove_about, &in);
-	resource_unref(&in.r);
+	if (old != NULL)
+		resource_each_host(old->r, x->domain, remove_about, &i);
+	drop_indexed(old);
 	if (r == NULL)
 		return;
-	in.r = resource_ref(r);
-	(void)map_put(&x->resources, name, in.r); /* was removed */
-	resource_each_host(in.r, x->domain, add_about, &in);
+	in = indexed_new(name, r);
+	(void)map_put(&x->resources, name, in); /* was removed */
+	i.in = in;
+	resource_each_host(r, x->domain, add_about, &i);
 }
 
 const struct resource *
 interest_index_get(const struct interest_index *x, struct slice name)
 {
-	return map_get(&x->resources, name);
+	const struct indexed *in = map_get(&x->resources, name);
+
+	return in != NULL ? in->r : NULL;
+}
+
+bool
+interest_index_next(
+    const struct interest_index *x, size_t *cursor, struct slice *out_name)
+{
+	void *value;
+
+	return map_next(&x->resources, cursor, out_name, &value);
 }
 
 /* --- one agent ------------------------------------------------------------ */
@@ -185,13 +245,16 @@ meet_referred(void *arg, enum host_part part, struct slice host)
 static void
 take_about(struct walk *w, struct slice pattern)
 {
-	const struct map *names = map_get(&w->x->about, pattern);
-	struct slice name;
-	void *r;
+	const struct about *a = map_get(&w->x->about, pattern);
 
-	for (size_t i = 0; names != NULL && map_next(names, &i, &name, &r);)
-		if (map_put(&w->resources, name, r) == NULL)
-			resource_each_host(r, w->x->domain, meet_referred, w);
+	for (size_t i = 0; a != NULL && i < a->count; i++) {
+		const struct indexed *in = a->items[i];
+
+		if (map_put(&w->resources, slice_of(in->name, in->len), w) ==
+		    NULL) /* only the mark */
+			resource_each_host(
+			    in->r, w->x->domain, meet_referred, w);
+	}
 }
 
 static void

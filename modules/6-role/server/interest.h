@@ -15,8 +15,8 @@ enum { INTEREST_HOSTS_MAX = 4096 }; /* that one agent may ask for */
 /* The resources that there are, by the hosts that they are about. */
 struct interest_index {
 	struct slice domain;
-	struct map resources; /* name on the stream → struct resource */
-	struct map about; /* host or pattern → struct map: name → resource */
+	struct map resources; /* name on the stream → struct indexed */
+	struct map about;     /* host or pattern → struct about */
 };
 
 /* `domain` is borrowed. */
@@ -30,6 +30,11 @@ void interest_index_put(
 /* NULL if there is none. */
 const struct resource *interest_index_get(
     const struct interest_index *x, struct slice name);
+
+/* for (size_t i = 0; interest_index_next(x, &i, &name);) … no changes inside.
+ */
+bool interest_index_next(
+    const struct interest_index *x, size_t *cursor, struct slice *out_name);
 
 /* Of one agent. Maps are of marks. */
 struct interest {

@@ -17,7 +17,9 @@
 
 enum {
 	UPKEEP_US = 600000000, /* ten minutes */
-	SWEEP_EVERY = 6 * 24   /* upkeeps: once a day */
+	MANY = 1000,           /* resources that leave much memory behind */
+	TIDY_US = 1000000,
+	SWEEP_EVERY = 6 * 24 /* upkeeps: once a day */
 };
 
 static void
@@ -47,6 +49,20 @@ server_is_up(struct server *s)
 }
 
 /* --- keeping up --- */
+
+static void
+on_tidy(void *arg)
+{
+	(void)arg; /* the process's memory */
+	mem_give_back();
+}
+
+void
+server_had_many(struct server *s, size_t count)
+{
+	if (count >= MANY && !timer_is_set(&s->tidy))
+		timer_set(&s->tidy, TIDY_US);
+}
 
 static void
 on_swept(const struct store_result *r, void *arg)
@@ -123,6 +139,8 @@ start(struct server *s)
 		return;
 	}
 	timer_init(&s->upkeep, s->spec.loop, on_upkeep, s);
+	timer_init(&s->tidy, s->spec.loop, on_tidy, s);
+	server_had_many(s, s->cache.by_key.count);
 	timer_set(&s->upkeep, UPKEEP_US);
 	if (s->spec.config_dir != NULL)
 		s->follow = follow_open(s);
@@ -242,6 +260,7 @@ life_end(struct server *s)
 {
 	s->closing = true;
 	timer_clear(&s->upkeep);
+	timer_clear(&s->tidy);
 	loop_later_cancel(&s->later);
 	follow_close(&s->follow);
 	agents_close(s);

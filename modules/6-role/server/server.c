@@ -164,13 +164,42 @@ server_close(struct server **sp, void (*on_closed)(void *arg), void *arg)
 
 /* --- asking --- */
 
+/* A filter, taken apart. */
+struct wanted {
+	const struct server_filter *filter;
+	const struct resource_kind *kind; /* NULL: all */
+	struct resource_key after;
+};
+
 static bool
-fits(const struct resource *r, const struct server_filter *f,
-    const struct resource_kind *kind)
+fits(const void *arg, const struct resource *r)
 {
-	return (kind == NULL || r->kind == kind) &&
+	const struct wanted *w = arg;
+	const struct server_filter *f = w->filter;
+
+	return (w->kind == NULL || r->kind == w->kind) &&
 	       (f->ns.len == 0 || slice_eq(r->key.ns, f->ns)) &&
-	       (f->name.len == 0 || slice_eq(r->key.name, f->name));
+	       (f->name.len == 0 || slice_eq(r->key.name, f->name)) &&
+	       (f->after.len == 0 || resource_key_cmp(&r->key, &w->after) > 0);
+}
+
+struct slice
+server_resource_place(const struct resource *r, char out[SERVER_PLACE_MAX])
+{
+	return cache_key_text(&r->key, out);
+}
+
+/* As server_resource_place() writes it. */
+static struct resource_key
+read_place(struct slice text)
+{
+	struct resource_key k;
+
+	k.group = slice_split(&text, '/');
+	k.kind = slice_split(&text, '/');
+	k.ns = slice_split(&text, '/');
+	k.name = text;
+	return k;
 }
 
 enum err
@@ -178,20 +207,21 @@ server_each_resource(struct server *s, const struct server_filter *filter,
     bool (*each)(void *arg, const struct resource *r), void *arg,
     struct fault *why)
 {
-	const struct resource_kind *kind = NULL;
+	struct wanted w = {
+	    .filter = filter, .after = read_place(filter->after)};
 	AUTO(mem_free) const struct resource **all = NULL;
 	size_t count;
 
 	if (filter->kind.len > 0) {
-		kind = resource_kind_find(filter->kind);
-		if (kind == NULL)
+		w.kind = resource_kind_find(filter->kind);
+		if (w.kind == NULL)
 			return fault_set(why, ERR_INVALID,
 			    "there is no kind \"%.*s\"",
 			    SLICE_ARG(filter->kind));
 	}
-	all = cache_sorted(&s->cache, &count);
+	all = cache_sorted(&s->cache, fits, &w, &count);
 	for (size_t i = 0; i < count; i++)
-		if (fits(all[i], filter, kind) && !each(arg, all[i]))
+		if (!each(arg, all[i]))
 			break;
 	return OK;
 }

@@ -17,7 +17,7 @@
 #include "net/net.h"
 
 enum {
-	SERVER_APPLY_MAX = 5000, /* documents of one apply */
+	SERVER_APPLY_MAX = 10000, /* documents of one apply */
 	SERVER_ACTOR_MAX = 128,
 	SERVER_CONTROL_PORT = 15012,
 	SERVER_ADVERTISED_MAX = 8,
@@ -189,7 +189,14 @@ struct server_filter {
 	struct slice kind; /* kind, plural or alias */
 	struct slice ns;
 	struct slice name;
+	struct slice after; /* only what comes behind server_resource_place() */
 };
+
+enum { SERVER_PLACE_MAX = 2 * RESOURCE_KEY_MAX };
+
+/* Where a resource stands among all, as text; returns what is in `out`. */
+struct slice server_resource_place(
+    const struct resource *r, char out[SERVER_PLACE_MAX]);
 
 /*
  * Calls each with what matches, by kind, namespace, name; false stops.

@@ -90,7 +90,7 @@ server_view(const struct server *s, struct slice ns, struct view **out,
 	enum err e;
 
 	arena_init(&arena, DISCOVERY_BYTES_MAX);
-	all = cache_sorted(&s->cache, &in.resource_count);
+	all = cache_sorted(&s->cache, NULL, NULL, &in.resource_count);
 	in.resources = all;
 	take_records(s, catalog);
 	e = discover(s, &in, catalog, &arena, &found);

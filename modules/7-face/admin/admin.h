@@ -18,7 +18,8 @@
 enum {
 	ADMIN_HISTORY_DEFAULT = 20,
 	ADMIN_HISTORY_MAX = 1000,
-	ADMIN_INERT_MAX = 1000 /* findings that status lists */
+	ADMIN_INERT_MAX = 1000, /* findings that status lists */
+	ADMIN_PAGE_ITEMS = 2000 /* resources of one answer */
 };
 
 struct admin;

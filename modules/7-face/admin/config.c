@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { PAGE_BYTES = 32 << 20 };
+
 /* --- apply and delete --- */
 
 static void
@@ -242,10 +244,13 @@ analyze(struct admin *a, struct http_exchange *x)
 
 /* --- get --- */
 
+/* A page of resources; `next` is where the next one begins, if there is one. */
 struct listing {
 	struct arena *arena;
 	struct value *items;
 	unsigned flags; /* enum resource_encoding */
+	size_t count;
+	char next[SERVER_PLACE_MAX];
 };
 
 static bool
@@ -254,7 +259,10 @@ list_resource(void *arg, const struct resource *r)
 	struct listing *l = arg;
 
 	json_push(&l->items, resource_encode(r, l->flags, l->arena));
-	return l->items != NULL;
+	if (++l->count < ADMIN_PAGE_ITEMS && l->arena->used < PAGE_BYTES)
+		return l->items != NULL;
+	(void)server_resource_place(r, l->next); /* where it is written */
+	return false;
 }
 
 static void
@@ -265,7 +273,9 @@ get(struct admin *a, struct http_exchange *x)
 	    .items = json_list(arena),
 	    .flags = RESOURCE_WITH_STATE};
 	struct server_filter f = {admin_param(x, S("kind")),
-	    admin_param(x, S("namespace")), admin_param(x, S("name"))};
+	    admin_param(x, S("namespace")), admin_param(x, S("name")),
+	    admin_param(x, S("after"))};
+	struct value *m = json_map(arena);
 	struct fault why = {0};
 	enum err e;
 
@@ -278,7 +288,10 @@ get(struct admin *a, struct http_exchange *x)
 		admin_refuse(x, e, &why);
 		return;
 	}
-	admin_answer_items(x, l.items);
+	json_put(&m, S("items"), l.items);
+	if (l.next[0] != '\0')
+		json_text(arena, &m, S("next"), slice_str(l.next));
+	admin_answer(x, m);
 }
 
 /* --- what is not in force --- */

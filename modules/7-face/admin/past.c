@@ -101,14 +101,12 @@ rollback(struct admin *a, struct http_exchange *x)
 	const struct value *body = admin_body(x);
 	const struct value *revision = value_get(body, S("revision"));
 	const struct value *of = value_get(body, S("key"));
-	struct server_rollback_spec spec = {.actor = admin_actor(x),
-	    .dry_run = admin_is_set(x, S("dryRun")),
-	    .allow_inert = admin_is_set(x, S("allowInert"))};
+	struct server_rollback_spec spec = {0};
 	struct resource_key key;
 	struct fault why = {0};
 
 	if (body == NULL)
-		return;
+		return; /* and the exchange is gone */
 	if (revision == NULL || revision->type != VALUE_INT ||
 	    revision->integer < 0) {
 		admin_refuse(x,
@@ -118,6 +116,9 @@ rollback(struct admin *a, struct http_exchange *x)
 		return;
 	}
 	spec.revision = (uint64_t)revision->integer;
+	spec.actor = admin_actor(x);
+	spec.dry_run = admin_is_set(x, S("dryRun"));
+	spec.allow_inert = admin_is_set(x, S("allowInert"));
 	if (of != NULL) {
 		key = admin_key(of);
 		spec.key = &key;

@@ -101,6 +101,10 @@ struct resource_key;
 MUST_USE enum err command_key(const struct options *o, const char *kind,
     const char *name, struct resource_key *out, struct fault *why);
 
+/* The key as a request has it; NULL when the arena is full. */
+struct arena;
+struct value *command_key_value(const struct resource_key *k, struct arena *a);
+
 /* "s" unless there is one. */
 const char *command_plural(uint64_t n);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * config — commands on the server's configuration: get, delete.
+ * config — commands on the server's configuration: delete, log level.
  */
 #include "base/base.h"
 #include "files/files.h"
@@ -9,134 +9,9 @@
 #include "api.h"
 #include "changes.h"
 #include "command.h"
-#include "findings.h"
-#include "output.h"
 #include "table.h"
 
 #include <stdio.h>
-
-enum { PATH_BYTES = 4096 };
-
-/* --- shared --- */
-
-static struct slice
-text_of(const struct value *v, struct slice key)
-{
-	return value_get_string(v, key, SLICE_NONE);
-}
-
-/* --- get --- */
-
-static const char *const get_head[] = {
-    "NAMESPACE", "KIND", "NAME", "REVISION", "CREATED"};
-
-static void
-print_items(const struct value *items)
-{
-	AUTO(table_fini) struct table t;
-
-	table_init(&t, get_head, ARRAY_LEN(get_head));
-	VALUE_EACH(items, it)
-	{
-		const struct value *meta = value_get(it, S("metadata"));
-
-		table_cell(&t, text_of(meta, S("namespace")));
-		table_cell(&t, text_of(it, S("kind")));
-		table_cell(&t, text_of(meta, S("name")));
-		table_cell(&t, text_of(meta, S("resourceVersion")));
-		table_cell(&t, text_of(meta, S("creationTimestamp")));
-	}
-	table_print(&t, stdout);
-}
-
-/* Each as a document of its own, so that it can be applied again. */
-static int
-print_yaml(const struct value *items)
-{
-	struct fault why = {0};
-
-	VALUE_EACH(items, it)
-	{
-		(void)printf("---\n");
-		if (output_value(OUTPUT_YAML, it, &why) != OK)
-			return cli_fault(&why);
-	}
-	return CLI_EXIT_OK;
-}
-
-/* One that was named has to be there. */
-static int
-not_there(const struct options *o)
-{
-	const char *ns = options_text(o, "namespace");
-
-	return command_fail(CLI_EXIT_INVALID,
-	    "there is no %s %s%s%s; see them with: meshd get %s", o->args[0],
-	    o->args[1], ns != NULL ? " in namespace " : "",
-	    ns != NULL ? ns : "", o->args[0]);
-}
-
-static int
-print_answer(const struct options *o, const struct value *body, enum output how)
-{
-	const struct value *items = value_get(body, S("items"));
-	struct fault why = {0};
-
-	if (o->arg_count > 1 && (items == NULL || items->count == 0))
-		return not_there(o);
-	if (how == OUTPUT_YAML)
-		return print_yaml(items);
-	if (how == OUTPUT_JSON)
-		return output_value(how, body, &why) == OK ? CLI_EXIT_OK
-							   : cli_fault(&why);
-	print_items(items);
-	return CLI_EXIT_OK;
-}
-
-static int
-get(struct options *o)
-{
-	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
-	AUTO(api_answer_fini) struct api_answer a = {0};
-	struct api_question q = {API_SERVER, "GET", NULL, NULL};
-	struct fault why = {0};
-	enum output how;
-	bool all = o->arg_count == 0 || strcmp(o->args[0], "all") == 0;
-
-	if (output_parse(options_text(o, "output"), &how, &why) != OK)
-		return command_fail(CLI_EXIT_USAGE, "get: %s", why.text);
-	if (buf_add_slice(&path, S("/v1/resources")) != OK ||
-	    api_path_add(&path, "kind", all ? NULL : o->args[0]) != OK ||
-	    api_path_add(&path, "name", o->arg_count > 1 ? o->args[1] : NULL) !=
-		OK ||
-	    api_path_add(&path, "namespace", options_text(o, "namespace")) !=
-		OK ||
-	    buf_add_byte(&path, 0) != OK)
-		return command_fail(CLI_EXIT_USAGE, "get: names too long");
-	q.path = buf_slice(&path).ptr;
-	if (api_ask(o, &q, &a, &why) != OK)
-		return cli_fault(&why);
-	return a.status == 200 ? print_answer(o, a.body, how) : api_refused(&a);
-}
-
-static const struct option_row get_rows[] = {
-    {"namespace", 'n', OPTION_TEXT, "NAME", NULL, false,
-	"only of this namespace"},
-    OPTION_OUTPUT,
-    OPTION_SOCKET,
-    OPTION_TOKEN,
-};
-
-const struct command command_get = {
-    .name = "get",
-    .args = "[all | KIND [NAME]]",
-    .words = 2,
-    .summary = "show configuration",
-    .section = "cli",
-    .rows = get_rows,
-    .row_count = ARRAY_LEN(get_rows),
-    .run = get,
-};
 
 /* --- delete --- */
 
@@ -155,14 +30,7 @@ keys_fini(struct keys *k)
 static void
 add_key(struct keys *keys, const struct resource_key *k)
 {
-	struct arena *a = &keys->body.arena;
-	struct value *m = value_new(a, VALUE_MAP);
-
-	value_put_text(a, &m, S("group"), k->group);
-	value_put_text(a, &m, S("kind"), k->kind);
-	value_put_text(a, &m, S("namespace"), k->ns);
-	value_put_text(a, &m, S("name"), k->name);
-	value_push(&keys->list, m);
+	value_push(&keys->list, command_key_value(k, &keys->body.arena));
 }
 
 static enum err

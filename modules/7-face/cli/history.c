@@ -121,18 +121,6 @@ const struct command command_log = {
 
 /* --- rollback --- */
 
-static void
-put_key(struct body *b, const struct resource_key *k)
-{
-	struct value *m = value_new(&b->arena, VALUE_MAP);
-
-	value_put_text(&b->arena, &m, S("group"), k->group);
-	value_put_text(&b->arena, &m, S("kind"), k->kind);
-	value_put_text(&b->arena, &m, S("namespace"), k->ns);
-	value_put_text(&b->arena, &m, S("name"), k->name);
-	body_set(b, "key", m);
-}
-
 /* "[KIND NAME] REVISION" */
 static enum err
 read_words(const struct options *o, struct body *b, struct fault *why)
@@ -150,7 +138,7 @@ read_words(const struct options *o, struct body *b, struct fault *why)
 	if (o->arg_count == 3)
 		e = command_key(o, o->args[0], o->args[1], &key, why);
 	if (e == OK && o->arg_count == 3)
-		put_key(b, &key);
+		body_set(b, "key", command_key_value(&key, &b->arena));
 	return e;
 }
 

@@ -44,6 +44,18 @@ command_key(const struct options *o, const char *kind, const char *name,
 	return OK;
 }
 
+struct value *
+command_key_value(const struct resource_key *k, struct arena *a)
+{
+	struct value *m = value_new(a, VALUE_MAP);
+
+	value_put_text(a, &m, S("group"), k->group);
+	value_put_text(a, &m, S("kind"), k->kind);
+	value_put_text(a, &m, S("namespace"), k->ns);
+	value_put_text(a, &m, S("name"), k->name);
+	return m;
+}
+
 const char *
 command_plural(uint64_t n)
 {

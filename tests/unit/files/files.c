@@ -131,18 +131,16 @@ TEST(memory_is_bounded_by_who_reads)
 {
 	enum { LONG = 1 << 20 };
 	AUTO(files_fini) struct files f;
-	char *text = malloc(LONG + 1);
+	char *text = mem_new(LONG + 1);
 	struct fault why = {0};
 
-	EXPECT_TRUE(text != NULL);
 	memset(text, '#', LONG);
-	text[LONG] = '\0';
 	begin();
 	write_file("a.yaml", text);
 	files_init(&f, LONG / 2);
 	EXPECT_ERR(files_read(&f, dir, &why), ERR_LIMIT);
 	end();
-	free(text);
+	mem_free(&text);
 }
 
 TEST(a_folder_without_configuration_is_said)

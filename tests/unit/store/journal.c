@@ -132,12 +132,10 @@ TEST(the_log_keeps_so_many_mutations_and_who_was_away_longer_begins_anew)
 TEST(the_log_keeps_so_many_bytes)
 {
 	enum { BODY = 1 << 20, PUTS = (STORE_LOG_BYTES >> 20) + 4 };
-	char *body = malloc(BODY + 1);
+	char *body = mem_new(BODY + 1);
 	struct log_end end;
 
-	EXPECT_TRUE(body != NULL);
 	memset(body, 'x', BODY);
-	body[BODY] = 0;
 	rig_init(&r);
 	EXPECT_OK(rig_open(&r));
 	put_some(PUTS, body);
@@ -147,19 +145,17 @@ TEST(the_log_keeps_so_many_bytes)
 	put_some(1, "{}");
 	EXPECT_EQ(find_end().oldest, end.oldest);
 	rig_fini(&r);
-	free(body);
+	mem_free(&body);
 }
 
 /* What was replaced is kept as well, and counts. */
 TEST(the_bytes_of_what_was_replaced_count)
 {
 	enum { BODY = 1 << 20, PUTS = (STORE_LOG_BYTES >> 20) };
-	char *body = malloc(BODY + 1);
+	char *body = mem_new(BODY + 1);
 	struct log_end end;
 
-	EXPECT_TRUE(body != NULL);
 	memset(body, 'x', BODY);
-	body[BODY] = 0;
 	rig_init(&r);
 	EXPECT_OK(rig_open(&r));
 	for (int i = 0; i < PUTS; i++) {
@@ -170,5 +166,5 @@ TEST(the_bytes_of_what_was_replaced_count)
 	EXPECT_TRUE(end.count <= PUTS / 2);
 	EXPECT_TRUE(end.count >= PUTS / 2 - 2);
 	rig_fini(&r);
-	free(body);
+	mem_free(&body);
 }

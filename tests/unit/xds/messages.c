@@ -118,6 +118,79 @@ expect_refused(void *arg, const struct xds_status *s)
 	*seen = true;
 }
 
+/* What was sent last, and how often there is no room for a body. */
+static char last_body[32];
+static int no_room;
+
+static void
+send_bodies(void *arg, const struct codec_delta_response *m)
+{
+	server_send(arg, m);
+	if (m->resource_count == 1)
+		EXPECT_OK(slice_to_cstr(
+		    m->resources[0].body, last_body, sizeof(last_body)));
+}
+
+static enum err
+make_body(
+    void *arg, const struct xds_resource *r, struct arena *a, struct slice *out)
+{
+	(void)arg; /* the same for all */
+	if (no_room-- > 0)
+		return ERR_LIMIT;
+	*out = arena_printf(a, "made for %.*s", SLICE_ARG(r->name));
+	return OK;
+}
+
+TEST(a_body_may_be_made_when_it_is_sent)
+{
+	static const struct xds_server_ops ops = {
+	    .send = send_bodies, .body = make_body};
+	struct xds_resource r = {
+	    .type_url = S(TYPE), .name = S("b"), .version = S("1")};
+	struct codec_delta_request m = {.type_url = S(TYPE)};
+
+	begin();
+	xds_server_stream_free(&stream);
+	stream = xds_server_stream_new(source, &ops, &sent);
+	no_room = 0;
+	EXPECT_OK(xds_server_stream_request(stream, &m, NULL));
+	EXPECT_STR(last_body, "A"); /* it was put with its own */
+	m.response_nonce = slice_str(sent.nonce);
+	EXPECT_OK(xds_server_stream_request(stream, &m, NULL));
+	EXPECT_OK(xds_source_put(source, &r));
+	xds_source_flush(source);
+	EXPECT_STR(last_body, "made for b");
+	EXPECT_EQ(sent.count, 2);
+	end();
+}
+
+TEST(a_body_for_which_there_is_no_room_comes_with_the_next_answer)
+{
+	static const struct xds_server_ops ops = {
+	    .send = send_bodies, .body = make_body};
+	struct xds_resource r = {
+	    .type_url = S(TYPE), .name = S("b"), .version = S("1")};
+	struct codec_delta_request m = {.type_url = S(TYPE)};
+
+	begin();
+	xds_server_stream_free(&stream);
+	stream = xds_server_stream_new(source, &ops, &sent);
+	EXPECT_OK(xds_server_stream_request(stream, &m, NULL));
+	m.response_nonce = slice_str(sent.nonce);
+	EXPECT_OK(xds_server_stream_request(stream, &m, NULL));
+	no_room = 1;
+	last_body[0] = '\0';
+	EXPECT_OK(xds_source_put(source, &r));
+	xds_source_flush(source);
+	EXPECT_STR(last_body, "");
+	xds_source_flush(source);
+	m.response_nonce = slice_str(sent.nonce);
+	EXPECT_OK(xds_server_stream_request(stream, &m, NULL));
+	EXPECT_STR(last_body, "made for b");
+	end();
+}
+
 TEST(a_refusal_that_names_none_is_for_all)
 {
 	struct codec_delta_request m = {.type_url = S(TYPE)};
