@@ -352,10 +352,11 @@ check_node(const struct world *w, const struct node *n,
 	CHECK(c->queued <= c->count); /* S5 */
 	for (size_t i = 0; i < count; i++) {
 		const struct peer *p = peer_find(c, &before[i].id);
-		const struct gossip_member *m = &p->pub;
+		const struct gossip_member *m;
 
 		if (p == NULL) /* revoked */
 			continue;
+		m = &p->pub;
 		CHECK(m->incarnation >= before[i].incarnation);
 		if (m->incarnation > before[i].incarnation)
 			check_raised(w, m);
