@@ -182,6 +182,6 @@ def test_bash_offers_what_the_tables_have(meshd):
             ["bash", "-c", script], env=env, capture_output=True, text=True,
             timeout=DEADLINE, check=True).stdout.split()
 
-    assert offered("server") == ["init", "run"]
+    assert offered("server") == ["init", "run", "backup", "restore"]
     assert "ratelimitpolicies" in offered("delete")
     assert offered("get", "-o") == ["table", "json", "yaml"]
