@@ -40,7 +40,7 @@ spec:
 
 def unchanged(meshd, text):
     """Applying it changes nothing at all."""
-    out = meshd.ok("apply", "--allow-inert", "-f", "-", stdin=text)
+    out = meshd.ok("apply", "--allow-inert", "--force", "-f", "-", stdin=text)
     return all(line.endswith(" unchanged") for line in out.splitlines())
 
 
@@ -60,7 +60,7 @@ def apply_each(meshd, paths):
     valid = 0
     for path in paths:
         text = path.read_bytes().decode("utf-8", "replace")
-        if meshd("apply", "--allow-inert", "-f", "-",
+        if meshd("apply", "--allow-inert", "--force", "-f", "-",
                  stdin=text).returncode != 0:
             continue
         valid += 1
@@ -72,7 +72,7 @@ def apply_each(meshd, paths):
 @pytest.mark.parametrize("text", [CHANGED, INERT, GUARD, ODD],
                          ids=["routes", "inert", "guard", "odd"])
 def test_what_was_written_comes_back(server, meshd, text):
-    meshd.ok("apply", "--allow-inert", "-f", "-", stdin=text)
+    meshd.ok("apply", "--allow-inert", "--force", "-f", "-", stdin=text)
     assert meshd("diff", "-f", "-", stdin=text).returncode == 0
     comes_back(meshd)
 
@@ -93,7 +93,7 @@ def test_every_valid_document_of_the_corpus_comes_back(server, meshd):
     assert names(meshd) == []
     # Nothing is there to be based on any more.
     text = re.sub(r"^  resourceVersion: .*\n", "", text, flags=re.M)
-    meshd.ok("apply", "--allow-inert", "-f", "-", stdin=text)
+    meshd.ok("apply", "--allow-inert", "--force", "-f", "-", stdin=text)
     assert names(meshd) == kept
 
 
