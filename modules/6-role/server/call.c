@@ -133,8 +133,9 @@ add(struct call *c, enum store_op_type type, const struct resource_key *key,
 	return op;
 }
 
-static bool
-is_same(const struct resource *a, const struct resource *b, struct arena *arena)
+bool
+call_is_same(
+    const struct resource *a, const struct resource *b, struct arena *arena)
 {
 	const struct value *x = resource_encode(a, RESOURCE_AS_WRITTEN, arena);
 	const struct value *y = resource_encode(b, RESOURCE_AS_WRITTEN, arena);
@@ -152,27 +153,10 @@ seal_body(struct call *c, const struct resource *r, struct slice body,
 	const struct resource *old = cache_find(cache, &r->key);
 	enum err e;
 
-	if (old != NULL && is_same(old, r, &c->arena))
+	if (old != NULL && call_is_same(old, r, &c->arena))
 		return arena_copy(&c->arena, cache_sealed(cache, &r->key), out);
 	e = secrets_seal(c->server->store, &r->key, body, &sealed);
 	return e == OK ? arena_copy(&c->arena, buf_slice(&sealed), out) : e;
-}
-
-static enum err
-body_of(struct call *c, const struct resource *r, struct slice *out)
-{
-	AUTO(buf_fini) struct buf text = BUF(LIMIT_RESOURCE_BYTES);
-	struct value *v = resource_encode(r, RESOURCE_AS_WRITTEN, &c->arena);
-	enum err e = v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, &text);
-
-	c->arena.secret = c->arena.secret || r->kind->sealed;
-	if (e == OK && r->kind->sealed)
-		e = seal_body(c, r, buf_slice(&text), out);
-	else if (e == OK)
-		e = arena_copy(&c->arena, buf_slice(&text), out);
-	if (r->kind->sealed && text.mem != NULL)
-		secret_wipe(text.mem, text.cap);
-	return e;
 }
 
 static enum err
@@ -185,15 +169,33 @@ emit(struct call *c, const struct value *v, struct slice *out)
 }
 
 static enum err
+emit_sealed(struct call *c, const struct resource *r, const struct value *v,
+    struct slice *out)
+{
+	AUTO(buf_fini) struct buf text = BUF(LIMIT_RESOURCE_BYTES);
+	enum err e = v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, &text);
+
+	if (e == OK)
+		e = seal_body(c, r, buf_slice(&text), out);
+	if (text.mem != NULL)
+		secret_wipe(text.mem, text.cap);
+	return e;
+}
+
+static enum err
 write_row(struct call *c, const struct resource *r, struct store_resource *row)
 {
 	struct value *labels = value_new(&c->arena, VALUE_MAP);
+	const struct value *body;
 	enum err e;
 
 	for (size_t i = 0; i < r->labels.count; i++)
 		value_put(&labels, r->labels.items[i].key,
 		    value_new_string(&c->arena, r->labels.items[i].value));
-	e = body_of(c, r, &row->body);
+	c->arena.secret = c->arena.secret || r->kind->sealed;
+	body = resource_encode(r, RESOURCE_AS_WRITTEN, &c->arena);
+	e = r->kind->sealed ? emit_sealed(c, r, body, &row->body)
+			    : emit(c, body, &row->body);
 	return e == OK ? emit(c, labels, &row->labels) : e;
 }
 
@@ -383,7 +385,7 @@ compare(struct call *c, const struct resource *r, struct server_change *out)
 		return OK;
 	}
 	out->outcome = store_outcome_name(
-	    is_same(old, r, a) ? STORE_UNCHANGED : STORE_UPDATED);
+	    call_is_same(old, r, a) ? STORE_UNCHANGED : STORE_UPDATED);
 	before = resource_encode(old, RESOURCE_SEALED, a);
 	after = resource_encode(r, RESOURCE_SEALED, a);
 	return before != NULL && after != NULL

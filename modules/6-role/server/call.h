@@ -35,6 +35,10 @@ struct call {
 
 struct call *call_new(struct server *s, server_apply_cb cb, void *arg);
 
+/* Whether both say the same, to the letter; trees of both lie in the arena. */
+bool call_is_same(
+    const struct resource *a, const struct resource *b, struct arena *arena);
+
 /* True if an operation on it is there already. */
 bool call_has(const struct call *c, const struct resource_key *key);
 

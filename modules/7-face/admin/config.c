@@ -60,7 +60,9 @@ admin_applied(void *arg, const struct server_apply_result *r)
 	}
 	json_put(&m, S("errors"), faults_value(&r->found->errors, a));
 	json_put(&m, S("warnings"), faults_value(&r->found->warnings, a));
-	json_put(&m, S("inert"), faults_value(&r->found->inert, a));
+	/* It is no reason for any other refusal. */
+	if (r->err == OK || r->err == ERR_UNSUPPORTED)
+		json_put(&m, S("inert"), faults_value(&r->found->inert, a));
 	json_put(&m, S("findings"), analysis_value(r->analysis, a));
 	admin_answer_status(x, r->err == OK ? 200 : admin_status_of(r->err), m);
 }

@@ -144,6 +144,8 @@ labels_of(const struct resource *r, const char **out_field)
 		s = ((const struct wasm_plugin *)r->spec)->scope.selector;
 	else if (k == &kind_traffic_extension)
 		s = ((const struct traffic_extension *)r->spec)->scope.selector;
+	else if (k == &kind_telemetry)
+		s = ((const struct telemetry_spec *)r->spec)->scope.selector;
 	else if (k == &kind_proxy_config)
 		s = ((const struct proxy_config *)r->spec)->selector;
 	else if (k == &kind_destination_rule) {
