@@ -291,16 +291,23 @@ be_called_by(const struct tls_identity *id)
 	be_called((const char *const[]){CALL_US, COMMON, WITH_IDENTITY, NULL});
 }
 
+#define ACCEPTS "ACCEPT 127.0.0.1:"
+
 /* The port that s_server says it got. */
 static uint16_t
 port_of_tool(void)
 {
-	const char *at = memmem(buf_slice(&tool.said).ptr, buf_len(&tool.said),
-	    "ACCEPT 127.0.0.1:", 17);
-	uint16_t port = 0;
+	struct slice rest = buf_slice(&tool.said), line;
+	uint64_t port = 0;
 
-	EXPECT_TRUE(at != NULL && sscanf(at + 17, "%hu", &port) == 1);
-	return port;
+	while (rest.len > 0) {
+		line = slice_split(&rest, '\n');
+		if (slice_starts(line, S(ACCEPTS)))
+			EXPECT_OK(slice_to_u64(slice_sub(line,
+			    strlen(ACCEPTS), line.len), &port));
+	}
+	EXPECT_TRUE(port > 0 && port <= UINT16_MAX);
+	return (uint16_t)port;
 }
 
 static int
@@ -324,7 +331,7 @@ call(const struct tls_identity *id)
 	tool_start(&tool,
 	    (const char *const[]){"openssl", "s_server", "-accept",
 		"127.0.0.1:0", COMMON, WITH_IDENTITY, "-Verify", "5", NULL});
-	UNTIL(tool_has_said(&tool, "ACCEPT 127.0.0.1:") &&
+	UNTIL(tool_has_said(&tool, ACCEPTS) &&
 	      slice_ends(buf_slice(&tool.said), S("\n")));
 	EXPECT_OK(tls_config_new(&s.client_config, &s.client_spec.config));
 	EXPECT_OK(tls_stream_client(stream_on(dial(port_of_tool())),
