@@ -395,6 +395,7 @@ run_server(const struct cli_server *settings)
 		    .advertised_count = settings->advertised.count,
 		    .config_dir = settings->config_dir,
 		    .config_allow_inert = settings->config_allow_inert,
+		    .config_force = settings->config_force,
 		    .on_ready = on_server_ready,
 		    .arg = &p,
 		});

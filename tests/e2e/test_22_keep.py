@@ -26,6 +26,13 @@ metadata: {name: strict}
 spec: {mtls: {mode: STRICT}}
 """
 
+FOREIGN = """\
+apiVersion: meshd.dev/v1
+kind: MeshConfig
+metadata: {name: default}
+spec: {trustDomain: other.org}
+"""
+
 
 def post(meshd, path, body):
     """POST over the unix socket, without our own client."""
@@ -214,7 +221,9 @@ def test_what_is_no_longer_in_the_files_is_pruned(server, meshd):
         ("d", "one", "app: shop"), ("e", "one", "app: blog, tier: web"))
         + "---\n" + REVIEWS.replace("{name: reviews}", "{name: reviews, "
                                     "labels: {app: shop, tier: web}}"))
-    words = ("apply", "--prune", "-l", "app=shop,tier=web", "-f", "-")
+    # Of the others, a route loses its service.
+    words = ("apply", "--force", "--prune", "-l", "app=shop,tier=web", "-f",
+             "-")
     stdin = labelled(("a", "one", "app: shop, tier: web"))
     dry = meshd.ok(*words, "--dry-run", stdin=stdin)
     gone = ("Service/default/reviews", "Service/one/b", "Service/two/c")
@@ -222,8 +231,8 @@ def test_what_is_no_longer_in_the_files_is_pruned(server, meshd):
         ["Service/one/a would be unchanged",
          *(f"{key} would be deleted" for key in gone)])
     before = meshd.json("status")["revision"]
-    done = meshd.ok("apply", "--prune", "-l", "app=shop", "-l", "tier=web",
-                    "-f", "-", stdin=stdin)
+    done = meshd.ok("apply", "--force", "--prune", "-l", "app=shop", "-l",
+                    "tier=web", "-f", "-", stdin=stdin)
     assert sorted(done.splitlines()) == sorted(
         ["Service/one/a unchanged", *(f"{key} deleted" for key in gone)])
     assert meshd.json("status")["revision"] == before + 1
@@ -323,7 +332,7 @@ def test_everything_goes_back_at_one_stroke(server, meshd):
     assert revision(meshd) == last + 1
     assert meshd.ok("rollback", last + 1) == "nothing changes\n"
     # A rollback is a change like any other, and can be taken back.
-    meshd.ok("rollback", last)
+    meshd.ok("rollback", "--force", last)
     assert names(meshd).count("new") == 1
 
 
@@ -359,6 +368,15 @@ def test_what_was_is_judged_anew(server, meshd):
     assert meshd.items("get") == []
     assert meshd.ok("rollback", "--allow-inert", then) == \
         "PeerAuthentication/default/strict created\n"
+
+
+def test_another_trust_domain_is_still_told_after_a_restart(server, meshd):
+    meshd.ok("apply", "--allow-inert", "-f", "-", stdin=FOREIGN)
+    told = meshd.json("status")["inert"]
+    assert any(i["field"] == "spec.trustDomain" for i in told["items"])
+    server.stop()
+    server.start()
+    assert meshd.json("status")["inert"] == told
 
 
 def test_the_past_is_there_after_a_restart(server, meshd):

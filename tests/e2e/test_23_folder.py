@@ -9,6 +9,7 @@ import pytest
 
 from mesh import Server, wait_for
 from test_22_keep import GUARD, LABELLED, names
+from test_24_analyze import ROUTE
 
 
 def service(name, port=80):
@@ -247,6 +248,30 @@ def test_what_limits_access_waits_until_it_is_in_force(folder, meshd):
 def test_unless_the_server_was_told_to_keep_it(folder):
     folder.write("guard.yaml", GUARD)
     folder.comes_to("a", "strict")
+
+
+def test_what_brings_errors_beside_the_rest_waits_for_it(folder, meshd):
+    folder.write("r.yaml", ROUTE % ("r", "shop.org", "b"))
+    told = folder.is_refused("brings errors (IST0101)")
+    error, = told["errors"]
+    assert error["file"] == str(folder.path / "r.yaml")
+    assert error["line"] == 8 and error["id"] == "IST0101"
+    assert "r.yaml:8" in meshd.ok("status")
+    assert names(meshd) == ["a"]
+    # Somebody else brings what it waits for.
+    meshd.ok("apply", "-f", "-", stdin=service("b"))
+    folder.comes_to("a", "b", "r")
+    # Nor may it take away what others need.
+    meshd.ok("apply", "-f", "-", stdin=ROUTE % ("s", "other.org", "a"))
+    (folder.path / "a.yaml").unlink()
+    folder.is_refused("brings errors (IST0101)")
+    assert "a" in names(meshd)
+
+
+@pytest.mark.parametrize("folder", [("--config-force",)], indirect=True)
+def test_unless_the_server_was_told_not_to_mind(folder):
+    folder.write("r.yaml", ROUTE % ("r", "shop.org", "b"))
+    folder.comes_to("a", "r")
 
 
 def test_many_changes_in_a_row_end_in_the_last(folder, meshd):

@@ -116,6 +116,36 @@ def test_a_change_is_judged_by_what_it_does_to_others(server, meshd):
     assert "IST0112 VirtualService/default/r" in done.stderr
 
 
+def test_what_a_change_takes_away_is_judged(server, meshd):
+    web = SERVICE.replace("{name: %s", "{labels: {of: web}, name: %s") % "web"
+    meshd.ok("apply", "-f", "-", stdin=web + "---\n" +
+             ROUTE % ("r", "shop.org", "web"))
+    prune = ("apply", "--prune", "-l", "of=web", "-f", "-")
+    done = meshd(*prune, stdin=SERVICE % "other")
+    assert done.returncode == 3
+    assert "IST0101 VirtualService/default/r" in done.stderr
+    assert [i["kind"] for i in meshd.items("get")] == [
+        "Service", "VirtualService"]
+    meshd.ok(*prune, "--force", stdin=SERVICE % "other")
+    assert [i["metadata"]["name"] for i in meshd.items("get", "svc")] == [
+        "other"]
+
+
+def test_what_a_rollback_brings_is_judged(server, meshd):
+    meshd.ok("apply", "--force", "-f", "-",
+             stdin=ROUTE % ("r", "shop.org", "web"))
+    then = meshd.json("status")["revision"]
+    meshd.ok("apply", "-f", "-", stdin=SERVICE % "web")
+    for dry in ([], ["--dry-run"]):
+        done = meshd("rollback", *dry, then)
+        assert done.returncode == 3
+        assert "IST0101 VirtualService/default/r" in done.stderr
+        assert "--force" in done.stderr
+    assert len(meshd.items("get")) == 2
+    assert meshd.ok("rollback", "--force", then) == \
+        "Service/default/web deleted\n"
+
+
 def test_configuration_may_come_before_its_workloads(server, meshd):
     done = meshd("apply", "-f", "-", stdin=SERVICE % "web" + "---\n" + SUBSET)
     assert done.returncode == 0, done.stderr

@@ -144,10 +144,10 @@ struct analysis_result {
 void analysis_run(const struct analysis_input *in, struct analysis_result *out);
 void analysis_result_fini(struct analysis_result *r);
 
-/*
- * The first error that is one whatever starts or stops, so that a change
- * should not be made; NULL if there is none.
- */
+/* An error whatever starts or stops: a change that brings it is refused. */
+bool analysis_objects(const struct analysis_finding *f);
+
+/* The first of these; NULL if there is none. */
 const struct analysis_finding *analysis_objection(
     const struct analysis_result *r);
 

@@ -258,12 +258,20 @@ position_check(struct db *db, struct query_position *at, bool *out_reset,
 	return OK;
 }
 
+/* Resources last: they are judged by what the mesh is. */
+static enum store_table
+scanned_table(const struct query_position *at)
+{
+	return (enum store_table)(
+	    (STORE_RESOURCES + 1 + at->tables) % STORE_TABLE_COUNT);
+}
+
 /* One page of one table; the table behind it is next. */
 static enum err
 scan(struct db *db, struct query_position *at, struct arena *a,
     struct store_changes *out, struct fault *why)
 {
-	struct store_query q = {.table = at->table, .after = at->after};
+	struct store_query q = {.table = scanned_table(at), .after = at->after};
 	struct store_rows rows = {0};
 	enum err e = query_list(db, &q, a, &rows, why);
 
@@ -273,8 +281,8 @@ scan(struct db *db, struct query_position *at, struct arena *a,
 	out->count = rows.count;
 	at->after = rows.next;
 	if (rows.next == 0)
-		at->table++;
-	at->scanning = at->table < STORE_TABLE_COUNT;
+		at->tables++;
+	at->scanning = at->tables < STORE_TABLE_COUNT;
 	return OK;
 }
 

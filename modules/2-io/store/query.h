@@ -54,9 +54,9 @@ MUST_USE enum err query_log(struct db *db, uint64_t before, size_t limit,
 struct query_position {
 	bool started;
 	bool scanning;
-	enum store_table table; /* scanning: this one, */
-	uint64_t after;         /* behind this rid */
-	uint64_t revision;      /* following: behind this change */
+	unsigned tables;   /* scanning: so many are done, the next is */
+	uint64_t after;    /* behind this rid */
+	uint64_t revision; /* following: behind this change */
 	uint32_t seq;
 };
 

@@ -317,7 +317,11 @@ analyze_close(struct server *s)
 struct around {
 	struct server *s;
 	struct arena arena;
-	const struct resource **all; /* what is near, then old or new */
+	/* What goes and what comes: `gone` first. */
+	const struct resource **changed;
+	size_t gone;
+	size_t come;
+	const struct resource **near;
 	size_t near_count;
 	struct map namespaces; /* of what is looked at, and of its hosts */
 	struct living living;
@@ -350,12 +354,46 @@ mark_all(struct around *x, const struct resource *const *of, size_t count)
 }
 
 static void
-look(struct around *x, size_t count, struct analysis_result *out)
+collect_changed(struct around *x, const struct server_change *changes,
+    struct resource *const *now, size_t count)
 {
+	for (size_t i = 0; i < count; i++) {
+		const struct resource *old =
+		    cache_find(&x->s->cache, &changes[i].key);
+
+		if (old != NULL)
+			x->changed[x->gone++] = old;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (now[i] != NULL)
+			x->changed[x->gone + x->come++] = now[i];
+}
+
+/* Near is what is tied to what comes or goes. */
+static void
+collect_near(struct around *x)
+{
+	size_t count = x->gone + x->come;
+
+	x->near_count = analysis_index_near(
+	    x->s->near, x->changed, count, x->near, NEAR_MAX);
+	mark_all(x, x->changed, count);
+	mark_all(x, x->near, x->near_count);
+	x->living =
+	    (struct living){.arena = &x->arena, .namespaces = &x->namespaces};
+	members_each_offer(x->s, add_living, &x->living);
+}
+
+/* What is near, with these beside it. */
+static void
+look(struct around *x, const struct resource *const *beside, size_t count,
+    struct analysis_result *out)
+{
+	AUTO(mem_free)
 	struct analysis_document *docs =
-	    mem_new_array(MAX(count, 1), sizeof(*docs));
+	    mem_new_array(x->near_count + count + 1, sizeof(*docs));
 	struct analysis_input in = {.documents = docs,
-	    .document_count = count,
+	    .document_count = x->near_count + count,
 	    .domain = S(MESH_DOMAIN),
 	    .workloads = x->living.items,
 	    .workload_count = x->living.count,
@@ -363,73 +401,32 @@ look(struct around *x, size_t count, struct analysis_result *out)
 	    .read_pem = tls_cert_validity,
 	    .flags = ANALYSIS_LIVING | ANALYSIS_USUAL_GATEWAYS};
 
+	for (size_t i = 0; i < x->near_count; i++)
+		docs[i].resource = x->near[i];
 	for (size_t i = 0; i < count; i++)
-		docs[i].resource = x->all[i];
+		docs[x->near_count + i].resource = beside[i];
 	analysis_run(&in, out);
-	mem_free(&docs);
-}
-
-static size_t
-find_old(const struct server *s, struct resource *const *now, size_t count,
-    const struct resource **out)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct resource *r = cache_find(&s->cache, &now[i]->key);
-
-		if (r != NULL)
-			out[n++] = r;
-	}
-	return n;
-}
-
-/* Near is what is tied to the new ones or to those in whose place they come. */
-static void
-gather(struct around *x, struct resource *const *now, size_t count,
-    const struct resource **old, size_t old_count)
-{
-	AUTO(mem_free)
-	const struct resource **changed =
-	    mem_new_array(count + old_count + 1, sizeof(*changed));
-
-	for (size_t i = 0; i < count; i++)
-		changed[i] = now[i];
-	for (size_t i = 0; i < old_count; i++)
-		changed[count + i] = old[i];
-	x->near_count = analysis_index_near(
-	    x->s->near, changed, count + old_count, x->all, NEAR_MAX);
-	mark_all(x, changed, count + old_count);
-	mark_all(x, x->all, x->near_count);
-	x->living =
-	    (struct living){.arena = &x->arena, .namespaces = &x->namespaces};
-	members_each_offer(x->s, add_living, &x->living);
 }
 
 void
-analyze_change(struct server *s, struct resource *const *now, size_t count,
-    struct analysis_result *out)
+analyze_change(struct server *s, const struct server_change *changes,
+    struct resource *const *now, size_t count, struct analysis_result *out)
 {
 	AUTO(analysis_result_fini) struct analysis_result before = {0};
-	AUTO(mem_free)
-	const struct resource **old =
-	    mem_new_array(MAX(count, 1), sizeof(*old));
-	struct around x = {
-	    .s = s, .all = mem_new_array(NEAR_MAX + count + 1, sizeof(*x.all))};
-	size_t old_count = find_old(s, now, count, old);
+	struct around x = {.s = s,
+	    .changed = mem_new_array(2 * count + 1, sizeof(*x.changed)),
+	    .near = mem_new_array(NEAR_MAX, sizeof(*x.near))};
 
 	arena_init(&x.arena, FACTS_BYTES);
 	map_init(&x.namespaces);
-	gather(&x, now, count, old, old_count);
-	for (size_t i = 0; i < old_count; i++)
-		x.all[x.near_count + i] = old[i];
-	look(&x, x.near_count + old_count, &before);
-	for (size_t i = 0; i < count; i++)
-		x.all[x.near_count + i] = now[i];
-	look(&x, x.near_count + count, out);
+	collect_changed(&x, changes, now, count);
+	collect_near(&x);
+	look(&x, x.changed, x.gone, &before);
+	look(&x, x.changed + x.gone, x.come, out);
 	analysis_subtract(out, &before);
 	map_fini(&x.namespaces, NULL);
 	mem_free(&x.living.items);
-	mem_free(&x.all);
+	mem_free(&x.changed);
+	mem_free(&x.near);
 	arena_fini(&x.arena);
 }

@@ -113,22 +113,6 @@ prune(struct call *c, const struct server_apply_spec *a)
 	return e;
 }
 
-/* What is valid by itself may bring errors beside the rest. */
-static enum err
-look_around(struct call *c, bool force)
-{
-	const struct analysis_finding *f;
-
-	analyze_change(c->server, c->resources, c->count, &c->analysis);
-	f = analysis_objection(&c->analysis);
-	if (force || f == NULL)
-		return OK;
-	return fault_set(&c->why, ERR_INVALID,
-	    "the change brings errors (%s); nothing was changed; --force "
-	    "applies it all the same",
-	    f->code->id);
-}
-
 void
 server_apply(struct server *s, const struct server_apply_spec *spec,
     server_apply_cb cb, void *arg)
@@ -137,9 +121,9 @@ server_apply(struct server *s, const struct server_apply_spec *spec,
 	enum err e = add_documents(c, spec);
 
 	if (e == OK)
-		e = look_around(c, spec->force);
-	if (e == OK)
 		e = prune(c, spec);
+	if (e == OK)
+		e = call_look_around(c, spec->force);
 	if (e != OK)
 		call_end(c, e, 0);
 	else if (spec->dry_run)

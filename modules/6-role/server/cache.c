@@ -69,6 +69,7 @@ decode(const struct cache *c, const struct store_row *row,
 	AUTO(secret_fini) struct secret opened = {0};
 	struct slice body;
 	struct resource_source source = {.parse_json = codec_json_parse,
+	    .trust_domain = slice_str(c->trust_domain),
 	    .revision = row->revision,
 	    .created_ms = row->created_ms};
 	const struct value *doc;
@@ -152,11 +153,12 @@ cache_take(struct cache *c, const struct store_changes *changes)
 	if (changes->err != OK)
 		return;
 	if (changes->reset) {
-		const struct store *store = c->store;
+		struct cache was = *c;
 
 		cache_fini(c);
 		cache_init(c);
-		c->store = store;
+		c->store = was.store;
+		c->trust_domain = was.trust_domain;
 	}
 	for (size_t i = 0; i < changes->count; i++)
 		if (changes->rows[i].table == STORE_RESOURCES)

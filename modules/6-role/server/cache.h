@@ -20,12 +20,16 @@ struct cache {
 	struct map bad;    /* text of the key → itself */
 	struct map sealed; /* text of the key → its sealed body, zero-ended */
 	const struct store *store;
+	const char *trust_domain; /* the mesh's; empty while it is not known */
 	struct inert inert;
 	uint64_t revision;
 	bool current; /* all that the store had has come */
 };
 
-/* `store` opens what is sealed; set once it is there, kept. */
+/*
+ * `store` opens what is sealed, by `trust_domain` what is foreign is told; set
+ * once they are there, borrowed.
+ */
 void cache_init(struct cache *c);
 void cache_fini(struct cache *c);
 

@@ -275,6 +275,23 @@ call_check_guards(struct call *c, bool allow_inert)
 	    c->found.guards);
 }
 
+/* What is valid by itself may bring errors beside the rest. */
+enum err
+call_look_around(struct call *c, bool force)
+{
+	const struct analysis_finding *f;
+
+	analyze_change(
+	    c->server, c->changes, c->resources, c->count, &c->analysis);
+	f = analysis_objection(&c->analysis);
+	if (force || f == NULL)
+		return OK;
+	return fault_set(&c->why, ERR_INVALID,
+	    "the change brings errors (%s); nothing was changed; %s applies "
+	    "it all the same",
+	    f->code->id, c->of_folder ? "--config-force" : "--force");
+}
+
 /* --- the store's answer --------------------------------------------------- */
 
 /* What to do about it; %s says what became of which resource. */

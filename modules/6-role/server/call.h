@@ -61,6 +61,12 @@ MUST_USE enum err call_copy_key(
 /* ERR_UNSUPPORTED if what was decoded into c->found lets more through. */
 MUST_USE enum err call_check_guards(struct call *c, bool allow_inert);
 
+/*
+ * When all of the change is there: what it brings goes into c->analysis.
+ * ERR_INVALID if errors are among it, unless it is forced.
+ */
+MUST_USE enum err call_look_around(struct call *c, bool force);
+
 /* Answers and frees: from the store; at once, without a change; on failure. */
 void call_propose(
     struct call *c, const struct server_actor *actor, struct slice request_id);

@@ -166,6 +166,54 @@ accept(struct follow *f, const struct server_apply_result *r)
 	    f->folder.count, changed, r->revision);
 }
 
+/* NULL: it is not of the folder. */
+static const struct files_doc *
+document_of(const struct files *files, const struct resource_key *key)
+{
+	for (size_t i = 0; i < files->count; i++) {
+		struct resource_key k;
+
+		if (resource_key_read(
+			files->docs[i].root, S("default"), &k, NULL) == OK &&
+		    resource_key_cmp(&k, key) == 0)
+			return &files->docs[i];
+	}
+	return NULL;
+}
+
+static void
+add_objection(const struct follow *f, const struct analysis_finding *o,
+    struct faults *errors)
+{
+	const struct files_doc *doc = document_of(&f->folder.files, &o->key);
+	char name[RESOURCE_KEY_MAX];
+	struct fault why = {0};
+
+	(void)fault_set(&why, ERR_INVALID, "%s: %s",
+	    resource_key_format(&o->key, name), o->message);
+	if (doc != NULL)
+		fault_at(&why, doc->file,
+		    value_line(doc->root, slice_str(o->field)), 0);
+	(void)snprintf(why.field, sizeof(why.field), "%s", o->field);
+	why.id = o->code->id;
+	faults_add(errors, &why);
+}
+
+/* Its own mistakes, and those that it would bring beside the rest. */
+static void
+refuse_applied(struct follow *f, const struct server_apply_result *r)
+{
+	struct faults errors = {0};
+
+	for (size_t i = 0; i < r->found->errors.count; i++)
+		faults_add(&errors, &r->found->errors.items[i]);
+	for (size_t i = 0; i < r->analysis->count && i < FAULTS_MAX; i++)
+		if (analysis_objects(&r->analysis->items[i]))
+			add_objection(f, &r->analysis->items[i], &errors);
+	refuse(f, r->why, &errors, /* again */ true);
+	faults_fini(&errors);
+}
+
 static void
 on_applied(void *arg, const struct server_apply_result *r)
 {
@@ -175,7 +223,7 @@ on_applied(void *arg, const struct server_apply_result *r)
 	if (r->err == OK)
 		accept(f, r);
 	else
-		refuse(f, r->why, &r->found->errors, /* again */ true);
+		refuse_applied(f, r);
 	end_turn(f);
 }
 
@@ -299,6 +347,8 @@ apply(struct follow *f)
 	e = put_all(f, c);
 	if (e == OK)
 		e = take_away(f, c);
+	if (e == OK)
+		e = call_look_around(c, f->server->spec.config_force);
 	if (e == OK)
 		e = own(f, c);
 	if (e == OK)

@@ -127,11 +127,12 @@ void control_refuse_store(
 /* --- analyze.c --- */
 
 /*
- * What it would bring to put these resources in the place of those with their
- * keys, as analysis_run() tells it; bounded, whatever the store holds.
+ * What it would bring to put `now` in the place of what has the key of the
+ * change, or nothing where it is NULL; as analysis_run() tells it. Bounded,
+ * whatever the store holds.
  */
-void analyze_change(struct server *s, struct resource *const *now, size_t count,
-    struct analysis_result *out);
+void analyze_change(struct server *s, const struct server_change *changes,
+    struct resource *const *now, size_t count, struct analysis_result *out);
 /* When nothing runs any more. */
 void analyze_close(struct server *s);
 

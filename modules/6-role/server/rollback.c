@@ -136,6 +136,8 @@ on_rows(const struct store_rows *rows, void *arg)
 	struct rollback *b = arg;
 	enum err e = take_rows(b, rows);
 
+	if (e == OK)
+		e = call_look_around(b->call, b->spec.force);
 	if (e != OK)
 		call_end(b->call, e, 0);
 	else if (b->spec.dry_run)

@@ -123,6 +123,7 @@ open_store(struct server *s)
 	s->parts |= PART_STORE;
 	s->store = store_open(&config, on_store_open, s);
 	s->cache.store = s->store;
+	s->cache.trust_domain = s->mesh.trust_domain;
 	secret_wipe(key, sizeof(key));
 }
 

@@ -42,6 +42,7 @@ struct server_spec {
 	size_t advertised_count;
 	const char *config_dir;  /* a folder to follow; NULL: none */
 	bool config_allow_inert; /* of its files also what is MSH0002 */
+	bool config_force; /* although they bring errors beside the rest */
 	/* Once: OK, and it serves; else it only can be closed. */
 	void (*on_ready)(void *arg, enum err e, const struct fault *why);
 	void *arg;
@@ -264,6 +265,7 @@ struct server_rollback_spec {
 	const struct server_actor *actor;
 	bool dry_run;
 	bool allow_inert; /* as of an apply */
+	bool force;       /* as of an apply */
 };
 
 /*

@@ -119,6 +119,7 @@ rollback(struct admin *a, struct http_exchange *x)
 	spec.actor = admin_actor(x);
 	spec.dry_run = admin_is_set(x, S("dryRun"));
 	spec.allow_inert = admin_is_set(x, S("allowInert"));
+	spec.force = admin_is_set(x, S("force"));
 	if (of != NULL) {
 		key = admin_key(of);
 		spec.key = &key;

@@ -201,7 +201,7 @@ changes_ask(const struct options *o, const char *path, const struct body *body,
 		    CLI_EXIT_FAILED, "the request is too large");
 	if (api_ask(o, &q, &a, &why) != OK)
 		return cli_fault(&why);
-	if (f != NULL)
+	if (how != CHANGES_DIFF)
 		found_tell(value_get(a.body, S("findings")), f,
 		    slice_str(options_text(o, "namespace")));
 	code = api_refused(&a);

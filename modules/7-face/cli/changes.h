@@ -20,8 +20,8 @@ struct files;
 
 /*
  * Sends the body and prints, as -o says, what changed or would change, and to
- * stderr what that brings beside the rest, found again in `f`, if it is not
- * NULL. Returns the exit status of the command.
+ * stderr what that brings beside the rest, found again in `f` (NULL: there are
+ * no files). Returns the exit status of the command.
  */
 int changes_ask(const struct options *o, const char *path,
     const struct body *body, const struct files *f, enum changes_how how);

@@ -37,6 +37,7 @@ struct cli_server {
 	struct cli_list advertised;
 	const char *config_dir; /* NULL: none */
 	bool config_allow_inert;
+	bool config_force;
 };
 
 /* A named listener of an agent: `name=listen[,host[:port]]`. */

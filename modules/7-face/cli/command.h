@@ -152,6 +152,11 @@ const char *command_plural(uint64_t n);
 		"allow-inert", 0, OPTION_FLAG, NULL, NULL, false,              \
 		    "also what limits access and is not in force yet"          \
 	}
+#define OPTION_FORCE                                                           \
+	{                                                                      \
+		"force", 0, OPTION_FLAG, NULL, NULL, false,                    \
+		    "although it brings errors beside the rest"                \
+	}
 #define OPTION_FILES                                                           \
 	{                                                                      \
 		"file", 'f', OPTION_LIST, "FILE|DIR|-", NULL, false,           \

@@ -55,7 +55,7 @@ static void
 index_documents(const struct files *f, struct slice ns, struct map *out)
 {
 	map_init(out);
-	for (size_t i = 0; i < f->count; i++) {
+	for (size_t i = 0; f != NULL && i < f->count; i++) {
 		struct resource_key k;
 
 		if (resource_key_read(f->docs[i].root, ns, &k, NULL) == OK)

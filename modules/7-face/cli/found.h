@@ -28,7 +28,8 @@ struct found_shown {
 };
 
 /*
- * What is wished for; findings of documents in `f` get their file and line.
+ * What is wished for; findings of documents in `f` (NULL: there are none) get
+ * their file and line.
  * The items lie in `a` and borrow from `found`.
  */
 void found_choose(const struct value *found, const struct found_wish *w,

@@ -160,6 +160,7 @@ rollback(struct options *o)
 	    api_path_flag(&path, "dryRun", dry_run) != OK ||
 	    api_path_flag(
 		&path, "allowInert", options_flag(o, "allow-inert")) != OK ||
+	    api_path_flag(&path, "force", options_flag(o, "force")) != OK ||
 	    buf_add_byte(&path, 0) != OK)
 		return command_fail(CLI_EXIT_USAGE, "rollback: too long");
 	return changes_ask(o, buf_slice(&path).ptr, &b, NULL,
@@ -170,6 +171,7 @@ static const struct option_row rollback_rows[] = {
     {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
 	"only say what would change, by field"},
     OPTION_ALLOW_INERT,
+    OPTION_FORCE,
     OPTION_NAMESPACE,
     OPTION_OUTPUT,
     OPTION_SOCKET,

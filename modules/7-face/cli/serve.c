@@ -103,6 +103,7 @@ serve(struct options *o)
 	    .name = options_text(o, "name"),
 	    .config_dir = options_text(o, "config-dir"),
 	    .config_allow_inert = options_flag(o, "config-allow-inert"),
+	    .config_force = options_flag(o, "config-force"),
 	};
 	struct fault why = {0};
 
@@ -144,6 +145,8 @@ static const struct option_row run_rows[] = {
 	"a folder whose configuration is kept in force"},
     {"config-allow-inert", 0, OPTION_FLAG, NULL, NULL, true,
 	"of it also what limits access and is not in force yet"},
+    {"config-force", 0, OPTION_FLAG, NULL, NULL, true,
+	"of it also what brings errors beside the rest"},
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
 };

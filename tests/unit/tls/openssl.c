@@ -303,8 +303,8 @@ port_of_tool(void)
 	while (rest.len > 0) {
 		line = slice_split(&rest, '\n');
 		if (slice_starts(line, S(ACCEPTS)))
-			EXPECT_OK(slice_to_u64(slice_sub(line,
-			    strlen(ACCEPTS), line.len), &port));
+			EXPECT_OK(slice_to_u64(
+			    slice_sub(line, strlen(ACCEPTS), line.len), &port));
 	}
 	EXPECT_TRUE(port > 0 && port <= UINT16_MAX);
 	return (uint16_t)port;

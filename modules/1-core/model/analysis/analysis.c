@@ -244,12 +244,17 @@ analysis_result_fini(struct analysis_result *r)
 
 /* --- what is asked of a result -------------------------------------------- */
 
+bool
+analysis_objects(const struct analysis_finding *f)
+{
+	return f->code->level == ANALYSIS_ERROR && !f->passing;
+}
+
 const struct analysis_finding *
 analysis_objection(const struct analysis_result *r)
 {
 	for (size_t i = 0; i < r->count; i++)
-		if (r->items[i].code->level == ANALYSIS_ERROR &&
-		    !r->items[i].passing)
+		if (analysis_objects(&r->items[i]))
 			return &r->items[i];
 	return NULL;
 }

@@ -162,6 +162,12 @@ void *facts_room(void *items, size_t count, size_t *cap, size_t size);
 void facts_collect(struct analysis *a);
 void facts_fini(struct facts *f);
 
+/* In workloads.c; what lives comes when all that is written is there. */
+void facts_add_workload_entry(struct analysis *a, const struct item *it);
+void facts_add_workload_group(struct analysis *a, const struct item *it);
+void facts_add_living_workloads(struct analysis *a);
+void facts_index_workloads(struct analysis *a);
+
 /* In hosts.c. */
 void facts_add_service(struct analysis *a, const struct item *it);
 void facts_add_entry(struct analysis *a, const struct item *it);
