@@ -250,6 +250,18 @@ def test_unless_the_server_was_told_to_keep_it(folder):
     folder.comes_to("a", "strict")
 
 
+def test_one_key_in_two_files_is_told_with_both_places(folder, meshd):
+    folder.write("b.yaml", "# again\n" + service("a", 81))
+    error, = folder.is_refused("has mistakes")["errors"]
+    assert (error["file"], error["line"]) == (str(folder.path / "b.yaml"), 2)
+    assert error["message"] == (
+        f"Service/default/a is in {folder.path}/a.yaml:1 already; one of them "
+        "has to go")
+    done = meshd("apply", "--dry-run", "-f", folder.path)
+    assert done.returncode == 3 and done.stderr.startswith(
+        f"error: {folder.path}/b.yaml:2: Service/default/a is in ")
+
+
 def test_what_brings_errors_beside_the_rest_waits_for_it(folder, meshd):
     folder.write("r.yaml", ROUTE % ("r", "shop.org", "b"))
     told = folder.is_refused("brings errors (IST0101)")

@@ -10,13 +10,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PATH_BYTES = 4096 };
+enum { PATH_BYTES = 4096, KEY_BYTES = 2048 };
 
 void
 files_init(struct files *f, size_t limit)
@@ -233,4 +234,92 @@ files_decode(struct files *f, struct slice ns,
 	faults_sort(&f->found.errors);
 	faults_sort(&f->found.warnings);
 	return f->found.errors.count > 0 ? ERR_INVALID : OK;
+}
+
+/* --- by their keys --- */
+
+/* Empty for a key that is too long to be one. */
+static struct slice
+key_text(const struct resource_key *k, char out[KEY_BYTES])
+{
+	int n =
+	    snprintf(out, KEY_BYTES, "%.*s/%.*s/%.*s/%.*s", SLICE_ARG(k->group),
+		SLICE_ARG(k->kind), SLICE_ARG(k->ns), SLICE_ARG(k->name));
+
+	return slice_of(out, n < 0 || n >= KEY_BYTES ? 0 : (size_t)n);
+}
+
+/* What had the key before, or NULL. */
+static const struct files_doc *
+put(struct map *index, const struct resource_key *k,
+    const struct files_doc *doc)
+{
+	char text[KEY_BYTES];
+
+	return map_put(
+	    index, key_text(k, text), (void *)(uintptr_t)doc); /* borrowed */
+}
+
+void
+files_index(const struct files *f, struct slice ns, struct map *out)
+{
+	map_init(out);
+	for (size_t i = 0; i < f->count; i++) {
+		struct resource_key k;
+
+		if (resource_key_read(f->docs[i].root, ns, &k, NULL) == OK)
+			(void)put(out, &k, &f->docs[i]); /* the last counts */
+	}
+}
+
+const struct files_doc *
+files_find(const struct map *index, const struct resource_key *key)
+{
+	char text[KEY_BYTES];
+
+	return map_get(index, key_text(key, text));
+}
+
+static void
+tell_twice(struct files *f, const struct resource_key *k,
+    const struct files_doc *doc, const struct files_doc *before)
+{
+	char name[RESOURCE_KEY_MAX];
+	struct fault why = {0};
+
+	(void)fault_set(&why, ERR_INVALID,
+	    "%s is in %s:%" PRIu32 " already; one of them has to go",
+	    resource_key_format(k, name), before->file, before->root->line);
+	fault_at(&why, doc->file, doc->root->line, 0);
+	faults_add(&f->found.errors, &why);
+}
+
+static bool
+is_ours(const struct resource_key *k)
+{
+	const struct resource_kind *kind = resource_kind_find(k->kind);
+
+	return kind != NULL && slice_eq(k->group, slice_str(kind->group));
+}
+
+enum err
+files_check_once(struct files *f, struct slice ns)
+{
+	size_t errors = f->found.errors.count;
+	struct map seen;
+
+	map_init(&seen);
+	for (size_t i = 0; i < f->count; i++) {
+		const struct files_doc *before;
+		struct resource_key k;
+
+		if (resource_key_read(f->docs[i].root, ns, &k, NULL) != OK ||
+		    !is_ours(&k))
+			continue;
+		before = put(&seen, &k, &f->docs[i]);
+		if (before != NULL)
+			tell_twice(f, &k, &f->docs[i], before);
+	}
+	map_fini(&seen, NULL);
+	return f->found.errors.count > errors ? ERR_INVALID : OK;
 }

@@ -60,4 +60,20 @@ MUST_USE enum err files_read(
 MUST_USE enum err files_decode(struct files *f, struct slice ns,
     void (*each)(void *arg, struct resource *r), void *arg);
 
+/*
+ * The documents by their keys, of several with one key the last; `ns` is of
+ * those that name none. Borrowed from `f`: map_fini(out, NULL).
+ */
+void files_index(const struct files *f, struct slice ns, struct map *out);
+
+/* NULL: there is none. */
+const struct files_doc *files_find(
+    const struct map *index, const struct resource_key *key);
+
+/*
+ * A mistake in f->found for each document of our kinds whose key one before it
+ * has: they cannot both be in force. ERR_INVALID if there is any.
+ */
+MUST_USE enum err files_check_once(struct files *f, struct slice ns);
+
 #endif

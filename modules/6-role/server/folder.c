@@ -60,6 +60,8 @@ folder_read(struct folder *f)
 		f->err = files_read(&f->files, f->path, &f->why);
 	if (f->err == OK)
 		f->err = files_decode(&f->files, S("default"), take, f);
+	if (f->err == OK)
+		f->err = files_check_once(&f->files, S("default"));
 	if (f->err != OK && f->why.code == OK)
 		(void)fault_set(&f->why, f->err,
 		    "the folder %s has mistakes; what it brought stays",

@@ -166,26 +166,11 @@ accept(struct follow *f, const struct server_apply_result *r)
 	    f->folder.count, changed, r->revision);
 }
 
-/* NULL: it is not of the folder. */
-static const struct files_doc *
-document_of(const struct files *files, const struct resource_key *key)
-{
-	for (size_t i = 0; i < files->count; i++) {
-		struct resource_key k;
-
-		if (resource_key_read(
-			files->docs[i].root, S("default"), &k, NULL) == OK &&
-		    resource_key_cmp(&k, key) == 0)
-			return &files->docs[i];
-	}
-	return NULL;
-}
-
 static void
-add_objection(const struct follow *f, const struct analysis_finding *o,
+add_objection(const struct map *index, const struct analysis_finding *o,
     struct faults *errors)
 {
-	const struct files_doc *doc = document_of(&f->folder.files, &o->key);
+	const struct files_doc *doc = files_find(index, &o->key);
 	char name[RESOURCE_KEY_MAX];
 	struct fault why = {0};
 
@@ -204,12 +189,15 @@ static void
 refuse_applied(struct follow *f, const struct server_apply_result *r)
 {
 	struct faults errors = {0};
+	struct map index;
 
+	files_index(&f->folder.files, S("default"), &index);
 	for (size_t i = 0; i < r->found->errors.count; i++)
 		faults_add(&errors, &r->found->errors.items[i]);
 	for (size_t i = 0; i < r->analysis->count && i < FAULTS_MAX; i++)
 		if (analysis_objects(&r->analysis->items[i]))
-			add_objection(f, &r->analysis->items[i], &errors);
+			add_objection(&index, &r->analysis->items[i], &errors);
+	map_fini(&index, NULL);
 	refuse(f, r->why, &errors, /* again */ true);
 	faults_fini(&errors);
 }

@@ -65,12 +65,13 @@ add_resource(void *arg, struct resource *r)
 static int
 read_documents(struct files *f, const struct options *o, struct documents *d)
 {
+	struct slice ns = slice_str(options_text(o, "namespace"));
 	int code = command_files(f, o, /* words */ false);
 
 	if (code != CLI_EXIT_OK)
 		return code;
-	if (files_decode(f, slice_str(options_text(o, "namespace")),
-		add_resource, d) == OK) {
+	if (files_decode(f, ns, add_resource, d) == OK &&
+	    files_check_once(f, ns) == OK) {
 		body_set(&d->body, "documents", d->list);
 		return CLI_EXIT_OK;
 	}

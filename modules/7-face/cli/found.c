@@ -9,7 +9,7 @@
 #include "found.h"
 #include "table.h"
 
-enum { SHOWN_BYTES = 64 << 20, KEY_BYTES = 2048 };
+enum { SHOWN_BYTES = 64 << 20 };
 
 static struct slice
 text_of(const struct value *v, struct slice key)
@@ -29,40 +29,6 @@ level_of(const struct value *item)
 	return level;
 }
 
-/* Empty for a key that is too long to be one. */
-static struct slice
-key_text(const struct resource_key *k, char out[KEY_BYTES])
-{
-	int n =
-	    snprintf(out, KEY_BYTES, "%.*s/%.*s/%.*s/%.*s", SLICE_ARG(k->group),
-		SLICE_ARG(k->kind), SLICE_ARG(k->ns), SLICE_ARG(k->name));
-
-	return slice_of(out, n < 0 || n >= KEY_BYTES ? 0 : (size_t)n);
-}
-
-static void
-put_document(
-    struct map *docs, const struct resource_key *k, const struct files_doc *doc)
-{
-	char text[KEY_BYTES];
-
-	(void)map_put(
-	    docs, key_text(k, text), (void *)(uintptr_t)doc); /* borrowed */
-}
-
-/* Documents by the text of their key; of several the last counts. */
-static void
-index_documents(const struct files *f, struct slice ns, struct map *out)
-{
-	map_init(out);
-	for (size_t i = 0; f != NULL && i < f->count; i++) {
-		struct resource_key k;
-
-		if (resource_key_read(f->docs[i].root, ns, &k, NULL) == OK)
-			put_document(out, &k, &f->docs[i]);
-	}
-}
-
 /* A server knows no files: they are found again by the key. */
 static void
 add_place(const struct map *docs, struct arena *a, struct value **item)
@@ -70,12 +36,11 @@ add_place(const struct map *docs, struct arena *a, struct value **item)
 	struct resource_key k = {text_of(*item, S("group")),
 	    text_of(*item, S("kind")), text_of(*item, S("namespace")),
 	    text_of(*item, S("name"))};
-	char text[KEY_BYTES];
 	const struct files_doc *doc;
 
 	if (*item == NULL || value_get(*item, S("file")) != NULL)
 		return;
-	doc = map_get(docs, key_text(&k, text));
+	doc = files_find(docs, &k);
 	if (doc == NULL)
 		return;
 	value_put_text(a, item, S("file"), slice_str(doc->file));
@@ -88,10 +53,11 @@ void
 found_choose(const struct value *found, const struct found_wish *w,
     const struct files *f, struct arena *a, struct found_shown *out)
 {
+	static const struct files none = {0};
 	struct map docs;
 
 	*out = (struct found_shown){.items = value_new(a, VALUE_LIST)};
-	index_documents(f, w->default_ns, &docs);
+	files_index(f != NULL ? f : &none, w->default_ns, &docs);
 	VALUE_EACH(found, it)
 	{
 		enum analysis_level level = level_of(it);
