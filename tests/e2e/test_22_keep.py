@@ -364,8 +364,11 @@ def test_what_was_is_judged_anew(server, meshd):
     then = revision(meshd)
     meshd.ok("delete", "PeerAuthentication", "strict")
     done = meshd("rollback", then)
-    assert done.returncode == 3 and "MSH0002" in done.stderr
-    assert meshd.items("get") == []
+    assert done.returncode == 3
+    assert done.stderr.startswith(
+        "error: PeerAuthentication/default/strict: kind: valid, but not in "
+        "force yet")
+    assert "[MSH0002]" in done.stderr and meshd.items("get") == []
     assert meshd.ok("rollback", "--allow-inert", then) == \
         "PeerAuthentication/default/strict created\n"
 

@@ -54,6 +54,32 @@ no_longer_valid(const struct rollback *b, const struct resource_key *key)
 	    resource_key_format(key, text), b->spec.revision, words);
 }
 
+/* What was said since; there is no file whose line it could name. */
+static void
+name_faults(struct faults *f, size_t from, const struct resource_key *key)
+{
+	char name[RESOURCE_KEY_MAX];
+
+	for (size_t i = from; i < f->count; i++)
+		fault_at(&f->items[i], resource_key_format(key, name), 0, 0);
+}
+
+static enum err
+decode(struct rollback *b, const struct value *doc,
+    const struct resource_key *key, struct resource **out)
+{
+	const struct server *s = b->call->server;
+	const struct resource_source source = {.parse_json = codec_json_parse,
+	    .trust_domain = slice_str(s->mesh.trust_domain)};
+	struct findings *found = &b->call->found;
+	size_t warnings = found->warnings.count, inert = found->inert.count;
+	enum err e = resource_decode(doc, &source, out, found);
+
+	name_faults(&found->warnings, warnings, key);
+	name_faults(&found->inert, inert, key);
+	return e;
+}
+
 static enum err
 bring_back(struct rollback *b, const struct store_row *row,
     const struct resource_key *key)
@@ -61,8 +87,6 @@ bring_back(struct rollback *b, const struct store_row *row,
 	AUTO(arena_fini) struct arena a;
 	AUTO(secret_fini) struct secret opened = {0};
 	const struct server *s = b->call->server;
-	struct resource_source source = {.parse_json = codec_json_parse,
-	    .trust_domain = slice_str(s->mesh.trust_domain)};
 	struct slice body;
 	struct resource *r = NULL;
 	const struct value *doc;
@@ -74,7 +98,7 @@ bring_back(struct rollback *b, const struct store_row *row,
 	if (e == OK)
 		e = codec_json_parse(body, &a, &doc, NULL);
 	if (e == OK)
-		e = resource_decode(doc, &source, &r, &b->call->found);
+		e = decode(b, doc, key, &r);
 	if (e != OK || r == NULL)
 		return no_longer_valid(b, key);
 	return call_put(b->call, r, expected_of(s, key), b->spec.actor);
