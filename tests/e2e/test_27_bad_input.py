@@ -67,6 +67,9 @@ BODIES = {
         DOC % (b'{"a":0.' + b"0" * 100000 + b"1}")),
     "twice the same key": documents(DOC % b'{"hosts":[],"hosts":[]}'),
     "nulls": documents(b"null", DOC % b"null", DOC % b'{"hosts":[null]}'),
+    "a long word, cut in a character": documents(DOC % (
+        b'{"http":[{"corsPolicy":{"unmatchedPreflights":"' + b"a" * 63 +
+        "é".encode() + b'"}}]}')),
     "other types": documents(b"1", b'"x"', b"[]", DOC % b'"x"'),
     "very many values": b'{"documents":[' + b"0," * (8 * MIB) + b"0]}",
     "very many maps": b'{"documents":[' + b"{}," * (4 * MIB) + b"0]}",

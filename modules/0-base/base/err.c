@@ -80,6 +80,7 @@ static void PRINTF_LIKE(3, 0)
     write_text(char *out, size_t cap, const char *fmt, va_list args)
 {
 	mark_cut(out, cap, vsnprintf(out, cap, fmt, args));
+	slice_mend_utf8(out, strlen(out));
 }
 
 const char *
@@ -146,6 +147,7 @@ fault_write_before(struct fault *why, enum err code, const char *fmt, ...)
 	mark_cut(why->text, sizeof(why->text),
 	    (int)len +
 		snprintf(why->text + len, sizeof(why->text) - len, "%s", old));
+	slice_mend_utf8(why->text, strlen(why->text));
 }
 
 void
@@ -157,6 +159,15 @@ fault_at(struct fault *why, const char *file, uint32_t line, uint32_t col)
 	why->column = col;
 	mark_cut(why->file, sizeof(why->file),
 	    snprintf(why->file, sizeof(why->file), "%s", file ? file : ""));
+	slice_mend_utf8(why->file, strlen(why->file));
+}
+
+void
+fault_in(struct fault *why, const char *field)
+{
+	mark_cut(why->field, sizeof(why->field),
+	    snprintf(why->field, sizeof(why->field), "%s", field));
+	slice_mend_utf8(why->field, strlen(why->field));
 }
 
 void

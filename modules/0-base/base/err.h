@@ -65,7 +65,8 @@ enum { FAULT_TEXT_MAX = 512, FAULT_FIELD_MAX = 256, FAULT_FILE_MAX = 256 };
 
 /*
  * One failure in words, in the caller's storage. `line` and `column` count
- * from 1; 0 means that there is none. Text that does not fit ends in "...".
+ * from 1; 0 means that there is none. Text that does not fit ends in "...";
+ * it is UTF-8, whatever it was made of and wherever it was cut.
  */
 struct fault {
 	enum err code;
@@ -112,6 +113,9 @@ void fault_write_before(struct fault *why, enum err code, const char *fmt, ...)
 
 /* Adds where it was. `file` may be NULL, line and column 0. */
 void fault_at(struct fault *why, const char *file, uint32_t line, uint32_t col);
+
+/* Adds which field it was: "spec.hosts[0]". */
+void fault_in(struct fault *why, const char *field);
 
 /*
  * "file:line:column: field: text [id]" without the parts that are not there;

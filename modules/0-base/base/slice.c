@@ -356,3 +356,15 @@ slice_is_utf8(struct slice s)
 			return false;
 	return true;
 }
+
+void
+slice_mend_utf8(char *text, size_t len)
+{
+	size_t n;
+
+	for (size_t i = 0; i < len; i += MAX(n, 1)) {
+		n = utf8_len((const uint8_t *)text + i, len - i);
+		if (n == 0)
+			text[i] = '?';
+	}
+}

@@ -105,4 +105,10 @@ uint64_t slice_hash_stable(struct slice s);
 /* True if the bytes are valid UTF-8 (RFC 3629). */
 bool slice_is_utf8(struct slice s);
 
+/*
+ * Puts a '?' in the place of each byte that is not part of a character: text
+ * for people may have been cut anywhere, or come from anybody.
+ */
+void slice_mend_utf8(char *text, size_t len);
+
 #endif

@@ -643,7 +643,7 @@ say_beaten(struct check *c, const struct field *by)
 	    &why, OK, "is not looked at, since %s is there too", by->name);
 	why.id = "MSH0001";
 	fault_at(&why, c->file, c->line, c->column);
-	memcpy(why.field, c->path, sizeof(why.field));
+	fault_in(&why, c->path);
 	findings_add_inert(c->found, &why);
 }
 

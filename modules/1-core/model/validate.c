@@ -22,7 +22,7 @@ static void PRINTF_LIKE(3, 0) fill(const struct check *c, enum err code,
 	memset(out, 0, sizeof(*out));
 	(void)fault_set(out, code, "%s", text); /* returns the code */
 	fault_at(out, c->file, c->line, c->column);
-	memcpy(out->field, c->path, sizeof(out->field));
+	fault_in(out, c->path);
 }
 
 void

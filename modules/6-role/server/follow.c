@@ -179,7 +179,7 @@ add_objection(const struct map *index, const struct analysis_finding *o,
 	if (doc != NULL)
 		fault_at(&why, doc->file,
 		    value_line(doc->root, slice_str(o->field)), 0);
-	(void)snprintf(why.field, sizeof(why.field), "%s", o->field);
+	fault_in(&why, o->field);
 	why.id = o->code->id;
 	faults_add(errors, &why);
 }

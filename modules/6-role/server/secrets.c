@@ -100,15 +100,16 @@ static void PRINTF_LIKE(4, 5)
 	bool plain =
 	    labels_get(&l->secret->string_data, slice_str(part)).ptr != NULL;
 	struct fault why = {0};
-	char text[FAULT_TEXT_MAX];
+	char text[FAULT_TEXT_MAX], field[FAULT_FIELD_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
 	va_end(ap);
 	(void)fault_set(&why, code, "%s", text); /* the code is in it */
-	(void)snprintf(why.field, sizeof(why.field), "%s[\"%s\"]",
+	(void)snprintf(field, sizeof(field), "%s[\"%s\"]",
 	    plain ? "stringData" : "data", part);
+	fault_in(&why, field);
 	l->wrong = l->wrong || code != OK;
 	faults_add(code != OK ? &l->found->errors : &l->found->warnings, &why);
 }

@@ -137,7 +137,7 @@ const struct value *admin_body(struct http_exchange *x);
 struct value *json_map(struct arena *a);
 struct value *json_list(struct arena *a);
 
-/* Text is copied. All do nothing if `m` is NULL. */
+/* Text is copied and made UTF-8. All do nothing if `m` is NULL. */
 void json_text(
     struct arena *a, struct value **m, struct slice key, struct slice text);
 void json_number(

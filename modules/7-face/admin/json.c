@@ -36,10 +36,12 @@ json_text(
 {
 	struct slice kept;
 
-	if (arena_copy(a, text, &kept) != OK)
+	if (arena_copy(a, text, &kept) != OK) {
 		*m = NULL;
-	else
-		json_put(m, key, value_new_string(a, kept));
+		return;
+	}
+	slice_mend_utf8((char *)(uintptr_t)kept.ptr, kept.len); /* ours */
+	json_put(m, key, value_new_string(a, kept));
 }
 
 void

@@ -54,6 +54,32 @@ TEST(a_fault_returns_its_code_with_and_without_room_for_words)
 	fault_at(NULL, "f", 1, 2);
 }
 
+TEST(a_fault_is_utf8_wherever_it_was_cut)
+{
+	char field[2 * FAULT_FIELD_MAX], text[2 * FAULT_TEXT_MAX] = "";
+	struct fault why;
+
+	for (size_t i = 0; i + 2 < sizeof(text); i += 2)
+		memcpy(text + i, "\xc3\xa9", 3);
+	for (size_t i = 0; i < 4; i++) {
+		memset(field, 'a', i);
+		memcpy(field + i, text, sizeof(field) - i);
+		field[sizeof(field) - 1] = '\0';
+		(void)fault_set(&why, ERR_PARSE, "%.*s", 4 - (int)i, text);
+		EXPECT_TRUE(slice_is_utf8(slice_str(why.text)));
+		(void)fault_set(&why, ERR_PARSE, "%s", field);
+		(void)fault_prefix(&why, ERR_PARSE, "%s", text + i);
+		EXPECT_TRUE(slice_is_utf8(slice_str(why.text)));
+		EXPECT_TRUE(slice_ends(slice_str(why.text), S("...")));
+		fault_at(&why, field, 1, 1);
+		EXPECT_TRUE(slice_is_utf8(slice_str(why.file)));
+		fault_in(&why, field);
+		EXPECT_TRUE(slice_is_utf8(slice_str(why.field)));
+	}
+	(void)fault_set(&why, ERR_PARSE, "a \xff b\xc3");
+	EXPECT_STR(why.text, "a ? b?");
+}
+
 TEST(a_fault_is_formatted_with_the_parts_that_it_has)
 {
 	struct fault why;

@@ -24,6 +24,7 @@ place_at(const struct item *it, const struct message_head *head,
 	va_start(ap, fmt);
 	(void)vsnprintf(p.field, sizeof(p.field), fmt, ap); /* may be cut */
 	va_end(ap);
+	slice_mend_utf8(p.field, strlen(p.field));
 	return p;
 }
 
@@ -117,6 +118,7 @@ tell(struct analysis *a, const char *id, const struct place *p, const char *fmt,
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
 	va_end(ap);
+	slice_mend_utf8(text, strlen(text));
 	f = FACTS_PUSH(r);
 	*f =
 	    (struct analysis_finding){.code = analysis_code_find(slice_str(id)),
