@@ -322,6 +322,8 @@ void analyze_healthless_services(struct analysis *a);
 void analyze_idle_policies(struct analysis *a);
 void analyze_shadowed_routes(struct analysis *a);
 void analyze_port_clashes(struct analysis *a);
+void analyze_gateway_clashes(struct analysis *a); /* a part of it */
+void analyze_offers(struct analysis *a);
 void analyze_host_spellings(struct analysis *a);
 
 #endif

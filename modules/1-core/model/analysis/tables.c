@@ -98,6 +98,8 @@ static const struct analysis_code codes[] = {
 	"Two resources mean one host and write it differently."},
     {"MSH0108", "GivenTwice", WARNING,
 	"Two documents are one resource, and only the last one counts."},
+    {"MSH0109", "OfferedInVain", WARNING,
+	"What a machine offers contradicts something and is not used."},
 };
 
 static const struct analyzer all[] = {
@@ -165,6 +167,8 @@ static const struct analyzer all[] = {
 	{"MSH0105"}, analyze_shadowed_routes},
     {"port-clashes", "Ports of one machine or gateway.", {"MSH0106"},
 	analyze_port_clashes},
+    {"offers", "Services of machines, and who contradicts them.", {"MSH0109"},
+	analyze_offers},
     {"host-spellings", "Hosts in their short and long forms.", {"MSH0107"},
 	analyze_host_spellings},
     {"in-force", "What nothing acts on yet; told by apply and status.",

@@ -103,6 +103,34 @@ service_port_has_target(const struct service_port *p)
 	return message_has(&port_message, p, "targetPort");
 }
 
+bool
+service_selects(const struct resource *r, const struct service_offer *o)
+{
+	const struct service_spec *s = r->spec;
+
+	if (!slice_eq(r->key.ns, o->ns))
+		return false;
+	if (s->selector.count == 0)
+		return slice_eq(r->key.name, o->name);
+	return labels_match(&o->labels, &s->selector);
+}
+
+bool
+service_port_leads_to(const struct resource *r, const struct service_port *p,
+    const struct service_offer *o)
+{
+	if (p->protocol != SERVICE_TCP)
+		return false;
+	if (slice_eq(r->key.name, o->name) && p->port == o->port)
+		return true;
+	if (!service_port_has_target(p))
+		return p->port == o->port;
+	if (!p->target_port.is_string)
+		return p->target_port.number == o->port;
+	return slice_eq(p->target_port.text, o->protocol) ||
+	       slice_eq(p->target_port.text, o->name);
+}
+
 static void
 check_port_pair(
     struct check *c, const struct service_spec *s, size_t i, size_t j)
