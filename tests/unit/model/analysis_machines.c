@@ -136,3 +136,60 @@ TEST(without_a_written_service_the_older_offer_is_right)
 	both[1].port = 81;
 	expect_beside(both, 2, "", "");
 }
+
+/* --- subsets -------------------------------------------------------------- */
+
+#define SELECTS_A SERVICE_OF("a", "selector: {app: a}, ports: [" HTTP80 "]")
+#define SUBSETS                                                                \
+	RULE("d", "host: a, subsets: [{name: v1, labels: {version: v1}}, "     \
+		  "{name: v2, labels: {version: v2}}]")
+#define LEAD_TO(subset) "{destination: {host: a, subset: " subset "}}"
+#define TO_V2 ROUTE("r", RULES_TO(LEAD_TO("v2")))
+#define NOBODY "MSH0103 DestinationRule/shop/d spec.subsets[1]\n"
+
+TEST(a_subset_that_a_route_takes_needs_somebody_healthy)
+{
+	const struct label v1[] = {app_a, {S("version"), S("v1")}};
+	const struct label v2[] = {app_a, {S("version"), S("v2")}};
+	struct analysis_workload both[] = {
+	    offer(S("n"), &one), offer(S("m"), &two)};
+
+	both[0].labels = (struct labels){v1, ARRAY_LEN(v1)};
+	both[1].labels = (struct labels){v2, ARRAY_LEN(v2)};
+	expect_beside(both, 2, SELECTS_A SUBSETS TO_V2, "");
+	both[1].healthy = false;
+	expect_beside(both, 2, SELECTS_A SUBSETS TO_V2, NOBODY);
+	/* Without a written Service it is the same. */
+	expect_beside(both, 2, SUBSETS TO_V2, NOBODY);
+	expect_beside(both, 2, SELECTS_A SUBSETS, "");
+	expect_beside(
+	    both, 2, SELECTS_A SUBSETS ROUTE("r", RULES_TO(LEAD_TO("v1"))), "");
+	/* That nobody is healthy is said once. */
+	both[0].healthy = false;
+	expect_beside(both, 2, SELECTS_A SUBSETS TO_V2,
+	    "MSH0103 Service/shop/a spec.selector\n");
+	expect_beside(both, 1, SELECTS_A SUBSETS TO_V2,
+	    "IST0173 DestinationRule/shop/d spec.subsets[1]\n"
+	    "MSH0103 Service/shop/a spec.selector\n");
+}
+
+TEST(a_subset_is_one_of_what_serves_the_host)
+{
+	const struct label v2[] = {{S("app"), S("b")}, {S("version"), S("v2")}};
+	struct analysis_workload both[] = {
+	    offer(S("n"), &one), offer(S("m"), &two)};
+
+#define A_AND_V2                                                               \
+	RULE("d", "host: a, subsets: [{name: v1, labels: {app: a}}, {name: "   \
+		  "v2, labels: {version: v2}}]")                               \
+	TO_V2
+#define LISTED                                                                 \
+	ENTRY("e", "hosts: [a], resolution: STATIC, location: MESH_INTERNAL, " \
+		   "ports: [{number: 80, name: http, protocol: HTTP}], "       \
+		   "endpoints: [{address: 1.1.1.1, labels: {version: v2}}]")
+	/* Another service has the labels. */
+	both[1].name = S("b");
+	both[1].labels = (struct labels){v2, ARRAY_LEN(v2)};
+	expect_beside(both, 2, SELECTS_A A_AND_V2, NOBODY);
+	expect_beside(both, 2, LISTED A_AND_V2, "");
+}

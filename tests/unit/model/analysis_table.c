@@ -144,6 +144,11 @@ static const struct {
 	"spec.trafficPolicy.portLevelSettings[0].tls\n"},
     {"rule-hosts", A POD("p", "v: '2'") RULE("a", "host: a, " V1),
 	"IST0173 DestinationRule/shop/a spec.subsets[0]\n"},
+    {"rule-hosts",
+	SERVICE_OF("a", "selector: {app: a}, ports: [" HTTP80 "]")
+	    POD("p", "app: a") POD("q", "v: '1'") RULE("a", "host: a, " V1)
+		ROUTE("r", RULES_TO(TO_V1)),
+	"MSH0103 DestinationRule/shop/a spec.subsets[0]\n"},
     {"rule-hosts", A RULE("b", "host: b"),
 	"IST0174 DestinationRule/shop/b spec.host\n"},
     {"entry-addresses", PORTED("e", "TCP"),
