@@ -3,143 +3,10 @@
  * envelope — what all kinds have around their spec: apiVersion, kind, metadata.
  */
 #include <stdio.h>
-#include <time.h>
 
 #include "envelope.h"
-#include "rows.h"
+#include "metadata.h"
 #include "validate.h"
-
-/* --- metadata, by a table like any message -------------------------------- */
-
-struct metadata {
-	struct message_head head;
-	struct slice name;
-	struct slice ns;
-	struct labels labels;
-	struct labels annotations;
-	struct slice created;
-	struct slice version;
-	struct slice generate_name;
-};
-
-static bool parse_time(struct slice text, int64_t *out_ms);
-
-static void
-check_name(struct check *c, const void *value)
-{
-	const struct slice *s = value;
-	struct fault why = {0};
-
-	if (name_check_subdomain(*s, &why) != OK)
-		check_error(c, ERR_INVALID, "%s", why.text);
-}
-
-/* Capitals too, as upstream has them in its examples; services do not. */
-static void
-check_namespace(struct check *c, const void *value)
-{
-	const struct slice *s = value;
-
-	if (!is_dns_label(*s))
-		check_error(c, ERR_INVALID,
-		    "\"%.*s\" is no namespace: at most 63 letters, digits "
-		    "and dashes inside",
-		    SLICE_ARG(slice_sub(*s, 0, NAME_LABEL_MAX)));
-}
-
-static void
-check_time(struct check *c, const void *value)
-{
-	int64_t ms;
-
-	if (!parse_time(*(const struct slice *)value, &ms))
-		check_error(c, ERR_INVALID,
-		    "is no time of RFC 3339 in UTC: "
-		    "\"2026-01-02T03:04:05Z\"");
-}
-
-/* A name that nobody knows could not be applied a second time. */
-static void
-check_generate_name(struct check *c, const void *value)
-{
-	(void)value;
-	check_error(
-	    c, ERR_INVALID, "names are not made up here; give a metadata.name");
-}
-
-static const struct field metadata_fields[] = {
-    {.name = "name",
-	.type = FIELD_STRING,
-	.flags = FIELD_REQUIRED,
-	.offset = offsetof(struct metadata, name),
-	.check = check_name,
-	.doc = "Unique among its kind and namespace."},
-    {.name = "namespace",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct metadata, ns),
-	.check = check_namespace,
-	.doc = "Where it belongs; `default` if absent."},
-    {.name = "labels",
-	.type = FIELD_STRING_MAP,
-	.offset = offsetof(struct metadata, labels),
-	.check = check_label,
-	.doc = "Short texts to choose resources by."},
-    {.name = "annotations",
-	.type = FIELD_STRING_MAP,
-	.offset = offsetof(struct metadata, annotations),
-	.doc = "Texts for people and tools."},
-    {.name = "creationTimestamp",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct metadata, created),
-	.check = check_time,
-	.doc = "When it was first stored; the older of two wins a conflict."},
-    {.name = "resourceVersion",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct metadata, version),
-	.doc = "The revision that a change is based on."},
-    FOREIGN("uid", "An identifier of a cluster's own."),
-    FOREIGN("generation", "A cluster's count of changes."),
-    FOREIGN("managedFields", "A cluster's note of who wrote what."),
-    FOREIGN("ownerReferences", "Objects of a cluster that own it."),
-    FOREIGN("finalizers", "What a cluster waits for before deleting."),
-    FOREIGN("selfLink", "A cluster's path to it."),
-    FOREIGN("deletionTimestamp", "When a cluster was asked to delete it."),
-    {.name = "generateName",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct metadata, generate_name),
-	.check = check_generate_name,
-	.doc = "A prefix for a name that a cluster makes; not taken here."},
-};
-
-static const struct message metadata_message = {
-    .name = "ObjectMeta",
-    .size = sizeof(struct metadata),
-    .fields = metadata_fields,
-    .field_count = ARRAY_LEN(metadata_fields),
-    .doc = "What every resource has besides its spec.",
-};
-
-/* "2026-01-02T03:04:05Z", a fraction allowed (RFC 3339 §5.6, UTC only). */
-static bool
-parse_time(struct slice text, int64_t *out_ms)
-{
-	char z[40], *end;
-	struct tm tm = {0};
-	unsigned ms = 0, scale = 100;
-
-	if (slice_to_cstr(text, z, sizeof(z)) != OK)
-		return false;
-	end = strptime(z, "%Y-%m-%dT%H:%M:%S", &tm);
-	if (end == NULL)
-		return false;
-	if (*end == '.')
-		for (end++; *end >= '0' && *end <= '9'; end++, scale /= 10)
-			ms += (unsigned)(*end - '0') * scale;
-	if (strcmp(end, "Z") != 0)
-		return false;
-	*out_ms = (int64_t)timegm(&tm) * 1000 + ms;
-	return true;
-}
 
 /* --- apiVersion and kind -------------------------------------------------- */
 
@@ -369,6 +236,7 @@ read_metadata(
 		r->key.ns = m->ns;
 	r->labels = m->labels;
 	r->annotations = m->annotations;
+	metadata_check_reserved(&at, r);
 	if (source->revision != 0)
 		r->revision = source->revision;
 	else if (slice_to_u64(m->version, &revision) == OK)
@@ -376,7 +244,7 @@ read_metadata(
 	if (source->created_ms != 0)
 		r->created_ms = source->created_ms;
 	else
-		(void)parse_time(m->created, &r->created_ms); /* checked */
+		(void)metadata_time(m->created, &r->created_ms); /* checked */
 }
 
 static bool
