@@ -162,6 +162,19 @@ static const struct {
 	SERVICE_OF("a", "type: ExternalName, externalName: x.y, ports: "
 			"[{name: tcp, port: 80}]"),
 	"IST0150 Service/shop/a spec.ports[0].name\n"},
+    {"annotations",
+	OF("v1", "Service",
+	    NAMED("a") ", annotations: {networking.istio.io/exportThree: a, "
+		       "networking.istio.io/exportTo: b, istio.io/rev: c, "
+		       "galley.istio.io/analyze-suppress: d, x.y/z: e, "
+		       "sidecar.istio.io/inject: 'true'}",
+	    "ports: [" HTTP80 "]"),
+	"IST0107 Service/shop/a "
+	"metadata.annotations[\"sidecar.istio.io/inject\"]\n"
+	"IST0108 Service/shop/a "
+	"metadata.annotations[\"networking.istio.io/exportThree\"]\n"
+	"IST0135 Service/shop/a "
+	"metadata.annotations[\"sidecar.istio.io/inject\"]\n"},
     {"sidecar-selectors",
 	LABELLED("p") SELECTS("x", "app: a") SELECTS("y", "v: '1'")
 	    SELECTS("z", "app: none"),

@@ -307,6 +307,7 @@ void analyze_rule_hosts(struct analysis *a);
 void analyze_entry_addresses(struct analysis *a);
 void analyze_entry_protocols(struct analysis *a);
 void analyze_port_names(struct analysis *a);
+void analyze_annotations(struct analysis *a);
 
 void analyze_sidecar_selectors(struct analysis *a);
 void analyze_telemetry_selectors(struct analysis *a);
