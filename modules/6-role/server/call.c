@@ -202,10 +202,16 @@ write_row(struct call *c, const struct resource *r, struct store_resource *row)
 static enum err
 check_secret(struct call *c, const struct resource *r)
 {
+	struct faults *warnings = &c->found.warnings;
+	size_t before = warnings->count;
 	char text[RESOURCE_KEY_MAX];
 	enum err e =
 	    secrets_check(r->spec, server_now_ms(c->server), &c->found);
 
+	/* They may be one of many, and only its own text knows which. */
+	for (size_t i = before; i < warnings->count; i++)
+		(void)fault_prefix(&warnings->items[i], OK,
+		    "%s: ", resource_key_format(&r->key, text));
 	return e == OK ? OK
 		       : fault_set(&c->why, e,
 			     "the certificate or key of %s is not right; "
