@@ -141,5 +141,39 @@ def test_a_secret_is_looked_at_before_it_is_kept(server, meshd, tmp_path):
     for piece in pieces(other) + pieces(key):
         assert piece.decode("latin-1") not in done.stderr + server.text
     assert meshd.items("get") == []
-    rsa = secret(*certificate(tmp_path, kind="rsa"))
-    assert "created" in meshd.ok("apply", "-f", "-", stdin=rsa)
+
+
+def test_an_rsa_key_is_compared_too_and_warned_of(server, meshd, tmp_path):
+    key, crt = certificate(tmp_path, kind="rsa")
+    other, _ = certificate(tmp_path, kind="rsa")
+    curve, curve_crt = certificate(tmp_path)
+    for wrong in ((other, crt), (curve, crt), (key, curve_crt)):
+        done = meshd("apply", "-f", "-", stdin=secret(*wrong))
+        assert done.returncode == 3
+        assert 'data["tls.key"]: is not the key' in done.stderr
+    assert meshd.items("get") == []
+    done = meshd("apply", "-f", "-", stdin=secret(key, crt))
+    assert done.returncode == 0 and "created" in done.stdout
+    assert 'data["tls.key"]: Secret/edge/web: only keys on P-256' in done.stderr
+
+
+OLD = """\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: networking.istio.io/v1
+  kind: DestinationRule
+  metadata: {name: old}
+  spec:
+    host: a
+    trafficPolicy:
+      loadBalancer: {consistentHash: {minimumRingSize: 5, useSourceIp: true}}
+"""
+
+
+def test_a_warning_of_the_server_is_shown_once(server, meshd, tmp_path):
+    expired = secret(*certificate(tmp_path, days=1))
+    done = meshd("apply", "-f", "-", stdin=f"{expired}---\n{OLD}")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Secret/edge/web: expires soon") == 1
+    assert done.stderr.count("is deprecated") == 1
