@@ -195,20 +195,14 @@ enum err
 tls_key_pem(const struct tls_key *k, struct secret *out)
 {
 	AUTO(secret_fini) struct secret der = {NULL, 0};
-	struct buf text = BUF(4 * DER_MAX);
-	char *room;
+	AUTO(buf_fini) struct buf text = BUF_SECRET(4 * DER_MAX);
 	enum err e = tls_key_der(k, &der);
 
-	if (e == OK) /* at once: growing would leave copies behind */
-		e = buf_reserve(&text, text.limit, &room);
 	if (e == OK)
 		e = x509_wrap(
 		    slice_of(der.bytes, der.len), "PRIVATE KEY", &text);
 	if (e == OK)
 		secret_set(out, buf_slice(&text));
-	if (text.mem != NULL)
-		secret_wipe(text.mem, text.cap);
-	buf_fini(&text);
 	return e;
 }
 
@@ -238,7 +232,7 @@ tls_key_save(const struct tls_key *k, const char *path, struct fault *why)
 enum err
 tls_key_load(const char *path, struct tls_key **out, struct fault *why)
 {
-	struct buf text = BUF(TLS_KEY_BYTES_MAX);
+	AUTO(buf_fini) struct buf text = BUF_SECRET(TLS_KEY_BYTES_MAX);
 	enum err e = file_read_private(path, &text, why);
 
 	if (e == OK) {
@@ -246,8 +240,5 @@ tls_key_load(const char *path, struct tls_key **out, struct fault *why)
 		if (e != OK)
 			(void)fault_prefix(why, e, "%s: ", path);
 	}
-	if (text.mem != NULL)
-		secret_wipe(text.mem, text.cap);
-	buf_fini(&text);
 	return e;
 }

@@ -172,13 +172,11 @@ static enum err
 emit_sealed(struct call *c, const struct resource *r, const struct value *v,
     struct slice *out)
 {
-	AUTO(buf_fini) struct buf text = BUF(LIMIT_RESOURCE_BYTES);
+	AUTO(buf_fini) struct buf text = BUF_SECRET(LIMIT_RESOURCE_BYTES);
 	enum err e = v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, &text);
 
 	if (e == OK)
 		e = seal_body(c, r, buf_slice(&text), out);
-	if (text.mem != NULL)
-		secret_wipe(text.mem, text.cap);
 	return e;
 }
 
