@@ -111,6 +111,38 @@ def test_a_key_lies_nowhere_in_the_clear(server, meshd, tmp_path):
     assert "unchanged" in meshd.ok("apply", "-f", "-", stdin=again)
 
 
+def memory(pid):
+    """What a process may write to, as it stands."""
+    parts = []
+    with open(f"/proc/{pid}/mem", "rb") as mem, \
+            open(f"/proc/{pid}/maps", encoding="ascii") as maps:
+        for words in (line.split() for line in maps):
+            if "w" in words[1]:
+                start, end = (int(n, 16) for n in words[0].split("-"))
+                mem.seek(start)
+                parts.append(mem.read(end - start))
+    return b"".join(parts)
+
+
+def test_a_key_that_is_gone_is_in_no_memory(server, meshd, tmp_path):
+    key, crt = certificate(tmp_path)
+    text = secret(key, crt)
+    meshd.ok("apply", "-f", "-", stdin=text)
+    assert any(p in memory(server.process.pid) for p in pieces(key))
+    assert "unchanged" in meshd.ok("apply", "-f", "-", stdin=text)
+    meshd.ok("diff", "-f", "-", stdin=text)
+    meshd("analyze", "-f", "-", stdin=text)
+    assert base64.b64encode(key).decode() in meshd.ok(
+        "get", "-o", "yaml", "secret", "web")
+    assert meshd("apply", "-f", "-", stdin=secret(
+        certificate(tmp_path)[0], crt)).returncode == 3
+    meshd.ok("delete", "-n", "edge", "secret", "web")
+    meshd.ok("log")
+    kept = memory(server.process.pid)
+    for piece in pieces(key):
+        assert piece not in kept
+
+
 @pytest.mark.xfail(os.getuid() != 0, strict=True,
                    reason="another user can only be tried by root")
 def test_who_is_no_admin_sees_that_there_is_a_key_but_not_the_key(

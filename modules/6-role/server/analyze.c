@@ -311,6 +311,7 @@ server_analyze(struct server *s, const struct server_analyze_spec *spec,
 	r->arg = arg;
 	r->now_ms = server_now_ms(s);
 	arena_init(&r->arena, FACTS_BYTES);
+	r->arena.secret = true; /* a Secret may be among the documents */
 	r->living = (struct living){.arena = &r->arena};
 	e = keep_trees(r, spec, &why);
 	if (e == OK) {
