@@ -40,23 +40,77 @@ static const char instead_of_patches[] =
     "timeouts, connections and retries with DestinationRule and "
     "VirtualService, headers and CORS with VirtualService";
 
-static enum envelope_verdict
-refuse_kind(struct check *c, struct slice kind)
+/* "istio" or "meshd" between dots, or none at all: written by who means us. */
+static bool
+names_us(struct slice group)
 {
-	char hint[NEAREST_TEXT_MAX];
+	if (group.len == 0)
+		return true;
+	while (group.len > 0) {
+		struct slice label = slice_split(&group, '.');
+
+		if (slice_eq(label, S("istio")) || slice_eq(label, S("meshd")))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_meant(struct slice group, const char *ours)
+{
+	struct nearest near;
+
+	nearest_init(&near, group);
+	nearest_offer(&near, ours);
+	return near.best != NULL || names_us(group);
+}
+
+/*
+ * "; did you mean networking.istio.io/v1?" for a kind of that group under
+ * another that was likely meant to be it; others have kinds of these names,
+ * too. Core's are never meant.
+ */
+enum { GROUP_HINT_MAX = 128 };
+static const char *
+group_hint(const struct resource_key *key, char out[GROUP_HINT_MAX])
+{
+	size_t count;
+	const struct resource_kind *const *all = resource_kinds(&count);
+
+	out[0] = '\0';
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq(key->kind, slice_str(all[i]->kind)) &&
+		    all[i]->group[0] != '\0' &&
+		    is_meant(key->group, all[i]->group))
+			(void)snprintf(out, GROUP_HINT_MAX,
+			    "; did you mean %s/%s?", all[i]->group,
+			    all[i]->versions[0]); /* none is as long */
+	return out;
+}
+
+static enum envelope_verdict
+refuse_kind(struct check *c, const struct resource_key *key)
+{
+	char hint[NEAREST_TEXT_MAX], group[GROUP_HINT_MAX];
 	struct nearest near;
 	size_t count;
 	const struct resource_kind *const *all = resource_kinds(&count);
 
-	if (slice_eq(kind, S("EnvoyFilter"))) {
+	if (slice_eq(key->kind, S("EnvoyFilter"))) {
 		check_error(c, ERR_UNSUPPORTED, "%s", instead_of_patches);
 		return ENVELOPE_REFUSED;
 	}
-	nearest_init(&near, kind);
+	if (group_hint(key, group)[0] != '\0') {
+		check_error(c, ERR_INVALID,
+		    "there is no kind \"%.*s\" of %.*s%s", SLICE_ARG(key->kind),
+		    SLICE_ARG(slice_sub(key->group, 0, NAME_HOST_MAX)), group);
+		return ENVELOPE_REFUSED;
+	}
+	nearest_init(&near, key->kind);
 	for (size_t i = 0; i < count; i++)
 		nearest_offer(&near, all[i]->kind);
 	check_error(c, ERR_INVALID, "there is no kind \"%.*s\"%s",
-	    SLICE_ARG(slice_sub(kind, 0, NAME_LABEL_MAX)),
+	    SLICE_ARG(slice_sub(key->kind, 0, NAME_LABEL_MAX)),
 	    nearest_text(&near, hint));
 	return ENVELOPE_REFUSED;
 }
@@ -128,6 +182,7 @@ static enum envelope_verdict
 read_kind(struct check *c, struct resource *r)
 {
 	struct check at = check_member(c, "kind");
+	char hint[GROUP_HINT_MAX];
 	struct slice version;
 	bool api = read_text(c, "apiVersion", &r->api_version);
 	bool kind = read_text(c, "kind", &r->key.kind);
@@ -147,11 +202,12 @@ read_kind(struct check *c, struct resource *r)
 		return ENVELOPE_OK;
 	}
 	if (is_ours(r->key.group))
-		return refuse_kind(&at, r->key.kind);
+		return refuse_kind(&at, &r->key);
 	check_warning(&at,
-	    "skipped: kind %.*s of %.*s means nothing to the mesh",
+	    "skipped: kind %.*s of %.*s means nothing to the mesh%s",
 	    SLICE_ARG(slice_sub(r->key.kind, 0, NAME_LABEL_MAX)),
-	    SLICE_ARG(slice_sub(r->api_version, 0, NAME_LABEL_MAX)));
+	    SLICE_ARG(slice_sub(r->api_version, 0, NAME_LABEL_MAX)),
+	    group_hint(&r->key, hint));
 	return ENVELOPE_SKIP;
 }
 
