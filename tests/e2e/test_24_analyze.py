@@ -2,6 +2,11 @@
 """analyze — files by themselves, the store, files on top of it, and apply."""
 
 import json
+import signal
+
+import pytest
+
+from mesh import Mesh, wait_for
 
 SERVICE = """\
 apiVersion: v1
@@ -159,3 +164,66 @@ def test_two_files_with_one_host_are_told_apart(server, meshd):
     assert done.returncode == 3
     assert "IST0109" in done.stderr
     assert "VirtualService/default/one" in done.stderr
+
+
+# --- what lives ---
+
+ENTRY = """\
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: %s}
+spec: {address: '%s', labels: {app: %s}, ports: {http: 80}}
+"""
+
+
+@pytest.fixture
+def living(tmp_path):
+    """web on vm2 and vm3, at port 80."""
+    with Mesh(tmp_path, 4, machines=3) as mesh:
+        for number in (2, 3):
+            agent = mesh.member(number)
+            agent.expose("web", f"80:{mesh.machine(number).at(8080)}",
+                         "--protocol", "http" if number == 2 else "tcp")
+            wait_for(lambda n=number: len(told(mesh, "MSH0109")) == n - 2,
+                     lambda: f"a finding comes: {told(mesh)}")
+        yield mesh
+
+
+def told(mesh, code=None):
+    """What analyze says of the store, and what lives."""
+    items = json.loads(mesh.cli("analyze", "-o", "json").stdout)["items"]
+    return items if code is None else found(items, code)
+
+
+def test_offers_that_contradict_are_told(living):
+    item, = told(living, "MSH0109")
+    assert item["kind"] == "Workload" and item["name"] == "web@vm3"
+    assert "vm2 offers it as http" in item["message"]
+    # What is written overrides both; it has no port that leads there.
+    living.cli.ok("apply", "-f", "-", stdin=SERVICE.replace("80", "81") % "web")
+    items = told(living, "MSH0109")
+    assert [i["kind"] for i in items] == ["Service", "Service"]
+    assert {"Workload/default/web@vm2", "Workload/default/web@vm3"} == {
+        i["related"][0] for i in items}
+
+
+def test_a_port_of_a_living_machine_is_taken(living):
+    ip = living.machine(2).ip
+    done = living.cli("apply", "-f", "-", stdin=ENTRY % ("db", ip, "db"))
+    assert done.returncode == 0
+    assert "warning MSH0106 WorkloadEntry/default/db" in done.stderr
+    item, = told(living, "MSH0106")
+    assert item["related"] == ["Workload/default/web@vm2"]
+    living.cli.ok("apply", "-f", "-", stdin=ENTRY % ("db", ip, "web"))
+    assert told(living, "MSH0106") == []
+
+
+def test_a_machine_that_went_away_serves_nothing(living):
+    living.cli.ok("apply", "-f", "-", stdin=SERVICE.replace(
+        "{ports", "{selector: {app: web}, ports") % "web")
+    assert told(living, "MSH0103") == []
+    for agent in living.agents:
+        agent.stop(signal.SIGTERM)
+    item, = wait_for(lambda: told(living, "MSH0103"),
+                     lambda: f"nobody serves it: {told(living)}")
+    assert item["name"] == "web" and told(living, "MSH0109") == []

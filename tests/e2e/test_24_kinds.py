@@ -111,6 +111,38 @@ def test_a_key_lies_nowhere_in_the_clear(server, meshd, tmp_path):
     assert "unchanged" in meshd.ok("apply", "-f", "-", stdin=again)
 
 
+def memory(pid):
+    """What a process may write to, as it stands."""
+    parts = []
+    with open(f"/proc/{pid}/mem", "rb") as mem, \
+            open(f"/proc/{pid}/maps", encoding="ascii") as maps:
+        for words in (line.split() for line in maps):
+            if "w" in words[1]:
+                start, end = (int(n, 16) for n in words[0].split("-"))
+                mem.seek(start)
+                parts.append(mem.read(end - start))
+    return b"".join(parts)
+
+
+def test_a_key_that_is_gone_is_in_no_memory(server, meshd, tmp_path):
+    key, crt = certificate(tmp_path)
+    text = secret(key, crt)
+    meshd.ok("apply", "-f", "-", stdin=text)
+    assert any(p in memory(server.process.pid) for p in pieces(key))
+    assert "unchanged" in meshd.ok("apply", "-f", "-", stdin=text)
+    meshd.ok("diff", "-f", "-", stdin=text)
+    meshd("analyze", "-f", "-", stdin=text)
+    assert base64.b64encode(key).decode() in meshd.ok(
+        "get", "-o", "yaml", "secret", "web")
+    assert meshd("apply", "-f", "-", stdin=secret(
+        certificate(tmp_path)[0], crt)).returncode == 3
+    meshd.ok("delete", "-n", "edge", "secret", "web")
+    meshd.ok("log")
+    kept = memory(server.process.pid)
+    for piece in pieces(key):
+        assert piece not in kept
+
+
 @pytest.mark.xfail(os.getuid() != 0, strict=True,
                    reason="another user can only be tried by root")
 def test_who_is_no_admin_sees_that_there_is_a_key_but_not_the_key(
@@ -141,5 +173,39 @@ def test_a_secret_is_looked_at_before_it_is_kept(server, meshd, tmp_path):
     for piece in pieces(other) + pieces(key):
         assert piece.decode("latin-1") not in done.stderr + server.text
     assert meshd.items("get") == []
-    rsa = secret(*certificate(tmp_path, kind="rsa"))
-    assert "created" in meshd.ok("apply", "-f", "-", stdin=rsa)
+
+
+def test_an_rsa_key_is_compared_too_and_warned_of(server, meshd, tmp_path):
+    key, crt = certificate(tmp_path, kind="rsa")
+    other, _ = certificate(tmp_path, kind="rsa")
+    curve, curve_crt = certificate(tmp_path)
+    for wrong in ((other, crt), (curve, crt), (key, curve_crt)):
+        done = meshd("apply", "-f", "-", stdin=secret(*wrong))
+        assert done.returncode == 3
+        assert 'data["tls.key"]: is not the key' in done.stderr
+    assert meshd.items("get") == []
+    done = meshd("apply", "-f", "-", stdin=secret(key, crt))
+    assert done.returncode == 0 and "created" in done.stdout
+    assert 'data["tls.key"]: Secret/edge/web: only keys on P-256' in done.stderr
+
+
+OLD = """\
+apiVersion: v1
+kind: List
+items:
+- apiVersion: networking.istio.io/v1
+  kind: DestinationRule
+  metadata: {name: old}
+  spec:
+    host: a
+    trafficPolicy:
+      loadBalancer: {consistentHash: {minimumRingSize: 5, useSourceIp: true}}
+"""
+
+
+def test_a_warning_of_the_server_is_shown_once(server, meshd, tmp_path):
+    expired = secret(*certificate(tmp_path, days=1))
+    done = meshd("apply", "-f", "-", stdin=f"{expired}---\n{OLD}")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("Secret/edge/web: expires soon") == 1
+    assert done.stderr.count("is deprecated") == 1

@@ -107,11 +107,23 @@ analyze(struct documents *d)
 	AUTO(analysis_result_fini) struct analysis_result r = {0};
 	AUTO(analysis_result_fini) struct analysis_result again = {0};
 	const struct label label = {S("app"), S("a")};
-	const struct analysis_workload living = {.node = S("n"),
-	    .name = S("a"),
-	    .ns = S("default"),
-	    .labels = {&label, 1},
-	    .port = 80};
+	const struct addr at = {.family = ADDR_V4, .bytes = {1, 1, 1, 1}};
+	struct analysis_workload living[] = {{.node = S("n"),
+						 .addrs = &at,
+						 .addr_count = 1,
+						 .name = S("a"),
+						 .ns = S("default"),
+						 .protocol = S("http"),
+						 .labels = {&label, 1},
+						 .port = 80},
+	    {.node = S("m"),
+		.addrs = &at,
+		.addr_count = 1,
+		.name = S("a"),
+		.ns = S("default"),
+		.protocol = S("tcp"),
+		.port = 80,
+		.healthy = true}};
 	struct analysis_input in = {.documents = d->docs,
 	    .document_count = d->count,
 	    .now_ms = 86400000,
@@ -125,8 +137,8 @@ analyze(struct documents *d)
 	analysis_subtract(&again, &r);
 	CHECK(again.count == 0);
 	analysis_result_fini(&again);
-	in.workloads = &living;
-	in.workload_count = 1;
+	in.workloads = living;
+	in.workload_count = ARRAY_LEN(living);
 	in.flags |= ANALYSIS_LIVING;
 	analysis_run(&in, &again);
 	check_result(&again);

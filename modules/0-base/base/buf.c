@@ -4,9 +4,11 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "buf.h"
 #include "check.h"
+#include "secret.h"
 
 enum { BUF_FIRST = 256 };
 
@@ -22,6 +24,22 @@ compact(struct buf *b)
 	b->start = 0;
 }
 
+/* Moving to a larger block leaves nothing in the old one. */
+static char *
+resize_secret(const struct buf *b, size_t cap)
+{
+	char *mem = mem_try(cap);
+
+	if (mem == NULL)
+		return NULL;
+	if (b->mem != NULL) {
+		memcpy(mem, b->mem, b->end);
+		secret_wipe(b->mem, b->cap);
+		free(b->mem);
+	}
+	return mem;
+}
+
 static enum err
 grow(struct buf *b, size_t needed)
 {
@@ -33,7 +51,8 @@ grow(struct buf *b, size_t needed)
 	if (cap > b->limit)
 		cap = MAX(b->limit, needed);
 	compact(b);
-	if ((mem = mem_try_resize(b->mem, cap)) == NULL)
+	mem = b->secret ? resize_secret(b, cap) : mem_try_resize(b->mem, cap);
+	if (mem == NULL)
 		return ERR_NO_MEMORY;
 	b->mem = mem;
 	b->cap = cap;
@@ -70,8 +89,10 @@ buf_init(struct buf *b, size_t limit)
 void
 buf_fini(struct buf *b)
 {
+	if (b->secret && b->mem != NULL)
+		secret_wipe(b->mem, b->cap);
 	mem_free(&b->mem);
-	*b = BUF(b->limit);
+	*b = (struct buf){.limit = b->limit, .secret = b->secret};
 }
 
 void

@@ -16,13 +16,16 @@ struct buf {
 	size_t end;   /* behind the last byte */
 	size_t cap;
 	size_t limit; /* most bytes that may be unread at once */
+	bool secret;  /* no memory is given back before it is wiped */
 };
 
-#define BUF(limit_bytes) ((struct buf){NULL, 0, 0, 0, (limit_bytes)})
+#define BUF(limit_bytes) ((struct buf){.limit = (limit_bytes)})
+#define BUF_SECRET(limit_bytes)                                                \
+	((struct buf){.limit = (limit_bytes), .secret = true})
 
 void buf_init(struct buf *b, size_t limit);
 
-/* Frees the memory; the buf is empty and keeps its limit. */
+/* Frees the memory; the buf is empty and keeps limit and secrecy. */
 void buf_fini(struct buf *b);
 
 /* Empty, memory kept. */

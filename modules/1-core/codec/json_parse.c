@@ -3,6 +3,9 @@
  * json_parse — JSON text to values, through jansson.
  */
 #include <jansson.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdlib.h>
 
 #include "codec.h"
 
@@ -13,6 +16,22 @@ struct converter {
 
 static struct value *convert(
     struct converter *c, const json_t *j, unsigned depth);
+
+/* The library copies each text, and any of them may be a key. */
+static void
+wipe_and_free(void *p)
+{
+	if (p == NULL)
+		return;
+	secret_wipe(p, malloc_usable_size(p));
+	free(p);
+}
+
+static void
+wipe_what_is_freed(void)
+{
+	json_set_alloc_funcs(malloc, wipe_and_free);
+}
 
 static void
 json_drop(json_t **jp)
@@ -160,6 +179,7 @@ codec_json_parse(struct slice text, struct arena *arena,
 	AUTO(json_drop) json_t *j = NULL;
 	struct converter c = {.arena = arena};
 	struct value *root;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	json_error_t e;
 	enum err shape;
 
@@ -167,6 +187,7 @@ codec_json_parse(struct slice text, struct arena *arena,
 		return fault_set(why, ERR_LIMIT,
 		    "the text has %zu bytes; at most %d are allowed", text.len,
 		    (int)LIMIT_API_BODY);
+	(void)pthread_once(&once, wipe_what_is_freed); /* it cannot fail */
 	shape = check_shape(text, why);
 	if (shape != OK)
 		return shape;

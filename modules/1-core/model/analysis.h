@@ -64,15 +64,20 @@ struct analysis_document {
 	const struct findings *found; /* of the decoding; NULL: none */
 };
 
-/* A service of a machine that lives now. */
+/* A service of a machine, as its record says. */
 struct analysis_workload {
 	struct slice node;
+	struct slice network;
+	const struct addr *addrs;
+	size_t addr_count;
+	uint32_t issued_s; /* of its voucher: the older one is right */
 	struct slice name; /* of the service */
 	struct slice ns;
 	struct slice protocol; /* empty: unknown */
 	struct labels labels;
 	uint16_t port; /* callers' */
 	bool healthy;
+	bool gone; /* the machine is down, has left, or is not believed */
 };
 
 /* A certificate of the mesh's own. */
@@ -107,6 +112,7 @@ struct analysis_input {
 	struct slice ns;          /* of other kinds' documents that name none */
 	struct slice domain;      /* of the mesh; "cluster.local" if empty */
 	struct slice root_ns;     /* "istio-system" if empty */
+	struct slice network;     /* of entries that name none */
 	int64_t now_ms;           /* Unix time; 0: nothing is said of time */
 	analysis_pem_cb read_pem; /* NULL: nothing is said of certificates */
 	unsigned flags;           /* enum analysis_flags */

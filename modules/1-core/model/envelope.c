@@ -3,143 +3,10 @@
  * envelope — what all kinds have around their spec: apiVersion, kind, metadata.
  */
 #include <stdio.h>
-#include <time.h>
 
 #include "envelope.h"
-#include "rows.h"
+#include "metadata.h"
 #include "validate.h"
-
-/* --- metadata, by a table like any message -------------------------------- */
-
-struct metadata {
-	struct message_head head;
-	struct slice name;
-	struct slice ns;
-	struct labels labels;
-	struct labels annotations;
-	struct slice created;
-	struct slice version;
-	struct slice generate_name;
-};
-
-static bool parse_time(struct slice text, int64_t *out_ms);
-
-static void
-check_name(struct check *c, const void *value)
-{
-	const struct slice *s = value;
-	struct fault why = {0};
-
-	if (name_check_subdomain(*s, &why) != OK)
-		check_error(c, ERR_INVALID, "%s", why.text);
-}
-
-/* Capitals too, as upstream has them in its examples; services do not. */
-static void
-check_namespace(struct check *c, const void *value)
-{
-	const struct slice *s = value;
-
-	if (!is_dns_label(*s))
-		check_error(c, ERR_INVALID,
-		    "\"%.*s\" is no namespace: at most 63 letters, digits "
-		    "and dashes inside",
-		    SLICE_ARG(slice_sub(*s, 0, NAME_LABEL_MAX)));
-}
-
-static void
-check_time(struct check *c, const void *value)
-{
-	int64_t ms;
-
-	if (!parse_time(*(const struct slice *)value, &ms))
-		check_error(c, ERR_INVALID,
-		    "is no time of RFC 3339 in UTC: "
-		    "\"2026-01-02T03:04:05Z\"");
-}
-
-/* A name that nobody knows could not be applied a second time. */
-static void
-check_generate_name(struct check *c, const void *value)
-{
-	(void)value;
-	check_error(
-	    c, ERR_INVALID, "names are not made up here; give a metadata.name");
-}
-
-static const struct field metadata_fields[] = {
-    {.name = "name",
-	.type = FIELD_STRING,
-	.flags = FIELD_REQUIRED,
-	.offset = offsetof(struct metadata, name),
-	.check = check_name,
-	.doc = "Unique among its kind and namespace."},
-    {.name = "namespace",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct metadata, ns),
-	.check = check_namespace,
-	.doc = "Where it belongs; `default` if absent."},
-    {.name = "labels",
-	.type = FIELD_STRING_MAP,
-	.offset = offsetof(struct metadata, labels),
-	.check = check_label,
-	.doc = "Short texts to choose resources by."},
-    {.name = "annotations",
-	.type = FIELD_STRING_MAP,
-	.offset = offsetof(struct metadata, annotations),
-	.doc = "Texts for people and tools."},
-    {.name = "creationTimestamp",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct metadata, created),
-	.check = check_time,
-	.doc = "When it was first stored; the older of two wins a conflict."},
-    {.name = "resourceVersion",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct metadata, version),
-	.doc = "The revision that a change is based on."},
-    FOREIGN("uid", "An identifier of a cluster's own."),
-    FOREIGN("generation", "A cluster's count of changes."),
-    FOREIGN("managedFields", "A cluster's note of who wrote what."),
-    FOREIGN("ownerReferences", "Objects of a cluster that own it."),
-    FOREIGN("finalizers", "What a cluster waits for before deleting."),
-    FOREIGN("selfLink", "A cluster's path to it."),
-    FOREIGN("deletionTimestamp", "When a cluster was asked to delete it."),
-    {.name = "generateName",
-	.type = FIELD_STRING,
-	.offset = offsetof(struct metadata, generate_name),
-	.check = check_generate_name,
-	.doc = "A prefix for a name that a cluster makes; not taken here."},
-};
-
-static const struct message metadata_message = {
-    .name = "ObjectMeta",
-    .size = sizeof(struct metadata),
-    .fields = metadata_fields,
-    .field_count = ARRAY_LEN(metadata_fields),
-    .doc = "What every resource has besides its spec.",
-};
-
-/* "2026-01-02T03:04:05Z", a fraction allowed (RFC 3339 §5.6, UTC only). */
-static bool
-parse_time(struct slice text, int64_t *out_ms)
-{
-	char z[40], *end;
-	struct tm tm = {0};
-	unsigned ms = 0, scale = 100;
-
-	if (slice_to_cstr(text, z, sizeof(z)) != OK)
-		return false;
-	end = strptime(z, "%Y-%m-%dT%H:%M:%S", &tm);
-	if (end == NULL)
-		return false;
-	if (*end == '.')
-		for (end++; *end >= '0' && *end <= '9'; end++, scale /= 10)
-			ms += (unsigned)(*end - '0') * scale;
-	if (strcmp(end, "Z") != 0)
-		return false;
-	*out_ms = (int64_t)timegm(&tm) * 1000 + ms;
-	return true;
-}
 
 /* --- apiVersion and kind -------------------------------------------------- */
 
@@ -173,23 +40,77 @@ static const char instead_of_patches[] =
     "timeouts, connections and retries with DestinationRule and "
     "VirtualService, headers and CORS with VirtualService";
 
-static enum envelope_verdict
-refuse_kind(struct check *c, struct slice kind)
+/* "istio" or "meshd" between dots, or none at all: written by who means us. */
+static bool
+names_us(struct slice group)
 {
-	char hint[NEAREST_TEXT_MAX];
+	if (group.len == 0)
+		return true;
+	while (group.len > 0) {
+		struct slice label = slice_split(&group, '.');
+
+		if (slice_eq(label, S("istio")) || slice_eq(label, S("meshd")))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_meant(struct slice group, const char *ours)
+{
+	struct nearest near;
+
+	nearest_init(&near, group);
+	nearest_offer(&near, ours);
+	return near.best != NULL || names_us(group);
+}
+
+/*
+ * "; did you mean networking.istio.io/v1?" for a kind of that group under
+ * another that was likely meant to be it; others have kinds of these names,
+ * too. Core's are never meant.
+ */
+enum { GROUP_HINT_MAX = 128 };
+static const char *
+group_hint(const struct resource_key *key, char out[GROUP_HINT_MAX])
+{
+	size_t count;
+	const struct resource_kind *const *all = resource_kinds(&count);
+
+	out[0] = '\0';
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq(key->kind, slice_str(all[i]->kind)) &&
+		    all[i]->group[0] != '\0' &&
+		    is_meant(key->group, all[i]->group))
+			(void)snprintf(out, GROUP_HINT_MAX,
+			    "; did you mean %s/%s?", all[i]->group,
+			    all[i]->versions[0]); /* none is as long */
+	return out;
+}
+
+static enum envelope_verdict
+refuse_kind(struct check *c, const struct resource_key *key)
+{
+	char hint[NEAREST_TEXT_MAX], group[GROUP_HINT_MAX];
 	struct nearest near;
 	size_t count;
 	const struct resource_kind *const *all = resource_kinds(&count);
 
-	if (slice_eq(kind, S("EnvoyFilter"))) {
+	if (slice_eq(key->kind, S("EnvoyFilter"))) {
 		check_error(c, ERR_UNSUPPORTED, "%s", instead_of_patches);
 		return ENVELOPE_REFUSED;
 	}
-	nearest_init(&near, kind);
+	if (group_hint(key, group)[0] != '\0') {
+		check_error(c, ERR_INVALID,
+		    "there is no kind \"%.*s\" of %.*s%s", SLICE_ARG(key->kind),
+		    SLICE_ARG(slice_sub(key->group, 0, NAME_HOST_MAX)), group);
+		return ENVELOPE_REFUSED;
+	}
+	nearest_init(&near, key->kind);
 	for (size_t i = 0; i < count; i++)
 		nearest_offer(&near, all[i]->kind);
 	check_error(c, ERR_INVALID, "there is no kind \"%.*s\"%s",
-	    SLICE_ARG(slice_sub(kind, 0, NAME_LABEL_MAX)),
+	    SLICE_ARG(slice_sub(key->kind, 0, NAME_LABEL_MAX)),
 	    nearest_text(&near, hint));
 	return ENVELOPE_REFUSED;
 }
@@ -261,6 +182,7 @@ static enum envelope_verdict
 read_kind(struct check *c, struct resource *r)
 {
 	struct check at = check_member(c, "kind");
+	char hint[GROUP_HINT_MAX];
 	struct slice version;
 	bool api = read_text(c, "apiVersion", &r->api_version);
 	bool kind = read_text(c, "kind", &r->key.kind);
@@ -280,11 +202,12 @@ read_kind(struct check *c, struct resource *r)
 		return ENVELOPE_OK;
 	}
 	if (is_ours(r->key.group))
-		return refuse_kind(&at, r->key.kind);
+		return refuse_kind(&at, &r->key);
 	check_warning(&at,
-	    "skipped: kind %.*s of %.*s means nothing to the mesh",
+	    "skipped: kind %.*s of %.*s means nothing to the mesh%s",
 	    SLICE_ARG(slice_sub(r->key.kind, 0, NAME_LABEL_MAX)),
-	    SLICE_ARG(slice_sub(r->api_version, 0, NAME_LABEL_MAX)));
+	    SLICE_ARG(slice_sub(r->api_version, 0, NAME_LABEL_MAX)),
+	    group_hint(&r->key, hint));
 	return ENVELOPE_SKIP;
 }
 
@@ -369,6 +292,7 @@ read_metadata(
 		r->key.ns = m->ns;
 	r->labels = m->labels;
 	r->annotations = m->annotations;
+	metadata_check_reserved(&at, r);
 	if (source->revision != 0)
 		r->revision = source->revision;
 	else if (slice_to_u64(m->version, &revision) == OK)
@@ -376,7 +300,7 @@ read_metadata(
 	if (source->created_ms != 0)
 		r->created_ms = source->created_ms;
 	else
-		(void)parse_time(m->created, &r->created_ms); /* checked */
+		(void)metadata_time(m->created, &r->created_ms); /* checked */
 }
 
 static bool

@@ -24,6 +24,7 @@ files_init(struct files *f, size_t limit)
 {
 	*f = (struct files){0};
 	arena_init(&f->arena, limit);
+	f->arena.secret = true; /* one of many documents may be a Secret */
 }
 
 void
@@ -137,7 +138,8 @@ read_stdin(struct buf *out, struct fault *why)
 static enum err
 read_one(struct files *f, const char *path, struct fault *why)
 {
-	AUTO(buf_fini) struct buf text = BUF(LIMIT_DOC_BYTES + (64 << 10));
+	AUTO(buf_fini)
+	struct buf text = BUF_SECRET(LIMIT_DOC_BYTES + (64 << 10));
 	bool is_stdin = strcmp(path, "-") == 0;
 	struct slice name;
 	struct slice kept;

@@ -339,6 +339,12 @@ struct stream *net_connect(struct loop *loop,
     const struct net_connect_spec *spec, const struct stream_events *events,
     void *arg);
 
+/*
+ * What is read from a socket, or waits to be written, is wiped once it was
+ * handed on. Nothing for a stream that is no bare socket.
+ */
+void net_stream_set_secret(struct stream *s);
+
 /* Who is at the other end of a unix socket (SO_PEERCRED). */
 struct net_cred {
 	uint32_t uid;

@@ -37,6 +37,7 @@ struct sock {
 	bool corked;   /* writes wait for the turn's end */
 	bool flushing; /* closing, once pending is empty */
 	bool fin_sent;
+	bool secret;       /* bytes are wiped once they are handed on */
 	enum err broken;   /* a write failed; what came before is read first */
 	uint32_t appetite; /* most bytes of the next read */
 	struct buf pending;
@@ -193,6 +194,7 @@ read_once(struct sock *k)
 {
 	struct loop *l = k->s.loop;
 	char *mem = loop_scratch_lend(l);
+	bool is_secret = k->secret; /* its owner may end it */
 	ssize_t n = recv(k->fd, mem, k->appetite, 0);
 
 	if (n > 0)
@@ -203,6 +205,8 @@ read_once(struct sock *k)
 		on_dry(k);
 	else if (errno != EINTR)
 		fail(k, err_from_errno(errno));
+	if (n > 0 && is_secret)
+		secret_wipe(mem, (size_t)n);
 	loop_scratch_return(l, mem);
 }
 
@@ -684,6 +688,15 @@ net_stream_fd(const struct stream *s)
 	while (s != NULL && s->ops != &sock_ops)
 		s = s->below;
 	return s == NULL ? -1 : const_sock_of(s)->fd;
+}
+
+void
+net_stream_set_secret(struct stream *s)
+{
+	if (s->ops != &sock_ops)
+		return;
+	sock_of(s)->secret = true;
+	sock_of(s)->pending.secret = true;
 }
 
 enum err

@@ -79,13 +79,11 @@ check_key(struct tls_key *k, struct fault *why)
 	return note_public(k);
 }
 
-enum err
-tls_key_parse(struct slice text, struct tls_key **out, struct fault *why)
+static enum err
+read_key(struct slice text, mbedtls_pk_context *pk, struct fault *why)
 {
-	AUTO(tls_key_unref) struct tls_key *k = key_new();
 	AUTO(secret_fini) struct secret copy = {NULL, 0};
 	int code;
-	enum err e;
 
 	if (text.len == 0 || text.len > TLS_KEY_BYTES_MAX)
 		return fault_set(why, ERR_LIMIT,
@@ -93,15 +91,40 @@ tls_key_parse(struct slice text, struct tls_key **out, struct fault *why)
 	/* PEM is told from DER by the zero behind it. */
 	secret_init(&copy, text.len + 1);
 	memcpy(copy.bytes, text.ptr, text.len);
-	code = mbedtls_pk_parse_key(&k->pk, copy.bytes,
+	code = mbedtls_pk_parse_key(pk, copy.bytes,
 	    (uint8_t)text.ptr[0] == 0x30 ? text.len : text.len + 1, NULL, 0,
 	    x509_random, NULL);
-	if (code != 0)
-		return x509_fault(
-		    why, ERR_PARSE, code, "this is no usable private key");
-	e = check_key(k, why);
+	return code == 0 ? OK
+			 : x509_fault(why, ERR_PARSE, code,
+			       "this is no usable private key");
+}
+
+enum err
+tls_key_parse(struct slice text, struct tls_key **out, struct fault *why)
+{
+	AUTO(tls_key_unref) struct tls_key *k = key_new();
+	enum err e = read_key(text, &k->pk, why);
+
+	if (e == OK)
+		e = check_key(k, why);
 	if (e == OK)
 		*out = TAKE(k);
+	return e;
+}
+
+enum err
+tls_key_fits(struct slice text, const struct tls_chain *c, struct fault *why)
+{
+	mbedtls_pk_context pk;
+	enum err e;
+
+	mbedtls_pk_init(&pk);
+	e = read_key(text, &pk, why);
+	if (e == OK && mbedtls_pk_check_pair(
+			   &x509_at(c, 0)->pk, &pk, x509_random, NULL) != 0)
+		e = fault_set(why, ERR_INVALID,
+		    "is not the key of the first certificate");
+	mbedtls_pk_free(&pk); /* wipes */
 	return e;
 }
 
@@ -172,20 +195,14 @@ enum err
 tls_key_pem(const struct tls_key *k, struct secret *out)
 {
 	AUTO(secret_fini) struct secret der = {NULL, 0};
-	struct buf text = BUF(4 * DER_MAX);
-	char *room;
+	AUTO(buf_fini) struct buf text = BUF_SECRET(4 * DER_MAX);
 	enum err e = tls_key_der(k, &der);
 
-	if (e == OK) /* at once: growing would leave copies behind */
-		e = buf_reserve(&text, text.limit, &room);
 	if (e == OK)
 		e = x509_wrap(
 		    slice_of(der.bytes, der.len), "PRIVATE KEY", &text);
 	if (e == OK)
 		secret_set(out, buf_slice(&text));
-	if (text.mem != NULL)
-		secret_wipe(text.mem, text.cap);
-	buf_fini(&text);
 	return e;
 }
 
@@ -215,7 +232,7 @@ tls_key_save(const struct tls_key *k, const char *path, struct fault *why)
 enum err
 tls_key_load(const char *path, struct tls_key **out, struct fault *why)
 {
-	struct buf text = BUF(TLS_KEY_BYTES_MAX);
+	AUTO(buf_fini) struct buf text = BUF_SECRET(TLS_KEY_BYTES_MAX);
 	enum err e = file_read_private(path, &text, why);
 
 	if (e == OK) {
@@ -223,8 +240,5 @@ tls_key_load(const char *path, struct tls_key **out, struct fault *why)
 		if (e != OK)
 			(void)fault_prefix(why, e, "%s: ", path);
 	}
-	if (text.mem != NULL)
-		secret_wipe(text.mem, text.cap);
-	buf_fini(&text);
 	return e;
 }

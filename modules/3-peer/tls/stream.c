@@ -350,8 +350,6 @@ tls_free(struct stream *s)
 	loop_later_cancel(&t->later);
 	loop_later_cancel(&t->flush);
 	mbedtls_ssl_free(&t->ssl);
-	if (t->out.mem != NULL)
-		secret_wipe(t->out.mem, t->out.cap);
 	buf_fini(&t->out);
 	buf_fini(&t->in);
 	tls_peer_free(&t->peer);
@@ -389,7 +387,7 @@ tls_new(struct stream *below, struct tls_config *config,
 	mbedtls_ssl_init(&t->ssl);
 	t->config = tls_config_ref(config);
 	buf_init(&t->in, IN_MAX);
-	buf_init(&t->out, OUT_MAX);
+	t->out = BUF_SECRET(OUT_MAX);
 	loop_later_init(&t->flush, on_flush, t);
 	loop_later_init(&t->later, on_later, t);
 	timer_init(&t->timer, below->loop, on_timer, t);

@@ -136,6 +136,13 @@ struct tls_cert_info {
 void tls_cert_inspect(
     const struct tls_chain *c, size_t index, struct tls_cert_info *out);
 
+/*
+ * Whether the private key, RSA too, is that of the first certificate:
+ * ERR_INVALID if it is another one's, else as tls_key_parse().
+ */
+MUST_USE enum err tls_key_fits(
+    struct slice key, const struct tls_chain *c, struct fault *why);
+
 /* From when to when the first certificate of the text is good. */
 MUST_USE enum err tls_cert_validity(
     struct slice text, int64_t *out_not_before_ms, int64_t *out_not_after_ms);

@@ -69,13 +69,10 @@ add_body(struct buf *b, const struct ca_token *t)
 static enum err
 add_all(struct buf *all, const struct ca_token *t)
 {
-	struct buf body = BUF(TOKEN_BYTES_MAX);
+	AUTO(buf_fini) struct buf body = BUF_SECRET(TOKEN_BYTES_MAX);
 	uint8_t hash[CRYPTO_SHA256_LEN];
-	char *room;
-	enum err e = buf_reserve(&body, TOKEN_BYTES_MAX, &room);
+	enum err e = add_body(&body, t);
 
-	if (e == OK)
-		e = add_body(&body, t);
 	if (e == OK)
 		e = buf_add_u16(all, (uint16_t)(buf_len(&body) + CHECKSUM_LEN));
 	if (e == OK)
@@ -84,23 +81,19 @@ add_all(struct buf *all, const struct ca_token *t)
 		crypto_sha256(buf_slice(all), hash);
 		e = buf_add(all, hash, CHECKSUM_LEN);
 	}
-	if (body.mem != NULL)
-		secret_wipe(body.mem, body.cap);
-	buf_fini(&body);
 	return e;
 }
 
 enum err
 ca_token_format(const struct ca_token *t, struct secret *out, struct fault *why)
 {
-	struct buf all = BUF(TOKEN_BYTES_MAX);
-	char *room;
-	enum err e = buf_reserve(&all, TOKEN_BYTES_MAX, &room);
+	AUTO(buf_fini) struct buf all = BUF_SECRET(TOKEN_BYTES_MAX);
+	enum err e = OK;
 
 	if (t->server_count == 0 || t->server_count > CA_TOKEN_SERVERS_MAX)
 		e = fault_set(why, ERR_INVALID, "a token names 1 to %d servers",
 		    CA_TOKEN_SERVERS_MAX);
-	else if (e == OK && add_all(&all, t) != OK)
+	else if (add_all(&all, t) != OK)
 		e = fault_set(why, ERR_LIMIT,
 		    "the servers' names are too long for a token");
 	if (e == OK) {
@@ -110,9 +103,6 @@ ca_token_format(const struct ca_token *t, struct secret *out, struct fault *why)
 		crypto_base64url(
 		    buf_slice(&all), (char *)out->bytes + PREFIX_LEN);
 	}
-	if (all.mem != NULL)
-		secret_wipe(all.mem, all.cap);
-	buf_fini(&all);
 	return e;
 }
 

@@ -431,6 +431,7 @@ make_request(struct http_call *c)
 	if (e == OK && type.len > 0)
 		e = http_head_set_id(h, HTTP_CONTENT_TYPE, type);
 	buf_init(&c->request_body, LIMIT_API_BODY);
+	c->request_body.secret = c->spec.secret;
 	if (e == OK)
 		e = buf_add_slice(&c->request_body, c->spec.body);
 	if (c->spec.body.len > 0 || slice_eq(h->method, S("POST")))
@@ -453,6 +454,7 @@ http_call_open(const struct http_call_spec *spec)
 	arena_init(&c->arena, CALL_ARENA);
 	buf_init(&c->body,
 	    spec->body_limit > 0 ? spec->body_limit : (size_t)LIMIT_API_BODY);
+	c->body.secret = spec->secret;
 	loop_later_init(&c->tell, on_tell, c);
 	timer_init(&c->timer, spec->loop, on_timer, c);
 	timer_set(

@@ -36,6 +36,7 @@ struct http_call_spec {
 	uint64_t silence_us; /* with on_data: between pieces; 0 is no limit,
 			      * and timeout_us ends with the head */
 	size_t body_limit;   /* 0 is LIMIT_API_BODY */
+	bool secret;         /* both bodies are wiped */
 	/* Pieces of a body whose status is 2xx; lent. NULL: collect. */
 	void (*on_data)(void *arg, struct slice bytes);
 	/* Exactly once unless cancelled; the call is gone after it. */

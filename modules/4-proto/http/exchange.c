@@ -19,6 +19,7 @@ exchange_new(struct server_conn *c, size_t body_limit)
 	x->conn = c;
 	arena_init(&x->arena, HEADS_ARENA + TREE_FACTOR * body_limit);
 	buf_init(&x->body, body_limit);
+	x->arena.secret = x->body.secret = c->server->spec.secret;
 	http_head_init(&x->answer, &x->arena);
 	list_push_back(&c->exchanges, &x->link);
 	return x;

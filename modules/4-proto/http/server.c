@@ -288,6 +288,8 @@ http_server_serve(struct http_server *s, struct stream *conn,
 			s->spec.on_conn_close(s->spec.arg, conn_arg);
 		return;
 	}
+	if (s->spec.secret)
+		net_stream_set_secret(conn);
 	c = mem_new(sizeof(*c));
 	c->magic = CONN_MAGIC;
 	c->proto = proto;

@@ -45,6 +45,7 @@ struct http_server_spec {
 	uint64_t request_us; /* from first byte to whole body; 0 is 30 s */
 	uint32_t conns_max;  /* 0 is 1024; more are closed at once */
 	struct http2_budget *budget; /* for HTTP/2; may be NULL */
+	bool secret; /* what comes and goes is wiped, an exchange's arena too */
 };
 
 struct http_server *http_server_new(const struct http_server_spec *spec);

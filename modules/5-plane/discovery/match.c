@@ -73,35 +73,11 @@ add_endpoint(struct compiler *c, const struct workload *w, struct slice name,
 
 /* --- written Services ----------------------------------------------------- */
 
-static bool
-selects(const struct resource *r, const struct workload *w)
+static struct service_offer
+offer_of(const struct workload *w)
 {
-	const struct service_spec *s = resource_service(r);
-
-	if (!slice_eq(r->key.ns, w->ns))
-		return false;
-	if (s->selector.count == 0)
-		return slice_eq(r->key.name, w->name);
-	return labels_match(&w->labels, &s->selector);
-}
-
-/*
- * Is the workload's port what this port of the Service leads to? A workload
- * that was exposed under the Service's name may be addressed by the Service's
- * own port, whatever lies behind. A port's name is its protocol or its name.
- */
-static bool
-leads_to(const struct resource *r, const struct service_port *p,
-    const struct workload *w)
-{
-	if (slice_eq(r->key.name, w->name) && p->port == w->port)
-		return true;
-	if (!service_port_has_target(p))
-		return p->port == w->port;
-	if (!p->target_port.is_string)
-		return p->target_port.number == w->port;
-	return slice_eq(p->target_port.text, w->protocol) ||
-	       slice_eq(p->target_port.text, w->name);
+	return (struct service_offer){
+	    w->name, w->ns, w->protocol, w->labels, w->port};
 }
 
 static bool
@@ -109,14 +85,15 @@ match_written(
     struct compiler *c, const struct resource *r, const struct workload *w)
 {
 	const struct service_spec *s = resource_service(r);
+	struct service_offer o = offer_of(w);
 	bool matched = false;
 
-	if (!selects(r, w))
+	if (!service_selects(r, &o))
 		return false;
 	for (size_t i = 0; i < s->ports.count; i++) {
 		const struct service_port *p = &s->ports.items[i];
 
-		if (p->protocol != SERVICE_TCP || !leads_to(r, p, w))
+		if (!service_port_leads_to(r, p, &o))
 			continue;
 		add_endpoint(c, w, r->key.name, (uint16_t)p->port);
 		matched = true;
@@ -128,13 +105,15 @@ static void
 report_unmatched(
     struct compiler *c, const struct resource *r, const struct workload *w)
 {
+	struct service_offer o = offer_of(w);
+
 	report(c,
 	    "node %.*s offers %.*s.%.*s:%u, but the written Service of that "
 	    "name %s",
 	    SLICE_ARG(w->node), SLICE_ARG(w->name), SLICE_ARG(w->ns),
 	    (unsigned)w->port,
-	    selects(r, w) ? "has no port that leads there"
-			  : "does not select its labels");
+	    service_selects(r, &o) ? "has no port that leads there"
+				   : "does not select its labels");
 }
 
 /* --- services of records alone -------------------------------------------- */

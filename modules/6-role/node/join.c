@@ -246,6 +246,7 @@ ask(struct join *j, struct stream *conn, struct slice server)
 	    .content_type = S("application/json"),
 	    .timeout_us = JOIN_CALL_US,
 	    .body_limit = WIRE_BODY_MAX,
+	    .secret = true, /* the gossip's keys */
 	    .on_done = on_answer,
 	    .arg = j};
 	enum err err = make_body(j, &body, &why);

@@ -64,7 +64,7 @@ make_trust(struct node *n, struct fault *why)
 static enum err
 write_member(const struct node *n, struct fault *why)
 {
-	AUTO(buf_fini) struct buf json = BUF(WIRE_BODY_MAX);
+	AUTO(buf_fini) struct buf json = BUF_SECRET(WIRE_BODY_MAX);
 	enum err err = wire_membership_encode(&n->member, &json);
 
 	if (err != OK)
@@ -72,8 +72,6 @@ write_member(const struct node *n, struct fault *why)
 	else
 		err = state_write(
 		    &n->state, STATE_MEMBERSHIP, buf_slice(&json), why);
-	if (json.mem != NULL)
-		secret_wipe(json.mem, json.cap);
 	return err;
 }
 
@@ -89,7 +87,7 @@ node_save_member(struct node *n)
 static enum err
 load_member(struct node *n, struct fault *why)
 {
-	AUTO(buf_fini) struct buf json = BUF(WIRE_BODY_MAX);
+	AUTO(buf_fini) struct buf json = BUF_SECRET(WIRE_BODY_MAX);
 	struct fault own = {0};
 	enum err err = state_read(&n->state, STATE_MEMBERSHIP, &json, &own);
 
@@ -98,8 +96,6 @@ load_member(struct node *n, struct fault *why)
 	if (err == OK)
 		err = wire_membership_decode(
 		    buf_slice(&json), &n->member, NULL, &own);
-	if (json.mem != NULL)
-		secret_wipe(json.mem, json.cap);
 	if (err == OK && n->member.server_count == 0)
 		err = fault_set(&own, ERR_CORRUPT, "it names no server");
 	if (err == OK)

@@ -113,7 +113,7 @@ static enum err
 load_gossip_key(struct state *s, struct fault *why)
 {
 	uint8_t both[sizeof(s->gossip_public) + sizeof(s->gossip_secret)];
-	AUTO(buf_fini) struct buf file = BUF(sizeof(both));
+	AUTO(buf_fini) struct buf file = BUF_SECRET(sizeof(both));
 	enum err err = state_read(s, GOSSIP_KEY, &file, why);
 
 	if (err == ERR_NOT_FOUND) {
@@ -132,7 +132,6 @@ load_gossip_key(struct state *s, struct fault *why)
 		memcpy(s->gossip_public, both, sizeof(s->gossip_public));
 		memcpy(s->gossip_secret, both + sizeof(s->gossip_public),
 		    sizeof(s->gossip_secret));
-		secret_wipe(file.mem, file.cap);
 	}
 	secret_wipe(both, sizeof(both));
 	return err;
@@ -258,7 +257,7 @@ state_save_identity(const struct state *s, struct slice ns,
 {
 	char file[STATE_PATH_MAX];
 	AUTO(secret_fini) struct secret key = {0};
-	AUTO(buf_fini) struct buf text = BUF(IDENTITY_FILE_MAX);
+	AUTO(buf_fini) struct buf text = BUF_SECRET(IDENTITY_FILE_MAX);
 	int n = snprintf(file, sizeof(file), "%s/%.*s@%.*s.pem", IDENTITIES,
 	    SLICE_ARG(ns), SLICE_ARG(account));
 	enum err err;
@@ -274,8 +273,6 @@ state_save_identity(const struct state *s, struct slice ns,
 		err = fault_set(why, err, "the certificate is too long");
 	else
 		err = state_write(s, file, buf_slice(&text), why);
-	if (text.mem != NULL)
-		secret_wipe(text.mem, text.cap);
 	return err;
 }
 
@@ -306,7 +303,7 @@ load_identity(const struct state *s, const char *name,
     void (*each)(void *arg, struct tls_identity *id), void *arg)
 {
 	char file[STATE_PATH_MAX];
-	AUTO(buf_fini) struct buf text = BUF(IDENTITY_FILE_MAX);
+	AUTO(buf_fini) struct buf text = BUF_SECRET(IDENTITY_FILE_MAX);
 	AUTO(tls_identity_unref) struct tls_identity *id = NULL;
 	struct fault why = {0};
 	int n = snprintf(file, sizeof(file), "%s/%s", IDENTITIES, name);
@@ -319,8 +316,6 @@ load_identity(const struct state *s, const char *name,
 		    why.text);
 	else
 		each(arg, id);
-	if (text.mem != NULL)
-		secret_wipe(text.mem, text.cap);
 }
 
 void

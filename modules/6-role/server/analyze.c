@@ -53,10 +53,22 @@ copied_labels(struct arena *a, const struct gossip_service *s)
 	return (struct labels){items, items == NULL ? 0 : s->label_count};
 }
 
+static const struct addr *
+copied_addrs(struct arena *a, const struct gossip_offers *o)
+{
+	struct addr *addrs =
+	    arena_alloc_array(a, o->addr_count + 1, sizeof(*addrs));
+
+	if (addrs != NULL)
+		memcpy(addrs, o->addrs, o->addr_count * sizeof(*addrs));
+	return addrs;
+}
+
 static void
 add_living(void *arg, const struct member_offer *e)
 {
 	struct living *l = arg;
+	const struct addr *addrs;
 
 	if (l->namespaces != NULL &&
 	    map_get(l->namespaces, e->service->ns) == NULL)
@@ -67,14 +79,20 @@ add_living(void *arg, const struct member_offer *e)
 		l->items = mem_resize(l->items, l->cap, cap, sizeof(*l->items));
 		l->cap = cap;
 	}
+	addrs = copied_addrs(l->arena, e->offers);
 	l->items[l->count++] = (struct analysis_workload){
 	    .node = copied(l->arena, slice_str(e->member->name)),
+	    .network = copied(l->arena, slice_str(e->member->network)),
+	    .addrs = addrs,
+	    .addr_count = addrs != NULL ? e->offers->addr_count : 0,
+	    .issued_s = e->issued_s,
 	    .name = copied(l->arena, e->service->name),
 	    .ns = copied(l->arena, e->service->ns),
 	    .protocol = copied(l->arena, e->service->protocol),
 	    .labels = copied_labels(l->arena, e->service),
 	    .port = e->service->port,
-	    .healthy = e->healthy};
+	    .healthy = e->healthy && !e->gone,
+	    .gone = e->gone};
 }
 
 /* --- all of it ------------------------------------------------------------ */
@@ -235,6 +253,7 @@ work(void *arg)
 	struct run *r = arg;
 	struct analysis_input in = {.ns = r->ns,
 	    .domain = S(MESH_DOMAIN),
+	    .network = S(MESH_NETWORK),
 	    .workloads = r->living.items,
 	    .workload_count = r->living.count,
 	    .certificates = r->certificates,
@@ -292,6 +311,7 @@ server_analyze(struct server *s, const struct server_analyze_spec *spec,
 	r->arg = arg;
 	r->now_ms = server_now_ms(s);
 	arena_init(&r->arena, FACTS_BYTES);
+	r->arena.secret = true; /* a Secret may be among the documents */
 	r->living = (struct living){.arena = &r->arena};
 	e = keep_trees(r, spec, &why);
 	if (e == OK) {
@@ -395,6 +415,7 @@ look(struct around *x, const struct resource *const *beside, size_t count,
 	struct analysis_input in = {.documents = docs,
 	    .document_count = x->near_count + count,
 	    .domain = S(MESH_DOMAIN),
+	    .network = S(MESH_NETWORK),
 	    .workloads = x->living.items,
 	    .workload_count = x->living.count,
 	    .now_ms = server_now_ms(x->s),

@@ -92,7 +92,7 @@ enum err
 server_restore(const struct server_restore_spec *spec,
     struct server_restored *out, struct fault *why)
 {
-	AUTO(buf_fini) struct buf key = BUF(CRYPTO_KEY_LEN + 1);
+	AUTO(buf_fini) struct buf key = BUF_SECRET(CRYPTO_KEY_LEN + 1);
 	enum err e = file_read_private(spec->key_file, &key, why);
 
 	if (e == ERR_NOT_FOUND)
@@ -106,7 +106,5 @@ server_restore(const struct server_restore_spec *spec,
 		return fault_set(why, ERR_CORRUPT,
 		    "%s is %zu bytes long, not %d: it is no sealing key",
 		    spec->key_file, buf_len(&key), CRYPTO_KEY_LEN);
-	e = restore(spec, buf_slice(&key), out, why);
-	secret_wipe(key.mem, key.cap);
-	return e;
+	return restore(spec, buf_slice(&key), out, why);
 }

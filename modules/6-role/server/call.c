@@ -172,13 +172,11 @@ static enum err
 emit_sealed(struct call *c, const struct resource *r, const struct value *v,
     struct slice *out)
 {
-	AUTO(buf_fini) struct buf text = BUF(LIMIT_RESOURCE_BYTES);
+	AUTO(buf_fini) struct buf text = BUF_SECRET(LIMIT_RESOURCE_BYTES);
 	enum err e = v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, &text);
 
 	if (e == OK)
 		e = seal_body(c, r, buf_slice(&text), out);
-	if (text.mem != NULL)
-		secret_wipe(text.mem, text.cap);
 	return e;
 }
 
@@ -202,10 +200,16 @@ write_row(struct call *c, const struct resource *r, struct store_resource *row)
 static enum err
 check_secret(struct call *c, const struct resource *r)
 {
+	struct faults *warnings = &c->found.warnings;
+	size_t before = warnings->count;
 	char text[RESOURCE_KEY_MAX];
 	enum err e =
 	    secrets_check(r->spec, server_now_ms(c->server), &c->found);
 
+	/* They may be one of many, and only its own text knows which. */
+	for (size_t i = before; i < warnings->count; i++)
+		(void)fault_prefix(&warnings->items[i], OK,
+		    "%s: ", resource_key_format(&r->key, text));
 	return e == OK ? OK
 		       : fault_set(&c->why, e,
 			     "the certificate or key of %s is not right; "

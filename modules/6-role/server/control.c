@@ -273,6 +273,7 @@ control_open(struct server *s)
 	    .arg = s,
 	    .body_limit = BODY_MAX,
 	    .conns_max = CONNS_MAX,
+	    .secret = true, /* who joins is told the gossip's keys */
 	});
 	spec.name = S("control");
 	spec.kind = NET_LISTEN;

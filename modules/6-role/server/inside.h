@@ -235,8 +235,11 @@ void members_revoke(struct server *s, struct slice statement);
 /* What each machine offers, as it says; borrowed for the call. */
 struct member_offer {
 	const struct gossip_member *member;
+	const struct gossip_offers *offers; /* all that it offers */
 	const struct gossip_service *service;
+	uint32_t issued_s; /* of its voucher, Unix time */
 	bool healthy;
+	bool gone; /* it is down, has left, or an older one has its name */
 };
 
 void members_each_offer(const struct server *s,

@@ -273,6 +273,16 @@ server_each_member(const struct server *s,
 	}
 }
 
+/* As discovery sees it: nobody is sent there. */
+static bool
+is_gone(const struct server *s, const struct gossip_record *r)
+{
+	const struct gossip_member *m = r->member;
+
+	return m->status == GOSSIP_DOWN || m->status == GOSSIP_LEFT ||
+	       m->name_lost || r->voucher.expires_s <= server_now_ms(s) / 1000;
+}
+
 void
 members_each_offer(const struct server *s,
     void (*each)(void *arg, const struct member_offer *o), void *arg)
@@ -290,8 +300,12 @@ members_each_offer(const struct server *s,
 		if (!offers_of(s, m, &arena, &record, &offers))
 			continue;
 		for (size_t i = 0; i < offers.service_count; i++)
-			each(arg, &(struct member_offer){m, &offers.services[i],
-				      gossip_service_is_healthy(
-					  &record, &offers, i)});
+			each(arg, &(struct member_offer){.member = m,
+				      .offers = &offers,
+				      .service = &offers.services[i],
+				      .issued_s = record.voucher.issued_s,
+				      .healthy = gossip_service_is_healthy(
+					  &record, &offers, i),
+				      .gone = is_gone(s, &record)});
 	}
 }

@@ -272,7 +272,8 @@ gossip_key_make(struct own *o, const char *path, struct fault *why)
 static enum err
 gossip_key_open(struct own *o, const char *dir, struct fault *why)
 {
-	AUTO(buf_fini) struct buf bytes = BUF(CRYPTO_ED25519_SECRET_LEN + 1);
+	AUTO(buf_fini)
+	struct buf bytes = BUF_SECRET(CRYPTO_ED25519_SECRET_LEN + 1);
 	char path[SERVER_PATH_MAX];
 	struct slice secret;
 	enum err e = path_of(dir, PATH_GOSSIP_KEY, path, why);
@@ -295,7 +296,6 @@ gossip_key_open(struct own *o, const char *dir, struct fault *why)
 	    o->gossip_secret + sizeof(o->gossip_secret) -
 		sizeof(o->gossip_public),
 	    sizeof(o->gossip_public));
-	secret_wipe(bytes.mem, bytes.cap);
 	return OK;
 }
 

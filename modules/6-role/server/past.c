@@ -96,6 +96,7 @@ on_versions(const struct store_rows *versions, void *arg)
 	struct server_past past = {versions->err, versions->why, rows, count};
 
 	arena_init(&a, DIFF_BYTES);
+	a.secret = true; /* bodies, maybe of a Secret */
 	for (size_t i = 0; i < count; i++) {
 		const struct store_row *row = &versions->rows[i];
 

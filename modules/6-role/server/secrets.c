@@ -146,29 +146,25 @@ look_at_life(struct look *l, const struct tls_cert_info *info, int64_t now_ms)
 		say(l, "tls.crt", OK, "expires soon, at %s", when);
 }
 
+/* An RSA key may be kept, but no stream of ours can use it. */
 static void
-look_at_key(struct look *l, const struct tls_cert_info *info)
+look_at_key(struct look *l, const struct tls_chain *chain)
 {
 	AUTO(secret_fini) struct secret pem = {0};
 	AUTO(tls_key_unref) struct tls_key *key = NULL;
 	struct fault why = {0};
-	struct tls_pin pin;
+	struct slice text;
 	enum err e;
 
 	if (!tls_secret_part(l->secret, S("tls.key"), &pem))
 		return;
-	e = tls_key_parse(slice_of(pem.bytes, pem.len), &key, &why);
-	if (e == ERR_UNSUPPORTED)
-		say(l, "tls.key", OK, "%s, so it was not compared with tls.crt",
+	text = slice_of(pem.bytes, pem.len);
+	e = chain != NULL ? tls_key_fits(text, chain, &why) : OK;
+	if (e == OK)
+		e = tls_key_parse(text, &key, &why);
+	if (e != OK)
+		say(l, "tls.key", e == ERR_UNSUPPORTED ? OK : ERR_INVALID, "%s",
 		    why.text);
-	else if (e != OK)
-		say(l, "tls.key", ERR_INVALID, "%s", why.text);
-	if (e != OK || info == NULL)
-		return;
-	tls_key_pin(key, &pin);
-	if (!tls_pin_eq(&pin, &info->pin))
-		say(l, "tls.key", ERR_INVALID,
-		    "is not the key of the first certificate in tls.crt");
 }
 
 enum err
@@ -186,6 +182,6 @@ secrets_check(
 		tls_cert_inspect(chain, 0, &info);
 		look_at_life(&l, &info, now_ms);
 	}
-	look_at_key(&l, chain != NULL ? &info : NULL);
+	look_at_key(&l, chain);
 	return l.wrong ? ERR_INVALID : OK;
 }

@@ -50,7 +50,7 @@ check_files(const char *dir, struct fault *why)
 static enum err
 read_key(const char *dir, uint8_t key[CRYPTO_KEY_LEN], struct fault *why)
 {
-	AUTO(buf_fini) struct buf text = BUF(CRYPTO_KEY_LEN + 1);
+	AUTO(buf_fini) struct buf text = BUF_SECRET(CRYPTO_KEY_LEN + 1);
 	char path[SERVER_PATH_MAX];
 	struct slice bytes;
 	enum err e = path_check_folder(dir, why);
@@ -72,7 +72,6 @@ read_key(const char *dir, uint8_t key[CRYPTO_KEY_LEN], struct fault *why)
 		    "%s is %zu bytes long, not %d; restore it from a backup",
 		    path, bytes.len, CRYPTO_KEY_LEN);
 	memcpy(key, bytes.ptr, CRYPTO_KEY_LEN);
-	secret_wipe(text.mem, text.cap);
 	return OK;
 }
 

@@ -45,7 +45,7 @@ void
 admin_answer_status(
     struct http_exchange *x, unsigned status, const struct value *v)
 {
-	AUTO(buf_fini) struct buf text = BUF(ANSWER_BYTES);
+	AUTO(buf_fini) struct buf text = BUF_SECRET(ANSWER_BYTES);
 
 	if (v == NULL || codec_json_emit(v, &text) != OK ||
 	    buf_add_byte(&text, '\n') != OK) {
@@ -391,6 +391,7 @@ admin_open(const struct admin_spec *spec)
 	    .on_request = on_request,
 	    .on_conn_close = on_conn_close,
 	    .arg = a,
+	    .secret = true, /* tokens, and Secrets of others */
 	});
 	a->ports = ports_open(a);
 	if (spec->remote.family != ADDR_NONE)

@@ -247,6 +247,7 @@ remote_open(struct admin *a)
 	    .arg = r,
 	    .idle_us = IDLE_US,
 	    .conns_max = CONNS_MAX,
+	    .secret = true,
 	});
 	spec.name = S("remote");
 	spec.kind = NET_LISTEN;

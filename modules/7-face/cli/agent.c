@@ -138,7 +138,7 @@ read_line(struct buf *out, struct fault *why)
 static enum err
 read_token(const char *path, struct secret *out, struct fault *why)
 {
-	AUTO(buf_fini) struct buf text = BUF(TOKEN_MAX);
+	AUTO(buf_fini) struct buf text = BUF_SECRET(TOKEN_MAX);
 	struct slice rest;
 	enum err e =
 	    path == NULL ? read_line(&text, why) : file_read(path, &text, why);
@@ -150,8 +150,6 @@ read_token(const char *path, struct secret *out, struct fault *why)
 	rest = slice_trim(slice_split(&rest, '\n'));
 	if (rest.len > 0)
 		memcpy(out->bytes, rest.ptr, rest.len);
-	if (text.mem != NULL)
-		secret_wipe(text.mem, text.cap);
 	return rest.len > 0
 		   ? OK
 		   : fault_set(why, ERR_PARSE,

@@ -134,6 +134,7 @@ ask_over(struct call *c, struct stream *conn, struct slice authority,
 	    .content_type = S("application/json"),
 	    .body = c->body,
 	    .body_limit = BODY_BYTES * 16,
+	    .secret = true,
 	    .on_done = on_done,
 	    .arg = c,
 	});
@@ -232,13 +233,14 @@ enum err
 api_ask(const struct options *o, const struct api_question *q,
     struct api_answer *out, struct fault *why)
 {
-	AUTO(buf_fini) struct buf text = BUF(BODY_BYTES);
+	AUTO(buf_fini) struct buf text = BUF_SECRET(BODY_BYTES);
 	AUTO(call_fini)
 	struct call c = {.question = q, .answer = out, .why = why};
 	enum err e = OK;
 
 	*out = (struct api_answer){0};
 	arena_init(&out->arena, ANSWER_BYTES);
+	out->arena.secret = true; /* keys, tokens */
 	if (q->body != NULL && (e = codec_json_emit(q->body, &text)) != OK)
 		return fault_set(
 		    why, e, "the request is too large: %s", err_text(e));

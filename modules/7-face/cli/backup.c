@@ -41,7 +41,7 @@ whole_path(const char *path, char out[PATH_BYTES], struct fault *why)
 static enum err
 copy_key(const char *state, const char *path, struct fault *why)
 {
-	AUTO(buf_fini) struct buf key = BUF(CRYPTO_KEY_LEN + 1);
+	AUTO(buf_fini) struct buf key = BUF_SECRET(CRYPTO_KEY_LEN + 1);
 	char from[PATH_BYTES], to[PATH_BYTES];
 	enum err e;
 
@@ -51,8 +51,6 @@ copy_key(const char *state, const char *path, struct fault *why)
 	e = file_read_private(from, &key, why);
 	if (e == OK)
 		e = file_replace(to, buf_slice(&key), 0600, why);
-	if (key.mem != NULL)
-		secret_wipe(key.mem, key.cap);
 	return e;
 }
 

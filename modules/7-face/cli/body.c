@@ -10,6 +10,7 @@ void
 body_init(struct body *b)
 {
 	arena_init(&b->arena, ARENA_BYTES);
+	b->arena.secret = true; /* keys, tokens */
 	b->map = value_new(&b->arena, VALUE_MAP);
 }
 

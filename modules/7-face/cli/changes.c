@@ -4,10 +4,12 @@
  */
 #include "base/base.h"
 #include "codec/codec.h"
+#include "files/files.h"
 #include "model/model.h"
 
 #include "api.h"
 #include "changes.h"
+#include "findings.h"
 #include "found.h"
 #include "output.h"
 
@@ -201,9 +203,11 @@ changes_ask(const struct options *o, const char *path, const struct body *body,
 		    CLI_EXIT_FAILED, "the request is too large");
 	if (api_ask(o, &q, &a, &why) != OK)
 		return cli_fault(&why);
-	if (how != CHANGES_DIFF)
+	if (how != CHANGES_DIFF) {
+		findings_print_others(a.body, f != NULL ? &f->found : NULL);
 		found_tell(value_get(a.body, S("findings")), f,
 		    slice_str(options_text(o, "namespace")));
+	}
 	code = api_refused(&a);
 	return code != CLI_EXIT_OK ? code : print_answer(o, a.body, how);
 }

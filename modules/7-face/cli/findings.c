@@ -79,24 +79,28 @@ print_place(const struct value *finding, FILE *out)
 		(void)fputc(' ', out);
 }
 
+static void
+print_told(const struct value *finding, const char *level, FILE *out)
+{
+	struct slice field = text_of(finding, S("field"));
+	struct slice id = text_of(finding, S("id"));
+	bool is_harmless = slice_eq(id, S("MSH0001"));
+
+	(void)fprintf(out, "%s: ", is_harmless ? "warning" : level);
+	print_place(finding, out);
+	(void)fprintf(out, "%.*s%s%.*s", SLICE_ARG(field),
+	    field.len > 0 ? ": " : "",
+	    SLICE_ARG(text_of(finding, S("message"))));
+	if (id.len > 0)
+		(void)fprintf(out, " [%.*s]", SLICE_ARG(id));
+	(void)fputc('\n', out);
+}
+
 void
 findings_print_list(const struct value *list, const char *level, FILE *out)
 {
 	VALUE_EACH(list, it)
-	{
-		struct slice field = text_of(it, S("field"));
-		struct slice id = text_of(it, S("id"));
-		bool is_harmless = slice_eq(id, S("MSH0001"));
-
-		(void)fprintf(out, "%s: ", is_harmless ? "warning" : level);
-		print_place(it, out);
-		(void)fprintf(out, "%.*s%s%.*s", SLICE_ARG(field),
-		    field.len > 0 ? ": " : "",
-		    SLICE_ARG(text_of(it, S("message"))));
-		if (id.len > 0)
-			(void)fprintf(out, " [%.*s]", SLICE_ARG(id));
-		(void)fputc('\n', out);
-	}
+	print_told(it, level, out);
 }
 
 void
@@ -104,4 +108,24 @@ findings_print_answer(const struct value *answer)
 {
 	findings_print_list(value_get(answer, S("errors")), "error", stderr);
 	findings_print_list(value_get(answer, S("inert")), "error", stderr);
+}
+
+/* Its field may be written otherwise in a file: "items[1].spec.host". */
+static bool
+is_known(const struct findings *known, struct slice message)
+{
+	const struct faults *list = &known->warnings;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (slice_eq(message, slice_str(list->items[i].text)))
+			return true;
+	return false;
+}
+
+void
+findings_print_others(const struct value *answer, const struct findings *known)
+{
+	VALUE_EACH(value_get(answer, S("warnings")), it)
+	if (known == NULL || !is_known(known, text_of(it, S("message"))))
+		print_told(it, "warning", stderr);
 }

@@ -24,4 +24,8 @@ void findings_print_list(
     const struct value *list, const char *level, FILE *out);
 void findings_print_answer(const struct value *answer);
 
+/* The warnings of an answer that are not among these; NULL: all. */
+void findings_print_others(
+    const struct value *answer, const struct findings *known);
+
 #endif

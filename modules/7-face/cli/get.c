@@ -168,6 +168,7 @@ get(struct options *o)
 
 	table_init(&g.table, head, ARRAY_LEN(head));
 	arena_init(&g.arena, ITEMS_BYTES);
+	g.arena.secret = true;
 	g.items = value_new(&g.arena, VALUE_LIST);
 	if (output_parse(options_text(o, "output"), &g.how, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "get: %s", why.text);

@@ -33,7 +33,7 @@ output_parse(const char *text, enum output *out, struct fault *why)
 enum err
 output_value(enum output how, const struct value *v, struct fault *why)
 {
-	AUTO(buf_fini) struct buf text = BUF(OUTPUT_BYTES);
+	AUTO(buf_fini) struct buf text = BUF_SECRET(OUTPUT_BYTES);
 	struct slice s;
 	enum err e = how == OUTPUT_JSON ? codec_json_emit_pretty(v, &text)
 					: codec_yaml_emit(v, &text);

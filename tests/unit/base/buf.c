@@ -98,6 +98,33 @@ TEST(a_failed_allocation_leaves_the_bytes)
 	EXPECT_OK(buf_add(&b, kilo, sizeof(kilo)));
 }
 
+/* What the allocator hands out next is what was given back last. */
+static bool
+is_left(size_t cap)
+{
+	AUTO(mem_free) char *again = mem_try(cap);
+
+	return memmem(again, cap, "hushhush", 8) != NULL;
+}
+
+TEST(a_secret_leaves_nothing_in_memory_that_is_given_back)
+{
+	struct buf b = BUF_SECRET(1 << 20);
+	char kilo[1024] = "";
+	size_t cap;
+
+	for (int i = 0; i < 50; i++)
+		EXPECT_OK(buf_add_slice(&b, S("hush")));
+	cap = b.cap;
+	EXPECT_OK(buf_add(&b, kilo, sizeof(kilo)));
+	EXPECT_FALSE(is_left(cap));
+	EXPECT_TRUE(slice_starts(buf_slice(&b), S("hushhush")));
+	cap = b.cap;
+	buf_fini(&b);
+	EXPECT_FALSE(is_left(cap));
+	EXPECT_TRUE(b.secret);
+}
+
 TEST(consuming_more_than_there_is_aborts)
 {
 	EXPECT_TRUE(dies(consume_what_is_not_there));

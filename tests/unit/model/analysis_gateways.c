@@ -86,21 +86,6 @@ TEST(what_reads_otherwise_cannot_share_a_port)
 	    &usual, CLASH("a") CLASH("b"));
 }
 
-TEST(a_workload_port_belongs_to_one_workload)
-{
-#define LISTENS(name, address, app, port)                                      \
-	WORKLOAD(name, "address: " address ", labels: {app: " app              \
-		       "}, ports: {http: " port "}")
-#define TAKEN(name) "MSH0106 WorkloadEntry/shop/" name " spec.ports.http\n"
-#define FIRST LISTENS("a", "10.0.0.1", "a", "80")
-	expect_found(
-	    FIRST LISTENS("b", "10.0.0.1", "b", "80"), TAKEN("a") TAKEN("b"));
-	expect_found(FIRST LISTENS("b", "10.0.0.2", "b", "80"), "");
-	expect_found(FIRST LISTENS("b", "10.0.0.1", "b", "81"), "");
-	/* Another entry of the same workload. */
-	expect_found(FIRST LISTENS("b", "10.0.0.1", "a", "80"), "");
-}
-
 /* --- shadows -------------------------------------------------------------- */
 
 #define RULED(name, day, match)                                                \

@@ -31,6 +31,20 @@ static const struct analysis_input known = {
     .flags = ANALYSIS_USUAL_GATEWAYS,
 };
 
+/* Two machines that say two things of one port; for "offers" alone. */
+static const struct analysis_workload machines[] = {
+    {.node = {"n", 1},
+	.name = {"a", 1},
+	.ns = {"shop", 4},
+	.protocol = {"http", 4},
+	.port = 80},
+    {.node = {"o", 1},
+	.name = {"a", 1},
+	.ns = {"shop", 4},
+	.protocol = {"tcp", 3},
+	.port = 80},
+};
+
 #define SECRET(name, pem)                                                      \
 	DOC("v1", "Secret", "name: " name ", namespace: istio-system",         \
 	    "type: kubernetes.io/tls, stringData: {tls.crt: '" pem             \
@@ -130,6 +144,11 @@ static const struct {
 	"spec.trafficPolicy.portLevelSettings[0].tls\n"},
     {"rule-hosts", A POD("p", "v: '2'") RULE("a", "host: a, " V1),
 	"IST0173 DestinationRule/shop/a spec.subsets[0]\n"},
+    {"rule-hosts",
+	SERVICE_OF("a", "selector: {app: a}, ports: [" HTTP80 "]")
+	    POD("p", "app: a") POD("q", "v: '1'") RULE("a", "host: a, " V1)
+		ROUTE("r", RULES_TO(TO_V1)),
+	"MSH0103 DestinationRule/shop/a spec.subsets[0]\n"},
     {"rule-hosts", A RULE("b", "host: b"),
 	"IST0174 DestinationRule/shop/b spec.host\n"},
     {"entry-addresses", PORTED("e", "TCP"),
@@ -143,6 +162,19 @@ static const struct {
 	SERVICE_OF("a", "type: ExternalName, externalName: x.y, ports: "
 			"[{name: tcp, port: 80}]"),
 	"IST0150 Service/shop/a spec.ports[0].name\n"},
+    {"annotations",
+	OF("v1", "Service",
+	    NAMED("a") ", annotations: {networking.istio.io/exportThree: a, "
+		       "networking.istio.io/exportTo: b, istio.io/rev: c, "
+		       "galley.istio.io/analyze-suppress: d, x.y/z: e, "
+		       "sidecar.istio.io/inject: 'true'}",
+	    "ports: [" HTTP80 "]"),
+	"IST0107 Service/shop/a "
+	"metadata.annotations[\"sidecar.istio.io/inject\"]\n"
+	"IST0108 Service/shop/a "
+	"metadata.annotations[\"networking.istio.io/exportThree\"]\n"
+	"IST0135 Service/shop/a "
+	"metadata.annotations[\"sidecar.istio.io/inject\"]\n"},
     {"sidecar-selectors",
 	LABELLED("p") SELECTS("x", "app: a") SELECTS("y", "v: '1'")
 	    SELECTS("z", "app: none"),
@@ -203,6 +235,7 @@ static const struct {
     {"port-clashes", ON_80("g") ON_PORT("h", "80", "TCP", "'*'"),
 	"MSH0106 Gateway/shop/g spec.servers[0].port\n"
 	"MSH0106 Gateway/shop/h spec.servers[0].port\n"},
+    {"offers", "", "MSH0109 Workload/shop/a@o \n"},
     {"host-spellings",
 	A RULE("one", "host: a") RULE("two", "host: a.shop.svc.cluster.local"),
 	"MSH0107 DestinationRule/shop/two spec.host\n"},
@@ -241,9 +274,13 @@ static void
 see_case(struct seen *s, size_t i)
 {
 	AUTO(analysis_result_fini) struct analysis_result r = {0};
+	struct analysis_input more = known;
 	char text[ANALYSED_TEXT_MAX];
 
-	analyse(cases[i].yaml, &known, &r);
+	more.workloads = machines;
+	if (strcmp(cases[i].analyzer, "offers") == 0)
+		more.workload_count = ARRAY_LEN(machines);
+	analyse(cases[i].yaml, &more, &r);
 	EXPECT_STR(analysed_text(&r, text), cases[i].wanted);
 	for (size_t j = 0; j < r.count; j++)
 		if (strcmp(r.items[j].code->id, "IST0106") != 0 &&

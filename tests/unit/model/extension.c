@@ -3,8 +3,7 @@
  * extension — WasmPlugin, TrafficExtension and ProxyConfig: right, wrong, and
  * what is said about each.
  */
-#include "codec/codec.h"
-#include "load.h"
+#include "expect.h"
 #include "unit.h"
 
 #define HEAD(group, kind)                                                      \
@@ -13,11 +12,7 @@
 #define TE HEAD("extensions.istio.io/v1alpha1", "TrafficExtension")
 #define PC HEAD("networking.istio.io/v1beta1", "ProxyConfig")
 
-static const struct wrong {
-	const char *yaml;
-	const char *field;
-	const char *words;
-} wrongs[] = {
+static const struct mistake wrongs[] = {
     {WP "  phase: AUTHN\n", "spec.url", "is required"},
     {WP "  url: ftp://x\n", "spec.url", "oci, http, https or file"},
     {WP "  url: 'a b'\n", "spec.url", "no place of a module"},
@@ -42,40 +37,18 @@ static const struct wrong {
 
 TEST(each_mistake_in_an_extension_is_named)
 {
-	for (size_t i = 0; i < ARRAY_LEN(wrongs); i++) {
-		AUTO(loaded_fini) struct loaded l;
-		const struct fault *f;
-
-		load(wrongs[i].yaml, "x.yaml", &l);
-		EXPECT_EQ(l.count, 0);
-		f = find_error(&l, wrongs[i].words);
-		if (f == NULL)
-			EXPECT_STR(l.found.errors.count > 0
-				       ? l.found.errors.items[0].text
-				       : "",
-			    wrongs[i].words);
-		EXPECT_STR(f->field, wrongs[i].field);
-	}
+	expect_mistakes(wrongs, ARRAY_LEN(wrongs));
 }
+
+#define CONFIGURED                                                             \
+	WP "  url: oci://r.example.com/f:v1\n"                                 \
+	   "  pluginConfig: {b: [1, 2.5, null, {c: yes}], a: ''}\n"            \
+	   "  priority: '7'\n"
 
 TEST(the_configuration_of_a_module_is_kept_as_it_is)
 {
-	AUTO(loaded_fini) struct loaded l;
-	AUTO(arena_fini) struct arena a;
-	AUTO(buf_fini) struct buf text = BUF(64 << 10);
-	struct value *again;
-
-	arena_init(&a, 1 << 20);
-	load(WP "  url: oci://r.example.com/f:v1\n"
-		"  pluginConfig: {b: [1, 2.5, null, {c: yes}], a: ''}\n"
-		"  priority: '7'\n",
-	    NULL, &l);
-	EXPECT_EQ(l.count, 1);
-	EXPECT_EQ(l.found.inert.count, 1);
-	EXPECT_STR(l.found.inert.items[0].id, "MSH0001");
-	again = resource_encode(l.items[0], RESOURCE_AS_WRITTEN, &a);
-	EXPECT_OK(codec_json_emit(value_get(again, S("spec")), &text));
-	EXPECT_SLICE(buf_slice(&text),
+	expect_inert(CONFIGURED, "kind", "MSH0001");
+	expect_written(CONFIGURED,
 	    S("{\"pluginConfig\":{\"a\":\"\",\"b\":[1,2.5,null,{\"c\":"
 	      "\"yes\"}]},\"priority\":7,\"url\":"
 	      "\"oci://r.example.com/f:v1\"}"));

@@ -2,10 +2,7 @@
 /*
  * gateway — Gateway and Sidecar: right, wrong, and what is said about each.
  */
-#include <stdio.h>
-
-#include "codec/codec.h"
-#include "load.h"
+#include "expect.h"
 #include "unit.h"
 
 #define HEAD(kind)                                                             \
@@ -18,11 +15,7 @@
 #define SC HEAD("Sidecar")
 #define OUT(words) SC "  egress:\n  - {" words "}\n"
 
-static const struct wrong {
-	const char *yaml;
-	const char *field;
-	const char *words;
-} wrongs[] = {
+static const struct mistake wrongs[] = {
     {HEAD("Gateway") "  selector: {a: b}\n", "spec.servers", "is required"},
     {GW "hosts: [a.b]\n", "spec.servers[0].port", "is required"},
     {GW PORT("HTTP") "\n", "spec.servers[0].hosts", "is required"},
@@ -88,28 +81,12 @@ static const struct wrong {
 
 TEST(each_mistake_at_an_edge_is_named)
 {
-	for (size_t i = 0; i < ARRAY_LEN(wrongs); i++) {
-		AUTO(loaded_fini) struct loaded l;
-		const struct fault *f;
-
-		load(wrongs[i].yaml, "x.yaml", &l);
-		EXPECT_EQ(l.count, 0);
-		f = find_error(&l, wrongs[i].words);
-		if (f == NULL)
-			EXPECT_STR(l.found.errors.count > 0
-				       ? l.found.errors.items[0].text
-				       : wrongs[i].yaml,
-			    wrongs[i].words);
-		EXPECT_STR(f->field, wrongs[i].field);
-	}
+	expect_mistakes(wrongs, ARRAY_LEN(wrongs));
 }
 
 TEST(what_helps_nobody_is_warned_of)
 {
-	static const struct {
-		const char *yaml;
-		size_t warnings;
-	} rows[] = {
+	static const struct warned rows[] = {
 	    {TLS("mode: PASSTHROUGH, credentialName: a"), 1},
 	    {TLS("mode: SIMPLE, credentialName: a, minProtocolVersion: "
 		 "TLSV1_1"),
@@ -125,13 +102,7 @@ TEST(what_helps_nobody_is_warned_of)
 	    {SC "  workloadSelector: {}\n  egress: [{hosts: ['./*']}]\n", 1},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(loaded_fini) struct loaded l;
-
-		load(rows[i].yaml, NULL, &l);
-		EXPECT_EQ(l.count, 1);
-		EXPECT_EQ(l.found.warnings.count, rows[i].warnings);
-	}
+	expect_warned(rows, ARRAY_LEN(rows));
 }
 
 TEST(what_lets_more_through_is_told_inside_of_what_does_nothing)

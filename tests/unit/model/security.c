@@ -3,10 +3,7 @@
  * security — the policies about peers, tokens and calls: right, wrong, and
  * what is said about each.
  */
-#include <stdio.h>
-
-#include "codec/codec.h"
-#include "load.h"
+#include "expect.h"
 #include "unit.h"
 
 #define HEAD(kind)                                                             \
@@ -16,13 +13,9 @@
 #define RA HEAD("RequestAuthentication") "spec:\n"
 #define AP HEAD("AuthorizationPolicy") "spec:\n"
 #define RULE AP "  rules:\n  - "
+#define DENIAL AP "  action: DENY\n  rules:\n  - "
 
-/* Wrong text; the field that is named; words of the message. */
-static const struct wrong {
-	const char *yaml;
-	const char *field;
-	const char *words;
-} wrongs[] = {
+static const struct mistake wrongs[] = {
     {PA "  portLevelMtls: {80: {mode: STRICT}}\n", "spec.portLevelMtls",
 	"needs a selector"},
     {PA "  selector: {matchLabels: {a: b}}\n  portLevelMtls: {}\n",
@@ -92,20 +85,7 @@ static const struct wrong {
 
 TEST(each_mistake_in_a_policy_is_named)
 {
-	for (size_t i = 0; i < ARRAY_LEN(wrongs); i++) {
-		AUTO(loaded_fini) struct loaded l;
-		const struct fault *f;
-
-		load(wrongs[i].yaml, "x.yaml", &l);
-		EXPECT_EQ(l.count, 0);
-		f = find_error(&l, wrongs[i].words);
-		if (f == NULL)
-			EXPECT_STR(l.found.errors.count > 0
-				       ? l.found.errors.items[0].text
-				       : "",
-			    wrongs[i].words);
-		EXPECT_STR(f->field, wrongs[i].field);
-	}
+	expect_mistakes(wrongs, ARRAY_LEN(wrongs));
 }
 
 TEST(a_policy_that_is_right_is_said_to_be_not_in_force)
@@ -127,32 +107,18 @@ TEST(a_policy_that_is_right_is_said_to_be_not_in_force)
 
 TEST(a_denial_of_http_is_warned_of_tcp)
 {
-	static const struct {
-		const char *rule;
-		size_t warnings;
-	} rows[] = {
-	    {"to: [{operation: {paths: [/a]}}]\n", 1},
-	    {"to: [{operation: {paths: [/a], ports: ['80']}}]\n", 0},
-	    {"from: [{source: {requestPrincipals: ['*']}}]\n", 1},
-	    {"from: [{source: {namespaces: [a]}}]\n", 0},
-	    {"from: [{source: {namespaces: [a]}}]\n"
-	     "    to: [{operation: {methods: [GET]}}]\n",
+	static const struct warned rows[] = {
+	    {DENIAL "to: [{operation: {paths: [/a]}}]\n", 1},
+	    {DENIAL "to: [{operation: {paths: [/a], ports: ['80']}}]\n", 0},
+	    {DENIAL "from: [{source: {requestPrincipals: ['*']}}]\n", 1},
+	    {DENIAL "from: [{source: {namespaces: [a]}}]\n", 0},
+	    {DENIAL "from: [{source: {namespaces: [a]}}]\n"
+		    "    to: [{operation: {methods: [GET]}}]\n",
 		1},
-	    {"{}\n", 0},
+	    {DENIAL "{}\n", 0},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(loaded_fini) struct loaded l;
-		char yaml[512];
-
-		(void)snprintf(yaml, sizeof(yaml),
-		    "%s  action: DENY\n  rules:\n"
-		    "  - %s",
-		    AP, rows[i].rule);
-		load(yaml, NULL, &l);
-		EXPECT_EQ(l.count, 1);
-		EXPECT_EQ(l.found.warnings.count, rows[i].warnings);
-	}
+	expect_warned(rows, ARRAY_LEN(rows));
 }
 
 TEST(a_malformed_document_gets_no_advice)
@@ -177,20 +143,10 @@ TEST(a_private_key_among_public_ones_is_warned_of)
 
 TEST(a_policy_comes_back_as_it_was_written)
 {
-	AUTO(loaded_fini) struct loaded l;
-	AUTO(arena_fini) struct arena a;
-	AUTO(buf_fini) struct buf text = BUF(64 << 10);
-	struct value *again;
-
-	arena_init(&a, 1 << 20);
-	load(AP "  action: AUDIT\n  selector: {matchLabels: {a: b}}\n"
-		"  rules:\n  - from: [{source: {principals: ['*']}}]\n"
-		"    when: [{key: source.ip, values: [10.0.0.0/8]}]\n",
-	    NULL, &l);
-	EXPECT_EQ(l.count, 1);
-	again = resource_encode(l.items[0], RESOURCE_AS_WRITTEN, &a);
-	EXPECT_OK(codec_json_emit(value_get(again, S("spec")), &text));
-	EXPECT_SLICE(buf_slice(&text),
+	expect_written(AP
+	    "  action: AUDIT\n  selector: {matchLabels: {a: b}}\n"
+	    "  rules:\n  - from: [{source: {principals: ['*']}}]\n"
+	    "    when: [{key: source.ip, values: [10.0.0.0/8]}]\n",
 	    S("{\"action\":\"AUDIT\",\"rules\":[{\"from\":[{\"source\":{"
 	      "\"principals\":[\"*\"]}}],\"when\":[{\"key\":\"source.ip\","
 	      "\"values\":[\"10.0.0.0/8\"]}]}],\"selector\":{\"matchLabels\":"

@@ -3,10 +3,7 @@
  * service_entry — ServiceEntry, WorkloadEntry and WorkloadGroup: right, wrong,
  * and what is said about each.
  */
-#include <stdio.h>
-
-#include "codec/codec.h"
-#include "load.h"
+#include "expect.h"
 #include "unit.h"
 
 #define HEAD(kind)                                                             \
@@ -19,11 +16,7 @@
 #define WE HEAD("WorkloadEntry")
 #define WG HEAD("WorkloadGroup") "  template: {}\n  probe: "
 
-static const struct wrong {
-	const char *yaml;
-	const char *field;
-	const char *words;
-} wrongs[] = {
+static const struct mistake wrongs[] = {
     {SE "  resolution: DNS\n", "spec.hosts", "is required"},
     {SE "  hosts: ['*']\n", "spec.hosts[0]", "may not be \"*\""},
     {SE "  hosts: [a_b]\n", "spec.hosts[0]", "no host name"},
@@ -79,67 +72,34 @@ static const struct wrong {
 
 TEST(each_mistake_in_an_entry_is_named)
 {
-	for (size_t i = 0; i < ARRAY_LEN(wrongs); i++) {
-		AUTO(loaded_fini) struct loaded l;
-		const struct fault *f;
-
-		load(wrongs[i].yaml, "x.yaml", &l);
-		EXPECT_EQ(l.count, 0);
-		f = find_error(&l, wrongs[i].words);
-		if (f == NULL)
-			EXPECT_STR(l.found.errors.count > 0
-				       ? l.found.errors.items[0].text
-				       : "",
-			    wrongs[i].words);
-		EXPECT_STR(f->field, wrongs[i].field);
-	}
+	expect_mistakes(wrongs, ARRAY_LEN(wrongs));
 }
 
 TEST(bytes_without_an_address_are_warned_of_where_none_is_given)
 {
-	static const struct {
-		const char *spec;
-		size_t warnings;
-	} rows[] = {
-	    {"  hosts: [a.b]\n  ports: [{number: 1, name: t, protocol: tcp}]\n",
+	static const struct warned rows[] = {
+	    {SE "  hosts: [a.b]\n  ports: [{number: 1, name: t, protocol: "
+		"tcp}]\n",
 		1},
-	    {"  hosts: [a.b]\n  ports: [{number: 1, name: t}]\n"
-	     "  resolution: STATIC\n",
+	    {SE "  hosts: [a.b]\n  ports: [{number: 1, name: t}]\n"
+		"  resolution: STATIC\n",
 		0},
-	    {"  hosts: ['*.a.b']\n  ports: [{number: 1, name: t}]\n"
-	     "  resolution: STATIC\n",
+	    {SE "  hosts: ['*.a.b']\n  ports: [{number: 1, name: t}]\n"
+		"  resolution: STATIC\n",
 		1},
-	    {"  hosts: [a.b]\n  ports: [{number: 1, name: t}]\n"
-	     "  addresses: [10.0.0.1]\n",
+	    {SE "  hosts: [a.b]\n  ports: [{number: 1, name: t}]\n"
+		"  addresses: [10.0.0.1]\n",
 		0},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(loaded_fini) struct loaded l;
-		char yaml[512];
-
-		(void)snprintf(yaml, sizeof(yaml), "%s%s", SE, rows[i].spec);
-		load(yaml, NULL, &l);
-		EXPECT_EQ(l.count, 1);
-		EXPECT_EQ(l.found.warnings.count, rows[i].warnings);
-	}
+	expect_warned(rows, ARRAY_LEN(rows));
 }
 
 TEST(an_entry_comes_back_as_it_was_written)
 {
-	AUTO(loaded_fini) struct loaded l;
-	AUTO(arena_fini) struct arena a;
-	AUTO(buf_fini) struct buf text = BUF(64 << 10);
-	struct value *again;
-
-	arena_init(&a, 1 << 20);
-	load(SE_HTTP "  resolution: STATIC\n  location: 1\n"
-		     "  endpoints: [{address: '::1', ports: {http: '81'}}]\n",
-	    NULL, &l);
-	EXPECT_EQ(l.count, 1);
-	again = resource_encode(l.items[0], RESOURCE_AS_WRITTEN, &a);
-	EXPECT_OK(codec_json_emit(value_get(again, S("spec")), &text));
-	EXPECT_SLICE(buf_slice(&text),
+	expect_written(SE_HTTP
+	    "  resolution: STATIC\n  location: 1\n"
+	    "  endpoints: [{address: '::1', ports: {http: '81'}}]\n",
 	    S("{\"endpoints\":[{\"address\":\"::1\",\"ports\":{\"http\":81}}],"
 	      "\"hosts\":[\"a.example.com\"],\"location\":\"MESH_INTERNAL\","
 	      "\"ports\":[{\"name\":\"http\",\"number\":80,\"protocol\":"

@@ -2,10 +2,7 @@
 /*
  * telemetry — Telemetry: right, wrong, and what is said about each.
  */
-#include <stdio.h>
-
-#include "codec/codec.h"
-#include "load.h"
+#include "expect.h"
 #include "unit.h"
 
 #define TM                                                                     \
@@ -13,11 +10,7 @@
 	"metadata: {name: x}\nspec:\n"
 #define METRICS(words) TM "  metrics: [{overrides: [{" words "}]}]\n"
 
-static const struct wrong {
-	const char *yaml;
-	const char *field;
-	const char *words;
-} wrongs[] = {
+static const struct mistake wrongs[] = {
     {TM "  tracing: [{providers: [{}]}]\n", "spec.tracing[0].providers[0].name",
 	"is required"},
     {TM "  tracing: [{randomSamplingPercentage: 100.5}]\n",
@@ -47,43 +40,19 @@ static const struct wrong {
 
 TEST(each_mistake_in_a_telemetry_is_named)
 {
-	for (size_t i = 0; i < ARRAY_LEN(wrongs); i++) {
-		AUTO(loaded_fini) struct loaded l;
-		const struct fault *f;
-
-		load(wrongs[i].yaml, "x.yaml", &l);
-		EXPECT_EQ(l.count, 0);
-		f = find_error(&l, wrongs[i].words);
-		if (f == NULL)
-			EXPECT_STR(l.found.errors.count > 0
-				       ? l.found.errors.items[0].text
-				       : wrongs[i].yaml,
-			    wrongs[i].words);
-		EXPECT_STR(f->field, wrongs[i].field);
-	}
+	expect_mistakes(wrongs, ARRAY_LEN(wrongs));
 }
 
 TEST(what_of_a_telemetry_is_not_used_is_warned_of)
 {
-	static const struct {
-		const char *spec;
-		size_t warnings;
-	} rows[] = {
-	    {"  tracing: [{}, {}]\n", 1},
-	    {"  tracing: [{providers: [{name: a}, {name: b}]}]\n", 1},
-	    {"  selector: {}\n", 1},
-	    {"  accessLogging: [{filter: {expression: "
-	     "'response.code >= 400'}}]\n",
+	static const struct warned rows[] = {
+	    {TM "  tracing: [{}, {}]\n", 1},
+	    {TM "  tracing: [{providers: [{name: a}, {name: b}]}]\n", 1},
+	    {TM "  selector: {}\n", 1},
+	    {TM "  accessLogging: [{filter: {expression: "
+		"'response.code >= 400'}}]\n",
 		0},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(loaded_fini) struct loaded l;
-		char yaml[512];
-
-		(void)snprintf(yaml, sizeof(yaml), "%s%s", TM, rows[i].spec);
-		load(yaml, NULL, &l);
-		EXPECT_EQ(l.count, 1);
-		EXPECT_EQ(l.found.warnings.count, rows[i].warnings);
-	}
+	expect_warned(rows, ARRAY_LEN(rows));
 }

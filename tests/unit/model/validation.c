@@ -199,6 +199,46 @@ TEST(the_envelope_is_checked)
 		expect_wrong(&rows[i]);
 }
 
+TEST(the_group_that_was_meant_is_named)
+{
+	static const struct {
+		const char *api_and_kind;
+		const char *words; /* the message's end */
+	} rows[] = {
+	    {"{apiVersion: meshd.io/v1, kind: MeshConfig}",
+		"to the mesh; did you mean meshd.dev/v1?"},
+	    {"{apiVersion: networking.istio.oi/v1, kind: VirtualService}",
+		"to the mesh; did you mean networking.istio.io/v1?"},
+	    {"{apiVersion: v1, kind: Gateway}",
+		"of v1 means nothing to the mesh; did you mean "
+		"networking.istio.io/v1?"},
+	    {"{apiVersion: serving.knative.dev/v1, kind: Service}",
+		"to the mesh"},
+	    {"{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway}",
+		"to the mesh"},
+	    {"{apiVersion: config.openshift.io/v1, kind: Network}",
+		"to the mesh"},
+	    {"{apiVersion: network.istio.io/v1, kind: VirtualService}",
+		"there is no kind \"VirtualService\" of network.istio.io; did "
+		"you mean networking.istio.io/v1?"},
+	    {"{apiVersion: networking.istio.io/v1, kind: VirtualServce}",
+		"there is no kind \"VirtualServce\"; did you mean "
+		"\"VirtualService\"?"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(loaded_fini) struct loaded l;
+		const struct faults *said;
+
+		load(rows[i].api_and_kind, NULL, &l);
+		said = l.found.errors.count > 0 ? &l.found.errors
+						: &l.found.warnings;
+		EXPECT_EQ(said->count, 1);
+		EXPECT_TRUE(slice_ends(
+		    slice_str(said->items[0].text), slice_str(rows[i].words)));
+	}
+}
+
 TEST(other_kinds_of_kubernetes_are_skipped_with_a_warning)
 {
 	AUTO(loaded_fini) struct loaded l;

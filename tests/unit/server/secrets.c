@@ -91,6 +91,57 @@ TEST(a_key_of_another_certificate_is_refused)
 	pair_fini(&other);
 }
 
+/* What the tool makes, in `dir`. */
+static void
+rsa_init(struct pair *p, const char *dir)
+{
+	char command[256], path[64];
+	struct buf key = BUF(PEM_MAX);
+
+	memset(p, 0, sizeof(*p));
+	p->crt = (struct buf)BUF(PEM_MAX);
+	(void)snprintf(command, sizeof(command),
+	    "cd %s && openssl req -x509 -newkey rsa:2048 -nodes -keyout key "
+	    "-out crt -days 99 -subj /CN=web 2>/dev/null",
+	    dir);
+	CHECK(system(command) == 0);
+	(void)snprintf(path, sizeof(path), "%s/crt", dir);
+	EXPECT_OK(file_read(path, &p->crt, NULL));
+	(void)snprintf(path, sizeof(path), "%s/key", dir);
+	EXPECT_OK(file_read(path, &key, NULL));
+	secret_init(&p->key, buf_slice(&key).len);
+	memcpy(p->key.bytes, buf_slice(&key).ptr, p->key.len);
+	buf_fini(&key);
+	p->parts[0] = (struct label){S("tls.crt"), buf_slice(&p->crt)};
+	p->parts[1] =
+	    (struct label){S("tls.key"), slice_of(p->key.bytes, p->key.len)};
+	p->secret.string_data = (struct labels){p->parts, 2};
+}
+
+TEST(an_rsa_key_is_compared_with_its_certificate)
+{
+	char dir[] = "/tmp/meshd-rsa-XXXXXX", command[64];
+	struct pair p, other;
+	int64_t now;
+
+	init();
+	CHECK(mkdtemp(dir) != NULL);
+	rsa_init(&p, dir);
+	rsa_init(&other, dir);
+	now = clock_wall_ms(&clock_system); /* the tool's, too */
+	EXPECT_OK(secrets_check(&p.secret, now, &p.found));
+	EXPECT_EQ(p.found.warnings.count, 1);
+	EXPECT_TRUE(strstr(p.found.warnings.items[0].text, "P-256") != NULL);
+	p.parts[1] = other.parts[1];
+	EXPECT_ERR(secrets_check(&p.secret, now, &p.found), ERR_INVALID);
+	EXPECT_TRUE(
+	    strstr(p.found.errors.items[0].text, "is not the key") != NULL);
+	pair_fini(&p);
+	pair_fini(&other);
+	(void)snprintf(command, sizeof(command), "rm -r %s", dir);
+	CHECK(system(command) == 0);
+}
+
 TEST(what_is_no_certificate_and_no_key_is_refused)
 {
 	struct pair p;

@@ -1,98 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * clashes — two that want one port, and one host under two spellings.
+ * clashes — two that want one port of a gateway, and one host under two
+ * spellings.
  */
 #include "inside.h"
 #include "protocols.h"
-
-/* --- ports of machines ---------------------------------------------------- */
-
-struct taken {
-	const struct item *it;
-	const struct labels *labels;
-	struct slice address;
-	struct slice network;
-	struct slice name; /* of the port */
-	int64_t port;
-};
-
-struct taking {
-	struct analysis *a;
-	FACTS_OF(struct taken) all;
-	struct lookup of_port;
-};
-
-static uint64_t
-taken_hash(const struct taken *t)
-{
-	return LOOKUP_HASH(
-	    t->address, t->network, slice_of(&t->port, sizeof(t->port)));
-}
-
-static void
-add_taken(struct taking *x, const struct item *it)
-{
-	const struct workload_entry *w = it->r->spec;
-
-	for (size_t i = 0; i < w->ports.count; i++)
-		*FACTS_PUSH(&x->all) = (struct taken){.it = it,
-		    .labels = &w->labels,
-		    .address = w->address,
-		    .network = w->network,
-		    .name = w->ports.items[i].key,
-		    .port = w->ports.items[i].number};
-}
-
-/* Two entries of one workload, as for two networks, are no clash. */
-static bool
-is_same_workload(const struct taken *a, const struct taken *b)
-{
-	return labels_match(a->labels, b->labels) &&
-	       labels_match(b->labels, a->labels);
-}
-
-static void
-check_taken(struct taking *x, const struct taken *t)
-{
-	struct lookup_rows rows = lookup_get(&x->of_port, taken_hash(t));
-
-	for (size_t i = 0; i < MIN(rows.count, SELECTED_MAX); i++) {
-		const struct taken *other = rows.rows[i].item;
-		struct place p = place_at(t->it, NULL, "spec.ports.%.*s",
-		    SLICE_ARG(slice_sub(t->name, 0, NAME_LABEL_MAX)));
-		char key[RESOURCE_KEY_MAX];
-
-		if (other->it == t->it || other->port != t->port ||
-		    !slice_eq(other->address, t->address) ||
-		    !slice_eq(other->network, t->network) ||
-		    is_same_workload(other, t))
-			continue;
-		place_relate(&p, other->it);
-		tell(x->a, "MSH0106", &p,
-		    "port %lld of %.*s is another workload's already: %s",
-		    (long long)t->port, SLICE_ARG(t->address),
-		    resource_key_format(&other->it->key, key));
-		return;
-	}
-}
-
-static void
-check_machines(struct analysis *a)
-{
-	struct item_list all = items_of(a, &kind_workload_entry);
-	struct taking x = {.a = a};
-
-	for (size_t i = 0; i < all.count; i++)
-		add_taken(&x, all.items[i]);
-	for (size_t i = 0; i < x.all.count; i++)
-		lookup_put(
-		    &x.of_port, taken_hash(&x.all.items[i]), &x.all.items[i]);
-	lookup_sort(&x.of_port);
-	for (size_t i = 0; i < x.all.count; i++)
-		check_taken(&x, &x.all.items[i]);
-	mem_free(&x.all.items);
-	lookup_fini(&x.of_port);
-}
 
 /* --- ports of gateways ---------------------------------------------------- */
 
@@ -181,8 +93,8 @@ check_server(struct servers *x, const struct server *s, enum reading reads)
 	}
 }
 
-static void
-check_gateways(struct analysis *a)
+void
+analyze_gateway_clashes(struct analysis *a)
 {
 	struct item_list all = items_of(a, &kind_gateway);
 	struct servers x = {.a = a};
@@ -200,13 +112,6 @@ check_gateways(struct analysis *a)
 				check_server(&x, &x.all.items[i], r);
 	mem_free(&x.all.items);
 	lookup_fini(&x.of_port);
-}
-
-void
-analyze_port_clashes(struct analysis *a)
-{
-	check_machines(a);
-	check_gateways(a);
 }
 
 /* --- one host, two spellings ---------------------------------------------- */

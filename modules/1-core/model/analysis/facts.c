@@ -316,6 +316,7 @@ facts_collect(struct analysis *a)
 	struct facts *f = &a->facts;
 
 	arena_init(&a->arena, FACTS_BYTES);
+	a->arena.secret = true; /* trees are made again, of Secrets too */
 	collect_items(a);
 	sort_by_kind(a);
 	for (size_t i = 0; i < a->items.count; i++)

@@ -307,6 +307,7 @@ void analyze_rule_hosts(struct analysis *a);
 void analyze_entry_addresses(struct analysis *a);
 void analyze_entry_protocols(struct analysis *a);
 void analyze_port_names(struct analysis *a);
+void analyze_annotations(struct analysis *a);
 
 void analyze_sidecar_selectors(struct analysis *a);
 void analyze_telemetry_selectors(struct analysis *a);
@@ -322,6 +323,8 @@ void analyze_healthless_services(struct analysis *a);
 void analyze_idle_policies(struct analysis *a);
 void analyze_shadowed_routes(struct analysis *a);
 void analyze_port_clashes(struct analysis *a);
+void analyze_gateway_clashes(struct analysis *a); /* a part of it */
+void analyze_offers(struct analysis *a);
 void analyze_host_spellings(struct analysis *a);
 
 #endif

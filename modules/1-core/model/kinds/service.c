@@ -103,6 +103,34 @@ service_port_has_target(const struct service_port *p)
 	return message_has(&port_message, p, "targetPort");
 }
 
+bool
+service_selects(const struct resource *r, const struct service_offer *o)
+{
+	const struct service_spec *s = r->spec;
+
+	if (!slice_eq(r->key.ns, o->ns))
+		return false;
+	if (s->selector.count == 0)
+		return slice_eq(r->key.name, o->name);
+	return labels_match(&o->labels, &s->selector);
+}
+
+bool
+service_port_leads_to(const struct resource *r, const struct service_port *p,
+    const struct service_offer *o)
+{
+	if (p->protocol != SERVICE_TCP)
+		return false;
+	if (slice_eq(r->key.name, o->name) && p->port == o->port)
+		return true;
+	if (!service_port_has_target(p))
+		return p->port == o->port;
+	if (!p->target_port.is_string)
+		return p->target_port.number == o->port;
+	return slice_eq(p->target_port.text, o->protocol) ||
+	       slice_eq(p->target_port.text, o->name);
+}
+
 static void
 check_port_pair(
     struct check *c, const struct service_spec *s, size_t i, size_t j)
@@ -237,9 +265,22 @@ const struct message service_message = {
     .doc = "A name and ports for the workloads that carry certain labels.",
 };
 
+/* What hides the service; the mesh shows everything to everyone. */
+static void
+check_shown(struct check *c, const struct resource *r)
+{
+	struct slice name = S("networking.istio.io/exportTo");
+	struct slice list = labels_get(&r->annotations, name);
+	struct check all = check_member(c, "metadata.annotations");
+	struct check at = check_entry(&all, name);
+
+	if (list.len > 0 && !slice_eq(slice_trim(list), S("*")))
+		check_in_force(&at, FIELD_GUARD);
+}
+
 /* Name and namespace are the first labels of its host. */
 static void
-check_service_name(struct check *c, const struct resource *r)
+check_service_kind(struct check *c, const struct resource *r)
 {
 	struct check at = check_member(c, "metadata.name");
 	struct check ns = check_member(c, "metadata.namespace");
@@ -249,6 +290,7 @@ check_service_name(struct check *c, const struct resource *r)
 		check_dns_label(&at, &r->key.name);
 	if (is_dns_label(r->key.ns)) /* else: reported */
 		check_dns_label(&ns, &r->key.ns);
+	check_shown(c, r);
 }
 
 const struct resource_kind kind_service = {
@@ -258,5 +300,5 @@ const struct resource_kind kind_service = {
     .alias = "svc",
     .versions = (const char *const[]){"v1", NULL},
     .spec = &service_message,
-    .check = check_service_name,
+    .check = check_service_kind,
 };

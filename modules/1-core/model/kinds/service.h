@@ -39,4 +39,26 @@ extern const struct message service_message;
 /* True if targetPort was written; it may name a port of the workload. */
 bool service_port_has_target(const struct service_port *p);
 
+/* What a machine offers, as far as a written Service looks at it. */
+struct service_offer {
+	struct slice name;
+	struct slice ns;
+	struct slice protocol;
+	struct labels labels;
+	uint16_t port;
+};
+
+struct resource;
+
+/* By its selector; without one, what was exposed under its own name. */
+bool service_selects(const struct resource *r, const struct service_offer *o);
+
+/*
+ * Is the offer's port what this port, of TCP, leads to? What was exposed
+ * under the Service's name may be addressed by the Service's own port,
+ * whatever lies behind. A port's name is its protocol or its name.
+ */
+bool service_port_leads_to(const struct resource *r,
+    const struct service_port *p, const struct service_offer *o);
+
 #endif

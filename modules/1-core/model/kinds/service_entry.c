@@ -121,6 +121,23 @@ const struct message service_entry_message = MESSAGE(service_entry,
     "ServiceEntry", service_entry_fields, .check = check_service_entry,
     .doc = "A service that the mesh would not know by itself.");
 
+/* A name that is resolved for each caller cannot be sent elsewhere first. */
+static void
+check_waypoint(struct check *c, const struct resource *r)
+{
+	const struct service_entry *s = r->spec;
+	struct slice waypoint =
+	    labels_get(&r->labels, S("istio.io/use-waypoint"));
+	struct check at = check_member(c, "resolution");
+
+	if (s->resolution == ENTRY_DYNAMIC_DNS &&
+	    s->location == ENTRY_MESH_INTERNAL && waypoint.len > 0 &&
+	    !slice_eq_nocase(waypoint, S("none")))
+		check_error(&at, ERR_INVALID,
+		    "location MESH_INTERNAL with resolution DYNAMIC_DNS is not "
+		    "supported together with the label istio.io/use-waypoint");
+}
+
 static void
 check_entry_kind(struct check *c, const struct resource *r)
 {
@@ -129,6 +146,7 @@ check_entry_kind(struct check *c, const struct resource *r)
 	struct check at = check_member(c, "spec");
 
 	check_export_to(&at, &list, r->key.ns, EXPORT_NOBODY_TOO);
+	check_waypoint(&at, r);
 }
 
 const struct resource_kind kind_service_entry = {

@@ -6,23 +6,69 @@
 #include "codec/codec.h"
 #include "unit.h"
 
+/* Nothing came of it, and this is among what is said. */
+static void
+expect_said(const struct loaded *l, const char *field, const char *words)
+{
+	const struct fault *f = find_error(l, words);
+
+	EXPECT_EQ(l->count, 0);
+	if (f == NULL && l->found.errors.count > 0)
+		EXPECT_STR(l->found.errors.items[0].text, words);
+	EXPECT_TRUE(f != NULL);
+	if (f == NULL)
+		return; /* the analyzer does not know that a test ends there */
+	EXPECT_STR(f->field, field);
+	EXPECT_TRUE(f->line > 0);
+}
+
 void
 expect_wrong(const struct wrong *w)
 {
 	AUTO(loaded_fini) struct loaded l;
-	const struct fault *f;
 
 	load(w->yaml, "x.yaml", &l);
-	EXPECT_EQ(l.count, 0);
 	EXPECT_ERR(l.e, w->code);
-	f = find_error(&l, w->words);
-	if (f == NULL && l.found.errors.count > 0)
-		EXPECT_STR(l.found.errors.items[0].text, w->words);
-	EXPECT_TRUE(f != NULL);
-	if (f == NULL)
-		return; /* the analyzer does not know that a test ends there */
-	EXPECT_STR(f->field, w->field);
-	EXPECT_TRUE(f->line > 0);
+	expect_said(&l, w->field, w->words);
+}
+
+void
+expect_mistakes(const struct mistake *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		AUTO(loaded_fini) struct loaded l;
+
+		load(rows[i].yaml, "x.yaml", &l);
+		expect_said(&l, rows[i].field, rows[i].words);
+	}
+}
+
+void
+expect_warned(const struct warned *rows, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		AUTO(loaded_fini) struct loaded l;
+
+		load(rows[i].yaml, NULL, &l);
+		EXPECT_EQ(l.count, 1);
+		EXPECT_EQ(l.found.warnings.count, rows[i].warnings);
+	}
+}
+
+void
+expect_written(const char *yaml, struct slice json)
+{
+	AUTO(loaded_fini) struct loaded l;
+	AUTO(arena_fini) struct arena a;
+	AUTO(buf_fini) struct buf text = BUF(64 << 10);
+	struct value *again;
+
+	arena_init(&a, 1 << 20);
+	load(yaml, NULL, &l);
+	EXPECT_EQ(l.count, 1);
+	again = resource_encode(l.items[0], RESOURCE_AS_WRITTEN, &a);
+	EXPECT_OK(codec_json_emit(value_get(again, S("spec")), &text));
+	EXPECT_SLICE(buf_slice(&text), json);
 }
 
 static void

@@ -18,6 +18,24 @@ struct wrong {
 /* Refused, with this among what is said, and a line. */
 void expect_wrong(const struct wrong *w);
 
+/* The same of several, whatever their codes. */
+struct mistake {
+	const char *yaml;
+	const char *field;
+	const char *words;
+};
+void expect_mistakes(const struct mistake *rows, size_t count);
+
+/* Each is one resource with so many warnings. */
+struct warned {
+	const char *yaml;
+	size_t warnings;
+};
+void expect_warned(const struct warned *rows, size_t count);
+
+/* One resource, whose spec is this JSON as it was written. */
+void expect_written(const char *yaml, struct slice json);
+
 /* One resource, no error. */
 void expect_valid(const char *yaml);
 
