@@ -128,8 +128,8 @@ value_get_path(const struct value *v, struct slice path)
 	return v;
 }
 
-static const struct value *
-nth(const struct value *list, uint64_t n)
+const struct value *
+value_nth(const struct value *list, uint64_t n)
 {
 	VALUE_EACH(list, it)
 	if (n-- == 0)
@@ -147,7 +147,7 @@ value_step(const struct value *v, struct slice *path)
 	v = value_get(v, name);
 	if (step.len > 1 &&
 	    slice_to_u64(slice_sub(step, 0, step.len - 1), &index) == OK)
-		v = nth(v, index);
+		v = value_nth(v, index);
 	return v;
 }
 

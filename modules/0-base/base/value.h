@@ -52,6 +52,9 @@ const struct value *value_get(const struct value *v, struct slice key);
 /* Through nested maps by dots: "metadata.name". */
 const struct value *value_get_path(const struct value *v, struct slice path);
 
+/* One of a list, from 0; NULL if there are fewer. */
+const struct value *value_nth(const struct value *list, uint64_t n);
+
 /*
  * Along "a[1].b", one step: what stands there, or NULL; cuts the step off.
  */
