@@ -57,6 +57,15 @@ static const struct wrong {
     {TLS("mode: SIMPLE, credentialName: a, serverCertificate: b, "
 	 "privateKey: c"),
 	"spec.servers[0].tls", "only one of"},
+    {TLS("mode: SIMPLE, serverCertificate: a, privateKey: b, caCrl: c"),
+	"spec.servers[0].tls.caCrl", "asks none"},
+    {TLS("mode: PASSTHROUGH, credentialName: a, caCrl: c"),
+	"spec.servers[0].tls.caCrl", "beside credentialName"},
+    {TLS("mode: PASSTHROUGH, credentialNames: [a], tlsCertificates: [{}]"),
+	"spec.servers[0].tls", "only one of"},
+    {TLS("mode: MUTUAL, caCertCredentialName: a, tlsCertificates: "
+	 "[{serverCertificate: a, privateKey: b, caCertificates: c}]"),
+	"spec.servers[0].tls", "client CA bundle"},
     {TLS("mode: ISTIO_MUTUAL, credentialName: a"),
 	"spec.servers[0].tls.credentialName", "cannot have associated"},
     {TLS("mode: SIMPEL"), "spec.servers[0].tls.mode",
@@ -81,6 +90,8 @@ static const struct wrong {
     {SC "  ingress: [{port: {number: 1, protocol: HTTPS}, "
 	"tls: {mode: SIMPLE, credentialName: a}}]\n",
 	"spec.ingress[0].tls.credentialName", "not supported in ingress"},
+    {SC "  ingress: [{port: {number: 1, protocol: HTTP}, tls: {}}]\n",
+	"spec.ingress[0].tls", "non HTTPS/TLS"},
     {SC "  outboundTrafficPolicy: {egressProxy: {host: a.b, "
 	"port: {number: 1}}}\n",
 	"spec.outboundTrafficPolicy.egressProxy", "ALLOW_ANY"},
@@ -111,6 +122,9 @@ TEST(what_helps_nobody_is_warned_of)
 		size_t warnings;
 	} rows[] = {
 	    {TLS("mode: PASSTHROUGH, credentialName: a"), 1},
+	    {TLS("mode: PASSTHROUGH, caCrl: a"), 1},
+	    {TLS("mode: SIMPLE, credentialNames: [a, b, c], caCrl: d"), 0},
+	    {TLS("mode: SIMPLE, credentialName: a, privateKey: b"), 0},
 	    {TLS("mode: SIMPLE, credentialName: a, minProtocolVersion: "
 		 "TLSV1_1"),
 		1},
