@@ -51,6 +51,8 @@ static const struct wrong {
     {SE_HTTP "  resolution: DNS_ROUND_ROBIN\n"
 	     "  endpoints: [{address: a.b}, {address: c.d}]\n",
 	"spec.endpoints", "0 or 1"},
+    {SE_HTTP "  resolution: DNS\n  endpoints: [{address: 'unix:///a'}]\n",
+	"spec.endpoints[0].address", "takes resolution STATIC"},
     {SE "  hosts: ['*.a.b']\n  resolution: DNS\n", "spec.hosts[0]", "FQDN"},
     {SE_HTTP "  resolution: DYNAMIC_DNS\n", "spec.hosts[0]", "wildcarded"},
     {SE_HTTP "  resolution: STATIC\n  workloadSelector: {labels: {a: b}}\n"
@@ -108,7 +110,7 @@ TEST(bytes_without_an_address_are_warned_of_where_none_is_given)
 		0},
 	    {"  hosts: ['*.a.b']\n  ports: [{number: 1, name: t}]\n"
 	     "  resolution: STATIC\n",
-		1},
+		0},
 	    {"  hosts: [a.b]\n  ports: [{number: 1, name: t}]\n"
 	     "  addresses: [10.0.0.1]\n",
 		0},
@@ -123,6 +125,21 @@ TEST(bytes_without_an_address_are_warned_of_where_none_is_given)
 		EXPECT_EQ(l.count, 1);
 		EXPECT_EQ(l.found.warnings.count, rows[i].warnings);
 	}
+}
+
+TEST(an_address_may_be_declined)
+{
+	AUTO(loaded_fini) struct loaded l;
+
+	load("apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n"
+	     "metadata: {name: x, labels: "
+	     "{networking.istio.io/enable-autoallocate-ip: 'False'}}\n"
+	     "spec: {hosts: [a.b], resolution: STATIC, "
+	     "ports: [{number: 1, name: t}]}\n",
+	    NULL, &l);
+	EXPECT_EQ(l.count, 1);
+	EXPECT_EQ(l.found.warnings.count, 1);
+	EXPECT_STR(l.found.warnings.items[0].id, "IST0134");
 }
 
 TEST(an_entry_comes_back_as_it_was_written)

@@ -65,25 +65,12 @@ is_bytes(enum port_protocol p)
 	return p == PORT_TCP || p == PORT_UNSET;
 }
 
-/*
- * A service of bytes is told from others by its address. One is given to it
- * by itself, unless there is nothing to give it to.
- */
-static bool
-gets_no_address(const struct service_entry *s)
+void
+check_bytes_have_address(
+    struct check *c, const struct service_entry *s, bool declined)
 {
-	if (s->resolution == ENTRY_NONE)
-		return true;
-	for (size_t i = 0; i < s->hosts.count; i++)
-		if (is_wildcard(s->hosts.items[i]))
-			return true;
-	return false;
-}
-
-static void
-check_bytes_have_address(struct check *c, const struct service_entry *s)
-{
-	if (s->addresses.count > 0 || !gets_no_address(s))
+	if (s->addresses.count > 0 ||
+	    (s->resolution != ENTRY_NONE && !declined))
 		return;
 	for (size_t i = 0; i < s->ports.count; i++)
 		if (is_bytes(protocol_of(&s->ports.items[i]))) {
@@ -107,7 +94,6 @@ check_entry_addresses(struct check *c, const struct service_entry *s)
 			    "CIDR addresses are allowed only for NONE/STATIC "
 			    "resolution types");
 	}
-	check_bytes_have_address(c, s);
 }
 
 /* --- resolution ----------------------------------------------------------- */
@@ -193,6 +179,10 @@ check_dns(struct check *c, const struct service_entry *s)
 		if (w->address.len == 0 && w->network.len > 0)
 			check_error(&address, ERR_INVALID,
 			    "is needed: there is nothing to resolve");
+		else if (workload_is_unix(w))
+			check_error(&address, ERR_INVALID,
+			    "is no name to resolve; a unix socket takes "
+			    "resolution STATIC");
 	}
 }
 
@@ -249,12 +239,6 @@ has_no_name(enum port_protocol p)
 	return !port_protocol_is_http(p) && !port_protocol_is_tls(p);
 }
 
-static bool
-is_not_http(enum port_protocol p)
-{
-	return !port_protocol_is_http(p);
-}
-
 /* Hosts are told apart by names that requests carry, else by addresses. */
 static void
 check_hosts_are_told_apart(struct check *c, const struct service_entry *s)
@@ -266,10 +250,6 @@ check_hosts_are_told_apart(struct check *c, const struct service_entry *s)
 	if (s->resolution != ENTRY_NONE && has_port_of(s, has_no_name))
 		check_error(&at, ERR_INVALID,
 		    "multiple hosts provided with non-HTTP, non-TLS ports");
-	else if (s->addresses.count > 0 && has_port_of(s, is_not_http))
-		check_warning(&at,
-		    "share the addresses; on ports that are not HTTP the first "
-		    "is taken");
 }
 
 void

@@ -13,6 +13,8 @@
 #include "rows.h"
 #include "validate.h"
 
+#define GIVE_ADDRESS "networking.istio.io/enable-autoallocate-ip"
+
 enum { HOSTS_MAX = 256, PORTS_MAX = 256, ENDPOINTS_MAX = 4096 };
 
 /* --- rows ----------------------------------------------------------------- */
@@ -129,6 +131,9 @@ check_entry_kind(struct check *c, const struct resource *r)
 	struct check at = check_member(c, "spec");
 
 	check_export_to(&at, &list, r->key.ns, EXPORT_NOBODY_TOO);
+	check_bytes_have_address(&at, s,
+	    slice_eq_nocase(
+		labels_get(&r->labels, S(GIVE_ADDRESS)), S("false")));
 }
 
 const struct resource_kind kind_service_entry = {
