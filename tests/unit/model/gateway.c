@@ -131,6 +131,9 @@ TEST(what_helps_nobody_is_warned_of)
 	    {TLS("mode: SIMPLE, credentialName: a, "
 		 "cipherSuites: [nonsense, AES128-SHA, AES128-SHA]"),
 		2},
+	    {TLS("mode: SIMPLE, credentialName: a, "
+		 "cipherSuites: ['', ALL, '-AES128-SHA', alL]"),
+		1},
 	    {SERVER("HTTP") "    tls: {httpsRedirect: true}\n", 0},
 	    {OUT("hosts: ['*/*', 'a/*']"), 1},
 	    {OUT("hosts: ['*/*', '~a/*']"), 0},

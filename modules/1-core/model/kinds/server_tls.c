@@ -217,9 +217,13 @@ check_revoked(struct check *c, const struct server_tls *t)
 
 /* --- versions and suites -------------------------------------------------- */
 
+/* Or an expression of them, of which upstream reads the first byte only. */
 static bool
 is_cipher(struct slice name)
 {
+	if (name.len == 0 || slice_eq(name, S("ALL")) ||
+	    (!is_alnum(name.ptr[0]) && (uint8_t)name.ptr[0] < 0x80))
+		return true;
 	for (size_t i = 0; i < ARRAY_LEN(ciphers); i++)
 		if (slice_eq(name, slice_str(ciphers[i])))
 			return true;
