@@ -97,7 +97,7 @@ TEST(each_mistake_in_an_entry_is_named)
 	}
 }
 
-TEST(bytes_without_an_address_are_warned_of_where_none_is_given)
+TEST(hosts_and_addresses_that_do_not_fit_are_warned_of)
 {
 	static const struct {
 		const char *spec;
@@ -113,6 +113,18 @@ TEST(bytes_without_an_address_are_warned_of_where_none_is_given)
 		0},
 	    {"  hosts: [a.b]\n  ports: [{number: 1, name: t}]\n"
 	     "  addresses: [10.0.0.1]\n",
+		0},
+	    {"  hosts: [a.b, c.d]\n  addresses: [10.0.0.1]\n"
+	     "  ports: [{number: 1, name: t, protocol: TLS}]\n"
+	     "  resolution: DNS\n",
+		1},
+	    {"  hosts: ['*a.b']\n  resolution: STATIC\n", 1},
+	    {"  hosts: ['*a.b']\n  resolution: DYNAMIC_DNS\n"
+	     "  ports: [{number: 1, name: t, protocol: TLS}]\n",
+		0},
+	    {"  hosts: [a.b, c.d]\n  addresses: [10.0.0.1]\n"
+	     "  ports: [{number: 1, name: t, protocol: TLS}]\n"
+	     "  resolution: STATIC\n",
 		0},
 	};
 

@@ -96,6 +96,26 @@ check_entry_addresses(struct check *c, const struct service_entry *s)
 	}
 }
 
+/* --- hosts ---------------------------------------------------------------- */
+
+/* Names that are looked for as they come fit such a one, too. */
+static void
+check_partial_wildcards(struct check *c, const struct service_entry *s)
+{
+	for (size_t i = 0;
+	     s->resolution != ENTRY_DYNAMIC_DNS && i < s->hosts.count; i++) {
+		struct slice host = s->hosts.items[i];
+		struct check at = check_member(c, "hosts[%zu]", i);
+
+		if (slice_find(host, '*') < host.len && host.len > 1 &&
+		    !slice_starts(host, S("*.")))
+			check_warning(&at,
+			    "partial wildcard \"%.*s\" is not looked for by "
+			    "all; write *. and a domain",
+			    SLICE_ARG(slice_sub(host, 0, NAME_LABEL_MAX)));
+	}
+}
+
 /* --- resolution ----------------------------------------------------------- */
 
 static bool
@@ -187,6 +207,28 @@ check_dns(struct check *c, const struct service_entry *s)
 }
 
 static bool
+has_port_of(const struct service_entry *s, bool (*is)(enum port_protocol))
+{
+	for (size_t i = 0; i < s->ports.count; i++)
+		if (is(protocol_of(&s->ports.items[i])))
+			return true;
+	return false;
+}
+
+/* Several hosts behind one address, and bytes that name none of them. */
+static void
+check_shared_address(struct check *c, const struct service_entry *s)
+{
+	struct check at = check_member(c, "hosts");
+
+	if (s->hosts.count > 1 && s->addresses.count > 0 &&
+	    has_port_of(s, port_protocol_is_tls))
+		check_warning(&at,
+		    "share the addresses; on ports that are not HTTP the first "
+		    "is taken");
+}
+
+static bool
 is_named_protocol(enum port_protocol p)
 {
 	return p == PORT_HTTP || p == PORT_HTTP2 || p == PORT_GRPC ||
@@ -225,15 +267,6 @@ check_dynamic_dns(struct check *c, const struct service_entry *s)
 }
 
 static bool
-has_port_of(const struct service_entry *s, bool (*is)(enum port_protocol))
-{
-	for (size_t i = 0; i < s->ports.count; i++)
-		if (is(protocol_of(&s->ports.items[i])))
-			return true;
-	return false;
-}
-
-static bool
 has_no_name(enum port_protocol p)
 {
 	return !port_protocol_is_http(p) && !port_protocol_is_tls(p);
@@ -263,6 +296,7 @@ check_entry_resolution(struct check *c, const struct service_entry *s)
 	if (s->workload_selector != NULL &&
 	    s->workload_selector->labels.count == 0)
 		check_warning(c, "workload selector specified without labels");
+	check_partial_wildcards(c, s);
 	check_hosts_are_told_apart(c, s);
 	switch (s->resolution) {
 	case ENTRY_NONE:
@@ -274,6 +308,7 @@ check_entry_resolution(struct check *c, const struct service_entry *s)
 	case ENTRY_DNS:
 	case ENTRY_DNS_ROUND_ROBIN:
 		check_dns(c, s);
+		check_shared_address(c, s);
 		break;
 	case ENTRY_DYNAMIC_DNS:
 		check_dynamic_dns(c, s);

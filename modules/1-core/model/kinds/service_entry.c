@@ -24,17 +24,11 @@ check_entry_host(struct check *c, const void *value)
 {
 	const struct slice *host = value;
 
-	if (slice_eq(*host, S("*"))) {
+	if (slice_eq(*host, S("*")))
 		check_error(c, ERR_INVALID,
 		    "may not be \"*\": that would be every service there is");
-		return;
-	}
-	check_wildcard_host(c, host);
-	if (slice_find(*host, '*') < host->len && !slice_starts(*host, S("*.")))
-		check_warning(c,
-		    "partial wildcard \"%.*s\" is not looked for by all; write "
-		    "*. and a domain",
-		    SLICE_ARG(slice_sub(*host, 0, NAME_LABEL_MAX)));
+	else
+		check_wildcard_host(c, host);
 }
 
 static void
