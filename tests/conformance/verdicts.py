@@ -64,6 +64,11 @@ KNOWN = [
         re.search(r"spaceDelimitedClaims\[\d+\]: may not be empty", e)
         for e in ours),
      "the schema of the cluster"),
+    (lambda d, ours, theirs: bool(ours) and not theirs and
+     re.search(r"\b\d{19,20}\b", json.dumps(d)) and all(
+         re.search(r"is a number; a whole number is expected", e)
+         for e in ours),
+     "numbers of 64 bits"),
 ]
 
 
