@@ -51,7 +51,7 @@ class Seen:
                 labels.items() <= d["metadata"]["labels"].items()}
 
     def defined(self):
-        """How often each host is defined, whoever sees it."""
+        """Every host that is defined, as often as it is."""
         hosts = [resolved(n, ns) for ns, n, _ in self.of("Service")]
         hosts += [resolved(h, ns) for ns, _, s in self.of("ServiceEntry")
                   for h in s["hosts"]]
@@ -98,15 +98,12 @@ def itself_alone(seen):
 def several_of_a_host(seen):
     """A host that several define, and a finding that asks for one's insides.
     """
+    if seen.code not in ("IST0112", "IST0173") and seen.what != "host:port":
+        return False
     hosts = [seen.spec["host"]] if seen.kind == "DestinationRule" else \
         [d["host"] for d in destinations(seen.spec)]
-    defined = seen.defined()
-    return seen.code in ("IST0101", "IST0112", "IST0173") and \
-        seen.kind in ("DestinationRule", "VirtualService") and any(
-            sum(_may_be(h, resolved(host, seen.ns)) for h in defined) > 1
-            for host in hosts) and not any(
-                "not found" in m and ":" not in m.split("not found: ")[-1]
-                for m in seen.theirs)
+    return any(sum(_may_be(h, resolved(host, seen.ns))
+                   for h in seen.defined()) > 1 for host in hosts)
 
 
 def _may_be(defined, host):
