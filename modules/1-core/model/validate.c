@@ -94,27 +94,12 @@ check_in_force(struct check *c, uint32_t flags)
 
 /* --- places --------------------------------------------------------------- */
 
-/* value_step(), but a member may have its other name. */
-static const struct value *
-step(const struct value *v, struct slice *path)
-{
-	struct slice index = slice_split(path, '.');
-	struct slice name = slice_split(&index, '[');
-	uint64_t n;
-
-	v = field_get(v, name);
-	if (index.len > 1 &&
-	    slice_to_u64(slice_sub(index, 0, index.len - 1), &n) == OK)
-		v = value_nth(v, n);
-	return v;
-}
-
 /* Moves the place along "a[1].b", as far as that is there. */
 static void
 walk(struct check *c, struct slice path)
 {
 	while (path.len > 0) {
-		c->node = step(c->node, &path);
+		c->node = value_step(c->node, &path, field_get);
 		if (c->node == NULL || c->node->line == 0)
 			continue;
 		c->line = c->node->line;
