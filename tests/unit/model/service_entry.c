@@ -55,6 +55,9 @@ static const struct wrong {
 	"spec.endpoints[0].address", "takes resolution STATIC"},
     {SE "  hosts: ['*.a.b']\n  resolution: DNS\n", "spec.hosts[0]", "FQDN"},
     {SE_HTTP "  resolution: DYNAMIC_DNS\n", "spec.hosts[0]", "wildcarded"},
+    {SE "  hosts: ['*.b']\n  resolution: DYNAMIC_DNS\n"
+	"  ports: [{number: 443, name: a, protocol: HTTPS}]\n",
+	"spec.ports[0].protocol", "only HTTP, TLS, GRPC"},
     {SE_HTTP "  resolution: STATIC\n  workloadSelector: {labels: {a: b}}\n"
 	     "  endpoints: [{address: 10.0.0.1}]\n",
 	"spec", "only one of"},

@@ -232,7 +232,7 @@ static bool
 is_named_protocol(enum port_protocol p)
 {
 	return p == PORT_HTTP || p == PORT_HTTP2 || p == PORT_GRPC ||
-	       p == PORT_TLS || p == PORT_HTTPS;
+	       p == PORT_TLS;
 }
 
 /* The name is resolved that a request asks for, so there has to be one. */
