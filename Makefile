@@ -15,7 +15,8 @@
 #   check-e2e      pytest over tests/{golden,e2e,interop}
 #   conformance    tests/conformance/run.py on CORPUS, a folder of recorded
 #                  configuration; part of check if CORPUS is set
-#   conformance-peer   generated documents, judged by a real istioctl as well;
+#   conformance-peer   generated documents, judged and analysed by a real
+#                  istioctl as well;
 #                  ISTIOCTL, or go installs it below BUILD; PEER_ARGS
 #   check-reproducible   a second build, elsewhere, gives the same bytes
 #   check-third    the built libraries against known answers

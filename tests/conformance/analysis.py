@@ -90,7 +90,8 @@ def givers(analyzer):
 
 
 def origin_of(item):
-    return f"{item['kind']} {item['namespace']}/{item['name']}"
+    name = "/".join(filter(None, (item.get("namespace"), item["name"])))
+    return f"{item['kind']} {name}"
 
 
 def known_origin(text):

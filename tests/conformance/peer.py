@@ -2,142 +2,46 @@
 # SPDX-License-Identifier: Apache-2.0
 """peer — generated documents, judged by meshd and by a real istioctl.
 
-    tests/conformance/peer.py ISTIOCTL [--count N] [--seed N]
+    tests/conformance/peer.py ISTIOCTL [--only validate|analyze] [--seed N]
 
-Prints the seed, each difference in verdict or in whether there is a warning,
-and how many there were. DIFFERENCES in README.md explains those that stay;
-each has a rule here that recognises it. Ends with 0 if nothing else differs.
+Prints the seed, each difference, and how many there were. README.md explains
+those that stay; each has a rule that recognises it. Ends with 0 if nothing
+else differs. MESHD is the binary.
 """
 
 import argparse
-import collections
-import json
-import os
 import pathlib
-import re
-import subprocess
 import sys
 import tempfile
 import time
 
-import generate
-import yaml
-
-MESHD = os.environ.get("MESHD", "build/meshd")
-BATCH = 50
-
-
-def by_istioctl(istioctl, path):
-    """name -> (has errors, has warnings)."""
-    done = subprocess.run([istioctl, "validate", "-f", path],
-                          capture_output=True, text=True, timeout=300,
-                          check=False)
-    errors, warnings, into = {}, {}, None
-    for line in (done.stdout + "\n" + done.stderr).splitlines():
-        if "has warnings" in line:
-            into = warnings
-        elif re.match(r"Error: |\d+ errors? occurred", line) or \
-                "error occurred" in line or "errors occurred" in line:
-            into = errors
-        found = re.search(r"(?:\* |Error: )\w+/\S*/(d\d+):(.*)", line)
-        if found and into is not None:
-            into.setdefault(found.group(1), []).append(found.group(2))
-    return errors, warnings
-
-
-def by_meshd(path):
-    done = subprocess.run([MESHD, "validate", "-o", "json", "-f", path],
-                          capture_output=True, text=True, timeout=300,
-                          check=False)
-    if done.returncode not in (0, 3):
-        sys.exit(f"meshd ended with {done.returncode}: {done.stderr}")
-    told = {}
-    for item in json.loads(done.stdout)["items"]:
-        told[item["name"]] = (
-            [f"{e['field']}: {e['message']}" for e in item["errors"]],
-            [f"{w['field']}: {w['message']}" for w in item["warnings"]])
-    return told
-
-
-# --- differences that stay ---------------------------------------------------
-
-# (a rule over the document and what each said, the name in README.md)
-KNOWN = [
-    (lambda d, ours, theirs: bool(ours) and not theirs and any(
-        re.search(r"more than|at most|longer than|holds \d+", e)
-        for e in ours),
-     "bounds of our own"),
-]
-
-
-def known(document, ours, theirs):
-    for rule, name in KNOWN:
-        if rule(document, ours, theirs):
-            return name
-    return None
-
-
-class Run:
-    """Batches, and what came of them."""
-
-    def __init__(self, words):
-        self.words = words
-        self.made = generate.Generator(MESHD, words.seed)
-        self.different = 0
-        self.explained = collections.Counter()
-        self.verdicts = collections.Counter()
-
-    def batch(self, folder, start):
-        documents = [self.made.document(f"d{start + i}") for i in range(BATCH)]
-        path = folder / "batch.yaml"
-        path.write_text("\n---\n".join(
-            yaml.safe_dump(d, allow_unicode=True, width=1 << 20)
-            for d in documents), encoding="utf-8")
-        errors, warnings = by_istioctl(self.words.istioctl, path)
-        ours = by_meshd(path)
-        for d in documents:
-            name = d["metadata"]["name"]
-            self.compare(d, ours[name], errors.get(name, []),
-                         warnings.get(name, []))
-
-    def compare(self, document, ours, errors, warnings):
-        self.verdicts["valid" if not errors else "invalid"] += 1
-        same = bool(ours[0]) == bool(errors) and (
-            errors or bool(ours[1]) == bool(warnings))
-        if same:
-            return
-        why = known(document, ours[0], errors)
-        if why:
-            self.explained[why] += 1
-            return
-        self.different += 1
-        if self.different > self.words.show:
-            return
-        print(f"{document['kind']} {json.dumps(document['spec'])[:1000]}")
-        print(f"  istioctl: {errors or warnings or 'valid'}"[:600])
-        print(f"  meshd:    {ours[0] or ours[1] or 'valid'}"[:600])
-
-    def all(self):
-        with tempfile.TemporaryDirectory() as folder:
-            for start in range(0, self.words.count, BATCH):
-                self.batch(pathlib.Path(folder), start)
+import messages
+import verdicts
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("istioctl")
-    parser.add_argument("--count", type=int, default=20000)
+    parser.add_argument("--only", choices=["validate", "analyze"])
+    parser.add_argument("--count", type=int, default=20000,
+                        help="documents to validate")
+    parser.add_argument("--sets", type=int, default=2000,
+                        help="sets of documents to analyze")
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--show", type=int, default=20)
+    parser.add_argument("--show", type=int, default=20,
+                        help="differences that are printed, of a part")
+    parser.add_argument("--fields", action="store_true",
+                        help="prints the fields that no document had")
     words = parser.parse_args()
     print(f"seed {words.seed}")
-    run = Run(words)
-    run.all()
-    for why, count in sorted(run.explained.items()):
-        print(f"explained: {count} {why}")
-    print(f"{sum(run.verdicts.values())} documents "
-          f"({run.verdicts['valid']} valid): {run.different} differ")
-    sys.exit(run.different > 0)
+    different = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        if words.only != "analyze":
+            different += verdicts.Verdicts(words).all(folder)
+        if words.only != "validate":
+            different += messages.Messages(words).all(folder)
+    sys.exit(different > 0)
 
 
 if __name__ == "__main__":

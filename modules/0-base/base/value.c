@@ -138,13 +138,14 @@ nth(const struct value *list, uint64_t n)
 }
 
 const struct value *
-value_step(const struct value *v, struct slice *path)
+value_step(const struct value *v, struct slice *path,
+    const struct value *(*get)(const struct value *v, struct slice key))
 {
 	struct slice step = slice_split(path, '.');
 	struct slice name = slice_split(&step, '[');
 	uint64_t index;
 
-	v = value_get(v, name);
+	v = get(v, name);
 	if (step.len > 1 &&
 	    slice_to_u64(slice_sub(step, 0, step.len - 1), &index) == OK)
 		v = nth(v, index);
@@ -157,7 +158,7 @@ value_line(const struct value *v, struct slice path)
 	uint32_t line = v != NULL ? v->line : 0;
 
 	while (v != NULL && path.len > 0) {
-		v = value_step(v, &path);
+		v = value_step(v, &path, value_get);
 		if (v != NULL && v->line > 0)
 			line = v->line;
 	}

@@ -54,8 +54,10 @@ const struct value *value_get_path(const struct value *v, struct slice path);
 
 /*
  * Along "a[1].b", one step: what stands there, or NULL; cuts the step off.
+ * `get` finds a member by its name, as value_get() does.
  */
-const struct value *value_step(const struct value *v, struct slice *path);
+const struct value *value_step(const struct value *v, struct slice *path,
+    const struct value *(*get)(const struct value *v, struct slice key));
 
 /* The line of the last along such a path that has one; 0 if none has. */
 uint32_t value_line(const struct value *v, struct slice path);

@@ -367,6 +367,10 @@ decode_fields(
 			unknown_field(&at, m, it->key);
 			continue;
 		}
+		if (field_get(v, slice_str(f->name)) != it) {
+			say_beaten(&at, f);
+			continue;
+		}
 		by = winner(m, f, v);
 		if (by != NULL && it->type != VALUE_NULL) {
 			say_beaten(&at, by);

@@ -49,10 +49,29 @@ is_proto_name(const char *field, struct slice name)
 const struct field *
 field_find(const struct message *m, struct slice name)
 {
-	for (size_t i = 0; i < m->field_count; i++)
-		if (slice_eq(slice_str(m->fields[i].name), name) ||
-		    is_proto_name(m->fields[i].name, name))
-			return &m->fields[i];
+	for (size_t i = 0; i < m->field_count; i++) {
+		const struct field *f = &m->fields[i];
+
+		if (slice_eq(slice_str(f->name), name) ||
+		    (!(f->flags & FIELD_ONE_NAME) &&
+			is_proto_name(f->name, name)))
+			return f;
+	}
+	return NULL;
+}
+
+const struct value *
+field_get(const struct value *v, struct slice name)
+{
+	const struct value *found = value_get(v, name);
+	char text[FAULT_FIELD_MAX];
+
+	if (found != NULL || v == NULL || v->type != VALUE_MAP ||
+	    slice_to_cstr(name, text, sizeof(text)) != OK)
+		return found;
+	VALUE_EACH(v, it)
+	if (is_proto_name(text, it->key))
+		return it;
 	return NULL;
 }
 

@@ -40,7 +40,9 @@ enum field_flags {
 	FIELD_INERT = 1 << 5,
 	/* The same, and its absence lets more through than it says: MSH0002. */
 	FIELD_GUARD = 1 << 6,
-	FIELD_SECRET = 1 << 7 /* a map of texts that only an admin is shown */
+	FIELD_SECRET = 1 << 7, /* a map of texts that only an admin is shown */
+	/* Upstream's proto file calls it the same, so it has one spelling. */
+	FIELD_ONE_NAME = 1 << 8
 };
 
 /* A list as it lies in a decoded message: an array in the arena. */

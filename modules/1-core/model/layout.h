@@ -37,6 +37,12 @@ field_item_size(const struct field *f)
 /* By its name, or by that of upstream's proto file; NULL. */
 const struct field *field_find(const struct message *m, struct slice name);
 
+/*
+ * What a document has for the field of this name. It may be written as in
+ * upstream's proto file, too, which does not count beside the name itself.
+ */
+const struct value *field_get(const struct value *v, struct slice name);
+
 /* Row `i` of the table was in the document. */
 static inline bool
 field_is_present(const struct message_head *head, size_t i)

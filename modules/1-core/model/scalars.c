@@ -78,12 +78,50 @@ decode_bool(struct check *c, const struct value *v, bool *out)
 	return false;
 }
 
+/* Where the digits from `at` on end; false if there are none. */
+static bool
+skip_digits(struct slice s, size_t *at)
+{
+	size_t from = *at;
+
+	while (*at < s.len && s.ptr[*at] >= '0' && s.ptr[*at] <= '9')
+		++*at;
+	return *at > from;
+}
+
+/*
+ * A text that is a number as JSON has it (RFC 8259 §6). Upstream takes one in
+ * quotes, and blanks around it.
+ */
+static bool
+quoted_number(const struct value *v, struct slice *out)
+{
+	struct slice s = slice_trim(v->string);
+	size_t at = slice_starts(s, S("-")), from = at;
+
+	*out = s;
+	if (!skip_digits(s, &at) || (s.ptr[from] == '0' && at > from + 1))
+		return false;
+	if (at < s.len && s.ptr[at] == '.') {
+		at++;
+		if (!skip_digits(s, &at))
+			return false;
+	}
+	if (at == s.len || (s.ptr[at] != 'e' && s.ptr[at] != 'E'))
+		return at == s.len;
+	at++;
+	at += at < s.len && (s.ptr[at] == '+' || s.ptr[at] == '-');
+	return skip_digits(s, &at) && at == s.len;
+}
+
 /* As upstream reads JSON: 5, "5" and 5.0 are the same number. */
 static bool
 whole_number(const struct value *v, int64_t *out)
 {
+	struct slice text;
+
 	if (v->type == VALUE_STRING)
-		return slice_to_i64(v->string, out) == OK;
+		return quoted_number(v, &text) && slice_to_i64(text, out) == OK;
 	if (v->type == VALUE_INT)
 		*out = v->integer;
 	else if (v->type == VALUE_FLOAT && fabs(v->real) < 9e15 &&
@@ -142,8 +180,10 @@ text_to_number(struct slice text, double *out)
 static bool
 any_number(const struct value *v, double *out)
 {
+	struct slice text;
+
 	if (v->type == VALUE_STRING)
-		return text_to_number(v->string, out);
+		return quoted_number(v, &text) && text_to_number(text, out);
 	*out = v->type == VALUE_INT ? (double)v->integer : v->real;
 	return v->type == VALUE_INT || v->type == VALUE_FLOAT;
 }
@@ -231,13 +271,16 @@ static bool
 decode_duration(struct check *c, const struct value *v, uint64_t *out)
 {
 	uint64_t ns;
+	bool plus;
 
 	if (v->type != VALUE_STRING) {
 		decode_wrong_type(c, v,
 		    "a duration such as \"1.5s\" or \"200ms\" is expected");
 		return false;
 	}
-	if (slice_to_duration_ns(v->string, &ns) == OK) {
+	plus = slice_starts(v->string, S("+")); /* upstream takes it */
+	if (slice_to_duration_ns(
+		slice_sub(v->string, plus, v->string.len), &ns) == OK) {
 		*out = ns / 1000;
 		if (ns % 1000 != 0)
 			check_error(

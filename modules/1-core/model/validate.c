@@ -7,6 +7,7 @@
 
 #include "cel/cel.h"
 #include "hosts.h"
+#include "layout.h"
 #include "validate.h"
 
 enum { HOST_MAX = 255, PREFIX_MAX = 253, MS_US = 1000, REGEX_MAX = 1024 };
@@ -98,7 +99,7 @@ static void
 walk(struct check *c, struct slice path)
 {
 	while (path.len > 0) {
-		c->node = value_step(c->node, &path);
+		c->node = value_step(c->node, &path, field_get);
 		if (c->node == NULL || c->node->line == 0)
 			continue;
 		c->line = c->node->line;
@@ -142,7 +143,7 @@ check_entry(const struct check *c, struct slice key)
 bool
 check_given(const struct check *c, const char *member)
 {
-	const struct value *v = value_get(c->node, slice_str(member));
+	const struct value *v = field_get(c->node, slice_str(member));
 
 	return v != NULL && v->type != VALUE_NULL;
 }

@@ -48,6 +48,19 @@ TEST(a_deployment_stands_for_the_pods_it_makes)
 	expect_found(DEPLOYMENT AUTHZ(FOR("app: a")), "");
 }
 
+/* As upstream reads JSON: null is nothing, and a field has two spellings. */
+TEST(what_is_asked_of_a_document_is_what_was_read_of_it)
+{
+	expect_found(TELEMETRY("x", "selector: null") TELEMETRY("y", ""),
+	    "IST0160 Telemetry/shop/x spec.selector\n"
+	    "IST0160 Telemetry/shop/y spec.selector\n");
+	expect_found(TELEMETRY("x", "access_logging: [{disabled: null}]"),
+	    "IST0157 Telemetry/shop/x spec.accessLogging[0]\n");
+	expect_found(MESH("default_providers: {access_logging: [a]}")
+			 TELEMETRY("x", "accessLogging: [{providers: null}]"),
+	    "");
+}
+
 TEST(a_policy_of_the_root_namespace_is_for_all)
 {
 #define ROOTED(ns, spec) OF(SEC, "AuthorizationPolicy", IN(ns), spec)

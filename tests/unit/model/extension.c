@@ -16,6 +16,8 @@ static const struct mistake wrongs[] = {
     {WP "  phase: AUTHN\n", "spec.url", "is required"},
     {WP "  url: ftp://x\n", "spec.url", "oci, http, https or file"},
     {WP "  url: 'a b'\n", "spec.url", "no place of a module"},
+    {WP "  url: 'localhost:5000/a'\n", "spec.url", "written with oci://"},
+    {WP "  url: 'unix:@a'\n", "spec.url", "the scheme \"unix\""},
     {WP "  url: x\n  sha256: 01ba\n", "spec.sha256", "64"},
     {WP "  url: x\n  sha256: 01Ba4719c80b6fe911b091a7c05124b64eeece964e09c058"
 	"ef8f9805daca546b\n",
@@ -31,6 +33,8 @@ static const struct mistake wrongs[] = {
 	"spec.vmConfig.env[0].value", "INLINE"},
     {WP "  url: x\n  pluginConfig: 5\n", "spec.pluginConfig", "a map"},
     {TE "  phase: AUTHN\n", "spec", "exactly one of wasm and lua"},
+    {TE "  lua: {inlineCode: a}\n  targetRef: {kind: Service, name: a}\n",
+	"spec.targetRef", "did you mean \"targetRefs\""},
     {TE "  lua: {inlineCode: ''}\n", "spec.lua.inlineCode", "empty"},
     {PC "  concurrency: -1\n", "spec.concurrency", "greater than or equal"},
 };

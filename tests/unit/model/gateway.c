@@ -50,6 +50,15 @@ static const struct mistake wrongs[] = {
     {TLS("mode: SIMPLE, credentialName: a, serverCertificate: b, "
 	 "privateKey: c"),
 	"spec.servers[0].tls", "only one of"},
+    {TLS("mode: SIMPLE, serverCertificate: a, privateKey: b, caCrl: c"),
+	"spec.servers[0].tls.caCrl", "asks none"},
+    {TLS("mode: PASSTHROUGH, credentialName: a, caCrl: c"),
+	"spec.servers[0].tls.caCrl", "beside credentialName"},
+    {TLS("mode: PASSTHROUGH, credentialNames: [a], tlsCertificates: [{}]"),
+	"spec.servers[0].tls", "only one of"},
+    {TLS("mode: MUTUAL, caCertCredentialName: a, tlsCertificates: "
+	 "[{serverCertificate: a, privateKey: b, caCertificates: c}]"),
+	"spec.servers[0].tls", "client CA bundle"},
     {TLS("mode: ISTIO_MUTUAL, credentialName: a"),
 	"spec.servers[0].tls.credentialName", "cannot have associated"},
     {TLS("mode: SIMPEL"), "spec.servers[0].tls.mode",
@@ -74,6 +83,8 @@ static const struct mistake wrongs[] = {
     {SC "  ingress: [{port: {number: 1, protocol: HTTPS}, "
 	"tls: {mode: SIMPLE, credentialName: a}}]\n",
 	"spec.ingress[0].tls.credentialName", "not supported in ingress"},
+    {SC "  ingress: [{port: {number: 1, protocol: HTTP}, tls: {}}]\n",
+	"spec.ingress[0].tls", "non HTTPS/TLS"},
     {SC "  outboundTrafficPolicy: {egressProxy: {host: a.b, "
 	"port: {number: 1}}}\n",
 	"spec.outboundTrafficPolicy.egressProxy", "ALLOW_ANY"},
@@ -88,12 +99,18 @@ TEST(what_helps_nobody_is_warned_of)
 {
 	static const struct warned rows[] = {
 	    {TLS("mode: PASSTHROUGH, credentialName: a"), 1},
+	    {TLS("mode: PASSTHROUGH, caCrl: a"), 1},
+	    {TLS("mode: SIMPLE, credentialNames: [a, b, c], caCrl: d"), 0},
+	    {TLS("mode: SIMPLE, credentialName: a, privateKey: b"), 0},
 	    {TLS("mode: SIMPLE, credentialName: a, minProtocolVersion: "
 		 "TLSV1_1"),
 		1},
 	    {TLS("mode: SIMPLE, credentialName: a, "
 		 "cipherSuites: [nonsense, AES128-SHA, AES128-SHA]"),
 		2},
+	    {TLS("mode: SIMPLE, credentialName: a, "
+		 "cipherSuites: ['', ALL, '-AES128-SHA', alL]"),
+		1},
 	    {SERVER("HTTP") "    tls: {httpsRedirect: true}\n", 0},
 	    {OUT("hosts: ['*/*', 'a/*']"), 1},
 	    {OUT("hosts: ['*/*', '~a/*']"), 0},

@@ -18,6 +18,8 @@
 static const struct mistake wrongs[] = {
     {PA "  portLevelMtls: {80: {mode: STRICT}}\n", "spec.portLevelMtls",
 	"needs a selector"},
+    {PA "  port_level_mtls: {80: {mode: STRICT}}\n", "spec.portLevelMtls",
+	"needs a selector"},
     {PA "  selector: {matchLabels: {a: b}}\n  portLevelMtls: {}\n",
 	"spec.portLevelMtls", "at least one element"},
     {PA "  selector: {matchLabels: {a: b}}\n  portLevelMtls: {x: {}}\n",
@@ -43,6 +45,8 @@ static const struct mistake wrongs[] = {
     {RA "  selector: {matchLabels: {a: b}}\n"
 	"  targetRefs: [{kind: Service, name: x}]\n",
 	"spec", "only one of selector and targetRefs"},
+    {RA "  target_ref: {kind: Service, name: x}\n", "spec.target_ref",
+	"did you mean \"targetRef\""},
     {RA "  targetRef: {kind: Pod, name: x}\n", "spec.targetRef",
 	"is no target"},
     {AP "  action: DENY\n", "spec", "without rules"},

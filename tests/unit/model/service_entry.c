@@ -44,8 +44,13 @@ static const struct mistake wrongs[] = {
     {SE_HTTP "  resolution: DNS_ROUND_ROBIN\n"
 	     "  endpoints: [{address: a.b}, {address: c.d}]\n",
 	"spec.endpoints", "0 or 1"},
+    {SE_HTTP "  resolution: DNS\n  endpoints: [{address: 'unix:///a'}]\n",
+	"spec.endpoints[0].address", "takes resolution STATIC"},
     {SE "  hosts: ['*.a.b']\n  resolution: DNS\n", "spec.hosts[0]", "FQDN"},
     {SE_HTTP "  resolution: DYNAMIC_DNS\n", "spec.hosts[0]", "wildcarded"},
+    {SE "  hosts: ['*.b']\n  resolution: DYNAMIC_DNS\n"
+	"  ports: [{number: 443, name: a, protocol: HTTPS}]\n",
+	"spec.ports[0].protocol", "only HTTP, TLS, GRPC"},
     {SE_HTTP "  resolution: STATIC\n  workloadSelector: {labels: {a: b}}\n"
 	     "  endpoints: [{address: 10.0.0.1}]\n",
 	"spec", "only one of"},
@@ -75,7 +80,7 @@ TEST(each_mistake_in_an_entry_is_named)
 	expect_mistakes(wrongs, ARRAY_LEN(wrongs));
 }
 
-TEST(bytes_without_an_address_are_warned_of_where_none_is_given)
+TEST(hosts_and_addresses_that_do_not_fit_are_warned_of)
 {
 	static const struct warned rows[] = {
 	    {SE "  hosts: [a.b]\n  ports: [{number: 1, name: t, protocol: "
@@ -86,13 +91,40 @@ TEST(bytes_without_an_address_are_warned_of_where_none_is_given)
 		0},
 	    {SE "  hosts: ['*.a.b']\n  ports: [{number: 1, name: t}]\n"
 		"  resolution: STATIC\n",
-		1},
+		0},
 	    {SE "  hosts: [a.b]\n  ports: [{number: 1, name: t}]\n"
 		"  addresses: [10.0.0.1]\n",
+		0},
+	    {SE "  hosts: [a.b, c.d]\n  addresses: [10.0.0.1]\n"
+	     "  ports: [{number: 1, name: t, protocol: TLS}]\n"
+	     "  resolution: DNS\n",
+		1},
+	    {SE "  hosts: ['*a.b']\n  resolution: STATIC\n", 1},
+	    {SE "  hosts: ['*a.b']\n  resolution: DYNAMIC_DNS\n"
+	     "  ports: [{number: 1, name: t, protocol: TLS}]\n",
+		0},
+	    {SE "  hosts: [a.b, c.d]\n  addresses: [10.0.0.1]\n"
+	     "  ports: [{number: 1, name: t, protocol: TLS}]\n"
+	     "  resolution: STATIC\n",
 		0},
 	};
 
 	expect_warned(rows, ARRAY_LEN(rows));
+}
+
+TEST(an_address_may_be_declined)
+{
+	AUTO(loaded_fini) struct loaded l;
+
+	load("apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n"
+	     "metadata: {name: x, labels: "
+	     "{networking.istio.io/enable-autoallocate-ip: 'False'}}\n"
+	     "spec: {hosts: [a.b], resolution: STATIC, "
+	     "ports: [{number: 1, name: t}]}\n",
+	    NULL, &l);
+	EXPECT_EQ(l.count, 1);
+	EXPECT_EQ(l.found.warnings.count, 1);
+	EXPECT_STR(l.found.warnings.items[0].id, "IST0134");
 }
 
 TEST(an_entry_comes_back_as_it_was_written)

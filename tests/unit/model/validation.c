@@ -18,6 +18,14 @@
 static const struct wrong wrong_routes[] = {
     {VS_ROUTE "      weight: -1\n", "spec.http[0].route[0].weight", "outside",
 	ERR_INVALID},
+    {VS_ROUTE "      weight: '007'\n", "spec.http[0].route[0].weight",
+	"a whole number is expected", ERR_PARSE},
+    {VS_ROUTE "      weight: '+1'\n", "spec.http[0].route[0].weight",
+	"a whole number is expected", ERR_PARSE},
+    {VS_ROUTE "    fault: {delay: {fixedDelay: 1s, "
+	      "percentage: {value: '1.'}}}\n",
+	"spec.http[0].fault.delay.percentage.value", "a number is expected",
+	ERR_PARSE},
     {VS_ROUTE "      weight: x\n", "spec.http[0].route[0].weight",
 	"a whole number is expected", ERR_PARSE},
     {VS_ROUTE "    - destination: {host: b}\n", "spec.http[0].route",
@@ -147,6 +155,25 @@ TEST(every_field_may_be_right)
 			      "  - {name: http, port: 80, targetPort: web}\n"
 			      "  - {name: db, port: 81, targetPort: 8081,"
 			      " appProtocol: redis}\n");
+}
+
+/* As upstream reads JSON. */
+TEST(a_value_may_be_written_in_more_than_one_way)
+{
+	expect_valid(VS_ROUTE "      weight: ' 1 '\n");
+	expect_valid(VS_ROUTE "    timeout: +1s\n");
+	expect_valid(VS_ROUTE "    mirror: {host: a}\n"
+			      "    mirror_percent: 5\n");
+	expect_valid(VS_ROUTE "    fault: {delay: {fixedDelay: 1s, "
+			      "percentage: {value: ' 1.5e0'}}}\n");
+}
+
+/* Of two spellings the field's own counts; the other is not looked at. */
+TEST(a_field_that_is_there_in_both_spellings_is_told)
+{
+	expect_inert(VS_ROUTE "    retries: {attempts: 1, perTryTimeout: 1s, "
+			      "per_try_timeout: 5}\n",
+	    "spec.http[0].retries.per_try_timeout", "MSH0001");
 }
 
 TEST(three_mistakes_are_told_at_once_with_their_lines)

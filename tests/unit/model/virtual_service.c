@@ -226,6 +226,8 @@ TEST(rules_that_nothing_reaches_are_warned_about)
 		"spec.http[1].match[1]",
 		"rule #1 match \"m\" is not used (duplicate/overlapping match "
 		"in rule \"r\")"},
+	    {"[{match: [{port: 1}, {port: 1, queryParams: {}}], " GOES "}]",
+		"spec.http[0].match[1]", "duplicate/overlapping"},
 	    {"[{match: [{uri: {prefix: /a}}], " GOES
 	     "}, {match: [{uri: {prefix: /a/b}}], " GOES "}]",
 		"spec.http[1].match[0]", "match #0 of prefix /a/b"},

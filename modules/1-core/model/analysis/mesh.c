@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "../layout.h"
 #include "inside.h"
 
 /* --- MeshConfig ----------------------------------------------------------- */
@@ -27,7 +28,7 @@ add_old_tracers(struct analysis *a, const struct value *providers)
 	m->old_tracers = names;
 	VALUE_EACH(names == NULL ? NULL : providers, it)
 	{
-		if (value_get(it, S("lightstep")) != NULL)
+		if (field_get(it, S("lightstep")) != NULL)
 			names[m->old_tracer_count++] =
 			    value_get_string(it, S("name"), S(""));
 	}
@@ -38,19 +39,19 @@ facts_add_mesh(struct analysis *a, const struct item *it)
 {
 	const struct value *spec = value_get(item_tree(a, it), S("spec"));
 	const struct value *metadata =
-	    value_get_path(spec, S("defaultConfig.proxyMetadata"));
-	const struct value *logging =
-	    value_get_path(spec, S("defaultProviders.accessLogging"));
-	struct slice root = value_get_string(spec, S("rootNamespace"), S(""));
+	    field_get(field_get(spec, S("defaultConfig")), S("proxyMetadata"));
+	const struct value *logging = field_get(
+	    field_get(spec, S("defaultProviders")), S("accessLogging"));
+	const struct value *root = field_get(spec, S("rootNamespace"));
 
-	if (root.len > 0)
-		a->root_ns = root;
+	if (root != NULL && root->type == VALUE_STRING && root->string.len > 0)
+		a->root_ns = root->string;
 	a->facts.mesh.log_providers = logging != NULL && logging->count > 0;
 	a->facts.mesh.gives_addresses =
 	    is_set(metadata, S("ISTIO_META_DNS_CAPTURE")) &&
 	    (is_set(metadata, S("ISTIO_META_DNS_AUTO_ALLOCATE")) ||
 		is_set(metadata, S("PILOT_ENABLE_IP_AUTOALLOCATE")));
-	add_old_tracers(a, value_get(spec, S("extensionProviders")));
+	add_old_tracers(a, field_get(spec, S("extensionProviders")));
 }
 
 /* --- networks ------------------------------------------------------------- */
@@ -83,16 +84,16 @@ check_registries(struct analysis *a, const struct item *it,
 
 	VALUE_EACH(value_get(network, S("endpoints")), e)
 	{
-		struct slice registry =
-		    value_get_string(e, S("fromRegistry"), S(""));
+		const struct value *from = field_get(e, S("fromRegistry"));
 		struct place p = place_at(
 		    it, NULL, "%s.endpoints[%zu].fromRegistry", field, n++);
 
 		p.line = e->line;
-		if (registry.len > 0 && !is_known_registry(a, registry))
+		if (from != NULL && from->type == VALUE_STRING &&
+		    from->string.len > 0 && !is_known_registry(a, from->string))
 			tell(a, "IST0126", &p,
 			    "network %.*s: there is no registry \"%.*s\"",
-			    SLICE_ARG(name), SLICE_ARG(registry));
+			    SLICE_ARG(name), SLICE_ARG(from->string));
 	}
 }
 
@@ -176,23 +177,15 @@ is_old_tracer(const struct analysis *a, struct slice name)
 static void
 check_tracers(struct analysis *a, const struct item *it)
 {
-	const struct value *tracing;
-	size_t n = 0;
+	const struct telemetry_spec *t = it->r->spec;
 
-	if (a->facts.mesh.old_tracer_count == 0 ||
-	    !slice_eq(it->key.kind, S("Telemetry")))
-		return;
-	tracing = value_get_path(item_tree(a, it), S("spec.tracing"));
-	VALUE_EACH(tracing, t)
-	{
+	for (size_t i = 0; i < t->tracing.count; i++) {
+		const struct telemetry_tracing *of = &t->tracing.items[i];
 		struct place p =
-		    place_at(it, NULL, "spec.tracing[%zu].providers", n++);
+		    place_at(it, &of->head, "spec.tracing[%zu].providers", i);
 
-		p.line = t->line;
-		VALUE_EACH(value_get(t, S("providers")), provider)
-		{
-			struct slice name =
-			    value_get_string(provider, S("name"), S(""));
+		for (size_t j = 0; j < of->providers.count; j++) {
+			struct slice name = of->providers.items[j].name;
 
 			if (is_old_tracer(a, name))
 				tell(a, "IST0002", &p,
@@ -208,11 +201,12 @@ analyze_deprecated(struct analysis *a)
 {
 	struct item_list routes = items_of(a, &kind_virtual_service);
 	struct item_list sidecars = items_of(a, &kind_sidecar);
+	struct item_list telemetries = items_of(a, &kind_telemetry);
 
 	for (size_t i = 0; i < routes.count; i++)
 		check_old_delay(a, routes.items[i]);
 	for (size_t i = 0; i < sidecars.count; i++)
 		check_egress_proxy(a, sidecars.items[i]);
-	for (size_t i = 0; i < a->items.count; i++)
-		check_tracers(a, &a->items.items[i]);
+	for (size_t i = 0; i < telemetries.count; i++)
+		check_tracers(a, telemetries.items[i]);
 }

@@ -283,27 +283,16 @@ analyze_sidecar_selectors(struct analysis *a)
 static const struct kind_words telemetry_words = {
     "Telemetry", "spec.selector", "IST0159", "IST0160"};
 
-static bool
-is_telemetry(const struct item *it)
-{
-	return slice_eq(it->key.kind, S("Telemetry")) &&
-	       slice_eq(it->key.group, S("telemetry.istio.io"));
-}
-
 void
 analyze_telemetry_selectors(struct analysis *a)
 {
+	struct item_list all = items_of(a, &kind_telemetry);
 	struct choosing c = {.a = a, .words = &telemetry_words};
 
-	for (size_t i = 0; i < a->items.count; i++) {
-		const struct item *it = &a->items.items[i];
-		struct chooser x = {.it = it};
+	for (size_t i = 0; i < all.count; i++) {
+		struct chooser x = {.it = all.items[i]};
 
-		if (!is_telemetry(it))
-			continue;
-		x.labels = map_labels(a, value_get_path(item_tree(a, it),
-					     S("spec.selector.matchLabels")));
-		if (x.labels.count > 0)
+		if (selector_of(x.it->r, &x.labels) && x.labels.count > 0)
 			choose(&c, &x);
 	}
 	tell_rivals(&c);
@@ -320,55 +309,43 @@ check_whole_telemetry(
 void
 analyze_telemetry_defaults(struct analysis *a)
 {
+	struct item_list all = items_of(a, &kind_telemetry);
 	AUTO(mem_free)
 	const struct item **whole =
-	    mem_new_array(MAX(a->items.count, 1), sizeof(*whole));
+	    mem_new_array(MAX(all.count, 1), sizeof(*whole));
 	size_t n = 0;
 
-	for (size_t i = 0; i < a->items.count; i++) {
-		const struct item *it = &a->items.items[i];
+	for (size_t i = 0; i < all.count; i++) {
+		struct labels labels;
 
-		if (is_telemetry(it) && value_get_path(item_tree(a, it),
-					    S("spec.selector")) == NULL)
-			whole[n++] = it;
+		if (!selector_of(all.items[i]->r, &labels))
+			whole[n++] = all.items[i];
 	}
 	each_namespace(a, whole, n, check_whole_telemetry);
 }
 
-static bool
-is_switched_off(const struct value *logging)
+static void
+check_providers(struct analysis *a, const struct item *it)
 {
-	const struct value *v = value_get(logging, S("disabled"));
+	const struct telemetry_spec *t = it->r->spec;
 
-	return v != NULL && v->type == VALUE_BOOL && v->boolean;
+	for (size_t i = 0; i < t->access_logging.count; i++) {
+		const struct telemetry_logging *l = &t->access_logging.items[i];
+		struct place p =
+		    place_at(it, &l->head, "spec.accessLogging[%zu]", i);
+
+		if (!l->disabled && l->providers.count == 0)
+			tell(a, "IST0157", &p,
+			    "has no provider, and the mesh has none for access "
+			    "logs either, so it does nothing");
+	}
 }
 
 void
 analyze_telemetry_providers(struct analysis *a)
 {
-	for (size_t i = 0; !a->facts.mesh.log_providers && i < a->items.count;
-	     i++) {
-		const struct item *it = &a->items.items[i];
-		size_t n = 0;
+	struct item_list all = items_of(a, &kind_telemetry);
 
-		if (!is_telemetry(it))
-			continue;
-		VALUE_EACH(
-		    value_get_path(item_tree(a, it), S("spec.accessLogging")),
-		    l)
-		{
-			const struct value *named =
-			    value_get(l, S("providers"));
-			struct place p =
-			    place_at(it, NULL, "spec.accessLogging[%zu]", n++);
-
-			p.line = l->line;
-			if (is_switched_off(l) ||
-			    (named != NULL && named->count > 0))
-				continue;
-			tell(a, "IST0157", &p,
-			    "has no provider, and the mesh has none for access "
-			    "logs either, so it does nothing");
-		}
-	}
+	for (size_t i = 0; !a->facts.mesh.log_providers && i < all.count; i++)
+		check_providers(a, all.items[i]);
 }

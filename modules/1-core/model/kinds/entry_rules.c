@@ -65,25 +65,12 @@ is_bytes(enum port_protocol p)
 	return p == PORT_TCP || p == PORT_UNSET;
 }
 
-/*
- * A service of bytes is told from others by its address. One is given to it
- * by itself, unless there is nothing to give it to.
- */
-static bool
-gets_no_address(const struct service_entry *s)
+void
+check_bytes_have_address(
+    struct check *c, const struct service_entry *s, bool declined)
 {
-	if (s->resolution == ENTRY_NONE)
-		return true;
-	for (size_t i = 0; i < s->hosts.count; i++)
-		if (is_wildcard(s->hosts.items[i]))
-			return true;
-	return false;
-}
-
-static void
-check_bytes_have_address(struct check *c, const struct service_entry *s)
-{
-	if (s->addresses.count > 0 || !gets_no_address(s))
+	if (s->addresses.count > 0 ||
+	    (s->resolution != ENTRY_NONE && !declined))
 		return;
 	for (size_t i = 0; i < s->ports.count; i++)
 		if (is_bytes(protocol_of(&s->ports.items[i]))) {
@@ -107,7 +94,26 @@ check_entry_addresses(struct check *c, const struct service_entry *s)
 			    "CIDR addresses are allowed only for NONE/STATIC "
 			    "resolution types");
 	}
-	check_bytes_have_address(c, s);
+}
+
+/* --- hosts ---------------------------------------------------------------- */
+
+/* Names that are looked for as they come fit such a one, too. */
+static void
+check_partial_wildcards(struct check *c, const struct service_entry *s)
+{
+	for (size_t i = 0;
+	     s->resolution != ENTRY_DYNAMIC_DNS && i < s->hosts.count; i++) {
+		struct slice host = s->hosts.items[i];
+		struct check at = check_member(c, "hosts[%zu]", i);
+
+		if (slice_find(host, '*') < host.len && host.len > 1 &&
+		    !slice_starts(host, S("*.")))
+			check_warning(&at,
+			    "partial wildcard \"%.*s\" is not looked for by "
+			    "all; write *. and a domain",
+			    SLICE_ARG(slice_sub(host, 0, NAME_LABEL_MAX)));
+	}
 }
 
 /* --- resolution ----------------------------------------------------------- */
@@ -193,14 +199,40 @@ check_dns(struct check *c, const struct service_entry *s)
 		if (w->address.len == 0 && w->network.len > 0)
 			check_error(&address, ERR_INVALID,
 			    "is needed: there is nothing to resolve");
+		else if (workload_is_unix(w))
+			check_error(&address, ERR_INVALID,
+			    "is no name to resolve; a unix socket takes "
+			    "resolution STATIC");
 	}
+}
+
+static bool
+has_port_of(const struct service_entry *s, bool (*is)(enum port_protocol))
+{
+	for (size_t i = 0; i < s->ports.count; i++)
+		if (is(protocol_of(&s->ports.items[i])))
+			return true;
+	return false;
+}
+
+/* Several hosts behind one address, and bytes that name none of them. */
+static void
+check_shared_address(struct check *c, const struct service_entry *s)
+{
+	struct check at = check_member(c, "hosts");
+
+	if (s->hosts.count > 1 && s->addresses.count > 0 &&
+	    has_port_of(s, port_protocol_is_tls))
+		check_warning(&at,
+		    "share the addresses; on ports that are not HTTP the first "
+		    "is taken");
 }
 
 static bool
 is_named_protocol(enum port_protocol p)
 {
 	return p == PORT_HTTP || p == PORT_HTTP2 || p == PORT_GRPC ||
-	       p == PORT_TLS || p == PORT_HTTPS;
+	       p == PORT_TLS;
 }
 
 /* The name is resolved that a request asks for, so there has to be one. */
@@ -235,24 +267,9 @@ check_dynamic_dns(struct check *c, const struct service_entry *s)
 }
 
 static bool
-has_port_of(const struct service_entry *s, bool (*is)(enum port_protocol))
-{
-	for (size_t i = 0; i < s->ports.count; i++)
-		if (is(protocol_of(&s->ports.items[i])))
-			return true;
-	return false;
-}
-
-static bool
 has_no_name(enum port_protocol p)
 {
 	return !port_protocol_is_http(p) && !port_protocol_is_tls(p);
-}
-
-static bool
-is_not_http(enum port_protocol p)
-{
-	return !port_protocol_is_http(p);
 }
 
 /* Hosts are told apart by names that requests carry, else by addresses. */
@@ -266,10 +283,6 @@ check_hosts_are_told_apart(struct check *c, const struct service_entry *s)
 	if (s->resolution != ENTRY_NONE && has_port_of(s, has_no_name))
 		check_error(&at, ERR_INVALID,
 		    "multiple hosts provided with non-HTTP, non-TLS ports");
-	else if (s->addresses.count > 0 && has_port_of(s, is_not_http))
-		check_warning(&at,
-		    "share the addresses; on ports that are not HTTP the first "
-		    "is taken");
 }
 
 void
@@ -283,6 +296,7 @@ check_entry_resolution(struct check *c, const struct service_entry *s)
 	if (s->workload_selector != NULL &&
 	    s->workload_selector->labels.count == 0)
 		check_warning(c, "workload selector specified without labels");
+	check_partial_wildcards(c, s);
 	check_hosts_are_told_apart(c, s);
 	switch (s->resolution) {
 	case ENTRY_NONE:
@@ -294,6 +308,7 @@ check_entry_resolution(struct check *c, const struct service_entry *s)
 	case ENTRY_DNS:
 	case ENTRY_DNS_ROUND_ROBIN:
 		check_dns(c, s);
+		check_shared_address(c, s);
 		break;
 	case ENTRY_DYNAMIC_DNS:
 		check_dynamic_dns(c, s);

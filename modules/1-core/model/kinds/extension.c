@@ -155,9 +155,22 @@ is_scheme(struct slice s)
 	static const char *const known[] = {"oci", "http", "https", "file"};
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++)
-		if (slice_eq(s, slice_str(known[i])))
+		if (slice_eq_nocase(s, slice_str(known[i])))
 			return true;
 	return false;
+}
+
+/* RFC 3986 §3.1: what is in front of the colon; empty if there is none. */
+static struct slice
+scheme_of(struct slice url)
+{
+	bool begins = url.len > 0 && is_alnum(url.ptr[0]) && url.ptr[0] > '9';
+	size_t n = 0;
+
+	while (begins && n < url.len &&
+	       (is_alnum(url.ptr[n]) || slice_find(S("+-."), url.ptr[n]) < 3))
+		n++;
+	return slice_sub(url, 0, n < url.len && url.ptr[n] == ':' ? n : 0);
 }
 
 /* RFC 3986 §3.2.2, and what names of images have besides. */
@@ -178,18 +191,17 @@ static void
 check_module_url(struct check *c, const void *value)
 {
 	struct slice url = *(const struct slice *)value;
-	size_t colon = slice_find(url, ':');
-	struct slice scheme = slice_sub(url, 0, colon);
+	struct slice scheme = scheme_of(url);
 
 	if (url.len == 0)
 		check_error(c, ERR_INVALID,
 		    "may not be empty: it says where the module is");
-	else if (colon > 0 &&
-		 slice_starts(slice_sub(url, colon, url.len), S("://"))) {
+	else if (scheme.len > 0) {
 		if (!is_scheme(scheme))
 			check_error(c, ERR_INVALID,
 			    "has the scheme \"%.*s\"; it may be oci, http, "
-			    "https or file",
+			    "https or file, and a registry with a port is "
+			    "written with oci://",
 			    SLICE_ARG(slice_sub(scheme, 0, SCHEME_MAX)));
 	} else if (!is_registry(url))
 		check_error(c, ERR_INVALID,
@@ -310,7 +322,8 @@ check_traffic_extension(struct check *c, const void *message)
 enum { ONEOF_PROGRAM = 1 };
 
 static const struct field traffic_extension_fields[] = {
-    POLICY_SCOPE_ROWS(traffic_extension),
+    SELECTOR_ROW(traffic_extension),
+    TARGETS_ROW(traffic_extension),
     PLACE_ROWS(traffic_extension, execution_phase_words, "UNSPECIFIED"),
     ROW_OF(traffic_extension, "wasm", wasm, wasm_config, .oneof = ONEOF_PROGRAM,
 	.doc = "A WebAssembly module."),

@@ -49,9 +49,9 @@ static const struct message label_requirement_message =
 
 static const struct field label_selector_fields[] = {
     ROW(label_selector, "matchLabels", match_labels, FIELD_STRING_MAP,
-	.doc = "Labels that must all be there."),
+	.flags = FIELD_ONE_NAME, .doc = "Labels that must all be there."),
     ROWS_OF(label_selector, "matchExpressions", match_expressions,
-	label_requirement, 0, .doc = "Tests that must all hold."),
+	label_requirement, FIELD_ONE_NAME, .doc = "Tests that must all hold."),
 };
 
 const struct message label_selector_message = MESSAGE(label_selector,

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "http_fields.h"
+#include "layout.h"
 
 enum { MATCH_BYTES_MAX = 1 << 20 };
 
@@ -126,23 +127,35 @@ write_value(const struct value *v, struct buf *out)
 	return e == OK ? buf_add_byte(out, '}') : e;
 }
 
-/* What the match says, its name apart; false without room. */
+/* The name says nothing, and neither does a map without members. */
+static bool
+is_said(const struct message *m, const struct value *member)
+{
+	const struct field *f = field_find(m, member->key);
+
+	return !slice_eq(member->key, S("name")) &&
+	       (f->type == FIELD_MESSAGE || member->type != VALUE_MAP ||
+		   member->child != NULL);
+}
+
+/* What the match says; false without room. */
 static bool
 write_match(const struct message *m, const void *match, struct buf *out)
 {
 	AUTO(arena_fini) struct arena a;
-	struct value *tree, *members;
+	struct value *tree, **at;
 
 	arena_init(&a, (size_t)MATCH_BYTES_MAX * 16);
 	tree = message_encode(m, match, &a);
-	members = value_new(&a, VALUE_MAP);
 	buf_reset(out);
-	if (tree == NULL || members == NULL)
+	if (tree == NULL)
 		return false;
-	members->child = tree->child;
-	if (members->child != NULL && slice_eq(members->child->key, S("name")))
-		members->child = members->child->next;
-	return write_value(members, out) == OK;
+	for (at = &tree->child; *at != NULL;)
+		if (is_said(m, *at))
+			at = &(*at)->next;
+		else
+			*at = (*at)->next;
+	return write_value(tree, out) == OK;
 }
 
 struct seen {

@@ -40,15 +40,20 @@
 		__VA_ARGS__                                                    \
 	}
 
-/* The three rows of a struct whose member `scope` is a struct policy_scope. */
-#define POLICY_SCOPE_ROWS(of_struct)                                           \
+/* The rows of a struct whose member `scope` is a struct policy_scope. */
+#define SELECTOR_ROW(of_struct)                                                \
 	ROW_OF(of_struct, "selector", scope.selector, policy_selector,         \
-	    .doc = "Workloads that it is for; absent: all of the namespace."), \
+	    .doc = "Workloads that it is for; absent: all of the namespace.")
+#define TARGETS_ROW(of_struct)                                                 \
+	ROWS_OF(of_struct, "targetRefs", scope.target_refs, target_ref,        \
+	    FIELD_ONE_NAME, .most = 16,                                        \
+	    .doc = "Resources that it is attached to, at most 16.")
+#define POLICY_SCOPE_ROWS(of_struct)                                           \
+	SELECTOR_ROW(of_struct),                                               \
 	    ROW_OF(of_struct, "targetRef", scope.target_ref, target_ref,       \
+		.flags = FIELD_ONE_NAME,                                       \
 		.doc = "The older form of targetRefs, for one target."),       \
-	    ROWS_OF(of_struct, "targetRefs", scope.target_refs, target_ref, 0, \
-		.most = 16,                                                    \
-		.doc = "Resources that it is attached to, at most 16.")
+	    TARGETS_ROW(of_struct)
 
 /* Only Kubernetes has what it talks about: warned and dropped. */
 #define FOREIGN(field_name, words)                                             \

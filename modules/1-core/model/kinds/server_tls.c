@@ -105,12 +105,6 @@ const struct message server_tls_message =
 /* --- certificates --------------------------------------------------------- */
 
 static bool
-has_paths(const struct server_tls *t)
-{
-	return t->server_certificate.len > 0 || t->private_key.len > 0;
-}
-
-static bool
 has_names(const struct server_tls *t)
 {
 	return t->credential_name.len > 0 || t->credential_names.count > 0;
@@ -119,8 +113,9 @@ has_names(const struct server_tls *t)
 static bool
 has_material(const struct server_tls *t)
 {
-	return has_paths(t) || has_names(t) || t->tls_certificates.count > 0 ||
-	       t->ca_certificates.len > 0;
+	return t->server_certificate.len > 0 || t->private_key.len > 0 ||
+	       t->ca_certificates.len > 0 || t->ca_crl.len > 0 ||
+	       t->tls_certificates.count > 0 || has_names(t);
 }
 
 static void
@@ -154,7 +149,6 @@ check_pair(struct check *c, const struct server_tls *t,
     const struct server_certificate *p)
 {
 	const char *mode = mode_words[t->mode].word;
-	bool asks = t->mode != SERVER_TLS_SIMPLE;
 
 	if (p->server_certificate.len == 0)
 		check_error(c, ERR_INVALID,
@@ -162,20 +156,24 @@ check_pair(struct check *c, const struct server_tls *t,
 	if (p->private_key.len == 0)
 		check_error(
 		    c, ERR_INVALID, "%s TLS requires a private key", mode);
-	if (asks && p->ca_certificates.len == 0 &&
-	    t->ca_certificates.len == 0 && t->ca_cert_credential_name.len == 0)
-		check_error(
-		    c, ERR_INVALID, "%s TLS requires a client CA bundle", mode);
 }
 
 static void
 check_files(struct check *c, const struct server_tls *t)
 {
+	const char *mode = mode_words[t->mode].word;
 	struct server_certificate own = {
 	    .server_certificate = t->server_certificate,
-	    .private_key = t->private_key,
-	    .ca_certificates = t->ca_certificates};
+	    .private_key = t->private_key};
 
+	if (t->mode != SERVER_TLS_SIMPLE && t->ca_certificates.len == 0)
+		check_error(c, ERR_INVALID,
+		    "%s TLS requires a client CA bundle, in caCertificates",
+		    mode);
+	if (t->tls_certificates.count > CERTIFICATES_MAX)
+		check_warning(c,
+		    "%s TLS can support up to %d server certificates", mode,
+		    CERTIFICATES_MAX);
 	if (t->tls_certificates.count == 0)
 		check_pair(c, t, &own);
 	for (size_t i = 0; i < t->tls_certificates.count; i++) {
@@ -186,35 +184,46 @@ check_files(struct check *c, const struct server_tls *t)
 }
 
 static void
-check_terminated(struct check *c, const struct server_tls *t)
+check_one_source(struct check *c, const struct server_tls *t)
 {
-	struct check crl = check_member(c, "caCrl");
-	int sources = (t->credential_name.len > 0) +
-		      (t->credential_names.count > 0) + has_paths(t) +
-		      (t->tls_certificates.count > 0);
+	int sources =
+	    (t->credential_name.len > 0) + (t->credential_names.count > 0) +
+	    (t->server_certificate.len > 0 && t->private_key.len > 0) +
+	    (t->tls_certificates.count > 0);
 
 	if (sources > 1)
 		check_error(c, ERR_INVALID,
 		    "only one of credentialName, credentialNames, "
 		    "serverCertificate with privateKey, and tlsCertificates "
 		    "should be specified");
-	if (t->tls_certificates.count > CERTIFICATES_MAX ||
-	    t->credential_names.count > CERTIFICATES_MAX)
-		check_warning(c,
-		    "%s TLS can support up to %d server certificates",
-		    mode_words[t->mode].word, CERTIFICATES_MAX);
-	if (t->ca_crl.len > 0 && t->mode == SERVER_TLS_SIMPLE && !has_names(t))
-		check_error(&crl, ERR_INVALID,
+}
+
+/* Those of secrets come with the secret. */
+static void
+check_revoked(struct check *c, const struct server_tls *t)
+{
+	struct check at = check_member(c, "caCrl");
+
+	if (t->ca_crl.len == 0)
+		return;
+	if (t->credential_name.len > 0)
+		check_error(&at, ERR_INVALID,
+		    "cannot be given beside credentialName; put it in the "
+		    "secret");
+	if (t->mode == SERVER_TLS_SIMPLE)
+		check_error(&at, ERR_INVALID,
 		    "is about clients, and SIMPLE asks none of them");
-	if (!has_names(t) && sources <= 1)
-		check_files(c, t);
 }
 
 /* --- versions and suites -------------------------------------------------- */
 
+/* Or an expression of them, of which upstream reads the first byte only. */
 static bool
 is_cipher(struct slice name)
 {
+	if (name.len == 0 || slice_eq(name, S("ALL")) ||
+	    (!is_alnum(name.ptr[0]) && (uint8_t)name.ptr[0] < 0x80))
+		return true;
 	for (size_t i = 0; i < ARRAY_LEN(ciphers); i++)
 		if (slice_eq(name, slice_str(ciphers[i])))
 			return true;
@@ -262,27 +271,27 @@ check_server_tls(struct check *c, const void *message)
 {
 	const struct server_tls *t = message;
 
+	bool terminated = t->mode == SERVER_TLS_SIMPLE ||
+			  t->mode == SERVER_TLS_MUTUAL ||
+			  t->mode == SERVER_TLS_OPTIONAL_MUTUAL;
+	bool passed = t->mode == SERVER_TLS_PASSTHROUGH ||
+		      t->mode == SERVER_TLS_AUTO_PASSTHROUGH;
+
 	check_suites(c, t);
-	switch (t->mode) {
-	case SERVER_TLS_ISTIO_MUTUAL:
+	if (t->mode == SERVER_TLS_ISTIO_MUTUAL) {
 		check_own_mesh(c, t);
-		break;
-	case SERVER_TLS_PASSTHROUGH:
-	case SERVER_TLS_AUTO_PASSTHROUGH:
-		if (has_material(t))
-			check_warning(c,
-			    "%s mode does not use certificates, they will be "
-			    "ignored",
-			    mode_words[t->mode].word);
-		break;
-	case SERVER_TLS_SIMPLE:
-	case SERVER_TLS_MUTUAL:
-	case SERVER_TLS_OPTIONAL_MUTUAL:
-		check_terminated(c, t);
-		break;
-	default: /* no word: said where it was read */
-		break;
+		return;
 	}
+	if (passed && has_material(t))
+		check_warning(c,
+		    "%s mode does not use certificates, they will be ignored",
+		    mode_words[t->mode].word);
+	check_one_source(c, t);
+	if (terminated && has_names(t))
+		return;
+	if (terminated)
+		check_files(c, t);
+	check_revoked(c, t);
 }
 
 /* --- with the port -------------------------------------------------------- */
@@ -293,7 +302,8 @@ terminates(const struct server_tls *t)
 {
 	return (t->mode != SERVER_TLS_PASSTHROUGH &&
 		   t->mode != SERVER_TLS_AUTO_PASSTHROUGH) ||
-	       has_paths(t) || t->ca_certificates.len > 0;
+	       t->server_certificate.len > 0 || t->private_key.len > 0 ||
+	       t->ca_certificates.len > 0;
 }
 
 void

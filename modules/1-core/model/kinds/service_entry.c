@@ -13,6 +13,8 @@
 #include "rows.h"
 #include "validate.h"
 
+#define GIVE_ADDRESS "networking.istio.io/enable-autoallocate-ip"
+
 enum { HOSTS_MAX = 256, PORTS_MAX = 256, ENDPOINTS_MAX = 4096 };
 
 /* --- rows ----------------------------------------------------------------- */
@@ -22,17 +24,11 @@ check_entry_host(struct check *c, const void *value)
 {
 	const struct slice *host = value;
 
-	if (slice_eq(*host, S("*"))) {
+	if (slice_eq(*host, S("*")))
 		check_error(c, ERR_INVALID,
 		    "may not be \"*\": that would be every service there is");
-		return;
-	}
-	check_wildcard_host(c, host);
-	if (slice_find(*host, '*') < host->len && !slice_starts(*host, S("*.")))
-		check_warning(c,
-		    "partial wildcard \"%.*s\" is not looked for by all; write "
-		    "*. and a domain",
-		    SLICE_ARG(slice_sub(*host, 0, NAME_LABEL_MAX)));
+	else
+		check_wildcard_host(c, host);
 }
 
 static void
@@ -147,6 +143,9 @@ check_entry_kind(struct check *c, const struct resource *r)
 
 	check_export_to(&at, &list, r->key.ns, EXPORT_NOBODY_TOO);
 	check_waypoint(&at, r);
+	check_bytes_have_address(&at, s,
+	    slice_eq_nocase(
+		labels_get(&r->labels, S(GIVE_ADDRESS)), S("false")));
 }
 
 const struct resource_kind kind_service_entry = {

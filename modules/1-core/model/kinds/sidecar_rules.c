@@ -117,8 +117,9 @@ check_sidecar_ingress(struct check *c, const void *message)
 		return;
 	check_number(c, i->port);
 	protocol = port_protocol_parse(i->port->protocol);
-	if (i->tls != NULL)
-		check_server_tls_of_port(c, i->tls, protocol);
+	if (i->tls != NULL && !port_protocol_is_tls(protocol))
+		check_error(&tls, ERR_INVALID,
+		    "server cannot have TLS settings for non HTTPS/TLS ports");
 	if (i->connection_pool != NULL && i->connection_pool->http != NULL &&
 	    !port_protocol_is_http(protocol))
 		check_warning(

@@ -218,7 +218,7 @@ refuse_beside(struct check *c, bool there, const char *what, const char *by)
 static bool
 is_absent(const struct check *c, const char *member)
 {
-	const struct value *v = value_get(c->node, slice_str(member));
+	const struct value *v = check_member(c, "%s", member).node;
 
 	return v == NULL || v->type == VALUE_NULL ||
 	       (v->type == VALUE_LIST && v->count == 0);
