@@ -15,7 +15,7 @@ import time
 import pytest
 
 from hbone import Tunnel, identity_of, mesh_context
-from mesh import DEADLINE, Mesh, is_cut, wait_for
+from mesh import DEADLINE, Mesh, families, is_cut, wait_for
 
 WEB = """\
 apiVersion: v1
@@ -59,7 +59,7 @@ BALANCER = """\
 """
 
 
-@pytest.fixture(scope="module", params=[4, 6], ids=["IPv4", "IPv6"])
+@pytest.fixture(scope="module", params=families("mesh"))
 def home(request, tmp_path_factory):
     """Web v1 on vm2, web v2 on vm3, their caller on vm4; echo on vm2."""
     folder = tmp_path_factory.mktemp("mesh")
