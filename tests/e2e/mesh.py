@@ -310,11 +310,13 @@ class Machine:
         run_batch([f"link set {self.port} {word}"], "-n", self.net.switch)
 
 
-def is_cut(conn):
-    """An end or a reset; a timeout fails the test."""
+def is_cut(conn, sent=b""):
+    """An end or a reset, whether it waits for the bytes or has waited enough;
+    a timeout fails the test."""
     try:
+        conn.sendall(sent)
         return conn.recv(1) == b""
-    except ConnectionResetError:
+    except (ConnectionResetError, BrokenPipeError):
         return True
 
 

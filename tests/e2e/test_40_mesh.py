@@ -150,8 +150,7 @@ def test_a_name_that_nobody_offers_is_told_in_http_and_else_a_reset(mesh):
     assert mesh.app.fetch(9002).status == 503
     assert "nobody" in logged(mesh, " 503 NC ")[-1]
     with mesh.app.connect(mesh.app.loopback, 9002) as conn:
-        conn.sendall(b"\x16\x03\x01")
-        assert is_cut(conn)
+        assert is_cut(conn, b"\x16\x03\x01")
     assert "nobody" in logged(mesh, " 0 NC ")[-1]
 
 
