@@ -48,6 +48,8 @@
 #   MODULES='a b'  lib, check-unit, fuzz: only these and the layers below them
 #   TESTS=pattern  check-unit: only the topics that match, as in TESTS=slice%
 #   FUZZ='a b' FUZZ_SECONDS=n   which fuzzers, and how long each (all, 60)
+#   WORKERS=n      check-e2e: how many processes share the tests (2 a core);
+#                  each is in namespaces of its own. 1: one after another, here
 #   PYTEST_ARGS= BENCH_ARGS= DEMO_ARGS=      handed on
 #   CORPUS=dir     recorded configuration for conformance (none)
 #

@@ -74,17 +74,18 @@ notify(const char *state)
 static enum err
 make_socket_folder(const char *socket_path, struct fault *why)
 {
-	struct slice path = slice_str(socket_path);
 	char dir[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	char *slash;
 
-	if (slice_rfind(path, '/') >= path.len)
-		return OK; /* here, then */
-	path.len = slice_rfind(path, '/');
-	if (slice_to_cstr(path, dir, sizeof(dir)) != OK)
+	if (slice_to_cstr(slice_str(socket_path), dir, sizeof(dir)) != OK)
 		return fault_set(why, ERR_LIMIT,
 		    "the path of a socket is at most %zu bytes long: %s",
 		    sizeof(dir) - 1, socket_path);
-	return dir[0] == 0 ? OK : file_make_folder(dir, 0755, NULL, why);
+	slash = strrchr(dir, '/');
+	if (slash == NULL || slash == dir)
+		return OK; /* here, or in the root */
+	*slash = 0;
+	return file_make_folder(dir, 0755, NULL, why);
 }
 
 /* --- down, in reverse --- */

@@ -7,44 +7,70 @@
 #
 # A suite that fails does not stop the ones after it. BUILD-FOLDER/results
 # gets a file for each suite; one that ended badly without having counted a
-# failure (it did not compile, say) counts as one.
+# failure (it did not compile, say) counts as one. How long each suite took,
+# and the slowest programs, are told before the summary.
+#
+# The simulation computes in one thread, so it goes on beside the suites after
+# it, most of which wait; what they have in common was built by those before.
 
 results=$1/results
 make=$2
 shift 2
 mkdir -p "$results"
-files=
+rm -f "$results"/*.times
 # Set by the check that called this one: where it wants our sum.
 total=${CHECK_TOTAL:-}
 unset CHECK_TOTAL
 
-for suite in "$@"; do
-	file=$results/$suite
-	case $suite in
+# Prints what one suite says; its result is in a file of its name.
+run_suite() {
+	file=$results/$1
+	case $1 in
 	fuzz) target=fuzz-replay ;;
 	lint) target=lint ;;
-	*) target=check-$suite ;;
+	*) target=check-$1 ;;
 	esac
-	echo "== $suite"
+	echo "== $1"
 	rm -f "$file"
+	began=$(date +%s)
 	status=0
-	case $suite in
+	case $1 in
 	asan | tsan)
 		CHECK_TOTAL=$(realpath -m "$file") \
 		    $make --no-print-directory "$target" || status=$?
 		;;
 	*) $make --no-print-directory "$target" || status=$? ;;
 	esac
+	# A suite without files yet ends well and leaves no result.
 	if [ $status -ne 0 ] && ! grep -q ' [1-9][0-9]*$' "$file" 2>/dev/null
 	then
-		echo "$suite 0 1" >"$file"
+		echo "$1 0 1" >"$file"
 	fi
-	# A suite without files yet ends well and leaves no result.
-	if [ $status -ne 0 ] || [ -e "$file" ]; then
-		files="$files $file"
-	fi
+	echo "== $1 took $(($(date +%s) - began)) s"
+}
+
+beside=
+for suite in "$@"; do
+	case $suite in
+	sim)
+		run_suite sim >"$results/sim.log" 2>&1 &
+		beside=$!
+		;;
+	*) run_suite "$suite" ;;
+	esac
+done
+if [ -n "$beside" ]; then
+	wait "$beside" || [ -s "$results/sim" ] || echo "sim 0 1" >"$results/sim"
+	cat "$results/sim.log"
+fi
+
+files=
+for suite in "$@"; do
+	[ ! -e "$results/$suite" ] || files="$files $results/$suite"
 done
 
+echo "== slowest programs, in seconds"
+cat "$results"/*.times 2>/dev/null | sort -rn | head -n 5
 echo "== summary"
 status=0
 # shellcheck disable=SC2086 # a list of names without spaces

@@ -5,7 +5,11 @@
 #
 #	tests/pytest.sh RESULT PYTHON FOLDER... [PYTEST-OPTION...]
 #
-# A skipped test counts as failed: it was to show something and did not.
+# A skipped test counts as failed: it was to show something and did not. The
+# tests mostly wait, so WORKERS processes share them, twice as many as cores if
+# it is not set, each in namespaces of its own (worker.sh). That takes root;
+# without it, and with WORKERS=1, they run in this process one after another.
+# A worker that dies ends the run and is a failure.
 
 result=$1
 python=$2
@@ -21,6 +25,13 @@ esac
 mkdir -p "$(dirname "$result")"
 report=$result.xml
 rm -f "$report"
+
+workers=${WORKERS:-$((2 * $(nproc)))}
+[ "$(id -u)" -eq 0 ] || workers=1
+if [ "$workers" -gt 1 ]; then
+	worker="popen//python=$(dirname "$0")/worker.sh $python"
+	set -- --max-worker-restart 0 --dist loadgroup --tx "$workers*$worker" "$@"
+fi
 
 status=0
 "$python" -m pytest -p no:cacheprovider --junitxml="$report" "$@" || status=$?

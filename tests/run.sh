@@ -5,10 +5,14 @@
 #
 #	tests/run.sh RESULT PROGRAM...
 #
+# As many run at once as there are cores; each writes to PROGRAM.log, and is
+# told of when it has ended.
+#
 # Each program ends its output with "N passed, N failed". One that does not,
 # or that exits non-zero in spite of "0 failed" (a leak, a race found at the
-# end), counts as one failure. RESULT gets "SUITE passed failed". A suite
-# without any program writes no result and fails nothing: it is not there yet.
+# end), counts as one failure. RESULT gets "SUITE passed failed", RESULT.times
+# a line "seconds program" for each. A suite without any program writes no
+# result and fails nothing: it is not there yet.
 
 result=$1
 suite=$(basename "$result")
@@ -21,9 +25,18 @@ fi
 export TSAN_OPTIONS="die_after_fork=0${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 
 mkdir -p "$(dirname "$result")"
-rm -f "$result"
-passed=0
-failed=0
+rm -f "$result" "$result.times"
+
+# Runs the programs; a line "PROGRAM STATUS SECONDS" for each as it ends.
+run_all() {
+	# shellcheck disable=SC2016 # the inner shell's
+	printf '%s\n' "$@" | xargs -d '\n' -P "$(nproc)" -n 1 sh -c '
+		began=$(date +%s%N)
+		status=0
+		timeout "${TEST_SECONDS:-600}" "$0" >"$0.log" 2>&1 || status=$?
+		ms=$((($(date +%s%N) - began) / 1000000))
+		echo "$0 $status $((ms / 1000)).$((ms / 100 % 10))"'
+}
 
 # Prints "passed failed" of the log $1, whose program ended with status $2.
 count() {
@@ -37,22 +50,30 @@ count() {
 	esac
 }
 
-for program in "$@"; do
-	log=$program.log
-	status=0
-	timeout "${TEST_SECONDS:-600}" "$program" >"$log" 2>&1 || status=$?
-	# shellcheck disable=SC2046 # two words are wanted
-	set -- $(count "$log" "$status")
-	if [ "$2" -eq 0 ]; then
-		echo "  ok      $program ($1)"
-	else
-		echo "  FAILED  $program (exit $status)"
-		grep -v -e '^\[ RUN  ' -e '^\[       OK' "$log"
-	fi
-	passed=$((passed + $1))
-	failed=$((failed + $2))
-done
+# Reads what run_all says and tells of it; the suite's result goes to RESULT.
+tell() {
+	passed=0
+	failed=0
+	ended=0
+	while read -r program status seconds; do
+		# shellcheck disable=SC2046 # two words are wanted
+		set -- $(count "$program.log" "$status")
+		if [ "$2" -eq 0 ]; then
+			echo "  ok      $program ($1)"
+		else
+			echo "  FAILED  $program (exit $status)"
+			grep -v -e '^\[ RUN  ' -e '^\[       OK' "$program.log"
+		fi
+		echo "$seconds $program" >>"$result.times"
+		passed=$((passed + $1))
+		failed=$((failed + $2))
+		ended=$((ended + 1))
+	done
+	echo "$suite $passed $((failed + programs - ended))" >"$result"
+}
 
-echo "$suite $passed $failed" >"$result"
+programs=$#
+run_all "$@" | tell
+read -r suite passed failed <"$result"
 echo "$suite: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -24,7 +24,7 @@ import time
 import pytest
 
 MESHD = os.environ["MESHD"]
-DEADLINE = 20.0
+DEADLINE = 60.0  # when to give up: the machine is busy, and TSan is slow
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -40,6 +40,16 @@ def wait_for(condition, what, deadline=DEADLINE):
             text = what() if callable(what) else what
             pytest.fail(f"in {deadline:.0f} s it did not come to this: {text}")
         time.sleep(0.02)
+
+
+def families(name):
+    """Parameters of a fixture that many tests share: IPv4, then IPv6.
+
+    Those of one family go to one worker, so each mesh is made once.
+    """
+    return [pytest.param(n, id=f"IPv{n}",
+                         marks=pytest.mark.xdist_group(f"{name} IPv{n}"))
+            for n in (4, 6)]
 
 
 # --- the command line ---
@@ -300,11 +310,13 @@ class Machine:
         run_batch([f"link set {self.port} {word}"], "-n", self.net.switch)
 
 
-def is_cut(conn):
-    """An end or a reset; a timeout fails the test."""
+def is_cut(conn, sent=b""):
+    """An end or a reset, whether it waits for the bytes or has waited enough;
+    a timeout fails the test."""
     try:
+        conn.sendall(sent)
         return conn.recv(1) == b""
-    except ConnectionResetError:
+    except (ConnectionResetError, BrokenPipeError):
         return True
 
 
@@ -372,6 +384,7 @@ class Mesh:
         self.cli = None
         self.server = None
         self.agents = []
+        self.homes = itertools.count()
         self.services = []
 
     def __enter__(self):
@@ -404,7 +417,8 @@ class Mesh:
     def agent(self, number, *words, name=None):
         """An agent that was not started yet, with a folder of its own."""
         name = name or f"vm{number}"
-        home = self.folder / f"agent{len(self.agents)}-{name}"
+        # Short, for the path of a socket has 107 bytes at most.
+        home = self.folder / f"agent{next(self.homes)}-{name[-30:]}"
         home.mkdir()
         agent = Agent(home, name, self.machine(number), words)
         self.agents.append(agent)

@@ -12,7 +12,7 @@ import threading
 import pytest
 import yaml
 
-from mesh import DEADLINE, MESHD, Server
+from mesh import DEADLINE, MESHD, Server, wait_for
 from test_10_offline import REVIEWS, WRONG
 
 SERVICE = """\
@@ -55,6 +55,19 @@ def test_a_file_in_the_place_of_the_socket_is_left_alone(meshd, role):
     assert done.returncode == 1, done.stderr
     assert done.stderr.count("is taken") == 1
     assert taken.read_text() == "somebody's\n"
+
+
+@pytest.mark.parametrize("role", [("server", "run"), ("agent",)])
+def test_a_socket_whose_path_is_too_long_is_refused(meshd, role):
+    """Not cut off, to serve at another path than the one that is told."""
+    if role[0] == "server":
+        meshd.ok("server", "init")
+    home = meshd.folder / "sockets"
+    path = home / ("x" * (108 - len(f"{home}/")))
+    done = meshd(*role, "--socket", path)
+    assert done.returncode == 1, done.stderr
+    assert f"at most 107 bytes long: {path}" in done.stderr
+    assert not home.exists()
 
 
 def test_nobody_answers_without_a_server(meshd):
@@ -278,8 +291,8 @@ def test_what_was_acknowledged_survives_kill_9(server, meshd):
 
     writer = threading.Thread(target=apply_many)
     writer.start()
-    while len(acknowledged) < 20 and writer.is_alive():
-        pass
+    wait_for(lambda: len(acknowledged) >= 20 or not writer.is_alive(),
+             "twenty writes are acknowledged")
     server.stop(signal.SIGKILL)
     writer.join(60)
     assert len(acknowledged) >= 20

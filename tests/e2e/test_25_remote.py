@@ -12,14 +12,14 @@ import subprocess
 
 import pytest
 
-from mesh import DEADLINE, Mesh, Meshd, Process, wait_for
+from mesh import DEADLINE, Mesh, Meshd, Process, families, wait_for
 from test_10_offline import REVIEWS
 from test_20_server import SERVICE
 
 API = 15080
 
 
-@pytest.fixture(scope="module", params=[4, 6], ids=["IPv4", "IPv6"])
+@pytest.fixture(scope="module", params=families("remote"))
 def shared(request, tmp_path_factory):
     """A server on machine 1; operators are on machine 2."""
     with Mesh(tmp_path_factory.mktemp("remote"), request.param, 2) as it:

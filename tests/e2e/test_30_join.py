@@ -13,7 +13,7 @@ import pytest
 
 from hbone import Tunnel, mesh_context
 from joiner import join
-from mesh import Mesh, Meshd, Process, Server, wait_for
+from mesh import Mesh, Meshd, Process, Server, families, wait_for
 
 CODES = {
     "token_unknown": "make a new one with: meshd token create",
@@ -46,7 +46,7 @@ def refused(agent, token, code):
     return done.stderr
 
 
-@pytest.fixture(scope="module", params=[4, 6], ids=["IPv4", "IPv6"])
+@pytest.fixture(scope="module", params=families("join"))
 def shared(request, tmp_path_factory):
     """A mesh whose agents come and go: state is shared, names are not."""
     with Mesh(tmp_path_factory.mktemp("join"), request.param) as it:

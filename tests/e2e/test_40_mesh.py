@@ -15,7 +15,7 @@ import time
 import pytest
 
 from hbone import Tunnel, identity_of, mesh_context
-from mesh import DEADLINE, Mesh, is_cut, wait_for
+from mesh import DEADLINE, Mesh, families, is_cut, wait_for
 
 WEB = """\
 apiVersion: v1
@@ -59,7 +59,7 @@ BALANCER = """\
 """
 
 
-@pytest.fixture(scope="module", params=[4, 6], ids=["IPv4", "IPv6"])
+@pytest.fixture(scope="module", params=families("mesh"))
 def home(request, tmp_path_factory):
     """Web v1 on vm2, web v2 on vm3, their caller on vm4; echo on vm2."""
     folder = tmp_path_factory.mktemp("mesh")
@@ -150,8 +150,7 @@ def test_a_name_that_nobody_offers_is_told_in_http_and_else_a_reset(mesh):
     assert mesh.app.fetch(9002).status == 503
     assert "nobody" in logged(mesh, " 503 NC ")[-1]
     with mesh.app.connect(mesh.app.loopback, 9002) as conn:
-        conn.sendall(b"\x16\x03\x01")
-        assert is_cut(conn)
+        assert is_cut(conn, b"\x16\x03\x01")
     assert "nobody" in logged(mesh, " 0 NC ")[-1]
 
 

@@ -7,6 +7,9 @@ import pytest
 
 from mesh import Mesh, wait_for
 
+# One mesh for all of it.
+pytestmark = pytest.mark.xdist_group("interest")
+
 SERVICE = """\
 apiVersion: v1
 kind: Service

@@ -36,7 +36,8 @@ def mesh(request, tmp_path):
     with Mesh(tmp_path, request.param) as it:
         it.vm2 = it.member(2)
         it.vm3 = it.member(
-            3, "--upstream", f"back={it.machine(3).at(9001)}")
+            3, "--upstream", f"back={it.machine(3).at(9001)}",
+            "--drain", f"{3 * DEADLINE:.0f}s")
         it.vm4 = it.member(
             4, "--upstream", f"web={it.machine(4).at(9000)}")
         it.app = it.machine(4)
@@ -62,9 +63,7 @@ def answers(mesh, count, timeout=DEADLINE):
 def test_idle_connections_do_not_hold_up_the_end_of_an_agent(mesh):
     """They are the callers' to keep, and the callers let go of them."""
     assert set(answers(mesh, 20)) == {"two", "three"}
-    began = time.monotonic()
-    assert mesh.vm3.stop() == 0
-    assert time.monotonic() - began < 3  # --drain is 5 s
+    assert mesh.vm3.stop() == 0  # within DEADLINE, --drain is longer
     assert set(answers(mesh, 5)) == {"two"}
 
 
@@ -162,13 +161,12 @@ def test_the_log_has_each_thing_once(two_addresses):
     mesh = two_addresses
     mesh.server.stop(signal.SIGKILL)
     mesh.vm2.says("server is gone")
-    before = len(mesh.vm2.lines())  # a try at the start may be among them
     for place in mesh.places * 2:
         wait_for(lambda: place in mesh.vm2.status().get("trouble", ""),
                  f"{place} was tried")
-    lines = mesh.vm2.lines()
-    assert sum("listening name=hbone" in line for line in lines) == 1
-    said = [line.partition(" why=")[2] for line in lines[before:]
+    assert mesh.vm2.text.count("listening name=hbone") == 1
+    since = mesh.vm2.text.rpartition("server is gone")[2]  # not at the start
+    said = [line.partition(" why=")[2] for line in since.splitlines()
             if "no server" in line]
     assert len(said) == len(set(said)) >= len(mesh.places)
 
@@ -293,8 +291,8 @@ def test_the_server_comes_back_and_the_agents_with_it(mesh):
     for agent in mesh.agents:
         wait_for(lambda a=agent: not a.status()["connected"],
                  f"{agent.name} has lost its server")
-    began = time.monotonic()
     mesh.server.start()
+    began = time.monotonic()
     for agent in mesh.agents:
         agent.synced()
     assert time.monotonic() - began < 12, "back-off is capped at 10 s"
@@ -410,7 +408,8 @@ def test_a_revocation_reaches_by_gossip_who_has_no_server(mesh, back):
     mesh.vm4.says("tunnel cut")
     refuses_vm3(mesh)
     assert "vm3" not in [m["name"] for m in mesh.vm4.cli.items("members")]
-    # With nobody to ask at all it still knows.
+    # With nobody to ask at all it still knows, once it is on its disk.
+    wait_for((mesh.vm4.cli.state / "revoked").exists, "vm4 has written it")
     mesh.server.stop(signal.SIGKILL)
     mesh.vm2.stop(signal.SIGKILL)
     mesh.vm4.stop(signal.SIGKILL)

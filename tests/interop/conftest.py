@@ -9,7 +9,8 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "e2e"))
 
-from mesh import Mesh, wait_for  # pylint: disable=wrong-import-position
+# pylint: disable-next=wrong-import-position
+from mesh import Mesh, families, wait_for
 
 UPSTREAMS = {"web": 9000, "redis": 9001, "ws": 9002, "echo": 9003}
 
@@ -89,7 +90,7 @@ def start_redis(machine, home, port):
         home / "redis.log")
 
 
-@pytest.fixture(scope="session", params=[4, 6], ids=["IPv4", "IPv6"])
+@pytest.fixture(scope="session", params=families("interop"))
 def mesh(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("interop")
     daemons = []
