@@ -296,7 +296,7 @@ decode_string_map(struct check *c, const struct field *f, const struct value *v,
 		wrong_type(c, v, "a map of texts is expected");
 		return false;
 	}
-	items = arena_alloc_array(c->arena, v->count + 1, sizeof(*items));
+	items = arena_alloc_array(c->arena, v->count, sizeof(*items));
 	if (items == NULL) {
 		full(c);
 		return false;
@@ -329,7 +329,7 @@ decode_int_map(struct check *c, const struct field *f, const struct value *v,
 		wrong_type(c, v, "a map of numbers is expected");
 		return false;
 	}
-	items = arena_alloc_array(c->arena, v->count + 1, sizeof(*items));
+	items = arena_alloc_array(c->arena, v->count, sizeof(*items));
 	if (items == NULL) {
 		full(c);
 		return false;
@@ -378,7 +378,7 @@ decode_message_map(struct check *c, const struct field *f,
 		wrong_type(c, v, "a map is expected");
 		return false;
 	}
-	items = arena_alloc_array(c->arena, v->count + 1, sizeof(*items));
+	items = arena_alloc_array(c->arena, v->count, sizeof(*items));
 	if (items == NULL) {
 		full(c);
 		return false;
@@ -464,7 +464,7 @@ decode_list(struct check *c, const struct field *f, const struct value *v,
 		wrong_type(c, v, "a list is expected");
 		return false;
 	}
-	items = arena_alloc_array(c->arena, v->count + 1, size);
+	items = arena_alloc_array(c->arena, v->count, size);
 	if (items == NULL) {
 		full(c);
 		return false;
