@@ -25,6 +25,12 @@ struct arena {
 /* `limit` in bytes; no memory is taken before the first use. */
 void arena_init(struct arena *a, size_t limit);
 
+/*
+ * Room for so many bytes in one piece, each thing rounded up as `used` counts
+ * it, for who knows what will come; nothing is handed out yet.
+ */
+MUST_USE enum err arena_reserve(struct arena *a, size_t size);
+
 /* Runs the hooks and frees everything; the arena may be used again. */
 void arena_reset(struct arena *a);
 
