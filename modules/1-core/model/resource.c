@@ -161,15 +161,12 @@ read_spec(const struct value *doc, const struct resource_source *source,
 	found->warnings.dropped = dropped;
 }
 
-/* What is the kind's is not copied. */
 static bool
 copy_pointed(struct resource *r, struct arena *a)
 {
-	r->key.group = slice_str(r->kind->group);
-	r->key.kind = slice_str(r->kind->kind);
 	if (!copy_text(&r->key.ns, a) || !copy_text(&r->key.name, a) ||
-	    !copy_text(&r->api_version, a) || !copy_text(&r->file, a) ||
-	    !copy_labels(&r->labels, a) || !copy_labels(&r->annotations, a))
+	    !copy_text(&r->file, a) || !copy_labels(&r->labels, a) ||
+	    !copy_labels(&r->annotations, a))
 		return false;
 	r->spec = message_copy(r->kind->spec, r->spec, a);
 	return r->spec != NULL;
