@@ -13,14 +13,14 @@
 enum {
 	ARENA_BLOCK_FIRST = 992, /* with its head: what malloc keeps at hand */
 	ARENA_BLOCK_MAX = 64 << 10,
-	ARENA_ALIGN = alignof(max_align_t)
+	ARENA_ALIGN = alignof(uint64_t)
 };
 
 struct arena_block {
 	struct arena_block *older;
 	size_t size; /* bytes behind this head */
 	size_t used;
-	alignas(max_align_t) char bytes[];
+	alignas(uint64_t) char bytes[];
 };
 
 struct arena_hook {

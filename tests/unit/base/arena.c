@@ -27,7 +27,7 @@ TEST(memory_is_zero_and_aligned)
 		char *p = arena_alloc(&a, size);
 
 		EXPECT_TRUE(p != NULL);
-		EXPECT_EQ((uintptr_t)p % alignof(max_align_t), 0);
+		EXPECT_EQ((uintptr_t)p % alignof(uint64_t), 0);
 		for (size_t i = 0; i < size; i++)
 			EXPECT_EQ(p[i], 0);
 		memset(p, 0xa5, size);
