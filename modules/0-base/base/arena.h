@@ -37,7 +37,10 @@ void arena_reset(struct arena *a);
 /* The same, for good. */
 void arena_fini(struct arena *a);
 
-/* Zeroed, aligned for pointers and uint64_t; NULL when the limit or the memory is gone. */
+/*
+ * Zeroed, aligned for pointers and uint64_t; NULL when the limit or the memory
+ * is gone.
+ */
 void *arena_alloc(struct arena *a, size_t size) MUST_USE;
 void *arena_alloc_array(struct arena *a, size_t count, size_t size) MUST_USE;
 

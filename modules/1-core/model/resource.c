@@ -222,9 +222,10 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 		*out = NULL;
 		return OK;
 	}
-	arena.secret = read.kind != NULL && read.kind->sealed;
-	if (verdict == ENVELOPE_OK)
+	if (verdict == ENVELOPE_OK) {
+		arena.secret = read.kind->sealed;
 		read_spec(doc, source, &arena, &read, found);
+	}
 	wrong = read.spec == NULL ||
 		found->errors.count + found->errors.dropped > before;
 	if (read.spec == NULL || (wrong && !source->keep_wrong))
