@@ -33,7 +33,8 @@
 #                  tables and the sample of settings agree
 #   man-resources  writes meshd-resources(5) anew, from the tables of fields
 #   bench          tests/bench against the peers; writes build/bench.json
-#   bench-regex    the worst regular expressions over 64 KB of text
+#   bench-config   what configuration costs, of CORPUS beside ISTIOCTL (as
+#                  above) too, if it is set; into the same file
 #   demo           a mesh on this machine, in network namespaces
 #   install        DESTDIR and PREFIX are obeyed
 #   third_party    the libraries that Debian's archives do not give
@@ -51,7 +52,7 @@
 #   WORKERS=n      check-e2e: how many processes share the tests (2 a core);
 #                  each is in namespaces of its own. 1: one after another, here
 #   PYTEST_ARGS= BENCH_ARGS= DEMO_ARGS=      handed on
-#   CORPUS=dir     recorded configuration for conformance (none)
+#   CORPUS=dir     recorded configuration, for conformance and bench-config (none)
 #
 # How a file finds its headers
 #   modules/<N>-<layer>/<module>/ in layer N sees the layers below N and its
@@ -522,7 +523,7 @@ man-resources: $(O)/meshd
 
 # --- bench, demo, install, clean ---------------------------------------------
 
-.PHONY: bench demo install clean
+.PHONY: bench bench-config demo install clean
 # The peer's half is loaded: OpenSSL's names are also those of AWS-LC.
 HANDSHAKES := $(O)/tests/bench/handshakes $(O)/tests/bench/other_tls.so
 $(eval $(call test_rule,tests/bench/handshakes.c,$(call closure,tls),))
@@ -532,14 +533,16 @@ $(O)/tests/bench/other_tls.so: tests/bench/other_tls.c \
 	@$(call say,CC,$<)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -shared -o $@ $< \
 	    -lssl -lcrypto
-# What the worst regular expressions take.
 $(eval $(call test_rule,tests/bench/regex.c,base,))
-.PHONY: bench-regex
-bench-regex: $(O)/tests/bench/regex
-	$(Q)$<
+BENCH = $(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
+    $(PYTHON) tests/bench/bench.py
 bench: all $(HANDSHAKES)
-	$(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
-	    $(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+	$(BENCH) traffic $(BENCH_ARGS)
+# Without istioctl there are our own figures.
+bench-config: all $(O)/tests/bench/regex
+	$(if $(CORPUS),-@$(MAKE) -s $(ISTIOCTL))
+	$(BENCH) configuration $(if $(CORPUS),--corpus '$(CORPUS)' \
+	    --istioctl '$(ISTIOCTL)') $(BENCH_ARGS)
 demo: all
 	$(Q)MESHD=$(abspath $(O)/meshd) demo/run $(DEMO_ARGS)
 install: $(O)/meshd.stripped

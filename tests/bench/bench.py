@@ -3,8 +3,9 @@
 """bench — meshd beside its peers, in one run, as ratios.
 
     make bench [BENCH_ARGS='--rows http-plain,memory --seconds 15']
+    make bench-config [CORPUS=folder] [BENCH_ARGS=...]
 
-Prints a table and writes build/bench.json. Needs root, for a network
+Prints a table and writes its rows into build/bench.json. Needs root, for a network
 namespace. What is measured runs on core 0, load and application on core 1;
 the two sides of a row take turns, and medians are compared.
 """
@@ -14,10 +15,14 @@ import json
 import os
 import sys
 
+import configuration
 import peers
+import rows
 from machine import enter_network
 from mesh import SERVER_ADDRESS, agent_address
-from rows import ROWS, Settings
+from rows import LeftOut, Settings
+
+TABLES = {"traffic": rows.ROWS, "configuration": configuration.ROWS}
 
 ADDRESSES = [SERVER_ADDRESS] + [agent_address(n) for n in range(1, 32)]
 
@@ -78,23 +83,27 @@ def parse():
     p = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--rows", help="only these: "
-                   + ",".join(r.name for r in ROWS))
+    p.add_argument("table", choices=TABLES, help="what is measured")
+    p.add_argument("--rows", help="only these: " + "; ".join(
+        ",".join(r.name for r in table) for table in TABLES.values()))
     p.add_argument("--seconds", type=int, default=4,
                    help="of one load (default: 4)")
     p.add_argument("--repetitions", type=int, default=3,
                    help="of each load (default: 3)")
     p.add_argument("--connections", type=int, default=64,
                    help="of HTTP loads (default: 64)")
+    p.add_argument("--corpus", help="a folder of configuration to judge")
+    p.add_argument("--istioctl", help="to compare with, if it is there")
     p.add_argument("--out", help="default: bench.json in the build folder")
     p.add_argument("--keep", action="store_true",
                    help="keep configurations and logs")
     a = p.parse_args()
-    names = a.rows.split(",") if a.rows else [r.name for r in ROWS]
-    unknown = set(names) - {r.name for r in ROWS}
+    table = TABLES[a.table]
+    names = a.rows.split(",") if a.rows else [r.name for r in table]
+    unknown = set(names) - {r.name for r in table}
     if unknown:
         p.error("no such row: " + ", ".join(sorted(unknown)))
-    a.rows = [r for r in ROWS if r.name in names]
+    a.rows = [r for r in table if r.name in names]
     return a
 
 
@@ -103,19 +112,25 @@ def main():
     build = os.environ.get("MESHD_BUILD", "build")
     settings = Settings(
         os.environ.get("MESHD", os.path.join(build, "meshd")), build,
-        a.seconds, a.repetitions, a.connections, a.keep)
-    peers.find_envoy(build)  # while there is a network
+        a.seconds, a.repetitions, a.connections, a.keep, a.corpus or "",
+        a.istioctl or "")
+    if a.table == "traffic":
+        peers.find_envoy(build)  # while there is a network
     enter_network(ADDRESSES)
     entries, failed = [], False
     for row in a.rows:
         print(f"bench: {row.name}: {row.same}", file=sys.stderr, flush=True)
         try:
             found = row.measure(settings)
+        except LeftOut as e:
+            print(f"bench: {row.name} is left out: {e}", file=sys.stderr)
+            continue
         except (RuntimeError, OSError) as e:
             print(f"bench: {row.name} failed: {e}", file=sys.stderr)
             failed = True
             continue
-        entries += [judge(g, *found[g.measure]) for g in row.goals]
+        entries += [judge(g, *found[g.measure]) for g in row.goals
+                    if g.measure in found]
     save(a.out or os.path.join(build, "bench.json"), entries)
     print_table(entries)
     return 1 if failed else 0

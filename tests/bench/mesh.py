@@ -61,20 +61,29 @@ class Local:
 
 
 class Mesh:
-    def __init__(self, stage, meshd):
+    def __init__(self, stage, meshd, core=LOAD_CORE):
         self.stage, self.meshd = stage, meshd
         self.state = stage.path("server")
         self.local = Local(meshd, stage.path("server.sock"))
         subprocess.run([meshd, "server", "init", "--state", self.state],
                        check=True, capture_output=True)
-        self.server = stage.start("server", [
-            meshd, "server", "run", "--state", self.state,
+        self.server = self.start_server(core)
+
+    def start_server(self, core):
+        """Waits until it is ready: all that is stored is at hand."""
+        server = self.stage.start("server", [
+            self.meshd, "server", "run", "--state", self.state,
             "--socket", self.local.path, "--name", "server",
             "--control", f"{SERVER_ADDRESS}:15012",
             "--gossip", f"{SERVER_ADDRESS}:15946",
-            "--advertise", SERVER_ADDRESS], LOAD_CORE)
-        self.server.wait_port(SERVER_ADDRESS, 15012)
+            "--advertise", SERVER_ADDRESS], core)
+        server.wait_port(SERVER_ADDRESS, 15012)
         wait_for(lambda: os.path.exists(self.local.path), "the server's socket")
+        return server
+
+    def restart_server(self, core):
+        self.server.stop()
+        self.server = self.start_server(core)
 
     def token(self, uses):
         return self.local.command("token", "create", "--uses",

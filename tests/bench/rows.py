@@ -43,6 +43,10 @@ class Row:
     same: str  # what is alike on both sides
 
 
+class LeftOut(Exception):
+    """A row that has nothing to measure, and why."""
+
+
 @dataclasses.dataclass
 class Settings:
     meshd: str
@@ -51,6 +55,8 @@ class Settings:
     repetitions: int
     connections: int
     keep: bool
+    corpus: str    # folders of configuration; empty: none
+    istioctl: str  # where it is, if it is
 
     def stage(self):
         return Stage(self.keep)

@@ -13,14 +13,14 @@
 enum {
 	ARENA_BLOCK_FIRST = 992, /* with its head: what malloc keeps at hand */
 	ARENA_BLOCK_MAX = 64 << 10,
-	ARENA_ALIGN = alignof(max_align_t)
+	ARENA_ALIGN = alignof(uint64_t)
 };
 
 struct arena_block {
 	struct arena_block *older;
 	size_t size; /* bytes behind this head */
 	size_t used;
-	alignas(max_align_t) char bytes[];
+	alignas(uint64_t) char bytes[];
 };
 
 struct arena_hook {
@@ -30,24 +30,30 @@ struct arena_hook {
 };
 
 /* Puts a new block in front with room for `size` bytes. */
-static bool
+static enum err
 add_block(struct arena *a, size_t size)
+{
+	struct arena_block *block = mem_try(sizeof(*block) + size);
+
+	if (block == NULL)
+		return ERR_NO_MEMORY;
+	block->older = a->blocks;
+	block->size = size;
+	block->used = 0;
+	a->blocks = block;
+	return OK;
+}
+
+/* The same with room for what comes after it, too. */
+static enum err
+grow(struct arena *a, size_t size)
 {
 	size_t want = a->blocks != NULL
 			  ? MIN(a->blocks->size * 2, (size_t)ARENA_BLOCK_MAX)
 			  : (size_t)ARENA_BLOCK_FIRST;
-	struct arena_block *block;
 
 	/* What is left of the limit is enough: nothing beyond it is used. */
-	want = MAX(MIN(want, a->limit - a->used), size);
-	block = mem_try(sizeof(*block) + want);
-	if (block == NULL)
-		return false;
-	block->older = a->blocks;
-	block->size = want;
-	block->used = 0;
-	a->blocks = block;
-	return true;
+	return add_block(a, MAX(MIN(want, a->limit - a->used), size));
 }
 
 static enum err
@@ -59,7 +65,7 @@ take(struct arena *a, size_t size, void **out)
 	if (size > a->limit - a->used)
 		return ERR_LIMIT;
 	if (a->blocks == NULL || size > a->blocks->size - a->blocks->used)
-		if (!add_block(a, size))
+		if (grow(a, size) != OK)
 			return ERR_NO_MEMORY;
 	*out = memset(a->blocks->bytes + a->blocks->used, 0, size);
 	a->blocks->used += size;
@@ -72,6 +78,12 @@ arena_init(struct arena *a, size_t limit)
 {
 	/* Sizes are rounded up; so near the end that would wrap around. */
 	*a = (struct arena){.limit = MIN(limit, SIZE_MAX / 2)};
+}
+
+enum err
+arena_reserve(struct arena *a, size_t size)
+{
+	return size > a->limit - a->used ? ERR_LIMIT : add_block(a, size);
 }
 
 void

@@ -25,13 +25,22 @@ struct arena {
 /* `limit` in bytes; no memory is taken before the first use. */
 void arena_init(struct arena *a, size_t limit);
 
+/*
+ * Room for so many bytes in one piece, each thing rounded up as `used` counts
+ * it, for who knows what will come; nothing is handed out yet.
+ */
+MUST_USE enum err arena_reserve(struct arena *a, size_t size);
+
 /* Runs the hooks and frees everything; the arena may be used again. */
 void arena_reset(struct arena *a);
 
 /* The same, for good. */
 void arena_fini(struct arena *a);
 
-/* Zeroed, aligned for any type; NULL when the limit or the memory is gone. */
+/*
+ * Zeroed, aligned for pointers and uint64_t; NULL when the limit or the memory
+ * is gone.
+ */
 void *arena_alloc(struct arena *a, size_t size) MUST_USE;
 void *arena_alloc_array(struct arena *a, size_t count, size_t size) MUST_USE;
 

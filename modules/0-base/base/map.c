@@ -12,11 +12,18 @@
 enum { MAP_FIRST = 8 };
 
 struct map_entry {
-	uint64_t hash;
 	char *key; /* own; NULL is an empty place */
-	size_t key_len;
 	void *value;
+	uint32_t key_len;
+	uint32_t hash;
 };
+
+/* Half of it tells keys apart well enough, and is enough for the table. */
+static uint32_t
+hash_of(struct slice key)
+{
+	return (uint32_t)slice_hash(key);
+}
 
 static size_t
 distance(const struct map *m, const struct map_entry *e, size_t at)
@@ -26,7 +33,7 @@ distance(const struct map *m, const struct map_entry *e, size_t at)
 
 /* The place of the key, or cap. */
 static size_t
-find(const struct map *m, struct slice key, uint64_t hash)
+find(const struct map *m, struct slice key, uint32_t hash)
 {
 	if (m->count == 0)
 		return m->cap;
@@ -101,7 +108,7 @@ map_fini(struct map *m, void (*drop)(void *value))
 void *
 map_get(const struct map *m, struct slice key)
 {
-	size_t at = m->count > 0 ? find(m, key, slice_hash(key)) : m->cap;
+	size_t at = m->count > 0 ? find(m, key, hash_of(key)) : m->cap;
 
 	return at < m->cap ? m->entries[at].value : NULL;
 }
@@ -109,10 +116,10 @@ map_get(const struct map *m, struct slice key)
 void *
 map_put(struct map *m, struct slice key, void *value)
 {
-	uint64_t hash = slice_hash(key);
+	uint32_t hash = hash_of(key);
 	size_t at = find(m, key, hash);
 
-	CHECK(value != NULL);
+	CHECK(value != NULL && key.len <= UINT32_MAX);
 	if (at < m->cap) {
 		void *old = m->entries[at].value;
 
@@ -122,8 +129,10 @@ map_put(struct map *m, struct slice key, void *value)
 	/* At most three quarters full. */
 	if (m->count + 1 > m->cap - m->cap / 4)
 		grow(m);
-	place(m, (struct map_entry){
-		     hash, mem_strndup(key.ptr, key.len), key.len, value});
+	place(m, (struct map_entry){.key = mem_strndup(key.ptr, key.len),
+		     .value = value,
+		     .key_len = (uint32_t)key.len,
+		     .hash = hash});
 	m->count++;
 	return NULL;
 }
@@ -132,7 +141,7 @@ void *
 map_remove(struct map *m, struct slice key)
 {
 	size_t mask = m->cap - 1, next;
-	size_t at = m->count > 0 ? find(m, key, slice_hash(key)) : m->cap;
+	size_t at = m->count > 0 ? find(m, key, hash_of(key)) : m->cap;
 	void *value;
 
 	if (at == m->cap)
@@ -146,7 +155,7 @@ map_remove(struct map *m, struct slice key)
 			break;
 		m->entries[at] = m->entries[next];
 	}
-	m->entries[at] = (struct map_entry){0, NULL, 0, NULL};
+	m->entries[at] = (struct map_entry){0};
 	m->count--;
 	return value;
 }

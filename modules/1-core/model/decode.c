@@ -45,7 +45,7 @@ decode_string_map(struct check *c, const struct field *f, const struct value *v,
 		decode_wrong_type(c, v, "a map of texts is expected");
 		return false;
 	}
-	items = arena_alloc_array(c->arena, v->count + 1, sizeof(*items));
+	items = arena_alloc_array(c->arena, v->count, sizeof(*items));
 	if (items == NULL) {
 		decode_is_full(c);
 		return false;
@@ -78,7 +78,7 @@ decode_int_map(struct check *c, const struct field *f, const struct value *v,
 		decode_wrong_type(c, v, "a map of numbers is expected");
 		return false;
 	}
-	items = arena_alloc_array(c->arena, v->count + 1, sizeof(*items));
+	items = arena_alloc_array(c->arena, v->count, sizeof(*items));
 	if (items == NULL) {
 		decode_is_full(c);
 		return false;
@@ -127,7 +127,7 @@ decode_message_map(struct check *c, const struct field *f,
 		decode_wrong_type(c, v, "a map is expected");
 		return false;
 	}
-	items = arena_alloc_array(c->arena, v->count + 1, sizeof(*items));
+	items = arena_alloc_array(c->arena, v->count, sizeof(*items));
 	if (items == NULL) {
 		decode_is_full(c);
 		return false;
@@ -199,7 +199,7 @@ decode_list(struct check *c, const struct field *f, const struct value *v,
 		decode_wrong_type(c, v, "a list is expected");
 		return false;
 	}
-	items = arena_alloc_array(c->arena, v->count + 1, size);
+	items = arena_alloc_array(c->arena, v->count, size);
 	if (items == NULL) {
 		decode_is_full(c);
 		return false;

@@ -137,18 +137,20 @@ find_kind(struct slice group, struct slice kind)
 	return NULL;
 }
 
-static void
-check_version(
+/* That of the kind; the newest in place of one that is not there. */
+static const char *
+read_version(
     struct check *c, const struct resource_kind *k, struct slice version)
 {
 	struct check at = check_member(c, "apiVersion");
 
 	for (size_t i = 0; k->versions[i] != NULL; i++)
 		if (slice_eq(version, slice_str(k->versions[i])))
-			return;
+			return k->versions[i];
 	check_error(&at, ERR_INVALID,
 	    "%s has no version \"%.*s\"; the newest is %s", k->kind,
 	    SLICE_ARG(slice_sub(version, 0, NAME_LABEL_MAX)), k->versions[0]);
+	return k->versions[0];
 }
 
 /* "networking.istio.io/v1" → group and version; "v1" is core's. */
@@ -167,14 +169,14 @@ read_text(struct check *c, const char *member, struct slice *out)
 {
 	struct check at = check_member(c, "%s", member);
 
+	if (at.node != NULL && at.node->type == VALUE_STRING) {
+		*out = at.node->string;
+		return true;
+	}
 	if (at.node == NULL || at.node->type == VALUE_NULL)
 		check_error(&at, ERR_INVALID, "is required");
-	else if (at.node->type != VALUE_STRING)
-		check_error(&at, ERR_PARSE, "is no text");
-	else if (arena_copy(c->arena, at.node->string, out) != OK)
-		check_error(&at, ERR_LIMIT, "the resource is too large");
 	else
-		return true;
+		check_error(&at, ERR_PARSE, "is no text");
 	return false;
 }
 
@@ -183,14 +185,15 @@ read_kind(struct check *c, struct resource *r)
 {
 	struct check at = check_member(c, "kind");
 	char hint[GROUP_HINT_MAX];
-	struct slice version;
-	bool api = read_text(c, "apiVersion", &r->api_version);
-	bool kind = read_text(c, "kind", &r->key.kind);
+	struct resource_key written = {0}; /* not one of ours, maybe */
+	struct slice text, version;
+	bool has_version = read_text(c, "apiVersion", &text);
+	bool has_kind = read_text(c, "kind", &written.kind);
 
-	if (!api || !kind)
+	if (!has_version || !has_kind)
 		return ENVELOPE_REFUSED;
-	split_version(r->api_version, &r->key.group, &version);
-	r->kind = find_kind(r->key.group, r->key.kind);
+	split_version(text, &written.group, &version);
+	r->kind = find_kind(written.group, written.kind);
 	if (is_other_secret(c->node, r->kind)) {
 		check_warning(&at,
 		    "skipped: only a Secret of type kubernetes.io/tls means "
@@ -198,16 +201,18 @@ read_kind(struct check *c, struct resource *r)
 		return ENVELOPE_SKIP;
 	}
 	if (r->kind != NULL) {
-		check_version(c, r->kind, version);
+		r->key.group = slice_str(r->kind->group);
+		r->key.kind = slice_str(r->kind->kind);
+		r->version = read_version(c, r->kind, version);
 		return ENVELOPE_OK;
 	}
-	if (is_ours(r->key.group))
-		return refuse_kind(&at, &r->key);
+	if (is_ours(written.group))
+		return refuse_kind(&at, &written);
 	check_warning(&at,
 	    "skipped: kind %.*s of %.*s means nothing to the mesh%s",
-	    SLICE_ARG(slice_sub(r->key.kind, 0, NAME_LABEL_MAX)),
-	    SLICE_ARG(slice_sub(r->api_version, 0, NAME_LABEL_MAX)),
-	    group_hint(&r->key, hint));
+	    SLICE_ARG(slice_sub(written.kind, 0, NAME_LABEL_MAX)),
+	    SLICE_ARG(slice_sub(text, 0, NAME_LABEL_MAX)),
+	    group_hint(&written, hint));
 	return ENVELOPE_SKIP;
 }
 
@@ -458,6 +463,15 @@ encode_metadata(const struct resource *r, unsigned flags, struct arena *a)
 	return message_encode(&metadata_message, &m, a);
 }
 
+static struct value *
+encode_version(const struct resource *r, struct arena *a)
+{
+	struct slice text = arena_printf(a, "%s%s%s", r->kind->group,
+	    r->key.group.len > 0 ? "/" : "", r->version);
+
+	return text.ptr != NULL ? value_new_string(a, text) : NULL;
+}
+
 /* The names of what is secret stay. */
 static void
 seal(struct value *spec, const struct message *m)
@@ -481,8 +495,7 @@ resource_encode(const struct resource *r, unsigned flags, struct arena *arena)
 	struct value *spec = message_encode(r->kind->spec, r->spec, arena);
 	struct value *next;
 
-	value_put(
-	    &doc, S("apiVersion"), value_new_string(arena, r->api_version));
+	value_put(&doc, S("apiVersion"), encode_version(r, arena));
 	value_put(&doc, S("kind"), value_new_string(arena, r->key.kind));
 	value_put(&doc, S("metadata"), encode_metadata(r, flags, arena));
 	if (spec == NULL)

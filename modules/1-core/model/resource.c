@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "copy.h"
 #include "envelope.h"
+#include "validate.h"
 
 enum { RESOURCE_MAGIC = 0x7e50c4e1, RESOURCE_ARENA_MAX = 64 << 20 };
 
@@ -147,44 +149,93 @@ first_error(const struct findings *found, size_t before)
 /* As upstream: what could not be read whole gets no advice beside that. */
 static void
 read_spec(const struct value *doc, const struct resource_source *source,
-    struct box *b, struct findings *found)
+    struct arena *a, struct resource *r, struct findings *found)
 {
 	size_t unread = found->unread;
 	size_t count = found->warnings.count, dropped = found->warnings.dropped;
 
-	envelope_read_spec(doc, source, &b->arena, &b->r, found);
+	envelope_read_spec(doc, source, a, r, found);
 	if (found->unread == unread)
 		return;
 	found->warnings.count = count;
 	found->warnings.dropped = dropped;
 }
 
+static bool
+copy_pointed(struct resource *r, struct arena *a)
+{
+	if (!copy_text(&r->key.ns, a) || !copy_text(&r->key.name, a) ||
+	    !copy_text(&r->file, a) || !copy_labels(&r->labels, a) ||
+	    !copy_labels(&r->annotations, a))
+		return false;
+	r->spec = message_copy(r->kind->spec, r->spec, a);
+	return r->spec != NULL;
+}
+
+/*
+ * From where it was decoded into one block of its own. Of very many resources
+ * each is kept, so the first copy finds out how large that has to be.
+ */
+static struct resource *
+settle(const struct resource *r)
+{
+	AUTO(arena_fini) struct arena sizes;
+	struct resource once = *r, *out;
+	struct box *b = box_new();
+
+	arena_init(&sizes, RESOURCE_ARENA_MAX);
+	sizes.secret = b->arena.secret = r->kind->sealed;
+	b->r = *r;
+	out = &b->r;
+	if (!copy_pointed(&once, &sizes) ||
+	    arena_reserve(&b->arena, sizes.used) != OK ||
+	    !copy_pointed(&b->r, &b->arena))
+		resource_unref(&out);
+	return out;
+}
+
+static void
+report_full(const struct value *doc, const struct resource_source *source,
+    struct findings *found)
+{
+	struct check c = {.file = source->file,
+	    .found = found,
+	    .line = doc->line,
+	    .column = doc->column};
+
+	check_error(&c, ERR_LIMIT, "the resource is too large");
+}
+
 enum err
 resource_decode(const struct value *doc, const struct resource_source *source,
     struct resource **out, struct findings *found)
 {
+	AUTO(arena_fini) struct arena arena;
 	size_t before = found->errors.count + found->errors.dropped;
-	struct box *b = box_new();
-	struct resource *r = &b->r;
+	struct resource read = {0}, *r = NULL;
 	enum envelope_verdict verdict;
 	bool wrong;
 
-	verdict = envelope_read(doc, source, &b->arena, r, found);
-	b->arena.secret = r->kind != NULL && r->kind->sealed;
-	if (verdict == ENVELOPE_OK)
-		read_spec(doc, source, b, found);
+	arena_init(&arena, RESOURCE_ARENA_MAX);
+	verdict = envelope_read(doc, source, &arena, &read, found);
 	if (verdict == ENVELOPE_SKIP) {
-		resource_unref(&r);
 		*out = NULL;
 		return OK;
 	}
-	wrong = r->spec == NULL ||
+	if (verdict == ENVELOPE_OK) {
+		arena.secret = read.kind->sealed;
+		read_spec(doc, source, &arena, &read, found);
+	}
+	wrong = read.spec == NULL ||
 		found->errors.count + found->errors.dropped > before;
-	if (wrong && (r->spec == NULL || !source->keep_wrong))
-		resource_unref(&r);
-	if (r != NULL)
+	if (read.spec == NULL || (wrong && !source->keep_wrong))
+		return first_error(found, before);
+	r = settle(&read);
+	if (r == NULL)
+		report_full(doc, source, found);
+	else
 		*out = r;
-	return wrong ? first_error(found, before) : OK;
+	return wrong || r == NULL ? first_error(found, before) : OK;
 }
 
 /* --- order and access ----------------------------------------------------- */

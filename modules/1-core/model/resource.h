@@ -85,7 +85,7 @@ const struct resource_kind *resource_kind_find(struct slice word);
 struct resource {
 	struct resource_key key;
 	const struct resource_kind *kind;
-	struct slice api_version; /* as written: "networking.istio.io/v1" */
+	const char *version; /* as written, of kind->versions */
 	struct labels labels;
 	struct labels annotations;
 	uint64_t revision;  /* 0: never stored */

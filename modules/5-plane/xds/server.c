@@ -150,7 +150,7 @@ static bool
 is_wanted(const struct xds_server_stream *s, const struct sub *sub,
     const struct entry *e, const struct xds_resource *r)
 {
-	if (r == NULL || !(sub->wildcard || (e != NULL && e->named)))
+	if (!(sub->wildcard || (e != NULL && e->named)))
 		return false;
 	return s->ops->concerns == NULL || s->ops->concerns(s->arg, r);
 }
@@ -161,9 +161,11 @@ judge(struct xds_server_stream *s, size_t type, struct slice name)
 {
 	struct sub *sub = &s->subs[type];
 	struct entry *e = map_get(&sub->entries, name);
+	struct xds_resource r;
+	bool wanted =
+	    source_item(s->source, type, name, &r) && is_wanted(s, sub, e, &r);
 
-	if (!is_wanted(s, sub, e, source_item(s->source, type, name)) &&
-	    (e == NULL || e->version_len == 0))
+	if (!wanted && (e == NULL || e->version_len == 0))
 		return;
 	set_due(sub, entry_get(sub, name), /* force */ false);
 }
@@ -172,7 +174,6 @@ static void
 judge_all(struct xds_server_stream *s, size_t type)
 {
 	struct sub *sub = &s->subs[type];
-	const struct xds_resource *r;
 	struct slice name;
 	void *value;
 
@@ -183,8 +184,8 @@ judge_all(struct xds_server_stream *s, size_t type)
 		if (e->version_len > 0)
 			set_due(sub, e, /* force */ false);
 	}
-	for (size_t i = 0; (r = source_next(s->source, type, &i)) != NULL;)
-		judge(s, type, r->name);
+	for (size_t i = 0; source_next_name(s->source, type, &i, &name);)
+		judge(s, type, name);
 }
 
 /* --- responses ------------------------------------------------------------ */
@@ -279,15 +280,15 @@ draft_entry(
     struct xds_server_stream *s, size_t type, struct entry *e, struct draft *d)
 {
 	struct sub *sub = &s->subs[type];
-	const struct xds_resource *r =
-	    source_item(s->source, type, entry_name(e));
+	struct xds_resource r;
+	bool is_there = source_item(s->source, type, entry_name(e), &r);
 	bool force = e->force;
 
 	list_remove(&e->due);
 	e->force = false;
-	if (is_wanted(s, sub, e, r)) {
-		if (force || !slice_eq(entry_version(e), r->version))
-			draft_resource(s, d, sub, e, r);
+	if (is_there && is_wanted(s, sub, e, &r)) {
+		if (force || !slice_eq(entry_version(e), r.version))
+			draft_resource(s, d, sub, e, &r);
 	} else if (force || e->version_len > 0) {
 		draft_removal(d, sub, e);
 	} else if (!e->named) {

@@ -4,34 +4,24 @@
  */
 #include "source.h"
 
+/* There may be very many, of which few are looked at; the name is the map's. */
 struct source_item {
-	struct xds_resource r; /* its text lies behind */
-	char text[];
+	size_t version_len;
+	size_t body_len;
+	char text[]; /* the version, the body */
 };
 
-static struct slice
-append(char **at, struct slice s)
-{
-	struct slice copy = slice_of(*at, s.len);
-
-	if (s.len > 0)
-		memcpy(*at, s.ptr, s.len);
-	*at += s.len;
-	return copy;
-}
-
 static struct source_item *
-item_new(struct slice type_url, const struct xds_resource *r)
+item_new(const struct xds_resource *r)
 {
 	struct source_item *item =
-	    mem_new(sizeof(*item) + r->name.len + r->version.len + r->body.len);
-	char *at = item->text;
+	    mem_new(sizeof(*item) + r->version.len + r->body.len);
 
-	item->r.type_url = type_url;
-	item->r.name = append(&at, r->name);
-	item->r.version = append(&at, r->version);
-	item->r.body = append(&at, r->body);
-	item->r.owner = r->owner;
+	item->version_len = r->version.len;
+	item->body_len = r->body.len;
+	memcpy(item->text, r->version.ptr, r->version.len);
+	if (r->body.len > 0)
+		memcpy(item->text + r->version.len, r->body.ptr, r->body.len);
 	return item;
 }
 
@@ -87,23 +77,28 @@ xds_source_add_type(struct xds_source *s, struct slice type_url)
 	s->types[s->type_count++].url = mem_strndup(type_url.ptr, type_url.len);
 }
 
-const struct xds_resource *
-source_item(const struct xds_source *s, size_t type, struct slice name)
+bool
+source_item(const struct xds_source *s, size_t type, struct slice name,
+    struct xds_resource *out)
 {
 	const struct source_item *item = map_get(&s->types[type].items, name);
 
-	return item != NULL ? &item->r : NULL;
+	if (item == NULL)
+		return false;
+	*out = (struct xds_resource){.type_url = slice_str(s->types[type].url),
+	    .name = name,
+	    .version = slice_of(item->text, item->version_len),
+	    .body = slice_of(item->text + item->version_len, item->body_len)};
+	return true;
 }
 
-const struct xds_resource *
-source_next(const struct xds_source *s, size_t type, size_t *cursor)
+bool
+source_next_name(const struct xds_source *s, size_t type, size_t *cursor,
+    struct slice *out_name)
 {
-	struct slice name;
 	void *value;
 
-	if (!map_next(&s->types[type].items, cursor, &name, &value))
-		return NULL;
-	return &((const struct source_item *)value)->r;
+	return map_next(&s->types[type].items, cursor, out_name, &value);
 }
 
 static void
@@ -125,10 +120,10 @@ xds_source_put(struct xds_source *s, const struct xds_resource *r)
 	if (r->name.len > XDS_NAME_MAX || r->version.len > XDS_VERSION_MAX)
 		return ERR_LIMIT;
 	CHECK(r->name.len > 0 && r->version.len > 0);
-	item = item_new(slice_str(s->types[type].url), r);
-	old = map_put(&s->types[type].items, item->r.name, item);
+	item = item_new(r);
+	old = map_put(&s->types[type].items, r->name, item);
 	mem_free(&old);
-	tell_streams(s, type, item->r.name);
+	tell_streams(s, type, r->name);
 	return OK;
 }
 
@@ -144,18 +139,17 @@ xds_source_remove(
 	item = map_remove(&s->types[type].items, name);
 	if (item == NULL)
 		return;
-	/* `name` may lie in the item. */
-	tell_streams(s, type, name);
 	mem_free(&item);
+	tell_streams(s, type, name);
 }
 
-const struct xds_resource *
-xds_source_get(
-    const struct xds_source *s, struct slice type_url, struct slice name)
+bool
+xds_source_get(const struct xds_source *s, struct slice type_url,
+    struct slice name, struct xds_resource *out)
 {
 	size_t type = source_type_find(s, type_url);
 
-	return type < s->type_count ? source_item(s, type, name) : NULL;
+	return type < s->type_count && source_item(s, type, name, out);
 }
 
 void

@@ -21,13 +21,13 @@ struct xds_source {
 /* The index of the type, or type_count. */
 size_t source_type_find(const struct xds_source *s, struct slice type_url);
 
-/* NULL if there is none. */
-const struct xds_resource *source_item(
-    const struct xds_source *s, size_t type, struct slice name);
+/* As xds_source_get(), by the index of the type. */
+bool source_item(const struct xds_source *s, size_t type, struct slice name,
+    struct xds_resource *out);
 
-/* for (size_t i = 0; (r = source_next(s, type, &i)) != NULL;) … */
-const struct xds_resource *source_next(
-    const struct xds_source *s, size_t type, size_t *cursor);
+/* for (size_t i = 0; source_next_name(s, type, &i, &name);) … */
+bool source_next_name(const struct xds_source *s, size_t type, size_t *cursor,
+    struct slice *out_name);
 
 /* server.c: a resource of the type was put or removed. */
 void server_stream_changed(struct list *link, size_t type, struct slice name);

@@ -34,7 +34,6 @@ struct xds_resource {
 	struct slice name;
 	struct slice version; /* equal text: equal resource; never empty */
 	struct slice body;    /* the message inside the Any */
-	void *owner;          /* the publisher's; for xds_server_ops.concerns */
 };
 
 /* --- the server's side ---------------------------------------------------- */
@@ -51,10 +50,9 @@ void xds_source_free(struct xds_source **sp);
 void xds_source_add_type(struct xds_source *s, struct slice type_url);
 
 /*
- * Copies all but `owner`, which must live until the resource is replaced or
- * removed. Streams that it concerns get it with the next flush; one that was
- * put twice before that goes out once. ERR_NOT_FOUND: no such type; ERR_LIMIT:
- * name or version too long.
+ * Copies. Streams that it concerns get it with the next flush; one that was put
+ * twice before that goes out once. ERR_NOT_FOUND: no such type; ERR_LIMIT: name
+ * or version too long.
  */
 MUST_USE enum err xds_source_put(
     struct xds_source *s, const struct xds_resource *r);
@@ -63,9 +61,12 @@ MUST_USE enum err xds_source_put(
 void xds_source_remove(
     struct xds_source *s, struct slice type_url, struct slice name);
 
-/* NULL if there is none. Borrowed until the source changes. */
-const struct xds_resource *xds_source_get(
-    const struct xds_source *s, struct slice type_url, struct slice name);
+/*
+ * False if there is none. `out` borrows the name from the caller, all else from
+ * the source until that changes.
+ */
+bool xds_source_get(const struct xds_source *s, struct slice type_url,
+    struct slice name, struct xds_resource *out);
 
 /* Sends what is due on every stream that has no answer outstanding. */
 void xds_source_flush(struct xds_source *s);
@@ -233,7 +234,7 @@ bool xds_client_is_synced(const struct xds_client *c);
 MUST_USE enum err xds_client_restore(
     struct xds_client *c, const struct xds_resource *r);
 
-/* The set that is in force. `owner` is NULL. */
+/* The set that is in force. */
 void xds_client_each(const struct xds_client *c,
     void (*each)(void *arg, const struct xds_resource *r), void *arg);
 

@@ -96,6 +96,8 @@ set(struct cache *c, struct slice key, struct resource *r)
 	struct resource *old = r == NULL ? map_remove(&c->by_key, key)
 					 : map_put(&c->by_key, key, r);
 
+	if (c->changed != NULL)
+		c->changed(c->changed_arg, old, r);
 	resource_unref(&old);
 }
 
@@ -159,6 +161,8 @@ cache_take(struct cache *c, const struct store_changes *changes)
 		cache_init(c);
 		c->store = was.store;
 		c->trust_domain = was.trust_domain;
+		c->changed = was.changed;
+		c->changed_arg = was.changed_arg;
 	}
 	for (size_t i = 0; i < changes->count; i++)
 		if (changes->rows[i].table == STORE_RESOURCES)

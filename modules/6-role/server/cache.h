@@ -24,11 +24,18 @@ struct cache {
 	struct inert inert;
 	uint64_t revision;
 	bool current; /* all that the store had has come */
+	/*
+	 * Hears of what was and what is now, either may be NULL, while both
+	 * are there; not of a reset, when nothing is any more.
+	 */
+	void (*changed)(void *arg, const struct resource *before,
+	    const struct resource *now);
+	void *changed_arg;
 };
 
 /*
  * `store` opens what is sealed, by `trust_domain` what is foreign is told; set
- * once they are there, borrowed.
+ * once they are there, borrowed. `changed` may be set.
  */
 void cache_init(struct cache *c);
 void cache_fini(struct cache *c);

@@ -192,35 +192,31 @@ feed_revocations(struct server *s)
 		publish_revocation(s, what, r);
 }
 
-/* What the resource was and what it is now both count. */
-static void
-index_resource(struct server *s, const struct store_row *row)
+void
+feed_changed(
+    void *arg, const struct resource *before, const struct resource *now)
 {
-	struct resource_key key = {row->resource.group, row->resource.kind,
-	    row->resource.ns, row->resource.name};
-	const struct resource *now = cache_find(&s->cache, &key);
-	char text[CACHE_KEY_MAX];
-	struct slice name = cache_key_text(&key, text);
-	const struct resource *before = interest_index_get(&s->interests, name);
+	struct server *s = server_of(arg);
 
 	if (before != NULL) {
 		agents_touch(s, before);
+		interest_index_remove(&s->interests, before);
 		analysis_index_remove(s->near, before);
 	}
-	interest_index_put(&s->interests, name, now);
 	if (now != NULL) {
 		agents_touch(s, now);
+		interest_index_add(&s->interests, now);
 		analysis_index_add(s->near, now);
 	}
 }
 
-/* Everything known before is void: the rows that are there come again. */
-static void
-withdraw_all(struct server *s)
+void
+feed_reset(struct server *s)
 {
 	struct slice name;
+	void *value;
 
-	for (size_t i = 0; interest_index_next(&s->interests, &i, &name);)
+	for (size_t i = 0; map_next(&s->cache.by_key, &i, &name, &value);)
 		xds_source_remove(
 		    s->source, slice_str(SERVER_TYPE_RESOURCE), name);
 	analysis_index_free(&s->near);
@@ -235,11 +231,6 @@ feed_take(struct server *s, const struct store_changes *changes)
 {
 	if (changes->err != OK)
 		return;
-	if (changes->reset)
-		withdraw_all(s);
-	for (size_t i = 0; i < changes->count; i++)
-		if (changes->rows[i].table == STORE_RESOURCES)
-			index_resource(s, &changes->rows[i]);
 	agents_follow(s);
 	for (size_t i = 0; i < changes->count; i++) {
 		const struct store_row *row = &changes->rows[i];

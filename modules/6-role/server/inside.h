@@ -199,6 +199,12 @@ void feed_revocations(struct server *s);
 /* At the turn's end: sends what is due and notes who has everything. */
 void feed_flush(struct server *s);
 /* After the cache took them. */
+/* For the cache: what the resource was and what it is now both count. */
+void feed_changed(
+    void *arg, const struct resource *before, const struct resource *now);
+/* Before the cache forgets everything: the rows that are there come again. */
+void feed_reset(struct server *s);
+/* Once the cache has taken them. */
 void feed_take(struct server *s, const struct store_changes *changes);
 /* What is sent of a resource, by its name on the stream. */
 MUST_USE enum err feed_body(const struct server *s, struct slice name,

@@ -3,43 +3,16 @@
  * interest — which resources concern an agent: those about hosts it may call.
  */
 #include "interest.h"
+#include "cache.h"
 
 /* --- the index ------------------------------------------------------------ */
-
-/* A resource under its name. */
-struct indexed {
-	struct resource *r;
-	size_t len;
-	char name[];
-};
 
 /* What is about one host: few for most of them, many for "*". */
 struct about {
 	size_t count;
 	size_t cap;
-	const struct indexed *items[];
+	const struct resource *items[];
 };
-
-static struct indexed *
-indexed_new(struct slice name, const struct resource *r)
-{
-	struct indexed *in = mem_new(sizeof(*in) + name.len);
-
-	in->r = resource_ref(r);
-	in->len = name.len;
-	memcpy(in->name, name.ptr, name.len);
-	return in;
-}
-
-static void
-drop_indexed(void *value)
-{
-	struct indexed *in = value;
-
-	if (in != NULL)
-		resource_unref(&in->r);
-	mem_free(&in);
-}
 
 static void
 drop_about(void *value)
@@ -53,21 +26,19 @@ void
 interest_index_init(struct interest_index *x, struct slice domain)
 {
 	x->domain = domain;
-	map_init(&x->resources);
 	map_init(&x->about);
 }
 
 void
 interest_index_fini(struct interest_index *x)
 {
-	map_fini(&x->resources, drop_indexed);
 	map_fini(&x->about, drop_about);
 }
 
 /* One resource, while its hosts are gone through. */
 struct indexing {
 	struct interest_index *x;
-	const struct indexed *in;
+	const struct resource *r;
 };
 
 /* Room for one more; the old one is gone. */
@@ -95,13 +66,13 @@ add_about(void *arg, enum host_part part, struct slice host)
 	if (part != HOST_ABOUT)
 		return;
 	/* It may name the host again. */
-	if (a != NULL && a->count > 0 && a->items[a->count - 1] == i->in)
+	if (a != NULL && a->count > 0 && a->items[a->count - 1] == i->r)
 		return;
 	if (a == NULL || a->count == a->cap) {
 		a = grow(a);
 		(void)map_put(&i->x->about, host, a); /* the old one is gone */
 	}
-	a->items[a->count++] = i->in;
+	a->items[a->count++] = i->r;
 }
 
 static void
@@ -113,7 +84,7 @@ remove_about(void *arg, enum host_part part, struct slice host)
 	if (part != HOST_ABOUT || a == NULL)
 		return;
 	for (size_t k = 0; k < a->count; k++)
-		if (a->items[k] == i->in) {
+		if (a->items[k] == i->r) {
 			a->items[k] = a->items[--a->count];
 			break;
 		}
@@ -122,39 +93,19 @@ remove_about(void *arg, enum host_part part, struct slice host)
 }
 
 void
-interest_index_put(
-    struct interest_index *x, struct slice name, const struct resource *r)
+interest_index_add(struct interest_index *x, const struct resource *r)
 {
-	struct indexed *old = map_remove(&x->resources, name);
-	struct indexing i = {.x = x, .in = old};
-	struct indexed *in;
+	struct indexing i = {x, r};
 
-	if (old != NULL)
-		resource_each_host(old->r, x->domain, remove_about, &i);
-	drop_indexed(old);
-	if (r == NULL)
-		return;
-	in = indexed_new(name, r);
-	(void)map_put(&x->resources, name, in); /* was removed */
-	i.in = in;
 	resource_each_host(r, x->domain, add_about, &i);
 }
 
-const struct resource *
-interest_index_get(const struct interest_index *x, struct slice name)
+void
+interest_index_remove(struct interest_index *x, const struct resource *r)
 {
-	const struct indexed *in = map_get(&x->resources, name);
+	struct indexing i = {x, r};
 
-	return in != NULL ? in->r : NULL;
-}
-
-bool
-interest_index_next(
-    const struct interest_index *x, size_t *cursor, struct slice *out_name)
-{
-	void *value;
-
-	return map_next(&x->resources, cursor, out_name, &value);
+	resource_each_host(r, x->domain, remove_about, &i);
 }
 
 /* --- one agent ------------------------------------------------------------ */
@@ -248,12 +199,12 @@ take_about(struct walk *w, struct slice pattern)
 	const struct about *a = map_get(&w->x->about, pattern);
 
 	for (size_t i = 0; a != NULL && i < a->count; i++) {
-		const struct indexed *in = a->items[i];
+		const struct resource *r = a->items[i];
+		char name[CACHE_KEY_MAX];
 
-		if (map_put(&w->resources, slice_of(in->name, in->len), w) ==
+		if (map_put(&w->resources, cache_key_text(&r->key, name), w) ==
 		    NULL) /* only the mark */
-			resource_each_host(
-			    in->r, w->x->domain, meet_referred, w);
+			resource_each_host(r, w->x->domain, meet_referred, w);
 	}
 }
 

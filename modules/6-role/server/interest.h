@@ -15,32 +15,22 @@ enum { INTEREST_HOSTS_MAX = 4096 }; /* that one agent may ask for */
 /* The resources that there are, by the hosts that they are about. */
 struct interest_index {
 	struct slice domain;
-	struct map resources; /* name on the stream → struct indexed */
-	struct map about;     /* host or pattern → struct about */
+	struct map about; /* host or pattern → struct about */
 };
 
 /* `domain` is borrowed. */
 void interest_index_init(struct interest_index *x, struct slice domain);
 void interest_index_fini(struct interest_index *x);
 
-/* Replaces what has the name; NULL removes it. Keeps a reference. */
-void interest_index_put(
-    struct interest_index *x, struct slice name, const struct resource *r);
-
-/* NULL if there is none. */
-const struct resource *interest_index_get(
-    const struct interest_index *x, struct slice name);
-
-/* for (size_t i = 0; interest_index_next(x, &i, &name);) … no changes inside.
- */
-bool interest_index_next(
-    const struct interest_index *x, size_t *cursor, struct slice *out_name);
+/* Borrows the resource until it is removed. */
+void interest_index_add(struct interest_index *x, const struct resource *r);
+void interest_index_remove(struct interest_index *x, const struct resource *r);
 
 /* Of one agent. Maps are of marks. */
 struct interest {
 	struct map asked;     /* hosts that it asked for */
 	struct map patterns;  /* what matches those and what they lead to */
-	struct map resources; /* names of those that concern it */
+	struct map resources; /* cache_key_text() of those that concern it */
 };
 
 void interest_init(struct interest *i);

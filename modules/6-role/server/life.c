@@ -176,6 +176,7 @@ life_take(struct server *s, const struct store_changes *c)
 		registry_init(&s->registry);
 		owned_fini(&s->owned);
 		owned_init(&s->owned);
+		feed_reset(s);
 	}
 	cache_take(&s->cache, c);
 	take_rows(s, c);

@@ -137,6 +137,8 @@ server_open(const struct server_spec *spec)
 		s->spec.clock = &clock_system;
 	s->began_us = loop_now_us(spec->loop);
 	cache_init(&s->cache);
+	s->cache.changed = feed_changed;
+	s->cache.changed_arg = s;
 	owned_init(&s->owned);
 	mesh_init(&s->mesh);
 	own_init(&s->own);

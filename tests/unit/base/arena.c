@@ -27,7 +27,7 @@ TEST(memory_is_zero_and_aligned)
 		char *p = arena_alloc(&a, size);
 
 		EXPECT_TRUE(p != NULL);
-		EXPECT_EQ((uintptr_t)p % alignof(max_align_t), 0);
+		EXPECT_EQ((uintptr_t)p % alignof(uint64_t), 0);
 		for (size_t i = 0; i < size; i++)
 			EXPECT_EQ(p[i], 0);
 		memset(p, 0xa5, size);
@@ -61,6 +61,21 @@ TEST(a_reset_arena_starts_anew)
 	arena_reset(&a);
 	EXPECT_EQ(a.used, 0);
 	EXPECT_TRUE(arena_alloc(&a, 1024) != NULL);
+}
+
+TEST(what_was_reserved_takes_no_more_memory)
+{
+	AUTO(arena_fini) struct arena a;
+
+	arena_init(&a, 4096);
+	EXPECT_OK(arena_reserve(&a, 2048));
+	EXPECT_EQ(a.used, 0);
+	mem_fail_at(1); /* whoever asks for memory gets none */
+	for (int i = 0; i < 128; i++)
+		EXPECT_TRUE(arena_alloc(&a, 16) != NULL);
+	EXPECT_TRUE(arena_alloc(&a, 16) == NULL);
+	EXPECT_TRUE(arena_alloc(&a, 16) != NULL);
+	EXPECT_ERR(arena_reserve(&a, 2048), ERR_LIMIT);
 }
 
 TEST(copies_and_prints_end_in_a_zero)

@@ -15,9 +15,10 @@ enum { TEXT_MAX = 1024, YAML_BYTES = 1 << 20 };
 #define DOMAIN "mesh.internal"
 #define FULL(name) name ".default.svc." DOMAIN
 
-/* An index and one agent; names of resources are one word each. */
+/* An index and one agent; the names of resources tell them apart. */
 struct rig {
 	struct interest_index index;
+	struct map resources; /* by name */
 	struct interest agent;
 	char told[TEXT_MAX]; /* what changed with the last follow() */
 };
@@ -26,7 +27,16 @@ static void
 rig_init(struct rig *r)
 {
 	interest_index_init(&r->index, S(DOMAIN));
+	map_init(&r->resources);
 	interest_init(&r->agent);
+}
+
+static void
+drop(void *value)
+{
+	struct resource *r = value;
+
+	resource_unref(&r);
 }
 
 static void
@@ -34,6 +44,7 @@ rig_fini(struct rig *r)
 {
 	interest_fini(&r->agent);
 	interest_index_fini(&r->index);
+	map_fini(&r->resources, drop);
 }
 
 static struct resource *
@@ -58,17 +69,20 @@ decode(const char *yaml)
 static bool
 put(struct rig *r, const char *name, const char *yaml)
 {
-	const struct resource *before =
-	    interest_index_get(&r->index, slice_str(name));
+	struct resource *before = map_remove(&r->resources, slice_str(name));
 	struct resource *now = yaml != NULL ? decode(yaml) : NULL;
 	bool touched = false;
 
-	if (before != NULL)
+	if (before != NULL) {
 		touched |= interest_is_touched(&r->agent, S(DOMAIN), before);
-	interest_index_put(&r->index, slice_str(name), now);
-	if (now != NULL)
+		interest_index_remove(&r->index, before);
+	}
+	if (now != NULL) {
 		touched |= interest_is_touched(&r->agent, S(DOMAIN), now);
-	resource_unref(&now);
+		interest_index_add(&r->index, now);
+		(void)map_put(&r->resources, slice_str(name), now); /* new */
+	}
+	resource_unref(&before);
 	return touched;
 }
 
@@ -115,10 +129,18 @@ ask(struct rig *r, const char *host)
 	(void)map_put(&r->agent.asked, slice_str(host), r); /* only the mark */
 }
 
+/* Of "group/kind/namespace/name". */
+static struct slice
+name_of(struct slice key)
+{
+	return slice_sub(key, slice_rfind(key, '/') + 1, key.len);
+}
+
 static void
-tell(void *arg, struct slice name)
+tell(void *arg, struct slice key)
 {
 	struct rig *r = arg;
+	struct slice name = name_of(key);
 	size_t len = strlen(r->told);
 
 	(void)snprintf(
@@ -135,16 +157,15 @@ by_text(const void *a, const void *b)
 static void
 expect(struct rig *r, const char *want)
 {
-	struct slice names[64];
+	struct slice names[64], key;
 	char text[TEXT_MAX] = "";
 	size_t count = 0;
 	void *mark;
 
 	r->told[0] = '\0';
 	interest_follow(&r->agent, &r->index, tell, r);
-	for (size_t i = 0;
-	     map_next(&r->agent.resources, &i, &names[count], &mark);)
-		count++;
+	for (size_t i = 0; map_next(&r->agent.resources, &i, &key, &mark);)
+		names[count++] = name_of(key);
 	if (count > 0)
 		qsort(names, count, sizeof(*names), by_text);
 	for (size_t i = 0; i < count; i++)
@@ -176,8 +197,8 @@ TEST(what_is_about_a_host_that_was_asked_for_concerns_it)
 	(void)put_rule(&r, "rule-b", "b");
 	ask(&r, FULL("a"));
 	expect(&r, "a rule-a ");
-	EXPECT_TRUE(interest_concerns(&r.agent, S("a")));
-	EXPECT_FALSE(interest_concerns(&r.agent, S("b")));
+	EXPECT_TRUE(interest_concerns(&r.agent, S("/Service/default/a")));
+	EXPECT_FALSE(interest_concerns(&r.agent, S("/Service/default/b")));
 	rig_fini(&r);
 }
 

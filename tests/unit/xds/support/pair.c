@@ -317,12 +317,13 @@ pair_source_set(const struct pair *p)
 	char name[16];
 
 	for (int i = 0; i < 10; i++) {
-		const struct xds_resource *r;
+		struct xds_resource r;
 
 		snprintf(name, sizeof(name), "n%d", i);
-		r = xds_source_get(p->source, S(PAIR_TYPE), slice_str(name));
-		if (r != NULL && (p->interests >> i & 1))
-			add_resource(&l, r);
+		if (xds_source_get(
+			p->source, S(PAIR_TYPE), slice_str(name), &r) &&
+		    (p->interests >> i & 1))
+			add_resource(&l, &r);
 	}
 	return join(&l, text);
 }

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""configuration — what the configuration of a mesh costs to judge and keep.
+
+The rows of `make bench-config`. Times of the corpus are CPU seconds of one
+core; all others are what a person waits for.
+"""
+
+import json
+import os
+import statistics
+import time
+
+import readable
+from machine import LOAD_CORE, PROXY_CORE
+from mesh import Mesh
+from rows import Goal, LeftOut, Row, medians
+
+# --- judging ---
+
+CORPUS = "validate and analyze the corpus, one core"
+
+
+def judge_corpus(settings):
+    """The same copies of the same files, in one folder, to both."""
+    if not settings.corpus:
+        raise LeftOut("no CORPUS=folder was given")
+    ours = [[settings.meshd, "validate", "-f"],
+            [settings.meshd, "analyze", "--files-only", "-f"]]
+    theirs = [[settings.istioctl, "validate", "-f"],
+              [settings.istioctl, "analyze", "--use-kube=false"]]
+    has_peer = os.access(settings.istioctl, os.X_OK)
+    if not has_peer:
+        readable.say(f"no istioctl at '{settings.istioctl}': meshd alone")
+    with settings.stage() as stage:
+        folder = readable.copies(stage, settings,
+                                 theirs if has_peer else None)
+        samples = []
+        for _ in range(settings.repetitions):
+            samples.append({
+                side: sum(readable.cpu_seconds(argv + [folder])
+                          for argv in commands)
+                for side, commands in (("ours", ours), ("theirs", theirs))
+                if side == "ours" or has_peer})
+    took = medians(samples)
+    found = {CORPUS: (took["ours"], took.get("theirs"))}
+    if has_peer:
+        found[CORPUS + ", beside istioctl"] = (took["ours"], took["theirs"])
+    return found
+
+
+def regex(settings):
+    """Each pattern's least time of some tries; the slowest one of all."""
+    program = os.path.join(settings.build, "tests", "bench", "regex")
+    with settings.stage() as stage:
+        out = json.loads(stage.run([program], PROXY_CORE, 600))
+    return {"worst regular expression, 64 KB": (out["worst_ms"], None),
+            "128 KB, for each of them at most": (out["growth"], None)}
+
+
+# --- keeping ---
+
+RESOURCES = 100000
+BATCH = 10000  # documents of one apply
+NAMESPACES = 100
+CHANGES = 20  # for each repetition
+
+# A service has three documents: itself, how it is called, what is routed. No
+# apply may end before what a route needs.
+DOCUMENTS = ("""apiVersion: v1
+kind: Service
+metadata: {{name: service-{0}, namespace: space-{1}, labels: {{team: t{1}}}}}
+spec:
+  selector: {{app: service-{0}}}
+  ports: [{{name: http, port: 80, targetPort: 8080}}]
+---
+""", """apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {{name: service-{0}, namespace: space-{1}}}
+spec:
+  host: service-{0}
+  trafficPolicy: {{loadBalancer: {{simple: LEAST_REQUEST}}}}
+  subsets:
+  - {{name: v1, labels: {{version: v1}}}}
+  - {{name: v2, labels: {{version: v2}}}}
+---
+""", """apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: service-{0}, namespace: space-{1}}}
+spec:
+  hosts: [service-{0}]
+  http:
+  - match: [{{uri: {{prefix: /v2/}}}}]
+    route: [{{destination: {{host: service-{0}, subset: v2}}}}]
+  - timeout: {2}s
+    retries: {{attempts: 3, retryOn: "connect-failure,reset"}}
+    route:
+    - {{destination: {{host: service-{0}, subset: v1}}, weight: 90}}
+    - {{destination: {{host: service-{0}, subset: v2}}, weight: 10}}
+---
+""")
+
+
+def document(number, timeout=5):
+    service, kind = divmod(number, len(DOCUMENTS))
+    return DOCUMENTS[kind].format(service, service % NAMESPACES, timeout)
+
+
+def apply_file(mesh, path):
+    """Seconds until the command ended: it is on the disk then."""
+    begin = time.monotonic()
+    mesh.local.command("apply", "-f", path)
+    return time.monotonic() - begin
+
+
+def load(stage, mesh):
+    """Seconds of each apply, until all are there."""
+    took = []
+    for first in range(0, RESOURCES, BATCH):
+        path = stage.write("batch.yaml", "".join(
+            document(n) for n in range(first, first + BATCH)))
+        took.append(apply_file(mesh, path))
+    return took
+
+
+def change(stage, mesh, count):
+    """Seconds of one document each: a new one, a route that is another."""
+    took = []
+    for n in range(count):
+        route = RESOURCES // count * n // 3 * 3 + 2
+        for number in (RESOURCES + n, route):
+            path = stage.write("one.yaml", document(number, timeout=7))
+            took.append(apply_file(mesh, path))
+    return took
+
+
+def settled_mib(mesh):
+    time.sleep(2)
+    return mesh.server.rss_kib() / 1024
+
+
+def keep(settings):
+    with settings.stage() as stage:
+        os.sched_setaffinity(0, {LOAD_CORE})  # and what it starts
+        mesh = Mesh(stage, settings.meshd, core=PROXY_CORE)
+        loads = load(stage, mesh)
+        loaded = settled_mib(mesh)
+        ones = change(stage, mesh, CHANGES * settings.repetitions)
+        mesh.restart_server(PROXY_CORE)
+        return {f"apply {BATCH} documents": (statistics.median(loads), None),
+                f"apply one document beside {RESOURCES}":
+                (statistics.median(ones) * 1000, None),
+                f"RSS: server with {RESOURCES} resources": (loaded, None),
+                "RSS: the same, started again": (settled_mib(mesh), None)}
+
+
+# --- the table ---
+
+ROWS = (
+    Row("corpus", judge_corpus, (
+        Goal(CORPUS, "s", 2, 0.3, "istioctl", issue="B"),
+        Goal(CORPUS + ", beside istioctl", "s", 0.2, 0.2, "istioctl",
+             ratio=True, issue="B")),
+        "the same files; CPU of the whole commands, their start included"),
+    Row("regex", regex, (
+        Goal("worst regular expression, 64 KB", "ms", 20, 1, issue="B"),
+        Goal("128 KB, for each of them at most", "times 64 KB", 2.5, 2.2,
+             issue="B")), ""),
+    Row("keep", keep, (
+        Goal(f"apply {BATCH} documents", "s", 5, 1, issue="B"),
+        Goal(f"apply one document beside {RESOURCES}", "ms", 20, 5,
+             issue="B"),
+        Goal(f"RSS: server with {RESOURCES} resources", "MiB", 400, 150,
+             issue="B"),
+        Goal("RSS: the same, started again", "MiB", 400, 150, issue="B")),
+        "the whole command, from its start to its end"),
+)
