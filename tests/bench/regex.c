@@ -54,7 +54,7 @@ measure(const struct regex *r, struct slice text, struct times *t)
 static double
 run(const char *pattern, struct slice text)
 {
-	AUTO(regex_free) struct regex *r = NULL;
+	AUTO(regex_unref) struct regex *r = NULL;
 	struct times t = {-1, -1, -1};
 	struct fault why;
 

@@ -115,12 +115,12 @@ def test_three_mistakes_are_told_at_once_with_their_lines(meshd, write):
 def test_what_is_not_in_force_is_valid_and_explained(meshd, write):
     path = write("inert.yaml", REVIEWS.replace(
         "  - name: rest\n",
-        "  - name: rest\n    match: [{queryParams: {a: {}}}]\n"))
+        "  - name: rest\n    match: [{sourceLabels: {a: b}}]\n"))
     assert meshd("validate", "-f", path).returncode == 0
     told = json.loads(meshd.ok(
         "explain", "request", "http://reviews/", "--files", path,
         "-o", "json"))
-    assert any("not in force yet: queryParams" in rule.get("why", "")
+    assert any("not in force yet: sourceLabels" in rule.get("why", "")
                for rule in told["rules"])
 
 

@@ -172,8 +172,10 @@ why_not(struct story *s, const struct view_step *step)
 		    SLICE_ARG(wanted),
 		    SLICE_ARG(slice_sub(step->actual, 0, 200)));
 	return tree_printf(&s->t, "not so: %.*s%s", SLICE_ARG(wanted),
-	    step->failed->subject == VIEW_ON_HEADER ? "; the request has none"
-						    : "");
+	    step->failed->subject == VIEW_ON_HEADER ||
+		    step->failed->subject == VIEW_ON_PARAMETER
+		? "; the request has none"
+		: "");
 }
 
 static void

@@ -97,7 +97,8 @@ struct view_input {
 	size_t exposed_count;
 	const struct addr *addrs; /* of this machine, as announced; no port */
 	size_t addr_count;
-	uint64_t generation; /* for people: which view this is */
+	uint64_t generation;       /* for people: which view this is */
+	const struct view *before; /* what it has may be shared; may be NULL */
 };
 
 /* --- rows ----------------------------------------------------------------- */
@@ -184,18 +185,29 @@ enum view_subject {
 	VIEW_ON_SCHEME,
 	VIEW_ON_AUTHORITY,
 	VIEW_ON_HEADER,
+	VIEW_ON_PARAMETER, /* of the query, as it came; the first of its name */
 	VIEW_ON_PORT,
 	VIEW_NEVER /* does not hold, whatever comes; `value` says why */
 };
 
-enum view_test { VIEW_EXACT, VIEW_PREFIX, VIEW_PRESENT };
+enum view_test {
+	VIEW_EXACT,
+	VIEW_PREFIX,
+	VIEW_REGEX, /* all of it, by RE2's syntax */
+	VIEW_PRESENT
+};
 
 struct view_condition {
 	enum view_subject subject;
 	enum view_test test;
-	struct slice header; /* lower case; VIEW_ON_HEADER */
+	bool any_case; /* of ASCII letters; VIEW_EXACT, VIEW_PREFIX */
+	/* Holds if the test fails; what is not there counts as empty, but for
+	 * VIEW_PRESENT. */
+	bool negated;
+	struct slice name; /* of a header, in lower case, or a parameter */
 	struct slice value;
-	uint16_t port; /* VIEW_ON_PORT */
+	const struct regex *regex; /* VIEW_REGEX */
+	uint16_t port;             /* VIEW_ON_PORT */
 };
 
 /* All of its conditions have to hold. */

@@ -99,11 +99,6 @@ TEST(a_match_with_a_test_that_nobody_makes_takes_nothing)
 		const char *match;
 		const char *name;
 	} rows[] = {
-	    {"{uri: {regex: /.*}}", "regex"},
-	    {"{headers: {a: {regex: b}}}", "regex"},
-	    {"{queryParams: {a: {}}}", "queryParams"},
-	    {"{withoutHeaders: {a: {}}}", "withoutHeaders"},
-	    {"{uri: {prefix: /}, ignoreUriCase: true}", "ignoreUriCase"},
 	    {"{sourceLabels: {a: b}}", "sourceLabels"},
 	    {"{sourceNamespace: default}", "sourceNamespace"},
 	};

@@ -297,14 +297,6 @@ TEST(what_nothing_acts_on_is_told)
 		const char *field;
 		const char *id;
 	} rows[] = {
-	    {MATCH("uri: {regex: a}"), "spec.http[0].match[0].uri.regex",
-		"MSH0001"},
-	    {MATCH("queryParams: {a: {}}"), "spec.http[0].match[0].queryParams",
-		"MSH0001"},
-	    {MATCH("withoutHeaders: {a: {}}"),
-		"spec.http[0].match[0].withoutHeaders", "MSH0001"},
-	    {MATCH("ignoreUriCase: true"),
-		"spec.http[0].match[0].ignoreUriCase", "MSH0001"},
 	    {MATCH("sourceLabels: {a: b}"),
 		"spec.http[0].match[0].sourceLabels", "MSH0001"},
 	    {MATCH("gateways: [g]"), "spec.http[0].match[0].gateways[0]",

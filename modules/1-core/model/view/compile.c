@@ -58,6 +58,7 @@ new_view(const struct view_input *in)
 	v->magic = VIEW_MAGIC;
 	atomic_init(&v->refs, 1);
 	arena_init(&v->arena, VIEW_BYTES_MAX);
+	map_init(&v->regexes);
 	map_init(&v->host_by_key);
 	map_init(&v->host_first);
 	map_init(&v->cluster_by_name);
@@ -92,6 +93,14 @@ builder_fini(struct builder *b)
 }
 
 static void
+drop_regex(void *value)
+{
+	struct regex *r = value;
+
+	regex_unref(&r);
+}
+
+static void
 view_drop(struct view *v)
 {
 	for (size_t i = 0; i < v->resources.count; i++) {
@@ -100,6 +109,7 @@ view_drop(struct view *v)
 		resource_unref(&r);
 	}
 	rows_fini(&v->resources);
+	map_fini(&v->regexes, drop_regex);
 	rows_fini(&v->hosts);
 	rows_fini(&v->clusters);
 	rows_fini(&v->wildcards);

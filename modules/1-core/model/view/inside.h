@@ -30,6 +30,8 @@ struct view {
 	struct slice root_ns;
 	struct slice ns;
 	struct rows resources; /* references */
+	struct map regexes;    /* pattern → struct regex, a reference */
+	size_t regex_bytes;
 	struct rows hosts;
 	struct rows clusters;
 	struct view_upstream *upstreams;
@@ -161,6 +163,10 @@ const struct view_cluster *find_cluster(struct builder *b,
 
 struct service_row *find_service(const struct builder *b, struct slice host);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
+
+/* What the rule's matches ask of a request (matches.c). */
+void compile_matches(struct builder *b, const struct http_route *spec,
+    const struct resource *owner, struct view_http_route *out);
 
 /* Routes of one host; `s` and `p` are NULL for one that is no service. */
 void compile_http(struct builder *b, struct view_host *h,

@@ -164,6 +164,25 @@ header_of(const struct http_attrs *a, struct slice name, struct slice *out)
 	return true;
 }
 
+/* Upstream looks at the first of a name, and decodes nothing. */
+static bool
+parameter_of(struct slice path, struct slice name, struct slice *out)
+{
+	struct slice rest = path, query;
+
+	(void)slice_split(&rest, '?'); /* the path alone */
+	query = slice_split(&rest, '#');
+	while (query.len > 0) {
+		struct slice value = slice_split(&query, '&');
+
+		if (slice_eq(slice_split(&value, '='), name)) {
+			*out = value;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool
 actual_of(const struct view_condition *c, const struct http_attrs *a,
     struct slice *out)
@@ -182,7 +201,9 @@ actual_of(const struct view_condition *c, const struct http_attrs *a,
 		*out = a->authority;
 		return true;
 	case VIEW_ON_HEADER:
-		return header_of(a, c->header, out);
+		return header_of(a, c->name, out);
+	case VIEW_ON_PARAMETER:
+		return parameter_of(a->path, c->name, out);
 	case VIEW_ON_PORT:
 	case VIEW_NEVER:
 		break;
@@ -191,17 +212,37 @@ actual_of(const struct view_condition *c, const struct http_attrs *a,
 }
 
 static bool
+passes(const struct view_condition *c, struct slice actual)
+{
+	struct slice start = slice_sub(actual, 0, c->value.len);
+
+	switch (c->test) {
+	case VIEW_EXACT:
+		return c->any_case ? slice_eq_nocase(actual, c->value)
+				   : slice_eq(actual, c->value);
+	case VIEW_PREFIX:
+		return c->any_case ? slice_eq_nocase(start, c->value)
+				   : slice_eq(start, c->value);
+	case VIEW_REGEX:
+		return regex_match(c->regex, actual);
+	case VIEW_PRESENT:
+		break;
+	}
+	return true;
+}
+
+static bool
 holds(const struct view_condition *c, const struct http_attrs *a,
     struct slice *actual, bool *has_actual)
 {
+	if (c->subject == VIEW_NEVER)
+		return false;
 	if (c->subject == VIEW_ON_PORT)
 		return a->port == c->port;
 	*has_actual = actual_of(c, a, actual);
-	if (!*has_actual)
-		return false;
-	if (c->test == VIEW_EXACT)
-		return slice_eq(*actual, c->value);
-	return c->test == VIEW_PRESENT || slice_starts(*actual, c->value);
+	if (*has_actual)
+		return passes(c, *actual) != c->negated;
+	return c->negated && (c->test == VIEW_PRESENT || !passes(c, S("")));
 }
 
 /* NULL: all hold. Else the first that does not. */
