@@ -368,15 +368,21 @@ on_left(void *arg)
 	gossip_close(&p->gossip);
 }
 
+static void
+stop_timers(struct peers *p)
+{
+	timer_clear(&p->save);
+	timer_clear(&p->reopen);
+	timer_clear(&p->prune);
+}
+
 void
 peers_close(struct node *n)
 {
 	struct peers *p = n->peers;
 
 	p->leaving = true;
-	timer_clear(&p->save);
-	timer_clear(&p->reopen);
-	timer_clear(&p->prune);
+	stop_timers(p);
 	save_catalog(p, /* now */ true);
 	save_peers(p, /* now */ true);
 	if (!p->alive)
@@ -394,6 +400,7 @@ peers_free(struct node *n)
 
 	if (p == NULL)
 		return;
+	stop_timers(p); /* what members say while we leave sets them again */
 	discovery_catalog_free(&p->catalog);
 	buf_fini(&p->saved);
 	p->magic = 0;
