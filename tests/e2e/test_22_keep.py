@@ -58,7 +58,7 @@ def test_what_nothing_acts_on_is_a_warning_with_its_place(
     assert done.returncode == 0
     assert done.stdout == "VirtualService/default/asked created\n"
     assert done.stderr == (
-        f"warning: {path}:7:13: spec.http[0].mirror: "
+        f"warning: {path}:7:5: spec.http[0].mirror: "
         "valid, but nothing acts on it yet [MSH0001]\n")
     assert meshd("validate", path).stderr == ""
     status = meshd.json("status")["inert"]

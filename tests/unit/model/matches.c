@@ -75,7 +75,8 @@ ask(const struct world *w, const char *path, const char *headers,
 	    .arg = kept};
 
 	(void)snprintf(kept, sizeof(kept), "%s", headers);
-	return view_route_http(view_find_host(w->v, S("web"), 80), &a, trace);
+	return view_route_http(
+	    view_find_host(w->v, NULL, S("web"), 80), &a, trace);
 }
 
 TEST(each_test_takes_what_it_says_and_nothing_else)

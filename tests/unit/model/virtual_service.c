@@ -297,8 +297,6 @@ TEST(what_nothing_acts_on_is_told)
 		const char *field;
 		const char *id;
 	} rows[] = {
-	    {MATCH("sourceLabels: {a: b}"),
-		"spec.http[0].match[0].sourceLabels", "MSH0001"},
 	    {MATCH("gateways: [g]"), "spec.http[0].match[0].gateways[0]",
 		"MSH0001"},
 	    {ALONE("redirect: {uri: /a}"), "spec.http[0].redirect", "MSH0001"},
@@ -317,7 +315,6 @@ TEST(what_nothing_acts_on_is_told)
 		"spec.http[0].headers.request.set[\"a\"]", "MSH0001"},
 	    {HEAD "  gateways: [mesh, g]\n" HTTP, "spec.gateways[1]",
 		"MSH0001"},
-	    {HEAD "  exportTo: [.]\n" HTTP, "spec.exportTo", "MSH0002"},
 	    {HEAD "  tls: [{match: [{sniHosts: [reviews]}], " GOES "}]\n",
 		"spec.tls", "MSH0001"},
 	    {HEAD "  tcp: [{match: [{destinationSubnets: ['::1']}], " GOES

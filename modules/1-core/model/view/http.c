@@ -237,7 +237,7 @@ compile_route(struct builder *b, const struct http_route *spec,
 	out->name = spec->name;
 	out->origin = origin_of(owner, spec->head.line);
 	out->timeout_us = spec->timeout;
-	compile_matches(b, spec, owner, out);
+	compile_matches(b, spec, out);
 	report_inert(b, spec, owner);
 	if (spec->route.count > 0)
 		compile_destinations(b, spec, owner, port, out);

@@ -97,41 +97,6 @@ condition(
 	return c.test == VIEW_REGEX && c.regex == NULL ? never(why) : c;
 }
 
-/* --- who calls ------------------------------------------------------------ */
-
-static bool
-has_claim(const struct http_match *m)
-{
-	for (size_t i = 0; i < m->headers.count; i++)
-		if (is_claim_name(m->headers.items[i].key))
-			return true;
-	for (size_t i = 0; i < m->without_headers.count; i++)
-		if (is_claim_name(m->without_headers.items[i].key))
-			return true;
-	return false;
-}
-
-/*
- * Why nothing is taken by it: a test that nobody makes may not be passed by.
- * Empty if all of its tests are made.
- */
-static struct slice
-why_never(
-    struct builder *b, const struct http_match *m, const struct resource *owner)
-{
-	const struct inert_name rows[] = {
-	    {"sourceLabels", m->source_labels.count > 0},
-	    {"sourceNamespace", m->source_namespace.len > 0},
-	    {"@request.auth.claims", has_claim(m)},
-	};
-	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
-	struct origin o = origin_of(owner, m->head.line);
-
-	return gateways_have_mesh(m->gateways.items, m->gateways.count)
-		   ? inert_match(b, names, &o)
-		   : S("it is for gateways only");
-}
-
 /* --- a match -------------------------------------------------------------- */
 
 /* Names that upstream does not look at under `headers`. */
@@ -208,8 +173,8 @@ by_cost(const void *a, const void *b)
 }
 
 static void
-compile_match(struct builder *b, const struct http_match *m,
-    const struct resource *owner, struct view_match *out)
+compile_match(
+    struct builder *b, const struct http_match *m, struct view_match *out)
 {
 	enum { OWN_TESTS = 6 };
 	const struct {
@@ -217,7 +182,9 @@ compile_match(struct builder *b, const struct http_match *m,
 		enum view_subject subject;
 	} own[] = {{m->method, VIEW_ON_METHOD}, {m->scheme, VIEW_ON_SCHEME},
 	    {m->authority, VIEW_ON_AUTHORITY}};
-	struct slice why = why_never(b, m, owner);
+	const struct callers callers = {&m->source_labels, m->source_namespace,
+	    m->gateways.items, m->gateways.count};
+	struct slice why = why_not_callers(b, &callers);
 	struct view_condition *c = take(b,
 	    OWN_TESTS + m->headers.count + m->without_headers.count +
 		m->query_params.count,
@@ -249,12 +216,12 @@ compile_match(struct builder *b, const struct http_match *m,
 
 void
 compile_matches(struct builder *b, const struct http_route *spec,
-    const struct resource *owner, struct view_http_route *out)
+    struct view_http_route *out)
 {
 	struct view_match *items = take(b, spec->match.count, sizeof(*items));
 
 	for (size_t i = 0; items != NULL && i < spec->match.count; i++)
-		compile_match(b, &spec->match.items[i], owner, &items[i]);
+		compile_match(b, &spec->match.items[i], &items[i]);
 	out->matches = items;
 	out->match_count = spec->match.count;
 }

@@ -13,15 +13,14 @@ why_never(
 {
 	const struct inert_name rows[] = {
 	    {"destinationSubnets", m->destination_subnets.count > 0},
-	    {"sourceLabels", m->source_labels.count > 0},
-	    {"sourceNamespace", m->source_namespace.len > 0},
 	};
 	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 	struct origin o = origin_of(owner, m->head.line);
+	const struct callers callers = {&m->source_labels, m->source_namespace,
+	    m->gateways.items, m->gateways.count};
+	struct slice why = why_not_callers(b, &callers);
 
-	return gateways_have_mesh(m->gateways.items, m->gateways.count)
-		   ? inert_match(b, names, &o)
-		   : S("it is for gateways only");
+	return why.len > 0 ? why : inert_match(b, names, &o);
 }
 
 static void
