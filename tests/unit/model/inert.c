@@ -124,7 +124,6 @@ TEST(an_action_that_nobody_does_is_answered_503)
 	} rows[] = {
 	    {"redirect: {uri: /a}", "redirect"},
 	    {"directResponse: {status: 200}", "directResponse"},
-	    {"delegate: {name: a}", "delegate"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -302,7 +302,6 @@ TEST(what_nothing_acts_on_is_told)
 	    {ALONE("redirect: {uri: /a}"), "spec.http[0].redirect", "MSH0001"},
 	    {ALONE("directResponse: {status: 200}"),
 		"spec.http[0].directResponse", "MSH0001"},
-	    {ALONE("delegate: {name: a}"), "spec.http[0].delegate", "MSH0001"},
 	    {RULE "    fault: {delay: {fixedDelay: 1s}}\n",
 		"spec.http[0].fault", "MSH0001"},
 	    {RULE "    mirror: {host: b}\n", "spec.http[0].mirror", "MSH0001"},

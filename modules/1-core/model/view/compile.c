@@ -87,6 +87,7 @@ builder_fini(struct builder *b)
 	rows_fini(&b->problems);
 	map_fini(&b->service_by_host, NULL);
 	map_fini(&b->cluster_by_key, NULL);
+	map_fini(&b->http_rules, http_rules_drop);
 }
 
 static void
@@ -127,6 +128,7 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 
 	map_init(&b.service_by_host);
 	map_init(&b.cluster_by_key);
+	map_init(&b.http_rules);
 	v->domain = or_else(&b, in->domain, S("mesh.internal"));
 	v->trust_domain = or_else(&b, in->trust_domain, v->domain);
 	v->root_ns = or_else(&b, in->root_namespace, S("istio-system"));

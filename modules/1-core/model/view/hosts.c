@@ -31,7 +31,8 @@ static void
 add_service_port(
     struct builder *b, struct service_row *s, const struct port_row *p)
 {
-	const struct resource *owner = owner_of(b, s->row.host);
+	const struct resource *owner = owner_of(
+	    b, s->row.host, p->port, view_protocol_is_http(p->protocol));
 	struct slice name = take_printf(b, "%.*s.%.*s.svc.cluster.local:%u",
 	    SLICE_ARG(s->row.name), SLICE_ARG(s->row.ns), (unsigned)p->port);
 	struct view_host *h = add_host(b, name, s->row.host, p->port);
@@ -58,8 +59,7 @@ add_bare_host(
 	struct view_host *h;
 
 	if (find_service(b, host) != NULL ||
-	    map_get(&b->scope->owner_by_host, host) != owner ||
-	    resource_virtual_service(owner)->http.count == 0)
+	    owner_of(b, host, 0, /* http */ true) != owner)
 		return;
 	h = add_host(b, take_printf(b, "%.*s:*", SLICE_ARG(host)), host, 0);
 	if (h == NULL)

@@ -189,7 +189,6 @@ compile_answer(struct builder *b, const struct http_route *spec,
 	const struct inert_name rows[] = {
 	    {"redirect", spec->redirect != NULL},
 	    {"directResponse", spec->direct_response != NULL},
-	    {"delegate", spec->delegate != NULL},
 	};
 	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 	struct view_destination *d = take(b, 1, sizeof(*d));
@@ -278,22 +277,23 @@ compile_http(struct builder *b, struct view_host *h,
     const struct resource *owner, struct service_row *s,
     const struct port_row *p)
 {
-	const struct virtual_service *vs =
-	    owner != NULL ? resource_virtual_service(owner) : NULL;
+	const struct rows *rules =
+	    owner != NULL ? &http_rules_of(b, owner)->rows : NULL;
 	struct view_http_route *routes;
 
-	if (vs == NULL || vs->http.count == 0) {
+	if (rules == NULL || rules->count == 0) {
 		if (s != NULL)
 			default_route(b, h, s, p);
 		return;
 	}
-	routes = take(b, vs->http.count, sizeof(*routes));
-	for (size_t i = 0; routes != NULL && i < vs->http.count; i++) {
-		compile_route(
-		    b, &vs->http.items[i], owner, h->port, &routes[i]);
+	routes = take(b, rules->count, sizeof(*routes));
+	for (size_t i = 0; routes != NULL && i < rules->count; i++) {
+		const struct http_rule *rule = rules->items[i];
+
+		compile_route(b, rule->spec, rule->owner, h->port, &routes[i]);
 		routes[i].index = i;
 	}
 	h->origin = origin_of(owner, 0);
 	h->http = routes;
-	h->http_count = routes != NULL ? vs->http.count : 0;
+	h->http_count = routes != NULL ? rules->count : 0;
 }

@@ -28,8 +28,8 @@ struct scope {
 	struct map host_first;        /* "host" → the first of its ports */
 	struct rows wildcards;        /* the longest first */
 	struct rows virtual_services; /* const struct resource, that it sees */
-	struct map owner_by_host;     /* exact host → VirtualService */
-	struct rows wildcard_owners;  /* struct wildcard_owner, longest first */
+	struct map owner_by_host;     /* host → struct host_owners */
+	struct rows wildcard_owners;  /* struct host_owners, longest first */
 };
 
 struct view {
@@ -85,6 +85,7 @@ struct builder {
 	struct rows rules;            /* struct rule_row, oldest first */
 	struct scope *scope;          /* that is compiled now */
 	struct map cluster_by_key; /* name and rules → struct view_cluster */
+	struct map http_rules; /* address of a resource → struct http_rules */
 	struct view_endpoint *endpoints;
 	struct rows problems; /* struct view_problem */
 	bool full;            /* sticky: the arena's limit was reached */
@@ -96,9 +97,10 @@ struct rule_row {
 	struct slice host;
 };
 
-struct wildcard_owner {
-	struct slice host; /* "*.shop.svc.mesh.internal" */
-	const struct resource *owner;
+/* All that name a host, the first to be asked first. */
+struct host_owners {
+	struct slice host; /* exact, or "*.shop.svc.mesh.internal" */
+	struct rows all;   /* const struct resource */
 };
 
 /* --- memory (memory.c) ---------------------------------------------------- */
@@ -190,8 +192,34 @@ struct callers {
 /* Why it is not for those of the scope at hand, in words; else empty. */
 struct slice why_not_callers(struct builder *b, const struct callers *c);
 
-/* The VirtualService that owns a host; NULL: none. */
-const struct resource *owner_of(const struct builder *b, struct slice host);
+bool is_for_callers(const struct builder *b, const struct callers *c);
+
+/*
+ * The VirtualService that decides about a host's port (0: any), by rules for
+ * requests or for connections, in the scope at hand; NULL: none.
+ */
+const struct resource *owner_of(
+    struct builder *b, struct slice host, uint16_t port, bool http);
+
+/* --- rules, with those of delegates put in (delegates.c) ------------------ */
+
+struct http_rule {
+	const struct http_route *spec;
+	const struct resource *owner; /* in whose namespace short names are */
+};
+
+struct http_rules {
+	struct rows rows; /* struct http_rule */
+};
+
+/* Made once for each resource. */
+const struct http_rules *http_rules_of(
+    struct builder *b, const struct resource *r);
+void http_rules_drop(void *value);
+
+/* May anything from the scope at hand to the port meet one of its rules? */
+bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);
+bool has_tcp_rule(struct builder *b, const struct resource *r, uint16_t port);
 
 /* Fills service->rules by upstream's look-up (istio's order). */
 void find_rules(struct builder *b, struct service_row *s);

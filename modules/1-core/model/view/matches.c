@@ -172,6 +172,13 @@ by_cost(const void *a, const void *b)
 	return n != 0 ? n : slice_cmp(x->name, y->name);
 }
 
+static struct callers
+callers_of(const struct http_match *m)
+{
+	return (struct callers){&m->source_labels, m->source_namespace,
+	    m->gateways.items, m->gateways.count};
+}
+
 static void
 compile_match(
     struct builder *b, const struct http_match *m, struct view_match *out)
@@ -182,8 +189,7 @@ compile_match(
 		enum view_subject subject;
 	} own[] = {{m->method, VIEW_ON_METHOD}, {m->scheme, VIEW_ON_SCHEME},
 	    {m->authority, VIEW_ON_AUTHORITY}};
-	const struct callers callers = {&m->source_labels, m->source_namespace,
-	    m->gateways.items, m->gateways.count};
+	const struct callers callers = callers_of(m);
 	struct slice why = why_not_callers(b, &callers);
 	struct view_condition *c = take(b,
 	    OWN_TESTS + m->headers.count + m->without_headers.count +
@@ -224,4 +230,31 @@ compile_matches(struct builder *b, const struct http_route *spec,
 		compile_match(b, &spec->match.items[i], &items[i]);
 	out->matches = items;
 	out->match_count = spec->match.count;
+}
+
+static bool
+may_match(const struct builder *b, const struct http_match *m, uint16_t port)
+{
+	const struct callers callers = callers_of(m);
+
+	return is_for_callers(b, &callers) &&
+	       (m->port == 0 || port == 0 || m->port == port);
+}
+
+bool
+has_http_rule(struct builder *b, const struct resource *r, uint16_t port)
+{
+	const struct http_rules *rules = http_rules_of(b, r);
+
+	for (size_t i = 0; i < rules->rows.count; i++) {
+		const struct http_rule *rule = rules->rows.items[i];
+		const struct http_route *spec = rule->spec;
+
+		if (spec->match.count == 0)
+			return true;
+		for (size_t j = 0; j < spec->match.count; j++)
+			if (may_match(b, &spec->match.items[j], port))
+				return true;
+	}
+	return false;
 }

@@ -22,8 +22,8 @@ by_age(const void *a, const void *b)
 static int
 by_length(const void *a, const void *b)
 {
-	const struct wildcard_owner *const *x = a;
-	const struct wildcard_owner *const *y = b;
+	const struct host_owners *const *x = a;
+	const struct host_owners *const *y = b;
 
 	if ((*x)->host.len != (*y)->host.len)
 		return (*x)->host.len > (*y)->host.len ? -1 : 1;
@@ -57,28 +57,35 @@ is_unknown_pattern(
 	return true;
 }
 
+static struct host_owners *
+owners_new(struct builder *b, struct slice host)
+{
+	struct host_owners *o = take(b, 1, sizeof(*o));
+
+	if (o == NULL)
+		return NULL;
+	o->host = host;
+	(void)map_put(&b->scope->owner_by_host, host, o); /* was not there */
+	if (slice_starts(host, S("*.")))
+		rows_add(&b->scope->wildcard_owners, o);
+	return o;
+}
+
 static void
 own(struct builder *b, const struct resource *r, struct slice host)
 {
-	const struct resource *before = map_get(&b->scope->owner_by_host, host);
-	struct wildcard_owner *w;
+	struct host_owners *o = map_get(&b->scope->owner_by_host, host);
 
 	if (is_unknown_pattern(b, r, host))
 		return;
-	if (before != NULL) {
-		if (before != r)
-			report_conflict(b, r, before, host);
-		return;
-	}
-	(void)map_put(&b->scope->owner_by_host, host,
-	    (void *)(uintptr_t)r); /* was not there */
-	if (!slice_starts(host, S("*.")))
-		return;
-	w = take(b, 1, sizeof(*w));
-	if (w == NULL)
-		return;
-	*w = (struct wildcard_owner){host, r};
-	rows_add(&b->scope->wildcard_owners, w);
+	if (o == NULL)
+		o = owners_new(b, host);
+	if (o == NULL || (o->all.count > 0 &&
+			     o->all.items[o->all.count - 1] == (const void *)r))
+		return; /* the same host in two spellings */
+	if (o->all.count > 0)
+		report_conflict(b, r, o->all.items[0], host);
+	rows_add(&o->all, (void *)(uintptr_t)r);
 }
 
 static bool
@@ -89,20 +96,41 @@ is_inside(struct slice host, struct slice wildcard)
 	return host.len > suffix.len && slice_ends(host, suffix);
 }
 
-const struct resource *
-owner_of(const struct builder *b, struct slice host)
+static const struct host_owners *
+wildcard_of(const struct scope *s, struct slice host)
 {
-	const struct resource *r = map_get(&b->scope->owner_by_host, host);
+	for (size_t i = 0; i < s->wildcard_owners.count; i++) {
+		const struct host_owners *o = s->wildcard_owners.items[i];
 
-	for (size_t i = 0; r == NULL && i < b->scope->wildcard_owners.count;
-	     i++) {
-		const struct wildcard_owner *w =
-		    b->scope->wildcard_owners.items[i];
-
-		if (is_inside(host, w->host))
-			r = w->owner;
+		if (is_inside(host, o->host))
+			return o;
 	}
-	return r;
+	return NULL;
+}
+
+static bool
+decides(struct builder *b, const struct resource *r, uint16_t port, bool http)
+{
+	return http ? has_http_rule(b, r, port) : has_tcp_rule(b, r, port);
+}
+
+/*
+ * Upstream drops a VirtualService none of whose rules is for the caller and
+ * the port, and asks the next of an exact host, but only the first of a
+ * wildcard.
+ */
+const struct resource *
+owner_of(struct builder *b, struct slice host, uint16_t port, bool http)
+{
+	const struct host_owners *o = map_get(&b->scope->owner_by_host, host);
+	size_t count = o != NULL ? o->all.count : 1;
+
+	if (o == NULL)
+		o = wildcard_of(b->scope, host);
+	for (size_t i = 0; o != NULL && i < count; i++)
+		if (decides(b, o->all.items[i], port, http))
+			return o->all.items[i];
+	return NULL;
 }
 
 static int

@@ -10,6 +10,14 @@
 
 #include "inside.h"
 
+static void
+drop_owners(void *value)
+{
+	struct host_owners *o = value; /* in the view's arena */
+
+	rows_fini(&o->all);
+}
+
 void
 scope_fini(struct scope *s)
 {
@@ -17,7 +25,7 @@ scope_fini(struct scope *s)
 	map_fini(&s->host_first, NULL);
 	rows_fini(&s->wildcards);
 	rows_fini(&s->virtual_services);
-	map_fini(&s->owner_by_host, NULL);
+	map_fini(&s->owner_by_host, drop_owners);
 	rows_fini(&s->wildcard_owners);
 }
 
@@ -247,6 +255,16 @@ first_missing(const struct labels *have, const struct labels *wanted)
 			wanted->items[i].value))
 			return &wanted->items[i];
 	return NULL;
+}
+
+bool
+is_for_callers(const struct builder *b, const struct callers *c)
+{
+	const struct view_scope *of = &b->scope->row;
+
+	return gateways_have_mesh(c->gateways, c->gateway_count) &&
+	       (c->ns.len == 0 || slice_eq(c->ns, of->ns)) &&
+	       labels_match(&of->labels, c->labels);
 }
 
 struct slice
