@@ -65,7 +65,7 @@ struct worst {
 static void
 run(const char *pattern, struct slice text, struct worst *worst)
 {
-	AUTO(regex_free) struct regex *r = NULL;
+	AUTO(regex_unref) struct regex *r = NULL;
 	struct times t = {-1, -1, -1, -1};
 	struct fault why;
 

@@ -115,13 +115,42 @@ def test_three_mistakes_are_told_at_once_with_their_lines(meshd, write):
 def test_what_is_not_in_force_is_valid_and_explained(meshd, write):
     path = write("inert.yaml", REVIEWS.replace(
         "  - name: rest\n",
-        "  - name: rest\n    match: [{queryParams: {a: {}}}]\n"))
+        "  - name: rest\n    directResponse: {status: 204}\n  - name: never\n"))
     assert meshd("validate", "-f", path).returncode == 0
     told = json.loads(meshd.ok(
         "explain", "request", "http://reviews/", "--files", path,
         "-o", "json"))
-    assert any("not in force yet: queryParams" in rule.get("why", "")
-               for rule in told["rules"])
+    assert told["outcome"]["status"] == 503
+    assert "not in force yet: directResponse" in told["outcome"]["reason"]
+
+
+def test_explain_goes_by_who_calls(meshd, write):
+    path = write("some.yaml", REVIEWS.replace(
+        "  - name: rest\n",
+        "  - name: some\n    match:\n"
+        "    - {sourceLabels: {app: batch}, sourceNamespace: shop}\n"
+        "    route: [{destination: {host: reviews}}]\n  - name: rest\n"))
+
+    def told(*words):
+        return json.loads(meshd.ok(
+            "explain", "request", *words, "http://reviews.default/",
+            "--files", path, "-o", "json"))
+
+    batch = told("--from", "x.shop", "--labels", "app=batch",
+                 "--labels", "a=b")
+    assert batch["routeMatched"] == "some"
+    assert batch["caller"] == {
+        "namespace": "shop", "labels": {"app": "batch", "a": "b"}}
+    for words, why in (
+            (("--labels", "app=batch"), "callers in namespace shop; this "
+             "one is in default"),
+            (("--from", "x.shop"), "callers with the label app=batch")):
+        other = told(*words)
+        assert other["routeMatched"] == "rest"
+        assert any(why in rule.get("why", "") for rule in other["rules"])
+    done = meshd("explain", "request", "--labels", "app", "http://reviews/",
+                 "--files", path)
+    assert done.returncode == 2 and 'key=value, not "app"' in done.stderr
 
 
 def test_explain_from_files_says_which_rule_and_why_not_the_others(

@@ -261,6 +261,32 @@ def test_a_header_picks_the_subset(mesh):
         assert texts(mesh, 10, headers=headers) == {version: 10}
 
 
+def test_expressions_parameters_and_absence_pick_the_subset(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - name: strange
+    match:
+    - uri: {regex: "/item/[0-9]+"}
+      queryParams: {debug: {regex: "on|1"}}
+      withoutHeaders: {cookie: {prefix: "old="}}
+    - {uri: {exact: /EITHER}, ignoreUriCase: true}
+    route: [{destination: {host: web, subset: v2}}]
+  - name: rest
+    route: [{destination: {host: web, subset: v1}}]
+""")
+    for path, headers, rule in (
+            ("/item/12?a=b&debug=on", {}, "strange"),
+            ("/item/12?debug=1", {"cookie": "new=1"}, "strange"),
+            ("/item/12?debug=1", {"cookie": "old=1"}, "rest"),
+            ("/item/12?debug=off", {}, "rest"),
+            ("/item/12/x?debug=on", {}, "rest"),
+            ("/either?x", {}, "strange")):
+        words = [w for k, v in headers.items() for w in ("-H", f"{k}: {v}")]
+        told = explain(mesh, "GET", f"http://web{path}", *words)
+        assert told["routeMatched"] == rule, path
+        text = mesh.app.fetch(9000, path, headers=headers).json()["text"]
+        assert text == ("v2" if rule == "strange" else "v1"), path
+
+
 def test_a_path_is_matched_and_rewritten(mesh):
     mesh.apply(WEB % "" + ROUTES + """\
   - name: old

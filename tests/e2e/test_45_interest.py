@@ -82,6 +82,32 @@ def test_a_route_brings_what_concerns_its_destination(mesh):
     expect(mesh.caller, *both("a"))
 
 
+DELEGATED = """\
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: leaf}
+spec: {http: [{route: [{destination: {host: c}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: root}
+spec: {hosts: [a], http: [{delegate: {name: leaf}}]}
+---
+"""
+
+
+def test_a_delegate_comes_with_what_names_it(mesh):
+    mesh.apply(DELEGATED)
+    expect(mesh.caller, *both("a"), *both("c"), "VirtualService/root",
+           "VirtualService/leaf")
+    told = json.loads(mesh.caller.cli.ok(
+        "explain", "request", "http://a/", "-o", "json"))
+    assert "|c.default." in told["clusterMatched"]
+    assert told["origin"].startswith("VirtualService/default/leaf")
+    mesh.cli.ok("delete", "virtualservice", "root")
+    expect(mesh.caller, *both("a"))
+
+
 def test_what_it_exposes_concerns_an_agent(mesh):
     mesh.other.expose("c", "80:127.0.0.1:8080", "--protocol", "http")
     expect(mesh.other, *both("c"))

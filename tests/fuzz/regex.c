@@ -42,7 +42,7 @@ static void
 compare(struct slice pattern, const struct regex *r, struct slice text)
 {
 	AUTO(buf_fini) struct buf whole = BUF(REGEX_PATTERN_MAX + 16);
-	AUTO(regex_free) struct regex *held = NULL;
+	AUTO(regex_unref) struct regex *held = NULL;
 
 	if (buf_printf(&whole, "\\A(?:%.*s)\\z", SLICE_ARG(pattern)) != OK ||
 	    regex_compile(buf_slice(&whole), &held, NULL) != OK)
@@ -55,7 +55,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	AUTO(buf_fini) struct buf out = BUF(OUT_MAX);
-	AUTO(regex_free) struct regex *r = NULL;
+	AUTO(regex_unref) struct regex *r = NULL;
 	struct slice text = slice_of(data, size);
 	struct slice pattern = slice_split(&text, '\0');
 	struct slice rewrite = slice_split(&text, '\0');

@@ -149,7 +149,7 @@ ask_hosts(const struct view *v, struct arena *a)
 		const struct view_host *h = hosts[i];
 
 		if (h->host.ptr[0] != '*')
-			CHECK(view_find_host(v, h->host, h->port) == h);
+			CHECK(view_find_host(v, NULL, h->host, h->port) == h);
 		ask_http(h, S("/"), a);
 		ask_http(h, S("/a/b?c=d"), a);
 		(void)view_route_tcp(h, h->port, NULL);

@@ -34,8 +34,10 @@ struct regex; /* opaque */
  */
 MUST_USE enum err regex_compile(
     struct slice pattern, struct regex **out, struct fault *why);
-void regex_free(struct regex **rp);
+struct regex *regex_ref(const struct regex *r);
+void regex_unref(struct regex **rp);
 
+size_t regex_bytes(const struct regex *r); /* of memory */
 size_t regex_instructions(const struct regex *r);
 size_t regex_groups(const struct regex *r); /* without the whole match */
 

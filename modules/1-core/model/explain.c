@@ -172,8 +172,10 @@ why_not(struct story *s, const struct view_step *step)
 		    SLICE_ARG(wanted),
 		    SLICE_ARG(slice_sub(step->actual, 0, 200)));
 	return tree_printf(&s->t, "not so: %.*s%s", SLICE_ARG(wanted),
-	    step->failed->subject == VIEW_ON_HEADER ? "; the request has none"
-						    : "");
+	    step->failed->subject == VIEW_ON_HEADER ||
+		    step->failed->subject == VIEW_ON_PARAMETER
+		? "; the request has none"
+		: "");
 }
 
 static void
@@ -283,6 +285,16 @@ put_listener(struct story *s, const struct view_upstream *u)
 	tree_put(&s->t, s->root, "listener", map);
 }
 
+static void
+put_caller(struct story *s, const struct view_scope *of)
+{
+	struct value *map = tree_map(&s->t);
+
+	tree_put_text(&s->t, map, "namespace", of->ns);
+	tree_put(&s->t, map, "labels", tree_labels(&s->t, &of->labels));
+	tree_put(&s->t, s->root, "caller", map);
+}
+
 /* Where a program of this machine would find the host. */
 static void
 put_listener_to(struct story *s, const struct view_host *h)
@@ -311,6 +323,7 @@ find_listener(struct story *s)
 			SLICE_ARG(s->ask->upstream)));
 		return NULL;
 	}
+	put_caller(s, u->scope);
 	put_listener(s, u);
 	if (u->host == NULL)
 		put_outcome(s, 503, FLOW_NO_CLUSTER, u->missing);
@@ -320,16 +333,19 @@ find_listener(struct story *s)
 static const struct view_host *
 find_host(struct story *s)
 {
+	const struct view_scope *of =
+	    view_find_scope(s->v, s->ask->ns, &s->ask->labels);
 	const struct view_host *h;
 
 	if (s->ask->upstream.len > 0)
 		return find_listener(s);
-	h = view_find_host(s->v, s->ask->host, s->ask->port);
+	put_caller(s, of);
+	h = view_find_host(s->v, of, s->ask->host, s->ask->port);
 	if (h != NULL) {
 		put_listener_to(s, h);
 		return h;
 	}
-	h = view_find_host(s->v, s->ask->host, 0);
+	h = view_find_host(s->v, of, s->ask->host, 0);
 	if (h != NULL)
 		put_outcome(s, 404, FLOW_NO_ROUTE,
 		    tree_printf(&s->t, "%.*s has no port %u",

@@ -11,7 +11,10 @@
 #include "view.h"
 
 struct explain_request {
-	struct slice upstream;       /* a named listener; empty: by `host` */
+	struct slice upstream; /* a named listener; empty: by `host` */
+	/* Who calls. Where nobody calls from there, the proxy itself. */
+	struct slice ns;
+	struct labels labels;
 	struct slice host;           /* any form, no port */
 	uint16_t port;               /* 0: the service's first */
 	struct slice method;         /* empty: GET */
@@ -24,10 +27,11 @@ struct explain_request {
 };
 
 /*
- * A map: request; outcome {status 0 or what we would answer, flag, reason};
- * listener {name, address, identity}, the first that leads to the host, of so
- * many listeners; virtualHostMatched; routeMatched; clusterMatched (with one
- * destination; with several it is in each of `destinations`); origin; rules
+ * A map: caller {namespace, labels}; request; outcome {status 0 or what we
+ * would answer, flag, reason}; listener {name, address, identity}, the first
+ * that leads to the host, of so many listeners; virtualHostMatched;
+ * routeMatched; clusterMatched (with one destination; with several it is in
+ * each of `destinations`); origin; rules
  * [{rule, origin, matched, why}] in the order they are asked; destinations
  * [{cluster, weight, percent, balancer, origin, endpoints [{address, node,
  * identity, labels, usable, reason}]}]; timeout, retries, rewrite, headers.

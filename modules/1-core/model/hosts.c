@@ -128,6 +128,32 @@ tell_destination(const struct telling *t, const struct destination_spec *d)
 		tell(t, HOST_REFERS, d->host);
 }
 
+/* No host has a slash, so this is nobody's name. */
+static void
+tell_delegate(const struct telling *t, enum host_part part, struct slice ns,
+    struct slice name)
+{
+	char text[HOST_TEXT_MAX];
+	struct slice s =
+	    printed(text, snprintf(text, HOST_TEXT_MAX, "delegate/%.*s/%.*s",
+			      SLICE_ARG(ns), SLICE_ARG(name)));
+
+	if (s.len > 0)
+		t->each(t->arg, part, s);
+}
+
+static void
+tell_http_rule(const struct telling *t, const struct http_route *r)
+{
+	const struct delegate_spec *d = r->delegate;
+
+	for (size_t i = 0; i < r->route.count; i++)
+		tell_destination(t, r->route.items[i].destination);
+	if (d != NULL)
+		tell_delegate(t, HOST_REFERS,
+		    d->ns.len > 0 ? d->ns : t->r->key.ns, d->name);
+}
+
 static void
 tell_virtual_service(const struct telling *t)
 {
@@ -135,10 +161,10 @@ tell_virtual_service(const struct telling *t)
 
 	for (size_t i = 0; i < vs->hosts.count; i++)
 		tell(t, HOST_ABOUT, vs->hosts.items[i]);
+	if (vs->hosts.count == 0)
+		tell_delegate(t, HOST_ABOUT, t->r->key.ns, t->r->key.name);
 	for (size_t i = 0; i < vs->http.count; i++)
-		for (size_t j = 0; j < vs->http.items[i].route.count; j++)
-			tell_destination(
-			    t, vs->http.items[i].route.items[j].destination);
+		tell_http_rule(t, &vs->http.items[i]);
 	for (size_t i = 0; i < vs->tcp.count; i++)
 		for (size_t j = 0; j < vs->tcp.items[i].route.count; j++)
 			tell_destination(

@@ -41,7 +41,9 @@ enum host_part {
 /*
  * Each host of the resource as host_spell() has it; one that is named twice
  * comes twice. A Service is about its name, a DestinationRule about its host,
- * a VirtualService about its hosts, and refers to its destinations'.
+ * a VirtualService about its hosts, and refers to its destinations'. One
+ * without hosts is a delegate: "delegate/<ns>/<name>" stands for it, and those
+ * that name it refer to that.
  */
 void resource_each_host(const struct resource *r, struct slice domain,
     void (*each)(void *arg, enum host_part part, struct slice host), void *arg);

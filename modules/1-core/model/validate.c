@@ -385,7 +385,7 @@ check_pattern_in_force(struct check *c, struct slice host)
 void
 check_regex(struct check *c, const void *slice)
 {
-	AUTO(regex_free) struct regex *r = NULL;
+	AUTO(regex_unref) struct regex *r = NULL;
 	const struct slice *s = slice;
 	struct fault why = {0};
 	enum err e;

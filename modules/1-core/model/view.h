@@ -82,9 +82,11 @@ struct view_input {
 	struct slice domain;         /* "mesh.internal" if empty */
 	struct slice trust_domain;   /* the same as `domain` if empty */
 	struct slice root_namespace; /* "istio-system" if empty */
-	struct slice ns;             /* of this proxy; "default" if empty */
-	struct slice network;        /* that it lies in */
-	struct slice identity;       /* its own; who calls without an account */
+	/* Whose place this is: who calls without a listener of its own. */
+	struct slice ns; /* "default" if empty */
+	struct labels labels;
+	struct slice network;  /* that it lies in */
+	struct slice identity; /* its own; who calls without an account */
 	const struct resource *const *resources;
 	size_t resource_count;
 	const struct view_service_input *services;
@@ -97,7 +99,8 @@ struct view_input {
 	size_t exposed_count;
 	const struct addr *addrs; /* of this machine, as announced; no port */
 	size_t addr_count;
-	uint64_t generation; /* for people: which view this is */
+	uint64_t generation;       /* for people: which view this is */
+	const struct view *before; /* what it has may be shared; may be NULL */
 };
 
 /* --- rows ----------------------------------------------------------------- */
@@ -131,6 +134,15 @@ view_protocol_is_http(enum view_protocol p)
 {
 	return p != VIEW_TCP;
 }
+
+/*
+ * Whose calls: which rules hold may depend on the caller's namespace and
+ * labels, so the hosts are those of one scope.
+ */
+struct view_scope {
+	struct slice ns;
+	struct labels labels;
+};
 
 struct view_service {
 	struct slice name;
@@ -184,18 +196,29 @@ enum view_subject {
 	VIEW_ON_SCHEME,
 	VIEW_ON_AUTHORITY,
 	VIEW_ON_HEADER,
+	VIEW_ON_PARAMETER, /* of the query, as it came; the first of its name */
 	VIEW_ON_PORT,
 	VIEW_NEVER /* does not hold, whatever comes; `value` says why */
 };
 
-enum view_test { VIEW_EXACT, VIEW_PREFIX, VIEW_PRESENT };
+enum view_test {
+	VIEW_EXACT,
+	VIEW_PREFIX,
+	VIEW_REGEX, /* all of it, by RE2's syntax */
+	VIEW_PRESENT
+};
 
 struct view_condition {
 	enum view_subject subject;
 	enum view_test test;
-	struct slice header; /* lower case; VIEW_ON_HEADER */
+	bool any_case; /* of ASCII letters; VIEW_EXACT, VIEW_PREFIX */
+	/* Holds if the test fails; what is not there counts as empty, but for
+	 * VIEW_PRESENT. */
+	bool negated;
+	struct slice name; /* of a header, in lower case, or a parameter */
 	struct slice value;
-	uint16_t port; /* VIEW_ON_PORT */
+	const struct regex *regex; /* VIEW_REGEX */
+	uint16_t port;             /* VIEW_ON_PORT */
 };
 
 /* All of its conditions have to hold. */
@@ -287,6 +310,7 @@ struct view_host {
 	struct slice host; /* as this mesh says it; may begin with "*." */
 	uint16_t port;     /* 0: any, for a host that is no service */
 	enum view_protocol protocol;
+	const struct view_scope *scope;     /* whose calls it is for */
 	const struct view_service *service; /* NULL if it is none */
 	const struct view_http_route *http; /* first that matches wins */
 	size_t http_count;
@@ -301,6 +325,7 @@ struct view_upstream {
 	struct slice ns;
 	struct slice account;
 	struct slice identity; /* spiffe://…; the node's without an account */
+	const struct view_scope *scope;
 	struct flow_party party;      /* what reports say of its clients */
 	const struct view_host *host; /* NULL: see `missing` */
 	struct slice missing;         /* words */
@@ -369,13 +394,18 @@ const struct view_cluster *view_find_cluster(
 const struct view_cluster *view_find_cluster_by_id(
     const struct view *v, uint64_t id);
 
+/* The scope of such callers; the proxy's own if nobody calls from there. */
+const struct view_scope *view_find_scope(
+    const struct view *v, struct slice ns, const struct labels *labels);
+
 /*
  * The host that answers for `authority`'s name (any form of a service's name,
- * whatever the case, no port in it) on `port`; 0 is the service's first.
- * Exact names before wildcards, longer wildcards before shorter.
+ * whatever the case, no port in it) on `port`; 0 is the service's first. `of`
+ * is a scope of this view, NULL the proxy's own. Exact names before
+ * wildcards, longer wildcards before shorter.
  */
-const struct view_host *view_find_host(
-    const struct view *v, struct slice host, uint16_t port);
+const struct view_host *view_find_host(const struct view *v,
+    const struct view_scope *of, struct slice host, uint16_t port);
 
 /* The exposed service at the address of a CONNECT; NULL: not exposed. */
 const struct view_exposed *view_find_exposed(

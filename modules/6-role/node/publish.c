@@ -239,7 +239,8 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	    .upstream_count = upstreams_count(n),
 	    .addrs = n->addrs,
 	    .addr_count = n->addr_count,
-	    .generation = p->generation + 1};
+	    .generation = p->generation + 1,
+	    .before = p->view};
 	enum err err;
 
 	arena_init(&arena, DISCOVERY_BYTES_MAX);

@@ -209,11 +209,12 @@ MUST_USE enum err server_each_resource(struct server *s,
     struct fault *why);
 
 /*
- * All configuration and what members offer, as an agent of the namespace sees
- * it, but without anything of a machine's own; for explain and lists.
+ * All configuration and what members offer, as a caller of the namespace with
+ * these labels sees it, but without anything of a machine's own; for explain
+ * and lists.
  */
 MUST_USE enum err server_view(const struct server *s, struct slice ns,
-    struct view **out, struct fault *why);
+    const struct labels *labels, struct view **out, struct fault *why);
 
 /* --- analysis --- */
 

@@ -124,13 +124,29 @@ admin_answer_items(struct http_exchange *x, struct value *list)
 	admin_answer(x, m);
 }
 
+/* A map of texts; what is no text is passed over. */
+static struct labels
+read_labels(const struct value *map, struct arena *a)
+{
+	struct label *items = arena_alloc_array(
+	    a, map != NULL ? map->count + 1 : 1, sizeof(*items));
+	size_t n = 0;
+
+	VALUE_EACH(map, it)
+	if (items != NULL && it->type == VALUE_STRING)
+		items[n++] = (struct label){it->key, it->string};
+	return (struct labels){items, n};
+}
+
 void
-admin_explain_request(const struct value *body,
+admin_explain_request(const struct value *body, struct arena *a,
     struct label headers[ADMIN_HEADERS_MAX], struct explain_request *out)
 {
 	const struct value *port = value_get(body, S("port"));
 
 	*out = (struct explain_request){.headers = headers};
+	out->ns = value_get_string(body, S("namespace"), SLICE_NONE);
+	out->labels = read_labels(value_get(body, S("labels")), a);
 	out->upstream = value_get_string(body, S("upstream"), SLICE_NONE);
 	out->host = value_get_string(body, S("host"), SLICE_NONE);
 	out->method = value_get_string(body, S("method"), SLICE_NONE);

@@ -345,7 +345,7 @@ explain_now(struct admin *a, struct http_exchange *x, const struct value *body)
 	struct label headers[ADMIN_HEADERS_MAX];
 	struct explain_request q;
 
-	admin_explain_request(body, headers, &q);
+	admin_explain_request(body, http_exchange_arena(x), headers, &q);
 	admin_answer(x, node_explain(a->spec.node, &q, http_exchange_arena(x)));
 }
 
@@ -398,7 +398,7 @@ explain(struct admin *a, struct http_exchange *x)
 		    &why);
 		return;
 	}
-	admin_explain_request(body, headers, &q);
+	admin_explain_request(body, http_exchange_arena(x), headers, &q);
 	host = host_of(node_view(a->spec.node), &q);
 	asked = arena_alloc(http_exchange_arena(x), sizeof(*asked));
 	if (host.len == 0 || asked == NULL) {

@@ -409,13 +409,12 @@ explain(struct admin *a, struct http_exchange *x)
 
 	if (body == NULL)
 		return;
-	e = server_view(a->spec.server,
-	    value_get_string(body, S("namespace"), SLICE_NONE), &view, &why);
+	admin_explain_request(body, http_exchange_arena(x), headers, &q);
+	e = server_view(a->spec.server, q.ns, &q.labels, &view, &why);
 	if (e != OK) {
 		admin_refuse(x, e, &why);
 		return;
 	}
-	admin_explain_request(body, headers, &q);
 	admin_answer(x, model_explain(view, &q, http_exchange_arena(x)));
 }
 

@@ -16,10 +16,12 @@ struct rows {
 static enum err
 view_of(const struct admin *a, struct view **out, struct fault *why)
 {
+	static const struct labels nothing = {NULL, 0};
 	const struct view *v;
 
 	if (a->spec.server != NULL)
-		return server_view(a->spec.server, S("default"), out, why);
+		return server_view(
+		    a->spec.server, S("default"), &nothing, out, why);
 	v = node_view(a->spec.node);
 	*out = v != NULL ? view_ref(v) : NULL;
 	return OK;
@@ -92,7 +94,7 @@ find_asked(const struct view *v, struct slice asked, struct slice *out_host,
 	*out_host = SLICE_NONE;
 	if (asked.len == 0)
 		return OK;
-	h = v != NULL ? view_find_host(v, asked, 0) : NULL;
+	h = v != NULL ? view_find_host(v, NULL, asked, 0) : NULL;
 	if (h == NULL)
 		return fault_set(why, ERR_NOT_FOUND,
 		    "no service %.*s is known here; see them with: meshd "

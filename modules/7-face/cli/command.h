@@ -105,6 +105,11 @@ MUST_USE enum err command_key(const struct options *o, const char *kind,
 struct arena;
 struct value *command_key_value(const struct resource_key *k, struct arena *a);
 
+/* "key=value"; borrows. ERR_INVALID. */
+struct label;
+MUST_USE enum err command_label(
+    const char *text, struct label *out, struct fault *why);
+
 /* "s" unless there is one. */
 const char *command_plural(uint64_t n);
 

@@ -18,13 +18,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { HEADERS_MAX = 100, ARENA_BYTES = 64 << 20 };
+enum { HEADERS_MAX = 100, LABELS_MAX = 64, ARENA_BYTES = 64 << 20 };
 
 struct question {
 	struct arena arena;
 	struct explain_request request;
 	struct label headers[HEADERS_MAX];
-	struct slice ns; /* from whose place */
+	struct label labels[LABELS_MAX]; /* of the caller */
 };
 
 static void
@@ -98,6 +98,21 @@ namespace_of(const char *from)
 }
 
 static enum err
+read_labels(
+    struct question *q, const struct option_values *labels, struct fault *why)
+{
+	enum err e = OK;
+
+	if (labels->count > LABELS_MAX)
+		return fault_set(
+		    why, ERR_LIMIT, "more than %d labels", LABELS_MAX);
+	for (size_t i = 0; e == OK && i < labels->count; i++)
+		e = command_label(labels->text[i], &q->labels[i], why);
+	q->request.labels = (struct labels){q->labels, labels->count};
+	return e;
+}
+
+static enum err
 read_words(struct question *q, const struct options *o, struct fault *why)
 {
 	const struct option_values *headers = options_list(o, "header");
@@ -111,7 +126,8 @@ read_words(struct question *q, const struct options *o, struct fault *why)
 	if (o->arg_count - first == 2)
 		q->request.method = slice_str(o->args[first]);
 	q->request.headers = q->headers;
-	q->ns = namespace_of(options_text(o, "from"));
+	q->request.ns = namespace_of(options_text(o, "from"));
+	e = read_labels(q, options_list(o, "labels"), why);
 	for (size_t i = 0; e == OK && i < headers->count; i++)
 		e = read_header(q, headers->text[i], why);
 	return e != OK ? e : read_url(q, o->args[o->arg_count - 1], why);
@@ -154,7 +170,8 @@ explain_collected(
     struct question *q, const struct collected *c, enum output how)
 {
 	AUTO(view_unref) struct view *view = NULL;
-	struct view_input in = {.ns = q->ns,
+	struct view_input in = {.ns = q->request.ns,
+	    .labels = q->request.labels,
 	    .resources = (const struct resource *const *)c->items,
 	    .resource_count = c->count};
 	struct fault why = {0};
@@ -210,6 +227,16 @@ headers_of(struct question *q, struct value *map)
 }
 
 static struct value *
+labels_of(struct question *q)
+{
+	struct value *map = value_new(&q->arena, VALUE_MAP);
+
+	for (size_t i = 0; i < q->request.labels.count; i++)
+		value_put(&map, q->labels[i].key, text(q, q->labels[i].value));
+	return map;
+}
+
+static struct value *
 body_of(struct question *q)
 {
 	struct value *m = value_new(&q->arena, VALUE_MAP);
@@ -217,7 +244,8 @@ body_of(struct question *q)
 	const struct explain_request *r = &q->request;
 
 	if (m == NULL || headers == NULL || headers_of(q, headers) != OK ||
-	    value_set(m, S("namespace"), text(q, q->ns)) != OK ||
+	    value_set(m, S("namespace"), text(q, r->ns)) != OK ||
+	    value_set(m, S("labels"), labels_of(q)) != OK ||
 	    value_set(m, S("host"), text(q, r->host)) != OK ||
 	    value_set(m, S("port"), value_new_int(&q->arena, r->port)) != OK ||
 	    value_set(m, S("method"), text(q, r->method)) != OK ||
@@ -404,6 +432,8 @@ explain(struct options *o)
 static const struct option_row explain_rows[] = {
     {"from", 0, OPTION_TEXT, "NAME.NAMESPACE", "-.default", false,
 	"whose place the request is made from"},
+    {"labels", 0, OPTION_LIST, "KEY=VALUE", NULL, false,
+	"a label that the caller has"},
     {"header", 'H', OPTION_LIST, "NAME: VALUE", NULL, false,
 	"a header of the request"},
     {"files", 0, OPTION_TEXT, "FILE|DIR", NULL, false,

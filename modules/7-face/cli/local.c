@@ -3,6 +3,7 @@
  * local — commands to this machine's agent: join, leave, expose, unexpose.
  */
 #include "base/base.h"
+#include "model/model.h"
 
 #include "api.h"
 #include "body.h"
@@ -64,18 +65,15 @@ set_labels(
 	struct value *map = value_new(&b->arena, VALUE_MAP);
 
 	for (size_t i = 0; map != NULL && i < labels->count; i++) {
-		struct slice value = slice_str(labels->text[i]);
-		struct slice key = slice_split(&value, '=');
-		enum err e;
+		struct label l;
+		enum err e = command_label(labels->text[i], &l, why);
 
-		if (key.len == 0 || key.len == strlen(labels->text[i]))
-			return fault_set(why, ERR_INVALID,
-			    "a label is written key=value, not \"%s\"",
-			    labels->text[i]);
-		e = value_set(map, key, value_new_string(&b->arena, value));
+		if (e != OK)
+			return e;
+		e = value_set(map, l.key, value_new_string(&b->arena, l.value));
 		if (e != OK)
 			return fault_set(why, e, "label \"%.*s\": %s",
-			    SLICE_ARG(key), err_text(e));
+			    SLICE_ARG(l.key), err_text(e));
 	}
 	body_set(b, "labels", map);
 	return OK;

@@ -61,3 +61,16 @@ command_plural(uint64_t n)
 {
 	return n == 1 ? "" : "s";
 }
+
+enum err
+command_label(const char *text, struct label *out, struct fault *why)
+{
+	struct slice value = slice_str(text);
+	struct slice key = slice_split(&value, '=');
+
+	if (key.len == 0 || key.len == strlen(text))
+		return fault_set(why, ERR_INVALID,
+		    "a label is written key=value, not \"%s\"", text);
+	*out = (struct label){key, value};
+	return OK;
+}

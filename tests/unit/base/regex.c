@@ -51,7 +51,7 @@ static void
 expect_matches(const struct match *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
-		AUTO(regex_free) struct regex *r = compiled(rows[i].pattern);
+		AUTO(regex_unref) struct regex *r = compiled(rows[i].pattern);
 		AUTO(buf_fini) struct buf out = BUF(1 << 12);
 
 		say(&out, r, slice_str(rows[i].text));
@@ -178,7 +178,7 @@ TEST(a_byte_that_is_not_utf8_matches_nothing)
 
 TEST(a_text_may_hold_zero_bytes)
 {
-	AUTO(regex_free) struct regex *r = compiled("a\\x00.b");
+	AUTO(regex_unref) struct regex *r = compiled("a\\x00.b");
 
 	EXPECT_TRUE(regex_match(r, S("a\0\0b")));
 	EXPECT_FALSE(regex_match(r, S("a\0b")));
@@ -271,7 +271,7 @@ repeat(struct buf *out, const char *text, size_t count)
 TEST(a_pattern_is_bounded_in_size_and_depth)
 {
 	AUTO(buf_fini) struct buf pattern = BUF(1 << 20);
-	AUTO(regex_free) struct regex *r = NULL;
+	AUTO(regex_unref) struct regex *r = NULL;
 	struct fault why = {0};
 
 	repeat(&pattern, "(", REGEX_DEPTH_MAX);
@@ -279,7 +279,7 @@ TEST(a_pattern_is_bounded_in_size_and_depth)
 	EXPECT_OK(regex_compile(buf_slice(&pattern), &r, &why));
 	EXPECT_TRUE(regex_match(r, S("")));
 	EXPECT_EQ(regex_groups(r), REGEX_DEPTH_MAX);
-	regex_free(&r);
+	regex_unref(&r);
 	buf_reset(&pattern);
 	repeat(&pattern, "(", REGEX_DEPTH_MAX + 1);
 	EXPECT_ERR(regex_compile(buf_slice(&pattern), &r, &why), ERR_LIMIT);
@@ -301,7 +301,7 @@ TEST(a_pattern_is_bounded_in_size_and_depth)
 TEST(a_pattern_that_needs_too_much_memory_is_refused)
 {
 	AUTO(buf_fini) struct buf pattern = BUF(REGEX_PATTERN_MAX);
-	AUTO(regex_free) struct regex *r = NULL;
+	AUTO(regex_unref) struct regex *r = NULL;
 	struct fault why = {0};
 
 	for (unsigned i = 0; i < 1990; i++)
@@ -320,7 +320,7 @@ TEST(nothing_backtracks)
 
 	repeat(&text, "a", TEXT_64K);
 	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
-		AUTO(regex_free) struct regex *r = compiled(patterns[i]);
+		AUTO(regex_unref) struct regex *r = compiled(patterns[i]);
 
 		EXPECT_FALSE(regex_match(r, buf_slice(&text)));
 		EXPECT_FALSE(regex_search(r, buf_slice(&text)));
@@ -332,7 +332,7 @@ TEST(nothing_backtracks)
 /* The states of these lie in several words, the text in several blocks. */
 TEST(long_texts_and_patterns_are_matched_the_same)
 {
-	AUTO(regex_free)
+	AUTO(regex_unref)
 	struct regex *r = compiled("x(é{100}(a{60}|b{70}c?)){3}(y+?)(z*)");
 	AUTO(buf_fini) struct buf text = BUF(TEXT_64K);
 	struct slice g[5];
@@ -359,7 +359,7 @@ TEST(long_texts_and_patterns_are_matched_the_same)
 
 TEST(a_search_goes_on_from_where_it_is_told)
 {
-	AUTO(regex_free) struct regex *r = compiled("\\b[a-z]+");
+	AUTO(regex_unref) struct regex *r = compiled("\\b[a-z]+");
 	struct slice text = S("one two"), g;
 
 	EXPECT_OK(regex_find(r, text, 0, &g, 1));
@@ -395,7 +395,7 @@ TEST(matches_are_replaced_as_re2_does)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(regex_free) struct regex *r = compiled(rows[i].pattern);
+		AUTO(regex_unref) struct regex *r = compiled(rows[i].pattern);
 		AUTO(buf_fini) struct buf out = BUF(1 << 12);
 		struct slice rewrite = slice_str(rows[i].rewrite);
 
@@ -408,7 +408,7 @@ TEST(matches_are_replaced_as_re2_does)
 
 TEST(a_substitution_names_groups_that_there_are)
 {
-	AUTO(regex_free) struct regex *r = compiled("(a)(b)");
+	AUTO(regex_unref) struct regex *r = compiled("(a)(b)");
 	struct fault why = {0};
 
 	EXPECT_OK(regex_check_rewrite(r, S("\\0\\1\\2\\\\x"), NULL));
@@ -423,7 +423,7 @@ TEST(a_substitution_names_groups_that_there_are)
 
 TEST(what_is_replaced_stays_within_the_buffer)
 {
-	AUTO(regex_free) struct regex *r = compiled("a");
+	AUTO(regex_unref) struct regex *r = compiled("a");
 	AUTO(buf_fini) struct buf out = BUF(10);
 
 	EXPECT_OK(regex_replace(r, S("aaaaa"), S("\\0\\0"), &out));
@@ -433,7 +433,7 @@ TEST(what_is_replaced_stays_within_the_buffer)
 
 TEST(a_text_to_find_in_is_bounded)
 {
-	AUTO(regex_free) struct regex *r = compiled("a");
+	AUTO(regex_unref) struct regex *r = compiled("a");
 	char *text = mem_new(REGEX_SEARCH_TEXT_MAX + 1);
 	struct slice g;
 
@@ -450,7 +450,7 @@ TEST(a_text_to_find_in_is_bounded)
 static enum err
 try_all(void)
 {
-	AUTO(regex_free) struct regex *r = NULL;
+	AUTO(regex_unref) struct regex *r = NULL;
 	AUTO(buf_fini) struct buf out = BUF(1 << 10);
 	struct fault why = {0};
 	enum err e = regex_compile(

@@ -69,7 +69,8 @@ get(const struct world *w)
 {
 	struct http_attrs a = {.method = S("GET"), .path = S("/"), .port = 80};
 
-	return view_route_http(view_find_host(w->v, S("web"), 80), &a, NULL)
+	return view_route_http(
+	    view_find_host(w->v, NULL, S("web"), 80), &a, NULL)
 	    .route;
 }
 
@@ -91,38 +92,6 @@ why_not_first(struct world *w, struct slice host)
 	    value_get(model_explain(w->v, &r, &w->arena), S("rules"));
 
 	return value_get_string(rules->child, S("why"), S(""));
-}
-
-TEST(a_match_with_a_test_that_nobody_makes_takes_nothing)
-{
-	static const struct {
-		const char *match;
-		const char *name;
-	} rows[] = {
-	    {"{uri: {regex: /.*}}", "regex"},
-	    {"{headers: {a: {regex: b}}}", "regex"},
-	    {"{queryParams: {a: {}}}", "queryParams"},
-	    {"{withoutHeaders: {a: {}}}", "withoutHeaders"},
-	    {"{uri: {prefix: /}, ignoreUriCase: true}", "ignoreUriCase"},
-	    {"{sourceLabels: {a: b}}", "sourceLabels"},
-	    {"{sourceNamespace: default}", "sourceNamespace"},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(world_fini) struct world w;
-		char yaml[1024], words[128];
-
-		(void)snprintf(yaml, sizeof(yaml),
-		    SERVICES VS("web") "  http: [{match: [%s], " WEB "}, {" WEB
-				       "}]\n",
-		    rows[i].match);
-		(void)snprintf(
-		    words, sizeof(words), "not in force yet: %s", rows[i].name);
-		world_init(&w, yaml);
-		EXPECT_EQ(get(&w)->index, 1);
-		EXPECT_TRUE(has_problem(&w, words));
-		EXPECT_SLICE(why_not_first(&w, S("web")), slice_str(words));
-	}
 }
 
 TEST(a_match_for_gateways_only_takes_nothing_and_is_no_problem)
@@ -155,7 +124,6 @@ TEST(an_action_that_nobody_does_is_answered_503)
 	} rows[] = {
 	    {"redirect: {uri: /a}", "redirect"},
 	    {"directResponse: {status: 200}", "directResponse"},
-	    {"delegate: {name: a}", "delegate"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -222,7 +190,7 @@ TEST(rules_for_gateways_only_do_not_touch_the_mesh)
 	    SERVICES VS("web, other.example") "  gateways: [g]\n  http: [{"
 					      "redirect: {uri: /a}}]\n");
 	EXPECT_SLICE(get(&w)->name, S("default"));
-	EXPECT_TRUE(view_find_host(w.v, S("other.example"), 80) == NULL);
+	EXPECT_TRUE(view_find_host(w.v, NULL, S("other.example"), 80) == NULL);
 }
 
 TEST(a_delegate_alone_does_nothing)
@@ -240,7 +208,7 @@ TEST(a_wildcard_inside_a_label_is_not_looked_for)
 	AUTO(world_fini) struct world w;
 
 	world_init(&w, SERVICES VS("'*-a.example'") "  http: [{" WEB "}]\n");
-	EXPECT_TRUE(view_find_host(w.v, S("x-a.example"), 80) == NULL);
+	EXPECT_TRUE(view_find_host(w.v, NULL, S("x-a.example"), 80) == NULL);
 	EXPECT_TRUE(has_problem(&w, "a part of a label"));
 }
 
@@ -254,22 +222,10 @@ TEST(connections_pass_a_match_that_nobody_makes)
 			      "[10.0.0.0/8]}, {gateways: [g]}], " WEB
 			      "}, {match: [{sourceLabels: {a: b}}, {port: "
 			      "5432}], route: [{destination: {host: db}}]}]\n");
-	h = view_find_host(w.v, S("db"), 5432);
+	h = view_find_host(w.v, NULL, S("db"), 5432);
 	EXPECT_EQ(view_route_tcp(h, 5432, NULL)->index, 1);
 	EXPECT_TRUE(has_problem(&w, "not in force yet: destinationSubnets"));
 	EXPECT_SLICE(why_not_first(&w, S("db")), S("it is for gateways only"));
-}
-
-TEST(a_rule_for_some_callers_is_not_used)
-{
-	AUTO(world_fini) struct world w;
-
-	world_init(&w,
-	    SERVICES DR "  workloadSelector: {matchLabels: {a: b}}\n"
-			"  trafficPolicy: {loadBalancer: {simple: RANDOM}}\n");
-	EXPECT_EQ(
-	    get(&w)->destinations[0].cluster->balancer, BALANCER_LEAST_REQUEST);
-	EXPECT_TRUE(has_problem(&w, "its workloadSelector is not in force"));
 }
 
 TEST(a_policy_that_is_not_in_force_is_told)
@@ -295,7 +251,7 @@ TEST(ports_of_another_transport_are_no_ports)
 		       " {name: b, port: 54}]}\n---\n"
 		       "apiVersion: v1\nkind: Service\nmetadata: {name: far}\n"
 		       "spec: {type: ExternalName, externalName: a.b}\n");
-	EXPECT_TRUE(view_find_host(w.v, S("dns"), 53) == NULL);
-	EXPECT_TRUE(view_find_host(w.v, S("dns"), 54) != NULL);
+	EXPECT_TRUE(view_find_host(w.v, NULL, S("dns"), 53) == NULL);
+	EXPECT_TRUE(view_find_host(w.v, NULL, S("dns"), 54) != NULL);
 	EXPECT_TRUE(has_problem(&w, "type ExternalName"));
 }

@@ -69,7 +69,7 @@ static struct slice
 route_of(const struct compiled *c, struct slice host)
 {
 	struct http_attrs a = {.method = S("GET"), .path = S("/"), .port = 80};
-	const struct view_host *h = view_find_host(c->v, host, 80);
+	const struct view_host *h = view_find_host(c->v, NULL, host, 80);
 
 	return h != NULL ? view_route_http(h, &a, NULL).route->name : S("none");
 }

@@ -162,7 +162,7 @@ ask(const struct world *w, struct slice method, struct slice path,
 	    .header = as_jason ? jason : NULL};
 
 	return view_route_http(
-	    view_find_host(w->v, S("reviews"), 9080), &a, NULL);
+	    view_find_host(w->v, NULL, S("reviews"), 9080), &a, NULL);
 }
 
 TEST(a_service_has_every_spelling)
@@ -171,16 +171,16 @@ TEST(a_service_has_every_spelling)
 	const struct view_host *h;
 
 	world_init(&w);
-	h = view_find_host(w.v, S("reviews"), 9080);
+	h = view_find_host(w.v, NULL, S("reviews"), 9080);
 	EXPECT_TRUE(h != NULL);
 	EXPECT_SLICE(h->name, S("reviews.default.svc.cluster.local:9080"));
 	EXPECT_SLICE(h->host, S("reviews.default.svc.mesh.internal"));
-	EXPECT_TRUE(h == view_find_host(w.v, S("Reviews.Default"), 0));
-	EXPECT_TRUE(h == view_find_host(
-			     w.v, S("reviews.default.svc.cluster.local."), 0));
-	EXPECT_TRUE(view_find_host(w.v, S("reviews"), 80) == NULL);
-	EXPECT_TRUE(view_find_host(w.v, S("nobody"), 0) == NULL);
-	EXPECT_TRUE(view_find_host(w.v, S(""), 0) == NULL);
+	EXPECT_TRUE(h == view_find_host(w.v, NULL, S("Reviews.Default"), 0));
+	EXPECT_TRUE(h == view_find_host(w.v, NULL,
+			     S("reviews.default.svc.cluster.local."), 0));
+	EXPECT_TRUE(view_find_host(w.v, NULL, S("reviews"), 80) == NULL);
+	EXPECT_TRUE(view_find_host(w.v, NULL, S("nobody"), 0) == NULL);
+	EXPECT_TRUE(view_find_host(w.v, NULL, S(""), 0) == NULL);
 }
 
 TEST(the_first_rule_that_matches_wins)
@@ -279,7 +279,7 @@ TEST(a_tcp_port_goes_to_its_service)
 	const struct view_tcp_route *r;
 
 	world_init(&w);
-	h = view_find_host(w.v, S("db.shop"), 0);
+	h = view_find_host(w.v, NULL, S("db.shop"), 0);
 	EXPECT_EQ(h->protocol, VIEW_TCP);
 	r = view_route_tcp(h, 6379, NULL);
 	EXPECT_SLICE(r->destinations[0].cluster->name,
@@ -298,8 +298,10 @@ TEST(the_oldest_rule_set_has_the_host_and_the_other_is_reported)
 		found += slice_eq(p[i].origin.key.name, S("a-younger"));
 	EXPECT_EQ(found, 1);
 	/* Its other host is its own all the same. */
-	EXPECT_TRUE(view_find_host(w.v, S("a.example.com.au"), 80) == NULL);
-	EXPECT_TRUE(view_find_host(w.v, S("a.b.c.example.com"), 80) != NULL);
+	EXPECT_TRUE(
+	    view_find_host(w.v, NULL, S("a.example.com.au"), 80) == NULL);
+	EXPECT_TRUE(
+	    view_find_host(w.v, NULL, S("a.b.c.example.com"), 80) != NULL);
 }
 
 TEST(a_written_service_overrides_records)
@@ -308,8 +310,8 @@ TEST(a_written_service_overrides_records)
 	const struct view_host *h;
 
 	world_init(&w);
-	EXPECT_TRUE(view_find_host(w.v, S("reviews"), 80) == NULL);
-	h = view_find_host(w.v, S("web"), 80);
+	EXPECT_TRUE(view_find_host(w.v, NULL, S("reviews"), 80) == NULL);
+	h = view_find_host(w.v, NULL, S("web"), 80);
 	EXPECT_SLICE(h->service->origin.words, S("record of node n1"));
 	EXPECT_EQ(h->protocol, VIEW_HTTP);
 }
@@ -323,7 +325,7 @@ TEST(upstreams_know_their_host_or_why_not)
 
 	world_init(&w);
 	u = view_find_upstream(w.v, S("reviews"));
-	EXPECT_TRUE(u->host == view_find_host(w.v, S("reviews"), 9080));
+	EXPECT_TRUE(u->host == view_find_host(w.v, NULL, S("reviews"), 9080));
 	EXPECT_SLICE(
 	    u->identity, S("spiffe://mesh.internal/ns/default/sa/web"));
 	u = view_find_upstream(w.v, S("lost"));
@@ -503,7 +505,7 @@ TEST(an_empty_view_has_nothing)
 	EXPECT_OK(view_compile(&in, &v, NULL));
 	(void)view_hosts(v, &n);
 	EXPECT_EQ(n, 0);
-	EXPECT_TRUE(view_find_host(v, S("x"), 1) == NULL);
+	EXPECT_TRUE(view_find_host(v, NULL, S("x"), 1) == NULL);
 	view_unref(&v);
 	EXPECT_TRUE(v == NULL);
 }

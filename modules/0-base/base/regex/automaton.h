@@ -12,6 +12,8 @@
 #ifndef MESHD_AUTOMATON_H
 #define MESHD_AUTOMATON_H
 
+#include <stdatomic.h>
+
 #include "../regex.h"
 #include "alphabet.h"
 
@@ -58,6 +60,7 @@ struct automaton {
 };
 
 struct regex {
+	atomic_uint refs;
 	struct arena arena;
 	struct program program;
 	size_t groups;

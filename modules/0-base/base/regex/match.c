@@ -36,7 +36,7 @@ compile(struct slice pattern, struct regex *r, struct fault *why)
 enum err
 regex_compile(struct slice pattern, struct regex **out, struct fault *why)
 {
-	AUTO(regex_free) struct regex *r = NULL;
+	AUTO(regex_unref) struct regex *r = NULL;
 	enum err e;
 
 	if (pattern.len > REGEX_PATTERN_MAX)
@@ -44,6 +44,7 @@ regex_compile(struct slice pattern, struct regex **out, struct fault *why)
 		    "the pattern is longer than %d bytes",
 		    (int)REGEX_PATTERN_MAX);
 	r = mem_new(sizeof(*r));
+	atomic_init(&r->refs, 1);
 	arena_init(&r->arena, REGEX_MEMORY_MAX);
 	if ((e = compile(pattern, r, why)) != OK)
 		return e;
@@ -51,12 +52,31 @@ regex_compile(struct slice pattern, struct regex **out, struct fault *why)
 	return OK;
 }
 
-void
-regex_free(struct regex **rp)
+struct regex *
+regex_ref(const struct regex *r)
 {
-	if (*rp != NULL)
-		arena_fini(&(*rp)->arena);
-	mem_free(rp);
+	struct regex *counted = (struct regex *)(uintptr_t)r;
+
+	atomic_fetch_add_explicit(&counted->refs, 1, memory_order_relaxed);
+	return counted;
+}
+
+void
+regex_unref(struct regex **rp)
+{
+	struct regex *r = TAKE(*rp);
+
+	if (r == NULL ||
+	    atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) > 1)
+		return;
+	arena_fini(&r->arena);
+	mem_free(&r);
+}
+
+size_t
+regex_bytes(const struct regex *r)
+{
+	return sizeof(*r) + r->arena.used;
 }
 
 size_t

@@ -156,7 +156,7 @@ check_call(const struct cel_node *n, struct faults *out)
 {
 	const char *wrong = cel_check_call(n);
 	const struct cel_node *pattern = n->last;
-	AUTO(regex_free) struct regex *r = NULL;
+	AUTO(regex_unref) struct regex *r = NULL;
 	struct fault why = {0};
 
 	if (wrong != NULL)

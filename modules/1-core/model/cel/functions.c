@@ -86,7 +86,7 @@ static struct cel_value
 matches(
     struct cel_run *run, const struct cel_node *n, const struct cel_value *args)
 {
-	AUTO(regex_free) struct regex *r = NULL;
+	AUTO(regex_unref) struct regex *r = NULL;
 	enum err e;
 
 	if (!are_strings(run, args))

@@ -224,7 +224,7 @@ drop_regex(void *arg)
 {
 	struct cel_node *n = arg;
 
-	regex_free(&n->regex);
+	regex_unref(&n->regex);
 }
 
 /* What cannot be compiled is said by cel_check(), and when it is evaluated. */
@@ -241,7 +241,7 @@ compile_regex(struct cel_parser *p, struct cel_node *n, size_t *left)
 		return;
 	--*left;
 	if (arena_on_reset(p->arena, drop_regex, n) != OK) {
-		regex_free(&n->regex);
+		regex_unref(&n->regex);
 		(void)cel_fail(p, ERR_LIMIT, n->at,
 		    "the expression needs too much memory");
 	}

@@ -246,7 +246,7 @@ static const struct field rule_fields[] = {
 	.flags = FIELD_REPEATED,
 	.doc = "Namespaces that see it: `*` all, `.` its own; all if absent."),
     ROW_OF(destination_rule, "workloadSelector", workload_selector,
-	policy_selector, .flags = FIELD_INERT,
+	policy_selector,
 	.doc = "Callers that it is for, of its own namespace; all if absent."),
 };
 

@@ -15,13 +15,11 @@ struct export_to {
 
 enum export_rules {
 	EXPORT_NOBODY_TOO = 1 << 0, /* "~" is a word */
-	EXPORT_OWN_ONLY = 1 << 1    /* it is for chosen workloads only */
+	EXPORT_OWN_ONLY = 1 << 1,   /* it is for chosen workloads only */
+	EXPORT_INERT = 1 << 2       /* what hides something is not in force */
 };
 
-/*
- * `c` is the spec, `ns` the resource's namespace. What hides something is told
- * as not in force: the mesh shows everything to everyone.
- */
+/* `c` is the spec, `ns` the resource's namespace. */
 void check_export_to(struct check *c, const struct export_to *list,
     struct slice ns, unsigned rules);
 

@@ -201,7 +201,6 @@ static const struct field http_route_fields[] = {
     ROW_OF(http_route, "directResponse", direct_response, http_direct_response,
 	.flags = FIELD_INERT, .doc = "Answers by itself."),
     ROW_OF(http_route, "delegate", delegate, delegate_spec,
-	.flags = FIELD_INERT,
 	.doc = "Leaves the rule to another VirtualService."),
     ROW_OF(http_route, "rewrite", rewrite, http_rewrite,
 	.doc = "Changes to the request's target."),

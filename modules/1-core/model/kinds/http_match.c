@@ -14,8 +14,7 @@ static const struct field string_match_fields[] = {
 	.doc = "The whole text."),
     ROW(string_match, "prefix", prefix, FIELD_STRING,
 	.oneof = ONEOF_STRING_MATCH, .doc = "How the text begins."),
-    ROW(string_match, "regex", regex, FIELD_STRING, .flags = FIELD_INERT,
-	.oneof = ONEOF_STRING_MATCH,
+    ROW(string_match, "regex", regex, FIELD_STRING, .oneof = ONEOF_STRING_MATCH,
 	.doc = "A regular expression (RE2) for the whole text."),
 };
 
@@ -133,13 +132,6 @@ check_source_namespace(struct check *c, const void *value)
 }
 
 static void
-check_ignore_case(struct check *c, const void *value)
-{
-	if (*(const bool *)value)
-		check_in_force(c, FIELD_INERT);
-}
-
-static void
 check_http_match(struct check *c, const void *message)
 {
 	const struct http_match *m = message;
@@ -164,21 +156,20 @@ static const struct field http_match_fields[] = {
 	.doc = "Headers by name; `{}` is satisfied by any value."),
     ROW(http_match, "withoutHeaders", without_headers, FIELD_MESSAGE_MAP,
 	.of = &string_match_message, .check = check_without_header,
-	.flags = FIELD_INERT,
 	.doc = "Headers that must not match; `{}` must not be there."),
     ROW(http_match, "queryParams", query_params, FIELD_MESSAGE_MAP,
 	.of = &string_match_message, .check = check_query_param,
-	.flags = FIELD_INERT, .doc = "Parameters of the query by name."),
+	.doc = "Parameters of the query by name, as they were sent."),
     ROW(http_match, "port", port, FIELD_INT, .min = 0, .max = 65535,
 	.doc = "The service's port that was called; 0 for any."),
     ROW(http_match, "ignoreUriCase", ignore_uri_case, FIELD_BOOL,
-	.otherwise = "false", .check = check_ignore_case,
-	.doc = "Compares the path without regard to case."),
+	.otherwise = "false",
+	.doc = "Compares the path without regard to case; not an expression."),
     ROW(http_match, "sourceLabels", source_labels, FIELD_STRING_MAP,
-	.check = check_wanted_label, .flags = FIELD_INERT,
+	.check = check_wanted_label,
 	.doc = "Labels that the calling workload has."),
     ROW(http_match, "sourceNamespace", source_namespace, FIELD_STRING,
-	.check = check_source_namespace, .flags = FIELD_INERT,
+	.check = check_source_namespace,
 	.doc = "Namespace of the calling workload."),
     ROW(http_match, "gateways", gateways, FIELD_STRING, .flags = FIELD_REPEATED,
 	.doc = "Gateways that the match is for, instead of the resource's."),

@@ -38,14 +38,13 @@ check_shares(struct check *c, const struct tcp_destination *items, size_t count)
 	    ROW(of_struct, "port", port, FIELD_INT, .min = 0, .max = 65535,    \
 		.doc = "The service's port that was called; 0 for any."),      \
 	    ROW(of_struct, "sourceLabels", source_labels, FIELD_STRING_MAP,    \
-		.check = check_wanted_label, .flags = FIELD_INERT,             \
+		.check = check_wanted_label,                                   \
 		.doc = "Labels that the calling workload has."),               \
 	    ROW(of_struct, "gateways", gateways, FIELD_STRING,                 \
 		.flags = FIELD_REPEATED,                                       \
 		.doc = "Gateways that the match is for, instead of the "       \
 		       "resource's."),                                         \
 	    ROW(of_struct, "sourceNamespace", source_namespace, FIELD_STRING,  \
-		.flags = FIELD_INERT,                                          \
 		.doc = "Namespace of the calling workload.")
 
 /* --- TCP ------------------------------------------------------------------ */

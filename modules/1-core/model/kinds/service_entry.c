@@ -141,7 +141,8 @@ check_entry_kind(struct check *c, const struct resource *r)
 	const struct export_to list = {s->export_to.items, s->export_to.count};
 	struct check at = check_member(c, "spec");
 
-	check_export_to(&at, &list, r->key.ns, EXPORT_NOBODY_TOO);
+	check_export_to(
+	    &at, &list, r->key.ns, EXPORT_NOBODY_TOO | EXPORT_INERT);
 	check_waypoint(&at, r);
 	check_bytes_have_address(&at, s,
 	    slice_eq_nocase(

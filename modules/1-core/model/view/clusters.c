@@ -5,6 +5,8 @@
  * Names are Istio's, under svc.cluster.local whatever the mesh's own domain
  * is: dashboards and searches that people have know them like that.
  */
+#include <inttypes.h>
+
 #include "inside.h"
 
 /* The first definition of a subset's name, in the oldest rule. */
@@ -83,7 +85,7 @@ select_endpoints(struct builder *b, const struct port_row *p,
 	c->endpoints = items;
 }
 
-static const struct view_cluster *
+static struct view_cluster *
 make(struct builder *b, const struct service_row *s, const struct port_row *p,
     const struct subset_spec *subset, const struct resource *rule,
     struct slice name)
@@ -97,6 +99,9 @@ make(struct builder *b, const struct service_row *s, const struct port_row *p,
 	if (c == NULL)
 		return NULL;
 	c->id = slice_hash_stable(name);
+	if (map_get(&b->v->cluster_by_name, name) != NULL)
+		c->id ^=
+		    b->scope->hash; /* other rules hold for these callers */
 	c->name = name;
 	c->service = &s->row;
 	c->port = p->port;
@@ -110,11 +115,19 @@ make(struct builder *b, const struct service_row *s, const struct port_row *p,
 	select_endpoints(b, p, subset ? &subset->labels : &everything, c);
 	if (b->full)
 		return NULL;
-	(void)map_put(&b->v->cluster_by_name, name, c); /* was not there */
+	if (map_get(&b->v->cluster_by_name, name) == NULL)
+		(void)map_put(&b->v->cluster_by_name, name, c); /* see above */
 	(void)map_put(&b->v->cluster_by_name, slice_of(&c->id, sizeof(c->id)),
-	    c); /* the same */
+	    c); /* was not there */
 	rows_add(&b->v->clusters, c);
 	return c;
+}
+
+/* Scopes in which the same rules hold have a cluster in common. */
+static struct slice
+key_of(struct builder *b, const struct service_row *s, struct slice name)
+{
+	return take_printf(b, "%.*s|%" PRIx64, SLICE_ARG(name), s->rules_hash);
 }
 
 const struct view_cluster *
@@ -122,7 +135,8 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
     struct slice subset, struct slice *missing)
 {
 	struct slice name = cluster_name(b, s, p, subset);
-	const struct view_cluster *c = map_get(&b->v->cluster_by_name, name);
+	struct slice key = key_of(b, s, name);
+	struct view_cluster *c = map_get(&b->cluster_by_key, key);
 	const struct subset_spec *spec = NULL;
 	const struct resource *rule = NULL;
 
@@ -137,5 +151,8 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 			return NULL;
 		}
 	}
-	return make(b, s, p, spec, rule, name);
+	c = make(b, s, p, spec, rule, name);
+	if (c != NULL)
+		(void)map_put(&b->cluster_by_key, key, c); /* was not there */
+	return c;
 }

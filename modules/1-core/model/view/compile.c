@@ -58,8 +58,7 @@ new_view(const struct view_input *in)
 	v->magic = VIEW_MAGIC;
 	atomic_init(&v->refs, 1);
 	arena_init(&v->arena, VIEW_BYTES_MAX);
-	map_init(&v->host_by_key);
-	map_init(&v->host_first);
+	map_init(&v->regexes);
 	map_init(&v->cluster_by_name);
 	map_init(&v->upstream_by_name);
 	v->generation = in->generation;
@@ -85,10 +84,18 @@ builder_fini(struct builder *b)
 	rows_fini(&b->services);
 	rows_fini(&b->virtual_services);
 	rows_fini(&b->rules);
-	rows_fini(&b->wildcard_owners);
 	rows_fini(&b->problems);
 	map_fini(&b->service_by_host, NULL);
-	map_fini(&b->owner_by_host, NULL);
+	map_fini(&b->cluster_by_key, NULL);
+	map_fini(&b->http_rules, http_rules_drop);
+}
+
+static void
+drop_regex(void *value)
+{
+	struct regex *r = value;
+
+	regex_unref(&r);
 }
 
 static void
@@ -100,11 +107,12 @@ view_drop(struct view *v)
 		resource_unref(&r);
 	}
 	rows_fini(&v->resources);
+	map_fini(&v->regexes, drop_regex);
 	rows_fini(&v->hosts);
 	rows_fini(&v->clusters);
-	rows_fini(&v->wildcards);
-	map_fini(&v->host_by_key, NULL);
-	map_fini(&v->host_first, NULL);
+	for (size_t i = 0; i < v->scopes.count; i++)
+		scope_fini(v->scopes.items[i]);
+	rows_fini(&v->scopes);
 	map_fini(&v->cluster_by_name, NULL);
 	map_fini(&v->upstream_by_name, NULL);
 	v->magic = 0;
@@ -119,17 +127,18 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 	struct builder b = {.v = v, .in = in};
 
 	map_init(&b.service_by_host);
-	map_init(&b.owner_by_host);
+	map_init(&b.cluster_by_key);
+	map_init(&b.http_rules);
 	v->domain = or_else(&b, in->domain, S("mesh.internal"));
 	v->trust_domain = or_else(&b, in->trust_domain, v->domain);
 	v->root_ns = or_else(&b, in->root_namespace, S("istio-system"));
-	v->ns = or_else(&b, in->ns, S("default"));
 	keep_resources(v, in);
 	if (!b.full) {
 		compile_services(&b);
 		compile_endpoints(&b);
-		compile_owners(&b);
-		compile_hosts(&b);
+		collect_rules(&b);
+		compile_scopes(&b);
+		b.scope = NULL;
 		compile_edges(&b);
 		keep_problems(&b);
 	}

@@ -155,7 +155,8 @@ everything(struct tree *t, const struct view *v)
 		tree_add(t, problems, problem(t, &v->problems[i]));
 	tree_put_text(t, map, "domain", v->domain);
 	tree_put_text(t, map, "trustDomain", v->trust_domain);
-	tree_put_text(t, map, "namespace", v->ns);
+	tree_put_text(t, map, "namespace",
+	    ((const struct scope *)v->scopes.items[0])->row.ns);
 	tree_put(t, map, "addresses", addrs);
 	tree_put(t, map, "upstreams", upstreams);
 	tree_put(t, map, "exposed", exposures);

@@ -37,19 +37,24 @@ static void
 add_upstream(struct builder *b, const struct view_upstream_input *in,
     struct view_upstream *out)
 {
-	struct slice ns = in->ns.len > 0 ? in->ns : b->v->ns;
-	struct slice host = canonical_host(b, in->host, ns);
+	const struct scope *scope = scope_of_upstream(b, in);
+	struct slice ns, host;
 
+	if (scope == NULL)
+		return;
+	ns = scope->row.ns;
+	host = canonical_host(b, in->host, ns);
+	out->scope = &scope->row;
 	out->name = take_copy(b, in->name);
 	out->listen = in->listen;
-	out->ns = take_copy(b, ns);
+	out->ns = ns;
 	out->account = take_copy(b, in->account);
 	out->identity = in->account.len > 0 ? identity_of(b, ns, in->account)
 					    : take_copy(b, b->in->identity);
 	out->party = caller_of(b, out);
-	out->host = view_find_host(b->v, host, in->port);
+	out->host = view_find_host(b->v, out->scope, host, in->port);
 	if (out->host == NULL && in->port != 0 &&
-	    view_find_host(b->v, host, 0) != NULL)
+	    view_find_host(b->v, out->scope, host, 0) != NULL)
 		out->missing = take_printf(b, "%.*s has no port %u",
 		    SLICE_ARG(host), (unsigned)in->port);
 	else if (out->host == NULL)

@@ -18,10 +18,12 @@ add_host(struct builder *b, struct slice name, struct slice host, uint16_t port)
 	h->name = name;
 	h->host = host;
 	h->port = port;
+	h->scope = &b->scope->row;
 	rows_add(&b->v->hosts, h);
-	(void)map_put(&b->v->host_by_key, key, h); /* hosts differ */
-	if (map_get(&b->v->host_first, host) == NULL)
-		(void)map_put(&b->v->host_first, host, h); /* was not there */
+	(void)map_put(&b->scope->host_by_key, key, h); /* hosts differ */
+	if (map_get(&b->scope->host_first, host) == NULL)
+		(void)map_put(
+		    &b->scope->host_first, host, h); /* was not there */
 	return h;
 }
 
@@ -29,7 +31,8 @@ static void
 add_service_port(
     struct builder *b, struct service_row *s, const struct port_row *p)
 {
-	const struct resource *owner = owner_of(b, s->row.host);
+	const struct resource *owner = owner_of(
+	    b, s->row.host, p->port, view_protocol_is_http(p->protocol));
 	struct slice name = take_printf(b, "%.*s.%.*s.svc.cluster.local:%u",
 	    SLICE_ARG(s->row.name), SLICE_ARG(s->row.ns), (unsigned)p->port);
 	struct view_host *h = add_host(b, name, s->row.host, p->port);
@@ -56,8 +59,7 @@ add_bare_host(
 	struct view_host *h;
 
 	if (find_service(b, host) != NULL ||
-	    map_get(&b->owner_by_host, host) != owner ||
-	    resource_virtual_service(owner)->http.count == 0)
+	    owner_of(b, host, 0, /* http */ true) != owner)
 		return;
 	h = add_host(b, take_printf(b, "%.*s:*", SLICE_ARG(host)), host, 0);
 	if (h == NULL)
@@ -65,7 +67,7 @@ add_bare_host(
 	h->protocol = VIEW_HTTP;
 	compile_http(b, h, owner, NULL, NULL);
 	if (slice_starts(host, S("*.")))
-		rows_add(&b->v->wildcards, h);
+		rows_add(&b->scope->wildcards, h);
 }
 
 static int
@@ -77,24 +79,6 @@ longest_first(const void *a, const void *b)
 	if ((*x)->host.len != (*y)->host.len)
 		return (*x)->host.len > (*y)->host.len ? -1 : 1;
 	return slice_cmp((*x)->host, (*y)->host);
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	const struct view_host *const *x = a;
-	const struct view_host *const *y = b;
-
-	return slice_cmp((*x)->name, (*y)->name);
-}
-
-static int
-clusters_by_name(const void *a, const void *b)
-{
-	const struct view_cluster *const *x = a;
-	const struct view_cluster *const *y = b;
-
-	return slice_cmp((*x)->name, (*y)->name);
 }
 
 static void
@@ -115,15 +99,13 @@ compile_hosts(struct builder *b)
 		for (size_t j = 0; j < s->port_count; j++)
 			add_service_port(b, s, &s->ports[j]);
 	}
-	for (size_t i = 0; i < b->virtual_services.count; i++) {
-		const struct resource *r = b->virtual_services.items[i];
+	for (size_t i = 0; i < b->scope->virtual_services.count; i++) {
+		const struct resource *r = b->scope->virtual_services.items[i];
 		const struct virtual_service *vs = resource_virtual_service(r);
 
 		for (size_t j = 0; j < vs->hosts.count; j++)
 			add_bare_host(b, r,
 			    canonical_host(b, vs->hosts.items[j], r->key.ns));
 	}
-	sort(&b->v->wildcards, longest_first);
-	sort(&b->v->hosts, by_name);
-	sort(&b->v->clusters, clusters_by_name);
+	sort(&b->scope->wildcards, longest_first);
 }

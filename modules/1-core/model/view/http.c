@@ -13,132 +13,6 @@ static const uint32_t default_retry_on =
     VIEW_RETRY_CONNECT_FAILURE | VIEW_RETRY_REFUSED_STREAM |
     VIEW_RETRY_GRPC_UNAVAILABLE | VIEW_RETRY_GRPC_CANCELLED;
 
-/* --- matches -------------------------------------------------------------- */
-
-static struct view_condition
-condition(const struct string_match *m, enum view_subject subject)
-{
-	struct view_condition c = {.subject = subject, .test = VIEW_PRESENT};
-
-	if (message_has(&string_match_message, m, "exact")) {
-		c.test = VIEW_EXACT;
-		c.value = m->exact;
-	} else if (message_has(&string_match_message, m, "prefix")) {
-		c.test = VIEW_PREFIX;
-		c.value = m->prefix;
-	}
-	return c;
-}
-
-/* Names that upstream does not look at under `headers`. */
-static bool
-is_shadowed(struct slice name)
-{
-	return slice_eq(name, S("uri")) || slice_eq(name, S("scheme")) ||
-	       slice_eq(name, S("method")) || slice_eq(name, S("authority"));
-}
-
-static bool
-is_regex(const struct string_match *m)
-{
-	return m != NULL && message_has(&string_match_message, m, "regex");
-}
-
-static bool
-has_regex(const struct http_match *m)
-{
-	for (size_t i = 0; i < m->headers.count; i++)
-		if (is_regex(m->headers.items[i].message))
-			return true;
-	return is_regex(m->uri) || is_regex(m->scheme) || is_regex(m->method) ||
-	       is_regex(m->authority);
-}
-
-static bool
-has_claim(const struct http_match *m)
-{
-	for (size_t i = 0; i < m->headers.count; i++)
-		if (is_claim_name(m->headers.items[i].key))
-			return true;
-	return false;
-}
-
-/*
- * Why nothing is taken by it: a test that nobody makes may not be passed by.
- * Empty if all of its tests are made.
- */
-static struct slice
-why_never(
-    struct builder *b, const struct http_match *m, const struct resource *owner)
-{
-	const struct inert_name rows[] = {
-	    {"regex", has_regex(m)},
-	    {"withoutHeaders", m->without_headers.count > 0},
-	    {"queryParams", m->query_params.count > 0},
-	    {"ignoreUriCase", m->ignore_uri_case && m->uri != NULL},
-	    {"sourceLabels", m->source_labels.count > 0},
-	    {"sourceNamespace", m->source_namespace.len > 0},
-	    {"@request.auth.claims", has_claim(m)},
-	};
-	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
-	struct origin o = origin_of(owner, m->head.line);
-
-	return gateways_have_mesh(m->gateways.items, m->gateways.count)
-		   ? inert_match(b, names, &o)
-		   : S("it is for gateways only");
-}
-
-static void
-compile_match(struct builder *b, const struct http_match *m,
-    const struct resource *owner, struct view_match *out)
-{
-	enum { OWN_TESTS = 6 };
-	struct slice never = why_never(b, m, owner);
-	const struct {
-		const struct string_match *match;
-		enum view_subject subject;
-	} own[] = {{m->uri, VIEW_ON_PATH}, {m->method, VIEW_ON_METHOD},
-	    {m->scheme, VIEW_ON_SCHEME}, {m->authority, VIEW_ON_AUTHORITY}};
-	struct view_condition *c =
-	    take(b, OWN_TESTS + m->headers.count, sizeof(*c));
-
-	if (c == NULL)
-		return;
-	out->name = m->name;
-	out->line = m->head.line;
-	out->conditions = c;
-	if (never.len > 0)
-		c[out->count++] = (struct view_condition){
-		    .subject = VIEW_NEVER, .value = never};
-	for (size_t i = 0; i < ARRAY_LEN(own); i++)
-		if (own[i].match != NULL)
-			c[out->count++] =
-			    condition(own[i].match, own[i].subject);
-	if (m->port != 0)
-		c[out->count++] = (struct view_condition){
-		    .subject = VIEW_ON_PORT, .port = (uint16_t)m->port};
-	for (size_t i = 0; i < m->headers.count; i++) {
-		const struct message_entry *e = &m->headers.items[i];
-
-		if (is_shadowed(e->key))
-			continue;
-		c[out->count] = condition(e->message, VIEW_ON_HEADER);
-		c[out->count++].header = take_lower(b, e->key);
-	}
-}
-
-static void
-compile_matches(struct builder *b, const struct http_route *spec,
-    const struct resource *owner, struct view_http_route *out)
-{
-	struct view_match *items = take(b, spec->match.count, sizeof(*items));
-
-	for (size_t i = 0; items != NULL && i < spec->match.count; i++)
-		compile_match(b, &spec->match.items[i], owner, &items[i]);
-	out->matches = items;
-	out->match_count = spec->match.count;
-}
-
 /* --- headers -------------------------------------------------------------- */
 
 /* "%%" was checked to be the only use of the sign. */
@@ -315,7 +189,6 @@ compile_answer(struct builder *b, const struct http_route *spec,
 	const struct inert_name rows[] = {
 	    {"redirect", spec->redirect != NULL},
 	    {"directResponse", spec->direct_response != NULL},
-	    {"delegate", spec->delegate != NULL},
 	};
 	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 	struct view_destination *d = take(b, 1, sizeof(*d));
@@ -363,7 +236,7 @@ compile_route(struct builder *b, const struct http_route *spec,
 	out->name = spec->name;
 	out->origin = origin_of(owner, spec->head.line);
 	out->timeout_us = spec->timeout;
-	compile_matches(b, spec, owner, out);
+	compile_matches(b, spec, out);
 	report_inert(b, spec, owner);
 	if (spec->route.count > 0)
 		compile_destinations(b, spec, owner, port, out);
@@ -404,22 +277,23 @@ compile_http(struct builder *b, struct view_host *h,
     const struct resource *owner, struct service_row *s,
     const struct port_row *p)
 {
-	const struct virtual_service *vs =
-	    owner != NULL ? resource_virtual_service(owner) : NULL;
+	const struct rows *rules =
+	    owner != NULL ? &http_rules_of(b, owner)->rows : NULL;
 	struct view_http_route *routes;
 
-	if (vs == NULL || vs->http.count == 0) {
+	if (rules == NULL || rules->count == 0) {
 		if (s != NULL)
 			default_route(b, h, s, p);
 		return;
 	}
-	routes = take(b, vs->http.count, sizeof(*routes));
-	for (size_t i = 0; routes != NULL && i < vs->http.count; i++) {
-		compile_route(
-		    b, &vs->http.items[i], owner, h->port, &routes[i]);
+	routes = take(b, rules->count, sizeof(*routes));
+	for (size_t i = 0; routes != NULL && i < rules->count; i++) {
+		const struct http_rule *rule = rules->items[i];
+
+		compile_route(b, rule->spec, rule->owner, h->port, &routes[i]);
 		routes[i].index = i;
 	}
 	h->origin = origin_of(owner, 0);
 	h->http = routes;
-	h->http_count = routes != NULL ? vs->http.count : 0;
+	h->http_count = routes != NULL ? rules->count : 0;
 }

@@ -20,6 +20,18 @@ struct rows {
 	size_t cap;
 };
 
+/* The hosts of one scope, and who decides about them while it is compiled. */
+struct scope {
+	struct view_scope row;        /* first */
+	uint64_t hash;                /* of the row; 0: the proxy's own */
+	struct map host_by_key;       /* "host:port" → struct view_host */
+	struct map host_first;        /* "host" → the first of its ports */
+	struct rows wildcards;        /* the longest first */
+	struct rows virtual_services; /* const struct resource, that it sees */
+	struct map owner_by_host;     /* host → struct host_owners */
+	struct rows wildcard_owners;  /* struct host_owners, longest first */
+};
+
 struct view {
 	uint32_t magic;
 	atomic_uint refs;
@@ -28,8 +40,10 @@ struct view {
 	struct slice domain;
 	struct slice trust_domain;
 	struct slice root_ns;
-	struct slice ns;
+	struct rows scopes;    /* struct scope; the proxy's own is the first */
 	struct rows resources; /* references */
+	struct map regexes;    /* pattern → struct regex, a reference */
+	size_t regex_bytes;
 	struct rows hosts;
 	struct rows clusters;
 	struct view_upstream *upstreams;
@@ -40,9 +54,6 @@ struct view {
 	size_t addr_count;
 	struct view_problem *problems;
 	size_t problem_count;
-	struct map host_by_key;     /* "host:port" → struct view_host */
-	struct map host_first;      /* "host" → the first of its ports */
-	struct rows wildcards;      /* the longest first */
 	struct map cluster_by_name; /* also by its 8 bytes of id */
 	struct map upstream_by_name;
 };
@@ -60,8 +71,9 @@ struct service_row {
 	const struct resource *resource; /* NULL: from records */
 	struct port_row *ports;
 	size_t port_count;
-	/* What the DestinationRules say about it, looked up once. */
+	/* What the DestinationRules say about it in the scope at hand. */
 	struct rows rules; /* const struct resource, the oldest first */
+	uint64_t rules_hash;
 };
 
 struct builder {
@@ -71,8 +83,9 @@ struct builder {
 	struct map service_by_host;   /* → struct service_row */
 	struct rows virtual_services; /* const struct resource, oldest first */
 	struct rows rules;            /* struct rule_row, oldest first */
-	struct map owner_by_host;     /* exact host → VirtualService */
-	struct rows wildcard_owners;  /* struct wildcard_owner, longest first */
+	struct scope *scope;          /* that is compiled now */
+	struct map cluster_by_key; /* name and rules → struct view_cluster */
+	struct map http_rules; /* address of a resource → struct http_rules */
 	struct view_endpoint *endpoints;
 	struct rows problems; /* struct view_problem */
 	bool full;            /* sticky: the arena's limit was reached */
@@ -84,9 +97,10 @@ struct rule_row {
 	struct slice host;
 };
 
-struct wildcard_owner {
-	struct slice host; /* "*.shop.svc.mesh.internal" */
-	const struct resource *owner;
+/* All that name a host, the first to be asked first. */
+struct host_owners {
+	struct slice host; /* exact, or "*.shop.svc.mesh.internal" */
+	struct rows all;   /* const struct resource */
 };
 
 /* --- memory (memory.c) ---------------------------------------------------- */
@@ -119,6 +133,16 @@ struct slice inert_names(
 struct slice inert_match(
     struct builder *b, struct slice names, const struct origin *o);
 
+/* --- scopes (scopes.c) ---------------------------------------------------- */
+
+void scope_fini(struct scope *s);
+
+static inline const struct scope *
+scope_const(const struct view_scope *row)
+{
+	return (const struct scope *)(const void *)row;
+}
+
 /* --- names (names.c) ------------------------------------------------------ */
 
 /*
@@ -141,12 +165,61 @@ struct slice identity_of(
 
 void compile_services(struct builder *b);  /* services.c */
 void compile_endpoints(struct builder *b); /* endpoints.c */
-void compile_owners(struct builder *b);    /* owners.c */
-void compile_hosts(struct builder *b);     /* hosts.c */
+void collect_rules(struct builder *b);     /* owners.c */
+void compile_scopes(struct builder *b);    /* scopes.c */
 void compile_edges(struct builder *b);     /* edges.c */
 
-/* The VirtualService that owns a host; NULL: none. */
-const struct resource *owner_of(const struct builder *b, struct slice host);
+/* For one scope after the other: */
+void compile_owners(struct builder *b); /* owners.c */
+void compile_hosts(struct builder *b);  /* hosts.c */
+
+/* Whether the resource, which names these, is seen from the scope at hand. */
+bool is_exported(const struct builder *b, const struct resource *r,
+    const struct slice *export_to, size_t count);
+
+/* The scope that its clients call from; NULL when it is full. */
+const struct scope *scope_of_upstream(
+    struct builder *b, const struct view_upstream_input *u);
+
+/* Whom a match is for. */
+struct callers {
+	const struct labels *labels;
+	struct slice ns; /* empty: of any */
+	const struct slice *gateways;
+	size_t gateway_count;
+};
+
+/* Why it is not for those of the scope at hand, in words; else empty. */
+struct slice why_not_callers(struct builder *b, const struct callers *c);
+
+bool is_for_callers(const struct builder *b, const struct callers *c);
+
+/*
+ * The VirtualService that decides about a host's port (0: any), by rules for
+ * requests or for connections, in the scope at hand; NULL: none.
+ */
+const struct resource *owner_of(
+    struct builder *b, struct slice host, uint16_t port, bool http);
+
+/* --- rules, with those of delegates put in (delegates.c) ------------------ */
+
+struct http_rule {
+	const struct http_route *spec;
+	const struct resource *owner; /* in whose namespace short names are */
+};
+
+struct http_rules {
+	struct rows rows; /* struct http_rule */
+};
+
+/* Made once for each resource. */
+const struct http_rules *http_rules_of(
+    struct builder *b, const struct resource *r);
+void http_rules_drop(void *value);
+
+/* May anything from the scope at hand to the port meet one of its rules? */
+bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);
+bool has_tcp_rule(struct builder *b, const struct resource *r, uint16_t port);
 
 /* Fills service->rules by upstream's look-up (istio's order). */
 void find_rules(struct builder *b, struct service_row *s);
@@ -161,6 +234,10 @@ const struct view_cluster *find_cluster(struct builder *b,
 
 struct service_row *find_service(const struct builder *b, struct slice host);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
+
+/* What the rule's matches ask of a request (matches.c). */
+void compile_matches(struct builder *b, const struct http_route *spec,
+    struct view_http_route *out);
 
 /* Routes of one host; `s` and `p` are NULL for one that is no service. */
 void compile_http(struct builder *b, struct view_host *h,

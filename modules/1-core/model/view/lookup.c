@@ -32,8 +32,8 @@ enum { KEY_MAX = 1100 };
 
 /* The name as hosts of the view spell it; false if it is no host. */
 static bool
-spell(const struct view *v, struct slice host, char out[KEY_MAX],
-    struct slice *out_host)
+spell(const struct view *v, const struct scope *of, struct slice host,
+    char out[KEY_MAX], struct slice *out_host)
 {
 	char lower[NAME_HOST_MAX + 2];
 	struct service_name name;
@@ -49,7 +49,7 @@ spell(const struct view *v, struct slice host, char out[KEY_MAX],
 	}
 	if (s.ptr[s.len - 1] == '.')
 		s.len--;
-	if (name_service_parse(s, v->ns, v->domain, &name) == OK)
+	if (name_service_parse(s, of->row.ns, v->domain, &name) == OK)
 		n = snprintf(out, KEY_MAX, "%.*s.%.*s.svc.%.*s",
 		    SLICE_ARG(name.name), SLICE_ARG(name.ns),
 		    SLICE_ARG(v->domain));
@@ -62,10 +62,10 @@ spell(const struct view *v, struct slice host, char out[KEY_MAX],
 }
 
 static const struct view_host *
-find_wildcard(const struct view *v, struct slice host)
+find_wildcard(const struct scope *s, struct slice host)
 {
-	for (size_t i = 0; i < v->wildcards.count; i++) {
-		const struct view_host *w = v->wildcards.items[i];
+	for (size_t i = 0; i < s->wildcards.count; i++) {
+		const struct view_host *w = s->wildcards.items[i];
 		struct slice suffix = slice_sub(w->host, 1, w->host.len);
 
 		if (host.len > suffix.len && slice_ends(host, suffix))
@@ -75,23 +75,26 @@ find_wildcard(const struct view *v, struct slice host)
 }
 
 const struct view_host *
-view_find_host(const struct view *v, struct slice host, uint16_t port)
+view_find_host(const struct view *v, const struct view_scope *of,
+    struct slice host, uint16_t port)
 {
+	const struct scope *s =
+	    of != NULL ? scope_const(of) : v->scopes.items[0];
 	const struct view_host *h;
 	char text[KEY_MAX];
 	struct slice name;
 	int n;
 
-	if (!spell(v, host, text, &name))
+	if (!spell(v, s, host, text, &name))
 		return NULL;
-	h = map_get(&v->host_first, name);
+	h = map_get(&s->host_first, name);
 	if (h == NULL)
-		return find_wildcard(v, name);
+		return find_wildcard(s, name);
 	if (port == 0 || h->port == 0 || h->port == port)
 		return h;
 	n = snprintf(text + name.len, KEY_MAX - name.len, ":%u",
 	    (unsigned)port); /* spell() left room */
-	return map_get(&v->host_by_key, slice_of(text, name.len + (size_t)n));
+	return map_get(&s->host_by_key, slice_of(text, name.len + (size_t)n));
 }
 
 /* Ports are few; those with an address of their own come first. */
@@ -116,7 +119,7 @@ view_find_exposed_host(const struct view *v, struct slice host, uint16_t port)
 	char text[KEY_MAX];
 	struct slice name;
 
-	if (!spell(v, host, text, &name))
+	if (!spell(v, v->scopes.items[0], host, text, &name))
 		return NULL;
 	for (size_t i = 0; i < v->exposed_count; i++)
 		if (v->exposed[i].port == port &&
@@ -164,6 +167,25 @@ header_of(const struct http_attrs *a, struct slice name, struct slice *out)
 	return true;
 }
 
+/* Upstream looks at the first of a name, and decodes nothing. */
+static bool
+parameter_of(struct slice path, struct slice name, struct slice *out)
+{
+	struct slice rest = path, query;
+
+	(void)slice_split(&rest, '?'); /* the path alone */
+	query = slice_split(&rest, '#');
+	while (query.len > 0) {
+		struct slice value = slice_split(&query, '&');
+
+		if (slice_eq(slice_split(&value, '='), name)) {
+			*out = value;
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool
 actual_of(const struct view_condition *c, const struct http_attrs *a,
     struct slice *out)
@@ -182,7 +204,9 @@ actual_of(const struct view_condition *c, const struct http_attrs *a,
 		*out = a->authority;
 		return true;
 	case VIEW_ON_HEADER:
-		return header_of(a, c->header, out);
+		return header_of(a, c->name, out);
+	case VIEW_ON_PARAMETER:
+		return parameter_of(a->path, c->name, out);
 	case VIEW_ON_PORT:
 	case VIEW_NEVER:
 		break;
@@ -191,17 +215,37 @@ actual_of(const struct view_condition *c, const struct http_attrs *a,
 }
 
 static bool
+passes(const struct view_condition *c, struct slice actual)
+{
+	struct slice start = slice_sub(actual, 0, c->value.len);
+
+	switch (c->test) {
+	case VIEW_EXACT:
+		return c->any_case ? slice_eq_nocase(actual, c->value)
+				   : slice_eq(actual, c->value);
+	case VIEW_PREFIX:
+		return c->any_case ? slice_eq_nocase(start, c->value)
+				   : slice_eq(start, c->value);
+	case VIEW_REGEX:
+		return regex_match(c->regex, actual);
+	case VIEW_PRESENT:
+		break;
+	}
+	return true;
+}
+
+static bool
 holds(const struct view_condition *c, const struct http_attrs *a,
     struct slice *actual, bool *has_actual)
 {
+	if (c->subject == VIEW_NEVER)
+		return false;
 	if (c->subject == VIEW_ON_PORT)
 		return a->port == c->port;
 	*has_actual = actual_of(c, a, actual);
-	if (!*has_actual)
-		return false;
-	if (c->test == VIEW_EXACT)
-		return slice_eq(*actual, c->value);
-	return c->test == VIEW_PRESENT || slice_starts(*actual, c->value);
+	if (*has_actual)
+		return passes(c, *actual) != c->negated;
+	return c->negated && (c->test == VIEW_PRESENT || !passes(c, S("")));
 }
 
 /* NULL: all hold. Else the first that does not. */

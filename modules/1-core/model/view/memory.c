@@ -95,6 +95,22 @@ inert_names(struct builder *b, const struct inert_name *rows, size_t count)
 	return all;
 }
 
+/* What another scope told already. */
+static bool
+is_told(const struct builder *b, const struct origin *o, struct slice text)
+{
+	if (b->scope == NULL || b->scope->hash == 0)
+		return false;
+	for (size_t i = 0; i < b->problems.count; i++) {
+		const struct view_problem *p = b->problems.items[i];
+
+		if (p->origin.line == o->line && slice_eq(p->text, text) &&
+		    resource_key_eq(&p->origin.key, &o->key))
+			return true;
+	}
+	return false;
+}
+
 void
 add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
 {
@@ -102,14 +118,14 @@ add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
 	char text[FAULT_TEXT_MAX];
 	va_list ap;
 
-	if (b->problems.count == PROBLEMS_MAX)
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
+	va_end(ap);
+	if (b->problems.count == PROBLEMS_MAX || is_told(b, o, slice_str(text)))
 		return;
 	p = take(b, 1, sizeof(*p));
 	if (p == NULL)
 		return;
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
-	va_end(ap);
 	p->origin = *o;
 	p->text = take_copy(b, slice_str(text));
 	rows_add(&b->problems, p);

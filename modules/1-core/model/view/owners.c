@@ -22,8 +22,8 @@ by_age(const void *a, const void *b)
 static int
 by_length(const void *a, const void *b)
 {
-	const struct wildcard_owner *const *x = a;
-	const struct wildcard_owner *const *y = b;
+	const struct host_owners *const *x = a;
+	const struct host_owners *const *y = b;
 
 	if ((*x)->host.len != (*y)->host.len)
 		return (*x)->host.len > (*y)->host.len ? -1 : 1;
@@ -38,7 +38,7 @@ report_conflict(struct builder *b, const struct resource *loser,
 	char key[RESOURCE_KEY_MAX];
 
 	add_problem(b, &o,
-	    "its rules for %.*s are not used: the older %s has that host",
+	    "its rules for %.*s are not used: %s has that host and comes first",
 	    SLICE_ARG(host), resource_key_format(&winner->key, key));
 }
 
@@ -57,28 +57,35 @@ is_unknown_pattern(
 	return true;
 }
 
+static struct host_owners *
+owners_new(struct builder *b, struct slice host)
+{
+	struct host_owners *o = take(b, 1, sizeof(*o));
+
+	if (o == NULL)
+		return NULL;
+	o->host = host;
+	(void)map_put(&b->scope->owner_by_host, host, o); /* was not there */
+	if (slice_starts(host, S("*.")))
+		rows_add(&b->scope->wildcard_owners, o);
+	return o;
+}
+
 static void
 own(struct builder *b, const struct resource *r, struct slice host)
 {
-	const struct resource *before = map_get(&b->owner_by_host, host);
-	struct wildcard_owner *w;
+	struct host_owners *o = map_get(&b->scope->owner_by_host, host);
 
 	if (is_unknown_pattern(b, r, host))
 		return;
-	if (before != NULL) {
-		if (before != r)
-			report_conflict(b, r, before, host);
-		return;
-	}
-	(void)map_put(
-	    &b->owner_by_host, host, (void *)(uintptr_t)r); /* was not there */
-	if (!slice_starts(host, S("*.")))
-		return;
-	w = take(b, 1, sizeof(*w));
-	if (w == NULL)
-		return;
-	*w = (struct wildcard_owner){host, r};
-	rows_add(&b->wildcard_owners, w);
+	if (o == NULL)
+		o = owners_new(b, host);
+	if (o == NULL || (o->all.count > 0 &&
+			     o->all.items[o->all.count - 1] == (const void *)r))
+		return; /* the same host in two spellings */
+	if (o->all.count > 0)
+		report_conflict(b, r, o->all.items[0], host);
+	rows_add(&o->all, (void *)(uintptr_t)r);
 }
 
 static bool
@@ -89,18 +96,41 @@ is_inside(struct slice host, struct slice wildcard)
 	return host.len > suffix.len && slice_ends(host, suffix);
 }
 
-const struct resource *
-owner_of(const struct builder *b, struct slice host)
+static const struct host_owners *
+wildcard_of(const struct scope *s, struct slice host)
 {
-	const struct resource *r = map_get(&b->owner_by_host, host);
+	for (size_t i = 0; i < s->wildcard_owners.count; i++) {
+		const struct host_owners *o = s->wildcard_owners.items[i];
 
-	for (size_t i = 0; r == NULL && i < b->wildcard_owners.count; i++) {
-		const struct wildcard_owner *w = b->wildcard_owners.items[i];
-
-		if (is_inside(host, w->host))
-			r = w->owner;
+		if (is_inside(host, o->host))
+			return o;
 	}
-	return r;
+	return NULL;
+}
+
+static bool
+decides(struct builder *b, const struct resource *r, uint16_t port, bool http)
+{
+	return http ? has_http_rule(b, r, port) : has_tcp_rule(b, r, port);
+}
+
+/*
+ * Upstream drops a VirtualService none of whose rules is for the caller and
+ * the port, and asks the next of an exact host, but only the first of a
+ * wildcard.
+ */
+const struct resource *
+owner_of(struct builder *b, struct slice host, uint16_t port, bool http)
+{
+	const struct host_owners *o = map_get(&b->scope->owner_by_host, host);
+	size_t count = o != NULL ? o->all.count : 1;
+
+	if (o == NULL)
+		o = wildcard_of(b->scope, host);
+	for (size_t i = 0; o != NULL && i < count; i++)
+		if (decides(b, o->all.items[i], port, http))
+			return o->all.items[i];
+	return NULL;
 }
 
 static int
@@ -140,19 +170,6 @@ report_policy(struct builder *b, const struct resource *r,
 		    SLICE_ARG(names));
 }
 
-/* For some callers only: it may not hold for all of them. */
-static bool
-is_for_some(struct builder *b, const struct resource *r)
-{
-	struct origin o = origin_of(r, 0);
-
-	if (resource_destination_rule(r)->workload_selector == NULL)
-		return false;
-	add_problem(
-	    b, &o, "is not used: its workloadSelector is not in force yet");
-	return true;
-}
-
 static void
 add_rule(struct builder *b, const struct resource *r)
 {
@@ -160,7 +177,7 @@ add_rule(struct builder *b, const struct resource *r)
 	struct rule_row *row = take(b, 1, sizeof(*row));
 	struct origin o = origin_of(r, 0);
 
-	if (row == NULL || is_for_some(b, r))
+	if (row == NULL)
 		return;
 	report_policy(b, r, rule->traffic_policy, 0);
 	for (size_t i = 0; i < rule->subsets.count; i++)
@@ -199,7 +216,7 @@ sort_by_age(struct rows *r)
 }
 
 void
-compile_owners(struct builder *b)
+collect_rules(struct builder *b)
 {
 	for (size_t i = 0; i < b->v->resources.count; i++) {
 		struct resource *r = b->v->resources.items[i];
@@ -213,17 +230,70 @@ compile_owners(struct builder *b)
 	if (b->rules.count > 0)
 		qsort(b->rules.items, b->rules.count, sizeof(void *),
 		    rules_by_age);
-	for (size_t i = 0; i < b->virtual_services.count; i++) {
-		const struct resource *r = b->virtual_services.items[i];
+}
+
+/* How a VirtualService is seen: upstream asks those of the first kind first. */
+enum sight {
+	SIGHT_PRIVATE, /* of the caller's namespace, for it alone */
+	SIGHT_NAMED,   /* for namespaces that it names */
+	SIGHT_PUBLIC,
+	SIGHT_NONE
+};
+
+static bool
+names(const struct slice *list, size_t count, struct slice what)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq(list[i], what))
+			return true;
+	return false;
+}
+
+static enum sight
+sight_of(const struct builder *b, const struct resource *r)
+{
+	const struct virtual_service *vs = resource_virtual_service(r);
+	const struct slice *to = vs->export_to.items;
+	size_t count = vs->export_to.count;
+
+	if (count == 0 || names(to, count, S("*")))
+		return SIGHT_PUBLIC;
+	if (!is_exported(b, r, to, count))
+		return SIGHT_NONE;
+	return slice_eq(r->key.ns, b->scope->row.ns) ? SIGHT_PRIVATE
+						     : SIGHT_NAMED;
+}
+
+static void
+see_virtual_services(struct builder *b)
+{
+	for (int sight = SIGHT_PRIVATE; sight < SIGHT_NONE; sight++)
+		for (size_t i = 0; i < b->virtual_services.count; i++) {
+			void *r = b->virtual_services.items[i];
+
+			if (sight_of(b, r) == (enum sight)sight)
+				rows_add(&b->scope->virtual_services, r);
+		}
+}
+
+void
+compile_owners(struct builder *b)
+{
+	struct rows *seen = &b->scope->virtual_services;
+	struct rows *seen_wild = &b->scope->wildcard_owners;
+
+	see_virtual_services(b);
+	for (size_t i = 0; i < seen->count; i++) {
+		const struct resource *r = seen->items[i];
 		const struct virtual_service *vs = resource_virtual_service(r);
 
 		for (size_t j = 0; j < vs->hosts.count; j++)
 			own(b, r,
 			    canonical_host(b, vs->hosts.items[j], r->key.ns));
 	}
-	if (b->wildcard_owners.count > 0)
-		qsort(b->wildcard_owners.items, b->wildcard_owners.count,
-		    sizeof(void *), by_length);
+	if (seen_wild->count > 0)
+		qsort(seen_wild->items, seen_wild->count, sizeof(void *),
+		    by_length);
 }
 
 /* How well the rule's host fits: 0 not, longer is better, exact best. */
@@ -239,6 +309,66 @@ fit(const struct rule_row *r, struct slice host)
 		   : 0;
 }
 
+/* Of its own namespace a caller sees all. */
+static bool
+is_seen(const struct builder *b, const struct resource *r, struct slice ns)
+{
+	const struct destination_rule *d = resource_destination_rule(r);
+
+	return slice_eq(r->key.ns, ns) &&
+	       (slice_eq(ns, b->scope->row.ns) ||
+		   is_exported(b, r, d->export_to.items, d->export_to.count));
+}
+
+static const struct labels *
+callers_of(const struct resource *r)
+{
+	const struct destination_rule *d = resource_destination_rule(r);
+
+	return d->workload_selector != NULL
+		   ? &d->workload_selector->match_labels
+		   : NULL;
+}
+
+/* Nobody's in particular, or of these. */
+static bool
+is_for(const struct resource *r, const struct labels *callers)
+{
+	const struct labels *l = callers_of(r);
+
+	if (l == NULL || callers == NULL)
+		return l == callers;
+	return l->count == callers->count && labels_match(l, callers);
+}
+
+/* The callers that the first rule for the scope's is for; NULL: for anybody. */
+static const struct labels *
+choose_callers(const struct builder *b, const struct service_row *s)
+{
+	for (size_t i = 0; i < s->rules.count; i++) {
+		const struct resource *r = s->rules.items[i];
+		const struct labels *l = callers_of(r);
+
+		if (l != NULL && slice_eq(r->key.ns, b->scope->row.ns) &&
+		    labels_match(&b->scope->row.labels, l))
+			return l;
+	}
+	return NULL;
+}
+
+/* A rule for some callers stands in the place of those for anybody. */
+static void
+keep_for_callers(struct builder *b, struct service_row *s)
+{
+	const struct labels *callers = choose_callers(b, s);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->rules.count; i++)
+		if (is_for(s->rules.items[i], callers))
+			s->rules.items[kept++] = s->rules.items[i];
+	s->rules.count = kept;
+}
+
 static bool
 find_rules_in(struct builder *b, struct service_row *s, struct slice ns)
 {
@@ -247,7 +377,7 @@ find_rules_in(struct builder *b, struct service_row *s, struct slice ns)
 	for (size_t i = 0; i < b->rules.count; i++) {
 		const struct rule_row *r = b->rules.items[i];
 		size_t f =
-		    slice_eq(r->resource->key.ns, ns) ? fit(r, s->row.host) : 0;
+		    is_seen(b, r->resource, ns) ? fit(r, s->row.host) : 0;
 
 		if (f == 0 || f < best)
 			continue;
@@ -259,13 +389,33 @@ find_rules_in(struct builder *b, struct service_row *s, struct slice ns)
 	return best > 0;
 }
 
-void
-find_rules(struct builder *b, struct service_row *s)
+/* What differs in no rule may be one cluster for several scopes. */
+static uint64_t
+hash_rules(const struct service_row *s)
 {
-	const struct slice client = b->v->ns;
+	uint64_t h = 1;
 
+	for (size_t i = 0; i < s->rules.count; i++)
+		h = h * 31 + (uint64_t)(uintptr_t)s->rules.items[i];
+	return h;
+}
+
+static void
+choose_rules(struct builder *b, struct service_row *s)
+{
+	const struct slice client = b->scope->row.ns;
+
+	s->rules.count = 0;
 	if (!slice_eq(client, b->v->root_ns) && find_rules_in(b, s, client))
 		return;
 	if (!find_rules_in(b, s, s->row.ns))
 		(void)find_rules_in(b, s, b->v->root_ns); /* or none */
+}
+
+void
+find_rules(struct builder *b, struct service_row *s)
+{
+	choose_rules(b, s);
+	keep_for_callers(b, s);
+	s->rules_hash = hash_rules(s);
 }

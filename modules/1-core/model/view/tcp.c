@@ -6,6 +6,13 @@
  */
 #include "inside.h"
 
+static struct callers
+callers_of(const struct tcp_match *m)
+{
+	return (struct callers){&m->source_labels, m->source_namespace,
+	    m->gateways.items, m->gateways.count};
+}
+
 /* Why nothing is taken by it, or nothing if it is looked at as a whole. */
 static struct slice
 why_never(
@@ -13,15 +20,13 @@ why_never(
 {
 	const struct inert_name rows[] = {
 	    {"destinationSubnets", m->destination_subnets.count > 0},
-	    {"sourceLabels", m->source_labels.count > 0},
-	    {"sourceNamespace", m->source_namespace.len > 0},
 	};
 	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 	struct origin o = origin_of(owner, m->head.line);
+	const struct callers callers = callers_of(m);
+	struct slice why = why_not_callers(b, &callers);
 
-	return gateways_have_mesh(m->gateways.items, m->gateways.count)
-		   ? inert_match(b, names, &o)
-		   : S("it is for gateways only");
+	return why.len > 0 ? why : inert_match(b, names, &o);
 }
 
 static void
@@ -107,4 +112,29 @@ compile_tcp(struct builder *b, struct view_host *h,
 		h->origin = origin_of(owner, 0);
 	h->tcp = routes;
 	h->tcp_count = rules + 1;
+}
+
+static bool
+may_match(const struct builder *b, const struct tcp_match *m, uint16_t port)
+{
+	const struct callers callers = callers_of(m);
+
+	return is_for_callers(b, &callers) && (m->port == 0 || m->port == port);
+}
+
+bool
+has_tcp_rule(struct builder *b, const struct resource *r, uint16_t port)
+{
+	const struct virtual_service *vs = resource_virtual_service(r);
+
+	for (size_t i = 0; i < vs->tcp.count; i++) {
+		const struct tcp_route *spec = &vs->tcp.items[i];
+
+		if (spec->match.count == 0)
+			return true;
+		for (size_t j = 0; j < spec->match.count; j++)
+			if (may_match(b, &spec->match.items[j], port))
+				return true;
+	}
+	return false;
 }

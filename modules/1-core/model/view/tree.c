@@ -153,21 +153,24 @@ tree_condition(struct tree *t, const struct view_condition *c)
 	    [VIEW_ON_SCHEME] = "scheme",
 	    [VIEW_ON_AUTHORITY] = "authority",
 	    [VIEW_ON_HEADER] = "header ",
+	    [VIEW_ON_PARAMETER] = "query parameter ",
 	    [VIEW_ON_PORT] = "port",
 	};
-	static const char *const tests[] = {
-	    [VIEW_EXACT] = "is",
-	    [VIEW_PREFIX] = "begins with",
-	    [VIEW_PRESENT] = "is there",
+	static const char *const tests[][2] = {
+	    [VIEW_EXACT] = {"is", "is not"},
+	    [VIEW_PREFIX] = {"begins with", "does not begin with"},
+	    [VIEW_REGEX] = {"matches", "does not match"},
+	    [VIEW_PRESENT] = {"is there", "is not there"},
 	};
 
 	if (c->subject == VIEW_NEVER)
 		return c->value;
 	if (c->subject == VIEW_ON_PORT)
 		return tree_printf(t, "port is %u", (unsigned)c->port);
-	return tree_printf(t, "%s%.*s %s%s%.*s", subjects[c->subject],
-	    SLICE_ARG(c->header), tests[c->test],
-	    c->test == VIEW_PRESENT ? "" : " ", SLICE_ARG(c->value));
+	return tree_printf(t, "%s%.*s %s%s%.*s%s", subjects[c->subject],
+	    SLICE_ARG(c->name), tests[c->test][c->negated],
+	    c->test == VIEW_PRESENT ? "" : " ", SLICE_ARG(c->value),
+	    c->any_case ? " in any case" : "");
 }
 
 const char *

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * matches — what a request has to be so that a rule takes it.
+ *
+ * What depends on who calls is decided here, once; what depends on the
+ * request becomes a condition. Cheap tests come first.
+ */
+#include <stdlib.h>
+
+#include "http_fields.h"
+#include "inside.h"
+
+/* Of all compiled expressions of one view. */
+enum { REGEX_BYTES_MAX = 64 << 20 };
+
+/* --- regular expressions -------------------------------------------------- */
+
+static struct regex *
+regex_of_before(const struct builder *b, struct slice pattern)
+{
+	const struct view *before = b->in->before;
+	const struct regex *r =
+	    before != NULL ? map_get(&before->regexes, pattern) : NULL;
+
+	return r != NULL ? regex_ref(r) : NULL;
+}
+
+/* NULL, and why it cannot be used. */
+static const struct regex *
+find_regex(struct builder *b, struct slice pattern, struct slice *why)
+{
+	struct view *v = b->v;
+	struct regex *r = map_get(&v->regexes, pattern);
+	struct fault fault = {0};
+
+	if (r != NULL)
+		return r;
+	r = regex_of_before(b, pattern);
+	if (r == NULL && regex_compile(pattern, &r, &fault) != OK) {
+		*why = take_printf(b, "%s", fault.text);
+		return NULL;
+	}
+	if (v->regex_bytes + regex_bytes(r) > REGEX_BYTES_MAX) {
+		regex_unref(&r);
+		*why = take_printf(b,
+		    "the regular expressions here need more than %d bytes",
+		    (int)REGEX_BYTES_MAX);
+		return NULL;
+	}
+	v->regex_bytes += regex_bytes(r);
+	(void)map_put(&v->regexes, pattern, r); /* was not there */
+	return r;
+}
+
+/* --- one condition -------------------------------------------------------- */
+
+static bool
+has(const struct string_match *m, const char *field)
+{
+	return message_has(&string_match_message, m, field);
+}
+
+/* "*" is no expression of RE2; upstream takes it for: it is there. */
+static bool
+is_presence(const struct string_match *m)
+{
+	return has(m, "regex") ? slice_eq(m->regex, S("*"))
+			       : !has(m, "exact") && !has(m, "prefix");
+}
+
+static struct view_condition
+never(struct slice why)
+{
+	return (struct view_condition){.subject = VIEW_NEVER, .value = why};
+}
+
+static struct view_condition
+condition(
+    struct builder *b, const struct string_match *m, enum view_subject subject)
+{
+	struct view_condition c = {.subject = subject, .test = VIEW_PRESENT};
+	struct slice why = S("");
+
+	if (is_presence(m))
+		return c;
+	if (has(m, "exact")) {
+		c.test = VIEW_EXACT;
+		c.value = m->exact;
+	} else if (has(m, "prefix")) {
+		c.test = VIEW_PREFIX;
+		c.value = m->prefix;
+	} else {
+		c.test = VIEW_REGEX;
+		c.value = m->regex;
+		c.regex = find_regex(b, m->regex, &why);
+	}
+	return c.test == VIEW_REGEX && c.regex == NULL ? never(why) : c;
+}
+
+/* --- a match -------------------------------------------------------------- */
+
+/* Names that upstream does not look at under `headers`. */
+static bool
+is_shadowed(struct slice name)
+{
+	return slice_eq(name, S("uri")) || slice_eq(name, S("scheme")) ||
+	       slice_eq(name, S("method")) || slice_eq(name, S("authority"));
+}
+
+/* An expression says itself whether case counts (upstream: (?i)). */
+static void
+add_path(struct builder *b, const struct http_match *m, struct view_match *out,
+    struct view_condition *c)
+{
+	if (m->uri == NULL)
+		return;
+	c[out->count] = condition(b, m->uri, VIEW_ON_PATH);
+	c[out->count++].any_case = m->ignore_uri_case;
+}
+
+static void
+add_headers(struct builder *b, const struct message_entry *entries,
+    size_t count, bool negated, struct view_match *out,
+    struct view_condition *c)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct message_entry *e = &entries[i];
+
+		if (is_shadowed(e->key))
+			continue;
+		c[out->count] = condition(b, e->message, VIEW_ON_HEADER);
+		c[out->count].name = take_lower(b, e->key);
+		c[out->count++].negated = negated;
+	}
+}
+
+static void
+add_parameters(struct builder *b, const struct http_match *m,
+    struct view_match *out, struct view_condition *c)
+{
+	for (size_t i = 0; i < m->query_params.count; i++) {
+		const struct message_entry *e = &m->query_params.items[i];
+
+		c[out->count] = condition(b, e->message, VIEW_ON_PARAMETER);
+		c[out->count++].name = e->key;
+	}
+}
+
+/* What decides soonest, and costs least, stands first. */
+static int
+by_cost(const void *a, const void *b)
+{
+	static const int of_test[] = {[VIEW_EXACT] = 0,
+	    [VIEW_PREFIX] = 1,
+	    [VIEW_PRESENT] = 2,
+	    [VIEW_REGEX] = 3};
+	static const int of_subject[] = {[VIEW_NEVER] = 0,
+	    [VIEW_ON_PORT] = 1,
+	    [VIEW_ON_METHOD] = 2,
+	    [VIEW_ON_PATH] = 3,
+	    [VIEW_ON_AUTHORITY] = 4,
+	    [VIEW_ON_SCHEME] = 5,
+	    [VIEW_ON_HEADER] = 6,
+	    [VIEW_ON_PARAMETER] = 7};
+	const struct view_condition *x = a, *y = b;
+	int n = (of_test[x->test] == 3) - (of_test[y->test] == 3);
+
+	if (n == 0)
+		n = of_subject[x->subject] - of_subject[y->subject];
+	if (n == 0)
+		n = of_test[x->test] - of_test[y->test];
+	return n != 0 ? n : slice_cmp(x->name, y->name);
+}
+
+static struct callers
+callers_of(const struct http_match *m)
+{
+	return (struct callers){&m->source_labels, m->source_namespace,
+	    m->gateways.items, m->gateways.count};
+}
+
+static void
+compile_match(
+    struct builder *b, const struct http_match *m, struct view_match *out)
+{
+	enum { OWN_TESTS = 6 };
+	const struct {
+		const struct string_match *match;
+		enum view_subject subject;
+	} own[] = {{m->method, VIEW_ON_METHOD}, {m->scheme, VIEW_ON_SCHEME},
+	    {m->authority, VIEW_ON_AUTHORITY}};
+	const struct callers callers = callers_of(m);
+	struct slice why = why_not_callers(b, &callers);
+	struct view_condition *c = take(b,
+	    OWN_TESTS + m->headers.count + m->without_headers.count +
+		m->query_params.count,
+	    sizeof(*c));
+
+	if (c == NULL)
+		return;
+	out->name = m->name;
+	out->line = m->head.line;
+	out->conditions = c;
+	if (why.len > 0)
+		c[out->count++] = never(why);
+	add_path(b, m, out, c);
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (own[i].match != NULL)
+			c[out->count++] =
+			    condition(b, own[i].match, own[i].subject);
+	if (m->port != 0)
+		c[out->count++] = (struct view_condition){
+		    .subject = VIEW_ON_PORT, .port = (uint16_t)m->port};
+	add_headers(b, m->headers.items, m->headers.count,
+	    /* negated */ false, out, c);
+	add_headers(b, m->without_headers.items, m->without_headers.count,
+	    /* negated */ true, out, c);
+	add_parameters(b, m, out, c);
+	if (out->count > 0)
+		qsort(c, out->count, sizeof(*c), by_cost);
+}
+
+void
+compile_matches(struct builder *b, const struct http_route *spec,
+    struct view_http_route *out)
+{
+	struct view_match *items = take(b, spec->match.count, sizeof(*items));
+
+	for (size_t i = 0; items != NULL && i < spec->match.count; i++)
+		compile_match(b, &spec->match.items[i], &items[i]);
+	out->matches = items;
+	out->match_count = spec->match.count;
+}
+
+static bool
+may_match(const struct builder *b, const struct http_match *m, uint16_t port)
+{
+	const struct callers callers = callers_of(m);
+
+	return is_for_callers(b, &callers) &&
+	       (m->port == 0 || port == 0 || m->port == port);
+}
+
+bool
+has_http_rule(struct builder *b, const struct resource *r, uint16_t port)
+{
+	const struct http_rules *rules = http_rules_of(b, r);
+
+	for (size_t i = 0; i < rules->rows.count; i++) {
+		const struct http_rule *rule = rules->rows.items[i];
+		const struct http_route *spec = rule->spec;
+
+		if (spec->match.count == 0)
+			return true;
+		for (size_t j = 0; j < spec->match.count; j++)
+			if (may_match(b, &spec->match.items[j], port))
+				return true;
+	}
+	return false;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * scopes — from whose place the mesh is seen.
+ *
+ * A machine's programs call as accounts of several namespaces, and rules may
+ * be for some callers only. Each namespace and set of labels that somebody
+ * here calls from has hosts of its own.
+ */
+#include <stdlib.h>
+
+#include "inside.h"
+
+static void
+drop_owners(void *value)
+{
+	struct host_owners *o = value; /* in the view's arena */
+
+	rows_fini(&o->all);
+}
+
+void
+scope_fini(struct scope *s)
+{
+	map_fini(&s->host_by_key, NULL);
+	map_fini(&s->host_first, NULL);
+	rows_fini(&s->wildcards);
+	rows_fini(&s->virtual_services);
+	map_fini(&s->owner_by_host, drop_owners);
+	rows_fini(&s->wildcard_owners);
+}
+
+static bool
+is_same(const struct scope *s, struct slice ns, const struct labels *labels)
+{
+	return slice_eq(s->row.ns, ns) &&
+	       s->row.labels.count == labels->count &&
+	       labels_match(&s->row.labels, labels);
+}
+
+static struct scope *
+find(const struct view *v, struct slice ns, const struct labels *labels)
+{
+	for (size_t i = 0; i < v->scopes.count; i++)
+		if (is_same(v->scopes.items[i], ns, labels))
+			return v->scopes.items[i];
+	return NULL;
+}
+
+const struct view_scope *
+view_find_scope(
+    const struct view *v, struct slice ns, const struct labels *labels)
+{
+	const struct scope *s = find(v, ns, labels);
+
+	if (s == NULL)
+		s = v->scopes.items[0];
+	return &s->row;
+}
+
+/* --- what labels a caller has ----------------------------------------------
+ */
+
+static struct slice
+or_else(struct slice s, struct slice otherwise)
+{
+	return s.len > 0 ? s : otherwise;
+}
+
+static bool
+serves_as(
+    const struct view_exposed_input *e, struct slice ns, struct slice account)
+{
+	return slice_eq(or_else(e->ns, S("default")), ns) &&
+	       slice_eq(e->account, account);
+}
+
+/* Only of labels that all of them have can be said that the caller has it. */
+static bool
+all_have(const struct view_input *in, struct slice ns, struct slice account,
+    const struct label *l)
+{
+	for (size_t i = 0; i < in->exposed_count; i++) {
+		const struct view_exposed_input *e = &in->exposed[i];
+
+		if (serves_as(e, ns, account) &&
+		    !slice_eq(labels_get(&e->labels, l->key), l->value))
+			return false;
+	}
+	return true;
+}
+
+/* Those of the services that are exposed here as the caller's account. */
+static struct labels
+labels_of(struct builder *b, struct slice ns, struct slice account)
+{
+	const struct view_exposed_input *first = NULL;
+	struct labels out = {NULL, 0};
+	struct label *items;
+
+	for (size_t i = 0; first == NULL && i < b->in->exposed_count; i++)
+		if (serves_as(&b->in->exposed[i], ns, account))
+			first = &b->in->exposed[i];
+	if (first == NULL || account.len == 0)
+		return out;
+	items = take(b, first->labels.count, sizeof(*items));
+	for (size_t i = 0; items != NULL && i < first->labels.count; i++)
+		if (all_have(b->in, ns, account, &first->labels.items[i]))
+			items[out.count++] = first->labels.items[i];
+	out.items = items;
+	return out;
+}
+
+/* --- making them -----------------------------------------------------------
+ */
+
+static int
+by_key(const void *a, const void *b)
+{
+	const struct label *x = a, *y = b;
+
+	return slice_cmp(x->key, y->key);
+}
+
+/* The same in every view, whatever the order of labels was. */
+static uint64_t
+hash_of(const struct view_scope *s)
+{
+	uint64_t h = slice_hash_stable(s->ns);
+
+	for (size_t i = 0; i < s->labels.count; i++)
+		h = (h ^ slice_hash_stable(s->labels.items[i].key)) * 31 +
+		    slice_hash_stable(s->labels.items[i].value);
+	return h | 1;
+}
+
+static struct scope *
+add(struct builder *b, struct slice ns, const struct labels *labels)
+{
+	struct scope *s = take(b, 1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	map_init(&s->host_by_key);
+	map_init(&s->host_first);
+	map_init(&s->owner_by_host);
+	s->row.ns = take_copy(b, ns);
+	s->row.labels = take_labels(b, labels);
+	if (s->row.labels.count > 0)
+		qsort((void *)(uintptr_t)s->row.labels.items,
+		    s->row.labels.count, sizeof(struct label), by_key);
+	s->hash = b->v->scopes.count > 0 ? hash_of(&s->row) : 0;
+	rows_add(&b->v->scopes, s);
+	return s;
+}
+
+const struct scope *
+scope_of_upstream(struct builder *b, const struct view_upstream_input *u)
+{
+	const struct scope *own = b->v->scopes.items[0];
+	struct slice ns = or_else(u->ns, own->row.ns);
+	struct labels labels = labels_of(b, ns, u->account);
+	const struct scope *s = find(b->v, ns, &labels);
+
+	return s != NULL ? s : add(b, ns, &labels);
+}
+
+/* The proxy's own stays the first. */
+static int
+by_place(const void *a, const void *b)
+{
+	const struct scope *const *x = a;
+	const struct scope *const *y = b;
+	int n = ((*x)->hash != 0) - ((*y)->hash != 0);
+
+	if (n == 0)
+		n = slice_cmp((*x)->row.ns, (*y)->row.ns);
+	return n != 0 ? n
+		      : ((*x)->hash > (*y)->hash) - ((*x)->hash < (*y)->hash);
+}
+
+static int
+hosts_by_name(const void *a, const void *b)
+{
+	const struct view_host *const *x = a;
+	const struct view_host *const *y = b;
+	const struct scope *of_x = scope_const((*x)->scope);
+	const struct scope *of_y = scope_const((*y)->scope);
+	int n = slice_cmp((*x)->name, (*y)->name);
+
+	return n != 0 ? n : by_place(&of_x, &of_y);
+}
+
+static int
+clusters_by_name(const void *a, const void *b)
+{
+	const struct view_cluster *const *x = a;
+	const struct view_cluster *const *y = b;
+	int n = slice_cmp((*x)->name, (*y)->name);
+
+	return n != 0 ? n : ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
+}
+
+static void
+sort(struct rows *r, int (*cmp)(const void *, const void *))
+{
+	if (r->count > 0)
+		qsort(r->items, r->count, sizeof(void *), cmp);
+}
+
+void
+compile_scopes(struct builder *b)
+{
+	const struct view_input *in = b->in;
+
+	(void)add(b, or_else(in->ns, S("default")), &in->labels); /* the same */
+	for (size_t i = 0; !b->full && i < in->upstream_count; i++)
+		(void)scope_of_upstream(
+		    b, &in->upstreams[i]); /* or it is full */
+	if (!b->full)
+		qsort(b->v->scopes.items, b->v->scopes.count, sizeof(void *),
+		    by_place);
+	for (size_t i = 0; !b->full && i < b->v->scopes.count; i++) {
+		b->scope = b->v->scopes.items[i];
+		compile_owners(b);
+		compile_hosts(b);
+	}
+	sort(&b->v->hosts, hosts_by_name);
+	sort(&b->v->clusters, clusters_by_name);
+}
+
+/* --- what is seen from there -----------------------------------------------
+ */
+
+bool
+is_exported(const struct builder *b, const struct resource *r,
+    const struct slice *export_to, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq(export_to[i], S("*")) ||
+		    slice_eq(export_to[i], b->scope->row.ns) ||
+		    (slice_eq(export_to[i], S(".")) &&
+			slice_eq(r->key.ns, b->scope->row.ns)))
+			return true;
+	return count == 0;
+}
+
+/* --- whom a match is for ---------------------------------------------------
+ */
+
+static const struct label *
+first_missing(const struct labels *have, const struct labels *wanted)
+{
+	for (size_t i = 0; i < wanted->count; i++)
+		if (!slice_eq(labels_get(have, wanted->items[i].key),
+			wanted->items[i].value))
+			return &wanted->items[i];
+	return NULL;
+}
+
+bool
+is_for_callers(const struct builder *b, const struct callers *c)
+{
+	const struct view_scope *of = &b->scope->row;
+
+	return gateways_have_mesh(c->gateways, c->gateway_count) &&
+	       (c->ns.len == 0 || slice_eq(c->ns, of->ns)) &&
+	       labels_match(&of->labels, c->labels);
+}
+
+struct slice
+why_not_callers(struct builder *b, const struct callers *c)
+{
+	const struct view_scope *of = &b->scope->row;
+	const struct label *l = first_missing(&of->labels, c->labels);
+
+	if (!gateways_have_mesh(c->gateways, c->gateway_count))
+		return S("it is for gateways only");
+	if (c->ns.len > 0 && !slice_eq(c->ns, of->ns))
+		return take_printf(b,
+		    "it is for callers in namespace %.*s; this one is in %.*s",
+		    SLICE_ARG(c->ns), SLICE_ARG(of->ns));
+	if (l != NULL)
+		return take_printf(b,
+		    "it is for callers with the label %.*s=%.*s; this one has "
+		    "not got it",
+		    SLICE_ARG(l->key), SLICE_ARG(l->value));
+	return S("");
+}
