@@ -96,16 +96,16 @@ TEST(hosts_and_addresses_that_do_not_fit_are_warned_of)
 		"  addresses: [10.0.0.1]\n",
 		0},
 	    {SE "  hosts: [a.b, c.d]\n  addresses: [10.0.0.1]\n"
-	     "  ports: [{number: 1, name: t, protocol: TLS}]\n"
-	     "  resolution: DNS\n",
+		"  ports: [{number: 1, name: t, protocol: TLS}]\n"
+		"  resolution: DNS\n",
 		1},
 	    {SE "  hosts: ['*a.b']\n  resolution: STATIC\n", 1},
 	    {SE "  hosts: ['*a.b']\n  resolution: DYNAMIC_DNS\n"
-	     "  ports: [{number: 1, name: t, protocol: TLS}]\n",
+		"  ports: [{number: 1, name: t, protocol: TLS}]\n",
 		0},
 	    {SE "  hosts: [a.b, c.d]\n  addresses: [10.0.0.1]\n"
-	     "  ports: [{number: 1, name: t, protocol: TLS}]\n"
-	     "  resolution: STATIC\n",
+		"  ports: [{number: 1, name: t, protocol: TLS}]\n"
+		"  resolution: STATIC\n",
 		0},
 	};
 
