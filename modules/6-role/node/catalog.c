@@ -188,6 +188,10 @@ on_event(void *arg, const struct gossip_event *e)
 	struct peers *p;
 
 	OBJ(p, arg, PEERS_MAGIC);
+	/* What is heard while leaving would set timers that nobody clears. */
+	if (p->leaving && e->type != GOSSIP_EVENT_CLOSED &&
+	    e->type != GOSSIP_EVENT_FAILED)
+		return;
 	switch (e->type) {
 	case GOSSIP_EVENT_READY:
 		on_ready(p);
