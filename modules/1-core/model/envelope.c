@@ -460,6 +460,32 @@ place_of(const struct resource_source *source, const struct resource *r)
 	return r->kind->shape == RESOURCE_NESTED ? "spec" : "";
 }
 
+/*
+ * Annotations that upstream refuses: its control plane's own, and the dry run
+ * of what has none; that of an AuthorizationPolicy is checked with it.
+ */
+static void
+check_annotations(const struct check *c, const struct resource *r)
+{
+	static const char *const refused[] = {"internal.istio.io/parents",
+	    "internal.istio.io/parent-namespace",
+	    "internal.istio.io/webhook-always-reject", "istio.io/dry-run"};
+	bool runs_dry = strcmp(r->kind->kind, "AuthorizationPolicy") == 0;
+	size_t count = ARRAY_LEN(refused) - runs_dry;
+
+	if (!slice_ends(slice_str(r->kind->group), S(".istio.io")))
+		return;
+	for (size_t i = 0; i < count; i++) {
+		struct slice name = slice_str(refused[i]);
+		struct check at = check_member(c, "metadata.annotations");
+
+		at = check_entry(&at, name);
+		if (labels_get(&r->annotations, name).ptr != NULL)
+			check_error(&at, ERR_INVALID,
+			    "means nothing here; take it away");
+	}
+}
+
 void
 envelope_read_spec(const struct value *doc,
     const struct resource_source *source, struct arena *a, struct resource *r,
@@ -479,6 +505,7 @@ envelope_read_spec(const struct value *doc,
 	    message_decode_at(&c, r->kind->spec, spec, place_of(source, r));
 	if (r->spec != NULL && r->kind->check != NULL)
 		r->kind->check(&c, r);
+	check_annotations(&c, r);
 }
 
 enum err

@@ -89,6 +89,13 @@ static const struct wrong {
     {AP "  action: CUSTOM\n  provider: {name: p}\n  rules:\n"
 	"  - when: [{key: 'request.auth.claims[a]', values: [b]}]\n",
 	"spec.rules[0].when[0].key", "a provider is not told"},
+    {"apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n"
+     "metadata: {name: x, annotations: {istio.io/dry-run: 'true'}}\nspec: {}\n",
+	"metadata.annotations[\"istio.io/dry-run\"]", "take it away"},
+    {"apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n"
+     "metadata: {name: x, annotations: {internal.istio.io/parents: a}}\n"
+     "spec: {}\n",
+	"metadata.annotations[\"internal.istio.io/parents\"]", "take it away"},
     {"apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n"
      "metadata: {name: x, annotations: {istio.io/dry-run: maybe}}\nspec: {}\n",
 	"metadata.annotations[\"istio.io/dry-run\"]", "neither"},

@@ -157,6 +157,19 @@ TEST(an_address_may_be_declined)
 	EXPECT_STR(l.found.warnings.items[0].id, "IST0134");
 }
 
+TEST(what_is_resolved_as_it_comes_is_not_inside_behind_a_waypoint)
+{
+	AUTO(loaded_fini) struct loaded l;
+
+	load("apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n"
+	     "metadata: {name: x, labels: {istio.io/use-waypoint: w}}\n"
+	     "spec: {hosts: ['*.b'], resolution: DYNAMIC_DNS, "
+	     "location: MESH_INTERNAL}\n",
+	    NULL, &l);
+	EXPECT_EQ(l.count, 0);
+	EXPECT_EQ(find_error(&l, "behind a waypoint") != NULL, true);
+}
+
 TEST(an_entry_comes_back_as_it_was_written)
 {
 	AUTO(loaded_fini) struct loaded l;

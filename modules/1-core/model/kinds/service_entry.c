@@ -13,6 +13,7 @@
 #include "rows.h"
 #include "validate.h"
 
+#define WAYPOINT "istio.io/use-waypoint"
 #define GIVE_ADDRESS "networking.istio.io/enable-autoallocate-ip"
 
 enum { HOSTS_MAX = 256, PORTS_MAX = 256, ENDPOINTS_MAX = 4096 };
@@ -123,8 +124,16 @@ check_entry_kind(struct check *c, const struct resource *r)
 	const struct service_entry *s = r->spec;
 	const struct export_to list = {s->export_to.items, s->export_to.count};
 	struct check at = check_member(c, "spec");
+	struct slice waypoint = labels_get(&r->labels, S(WAYPOINT));
 
 	check_export_to(&at, &list, r->key.ns, EXPORT_NOBODY_TOO);
+	if (s->resolution == ENTRY_DYNAMIC_DNS &&
+	    s->location == ENTRY_MESH_INTERNAL && waypoint.len > 0 &&
+	    !slice_eq_nocase(waypoint, S("none")))
+		check_error(&at, ERR_INVALID,
+		    "location MESH_INTERNAL with resolution DYNAMIC_DNS is not "
+		    "supported behind a waypoint, which the label " WAYPOINT
+		    " asks for");
 	check_bytes_have_address(&at, s,
 	    slice_eq_nocase(
 		labels_get(&r->labels, S(GIVE_ADDRESS)), S("false")));
