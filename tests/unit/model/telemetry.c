@@ -24,6 +24,8 @@ static const struct wrong {
 	"spec.tracing[0].randomSamplingPercentage", "not in range"},
     {TM "  tracing: [{customTags: {a: {literal: {value: ''}}}}]\n",
 	"spec.tracing[0].customTags[\"a\"].literal.value", "empty"},
+    {TM "  tracing: [{customTags: {'': {literal: {value: a}}}}]\n",
+	"spec.tracing[0].customTags[\"\"]", "name of the tag"},
     {TM "  tracing: [{customTags: {a: {header: {}}}}]\n",
 	"spec.tracing[0].customTags[\"a\"].header.name", "is required"},
     {METRICS("match: {metric: REQUEST_CONT}"),
@@ -69,6 +71,9 @@ TEST(what_of_a_telemetry_is_not_used_is_warned_of)
 		const char *spec;
 		size_t warnings;
 	} rows[] = {
+	    {TM "  metrics: [{overrides: [{tagOverrides: {'': {value: "
+		"a}}}]}]\n",
+		1},
 	    {"  tracing: [{}, {}]\n", 1},
 	    {"  tracing: [{providers: [{name: a}, {name: b}]}]\n", 1},
 	    {"  selector: {}\n", 1},
