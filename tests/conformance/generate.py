@@ -111,8 +111,16 @@ class Generator:
         return {"apiVersion": f"{of.group}/{r.choice(of.versions)}",
                 "kind": kind,
                 "metadata": {"name": name, "namespace": r.choice(
-                    ["ns1", "istio-system"])},
+                    ["ns1", "istio-system"]), **self.notes()},
                 "spec": spec}
+
+    def notes(self):
+        """Labels and annotations that a verdict may depend on; seldom any."""
+        r = self.random
+        if r.random() < 0.9:
+            return {}
+        of, name, values = r.choice(smallest.NOTES)
+        return {of: {name: r.choice(values)}}
 
     # --- which fields came ---
 

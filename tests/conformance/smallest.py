@@ -50,7 +50,9 @@ DOCUMENTS = {
          "workloadSelector": {"labels": {"app": "a"}}},
         {**ENTRY, "hosts": ["a.b", "c.d"], "addresses": ["10.0.0.1"],
          "ports": [{**HTTP_PORT, "protocol": "HTTPS"}]},
-        {**ENTRY, "hosts": ["*.b"], "resolution": "DYNAMIC_DNS"}],
+        {**ENTRY, "hosts": ["*.b"], "resolution": "DYNAMIC_DNS"},
+        {**ENTRY, "hosts": ["*.b"], "resolution": "DYNAMIC_DNS",
+         "location": "MESH_INTERNAL"}],
     "WorkloadEntry": [
         {"address": "10.0.0.1"}, {"address": "", "network": "a"}],
     "WorkloadGroup": [
@@ -82,6 +84,15 @@ DOCUMENTS = {
     "WasmPlugin": [{"url": "oci://a.b/c"}],
     "ProxyConfig": [{}],
 }
+
+# Of metadata: in what, which, with what.
+NOTES = [
+    ("annotations", "istio.io/dry-run", ["true", "false", "x", ""]),
+    ("annotations", "internal.istio.io/parents", ["a"]),
+    ("labels", "istio.io/use-waypoint", ["a", "None", ""]),
+    ("labels", "networking.istio.io/enable-autoallocate-ip",
+     ["false", "False", "true"]),
+]
 
 # What a message needs besides what the tables say, by the end of its path.
 MESSAGES = {

@@ -117,7 +117,10 @@ class Verdicts:
         self.different += 1
         if self.different > self.words.show:
             return
-        print(f"{document['kind']} {json.dumps(document['spec'])[:1000]}")
+        notes = [document["metadata"].get(k)
+                 for k in ("labels", "annotations")]
+        print(f"{document['kind']} {json.dumps(document['spec'])[:1000]}"
+              f"{' '.join(str(n) for n in notes if n)}")
         print(f"  istioctl: {errors or warnings or 'valid'}"[:600])
         print(f"  meshd:    {ours[0] or ours[1] or 'valid'}"[:600])
 

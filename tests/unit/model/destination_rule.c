@@ -100,6 +100,8 @@ static const struct wrong wrong_policies[] = {
 	P "tls.credentialName", "configmap://n/name", ERR_INVALID},
     {POLICY("tunnel: {targetHost: a, targetPort: 1}, proxyProtocol: {}"),
 	"spec.trafficPolicy", "only one of tunnel", ERR_INVALID},
+    {POLICY("proxyProtocol: {version: 2}"), P "proxyProtocol.version",
+	"neither V1 nor V2", ERR_INVALID},
     {POLICY("tunnel: {targetHost: a_b, targetPort: 1}"), P "tunnel.targetHost",
 	"no host name", ERR_INVALID},
     {POLICY("tunnel: {protocol: GET, targetHost: a, targetPort: 1}"),

@@ -116,6 +116,10 @@ TEST(what_helps_nobody_is_warned_of)
 	    {OUT("hosts: ['*/*', '~a/*']"), 0},
 	    {OUT("hosts: ['./*', 'shop/x.y']"), 1},
 	    {OUT("hosts: ['*/a.b', 'shop/a.b']"), 0},
+	    {OUT("hosts: ['*/*']") "  outboundTrafficPolicy: {mode: ALLOW_ANY, "
+				   "egressProxy: {host: a, port: {number: "
+				   "1}}}\n",
+		0},
 	    {SC "  workloadSelector: {}\n  egress: [{hosts: ['./*']}]\n", 1},
 	};
 

@@ -17,6 +17,8 @@ static const struct mistake wrongs[] = {
 	"spec.tracing[0].randomSamplingPercentage", "not in range"},
     {TM "  tracing: [{customTags: {a: {literal: {value: ''}}}}]\n",
 	"spec.tracing[0].customTags[\"a\"].literal.value", "empty"},
+    {TM "  tracing: [{customTags: {'': {literal: {value: a}}}}]\n",
+	"spec.tracing[0].customTags[\"\"]", "name of the tag"},
     {TM "  tracing: [{customTags: {a: {header: {}}}}]\n",
 	"spec.tracing[0].customTags[\"a\"].header.name", "is required"},
     {METRICS("match: {metric: REQUEST_CONT}"),
@@ -46,6 +48,9 @@ TEST(each_mistake_in_a_telemetry_is_named)
 TEST(what_of_a_telemetry_is_not_used_is_warned_of)
 {
 	static const struct warned rows[] = {
+	    {TM "  metrics: [{overrides: [{tagOverrides: {'': {value: "
+		"a}}}]}]\n",
+		1},
 	    {TM "  tracing: [{}, {}]\n", 1},
 	    {TM "  tracing: [{providers: [{name: a}, {name: b}]}]\n", 1},
 	    {TM "  selector: {}\n", 1},

@@ -91,10 +91,20 @@ static const struct field_word proxy_protocol_words[] = {
     {NULL, 0, 0},
 };
 
+/* A number may stand for a word, but has to be one's here. */
+static void
+check_proxy_version(struct check *c, const void *value)
+{
+	const int *version = value;
+
+	if (*version != PROXY_PROTOCOL_V1 && *version != PROXY_PROTOCOL_V2)
+		check_error(c, ERR_INVALID, "is neither V1 nor V2");
+}
+
 static const struct field proxy_protocol_fields[] = {
     ROW(proxy_protocol, "version", version, FIELD_ENUM,
 	.words = proxy_protocol_words, .otherwise = "V1",
-	.doc = "V1 in text or V2 in bytes."),
+	.check = check_proxy_version, .doc = "V1 in text or V2 in bytes."),
 };
 
 static const struct message proxy_protocol_message =

@@ -315,7 +315,4 @@ check_outbound_policy(struct check *c, const void *message)
 		check_error(
 		    &at, ERR_INVALID, "egressProxy port has to be given");
 	check_host(&host, &p->egress_proxy->host);
-	if (slice_find(p->egress_proxy->host, '.') == p->egress_proxy->host.len)
-		check_error(&host, ERR_INVALID,
-		    "has to be a whole name with its domain");
 }

@@ -101,6 +101,15 @@ check_one_provider(struct check *c, const void *message)
 		    "multiple providers are not supported; the first is used");
 }
 
+static void
+check_tag_name(struct check *c, const void *value)
+{
+	const struct message_entry *e = value;
+
+	if (e->key.len == 0)
+		check_error(c, ERR_INVALID, "the name of the tag is empty");
+}
+
 static const struct field tracing_fields[] = {
     ROW_OF(telemetry_tracing, "match", match, match, .doc = "Which traffic."),
     ROWS_OF(telemetry_tracing, "providers", providers, provider, 0,
@@ -112,7 +121,7 @@ static const struct field tracing_fields[] = {
     ROW(telemetry_tracing, "disableSpanReporting", disable_span_reporting,
 	FIELD_BOOL, .doc = "Reports nothing; headers are passed on."),
     ROW(telemetry_tracing, "customTags", custom_tags, FIELD_MESSAGE_MAP,
-	.of = &tag_message,
+	.of = &tag_message, .check = check_tag_name,
 	.doc = "Tags of each span by name; they replace those of a wider "
 	       "Telemetry."),
     ROW(telemetry_tracing, "useRequestIdForTraceSampling",
@@ -193,13 +202,23 @@ static const struct message tag_override_message =
     MESSAGE(telemetry_tag_override, "TagOverride", tag_override_fields,
 	.check = check_tag_override, .doc = "A change to one tag.");
 
+static void
+check_override_name(struct check *c, const void *value)
+{
+	const struct message_entry *e = value;
+
+	if (e->key.len == 0)
+		check_warning(c, "the name of the tag is empty");
+}
+
 static const struct field override_fields[] = {
     ROW_OF(telemetry_override, "match", match, metric_match,
 	.doc = "Which metrics; all unless it is said."),
     ROW(telemetry_override, "disabled", disabled, FIELD_BOOL,
 	.doc = "Whether they are left out."),
     ROW(telemetry_override, "tagOverrides", tag_overrides, FIELD_MESSAGE_MAP,
-	.of = &tag_override_message, .doc = "Changes to tags, by their name."),
+	.of = &tag_override_message, .check = check_override_name,
+	.doc = "Changes to tags, by their name."),
 };
 
 static const struct message override_message = MESSAGE(telemetry_override,
