@@ -119,7 +119,7 @@ static void
 changed(struct peers *p)
 {
 	publisher_touch(p->node);
-	if (!timer_is_set(&p->save))
+	if (!p->leaving && !timer_is_set(&p->save))
 		timer_set(&p->save, SAVE_US);
 }
 
