@@ -317,10 +317,13 @@ def test_what_was_acknowledged_survives_the_server_and_reaches_agents(mesh):
     mesh.server.stop(signal.SIGKILL)
     writer.join()
     mesh.server.start()
-    mesh.settle()
-    route = mesh.app.fetch(9000).headers["x-route"]
-    # The last one may have been written without its word having come.
-    assert int(route[1:]) - acknowledged[-1] in (0, 1)
+
+    def ahead():
+        """The last one may have been written without its word having come."""
+        route = mesh.app.fetch(9000).headers["x-route"]
+        return int(route[1:]) - acknowledged[-1]
+    wait_for(lambda: ahead() in (0, 1),
+             lambda: f"what was acknowledged is in force: {ahead()}")
 
 
 def test_agents_that_lose_each_other_go_on_and_find_each_other_again(mesh):

@@ -279,6 +279,20 @@ TEST(a_certificate_is_renewed_when_the_machine_wakes)
 	rig_close(&r);
 }
 
+/* It hears of its server on the way out, and no timer may outlive it. */
+TEST(a_node_that_has_just_come_leaves_nothing_when_it_goes)
+{
+	struct rig r;
+
+	rig_open(&r);
+	for (int i = 0; i < 5; i++) {
+		close_node(&r);
+		pass(&r, 60000);
+		open_node(&r);
+	}
+	rig_close(&r);
+}
+
 TEST(a_node_whose_certificate_has_ended_comes_back_by_its_key)
 {
 	struct rig r;
