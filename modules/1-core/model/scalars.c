@@ -3,6 +3,7 @@
  * scalars — values that hold no others: how each type reads, and its default.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "layout.h"
@@ -240,11 +241,30 @@ decode_enum_number(
 	return true;
 }
 
+enum { WORDS_TEXT_MAX = 160 };
+
+/* "A, B, C"; of many only that there is a list. */
+static const char *
+list_words(const struct field *f, char out[WORDS_TEXT_MAX])
+{
+	size_t len = 0;
+
+	for (const struct field_word *w = f->words; w->word != NULL; w++) {
+		int n = snprintf(out + len, WORDS_TEXT_MAX - len, "%s%s",
+		    len > 0 ? ", " : "", w->word);
+
+		if (n < 0 || (size_t)n >= WORDS_TEXT_MAX - len)
+			return "its words, which explain-field lists";
+		len += (size_t)n;
+	}
+	return out;
+}
+
 static bool
 decode_enum(
     struct check *c, const struct field *f, const struct value *v, int *out)
 {
-	char hint[NEAREST_TEXT_MAX];
+	char hint[NEAREST_TEXT_MAX], words[WORDS_TEXT_MAX];
 	struct nearest near;
 
 	if (v->type == VALUE_INT || v->type == VALUE_FLOAT)
@@ -262,8 +282,9 @@ decode_enum(
 		return true;
 	}
 	c->found->unread++;
-	check_error(c, ERR_INVALID, "\"%.*s\" is none of its words%s",
-	    SLICE_ARG(slice_sub(v->string, 0, 64)), nearest_text(&near, hint));
+	check_error(c, ERR_INVALID, "\"%.*s\" is none of %s%s",
+	    SLICE_ARG(slice_sub(v->string, 0, 64)), list_words(f, words),
+	    nearest_text(&near, hint));
 	return false;
 }
 

@@ -29,7 +29,7 @@ static const struct wrong wrong_balancers[] = {
     {HASH("maglev: {tableSize: 5000011}"), L "consistentHash.maglev.tableSize",
 	"less than 5000011", ERR_INVALID},
     {LB("simple: NO, consistentHash: {useSourceIp: true}"), L "simple",
-	"none of its words", ERR_INVALID},
+	"none of UNSPECIFIED, ", ERR_INVALID},
     {HASH("minimumRingSize: 1, ringHash: {}"),
 	L "consistentHash.minimumRingSize", "only one of", ERR_INVALID},
     {LB("localityLbSetting: {}, zoneAwareLbSetting: {}"), P "loadBalancer",
