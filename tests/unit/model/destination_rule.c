@@ -241,6 +241,12 @@ TEST(defaults_stand_where_nothing_is_written)
 	    p->outlier_detection, "consecutive5xxErrors"));
 }
 
+/* Upstream looks at the newer form only. */
+TEST(the_older_duration_of_a_warmup_may_be_any)
+{
+	expect_valid(LB("warmupDurationSecs: 1us"));
+}
+
 TEST(everything_comes_back_as_it_was)
 {
 	expect_round_trip(POLICY(

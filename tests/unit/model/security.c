@@ -68,6 +68,8 @@ static const struct wrong {
 	"spec.rules[0].from[0].source", "cannot set serviceAccounts"},
     {RULE "from: [{source: {serviceAccounts: [a/b/c]}}]\n",
 	"spec.rules[0].from[0].source.serviceAccounts[0]", "neither"},
+    {RULE "from: [{source: {notServiceAccounts: ['*/a']}}]\n",
+	"spec.rules[0].from[0].source.notServiceAccounts[0]", "named whole"},
     {RULE "from: [{source: {ipBlocks: [10.0.0.0/33]}}]\n",
 	"spec.rules[0].from[0].source.ipBlocks[0]", "neither an address"},
     {RULE "from: [{source: {trustDomains: [a*b]}}]\n",

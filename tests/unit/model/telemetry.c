@@ -71,8 +71,8 @@ TEST(what_of_a_telemetry_is_not_used_is_warned_of)
 		const char *spec;
 		size_t warnings;
 	} rows[] = {
-	    {TM "  metrics: [{overrides: [{tagOverrides: {'': {value: "
-		"a}}}]}]\n",
+	    {"  metrics: [{overrides: [{tagOverrides: {'': {value: "
+	     "a}}}]}]\n",
 		1},
 	    {"  tracing: [{}, {}]\n", 1},
 	    {"  tracing: [{providers: [{name: a}, {name: b}]}]\n", 1},

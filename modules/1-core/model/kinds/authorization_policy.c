@@ -31,6 +31,9 @@ check_account(struct check *c, const void *value)
 	struct slice rest = *s;
 
 	check_text(c, value);
+	if (slice_find(*s, '*') < s->len)
+		check_error(c, ERR_INVALID,
+		    "may not hold a \"*\": an account is named whole");
 	(void)slice_split(&rest, '/'); /* what is behind the first counts */
 	if (slice_find(rest, '/') < rest.len)
 		check_error(c, ERR_INVALID,
