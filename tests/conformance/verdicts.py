@@ -64,6 +64,9 @@ KNOWN = [
         re.search(r"spaceDelimitedClaims\[\d+\]: may not be empty", e)
         for e in ours),
      "the schema of the cluster"),
+    (lambda d, ours, theirs: bool(ours) and not theirs and all(
+        re.search(r'"-\S+" is no duration', e) for e in ours),
+     "negative durations"),
     (lambda d, ours, theirs: bool(ours) and not theirs and
      re.search(r"\b\d{19,20}\b", json.dumps(d)) and all(
          re.search(r"is a number; a whole number is expected", e)

@@ -26,6 +26,14 @@ labels_match(const struct labels *l, const struct labels *wanted)
 	return true;
 }
 
+/* "5xx" is a word of its own, where the 1 of "http1" ends one. */
+static bool
+begins_with_digit(struct slice word)
+{
+	return word.len > 1 && word.ptr[0] >= '0' && word.ptr[0] <= '9' &&
+	       word.ptr[1] >= 'a' && word.ptr[1] <= 'z';
+}
+
 /* "mirror_percent" is mirrorPercent: what a proto file calls it. */
 static bool
 is_proto_name(const char *field, struct slice name)
@@ -37,6 +45,8 @@ is_proto_name(const char *field, struct slice name)
 		char byte = name.ptr[i += up];
 
 		if (byte == '_' || (up && byte >= 'A' && byte <= 'Z'))
+			return false;
+		if (!up && begins_with_digit(slice_sub(name, i, name.len)))
 			return false;
 		if (up && byte >= 'a' && byte <= 'z')
 			byte = (char)(byte - ('a' - 'A'));

@@ -90,6 +90,9 @@ static const struct wrong wrong_policies[] = {
     {POLICY("outlierDetection: {consecutiveLocalOriginFailures: 1}"),
 	P "outlierDetection.consecutiveLocalOriginFailures",
 	"splitExternalLocalOriginErrors", ERR_INVALID},
+    {POLICY("outlierDetection: {consecutive5xx_errors: 1}"),
+	P "outlierDetection.consecutive5xx_errors", "did you mean",
+	ERR_INVALID},
     {TLS("mode: MUTUAL, clientCertificate: a"), P "tls",
 	"clientCertificate and a privateKey", ERR_INVALID},
     {TLS("mode: SIMPLE, credentialName: a, caCrl: b"), P "tls.credentialName",
@@ -236,6 +239,19 @@ TEST(defaults_stand_where_nothing_is_written)
 	EXPECT_TRUE(p->tls == NULL);
 	EXPECT_FALSE(message_has(&outlier_detection_message,
 	    p->outlier_detection, "consecutive5xxErrors"));
+}
+
+/* Upstream looks at the newer form only. */
+TEST(the_older_duration_of_a_warmup_may_be_any)
+{
+	expect_valid(LB("warmupDurationSecs: 1us"));
+}
+
+TEST(a_word_of_a_second_spelling_may_begin_with_a_digit)
+{
+	expect_valid(POLICY("outlierDetection: {consecutive_5xx_errors: 1}"));
+	expect_valid(POOL("http: {http1_max_pending_requests: 1, "
+			  "h2_upgrade_policy: UPGRADE}"));
 }
 
 TEST(everything_comes_back_as_it_was)

@@ -48,6 +48,8 @@ static const struct mistake wrongs[] = {
 	"spec.endpoints[0].address", "takes resolution STATIC"},
     {SE "  hosts: ['*.a.b']\n  resolution: DNS\n", "spec.hosts[0]", "FQDN"},
     {SE_HTTP "  resolution: DYNAMIC_DNS\n", "spec.hosts[0]", "wildcarded"},
+    {SE "  hosts: ['*.b']\n  resolution: DYNAMIC_DNS\n  location: 9\n",
+	"spec.location", "neither MESH_EXTERNAL"},
     {SE "  hosts: ['*.b']\n  resolution: DYNAMIC_DNS\n"
 	"  ports: [{number: 443, name: a, protocol: HTTPS}]\n",
 	"spec.ports[0].protocol", "only HTTP, TLS, GRPC"},

@@ -31,8 +31,12 @@ check_account(struct check *c, const void *value)
 	struct slice rest = *s;
 
 	check_text(c, value);
+	if (slice_find(*s, '*') < s->len)
+		check_error(c, ERR_INVALID,
+		    "may not hold a \"*\": an account is named whole");
 	(void)slice_split(&rest, '/'); /* what is behind the first counts */
-	if (slice_find(rest, '/') < rest.len)
+	if (slice_find(rest, '/') < rest.len || slice_starts(*s, S("/")) ||
+	    slice_ends(*s, S("/")))
 		check_error(c, ERR_INVALID,
 		    "\"%.*s\" is neither an account nor namespace/account",
 		    SLICE_ARG(slice_sub(*s, 0, ACCOUNT_MAX)));
@@ -58,28 +62,47 @@ check_trust_domain_pattern(struct check *c, const void *value)
 		    "a wildcard stands at the beginning or at the end");
 }
 
+/* What a segment is made of (RFC 3986 §3.3), the wildcard apart. */
+static bool
+is_literal(struct slice s)
+{
+	const struct slice others = S("-._~%!$&'()+,;:@=");
+
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_alnum(s.ptr[i]) &&
+		    slice_find(others, s.ptr[i]) == others.len)
+			return false;
+	return s.len > 0;
+}
+
 /*
- * `{*}` is one segment and `{**}` the rest: each a segment of its own, nothing
- * else of that kind behind `{**}`, and no other wildcard beside them.
+ * `{*}` is one segment and `{**}` the rest: each a segment of its own, and
+ * nothing else of that kind behind `{**}`. Beside them there are texts only.
  */
 static void
-check_path_template(struct check *c, struct slice path)
+check_segments(struct check *c, struct slice path, bool is_template)
 {
-	struct slice rest = path;
 	bool ended = false;
 
-	while (rest.len > 0) {
-		struct slice s = slice_split(&rest, '/');
+	while (slice_ends(path, S("/")))
+		path = slice_sub(path, 0, path.len - 1);
+	while (slice_starts(path, S("/")))
+		path = slice_sub(path, 1, path.len);
+	while (path.len > 0) {
+		struct slice s = slice_split(&path, '/');
 		bool any = slice_eq(s, S("{**}"));
-		bool one = slice_eq(s, S("{*}"));
 
-		if (!any && !one &&
-		    (slice_find(s, '{') < s.len || slice_find(s, '}') < s.len ||
-			slice_find(s, '*') < s.len))
-			check_error(c, ERR_INVALID,
-			    "{*} and {**} are whole segments of a path, and "
-			    "no other wildcard stands beside them");
-		if ((any || one) && ended)
+		if (!any && !slice_eq(s, S("{*}"))) {
+			if (slice_find(s, '{') < s.len ||
+			    slice_find(s, '}') < s.len ||
+			    (is_template && !is_literal(s)))
+				check_error(c, ERR_INVALID,
+				    "{*} and {**} are whole segments of a "
+				    "path, and no other wildcard stands "
+				    "beside them");
+			continue;
+		}
+		if (ended)
 			check_error(c, ERR_INVALID,
 			    "{**} has to be the last of its kind in a path");
 		ended = ended || any;
@@ -101,8 +124,8 @@ check_path(struct check *c, const void *value)
 	const struct slice *s = value;
 
 	check_text(c, value);
-	if (contains(*s, S("{*}")) || contains(*s, S("{**}")))
-		check_path_template(c, *s);
+	check_segments(
+	    c, *s, contains(*s, S("{*}")) || contains(*s, S("{**}")));
 }
 
 /* --- sources -------------------------------------------------------------- */

@@ -241,7 +241,12 @@ check_dynamic_dns(struct check *c, const struct service_entry *s)
 {
 	struct check addresses = check_member(c, "addresses");
 	struct check endpoints = check_member(c, "endpoints");
+	struct check location = check_member(c, "location");
 
+	if (s->location != ENTRY_MESH_EXTERNAL &&
+	    s->location != ENTRY_MESH_INTERNAL)
+		check_error(&location, ERR_INVALID,
+		    "is neither MESH_EXTERNAL nor MESH_INTERNAL");
 	if (s->addresses.count > 0)
 		check_error(&addresses, ERR_INVALID,
 		    "cannot be set for resolution type DYNAMIC_DNS");

@@ -452,8 +452,7 @@ static const struct field load_balancer_fields[] = {
     ROW_OF(load_balancer, "warmup", warmup, warmup, .flags = FIELD_INERT,
 	.doc = "New endpoints begin with less."),
     ROW(load_balancer, "warmupDurationSecs", warmup_duration, FIELD_DURATION,
-	.flags = FIELD_INERT, .check = check_duration,
-	.doc = "The older form of warmup: its duration."),
+	.flags = FIELD_INERT, .doc = "The older form of warmup: its duration."),
 };
 
 const struct message load_balancer_message =
