@@ -29,7 +29,6 @@ struct agent {
 	struct addr addr;
 	uint64_t since_us;
 	uint64_t revision; /* all of it was acknowledged or refused */
-	bool asked;        /* something was sent to it */
 	struct interest interest;
 	struct map settled; /* hosts all about which is in force: marks */
 	bool stale;         /* the interest is to be followed anew */
@@ -44,11 +43,15 @@ agent_of(void *arg)
 	return a;
 }
 
-/* An agent that lacked nothing acknowledges without a word about anything. */
+/*
+ * An agent that lacked nothing acknowledges without a word about anything; one
+ * that has not asked for resources yet has said nothing of them.
+ */
 static uint64_t
 revision_of(const struct agent *a)
 {
-	if (a->asked && xds_server_stream_is_quiet(a->xds))
+	if (xds_server_stream_is_settled(a->xds, S(SERVER_TYPE_RESOURCE)) &&
+	    xds_server_stream_is_quiet(a->xds))
 		return a->server->cache.revision;
 	return a->revision;
 }
@@ -88,7 +91,6 @@ on_send(void *arg, const struct codec_delta_response *m)
 {
 	struct agent *a = agent_of(arg);
 
-	a->asked = true;
 	xds_call_response(a->call, m);
 }
 
