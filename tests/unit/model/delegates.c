@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "load.h"
+#include "compiled.h"
 #include "unit.h"
 
 #define SERVICES                                                               \
@@ -25,49 +25,8 @@
 #define TO_LEAF "delegate: {name: leaf, namespace: team}"
 #define WEB "route: [{destination: {host: web, port: {number: 80}}}]"
 
-struct world {
-	struct loaded l;
-	struct view *v;
-	struct arena arena;
-};
-
-static void
-world_init(struct world *w, const char *yaml)
-{
-	struct view_input in = {0};
-
-	memset(w, 0, sizeof(*w));
-	load(yaml, "m.yaml", &w->l);
-	EXPECT_OK(w->l.e);
-	in.resources = (const struct resource *const *)w->l.items;
-	in.resource_count = w->l.count;
-	EXPECT_OK(view_compile(&in, &w->v, NULL));
-	arena_init(&w->arena, 1 << 20);
-}
-
-static void
-world_fini(struct world *w)
-{
-	view_unref(&w->v);
-	loaded_fini(&w->l);
-	arena_fini(&w->arena);
-}
-
-static bool
-has_problem(const struct world *w, const char *words)
-{
-	size_t n;
-	const struct view_problem *p = view_problems(w->v, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (memmem(p[i].text.ptr, p[i].text.len, words,
-			strlen(words)) != NULL)
-			return true;
-	return false;
-}
-
 static const struct view_http_route *
-get(const struct world *w, const char *path, uint16_t port)
+get(const struct compiled *w, const char *path, uint16_t port)
 {
 	const struct http_attrs a = {
 	    .method = S("GET"), .path = slice_str(path), .port = port};
@@ -81,10 +40,10 @@ get(const struct world *w, const char *path, uint16_t port)
 
 TEST(the_rules_of_a_delegate_stand_in_the_place_of_the_rule_that_names_it)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 	const struct view_http_route *r;
 
-	world_init(&w,
+	compiled_init(&w,
 	    SERVICES ROOT(
 		"  - {name: r, match: [{uri: {prefix: /a}}], timeout: 3s,\n"
 		"     headers: {request: {set: {x: root}}}, " TO_LEAF "}\n"
@@ -147,7 +106,7 @@ static const struct {
 TEST(a_rule_of_a_delegate_is_within_what_leads_to_it)
 {
 	for (size_t i = 0; i < ARRAY_LEN(matches); i++) {
-		AUTO(world_fini) struct world w;
+		AUTO(compiled_fini) struct compiled w;
 		char yaml[4096];
 		const char *path = matches[i].path;
 		bool is_there;
@@ -157,13 +116,13 @@ TEST(a_rule_of_a_delegate_is_within_what_leads_to_it)
 				  "  - {name: rest, " WEB "}\n")
 			LEAF("  - {name: leaf, match: [{%s}], " WEB "}\n"),
 		    matches[i].root, matches[i].leaf);
-		world_init(&w, yaml);
+		compiled_init(&w, yaml);
 		is_there =
 		    view_find_host(w.v, NULL, S("web"), 80)->http_count == 2;
 		if (is_there != (path != NULL))
 			printf("%s + %s\n", matches[i].root, matches[i].leaf);
 		EXPECT_EQ(is_there, path != NULL);
-		EXPECT_EQ(has_problem(&w, "not within"), path == NULL);
+		EXPECT_EQ(compiled_tells(&w, "not within"), path == NULL);
 		if (path != NULL && path[0] != '\0')
 			EXPECT_SLICE(get(&w, path, 80)->name, S("leaf"));
 	}
@@ -171,9 +130,9 @@ TEST(a_rule_of_a_delegate_is_within_what_leads_to_it)
 
 TEST(matches_of_both_are_combined_each_with_each)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 
-	world_init(&w,
+	compiled_init(&w,
 	    SERVICES ROOT("  - {match: [{uri: {prefix: /a}}, {uri: {prefix: "
 			  "/b}, name: b}], " TO_LEAF "}\n"
 			  "  - {name: rest, " WEB "}\n")
@@ -204,17 +163,17 @@ TEST(a_delegate_that_is_not_there_or_not_shown_takes_nothing)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(world_fini) struct world w;
+		AUTO(compiled_fini) struct compiled w;
 		char yaml[4096];
 
 		(void)snprintf(yaml, sizeof(yaml),
 		    SERVICES ROOT(
 			"  - {" TO_LEAF "}\n  - {name: rest, " WEB "}\n") "%s",
 		    rows[i].leaf);
-		world_init(&w, yaml);
+		compiled_init(&w, yaml);
 		EXPECT_SLICE(get(&w, "/", 80)->name, S("rest"));
 		EXPECT_EQ(get(&w, "/", 80)->index, 0);
-		EXPECT_TRUE(has_problem(&w, rows[i].words));
+		EXPECT_TRUE(compiled_tells(&w, rows[i].words));
 	}
 }
 
@@ -247,11 +206,11 @@ TEST(of_several_with_a_host_the_first_that_is_for_the_caller_decides)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(world_fini) struct world w;
+		AUTO(compiled_fini) struct compiled w;
 		char yaml[4096];
 
 		(void)snprintf(yaml, sizeof(yaml), SERVICES "%s", rows[i].yaml);
-		world_init(&w, yaml);
+		compiled_init(&w, yaml);
 		EXPECT_SLICE(get(&w, "/", 80)->name, slice_str(rows[i].on_80));
 		EXPECT_SLICE(get(&w, "/", 81)->name, slice_str(rows[i].on_81));
 	}
@@ -259,9 +218,9 @@ TEST(of_several_with_a_host_the_first_that_is_for_the_caller_decides)
 
 TEST(rules_for_connections_only_decide_nothing_about_requests)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 
-	world_init(&w,
+	compiled_init(&w,
 	    SERVICES VS("a", "default", "01",
 		"  hosts: [web]\n  tcp: [{route: [{destination: {host: web, "
 		"port: {number: 82}}}]}]\n")

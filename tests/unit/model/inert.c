@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "load.h"
+#include "compiled.h"
 #include "unit.h"
 
 #define SERVICES                                                               \
@@ -21,51 +21,9 @@
 	"metadata: {name: d}\nspec:\n  host: web\n"
 #define WEB "route: [{destination: {host: web}}]"
 
-struct world {
-	struct loaded l;
-	struct view *v;
-	struct arena arena;
-};
-
-static void
-world_init(struct world *w, const char *yaml)
-{
-	struct view_input in = {0};
-
-	memset(w, 0, sizeof(*w));
-	load(yaml, "m.yaml", &w->l);
-	EXPECT_OK(w->l.e);
-	in.resources = (const struct resource *const *)w->l.items;
-	in.resource_count = w->l.count;
-	EXPECT_OK(view_compile(&in, &w->v, NULL));
-	arena_init(&w->arena, 1 << 20);
-}
-
-static void
-world_fini(struct world *w)
-{
-	view_unref(&w->v);
-	loaded_fini(&w->l);
-	arena_fini(&w->arena);
-}
-
-static bool
-has_problem(struct world *w, const char *words)
-{
-	size_t n;
-	const struct view_problem *p = view_problems(w->v, &n);
-
-	for (size_t i = 0; i < n; i++)
-		if (strstr(arena_printf(&w->arena, "%.*s", SLICE_ARG(p[i].text))
-			       .ptr,
-			words) != NULL)
-			return true;
-	return false;
-}
-
 /* The rule that a GET of / meets; NULL: none. */
 static const struct view_http_route *
-get(const struct world *w)
+get(const struct compiled *w)
 {
 	struct http_attrs a = {.method = S("GET"), .path = S("/"), .port = 80};
 
@@ -75,7 +33,7 @@ get(const struct world *w)
 }
 
 static struct slice
-told(struct world *w, const char *path)
+told(struct compiled *w, const char *path)
 {
 	struct explain_request r = {.host = S("web")};
 	const struct value *v =
@@ -85,7 +43,7 @@ told(struct world *w, const char *path)
 }
 
 static struct slice
-why_not_first(struct world *w, struct slice host)
+why_not_first(struct compiled *w, struct slice host)
 {
 	struct explain_request r = {.host = host};
 	const struct value *rules =
@@ -96,21 +54,21 @@ why_not_first(struct world *w, struct slice host)
 
 TEST(a_match_for_gateways_only_takes_nothing_and_is_no_problem)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 
-	world_init(&w,
+	compiled_init(&w,
 	    SERVICES VS("web") "  http: [{match: [{gateways: [g]}], " WEB
 			       "}, {" WEB "}]\n");
 	EXPECT_EQ(get(&w)->index, 1);
 	EXPECT_SLICE(why_not_first(&w, S("web")), S("it is for gateways only"));
-	EXPECT_FALSE(has_problem(&w, "force"));
+	EXPECT_FALSE(compiled_tells(&w, "force"));
 }
 
 TEST(a_match_for_gateways_and_the_mesh_is_taken)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 
-	world_init(&w,
+	compiled_init(&w,
 	    SERVICES VS("web") "  http: [{match: [{gateways: [g, mesh]}], " WEB
 			       "}, {" WEB "}]\n");
 	EXPECT_EQ(get(&w)->index, 0);
@@ -127,7 +85,7 @@ TEST(an_action_that_nobody_does_is_answered_503)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(world_fini) struct world w;
+		AUTO(compiled_fini) struct compiled w;
 		char yaml[1024], words[128];
 
 		(void)snprintf(yaml, sizeof(yaml),
@@ -135,38 +93,38 @@ TEST(an_action_that_nobody_does_is_answered_503)
 		    rows[i].action);
 		(void)snprintf(
 		    words, sizeof(words), "not in force yet: %s", rows[i].name);
-		world_init(&w, yaml);
+		compiled_init(&w, yaml);
 		EXPECT_EQ(get(&w)->index, 0);
 		EXPECT_EQ(get(&w)->destination_count, 1);
 		EXPECT_TRUE(get(&w)->destinations[0].cluster == NULL);
 		EXPECT_SLICE(
 		    get(&w)->destinations[0].missing, slice_str(words));
 		EXPECT_SLICE(told(&w, "outcome.reason"), slice_str(words));
-		EXPECT_TRUE(has_problem(&w, words));
+		EXPECT_TRUE(compiled_tells(&w, words));
 	}
 }
 
 TEST(what_is_left_undone_is_told)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 
-	world_init(&w,
+	compiled_init(&w,
 	    SERVICES VS("web") "  http: [{fault: {delay: {fixedDelay: 1s}}, "
 			       "corsPolicy: {}, mirror: {host: db}, " WEB
 			       "}]\n  tls: [{match: [{sniHosts: [web]}], " WEB
 			       "}]\n");
 	EXPECT_TRUE(get(&w)->destinations[0].cluster != NULL);
 	EXPECT_TRUE(
-	    has_problem(&w, "not in force yet: fault, mirror, corsPolicy"));
-	EXPECT_TRUE(has_problem(&w, "its tls rules are not in force yet"));
+	    compiled_tells(&w, "not in force yet: fault, mirror, corsPolicy"));
+	EXPECT_TRUE(compiled_tells(&w, "its tls rules are not in force yet"));
 }
 
 TEST(a_header_with_a_computed_value_is_taken_out)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 	const struct view_headers *h;
 
-	world_init(&w,
+	compiled_init(&w,
 	    SERVICES VS("web") "  http: [{headers: {request: {set: {X-User: "
 			       "'%DOWNSTREAM_PEER_URI_SAN%', a: b, host: "
 			       "'%REQ(x)%'}, add: {c: '%REQ(x)%', d: '1%%'}, "
@@ -179,14 +137,14 @@ TEST(a_header_with_a_computed_value_is_taken_out)
 	EXPECT_EQ(h->remove_count, 2);
 	EXPECT_SLICE(h->remove[0], S("e"));
 	EXPECT_SLICE(h->remove[1], S("x-user"));
-	EXPECT_TRUE(has_problem(&w, "computed value"));
+	EXPECT_TRUE(compiled_tells(&w, "computed value"));
 }
 
 TEST(rules_for_gateways_only_do_not_touch_the_mesh)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 
-	world_init(&w,
+	compiled_init(&w,
 	    SERVICES VS("web, other.example") "  gateways: [g]\n  http: [{"
 					      "redirect: {uri: /a}}]\n");
 	EXPECT_SLICE(get(&w)->name, S("default"));
@@ -195,63 +153,64 @@ TEST(rules_for_gateways_only_do_not_touch_the_mesh)
 
 TEST(a_delegate_alone_does_nothing)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 
-	world_init(&w, SERVICES "apiVersion: networking.istio.io/v1\n"
-				"kind: VirtualService\nmetadata: {name: v}\n"
-				"spec: {http: [{" WEB "}]}\n");
+	compiled_init(&w, SERVICES "apiVersion: networking.istio.io/v1\n"
+				   "kind: VirtualService\nmetadata: {name: v}\n"
+				   "spec: {http: [{" WEB "}]}\n");
 	EXPECT_SLICE(get(&w)->name, S("default"));
 }
 
 TEST(a_wildcard_inside_a_label_is_not_looked_for)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 
-	world_init(&w, SERVICES VS("'*-a.example'") "  http: [{" WEB "}]\n");
+	compiled_init(&w, SERVICES VS("'*-a.example'") "  http: [{" WEB "}]\n");
 	EXPECT_TRUE(view_find_host(w.v, NULL, S("x-a.example"), 80) == NULL);
-	EXPECT_TRUE(has_problem(&w, "a part of a label"));
+	EXPECT_TRUE(compiled_tells(&w, "a part of a label"));
 }
 
 TEST(connections_pass_a_match_that_nobody_makes)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 	const struct view_host *h;
 
-	world_init(&w,
+	compiled_init(&w,
 	    SERVICES VS("db") "  tcp: [{match: [{destinationSubnets: "
 			      "[10.0.0.0/8]}, {gateways: [g]}], " WEB
 			      "}, {match: [{sourceLabels: {a: b}}, {port: "
 			      "5432}], route: [{destination: {host: db}}]}]\n");
 	h = view_find_host(w.v, NULL, S("db"), 5432);
 	EXPECT_EQ(view_route_tcp(h, 5432, NULL)->index, 1);
-	EXPECT_TRUE(has_problem(&w, "not in force yet: destinationSubnets"));
+	EXPECT_TRUE(compiled_tells(&w, "not in force yet: destinationSubnets"));
 	EXPECT_SLICE(why_not_first(&w, S("db")), S("it is for gateways only"));
 }
 
 TEST(a_policy_that_is_not_in_force_is_told)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 
-	world_init(&w,
+	compiled_init(&w,
 	    SERVICES DR "  trafficPolicy: {tls: {mode: SIMPLE}, "
 			"outlierDetection: {}, loadBalancer: {consistentHash: "
 			"{useSourceIp: true}}}\n");
 	EXPECT_EQ(
 	    get(&w)->destinations[0].cluster->balancer, BALANCER_LEAST_REQUEST);
-	EXPECT_TRUE(has_problem(
+	EXPECT_TRUE(compiled_tells(
 	    &w, "not in force yet: outlierDetection, tls, consistentHash"));
 }
 
 TEST(ports_of_another_transport_are_no_ports)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(compiled_fini) struct compiled w;
 
-	world_init(&w, "apiVersion: v1\nkind: Service\nmetadata: {name: dns}\n"
-		       "spec: {ports: [{name: a, port: 53, protocol: UDP},"
-		       " {name: b, port: 54}]}\n---\n"
-		       "apiVersion: v1\nkind: Service\nmetadata: {name: far}\n"
-		       "spec: {type: ExternalName, externalName: a.b}\n");
+	compiled_init(&w,
+	    "apiVersion: v1\nkind: Service\nmetadata: {name: dns}\n"
+	    "spec: {ports: [{name: a, port: 53, protocol: UDP},"
+	    " {name: b, port: 54}]}\n---\n"
+	    "apiVersion: v1\nkind: Service\nmetadata: {name: far}\n"
+	    "spec: {type: ExternalName, externalName: a.b}\n");
 	EXPECT_TRUE(view_find_host(w.v, NULL, S("dns"), 53) == NULL);
 	EXPECT_TRUE(view_find_host(w.v, NULL, S("dns"), 54) != NULL);
-	EXPECT_TRUE(has_problem(&w, "type ExternalName"));
+	EXPECT_TRUE(compiled_tells(&w, "type ExternalName"));
 }
