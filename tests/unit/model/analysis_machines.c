@@ -117,9 +117,28 @@ TEST(a_written_service_overrides_what_is_offered)
 	    SERVICE_OF("a", "selector: {app: b}, ports: [" HTTP80 "]")
 		POD("p", "app: b"),
 	    IN_VAIN("spec.selector"));
-	expect_beside(&a, 1, SERVICE("b", "{name: http, port: 81}"), "");
+	expect_beside(&a, 1, SERVICE("b", "{name: http, port: 81}"),
+	    "MSH0103 Service/shop/b spec\n");
 	a.gone = true;
-	expect_beside(&a, 1, SERVICE("a", "{name: http, port: 81}"), "");
+	expect_beside(&a, 1, SERVICE("a", "{name: http, port: 81}"),
+	    "MSH0103 Service/shop/a spec\n");
+}
+
+TEST(a_service_without_a_selector_needs_a_machine_that_offers_it)
+{
+	struct analysis_workload both[] = {
+	    offer(S("n"), &one), offer(S("m"), &two)};
+	static const char told[] = "MSH0103 Service/shop/a spec\n";
+
+	expect_beside(both, 2, SERVICE("a", HTTP80), "");
+	both[0].healthy = false;
+	expect_beside(both, 2, SERVICE("a", HTTP80), "");
+	both[1].healthy = false;
+	expect_beside(both, 2, SERVICE("a", HTTP80), told);
+	expect_beside(NULL, 0, SERVICE("a", HTTP80), told);
+	both[1].ns = S("other");
+	both[1].healthy = true;
+	expect_beside(both, 2, SERVICE("a", HTTP80), told);
 }
 
 TEST(without_a_written_service_the_older_offer_is_right)

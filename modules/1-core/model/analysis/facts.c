@@ -341,6 +341,7 @@ facts_fini(struct facts *f)
 	mem_free(&f->patterns.items);
 	lookup_fini(&f->workload_of_label);
 	lookup_fini(&f->workload_of_ns_label);
+	lookup_fini(&f->living_of_service);
 	lookup_fini(&f->workload_of_ns);
 	lookup_fini(&f->host_of_name);
 	lookup_fini(&f->secret_of_name);

@@ -126,7 +126,8 @@ struct facts {
 	FACTS_OF(const struct host_fact *) patterns; /* hosts with a star */
 	struct lookup workload_of_label;             /* any namespace */
 	struct lookup workload_of_ns_label;
-	struct lookup workload_of_ns; /* and of "", which is all */
+	struct lookup living_of_service; /* by namespace and name */
+	struct lookup workload_of_ns;    /* and of "", which is all */
 	struct lookup host_of_name;
 	struct lookup secret_of_name;
 	struct lookup namespace_of_name;

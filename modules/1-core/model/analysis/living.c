@@ -84,6 +84,45 @@ check_endpoints(struct analysis *a, const struct item *it,
 		    SLICE_ARG(it->key.ns), labels_text(selector, text));
 }
 
+/* Without a selector it is served by the machines that offer its name. */
+static void
+check_offers(struct analysis *a, const struct item *it)
+{
+	struct lookup_rows rows = lookup_get(
+	    &a->facts.living_of_service, LOOKUP_HASH(it->key.ns, it->key.name));
+	struct place p = place_at(it, NULL, "spec");
+	bool any = false;
+
+	for (size_t i = 0; i < rows.count; i++) {
+		const struct workload *w = rows.rows[i].item;
+
+		if (!slice_eq(w->ns, it->key.ns) ||
+		    !slice_eq(w->living->name, it->key.name))
+			continue;
+		if (w->flags & WORKLOAD_HEALTHY)
+			return;
+		any = true;
+	}
+	tell(a, "MSH0103", &p,
+	    any ? "has no healthy endpoint: no machine that offers it is "
+		  "healthy"
+		: "has no endpoint: it selects nothing, and no machine offers "
+		  "it");
+}
+
+static void
+check_service(struct analysis *a, const struct item *it)
+{
+	const struct service_spec *s = it->r->spec;
+
+	if (s->type == SERVICE_EXTERNAL_NAME)
+		return;
+	if (s->selector.count > 0)
+		check_endpoints(a, it, &s->selector, "spec.selector");
+	else if (a->in->flags & ANALYSIS_LIVING)
+		check_offers(a, it);
+}
+
 void
 analyze_healthless_services(struct analysis *a)
 {
@@ -92,13 +131,8 @@ analyze_healthless_services(struct analysis *a)
 
 	if (!a->facts.workloads_known)
 		return;
-	for (size_t i = 0; i < services.count; i++) {
-		const struct service_spec *s = services.items[i]->r->spec;
-
-		if (s->type != SERVICE_EXTERNAL_NAME)
-			check_endpoints(a, services.items[i], &s->selector,
-			    "spec.selector");
-	}
+	for (size_t i = 0; i < services.count; i++)
+		check_service(a, services.items[i]);
 	for (size_t i = 0; i < entries.count; i++) {
 		const struct service_entry *e = entries.items[i]->r->spec;
 

@@ -60,7 +60,7 @@ add_living(struct analysis *a, const struct analysis_workload *w)
 	    .labels = w->labels,
 	    .living = w,
 	    .flags = WORKLOAD_IN_MESH | WORKLOAD_LIVING |
-		     (w->healthy ? WORKLOAD_HEALTHY : 0u)};
+		     (w->healthy && !w->gone ? WORKLOAD_HEALTHY : 0u)};
 }
 
 static void
@@ -111,6 +111,9 @@ index_workloads(struct analysis *a)
 
 		lookup_put(&f->workload_of_ns, LOOKUP_HASH(w->ns), w);
 		lookup_put(&f->workload_of_ns, LOOKUP_HASH(S("")), w);
+		if (w->living != NULL)
+			lookup_put(&f->living_of_service,
+			    LOOKUP_HASH(w->ns, w->living->name), w);
 		for (size_t j = 0; j < w->labels.count; j++) {
 			struct label l = w->labels.items[j];
 
@@ -123,6 +126,7 @@ index_workloads(struct analysis *a)
 	lookup_sort(&f->workload_of_ns);
 	lookup_sort(&f->workload_of_label);
 	lookup_sort(&f->workload_of_ns_label);
+	lookup_sort(&f->living_of_service);
 }
 
 static struct lookup_rows
