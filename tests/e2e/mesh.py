@@ -540,12 +540,13 @@ class Threaded(socketserver.ThreadingMixIn, http.server.HTTPServer):
 
 
 class Service:
-    """A service on the loopback of a machine, in a thread."""
+    """A service on a machine, on its loopback if no IP is given, in a thread."""
 
-    def __init__(self, machine, port, handler):
+    def __init__(self, machine, port, handler, ip=None):
         self.machine = machine
         self.port = port
-        self.server = Threaded(machine.listen(machine.loopback, port), handler)
+        self.server = Threaded(
+            machine.listen(ip or machine.loopback, port), handler)
         self.thread = threading.Thread(
             target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
@@ -568,12 +569,12 @@ class Service:
 class Web(Service):
     """HTTP/1.1."""
 
-    def __init__(self, machine, port, text):
+    def __init__(self, machine, port, text, ip=None):
         self.text = text
         self.seen = []
         self.arrived = threading.Event()
         self.gate = threading.Event()
-        super().__init__(machine, port, WebHandler)
+        super().__init__(machine, port, WebHandler, ip)
         self.server.web = self
 
     def close(self):

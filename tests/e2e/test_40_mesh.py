@@ -71,6 +71,7 @@ def home(request, tmp_path_factory):
             4, "--upstream", f"web={at(9000)}",
             "--upstream", f"echo={at(9001)}",
             "--upstream", f"nobody={at(9002)}",
+            "--upstream", f"outside={at(9003)}/api.example.com:80",
             "--access-log", folder / "out.log", "--log-success")
         it.v1 = it.web(2, 8080, "v1")
         it.v2 = it.web(3, 8080, "v2")
@@ -96,10 +97,10 @@ def mesh(home):
     assert all(agent.is_running for agent in home.agents)
 
 
-def texts(mesh, count, path="/", **options):
+def texts(mesh, count, path="/", port=9000, **options):
     """How often each version answered."""
     return collections.Counter(
-        mesh.app.fetch(9000, path, **options).json()["text"]
+        mesh.app.fetch(port, path, **options).json()["text"]
         for _ in range(count))
 
 
@@ -285,6 +286,55 @@ def test_expressions_parameters_and_absence_pick_the_subset(mesh):
         assert told["routeMatched"] == rule, path
         text = mesh.app.fetch(9000, path, headers=headers).json()["text"]
         assert text == ("v2" if rule == "strange" else "v1"), path
+
+
+OUTSIDE = """\
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: outside}
+spec:
+  hosts: [api.example.com]
+  resolution: STATIC
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  endpoints:
+  - {address: "%s", ports: {http: 8080}, labels: {version: v1}}
+  - {address: "%s", ports: {http: 8080}, labels: {version: v2}}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: outside}
+spec:
+  host: api.example.com
+  subsets: [{name: v2, labels: {version: v2}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: outside}
+spec:
+  hosts: [api.example.com]
+  http:
+  - match: [{uri: {prefix: /two}}]
+    route: [{destination: {host: api.example.com, subset: v2}}]
+  - route: [{destination: {host: api.example.com}}]
+"""
+
+
+def test_a_service_outside_is_called_as_an_entry_says(mesh):
+    ips = tuple(mesh.machine(n).ip for n in (2, 3))
+    outside = [mesh.web(n, 8080, f"v{n - 1}", ip=mesh.machine(n).ip)
+               for n in (2, 3)]
+    mesh.apply(OUTSIDE % ips)
+    told = explain(mesh, "GET", "http://api.example.com/two")
+    assert told["clusterMatched"] == "outbound|80|v2|api.example.com"
+    assert texts(mesh, 10, "/two", port=9003) == {"v2": 10}
+    both = texts(mesh, 40, "/", port=9003)
+    assert set(both) == {"v1", "v2"}
+    # Not shown to the caller's namespace, it is not there for it.
+    mesh.apply(OUTSIDE.replace(
+        "  resolution:", "  exportTo: ['~']\n  resolution:", 1) % ips, "--force")
+    assert mesh.app.fetch(9003).status == 503
+    for service in outside:
+        service.close()
 
 
 def test_a_path_is_matched_and_rewritten(mesh):

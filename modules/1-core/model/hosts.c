@@ -171,6 +171,15 @@ tell_virtual_service(const struct telling *t)
 			    t, vs->tcp.items[i].route.items[j].destination);
 }
 
+static void
+tell_entry(const struct telling *t)
+{
+	const struct service_entry *e = t->r->spec;
+
+	for (size_t i = 0; i < e->hosts.count; i++)
+		tell(t, HOST_ABOUT, e->hosts.items[i]);
+}
+
 void
 resource_each_host(const struct resource *r, struct slice domain,
     void (*each)(void *arg, enum host_part part, struct slice host), void *arg)
@@ -181,6 +190,8 @@ resource_each_host(const struct resource *r, struct slice domain,
 		tell_service(&t);
 	else if (r->kind == &kind_virtual_service)
 		tell_virtual_service(&t);
+	else if (r->kind == &kind_service_entry)
+		tell_entry(&t);
 	else if (r->kind == &kind_destination_rule)
 		tell(&t, HOST_ABOUT, resource_destination_rule(r)->host);
 }

@@ -148,6 +148,9 @@ struct view_service {
 	struct slice name;
 	struct slice ns;
 	struct slice host; /* "reviews.default.svc.mesh.internal" */
+	/* The same as dashboards have it: "reviews.default.svc.cluster.local".
+	 */
+	struct slice istio;
 	/* Accounts that configuration gives it (annotation
 	 * meshd.dev/accounts); none: any that a voucher allowed. */
 	const struct slice *accounts;

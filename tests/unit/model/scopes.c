@@ -25,6 +25,13 @@
 	"spec: {host: web.shop.svc.cluster.local, " rest                       \
 	" trafficPolicy: {loadBalancer: {simple: " balancer "}}}\n---\n"
 
+#define ENTRY(ns, addr)                                                        \
+	"apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n"             \
+	"metadata: {name: web, namespace: " ns "}\n"                           \
+	"spec: {hosts: [web.shop], resolution: STATIC, exportTo: ['.'],\n"     \
+	"  ports: [{number: 80, name: http, protocol: HTTP}],\n"               \
+	"  endpoints: [{address: " addr "}]}\n---\n"
+
 enum { CALLERS = 3 };
 
 struct world {
@@ -242,6 +249,23 @@ TEST(a_rule_for_some_callers_stands_in_the_place_of_the_others)
 	EXPECT_TRUE(one->id != two->id);
 	EXPECT_TRUE(view_find_cluster_by_id(w.v, one->id) == one);
 	EXPECT_TRUE(view_find_cluster_by_id(w.v, two->id) == two);
+}
+
+TEST(callers_may_see_services_of_one_name_that_differ)
+{
+	AUTO(world_fini) struct world w;
+
+	world_init(
+	    &w, ENTRY("default", "192.0.2.1") ENTRY("blog", "192.0.2.2"));
+	EXPECT_TRUE(cluster_of(&w, S("one")) == cluster_of(&w, S("two")));
+	EXPECT_SLICE(
+	    cluster_of(&w, S("one"))->name, cluster_of(&w, S("far"))->name);
+	EXPECT_TRUE(
+	    cluster_of(&w, S("one"))->id != cluster_of(&w, S("far"))->id);
+	EXPECT_SLICE(
+	    cluster_of(&w, S("one"))->endpoints[0]->workload, S("192.0.2.1"));
+	EXPECT_SLICE(
+	    cluster_of(&w, S("far"))->endpoints[0]->workload, S("192.0.2.2"));
 }
 
 /* --- what scopes have in common ------------------------------------------- */

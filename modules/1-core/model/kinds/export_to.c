@@ -102,7 +102,4 @@ check_export_to(struct check *c, const struct export_to *list, struct slice ns,
 	check_alone(c, list);
 	if (rules & EXPORT_OWN_ONLY)
 		check_own(c, list, ns);
-	if ((rules & EXPORT_INERT) && list->count > 0 &&
-	    !slice_eq(list->items[0], S("*")))
-		check_in_force(&all, FIELD_GUARD);
 }

@@ -15,8 +15,7 @@ struct export_to {
 
 enum export_rules {
 	EXPORT_NOBODY_TOO = 1 << 0, /* "~" is a word */
-	EXPORT_OWN_ONLY = 1 << 1,   /* it is for chosen workloads only */
-	EXPORT_INERT = 1 << 2       /* what hides something is not in force */
+	EXPORT_OWN_ONLY = 1 << 1    /* it is for chosen workloads only */
 };
 
 /* `c` is the spec, `ns` the resource's namespace. */

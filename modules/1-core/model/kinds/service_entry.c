@@ -65,11 +65,11 @@ static const struct field_word location_words[] = {
 };
 
 static const struct field_word resolution_words[] = {
-    {"NONE", ENTRY_NONE, 0},
+    {"NONE", ENTRY_NONE, FIELD_INERT},
     {"STATIC", ENTRY_STATIC, 0},
-    {"DNS", ENTRY_DNS, 0},
-    {"DNS_ROUND_ROBIN", ENTRY_DNS_ROUND_ROBIN, 0},
-    {"DYNAMIC_DNS", ENTRY_DYNAMIC_DNS, 0},
+    {"DNS", ENTRY_DNS, FIELD_INERT},
+    {"DNS_ROUND_ROBIN", ENTRY_DNS_ROUND_ROBIN, FIELD_INERT},
+    {"DYNAMIC_DNS", ENTRY_DYNAMIC_DNS, FIELD_INERT},
     {NULL, 0, 0},
 };
 
@@ -79,7 +79,7 @@ static const struct field service_entry_fields[] = {
 	.check = check_entry_host,
 	.doc = "Names that callers use; the first label may be `*`."),
     ROW(service_entry, "addresses", addresses, FIELD_STRING,
-	.flags = FIELD_REPEATED, .most = HOSTS_MAX, .longest = 64,
+	.flags = FIELD_REPEATED | FIELD_INERT, .most = HOSTS_MAX, .longest = 64,
 	.check = check_ip_or_subnet,
 	.doc = "Addresses, or networks of them, that are the service's."),
     ROWS_OF(service_entry, "ports", ports, entry_port, 0, .most = PORTS_MAX,
@@ -95,19 +95,24 @@ static const struct field service_entry_fields[] = {
     ROWS_OF(service_entry, "endpoints", endpoints, workload_entry, 0,
 	.most = ENDPOINTS_MAX, .doc = "Its endpoints."),
     ROW_OF(service_entry, "workloadSelector", workload_selector,
-	workload_selector,
+	workload_selector, .flags = FIELD_INERT,
 	.doc = "WorkloadEntries of the namespace that are its endpoints."),
     ROW(service_entry, "exportTo", export_to, FIELD_STRING,
 	.flags = FIELD_REPEATED,
 	.doc = "Namespaces that see it; `*` all, `.` its own, `~` none."),
     ROW(service_entry, "subjectAltNames", subject_alt_names, FIELD_STRING,
-	.flags = FIELD_REPEATED,
+	.flags = FIELD_REPEATED | FIELD_INERT,
 	.doc = "Names of which an endpoint's certificate has to hold one."),
 };
 
 static void
 check_service_entry(struct check *c, const void *message)
 {
+	const struct service_entry *e = message;
+	struct check resolution = check_member(c, "resolution");
+
+	if (!message_has(&service_entry_message, e, "resolution"))
+		check_in_force(&resolution, FIELD_INERT); /* NONE */
 	check_entry_ports(c, message);
 	check_entry_addresses(c, message);
 	check_entry_resolution(c, message);
@@ -141,8 +146,7 @@ check_entry_kind(struct check *c, const struct resource *r)
 	const struct export_to list = {s->export_to.items, s->export_to.count};
 	struct check at = check_member(c, "spec");
 
-	check_export_to(
-	    &at, &list, r->key.ns, EXPORT_NOBODY_TOO | EXPORT_INERT);
+	check_export_to(&at, &list, r->key.ns, EXPORT_NOBODY_TOO);
 	check_waypoint(&at, r);
 	check_bytes_have_address(&at, s,
 	    slice_eq_nocase(
@@ -156,6 +160,5 @@ const struct resource_kind kind_service_entry = {
     .alias = "se",
     .versions = (const char *const[]){"v1", "v1beta1", "v1alpha3", NULL},
     .spec = &service_entry_message,
-    .flags = FIELD_INERT,
     .check = check_entry_kind,
 };

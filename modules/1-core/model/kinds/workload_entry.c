@@ -103,7 +103,7 @@ static const struct field workload_entry_fields[] = {
     ROW(workload_entry, "weight", weight, FIELD_INT, .min = 0,
 	.max = UINT32_MAX, .doc = "Its share of the calls, among equals."),
     ROW(workload_entry, "serviceAccount", service_account, FIELD_STRING,
-	.doc = "Account whose identity it has."),
+	.flags = FIELD_INERT, .doc = "Account whose identity it has."),
 };
 
 const struct message workload_entry_message =

@@ -61,9 +61,8 @@ static struct slice
 cluster_name(struct builder *b, const struct service_row *s,
     const struct port_row *p, struct slice subset)
 {
-	return take_printf(b, "outbound|%u|%.*s|%.*s.%.*s.svc.cluster.local",
-	    (unsigned)p->port, SLICE_ARG(subset), SLICE_ARG(s->row.name),
-	    SLICE_ARG(s->row.ns));
+	return take_printf(b, "outbound|%u|%.*s|%.*s", (unsigned)p->port,
+	    SLICE_ARG(subset), SLICE_ARG(s->row.istio));
 }
 
 static void

@@ -127,18 +127,130 @@ add(struct builder *b, const struct view_endpoint_input *in, size_t *count)
 	(*count)++;
 }
 
+/* --- those of ServiceEntries -----------------------------------------------
+ */
+
+static uint16_t
+port_of(const struct workload_entry *w, const struct entry_port *p)
+{
+	for (size_t i = 0; i < w->ports.count; i++)
+		if (slice_eq(w->ports.items[i].key, p->name))
+			return (uint16_t)w->ports.items[i].number;
+	return (uint16_t)(p->target_port != 0 ? p->target_port : p->number);
+}
+
+/* False, and it is told, if it is none that can be called yet. */
+static bool
+read_entry_endpoint(struct builder *b, const struct service_row *s,
+    const struct workload_entry *w, const struct entry_port *p,
+    struct view_endpoint_input *out)
+{
+	struct origin o = origin_of(s->resource, w->head.line);
+
+	*out = (struct view_endpoint_input){.workload = w->address,
+	    .ns = s->row.ns,
+	    .labels = w->labels,
+	    .locality = w->locality,
+	    .network = w->network,
+	    .weight = w->weight > 0 ? (uint32_t)w->weight : 1};
+	if (addr_parse_ip(w->address, &out->addr) == OK) {
+		out->addr.port = port_of(w, p);
+		return true;
+	}
+	add_problem(b, &o,
+	    "not in force yet: an endpoint that is no IP address, %.*s",
+	    SLICE_ARG(w->address));
+	return false;
+}
+
+static const struct entry_port *
+entry_port_of(const struct service_entry *e, uint16_t number)
+{
+	size_t i = 0;
+
+	while (e->ports.items[i].number != number) /* one has it */
+		i++;
+	return &e->ports.items[i];
+}
+
+static int
+by_address(const void *a, const void *b)
+{
+	const struct view_endpoint *x = a, *y = b;
+	int n = slice_cmp(x->network, y->network);
+
+	return n != 0 ? n : addr_cmp(&x->addr, &y->addr);
+}
+
+static void
+add_entry_endpoints(struct builder *b, struct service_row *s, size_t *count)
+{
+	const struct service_entry *e = s->resource->spec;
+
+	for (size_t i = 0; i < s->port_count; i++) {
+		struct port_row *p = &s->ports[i];
+
+		p->first_endpoint = *count;
+		for (size_t j = 0; !b->full && j < e->endpoints.count; j++) {
+			struct view_endpoint_input in;
+
+			if (read_entry_endpoint(b, s, &e->endpoints.items[j],
+				entry_port_of(e, p->port), &in))
+				fill(
+				    b, &s->row, &in, &b->endpoints[(*count)++]);
+		}
+		p->endpoint_count = *count - p->first_endpoint;
+		if (p->endpoint_count > 0)
+			qsort(&b->endpoints[p->first_endpoint],
+			    p->endpoint_count, sizeof(*b->endpoints),
+			    by_address);
+	}
+}
+
+static bool
+lists_endpoints(const struct service_row *s)
+{
+	const struct service_entry *e;
+
+	if (s->resource == NULL || s->resource->kind != &kind_service_entry)
+		return false;
+	e = s->resource->spec;
+	return e->resolution == ENTRY_STATIC && e->workload_selector == NULL;
+}
+
+static size_t
+count_entry_endpoints(const struct builder *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->services.count; i++) {
+		const struct service_row *s = b->services.items[i];
+		const struct service_entry *e;
+
+		if (!lists_endpoints(s))
+			continue;
+		e = s->resource->spec;
+		n += s->port_count * e->endpoints.count;
+	}
+	return n;
+}
+
 void
 compile_endpoints(struct builder *b)
 {
 	struct rows sorted = {0};
 	size_t count = 0;
 
-	b->endpoints = take(b, b->in->endpoint_count, sizeof(*b->endpoints));
+	b->endpoints = take(b, b->in->endpoint_count + count_entry_endpoints(b),
+	    sizeof(*b->endpoints));
 	for (size_t i = 0; i < b->in->endpoint_count; i++)
 		rows_add(&sorted, (void *)(uintptr_t)&b->in->endpoints[i]);
 	if (sorted.count > 0)
 		qsort(sorted.items, sorted.count, sizeof(void *), compare);
 	for (size_t i = 0; i < sorted.count && !b->full; i++)
 		add(b, sorted.items[i], &count);
+	for (size_t i = 0; i < b->services.count && !b->full; i++)
+		if (lists_endpoints(b->services.items[i]))
+			add_entry_endpoints(b, b->services.items[i], &count);
 	rows_fini(&sorted);
 }

@@ -33,13 +33,15 @@ add_service_port(
 {
 	const struct resource *owner = owner_of(
 	    b, s->row.host, p->port, view_protocol_is_http(p->protocol));
-	struct slice name = take_printf(b, "%.*s.%.*s.svc.cluster.local:%u",
-	    SLICE_ARG(s->row.name), SLICE_ARG(s->row.ns), (unsigned)p->port);
+	struct slice name = take_printf(
+	    b, "%.*s:%u", SLICE_ARG(s->row.istio), (unsigned)p->port);
 	struct view_host *h = add_host(b, name, s->row.host, p->port);
 	struct slice missing = S("");
 
 	if (h == NULL)
 		return;
+	if (slice_starts(h->host, S("*.")))
+		rows_add(&b->scope->wildcards, h);
 	h->service = &s->row;
 	h->protocol = p->protocol;
 	h->origin = s->row.origin;
@@ -95,8 +97,9 @@ compile_hosts(struct builder *b)
 		find_rules(b, b->services.items[i]);
 	for (size_t i = 0; i < b->services.count; i++) {
 		struct service_row *s = b->services.items[i];
+		bool is_it = find_service(b, s->row.host) == s;
 
-		for (size_t j = 0; j < s->port_count; j++)
+		for (size_t j = 0; is_it && j < s->port_count; j++)
 			add_service_port(b, s, &s->ports[j]);
 	}
 	for (size_t i = 0; i < b->scope->virtual_services.count; i++) {

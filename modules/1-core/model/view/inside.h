@@ -69,6 +69,7 @@ struct port_row {
 struct service_row {
 	struct view_service row;         /* first */
 	const struct resource *resource; /* NULL: from records */
+	struct service_row *next; /* of the same host; asked after this one */
 	struct port_row *ports;
 	size_t port_count;
 	/* What the DestinationRules say about it in the scope at hand. */
@@ -232,6 +233,7 @@ const struct view_cluster *find_cluster(struct builder *b,
     struct service_row *s, const struct port_row *p, struct slice subset,
     struct slice *missing);
 
+/* The one that is seen from the scope at hand; outside of one, any. */
 struct service_row *find_service(const struct builder *b, struct slice host);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
 

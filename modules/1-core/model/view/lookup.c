@@ -62,13 +62,14 @@ spell(const struct view *v, const struct scope *of, struct slice host,
 }
 
 static const struct view_host *
-find_wildcard(const struct scope *s, struct slice host)
+find_wildcard(const struct scope *s, struct slice host, uint16_t port)
 {
 	for (size_t i = 0; i < s->wildcards.count; i++) {
 		const struct view_host *w = s->wildcards.items[i];
 		struct slice suffix = slice_sub(w->host, 1, w->host.len);
 
-		if (host.len > suffix.len && slice_ends(host, suffix))
+		if (host.len > suffix.len && slice_ends(host, suffix) &&
+		    (port == 0 || w->port == 0 || w->port == port))
 			return w;
 	}
 	return NULL;
@@ -89,7 +90,7 @@ view_find_host(const struct view *v, const struct view_scope *of,
 		return NULL;
 	h = map_get(&s->host_first, name);
 	if (h == NULL)
-		return find_wildcard(s, name);
+		return find_wildcard(s, name, port);
 	if (port == 0 || h->port == 0 || h->port == port)
 		return h;
 	n = snprintf(text + name.len, KEY_MAX - name.len, ":%u",

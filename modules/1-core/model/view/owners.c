@@ -393,7 +393,7 @@ find_rules_in(struct builder *b, struct service_row *s, struct slice ns)
 static uint64_t
 hash_rules(const struct service_row *s)
 {
-	uint64_t h = 1;
+	uint64_t h = (uint64_t)(uintptr_t)s; /* another may have its name */
 
 	for (size_t i = 0; i < s->rules.count; i++)
 		h = h * 31 + (uint64_t)(uintptr_t)s->rules.items[i];

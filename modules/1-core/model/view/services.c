@@ -2,7 +2,8 @@
 /*
  * services — which services there are, and their ports.
  *
- * A written Service wins over what records say under the same name.
+ * A written Service wins over a ServiceEntry of its host, and both over what
+ * records say under the same name.
  */
 #include <stdlib.h>
 
@@ -10,10 +11,34 @@
 
 static const struct slice accounts_annotation = {"meshd.dev/accounts", 18};
 
+static bool
+is_seen(const struct builder *b, const struct service_row *s)
+{
+	const struct resource *r = s->resource;
+	const struct service_entry *e;
+
+	if (b->scope == NULL || r == NULL || r->kind != &kind_service_entry)
+		return true;
+	e = r->spec;
+	return is_exported(b, r, e->export_to.items, e->export_to.count);
+}
+
+/* That of the caller's namespace first, then in the order of the chain. */
 struct service_row *
 find_service(const struct builder *b, struct slice host)
 {
-	return map_get(&b->service_by_host, host);
+	struct service_row *first = map_get(&b->service_by_host, host);
+	struct service_row *seen = NULL;
+
+	for (struct service_row *s = first; s != NULL; s = s->next) {
+		if (!is_seen(b, s))
+			continue;
+		if (b->scope == NULL || slice_eq(s->row.ns, b->scope->row.ns))
+			return s;
+		if (seen == NULL)
+			seen = s;
+	}
+	return seen;
 }
 
 struct port_row *
@@ -44,6 +69,23 @@ read_accounts(struct builder *b, struct view_service *s, struct slice text)
 	s->accounts = items;
 }
 
+/* Behind those that have the host already. */
+static void
+chain(struct builder *b, struct service_row *s)
+{
+	struct service_row *last = map_get(&b->service_by_host, s->row.host);
+
+	rows_add(&b->services, s);
+	if (last == NULL) {
+		(void)map_put(
+		    &b->service_by_host, s->row.host, s); /* was not there */
+		return;
+	}
+	while (last->next != NULL)
+		last = last->next;
+	last->next = s;
+}
+
 static struct service_row *
 add_service(
     struct builder *b, struct slice name, struct slice ns, size_t port_count)
@@ -56,11 +98,12 @@ add_service(
 	s->row.ns = take_copy(b, ns);
 	s->row.host = take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(name),
 	    SLICE_ARG(ns), SLICE_ARG(b->v->domain));
+	s->row.istio = take_printf(
+	    b, "%.*s.%.*s.svc.cluster.local", SLICE_ARG(name), SLICE_ARG(ns));
 	s->ports = take(b, port_count, sizeof(*s->ports));
 	if (b->full)
 		return NULL;
-	rows_add(&b->services, s);
-	(void)map_put(&b->service_by_host, s->row.host, s); /* was not there */
+	chain(b, s);
 	return s;
 }
 
@@ -98,6 +141,84 @@ add_written(struct builder *b, const struct resource *r)
 	if (accounts.len > 0)
 		read_accounts(b, &s->row, accounts);
 }
+
+/* --- ServiceEntries --------------------------------------------------------
+ */
+
+static void
+add_entry_host(struct builder *b, const struct resource *r, struct slice host)
+{
+	const struct service_entry *e = r->spec;
+	struct service_row *s = take(b, 1, sizeof(*s));
+
+	if (s == NULL)
+		return;
+	s->row.istio = take_lower(b, host);
+	s->row.name = s->row.istio;
+	s->row.ns = r->key.ns;
+	s->row.host = canonical_host(b, host, r->key.ns);
+	s->row.origin = origin_of(r, 0);
+	s->resource = r;
+	s->ports = take(b, e->ports.count, sizeof(*s->ports));
+	if (b->full)
+		return;
+	for (size_t i = 0; i < e->ports.count; i++) {
+		const struct entry_port *p = &e->ports.items[i];
+
+		add_port(
+		    s, (uint16_t)p->number, protocol_of(p->protocol, p->name));
+	}
+	chain(b, s);
+}
+
+static void
+add_entry(struct builder *b, const struct resource *r)
+{
+	const struct service_entry *e = r->spec;
+	struct origin o = origin_of(r, 0);
+	const struct inert_name rows[] = {
+	    {"a resolution that is not STATIC", e->resolution != ENTRY_STATIC},
+	    {"workloadSelector", e->workload_selector != NULL},
+	};
+	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
+
+	if (names.len > 0)
+		add_problem(b, &o, "not in force yet: %.*s; no endpoints",
+		    SLICE_ARG(names));
+	for (size_t i = 0; i < e->hosts.count; i++)
+		add_entry_host(b, r, e->hosts.items[i]);
+}
+
+static int
+by_age(const void *a, const void *b)
+{
+	const struct resource *const *x = a;
+	const struct resource *const *y = b;
+
+	return resource_age_cmp(*x, *y);
+}
+
+/* The older of two has the host. */
+static void
+add_entries(struct builder *b)
+{
+	struct rows entries = {0};
+
+	for (size_t i = 0; i < b->v->resources.count; i++) {
+		struct resource *r = b->v->resources.items[i];
+
+		if (r->kind == &kind_service_entry)
+			rows_add(&entries, r);
+	}
+	if (entries.count > 0)
+		qsort(entries.items, entries.count, sizeof(void *), by_age);
+	for (size_t i = 0; i < entries.count; i++)
+		add_entry(b, entries.items[i]);
+	rows_fini(&entries);
+}
+
+/* --- records ---------------------------------------------------------------
+ */
 
 static struct slice
 implied_host(struct builder *b, const struct view_service_input *in)
@@ -140,7 +261,14 @@ by_host(const void *a, const void *b)
 	const struct service_row *const *x = a;
 	const struct service_row *const *y = b;
 
-	return slice_cmp((*x)->row.host, (*y)->row.host);
+	int n = slice_cmp((*x)->row.host, (*y)->row.host);
+
+	if (n == 0)
+		n = slice_cmp((*x)->row.ns, (*y)->row.ns);
+	if (n == 0 && (*x)->resource != NULL && (*y)->resource != NULL)
+		n = resource_key_cmp(
+		    &(*x)->resource->key, &(*y)->resource->key);
+	return n;
 }
 
 void
@@ -154,6 +282,7 @@ compile_services(struct builder *b)
 		if (r->kind == &kind_service)
 			add_written(b, r);
 	}
+	add_entries(b);
 	for (size_t i = 0; i < b->in->service_count; i++)
 		rows_add(&implied, (void *)(uintptr_t)&b->in->services[i]);
 	if (implied.count > 0)
