@@ -111,6 +111,10 @@ def test_a_key_lies_nowhere_in_the_clear(server, meshd, tmp_path):
     assert "unchanged" in meshd.ok("apply", "-f", "-", stdin=again)
 
 
+# What sanitizers keep beside a program's memory is larger, and sparse.
+AREA_MAX = 1 << 30
+
+
 def memory(pid):
     """What a process may write to, as it stands."""
     parts = []
@@ -119,6 +123,8 @@ def memory(pid):
         for words in (line.split() for line in maps):
             if "w" in words[1]:
                 start, end = (int(n, 16) for n in words[0].split("-"))
+                if end - start > AREA_MAX:
+                    continue
                 mem.seek(start)
                 parts.append(mem.read(end - start))
     return b"".join(parts)
