@@ -353,9 +353,10 @@ UNIT_PROGRAMS := $(foreach m,$(if $(MODULES),$(MODULES),$(BUILDABLE)), \
 define suite_rules
 $(foreach s,$(wildcard tests/$1/*.c),$(eval $(call test_rule,$s, \
     $(call modules_below,$(LAYERS_$1)),$(UNIT_MAIN) $(call support,tests/$1))))
-.PHONY: check-$1
+.PHONY: check-$1 $1-programs
 check-$1: $(patsubst %.c,$(O)/%,$(wildcard tests/$1/*.c))
 	@tests/run.sh $(O)/results/$1 $$^
+$1-programs: $(patsubst %.c,$(O)/%,$(wildcard tests/$1/*.c))
 endef
 $(foreach s,sim oom io,$(eval $(call suite_rules,$s)))
 
