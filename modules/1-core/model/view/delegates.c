@@ -292,21 +292,6 @@ add_merged(struct builder *b, struct http_rules *to,
 	add_rule(b, to, merged, delegate);
 }
 
-static bool
-is_visible(const struct resource *delegate, struct slice ns)
-{
-	const struct virtual_service *vs = resource_virtual_service(delegate);
-
-	for (size_t i = 0; i < vs->export_to.count; i++) {
-		struct slice to = vs->export_to.items[i];
-
-		if (slice_eq(to, S("*")) || slice_eq(to, ns) ||
-		    (slice_eq(to, S(".")) && slice_eq(delegate->key.ns, ns)))
-			return true;
-	}
-	return vs->export_to.count == 0;
-}
-
 static const struct resource *
 find_delegate(struct builder *b, const struct resource *root,
     const struct delegate_spec *d)
@@ -333,14 +318,15 @@ add_delegated(struct builder *b, struct http_rules *to,
 	struct origin o = origin_of(of, d->head.line);
 	const struct virtual_service *vs;
 
-	if (r == NULL || !is_visible(r, of->key.ns)) {
+	vs = r != NULL ? resource_virtual_service(r) : NULL;
+	if (vs == NULL || !is_exported(r, of->key.ns, vs->export_to.items,
+			      vs->export_to.count)) {
 		add_problem(b, &o,
 		    "this rule takes nothing: the delegate %.*s %s",
 		    SLICE_ARG(d->name),
 		    r == NULL ? "is not there" : "is not exported to it");
 		return;
 	}
-	vs = resource_virtual_service(r);
 	for (size_t i = 0; i < vs->http.count; i++)
 		add_merged(b, to, root, of, &vs->http.items[i], r);
 }

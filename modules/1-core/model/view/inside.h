@@ -174,8 +174,8 @@ void compile_edges(struct builder *b);     /* edges.c */
 void compile_owners(struct builder *b); /* owners.c */
 void compile_hosts(struct builder *b);  /* hosts.c */
 
-/* Whether the resource, which names these, is seen from the scope at hand. */
-bool is_exported(const struct builder *b, const struct resource *r,
+/* Whether the resource, which names these, is seen from the namespace. */
+bool is_exported(const struct resource *r, struct slice ns,
     const struct slice *export_to, size_t count);
 
 /* The scope that its clients call from; NULL when it is full. */

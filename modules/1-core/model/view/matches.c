@@ -7,7 +7,6 @@
  */
 #include <stdlib.h>
 
-#include "http_fields.h"
 #include "inside.h"
 
 /* Of all compiled expressions of one view. */

@@ -2,8 +2,9 @@
 /*
  * owners — which VirtualService owns a host, which DestinationRules a service.
  *
- * Inside the mesh one VirtualService is honoured for a host, the oldest; the
- * rest is reported. DestinationRules of one host in one namespace are merged.
+ * Inside the mesh one VirtualService decides about a host's port, the first
+ * that has a rule for the caller; the rest is reported. DestinationRules of
+ * one host in one namespace are merged.
  */
 #include <stdlib.h>
 
@@ -38,7 +39,8 @@ report_conflict(struct builder *b, const struct resource *loser,
 	char key[RESOURCE_KEY_MAX];
 
 	add_problem(b, &o,
-	    "its rules for %.*s are not used: %s has that host and comes first",
+	    "its rules for %.*s are used only where %s, which comes first, has "
+	    "none for the caller and the port",
 	    SLICE_ARG(host), resource_key_format(&winner->key, key));
 }
 
@@ -258,7 +260,7 @@ sight_of(const struct builder *b, const struct resource *r)
 
 	if (count == 0 || names(to, count, S("*")))
 		return SIGHT_PUBLIC;
-	if (!is_exported(b, r, to, count))
+	if (!is_exported(r, b->scope->row.ns, to, count))
 		return SIGHT_NONE;
 	return slice_eq(r->key.ns, b->scope->row.ns) ? SIGHT_PRIVATE
 						     : SIGHT_NAMED;
@@ -317,7 +319,8 @@ is_seen(const struct builder *b, const struct resource *r, struct slice ns)
 
 	return slice_eq(r->key.ns, ns) &&
 	       (slice_eq(ns, b->scope->row.ns) ||
-		   is_exported(b, r, d->export_to.items, d->export_to.count));
+		   is_exported(r, b->scope->row.ns, d->export_to.items,
+		       d->export_to.count));
 }
 
 static const struct labels *

@@ -232,14 +232,13 @@ compile_scopes(struct builder *b)
  */
 
 bool
-is_exported(const struct builder *b, const struct resource *r,
+is_exported(const struct resource *r, struct slice ns,
     const struct slice *export_to, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (slice_eq(export_to[i], S("*")) ||
-		    slice_eq(export_to[i], b->scope->row.ns) ||
-		    (slice_eq(export_to[i], S(".")) &&
-			slice_eq(r->key.ns, b->scope->row.ns)))
+		    slice_eq(export_to[i], ns) ||
+		    (slice_eq(export_to[i], S(".")) && slice_eq(r->key.ns, ns)))
 			return true;
 	return count == 0;
 }

@@ -20,7 +20,8 @@ is_seen(const struct builder *b, const struct service_row *s)
 	if (b->scope == NULL || r == NULL || r->kind != &kind_service_entry)
 		return true;
 	e = r->spec;
-	return is_exported(b, r, e->export_to.items, e->export_to.count);
+	return is_exported(
+	    r, b->scope->row.ns, e->export_to.items, e->export_to.count);
 }
 
 /* That of the caller's namespace first, then in the order of the chain. */
