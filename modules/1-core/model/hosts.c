@@ -41,6 +41,30 @@ spell_pattern(struct slice s, struct slice domain, char out[HOST_TEXT_MAX])
 	return slice_of(out, s.len);
 }
 
+bool
+host_may_be_outside(struct slice host)
+{
+	size_t dot = slice_find(host, '.');
+
+	return dot < host.len && dot + 1 < host.len &&
+	       slice_find(slice_sub(host, dot + 1, host.len), '.') ==
+		   host.len - dot - 1 &&
+	       !slice_starts(host, S("*"));
+}
+
+struct slice
+host_spell_written(struct slice host, struct slice ns, struct slice domain,
+    char out[HOST_TEXT_MAX])
+{
+	char text[HOST_TEXT_MAX];
+	struct slice s = lower(host, text);
+
+	if (!host_may_be_outside(s))
+		return host_spell(host, ns, domain, out);
+	memcpy(out, s.ptr, s.len); /* shorter than HOST_TEXT_MAX */
+	return slice_of(out, s.len);
+}
+
 struct slice
 host_spell(struct slice host, struct slice ns, struct slice domain,
     char out[HOST_TEXT_MAX])

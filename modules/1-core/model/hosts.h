@@ -23,6 +23,13 @@ enum { HOST_TEXT_MAX = 1024 };
 struct slice host_spell(struct slice host, struct slice ns, struct slice domain,
     char out[HOST_TEXT_MAX]);
 
+/* Two labels: "reviews.default", or "example.com". */
+bool host_may_be_outside(struct slice host);
+
+/* As host_spell(), but two labels stay as they are. */
+struct slice host_spell_written(struct slice host, struct slice ns,
+    struct slice domain, char out[HOST_TEXT_MAX]);
+
 /* "*" or "*.rest" */
 bool host_is_pattern(struct slice host);
 

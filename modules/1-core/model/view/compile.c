@@ -65,6 +65,28 @@ new_view(const struct view_input *in)
 	return v;
 }
 
+/* What is written for the whole mesh; where nothing is, the defaults. */
+static const struct mesh_config *
+find_mesh(struct builder *b)
+{
+	const struct value *nothing = value_new(&b->v->arena, VALUE_MAP);
+	struct findings found = {0};
+	const struct mesh_config *m = NULL;
+
+	for (size_t i = 0; i < b->v->resources.count; i++) {
+		const struct resource *r = b->v->resources.items[i];
+
+		if (r->kind == &kind_mesh_config)
+			return r->spec;
+	}
+	if (nothing != NULL)
+		m = message_decode(&mesh_config_message, nothing, NULL, "spec",
+		    &b->v->arena, &found);
+	findings_fini(&found);
+	b->full = b->full || m == NULL;
+	return m;
+}
+
 static void
 keep_problems(struct builder *b)
 {
@@ -133,6 +155,7 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 	v->trust_domain = or_else(&b, in->trust_domain, v->domain);
 	v->root_ns = or_else(&b, in->root_namespace, S("istio-system"));
 	keep_resources(v, in);
+	b.mesh = find_mesh(&b);
 	if (!b.full) {
 		compile_services(&b);
 		compile_endpoints(&b);

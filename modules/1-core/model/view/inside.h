@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 
+#include "hosts.h"
 #include "view.h"
 
 /* A growing array of pointers; the rows lie in the view's arena. */
@@ -30,6 +31,10 @@ struct scope {
 	struct rows virtual_services; /* const struct resource, that it sees */
 	struct map owner_by_host;     /* host → struct host_owners */
 	struct rows wildcard_owners;  /* struct host_owners, longest first */
+	struct rows listeners[VIEW_GATEWAY + 1]; /* struct view_listener, by
+						    name; of each direction */
+	struct map listener_by_addr[VIEW_GATEWAY + 1];
+	struct rows routes; /* struct view_routes */
 };
 
 struct view {
@@ -80,8 +85,9 @@ struct service_row {
 struct builder {
 	struct view *v;
 	const struct view_input *in;
-	struct rows services;         /* struct service_row, by host */
-	struct map service_by_host;   /* → struct service_row */
+	const struct mesh_config *mesh; /* what is written, or the defaults */
+	struct rows services;           /* struct service_row, by host */
+	struct map service_by_host;     /* → struct service_row */
 	struct rows virtual_services; /* const struct resource, oldest first */
 	struct rows rules;            /* struct rule_row, oldest first */
 	struct scope *scope;          /* that is compiled now */
@@ -134,6 +140,36 @@ struct slice inert_names(
 struct slice inert_match(
     struct builder *b, struct slice names, const struct origin *o);
 
+/* --- routes (domains.c) --------------------------------------------------- */
+
+struct domain {
+	struct slice name; /* "*.shop.com" */
+	const struct view_host *host;
+};
+
+struct view_routes {
+	const struct view *view;
+	const struct scope *scope; /* in whose namespace short names are */
+	struct slice name;
+	struct map exact;      /* domain → struct view_host */
+	struct rows wildcards; /* struct domain, the longest first */
+	const struct view_host *any;
+};
+
+/* Of the scope at hand; NULL when it is full. */
+struct view_routes *add_routes(struct builder *b, struct slice name);
+
+/*
+ * In lower case, without a port, a service's in full; may be "*", "*.shop.com"
+ * or an IP. False if another host has it already, which then keeps it.
+ */
+bool add_domain(struct builder *b, struct view_routes *r, struct slice domain,
+    const struct view_host *host);
+
+/* After the last domain. */
+void seal_routes(struct view_routes *r);
+void routes_fini(struct view_routes *r);
+
 /* --- scopes (scopes.c) ---------------------------------------------------- */
 
 void scope_fini(struct scope *s);
@@ -148,10 +184,25 @@ scope_const(const struct view_scope *row)
 
 /*
  * The one spelling of a host: lower case, a service's in full under the mesh
- * domain. `ns` completes a name without dots. Wildcards keep their "*.".
+ * domain. `ns` completes a name without dots. Two labels are a service's name
+ * and namespace if there is such a service, and no other of just this name.
+ * Wildcards keep their "*.".
  */
 struct slice canonical_host(
     struct builder *b, struct slice host, struct slice ns);
+
+/* The same before the services are known: two labels stay as they are. */
+struct slice written_host(
+    struct builder *b, struct slice host, struct slice ns);
+
+enum { HOST_KEY_MAX = HOST_TEXT_MAX + 8 }; /* and ":65535" */
+
+/*
+ * A name that a request says, as hosts of the view spell it; false if it is
+ * none. Two labels are a service's only if there is one. Lies in `text`.
+ */
+bool spell_host(const struct view *v, const struct scope *of, struct slice host,
+    char text[HOST_KEY_MAX], struct slice *out);
 
 struct origin origin_of(const struct resource *r, uint32_t line);
 
@@ -171,8 +222,19 @@ void compile_scopes(struct builder *b);    /* scopes.c */
 void compile_edges(struct builder *b);     /* edges.c */
 
 /* For one scope after the other: */
-void compile_owners(struct builder *b); /* owners.c */
-void compile_hosts(struct builder *b);  /* hosts.c */
+void compile_owners(struct builder *b);    /* owners.c */
+void compile_hosts(struct builder *b);     /* hosts.c */
+void compile_listeners(struct builder *b); /* listeners.c, which calls: */
+void compile_outbound(struct builder *b);  /* outbound.c */
+void compile_inbound(struct builder *b);   /* inbound.c */
+void compile_gateway(struct builder *b);   /* gateway.c */
+
+/* One to the scope at hand; its address is that of no other (chains.c). */
+void add_listener(struct builder *b, struct view_listener *l);
+
+/* That of exactly this address; NULL: none. */
+const struct view_listener *find_listener(
+    const struct scope *s, enum view_direction direction, const struct addr *a);
 
 /* Whether the resource, which names these, is seen from the namespace. */
 bool is_exported(const struct resource *r, struct slice ns,

@@ -28,36 +28,32 @@ view_find_cluster_by_id(const struct view *v, uint64_t id)
 	return map_get(&v->cluster_by_name, slice_of(&id, sizeof(id)));
 }
 
-enum { KEY_MAX = 1100 };
-
-/* The name as hosts of the view spell it; false if it is no host. */
+/* Two labels are taken for a service's name and namespace. */
 static bool
-spell(const struct view *v, const struct scope *of, struct slice host,
-    char out[KEY_MAX], struct slice *out_host)
+spell_full(const struct view *v, const struct scope *of, struct slice host,
+    char text[HOST_KEY_MAX], struct slice *out)
 {
-	char lower[NAME_HOST_MAX + 2];
-	struct service_name name;
-	struct slice s = slice_of(lower, host.len);
-	int n;
-
-	if (host.len == 0 || host.len >= sizeof(lower))
+	if (host.len == 0 || host.len > NAME_HOST_MAX + 1)
 		return false;
-	for (size_t i = 0; i < host.len; i++) {
-		char c = host.ptr[i];
+	*out = host_spell(host, of->row.ns, v->domain, text);
+	return out->len > 0;
+}
 
-		lower[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-	}
-	if (s.ptr[s.len - 1] == '.')
-		s.len--;
-	if (name_service_parse(s, of->row.ns, v->domain, &name) == OK)
-		n = snprintf(out, KEY_MAX, "%.*s.%.*s.svc.%.*s",
-		    SLICE_ARG(name.name), SLICE_ARG(name.ns),
-		    SLICE_ARG(v->domain));
-	else
-		n = snprintf(out, KEY_MAX, "%.*s", SLICE_ARG(s));
-	if (n < 0 || n >= KEY_MAX - 8) /* room for a port */
+bool
+spell_host(const struct view *v, const struct scope *of, struct slice host,
+    char text[HOST_KEY_MAX], struct slice *out)
+{
+	char written[HOST_KEY_MAX];
+	struct slice s;
+
+	if (!spell_full(v, of, host, text, out))
 		return false;
-	*out_host = slice_of(out, (size_t)n);
+	s = host_spell_written(host, of->row.ns, v->domain, written);
+	if (!host_may_be_outside(s) || (map_get(&of->host_first, s) == NULL &&
+					   map_get(&of->host_first, *out)))
+		return true;
+	memcpy(text, s.ptr, s.len); /* shorter than HOST_KEY_MAX */
+	*out = slice_of(text, s.len);
 	return true;
 }
 
@@ -82,18 +78,18 @@ view_find_host(const struct view *v, const struct view_scope *of,
 	const struct scope *s =
 	    of != NULL ? scope_const(of) : v->scopes.items[0];
 	const struct view_host *h;
-	char text[KEY_MAX];
+	char text[HOST_KEY_MAX];
 	struct slice name;
 	int n;
 
-	if (!spell(v, s, host, text, &name))
+	if (!spell_host(v, s, host, text, &name))
 		return NULL;
 	h = map_get(&s->host_first, name);
 	if (h == NULL)
 		return find_wildcard(s, name, port);
 	if (port == 0 || h->port == 0 || h->port == port)
 		return h;
-	n = snprintf(text + name.len, KEY_MAX - name.len, ":%u",
+	n = snprintf(text + name.len, HOST_KEY_MAX - name.len, ":%u",
 	    (unsigned)port); /* spell() left room */
 	return map_get(&s->host_by_key, slice_of(text, name.len + (size_t)n));
 }
@@ -117,10 +113,10 @@ view_find_exposed(const struct view *v, const struct addr *target)
 const struct view_exposed *
 view_find_exposed_host(const struct view *v, struct slice host, uint16_t port)
 {
-	char text[KEY_MAX];
+	char text[HOST_KEY_MAX];
 	struct slice name;
 
-	if (!spell(v, v->scopes.items[0], host, text, &name))
+	if (!spell_full(v, v->scopes.items[0], host, text, &name))
 		return NULL;
 	for (size_t i = 0; i < v->exposed_count; i++)
 		if (v->exposed[i].port == port &&

@@ -11,8 +11,24 @@ struct slice
 canonical_host(struct builder *b, struct slice host, struct slice ns)
 {
 	char text[HOST_TEXT_MAX];
+	struct slice s = host_spell_written(host, ns, b->v->domain, text);
+	char full[HOST_TEXT_MAX];
 
-	return take_copy(b, host_spell(host, ns, b->v->domain, text));
+	if (host_may_be_outside(s) && map_get(&b->service_by_host, s) == NULL) {
+		struct slice in_mesh = host_spell(s, ns, b->v->domain, full);
+
+		if (map_get(&b->service_by_host, in_mesh) != NULL)
+			return take_copy(b, in_mesh);
+	}
+	return take_copy(b, s);
+}
+
+struct slice
+written_host(struct builder *b, struct slice host, struct slice ns)
+{
+	char text[HOST_TEXT_MAX];
+
+	return take_copy(b, host_spell_written(host, ns, b->v->domain, text));
 }
 
 struct origin
@@ -90,6 +106,8 @@ view_protocol_name(enum view_protocol p)
 	    [VIEW_HTTP] = "http",
 	    [VIEW_HTTP2] = "http2",
 	    [VIEW_GRPC] = "grpc",
+	    [VIEW_TLS] = "tls",
+	    [VIEW_AUTO] = "auto",
 	};
 
 	CHECK((unsigned)p < ARRAY_LEN(names));

@@ -27,6 +27,13 @@ scope_fini(struct scope *s)
 	rows_fini(&s->virtual_services);
 	map_fini(&s->owner_by_host, drop_owners);
 	rows_fini(&s->wildcard_owners);
+	for (size_t i = 0; i < s->routes.count; i++)
+		routes_fini(s->routes.items[i]);
+	rows_fini(&s->routes);
+	for (size_t i = 0; i < ARRAY_LEN(s->listeners); i++) {
+		rows_fini(&s->listeners[i]);
+		map_fini(&s->listener_by_addr[i], NULL);
+	}
 }
 
 static bool
@@ -143,6 +150,8 @@ add(struct builder *b, struct slice ns, const struct labels *labels)
 	map_init(&s->host_by_key);
 	map_init(&s->host_first);
 	map_init(&s->owner_by_host);
+	for (size_t i = 0; i < ARRAY_LEN(s->listener_by_addr); i++)
+		map_init(&s->listener_by_addr[i]);
 	s->row.ns = take_copy(b, ns);
 	s->row.labels = take_labels(b, labels);
 	if (s->row.labels.count > 0)
@@ -223,6 +232,7 @@ compile_scopes(struct builder *b)
 		b->scope = b->v->scopes.items[i];
 		compile_owners(b);
 		compile_hosts(b);
+		compile_listeners(b);
 	}
 	sort(&b->v->hosts, hosts_by_name);
 	sort(&b->v->clusters, clusters_by_name);

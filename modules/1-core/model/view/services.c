@@ -157,7 +157,7 @@ add_entry_host(struct builder *b, const struct resource *r, struct slice host)
 	s->row.istio = take_lower(b, host);
 	s->row.name = s->row.istio;
 	s->row.ns = r->key.ns;
-	s->row.host = canonical_host(b, host, r->key.ns);
+	s->row.host = written_host(b, host, r->key.ns);
 	s->row.origin = origin_of(r, 0);
 	s->resource = r;
 	s->ports = take(b, e->ports.count, sizeof(*s->ports));
