@@ -87,7 +87,7 @@ count_services(const struct node *n, const struct gossip_member *m)
 	for (size_t i = 0;
 	     (r = discovery_catalog_next(peers_catalog(n), &i)) != NULL;)
 		if (gossip_id_eq(&r->id, &m->id))
-			return r->offers->service_count;
+			return r->service_count;
 	return 0;
 }
 

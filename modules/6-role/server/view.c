@@ -52,9 +52,10 @@ list_revocations(
 
 static enum err
 discover(const struct server *s, const struct view_input *in,
-    const struct discovery_catalog *catalog, struct arena *arena,
+    const struct discovery_catalog *catalog, struct discovery *d,
     struct discovery_output *out)
 {
+	AUTO(arena_fini) struct arena arena = {0};
 	struct discovery_input from = {
 	    .catalog = catalog,
 	    .resources = in->resources,
@@ -64,11 +65,12 @@ discover(const struct server *s, const struct view_input *in,
 	    .families = DISCOVERY_V4 | DISCOVERY_V6,
 	};
 
+	arena_init(&arena, DISCOVERY_BYTES_MAX);
 	from.revocations =
-	    list_revocations(&s->registry, arena, &from.revocation_count);
+	    list_revocations(&s->registry, &arena, &from.revocation_count);
 	if (from.revocations == NULL)
 		return ERR_NO_MEMORY;
-	return discovery_compile(&from, arena, out);
+	return discovery_update(d, &from, out);
 }
 
 enum err
@@ -78,7 +80,7 @@ server_view(const struct server *s, struct slice ns,
 	AUTO(mem_free) const struct resource **all = NULL;
 	AUTO(discovery_catalog_free)
 	struct discovery_catalog *catalog = discovery_catalog_new();
-	AUTO(arena_fini) struct arena arena = {0};
+	AUTO(discovery_free) struct discovery *d = discovery_new();
 	struct discovery_output found;
 	struct view_input in = {
 	    .domain = S(MESH_DOMAIN),
@@ -90,11 +92,10 @@ server_view(const struct server *s, struct slice ns,
 	};
 	enum err e;
 
-	arena_init(&arena, DISCOVERY_BYTES_MAX);
 	all = cache_sorted(&s->cache, NULL, NULL, &in.resource_count);
 	in.resources = all;
 	take_records(s, catalog);
-	e = discover(s, &in, catalog, &arena, &found);
+	e = discover(s, &in, catalog, d, &found);
 	if (e != OK)
 		return fault_set(why, e, "discovery: %s", err_text(e));
 	in.services = found.services;
