@@ -34,8 +34,9 @@ struct publisher {
 	struct map resources; /* name on the stream → struct resource */
 	uint64_t resources_version;
 	struct discovery *discovery;
-	struct view *view;   /* the newest, in force or about to be */
-	uint64_t generation; /* of `view` */
+	struct view *view;    /* the newest, in force or about to be */
+	uint64_t fingerprint; /* of `view` */
+	uint64_t generation;  /* of `view` */
 	uint64_t in_force;
 	struct arena words; /* conflicts */
 	const struct slice *conflicts;
@@ -288,18 +289,20 @@ on_in_force(void *arg)
 static void
 hand_over(struct publisher *p, struct view *fresh)
 {
+	uint64_t fingerprint = view_fingerprint(fresh);
+
 	LIST_EACH (&p->waiting, it) {
 		list_remove(it);
 		list_push_back(&p->flying, it);
 	}
-	if (p->view != NULL &&
-	    view_fingerprint(p->view) == view_fingerprint(fresh)) {
+	if (p->view != NULL && p->fingerprint == fingerprint) {
 		view_unref(&fresh);
 		settle(p, &p->flying, NULL); /* nothing to put in force */
 		return;
 	}
 	view_unref(&p->view);
 	p->view = fresh;
+	p->fingerprint = fingerprint;
 	p->generation++;
 	p->busy = true;
 	proxy_publish(plane_proxy(p->node), fresh, on_in_force, p);
