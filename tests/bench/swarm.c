@@ -34,6 +34,7 @@ enum {
 	AGENTS_MAX = CA_USES_MAX,
 	JOINING_MAX = 32,
 	QUIET_US = 30000, /* what follows the last answer has left by then */
+	BUSY_US = 5000,
 	CALL_US = 60000000,
 	HOST_MAX = 256
 };
@@ -258,15 +259,26 @@ on_link(void *arg, struct stream *open, enum err e, const struct fault *why)
 {
 	static const struct http2_events events = {
 	    .on_close = on_session_close};
+	/* Those of an agent: the server pays for what it may send at once. */
+	static const struct http2_limits limits = {
+	    .streams = 100,
+	    .head_bytes = LIMIT_HEAD_BYTES,
+	    .frame_bytes = 16 << 10,
+	};
 	struct agent *a = agent_of(arg);
 	struct http2_spec spec = {.loop = a->swarm->loop,
 	    .transport = open,
+	    .limits = &limits,
 	    .events = &events,
 	    .arg = a};
 
 	a->link = NULL;
 	if (e == ERR_AUTH)
 		fail(a, "the server", why->text);
+	if (e == ERR_BUSY) { /* an agent of its own process never is */
+		timer_set(&a->retry, BUSY_US);
+		return;
+	}
 	if (e != OK) {
 		retry(a);
 		return;

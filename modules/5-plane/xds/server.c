@@ -8,31 +8,42 @@
  * becomes one response when the answer is there; and the first change of a
  * QUIET type goes out at once. A nonce that is not the last one answers
  * nothing, but what it subscribes to counts all the same.
+ *
+ * An entry follows its name's topic in the source, from when the client asks
+ * for it or is sent it until the client has let go of it.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "source.h"
 
-enum { NONCE_LEN = 24, RESPONSE_ARENA = 64 << 20 };
+enum { NONCE_LEN = 24 };
+
+struct sub;
 
 /* One name of one type with this client. */
 struct entry {
+	struct list follow; /* in its topic */
 	struct list due;    /* linked: to be looked at by the next flush */
 	struct list flight; /* linked: in the response that is unanswered */
-	bool named;         /* subscribed by its name */
-	bool force;         /* answer even if nothing changed */
-	enum xds_state state;
+	struct sub *sub;
+	struct topic *topic;
+	uint64_t due_stamp;  /* of the oldest change that is due; 0: none */
+	uint64_t sent_stamp; /* the same, of what is unanswered */
 	struct slice reason; /* own memory */
-	size_t version_len;  /* 0: the client has none */
-	char version[XDS_VERSION_MAX];
-	size_t name_len;
-	char name[];
+	char *version;       /* NULL: the client has none */
+	size_t version_len;
+	enum xds_state state;
+	bool named; /* subscribed by its name */
+	bool force; /* answer even if nothing changed */
 };
 
 /* One type with this client. */
 struct sub {
-	bool active; /* was asked for */
+	struct xds_server_stream *stream;
+	size_t type;
+	struct list everyone; /* in the source, if it hears of every name */
+	bool active;          /* was asked for */
 	bool wildcard;
 	bool must_answer; /* the first question, even with nothing */
 	bool waiting;
@@ -44,12 +55,13 @@ struct sub {
 };
 
 struct xds_server_stream {
-	struct list link; /* in the source */
+	struct list link; /* in the source, while anything is to be done */
 	struct xds_source *source;
 	const struct xds_server_ops *ops;
 	void *arg;
+	bool held;          /* nothing is sent */
 	uint64_t responses; /* so far: the nonce */
-	struct sub subs[XDS_TYPES_MAX];
+	struct sub subs[];  /* one for each type of the source */
 };
 
 const char *
@@ -70,13 +82,19 @@ xds_state_name(enum xds_state state)
 static struct slice
 entry_name(const struct entry *e)
 {
-	return slice_of(e->name, e->name_len);
+	return topic_name(e->topic);
 }
 
 static struct slice
 entry_version(const struct entry *e)
 {
 	return slice_of(e->version, e->version_len);
+}
+
+static bool
+is_linked(const struct list *link)
+{
+	return link->next != NULL && !list_empty(link);
 }
 
 static void
@@ -96,9 +114,12 @@ set_reason(struct entry *e, struct slice reason)
 static void
 set_version(struct entry *e, struct slice version)
 {
-	e->version_len = version.len <= XDS_VERSION_MAX ? version.len : 0;
-	if (e->version_len > 0)
-		memcpy(e->version, version.ptr, e->version_len);
+	bool is_one = version.len > 0 && version.len <= XDS_VERSION_MAX;
+
+	mem_free(&e->version);
+	e->version_len = is_one ? version.len : 0;
+	if (is_one)
+		e->version = mem_strndup(version.ptr, version.len);
 }
 
 static struct entry *
@@ -108,10 +129,11 @@ entry_get(struct sub *sub, struct slice name)
 
 	if (e != NULL)
 		return e;
-	e = mem_new(sizeof(*e) + name.len);
-	e->name_len = name.len;
-	memcpy(e->name, name.ptr, name.len);
-	map_put(&sub->entries, name, e);
+	e = mem_new(sizeof(*e));
+	e->sub = sub;
+	e->topic = source_topic(sub->stream->source, sub->type, name);
+	list_push_back(&e->topic->followers, &e->follow);
+	(void)map_put(&sub->entries, name, e); /* it was not there */
 	return e;
 }
 
@@ -119,37 +141,56 @@ static void
 entry_drop(void *value)
 {
 	struct entry *e = value;
+	struct sub *sub = e->sub;
 
 	list_remove(&e->due);
 	list_remove(&e->flight);
+	list_remove(&e->follow);
+	source_topic_left(sub->stream->source, sub->type, e->topic);
 	set_reason(e, SLICE_NONE);
+	mem_free(&e->version);
 	mem_free(&e);
 }
 
 static void
-entry_remove(struct sub *sub, struct entry *e)
+entry_remove(struct entry *e)
 {
+	struct sub *sub = e->sub;
+
 	if (e->named)
 		sub->named--;
-	map_remove(&sub->entries, entry_name(e));
+	(void)map_remove(&sub->entries, entry_name(e)); /* it is e */
 	entry_drop(e);
+}
+
+/* The next flush of the source looks at the stream. */
+static void
+touch(struct xds_server_stream *s)
+{
+	if (!is_linked(&s->link))
+		list_push_back(&s->source->due, &s->link);
 }
 
 /* Keeps its place if it waits already. */
 static void
-set_due(struct sub *sub, struct entry *e, bool force)
+set_due(struct entry *e, bool force)
 {
-	bool linked = e->due.next != NULL && !list_empty(&e->due);
+	struct xds_server_stream *s = e->sub->stream;
 
 	e->force |= force;
-	if (!linked)
-		list_push_back(&sub->due, &e->due);
+	if (e->due_stamp == 0)
+		e->due_stamp = s->source->stamp;
+	if (!is_linked(&e->due))
+		list_push_back(&e->sub->due, &e->due);
+	touch(s);
 }
 
 static bool
-is_wanted(const struct xds_server_stream *s, const struct sub *sub,
-    const struct entry *e, const struct xds_resource *r)
+is_wanted(
+    const struct sub *sub, const struct entry *e, const struct xds_resource *r)
 {
+	const struct xds_server_stream *s = sub->stream;
+
 	if (!(sub->wildcard || (e != NULL && e->named)))
 		return false;
 	return s->ops->concerns == NULL || s->ops->concerns(s->arg, r);
@@ -157,23 +198,21 @@ is_wanted(const struct xds_server_stream *s, const struct sub *sub,
 
 /* Marks the name as due if the client must hear of it. */
 static void
-judge(struct xds_server_stream *s, size_t type, struct slice name)
+judge(struct sub *sub, struct slice name)
 {
-	struct sub *sub = &s->subs[type];
 	struct entry *e = map_get(&sub->entries, name);
 	struct xds_resource r;
-	bool wanted =
-	    source_item(s->source, type, name, &r) && is_wanted(s, sub, e, &r);
+	bool wanted = source_item(sub->stream->source, sub->type, name, &r) &&
+		      is_wanted(sub, e, &r);
 
 	if (!wanted && (e == NULL || e->version_len == 0))
 		return;
-	set_due(sub, entry_get(sub, name), /* force */ false);
+	set_due(entry_get(sub, name), /* force */ false);
 }
 
 static void
-judge_all(struct xds_server_stream *s, size_t type)
+judge_all(struct sub *sub)
 {
-	struct sub *sub = &s->subs[type];
 	struct slice name;
 	void *value;
 
@@ -182,17 +221,35 @@ judge_all(struct xds_server_stream *s, size_t type)
 		struct entry *e = value;
 
 		if (e->version_len > 0)
-			set_due(sub, e, /* force */ false);
+			set_due(e, /* force */ false);
 	}
-	for (size_t i = 0; source_next_name(s->source, type, &i, &name);)
-		judge(s, type, name);
+	for (size_t i = 0;
+	     source_next_name(sub->stream->source, sub->type, &i, &name);)
+		judge(sub, name);
+}
+
+void
+server_follower_changed(struct list *follower)
+{
+	struct entry *e = CONTAINER(follower, struct entry, follow);
+
+	judge(e->sub, entry_name(e));
+}
+
+void
+server_everyone_changed(struct list *everyone, size_t type, struct slice name)
+{
+	struct sub *sub = CONTAINER(everyone, struct sub, everyone);
+
+	CHECK(sub->type == type);
+	if (map_get(&sub->entries, name) == NULL) /* else it follows */
+		judge(sub, name);
 }
 
 /* --- responses ------------------------------------------------------------ */
 
-/* A response that is being put together. */
+/* A response that is being put together; texts are borrowed until it is sent. */
 struct draft {
-	struct arena arena;
 	struct codec_delta_resource *resources;
 	size_t resource_count;
 	struct slice *removed;
@@ -200,108 +257,105 @@ struct draft {
 	size_t bytes;
 };
 
-/* Memory for the arrays; false when there is none, then it waits. */
-static bool
-draft_init(struct draft *d)
+static void
+draft_init(struct draft *d, const struct sub *sub)
 {
+	size_t room = 0;
+
+	LIST_EACH (&sub->due, it)
+		if (++room == XDS_RESPONSE_ITEMS)
+			break;
 	*d = (struct draft){0};
-	arena_init(&d->arena, RESPONSE_ARENA);
-	d->resources = arena_alloc_array(
-	    &d->arena, XDS_RESPONSE_ITEMS, sizeof(*d->resources));
-	d->removed = arena_alloc_array(
-	    &d->arena, XDS_RESPONSE_ITEMS, sizeof(*d->removed));
-	return d->resources != NULL && d->removed != NULL;
+	d->resources = mem_new_array(MAX(room, 1), sizeof(*d->resources));
+	d->removed = mem_new_array(MAX(room, 1), sizeof(*d->removed));
+}
+
+static void
+draft_fini(struct draft *d)
+{
+	mem_free(&d->resources);
+	mem_free(&d->removed);
 }
 
 static bool
 draft_is_full(const struct draft *d)
 {
-	return d->resource_count == XDS_RESPONSE_ITEMS ||
-	       d->removed_count == XDS_RESPONSE_ITEMS ||
+	return d->resource_count + d->removed_count == XDS_RESPONSE_ITEMS ||
 	       d->bytes >= XDS_RESPONSE_BYTES;
 }
 
 /* No room: it is due again, with the next response. */
 static void
-put_off(struct draft *d, struct sub *sub, struct entry *e)
+put_off(struct draft *d, struct entry *e, uint64_t stamp)
 {
-	set_due(sub, e, /* force */ true);
+	set_due(e, /* force */ true);
+	e->due_stamp = stamp;
 	d->bytes = XDS_RESPONSE_BYTES;
 }
 
-static enum err
-body_of(const struct xds_server_stream *s, const struct xds_resource *r,
-    struct arena *a, struct slice *out)
+static void
+send_entry(struct entry *e, struct slice version, uint64_t stamp)
 {
-	*out = r->body;
-	if (r->body.len > 0 || s->ops->body == NULL)
-		return OK;
-	return s->ops->body(s->arg, r, a, out);
+	set_version(e, version);
+	set_reason(e, SLICE_NONE);
+	e->state = XDS_SENT;
+	e->sent_stamp = stamp;
+	list_push_back(&e->sub->flight, &e->flight);
 }
 
 static void
-draft_resource(struct xds_server_stream *s, struct draft *d, struct sub *sub,
-    struct entry *e, const struct xds_resource *r)
+draft_resource(struct draft *d, struct entry *e, const struct xds_resource *r,
+    uint64_t stamp)
 {
 	struct slice body;
 
-	if (body_of(s, r, &d->arena, &body) != OK) {
-		put_off(d, sub, e);
+	if (source_body(e->sub->stream->source, e->topic, r, &body) != OK) {
+		put_off(d, e, stamp);
 		return;
 	}
 	d->resources[d->resource_count++] = (struct codec_delta_resource){
 	    r->name, r->version, r->type_url, body};
 	d->bytes += r->name.len + body.len;
-	set_version(e, r->version);
-	set_reason(e, SLICE_NONE);
-	e->state = XDS_SENT;
-	list_push_back(&sub->flight, &e->flight);
+	send_entry(e, r->version, stamp);
 }
 
 static void
-draft_removal(struct draft *d, struct sub *sub, struct entry *e)
+draft_removal(struct draft *d, struct entry *e, uint64_t stamp)
 {
-	struct slice *name = &d->removed[d->removed_count];
-
-	if (arena_copy(&d->arena, entry_name(e), name) != OK) {
-		put_off(d, sub, e);
-		return;
-	}
-	d->removed_count++;
-	d->bytes += name->len;
-	set_version(e, SLICE_NONE);
-	set_reason(e, SLICE_NONE);
-	if (!e->named)
-		entry_remove(sub, e);
+	d->removed[d->removed_count++] = entry_name(e);
+	d->bytes += entry_name(e).len;
+	send_entry(e, SLICE_NONE, stamp);
 }
 
 static void
-draft_entry(
-    struct xds_server_stream *s, size_t type, struct entry *e, struct draft *d)
+draft_entry(struct draft *d, struct entry *e)
 {
-	struct sub *sub = &s->subs[type];
+	struct sub *sub = e->sub;
 	struct xds_resource r;
-	bool is_there = source_item(s->source, type, entry_name(e), &r);
+	bool is_there =
+	    source_item(sub->stream->source, sub->type, entry_name(e), &r);
 	bool force = e->force;
+	uint64_t stamp = e->due_stamp;
 
 	list_remove(&e->due);
 	e->force = false;
-	if (is_there && is_wanted(s, sub, e, &r)) {
+	e->due_stamp = 0;
+	if (is_there && is_wanted(sub, e, &r)) {
 		if (force || !slice_eq(entry_version(e), r.version))
-			draft_resource(s, d, sub, e, &r);
+			draft_resource(d, e, &r, stamp);
 	} else if (force || e->version_len > 0) {
-		draft_removal(d, sub, e);
+		draft_removal(d, e, stamp);
 	} else if (!e->named) {
-		entry_remove(sub, e);
+		entry_remove(e);
 	}
 }
 
 static void
-send_draft(struct xds_server_stream *s, size_t type, const struct draft *d)
+send_draft(struct sub *sub, const struct draft *d)
 {
-	struct sub *sub = &s->subs[type];
+	struct xds_server_stream *s = sub->stream;
 	struct codec_delta_response m = {
-	    .type_url = slice_str(s->source->types[type].url),
+	    .type_url = slice_str(s->source->types[sub->type].url),
 	    .resources = d->resources,
 	    .resource_count = d->resource_count,
 	    .removed = d->removed,
@@ -316,23 +370,22 @@ send_draft(struct xds_server_stream *s, size_t type, const struct draft *d)
 }
 
 static void
-flush(struct xds_server_stream *s, size_t type)
+flush(struct sub *sub)
 {
-	struct sub *sub = &s->subs[type];
 	struct entry *e;
 	struct draft d;
 
-	if (!sub->active || sub->waiting ||
+	if (!sub->active || sub->waiting || sub->stream->held ||
 	    (list_empty(&sub->due) && !sub->must_answer))
 		return;
-	if (draft_init(&d)) {
-		while (!draft_is_full(&d) &&
-		       (e = LIST_FIRST(&sub->due, struct entry, due)) != NULL)
-			draft_entry(s, type, e, &d);
-		if (d.resource_count + d.removed_count > 0 || sub->must_answer)
-			send_draft(s, type, &d);
-	}
-	arena_fini(&d.arena);
+	draft_init(&d, sub);
+	while (!draft_is_full(&d) &&
+	       (e = LIST_FIRST(&sub->due, struct entry, due)) != NULL)
+		draft_entry(&d, e);
+	if (d.resource_count + d.removed_count > 0 || sub->must_answer)
+		send_draft(sub, &d);
+	draft_fini(&d);
+	source_forget(sub->stream->source, XDS_MADE_BYTES);
 }
 
 void
@@ -341,18 +394,11 @@ server_stream_flush(struct list *link)
 	struct xds_server_stream *s =
 	    CONTAINER(link, struct xds_server_stream, link);
 
+	list_remove(&s->link);
 	for (size_t i = 0; i < s->source->type_count; i++)
-		flush(s, i);
-}
-
-void
-server_stream_changed(struct list *link, size_t type, struct slice name)
-{
-	struct xds_server_stream *s =
-	    CONTAINER(link, struct xds_server_stream, link);
-
-	if (s->subs[type].active)
-		judge(s, type, name);
+		flush(&s->subs[i]);
+	if (s->ops->on_flushed != NULL)
+		s->ops->on_flushed(s->arg);
 }
 
 /* --- requests ------------------------------------------------------------- */
@@ -373,50 +419,51 @@ is_refused(const struct codec_delta_request *m, const struct entry *e,
 }
 
 static struct xds_status
-status_of(const struct xds_server_stream *s, size_t type, const struct entry *e)
+status_of(const struct entry *e)
 {
+	const struct sub *sub = e->sub;
+
 	return (struct xds_status){
-	    .type_url = slice_str(s->source->types[type].url),
+	    .type_url = slice_str(sub->stream->source->types[sub->type].url),
 	    .name = entry_name(e),
 	    .version = entry_version(e),
 	    .state = e->state,
 	    .reason = e->reason,
+	    .stamp = e->sent_stamp,
 	};
 }
 
 static void
-settle_entry(struct xds_server_stream *s, size_t type, struct entry *e,
-    const struct codec_delta_request *m)
+settle_entry(struct entry *e, const struct codec_delta_request *m)
 {
+	const struct xds_server_stream *s = e->sub->stream;
 	struct slice reason;
 	bool refused = is_refused(m, e, &reason);
 	struct xds_status status;
 
+	list_remove(&e->flight);
 	e->state = refused ? XDS_REFUSED : XDS_ACKED;
 	set_reason(e, refused ? reason : SLICE_NONE);
-	status = status_of(s, type, e);
+	status = status_of(e);
+	e->sent_stamp = 0;
 	if (s->ops->on_status != NULL)
 		s->ops->on_status(s->arg, &status);
+	/* The client has let go of it. */
+	if (e->version_len == 0 && !e->named && !is_linked(&e->due))
+		entry_remove(e);
 }
 
 static void
-settle(struct xds_server_stream *s, size_t type,
-    const struct codec_delta_request *m)
+settle(struct sub *sub, const struct codec_delta_request *m)
 {
-	struct sub *sub = &s->subs[type];
-	struct list answered;
+	struct xds_server_stream *s = sub->stream;
+	struct entry *e;
 
-	/* The calls may flush, which fills the list anew. */
-	list_init(&answered);
-	LIST_EACH (&sub->flight, it) {
-		list_remove(it);
-		list_push_back(&answered, it);
-	}
+	/* No flush fills the list anew before it is empty. */
+	while ((e = LIST_FIRST(&sub->flight, struct entry, flight)) != NULL)
+		settle_entry(e, m);
 	sub->waiting = false;
-	LIST_EACH (&answered, it) {
-		list_remove(it);
-		settle_entry(s, type, CONTAINER(it, struct entry, flight), m);
-	}
+	touch(s);
 	if (s->ops->on_answered != NULL)
 		s->ops->on_answered(s->arg);
 }
@@ -460,7 +507,7 @@ take_initial(
 		set_version(e, m->initial[i].version);
 		e->state = XDS_ACKED;
 		/* A version that we cannot compare is sent or removed. */
-		set_due(sub, e, e->version_len == 0);
+		set_due(e, e->version_len == 0);
 	}
 	return OK;
 }
@@ -477,14 +524,24 @@ subscribe_name(struct sub *sub, struct slice name, bool first)
 	if (!e->named)
 		sub->named++;
 	e->named = true;
-	set_due(sub, e, /* force */ !(first && e->version_len > 0));
+	set_due(e, /* force */ !(first && e->version_len > 0));
+}
+
+static void
+begin_wildcard(struct sub *sub)
+{
+	struct source_type *t = &sub->stream->source->types[sub->type];
+
+	sub->wildcard = true;
+	if (!t->by_owner && !is_linked(&sub->everyone))
+		list_push_back(&t->everyone, &sub->everyone);
+	judge_all(sub);
 }
 
 static enum err
-subscribe(struct xds_server_stream *s, size_t type,
-    const struct codec_delta_request *m, bool first, struct fault *why)
+subscribe(struct sub *sub, const struct codec_delta_request *m, bool first,
+    struct fault *why)
 {
-	struct sub *sub = &s->subs[type];
 	bool wildcard = first && m->subscribe_count == 0;
 
 	for (size_t i = 0; i < m->subscribe_count; i++) {
@@ -499,10 +556,8 @@ subscribe(struct xds_server_stream *s, size_t type,
 			return e;
 		subscribe_name(sub, m->subscribe[i], first);
 	}
-	if (wildcard) {
-		sub->wildcard = true;
-		judge_all(s, type);
-	}
+	if (wildcard)
+		begin_wildcard(sub);
 	return OK;
 }
 
@@ -514,6 +569,7 @@ end_wildcard(struct sub *sub)
 	void *value;
 
 	sub->wildcard = false;
+	list_remove(&sub->everyone);
 	list_init(&unnamed);
 	for (size_t i = 0; map_next(&sub->entries, &i, &name, &value);) {
 		struct entry *e = value;
@@ -524,15 +580,12 @@ end_wildcard(struct sub *sub)
 		list_push_back(&unnamed, &e->due);
 	}
 	LIST_EACH (&unnamed, it)
-		entry_remove(sub, CONTAINER(it, struct entry, due));
+		entry_remove(CONTAINER(it, struct entry, due));
 }
 
 static void
-unsubscribe(struct xds_server_stream *s, size_t type,
-    const struct codec_delta_request *m)
+unsubscribe(struct sub *sub, const struct codec_delta_request *m)
 {
-	struct sub *sub = &s->subs[type];
-
 	for (size_t i = 0; i < m->unsubscribe_count; i++) {
 		struct entry *e = map_get(&sub->entries, m->unsubscribe[i]);
 
@@ -542,11 +595,21 @@ unsubscribe(struct xds_server_stream *s, size_t type,
 			/* It still has it by the wildcard, or not: say so. */
 			e->named = false;
 			sub->named--;
-			set_due(sub, e, /* force */ true);
+			set_due(e, /* force */ true);
 		} else if (e != NULL && e->named) {
-			entry_remove(sub, e);
+			entry_remove(e);
 		}
 	}
+}
+
+/* The client's first word on the type. */
+static enum err
+begin(struct sub *sub, const struct codec_delta_request *m, struct fault *why)
+{
+	sub->active = true;
+	sub->must_answer = true;
+	touch(sub->stream);
+	return take_initial(sub, m, why);
 }
 
 enum err
@@ -554,7 +617,7 @@ xds_server_stream_request(struct xds_server_stream *s,
     const struct codec_delta_request *m, struct fault *why)
 {
 	size_t type = source_type_find(s->source, m->type_url);
-	struct sub *sub = &s->subs[MIN(type, (size_t)XDS_TYPES_MAX - 1)];
+	struct sub *sub = &s->subs[type];
 	bool first;
 	enum err e = OK;
 
@@ -563,22 +626,19 @@ xds_server_stream_request(struct xds_server_stream *s,
 		    "resources of type %.*s are not supported yet",
 		    SLICE_ARG(slice_sub(m->type_url, 0, 200)));
 	first = !sub->active;
-	sub->active = true;
-	if (first) {
-		sub->must_answer = true;
-		e = take_initial(sub, m, why);
-	}
+	if (first)
+		e = begin(sub, m, why);
 	if (sub->waiting && slice_eq(m->response_nonce, slice_str(sub->nonce)))
-		settle(s, type, m);
+		settle(sub, m);
 	if (e == OK)
-		unsubscribe(s, type, m);
+		unsubscribe(sub, m);
 	if (e == OK)
-		e = subscribe(s, type, m, first, why);
+		e = subscribe(sub, m, first, why);
 	if (e == OK && m->subscribe_count + m->unsubscribe_count > 0 &&
 	    s->ops->on_names != NULL)
 		e = s->ops->on_names(s->arg, m->type_url, why);
 	if (e == OK)
-		flush(s, type);
+		flush(sub);
 	return e;
 }
 
@@ -588,16 +648,19 @@ struct xds_server_stream *
 xds_server_stream_new(
     struct xds_source *source, const struct xds_server_ops *ops, void *arg)
 {
-	struct xds_server_stream *s = mem_new(sizeof(*s));
+	struct xds_server_stream *s =
+	    mem_new(sizeof(*s) + source->type_count * sizeof(s->subs[0]));
 
 	s->source = source;
 	s->ops = ops;
 	s->arg = arg;
-	for (size_t i = 0; i < XDS_TYPES_MAX; i++) {
+	for (size_t i = 0; i < source->type_count; i++) {
+		s->subs[i].stream = s;
+		s->subs[i].type = i;
 		list_init(&s->subs[i].due);
 		list_init(&s->subs[i].flight);
 	}
-	list_push_back(&source->streams, &s->link);
+	source->streams++;
 	return s;
 }
 
@@ -609,28 +672,92 @@ xds_server_stream_free(struct xds_server_stream **sp)
 	if (s == NULL)
 		return;
 	list_remove(&s->link);
-	for (size_t i = 0; i < XDS_TYPES_MAX; i++)
+	for (size_t i = 0; i < s->source->type_count; i++) {
+		list_remove(&s->subs[i].everyone);
 		map_fini(&s->subs[i].entries, entry_drop);
+	}
+	s->source->streams--;
 	mem_free(&s);
+}
+
+/* NULL for a type that there is none of, or that was not asked for. */
+static struct sub *
+active_sub(struct xds_server_stream *s, struct slice type_url)
+{
+	size_t type = source_type_find(s->source, type_url);
+
+	return type < s->source->type_count && s->subs[type].active
+		   ? &s->subs[type]
+		   : NULL;
 }
 
 void
 xds_server_stream_refilter(struct xds_server_stream *s, struct slice type_url)
 {
-	size_t type = source_type_find(s->source, type_url);
+	struct sub *sub = active_sub(s, type_url);
 
-	if (type < s->source->type_count && s->subs[type].active)
-		judge_all(s, type);
+	if (sub != NULL)
+		judge_all(sub);
 }
 
 void
 xds_server_stream_refilter_name(
     struct xds_server_stream *s, struct slice type_url, struct slice name)
 {
-	size_t type = source_type_find(s->source, type_url);
+	struct sub *sub = active_sub(s, type_url);
 
-	if (type < s->source->type_count && s->subs[type].active)
-		judge(s, type, name);
+	if (sub != NULL)
+		judge(sub, name);
+}
+
+void
+xds_server_stream_hold(struct xds_server_stream *s, bool held)
+{
+	s->held = held;
+	if (!held)
+		touch(s);
+}
+
+bool
+xds_server_stream_has(const struct xds_server_stream *s, struct slice type_url,
+    struct slice name)
+{
+	size_t type = source_type_find(s->source, type_url);
+	const struct entry *e = type < s->source->type_count
+				    ? map_get(&s->subs[type].entries, name)
+				    : NULL;
+
+	return e != NULL && e->version_len > 0;
+}
+
+static void
+count_pending(uint64_t stamp, size_t *count, uint64_t *oldest)
+{
+	++*count;
+	if (stamp != 0 && (*oldest == 0 || stamp < *oldest))
+		*oldest = stamp;
+}
+
+size_t
+xds_server_stream_pending(
+    const struct xds_server_stream *s, uint64_t *out_oldest)
+{
+	size_t count = 0;
+
+	*out_oldest = 0;
+	for (size_t i = 0; i < s->source->type_count; i++) {
+		const struct sub *sub = &s->subs[i];
+
+		LIST_EACH (&sub->due, it)
+			count_pending(
+			    CONTAINER(it, struct entry, due)->due_stamp, &count,
+			    out_oldest);
+		LIST_EACH (&sub->flight, it)
+			count_pending(
+			    CONTAINER(it, struct entry, flight)->sent_stamp,
+			    &count, out_oldest);
+	}
+	return count;
 }
 
 void
@@ -660,7 +787,7 @@ xds_server_stream_each(const struct xds_server_stream *s,
 		for (size_t i = 0;
 		     map_next(&s->subs[t].entries, &i, &name, &value);) {
 			const struct entry *e = value;
-			struct xds_status status = status_of(s, t, e);
+			struct xds_status status = status_of(e);
 
 			if (e->version_len > 0)
 				each(arg, &status);

@@ -28,7 +28,7 @@ rig_init(struct rig *r)
 {
 	interest_index_init(&r->index, S(DOMAIN));
 	map_init(&r->resources);
-	interest_init(&r->agent);
+	interest_init(&r->agent, &r->index);
 }
 
 static void
@@ -65,25 +65,19 @@ decode(const char *yaml)
 	return r;
 }
 
-/* True if the agent had to look anew, for the old one or the new one. */
+/* True if the agent has to look anew. */
 static bool
 put(struct rig *r, const char *name, const char *yaml)
 {
 	struct resource *before = map_remove(&r->resources, slice_str(name));
 	struct resource *now = yaml != NULL ? decode(yaml) : NULL;
-	bool touched = false;
 
-	if (before != NULL) {
-		touched |= interest_is_touched(&r->agent, S(DOMAIN), before);
-		interest_index_remove(&r->index, before);
-	}
-	if (now != NULL) {
-		touched |= interest_is_touched(&r->agent, S(DOMAIN), now);
-		interest_index_add(&r->index, now);
+	list_remove(&r->agent.link); /* only what comes now counts */
+	interest_index_change(&r->index, before, now);
+	if (now != NULL)
 		(void)map_put(&r->resources, slice_str(name), now); /* new */
-	}
 	resource_unref(&before);
-	return touched;
+	return interest_is_stale(&r->agent);
 }
 
 static bool
@@ -163,7 +157,7 @@ expect(struct rig *r, const char *want)
 	void *mark;
 
 	r->told[0] = '\0';
-	interest_follow(&r->agent, &r->index, tell, r);
+	interest_follow(&r->agent, tell, r);
 	for (size_t i = 0; map_next(&r->agent.resources, &i, &key, &mark);)
 		names[count++] = name_of(key);
 	if (count > 0)
