@@ -408,7 +408,7 @@ check-third: $(THIRD:%.c=$(O)/%)
 
 PYTEST_DIRS := $(wildcard tests/golden tests/e2e tests/interop)
 .PHONY: check-e2e
-check-e2e: all
+check-e2e: all $(O)/tests/bench/swarm
 	@MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(O)) \
 	    tests/pytest.sh $(O)/results/e2e '$(PYTHON)' \
 	    $(sort $(dir $(wildcard $(PYTEST_DIRS:%=%/test_*.py)))) $(PYTEST_ARGS)

@@ -12,9 +12,10 @@
  * Agent n asks for service-0 and for HOSTS others, of SERVICES. The first
  * agent refuses resources whose name ends with REFUSED.
  *
- * Prints one JSON object a line, with monotonic times: {"joined": AGENTS},
- * {"synced": AGENTS} each time that all are up to date after some were not,
- * and for the line "expect N" on its input, once N answers to resources were
+ * Prints one JSON object a line, with monotonic times: {"joined": AGENTS};
+ * {"synced": AGENTS, "news": N} each time that all are up to date after some
+ * were not, with the answers to resources that were given so far; and for the
+ * line "expect N" on its input, once N answers to resources were
  * given since, {"answers": N, …} with the bytes of both directions, TLS's
  * included. The end of its input ends it.
  */
@@ -78,6 +79,7 @@ struct swarm {
 	size_t synced;
 	size_t expected; /* 0: nothing is */
 	size_t answers;
+	size_t news; /* answers to resources, ever */
 	uint64_t first_us, last_us;
 	uint64_t bytes; /* when it was asked for */
 	struct timer quiet;
@@ -162,6 +164,7 @@ static void
 note_answer(struct swarm *w)
 {
 	w->last_us = now_us();
+	w->news++;
 	if (w->answers++ == 0)
 		w->first_us = w->last_us;
 	if (w->answers == w->expected)
@@ -177,8 +180,11 @@ note_synced(struct agent *a)
 		return;
 	a->synced = synced;
 	a->swarm->synced += synced ? 1 : (size_t)-1;
-	if (a->swarm->synced == a->swarm->count)
-		say("synced", a->swarm->count);
+	if (a->swarm->synced < a->swarm->count)
+		return;
+	(void)printf("{\"synced\": %zu, \"us\": %llu, \"news\": %zu}\n",
+	    a->swarm->count, (unsigned long long)now_us(), a->swarm->news);
+	(void)fflush(stdout);
 }
 
 /* --- the stream ----------------------------------------------------------- */

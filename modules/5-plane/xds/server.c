@@ -248,7 +248,8 @@ server_everyone_changed(struct list *everyone, size_t type, struct slice name)
 
 /* --- responses ------------------------------------------------------------ */
 
-/* A response that is being put together; texts are borrowed until it is sent. */
+/* A response that is being put together; texts are borrowed until it is sent.
+ */
 struct draft {
 	struct codec_delta_resource *resources;
 	size_t resource_count;
@@ -719,8 +720,8 @@ xds_server_stream_hold(struct xds_server_stream *s, bool held)
 }
 
 bool
-xds_server_stream_has(const struct xds_server_stream *s, struct slice type_url,
-    struct slice name)
+xds_server_stream_has(
+    const struct xds_server_stream *s, struct slice type_url, struct slice name)
 {
 	size_t type = source_type_find(s->source, type_url);
 	const struct entry *e = type < s->source->type_count

@@ -23,8 +23,8 @@ struct topic {
 struct source_type {
 	char *url;
 	bool by_owner;
-	struct map items;   /* name → struct source_item */
-	struct map topics;  /* name → struct topic */
+	struct map items;     /* name → struct source_item */
+	struct map topics;    /* name → struct topic */
 	struct list everyone; /* who hears of every name, see server.c */
 };
 
@@ -62,7 +62,8 @@ bool source_next_name(const struct xds_source *s, size_t type, size_t *cursor,
     struct slice *out_name);
 
 /* A new one if there is none. Its last follower ends it. */
-struct topic *source_topic(struct xds_source *s, size_t type, struct slice name);
+struct topic *source_topic(
+    struct xds_source *s, size_t type, struct slice name);
 void source_topic_left(struct xds_source *s, size_t type, struct topic *t);
 
 static inline struct slice

@@ -25,7 +25,7 @@
 enum {
 	AGENT_MAGIC = 0x6167656e,
 	WORDS_MAX = 2 * FAULT_TEXT_MAX,
-	FIRSTS_MAX = 64, /* agents that are sent all, at a time */
+	FIRSTS_MAX = 64,    /* agents that are sent all, at a time */
 	FIRSTS_US = 2000000 /* a slower one counts no more */
 };
 
@@ -76,8 +76,8 @@ take_turns(struct server *s)
 {
 	struct turn *t;
 
-	while ((t = turns_next(&s->firsts, loop_now_us(s->spec.loop))) !=
-	       NULL) {
+	while (
+	    (t = turns_next(&s->firsts, loop_now_us(s->spec.loop))) != NULL) {
 		struct agent *a = CONTAINER(t, struct agent, turn);
 
 		xds_server_stream_hold(a->xds, false);

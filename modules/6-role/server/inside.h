@@ -57,7 +57,7 @@ struct server {
 	size_t sent_first; /* resources, since nobody had a turn */
 	struct commits commits;
 	struct metric_series *propagated; /* the histogram */
-	struct timer forget; /* bodies that were made to be sent */
+	struct timer forget;              /* bodies that were made to be sent */
 	/* analyze.c */
 	struct jobs *jobs; /* NULL before the first */
 	size_t analyses;   /* that run */

@@ -362,8 +362,8 @@ tell_others(const struct map *these, const struct map *those,
 }
 
 void
-interest_follow(struct interest *i, void (*each)(void *arg, struct slice name),
-    void *arg)
+interest_follow(
+    struct interest *i, void (*each)(void *arg, struct slice name), void *arg)
 {
 	struct walk w = {.i = i};
 	struct map before = i->resources;

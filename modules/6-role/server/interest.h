@@ -58,7 +58,7 @@ bool interest_concerns(const struct interest *i, struct slice name);
  * Finds out anew what concerns the agent; then calls `each` with the name of
  * each resource that does now, or does no more. It is not stale after it.
  */
-void interest_follow(struct interest *i,
-    void (*each)(void *arg, struct slice name), void *arg);
+void interest_follow(
+    struct interest *i, void (*each)(void *arg, struct slice name), void *arg);
 
 #endif

@@ -40,7 +40,8 @@ commits_time(const struct commits *c, uint64_t revision)
 void
 times_add(struct times *t, uint64_t us)
 {
-	t->us[t->count++ % TIMES_KEPT] = (uint32_t)MIN(us, (uint64_t)UINT32_MAX);
+	t->us[t->count++ % TIMES_KEPT] =
+	    (uint32_t)MIN(us, (uint64_t)UINT32_MAX);
 }
 
 static int

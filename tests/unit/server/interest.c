@@ -292,3 +292,64 @@ TEST(hosts_come_and_go_at_run_time)
 	EXPECT_STR(r.told, "a ");
 	rig_fini(&r);
 }
+
+TEST(the_same_hosts_as_before_make_nobody_look_anew)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_service(&r, "a");
+	(void)put_service(&r, "b");
+	(void)put_route(&r, "route", "a", "b");
+	ask(&r, FULL("a"));
+	expect(&r, "a b route ");
+	EXPECT_FALSE(put(&r, "route",
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: route}\nspec:\n  hosts: [a]\n"
+	    "  http: [{timeout: 7s, route: [{destination: {host: b}}]}]\n"));
+	/* The old one is gone, and the new one is what is found. */
+	expect(&r, "a b route ");
+	EXPECT_TRUE(put_route(&r, "route", "a", "a"));
+	expect(&r, "a route ");
+	rig_fini(&r);
+}
+
+TEST(only_those_whom_it_may_concern_look_anew)
+{
+	struct interest other;
+	struct rig r;
+
+	rig_init(&r);
+	interest_init(&other, &r.index);
+	(void)map_put(&other.asked, S(FULL("b")), &r); /* only the mark */
+	interest_follow(&other, tell, &r);
+	ask(&r, FULL("a"));
+	expect(&r, "");
+	EXPECT_TRUE(put_service(&r, "a"));
+	EXPECT_FALSE(interest_is_stale(&other));
+	EXPECT_FALSE(put_service(&r, "b"));
+	EXPECT_TRUE(interest_is_stale(&other));
+	interest_follow(&other, tell, &r);
+	EXPECT_FALSE(interest_is_stale(&other));
+	EXPECT_TRUE(put_rule(&r, "all", "*.default.svc.cluster.local"));
+	EXPECT_TRUE(interest_is_stale(&other));
+	interest_fini(&other);
+	rig_fini(&r);
+}
+
+TEST(when_all_is_gone_everybody_looks_anew_and_finds_what_comes_then)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_service(&r, "a");
+	ask(&r, FULL("a"));
+	expect(&r, "a ");
+	interest_index_clear(&r.index);
+	EXPECT_TRUE(interest_is_stale(&r.agent));
+	expect(&r, "");
+	map_fini(&r.resources, drop);
+	EXPECT_TRUE(put_service(&r, "a"));
+	expect(&r, "a ");
+	rig_fini(&r);
+}

@@ -43,8 +43,8 @@ struct pair {
 	size_t bodies_made;
 	size_t flushes;      /* of the source, that looked at the stream */
 	uint64_t last_stamp; /* of the status in `last` */
-	char last[256];       /* status the server heard last */
-	uint64_t interests;   /* bit n: names that end in digit n concern it */
+	char last[256];      /* status the server heard last */
+	uint64_t interests;  /* bit n: names that end in digit n concern it */
 };
 
 /* All three types are served; the client wants nothing yet. */
