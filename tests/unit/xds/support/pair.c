@@ -158,12 +158,38 @@ pair_settle(struct pair *p)
 void
 pair_init(struct pair *p)
 {
-	*p = (struct pair){.interests = ~UINT64_C(0)};
-	p->source = xds_source_new(make_body, p);
-	xds_source_add_type(p->source, S(PAIR_TYPE), XDS_TOLD_ALL);
-	xds_source_add_type(p->source, S(PAIR_OTHER), XDS_TOLD_ALL);
-	xds_source_add_type(p->source, S(PAIR_TOLD), XDS_TOLD_BY_OWNER);
+	struct xds_source *source = xds_source_new(make_body, p);
+
+	xds_source_add_type(source, S(PAIR_TYPE), XDS_TOLD_ALL);
+	xds_source_add_type(source, S(PAIR_OTHER), XDS_TOLD_ALL);
+	xds_source_add_type(source, S(PAIR_TOLD), XDS_TOLD_BY_OWNER);
+	pair_init_over(p, source);
+}
+
+void
+pair_init_over(struct pair *p, struct xds_source *source)
+{
+	*p = (struct pair){.interests = ~UINT64_C(0), .source = source};
 	p->client = xds_client_new(&client_ops, p, S("vm1"), S("mesh"));
+}
+
+static void
+restore(void *arg, const struct xds_resource *r)
+{
+	CHECK(xds_client_restore(arg, r) == OK);
+}
+
+void
+pair_restart_client(struct pair *p)
+{
+	struct xds_client *before = p->client;
+
+	pair_disconnect(p);
+	p->client = xds_client_new(&client_ops, p, S("vm1"), S("mesh"));
+	xds_client_each(before, restore, p->client);
+	xds_client_free(&before);
+	while (p->open_count > 0) /* nobody hears of these any more */
+		pair_settle(p);
 }
 
 void

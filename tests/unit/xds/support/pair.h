@@ -51,6 +51,13 @@ struct pair {
 void pair_init(struct pair *p);
 void pair_fini(struct pair *p);
 
+/* As pair_init() over what there is; who gives it frees it, and `source` is
+ * set to NULL before pair_fini(). */
+void pair_init_over(struct pair *p, struct xds_source *source);
+
+/* The client ends and begins anew from what it had in force. */
+void pair_restart_client(struct pair *p);
+
 void pair_connect(struct pair *p);
 void pair_disconnect(struct pair *p); /* what is on the wire is lost */
 
