@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -192,3 +193,33 @@ def test_many_come_back_after_a_restart_and_are_sent_nothing_again(
     assert rows["behind"] == 0
     # A change reaches them as before.
     have(mesh, agents.names, apply(mesh, "good", 2))
+
+
+def test_a_host_that_does_not_come_is_waited_for_a_second_and_said(mesh):
+    mesh.caller.synced()
+    mesh.server.process.send_signal(signal.SIGSTOP)
+    try:
+        begin = time.monotonic()
+        done = mesh.caller.cli("explain", "request", "http://service-2/")
+        took = time.monotonic() - begin
+    finally:
+        mesh.server.process.send_signal(signal.SIGCONT)
+    assert done.returncode != 0
+    assert "the server has not sent all of it yet" in done.stderr
+    assert took >= 1, took
+    mesh.caller.says("waited in vain for a host")
+    # It was asked for all the same, and comes.
+    wait_for(lambda: mesh.caller.cli(
+        "explain", "request", "http://service-2/").returncode == 0,
+             "service-2 is at hand")
+
+
+def test_a_crowd_that_says_nothing_keeps_nobody_out(mesh, swarm):
+    crowd = [mesh.machine(2).connect(mesh.machine(1).ip, 15012)
+             for _ in range(600)]
+    try:
+        agents = swarm(2)
+        have(mesh, agents.names, apply(mesh, "good", 1))
+    finally:
+        for conn in crowd:
+            conn.close()
