@@ -46,6 +46,8 @@ struct server {
 	struct net_listener *listener;
 	struct http_server *http;
 	struct tls_config *tls;
+	struct turns shaking; /* connections before their first request */
+	struct timer shaking_timer;
 	/* The stream: agents.c, feed.c */
 	struct xds_source *source;
 	struct interest_index interests;
