@@ -1,68 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server — what one client has of each type, and what it must still get.
+ * server — the server's end of one stream: what its client asks and answers.
  *
- *	QUIET --something is due--> a response --> WAITING --ACK, NACK--> QUIET
- *
- * While WAITING, changes only mark their entry as due, so any number of them
- * becomes one response when the answer is there; and the first change of a
- * QUIET type goes out at once. A nonce that is not the last one answers
- * nothing, but what it subscribes to counts all the same.
- *
- * An entry follows its name's topic in the source, from when the client asks
- * for it or is sent it until the client has let go of it.
+ * A nonce that is not the last one answers nothing, but what it subscribes to
+ * counts all the same.
  */
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "source.h"
-
-enum { NONCE_LEN = 24 };
-
-struct sub;
-
-/* One name of one type with this client. */
-struct entry {
-	struct list follow; /* in its topic */
-	struct list due;    /* linked: to be looked at by the next flush */
-	struct list flight; /* linked: in the response that is unanswered */
-	struct sub *sub;
-	struct topic *topic;
-	uint64_t due_stamp;  /* of the oldest change that is due; 0: none */
-	uint64_t sent_stamp; /* the same, of what is unanswered */
-	struct slice reason; /* own memory */
-	char *version;       /* NULL: the client has none */
-	size_t version_len;
-	enum xds_state state;
-	bool named; /* subscribed by its name */
-	bool force; /* answer even if nothing changed */
-};
-
-/* One type with this client. */
-struct sub {
-	struct xds_server_stream *stream;
-	size_t type;
-	struct list everyone; /* in the source, if it hears of every name */
-	bool active;          /* was asked for */
-	bool wildcard;
-	bool must_answer; /* the first question, even with nothing */
-	bool waiting;
-	char nonce[NONCE_LEN];
-	struct map entries; /* name → struct entry */
-	size_t named;       /* of them */
-	struct list due;
-	struct list flight;
-};
-
-struct xds_server_stream {
-	struct list link; /* in the source, while anything is to be done */
-	struct xds_source *source;
-	const struct xds_server_ops *ops;
-	void *arg;
-	bool held;          /* nothing is sent */
-	uint64_t responses; /* so far: the nonce */
-	struct sub subs[];  /* one for each type of the source */
-};
+#include "served.h"
 
 const char *
 xds_state_name(enum xds_state state)
@@ -75,331 +18,6 @@ xds_state_name(enum xds_state state)
 
 	CHECK((unsigned)state < ARRAY_LEN(names));
 	return names[state];
-}
-
-/* --- entries -------------------------------------------------------------- */
-
-static struct slice
-entry_name(const struct entry *e)
-{
-	return topic_name(e->topic);
-}
-
-static struct slice
-entry_version(const struct entry *e)
-{
-	return slice_of(e->version, e->version_len);
-}
-
-static bool
-is_linked(const struct list *link)
-{
-	return link->next != NULL && !list_empty(link);
-}
-
-static void
-set_reason(struct entry *e, struct slice reason)
-{
-	char *old = (char *)(uintptr_t)e->reason.ptr;
-
-	mem_free(&old);
-	e->reason = SLICE_NONE;
-	reason = slice_sub(reason, 0, XDS_REASON_MAX);
-	if (reason.len > 0)
-		e->reason =
-		    slice_of(mem_strndup(reason.ptr, reason.len), reason.len);
-}
-
-/* Too long for us is none: the client then gets the resource again. */
-static void
-set_version(struct entry *e, struct slice version)
-{
-	bool is_one = version.len > 0 && version.len <= XDS_VERSION_MAX;
-
-	mem_free(&e->version);
-	e->version_len = is_one ? version.len : 0;
-	if (is_one)
-		e->version = mem_strndup(version.ptr, version.len);
-}
-
-static struct entry *
-entry_get(struct sub *sub, struct slice name)
-{
-	struct entry *e = map_get(&sub->entries, name);
-
-	if (e != NULL)
-		return e;
-	e = mem_new(sizeof(*e));
-	e->sub = sub;
-	e->topic = source_topic(sub->stream->source, sub->type, name);
-	list_push_back(&e->topic->followers, &e->follow);
-	(void)map_put(&sub->entries, name, e); /* it was not there */
-	return e;
-}
-
-static void
-entry_drop(void *value)
-{
-	struct entry *e = value;
-	struct sub *sub = e->sub;
-
-	list_remove(&e->due);
-	list_remove(&e->flight);
-	list_remove(&e->follow);
-	source_topic_left(sub->stream->source, sub->type, e->topic);
-	set_reason(e, SLICE_NONE);
-	mem_free(&e->version);
-	mem_free(&e);
-}
-
-static void
-entry_remove(struct entry *e)
-{
-	struct sub *sub = e->sub;
-
-	if (e->named)
-		sub->named--;
-	(void)map_remove(&sub->entries, entry_name(e)); /* it is e */
-	entry_drop(e);
-}
-
-/* The next flush of the source looks at the stream. */
-static void
-touch(struct xds_server_stream *s)
-{
-	if (!is_linked(&s->link))
-		list_push_back(&s->source->due, &s->link);
-}
-
-/* Keeps its place if it waits already. */
-static void
-set_due(struct entry *e, bool force)
-{
-	struct xds_server_stream *s = e->sub->stream;
-
-	e->force |= force;
-	if (e->due_stamp == 0)
-		e->due_stamp = s->source->stamp;
-	if (!is_linked(&e->due))
-		list_push_back(&e->sub->due, &e->due);
-	touch(s);
-}
-
-static bool
-is_wanted(
-    const struct sub *sub, const struct entry *e, const struct xds_resource *r)
-{
-	const struct xds_server_stream *s = sub->stream;
-
-	if (!(sub->wildcard || (e != NULL && e->named)))
-		return false;
-	return s->ops->concerns == NULL || s->ops->concerns(s->arg, r);
-}
-
-/* Marks the name as due if the client must hear of it. */
-static void
-judge(struct sub *sub, struct slice name)
-{
-	struct entry *e = map_get(&sub->entries, name);
-	struct xds_resource r;
-	bool wanted = source_item(sub->stream->source, sub->type, name, &r) &&
-		      is_wanted(sub, e, &r);
-
-	if (!wanted && (e == NULL || e->version_len == 0))
-		return;
-	set_due(entry_get(sub, name), /* force */ false);
-}
-
-static void
-judge_all(struct sub *sub)
-{
-	struct slice name;
-	void *value;
-
-	/* What the client has and nobody wants any more; entries stay. */
-	for (size_t i = 0; map_next(&sub->entries, &i, &name, &value);) {
-		struct entry *e = value;
-
-		if (e->version_len > 0)
-			set_due(e, /* force */ false);
-	}
-	for (size_t i = 0;
-	     source_next_name(sub->stream->source, sub->type, &i, &name);)
-		judge(sub, name);
-}
-
-void
-server_follower_changed(struct list *follower)
-{
-	struct entry *e = CONTAINER(follower, struct entry, follow);
-
-	judge(e->sub, entry_name(e));
-}
-
-void
-server_everyone_changed(struct list *everyone, size_t type, struct slice name)
-{
-	struct sub *sub = CONTAINER(everyone, struct sub, everyone);
-
-	CHECK(sub->type == type);
-	if (map_get(&sub->entries, name) == NULL) /* else it follows */
-		judge(sub, name);
-}
-
-/* --- responses ------------------------------------------------------------ */
-
-/* A response that is being put together; texts are borrowed until it is sent.
- */
-struct draft {
-	struct codec_delta_resource *resources;
-	size_t resource_count;
-	struct slice *removed;
-	size_t removed_count;
-	size_t bytes;
-};
-
-static void
-draft_init(struct draft *d, const struct sub *sub)
-{
-	size_t room = 0;
-
-	LIST_EACH (&sub->due, it)
-		if (++room == XDS_RESPONSE_ITEMS)
-			break;
-	*d = (struct draft){0};
-	d->resources = mem_new_array(MAX(room, 1), sizeof(*d->resources));
-	d->removed = mem_new_array(MAX(room, 1), sizeof(*d->removed));
-}
-
-static void
-draft_fini(struct draft *d)
-{
-	mem_free(&d->resources);
-	mem_free(&d->removed);
-}
-
-static bool
-draft_is_full(const struct draft *d)
-{
-	return d->resource_count + d->removed_count == XDS_RESPONSE_ITEMS ||
-	       d->bytes >= XDS_RESPONSE_BYTES;
-}
-
-/* No room: it is due again, with the next response. */
-static void
-put_off(struct draft *d, struct entry *e, uint64_t stamp)
-{
-	set_due(e, /* force */ true);
-	e->due_stamp = stamp;
-	d->bytes = XDS_RESPONSE_BYTES;
-}
-
-static void
-send_entry(struct entry *e, struct slice version, uint64_t stamp)
-{
-	set_version(e, version);
-	set_reason(e, SLICE_NONE);
-	e->state = XDS_SENT;
-	e->sent_stamp = stamp;
-	list_push_back(&e->sub->flight, &e->flight);
-}
-
-static void
-draft_resource(struct draft *d, struct entry *e, const struct xds_resource *r,
-    uint64_t stamp)
-{
-	struct slice body;
-
-	if (source_body(e->sub->stream->source, e->topic, r, &body) != OK) {
-		put_off(d, e, stamp);
-		return;
-	}
-	d->resources[d->resource_count++] = (struct codec_delta_resource){
-	    r->name, r->version, r->type_url, body};
-	d->bytes += r->name.len + body.len;
-	send_entry(e, r->version, stamp);
-}
-
-static void
-draft_removal(struct draft *d, struct entry *e, uint64_t stamp)
-{
-	d->removed[d->removed_count++] = entry_name(e);
-	d->bytes += entry_name(e).len;
-	send_entry(e, SLICE_NONE, stamp);
-}
-
-static void
-draft_entry(struct draft *d, struct entry *e)
-{
-	struct sub *sub = e->sub;
-	struct xds_resource r;
-	bool is_there =
-	    source_item(sub->stream->source, sub->type, entry_name(e), &r);
-	bool force = e->force;
-	uint64_t stamp = e->due_stamp;
-
-	list_remove(&e->due);
-	e->force = false;
-	e->due_stamp = 0;
-	if (is_there && is_wanted(sub, e, &r)) {
-		if (force || !slice_eq(entry_version(e), r.version))
-			draft_resource(d, e, &r, stamp);
-	} else if (force || e->version_len > 0) {
-		draft_removal(d, e, stamp);
-	} else if (!e->named) {
-		entry_remove(e);
-	}
-}
-
-static void
-send_draft(struct sub *sub, const struct draft *d)
-{
-	struct xds_server_stream *s = sub->stream;
-	struct codec_delta_response m = {
-	    .type_url = slice_str(s->source->types[sub->type].url),
-	    .resources = d->resources,
-	    .resource_count = d->resource_count,
-	    .removed = d->removed,
-	    .removed_count = d->removed_count,
-	};
-
-	snprintf(sub->nonce, sizeof(sub->nonce), "%" PRIu64, ++s->responses);
-	m.nonce = slice_str(sub->nonce);
-	sub->waiting = true;
-	sub->must_answer = false;
-	s->ops->send(s->arg, &m);
-}
-
-static void
-flush(struct sub *sub)
-{
-	struct entry *e;
-	struct draft d;
-
-	if (!sub->active || sub->waiting || sub->stream->held ||
-	    (list_empty(&sub->due) && !sub->must_answer))
-		return;
-	draft_init(&d, sub);
-	while (!draft_is_full(&d) &&
-	       (e = LIST_FIRST(&sub->due, struct entry, due)) != NULL)
-		draft_entry(&d, e);
-	if (d.resource_count + d.removed_count > 0 || sub->must_answer)
-		send_draft(sub, &d);
-	draft_fini(&d);
-	source_forget(sub->stream->source, XDS_MADE_BYTES);
-}
-
-void
-server_stream_flush(struct list *link)
-{
-	struct xds_server_stream *s =
-	    CONTAINER(link, struct xds_server_stream, link);
-
-	list_remove(&s->link);
-	for (size_t i = 0; i < s->source->type_count; i++)
-		flush(&s->subs[i]);
-	if (s->ops->on_flushed != NULL)
-		s->ops->on_flushed(s->arg);
 }
 
 /* --- requests ------------------------------------------------------------- */
@@ -444,13 +62,13 @@ settle_entry(struct entry *e, const struct codec_delta_request *m)
 
 	list_remove(&e->flight);
 	e->state = refused ? XDS_REFUSED : XDS_ACKED;
-	set_reason(e, refused ? reason : SLICE_NONE);
+	entry_set_reason(e, refused ? reason : SLICE_NONE);
 	status = status_of(e);
 	e->sent_stamp = 0;
 	if (s->ops->on_status != NULL)
 		s->ops->on_status(s->arg, &status);
 	/* The client has let go of it. */
-	if (e->version_len == 0 && !e->named && !is_linked(&e->due))
+	if (e->version_len == 0 && !e->named && !list_is_linked(&e->due))
 		entry_remove(e);
 }
 
@@ -464,7 +82,7 @@ settle(struct sub *sub, const struct codec_delta_request *m)
 	while ((e = LIST_FIRST(&sub->flight, struct entry, flight)) != NULL)
 		settle_entry(e, m);
 	sub->waiting = false;
-	touch(s);
+	served_touch(s);
 	if (s->ops->on_answered != NULL)
 		s->ops->on_answered(s->arg);
 }
@@ -505,10 +123,10 @@ take_initial(
 			return fault_set(
 			    why, ERR_PROTOCOL, "a resource has no name");
 		e = entry_get(sub, m->initial[i].name);
-		set_version(e, m->initial[i].version);
+		entry_set_version(e, m->initial[i].version);
 		e->state = XDS_ACKED;
 		/* A version that we cannot compare is sent or removed. */
-		set_due(e, e->version_len == 0);
+		entry_set_due(e, e->version_len == 0);
 	}
 	return OK;
 }
@@ -525,7 +143,7 @@ subscribe_name(struct sub *sub, struct slice name, bool first)
 	if (!e->named)
 		sub->named++;
 	e->named = true;
-	set_due(e, /* force */ !(first && e->version_len > 0));
+	entry_set_due(e, /* force */ !(first && e->version_len > 0));
 }
 
 static void
@@ -534,9 +152,9 @@ begin_wildcard(struct sub *sub)
 	struct source_type *t = &sub->stream->source->types[sub->type];
 
 	sub->wildcard = true;
-	if (!t->by_owner && !is_linked(&sub->everyone))
+	if (!t->by_owner && !list_is_linked(&sub->everyone))
 		list_push_back(&t->everyone, &sub->everyone);
-	judge_all(sub);
+	sub_judge_all(sub);
 }
 
 static enum err
@@ -596,7 +214,7 @@ unsubscribe(struct sub *sub, const struct codec_delta_request *m)
 			/* It still has it by the wildcard, or not: say so. */
 			e->named = false;
 			sub->named--;
-			set_due(e, /* force */ true);
+			entry_set_due(e, /* force */ true);
 		} else if (e != NULL && e->named) {
 			entry_remove(e);
 		}
@@ -609,7 +227,7 @@ begin(struct sub *sub, const struct codec_delta_request *m, struct fault *why)
 {
 	sub->active = true;
 	sub->must_answer = true;
-	touch(sub->stream);
+	served_touch(sub->stream);
 	return take_initial(sub, m, why);
 }
 
@@ -635,11 +253,11 @@ xds_server_stream_request(struct xds_server_stream *s,
 		unsubscribe(sub, m);
 	if (e == OK)
 		e = subscribe(sub, m, first, why);
-	if (e == OK && m->subscribe_count + m->unsubscribe_count > 0 &&
-	    s->ops->on_names != NULL)
+	if (e == OK && s->ops->on_names != NULL &&
+	    (first || m->subscribe_count + m->unsubscribe_count > 0))
 		e = s->ops->on_names(s->arg, m->type_url, why);
 	if (e == OK)
-		flush(sub);
+		sub_flush(sub);
 	return e;
 }
 
@@ -698,7 +316,7 @@ xds_server_stream_refilter(struct xds_server_stream *s, struct slice type_url)
 	struct sub *sub = active_sub(s, type_url);
 
 	if (sub != NULL)
-		judge_all(sub);
+		sub_judge_all(sub);
 }
 
 void
@@ -708,7 +326,7 @@ xds_server_stream_refilter_name(
 	struct sub *sub = active_sub(s, type_url);
 
 	if (sub != NULL)
-		judge(sub, name);
+		sub_judge(sub, name);
 }
 
 void
@@ -716,7 +334,7 @@ xds_server_stream_hold(struct xds_server_stream *s, bool held)
 {
 	s->held = held;
 	if (!held)
-		touch(s);
+		served_touch(s);
 }
 
 bool

@@ -12,7 +12,7 @@
 
 /* A name that is followed. */
 struct topic {
-	struct list followers; /* of entries of streams, see server.c */
+	struct list followers; /* of entries of streams, see served.h */
 	struct list made;      /* linked: its body was made, and lies here */
 	char *body;
 	size_t body_len;
@@ -25,7 +25,7 @@ struct source_type {
 	bool by_owner;
 	struct map items;     /* name → struct source_item */
 	struct map topics;    /* name → struct topic */
-	struct list everyone; /* who hears of every name, see server.c */
+	struct list everyone; /* who hears of every name, see served.h */
 };
 
 struct xds_source {
@@ -72,7 +72,7 @@ topic_name(const struct topic *t)
 	return slice_of(t->name, t->name_len);
 }
 
-/* server.c: the resource was put or removed; of a follower, of everyone. */
+/* served.c: the resource was put or removed; of a follower, of everyone. */
 void server_follower_changed(struct list *follower);
 void server_everyone_changed(
     struct list *everyone, size_t type, struct slice name);

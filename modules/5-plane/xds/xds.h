@@ -60,7 +60,8 @@ enum xds_audience {
 	/* Each client that asked for its name or for all of the type. */
 	XDS_TOLD_ALL,
 	/* As before; but of those that asked for all, only those for which the
-	 * owner calls xds_server_stream_refilter_name(). */
+	 * owner calls xds_server_stream_refilter_name(), also of what there is
+	 * already when on_names() says that a client has asked. */
 	XDS_TOLD_BY_OWNER
 };
 
@@ -130,7 +131,7 @@ struct xds_server_ops {
 	/* Borrows the message. */
 	void (*send)(void *arg, const struct codec_delta_response *m);
 	/*
-	 * What the client asks for by name is another now; answers come after
+	 * The client asks for the type, or for other names; answers come after
 	 * it. Not OK closes the stream with these words. May be NULL.
 	 */
 	enum err (*on_names)(
@@ -159,8 +160,8 @@ MUST_USE enum err xds_server_stream_request(struct xds_server_stream *s,
     const struct codec_delta_request *m, struct fault *why);
 
 /*
- * Asks `concerns` again for every resource of the type: the client's
- * interests changed. Goes out with the next flush.
+ * Asks `concerns` again for every resource of the type, unless the owner tells
+ * of what is new: the client's interests changed. Goes out with the next flush.
  */
 void xds_server_stream_refilter(
     struct xds_server_stream *s, struct slice type_url);

@@ -230,12 +230,25 @@ trust_held(struct agent *a)
 			(void)map_put(&a->settled, host, a); /* the mark */
 }
 
+/* It asks for the resources: of those that concern it, it is told here. */
+static void
+tell_all(struct agent *a)
+{
+	struct slice name;
+	void *mark;
+
+	for (size_t i = 0; map_next(&a->interest.resources, &i, &name, &mark);)
+		refilter(a, name);
+}
+
 static enum err
 on_names(void *arg, struct slice type_url, struct fault *why)
 {
 	struct agent *a = agent_of(arg);
 	struct map hosts;
 
+	if (slice_eq(type_url, S(SERVER_TYPE_RESOURCE)))
+		tell_all(a);
 	if (!slice_eq(type_url, S(SERVER_TYPE_HOST)))
 		return OK;
 	map_init(&hosts);

@@ -260,7 +260,7 @@ interest_fini(struct interest *i)
 bool
 interest_is_stale(const struct interest *i)
 {
-	return i->link.next != NULL && !list_empty(&i->link);
+	return list_is_linked(&i->link);
 }
 
 bool

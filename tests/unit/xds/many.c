@@ -326,3 +326,23 @@ TEST(what_comes_back_while_its_removal_is_unanswered_is_sent)
 	EXPECT_TRUE(xds_server_stream_is_quiet(peers[0].stream));
 	end();
 }
+
+TEST(who_asks_for_all_costs_what_concerns_it_not_what_there_is)
+{
+	struct codec_delta_request all = {.type_url = S(TYPE)};
+	struct peer late = {.sent = 0};
+
+	begin(XDS_TOLD_BY_OWNER);
+	put("a", "1");
+	put("b", "1");
+	late.stream = xds_server_stream_new(source, &ops, &late);
+	EXPECT_OK(xds_server_stream_request(late.stream, &all, NULL));
+	EXPECT_EQ(late.asked, 0);
+	EXPECT_STR(late.got, "");
+	ack(&late);
+	concern(&late, "b");
+	xds_source_flush(source);
+	EXPECT_STR(late.got, "b=b1 ");
+	xds_server_stream_free(&late.stream);
+	end();
+}

@@ -53,15 +53,20 @@ concerns(const struct pair *p, size_t name)
 
 /* As an owner does that knows what concerns whom. */
 static void
-tell(size_t name)
+tell(struct pair *p, size_t name)
 {
 	char text[8];
 
-	for (size_t i = 0; i < CLIENTS; i++)
-		if (w.clients[i].stream != NULL &&
-		    concerns(&w.clients[i], name))
-			xds_server_stream_refilter_name(w.clients[i].stream,
-			    S(PAIR_TOLD), name_of(name, text));
+	if (p->stream != NULL && concerns(p, name))
+		xds_server_stream_refilter_name(
+		    p->stream, S(PAIR_TOLD), name_of(name, text));
+}
+
+static void
+tell_all(struct pair *p)
+{
+	for (size_t i = 0; i < NAMES; i++)
+		tell(p, i);
 }
 
 static void
@@ -79,7 +84,8 @@ publish(size_t name)
 		EXPECT_OK(xds_source_put(w.source, &r));
 	else
 		xds_source_remove(w.source, r.type_url, r.name);
-	tell(name);
+	for (size_t i = 0; i < CLIENTS; i++)
+		tell(&w.clients[i], name);
 }
 
 static void
@@ -273,6 +279,7 @@ one_run(uint64_t seed)
 	for (size_t i = 0; i < CLIENTS; i++) {
 		pair_init_over(&w.clients[i], w.source);
 		w.clients[i].hold = true;
+		w.clients[i].on_names = tell_all;
 		subscribe(&w.clients[i]);
 	}
 	for (size_t i = 0; i < STEPS; i++)

@@ -104,6 +104,8 @@ on_names(void *arg, struct slice type_url, struct fault *why)
 	(void)type_url;
 	(void)why;
 	p->names_changed++;
+	if (p->on_names != NULL)
+		p->on_names(p);
 	return OK;
 }
 

@@ -38,7 +38,8 @@ struct pair {
 	bool hold;            /* updates wait for pair_settle() */
 	size_t responses;     /* the server sent */
 	size_t requests;      /* the client sent */
-	size_t names_changed; /* the server was told */
+	size_t names_changed; /* the server was told, and tells this: */
+	void (*on_names)(struct pair *p);
 	size_t answers;       /* of responses */
 	size_t bodies_made;
 	size_t flushes;      /* of the source, that looked at the stream */
