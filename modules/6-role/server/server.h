@@ -419,6 +419,15 @@ struct server_agent {
 	uint64_t connected_us; /* ago */
 	uint64_t revision;     /* all of it is in force there, or refused */
 	size_t refused;
+	/* From the commit to its word that a change is in force; of the last
+	 * changes, but for their number since it is connected. */
+	size_t changes;
+	uint64_t last_us;
+	uint64_t p50_us;
+	uint64_t p99_us;
+	size_t behind;      /* resources that it has not answered yet */
+	uint64_t behind_us; /* the oldest change of them was committed so long
+			     * ago; 0: none is because of a change */
 };
 
 void server_each_agent(const struct server *s,
