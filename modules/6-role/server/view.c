@@ -13,7 +13,7 @@
 #include "discovery/discovery.h"
 #include "model/model.h"
 
-#include "inside.h"
+#include "overlay.h"
 
 /* What gossip knows; a record that is of no use is left out, as by agents. */
 static void
@@ -74,25 +74,29 @@ discover(const struct server *s, const struct view_input *in,
 }
 
 enum err
-server_view(const struct server *s, struct slice ns,
-    const struct labels *labels, struct view **out, struct fault *why)
+server_view(const struct server *s, const struct explain_place *place,
+    const struct value *with, struct view **out, struct fault *why)
 {
 	AUTO(mem_free) const struct resource **all = NULL;
 	AUTO(discovery_catalog_free)
 	struct discovery_catalog *catalog = discovery_catalog_new();
 	AUTO(discovery_free) struct discovery *d = discovery_new();
+	AUTO(overlay_fini) struct overlay overlay;
 	struct discovery_output found;
 	struct view_input in = {
 	    .domain = S(MESH_DOMAIN),
 	    .trust_domain = slice_str(s->mesh.trust_domain),
 	    .network = S(MESH_NETWORK),
-	    .ns = ns,
-	    .labels = *labels,
 	    .generation = s->cache.revision,
 	};
 	enum err e;
 
-	all = cache_sorted(&s->cache, NULL, NULL, &in.resource_count);
+	overlay_init(&overlay);
+	e = overlay_read(&overlay, s, with, place->ns, why);
+	if (e != OK)
+		return e;
+	explain_view_input(place, &in);
+	all = overlay_all(&overlay, &s->cache, &in.resource_count);
 	in.resources = all;
 	take_records(s, catalog);
 	e = discover(s, &in, catalog, d, &found);
