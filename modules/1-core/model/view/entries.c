@@ -63,20 +63,35 @@ add_host(struct builder *b, const struct resource *r, struct slice host)
 	chain_service(b, s);
 }
 
+/* Its row is there, and gets no calls. */
+static void
+report_sockets(struct builder *b, const struct resource *r)
+{
+	const struct service_entry *e = r->spec;
+
+	for (size_t i = 0; i < e->endpoints.count; i++) {
+		const struct workload_entry *w = &e->endpoints.items[i];
+		struct origin o = origin_of(r, w->head.line);
+
+		if (workload_is_unix(w))
+			add_problem(b, &o,
+			    "not in force yet: an endpoint that is no IP "
+			    "address, %.*s",
+			    SLICE_ARG(w->address));
+	}
+}
+
 static void
 add_entry(struct builder *b, const struct resource *r)
 {
 	const struct service_entry *e = r->spec;
 	struct origin o = origin_of(r, 0);
-	const struct inert_name rows[] = {
-	    {"a resolution that is not STATIC", e->resolution != ENTRY_STATIC},
-	    {"workloadSelector", e->workload_selector != NULL},
-	};
-	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 
-	if (names.len > 0)
-		add_problem(b, &o, "not in force yet: %.*s; no endpoints",
-		    SLICE_ARG(names));
+	if (e->resolution != ENTRY_STATIC)
+		add_problem(b, &o,
+		    "not in force yet: a resolution that is not STATIC; no "
+		    "endpoint of it is called");
+	report_sockets(b, r);
 	for (size_t i = 0; i < e->hosts.count; i++)
 		add_host(b, r, e->hosts.items[i]);
 }
