@@ -334,7 +334,7 @@ void
 compile_endpoints(struct builder *b)
 {
 	collect_networks(b);
-	collect_workloads(b);
+	index_workloads(b);
 	add_recorded(b);
 	for (size_t i = 0; i < b->services.count && !b->full; i++) {
 		struct service_row *s = b->services.items[i];

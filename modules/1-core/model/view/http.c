@@ -262,7 +262,9 @@ default_route(struct builder *b, struct view_host *h, struct service_row *s,
 	if (r == NULL || d == NULL)
 		return;
 	d->cluster = find_cluster(b, s, p, S(""), &d->missing);
-	if (d->cluster == NULL)
+	if (d->cluster != NULL)
+		d->name = d->cluster->name;
+	else
 		d->flag = FLOW_NO_CLUSTER;
 	d->host = s->row.host;
 	r->name = S("default");

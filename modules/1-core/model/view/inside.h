@@ -303,7 +303,7 @@ void compile_entries(struct builder *b);   /* entries.c */
 void give_addresses(struct builder *b);    /* vips.c */
 void compile_endpoints(struct builder *b); /* endpoints.c, which calls: */
 void collect_networks(struct builder *b);  /* networks.c */
-void collect_workloads(struct builder *b); /* workloads.c */
+void index_workloads(struct builder *b);   /* workloads.c */
 void find_gateways(struct builder *b);     /* networks.c */
 void collect_rules(struct builder *b);     /* owners.c */
 void index_rules(struct builder *b);       /* rules.c */

@@ -85,7 +85,9 @@ default_route(struct builder *b, struct service_row *s,
 	if (d == NULL)
 		return;
 	d->cluster = find_cluster(b, s, p, S(""), &d->missing);
-	if (d->cluster == NULL)
+	if (d->cluster != NULL)
+		d->name = d->cluster->name;
+	else
 		d->flag = FLOW_NO_CLUSTER;
 	d->host = s->row.host;
 	out->destinations = d;

@@ -166,7 +166,7 @@ ns_of(const struct view_endpoint_input *in)
 }
 
 void
-collect_workloads(struct builder *b)
+index_workloads(struct builder *b)
 {
 	map_init(&b->workloads);
 	map_init(&b->offers);
