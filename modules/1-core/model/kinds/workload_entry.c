@@ -131,6 +131,5 @@ const struct resource_kind kind_workload_entry = {
     .alias = "we",
     .versions = (const char *const[]){"v1", "v1beta1", "v1alpha3", NULL},
     .spec = &workload_entry_message,
-    .flags = FIELD_INERT,
     .check = check_entry_kind,
 };
