@@ -87,7 +87,7 @@ network_of(struct builder *b, struct slice given, const struct labels *labels,
 
 static void
 add_gateway(struct builder *b, struct network_row *n,
-    const struct network_gateway *g, struct addr at, struct slice name)
+    const struct network_gateway *g, struct addr at)
 {
 	struct view_endpoint *e = take(b, 1, sizeof(*e));
 
@@ -95,7 +95,6 @@ add_gateway(struct builder *b, struct network_row *n,
 		return;
 	e->addr = at;
 	e->addr.port = (uint16_t)g->port;
-	e->name = name;
 	e->network = n->name;
 	e->gateway = true;
 	e->mutual = true;
@@ -119,7 +118,7 @@ add_gateway_service(
 		const struct view_endpoint *e = p->endpoints.items[i];
 
 		if (e->usable)
-			add_gateway(b, n, g, e->addr, S(""));
+			add_gateway(b, n, g, e->addr);
 	}
 }
 
@@ -149,14 +148,12 @@ add_gateways(struct builder *b, struct network_row *n)
 {
 	for (size_t i = 0; i < n->spec->gateways.count; i++) {
 		const struct network_gateway *g = &n->spec->gateways.items[i];
-		struct addr at = {0};
+		struct addr at;
 
 		if (g->registry_service_name.len > 0)
 			add_gateway_service(b, n, g);
 		else if (addr_parse_ip(g->address, &at) == OK)
-			add_gateway(b, n, g, at, S(""));
-		else
-			add_gateway(b, n, g, at, g->address);
+			add_gateway(b, n, g, at);
 	}
 	if (n->gateways.count > 0)
 		qsort(n->gateways.items, n->gateways.count, sizeof(void *),
@@ -188,7 +185,7 @@ find_gateways(struct builder *b)
 static bool
 is_reachable(const struct builder *b, const struct view_endpoint *gateway)
 {
-	if (gateway->name.len > 0 || b->in->addr_count == 0)
+	if (b->in->addr_count == 0)
 		return true;
 	for (size_t i = 0; i < b->in->addr_count; i++)
 		if (b->in->addrs[i].family == gateway->addr.family)
@@ -226,7 +223,6 @@ gateway_row(struct builder *b, struct rows *out, size_t first,
 	for (size_t i = first; i < out->count; i++) {
 		e = out->items[i];
 		if (e->gateway && addr_eq(&e->addr, &gateway->addr) &&
-		    slice_eq(e->name, gateway->name) &&
 		    slice_eq(e->network, gateway->network))
 			return e;
 	}
