@@ -372,6 +372,43 @@ TEST(rules_with_another_exportTo_are_not_merged)
 	EXPECT_TRUE(cluster(&c, OF_WEB("80", "v3")) != NULL);
 }
 
+/* --- order ---------------------------------------------------------------- */
+
+TEST(the_order_of_what_comes_in_does_not_matter)
+{
+	static const char mesh[] =
+	    TWO_PORTS SAYS("b", "shop", WEB_HOST, "", "2") SAYS("a", "shop",
+		WEB_HOST, "subsets: [{name: v1}], ", "3") SAYS("c", "shop",
+		WEB_HOST, "workloadSelector: {matchLabels: {v: '1'}}, ", "4")
+		ENTRY("x", "hosts: [x.com, y.com], resolution: DNS, " E_PORTS)
+		    ENTRY("z", "hosts: [x.com], resolution: STATIC, " E_PORTS
+			       ", workloadSelector: {labels: {app: db}}")
+			WORKLOAD("a", "address: 192.0.2.1, network: east, "
+				      "serviceAccount: a, labels: {app: db}")
+			    WORKLOAD("b", "address: 192.0.2.1, network: east, "
+					  "serviceAccount: b, labels: {app: "
+					  "db}")
+				OF("meshd.dev/v1", "Network", "name: east",
+				    "gateways: [{address: 203.0.113.1, port: "
+				    "15443}]");
+	AUTO(compiled_fini) struct compiled a, b;
+	struct view_input in = {0};
+
+	compiled_init(&a, mesh);
+	compiled_init(&b, mesh);
+	view_unref(&b.v);
+	for (size_t i = 0; i < b.l.count / 2; i++) {
+		struct resource *r = b.l.items[i];
+
+		b.l.items[i] = b.l.items[b.l.count - 1 - i];
+		b.l.items[b.l.count - 1 - i] = r;
+	}
+	in.resources = (const struct resource *const *)b.l.items;
+	in.resource_count = b.l.count;
+	EXPECT_OK(view_compile(&in, &b.v, NULL));
+	EXPECT_EQ(view_fingerprint(a.v), view_fingerprint(b.v));
+}
+
 /* --- as values ------------------------------------------------------------ */
 
 TEST(facts_are_those_that_upstream_records)

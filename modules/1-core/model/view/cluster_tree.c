@@ -126,12 +126,16 @@ keepalive(struct tree *t, const struct view_connections *c)
 static struct value *
 connections(struct tree *t, const struct view_connections *c)
 {
+	static const uint64_t hour_us = UINT64_C(3600000000); /* the default */
 	struct value *map = tree_map(t);
 
 	tree_put_text(
 	    t, map, "connectTimeout", tree_duration(t, c->connect_timeout_us));
-	tree_put_text(
-	    t, map, "idleTimeout", tree_duration(t, c->idle_timeout_us));
+	if (c->idle_timeout_us != hour_us)
+		tree_put_text(t, map, "idleTimeout",
+		    c->idle_timeout_us > 0
+			? tree_duration(t, c->idle_timeout_us)
+			: S("none"));
 	tree_put_text(
 	    t, map, "maxConnectionDuration", tree_duration(t, c->longest_us));
 	put_count(t, map, "maxRequestsPerConnection", c->requests_each);
@@ -262,6 +266,43 @@ chooser(const struct view_cluster *c)
 	return tree_balancer(how->balancer);
 }
 
+static bool
+is_bounded(const struct view_limits *l)
+{
+	return l->connections != VIEW_UNBOUNDED ||
+	       l->pending != VIEW_UNBOUNDED || l->requests != VIEW_UNBOUNDED ||
+	       l->retries != VIEW_UNBOUNDED || l->budget_percent > 0;
+}
+
+/* What is compiled, and the proxy does not do yet. */
+static struct value *
+inert(struct tree *t, const struct view_cluster *c)
+{
+	const struct view_cluster_policy *p = c->policy;
+	const struct {
+		const char *name;
+		bool there;
+	} rows[] = {
+	    {"limits", is_bounded(&p->limits)},
+	    {"outlierDetection", p->outlier.written != NULL},
+	    {"hash", p->balancing.hash.on != VIEW_HASH_NONE},
+	    {"warmup", p->balancing.warmup.duration_us > 0},
+	    {"tls", p->tls != NULL},
+	    {"proxyProtocol", p->proxy_protocol > 0},
+	    {"tunnel", p->tunnel != NULL},
+	    {"priorities",
+		c->locality_count > 0 &&
+		    c->localities[c->locality_count - 1].priority > 0},
+	    {"weights of localities", c->by_locality},
+	};
+	struct value *list = tree_list(t);
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		if (rows[i].there)
+			tree_add_text(t, list, slice_str(rows[i].name));
+	return list;
+}
+
 void
 tree_put_cluster(
     struct tree *t, struct value *map, const struct view_cluster *c)
@@ -273,8 +314,27 @@ tree_put_cluster(
 	    t, map, "security", slice_str(security_words(c->security)));
 	tree_put_text(t, map, "sni", c->sni);
 	tree_put(t, map, "policy", policy(t, c->policy));
+	tree_put(t, map, "notInForce", inert(t, c));
 	if (c->origin.key.kind.len > 0)
 		tree_put_text(t, map, "origin", tree_origin(t, &c->origin));
+}
+
+/* By which addresses a program may reach it; its own before automatic ones. */
+static struct value *
+addresses(struct tree *t, const struct view_service *s)
+{
+	struct value *list = tree_list(t);
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < s->address_count; i++)
+		tree_add_text(t, list,
+		    tree_printf(t, "%s", cidr_format(&s->addresses[i], text)));
+	for (size_t i = 0; i < ARRAY_LEN(s->automatic); i++)
+		if (s->automatic[i].family != ADDR_NONE)
+			tree_add_text(t, list,
+			    tree_printf(t, "%s automatic",
+				addr_format_ip(&s->automatic[i], text)));
+	return list;
 }
 
 struct value *
@@ -284,6 +344,9 @@ tree_cluster(struct tree *t, const struct view_cluster *c)
 
 	tree_put_text(t, map, "name", c->name);
 	tree_put_text(t, map, "service", c->service->host);
+	tree_put(t, map, "addresses", addresses(t, c->service));
+	if (c->service->external)
+		tree_put_bool(t, map, "external", true);
 	tree_put_int(t, map, "port", c->port);
 	tree_put_text(t, map, "subset", c->subset);
 	tree_put_text(
