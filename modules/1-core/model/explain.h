@@ -101,8 +101,10 @@ MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
  * routeMatched; clusterMatched (with one destination; with several it is in
  * each of `destinations`); origin; rules
  * [{rule, origin, matched, why}] in the order they are asked; destinations
- * [{cluster, weight, percent, balancer, origin, endpoints [{address, node,
- * identity, labels, usable, reason}]}]; timeout, retries, rewrite, headers.
+ * [{cluster, weight, percent, type, balancer, security, sni, policy, origin,
+ * notInForce [what of it the proxy does not do yet], endpoints [{address, node,
+ * identity, labels, locality, priority, weight, usable, reason}]}]; timeout,
+ * retries, rewrite, headers.
  * What has no value is left out. Text is borrowed from the view and the
  * request. NULL only when the arena is full.
  */

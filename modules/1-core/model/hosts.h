@@ -50,7 +50,8 @@ enum host_part {
  * comes twice. A Service is about its name, a DestinationRule about its host,
  * a VirtualService about its hosts, and refers to its destinations'. One
  * without hosts is a delegate: "delegate/<ns>/<name>" stands for it, and those
- * that name it refer to that.
+ * that name it refer to that. "workload/<ns>" and "workload/<ns>/<key>=<value>"
+ * stand for WorkloadEntries; a selector refers to one of them.
  */
 void resource_each_host(const struct resource *r, struct slice domain,
     void (*each)(void *arg, enum host_part part, struct slice host), void *arg);

@@ -103,6 +103,79 @@ print_rules(const struct value *rules)
 	}
 }
 
+/* "maxConnections 7, maxRetries 4". */
+static void
+print_settings(const struct value *map)
+{
+	const char *between = " ";
+
+	VALUE_EACH(map, it)
+	{
+		(void)printf("%s%.*s", between, SLICE_ARG(it->key));
+		if (it->type == VALUE_STRING)
+			(void)printf(" %.*s", SLICE_ARG(it->string));
+		else if (it->type == VALUE_INT)
+			(void)printf(" %lld", (long long)it->integer);
+		between = ", ";
+	}
+}
+
+static void
+print_inert(const struct value *names)
+{
+	const char *before = "      not in force yet: ";
+
+	VALUE_EACH(names, it)
+	{
+		(void)printf("%s%.*s", before, SLICE_ARG(it->string));
+		before = ", ";
+	}
+	if (names != NULL)
+		(void)printf("\n");
+}
+
+/* Only where somebody wrote it: what is the default needs no words. */
+static void
+print_policy(const struct value *destination)
+{
+	struct slice origin =
+	    value_get_string(destination, S("origin"), SLICE_NONE);
+
+	if (origin.len == 0)
+		return;
+	(void)printf("      %.*s: %.*s\n", SLICE_ARG(origin),
+	    SLICE_ARG(value_get_string(destination, S("security"), S(""))));
+	VALUE_EACH(value_get(destination, S("policy")), it)
+	{
+		(void)printf("      %.*s:", SLICE_ARG(it->key));
+		if (it->type == VALUE_MAP)
+			print_settings(it);
+		else if (it->type == VALUE_STRING)
+			(void)printf(" %.*s", SLICE_ARG(it->string));
+		else
+			(void)printf(" %lld", (long long)it->integer);
+		(void)printf("\n");
+	}
+	print_inert(value_get(destination, S("notInForce")));
+}
+
+/* Where it lies, once that matters; and its weight, if it is not as any. */
+static void
+print_place(const struct value *endpoint)
+{
+	struct slice locality =
+	    value_get_string(endpoint, S("locality"), SLICE_NONE);
+	const struct value *priority = value_get(endpoint, S("priority"));
+
+	if (locality.len > 0)
+		(void)printf("  %.*s", SLICE_ARG(locality));
+	if (priority != NULL)
+		(void)printf("  priority %lld", (long long)priority->integer);
+	if (number(endpoint, S("weight")) != 1)
+		(void)printf(
+		    "  weight %lld", (long long)number(endpoint, S("weight")));
+}
+
 static void
 print_endpoints(const struct value *destination)
 {
@@ -115,11 +188,13 @@ print_endpoints(const struct value *destination)
 	{
 		bool usable = is_true(value_get(it, S("usable")));
 
-		(void)printf("    %s %.*s  %.*s  %.*s\n", usable ? "+" : "-",
+		(void)printf("    %s %.*s  %.*s  %.*s", usable ? "+" : "-",
 		    SLICE_ARG(value_get_string(it, S("address"), S("?"))),
 		    SLICE_ARG(value_get_string(it, S("node"), S("-"))),
 		    SLICE_ARG(value_get_string(it, S("reason"),
 			usable ? S("in use") : S("not usable"))));
+		print_place(it);
+		(void)printf("\n");
 	}
 }
 
@@ -138,6 +213,7 @@ print_destinations(const struct value *list)
 			it, S("cluster"), S("(no such destination)"))),
 		    SLICE_ARG(share), share.len > 0 ? " %  " : "",
 		    SLICE_ARG(value_get_string(it, S("balancer"), S(""))));
+		print_policy(it);
 		print_endpoints(it);
 	}
 }
