@@ -106,6 +106,7 @@ builder_fini(struct builder *b)
 	rows_fini(&b->services);
 	rows_fini(&b->virtual_services);
 	rows_fini(&b->rules);
+	rows_fini(&b->sidecars);
 	rows_fini(&b->problems);
 	map_fini(&b->service_by_host, NULL);
 	map_fini(&b->cluster_by_key, NULL);
@@ -164,6 +165,7 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 		compile_endpoints(&b);
 		collect_rules(&b);
 		collect_peers(&b);
+		collect_sidecars(&b);
 		compile_scopes(&b);
 		b.scope = NULL;
 		compile_edges(&b);

@@ -35,6 +35,8 @@ struct scope {
 						    name; of each direction */
 	struct map listener_by_addr[VIEW_GATEWAY + 1];
 	struct rows routes; /* struct view_routes */
+	bool sidecar_known;
+	const struct resource *sidecar; /* see sidecar_of() */
 };
 
 struct view {
@@ -94,6 +96,8 @@ struct builder {
 	 * a namespace and a label → struct rows of those that ask for it. */
 	struct map peers_by_ns;
 	struct map peers_by_label;
+	struct rows
+	    sidecars; /* const struct resource, first to be asked first */
 	struct scope *scope;       /* that is compiled now */
 	struct map cluster_by_key; /* name and rules → struct view_cluster */
 	struct map http_rules; /* address of a resource → struct http_rules */
@@ -218,6 +222,11 @@ enum view_protocol protocol_of(struct slice app, struct slice name);
 struct slice identity_of(
     struct builder *b, struct slice ns, struct slice account);
 
+/* --- Sidecar (sidecars.c) ------------------------------------------------- */
+
+/* The one that holds in the scope at hand; NULL: none. */
+const struct resource *sidecar_of(struct builder *b);
+
 /* --- PeerAuthentication (peers.c) ----------------------------------------- */
 
 /* What holds for a workload. */
@@ -246,6 +255,7 @@ void compile_services(struct builder *b);  /* services.c */
 void compile_endpoints(struct builder *b); /* endpoints.c */
 void collect_rules(struct builder *b);     /* owners.c */
 void collect_peers(struct builder *b);     /* peers.c */
+void collect_sidecars(struct builder *b);  /* sidecars.c */
 void compile_scopes(struct builder *b);    /* scopes.c */
 void compile_edges(struct builder *b);     /* edges.c */
 
