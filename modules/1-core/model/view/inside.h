@@ -243,6 +243,9 @@ struct peer_policy peer_policy_of(
 enum mutual_tls_mode peer_policy_on(
     const struct peer_policy *p, uint16_t port, const struct resource **out_by);
 
+/* The i-th of the ports that it sets apart; 0: there are no more. */
+uint16_t peer_policy_port(const struct peer_policy *p, size_t i);
+
 /* Both of it, for one that calls the workload there. Never UNSET. */
 enum mutual_tls_mode mutual_tls_of(struct builder *b, struct slice ns,
     const struct labels *labels, uint16_t port);

@@ -209,7 +209,8 @@ tree_cluster(struct tree *t, const struct view_cluster *c)
 	struct value *endpoints = tree_list(t);
 
 	tree_put_text(t, map, "name", c->name);
-	tree_put_text(t, map, "service", c->service->host);
+	if (c->service != NULL)
+		tree_put_text(t, map, "service", c->service->host);
 	tree_put_int(t, map, "port", c->port);
 	tree_put_text(t, map, "subset", c->subset);
 	tree_put_text(
