@@ -108,11 +108,8 @@ struct view_listener {
 	struct origin origin;
 };
 
-/*
- * The listener that takes a connection to this address: one of just this
- * address before one of any; NULL: none. Inbound, what is captured comes to
- * the one of any address and port, whatever else there is.
- */
+/* The listener that takes a connection to this address: one of just this
+ * address before one of any; NULL: none. */
 const struct view_listener *view_find_listener(const struct view *v,
     const struct view_scope *of, enum view_direction direction,
     const struct addr *destination);

@@ -292,6 +292,33 @@ TEST(the_listener_itself_is_not_called)
 	    "virtualInbound-blackhole BlackHoleCluster");
 }
 
+TEST(it_is_told_who_says_that_plain_text_is_not_taken)
+{
+	AUTO(world_fini) struct world w;
+	AUTO(arena_fini) struct arena arena = {0};
+	struct explain_connection c = {
+	    .direction = VIEW_INBOUND, .destination = {.port = 8080}};
+	const struct value *told, *step;
+
+	arena_init(&arena, 1 << 20);
+	world_init(&w, STRICT ENTRY("web", "01", HTTP));
+	told = model_explain_connection(w.v, &c, &arena);
+	EXPECT_SLICE(
+	    value_get_string(told, S("error"), S("")), S("ErrNoFilterChain"));
+	EXPECT_SLICE(
+	    value_get_string(value_get(told, S("outcome")), S("reason"), S("")),
+	    S("the connection is plain, and nothing but mutual TLS of the mesh "
+	      "is taken here"));
+	step = value_get(told, S("steps"))->child->next;
+	EXPECT_SLICE(value_get_string(step, S("step"), S("")), S("mutual TLS"));
+	EXPECT_SLICE(value_get_string(step, S("name"), S("")), S("STRICT"));
+	EXPECT_SLICE(value_get_string(step, S("origin"), S("")), S("m.yaml:1"));
+	c.tls = EXPLAIN_MTLS;
+	told = model_explain_connection(w.v, &c, &arena);
+	EXPECT_SLICE(
+	    value_get_string(told, S("error"), S("")), S("ErrProtocolError"));
+}
+
 /* --- of a Sidecar --------------------------------------------------------- */
 
 TEST(an_ingress_stands_for_all_services)
