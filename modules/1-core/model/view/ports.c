@@ -36,12 +36,9 @@ static void
 add_ingress(struct builder *b, const struct resource *sidecar,
     const struct sidecar_ingress *i, struct rows *out)
 {
-	struct inbound_port *p;
+	struct inbound_port *p = take(b, 1, sizeof(*p));
 
-	if (i->port == NULL || has_inbound_port(out, (uint16_t)i->port->number))
-		return;
-	p = take(b, 1, sizeof(*p));
-	if (p == NULL)
+	if (p == NULL || i->port == NULL)
 		return;
 	p->port = p->service_port = (uint16_t)i->port->number;
 	p->protocol = protocol_behind(i);
@@ -169,27 +166,6 @@ collect_selected(
 	}
 }
 
-static int64_t
-age_of(const struct inbound_port *p)
-{
-	return p->service->resource != NULL ? p->service->resource->created_ms
-					    : 0;
-}
-
-static int
-older_service_first(const void *a, const void *b)
-{
-	const struct inbound_port *const *px = a, *const *py = b;
-	const struct inbound_port *x = *px, *y = *py;
-	int n = (age_of(x) > age_of(y)) - (age_of(x) < age_of(y));
-
-	if (n == 0)
-		n = slice_cmp(x->host, y->host);
-	if (n == 0)
-		n = (int)x->service_port - (int)y->service_port;
-	return n != 0 ? n : (int)x->port - (int)y->port;
-}
-
 /* --- of what is exposed --------------------------------------------------- */
 
 static void
@@ -210,50 +186,41 @@ add_exposed(
 	rows_add(out, p);
 }
 
-static int
-exposed_by_name(const void *a, const void *b)
+/* --- one for each port ---------------------------------------------------- */
+
+static int64_t
+age_of(const struct inbound_port *p)
 {
-	const struct view_exposed_input *const *px = a, *const *py = b;
-	const struct view_exposed_input *x = *px, *y = *py;
-	int n = slice_cmp(x->ns, y->ns);
+	return p->service != NULL && p->service->resource != NULL
+		   ? p->service->resource->created_ms
+		   : 0;
+}
+
+/* What nobody wrote a service for comes behind. */
+static int
+older_first(const struct inbound_port *x, const struct inbound_port *y)
+{
+	int n = (x->service == NULL) - (y->service == NULL);
 
 	if (n == 0)
-		n = slice_cmp(x->service, y->service);
-	return n != 0 ? n : (int)x->port - (int)y->port;
+		n = (age_of(x) > age_of(y)) - (age_of(x) < age_of(y));
+	if (n == 0)
+		n = slice_cmp(x->host, y->host);
+	if (n == 0)
+		n = (int)x->service_port - (int)y->service_port;
+	/* Of one Sidecar, in the order in which they are written. */
+	return n != 0 ? n
+		      : (x->ingress > y->ingress) - (x->ingress < y->ingress);
 }
 
-static void
-collect_exposed(struct builder *b, struct rows *out)
+static int
+by_port(const void *a, const void *b)
 {
-	struct rows all = {0};
+	const struct inbound_port *const *x = a;
+	const struct inbound_port *const *y = b;
+	int n = (int)(*x)->port - (int)(*y)->port;
 
-	for (size_t i = 0; i < b->in->exposed_count; i++)
-		rows_add(&all, (void *)(uintptr_t)&b->in->exposed[i]);
-	if (all.count > 0)
-		qsort(all.items, all.count, sizeof(void *), exposed_by_name);
-	for (size_t i = 0; i < all.count; i++)
-		add_exposed(b, all.items[i], out);
-	rows_fini(&all);
-}
-
-/* --- all of them ---------------------------------------------------------- */
-
-static const struct inbound_port *
-find(const struct rows *ports, uint16_t port)
-{
-	for (size_t i = 0; i < ports->count; i++) {
-		const struct inbound_port *p = ports->items[i];
-
-		if (p->port == port)
-			return p;
-	}
-	return NULL;
-}
-
-bool
-has_inbound_port(const struct rows *ports, uint16_t port)
-{
-	return find(ports, port) != NULL;
+	return n != 0 ? n : older_first(*x, *y);
 }
 
 static void
@@ -271,20 +238,22 @@ report(struct builder *b, const struct inbound_port *p,
 
 /* What captured connections come to themselves cannot be called. */
 static bool
-is_reserved(const struct builder *b, uint16_t port)
+is_reserved(const struct builder *b, const struct inbound_port *p)
 {
-	return port == b->mesh->proxy_listen_port ||
-	       port == b->mesh->proxy_inbound_listen_port;
+	return p->ingress == NULL &&
+	       (p->port == b->mesh->proxy_listen_port ||
+		   p->port == b->mesh->proxy_inbound_listen_port);
 }
 
 static void
 keep(struct builder *b, struct inbound_port *p, struct rows *out)
 {
-	const struct inbound_port *first = find(out, p->port);
+	const struct inbound_port *last =
+	    out->count > 0 ? out->items[out->count - 1] : NULL;
 
-	if (first != NULL)
-		report(b, p, first);
-	else if (is_reserved(b, p->port))
+	if (last != NULL && last->port == p->port)
+		report(b, p, last);
+	else if (is_reserved(b, p))
 		add_problem(b, &p->origin,
 		    "port %u of this machine is the mesh's own, and leads to "
 		    "no service",
@@ -293,31 +262,15 @@ keep(struct builder *b, struct inbound_port *p, struct rows *out)
 		rows_add(out, p);
 }
 
-static int
-by_port(const void *a, const void *b)
-{
-	const struct inbound_port *const *x = a;
-	const struct inbound_port *const *y = b;
-
-	return (int)(*x)->port - (int)(*y)->port;
-}
-
 static void
 collect_services(struct builder *b, struct rows *out)
 {
-	struct rows all = {0};
-
 	for (size_t i = 0; i < b->services.count && !b->full; i++) {
-		collect_endpoints(b, b->services.items[i], &all);
-		collect_selected(b, b->services.items[i], &all);
+		collect_endpoints(b, b->services.items[i], out);
+		collect_selected(b, b->services.items[i], out);
 	}
-	if (all.count > 0)
-		qsort(
-		    all.items, all.count, sizeof(void *), older_service_first);
-	collect_exposed(b, &all);
-	for (size_t i = 0; i < all.count; i++)
-		keep(b, all.items[i], out);
-	rows_fini(&all);
+	for (size_t i = 0; i < b->in->exposed_count && !b->full; i++)
+		add_exposed(b, &b->in->exposed[i], out);
 }
 
 void
@@ -325,11 +278,31 @@ collect_inbound_ports(struct builder *b, struct rows *out)
 {
 	const struct resource *r = sidecar_of(b);
 	const struct sidecar *s = r != NULL ? r->spec : NULL;
+	struct rows all = {0};
 
 	if (s != NULL && s->ingress.count > 0)
-		collect_ingress(b, r, out);
+		collect_ingress(b, r, &all);
 	else
-		collect_services(b, out);
-	if (out->count > 0)
-		qsort(out->items, out->count, sizeof(void *), by_port);
+		collect_services(b, &all);
+	if (all.count > 0)
+		qsort(all.items, all.count, sizeof(void *), by_port);
+	for (size_t i = 0; i < all.count; i++)
+		keep(b, all.items[i], out);
+	rows_fini(&all);
+}
+
+static int
+compare_port(const void *key, const void *row)
+{
+	const uint16_t *port = key;
+	const struct inbound_port *const *p = row;
+
+	return (int)*port - (int)(*p)->port;
+}
+
+bool
+has_inbound_port(const struct rows *ports, uint16_t port)
+{
+	return ports->count > 0 && bsearch(&port, ports->items, ports->count,
+				       sizeof(void *), compare_port) != NULL;
 }
