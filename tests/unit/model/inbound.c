@@ -319,6 +319,44 @@ TEST(it_is_told_who_says_that_plain_text_is_not_taken)
 	    value_get_string(told, S("error"), S("")), S("ErrProtocolError"));
 }
 
+TEST(the_order_of_resources_does_not_matter)
+{
+	AUTO(world_fini) struct world w;
+	AUTO(view_unref) struct view *v = NULL;
+	const struct resource *shuffled[LOADED_MAX];
+
+	world_init(&w,
+	    STRICT ENTRY("a", "02", TCP) ENTRY("b", "02", HTTP ", " TCP)
+		PEER("w", "selector: {matchLabels: {app: web}}, "
+			  "mtls: {mode: DISABLE}"));
+	for (size_t i = 0; i < w.l.count; i++)
+		shuffled[i] = w.l.items[w.l.count - 1 - i];
+	w.in.resources = shuffled;
+	EXPECT_OK(view_compile(&w.in, &v, NULL));
+	EXPECT_EQ(view_fingerprint(v), view_fingerprint(w.v));
+}
+
+/* Whoever publishes views looks at nothing else. */
+TEST(a_policy_that_changes_makes_another_view)
+{
+	AUTO(world_fini) struct world strict, plain;
+	AUTO(arena_fini) struct arena arena = {0};
+	const struct value *place;
+
+	arena_init(&arena, 1 << 20);
+	world_init(&strict, STRICT ENTRY("web", "01", HTTP));
+	world_init(&plain, DISABLE ENTRY("web", "01", HTTP));
+	EXPECT_NE(view_fingerprint(strict.v), view_fingerprint(plain.v));
+	place = value_get(view_dump(strict.v, &arena), S("places"))->child;
+	EXPECT_SLICE(value_get_string(value_get(place, S("inbound"))->child,
+			 S("name"), S("")),
+	    S("virtualInbound"));
+	EXPECT_SLICE(
+	    value_get_string(
+		value_get(place, S("routes"))->child->next, S("name"), S("")),
+	    S("inbound|8080||"));
+}
+
 /* --- of a Sidecar --------------------------------------------------------- */
 
 TEST(an_ingress_stands_for_all_services)
