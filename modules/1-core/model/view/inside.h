@@ -124,6 +124,10 @@ void rows_add(struct rows *r, void *item);
 void rows_fini(struct rows *r);
 void rows_sort_by_age(struct rows *r); /* of const struct resource */
 
+/* All resources of a kind, the oldest first. */
+void rows_of_kind(const struct builder *b, const struct resource_kind *kind,
+    struct rows *out);
+
 /* Zeroed, from the view's arena; NULL and b->full when it is full. */
 void *take(struct builder *b, size_t count, size_t size);
 struct slice take_copy(struct builder *b, struct slice s);

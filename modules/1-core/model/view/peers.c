@@ -90,13 +90,7 @@ collect_peers(struct builder *b)
 {
 	struct rows all = {0};
 
-	for (size_t i = 0; i < b->v->resources.count; i++) {
-		struct resource *r = b->v->resources.items[i];
-
-		if (r->kind == &kind_peer_authentication)
-			rows_add(&all, r);
-	}
-	rows_sort_by_age(&all);
+	rows_of_kind(b, &kind_peer_authentication, &all);
 	for (size_t i = 0; i < all.count; i++)
 		add(b, all.items[i]);
 	rows_fini(&all);

@@ -18,13 +18,7 @@ collect_sidecars(struct builder *b)
 {
 	struct rows all = {0};
 
-	for (size_t i = 0; i < b->v->resources.count; i++) {
-		struct resource *r = b->v->resources.items[i];
-
-		if (r->kind == &kind_sidecar)
-			rows_add(&all, r);
-	}
-	rows_sort_by_age(&all);
+	rows_of_kind(b, &kind_sidecar, &all);
 	for (size_t i = 0; i < all.count; i++)
 		if (spec_of(all.items[i])->workload_selector != NULL)
 			rows_add(&b->sidecars, all.items[i]);
