@@ -7,7 +7,7 @@
 #define MESHD_CLUSTER_H
 
 #include "flow.h"
-#include "origin.h"
+#include "policy.h"
 
 enum view_health {
 	VIEW_HEALTHY,
@@ -34,6 +34,16 @@ view_protocol_is_http(enum view_protocol p)
 	return p == VIEW_HTTP || p == VIEW_HTTP2 || p == VIEW_GRPC;
 }
 
+/* How the endpoints of a service are found. */
+enum view_resolution {
+	VIEW_LISTED,      /* by records, or as they are written (STATIC) */
+	VIEW_ORIGINAL,    /* where the caller went: NONE, or clusterIP None */
+	VIEW_DNS,         /* all addresses of names */
+	VIEW_DNS_FIRST,   /* of one name, the first at each connection */
+	VIEW_DNS_DYNAMIC, /* of the name that the caller asks for */
+	VIEW_ALIAS        /* it is another service: ExternalName */
+};
+
 struct view_service {
 	struct slice name;
 	struct slice ns;
@@ -41,6 +51,16 @@ struct view_service {
 	/* The same as dashboards have it: "reviews.default.svc.cluster.local".
 	 */
 	struct slice istio;
+	enum view_resolution resolution;
+	bool external; /* outside of the mesh: no mutual TLS */
+	/* Virtual addresses as they are written, IPs as /32 and /128. */
+	const struct cidr *addresses;
+	size_t address_count;
+	/* What stands for it where none is written: of IPv4 and of IPv6,
+	 * without a port; family ADDR_NONE: it gets none. The same in every
+	 * view that has the same services. */
+	struct addr automatic[2];
+	struct slice alias; /* VIEW_ALIAS: the host that it stands for */
 	/* Accounts that configuration gives it (annotation
 	 * meshd.dev/accounts); none: any that a voucher allowed. */
 	const struct slice *accounts;
@@ -50,7 +70,9 @@ struct view_service {
 
 struct view_endpoint {
 	uint64_t id; /* of (network, address, port); the same in every view */
+	/* Family ADDR_NONE: `name` says where, and the port is here. */
 	struct addr addr;
+	struct slice name;  /* to be resolved, or the path of a unix socket */
 	struct addr tunnel; /* family 0: plaintext to `addr` */
 	struct slice network;
 	struct slice node;
@@ -60,11 +82,53 @@ struct view_endpoint {
 	struct slice account;
 	struct labels labels;
 	struct flow_party party; /* what reports say of it */
-	struct slice locality;
+	struct slice locality;   /* "region/zone/subzone" */
 	uint32_t weight;
+	/* It wants mutual TLS of the mesh, where nothing else is said. */
+	bool mutual;
+	/* Of another network: the gateway that stands for its endpoints there.
+	 */
+	bool gateway;
 	enum view_health health;
 	bool usable;         /* healthy, weight > 0, of an expected account */
 	struct slice reason; /* words, if not usable */
+};
+
+enum { ENDPOINT_TEXT_MAX = 272 };
+
+/* "10.0.0.1:80", "db.example.com:5432", "/run/app.sock". Returns out. */
+char *view_endpoint_address(
+    const struct view_endpoint *e, char out[ENDPOINT_TEXT_MAX]);
+
+/* Envoy's types, as Istio chooses them. */
+enum view_cluster_type {
+	VIEW_CLUSTER_EDS,
+	VIEW_CLUSTER_STATIC,
+	VIEW_CLUSTER_STRICT_DNS,
+	VIEW_CLUSTER_LOGICAL_DNS,
+	VIEW_CLUSTER_ORIGINAL_DST, /* where the caller went */
+	VIEW_CLUSTER_DYNAMIC_DNS   /* by the name that the caller asks for */
+};
+
+/* "EDS", … */
+const char *view_cluster_type_name(enum view_cluster_type t);
+
+/* How connections to its endpoints are secured. */
+enum view_security {
+	VIEW_SECURITY_NONE, /* plain text */
+	VIEW_SECURITY_EACH, /* the mesh's mutual TLS if the endpoint wants it */
+	VIEW_SECURITY_MESH, /* the same with all of them */
+	VIEW_SECURITY_TLS   /* as the policy's `tls` is written */
+};
+
+/* Endpoints of one locality and one priority, one behind the other. */
+struct view_locality {
+	struct slice name;
+	uint32_t priority; /* the next takes over where this one fails; no gaps
+			    */
+	uint32_t weight;   /* beside others of the priority */
+	size_t first;      /* in the cluster's endpoints */
+	size_t count;
 };
 
 /* A set of endpoints that share a port, a subset and a policy. */
@@ -75,11 +139,20 @@ struct view_cluster {
 	uint16_t port;
 	struct slice subset; /* may be empty */
 	enum view_protocol protocol;
-	enum balancer balancer; /* LEAST_REQUEST, ROUND_ROBIN or RANDOM */
-	const struct view_endpoint *const
-	    *endpoints; /* by id's address order */
+	enum view_cluster_type type;
+	const struct view_cluster_policy *policy;
+	enum view_security security;
+	struct slice sni; /* of the mesh's mutual TLS, or of `tls`; may be empty
+			   */
+	bool http2;       /* what is spoken to endpoints, if it is HTTP */
+	/* By priority, locality, network and address. */
+	const struct view_endpoint *const *endpoints;
 	size_t endpoint_count;
 	size_t usable_count;
+	const struct view_locality *localities;
+	size_t locality_count;
+	/* Localities get traffic by their weights, and only then endpoints. */
+	bool by_locality;
 	struct origin origin; /* of the DestinationRule, if any */
 };
 

@@ -79,6 +79,7 @@ struct view_input {
 	struct slice ns; /* "default" if empty */
 	struct labels labels;
 	struct slice network;  /* that it lies in */
+	struct slice locality; /* "region/zone/subzone"; may be empty */
 	struct slice identity; /* its own; who calls without an account */
 	const struct resource *const *resources;
 	size_t resource_count;

@@ -237,7 +237,7 @@ bound_pick(struct bound *b, struct worker *w, struct host *const *tried,
 	size_t i;
 
 	exclude(tried, count, true);
-	i = lb_pick(&b->set, policies[b->cluster->balancer],
+	i = lb_pick(&b->set, policies[b->cluster->policy->balancing.balancer],
 	    loop_now_us(w->loop), &w->rng);
 	exclude(tried, count, false);
 	if (i == b->set.count)

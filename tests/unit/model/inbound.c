@@ -4,7 +4,7 @@
  */
 #include <stdio.h>
 
-#include "load.h"
+#include "machine.h"
 #include "unit.h"
 
 #define ENTRY(name, day, port)                                                 \
@@ -28,44 +28,10 @@
 	"metadata: {name: s, namespace: shop}\n"                               \
 	"spec:\n  ingress:\n  - " rest "\n---\n"
 
-static const struct label app[] = {{{"app", 3}, {"web", 3}}};
-
-struct world {
-	struct loaded l;
-	struct addr addr;
-	struct view_exposed_input exposed;
-	struct view_input in;
-	struct view *v;
-};
-
-/* A machine at 10.0.0.7 with the workload app=web of "shop". */
-static void
-world_init(struct world *w, const char *yaml)
-{
-	memset(w, 0, sizeof(*w));
-	load(yaml, "m.yaml", &w->l);
-	EXPECT_OK(w->l.e);
-	EXPECT_OK(addr_parse_ip(S("10.0.0.7"), &w->addr));
-	w->in = (struct view_input){.ns = S("shop"),
-	    .labels = {app, ARRAY_LEN(app)},
-	    .addrs = &w->addr,
-	    .addr_count = 1,
-	    .resources = (const struct resource *const *)w->l.items,
-	    .resource_count = w->l.count};
-	EXPECT_OK(view_compile(&w->in, &w->v, NULL));
-}
-
-static void
-world_fini(struct world *w)
-{
-	view_unref(&w->v);
-	loaded_fini(&w->l);
-}
-
 enum client { PLAIN, TLS, MTLS };
 
 static const struct view_listener *
-captured(const struct world *w)
+captured(const struct machine *w)
 {
 	const struct addr any = {0};
 
@@ -73,7 +39,8 @@ captured(const struct world *w)
 }
 
 static const struct view_chain *
-call(const struct world *w, uint16_t port, enum client client, const char *alpn)
+call(const struct machine *w, uint16_t port, enum client client,
+    const char *alpn)
 {
 	const struct slice alpns[] = {slice_str(alpn)};
 	struct view_connection c = {.tls = client != PLAIN,
@@ -87,8 +54,8 @@ call(const struct world *w, uint16_t port, enum client client, const char *alpn)
 
 /* "chain cluster tls", or "none". */
 static const char *
-taken(
-    const struct world *w, uint16_t port, enum client client, const char *alpn)
+taken(const struct machine *w, uint16_t port, enum client client,
+    const char *alpn)
 {
 	static char text[200];
 	static const char *const words[] = {[VIEW_TLS_NONE] = "",
@@ -115,11 +82,11 @@ taken(
 
 TEST(a_port_has_a_chain_and_the_names_are_those_of_istio)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 	const struct view_chain *c;
 	const struct view_host *h;
 
-	world_init(&w, ENTRY("web", "01", HTTP));
+	machine_init(&w, ENTRY("web", "01", HTTP));
 	EXPECT_SLICE(captured(&w)->name, S("virtualInbound"));
 	EXPECT_STR(
 	    taken(&w, 8080, PLAIN, "http/1.1"), "0.0.0.0_8080 inbound|8080||");
@@ -134,9 +101,9 @@ TEST(a_port_has_a_chain_and_the_names_are_those_of_istio)
 
 TEST(bytes_of_a_tcp_port_are_not_looked_into)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 
-	world_init(&w, ENTRY("db", "01", TCP));
+	machine_init(&w, ENTRY("db", "01", TCP));
 	EXPECT_TRUE(call(&w, 5432, PLAIN, "http/1.1")->routes == NULL);
 	EXPECT_STR(taken(&w, 5432, PLAIN, ""), "0.0.0.0_5432 inbound|5432||");
 	EXPECT_STR(
@@ -146,16 +113,16 @@ TEST(bytes_of_a_tcp_port_are_not_looked_into)
 
 TEST(a_service_of_another_namespace_or_machine_leads_nowhere_here)
 {
-	AUTO(world_fini) struct world w, far;
+	AUTO(machine_fini) struct machine w, far;
 
-	world_init(&w,
+	machine_init(&w,
 	    "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n"
 	    "metadata: {name: a, namespace: blog}\n"
 	    "spec: {hosts: [a.com], resolution: STATIC,\n"
 	    "  endpoints: [{address: 10.0.0.7}], ports: [" TCP "]}\n");
 	EXPECT_STR(taken(&w, 5432, PLAIN, ""),
 	    "virtualInbound InboundPassthroughCluster");
-	world_init(&far,
+	machine_init(&far,
 	    "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n"
 	    "metadata: {name: a, namespace: shop}\n"
 	    "spec: {hosts: [a.com], resolution: STATIC,\n"
@@ -166,11 +133,11 @@ TEST(a_service_of_another_namespace_or_machine_leads_nowhere_here)
 
 TEST(of_two_services_at_one_port_the_older_says_what_it_speaks)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 	size_t n;
 	const struct view_problem *p;
 
-	world_init(&w,
+	machine_init(&w,
 	    ENTRY("a", "02", "{number: 80, name: tcp, protocol: TCP}")
 		ENTRY("b", "01", "{number: 80, name: http, protocol: HTTP}"));
 	EXPECT_TRUE(call(&w, 80, PLAIN, "")->routes != NULL);
@@ -181,9 +148,9 @@ TEST(of_two_services_at_one_port_the_older_says_what_it_speaks)
 
 TEST(a_service_is_also_known_by_its_selector)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 
-	world_init(&w,
+	machine_init(&w,
 	    "apiVersion: v1\nkind: Service\n"
 	    "metadata: {name: web, namespace: shop}\n"
 	    "spec: {selector: {app: web}, ports: [{name: http, port: 80,\n"
@@ -196,12 +163,11 @@ TEST(a_service_is_also_known_by_its_selector)
 
 TEST(what_is_exposed_needs_no_service_and_has_a_policy_of_its_own)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 	const struct label db[] = {{S("app"), S("db")}};
 
-	world_init(&w, PEER("db", "selector: {matchLabels: {app: db}}, "
-				  "mtls: {mode: STRICT}"));
-	view_unref(&w.v);
+	machine_init(&w, PEER("db", "selector: {matchLabels: {app: db}}, "
+				    "mtls: {mode: STRICT}"));
 	w.exposed = (struct view_exposed_input){.service = S("db"),
 	    .ns = S("shop"),
 	    .port = 5432,
@@ -210,7 +176,7 @@ TEST(what_is_exposed_needs_no_service_and_has_a_policy_of_its_own)
 	w.exposed.addr.port = 15432;
 	w.in.exposed = &w.exposed;
 	w.in.exposed_count = 1;
-	EXPECT_OK(view_compile(&w.in, &w.v, NULL));
+	machine_compile(&w);
 	EXPECT_STR(taken(&w, 15432, PLAIN, ""), "none");
 	EXPECT_STR(taken(&w, 15432, MTLS, "istio"),
 	    "0.0.0.0_15432 inbound|15432|| mesh");
@@ -222,10 +188,10 @@ TEST(what_is_exposed_needs_no_service_and_has_a_policy_of_its_own)
 
 TEST(strict_takes_the_mesh_only)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 	const struct view_chain *c;
 
-	world_init(&w, STRICT ENTRY("web", "01", HTTP ", " TCP));
+	machine_init(&w, STRICT ENTRY("web", "01", HTTP ", " TCP));
 	EXPECT_STR(taken(&w, 8080, PLAIN, "http/1.1"), "none");
 	EXPECT_STR(taken(&w, 8080, MTLS, "istio-h2"),
 	    "0.0.0.0_8080 inbound|8080|| mesh");
@@ -240,9 +206,9 @@ TEST(strict_takes_the_mesh_only)
 
 TEST(permissive_tells_the_mesh_by_its_application_protocol)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 
-	world_init(&w, ENTRY("web", "01", HTTP));
+	machine_init(&w, ENTRY("web", "01", HTTP));
 	EXPECT_STR(taken(&w, 8080, MTLS, "istio-h2"),
 	    "0.0.0.0_8080 inbound|8080|| mesh");
 	/* Another's TLS cannot be requests that are declared. */
@@ -257,9 +223,9 @@ TEST(permissive_tells_the_mesh_by_its_application_protocol)
 
 TEST(where_mtls_is_off_tls_is_bytes_like_any)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 
-	world_init(&w, DISABLE ENTRY("web", "01", HTTP ", " TCP));
+	machine_init(&w, DISABLE ENTRY("web", "01", HTTP ", " TCP));
 	EXPECT_STR(
 	    taken(&w, 8080, TLS, "http/1.1"), "0.0.0.0_8080 inbound|8080||");
 	EXPECT_STR(
@@ -270,9 +236,9 @@ TEST(where_mtls_is_off_tls_is_bytes_like_any)
 
 TEST(a_port_that_only_a_policy_names_has_chains_of_its_own)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 
-	world_init(&w,
+	machine_init(&w,
 	    ENTRY("web", "01", HTTP) PEER("p",
 		"selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}, "
 		"portLevelMtls: {'9': {mode: DISABLE}, "
@@ -285,23 +251,23 @@ TEST(a_port_that_only_a_policy_names_has_chains_of_its_own)
 
 TEST(the_listener_itself_is_not_called)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 
-	world_init(&w, ENTRY("web", "01", "{number: 15006, name: tcp}"));
+	machine_init(&w, ENTRY("web", "01", "{number: 15006, name: tcp}"));
 	EXPECT_STR(taken(&w, 15006, PLAIN, ""),
 	    "virtualInbound-blackhole BlackHoleCluster");
 }
 
 TEST(it_is_told_who_says_that_plain_text_is_not_taken)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 	AUTO(arena_fini) struct arena arena = {0};
 	struct explain_connection c = {
 	    .direction = VIEW_INBOUND, .destination = {.port = 8080}};
 	const struct value *told, *step;
 
 	arena_init(&arena, 1 << 20);
-	world_init(&w, STRICT ENTRY("web", "01", HTTP));
+	machine_init(&w, STRICT ENTRY("web", "01", HTTP));
 	told = model_explain_connection(w.v, &c, &arena);
 	EXPECT_SLICE(
 	    value_get_string(told, S("error"), S("")), S("ErrNoFilterChain"));
@@ -321,11 +287,11 @@ TEST(it_is_told_who_says_that_plain_text_is_not_taken)
 
 TEST(the_order_of_resources_does_not_matter)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 	AUTO(view_unref) struct view *v = NULL;
 	const struct resource *shuffled[LOADED_MAX];
 
-	world_init(&w,
+	machine_init(&w,
 	    STRICT ENTRY("a", "02", TCP) ENTRY("b", "02", HTTP ", " TCP)
 		PEER("w", "selector: {matchLabels: {app: web}}, "
 			  "mtls: {mode: DISABLE}"));
@@ -339,13 +305,13 @@ TEST(the_order_of_resources_does_not_matter)
 /* Whoever publishes views looks at nothing else. */
 TEST(a_policy_that_changes_makes_another_view)
 {
-	AUTO(world_fini) struct world strict, plain;
+	AUTO(machine_fini) struct machine strict, plain;
 	AUTO(arena_fini) struct arena arena = {0};
 	const struct value *place;
 
 	arena_init(&arena, 1 << 20);
-	world_init(&strict, STRICT ENTRY("web", "01", HTTP));
-	world_init(&plain, DISABLE ENTRY("web", "01", HTTP));
+	machine_init(&strict, STRICT ENTRY("web", "01", HTTP));
+	machine_init(&plain, DISABLE ENTRY("web", "01", HTTP));
 	EXPECT_NE(view_fingerprint(strict.v), view_fingerprint(plain.v));
 	place = value_get(view_dump(strict.v, &arena), S("places"))->child;
 	EXPECT_SLICE(value_get_string(value_get(place, S("inbound"))->child,
@@ -361,11 +327,11 @@ TEST(a_policy_that_changes_makes_another_view)
 
 TEST(an_ingress_stands_for_all_services)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 	const struct view_host *h;
 
-	world_init(&w, ENTRY("web", "01", HTTP) INGRESS(
-			   "port: {number: 90, name: g, protocol: GRPC}"));
+	machine_init(&w, ENTRY("web", "01", HTTP) INGRESS(
+			     "port: {number: 90, name: g, protocol: GRPC}"));
 	EXPECT_STR(taken(&w, 90, PLAIN, "h2c"), "10.0.0.7_90 inbound|90||");
 	EXPECT_STR(taken(&w, 8080, PLAIN, ""),
 	    "virtualInbound InboundPassthroughCluster");
@@ -377,12 +343,12 @@ TEST(an_ingress_stands_for_all_services)
 
 TEST(an_ingress_that_is_not_captured_has_a_listener_of_its_own)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 	const struct view_listener *l;
 	struct addr at;
 
-	world_init(&w, INGRESS("port: {number: 90, name: t, protocol: TCP}\n"
-			       "    bind: 10.0.0.9\n    captureMode: NONE"));
+	machine_init(&w, INGRESS("port: {number: 90, name: t, protocol: TCP}\n"
+				 "    bind: 10.0.0.9\n    captureMode: NONE"));
 	EXPECT_OK(addr_parse(S("10.0.0.9:90"), &at));
 	l = view_find_listener(w.v, NULL, VIEW_INBOUND, &at);
 	EXPECT_SLICE(l->name, S("10.0.0.9_90"));
@@ -399,23 +365,23 @@ TEST(an_ingress_that_is_not_captured_has_a_listener_of_its_own)
 
 TEST(an_ingress_ends_tls_only_where_no_mtls_is_taken)
 {
-	AUTO(world_fini) struct world plain, strict;
+	AUTO(machine_fini) struct machine plain, strict;
 
-	world_init(&plain, DISABLE HTTPS_INGRESS);
+	machine_init(&plain, DISABLE HTTPS_INGRESS);
 	EXPECT_STR(
 	    taken(&plain, 443, TLS, "h2"), "10.0.0.7_443 inbound|443|| simple");
 	EXPECT_TRUE(call(&plain, 443, TLS, "h2")->routes != NULL);
 	EXPECT_STR(taken(&plain, 443, PLAIN, ""), "none");
-	world_init(&strict, STRICT HTTPS_INGRESS);
+	machine_init(&strict, STRICT HTTPS_INGRESS);
 	EXPECT_STR(taken(&strict, 443, MTLS, "istio-h2"),
 	    "10.0.0.7_443 inbound|443|| mesh");
 }
 
 TEST(of_sidecars_the_one_that_selects_the_workload_holds)
 {
-	AUTO(world_fini) struct world w;
+	AUTO(machine_fini) struct machine w;
 
-	world_init(&w,
+	machine_init(&w,
 	    INGRESS(
 		"port: {number: 90, name: t, protocol: TCP}") "apiVersion: "
 							      "networking."

@@ -194,8 +194,8 @@ TEST(a_policy_that_is_not_in_force_is_told)
 	    SERVICES DR "  trafficPolicy: {tls: {mode: SIMPLE}, "
 			"outlierDetection: {}, loadBalancer: {consistentHash: "
 			"{useSourceIp: true}}}\n");
-	EXPECT_EQ(
-	    get(&w)->destinations[0].cluster->balancer, BALANCER_LEAST_REQUEST);
+	EXPECT_EQ(get(&w)->destinations[0].cluster->policy->balancing.balancer,
+	    BALANCER_LEAST_REQUEST);
 	EXPECT_TRUE(compiled_tells(
 	    &w, "not in force yet: outlierDetection, tls, consistentHash"));
 }

@@ -225,8 +225,10 @@ TEST(a_rule_of_the_callers_namespace_comes_first_and_what_it_sees_next)
 		(void)snprintf(yaml, sizeof(yaml), SERVICE("web", "shop") "%s",
 		    rows[i].yaml);
 		world_init(&w, yaml);
-		EXPECT_EQ(cluster_of(&w, S("one"))->balancer, rows[i].near);
-		EXPECT_EQ(cluster_of(&w, S("far"))->balancer, rows[i].far);
+		EXPECT_EQ(cluster_of(&w, S("one"))->policy->balancing.balancer,
+		    rows[i].near);
+		EXPECT_EQ(cluster_of(&w, S("far"))->policy->balancing.balancer,
+		    rows[i].far);
 	}
 }
 
@@ -241,9 +243,10 @@ TEST(a_rule_for_some_callers_stands_in_the_place_of_the_others)
 		"ROUND_ROBIN"));
 	one = cluster_of(&w, S("one"));
 	two = cluster_of(&w, S("two"));
-	EXPECT_EQ(one->balancer, BALANCER_RANDOM);
-	EXPECT_EQ(two->balancer, BALANCER_ROUND_ROBIN);
-	EXPECT_EQ(cluster_of(&w, S("far"))->balancer, BALANCER_LEAST_REQUEST);
+	EXPECT_EQ(one->policy->balancing.balancer, BALANCER_RANDOM);
+	EXPECT_EQ(two->policy->balancing.balancer, BALANCER_ROUND_ROBIN);
+	EXPECT_EQ(cluster_of(&w, S("far"))->policy->balancing.balancer,
+	    BALANCER_LEAST_REQUEST);
 	/* One name, as dashboards know it; what traffic does is kept apart. */
 	EXPECT_SLICE(one->name, two->name);
 	EXPECT_TRUE(one->id != two->id);

@@ -227,17 +227,17 @@ TEST(subsets_choose_endpoints_by_labels_and_override_the_balancer)
 	EXPECT_TRUE(c != NULL);
 	EXPECT_EQ(c->endpoint_count, 2);
 	EXPECT_EQ(c->usable_count, 1);
-	EXPECT_EQ(c->balancer, BALANCER_ROUND_ROBIN);
+	EXPECT_EQ(c->policy->balancing.balancer, BALANCER_ROUND_ROBIN);
 	EXPECT_SLICE(c->endpoints[0]->identity,
 	    S("spiffe://mesh.internal/ns/default/sa/reviews"));
 	EXPECT_TRUE(c == view_find_cluster_by_id(w.v, c->id));
 	c = view_find_cluster(
 	    w.v, S("outbound|9080|v1|reviews.default.svc.cluster.local"));
 	EXPECT_EQ(c->endpoint_count, 1);
-	EXPECT_EQ(c->balancer, BALANCER_RANDOM);
+	EXPECT_EQ(c->policy->balancing.balancer, BALANCER_RANDOM);
 	c = view_find_cluster(
 	    w.v, S("outbound|6379||db.shop.svc.cluster.local"));
-	EXPECT_EQ(c->balancer, BALANCER_LEAST_REQUEST);
+	EXPECT_EQ(c->policy->balancing.balancer, BALANCER_LEAST_REQUEST);
 }
 
 TEST(what_leads_nowhere_says_so)

@@ -77,22 +77,14 @@ static struct value *
 destination(struct story *s, const struct view_destination *d, uint32_t total)
 {
 	struct value *map = tree_destination(&s->t, d, total);
-	struct value *endpoints = tree_list(&s->t);
 	const struct view_cluster *c = d->cluster;
 
 	if (c == NULL)
 		return map;
-	tree_put_text(
-	    &s->t, map, "balancer", slice_str(tree_balancer(c->balancer)));
-	if (c->origin.key.kind.len > 0)
-		tree_put_text(
-		    &s->t, map, "origin", tree_origin(&s->t, &c->origin));
+	tree_put_cluster(&s->t, map, c);
 	if (s->ask->offline)
 		return map;
-	for (size_t i = 0; i < c->endpoint_count; i++)
-		tree_add(
-		    &s->t, endpoints, tree_endpoint(&s->t, c->endpoints[i]));
-	tree_put(&s->t, map, "endpoints", endpoints);
+	tree_put(&s->t, map, "endpoints", tree_endpoints(&s->t, c));
 	tree_put_int(&s->t, map, "usable", (int64_t)c->usable_count);
 	return map;
 }

@@ -192,6 +192,8 @@ struct client_tls {
 };
 
 extern const struct message tcp_keepalive_message;
+extern const struct message tcp_pool_message;
+extern const struct message http_pool_message;
 extern const struct message connection_pool_message;
 extern const struct message outlier_detection_message;
 extern const struct message client_tls_message;

@@ -99,17 +99,27 @@ keep_problems(struct builder *b)
 }
 
 static void
+service_fini(struct service_row *s)
+{
+	for (size_t i = 0; i < s->port_count; i++)
+		rows_fini(&s->ports[i].endpoints);
+}
+
+static void
 builder_fini(struct builder *b)
 {
 	for (size_t i = 0; i < b->services.count; i++)
-		rows_fini(&((struct service_row *)b->services.items[i])->rules);
+		service_fini(b->services.items[i]);
 	rows_fini(&b->services);
+	workloads_fini(b);
+	networks_fini(b);
 	rows_fini(&b->virtual_services);
-	rows_fini(&b->rules);
+	rules_fini(b);
 	rows_fini(&b->sidecars);
 	rows_fini(&b->problems);
 	map_fini(&b->service_by_host, NULL);
 	map_fini(&b->cluster_by_key, NULL);
+	map_fini(&b->policies, NULL);
 	map_fini(&b->http_rules, http_rules_drop);
 	peers_fini(b);
 }
@@ -152,19 +162,22 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 
 	map_init(&b.service_by_host);
 	map_init(&b.cluster_by_key);
+	map_init(&b.policies);
 	map_init(&b.http_rules);
 	map_init(&b.peers_by_ns);
 	map_init(&b.peers_by_label);
 	v->domain = or_else(&b, in->domain, S("mesh.internal"));
 	v->trust_domain = or_else(&b, in->trust_domain, v->domain);
 	v->root_ns = or_else(&b, in->root_namespace, S("istio-system"));
+	b.locality = locality_of(&b, in->locality, &in->labels);
 	keep_resources(v, in);
 	b.mesh = find_mesh(&b);
 	if (!b.full) {
+		collect_peers(&b);
 		compile_services(&b);
 		compile_endpoints(&b);
 		collect_rules(&b);
-		collect_peers(&b);
+		index_rules(&b);
 		collect_sidecars(&b);
 		compile_scopes(&b);
 		b.scope = NULL;

@@ -35,8 +35,7 @@ istio_host(struct builder *b, struct slice host)
 
 	if (host.len > domain.len && slice_ends(host, domain) &&
 	    slice_ends(rest, S(".svc.")))
-		return take_printf(
-		    b, "%.*scluster.local", SLICE_ARG(rest));
+		return take_printf(b, "%.*scluster.local", SLICE_ARG(rest));
 	return host;
 }
 
@@ -75,7 +74,7 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
 	}
 	out->name = name_cluster(b, spec, s != NULL ? s->row.istio : host,
 	    spec->port != NULL ? (unsigned)spec->port->number
-	    : p != NULL	       ? p->port
+	    : p != NULL        ? p->port
 			       : called_port);
 	out->flag = FLOW_NO_CLUSTER;
 	add_problem(b, &o, "%.*s", SLICE_ARG(out->missing));

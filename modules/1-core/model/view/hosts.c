@@ -45,8 +45,9 @@ add_service_port(
 	h->service = &s->row;
 	h->protocol = p->protocol;
 	h->origin = s->row.origin;
-	if (find_cluster(b, s, p, S(""), &missing) == NULL)
-		return; /* only when the arena is full */
+	(void)find_cluster(b, s, p, S(""), &missing); /* told by its routes */
+	if (b->full)
+		return;
 	if (view_protocol_is_http(p->protocol))
 		compile_http(b, h, owner, s, p);
 	else

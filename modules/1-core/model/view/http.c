@@ -264,6 +264,8 @@ default_route(struct builder *b, struct view_host *h, struct service_row *s,
 	d->cluster = find_cluster(b, s, p, S(""), &d->missing);
 	if (d->cluster != NULL)
 		d->name = d->cluster->name;
+	else
+		d->flag = FLOW_NO_CLUSTER;
 	d->host = s->row.host;
 	r->name = S("default");
 	r->destinations = d;

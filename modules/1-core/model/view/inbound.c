@@ -61,53 +61,35 @@ add_ways(struct chains *to, const struct part *p, const struct way *w)
 
 /* --- where it goes -------------------------------------------------------- */
 
-/* Of no service: a port of this machine, or what stands for none. */
-static const struct view_cluster *
-find_local_cluster(struct builder *b, struct slice name)
-{
-	struct view_cluster *c = map_get(&b->v->cluster_by_name, name);
-
-	if (c != NULL)
-		return c;
-	c = take(b, 1, sizeof(*c));
-	if (c == NULL)
-		return NULL;
-	c->id = slice_hash_stable(name);
-	c->name = name;
-	(void)map_put(&b->v->cluster_by_name, name, c); /* was not there */
-	(void)map_put(&b->v->cluster_by_name, slice_of(&c->id, sizeof(c->id)),
-	    c); /* was not there */
-	rows_add(&b->v->clusters, c);
-	return c;
-}
-
-static struct view_destination *
-add_destination(struct builder *b, struct slice cluster)
+static const struct view_destination *
+add_destination(
+    struct builder *b, struct slice name, const struct inbound_port *p)
 {
 	struct view_destination *d = take(b, 1, sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
-	d->cluster = find_local_cluster(b, cluster);
-	d->host = cluster;
+	d->cluster = add_local_cluster(b, name, p);
+	d->name = d->host = name;
 	return d;
 }
 
 static const struct view_tcp_route *
-add_tcp(struct builder *b, struct slice cluster, const struct origin *o)
+add_tcp(
+    struct builder *b, const struct view_destination *d, const struct origin *o)
 {
 	struct view_tcp_route *r = take(b, 1, sizeof(*r));
 
 	if (r == NULL)
 		return NULL;
-	r->destinations = add_destination(b, cluster);
+	r->destinations = d;
 	r->destination_count = 1;
 	r->origin = *o;
 	return r;
 }
 
 static const struct view_http_route *
-add_http(struct builder *b, struct slice cluster, enum view_protocol protocol,
+add_http(struct builder *b, const struct view_destination *d, bool is_grpc,
     const struct origin *o)
 {
 	struct view_http_route *r = take(b, 1, sizeof(*r));
@@ -115,11 +97,11 @@ add_http(struct builder *b, struct slice cluster, enum view_protocol protocol,
 	if (r == NULL)
 		return NULL;
 	r->name = S("default");
-	r->destinations = add_destination(b, cluster);
+	r->destinations = d;
 	r->destination_count = 1;
 	r->origin = *o;
-	/* A gRPC stream may have begun where the response has not. */
-	if (protocol == VIEW_GRPC)
+	/* A stream may have been heard before it has answered. */
+	if (is_grpc)
 		return r;
 	r->retry.attempts = 2;
 	r->retry.on = VIEW_RETRY_RESET_BEFORE_REQUEST;
@@ -128,10 +110,10 @@ add_http(struct builder *b, struct slice cluster, enum view_protocol protocol,
 
 /* One virtual host for all: callers may say what name they like. */
 static const struct view_routes *
-add_inbound_routes(struct builder *b, struct slice cluster,
+add_inbound_routes(struct builder *b, const struct view_destination *d,
     const struct inbound_port *p, const struct origin *o)
 {
-	struct view_routes *routes = add_routes(b, cluster);
+	struct view_routes *routes = add_routes(b, d->name);
 	struct view_host *h = take(b, 1, sizeof(*h));
 
 	if (routes == NULL || h == NULL)
@@ -142,7 +124,7 @@ add_inbound_routes(struct builder *b, struct slice cluster,
 	h->protocol = p != NULL ? p->protocol : VIEW_AUTO;
 	h->scope = &b->scope->row;
 	h->service = p != NULL && p->service != NULL ? &p->service->row : NULL;
-	h->http = add_http(b, cluster, h->protocol, o);
+	h->http = add_http(b, d, h->protocol == VIEW_GRPC, o);
 	h->http_count = 1;
 	h->origin = *o;
 	(void)add_domain(b, routes, h->host, h); /* the only one */
@@ -154,8 +136,12 @@ static void
 set_way_on(struct builder *b, struct part *p, struct slice cluster,
     const struct inbound_port *port)
 {
-	p->routes = add_inbound_routes(b, cluster, port, &p->origin);
-	p->tcp = add_tcp(b, cluster, &p->origin);
+	const struct view_destination *d = add_destination(b, cluster, port);
+
+	if (d == NULL)
+		return;
+	p->routes = add_inbound_routes(b, d, port, &p->origin);
+	p->tcp = add_tcp(b, d, &p->origin);
 }
 
 /* --- who may come --------------------------------------------------------- */
@@ -282,10 +268,11 @@ add_bound(struct builder *b, const struct part *p, const struct way *w,
 }
 
 static void
-add_port(struct builder *b, const struct inbound_port *port, struct chains *to)
+add_port_chains(
+    struct builder *b, const struct inbound_port *port, struct chains *to)
 {
 	const struct peer_policy policy =
-	    peer_policy_of(b, port->workload.ns, port->workload.labels);
+	    peer_policy_of(b, port->callee.ns, port->callee.labels);
 	struct slice bind = bind_of(b, port);
 	struct part p = {.port = port->port, .origin = port->origin};
 	const struct way *w;
@@ -314,8 +301,10 @@ add_blackhole(struct builder *b, struct chains *to)
 	struct part p = {.port = (uint16_t)b->mesh->proxy_inbound_listen_port,
 	    .tcp_name = S("virtualInbound-blackhole"),
 	    .origin = {.words = S("the mesh's own port")}};
+	const struct view_destination *d;
 
-	p.tcp = add_tcp(b, S("BlackHoleCluster"), &p.origin);
+	d = add_destination(b, black_hole, NULL);
+	p.tcp = add_tcp(b, d, &p.origin);
 	add_chain(to, &p, &way);
 }
 
@@ -370,7 +359,7 @@ compile_ports(struct builder *b, const struct rows *ports)
 	add_blackhole(b, &chains);
 	add_passthrough(b, ports, &chains);
 	for (size_t i = 0; i < ports->count && !b->full; i++)
-		add_port(b, ports->items[i], &chains);
+		add_port_chains(b, ports->items[i], &chains);
 	add_inbound_listener(b, S("virtualInbound"), &anywhere, &chains, &o);
 }
 

@@ -8,7 +8,7 @@
 #include "inside.h"
 
 /* Who is called there: what is exposed, or the place whose view it is. */
-struct workload {
+struct callee {
 	struct slice ns;
 	const struct labels *labels;
 };
@@ -20,12 +20,14 @@ struct inbound_port {
 	struct slice host; /* Istio's name of the service, for people */
 	const struct service_row *service;     /* NULL: of no service */
 	const struct sidecar_ingress *ingress; /* NULL: of a service */
-	struct workload workload;
+	struct callee callee;
 	struct origin origin;
 };
 
+/* --- ports (ports.c) ------------------------------------------------------ */
+
 /*
- * One for each port, by number (ports.c): of the Sidecar that holds, if it has
+ * One for each port, by number: of the Sidecar that holds, if it has
  * an ingress; else of the services that lead here, the oldest service first,
  * and what is exposed besides.
  */
@@ -33,6 +35,14 @@ void collect_inbound_ports(struct builder *b, struct rows *out);
 
 /* Whether a service leads to this port, or a Sidecar names it. */
 bool has_inbound_port(const struct rows *ports, uint16_t port);
+
+/* --- where they go (local_clusters.c) ------------------------------------- */
+
+static const struct slice black_hole = {"BlackHoleCluster", 16};
+
+/* Of one port; `p` NULL: what stands for none. NULL when it is full. */
+const struct view_cluster *add_local_cluster(
+    struct builder *b, struct slice name, const struct inbound_port *p);
 
 /* --- ways in (ways.c) ----------------------------------------------------- */
 

@@ -69,8 +69,7 @@ struct view {
 struct port_row {
 	uint16_t port;
 	enum view_protocol protocol;
-	size_t first_endpoint; /* in builder.endpoints */
-	size_t endpoint_count;
+	struct rows endpoints; /* struct view_endpoint, by network, address */
 };
 
 struct service_row {
@@ -79,9 +78,67 @@ struct service_row {
 	struct service_row *next; /* of the same host; asked after this one */
 	struct port_row *ports;
 	size_t port_count;
-	/* What the DestinationRules say about it in the scope at hand. */
-	struct rows rules; /* const struct resource, the oldest first */
-	uint64_t rules_hash;
+	/* What says how it is called from the scope at hand; NULL: nothing. */
+	const struct merged_rule *rule;
+};
+
+/*
+ * DestinationRules of one host, one namespace, one exportTo and one selector
+ * are one: of a subset's name the first counts, of the policies too.
+ */
+struct merged_rule {
+	struct rows sources; /* const struct resource, the first to count first
+			      */
+	const struct slice *export_to;
+	size_t export_count;
+	const struct labels *callers; /* NULL: for any */
+};
+
+/* From which side rules are looked for (rules.c). */
+enum rule_side {
+	RULES_OWN,      /* by callers of their namespace */
+	RULES_EXPORTED, /* by callers of others */
+	RULES_OWN_ROOT, /* by those of the root namespace: the rest of it */
+	RULES_COUNT
+};
+
+struct rule_index {
+	struct map by_host; /* "ns/host" → rows of struct merged_rule */
+	struct rows odd;    /* struct odd_rules, for "*x.com": longest first */
+};
+
+/* A WorkloadEntry, or an endpoint that a ServiceEntry lists. */
+struct workload {
+	const struct workload_entry *spec;
+	struct labels labels;
+	struct slice name;
+};
+
+/* What is to become an endpoint. */
+struct found_endpoint {
+	struct view_endpoint_input in;
+	struct slice name; /* to be resolved, or a path; empty: in.addr */
+	bool mutual;       /* it wants mutual TLS, for all that it says */
+};
+
+/* Of the Network kind, or only named by gateways. */
+struct network_row {
+	struct slice name;
+	const struct network *spec;
+	struct rows gateways; /* struct view_endpoint, by address */
+};
+
+/* What a DestinationRule and the mesh say about one port, one subset. Has no
+ * padding before its end that would not be zero: it is a key. */
+struct settings {
+	const struct connection_pool *pool;
+	const struct outlier_detection *outlier;
+	const struct load_balancer *balancer;
+	const struct client_tls *tls;
+	const struct tunnel_settings *tunnel;
+	const struct proxy_protocol *proxy_protocol;
+	const struct retry_budget *budget;
+	uint64_t selecting; /* 1: of a rule for some callers */
 };
 
 struct builder {
@@ -91,7 +148,7 @@ struct builder {
 	struct rows services;           /* struct service_row, by host */
 	struct map service_by_host;     /* → struct service_row */
 	struct rows virtual_services; /* const struct resource, oldest first */
-	struct rows rules;            /* struct rule_row, oldest first */
+	struct rule_index rules[RULES_COUNT];
 	/* PeerAuthentications (peers.c): a namespace → the one for all of it;
 	 * a namespace and a label → struct rows of those that ask for it. */
 	struct map peers_by_ns;
@@ -100,16 +157,15 @@ struct builder {
 	    sidecars; /* const struct resource, first to be asked first */
 	struct scope *scope;       /* that is compiled now */
 	struct map cluster_by_key; /* name and rules → struct view_cluster */
+	struct map policies; /* struct settings → struct view_cluster_policy */
 	struct map http_rules; /* address of a resource → struct http_rules */
-	struct view_endpoint *endpoints;
-	struct rows problems; /* struct view_problem */
-	bool full;            /* sticky: the arena's limit was reached */
-};
-
-/* A DestinationRule and its host in full. */
-struct rule_row {
-	const struct resource *resource;
-	struct slice host;
+	struct map workloads;  /* by namespace and label: rows of workload */
+	struct map offers;     /* the same of what machines offer */
+	struct rows networks;  /* struct network_row, by name */
+	struct slice locality; /* this proxy's */
+	uint32_t gateway_scale; /* of weights; 0: there is no gateway */
+	struct rows problems;   /* struct view_problem */
+	bool full;              /* sticky: the arena's limit was reached */
 };
 
 /* All that name a host, the first to be asked first. */
@@ -258,9 +314,15 @@ void peers_fini(struct builder *b);
 
 /* --- steps, in their order ------------------------------------------------ */
 
-void compile_services(struct builder *b);  /* services.c */
-void compile_endpoints(struct builder *b); /* endpoints.c */
+void compile_services(struct builder *b);  /* services.c, which calls: */
+void compile_entries(struct builder *b);   /* entries.c */
+void give_addresses(struct builder *b);    /* vips.c */
+void compile_endpoints(struct builder *b); /* endpoints.c, which calls: */
+void collect_networks(struct builder *b);  /* networks.c */
+void index_workloads(struct builder *b);   /* workloads.c */
+void find_gateways(struct builder *b);     /* networks.c */
 void collect_rules(struct builder *b);     /* owners.c */
+void index_rules(struct builder *b);       /* rules.c */
 void collect_peers(struct builder *b);     /* peers.c */
 void collect_sidecars(struct builder *b);  /* sidecars.c */
 void compile_scopes(struct builder *b);    /* scopes.c */
@@ -329,8 +391,17 @@ void http_rules_drop(void *value);
 bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);
 bool has_tcp_rule(struct builder *b, const struct resource *r, uint16_t port);
 
-/* Fills service->rules by upstream's look-up (istio's order). */
+/* Sets service->rule for the scope at hand (rules.c). */
 void find_rules(struct builder *b, struct service_row *s);
+void rules_fini(struct builder *b);
+
+/* The one that servers of it obey: workloadSelector is for callers only. */
+const struct merged_rule *find_rule_of_servers(
+    const struct builder *b, const struct service_row *s);
+
+/* The first policy of them; NULL: none has one. */
+const struct traffic_policy *find_policy(
+    const struct merged_rule *m, const struct resource **out_rule);
 
 /*
  * The cluster of one subset (empty: all) of a port, made once. NULL, with
@@ -340,9 +411,81 @@ const struct view_cluster *find_cluster(struct builder *b,
     struct service_row *s, const struct port_row *p, struct slice subset,
     struct slice *missing);
 
+/* --- endpoints ------------------------------------------------------------ */
+
+void add_endpoint(struct builder *b, const struct service_row *s,
+    struct port_row *p, const struct found_endpoint *f);
+
+/*
+ * The workload, for a port that is called so and is this one if the workload
+ * says nothing else (workloads.c). Borrows.
+ */
+struct found_endpoint workload_at(const struct workload *w, struct slice ns,
+    struct slice port_name, int64_t port);
+
+/* Those that its selector chooses. */
+void add_selected_by_entry(struct builder *b, struct service_row *s,
+    struct port_row *p, const struct entry_port *port);
+void add_selected_by_service(
+    struct builder *b, struct service_row *s, struct port_row *p);
+void workloads_fini(struct builder *b);
+
+/*
+ * Where it lies: what is said, else what its labels say; of networks last the
+ * one in whose range the address is (networks.c, localities.c).
+ */
+struct slice network_of(struct builder *b, struct slice given,
+    const struct labels *labels, const struct addr *a);
+struct slice locality_of(
+    struct builder *b, struct slice given, const struct labels *labels);
+
+/* What is said for all of a cluster, whatever its endpoints want. */
+struct network_rules {
+	bool all_mutual;
+	bool none_mutual;
+	struct origin origin; /* for what is told */
+};
+
+/* Puts gateways in the place of endpoints that lie in other networks. */
+void replace_by_gateways(
+    struct builder *b, struct rows *endpoints, const struct network_rules *r);
+void networks_fini(struct builder *b);
+
+/*
+ * Gives the cluster these endpoints, by priority and locality; `fails_over`:
+ * failures are noticed, so that priorities mean something (localities.c).
+ */
+void arrange_endpoints(struct builder *b, struct view_cluster *c,
+    struct rows *endpoints, bool fails_over);
+
+/* Does it depend on who calls, and not only on the machine? */
+bool arranges_by_labels(const struct view_cluster_policy *p, bool fails_over);
+
+/* Into the lists of the view; of one name the first is found by it. */
+void register_cluster(struct builder *b, struct view_cluster *c);
+
+/* Of its network and address. */
+uint64_t endpoint_id(const struct view_endpoint *e);
+
+/* Of one port and one subset; the policies may be NULL (policies.c). */
+struct settings merge_settings(const struct builder *b,
+    const struct traffic_policy *of_all, const struct traffic_policy *of_subset,
+    uint16_t port);
+
+/* NULL when it is full. */
+const struct view_cluster_policy *policy_of(
+    struct builder *b, const struct settings *s);
+
 /* The one that is seen from the scope at hand; outside of one, any. */
 struct service_row *find_service(const struct builder *b, struct slice host);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
+
+/* One more, behind those that have its host already. */
+void chain_service(struct builder *b, struct service_row *s);
+
+/* One more to the room that `ports` has; of one number the first counts. */
+void add_port(
+    struct service_row *s, uint16_t port, enum view_protocol protocol);
 
 /* What the rule's matches ask of a request (matches.c). */
 void compile_matches(struct builder *b, const struct http_route *spec,

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * owners — which VirtualService owns a host, which DestinationRules a service.
+ * owners — which VirtualService owns a host.
  *
  * Inside the mesh one VirtualService decides about a host's port, the first
- * that has a rule for the caller; the rest is reported. DestinationRules of
- * one host in one namespace are merged.
+ * that has a rule for the caller; the rest is reported.
  */
 #include <stdlib.h>
 
@@ -135,67 +134,6 @@ owner_of(struct builder *b, struct slice host, uint16_t port, bool http)
 	return NULL;
 }
 
-static int
-rules_by_age(const void *a, const void *b)
-{
-	const struct rule_row *const *x = a;
-	const struct rule_row *const *y = b;
-
-	return resource_age_cmp((*x)->resource, (*y)->resource);
-}
-
-static void
-report_policy(struct builder *b, const struct resource *r,
-    const struct traffic_policy *p, uint32_t line)
-{
-	const struct load_balancer *lb = p != NULL ? p->load_balancer : NULL;
-	struct origin o = origin_of(r, line);
-	const struct inert_name rows[] = {
-	    {"connectionPool", p != NULL && p->connection_pool != NULL},
-	    {"outlierDetection", p != NULL && p->outlier_detection != NULL},
-	    {"tls", p != NULL && p->tls != NULL},
-	    {"portLevelSettings", p != NULL && p->port_level.count > 0},
-	    {"tunnel", p != NULL && p->tunnel != NULL},
-	    {"proxyProtocol", p != NULL && p->proxy_protocol != NULL},
-	    {"retryBudget", p != NULL && p->retry_budget != NULL},
-	    {"consistentHash", lb != NULL && lb->consistent_hash != NULL},
-	    {"localityLbSetting", lb != NULL && lb->locality != NULL},
-	    {"zoneAwareLbSetting", lb != NULL && lb->zone != NULL},
-	    {"warmup", lb != NULL && lb->warmup != NULL},
-	    {"PASSTHROUGH", lb != NULL && lb->simple == BALANCER_PASSTHROUGH},
-	};
-	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
-
-	if (names.len > 0)
-		add_problem(b, &o,
-		    "goes on without what is not in force yet: %.*s",
-		    SLICE_ARG(names));
-}
-
-static void
-add_rule(struct builder *b, const struct resource *r)
-{
-	const struct destination_rule *rule = resource_destination_rule(r);
-	struct rule_row *row = take(b, 1, sizeof(*row));
-	struct origin o = origin_of(r, 0);
-
-	if (row == NULL)
-		return;
-	report_policy(b, r, rule->traffic_policy, 0);
-	for (size_t i = 0; i < rule->subsets.count; i++)
-		report_policy(b, r, rule->subsets.items[i].traffic_policy,
-		    rule->subsets.items[i].head.line);
-	row->resource = r;
-	row->host = canonical_host(b, rule->host, r->key.ns);
-	rows_add(&b->rules, row);
-	if (is_unknown_pattern(b, r, row->host))
-		return;
-	if (!slice_starts(row->host, S("*")) &&
-	    find_service(b, row->host) == NULL)
-		add_problem(b, &o, "there is no service %.*s here",
-		    SLICE_ARG(row->host));
-}
-
 /* One that names gateways only says nothing to proxies inside the mesh. */
 static void
 add_virtual_service(struct builder *b, struct resource *r)
@@ -225,13 +163,8 @@ collect_rules(struct builder *b)
 
 		if (r->kind == &kind_virtual_service)
 			add_virtual_service(b, r);
-		else if (r->kind == &kind_destination_rule)
-			add_rule(b, r);
 	}
 	sort_by_age(&b->virtual_services);
-	if (b->rules.count > 0)
-		qsort(b->rules.items, b->rules.count, sizeof(void *),
-		    rules_by_age);
 }
 
 /* How a VirtualService is seen: upstream asks those of the first kind first. */
@@ -296,129 +229,4 @@ compile_owners(struct builder *b)
 	if (seen_wild->count > 0)
 		qsort(seen_wild->items, seen_wild->count, sizeof(void *),
 		    by_length);
-}
-
-/* How well the rule's host fits: 0 not, longer is better, exact best. */
-static size_t
-fit(const struct rule_row *r, struct slice host)
-{
-	if (slice_eq(r->host, host))
-		return SIZE_MAX;
-	if (slice_eq(r->host, S("*")))
-		return 1;
-	return slice_starts(r->host, S("*.")) && is_inside(host, r->host)
-		   ? r->host.len
-		   : 0;
-}
-
-/* Of its own namespace a caller sees all. */
-static bool
-is_seen(const struct builder *b, const struct resource *r, struct slice ns)
-{
-	const struct destination_rule *d = resource_destination_rule(r);
-
-	return slice_eq(r->key.ns, ns) &&
-	       (slice_eq(ns, b->scope->row.ns) ||
-		   is_exported(r, b->scope->row.ns, d->export_to.items,
-		       d->export_to.count));
-}
-
-static const struct labels *
-callers_of(const struct resource *r)
-{
-	const struct destination_rule *d = resource_destination_rule(r);
-
-	return d->workload_selector != NULL
-		   ? &d->workload_selector->match_labels
-		   : NULL;
-}
-
-/* Nobody's in particular, or of these. */
-static bool
-is_for(const struct resource *r, const struct labels *callers)
-{
-	const struct labels *l = callers_of(r);
-
-	if (l == NULL || callers == NULL)
-		return l == callers;
-	return l->count == callers->count && labels_match(l, callers);
-}
-
-/* The callers that the first rule for the scope's is for; NULL: for anybody. */
-static const struct labels *
-choose_callers(const struct builder *b, const struct service_row *s)
-{
-	for (size_t i = 0; i < s->rules.count; i++) {
-		const struct resource *r = s->rules.items[i];
-		const struct labels *l = callers_of(r);
-
-		if (l != NULL && slice_eq(r->key.ns, b->scope->row.ns) &&
-		    labels_match(&b->scope->row.labels, l))
-			return l;
-	}
-	return NULL;
-}
-
-/* A rule for some callers stands in the place of those for anybody. */
-static void
-keep_for_callers(struct builder *b, struct service_row *s)
-{
-	const struct labels *callers = choose_callers(b, s);
-	size_t kept = 0;
-
-	for (size_t i = 0; i < s->rules.count; i++)
-		if (is_for(s->rules.items[i], callers))
-			s->rules.items[kept++] = s->rules.items[i];
-	s->rules.count = kept;
-}
-
-static bool
-find_rules_in(struct builder *b, struct service_row *s, struct slice ns)
-{
-	size_t best = 0;
-
-	for (size_t i = 0; i < b->rules.count; i++) {
-		const struct rule_row *r = b->rules.items[i];
-		size_t f =
-		    is_seen(b, r->resource, ns) ? fit(r, s->row.host) : 0;
-
-		if (f == 0 || f < best)
-			continue;
-		if (f > best)
-			s->rules.count = 0;
-		best = f;
-		rows_add(&s->rules, (void *)(uintptr_t)r->resource);
-	}
-	return best > 0;
-}
-
-/* What differs in no rule may be one cluster for several scopes. */
-static uint64_t
-hash_rules(const struct service_row *s)
-{
-	uint64_t h = (uint64_t)(uintptr_t)s; /* another may have its name */
-
-	for (size_t i = 0; i < s->rules.count; i++)
-		h = h * 31 + (uint64_t)(uintptr_t)s->rules.items[i];
-	return h;
-}
-
-static void
-choose_rules(struct builder *b, struct service_row *s)
-{
-	const struct slice client = b->scope->row.ns;
-
-	s->rules.count = 0;
-	if (!slice_eq(client, b->v->root_ns) && find_rules_in(b, s, client))
-		return;
-	if (!find_rules_in(b, s, s->row.ns))
-		(void)find_rules_in(b, s, b->v->root_ns); /* or none */
-}
-
-void
-find_rules(struct builder *b, struct service_row *s)
-{
-	choose_rules(b, s);
-	keep_for_callers(b, s);
-	s->rules_hash = hash_rules(s);
 }

@@ -6,10 +6,10 @@
 
 #include "inbound.h"
 
-static struct workload
+static struct callee
 place_of(const struct builder *b)
 {
-	return (struct workload){b->scope->row.ns, &b->scope->row.labels};
+	return (struct callee){b->scope->row.ns, &b->scope->row.labels};
 }
 
 /* --- of a Sidecar --------------------------------------------------------- */
@@ -45,7 +45,7 @@ add_ingress(struct builder *b, const struct resource *sidecar,
 	p->host = take_printf(b, "%.*s.%.*s", SLICE_ARG(sidecar->key.name),
 	    SLICE_ARG(sidecar->key.ns));
 	p->ingress = i;
-	p->workload = place_of(b);
+	p->callee = place_of(b);
 	p->origin = origin_of(sidecar, i->head.line);
 	rows_add(out, p);
 }
@@ -66,7 +66,7 @@ struct lead {
 	const struct service_row *service;
 	const struct port_row *from;
 	uint16_t port;
-	struct workload to;
+	struct callee to;
 };
 
 static void
@@ -81,7 +81,7 @@ add_lead(struct builder *b, const struct lead *l, struct rows *out)
 	p->protocol = l->from->protocol;
 	p->host = l->service->row.istio;
 	p->service = l->service;
-	p->workload = l->to;
+	p->callee = l->to;
 	p->origin = l->service->row.origin;
 	rows_add(out, p);
 }
@@ -95,15 +95,15 @@ is_own(const struct builder *b, const struct addr *a)
 	return false;
 }
 
-static struct workload
+static struct callee
 exposed_as(const struct view_exposed_input *e)
 {
-	return (struct workload){
+	return (struct callee){
 	    e->ns.len > 0 ? e->ns : S("default"), &e->labels};
 }
 
-static struct workload
-workload_at(const struct builder *b, uint16_t port)
+static struct callee
+callee_at(const struct builder *b, uint16_t port)
 {
 	for (size_t i = 0; i < b->in->exposed_count; i++)
 		if (b->in->exposed[i].addr.port == port)
@@ -120,14 +120,15 @@ collect_endpoints(
 
 	for (size_t i = 0; i < s->port_count; i++) {
 		l.from = &s->ports[i];
-		for (size_t j = 0; j < l.from->endpoint_count; j++) {
-			const struct addr *a =
-			    &b->endpoints[l.from->first_endpoint + j].addr;
+		for (size_t j = 0; j < l.from->endpoints.count; j++) {
+			const struct view_endpoint *e =
+			    l.from->endpoints.items[j];
+			const struct addr *a = &e->addr;
 
 			if (!is_own(b, a))
 				continue;
 			l.port = a->port;
-			l.to = workload_at(b, a->port);
+			l.to = callee_at(b, a->port);
 			if (slice_eq(s->row.ns, l.to.ns))
 				add_lead(b, &l, out);
 		}
@@ -181,7 +182,7 @@ add_exposed(
 	p->protocol = protocol_of(e->protocol, S(""));
 	p->host = take_printf(b, "%.*s.%.*s.svc.cluster.local",
 	    SLICE_ARG(e->service), SLICE_ARG(exposed_as(e).ns));
-	p->workload = exposed_as(e);
+	p->callee = exposed_as(e);
 	p->origin.words = S("exposed here");
 	rows_add(out, p);
 }
@@ -273,22 +274,55 @@ collect_services(struct builder *b, struct rows *out)
 		add_exposed(b, &b->in->exposed[i], out);
 }
 
+static void
+sort(struct rows *ports)
+{
+	if (ports->count > 0)
+		qsort(ports->items, ports->count, sizeof(void *), by_port);
+}
+
+/* What holds for callers of a service holds at an ingress of its port, too. */
+static void
+give_services(struct builder *b, struct rows *ingress)
+{
+	struct rows leads = {0};
+	size_t n = 0;
+
+	collect_services(b, &leads);
+	sort(&leads);
+	for (size_t i = 0; i < ingress->count; i++) {
+		struct inbound_port *p = ingress->items[i];
+		const struct inbound_port *lead = NULL;
+
+		for (; n < leads.count; n++) {
+			lead = leads.items[n];
+			if (lead->port >= p->port)
+				break;
+		}
+		if (n < leads.count && lead->port == p->port)
+			p->service = lead->service;
+	}
+	rows_fini(&leads);
+}
+
 void
 collect_inbound_ports(struct builder *b, struct rows *out)
 {
 	const struct resource *r = sidecar_of(b);
 	const struct sidecar *s = r != NULL ? r->spec : NULL;
+	bool has_ingress = s != NULL && s->ingress.count > 0;
 	struct rows all = {0};
 
-	if (s != NULL && s->ingress.count > 0)
+	if (has_ingress)
 		collect_ingress(b, r, &all);
 	else
 		collect_services(b, &all);
-	if (all.count > 0)
-		qsort(all.items, all.count, sizeof(void *), by_port);
+	sort(&all);
 	for (size_t i = 0; i < all.count; i++)
 		keep(b, all.items[i], out);
 	rows_fini(&all);
+	if (has_ingress)
+		give_services(b, out);
 }
 
 static int

@@ -87,6 +87,8 @@ default_route(struct builder *b, struct service_row *s,
 	d->cluster = find_cluster(b, s, p, S(""), &d->missing);
 	if (d->cluster != NULL)
 		d->name = d->cluster->name;
+	else
+		d->flag = FLOW_NO_CLUSTER;
 	d->host = s->row.host;
 	out->destinations = d;
 	out->destination_count = 1;

@@ -29,14 +29,21 @@ tree_list(struct tree *t)
 }
 
 void
+tree_put_any(
+    struct tree *t, struct value *map, const char *key, struct value *v)
+{
+	if (map == NULL || v == NULL || value_set(map, slice_str(key), v) != OK)
+		t->full = true;
+}
+
+void
 tree_put(struct tree *t, struct value *map, const char *key, struct value *v)
 {
 	if (map == NULL || v == NULL)
 		return;
 	if (v->count == 0 && (v->type == VALUE_MAP || v->type == VALUE_LIST))
 		return;
-	if (value_set(map, slice_str(key), v) != OK)
-		t->full = true;
+	tree_put_any(t, map, key, v);
 }
 
 void
@@ -184,48 +191,6 @@ tree_balancer(enum balancer b)
 /* --- rows ----------------------------------------------------------------- */
 
 struct value *
-tree_endpoint(struct tree *t, const struct view_endpoint *e)
-{
-	struct value *map = tree_map(t);
-
-	tree_put_text(t, map, "address", tree_addr(t, &e->addr));
-	tree_put_text(t, map, "tunnel", tree_addr(t, &e->tunnel));
-	tree_put_text(t, map, "network", e->network);
-	tree_put_text(t, map, "node", e->node);
-	tree_put_text(t, map, "workload", e->workload);
-	tree_put_text(t, map, "identity", e->identity);
-	tree_put(t, map, "labels", tree_labels(t, &e->labels));
-	tree_put_text(t, map, "locality", e->locality);
-	tree_put_int(t, map, "weight", e->weight);
-	tree_put_bool(t, map, "usable", e->usable);
-	tree_put_text(t, map, "reason", e->reason);
-	return map;
-}
-
-struct value *
-tree_cluster(struct tree *t, const struct view_cluster *c)
-{
-	struct value *map = tree_map(t);
-	struct value *endpoints = tree_list(t);
-
-	tree_put_text(t, map, "name", c->name);
-	if (c->service != NULL)
-		tree_put_text(t, map, "service", c->service->host);
-	tree_put_int(t, map, "port", c->port);
-	tree_put_text(t, map, "subset", c->subset);
-	tree_put_text(
-	    t, map, "protocol", slice_str(view_protocol_name(c->protocol)));
-	tree_put_text(
-	    t, map, "balancer", slice_str(tree_balancer(c->balancer)));
-	tree_put_text(t, map, "origin", tree_origin(t, &c->origin));
-	tree_put_int(t, map, "usable", (int64_t)c->usable_count);
-	for (size_t i = 0; i < c->endpoint_count; i++)
-		tree_add(t, endpoints, tree_endpoint(t, c->endpoints[i]));
-	tree_put(t, map, "endpoints", endpoints);
-	return map;
-}
-
-struct value *
 tree_destination(
     struct tree *t, const struct view_destination *d, uint32_t weight_total)
 {
@@ -284,15 +249,6 @@ tree_headers(struct tree *t, const struct view_headers *h)
 }
 
 /* --- by Envoy's words ----------------------------------------------------- */
-
-struct value *
-tree_cluster_facts(struct tree *t, const struct view_cluster *c)
-{
-	struct value *map = tree_map(t);
-
-	tree_put_text(t, map, "lb", slice_str(tree_balancer(c->balancer)));
-	return map;
-}
 
 struct value *
 tree_tcp_action(struct tree *t, const struct view_destination *items,
