@@ -128,7 +128,9 @@ answer(struct admin *a, struct http_exchange *x,
 	for (size_t i = 0; i < count; i++) {
 		const struct view_cluster *c = clusters[i];
 
-		if (c->subset.len == 0 && c->service != NULL &&
+		/* One without a namespace is no service, as PassthroughCluster.
+		 */
+		if (c->subset.len == 0 && c->service->ns.len > 0 &&
 		    (host.len == 0 || slice_eq(c->service->host, host)))
 			add(&r, c);
 	}

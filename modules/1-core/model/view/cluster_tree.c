@@ -283,8 +283,7 @@ tree_cluster(struct tree *t, const struct view_cluster *c)
 	struct value *map = tree_map(t);
 
 	tree_put_text(t, map, "name", c->name);
-	if (c->service != NULL)
-		tree_put_text(t, map, "service", c->service->host);
+	tree_put_text(t, map, "service", c->service->host);
 	tree_put_int(t, map, "port", c->port);
 	tree_put_text(t, map, "subset", c->subset);
 	tree_put_text(
@@ -435,6 +434,15 @@ endpoint_facts(struct tree *t, const struct view_cluster *c)
 	return list;
 }
 
+/* Not where each call says where it goes, and not where none goes on. */
+static bool
+lists_endpoints(const struct view_cluster *c)
+{
+	return c->type != VIEW_CLUSTER_ORIGINAL_DST &&
+	       c->type != VIEW_CLUSTER_DYNAMIC_DNS &&
+	       (c->type != VIEW_CLUSTER_STATIC || c->endpoint_count > 0);
+}
+
 struct value *
 tree_cluster_facts(struct tree *t, const struct view_cluster *c)
 {
@@ -449,8 +457,7 @@ tree_cluster_facts(struct tree *t, const struct view_cluster *c)
 	tree_put(t, map, "limits", limits(t, &p->limits));
 	tree_put(t, map, "outlier", outlier_facts(t, &p->outlier));
 	put_security_facts(t, map, c);
-	if (c->type != VIEW_CLUSTER_ORIGINAL_DST &&
-	    c->type != VIEW_CLUSTER_DYNAMIC_DNS)
+	if (lists_endpoints(c))
 		tree_put_any(t, map, "endpoints", endpoint_facts(t, c));
 	return map;
 }

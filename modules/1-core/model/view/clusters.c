@@ -397,3 +397,91 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 		    (void *)(uintptr_t)c); /* was not there */
 	return c;
 }
+
+static void
+add_subsets(struct builder *b, struct service_row *s)
+{
+	for (size_t i = 0; i < s->rule->sources.count; i++) {
+		const struct destination_rule *d =
+		    resource_destination_rule(s->rule->sources.items[i]);
+		struct slice missing;
+
+		for (size_t j = 0; j < d->subsets.count; j++)
+			for (size_t k = 0; k < s->port_count; k++)
+				(void)find_cluster(b, s, &s->ports[k],
+				    d->subsets.items[j].name, &missing);
+	}
+}
+
+/* Those that no route leads to are there as well, as upstream has them. */
+void
+compile_subsets(struct builder *b)
+{
+	for (size_t i = 0; i < b->services.count && !b->full; i++) {
+		struct service_row *s = b->services.items[i];
+
+		if (s->rule != NULL && find_service(b, s->row.host) == s)
+			add_subsets(b, s);
+	}
+}
+
+/* --- without a service ---------------------------------------------------- */
+
+/* What reports say of it is its name, as upstream's do. */
+static const struct view_service *
+no_service(struct builder *b, struct slice name)
+{
+	struct view_service *s = take(b, 1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->name = s->host = s->istio = name;
+	s->origin.words = S("the mesh");
+	return s;
+}
+
+static const struct view_cluster_policy *
+bare_policy(struct builder *b, enum view_cluster_type type)
+{
+	static const struct load_balancer in_turn = {
+	    .simple = BALANCER_ROUND_ROBIN};
+	const struct default_traffic_policy *mesh = b->mesh->traffic_policy;
+	struct settings s = {0};
+
+	if (type == VIEW_CLUSTER_STATIC)
+		s.balancer = &in_turn;
+	else if (mesh != NULL)
+		s.pool = mesh->connection_pool;
+	return policy_of(b, &s);
+}
+
+struct view_cluster *
+bare_cluster(struct builder *b, struct slice name, enum view_cluster_type type,
+    const struct view_endpoint *only)
+{
+	struct view_cluster *c = map_get(&b->cluster_by_key, name);
+	struct rows endpoints = {0};
+
+	if (c != NULL)
+		return c;
+	c = take(b, 1, sizeof(*c));
+	if (c == NULL)
+		return NULL;
+	c->id = slice_hash_stable(name);
+	c->name = take_copy(b, name);
+	c->service = no_service(b, c->name);
+	c->protocol = VIEW_TCP;
+	c->type = type;
+	c->policy = bare_policy(b, type);
+	if (b->full)
+		return NULL;
+	if (only != NULL)
+		rows_add(&endpoints, (void *)(uintptr_t)only);
+	arrange_endpoints(b, c, &endpoints, /* fails_over */ false);
+	rows_fini(&endpoints);
+	if (b->full)
+		return NULL;
+	register_cluster(b, c);
+	(void)map_put(&b->cluster_by_key, name, c); /* was not there */
+	return c;
+}

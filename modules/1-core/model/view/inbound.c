@@ -62,15 +62,14 @@ add_ways(struct chains *to, const struct part *p, const struct way *w)
 /* --- where it goes -------------------------------------------------------- */
 
 static const struct view_destination *
-add_destination(
-    struct builder *b, struct slice name, const struct inbound_port *p)
+add_destination(struct builder *b, const struct view_cluster *c)
 {
 	struct view_destination *d = take(b, 1, sizeof(*d));
 
-	if (d == NULL)
+	if (c == NULL || d == NULL)
 		return NULL;
-	d->cluster = add_local_cluster(b, name, p);
-	d->name = d->host = name;
+	d->cluster = c;
+	d->name = d->host = c->name;
 	return d;
 }
 
@@ -133,10 +132,10 @@ add_inbound_routes(struct builder *b, const struct view_destination *d,
 }
 
 static void
-set_way_on(struct builder *b, struct part *p, struct slice cluster,
+set_way_on(struct builder *b, struct part *p, const struct view_cluster *c,
     const struct inbound_port *port)
 {
-	const struct view_destination *d = add_destination(b, cluster, port);
+	const struct view_destination *d = add_destination(b, c);
 
 	if (d == NULL)
 		return;
@@ -279,8 +278,10 @@ add_port_chains(
 
 	p.tcp_name = p.http_name =
 	    take_printf(b, "%.*s_%u", SLICE_ARG(bind), (unsigned)port->port);
-	set_way_on(
-	    b, &p, take_printf(b, "inbound|%u||", (unsigned)port->port), port);
+	set_way_on(b, &p,
+	    add_local_cluster(
+		b, take_printf(b, "inbound|%u||", (unsigned)port->port), port),
+	    port);
 	set_peers(&p, &policy);
 	w = ways_of(&p, port);
 	if (port->ingress != NULL &&
@@ -303,7 +304,8 @@ add_blackhole(struct builder *b, struct chains *to)
 	    .origin = {.words = S("the mesh's own port")}};
 	const struct view_destination *d;
 
-	d = add_destination(b, black_hole, NULL);
+	d = add_destination(b,
+	    bare_cluster(b, S("BlackHoleCluster"), VIEW_CLUSTER_STATIC, NULL));
 	p.tcp = add_tcp(b, d, &p.origin);
 	add_chain(to, &p, &way);
 }
@@ -320,7 +322,10 @@ add_passthrough(struct builder *b, const struct rows *ports, struct chains *to)
 	    .tcp_name = S("virtualInbound"),
 	    .origin = {.words = S("no service has the port")}};
 
-	set_way_on(b, &p, S("InboundPassthroughCluster"), NULL);
+	set_way_on(b, &p,
+	    bare_cluster(b, S("InboundPassthroughCluster"),
+		VIEW_CLUSTER_ORIGINAL_DST, NULL),
+	    NULL);
 	set_peers(&p, &policy);
 	add_ways(to, &p, inbound_ways(p.peers, VIEW_AUTO));
 	for (size_t i = 0; (apart = peer_policy_port(&policy, i)) != 0; i++) {

@@ -38,9 +38,7 @@ bool has_inbound_port(const struct rows *ports, uint16_t port);
 
 /* --- where they go (local_clusters.c) ------------------------------------- */
 
-static const struct slice black_hole = {"BlackHoleCluster", 16};
-
-/* Of one port; `p` NULL: what stands for none. NULL when it is full. */
+/* "inbound|80||". NULL when it is full. */
 const struct view_cluster *add_local_cluster(
     struct builder *b, struct slice name, const struct inbound_port *p);
 

@@ -331,6 +331,7 @@ void compile_edges(struct builder *b);     /* edges.c */
 /* For one scope after the other: */
 void compile_owners(struct builder *b);    /* owners.c */
 void compile_hosts(struct builder *b);     /* hosts.c */
+void compile_subsets(struct builder *b);   /* clusters.c */
 void compile_listeners(struct builder *b); /* listeners.c, which calls: */
 void compile_outbound(struct builder *b);  /* outbound.c */
 void compile_inbound(struct builder *b);   /* inbound.c */
@@ -390,6 +391,13 @@ void http_rules_drop(void *value);
 /* May anything from the scope at hand to the port meet one of its rules? */
 bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);
 bool has_tcp_rule(struct builder *b, const struct resource *r, uint16_t port);
+
+/*
+ * One that is of no service, made once of a name: "PassthroughCluster",
+ * "BlackHoleCluster", "inbound|80||". `only` may be NULL; it is kept.
+ */
+struct view_cluster *bare_cluster(struct builder *b, struct slice name,
+    enum view_cluster_type type, const struct view_endpoint *only);
 
 /* Sets service->rule for the scope at hand (rules.c). */
 void find_rules(struct builder *b, struct service_row *s);

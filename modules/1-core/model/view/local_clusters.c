@@ -5,10 +5,6 @@
  */
 #include "inbound.h"
 
-/* Told by nobody, as there is one at most to choose from. */
-static const struct load_balancer one_after_another = {
-    .simple = BALANCER_ROUND_ROBIN};
-
 /* --- where the program is ------------------------------------------------- */
 
 static const struct addr *
@@ -85,24 +81,20 @@ find_program(const struct builder *b, const struct inbound_port *p,
 	return true;
 }
 
-static void
-add_program(struct builder *b, struct view_cluster *c,
-    const struct view_endpoint *program)
+static const struct view_endpoint *
+add_program(struct builder *b, const struct view_endpoint *program)
 {
 	struct view_endpoint *e = take(b, 1, sizeof(*e));
-	struct rows one = {0};
 
 	if (e == NULL)
-		return;
+		return NULL;
 	*e = *program;
 	e->network = take_copy(b, b->in->network);
 	e->id = endpoint_id(e);
 	e->weight = 1;
 	e->health = VIEW_HEALTHY;
 	e->usable = true;
-	rows_add(&one, e);
-	arrange_endpoints(b, c, &one, /* fails_over */ false);
-	rows_fini(&one);
+	return e;
 }
 
 /* --- how it is called ----------------------------------------------------- */
@@ -125,56 +117,47 @@ pool_of(struct builder *b, uint16_t port)
 }
 
 /* Bounds and times of its service's DestinationRule hold here, too. */
-static const struct view_cluster_policy *
-find_settings(
-    struct builder *b, const struct inbound_port *p, struct view_cluster *c)
+static void
+set_policy(
+    struct builder *b, struct view_cluster *c, const struct inbound_port *p)
 {
-	struct settings s = {.balancer = &one_after_another};
+	/* There is one at most to choose from. */
+	static const struct load_balancer in_turn = {
+	    .simple = BALANCER_ROUND_ROBIN};
 	const struct resource *from = NULL;
-	const struct traffic_policy *policy;
-	struct settings written;
+	const struct traffic_policy *policy =
+	    p->service != NULL
+		? find_policy(find_rule_of_servers(b, p->service), &from)
+		: NULL;
+	const struct settings written =
+	    merge_settings(b, policy, NULL, p->service_port);
+	const struct connection_pool *own = pool_of(b, p->port);
+	const struct settings s = {.balancer = &in_turn,
+	    .pool = own != NULL ? own : written.pool,
+	    .budget = written.budget};
 
-	if (p == NULL)
-		return policy_of(b, &s);
-	policy = p->service != NULL
-		     ? find_policy(find_rule_of_servers(b, p->service), &from)
-		     : NULL;
-	written = merge_settings(b, policy, NULL, p->service_port);
-	s.pool = pool_of(b, p->port);
-	if (s.pool == NULL)
-		s.pool = written.pool;
-	s.budget = written.budget;
+	c->policy = policy_of(b, &s);
 	if (from != NULL)
 		c->origin = origin_of(from, 0);
-	return policy_of(b, &s);
 }
 
 const struct view_cluster *
 add_local_cluster(
     struct builder *b, struct slice name, const struct inbound_port *p)
 {
-	struct view_cluster *c = take(b, 1, sizeof(*c));
 	struct view_endpoint program = {0};
-	bool nowhere = slice_eq(name, black_hole);
+	const struct view_endpoint *e =
+	    find_program(b, p, &program) ? add_program(b, &program) : NULL;
+	struct view_cluster *c = bare_cluster(b, name,
+	    e != NULL ? VIEW_CLUSTER_STATIC : VIEW_CLUSTER_ORIGINAL_DST, e);
 
 	if (c == NULL)
 		return NULL;
-	c->id = slice_hash_stable(name);
-	c->name = name;
-	c->type = nowhere ? VIEW_CLUSTER_STATIC : VIEW_CLUSTER_ORIGINAL_DST;
-	c->protocol = p != NULL ? p->protocol : VIEW_TCP;
+	c->port = p->port;
+	if (p->service != NULL)
+		c->service = &p->service->row;
+	c->protocol = p->protocol;
 	c->http2 = c->protocol == VIEW_HTTP2 || c->protocol == VIEW_GRPC;
-	c->policy = find_settings(b, p, c);
-	if (p != NULL) {
-		c->port = p->port;
-		c->service = p->service != NULL ? &p->service->row : NULL;
-		if (find_program(b, p, &program)) {
-			c->type = VIEW_CLUSTER_STATIC;
-			add_program(b, c, &program);
-		}
-	}
-	if (b->full)
-		return NULL;
-	register_cluster(b, c);
+	set_policy(b, c, p);
 	return c;
 }

@@ -232,6 +232,7 @@ compile_scopes(struct builder *b)
 		b->scope = b->v->scopes.items[i];
 		compile_owners(b);
 		compile_hosts(b);
+		compile_subsets(b);
 		compile_listeners(b);
 	}
 	sort(&b->v->hosts, hosts_by_name);
