@@ -11,6 +11,7 @@
 #ifndef MESHD_LISTENER_H
 #define MESHD_LISTENER_H
 
+#include "kinds/security.h"
 #include "route.h"
 
 enum view_direction {
@@ -86,6 +87,9 @@ struct view_chain {
 	const struct view_routes *routes;
 	/* Where bytes go. Never NULL without `routes`. */
 	const struct view_tcp_route *tcp;
+	/* Inbound: what the port takes, and who says so; else UNSET. */
+	enum mutual_tls_mode peers;
+	struct origin peers_origin;
 	struct origin origin;
 };
 
@@ -96,7 +100,8 @@ struct view_listener {
 	/* Family ADDR_NONE: of any IP; port 0: of any port. */
 	struct addr addr;
 	bool sniffs_http; /* reads ahead to know whether it is HTTP */
-	bool sniffs_tls;  /* reads a ClientHello ahead */
+	/* Reads a ClientHello ahead, at ports where a chain asks for that. */
+	bool sniffs_tls;
 	const struct view_chain *chains;
 	size_t chain_count;
 	const struct view_chain *otherwise; /* if none matches; may be NULL */
@@ -113,7 +118,8 @@ const struct view_listener *view_find_listener(const struct view *v,
  * The chain that takes a connection, by Envoy's order: the port, the longest
  * prefix of the address, the SNI (exact, then the longest wildcard), the
  * transport, the application protocols; what is chosen first is not taken back
- * where nothing further matches. NULL: none, not even `otherwise`.
+ * where nothing further matches. TLS is not seen as such where no chain of the
+ * port asks for it. NULL: none, not even `otherwise`.
  */
 const struct view_chain *view_find_chain(
     const struct view_listener *l, const struct view_connection *c);

@@ -204,14 +204,54 @@ find_listener(struct trip *t, const struct view_scope *of)
 	return true;
 }
 
+/* One of the port, whatever else it asks for; NULL: the listener has none. */
+static const struct view_chain *
+chain_at(const struct view_listener *l, uint16_t port)
+{
+	const struct view_chain *any = NULL;
+
+	for (size_t i = 0; i < l->chain_count; i++) {
+		if (l->chains[i].match.port == port)
+			return &l->chains[i];
+		if (l->chains[i].match.port == 0 && any == NULL)
+			any = &l->chains[i];
+	}
+	return any;
+}
+
+/* What the port takes; false if that rules this connection out. */
+static bool
+tell_peers(struct trip *t)
+{
+	static const char *const words[] = {
+	    [MUTUAL_TLS_DISABLE] = "mutual TLS of the mesh is not taken here",
+	    [MUTUAL_TLS_PERMISSIVE] =
+		"mutual TLS of the mesh and plain text are taken here",
+	    [MUTUAL_TLS_STRICT] =
+		"nothing but mutual TLS of the mesh is taken here"};
+	const struct view_chain *c =
+	    chain_at(t->listener, t->c->destination.port);
+
+	if (c == NULL || c->peers == MUTUAL_TLS_UNSET)
+		return true;
+	put_step(t, "mutual TLS", slice_str(mutual_tls_mode_name(c->peers)),
+	    &c->peers_origin, slice_str(words[c->peers]));
+	return c->peers != MUTUAL_TLS_STRICT || t->c->tls != EXPLAIN_PLAINTEXT;
+}
+
 static bool
 find_chain(struct trip *t)
 {
+	bool may_come = tell_peers(t);
+
 	look(t);
 	t->chain = view_find_chain(t->listener, &t->seen);
 	if (t->chain == NULL) {
 		refuse(t, "ErrNoFilterChain", FLOW_NO_ROUTE,
-		    S("the listener takes no connection of this kind"));
+		    may_come
+			? S("the listener takes no connection of this kind")
+			: S("the connection is plain, and nothing but mutual "
+			    "TLS of the mesh is taken here"));
 		return false;
 	}
 	tree_put_text(&t->s.t, t->s.root, "filterChainMatched", t->chain->name);

@@ -81,6 +81,8 @@ fit_alpn(const struct view_chain_match *m, const struct view_connection *c)
 	return m->alpn_count == 0 ? 1 : 0;
 }
 
+enum { BY_PORT }; /* the first of: */
+
 static const fit_cb order[] = {
     fit_port, fit_address, fit_sni, fit_transport, fit_alpn};
 
@@ -97,9 +99,29 @@ fits(const struct view_chain_match *m, const struct view_connection *c,
 	return true;
 }
 
+/*
+ * Where none of the chains that go on asks for TLS, nobody reads a
+ * ClientHello, and the connection is bytes like any.
+ */
+static bool
+reads_hello(const struct view_listener *l, const struct view_connection *c,
+    const unsigned *best, size_t count)
+{
+	for (size_t i = 0; i < l->chain_count; i++) {
+		const struct view_chain_match *m = &l->chains[i].match;
+
+		if (fits(m, c, best, count) &&
+		    (m->transport == VIEW_TLS_TRANSPORT || m->sni_count > 0))
+			return true;
+	}
+	return false;
+}
+
 const struct view_chain *
 view_find_chain(const struct view_listener *l, const struct view_connection *c)
 {
+	const struct view_connection bytes = {
+	    .destination = c->destination, .source = c->source};
 	unsigned best[ARRAY_LEN(order)];
 
 	for (size_t n = 0; n < ARRAY_LEN(order); n++) {
@@ -112,6 +134,8 @@ view_find_chain(const struct view_listener *l, const struct view_connection *c)
 		}
 		if (best[n] == 0)
 			return l->otherwise;
+		if (n == BY_PORT && c->tls && !reads_hello(l, c, best, n + 1))
+			c = &bytes;
 	}
 	for (size_t i = 0; i < l->chain_count; i++)
 		if (fits(&l->chains[i].match, c, best, ARRAY_LEN(order)))

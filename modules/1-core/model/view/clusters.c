@@ -44,8 +44,7 @@ find_subset(const struct merged_rule *m, struct slice name,
 	return NULL;
 }
 
-/* The first that there is. */
-static const struct traffic_policy *
+const struct traffic_policy *
 find_policy(const struct merged_rule *m, const struct resource **out_rule)
 {
 	for (size_t i = 0; m != NULL && i < m->sources.count; i++) {
@@ -260,7 +259,7 @@ select_endpoints(
 
 /* --- the row -------------------------------------------------------------- */
 
-static void
+void
 register_cluster(struct builder *b, struct view_cluster *c)
 {
 	if (map_get(&b->v->cluster_by_name, c->name) == NULL)
@@ -456,7 +455,7 @@ bare_policy(struct builder *b, enum view_cluster_type type)
 	return policy_of(b, &s);
 }
 
-const struct view_cluster *
+struct view_cluster *
 bare_cluster(struct builder *b, struct slice name, enum view_cluster_type type,
     const struct view_endpoint *only)
 {

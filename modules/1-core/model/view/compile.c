@@ -115,6 +115,7 @@ builder_fini(struct builder *b)
 	networks_fini(b);
 	rows_fini(&b->virtual_services);
 	rules_fini(b);
+	rows_fini(&b->sidecars);
 	rows_fini(&b->problems);
 	map_fini(&b->service_by_host, NULL);
 	map_fini(&b->cluster_by_key, NULL);
@@ -177,6 +178,7 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 		compile_endpoints(&b);
 		collect_rules(&b);
 		index_rules(&b);
+		collect_sidecars(&b);
 		compile_scopes(&b);
 		b.scope = NULL;
 		compile_edges(&b);

@@ -28,7 +28,7 @@ view_endpoint_address(
 	return out;
 }
 
-static uint64_t
+uint64_t
 endpoint_id(const struct view_endpoint *e)
 {
 	char at[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX + NAME_HOST_MAX];

@@ -35,6 +35,8 @@ struct scope {
 						    name; of each direction */
 	struct map listener_by_addr[VIEW_GATEWAY + 1];
 	struct rows routes; /* struct view_routes */
+	bool sidecar_known;
+	const struct resource *sidecar; /* see sidecar_of() */
 };
 
 struct view {
@@ -151,6 +153,8 @@ struct builder {
 	 * a namespace and a label → struct rows of those that ask for it. */
 	struct map peers_by_ns;
 	struct map peers_by_label;
+	struct rows
+	    sidecars; /* const struct resource, first to be asked first */
 	struct scope *scope;       /* that is compiled now */
 	struct map cluster_by_key; /* name and rules → struct view_cluster */
 	struct map policies; /* struct settings → struct view_cluster_policy */
@@ -175,6 +179,10 @@ struct host_owners {
 void rows_add(struct rows *r, void *item);
 void rows_fini(struct rows *r);
 void rows_sort_by_age(struct rows *r); /* of const struct resource */
+
+/* All resources of a kind, the oldest first. */
+void rows_of_kind(const struct builder *b, const struct resource_kind *kind,
+    struct rows *out);
 
 /* Zeroed, from the view's arena; NULL and b->full when it is full. */
 void *take(struct builder *b, size_t count, size_t size);
@@ -274,6 +282,11 @@ enum view_protocol protocol_of(struct slice app, struct slice name);
 struct slice identity_of(
     struct builder *b, struct slice ns, struct slice account);
 
+/* --- Sidecar (sidecars.c) ------------------------------------------------- */
+
+/* The one that holds in the scope at hand; NULL: none. */
+const struct resource *sidecar_of(struct builder *b);
+
 /* --- PeerAuthentication (peers.c) ----------------------------------------- */
 
 /* What holds for a workload. */
@@ -289,6 +302,9 @@ struct peer_policy peer_policy_of(
 /* On one of its ports, where programs listen; 0: on one that none names. */
 enum mutual_tls_mode peer_policy_on(
     const struct peer_policy *p, uint16_t port, const struct resource **out_by);
+
+/* The i-th of the ports that it sets apart; 0: there are no more. */
+uint16_t peer_policy_port(const struct peer_policy *p, size_t i);
 
 /* Both of it, for one that calls the workload there. Never UNSET. */
 enum mutual_tls_mode mutual_tls_of(struct builder *b, struct slice ns,
@@ -308,6 +324,7 @@ void find_gateways(struct builder *b);     /* networks.c */
 void collect_rules(struct builder *b);     /* owners.c */
 void index_rules(struct builder *b);       /* rules.c */
 void collect_peers(struct builder *b);     /* peers.c */
+void collect_sidecars(struct builder *b);  /* sidecars.c */
 void compile_scopes(struct builder *b);    /* scopes.c */
 void compile_edges(struct builder *b);     /* edges.c */
 
@@ -379,12 +396,20 @@ bool has_tcp_rule(struct builder *b, const struct resource *r, uint16_t port);
  * One that is of no service, made once of a name: "PassthroughCluster",
  * "BlackHoleCluster", "inbound|80||". `only` may be NULL; it is kept.
  */
-const struct view_cluster *bare_cluster(struct builder *b, struct slice name,
+struct view_cluster *bare_cluster(struct builder *b, struct slice name,
     enum view_cluster_type type, const struct view_endpoint *only);
 
 /* Sets service->rule for the scope at hand (rules.c). */
 void find_rules(struct builder *b, struct service_row *s);
 void rules_fini(struct builder *b);
+
+/* The one that servers of it obey: workloadSelector is for callers only. */
+const struct merged_rule *find_rule_of_servers(
+    const struct builder *b, const struct service_row *s);
+
+/* The first policy of them; NULL: none has one. */
+const struct traffic_policy *find_policy(
+    const struct merged_rule *m, const struct resource **out_rule);
 
 /*
  * The cluster of one subset (empty: all) of a port, made once. NULL, with
@@ -443,6 +468,12 @@ void arrange_endpoints(struct builder *b, struct view_cluster *c,
 
 /* Does it depend on who calls, and not only on the machine? */
 bool arranges_by_labels(const struct view_cluster_policy *p, bool fails_over);
+
+/* Into the lists of the view; of one name the first is found by it. */
+void register_cluster(struct builder *b, struct view_cluster *c);
+
+/* Of its network and address. */
+uint64_t endpoint_id(const struct view_endpoint *e);
 
 /* Of one port and one subset; the policies may be NULL (policies.c). */
 struct settings merge_settings(const struct builder *b,

@@ -45,6 +45,19 @@ rows_sort_by_age(struct rows *r)
 		qsort(r->items, r->count, sizeof(void *), by_age);
 }
 
+void
+rows_of_kind(
+    const struct builder *b, const struct resource_kind *kind, struct rows *out)
+{
+	for (size_t i = 0; i < b->v->resources.count; i++) {
+		struct resource *r = b->v->resources.items[i];
+
+		if (r->kind == kind)
+			rows_add(out, r);
+	}
+	rows_sort_by_age(out);
+}
+
 void *
 take(struct builder *b, size_t count, size_t size)
 {

@@ -90,13 +90,7 @@ collect_peers(struct builder *b)
 {
 	struct rows all = {0};
 
-	for (size_t i = 0; i < b->v->resources.count; i++) {
-		struct resource *r = b->v->resources.items[i];
-
-		if (r->kind == &kind_peer_authentication)
-			rows_add(&all, r);
-	}
-	rows_sort_by_age(&all);
+	rows_of_kind(b, &kind_peer_authentication, &all);
 	for (size_t i = 0; i < all.count; i++)
 		add(b, all.items[i]);
 	rows_fini(&all);
@@ -165,23 +159,33 @@ peer_policy_of(
 	return p;
 }
 
+uint16_t
+peer_policy_port(const struct peer_policy *p, size_t i)
+{
+	const struct peer_authentication *spec;
+	uint64_t port;
+
+	if (p->workload == NULL)
+		return 0;
+	spec = spec_of(p->workload);
+	if (i >= spec->port_level_mtls.count ||
+	    slice_to_u64(spec->port_level_mtls.items[i].key, &port) != OK)
+		return 0;
+	return (uint16_t)port; /* it was checked */
+}
+
 enum mutual_tls_mode
 peer_policy_on(
     const struct peer_policy *p, uint16_t port, const struct resource **out_by)
 {
-	const struct peer_authentication *spec;
-	uint64_t n;
+	uint16_t apart;
 
 	*out_by = p->by;
-	if (p->workload == NULL)
-		return p->mode;
-	spec = spec_of(p->workload);
-	for (size_t i = 0; i < spec->port_level_mtls.count; i++) {
-		const struct message_entry *e = &spec->port_level_mtls.items[i];
-		const struct mutual_tls *m = e->message;
+	for (size_t i = 0; (apart = peer_policy_port(p, i)) != 0; i++) {
+		const struct mutual_tls *m =
+		    spec_of(p->workload)->port_level_mtls.items[i].message;
 
-		if (slice_to_u64(e->key, &n) != OK || n != port ||
-		    m->mode == MUTUAL_TLS_UNSET)
+		if (apart != port || m->mode == MUTUAL_TLS_UNSET)
 			continue;
 		*out_by = p->workload;
 		return (enum mutual_tls_mode)m->mode;

@@ -358,11 +358,10 @@ find_in(const struct builder *b, enum rule_side side, struct slice ns,
 	return NULL;
 }
 
-/* The one for these callers, else the last that is for anybody. */
+/* The one for these callers, if they count, else the last for anybody. */
 static const struct merged_rule *
-choose(const struct builder *b, const struct rows *all, struct slice ns)
+choose(const struct view_scope *of, const struct rows *all, bool by_callers)
 {
-	const struct view_scope *of = &b->scope->row;
 	const struct merged_rule *any = NULL;
 
 	for (size_t i = 0; all != NULL && i < all->count; i++) {
@@ -370,8 +369,7 @@ choose(const struct builder *b, const struct rows *all, struct slice ns)
 
 		if (m->callers == NULL)
 			any = m;
-		else if (slice_eq(ns, of->ns) &&
-			 labels_match(&of->labels, m->callers))
+		else if (by_callers && labels_match(&of->labels, m->callers))
 			return m;
 	}
 	return any;
@@ -402,19 +400,31 @@ choose_exported(const struct builder *b, struct slice ns, struct slice host,
 	return any;
 }
 
+static const struct merged_rule *
+look_up(const struct builder *b, const struct service_row *s, bool by_callers)
+{
+	const struct view_scope *of = &b->scope->row;
+	enum rule_side own =
+	    slice_eq(of->ns, b->v->root_ns) ? RULES_OWN_ROOT : RULES_OWN;
+	const struct rows *all = find_in(b, own, of->ns, s->row.host);
+	const struct merged_rule *m;
+	bool known;
+
+	if (all != NULL)
+		return choose(of, all, by_callers);
+	m = choose_exported(b, s->row.ns, s->row.host, &known);
+	return known ? m
+		     : choose_exported(b, b->v->root_ns, s->row.host, &known);
+}
+
 void
 find_rules(struct builder *b, struct service_row *s)
 {
-	const struct slice client = b->scope->row.ns;
-	enum rule_side own =
-	    slice_eq(client, b->v->root_ns) ? RULES_OWN_ROOT : RULES_OWN;
-	const struct rows *all = find_in(b, own, client, s->row.host);
-	bool known = all != NULL;
+	s->rule = look_up(b, s, /* by_callers */ true);
+}
 
-	s->rule = choose(b, all, client);
-	if (!known)
-		s->rule = choose_exported(b, s->row.ns, s->row.host, &known);
-	if (!known)
-		s->rule =
-		    choose_exported(b, b->v->root_ns, s->row.host, &known);
+const struct merged_rule *
+find_rule_of_servers(const struct builder *b, const struct service_row *s)
+{
+	return look_up(b, s, /* by_callers */ false);
 }

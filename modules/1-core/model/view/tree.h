@@ -43,6 +43,12 @@ struct value *tree_labels(struct tree *t, const struct labels *l);
 /* "path prefix /api", "header end-user exact jason". */
 struct slice tree_condition(struct tree *t, const struct view_condition *c);
 
+struct value *tree_host(struct tree *t, const struct view_host *h);
+struct value *tree_tcp_route(struct tree *t, const struct view_tcp_route *r);
+
+/* The listeners of a scope, by their direction, and its sets of routes. */
+struct value *tree_place(struct tree *t, const struct view_scope *of);
+
 /* cluster_tree.c: with priority and locality's weight, where those differ. */
 struct value *tree_endpoints(struct tree *t, const struct view_cluster *c);
 struct value *tree_cluster(struct tree *t, const struct view_cluster *c);
