@@ -110,6 +110,7 @@ builder_fini(struct builder *b)
 	map_fini(&b->service_by_host, NULL);
 	map_fini(&b->cluster_by_key, NULL);
 	map_fini(&b->http_rules, http_rules_drop);
+	peers_fini(b);
 }
 
 static void
@@ -151,6 +152,8 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 	map_init(&b.service_by_host);
 	map_init(&b.cluster_by_key);
 	map_init(&b.http_rules);
+	map_init(&b.peers_by_ns);
+	map_init(&b.peers_by_label);
 	v->domain = or_else(&b, in->domain, S("mesh.internal"));
 	v->trust_domain = or_else(&b, in->trust_domain, v->domain);
 	v->root_ns = or_else(&b, in->root_namespace, S("istio-system"));
@@ -160,6 +163,7 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 		compile_services(&b);
 		compile_endpoints(&b);
 		collect_rules(&b);
+		collect_peers(&b);
 		compile_scopes(&b);
 		b.scope = NULL;
 		compile_edges(&b);

@@ -90,7 +90,11 @@ struct builder {
 	struct map service_by_host;     /* → struct service_row */
 	struct rows virtual_services; /* const struct resource, oldest first */
 	struct rows rules;            /* struct rule_row, oldest first */
-	struct scope *scope;          /* that is compiled now */
+	/* PeerAuthentications (peers.c): a namespace → the one for all of it;
+	 * a namespace and a label → struct rows of those that ask for it. */
+	struct map peers_by_ns;
+	struct map peers_by_label;
+	struct scope *scope;       /* that is compiled now */
 	struct map cluster_by_key; /* name and rules → struct view_cluster */
 	struct map http_rules; /* address of a resource → struct http_rules */
 	struct view_endpoint *endpoints;
@@ -114,6 +118,7 @@ struct host_owners {
 
 void rows_add(struct rows *r, void *item);
 void rows_fini(struct rows *r);
+void rows_sort_by_age(struct rows *r); /* of const struct resource */
 
 /* Zeroed, from the view's arena; NULL and b->full when it is full. */
 void *take(struct builder *b, size_t count, size_t size);
@@ -213,11 +218,34 @@ enum view_protocol protocol_of(struct slice app, struct slice name);
 struct slice identity_of(
     struct builder *b, struct slice ns, struct slice account);
 
+/* --- PeerAuthentication (peers.c) ----------------------------------------- */
+
+/* What holds for a workload. */
+struct peer_policy {
+	enum mutual_tls_mode mode;       /* never MUTUAL_TLS_UNSET */
+	const struct resource *by;       /* NULL: nobody says so */
+	const struct resource *workload; /* may name ports; NULL: none */
+};
+
+struct peer_policy peer_policy_of(
+    const struct builder *b, struct slice ns, const struct labels *labels);
+
+/* On one of its ports, where programs listen; 0: on one that none names. */
+enum mutual_tls_mode peer_policy_on(
+    const struct peer_policy *p, uint16_t port, const struct resource **out_by);
+
+/* Both of it, for one that calls the workload there. Never UNSET. */
+enum mutual_tls_mode mutual_tls_of(struct builder *b, struct slice ns,
+    const struct labels *labels, uint16_t port);
+
+void peers_fini(struct builder *b);
+
 /* --- steps, in their order ------------------------------------------------ */
 
 void compile_services(struct builder *b);  /* services.c */
 void compile_endpoints(struct builder *b); /* endpoints.c */
 void collect_rules(struct builder *b);     /* owners.c */
+void collect_peers(struct builder *b);     /* peers.c */
 void compile_scopes(struct builder *b);    /* scopes.c */
 void compile_edges(struct builder *b);     /* edges.c */
 

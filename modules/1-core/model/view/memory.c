@@ -4,6 +4,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "inside.h"
 
@@ -26,6 +27,22 @@ rows_fini(struct rows *r)
 {
 	mem_free(&r->items);
 	r->count = r->cap = 0;
+}
+
+static int
+by_age(const void *a, const void *b)
+{
+	const struct resource *const *x = a;
+	const struct resource *const *y = b;
+
+	return resource_age_cmp(*x, *y);
+}
+
+void
+rows_sort_by_age(struct rows *r)
+{
+	if (r->count > 0)
+		qsort(r->items, r->count, sizeof(void *), by_age);
 }
 
 void *

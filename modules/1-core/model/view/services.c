@@ -190,15 +190,6 @@ add_entry(struct builder *b, const struct resource *r)
 		add_entry_host(b, r, e->hosts.items[i]);
 }
 
-static int
-by_age(const void *a, const void *b)
-{
-	const struct resource *const *x = a;
-	const struct resource *const *y = b;
-
-	return resource_age_cmp(*x, *y);
-}
-
 /* The older of two has the host. */
 static void
 add_entries(struct builder *b)
@@ -211,8 +202,7 @@ add_entries(struct builder *b)
 		if (r->kind == &kind_service_entry)
 			rows_add(&entries, r);
 	}
-	if (entries.count > 0)
-		qsort(entries.items, entries.count, sizeof(void *), by_age);
+	rows_sort_by_age(&entries);
 	for (size_t i = 0; i < entries.count; i++)
 		add_entry(b, entries.items[i]);
 	rows_fini(&entries);
