@@ -34,6 +34,16 @@ view_protocol_is_http(enum view_protocol p)
 	return p == VIEW_HTTP || p == VIEW_HTTP2 || p == VIEW_GRPC;
 }
 
+/* How the endpoints of a service are found. */
+enum view_resolution {
+	VIEW_LISTED,      /* by records, or as they are written (STATIC) */
+	VIEW_ORIGINAL,    /* where the caller went: NONE, or clusterIP None */
+	VIEW_DNS,         /* all addresses of names */
+	VIEW_DNS_FIRST,   /* of one name, the first at each connection */
+	VIEW_DNS_DYNAMIC, /* of the name that the caller asks for */
+	VIEW_ALIAS        /* it is another service: ExternalName */
+};
+
 struct view_service {
 	struct slice name;
 	struct slice ns;
@@ -41,6 +51,16 @@ struct view_service {
 	/* The same as dashboards have it: "reviews.default.svc.cluster.local".
 	 */
 	struct slice istio;
+	enum view_resolution resolution;
+	bool external; /* outside of the mesh: no mutual TLS */
+	/* Virtual addresses as they are written, IPs as /32 and /128. */
+	const struct cidr *addresses;
+	size_t address_count;
+	/* What stands for it where none is written: of IPv4 and of IPv6,
+	 * without a port; family ADDR_NONE: it gets none. The same in every
+	 * view that has the same services. */
+	struct addr automatic[2];
+	struct slice alias; /* VIEW_ALIAS: the host that it stands for */
 	/* Accounts that configuration gives it (annotation
 	 * meshd.dev/accounts); none: any that a voucher allowed. */
 	const struct slice *accounts;

@@ -242,7 +242,9 @@ void peers_fini(struct builder *b);
 
 /* --- steps, in their order ------------------------------------------------ */
 
-void compile_services(struct builder *b);  /* services.c */
+void compile_services(struct builder *b);  /* services.c, which calls: */
+void compile_entries(struct builder *b);   /* entries.c */
+void give_addresses(struct builder *b);    /* vips.c */
 void compile_endpoints(struct builder *b); /* endpoints.c */
 void collect_rules(struct builder *b);     /* owners.c */
 void collect_peers(struct builder *b);     /* peers.c */
@@ -326,6 +328,13 @@ const struct view_cluster *find_cluster(struct builder *b,
 /* The one that is seen from the scope at hand; outside of one, any. */
 struct service_row *find_service(const struct builder *b, struct slice host);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
+
+/* One more, behind those that have its host already. */
+void chain_service(struct builder *b, struct service_row *s);
+
+/* One more to the room that `ports` has; of one number the first counts. */
+void add_port(
+    struct service_row *s, uint16_t port, enum view_protocol protocol);
 
 /* What the rule's matches ask of a request (matches.c). */
 void compile_matches(struct builder *b, const struct http_route *spec,
