@@ -95,6 +95,9 @@ struct view_listener {
 	enum view_direction direction;
 	/* Family ADDR_NONE: of any IP; port 0: of any port. */
 	struct addr addr;
+	struct slice path; /* a Unix socket instead; or empty */
+	bool bound; /* a socket of its own; else only what is captured meets it
+		     */
 	bool sniffs_http; /* reads ahead to know whether it is HTTP */
 	bool sniffs_tls;  /* reads a ClientHello ahead */
 	const struct view_chain *chains;

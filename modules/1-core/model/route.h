@@ -69,9 +69,10 @@ struct view_headers {
 struct view_destination {
 	const struct view_cluster *cluster; /* NULL: see `flag`, `missing` */
 	uint32_t weight;
-	enum flow_flag flag;  /* FLOW_NO_CLUSTER if there is no cluster */
-	struct slice missing; /* words: "no subset v9 …" */
-	struct slice host;    /* as written, for messages */
+	enum flow_flag flag;       /* FLOW_NO_CLUSTER if there is no cluster */
+	struct slice missing;      /* words: "no subset v9 …" */
+	struct slice missing_name; /* what the cluster would be called */
+	struct slice host;         /* as written, for messages */
 	struct view_headers request; /* applied before the route's */
 	struct view_headers response;
 };
@@ -126,6 +127,12 @@ struct view_tcp_route {
 	const uint16_t *ports; /* any of them; none: every port */
 	size_t port_count;
 	struct slice never; /* words: why it takes nothing at all; or empty */
+	/* Addresses that are called; none: any. Nothing is known of them, and
+	 * of server names, where a named listener is called. */
+	const struct cidr *cidrs;
+	size_t cidr_count;
+	const struct slice *snis; /* exact, or "*.shop.com"; none: any */
+	size_t sni_count;
 	const struct view_destination *destinations;
 	size_t destination_count;
 	uint32_t weight_total;

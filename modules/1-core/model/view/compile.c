@@ -106,6 +106,8 @@ builder_fini(struct builder *b)
 	rows_fini(&b->services);
 	rows_fini(&b->virtual_services);
 	rows_fini(&b->rules);
+	rows_fini(&b->sidecars);
+	rows_fini(&b->services_by_age);
 	rows_fini(&b->problems);
 	map_fini(&b->service_by_host, NULL);
 	map_fini(&b->cluster_by_key, NULL);
