@@ -82,9 +82,11 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
 	else
 		out->cluster = find_cluster(
 		    b, p->service, p->port, spec->subset, &out->missing);
-	if (out->cluster != NULL)
+	if (out->cluster != NULL) {
+		out->name = out->cluster->name;
 		return;
-	out->missing_name = missing_name(b, spec, host, port);
+	}
+	out->name = missing_name(b, spec, host, port);
 	out->flag = FLOW_NO_CLUSTER;
 	add_problem(b, &o, "%.*s", SLICE_ARG(out->missing));
 }

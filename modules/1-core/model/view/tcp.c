@@ -245,10 +245,12 @@ add_default(struct builder *b, struct gathering *g)
 	if (g->port != NULL)
 		d->cluster =
 		    find_cluster(b, g->service, g->port, S(""), &d->missing);
+	d->name = d->cluster != NULL
+		      ? d->cluster->name
+		      : take_printf(b, "outbound|%u||%.*s", (unsigned)g->called,
+			    SLICE_ARG(g->service->row.istio));
 	if (d->cluster == NULL) {
 		d->flag = FLOW_NO_CLUSTER;
-		d->missing_name = take_printf(b, "outbound|%u||%.*s",
-		    (unsigned)g->called, SLICE_ARG(g->service->row.istio));
 		d->missing = take_printf(b, "%.*s has no port %u",
 		    SLICE_ARG(d->host), (unsigned)g->called);
 	}

@@ -42,7 +42,7 @@ compile_proxy(struct builder *b, struct view_destination *out)
 		return;
 	}
 	out->flag = FLOW_NO_CLUSTER;
-	out->missing_name = S("PassthroughCluster");
+	out->name = S("PassthroughCluster");
 	out->missing = S("not in force yet: calls to what the mesh does not "
 			 "know");
 }
@@ -51,7 +51,7 @@ static void
 compile_nowhere(struct view_destination *out)
 {
 	out->flag = FLOW_NO_CLUSTER;
-	out->missing_name = S("BlackHoleCluster");
+	out->name = S("BlackHoleCluster");
 	out->missing = S("the mesh does not know it, and outboundTrafficPolicy "
 			 "is REGISTRY_ONLY");
 }
@@ -105,7 +105,7 @@ unknown_host(struct builder *b, enum policy p)
 	else
 		compile_proxy(b, d);
 	if (p != ANYWHERE)
-		d->missing_name = slice_str(words[p].cluster);
+		d->name = slice_str(words[p].cluster);
 	r->name = name;
 	r->destinations = d;
 	r->destination_count = 1;
