@@ -52,13 +52,8 @@ static struct slice
 missing_name(struct builder *b, const struct destination_spec *spec,
     struct slice host, uint16_t port)
 {
-	struct slice end = take_printf(b, ".svc.%.*s", SLICE_ARG(b->v->domain));
-	bool ours = end.len > 0 && slice_ends(host, end);
-
-	return take_printf(b, "outbound|%u|%.*s|%.*s%s", (unsigned)port,
-	    SLICE_ARG(spec->subset),
-	    SLICE_ARG(slice_sub(host, 0, host.len - (ours ? end.len : 0))),
-	    ours ? ".svc.cluster.local" : "");
+	return take_printf(b, "outbound|%u|%.*s|%.*s", (unsigned)port,
+	    SLICE_ARG(spec->subset), SLICE_ARG(istio_host(b, host)));
 }
 
 void

@@ -271,6 +271,9 @@ struct slice canonical_host(
 struct slice written_host(
     struct builder *b, struct slice host, struct slice ns);
 
+/* As dashboards have it: "reviews.default.svc.cluster.local". */
+struct slice istio_host(struct builder *b, struct slice host);
+
 enum { HOST_KEY_MAX = HOST_TEXT_MAX + 8 }; /* and ":65535" */
 
 /*
@@ -481,6 +484,11 @@ const struct view_routes *routes_of_proxy(
 /* That of one service alone, whatever the authority is. */
 const struct view_routes *routes_of_service(
     struct builder *b, const struct service_row *s, uint16_t port);
+
+/* The name of a service in each form that says it here (virtual.c). */
+enum { FORMS_MAX = 7 };
+size_t host_forms(struct builder *b, const struct service_row *s,
+    struct slice out[FORMS_MAX]);
 
 /* Where a service is called; none: anywhere (vips.c). */
 const struct cidr *service_addresses(

@@ -31,6 +31,18 @@ written_host(struct builder *b, struct slice host, struct slice ns)
 	return take_copy(b, host_spell_written(host, ns, b->v->domain, text));
 }
 
+struct slice
+istio_host(struct builder *b, struct slice host)
+{
+	struct slice domain = b->v->domain;
+	struct slice rest = slice_sub(host, 0, host.len - domain.len);
+
+	if (host.len > domain.len && slice_ends(host, domain) &&
+	    slice_ends(rest, S(".svc.")))
+		return take_printf(b, "%.*scluster.local", SLICE_ARG(rest));
+	return host;
+}
+
 struct origin
 origin_of(const struct resource *r, uint32_t line)
 {

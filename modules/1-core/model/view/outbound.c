@@ -156,25 +156,34 @@ add_http(struct builder *b, const struct listening *l, struct rows *to)
 	c->match.transport = VIEW_PLAIN;
 }
 
-/* The service's own name where its address does not say which it is. */
+/* Does nothing but the server's name say which service is meant? */
+static bool
+needs_name(struct builder *b, const struct listening *l)
+{
+	const struct view_service *s = &l->service->row;
+	size_t addresses;
+
+	(void)service_addresses(b, l->service, &addresses);
+	return l->cidr_count > 0 || (addresses == 0 && is_any_bound(l)) ||
+	       (slice_starts(s->host, S("*")) &&
+		   s->resolution == VIEW_DNS_DYNAMIC);
+}
+
+/* As clients may say it. */
 static void
 name_server(struct builder *b, const struct listening *l, struct view_chain *c)
 {
 	const struct rows *aliases = aliases_of(b, l->service->row.host);
 	size_t n = 0, more = aliases != NULL ? aliases->count : 0;
-	size_t addresses;
-	struct slice *snis = take(b, 1 + more, sizeof(*snis));
+	struct slice *snis = take(b, 2 + more * FORMS_MAX, sizeof(*snis));
 
-	(void)service_addresses(b, l->service, &addresses);
-	if (snis == NULL ||
-	    (c->match.cidr_count == 0 && (addresses > 0 || !is_any_bound(l)) &&
-		!(slice_starts(l->service->row.host, S("*")) &&
-		    l->service->row.resolution == VIEW_DNS_DYNAMIC)))
+	if (snis == NULL)
 		return;
 	snis[n++] = l->service->row.host;
+	if (!slice_eq(l->service->row.host, l->service->row.istio))
+		snis[n++] = l->service->row.istio;
 	for (size_t i = 0; i < more; i++)
-		snis[n++] =
-		    ((const struct service_row *)aliases->items[i])->row.host;
+		n += host_forms(b, aliases->items[i], &snis[n]);
 	c->match.snis = snis;
 	c->match.sni_count = n;
 }
@@ -253,7 +262,7 @@ add_tls(struct builder *b, struct listening l, const struct tcp_routes *all,
 	if (to->count > before)
 		return;
 	c = add_route(b, &l, &all->items[last], to);
-	if (c != NULL)
+	if (c != NULL && needs_name(b, &l))
 		name_server(b, &l, c);
 }
 

@@ -135,8 +135,9 @@ add_bare_host(struct builder *b, struct making *m, const struct ruling *r,
 	    find_exact(m->routes, host) != NULL)
 		return;
 	h = new_host(b,
-	    take_printf(b, "%.*s:%u", SLICE_ARG(host), (unsigned)m->port), host,
-	    m->port);
+	    take_printf(b, "%.*s:%u", SLICE_ARG(istio_host(b, host)),
+		(unsigned)m->port),
+	    host, m->port);
 	if (h == NULL)
 		return;
 	h->protocol = VIEW_HTTP;
@@ -162,29 +163,41 @@ add_bare_hosts(struct builder *b, struct making *m)
 /* --- services --------------------------------------------------------------
  */
 
-/* Its name in each form that is short here, each with `prefix`. */
+size_t
+host_forms(
+    struct builder *b, const struct service_row *s, struct slice out[FORMS_MAX])
+{
+	struct slice host = s->row.host;
+	struct slice end = take_printf(b, ".svc.%.*s", SLICE_ARG(b->v->domain));
+	size_t n = 0, name = host.len - end.len;
+
+	out[n++] = host;
+	out[n++] = take_printf(b, "%.*s.", SLICE_ARG(host));
+	if (!slice_eq(host, s->row.istio)) {
+		out[n++] = s->row.istio;
+		out[n++] = take_printf(b, "%.*s.", SLICE_ARG(s->row.istio));
+	}
+	if (!slice_ends(host, end))
+		return n;
+	out[n++] = slice_sub(host, 0, name);
+	out[n++] = slice_sub(host, 0, name + strlen(".svc"));
+	if (slice_eq(s->row.ns, b->scope->row.ns))
+		out[n++] = slice_sub(host, 0, slice_find(host, '.'));
+	return n;
+}
+
+/* Who was there first keeps a domain. */
 static void
-add_forms(struct builder *b, struct view_routes *r, struct slice prefix,
+add_forms(struct builder *b, struct view_routes *r, const char *prefix,
     const struct service_row *of, const struct view_host *h)
 {
-	struct slice host = of->row.host;
-	struct slice end = take_printf(b, ".svc.%.*s", SLICE_ARG(b->v->domain));
-	struct slice forms[5] = {
-	    host, take_printf(b, "%.*s.", SLICE_ARG(host))};
-	size_t n = 2;
+	struct slice forms[FORMS_MAX];
+	size_t n = host_forms(b, of, forms);
 
-	if (slice_ends(host, end)) {
-		forms[n++] = slice_sub(host, 0, host.len - end.len);
-		forms[n++] =
-		    slice_sub(host, 0, host.len - end.len + strlen(".svc"));
-		if (slice_eq(of->row.ns, b->scope->row.ns))
-			forms[n++] = slice_sub(host, 0, slice_find(host, '.'));
-	}
 	for (size_t i = 0; i < n; i++)
 		(void)add_domain(b, r,
-		    take_printf(
-			b, "%.*s%.*s", SLICE_ARG(prefix), SLICE_ARG(forms[i])),
-		    h); /* who was there first keeps it */
+		    take_printf(b, "%s%.*s", prefix, SLICE_ARG(forms[i])),
+		    h); /* see above */
 }
 
 static void
@@ -211,7 +224,7 @@ add_aliases(struct builder *b, struct view_routes *r, const struct host_row *h)
 	const struct rows *all = aliases_of(b, h->row.host);
 
 	for (size_t i = 0; all != NULL && i < all->count; i++)
-		add_forms(b, r, S(""), all->items[i], &h->row);
+		add_forms(b, r, "", all->items[i], &h->row);
 }
 
 /* Short forms of its own name are found without being written down. */
@@ -226,7 +239,7 @@ add_service(struct builder *b, struct making *m, const struct host_row *h)
 	add_addresses(b, m->routes, h);
 	add_aliases(b, m->routes, h);
 	if (s->resolution == VIEW_ORIGINAL && !is_entry(h->service))
-		add_forms(b, m->routes, S("*."), h->service, &h->row);
+		add_forms(b, m->routes, "*.", h->service, &h->row);
 }
 
 /* --- sets ------------------------------------------------------------------
