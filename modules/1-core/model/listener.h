@@ -70,6 +70,10 @@ struct view_routes;
 
 struct slice view_routes_name(const struct view_routes *r);
 
+/* Its virtual hosts; those of a gateway, the most specific first. */
+const struct view_host *const *view_routes_hosts(
+    const struct view_routes *r, size_t *out_count);
+
 /*
  * The virtual host that an authority (a port may be in it, any case) meets:
  * exact names before wildcards, longer wildcards before shorter, "*" last.

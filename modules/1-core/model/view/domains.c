@@ -6,7 +6,7 @@
  * down, and the others are spelled out when somebody asks. Hosts that are no
  * service answer to what they are called, and to nothing else.
  */
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "inside.h"
 
@@ -14,6 +14,13 @@ struct slice
 view_routes_name(const struct view_routes *r)
 {
 	return r->name;
+}
+
+const struct view_host *const *
+view_routes_hosts(const struct view_routes *r, size_t *out_count)
+{
+	*out_count = r->hosts.count;
+	return (const struct view_host *const *)r->hosts.items;
 }
 
 struct view_routes *
@@ -35,6 +42,8 @@ void
 routes_fini(struct view_routes *r)
 {
 	map_fini(&r->domains, NULL);
+	rows_fini(&r->odd);
+	rows_fini(&r->hosts);
 }
 
 const struct view_host *
@@ -47,7 +56,8 @@ bool
 add_domain(struct builder *b, struct view_routes *r, struct slice domain,
     const struct view_host *host)
 {
-	(void)b; /* a map has memory of its own */
+	struct domain *d;
+
 	if (slice_eq(domain, S("*"))) {
 		if (r->any != NULL)
 			return false;
@@ -58,8 +68,31 @@ add_domain(struct builder *b, struct view_routes *r, struct slice domain,
 		return false;
 	(void)map_put(
 	    &r->domains, domain, (void *)(uintptr_t)host); /* was not there */
-	r->has_wildcards = r->has_wildcards || slice_starts(domain, S("*"));
+	if (!slice_starts(domain, S("*")) || host_is_pattern(domain))
+		return true;
+	d = take(b, 1, sizeof(*d));
+	if (d == NULL)
+		return false;
+	*d = (struct domain){domain, host};
+	rows_add(&r->odd, d);
 	return true;
+}
+
+static int
+longest_first(const void *a, const void *b)
+{
+	const struct domain *const *x = a;
+	const struct domain *const *y = b;
+
+	if ((*x)->name.len != (*y)->name.len)
+		return (*x)->name.len > (*y)->name.len ? -1 : 1;
+	return slice_cmp((*x)->name, (*y)->name);
+}
+
+void
+seal_routes(struct view_routes *r)
+{
+	rows_sort(&r->odd, longest_first);
 }
 
 /* --- looking up ----------------------------------------------------------- */
@@ -145,32 +178,60 @@ spell_out(const struct view_routes *r, char *text, struct slice host)
 	return put(text, at, domain);
 }
 
-/* "*.b.c", then "*.c", over the host itself. */
-static const struct view_host *
-find_wildcard(const struct view_routes *r, char *text, struct slice host)
+static const struct domain *
+find_odd(const struct view_routes *r, struct slice host)
 {
-	const struct view_host *h = NULL;
+	for (size_t i = 0; i < r->odd.count; i++) {
+		const struct domain *d = r->odd.items[i];
+		struct slice suffix = slice_sub(d->name, 1, d->name.len);
 
-	for (size_t i = 1; h == NULL && i < host.len; i++) {
+		if (host.len > suffix.len && slice_ends(host, suffix))
+			return d;
+	}
+	return NULL;
+}
+
+/* By the map: "*.b.c", "*.c" for "a.b.c", unless an odd one is longer. */
+static const struct view_host *
+find_wildcard(const struct view_routes *r, struct slice host, char *text)
+{
+	const struct domain *odd = find_odd(r, host);
+
+	for (size_t i = 1; i < host.len; i++) {
+		struct slice pattern = slice_of(&text[i - 1], host.len - i + 1);
+		const struct view_host *h;
+
 		if (text[i] != '.')
 			continue;
+		if (odd != NULL && odd->name.len > pattern.len)
+			return odd->host;
 		text[i - 1] = '*';
-		h = map_get(
-		    &r->domains, slice_of(text + i - 1, host.len - i + 1));
+		h = map_get(&r->domains, pattern);
+		if (h != NULL)
+			return h;
 	}
-	return h;
+	return odd != NULL ? odd->host : NULL;
 }
 
 /* The last dot belongs to services' names alone. */
 static const struct view_host *
-find_absolute(const struct view_routes *r, char *text, struct slice host)
+find_absolute(const struct view_routes *r, struct slice host, char *text)
 {
 	const struct view_host *h = find_service_host(r, host);
 
-	if (h != NULL || !r->has_wildcards)
-		return h;
-	h = find_wildcard(r, text, host);
+	if (h == NULL)
+		h = find_wildcard(r, host, text);
 	return h != NULL && h->service != NULL ? h : NULL;
+}
+
+/* A service by another form of its name. */
+static const struct view_host *
+find_form(const struct view_routes *r, struct slice host, char *text)
+{
+	if (!slice_ends(host, S(".")))
+		return find_service_host(r, spell_out(r, text, host));
+	host = in_domain(r, text, slice_sub(host, 0, host.len - 1));
+	return find_absolute(r, host, text);
 }
 
 const struct view_host *
@@ -186,16 +247,13 @@ view_find_domain(const struct view_routes *r, struct slice authority)
 		text[i] = host.ptr[i] >= 'A' && host.ptr[i] <= 'Z'
 			      ? (char)(host.ptr[i] + ('a' - 'A'))
 			      : host.ptr[i];
-	host = in_domain(r, text, slice_of(text, host.len));
+	host = slice_of(text, host.len);
+	if (r->scope != NULL)
+		host = in_domain(r, text, host);
 	h = map_get(&r->domains, host);
-	if (h == NULL && slice_ends(host, S("."))) {
-		host = in_domain(r, text, slice_sub(host, 0, host.len - 1));
-		h = find_absolute(r, text, host);
-		return h != NULL ? h : r->any;
-	}
-	if (h == NULL)
-		h = find_service_host(r, spell_out(r, text, host));
-	if (h == NULL && r->has_wildcards)
-		h = find_wildcard(r, text, host);
+	if (h == NULL && r->scope != NULL)
+		h = find_form(r, host, text);
+	if (h == NULL && !slice_ends(host, S(".")))
+		h = find_wildcard(r, host, text);
 	return h != NULL ? h : r->any;
 }

@@ -49,8 +49,8 @@ http_route(struct tree *t, const struct view_http_route *r)
 	return map;
 }
 
-static struct value *
-tcp_route(struct tree *t, const struct view_tcp_route *r)
+struct value *
+tree_tcp_route(struct tree *t, const struct view_tcp_route *r)
 {
 	struct value *map = tree_map(t);
 	struct value *ports = tree_list(t);
@@ -82,7 +82,7 @@ host(struct tree *t, const struct view_host *h)
 	for (size_t i = 0; i < h->http_count; i++)
 		tree_add(t, http, http_route(t, &h->http[i]));
 	for (size_t i = 0; i < h->tcp_count; i++)
-		tree_add(t, tcp, tcp_route(t, &h->tcp[i]));
+		tree_add(t, tcp, tree_tcp_route(t, &h->tcp[i]));
 	tree_put(t, map, "http", http);
 	tree_put(t, map, "tcp", tcp);
 	return map;
@@ -140,11 +140,14 @@ everything(struct tree *t, const struct view *v)
 	struct value *hosts = tree_list(t), *clusters = tree_list(t);
 	struct value *upstreams = tree_list(t), *exposures = tree_list(t);
 	struct value *problems = tree_list(t), *addrs = tree_list(t);
+	struct value *scopes = tree_list(t);
 
 	for (size_t i = 0; i < v->addr_count; i++)
 		tree_add_text(t, addrs, tree_addr(t, &v->addrs[i]));
 	for (size_t i = 0; i < v->hosts.count; i++)
 		tree_add(t, hosts, host(t, v->hosts.items[i]));
+	for (size_t i = 0; i < v->scopes.count; i++)
+		tree_add(t, scopes, tree_scope(t, v->scopes.items[i]));
 	for (size_t i = 0; i < v->clusters.count; i++)
 		tree_add(t, clusters, tree_cluster(t, v->clusters.items[i]));
 	for (size_t i = 0; i < v->upstream_count; i++)
@@ -160,6 +163,7 @@ everything(struct tree *t, const struct view *v)
 	tree_put(t, map, "addresses", addrs);
 	tree_put(t, map, "upstreams", upstreams);
 	tree_put(t, map, "exposed", exposures);
+	tree_put(t, map, "scopes", scopes);
 	tree_put(t, map, "hosts", hosts);
 	tree_put(t, map, "clusters", clusters);
 	tree_put(t, map, "problems", problems);

@@ -237,13 +237,6 @@ struct choice {
 	bool entry;
 };
 
-static bool
-sees(const struct builder *b, const struct service_row *s)
-{
-	return s->resource == NULL ||
-	       is_exported(b, s->resource, b->scope->row.ns);
-}
-
 /* Those that not everybody sees are asked first. */
 static bool
 is_for_all(const struct builder *b, const struct service_row *s)
@@ -295,7 +288,8 @@ is_wanted(const struct builder *b, const struct egress *e,
 {
 	uint16_t port = taken_port(e);
 
-	return sees(b, s) && !is_excluded(wish, s->row.ns, s->row.host) &&
+	return is_seen_service(b, s) &&
+	       !is_excluded(wish, s->row.ns, s->row.host) &&
 	       (has_service(map_get(&wish->by_ns, s->row.ns), s->row.host) ||
 		   has_service(
 		       map_get(&wish->by_ns, any_namespace), s->row.host)) &&
@@ -484,7 +478,7 @@ find_destination(const struct builder *b, struct slice host)
 	     s != NULL; s = s->next) {
 		if (slice_eq(s->row.ns, b->scope->row.ns))
 			return s;
-		if (best == NULL && sees(b, s))
+		if (best == NULL && is_seen_service(b, s))
 			best = s;
 	}
 	return best;

@@ -221,13 +221,20 @@ struct slice inert_match(
 
 /* --- routes (domains.c) --------------------------------------------------- */
 
+struct domain {
+	struct slice name; /* "*x.shop.com" */
+	const struct view_host *host;
+};
+
 struct view_routes {
 	const struct view *view;
-	const struct scope *scope; /* in whose namespace short names are */
+	/* In whose namespace short names are; NULL: names are as they are. */
+	const struct scope *scope;
 	struct slice name;
-	struct map domains; /* → struct view_host, wildcards too */
-	bool has_wildcards;
+	struct map domains; /* also wildcards → struct view_host */
+	struct rows odd;    /* struct domain, "*x.y"; the longest first */
 	const struct view_host *any;
+	struct rows hosts; /* struct view_host, in their order */
 };
 
 /* Of the scope at hand; NULL when it is full. */
@@ -239,6 +246,9 @@ struct view_routes *add_routes(struct builder *b, struct slice name);
  */
 bool add_domain(struct builder *b, struct view_routes *r, struct slice domain,
     const struct view_host *host);
+
+/* After the last domain. */
+void seal_routes(struct view_routes *r);
 
 /* The host of just this domain; NULL: none. */
 const struct view_host *find_exact(
@@ -441,6 +451,7 @@ const struct view_cluster *find_cluster(struct builder *b,
 
 /* The one that is imported in the scope at hand; outside of one, any. */
 struct service_row *find_service(const struct builder *b, struct slice host);
+bool is_seen_service(const struct builder *b, const struct service_row *s);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
 
 /* What the scope at hand imports of the host; NULL: nothing. */
@@ -469,13 +480,19 @@ void compile_http(struct builder *b, struct view_host *h,
     const struct resource *owner, struct service_row *s,
     const struct port_row *p);
 
+/* Shares of destinations, for connections (tcp.c). */
+void compile_shares(struct builder *b, const struct tcp_destination *specs,
+    size_t count, const struct resource *owner, uint16_t port,
+    struct view_tcp_route *out);
+
 /* Those of a service's port for connections. */
 struct tcp_routes compile_tcp(struct builder *b, struct service_row *s,
     const struct port_row *p, bool tls, uint16_t called);
 
 /*
- * The virtual hosts that a port is called for; made once (virtual.c). Where a
- * listener is a proxy or a socket, they are those of port 80 under its `name`.
+ * The virtual hosts that a port is called for; made once (port_routes.c). Where
+ * a listener is a proxy or a socket, they are those of port 80 under its
+ * `name`.
  */
 const struct view_routes *routes_of_port(struct builder *b, uint16_t port);
 const struct view_routes *routes_of_proxy(
@@ -485,7 +502,7 @@ const struct view_routes *routes_of_proxy(
 const struct view_routes *routes_of_service(
     struct builder *b, const struct service_row *s, uint16_t port);
 
-/* The name of a service in each form that says it here (virtual.c). */
+/* The name of a service in each form that says it here (port_routes.c). */
 enum { FORMS_MAX = 7 };
 size_t host_forms(struct builder *b, const struct service_row *s,
     struct slice out[FORMS_MAX]);

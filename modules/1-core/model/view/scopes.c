@@ -226,7 +226,10 @@ hosts_by_name(const void *a, const void *b)
 	const struct scope *of_y = scope_const((*y)->scope);
 	int n = slice_cmp((*x)->name, (*y)->name);
 
-	return n != 0 ? n : by_place(&of_x, &of_y);
+	if (n == 0)
+		n = by_place(&of_x, &of_y);
+	/* Two listeners of a scope may have a host each. */
+	return n != 0 ? n : (int)(*x)->origin.line - (int)(*y)->origin.line;
 }
 
 static int

@@ -17,6 +17,13 @@ is_entry(const struct service_row *s)
 	return s->resource != NULL && s->resource->kind == &kind_service_entry;
 }
 
+bool
+is_seen_service(const struct builder *b, const struct service_row *s)
+{
+	return s->resource == NULL ||
+	       is_exported(b, s->resource, b->scope->row.ns);
+}
+
 struct service_row *
 find_service(const struct builder *b, struct slice host)
 {

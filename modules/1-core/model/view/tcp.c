@@ -83,23 +83,25 @@ new_route(struct builder *b, struct gathering *g)
 	return r;
 }
 
-static void
-compile_destinations(struct builder *b, const struct gathering *g,
-    const struct tcp_destination *specs, size_t count,
+void
+compile_shares(struct builder *b, const struct tcp_destination *specs,
+    size_t count, const struct resource *owner, uint16_t port,
     struct view_tcp_route *out)
 {
 	struct view_destination *items = take(b, count, sizeof(*items));
 
-	for (size_t i = 0; items != NULL && i < count; i++) {
+	if (items == NULL)
+		return;
+	for (size_t i = 0; i < count; i++) {
 		const struct destination_spec *d = specs[i].destination;
 
-		compile_destination(b, d, g->owner,
-		    port_of(b, d, g->owner, g->called), &items[i]);
+		compile_destination(
+		    b, d, owner, port_of(b, d, owner, port), &items[i]);
 		items[i].weight = (uint32_t)specs[i].weight;
 		out->weight_total += items[i].weight;
 	}
 	out->destinations = items;
-	out->destination_count = items != NULL ? count : 0;
+	out->destination_count = count;
 }
 
 /* --- what they take --------------------------------------------------------
@@ -205,8 +207,8 @@ add_tcp(struct builder *b, struct gathering *g, const struct tcp_route *spec)
 		return;
 	r->row.origin = origin_of(g->owner, spec->head.line);
 	g->all_taken = compile_matches_of(b, spec, g, r);
-	compile_destinations(
-	    b, g, spec->route.items, spec->route.count, &r->row);
+	compile_shares(b, spec->route.items, spec->route.count, g->owner,
+	    g->called, &r->row);
 }
 
 /* One for each match: each has names of its own. */
@@ -228,8 +230,8 @@ add_tls(struct builder *b, struct gathering *g, const struct tls_route *spec)
 		r->row.never = why_not_named(b, &m, g);
 		if (g->called != 0)
 			add_cidrs(b, &m, &r->row);
-		compile_destinations(
-		    b, g, spec->route.items, spec->route.count, &r->row);
+		compile_shares(b, spec->route.items, spec->route.count,
+		    g->owner, g->called, &r->row);
 	}
 }
 

@@ -9,6 +9,8 @@
 
 #include "view.h"
 
+struct scope; /* inside.h */
+
 struct tree {
 	struct arena *arena;
 	bool full; /* sticky */
@@ -42,6 +44,13 @@ struct slice tree_condition(struct tree *t, const struct view_condition *c);
 
 struct value *tree_endpoint(struct tree *t, const struct view_endpoint *e);
 struct value *tree_cluster(struct tree *t, const struct view_cluster *c);
+
+/* One for bytes (dump.c). */
+struct value *tree_tcp_route(struct tree *t, const struct view_tcp_route *r);
+
+/* What is listened for in a scope, and its sets of routes; a struct scope
+ * (dump_listeners.c). */
+struct value *tree_scope(struct tree *t, const struct scope *s);
 
 /* Its cluster by name, or why there is none; weight and percent. */
 struct value *tree_destination(

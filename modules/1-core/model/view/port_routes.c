@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * virtual — sets of routes: the virtual hosts that programs call on a port.
+ * port_routes — sets of routes: the virtual hosts that programs call on a port.
  *
  * A service on the port has one, and so have the other hosts of the
  * VirtualServices that rule over a service there; on port 80 those of all.
@@ -143,6 +143,7 @@ add_bare_host(struct builder *b, struct making *m, const struct ruling *r,
 	h->protocol = VIEW_HTTP;
 	compile_http(b, h, r->resource, NULL, NULL);
 	(void)add_domain(b, m->routes, host, h); /* was not there */
+	rows_add(&m->routes->hosts, h);
 }
 
 static void
@@ -235,7 +236,8 @@ add_service(struct builder *b, struct making *m, const struct host_row *h)
 
 	if (!takes_requests(h) || (s->resolution == VIEW_ALIAS && !h->is_ruled))
 		return;
-	(void)add_domain(b, m->routes, h->row.host, &h->row); /* as below */
+	(void)add_domain(b, m->routes, h->row.host, &h->row); /* or an alias */
+	rows_add(&m->routes->hosts, (void *)(uintptr_t)&h->row);
 	add_addresses(b, m->routes, h);
 	add_aliases(b, m->routes, h);
 	if (s->resolution == VIEW_ORIGINAL && !is_entry(h->service))
@@ -266,6 +268,7 @@ make(struct builder *b, struct egress *e, struct slice name,
 			add_service(b, &m, m.hosts->items[i]);
 		(void)add_domain(b, m.routes, S("*"),
 		    b->scope->unknown_host); /* or a rule has it */
+		seal_routes(m.routes);
 	}
 	map_fini(&m.registry, NULL);
 	map_fini(&m.patterns, NULL);
@@ -355,5 +358,6 @@ routes_of_service(struct builder *b, const struct service_row *s, uint16_t port)
 	h = all != NULL ? find_exact(all, s->row.host) : NULL;
 	if (h != NULL)
 		(void)add_domain(b, r, S("*"), h); /* was not there */
+	seal_routes(r);
 	return r;
 }
