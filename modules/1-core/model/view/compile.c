@@ -161,6 +161,8 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 	v->root_ns = or_else(&b, in->root_namespace, S("istio-system"));
 	keep_resources(v, in);
 	b.mesh = find_mesh(&b);
+	if (in->root_namespace.len == 0 && b.mesh != NULL)
+		v->root_ns = b.mesh->root_namespace;
 	if (!b.full) {
 		compile_services(&b);
 		compile_endpoints(&b);

@@ -5,11 +5,9 @@
 #include "compiled.h"
 #include "unit.h"
 
-void
-compiled_init(struct compiled *c, const char *yaml)
+static void
+compile(struct compiled *c, const char *yaml, struct view_input in)
 {
-	struct view_input in = {0};
-
 	memset(c, 0, sizeof(*c));
 	load(yaml, "m.yaml", &c->l);
 	EXPECT_OK(c->l.e);
@@ -17,6 +15,22 @@ compiled_init(struct compiled *c, const char *yaml)
 	in.resource_count = c->l.count;
 	EXPECT_OK(view_compile(&in, &c->v, NULL));
 	arena_init(&c->arena, 1 << 20);
+}
+
+void
+compiled_init(struct compiled *c, const char *yaml)
+{
+	compile(c, yaml, (struct view_input){0});
+}
+
+void
+compiled_init_at(
+    struct compiled *c, const char *yaml, const char *ns, const char *app)
+{
+	const struct label l = {S("app"), slice_str(app)};
+
+	compile(c, yaml,
+	    (struct view_input){.ns = slice_str(ns), .labels = {&l, 1}});
 }
 
 void

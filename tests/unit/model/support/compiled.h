@@ -15,6 +15,10 @@ struct compiled {
 
 /* The YAML has to be valid. */
 void compiled_init(struct compiled *c, const char *yaml);
+
+/* The same from the place of a workload with one label, "app". */
+void compiled_init_at(
+    struct compiled *c, const char *yaml, const char *ns, const char *app);
 void compiled_fini(struct compiled *c);
 
 /* True if a problem of the view has these words in it. */
