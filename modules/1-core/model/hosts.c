@@ -37,6 +37,9 @@ spell_pattern(struct slice s, struct slice domain, char out[HOST_TEXT_MAX])
 		return printed(out,
 		    snprintf(out, HOST_TEXT_MAX, "%.*s.svc.%.*s",
 			(int)(s.len - cluster.len), s.ptr, SLICE_ARG(domain)));
+	if (slice_eq(s, S("*.cluster.local")))
+		return printed(out,
+		    snprintf(out, HOST_TEXT_MAX, "*.%.*s", SLICE_ARG(domain)));
 	memcpy(out, s.ptr, s.len); /* shorter than HOST_TEXT_MAX */
 	return slice_of(out, s.len);
 }

@@ -17,8 +17,8 @@ enum { HOST_TEXT_MAX = 1024 };
 /*
  * "reviews", "reviews.default", …: "reviews.default.svc.<domain>", with `ns`
  * for a name that has none. Any other host, and wildcards, in lower case and
- * without the last dot; "*.<ns>.svc.cluster.local" is the mesh's own. Lies in
- * `out`. Empty if there is no room.
+ * without the last dot; "*.cluster.local", "*.<ns>.svc.cluster.local" are the
+ * mesh's own. Lies in `out`. Empty if there is no room.
  */
 struct slice host_spell(struct slice host, struct slice ns, struct slice domain,
     char out[HOST_TEXT_MAX]);

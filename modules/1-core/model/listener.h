@@ -71,6 +71,10 @@ struct view_routes;
 
 struct slice view_routes_name(const struct view_routes *r);
 
+/* Its virtual hosts; those of a gateway, the most specific first. */
+const struct view_host *const *view_routes_hosts(
+    const struct view_routes *r, size_t *out_count);
+
 /*
  * The virtual host that an authority (a port may be in it, any case) meets:
  * exact names before wildcards, longer wildcards before shorter, "*" last.
@@ -99,6 +103,9 @@ struct view_listener {
 	enum view_direction direction;
 	/* Family ADDR_NONE: of any IP; port 0: of any port. */
 	struct addr addr;
+	struct slice path; /* a Unix socket instead; or empty */
+	bool bound; /* a socket of its own; else only what is captured meets it
+		     */
 	bool sniffs_http; /* reads ahead to know whether it is HTTP */
 	/* Reads a ClientHello ahead, at ports where a chain asks for that. */
 	bool sniffs_tls;

@@ -127,6 +127,12 @@ struct view_tcp_route {
 	const uint16_t *ports; /* any of them; none: every port */
 	size_t port_count;
 	struct slice never; /* words: why it takes nothing at all; or empty */
+	/* Addresses that are called; none: any. Nothing is known of them, and
+	 * of server names, where a named listener is called. */
+	const struct cidr *cidrs;
+	size_t cidr_count;
+	const struct slice *snis; /* exact, or "*.shop.com"; none: any */
+	size_t sni_count;
 	const struct view_destination *destinations;
 	size_t destination_count;
 	uint32_t weight_total;

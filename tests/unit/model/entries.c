@@ -133,7 +133,7 @@ TEST(a_wildcard_stands_for_what_ends_so)
 		    "  endpoints: [{address: 192.0.2.9}]\n"));
 	h = view_find_host(c.v, NULL, S("a.example.com"), 443);
 	EXPECT_EQ(h->port, 443);
-	EXPECT_EQ(h->protocol, VIEW_TCP);
+	EXPECT_EQ(h->protocol, VIEW_TLS);
 	EXPECT_EQ(
 	    view_find_host(c.v, NULL, S("b.a.example.com"), 80)->port, 80);
 	EXPECT_TRUE(view_find_host(c.v, NULL, S("a.example.com"), 81) == NULL);

@@ -295,7 +295,8 @@ TEST(the_oldest_rule_set_has_the_host_and_the_other_is_reported)
 	world_init(&w);
 	p = view_problems(w.v, &n);
 	for (size_t i = 0; i < n; i++)
-		found += slice_eq(p[i].origin.key.name, S("a-younger"));
+		found += slice_eq(p[i].origin.key.name, S("a-younger")) &&
+			 slice_starts(p[i].text, S("its rules for "));
 	EXPECT_EQ(found, 1);
 	/* Its other host is its own all the same. */
 	EXPECT_TRUE(

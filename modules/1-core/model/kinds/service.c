@@ -285,19 +285,6 @@ const struct message service_message = {
     .doc = "A name and ports for the workloads that carry certain labels.",
 };
 
-/* What hides the service; the mesh shows everything to everyone. */
-static void
-check_shown(struct check *c, const struct resource *r)
-{
-	struct slice name = S("networking.istio.io/exportTo");
-	struct slice list = labels_get(&r->annotations, name);
-	struct check all = check_member(c, "metadata.annotations");
-	struct check at = check_entry(&all, name);
-
-	if (list.len > 0 && !slice_eq(slice_trim(list), S("*")))
-		check_in_force(&at, FIELD_GUARD);
-}
-
 /* Name and namespace are the first labels of its host. */
 static void
 check_service_kind(struct check *c, const struct resource *r)
@@ -310,7 +297,6 @@ check_service_kind(struct check *c, const struct resource *r)
 		check_dns_label(&at, &r->key.name);
 	if (is_dns_label(r->key.ns)) /* else: reported */
 		check_dns_label(&ns, &r->key.ns);
-	check_shown(c, r);
 }
 
 const struct resource_kind kind_service = {

@@ -166,6 +166,8 @@ add_listener(struct builder *b, struct view_listener *l)
 	if (key == NULL)
 		return;
 	rows_add(&s->listeners[l->direction], l);
+	if (l->path.len > 0)
+		return; /* nobody looks for it by an address */
 	(void)map_put(&s->listener_by_addr[l->direction], key_of(&l->addr, key),
 	    l); /* addresses differ */
 }

@@ -116,6 +116,7 @@ builder_fini(struct builder *b)
 	rows_fini(&b->virtual_services);
 	rules_fini(b);
 	rows_fini(&b->sidecars);
+	rows_fini(&b->services_by_age);
 	rows_fini(&b->problems);
 	map_fini(&b->service_by_host, NULL);
 	map_fini(&b->cluster_by_key, NULL);
@@ -172,6 +173,8 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 	b.locality = locality_of(&b, in->locality, &in->labels);
 	keep_resources(v, in);
 	b.mesh = find_mesh(&b);
+	if (in->root_namespace.len == 0 && b.mesh != NULL)
+		v->root_ns = b.mesh->root_namespace;
 	if (!b.full) {
 		collect_peers(&b);
 		compile_services(&b);

@@ -319,8 +319,7 @@ add_delegated(struct builder *b, struct http_rules *to,
 	const struct virtual_service *vs;
 
 	vs = r != NULL ? resource_virtual_service(r) : NULL;
-	if (vs == NULL || !is_exported(r, of->key.ns, vs->export_to.items,
-			      vs->export_to.count)) {
+	if (vs == NULL || !is_exported(b, r, of->key.ns)) {
 		add_problem(b, &o,
 		    "this rule takes nothing: the delegate %.*s %s",
 		    SLICE_ARG(d->name),

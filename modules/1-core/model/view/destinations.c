@@ -4,47 +4,55 @@
  */
 #include "inside.h"
 
-/* The one that is named, else the only one, else the one that was called. */
-static const struct port_row *
-choose_port(const struct service_row *s, const struct destination_spec *spec,
-    uint16_t called)
+/*
+ * The one that is named, else the one that was called. Upstream lets a service
+ * with one port have its way only where no port was called, and at gateways.
+ */
+static uint16_t
+choose_port(const struct builder *b, const struct import *i,
+    const struct destination_spec *spec, uint16_t called)
 {
+	bool lenient = called == 0 || b->in->proxy == VIEW_ROUTER;
+
 	if (spec->port != NULL)
-		return find_port(s, (uint16_t)spec->port->number);
-	return s->port_count == 1 ? &s->ports[0] : find_port(s, called);
+		return (uint16_t)spec->port->number;
+	if (lenient && i != NULL && i->ports != NULL && i->ports->next == NULL)
+		return i->ports->port->port;
+	return called;
+}
+
+static const struct import_port *
+find_import_port(const struct import *i, uint16_t port)
+{
+	const struct import_port *p = i->ports;
+
+	while (p != NULL && p->port->port != port)
+		p = p->next;
+	return p;
 }
 
 static struct slice
-no_port(struct builder *b, const struct service_row *s,
-    const struct destination_spec *spec)
+no_port(struct builder *b, const struct import *i,
+    const struct destination_spec *spec, uint16_t port)
 {
-	if (spec->port != NULL)
-		return take_printf(b, "%.*s has no port %lld",
-		    SLICE_ARG(s->row.host), (long long)spec->port->number);
-	return take_printf(b,
-	    "%.*s has several ports and the destination names none",
-	    SLICE_ARG(s->row.host));
+	if (port == 0)
+		return take_printf(b,
+		    "%.*s has several ports and the destination names none",
+		    SLICE_ARG(i->service->row.host));
+	return take_printf(b, "%.*s has no port %u%s",
+	    SLICE_ARG(i->service->row.host), (unsigned)port,
+	    spec->port == NULL
+		? ", the one that is called, and the destination "
+		  "names none"
+		: "");
 }
 
-/* "reviews.default.svc.cluster.local", whatever the mesh's own domain is. */
+/* What the cluster would be called. */
 static struct slice
-istio_host(struct builder *b, struct slice host)
+missing_name(struct builder *b, const struct destination_spec *spec,
+    struct slice host, uint16_t port)
 {
-	struct slice domain = b->v->domain;
-	struct slice rest = slice_sub(host, 0, host.len - domain.len);
-
-	if (host.len > domain.len && slice_ends(host, domain) &&
-	    slice_ends(rest, S(".svc.")))
-		return take_printf(b, "%.*scluster.local", SLICE_ARG(rest));
-	return host;
-}
-
-/* Also of a cluster that is not there: upstream names it all the same. */
-static struct slice
-name_cluster(struct builder *b, const struct destination_spec *spec,
-    struct slice host, unsigned port)
-{
-	return take_printf(b, "outbound|%u|%.*s|%.*s", port,
+	return take_printf(b, "outbound|%u|%.*s|%.*s", (unsigned)port,
 	    SLICE_ARG(spec->subset), SLICE_ARG(istio_host(b, host)));
 }
 
@@ -54,28 +62,26 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
     struct view_destination *out)
 {
 	struct slice host = canonical_host(b, spec->host, owner->key.ns);
-	struct service_row *s = find_service(b, host);
-	const struct port_row *p =
-	    s != NULL ? choose_port(s, spec, called_port) : NULL;
+	const struct import *i = find_import(b, host);
+	uint16_t port = choose_port(b, i, spec, called_port);
+	const struct import_port *p =
+	    i != NULL ? find_import_port(i, port) : NULL;
 	struct origin o = origin_of(owner, spec->head.line);
 
 	out->host = spec->host;
-	if (s == NULL)
+	if (i == NULL)
 		out->missing =
 		    take_printf(b, "there is no service %.*s", SLICE_ARG(host));
 	else if (p == NULL)
-		out->missing = no_port(b, s, spec);
+		out->missing = no_port(b, i, spec, port);
 	else
-		out->cluster =
-		    find_cluster(b, s, p, spec->subset, &out->missing);
+		out->cluster = find_cluster(
+		    b, p->service, p->port, spec->subset, &out->missing);
 	if (out->cluster != NULL) {
 		out->name = out->cluster->name;
 		return;
 	}
-	out->name = name_cluster(b, spec, s != NULL ? s->row.istio : host,
-	    spec->port != NULL ? (unsigned)spec->port->number
-	    : p != NULL        ? p->port
-			       : called_port);
+	out->name = missing_name(b, spec, host, port);
 	out->flag = FLOW_NO_CLUSTER;
 	add_problem(b, &o, "%.*s", SLICE_ARG(out->missing));
 }

@@ -35,7 +35,7 @@ read_ports(struct service_row *s, const struct service_entry *e)
 
 		if (port_protocol_parse(p->protocol) != PORT_UDP)
 			add_port(s, (uint16_t)p->number,
-			    protocol_of(p->protocol, p->name));
+			    protocol_of(p->protocol, /* name */ S("")));
 	}
 }
 

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "hosts.h"
+#include "kinds/sidecar.h"
 #include "view.h"
 
 /* A growing array of pointers; the rows lie in the view's arena. */
@@ -23,20 +24,88 @@ struct rows {
 
 /* The hosts of one scope, and who decides about them while it is compiled. */
 struct scope {
-	struct view_scope row;        /* first */
-	uint64_t hash;                /* of the row; 0: the proxy's own */
-	struct map host_by_key;       /* "host:port" → struct view_host */
-	struct map host_first;        /* "host" → the first of its ports */
-	struct rows wildcards;        /* the longest first */
-	struct rows virtual_services; /* const struct resource, that it sees */
-	struct map owner_by_host;     /* host → struct host_owners */
-	struct rows wildcard_owners;  /* struct host_owners, longest first */
+	struct view_scope row; /* first */
+	uint64_t hash;         /* of the row; 0: the proxy's own */
+	struct map hosts; /* host → struct host_row, the first of its ports */
+	struct rows wildcards; /* struct view_host, the longest first */
+	/* const struct resource, that exportTo lets it see, as it asks them. */
+	struct rows virtual_services;
+	struct rows egresses; /* struct egress; at least one */
+	struct map imports;   /* host → struct import */
+	/* What is called and not known. */
+	const struct view_host *unknown_host;
+	const struct view_tcp_route *unknown_route;
 	struct rows listeners[VIEW_GATEWAY + 1]; /* struct view_listener, by
 						    name; of each direction */
 	struct map listener_by_addr[VIEW_GATEWAY + 1];
-	struct rows routes; /* struct view_routes */
+	struct rows routes;        /* struct view_routes */
+	struct map routes_by_name; /* those of ports that are called */
 	bool sidecar_known;
 	const struct resource *sidecar; /* see sidecar_of() */
+};
+
+/*
+ * Routes of a service's port for connections, the last the service's own,
+ * unless one before takes all. A port of TLS meets rules by server name, and
+ * no others.
+ */
+struct tcp_routes {
+	const struct view_tcp_route *items;
+	const bool *met; /* of each: may what is captured meet it? */
+	size_t count;
+	const struct resource *owner; /* of the first; NULL: nobody's rule */
+};
+
+/* One port of a host; the one that was compiled last counts. */
+struct host_row {
+	struct view_host row; /* first */
+	const struct egress *egress;
+	struct service_row *service; /* NULL if it is none */
+	const struct port_row *port;
+	bool is_ruled; /* a VirtualService decides about its requests */
+	struct tcp_routes tcp;
+	struct host_row *next;
+};
+
+/* A VirtualService of an egress. */
+struct ruling {
+	const struct resource *resource;
+	size_t rank; /* a lower one is asked first */
+	size_t mark; /* the last walk that met it */
+};
+
+/*
+ * What is imported for some listeners: for the port that a Sidecar names, or
+ * for all that it does not name. Without a Sidecar there is one, of all.
+ */
+struct egress {
+	const struct sidecar_egress *spec; /* NULL: nobody wrote one */
+	struct rows services;     /* struct service_row, oldest first */
+	struct rows rulings;      /* struct ruling, by rank */
+	struct map owner_by_host; /* host → struct host_owners */
+	size_t wildcard_count;    /* of them: of wildcards */
+	struct map called;        /* 2 bytes of port → struct called */
+	/* host → struct rows of struct service_row that stand for it. */
+	struct map aliases;
+	size_t marks;
+};
+
+/* The hosts that an egress has on one port. */
+struct called {
+	uint16_t port;
+	struct rows hosts; /* struct host_row */
+};
+
+/* Ports of one host that may be destinations. */
+struct import_port {
+	struct service_row *service;
+	struct port_row *port;
+	struct import_port *next;
+};
+
+struct import {
+	struct service_row *service; /* the first of them */
+	struct import_port *ports;
 };
 
 struct view {
@@ -149,6 +218,7 @@ struct builder {
 	struct map service_by_host;     /* → struct service_row */
 	struct rows virtual_services; /* const struct resource, oldest first */
 	struct rule_index rules[RULES_COUNT];
+	struct rows services_by_age; /* struct service_row */
 	/* PeerAuthentications (peers.c): a namespace → the one for all of it;
 	 * a namespace and a label → struct rows of those that ask for it. */
 	struct map peers_by_ns;
@@ -156,6 +226,7 @@ struct builder {
 	struct rows
 	    sidecars; /* const struct resource, first to be asked first */
 	struct scope *scope;       /* that is compiled now */
+	struct egress *egress;     /* of it, the one at hand */
 	struct map cluster_by_key; /* name and rules → struct view_cluster */
 	struct map policies; /* struct settings → struct view_cluster_policy */
 	struct map http_rules; /* address of a resource → struct http_rules */
@@ -171,13 +242,14 @@ struct builder {
 /* All that name a host, the first to be asked first. */
 struct host_owners {
 	struct slice host; /* exact, or "*.shop.svc.mesh.internal" */
-	struct rows all;   /* const struct resource */
+	struct rows all;   /* struct ruling */
 };
 
 /* --- memory (memory.c) ---------------------------------------------------- */
 
 void rows_add(struct rows *r, void *item);
 void rows_fini(struct rows *r);
+void rows_sort(struct rows *r, int (*cmp)(const void *, const void *));
 void rows_sort_by_age(struct rows *r); /* of const struct resource */
 
 /* All resources of a kind, the oldest first. */
@@ -212,17 +284,19 @@ struct slice inert_match(
 /* --- routes (domains.c) --------------------------------------------------- */
 
 struct domain {
-	struct slice name; /* "*.shop.com" */
+	struct slice name; /* "*x.shop.com" */
 	const struct view_host *host;
 };
 
 struct view_routes {
 	const struct view *view;
-	const struct scope *scope; /* in whose namespace short names are */
+	/* In whose namespace short names are; NULL: names are as they are. */
+	const struct scope *scope;
 	struct slice name;
-	struct map exact;      /* domain → struct view_host */
-	struct rows wildcards; /* struct domain, the longest first */
+	struct map domains; /* also wildcards → struct view_host */
+	struct rows odd;    /* struct domain, "*x.y"; the longest first */
 	const struct view_host *any;
+	struct rows hosts; /* struct view_host, in their order */
 };
 
 /* Of the scope at hand; NULL when it is full. */
@@ -237,6 +311,11 @@ bool add_domain(struct builder *b, struct view_routes *r, struct slice domain,
 
 /* After the last domain. */
 void seal_routes(struct view_routes *r);
+
+/* The host of just this domain; NULL: none. */
+const struct view_host *find_exact(
+    const struct view_routes *r, struct slice domain);
+
 void routes_fini(struct view_routes *r);
 
 /* --- scopes (scopes.c) ---------------------------------------------------- */
@@ -264,6 +343,9 @@ struct slice canonical_host(
 struct slice written_host(
     struct builder *b, struct slice host, struct slice ns);
 
+/* As dashboards have it: "reviews.default.svc.cluster.local". */
+struct slice istio_host(struct builder *b, struct slice host);
+
 enum { HOST_KEY_MAX = HOST_TEXT_MAX + 8 }; /* and ":65535" */
 
 /*
@@ -275,8 +357,15 @@ bool spell_host(const struct view *v, const struct scope *of, struct slice host,
 
 struct origin origin_of(const struct resource *r, uint32_t line);
 
-/* By appProtocol, else by the port's name. */
+/* By appProtocol, else by the port's name; VIEW_AUTO if neither says it. */
 enum view_protocol protocol_of(struct slice app, struct slice name);
+
+/* The same of a Service: some ports are known to be bytes. */
+enum view_protocol protocol_of_port(
+    uint16_t port, struct slice app, struct slice name);
+
+/* The same of what a machine announces: bytes unless it says more. */
+enum view_protocol protocol_of_record(struct slice app, struct slice name);
 
 /* "spiffe://…" or nothing without an account. */
 struct slice identity_of(
@@ -329,7 +418,8 @@ void compile_scopes(struct builder *b);    /* scopes.c */
 void compile_edges(struct builder *b);     /* edges.c */
 
 /* For one scope after the other: */
-void compile_owners(struct builder *b);    /* owners.c */
+void compile_imports(struct builder *b);   /* imports.c, which calls: */
+void compile_owners(struct builder *b);    /* owners.c, for each egress */
 void compile_hosts(struct builder *b);     /* hosts.c */
 void compile_subsets(struct builder *b);   /* clusters.c */
 void compile_listeners(struct builder *b); /* listeners.c, which calls: */
@@ -344,9 +434,23 @@ void add_listener(struct builder *b, struct view_listener *l);
 const struct view_listener *find_listener(
     const struct scope *s, enum view_direction direction, const struct addr *a);
 
-/* Whether the resource, which names these, is seen from the namespace. */
-bool is_exported(const struct resource *r, struct slice ns,
-    const struct slice *export_to, size_t count);
+/*
+ * Whether the resource is seen from the namespace: by its exportTo, else by
+ * what MeshConfig says of its kind (exports.c).
+ */
+bool is_exported(
+    const struct builder *b, const struct resource *r, struct slice ns);
+
+/* How a resource is seen: upstream asks those of the first kind first. */
+enum sight {
+	SIGHT_PRIVATE, /* in its own namespace, and not by all */
+	SIGHT_NAMED,   /* in namespaces that it names */
+	SIGHT_PUBLIC,
+	SIGHT_NONE
+};
+
+enum sight sight_of(
+    const struct builder *b, const struct resource *r, struct slice ns);
 
 /* The scope that its clients call from; NULL when it is full. */
 const struct scope *scope_of_upstream(
@@ -366,11 +470,30 @@ struct slice why_not_callers(struct builder *b, const struct callers *c);
 bool is_for_callers(const struct builder *b, const struct callers *c);
 
 /*
- * The VirtualService that decides about a host's port (0: any), by rules for
- * requests or for connections, in the scope at hand; NULL: none.
+ * The VirtualService that decides about requests to a host's port (0: any) in
+ * the egress at hand; NULL: none.
  */
 const struct resource *owner_of(
-    struct builder *b, struct slice host, uint16_t port, bool http);
+    struct builder *b, struct slice host, uint16_t port);
+
+/* All that name the host and have a rule for requests to the port. */
+void add_rulings(
+    struct builder *b, struct slice host, uint16_t port, struct rows *out);
+
+/* All that name the host or a part of it, for connections; by rank. */
+void find_tcp_rulings(struct builder *b, struct slice host, struct rows *out);
+void rulings_sort(struct rows *r);
+
+/* A row of the view; NULL when it is full (hosts.c). */
+struct view_host *new_host(
+    struct builder *b, struct slice name, struct slice host, uint16_t port);
+
+/* With what is called on a service's port. */
+void fill_host(struct builder *b, struct host_row *h, struct service_row *s,
+    const struct port_row *p);
+
+/* "shop.com" in "*.com", "*.shop.com", or "*". */
+bool is_inside(struct slice host, struct slice wildcard);
 
 /* --- rules, with those of delegates put in (delegates.c) ------------------ */
 
@@ -390,7 +513,6 @@ void http_rules_drop(void *value);
 
 /* May anything from the scope at hand to the port meet one of its rules? */
 bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);
-bool has_tcp_rule(struct builder *b, const struct resource *r, uint16_t port);
 
 /*
  * One that is of no service, made once of a name: "PassthroughCluster",
@@ -484,9 +606,20 @@ struct settings merge_settings(const struct builder *b,
 const struct view_cluster_policy *policy_of(
     struct builder *b, const struct settings *s);
 
-/* The one that is seen from the scope at hand; outside of one, any. */
+/* The one that is imported in the scope at hand; outside of one, any. */
 struct service_row *find_service(const struct builder *b, struct slice host);
+bool is_seen_service(const struct builder *b, const struct service_row *s);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
+
+/* What the scope at hand imports of the host; NULL: nothing. */
+const struct import *find_import(const struct builder *b, struct slice host);
+
+bool is_entry(const struct service_row *s); /* of a ServiceEntry */
+
+/* The egress that has the port's virtual hosts; NULL: none. */
+struct egress *egress_of_port(const struct scope *s, uint16_t port);
+uint16_t egress_port(const struct egress *e); /* 0: none, or a socket */
+bool is_egress_of_rest(const struct egress *e);
 
 /* One more, behind those that have its host already. */
 void chain_service(struct builder *b, struct service_row *s);
@@ -503,9 +636,45 @@ void compile_matches(struct builder *b, const struct http_route *spec,
 void compile_http(struct builder *b, struct view_host *h,
     const struct resource *owner, struct service_row *s,
     const struct port_row *p);
-void compile_tcp(struct builder *b, struct view_host *h,
-    const struct resource *owner, struct service_row *s,
-    const struct port_row *p);
+
+/* Shares of destinations, for connections (tcp.c). */
+void compile_shares(struct builder *b, const struct tcp_destination *specs,
+    size_t count, const struct resource *owner, uint16_t port,
+    struct view_tcp_route *out);
+
+/* Those of a service's port for connections. */
+struct tcp_routes compile_tcp(struct builder *b, struct service_row *s,
+    const struct port_row *p, bool tls, uint16_t called);
+
+/*
+ * The virtual hosts that a port is called for; made once (port_routes.c). Where
+ * a listener is a proxy or a socket, they are those of port 80 under its
+ * `name`.
+ */
+const struct view_routes *routes_of_port(struct builder *b, uint16_t port);
+const struct view_routes *routes_of_proxy(
+    struct builder *b, struct egress *e, struct slice name);
+
+/* That of one service alone, whatever the authority is. */
+const struct view_routes *routes_of_service(
+    struct builder *b, const struct service_row *s, uint16_t port);
+
+/* The name of a service in each form that says it here (port_routes.c). */
+enum { FORMS_MAX = 7 };
+size_t host_forms(struct builder *b, const struct service_row *s,
+    struct slice out[FORMS_MAX]);
+
+/* Where a service is called; none: anywhere (vips.c). */
+const struct cidr *service_addresses(
+    struct builder *b, const struct service_row *s, size_t *out_count);
+bool cidr_is_one(const struct cidr *c);
+
+/* Services of the egress at hand that stand for the host; NULL: none. */
+const struct rows *aliases_of(const struct builder *b, struct slice host);
+
+/* What becomes of calls to what is not known (unknown.c). */
+void compile_unknown(struct builder *b);
+const struct view_tcp_route *nowhere_route(struct builder *b);
 
 /* Where a destination leads (destinations.c). */
 void compile_destination(struct builder *b, const struct destination_spec *spec,

@@ -4,8 +4,6 @@
  *
  * No allocation and no lock here; a view never changes.
  */
-#include <stdio.h>
-
 #include "inside.h"
 
 /* --- by name -------------------------------------------------------------- */
@@ -49,8 +47,8 @@ spell_host(const struct view *v, const struct scope *of, struct slice host,
 	if (!spell_full(v, of, host, text, out))
 		return false;
 	s = host_spell_written(host, of->row.ns, v->domain, written);
-	if (!host_may_be_outside(s) || (map_get(&of->host_first, s) == NULL &&
-					   map_get(&of->host_first, *out)))
+	if (!host_may_be_outside(s) ||
+	    (map_get(&of->hosts, s) == NULL && map_get(&of->hosts, *out)))
 		return true;
 	memcpy(text, s.ptr, s.len); /* shorter than HOST_KEY_MAX */
 	*out = slice_of(text, s.len);
@@ -77,21 +75,20 @@ view_find_host(const struct view *v, const struct view_scope *of,
 {
 	const struct scope *s =
 	    of != NULL ? scope_const(of) : v->scopes.items[0];
-	const struct view_host *h;
 	char text[HOST_KEY_MAX];
+	const struct host_row *h;
 	struct slice name;
-	int n;
 
 	if (!spell_host(v, s, host, text, &name))
 		return NULL;
-	h = map_get(&s->host_first, name);
+	h = map_get(&s->hosts, name);
 	if (h == NULL)
 		return find_wildcard(s, name, port);
-	if (port == 0 || h->port == 0 || h->port == port)
-		return h;
-	n = snprintf(text + name.len, HOST_KEY_MAX - name.len, ":%u",
-	    (unsigned)port); /* spell() left room */
-	return map_get(&s->host_by_key, slice_of(text, name.len + (size_t)n));
+	if (port == 0)
+		return &h->row;
+	while (h != NULL && h->row.port != 0 && h->row.port != port)
+		h = h->next;
+	return h != NULL ? &h->row : NULL;
 }
 
 /* Ports are few; those with an address of their own come first. */

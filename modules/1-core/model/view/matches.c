@@ -171,11 +171,17 @@ by_cost(const void *a, const void *b)
 	return n != 0 ? n : slice_cmp(x->name, y->name);
 }
 
+/* Upstream looks no further where gateways are named. */
 static struct callers
 callers_of(const struct http_match *m)
 {
-	return (struct callers){&m->source_labels, m->source_namespace,
-	    m->gateways.items, m->gateways.count};
+	static const struct labels anybody = {NULL, 0};
+
+	if (m->gateways.count > 0)
+		return (struct callers){
+		    &anybody, S(""), m->gateways.items, m->gateways.count};
+	return (struct callers){
+	    &m->source_labels, m->source_namespace, NULL, 0};
 }
 
 static void

@@ -29,6 +29,13 @@ rows_fini(struct rows *r)
 	r->count = r->cap = 0;
 }
 
+void
+rows_sort(struct rows *r, int (*cmp)(const void *, const void *))
+{
+	if (r->count > 0)
+		qsort(r->items, r->count, sizeof(void *), cmp);
+}
+
 static int
 by_age(const void *a, const void *b)
 {
@@ -41,8 +48,7 @@ by_age(const void *a, const void *b)
 void
 rows_sort_by_age(struct rows *r)
 {
-	if (r->count > 0)
-		qsort(r->items, r->count, sizeof(void *), by_age);
+	rows_sort(r, by_age);
 }
 
 void
@@ -125,12 +131,10 @@ inert_names(struct builder *b, const struct inert_name *rows, size_t count)
 	return all;
 }
 
-/* What another scope told already. */
+/* What was told already: of another scope, or another port. */
 static bool
 is_told(const struct builder *b, const struct origin *o, struct slice text)
 {
-	if (b->scope == NULL || b->scope->hash == 0)
-		return false;
 	for (size_t i = 0; i < b->problems.count; i++) {
 		const struct view_problem *p = b->problems.items[i];
 

@@ -2,33 +2,14 @@
 /*
  * owners — which VirtualService owns a host.
  *
- * Inside the mesh one VirtualService decides about a host's port, the first
- * that has a rule for the caller; the rest is reported.
+ * Inside the mesh one VirtualService decides about requests to a host's port,
+ * the first that has a rule for the caller; the rest is reported. Of rules for
+ * connections all are asked.
  */
 #include <stdlib.h>
 
 #include "hosts.h"
 #include "inside.h"
-
-static int
-by_age(const void *a, const void *b)
-{
-	const struct resource *const *x = a;
-	const struct resource *const *y = b;
-
-	return resource_age_cmp(*x, *y);
-}
-
-static int
-by_length(const void *a, const void *b)
-{
-	const struct host_owners *const *x = a;
-	const struct host_owners *const *y = b;
-
-	if ((*x)->host.len != (*y)->host.len)
-		return (*x)->host.len > (*y)->host.len ? -1 : 1;
-	return slice_cmp((*x)->host, (*y)->host);
-}
 
 static void
 report_conflict(struct builder *b, const struct resource *loser,
@@ -66,30 +47,30 @@ owners_new(struct builder *b, struct slice host)
 	if (o == NULL)
 		return NULL;
 	o->host = host;
-	(void)map_put(&b->scope->owner_by_host, host, o); /* was not there */
-	if (slice_starts(host, S("*.")))
-		rows_add(&b->scope->wildcard_owners, o);
+	(void)map_put(&b->egress->owner_by_host, host, o); /* was not there */
+	b->egress->wildcard_count += host_is_pattern(host);
 	return o;
 }
 
 static void
-own(struct builder *b, const struct resource *r, struct slice host)
+own(struct builder *b, struct ruling *r, struct slice host)
 {
-	struct host_owners *o = map_get(&b->scope->owner_by_host, host);
+	struct host_owners *o = map_get(&b->egress->owner_by_host, host);
 
-	if (is_unknown_pattern(b, r, host))
+	if (is_unknown_pattern(b, r->resource, host))
 		return;
 	if (o == NULL)
 		o = owners_new(b, host);
-	if (o == NULL || (o->all.count > 0 &&
-			     o->all.items[o->all.count - 1] == (const void *)r))
+	if (o == NULL ||
+	    (o->all.count > 0 && o->all.items[o->all.count - 1] == r))
 		return; /* the same host in two spellings */
 	if (o->all.count > 0)
-		report_conflict(b, r, o->all.items[0], host);
-	rows_add(&o->all, (void *)(uintptr_t)r);
+		report_conflict(b, r->resource,
+		    ((const struct ruling *)o->all.items[0])->resource, host);
+	rows_add(&o->all, r);
 }
 
-static bool
+bool
 is_inside(struct slice host, struct slice wildcard)
 {
 	struct slice suffix = slice_sub(wildcard, 1, wildcard.len);
@@ -97,22 +78,25 @@ is_inside(struct slice host, struct slice wildcard)
 	return host.len > suffix.len && slice_ends(host, suffix);
 }
 
+/* The longest pattern that has all of the host in it. */
 static const struct host_owners *
-wildcard_of(const struct scope *s, struct slice host)
+wildcard_of(const struct egress *e, struct slice host)
 {
-	for (size_t i = 0; i < s->wildcard_owners.count; i++) {
-		const struct host_owners *o = s->wildcard_owners.items[i];
+	char text[HOST_TEXT_MAX];
+	struct slice pattern;
+	size_t at = 0;
 
-		if (is_inside(host, o->host))
+	if (e->wildcard_count == 0 ||
+	    !host_next_pattern(host, &at, text, &pattern))
+		return NULL; /* the first is the host itself */
+	while (host_next_pattern(host, &at, text, &pattern)) {
+		const struct host_owners *o =
+		    map_get(&e->owner_by_host, pattern);
+
+		if (o != NULL)
 			return o;
 	}
 	return NULL;
-}
-
-static bool
-decides(struct builder *b, const struct resource *r, uint16_t port, bool http)
-{
-	return http ? has_http_rule(b, r, port) : has_tcp_rule(b, r, port);
 }
 
 /*
@@ -120,18 +104,97 @@ decides(struct builder *b, const struct resource *r, uint16_t port, bool http)
  * the port, and asks the next of an exact host, but only the first of a
  * wildcard.
  */
-const struct resource *
-owner_of(struct builder *b, struct slice host, uint16_t port, bool http)
+void
+add_rulings(
+    struct builder *b, struct slice host, uint16_t port, struct rows *out)
 {
-	const struct host_owners *o = map_get(&b->scope->owner_by_host, host);
-	size_t count = o != NULL ? o->all.count : 1;
+	const struct host_owners *o = map_get(&b->egress->owner_by_host, host);
+	size_t count =
+	    o != NULL && !slice_starts(host, S("*")) ? o->all.count : 1;
 
 	if (o == NULL)
-		o = wildcard_of(b->scope, host);
-	for (size_t i = 0; o != NULL && i < count; i++)
-		if (decides(b, o->all.items[i], port, http))
-			return o->all.items[i];
-	return NULL;
+		o = wildcard_of(b->egress, host);
+	for (size_t i = 0; o != NULL && i < count; i++) {
+		struct ruling *r = o->all.items[i];
+
+		if (has_http_rule(b, r->resource, port))
+			rows_add(out, r);
+	}
+}
+
+const struct resource *
+owner_of(struct builder *b, struct slice host, uint16_t port)
+{
+	struct rows all = {0};
+	const struct resource *first = NULL;
+
+	add_rulings(b, host, port, &all);
+	if (all.count > 0)
+		first = ((const struct ruling *)all.items[0])->resource;
+	rows_fini(&all);
+	return first;
+}
+
+/* --- of connections --------------------------------------------------------
+ */
+
+static int
+by_rank(const void *a, const void *b)
+{
+	const struct ruling *const *x = a;
+	const struct ruling *const *y = b;
+
+	return ((*x)->rank > (*y)->rank) - ((*x)->rank < (*y)->rank);
+}
+
+void
+rulings_sort(struct rows *r)
+{
+	if (r->count > 0)
+		qsort(r->items, r->count, sizeof(void *), by_rank);
+}
+
+static void
+add_once(struct egress *e, const struct host_owners *o, struct rows *out)
+{
+	for (size_t i = 0; o != NULL && i < o->all.count; i++) {
+		struct ruling *r = o->all.items[i];
+		const struct virtual_service *vs =
+		    resource_virtual_service(r->resource);
+
+		if (r->mark == e->marks || vs->tcp.count + vs->tls.count == 0)
+			continue;
+		r->mark = e->marks;
+		rows_add(out, r);
+	}
+}
+
+/* Those that name a part of what a wildcard stands for. */
+static void
+add_parts(struct egress *e, struct slice pattern, struct rows *out)
+{
+	struct slice key;
+	size_t at = 0;
+	void *o;
+
+	while (map_next(&e->owner_by_host, &at, &key, &o))
+		if (is_inside(key, pattern))
+			add_once(e, o, out);
+}
+
+void
+find_tcp_rulings(struct builder *b, struct slice host, struct rows *out)
+{
+	struct egress *e = b->egress;
+	char text[HOST_TEXT_MAX];
+	struct slice pattern;
+
+	e->marks++;
+	for (size_t at = 0; host_next_pattern(host, &at, text, &pattern);)
+		add_once(e, map_get(&e->owner_by_host, pattern), out);
+	if (slice_starts(host, S("*")))
+		add_parts(e, host, out);
+	rulings_sort(out);
 }
 
 /* One that names gateways only says nothing to proxies inside the mesh. */
@@ -148,13 +211,6 @@ add_virtual_service(struct builder *b, struct resource *r)
 		add_problem(b, &o, "its tls rules are not in force yet");
 }
 
-static void
-sort_by_age(struct rows *r)
-{
-	if (r->count > 0)
-		qsort(r->items, r->count, sizeof(void *), by_age);
-}
-
 void
 collect_rules(struct builder *b)
 {
@@ -164,69 +220,22 @@ collect_rules(struct builder *b)
 		if (r->kind == &kind_virtual_service)
 			add_virtual_service(b, r);
 	}
-	sort_by_age(&b->virtual_services);
-}
-
-/* How a VirtualService is seen: upstream asks those of the first kind first. */
-enum sight {
-	SIGHT_PRIVATE, /* of the caller's namespace, for it alone */
-	SIGHT_NAMED,   /* for namespaces that it names */
-	SIGHT_PUBLIC,
-	SIGHT_NONE
-};
-
-static bool
-names(const struct slice *list, size_t count, struct slice what)
-{
-	for (size_t i = 0; i < count; i++)
-		if (slice_eq(list[i], what))
-			return true;
-	return false;
-}
-
-static enum sight
-sight_of(const struct builder *b, const struct resource *r)
-{
-	const struct virtual_service *vs = resource_virtual_service(r);
-	const struct slice *to = vs->export_to.items;
-	size_t count = vs->export_to.count;
-
-	if (count == 0 || names(to, count, S("*")))
-		return SIGHT_PUBLIC;
-	if (!is_exported(r, b->scope->row.ns, to, count))
-		return SIGHT_NONE;
-	return slice_eq(r->key.ns, b->scope->row.ns) ? SIGHT_PRIVATE
-						     : SIGHT_NAMED;
-}
-
-static void
-see_virtual_services(struct builder *b)
-{
-	for (int sight = SIGHT_PRIVATE; sight < SIGHT_NONE; sight++)
-		for (size_t i = 0; i < b->virtual_services.count; i++) {
-			void *r = b->virtual_services.items[i];
-
-			if (sight_of(b, r) == (enum sight)sight)
-				rows_add(&b->scope->virtual_services, r);
-		}
+	rows_sort_by_age(&b->virtual_services);
 }
 
 void
 compile_owners(struct builder *b)
 {
-	struct rows *seen = &b->scope->virtual_services;
-	struct rows *seen_wild = &b->scope->wildcard_owners;
+	const struct rows *all = &b->egress->rulings;
 
-	see_virtual_services(b);
-	for (size_t i = 0; i < seen->count; i++) {
-		const struct resource *r = seen->items[i];
-		const struct virtual_service *vs = resource_virtual_service(r);
+	for (size_t i = 0; i < all->count; i++) {
+		struct ruling *r = all->items[i];
+		const struct virtual_service *vs =
+		    resource_virtual_service(r->resource);
 
 		for (size_t j = 0; j < vs->hosts.count; j++)
 			own(b, r,
-			    canonical_host(b, vs->hosts.items[j], r->key.ns));
+			    canonical_host(
+				b, vs->hosts.items[j], r->resource->key.ns));
 	}
-	if (seen_wild->count > 0)
-		qsort(seen_wild->items, seen_wild->count, sizeof(void *),
-		    by_length);
 }

@@ -11,35 +11,28 @@
 
 static const struct slice accounts_annotation = {"meshd.dev/accounts", 18};
 
-static bool
-is_seen(const struct builder *b, const struct service_row *s)
+bool
+is_entry(const struct service_row *s)
 {
-	const struct resource *r = s->resource;
-	const struct service_entry *e;
-
-	if (b->scope == NULL || r == NULL || r->kind != &kind_service_entry)
-		return true;
-	e = r->spec;
-	return is_exported(
-	    r, b->scope->row.ns, e->export_to.items, e->export_to.count);
+	return s->resource != NULL && s->resource->kind == &kind_service_entry;
 }
 
-/* That of the caller's namespace first, then in the order of the chain. */
+bool
+is_seen_service(const struct builder *b, const struct service_row *s)
+{
+	return s->resource == NULL ||
+	       is_exported(b, s->resource, b->scope->row.ns);
+}
+
 struct service_row *
 find_service(const struct builder *b, struct slice host)
 {
-	struct service_row *first = map_get(&b->service_by_host, host);
-	struct service_row *seen = NULL;
+	const struct import *i;
 
-	for (struct service_row *s = first; s != NULL; s = s->next) {
-		if (!is_seen(b, s))
-			continue;
-		if (b->scope == NULL || slice_eq(s->row.ns, b->scope->row.ns))
-			return s;
-		if (seen == NULL)
-			seen = s;
-	}
-	return seen;
+	if (b->scope == NULL)
+		return map_get(&b->service_by_host, host);
+	i = find_import(b, host);
+	return i != NULL ? i->service : NULL;
 }
 
 struct port_row *
@@ -169,7 +162,8 @@ add_written(struct builder *b, const struct resource *r)
 
 		if (p->protocol == SERVICE_TCP)
 			add_port(s, (uint16_t)p->port,
-			    protocol_of(p->app_protocol, p->name));
+			    protocol_of_port(
+				(uint16_t)p->port, p->app_protocol, p->name));
 	}
 	if (accounts.len > 0)
 		read_accounts(b, &s->row, accounts);
@@ -198,7 +192,8 @@ add_implied(struct builder *b, const struct view_service_input *in)
 	s->row.origin.words = take_copy(b, in->origin);
 	for (size_t i = 0; i < in->port_count; i++)
 		add_port(s, in->ports[i].port,
-		    protocol_of(in->ports[i].protocol, in->ports[i].name));
+		    protocol_of_record(
+			in->ports[i].protocol, in->ports[i].name));
 }
 
 static int
@@ -229,6 +224,29 @@ by_host(const void *a, const void *b)
 	return n;
 }
 
+/* Records have no age; what is written was there before them. */
+static int64_t
+age_of(const struct service_row *s)
+{
+	return s->resource != NULL ? s->resource->created_ms : INT64_MAX;
+}
+
+/* As upstream asks them: by age, then name, then namespace. */
+static int
+by_age(const void *a, const void *b)
+{
+	const struct service_row *const *x = a;
+	const struct service_row *const *y = b;
+	int64_t of_x = age_of(*x), of_y = age_of(*y);
+	int n = (of_x > of_y) - (of_x < of_y);
+
+	if (n == 0)
+		n = slice_cmp((*x)->row.name, (*y)->row.name);
+	if (n == 0)
+		n = slice_cmp((*x)->row.ns, (*y)->row.ns);
+	return n != 0 ? n : by_host(a, b);
+}
+
 void
 compile_services(struct builder *b)
 {
@@ -244,12 +262,12 @@ compile_services(struct builder *b)
 	give_addresses(b); /* while the older ones come first */
 	for (size_t i = 0; i < b->in->service_count; i++)
 		rows_add(&implied, (void *)(uintptr_t)&b->in->services[i]);
-	if (implied.count > 0)
-		qsort(implied.items, implied.count, sizeof(void *), by_name);
+	rows_sort(&implied, by_name);
 	for (size_t i = 0; i < implied.count; i++)
 		add_implied(b, implied.items[i]);
 	rows_fini(&implied);
-	if (b->services.count > 0)
-		qsort(b->services.items, b->services.count, sizeof(void *),
-		    by_host);
+	rows_sort(&b->services, by_host);
+	for (size_t i = 0; i < b->services.count; i++)
+		rows_add(&b->services_by_age, b->services.items[i]);
+	rows_sort(&b->services_by_age, by_age);
 }

@@ -58,6 +58,8 @@ sidecar_of(struct builder *b)
 {
 	struct scope *s = b->scope;
 
+	if (b->in->proxy == VIEW_ROUTER)
+		return NULL; /* a gateway sees all */
 	if (!s->sidecar_known) {
 		s->sidecar = find(b, &s->row);
 		s->sidecar_known = true;

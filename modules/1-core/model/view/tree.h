@@ -9,6 +9,8 @@
 
 #include "view.h"
 
+struct scope; /* inside.h */
+
 struct tree {
 	struct arena *arena;
 	bool full; /* sticky */

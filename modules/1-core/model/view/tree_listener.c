@@ -72,14 +72,14 @@ static size_t
 list_domains(struct tree *t, const struct view_routes *r, struct domain **out)
 {
 	struct domain *all =
-	    arena_alloc_array(t->arena, r->exact.count + 1, sizeof(*all));
+	    arena_alloc_array(t->arena, r->domains.count + 1, sizeof(*all));
 	size_t n = 0;
 	void *host;
 
 	t->full = t->full || all == NULL;
 	if (all == NULL)
 		return 0;
-	for (size_t i = 0; map_next(&r->exact, &i, &all[n].name, &host); n++)
+	for (size_t i = 0; map_next(&r->domains, &i, &all[n].name, &host); n++)
 		all[n].host = host;
 	if (r->any != NULL)
 		all[n++] = (struct domain){S("*"), r->any};
@@ -159,6 +159,8 @@ listener(struct tree *t, const struct view_listener *l)
 		tree_put_text(t, map, "address", tree_addr(t, &l->addr));
 	else
 		tree_put_int(t, map, "port", l->addr.port);
+	tree_put_text(t, map, "path", l->path);
+	tree_put_bool(t, map, "bound", l->bound);
 	tree_put_bool(t, map, "sniffsHttp", l->sniffs_http);
 	tree_put_bool(t, map, "sniffsTls", l->sniffs_tls);
 	for (size_t i = 0; i < l->chain_count; i++) {

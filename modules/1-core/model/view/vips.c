@@ -143,3 +143,64 @@ give_addresses(struct builder *b)
 	map_fini(&all->by_service, NULL);
 	mem_free(&all);
 }
+
+/* --- where callers go ---------------------------------------------------- */
+
+bool
+cidr_is_one(const struct cidr *c)
+{
+	return c->bits == (c->base.family == ADDR_V4 ? 32 : 128);
+}
+
+/* Upstream's word for machines whose DNS tells of automatic addresses. */
+static bool
+captures_dns(const struct builder *b)
+{
+	const struct mesh_proxy *p = b->mesh->default_config;
+
+	return p != NULL && slice_eq_nocase(labels_get(&p->metadata,
+						S("ISTIO_META_DNS_CAPTURE")),
+				S("true"));
+}
+
+static const struct cidr *
+automatic_addresses(
+    struct builder *b, const struct service_row *s, size_t *out_count)
+{
+	struct cidr *all = take(b, ARRAY_LEN(s->row.automatic), sizeof(*all));
+
+	*out_count = 0;
+	for (size_t i = 0; all != NULL && i < ARRAY_LEN(s->row.automatic); i++)
+		if (s->row.automatic[i].family == ADDR_V4)
+			cidr_around(
+			    &s->row.automatic[i], 32, &all[(*out_count)++]);
+	return all;
+}
+
+/* Of a Service those of IPv4, if it has any. */
+static const struct cidr *
+addresses_v4(struct builder *b, const struct service_row *s, size_t *out_count)
+{
+	struct cidr *all = take(b, s->row.address_count, sizeof(*all));
+
+	*out_count = 0;
+	for (size_t i = 0; all != NULL && i < s->row.address_count; i++)
+		if (s->row.addresses[i].base.family == ADDR_V4)
+			all[(*out_count)++] = s->row.addresses[i];
+	if (*out_count > 0)
+		return all;
+	*out_count = s->row.address_count;
+	return s->row.addresses;
+}
+
+const struct cidr *
+service_addresses(
+    struct builder *b, const struct service_row *s, size_t *out_count)
+{
+	if (s->row.address_count == 0 && captures_dns(b))
+		return automatic_addresses(b, s, out_count);
+	if (s->row.address_count > 1 && !is_entry(s))
+		return addresses_v4(b, s, out_count);
+	*out_count = s->row.address_count;
+	return s->row.addresses;
+}
