@@ -60,7 +60,11 @@ enum view_tls_mode {
 struct view_chain_tls {
 	enum view_tls_mode mode;
 	const struct server_tls *settings; /* as written; NULL: the mesh's */
-	struct slice secret; /* its name, "kubernetes://ns/name" …; or empty */
+	/* Names of what it shows, "kubernetes://ns/name"; none: files of the
+	 * settings, or what the mesh gave. */
+	const struct slice *secrets;
+	size_t secret_count;
+	struct slice ca_secret; /* for clients; empty: beside the first */
 };
 
 /*
@@ -69,6 +73,10 @@ struct view_chain_tls {
 struct view_routes;
 
 struct slice view_routes_name(const struct view_routes *r);
+
+/* Its virtual hosts; those of a gateway, the most specific first. */
+const struct view_host *const *view_routes_hosts(
+    const struct view_routes *r, size_t *out_count);
 
 /*
  * The virtual host that an authority (a port may be in it, any case) meets:

@@ -144,6 +144,9 @@ struct view_host {
 	size_t http_count;
 	const struct view_tcp_route *tcp;
 	size_t tcp_count;
+	/* At a gateway: a request in the clear is answered 301, to https,
+	 * whatever the rules say (httpsRedirect; upstream's ErrTLSRedirect). */
+	bool needs_tls;
 	struct origin origin; /* the VirtualService, or the Service */
 };
 

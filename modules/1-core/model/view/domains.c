@@ -12,6 +12,13 @@ view_routes_name(const struct view_routes *r)
 	return r->name;
 }
 
+const struct view_host *const *
+view_routes_hosts(const struct view_routes *r, size_t *out_count)
+{
+	*out_count = r->hosts.count;
+	return (const struct view_host *const *)r->hosts.items;
+}
+
 struct view_routes *
 add_routes(struct builder *b, struct slice name)
 {
@@ -22,7 +29,7 @@ add_routes(struct builder *b, struct slice name)
 	r->view = b->v;
 	r->scope = b->scope;
 	r->name = name;
-	map_init(&r->exact);
+	map_init(&r->domains);
 	rows_add(&b->scope->routes, r);
 	return r;
 }
@@ -30,8 +37,9 @@ add_routes(struct builder *b, struct slice name)
 void
 routes_fini(struct view_routes *r)
 {
-	map_fini(&r->exact, NULL);
-	rows_fini(&r->wildcards);
+	map_fini(&r->domains, NULL);
+	rows_fini(&r->odd);
+	rows_fini(&r->hosts);
 }
 
 bool
@@ -46,17 +54,17 @@ add_domain(struct builder *b, struct view_routes *r, struct slice domain,
 		r->any = host;
 		return true;
 	}
-	if (map_get(&r->exact, domain) != NULL)
+	if (map_get(&r->domains, domain) != NULL)
 		return false;
 	(void)map_put(
-	    &r->exact, domain, (void *)(uintptr_t)host); /* was not there */
-	if (!slice_starts(domain, S("*")))
+	    &r->domains, domain, (void *)(uintptr_t)host); /* was not there */
+	if (!slice_starts(domain, S("*")) || host_is_pattern(domain))
 		return true;
 	d = take(b, 1, sizeof(*d));
 	if (d == NULL)
 		return false;
 	*d = (struct domain){domain, host};
-	rows_add(&r->wildcards, d);
+	rows_add(&r->odd, d);
 	return true;
 }
 
@@ -74,9 +82,9 @@ longest_first(const void *a, const void *b)
 void
 seal_routes(struct view_routes *r)
 {
-	if (r->wildcards.count > 0)
-		qsort(r->wildcards.items, r->wildcards.count, sizeof(void *),
-		    longest_first);
+	if (r->odd.count > 0)
+		qsort(
+		    r->odd.items, r->odd.count, sizeof(void *), longest_first);
 }
 
 /* --- looking up ----------------------------------------------------------- */
@@ -103,17 +111,39 @@ without_port(struct slice authority)
 	return authority;
 }
 
-static const struct view_host *
-find_wildcard(const struct view_routes *r, struct slice host)
+static const struct domain *
+find_odd(const struct view_routes *r, struct slice host)
 {
-	for (size_t i = 0; i < r->wildcards.count; i++) {
-		const struct domain *d = r->wildcards.items[i];
+	for (size_t i = 0; i < r->odd.count; i++) {
+		const struct domain *d = r->odd.items[i];
 		struct slice suffix = slice_sub(d->name, 1, d->name.len);
 
 		if (host.len > suffix.len && slice_ends(host, suffix))
-			return d->host;
+			return d;
 	}
 	return NULL;
+}
+
+/* By the map: "*.b.c", "*.c" for "a.b.c", unless an odd one is longer. */
+static const struct view_host *
+find_wildcard(const struct view_routes *r, struct slice host, char *text)
+{
+	const struct domain *odd = find_odd(r, host);
+
+	for (size_t i = 1; i < host.len; i++) {
+		struct slice pattern = slice_of(&text[i - 1], host.len - i + 1);
+		const struct view_host *h;
+
+		if (text[i] != '.')
+			continue;
+		if (odd != NULL && odd->name.len > pattern.len)
+			return odd->host;
+		text[i - 1] = '*';
+		h = map_get(&r->domains, pattern);
+		if (h != NULL)
+			return h;
+	}
+	return odd != NULL ? odd->host : NULL;
 }
 
 const struct view_host *
@@ -132,10 +162,11 @@ view_find_domain(const struct view_routes *r, struct slice authority)
 			       ? (char)(host.ptr[i] + ('a' - 'A'))
 			       : host.ptr[i];
 	host.ptr = lower;
-	h = map_get(&r->exact, host);
-	if (h == NULL && spell_host(r->view, r->scope, host, text, &full))
-		h = map_get(&r->exact, full);
+	h = map_get(&r->domains, host);
+	if (h == NULL && r->scope != NULL &&
+	    spell_host(r->view, r->scope, host, text, &full))
+		h = map_get(&r->domains, full);
 	if (h == NULL)
-		h = find_wildcard(r, host);
+		h = find_wildcard(r, host, lower);
 	return h != NULL ? h : r->any;
 }

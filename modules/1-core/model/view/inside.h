@@ -91,6 +91,7 @@ struct builder {
 	struct rows virtual_services; /* const struct resource, oldest first */
 	struct rows rules;            /* struct rule_row, oldest first */
 	struct scope *scope;          /* that is compiled now */
+	struct slice gateway; /* likewise, "ns/name"; empty: inside the mesh */
 	struct map cluster_by_key; /* name and rules → struct view_cluster */
 	struct map http_rules; /* address of a resource → struct http_rules */
 	struct view_endpoint *endpoints;
@@ -149,11 +150,13 @@ struct domain {
 
 struct view_routes {
 	const struct view *view;
-	const struct scope *scope; /* in whose namespace short names are */
+	/* In whose namespace short names are; NULL: names are as they are. */
+	const struct scope *scope;
 	struct slice name;
-	struct map exact;      /* domain → struct view_host */
-	struct rows wildcards; /* struct domain, the longest first */
+	struct map domains; /* also wildcards → struct view_host */
+	struct rows odd;    /* struct domain, "*x.y"; the longest first */
 	const struct view_host *any;
+	struct rows hosts; /* struct view_host, in their order */
 };
 
 /* Of the scope at hand; NULL when it is full. */
@@ -194,6 +197,9 @@ struct slice canonical_host(
 /* The same before the services are known: two labels stay as they are. */
 struct slice written_host(
     struct builder *b, struct slice host, struct slice ns);
+
+/* As dashboards know it: a name of the mesh under svc.cluster.local. */
+struct slice istio_host(struct builder *b, struct slice host);
 
 enum { HOST_KEY_MAX = HOST_TEXT_MAX + 8 }; /* and ":65535" */
 
@@ -240,6 +246,17 @@ const struct view_listener *find_listener(
 bool is_exported(const struct resource *r, struct slice ns,
     const struct slice *export_to, size_t count);
 
+/* How a VirtualService is seen: upstream asks those of the first kind first. */
+enum sight {
+	SIGHT_PRIVATE, /* of the caller's namespace, for it alone */
+	SIGHT_NAMED,   /* for namespaces that it names */
+	SIGHT_PUBLIC,
+	SIGHT_NONE
+};
+
+/* From the scope at hand (owners.c). */
+enum sight sight_of(const struct builder *b, const struct resource *r);
+
 /* The scope that its clients call from; NULL when it is full. */
 const struct scope *scope_of_upstream(
     struct builder *b, const struct view_upstream_input *u);
@@ -250,9 +267,11 @@ struct callers {
 	struct slice ns; /* empty: of any */
 	const struct slice *gateways;
 	size_t gateway_count;
+	struct slice owner_ns; /* in which names of gateways are short */
 };
 
-/* Why it is not for those of the scope at hand, in words; else empty. */
+/* Why it is not for those of the scope or the gateway at hand, in words; else
+ * empty. */
 struct slice why_not_callers(struct builder *b, const struct callers *c);
 
 bool is_for_callers(const struct builder *b, const struct callers *c);
@@ -299,9 +318,18 @@ const struct view_cluster *find_cluster(struct builder *b,
 struct service_row *find_service(const struct builder *b, struct slice host);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
 
-/* What the rule's matches ask of a request (matches.c). */
-void compile_matches(struct builder *b, const struct http_route *spec,
-    struct view_http_route *out);
+/* What the rule's matches ask of a request to the port (matches.c). */
+void compile_matches(struct builder *b, const struct http_rule *rule,
+    uint16_t port, struct view_http_route *out);
+
+/* One rule; `port` is the one that is called. */
+void compile_http_rule(struct builder *b, const struct http_rule *rule,
+    uint16_t port, struct view_http_route *out);
+
+/* Shares of destinations, for connections (tcp.c). */
+void compile_shares(struct builder *b, const struct tcp_destination *specs,
+    size_t count, const struct resource *owner, uint16_t port,
+    struct view_tcp_route *out);
 
 /* Routes of one host; `s` and `p` are NULL for one that is no service. */
 void compile_http(struct builder *b, struct view_host *h,

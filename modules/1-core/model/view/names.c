@@ -31,6 +31,22 @@ written_host(struct builder *b, struct slice host, struct slice ns)
 	return take_copy(b, host_spell_written(host, ns, b->v->domain, text));
 }
 
+struct slice
+istio_host(struct builder *b, struct slice host)
+{
+	struct slice domain = b->v->domain;
+	size_t n = domain.len + sizeof(".svc.") - 1;
+	struct slice end;
+
+	if (host.len <= n)
+		return host;
+	end = slice_sub(host, host.len - n, host.len);
+	if (!slice_starts(end, S(".svc.")) || !slice_ends(end, domain))
+		return host;
+	return take_printf(b, "%.*s.svc.cluster.local",
+	    SLICE_ARG(slice_sub(host, 0, host.len - n)));
+}
+
 struct origin
 origin_of(const struct resource *r, uint32_t line)
 {

@@ -234,14 +234,6 @@ collect_rules(struct builder *b)
 		    rules_by_age);
 }
 
-/* How a VirtualService is seen: upstream asks those of the first kind first. */
-enum sight {
-	SIGHT_PRIVATE, /* of the caller's namespace, for it alone */
-	SIGHT_NAMED,   /* for namespaces that it names */
-	SIGHT_PUBLIC,
-	SIGHT_NONE
-};
-
 static bool
 names(const struct slice *list, size_t count, struct slice what)
 {
@@ -251,7 +243,7 @@ names(const struct slice *list, size_t count, struct slice what)
 	return false;
 }
 
-static enum sight
+enum sight
 sight_of(const struct builder *b, const struct resource *r)
 {
 	const struct virtual_service *vs = resource_virtual_service(r);

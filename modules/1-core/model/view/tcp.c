@@ -7,10 +7,10 @@
 #include "inside.h"
 
 static struct callers
-callers_of(const struct tcp_match *m)
+callers_of(const struct tcp_match *m, const struct resource *owner)
 {
 	return (struct callers){&m->source_labels, m->source_namespace,
-	    m->gateways.items, m->gateways.count};
+	    m->gateways.items, m->gateways.count, owner->key.ns};
 }
 
 /* Why nothing is taken by it, or nothing if it is looked at as a whole. */
@@ -23,7 +23,7 @@ why_never(
 	};
 	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 	struct origin o = origin_of(owner, m->head.line);
-	const struct callers callers = callers_of(m);
+	const struct callers callers = callers_of(m, owner);
 	struct slice why = why_not_callers(b, &callers);
 
 	return why.len > 0 ? why : inert_match(b, names, &o);
@@ -54,25 +54,32 @@ compile_ports(struct builder *b, const struct tcp_route *spec,
 		out->never = never;
 }
 
+void
+compile_shares(struct builder *b, const struct tcp_destination *specs,
+    size_t count, const struct resource *owner, uint16_t port,
+    struct view_tcp_route *out)
+{
+	struct view_destination *items = take(b, count, sizeof(*items));
+
+	if (items == NULL)
+		return;
+	for (size_t i = 0; i < count; i++) {
+		compile_destination(
+		    b, specs[i].destination, owner, port, &items[i]);
+		items[i].weight = (uint32_t)specs[i].weight;
+		out->weight_total += items[i].weight;
+	}
+	out->destinations = items;
+	out->destination_count = count;
+}
+
 static void
 compile_route(struct builder *b, const struct tcp_route *spec,
     const struct resource *owner, uint16_t port, struct view_tcp_route *out)
 {
-	struct view_destination *items =
-	    take(b, spec->route.count, sizeof(*items));
-
-	if (items == NULL)
-		return;
 	compile_ports(b, spec, owner, out);
-	for (size_t i = 0; i < spec->route.count; i++) {
-		const struct tcp_destination *d = &spec->route.items[i];
-
-		compile_destination(b, d->destination, owner, port, &items[i]);
-		items[i].weight = (uint32_t)d->weight;
-		out->weight_total += items[i].weight;
-	}
-	out->destinations = items;
-	out->destination_count = spec->route.count;
+	compile_shares(
+	    b, spec->route.items, spec->route.count, owner, port, out);
 	out->origin = origin_of(owner, spec->head.line);
 }
 
@@ -115,9 +122,10 @@ compile_tcp(struct builder *b, struct view_host *h,
 }
 
 static bool
-may_match(const struct builder *b, const struct tcp_match *m, uint16_t port)
+may_match(const struct builder *b, const struct tcp_match *m,
+    const struct resource *owner, uint16_t port)
 {
-	const struct callers callers = callers_of(m);
+	const struct callers callers = callers_of(m, owner);
 
 	return is_for_callers(b, &callers) && (m->port == 0 || m->port == port);
 }
@@ -133,7 +141,7 @@ has_tcp_rule(struct builder *b, const struct resource *r, uint16_t port)
 		if (spec->match.count == 0)
 			return true;
 		for (size_t j = 0; j < spec->match.count; j++)
-			if (may_match(b, &spec->match.items[j], port))
+			if (may_match(b, &spec->match.items[j], r, port))
 				return true;
 	}
 	return false;
