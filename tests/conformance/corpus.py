@@ -6,6 +6,7 @@ The shape decides, never a name of a file:
     verdicts.tsv     a document a row: valid or not, with warnings or not
     strings.tsv      one text a row, for a check of one value
     expected.json    files of a folder, and the messages of the analysis
+    calls:           configuration, calls, and what a proxy did with them
     anything else    *.yaml that is valid as it stands
 """
 
@@ -100,7 +101,9 @@ def parts(root):
                 name += "/strings"
             yield name, tables[path.name], path
     for folder in sorted(p for p in root.iterdir() if p.is_dir()):
-        if folder not in taken and _holds_plain_files(folder):
+        if _holds_calls(folder):
+            yield folder.name, "routing", folder
+        elif folder not in taken and _holds_plain_files(folder):
             yield folder.name, "valid", folder
 
 
@@ -114,6 +117,15 @@ def _is_scenario(path):
         return True
     head = path.read_text(encoding="utf-8", errors="replace")[:1 << 16]
     return any(line.startswith(SCENARIO) for line in head.splitlines())
+
+
+def _holds_calls(folder):
+    """Configuration as text, and calls or the routes that it makes."""
+    for path in yaml_files(folder)[:1]:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        names = {line.split(":")[0] for line in lines if line[:1].isalpha()}
+        return "config" in names and bool(names & {"calls", "expected"})
+    return False
 
 
 def _holds_plain_files(folder):

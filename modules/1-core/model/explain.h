@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * explain — what would happen to one request, and why, as a tree.
+ * explain — what would happen to one request or connection, and why, as a
+ * tree.
  *
  * Asks the view through the functions that the proxy uses; nothing here knows
  * a rule of its own.
@@ -10,6 +11,9 @@
 
 #include "view.h"
 
+enum { EXPLAIN_HEADERS_MAX = 100, EXPLAIN_ALPNS_MAX = 16 };
+
+/* One request, by the host that it names. */
 struct explain_request {
 	struct slice upstream; /* a named listener; empty: by `host` */
 	/* Who calls. Where nobody calls from there, the proxy itself. */
@@ -26,6 +30,67 @@ struct explain_request {
 	bool offline; /* nobody knows who is alive: endpoints are not judged */
 };
 
+enum explain_protocol {
+	EXPLAIN_TCP,
+	EXPLAIN_HTTP,
+	EXPLAIN_HTTP2,
+	EXPLAIN_GRPC
+};
+
+enum explain_tls {
+	EXPLAIN_PLAINTEXT,
+	EXPLAIN_TLS, /* the client shows no certificate */
+	EXPLAIN_MTLS /* it shows one of the mesh, or what `secret` names */
+};
+
+/* One connection, by the address that it calls, and the request on it. */
+struct explain_connection {
+	enum view_direction direction;
+	struct addr destination; /* family ADDR_NONE: one that nobody has */
+	enum explain_protocol protocol;
+	enum explain_tls tls;
+	struct slice sni;          /* in lower case */
+	const struct slice *alpns; /* none: what such a client offers */
+	size_t alpn_count;
+	/* The server's certificate that a client with one expects there, by
+	 * the secret's name; empty: the mesh's own. */
+	struct slice secret;
+	/* Who calls (of inbound and gateway: nobody in the mesh), and what is
+	 * asked, unless the protocol is TCP. Its host is not looked at. */
+	struct explain_request request;
+};
+
+/* Whose view has to answer. */
+struct explain_place {
+	enum view_proxy proxy;
+	struct slice ns;
+	struct labels labels;
+	struct addr ip; /* of the machine; family ADDR_NONE: not known */
+};
+
+/* The input of a view from there; borrows from the place. */
+void explain_view_input(
+    const struct explain_place *place, struct view_input *out);
+
+struct explain_question {
+	struct explain_place place;
+	struct slice cluster; /* by its name; empty: a request or connection */
+	bool is_connection;   /* else only its request is set */
+	struct explain_connection connection;
+};
+
+/*
+ * A question as JSON has it. Of both: namespace, labels, proxy (sidecar,
+ * gateway), ip, port, method, scheme, authority, path, headers {name: value}.
+ * Of a request: host, or upstream. Of a connection: direction (outbound,
+ * inbound, gateway), which makes it one; address, protocol (tcp, http, http2,
+ * grpc), tls (plaintext, tls, mtls), sni, alpn [text], secret. Of a cluster
+ * just that: cluster, its name. Borrows from `v`. ERR_INVALID names the member
+ * that is not right or not known.
+ */
+MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
+    struct explain_question *out, struct fault *why);
+
 /*
  * A map: caller {namespace, labels}; request; outcome {status 0 or what we
  * would answer, flag, reason}; listener {name, address, identity}, the first
@@ -40,5 +105,33 @@ struct explain_request {
  */
 struct value *model_explain(const struct view *v,
     const struct explain_request *request, struct arena *arena);
+
+/*
+ * The same for a connection, and before it: connection {direction,
+ * destination, protocol, tls, sni, alpn, as the listener sees it};
+ * listenerMatched; filterChainMatched; routeConfigMatched, of chains whose
+ * routes are found by name; error, one of
+ *
+ *	ErrNoListener      nobody listens at this address
+ *	ErrNoFilterChain   the listener has no chain for what is known of it
+ *	ErrTLSError        it is plain, and the chain ends TLS
+ *	ErrMTLSError       the chain wants a certificate of the mesh and there
+ *	                   is none, or the reverse
+ *	ErrProtocolError   requests are expected, and there are none to read
+ *	ErrNoVirtualHost   no virtual host has the authority
+ *	ErrTLSRedirect     the virtual host sends plain requests to https
+ *	ErrNoRoute         no rule takes the request
+ *
+ * steps [{step, name, origin, why}], one for each of them; action, what is
+ * done with it, and clusters {name: settings}, of each that it may reach, by
+ * Envoy's words.
+ */
+struct value *model_explain_connection(const struct view *v,
+    const struct explain_connection *connection, struct arena *arena);
+
+/* Whichever it is; of a cluster {cluster, origin, settings}, of one that is
+ * not there its name alone. */
+struct value *model_answer(const struct view *v,
+    const struct explain_question *question, struct arena *arena);
 
 #endif

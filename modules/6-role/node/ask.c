@@ -32,12 +32,12 @@ node_proxy(struct node *n)
 }
 
 struct value *
-node_explain(const struct node *n, const struct explain_request *request,
+node_explain(const struct node *n, const struct explain_question *question,
     struct arena *arena)
 {
 	const struct view *v = publisher_view(n);
 
-	return v != NULL ? model_explain(v, request, arena) : NULL;
+	return v != NULL ? model_answer(v, question, arena) : NULL;
 }
 
 void

@@ -209,12 +209,11 @@ MUST_USE enum err server_each_resource(struct server *s,
     struct fault *why);
 
 /*
- * All configuration and what members offer, as a caller of the namespace with
- * these labels sees it, but without anything of a machine's own; for explain
- * and lists.
+ * All configuration and what members offer, as the proxy at this place sees
+ * it, but without anything of a machine's own; for explain and lists.
  */
-MUST_USE enum err server_view(const struct server *s, struct slice ns,
-    const struct labels *labels, struct view **out, struct fault *why);
+MUST_USE enum err server_view(const struct server *s,
+    const struct explain_place *place, struct view **out, struct fault *why);
 
 /* --- analysis --- */
 

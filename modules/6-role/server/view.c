@@ -72,8 +72,8 @@ discover(const struct server *s, const struct view_input *in,
 }
 
 enum err
-server_view(const struct server *s, struct slice ns,
-    const struct labels *labels, struct view **out, struct fault *why)
+server_view(const struct server *s, const struct explain_place *place,
+    struct view **out, struct fault *why)
 {
 	AUTO(mem_free) const struct resource **all = NULL;
 	AUTO(discovery_catalog_free)
@@ -84,12 +84,11 @@ server_view(const struct server *s, struct slice ns,
 	    .domain = S(MESH_DOMAIN),
 	    .trust_domain = slice_str(s->mesh.trust_domain),
 	    .network = S(MESH_NETWORK),
-	    .ns = ns,
-	    .labels = *labels,
 	    .generation = s->cache.revision,
 	};
 	enum err e;
 
+	explain_view_input(place, &in);
 	arena_init(&arena, DISCOVERY_BYTES_MAX);
 	all = cache_sorted(&s->cache, NULL, NULL, &in.resource_count);
 	in.resources = all;

@@ -400,22 +400,22 @@ status(struct admin *a, struct http_exchange *x)
 static void
 explain(struct admin *a, struct http_exchange *x)
 {
+	struct arena *arena = http_exchange_arena(x);
 	const struct value *body = admin_body(x);
 	AUTO(view_unref) struct view *view = NULL;
-	struct label headers[ADMIN_HEADERS_MAX];
-	struct explain_request q;
+	struct explain_question q;
 	struct fault why = {0};
 	enum err e;
 
 	if (body == NULL)
 		return;
-	admin_explain_request(body, http_exchange_arena(x), headers, &q);
-	e = server_view(a->spec.server, q.ns, &q.labels, &view, &why);
-	if (e != OK) {
+	e = explain_read(body, arena, &q, &why);
+	if (e == OK)
+		e = server_view(a->spec.server, &q.place, &view, &why);
+	if (e != OK)
 		admin_refuse(x, e, &why);
-		return;
-	}
-	admin_answer(x, model_explain(view, &q, http_exchange_arena(x)));
+	else
+		admin_answer(x, model_answer(view, &q, arena));
 }
 
 const struct admin_route admin_config_routes[] = {

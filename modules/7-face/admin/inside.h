@@ -120,11 +120,6 @@ struct resource_key admin_key(const struct value *v);
 bool admin_is_set(struct http_exchange *x, struct slice name);
 struct slice admin_param(struct http_exchange *x, struct slice name);
 
-/* The request of an explain's body; `headers` is its room, and the arena. */
-enum { ADMIN_HEADERS_MAX = 100 };
-void admin_explain_request(const struct value *body, struct arena *a,
-    struct label headers[ADMIN_HEADERS_MAX], struct explain_request *out);
-
 /* {"items": list} */
 void admin_answer_items(struct http_exchange *x, struct value *list);
 

@@ -16,12 +16,11 @@ struct rows {
 static enum err
 view_of(const struct admin *a, struct view **out, struct fault *why)
 {
-	static const struct labels nothing = {NULL, 0};
+	static const struct explain_place here = {.ns = S("default")};
 	const struct view *v;
 
 	if (a->spec.server != NULL)
-		return server_view(
-		    a->spec.server, S("default"), &nothing, out, why);
+		return server_view(a->spec.server, &here, out, why);
 	v = node_view(a->spec.node);
 	*out = v != NULL ? view_ref(v) : NULL;
 	return OK;

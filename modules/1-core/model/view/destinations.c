@@ -26,6 +26,22 @@ no_port(struct builder *b, const struct service_row *s,
 	    SLICE_ARG(s->row.host));
 }
 
+/* What a cluster that is missing would be called. */
+static struct slice
+missing_name(struct builder *b, const struct destination_spec *spec,
+    struct slice host, uint16_t called)
+{
+	struct slice end = take_printf(b, ".svc.%.*s", SLICE_ARG(b->v->domain));
+	bool ours = end.len > 0 && slice_ends(host, end);
+	uint16_t port =
+	    spec->port != NULL ? (uint16_t)spec->port->number : called;
+
+	return take_printf(b, "outbound|%u|%.*s|%.*s%s", (unsigned)port,
+	    SLICE_ARG(spec->subset),
+	    SLICE_ARG(slice_sub(host, 0, host.len - (ours ? end.len : 0))),
+	    ours ? ".svc.cluster.local" : "");
+}
+
 void
 compile_destination(struct builder *b, const struct destination_spec *spec,
     const struct resource *owner, uint16_t called_port,
@@ -48,6 +64,7 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
 		    find_cluster(b, s, p, spec->subset, &out->missing);
 	if (out->cluster != NULL)
 		return;
+	out->missing_name = missing_name(b, spec, host, called_port);
 	out->flag = FLOW_NO_CLUSTER;
 	add_problem(b, &o, "%.*s", SLICE_ARG(out->missing));
 }

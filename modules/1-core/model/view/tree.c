@@ -281,3 +281,15 @@ tree_headers(struct tree *t, const struct view_headers *h)
 	tree_put(t, map, "remove", gone);
 	return map;
 }
+
+/* --- by Envoy's words ------------------------------------------------------
+ */
+
+struct value *
+tree_cluster_settings(struct tree *t, const struct view_cluster *c)
+{
+	struct value *map = tree_map(t);
+
+	tree_put_text(t, map, "lb", slice_str(tree_balancer(c->balancer)));
+	return map;
+}

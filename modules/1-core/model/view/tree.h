@@ -47,6 +47,10 @@ struct value *tree_cluster(struct tree *t, const struct view_cluster *c);
 struct value *tree_destination(
     struct tree *t, const struct view_destination *d, uint32_t weight_total);
 
+/* What it is, by Envoy's words: {lb, …}. */
+struct value *tree_cluster_settings(
+    struct tree *t, const struct view_cluster *c);
+
 struct value *tree_retry(struct tree *t, const struct view_retry *r);
 struct value *tree_headers(struct tree *t, const struct view_headers *h);
 

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * explained — an explanation, for people or for programs.
+ */
+#include "explained.h"
+
+#include "output.h"
+
+#include "cli.h"
+
+#include <stdio.h>
+
+static void
+line(const struct value *v, const char *key, const char *label)
+{
+	struct slice s = value_get_string(v, slice_str(key), SLICE_NONE);
+
+	if (s.len > 0)
+		(void)printf("%-13s %.*s\n", label, SLICE_ARG(s));
+}
+
+static bool
+is_true(const struct value *v)
+{
+	return v != NULL && v->type == VALUE_BOOL && v->boolean;
+}
+
+static int64_t
+number(const struct value *v, struct slice key)
+{
+	const struct value *n = value_get(v, key);
+
+	return n != NULL && n->type == VALUE_INT ? n->integer : 0;
+}
+
+static void
+print_outcome(const struct value *v)
+{
+	const struct value *o = value_get(v, S("outcome"));
+	struct slice reason = value_get_string(o, S("reason"), SLICE_NONE);
+	struct slice flag = value_get_string(o, S("flag"), S("-"));
+	int64_t status = number(o, S("status"));
+
+	if (status == 0)
+		(void)printf("%-13s %.*s\n", "outcome", SLICE_ARG(reason));
+	else
+		(void)printf("%-13s %d %.*s: %.*s\n", "outcome", (int)status,
+		    SLICE_ARG(flag), SLICE_ARG(reason));
+}
+
+/* Where a program of the agent's machine would find the host. */
+static void
+print_listener(const struct value *v)
+{
+	const struct value *l = value_get(v, S("listener"));
+	struct slice identity = value_get_string(l, S("identity"), SLICE_NONE);
+
+	if (l != NULL)
+		(void)printf("%-13s %.*s at %.*s%s%.*s\n", "listener",
+		    SLICE_ARG(value_get_string(l, S("name"), S("-"))),
+		    SLICE_ARG(value_get_string(l, S("address"), S("-"))),
+		    identity.len > 0 ? ", calls as " : "", SLICE_ARG(identity));
+	else if (number(v, S("listeners")) > 0)
+		(void)printf(
+		    "%-13s none of this machine leads there\n", "listener");
+}
+
+static void
+print_rules(const struct value *rules)
+{
+	if (rules != NULL && rules->count > 0)
+		(void)printf("rules, in the order they are asked:\n");
+	VALUE_EACH(rules, it)
+	{
+		bool matched = is_true(value_get(it, S("matched")));
+		struct slice name = value_get_string(it, S("name"), SLICE_NONE);
+
+		(void)printf("  %s %d%s%.*s  %.*s  %.*s\n", matched ? "+" : "-",
+		    (int)number(it, S("rule")) + 1, name.len > 0 ? " " : "",
+		    SLICE_ARG(name),
+		    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
+		    SLICE_ARG(value_get_string(
+			it, S("why"), matched ? S("matches") : S(""))));
+	}
+}
+
+static void
+print_endpoints(const struct value *destination)
+{
+	const struct value *list = value_get(destination, S("endpoints"));
+
+	/* From files there is neither. */
+	if (list == NULL && value_get(destination, S("usable")) != NULL)
+		(void)printf("      no endpoint is known\n");
+	VALUE_EACH(list, it)
+	{
+		bool usable = is_true(value_get(it, S("usable")));
+
+		(void)printf("    %s %.*s  %.*s  %.*s\n", usable ? "+" : "-",
+		    SLICE_ARG(value_get_string(it, S("address"), S("?"))),
+		    SLICE_ARG(value_get_string(it, S("node"), S("-"))),
+		    SLICE_ARG(value_get_string(it, S("reason"),
+			usable ? S("in use") : S("not usable"))));
+	}
+}
+
+static void
+print_destinations(const struct value *list)
+{
+	if (list != NULL && list->count > 0)
+		(void)printf("destinations:\n");
+	VALUE_EACH(list, it)
+	{
+		struct slice share =
+		    value_get_string(it, S("percent"), SLICE_NONE);
+
+		(void)printf("  %.*s  %.*s%s%.*s\n",
+		    SLICE_ARG(value_get_string(
+			it, S("cluster"), S("(no such destination)"))),
+		    SLICE_ARG(share), share.len > 0 ? " %  " : "",
+		    SLICE_ARG(value_get_string(it, S("balancer"), S(""))));
+		print_endpoints(it);
+	}
+}
+
+int
+explained_print(const struct value *v, enum output how)
+{
+	struct fault why = {0};
+
+	if (how != OUTPUT_TABLE)
+		return output_value(how, v, &why) == OK ? CLI_EXIT_OK
+							: cli_fault(&why);
+	print_outcome(v);
+	print_listener(v);
+	line(v, "virtualHostMatched", "virtual host");
+	line(v, "routeMatched", "route");
+	line(v, "origin", "from");
+	line(v, "clusterMatched", "cluster");
+	line(v, "timeout", "timeout");
+	line(v, "note", "note");
+	print_rules(value_get(v, S("rules")));
+	print_destinations(value_get(v, S("destinations")));
+	return CLI_EXIT_OK;
+}
