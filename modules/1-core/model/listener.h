@@ -60,8 +60,8 @@ enum view_tls_mode {
 struct view_chain_tls {
 	enum view_tls_mode mode;
 	const struct server_tls *settings; /* as written; NULL: the mesh's */
-	/* Names of what it shows, "kubernetes://ns/name"; none: files of the
-	 * settings, or what the mesh gave. */
+	/* Names of what it shows, "kubernetes://name" of the gateway's own
+	 * namespace; none: files of the settings, or what the mesh gave. */
 	const struct slice *secrets;
 	size_t secret_count;
 	struct slice ca_secret; /* for clients; empty: beside the first */

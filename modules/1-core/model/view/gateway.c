@@ -76,19 +76,13 @@ match_server(
 
 /* --- TLS that ends here --------------------------------------------------- */
 
+/* As upstream calls them; what has no place is of the gateway's namespace. */
 static struct slice
 secret_name(struct builder *b, struct slice written)
 {
-	struct slice rest = written;
-
-	if (slice_starts(rest, S("kubernetes://")))
-		rest = slice_sub(rest, sizeof("kubernetes://") - 1, rest.len);
-	else if (slice_find(rest, ':') < rest.len)
-		return written; /* some other place */
-	if (slice_find(rest, '/') < rest.len)
-		return take_printf(b, "kubernetes://%.*s", SLICE_ARG(rest));
-	return take_printf(b, "kubernetes://%.*s/%.*s",
-	    SLICE_ARG(b->scope->row.ns), SLICE_ARG(rest));
+	return slice_find(written, ':') < written.len
+		   ? written
+		   : take_printf(b, "kubernetes://%.*s", SLICE_ARG(written));
 }
 
 static void
