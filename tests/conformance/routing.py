@@ -228,18 +228,38 @@ def judge_calls(case):
         yield f"{kind} results", words(
             case, call["name"], ask, different) if different else None
         if "action" in call:
-            yield f"{kind} actions", None if \
-                call["action"] == answer.get("action") else words(
-                    case, call["name"], ask,
-                    differing(call["action"], answer.get("action")))
+            different = differing(
+                lower_names(call["action"]), answer.get("action"))
+            yield f"{kind} actions", words(
+                case, call["name"], ask, different) if different else None
     for (name, wanted), answer in zip(known.items(), told[len(asked):]):
-        got = answer.get("settings", "absent")
-        yield f"{kind} clusters", None if wanted == got else words(
-            case, name, {}, differing(wanted, got))
+        if "endpoints" in wanted:
+            wanted["endpoints"] = sorted(wanted["endpoints"])
+        different = differing(wanted, answer.get("settings", "absent"))
+        yield f"{kind} clusters", words(
+            case, name, {}, different) if different else None
+
+
+def lower_names(node, within=None):
+    """Headers have no case; meshd keeps their names in small letters."""
+    if isinstance(node, list):
+        return [lower_names(item, within) for item in node]
+    if not isinstance(node, dict):
+        return node.lower() if within == "remove" else node
+    made = {}
+    for key, value in node.items():
+        if key.endswith("Headers") or (key == "remove" and within):
+            made[key] = lower_names(value, key)
+        else:
+            made[key] = value.lower() if key == "name" and within else \
+                lower_names(value, within)
+    return made
 
 
 def differing(known, told):
     """The members of two maps that are not the same."""
+    if known == told:
+        return []
     if not isinstance(known, dict) or not isinstance(told, dict):
         return [("all", known, told)]
     return [(k, known.get(k), told.get(k)) for k in sorted({*known, *told})

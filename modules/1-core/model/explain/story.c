@@ -140,10 +140,11 @@ put_destinations(struct story *s, const struct view_destination *items,
 
 	if (count == 1)
 		tree_put_text(
-		    &s->t, s->root, "clusterMatched", story_cluster(&items[0]));
+		    &s->t, s->root, "clusterMatched", items[0].name);
 	for (size_t i = 0; i < count; i++)
 		tree_add(&s->t, list, destination(s, &items[i], total));
 	tree_put(&s->t, s->root, "destinations", list);
+	story_clusters(s, items, count);
 	judge(s, items, count, total);
 }
 
@@ -246,7 +247,8 @@ story_http(struct story *s, const struct view_host *h)
 		return;
 	}
 	put_route(s, &c, &a);
-	story_action(s, &c);
+	tree_put(
+	    &s->t, s->root, "action", tree_http_action(&s->t, c.route));
 	put_destinations(s, c.route->destinations, c.route->destination_count,
 	    c.route->weight_total);
 }
@@ -259,7 +261,9 @@ story_tcp(struct story *s, const struct view_tcp_route *r)
 		return;
 	}
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
-	story_tcp_action(s, r);
+	tree_put(&s->t, s->root, "action",
+	    tree_tcp_action(&s->t, r->destinations, r->destination_count,
+		r->weight_total));
 	put_destinations(
 	    s, r->destinations, r->destination_count, r->weight_total);
 }

@@ -48,15 +48,8 @@ story_or(struct slice s, struct slice otherwise)
 	return s.len > 0 ? s : otherwise;
 }
 
-/* The name of its cluster, or what the missing one would be called. */
-static inline struct slice
-story_cluster(const struct view_destination *d)
-{
-	return d->cluster != NULL ? d->cluster->name : d->missing_name;
-}
-
-/* action.c: what a route does, and the settings of what it may reach. */
-void story_action(struct story *s, const struct view_http_choice *c);
-void story_tcp_action(struct story *s, const struct view_tcp_route *r);
+/* What it may reach, by Envoy's words. */
+void story_clusters(
+    struct story *s, const struct view_destination *items, size_t count);
 
 #endif

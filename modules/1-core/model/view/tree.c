@@ -282,14 +282,46 @@ tree_headers(struct tree *t, const struct view_headers *h)
 	return map;
 }
 
-/* --- by Envoy's words ------------------------------------------------------
- */
+/* --- by Envoy's words ----------------------------------------------------- */
 
 struct value *
-tree_cluster_settings(struct tree *t, const struct view_cluster *c)
+tree_cluster_facts(struct tree *t, const struct view_cluster *c)
 {
 	struct value *map = tree_map(t);
 
 	tree_put_text(t, map, "lb", slice_str(tree_balancer(c->balancer)));
+	return map;
+}
+
+struct value *
+tree_tcp_action(struct tree *t, const struct view_destination *items,
+    size_t count, uint32_t weight_total)
+{
+	struct value *map = tree_map(t);
+	struct value *list = tree_list(t);
+
+	if (count == 1)
+		tree_put_text(t, map, "cluster", items[0].name);
+	for (size_t i = 0; count > 1 && i < count; i++) {
+		struct value *one = tree_map(t);
+
+		if (weight_total > 0 && items[i].weight == 0)
+			continue;
+		tree_put_text(t, one, "cluster", items[i].name);
+		tree_put_int(t, one, "weight", items[i].weight);
+		tree_add(t, list, one);
+	}
+	tree_put(t, map, "weightedClusters", list);
+	return map;
+}
+
+struct value *
+tree_http_action(struct tree *t, const struct view_http_route *r)
+{
+	struct value *map = tree_tcp_action(
+	    t, r->destinations, r->destination_count, r->weight_total);
+
+	tree_put_text(t, map, "timeout",
+	    r->timeout_us > 0 ? tree_duration(t, r->timeout_us) : S("0s"));
 	return map;
 }

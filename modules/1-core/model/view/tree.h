@@ -47,9 +47,15 @@ struct value *tree_cluster(struct tree *t, const struct view_cluster *c);
 struct value *tree_destination(
     struct tree *t, const struct view_destination *d, uint32_t weight_total);
 
-/* What it is, by Envoy's words: {lb, …}. */
-struct value *tree_cluster_settings(
-    struct tree *t, const struct view_cluster *c);
+/*
+ * By Envoy's words: what a cluster is {lb, …}, and what is done with a request
+ * {cluster or weightedClusters [{cluster, weight}], timeout, …} or with bytes.
+ */
+struct value *tree_cluster_facts(struct tree *t, const struct view_cluster *c);
+struct value *tree_http_action(
+    struct tree *t, const struct view_http_route *r);
+struct value *tree_tcp_action(struct tree *t,
+    const struct view_destination *items, size_t count, uint32_t weight_total);
 
 struct value *tree_retry(struct tree *t, const struct view_retry *r);
 struct value *tree_headers(struct tree *t, const struct view_headers *h);
