@@ -26,20 +26,6 @@ no_port(struct builder *b, const struct service_row *s,
 	    SLICE_ARG(s->row.host));
 }
 
-/* "reviews.default.svc.cluster.local", whatever the mesh's own domain is. */
-static struct slice
-istio_host(struct builder *b, struct slice host)
-{
-	struct slice domain = b->v->domain;
-	struct slice rest = slice_sub(host, 0, host.len - domain.len);
-
-	if (host.len > domain.len && slice_ends(host, domain) &&
-	    slice_ends(rest, S(".svc.")))
-		return take_printf(
-		    b, "%.*scluster.local", SLICE_ARG(rest));
-	return host;
-}
-
 /* Also of a cluster that is not there: upstream names it all the same. */
 static struct slice
 name_cluster(struct builder *b, const struct destination_spec *spec,

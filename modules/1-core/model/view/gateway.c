@@ -414,6 +414,8 @@ add_auto_chain(struct gateway_state *g, struct door *d, const struct served *s,
 		return;
 	to->cluster = find_cluster(g->b, row, p, subset, &to->missing);
 	to->host = row->row.host;
+	if (to->cluster != NULL)
+		to->name = to->cluster->name;
 	r->destinations = to;
 	r->destination_count = 1;
 	r->origin = row->row.origin;

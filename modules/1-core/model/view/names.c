@@ -35,16 +35,12 @@ struct slice
 istio_host(struct builder *b, struct slice host)
 {
 	struct slice domain = b->v->domain;
-	size_t n = domain.len + sizeof(".svc.") - 1;
-	struct slice end;
+	struct slice rest = slice_sub(host, 0, host.len - domain.len);
 
-	if (host.len <= n)
-		return host;
-	end = slice_sub(host, host.len - n, host.len);
-	if (!slice_starts(end, S(".svc.")) || !slice_ends(end, domain))
-		return host;
-	return take_printf(b, "%.*s.svc.cluster.local",
-	    SLICE_ARG(slice_sub(host, 0, host.len - n)));
+	if (host.len > domain.len && slice_ends(host, domain) &&
+	    slice_ends(rest, S(".svc.")))
+		return take_printf(b, "%.*scluster.local", SLICE_ARG(rest));
+	return host;
 }
 
 struct origin
