@@ -39,10 +39,12 @@ print_outcome(const struct value *v)
 	const struct value *o = value_get(v, S("outcome"));
 	struct slice reason = value_get_string(o, S("reason"), SLICE_NONE);
 	struct slice flag = value_get_string(o, S("flag"), S("-"));
+	struct slice error = value_get_string(v, S("error"), SLICE_NONE);
 	int64_t status = number(o, S("status"));
 
 	if (status == 0)
-		(void)printf("%-13s %.*s\n", "outcome", SLICE_ARG(reason));
+		(void)printf("%-13s %.*s%s%.*s\n", "outcome", SLICE_ARG(error),
+		    error.len > 0 ? ": " : "", SLICE_ARG(reason));
 	else
 		(void)printf("%-13s %d %.*s: %.*s\n", "outcome", (int)status,
 		    SLICE_ARG(flag), SLICE_ARG(reason));
@@ -63,6 +65,23 @@ print_listener(const struct value *v)
 	else if (number(v, S("listeners")) > 0)
 		(void)printf(
 		    "%-13s none of this machine leads there\n", "listener");
+}
+
+/* What a connection met on its way, and where that is written. */
+static void
+print_steps(const struct value *steps)
+{
+	VALUE_EACH(steps, it)
+	{
+		struct slice name = value_get_string(it, S("name"), S("-"));
+		struct slice from = value_get_string(it, S("origin"), S(""));
+		struct slice why = value_get_string(it, S("why"), S(""));
+
+		(void)printf("%-13.*s %.*s%s%.*s%s%.*s\n",
+		    SLICE_ARG(value_get_string(it, S("step"), S("-"))),
+		    SLICE_ARG(name), from.len > 0 ? "  " : "", SLICE_ARG(from),
+		    why.len > 0 ? "  " : "", SLICE_ARG(why));
+	}
 }
 
 static void
@@ -132,8 +151,10 @@ explained_print(const struct value *v, enum output how)
 		return output_value(how, v, &why) == OK ? CLI_EXIT_OK
 							: cli_fault(&why);
 	print_outcome(v);
+	print_steps(value_get(v, S("steps")));
 	print_listener(v);
-	line(v, "virtualHostMatched", "virtual host");
+	if (value_get(v, S("steps")) == NULL)
+		line(v, "virtualHostMatched", "virtual host");
 	line(v, "routeMatched", "route");
 	line(v, "origin", "from");
 	line(v, "clusterMatched", "cluster");

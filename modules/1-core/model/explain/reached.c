@@ -6,8 +6,7 @@
 #include "story.h"
 
 static void
-put(
-    struct story *s, struct value *map, const struct view_destination *d)
+put(struct story *s, struct value *map, const struct view_destination *d)
 {
 	struct slice name = d->name;
 	struct value *c;

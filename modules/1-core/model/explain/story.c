@@ -139,8 +139,7 @@ put_destinations(struct story *s, const struct view_destination *items,
 	struct value *list = tree_list(&s->t);
 
 	if (count == 1)
-		tree_put_text(
-		    &s->t, s->root, "clusterMatched", items[0].name);
+		tree_put_text(&s->t, s->root, "clusterMatched", items[0].name);
 	for (size_t i = 0; i < count; i++)
 		tree_add(&s->t, list, destination(s, &items[i], total));
 	tree_put(&s->t, s->root, "destinations", list);
@@ -247,8 +246,7 @@ story_http(struct story *s, const struct view_host *h)
 		return;
 	}
 	put_route(s, &c, &a);
-	tree_put(
-	    &s->t, s->root, "action", tree_http_action(&s->t, c.route));
+	tree_put(&s->t, s->root, "action", tree_http_action(&s->t, c.route));
 	put_destinations(s, c.route->destinations, c.route->destination_count,
 	    c.route->weight_total);
 }
@@ -262,8 +260,8 @@ story_tcp(struct story *s, const struct view_tcp_route *r)
 	}
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
 	tree_put(&s->t, s->root, "action",
-	    tree_tcp_action(&s->t, r->destinations, r->destination_count,
-		r->weight_total));
+	    tree_tcp_action(
+		&s->t, r->destinations, r->destination_count, r->weight_total));
 	put_destinations(
 	    s, r->destinations, r->destination_count, r->weight_total);
 }
