@@ -177,8 +177,12 @@ passes_tls(struct trip *t)
 		    S("the connection is plain, and TLS is expected here"));
 		return false;
 	}
-	if (is_mutual(t) == (t->c->tls == EXPLAIN_MTLS))
+	if (is_mutual(t) == (t->c->tls == EXPLAIN_MTLS) &&
+	    (t->chain->tls.mode != VIEW_TLS_MUTUAL ||
+		t->c->tls == EXPLAIN_MTLS)) {
+		t->s.ended_tls = true;
 		return true;
+	}
 	refuse(t, "ErrMTLSError", FLOW_DOWNSTREAM_PROTOCOL,
 	    t->c->tls == EXPLAIN_MTLS
 		? S("the client expects another server's certificate")
@@ -242,8 +246,8 @@ redirect(struct trip *t, const struct view_host *h)
 {
 	tree_put_text(&t->s.t, t->s.root, "virtualHostMatched", h->name);
 	story_error(&t->s, "ErrTLSRedirect");
-	story_outcome(&t->s, 301, FLOW_OK,
-	    S("plain requests are sent to https here"));
+	story_outcome(
+	    &t->s, 301, FLOW_OK, S("plain requests are sent to https here"));
 }
 
 static void

@@ -129,7 +129,8 @@ bindings_init(struct builder *b, struct bindings *out)
 		qsort(all.items, all.count, sizeof(void *), by_age);
 	for (int sight = SIGHT_PRIVATE; sight < SIGHT_NONE; sight++)
 		for (size_t i = 0; !b->full && i < all.count; i++)
-			if (sight_of(b, all.items[i]) == (enum sight)sight)
+			if (sight_of(all.items[i], b->scope->row.ns) ==
+			    (enum sight)sight)
 				add_bound(b, out, all.items[i], rank++);
 	rows_fini(&all);
 }

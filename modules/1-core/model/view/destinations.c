@@ -35,13 +35,25 @@ name_cluster(struct builder *b, const struct destination_spec *spec,
 	    SLICE_ARG(spec->subset), SLICE_ARG(istio_host(b, host)));
 }
 
+/* At a gateway one of the VirtualService's own namespace is meant first. */
+static struct service_row *
+find_meant(const struct builder *b, struct slice host)
+{
+	struct service_row *s = map_get(&b->service_by_host, host);
+
+	while (b->rules_ns.len > 0 && s != NULL &&
+	       (!slice_eq(s->row.ns, b->rules_ns) || !is_seen_service(b, s)))
+		s = s->next;
+	return b->rules_ns.len > 0 && s != NULL ? s : find_service(b, host);
+}
+
 void
 compile_destination(struct builder *b, const struct destination_spec *spec,
     const struct resource *owner, uint16_t called_port,
     struct view_destination *out)
 {
 	struct slice host = canonical_host(b, spec->host, owner->key.ns);
-	struct service_row *s = find_service(b, host);
+	struct service_row *s = find_meant(b, host);
 	const struct port_row *p =
 	    s != NULL ? choose_port(s, spec, called_port) : NULL;
 	struct origin o = origin_of(owner, spec->head.line);
@@ -61,7 +73,7 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
 	}
 	out->name = name_cluster(b, spec, s != NULL ? s->row.istio : host,
 	    spec->port != NULL ? (unsigned)spec->port->number
-	    : p != NULL	       ? p->port
+	    : p != NULL        ? p->port
 			       : called_port);
 	out->flag = FLOW_NO_CLUSTER;
 	add_problem(b, &o, "%.*s", SLICE_ARG(out->missing));

@@ -92,6 +92,9 @@ struct builder {
 	struct rows rules;            /* struct rule_row, oldest first */
 	struct scope *scope;          /* that is compiled now */
 	struct slice gateway; /* likewise, "ns/name"; empty: inside the mesh */
+	/* Likewise, of the VirtualService whose rules for requests they are, at
+	 * a gateway; else empty. */
+	struct slice rules_ns;
 	struct map cluster_by_key; /* name and rules → struct view_cluster */
 	struct map http_rules; /* address of a resource → struct http_rules */
 	struct view_endpoint *endpoints;
@@ -254,8 +257,8 @@ enum sight {
 	SIGHT_NONE
 };
 
-/* From the scope at hand (owners.c). */
-enum sight sight_of(const struct builder *b, const struct resource *r);
+/* From the namespace (owners.c). */
+enum sight sight_of(const struct resource *r, struct slice ns);
 
 /* The scope that its clients call from; NULL when it is full. */
 const struct scope *scope_of_upstream(
@@ -316,6 +319,7 @@ const struct view_cluster *find_cluster(struct builder *b,
 
 /* The one that is seen from the scope at hand; outside of one, any. */
 struct service_row *find_service(const struct builder *b, struct slice host);
+bool is_seen_service(const struct builder *b, const struct service_row *s);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
 
 /* What the rule's matches ask of a request to the port (matches.c). */

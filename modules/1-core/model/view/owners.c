@@ -244,7 +244,7 @@ names(const struct slice *list, size_t count, struct slice what)
 }
 
 enum sight
-sight_of(const struct builder *b, const struct resource *r)
+sight_of(const struct resource *r, struct slice ns)
 {
 	const struct virtual_service *vs = resource_virtual_service(r);
 	const struct slice *to = vs->export_to.items;
@@ -252,10 +252,9 @@ sight_of(const struct builder *b, const struct resource *r)
 
 	if (count == 0 || names(to, count, S("*")))
 		return SIGHT_PUBLIC;
-	if (!is_exported(r, b->scope->row.ns, to, count))
+	if (!is_exported(r, ns, to, count))
 		return SIGHT_NONE;
-	return slice_eq(r->key.ns, b->scope->row.ns) ? SIGHT_PRIVATE
-						     : SIGHT_NAMED;
+	return slice_eq(r->key.ns, ns) ? SIGHT_PRIVATE : SIGHT_NAMED;
 }
 
 static void
@@ -265,7 +264,7 @@ see_virtual_services(struct builder *b)
 		for (size_t i = 0; i < b->virtual_services.count; i++) {
 			void *r = b->virtual_services.items[i];
 
-			if (sight_of(b, r) == (enum sight)sight)
+			if (sight_of(r, b->scope->row.ns) == (enum sight)sight)
 				rows_add(&b->scope->virtual_services, r);
 		}
 }

@@ -11,8 +11,8 @@
 
 static const struct slice accounts_annotation = {"meshd.dev/accounts", 18};
 
-static bool
-is_seen(const struct builder *b, const struct service_row *s)
+bool
+is_seen_service(const struct builder *b, const struct service_row *s)
 {
 	const struct resource *r = s->resource;
 	const struct service_entry *e;
@@ -32,7 +32,7 @@ find_service(const struct builder *b, struct slice host)
 	struct service_row *seen = NULL;
 
 	for (struct service_row *s = first; s != NULL; s = s->next) {
-		if (!is_seen(b, s))
+		if (!is_seen_service(b, s))
 			continue;
 		if (b->scope == NULL || slice_eq(s->row.ns, b->scope->row.ns))
 			return s;

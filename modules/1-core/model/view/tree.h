@@ -52,8 +52,7 @@ struct value *tree_destination(
  * {cluster or weightedClusters [{cluster, weight}], timeout, …} or with bytes.
  */
 struct value *tree_cluster_facts(struct tree *t, const struct view_cluster *c);
-struct value *tree_http_action(
-    struct tree *t, const struct view_http_route *r);
+struct value *tree_http_action(struct tree *t, const struct view_http_route *r);
 struct value *tree_tcp_action(struct tree *t,
     const struct view_destination *items, size_t count, uint32_t weight_total);
 

@@ -132,7 +132,9 @@ part_of(struct drafting *d, const struct served *s, const struct bound *v)
 	p->rows = take(b, rules->count + 1, sizeof(*p->rows));
 	if (p->rows == NULL)
 		return NULL;
+	b->rules_ns = v->resource->key.ns;
 	add_rules(b, rules, port, p);
+	b->rules_ns = S("");
 	(void)map_put(&d->part_of, key, p); /* was not there */
 	return p;
 }
