@@ -72,6 +72,8 @@ struct view_chain_tls {
  */
 struct view_routes;
 
+struct view_snis; /* opaque */
+
 struct slice view_routes_name(const struct view_routes *r);
 
 /* Its virtual hosts; those of a gateway, the most specific first. */
@@ -108,6 +110,7 @@ struct view_listener {
 	const struct view_chain *chains;
 	size_t chain_count;
 	const struct view_chain *otherwise; /* if none matches; may be NULL */
+	const struct view_snis *snis;       /* the chains by name; NULL: few */
 	struct origin origin;
 };
 

@@ -241,6 +241,14 @@ void compile_gateway(struct builder *b);   /* gateway.c */
 /* One to the scope at hand; its address is that of no other (chains.c). */
 void add_listener(struct builder *b, struct view_listener *l);
 
+/* An index of the chains; NULL if a walk is as good (snis.c). */
+const struct view_snis *index_snis(
+    struct builder *b, const struct view_listener *l);
+
+/* Those of the longest pattern that the name has, in their order. */
+const uint32_t *find_by_sni(
+    const struct view_snis *s, struct slice sni, size_t *out_count);
+
 /* That of exactly this address; NULL: none. */
 const struct view_listener *find_listener(
     const struct scope *s, enum view_direction direction, const struct addr *a);

@@ -8,125 +8,6 @@
 
 #include "kinds/scoped_host.h"
 
-static const struct slice service_annotation = {
-    "internal.istio.io/gateway-service", 33};
-static const struct slice untranslated_label = {
-    "experimental.istio.io/disable-gateway-port-translation", 54};
-
-/* --- services that lead here ---------------------------------------------- */
-
-/* A port of a service, and where it arrives at this machine. */
-struct target {
-	const struct service_row *service;
-	uint16_t port;
-	uint16_t arrives;
-	bool by_labels; /* the service is of gateways with these labels */
-};
-
-static bool
-is_here(const struct builder *b, const struct addr *a)
-{
-	for (size_t i = 0; i < b->in->addr_count; i++)
-		if (addr_ip_eq(&b->in->addrs[i], a))
-			return true;
-	return false;
-}
-
-static void
-add_target(struct builder *b, struct rows *to, const struct target *what)
-{
-	struct target *t = take(b, 1, sizeof(*t));
-
-	if (t == NULL)
-		return;
-	*t = *what;
-	rows_add(to, t);
-}
-
-/* What is at an address of this machine may be somebody else's, but for its
- * labels. */
-static void
-add_endpoint_targets(
-    struct builder *b, const struct service_row *s, struct rows *to)
-{
-	const struct labels *own = &b->scope->row.labels;
-
-	for (size_t i = 0; i < s->port_count; i++) {
-		const struct port_row *p = &s->ports[i];
-
-		for (size_t j = 0; j < p->endpoint_count; j++) {
-			const struct view_endpoint *e =
-			    &b->endpoints[p->first_endpoint + j];
-			const struct target t = {s, p->port, e->addr.port,
-			    e->labels.count > 0 &&
-				labels_match(own, &e->labels)};
-
-			if (is_here(b, &e->addr))
-				add_target(b, to, &t);
-		}
-	}
-}
-
-static void
-add_selected_targets(
-    struct builder *b, const struct service_row *s, struct rows *to)
-{
-	const struct service_spec *spec = resource_service(s->resource);
-
-	if (spec->selector.count == 0 ||
-	    !labels_match(&b->scope->row.labels, &spec->selector))
-		return;
-	for (size_t i = 0; i < spec->ports.count; i++) {
-		const struct service_port *p = &spec->ports.items[i];
-		bool moved = service_port_has_target(p);
-		struct target t = {
-		    .service = s, .port = (uint16_t)p->port, .by_labels = true};
-
-		if (p->protocol != SERVICE_TCP ||
-		    (moved && p->target_port.is_string))
-			continue;
-		t.arrives = (uint16_t)(moved ? p->target_port.number : p->port);
-		add_target(b, to, &t);
-	}
-}
-
-static int
-by_age(const void *a, const void *b)
-{
-	const struct target *const *x = a;
-	const struct target *const *y = b;
-	const struct resource *r = (*x)->service->resource;
-	const struct resource *s = (*y)->service->resource;
-	int64_t m = r != NULL ? r->created_ms : 0;
-	int64_t n = s != NULL ? s->created_ms : 0;
-
-	if (m != n)
-		return m < n ? -1 : 1;
-	if ((*x)->service != (*y)->service)
-		return slice_cmp(
-		    (*x)->service->row.istio, (*y)->service->row.istio);
-	if ((*x)->port != (*y)->port)
-		return (*x)->port < (*y)->port ? -1 : 1;
-	return ((*x)->arrives > (*y)->arrives) -
-	       ((*x)->arrives < (*y)->arrives);
-}
-
-static void
-find_targets(struct builder *b, struct rows *out)
-{
-	for (size_t i = 0; i < b->services.count; i++) {
-		const struct service_row *s = b->services.items[i];
-
-		if (!slice_eq(s->row.ns, b->scope->row.ns))
-			continue;
-		if (s->resource != NULL && s->resource->kind == &kind_service)
-			add_selected_targets(b, s, out);
-		add_endpoint_targets(b, s, out);
-	}
-	if (out->count > 0)
-		qsort(out->items, out->count, sizeof(void *), by_age);
-}
-
 /* --- merging -------------------------------------------------------------- */
 
 struct merge {
@@ -161,8 +42,8 @@ is_tls(const struct served *s)
 	return s->spec->tls != NULL && !port_protocol_is_http(s->protocol);
 }
 
-static struct origin
-place_of(const struct served *s)
+struct origin
+served_origin(const struct served *s)
 {
 	return origin_of(s->gateway, s->spec->head.line);
 }
@@ -196,7 +77,7 @@ host_text(struct builder *b, uint16_t number, const struct served_host *h)
 static bool
 is_taken(struct merge *m, const struct served *s, uint16_t number)
 {
-	struct origin o = place_of(s);
+	struct origin o = served_origin(s);
 
 	for (size_t i = 0; i < s->host_count; i++) {
 		struct slice key = host_text(m->b, number, &s->hosts[i]);
@@ -259,7 +140,7 @@ static bool
 is_conflict(
     struct merge *m, const struct served *s, const struct served_port *plain)
 {
-	struct origin o = place_of(s);
+	struct origin o = served_origin(s);
 
 	if (plain == NULL ||
 	    (port_protocol_is_http(s->protocol) &&
@@ -347,45 +228,6 @@ read_server(struct builder *b, const struct resource *r,
 	return s;
 }
 
-/* Is the service one of "a.ns.svc.cluster.local,b.com", of the Gateway's own
- * namespace? */
-static bool
-names_service(
-    const struct resource *r, struct slice list, const struct service_row *s)
-{
-	if (!slice_eq(s->row.ns, r->key.ns))
-		return false;
-	while (list.len > 0) {
-		struct slice host = slice_trim(slice_split(&list, ','));
-
-		if (slice_eq(host, s->row.istio) || slice_eq(host, s->row.host))
-			return true;
-	}
-	return false;
-}
-
-static struct slice
-services_of(const struct resource *r)
-{
-	return labels_get(&r->annotations, service_annotation);
-}
-
-/* Does the service's port stand for the server's? */
-static bool
-leads_to(const struct resource *r, const struct target *t, int64_t number)
-{
-	const struct resource *of = t->service->resource;
-	struct slice named = services_of(r);
-
-	if (t->port != number)
-		return false;
-	if (named.len > 0)
-		return names_service(r, named, t->service);
-	return t->by_labels &&
-	       (of == NULL ||
-		   labels_get(&of->labels, untranslated_label).ptr == NULL);
-}
-
 static bool
 arrived_before(const struct merge *m, const struct resource *r, size_t before,
     const struct target *t)
@@ -393,7 +235,7 @@ arrived_before(const struct merge *m, const struct resource *r, size_t before,
 	for (size_t i = 0; i < before; i++) {
 		const struct target *other = m->targets.items[i];
 
-		if (leads_to(r, other, t->port) && other->arrives == t->arrives)
+		if (leads_to(other, r, t->port) && other->arrives == t->arrives)
 			return true;
 	}
 	return false;
@@ -415,12 +257,12 @@ static void
 add_server(struct merge *m, const struct resource *r,
     const struct gateway_server *spec)
 {
-	bool named = services_of(r).len > 0;
+	bool named = names_services(r);
 
 	for (size_t i = 0; i < m->targets.count; i++) {
 		const struct target *t = m->targets.items[i];
 
-		if (!leads_to(r, t, spec->port->number) ||
+		if (!leads_to(t, r, spec->port->number) ||
 		    arrived_before(m, r, i, t))
 			continue;
 		serve(m, r, spec, t->arrives);
@@ -435,16 +277,12 @@ static bool
 is_for_us(const struct merge *m, const struct resource *r)
 {
 	const struct gateway *g = r->spec;
-	struct slice named = services_of(r);
 
-	if (named.len == 0)
+	if (!names_services(r))
 		return labels_match(&m->b->scope->row.labels, &g->selector);
-	for (size_t i = 0; i < m->targets.count; i++) {
-		const struct target *t = m->targets.items[i];
-
-		if (names_service(r, named, t->service))
+	for (size_t i = 0; i < m->targets.count; i++)
+		if (is_named_by(m->targets.items[i], r))
 			return true;
-	}
 	return false;
 }
 

@@ -26,6 +26,8 @@ struct served {
 	struct slice routes; /* the name of its set of routes; empty: bytes */
 };
 
+struct origin served_origin(const struct served *s);
+
 /* Ends TLS, or speaks HTTP in the clear: requests are parsed. */
 bool served_is_http(const struct served *s);
 bool served_is_passthrough(const struct served *s);
@@ -49,6 +51,27 @@ void serving_fini(struct serving *s);
 
 /* Of the scope at hand. */
 void merge_servers(struct builder *b, struct serving *out);
+
+/* --- services that lead here (targets.c) ---------------------------------- */
+
+/* A port of a service, and where it arrives at this machine. */
+struct target {
+	const struct service_row *service;
+	uint16_t port;
+	uint16_t arrives;
+	bool by_labels; /* the service is of gateways with these labels */
+};
+
+/* To the machine, in the scope at hand: struct target, the oldest first. */
+void find_targets(struct builder *b, struct rows *out);
+
+/* Does it say itself which services lead to it? */
+bool names_services(const struct resource *gateway);
+bool is_named_by(const struct target *t, const struct resource *gateway);
+
+/* Does the service's port stand for that of a server? */
+bool leads_to(
+    const struct target *t, const struct resource *gateway, int64_t number);
 
 /* --- VirtualServices of a Gateway (bindings.c) ---------------------------- */
 

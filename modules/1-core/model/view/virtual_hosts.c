@@ -154,7 +154,7 @@ draft_of(struct drafting *d, const struct served *s, struct slice host)
 	x->host = host;
 	x->shown = istio_host(d->b, host);
 	x->port = (uint16_t)s->spec->port->number;
-	x->origin = origin_of(s->gateway, s->spec->head.line);
+	x->origin = served_origin(s);
 	rows_add(&d->drafts, x);
 	(void)map_put(&d->by_host, host, x); /* was not there */
 	return x;
@@ -356,7 +356,7 @@ add_blackhole(struct drafting *d, const struct rows *servers)
 	const struct draft x = {.host = S("*"),
 	    .shown = S("blackhole"),
 	    .port = (uint16_t)s->spec->port->number,
-	    .origin = origin_of(s->gateway, s->spec->head.line)};
+	    .origin = served_origin(s)};
 	const struct view_host *h = add_row(d, &x);
 
 	if (h != NULL)
