@@ -34,7 +34,7 @@ gateway_name_split(struct slice text, struct slice ns, struct slice *out_ns,
 
 	scoped_host_split(text, &of, out_name);
 	if (of.len > 0) {
-		*out_ns = slice_eq(of, S(".")) ? ns : of;
+		*out_ns = of;
 		return;
 	}
 	*out_name = slice_split(&rest, '.');

@@ -258,7 +258,7 @@ bool gateways_have_mesh(const struct slice *gateways, size_t count);
 
 /*
  * What an entry of `gateways` names, as a VirtualService of `ns` writes it:
- * "ns/name", "./name", "name", or upstream's older "name.ns.svc…".
+ * "ns/name", "name", or upstream's older "name.ns.svc…".
  */
 void gateway_name_split(struct slice text, struct slice ns,
     struct slice *out_ns, struct slice *out_name);
