@@ -15,6 +15,7 @@
 struct binding {
 	struct rows all;    /* struct bound, by rank */
 	struct map by_host; /* host → struct rows of struct bound */
+	struct map inside;  /* "*.shop.com" → likewise, of hosts in it */
 	struct rows odd;    /* of hosts like "*x.y", that no map finds */
 };
 
@@ -35,6 +36,7 @@ drop_binding(void *value)
 	rows_fini(&x->all);
 	rows_fini(&x->odd);
 	map_fini(&x->by_host, drop_rows);
+	map_fini(&x->inside, drop_rows);
 	mem_free(&x);
 }
 
@@ -47,24 +49,37 @@ binding_of(struct bindings *g, struct slice name)
 		return x;
 	x = mem_new(sizeof(*x));
 	map_init(&x->by_host);
+	map_init(&x->inside);
 	(void)map_put(&g->of_gateway, name, x); /* was not there */
 	return x;
 }
 
 static void
-index_host(struct binding *x, struct bound *v, struct slice host)
+add_under(struct map *m, struct slice host, struct bound *v)
 {
-	struct rows *r = map_get(&x->by_host, host);
+	struct rows *r = map_get(m, host);
 
-	if (slice_starts(host, S("*")) && !host_is_pattern(host)) {
-		rows_add(&x->odd, v);
-		return;
-	}
 	if (r == NULL) {
 		r = mem_new(sizeof(*r));
-		(void)map_put(&x->by_host, host, r); /* was not there */
+		(void)map_put(m, host, r); /* was not there */
 	}
 	rows_add(r, v);
+}
+
+static void
+index_host(struct binding *x, struct bound *v, struct slice host)
+{
+	char text[HOST_TEXT_MAX];
+	struct slice pattern;
+	size_t at = 0;
+
+	if (slice_starts(host, S("*")) && !host_is_pattern(host))
+		rows_add(&x->odd, v);
+	else
+		add_under(&x->by_host, host, v);
+	while (host_next_pattern(host, &at, text, &pattern))
+		if (slice_starts(pattern, S("*.")))
+			add_under(&x->inside, pattern, v);
 }
 
 static void
@@ -178,7 +193,7 @@ add_all(struct rows *to, const struct rows *from)
 		rows_add(to, from->items[i]);
 }
 
-/* What may meet an exact host: itself, and patterns around it. */
+/* What may meet a host: itself, patterns around it, and what is inside. */
 static void
 add_around(const struct binding *x, struct slice host, struct rows *to)
 {
@@ -188,6 +203,7 @@ add_around(const struct binding *x, struct slice host, struct rows *to)
 
 	while (host_next_pattern(host, &at, text, &pattern))
 		add_all(to, map_get(&x->by_host, pattern));
+	add_all(to, map_get(&x->inside, host));
 	add_all(to, &x->odd);
 }
 
@@ -200,20 +216,18 @@ by_rank(const void *a, const void *b)
 	return ((*x)->rank > (*y)->rank) - ((*x)->rank < (*y)->rank);
 }
 
-/* Candidates, maybe several times, in no order. */
+/* Maybe several times. */
 static void
 add_candidates(const struct binding *x, const struct served *s, struct rows *to)
 {
-	bool wild = false;
-
 	for (size_t i = 0; i < s->host_count; i++)
-		wild = wild || slice_starts(s->hosts[i].host, S("*"));
-	if (wild) {
-		add_all(to, &x->all);
-		return;
-	}
-	for (size_t i = 0; i < s->host_count; i++)
-		add_around(x, s->hosts[i].host, to);
+		if (slice_eq(s->hosts[i].host, S("*"))) {
+			to->count = 0;
+			add_all(to, &x->all);
+			return;
+		} else {
+			add_around(x, s->hosts[i].host, to);
+		}
 	if (to->count > 0)
 		qsort(to->items, to->count, sizeof(void *), by_rank);
 }
