@@ -8,7 +8,7 @@
 #include "unit.h"
 #include "view/servers.h"
 
-enum { SEEDS = 300, RULES = 24, HOSTS_MAX = 3 };
+enum { SEEDS = 300, RULES = 24, HOSTS_MAX = 3, YAML_MAX = RULES * 512 };
 
 static const char *const hosts[] = {"a.b.com", "b.com", "*.b.com", "*.com", "*",
     "x.a.b.com", "*.a.b.com", "*-a.b.com", "y-a.b.com", "c.com", "*.c.com",
@@ -33,9 +33,11 @@ any_of(struct world *w, const char *const *items, size_t count)
 
 /* One of the gateway's namespace, or not; of one age, or not. */
 static void
-add_rule(struct world *w, char *yaml, size_t i)
+add_rule(struct world *w, char yaml[YAML_MAX], size_t i)
 {
-	(void)sprintf(yaml + strlen(yaml),
+	size_t n = strlen(yaml);
+
+	(void)snprintf(yaml + n, YAML_MAX - n,
 	    "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\n"
 	    "metadata: {name: v%zu, namespace: %s, creationTimestamp: "
 	    "'2026-01-0%uT00:00:00Z'}\n"
@@ -52,7 +54,7 @@ world_init(struct world *w, uint64_t seed)
 {
 	static const struct view_input place = {
 	    .proxy = VIEW_ROUTER, .ns = {"one", 3}};
-	static char yaml[RULES * 512];
+	static char yaml[YAML_MAX];
 
 	memset(w, 0, sizeof(*w));
 	rng_init(&w->rng, seed);
