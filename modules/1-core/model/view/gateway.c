@@ -159,8 +159,8 @@ new_door(
 		return NULL;
 	l->name = name;
 	l->direction = VIEW_GATEWAY;
-	if (p->bind.len > 0)
-		CHECK(addr_parse_ip(p->bind, &l->addr) == OK); /* validated */
+	if (p->bind.len > 0 && addr_parse_ip(p->bind, &l->addr) != OK)
+		return NULL; /* none that was validated */
 	if (addr_is_any(&l->addr))
 		l->addr = (struct addr){0};
 	l->addr.port = p->number;
