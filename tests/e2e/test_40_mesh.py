@@ -14,6 +14,7 @@ import time
 
 import pytest
 
+from guesses import Guesses
 from hbone import Tunnel, identity_of, mesh_context
 from mesh import DEADLINE, Mesh, families, is_cut, wait_for
 
@@ -889,3 +890,69 @@ def test_a_revoked_name_joins_anew_with_another_key(mesh, extra):
              "its requests are answered")
     again.stop(signal.SIGKILL)
     mesh.agents.remove(again)
+
+
+def explained(mesh, port_name, requests):
+    lines = "".join(json.dumps({
+        "upstream": port_name, "method": method, "path": path,
+        "authority": headers["host"],
+        "headers": {k: v for k, v in headers.items() if k != "host"}}) + "\n"
+                    for method, path, headers in requests)
+    out = mesh.caller.cli.ok("explain", "--questions", "-", stdin=lines)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def versions_of(told):
+    """Who may answer; None: nobody, and the proxy says so itself."""
+    found = set()
+    for d in told["destinations"]:
+        if len(told["destinations"]) > 1 and d["weight"] == 0:
+            continue
+        if d.get("usable", 0) == 0:
+            found.add(None)
+        else:
+            subset = d["cluster"].split("|")[2]
+            found |= {subset} if subset else {"v1", "v2"}
+    return found
+
+
+def check_answer(told, answer):
+    if told["outcome"]["status"]:
+        assert answer.status == told["outcome"]["status"]
+        return
+    if answer.status == 503:
+        assert None in versions_of(told)
+        return
+    seen = answer.json()
+    assert seen["text"] in versions_of(told)
+    if "rewrittenPath" in told:
+        # The server takes away slashes that come twice in front.
+        assert seen["path"] == "/" + told["rewrittenPath"].lstrip("/")
+    for name, value in told.get("requestHeaders", {}).get("set", {}).items():
+        assert seen["headers"][name] == value
+
+
+def test_a_thousand_requests_get_what_explain_says(mesh):
+    seed = int(os.environ.get("SEED", "") or time.time_ns() % 1000000)
+    print(f"SEED={seed}")
+    guesses = Guesses(seed)
+    outcomes = collections.Counter()
+    for _ in range(20):
+        configuration = guesses.configuration()
+        mesh.apply(configuration, "--force")
+        asked = [guesses.request() for _ in range(50)]
+        told = explained(mesh, "web", asked)
+        for (method, path, headers), one in zip(asked, told):
+            answer = mesh.app.fetch(9000, path, method, headers)
+            try:
+                check_answer(one, answer)
+            except (AssertionError, KeyError) as why:
+                raise AssertionError(
+                    f"SEED={seed}: {method} {path} {headers} was answered "
+                    f"{answer.status} {answer.body[:200]!r}, explain says "
+                    f"{json.dumps(one)[:2000]} of {configuration}: {why}"
+                    ) from why
+            outcomes[answer.status, one.get("routeMatched", "")] += 1
+    # Rules, their refusals and what nothing matches were all met.
+    assert {status for status, _ in outcomes} >= {200, 404, 503}, outcomes
+    assert len(outcomes) >= 10, outcomes

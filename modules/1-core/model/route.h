@@ -139,6 +139,7 @@ struct view_host {
 	struct slice host; /* as this mesh says it; may begin with "*." */
 	uint16_t port;     /* 0: any, for a host that is no service */
 	enum view_protocol protocol;
+	bool ends_tls; /* of its callers: their scheme is https */
 	const struct view_scope *scope;     /* whose calls it is for */
 	const struct view_service *service; /* NULL if it is none */
 	const struct view_http_route *http; /* first that matches wins */

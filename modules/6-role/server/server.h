@@ -210,10 +210,12 @@ MUST_USE enum err server_each_resource(struct server *s,
 
 /*
  * All configuration and what members offer, as the proxy at this place sees
- * it, but without anything of a machine's own; for explain and lists.
+ * it, but without anything of a machine's own; for explain and lists. With a
+ * list of documents (NULL: none) on top, which replace what has their keys.
  */
 MUST_USE enum err server_view(const struct server *s,
-    const struct explain_place *place, struct view **out, struct fault *why);
+    const struct explain_place *place, const struct value *with,
+    struct view **out, struct fault *why);
 
 /* --- analysis --- */
 

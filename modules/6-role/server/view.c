@@ -13,7 +13,7 @@
 #include "discovery/discovery.h"
 #include "model/model.h"
 
-#include "inside.h"
+#include "overlay.h"
 
 /* What gossip knows; a record that is of no use is left out, as by agents. */
 static void
@@ -73,12 +73,13 @@ discover(const struct server *s, const struct view_input *in,
 
 enum err
 server_view(const struct server *s, const struct explain_place *place,
-    struct view **out, struct fault *why)
+    const struct value *with, struct view **out, struct fault *why)
 {
 	AUTO(mem_free) const struct resource **all = NULL;
 	AUTO(discovery_catalog_free)
 	struct discovery_catalog *catalog = discovery_catalog_new();
 	AUTO(arena_fini) struct arena arena = {0};
+	AUTO(overlay_fini) struct overlay overlay;
 	struct discovery_output found;
 	struct view_input in = {
 	    .domain = S(MESH_DOMAIN),
@@ -88,9 +89,13 @@ server_view(const struct server *s, const struct explain_place *place,
 	};
 	enum err e;
 
+	overlay_init(&overlay);
+	e = overlay_read(&overlay, s, with, place->ns, why);
+	if (e != OK)
+		return e;
 	explain_view_input(place, &in);
 	arena_init(&arena, DISCOVERY_BYTES_MAX);
-	all = cache_sorted(&s->cache, NULL, NULL, &in.resource_count);
+	all = overlay_all(&overlay, &s->cache, &in.resource_count);
 	in.resources = all;
 	take_records(s, catalog);
 	e = discover(s, &in, catalog, &arena, &found);

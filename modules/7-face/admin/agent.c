@@ -384,10 +384,11 @@ read_question(const struct admin *a, const struct value *body,
 	if (e != OK)
 		return e;
 	if (q->question.place.proxy != VIEW_SIDECAR ||
-	    q->question.place.ip.family != ADDR_NONE)
+	    q->question.place.ip.family != ADDR_NONE ||
+	    q->question.with != NULL)
 		return fault_set(why, ERR_UNSUPPORTED,
-		    "an agent answers for itself; ask a server about another "
-		    "proxy");
+		    "an agent answers for itself, as it is; ask a server "
+		    "about another proxy, or with other configuration");
 	if (node_view(a->spec.node) == NULL)
 		return fault_set(
 		    why, ERR_BUSY, "this agent has no configuration yet");

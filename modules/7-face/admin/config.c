@@ -411,7 +411,7 @@ explain(struct admin *a, struct http_exchange *x)
 		return;
 	e = explain_read(body, arena, &q, &why);
 	if (e == OK)
-		e = server_view(a->spec.server, &q.place, &view, &why);
+		e = server_view(a->spec.server, &q.place, q.with, &view, &why);
 	if (e != OK)
 		admin_refuse(x, e, &why);
 	else

@@ -20,7 +20,8 @@ view_of(const struct admin *a, struct view **out, struct fault *why)
 	const struct view *v;
 
 	if (a->spec.server != NULL)
-		return server_view(a->spec.server, &here, out, why);
+		return server_view(
+		    a->spec.server, &here, /* with */ NULL, out, why);
 	v = node_view(a->spec.node);
 	*out = v != NULL ? view_ref(v) : NULL;
 	return OK;

@@ -9,76 +9,12 @@
 #include "api.h"
 #include "changes.h"
 #include "command.h"
+#include "documents.h"
 #include "findings.h"
 
 #include <stdio.h>
 
 enum { PATH_BYTES = 4096 };
-
-/* --- what is sent --------------------------------------------------------- */
-
-struct documents {
-	struct body body;
-	struct value *list; /* NULL: no room */
-};
-
-static void
-documents_init(struct documents *d)
-{
-	body_init(&d->body);
-	d->list = value_new(&d->body.arena, VALUE_LIST);
-}
-
-static void
-documents_fini(struct documents *d)
-{
-	body_fini(&d->body);
-}
-
-static void
-let_go(void *arg)
-{
-	struct resource *r = arg;
-
-	resource_unref(&r);
-}
-
-/*
- * What is sent is what was decoded, so that the server sees the same. The
- * tree borrows from the resource, which therefore goes with the arena.
- */
-static void
-add_resource(void *arg, struct resource *r)
-{
-	struct documents *d = arg;
-	struct arena *a = &d->body.arena;
-	struct value *doc = resource_encode(r, RESOURCE_WITH_STATE, a);
-
-	if (arena_on_reset(a, let_go, r) != OK) {
-		resource_unref(&r);
-		doc = NULL;
-	}
-	value_push(&d->list, doc);
-}
-
-/* Reads here, where files and lines are known. */
-static int
-read_documents(struct files *f, const struct options *o, struct documents *d)
-{
-	struct slice ns = slice_str(options_text(o, "namespace"));
-	int code = command_files(f, o, /* words */ false);
-
-	if (code != CLI_EXIT_OK)
-		return code;
-	if (files_decode(f, ns, add_resource, d) == OK &&
-	    files_check_once(f, ns) == OK) {
-		body_set(&d->body, "documents", d->list);
-		return CLI_EXIT_OK;
-	}
-	findings_print(&f->found);
-	return command_fail(CLI_EXIT_INVALID,
-	    "the configuration has mistakes; nothing was applied");
-}
 
 /* --- apply ---------------------------------------------------------------- */
 
@@ -151,7 +87,7 @@ apply(struct options *o)
 	files_init(&f, FILES_BYTES);
 	documents_init(&d);
 	if (code == CLI_EXIT_OK)
-		code = read_documents(&f, o, &d);
+		code = documents_read(&d, &f, o);
 	if (code == CLI_EXIT_OK)
 		code = judge(&f.found, options_flag(o, "allow-inert"));
 	if (code != CLI_EXIT_OK)
@@ -208,7 +144,7 @@ diff(struct options *o)
 
 	files_init(&f, FILES_BYTES);
 	documents_init(&d);
-	code = read_documents(&f, o, &d);
+	code = documents_read(&d, &f, o);
 	if (code == CLI_EXIT_OK)
 		code = changes_ask(o, "/v1/diff", &d.body, NULL, CHANGES_DIFF);
 	return diff_exit(code);

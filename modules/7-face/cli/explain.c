@@ -8,11 +8,13 @@
  * agent, which has a view in force.
  */
 #include "base/base.h"
+#include "files/files.h"
 #include "model/model.h"
 
 #include "api.h"
 #include "body.h"
 #include "command.h"
+#include "documents.h"
 #include "explained.h"
 #include "output.h"
 #include "places.h"
@@ -252,6 +254,12 @@ answer(void *arg, const struct value *question, struct arena *arena,
 
 	if (explain_read(question, arena, &q, why) != OK)
 		return NULL;
+	if (q.with != NULL) {
+		(void)fault_set(why, ERR_UNSUPPORTED,
+		    "documents in a question are for a server; name files "
+		    "with --with");
+		return NULL;
+	}
 	v = places_view(arg, &q.place, why);
 	if (v == NULL)
 		return NULL;
@@ -268,6 +276,7 @@ explain_files(
 {
 	AUTO(places_fini) struct places p;
 	AUTO(arena_fini) struct arena arena = {0};
+	const struct option_values *with = options_list(o, "with");
 	struct fault why = {0};
 	const struct value *told;
 	int code;
@@ -275,6 +284,8 @@ explain_files(
 	places_init(&p);
 	arena_init(&arena, ARENA_BYTES);
 	code = places_read(&p, options_text(o, "files"));
+	for (size_t i = 0; code == CLI_EXIT_OK && i < with->count; i++)
+		code = places_read(&p, with->text[i]);
 	if (code != CLI_EXIT_OK)
 		return code;
 	if (question == NULL)
@@ -285,14 +296,63 @@ explain_files(
 
 /* --- from the server ------------------------------------------------------ */
 
-static int
-explain_online(const struct options *o, struct value *question, enum output how)
+/* What is asked, on top of what is in force there. */
+struct online {
+	const struct options *o;
+	struct documents with;
+};
+
+static void
+online_fini(struct online *l)
 {
-	AUTO(api_answer_fini) struct api_answer a = {0};
-	struct api_question ask = {API_EITHER, "POST", "/v1/explain", question};
+	documents_fini(&l->with);
+}
+
+static int
+online_init(struct online *l, const struct options *o)
+{
+	const struct option_values *paths = options_list(o, "with");
+	AUTO(files_fini) struct files f;
 	struct fault why = {0};
 
-	if (api_ask(o, &ask, &a, &why) != OK)
+	l->o = o;
+	documents_init(&l->with);
+	files_init(&f, FILES_BYTES);
+	for (size_t i = 0; i < paths->count; i++)
+		if (files_read(&f, paths->text[i], &why) != OK)
+			return cli_fault(&why);
+	return documents_add(&l->with, &f, S("default"));
+}
+
+static enum err
+ask(struct online *l, const struct value *question, struct api_answer *a,
+    struct fault *why)
+{
+	struct arena *arena = &l->with.body.arena;
+	struct value *body = value_share(question, arena);
+	struct api_question q = {API_EITHER, "POST", "/v1/explain", body};
+
+	if (l->with.list == NULL || body == NULL ||
+	    (l->with.list->count > 0 &&
+		value_set(body, S("with"), value_share(l->with.list, arena)) !=
+		    OK))
+		return fault_set(why, ERR_INVALID,
+		    "the question is too large, or has documents twice");
+	return api_ask(l->o, &q, a, why);
+}
+
+static int
+explain_online(
+    const struct options *o, const struct value *question, enum output how)
+{
+	AUTO(api_answer_fini) struct api_answer a = {0};
+	AUTO(online_fini) struct online l;
+	struct fault why = {0};
+	int code = online_init(&l, o);
+
+	if (code != CLI_EXIT_OK)
+		return code;
+	if (ask(&l, question, &a, &why) != OK)
 		return cli_fault(&why);
 	if (a.status != 200)
 		return api_refused(&a);
@@ -305,11 +365,9 @@ ask_online(void *arg, const struct value *question, struct arena *arena,
     struct fault *why)
 {
 	AUTO(api_answer_fini) struct api_answer a = {0};
-	struct api_question ask = {
-	    API_EITHER, "POST", "/v1/explain", value_share(question, arena)};
 	const struct value *told;
 
-	if (api_ask(arg, &ask, &a, why) != OK)
+	if (ask(arg, question, &a, why) != OK)
 		return NULL;
 	if (a.status != 200) {
 		struct slice words =
@@ -324,6 +382,17 @@ ask_online(void *arg, const struct value *question, struct arena *arena,
 	return told;
 }
 
+static int
+explain_many_online(const struct options *o)
+{
+	AUTO(online_fini) struct online l;
+	int code = online_init(&l, o);
+
+	if (code != CLI_EXIT_OK)
+		return code;
+	return questions_run(options_text(o, "questions"), ask_online, &l);
+}
+
 /* --- the command --- */
 
 static int
@@ -335,7 +404,7 @@ explain_many(struct options *o)
 		    "go with it");
 	if (options_text(o, "files") != NULL)
 		return explain_files(o, NULL, OUTPUT_JSON);
-	return questions_run(options_text(o, "questions"), ask_online, o);
+	return explain_many_online(o);
 }
 
 static int
@@ -385,6 +454,8 @@ static const struct option_row explain_rows[] = {
 	"many questions, a JSON object a line; so are the answers"},
     {"files", 0, OPTION_TEXT, "FILE|DIR", NULL, false,
 	"configuration to use instead of the server's"},
+    {"with", 0, OPTION_LIST, "FILE|DIR|-", NULL, false,
+	"configuration on top of that, as if it were applied"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
     OPTION_TOKEN,

@@ -23,6 +23,7 @@ void
 places_init(struct places *p)
 {
 	*p = (struct places){0};
+	map_init(&p->by_key);
 	map_init(&p->views);
 	arena_init(&p->arena, ARENA_BYTES);
 }
@@ -31,6 +32,7 @@ void
 places_fini(struct places *p)
 {
 	map_fini(&p->views, drop);
+	map_fini(&p->by_key, NULL);
 	for (size_t i = 0; i < p->count; i++)
 		resource_unref(&p->items[i]);
 	mem_free(&p->items);
@@ -38,10 +40,8 @@ places_fini(struct places *p)
 }
 
 static void
-collect(void *arg, struct resource *r)
+add(struct places *p, struct resource *r)
 {
-	struct places *p = arg;
-
 	if (p->count == p->cap) {
 		size_t cap = MAX(p->cap * 2, 64);
 
@@ -49,6 +49,31 @@ collect(void *arg, struct resource *r)
 		p->cap = cap;
 	}
 	p->items[p->count++] = r;
+}
+
+/* Another one of its key goes. */
+static void
+collect(void *arg, struct resource *r)
+{
+	struct places *p = arg;
+	char text[RESOURCE_KEY_MAX];
+	struct slice key;
+	const struct resource *before;
+
+	if (arena_copy(&p->arena, slice_str(resource_key_format(&r->key, text)),
+		&key) != OK) {
+		resource_unref(&r);
+		p->full = true;
+		return;
+	}
+	before = map_put(&p->by_key, key, r);
+	for (size_t i = 0; before != NULL && i < p->count; i++)
+		if (p->items[i] == before) {
+			resource_unref(&p->items[i]);
+			p->items[i] = r;
+			return;
+		}
+	add(p, r);
 }
 
 int
@@ -60,8 +85,10 @@ places_read(struct places *p, const char *path)
 	files_init(&f, FILES_BYTES);
 	if (files_read(&f, path, &why) != OK)
 		return cli_fault(&why);
-	if (files_decode(&f, SLICE_NONE, collect, p) == OK)
+	if (files_decode(&f, SLICE_NONE, collect, p) == OK && !p->full)
 		return CLI_EXIT_OK;
+	if (p->full)
+		return command_fail(CLI_EXIT_FAILED, "%s holds too much", path);
 	findings_print(&f.found);
 	return command_fail(CLI_EXIT_INVALID,
 	    "%s has mistakes; nothing is explained from it", path);

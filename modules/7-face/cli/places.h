@@ -12,16 +12,18 @@ struct places {
 	struct resource **items;
 	size_t count;
 	size_t cap;
-	struct map views; /* a place, as text → struct view, a reference */
+	struct map by_key; /* text of a key → struct resource, an item */
+	struct map views;  /* a place, as text → struct view, a reference */
 	struct arena arena;
+	bool full; /* sticky */
 };
 
 void places_init(struct places *p);
 void places_fini(struct places *p);
 
 /*
- * Reads a file, a folder or "-". Returns an exit status; mistakes are printed
- * by then.
+ * Reads a file, a folder or "-", before the first view; of several with one key
+ * the last counts. Returns an exit status; mistakes are printed by then.
  */
 int places_read(struct places *p, const char *path);
 

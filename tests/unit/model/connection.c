@@ -16,8 +16,9 @@ static const char mesh[] =
     "    route: [{destination: {host: reviews, port: {number: 9080}}}]\n";
 
 /*
- * Port 80 takes requests in the clear, 443 with a certificate of its own and
- * 15443 with those of the mesh; 5432 takes bytes; 81 has no chain.
+ * Port 80 takes requests in the clear, 443 with a certificate of its own, 8443
+ * wants its client's too, 15443 those of the mesh; 5432 takes bytes; 81 has no
+ * chain.
  */
 struct asked {
 	struct loaded l;
@@ -86,6 +87,8 @@ prepare(struct asked *a)
 	listen_at(a, 80, &http);
 	http.tls.mode = VIEW_TLS_SIMPLE;
 	listen_at(a, 443, &http);
+	http.tls.mode = VIEW_TLS_MUTUAL;
+	listen_at(a, 8443, &http);
 	http.tls.mode = VIEW_TLS_ISTIO_MUTUAL;
 	listen_at(a, 15443, &http);
 	listen_at(a, 5432, &tcp);
@@ -165,6 +168,7 @@ static const struct ending {
     {443, EXPLAIN_HTTP, EXPLAIN_PLAINTEXT, "shop.com", "/", "ErrTLSError"},
     {443, EXPLAIN_HTTP, EXPLAIN_MTLS, "shop.com", "/api", "ErrMTLSError"},
     {443, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/api", ""},
+    {8443, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/api", "ErrMTLSError"},
     {15443, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/api", "ErrMTLSError"},
     {15443, EXPLAIN_HTTP2, EXPLAIN_MTLS, "shop.com", "/api", ""},
     {80, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/", "ErrProtocolError"},

@@ -168,25 +168,29 @@ is_mutual(const struct trip *t)
 }
 
 static bool
+wants_certificate(enum view_tls_mode m)
+{
+	return m == VIEW_TLS_MUTUAL || m == VIEW_TLS_ISTIO_MUTUAL;
+}
+
+static bool
 passes_tls(struct trip *t)
 {
-	if (t->chain->tls.mode == VIEW_TLS_NONE)
+	enum view_tls_mode mode = t->chain->tls.mode;
+
+	if (mode == VIEW_TLS_NONE)
 		return true;
-	if (t->c->tls == EXPLAIN_PLAINTEXT) {
+	if (t->c->tls == EXPLAIN_PLAINTEXT)
 		refuse(t, "ErrTLSError", FLOW_DOWNSTREAM_PROTOCOL,
 		    S("the connection is plain, and TLS is expected here"));
-		return false;
-	}
-	if (is_mutual(t) == (t->c->tls == EXPLAIN_MTLS) &&
-	    (t->chain->tls.mode != VIEW_TLS_MUTUAL ||
-		t->c->tls == EXPLAIN_MTLS)) {
-		t->s.ended_tls = true;
+	else if (t->c->tls == EXPLAIN_MTLS && !is_mutual(t))
+		refuse(t, "ErrMTLSError", FLOW_DOWNSTREAM_PROTOCOL,
+		    S("the client expects another server's certificate"));
+	else if (t->c->tls == EXPLAIN_TLS && wants_certificate(mode))
+		refuse(t, "ErrMTLSError", FLOW_DOWNSTREAM_PROTOCOL,
+		    S("its client's certificate is wanted, and it has none"));
+	else
 		return true;
-	}
-	refuse(t, "ErrMTLSError", FLOW_DOWNSTREAM_PROTOCOL,
-	    t->c->tls == EXPLAIN_MTLS
-		? S("the client expects another server's certificate")
-		: S("a certificate of its client is wanted, and it has none"));
 	return false;
 }
 

@@ -207,6 +207,15 @@ read_alpn(struct question_reader *r)
 	return OK;
 }
 
+static enum err
+read_with(struct question_reader *r)
+{
+	if (r->v->type != VALUE_LIST)
+		return wrong(r, "a list of documents");
+	r->q->with = r->v;
+	return OK;
+}
+
 /* Names in a hello have no case. */
 static enum err
 read_sni(struct question_reader *r)
@@ -253,6 +262,7 @@ static const struct member {
     {"tls", read_tls, 0},
     {"sni", read_sni, 0},
     {"alpn", read_alpn, 0},
+    {"with", read_with, 0},
     TEXT("cluster", cluster),
     TEXT("secret", connection.secret),
     TEXT("upstream", connection.request.upstream),

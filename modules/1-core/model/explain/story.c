@@ -27,8 +27,7 @@ attrs_of(const struct story *s, const struct view_host *h)
 
 	return (struct http_attrs){
 	    .method = story_or(r->method, S("GET")),
-	    .scheme =
-		story_or(r->scheme, s->ended_tls ? S("https") : S("http")),
+	    .scheme = story_or(r->scheme, h->ends_tls ? S("https") : S("http")),
 	    .authority = story_or(r->authority, r->host),
 	    .path = story_or(r->path, S("/")),
 	    .port = h->port != 0 ? h->port : s->port,

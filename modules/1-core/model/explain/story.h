@@ -15,7 +15,6 @@ struct story {
 	const struct explain_request *ask;
 	uint16_t port;      /* that was called; 0: the virtual host's own */
 	bool is_connection; /* whose errors have names */
-	bool ended_tls;     /* so that its scheme is https */
 	struct value *root;
 	struct value *rules;
 };

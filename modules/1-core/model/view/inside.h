@@ -334,9 +334,9 @@ struct port_row *find_port(const struct service_row *s, uint16_t port);
 void compile_matches(struct builder *b, const struct http_rule *rule,
     uint16_t port, struct view_http_route *out);
 
-/* One rule; `port` is the one that is called. */
+/* One rule of the host, whose name, port and TLS count. */
 void compile_http_rule(struct builder *b, const struct http_rule *rule,
-    uint16_t port, struct view_http_route *out);
+    const struct view_host *h, struct view_http_route *out);
 
 /* Shares of destinations, for connections (tcp.c). */
 void compile_shares(struct builder *b, const struct tcp_destination *specs,

@@ -26,6 +26,7 @@ struct draft {
 	uint16_t port;
 	struct rows parts; /* struct part */
 	bool needs_tls;
+	bool ends_tls;
 	struct origin origin;
 };
 
@@ -85,14 +86,14 @@ split_last(struct part *p, size_t at)
 }
 
 static void
-add_rules(
-    struct builder *b, const struct rows *rules, uint16_t port, struct part *p)
+add_rules(struct builder *b, const struct rows *rules,
+    const struct view_host *h, struct part *p)
 {
 	for (size_t i = 0; i < rules->count; i++) {
 		struct view_http_route *r = &p->rows[p->count];
 		size_t last;
 
-		compile_http_rule(b, rules->items[i], port, r);
+		compile_http_rule(b, rules->items[i], h, r);
 		r->index = i;
 		last = find_last(r);
 		if (last < r->match_count || r->match_count == 0) {
@@ -115,14 +116,15 @@ static struct part *
 part_of(struct drafting *d, const struct served *s, const struct bound *v)
 {
 	struct builder *b = d->b;
-	uint16_t port = (uint16_t)s->spec->port->number;
+	const struct view_host h = {.port = (uint16_t)s->spec->port->number,
+	    .ends_tls = s->spec->tls != NULL};
 	struct slice key = part_key(b, s, v->resource);
 	struct part *p = map_get(&d->part_of, key);
 	const struct rows *rules;
 
 	if (p != NULL)
 		return p;
-	if (!has_http_rule(b, v->resource, port))
+	if (!has_http_rule(b, v->resource, h.port))
 		return NULL;
 	rules = &http_rules_of(b, v->resource)->rows;
 	p = take(b, 1, sizeof(*p));
@@ -133,7 +135,7 @@ part_of(struct drafting *d, const struct served *s, const struct bound *v)
 	if (p->rows == NULL)
 		return NULL;
 	b->rules_ns = v->resource->key.ns;
-	add_rules(b, rules, port, p);
+	add_rules(b, rules, &h, p);
 	b->rules_ns = S("");
 	(void)map_put(&d->part_of, key, p); /* was not there */
 	return p;
@@ -154,6 +156,8 @@ draft_of(struct drafting *d, const struct served *s, struct slice host)
 	x->host = host;
 	x->shown = istio_host(d->b, host);
 	x->port = (uint16_t)s->spec->port->number;
+	x->ends_tls =
+	    s->spec->tls != NULL && !port_protocol_is_http(s->protocol);
 	x->origin = served_origin(s);
 	rows_add(&d->drafts, x);
 	(void)map_put(&d->by_host, host, x); /* was not there */
@@ -292,6 +296,7 @@ add_row(struct drafting *d, const struct draft *x)
 	h->scope = &d->b->scope->row;
 	h->origin = x->origin;
 	h->needs_tls = x->needs_tls;
+	h->ends_tls = x->ends_tls;
 	fill_rules(d->b, &x->parts, h);
 	rows_add(&d->routes->hosts, h);
 	return h;
