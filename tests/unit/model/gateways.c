@@ -519,6 +519,24 @@ TEST(the_mesh_of_another_network_is_called_by_the_names_of_clusters)
 	    calls);
 }
 
+TEST(what_a_gateway_serves_is_told_and_counts_in_the_fingerprint)
+{
+	AUTO(compiled_fini) struct compiled one;
+	AUTO(compiled_fini) struct compiled other;
+	const struct view_host *const *hosts;
+	size_t count, found = 0;
+
+	at_gateway(&one, WEB GW("gw", "01", HTTP("a.com")) VS("v", "01",
+			     BOUND("a.com", RULE_OF("r", ON("/a")))));
+	at_gateway(&other, WEB GW("gw", "01", HTTP("a.com")) VS("v", "01",
+			       BOUND("a.com", RULE_OF("r", ON("/b")))));
+	EXPECT_NE(view_fingerprint(one.v), view_fingerprint(other.v));
+	hosts = view_hosts(one.v, &count);
+	for (size_t i = 0; i < count; i++)
+		found += slice_eq(hosts[i]->name, S("a.com:80"));
+	EXPECT_EQ(found, 1);
+}
+
 /* --- all of it ------------------------------------------------------------ */
 
 TEST(the_order_of_what_comes_never_matters)

@@ -299,6 +299,7 @@ add_row(struct drafting *d, const struct draft *x)
 	h->ends_tls = x->ends_tls;
 	fill_rules(d->b, &x->parts, h);
 	rows_add(&d->routes->hosts, h);
+	rows_add(&d->b->v->hosts, h);
 	return h;
 }
 
