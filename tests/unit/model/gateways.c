@@ -39,7 +39,7 @@
 enum { TOLD_MAX = 512 };
 
 static void
-at_gateway(struct compiled *c, const char *yaml)
+at_address(struct compiled *c, const char *yaml, struct slice address)
 {
 	static const struct label app[] = {{{"app", 3}, {"gw", 2}}};
 	struct addr ip;
@@ -49,8 +49,14 @@ at_gateway(struct compiled *c, const char *yaml)
 	    .addrs = &ip,
 	    .addr_count = 1};
 
-	EXPECT_OK(addr_parse_ip(S("10.0.0.1"), &ip));
+	EXPECT_OK(addr_parse_ip(address, &ip));
 	compiled_init_at(c, yaml, &place);
+}
+
+static void
+at_gateway(struct compiled *c, const char *yaml)
+{
+	at_address(c, yaml, S("10.0.0.1"));
 }
 
 struct call {
@@ -142,6 +148,18 @@ TEST(a_server_may_listen_at_one_address_only)
 			     ", bind: 10.0.0.1") ", " AT("c", "82", "HTTP",
 			     "a.com", ", bind: 10.0.0.2")),
 	    calls);
+}
+
+TEST(a_machine_without_ipv4_listens_at_any_address_of_the_other)
+{
+	AUTO(compiled_fini) struct compiled c;
+	struct addr at = {.port = 80};
+	const struct view_listener *l;
+
+	at_address(&c, GW("gw", "01", HTTP("a.com")), S("fd00::1"));
+	l = view_find_listener(c.v, NULL, VIEW_GATEWAY, &at);
+	EXPECT_TRUE(l != NULL);
+	EXPECT_SLICE(l->name, S("::_80"));
 }
 
 TEST(a_unix_socket_is_said_to_be_not_in_force)
@@ -495,10 +513,11 @@ TEST(the_mesh_of_another_network_is_called_by_the_names_of_clusters)
 {
 	static const struct call calls[] = {
 	    {15443, EXPLAIN_MTLS, "outbound_.90_._.web.shop.svc.cluster.local",
-		NULL, "0.0.0.0_15443 " WEB_90},
+		NULL,
+		"0.0.0.0_15443 outbound_.90_._.web.shop.svc.cluster.local"},
 	    {15443, EXPLAIN_MTLS,
 		"outbound_.80_.v1_.web.shop.svc.cluster.local", NULL,
-		"0.0.0.0_15443 outbound|80|v1|web.shop.svc.cluster.local"},
+		"0.0.0.0_15443 outbound_.80_.v1_.web.shop.svc.cluster.local"},
 	    /* Anybody else, or no service of the mesh. */
 	    {15443, EXPLAIN_TLS, "outbound_.90_._.web.shop.svc.cluster.local",
 		NULL, "0.0.0.0_15443 ErrNoFilterChain"},

@@ -237,7 +237,8 @@ is_served(const struct served *s, const struct service_row *row)
 	return false;
 }
 
-/* "outbound_.80_.v1_.web.shop.svc.cluster.local" names the cluster itself. */
+/* "outbound_.80_.v1_.web.shop.svc.cluster.local" names the cluster itself: its
+ * endpoints get the bytes as they come. */
 static void
 add_auto_chain(struct gateway_state *g, struct door *d, const struct served *s,
     struct service_row *row, const struct port_row *p, struct slice subset)
@@ -251,15 +252,13 @@ add_auto_chain(struct gateway_state *g, struct door *d, const struct served *s,
 	if (r == NULL || to == NULL || sni == NULL || c == NULL)
 		return;
 	to->cluster = find_cluster(g->b, row, p, subset, &to->missing);
+	to->name = take_printf(g->b, "outbound_.%u_.%.*s_.%.*s",
+	    (unsigned)p->port, SLICE_ARG(subset), SLICE_ARG(row->row.istio));
 	to->host = row->row.host;
-	if (to->cluster != NULL)
-		to->name = to->cluster->name;
 	r->destinations = to;
 	r->destination_count = 1;
 	r->origin = row->row.origin;
-	*sni = take_printf(g->b, "outbound_.%u_.%.*s_.%.*s", (unsigned)p->port,
-	    SLICE_ARG(subset), SLICE_ARG(row->row.istio));
-	*sni = take_lower(g->b, *sni);
+	*sni = take_lower(g->b, to->name);
 	c->match = (struct view_chain_match){.snis = sni,
 	    .sni_count = 1,
 	    .alpns = mesh_alpns,
