@@ -158,8 +158,7 @@ TEST(a_machine_without_ipv4_listens_at_any_address_of_the_other)
 
 	at_address(&c, GW("gw", "01", HTTP("a.com")), S("fd00::1"));
 	l = view_find_listener(c.v, NULL, VIEW_GATEWAY, &at);
-	EXPECT_TRUE(l != NULL);
-	EXPECT_SLICE(l->name, S("::_80"));
+	EXPECT_SLICE(l != NULL ? l->name : S(""), S("::_80"));
 }
 
 TEST(a_unix_socket_is_said_to_be_not_in_force)
