@@ -19,6 +19,7 @@ MESHD = os.environ.get("MESHD", "build/meshd")
 FIELDS = ("listenerMatched", "filterChainMatched", "routeConfigMatched",
           "virtualHostMatched", "routeMatched", "clusterMatched")
 SOMEWHERE = "1.3.3.7"  # what upstream calls if a call names no address
+USUAL_IP = "1.1.1.1"  # of a proxy of its tests, if nothing is said
 
 NO_INGRESS = ("Kubernetes' Ingress is no kind here",)
 NOTHING = ("nothing is asserted",)
@@ -124,7 +125,8 @@ def place_of(case):
         if proxy.get("type") == "gateway":
             place["proxy"] = "gateway"
         return place
-    place = {"namespace": case.get("proxyNamespace", "default")}
+    place = {"namespace": case.get("proxyNamespace", "default"),
+             "ip": USUAL_IP}
     if "gateway" in proxy:
         place["proxy"] = "gateway"
     named = re.search(r"namespace ([a-z-]+)", proxy)

@@ -84,12 +84,12 @@ struct explain_question {
 
 /*
  * A question as JSON has it. Of both: namespace, labels, proxy (sidecar,
- * gateway), ip, with [document], port, method, scheme, authority, path, headers {name: value}.
- * Of a request: host, or upstream. Of a connection: direction (outbound,
- * inbound, gateway), which makes it one; address, protocol (tcp, http, http2,
- * grpc), tls (plaintext, tls, mtls), sni, alpn [text], secret. Of a cluster
- * just that: cluster, its name. Borrows from `v`. ERR_INVALID names the member
- * that is not right or not known.
+ * gateway), ip, with [document], port, method, scheme, authority, path, headers
+ * {name: value}. Of a request: host, or upstream. Of a connection: direction
+ * (outbound, inbound, gateway), which makes it one; address, protocol (tcp,
+ * http, http2, grpc), tls (plaintext, tls, mtls), sni, alpn [text], secret. Of
+ * a cluster just that: cluster, its name. Borrows from `v`. ERR_INVALID names
+ * the member that is not right or not known.
  */
 MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
     struct explain_question *out, struct fault *why);

@@ -61,13 +61,19 @@ enum view_tls_mode {
 struct view_chain_tls {
 	enum view_tls_mode mode;
 	const struct server_tls *settings; /* as written; NULL: the mesh's */
-	struct slice secret; /* its name, "kubernetes://ns/name" …; or empty */
+	/* Names of what it shows, "kubernetes://name" of the gateway's own
+	 * namespace; none: files of the settings, or what the mesh gave. */
+	const struct slice *secrets;
+	size_t secret_count;
+	struct slice ca_secret; /* for clients; empty: beside the first */
 };
 
 /*
  * Envoy's route configuration: virtual hosts found by a request's authority.
  */
 struct view_routes;
+
+struct view_snis; /* opaque */
 
 struct slice view_routes_name(const struct view_routes *r);
 
@@ -112,6 +118,7 @@ struct view_listener {
 	const struct view_chain *chains;
 	size_t chain_count;
 	const struct view_chain *otherwise; /* if none matches; may be NULL */
+	const struct view_snis *snis;       /* the chains by name; NULL: few */
 	struct origin origin;
 };
 

@@ -70,9 +70,9 @@ struct view_destination {
 	const struct view_cluster *cluster; /* NULL: see `flag`, `missing` */
 	struct slice name; /* of the cluster, also of one that is not there */
 	uint32_t weight;
-	enum flow_flag flag;       /* FLOW_NO_CLUSTER if there is no cluster */
-	struct slice missing;      /* words: "no subset v9 …" */
-	struct slice host;         /* as written, for messages */
+	enum flow_flag flag;  /* FLOW_NO_CLUSTER if there is no cluster */
+	struct slice missing; /* words: "no subset v9 …" */
+	struct slice host;    /* as written, for messages */
 	struct view_headers request; /* applied before the route's */
 	struct view_headers response;
 };
@@ -145,12 +145,16 @@ struct view_host {
 	struct slice host; /* as this mesh says it; may begin with "*." */
 	uint16_t port;     /* 0: any, for a host that is no service */
 	enum view_protocol protocol;
+	bool ends_tls; /* of its callers: their scheme is https */
 	const struct view_scope *scope;     /* whose calls it is for */
 	const struct view_service *service; /* NULL if it is none */
 	const struct view_http_route *http; /* first that matches wins */
 	size_t http_count;
 	const struct view_tcp_route *tcp;
 	size_t tcp_count;
+	/* At a gateway: a request in the clear is answered 301, to https,
+	 * whatever the rules say (httpsRedirect; upstream's ErrTLSRedirect). */
+	bool needs_tls;
 	struct origin origin; /* the VirtualService, or the Service */
 };
 

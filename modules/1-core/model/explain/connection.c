@@ -146,6 +146,15 @@ tls_words(const struct view_chain *c)
 	return S("");
 }
 
+static bool
+shows(const struct view_chain_tls *tls, struct slice secret)
+{
+	for (size_t i = 0; i < tls->secret_count; i++)
+		if (slice_eq(tls->secrets[i], secret))
+			return true;
+	return false;
+}
+
 /* Whether the client finds whom it expects, and shows what it is asked for. */
 static bool
 is_mutual(const struct trip *t)
@@ -155,7 +164,7 @@ is_mutual(const struct trip *t)
 	if (tls->mode == VIEW_TLS_ISTIO_MUTUAL)
 		return t->c->secret.len == 0;
 	return tls->mode == VIEW_TLS_MUTUAL && t->c->secret.len > 0 &&
-	       slice_eq(tls->secret, t->c->secret);
+	       shows(tls, t->c->secret);
 }
 
 static bool
@@ -277,6 +286,15 @@ is_readable(struct trip *t)
 }
 
 static void
+redirect(struct trip *t, const struct view_host *h)
+{
+	tree_put_text(&t->s.t, t->s.root, "virtualHostMatched", h->name);
+	story_error(&t->s, "ErrTLSRedirect");
+	story_outcome(
+	    &t->s, 301, FLOW_OK, S("plain requests are sent to https here"));
+}
+
+static void
 tell_requests(struct trip *t)
 {
 	const struct view_routes *r = t->chain->routes;
@@ -299,7 +317,10 @@ tell_requests(struct trip *t)
 		return;
 	}
 	put_step(t, "virtual host", h->name, &h->origin, S(""));
-	story_http(&t->s, h);
+	if (h->needs_tls && t->c->tls == EXPLAIN_PLAINTEXT)
+		redirect(t, h);
+	else
+		story_http(&t->s, h);
 }
 
 struct value *

@@ -27,7 +27,7 @@ attrs_of(const struct story *s, const struct view_host *h)
 
 	return (struct http_attrs){
 	    .method = story_or(r->method, S("GET")),
-	    .scheme = story_or(r->scheme, S("http")),
+	    .scheme = story_or(r->scheme, h->ends_tls ? S("https") : S("http")),
 	    .authority = story_or(r->authority, r->host),
 	    .path = story_or(r->path, S("/")),
 	    .port = h->port != 0 ? h->port : s->port,
@@ -197,8 +197,7 @@ put_route(struct story *s, const struct view_http_choice *c,
 {
 	const struct view_http_route *r = c->route;
 	struct slice path = a->path;
-	bool both =
-	    r->name.len > 0 && c->match != NULL && c->match->name.len > 0;
+	bool both = c->match != NULL && c->match->name.len > 0;
 
 	/* Upstream's name for the logs: route and match with a dot. */
 	tree_put_text(&s->t, s->root, "routeMatched",

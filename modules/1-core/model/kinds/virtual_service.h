@@ -256,4 +256,11 @@ extern const struct message virtual_service_message;
 /* True if `gateways`, or none, takes in the proxies inside the mesh. */
 bool gateways_have_mesh(const struct slice *gateways, size_t count);
 
+/*
+ * What an entry of `gateways` names, as a VirtualService of `ns` writes it:
+ * "ns/name", "name", or upstream's older "name.ns.svc…".
+ */
+void gateway_name_split(struct slice text, struct slice ns,
+    struct slice *out_ns, struct slice *out_name);
+
 #endif

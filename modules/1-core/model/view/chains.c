@@ -86,14 +86,29 @@ enum { BY_PORT }; /* the first of: */
 static const fit_cb order[] = {
     fit_port, fit_address, fit_sni, fit_transport, fit_alpn};
 
+enum { AFTER_NAMES = 3 }; /* in `order` */
+
 /* --- choosing ------------------------------------------------------------- */
+
+/* Some of a listener's chains, or all of them. */
+struct some {
+	const struct view_chain *chains;
+	const uint32_t *which; /* NULL: the first `count` */
+	size_t count;
+};
+
+static const struct view_chain *
+chain_at(const struct some *s, size_t i)
+{
+	return &s->chains[s->which != NULL ? s->which[i] : i];
+}
 
 /* Fits each property as well as any of the chains before it was refined. */
 static bool
 fits(const struct view_chain_match *m, const struct view_connection *c,
-    const unsigned *best, size_t count)
+    const unsigned *best, size_t from, size_t to)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = from; i < to; i++)
 		if (order[i](m, c) != best[i])
 			return false;
 	return true;
@@ -104,43 +119,58 @@ fits(const struct view_chain_match *m, const struct view_connection *c,
  * ClientHello, and the connection is bytes like any.
  */
 static bool
-reads_hello(const struct view_listener *l, const struct view_connection *c,
+reads_hello(const struct some *s, const struct view_connection *c,
     const unsigned *best, size_t count)
 {
-	for (size_t i = 0; i < l->chain_count; i++) {
-		const struct view_chain_match *m = &l->chains[i].match;
+	for (size_t i = 0; i < s->count; i++) {
+		const struct view_chain_match *m = &chain_at(s, i)->match;
 
-		if (fits(m, c, best, count) &&
+		if (fits(m, c, best, 0, count) &&
 		    (m->transport == VIEW_TLS_TRANSPORT || m->sni_count > 0))
 			return true;
 	}
 	return false;
 }
 
-const struct view_chain *
-view_find_chain(const struct view_listener *l, const struct view_connection *c)
+/* By the properties from `from` on; NULL if one of them has no chain left. */
+static const struct view_chain *
+choose(const struct some *s, const struct view_connection *c, size_t from)
 {
 	const struct view_connection bytes = {
 	    .destination = c->destination, .source = c->source};
 	unsigned best[ARRAY_LEN(order)];
 
-	for (size_t n = 0; n < ARRAY_LEN(order); n++) {
+	for (size_t n = from; n < ARRAY_LEN(order); n++) {
 		best[n] = 0;
-		for (size_t i = 0; i < l->chain_count; i++) {
-			const struct view_chain_match *m = &l->chains[i].match;
+		for (size_t i = 0; i < s->count; i++) {
+			const struct view_chain_match *m =
+			    &chain_at(s, i)->match;
 
-			if (fits(m, c, best, n))
+			if (fits(m, c, best, from, n))
 				best[n] = MAX(best[n], order[n](m, c));
 		}
 		if (best[n] == 0)
-			return l->otherwise;
-		if (n == BY_PORT && c->tls && !reads_hello(l, c, best, n + 1))
+			return NULL;
+		if (n == BY_PORT && c->tls && !reads_hello(s, c, best, n + 1))
 			c = &bytes;
 	}
-	for (size_t i = 0; i < l->chain_count; i++)
-		if (fits(&l->chains[i].match, c, best, ARRAY_LEN(order)))
-			return &l->chains[i];
-	return l->otherwise;
+	for (size_t i = 0; i < s->count; i++)
+		if (fits(&chain_at(s, i)->match, c, best, from,
+			ARRAY_LEN(order)))
+			return chain_at(s, i);
+	return NULL;
+}
+
+const struct view_chain *
+view_find_chain(const struct view_listener *l, const struct view_connection *c)
+{
+	struct some s = {l->chains, NULL, l->chain_count};
+	const struct view_chain *chain;
+
+	if (l->snis != NULL)
+		s.which = find_by_sni(l->snis, c->sni, &s.count);
+	chain = choose(&s, c, l->snis != NULL ? AFTER_NAMES : 0);
+	return chain != NULL ? chain : l->otherwise;
 }
 
 /* --- listeners ------------------------------------------------------------ */
@@ -165,6 +195,7 @@ add_listener(struct builder *b, struct view_listener *l)
 
 	if (key == NULL)
 		return;
+	l->snis = index_snis(b, l);
 	rows_add(&s->listeners[l->direction], l);
 	if (l->path.len > 0)
 		return; /* nobody looks for it by an address */

@@ -4,52 +4,96 @@
  */
 #include "inside.h"
 
+/* What is meant by it. */
+struct target {
+	struct service_row *service; /* NULL: nobody has the host */
+	const struct port_row *row;  /* NULL: it has no such port */
+	uint16_t port;
+};
+
+/* At a gateway one of the VirtualService's own namespace is meant first. */
+static struct service_row *
+find_own(const struct builder *b, struct slice host)
+{
+	struct service_row *s =
+	    b->rules_ns.len > 0 ? map_get(&b->service_by_host, host) : NULL;
+
+	while (s != NULL &&
+	       (!slice_eq(s->row.ns, b->rules_ns) || !is_seen_service(b, s)))
+		s = s->next;
+	return s;
+}
+
 /*
- * The one that is named, else the one that was called. Upstream lets a service
- * with one port have its way only where no port was called, and at gateways.
+ * The port that is named, else the one that was called. Upstream lets a
+ * service with one port have its way only where no port was called, and at
+ * gateways.
  */
 static uint16_t
-choose_port(const struct builder *b, const struct import *i,
-    const struct destination_spec *spec, uint16_t called)
+choose_port(const struct builder *b, const struct destination_spec *spec,
+    uint16_t called, const struct port_row *only)
 {
-	bool lenient = called == 0 || b->in->proxy == VIEW_ROUTER;
-
 	if (spec->port != NULL)
 		return (uint16_t)spec->port->number;
-	if (lenient && i != NULL && i->ports != NULL && i->ports->next == NULL)
-		return i->ports->port->port;
+	if (only != NULL && (called == 0 || b->in->proxy == VIEW_ROUTER))
+		return only->port;
 	return called;
 }
 
-static const struct import_port *
-find_import_port(const struct import *i, uint16_t port)
+static struct target
+find_imported(const struct builder *b, struct slice host,
+    const struct destination_spec *spec, uint16_t called)
 {
-	const struct import_port *p = i->ports;
+	const struct import *i = find_import(b, host);
+	const struct import_port *p = i != NULL ? i->ports : NULL;
+	const struct port_row *only =
+	    p != NULL && p->next == NULL ? p->port : NULL;
+	struct target t = {.service = i != NULL ? i->service : NULL,
+	    .port = choose_port(b, spec, called, only)};
 
-	while (p != NULL && p->port->port != port)
+	while (p != NULL && p->port->port != t.port)
 		p = p->next;
-	return p;
+	if (p == NULL)
+		return t;
+	t.service = p->service;
+	t.row = p->port;
+	return t;
+}
+
+static struct target
+find_target(const struct builder *b, struct slice host,
+    const struct destination_spec *spec, uint16_t called)
+{
+	struct service_row *own = find_own(b, host);
+	struct target t = {.service = own};
+
+	if (own == NULL)
+		return find_imported(b, host, spec, called);
+	t.port = choose_port(
+	    b, spec, called, own->port_count == 1 ? &own->ports[0] : NULL);
+	t.row = find_port(own, t.port);
+	return t;
 }
 
 static struct slice
-no_port(struct builder *b, const struct import *i,
-    const struct destination_spec *spec, uint16_t port)
+no_port(struct builder *b, const struct target *t,
+    const struct destination_spec *spec)
 {
-	if (port == 0)
+	if (t->port == 0)
 		return take_printf(b,
 		    "%.*s has several ports and the destination names none",
-		    SLICE_ARG(i->service->row.host));
+		    SLICE_ARG(t->service->row.host));
 	return take_printf(b, "%.*s has no port %u%s",
-	    SLICE_ARG(i->service->row.host), (unsigned)port,
+	    SLICE_ARG(t->service->row.host), (unsigned)t->port,
 	    spec->port == NULL
 		? ", the one that is called, and the destination "
 		  "names none"
 		: "");
 }
 
-/* What the cluster would be called. */
+/* Also of a cluster that is not there: upstream names it all the same. */
 static struct slice
-missing_name(struct builder *b, const struct destination_spec *spec,
+name_cluster(struct builder *b, const struct destination_spec *spec,
     struct slice host, uint16_t port)
 {
 	return take_printf(b, "outbound|%u|%.*s|%.*s", (unsigned)port,
@@ -62,26 +106,23 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
     struct view_destination *out)
 {
 	struct slice host = canonical_host(b, spec->host, owner->key.ns);
-	const struct import *i = find_import(b, host);
-	uint16_t port = choose_port(b, i, spec, called_port);
-	const struct import_port *p =
-	    i != NULL ? find_import_port(i, port) : NULL;
+	struct target t = find_target(b, host, spec, called_port);
 	struct origin o = origin_of(owner, spec->head.line);
 
 	out->host = spec->host;
-	if (i == NULL)
+	if (t.service == NULL)
 		out->missing =
 		    take_printf(b, "there is no service %.*s", SLICE_ARG(host));
-	else if (p == NULL)
-		out->missing = no_port(b, i, spec, port);
+	else if (t.row == NULL)
+		out->missing = no_port(b, &t, spec);
 	else
 		out->cluster = find_cluster(
-		    b, p->service, p->port, spec->subset, &out->missing);
+		    b, t.service, t.row, spec->subset, &out->missing);
 	if (out->cluster != NULL) {
 		out->name = out->cluster->name;
 		return;
 	}
-	out->name = missing_name(b, spec, host, port);
+	out->name = name_cluster(b, spec, host, t.port);
 	out->flag = FLOW_NO_CLUSTER;
 	add_problem(b, &o, "%.*s", SLICE_ARG(out->missing));
 }

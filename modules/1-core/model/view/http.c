@@ -229,17 +229,20 @@ report_inert(struct builder *b, const struct http_route *spec,
 		    SLICE_ARG(names));
 }
 
-static void
-compile_route(struct builder *b, const struct http_route *spec,
-    const struct resource *owner, uint16_t port, struct view_http_route *out)
+void
+compile_http_rule(struct builder *b, const struct http_rule *rule,
+    const struct view_host *h, struct view_http_route *out)
 {
+	const struct http_route *spec = rule->spec;
+	const struct resource *owner = rule->owner;
+
 	out->name = spec->name;
 	out->origin = origin_of(owner, spec->head.line);
 	out->timeout_us = spec->timeout;
-	compile_matches(b, spec, out);
+	compile_matches(b, rule, h->port, out);
 	report_inert(b, spec, owner);
 	if (spec->route.count > 0)
-		compile_destinations(b, spec, owner, port, out);
+		compile_destinations(b, spec, owner, h->port, out);
 	else
 		compile_answer(b, spec, owner, out);
 	compile_retry(b, spec->retries, &out->retry);
@@ -292,9 +295,7 @@ compile_http(struct builder *b, struct view_host *h,
 	}
 	routes = take(b, rules->count, sizeof(*routes));
 	for (size_t i = 0; routes != NULL && i < rules->count; i++) {
-		const struct http_rule *rule = rules->items[i];
-
-		compile_route(b, rule->spec, rule->owner, h->port, &routes[i]);
+		compile_http_rule(b, rules->items[i], h, &routes[i]);
 		routes[i].index = i;
 	}
 	h->origin = origin_of(owner, 0);

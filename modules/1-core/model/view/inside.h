@@ -225,8 +225,12 @@ struct builder {
 	struct map peers_by_label;
 	struct rows
 	    sidecars; /* const struct resource, first to be asked first */
-	struct scope *scope;       /* that is compiled now */
-	struct egress *egress;     /* of it, the one at hand */
+	struct scope *scope;   /* that is compiled now */
+	struct egress *egress; /* of it, the one at hand */
+	struct slice gateway;  /* likewise, "ns/name"; empty: inside the mesh */
+	/* Likewise, of the VirtualService whose rules for requests they are, at
+	 * a gateway; else empty. */
+	struct slice rules_ns;
 	struct map cluster_by_key; /* name and rules → struct view_cluster */
 	struct map policies; /* struct settings → struct view_cluster_policy */
 	struct map http_rules; /* address of a resource → struct http_rules */
@@ -430,6 +434,14 @@ void compile_gateway(struct builder *b);   /* gateway.c */
 /* One to the scope at hand; its address is that of no other (chains.c). */
 void add_listener(struct builder *b, struct view_listener *l);
 
+/* An index of the chains; NULL if a walk is as good (snis.c). */
+const struct view_snis *index_snis(
+    struct builder *b, const struct view_listener *l);
+
+/* Those of the longest pattern that the name has, in their order. */
+const uint32_t *find_by_sni(
+    const struct view_snis *s, struct slice sni, size_t *out_count);
+
 /* That of exactly this address; NULL: none. */
 const struct view_listener *find_listener(
     const struct scope *s, enum view_direction direction, const struct addr *a);
@@ -462,9 +474,11 @@ struct callers {
 	struct slice ns; /* empty: of any */
 	const struct slice *gateways;
 	size_t gateway_count;
+	struct slice owner_ns; /* in which names of gateways are short */
 };
 
-/* Why it is not for those of the scope at hand, in words; else empty. */
+/* Why it is not for those of the scope or the gateway at hand, in words; else
+ * empty. */
 struct slice why_not_callers(struct builder *b, const struct callers *c);
 
 bool is_for_callers(const struct builder *b, const struct callers *c);
@@ -628,9 +642,18 @@ void chain_service(struct builder *b, struct service_row *s);
 void add_port(
     struct service_row *s, uint16_t port, enum view_protocol protocol);
 
-/* What the rule's matches ask of a request (matches.c). */
-void compile_matches(struct builder *b, const struct http_route *spec,
-    struct view_http_route *out);
+/* What the rule's matches ask of a request to the port (matches.c). */
+void compile_matches(struct builder *b, const struct http_rule *rule,
+    uint16_t port, struct view_http_route *out);
+
+/* One rule of the host, whose name, port and TLS count. */
+void compile_http_rule(struct builder *b, const struct http_rule *rule,
+    const struct view_host *h, struct view_http_route *out);
+
+/* Shares of destinations, for connections (tcp.c). */
+void compile_shares(struct builder *b, const struct tcp_destination *specs,
+    size_t count, const struct resource *owner, uint16_t port,
+    struct view_tcp_route *out);
 
 /* Routes of one host; `s` and `p` are NULL for one that is no service. */
 void compile_http(struct builder *b, struct view_host *h,

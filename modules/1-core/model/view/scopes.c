@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "inside.h"
+#include "kinds/scoped_host.h"
 
 static void
 drop_owners(void *value)
@@ -279,12 +280,33 @@ first_missing(const struct labels *have, const struct labels *wanted)
 	return NULL;
 }
 
+static bool
+is_at_hand(const struct builder *b, struct slice gateway, struct slice owner_ns)
+{
+	struct slice ns, name, of, own;
+
+	gateway_name_split(gateway, owner_ns, &ns, &name);
+	scoped_host_split(b->gateway, &of, &own);
+	return slice_eq(ns, of) && slice_eq(name, own);
+}
+
+static bool
+has_gateway(const struct builder *b, const struct callers *c)
+{
+	if (b->gateway.len == 0)
+		return gateways_have_mesh(c->gateways, c->gateway_count);
+	for (size_t i = 0; i < c->gateway_count; i++)
+		if (is_at_hand(b, c->gateways[i], c->owner_ns))
+			return true;
+	return c->gateway_count == 0;
+}
+
 bool
 is_for_callers(const struct builder *b, const struct callers *c)
 {
 	const struct view_scope *of = &b->scope->row;
 
-	return gateways_have_mesh(c->gateways, c->gateway_count) &&
+	return has_gateway(b, c) &&
 	       (c->ns.len == 0 || slice_eq(c->ns, of->ns)) &&
 	       labels_match(&of->labels, c->labels);
 }
@@ -295,8 +317,11 @@ why_not_callers(struct builder *b, const struct callers *c)
 	const struct view_scope *of = &b->scope->row;
 	const struct label *l = first_missing(&of->labels, c->labels);
 
-	if (!gateways_have_mesh(c->gateways, c->gateway_count))
-		return S("it is for gateways only");
+	if (!has_gateway(b, c))
+		return b->gateway.len == 0
+			   ? S("it is for gateways only")
+			   : take_printf(b, "it is not for the Gateway %.*s",
+				 SLICE_ARG(b->gateway));
 	if (c->ns.len > 0 && !slice_eq(c->ns, of->ns))
 		return take_printf(b,
 		    "it is for callers in namespace %.*s; this one is in %.*s",

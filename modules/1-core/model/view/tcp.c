@@ -21,19 +21,21 @@ struct l4_match {
 };
 
 static struct l4_match
-of_tcp(const struct tcp_match *m)
+of_tcp(const struct tcp_match *m, const struct resource *owner)
 {
-	return (struct l4_match){{&m->source_labels, m->source_namespace,
-				     m->gateways.items, m->gateways.count},
+	return (struct l4_match){
+	    {&m->source_labels, m->source_namespace, m->gateways.items,
+		m->gateways.count, owner->key.ns},
 	    (uint16_t)m->port, m->destination_subnets.items,
 	    m->destination_subnets.count, NULL, 0, m->head.line};
 }
 
 static struct l4_match
-of_tls(const struct tls_match *m)
+of_tls(const struct tls_match *m, const struct resource *owner)
 {
-	return (struct l4_match){{&m->source_labels, m->source_namespace,
-				     m->gateways.items, m->gateways.count},
+	return (struct l4_match){
+	    {&m->source_labels, m->source_namespace, m->gateways.items,
+		m->gateways.count, owner->key.ns},
 	    (uint16_t)m->port, m->destination_subnets.items,
 	    m->destination_subnets.count, m->sni_hosts.items,
 	    m->sni_hosts.count, m->head.line};
@@ -174,7 +176,7 @@ compile_matches_of(struct builder *b, const struct tcp_route *spec,
 	bool any_port = spec->match.count == 0, any = any_port;
 
 	for (size_t i = 0; !any && i < spec->match.count; i++) {
-		struct l4_match m = of_tcp(&spec->match.items[i]);
+		struct l4_match m = of_tcp(&spec->match.items[i], g->owner);
 		struct slice why = why_not_named(b, &m, g);
 		bool may =
 		    is_for_callers(b, &m.callers) && is_port_called(&m, g);
@@ -217,7 +219,7 @@ add_tls(struct builder *b, struct gathering *g, const struct tls_route *spec)
 {
 	for (size_t i = 0; spec->route.count > 0 && i < spec->match.count;
 	     i++) {
-		struct l4_match m = of_tls(&spec->match.items[i]);
+		struct l4_match m = of_tls(&spec->match.items[i], g->owner);
 		struct gathered *r = new_route(b, g);
 
 		if (r == NULL)

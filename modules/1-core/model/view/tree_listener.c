@@ -48,7 +48,8 @@ put_tls(struct tree *t, struct value *map, const struct view_chain *c)
 	    [VIEW_TLS_ISTIO_MUTUAL] = "ISTIO_MUTUAL"};
 
 	tree_put_text(t, map, "tls", slice_str(modes[c->tls.mode]));
-	tree_put_text(t, map, "secret", c->tls.secret);
+	tree_put(
+	    t, map, "secrets", texts(t, c->tls.secrets, c->tls.secret_count));
 	if (c->peers == MUTUAL_TLS_UNSET)
 		return;
 	tree_put_text(
