@@ -143,9 +143,8 @@ put_destinations(struct story *s, const struct view_destination *items,
 {
 	struct value *list = tree_list(&s->t);
 
-	if (count == 1 && items[0].cluster != NULL)
-		tree_put_text(
-		    &s->t, s->root, "clusterMatched", items[0].cluster->name);
+	if (count == 1)
+		tree_put_text(&s->t, s->root, "clusterMatched", items[0].name);
 	for (size_t i = 0; i < count; i++)
 		tree_add(&s->t, list, destination(s, &items[i], total));
 	tree_put(&s->t, s->root, "destinations", list);
@@ -219,19 +218,17 @@ put_route(struct story *s, const struct view_http_choice *c,
 		       SLICE_ARG(c->match->name))
 		 : r->name);
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
-	tree_put_text(
-	    &s->t, s->root, "timeout", tree_duration(&s->t, r->timeout_us));
-	tree_put(&s->t, s->root, "retries", tree_retry(&s->t, &r->retry));
+	tree_put(&s->t, s->root, "action", tree_http_action(&s->t, r));
 	if (r->rewrite_uri &&
 	    view_rewrite_path(c, a->path, s->t.arena, &path) != OK)
 		s->t.full = true;
 	if (r->rewrite_uri)
 		tree_put_text(&s->t, s->root, "rewrittenPath", path);
-	tree_put_text(&s->t, s->root, "rewrittenAuthority", r->new_authority);
-	tree_put(
-	    &s->t, s->root, "requestHeaders", tree_headers(&s->t, &r->request));
-	tree_put(&s->t, s->root, "responseHeaders",
-	    tree_headers(&s->t, &r->response));
+	if (r->redirect != NULL &&
+	    view_redirect_location(c, a, s->t.arena, &path) != OK)
+		s->t.full = true;
+	if (r->redirect != NULL)
+		tree_put_text(&s->t, s->root, "location", path);
 }
 
 static void
@@ -268,6 +265,8 @@ tell_tcp(struct story *s, const struct view_host *h)
 		return;
 	}
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
+	tree_put(&s->t, s->root, "action",
+	    tree_tcp_action(&s->t, r->destinations, r->destination_count));
 	put_destinations(
 	    s, r->destinations, r->destination_count, r->weight_total);
 }

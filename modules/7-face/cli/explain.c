@@ -389,6 +389,15 @@ print_destinations(const struct value *list)
 	}
 }
 
+static void
+print_action(const struct value *action)
+{
+	struct slice none = S("0s");
+
+	if (!slice_eq(value_get_string(action, S("timeout"), none), none))
+		line(action, "timeout", "timeout");
+}
+
 static int
 print(const struct value *v, enum output how)
 {
@@ -403,7 +412,7 @@ print(const struct value *v, enum output how)
 	line(v, "routeMatched", "route");
 	line(v, "origin", "from");
 	line(v, "clusterMatched", "cluster");
-	line(v, "timeout", "timeout");
+	print_action(value_get(v, S("action")));
 	line(v, "note", "note");
 	print_rules(value_get(v, S("rules")));
 	print_destinations(value_get(v, S("destinations")));

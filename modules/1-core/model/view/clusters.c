@@ -9,8 +9,7 @@
 
 #include "inside.h"
 
-/* The first definition of a subset's name, in the oldest rule. */
-static const struct subset_spec *
+const struct subset_spec *
 find_subset(const struct service_row *s, struct slice name,
     const struct resource **out_rule)
 {
@@ -27,8 +26,7 @@ find_subset(const struct service_row *s, struct slice name,
 	return NULL;
 }
 
-/* The oldest rule that has a policy of its own. */
-static const struct traffic_policy *
+const struct traffic_policy *
 find_policy(const struct service_row *s, const struct resource **out_rule)
 {
 	for (size_t i = 0; i < s->rules.count; i++) {

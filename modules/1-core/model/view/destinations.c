@@ -26,6 +26,28 @@ no_port(struct builder *b, const struct service_row *s,
 	    SLICE_ARG(s->row.host));
 }
 
+/* "reviews.default.svc.cluster.local", whatever the mesh's own domain is. */
+static struct slice
+istio_host(struct builder *b, struct slice host)
+{
+	struct slice domain = b->v->domain;
+	struct slice rest = slice_sub(host, 0, host.len - domain.len);
+
+	if (host.len > domain.len && slice_ends(host, domain) &&
+	    slice_ends(rest, S(".svc.")))
+		return take_printf(b, "%.*scluster.local", SLICE_ARG(rest));
+	return host;
+}
+
+/* Also of a cluster that is not there: upstream names it all the same. */
+static struct slice
+name_cluster(struct builder *b, const struct destination_spec *spec,
+    struct slice host, unsigned port)
+{
+	return take_printf(b, "outbound|%u|%.*s|%.*s", port,
+	    SLICE_ARG(spec->subset), SLICE_ARG(istio_host(b, host)));
+}
+
 void
 compile_destination(struct builder *b, const struct destination_spec *spec,
     const struct resource *owner, uint16_t called_port,
@@ -46,8 +68,14 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
 	else
 		out->cluster =
 		    find_cluster(b, s, p, spec->subset, &out->missing);
-	if (out->cluster != NULL)
+	if (out->cluster != NULL) {
+		out->name = out->cluster->name;
 		return;
+	}
+	out->name = name_cluster(b, spec, s != NULL ? s->row.istio : host,
+	    spec->port != NULL ? (unsigned)spec->port->number
+	    : p != NULL        ? p->port
+			       : called_port);
 	out->flag = FLOW_NO_CLUSTER;
 	add_problem(b, &o, "%.*s", SLICE_ARG(out->missing));
 }

@@ -287,6 +287,14 @@ bool has_tcp_rule(struct builder *b, const struct resource *r, uint16_t port);
 /* Fills service->rules by upstream's look-up (istio's order). */
 void find_rules(struct builder *b, struct service_row *s);
 
+/* The first definition of a subset's name, in the oldest rule; or NULL. */
+const struct subset_spec *find_subset(const struct service_row *s,
+    struct slice name, const struct resource **out_rule);
+
+/* That of the oldest rule that has a policy of its own; or NULL. */
+const struct traffic_policy *find_policy(
+    const struct service_row *s, const struct resource **out_rule);
+
 /*
  * The cluster of one subset (empty: all) of a port, made once. NULL, with
  * words in *missing, if there is no such subset.
@@ -299,6 +307,10 @@ const struct view_cluster *find_cluster(struct builder *b,
 struct service_row *find_service(const struct builder *b, struct slice host);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
 
+/* The view's own, made once (matches.c). NULL, and why it cannot be used. */
+const struct regex *find_regex(
+    struct builder *b, struct slice pattern, struct slice *why);
+
 /* What the rule's matches ask of a request (matches.c). */
 void compile_matches(struct builder *b, const struct http_route *spec,
     struct view_http_route *out);
@@ -310,6 +322,13 @@ void compile_http(struct builder *b, struct view_host *h,
 void compile_tcp(struct builder *b, struct view_host *h,
     const struct resource *owner, struct service_row *s,
     const struct port_row *p);
+
+/*
+ * What Istio does with calls to programs here, where no rule can say it: no
+ * limit of time, and what failed before it was sent is tried again (http.c).
+ */
+void inbound_actions(
+    struct builder *b, struct view_http_route *r, bool is_grpc);
 
 /* Where a destination leads (destinations.c). */
 void compile_destination(struct builder *b, const struct destination_spec *spec,

@@ -85,6 +85,7 @@ default_route(struct builder *b, struct service_row *s,
 	if (d == NULL)
 		return;
 	d->cluster = find_cluster(b, s, p, S(""), &d->missing);
+	d->name = d->cluster != NULL ? d->cluster->name : S("");
 	d->host = s->row.host;
 	out->destinations = d;
 	out->destination_count = 1;

@@ -173,17 +173,31 @@ const struct filter filter_route = {
 /* --- headers ----------------------------------------------------------------
  */
 
+/*
+ * A value that would be computed is not there, and must not come from whoever
+ * calls either: the service might believe it.
+ */
+static enum err
+change(const struct view_header *to, struct http_head *h)
+{
+	if (to->format != NULL) {
+		if (!to->append)
+			(void)http_head_remove(h, to->name);
+		return OK;
+	}
+	return to->append ? http_head_add(h, to->name, to->value)
+			  : http_head_set(h, to->name, to->value);
+}
+
 static enum err
 apply(const struct view_headers *ops, struct http_head *h)
 {
 	enum err e = OK;
 
-	for (size_t i = 0; e == OK && i < ops->set_count; i++)
-		e = http_head_set(h, ops->set[i].key, ops->set[i].value);
-	for (size_t i = 0; e == OK && i < ops->add_count; i++)
-		e = http_head_add(h, ops->add[i].key, ops->add[i].value);
 	for (size_t i = 0; i < ops->remove_count; i++)
 		(void)http_head_remove(h, ops->remove[i]);
+	for (size_t i = 0; e == OK && i < ops->change_count; i++)
+		e = change(&ops->changes[i], h);
 	return e;
 }
 
@@ -191,13 +205,16 @@ static enum err
 rewrite(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
+	const struct slice new_authority = route->new_authority.len > 0
+					       ? route->new_authority
+					       : r->destination->new_authority;
 	enum err e = OK;
 
 	if (route->rewrite_uri)
 		e = view_rewrite_path(
 		    &r->choice, r->head->path, &r->arena, &r->head->path);
-	if (e == OK && route->new_authority.len > 0)
-		r->head->authority = route->new_authority;
+	if (e == OK && new_authority.len > 0)
+		r->head->authority = new_authority;
 	return e;
 }
 
