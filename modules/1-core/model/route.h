@@ -7,7 +7,8 @@
 
 #include "action.h"
 
-struct view; /* opaque, see view.h */
+struct view;        /* opaque, see view.h */
+struct route_index; /* opaque */
 
 /*
  * Whose calls: which rules hold may depend on the caller's namespace and
@@ -109,6 +110,7 @@ struct view_host {
 	const struct view_service *service; /* NULL if it is none */
 	const struct view_http_route *http; /* first that matches wins */
 	size_t http_count;
+	const struct route_index *index; /* of them; private to the look-up */
 	const struct view_tcp_route *tcp;
 	size_t tcp_count;
 	struct origin origin; /* the VirtualService, or the Service */

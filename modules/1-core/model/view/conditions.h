@@ -20,4 +20,8 @@ bool condition_actual(const struct view_condition *c,
 const struct view_condition *first_failure(const struct view_match *m,
     const struct http_attrs *a, struct view_step *step);
 
+/* By the index; false if it cannot tell, as too much of it fits (index.c). */
+bool index_find(const struct view_host *host, const struct http_attrs *attrs,
+    struct view_http_choice *out);
+
 #endif

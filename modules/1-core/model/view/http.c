@@ -273,4 +273,5 @@ compile_http(struct builder *b, struct view_host *h,
 	h->origin = origin_of(owner, 0);
 	h->http = routes;
 	h->http_count = routes != NULL ? rules->count : 0;
+	index_routes(b, h);
 }

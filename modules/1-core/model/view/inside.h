@@ -330,6 +330,9 @@ void compile_tcp(struct builder *b, struct view_host *h,
 void inbound_actions(
     struct builder *b, struct view_http_route *r, bool is_grpc);
 
+/* Makes the host's index; once its routes are there (index.c). */
+void index_routes(struct builder *b, struct view_host *h);
+
 /* Where a destination leads (destinations.c). */
 void compile_destination(struct builder *b, const struct destination_spec *spec,
     const struct resource *owner, uint16_t called_port,

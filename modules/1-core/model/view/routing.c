@@ -36,12 +36,16 @@ try_route(const struct view_host *host, const struct view_http_route *r,
 	return false;
 }
 
+/* A trace tells of each rule before the one that matches: they are walked. */
 struct view_http_choice
 view_route_http(const struct view_host *host, const struct http_attrs *attrs,
     const struct view_trace *trace)
 {
 	struct view_http_choice choice = {NULL, NULL};
 
+	if (host->index != NULL && trace == NULL &&
+	    index_find(host, attrs, &choice))
+		return choice;
 	for (size_t i = 0; i < host->http_count; i++)
 		if (try_route(
 			host, &host->http[i], attrs, trace, &choice.match)) {
