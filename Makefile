@@ -535,12 +535,13 @@ $(O)/tests/bench/other_tls.so: tests/bench/other_tls.c \
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -shared -o $@ $< \
 	    -lssl -lcrypto
 $(eval $(call test_rule,tests/bench/regex.c,base,))
+$(eval $(call test_rule,tests/bench/routes.c,$(call closure,model) codec,))
 BENCH = $(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
     $(PYTHON) tests/bench/bench.py
 bench: all $(HANDSHAKES)
 	$(BENCH) traffic $(BENCH_ARGS)
 # Without istioctl there are our own figures.
-bench-config: all $(O)/tests/bench/regex
+bench-config: all $(O)/tests/bench/regex $(O)/tests/bench/routes
 	$(if $(CORPUS),-@$(MAKE) -s $(ISTIOCTL))
 	$(BENCH) configuration $(if $(CORPUS),--corpus '$(CORPUS)' \
 	    --istioctl '$(ISTIOCTL)') $(BENCH_ARGS)
