@@ -246,8 +246,15 @@ tell_http(struct story *s, const struct view_host *h)
 		return;
 	}
 	put_route(s, &c, &a);
-	put_destinations(s, c.route->destinations, c.route->destination_count,
-	    c.route->weight_total);
+	if (c.route->redirect != NULL)
+		put_outcome(s, c.route->redirect->code, FLOW_OK,
+		    S("is answered by the rule: another place"));
+	else if (c.route->answer != NULL)
+		put_outcome(s, c.route->answer->status, FLOW_OK,
+		    S("is answered by the rule"));
+	else
+		put_destinations(s, c.route->destinations,
+		    c.route->destination_count, c.route->weight_total);
 }
 
 static void

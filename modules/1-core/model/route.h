@@ -59,7 +59,7 @@ struct view_http_route {
 	/* Answers instead of sending on; at most one of the two. */
 	const struct view_redirect *redirect;
 	const struct view_answer *answer;
-	/* Never none; where the rule answers, one that says so. */
+	/* None where the rule answers, else never none. */
 	const struct view_destination *destinations;
 	size_t destination_count;
 	uint32_t weight_total; /* 0: the first takes all */

@@ -304,14 +304,17 @@ print_outcome(const struct value *v)
 {
 	const struct value *o = value_get(v, S("outcome"));
 	struct slice reason = value_get_string(o, S("reason"), SLICE_NONE);
-	struct slice flag = value_get_string(o, S("flag"), S("-"));
+	struct slice none = S("-");
+	struct slice flag = value_get_string(o, S("flag"), none);
 	int64_t status = number(o, S("status"));
 
 	if (status == 0)
 		(void)printf("%-13s %.*s\n", "outcome", SLICE_ARG(reason));
 	else
-		(void)printf("%-13s %d %.*s: %.*s\n", "outcome", (int)status,
-		    SLICE_ARG(flag), SLICE_ARG(reason));
+		(void)printf("%-13s %d%s%.*s: %.*s\n", "outcome", (int)status,
+		    slice_eq(flag, none) ? "" : " ",
+		    SLICE_ARG(slice_eq(flag, none) ? S("") : flag),
+		    SLICE_ARG(reason));
 }
 
 /* Where a program of the agent's machine would find the host. */
@@ -413,6 +416,8 @@ print(const struct value *v, enum output how)
 	line(v, "origin", "from");
 	line(v, "clusterMatched", "cluster");
 	print_action(value_get(v, S("action")));
+	line(v, "rewrittenPath", "path becomes");
+	line(v, "location", "location");
 	line(v, "note", "note");
 	print_rules(value_get(v, S("rules")));
 	print_destinations(value_get(v, S("destinations")));

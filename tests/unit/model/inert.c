@@ -74,34 +74,17 @@ TEST(a_match_for_gateways_and_the_mesh_is_taken)
 	EXPECT_EQ(get(&w)->index, 0);
 }
 
-TEST(an_action_that_nobody_does_is_answered_503)
+TEST(a_rule_that_answers_is_no_refusal)
 {
-	static const struct {
-		const char *action;
-		const char *name;
-	} rows[] = {
-	    {"redirect: {uri: /a}", "redirect"},
-	    {"directResponse: {status: 200}", "directResponse"},
-	};
+	AUTO(compiled_fini) struct compiled w;
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		AUTO(compiled_fini) struct compiled w;
-		char yaml[1024], words[128];
-
-		(void)snprintf(yaml, sizeof(yaml),
-		    SERVICES VS("web") "  http: [{%s}, {" WEB "}]\n",
-		    rows[i].action);
-		(void)snprintf(
-		    words, sizeof(words), "not in force yet: %s", rows[i].name);
-		compiled_init(&w, yaml);
-		EXPECT_EQ(get(&w)->index, 0);
-		EXPECT_EQ(get(&w)->destination_count, 1);
-		EXPECT_TRUE(get(&w)->destinations[0].cluster == NULL);
-		EXPECT_SLICE(
-		    get(&w)->destinations[0].missing, slice_str(words));
-		EXPECT_SLICE(told(&w, "outcome.reason"), slice_str(words));
-		EXPECT_TRUE(compiled_tells(&w, words));
-	}
+	compiled_init(
+	    &w, SERVICES VS("web") "  http: [{redirect: {uri: /a}}]\n");
+	EXPECT_EQ(get(&w)->destination_count, 0);
+	EXPECT_SLICE(told(&w, "location"), S("http://web/a"));
+	EXPECT_SLICE(told(&w, "outcome.reason"),
+	    S("is answered by the rule: another place"));
+	EXPECT_FALSE(compiled_tells(&w, "force"));
 }
 
 TEST(what_is_left_undone_is_told)

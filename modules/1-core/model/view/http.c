@@ -117,18 +117,13 @@ compile_own_answer(struct builder *b, const struct http_rule *rule,
     const struct view_host *h, struct view_http_route *out)
 {
 	const struct http_route *spec = rule->spec;
-	const struct inert_name rows[] = {
-	    {"redirect", spec->redirect != NULL},
-	    {"directResponse", spec->direct_response != NULL},
-	};
-	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 
 	if (spec->redirect != NULL)
 		out->redirect = compile_redirect(b, spec->redirect, h);
 	else if (spec->direct_response != NULL)
 		out->answer = compile_answer(b, spec->direct_response);
-	refuse(b, rule,
-	    take_printf(b, "not in force yet: %.*s", SLICE_ARG(names)), out);
+	else
+		refuse(b, rule, S("none"), out);
 }
 
 /* What is left undone while the request goes on. */

@@ -4,6 +4,8 @@
  */
 #include "http/filter.h"
 
+#include "http/by_rule.h"
+
 enum { UUID_LEN = 36 };
 
 /* --- hygiene ---------------------------------------------------------------
@@ -127,7 +129,8 @@ name_parties(struct request *r)
 {
 	struct flow_record *f = &r->record;
 	const struct view_host *host = r->upstream->host;
-	const struct view_cluster *c = r->destination->cluster;
+	const struct view_cluster *c =
+	    r->destination != NULL ? r->destination->cluster : NULL;
 
 	f->route = r->choice.route->name;
 	f->destination.service = host->host;
@@ -154,6 +157,11 @@ route_request(struct request *r)
 	if (!choose_route(r))
 		return no_route(r, SLICE_NONE);
 	route = r->choice.route;
+	if (route->redirect != NULL || route->answer != NULL) {
+		name_parties(r);
+		by_rule_answer(r);
+		return FILTER_ANSWERED;
+	}
 	r->destination =
 	    view_choose(route->destinations, route->destination_count,
 		route->weight_total, rng_u64(&r->worker->rng));
@@ -189,8 +197,8 @@ change(const struct view_header *to, struct http_head *h)
 			  : http_head_set(h, to->name, to->value);
 }
 
-static enum err
-apply(const struct view_headers *ops, struct http_head *h)
+enum err
+filter_apply_headers(const struct view_headers *ops, struct http_head *h)
 {
 	enum err e = OK;
 
@@ -221,8 +229,9 @@ rewrite(struct request *r)
 static enum filter_verdict
 headers_request(struct request *r)
 {
-	if (apply(&r->destination->request, r->head) == OK &&
-	    apply(&r->choice.route->request, r->head) == OK && rewrite(r) == OK)
+	if (filter_apply_headers(&r->destination->request, r->head) == OK &&
+	    filter_apply_headers(&r->choice.route->request, r->head) == OK &&
+	    rewrite(r) == OK)
 		return FILTER_GO_ON;
 	request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
 	    S("the head is too large after the route's changes"));
@@ -232,8 +241,8 @@ headers_request(struct request *r)
 static enum filter_verdict
 headers_response(struct request *r, struct http_head *h)
 {
-	if (apply(&r->destination->response, h) == OK &&
-	    apply(&r->choice.route->response, h) == OK)
+	if (filter_apply_headers(&r->destination->response, h) == OK &&
+	    filter_apply_headers(&r->choice.route->response, h) == OK)
 		return FILTER_GO_ON;
 	request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
 	    S("the head of the answer is too large"));
