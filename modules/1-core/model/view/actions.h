@@ -62,7 +62,7 @@ bool find_hash(struct builder *b, struct service_row *s, uint16_t port,
 static inline uint32_t
 millionths_of(const struct percent *p, uint32_t otherwise)
 {
-	return p != NULL ? (uint32_t)(p->value * (VIEW_MILLION / 100))
+	return p != NULL ? (uint32_t)(p->value * (VIEW_MILLION / 100.0))
 			 : otherwise;
 }
 
