@@ -401,18 +401,34 @@ TEST(a_subset_has_a_hash_of_its_own)
 	    "\"/a\"}]}");
 }
 
-TEST(a_rewrite_that_cannot_be_made_is_answered_503)
+TEST(what_cannot_be_made_is_answered_503)
 {
-	AUTO(compiled_fini) struct compiled w;
-	struct http_attrs a = {.path = S("/")};
-	struct view_http_choice c;
+	static const struct {
+		const char *rule;
+		const char *words;
+	} rows[] = {
+	    {"rewrite: {uriRegexRewrite: {match: a, rewrite: '\\1'}}, " WEB,
+		"a rewrite that cannot be made"},
+	    {"rewrite: {uri: \"/a\\nb\"}, " WEB, "a byte that no path may"},
+	    {"rewrite: {authority: a b}, " WEB, "a byte that no path may"},
+	    {"redirect: {uri: \"/a\\r\\nb: c\"}", "a byte that no place may"},
+	};
 
-	compiled_init(&w,
-	    SERVICES VS "{rewrite: {uriRegexRewrite: {match: a, rewrite: "
-			"'\\1'}}, " WEB "}\n");
-	c = view_route_http(view_find_host(w.v, NULL, S("web"), 80), &a, NULL);
-	EXPECT_TRUE(c.route->destinations[0].cluster == NULL);
-	EXPECT_TRUE(compiled_tells(&w, "a rewrite that cannot be made"));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(compiled_fini) struct compiled w;
+		struct http_attrs a = {.path = S("/")};
+		struct view_http_choice c;
+		char yaml[2048];
+
+		(void)snprintf(
+		    yaml, sizeof(yaml), SERVICES VS "{%s}\n", rows[i].rule);
+		compiled_init(&w, yaml);
+		c = view_route_http(
+		    view_find_host(w.v, NULL, S("web"), 80), &a, NULL);
+		EXPECT_EQ(c.route->destination_count, 1);
+		EXPECT_TRUE(c.route->destinations[0].cluster == NULL);
+		EXPECT_TRUE(compiled_tells(&w, rows[i].words));
+	}
 }
 
 /* --- paths and places ----------------------------------------------------- */
@@ -438,6 +454,9 @@ TEST(paths_are_rewritten_as_envoy_does)
 	    {"rewrite: {uriRegexRewrite: {match: '/v(.)/', rewrite: "
 	     "'/\\1\\1/'}}",
 		"/v1/v2/?/v3/", "/11/v2/?/v3/"},
+	    {"rewrite: {uriRegexRewrite: {match: '^/a(.*)$', rewrite: "
+	     "'\\1'}}",
+		"/a?b", "/?b"},
 	    {"rewrite: {uriRegexRewrite: {match: x, rewrite: yy}}", "/xax?x",
 		"/yyayy?x"},
 	};

@@ -66,6 +66,16 @@ millionths_of(const struct percent *p, uint32_t otherwise)
 			 : otherwise;
 }
 
+/* May it stand in a request's line, and in a header: no space, no control. */
+static inline bool
+is_one_word(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.ptr[i] <= ' ' || s.ptr[i] == 0x7f)
+			return false;
+	return true;
+}
+
 /* "GET,POST" (cors.c). */
 struct slice take_joined(
     struct builder *b, const struct slice *items, size_t count);

@@ -112,13 +112,23 @@ refuse(struct builder *b, const struct http_rule *rule, struct slice why,
 	    SLICE_ARG(why));
 }
 
+static bool
+can_redirect(const struct http_redirect *r)
+{
+	return is_one_word(r->uri) && is_one_word(r->prefix_rewrite) &&
+	       is_one_word(r->authority);
+}
+
 static void
 compile_own_answer(struct builder *b, const struct http_rule *rule,
     const struct view_host *h, struct view_http_route *out)
 {
 	const struct http_route *spec = rule->spec;
 
-	if (spec->redirect != NULL)
+	if (spec->redirect != NULL && !can_redirect(spec->redirect))
+		refuse(b, rule,
+		    S("a redirect with a byte that no place may have"), out);
+	else if (spec->redirect != NULL)
 		out->redirect = compile_redirect(b, spec->redirect, h);
 	else if (spec->direct_response != NULL)
 		out->answer = compile_answer(b, spec->direct_response);
@@ -180,6 +190,12 @@ compile_rewrite(struct builder *b, const struct http_rule *rule,
 
 	if (w == NULL || rule->spec->route.count == 0)
 		return;
+	if (!is_one_word(w->uri) || !is_one_word(w->authority) ||
+	    (w->uri_regex != NULL && !is_one_word(w->uri_regex->rewrite))) {
+		refuse(b, rule,
+		    S("a rewrite with a byte that no path may have"), out);
+		return;
+	}
 	out->rewrite_uri = w->uri.len > 0;
 	out->new_uri = w->uri;
 	if (w->authority.len > 0)

@@ -73,14 +73,23 @@ view_rewrite_path(const struct view_http_choice *choice, struct slice path,
     struct arena *arena, struct slice *out)
 {
 	const struct view_http_route *r = choice->route;
+	struct slice made;
+	enum err e;
 
 	if (!r->rewrite_uri) {
 		*out = path;
 		return OK;
 	}
-	if (r->rewrite_regex != NULL)
-		return replace_found(r, path, arena, out);
-	return replace_matched(choice->match, r->new_uri, path, arena, out);
+	e = r->rewrite_regex != NULL ? replace_found(r, path, arena, &made)
+				     : replace_matched(choice->match,
+					   r->new_uri, path, arena, &made);
+	if (e != OK)
+		return e;
+	/* An empty path is "/" (RFC 9110 §4.2.3). */
+	if (made.len == 0 || made.ptr[0] == '?')
+		return join(arena, S("/"), made, out);
+	*out = made;
+	return OK;
 }
 
 /* --- redirects ------------------------------------------------------------ */
