@@ -236,9 +236,9 @@ default_route(struct builder *b, struct view_host *h, struct service_row *s,
 {
 	struct view_http_route *r = take(b, 1, sizeof(*r));
 	struct view_destination *d = take(b, 1, sizeof(*d));
-	struct view_hash *hash = take(b, 1, sizeof(*hash));
+	struct view_hash hash, *kept;
 
-	if (r == NULL || d == NULL || hash == NULL)
+	if (r == NULL || d == NULL)
 		return;
 	d->cluster = find_cluster(b, s, p, S(""), &d->missing);
 	d->name = d->cluster != NULL ? d->cluster->name : S("");
@@ -247,8 +247,14 @@ default_route(struct builder *b, struct view_host *h, struct service_row *s,
 	r->destinations = d;
 	r->destination_count = 1;
 	r->origin = s->row.origin;
-	r->hashes = hash;
-	r->hash_count = find_hash(b, s, p->port, NULL, hash);
+	if (find_hash(b, s, p->port, NULL, &hash)) {
+		kept = take(b, 1, sizeof(*kept));
+		if (kept == NULL)
+			return;
+		*kept = hash;
+		r->hashes = kept;
+		r->hash_count = 1;
+	}
 	compile_retry(b, NULL, /* hashed */ false, &r->retry);
 	h->http = r;
 	h->http_count = 1;

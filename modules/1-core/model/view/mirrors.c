@@ -18,9 +18,9 @@ void
 compile_mirrors(struct builder *b, const struct http_route *spec,
     const struct resource *owner, uint16_t port, struct view_http_route *out)
 {
+	size_t most = spec->mirrors.count + (spec->mirror != NULL), n = 0;
 	struct view_mirror *items =
-	    take(b, spec->mirrors.count + 1, sizeof(*items));
-	size_t n = 0;
+	    most > 0 ? take(b, most, sizeof(*items)) : NULL;
 
 	if (items == NULL)
 		return;

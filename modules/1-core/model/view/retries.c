@@ -7,29 +7,45 @@
 
 enum { DEFAULT_ATTEMPTS = 2, CHOICES = 5 };
 
-/* Upstream's, where neither a rule nor the mesh says anything. */
-static const char default_words[] = "connect-failure,refused-stream,"
-				    "unavailable,cancelled,"
-				    "retriable-status-codes";
+#define DEFAULT_WORDS                                                          \
+	"connect-failure,refused-stream,unavailable,cancelled,"                \
+	"retriable-status-codes"
 
-static void
-add_word(struct builder *b, struct slice word, struct view_retry *out)
+/*
+ * Upstream's, where neither a rule nor the mesh says anything; very many
+ * routes have it in common.
+ */
+static const struct view_retry by_default = {
+    .attempts = DEFAULT_ATTEMPTS,
+    .on = VIEW_RETRY_CONNECT_FAILURE | VIEW_RETRY_REFUSED_STREAM |
+	  VIEW_RETRY_GRPC_UNAVAILABLE | VIEW_RETRY_GRPC_CANCELLED |
+	  VIEW_RETRY_STATUS_CODES,
+    .words = {DEFAULT_WORDS, sizeof(DEFAULT_WORDS) - 1},
+    .choices = CHOICES,
+};
+
+/* How many members a list has that is separated by commas. */
+static size_t
+count_words(struct slice list)
 {
-	out->words = out->words.len > 0
-			 ? take_printf(b, "%.*s,%.*s", SLICE_ARG(out->words),
-			       SLICE_ARG(word))
-			 : word;
+	size_t n = 1;
+
+	for (size_t i = 0; i < list.len; i++)
+		n += list.ptr[i] == ',';
+	return n;
 }
 
 /* A status alone stands for the word that is needed for it. */
 static void
 compile_words(struct builder *b, struct slice list, struct view_retry *out)
 {
-	uint16_t *statuses = take(b, list.len, sizeof(*statuses));
+	size_t most = count_words(list) + 1, n = 0;
+	uint16_t *statuses = take(b, most, sizeof(*statuses));
+	struct slice *words = take(b, most, sizeof(*words));
 	bool said = false;
 
-	out->statuses = statuses;
-	while (statuses != NULL && list.len > 0) {
+	out->on = 0;
+	while (!b->full && list.len > 0) {
 		struct slice word = slice_trim(slice_split(&list, ','));
 		uint16_t status;
 		uint32_t bit;
@@ -40,12 +56,13 @@ compile_words(struct builder *b, struct slice list, struct view_retry *out)
 		if (status != 0)
 			statuses[out->status_count++] = status;
 		else
-			add_word(b, word, out);
+			words[n++] = word;
 		said = said || (status == 0 && bit == VIEW_RETRY_STATUS_CODES);
 	}
 	if (out->status_count > 0 && !said)
-		add_word(
-		    b, slice_str(retry_word(VIEW_RETRY_STATUS_CODES)), out);
+		words[n++] = slice_str(retry_word(VIEW_RETRY_STATUS_CODES));
+	out->statuses = statuses;
+	out->words = take_joined(b, words, n);
 }
 
 static bool
@@ -63,15 +80,12 @@ compile_retry(struct builder *b, const struct http_retry *rule, bool hashed,
 	*out = (struct view_retry){0};
 	if (r != NULL && r->attempts == 0)
 		return;
-	out->attempts = DEFAULT_ATTEMPTS;
+	*out = by_default;
 	out->avoid_tried = !hashed;
-	out->choices = CHOICES;
-	if (r == NULL || r->retry_on.len == 0)
-		compile_words(b, slice_str(default_words), out);
-	else
-		compile_words(b, r->retry_on, out);
 	if (r == NULL)
 		return;
+	if (r->retry_on.len > 0)
+		compile_words(b, r->retry_on, out);
 	out->attempts = (uint32_t)r->attempts;
 	out->per_try_timeout_us = r->per_try_timeout;
 	if (has(r, "retryIgnorePreviousHosts"))
