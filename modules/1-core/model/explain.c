@@ -218,7 +218,6 @@ put_route(struct story *s, const struct view_http_choice *c,
 		       SLICE_ARG(c->match->name))
 		 : r->name);
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
-	tree_put(&s->t, s->root, "action", tree_http_action(&s->t, r));
 	if (r->rewrite_uri &&
 	    view_rewrite_path(c, a->path, s->t.arena, &path) != OK)
 		s->t.full = true;
@@ -246,6 +245,7 @@ tell_http(struct story *s, const struct view_host *h)
 		return;
 	}
 	put_route(s, &c, &a);
+	tree_put(&s->t, s->root, "action", tree_http_action(&s->t, c.route));
 	if (c.route->redirect != NULL)
 		put_outcome(s, c.route->redirect->code, FLOW_OK,
 		    S("is answered by the rule: another place"));
@@ -273,7 +273,8 @@ tell_tcp(struct story *s, const struct view_host *h)
 	}
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
 	tree_put(&s->t, s->root, "action",
-	    tree_tcp_action(&s->t, r->destinations, r->destination_count));
+	    tree_tcp_action(
+		&s->t, r->destinations, r->destination_count, r->weight_total));
 	put_destinations(
 	    s, r->destinations, r->destination_count, r->weight_total);
 }

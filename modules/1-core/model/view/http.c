@@ -241,7 +241,8 @@ default_route(struct builder *b, struct view_host *h, struct service_row *s,
 	if (r == NULL || d == NULL)
 		return;
 	d->cluster = find_cluster(b, s, p, S(""), &d->missing);
-	d->name = d->cluster != NULL ? d->cluster->name : S("");
+	if (d->cluster != NULL)
+		d->name = d->cluster->name;
 	d->host = s->row.host;
 	r->name = S("default");
 	r->destinations = d;

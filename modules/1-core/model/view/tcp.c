@@ -85,7 +85,8 @@ default_route(struct builder *b, struct service_row *s,
 	if (d == NULL)
 		return;
 	d->cluster = find_cluster(b, s, p, S(""), &d->missing);
-	d->name = d->cluster != NULL ? d->cluster->name : S("");
+	if (d->cluster != NULL)
+		d->name = d->cluster->name;
 	d->host = s->row.host;
 	out->destinations = d;
 	out->destination_count = 1;

@@ -124,7 +124,8 @@ answer(struct tree *t, const struct view_answer *a)
 /* --- destinations --------------------------------------------------------- */
 
 static struct value *
-weighted(struct tree *t, const struct view_destination *items, size_t count)
+weighted(struct tree *t, const struct view_destination *items, size_t count,
+    uint32_t weight_total)
 {
 	struct value *list = tree_list(t);
 
@@ -132,7 +133,7 @@ weighted(struct tree *t, const struct view_destination *items, size_t count)
 		const struct view_destination *d = &items[i];
 		struct value *map;
 
-		if (d->weight == 0)
+		if (weight_total > 0 && d->weight == 0)
 			continue;
 		map = tree_map(t);
 		tree_put_text(t, map, "cluster", d->name);
@@ -146,12 +147,13 @@ weighted(struct tree *t, const struct view_destination *items, size_t count)
 
 static void
 put_clusters(struct tree *t, struct value *map,
-    const struct view_destination *items, size_t count)
+    const struct view_destination *items, size_t count, uint32_t weight_total)
 {
 	if (count == 1)
 		tree_put_text(t, map, "cluster", items[0].name);
 	else
-		tree_put(t, map, "weightedClusters", weighted(t, items, count));
+		tree_put(t, map, "weightedClusters",
+		    weighted(t, items, count, weight_total));
 }
 
 static struct value *
@@ -336,7 +338,8 @@ put_rewrite(struct tree *t, struct value *map, const struct view_http_route *r)
 static void
 put_sending(struct tree *t, struct value *map, const struct view_http_route *r)
 {
-	put_clusters(t, map, r->destinations, r->destination_count);
+	put_clusters(
+	    t, map, r->destinations, r->destination_count, r->weight_total);
 	put_rewrite(t, map, r);
 	tree_put_text(t, map, "timeout", duration(t, r->timeout_us));
 	if (r->limits_stream) {
@@ -370,11 +373,11 @@ tree_http_action(struct tree *t, const struct view_http_route *r)
 }
 
 struct value *
-tree_tcp_action(
-    struct tree *t, const struct view_destination *items, size_t count)
+tree_tcp_action(struct tree *t, const struct view_destination *items,
+    size_t count, uint32_t weight_total)
 {
 	struct value *map = tree_map(t);
 
-	put_clusters(t, map, items, count);
+	put_clusters(t, map, items, count, weight_total);
 	return map;
 }
