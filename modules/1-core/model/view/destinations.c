@@ -48,13 +48,20 @@ name_cluster(struct builder *b, const struct destination_spec *spec,
 	    SLICE_ARG(spec->subset), SLICE_ARG(istio_host(b, host)));
 }
 
+struct service_row *
+find_destination_service(struct builder *b, const struct destination_spec *spec,
+    const struct resource *owner)
+{
+	return find_service(b, canonical_host(b, spec->host, owner->key.ns));
+}
+
 void
 compile_destination(struct builder *b, const struct destination_spec *spec,
     const struct resource *owner, uint16_t called_port,
     struct view_destination *out)
 {
 	struct slice host = canonical_host(b, spec->host, owner->key.ns);
-	struct service_row *s = find_service(b, host);
+	struct service_row *s = find_destination_service(b, spec, owner);
 	const struct port_row *p =
 	    s != NULL ? choose_port(s, spec, called_port) : NULL;
 	struct origin o = origin_of(owner, spec->head.line);

@@ -52,9 +52,8 @@ add_hash(struct builder *b, const struct http_destination *d,
     const struct http_rule *rule, struct view_hash *hashes,
     struct view_http_route *out)
 {
-	struct slice host =
-	    canonical_host(b, d->destination->host, rule->owner->key.ns);
-	struct service_row *s = find_service(b, host);
+	struct service_row *s =
+	    find_destination_service(b, d->destination, rule->owner);
 
 	if (s == NULL || (rule->spec->route.count > 1 && d->weight == 0))
 		return;
@@ -204,8 +203,8 @@ compile_rewrite(struct builder *b, const struct http_rule *rule,
 		compile_regex_rewrite(b, rule, out);
 }
 
-static void
-compile_route(struct builder *b, const struct http_rule *rule,
+void
+compile_http_rule(struct builder *b, const struct http_rule *rule,
     const struct view_host *h, struct view_http_route *out)
 {
 	const struct http_route *spec = rule->spec;
@@ -285,7 +284,7 @@ compile_http(struct builder *b, struct view_host *h,
 	}
 	routes = take(b, rules->count, sizeof(*routes));
 	for (size_t i = 0; routes != NULL && i < rules->count; i++) {
-		compile_route(b, rules->items[i], h, &routes[i]);
+		compile_http_rule(b, rules->items[i], h, &routes[i]);
 		routes[i].index = i;
 	}
 	h->origin = origin_of(owner, 0);

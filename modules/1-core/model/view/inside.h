@@ -315,6 +315,10 @@ const struct regex *find_regex(
 void compile_matches(struct builder *b, const struct http_route *spec,
     struct view_http_route *out);
 
+/* One rule of the host, whose name, port and TLS count. */
+void compile_http_rule(struct builder *b, const struct http_rule *rule,
+    const struct view_host *h, struct view_http_route *out);
+
 /* Routes of one host; `s` and `p` are NULL for one that is no service. */
 void compile_http(struct builder *b, struct view_host *h,
     const struct resource *owner, struct service_row *s,
@@ -332,6 +336,10 @@ void inbound_actions(
 
 /* Makes the host's index; once its routes are there (index.c). */
 void index_routes(struct builder *b, struct view_host *h);
+
+/* The service that is meant; NULL: there is none (destinations.c). */
+struct service_row *find_destination_service(struct builder *b,
+    const struct destination_spec *spec, const struct resource *owner);
 
 /* Where a destination leads (destinations.c). */
 void compile_destination(struct builder *b, const struct destination_spec *spec,
