@@ -74,6 +74,17 @@ def compile_view(settings):
             "memory of its view": (out["full_mib"], None)}
 
 
+def routes(settings):
+    """The worst of some kinds of rules."""
+    program = os.path.join(settings.build, "tests", "bench", "routes")
+    with settings.stage() as stage:
+        out = json.loads(stage.run([program], PROXY_CORE, 600))
+    return {"route of a request: last of 1,000 rules, to the first":
+            (out["last_to_first"], None),
+            "the same, to a rule that is alone": (out["last_to_only"], None),
+            "the same, the slowest": (out["slowest_ns"], None)}
+
+
 # --- keeping ---
 
 RESOURCES = 100000
@@ -187,6 +198,12 @@ ROWS = (
         Goal("memory of its view", "MiB", 120, 40, issue="C")),
         f"{SERVICES[-1]} services, five endpoints each, 5,000 "
         "VirtualServices, all in scope"),
+    Row("routes", routes, (
+        Goal("route of a request: last of 1,000 rules, to the first", "times",
+             2, 1.1, issue="C"),
+        Goal("the same, to a rule that is alone", "times", 5, 3, issue="C"),
+        Goal("the same, the slowest", "ns", 1000, 300, issue="C")),
+        "paths, prefixes, expressions that begin with text, and a header"),
     Row("keep", keep, (
         Goal(f"apply {BATCH} documents", "s", 5, 1, issue="B"),
         Goal(f"apply one document beside {RESOURCES}", "ms", 20, 5,

@@ -115,13 +115,24 @@ def test_three_mistakes_are_told_at_once_with_their_lines(meshd, write):
 def test_what_is_not_in_force_is_valid_and_explained(meshd, write):
     path = write("inert.yaml", REVIEWS.replace(
         "  - name: rest\n",
-        "  - name: rest\n    directResponse: {status: 204}\n  - name: never\n"))
+        "  - name: rest\n    fault: {abort: {httpStatus: 500, "
+        "percentage: {value: 0.5}}}\n"))
     assert meshd("validate", "-f", path).returncode == 0
     told = json.loads(meshd.ok(
         "explain", "request", "http://reviews/", "--files", path,
         "-o", "json"))
-    assert told["outcome"]["status"] == 503
-    assert "not in force yet: directResponse" in told["outcome"]["reason"]
+    assert told["action"]["fault"] == {"abort": {"http": 500, "percent": 0.5}}
+
+
+def test_an_answer_by_a_rule_is_explained(meshd, write):
+    path = write("answer.yaml", REVIEWS.replace(
+        "  - name: rest\n",
+        "  - name: rest\n    directResponse: {status: 204}\n  - name: never\n"))
+    told = json.loads(meshd.ok(
+        "explain", "request", "http://reviews/", "--files", path,
+        "-o", "json"))
+    assert told["outcome"]["status"] == 204
+    assert told["action"] == {"directResponse": {"status": 204}}
 
 
 def test_explain_goes_by_who_calls(meshd, write):

@@ -359,6 +359,48 @@ def test_a_path_is_matched_and_rewritten(mesh):
     assert explain(mesh, "GET", "http://web/neither")["outcome"] != "routed"
 
 
+def test_a_path_is_rewritten_by_an_expression(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - rewrite: {uriRegexRewrite: {match: "^/api/v([0-9]+)/(.*)$",
+      rewrite: '/\\2/of/\\1'}}
+    route: [{destination: {host: web}}]
+""")
+    told = mesh.app.fetch(9000, "/api/v2/page?q=1").json()
+    assert told["path"] == "/page/of/2?q=1"
+    assert mesh.app.fetch(9000, "/else").json()["path"] == "/else"
+    assert explain(mesh, "GET", "http://web/api/v2/page")["rewrittenPath"] \
+        == "/page/of/2"
+
+
+def test_a_rule_answers_by_itself(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - match: [{uri: {prefix: /moved}}]
+    redirect: {authority: new.example, scheme: https, prefixRewrite: /new}
+  - match: [{uri: {exact: /down}}]
+    directResponse: {status: 503, body: {string: back soon}}
+    headers: {response: {set: {retry-after: "60"}}}
+  - route: [{destination: {host: web}}]
+""")
+    for _ in range(2):
+        answer = mesh.app.fetch(9000, "/moved/page?q=1")
+        assert answer.status == 301
+        assert answer.headers["location"] == \
+            "https://new.example/new/page?q=1"
+        answer = mesh.app.fetch(9000, "/down")
+        assert (answer.status, answer.body) == (503, b"back soon")
+        assert answer.headers["retry-after"] == "60"
+        assert mesh.app.fetch(9000, "/").status == 200
+    assert " 301 - direct_response " in logged(mesh, "/moved/page?q=1")[0]
+    told = explain(mesh, "GET", "http://web/moved/page?q=1")
+    assert told["outcome"]["status"] == 301
+    assert told["location"] == "https://new.example/new/page?q=1"
+    told = explain(mesh, "GET", "http://web/down")
+    assert told["action"] == {
+        "directResponse": {"status": 503, "body": "back soon"},
+        "responseHeaders": {"add": [
+            {"name": "retry-after", "op": "set", "value": "60"}]}}
+
+
 def test_headers_are_set_added_and_removed_both_ways(mesh):
     mesh.apply(WEB % "" + ROUTES + """\
   - headers:

@@ -121,6 +121,13 @@ header(void *arg, struct slice name, struct slice *out_value)
 }
 
 static void
+ignore(void *arg, const struct view_step *step)
+{
+	(void)arg;
+	(void)step;
+}
+
+static void
 ask_http(const struct view_host *host, struct slice path, struct arena *a)
 {
 	struct http_attrs attrs = {.method = S("GET"),
@@ -129,16 +136,27 @@ ask_http(const struct view_host *host, struct slice path, struct arena *a)
 	    .path = path,
 	    .port = host->port,
 	    .header = header};
+	const struct view_trace trace = {ignore, NULL};
 	struct view_http_choice c = view_route_http(host, &attrs, NULL);
-	struct slice rewritten;
+	struct view_http_choice walked = view_route_http(host, &attrs, &trace);
+	struct slice text;
+	enum err e;
 
+	CHECK(walked.route == c.route && walked.match == c.match);
 	if (c.route == NULL)
+		return;
+	if (c.route->redirect != NULL) {
+		CHECK(view_redirect_location(&c, &attrs, a, &text) == OK);
+		return;
+	}
+	if (c.route->answer != NULL)
 		return;
 	CHECK(c.route->destination_count > 0);
 	CHECK(view_choose(c.route->destinations, c.route->destination_count,
 		  c.route->weight_total, path.len) != NULL);
-	CHECK(view_rewrite_path(&c, path, a, &rewritten) == OK);
-	CHECK(c.route->rewrite_uri || slice_eq(path, rewritten));
+	e = view_rewrite_path(&c, path, a, &text);
+	CHECK(e == OK || (e == ERR_LIMIT && c.route->rewrite_regex != NULL));
+	CHECK(e != OK || c.route->rewrite_uri || slice_eq(path, text));
 }
 
 static void

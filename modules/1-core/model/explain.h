@@ -101,12 +101,40 @@ MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
  * routeMatched; clusterMatched (with one destination; with several it is in
  * each of `destinations`); origin; rules
  * [{rule, origin, matched, why}] in the order they are asked; destinations
- * [{cluster, weight, percent, type, balancer, security, sni, policy, origin,
- * notInForce [what of it the proxy does not do yet], endpoints [{address, node,
- * identity, labels, locality, priority, weight, usable, reason}]}]; timeout,
- * retries, rewrite, headers.
- * What has no value is left out. Text is borrowed from the view and the
- * request. NULL only when the arena is full.
+ * [{cluster, missing, weight, percent, type, balancer, security, sni, policy,
+ * origin, notInForce [what of it the proxy does not do yet], endpoints
+ * [{address, node, identity, labels, locality, priority, weight, usable,
+ * reason}]}]; action; rewrittenPath, location (of this request). What has no
+ *value is left out. Text is borrowed from the view and the request. NULL only
+ *when the arena is full.
+ *
+ * `action` is what the rule does, in Istio's and Envoy's words:
+ *
+ *	sends on	cluster, or weightedClusters [{cluster, weight,
+ *			hostRewrite, requestHeaders, responseHeaders}]; a
+ *			cluster that is not there has its name all the same
+ *			timeout "2.5s" ("0s": none); of inbound routes
+ *			maxStreamDuration, grpcTimeoutHeaderMax
+ *			retry {numRetries, retryOn, statusCodes,
+ *			perTryTimeout, backoffBase, hostSelectionAttempts,
+ *			hostPredicates, priority}
+ *			prefixRewrite; regexRewrite {regex, substitution};
+ *			hostRewrite
+ *			hashPolicy [{header | queryParameter | sourceIp |
+ *			cookie, ttl, path, attributes [{name, value}]}]
+ *			mirrors [{cluster, percent}]
+ *	or answers	redirect {code, scheme, host, port, path |
+ *			prefixRewrite}
+ *			directResponse {status, body | bodyBytes (base64)}
+ *	and with both	requestHeaders, responseHeaders {add [{name, op "set"
+ *			| "append", value}], remove}
+ *			cors {origins ["exact:…", "prefix:…", "regex:…"],
+ *			methods, headers, expose, maxAge, credentials,
+ *			forwardUnmatchedPreflights}
+ *			fault {delay {fixed, percent}, abort {http | grpc,
+ *			percent}}
+ *
+ * Of bytes (a port that speaks no HTTP) it is cluster or weightedClusters.
  */
 struct value *model_explain(const struct view *v,
     const struct explain_request *request, struct arena *arena);

@@ -5,9 +5,10 @@
 #ifndef MESHD_ROUTE_H
 #define MESHD_ROUTE_H
 
-#include "cluster.h"
+#include "action.h"
 
-struct view; /* opaque, see view.h */
+struct view;        /* opaque, see view.h */
+struct route_index; /* opaque */
 
 /*
  * Whose calls: which rules hold may depend on the caller's namespace and
@@ -27,13 +28,6 @@ enum view_subject {
 	VIEW_ON_PARAMETER, /* of the query, as it came; the first of its name */
 	VIEW_ON_PORT,
 	VIEW_NEVER /* does not hold, whatever comes; `value` says why */
-};
-
-enum view_test {
-	VIEW_EXACT,
-	VIEW_PREFIX,
-	VIEW_REGEX, /* all of it, by RE2's syntax */
-	VIEW_PRESENT
 };
 
 struct view_condition {
@@ -57,68 +51,41 @@ struct view_match {
 	uint32_t line;
 };
 
-struct view_headers {
-	const struct label *set; /* names in lower case */
-	size_t set_count;
-	const struct label *add;
-	size_t add_count;
-	const struct slice *remove;
-	size_t remove_count;
-};
-
-struct view_destination {
-	const struct view_cluster *cluster; /* NULL: see `flag`, `missing` */
-	struct slice name; /* of the cluster, also of one that is not there */
-	uint32_t weight;
-	enum flow_flag flag;  /* FLOW_NO_CLUSTER if there is no cluster */
-	struct slice missing; /* words: "no subset v9 …" */
-	struct slice host;    /* as written, for messages */
-	struct view_headers request; /* applied before the route's */
-	struct view_headers response;
-};
-
-enum view_retry_on {
-	VIEW_RETRY_5XX = 1 << 0,
-	VIEW_RETRY_GATEWAY_ERROR = 1 << 1,
-	VIEW_RETRY_RESET = 1 << 2,
-	VIEW_RETRY_RESET_BEFORE_REQUEST = 1 << 3,
-	VIEW_RETRY_CONNECT_FAILURE = 1 << 4,
-	VIEW_RETRY_RETRIABLE_4XX = 1 << 5,
-	VIEW_RETRY_REFUSED_STREAM = 1 << 6,
-	VIEW_RETRY_STATUS_CODES = 1 << 7, /* those in `statuses` */
-	VIEW_RETRY_HEADERS = 1 << 8,
-	VIEW_RETRY_RATELIMITED = 1 << 9,
-	VIEW_RETRY_HTTP3 = 1 << 10,
-	VIEW_RETRY_GRPC_CANCELLED = 1 << 11,
-	VIEW_RETRY_GRPC_DEADLINE = 1 << 12,
-	VIEW_RETRY_GRPC_INTERNAL = 1 << 13,
-	VIEW_RETRY_GRPC_EXHAUSTED = 1 << 14,
-	VIEW_RETRY_GRPC_UNAVAILABLE = 1 << 15
-};
-
-struct view_retry {
-	uint32_t attempts;           /* further tries; 0: none */
-	uint64_t per_try_timeout_us; /* 0: the route's timeout */
-	uint32_t on;                 /* enum view_retry_on */
-	const uint16_t *statuses;
-	size_t status_count;
-};
-
 struct view_http_route {
 	struct slice name;
 	size_t index; /* in the rule list; the default route is the last */
 	const struct view_match *matches; /* any of them; none: everything */
 	size_t match_count;
-	const struct view_destination *destinations; /* never none */
+	/* Answers instead of sending on; at most one of the two. */
+	const struct view_redirect *redirect;
+	const struct view_answer *answer;
+	/* None where the rule answers, else never none. */
+	const struct view_destination *destinations;
 	size_t destination_count;
 	uint32_t weight_total; /* 0: the first takes all */
 	uint64_t timeout_us;   /* 0: none */
+	/* The most that a call's grpc-timeout may ask for; 0: anything. */
+	uint64_t grpc_timeout_us;
+	/* Of the inbound side: how long a stream may last; 0: for ever. */
+	bool limits_stream;
+	uint64_t stream_us;
 	struct view_retry retry;
+	/* Of the path: what matched becomes `new_uri`, or what the
+	 * expression finds becomes `new_uri` with \1 for its groups. */
 	bool rewrite_uri;
 	struct slice new_uri;
+	const struct regex *rewrite_regex;
+	struct slice rewrite_pattern;
 	struct slice new_authority; /* empty: as it came */
 	struct view_headers request;
 	struct view_headers response;
+	const struct view_hash_policy
+	    *hashes; /* the first that a request has */
+	size_t hash_count;
+	const struct view_mirror *mirrors;
+	size_t mirror_count;
+	const struct view_cors *cors;   /* may be NULL */
+	const struct view_fault *fault; /* may be NULL */
 	struct origin origin;
 };
 
@@ -150,6 +117,7 @@ struct view_host {
 	const struct view_service *service; /* NULL if it is none */
 	const struct view_http_route *http; /* first that matches wins */
 	size_t http_count;
+	const struct route_index *index; /* of them; private to the look-up */
 	const struct view_tcp_route *tcp;
 	size_t tcp_count;
 	/* At a gateway: a request in the clear is answered 301, to https,
@@ -215,11 +183,19 @@ const struct view_destination *view_choose(
     uint32_t weight_total, uint64_t chance);
 
 /*
- * The path after the route's rewrite, the query kept: a matched prefix is
- * replaced as text, else the whole path is. Borrows from both, or copies to
- * the arena. ERR_NO_MEMORY.
+ * The path after the route's rewrite, the query kept: a prefix that matched is
+ * replaced as text ("/", where the path is not tested), else the whole path
+ * is; or what the route's expression finds. Borrows from both, or copies to
+ * the arena. ERR_NO_MEMORY; ERR_LIMIT if it becomes too long.
  */
 MUST_USE enum err view_rewrite_path(const struct view_http_choice *choice,
     struct slice path, struct arena *arena, struct slice *out);
+
+/*
+ * Where the choice's redirect leads: "https://shop.com:8443/new?x=1". Of the
+ * request its scheme, authority and path count. Errors as above.
+ */
+MUST_USE enum err view_redirect_location(const struct view_http_choice *choice,
+    const struct http_attrs *attrs, struct arena *arena, struct slice *out);
 
 #endif

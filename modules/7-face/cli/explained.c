@@ -38,7 +38,7 @@ print_outcome(const struct value *v)
 {
 	const struct value *o = value_get(v, S("outcome"));
 	struct slice reason = value_get_string(o, S("reason"), SLICE_NONE);
-	struct slice flag = value_get_string(o, S("flag"), S("-"));
+	struct slice flag = value_get_string(o, S("flag"), SLICE_NONE);
 	struct slice error = value_get_string(v, S("error"), SLICE_NONE);
 	int64_t status = number(o, S("status"));
 
@@ -46,8 +46,9 @@ print_outcome(const struct value *v)
 		(void)printf("%-13s %.*s%s%.*s\n", "outcome", SLICE_ARG(error),
 		    error.len > 0 ? ": " : "", SLICE_ARG(reason));
 	else
-		(void)printf("%-13s %d %.*s: %.*s\n", "outcome", (int)status,
-		    SLICE_ARG(flag), SLICE_ARG(reason));
+		(void)printf("%-13s %d%s%.*s: %.*s\n", "outcome", (int)status,
+		    flag.len > 0 ? " " : "", SLICE_ARG(flag),
+		    SLICE_ARG(reason));
 }
 
 /* Where a program of the agent's machine would find the host. */
@@ -218,6 +219,15 @@ print_destinations(const struct value *list)
 	}
 }
 
+static void
+print_action(const struct value *action)
+{
+	struct slice none = S("0s");
+
+	if (!slice_eq(value_get_string(action, S("timeout"), none), none))
+		line(action, "timeout", "timeout");
+}
+
 int
 explained_print(const struct value *v, enum output how)
 {
@@ -234,7 +244,9 @@ explained_print(const struct value *v, enum output how)
 	line(v, "routeMatched", "route");
 	line(v, "origin", "from");
 	line(v, "clusterMatched", "cluster");
-	line(v, "timeout", "timeout");
+	print_action(value_get(v, S("action")));
+	line(v, "rewrittenPath", "path becomes");
+	line(v, "location", "location");
 	line(v, "note", "note");
 	print_rules(value_get(v, S("rules")));
 	print_destinations(value_get(v, S("destinations")));

@@ -205,19 +205,16 @@ put_route(struct story *s, const struct view_http_choice *c,
 		       SLICE_ARG(c->match->name))
 		 : r->name);
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
-	tree_put_text(
-	    &s->t, s->root, "timeout", tree_duration(&s->t, r->timeout_us));
-	tree_put(&s->t, s->root, "retries", tree_retry(&s->t, &r->retry));
 	if (r->rewrite_uri &&
 	    view_rewrite_path(c, a->path, s->t.arena, &path) != OK)
 		s->t.full = true;
 	if (r->rewrite_uri)
 		tree_put_text(&s->t, s->root, "rewrittenPath", path);
-	tree_put_text(&s->t, s->root, "rewrittenAuthority", r->new_authority);
-	tree_put(
-	    &s->t, s->root, "requestHeaders", tree_headers(&s->t, &r->request));
-	tree_put(&s->t, s->root, "responseHeaders",
-	    tree_headers(&s->t, &r->response));
+	if (r->redirect != NULL &&
+	    view_redirect_location(c, a, s->t.arena, &path) != OK)
+		s->t.full = true;
+	if (r->redirect != NULL)
+		tree_put_text(&s->t, s->root, "location", path);
 }
 
 void
@@ -238,8 +235,15 @@ story_http(struct story *s, const struct view_host *h)
 	}
 	put_route(s, &c, &a);
 	tree_put(&s->t, s->root, "action", tree_http_action(&s->t, c.route));
-	put_destinations(s, c.route->destinations, c.route->destination_count,
-	    c.route->weight_total);
+	if (c.route->redirect != NULL)
+		story_outcome(s, c.route->redirect->code, FLOW_OK,
+		    S("is answered by the rule: another place"));
+	else if (c.route->answer != NULL)
+		story_outcome(s, c.route->answer->status, FLOW_OK,
+		    S("is answered by the rule"));
+	else
+		put_destinations(s, c.route->destinations,
+		    c.route->destination_count, c.route->weight_total);
 }
 
 void

@@ -104,6 +104,7 @@ struct load_balancer {
 	uint64_t warmup_duration; /* the older form of warmup */
 };
 
+extern const struct message hash_cookie_message;
 extern const struct message load_balancer_message;
 extern const struct message locality_balancer_message;
 extern const struct message zone_balancer_message;

@@ -27,7 +27,7 @@ struct wanted {
 };
 
 /* The first definition of a subset's name. */
-static const struct subset_spec *
+const struct subset_spec *
 find_subset(const struct merged_rule *m, struct slice name,
     const struct resource **out_rule)
 {

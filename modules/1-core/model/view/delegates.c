@@ -242,8 +242,10 @@ inherit(const struct http_route *root, struct http_route *out)
 		out->fault = root->fault;
 	if (out->mirror == NULL)
 		out->mirror = root->mirror;
-	if (!has(out, "mirrorPercent"))
+	if (!has(out, "mirrorPercent") && has(root, "mirrorPercent")) {
 		out->mirror_percent = root->mirror_percent;
+		message_mark(&http_route_message, out, "mirrorPercent");
+	}
 	if (out->mirror_percentage == NULL)
 		out->mirror_percentage = root->mirror_percentage;
 	if (out->mirrors.count == 0)

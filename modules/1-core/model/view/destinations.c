@@ -100,6 +100,15 @@ name_cluster(struct builder *b, const struct destination_spec *spec,
 	    SLICE_ARG(spec->subset), SLICE_ARG(istio_host(b, host)));
 }
 
+struct service_row *
+find_destination_service(struct builder *b, const struct destination_spec *spec,
+    const struct resource *owner)
+{
+	struct slice host = canonical_host(b, spec->host, owner->key.ns);
+
+	return find_target(b, host, spec, /* called */ 0).service;
+}
+
 void
 compile_destination(struct builder *b, const struct destination_spec *spec,
     const struct resource *owner, uint16_t called_port,

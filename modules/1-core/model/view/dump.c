@@ -40,12 +40,7 @@ http_route(struct tree *t, const struct view_http_route *r)
 	tree_put(t, map, "destinations",
 	    destinations(
 		t, r->destinations, r->destination_count, r->weight_total));
-	tree_put_text(t, map, "timeout", tree_duration(t, r->timeout_us));
-	tree_put(t, map, "retries", tree_retry(t, &r->retry));
-	tree_put_text(t, map, "newUri", r->new_uri);
-	tree_put_text(t, map, "newAuthority", r->new_authority);
-	tree_put(t, map, "requestHeaders", tree_headers(t, &r->request));
-	tree_put(t, map, "responseHeaders", tree_headers(t, &r->response));
+	tree_put(t, map, "action", tree_http_action(t, r));
 	return map;
 }
 
@@ -193,6 +188,9 @@ hash_of(const struct value *v)
 		h ^= (uint64_t)v->integer * PRIME;
 	else if (v->type == VALUE_BOOL)
 		h ^= (uint64_t)v->boolean * PRIME;
+	else if (v->type == VALUE_FLOAT)
+		h ^= slice_hash_stable(slice_of(&v->real, sizeof(v->real))) *
+		     PRIME;
 	VALUE_EACH(v, it)
 	{
 		h = (h ^ hash_of(it)) * UINT64_C(0x100000001b3);

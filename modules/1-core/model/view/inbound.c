@@ -99,11 +99,7 @@ add_http(struct builder *b, const struct view_destination *d, bool is_grpc,
 	r->destinations = d;
 	r->destination_count = 1;
 	r->origin = *o;
-	/* A stream may have been heard before it has answered. */
-	if (is_grpc)
-		return r;
-	r->retry.attempts = 2;
-	r->retry.on = VIEW_RETRY_RESET_BEFORE_REQUEST;
+	inbound_actions(b, r, is_grpc);
 	return r;
 }
 

@@ -547,6 +547,10 @@ const struct merged_rule *find_rule_of_servers(
 const struct traffic_policy *find_policy(
     const struct merged_rule *m, const struct resource **out_rule);
 
+/* The first definition of a subset's name; NULL: there is none. */
+const struct subset_spec *find_subset(const struct merged_rule *m,
+    struct slice name, const struct resource **out_rule);
+
 /*
  * The cluster of one subset (empty: all) of a port, made once. NULL, with
  * words in *missing, if there is no such subset.
@@ -625,6 +629,10 @@ struct service_row *find_service(const struct builder *b, struct slice host);
 bool is_seen_service(const struct builder *b, const struct service_row *s);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
 
+/* The view's own, made once (matches.c). NULL, and why it cannot be used. */
+const struct regex *find_regex(
+    struct builder *b, struct slice pattern, struct slice *why);
+
 /* What the scope at hand imports of the host; NULL: nothing. */
 const struct import *find_import(const struct builder *b, struct slice host);
 
@@ -660,11 +668,6 @@ void compile_http(struct builder *b, struct view_host *h,
     const struct resource *owner, struct service_row *s,
     const struct port_row *p);
 
-/* Shares of destinations, for connections (tcp.c). */
-void compile_shares(struct builder *b, const struct tcp_destination *specs,
-    size_t count, const struct resource *owner, uint16_t port,
-    struct view_tcp_route *out);
-
 /* Those of a service's port for connections. */
 struct tcp_routes compile_tcp(struct builder *b, struct service_row *s,
     const struct port_row *p, bool tls, uint16_t called);
@@ -698,6 +701,20 @@ const struct rows *aliases_of(const struct builder *b, struct slice host);
 /* What becomes of calls to what is not known (unknown.c). */
 void compile_unknown(struct builder *b);
 const struct view_tcp_route *nowhere_route(struct builder *b);
+
+/*
+ * What Istio does with calls to programs here, where no rule can say it: no
+ * limit of time, and what failed before it was sent is tried again (http.c).
+ */
+void inbound_actions(
+    struct builder *b, struct view_http_route *r, bool is_grpc);
+
+/* Makes the host's index; once its routes are there (index.c). */
+void index_routes(struct builder *b, struct view_host *h);
+
+/* The service that is meant; NULL: there is none (destinations.c). */
+struct service_row *find_destination_service(struct builder *b,
+    const struct destination_spec *spec, const struct resource *owner);
 
 /* Where a destination leads (destinations.c). */
 void compile_destination(struct builder *b, const struct destination_spec *spec,

@@ -24,8 +24,7 @@ regex_of_before(const struct builder *b, struct slice pattern)
 	return r != NULL ? regex_ref(r) : NULL;
 }
 
-/* NULL, and why it cannot be used. */
-static const struct regex *
+const struct regex *
 find_regex(struct builder *b, struct slice pattern, struct slice *why)
 {
 	struct view *v = b->v;

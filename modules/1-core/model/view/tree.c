@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "retry_words.h"
 #include "tree.h"
 
 /* --- building ------------------------------------------------------------- */
@@ -125,17 +124,23 @@ tree_addr(struct tree *t, const struct addr *a)
 	return tree_printf(t, "%s", addr_format(a, text));
 }
 
+/* "2.5s", "250ms", "50us" */
 struct slice
 tree_duration(struct tree *t, uint64_t us)
 {
 	enum { MS = 1000, SECOND = 1000000 };
+	static const struct {
+		uint64_t us;
+		const char *name;
+	} units[] = {{SECOND, "s"}, {MS, "ms"}, {1, "us"}};
+	size_t i = 0;
 
 	if (us == 0)
 		return S("");
-	if (us % SECOND == 0)
-		return tree_printf(
-		    t, "%llus", (unsigned long long)(us / SECOND));
-	return tree_printf(t, "%llums", (unsigned long long)(us / MS));
+	while (us < units[i].us)
+		i++;
+	return tree_printf(
+	    t, "%.12g%s", (double)us / (double)units[i].us, units[i].name);
 }
 
 struct value *
@@ -197,9 +202,8 @@ tree_destination(
 	struct value *map = tree_map(t);
 
 	tree_put_text(t, map, "host", d->host);
-	if (d->cluster != NULL)
-		tree_put_text(t, map, "cluster", d->cluster->name);
-	else
+	tree_put_text(t, map, "cluster", d->name);
+	if (d->cluster == NULL)
 		tree_put_text(t, map, "missing", d->missing);
 	tree_put_int(t, map, "weight", d->weight);
 	if (weight_total > 0)
@@ -208,77 +212,5 @@ tree_destination(
 			100.0 * (double)d->weight / (double)weight_total));
 	tree_put(t, map, "requestHeaders", tree_headers(t, &d->request));
 	tree_put(t, map, "responseHeaders", tree_headers(t, &d->response));
-	return map;
-}
-
-struct value *
-tree_retry(struct tree *t, const struct view_retry *r)
-{
-	struct value *map = tree_map(t);
-	struct value *on = tree_list(t);
-
-	tree_put_int(t, map, "attempts", r->attempts);
-	if (r->attempts == 0)
-		return map;
-	tree_put_text(
-	    t, map, "perTryTimeout", tree_duration(t, r->per_try_timeout_us));
-	for (uint32_t bit = 1; bit != 0 && bit <= r->on; bit <<= 1)
-		if (r->on & bit)
-			tree_add_text(t, on, slice_str(retry_word(bit)));
-	for (size_t i = 0; i < r->status_count; i++)
-		tree_add_text(
-		    t, on, tree_printf(t, "%u", (unsigned)r->statuses[i]));
-	tree_put(t, map, "on", on);
-	return map;
-}
-
-struct value *
-tree_headers(struct tree *t, const struct view_headers *h)
-{
-	const struct labels set = {h->set, h->set_count};
-	const struct labels add = {h->add, h->add_count};
-	struct value *map = tree_map(t);
-	struct value *gone = tree_list(t);
-
-	tree_put(t, map, "set", tree_labels(t, &set));
-	tree_put(t, map, "add", tree_labels(t, &add));
-	for (size_t i = 0; i < h->remove_count; i++)
-		tree_add_text(t, gone, h->remove[i]);
-	tree_put(t, map, "remove", gone);
-	return map;
-}
-
-/* --- by Envoy's words ----------------------------------------------------- */
-
-struct value *
-tree_tcp_action(struct tree *t, const struct view_destination *items,
-    size_t count, uint32_t weight_total)
-{
-	struct value *map = tree_map(t);
-	struct value *list = tree_list(t);
-
-	if (count == 1)
-		tree_put_text(t, map, "cluster", items[0].name);
-	for (size_t i = 0; count > 1 && i < count; i++) {
-		struct value *one = tree_map(t);
-
-		if (weight_total > 0 && items[i].weight == 0)
-			continue;
-		tree_put_text(t, one, "cluster", items[i].name);
-		tree_put_int(t, one, "weight", items[i].weight);
-		tree_add(t, list, one);
-	}
-	tree_put(t, map, "weightedClusters", list);
-	return map;
-}
-
-struct value *
-tree_http_action(struct tree *t, const struct view_http_route *r)
-{
-	struct value *map = tree_tcp_action(
-	    t, r->destinations, r->destination_count, r->weight_total);
-
-	tree_put_text(t, map, "timeout",
-	    r->timeout_us > 0 ? tree_duration(t, r->timeout_us) : S("0s"));
 	return map;
 }

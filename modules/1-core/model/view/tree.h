@@ -67,16 +67,13 @@ struct value *tree_cluster_facts(struct tree *t, const struct view_cluster *c);
 struct value *tree_destination(
     struct tree *t, const struct view_destination *d, uint32_t weight_total);
 
-/*
- * By Envoy's words: what is done with a request {cluster or weightedClusters
- * [{cluster, weight}], timeout, …} or with bytes.
- */
+/* {add [{name, op "set" or "append", value}], remove []} (tree_action.c) */
+struct value *tree_headers(struct tree *t, const struct view_headers *h);
+
+/* What a rule, or a chain, does: `action` of explain.h (tree_action.c). */
 struct value *tree_http_action(struct tree *t, const struct view_http_route *r);
 struct value *tree_tcp_action(struct tree *t,
     const struct view_destination *items, size_t count, uint32_t weight_total);
-
-struct value *tree_retry(struct tree *t, const struct view_retry *r);
-struct value *tree_headers(struct tree *t, const struct view_headers *h);
 
 const char *tree_balancer(enum balancer b);
 
