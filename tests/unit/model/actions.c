@@ -134,7 +134,7 @@ TEST(several_destinations_have_weights_and_headers_of_their_own)
 	     "{host: x.y}, remove: [b]}}}, {destination: {host: two}, weight: "
 	     "0}]",
 		"{\"weightedClusters\":[{\"cluster\":\"" OUT(
-		    "web") "\",\"weight\":90},{\"cluster\":\"outbound|8080|v1|"
+		    "web") "\",\"weight\":90},{\"cluster\":\"outbound|80|v1|"
 			   "old.default.svc.cluster.local\",\"weight\":10,"
 			   "\"hostRewrite\":\"x.y\",\"requestHeaders\":{"
 			   "\"remove\":[\"b\"]}}]," NO_TIME RETRY "}"},
@@ -160,7 +160,7 @@ TEST(a_destination_that_is_not_there_has_a_name)
 		"{\"cluster\":\"outbound|9||gone.default.svc.cluster."
 		"local\"," NO_TIME RETRY "}"},
 	    {"route: [{destination: {host: old, subset: v9}}]",
-		"{\"cluster\":\"outbound|8080|v9|old.default.svc.cluster."
+		"{\"cluster\":\"outbound|80|v9|old.default.svc.cluster."
 		"local\"," NO_TIME RETRY "}"},
 	    /* Of several ports none is the one that was called. */
 	    {"route: [{destination: {host: two}}]",
@@ -287,7 +287,7 @@ TEST(copies_have_a_share_of_the_requests)
 {
 #define MIRRORED(list) "{" TO_WEB NO_TIME RETRY ",\"mirrors\":[" list "]}"
 #define COPY(share)                                                            \
-	"{\"cluster\":\"outbound|8080||old.default.svc.cluster.local\","       \
+	"{\"cluster\":\"outbound|80||old.default.svc.cluster.local\","       \
 	"\"percent\":" share "}"
 	static const struct row rows[] = {
 	    {"mirror: {host: old}, " WEB, MIRRORED(COPY("100"))},
@@ -394,7 +394,7 @@ TEST(a_subset_has_a_hash_of_its_own)
 		"{consistentHash: {httpCookie: {name: sid, ttl: 30s, path: "
 		"/a}}}}}]"),
 	    "/",
-	    "{\"cluster\":\"outbound|8080|v1|old.default.svc.cluster."
+	    "{\"cluster\":\"outbound|80|v1|old.default.svc.cluster."
 	    "local\"," NO_TIME "\"retry\":{\"numRetries\":2,\"retryOn\":" WORDS
 	    "," UNTRIED
 	    "},\"hashPolicy\":[{\"cookie\":\"sid\",\"ttl\":\"30s\",\"path\":"

@@ -49,6 +49,8 @@ add_rule(struct world *w, char yaml[YAML_MAX], size_t i)
 	    rng_below(&w->rng, 2) == 0 ? "*" : "one");
 }
 
+static const struct mesh_config nothing_said;
+
 static void
 world_init(struct world *w, uint64_t seed)
 {
@@ -62,8 +64,10 @@ world_init(struct world *w, uint64_t seed)
 	for (size_t i = 0; i < RULES; i++)
 		add_rule(w, yaml, i);
 	compiled_init_at(&w->c, yaml, &place);
-	w->b = (struct builder){
-	    .v = w->c.v, .in = &place, .scope = w->c.v->scopes.items[0]};
+	w->b = (struct builder){.mesh = &nothing_said,
+	    .v = w->c.v,
+	    .in = &place,
+	    .scope = w->c.v->scopes.items[0]};
 	bindings_init(&w->b, &w->g);
 	w->s = (struct served){.name = S("one/gw"),
 	    .hosts = w->served,
