@@ -277,6 +277,21 @@ TEST(at_a_gateway_nothing_has_an_original_destination)
 	EXPECT_EQ(cluster(&c, WEB80)->security, VIEW_SECURITY_TLS);
 }
 
+TEST(what_no_service_has_is_a_cluster_by_its_name)
+{
+	const struct view_input gateway = {.proxy = VIEW_ROUTER};
+	AUTO(compiled_fini) struct compiled c, g;
+
+	compiled_init(&c, TWO_PORTS);
+	compiled_init_at(&g, TWO_PORTS, &gateway);
+	EXPECT_EQ(
+	    cluster(&c, "PassthroughCluster")->type, VIEW_CLUSTER_ORIGINAL_DST);
+	EXPECT_EQ(cluster(&c, "BlackHoleCluster")->type, VIEW_CLUSTER_STATIC);
+	EXPECT_EQ(cluster(&c, "BlackHoleCluster")->usable_count, 0);
+	EXPECT_TRUE(cluster(&g, "PassthroughCluster") == NULL);
+	EXPECT_TRUE(cluster(&g, "BlackHoleCluster") != NULL);
+}
+
 /* --- which rule ----------------------------------------------------------- */
 
 #define SAYS(name, ns, host, more, percent)                                    \

@@ -235,6 +235,7 @@ compile_scopes(struct builder *b)
 		compile_subsets(b);
 		compile_listeners(b);
 	}
+	compile_bare_clusters(b);
 	sort(&b->v->hosts, hosts_by_name);
 	sort(&b->v->clusters, clusters_by_name);
 }
