@@ -61,6 +61,10 @@ struct view_service {
 	 * view that has the same services. */
 	struct addr automatic[2];
 	struct slice alias; /* VIEW_ALIAS: the host that it stands for */
+	/* Of which an endpoint's certificate has to hold one, unless the
+	 * policy's `tls` names others; none: any that fits the host. */
+	const struct slice *alt_names;
+	size_t alt_name_count;
 	/* Accounts that configuration gives it (annotation
 	 * meshd.dev/accounts); none: any that a voucher allowed. */
 	const struct slice *accounts;

@@ -160,19 +160,30 @@ print_policy(const struct value *destination)
 	print_inert(value_get(destination, S("notInForce")));
 }
 
-/* Where it lies, once that matters; and its weight, if it is not as any. */
-static void
-print_place(const struct value *endpoint)
+static bool
+have_one_weight(const struct value *endpoints)
 {
-	struct slice locality =
-	    value_get_string(endpoint, S("locality"), SLICE_NONE);
+	VALUE_EACH(endpoints, it)
+	{
+		if (number(it, S("weight")) !=
+		    number(endpoints->child, S("weight")))
+			return false;
+	}
+	return true;
+}
+
+/* Where it lies, and its weight, once these tell it from others. */
+static void
+print_place(const struct value *endpoint, bool weighs)
+{
 	const struct value *priority = value_get(endpoint, S("priority"));
 
-	if (locality.len > 0)
-		(void)printf("  %.*s", SLICE_ARG(locality));
 	if (priority != NULL)
-		(void)printf("  priority %lld", (long long)priority->integer);
-	if (number(endpoint, S("weight")) != 1)
+		(void)printf("  %.*s  priority %lld",
+		    SLICE_ARG(value_get_string(
+			endpoint, S("locality"), S("(no locality)"))),
+		    (long long)priority->integer);
+	if (weighs)
 		(void)printf(
 		    "  weight %lld", (long long)number(endpoint, S("weight")));
 }
@@ -181,6 +192,7 @@ static void
 print_endpoints(const struct value *destination)
 {
 	const struct value *list = value_get(destination, S("endpoints"));
+	bool weighs = list != NULL && !have_one_weight(list);
 
 	/* From files there is neither. */
 	if (list == NULL && value_get(destination, S("usable")) != NULL)
@@ -194,7 +206,7 @@ print_endpoints(const struct value *destination)
 		    SLICE_ARG(value_get_string(it, S("node"), S("-"))),
 		    SLICE_ARG(value_get_string(it, S("reason"),
 			usable ? S("in use") : S("not usable"))));
-		print_place(it);
+		print_place(it, weighs);
 		(void)printf("\n");
 	}
 }

@@ -63,7 +63,7 @@ world_init(struct world *w, uint64_t seed)
 	yaml[0] = '\0';
 	for (size_t i = 0; i < RULES; i++)
 		add_rule(w, yaml, i);
-	compiled_init_at(&w->c, yaml, &place);
+	compiled_init_from(&w->c, yaml, &place);
 	w->b = (struct builder){.mesh = &nothing_said,
 	    .v = w->c.v,
 	    .in = &place,

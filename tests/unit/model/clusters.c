@@ -269,12 +269,27 @@ TEST(at_a_gateway_nothing_has_an_original_destination)
 	const struct view_input gateway = {.proxy = VIEW_ROUTER};
 	AUTO(compiled_fini) struct compiled c;
 
-	compiled_init_at(&c,
+	compiled_init_from(&c,
 	    SERVICE_OF("web", "clusterIP: None, ports: [" HTTP80 "]")
 		RULE_OF("tls: {mode: SIMPLE, credentialName: s}"),
 	    &gateway);
 	EXPECT_EQ(cluster(&c, WEB80)->type, VIEW_CLUSTER_EDS);
 	EXPECT_EQ(cluster(&c, WEB80)->security, VIEW_SECURITY_TLS);
+}
+
+TEST(what_no_service_has_is_a_cluster_by_its_name)
+{
+	const struct view_input gateway = {.proxy = VIEW_ROUTER};
+	AUTO(compiled_fini) struct compiled c, g;
+
+	compiled_init(&c, TWO_PORTS);
+	compiled_init_from(&g, TWO_PORTS, &gateway);
+	EXPECT_EQ(
+	    cluster(&c, "PassthroughCluster")->type, VIEW_CLUSTER_ORIGINAL_DST);
+	EXPECT_EQ(cluster(&c, "BlackHoleCluster")->type, VIEW_CLUSTER_STATIC);
+	EXPECT_EQ(cluster(&c, "BlackHoleCluster")->usable_count, 0);
+	EXPECT_TRUE(cluster(&g, "PassthroughCluster") == NULL);
+	EXPECT_TRUE(cluster(&g, "BlackHoleCluster") != NULL);
 }
 
 /* --- which rule ----------------------------------------------------------- */
@@ -291,7 +306,7 @@ ejects(const char *yaml, struct slice ns, struct labels labels)
 	const struct view_input in = {.ns = ns, .labels = labels};
 	AUTO(compiled_fini) struct compiled c;
 
-	compiled_init_at(&c, yaml, &in);
+	compiled_init_from(&c, yaml, &in);
 	return policy(&c, WEB80)->outlier.most_percent;
 }
 
@@ -360,7 +375,7 @@ TEST(rules_with_another_exportTo_are_not_merged)
 	AUTO(compiled_fini) struct compiled c;
 	const struct view_input me = {.ns = S("me")};
 
-	compiled_init_at(&c,
+	compiled_init_from(&c,
 	    TWO_PORTS RULE("a", "host: web, subsets: [{name: v1}]")
 		RULE("b", "host: web, exportTo: [me], subsets: [{name: v2}]")
 		    RULE("c", "host: web, subsets: [{name: v3}]"),

@@ -35,7 +35,7 @@ arranged(const char *yaml, const struct view_input *in)
 	size_t n = 0;
 
 	text[0] = '\0';
-	compiled_init_at(&c, yaml, in);
+	compiled_init_from(&c, yaml, in);
 	of = view_find_cluster(c.v, S("outbound|80||e.com"));
 	for (size_t i = 0; i < of->locality_count; i++) {
 		const struct view_locality *l = &of->localities[i];
@@ -168,7 +168,7 @@ TEST(callers_with_other_labels_have_other_clusters_only_where_it_matters)
 		const struct view_cluster *const *all;
 		size_t count, found = 0;
 
-		compiled_init_at(&c, rows[i].yaml, &in);
+		compiled_init_from(&c, rows[i].yaml, &in);
 		all = view_clusters(c.v, &count);
 		for (size_t j = 0; j < count; j++)
 			found += all[j]->service != NULL;

@@ -55,7 +55,7 @@ from_west(const char *yaml)
 {
 	AUTO(compiled_fini) struct compiled c;
 
-	compiled_init_at(&c, yaml, &in_west);
+	compiled_init_from(&c, yaml, &in_west);
 	return seen(&c);
 }
 
@@ -64,7 +64,7 @@ TEST(a_gateway_stands_for_all_of_its_network)
 	AUTO(compiled_fini) struct compiled c;
 	const struct view_cluster *of;
 
-	compiled_init_at(&c, FOUR EAST, &in_west);
+	compiled_init_from(&c, FOUR EAST, &in_west);
 	EXPECT_STR(
 	    seen(&c), "203.0.113.1:15443 2, 192.0.2.4:80 1, 192.0.2.1:80 1");
 	of = view_find_cluster(c.v, S("outbound|80||e.com"));
@@ -82,7 +82,7 @@ TEST(without_gateways_and_from_inside_everything_is_direct)
 
 	EXPECT_STR(from_west(FOUR),
 	    "192.0.2.2:80 1, 192.0.2.3:80 1, 192.0.2.4:80 1, 192.0.2.1:80 1");
-	compiled_init_at(&c, FOUR EAST, &in_east);
+	compiled_init_from(&c, FOUR EAST, &in_east);
 	EXPECT_STR(seen(&c),
 	    "192.0.2.2:80 1, 192.0.2.3:80 1, 192.0.2.4:80 1, 192.0.2.1:80 1");
 }
@@ -101,7 +101,7 @@ TEST(what_has_no_mutual_tls_does_not_pass_a_gateway)
 {
 	AUTO(compiled_fini) struct compiled c;
 
-	compiled_init_at(&c,
+	compiled_init_from(&c,
 	    MESH_OF("{address: 192.0.2.1, network: east}, " AT("2", "east", ""))
 		EAST,
 	    &in_west);

@@ -35,7 +35,7 @@ init_at(struct compiled *c, const char *yaml, const char *ns, const char *app)
 {
 	const struct label l = {S("app"), slice_str(app)};
 
-	compiled_init_at(c, yaml,
+	compiled_init_from(c, yaml,
 	    &(struct view_input){.ns = slice_str(ns), .labels = {&l, 1}});
 }
 

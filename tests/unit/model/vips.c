@@ -40,7 +40,8 @@ TEST(a_service_says_which_addresses_are_written)
 		SERVICE_OF("own", "clusterIP: None, ports: [" HTTP80 "]")
 		    SERVICE_OF("far", "type: ExternalName, externalName: "
 				      "a.b.c, ports: [" HTTP80 "]") ENTRY("e",
-			"hosts: [e.com], addresses: [192.0.2.7, "
+			"hosts: [e.com], subjectAltNames: [x.y], addresses: "
+			"[192.0.2.7, "
 			"10.1.0.0/16], resolution: STATIC, location: "
 			"MESH_EXTERNAL, " HTTP80_OF_ENTRY)
 			ENTRY("f", "hosts: [f.com], location: MESH_INTERNAL, "
@@ -56,6 +57,8 @@ TEST(a_service_says_which_addresses_are_written)
 	EXPECT_SLICE(s->alias, S("a.b.c"));
 	s = service(&c, "e.com");
 	EXPECT_TRUE(s->external);
+	EXPECT_EQ(s->alt_name_count, 1);
+	EXPECT_SLICE(s->alt_names[0], S("x.y"));
 	EXPECT_EQ(s->address_count, 2);
 	EXPECT_STR(cidr_format(&s->addresses[1], text), "10.1.0.0/16");
 	EXPECT_EQ(s->automatic[0].family, ADDR_NONE);

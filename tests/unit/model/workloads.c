@@ -125,7 +125,7 @@ TEST(an_entry_chooses_what_machines_offer_on_that_port)
 	const struct view_endpoint *e;
 
 	offer(offers);
-	compiled_init_at(&c, CHOOSING("STATIC", SQL), &in);
+	compiled_init_from(&c, CHOOSING("STATIC", SQL), &in);
 	EXPECT_STR(seen(&c, "outbound|80||e.com"), "10.0.0.1:80 w");
 	e = view_find_cluster(c.v, S("outbound|80||e.com"))->endpoints[0];
 	EXPECT_EQ(e->tunnel.port, 15008);

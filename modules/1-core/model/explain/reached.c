@@ -5,16 +5,28 @@
  */
 #include "story.h"
 
+/* One of no service is there, although a call may not use it yet. */
+static const struct view_cluster *
+find(struct story *s, const struct view_destination *d)
+{
+	const struct view_cluster *c = view_find_cluster(s->v, d->name);
+
+	if (d->cluster != NULL)
+		return d->cluster;
+	return c != NULL && c->service->ns.len == 0 ? c : NULL;
+}
+
 static void
 put(struct story *s, struct value *map, const struct view_destination *d)
 {
+	const struct view_cluster *of = find(s, d);
 	struct slice name = d->name;
 	struct value *c;
 
 	if (name.len == 0 || map == NULL || value_get(map, name) != NULL)
 		return;
-	if (d->cluster != NULL)
-		c = tree_cluster_facts(&s->t, d->cluster);
+	if (of != NULL)
+		c = tree_cluster_facts(&s->t, of);
 	else
 		c = value_new_string(s->t.arena, S("absent"));
 	if (value_set(map, name, c) != OK)

@@ -41,7 +41,8 @@ static const struct field port_policy_fields[] = {
     ROW_OF(port_policy, "connectionPool", connection_pool, connection_pool,
 	.flags = FIELD_INERT, .doc = "Bounds of connections and requests."),
     ROW_OF(port_policy, "outlierDetection", outlier_detection,
-	outlier_detection, .flags = FIELD_INERT, .doc = "Takes failing endpoints out."),
+	outlier_detection, .flags = FIELD_INERT,
+	.doc = "Takes failing endpoints out."),
     ROW_OF(port_policy, "tls", tls, client_tls, .flags = FIELD_GUARD,
 	.doc = "How the client secures the connection."),
 };

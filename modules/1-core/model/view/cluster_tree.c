@@ -341,12 +341,16 @@ struct value *
 tree_cluster(struct tree *t, const struct view_cluster *c)
 {
 	struct value *map = tree_map(t);
+	struct value *names = tree_list(t);
 
 	tree_put_text(t, map, "name", c->name);
 	tree_put_text(t, map, "service", c->service->host);
 	tree_put(t, map, "addresses", addresses(t, c->service));
 	if (c->service->external)
 		tree_put_bool(t, map, "external", true);
+	for (size_t i = 0; i < c->service->alt_name_count; i++)
+		tree_add_text(t, names, c->service->alt_names[i]);
+	tree_put(t, map, "subjectAltNames", names);
 	tree_put_int(t, map, "port", c->port);
 	tree_put_text(t, map, "subset", c->subset);
 	tree_put_text(

@@ -97,8 +97,8 @@ find_settings(struct builder *b, struct wanted *w)
 	all = merge_settings(b, w->policy, NULL, w->p->port);
 	s = merge_settings(b, w->policy, own, w->p->port);
 	all.selecting = s.selecting = m != NULL && m->callers != NULL;
-	w->of_all = policy_of(b, &all);
-	w->merged = policy_of(b, &s);
+	w->of_all = cluster_policy_of(b, &all);
+	w->merged = cluster_policy_of(b, &s);
 	w->fails_over = notices_failures(b, &s, is_by_name(w->s));
 	if (w->rule == NULL)
 		w->rule = from;
@@ -452,7 +452,7 @@ bare_policy(struct builder *b, enum view_cluster_type type)
 		s.balancer = &in_turn;
 	else if (mesh != NULL)
 		s.pool = mesh->connection_pool;
-	return policy_of(b, &s);
+	return cluster_policy_of(b, &s);
 }
 
 struct view_cluster *
@@ -484,4 +484,17 @@ bare_cluster(struct builder *b, struct slice name, enum view_cluster_type type,
 	register_cluster(b, c);
 	(void)map_put(&b->cluster_by_key, name, c); /* was not there */
 	return c;
+}
+
+/* Each proxy has them, whether anything leads there or not. */
+void
+compile_bare_clusters(struct builder *b)
+{
+	(void)bare_cluster(b, S("BlackHoleCluster"), VIEW_CLUSTER_STATIC, NULL);
+	if (b->in->proxy == VIEW_ROUTER)
+		return;
+	(void)bare_cluster(
+	    b, S("PassthroughCluster"), VIEW_CLUSTER_ORIGINAL_DST, NULL);
+	(void)bare_cluster(
+	    b, S("InboundPassthroughCluster"), VIEW_CLUSTER_ORIGINAL_DST, NULL);
 }

@@ -54,6 +54,8 @@ add_host(struct builder *b, const struct resource *r, struct slice host)
 	s->row.origin = origin_of(r, 0);
 	s->row.resolution = resolutions[e->resolution];
 	s->row.external = e->location == ENTRY_MESH_EXTERNAL;
+	s->row.alt_names = e->subject_alt_names.items;
+	s->row.alt_name_count = e->subject_alt_names.count;
 	s->resource = r;
 	read_addresses(b, &s->row, e);
 	s->ports = take(b, e->ports.count, sizeof(*s->ports));

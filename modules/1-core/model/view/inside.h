@@ -535,6 +535,9 @@ bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);
 struct view_cluster *bare_cluster(struct builder *b, struct slice name,
     enum view_cluster_type type, const struct view_endpoint *only);
 
+/* Those that every proxy of its kind has. */
+void compile_bare_clusters(struct builder *b);
+
 /* Sets service->rule for the scope at hand (rules.c). */
 void find_rules(struct builder *b, struct service_row *s);
 void rules_fini(struct builder *b);
@@ -621,7 +624,7 @@ struct settings merge_settings(const struct builder *b,
     uint16_t port);
 
 /* NULL when it is full. */
-const struct view_cluster_policy *policy_of(
+const struct view_cluster_policy *cluster_policy_of(
     struct builder *b, const struct settings *s);
 
 /* The one that is imported in the scope at hand; outside of one, any. */

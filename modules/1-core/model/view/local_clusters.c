@@ -136,7 +136,7 @@ set_policy(
 	    .pool = own != NULL ? own : written.pool,
 	    .budget = written.budget};
 
-	c->policy = policy_of(b, &s);
+	c->policy = cluster_policy_of(b, &s);
 	if (from != NULL)
 		c->origin = origin_of(from, 0);
 }

@@ -243,6 +243,8 @@ add_behind(struct builder *b, struct rows *out, size_t first,
 
 	for (size_t i = 0; i < n->gateways.count; i++)
 		reachable += is_reachable(b, n->gateways.items[i]);
+	if (reachable == 0)
+		return;
 	for (size_t i = 0; i < n->gateways.count && e->usable; i++) {
 		const struct view_endpoint *g = n->gateways.items[i];
 		struct view_endpoint *at;

@@ -322,7 +322,7 @@ make(struct builder *b, const struct settings *s)
 }
 
 const struct view_cluster_policy *
-policy_of(struct builder *b, const struct settings *s)
+cluster_policy_of(struct builder *b, const struct settings *s)
 {
 	const struct slice key = slice_of(s, sizeof(*s));
 	struct view_cluster_policy *p = map_get(&b->policies, key);

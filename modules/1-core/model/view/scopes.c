@@ -263,6 +263,7 @@ compile_scopes(struct builder *b)
 		compile_listeners(b);
 		egresses_fini(b->scope);
 	}
+	compile_bare_clusters(b);
 	rows_sort(&b->v->hosts, hosts_by_name);
 	rows_sort(&b->v->clusters, clusters_by_name);
 }

@@ -19,7 +19,7 @@ own_policy(const struct scope *s)
 
 /* A Sidecar's word, else the mesh's. */
 static enum policy
-unknown_policy(const struct builder *b)
+policy_of(const struct builder *b)
 {
 	const struct outbound_policy *own = own_policy(b->scope);
 	const struct mesh_outbound_policy *all = b->mesh->outbound;
@@ -128,7 +128,7 @@ nowhere_route(struct builder *b)
 void
 compile_unknown(struct builder *b)
 {
-	enum policy p = unknown_policy(b);
+	enum policy p = policy_of(b);
 
 	b->scope->unknown_route = unknown_route(b, p);
 	b->scope->unknown_host = unknown_host(b, p);
