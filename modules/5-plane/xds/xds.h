@@ -24,7 +24,7 @@ enum {
 	XDS_VERSION_MAX = 64,         /* bytes of a version */
 	XDS_NAMES_MAX = 100000,       /* names that one stream may hold */
 	XDS_REASON_MAX = 512,         /* bytes kept of a refusal's words */
-	XDS_RESPONSE_BYTES = 4 << 20, /* about; one resource may be larger */
+	XDS_RESPONSE_BYTES = 1 << 20, /* about; one resource may be larger */
 	XDS_RESPONSE_ITEMS = 5000,
 	XDS_MADE_BYTES = 8 << 20 /* of bodies that were made to be sent */
 };
