@@ -81,6 +81,16 @@ void xds_source_stamp(struct xds_source *s, uint64_t stamp);
 /* The bodies that were made are made anew when they are sent again. */
 void xds_source_forget(struct xds_source *s);
 
+/* Whether some client asked for the name, or was sent it. */
+bool xds_source_is_followed(
+    const struct xds_source *s, struct slice type_url, struct slice name);
+
+/*
+ * What a resource was before the change that comes next: clients that have this
+ * version in force get what is different. Copies; until xds_source_forget().
+ */
+void xds_source_base(struct xds_source *s, const struct xds_resource *before);
+
 /*
  * Copies. Streams that it concerns get it with the next flush; one that was put
  * twice before that goes out once. ERR_NOT_FOUND: no such type; ERR_LIMIT: name
