@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "patch.h"
 #include "served.h"
 
 /* A response that is being put together; texts are borrowed until it is sent.
@@ -73,14 +74,21 @@ static void
 draft_resource(struct draft *d, struct entry *e, const struct xds_resource *r,
     uint64_t stamp)
 {
+	struct xds_source *source = e->sub->stream->source;
+	struct slice type_url = S(PATCH_TYPE);
 	struct slice body;
 
-	if (source_body(e->sub->stream->source, e->topic, r, &body) != OK) {
-		put_off(d, e, stamp);
-		return;
+	e->patched = e->state == XDS_ACKED &&
+		     source_patch(source, e->topic, r, entry_version(e), &body);
+	if (!e->patched) {
+		type_url = r->type_url;
+		if (source_body(source, e->topic, r, &body) != OK) {
+			put_off(d, e, stamp);
+			return;
+		}
 	}
-	d->resources[d->resource_count++] = (struct codec_delta_resource){
-	    r->name, r->version, r->type_url, body};
+	d->resources[d->resource_count++] =
+	    (struct codec_delta_resource){r->name, r->version, type_url, body};
 	d->bytes += r->name.len + body.len;
 	send_entry(e, r->version, stamp);
 }

@@ -27,8 +27,9 @@ struct entry {
 	char *version;       /* NULL: the client has none */
 	size_t version_len;
 	enum xds_state state;
-	bool named; /* subscribed by its name */
-	bool force; /* answer even if nothing changed */
+	bool named;   /* subscribed by its name */
+	bool force;   /* answer even if nothing changed */
+	bool patched; /* it was sent what is different */
 };
 
 /* One type with this client. */

@@ -52,6 +52,16 @@ status_of(const struct entry *e)
 	};
 }
 
+/* Perhaps only what is different was of no use: it is sent whole. */
+static void
+send_whole(struct entry *e)
+{
+	e->patched = false;
+	e->state = XDS_REFUSED;
+	entry_set_due(e, /* force */ true);
+	e->due_stamp = e->sent_stamp;
+}
+
 static void
 settle_entry(struct entry *e, const struct codec_delta_request *m)
 {
@@ -61,6 +71,10 @@ settle_entry(struct entry *e, const struct codec_delta_request *m)
 	struct xds_status status;
 
 	list_remove(&e->flight);
+	if (refused && e->patched) {
+		send_whole(e);
+		return;
+	}
 	e->state = refused ? XDS_REFUSED : XDS_ACKED;
 	entry_set_reason(e, refused ? reason : SLICE_NONE);
 	status = status_of(e);

@@ -3,6 +3,7 @@
  * source — the resources of each type, and who follows which of them.
  */
 #include "source.h"
+#include "patch.h"
 
 /* There may be very many, of which few are looked at; the name is the map's. */
 struct source_item {
@@ -120,14 +121,41 @@ source_next_name(const struct xds_source *s, size_t type, size_t *cursor,
 /* --- topics and bodies ---------------------------------------------------- */
 
 static void
+forget_made(struct xds_source *s, struct made *m)
+{
+	s->made_bytes -= m->len;
+	mem_free(&m->bytes);
+	m->len = 0;
+}
+
+/* Copies. */
+static void
+keep_made(
+    struct xds_source *s, struct topic *t, struct made *m, struct slice bytes)
+{
+	forget_made(s, m);
+	m->bytes = mem_strndup(bytes.ptr, bytes.len);
+	m->len = bytes.len;
+	s->made_bytes += m->len;
+	if (!list_is_linked(&t->made))
+		list_push_back(&s->made, &t->made);
+}
+
+/* It is another now. */
+static void
 forget_body(struct xds_source *s, struct topic *t)
 {
-	if (t->body == NULL)
-		return;
+	forget_made(s, &t->body);
+	forget_made(s, &t->patch);
+}
+
+static void
+forget_all(struct xds_source *s, struct topic *t)
+{
+	forget_body(s, t);
+	forget_made(s, &t->base);
+	t->base_version_len = 0;
 	list_remove(&t->made);
-	s->made_bytes -= t->body_len;
-	mem_free(&t->body);
-	t->body_len = 0;
 }
 
 void
@@ -137,7 +165,7 @@ source_forget(struct xds_source *s, size_t bytes)
 
 	while (s->made_bytes > bytes &&
 	       (t = LIST_FIRST(&s->made, struct topic, made)) != NULL)
-		forget_body(s, t);
+		forget_all(s, t);
 }
 
 void
@@ -146,29 +174,86 @@ xds_source_forget(struct xds_source *s)
 	source_forget(s, 0);
 }
 
+static enum err
+make_body(struct xds_source *s, struct topic *t, const struct xds_resource *r)
+{
+	AUTO(buf_fini) struct buf text = BUF(LIMIT_GRPC_MESSAGE);
+	enum err e = s->body(s->arg, r, &text);
+
+	if (e == OK)
+		keep_made(s, t, &t->body, buf_slice(&text));
+	return e;
+}
+
 enum err
 source_body(struct xds_source *s, struct topic *t, const struct xds_resource *r,
     struct slice *out)
 {
-	AUTO(buf_fini) struct buf text = BUF(LIMIT_GRPC_MESSAGE);
 	enum err e = OK;
 
 	if (r->body.len > 0 || s->body == NULL) {
 		*out = r->body;
 		return OK;
 	}
-	if (t->body == NULL)
-		e = s->body(s->arg, r, &text);
-	if (e != OK)
-		return e;
-	if (t->body == NULL) {
-		t->body_len = buf_slice(&text).len;
-		t->body = mem_strndup(buf_slice(&text).ptr, t->body_len);
-		list_push_back(&s->made, &t->made);
-		s->made_bytes += t->body_len;
-	}
-	*out = slice_of(t->body, t->body_len);
-	return OK;
+	if (t->body.bytes == NULL)
+		e = make_body(s, t, r);
+	if (e == OK)
+		*out = slice_of(t->body.bytes, t->body.len);
+	return e;
+}
+
+static void
+make_patch(struct xds_source *s, struct topic *t, struct slice body)
+{
+	AUTO(buf_fini) struct buf text = BUF(body.len / 2);
+
+	if (patch_make(slice_of(t->base.bytes, t->base.len), body, &text) == OK)
+		keep_made(s, t, &t->patch, buf_slice(&text));
+	else
+		t->base_version_len = 0; /* it is not asked for again */
+}
+
+bool
+source_patch(struct xds_source *s, struct topic *t,
+    const struct xds_resource *r, struct slice version, struct slice *out)
+{
+	struct slice body;
+
+	if (t->base_version_len == 0 ||
+	    !slice_eq(
+		version, slice_of(t->base_version, t->base_version_len)) ||
+	    source_body(s, t, r, &body) != OK)
+		return false;
+	if (t->patch.bytes == NULL)
+		make_patch(s, t, body);
+	*out = slice_of(t->patch.bytes, t->patch.len);
+	return t->patch.bytes != NULL;
+}
+
+bool
+xds_source_is_followed(
+    const struct xds_source *s, struct slice type_url, struct slice name)
+{
+	size_t type = source_type_find(s, type_url);
+
+	return type < s->type_count &&
+	       map_get(&s->types[type].topics, name) != NULL;
+}
+
+void
+xds_source_base(struct xds_source *s, const struct xds_resource *before)
+{
+	size_t type = source_type_find(s, before->type_url);
+	struct topic *t = type < s->type_count
+			      ? map_get(&s->types[type].topics, before->name)
+			      : NULL;
+
+	if (t == NULL || before->version.len > XDS_VERSION_MAX)
+		return;
+	forget_made(s, &t->patch);
+	keep_made(s, t, &t->base, before->body);
+	t->base_version_len = before->version.len;
+	memcpy(t->base_version, before->version.ptr, before->version.len);
 }
 
 struct topic *
@@ -191,7 +276,7 @@ source_topic_left(struct xds_source *s, size_t type, struct topic *t)
 {
 	if (!list_empty(&t->followers))
 		return;
-	forget_body(s, t);
+	forget_all(s, t);
 	(void)map_remove(&s->types[type].topics, topic_name(t)); /* it is t */
 	mem_free(&t);
 }

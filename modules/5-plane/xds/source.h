@@ -13,9 +13,13 @@
 /* A name that is followed. */
 struct topic {
 	struct list followers; /* of entries of streams, see served.h */
-	struct list made;      /* linked: its body was made, and lies here */
-	char *body;
-	size_t body_len;
+	struct list made;      /* linked: something was made, and lies here */
+	struct made {
+		char *bytes;
+		size_t len;
+	} body, base, patch; /* now; before; from that to this */
+	char base_version[XDS_VERSION_MAX];
+	size_t base_version_len;
 	size_t name_len;
 	char name[];
 };
@@ -53,6 +57,13 @@ bool source_item(const struct xds_source *s, size_t type, struct slice name,
  */
 MUST_USE enum err source_body(struct xds_source *s, struct topic *t,
     const struct xds_resource *r, struct slice *out);
+
+/*
+ * The patch that makes it of the body of that version, if it is known and the
+ * patch is much smaller. Borrowed as above.
+ */
+bool source_patch(struct xds_source *s, struct topic *t,
+    const struct xds_resource *r, struct slice version, struct slice *out);
 
 /* Drops the oldest bodies that were made until so many bytes are left. */
 void source_forget(struct xds_source *s, size_t bytes);

@@ -24,7 +24,7 @@ enum {
 	XDS_VERSION_MAX = 64,         /* bytes of a version */
 	XDS_NAMES_MAX = 100000,       /* names that one stream may hold */
 	XDS_REASON_MAX = 512,         /* bytes kept of a refusal's words */
-	XDS_RESPONSE_BYTES = 4 << 20, /* about; one resource may be larger */
+	XDS_RESPONSE_BYTES = 1 << 20, /* about; one resource may be larger */
 	XDS_RESPONSE_ITEMS = 5000,
 	XDS_MADE_BYTES = 8 << 20 /* of bodies that were made to be sent */
 };
@@ -80,6 +80,16 @@ void xds_source_stamp(struct xds_source *s, uint64_t stamp);
 
 /* The bodies that were made are made anew when they are sent again. */
 void xds_source_forget(struct xds_source *s);
+
+/* Whether some client asked for the name, or was sent it. */
+bool xds_source_is_followed(
+    const struct xds_source *s, struct slice type_url, struct slice name);
+
+/*
+ * What a resource was before the change that comes next: clients that have this
+ * version in force get what is different. Copies; until xds_source_forget().
+ */
+void xds_source_base(struct xds_source *s, const struct xds_resource *before);
 
 /*
  * Copies. Streams that it concerns get it with the next flush; one that was put

@@ -92,17 +92,42 @@ publish(struct server *s, struct slice name, const struct resource *r)
 }
 
 static enum err
+write_body(const struct resource *r, struct buf *out)
+{
+	AUTO(arena_fini) struct arena tree;
+	const struct value *v;
+
+	arena_init(&tree, TREE_BYTES);
+	v = resource_encode(r, RESOURCE_WITH_STATE, &tree);
+	return v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, out);
+}
+
+static enum err
 make_body(void *arg, const struct xds_resource *of, struct buf *out)
 {
 	const struct server *s = server_of(arg);
 	const struct resource *r = map_get(&s->cache.by_key, of->name);
-	AUTO(arena_fini) struct arena tree;
-	const struct value *v;
 
 	CHECK(r != NULL); /* what is published is in the cache */
-	arena_init(&tree, TREE_BYTES);
-	v = resource_encode(r, RESOURCE_WITH_STATE, &tree);
-	return v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, out);
+	return write_body(r, out);
+}
+
+/* Who has it in force is sent what is different in the next. */
+static void
+keep_base(struct server *s, const struct resource *before)
+{
+	AUTO(buf_fini) struct buf body = BUF(BODY_BYTES);
+	char key[CACHE_KEY_MAX], version[24];
+	struct xds_resource r = {.type_url = S(SERVER_TYPE_RESOURCE),
+	    .name = cache_key_text(&before->key, key)};
+
+	if (!xds_source_is_followed(s->source, r.type_url, r.name) ||
+	    write_body(before, &body) != OK)
+		return; /* then it is sent whole */
+	(void)snprintf(version, sizeof(version), "%" PRIu64, before->revision);
+	r.version = slice_str(version);
+	r.body = buf_slice(&body);
+	xds_source_base(s->source, &r);
 }
 
 static void
@@ -204,6 +229,8 @@ feed_changed(
 	struct server *s = server_of(arg);
 
 	interest_index_change(&s->interests, before, now);
+	if (before != NULL && now != NULL)
+		keep_base(s, before);
 	if (before != NULL)
 		analysis_index_remove(s->near, before);
 	if (now != NULL)

@@ -20,6 +20,7 @@ struct peer {
 	char concerned[TEXT_MAX]; /* names, a space behind each */
 	char got[TEXT_MAX];       /* "name=body ", "-name " of the last */
 	char nonce[32];
+	bool got_patch;
 	size_t sent;
 	size_t asked;   /* whether something concerns it */
 	size_t flushes; /* that looked at it */
@@ -50,6 +51,8 @@ send(void *arg, const struct codec_delta_response *m)
 
 	p->sent++;
 	p->got[0] = '\0';
+	p->got_patch = m->resource_count > 0 &&
+		       slice_ends(m->resources[0].type_url, S("Patch"));
 	for (size_t i = 0; i < m->resource_count; i++)
 		len += (size_t)snprintf(p->got + len, TEXT_MAX - len,
 		    "%.*s=%.*s ", SLICE_ARG(m->resources[i].name),
@@ -106,6 +109,16 @@ ack(struct peer *p)
 {
 	struct codec_delta_request m = {
 	    .type_url = S(TYPE), .response_nonce = slice_str(p->nonce)};
+
+	EXPECT_OK(xds_server_stream_request(p->stream, &m, NULL));
+}
+
+static void
+refuse(struct peer *p)
+{
+	struct codec_delta_request m = {.type_url = S(TYPE),
+	    .response_nonce = slice_str(p->nonce),
+	    .refused = true};
 
 	EXPECT_OK(xds_server_stream_request(p->stream, &m, NULL));
 }
@@ -209,6 +222,38 @@ TEST(a_body_that_was_forgotten_is_made_again)
 	concern(&peers[1], "a");
 	xds_source_flush(source);
 	EXPECT_STR(peers[1].got, "a=a2 ");
+	end();
+}
+
+TEST(who_has_the_version_before_gets_what_is_different)
+{
+	const char *const old = "a body of which little will be different: 1";
+	struct xds_resource r = {.type_url = S(TYPE),
+	    .name = S("a"),
+	    .version = S("1"),
+	    .body = slice_str(old)};
+
+	begin(XDS_TOLD_BY_OWNER);
+	EXPECT_FALSE(xds_source_is_followed(source, S(TYPE), S("a")));
+	EXPECT_OK(xds_source_put(source, &r));
+	concern(&peers[0], "a");
+	concern(&peers[1], "a");
+	xds_source_flush(source);
+	ack(&peers[0]); /* the other has not answered */
+	EXPECT_TRUE(xds_source_is_followed(source, S(TYPE), S("a")));
+	xds_source_base(source, &r);
+	r.version = S("2");
+	r.body = S("a body of which little will be different: 2");
+	EXPECT_OK(xds_source_put(source, &r));
+	xds_source_flush(source);
+	EXPECT_TRUE(peers[0].got_patch);
+	refuse(&peers[0]); /* then it comes whole */
+	EXPECT_FALSE(peers[0].got_patch);
+	EXPECT_STR(
+	    peers[0].got, "a=a body of which little will be different: 2 ");
+	concern(&peers[2], "a");
+	xds_source_flush(source);
+	EXPECT_FALSE(peers[2].got_patch); /* it had none */
 	end();
 }
 

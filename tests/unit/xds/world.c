@@ -13,7 +13,7 @@
 
 #include "pair.h"
 
-enum { CLIENTS = 3, NAMES = 10, STEPS = 150, SEEDS = 2000 };
+enum { CLIENTS = 3, NAMES = 10, STEPS = 150, SEEDS = 2000, BODY_MAX = 256 };
 
 /* What there is; version 0: nothing. */
 struct thing {
@@ -45,6 +45,17 @@ name_of(size_t n, char out[8])
 	return slice_str(out);
 }
 
+/* Its body; long enough for a difference to be worth it. */
+static struct slice
+body_of(unsigned version, bool bad, char out[BODY_MAX])
+{
+	int len = snprintf(out, BODY_MAX,
+	    "%s, %60s, and it is the version %u, %60s", bad ? "bad" : "good",
+	    "as it ever was", version, "as it will always be");
+
+	return slice_of(out, (size_t)len);
+}
+
 static bool
 concerns(const struct pair *p, size_t name)
 {
@@ -73,10 +84,10 @@ static void
 publish(size_t name)
 {
 	const struct thing *t = &w.things[name];
-	char text[8], version[16];
+	char text[8], version[16], body[BODY_MAX];
 	struct xds_resource r = {.type_url = S(PAIR_TOLD),
 	    .name = name_of(name, text),
-	    .body = t->bad ? S("bad") : S("good")};
+	    .body = body_of(t->version, t->bad, body)};
 
 	(void)snprintf(version, sizeof(version), "%u", t->version);
 	r.version = slice_str(version);
@@ -88,11 +99,30 @@ publish(size_t name)
 		tell(&w.clients[i], name);
 }
 
+/* What it was before, as an owner tells of what it still has. */
+static void
+tell_base(size_t name)
+{
+	const struct thing *t = &w.things[name];
+	char text[8], version[16], body[BODY_MAX];
+	struct xds_resource r = {.type_url = S(PAIR_TOLD),
+	    .name = name_of(name, text),
+	    .body = body_of(t->version, t->bad, body)};
+
+	(void)snprintf(version, sizeof(version), "%u", t->version);
+	r.version = slice_str(version);
+	if (t->version > 0 && any(4) != 0)
+		xds_source_base(w.source, &r);
+	if (any(8) == 0)
+		xds_source_forget(w.source);
+}
+
 static void
 change(void)
 {
 	size_t name = any(NAMES);
 
+	tell_base(name);
 	xds_source_stamp(w.source, w.versions + 1);
 	w.things[name] = (struct thing){.bad = any(5) == 0};
 	if (any(4) != 0)
@@ -226,7 +256,14 @@ note(struct found *f, struct slice name, struct slice version)
 static void
 note_held(void *arg, const struct xds_resource *r)
 {
-	note(arg, r->name, r->version);
+	struct found *f = arg;
+	char body[BODY_MAX];
+	uint64_t v;
+
+	note(f, r->name, r->version);
+	if (slice_to_u64(r->version, &v) != OK ||
+	    !slice_eq(r->body, body_of((unsigned)v, /* bad */ false, body)))
+		f->others++;
 }
 
 static void

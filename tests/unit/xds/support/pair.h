@@ -40,7 +40,7 @@ struct pair {
 	size_t requests;      /* the client sent */
 	size_t names_changed; /* the server was told, and tells this: */
 	void (*on_names)(struct pair *p);
-	size_t answers;       /* of responses */
+	size_t answers; /* of responses */
 	size_t bodies_made;
 	size_t flushes;      /* of the source, that looked at the stream */
 	uint64_t last_stamp; /* of the status in `last` */
