@@ -61,7 +61,7 @@ world_init(struct world *w, uint64_t seed)
 	yaml[0] = '\0';
 	for (size_t i = 0; i < RULES; i++)
 		add_rule(w, yaml, i);
-	compiled_init_at(&w->c, yaml, &place);
+	compiled_init_from(&w->c, yaml, &place);
 	w->b = (struct builder){
 	    .v = w->c.v, .in = &place, .scope = w->c.v->scopes.items[0]};
 	bindings_init(&w->b, &w->g);

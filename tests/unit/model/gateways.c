@@ -50,7 +50,7 @@ at_address(struct compiled *c, const char *yaml, struct slice address)
 	    .addr_count = 1};
 
 	EXPECT_OK(addr_parse_ip(address, &ip));
-	compiled_init_at(c, yaml, &place);
+	compiled_init_from(c, yaml, &place);
 }
 
 static void

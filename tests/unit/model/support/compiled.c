@@ -6,7 +6,7 @@
 #include "unit.h"
 
 void
-compiled_init_at(
+compiled_init_from(
     struct compiled *c, const char *yaml, const struct view_input *place)
 {
 	struct view_input in = *place;
@@ -23,7 +23,7 @@ compiled_init_at(
 void
 compiled_init(struct compiled *c, const char *yaml)
 {
-	compiled_init_at(c, yaml, &(struct view_input){0});
+	compiled_init_from(c, yaml, &(struct view_input){0});
 }
 
 void
