@@ -185,7 +185,7 @@ callers_of(const struct http_match *m, const struct resource *owner)
 
 /* A gateway's port is the server's, not where the request came in. */
 static void
-add_port(struct builder *b, const struct http_match *m, uint16_t port,
+add_port_test(struct builder *b, const struct http_match *m, uint16_t port,
     struct view_match *out, struct view_condition *c)
 {
 	if (m->port == 0)
@@ -227,7 +227,7 @@ compile_match(struct builder *b, const struct http_match *m,
 		if (own[i].match != NULL)
 			c[out->count++] =
 			    condition(b, own[i].match, own[i].subject);
-	add_port(b, m, port, out, c);
+	add_port_test(b, m, port, out, c);
 	add_headers(b, m->headers.items, m->headers.count,
 	    /* negated */ false, out, c);
 	add_headers(b, m->without_headers.items, m->without_headers.count,
