@@ -49,13 +49,12 @@ add_rule(struct world *w, char yaml[YAML_MAX], size_t i)
 	    rng_below(&w->rng, 2) == 0 ? "*" : "one");
 }
 
-static const struct mesh_config nothing_said;
-
 static void
 world_init(struct world *w, uint64_t seed)
 {
 	static const struct view_input place = {
 	    .proxy = VIEW_ROUTER, .ns = {"one", 3}};
+	static const struct mesh_config mesh;
 	static char yaml[YAML_MAX];
 
 	memset(w, 0, sizeof(*w));
@@ -64,9 +63,9 @@ world_init(struct world *w, uint64_t seed)
 	for (size_t i = 0; i < RULES; i++)
 		add_rule(w, yaml, i);
 	compiled_init_from(&w->c, yaml, &place);
-	w->b = (struct builder){.mesh = &nothing_said,
-	    .v = w->c.v,
+	w->b = (struct builder){.v = w->c.v,
 	    .in = &place,
+	    .mesh = &mesh,
 	    .scope = w->c.v->scopes.items[0]};
 	bindings_init(&w->b, &w->g);
 	w->s = (struct served){.name = S("one/gw"),

@@ -206,7 +206,7 @@ add_server(struct gateway_state *g, struct door *d, const struct served *s)
 }
 
 static void
-add_served_port(struct gateway_state *g, const struct served_port *p)
+open_port_at(struct gateway_state *g, const struct served_port *p)
 {
 	struct door *d = door_of(g, p);
 
@@ -297,7 +297,7 @@ compile_gateway(struct builder *b)
 	map_init(&g.bind_of_sni);
 	merge_servers(b, &g.serving);
 	for (size_t i = 0; !b->full && i < g.serving.ports.count; i++)
-		add_served_port(&g, g.serving.ports.items[i]);
+		open_port_at(&g, g.serving.ports.items[i]);
 	for (size_t i = 0; i < g.door_rows.count; i++)
 		close_door(&g, g.door_rows.items[i]);
 	rows_fini(&g.door_rows);
