@@ -892,6 +892,27 @@ def test_a_revoked_name_joins_anew_with_another_key(mesh, extra):
     mesh.agents.remove(again)
 
 
+def test_a_dry_run_says_whose_calls_would_change(mesh):
+    split = ROUTES + """\
+  - route:
+    - {destination: {host: web, subset: v1}, weight: %d}
+    - {destination: {host: web, subset: v2}, weight: %d}
+"""
+    mesh.apply(WEB % "" + split % (100, 0))
+    words = ("apply", "--dry-run", "--blast", "-f", "-")
+    change = WEB % "" + split % (90, 10)
+    out = mesh.cli.ok(*words, stdin=change)
+    assert "10 % now go to v2 (until now all to v1)" in out
+    told = json.loads(mesh.cli.ok(*words, "-o", "json", stdin=change))
+    effects = told["blast"]["items"]
+    assert {e["to"] for e in effects} == {"web.default:80"}
+    assert {e["caller"] for e in effects} >= {
+        "web.default", "echo.default", "other programs in default"}
+    assert "no call changes" in mesh.cli.ok(
+        *words, stdin=WEB % "" + split % (100, 0))
+    assert texts(mesh, 10) == {"v1": 10}
+
+
 def explained(mesh, port_name, requests):
     lines = "".join(json.dumps({
         "upstream": port_name, "method": method, "path": path,

@@ -72,6 +72,11 @@ struct explain_place {
 void explain_view_input(
     const struct explain_place *place, struct view_input *out);
 
+/* The gateways that a Gateway selects, in its namespace; borrows. False for a
+ * resource of another kind. */
+bool explain_gateway_place(
+    const struct resource *r, struct explain_place *out);
+
 struct explain_question {
 	struct explain_place place;
 	/* A list of documents that are to be on top of what there is; NULL:

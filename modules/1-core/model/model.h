@@ -11,6 +11,7 @@
 #include "analysis.h"
 #include "cel/cel.h"
 #include "diff.h"
+#include "effects.h"
 #include "explain.h"
 #include "field.h"
 #include "fields.h"

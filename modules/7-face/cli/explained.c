@@ -25,14 +25,6 @@ is_true(const struct value *v)
 	return v != NULL && v->type == VALUE_BOOL && v->boolean;
 }
 
-static int64_t
-number(const struct value *v, struct slice key)
-{
-	const struct value *n = value_get(v, key);
-
-	return n != NULL && n->type == VALUE_INT ? n->integer : 0;
-}
-
 static void
 print_outcome(const struct value *v)
 {
@@ -40,7 +32,7 @@ print_outcome(const struct value *v)
 	struct slice reason = value_get_string(o, S("reason"), SLICE_NONE);
 	struct slice flag = value_get_string(o, S("flag"), S("-"));
 	struct slice error = value_get_string(v, S("error"), SLICE_NONE);
-	int64_t status = number(o, S("status"));
+	int64_t status = value_get_int(o, S("status"), 0);
 
 	if (status == 0)
 		(void)printf("%-13s %.*s%s%.*s\n", "outcome", SLICE_ARG(error),
@@ -62,7 +54,7 @@ print_listener(const struct value *v)
 		    SLICE_ARG(value_get_string(l, S("name"), S("-"))),
 		    SLICE_ARG(value_get_string(l, S("address"), S("-"))),
 		    identity.len > 0 ? ", calls as " : "", SLICE_ARG(identity));
-	else if (number(v, S("listeners")) > 0)
+	else if (value_get_int(v, S("listeners"), 0) > 0)
 		(void)printf(
 		    "%-13s none of this machine leads there\n", "listener");
 }
@@ -95,8 +87,8 @@ print_rules(const struct value *rules)
 		struct slice name = value_get_string(it, S("name"), SLICE_NONE);
 
 		(void)printf("  %s %d%s%.*s  %.*s  %.*s\n", matched ? "+" : "-",
-		    (int)number(it, S("rule")) + 1, name.len > 0 ? " " : "",
-		    SLICE_ARG(name),
+		    (int)value_get_int(it, S("rule"), 0) + 1,
+		    name.len > 0 ? " " : "", SLICE_ARG(name),
 		    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
 		    SLICE_ARG(value_get_string(
 			it, S("why"), matched ? S("matches") : S(""))));

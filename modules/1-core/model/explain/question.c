@@ -3,6 +3,7 @@
  * question — what is asked, out of JSON.
  */
 #include "explain.h"
+#include "kinds/gateway.h"
 
 struct question_reader {
 	struct arena *arena;
@@ -326,4 +327,16 @@ explain_view_input(const struct explain_place *place, struct view_input *out)
 		return;
 	out->addrs = &place->ip;
 	out->addr_count = 1;
+}
+
+bool
+explain_gateway_place(const struct resource *r, struct explain_place *out)
+{
+	const struct gateway *g = r->spec;
+
+	if (r->kind != &kind_gateway)
+		return false;
+	*out = (struct explain_place){
+	    .proxy = VIEW_ROUTER, .ns = r->key.ns, .labels = g->selector};
+	return true;
 }
