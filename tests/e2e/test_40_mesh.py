@@ -913,6 +913,30 @@ def test_a_dry_run_says_whose_calls_would_change(mesh):
     assert texts(mesh, 10) == {"v1": 10}
 
 
+def test_what_a_proxy_is_made_of_is_shown_with_its_sources(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - name: testers
+    match: [{headers: {who: {exact: tester}}}]
+    route: [{destination: {host: web, subset: v2}}]
+  - route: [{destination: {host: web, subset: v1}}]
+""")
+    for cli, words in ((mesh.cli, ["vm2"]), (mesh.caller.cli, []),
+                       (mesh.caller.cli, ["vm4"])):
+        out = cli.ok("proxy", "config", *words, "routes")
+        assert re.search(r"web\.default\.svc\.cluster\.local:80 +testers +"
+                         r"header who is tester +outbound\|80\|v2\|web\.",
+                         out), out
+        assert "VirtualService/default/web@" in out
+        told = cli.json("proxy", "config", *words)
+        assert set(told) == {"listeners", "routes", "clusters", "endpoints"}
+        nodes = {row.get("node") for place in told["endpoints"]
+                 for row in place["rows"]}
+        assert nodes >= {"vm2", "vm3"}
+    assert "9000" in mesh.caller.cli.ok("proxy", "config", "listeners")
+    done = mesh.cli("proxy", "config", "vm99")
+    assert done.returncode != 0 and "node list" in done.stderr
+
+
 def explained(mesh, port_name, requests):
     lines = "".join(json.dumps({
         "upstream": port_name, "method": method, "path": path,

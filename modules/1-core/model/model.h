@@ -18,6 +18,7 @@
 #include "flow.h"
 #include "hosts.h"
 #include "kinds.h"
+#include "overview.h"
 #include "resource.h"
 #include "view.h"
 

@@ -217,6 +217,15 @@ MUST_USE enum err server_view(const struct server *s,
     const struct explain_place *place, const struct value *with,
     struct view **out, struct fault *why);
 
+/*
+ * The views of a machine, as above: from the place of each service that it
+ * offers, "web.default"; of one that offers nothing, from none. ERR_NOT_FOUND
+ * in words for one that has not joined.
+ */
+MUST_USE enum err server_each_view(const struct server *s, struct slice node,
+    void (*each)(void *arg, struct slice caller, const struct view *v),
+    void *arg, struct fault *why);
+
 /* --- analysis --- */
 
 struct server_analyze_spec {
