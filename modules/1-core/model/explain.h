@@ -131,7 +131,8 @@ struct value *model_explain(const struct view *v,
  *	ErrTLSRedirect     the virtual host sends plain requests to https
  *	ErrNoRoute         no rule takes the request
  *
- * steps [{step, name, origin, why}], one for each of them; action, what is
+ * steps [{step, name, origin, why}], one for each of them; where no chain took
+ * it, chains [{name, origin, why}], at most 50; action, what is
  * done with it, and clusters {name: settings}, of each that it may reach, by
  * Envoy's words.
  */

@@ -77,6 +77,18 @@ print_steps(const struct value *steps)
 }
 
 static void
+print_chains(const struct value *chains)
+{
+	if (chains != NULL)
+		(void)printf("chains, and why none of them takes it:\n");
+	VALUE_EACH(chains, it)
+	(void)printf("  - %.*s  %.*s  %.*s\n",
+	    SLICE_ARG(value_get_string(it, S("name"), S("-"))),
+	    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
+	    SLICE_ARG(value_get_string(it, S("why"), S(""))));
+}
+
+static void
 print_rules(const struct value *rules)
 {
 	if (rules != NULL && rules->count > 0)
@@ -152,6 +164,7 @@ explained_print(const struct value *v, enum output how)
 	line(v, "clusterMatched", "cluster");
 	line(v, "timeout", "timeout");
 	line(v, "note", "note");
+	print_chains(value_get(v, S("chains")));
 	print_rules(value_get(v, S("rules")));
 	print_destinations(value_get(v, S("destinations")));
 	return CLI_EXIT_OK;
