@@ -934,6 +934,51 @@ def test_a_revoked_name_joins_anew_with_another_key(mesh, extra):
     mesh.agents.remove(again)
 
 
+def test_a_dry_run_says_whose_calls_would_change(mesh):
+    split = ROUTES + """\
+  - route:
+    - {destination: {host: web, subset: v1}, weight: %d}
+    - {destination: {host: web, subset: v2}, weight: %d}
+"""
+    mesh.apply(WEB % "" + split % (100, 0))
+    words = ("apply", "--dry-run", "--blast", "-f", "-")
+    change = WEB % "" + split % (90, 10)
+    out = mesh.cli.ok(*words, stdin=change)
+    assert "10 % now go to v2 (until now all to v1)" in out
+    told = json.loads(mesh.cli.ok(*words, "-o", "json", stdin=change))
+    effects = told["blast"]["items"]
+    assert {e["to"] for e in effects} == {"web.default:80"}
+    assert {e["caller"] for e in effects} >= {
+        "web.default", "echo.default", "other programs in default"}
+    assert "no call changes" in mesh.cli.ok(
+        *words, stdin=WEB % "" + split % (100, 0))
+    assert texts(mesh, 10) == {"v1": 10}
+
+
+def test_what_a_proxy_is_made_of_is_shown_with_its_sources(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - name: testers
+    match: [{headers: {who: {exact: tester}}}]
+    route: [{destination: {host: web, subset: v2}}]
+  - route: [{destination: {host: web, subset: v1}}]
+""")
+    for cli, words in ((mesh.cli, ["vm2"]), (mesh.caller.cli, []),
+                       (mesh.caller.cli, ["vm4"])):
+        out = cli.ok("proxy", "config", *words, "routes")
+        assert re.search(r"web\.default\.svc\.cluster\.local:80 +testers +"
+                         r"header who is tester +outbound\|80\|v2\|web\.",
+                         out), out
+        assert "VirtualService/default/web@" in out
+        told = cli.json("proxy", "config", *words)
+        assert set(told) == {"listeners", "routes", "clusters", "endpoints"}
+        nodes = {row.get("node") for place in told["endpoints"]
+                 for row in place["rows"]}
+        assert nodes >= {"vm2", "vm3"}
+    assert "9000" in mesh.caller.cli.ok("proxy", "config", "listeners")
+    done = mesh.cli("proxy", "config", "vm99")
+    assert done.returncode != 0 and "node list" in done.stderr
+
+
 def explained(mesh, port_name, requests):
     lines = "".join(json.dumps({
         "upstream": port_name, "method": method, "path": path,

@@ -72,24 +72,30 @@ struct explain_place {
 void explain_view_input(
     const struct explain_place *place, struct view_input *out);
 
+/* The gateways that a Gateway selects, in its namespace; borrows. False for a
+ * resource of another kind. */
+bool explain_gateway_place(
+    const struct resource *r, struct explain_place *out);
+
 struct explain_question {
 	struct explain_place place;
 	/* A list of documents that are to be on top of what there is; NULL:
 	 * none. For whoever compiles the view. */
 	const struct value *with;
-	struct slice cluster; /* by its name; empty: a request or connection */
+	struct slice cluster; /* by its name; empty: one of the others */
 	bool is_connection;   /* else only its request is set */
 	struct explain_connection connection;
 };
 
 /*
- * A question as JSON has it. Of both: namespace, labels, proxy (sidecar,
- * gateway), ip, with [document], port, method, scheme, authority, path, headers
- * {name: value}. Of a request: host, or upstream. Of a connection: direction
- * (outbound, inbound, gateway), which makes it one; address, protocol (tcp,
- * http, http2, grpc), tls (plaintext, tls, mtls), sni, alpn [text], secret. Of
- * a cluster just that: cluster, its name. Borrows from `v`. ERR_INVALID names
- * the member that is not right or not known.
+ * A question as JSON has it. Of all: namespace, labels, proxy (sidecar,
+ * gateway), ip, with [document]. Of a request and a connection: port, method,
+ * scheme, authority, path, headers {name: value}. Of a request: host, or
+ * upstream. Of a connection: direction (outbound, inbound, gateway), which
+ * makes it one; address, protocol (tcp, http, http2, grpc), tls (plaintext,
+ * tls, mtls), sni, alpn [text], secret. Of a cluster just that: cluster, its
+ * name. Borrows from `v`. ERR_INVALID names the member that is not right or
+ * not known.
  */
 MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
     struct explain_question *out, struct fault *why);
@@ -155,7 +161,8 @@ struct value *model_explain(const struct view *v,
  *	ErrTLSRedirect     the virtual host sends plain requests to https
  *	ErrNoRoute         no rule takes the request
  *
- * steps [{step, name, origin, why}], one for each of them; action, what is
+ * steps [{step, name, origin, why}], one for each of them; where no chain took
+ * it, chains [{name, origin, why}], at most 50; action, what is
  * done with it, and clusters {name: settings}, of each that it may reach, by
  * Envoy's words.
  */

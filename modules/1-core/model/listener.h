@@ -138,6 +138,11 @@ const struct view_listener *view_find_listener(const struct view *v,
 const struct view_chain *view_find_chain(
     const struct view_listener *l, const struct view_connection *c);
 
+/* What keeps a chain from taking the connection, the first in this order: "the
+ * port", …; NULL: nothing does, though another one may fit better. */
+const char *view_chain_misfit(
+    const struct view_chain *chain, const struct view_connection *c);
+
 /* All of a scope in a direction, in the order of their names. */
 const struct view_listener *const *view_listeners(const struct view *v,
     const struct view_scope *of, enum view_direction direction,

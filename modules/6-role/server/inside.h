@@ -143,6 +143,13 @@ void control_refuse_store(
  */
 void analyze_change(struct server *s, const struct server_change *changes,
     struct resource *const *now, size_t count, struct analysis_result *out);
+/*
+ * `job` on the thread of analyses, then `then` here, which ends with
+ * analyze_done(). ERR_BUSY while too many run.
+ */
+MUST_USE enum err analyze_submit(struct server *s, void (*job)(void *arg),
+    void (*then)(void *arg), void *arg, struct fault *why);
+void analyze_done(struct server *s);
 /* When nothing runs any more. */
 void analyze_close(struct server *s);
 
@@ -254,5 +261,9 @@ struct member_offer {
 
 void members_each_offer(const struct server *s,
     void (*each)(void *arg, const struct member_offer *o), void *arg);
+
+/* The labels of an offer; as many as there is room for. */
+struct labels members_copy_labels(
+    const struct gossip_service *s, struct arena *a);
 
 #endif

@@ -217,6 +217,15 @@ MUST_USE enum err server_view(const struct server *s,
     const struct explain_place *place, const struct value *with,
     struct view **out, struct fault *why);
 
+/*
+ * The views of a machine, as above: from the place of each service that it
+ * offers, "web.default"; of one that offers nothing, from none. ERR_NOT_FOUND
+ * in words for one that has not joined.
+ */
+MUST_USE enum err server_each_view(const struct server *s, struct slice node,
+    void (*each)(void *arg, struct slice caller, const struct view *v),
+    void *arg, struct fault *why);
+
 /* --- analysis --- */
 
 struct server_analyze_spec {
@@ -235,6 +244,28 @@ typedef void (*server_analysis_cb)(void *arg, enum err e,
  */
 void server_analyze(struct server *s, const struct server_analyze_spec *spec,
     server_analysis_cb cb, void *arg);
+
+/* What a change would do to calls, and how many places were looked at. */
+struct server_blast {
+	/* A list of {caller, to, text}: "web.default", "reviews.default:80",
+	 * "10 % now go to v2". */
+	const struct value *list;
+	size_t places;
+	size_t left_out; /* too many */
+};
+
+/* `b` is borrowed; NULL unless OK. */
+typedef void (*server_blast_cb)(void *arg, enum err e, const struct fault *why,
+    const struct server_blast *b);
+
+/*
+ * What a list of documents on top of what is stored would do, on another
+ * thread; from the place of each service that members offer, of programs that
+ * offer nothing, and of gateways. Errors as above, ERR_INVALID for a document
+ * that has mistakes.
+ */
+void server_blast(struct server *s, const struct value *docs, struct slice ns,
+    server_blast_cb cb, void *arg);
 
 /* --- the past --- */
 

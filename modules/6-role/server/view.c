@@ -13,7 +13,7 @@
 #include "discovery/discovery.h"
 #include "model/model.h"
 
-#include "overlay.h"
+#include "matter.h"
 
 /* What gossip knows; a record that is of no use is left out, as by agents. */
 static void
@@ -73,38 +73,74 @@ discover(const struct server *s, const struct view_input *in,
 	return discovery_update(d, &from, out);
 }
 
+void
+matter_init(struct matter *m)
+{
+	*m = (struct matter){.catalog = discovery_catalog_new(),
+	    .discovery = discovery_new()};
+	overlay_init(&m->overlay);
+}
+
+void
+matter_fini(struct matter *m)
+{
+	for (size_t i = 0; i < m->in.resource_count; i++) {
+		struct resource *r = (struct resource *)(uintptr_t)m->all[i];
+
+		resource_unref(&r);
+	}
+	mem_free(&m->all);
+	overlay_fini(&m->overlay);
+	discovery_free(&m->discovery);
+	discovery_catalog_free(&m->catalog);
+}
+
+enum err
+matter_gather(struct matter *m, const struct server *s,
+    const struct value *docs, struct slice ns, struct fault *why)
+{
+	struct discovery_output found;
+	enum err e = overlay_read(&m->overlay, s, docs, ns, why);
+
+	if (e != OK)
+		return e;
+	m->all = overlay_all(&m->overlay, &s->cache, &m->in.resource_count);
+	for (size_t i = 0; i < m->in.resource_count; i++)
+		m->all[i] = resource_ref(m->all[i]);
+	m->in.domain = S(MESH_DOMAIN);
+	m->in.trust_domain = slice_str(s->mesh.trust_domain);
+	m->in.network = S(MESH_NETWORK);
+	m->in.generation = s->cache.revision;
+	m->in.resources = m->all;
+	take_records(s, m->catalog);
+	e = discover(s, &m->in, m->catalog, m->discovery, &found);
+	if (e != OK)
+		return fault_set(why, e, "discovery: %s", err_text(e));
+	m->in.services = found.services;
+	m->in.service_count = found.service_count;
+	m->in.endpoints = found.endpoints;
+	m->in.endpoint_count = found.endpoint_count;
+	return OK;
+}
+
+enum err
+matter_view(const struct matter *m, const struct explain_place *place,
+    struct view **out, struct fault *why)
+{
+	struct view_input in = m->in;
+
+	explain_view_input(place, &in);
+	return view_compile(&in, out, why);
+}
+
 enum err
 server_view(const struct server *s, const struct explain_place *place,
     const struct value *with, struct view **out, struct fault *why)
 {
-	AUTO(mem_free) const struct resource **all = NULL;
-	AUTO(discovery_catalog_free)
-	struct discovery_catalog *catalog = discovery_catalog_new();
-	AUTO(discovery_free) struct discovery *d = discovery_new();
-	AUTO(overlay_fini) struct overlay overlay;
-	struct discovery_output found;
-	struct view_input in = {
-	    .domain = S(MESH_DOMAIN),
-	    .trust_domain = slice_str(s->mesh.trust_domain),
-	    .network = S(MESH_NETWORK),
-	    .generation = s->cache.revision,
-	};
+	AUTO(matter_fini) struct matter m;
 	enum err e;
 
-	overlay_init(&overlay);
-	e = overlay_read(&overlay, s, with, place->ns, why);
-	if (e != OK)
-		return e;
-	explain_view_input(place, &in);
-	all = overlay_all(&overlay, &s->cache, &in.resource_count);
-	in.resources = all;
-	take_records(s, catalog);
-	e = discover(s, &in, catalog, d, &found);
-	if (e != OK)
-		return fault_set(why, e, "discovery: %s", err_text(e));
-	in.services = found.services;
-	in.service_count = found.service_count;
-	in.endpoints = found.endpoints;
-	in.endpoint_count = found.endpoint_count;
-	return view_compile(&in, out, why);
+	matter_init(&m);
+	e = matter_gather(&m, s, with, place->ns, why);
+	return e == OK ? matter_view(&m, place, out, why) : e;
 }

@@ -144,6 +144,7 @@ static const struct table {
 } tables[] = {
     {FOR_BOTH, admin_process_routes, &admin_process_route_count},
     {FOR_BOTH, admin_service_routes, &admin_service_route_count},
+    {FOR_BOTH, admin_proxy_routes, &admin_proxy_route_count},
     {FOR_SERVER, admin_config_routes, &admin_config_route_count},
     {FOR_SERVER, admin_past_routes, &admin_past_route_count},
     {FOR_SERVER, admin_mesh_routes, &admin_mesh_route_count},

@@ -80,6 +80,8 @@ extern const struct admin_route admin_process_routes[];
 extern const size_t admin_process_route_count;
 extern const struct admin_route admin_service_routes[];
 extern const size_t admin_service_route_count;
+extern const struct admin_route admin_proxy_routes[];
+extern const size_t admin_proxy_route_count;
 extern const struct admin_route admin_config_routes[];
 extern const size_t admin_config_route_count;
 extern const struct admin_route admin_past_routes[];

@@ -75,6 +75,20 @@ apply_path(const struct options *o, const char *prune, struct buf *out)
 }
 
 static int
+check_blast(const struct options *o)
+{
+	if (!options_flag(o, "blast"))
+		return CLI_EXIT_OK;
+	if (!options_flag(o, "dry-run"))
+		return command_fail(
+		    CLI_EXIT_USAGE, "apply: --blast goes with --dry-run only");
+	if (options_flag(o, "prune"))
+		return command_fail(CLI_EXIT_USAGE,
+		    "apply: --blast does not know what --prune would delete");
+	return CLI_EXIT_OK;
+}
+
+static int
 apply(struct options *o)
 {
 	AUTO(files_fini) struct files f;
@@ -87,6 +101,8 @@ apply(struct options *o)
 	files_init(&f, FILES_BYTES);
 	documents_init(&d);
 	if (code == CLI_EXIT_OK)
+		code = check_blast(o);
+	if (code == CLI_EXIT_OK)
 		code = documents_read(&d, &f, o);
 	if (code == CLI_EXIT_OK)
 		code = judge(&f.found, options_flag(o, "allow-inert"));
@@ -95,7 +111,9 @@ apply(struct options *o)
 	if (apply_path(o, prune, &path) != OK)
 		return command_fail(CLI_EXIT_USAGE, "apply: words too long");
 	return changes_ask(o, buf_slice(&path).ptr, &d.body, &f,
-	    options_flag(o, "dry-run") ? CHANGES_DRY : CHANGES_DONE);
+	    options_flag(o, "blast")     ? CHANGES_BLAST
+	    : options_flag(o, "dry-run") ? CHANGES_DRY
+					 : CHANGES_DONE);
 }
 
 static const struct option_row apply_rows[] = {
@@ -103,6 +121,8 @@ static const struct option_row apply_rows[] = {
     OPTION_NAMESPACE,
     {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
 	"only say what would change, by field"},
+    {"blast", 0, OPTION_FLAG, NULL, NULL, false,
+	"and what that would do to whose calls"},
     OPTION_ALLOW_INERT,
     OPTION_FORCE,
     {"prune", 0, OPTION_FLAG, NULL, NULL, false,

@@ -25,14 +25,6 @@ is_true(const struct value *v)
 	return v != NULL && v->type == VALUE_BOOL && v->boolean;
 }
 
-static int64_t
-number(const struct value *v, struct slice key)
-{
-	const struct value *n = value_get(v, key);
-
-	return n != NULL && n->type == VALUE_INT ? n->integer : 0;
-}
-
 static void
 print_outcome(const struct value *v)
 {
@@ -40,7 +32,7 @@ print_outcome(const struct value *v)
 	struct slice reason = value_get_string(o, S("reason"), SLICE_NONE);
 	struct slice flag = value_get_string(o, S("flag"), SLICE_NONE);
 	struct slice error = value_get_string(v, S("error"), SLICE_NONE);
-	int64_t status = number(o, S("status"));
+	int64_t status = value_get_int(o, S("status"), 0);
 
 	if (status == 0)
 		(void)printf("%-13s %.*s%s%.*s\n", "outcome", SLICE_ARG(error),
@@ -63,7 +55,7 @@ print_listener(const struct value *v)
 		    SLICE_ARG(value_get_string(l, S("name"), S("-"))),
 		    SLICE_ARG(value_get_string(l, S("address"), S("-"))),
 		    identity.len > 0 ? ", calls as " : "", SLICE_ARG(identity));
-	else if (number(v, S("listeners")) > 0)
+	else if (value_get_int(v, S("listeners"), 0) > 0)
 		(void)printf(
 		    "%-13s none of this machine leads there\n", "listener");
 }
@@ -86,6 +78,18 @@ print_steps(const struct value *steps)
 }
 
 static void
+print_chains(const struct value *chains)
+{
+	if (chains != NULL)
+		(void)printf("chains, and why none of them takes it:\n");
+	VALUE_EACH(chains, it)
+	(void)printf("  - %.*s  %.*s  %.*s\n",
+	    SLICE_ARG(value_get_string(it, S("name"), S("-"))),
+	    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
+	    SLICE_ARG(value_get_string(it, S("why"), S(""))));
+}
+
+static void
 print_rules(const struct value *rules)
 {
 	if (rules != NULL && rules->count > 0)
@@ -96,8 +100,8 @@ print_rules(const struct value *rules)
 		struct slice name = value_get_string(it, S("name"), SLICE_NONE);
 
 		(void)printf("  %s %d%s%.*s  %.*s  %.*s\n", matched ? "+" : "-",
-		    (int)number(it, S("rule")) + 1, name.len > 0 ? " " : "",
-		    SLICE_ARG(name),
+		    (int)value_get_int(it, S("rule"), 0) + 1,
+		    name.len > 0 ? " " : "", SLICE_ARG(name),
 		    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
 		    SLICE_ARG(value_get_string(
 			it, S("why"), matched ? S("matches") : S(""))));
@@ -165,8 +169,8 @@ have_one_weight(const struct value *endpoints)
 {
 	VALUE_EACH(endpoints, it)
 	{
-		if (number(it, S("weight")) !=
-		    number(endpoints->child, S("weight")))
+		if (value_get_int(it, S("weight"), 0) !=
+		    value_get_int(endpoints->child, S("weight"), 0))
 			return false;
 	}
 	return true;
@@ -185,7 +189,7 @@ print_place(const struct value *endpoint, bool weighs)
 		    (long long)priority->integer);
 	if (weighs)
 		(void)printf(
-		    "  weight %lld", (long long)number(endpoint, S("weight")));
+		    "  weight %lld", (long long)value_get_int(endpoint, S("weight"), 0));
 }
 
 static void
@@ -260,6 +264,7 @@ explained_print(const struct value *v, enum output how)
 	line(v, "rewrittenPath", "path becomes");
 	line(v, "location", "location");
 	line(v, "note", "note");
+	print_chains(value_get(v, S("chains")));
 	print_rules(value_get(v, S("rules")));
 	print_destinations(value_get(v, S("destinations")));
 	return CLI_EXIT_OK;

@@ -85,7 +85,7 @@ answer_line(struct run *r)
 		return command_fail(
 		    CLI_EXIT_FAILED, "an answer cannot be printed");
 	s = buf_slice(&r->out);
-	if (fwrite(s.ptr, 1, s.len, stdout) != s.len)
+	if (s.len > 0 && fwrite(s.ptr, 1, s.len, stdout) != s.len)
 		return command_fail(CLI_EXIT_FAILED, "cannot write the output");
 	return CLI_EXIT_OK;
 }

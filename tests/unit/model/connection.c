@@ -154,6 +154,24 @@ TEST(bytes_go_where_the_chain_sends_them)
 	    S("outbound|5432||reviews.default.svc.cluster.local"));
 }
 
+TEST(a_chain_that_does_not_take_a_connection_says_why)
+{
+	AUTO(asked_fini) struct asked a;
+	const struct view_chain only = {
+	    .name = S("h2"), .match = {.alpns = &S("h2"), .alpn_count = 1}};
+	struct explain_connection c = http(S("a"), S("/"), EXPLAIN_PLAINTEXT);
+
+	prepare(&a);
+	listen_at(&a, 82, &only);
+	c.direction = VIEW_GATEWAY;
+	c.destination.port = 82;
+	a.tree = model_explain_connection(a.v, &c, &a.arena);
+	EXPECT_SLICE(text(&a, "error"), S("ErrNoFilterChain"));
+	EXPECT_SLICE(value_get_string(value_get(a.tree, S("chains"))->child,
+			 S("why"), S("")),
+	    S("not so: the application protocol"));
+}
+
 /* Where each kind of connection ends. */
 static const struct ending {
 	uint16_t port;

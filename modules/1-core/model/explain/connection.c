@@ -248,6 +248,33 @@ tell_peers(struct trip *t)
 	return c->peers != MUTUAL_TLS_STRICT || t->c->tls != EXPLAIN_PLAINTEXT;
 }
 
+enum { CHAINS_TOLD = 50 };
+
+/* Why none of the chains takes it. */
+static void
+tell_chains(struct trip *t)
+{
+	struct tree *tree = &t->s.t;
+	struct value *list = tree_list(tree);
+
+	for (size_t i = 0; i < MIN(t->listener->chain_count, CHAINS_TOLD);
+	     i++) {
+		const struct view_chain *c = &t->listener->chains[i];
+		const char *misfit = view_chain_misfit(c, &t->seen);
+		struct value *map = tree_map(tree);
+
+		tree_put_text(tree, map, "name", c->name);
+		tree_put_text(
+		    tree, map, "origin", tree_origin(tree, &c->origin));
+		tree_put_text(tree, map, "why",
+		    misfit != NULL
+			? tree_printf(tree, "not so: %s", misfit)
+			: S("others fit better, as far as they were asked"));
+		tree_add(tree, list, map);
+	}
+	tree_put(tree, t->s.root, "chains", list);
+}
+
 static bool
 find_chain(struct trip *t)
 {
@@ -261,6 +288,7 @@ find_chain(struct trip *t)
 			? S("the listener takes no connection of this kind")
 			: S("the connection is plain, and nothing but mutual "
 			    "TLS of the mesh is taken here"));
+		tell_chains(t);
 		return false;
 	}
 	tree_put_text(&t->s.t, t->s.root, "filterChainMatched", t->chain->name);

@@ -3,6 +3,7 @@
  * question — what is asked, out of JSON.
  */
 #include "explain.h"
+#include "kinds/gateway.h"
 
 struct question_reader {
 	struct arena *arena;
@@ -29,17 +30,23 @@ read_text(struct question_reader *r, struct slice *out)
 	return OK;
 }
 
+/* What one of a few words may be: an enum, by its numbers. */
+struct words {
+	const char *const *items;
+	size_t count;
+	const char *wanted;
+};
+
 static enum err
-read_word(struct question_reader *r, const char *const *words, size_t count,
-    const char *wanted, unsigned *out)
+read_word(struct question_reader *r, const struct words *w, unsigned *out)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < w->count; i++)
 		if (r->v->type == VALUE_STRING &&
-		    slice_eq(r->v->string, slice_str(words[i]))) {
+		    slice_eq(r->v->string, slice_str(w->items[i]))) {
 			*out = (unsigned)i;
 			return OK;
 		}
-	return wrong(r, wanted);
+	return wrong(r, w->wanted);
 }
 
 static enum err
@@ -98,68 +105,6 @@ read_headers(struct question_reader *r)
 	q->headers = l.items;
 	q->header_count = l.count;
 	return OK;
-}
-
-static enum err
-read_proxy(struct question_reader *r)
-{
-	static const char *const words[] = {
-	    [VIEW_SIDECAR] = "sidecar", [VIEW_ROUTER] = "gateway"};
-	unsigned n = 0;
-	enum err e =
-	    read_word(r, words, ARRAY_LEN(words), "sidecar or gateway", &n);
-
-	if (e == OK)
-		r->q->place.proxy = (enum view_proxy)n;
-	return e;
-}
-
-static enum err
-read_direction(struct question_reader *r)
-{
-	static const char *const words[] = {[VIEW_OUTBOUND] = "outbound",
-	    [VIEW_INBOUND] = "inbound",
-	    [VIEW_GATEWAY] = "gateway"};
-	unsigned n = 0;
-	enum err e = read_word(
-	    r, words, ARRAY_LEN(words), "outbound, inbound or gateway", &n);
-
-	if (e != OK)
-		return e;
-	r->q->connection.direction = (enum view_direction)n;
-	r->q->is_connection = true;
-	return OK;
-}
-
-static enum err
-read_protocol(struct question_reader *r)
-{
-	static const char *const words[] = {[EXPLAIN_TCP] = "tcp",
-	    [EXPLAIN_HTTP] = "http",
-	    [EXPLAIN_HTTP2] = "http2",
-	    [EXPLAIN_GRPC] = "grpc"};
-	unsigned n = 0;
-	enum err e = read_word(
-	    r, words, ARRAY_LEN(words), "tcp, http, http2 or grpc", &n);
-
-	if (e == OK)
-		r->q->connection.protocol = (enum explain_protocol)n;
-	return e;
-}
-
-static enum err
-read_tls(struct question_reader *r)
-{
-	static const char *const words[] = {[EXPLAIN_PLAINTEXT] = "plaintext",
-	    [EXPLAIN_TLS] = "tls",
-	    [EXPLAIN_MTLS] = "mtls"};
-	unsigned n = 0;
-	enum err e =
-	    read_word(r, words, ARRAY_LEN(words), "plaintext, tls or mtls", &n);
-
-	if (e == OK)
-		r->q->connection.tls = (enum explain_tls)n;
-	return e;
 }
 
 static enum err
@@ -240,29 +185,54 @@ read_sni(struct question_reader *r)
 
 /* --- all of it ------------------------------------------------------------ */
 
-#define TEXT(key, member)                                                      \
-	{                                                                      \
-		key, NULL, offsetof(struct explain_question, member)           \
-	}
+static const char *const proxies[] = {
+    [VIEW_SIDECAR] = "sidecar", [VIEW_ROUTER] = "gateway"};
+static const char *const directions[] = {[VIEW_OUTBOUND] = "outbound",
+    [VIEW_INBOUND] = "inbound",
+    [VIEW_GATEWAY] = "gateway"};
+static const char *const protocols[] = {[EXPLAIN_TCP] = "tcp",
+    [EXPLAIN_HTTP] = "http",
+    [EXPLAIN_HTTP2] = "http2",
+    [EXPLAIN_GRPC] = "grpc"};
+static const char *const tls[] = {[EXPLAIN_PLAINTEXT] = "plaintext",
+    [EXPLAIN_TLS] = "tls",
+    [EXPLAIN_MTLS] = "mtls"};
 
+/* A member is read, or is one of some words, or is a text at `offset`. */
 static const struct member {
 	const char *key;
-	enum err (*read)(
-	    struct question_reader *r); /* NULL: a text, at `offset` */
+	enum err (*read)(struct question_reader *r);
+	struct words words;
 	size_t offset;
 } members[] = {
+#define READ(key, read)                                                        \
+	{                                                                      \
+		key, read, {NULL, 0, NULL}, 0                                  \
+	}
+#define TEXT(key, member)                                                      \
+	{                                                                      \
+		key, NULL, {NULL, 0, NULL},                                    \
+		    offsetof(struct explain_question, member)                  \
+	}
+#define WORD(key, member, words, wanted)                                       \
+	{                                                                      \
+		key, NULL, {words, ARRAY_LEN(words), wanted},                  \
+		    offsetof(struct explain_question, member)                  \
+	}
     TEXT("namespace", place.ns),
-    {"labels", read_labels, 0},
-    {"proxy", read_proxy, 0},
-    {"ip", read_place_ip, 0},
-    {"direction", read_direction, 0},
-    {"address", read_address, 0},
-    {"port", read_port, 0},
-    {"protocol", read_protocol, 0},
-    {"tls", read_tls, 0},
-    {"sni", read_sni, 0},
-    {"alpn", read_alpn, 0},
-    {"with", read_with, 0},
+    READ("labels", read_labels),
+    WORD("proxy", place.proxy, proxies, "sidecar or gateway"),
+    READ("ip", read_place_ip),
+    WORD("direction", connection.direction, directions,
+	"outbound, inbound or gateway"),
+    READ("address", read_address),
+    READ("port", read_port),
+    WORD(
+	"protocol", connection.protocol, protocols, "tcp, http, http2 or grpc"),
+    WORD("tls", connection.tls, tls, "plaintext, tls or mtls"),
+    READ("sni", read_sni),
+    READ("alpn", read_alpn),
+    READ("with", read_with),
     TEXT("cluster", cluster),
     TEXT("secret", connection.secret),
     TEXT("upstream", connection.request.upstream),
@@ -271,7 +241,7 @@ static const struct member {
     TEXT("scheme", connection.request.scheme),
     TEXT("authority", connection.request.authority),
     TEXT("path", connection.request.path),
-    {"headers", read_headers, 0},
+    READ("headers", read_headers),
 };
 
 static enum err
@@ -279,13 +249,15 @@ read_member(struct question_reader *r)
 {
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
 		const struct member *m = &members[i];
+		void *at = (char *)r->q + m->offset;
 
 		if (!slice_eq(r->v->key, slice_str(m->key)))
 			continue;
 		if (m->read != NULL)
 			return m->read(r);
-		return read_text(
-		    r, (struct slice *)(void *)((char *)r->q + m->offset));
+		if (m->words.count > 0)
+			return read_word(r, &m->words, at);
+		return read_text(r, at);
 	}
 	return fault_set(r->why, ERR_INVALID, "a question has no member %.*s",
 	    SLICE_ARG(slice_sub(r->v->key, 0, 64)));
@@ -309,6 +281,7 @@ explain_read(const struct value *v, struct arena *arena,
 	}
 	if (e != OK)
 		return e;
+	q.is_connection = value_get(v, S("direction")) != NULL;
 	q.connection.request.ns = q.place.ns;
 	q.connection.request.labels = q.place.labels;
 	q.connection.destination.port = q.connection.request.port;
@@ -326,4 +299,16 @@ explain_view_input(const struct explain_place *place, struct view_input *out)
 		return;
 	out->addrs = &place->ip;
 	out->addr_count = 1;
+}
+
+bool
+explain_gateway_place(const struct resource *r, struct explain_place *out)
+{
+	const struct gateway *g = r->spec;
+
+	if (r->kind != &kind_gateway)
+		return false;
+	*out = (struct explain_place){
+	    .proxy = VIEW_ROUTER, .ns = r->key.ns, .labels = g->selector};
+	return true;
 }

@@ -173,6 +173,20 @@ view_find_chain(const struct view_listener *l, const struct view_connection *c)
 	return chain != NULL ? chain : l->otherwise;
 }
 
+const char *
+view_chain_misfit(
+    const struct view_chain *chain, const struct view_connection *c)
+{
+	static const char *const names[ARRAY_LEN(order)] = {"the port",
+	    "the address", "the server name", "whether it is TLS",
+	    "the application protocol"};
+
+	for (size_t i = 0; i < ARRAY_LEN(order); i++)
+		if (order[i](&chain->match, c) == 0)
+			return names[i];
+	return NULL;
+}
+
 /* --- listeners ------------------------------------------------------------ */
 
 enum { KEY_BYTES = 19 };
