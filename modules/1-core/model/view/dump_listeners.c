@@ -104,8 +104,7 @@ listener(struct tree *t, const struct view_listener *l)
 	return map;
 }
 
-/* --- sets of routes --------------------------------------------------------
- */
+/* --- sets of routes ------------------------------------------------------ */
 
 static int
 by_text(const void *a, const void *b)

@@ -55,8 +55,7 @@ struct gathering {
 	bool all_taken;  /* nothing gets past the last of them */
 };
 
-/* --- where they lead -------------------------------------------------------
- */
+/* --- where they lead ----------------------------------------------------- */
 
 /* Of a service with one port that one, whatever was called. */
 static uint16_t
@@ -104,8 +103,7 @@ compile_shares(struct builder *b, const struct tcp_destination *specs,
 	out->destination_count = count;
 }
 
-/* --- what they take --------------------------------------------------------
- */
+/* --- what they take ------------------------------------------------------ */
 
 static bool
 is_port_called(const struct l4_match *m, const struct gathering *g)

@@ -144,8 +144,7 @@ give_addresses(struct builder *b)
 	mem_free(&all);
 }
 
-/* --- where callers go ------------------------------------------------------
- */
+/* --- where callers go ---------------------------------------------------- */
 
 bool
 cidr_is_one(const struct cidr *c)
