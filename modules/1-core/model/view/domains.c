@@ -101,7 +101,7 @@ seal_routes(struct view_routes *r)
 static struct slice
 without_port(struct slice authority)
 {
-	struct slice rest = authority;
+	struct slice rest;
 	struct slice port;
 	uint16_t number;
 

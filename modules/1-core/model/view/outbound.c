@@ -290,7 +290,7 @@ listen_for(struct builder *b, struct making *m, const struct listening *how)
 	}
 	(void)service_addresses(b, l.service, &n);
 	if (n == 0 && l.service->row.resolution == VIEW_ORIGINAL &&
-	    is_egress_of_rest(l.egress))
+	    is_egress_of_rest(l.egress) && l.port != NULL)
 		listen_by_workload(b, m, &l);
 	else
 		listen_by_address(b, m, &l);
