@@ -56,6 +56,25 @@ missing_name(struct builder *b, const struct destination_spec *spec,
 	    SLICE_ARG(spec->subset), SLICE_ARG(istio_host(b, host)));
 }
 
+/* Another name leads to what it stands for. */
+static const struct import_port *
+follow_alias(
+    const struct builder *b, const struct import_port *p, struct slice *host)
+{
+	enum { HOPS_MAX = 16 };
+
+	for (int hops = 0; p != NULL && hops < HOPS_MAX &&
+			   p->service->row.resolution == VIEW_ALIAS;
+	     hops++) {
+		const struct import *i;
+
+		*host = p->service->row.alias;
+		i = find_import(b, *host);
+		p = i != NULL ? find_import_port(i, p->port->port) : NULL;
+	}
+	return p;
+}
+
 void
 compile_destination(struct builder *b, const struct destination_spec *spec,
     const struct resource *owner, uint16_t called_port,
@@ -64,8 +83,8 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
 	struct slice host = canonical_host(b, spec->host, owner->key.ns);
 	const struct import *i = find_import(b, host);
 	uint16_t port = choose_port(b, i, spec, called_port);
-	const struct import_port *p =
-	    i != NULL ? find_import_port(i, port) : NULL;
+	const struct import_port *p = follow_alias(
+	    b, i != NULL ? find_import_port(i, port) : NULL, &host);
 	struct origin o = origin_of(owner, spec->head.line);
 
 	out->host = spec->host;
