@@ -21,16 +21,6 @@ choose_port(const struct builder *b, const struct import *i,
 	return called;
 }
 
-static const struct import_port *
-find_import_port(const struct import *i, uint16_t port)
-{
-	const struct import_port *p = i->ports;
-
-	while (p != NULL && p->port->port != port)
-		p = p->next;
-	return p;
-}
-
 static struct slice
 no_port(struct builder *b, const struct import *i,
     const struct destination_spec *spec, uint16_t port)
@@ -66,11 +56,8 @@ follow_alias(
 	for (int hops = 0; p != NULL && hops < HOPS_MAX &&
 			   p->service->row.resolution == VIEW_ALIAS;
 	     hops++) {
-		const struct import *i;
-
 		*host = p->service->row.alias;
-		i = find_import(b, *host);
-		p = i != NULL ? find_import_port(i, p->port->port) : NULL;
+		p = find_import_port(b, *host, p->port->port);
 	}
 	return p;
 }
@@ -83,8 +70,8 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
 	struct slice host = canonical_host(b, spec->host, owner->key.ns);
 	const struct import *i = find_import(b, host);
 	uint16_t port = choose_port(b, i, spec, called_port);
-	const struct import_port *p = follow_alias(
-	    b, i != NULL ? find_import_port(i, port) : NULL, &host);
+	const struct import_port *p =
+	    follow_alias(b, find_import_port(b, host, port), &host);
 	struct origin o = origin_of(owner, spec->head.line);
 
 	out->host = spec->host;

@@ -262,14 +262,22 @@ find_import(const struct builder *b, struct slice host)
 	return map_get(&b->scope->imports, host);
 }
 
-static bool
-has_import(const struct import *i, uint16_t port)
+static const struct import_port *
+port_of_import(const struct import *i, uint16_t port)
 {
 	const struct import_port *p = i->ports;
 
 	while (p != NULL && p->port->port != port)
 		p = p->next;
-	return p != NULL;
+	return p;
+}
+
+const struct import_port *
+find_import_port(const struct builder *b, struct slice host, uint16_t port)
+{
+	const struct import *i = find_import(b, host);
+
+	return i != NULL ? port_of_import(i, port) : NULL;
 }
 
 /* A Service takes a host from an entry; else the first keeps it. */
@@ -308,7 +316,8 @@ import_ports(struct builder *b, struct service_row *s, uint16_t port)
 	for (size_t j = 0; end != NULL && j < s->port_count; j++) {
 		struct port_row *p = &s->ports[j];
 
-		if ((port != 0 && p->port != port) || has_import(i, p->port))
+		if ((port != 0 && p->port != port) ||
+		    port_of_import(i, p->port) != NULL)
 			continue;
 		*end = take(b, 1, sizeof(**end));
 		if (*end == NULL)
