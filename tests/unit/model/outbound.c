@@ -417,3 +417,18 @@ TEST(a_service_and_an_entry_of_one_host_are_one_cluster)
 	EXPECT_SLICE(call_target(&c, TCP("1.2.3.4:3306")),
 	    S("outbound|3306||web.default.svc.cluster.local"));
 }
+
+TEST(where_a_match_names_gateways_labels_are_not_looked_at)
+{
+	AUTO(compiled_fini) struct compiled c;
+	struct http_attrs ask = {.method = S("GET"), .path = S("/")};
+	const struct view_http_route *r;
+
+	compiled_init(&c,
+	    WEB VS("v", "hosts: [web], http: [{name: one, match: [{gateways: "
+			"[mesh], sourceLabels: {no: one}}], route: "
+			"[{destination: {host: web}}]}]"));
+	r = view_route_http(view_find_host(c.v, NULL, S("web"), 80), &ask, NULL)
+		.route;
+	EXPECT_SLICE(r->name, S("one"));
+}
