@@ -17,7 +17,7 @@ enum view_health {
 };
 
 enum view_protocol {
-	VIEW_TCP, /* bytes; also what declares no protocol */
+	VIEW_TCP, /* bytes */
 	VIEW_HTTP,
 	VIEW_HTTP2,
 	VIEW_GRPC, /* HTTP/2 with trailers */

@@ -74,8 +74,7 @@ void explain_view_input(
 
 /* The gateways that a Gateway selects, in its namespace; borrows. False for a
  * resource of another kind. */
-bool explain_gateway_place(
-    const struct resource *r, struct explain_place *out);
+bool explain_gateway_place(const struct resource *r, struct explain_place *out);
 
 struct explain_question {
 	struct explain_place place;

@@ -234,8 +234,8 @@ add_clusters(struct tree *t, struct value *list, const struct view *v)
 		struct value *row = tree_map(t);
 
 		tree_put_text(t, row, "name", c->name);
-		tree_put_text(
-		    t, row, "balancer", slice_str(tree_balancer(c->policy->balancing.balancer)));
+		tree_put_text(t, row, "balancer",
+		    slice_str(tree_balancer(c->policy->balancing.balancer)));
 		tree_put_int(t, row, "endpoints", (int64_t)c->endpoint_count);
 		tree_put_int(t, row, "usable", (int64_t)c->usable_count);
 		tree_put_text(t, row, "origin", tree_origin(t, o));

@@ -15,7 +15,7 @@ struct matter {
 	const struct resource **all; /* references */
 	struct discovery_catalog *catalog;
 	struct discovery *discovery; /* whose output `in` borrows */
-	struct view_input in; /* of no place yet */
+	struct view_input in;        /* of no place yet */
 };
 
 void matter_init(struct matter *m);

@@ -76,8 +76,8 @@ discover(const struct server *s, const struct view_input *in,
 void
 matter_init(struct matter *m)
 {
-	*m = (struct matter){.catalog = discovery_catalog_new(),
-	    .discovery = discovery_new()};
+	*m = (struct matter){
+	    .catalog = discovery_catalog_new(), .discovery = discovery_new()};
 	overlay_init(&m->overlay);
 }
 

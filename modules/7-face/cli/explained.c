@@ -188,8 +188,8 @@ print_place(const struct value *endpoint, bool weighs)
 			endpoint, S("locality"), S("(no locality)"))),
 		    (long long)priority->integer);
 	if (weighs)
-		(void)printf(
-		    "  weight %lld", (long long)value_get_int(endpoint, S("weight"), 0));
+		(void)printf("  weight %lld",
+		    (long long)value_get_int(endpoint, S("weight"), 0));
 }
 
 static void

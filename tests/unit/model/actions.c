@@ -287,7 +287,7 @@ TEST(copies_have_a_share_of_the_requests)
 {
 #define MIRRORED(list) "{" TO_WEB NO_TIME RETRY ",\"mirrors\":[" list "]}"
 #define COPY(share)                                                            \
-	"{\"cluster\":\"outbound|80||old.default.svc.cluster.local\","       \
+	"{\"cluster\":\"outbound|80||old.default.svc.cluster.local\","         \
 	"\"percent\":" share "}"
 	static const struct row rows[] = {
 	    {"mirror: {host: old}, " WEB, MIRRORED(COPY("100"))},

@@ -281,3 +281,154 @@ TEST(a_port_that_was_called_is_the_one_that_a_destination_means)
 	    S("outbound|80||one.default.svc.cluster.local"));
 	EXPECT_TRUE(compiled_tells(&c, "has no port 80, the one that is"));
 }
+
+TEST(a_destination_may_be_another_name)
+{
+	AUTO(compiled_fini) struct compiled c;
+	const struct view_host *h;
+
+	compiled_init(&c,
+	    WEB SVC("old", "type: ExternalName, externalName: "
+			   "web.default.svc.cluster.local, ports: [{name: "
+			   "http, port: 80}]")
+		SVC("x", "ports: [{name: http, port: 80}]")
+		    VS("v", "hosts: [x], http: [{route: [{destination: {host: "
+			    "old}}]}]"));
+	h = view_find_host(c.v, NULL, S("x"), 80);
+	EXPECT_SLICE(h->http[0].destinations[0].cluster->name,
+	    S("outbound|80||web.default.svc.cluster.local"));
+}
+
+#define MESH(spec)                                                             \
+	"apiVersion: meshd.dev/v1\nkind: MeshConfig\n"                         \
+	"metadata: {name: default}\nspec: {" spec "}\n---\n"
+
+TEST(automatic_addresses_are_called_where_dns_tells_of_them)
+{
+	AUTO(compiled_fini) struct compiled c, told;
+	const struct view_service *s;
+	char to[ADDR_TEXT_MAX];
+	struct addr a;
+
+#define DB                                                                     \
+	SE("a", "01",                                                          \
+	    "hosts: [a.com], resolution: DNS, ports: [{number: 9000, name: "   \
+	    "x, protocol: TCP}]")
+	compiled_init(&c, DB);
+	EXPECT_SLICE(call_listener(&c, "1.2.3.4:9000"), S("0.0.0.0_9000"));
+	compiled_init(&told,
+	    DB MESH("defaultConfig: {proxyMetadata: {ISTIO_META_DNS_CAPTURE: "
+		    "'true'}}"));
+	EXPECT_SLICE(
+	    call_listener(&told, "1.2.3.4:9000"), S("virtualOutbound"));
+	s = view_find_host(told.v, NULL, S("a.com"), 9000)->service;
+	a = s->automatic[0];
+	a.port = 9000;
+	EXPECT_SLICE(call_target(&told, TCP(addr_format(&a, to))),
+	    S("outbound|9000||a.com"));
+}
+
+TEST(a_port_for_proxied_requests_knows_what_port_80_knows)
+{
+	AUTO(compiled_fini) struct compiled c;
+	const struct call call = HTTP("127.0.0.1:15002", "web");
+
+	compiled_init(&c, WEB MESH("proxyHttpPort: 15002"));
+	EXPECT_SLICE(call_target(&c, call), S("http_proxy"));
+	EXPECT_SLICE(
+	    call_host(&c, call), S("web.default.svc.cluster.local:80"));
+}
+
+static const struct view_listener *
+find_by_name(const struct compiled *c, struct slice name)
+{
+	size_t n;
+	const struct view_listener *const *all =
+	    view_listeners(c->v, NULL, VIEW_OUTBOUND, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (slice_eq(all[i]->name, name))
+			return all[i];
+	return NULL;
+}
+
+TEST(a_socket_of_a_sidecar_is_a_listener_without_an_address)
+{
+	AUTO(compiled_fini) struct compiled c;
+	const struct view_listener *l;
+
+	compiled_init(&c,
+	    WEB "apiVersion: networking.istio.io/v1\nkind: Sidecar\n"
+		"metadata: {name: s}\nspec: {egress: [{port: {number: 0, "
+		"name: http, protocol: HTTP}, bind: 'unix:///run/x', hosts: "
+		"['*/*']}]}\n");
+	l = find_by_name(&c, S("unix:///run/x_0"));
+	EXPECT_TRUE(l != NULL);
+	EXPECT_SLICE(l->path, S("/run/x"));
+	EXPECT_SLICE(view_find_domain(l->otherwise->routes, S("web"))->name,
+	    S("web.default.svc.cluster.local:80"));
+	EXPECT_SLICE(call_listener(&c, "10.0.0.1:80"), S("virtualOutbound"));
+}
+
+TEST(the_order_of_what_is_written_does_not_matter)
+{
+	AUTO(compiled_fini) struct compiled c;
+	AUTO(view_unref) struct view *v = NULL;
+	const struct resource *turned[16];
+	struct view_input in = {.resources = turned};
+
+	compiled_init(&c,
+	    WEB SE("a", "01",
+		"hosts: [a.com], ports: [{number: 9000, name: x, protocol: "
+		"TCP}, {number: 80, name: h, protocol: HTTP}]") SE("b", "01",
+		"hosts: [b.com], ports: [{number: 9000, name: x, protocol: "
+		"TCP}, {number: 443, name: t, protocol: TLS}]") SE("d", "02",
+		"hosts: [b.com], ports: [{number: 80, name: x, protocol: "
+		"HTTP}]")
+		VS("v", "hosts: [a.com, z.com], http: [{route: [{destination: "
+			"{host: web}}]}]")
+		    VS("w", "hosts: [z.com], http: [{route: [{destination: "
+			    "{host: b.com}}]}]"));
+	in.resource_count = c.l.count;
+	for (size_t i = 0; i < c.l.count; i++)
+		turned[i] = c.l.items[c.l.count - 1 - i];
+	EXPECT_OK(view_compile(&in, &v, NULL));
+	EXPECT_EQ(view_fingerprint(v), view_fingerprint(c.v));
+}
+
+TEST(a_service_and_an_entry_of_one_host_are_one_cluster)
+{
+	AUTO(compiled_fini) struct compiled c;
+	size_t n, found = 0;
+	const struct view_cluster *const *all;
+
+	compiled_init(&c,
+	    WEB SE("e", "01",
+		"hosts: [web.default.svc.cluster.local], ports: [{number: 80, "
+		"name: h, protocol: HTTP}, {number: 3306, name: t, protocol: "
+		"TCP}]"));
+	all = view_clusters(c.v, &n);
+	for (size_t i = 0; i < n; i++)
+		found += slice_eq(all[i]->name,
+			     S("outbound|80||web.default.svc.cluster.local")) ||
+			 slice_eq(all[i]->name,
+			     S("outbound|3306||web.default.svc.cluster.local"));
+	EXPECT_EQ(found, 2);
+	EXPECT_SLICE(call_target(&c, TCP("1.2.3.4:3306")),
+	    S("outbound|3306||web.default.svc.cluster.local"));
+}
+
+TEST(where_a_match_names_gateways_labels_are_not_looked_at)
+{
+	AUTO(compiled_fini) struct compiled c;
+	struct http_attrs ask = {.method = S("GET"), .path = S("/")};
+	const struct view_http_route *r;
+
+	compiled_init(&c,
+	    WEB VS("v", "hosts: [web], http: [{name: one, match: [{gateways: "
+			"[mesh], sourceLabels: {no: one}}], route: "
+			"[{destination: {host: web}}]}]"));
+	r = view_route_http(view_find_host(c.v, NULL, S("web"), 80), &ask, NULL)
+		.route;
+	EXPECT_SLICE(r->name, S("one"));
+}

@@ -190,3 +190,27 @@ TEST(a_sidecar_says_what_becomes_of_the_unknown)
 	    S("outbound|81||c.two.svc.cluster.local"));
 	EXPECT_SLICE(call_host(&c, HTTP("1.2.3.4:80", "x.y")), S("allow_any"));
 }
+
+TEST(a_service_that_some_see_is_asked_before_those_that_all_see)
+{
+	const char *yaml = "apiVersion: v1\n" IN("two", "Service", "late",
+	    "09") "spec: {ports: [{name: tcp, port: 9000}]}\n---\n"
+		  "apiVersion: v1\n" IN("two", "Service", "early",
+		      "02") "spec: {ports: [{name: tcp, port: 9000}]}\n---\n"
+			    "apiVersion: v1\nkind: Service\nmetadata: {name: "
+			    "last, namespace: "
+			    "two,\n  creationTimestamp: "
+			    "'2026-01-11T00:00:00Z',\n"
+			    "  annotations: {networking.istio.io/exportTo: "
+			    "one}}\n"
+			    "spec: {ports: [{name: tcp, port: 9000}]}\n";
+	AUTO(compiled_fini) struct compiled c;
+
+	init_at(&c, yaml, "one", "x");
+	EXPECT_SLICE(call_target(&c, TCP("1.2.3.4:9000")),
+	    S("outbound|9000||last.two.svc.cluster.local"));
+	compiled_fini(&c);
+	init_at(&c, yaml, "other", "x");
+	EXPECT_SLICE(call_target(&c, TCP("1.2.3.4:9000")),
+	    S("outbound|9000||early.two.svc.cluster.local"));
+}

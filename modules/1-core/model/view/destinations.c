@@ -6,6 +6,7 @@
 
 /* What is meant by it. */
 struct target {
+	struct slice host;           /* or what it stands for */
 	struct service_row *service; /* NULL: nobody has the host */
 	const struct port_row *row;  /* NULL: it has no such port */
 	uint16_t port;
@@ -40,6 +41,22 @@ choose_port(const struct builder *b, const struct destination_spec *spec,
 	return called;
 }
 
+/* Another name leads to what it stands for. */
+static const struct import_port *
+follow_alias(
+    const struct builder *b, const struct import_port *p, struct slice *host)
+{
+	enum { HOPS_MAX = 16 };
+
+	for (int hops = 0; p != NULL && hops < HOPS_MAX &&
+			   p->service->row.resolution == VIEW_ALIAS;
+	     hops++) {
+		*host = p->service->row.alias;
+		p = find_import_port(b, *host, p->port->port);
+	}
+	return p;
+}
+
 static struct target
 find_imported(const struct builder *b, struct slice host,
     const struct destination_spec *spec, uint16_t called)
@@ -48,11 +65,11 @@ find_imported(const struct builder *b, struct slice host,
 	const struct import_port *p = i != NULL ? i->ports : NULL;
 	const struct port_row *only =
 	    p != NULL && p->next == NULL ? p->port : NULL;
-	struct target t = {.service = i != NULL ? i->service : NULL,
+	struct target t = {.host = host,
+	    .service = i != NULL ? i->service : NULL,
 	    .port = choose_port(b, spec, called, only)};
 
-	while (p != NULL && p->port->port != t.port)
-		p = p->next;
+	p = follow_alias(b, find_import_port(b, host, t.port), &t.host);
 	if (p == NULL)
 		return t;
 	t.service = p->service;
@@ -65,7 +82,7 @@ find_target(const struct builder *b, struct slice host,
     const struct destination_spec *spec, uint16_t called)
 {
 	struct service_row *own = find_own(b, host);
-	struct target t = {.service = own};
+	struct target t = {.host = host, .service = own};
 
 	if (own == NULL)
 		return find_imported(b, host, spec, called);
@@ -131,7 +148,7 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
 		out->name = out->cluster->name;
 		return;
 	}
-	out->name = name_cluster(b, spec, host, t.port);
+	out->name = name_cluster(b, spec, t.host, t.port);
 	out->flag = FLOW_NO_CLUSTER;
 	add_problem(b, &o, "%.*s", SLICE_ARG(out->missing));
 }

@@ -95,7 +95,7 @@ seal_routes(struct view_routes *r)
 	rows_sort(&r->odd, longest_first);
 }
 
-/* --- looking up ----------------------------------------------------------- */
+/* --- looking up ---------------------------------------------------------- */
 
 /* "shop.com:8080" without its port; "[::1]:80" without that, too. */
 static struct slice

@@ -20,23 +20,25 @@ has(struct names list, struct slice what)
 	return false;
 }
 
-/* Of a Service an annotation says it, by commas. */
+/* Of a Service an annotation says it, by commas; true if that has `what`. */
 static bool
-is_annotated(const struct resource *r, struct slice ns, bool *out)
+annotation_has(const struct resource *r, struct slice what)
 {
 	struct slice rest =
 	    labels_get(&r->annotations, S("networking.istio.io/exportTo"));
 
-	*out = false;
-	if (rest.len == 0)
-		return false;
-	while (rest.len > 0) {
-		struct slice one = slice_trim(slice_split(&rest, ','));
+	while (rest.len > 0)
+		if (slice_eq(slice_trim(slice_split(&rest, ',')), what))
+			return true;
+	return false;
+}
 
-		*out = *out || slice_eq(one, S("*")) || slice_eq(one, ns) ||
-		       (slice_eq(one, S(".")) && slice_eq(r->key.ns, ns));
-	}
-	return true;
+static bool
+is_annotated(const struct resource *r)
+{
+	return r->kind == &kind_service &&
+	       labels_get(&r->annotations, S("networking.istio.io/exportTo"))
+		       .len > 0;
 }
 
 /* What is written on the resource, else for its kind; nothing: everybody. */
@@ -61,24 +63,32 @@ names_of(const struct builder *b, const struct resource *r)
 	return own.count > 0 ? own : otherwise;
 }
 
+/* Where it is written, whatever that is; of none everybody. */
+static bool
+says(const struct builder *b, const struct resource *r, struct slice what)
+{
+	return is_annotated(r) ? annotation_has(r, what)
+			       : has(names_of(b, r), what);
+}
+
+static bool
+is_public(const struct builder *b, const struct resource *r)
+{
+	return says(b, r, S("*")) ||
+	       (!is_annotated(r) && names_of(b, r).count == 0);
+}
+
 bool
 is_exported(const struct builder *b, const struct resource *r, struct slice ns)
 {
-	struct names list = names_of(b, r);
-	bool seen;
-
-	if (r->kind == &kind_service && is_annotated(r, ns, &seen))
-		return seen;
-	return list.count == 0 || has(list, S("*")) || has(list, ns) ||
-	       (has(list, S(".")) && slice_eq(r->key.ns, ns));
+	return is_public(b, r) || says(b, r, ns) ||
+	       (says(b, r, S(".")) && slice_eq(r->key.ns, ns));
 }
 
 enum sight
 sight_of(const struct builder *b, const struct resource *r, struct slice ns)
 {
-	struct names list = names_of(b, r);
-
-	if (list.count == 0 || has(list, S("*")))
+	if (is_public(b, r))
 		return SIGHT_PUBLIC;
 	if (!is_exported(b, r, ns))
 		return SIGHT_NONE;

@@ -68,6 +68,8 @@ void
 fill_host(struct builder *b, struct host_row *h, struct service_row *s,
     const struct port_row *p)
 {
+	const struct import_port *of =
+	    find_import_port(b, s->row.host, p->port);
 	struct slice missing = S("");
 	const struct resource *owner = NULL;
 
@@ -78,17 +80,22 @@ fill_host(struct builder *b, struct host_row *h, struct service_row *s,
 	h->row.origin = s->row.origin;
 	h->row.http = NULL;
 	h->row.http_count = 0;
+	if (of != NULL) { /* of several with the host, whose endpoints count */
+		s = of->service;
+		p = of->port;
+	}
 	(void)find_cluster(b, s, p, S(""), &missing); /* told by its routes */
 	if (b->full)
 		return;
-	if (p->protocol != VIEW_TCP && p->protocol != VIEW_TLS) {
+	if (h->row.protocol != VIEW_TCP && h->row.protocol != VIEW_TLS) {
 		owner = owner_of(b, s->row.host, p->port);
 		compile_http(b, &h->row, owner, s, p);
 	}
 	h->is_ruled = owner != NULL;
 	h->tcp = (struct tcp_routes){0};
-	if (!view_protocol_is_http(p->protocol))
-		h->tcp = compile_tcp(b, s, p, p->protocol == VIEW_TLS, p->port);
+	if (!view_protocol_is_http(h->row.protocol))
+		h->tcp =
+		    compile_tcp(b, s, p, h->row.protocol == VIEW_TLS, p->port);
 	h->row.tcp = h->tcp.items;
 	h->row.tcp_count = h->tcp.count;
 	if (owner == NULL && h->tcp.owner != NULL)

@@ -7,150 +7,10 @@
  */
 #include <stdlib.h>
 
-#include "inside.h"
 #include "kinds/protocols.h"
-#include "kinds/scoped_host.h"
-#include "kinds/sidecar.h"
+#include "wish.h"
 
-static const struct slice any_namespace = {"*", 1};
-
-/* --- the hosts that a listener names ---------------------------------------
- */
-
-/* Those of one namespace. */
-struct wanted {
-	struct map exact;
-	struct rows hosts; /* struct slice, in the arena */
-	struct rows excluded;
-};
-
-/* Of one listener. */
-struct wish {
-	struct map by_ns; /* → struct wanted */
-	bool all_exact;
-};
-
-static void
-drop_wanted(void *value)
-{
-	struct wanted *w = value; /* in the arena */
-
-	map_fini(&w->exact, NULL);
-	rows_fini(&w->hosts);
-	rows_fini(&w->excluded);
-}
-
-static struct wanted *
-wanted_of(struct builder *b, struct wish *wish, struct slice ns)
-{
-	struct wanted *w = map_get(&wish->by_ns, ns);
-
-	if (w != NULL)
-		return w;
-	w = take(b, 1, sizeof(*w));
-	if (w == NULL)
-		return NULL;
-	map_init(&w->exact);
-	(void)map_put(&wish->by_ns, ns, w); /* was not there */
-	return w;
-}
-
-/* "~ns/host" leaves out, "~/host" of any namespace. */
-static void
-read_wish(struct builder *b, struct wish *wish, struct slice text)
-{
-	struct slice ns, host, *keep = take(b, 1, sizeof(*keep));
-	bool excluded;
-	struct wanted *w;
-
-	scoped_host_split(text, &ns, &host);
-	excluded = slice_starts(ns, S("~"));
-	if (excluded)
-		ns = slice_sub(ns, 1, ns.len);
-	if (ns.len == 0)
-		ns = any_namespace;
-	if (slice_eq(ns, S(".")))
-		ns = b->scope->row.ns;
-	w = wanted_of(b, wish, ns);
-	if (w == NULL || keep == NULL)
-		return;
-	*keep = written_host(b, host, b->scope->row.ns);
-	if (excluded) {
-		rows_add(&w->excluded, keep);
-		return;
-	}
-	if (!slice_starts(*keep, S("*")))
-		(void)map_put(&w->exact, *keep, keep); /* or there already */
-	wish->all_exact = wish->all_exact && !slice_starts(*keep, S("*")) &&
-			  !slice_eq(ns, any_namespace);
-	rows_add(&w->hosts, keep);
-}
-
-/* Is every name of the one a name of the other? */
-static bool
-is_within(struct slice host, struct slice pattern)
-{
-	if (!slice_starts(pattern, S("*")))
-		return slice_eq(host, pattern);
-	return slice_ends(host, slice_sub(pattern, 1, pattern.len)) &&
-	       (!slice_starts(host, S("*")) || host.len >= pattern.len);
-}
-
-static bool
-is_any_within(const struct rows *patterns, struct slice host)
-{
-	for (size_t i = 0; i < patterns->count; i++)
-		if (is_within(host, *(const struct slice *)patterns->items[i]))
-			return true;
-	return false;
-}
-
-static bool
-has_service(const struct wanted *w, struct slice host)
-{
-	return w != NULL && (map_get(&w->exact, host) != NULL ||
-				(w->hosts.count > w->exact.count &&
-				    is_any_within(&w->hosts, host)));
-}
-
-/* A rule for a part of what is wanted is wanted, too. */
-static bool
-has_rule(const struct wanted *w, struct slice host)
-{
-	if (w == NULL || map_get(&w->exact, host) != NULL)
-		return w != NULL;
-	for (size_t i = 0; i < w->hosts.count; i++) {
-		struct slice wanted = *(const struct slice *)w->hosts.items[i];
-
-		if (is_within(host, wanted) || is_within(wanted, host))
-			return true;
-	}
-	return false;
-}
-
-static bool
-is_excluded(const struct wish *wish, struct slice ns, struct slice host)
-{
-	const struct wanted *of_ns = map_get(&wish->by_ns, ns);
-	const struct wanted *of_any = map_get(&wish->by_ns, any_namespace);
-
-	return (of_ns != NULL && is_any_within(&of_ns->excluded, host)) ||
-	       (of_any != NULL && is_any_within(&of_any->excluded, host));
-}
-
-static void
-wish_init(struct builder *b, struct wish *wish, const struct sidecar_egress *e)
-{
-	*wish = (struct wish){.all_exact = e != NULL};
-	map_init(&wish->by_ns);
-	for (size_t i = 0; e != NULL && i < e->hosts.count; i++)
-		read_wish(b, wish, e->hosts.items[i]);
-	if (e == NULL)
-		read_wish(b, wish, S("*/*"));
-}
-
-/* --- aliases ---------------------------------------------------------------
- */
+/* --- aliases ------------------------------------------------------------- */
 
 /* Of an alias of an alias the last; one that comes back to itself has none. */
 static struct slice
@@ -193,8 +53,7 @@ aliases_of(const struct builder *b, struct slice host)
 	return map_get(&b->egress->aliases, host);
 }
 
-/* --- services --------------------------------------------------------------
- */
+/* --- services ------------------------------------------------------------ */
 
 /* Whose of several with one host count. */
 struct choice {
@@ -254,10 +113,7 @@ is_wanted(const struct builder *b, const struct egress *e,
 	uint16_t port = taken_port(e);
 
 	return is_seen_service(b, s) &&
-	       !is_excluded(wish, s->row.ns, s->row.host) &&
-	       (has_service(map_get(&wish->by_ns, s->row.ns), s->row.host) ||
-		   has_service(
-		       map_get(&wish->by_ns, any_namespace), s->row.host)) &&
+	       wish_has_service(wish, s->row.ns, s->row.host) &&
 	       (port == 0 || find_port(s, port) != NULL) &&
 	       (!wish->all_exact || is_first_of_host(b, s));
 }
@@ -315,8 +171,7 @@ select_services(struct builder *b, struct egress *e, const struct wish *wish)
 	map_fini(&choices, NULL);
 }
 
-/* --- VirtualServices -------------------------------------------------------
- */
+/* --- VirtualServices ----------------------------------------------------- */
 
 static bool
 is_rule_wanted(
@@ -328,9 +183,7 @@ is_rule_wanted(
 		struct slice host =
 		    canonical_host(b, vs->hosts.items[i], r->key.ns);
 
-		if ((has_rule(map_get(&wish->by_ns, r->key.ns), host) ||
-			has_rule(map_get(&wish->by_ns, any_namespace), host)) &&
-		    !is_excluded(wish, r->key.ns, host))
+		if (wish_has_rule(wish, r->key.ns, host))
 			return true;
 	}
 	return false;
@@ -367,8 +220,7 @@ see_virtual_services(struct builder *b)
 		}
 }
 
-/* --- destinations ----------------------------------------------------------
- */
+/* --- destinations -------------------------------------------------------- */
 
 const struct import *
 find_import(const struct builder *b, struct slice host)
@@ -376,14 +228,22 @@ find_import(const struct builder *b, struct slice host)
 	return map_get(&b->scope->imports, host);
 }
 
-static bool
-has_import(const struct import *i, uint16_t port)
+static const struct import_port *
+port_of_import(const struct import *i, uint16_t port)
 {
 	const struct import_port *p = i->ports;
 
 	while (p != NULL && p->port->port != port)
 		p = p->next;
-	return p != NULL;
+	return p;
+}
+
+const struct import_port *
+find_import_port(const struct builder *b, struct slice host, uint16_t port)
+{
+	const struct import *i = find_import(b, host);
+
+	return i != NULL ? port_of_import(i, port) : NULL;
 }
 
 /* A Service takes a host from an entry; else the first keeps it. */
@@ -422,7 +282,8 @@ import_ports(struct builder *b, struct service_row *s, uint16_t port)
 	for (size_t j = 0; end != NULL && j < s->port_count; j++) {
 		struct port_row *p = &s->ports[j];
 
-		if ((port != 0 && p->port != port) || has_import(i, p->port))
+		if ((port != 0 && p->port != port) ||
+		    port_of_import(i, p->port) != NULL)
 			continue;
 		*end = take(b, 1, sizeof(**end));
 		if (*end == NULL)
@@ -517,8 +378,7 @@ import_rules(struct builder *b, const struct resource *r)
 			    b, vs->tls.items[i].route.items[j].destination, r);
 }
 
-/* --- the whole -------------------------------------------------------------
- */
+/* --- the whole ----------------------------------------------------------- */
 
 static void
 add_egress(struct builder *b, const struct sidecar_egress *spec)
@@ -537,7 +397,7 @@ add_egress(struct builder *b, const struct sidecar_egress *spec)
 	wish_init(b, &wish, spec);
 	select_rules(b, e, &wish);
 	select_services(b, e, &wish);
-	map_fini(&wish.by_ns, drop_wanted);
+	wish_fini(&wish);
 	compile_owners(b);
 	for (size_t i = 0; i < e->services.count; i++)
 		import_ports(b, e->services.items[i], taken_port(e));

@@ -638,6 +638,8 @@ const struct regex *find_regex(
 
 /* What the scope at hand imports of the host; NULL: nothing. */
 const struct import *find_import(const struct builder *b, struct slice host);
+const struct import_port *find_import_port(
+    const struct builder *b, struct slice host, uint16_t port);
 
 bool is_entry(const struct service_row *s); /* of a ServiceEntry */
 

@@ -38,7 +38,7 @@ istio_host(struct builder *b, struct slice host)
 	struct slice rest = slice_sub(host, 0, host.len - domain.len);
 
 	if (host.len > domain.len && slice_ends(host, domain) &&
-	    slice_ends(rest, S(".svc.")))
+	    (slice_ends(rest, S(".svc.")) || slice_eq(rest, S("*."))))
 		return take_printf(b, "%.*scluster.local", SLICE_ARG(rest));
 	return host;
 }

@@ -135,8 +135,7 @@ owner_of(struct builder *b, struct slice host, uint16_t port)
 	return first;
 }
 
-/* --- of connections --------------------------------------------------------
- */
+/* --- of connections ------------------------------------------------------ */
 
 static int
 by_rank(const void *a, const void *b)

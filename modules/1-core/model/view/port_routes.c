@@ -21,8 +21,7 @@ struct making {
 	struct map patterns;
 };
 
-/* --- which rules -----------------------------------------------------------
- */
+/* --- which rules --------------------------------------------------------- */
 
 static void
 add_marked(struct egress *e, const struct rows *some, struct rows *out)
@@ -78,8 +77,7 @@ find_rulings(struct builder *b, struct making *m)
 	rulings_sort(&m->rulings);
 }
 
-/* --- hosts that are no service of the port ---------------------------------
- */
+/* --- hosts that are no service of the port ------------------------------- */
 
 static void
 register_hosts(struct making *m)
@@ -161,8 +159,7 @@ add_bare_hosts(struct builder *b, struct making *m)
 	}
 }
 
-/* --- services --------------------------------------------------------------
- */
+/* --- services ------------------------------------------------------------ */
 
 size_t
 host_forms(
@@ -244,8 +241,7 @@ add_service(struct builder *b, struct making *m, const struct host_row *h)
 		add_forms(b, m->routes, "*.", h->service, &h->row);
 }
 
-/* --- sets ------------------------------------------------------------------
- */
+/* --- sets ---------------------------------------------------------------- */
 
 static const struct view_routes *
 make(struct builder *b, struct egress *e, struct slice name,

@@ -57,8 +57,7 @@ struct gathering {
 	bool all_taken;  /* nothing gets past the last of them */
 };
 
-/* --- where they lead -------------------------------------------------------
- */
+/* --- where they lead ----------------------------------------------------- */
 
 /* Of a service with one port that one, whatever was called. */
 static uint16_t
@@ -106,8 +105,7 @@ compile_shares(struct builder *b, const struct tcp_destination *specs,
 	out->destination_count = count;
 }
 
-/* --- what they take --------------------------------------------------------
- */
+/* --- what they take ------------------------------------------------------ */
 
 static bool
 is_port_called(const struct l4_match *m, const struct gathering *g)
@@ -237,6 +235,20 @@ add_tls(struct builder *b, struct gathering *g, const struct tls_route *spec)
 	}
 }
 
+/* Of several services with the host, the one whose endpoints count. */
+static const struct view_cluster *
+own_cluster(struct builder *b, const struct gathering *g, struct slice *missing)
+{
+	const struct import_port *of;
+
+	if (g->port == NULL)
+		return NULL;
+	of = find_import_port(b, g->service->row.host, g->port->port);
+	return of != NULL
+		   ? find_cluster(b, of->service, of->port, S(""), missing)
+		   : find_cluster(b, g->service, g->port, S(""), missing);
+}
+
 static void
 add_default(struct builder *b, struct gathering *g)
 {
@@ -246,9 +258,7 @@ add_default(struct builder *b, struct gathering *g)
 	if (r == NULL || d == NULL)
 		return;
 	d->host = g->service->row.host;
-	if (g->port != NULL)
-		d->cluster =
-		    find_cluster(b, g->service, g->port, S(""), &d->missing);
+	d->cluster = own_cluster(b, g, &d->missing);
 	d->name = d->cluster != NULL
 		      ? d->cluster->name
 		      : take_printf(b, "outbound|%u||%.*s", (unsigned)g->called,
