@@ -70,9 +70,9 @@ struct view_destination {
 	const struct view_cluster *cluster; /* NULL: see `flag`, `missing` */
 	struct slice name; /* of the cluster, also of one that is not there */
 	uint32_t weight;
-	enum flow_flag flag;       /* FLOW_NO_CLUSTER if there is no cluster */
-	struct slice missing;      /* words: "no subset v9 …" */
-	struct slice host;         /* as written, for messages */
+	enum flow_flag flag;  /* FLOW_NO_CLUSTER if there is no cluster */
+	struct slice missing; /* words: "no subset v9 …" */
+	struct slice host;    /* as written, for messages */
 	struct view_headers request; /* applied before the route's */
 	struct view_headers response;
 };
