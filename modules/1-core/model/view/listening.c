@@ -76,10 +76,11 @@ static bool
 needs_name(struct builder *b, const struct listening *l)
 {
 	const struct view_service *s = &l->service->row;
-	size_t addresses;
+	size_t n;
+	const struct cidr *all = service_addresses(b, l->service, &n);
 
-	(void)service_addresses(b, l->service, &addresses);
-	return l->cidr_count > 0 || (addresses == 0 && is_any_bound(l)) ||
+	return l->cidr_count > 0 || (n == 0 && is_any_bound(l)) ||
+	       (n > 0 && !cidr_is_one(&all[0])) ||
 	       (slice_starts(s->host, S("*")) &&
 		   s->resolution == VIEW_DNS_DYNAMIC);
 }
