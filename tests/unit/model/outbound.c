@@ -432,3 +432,19 @@ TEST(where_a_match_names_gateways_labels_are_not_looked_at)
 		.route;
 	EXPECT_SLICE(r->name, S("one"));
 }
+
+TEST(entries_of_one_host_have_their_workloads_in_common)
+{
+	AUTO(compiled_fini) struct compiled c;
+
+	compiled_init(&c,
+	    SE("a", "01",
+		"hosts: [a.com], ports: [{number: 9000, name: x, protocol: "
+		"TCP}]") SE("b", "02",
+		"hosts: [a.com], addresses: [10.1.0.1], resolution: STATIC, "
+		"endpoints: [{address: 192.0.2.9}], ports: [{number: 9000, "
+		"name: x, protocol: TCP}]"));
+	EXPECT_SLICE(call_listener(&c, "1.2.3.4:9000"), S("virtualOutbound"));
+	EXPECT_SLICE(call_listener(&c, "192.0.2.9:9000"), S("192.0.2.9_9000"));
+	EXPECT_SLICE(call_listener(&c, "10.1.0.1:9000"), S("10.1.0.1_9000"));
+}

@@ -214,3 +214,23 @@ TEST(a_service_that_some_see_is_asked_before_those_that_all_see)
 	EXPECT_SLICE(call_target(&c, TCP("1.2.3.4:9000")),
 	    S("outbound|9000||early.two.svc.cluster.local"));
 }
+
+TEST(at_a_sidecars_address_a_network_is_told_by_its_name)
+{
+	AUTO(compiled_fini) struct compiled c;
+
+	compiled_init_at(&c,
+	    ISTIO IN("one", "ServiceEntry", "e",
+		"01") "spec: {hosts: [a.com], addresses: [10.2.0.0/16], ports: "
+		      "[{number: "
+		      "443, name: t, protocol: TLS}]}\n---\n" SIDECAR("one",
+			  "s", "01",
+			  "egress: [{port: {number: 443, name: t, protocol: "
+			  "TLS}, bind: "
+			  "127.0.0.1, hosts: ['*/*']}]"),
+	    "one", "x");
+	EXPECT_SLICE(call_target(&c, TLS("127.0.0.1:443", "a.com")),
+	    S("outbound|443||a.com"));
+	EXPECT_SLICE(call_target(&c, TLS("127.0.0.1:443", "b.com")),
+	    S("PassthroughCluster"));
+}

@@ -71,17 +71,30 @@ add_http(struct builder *b, const struct listening *l, struct rows *to)
 	c->match.transport = VIEW_PLAIN;
 }
 
+/* Is it listened for at an address of its own? */
+static bool
+is_at_home(const struct listening *l, const struct cidr *all, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (cidr_is_one(&all[i]) && addr_ip_eq(&all[i].base, &l->addr))
+			return true;
+	return false;
+}
+
 /* Does nothing but the server's name say which service is meant? */
 static bool
 needs_name(struct builder *b, const struct listening *l)
 {
 	const struct view_service *s = &l->service->row;
-	size_t addresses;
+	size_t n;
+	const struct cidr *all = service_addresses(b, l->service, &n);
 
-	(void)service_addresses(b, l->service, &addresses);
-	return l->cidr_count > 0 || (addresses == 0 && is_any_bound(l)) ||
-	       (slice_starts(s->host, S("*")) &&
-		   s->resolution == VIEW_DNS_DYNAMIC);
+	if (l->cidr_count > 0 || (n == 0 && is_any_bound(l)))
+		return true;
+	if (n > 0 && !cidr_is_one(&all[0]) && !is_at_home(l, all, n))
+		return true;
+	return slice_starts(s->host, S("*")) &&
+	       s->resolution == VIEW_DNS_DYNAMIC;
 }
 
 /* As clients may say it. */

@@ -248,18 +248,10 @@ is_own_address(const struct builder *b, const struct addr *a)
 	return false;
 }
 
-/* Without an address, its workloads are called by theirs. */
-static void
-listen_by_workload(
-    struct builder *b, struct making *m, const struct listening *how)
+static size_t
+listen_at_endpoints(struct builder *b, struct making *m,
+    const struct listening *how, const struct port_row *p)
 {
-	const struct port_row *p = how->port;
-	const struct service_entry *e =
-	    is_entry(how->service) ? how->service->resource->spec : NULL;
-
-	if (p->endpoints.count == 0 && e != NULL &&
-	    e->workload_selector == NULL)
-		listen_by_address(b, m, how);
 	for (size_t i = 0; i < p->endpoints.count; i++) {
 		const struct view_endpoint *at = p->endpoints.items[i];
 		const struct addr *a = &at->addr;
@@ -270,6 +262,31 @@ listen_by_workload(
 		bind_to(b, &l, a);
 		listen(b, m, &l);
 	}
+	return p->endpoints.count;
+}
+
+/*
+ * Without an address, its workloads are called by theirs; entries of one host
+ * in a namespace have them in common.
+ */
+static void
+listen_by_workload(
+    struct builder *b, struct making *m, const struct listening *how)
+{
+	const struct service_row *s = how->service;
+	const struct service_entry *e = is_entry(s) ? s->resource->spec : NULL;
+	size_t met = 0;
+
+	for (const struct service_row *of =
+		 map_get(&b->service_by_host, s->row.host);
+	     of != NULL; of = of->next) {
+		const struct port_row *p = find_port(of, how->number);
+
+		if (p != NULL && slice_eq(of->row.ns, s->row.ns))
+			met += listen_at_endpoints(b, m, how, p);
+	}
+	if (met == 0 && e != NULL && e->workload_selector == NULL)
+		listen_by_address(b, m, how);
 }
 
 static void
