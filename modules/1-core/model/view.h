@@ -159,7 +159,8 @@ enum { VIEW_BYTES_MAX = 1 << 30 };
 /*
  * Never refuses for what resources say: what cannot be used is a problem of
  * the view. ERR_NO_MEMORY or ERR_LIMIT otherwise. The order of the inputs
- * does not matter. It is `before` itself if that is known to be the same. References to the resources are kept.
+ * does not matter. It is `before` itself if that is known to be the same.
+ * References to the resources are kept.
  */
 MUST_USE enum err view_compile(
     const struct view_input *in, struct view **out, struct fault *why);
