@@ -7,7 +7,8 @@
  * A mesh of so many Services in 100 namespaces, five endpoints each, a
  * VirtualService and a DestinationRule for every second one, none of it out of
  * a proxy's scope. On stdout, as JSON: the milliseconds of this thread for a
- * view from nothing (the least of some tries), and what it takes of memory.
+ * view from nothing (the least of some tries), and what it takes of memory;
+ * and for one where an endpoint is another than before.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -18,7 +19,13 @@
 #include "codec/codec.h"
 #include "model/model.h"
 
-enum { NAMESPACES = 100, ENDPOINTS = 5, TRIES = 3, TEXT_MAX = 4096 };
+enum {
+	CHANGES = 101,
+	NAMESPACES = 100,
+	ENDPOINTS = 5,
+	TRIES = 3,
+	TEXT_MAX = 4096
+};
 
 static double
 now_ms(void)
@@ -44,6 +51,8 @@ struct mesh {
 	size_t resource_count;
 	struct view_endpoint_input *endpoints;
 	size_t endpoint_count;
+	struct view_serving *servings;
+	size_t serving_count;
 	struct arena arena; /* of the endpoints' texts */
 };
 
@@ -169,6 +178,7 @@ make(struct mesh *m, size_t services)
 	m->resources = mem_resize(NULL, 0, services * 3, sizeof(*m->resources));
 	m->endpoints =
 	    mem_resize(NULL, 0, services * ENDPOINTS, sizeof(*m->endpoints));
+	m->servings = mem_resize(NULL, 0, services, sizeof(*m->servings));
 	arena_init(&m->arena, (size_t)1 << 30);
 	for (size_t i = 0; i < services; i++) {
 		m->resources[m->resource_count++] = document(service_text, i);
@@ -179,6 +189,12 @@ make(struct mesh *m, size_t services)
 			    document(routes_text, i);
 		}
 		add_endpoints(m, i);
+		m->servings[m->serving_count++] =
+		    (struct view_serving){.service = text_of(m, "service", i),
+			.ns = text_of(m, "space", i % NAMESPACES),
+			.version = 1,
+			.endpoints = &m->endpoints[i * ENDPOINTS],
+			.count = ENDPOINTS};
 	}
 }
 
@@ -193,22 +209,32 @@ drop(struct mesh *m)
 	}
 	mem_free(&m->resources);
 	mem_free(&m->endpoints);
+	mem_free(&m->servings);
 	arena_fini(&m->arena);
 }
 
 /* --- measuring ------------------------------------------------------------ */
 
 struct found {
-	double full_ms, full_mib;
+	double full_ms, full_mib, endpoint_ms;
 };
+
+static int
+by_size(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
 
 static struct view *
 compile(const struct mesh *m, const struct view *before)
 {
 	struct view_input in = {.resources = m->resources,
 	    .resource_count = m->resource_count,
-	    .endpoints = m->endpoints,
-	    .endpoint_count = m->endpoint_count,
+	    .servings = m->servings,
+	    .serving_count = m->serving_count,
+	    .version = 1,
 	    .before = before};
 	struct view *v;
 	struct fault why;
@@ -231,6 +257,39 @@ measure_full(const struct mesh *m, struct found *f)
 	}
 }
 
+/* One of them is unhealthy, or is well again. */
+static void
+change(struct mesh *m, size_t i)
+{
+	size_t n = i * 7919 % m->endpoint_count;
+	struct view_endpoint_input *e = &m->endpoints[n];
+
+	e->health = e->health == VIEW_HEALTHY ? VIEW_UNHEALTHY : VIEW_HEALTHY;
+	m->servings[n / ENDPOINTS].version++;
+}
+
+/* The median of many. */
+static void
+measure_endpoint(struct mesh *m, struct found *f)
+{
+	struct view *v = compile(m, NULL);
+	double took[CHANGES];
+
+	for (size_t i = 0; i < CHANGES; i++) {
+		struct view *before = v;
+		double at;
+
+		change(m, i);
+		at = now_ms();
+		v = compile(m, before);
+		took[i] = now_ms() - at;
+		view_unref(&before);
+	}
+	view_unref(&v);
+	qsort(took, CHANGES, sizeof(took[0]), by_size);
+	f->endpoint_ms = took[CHANGES / 2];
+}
+
 int
 main(int argc, char **argv)
 {
@@ -245,8 +304,10 @@ main(int argc, char **argv)
 	}
 	make(&m, services);
 	measure_full(&m, &f);
-	(void)printf(
-	    "{\"full_ms\": %.3f, \"full_mib\": %.1f}\n", f.full_ms, f.full_mib);
+	measure_endpoint(&m, &f);
+	(void)printf("{\"full_ms\": %.3f, \"full_mib\": %.1f, "
+		     "\"endpoint_ms\": %.4f}\n",
+	    f.full_ms, f.full_mib, f.endpoint_ms);
 	drop(&m);
 	return 0;
 }

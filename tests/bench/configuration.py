@@ -69,9 +69,11 @@ def compile_view(settings):
         for count in SERVICES:
             out = json.loads(stage.run([program, str(count)], PROXY_CORE, 600))
             readable.say(f"{count} services: {out['full_ms']:.1f} ms, "
-                         f"{out['full_mib']:.1f} MiB")
+                         f"{out['full_mib']:.1f} MiB; an endpoint "
+                         f"{out['endpoint_ms']:.3f} ms")
     return {"full compile of one proxy": (out["full_ms"], None),
-            "memory of its view": (out["full_mib"], None)}
+            "memory of its view": (out["full_mib"], None),
+            "one endpoint is another": (out["endpoint_ms"], None)}
 
 
 def routes(settings):
@@ -195,7 +197,8 @@ ROWS = (
              issue="B")), ""),
     Row("compile", compile_view, (
         Goal("full compile of one proxy", "ms", 1000, 200, issue="C"),
-        Goal("memory of its view", "MiB", 120, 40, issue="C")),
+        Goal("memory of its view", "MiB", 120, 40, issue="C"),
+        Goal("one endpoint is another", "ms", 1, 0.05, issue="C")),
         f"{SERVICES[-1]} services, five endpoints each, 5,000 "
         "VirtualServices, all in scope"),
     Row("routes", routes, (

@@ -47,8 +47,9 @@ compile(const struct discovery_catalog *c)
 	struct discovery_output out;
 
 	CHECK(discovery_update(d, &in, &out) == OK);
-	for (size_t i = 0; i < out.endpoint_count; i++)
-		CHECK(out.endpoints[i].addr.port != 0);
+	for (size_t i = 0; i < out.serving_count; i++)
+		for (size_t j = 0; j < out.servings[i].count; j++)
+			CHECK(out.servings[i].endpoints[j].addr.port != 0);
 }
 
 static void

@@ -137,6 +137,7 @@ struct view_locality {
 
 /* A set of endpoints that share a port, a subset and a policy. */
 struct view_cluster {
+	size_t slot;       /* among those of its view, see view_cluster_now() */
 	uint64_t id;       /* of its name; survives views */
 	struct slice name; /* "outbound|9080|v1|reviews.default.svc.…" */
 	const struct view_service *service;

@@ -48,6 +48,15 @@ struct view_endpoint_input {
 	struct slice reason; /* words, if not healthy */
 };
 
+/* All behind one service, and a number that is another one with each change. */
+struct view_serving {
+	struct slice service;
+	struct slice ns;
+	uint64_t version;
+	const struct view_endpoint_input *endpoints;
+	size_t count;
+};
+
 /* A named listener: what a program on this machine connects to. */
 struct view_upstream_input {
 	struct slice name; /* unique: "reviews" */
@@ -87,6 +96,15 @@ struct view_input {
 	size_t service_count;
 	const struct view_endpoint_input *endpoints;
 	size_t endpoint_count;
+	/* Those of services as a whole, each once, beside `endpoints`. */
+	const struct view_serving *servings;
+	size_t serving_count;
+	/*
+	 * A number of all that is not in `servings`, nor the generation: if
+	 * `before` had the same, only what changed in those is made anew. 0:
+	 * nobody knows.
+	 */
+	uint64_t version;
 	const struct view_upstream_input *upstreams;
 	size_t upstream_count;
 	const struct view_exposed_input *exposed;
@@ -141,7 +159,8 @@ enum { VIEW_BYTES_MAX = 1 << 30 };
 /*
  * Never refuses for what resources say: what cannot be used is a problem of
  * the view. ERR_NO_MEMORY or ERR_LIMIT otherwise. The order of the inputs
- * does not matter. References to the resources are kept.
+ * does not matter. It is `before` itself if that is known to be the same.
+ * References to the resources are kept.
  */
 MUST_USE enum err view_compile(
     const struct view_input *in, struct view **out, struct fault *why);
@@ -173,6 +192,13 @@ const struct view_cluster *view_find_cluster(
     const struct view *v, struct slice name);
 const struct view_cluster *view_find_cluster_by_id(
     const struct view *v, uint64_t id);
+
+/*
+ * The cluster with the endpoints that this view has: where only endpoints are
+ * others than before, routes and what they name are those of an older view.
+ */
+const struct view_cluster *view_cluster_now(
+    const struct view *v, const struct view_cluster *c);
 
 /* The scope of such callers; the proxy's own if nobody calls from there. */
 const struct view_scope *view_find_scope(

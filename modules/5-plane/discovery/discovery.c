@@ -66,7 +66,7 @@ forget(struct discovery *d)
 	crowd_fini(&d->order);
 	crowd_fini(&d->dirty);
 	arena_fini(&d->arena);
-	*d = (struct discovery){0};
+	*d = (struct discovery){.clock = d->clock};
 }
 
 void
@@ -216,6 +216,7 @@ look_at_locals(struct discovery *d)
 	join(d, fresh);
 	source_free(&d->local);
 	d->local = fresh;
+	d->version = ++d->clock;
 }
 
 static struct slice
@@ -314,15 +315,33 @@ by_name(const void *a, const void *b)
 	return n != 0 ? n : slice_cmp((*x)->name, (*y)->name);
 }
 
+/* Of what records alone say of the service. */
+static uint64_t
+told_hash(const struct serving *s)
+{
+	const struct view_service_input *t = &s->service;
+	uint64_t h = s->is_told ? slice_hash_stable(t->origin) | 1 : 0;
+
+	for (size_t i = 0; s->is_told && i < t->port_count; i++)
+		h = (h * 31 + t->ports[i].port) * 31 +
+		    slice_hash_stable(t->ports[i].protocol);
+	return h;
+}
+
 static void
 make_dirty(struct discovery *d)
 {
 	for (size_t i = 0; i < d->dirty.count; i++) {
 		struct serving *s = d->dirty.items[i];
 
+		uint64_t before = told_hash(s);
+
 		s->is_dirty = false;
 		s->is_empty = !serving_make(d, s);
 		d->is_unordered = d->is_unordered || s->is_empty;
+		s->version = ++d->clock;
+		if (d->is_unordered || told_hash(s) != before)
+			d->version = ++d->clock;
 	}
 	d->dirty.count = 0;
 }
@@ -410,21 +429,23 @@ list_conflicts(struct discovery *d, struct slice *out, size_t count)
 
 static void
 list_servings(struct discovery *d, struct view_service_input *services,
-    struct view_endpoint_input *endpoints)
+    struct view_serving *servings)
 {
 	struct discovery_output *o = &d->out;
 
 	o->services = services;
-	o->endpoints = endpoints;
+	o->servings = servings;
 	for (size_t i = 0; i < d->order.count; i++) {
 		const struct serving *s = d->order.items[i];
 
 		if (s->is_told)
 			services[o->service_count++] = s->service;
-		if (s->endpoint_count > 0)
-			memcpy(&endpoints[o->endpoint_count], s->endpoints,
-			    s->endpoint_count * sizeof(*endpoints));
-		o->endpoint_count += s->endpoint_count;
+		servings[o->serving_count++] =
+		    (struct view_serving){.service = s->name,
+			.ns = s->ns,
+			.version = s->version,
+			.endpoints = s->endpoints,
+			.count = s->endpoint_count};
 	}
 }
 
@@ -472,7 +493,7 @@ give_out(struct discovery *d)
 {
 	struct sums n = sum_up(d);
 	struct view_service_input *services;
-	struct view_endpoint_input *endpoints;
+	struct view_serving *servings;
 	struct view_exposed_input *exposed;
 	struct slice *conflicts;
 
@@ -482,17 +503,18 @@ give_out(struct discovery *d)
 		return ERR_LIMIT;
 	services =
 	    arena_alloc_array(&d->arena, MAX(n.services, 1), sizeof(*services));
-	endpoints = arena_alloc_array(
-	    &d->arena, MAX(n.endpoints, 1), sizeof(*endpoints));
+	servings = arena_alloc_array(
+	    &d->arena, MAX(d->order.count, 1), sizeof(*servings));
 	exposed = arena_alloc_array(
 	    &d->arena, MAX(d->local->count, 1), sizeof(*exposed));
 	conflicts = arena_alloc_array(
 	    &d->arena, MAX(n.conflicts, 1), sizeof(*conflicts));
-	if (services == NULL || endpoints == NULL || exposed == NULL ||
+	if (services == NULL || servings == NULL || exposed == NULL ||
 	    conflicts == NULL)
 		return ERR_NO_MEMORY;
-	list_servings(d, services, endpoints);
+	list_servings(d, services, servings);
 	list_exposed(d, exposed);
+	d->out.version = d->version;
 	list_conflicts(d, conflicts, n.conflicts);
 	return OK;
 }

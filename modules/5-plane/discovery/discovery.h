@@ -116,10 +116,13 @@ struct discovery_input {
 struct discovery_output {
 	const struct view_service_input *services;
 	size_t service_count;
-	const struct view_endpoint_input *endpoints;
-	size_t endpoint_count;
+	/* Written Services too; a version is another one with each change. */
+	const struct view_serving *servings;
+	size_t serving_count;
 	const struct view_exposed_input *exposed;
 	size_t exposed_count;
+	/* Another number where anything but `servings` and words is new. */
+	uint64_t version;
 	/* What contradicts something else, in words, and who won. */
 	const struct slice *conflicts;
 	size_t conflict_count;

@@ -69,6 +69,7 @@ struct serving {
 	const struct resource *written; /* NULL: its records say what it is */
 	bool is_dirty;                  /* it is in discovery.dirty */
 	bool is_told;                   /* `service` is filled */
+	uint64_t version;   /* another one each time that it is made */
 	bool is_empty;      /* nobody wrote it, and nobody serves it */
 	struct arena arena; /* of all that follows */
 	struct view_service_input service;
@@ -95,6 +96,8 @@ struct discovery {
 	struct crowd order;   /* struct serving, by namespace and name */
 	bool is_unordered;    /* some came, or are empty now */
 	bool has_changed;     /* anything, in this update */
+	uint64_t clock;       /* the last version that was given; never back */
+	uint64_t version;     /* of all that is given out but servings */
 	struct crowd dirty;   /* struct serving */
 	enum err err;         /* the first failure of this update */
 	/* What is given out. */

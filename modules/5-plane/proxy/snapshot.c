@@ -266,8 +266,10 @@ bound_pick(struct bound *b, struct worker *w, struct host *const *tried,
 struct bound *
 snapshot_bind(struct snapshot *s, const struct view_cluster *c)
 {
-	struct bound *b = *place_of(s->bound, s->bound_cap, c);
+	struct bound *b;
 
+	c = view_cluster_now(s->view, c);
+	b = *place_of(s->bound, s->bound_cap, c);
 	if (b != NULL)
 		return b;
 	if (2 * ++s->bound_count > s->bound_cap)

@@ -229,6 +229,47 @@ discover(struct publisher *p, const struct resource *const *resources,
 	return discovery_update(p->discovery, &in, out);
 }
 
+static uint64_t
+mix(uint64_t h, uint64_t with)
+{
+	return (h ^ with) * UINT64_C(0x100000001b3);
+}
+
+static uint64_t
+mix_upstream(uint64_t h, const struct view_upstream_input *u)
+{
+	char text[ADDR_TEXT_MAX];
+
+	h = mix(h, slice_hash_stable(u->name));
+	h = mix(h, slice_hash_stable(u->host));
+	h = mix(h, u->port);
+	h = mix(h, slice_hash_stable(u->ns));
+	h = mix(h, slice_hash_stable(u->account));
+	return mix(
+	    h, slice_hash_stable(slice_str(addr_format(&u->listen, text))));
+}
+
+/* Another number wherever anything but endpoints is another. */
+static uint64_t
+version_of(
+    const struct publisher *p, const struct view_input *in, uint64_t discovered)
+{
+	uint64_t h = mix(mix(1, p->resources_version), discovered);
+	char text[ADDR_TEXT_MAX];
+
+	h = mix(h, slice_hash_stable(in->domain));
+	h = mix(h, slice_hash_stable(in->trust_domain));
+	h = mix(h, slice_hash_stable(in->ns));
+	h = mix(h, slice_hash_stable(in->network));
+	h = mix(h, slice_hash_stable(in->identity));
+	for (size_t i = 0; i < in->upstream_count; i++)
+		h = mix_upstream(h, &in->upstreams[i]);
+	for (size_t i = 0; i < in->addr_count; i++)
+		h = mix(h, slice_hash_stable(
+			       slice_str(addr_format(&in->addrs[i], text))));
+	return h | 1;
+}
+
 static enum err
 compile(struct publisher *p, struct view **out, struct fault *why)
 {
@@ -261,10 +302,11 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	keep_conflicts(p, &d);
 	in.services = d.services;
 	in.service_count = d.service_count;
-	in.endpoints = d.endpoints;
-	in.endpoint_count = d.endpoint_count;
+	in.servings = d.servings;
+	in.serving_count = d.serving_count;
 	in.exposed = d.exposed;
 	in.exposed_count = d.exposed_count;
+	in.version = version_of(p, &in, d.version);
 	return view_compile(&in, out, why);
 }
 
@@ -289,7 +331,8 @@ on_in_force(void *arg)
 static void
 hand_over(struct publisher *p, struct view *fresh)
 {
-	uint64_t fingerprint = view_fingerprint(fresh);
+	uint64_t fingerprint =
+	    fresh == p->view ? p->fingerprint : view_fingerprint(fresh);
 
 	LIST_EACH (&p->waiting, it) {
 		list_remove(it);

@@ -118,8 +118,8 @@ matter_gather(struct matter *m, const struct server *s,
 		return fault_set(why, e, "discovery: %s", err_text(e));
 	m->in.services = found.services;
 	m->in.service_count = found.service_count;
-	m->in.endpoints = found.endpoints;
-	m->in.endpoint_count = found.endpoint_count;
+	m->in.servings = found.servings;
+	m->in.serving_count = found.serving_count;
 	return OK;
 }
 

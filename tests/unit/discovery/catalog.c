@@ -42,7 +42,7 @@ TEST(a_record_without_offers_keeps_those_of_before)
 	a.addrs = NULL;
 	EXPECT_FALSE(mesh_put(&m, &a));
 	mesh_compile(&m);
-	EXPECT_EQ(m.out.endpoint_count, 1);
+	EXPECT_EQ(m.endpoint_count, 1);
 	mesh_fini(&m);
 }
 
@@ -58,7 +58,7 @@ TEST(what_was_forgotten_is_gone)
 	EXPECT_TRUE(mesh_put(&m, &a));
 	EXPECT_TRUE(discovery_catalog_forget(m.catalog, &id));
 	mesh_compile(&m);
-	EXPECT_EQ(m.out.endpoint_count, 0);
+	EXPECT_EQ(m.endpoint_count, 0);
 	mesh_fini(&m);
 }
 

@@ -126,6 +126,7 @@ text_of(struct world *w, const struct discovery_output *out)
 	struct slice text;
 
 	w->m.out = *out;
+	mesh_flatten(&w->m);
 	EXPECT_OK(buf_printf(&b, "%s", mesh_text(&w->m)));
 	for (size_t i = 0; i < out->service_count; i++)
 		EXPECT_OK(buf_printf(&b, "%.*s by %.*s, %zu ports\n",
@@ -201,16 +202,19 @@ TEST(nothing_is_made_anew_where_nothing_changed)
 	struct gossip_service web = mesh_service("web", 8080, "http");
 	struct mesh_node a = {
 	    .name = "a", .addrs = "10.0.0.2", .services = &web, .count = 1};
-	const struct view_endpoint_input *before;
+	const struct view_serving *before;
+	uint64_t version;
 	struct mesh m;
 
 	mesh_init(&m);
 	EXPECT_TRUE(mesh_put(&m, &a));
 	mesh_compile(&m);
-	before = m.out.endpoints;
+	before = m.out.servings;
+	version = before[0].version;
 	EXPECT_FALSE(mesh_put(&m, &a));
 	mesh_compile(&m);
-	EXPECT_EQ(m.out.endpoint_count, 1);
-	EXPECT_TRUE(m.out.endpoints == before);
+	EXPECT_EQ(m.endpoint_count, 1);
+	EXPECT_TRUE(m.out.servings == before);
+	EXPECT_EQ(before[0].version, version);
 	mesh_fini(&m);
 }

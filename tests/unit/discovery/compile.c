@@ -39,7 +39,7 @@ TEST(a_service_nobody_wrote_comes_from_its_record)
 	EXPECT_EQ(m.out.services[0].ports[0].port, 8080);
 	EXPECT_SLICE(m.out.services[0].ports[0].protocol, S("http"));
 	EXPECT_STR(mesh_text(&m), "web.default:8080 10.0.0.2:8080 healthy\n");
-	EXPECT_EQ(m.out.endpoints[0].tunnel.port, 15008);
+	EXPECT_EQ(m.endpoints[0].tunnel.port, 15008);
 	EXPECT_EQ(m.out.conflict_count, 0);
 	mesh_fini(&m);
 }
@@ -82,7 +82,7 @@ TEST(a_record_that_the_written_service_does_not_select_is_reported)
 	mesh_apply(&m, service_web);
 	mesh_compile(&m);
 	EXPECT_EQ(m.out.service_count, 0);
-	EXPECT_EQ(m.out.endpoint_count, 0);
+	EXPECT_EQ(m.endpoint_count, 0);
 	EXPECT_EQ(m.out.conflict_count, 2);
 	EXPECT_SLICE(m.out.conflicts[0],
 	    S("node a offers web.default:8080, but the written Service of that "
@@ -166,7 +166,7 @@ TEST(only_evidence_takes_an_endpoint_out)
 				  "web.default:80 10.0.0.4:80 down\n"
 				  "web.default:80 10.0.0.5:80 unhealthy\n"
 				  "web.default:80 10.0.0.6:80 draining\n");
-	EXPECT_SLICE(m.out.endpoints[2].reason, S("node c has left"));
+	EXPECT_SLICE(m.endpoints[2].reason, S("node c has left"));
 	mesh_fini(&m);
 }
 
@@ -213,7 +213,7 @@ TEST(a_local_service_is_exposed_and_called_where_it_listens)
 	EXPECT_TRUE(addr_is_any(&m.out.exposed[0].addr));
 	EXPECT_EQ(m.out.exposed[0].target.port, 81);
 	EXPECT_STR(mesh_text(&m), "web.default:80 127.0.0.1:81 healthy\n");
-	EXPECT_EQ(m.out.endpoints[0].tunnel.family, ADDR_NONE);
+	EXPECT_EQ(m.endpoints[0].tunnel.family, ADDR_NONE);
 	mesh_fini(&m);
 }
 
@@ -229,8 +229,8 @@ TEST(of_two_nodes_at_one_address_the_older_is_used)
 	EXPECT_TRUE(mesh_put(&m, &a));
 	EXPECT_TRUE(mesh_put(&m, &b));
 	mesh_compile(&m);
-	EXPECT_EQ(m.out.endpoint_count, 1);
-	EXPECT_SLICE(m.out.endpoints[0].node, S("b"));
+	EXPECT_EQ(m.endpoint_count, 1);
+	EXPECT_SLICE(m.endpoints[0].node, S("b"));
 	EXPECT_EQ(m.out.conflict_count, 1);
 	mesh_fini(&m);
 }
@@ -245,13 +245,13 @@ TEST(what_lost_its_name_or_its_voucher_is_left_out)
 	a.name_lost = true;
 	EXPECT_TRUE(mesh_put(&m, &a));
 	mesh_compile(&m);
-	EXPECT_EQ(m.out.endpoint_count, 0);
+	EXPECT_EQ(m.endpoint_count, 0);
 	EXPECT_EQ(m.out.conflict_count, 1);
 	a.name_lost = false;
 	EXPECT_TRUE(mesh_put(&m, &a));
 	m.in.now_s = 2000;
 	mesh_compile(&m);
-	EXPECT_EQ(m.out.endpoint_count, 0);
+	EXPECT_EQ(m.endpoint_count, 0);
 	EXPECT_EQ(m.out.conflict_count, 0);
 	mesh_fini(&m);
 }
@@ -273,12 +273,12 @@ TEST(a_revoked_node_serves_nothing_until_it_joined_anew)
 	EXPECT_TRUE(mesh_put(&m, &a));
 	EXPECT_TRUE(mesh_put(&m, &b));
 	mesh_compile(&m);
-	EXPECT_EQ(m.out.endpoint_count, 1);
-	EXPECT_SLICE(m.out.endpoints[0].node, S("b"));
+	EXPECT_EQ(m.endpoint_count, 1);
+	EXPECT_SLICE(m.endpoints[0].node, S("b"));
 	a.issued_s = 300;
 	EXPECT_TRUE(mesh_put(&m, &a));
 	mesh_compile(&m);
-	EXPECT_EQ(m.out.endpoint_count, 2);
+	EXPECT_EQ(m.endpoint_count, 2);
 	mesh_fini(&m);
 }
 

@@ -64,6 +64,7 @@ world_init(struct world *w, uint64_t seed)
 		add_rule(w, yaml, i);
 	compiled_init_from(&w->c, yaml, &place);
 	w->b = (struct builder){.v = w->c.v,
+	    .arena = &w->c.v->arena,
 	    .in = &place,
 	    .mesh = &mesh,
 	    .scope = w->c.v->scopes.items[0]};

@@ -81,7 +81,8 @@ prepare(struct asked *a)
 	in.resource_count = a->l.count;
 	EXPECT_OK(view_compile(&in, &a->v, NULL));
 	arena_init(&a->arena, 1 << 20);
-	a->b = (struct builder){.v = a->v, .scope = a->v->scopes.items[0]};
+	a->b = (struct builder){
+	    .v = a->v, .arena = &a->v->arena, .scope = a->v->scopes.items[0]};
 	http.routes = routes(a);
 	tcp.tcp = view_find_host(a->v, NULL, S("reviews"), 5432)->tcp;
 	listen_at(a, 80, &http);

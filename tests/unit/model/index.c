@@ -110,6 +110,7 @@ world_init(struct world *w, uint64_t seed)
 
 	*w = (struct world){.b = {.v = NULL}, .seed = seed};
 	w->b.v = &w->v;
+	w->b.arena = &w->v.arena;
 	arena_init(&w->v.arena, 16 << 20);
 	rng_init(&w->rng, seed);
 	for (size_t i = 0; i < ARRAY_LEN(patterns); i++)

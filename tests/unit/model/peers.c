@@ -32,6 +32,7 @@ world_init(struct world *w, const char *yaml)
 	for (size_t i = 0; i < w->l.count; i++)
 		rows_add(&w->v.resources, w->l.items[i]);
 	w->b.v = &w->v;
+	w->b.arena = &w->v.arena;
 	map_init(&w->b.peers_by_ns);
 	map_init(&w->b.peers_by_label);
 	collect_peers(&w->b);

@@ -39,7 +39,8 @@ world_init(struct world *w, uint64_t seed)
 	memset(w, 0, sizeof(*w));
 	rng_init(&w->rng, seed);
 	EXPECT_OK(view_compile(&(struct view_input){0}, &w->v, NULL));
-	w->b = (struct builder){.v = w->v, .scope = w->v->scopes.items[0]};
+	w->b = (struct builder){
+	    .v = w->v, .arena = &w->v->arena, .scope = w->v->scopes.items[0]};
 }
 
 static struct slice

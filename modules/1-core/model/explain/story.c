@@ -77,16 +77,24 @@ static struct value *
 destination(struct story *s, const struct view_destination *d, uint32_t total)
 {
 	struct value *map = tree_destination(&s->t, d, total);
-	const struct view_cluster *c = d->cluster;
+	const struct view_cluster *c;
 
-	if (c == NULL)
+	if (d->cluster == NULL)
 		return map;
+	c = view_cluster_now(s->v, d->cluster);
 	tree_put_cluster(&s->t, map, c);
 	if (s->ask->offline)
 		return map;
 	tree_put(&s->t, map, "endpoints", tree_endpoints(&s->t, c));
 	tree_put_int(&s->t, map, "usable", (int64_t)c->usable_count);
 	return map;
+}
+
+/* Files do not tell: then it is. */
+static bool
+is_served(const struct story *s, const struct view_cluster *c)
+{
+	return s->ask->offline || view_cluster_now(s->v, c)->usable_count > 0;
 }
 
 /* Told of one destination; with several, only of what all have in common. */
@@ -102,8 +110,7 @@ judge(struct story *s, const struct view_destination *items, size_t count,
 		const struct view_destination *d = &items[i];
 		bool taken = count == 1 || total == 0 ? i == 0 : d->weight > 0;
 
-		if (!taken || (d->cluster && (s->ask->offline ||
-						 d->cluster->usable_count > 0)))
+		if (!taken || (d->cluster != NULL && is_served(s, d->cluster)))
 			continue;
 		bad++;
 		flag = d->cluster != NULL ? FLOW_NO_ENDPOINT : d->flag;

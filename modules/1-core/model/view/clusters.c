@@ -171,7 +171,17 @@ passes_through(const struct traffic_policy *p)
 	       p->load_balancer->simple == BALANCER_PASSTHROUGH;
 }
 
-/* With nobody chosen among endpoints, all have to want it. */
+/* Nobody is chosen among its endpoints: the caller says where to. */
+static bool
+is_unchosen(const struct wanted *w)
+{
+	const struct traffic_policy *own =
+	    w->subset != NULL ? w->subset->traffic_policy : w->policy;
+
+	return w->s->row.resolution == VIEW_ORIGINAL || passes_through(own);
+}
+
+/* Then all have to want it. */
 static bool
 all_want_mutual(const struct port_row *p)
 {
@@ -187,13 +197,9 @@ automatic_security(
     struct builder *b, const struct wanted *w, enum view_cluster_type type)
 {
 	static const struct labels nobody = {NULL, 0};
-	const struct traffic_policy *own =
-	    w->subset != NULL ? w->subset->traffic_policy : w->policy;
-	bool unchosen =
-	    w->s->row.resolution == VIEW_ORIGINAL || passes_through(own);
 
 	if (w->s->row.external || !b->mesh->enable_auto_mtls ||
-	    (unchosen && !all_want_mutual(w->p)) ||
+	    (is_unchosen(w) && !all_want_mutual(w->p)) ||
 	    mutual_tls_of(b, w->s->row.ns, &nobody, /* port */ 0) ==
 		MUTUAL_TLS_DISABLE)
 		return VIEW_SECURITY_NONE;
@@ -232,28 +238,29 @@ sni_of(struct builder *b, const struct wanted *w, const struct view_cluster *c)
 
 /* --- its endpoints -------------------------------------------------------- */
 
-static void
-select_endpoints(
-    struct builder *b, const struct wanted *w, struct view_cluster *c)
+void
+choose_endpoints(struct builder *b, struct cluster_row *row,
+    const struct view_service *s, const struct port_row *p)
 {
 	static const struct labels everything = {NULL, 0};
 	const struct labels *labels =
-	    w->subset != NULL ? &w->subset->labels : &everything;
+	    row->subset != NULL ? &row->subset->labels : &everything;
+	struct view_cluster *c = &row->row;
 	const struct network_rules through = {
 	    .all_mutual = c->security == VIEW_SECURITY_MESH,
 	    .none_mutual =
 		c->policy->tls != NULL && c->security != VIEW_SECURITY_MESH,
-	    .origin = w->s->row.origin};
+	    .origin = s->origin};
 	struct rows all = {0};
 
-	for (size_t i = 0; i < w->p->endpoints.count; i++) {
-		struct view_endpoint *e = w->p->endpoints.items[i];
+	for (size_t i = 0; i < p->endpoints.count; i++) {
+		struct view_endpoint *e = p->endpoints.items[i];
 
 		if (labels_match(&e->labels, labels))
 			rows_add(&all, e);
 	}
 	replace_by_gateways(b, &all, &through);
-	arrange_endpoints(b, c, &all, w->fails_over);
+	arrange_endpoints(b, c, &all, row->fails_over);
 	rows_fini(&all);
 }
 
@@ -270,13 +277,15 @@ register_cluster(struct builder *b, struct view_cluster *c)
 	rows_add(&b->v->clusters, c);
 }
 
-static struct view_cluster *
+static struct cluster_row *
 make(struct builder *b, const struct wanted *w)
 {
-	struct view_cluster *c = take(b, 1, sizeof(*c));
+	struct cluster_row *row = take(b, 1, sizeof(*row));
+	struct view_cluster *c;
 
-	if (c == NULL)
+	if (row == NULL)
 		return NULL;
+	c = &row->row;
 	c->id = slice_hash_stable(w->name);
 	if (map_get(&b->v->cluster_by_name, w->name) != NULL)
 		c->id ^=
@@ -294,8 +303,13 @@ make(struct builder *b, const struct wanted *w)
 	if (w->rule != NULL)
 		c->origin = origin_of(
 		    w->rule, w->subset != NULL ? w->subset->head.line : 0);
-	select_endpoints(b, w, c);
-	return b->full ? NULL : c;
+	row->port = w->p;
+	row->subset = w->subset;
+	row->fails_over = w->fails_over;
+	row->needs_all = is_unchosen(w);
+	row->scope = b->scope;
+	choose_endpoints(b, row, &w->s->row, w->p);
+	return b->full ? NULL : row;
 }
 
 /* Why there is none, although everything that is named is there. */
@@ -345,14 +359,16 @@ key_of(struct builder *b, const struct wanted *w)
 static const struct view_cluster *
 add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 {
+	struct cluster_row *row;
 	struct view_cluster *c;
 
 	*missing = why_none(b, w);
 	if (missing->len > 0)
 		return NULL;
-	c = make(b, w);
-	if (c == NULL)
+	row = make(b, w);
+	if (row == NULL)
 		return NULL;
+	c = &row->row;
 	if (is_by_name(w->s) && c->endpoint_count == 0 &&
 	    c->type != VIEW_CLUSTER_ORIGINAL_DST) {
 		*missing = take_printf(b,
@@ -362,6 +378,8 @@ add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 		    SLICE_ARG(c->subset));
 		return NULL;
 	}
+	row->next = w->s->clusters;
+	w->s->clusters = row;
 	register_cluster(b, c);
 	return c;
 }

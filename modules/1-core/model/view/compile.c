@@ -105,24 +105,53 @@ service_fini(struct service_row *s)
 		rows_fini(&s->ports[i].endpoints);
 }
 
-static void
-builder_fini(struct builder *b)
+static struct builder *
+builder_new(struct view *v, const struct view_input *in)
 {
-	for (size_t i = 0; i < b->services.count; i++)
-		service_fini(b->services.items[i]);
-	rows_fini(&b->services);
-	workloads_fini(b);
-	networks_fini(b);
+	struct builder *b = mem_new(sizeof(*b));
+
+	b->v = v;
+	b->arena = &v->arena;
+	b->in = in;
+	map_init(&b->service_by_host);
+	map_init(&b->cluster_by_key);
+	map_init(&b->policies);
+	map_init(&b->http_rules);
+	map_init(&b->peers_by_ns);
+	map_init(&b->peers_by_label);
+	return b;
+}
+
+/* What endpoints have nothing to do with. */
+static void
+builder_trim(struct builder *b)
+{
 	rows_fini(&b->virtual_services);
 	rules_fini(b);
 	rows_fini(&b->sidecars);
 	rows_fini(&b->services_by_age);
 	rows_fini(&b->problems);
-	map_fini(&b->service_by_host, NULL);
 	map_fini(&b->cluster_by_key, NULL);
 	map_fini(&b->policies, NULL);
 	map_fini(&b->http_rules, http_rules_drop);
+	for (size_t i = 0; i < b->services.count; i++)
+		service_fini(b->services.items[i]);
+}
+
+static void
+builder_free(struct builder **bp)
+{
+	struct builder *b = *bp;
+
+	*bp = NULL;
+	if (b == NULL)
+		return;
+	rows_fini(&b->services);
+	workloads_fini(b);
+	networks_fini(b);
+	map_fini(&b->service_by_host, NULL);
 	peers_fini(b);
+	mem_free(&b);
 }
 
 static void
@@ -133,9 +162,31 @@ drop_regex(void *value)
 	regex_unref(&r);
 }
 
+/* All but the lists of a patch is its base's. */
+static void
+drop_patch(struct view *v)
+{
+	struct view *base = (struct view *)(uintptr_t)v->base;
+
+	rows_fini(&v->clusters);
+	for (size_t i = 0; i < v->serving_count; i++)
+		box_unref(&v->boxes[i]);
+	mem_free(&v->boxes);
+	mem_free(&v->servings);
+	v->magic = 0;
+	mem_free(&v);
+	view_unref(&base);
+}
+
 static void
 view_drop(struct view *v)
 {
+	if (v->base != NULL) {
+		drop_patch(v);
+		return;
+	}
+	builder_free(&v->made_by);
+	mem_free(&v->servings);
 	for (size_t i = 0; i < v->resources.count; i++) {
 		struct resource *r = v->resources.items[i];
 
@@ -155,45 +206,80 @@ view_drop(struct view *v)
 	mem_free(&v);
 }
 
+static void
+compile(struct builder *b)
+{
+	const struct view_input *in = b->in;
+	struct view *v = b->v;
+
+	v->domain = or_else(b, in->domain, S("mesh.internal"));
+	v->trust_domain = or_else(b, in->trust_domain, v->domain);
+	v->root_ns = or_else(b, in->root_namespace, S("istio-system"));
+	b->locality = locality_of(b, in->locality, &in->labels);
+	keep_resources(v, in);
+	b->mesh = find_mesh(b);
+	if (in->root_namespace.len == 0 && b->mesh != NULL)
+		v->root_ns = b->mesh->root_namespace;
+	if (b->full)
+		return;
+	collect_peers(b);
+	compile_services(b);
+	compile_endpoints(b);
+	collect_rules(b);
+	index_rules(b);
+	collect_sidecars(b);
+	compile_scopes(b);
+	b->scope = NULL;
+	compile_edges(b);
+	keep_problems(b);
+}
+
+/* What a patch needs to know of the input. */
+static void
+keep_input(struct builder *b)
+{
+	const struct view_input *in = b->in;
+	struct view *v = b->v;
+
+	v->version = in->version;
+	v->serving_count = in->serving_count;
+	v->servings = mem_new_array(
+	    MAX(in->serving_count, (size_t)1), sizeof(*v->servings));
+	for (size_t i = 0; i < in->serving_count; i++)
+		v->servings[i] = (struct serving_state){in->servings[i].version,
+		    is_served_here(v, &in->servings[i])};
+	b->kept = (struct view_input){.proxy = in->proxy,
+	    .network = take_copy(b, in->network),
+	    .addrs = v->addrs,
+	    .addr_count = v->addr_count};
+	b->in = &b->kept;
+	b->is_plain = in->proxy == VIEW_SIDECAR && b->gateway_scale == 0 &&
+		      !has_selecting_entry(b);
+}
+
 enum err
 view_compile(const struct view_input *in, struct view **out, struct fault *why)
 {
-	struct view *v = new_view(in);
-	struct builder b = {.v = v, .in = in};
+	struct view *v = view_patch(in);
+	struct builder *b;
 
-	map_init(&b.service_by_host);
-	map_init(&b.cluster_by_key);
-	map_init(&b.policies);
-	map_init(&b.http_rules);
-	map_init(&b.peers_by_ns);
-	map_init(&b.peers_by_label);
-	v->domain = or_else(&b, in->domain, S("mesh.internal"));
-	v->trust_domain = or_else(&b, in->trust_domain, v->domain);
-	v->root_ns = or_else(&b, in->root_namespace, S("istio-system"));
-	b.locality = locality_of(&b, in->locality, &in->labels);
-	keep_resources(v, in);
-	b.mesh = find_mesh(&b);
-	if (in->root_namespace.len == 0 && b.mesh != NULL)
-		v->root_ns = b.mesh->root_namespace;
-	if (!b.full) {
-		collect_peers(&b);
-		compile_services(&b);
-		compile_endpoints(&b);
-		collect_rules(&b);
-		index_rules(&b);
-		collect_sidecars(&b);
-		compile_scopes(&b);
-		b.scope = NULL;
-		compile_edges(&b);
-		keep_problems(&b);
-	}
-	builder_fini(&b);
-	if (b.full) {
+	*out = v;
+	if (v != NULL)
+		return OK;
+	v = new_view(in);
+	b = builder_new(v, in);
+	compile(b);
+	keep_input(b);
+	builder_trim(b);
+	v->made_by = b;
+	if (b->full) {
 		view_drop(v);
 		return fault_set(why, ERR_LIMIT,
 		    "the view of this machine needs more than %d bytes",
 		    (int)VIEW_BYTES_MAX);
 	}
+	if (in->version == 0)
+		builder_free(&v->made_by);
 	*out = v;
 	return OK;
 }

@@ -117,7 +117,7 @@ add_endpoint(struct builder *b, const struct service_row *s, struct port_row *p,
     const struct found_endpoint *f)
 {
 	const struct view_endpoint_input *in = &f->in;
-	struct view_endpoint *e = arena_alloc(&b->v->arena, sizeof(*e));
+	struct view_endpoint *e = arena_alloc(b->arena, sizeof(*e));
 
 	b->full = b->full || e == NULL;
 	if (e == NULL)
@@ -163,12 +163,16 @@ compare(const void *a, const void *b)
 	return n != 0 ? n : slice_cmp(x->node, y->node);
 }
 
-static struct service_row *
-service_of(struct builder *b, const struct view_endpoint_input *in)
+struct service_row *
+service_of(const struct builder *b, struct slice ns, struct slice name)
 {
-	return find_service(
-	    b, take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(in->service),
-		   SLICE_ARG(in->service_ns), SLICE_ARG(b->v->domain)));
+	char text[HOST_TEXT_MAX];
+	int n = snprintf(text, sizeof(text), "%.*s.%.*s.svc.%.*s",
+	    SLICE_ARG(name), SLICE_ARG(ns), SLICE_ARG(b->v->domain));
+
+	if (n < 0 || (size_t)n >= sizeof(text))
+		return NULL;
+	return map_get(&b->service_by_host, slice_of(text, (size_t)n));
 }
 
 /* The last that was added is this one, told by another, too. */
@@ -184,6 +188,27 @@ is_told_twice(const struct port_row *p, const struct view_endpoint_input *in)
 	       addr_eq(&last->addr, &in->addr);
 }
 
+/* Discovery hands over only what it matched. */
+static void
+add_told(struct builder *b, struct service_row *s,
+    const struct view_endpoint_input *in)
+{
+	const struct found_endpoint f = {
+	    *in, S(""), in->tunnel.family != ADDR_NONE};
+	struct port_row *p = find_port(s, in->service_port);
+
+	if (p != NULL && !is_told_twice(p, in))
+		add_endpoint(b, s, p, &f);
+}
+
+static void
+sort_told(const struct view_endpoint_input *all, size_t count, struct rows *out)
+{
+	for (size_t i = 0; i < count; i++)
+		rows_add(out, (void *)(uintptr_t)&all[i]);
+	rows_sort(out, compare);
+}
+
 static void
 add_recorded(struct builder *b)
 {
@@ -191,26 +216,42 @@ add_recorded(struct builder *b)
 	struct service_row *s = NULL;
 	struct rows sorted = {0};
 
-	for (size_t i = 0; i < b->in->endpoint_count; i++)
-		rows_add(&sorted, (void *)(uintptr_t)&b->in->endpoints[i]);
-	if (sorted.count > 0)
-		qsort(sorted.items, sorted.count, sizeof(void *), compare);
+	sort_told(b->in->endpoints, b->in->endpoint_count, &sorted);
 	for (size_t i = 0; i < sorted.count && !b->full; i++) {
 		const struct view_endpoint_input *in = sorted.items[i];
-		const struct found_endpoint f = {
-		    *in, S(""), in->tunnel.family != ADDR_NONE};
-		struct port_row *p;
 
 		if (before == NULL || !slice_eq(before->service, in->service) ||
 		    !slice_eq(before->service_ns, in->service_ns))
-			s = service_of(b, in);
+			s = service_of(b, in->service_ns, in->service);
 		before = in;
-		p = s != NULL ? find_port(s, in->service_port) : NULL;
-		/* Discovery hands over only what it matched. */
-		if (p != NULL && !is_told_twice(p, in))
-			add_endpoint(b, s, p, &f);
+		if (s != NULL)
+			add_told(b, s, in);
 	}
 	rows_fini(&sorted);
+}
+
+void
+add_serving(
+    struct builder *b, struct service_row *s, const struct view_serving *from)
+{
+	struct rows sorted = {0};
+
+	sort_told(from->endpoints, from->count, &sorted);
+	for (size_t i = 0; i < sorted.count && !b->full; i++)
+		add_told(b, s, sorted.items[i]);
+	rows_fini(&sorted);
+}
+
+static void
+add_servings(struct builder *b)
+{
+	for (size_t i = 0; i < b->in->serving_count && !b->full; i++) {
+		const struct view_serving *from = &b->in->servings[i];
+		struct service_row *s = service_of(b, from->ns, from->service);
+
+		if (s != NULL)
+			add_serving(b, s, from);
+	}
 }
 
 /* --- of ServiceEntries ---------------------------------------------------- */
@@ -307,8 +348,8 @@ sort_once(struct rows *all)
 	all->count = kept;
 }
 
-static void
-add_written(struct builder *b, struct service_row *s)
+void
+add_written_endpoints(struct builder *b, struct service_row *s)
 {
 	const struct service_entry *e = s->resource->spec;
 	bool is_entry = s->resource->kind == &kind_service_entry;
@@ -336,11 +377,12 @@ compile_endpoints(struct builder *b)
 	collect_networks(b);
 	index_workloads(b);
 	add_recorded(b);
+	add_servings(b);
 	for (size_t i = 0; i < b->services.count && !b->full; i++) {
 		struct service_row *s = b->services.items[i];
 
 		if (s->resource != NULL)
-			add_written(b, s);
+			add_written_endpoints(b, s);
 	}
 	find_gateways(b);
 }

@@ -108,9 +108,32 @@ struct import {
 	struct import_port *ports;
 };
 
+/* What is known of a serving once it is compiled. */
+struct serving_state {
+	uint64_t version;
+	bool is_here; /* some of it is at an address of this machine */
+};
+
+/* Rows of one service that are newer than the view's own (patch.c). */
+struct box {
+	atomic_uint refs;
+	struct arena arena;
+};
+
 struct view {
 	uint32_t magic;
 	atomic_uint refs;
+	uint64_t version;               /* of its input */
+	struct serving_state *servings; /* of its input */
+	size_t serving_count;
+	/*
+	 * What it was made with, for patches; NULL: there will be none. In a
+	 * patched view all but clusters and what stands before this is the
+	 * `base`'s, which owns it.
+	 */
+	struct builder *made_by;
+	const struct view *base; /* NULL: it is none */
+	struct box **boxes;      /* of each serving; NULL: as in the base */
 	struct arena arena;
 	uint64_t generation;
 	struct slice domain;
@@ -141,8 +164,21 @@ struct port_row {
 	struct rows endpoints; /* struct view_endpoint, by network, address */
 };
 
+/* A cluster, and by what its endpoints were chosen. */
+struct cluster_row {
+	struct view_cluster row; /* first */
+	const struct port_row *port;
+	const struct subset_spec *subset; /* NULL: all endpoints */
+	bool fails_over;                  /* failures are noticed */
+	bool
+	    needs_all; /* what its endpoints want says more than who they are */
+	struct scope *scope;
+	struct cluster_row *next; /* of the same service */
+};
+
 struct service_row {
-	struct view_service row;         /* first */
+	struct view_service row; /* first */
+	struct cluster_row *clusters;
 	const struct resource *resource; /* NULL: from records */
 	struct service_row *next; /* of the same host; asked after this one */
 	struct port_row *ports;
@@ -212,7 +248,10 @@ struct settings {
 
 struct builder {
 	struct view *v;
+	struct arena *arena; /* where rows go */
 	const struct view_input *in;
+	struct view_input kept; /* in place of it, once it is compiled */
+	bool is_plain;          /* endpoints are nowhere but in clusters */
 	const struct mesh_config *mesh; /* what is written, or the defaults */
 	struct rows services;           /* struct service_row, by host */
 	struct map service_by_host;     /* → struct service_row */
@@ -260,7 +299,7 @@ void rows_sort_by_age(struct rows *r); /* of const struct resource */
 void rows_of_kind(const struct builder *b, const struct resource_kind *kind,
     struct rows *out);
 
-/* Zeroed, from the view's arena; NULL and b->full when it is full. */
+/* Zeroed, from the arena at hand; NULL and b->full when it is full. */
 void *take(struct builder *b, size_t count, size_t size);
 struct slice take_copy(struct builder *b, struct slice s);
 struct slice take_lower(struct builder *b, struct slice s);
@@ -564,6 +603,15 @@ const struct view_cluster *find_cluster(struct builder *b,
 
 /* --- endpoints ------------------------------------------------------------ */
 
+/* Those of records and WorkloadEntries, of a service of records or Services. */
+void add_serving(
+    struct builder *b, struct service_row *s, const struct view_serving *from);
+void add_written_endpoints(struct builder *b, struct service_row *s);
+
+/* That which records of it are about: the first of the host; NULL: none. */
+struct service_row *service_of(
+    const struct builder *b, struct slice ns, struct slice name);
+
 void add_endpoint(struct builder *b, const struct service_row *s,
     struct port_row *p, const struct found_endpoint *f);
 
@@ -573,6 +621,9 @@ void add_endpoint(struct builder *b, const struct service_row *s,
  */
 struct found_endpoint workload_at(const struct workload *w, struct slice ns,
     struct slice port_name, int64_t port);
+
+/* Does any ServiceEntry choose among what machines offer? */
+bool has_selecting_entry(const struct builder *b);
 
 /* Those that its selector chooses. */
 void add_selected_by_entry(struct builder *b, struct service_row *s,
@@ -611,6 +662,20 @@ void arrange_endpoints(struct builder *b, struct view_cluster *c,
 
 /* Does it depend on who calls, and not only on the machine? */
 bool arranges_by_labels(const struct view_cluster_policy *p, bool fails_over);
+
+/* The endpoints of a cluster anew, out of those of a port (clusters.c). */
+void choose_endpoints(struct builder *b, struct cluster_row *c,
+    const struct view_service *s, const struct port_row *p);
+
+/*
+ * Only endpoints are others than in `before`: the same view with those. NULL:
+ * that cannot be said, or more follows from them (patch.c).
+ */
+struct view *view_patch(const struct view_input *in);
+void box_unref(struct box **bp);
+
+/* Is any of it at an address of the view's machine? */
+bool is_served_here(const struct view *v, const struct view_serving *from);
 
 /* Into the lists of the view; of one name the first is found by it. */
 void register_cluster(struct builder *b, struct view_cluster *c);

@@ -15,15 +15,27 @@ view_find_upstream(const struct view *v, struct slice name)
 }
 
 const struct view_cluster *
+view_cluster_now(const struct view *v, const struct view_cluster *c)
+{
+	return v->clusters.items[c->slot];
+}
+
+static const struct view_cluster *
+now(const struct view *v, const struct view_cluster *c)
+{
+	return c != NULL ? view_cluster_now(v, c) : NULL;
+}
+
+const struct view_cluster *
 view_find_cluster(const struct view *v, struct slice name)
 {
-	return map_get(&v->cluster_by_name, name);
+	return now(v, map_get(&v->cluster_by_name, name));
 }
 
 const struct view_cluster *
 view_find_cluster_by_id(const struct view *v, uint64_t id)
 {
-	return map_get(&v->cluster_by_name, slice_of(&id, sizeof(id)));
+	return now(v, map_get(&v->cluster_by_name, slice_of(&id, sizeof(id))));
 }
 
 /* Two labels are taken for a service's name and namespace. */

@@ -67,7 +67,7 @@ rows_of_kind(
 void *
 take(struct builder *b, size_t count, size_t size)
 {
-	void *p = arena_alloc_array(&b->v->arena, count + 1, size);
+	void *p = arena_alloc_array(b->arena, count + 1, size);
 
 	b->full = b->full || p == NULL;
 	return p;
@@ -78,7 +78,7 @@ take_copy(struct builder *b, struct slice s)
 {
 	struct slice copy = S("");
 
-	if (arena_copy(&b->v->arena, s, &copy) != OK)
+	if (arena_copy(b->arena, s, &copy) != OK)
 		b->full = true;
 	return copy;
 }

@@ -166,7 +166,7 @@ identity_of(struct builder *b, struct slice ns, struct slice account)
 
 	if (account.len == 0)
 		return S("");
-	text = name_identity_format(&b->v->arena, &id);
+	text = name_identity_format(b->arena, &id);
 	b->full = b->full || text.ptr == NULL;
 	return text.ptr != NULL ? text : S("");
 }

@@ -266,6 +266,8 @@ compile_scopes(struct builder *b)
 	compile_bare_clusters(b);
 	rows_sort(&b->v->hosts, hosts_by_name);
 	rows_sort(&b->v->clusters, clusters_by_name);
+	for (size_t i = 0; i < b->v->clusters.count; i++)
+		((struct view_cluster *)b->v->clusters.items[i])->slot = i;
 }
 
 /* --- whom a match is for ---------------------------------------------------

@@ -144,7 +144,7 @@ add_workload(struct builder *b, const struct resource *r)
 	add_under_labels(b, &b->workloads, r->key.ns, &w->labels, w);
 }
 
-static bool
+bool
 has_selecting_entry(const struct builder *b)
 {
 	for (size_t i = 0; i < b->services.count; i++) {
@@ -165,6 +165,14 @@ ns_of(const struct view_endpoint_input *in)
 	return in->ns.len > 0 ? in->ns : in->service_ns;
 }
 
+static void
+offer(struct builder *b, const struct view_endpoint_input *all, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		add_under_labels(b, &b->offers, ns_of(&all[i]), &all[i].labels,
+		    (void *)(uintptr_t)&all[i]);
+}
+
 void
 index_workloads(struct builder *b)
 {
@@ -178,12 +186,10 @@ index_workloads(struct builder *b)
 	}
 	if (!has_selecting_entry(b))
 		return;
-	for (size_t i = 0; i < b->in->endpoint_count; i++) {
-		const struct view_endpoint_input *in = &b->in->endpoints[i];
-
-		add_under_labels(b, &b->offers, ns_of(in), &in->labels,
-		    (void *)(uintptr_t)in);
-	}
+	offer(b, b->in->endpoints, b->in->endpoint_count);
+	for (size_t i = 0; i < b->in->serving_count; i++)
+		offer(
+		    b, b->in->servings[i].endpoints, b->in->servings[i].count);
 }
 
 static void

@@ -172,10 +172,28 @@ mesh_apply(struct mesh *m, const char *yaml)
 }
 
 void
+mesh_flatten(struct mesh *m)
+{
+	struct view_endpoint_input *all;
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->out.serving_count; i++)
+		n += m->out.servings[i].count;
+	all = arena_alloc_array(&m->arena, MAX(n, 1), sizeof(*all));
+	EXPECT_TRUE(all != NULL);
+	m->endpoints = all;
+	m->endpoint_count = n;
+	for (size_t i = 0; i < m->out.serving_count; i++)
+		for (size_t j = 0; j < m->out.servings[i].count; j++)
+			*all++ = m->out.servings[i].endpoints[j];
+}
+
+void
 mesh_compile(struct mesh *m)
 {
 	m->in.resources_version++;
 	EXPECT_OK(discovery_update(m->discovery, &m->in, &m->out));
+	mesh_flatten(m);
 }
 
 const char *
@@ -187,8 +205,8 @@ mesh_text(struct mesh *m)
 	struct slice out;
 	char addr[ADDR_TEXT_MAX];
 
-	for (size_t i = 0; i < m->out.endpoint_count; i++) {
-		const struct view_endpoint_input *e = &m->out.endpoints[i];
+	for (size_t i = 0; i < m->endpoint_count; i++) {
+		const struct view_endpoint_input *e = &m->endpoints[i];
 
 		EXPECT_OK(buf_printf(&b, "%.*s.%.*s:%u %s %s\n",
 		    SLICE_ARG(e->service), SLICE_ARG(e->service_ns),

@@ -17,6 +17,8 @@ struct mesh {
 	size_t resource_count;
 	struct discovery_input in; /* ready to compile */
 	struct discovery_output out;
+	const struct view_endpoint_input *endpoints; /* of all servings */
+	size_t endpoint_count;
 };
 
 /* This machine is "here", 10.0.0.1, network default; it is 1000 o'clock. */
@@ -47,6 +49,9 @@ struct gossip_service mesh_service(
 void mesh_apply(struct mesh *m, const char *yaml);
 
 void mesh_compile(struct mesh *m);
+
+/* Fills `endpoints` from `out`, as mesh_compile() does. */
+void mesh_flatten(struct mesh *m);
 
 /* "web.default:80 10.0.0.2:8080 healthy" a line, for comparing; in the arena.
  */
