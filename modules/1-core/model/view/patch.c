@@ -63,9 +63,15 @@ is_like_before(const struct view_input *in)
 	       base_of(v)->made_by != NULL && base_of(v)->made_by->is_plain;
 }
 
+/* Several of one host may be called at each other's endpoints. */
 static bool
-is_simple(const struct service_row *s)
+is_simple(const struct builder *b, const struct service_row *s)
 {
+	const struct service_row *first =
+	    map_get(&b->service_by_host, s->row.host);
+
+	if (first->next != NULL)
+		return false;
 	for (const struct cluster_row *c = s->clusters; c != NULL; c = c->next)
 		if (c->needs_all)
 			return false;
@@ -143,7 +149,7 @@ patch_serving(
 		return false;
 	if (s == NULL)
 		return true; /* nobody knows such a service */
-	if (!is_simple(s))
+	if (!is_simple(b, s))
 		return false;
 	box = box_new();
 	b->arena = &box->arena;
