@@ -219,7 +219,7 @@ TEST(at_a_sidecars_address_a_network_is_told_by_its_name)
 {
 	AUTO(compiled_fini) struct compiled c;
 
-	compiled_init_at(&c,
+	init_at(&c,
 	    ISTIO IN("one", "ServiceEntry", "e",
 		"01") "spec: {hosts: [a.com], addresses: [10.2.0.0/16], ports: "
 		      "[{number: "

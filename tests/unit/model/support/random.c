@@ -101,6 +101,8 @@ put_service(struct text *t)
 
 	put_head(t, "v1", "Service");
 	put_selector(t, "  selector: {", "}\n");
+	if (maybe(t, 4))
+		put(t, "  clusterIP: None\n");
 	put2(t, "  ports:\n  - ", ANY(t, ports_of), "\n");
 }
 
