@@ -223,6 +223,7 @@ story_http(struct story *s, const struct view_host *h)
 	struct view_trace trace = {story_on_step, s};
 	struct http_attrs a = attrs_of(s, h);
 	struct view_http_choice c;
+	enum err e = view_normalize_path(s->v, a.path, s->t.arena, &a.path);
 
 	tree_put_text(&s->t, s->root, "virtualHostMatched", h->name);
 	put_request(s, &a);

@@ -153,6 +153,8 @@ everything(struct tree *t, const struct view *v)
 		tree_add(t, places, tree_place(t, v->scopes.items[i]));
 	tree_put_text(t, map, "domain", v->domain);
 	tree_put_text(t, map, "trustDomain", v->trust_domain);
+	tree_put_text(t, map, "pathNormalization",
+	    slice_str(path_normalization_name(v->normalization)));
 	tree_put_text(t, map, "namespace",
 	    ((const struct scope *)v->scopes.items[0])->row.ns);
 	tree_put(t, map, "addresses", addrs);

@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "hosts.h"
+#include "kinds/mesh_config.h"
 #include "kinds/sidecar.h"
 #include "view.h"
 
@@ -116,6 +117,7 @@ struct view {
 	struct slice domain;
 	struct slice trust_domain;
 	struct slice root_ns;
+	enum path_normalization normalization; /* never the default's number */
 	struct rows scopes;    /* struct scope; the proxy's own is the first */
 	struct rows resources; /* references */
 	struct map regexes;    /* pattern → struct regex, a reference */

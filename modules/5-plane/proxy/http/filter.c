@@ -48,6 +48,25 @@ add_request_id(struct request *r)
 	return http_head_set_id(r->head, HTTP_X_REQUEST_ID, kept);
 }
 
+/* False: it was answered. Before anybody asks for the path. */
+static bool
+normalize_path(struct request *r)
+{
+	struct slice path;
+	enum err e = view_normalize_path(
+	    r->snapshot->view, r->head->path, &r->arena, &path);
+
+	if (e == OK)
+		r->head->path = path;
+	else if (e == ERR_INVALID)
+		request_answer(r, 400, FLOW_DOWNSTREAM_PROTOCOL,
+		    S("the path has an escaped zero, which no path may have"));
+	else
+		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
+		    S("the path is too long once its bytes are escaped"));
+	return e == OK;
+}
+
 static enum filter_verdict
 hygiene_request(struct request *r)
 {
@@ -58,6 +77,8 @@ hygiene_request(struct request *r)
 		    S("CONNECT is not served on this listener"));
 		return FILTER_ANSWERED;
 	}
+	if (!normalize_path(r))
+		return FILTER_ANSWERED;
 	http_head_strip_hops(h);
 	/* Behind a switch nobody looks: HTTP has to stay what we can read. */
 	if (http_list_has(h->upgrade, S("h2c")))
