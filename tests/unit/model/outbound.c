@@ -75,6 +75,22 @@ TEST(what_is_not_known_goes_where_the_policy_says)
 	    call_target(&any, TCP("10.0.0.9:15001")), S("BlackHoleCluster"));
 }
 
+TEST(a_request_to_what_is_not_known_is_refused_with_502)
+{
+	AUTO(compiled_fini) struct compiled c;
+	const struct view_listener *l;
+	const struct view_http_route *r;
+	struct addr to;
+
+	compiled_init(&c, WEB REGISTRY_ONLY);
+	EXPECT_OK(addr_parse(S("10.0.0.1:80"), &to));
+	l = view_find_listener(c.v, NULL, VIEW_OUTBOUND, &to);
+	r = view_find_domain(l->chains[0].routes, S("x.y"))->http;
+	EXPECT_EQ(r->answer->status, 502);
+	EXPECT_TRUE(r->answer->refusal.len > 0);
+	EXPECT_EQ(r->destination_count, 0);
+}
+
 TEST(a_service_answers_to_every_form_of_its_name_and_its_address)
 {
 	static const char *const forms[] = {"web", "WEB:80", "web.default",

@@ -239,6 +239,9 @@ story_http(struct story *s, const struct view_host *h)
 	if (c.route->redirect != NULL)
 		story_outcome(s, c.route->redirect->code, FLOW_OK,
 		    S("is answered by the rule: another place"));
+	else if (c.route->answer != NULL && c.route->answer->refusal.len > 0)
+		story_outcome(s, c.route->answer->status, FLOW_NO_CLUSTER,
+		    c.route->answer->refusal);
 	else if (c.route->answer != NULL)
 		story_outcome(s, c.route->answer->status, FLOW_OK,
 		    S("is answered by the rule"));

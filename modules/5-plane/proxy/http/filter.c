@@ -178,6 +178,12 @@ route_request(struct request *r)
 	if (!choose_route(r))
 		return no_route(r, SLICE_NONE);
 	route = r->choice.route;
+	if (route->answer != NULL && route->answer->refusal.len > 0) {
+		name_parties(r);
+		request_answer(r, route->answer->status, FLOW_NO_CLUSTER,
+		    route->answer->refusal);
+		return FILTER_ANSWERED;
+	}
 	if (route->redirect != NULL || route->answer != NULL) {
 		name_parties(r);
 		by_rule_answer(r);
