@@ -227,6 +227,12 @@ story_http(struct story *s, const struct view_host *h)
 
 	tree_put_text(&s->t, s->root, "virtualHostMatched", h->name);
 	put_request(s, &a);
+	s->t.full = s->t.full || e == ERR_LIMIT;
+	if (e == ERR_INVALID) {
+		story_outcome(s, 400, FLOW_DOWNSTREAM_PROTOCOL,
+		    S("the path has an escaped zero, which no path may have"));
+		return;
+	}
 	c = view_route_http(h, &a, &trace);
 	tree_put(&s->t, s->root, "rules", s->rules);
 	if (c.route == NULL) {
@@ -258,9 +264,7 @@ story_tcp(struct story *s, const struct view_tcp_route *r)
 		return;
 	}
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
-	tree_put(&s->t, s->root, "action",
-	    tree_tcp_action(
-		&s->t, r->destinations, r->destination_count, r->weight_total));
+	tree_put(&s->t, s->root, "action", tree_tcp_action(&s->t, r));
 	put_destinations(
 	    s, r->destinations, r->destination_count, r->weight_total);
 }

@@ -58,6 +58,7 @@ tree_tcp_route(struct tree *t, const struct view_tcp_route *r)
 	tree_put(t, map, "destinations",
 	    destinations(
 		t, r->destinations, r->destination_count, r->weight_total));
+	tree_put_bool(t, map, "hashesSource", r->hashes_source);
 	return map;
 }
 

@@ -665,6 +665,12 @@ void compile_matches(struct builder *b, const struct http_rule *rule,
 void compile_http_rule(struct builder *b, const struct http_rule *rule,
     const struct view_host *h, struct view_http_route *out);
 
+/*
+ * Are connections to it told apart by their source alone? Upstream asks the
+ * policy for all ports and the subset's balancer, no port's own (hashing.c).
+ */
+bool hashes_source(const struct service_row *s, struct slice subset);
+
 /* Shares of destinations, for connections (tcp.c). */
 void compile_shares(struct builder *b, const struct tcp_destination *specs,
     size_t count, const struct resource *owner, uint16_t port,
