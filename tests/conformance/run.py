@@ -21,6 +21,7 @@ import sys
 import analysis
 import corpus
 import judge
+import places
 import routing
 import values
 
@@ -125,9 +126,15 @@ def judge_text(case):
 
 
 def judge_valid(path):
-    reason = left_out_of(path) or judge.refused(corpus.documents(path))
+    """Whether it is, and what calls from each place in it would meet."""
+    documents = corpus.documents(path)
+    reason = left_out_of(path) or judge.refused(documents)
     if reason:
-        return reason
+        return [("", reason)]
+    return [("", valid(path)), ("places", places.judge_file(path, documents))]
+
+
+def valid(path):
     told = judge.validate_file(path)
     errors = [e for e in told.errors if e["code"] != "ERR_UNSUPPORTED"
               or not _is_left_out(e)]
@@ -161,10 +168,10 @@ def guarded(function, case):
 
 
 def outcomes(kind, outcome):
-    """(the rest of the part's name, outcome): a file of calls has several."""
-    if kind == "routing":
-        return outcome if isinstance(outcome, list) else [("files", outcome)]
-    return [("", outcome)]
+    """(the rest of the part's name, outcome): a file may have several."""
+    if isinstance(outcome, list):
+        return outcome
+    return [("files" if kind == "routing" else "", outcome)]
 
 
 def run_parts(name, kind, path, pool):

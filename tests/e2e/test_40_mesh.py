@@ -372,6 +372,23 @@ def test_a_path_is_rewritten_by_an_expression(mesh):
         == "/page/of/2"
 
 
+def test_a_path_is_judged_in_the_spelling_that_arrives(mesh):
+    mesh.apply(WEB % "" + ROUTES + """\
+  - match: [{uri: {prefix: /admin}}]
+    directResponse: {status: 403}
+  - route: [{destination: {host: web}}]
+""")
+    for path in ("/admin/x", "/a/../admin/x", "/./%61dmin", "/a\\..\\admin"):
+        assert mesh.app.fetch(9000, path).status == 403
+        told = explain(mesh, "GET", f"http://web{path}")
+        assert told["outcome"]["status"] == 403
+    told = mesh.app.fetch(9000, "/x/./y/../%7Ez//%2e?q=/../%61").json()
+    assert told["path"] == "/x/~z//?q=/../%61"
+    answer = mesh.app.fetch(9000, "/a%00b")
+    assert answer.status == 400
+    assert "no path may have" in answer.headers["proxy-status"]
+
+
 def test_a_rule_answers_by_itself(mesh):
     mesh.apply(WEB % "" + ROUTES + """\
   - match: [{uri: {prefix: /moved}}]

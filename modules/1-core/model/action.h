@@ -135,6 +135,8 @@ struct view_answer {
 	uint16_t status;
 	struct slice body;
 	struct slice encoded; /* the body as it was written, if in base64 */
+	/* Why the call is refused, in words; empty: a rule answers it. */
+	struct slice refusal;
 };
 
 /* --- beside them ---------------------------------------------------------- */

@@ -103,6 +103,8 @@ struct view_tcp_route {
 	const struct view_destination *destinations;
 	size_t destination_count;
 	uint32_t weight_total;
+	/* One endpoint for all connections of one address. */
+	bool hashes_source;
 	struct origin origin;
 };
 

@@ -213,6 +213,15 @@ const struct view_scope *view_find_scope(
 const struct view_host *view_find_host(const struct view *v,
     const struct view_scope *of, struct slice host, uint16_t port);
 
+/*
+ * The path, with its query, by MeshConfig's pathNormalization; what is judged,
+ * routed and forwarded is this. ERR_INVALID: no path at all, to be answered
+ * 400; ERR_LIMIT: the arena is full. Where there is nothing to change it is
+ * the path itself.
+ */
+MUST_USE enum err view_normalize_path(const struct view *v, struct slice path,
+    struct arena *arena, struct slice *out);
+
 /* The exposed service at the address of a CONNECT; NULL: not exposed. */
 const struct view_exposed *view_find_exposed(
     const struct view *v, const struct addr *target);

@@ -508,6 +508,31 @@ TEST(bytes_go_where_the_first_tcp_rule_for_the_server_says)
 	    calls);
 }
 
+#define SHARED(ns, port)                                                       \
+	OF(NET, "ServiceEntry", "name: e, namespace: " ns,                     \
+	    "hosts: [x.io], resolution: DNS, ports: [{number: " port           \
+	    ", name: http, protocol: HTTP}]")
+
+/*
+ * The service of the rule's namespace says which port is meant, as upstream
+ * has it, but the clusters are those of the one that has the host.
+ */
+TEST(of_two_services_with_one_host_one_has_the_clusters)
+{
+	static const struct call calls[] = {
+	    {80, 0, "a.com", "/", P80 "a.com:80 r outbound|81||x.io"}};
+	AUTO(compiled_fini) struct compiled c;
+
+	at_gateway(&c,
+	    SHARED("early", "80") SHARED("shop", "81") GW(
+		"gw", "01", HTTP("a.com")) VS("v", "01",
+		BOUND("a.com", "{name: r, route: [{destination: {host: x.io, "
+			       "port: {number: 81}}}]}")));
+	EXPECT_STR(told(&c, calls, (char[TOLD_MAX]){""}), calls[0].wanted);
+	EXPECT_TRUE(view_find_cluster(c.v, S("outbound|81||x.io")) == NULL);
+	EXPECT_TRUE(compiled_tells(&c, "has no port 81"));
+}
+
 TEST(the_mesh_of_another_network_is_called_by_the_names_of_clusters)
 {
 	static const struct call calls[] = {

@@ -350,8 +350,6 @@ TEST(what_lets_more_through_when_it_is_ignored_is_told)
 	    {"outboundTrafficPolicy: {}\n", "outboundTrafficPolicy"},
 	    {"defaultServiceExportTo: ['.']\n", "defaultServiceExportTo"},
 	    {"meshMTLS: {}\n", "meshMTLS"},
-	    {"pathNormalization: {normalization: MERGE_SLASHES}\n",
-		"pathNormalization.normalization"},
 	    {"discoverySelectors: [{}]\n", "discoverySelectors"},
 	    {SETTINGS "{listenerConnectionLimit: 5}}\n",
 		"defaultConfig.connectionSettings.listenerConnectionLimit"},

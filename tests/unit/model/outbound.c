@@ -75,6 +75,69 @@ TEST(what_is_not_known_goes_where_the_policy_says)
 	    call_target(&any, TCP("10.0.0.9:15001")), S("BlackHoleCluster"));
 }
 
+TEST(a_request_to_what_is_not_known_is_refused_with_502)
+{
+	AUTO(compiled_fini) struct compiled c;
+	const struct view_listener *l;
+	const struct view_http_route *r;
+	struct addr to;
+
+	compiled_init(&c, WEB REGISTRY_ONLY);
+	EXPECT_OK(addr_parse(S("10.0.0.1:80"), &to));
+	l = view_find_listener(c.v, NULL, VIEW_OUTBOUND, &to);
+	r = view_find_domain(l->chains[0].routes, S("x.y"))->http;
+	EXPECT_EQ(r->answer->status, 502);
+	EXPECT_TRUE(r->answer->refusal.len > 0);
+	EXPECT_EQ(r->destination_count, 0);
+}
+
+#define BY_SOURCE                                                              \
+	"trafficPolicy: {loadBalancer: {consistentHash: {useSourceIp: true}}}"
+#define DR(spec)                                                               \
+	"apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"          \
+	"metadata: {name: web}\nspec: {host: web, " spec "}\n---\n"
+
+/* Upstream asks neither a port's own balancer nor the second destination. */
+TEST(connections_are_told_apart_by_their_source_where_the_rule_says_so)
+{
+	static const struct {
+		const char *yaml;
+		bool hashes;
+	} rows[] = {
+	    {WEB DR(BY_SOURCE), true},
+	    {WEB DR("trafficPolicy: {loadBalancer: {simple: RANDOM}}"), false},
+	    {WEB DR("trafficPolicy: {portLevelSettings: [{port: {number: "
+		    "3306}, loadBalancer: {consistentHash: {useSourceIp: "
+		    "true}}}]}"),
+		false},
+	    {WEB DR(BY_SOURCE ", subsets: [{name: a, trafficPolicy: "
+			      "{loadBalancer: {simple: RANDOM}}}]")
+		    VS("v", "hosts: [web], tcp: [{route: [{destination: {host: "
+			    "web, subset: a}}]}]"),
+		false},
+	    {WEB DR("subsets: [{name: a, " BY_SOURCE "}]")
+		    VS("v", "hosts: [web], tcp: [{route: [{destination: {host: "
+			    "web, subset: a}}]}]"),
+		true},
+	    {WEB DR("subsets: [{name: a, " BY_SOURCE "}]")
+		    VS("v", "hosts: [web], tcp: [{route: [{destination: {host: "
+			    "web, subset: a}, weight: 1}, {destination: {host: "
+			    "web}, weight: 1}]}]"),
+		false},
+	};
+	struct addr to;
+
+	EXPECT_OK(addr_parse(S("10.0.0.1:3306"), &to));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(compiled_fini) struct compiled c;
+		const struct view_listener *l;
+
+		compiled_init(&c, rows[i].yaml);
+		l = view_find_listener(c.v, NULL, VIEW_OUTBOUND, &to);
+		EXPECT_EQ(l->otherwise->tcp->hashes_source, rows[i].hashes);
+	}
+}
+
 TEST(a_service_answers_to_every_form_of_its_name_and_its_address)
 {
 	static const char *const forms[] = {"web", "WEB:80", "web.default",

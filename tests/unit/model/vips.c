@@ -75,13 +75,26 @@ TEST(an_automatic_address_is_of_the_range_and_the_same_each_time)
 	compiled_init(&a, ENTRY("x", "hosts: [x.com, y.com], " DNS));
 	compiled_init(&b, ENTRY("more", "hosts: [z.com], " DNS)
 			      ENTRY("x", "hosts: [y.com, x.com], " DNS));
-	EXPECT_STR(automatic(&a, "x.com", 0), "240.240.52.110");
-	EXPECT_STR(automatic(&b, "x.com", 0), "240.240.52.110");
-	EXPECT_STR(automatic(&a, "x.com", 1), "2001:2::346e");
+	EXPECT_STR(automatic(&a, "x.com", 0), "240.240.148.162");
+	EXPECT_STR(automatic(&b, "x.com", 0), "240.240.148.162");
+	EXPECT_STR(automatic(&a, "x.com", 1), "2001:2::94a2");
 	EXPECT_TRUE(!addr_eq(&service(&a, "x.com")->automatic[0],
 	    &service(&a, "y.com")->automatic[0]));
 	EXPECT_TRUE(addr_eq(&service(&a, "y.com")->automatic[0],
 	    &service(&b, "y.com")->automatic[0]));
+}
+
+/* The numbers are those that upstream's own code has for these. */
+TEST(two_entries_of_one_host_have_one_automatic_address)
+{
+	AUTO(compiled_fini) struct compiled c;
+
+	compiled_init(&c,
+	    OF(NET, "ServiceEntry", "name: a", "hosts: [istio.io], " DNS)
+		OF(NET, "ServiceEntry", "name: b",
+		    "hosts: [istio.io], resolution: DNS, ports: [{number: 443, "
+		    "name: https, protocol: HTTPS}]"));
+	EXPECT_STR(automatic(&c, "istio.io", 0), "240.240.91.120");
 }
 
 TEST(who_does_not_want_an_automatic_address_gets_none)
@@ -109,7 +122,7 @@ TEST(an_address_that_is_taken_goes_to_nobody_else)
 
 	compiled_init(
 	    &c, ENTRY("x", "hosts: [x.com], " DNS) ENTRY("mine",
-		    "hosts: [mine.com], addresses: [240.240.52.110, "
-		    "'2001:2::346f'], resolution: STATIC, " HTTP80_OF_ENTRY));
-	EXPECT_STR(automatic(&c, "x.com", 0), "240.240.52.112");
+		    "hosts: [mine.com], addresses: [240.240.148.162, "
+		    "'2001:2::94a3'], resolution: STATIC, " HTTP80_OF_ENTRY));
+	EXPECT_STR(automatic(&c, "x.com", 0), "240.240.109.172");
 }

@@ -65,6 +65,59 @@ TEST(a_request_arrives_without_what_concerns_one_connection)
 	scene_free(&s);
 }
 
+#define MESH(mode)                                                             \
+	"apiVersion: meshd.dev/v1\nkind: MeshConfig\nmetadata: {name: "        \
+	"default}\nspec: {pathNormalization: {normalization: " mode            \
+	"}}\n---\n"
+#define OLD_MOVED                                                              \
+	"apiVersion: networking.istio.io/v1\nkind: VirtualService\n"           \
+	"metadata: {name: web}\nspec: {hosts: [web], http: [{match: [{uri: "   \
+	"{exact: /old/x}}], redirect: {uri: /new}}, {route: [{destination: "   \
+	"{host: web}}]}]}\n"
+
+/* What rules are asked about is what the service gets. */
+TEST(a_path_has_one_spelling_before_anybody_asks_for_it)
+{
+	struct scene *s = scene_with(serve_echo, NULL, OLD_MOVED);
+
+	scene_ask(s, "GET /a/../old/%78?y HTTP/1.1\r\nHost: web\r\n\r\n");
+	EXPECT_EQ(s->reply.status, 301);
+	scene_ask(
+	    s, "GET /x/./y%41//z?q=/../%41 HTTP/1.1\r\nHost: web\r\n\r\n");
+	EXPECT_TRUE(body_has(&s->reply, "GET /x/yA//z?q=/../%41 HTTP/1.1\r\n"));
+	scene_ask(s, "GET /%00 HTTP/1.1\r\nHost: web\r\n\r\n");
+	EXPECT_EQ(s->reply.status, 400);
+	EXPECT_TRUE(strstr(s->reply.head, "no path may have") != NULL);
+	EXPECT_EQ(rig_record(s->rig, 2).flag, FLOW_DOWNSTREAM_PROTOCOL);
+	EXPECT_EQ(atomic_load(&s->server.requests), 1);
+	scene_free(&s);
+}
+
+TEST(a_path_is_spelled_as_the_mesh_says)
+{
+	static const struct {
+		const char *yaml;
+		const char *gets;
+	} rows[] = {
+	    {MESH("NONE") OLD_MOVED, "GET /a/..//old%2fx HTTP/1.1\r\n"},
+	    {MESH("BASE") OLD_MOVED, "GET //old%2fx HTTP/1.1\r\n"},
+	    {MESH("MERGE_SLASHES") OLD_MOVED, "GET /old%2fx HTTP/1.1\r\n"},
+	    {MESH("DECODE_AND_MERGE_SLASHES") OLD_MOVED, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct scene *s = scene_with(serve_echo, NULL, rows[i].yaml);
+
+		scene_ask(
+		    s, "GET /a/..//old%2fx HTTP/1.1\r\nHost: web\r\n\r\n");
+		if (rows[i].gets != NULL)
+			EXPECT_TRUE(body_has(&s->reply, rows[i].gets));
+		else
+			EXPECT_EQ(s->reply.status, 301);
+		scene_free(&s);
+	}
+}
+
 /* RFC 9562 §5.4: version 4, and the variant's two bits are 10. */
 TEST(a_request_gets_an_id_of_its_own)
 {

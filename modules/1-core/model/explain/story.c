@@ -230,9 +230,16 @@ story_http(struct story *s, const struct view_host *h)
 	struct view_trace trace = {story_on_step, s};
 	struct http_attrs a = attrs_of(s, h);
 	struct view_http_choice c;
+	enum err e = view_normalize_path(s->v, a.path, s->t.arena, &a.path);
 
 	tree_put_text(&s->t, s->root, "virtualHostMatched", h->name);
 	put_request(s, &a);
+	s->t.full = s->t.full || e == ERR_LIMIT;
+	if (e == ERR_INVALID) {
+		story_outcome(s, 400, FLOW_DOWNSTREAM_PROTOCOL,
+		    S("the path has an escaped zero, which no path may have"));
+		return;
+	}
 	c = view_route_http(h, &a, &trace);
 	tree_put(&s->t, s->root, "rules", s->rules);
 	if (c.route == NULL) {
@@ -245,6 +252,9 @@ story_http(struct story *s, const struct view_host *h)
 	if (c.route->redirect != NULL)
 		story_outcome(s, c.route->redirect->code, FLOW_OK,
 		    S("is answered by the rule: another place"));
+	else if (c.route->answer != NULL && c.route->answer->refusal.len > 0)
+		story_outcome(s, c.route->answer->status, FLOW_NO_CLUSTER,
+		    c.route->answer->refusal);
 	else if (c.route->answer != NULL)
 		story_outcome(s, c.route->answer->status, FLOW_OK,
 		    S("is answered by the rule"));
@@ -261,9 +271,7 @@ story_tcp(struct story *s, const struct view_tcp_route *r)
 		return;
 	}
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
-	tree_put(&s->t, s->root, "action",
-	    tree_tcp_action(
-		&s->t, r->destinations, r->destination_count, r->weight_total));
+	tree_put(&s->t, s->root, "action", tree_tcp_action(&s->t, r));
 	put_destinations(
 	    s, r->destinations, r->destination_count, r->weight_total);
 }

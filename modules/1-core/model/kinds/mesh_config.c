@@ -63,10 +63,16 @@ static const struct field_word normalization_words[] = {
     {"DEFAULT", NORMALIZE_DEFAULT, 0},
     {"NONE", NORMALIZE_NONE, 0},
     {"BASE", NORMALIZE_BASE, 0},
-    {"MERGE_SLASHES", NORMALIZE_MERGE_SLASHES, FIELD_GUARD},
-    {"DECODE_AND_MERGE_SLASHES", NORMALIZE_DECODE_AND_MERGE, FIELD_GUARD},
+    {"MERGE_SLASHES", NORMALIZE_MERGE_SLASHES, 0},
+    {"DECODE_AND_MERGE_SLASHES", NORMALIZE_DECODE_AND_MERGE, 0},
     {NULL, 0, 0},
 };
+
+const char *
+path_normalization_name(enum path_normalization n)
+{
+	return normalization_words[n].word;
+}
 
 static const struct field normalization_fields[] = {
     ROW(mesh_normalization, "normalization", normalization, FIELD_ENUM,

@@ -171,6 +171,8 @@ enum path_normalization {
 	NORMALIZE_DECODE_AND_MERGE
 };
 
+const char *path_normalization_name(enum path_normalization n);
+
 struct mesh_normalization {
 	struct message_head head;
 	int normalization; /* enum path_normalization */

@@ -87,6 +87,16 @@ find_mesh(struct builder *b)
 	return m;
 }
 
+static enum path_normalization
+normalization_of(const struct mesh_config *m)
+{
+	const struct mesh_normalization *n = m->path_normalization;
+
+	if (n == NULL || n->normalization == NORMALIZE_DEFAULT)
+		return NORMALIZE_BASE;
+	return (enum path_normalization)n->normalization;
+}
+
 static void
 keep_problems(struct builder *b)
 {
@@ -222,6 +232,7 @@ compile(struct builder *b)
 		v->root_ns = b->mesh->root_namespace;
 	if (b->full)
 		return;
+	v->normalization = normalization_of(b->mesh);
 	collect_peers(b);
 	compile_services(b);
 	compile_endpoints(b);

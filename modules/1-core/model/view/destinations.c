@@ -12,7 +12,10 @@ struct target {
 	uint16_t port;
 };
 
-/* At a gateway one of the VirtualService's own namespace is meant first. */
+/*
+ * At a gateway one of the VirtualService's own namespace says which port is
+ * meant; the cluster is that of the service which has the host there.
+ */
 static struct service_row *
 find_own(const struct builder *b, struct slice host)
 {
@@ -82,13 +85,18 @@ find_target(const struct builder *b, struct slice host,
     const struct destination_spec *spec, uint16_t called)
 {
 	struct service_row *own = find_own(b, host);
+	const struct import_port *p;
 	struct target t = {.host = host, .service = own};
 
 	if (own == NULL)
 		return find_imported(b, host, spec, called);
 	t.port = choose_port(
 	    b, spec, called, own->port_count == 1 ? &own->ports[0] : NULL);
-	t.row = find_port(own, t.port);
+	p = find_import_port(b, host, t.port);
+	if (p == NULL)
+		return t;
+	t.service = p->service;
+	t.row = p->port;
 	return t;
 }
 
@@ -100,6 +108,11 @@ no_port(struct builder *b, const struct target *t,
 		return take_printf(b,
 		    "%.*s has several ports and the destination names none",
 		    SLICE_ARG(t->service->row.host));
+	if (find_port(t->service, t->port) != NULL)
+		return take_printf(b,
+		    "of the services that have the host %.*s the one that "
+		    "counts here has no port %u",
+		    SLICE_ARG(t->service->row.host), (unsigned)t->port);
 	return take_printf(b, "%.*s has no port %u%s",
 	    SLICE_ARG(t->service->row.host), (unsigned)t->port,
 	    spec->port == NULL

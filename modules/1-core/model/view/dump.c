@@ -58,6 +58,7 @@ tree_tcp_route(struct tree *t, const struct view_tcp_route *r)
 	tree_put(t, map, "destinations",
 	    destinations(
 		t, r->destinations, r->destination_count, r->weight_total));
+	tree_put_bool(t, map, "hashesSource", r->hashes_source);
 	return map;
 }
 
@@ -153,6 +154,8 @@ everything(struct tree *t, const struct view *v)
 		tree_add(t, places, tree_place(t, v->scopes.items[i]));
 	tree_put_text(t, map, "domain", v->domain);
 	tree_put_text(t, map, "trustDomain", v->trust_domain);
+	tree_put_text(t, map, "pathNormalization",
+	    slice_str(path_normalization_name(v->normalization)));
 	tree_put_text(t, map, "namespace",
 	    ((const struct scope *)v->scopes.items[0])->row.ns);
 	tree_put(t, map, "addresses", addrs);

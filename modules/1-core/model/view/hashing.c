@@ -57,6 +57,23 @@ find(const struct service_row *s, uint16_t port,
 	return found != NULL ? found : of_policy(all);
 }
 
+bool
+hashes_source(const struct service_row *s, struct slice subset)
+{
+	const struct resource *from;
+	const struct subset_spec *of =
+	    subset.len > 0 ? find_subset(s->rule, subset, &from) : NULL;
+	const struct traffic_policy *own =
+	    of != NULL ? of->traffic_policy : NULL;
+	const struct consistent_hash *h;
+
+	if (own != NULL && own->load_balancer != NULL)
+		h = of_policy(own);
+	else
+		h = of_policy(find_policy(s->rule, &from));
+	return h != NULL && h->use_source_ip;
+}
+
 static void
 compile_cookie(struct builder *b, const struct hash_cookie *c,
     struct view_hash_policy *out)

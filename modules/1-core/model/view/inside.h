@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 #include "hosts.h"
+#include "kinds/mesh_config.h"
 #include "kinds/sidecar.h"
 #include "view.h"
 
@@ -139,6 +140,7 @@ struct view {
 	struct slice domain;
 	struct slice trust_domain;
 	struct slice root_ns;
+	enum path_normalization normalization; /* never the default's number */
 	struct rows scopes;    /* struct scope; the proxy's own is the first */
 	struct rows resources; /* references */
 	struct map regexes;    /* pattern → struct regex, a reference */
@@ -727,6 +729,12 @@ void compile_matches(struct builder *b, const struct http_rule *rule,
 /* One rule of the host, whose name, port and TLS count. */
 void compile_http_rule(struct builder *b, const struct http_rule *rule,
     const struct view_host *h, struct view_http_route *out);
+
+/*
+ * Are connections to it told apart by their source alone? Upstream asks the
+ * policy for all ports and the subset's balancer, no port's own (hashing.c).
+ */
+bool hashes_source(const struct service_row *s, struct slice subset);
 
 /* Shares of destinations, for connections (tcp.c). */
 void compile_shares(struct builder *b, const struct tcp_destination *specs,

@@ -257,6 +257,7 @@ add_auto_chain(struct gateway_state *g, struct door *d, const struct served *s,
 	to->host = row->row.host;
 	r->destinations = to;
 	r->destination_count = 1;
+	r->hashes_source = hashes_source(row, subset);
 	r->origin = row->row.origin;
 	*sni = take_lower(g->b, to->name);
 	c->match = (struct view_chain_match){.snis = sni,

@@ -84,6 +84,17 @@ new_route(struct builder *b, struct gathering *g)
 	return r;
 }
 
+/* Of several destinations the first one's service decides. */
+static bool
+shares_hash(struct builder *b, const struct tcp_destination *specs,
+    size_t count, const struct resource *owner)
+{
+	const struct destination_spec *d = specs[0].destination;
+	const struct service_row *s = find_destination_service(b, d, owner);
+
+	return s != NULL && hashes_source(s, count == 1 ? d->subset : S(""));
+}
+
 void
 compile_shares(struct builder *b, const struct tcp_destination *specs,
     size_t count, const struct resource *owner, uint16_t port,
@@ -103,6 +114,7 @@ compile_shares(struct builder *b, const struct tcp_destination *specs,
 	}
 	out->destinations = items;
 	out->destination_count = count;
+	out->hashes_source = shares_hash(b, specs, count, owner);
 }
 
 /* --- what they take ------------------------------------------------------ */
@@ -271,6 +283,7 @@ add_default(struct builder *b, struct gathering *g)
 	r->is_met = true;
 	r->row.destinations = d;
 	r->row.destination_count = 1;
+	r->row.hashes_source = hashes_source(g->service, S(""));
 	r->row.origin = g->service->row.origin;
 }
 

@@ -213,12 +213,12 @@ hash(struct tree *t, const struct view_hash_policy *h)
 }
 
 static struct value *
-hashes(struct tree *t, const struct view_http_route *r)
+hashes(struct tree *t, const struct view_hash_policy *items, size_t count)
 {
 	struct value *list = tree_list(t);
 
-	for (size_t i = 0; i < r->hash_count; i++)
-		tree_add(t, list, hash(t, &r->hashes[i]));
+	for (size_t i = 0; i < count; i++)
+		tree_add(t, list, hash(t, &items[i]));
 	return list;
 }
 
@@ -349,7 +349,7 @@ put_sending(struct tree *t, struct value *map, const struct view_http_route *r)
 		    duration(t, r->grpc_timeout_us));
 	}
 	tree_put(t, map, "retry", retry(t, &r->retry));
-	tree_put(t, map, "hashPolicy", hashes(t, r));
+	tree_put(t, map, "hashPolicy", hashes(t, r->hashes, r->hash_count));
 	tree_put(t, map, "mirrors", mirrors(t, r));
 }
 
@@ -373,11 +373,15 @@ tree_http_action(struct tree *t, const struct view_http_route *r)
 }
 
 struct value *
-tree_tcp_action(struct tree *t, const struct view_destination *items,
-    size_t count, uint32_t weight_total)
+tree_tcp_action(struct tree *t, const struct view_tcp_route *r)
 {
+	static const struct view_hash_policy by_source = {
+	    .key = VIEW_HASH_BY_SOURCE};
 	struct value *map = tree_map(t);
 
-	put_clusters(t, map, items, count, weight_total);
+	put_clusters(
+	    t, map, r->destinations, r->destination_count, r->weight_total);
+	tree_put(t, map, "hashPolicy",
+	    hashes(t, &by_source, r->hashes_source ? 1 : 0));
 	return map;
 }

@@ -47,13 +47,15 @@ compile_proxy(struct builder *b, struct view_destination *out)
 			 "know");
 }
 
+static const char NOWHERE_WORDS[] =
+    "the mesh does not know it, and outboundTrafficPolicy is REGISTRY_ONLY";
+
 static void
 compile_nowhere(struct view_destination *out)
 {
 	out->flag = FLOW_NO_CLUSTER;
 	out->name = S("BlackHoleCluster");
-	out->missing = S("the mesh does not know it, and outboundTrafficPolicy "
-			 "is REGISTRY_ONLY");
+	out->missing = slice_str(NOWHERE_WORDS);
 }
 
 static struct origin
@@ -84,31 +86,53 @@ unknown_route(struct builder *b, enum policy p)
 	return r;
 }
 
+/* Requests are answered where connections are led nowhere. */
+static void
+answer_all(struct builder *b, struct view_http_route *r)
+{
+	struct view_answer *a = take(b, 1, sizeof(*a));
+
+	if (a != NULL) {
+		a->status = 502;
+		a->refusal = slice_str(NOWHERE_WORDS);
+	}
+	r->answer = a;
+}
+
+static void
+send_all(struct builder *b, struct view_http_route *r, struct slice cluster)
+{
+	struct view_destination *d = take(b, 1, sizeof(*d));
+
+	if (d == NULL)
+		return;
+	compile_proxy(b, d);
+	if (cluster.len > 0)
+		d->name = cluster;
+	r->destinations = d;
+	r->destination_count = 1;
+}
+
 static const struct view_host *
 unknown_host(struct builder *b, enum policy p)
 {
 	static const struct {
 		const char *name;
-		const char *cluster;
+		const char *cluster; /* in place of where it really leads */
 	} words[] = {[NOWHERE] = {"block_all", ""},
-	    [ANYWHERE] = {"allow_any", "PassthroughCluster"},
+	    [ANYWHERE] = {"allow_any", ""},
 	    [BY_NAME] = {"allow_any_dynamic_dns", "AllowAnyDynamicDNSCluster"}};
 	struct slice name = slice_str(words[p].name);
 	struct view_http_route *r = take(b, 1, sizeof(*r));
-	struct view_destination *d = take(b, 1, sizeof(*d));
 	struct view_host *h = take(b, 1, sizeof(*h));
 
-	if (r == NULL || d == NULL || h == NULL)
+	if (r == NULL || h == NULL)
 		return NULL;
 	if (p == NOWHERE)
-		compile_nowhere(d);
+		answer_all(b, r);
 	else
-		compile_proxy(b, d);
-	if (p != ANYWHERE)
-		d->name = slice_str(words[p].cluster);
+		send_all(b, r, slice_str(words[p].cluster));
 	r->name = name;
-	r->destinations = d;
-	r->destination_count = 1;
 	r->origin = h->origin = origin_of_policy(b);
 	h->name = name;
 	h->host = S("*");

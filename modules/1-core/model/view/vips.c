@@ -5,21 +5,28 @@
  * A program that is given one by DNS reaches the service by it, whatever it
  * speaks. Host and namespace choose the number, so that every machine and
  * every start comes to the same one; where two choose one number, or somebody
- * wrote it down, the younger takes the next that is free. Which services get
- * one is upstream's rule; its ranges are 240.240.0.0/16 and 2001:2::/48.
+ * wrote it down, the later one in the order of hosts takes another. Which
+ * services get one and which number is upstream's rule; its ranges are
+ * 240.240.0.0/16 and 2001:2::/48.
  */
 #include "inside.h"
 
 #define WANTED "networking.istio.io/enable-autoallocate-ip"
 
-/* Numbers in the range; the first and last of 256 are left out, since they
- * look like a network and its broadcast. */
-enum { RANGE = 65536, LAST_OCTET = 256, USABLE = 256 * 254 };
+/*
+ * Upstream counts slots, each of which stands for an address that looks like
+ * neither a network nor its broadcast.
+ */
+enum { RANGE = 65536, OCTET = 255, SLOTS = 256 * 254 };
 
 struct numbers {
-	bool used[RANGE];
-	struct map by_service; /* "ns/host" → service_row that has one */
+	bool used[RANGE];  /* the last two octets */
+	struct map places; /* "ns/host" → struct place */
 	size_t left;
+};
+
+struct place {
+	uint32_t slot;
 };
 
 static const uint8_t prefix_v4[] = {240, 240};
@@ -89,42 +96,94 @@ gets_one(const struct service_row *s)
 	       s->row.resolution == VIEW_DNS_DYNAMIC;
 }
 
-static unsigned
-next_of(unsigned n)
+/* FNV-1a in 32 bits. */
+static uint32_t
+hash_of(struct slice key)
 {
-	n = (n + 1) % RANGE;
-	while (n % LAST_OCTET == 0 || n % LAST_OCTET == LAST_OCTET - 1)
-		n = (n + 1) % RANGE;
-	return n;
+	uint32_t h = 0x811c9dc5;
+
+	for (size_t i = 0; i < key.len; i++)
+		h = (h ^ (uint8_t)key.ptr[i]) * 0x01000193;
+	return h;
 }
 
-static void
-give(struct builder *b, struct numbers *all, struct service_row *s)
+/* The last two octets of a slot's address. */
+static unsigned
+number_of(uint32_t slot)
 {
-	struct slice key = take_printf(
-	    b, "%.*s/%.*s", SLICE_ARG(s->row.ns), SLICE_ARG(s->row.host));
-	const struct service_row *same = map_get(&all->by_service, key);
-	unsigned n = (unsigned)(slice_hash_stable(key) % RANGE);
+	unsigned n = slot + 1;
 
-	if (same != NULL) { /* two entries of one host are one service */
-		memcpy(s->row.automatic, same->row.automatic,
-		    sizeof(s->row.automatic));
-		return;
-	}
+	n += n % OCTET == 0;
+	return n / OCTET << 8 | n % OCTET;
+}
+
+static uint32_t
+free_slot(const struct numbers *all, struct slice key)
+{
+	enum { PRIME = 65011 };
+	uint32_t h = hash_of(key);
+	uint32_t slot = h % SLOTS, step = PRIME - h % PRIME;
+
+	for (uint32_t i = 1; i < SLOTS && all->used[number_of(slot)]; i++)
+		slot = (h + i * step) % (SLOTS - 1);
+	while (all->used[number_of(slot)]) /* the steps do not reach all */
+		slot = (slot + 1) % SLOTS;
+	return slot;
+}
+
+static struct slice
+key_of(struct builder *b, const struct service_row *s)
+{
+	return take_printf(
+	    b, "%.*s/%.*s", SLICE_ARG(s->row.ns), SLICE_ARG(s->row.istio));
+}
+
+/* Two entries of one host are one service, at the lower one's address. */
+static void
+find_place(struct builder *b, struct numbers *all, const struct service_row *s)
+{
+	struct slice key = key_of(b, s);
+	struct place *p = map_get(&all->places, key);
+	uint32_t slot;
+
 	if (all->left == 0) {
 		add_problem(b, &s->row.origin,
 		    "there is no automatic address left for %.*s",
 		    SLICE_ARG(s->row.host));
 		return;
 	}
-	do
-		n = next_of(n);
-	while (all->used[n]);
-	all->used[n] = true;
+	slot = free_slot(all, key);
+	all->used[number_of(slot)] = true;
 	all->left--;
-	s->row.automatic[0] = address_v4(n);
-	s->row.automatic[1] = address_v6(n);
-	(void)map_put(&all->by_service, key, s); /* was not there */
+	if (p == NULL) {
+		p = take(b, 1, sizeof(*p));
+		if (p == NULL)
+			return;
+		p->slot = slot;
+		(void)map_put(&all->places, key, p); /* was not there */
+	}
+	p->slot = MIN(p->slot, slot);
+}
+
+static void
+give(struct builder *b, const struct numbers *all, struct service_row *s)
+{
+	const struct place *p = map_get(&all->places, key_of(b, s));
+
+	if (p == NULL)
+		return;
+	s->row.automatic[0] = address_v4(number_of(p->slot));
+	s->row.automatic[1] = address_v6(number_of(p->slot));
+}
+
+static size_t
+count_left(const struct numbers *all)
+{
+	size_t left = 0;
+
+	for (unsigned n = 0; n < OCTET << 8; n++)
+		left += n % 256 != 0 && n % 256 != OCTET && !all->used[n];
+	return left;
 }
 
 void
@@ -132,15 +191,16 @@ give_addresses(struct builder *b)
 {
 	struct numbers *all = mem_new(sizeof(*all));
 
-	map_init(&all->by_service);
+	map_init(&all->places);
 	mark_written(b, all);
-	for (unsigned i = 0; i < RANGE; i++)
-		all->left += !all->used[i];
-	all->left -= MIN(all->left, (size_t)(RANGE - USABLE));
+	all->left = count_left(all);
+	for (size_t i = 0; !b->full && i < b->services.count; i++)
+		if (gets_one(b->services.items[i]))
+			find_place(b, all, b->services.items[i]);
 	for (size_t i = 0; !b->full && i < b->services.count; i++)
 		if (gets_one(b->services.items[i]))
 			give(b, all, b->services.items[i]);
-	map_fini(&all->by_service, NULL);
+	map_fini(&all->places, NULL);
 	mem_free(&all);
 }
 

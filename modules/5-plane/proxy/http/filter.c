@@ -48,6 +48,25 @@ add_request_id(struct request *r)
 	return http_head_set_id(r->head, HTTP_X_REQUEST_ID, kept);
 }
 
+/* False: it was answered. Before anybody asks for the path. */
+static bool
+normalize_path(struct request *r)
+{
+	struct slice path;
+	enum err e = view_normalize_path(
+	    r->snapshot->view, r->head->path, &r->arena, &path);
+
+	if (e == OK)
+		r->head->path = path;
+	else if (e == ERR_INVALID)
+		request_answer(r, 400, FLOW_DOWNSTREAM_PROTOCOL,
+		    S("the path has an escaped zero, which no path may have"));
+	else
+		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
+		    S("the path is too long once its bytes are escaped"));
+	return e == OK;
+}
+
 static enum filter_verdict
 hygiene_request(struct request *r)
 {
@@ -58,6 +77,8 @@ hygiene_request(struct request *r)
 		    S("CONNECT is not served on this listener"));
 		return FILTER_ANSWERED;
 	}
+	if (!normalize_path(r))
+		return FILTER_ANSWERED;
 	http_head_strip_hops(h);
 	/* Behind a switch nobody looks: HTTP has to stay what we can read. */
 	if (http_list_has(h->upgrade, S("h2c")))
@@ -157,6 +178,12 @@ route_request(struct request *r)
 	if (!choose_route(r))
 		return no_route(r, SLICE_NONE);
 	route = r->choice.route;
+	if (route->answer != NULL && route->answer->refusal.len > 0) {
+		name_parties(r);
+		request_answer(r, route->answer->status, FLOW_NO_CLUSTER,
+		    route->answer->refusal);
+		return FILTER_ANSWERED;
+	}
 	if (route->redirect != NULL || route->answer != NULL) {
 		name_parties(r);
 		by_rule_answer(r);
