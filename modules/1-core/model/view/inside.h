@@ -256,6 +256,11 @@ void rows_fini(struct rows *r);
 void rows_sort(struct rows *r, int (*cmp)(const void *, const void *));
 void rows_sort_by_age(struct rows *r); /* of const struct resource */
 
+/* Rows by a key: one to those that are there; the rows lie in the arena. */
+void rows_add_under(
+    struct builder *b, struct map *index, struct slice key, void *item);
+void rows_drop(void *value); /* for map_fini */
+
 /* All resources of a kind, the oldest first. */
 void rows_of_kind(const struct builder *b, const struct resource_kind *kind,
     struct rows *out);
@@ -375,6 +380,14 @@ enum view_protocol protocol_of_record(struct slice app, struct slice name);
 struct slice identity_of(
     struct builder *b, struct slice ns, struct slice account);
 
+/*
+ * The key of what has a label in a namespace; without one, of all in it. What
+ * does not fit is cut: who finds something compares in full.
+ */
+enum { LABEL_KEY_BYTES = 512 };
+struct slice label_key(
+    struct slice ns, const struct label *l, char out[LABEL_KEY_BYTES]);
+
 /* --- Sidecar (sidecars.c) ------------------------------------------------- */
 
 /* The one that holds in the scope at hand; NULL: none. */
@@ -430,6 +443,11 @@ void compile_listeners(struct builder *b); /* listeners.c, which calls: */
 void compile_outbound(struct builder *b);  /* outbound.c */
 void compile_inbound(struct builder *b);   /* inbound.c */
 void compile_gateway(struct builder *b);   /* gateway.c */
+
+bool is_own_address(const struct builder *b, const struct addr *a);
+
+/* As upstream writes it for a machine without any address of IPv4. */
+struct slice any_address(const struct builder *b);
 
 /* One to the scope at hand; its address is that of no other (chains.c). */
 void add_listener(struct builder *b, struct view_listener *l);
