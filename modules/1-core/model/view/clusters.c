@@ -259,7 +259,8 @@ select_endpoints(
 
 /* --- the row -------------------------------------------------------------- */
 
-void
+/* Into the lists of the view; of one name the first is found by it. */
+static void
 register_cluster(struct builder *b, struct view_cluster *c)
 {
 	if (map_get(&b->v->cluster_by_name, c->name) == NULL)

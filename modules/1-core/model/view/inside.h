@@ -357,13 +357,6 @@ struct slice istio_host(struct builder *b, struct slice host);
 
 enum { HOST_KEY_MAX = HOST_TEXT_MAX + 8 }; /* and ":65535" */
 
-/*
- * A name that a request says, as hosts of the view spell it; false if it is
- * none. Two labels are a service's only if there is one. Lies in `text`.
- */
-bool spell_host(const struct view *v, const struct scope *of, struct slice host,
-    char text[HOST_KEY_MAX], struct slice *out);
-
 struct origin origin_of(const struct resource *r, uint32_t line);
 
 /* By appProtocol, else by the port's name; VIEW_AUTO if neither says it. */
@@ -524,9 +517,6 @@ struct view_host *new_host(
 void fill_host(struct builder *b, struct host_row *h, struct service_row *s,
     const struct port_row *p);
 
-/* "shop.com" in "*.com", "*.shop.com", or "*". */
-bool is_inside(struct slice host, struct slice wildcard);
-
 /* --- rules, with those of delegates put in (delegates.c) ------------------ */
 
 struct http_rule {
@@ -629,9 +619,6 @@ void arrange_endpoints(struct builder *b, struct view_cluster *c,
 
 /* Does it depend on who calls, and not only on the machine? */
 bool arranges_by_labels(const struct view_cluster_policy *p, bool fails_over);
-
-/* Into the lists of the view; of one name the first is found by it. */
-void register_cluster(struct builder *b, struct view_cluster *c);
 
 /* Of its network and address. */
 uint64_t endpoint_id(const struct view_endpoint *e);

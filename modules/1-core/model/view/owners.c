@@ -68,7 +68,8 @@ own(struct builder *b, struct ruling *r, struct slice host)
 	rows_add(&o->all, r);
 }
 
-bool
+/* "shop.com" in "*.com", "*.shop.com", or "*". */
+static bool
 is_inside(struct slice host, struct slice wildcard)
 {
 	struct slice suffix = slice_sub(wildcard, 1, wildcard.len);
