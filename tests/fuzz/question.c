@@ -39,9 +39,11 @@ read_all(struct made *m, struct slice text)
 	    .parse_json = codec_json_parse, .created_ms = 1};
 	struct codec_documents docs;
 	struct faults faults = {0};
+	enum err read;
 
-	(void)codec_yaml_parse(text, NULL, &m->arena, &docs,
-	    &faults); /* those that are right are there */
+	/* Of several documents those that are right are there. */
+	read = codec_yaml_parse(text, NULL, &m->arena, &docs, &faults);
+	CHECK((read == OK) == (faults.count == 0));
 	for (size_t i = 0; i < docs.count && m->count < DOCS_MAX; i++) {
 		struct findings found = {0};
 		struct resource *r = NULL;

@@ -160,23 +160,6 @@ ask_http(const struct view_host *host, struct slice path, struct arena *a)
 }
 
 static void
-ask_hosts(const struct view *v, struct arena *a)
-{
-	size_t count;
-	const struct view_host *const *hosts = view_hosts(v, &count);
-
-	for (size_t i = 0; i < count; i++) {
-		const struct view_host *h = hosts[i];
-
-		if (h->host.ptr[0] != '*')
-			CHECK(view_find_host(v, NULL, h->host, h->port) == h);
-		ask_http(h, S("/"), a);
-		ask_http(h, S("/a/b?c=d"), a);
-		(void)view_route_tcp(h, h->port, NULL);
-	}
-}
-
-static void
 ask_clusters(const struct view *v)
 {
 	size_t count;
@@ -229,15 +212,65 @@ ask_chains(const struct view_listener *l, struct arena *a)
 }
 
 static void
-ask_gateway(const struct view *v, struct arena *a)
+ask_listeners(
+    const struct view *v, enum view_direction direction, struct arena *a)
 {
 	size_t count;
 	const struct view_listener *const *all =
-	    view_listeners(v, NULL, VIEW_GATEWAY, &count);
+	    view_listeners(v, NULL, direction, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		CHECK(all[i]->chain_count > 0);
+		CHECK(all[i]->chain_count > 0 || all[i]->otherwise != NULL);
 		ask_chains(all[i], a);
+	}
+}
+
+static bool
+has_host(const struct view_routes *r, const struct view_host *h)
+{
+	size_t count;
+	const struct view_host *const *hosts = view_routes_hosts(r, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (hosts[i] == h)
+			return true;
+	return false;
+}
+
+/* By its name, or where a listener looks for it. */
+static bool
+is_found(const struct view *v, const struct view_host *h)
+{
+	size_t count;
+	const struct view_listener *const *all =
+	    view_listeners(v, h->scope, VIEW_OUTBOUND, &count);
+
+	if (h->host.ptr[0] == '*' ||
+	    view_find_host(v, h->scope, h->host, h->port) == h)
+		return true;
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < all[i]->chain_count; j++) {
+			const struct view_chain *c = &all[i]->chains[j];
+
+			if (c->routes != NULL && has_host(c->routes, h))
+				return true;
+		}
+	return false;
+}
+
+static void
+ask_hosts(const struct view *v, struct arena *a)
+{
+	size_t count;
+	const struct view_host *const *hosts = view_hosts(v, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct view_host *h = hosts[i];
+
+		CHECK(is_found(v, h));
+		ask_http(h, S("/"), a);
+		ask_http(h, S("/a/b?c=d"), a);
+		(void)view_route_tcp(h, h->port, NULL);
 	}
 }
 
@@ -252,13 +285,14 @@ look(struct resource *const *all, size_t count)
 	for (size_t i = 0; i < count; i++)
 		order[i] = all[i];
 	one = compile(order, count, VIEW_ROUTER);
-	ask_gateway(one, &a);
+	ask_listeners(one, VIEW_GATEWAY, &a);
 	view_unref(&one);
 	one = compile(order, count, VIEW_SIDECAR);
 	for (size_t i = 0; i < count; i++)
 		order[i] = all[count - 1 - i];
 	other = compile(order, count, VIEW_SIDECAR);
 	CHECK(view_fingerprint(one) == view_fingerprint(other));
+	ask_listeners(one, VIEW_OUTBOUND, &a);
 	ask_hosts(one, &a);
 	ask_clusters(one);
 	CHECK(view_dump(one, &a) != NULL);

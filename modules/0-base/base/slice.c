@@ -174,6 +174,15 @@ slice_cmp(struct slice a, struct slice b)
 }
 
 bool
+slice_is_among(struct slice s, const struct slice *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq(items[i], s))
+			return true;
+	return false;
+}
+
+bool
 slice_starts(struct slice s, struct slice prefix)
 {
 	return s.len >= prefix.len &&

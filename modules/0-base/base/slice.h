@@ -49,6 +49,9 @@ bool slice_eq_nocase(struct slice a, struct slice b);
 /* <0, 0, >0 in byte order; a prefix sorts first. */
 int slice_cmp(struct slice a, struct slice b);
 
+/* Is it one of them? */
+bool slice_is_among(struct slice s, const struct slice *items, size_t count);
+
 bool slice_starts(struct slice s, struct slice prefix);
 bool slice_ends(struct slice s, struct slice suffix);
 

@@ -151,20 +151,6 @@ table_same(const struct store_row *a, const struct store_row *b)
 	return a->table == b->table;
 }
 
-bool
-table_same_key(const struct store_row *a, const struct store_row *b)
-{
-	const struct table *t = table_of(a->table);
-
-	if (a->table != b->table)
-		return false;
-	for (size_t i = 0; i < t->count; i++)
-		if ((t->columns[i].flags & COLUMN_KEY) &&
-		    !same_column(&t->columns[i], a, b))
-			return false;
-	return true;
-}
-
 static enum err
 copy_columns(struct arena *a, const struct store_row *from,
     struct store_row *to, unsigned only)

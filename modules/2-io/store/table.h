@@ -49,9 +49,6 @@ int64_t column_int_of(const struct column *c, const struct store_row *r);
 /* True if what a caller may put is the same in both. */
 bool table_same(const struct store_row *a, const struct store_row *b);
 
-/* True if both name the same row. */
-bool table_same_key(const struct store_row *a, const struct store_row *b);
-
 /* Copies the row and its text into the arena; ERR_LIMIT when it is full. */
 MUST_USE enum err table_copy(
     struct arena *a, const struct store_row *row, struct store_row *out);

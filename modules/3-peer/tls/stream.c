@@ -601,12 +601,6 @@ tls_stream_root(const struct stream *s)
 	return tls_const(s)->root;
 }
 
-const struct tls_identity *
-tls_stream_identity(const struct stream *s)
-{
-	return tls_const(s)->identity;
-}
-
 struct slice
 tls_stream_alpn(const struct stream *s)
 {

@@ -329,9 +329,6 @@ const struct tls_peer *tls_stream_peer(const struct stream *s);
 /* With TLS_CLIENT and root_pin: the root that was pinned; else NULL. */
 struct tls_chain *tls_stream_root(const struct stream *s);
 
-/* The identity that we showed; NULL if none. Borrowed. */
-const struct tls_identity *tls_stream_identity(const struct stream *s);
-
 /* What was agreed on, or SLICE_NONE. */
 struct slice tls_stream_alpn(const struct stream *s);
 

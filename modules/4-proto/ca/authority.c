@@ -232,13 +232,6 @@ ca_new(const struct ca_spec *spec, struct ca **out, struct fault *why)
 	return e;
 }
 
-struct ca *
-ca_ref(struct ca *ca)
-{
-	atomic_fetch_add_explicit(&ca->refs, 1, memory_order_relaxed);
-	return ca;
-}
-
 void
 ca_unref(struct ca **cp)
 {

@@ -68,7 +68,6 @@ struct ca_spec {
 
 MUST_USE enum err ca_new(
     const struct ca_spec *spec, struct ca **out, struct fault *why);
-struct ca *ca_ref(struct ca *ca);
 void ca_unref(struct ca **cp);
 
 /* Borrowed: the last certificate of the chain, alone. */

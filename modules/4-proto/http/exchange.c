@@ -25,7 +25,7 @@ exchange_new(struct server_conn *c, size_t body_limit)
 	return x;
 }
 
-void
+static void
 exchange_free(struct http_exchange *x)
 {
 	list_remove(&x->link);

@@ -85,7 +85,6 @@ void server_h1_answered(struct server_conn *c, bool keep_alive);
 /* --- exchange.c --- */
 
 struct http_exchange *exchange_new(struct server_conn *c, size_t body_limit);
-void exchange_free(struct http_exchange *x);
 
 /* The client has left: tells the owner, or waits for the owner's answer. */
 void exchange_lost(struct http_exchange *x);

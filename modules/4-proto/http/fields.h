@@ -36,9 +36,6 @@ MUST_USE enum err http_head_add_raw(
  */
 bool http_is_framing(const struct http_head *h, const struct http_field *f);
 
-/* Drops field i; the order of the others stays. */
-void http_head_drop(struct http_head *h, size_t i);
-
 /* "a, b;q=1 ,c" → next item without spaces; false at the end. */
 bool http_list_next(struct slice *rest, struct slice *out_item);
 

@@ -210,7 +210,8 @@ http_head_add(struct http_head *h, struct slice name, struct slice value)
 	return http_head_add_raw(h, name, value, /* lent */ false);
 }
 
-void
+/* The order of the others stays. */
+static void
 http_head_drop(struct http_head *h, size_t i)
 {
 	enum http_field_id id = h->fields[i].id;

@@ -101,7 +101,8 @@ hosts_free(struct hosts **hp)
 	mem_free(hp);
 }
 
-struct host *
+/* Counted; made if new. */
+static struct host *
 hosts_get(struct hosts *h, uint64_t id)
 {
 	struct host *host = map_get(&h->by_id, key_of(&id));

@@ -69,8 +69,6 @@ void hosts_free(struct hosts **hp);
 struct http2;
 void hosts_close_idle(struct hosts *h, const struct http2 *session);
 
-/* Counted; made if new. */
-struct host *hosts_get(struct hosts *h, uint64_t id);
 void host_unref(struct hosts *h, struct host **hp);
 
 #endif

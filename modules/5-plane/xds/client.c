@@ -22,7 +22,7 @@ client_item_new(struct slice name, struct slice version, struct slice body)
 	return i;
 }
 
-void
+static void
 client_item_drop(void *item)
 {
 	mem_free(&item);

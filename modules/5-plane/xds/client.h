@@ -42,7 +42,6 @@ struct xds_client {
 bool client_wants(const struct client_type *t, struct slice name);
 struct client_item *client_item_new(
     struct slice name, struct slice version, struct slice body);
-void client_item_drop(void *item);
 
 /* Sets or, with NULL, removes. */
 void client_item_set(

@@ -37,7 +37,8 @@ struct link {
 
 static void try_next(struct link *l);
 
-MUST_USE enum err
+/* The host of "host:port", brackets off, and the port. */
+static enum err
 link_parse_server(
     struct slice server, struct slice *out_host, uint16_t *out_port)
 {

@@ -40,8 +40,4 @@ struct link *link_dial(const struct link_spec *spec);
 /* done will not come; *lp becomes NULL; accepts NULL inside. */
 void link_cancel(struct link **lp);
 
-/* The host of "host:port", brackets off, and the port. ERR_PARSE. */
-MUST_USE enum err link_parse_server(
-    struct slice server, struct slice *out_host, uint16_t *out_port);
-
 #endif

@@ -87,10 +87,6 @@ struct tls_pin *registry_users(
 
 MUST_USE enum err registry_bounds_encode(
     const struct ca_bounds *b, struct arena *arena, struct slice *out);
-MUST_USE enum err registry_grants_encode(
-    const struct registry_node *n, struct arena *arena, struct slice *out);
-MUST_USE enum err registry_serials_encode(
-    const struct registry_node *n, struct arena *arena, struct slice *out);
 
 /* As written by these; ERR_INVALID, ERR_PARSE. */
 MUST_USE enum err registry_bounds_decode(

@@ -115,8 +115,8 @@ registry_bounds_decode(struct slice json, struct ca_bounds *out)
 
 /* --- nodes --- */
 
-enum err
-registry_grants_encode(
+static enum err
+encode_grants(
     const struct registry_node *n, struct arena *arena, struct slice *out)
 {
 	struct value *v = value_new(arena, VALUE_MAP);
@@ -129,8 +129,8 @@ registry_grants_encode(
 	return emit(v, arena, out);
 }
 
-enum err
-registry_serials_encode(
+static enum err
+encode_serials(
     const struct registry_node *n, struct arena *arena, struct slice *out)
 {
 	struct value *v = value_new(arena, VALUE_MAP);
@@ -256,9 +256,9 @@ registry_node_op(const struct registry_node *n, struct arena *arena,
 	row->token_id = slice_str(n->token_id);
 	row->key_hash = hex_in(arena, n->key.bytes, sizeof(n->key.bytes));
 	row->gossip_key = hex_in(arena, n->gossip_key, sizeof(n->gossip_key));
-	e = registry_grants_encode(n, arena, &row->grants);
+	e = encode_grants(n, arena, &row->grants);
 	if (e == OK)
-		e = registry_serials_encode(n, arena, &row->serials);
+		e = encode_serials(n, arena, &row->serials);
 	if (e == OK && (row->key_hash.len == 0 || row->gossip_key.len == 0))
 		e = ERR_NO_MEMORY;
 	return e;

@@ -81,7 +81,8 @@ table_value(struct table *t, const struct value *v)
 		table_cell(t, SLICE_NONE);
 }
 
-size_t
+/* Columns that a UTF-8 text takes, one a code point. */
+static size_t
 table_width(const char *text)
 {
 	size_t n = 0;

@@ -35,7 +35,4 @@ void table_sort(struct table *t);
 /* Every row has to be complete. Columns with no cell but '-' are left out. */
 void table_print(const struct table *t, FILE *out);
 
-/* Columns that a UTF-8 text takes, one a code point. */
-size_t table_width(const char *text);
-
 #endif

@@ -36,15 +36,6 @@ add_claims(struct claims *c, const struct item *it, struct slice scope)
 		    .it = it};
 }
 
-static bool
-is_listed(struct slice text, const struct texts *list)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (slice_eq(list->items[i], text))
-			return true;
-	return false;
-}
-
 static void
 add_item(struct claims *c, const struct item *it)
 {
@@ -53,7 +44,8 @@ add_item(struct claims *c, const struct item *it)
 
 	if (!route_is_in_mesh(vs))
 		return;
-	if (scopes.count == 0 || is_listed(S("*"), &scopes)) {
+	if (scopes.count == 0 ||
+	    slice_is_among(S("*"), scopes.items, scopes.count)) {
 		add_claims(c, it, S("*"));
 		return;
 	}
@@ -61,9 +53,10 @@ add_item(struct claims *c, const struct item *it)
 		struct texts before = {scopes.items, i};
 		bool own = slice_eq(scopes.items[i], S("."));
 
-		if (is_listed(scopes.items[i], &before) ||
+		if (slice_is_among(
+			scopes.items[i], before.items, before.count) ||
 		    (!own && slice_eq(scopes.items[i], it->key.ns) &&
-			is_listed(S("."), &before)))
+			slice_is_among(S("."), before.items, before.count)))
 			continue;
 		add_claims(c, it, own ? it->key.ns : scopes.items[i]);
 	}

@@ -7,15 +7,6 @@
 
 /* --- matches of routes ---------------------------------------------------- */
 
-static bool
-is_among(struct slice text, struct texts list)
-{
-	for (size_t i = 0; i < list.count; i++)
-		if (slice_eq(list.items[i], text))
-			return true;
-	return false;
-}
-
 /* A match for gateways of which the VirtualService has none. */
 static bool
 is_of_no_gateway(const struct virtual_service *vs, struct texts gateways)
@@ -26,7 +17,7 @@ is_of_no_gateway(const struct virtual_service *vs, struct texts gateways)
 	if (has.count == 0)
 		has = (struct texts){mesh, 1};
 	for (size_t i = 0; i < gateways.count; i++)
-		if (is_among(gateways.items[i], has))
+		if (slice_is_among(gateways.items[i], has.items, has.count))
 			return false;
 	return gateways.count > 0;
 }

@@ -146,15 +146,6 @@ tls_words(const struct view_chain *c)
 	return S("");
 }
 
-static bool
-shows(const struct view_chain_tls *tls, struct slice secret)
-{
-	for (size_t i = 0; i < tls->secret_count; i++)
-		if (slice_eq(tls->secrets[i], secret))
-			return true;
-	return false;
-}
-
 /* Whether the client finds whom it expects, and shows what it is asked for. */
 static bool
 is_mutual(const struct trip *t)
@@ -164,7 +155,7 @@ is_mutual(const struct trip *t)
 	if (tls->mode == VIEW_TLS_ISTIO_MUTUAL)
 		return t->c->secret.len == 0;
 	return tls->mode == VIEW_TLS_MUTUAL && t->c->secret.len > 0 &&
-	       shows(tls, t->c->secret);
+	       slice_is_among(t->c->secret, tls->secrets, tls->secret_count);
 }
 
 static bool

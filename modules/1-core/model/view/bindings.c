@@ -5,8 +5,6 @@
  * At a gateway all VirtualServices of a host count. Those for the gateway's
  * namespace alone come first, as inside the mesh, then the older ones.
  */
-#include <stdlib.h>
-
 #include "hosts.h"
 #include "servers.h"
 #include "validate.h"
@@ -117,15 +115,6 @@ add_bound(struct builder *b, struct bindings *g, const struct resource *r,
 		bind(b, g, v, vs->gateways.items[i]);
 }
 
-static int
-by_age(const void *a, const void *b)
-{
-	const struct resource *const *x = a;
-	const struct resource *const *y = b;
-
-	return resource_age_cmp(*x, *y);
-}
-
 void
 bindings_init(struct builder *b, struct bindings *out)
 {
@@ -140,8 +129,7 @@ bindings_init(struct builder *b, struct bindings *out)
 		    resource_virtual_service(r)->gateways.count > 0)
 			rows_add(&all, r);
 	}
-	if (all.count > 0)
-		qsort(all.items, all.count, sizeof(void *), by_age);
+	rows_sort_by_age(&all);
 	for (int sight = SIGHT_PRIVATE; sight < SIGHT_NONE; sight++)
 		for (size_t i = 0; !b->full && i < all.count; i++)
 			if (sight_of(b, all.items[i], b->scope->row.ns) ==
@@ -228,8 +216,7 @@ add_candidates(const struct binding *x, const struct served *s, struct rows *to)
 		} else {
 			add_around(x, s->hosts[i].host, to);
 		}
-	if (to->count > 0)
-		qsort(to->items, to->count, sizeof(void *), by_rank);
+	rows_sort(to, by_rank);
 }
 
 void

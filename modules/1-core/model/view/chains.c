@@ -63,20 +63,11 @@ fit_transport(const struct view_chain_match *m, const struct view_connection *c)
 	return (m->transport == VIEW_TLS_TRANSPORT) == c->tls ? 2 : 0;
 }
 
-static bool
-speaks(const struct view_connection *c, struct slice alpn)
-{
-	for (size_t i = 0; i < c->alpn_count; i++)
-		if (slice_eq(c->alpns[i], alpn))
-			return true;
-	return false;
-}
-
 static unsigned
 fit_alpn(const struct view_chain_match *m, const struct view_connection *c)
 {
 	for (size_t i = 0; i < m->alpn_count; i++)
-		if (speaks(c, m->alpns[i]))
+		if (slice_is_among(m->alpns[i], c->alpns, c->alpn_count))
 			return 2;
 	return m->alpn_count == 0 ? 1 : 0;
 }

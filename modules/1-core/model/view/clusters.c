@@ -266,7 +266,8 @@ choose_endpoints(struct builder *b, struct cluster_row *row,
 
 /* --- the row -------------------------------------------------------------- */
 
-void
+/* Into the lists of the view; of one name the first is found by it. */
+static void
 register_cluster(struct builder *b, struct view_cluster *c)
 {
 	if (map_get(&b->v->cluster_by_name, c->name) == NULL)

@@ -6,8 +6,6 @@
  * down, and the others are spelled out when somebody asks. Hosts that are no
  * service answer to what they are called, and to nothing else.
  */
-#include <stdlib.h>
-
 #include "inside.h"
 
 struct slice

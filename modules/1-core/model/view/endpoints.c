@@ -6,7 +6,6 @@
  * workloads that a selector chooses (workloads.c).
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "inside.h"
 #include "kinds/security.h"
@@ -41,10 +40,8 @@ endpoint_id(const struct view_endpoint *e)
 static bool
 is_expected(const struct view_service *s, struct slice account)
 {
-	for (size_t i = 0; i < s->account_count; i++)
-		if (slice_eq(s->accounts[i], account))
-			return true;
-	return s->account_count == 0;
+	return s->account_count == 0 ||
+	       slice_is_among(account, s->accounts, s->account_count);
 }
 
 static struct slice
@@ -340,7 +337,7 @@ sort_once(struct rows *all)
 
 	if (all->count == 0)
 		return;
-	qsort(all->items, all->count, sizeof(void *), by_all);
+	rows_sort(all, by_all);
 	for (size_t i = 0; i < all->count; i++)
 		if (kept == 0 ||
 		    by_address(&all->items[kept - 1], &all->items[i]) != 0)

@@ -11,15 +11,6 @@ struct names {
 
 #define NAMES(list) ((struct names){(list).items, (list).count})
 
-static bool
-has(struct names list, struct slice what)
-{
-	for (size_t i = 0; i < list.count; i++)
-		if (slice_eq(list.items[i], what))
-			return true;
-	return false;
-}
-
 /* Of a Service an annotation says it, by commas; true if that has `what`. */
 static bool
 annotation_has(const struct resource *r, struct slice what)
@@ -67,8 +58,11 @@ names_of(const struct builder *b, const struct resource *r)
 static bool
 says(const struct builder *b, const struct resource *r, struct slice what)
 {
-	return is_annotated(r) ? annotation_has(r, what)
-			       : has(names_of(b, r), what);
+	struct names written = names_of(b, r);
+
+	return is_annotated(r)
+		   ? annotation_has(r, what)
+		   : slice_is_among(what, written.items, written.count);
 }
 
 static bool

@@ -171,20 +171,10 @@ new_door(
 	return d;
 }
 
-/* As upstream writes it for a machine without any address of IPv4. */
-static struct slice
-any_ip(const struct builder *b)
-{
-	for (size_t i = 0; i < b->in->addr_count; i++)
-		if (b->in->addrs[i].family == ADDR_V4)
-			return S("0.0.0.0");
-	return b->in->addr_count > 0 ? S("::") : S("0.0.0.0");
-}
-
 static struct door *
 door_of(struct gateway_state *g, const struct served_port *p)
 {
-	struct slice bind = p->bind.len > 0 ? p->bind : any_ip(g->b);
+	struct slice bind = p->bind.len > 0 ? p->bind : any_address(g->b);
 	struct slice name =
 	    take_printf(g->b, "%.*s_%u", SLICE_ARG(bind), (unsigned)p->number);
 	struct door *d = map_get(&g->doors, name);

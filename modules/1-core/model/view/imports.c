@@ -5,8 +5,6 @@
  *
  * What a rule names as a destination is a destination, whatever is imported.
  */
-#include <stdlib.h>
-
 #include "kinds/protocols.h"
 #include "wish.h"
 
@@ -34,17 +32,9 @@ static void
 add_alias(struct builder *b, struct egress *e, struct service_row *s)
 {
 	struct slice host = target_of(b, s);
-	struct rows *all = map_get(&e->aliases, host);
 
-	if (host.len == 0)
-		return;
-	if (all == NULL) {
-		all = take(b, 1, sizeof(*all));
-		if (all == NULL)
-			return;
-		(void)map_put(&e->aliases, host, all); /* was not there */
-	}
-	rows_add(all, s);
+	if (host.len > 0)
+		rows_add_under(b, &e->aliases, host, s);
 }
 
 const struct rows *

@@ -182,15 +182,6 @@ ways_of(struct part *p, const struct inbound_port *port)
 
 /* --- names ---------------------------------------------------------------- */
 
-static const char *
-any_ip(const struct builder *b)
-{
-	for (size_t i = 0; i < b->in->addr_count; i++)
-		if (b->in->addrs[i].family == ADDR_V4)
-			return "0.0.0.0";
-	return b->in->addr_count > 0 ? "::" : "0.0.0.0";
-}
-
 /* Where an ingress that does not say it is: the machine's first address. */
 static struct slice
 bind_of(struct builder *b, const struct inbound_port *p)
@@ -198,14 +189,14 @@ bind_of(struct builder *b, const struct inbound_port *p)
 	char text[ADDR_TEXT_MAX];
 
 	if (p->ingress == NULL)
-		return slice_str(any_ip(b));
+		return any_address(b);
 	if (p->ingress->bind.len > 0)
 		return p->ingress->bind;
 	for (size_t i = 0; i < b->in->addr_count; i++)
 		if (addr_is_global_unicast(&b->in->addrs[i]))
 			return take_copy(b,
 			    slice_str(addr_format_ip(&b->in->addrs[i], text)));
-	return slice_str(any_ip(b));
+	return any_address(b);
 }
 
 /* --- listeners ------------------------------------------------------------ */

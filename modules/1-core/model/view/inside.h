@@ -297,6 +297,11 @@ void rows_fini(struct rows *r);
 void rows_sort(struct rows *r, int (*cmp)(const void *, const void *));
 void rows_sort_by_age(struct rows *r); /* of const struct resource */
 
+/* Rows by a key: one to those that are there; the rows lie in the arena. */
+void rows_add_under(
+    struct builder *b, struct map *index, struct slice key, void *item);
+void rows_drop(void *value); /* for map_fini */
+
 /* All resources of a kind, the oldest first. */
 void rows_of_kind(const struct builder *b, const struct resource_kind *kind,
     struct rows *out);
@@ -393,13 +398,6 @@ struct slice istio_host(struct builder *b, struct slice host);
 
 enum { HOST_KEY_MAX = HOST_TEXT_MAX + 8 }; /* and ":65535" */
 
-/*
- * A name that a request says, as hosts of the view spell it; false if it is
- * none. Two labels are a service's only if there is one. Lies in `text`.
- */
-bool spell_host(const struct view *v, const struct scope *of, struct slice host,
-    char text[HOST_KEY_MAX], struct slice *out);
-
 struct origin origin_of(const struct resource *r, uint32_t line);
 
 /* By appProtocol, else by the port's name; VIEW_AUTO if neither says it. */
@@ -415,6 +413,14 @@ enum view_protocol protocol_of_record(struct slice app, struct slice name);
 /* "spiffe://…" or nothing without an account. */
 struct slice identity_of(
     struct builder *b, struct slice ns, struct slice account);
+
+/*
+ * The key of what has a label in a namespace; without one, of all in it. What
+ * does not fit is cut: who finds something compares in full.
+ */
+enum { LABEL_KEY_BYTES = 512 };
+struct slice label_key(
+    struct slice ns, const struct label *l, char out[LABEL_KEY_BYTES]);
 
 /* --- Sidecar (sidecars.c) ------------------------------------------------- */
 
@@ -471,6 +477,11 @@ void compile_listeners(struct builder *b); /* listeners.c, which calls: */
 void compile_outbound(struct builder *b);  /* outbound.c */
 void compile_inbound(struct builder *b);   /* inbound.c */
 void compile_gateway(struct builder *b);   /* gateway.c */
+
+bool is_own_address(const struct builder *b, const struct addr *a);
+
+/* As upstream writes it for a machine without any address of IPv4. */
+struct slice any_address(const struct builder *b);
 
 /* One to the scope at hand; its address is that of no other (chains.c). */
 void add_listener(struct builder *b, struct view_listener *l);
@@ -546,9 +557,6 @@ struct view_host *new_host(
 /* With what is called on a service's port. */
 void fill_host(struct builder *b, struct host_row *h, struct service_row *s,
     const struct port_row *p);
-
-/* "shop.com" in "*.com", "*.shop.com", or "*". */
-bool is_inside(struct slice host, struct slice wildcard);
 
 /* --- rules, with those of delegates put in (delegates.c) ------------------ */
 
@@ -678,9 +686,6 @@ void box_unref(struct box **bp);
 
 /* Is any of it at an address of the view's machine? */
 bool is_served_here(const struct view *v, const struct view_serving *from);
-
-/* Into the lists of the view; of one name the first is found by it. */
-void register_cluster(struct builder *b, struct view_cluster *c);
 
 /* Of its network and address. */
 uint64_t endpoint_id(const struct view_endpoint *e);

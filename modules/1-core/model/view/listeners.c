@@ -2,9 +2,25 @@
 /*
  * listeners — where connections of the scope at hand come in.
  */
-#include <stdlib.h>
-
 #include "inside.h"
+
+bool
+is_own_address(const struct builder *b, const struct addr *a)
+{
+	for (size_t i = 0; i < b->in->addr_count; i++)
+		if (addr_ip_eq(&b->in->addrs[i], a))
+			return true;
+	return false;
+}
+
+struct slice
+any_address(const struct builder *b)
+{
+	for (size_t i = 0; i < b->in->addr_count; i++)
+		if (b->in->addrs[i].family == ADDR_V4)
+			return S("0.0.0.0");
+	return b->in->addr_count > 0 ? S("::") : S("0.0.0.0");
+}
 
 static int
 by_name(const void *a, const void *b)
@@ -27,7 +43,5 @@ compile_listeners(struct builder *b)
 		compile_inbound(b);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(s->listeners); i++)
-		if (s->listeners[i].count > 0)
-			qsort(s->listeners[i].items, s->listeners[i].count,
-			    sizeof(void *), by_name);
+		rows_sort(&s->listeners[i], by_name);
 }

@@ -7,7 +7,7 @@
  */
 #include "listening.h"
 
-static const struct slice any_ip = {"0.0.0.0", 7};
+const struct slice any_ip = {"0.0.0.0", 7};
 
 const struct slice http_alpns[HTTP_ALPNS] = {{"http/1.1", 8}, {"h2c", 3}};
 
@@ -253,23 +253,14 @@ add_chains(struct builder *b, const struct listening *l, struct rows *to)
 /* --- what cannot be told apart ------------------------------------------- */
 
 static bool
-has_slice(const struct slice *items, size_t count, struct slice what)
-{
-	for (size_t i = 0; i < count; i++)
-		if (slice_eq(items[i], what))
-			return true;
-	return false;
-}
-
-static bool
 have_same_names(
     const struct view_chain_match *x, const struct view_chain_match *y)
 {
 	for (size_t i = 0; i < x->sni_count; i++)
-		if (!has_slice(y->snis, y->sni_count, x->snis[i]))
+		if (!slice_is_among(x->snis[i], y->snis, y->sni_count))
 			return false;
 	for (size_t i = 0; i < y->sni_count; i++)
-		if (!has_slice(x->snis, x->sni_count, y->snis[i]))
+		if (!slice_is_among(y->snis[i], x->snis, x->sni_count))
 			return false;
 	return true;
 }
@@ -318,5 +309,6 @@ takes_all(const struct view_chain *c)
 
 	return m->cidr_count == 0 && m->alpn_count == 0 &&
 	       m->transport == VIEW_ANY_TRANSPORT &&
-	       (m->sni_count == 0 || has_slice(m->snis, m->sni_count, S("*")));
+	       (m->sni_count == 0 ||
+		   slice_is_among(S("*"), m->snis, m->sni_count));
 }

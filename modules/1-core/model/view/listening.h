@@ -27,6 +27,8 @@ struct listening {
 enum { HTTP_ALPNS = 2 };
 extern const struct slice http_alpns[HTTP_ALPNS];
 
+extern const struct slice any_ip; /* 0.0.0.0 */
+
 bool is_any_bound(const struct listening *l); /* at any address */
 bool is_socket(const struct listening *l);    /* of a file */
 bool is_bytes(enum view_protocol p);

@@ -49,7 +49,11 @@ spell_full(const struct view *v, const struct scope *of, struct slice host,
 	return out->len > 0;
 }
 
-bool
+/*
+ * A name that a request says, as hosts of the view spell it; false if it is
+ * none. Two labels are a service's only if there is one. Lies in `text`.
+ */
+static bool
 spell_host(const struct view *v, const struct scope *of, struct slice host,
     char text[HOST_KEY_MAX], struct slice *out)
 {

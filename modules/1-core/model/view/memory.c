@@ -30,6 +30,27 @@ rows_fini(struct rows *r)
 }
 
 void
+rows_drop(void *value)
+{
+	rows_fini(value);
+}
+
+void
+rows_add_under(
+    struct builder *b, struct map *index, struct slice key, void *item)
+{
+	struct rows *all = map_get(index, key);
+
+	if (all == NULL) {
+		all = take(b, 1, sizeof(*all));
+		if (all == NULL)
+			return;
+		(void)map_put(index, key, all); /* was not there */
+	}
+	rows_add(all, item);
+}
+
+void
 rows_sort(struct rows *r, int (*cmp)(const void *, const void *))
 {
 	if (r->count > 0)

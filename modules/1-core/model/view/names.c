@@ -170,3 +170,14 @@ identity_of(struct builder *b, struct slice ns, struct slice account)
 	b->full = b->full || text.ptr == NULL;
 	return text.ptr != NULL ? text : S("");
 }
+
+struct slice
+label_key(struct slice ns, const struct label *l, char out[LABEL_KEY_BYTES])
+{
+	int n = l != NULL
+		    ? snprintf(out, LABEL_KEY_BYTES, "%.*s\n%.*s\n%.*s",
+			  SLICE_ARG(ns), SLICE_ARG(l->key), SLICE_ARG(l->value))
+		    : snprintf(out, LABEL_KEY_BYTES, "%.*s", SLICE_ARG(ns));
+
+	return slice_of(out, MIN((size_t)n, (size_t)LABEL_KEY_BYTES - 1));
+}

@@ -9,8 +9,6 @@
  * one that is not said. What has no mutual TLS cannot be told apart by a
  * gateway, and is left out.
  */
-#include <stdlib.h>
-
 #include "inside.h"
 
 #define NETWORK_LABEL "topology.istio.io/network"
@@ -155,9 +153,7 @@ add_gateways(struct builder *b, struct network_row *n)
 		else if (addr_parse_ip(g->address, &at) == OK)
 			add_gateway(b, n, g, at);
 	}
-	if (n->gateways.count > 0)
-		qsort(n->gateways.items, n->gateways.count, sizeof(void *),
-		    by_address);
+	rows_sort(&n->gateways, by_address);
 }
 
 void
@@ -292,7 +288,7 @@ replace_by_gateways(
 
 	if (b->gateway_scale == 0 || endpoints->count == 0)
 		return;
-	qsort(endpoints->items, endpoints->count, sizeof(void *), by_locality);
+	rows_sort(endpoints, by_locality);
 	for (size_t i = 0; i < endpoints->count && !b->full; i++) {
 		struct view_endpoint *e = endpoints->items[i];
 		const struct network_row *n = network_behind(b, e);

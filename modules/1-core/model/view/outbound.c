@@ -10,8 +10,6 @@
  */
 #include "listening.h"
 
-static const struct slice any_ip = {"0.0.0.0", 7};
-
 /* A listener while services are added. */
 struct entry {
 	struct view_listener *listener;
@@ -237,15 +235,6 @@ listen_by_address(
 		l.bind = any_ip;
 		listen(b, m, &l);
 	}
-}
-
-static bool
-is_own_address(const struct builder *b, const struct addr *a)
-{
-	for (size_t i = 0; i < b->in->addr_count; i++)
-		if (addr_ip_eq(&b->in->addrs[i], a))
-			return true;
-	return false;
 }
 
 static size_t

@@ -6,8 +6,6 @@
  * the first that has a rule for the caller; the rest is reported. Of rules for
  * connections all are asked.
  */
-#include <stdlib.h>
-
 #include "hosts.h"
 #include "inside.h"
 
@@ -70,7 +68,8 @@ own(struct builder *b, struct ruling *r, struct slice host)
 	rows_add(&o->all, r);
 }
 
-bool
+/* "shop.com" in "*.com", "*.shop.com", or "*". */
+static bool
 is_inside(struct slice host, struct slice wildcard)
 {
 	struct slice suffix = slice_sub(wildcard, 1, wildcard.len);
@@ -149,8 +148,7 @@ by_rank(const void *a, const void *b)
 void
 rulings_sort(struct rows *r)
 {
-	if (r->count > 0)
-		qsort(r->items, r->count, sizeof(void *), by_rank);
+	rows_sort(r, by_rank);
 }
 
 static void

@@ -9,21 +9,7 @@
  * It is asked for each endpoint of the mesh, so a policy with a selector is
  * found by one of its labels, and not by a walk over all of its namespace.
  */
-#include <stdio.h>
-
 #include "inside.h"
-
-enum { KEY_BYTES = 512 };
-
-/* What does not fit is cut: the selector is compared in full later. */
-static struct slice
-key_of(struct slice ns, const struct label *l, char out[KEY_BYTES])
-{
-	int n = snprintf(out, KEY_BYTES, "%.*s\n%.*s\n%.*s", SLICE_ARG(ns),
-	    SLICE_ARG(l->key), SLICE_ARG(l->value));
-
-	return slice_of(out, MIN((size_t)n, (size_t)KEY_BYTES - 1));
-}
 
 static const struct peer_authentication *
 spec_of(const struct resource *r)
@@ -45,17 +31,10 @@ selector_of(const struct resource *r)
 static void
 add_selecting(struct builder *b, const struct resource *r)
 {
-	char text[KEY_BYTES];
-	struct slice key = key_of(r->key.ns, selector_of(r)->items, text);
-	struct rows *all = map_get(&b->peers_by_label, key);
+	char text[LABEL_KEY_BYTES];
+	struct slice key = label_key(r->key.ns, selector_of(r)->items, text);
 
-	if (all == NULL) {
-		all = take(b, 1, sizeof(*all));
-		if (all == NULL)
-			return;
-		(void)map_put(&b->peers_by_label, key, all); /* was not there */
-	}
-	rows_add(all, (void *)(uintptr_t)r);
+	rows_add_under(b, &b->peers_by_label, key, (void *)(uintptr_t)r);
 }
 
 static void
@@ -96,17 +75,11 @@ collect_peers(struct builder *b)
 	rows_fini(&all);
 }
 
-static void
-drop_rows(void *value)
-{
-	rows_fini(value); /* itself in the view's arena */
-}
-
 void
 peers_fini(struct builder *b)
 {
 	map_fini(&b->peers_by_ns, NULL);
-	map_fini(&b->peers_by_label, drop_rows);
+	map_fini(&b->peers_by_label, rows_drop);
 }
 
 /* --- asking --------------------------------------------------------------- */
@@ -116,11 +89,11 @@ static const struct resource *
 selecting(const struct builder *b, struct slice ns, const struct labels *labels)
 {
 	const struct resource *best = NULL;
-	char key[KEY_BYTES];
+	char key[LABEL_KEY_BYTES];
 
 	for (size_t i = 0; i < labels->count; i++) {
 		const struct rows *all = map_get(
-		    &b->peers_by_label, key_of(ns, &labels->items[i], key));
+		    &b->peers_by_label, label_key(ns, &labels->items[i], key));
 
 		for (size_t j = 0; all != NULL && j < all->count; j++) {
 			const struct resource *r = all->items[j];

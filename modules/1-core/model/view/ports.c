@@ -86,15 +86,6 @@ add_lead(struct builder *b, const struct lead *l, struct rows *out)
 	rows_add(out, p);
 }
 
-static bool
-is_own(const struct builder *b, const struct addr *a)
-{
-	for (size_t i = 0; i < b->in->addr_count; i++)
-		if (addr_ip_eq(&b->in->addrs[i], a))
-			return true;
-	return false;
-}
-
 static struct callee
 exposed_as(const struct view_exposed_input *e)
 {
@@ -125,7 +116,7 @@ collect_endpoints(
 			    l.from->endpoints.items[j];
 			const struct addr *a = &e->addr;
 
-			if (!is_own(b, a))
+			if (!is_own_address(b, a))
 				continue;
 			l.port = a->port;
 			l.to = callee_at(b, a->port);
@@ -274,13 +265,6 @@ collect_services(struct builder *b, struct rows *out)
 		add_exposed(b, &b->in->exposed[i], out);
 }
 
-static void
-sort(struct rows *ports)
-{
-	if (ports->count > 0)
-		qsort(ports->items, ports->count, sizeof(void *), by_port);
-}
-
 /* What holds for callers of a service holds at an ingress of its port, too. */
 static void
 give_services(struct builder *b, struct rows *ingress)
@@ -289,7 +273,7 @@ give_services(struct builder *b, struct rows *ingress)
 	size_t n = 0;
 
 	collect_services(b, &leads);
-	sort(&leads);
+	rows_sort(&leads, by_port);
 	for (size_t i = 0; i < ingress->count; i++) {
 		struct inbound_port *p = ingress->items[i];
 		const struct inbound_port *lead = NULL;
@@ -317,7 +301,7 @@ collect_inbound_ports(struct builder *b, struct rows *out)
 		collect_ingress(b, r, &all);
 	else
 		collect_services(b, &all);
-	sort(&all);
+	rows_sort(&all, by_port);
 	for (size_t i = 0; i < all.count; i++)
 		keep(b, all.items[i], out);
 	rows_fini(&all);

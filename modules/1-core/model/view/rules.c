@@ -9,7 +9,6 @@
  * its order: with a selector first, then the older.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "inside.h"
 
@@ -23,20 +22,11 @@ struct odd_rules {
 /* --- sets of namespaces --------------------------------------------------- */
 
 static bool
-has(const struct slice *list, size_t count, struct slice what)
-{
-	for (size_t i = 0; i < count; i++)
-		if (slice_eq(list[i], what))
-			return true;
-	return false;
-}
-
-static bool
 covers(const struct slice *list, size_t count, const struct slice *wanted,
     size_t wanted_count)
 {
 	for (size_t i = 0; i < wanted_count; i++)
-		if (!has(list, count, wanted[i]))
+		if (!slice_is_among(wanted[i], list, count))
 			return false;
 	return true;
 }
@@ -219,8 +209,9 @@ is_private(const struct builder *b, const struct incoming *in)
 	const struct slice ns = in->r->key.ns;
 
 	if (in->export_count == 0)
-		return has(b->mesh->destination_rule_export_to.items,
-		    b->mesh->destination_rule_export_to.count, S("."));
+		return slice_is_among(S("."),
+		    b->mesh->destination_rule_export_to.items,
+		    b->mesh->destination_rule_export_to.count);
 	return in->export_count == 1 && (slice_eq(in->export_to[0], S(".")) ||
 					    slice_eq(in->export_to[0], ns));
 }
@@ -229,9 +220,9 @@ static bool
 is_own(const struct incoming *in)
 {
 	return in->export_count == 0 ||
-	       has(in->export_to, in->export_count, S("*")) ||
-	       has(in->export_to, in->export_count, S(".")) ||
-	       has(in->export_to, in->export_count, in->r->key.ns);
+	       slice_is_among(S("*"), in->export_to, in->export_count) ||
+	       slice_is_among(S("."), in->export_to, in->export_count) ||
+	       slice_is_among(in->r->key.ns, in->export_to, in->export_count);
 }
 
 static void
@@ -283,14 +274,11 @@ index_rules(struct builder *b)
 		if (r->kind == &kind_destination_rule)
 			rows_add(&all, r);
 	}
-	if (all.count > 0)
-		qsort(all.items, all.count, sizeof(void *), selecting_first);
+	rows_sort(&all, selecting_first);
 	for (size_t i = 0; !b->full && i < all.count; i++)
 		add_rule(b, all.items[i]);
 	for (size_t i = 0; i < RULES_COUNT; i++)
-		if (b->rules[i].odd.count > 0)
-			qsort(b->rules[i].odd.items, b->rules[i].odd.count,
-			    sizeof(void *), longest_first);
+		rows_sort(&b->rules[i].odd, longest_first);
 	rows_fini(&all);
 }
 
@@ -390,8 +378,8 @@ choose_exported(const struct builder *b, struct slice ns, struct slice host,
 		const struct merged_rule *m = all->items[i];
 
 		if (m->export_count > 0 &&
-		    !has(m->export_to, m->export_count, S("*")) &&
-		    !has(m->export_to, m->export_count, client))
+		    !slice_is_among(S("*"), m->export_to, m->export_count) &&
+		    !slice_is_among(client, m->export_to, m->export_count))
 			continue;
 		*out_known = true;
 		if (m->callers == NULL)

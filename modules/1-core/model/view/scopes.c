@@ -20,12 +20,6 @@ drop_owners(void *value)
 }
 
 static void
-drop_rows(void *value)
-{
-	rows_fini(value); /* in the view's arena */
-}
-
-static void
 drop_called(void *value)
 {
 	struct called *c = value; /* in the view's arena */
@@ -44,7 +38,7 @@ egresses_fini(struct scope *s)
 		rows_fini(&e->rulings);
 		map_fini(&e->owner_by_host, drop_owners);
 		map_fini(&e->called, drop_called);
-		map_fini(&e->aliases, drop_rows);
+		map_fini(&e->aliases, rows_drop);
 	}
 	rows_fini(&s->egresses);
 	map_fini(&s->imports, NULL);
@@ -253,8 +247,7 @@ compile_scopes(struct builder *b)
 		(void)scope_of_upstream(
 		    b, &in->upstreams[i]); /* or it is full */
 	if (!b->full)
-		qsort(b->v->scopes.items, b->v->scopes.count, sizeof(void *),
-		    by_place);
+		rows_sort(&b->v->scopes, by_place);
 	for (size_t i = 0; !b->full && i < b->v->scopes.count; i++) {
 		b->scope = b->v->scopes.items[i];
 		compile_imports(b);

@@ -4,8 +4,6 @@
  */
 #include "servers.h"
 
-#include <stdlib.h>
-
 #include "kinds/scoped_host.h"
 
 /* --- merging -------------------------------------------------------------- */
@@ -303,15 +301,6 @@ add_gateway(struct merge *m, const struct resource *r)
 	}
 }
 
-static int
-older_first(const void *a, const void *b)
-{
-	const struct resource *const *x = a;
-	const struct resource *const *y = b;
-
-	return resource_age_cmp(*x, *y);
-}
-
 void
 serving_init(struct serving *s)
 {
@@ -353,9 +342,7 @@ merge_servers(struct builder *b, struct serving *out)
 		if (r->kind == &kind_gateway && is_for_us(&m, r))
 			rows_add(&gateways, r);
 	}
-	if (gateways.count > 0)
-		qsort(gateways.items, gateways.count, sizeof(void *),
-		    older_first);
+	rows_sort_by_age(&gateways);
 	for (size_t i = 0; !b->full && i < gateways.count; i++)
 		add_gateway(&m, gateways.items[i]);
 	rows_fini(&gateways);

@@ -5,8 +5,6 @@
  * A written Service wins over a ServiceEntry (entries.c) of its host, and both
  * over what records say under the same name.
  */
-#include <stdlib.h>
-
 #include "inside.h"
 
 static const struct slice accounts_annotation = {"meshd.dev/accounts", 18};

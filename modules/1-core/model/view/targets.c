@@ -5,23 +5,12 @@
  * A Gateway speaks of the port that clients call. Where a Service leads from
  * there to another of the machine, the gateway listens at that one.
  */
-#include <stdlib.h>
-
 #include "servers.h"
 
 static const struct slice service_annotation = {
     "internal.istio.io/gateway-service", 33};
 static const struct slice untranslated_label = {
     "experimental.istio.io/disable-gateway-port-translation", 54};
-
-static bool
-is_here(const struct builder *b, const struct addr *a)
-{
-	for (size_t i = 0; i < b->in->addr_count; i++)
-		if (addr_ip_eq(&b->in->addrs[i], a))
-			return true;
-	return false;
-}
 
 static void
 add_target(struct builder *b, struct rows *to, const struct target *what)
@@ -51,7 +40,7 @@ add_endpoint_targets(
 			    e->labels.count > 0 &&
 				labels_match(own, &e->labels)};
 
-			if (is_here(b, &e->addr))
+			if (is_own_address(b, &e->addr))
 				add_target(b, to, &t);
 		}
 	}
@@ -113,8 +102,7 @@ find_targets(struct builder *b, struct rows *out)
 			add_selected_targets(b, s, out);
 		add_endpoint_targets(b, s, out);
 	}
-	if (out->count > 0)
-		qsort(out->items, out->count, sizeof(void *), by_age);
+	rows_sort(out, by_age);
 }
 
 /* --- what a Gateway means ------------------------------------------------- */

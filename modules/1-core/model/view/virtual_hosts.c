@@ -6,8 +6,6 @@
  * rules that take everything come last. Hosts that have the same of them share
  * a row, which has the name of the most specific one.
  */
-#include <stdlib.h>
-
 #include "servers.h"
 #include "validate.h"
 
@@ -185,15 +183,6 @@ add_part(struct drafting *d, const struct served *s, struct part *p,
 	x->needs_tls = x->needs_tls || redirects(s);
 }
 
-static bool
-has(const struct slice *items, size_t count, struct slice s)
-{
-	for (size_t i = 0; i < count; i++)
-		if (slice_eq(items[i], s))
-			return true;
-	return false;
-}
-
 static void
 add_bound(struct drafting *d, const struct served *s, const struct bound *v)
 {
@@ -206,7 +195,7 @@ add_bound(struct drafting *d, const struct served *s, const struct bound *v)
 		for (size_t j = 0; j < v->host_count; j++)
 			if (served_meets(
 				&s->hosts[i], v, v->hosts[j], &met[n]) &&
-			    !has(met, n, met[n]))
+			    !slice_is_among(met[n], met, n))
 				add_part(d, s, p, met[n++]);
 }
 
@@ -338,9 +327,7 @@ add_domains(struct drafting *d)
 	struct map known;
 
 	map_init(&known);
-	if (d->drafts.count > 0)
-		qsort(d->drafts.items, d->drafts.count, sizeof(void *),
-		    most_specific_first);
+	rows_sort(&d->drafts, most_specific_first);
 	for (size_t i = 0; !d->b->full && i < d->drafts.count; i++) {
 		const struct draft *x = d->drafts.items[i];
 		const struct view_host *h = row_of(d, &known, x);

@@ -6,13 +6,9 @@
  * Both are found by one of their labels, so that many selectors over many
  * workloads cost no more than what they choose.
  */
-#include <stdio.h>
-
 #include "inside.h"
 
 #define TLS_MODE "security.istio.io/tlsMode"
-
-enum { KEY_BYTES = 512 };
 
 /* --- one workload on one port --------------------------------------------- */
 
@@ -62,41 +58,16 @@ workload_at(const struct workload *w, struct slice ns, struct slice port_name,
 
 /* --- the index ------------------------------------------------------------ */
 
-/* What does not fit is cut: the selector is compared in full later. */
-static struct slice
-key_of(struct slice ns, const struct label *l, char out[KEY_BYTES])
-{
-	int n = l != NULL
-		    ? snprintf(out, KEY_BYTES, "%.*s\n%.*s\n%.*s",
-			  SLICE_ARG(ns), SLICE_ARG(l->key), SLICE_ARG(l->value))
-		    : snprintf(out, KEY_BYTES, "%.*s", SLICE_ARG(ns));
-
-	return slice_of(out, MIN((size_t)n, (size_t)KEY_BYTES - 1));
-}
-
-static void
-add_under(struct builder *b, struct map *index, struct slice key, void *what)
-{
-	struct rows *all = map_get(index, key);
-
-	if (all == NULL) {
-		all = take(b, 1, sizeof(*all));
-		if (all == NULL)
-			return;
-		(void)map_put(index, key, all); /* was not there */
-	}
-	rows_add(all, what);
-}
-
 static void
 add_under_labels(struct builder *b, struct map *index, struct slice ns,
     const struct labels *labels, void *what)
 {
-	char text[KEY_BYTES];
+	char text[LABEL_KEY_BYTES];
 
-	add_under(b, index, key_of(ns, NULL, text), what);
+	rows_add_under(b, index, label_key(ns, NULL, text), what);
 	for (size_t i = 0; i < labels->count; i++)
-		add_under(b, index, key_of(ns, &labels->items[i], text), what);
+		rows_add_under(
+		    b, index, label_key(ns, &labels->items[i], text), what);
 }
 
 /* Those that may fit: of the first label, or of the namespace. */
@@ -105,9 +76,9 @@ candidates(
     const struct map *index, struct slice ns, const struct labels *wanted)
 {
 	static const struct rows none = {0};
-	char text[KEY_BYTES];
-	const struct rows *all = map_get(
-	    index, key_of(ns, wanted->count > 0 ? wanted->items : NULL, text));
+	char text[LABEL_KEY_BYTES];
+	const struct rows *all = map_get(index,
+	    label_key(ns, wanted->count > 0 ? wanted->items : NULL, text));
 
 	return all != NULL ? all : &none;
 }
@@ -192,17 +163,11 @@ index_workloads(struct builder *b)
 		    b, b->in->servings[i].endpoints, b->in->servings[i].count);
 }
 
-static void
-drop_rows(void *value)
-{
-	rows_fini(value); /* in the view's arena */
-}
-
 void
 workloads_fini(struct builder *b)
 {
-	map_fini(&b->workloads, drop_rows);
-	map_fini(&b->offers, drop_rows);
+	map_fini(&b->workloads, rows_drop);
+	map_fini(&b->offers, rows_drop);
 }
 
 /* --- choosing ------------------------------------------------------------- */
