@@ -8,7 +8,9 @@
 #ifndef MESHD_MODEL_H
 #define MESHD_MODEL_H
 
+#include "access.h"
 #include "analysis.h"
+#include "authn.h"
 #include "cel/cel.h"
 #include "diff.h"
 #include "explain.h"

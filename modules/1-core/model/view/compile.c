@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "../kinds/mesh_config.h"
 #include "inside.h"
 
 enum { VIEW_MAGIC = 0x56494557 };
@@ -48,6 +49,25 @@ static struct slice
 or_else(struct builder *b, struct slice s, struct slice otherwise)
 {
 	return take_copy(b, s.len > 0 ? s : otherwise);
+}
+
+/* Who compiles knows its own mesh; of files MeshConfig says what it is. */
+static void
+name_mesh(struct builder *b)
+{
+	const struct view_input *in = b->in;
+	struct view *v = b->v;
+	const struct mesh_config *m = find_mesh_config(v);
+	struct slice trust = m != NULL ? m->trust_domain : S("");
+	struct slice root = m != NULL ? m->root_namespace : S("");
+
+	if (in->trust_domain.len > 0)
+		trust = in->trust_domain;
+	if (in->root_namespace.len > 0)
+		root = in->root_namespace;
+	v->domain = or_else(b, in->domain, S("mesh.internal"));
+	v->trust_domain = or_else(b, trust, v->domain);
+	v->root_ns = or_else(b, root, S("istio-system"));
 }
 
 static struct view *
@@ -129,10 +149,8 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 	map_init(&b.service_by_host);
 	map_init(&b.cluster_by_key);
 	map_init(&b.http_rules);
-	v->domain = or_else(&b, in->domain, S("mesh.internal"));
-	v->trust_domain = or_else(&b, in->trust_domain, v->domain);
-	v->root_ns = or_else(&b, in->root_namespace, S("istio-system"));
 	keep_resources(v, in);
+	name_mesh(&b);
 	if (!b.full) {
 		compile_services(&b);
 		compile_endpoints(&b);
@@ -140,6 +158,7 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 		compile_scopes(&b);
 		b.scope = NULL;
 		compile_edges(&b);
+		compile_access(&b);
 		keep_problems(&b);
 	}
 	builder_fini(&b);

@@ -134,6 +134,23 @@ struct slice inert_names(
 struct slice inert_match(
     struct builder *b, struct slice names, const struct origin *o);
 
+/* --- the mesh (mesh.c) ---------------------------------------------------- */
+
+/* Where those of a kind and namespace begin among the view's resources. */
+size_t first_resource(
+    const struct view *v, const struct resource_kind *kind, struct slice ns);
+
+/* What the mesh was told of itself; NULL if nobody wrote a MeshConfig. */
+const struct mesh_config *find_mesh_config(const struct view *v);
+
+/* --- requests (lookup.c) -------------------------------------------------- */
+
+struct slice without_query(struct slice path);
+
+/* A header, or what ":method" and its kin stand for. */
+bool http_header_of(
+    const struct http_attrs *a, struct slice name, struct slice *out);
+
 /* --- scopes (scopes.c) ---------------------------------------------------- */
 
 void scope_fini(struct scope *s);
@@ -169,6 +186,7 @@ void compile_endpoints(struct builder *b); /* endpoints.c */
 void collect_rules(struct builder *b);     /* owners.c */
 void compile_scopes(struct builder *b);    /* scopes.c */
 void compile_edges(struct builder *b);     /* edges.c */
+void compile_access(struct builder *b);    /* access.c, of what is exposed */
 
 /* For one scope after the other: */
 void compile_owners(struct builder *b); /* owners.c */
