@@ -155,7 +155,7 @@ struct access_question {
 	struct addr remote;      /* family 0: the same as `source` */
 	struct addr destination; /* the workload's, with its port */
 	struct slice sni;
-	/* NULL: bytes. The path is one that path_normalize() gave. */
+	/* NULL: bytes. The path is as view_normalize_path() gave it. */
 	const struct http_attrs *http;
 	struct access_claims claims;
 	/* filter → key → what it knows; NULL: nothing. */
@@ -198,6 +198,14 @@ struct access_trace {
 	void (*step)(void *arg, const struct access_step *step);
 	void *arg;
 };
+
+/*
+ * The path, with its query, by MeshConfig's pathNormalization; what is judged,
+ * routed and forwarded is this. ERR_INVALID: no path at all, to be answered
+ * 400; ERR_LIMIT: the arena is full.
+ */
+MUST_USE enum err view_normalize_path(const struct view *v, struct slice path,
+    struct arena *arena, struct slice *out);
 
 /*
  * `a` NULL: nothing is said of the workload, it may be called. The trace (may

@@ -14,6 +14,7 @@
 #include "cel/cel.h"
 #include "diff.h"
 #include "explain.h"
+#include "explain_access.h"
 #include "field.h"
 #include "fields.h"
 #include "flow.h"

@@ -32,6 +32,7 @@ extern const struct command command_delete;
 extern const struct command command_diff;
 extern const struct command command_endpoints;
 extern const struct command command_explain;
+extern const struct command command_explain_access;
 extern const struct command command_explain_field;
 extern const struct command command_expose;
 extern const struct command command_exposed;

@@ -7,12 +7,11 @@
  * who is there, or an agent, which has a view in force.
  */
 #include "base/base.h"
-#include "files/files.h"
 #include "model/model.h"
 
 #include "api.h"
+#include "collected.h"
 #include "command.h"
-#include "findings.h"
 #include "output.h"
 
 #include <stdio.h>
@@ -135,34 +134,6 @@ read_words(struct question *q, const struct options *o, struct fault *why)
 
 /* --- from files --- */
 
-struct collected {
-	struct resource **items;
-	size_t count;
-	size_t cap;
-};
-
-static void
-collect(void *arg, struct resource *r)
-{
-	struct collected *c = arg;
-
-	if (c->count == c->cap) {
-		size_t cap = MAX(c->cap * 2, 64);
-
-		c->items = mem_resize(c->items, c->cap, cap, sizeof(*c->items));
-		c->cap = cap;
-	}
-	c->items[c->count++] = r;
-}
-
-static void
-collected_fini(struct collected *c)
-{
-	for (size_t i = 0; i < c->count; i++)
-		resource_unref(&c->items[i]);
-	mem_free(&c->items);
-}
-
 static int print(const struct value *v, enum output how);
 
 static int
@@ -190,18 +161,10 @@ explain_collected(
 static int
 explain_files(struct question *q, const char *path, enum output how)
 {
-	AUTO(files_fini) struct files f;
 	AUTO(collected_fini) struct collected c = {0};
-	struct fault why = {0};
+	int code = collected_read(&c, path);
 
-	files_init(&f, FILES_BYTES);
-	if (files_read(&f, path, &why) != OK)
-		return cli_fault(&why);
-	if (files_decode(&f, SLICE_NONE, collect, &c) == OK)
-		return explain_collected(q, &c, how);
-	findings_print(&f.found);
-	return command_fail(CLI_EXIT_INVALID,
-	    "%s has mistakes; nothing is explained from it", path);
+	return code == CLI_EXIT_OK ? explain_collected(q, &c, how) : code;
 }
 
 /* --- from the server --- */

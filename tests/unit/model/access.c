@@ -2,8 +2,6 @@
 /*
  * access — who may call a workload, by the policies that are for it.
  */
-#include <stdio.h>
-
 #include "codec/codec.h"
 #include "policies.h"
 #include "unit.h"
@@ -490,22 +488,20 @@ TEST(what_custom_takes_is_denied_when_nobody_can_be_asked)
 static void
 on_step(void *arg, const struct access_step *step)
 {
-	char *out = arg;
-	char line[256];
+	struct buf *out = arg;
 
-	(void)snprintf(line, sizeof(line), "%s %zu %s %.*s %.*s\n",
+	EXPECT_OK(buf_printf(out, "%s %zu %s %.*s %.*s\n",
 	    access_stage_name(step->stage), step->rule->index,
 	    step->matched ? "yes" : "no",
 	    SLICE_ARG(step->failed != NULL ? step->failed->name : S("-")),
-	    SLICE_ARG(step->has_actual ? step->actual : S("-")));
-	strcat(out, line);
+	    SLICE_ARG(step->has_actual ? step->actual : S("-"))));
 }
 
 TEST(the_trace_tells_each_rule_up_to_the_one_that_took_the_call)
 {
 	AUTO(guarded_fini) struct guarded g;
-	char told[2048] = "";
-	const struct access_trace trace = {on_step, told};
+	AUTO(buf_fini) struct buf told = BUF(4096);
+	const struct access_trace trace = {on_step, &told};
 	const struct http_attrs http = {
 	    .method = S("GET"), .path = S("/b?q"), .authority = S("h")};
 	struct access_question q = {.http = &http};
@@ -519,8 +515,8 @@ TEST(the_trace_tells_each_rule_up_to_the_one_that_took_the_call)
 		    "source.ip, notValues: [10.0.0.1]}]}, {}, {}]"));
 	EXPECT_OK(addr_parse_ip(S("10.0.0.1"), &q.source));
 	(void)view_access_decide(g.web->access, &q, &trace);
-	EXPECT_STR(told, "DENY 0 no source.principal -\n"
-			 "ALLOW 0 no request.path /b\n"
-			 "ALLOW 1 no source.ip 10.0.0.1\n"
-			 "ALLOW 2 yes - -\n");
+	EXPECT_SLICE(buf_slice(&told), S("DENY 0 no source.principal -\n"
+					 "ALLOW 0 no request.path /b\n"
+					 "ALLOW 1 no source.ip 10.0.0.1\n"
+					 "ALLOW 2 yes - -\n"));
 }

@@ -166,6 +166,23 @@ collect(struct builder *b, const struct trust *t, const struct resource *r,
 	compile_rules(b, t, r, p, &out->rules[stage]);
 }
 
+/* The rule as a connection meets it: one that takes none says why. */
+static const struct access_rule *
+rule_for_tcp(
+    struct builder *b, const struct access_rule *r, enum access_stage stage)
+{
+	struct access_rule *never;
+
+	if (!rule_skips_tcp(r, stage))
+		return r;
+	never = take(b, 1, sizeof(*never));
+	if (never == NULL)
+		return r;
+	*never = *r;
+	never->never = S("it is about requests, and a connection has none");
+	return never;
+}
+
 static struct access_set
 set_of(struct builder *b, const struct collected *c, enum access_stage stage,
     bool http)
@@ -175,8 +192,8 @@ set_of(struct builder *b, const struct collected *c, enum access_stage stage,
 	struct access_set s = {.present = c->present[stage], .rules = rules};
 
 	for (size_t i = 0; rules != NULL && i < all->count; i++)
-		if (http || !rule_skips_tcp(all->items[i], stage))
-			rules[s.count++] = all->items[i];
+		rules[s.count++] = http ? all->items[i]
+					: rule_for_tcp(b, all->items[i], stage);
 	s.index = index_of(b, &s, http);
 	return s;
 }
