@@ -18,8 +18,10 @@ import pathlib
 import sys
 
 import analysis
+import behaviour
 import corpus
 import judge
+import tables
 import values
 
 import yaml
@@ -143,6 +145,8 @@ JUDGES = {
     "verdicts": (corpus.verdicts, judge_verdict),
     "texts": (corpus.texts, judge_text),
     "analyses": (corpus.analyses, analysis.judge_case),
+    "behaviours": (behaviour.cases, behaviour.judge_case),
+    "tables": (tables.cases, tables.judge_case),
     "valid": (corpus.yaml_files, judge_valid),
 }
 
