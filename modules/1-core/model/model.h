@@ -21,6 +21,7 @@
 #include "hosts.h"
 #include "kinds.h"
 #include "resource.h"
+#include "settings.h"
 #include "view.h"
 
 #endif

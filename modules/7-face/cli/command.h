@@ -34,6 +34,7 @@ extern const struct command command_endpoints;
 extern const struct command command_explain;
 extern const struct command command_explain_access;
 extern const struct command command_explain_field;
+extern const struct command command_explain_workload;
 extern const struct command command_expose;
 extern const struct command command_exposed;
 extern const struct command command_get;

@@ -128,7 +128,7 @@ authn_of(struct builder *b, const struct workload *w)
 	struct rows policies = {0}, rules = {0};
 	const struct view_authn *out;
 
-	select_policies(b, w, &kind_request_authentication, &policies);
+	select_policies(b->v, w, &kind_request_authentication, &policies);
 	for (size_t i = 0; i < policies.count; i++) {
 		const struct resource *r = policies.items[i];
 		const struct request_authentication *spec = r->spec;

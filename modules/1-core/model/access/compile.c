@@ -214,7 +214,7 @@ access_of(struct builder *b, const struct trust *t,
 	struct collected c = {0};
 	struct view_access *out = NULL;
 
-	select_policies(b, w, &kind_authorization_policy, &policies);
+	select_policies(b->v, w, &kind_authorization_policy, &policies);
 	if (policies.count > 0)
 		out = take(b, 1, sizeof(*out));
 	for (size_t i = 0; out != NULL && i < policies.count; i++)

@@ -277,6 +277,12 @@ is_of(const struct key *k, enum key_class as)
 	return k->used && k->as == as;
 }
 
+static uint32_t
+length_of(const struct key *k)
+{
+	return (uint32_t)key_texts(k->as, k->value).a.len;
+}
+
 static void
 put_lengths(struct making *m, enum key_class as)
 {
@@ -286,11 +292,11 @@ put_lengths(struct making *m, enum key_class as)
 	for (size_t i = 0; i <= m->kept.mask; i++)
 		n += is_of(&m->kept.keys[i], as);
 	l->items = take(m->b, n, sizeof(*l->items));
-	for (size_t i = 0; l->items != NULL && i <= m->kept.mask; i++)
+	if (l->items == NULL)
+		return;
+	for (size_t i = 0; i <= m->kept.mask; i++)
 		if (is_of(&m->kept.keys[i], as))
-			l->items[l->count++] =
-			    (uint32_t)key_texts(as, m->kept.keys[i].value)
-				.a.len;
+			l->items[l->count++] = length_of(&m->kept.keys[i]);
 	if (l->count > 0)
 		qsort(l->items, l->count, sizeof(*l->items), by_number);
 	for (size_t i = 0; i < l->count; i++)

@@ -35,11 +35,15 @@ struct workload {
 	struct labels labels;
 };
 
+/* Whether a policy of a namespace that counts for it is for the workload. */
+bool is_policy_for(const struct resource *r, const struct policy_scope *s,
+    const struct workload *w);
+
 /*
  * Those of a kind that are for the workload: of the root namespace and of its
  * own, by namespace and name.
  */
-void select_policies(struct builder *b, const struct workload *w,
+void select_policies(const struct view *v, const struct workload *w,
     const struct resource_kind *kind, struct rows *out);
 
 /* --- rows (values.c, rules.c) --------------------------------------------- */

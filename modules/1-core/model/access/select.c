@@ -27,8 +27,8 @@ refers_to(const struct policy_scope *s, struct slice gateway)
 	       is_that_gateway(s->target_ref, gateway);
 }
 
-static bool
-is_for(const struct resource *r, const struct policy_scope *s,
+bool
+is_policy_for(const struct resource *r, const struct policy_scope *s,
     const struct workload *w)
 {
 	struct slice gateway = labels_get(&w->labels, S(GATEWAY_LABEL));
@@ -58,16 +58,15 @@ select_in(const struct view *v, struct slice ns, const struct workload *w,
 
 		if (r->kind != kind || !slice_eq(r->key.ns, ns))
 			break;
-		if (is_for(r, scope_of(r), w))
+		if (is_policy_for(r, scope_of(r), w))
 			rows_add(out, r);
 	}
 }
 
 void
-select_policies(struct builder *b, const struct workload *w,
+select_policies(const struct view *v, const struct workload *w,
     const struct resource_kind *kind, struct rows *out)
 {
-	const struct view *v = b->v;
 	int n = slice_cmp(v->root_ns, w->ns);
 
 	if (n <= 0)
