@@ -351,8 +351,7 @@ find_workload(struct story *s, struct fault *why)
 	if (c->labels != NULL && (!labels_match(&s->to->labels, &labels) ||
 				     !labels_match(&labels, &s->to->labels)))
 		return fault_set(why, ERR_INVALID,
-		    "labels: the workload that serves %.*s here has others; "
-		    "they are for configuration from files",
+		    "labels: the workload that serves %.*s here has others",
 		    SLICE_ARG(slice_sub(c->to, 0, TEXT_SHOWN)));
 	if (c->question.destination.family == ADDR_NONE)
 		c->question.destination = s->to->target;

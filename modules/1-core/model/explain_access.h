@@ -17,7 +17,7 @@
  *
  *	to         the service, any form of its name
  *	port       the service's; its first
- *	labels     of the workload that is called; from files alone
+ *	labels     of the workload that is called; its Service's selector
  *	from       NAME.NAMESPACE, or spiffe://…; absent: no certificate
  *	sourceIp, remoteIp, sni
  *	tcp        true: bytes, no request
@@ -34,9 +34,9 @@ struct explain_access {
 };
 
 /*
- * The workload that is asked about, for a view that is compiled from files: as
- * the Service of that name among the resources says it, with `labels` in
- * place of its selector's. Borrows, or lies in the arena. ERR_INVALID.
+ * The workload that is asked about, for a view that is compiled for the
+ * question: as the Service of that name among the resources says it, with
+ * `labels` in place of its selector's. Borrows, or lies in the arena. ERR_INVALID.
  */
 MUST_USE enum err explain_access_workload(const struct value *question,
     const struct resource *const *resources, size_t count, struct arena *arena,

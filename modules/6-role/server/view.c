@@ -103,3 +103,32 @@ server_view(const struct server *s, struct slice ns,
 	in.endpoint_count = found.endpoint_count;
 	return view_compile(&in, out, why);
 }
+
+enum err
+server_explain_access(const struct server *s, const struct explain_access *ask,
+    struct arena *arena, struct value **out, struct fault *why)
+{
+	AUTO(mem_free) const struct resource **all = NULL;
+	AUTO(view_unref) struct view *view = NULL;
+	struct view_exposed_input workload;
+	struct view_input in = {
+	    .domain = S(MESH_DOMAIN),
+	    .trust_domain = slice_str(s->mesh.trust_domain),
+	    .exposed = &workload,
+	    .exposed_count = 1,
+	};
+	enum err e;
+
+	all = cache_sorted(&s->cache, NULL, NULL, &in.resource_count);
+	in.resources = all;
+	e = explain_access_workload(
+	    ask->question, all, in.resource_count, arena, &workload, why);
+	if (e == OK)
+		e = view_compile(&in, &view, why);
+	if (e != OK)
+		return e;
+	e = model_explain_access(view, ask, arena, out, why);
+	if (e == OK && *out != NULL)
+		*out = value_copy(*out, arena); /* it borrows from the view */
+	return e;
+}

@@ -349,32 +349,6 @@ explain_now(struct admin *a, struct http_exchange *x, const struct value *body)
 	admin_answer(x, node_explain(a->spec.node, &q, http_exchange_arena(x)));
 }
 
-/* Who may call what this machine serves. */
-static void
-explain_access(struct admin *a, struct http_exchange *x)
-{
-	const struct explain_access ask = {.question = admin_body(x),
-	    .parse_json = codec_json_parse,
-	    .now_ms = clock_wall_ms(&clock_system)};
-	const struct view *v = node_view(a->spec.node);
-	struct value *answer = NULL;
-	struct fault why = {0};
-	enum err e;
-
-	if (ask.question == NULL)
-		return;
-	if (v == NULL)
-		e = fault_set(
-		    &why, ERR_BUSY, "this agent has no configuration yet");
-	else
-		e = model_explain_access(
-		    v, &ask, http_exchange_arena(x), &answer, &why);
-	if (e != OK)
-		admin_refuse(x, e, &why);
-	else
-		admin_answer(x, answer);
-}
-
 /* A question that waits for the configuration of its host; in its arena. */
 struct question {
 	struct admin *admin;
@@ -509,6 +483,5 @@ const struct admin_route admin_agent_routes[] = {
     {"GET", "/v1/view", CA_ROLE_VIEWER, view},
     {"GET", "/v1/connections", CA_ROLE_VIEWER, connections},
     {"POST", "/v1/explain", CA_ROLE_VIEWER, explain},
-    {"POST", "/v1/explain/access", CA_ROLE_VIEWER, explain_access},
 };
 const size_t admin_agent_route_count = ARRAY_LEN(admin_agent_routes);

@@ -2,9 +2,9 @@
 /*
  * explain_access — who may call a workload, and which policy says it.
  *
- * From files alone (--files) the workload is what its Service says; else the
- * agent of the machine that serves it is asked. With --questions each line of
- * a file is a question of its own.
+ * The workload is what its Service says, in files (--files) or in what the
+ * server has stored. With --questions each line of a file is a question of its
+ * own.
  */
 #include "base/base.h"
 #include "codec/codec.h"
@@ -351,7 +351,7 @@ explain_online(struct asked *a, const struct options *o, enum output how)
 {
 	AUTO(api_answer_fini) struct api_answer answer = {0};
 	struct api_question ask = {
-	    API_AGENT, "POST", "/v1/explain/access", a->map};
+	    API_SERVER, "POST", "/v1/explain/access", a->map};
 
 	if (api_ask(o, &ask, &answer, a->why) != OK)
 		return cli_fault(a->why);
@@ -425,13 +425,14 @@ static const struct option_row access_rows[] = {
     {"jwt", 0, OPTION_TEXT, "TOKEN|CLAIMS|@FILE", NULL, false,
 	"a token, or its claims as JSON, as Authorization: Bearer"},
     {"labels", 0, OPTION_LIST, "KEY=VALUE", NULL, false,
-	"a label of the workload, with --files; else its selector's"},
+	"a label of the workload; else its Service's selector"},
     {"files", 0, OPTION_TEXT, "FILE|DIR", NULL, false,
-	"configuration to use instead of the agent's"},
+	"configuration to use instead of the server's"},
     {"questions", 0, OPTION_TEXT, "FILE", NULL, false,
 	"a JSON object a line, each answered by one; with --files"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
+    OPTION_TOKEN,
 };
 
 const struct command command_explain_access = {

@@ -106,29 +106,29 @@ change_metric(struct merging *m, struct rows *all, struct slice name,
 		put_tag(m, x, &o->tag_overrides.items[i]);
 }
 
-static bool
-is_all(const struct telemetry_metric_match *match)
+/* Empty: all of them. */
+static struct slice
+name_of(const struct telemetry_metric_match *match)
 {
-	return match == NULL || (match->custom_metric.len == 0 &&
-				    match->metric == TELEMETRY_ALL_METRICS);
+	if (match == NULL)
+		return S("");
+	return match->custom_metric.len > 0
+		   ? match->custom_metric
+		   : slice_str(metric_names[match->metric]);
 }
 
 static void
 change_side(struct merging *m, struct provider *p, enum settings_side side,
     const struct telemetry_override *o)
 {
-	const struct telemetry_metric_match *match = o->match;
+	struct slice name = name_of(o->match);
 	struct rows *all = &p->metrics[side];
 
-	p->row.side[side].disabled = is_all(match) && o->disabled;
+	p->row.side[side].disabled = name.len == 0 && o->disabled;
 	if (p->row.side[side].disabled)
 		return;
-	if (!is_all(match)) {
-		change_metric(m, all,
-		    match->custom_metric.len > 0
-			? match->custom_metric
-			: slice_str(metric_names[match->metric]),
-		    o);
+	if (name.len > 0) {
+		change_metric(m, all, name, o);
 		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(metric_names); i++)
