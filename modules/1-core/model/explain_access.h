@@ -36,7 +36,8 @@ struct explain_access {
 /*
  * The workload that is asked about, for a view that is compiled for the
  * question: as the Service of that name among the resources says it, with
- * `labels` in place of its selector's. Borrows, or lies in the arena. ERR_INVALID.
+ * `labels` in place of its selector's. Borrows, or lies in the arena.
+ * ERR_INVALID.
  */
 MUST_USE enum err explain_access_workload(const struct value *question,
     const struct resource *const *resources, size_t count, struct arena *arena,

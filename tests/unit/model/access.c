@@ -520,3 +520,12 @@ TEST(the_trace_tells_each_rule_up_to_the_one_that_took_the_call)
 					 "ALLOW 1 no source.ip 10.0.0.1\n"
 					 "ALLOW 2 yes - -\n"));
 }
+
+TEST(a_view_with_other_policies_is_another_view)
+{
+	AUTO(guarded_fini) struct guarded none, one;
+
+	guarded_init(&none, "");
+	guarded_init(&one, POLICY("p", "default", ""));
+	EXPECT_NE(view_fingerprint(none.v), view_fingerprint(one.v));
+}

@@ -52,4 +52,8 @@ struct value *tree_headers(struct tree *t, const struct view_headers *h);
 
 const char *tree_balancer(enum balancer b);
 
+/* The rules of policies by stage, and of tokens (access/dump.c). */
+struct value *tree_access(struct tree *t, const struct view_access *a);
+struct value *tree_authn(struct tree *t, const struct view_authn *a);
+
 #endif
