@@ -408,7 +408,7 @@ check-third: $(THIRD:%.c=$(O)/%)
 
 PYTEST_DIRS := $(wildcard tests/golden tests/e2e tests/interop)
 .PHONY: check-e2e
-check-e2e: all
+check-e2e: all $(O)/tests/bench/swarm
 	@MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(O)) \
 	    tests/pytest.sh $(O)/results/e2e '$(PYTHON)' \
 	    $(sort $(dir $(wildcard $(PYTEST_DIRS:%=%/test_*.py)))) $(PYTEST_ARGS)
@@ -535,12 +535,17 @@ $(O)/tests/bench/other_tls.so: tests/bench/other_tls.c \
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -shared -o $@ $< \
 	    -lssl -lcrypto
 $(eval $(call test_rule,tests/bench/regex.c,base,))
+$(eval $(call test_rule,tests/bench/compile.c,$(call closure,model codec),))
+SWARM := $(O)/tests/bench/swarm
+$(eval $(call test_rule,tests/bench/swarm.c,$(call closure,node),))
+$(eval $(call test_rule,tests/bench/routes.c,$(call closure,model) codec,))
 BENCH = $(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
     $(PYTHON) tests/bench/bench.py
 bench: all $(HANDSHAKES)
 	$(BENCH) traffic $(BENCH_ARGS)
 # Without istioctl there are our own figures.
-bench-config: all $(O)/tests/bench/regex
+bench-config: all $(O)/tests/bench/regex $(O)/tests/bench/compile \
+    $(O)/tests/bench/routes $(SWARM)
 	$(if $(CORPUS),-@$(MAKE) -s $(ISTIOCTL))
 	$(BENCH) configuration $(if $(CORPUS),--corpus '$(CORPUS)' \
 	    --istioctl '$(ISTIOCTL)') $(BENCH_ARGS)

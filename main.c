@@ -39,6 +39,7 @@ struct process {
 	uint64_t watchdog_us;             /* 0: nobody watches */
 	const struct cli_agent *settings; /* NULL: a server */
 	struct addr api;                  /* of a server */
+	struct addr metrics;              /* of a server */
 	int log_fd;                       /* of the access log, or -1 */
 	const char *socket;
 	uint64_t drain_us;
@@ -371,7 +372,8 @@ on_server_ready(void *arg, enum err e, const struct fault *why)
 	if (e != OK)
 		stop(p, cli_fault(why));
 	else
-		open_api(p, (struct admin_spec){.remote = p->api});
+		open_api(p, (struct admin_spec){
+				.remote = p->api, .metrics = p->metrics});
 }
 
 static int
@@ -383,6 +385,7 @@ run_server(const struct cli_server *settings)
 
 	process_init(&p);
 	p.api = settings->api;
+	p.metrics = settings->metrics;
 	e = open_floor(&p, settings->socket_path, &why);
 	if (e == OK)
 		p.server = server_open(&(struct server_spec){

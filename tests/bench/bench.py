@@ -18,11 +18,12 @@ import sys
 import configuration
 import peers
 import rows
+import streams
 from machine import enter_network
 from mesh import SERVER_ADDRESS, agent_address
 from rows import LeftOut, Settings
 
-TABLES = {"traffic": rows.ROWS, "configuration": configuration.ROWS}
+TABLES = {"traffic": rows.ROWS, "configuration": configuration.ROWS + (streams.ROW,)}
 
 ADDRESSES = [SERVER_ADDRESS] + [agent_address(n) for n in range(1, 32)]
 

@@ -57,6 +57,34 @@ def regex(settings):
             "128 KB, for each of them at most": (out["growth"], None)}
 
 
+# --- compiling ---
+
+SERVICES = (1000, 3000, 10000)
+
+
+def compile_view(settings):
+    """One proxy's view of the whole mesh; the smaller ones are printed."""
+    program = os.path.join(settings.build, "tests", "bench", "compile")
+    with settings.stage() as stage:
+        for count in SERVICES:
+            out = json.loads(stage.run([program, str(count)], PROXY_CORE, 600))
+            readable.say(f"{count} services: {out['full_ms']:.1f} ms, "
+                         f"{out['full_mib']:.1f} MiB")
+    return {"full compile of one proxy": (out["full_ms"], None),
+            "memory of its view": (out["full_mib"], None)}
+
+
+def routes(settings):
+    """The worst of some kinds of rules."""
+    program = os.path.join(settings.build, "tests", "bench", "routes")
+    with settings.stage() as stage:
+        out = json.loads(stage.run([program], PROXY_CORE, 600))
+    return {"route of a request: last of 1,000 rules, to the first":
+            (out["last_to_first"], None),
+            "the same, to a rule that is alone": (out["last_to_only"], None),
+            "the same, the slowest": (out["slowest_ns"], None)}
+
+
 # --- keeping ---
 
 RESOURCES = 100000
@@ -165,6 +193,17 @@ ROWS = (
         Goal("worst regular expression, 64 KB", "ms", 20, 1, issue="B"),
         Goal("128 KB, for each of them at most", "times 64 KB", 2.5, 2.2,
              issue="B")), ""),
+    Row("compile", compile_view, (
+        Goal("full compile of one proxy", "ms", 1000, 200, issue="C"),
+        Goal("memory of its view", "MiB", 120, 40, issue="C")),
+        f"{SERVICES[-1]} services, five endpoints each, 5,000 "
+        "VirtualServices, all in scope"),
+    Row("routes", routes, (
+        Goal("route of a request: last of 1,000 rules, to the first", "times",
+             2, 1.1, issue="C"),
+        Goal("the same, to a rule that is alone", "times", 5, 3, issue="C"),
+        Goal("the same, the slowest", "ns", 1000, 300, issue="C")),
+        "paths, prefixes, expressions that begin with text, and a header"),
     Row("keep", keep, (
         Goal(f"apply {BATCH} documents", "s", 5, 1, issue="B"),
         Goal(f"apply one document beside {RESOURCES}", "ms", 20, 5,

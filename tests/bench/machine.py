@@ -57,7 +57,7 @@ def is_listening(host, port):
 class Program:
     """A child process; it dies with this one at the latest."""
 
-    def __init__(self, folder, name, argv, core, env=None):
+    def __init__(self, folder, name, argv, core, env=None, pipes=False):
         def prepare():
             libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
             os.sched_setaffinity(0, {core})
@@ -66,7 +66,8 @@ class Program:
         self.log = os.path.join(folder, f"{name}.log")
         with open(self.log, "ab") as log:
             self.popen = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                argv, stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if pipes else log, stderr=log,
                 env=env, preexec_fn=prepare)
         self.pid = self.popen.pid
 
@@ -91,12 +92,19 @@ class Program:
                 total += int(f.read().split()[0])
         return total / 1e9
 
-    def rss_kib(self):
+    def status(self, field):
         with open(f"/proc/{self.pid}/status", encoding="ascii") as f:
             for line in f:
-                if line.startswith("VmRSS:"):
+                if line.startswith(f"{field}:"):
                     return int(line.split()[1])
         raise RuntimeError(f"{self.name} has no memory")
+
+    def rss_kib(self):
+        return self.status("VmRSS")
+
+    def peak_kib(self):
+        """The most that it ever had."""
+        return self.status("VmHWM")
 
     def stop(self):
         for sig in (signal.SIGTERM, signal.SIGKILL):
@@ -132,8 +140,9 @@ class Stage:
             f.write(text)
         return self.path(name)
 
-    def start(self, name, argv, core, env=None):
-        program = Program(self.folder, name, argv, core, env)
+    def start(self, name, argv, core, env=None, pipes=False):
+        """With `pipes` the caller has its input and output."""
+        program = Program(self.folder, name, argv, core, env, pipes)
         self.programs.append(program)
         return program
 

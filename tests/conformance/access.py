@@ -27,6 +27,6 @@ def ask(text, questions):
         raise AssertionError(
             f"explain access ended with {done.returncode}: {done.stderr}")
     for question, answer in zip(questions, answers):
-        if "error" in answer:
-            raise AssertionError(f"{question}: {answer['error']['message']}")
+        if "fault" in answer:
+            raise AssertionError(f"{question}: {answer['fault']['message']}")
     return answers

@@ -9,6 +9,7 @@ The shape decides, never a name of a file:
     *-in.yaml        policies, and in *-out*.yaml the filters that upstream
                      makes of them
     templates/       policies that the cases beside it call by policyTemplates
+    calls:           configuration, calls, and what a proxy did with them
     anything else    *.yaml that is valid as it stands
 """
 
@@ -107,6 +108,8 @@ def parts(root):
             yield folder.name, "tables", folder
         elif (folder / "templates").is_dir():
             yield folder.name, "behaviours", folder
+        elif _holds_calls(folder):
+            yield folder.name, "routing", folder
         elif folder not in taken and _holds_plain_files(folder):
             yield folder.name, "valid", folder
 
@@ -121,6 +124,15 @@ def _is_scenario(path):
         return True
     head = path.read_text(encoding="utf-8", errors="replace")[:1 << 16]
     return any(line.startswith(SCENARIO) for line in head.splitlines())
+
+
+def _holds_calls(folder):
+    """Configuration as text, and calls or the routes that it makes."""
+    for path in yaml_files(folder)[:1]:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        names = {line.split(":")[0] for line in lines if line[:1].isalpha()}
+        return "config" in names and bool(names & {"calls", "expected"})
+    return False
 
 
 def _holds_plain_files(folder):

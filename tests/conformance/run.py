@@ -6,8 +6,9 @@
 
 CORPUS is any folder of the shape that corpus.py describes. A line a part:
 passed of total, and how many have no meaning here, each kind of them with its
-reason. --show prints the first N differences of a part. Ends with 0 if there
-is none. MESHD is the binary.
+reason. Of recorded calls a part is a folder and a kind of calls; --only takes
+the beginning of its name, too ("routing-more/gateway"). --show prints the first
+N differences of a part. Ends with 0 if there is none. MESHD is the binary.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import analysis
 import behaviour
 import corpus
 import judge
+import routing
 import tables
 import values
 
@@ -148,6 +150,7 @@ JUDGES = {
     "behaviours": (behaviour.cases, behaviour.judge_case),
     "tables": (tables.cases, tables.judge_case),
     "valid": (corpus.yaml_files, judge_valid),
+    "routing": (corpus.yaml_files, routing.judge_file),
 }
 
 
@@ -161,12 +164,27 @@ def guarded(function, case):
         return f"{getattr(case, 'path', case)}: {why}"
 
 
-def run_part(name, kind, path, pool):
-    part = Part(name)
+def outcomes(kind, outcome):
+    """(the rest of the part's name, outcome): a file of calls has several."""
+    if kind == "routing":
+        return outcome if isinstance(outcome, list) else [("files", outcome)]
+    return [("", outcome)]
+
+
+def run_parts(name, kind, path, pool):
     cases, function = JUDGES[kind]
+    parts = {}
     for outcome in pool.map(lambda c: guarded(function, c), list(cases(path))):
-        part.add(outcome)
-    return part
+        for rest, one in outcomes(kind, outcome):
+            full = f"{name}/{rest}" if rest else name
+            parts.setdefault(full, Part(full)).add(one)
+    return [parts[full] for full in sorted(parts)]
+
+
+def wanted(only, name):
+    """A part, or a folder in which it is or of which it is."""
+    return not only or name == only or name.startswith(
+        (f"{only}/", f"{only} ")) or only.startswith(f"{name}/")
 
 
 def main():
@@ -181,12 +199,14 @@ def main():
     passed = failed = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, kind, path in corpus.parts(words.corpus):
-            if words.only and words.only != name:
+            if not wanted(words.only, name):
                 continue
-            part = run_part(name, kind, path, pool)
-            part.show(words.show)
-            failed += len(part.different)
-            passed += part.total - len(part.different)
+            for part in run_parts(name, kind, path, pool):
+                if not wanted(words.only, part.name):
+                    continue
+                part.show(words.show)
+                failed += len(part.different)
+                passed += part.total - len(part.different)
     if passed + failed == 0:
         sys.exit(f"conformance: {words.corpus} holds nothing to judge")
     print(f"conformance: {passed} passed, {failed} failed")

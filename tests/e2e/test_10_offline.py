@@ -115,13 +115,24 @@ def test_three_mistakes_are_told_at_once_with_their_lines(meshd, write):
 def test_what_is_not_in_force_is_valid_and_explained(meshd, write):
     path = write("inert.yaml", REVIEWS.replace(
         "  - name: rest\n",
-        "  - name: rest\n    directResponse: {status: 204}\n  - name: never\n"))
+        "  - name: rest\n    fault: {abort: {httpStatus: 500, "
+        "percentage: {value: 0.5}}}\n"))
     assert meshd("validate", "-f", path).returncode == 0
     told = json.loads(meshd.ok(
         "explain", "request", "http://reviews/", "--files", path,
         "-o", "json"))
-    assert told["outcome"]["status"] == 503
-    assert "not in force yet: directResponse" in told["outcome"]["reason"]
+    assert told["action"]["fault"] == {"abort": {"http": 500, "percent": 0.5}}
+
+
+def test_an_answer_by_a_rule_is_explained(meshd, write):
+    path = write("answer.yaml", REVIEWS.replace(
+        "  - name: rest\n",
+        "  - name: rest\n    directResponse: {status: 204}\n  - name: never\n"))
+    told = json.loads(meshd.ok(
+        "explain", "request", "http://reviews/", "--files", path,
+        "-o", "json"))
+    assert told["outcome"]["status"] == 204
+    assert told["action"] == {"directResponse": {"status": 204}}
 
 
 def test_explain_goes_by_who_calls(meshd, write):
@@ -182,6 +193,34 @@ def test_explain_for_people_names_file_and_line(meshd, write):
     out = meshd.ok("explain", "request", "http://reviews/x", "--files", path)
     assert f"{path}:" in out
     assert "90 %" in out
+
+
+def test_many_questions_are_answered_line_by_line(meshd, write):
+    path = write("reviews.yaml", REVIEWS)
+    lines = [{"host": "reviews", "headers": {"who": "tester"}},
+             {"host": "reviews", "namespace": "shop"},
+             {"hots": "reviews"},
+             {"cluster": "outbound|9080|v2|reviews.default.svc.cluster.local"},
+             {"direction": "gateway", "proxy": "gateway", "port": 1}]
+    done = meshd("explain", "--files", path, "--questions", "-",
+                 stdin="\n".join(map(json.dumps, lines)) + "\n\n")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(told) == len(lines), done.stderr
+    assert told[0]["routeMatched"] == "testers"
+    assert told[1]["outcome"]["status"] == 404
+    assert "no member hots" in told[2]["fault"]["message"]
+    assert told[3]["settings"]["lb"] == "LEAST_REQUEST"
+    assert told[4]["error"] == "ErrNoListener"
+    assert done.returncode == 3 and "nobody can answer" in done.stderr
+
+
+def test_files_may_be_explained_with_others_on_top(meshd, write):
+    path = write("reviews.yaml", REVIEWS)
+    other = write("other.yaml", REVIEWS.split("---\n")[2].replace(
+        "name: rest", "name: other"))
+    words = ("explain", "request", "http://reviews/", "--files", path)
+    assert "route         rest" in meshd.ok(*words)
+    assert "route         other" in meshd.ok(*words, "--with", other)
 
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "config/examples"

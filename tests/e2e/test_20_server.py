@@ -242,6 +242,27 @@ def test_explain_online_says_the_same_as_from_files(server, meshd, write):
     assert "VirtualService/default/reviews" in json.dumps(online)
 
 
+def test_explain_with_files_on_top_changes_nothing(server, meshd, write):
+    path = write("reviews.yaml", REVIEWS)
+    meshd.ok("apply", "-f", path)
+    revision = meshd.json("status")["revision"]
+    other = write("other.yaml", REVIEWS.split("---\n")[2].replace(
+        "name: rest", "name: other"))
+    words = ("explain", "request", "http://reviews/", "-o", "json")
+    assert json.loads(meshd.ok(*words))["routeMatched"] == "rest"
+    told = json.loads(meshd.ok(*words, "--with", other))
+    assert told["routeMatched"] == "other"
+    line = '{"host": "reviews"}\n'
+    out = meshd.ok("explain", "--questions", "-", "--with", other,
+                   stdin=line * 2)
+    assert [json.loads(x)["routeMatched"] for x in out.splitlines()] == [
+        "other", "other"]
+    assert meshd.json("status")["revision"] == revision
+    wrong = meshd("explain", "request", "http://reviews/", "--with",
+                  write("wrong.yaml", WRONG))
+    assert wrong.returncode == 3 and "timeuot" in wrong.stderr
+
+
 def test_a_command_waits_for_what_the_line_before_started(tmp_path):
     """As people paste it: with the default paths, on a machine of its own."""
     done = subprocess.run(

@@ -156,8 +156,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	struct world w = {.version = '0'};
 
-	w.source = xds_source_new();
-	xds_source_add_type(w.source, S(TYPE));
+	w.source = xds_source_new(NULL, NULL);
+	xds_source_add_type(w.source, S(TYPE), XDS_TOLD_ALL);
 	w.client = xds_client_new(&client_ops, &w, S("n"), S("c"));
 	CHECK(xds_client_subscribe(w.client, S(TYPE), SLICE_NONE) == OK);
 	reconnect(&w);

@@ -75,7 +75,8 @@ decode(const struct value *doc, const char *place)
 /* --- a view of them ------------------------------------------------------- */
 
 static struct view *
-compile(const struct resource *const *resources, size_t count)
+compile(const struct resource *const *resources, size_t count,
+    enum view_proxy proxy)
 {
 	struct view_port_input port = {80, S("http"), S("http")};
 	struct view_service_input service = {
@@ -96,7 +97,8 @@ compile(const struct resource *const *resources, size_t count)
 	    .host = S("web"),
 	    .listen = {ADDR_V4, {127, 0, 0, 1}, 9000},
 	    .ns = S("default")};
-	struct view_input in = {.resources = resources,
+	struct view_input in = {.proxy = proxy,
+	    .resources = resources,
 	    .resource_count = count,
 	    .services = &service,
 	    .service_count = 1,
@@ -119,6 +121,13 @@ header(void *arg, struct slice name, struct slice *out_value)
 }
 
 static void
+ignore(void *arg, const struct view_step *step)
+{
+	(void)arg;
+	(void)step;
+}
+
+static void
 ask_http(const struct view_host *host, struct slice path, struct arena *a)
 {
 	struct http_attrs attrs = {.method = S("GET"),
@@ -127,16 +136,27 @@ ask_http(const struct view_host *host, struct slice path, struct arena *a)
 	    .path = path,
 	    .port = host->port,
 	    .header = header};
+	const struct view_trace trace = {ignore, NULL};
 	struct view_http_choice c = view_route_http(host, &attrs, NULL);
-	struct slice rewritten;
+	struct view_http_choice walked = view_route_http(host, &attrs, &trace);
+	struct slice text;
+	enum err e;
 
+	CHECK(walked.route == c.route && walked.match == c.match);
 	if (c.route == NULL)
+		return;
+	if (c.route->redirect != NULL) {
+		CHECK(view_redirect_location(&c, &attrs, a, &text) == OK);
+		return;
+	}
+	if (c.route->answer != NULL)
 		return;
 	CHECK(c.route->destination_count > 0);
 	CHECK(view_choose(c.route->destinations, c.route->destination_count,
 		  c.route->weight_total, path.len) != NULL);
-	CHECK(view_rewrite_path(&c, path, a, &rewritten) == OK);
-	CHECK(c.route->rewrite_uri || slice_eq(path, rewritten));
+	e = view_rewrite_path(&c, path, a, &text);
+	CHECK(e == OK || (e == ERR_LIMIT && c.route->rewrite_regex != NULL));
+	CHECK(e != OK || c.route->rewrite_uri || slice_eq(path, text));
 }
 
 static void
@@ -170,6 +190,58 @@ ask_clusters(const struct view *v)
 }
 
 static void
+ask_routes(const struct view_routes *r, struct arena *a)
+{
+	size_t count;
+	const struct view_host *const *hosts = view_routes_hosts(r, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct slice host = hosts[i]->host;
+
+		if (slice_find(host, '/') == host.len &&
+		    slice_find(host, '*') == host.len)
+			CHECK(view_find_domain(r, host) == hosts[i]);
+		if (hosts[i]->http_count > 0)
+			ask_http(hosts[i], S("/a/b?c=d"), a);
+	}
+}
+
+/* Each chain, by a name that it has; the index says what a walk says. */
+static void
+ask_chains(const struct view_listener *l, struct arena *a)
+{
+	struct slice alpn = S("istio");
+	struct view_listener plain = *l;
+
+	plain.snis = NULL;
+	for (size_t i = 0; i < l->chain_count; i++) {
+		const struct view_chain *c = &l->chains[i];
+		struct view_connection k = {.tls = true,
+		    .alpns = &alpn,
+		    .alpn_count = 1,
+		    .sni = c->match.sni_count > 0 ? c->match.snis[0] : S("")};
+
+		CHECK(c->routes != NULL || c->tcp != NULL);
+		CHECK(view_find_chain(l, &k) == view_find_chain(&plain, &k));
+		if (c->routes != NULL)
+			ask_routes(c->routes, a);
+	}
+}
+
+static void
+ask_gateway(const struct view *v, struct arena *a)
+{
+	size_t count;
+	const struct view_listener *const *all =
+	    view_listeners(v, NULL, VIEW_GATEWAY, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		CHECK(all[i]->chain_count > 0);
+		ask_chains(all[i], a);
+	}
+}
+
+static void
 look(struct resource *const *all, size_t count)
 {
 	AUTO(arena_fini) struct arena a;
@@ -179,10 +251,13 @@ look(struct resource *const *all, size_t count)
 	arena_init(&a, ARENA_MAX);
 	for (size_t i = 0; i < count; i++)
 		order[i] = all[i];
-	one = compile(order, count);
+	one = compile(order, count, VIEW_ROUTER);
+	ask_gateway(one, &a);
+	view_unref(&one);
+	one = compile(order, count, VIEW_SIDECAR);
 	for (size_t i = 0; i < count; i++)
 		order[i] = all[count - 1 - i];
-	other = compile(order, count);
+	other = compile(order, count, VIEW_SIDECAR);
 	CHECK(view_fingerprint(one) == view_fingerprint(other));
 	ask_hosts(one, &a);
 	ask_clusters(one);

@@ -184,7 +184,7 @@ compile(struct memory_walk *w)
 {
 	AUTO(discovery_catalog_free)
 	struct discovery_catalog *c = discovery_catalog_new();
-	AUTO(arena_fini) struct arena a;
+	AUTO(discovery_free) struct discovery *d = discovery_new();
 	struct discovery_input in = {.catalog = c,
 	    .now_s = 1000,
 	    .node = S("self"),
@@ -194,9 +194,8 @@ compile(struct memory_walk *w)
 	enum err e;
 
 	fill(c);
-	arena_init(&a, DISCOVERY_BYTES_MAX);
 	memory_fail(w);
-	e = discovery_compile(&in, &a, &out);
+	e = discovery_update(d, &in, &out);
 	memory_heal(w);
 	memory_expect(w, e);
 }

@@ -184,6 +184,19 @@ addr_is_any(const struct addr *a)
 	       memcmp(a->bytes, zero, sizeof(zero)) == 0;
 }
 
+bool
+addr_is_global_unicast(const struct addr *a)
+{
+	const uint8_t *b = a->bytes;
+
+	if (a->family == ADDR_NONE || addr_is_any(a) || addr_is_loopback(a))
+		return false;
+	if (a->family == ADDR_V6)
+		return b[0] != 0xff && (b[0] != 0xfe || (b[1] & 0xc0) != 0x80);
+	return (b[0] & 0xf0) != 0xe0 && (b[0] != 169 || b[1] != 254) &&
+	       memcmp(b, "\xff\xff\xff\xff", 4) != 0;
+}
+
 unsigned
 addr_to_sockaddr(const struct addr *a, struct sockaddr *out)
 {

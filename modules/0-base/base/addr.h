@@ -44,6 +44,9 @@ int addr_cmp(const struct addr *a, const struct addr *b);
 bool addr_is_loopback(const struct addr *a);
 bool addr_is_any(const struct addr *a);
 
+/* One machine's, of more than its own link. */
+bool addr_is_global_unicast(const struct addr *a);
+
 struct sockaddr;
 
 /* `out` has room for a sockaddr_storage; returns the length used. */

@@ -56,6 +56,13 @@ list_remove(struct list *node)
 	node->prev = node->next = node;
 }
 
+/* False for a node that is in no list (init'ed or zeroed). */
+static inline bool
+list_is_linked(const struct list *node)
+{
+	return node->next != NULL && node->next != node;
+}
+
 #define LIST_FIRST(head, type, member)                                         \
 	(list_empty(head) ? NULL : CONTAINER((head)->next, type, member))
 

@@ -175,6 +175,14 @@ value_get_string(
 							      : otherwise;
 }
 
+int64_t
+value_get_int(const struct value *v, struct slice key, int64_t otherwise)
+{
+	const struct value *m = value_get(v, key);
+
+	return m != NULL && m->type == VALUE_INT ? m->integer : otherwise;
+}
+
 struct value *
 value_new(struct arena *a, enum value_type t)
 {

@@ -66,6 +66,10 @@ uint32_t value_line(const struct value *v, struct slice path);
 struct slice value_get_string(
     const struct value *v, struct slice key, struct slice otherwise);
 
+/* The same for a whole number. */
+int64_t value_get_int(
+    const struct value *v, struct slice key, int64_t otherwise);
+
 /* Makers; NULL when the arena is full. Text is borrowed, not copied. */
 struct value *value_new(struct arena *a, enum value_type t) MUST_USE;
 struct value *value_new_string(struct arena *a, struct slice s) MUST_USE;

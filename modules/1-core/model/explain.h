@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * explain — what would happen to one request, and why, as a tree.
+ * explain — what would happen to one request or connection, and why, as a
+ * tree.
  *
  * Asks the view through the functions that the proxy uses; nothing here knows
  * a rule of its own.
@@ -10,6 +11,9 @@
 
 #include "view.h"
 
+enum { EXPLAIN_HEADERS_MAX = 100, EXPLAIN_ALPNS_MAX = 16 };
+
+/* One request, by the host that it names. */
 struct explain_request {
 	struct slice upstream; /* a named listener; empty: by `host` */
 	/* Who calls. Where nobody calls from there, the proxy itself. */
@@ -26,6 +30,75 @@ struct explain_request {
 	bool offline; /* nobody knows who is alive: endpoints are not judged */
 };
 
+enum explain_protocol {
+	EXPLAIN_TCP,
+	EXPLAIN_HTTP,
+	EXPLAIN_HTTP2,
+	EXPLAIN_GRPC
+};
+
+enum explain_tls {
+	EXPLAIN_PLAINTEXT,
+	EXPLAIN_TLS, /* the client shows no certificate */
+	EXPLAIN_MTLS /* it shows one of the mesh, or what `secret` names */
+};
+
+/* One connection, by the address that it calls, and the request on it. */
+struct explain_connection {
+	enum view_direction direction;
+	struct addr destination; /* family ADDR_NONE: one that nobody has */
+	enum explain_protocol protocol;
+	enum explain_tls tls;
+	struct slice sni;          /* in lower case */
+	const struct slice *alpns; /* none: what such a client offers */
+	size_t alpn_count;
+	/* The server's certificate that a client with one expects there, by
+	 * the secret's name; empty: the mesh's own. */
+	struct slice secret;
+	/* Who calls (of inbound and gateway: nobody in the mesh), and what is
+	 * asked, unless the protocol is TCP. Its host is not looked at. */
+	struct explain_request request;
+};
+
+/* Whose view has to answer. */
+struct explain_place {
+	enum view_proxy proxy;
+	struct slice ns;
+	struct labels labels;
+	struct addr ip; /* of the machine; family ADDR_NONE: not known */
+};
+
+/* The input of a view from there; borrows from the place. */
+void explain_view_input(
+    const struct explain_place *place, struct view_input *out);
+
+/* The gateways that a Gateway selects, in its namespace; borrows. False for a
+ * resource of another kind. */
+bool explain_gateway_place(const struct resource *r, struct explain_place *out);
+
+struct explain_question {
+	struct explain_place place;
+	/* A list of documents that are to be on top of what there is; NULL:
+	 * none. For whoever compiles the view. */
+	const struct value *with;
+	struct slice cluster; /* by its name; empty: one of the others */
+	bool is_connection;   /* else only its request is set */
+	struct explain_connection connection;
+};
+
+/*
+ * A question as JSON has it. Of all: namespace, labels, proxy (sidecar,
+ * gateway), ip, with [document]. Of a request and a connection: port, method,
+ * scheme, authority, path, headers {name: value}. Of a request: host, or
+ * upstream. Of a connection: direction (outbound, inbound, gateway), which
+ * makes it one; address, protocol (tcp, http, http2, grpc), tls (plaintext,
+ * tls, mtls), sni, alpn [text], secret. Of a cluster just that: cluster, its
+ * name. Borrows from `v`. ERR_INVALID names the member that is not right or
+ * not known.
+ */
+MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
+    struct explain_question *out, struct fault *why);
+
 /*
  * A map: caller {namespace, labels}; request; outcome {status 0 or what we
  * would answer, flag, reason}; listener {name, address, identity}, the first
@@ -33,12 +106,71 @@ struct explain_request {
  * routeMatched; clusterMatched (with one destination; with several it is in
  * each of `destinations`); origin; rules
  * [{rule, origin, matched, why}] in the order they are asked; destinations
- * [{cluster, weight, percent, balancer, origin, endpoints [{address, node,
- * identity, labels, usable, reason}]}]; timeout, retries, rewrite, headers.
- * What has no value is left out. Text is borrowed from the view and the
- * request. NULL only when the arena is full.
+ * [{cluster, missing, weight, percent, type, balancer, security, sni, policy,
+ * origin, notInForce [what of it the proxy does not do yet], endpoints
+ * [{address, node, identity, labels, locality, priority, weight, usable,
+ * reason}]}]; action; rewrittenPath, location (of this request). What has no
+ *value is left out. Text is borrowed from the view and the request. NULL only
+ *when the arena is full.
+ *
+ * `action` is what the rule does, in Istio's and Envoy's words:
+ *
+ *	sends on	cluster, or weightedClusters [{cluster, weight,
+ *			hostRewrite, requestHeaders, responseHeaders}]; a
+ *			cluster that is not there has its name all the same
+ *			timeout "2.5s" ("0s": none); of inbound routes
+ *			maxStreamDuration, grpcTimeoutHeaderMax
+ *			retry {numRetries, retryOn, statusCodes,
+ *			perTryTimeout, backoffBase, hostSelectionAttempts,
+ *			hostPredicates, priority}
+ *			prefixRewrite; regexRewrite {regex, substitution};
+ *			hostRewrite
+ *			hashPolicy [{header | queryParameter | sourceIp |
+ *			cookie, ttl, path, attributes [{name, value}]}]
+ *			mirrors [{cluster, percent}]
+ *	or answers	redirect {code, scheme, host, port, path |
+ *			prefixRewrite}
+ *			directResponse {status, body | bodyBytes (base64)}
+ *	and with both	requestHeaders, responseHeaders {add [{name, op "set"
+ *			| "append", value}], remove}
+ *			cors {origins ["exact:…", "prefix:…", "regex:…"],
+ *			methods, headers, expose, maxAge, credentials,
+ *			forwardUnmatchedPreflights}
+ *			fault {delay {fixed, percent}, abort {http | grpc,
+ *			percent}}
+ *
+ * Of bytes (a port that speaks no HTTP) it is cluster or weightedClusters.
  */
 struct value *model_explain(const struct view *v,
     const struct explain_request *request, struct arena *arena);
+
+/*
+ * The same for a connection, and before it: connection {direction,
+ * destination, protocol, tls, sni, alpn, as the listener sees it};
+ * listenerMatched; filterChainMatched; routeConfigMatched, of chains whose
+ * routes are found by name; error, one of
+ *
+ *	ErrNoListener      nobody listens at this address
+ *	ErrNoFilterChain   the listener has no chain for what is known of it
+ *	ErrTLSError        it is plain, and the chain ends TLS
+ *	ErrMTLSError       the chain wants a certificate of the mesh and there
+ *	                   is none, or the reverse
+ *	ErrProtocolError   requests are expected, and there are none to read
+ *	ErrNoVirtualHost   no virtual host has the authority
+ *	ErrTLSRedirect     the virtual host sends plain requests to https
+ *	ErrNoRoute         no rule takes the request
+ *
+ * steps [{step, name, origin, why}], one for each of them; where no chain took
+ * it, chains [{name, origin, why}], at most 50; action, what is
+ * done with it, and clusters {name: settings}, of each that it may reach, by
+ * Envoy's words.
+ */
+struct value *model_explain_connection(const struct view *v,
+    const struct explain_connection *connection, struct arena *arena);
+
+/* Whichever it is; of a cluster {cluster, origin, settings}, of one that is
+ * not there its name alone. */
+struct value *model_answer(const struct view *v,
+    const struct explain_question *question, struct arena *arena);
 
 #endif

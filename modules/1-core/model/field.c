@@ -85,16 +85,30 @@ field_get(const struct value *v, struct slice name)
 	return NULL;
 }
 
-bool
-message_has(const struct message *m, const void *decoded, const char *field)
+static size_t
+row_of(const struct message *m, const char *field)
 {
-	const struct message_head *head = decoded;
 	size_t i = 0;
 
 	while (i < m->field_count && strcmp(m->fields[i].name, field) != 0)
 		i++;
 	CHECK(i < m->field_count);
-	return field_is_present(head, i);
+	return i;
+}
+
+bool
+message_has(const struct message *m, const void *decoded, const char *field)
+{
+	return field_is_present(decoded, row_of(m, field));
+}
+
+void
+message_mark(const struct message *m, void *decoded, const char *field)
+{
+	struct message_head *head = decoded;
+	size_t i = row_of(m, field);
+
+	head->present[i / 64] |= UINT64_C(1) << (i % 64);
 }
 
 void

@@ -142,6 +142,9 @@ struct message {
 bool message_has(
     const struct message *m, const void *decoded, const char *field);
 
+/* From now on it is as if it had been there. */
+void message_mark(const struct message *m, void *decoded, const char *field);
+
 /*
  * What one decoding found, each with place and field path. What is inert is
  * apart, since it says nothing about the document: `id` is "MSH0001", or

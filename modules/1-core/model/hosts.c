@@ -37,6 +37,33 @@ spell_pattern(struct slice s, struct slice domain, char out[HOST_TEXT_MAX])
 		return printed(out,
 		    snprintf(out, HOST_TEXT_MAX, "%.*s.svc.%.*s",
 			(int)(s.len - cluster.len), s.ptr, SLICE_ARG(domain)));
+	if (slice_eq(s, S("*.cluster.local")))
+		return printed(out,
+		    snprintf(out, HOST_TEXT_MAX, "*.%.*s", SLICE_ARG(domain)));
+	memcpy(out, s.ptr, s.len); /* shorter than HOST_TEXT_MAX */
+	return slice_of(out, s.len);
+}
+
+bool
+host_may_be_outside(struct slice host)
+{
+	size_t dot = slice_find(host, '.');
+
+	return dot < host.len && dot + 1 < host.len &&
+	       slice_find(slice_sub(host, dot + 1, host.len), '.') ==
+		   host.len - dot - 1 &&
+	       !slice_starts(host, S("*"));
+}
+
+struct slice
+host_spell_written(struct slice host, struct slice ns, struct slice domain,
+    char out[HOST_TEXT_MAX])
+{
+	char text[HOST_TEXT_MAX];
+	struct slice s = lower(host, text);
+
+	if (!host_may_be_outside(s))
+		return host_spell(host, ns, domain, out);
 	memcpy(out, s.ptr, s.len); /* shorter than HOST_TEXT_MAX */
 	return slice_of(out, s.len);
 }
@@ -108,9 +135,30 @@ tell(const struct telling *t, enum host_part part, struct slice host)
 		t->each(t->arg, part, s);
 }
 
+/*
+ * Workloads, by a label that they have; NULL: any. No host has a slash, so
+ * this is nobody's name.
+ */
+static void
+tell_workloads(
+    const struct telling *t, enum host_part part, const struct label *l)
+{
+	const struct slice ns = t->r->key.ns;
+	char text[HOST_TEXT_MAX];
+	struct slice s = printed(text,
+	    l == NULL
+		? snprintf(text, HOST_TEXT_MAX, "workload/%.*s", SLICE_ARG(ns))
+		: snprintf(text, HOST_TEXT_MAX, "workload/%.*s/%.*s=%.*s",
+		      SLICE_ARG(ns), SLICE_ARG(l->key), SLICE_ARG(l->value)));
+
+	if (s.len > 0)
+		t->each(t->arg, part, s);
+}
+
 static void
 tell_service(const struct telling *t)
 {
+	const struct labels *selector = &resource_service(t->r)->selector;
 	const struct resource_key *k = &t->r->key;
 	char text[HOST_TEXT_MAX];
 	struct slice s = printed(text,
@@ -119,6 +167,8 @@ tell_service(const struct telling *t)
 
 	if (s.len > 0)
 		t->each(t->arg, HOST_ABOUT, s);
+	if (selector->count > 0)
+		tell_workloads(t, HOST_REFERS, selector->items);
 }
 
 static void
@@ -172,10 +222,29 @@ tell_virtual_service(const struct telling *t)
 }
 
 static void
+tell_labels(const struct telling *t, const struct labels *l)
+{
+	for (size_t i = 0; i < l->count; i++)
+		tell_workloads(t, HOST_ABOUT, &l->items[i]);
+}
+
+static void
+tell_workload(const struct telling *t)
+{
+	tell_workloads(t, HOST_ABOUT, NULL);
+	tell_labels(t, &t->r->labels);
+	tell_labels(t, &((const struct workload_entry *)t->r->spec)->labels);
+}
+
+static void
 tell_entry(const struct telling *t)
 {
 	const struct service_entry *e = t->r->spec;
+	const struct workload_selector *s = e->workload_selector;
 
+	if (s != NULL)
+		tell_workloads(t, HOST_REFERS,
+		    s->labels.count > 0 ? s->labels.items : NULL);
 	for (size_t i = 0; i < e->hosts.count; i++)
 		tell(t, HOST_ABOUT, e->hosts.items[i]);
 }
@@ -192,6 +261,8 @@ resource_each_host(const struct resource *r, struct slice domain,
 		tell_virtual_service(&t);
 	else if (r->kind == &kind_service_entry)
 		tell_entry(&t);
+	else if (r->kind == &kind_workload_entry)
+		tell_workload(&t);
 	else if (r->kind == &kind_destination_rule)
 		tell(&t, HOST_ABOUT, resource_destination_rule(r)->host);
 }

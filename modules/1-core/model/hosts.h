@@ -17,11 +17,18 @@ enum { HOST_TEXT_MAX = 1024 };
 /*
  * "reviews", "reviews.default", …: "reviews.default.svc.<domain>", with `ns`
  * for a name that has none. Any other host, and wildcards, in lower case and
- * without the last dot; "*.<ns>.svc.cluster.local" is the mesh's own. Lies in
- * `out`. Empty if there is no room.
+ * without the last dot; "*.cluster.local", "*.<ns>.svc.cluster.local" are the
+ * mesh's own. Lies in `out`. Empty if there is no room.
  */
 struct slice host_spell(struct slice host, struct slice ns, struct slice domain,
     char out[HOST_TEXT_MAX]);
+
+/* Two labels: "reviews.default", or "example.com". */
+bool host_may_be_outside(struct slice host);
+
+/* As host_spell(), but two labels stay as they are. */
+struct slice host_spell_written(struct slice host, struct slice ns,
+    struct slice domain, char out[HOST_TEXT_MAX]);
 
 /* "*" or "*.rest" */
 bool host_is_pattern(struct slice host);
@@ -43,7 +50,8 @@ enum host_part {
  * comes twice. A Service is about its name, a DestinationRule about its host,
  * a VirtualService about its hosts, and refers to its destinations'. One
  * without hosts is a delegate: "delegate/<ns>/<name>" stands for it, and those
- * that name it refer to that.
+ * that name it refer to that. "workload/<ns>" and "workload/<ns>/<key>=<value>"
+ * stand for WorkloadEntries; a selector refers to one of them.
  */
 void resource_each_host(const struct resource *r, struct slice domain,
     void (*each)(void *arg, enum host_part part, struct slice host), void *arg);

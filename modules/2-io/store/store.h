@@ -316,6 +316,8 @@ struct store_changes {
 	uint64_t revision;
 	bool reset;
 	bool current;
+	uint64_t read_us; /* monotonic; of a current watch right behind the
+			   * commit */
 	const struct store_row *rows;
 	size_t count;
 };

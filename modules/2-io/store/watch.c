@@ -102,6 +102,7 @@ deliver_one(struct store_watch *w, bool to_the_end)
 		    &s->db, &w->at, &b->arena, &b->changes, &b->why);
 	if (e != OK)
 		b->changes = (struct store_changes){.err = e, .why = &b->why};
+	b->changes.read_us = clock_mono_us(&clock_system);
 	w->busy = e == OK && !b->changes.current;
 	b->is_followed = to_the_end && w->busy;
 	request_post(&b->r);

@@ -416,6 +416,12 @@ grpc_call_cancel(struct grpc_call *c)
 }
 
 void
+grpc_call_relax(struct grpc_call *c)
+{
+	http2_stream_relax(c->h2);
+}
+
+void
 grpc_call_pause(struct grpc_call *c)
 {
 	c->paused = true;

@@ -117,6 +117,9 @@ void grpc_call_finish(
 /* Either: RST_STREAM with CANCEL; on_close follows with GRPC_CANCELLED. */
 void grpc_call_cancel(struct grpc_call *c);
 
+/* Frees what large messages left behind them, if all of it has been sent. */
+void grpc_call_relax(struct grpc_call *c);
+
 /* Holds credit back, and gives it. Messages at hand still arrive. */
 void grpc_call_pause(struct grpc_call *c);
 void grpc_call_resume(struct grpc_call *c);

@@ -236,6 +236,13 @@ http2_stream_send(struct http2_stream *s, struct slice bytes)
 	return s->full ? ERR_AGAIN : OK;
 }
 
+void
+http2_stream_relax(struct http2_stream *s)
+{
+	if (buf_len(&s->queue) == 0)
+		buf_fini(&s->queue);
+}
+
 static enum err
 keep_trailers(struct http2_stream *s, const struct http_head *trailers)
 {

@@ -206,6 +206,9 @@ size_t http2_stream_held(const struct http2_stream *s);
 /* Frees the memory of the head received last early. */
 void http2_stream_forget_head(struct http2_stream *s);
 
+/* Frees what a burst left behind it, for a stream that rests now. */
+void http2_stream_relax(struct http2_stream *s);
+
 struct http2 *http2_stream_conn(struct http2_stream *s);
 
 #endif

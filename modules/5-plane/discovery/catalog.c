@@ -19,14 +19,14 @@ enum {
 
 struct entry {
 	struct discovery_record row;
-	struct arena arena; /* offers and their bytes */
-	struct gossip_offers offers;
+	struct arena arena; /* of its bytes */
 };
 
 struct discovery_catalog {
 	struct entry **items; /* by id */
 	size_t count;
 	size_t cap;
+	uint64_t version; /* the last that was given */
 };
 
 struct discovery_catalog *
@@ -104,6 +104,24 @@ insert(struct discovery_catalog *c, struct entry *e)
 	c->count++;
 }
 
+/* They have to be right, though nobody reads them yet. */
+static enum err
+check_offers(struct discovery_record *row)
+{
+	AUTO(arena_fini) struct arena a = {0};
+	struct gossip_offers offers;
+	enum err err;
+
+	row->service_count = 0;
+	if (row->bytes.len == 0)
+		return OK;
+	arena_init(&a, DECODED_MAX);
+	err = gossip_offers_decode(row->bytes, &a, &offers);
+	if (err == OK)
+		row->service_count = offers.service_count;
+	return err;
+}
+
 /* A new entry with the row's facts and its own copy of the offers. */
 static enum err
 entry_new(const struct discovery_record *row, struct entry **out)
@@ -112,11 +130,10 @@ entry_new(const struct discovery_record *row, struct entry **out)
 	enum err err;
 
 	e->row = *row;
-	e->row.offers = &e->offers;
-	arena_init(&e->arena, DECODED_MAX);
-	err = arena_copy(&e->arena, row->bytes, &e->row.bytes);
-	if (err == OK && row->bytes.len > 0)
-		err = gossip_offers_decode(e->row.bytes, &e->arena, &e->offers);
+	arena_init(&e->arena, GOSSIP_OFFERS_MAX + 1024);
+	err = check_offers(&e->row);
+	if (err == OK)
+		err = arena_copy(&e->arena, row->bytes, &e->row.bytes);
 	if (err == OK)
 		*out = TAKE(e);
 	return err;
@@ -136,10 +153,13 @@ static void
 update_facts(struct entry *e, const struct discovery_record *row)
 {
 	struct slice bytes = e->row.bytes;
+	size_t count = e->row.service_count;
+	uint64_t version = e->row.version;
 
 	e->row = *row;
 	e->row.bytes = bytes;
-	e->row.offers = &e->offers;
+	e->row.version = version;
+	e->row.service_count = count;
 }
 
 static enum err
@@ -153,6 +173,8 @@ put_row(struct discovery_catalog *c, const struct discovery_record *row,
 	if (before != NULL && slice_eq(before->row.bytes, row->bytes)) {
 		*out_changed = !same_facts(&before->row, row);
 		update_facts(before, row);
+		if (*out_changed)
+			before->row.version = ++c->version;
 		return OK;
 	}
 	if (before == NULL && c->count >= DISCOVERY_RECORDS_MAX)
@@ -162,6 +184,7 @@ put_row(struct discovery_catalog *c, const struct discovery_record *row,
 		return err;
 	(void)discovery_catalog_forget(
 	    c, &row->id); /* maybe it was not there */
+	fresh->row.version = ++c->version;
 	insert(c, fresh);
 	*out_changed = true;
 	return OK;
@@ -333,6 +356,7 @@ move_all(struct discovery_catalog *c, struct discovery_catalog *from)
 	for (size_t i = 0; i < from->count; i++) {
 		(void)discovery_catalog_forget(
 		    c, &from->items[i]->row.id); /* maybe it was not there */
+		from->items[i]->row.version = ++c->version;
 		insert(c, TAKE(from->items[i]));
 	}
 	from->count = 0;

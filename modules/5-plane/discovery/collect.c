@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * collect — records and local services become workloads, the oldest first.
+ * collect — records and local services become workloads.
  */
-#include <stdlib.h>
-
 #include "inside.h"
+
+enum { SOURCE_BYTES_MAX = 8 << 20 }; /* GOSSIP_OFFERS_MAX, decoded */
 
 int
 workload_age_cmp(const struct workload *a, const struct workload *b)
@@ -19,17 +19,8 @@ workload_age_cmp(const struct workload *a, const struct workload *b)
 	n = slice_cmp(a->node, b->node);
 	if (n == 0)
 		n = memcmp(&a->id, &b->id, sizeof(a->id));
-	if (n == 0)
-		n = slice_cmp(a->ns, b->ns);
-	if (n == 0)
-		n = slice_cmp(a->name, b->name);
-	return n != 0 ? n : (int)a->port - (int)b->port;
-}
-
-static int
-by_age(const void *a, const void *b)
-{
-	return workload_age_cmp(a, b);
+	/* What one node says twice: as it said it. */
+	return n != 0 ? n : (a > b) - (a < b);
 }
 
 static unsigned
@@ -79,11 +70,12 @@ place(struct workload *w, const struct addr *a, uint16_t tunnel_port)
 }
 
 static struct labels
-labels_of(struct compiler *c, const struct gossip_service *s)
+labels_of(struct source *to, const struct gossip_service *s)
 {
 	struct label *items =
-	    arena_alloc_array(c->arena, s->label_count, sizeof(*items));
+	    arena_alloc_array(&to->arena, s->label_count, sizeof(*items));
 
+	to->is_full = to->is_full || items == NULL;
 	if (items == NULL)
 		return (struct labels){NULL, 0};
 	for (size_t i = 0; i < s->label_count; i++)
@@ -92,96 +84,198 @@ labels_of(struct compiler *c, const struct gossip_service *s)
 }
 
 static bool
-is_service_healthy(const struct discovery_record *r, size_t index)
+is_service_healthy(const struct discovery_record *r,
+    const struct gossip_offers *offers, size_t index)
 {
 	const struct gossip_member m = {.health = r->health};
 	const struct gossip_record g = {
 	    .member = &m, .unhealthy = r->unhealthy};
 
-	return gossip_service_is_healthy(&g, r->offers, index);
+	return gossip_service_is_healthy(&g, offers, index);
+}
+
+static struct slice
+say(struct source *to, const char *node, const char *words)
+{
+	struct slice s = arena_printf(&to->arena, "node %s %s", node, words);
+
+	to->is_full = to->is_full || s.len == 0;
+	return s;
 }
 
 /* Only evidence counts: who is merely suspected stays. */
 static void
-judge(struct compiler *c, const struct discovery_record *r, size_t index,
-    struct workload *w)
+judge(const struct discovery *d, const struct discovery_record *r,
+    struct source *to, struct workload *w)
 {
-	const struct gossip_service *s = &r->offers->services[index];
+	size_t index = (size_t)(w - to->workloads);
+	const struct gossip_service *s = &to->offers.services[index];
 
 	w->gone = r->status == GOSSIP_DOWN || r->status == GOSSIP_LEFT;
 	if (w->gone) {
 		w->health = VIEW_DOWN;
-		w->reason = arena_printf(c->arena, "node %s %s", r->name,
+		w->reason = say(to, r->name,
 		    r->status == GOSSIP_DOWN ? "is down" : "has left");
 	} else if (r->health == GOSSIP_DRAINING ||
 		   s->health == GOSSIP_DRAINING) {
 		w->health = VIEW_DRAINING;
-		w->reason =
-		    arena_printf(c->arena, "node %s drains it", r->name);
-	} else if (!is_service_healthy(r, index)) {
+		w->reason = say(to, r->name, "drains it");
+	} else if (!is_service_healthy(r, &to->offers, index)) {
 		w->health = VIEW_UNHEALTHY;
-		w->reason = arena_printf(
-		    c->arena, "node %s says that it is unhealthy", r->name);
-	} else if (!slice_eq(w->network, c->in->network)) {
+		w->reason = say(to, r->name, "says that it is unhealthy");
+	} else if (!slice_eq(w->network, d->in.network)) {
 		w->health = VIEW_UNHEALTHY;
-		w->reason = arena_printf(c->arena,
-		    "it is in network %s, and gateways between networks are "
-		    "not supported yet",
-		    r->network);
+		w->reason = say(to, r->name,
+		    "is in another network, and gateways between networks are "
+		    "not supported yet");
 	}
 }
 
 static void
-add_remote(struct compiler *c, const struct discovery_record *r, size_t index)
+read_workload(const struct discovery *d, const struct discovery_record *r,
+    struct source *to, size_t index)
 {
-	const struct gossip_offers *o = r->offers;
+	const struct gossip_offers *o = &to->offers;
 	const struct gossip_service *s = &o->services[index];
 	const struct addr *a =
-	    pick_addr(o->addrs, o->addr_count, c->in->families);
-	struct workload *w = pile_add(c, &c->workloads, sizeof(*w));
+	    pick_addr(o->addrs, o->addr_count, d->in.families);
+	struct workload *w = &to->workloads[index];
 
-	if (w == NULL)
-		return;
-	*w = (struct workload){.node = slice_str(r->name),
-	    .network = slice_str(r->network),
+	*w = (struct workload){.node = w->node,
+	    .network = w->network,
 	    .locality = o->locality,
 	    .name = s->name,
 	    .ns = s->ns,
 	    .account = s->account,
 	    .protocol = s->protocol,
-	    .labels = labels_of(c, s),
+	    .labels = labels_of(to, s),
 	    .port = s->port,
 	    .weight = s->weight,
 	    .issued_s = r->issued_s,
 	    .id = r->id};
-	judge(c, r, index, w);
+	judge(d, r, to, w);
 	place(w, a != NULL ? a : &o->addrs[0], o->tunnel_port);
 	if (a != NULL || w->health != VIEW_HEALTHY)
 		return;
 	w->health = VIEW_UNHEALTHY;
-	w->reason = arena_printf(c->arena,
-	    "node %s has no address of a family that this machine has",
-	    r->name);
+	w->reason = say(
+	    to, r->name, "has no address of a family that this machine has");
 }
 
-static void
-add_record(struct compiler *c, const struct discovery_record *r)
+enum use
+use_of(const struct discovery *d, const struct discovery_record *r)
 {
-	if (gossip_id_eq(&r->id, &c->in->self) || r->offers->addr_count == 0 ||
-	    r->expires_s <= c->in->now_s)
-		return;
-	if (ca_node_is_revoked(c->in->revocations, c->in->revocation_count,
+	const struct discovery_input *in = &d->in;
+
+	if (r->bytes.len == 0 || r->expires_s <= in->now_s ||
+	    ca_node_is_revoked(in->revocations, in->revocation_count,
 		slice_str(r->name), r->issued_s * INT64_C(1000)))
-		return; /* nobody would let us in there */
-	if (r->name_lost && r->offers->service_count > 0) {
-		report(c,
+		return USE_NOT; /* or nobody would let us in there */
+	return r->name_lost ? USE_REFUSED : USE_ALL;
+}
+
+static enum err
+read_offers(
+    const struct discovery_record *r, struct source *to, bool *out_empty)
+{
+	struct slice bytes;
+	enum err e = arena_copy(&to->arena, r->bytes, &bytes);
+
+	if (e == OK)
+		e = gossip_offers_decode(bytes, &to->arena, &to->offers);
+	*out_empty = e == OK && (to->offers.addr_count == 0 ||
+				    to->offers.service_count == 0);
+	return e;
+}
+
+static enum err
+read_workloads(const struct discovery *d, const struct discovery_record *r,
+    struct source *to)
+{
+	struct slice node, network;
+
+	to->workloads = arena_alloc_array(
+	    &to->arena, to->offers.service_count, sizeof(*to->workloads));
+	if (to->workloads == NULL ||
+	    arena_copy(&to->arena, slice_str(r->name), &node) != OK ||
+	    arena_copy(&to->arena, slice_str(r->network), &network) != OK)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < to->offers.service_count; i++) {
+		to->workloads[i].node = node;
+		to->workloads[i].network = network;
+		read_workload(d, r, to, i);
+	}
+	to->count = to->offers.service_count;
+	return to->is_full ? ERR_NO_MEMORY : OK;
+}
+
+enum err
+source_read(const struct discovery *d, const struct discovery_record *r,
+    enum use use, struct source *to)
+{
+	bool is_empty;
+	enum err e;
+
+	to->id = r->id;
+	to->version = r->version;
+	to->use = use;
+	if (use == USE_NOT)
+		return OK;
+	e = read_offers(r, to, &is_empty);
+	if (e != OK || is_empty)
+		return e;
+	if (use == USE_REFUSED) {
+		to->conflict = arena_printf(&to->arena,
 		    "what a second node %s offers is not used: the older node "
 		    "of that name is alive",
 		    r->name);
-		return;
+		return to->conflict.len > 0 ? OK : ERR_NO_MEMORY;
 	}
-	for (size_t i = 0; i < r->offers->service_count; i++)
-		add_remote(c, r, i);
+	return read_workloads(d, r, to);
+}
+
+void
+source_free(struct source **sp)
+{
+	struct source *s = *sp;
+
+	*sp = NULL;
+	if (s == NULL)
+		return;
+	arena_fini(&s->arena);
+	mem_free(&s);
+}
+
+struct source *
+source_new(void)
+{
+	struct source *s = mem_new(sizeof(*s));
+
+	arena_init(&s->arena, SOURCE_BYTES_MAX);
+	return s;
+}
+
+/* --- this machine --------------------------------------------------------- */
+
+static void
+keep(struct source *to, struct slice s, struct slice *out)
+{
+	if (arena_copy(&to->arena, s, out) != OK)
+		to->is_full = true;
+}
+
+static struct labels
+keep_labels(struct source *to, const struct labels *l)
+{
+	struct label *items =
+	    arena_alloc_array(&to->arena, l->count, sizeof(*items));
+
+	to->is_full = to->is_full || items == NULL;
+	for (size_t i = 0; items != NULL && i < l->count; i++) {
+		keep(to, l->items[i].key, &items[i].key);
+		keep(to, l->items[i].value, &items[i].value);
+	}
+	return (struct labels){items, items != NULL ? l->count : 0};
 }
 
 /*
@@ -189,38 +283,56 @@ add_record(struct compiler *c, const struct discovery_record *r)
  * what never leaves it, and ask itself who it is.
  */
 static void
-add_local(struct compiler *c, const struct discovery_local *l)
+read_local(const struct discovery *d, const struct discovery_local *l,
+    struct source *to, struct workload *w)
 {
-	const struct discovery_input *in = c->in;
-	struct workload *w = pile_add(c, &c->workloads, sizeof(*w));
-
-	if (w == NULL)
-		return;
-	*w = (struct workload){.node = in->node,
-	    .network = in->network,
-	    .name = l->name,
-	    .ns = l->ns,
-	    .account = l->account,
-	    .protocol = l->protocol,
-	    .labels = l->labels,
-	    .port = l->port,
+	*w = (struct workload){.port = l->port,
 	    .weight = l->weight,
 	    .addr = l->target,
-	    .issued_s = in->issued_s,
-	    .id = in->self};
+	    .issued_s = d->in.issued_s,
+	    .id = d->in.self};
+	keep(to, d->in.node, &w->node);
+	keep(to, d->in.network, &w->network);
+	keep(to, l->name, &w->name);
+	keep(to, l->ns, &w->ns);
+	keep(to, l->account, &w->account);
+	keep(to, l->protocol, &w->protocol);
+	w->labels = keep_labels(to, &l->labels);
 }
 
-void
-collect_workloads(struct compiler *c)
+enum err
+source_read_locals(const struct discovery *d, struct source *to)
 {
-	const struct discovery_record *r;
+	to->workloads = arena_alloc_array(
+	    &to->arena, MAX(d->in.local_count, 1), sizeof(*to->workloads));
+	if (to->workloads == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < d->in.local_count; i++)
+		read_local(d, &d->in.locals[i], to, &to->workloads[i]);
+	to->count = d->in.local_count;
+	return to->is_full ? ERR_NO_MEMORY : OK;
+}
 
-	for (size_t i = 0;
-	     (r = discovery_catalog_next(c->in->catalog, &i)) != NULL;)
-		add_record(c, r);
-	for (size_t i = 0; i < c->in->local_count; i++)
-		add_local(c, &c->in->locals[i]);
-	if (c->workloads.count > 0)
-		qsort(c->workloads.items, c->workloads.count,
-		    sizeof(struct workload), by_age);
+static bool
+is_same_local(const struct workload *w, const struct discovery_local *l)
+{
+	return w->port == l->port && w->weight == l->weight &&
+	       addr_eq(&w->addr, &l->target) && slice_eq(w->name, l->name) &&
+	       slice_eq(w->ns, l->ns) && slice_eq(w->account, l->account) &&
+	       slice_eq(w->protocol, l->protocol) &&
+	       w->labels.count == l->labels.count &&
+	       labels_match(&w->labels, &l->labels) &&
+	       labels_match(&l->labels, &w->labels);
+}
+
+bool
+source_has(const struct source *s, const struct discovery_input *in)
+{
+	if (s->count != in->local_count)
+		return false;
+	for (size_t i = 0; i < s->count; i++)
+		if (s->workloads[i].issued_s != in->issued_s ||
+		    !is_same_local(&s->workloads[i], &in->locals[i]))
+			return false;
+	return true;
 }

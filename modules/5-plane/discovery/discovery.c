@@ -1,56 +1,375 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * discovery — one compilation from end to end, and the lists that it grows.
+ * discovery — what changed since the last update, and what is given out.
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "inside.h"
 
-enum { PILE_FIRST = 16, REPORT_MAX = 1024 };
+/* --- life ----------------------------------------------------------------- */
 
-void *
-pile_add(struct compiler *c, struct pile *l, size_t size)
+static void
+start(struct discovery *d)
 {
-	size_t cap = MAX(PILE_FIRST, l->cap * 2);
-	void *items;
+	map_init(&d->sources);
+	map_init(&d->services);
+	map_init(&d->selecting);
+	map_init(&d->workloads);
+	map_init(&d->servings);
+	arena_init(&d->arena, DISCOVERY_BYTES_MAX);
+}
 
-	if (c->err != OK)
-		return NULL;
-	if (l->count == l->cap) {
-		items = arena_alloc_array(c->arena, cap, size);
-		if (items == NULL) {
-			c->err = ERR_NO_MEMORY;
-			return NULL;
-		}
-		if (l->count > 0)
-			memcpy(items, l->items, l->count * size);
-		l->items = items;
-		l->cap = cap;
-	}
-	return (char *)l->items + l->count++ * size;
+struct discovery *
+discovery_new(void)
+{
+	struct discovery *d = mem_new(sizeof(*d));
+
+	start(d);
+	return d;
+}
+
+static void
+drop_crowd(void *crowd)
+{
+	struct crowd *c = crowd;
+
+	crowd_fini(c);
+	mem_free(&c);
+}
+
+static void
+drop_source(void *source)
+{
+	struct source *s = source;
+
+	source_free(&s);
+}
+
+static void
+drop_service(void *service)
+{
+	struct resource *r = service;
+
+	resource_unref(&r);
+}
+
+/* All of it, as if nothing had ever come in. */
+static void
+forget(struct discovery *d)
+{
+	map_fini(&d->selecting, drop_crowd);
+	map_fini(&d->workloads, drop_crowd);
+	map_fini(&d->servings, serving_free);
+	map_fini(&d->sources, drop_source);
+	map_fini(&d->services, drop_service);
+	source_free(&d->local);
+	crowd_fini(&d->order);
+	crowd_fini(&d->dirty);
+	arena_fini(&d->arena);
+	*d = (struct discovery){0};
 }
 
 void
-report(struct compiler *c, const char *fmt, ...)
+discovery_free(struct discovery **dp)
 {
-	char text[REPORT_MAX];
-	struct slice *s;
-	va_list args;
+	if (*dp == NULL)
+		return;
+	forget(*dp);
+	mem_free(dp);
+}
 
-	if (c->conflicts.count >= DISCOVERY_CONFLICTS_MAX) {
-		c->conflicts_dropped++;
+/* --- what all was made with ----------------------------------------------- */
+
+static bool
+is_same_place(const struct discovery *d, const struct discovery_input *in)
+{
+	return gossip_id_eq(&d->self, &in->self) &&
+	       d->families == in->families &&
+	       slice_eq(slice_str(d->node), in->node) &&
+	       slice_eq(slice_str(d->network), in->network);
+}
+
+static enum err
+settle_down(struct discovery *d, const struct discovery_input *in)
+{
+	enum err e;
+
+	if (d->is_settled && is_same_place(d, in))
+		return OK;
+	forget(d);
+	start(d);
+	d->self = in->self;
+	d->families = in->families;
+	e = slice_to_cstr(in->node, d->node, sizeof(d->node));
+	if (e == OK)
+		e = slice_to_cstr(in->network, d->network, sizeof(d->network));
+	d->is_settled = e == OK;
+	return e;
+}
+
+/* --- what came and went --------------------------------------------------- */
+
+static void
+join(struct discovery *d, struct source *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		join_workload(d, &s->workloads[i]);
+	d->has_changed = true;
+}
+
+static void
+leave(struct discovery *d, struct source *s)
+{
+	for (size_t i = 0; i < s->count; i++)
+		leave_workload(d, &s->workloads[i]);
+	d->has_changed = true;
+}
+
+static struct slice
+id_key(const struct gossip_id *id)
+{
+	return slice_of(id->bytes, sizeof(id->bytes));
+}
+
+/* In place of what was there before. */
+static void
+take_source(struct discovery *d, const struct discovery_record *r, enum use use)
+{
+	struct source *fresh = source_new();
+	struct source *before = map_get(&d->sources, id_key(&r->id));
+	enum err e = source_read(d, r, use, fresh);
+
+	if (e != OK) {
+		source_free(&fresh);
+		d->err = d->err == OK ? e : d->err;
 		return;
 	}
-	s = pile_add(c, &c->conflicts, sizeof(*s));
-	if (s == NULL)
+	fresh->seen = true;
+	if (before != NULL)
+		leave(d, before);
+	join(d, fresh);
+	(void)map_put(&d->sources, id_key(&r->id), fresh); /* `before` */
+	source_free(&before);
+}
+
+static void
+look_at_records(struct discovery *d)
+{
+	const struct discovery_record *r;
+
+	for (size_t i = 0;
+	     (r = discovery_catalog_next(d->in.catalog, &i)) != NULL;) {
+		struct source *s = map_get(&d->sources, id_key(&r->id));
+		enum use use = use_of(d, r);
+
+		if (gossip_id_eq(&r->id, &d->in.self))
+			continue;
+		if (s != NULL && s->version == r->version && s->use == use)
+			s->seen = true;
+		else
+			take_source(d, r, use);
+	}
+}
+
+/* Those that the catalog forgot. */
+static void
+drop_unseen(struct discovery *d)
+{
+	struct crowd gone = {0};
+	struct slice key;
+	void *value;
+
+	for (size_t i = 0; map_next(&d->sources, &i, &key, &value);) {
+		struct source *s = value;
+
+		if (!s->seen)
+			crowd_add(&gone, s);
+		s->seen = false;
+	}
+	for (size_t i = 0; i < gone.count; i++) {
+		struct source *s = gone.items[i];
+
+		leave(d, s);
+		(void)map_remove(&d->sources, id_key(&s->id)); /* it is `s` */
+		source_free(&s);
+	}
+	crowd_fini(&gone);
+}
+
+static void
+look_at_locals(struct discovery *d)
+{
+	struct source *fresh;
+	enum err e;
+
+	if (d->local != NULL && source_has(d->local, &d->in))
 		return;
-	va_start(args, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, args); /* cut if too long */
-	va_end(args);
-	if (arena_copy(c->arena, slice_str(text), s) != OK)
-		c->err = ERR_NO_MEMORY;
+	fresh = source_new();
+	e = source_read_locals(d, fresh);
+	if (e != OK) {
+		source_free(&fresh);
+		d->err = d->err == OK ? e : d->err;
+		return;
+	}
+	if (d->local != NULL)
+		leave(d, d->local);
+	join(d, fresh);
+	source_free(&d->local);
+	d->local = fresh;
+}
+
+static struct slice
+service_key(struct arena *a, const struct resource *r)
+{
+	return arena_printf(
+	    a, "%.*s/%.*s", SLICE_ARG(r->key.ns), SLICE_ARG(r->key.name));
+}
+
+static void
+take_service(struct discovery *d, struct slice key, const struct resource *r)
+{
+	struct resource *before = map_get(&d->services, key);
+
+	if (before == r)
+		return;
+	if (before != NULL)
+		leave_service(d, before);
+	join_service(d, r);
+	(void)map_put(&d->services, key, resource_ref(r)); /* `before` */
+	resource_unref(&before);
+	d->has_changed = true;
+}
+
+static void
+drop_service_of(struct discovery *d, struct slice key)
+{
+	struct resource *r = map_remove(&d->services, key);
+
+	leave_service(d, r);
+	resource_unref(&r);
+	d->has_changed = true;
+}
+
+/* Written Services that are not in `now` any more. */
+static void
+drop_services(struct discovery *d, const struct map *now, struct arena *a)
+{
+	struct slice *gone =
+	    arena_alloc_array(a, MAX(d->services.count, 1), sizeof(*gone));
+	struct slice key;
+	size_t count = 0;
+	void *value;
+
+	for (size_t i = 0;
+	     gone != NULL && map_next(&d->services, &i, &key, &value);)
+		if (map_get(now, key) == NULL &&
+		    arena_copy(a, key, &gone[count]) == OK)
+			count++;
+	for (size_t i = 0; i < count; i++)
+		drop_service_of(d, gone[i]);
+}
+
+static void
+look_at_services(struct discovery *d)
+{
+	const struct discovery_input *in = &d->in;
+	AUTO(arena_fini) struct arena a = {0};
+	struct map now;
+
+	if (in->resources_version != 0 &&
+	    in->resources_version == d->resources_version)
+		return;
+	arena_init(&a, DISCOVERY_BYTES_MAX);
+	map_init(&now);
+	for (size_t i = 0; i < in->resource_count; i++) {
+		const struct resource *r = in->resources[i];
+		struct slice key;
+
+		if (r->kind != &kind_service)
+			continue;
+		key = service_key(&a, r);
+		if (key.len == 0)
+			d->err = ERR_NO_MEMORY;
+		else
+			(void)map_put(&now, key,
+			    (void *)(uintptr_t)r); /* keys are unique */
+		if (key.len > 0)
+			take_service(d, key, r);
+	}
+	if (d->services.count > now.count)
+		drop_services(d, &now, &a);
+	map_fini(&now, NULL);
+	d->resources_version = in->resources_version;
+}
+
+/* --- what is given out ---------------------------------------------------- */
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct serving *const *x = a;
+	const struct serving *const *y = b;
+	int n = slice_cmp((*x)->ns, (*y)->ns);
+
+	return n != 0 ? n : slice_cmp((*x)->name, (*y)->name);
+}
+
+static void
+make_dirty(struct discovery *d)
+{
+	for (size_t i = 0; i < d->dirty.count; i++) {
+		struct serving *s = d->dirty.items[i];
+
+		s->is_dirty = false;
+		s->is_empty = !serving_make(d, s);
+		d->is_unordered = d->is_unordered || s->is_empty;
+	}
+	d->dirty.count = 0;
+}
+
+/* In order, and without those that nobody wrote and nobody serves. */
+static void
+put_in_order(struct discovery *d)
+{
+	size_t kept = 0;
+
+	if (!d->is_unordered)
+		return;
+	for (size_t i = 0; i < d->order.count; i++) {
+		struct serving *s = d->order.items[i];
+
+		if (s->is_empty)
+			serving_drop(d, s);
+		else
+			d->order.items[kept++] = s;
+	}
+	d->order.count = kept;
+	if (kept > 0)
+		qsort(d->order.items, kept, sizeof(void *), by_name);
+	d->is_unordered = false;
+}
+
+struct sums {
+	size_t services, endpoints, conflicts;
+};
+
+static struct sums
+sum_up(const struct discovery *d)
+{
+	struct sums n = {0};
+	struct slice id;
+	void *value;
+
+	for (size_t i = 0; i < d->order.count; i++) {
+		const struct serving *s = d->order.items[i];
+
+		n.services += s->is_told;
+		n.endpoints += s->endpoint_count;
+		n.conflicts += s->conflict_count;
+	}
+	for (size_t i = 0; map_next(&d->sources, &i, &id, &value);)
+		n.conflicts += ((const struct source *)value)->conflict.len > 0;
+	return n;
 }
 
 static int
@@ -59,6 +378,54 @@ text_cmp(const void *a, const void *b)
 	const struct slice *x = a, *y = b;
 
 	return slice_cmp(*x, *y);
+}
+
+static void
+list_conflicts(struct discovery *d, struct slice *out, size_t count)
+{
+	struct discovery_output *o = &d->out;
+	struct slice id;
+	size_t n = 0;
+	void *value;
+
+	for (size_t i = 0; i < d->order.count; i++) {
+		const struct serving *s = d->order.items[i];
+
+		for (size_t j = 0; j < s->conflict_count; j++)
+			out[n++] = s->conflicts[j];
+	}
+	for (size_t i = 0; map_next(&d->sources, &i, &id, &value);) {
+		const struct source *s = value;
+
+		if (s->conflict.len > 0)
+			out[n++] = s->conflict;
+	}
+	CHECK(n == count);
+	if (n > 0)
+		qsort(out, n, sizeof(*out), text_cmp);
+	o->conflicts = out;
+	o->conflict_count = MIN(n, (size_t)DISCOVERY_CONFLICTS_MAX);
+	o->conflicts_dropped = n - o->conflict_count;
+}
+
+static void
+list_servings(struct discovery *d, struct view_service_input *services,
+    struct view_endpoint_input *endpoints)
+{
+	struct discovery_output *o = &d->out;
+
+	o->services = services;
+	o->endpoints = endpoints;
+	for (size_t i = 0; i < d->order.count; i++) {
+		const struct serving *s = d->order.items[i];
+
+		if (s->is_told)
+			services[o->service_count++] = s->service;
+		if (s->endpoint_count > 0)
+			memcpy(&endpoints[o->endpoint_count], s->endpoints,
+			    s->endpoint_count * sizeof(*endpoints));
+		o->endpoint_count += s->endpoint_count;
+	}
 }
 
 static int
@@ -79,56 +446,83 @@ any_ip(uint16_t port)
 	return (struct addr){.family = ADDR_V6, .port = port};
 }
 
-static const struct view_exposed_input *
-expose_locals(struct compiler *c)
+static void
+list_exposed(struct discovery *d, struct view_exposed_input *rows)
 {
-	const struct discovery_input *in = c->in;
-	struct view_exposed_input *rows =
-	    arena_alloc_array(c->arena, MAX(in->local_count, 1), sizeof(*rows));
+	for (size_t i = 0; i < d->local->count; i++) {
+		const struct workload *w = &d->local->workloads[i];
 
-	if (rows == NULL) {
-		c->err = ERR_NO_MEMORY;
-		return NULL;
+		rows[i] = (struct view_exposed_input){.service = w->name,
+		    .ns = w->ns,
+		    .port = w->port,
+		    .protocol = w->protocol,
+		    .addr = any_ip(w->port),
+		    .target = w->addr,
+		    .account = w->account,
+		    .labels = w->labels};
 	}
-	for (size_t i = 0; i < in->local_count; i++) {
-		const struct discovery_local *l = &in->locals[i];
-
-		rows[i] = (struct view_exposed_input){.service = l->name,
-		    .ns = l->ns,
-		    .port = l->port,
-		    .protocol = l->protocol,
-		    .addr = any_ip(l->port),
-		    .target = l->target,
-		    .account = l->account,
-		    .labels = l->labels};
-	}
-	qsort(rows, in->local_count, sizeof(*rows), exposed_cmp);
-	return rows;
+	if (d->local->count > 0)
+		qsort(rows, d->local->count, sizeof(*rows), exposed_cmp);
+	d->out.exposed = rows;
+	d->out.exposed_count = d->local->count;
 }
 
-MUST_USE enum err
-discovery_compile(const struct discovery_input *in, struct arena *arena,
+static enum err
+give_out(struct discovery *d)
+{
+	struct sums n = sum_up(d);
+	struct view_service_input *services;
+	struct view_endpoint_input *endpoints;
+	struct view_exposed_input *exposed;
+	struct slice *conflicts;
+
+	d->out = (struct discovery_output){0};
+	arena_reset(&d->arena);
+	if (n.endpoints > DISCOVERY_ENDPOINTS_MAX)
+		return ERR_LIMIT;
+	services =
+	    arena_alloc_array(&d->arena, MAX(n.services, 1), sizeof(*services));
+	endpoints = arena_alloc_array(
+	    &d->arena, MAX(n.endpoints, 1), sizeof(*endpoints));
+	exposed = arena_alloc_array(
+	    &d->arena, MAX(d->local->count, 1), sizeof(*exposed));
+	conflicts = arena_alloc_array(
+	    &d->arena, MAX(n.conflicts, 1), sizeof(*conflicts));
+	if (services == NULL || endpoints == NULL || exposed == NULL ||
+	    conflicts == NULL)
+		return ERR_NO_MEMORY;
+	list_servings(d, services, endpoints);
+	list_exposed(d, exposed);
+	list_conflicts(d, conflicts, n.conflicts);
+	return OK;
+}
+
+enum err
+discovery_update(struct discovery *d, const struct discovery_input *in,
     struct discovery_output *out)
 {
-	struct compiler c = {.in = in, .arena = arena};
-	const struct view_exposed_input *exposed;
+	enum err e = settle_down(d, in);
 
-	collect_workloads(&c);
-	match_workloads(&c);
-	exposed = expose_locals(&c);
-	if (c.conflicts.count > 0)
-		qsort(c.conflicts.items, c.conflicts.count,
-		    sizeof(struct slice), text_cmp);
-	if (c.err != OK)
-		return c.err;
-	*out = (struct discovery_output){.services = c.services.items,
-	    .service_count = c.services.count,
-	    .endpoints = c.endpoints.items,
-	    .endpoint_count = c.endpoints.count,
-	    .exposed = exposed,
-	    .exposed_count = in->local_count,
-	    .conflicts = c.conflicts.items,
-	    .conflict_count = c.conflicts.count,
-	    .conflicts_dropped = c.conflicts_dropped};
-	return OK;
+	d->in = *in;
+	d->err = e;
+	if (e == OK) {
+		look_at_records(d);
+		drop_unseen(d);
+		look_at_locals(d);
+		look_at_services(d);
+	}
+	if (d->err == OK && d->has_changed) {
+		make_dirty(d);
+		put_in_order(d);
+	}
+	if (d->err == OK && d->has_changed)
+		d->err = give_out(d);
+	e = d->err;
+	d->in = (struct discovery_input){0};
+	d->has_changed = false;
+	if (e != OK)
+		d->is_settled = false; /* the next begins anew */
+	else
+		*out = d->out;
+	return e;
 }

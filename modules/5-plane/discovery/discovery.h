@@ -19,7 +19,7 @@ enum {
 	DISCOVERY_FILE_MAX = 64 << 20,     /* bytes of a saved catalog */
 	DISCOVERY_ENDPOINTS_MAX = 1 << 20, /* of one compilation */
 	DISCOVERY_CONFLICTS_MAX = 1000,    /* reported; more are counted */
-	DISCOVERY_BYTES_MAX = 512 << 20    /* for the arena of a compilation */
+	DISCOVERY_BYTES_MAX = 512 << 20
 };
 
 /* --- the catalog: the last that was heard of each member ------------------ */
@@ -37,8 +37,9 @@ struct discovery_record {
 	uint32_t issued_s;  /* of its voucher, Unix time */
 	uint32_t expires_s; /* the same */
 	uint64_t unhealthy; /* bit i: service i, i < 64 */
+	size_t service_count;
 	struct slice bytes; /* offers as they were signed */
-	const struct gossip_offers *offers;
+	uint64_t version;   /* another one with each change */
 };
 
 struct discovery_catalog *discovery_catalog_new(void);
@@ -76,7 +77,7 @@ MUST_USE enum err discovery_catalog_encode(
 MUST_USE enum err discovery_catalog_decode(
     struct discovery_catalog *c, struct slice bytes, struct fault *why);
 
-/* --- the compilation ------------------------------------------------------ */
+/* --- who serves what ------------------------------------------------------ */
 
 enum discovery_family { DISCOVERY_V4 = 1 << 0, DISCOVERY_V6 = 1 << 1 };
 
@@ -97,6 +98,8 @@ struct discovery_input {
 	const struct discovery_catalog *catalog;
 	const struct resource *const *resources; /* of any kind */
 	size_t resource_count;
+	/* Another one where they are; 0: they may be others each time. */
+	uint64_t resources_version;
 	const struct discovery_local *locals;
 	size_t local_count;
 	const struct ca_revocation *revocations;
@@ -110,7 +113,6 @@ struct discovery_input {
 	unsigned families; /* that it can call: enum discovery_family */
 };
 
-/* Text and arrays lie in the arena or are borrowed from the input. */
 struct discovery_output {
 	const struct view_service_input *services;
 	size_t service_count;
@@ -124,9 +126,21 @@ struct discovery_output {
 	size_t conflicts_dropped;
 };
 
-/* ERR_NO_MEMORY when the arena is full, ERR_LIMIT for too many endpoints. */
-MUST_USE enum err discovery_compile(const struct discovery_input *in,
-    struct arena *arena, struct discovery_output *out);
+struct discovery; /* opaque: what came of all inputs so far */
+
+struct discovery *discovery_new(void);
+void discovery_free(struct discovery **dp);
+
+/*
+ * What holds now. Costs what changed since the last call, not what is there:
+ * records are looked at where their version is another, and services are made
+ * anew where a workload came or went that they may have. The output is the
+ * same as of a new one with these inputs; it is good until the next call, and
+ * borrows from nothing. ERR_NO_MEMORY, or ERR_LIMIT for too many endpoints;
+ * the next call begins anew then.
+ */
+MUST_USE enum err discovery_update(struct discovery *d,
+    const struct discovery_input *in, struct discovery_output *out);
 
 /* The families among these addresses, loopback not counted. */
 unsigned discovery_families(const struct addr *addrs, size_t count);

@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * inside — workloads, as both halves of a compilation see them.
+ * inside — workloads, who may stand behind which service, and what came of it.
+ *
+ *	record ─► workloads ─┐ by name and label          ┌─► endpoints
+ *	                     ├──────────► serving (dirty) ─┼─► ports, if nobody
+ *	Service ─────────────┘                             │   wrote a Service
+ *	                                                   └─► conflicts
  */
 #ifndef MESHD_DISCOVERY_INSIDE_H
 #define MESHD_DISCOVERY_INSIDE_H
 
 #include "discovery.h"
+
+/* A list of pointers. */
+struct crowd {
+	void **items;
+	size_t count;
+	size_t cap;
+};
 
 /* One service of one node's record, or of this machine. */
 struct workload {
@@ -29,36 +41,112 @@ struct workload {
 	struct gossip_id id;
 };
 
-struct pile {
-	void *items;
+/* What a record may be used for. */
+enum use {
+	USE_NOT,     /* no addresses, expired, or revoked */
+	USE_REFUSED, /* an older living node has its name */
+	USE_ALL
+};
+
+/* A record of the catalog as it was when it was looked at, or this machine. */
+struct source {
+	struct gossip_id id;
+	uint64_t version; /* of the record */
+	enum use use;
+	bool seen;    /* in this update */
+	bool is_full; /* sticky: `arena` */
+	struct arena arena;
+	struct gossip_offers offers;
+	struct workload *workloads;
 	size_t count;
-	size_t cap;
+	struct slice conflict; /* words, or empty */
 };
 
-/* A compilation under way. */
-struct compiler {
-	const struct discovery_input *in;
-	struct arena *arena;
-	enum err err; /* the first failure; then nothing more is added */
-	struct pile workloads; /* struct workload, the oldest first */
-	struct pile services;  /* struct view_service_input */
-	struct pile endpoints; /* struct row */
-	struct pile conflicts; /* struct slice */
-	size_t conflicts_dropped;
+/* One service, written or told, and who serves it. */
+struct serving {
+	struct slice name; /* these lie behind it */
+	struct slice ns;
+	const struct resource *written; /* NULL: its records say what it is */
+	bool is_dirty;                  /* it is in discovery.dirty */
+	bool is_told;                   /* `service` is filled */
+	bool is_empty;      /* nobody wrote it, and nobody serves it */
+	struct arena arena; /* of all that follows */
+	struct view_service_input service;
+	struct view_endpoint_input *endpoints;
+	size_t endpoint_count;
+	struct slice *conflicts;
+	size_t conflict_count;
 };
 
-/* Room for one more in a list of such things, zeroed; NULL: see c->err. */
-void *pile_add(struct compiler *c, struct pile *l, size_t size);
+struct discovery {
+	struct discovery_input in; /* of the update at hand */
+	bool is_settled;           /* what follows holds */
+	struct gossip_id self;     /* that all was made with */
+	unsigned families;
+	char node[GOSSIP_NAME_MAX + 1];
+	char network[GOSSIP_NAME_MAX + 1];
+	uint64_t resources_version;
+	struct map sources;   /* id → struct source */
+	struct source *local; /* this machine */
+	struct map services;  /* "ns/name" → const struct resource, a ref */
+	struct map selecting; /* label_key() → struct crowd of those */
+	struct map workloads; /* name_key(), label_key() → struct crowd */
+	struct map servings;  /* "ns/name" → struct serving */
+	struct crowd order;   /* struct serving, by namespace and name */
+	bool is_unordered;    /* some came, or are empty now */
+	bool has_changed;     /* anything, in this update */
+	struct crowd dirty;   /* struct serving */
+	enum err err;         /* the first failure of this update */
+	/* What is given out. */
+	struct arena arena;
+	struct discovery_output out;
+};
 
-void report(struct compiler *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void crowd_add(struct crowd *c, void *item);
+void crowd_remove(struct crowd *c, const void *item);
+void crowd_fini(struct crowd *c);
+
+/* --- collect.c ------------------------------------------------------------ */
 
 /* <0 if `a` wins over `b`. */
 int workload_age_cmp(const struct workload *a, const struct workload *b);
 
-/* Fills c->workloads from records and local services. */
-void collect_workloads(struct compiler *c);
+/* Fills a new source. ERR_NO_MEMORY. */
+MUST_USE enum err source_read(const struct discovery *d,
+    const struct discovery_record *r, enum use use, struct source *out);
+MUST_USE enum err source_read_locals(
+    const struct discovery *d, struct source *out);
+struct source *source_new(void);
+void source_free(struct source **sp);
 
-/* Fills services, endpoints and conflicts from workloads and Services. */
-void match_workloads(struct compiler *c);
+/* What it was read from is what this machine serves now. */
+bool source_has(const struct source *s, const struct discovery_input *in);
+
+enum use use_of(const struct discovery *d, const struct discovery_record *r);
+
+/* --- crowds.c ------------------------------------------------------------- */
+
+/* Whoever may have to do with it becomes dirty. */
+void join_workload(struct discovery *d, struct workload *w);
+void leave_workload(struct discovery *d, struct workload *w);
+void join_service(struct discovery *d, const struct resource *r);
+void leave_service(struct discovery *d, const struct resource *r);
+
+/* Those that a written one may select, and maybe more; NULL: none. */
+const struct crowd *candidates_of(
+    const struct discovery *d, const struct serving *s);
+
+/* Those that were exposed under its name; NULL: none. */
+struct crowd *named_as(const struct discovery *d, const struct serving *s);
+
+void serving_free(void *serving);
+
+/* Out of the map, and freed; it is in no list any more. */
+void serving_drop(struct discovery *d, struct serving *s);
+
+/* --- match.c -------------------------------------------------------------- */
+
+/* Makes all of it anew. False: nobody wrote it, and nobody serves it. */
+bool serving_make(struct discovery *d, struct serving *s);
 
 #endif

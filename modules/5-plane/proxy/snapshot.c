@@ -9,7 +9,7 @@
 
 #include "upstream/upstream.h"
 
-enum { SWEEP_US = 10 * 1000000 };
+enum { SWEEP_US = 10 * 1000000, BOUND_FIRST = 16 };
 
 /* --- hosts --- */
 
@@ -135,15 +135,11 @@ struct snapshot *
 snapshot_new(struct worker *w, const struct view *v)
 {
 	struct snapshot *s = mem_new(sizeof(*s));
-	size_t clusters;
 
 	s->worker = w;
 	s->view = view_ref(v);
 	s->refs = 1;
-	(void)view_clusters(v, &clusters); /* only how many */
-	s->bound_cap = 16;
-	while (s->bound_cap < 2 * clusters)
-		s->bound_cap *= 2;
+	s->bound_cap = BOUND_FIRST;
 	s->bound = mem_new_array(s->bound_cap, sizeof(*s->bound));
 	return s;
 }
@@ -158,12 +154,13 @@ snapshot_ref(struct snapshot *s)
 static void
 unbind(struct snapshot *s, struct bound *b)
 {
-	if (b->cluster == NULL)
+	if (b == NULL)
 		return;
 	for (size_t i = 0; i < b->set.count; i++)
 		host_unref(s->worker->hosts, &b->hosts[i]);
 	mem_free(&b->hosts);
 	mem_free(&b->set.slots);
+	mem_free(&b);
 }
 
 void
@@ -178,28 +175,45 @@ snapshot_unref(struct snapshot **sp)
 	if (--s->refs > 0)
 		return;
 	for (size_t i = 0; i < s->bound_cap; i++)
-		unbind(s, &s->bound[i]);
+		unbind(s, s->bound[i]);
 	mem_free(&s->bound);
 	view_unref(&s->view);
 	mem_free(&s);
 }
 
-static struct bound *
-place_of(struct snapshot *s, const struct view_cluster *c)
+static struct bound **
+place_of(struct bound **table, size_t cap, const struct view_cluster *c)
 {
-	size_t mask = s->bound_cap - 1;
+	size_t mask = cap - 1;
 	size_t i = (size_t)(c->id ^ (c->id >> 32)) & mask;
 
-	while (s->bound[i].cluster != NULL && s->bound[i].cluster != c)
+	while (table[i] != NULL && table[i]->cluster != c)
 		i = (i + 1) & mask;
-	return &s->bound[i];
+	return &table[i];
 }
 
+/* A large view has many clusters of which few are ever called from here. */
 static void
-bind(struct snapshot *s, struct bound *b, const struct view_cluster *c)
+grow(struct snapshot *s)
+{
+	size_t cap = s->bound_cap * 2;
+	struct bound **table = mem_new_array(cap, sizeof(struct bound *));
+
+	for (size_t i = 0; i < s->bound_cap; i++)
+		if (s->bound[i] != NULL)
+			*place_of(table, cap, s->bound[i]->cluster) =
+			    s->bound[i];
+	mem_free(&s->bound);
+	s->bound = table;
+	s->bound_cap = cap;
+}
+
+static struct bound *
+bind(struct snapshot *s, const struct view_cluster *c)
 {
 	size_t n = c->endpoint_count;
 	struct lb_slot *slots = mem_new_array(MAX(n, 1), sizeof(*slots));
+	struct bound *b = mem_new(sizeof(*b));
 
 	b->cluster = c;
 	b->hosts = mem_new_array(MAX(n, 1), sizeof(struct host *));
@@ -213,6 +227,7 @@ bind(struct snapshot *s, struct bound *b, const struct view_cluster *c)
 		slots[i].host = &host->lb;
 	}
 	lb_set_init(&b->set, slots, n, &s->worker->rng);
+	return b;
 }
 
 /* --- picking --- */
@@ -237,7 +252,7 @@ bound_pick(struct bound *b, struct worker *w, struct host *const *tried,
 	size_t i;
 
 	exclude(tried, count, true);
-	i = lb_pick(&b->set, policies[b->cluster->balancer],
+	i = lb_pick(&b->set, policies[b->cluster->policy->balancing.balancer],
 	    loop_now_us(w->loop), &w->rng);
 	exclude(tried, count, false);
 	if (i == b->set.count)
@@ -251,9 +266,13 @@ bound_pick(struct bound *b, struct worker *w, struct host *const *tried,
 struct bound *
 snapshot_bind(struct snapshot *s, const struct view_cluster *c)
 {
-	struct bound *b = place_of(s, c);
+	struct bound *b = *place_of(s->bound, s->bound_cap, c);
 
-	if (b->cluster == NULL)
-		bind(s, b, c);
+	if (b != NULL)
+		return b;
+	if (2 * ++s->bound_count > s->bound_cap)
+		grow(s);
+	b = bind(s, c);
+	*place_of(s->bound, s->bound_cap, c) = b;
 	return b;
 }

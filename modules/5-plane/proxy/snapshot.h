@@ -38,15 +38,19 @@ struct snapshot {
 	struct worker *worker;
 	struct view *view; /* ours to let go of; read only */
 	uint32_t refs;
-	struct bound *bound; /* open addressing by the row's address */
-	size_t bound_cap;    /* power of two */
+	struct bound **bound; /* open addressing by the row's id */
+	size_t bound_count;
+	size_t bound_cap; /* power of two, never full */
 };
 
 struct snapshot *snapshot_new(struct worker *w, const struct view *v);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot **sp);
 
-/* The cluster's hosts; never NULL. The cluster is a row of the view. */
+/*
+ * The cluster's hosts; never NULL, and it stays where it is. The cluster is a
+ * row of the view.
+ */
 struct bound *snapshot_bind(struct snapshot *s, const struct view_cluster *c);
 
 /*

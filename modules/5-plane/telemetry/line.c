@@ -155,7 +155,11 @@ details(const struct flow_record *r)
 {
 	if (r->flag != FLOW_OK)
 		return slice_str(flow_flag_token(r->flag));
-	return r->kind == FLOW_HTTP ? S("via_upstream") : SLICE_NONE;
+	if (r->kind != FLOW_HTTP)
+		return SLICE_NONE;
+	/* A rule may answer by itself, and nothing is wrong. */
+	return r->upstream.family == ADDR_NONE ? S("direct_response")
+					       : S("via_upstream");
 }
 
 static void

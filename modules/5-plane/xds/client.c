@@ -161,7 +161,8 @@ send_first(struct xds_client *c, const struct client_type *t)
 
 /*
  * The first message of a type on a stream. The server goes by it, so it waits
- * until what came on the stream before is part of the set.
+ * until what came on the stream before is part of the set. What is refused and
+ * still there comes again; what is gone or right by now does not.
  */
 void
 client_announce(struct xds_client *c, struct client_type *t)
@@ -170,6 +171,7 @@ client_announce(struct xds_client *c, struct client_type *t)
 	    (!t->wildcard && t->names.count == 0))
 		return;
 	t->announced = true;
+	map_fini(&t->refused, client_item_drop);
 	send_first(c, t);
 }
 

@@ -7,6 +7,7 @@
  * the good ones beside it out.
  */
 #include "client.h"
+#include "patch.h"
 
 enum { UPDATE_ARENA = 4 * LIMIT_GRPC_MESSAGE, CODE_INVALID_ARGUMENT = 3 };
 
@@ -82,7 +83,8 @@ objection(const struct codec_delta_resource *r, struct slice type_url)
 		return "its version is too long";
 	if (r->type_url.len == 0)
 		return "it has no body";
-	if (!slice_eq(r->type_url, type_url))
+	if (!slice_eq(r->type_url, type_url) &&
+	    !slice_eq(r->type_url, S(PATCH_TYPE)))
 		return "its body is of another type";
 	return NULL;
 }
@@ -132,17 +134,36 @@ add_refusal(
 	return e == OK ? arena_copy(&u->arena, reason, &f->reason) : e;
 }
 
-static enum err
-add_resource(struct update *u, const struct codec_delta_resource *r)
+/* What is in force, with what is different. False: it is of another one. */
+static bool
+put_together(
+    struct update *u, struct slice name, struct slice patch, struct buf *out)
 {
-	const char *why = objection(r, u->pub.type_url);
+	const struct client_item *item = map_get(&u->type->held, name);
+
+	return item != NULL && patch_apply(item->body, patch, out) == OK;
+}
+
+static enum err
+add_resource(struct update *u, const struct codec_delta_resource *from)
+{
+	AUTO(buf_fini) struct buf body = BUF(LIMIT_GRPC_MESSAGE);
+	const char *why = objection(from, u->pub.type_url);
 	struct codec_delta_resource *to = &u->resources[u->pub.resource_count];
+	struct codec_delta_resource whole = *from;
+	const struct codec_delta_resource *r = &whole;
 	enum err e;
 
 	if (why != NULL)
 		return add_refusal(u, r, slice_str(why));
 	if (!client_wants(u->type, r->name))
 		return OK;
+	if (slice_eq(r->type_url, S(PATCH_TYPE))) {
+		if (!put_together(u, r->name, r->body, &body))
+			return add_refusal(
+			    u, r, S("it differs from what is not here"));
+		whole.body = buf_slice(&body);
+	}
 	e = copy_resource(&u->arena, r, to);
 	to->type_url = u->pub.type_url;
 	u->pub.resource_count++;

@@ -24,8 +24,9 @@ enum {
 	XDS_VERSION_MAX = 64,         /* bytes of a version */
 	XDS_NAMES_MAX = 100000,       /* names that one stream may hold */
 	XDS_REASON_MAX = 512,         /* bytes kept of a refusal's words */
-	XDS_RESPONSE_BYTES = 4 << 20, /* about; one resource may be larger */
-	XDS_RESPONSE_ITEMS = 5000
+	XDS_RESPONSE_BYTES = 1 << 20, /* about; one resource may be larger */
+	XDS_RESPONSE_ITEMS = 5000,
+	XDS_MADE_BYTES = 8 << 20 /* of bodies that were made to be sent */
 };
 
 /* A resource, as one of our own or on its way. */
@@ -41,18 +42,59 @@ struct xds_resource {
 struct xds_source;        /* what there is, shared by all streams */
 struct xds_server_stream; /* what one client has of it */
 
-struct xds_source *xds_source_new(void);
+/*
+ * The body of a resource that was put without one, when it is to be sent. Made
+ * once for all streams; ERR_LIMIT or ERR_NO_MEMORY when there is no room.
+ */
+typedef enum err (*xds_body_cb)(
+    void *arg, const struct xds_resource *r, struct buf *out);
+
+/* `body` NULL: all are put with theirs. */
+struct xds_source *xds_source_new(xds_body_cb body, void *arg);
 
 /* Its streams are gone by then. */
 void xds_source_free(struct xds_source **sp);
 
-/* A type is served from here on; subscribing to another is refused. Copies. */
-void xds_source_add_type(struct xds_source *s, struct slice type_url);
+/* Who hears of a resource that is new; what is sent of it is another matter. */
+enum xds_audience {
+	/* Each client that asked for its name or for all of the type. */
+	XDS_TOLD_ALL,
+	/* As before; but of those that asked for all, only those for which the
+	 * owner calls xds_server_stream_refilter_name(), also of what there is
+	 * already when on_names() says that a client has asked. */
+	XDS_TOLD_BY_OWNER
+};
+
+/*
+ * A type is served from here on; subscribing to another is refused. Copies.
+ * Before the first stream.
+ */
+void xds_source_add_type(
+    struct xds_source *s, struct slice type_url, enum xds_audience who);
+
+/*
+ * Until it is set anew, what becomes due is because of this change: a number
+ * that grows. 0: not because of any. See xds_status.stamp.
+ */
+void xds_source_stamp(struct xds_source *s, uint64_t stamp);
+
+/* The bodies that were made are made anew when they are sent again. */
+void xds_source_forget(struct xds_source *s);
+
+/* Whether some client asked for the name, or was sent it. */
+bool xds_source_is_followed(
+    const struct xds_source *s, struct slice type_url, struct slice name);
+
+/*
+ * What a resource was before the change that comes next: clients that have this
+ * version in force get what is different. Copies; until xds_source_forget().
+ */
+void xds_source_base(struct xds_source *s, const struct xds_resource *before);
 
 /*
  * Copies. Streams that it concerns get it with the next flush; one that was put
  * twice before that goes out once. ERR_NOT_FOUND: no such type; ERR_LIMIT: name
- * or version too long.
+ * or version too long. Costs those that follow the name, not all streams.
  */
 MUST_USE enum err xds_source_put(
     struct xds_source *s, const struct xds_resource *r);
@@ -68,7 +110,7 @@ void xds_source_remove(
 bool xds_source_get(const struct xds_source *s, struct slice type_url,
     struct slice name, struct xds_resource *out);
 
-/* Sends what is due on every stream that has no answer outstanding. */
+/* Sends what is due, where no answer is outstanding; looks at no others. */
 void xds_source_flush(struct xds_source *s);
 
 enum xds_state {
@@ -86,22 +128,20 @@ struct xds_status {
 	struct slice version;
 	enum xds_state state;
 	struct slice reason; /* of a refusal */
+	/*
+	 * In on_status(): of the oldest change that this answers, 0 if it is
+	 * not because of one. A version that is empty was a removal.
+	 */
+	uint64_t stamp;
 };
 
 struct xds_server_ops {
 	/* Does this resource concern this client? NULL: all do. */
 	bool (*concerns)(void *arg, const struct xds_resource *r);
-	/*
-	 * The body of a resource that was put without one, when it is sent; in
-	 * the arena, ERR_LIMIT or ERR_NO_MEMORY when that is full. NULL: all
-	 * are put with theirs.
-	 */
-	enum err (*body)(void *arg, const struct xds_resource *r,
-	    struct arena *a, struct slice *out);
 	/* Borrows the message. */
 	void (*send)(void *arg, const struct codec_delta_response *m);
 	/*
-	 * What the client asks for by name is another now; answers come after
+	 * The client asks for the type, or for other names; answers come after
 	 * it. Not OK closes the stream with these words. May be NULL.
 	 */
 	enum err (*on_names)(
@@ -111,6 +151,9 @@ struct xds_server_ops {
 	/* A response was answered, after each on_status of it; also one that
 	 * had nothing in it. May be NULL. */
 	void (*on_answered)(void *arg);
+	/* xds_source_flush() was here: maybe nothing is due any more. May be
+	 * NULL. */
+	void (*on_flushed)(void *arg);
 };
 
 /* `ops` is kept. */
@@ -127,8 +170,8 @@ MUST_USE enum err xds_server_stream_request(struct xds_server_stream *s,
     const struct codec_delta_request *m, struct fault *why);
 
 /*
- * Asks `concerns` again for every resource of the type: the client's
- * interests changed. Goes out with the next flush.
+ * Asks `concerns` again for every resource of the type, unless the owner tells
+ * of what is new: the client's interests changed. Goes out with the next flush.
  */
 void xds_server_stream_refilter(
     struct xds_server_stream *s, struct slice type_url);
@@ -136,6 +179,23 @@ void xds_server_stream_refilter(
 /* The same for one resource, there or not. */
 void xds_server_stream_refilter_name(
     struct xds_server_stream *s, struct slice type_url, struct slice name);
+
+/*
+ * While it is held nothing is sent, requests are taken, and what is due waits.
+ * Then the next flush sends it.
+ */
+void xds_server_stream_hold(struct xds_server_stream *s, bool held);
+
+/* The client was sent it, or said at the stream's begin that it has it. */
+bool xds_server_stream_has(const struct xds_server_stream *s,
+    struct slice type_url, struct slice name);
+
+/*
+ * How many names are due or sent and not answered, and the stamp of the oldest
+ * change among them, 0: none is because of one.
+ */
+size_t xds_server_stream_pending(
+    const struct xds_server_stream *s, uint64_t *out_oldest);
 
 /* The names that the client asks for; all of the type is none of them. */
 void xds_server_stream_each_name(const struct xds_server_stream *s,
@@ -311,9 +371,10 @@ void xds_call_close(struct xds_call *call, enum err why, struct slice words);
 
 /* --- when to try which server --------------------------------------------- */
 
+/* As long as it may take until the last agent of a dead server is back. */
 enum {
 	XDS_BACKOFF_MIN_MS = 100,
-	XDS_BACKOFF_MAX_MS = 10000,
+	XDS_BACKOFF_MAX_MS = 4000,
 	XDS_BACKOFF_REFUSED_MAX_MS = 300000
 };
 

@@ -82,6 +82,8 @@ take_request(struct xds_call *call, struct slice bytes)
 	enum err e;
 
 	arena_init(&a, DECODED_MAX);
+	/* It has what it answers; the next may be a long time off. */
+	grpc_call_relax(call->grpc);
 	e = codec_delta_request_decode(bytes, &a, &m);
 	if (e == OK)
 		return xds_server_stream_request(

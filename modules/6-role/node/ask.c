@@ -32,12 +32,12 @@ node_proxy(struct node *n)
 }
 
 struct value *
-node_explain(const struct node *n, const struct explain_request *request,
+node_explain(const struct node *n, const struct explain_question *question,
     struct arena *arena)
 {
 	const struct view *v = publisher_view(n);
 
-	return v != NULL ? model_explain(v, request, arena) : NULL;
+	return v != NULL ? model_answer(v, question, arena) : NULL;
 }
 
 void
@@ -87,7 +87,7 @@ count_services(const struct node *n, const struct gossip_member *m)
 	for (size_t i = 0;
 	     (r = discovery_catalog_next(peers_catalog(n), &i)) != NULL;)
 		if (gossip_id_eq(&r->id, &m->id))
-			return r->offers->service_count;
+			return r->service_count;
 	return 0;
 }
 

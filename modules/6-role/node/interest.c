@@ -223,9 +223,11 @@ on_wait(void *arg)
 {
 	struct waiting *w = arg;
 	struct fault why = {0};
-	enum err e =
-	    say_missing(w->interests->node, slice_of(w->host, w->len), &why);
+	struct slice host = slice_of(w->host, w->len);
+	enum err e = say_missing(w->interests->node, host, &why);
 
+	log_warn("waited in vain for a host", "host=%.*s ms=%d why=\"%s\"",
+	    SLICE_ARG(host), WAIT_US / 1000, why.text);
 	answer(w, e, &why);
 }
 

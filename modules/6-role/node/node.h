@@ -239,9 +239,9 @@ struct proxy *node_proxy(struct node *n);
 void node_ask_host(struct node *n, struct slice host,
     void (*done)(void *arg, enum err e, const struct fault *why), void *arg);
 
-/* As model_explain() on the view in force; NULL: none yet, or arena full. */
+/* As model_answer() on the view in force; NULL: none yet, or arena full. */
 struct value *node_explain(const struct node *n,
-    const struct explain_request *request, struct arena *arena);
+    const struct explain_question *question, struct arena *arena);
 
 /* All resources in force, for `meshd get` at the agent. */
 void node_each_resource(const struct node *n,

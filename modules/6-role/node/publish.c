@@ -32,7 +32,10 @@ struct publisher {
 	uint32_t magic;
 	struct node *node;
 	struct map resources; /* name on the stream → struct resource */
+	uint64_t resources_version;
+	struct discovery *discovery;
 	struct view *view;    /* the newest, in force or about to be */
+	uint64_t fingerprint; /* of `view` */
 	uint64_t generation;  /* of `view` */
 	uint64_t in_force;
 	struct arena words; /* conflicts */
@@ -102,6 +105,7 @@ put(struct publisher *p, struct slice name, struct resource *r)
 	    r != NULL ? map_put(&p->resources, name, r)
 		      : map_remove(&p->resources, name); /* skipped kind */
 
+	p->resources_version++;
 	resource_unref(&before);
 }
 
@@ -210,6 +214,7 @@ discover(struct publisher *p, const struct resource *const *resources,
 	struct discovery_input in = {.catalog = peers_catalog(n),
 	    .resources = resources,
 	    .resource_count = p->resources.count,
+	    .resources_version = p->resources_version,
 	    .now_s = node_wall_ms(n) / 1000,
 	    .issued_s = peers_issued_s(n),
 	    .node = slice_str(n->member.name),
@@ -221,7 +226,7 @@ discover(struct publisher *p, const struct resource *const *resources,
 	in.local_count = exposed_locals(n, arena, &in.locals);
 	if (in.locals == NULL)
 		return ERR_NO_MEMORY;
-	return discovery_compile(&in, arena, out);
+	return discovery_update(p->discovery, &in, out);
 }
 
 static enum err
@@ -284,18 +289,20 @@ on_in_force(void *arg)
 static void
 hand_over(struct publisher *p, struct view *fresh)
 {
+	uint64_t fingerprint = view_fingerprint(fresh);
+
 	LIST_EACH (&p->waiting, it) {
 		list_remove(it);
 		list_push_back(&p->flying, it);
 	}
-	if (p->view != NULL &&
-	    view_fingerprint(p->view) == view_fingerprint(fresh)) {
+	if (p->view != NULL && p->fingerprint == fingerprint) {
 		view_unref(&fresh);
 		settle(p, &p->flying, NULL); /* nothing to put in force */
 		return;
 	}
 	view_unref(&p->view);
 	p->view = fresh;
+	p->fingerprint = fingerprint;
 	p->generation++;
 	p->busy = true;
 	proxy_publish(plane_proxy(p->node), fresh, on_in_force, p);
@@ -358,6 +365,7 @@ publisher_open(struct node *n)
 	p->magic = PUBLISHER_MAGIC;
 	p->node = n;
 	map_init(&p->resources);
+	p->discovery = discovery_new();
 	arena_init(&p->words, WORDS_MAX);
 	list_init(&p->waiting);
 	list_init(&p->flying);
@@ -378,6 +386,7 @@ publisher_close(struct node *n)
 	timer_clear(&p->timer);
 	settle(p, &p->flying, "the agent is going down");
 	settle(p, &p->waiting, "the agent is going down");
+	discovery_free(&p->discovery);
 	map_fini(&p->resources, drop_resource);
 	view_unref(&p->view);
 	arena_fini(&p->words);

@@ -2,6 +2,12 @@
 /*
  * agents — the control stream of each agent, and how far it has followed.
  *
+ *	WAITING --its turn--> FIRST --all is in force, or too long--> FOLLOWING
+ *
+ * Whoever comes is let in, and asks; the first answers, which are large, go to
+ * so many at a time, so that a thousand agents that come back together cost
+ * the memory of a few, and nobody is sent away to try again.
+ *
  * An agent lives as long as its call. When the server goes first, the agent
  * stays, deaf, until the call has ended.
  */
@@ -16,7 +22,12 @@
 
 #include "inside.h"
 
-enum { AGENT_MAGIC = 0x6167656e, WORDS_MAX = 2 * FAULT_TEXT_MAX };
+enum {
+	AGENT_MAGIC = 0x6167656e,
+	WORDS_MAX = 2 * FAULT_TEXT_MAX,
+	FIRSTS_MAX = 64,    /* agents that are sent all, at a time */
+	FIRSTS_US = 2000000 /* a slower one counts no more */
+};
 
 struct agent {
 	uint32_t magic;
@@ -28,10 +39,11 @@ struct agent {
 	char network[GOSSIP_NAME_MAX + 1];
 	struct addr addr;
 	uint64_t since_us;
-	uint64_t revision; /* all of it was acknowledged or refused */
+	struct turn turn; /* for the first answers */
+	bool synced;      /* all was acknowledged or refused once */
+	struct times times;
 	struct interest interest;
 	struct map settled; /* hosts all about which is in force: marks */
-	bool stale;         /* the interest is to be followed anew */
 };
 
 static struct agent *
@@ -44,22 +56,52 @@ agent_of(void *arg)
 }
 
 /*
- * An agent that lacked nothing acknowledges without a word about anything; one
- * that has not asked for resources yet has said nothing of them.
+ * All before the oldest change that it has not answered. One that has not had
+ * everything yet has nothing.
  */
 static uint64_t
 revision_of(const struct agent *a)
 {
-	if (xds_server_stream_is_settled(a->xds, S(SERVER_TYPE_RESOURCE)) &&
-	    xds_server_stream_is_quiet(a->xds))
-		return a->server->cache.revision;
-	return a->revision;
+	uint64_t oldest;
+
+	(void)xds_server_stream_pending(a->xds, &oldest);
+	if (!a->synced)
+		return 0;
+	return oldest > 0 ? oldest - 1 : a->server->cache.revision;
+}
+
+/* Whoever may begin does; the others are looked at again in time. */
+static void
+take_turns(struct server *s)
+{
+	struct turn *t;
+
+	while (
+	    (t = turns_next(&s->firsts, loop_now_us(s->spec.loop))) != NULL) {
+		struct agent *a = CONTAINER(t, struct agent, turn);
+
+		xds_server_stream_hold(a->xds, false);
+		feed_flush(s);
+	}
+	if (!list_empty(&s->firsts.waiting) && !timer_is_set(&s->firsts_timer))
+		timer_set(&s->firsts_timer, FIRSTS_US);
 }
 
 static void
-note(struct agent *a)
+on_firsts_timer(void *arg)
 {
-	a->revision = revision_of(a);
+	struct server *s = server_of(arg);
+	uint64_t now = loop_now_us(s->spec.loop);
+
+	turns_expire(&s->firsts, now > FIRSTS_US ? now - FIRSTS_US : 0);
+	take_turns(s);
+}
+
+static void
+leave_turn(struct agent *a)
+{
+	turns_leave(&a->server->firsts, &a->turn);
+	take_turns(a->server);
 }
 
 /* --- what xds wants --- */
@@ -78,13 +120,6 @@ concerns(void *arg, const struct xds_resource *r)
 	       slice_eq(r->name, slice_str(a->network));
 }
 
-static enum err
-body(
-    void *arg, const struct xds_resource *r, struct arena *a, struct slice *out)
-{
-	return feed_body(agent_of(arg)->server, r->name, a, out);
-}
-
 /* One answer is outstanding at a time: a slow agent costs no more. */
 static void
 on_send(void *arg, const struct codec_delta_response *m)
@@ -95,10 +130,25 @@ on_send(void *arg, const struct codec_delta_response *m)
 }
 
 static void
+note_time(struct agent *a, uint64_t stamp)
+{
+	uint64_t from = commits_time(&a->server->commits, stamp);
+	uint64_t now = loop_now_us(a->server->spec.loop);
+	uint64_t took = now > from ? now - from : 0;
+
+	if (from == 0)
+		return;
+	times_add(&a->times, took);
+	metric_observe(a->server->propagated, (double)took / 1e6);
+}
+
+static void
 on_status(void *arg, const struct xds_status *status)
 {
-	const struct agent *a = agent_of(arg);
+	struct agent *a = agent_of(arg);
 
+	if (status->state == XDS_ACKED && status->stamp > 0)
+		note_time(a, status->stamp);
 	if (status->state == XDS_REFUSED)
 		log_warn("agent refuses a resource",
 		    "node=%s resource=%.*s version=%.*s why=\"%.*s\"", a->node,
@@ -126,32 +176,18 @@ refilter(void *arg, struct slice name)
 static void
 follow(struct agent *a)
 {
-	a->stale = false;
-	interest_follow(&a->interest, &a->server->interests, refilter, a);
+	interest_follow(&a->interest, refilter, a);
 	feed_flush(a->server);
-}
-
-void
-agents_touch(struct server *s, const struct resource *r)
-{
-	LIST_EACH (&s->agents, it) {
-		struct agent *a = CONTAINER(it, struct agent, link);
-
-		a->stale =
-		    a->stale || r == NULL ||
-		    interest_is_touched(&a->interest, s->interests.domain, r);
-	}
 }
 
 void
 agents_follow(struct server *s)
 {
-	LIST_EACH (&s->agents, it) {
-		struct agent *a = CONTAINER(it, struct agent, link);
+	struct interest *i;
 
-		if (a->stale)
-			follow(a);
-	}
+	while ((i = LIST_FIRST(&s->interests.stale, struct interest, link)) !=
+	       NULL)
+		follow(CONTAINER(i, struct agent, interest));
 }
 
 static void
@@ -182,12 +218,37 @@ ask(struct agent *a, struct map hosts)
 	map_fini(&before, NULL);
 }
 
+/* What it says that it has, it has had all about; what is new follows. */
+static void
+trust_held(struct agent *a)
+{
+	struct slice host;
+	void *mark;
+
+	for (size_t i = 0; map_next(&a->interest.asked, &i, &host, &mark);)
+		if (xds_server_stream_has(a->xds, S(SERVER_TYPE_HOST), host))
+			(void)map_put(&a->settled, host, a); /* the mark */
+}
+
+/* It asks for the resources: of those that concern it, it is told here. */
+static void
+tell_all(struct agent *a)
+{
+	struct slice name;
+	void *mark;
+
+	for (size_t i = 0; map_next(&a->interest.resources, &i, &name, &mark);)
+		refilter(a, name);
+}
+
 static enum err
 on_names(void *arg, struct slice type_url, struct fault *why)
 {
 	struct agent *a = agent_of(arg);
 	struct map hosts;
 
+	if (slice_eq(type_url, S(SERVER_TYPE_RESOURCE)))
+		tell_all(a);
 	if (!slice_eq(type_url, S(SERVER_TYPE_HOST)))
 		return OK;
 	map_init(&hosts);
@@ -199,6 +260,7 @@ on_names(void *arg, struct slice type_url, struct fault *why)
 		    INTEREST_HOSTS_MAX);
 	}
 	ask(a, hosts);
+	trust_held(a);
 	follow(a);
 	return OK;
 }
@@ -210,8 +272,7 @@ settle(struct agent *a)
 	struct slice host;
 	void *mark;
 
-	if (a->settled.count == a->interest.asked.count ||
-	    !xds_server_stream_is_settled(a->xds, S(SERVER_TYPE_RESOURCE)))
+	if (a->settled.count == a->interest.asked.count)
 		return;
 	for (size_t i = 0; map_next(&a->interest.asked, &i, &host, &mark);) {
 		if (map_put(&a->settled, host, a) == NULL)
@@ -221,16 +282,48 @@ settle(struct agent *a)
 	feed_flush(a->server);
 }
 
+static void
+on_flushed(void *arg)
+{
+	struct agent *a = agent_of(arg);
+
+	if (!xds_server_stream_is_settled(a->xds, S(SERVER_TYPE_RESOURCE)))
+		return;
+	settle(a);
+	if (a->synced || !xds_server_stream_is_quiet(a->xds))
+		return;
+	a->synced = true;
+	a->server->sent_first += a->interest.resources.count;
+	leave_turn(a);
+	if (a->server->firsts.begun > 0)
+		return;
+	server_had_many(a->server, a->server->sent_first);
+	a->server->sent_first = 0;
+}
+
 static const struct xds_server_ops xds_ops = {
     .concerns = concerns,
-    .body = body,
     .on_names = on_names,
     .send = on_send,
     .on_status = on_status,
     .on_answered = on_answered,
+    .on_flushed = on_flushed,
 };
 
 /* --- coming and going --- */
+
+/* The server knows it no more. */
+static void
+forget(struct agent *a)
+{
+	list_remove(&a->link);
+	ask(a, (struct map){0}); /* no more */
+	interest_fini(&a->interest);
+	map_fini(&a->settled, NULL);
+	xds_server_stream_free(&a->xds); /* it hears no more */
+	leave_turn(a);
+	a->server = NULL;
+}
 
 static void
 on_closed(void *arg, enum err why, struct slice words)
@@ -241,12 +334,8 @@ on_closed(void *arg, enum err why, struct slice words)
 		log_info("agent is gone", "node=%s why=\"%.*s\"", a->node,
 		    SLICE_ARG(
 			words.len > 0 ? words : slice_str(err_text(why))));
-		list_remove(&a->link);
-		ask(a, (struct map){0}); /* no more */
+		forget(a);
 	}
-	xds_server_stream_free(&a->xds);
-	interest_fini(&a->interest);
-	map_fini(&a->settled, NULL);
 	a->magic = 0;
 	mem_free(&a);
 }
@@ -287,10 +376,13 @@ agent_new(struct server *s, struct http2_stream *stream,
 	memcpy(a->network, n->network, sizeof(a->network));
 	a->addr = from;
 	a->since_us = loop_now_us(s->spec.loop);
-	interest_init(&a->interest);
+	interest_init(&a->interest, &s->interests);
 	map_init(&a->settled);
 	a->xds = xds_server_stream_new(s->source, &xds_ops, a);
+	xds_server_stream_hold(a->xds, true);
 	list_push_back(&s->agents, &a->link);
+	turns_wait(&s->firsts, &a->turn);
+	take_turns(s);
 	a->call = xds_call_accept(stream, a->xds, on_closed, a);
 	log_info("agent is here", "node=%s", a->node);
 }
@@ -316,11 +408,26 @@ agents_accept(
 static void
 dismiss(struct agent *a, enum err why, struct slice words)
 {
-	list_remove(&a->link);
-	ask(a, (struct map){0}); /* no more */
-	a->server = NULL;
 	xds_call_close(a->call, why, words);
-	xds_server_stream_free(&a->xds); /* it hears no more */
+	forget(a);
+}
+
+void
+agents_open(struct server *s)
+{
+	/* A change that reaches a machine in a second is as it should be. */
+	static const double bounds[] = {.001, .0025, .005, .01, .025, .05, .1,
+	    .25, .5, 1, 2.5, 5, 10, 30, 60};
+
+	list_init(&s->agents);
+	turns_init(&s->firsts, FIRSTS_MAX);
+	timer_init(&s->firsts_timer, s->spec.loop, on_firsts_timer, s);
+	s->propagated = metric_series_get(
+	    metric_family_new("meshd_propagation_seconds",
+		"From the commit of a change to an agent's word that it is in "
+		"force there.",
+		METRIC_HISTOGRAM, NULL, 0, bounds, ARRAY_LEN(bounds)),
+	    NULL);
 }
 
 void
@@ -329,6 +436,7 @@ agents_close(struct server *s)
 	LIST_EACH (&s->agents, it)
 		dismiss(CONTAINER(it, struct agent, link), ERR_UNREACHABLE,
 		    S("the server is stopping"));
+	timer_clear(&s->firsts_timer);
 }
 
 void
@@ -351,17 +459,6 @@ agents_check(struct server *s)
 }
 
 /* --- asking --- */
-
-void
-agents_note(struct server *s)
-{
-	LIST_EACH (&s->agents, it) {
-		struct agent *a = CONTAINER(it, struct agent, link);
-
-		note(a);
-		settle(a);
-	}
-}
 
 bool
 agents_has(const struct server *s, struct slice node)
@@ -391,6 +488,22 @@ count_refused(void *arg, const struct xds_status *status)
 	*n += status->state == XDS_REFUSED;
 }
 
+static void
+fill_times(const struct agent *a, struct server_agent *out)
+{
+	uint64_t now = loop_now_us(a->server->spec.loop), oldest, from;
+	struct times_summary t;
+
+	times_summarize(&a->times, &t);
+	out->changes = t.count;
+	out->last_us = t.last_us;
+	out->p50_us = t.p50_us;
+	out->p99_us = t.p99_us;
+	out->behind = xds_server_stream_pending(a->xds, &oldest);
+	from = oldest > 0 ? commits_time(&a->server->commits, oldest) : 0;
+	out->behind_us = from > 0 && now > from ? now - from : 0;
+}
+
 void
 server_each_agent(const struct server *s,
     void (*each)(void *arg, const struct server_agent *a), void *arg)
@@ -404,6 +517,7 @@ server_each_agent(const struct server *s,
 		    .revision = revision_of(a),
 		};
 
+		fill_times(a, &row);
 		xds_server_stream_each(a->xds, count_refused, &row.refused);
 		each(arg, &row);
 	}

@@ -41,18 +41,6 @@ copied(struct arena *a, struct slice s)
 	return arena_copy(a, s, &out) == OK ? out : S("");
 }
 
-static struct labels
-copied_labels(struct arena *a, const struct gossip_service *s)
-{
-	struct label *items =
-	    arena_alloc_array(a, s->label_count + 1, sizeof(*items));
-
-	for (size_t i = 0; items != NULL && i < s->label_count; i++)
-		items[i] = (struct label){
-		    copied(a, s->labels[i].key), copied(a, s->labels[i].value)};
-	return (struct labels){items, items == NULL ? 0 : s->label_count};
-}
-
 static const struct addr *
 copied_addrs(struct arena *a, const struct gossip_offers *o)
 {
@@ -89,7 +77,7 @@ add_living(void *arg, const struct member_offer *e)
 	    .name = copied(l->arena, e->service->name),
 	    .ns = copied(l->arena, e->service->ns),
 	    .protocol = copied(l->arena, e->service->protocol),
-	    .labels = copied_labels(l->arena, e->service),
+	    .labels = members_copy_labels(e->service, l->arena),
 	    .port = e->service->port,
 	    .healthy = e->healthy && !e->gone,
 	    .gone = e->gone};
@@ -276,26 +264,32 @@ done(void *arg)
 
 	r->cb(r->arg, OK, NULL, &r->result);
 	run_free(r);
-	if (--s->analyses == 0)
-		server_part_gone(s, PART_ANALYSIS);
+	analyze_done(s);
 }
 
-static enum err
-submit(struct run *r, struct fault *why)
+enum err
+analyze_submit(struct server *s, void (*job)(void *arg),
+    void (*then)(void *arg), void *arg, struct fault *why)
 {
-	struct server *s = r->server;
 	enum err e = ERR_BUSY;
 
 	if (s->jobs == NULL)
 		s->jobs = jobs_new(/* threads */ 1, ANALYSES_MAX);
 	if (s->analyses < ANALYSES_MAX)
-		e = jobs_submit(s->jobs, s->spec.loop, work, done, r);
+		e = jobs_submit(s->jobs, s->spec.loop, job, then, arg);
 	if (e != OK)
 		return fault_set(
 		    why, e, "too many analyses run already; try again");
 	s->analyses++;
 	s->parts |= PART_ANALYSIS;
 	return OK;
+}
+
+void
+analyze_done(struct server *s)
+{
+	if (--s->analyses == 0)
+		server_part_gone(s, PART_ANALYSIS);
 }
 
 void
@@ -318,7 +312,7 @@ server_analyze(struct server *s, const struct server_analyze_spec *spec,
 		keep_stored(r);
 		keep_certificates(r);
 		members_each_offer(s, add_living, &r->living);
-		e = submit(r, &why);
+		e = analyze_submit(s, work, done, r, &why);
 	}
 	if (e == OK)
 		return;

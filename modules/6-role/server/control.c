@@ -7,6 +7,10 @@
  *	  everything else           a node that joined, with its certificate
  *
  * A revoked node gets through the handshake, so that it can be told why.
+ *
+ * So many connections at a time are between their beginning and their first
+ * request; the others wait in the kernel's queue, so that a thousand that come
+ * at once finish one after the other and do not all time out together.
  */
 #define LOG_MODULE "server"
 
@@ -21,9 +25,19 @@
 #include <stdio.h>
 
 enum {
+	CONN_MAGIC = 0x636f6e6e,
 	BODY_MAX = 64 << 10,
 	CONNS_MAX = 16384,
-	REPLY_MAX = 1 << 20 /* bytes of an answer */
+	REPLY_MAX = 1 << 20, /* bytes of an answer */
+	SHAKING_MAX = 256,   /* connections before their first request */
+	SHAKING_US = 250000  /* a slower one keeps nobody out */
+};
+
+/* A connection, as long as http has it. */
+struct conn {
+	uint32_t magic;
+	struct server *server;
+	struct turn turn; /* held until the first request */
 };
 
 /* --- answers --- */
@@ -120,6 +134,72 @@ control_peer(const struct server *s, const struct stream *stream,
 	return out->verdict == CA_OK ? n : NULL;
 }
 
+/* --- so many at a time --- */
+
+static void
+make_way(struct server *s)
+{
+	if (s->shaking.begun < s->shaking.most && s->listener != NULL)
+		net_listener_resume(s->listener);
+}
+
+static void
+on_shaking_timer(void *arg)
+{
+	struct server *s = server_of(arg);
+	uint64_t now = loop_now_us(s->spec.loop);
+
+	turns_expire(&s->shaking, now > SHAKING_US ? now - SHAKING_US : 0);
+	make_way(s);
+	if (!list_empty(&s->shaking.holding))
+		timer_set(&s->shaking_timer, SHAKING_US);
+}
+
+static struct conn *
+conn_new(struct server *s)
+{
+	struct conn *c = mem_new(sizeof(*c));
+
+	c->magic = CONN_MAGIC;
+	c->server = s;
+	turns_wait(&s->shaking, &c->turn);
+	(void)turns_next(&s->shaking, loop_now_us(s->spec.loop)); /* it is c */
+	if (s->shaking.begun == s->shaking.most)
+		net_listener_pause(s->listener);
+	if (!timer_is_set(&s->shaking_timer))
+		timer_set(&s->shaking_timer, SHAKING_US);
+	return c;
+}
+
+/* Its first request is here, or it is gone. */
+static void
+leave_turn(struct conn *c)
+{
+	turns_leave(&c->server->shaking, &c->turn);
+	make_way(c->server);
+}
+
+static void
+on_conn_close(void *arg, void *conn_arg)
+{
+	struct conn *c;
+
+	(void)arg; /* the connection's own */
+	OBJ(c, conn_arg, CONN_MAGIC);
+	leave_turn(c);
+	c->magic = 0;
+	mem_free(&c);
+}
+
+static void
+on_first(void *conn_arg)
+{
+	struct conn *c;
+
+	OBJ(c, conn_arg, CONN_MAGIC);
+	leave_turn(c);
+}
+
 /* --- requests --- */
 
 static const struct route {
@@ -137,6 +217,7 @@ on_request(void *arg, struct http_exchange *x)
 	struct server *s = server_of(arg);
 	struct slice path = http_exchange_path(x);
 
+	on_first(http_exchange_conn_arg(x));
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		if (!slice_eq(path, slice_str(routes[i].path)))
 			continue;
@@ -156,7 +237,7 @@ static void
 on_grpc(
     void *arg, struct http2_stream *stream, struct http_head *h, void *conn_arg)
 {
-	(void)conn_arg;
+	on_first(conn_arg);
 	agents_accept(server_of(arg), stream, h);
 }
 
@@ -204,7 +285,7 @@ on_accept(struct net_listener *l, void *arg, int fd, const struct addr *from)
 		stream_close(socket, ERR_RESET);
 		return;
 	}
-	http_server_serve(s->http, secure, HTTP_PROTO_2, NULL);
+	http_server_serve(s->http, secure, HTTP_PROTO_2, conn_new(s));
 }
 
 static void
@@ -266,10 +347,13 @@ control_open(struct server *s)
 		server_fail(s, e, &s->start_fault);
 		return;
 	}
+	turns_init(&s->shaking, SHAKING_MAX);
+	timer_init(&s->shaking_timer, s->spec.loop, on_shaking_timer, s);
 	s->http = http_server_new(&(struct http_server_spec){
 	    .loop = s->spec.loop,
 	    .on_request = on_request,
 	    .on_grpc = on_grpc,
+	    .on_conn_close = on_conn_close,
 	    .arg = s,
 	    .body_limit = BODY_MAX,
 	    .conns_max = CONNS_MAX,
@@ -290,6 +374,7 @@ void
 control_close(struct server *s)
 {
 	http_server_free(&s->http);
+	timer_clear(&s->shaking_timer);
 	if (s->listener != NULL)
 		net_listener_close(s->listener);
 }

@@ -22,6 +22,7 @@ enum {
 	BODY_BYTES = 2 * LIMIT_RESOURCE_BYTES,
 	TREE_BYTES = 16 * LIMIT_RESOURCE_BYTES,
 	SMALL_TREE_BYTES = 1 << 20,
+	FORGET_US = 1000000, /* by then a change has reached everybody */
 	EPOCH = 1 /* of the bundle: a root lives as long as the mesh */
 };
 
@@ -31,7 +32,14 @@ on_flush(void *arg)
 	struct server *s = server_of(arg);
 
 	xds_source_flush(s->source);
-	agents_note(s);
+	if (!timer_is_set(&s->forget))
+		timer_set(&s->forget, FORGET_US);
+}
+
+static void
+on_forget(void *arg)
+{
+	xds_source_forget(server_of(arg)->source);
 }
 
 void
@@ -83,21 +91,43 @@ publish(struct server *s, struct slice name, const struct resource *r)
 	(void)put(s, SERVER_TYPE_RESOURCE, name, r->revision, SLICE_NONE);
 }
 
-enum err
-feed_body(const struct server *s, struct slice name, struct arena *a,
-    struct slice *out)
+static enum err
+write_body(const struct resource *r, struct buf *out)
 {
-	const struct resource *r = map_get(&s->cache.by_key, name);
 	AUTO(arena_fini) struct arena tree;
-	AUTO(buf_fini) struct buf text = BUF(BODY_BYTES);
 	const struct value *v;
-	enum err e;
 
-	CHECK(r != NULL); /* what is published is in the cache */
 	arena_init(&tree, TREE_BYTES);
 	v = resource_encode(r, RESOURCE_WITH_STATE, &tree);
-	e = v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, &text);
-	return e == OK ? arena_copy(a, buf_slice(&text), out) : e;
+	return v == NULL ? ERR_NO_MEMORY : codec_json_emit(v, out);
+}
+
+static enum err
+make_body(void *arg, const struct xds_resource *of, struct buf *out)
+{
+	const struct server *s = server_of(arg);
+	const struct resource *r = map_get(&s->cache.by_key, of->name);
+
+	CHECK(r != NULL); /* what is published is in the cache */
+	return write_body(r, out);
+}
+
+/* Who has it in force is sent what is different in the next. */
+static void
+keep_base(struct server *s, const struct resource *before)
+{
+	AUTO(buf_fini) struct buf body = BUF(BODY_BYTES);
+	char key[CACHE_KEY_MAX], version[24];
+	struct xds_resource r = {.type_url = S(SERVER_TYPE_RESOURCE),
+	    .name = cache_key_text(&before->key, key)};
+
+	if (!xds_source_is_followed(s->source, r.type_url, r.name) ||
+	    write_body(before, &body) != OK)
+		return; /* then it is sent whole */
+	(void)snprintf(version, sizeof(version), "%" PRIu64, before->revision);
+	r.version = slice_str(version);
+	r.body = buf_slice(&body);
+	xds_source_base(s->source, &r);
 }
 
 static void
@@ -198,16 +228,13 @@ feed_changed(
 {
 	struct server *s = server_of(arg);
 
-	if (before != NULL) {
-		agents_touch(s, before);
-		interest_index_remove(&s->interests, before);
+	interest_index_change(&s->interests, before, now);
+	if (before != NULL && now != NULL)
+		keep_base(s, before);
+	if (before != NULL)
 		analysis_index_remove(s->near, before);
-	}
-	if (now != NULL) {
-		agents_touch(s, now);
-		interest_index_add(&s->interests, now);
+	if (now != NULL)
 		analysis_index_add(s->near, now);
-	}
 }
 
 void
@@ -220,26 +247,32 @@ feed_reset(struct server *s)
 		xds_source_remove(
 		    s->source, slice_str(SERVER_TYPE_RESOURCE), name);
 	analysis_index_free(&s->near);
-	interest_index_fini(&s->interests);
-	interest_index_init(&s->interests, S(MESH_DOMAIN));
+	interest_index_clear(&s->interests);
 	s->near = analysis_index_new(S(MESH_DOMAIN));
-	agents_touch(s, NULL);
 }
 
+static void
+take_row(struct server *s, const struct store_row *row)
+{
+	xds_source_stamp(s->source, row->revision);
+	if (row->table == STORE_RESOURCES)
+		take_resource(s, row);
+	else if (row->table == STORE_REVOCATIONS && s->started)
+		take_revocation(s, row->revocation.what);
+}
+
+/* Whom one of them newly concerns is told it once all are at hand. */
 void
 feed_take(struct server *s, const struct store_changes *changes)
 {
 	if (changes->err != OK)
 		return;
+	if (changes->revision > 0)
+		commits_add(&s->commits, changes->revision, changes->read_us);
+	for (size_t i = 0; i < changes->count; i++)
+		take_row(s, &changes->rows[i]);
 	agents_follow(s);
-	for (size_t i = 0; i < changes->count; i++) {
-		const struct store_row *row = &changes->rows[i];
-
-		if (row->table == STORE_RESOURCES)
-			take_resource(s, row);
-		else if (row->table == STORE_REVOCATIONS && s->started)
-			take_revocation(s, row->revocation.what);
-	}
+	xds_source_stamp(s->source, 0);
 }
 
 /* --- bundle and keys --- */
@@ -363,15 +396,20 @@ feed_open(struct server *s)
 	interest_index_init(&s->interests, S(MESH_DOMAIN));
 	s->near = analysis_index_new(S(MESH_DOMAIN));
 	loop_later_init(&s->flush, on_flush, s);
-	s->source = xds_source_new();
+	timer_init(&s->forget, s->spec.loop, on_forget, s);
+	s->source = xds_source_new(make_body, s);
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
-		xds_source_add_type(s->source, slice_str(types[i]));
+		xds_source_add_type(s->source, slice_str(types[i]),
+		    slice_eq(slice_str(types[i]), S(SERVER_TYPE_RESOURCE))
+			? XDS_TOLD_BY_OWNER
+			: XDS_TOLD_ALL);
 }
 
 void
 feed_close(struct server *s)
 {
 	loop_later_cancel(&s->flush);
+	timer_clear(&s->forget);
 	xds_source_free(&s->source);
 	analysis_index_free(&s->near);
 	interest_index_fini(&s->interests);

@@ -15,8 +15,10 @@
 #include "own.h"
 #include "owned.h"
 #include "paths.h"
+#include "propagation.h"
 #include "registry.h"
 #include "server.h"
+#include "turns.h"
 
 enum { SERVER_MAGIC = 0x73657276 };
 
@@ -44,12 +46,20 @@ struct server {
 	struct net_listener *listener;
 	struct http_server *http;
 	struct tls_config *tls;
+	struct turns shaking; /* connections before their first request */
+	struct timer shaking_timer;
 	/* The stream: agents.c, feed.c */
 	struct xds_source *source;
 	struct interest_index interests;
 	struct analysis_index *near; /* the same resources, by their ties */
 	struct map asked; /* host → struct asking: how many agents ask */
 	struct list agents;
+	struct turns firsts; /* who gets all that concerns it */
+	struct timer firsts_timer;
+	size_t sent_first; /* resources, since nobody had a turn */
+	struct commits commits;
+	struct metric_series *propagated; /* the histogram */
+	struct timer forget;              /* bodies that were made to be sent */
 	/* analyze.c */
 	struct jobs *jobs; /* NULL before the first */
 	size_t analyses;   /* that run */
@@ -133,6 +143,13 @@ void control_refuse_store(
  */
 void analyze_change(struct server *s, const struct server_change *changes,
     struct resource *const *now, size_t count, struct analysis_result *out);
+/*
+ * `job` on the thread of analyses, then `then` here, which ends with
+ * analyze_done(). ERR_BUSY while too many run.
+ */
+MUST_USE enum err analyze_submit(struct server *s, void (*job)(void *arg),
+    void (*then)(void *arg), void *arg, struct fault *why);
+void analyze_done(struct server *s);
 /* When nothing runs any more. */
 void analyze_close(struct server *s);
 
@@ -196,9 +213,8 @@ void feed_ask(struct server *s, struct slice host, bool more);
 MUST_USE enum err feed_mesh(struct server *s);
 /* Those that were stored before there was a key to sign them with. */
 void feed_revocations(struct server *s);
-/* At the turn's end: sends what is due and notes who has everything. */
+/* At the turn's end: sends what is due, and hears who has everything. */
 void feed_flush(struct server *s);
-/* After the cache took them. */
 /* For the cache: what the resource was and what it is now both count. */
 void feed_changed(
     void *arg, const struct resource *before, const struct resource *now);
@@ -206,24 +222,19 @@ void feed_changed(
 void feed_reset(struct server *s);
 /* Once the cache has taken them. */
 void feed_take(struct server *s, const struct store_changes *changes);
-/* What is sent of a resource, by its name on the stream. */
-MUST_USE enum err feed_body(const struct server *s, struct slice name,
-    struct arena *a, struct slice *out);
 /* Trees in the arena, NULL when it is full. */
 struct value *feed_bundle(const struct server *s, struct arena *a);
 struct value *feed_gossip_keys(const struct server *s, struct arena *a);
 
 /* --- agents.c: who listens --- */
 
+void agents_open(struct server *s);
 void agents_accept(
     struct server *s, struct http2_stream *stream, struct http_head *h);
 void agents_close(struct server *s);
 /* Ends streams of nodes that were revoked. */
 void agents_check(struct server *s);
-/* After a flush: who has everything already, and all about a host. */
-void agents_note(struct server *s);
-/* A resource that was or is, or NULL: any. Who it touches, follows anew. */
-void agents_touch(struct server *s, const struct resource *r);
+/* Those whose interests are stale find out anew what concerns them. */
 void agents_follow(struct server *s);
 bool agents_has(const struct server *s, struct slice node);
 size_t agents_count(const struct server *s);
@@ -250,5 +261,9 @@ struct member_offer {
 
 void members_each_offer(const struct server *s,
     void (*each)(void *arg, const struct member_offer *o), void *arg);
+
+/* The labels of an offer; as many as there is room for. */
+struct labels members_copy_labels(
+    const struct gossip_service *s, struct arena *a);
 
 #endif

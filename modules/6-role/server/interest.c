@@ -5,149 +5,262 @@
 #include "interest.h"
 #include "cache.h"
 
+enum { EDGES_BYTES = 4 << 20 };
+
 /* --- the index ------------------------------------------------------------ */
 
-/* What is about one host: few for most of them, many for "*". */
-struct about {
+/* One host or pattern: few resources for most of them, many for "*". */
+struct place {
+	const struct resource **about;
 	size_t count;
 	size_t cap;
-	const struct resource *items[];
+	struct list watches; /* of struct watch */
+};
+
+/* One interest in one place. */
+struct watch {
+	struct list link; /* in the place */
+	struct interest *interest;
+	struct place *place;
 };
 
 static void
-drop_about(void *value)
+drop_place(void *value)
 {
-	struct about *a = value;
+	struct place *p = value;
 
-	mem_free(&a);
+	mem_free(&p->about);
+	mem_free(&p);
 }
 
 void
 interest_index_init(struct interest_index *x, struct slice domain)
 {
 	x->domain = domain;
-	map_init(&x->about);
+	map_init(&x->places);
+	list_init(&x->stale);
 }
 
 void
 interest_index_fini(struct interest_index *x)
 {
-	map_fini(&x->about, drop_about);
+	map_fini(&x->places, drop_place);
+}
+
+static struct place *
+place_get(struct interest_index *x, struct slice host)
+{
+	struct place *p = map_get(&x->places, host);
+
+	if (p != NULL)
+		return p;
+	p = mem_new(sizeof(*p));
+	list_init(&p->watches);
+	(void)map_put(&x->places, host, p); /* it was not there */
+	return p;
+}
+
+static void
+place_left(struct interest_index *x, struct slice host, struct place *p)
+{
+	if (p->count == 0 && list_empty(&p->watches))
+		drop_place(map_remove(&x->places, host));
+}
+
+static void
+alarm(struct interest_index *x, const struct place *p)
+{
+	LIST_EACH (&p->watches, it) {
+		struct interest *i =
+		    CONTAINER(it, struct watch, link)->interest;
+
+		if (!interest_is_stale(i))
+			list_push_back(&x->stale, &i->link);
+	}
 }
 
 /* One resource, while its hosts are gone through. */
 struct indexing {
 	struct interest_index *x;
 	const struct resource *r;
+	const struct resource *now; /* in its place */
 };
-
-/* Room for one more; the old one is gone. */
-static struct about *
-grow(struct about *old)
-{
-	size_t count = old != NULL ? old->count : 0;
-	size_t cap = old != NULL ? old->cap * 2 : 1;
-	struct about *a = mem_new(sizeof(*a) + cap * sizeof(a->items[0]));
-
-	a->cap = cap;
-	a->count = count;
-	if (old != NULL)
-		memcpy(a->items, old->items, count * sizeof(a->items[0]));
-	mem_free(&old);
-	return a;
-}
 
 static void
 add_about(void *arg, enum host_part part, struct slice host)
 {
 	const struct indexing *i = arg;
-	struct about *a = map_get(&i->x->about, host);
+	struct place *p;
 
 	if (part != HOST_ABOUT)
 		return;
+	p = place_get(i->x, host);
+	alarm(i->x, p);
 	/* It may name the host again. */
-	if (a != NULL && a->count > 0 && a->items[a->count - 1] == i->r)
+	if (p->count > 0 && p->about[p->count - 1] == i->r)
 		return;
-	if (a == NULL || a->count == a->cap) {
-		a = grow(a);
-		(void)map_put(&i->x->about, host, a); /* the old one is gone */
+	if (p->count == p->cap) {
+		size_t cap = p->cap > 0 ? p->cap * 2 : 1;
+		const struct resource **more =
+		    mem_new_array(cap, sizeof(*more));
+
+		if (p->count > 0)
+			memcpy(more, p->about, p->count * sizeof(*more));
+		mem_free(&p->about);
+		p->about = more;
+		p->cap = cap;
 	}
-	a->items[a->count++] = i->r;
+	p->about[p->count++] = i->r;
 }
 
 static void
 remove_about(void *arg, enum host_part part, struct slice host)
 {
 	const struct indexing *i = arg;
-	struct about *a = map_get(&i->x->about, host);
+	struct place *p = map_get(&i->x->places, host);
 
-	if (part != HOST_ABOUT || a == NULL)
+	if (part != HOST_ABOUT || p == NULL)
 		return;
-	for (size_t k = 0; k < a->count; k++)
-		if (a->items[k] == i->r) {
-			a->items[k] = a->items[--a->count];
+	alarm(i->x, p);
+	for (size_t k = 0; k < p->count; k++)
+		if (p->about[k] == i->r) {
+			p->about[k] = p->about[--p->count];
 			break;
 		}
-	if (a->count == 0)
-		drop_about(map_remove(&i->x->about, host));
+	place_left(i->x, host, p);
+}
+
+static void
+replace_about(void *arg, enum host_part part, struct slice host)
+{
+	const struct indexing *i = arg;
+	const struct place *p = map_get(&i->x->places, host);
+
+	for (size_t k = 0; part == HOST_ABOUT && k < p->count; k++)
+		if (p->about[k] == i->r)
+			p->about[k] = i->now;
+}
+
+static void
+write_edge(void *arg, enum host_part part, struct slice host)
+{
+	struct buf *out = arg;
+	enum err e = buf_printf(out, "%d%.*s\n", (int)part, SLICE_ARG(host));
+
+	(void)e; /* one that is full is like no other */
+}
+
+/* Whether both are about the same hosts, and refer to the same. */
+static bool
+has_same_edges(const struct interest_index *x, const struct resource *a,
+    const struct resource *b)
+{
+	AUTO(buf_fini) struct buf first = BUF(EDGES_BYTES);
+	AUTO(buf_fini) struct buf second = BUF(EDGES_BYTES);
+
+	resource_each_host(a, x->domain, write_edge, &first);
+	resource_each_host(b, x->domain, write_edge, &second);
+	return buf_len(&first) < EDGES_BYTES / 2 &&
+	       slice_eq(buf_slice(&first), buf_slice(&second));
 }
 
 void
-interest_index_add(struct interest_index *x, const struct resource *r)
+interest_index_change(struct interest_index *x, const struct resource *before,
+    const struct resource *now)
 {
-	struct indexing i = {x, r};
+	struct indexing was = {x, before, now};
+	struct indexing is = {x, now, NULL};
 
-	resource_each_host(r, x->domain, add_about, &i);
+	if (before != NULL && now != NULL && has_same_edges(x, before, now)) {
+		resource_each_host(before, x->domain, replace_about, &was);
+		return;
+	}
+	if (before != NULL)
+		resource_each_host(before, x->domain, remove_about, &was);
+	if (now != NULL)
+		resource_each_host(now, x->domain, add_about, &is);
 }
 
 void
-interest_index_remove(struct interest_index *x, const struct resource *r)
+interest_index_clear(struct interest_index *x)
 {
-	struct indexing i = {x, r};
+	struct map before = x->places;
+	struct slice host;
+	void *value;
 
-	resource_each_host(r, x->domain, remove_about, &i);
+	map_init(&x->places);
+	for (size_t i = 0; map_next(&before, &i, &host, &value);) {
+		struct place *p = value;
+
+		alarm(x, p);
+		p->count = 0;
+		if (list_empty(&p->watches))
+			drop_place(p);
+		else
+			(void)map_put(&x->places, host, p); /* it is alone */
+	}
+	map_fini(&before, NULL);
 }
 
 /* --- one agent ------------------------------------------------------------ */
 
 void
-interest_init(struct interest *i)
+interest_init(struct interest *i, struct interest_index *x)
 {
+	*i = (struct interest){.index = x};
 	map_init(&i->asked);
 	map_init(&i->patterns);
 	map_init(&i->resources);
 }
 
+static void
+watch(struct interest *i, struct slice pattern)
+{
+	struct watch *w;
+
+	if (map_get(&i->patterns, pattern) != NULL)
+		return;
+	w = mem_new(sizeof(*w));
+	w->interest = i;
+	w->place = place_get(i->index, pattern);
+	list_push_back(&w->place->watches, &w->link);
+	(void)map_put(&i->patterns, pattern, w); /* it was not there */
+}
+
+static void
+unwatch(struct interest_index *x, struct slice pattern, struct watch *w)
+{
+	struct place *p = w->place;
+
+	list_remove(&w->link);
+	mem_free(&w);
+	place_left(x, pattern, p);
+}
+
+static void
+unwatch_all(struct interest_index *x, struct map *patterns)
+{
+	struct slice pattern;
+	void *w;
+
+	for (size_t at = 0; map_next(patterns, &at, &pattern, &w);)
+		unwatch(x, pattern, w);
+	map_fini(patterns, NULL);
+}
+
 void
 interest_fini(struct interest *i)
 {
+	list_remove(&i->link);
+	unwatch_all(i->index, &i->patterns);
 	map_fini(&i->asked, NULL);
-	map_fini(&i->patterns, NULL);
 	map_fini(&i->resources, NULL);
 }
 
-struct touching {
-	const struct interest *i;
-	bool touched;
-};
-
-static void
-touch(void *arg, enum host_part part, struct slice host)
-{
-	struct touching *t = arg;
-
-	t->touched |=
-	    part == HOST_ABOUT && map_get(&t->i->patterns, host) != NULL;
-}
-
 bool
-interest_is_touched(
-    const struct interest *i, struct slice domain, const struct resource *r)
+interest_is_stale(const struct interest *i)
 {
-	struct touching t = {.i = i};
-
-	resource_each_host(r, domain, touch, &t);
-	return t.touched;
+	return list_is_linked(&i->link);
 }
 
 bool
@@ -166,9 +279,8 @@ struct host {
 
 /* The way from the hosts that were asked for to all that they lead to. */
 struct walk {
-	const struct interest_index *x;
+	struct interest *i;
 	struct map hosts; /* that were met: marks */
-	struct map patterns;
 	struct map resources;
 	struct list ahead; /* of struct host, to be gone through */
 };
@@ -196,15 +308,16 @@ meet_referred(void *arg, enum host_part part, struct slice host)
 static void
 take_about(struct walk *w, struct slice pattern)
 {
-	const struct about *a = map_get(&w->x->about, pattern);
+	const struct interest_index *x = w->i->index;
+	const struct place *p = map_get(&x->places, pattern);
 
-	for (size_t i = 0; a != NULL && i < a->count; i++) {
-		const struct resource *r = a->items[i];
+	for (size_t i = 0; p != NULL && i < p->count; i++) {
+		const struct resource *r = p->about[i];
 		char name[CACHE_KEY_MAX];
 
 		if (map_put(&w->resources, cache_key_text(&r->key, name), w) ==
 		    NULL) /* only the mark */
-			resource_each_host(r, w->x->domain, meet_referred, w);
+			resource_each_host(r, x->domain, meet_referred, w);
 	}
 }
 
@@ -215,19 +328,19 @@ go_through(struct walk *w, struct slice host)
 	struct slice pattern;
 
 	for (size_t at = 0; host_next_pattern(host, &at, text, &pattern);) {
-		(void)map_put(&w->patterns, pattern, w); /* only the mark */
+		watch(w->i, pattern);
 		take_about(w, pattern);
 	}
 }
 
 static void
-walk(struct walk *w, const struct interest *i)
+walk(struct walk *w)
 {
 	struct slice asked;
 	struct host *h;
 	void *mark;
 
-	for (size_t at = 0; map_next(&i->asked, &at, &asked, &mark);)
+	for (size_t at = 0; map_next(&w->i->asked, &at, &asked, &mark);)
 		meet(w, asked);
 	while ((h = LIST_FIRST(&w->ahead, struct host, link)) != NULL) {
 		list_remove(&h->link);
@@ -249,16 +362,18 @@ tell_others(const struct map *these, const struct map *those,
 }
 
 void
-interest_follow(struct interest *i, const struct interest_index *x,
-    void (*each)(void *arg, struct slice name), void *arg)
+interest_follow(
+    struct interest *i, void (*each)(void *arg, struct slice name), void *arg)
 {
-	struct walk w = {.x = x};
+	struct walk w = {.i = i};
 	struct map before = i->resources;
+	struct map watched = i->patterns;
 
+	list_remove(&i->link);
 	list_init(&w.ahead);
-	walk(&w, i);
-	map_fini(&i->patterns, NULL);
-	i->patterns = w.patterns;
+	map_init(&i->patterns);
+	walk(&w);
+	unwatch_all(i->index, &watched);
 	i->resources = w.resources;
 	tell_others(&before, &i->resources, each, arg);
 	tell_others(&i->resources, &before, each, arg);

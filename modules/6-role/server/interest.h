@@ -12,41 +12,53 @@
 
 enum { INTEREST_HOSTS_MAX = 4096 }; /* that one agent may ask for */
 
-/* The resources that there are, by the hosts that they are about. */
+/* What there is and who is interested in it, by hosts. */
 struct interest_index {
 	struct slice domain;
-	struct map about; /* host or pattern → struct about */
+	struct map places; /* host or pattern → struct place */
+	struct list stale; /* of struct interest, by its link */
 };
 
 /* `domain` is borrowed. */
 void interest_index_init(struct interest_index *x, struct slice domain);
+
+/* Interests are gone by then. */
 void interest_index_fini(struct interest_index *x);
 
-/* Borrows the resource until it is removed. */
-void interest_index_add(struct interest_index *x, const struct resource *r);
-void interest_index_remove(struct interest_index *x, const struct resource *r);
+/*
+ * A resource is another now; either may be NULL. Borrows `now` until it is
+ * changed again. Interests for which something else than before may follow
+ * from it become stale; none does if it is about the same hosts as before and
+ * leads to the same. Costs those whom it may concern, not all.
+ */
+void interest_index_change(struct interest_index *x,
+    const struct resource *before, const struct resource *now);
 
-/* Of one agent. Maps are of marks. */
+/* There is no resource any more. */
+void interest_index_clear(struct interest_index *x);
+
+/* Of one agent. Maps are of marks but for patterns. */
 struct interest {
+	struct interest_index *index;
+	struct list link;     /* while it is stale */
 	struct map asked;     /* hosts that it asked for */
 	struct map patterns;  /* what matches those and what they lead to */
 	struct map resources; /* cache_key_text() of those that concern it */
 };
 
-void interest_init(struct interest *i);
+void interest_init(struct interest *i, struct interest_index *x);
 void interest_fini(struct interest *i);
 
-/* Could this resource, new or gone, change what concerns the agent? */
-bool interest_is_touched(
-    const struct interest *i, struct slice domain, const struct resource *r);
+/* Has something changed that may change what concerns the agent? */
+bool interest_is_stale(const struct interest *i);
 
 bool interest_concerns(const struct interest *i, struct slice name);
 
 /*
  * Finds out anew what concerns the agent; then calls `each` with the name of
- * each resource that does now, or does no more.
+ * each resource that does now, or does no more. It is not stale after it.
  */
-void interest_follow(struct interest *i, const struct interest_index *x,
-    void (*each)(void *arg, struct slice name), void *arg);
+void interest_follow(
+    struct interest *i, void (*each)(void *arg, struct slice name), void *arg);
 
 #endif

@@ -164,6 +164,17 @@ take_rows(struct server *s, const struct store_changes *c)
 	}
 }
 
+/* Whether somebody may be a member no more. */
+static bool
+concerns_members(const struct store_changes *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->rows[i].table == STORE_NODES ||
+		    c->rows[i].table == STORE_REVOCATIONS)
+			return true;
+	return c->reset;
+}
+
 void
 life_take(struct server *s, const struct store_changes *c)
 {
@@ -183,10 +194,10 @@ life_take(struct server *s, const struct store_changes *c)
 	feed_take(s, c);
 	if (!s->cache.current)
 		return;
-	if (s->started)
-		agents_check(s);
-	else if (!s->told)
+	if (!s->started && !s->told)
 		start(s);
+	else if (s->started && concerns_members(c))
+		agents_check(s);
 	if (s->follow != NULL)
 		follow_changed(s->follow);
 }

@@ -309,3 +309,16 @@ members_each_offer(const struct server *s,
 				      .gone = is_gone(s, &record)});
 	}
 }
+
+struct labels
+members_copy_labels(const struct gossip_service *s, struct arena *a)
+{
+	struct label *items =
+	    arena_alloc_array(a, s->label_count + 1, sizeof(*items));
+
+	for (size_t i = 0; items != NULL && i < s->label_count; i++)
+		if (arena_copy(a, s->labels[i].key, &items[i].key) != OK ||
+		    arena_copy(a, s->labels[i].value, &items[i].value) != OK)
+			return (struct labels){items, i};
+	return (struct labels){items, items == NULL ? 0 : s->label_count};
+}

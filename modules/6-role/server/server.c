@@ -143,7 +143,7 @@ server_open(const struct server_spec *spec)
 	mesh_init(&s->mesh);
 	own_init(&s->own);
 	registry_init(&s->registry);
-	list_init(&s->agents);
+	agents_open(s);
 	s->revoked = gossip_revoked_new();
 	feed_open(s);
 	loop_later_init(&s->later, on_failed_start, s);

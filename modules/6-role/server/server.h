@@ -209,12 +209,22 @@ MUST_USE enum err server_each_resource(struct server *s,
     struct fault *why);
 
 /*
- * All configuration and what members offer, as a caller of the namespace with
- * these labels sees it, but without anything of a machine's own; for explain
- * and lists.
+ * All configuration and what members offer, as the proxy at this place sees
+ * it, but without anything of a machine's own; for explain and lists. With a
+ * list of documents (NULL: none) on top, which replace what has their keys.
  */
-MUST_USE enum err server_view(const struct server *s, struct slice ns,
-    const struct labels *labels, struct view **out, struct fault *why);
+MUST_USE enum err server_view(const struct server *s,
+    const struct explain_place *place, const struct value *with,
+    struct view **out, struct fault *why);
+
+/*
+ * The views of a machine, as above: from the place of each service that it
+ * offers, "web.default"; of one that offers nothing, from none. ERR_NOT_FOUND
+ * in words for one that has not joined.
+ */
+MUST_USE enum err server_each_view(const struct server *s, struct slice node,
+    void (*each)(void *arg, struct slice caller, const struct view *v),
+    void *arg, struct fault *why);
 
 /*
  * As model_explain_access(), by the stored configuration: the workload is what
@@ -242,6 +252,28 @@ typedef void (*server_analysis_cb)(void *arg, enum err e,
  */
 void server_analyze(struct server *s, const struct server_analyze_spec *spec,
     server_analysis_cb cb, void *arg);
+
+/* What a change would do to calls, and how many places were looked at. */
+struct server_blast {
+	/* A list of {caller, to, text}: "web.default", "reviews.default:80",
+	 * "10 % now go to v2". */
+	const struct value *list;
+	size_t places;
+	size_t left_out; /* too many */
+};
+
+/* `b` is borrowed; NULL unless OK. */
+typedef void (*server_blast_cb)(void *arg, enum err e, const struct fault *why,
+    const struct server_blast *b);
+
+/*
+ * What a list of documents on top of what is stored would do, on another
+ * thread; from the place of each service that members offer, of programs that
+ * offer nothing, and of gateways. Errors as above, ERR_INVALID for a document
+ * that has mistakes.
+ */
+void server_blast(struct server *s, const struct value *docs, struct slice ns,
+    server_blast_cb cb, void *arg);
 
 /* --- the past --- */
 
@@ -427,6 +459,15 @@ struct server_agent {
 	uint64_t connected_us; /* ago */
 	uint64_t revision;     /* all of it is in force there, or refused */
 	size_t refused;
+	/* From the commit to its word that a change is in force; of the last
+	 * changes, but for their number since it is connected. */
+	size_t changes;
+	uint64_t last_us;
+	uint64_t p50_us;
+	uint64_t p99_us;
+	size_t behind;      /* resources that it has not answered yet */
+	uint64_t behind_us; /* the oldest change of them was committed so long
+			     * ago; 0: none is because of a change */
 };
 
 void server_each_agent(const struct server *s,

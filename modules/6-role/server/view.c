@@ -13,7 +13,7 @@
 #include "discovery/discovery.h"
 #include "model/model.h"
 
-#include "inside.h"
+#include "matter.h"
 
 /* What gossip knows; a record that is of no use is left out, as by agents. */
 static void
@@ -52,9 +52,10 @@ list_revocations(
 
 static enum err
 discover(const struct server *s, const struct view_input *in,
-    const struct discovery_catalog *catalog, struct arena *arena,
+    const struct discovery_catalog *catalog, struct discovery *d,
     struct discovery_output *out)
 {
+	AUTO(arena_fini) struct arena arena = {0};
 	struct discovery_input from = {
 	    .catalog = catalog,
 	    .resources = in->resources,
@@ -64,43 +65,71 @@ discover(const struct server *s, const struct view_input *in,
 	    .families = DISCOVERY_V4 | DISCOVERY_V6,
 	};
 
+	arena_init(&arena, DISCOVERY_BYTES_MAX);
 	from.revocations =
-	    list_revocations(&s->registry, arena, &from.revocation_count);
+	    list_revocations(&s->registry, &arena, &from.revocation_count);
 	if (from.revocations == NULL)
 		return ERR_NO_MEMORY;
-	return discovery_compile(&from, arena, out);
+	return discovery_update(d, &from, out);
+}
+
+void
+matter_init(struct matter *m)
+{
+	*m = (struct matter){
+	    .catalog = discovery_catalog_new(), .discovery = discovery_new()};
+	overlay_init(&m->overlay);
+}
+
+void
+matter_fini(struct matter *m)
+{
+	for (size_t i = 0; i < m->in.resource_count; i++) {
+		struct resource *r = (struct resource *)(uintptr_t)m->all[i];
+
+		resource_unref(&r);
+	}
+	mem_free(&m->all);
+	overlay_fini(&m->overlay);
+	discovery_free(&m->discovery);
+	discovery_catalog_free(&m->catalog);
 }
 
 enum err
-server_view(const struct server *s, struct slice ns,
-    const struct labels *labels, struct view **out, struct fault *why)
+matter_gather(struct matter *m, const struct server *s,
+    const struct value *docs, struct slice ns, struct fault *why)
 {
-	AUTO(mem_free) const struct resource **all = NULL;
-	AUTO(discovery_catalog_free)
-	struct discovery_catalog *catalog = discovery_catalog_new();
-	AUTO(arena_fini) struct arena arena = {0};
 	struct discovery_output found;
-	struct view_input in = {
-	    .domain = S(MESH_DOMAIN),
-	    .trust_domain = slice_str(s->mesh.trust_domain),
-	    .network = S(MESH_NETWORK),
-	    .ns = ns,
-	    .labels = *labels,
-	    .generation = s->cache.revision,
-	};
-	enum err e;
+	enum err e = overlay_read(&m->overlay, s, docs, ns, why);
 
-	arena_init(&arena, DISCOVERY_BYTES_MAX);
-	all = cache_sorted(&s->cache, NULL, NULL, &in.resource_count);
-	in.resources = all;
-	take_records(s, catalog);
-	e = discover(s, &in, catalog, &arena, &found);
+	if (e != OK)
+		return e;
+	m->all = overlay_all(&m->overlay, &s->cache, &m->in.resource_count);
+	for (size_t i = 0; i < m->in.resource_count; i++)
+		m->all[i] = resource_ref(m->all[i]);
+	m->in.domain = S(MESH_DOMAIN);
+	m->in.trust_domain = slice_str(s->mesh.trust_domain);
+	m->in.network = S(MESH_NETWORK);
+	m->in.generation = s->cache.revision;
+	m->in.resources = m->all;
+	take_records(s, m->catalog);
+	e = discover(s, &m->in, m->catalog, m->discovery, &found);
 	if (e != OK)
 		return fault_set(why, e, "discovery: %s", err_text(e));
-	in.services = found.services;
-	in.service_count = found.service_count;
-	in.endpoints = found.endpoints;
-	in.endpoint_count = found.endpoint_count;
+	m->in.services = found.services;
+	m->in.service_count = found.service_count;
+	m->in.endpoints = found.endpoints;
+	m->in.endpoint_count = found.endpoint_count;
+	return OK;
+}
+
+enum err
+matter_view(const struct matter *m, const struct explain_place *place,
+    struct view **out, struct fault *why)
+{
+	struct view_input in = m->in;
+
+	explain_view_input(place, &in);
 	return view_compile(&in, out, why);
 }
 
@@ -108,27 +137,36 @@ enum err
 server_explain_access(const struct server *s, const struct explain_access *ask,
     struct arena *arena, struct value **out, struct fault *why)
 {
-	AUTO(mem_free) const struct resource **all = NULL;
+	AUTO(matter_fini) struct matter m;
 	AUTO(view_unref) struct view *view = NULL;
 	struct view_exposed_input workload;
-	struct view_input in = {
-	    .domain = S(MESH_DOMAIN),
-	    .trust_domain = slice_str(s->mesh.trust_domain),
-	    .exposed = &workload,
-	    .exposed_count = 1,
-	};
 	enum err e;
 
-	all = cache_sorted(&s->cache, NULL, NULL, &in.resource_count);
-	in.resources = all;
-	e = explain_access_workload(
-	    ask->question, all, in.resource_count, arena, &workload, why);
+	matter_init(&m);
+	e = matter_gather(&m, s, /* docs */ NULL, SLICE_NONE, why);
 	if (e == OK)
-		e = view_compile(&in, &view, why);
+		e = explain_access_workload(ask->question, m.all,
+		    m.in.resource_count, arena, &workload, why);
 	if (e != OK)
 		return e;
-	e = model_explain_access(view, ask, arena, out, why);
+	m.in.exposed = &workload;
+	m.in.exposed_count = 1;
+	e = view_compile(&m.in, &view, why);
+	if (e == OK)
+		e = model_explain_access(view, ask, arena, out, why);
 	if (e == OK && *out != NULL)
 		*out = value_copy(*out, arena); /* it borrows from the view */
 	return e;
+}
+
+enum err
+server_view(const struct server *s, const struct explain_place *place,
+    const struct value *with, struct view **out, struct fault *why)
+{
+	AUTO(matter_fini) struct matter m;
+	enum err e;
+
+	matter_init(&m);
+	e = matter_gather(&m, s, with, place->ns, why);
+	return e == OK ? matter_view(&m, place, out, why) : e;
 }

@@ -124,43 +124,6 @@ admin_answer_items(struct http_exchange *x, struct value *list)
 	admin_answer(x, m);
 }
 
-/* A map of texts; what is no text is passed over. */
-static struct labels
-read_labels(const struct value *map, struct arena *a)
-{
-	struct label *items = arena_alloc_array(
-	    a, map != NULL ? map->count + 1 : 1, sizeof(*items));
-	size_t n = 0;
-
-	VALUE_EACH(map, it)
-	if (items != NULL && it->type == VALUE_STRING)
-		items[n++] = (struct label){it->key, it->string};
-	return (struct labels){items, n};
-}
-
-void
-admin_explain_request(const struct value *body, struct arena *a,
-    struct label headers[ADMIN_HEADERS_MAX], struct explain_request *out)
-{
-	const struct value *port = value_get(body, S("port"));
-
-	*out = (struct explain_request){.headers = headers};
-	out->ns = value_get_string(body, S("namespace"), SLICE_NONE);
-	out->labels = read_labels(value_get(body, S("labels")), a);
-	out->upstream = value_get_string(body, S("upstream"), SLICE_NONE);
-	out->host = value_get_string(body, S("host"), SLICE_NONE);
-	out->method = value_get_string(body, S("method"), SLICE_NONE);
-	out->authority = value_get_string(body, S("authority"), SLICE_NONE);
-	out->path = value_get_string(body, S("path"), SLICE_NONE);
-	if (port != NULL && port->type == VALUE_INT && port->integer > 0 &&
-	    port->integer <= UINT16_MAX)
-		out->port = (uint16_t)port->integer;
-	VALUE_EACH(value_get(body, S("headers")), it)
-	if (it->type == VALUE_STRING && out->header_count < ADMIN_HEADERS_MAX)
-		headers[out->header_count++] =
-		    (struct label){it->key, it->string};
-}
-
 const struct server_actor *
 admin_actor(struct http_exchange *x)
 {
@@ -181,6 +144,7 @@ static const struct table {
 } tables[] = {
     {FOR_BOTH, admin_process_routes, &admin_process_route_count},
     {FOR_BOTH, admin_service_routes, &admin_service_route_count},
+    {FOR_BOTH, admin_proxy_routes, &admin_proxy_route_count},
     {FOR_SERVER, admin_config_routes, &admin_config_route_count},
     {FOR_SERVER, admin_past_routes, &admin_past_route_count},
     {FOR_SERVER, admin_mesh_routes, &admin_mesh_route_count},

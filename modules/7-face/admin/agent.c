@@ -339,74 +339,86 @@ status(struct admin *a, struct http_exchange *x)
 	admin_answer(x, m);
 }
 
-static void
-explain_now(struct admin *a, struct http_exchange *x, const struct value *body)
-{
-	struct label headers[ADMIN_HEADERS_MAX];
-	struct explain_request q;
-
-	admin_explain_request(body, http_exchange_arena(x), headers, &q);
-	admin_answer(x, node_explain(a->spec.node, &q, http_exchange_arena(x)));
-}
-
 /* A question that waits for the configuration of its host; in its arena. */
-struct question {
+struct asked {
 	struct admin *admin;
 	struct http_exchange *exchange;
-	const struct value *body;
+	struct explain_question question;
 };
 
 static void
 on_host(void *arg, enum err e, const struct fault *why)
 {
-	const struct question *q = arg;
+	const struct asked *q = arg;
 
 	if (e != OK)
 		admin_refuse(q->exchange, e, why);
 	else
-		explain_now(q->admin, q->exchange, q->body);
+		admin_answer(
+		    q->exchange, node_explain(q->admin->spec.node, &q->question,
+				     http_exchange_arena(q->exchange)));
 }
 
 /* The host that the question is about; empty if it is nobody's. */
 static struct slice
-host_of(const struct view *v, const struct explain_request *q)
+host_of(const struct view *v, const struct explain_question *q)
 {
+	const struct explain_request *r = &q->connection.request;
 	const struct view_upstream *u;
 
-	if (q->upstream.len == 0)
-		return q->host;
-	u = view_find_upstream(v, q->upstream);
+	if (q->is_connection)
+		return r->authority;
+	if (r->upstream.len == 0)
+		return r->host;
+	u = view_find_upstream(v, r->upstream);
 	return u != NULL && u->host != NULL ? u->host->host : SLICE_NONE;
+}
+
+/* Its own place is the only one that an agent knows. */
+static enum err
+read_question(const struct admin *a, const struct value *body,
+    struct arena *arena, struct asked *q, struct fault *why)
+{
+	enum err e = explain_read(body, arena, &q->question, why);
+
+	if (e != OK)
+		return e;
+	if (q->question.place.proxy != VIEW_SIDECAR ||
+	    q->question.place.ip.family != ADDR_NONE ||
+	    q->question.with != NULL)
+		return fault_set(why, ERR_UNSUPPORTED,
+		    "an agent answers for itself, as it is; ask a server "
+		    "about another proxy, or with other configuration");
+	if (node_view(a->spec.node) == NULL)
+		return fault_set(
+		    why, ERR_BUSY, "this agent has no configuration yet");
+	return OK;
 }
 
 static void
 explain(struct admin *a, struct http_exchange *x)
 {
+	struct arena *arena = http_exchange_arena(x);
 	const struct value *body = admin_body(x);
-	struct label headers[ADMIN_HEADERS_MAX];
-	struct explain_request q;
-	struct question *asked;
+	struct asked *q = arena_alloc(arena, sizeof(*q));
 	struct fault why = {0};
 	struct slice host;
+	enum err e;
 
 	if (body == NULL)
 		return;
-	if (node_view(a->spec.node) == NULL) {
-		admin_refuse(x,
-		    fault_set(
-			&why, ERR_BUSY, "this agent has no configuration yet"),
-		    &why);
+	if (q == NULL) {
+		admin_answer(x, NULL);
 		return;
 	}
-	admin_explain_request(body, http_exchange_arena(x), headers, &q);
-	host = host_of(node_view(a->spec.node), &q);
-	asked = arena_alloc(http_exchange_arena(x), sizeof(*asked));
-	if (host.len == 0 || asked == NULL) {
-		explain_now(a, x, body);
-		return;
-	}
-	*asked = (struct question){a, x, body};
-	node_ask_host(a->spec.node, host, on_host, asked);
+	*q = (struct asked){.admin = a, .exchange = x};
+	e = read_question(a, body, arena, q, &why);
+	host = e == OK ? host_of(node_view(a->spec.node), &q->question)
+		       : SLICE_NONE;
+	if (e == OK && host.len > 0)
+		node_ask_host(a->spec.node, host, on_host, q);
+	else
+		on_host(q, e, &why);
 }
 
 /* --- join and leave --- */

@@ -244,6 +244,38 @@ analyze(struct admin *a, struct http_exchange *x)
 	server_analyze(a->spec.server, &spec, on_analyzed, x);
 }
 
+/* --- blast --- */
+
+static void
+on_blast(void *arg, enum err e, const struct fault *why,
+    const struct server_blast *b)
+{
+	struct http_exchange *x = arg;
+	struct arena *a = http_exchange_arena(x);
+	struct value *m = json_map(a);
+
+	if (e != OK) {
+		admin_refuse(x, e, why);
+		return;
+	}
+	json_put(&m, S("items"), value_copy(b->list, a));
+	json_number(a, &m, S("places"), (int64_t)b->places);
+	json_number(a, &m, S("leftOut"), (int64_t)b->left_out);
+	admin_answer(x, m);
+}
+
+static void
+blast(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	const struct value *docs = body != NULL ? documents(x, body) : NULL;
+
+	if (docs != NULL)
+		server_blast(a->spec.server, docs,
+		    value_get_string(body, S("namespace"), S("default")),
+		    on_blast, x);
+}
+
 /* --- get --- */
 
 /* A page of resources; `next` is where the next one begins, if there is one. */
@@ -400,22 +432,22 @@ status(struct admin *a, struct http_exchange *x)
 static void
 explain(struct admin *a, struct http_exchange *x)
 {
+	struct arena *arena = http_exchange_arena(x);
 	const struct value *body = admin_body(x);
 	AUTO(view_unref) struct view *view = NULL;
-	struct label headers[ADMIN_HEADERS_MAX];
-	struct explain_request q;
+	struct explain_question q;
 	struct fault why = {0};
 	enum err e;
 
 	if (body == NULL)
 		return;
-	admin_explain_request(body, http_exchange_arena(x), headers, &q);
-	e = server_view(a->spec.server, q.ns, &q.labels, &view, &why);
-	if (e != OK) {
+	e = explain_read(body, arena, &q, &why);
+	if (e == OK)
+		e = server_view(a->spec.server, &q.place, q.with, &view, &why);
+	if (e != OK)
 		admin_refuse(x, e, &why);
-		return;
-	}
-	admin_answer(x, model_explain(view, &q, http_exchange_arena(x)));
+	else
+		admin_answer(x, model_answer(view, &q, arena));
 }
 
 static void
@@ -443,6 +475,7 @@ const struct admin_route admin_config_routes[] = {
     {"POST", "/v1/delete", CA_ROLE_EDITOR, delete},
     {"POST", "/v1/diff", CA_ROLE_VIEWER, diff},
     {"POST", "/v1/analyze", CA_ROLE_VIEWER, analyze},
+    {"POST", "/v1/blast", CA_ROLE_VIEWER, blast},
     {"GET", "/v1/resources", CA_ROLE_VIEWER, get},
     {"GET", "/v1/status", CA_ROLE_VIEWER, status},
     {"POST", "/v1/explain", CA_ROLE_VIEWER, explain},

@@ -80,6 +80,8 @@ extern const struct admin_route admin_process_routes[];
 extern const size_t admin_process_route_count;
 extern const struct admin_route admin_service_routes[];
 extern const size_t admin_service_route_count;
+extern const struct admin_route admin_proxy_routes[];
+extern const size_t admin_proxy_route_count;
 extern const struct admin_route admin_config_routes[];
 extern const size_t admin_config_route_count;
 extern const struct admin_route admin_past_routes[];
@@ -119,11 +121,6 @@ struct resource_key admin_key(const struct value *v);
 /* A query parameter, or SLICE_NONE; whether it is "true". */
 bool admin_is_set(struct http_exchange *x, struct slice name);
 struct slice admin_param(struct http_exchange *x, struct slice name);
-
-/* The request of an explain's body; `headers` is its room, and the arena. */
-enum { ADMIN_HEADERS_MAX = 100 };
-void admin_explain_request(const struct value *body, struct arena *a,
-    struct label headers[ADMIN_HEADERS_MAX], struct explain_request *out);
 
 /* {"items": list} */
 void admin_answer_items(struct http_exchange *x, struct value *list);

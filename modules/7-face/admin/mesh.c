@@ -321,6 +321,51 @@ agents(struct admin *a, struct http_exchange *x)
 	admin_answer(x, m);
 }
 
+/* --- how long changes take --- */
+
+/* Their sum. */
+struct lag {
+	struct rows rows;
+	size_t agents;
+	size_t behind;
+	uint64_t behind_us; /* the longest of them */
+};
+
+static void
+add_lag(void *arg, const struct server_agent *agent)
+{
+	struct lag *l = arg;
+	struct rows *r = &l->rows;
+	struct value *m = json_map(r->arena);
+
+	json_text(r->arena, &m, S("node"), agent->node);
+	json_number(r->arena, &m, S("changes"), (int64_t)agent->changes);
+	json_number(r->arena, &m, S("lastUs"), (int64_t)agent->last_us);
+	json_number(r->arena, &m, S("p50Us"), (int64_t)agent->p50_us);
+	json_number(r->arena, &m, S("p99Us"), (int64_t)agent->p99_us);
+	json_number(r->arena, &m, S("behind"), (int64_t)agent->behind);
+	json_number(r->arena, &m, S("behindUs"), (int64_t)agent->behind_us);
+	json_push(&r->list, m);
+	l->agents++;
+	l->behind += agent->behind > 0;
+	l->behind_us = MAX(l->behind_us, agent->behind_us);
+}
+
+static void
+propagation(struct admin *a, struct http_exchange *x)
+{
+	struct arena *arena = http_exchange_arena(x);
+	struct lag l = {.rows = {arena, json_list(arena)}};
+	struct value *m = json_map(arena);
+
+	server_each_agent(a->spec.server, add_lag, &l);
+	json_number(arena, &m, S("agents"), (int64_t)l.agents);
+	json_number(arena, &m, S("behind"), (int64_t)l.behind);
+	json_number(arena, &m, S("behindUs"), (int64_t)l.behind_us);
+	json_put(&m, S("items"), l.rows.list);
+	admin_answer(x, m);
+}
+
 /* --- what gossip knows --- */
 
 static const char *
@@ -413,6 +458,7 @@ const struct admin_route admin_mesh_routes[] = {
     {"GET", "/v1/nodes", CA_ROLE_VIEWER, nodes},
     {"POST", "/v1/nodes/revoke", CA_ROLE_ADMIN, node_revoke},
     {"GET", "/v1/agents", CA_ROLE_VIEWER, agents},
+    {"GET", "/v1/propagation", CA_ROLE_VIEWER, propagation},
     {"GET", "/v1/members", CA_ROLE_VIEWER, members},
     {"GET", "/v1/ca", CA_ROLE_VIEWER, ca},
 };

@@ -16,12 +16,12 @@ struct rows {
 static enum err
 view_of(const struct admin *a, struct view **out, struct fault *why)
 {
-	static const struct labels nothing = {NULL, 0};
+	static const struct explain_place here = {.ns = S("default")};
 	const struct view *v;
 
 	if (a->spec.server != NULL)
 		return server_view(
-		    a->spec.server, S("default"), &nothing, out, why);
+		    a->spec.server, &here, /* with */ NULL, out, why);
 	v = node_view(a->spec.node);
 	*out = v != NULL ? view_ref(v) : NULL;
 	return OK;
@@ -129,7 +129,9 @@ answer(struct admin *a, struct http_exchange *x,
 	for (size_t i = 0; i < count; i++) {
 		const struct view_cluster *c = clusters[i];
 
-		if (c->subset.len == 0 && c->service != NULL &&
+		/* One without a namespace is no service, as PassthroughCluster.
+		 */
+		if (c->subset.len == 0 && c->service->ns.len > 0 &&
 		    (host.len == 0 || slice_eq(c->service->host, host)))
 			add(&r, c);
 	}

@@ -9,76 +9,12 @@
 #include "api.h"
 #include "changes.h"
 #include "command.h"
+#include "documents.h"
 #include "findings.h"
 
 #include <stdio.h>
 
 enum { PATH_BYTES = 4096 };
-
-/* --- what is sent --------------------------------------------------------- */
-
-struct documents {
-	struct body body;
-	struct value *list; /* NULL: no room */
-};
-
-static void
-documents_init(struct documents *d)
-{
-	body_init(&d->body);
-	d->list = value_new(&d->body.arena, VALUE_LIST);
-}
-
-static void
-documents_fini(struct documents *d)
-{
-	body_fini(&d->body);
-}
-
-static void
-let_go(void *arg)
-{
-	struct resource *r = arg;
-
-	resource_unref(&r);
-}
-
-/*
- * What is sent is what was decoded, so that the server sees the same. The
- * tree borrows from the resource, which therefore goes with the arena.
- */
-static void
-add_resource(void *arg, struct resource *r)
-{
-	struct documents *d = arg;
-	struct arena *a = &d->body.arena;
-	struct value *doc = resource_encode(r, RESOURCE_WITH_STATE, a);
-
-	if (arena_on_reset(a, let_go, r) != OK) {
-		resource_unref(&r);
-		doc = NULL;
-	}
-	value_push(&d->list, doc);
-}
-
-/* Reads here, where files and lines are known. */
-static int
-read_documents(struct files *f, const struct options *o, struct documents *d)
-{
-	struct slice ns = slice_str(options_text(o, "namespace"));
-	int code = command_files(f, o, /* words */ false);
-
-	if (code != CLI_EXIT_OK)
-		return code;
-	if (files_decode(f, ns, add_resource, d) == OK &&
-	    files_check_once(f, ns) == OK) {
-		body_set(&d->body, "documents", d->list);
-		return CLI_EXIT_OK;
-	}
-	findings_print(&f->found);
-	return command_fail(CLI_EXIT_INVALID,
-	    "the configuration has mistakes; nothing was applied");
-}
 
 /* --- apply ---------------------------------------------------------------- */
 
@@ -139,6 +75,20 @@ apply_path(const struct options *o, const char *prune, struct buf *out)
 }
 
 static int
+check_blast(const struct options *o)
+{
+	if (!options_flag(o, "blast"))
+		return CLI_EXIT_OK;
+	if (!options_flag(o, "dry-run"))
+		return command_fail(
+		    CLI_EXIT_USAGE, "apply: --blast goes with --dry-run only");
+	if (options_flag(o, "prune"))
+		return command_fail(CLI_EXIT_USAGE,
+		    "apply: --blast does not know what --prune would delete");
+	return CLI_EXIT_OK;
+}
+
+static int
 apply(struct options *o)
 {
 	AUTO(files_fini) struct files f;
@@ -151,7 +101,9 @@ apply(struct options *o)
 	files_init(&f, FILES_BYTES);
 	documents_init(&d);
 	if (code == CLI_EXIT_OK)
-		code = read_documents(&f, o, &d);
+		code = check_blast(o);
+	if (code == CLI_EXIT_OK)
+		code = documents_read(&d, &f, o);
 	if (code == CLI_EXIT_OK)
 		code = judge(&f.found, options_flag(o, "allow-inert"));
 	if (code != CLI_EXIT_OK)
@@ -159,7 +111,9 @@ apply(struct options *o)
 	if (apply_path(o, prune, &path) != OK)
 		return command_fail(CLI_EXIT_USAGE, "apply: words too long");
 	return changes_ask(o, buf_slice(&path).ptr, &d.body, &f,
-	    options_flag(o, "dry-run") ? CHANGES_DRY : CHANGES_DONE);
+	    options_flag(o, "blast")     ? CHANGES_BLAST
+	    : options_flag(o, "dry-run") ? CHANGES_DRY
+					 : CHANGES_DONE);
 }
 
 static const struct option_row apply_rows[] = {
@@ -167,6 +121,8 @@ static const struct option_row apply_rows[] = {
     OPTION_NAMESPACE,
     {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
 	"only say what would change, by field"},
+    {"blast", 0, OPTION_FLAG, NULL, NULL, false,
+	"and what that would do to whose calls"},
     OPTION_ALLOW_INERT,
     OPTION_FORCE,
     {"prune", 0, OPTION_FLAG, NULL, NULL, false,
@@ -208,7 +164,7 @@ diff(struct options *o)
 
 	files_init(&f, FILES_BYTES);
 	documents_init(&d);
-	code = read_documents(&f, o, &d);
+	code = documents_read(&d, &f, o);
 	if (code == CLI_EXIT_OK)
 		code = changes_ask(o, "/v1/diff", &d.body, NULL, CHANGES_DIFF);
 	return diff_exit(code);

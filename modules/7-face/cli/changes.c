@@ -164,6 +164,90 @@ has_none(const struct value *answer)
 	return changes == NULL || changes->count == 0;
 }
 
+/* --- effects on calls ----------------------------------------------------- */
+
+static bool
+is_same_effect(const struct value *a, const struct value *b)
+{
+	return slice_eq(text_of(a, S("to")), text_of(b, S("to"))) &&
+	       slice_eq(text_of(a, S("text")), text_of(b, S("text")));
+}
+
+static bool
+was_told(const struct value *items, const struct value *effect)
+{
+	const struct value *it = items->child;
+
+	while (it != effect && !is_same_effect(it, effect))
+		it = it->next;
+	return it != effect;
+}
+
+static void
+print_callers(const struct value *from, int64_t places)
+{
+	int64_t count = 0;
+	const char *between = "";
+
+	for (const struct value *it = from; it != NULL; it = it->next)
+		count += is_same_effect(it, from);
+	if (count == places && places > 1) {
+		(void)fputs("everybody", stdout);
+		return;
+	}
+	for (const struct value *it = from; it != NULL; it = it->next) {
+		if (!is_same_effect(it, from))
+			continue;
+		(void)printf(
+		    "%s%.*s", between, SLICE_ARG(text_of(it, S("caller"))));
+		between = ", ";
+	}
+}
+
+/* "web.default → reviews.default:80: 10 % now go to v2", once for all callers
+ * of whom it is so. */
+static void
+print_blast(const struct value *blast)
+{
+	const struct value *items = value_get(blast, S("items"));
+	int64_t places = value_get_int(blast, S("places"), 0);
+	int64_t left_out = value_get_int(blast, S("leftOut"), 0);
+
+	if (items == NULL || items->count == 0)
+		(void)printf("no call changes\n");
+	VALUE_EACH(items, it)
+	{
+		if (was_told(items, it))
+			continue;
+		print_callers(it, places);
+		(void)printf(" → %.*s: %.*s\n", SLICE_ARG(text_of(it, S("to"))),
+		    SLICE_ARG(text_of(it, S("text"))));
+	}
+	if (left_out > 0)
+		(void)printf("%lld more places were not looked at\n",
+		    (long long)left_out);
+}
+
+/* The answer with one to the other question beside it. */
+static enum err
+add_blast(const struct options *o, const struct body *body,
+    struct api_answer *a, struct api_answer *blast, struct fault *why)
+{
+	struct api_question q = {API_SERVER, "POST", "/v1/blast", body->map};
+	struct value *all = value_share(a->body, &a->arena);
+	enum err e = api_ask(o, &q, blast, why);
+
+	if (e != OK || blast->status != 200)
+		return e;
+	if (all == NULL || value_set(all, S("blast"),
+			       value_share(blast->body, &a->arena)) != OK)
+		return fault_set(why, ERR_LIMIT, "the answer is too large");
+	a->body = all;
+	return OK;
+}
+
+/* --- asked ---------------------------------------------------------------- */
+
 static int
 print_answer(
     const struct options *o, const struct value *answer, enum changes_how how)
@@ -180,7 +264,9 @@ print_answer(
 		(void)printf("nothing changes\n");
 	else if (output == OUTPUT_TABLE)
 		print_changes(answer, how);
-	if (how == CHANGES_DRY)
+	if (output == OUTPUT_TABLE && how == CHANGES_BLAST)
+		print_blast(value_get(answer, S("blast")));
+	if (how == CHANGES_DRY || how == CHANGES_BLAST)
 		return refused(answer);
 	return how == CHANGES_DIFF && changes_any(answer) ? CHANGES_DIFFERENT
 							  : CLI_EXIT_OK;
@@ -191,6 +277,7 @@ changes_ask(const struct options *o, const char *path, const struct body *body,
     const struct files *f, enum changes_how how)
 {
 	AUTO(api_answer_fini) struct api_answer a = {0};
+	AUTO(api_answer_fini) struct api_answer blast = {0};
 	struct api_question q = {API_SERVER, "POST", path, body->map};
 	struct fault why = {0};
 	enum output output;
@@ -209,5 +296,10 @@ changes_ask(const struct options *o, const char *path, const struct body *body,
 		    slice_str(options_text(o, "namespace")));
 	}
 	code = api_refused(&a);
+	if (code == CLI_EXIT_OK && how == CHANGES_BLAST) {
+		if (add_blast(o, body, &a, &blast, &why) != OK)
+			return cli_fault(&why);
+		code = api_refused(&blast);
+	}
 	return code != CLI_EXIT_OK ? code : print_answer(o, a.body, how);
 }

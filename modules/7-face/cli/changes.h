@@ -9,9 +9,10 @@
 #include "command.h"
 
 enum changes_how {
-	CHANGES_DONE, /* a line for each resource */
-	CHANGES_DRY,  /* the same, and one for each difference */
-	CHANGES_DIFF  /* only what is different; CHANGES_DIFFERENT if it is */
+	CHANGES_DONE,  /* a line for each resource */
+	CHANGES_DRY,   /* the same, and one for each difference */
+	CHANGES_BLAST, /* and one for each effect on calls */
+	CHANGES_DIFF   /* only what is different; CHANGES_DIFFERENT if it is */
 };
 
 enum { CHANGES_DIFFERENT = 100 }; /* none of enum cli_exit */

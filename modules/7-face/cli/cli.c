@@ -48,6 +48,7 @@ static const struct command *const commands[] = {
     &command_members,
     &command_services,
     &command_endpoints,
+    &command_proxy_config,
     &command_node_list,
     &command_node_revoke,
     &command_ca_show,

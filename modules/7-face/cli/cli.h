@@ -33,7 +33,8 @@ struct cli_server {
 	const char *name; /* NULL: the host's */
 	struct addr control;
 	struct addr gossip;
-	struct addr api; /* ADDR_NONE: none */
+	struct addr api;     /* ADDR_NONE: none */
+	struct addr metrics; /* the same */
 	struct cli_list advertised;
 	const char *config_dir; /* NULL: none */
 	bool config_allow_inert;

@@ -46,6 +46,7 @@ extern const struct command command_log_levels;
 extern const struct command command_members;
 extern const struct command command_node_list;
 extern const struct command command_node_revoke;
+extern const struct command command_proxy_config;
 extern const struct command command_rollback;
 extern const struct command command_server_backup;
 extern const struct command command_server_init;

@@ -1,89 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * explain — what would happen to a request, and why.
+ * explain — what would happen to a request or a connection, and why.
  *
- * From files alone (--files) the view is compiled here, and nobody knows who
- * is alive; else the server is asked, which compiles what it has stored and
- * who is there, or an agent, which has a view in force.
+ * The words become a question as JSON has it (model/explain.h). From files
+ * alone (--files) it is answered here, and nobody knows who is alive; else the
+ * server is asked, which compiles what it has stored and who is there, or an
+ * agent, which has a view in force.
  */
 #include "base/base.h"
+#include "files/files.h"
 #include "model/model.h"
 
 #include "api.h"
-#include "collected.h"
+#include "body.h"
 #include "command.h"
+#include "documents.h"
+#include "explained.h"
 #include "output.h"
+#include "places.h"
+#include "questions.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
-enum { HEADERS_MAX = 100, LABELS_MAX = 64, ARENA_BYTES = 64 << 20 };
+enum { ARENA_BYTES = 64 << 20 };
 
-struct question {
-	struct arena arena;
-	struct explain_request request;
-	struct label headers[HEADERS_MAX];
-	struct label labels[LABELS_MAX]; /* of the caller */
-};
-
-static void
-question_fini(struct question *q)
-{
-	arena_fini(&q->arena);
-}
-
-/* --- the words of the command --- */
+/* --- the words of the command --------------------------------------------- */
 
 static enum err
-read_header(struct question *q, const char *text, struct fault *why)
+put_pair(struct value *map, struct slice name, struct slice value,
+    struct arena *a, struct fault *why)
 {
-	struct slice rest = slice_str(text);
-	struct slice name = slice_trim(slice_split(&rest, ':'));
+	enum err e = value_set(map, name, value_new_string(a, value));
 
-	if (name.len == 0 || name.len == strlen(text))
-		return fault_set(why, ERR_INVALID,
-		    "a header is written \"name: value\", not \"%s\"", text);
-	if (q->request.header_count == HEADERS_MAX)
-		return fault_set(
-		    why, ERR_LIMIT, "more than %d headers", HEADERS_MAX);
-	q->headers[q->request.header_count++] =
-	    (struct label){name, slice_trim(rest)};
-	return OK;
+	/* The first of a name decides. */
+	return e == OK || e == ERR_EXISTS
+		   ? OK
+		   : fault_set(why, e, "the question is too large");
 }
 
-/* "http://reviews.default:9080/x?y" */
 static enum err
-read_url(struct question *q, const char *text, struct fault *why)
+read_headers(struct body *b, const struct options *o, struct fault *why)
 {
-	struct slice rest = slice_str(text);
-	struct slice authority;
-	struct slice port;
-	size_t slash;
+	const struct option_values *headers = options_list(o, "header");
+	struct value *map = value_new(&b->arena, VALUE_MAP);
+	enum err e = OK;
 
-	if (slice_starts(rest, S("http://"))) {
-		rest = slice_sub(rest, 7, rest.len);
-		q->request.scheme = S("http");
-	} else if (memmem(text, strlen(text), "://", 3) != NULL) {
-		return fault_set(why, ERR_UNSUPPORTED,
-		    "only http:// URLs are supported yet, not \"%s\"", text);
+	for (size_t i = 0; e == OK && i < headers->count; i++) {
+		struct slice rest = slice_str(headers->text[i]);
+		struct slice name = slice_trim(slice_split(&rest, ':'));
+
+		if (name.len == 0 || name.len == strlen(headers->text[i]))
+			return fault_set(why, ERR_INVALID,
+			    "a header is written \"name: value\", not \"%s\"",
+			    headers->text[i]);
+		e = put_pair(map, name, slice_trim(rest), &b->arena, why);
 	}
-	slash = slice_find(rest, '/');
-	authority = slice_sub(rest, 0, slash);
-	q->request.path = slash < rest.len
-			      ? slice_sub(rest, slash, rest.len - slash)
-			      : S("/");
-	q->request.authority = authority;
-	port = authority;
-	q->request.host = slice_split(&port, ':');
-	if (q->request.host.len == 0)
-		return fault_set(
-		    why, ERR_INVALID, "\"%s\" names no host", text);
-	if (port.len == 0)
-		return OK;
-	if (addr_parse_port(port, &q->request.port) != OK)
-		return fault_set(why, ERR_INVALID,
-		    "\"%.*s\" is no port (1-65535)", SLICE_ARG(port));
-	return OK;
+	if (headers->count > 0)
+		body_set(b, "headers", map);
+	return e;
+}
+
+static enum err
+read_labels(struct body *b, const struct options *o, struct fault *why)
+{
+	const struct option_values *labels = options_list(o, "labels");
+	struct value *map = value_new(&b->arena, VALUE_MAP);
+	enum err e = OK;
+
+	for (size_t i = 0; e == OK && i < labels->count; i++) {
+		struct label l;
+
+		e = command_label(labels->text[i], &l, why);
+		if (e == OK)
+			e = put_pair(map, l.key, l.value, &b->arena, why);
+	}
+	if (labels->count > 0)
+		body_set(b, "labels", map);
+	return e;
 }
 
 /* "web.default": the namespace decides what short names mean. */
@@ -96,300 +89,340 @@ namespace_of(const char *from)
 	return rest.len > 0 ? slice_split(&rest, '.') : S("default");
 }
 
-static enum err
-read_labels(
-    struct question *q, const struct option_values *labels, struct fault *why)
-{
-	enum err e = OK;
-
-	if (labels->count > LABELS_MAX)
-		return fault_set(
-		    why, ERR_LIMIT, "more than %d labels", LABELS_MAX);
-	for (size_t i = 0; e == OK && i < labels->count; i++)
-		e = command_label(labels->text[i], &q->labels[i], why);
-	q->request.labels = (struct labels){q->labels, labels->count};
-	return e;
-}
-
-static enum err
-read_words(struct question *q, const struct options *o, struct fault *why)
-{
-	const struct option_values *headers = options_list(o, "header");
-	size_t first =
-	    o->arg_count > 0 && strcmp(o->args[0], "request") == 0 ? 1 : 0;
-	enum err e = OK;
-
-	if (o->arg_count - first < 1 || o->arg_count - first > 2)
-		return fault_set(why, ERR_INVALID,
-		    "say what to explain: request [METHOD] URL");
-	if (o->arg_count - first == 2)
-		q->request.method = slice_str(o->args[first]);
-	q->request.headers = q->headers;
-	q->request.ns = namespace_of(options_text(o, "from"));
-	e = read_labels(q, options_list(o, "labels"), why);
-	for (size_t i = 0; e == OK && i < headers->count; i++)
-		e = read_header(q, headers->text[i], why);
-	return e != OK ? e : read_url(q, o->args[o->arg_count - 1], why);
-}
-
-/* --- from files --- */
-
-static int print(const struct value *v, enum output how);
-
-static int
-explain_collected(
-    struct question *q, const struct collected *c, enum output how)
-{
-	AUTO(view_unref) struct view *view = NULL;
-	struct view_input in = {.ns = q->request.ns,
-	    .labels = q->request.labels,
-	    .resources = (const struct resource *const *)c->items,
-	    .resource_count = c->count};
-	struct fault why = {0};
-	const struct value *v;
-
-	if (view_compile(&in, &view, &why) != OK)
-		return cli_fault(&why);
-	q->request.offline = true;
-	v = model_explain(view, &q->request, &q->arena);
-	if (v == NULL)
-		return command_fail(
-		    CLI_EXIT_FAILED, "the explanation is too large");
-	return print(v, how);
-}
-
-static int
-explain_files(struct question *q, const char *path, enum output how)
-{
-	AUTO(collected_fini) struct collected c = {0};
-	int code = collected_read(&c, path);
-
-	return code == CLI_EXIT_OK ? explain_collected(q, &c, how) : code;
-}
-
-/* --- from the server --- */
-
-static struct value *
-text(struct question *q, struct slice s)
-{
-	return value_new_string(&q->arena, s);
-}
-
-static enum err
-headers_of(struct question *q, struct value *map)
-{
-	enum err e = OK;
-
-	for (size_t i = 0; e == OK && i < q->request.header_count; i++) {
-		e = value_set(
-		    map, q->headers[i].key, text(q, q->headers[i].value));
-		if (e == ERR_EXISTS)
-			e = OK; /* the first of a name decides */
-	}
-	return e;
-}
-
-static struct value *
-labels_of(struct question *q)
-{
-	struct value *map = value_new(&q->arena, VALUE_MAP);
-
-	for (size_t i = 0; i < q->request.labels.count; i++)
-		value_put(&map, q->labels[i].key, text(q, q->labels[i].value));
-	return map;
-}
-
-static struct value *
-body_of(struct question *q)
-{
-	struct value *m = value_new(&q->arena, VALUE_MAP);
-	struct value *headers = value_new(&q->arena, VALUE_MAP);
-	const struct explain_request *r = &q->request;
-
-	if (m == NULL || headers == NULL || headers_of(q, headers) != OK ||
-	    value_set(m, S("namespace"), text(q, r->ns)) != OK ||
-	    value_set(m, S("labels"), labels_of(q)) != OK ||
-	    value_set(m, S("host"), text(q, r->host)) != OK ||
-	    value_set(m, S("port"), value_new_int(&q->arena, r->port)) != OK ||
-	    value_set(m, S("method"), text(q, r->method)) != OK ||
-	    value_set(m, S("authority"), text(q, r->authority)) != OK ||
-	    value_set(m, S("path"), text(q, r->path)) != OK ||
-	    value_set(m, S("headers"), headers) != OK)
-		return NULL;
-	return m;
-}
-
-static int
-explain_online(struct question *q, const struct options *o, enum output how)
-{
-	AUTO(api_answer_fini) struct api_answer a = {0};
-	struct value *body = body_of(q);
-	struct api_question ask = {API_EITHER, "POST", "/v1/explain", body};
-	struct fault why = {0};
-
-	if (body == NULL)
-		return command_fail(
-		    CLI_EXIT_FAILED, "the question is too large");
-	if (api_ask(o, &ask, &a, &why) != OK)
-		return cli_fault(&why);
-	if (a.status != 200)
-		return api_refused(&a);
-	return print(a.body, how);
-}
-
-/* --- for people --- */
+/* What was asked for, while it becomes a question. */
+struct asked {
+	struct body b;
+	bool is_connection;
+	bool has_tls;
+	uint16_t port;
+};
 
 static void
-line(const struct value *v, const char *key, const char *label)
+asked_fini(struct asked *q)
 {
-	struct slice s = value_get_string(v, slice_str(key), SLICE_NONE);
+	body_fini(&q->b);
+}
 
-	if (s.len > 0)
-		(void)printf("%-13s %.*s\n", label, SLICE_ARG(s));
+static enum err
+read_port(struct asked *q, struct slice text, struct fault *why)
+{
+	if (addr_parse_port(text, &q->port) == OK)
+		return OK;
+	return fault_set(
+	    why, ERR_INVALID, "\"%.*s\" is no port (1-65535)", SLICE_ARG(text));
+}
+
+/* "http://reviews.default:9080/x?y" */
+static enum err
+read_url(struct asked *q, const char *text, struct fault *why)
+{
+	struct slice rest = slice_str(text);
+	struct slice authority;
+	struct slice port;
+	struct slice host;
+	size_t slash;
+	bool tls = slice_starts(rest, S("https://"));
+
+	if (tls || slice_starts(rest, S("http://")))
+		rest = slice_sub(rest, tls ? 8 : 7, rest.len);
+	else if (memmem(text, strlen(text), "://", 3) != NULL)
+		return fault_set(why, ERR_UNSUPPORTED,
+		    "a URL begins with http:// or https://, not as \"%s\"",
+		    text);
+	slash = slice_find(rest, '/');
+	authority = slice_sub(rest, 0, slash);
+	port = authority;
+	host = slice_split(&port, ':');
+	if (host.len == 0)
+		return fault_set(
+		    why, ERR_INVALID, "\"%s\" names no host", text);
+	if (port.len > 0 && read_port(q, port, why) != OK)
+		return ERR_INVALID;
+	q->has_tls = tls;
+	q->is_connection = q->is_connection || tls;
+	body_slice(&q->b, "host", host);
+	body_slice(&q->b, "authority", authority);
+	body_slice(&q->b, "scheme", tls ? S("https") : S("http"));
+	body_slice(&q->b, "path",
+	    slash < rest.len ? slice_sub(rest, slash, rest.len - slash)
+			     : S("/"));
+	return OK;
+}
+
+/* Only an address says where a connection goes. */
+static const char *const of_connections[] = {
+    "address", "protocol", "tls", "sni"};
+
+static enum err
+read_connection(struct asked *q, const struct options *o, bool http)
+{
+	const struct option_values *alpn = options_list(o, "alpn");
+	struct value *list = value_new(&q->b.arena, VALUE_LIST);
+
+	for (size_t i = 0; i < ARRAY_LEN(of_connections); i++)
+		body_text(&q->b, of_connections[i],
+		    options_text(o, of_connections[i]));
+	body_text(&q->b, "direction",
+	    options_flag(o, "gateway")   ? "gateway"
+	    : options_flag(o, "inbound") ? "inbound"
+					 : "outbound");
+	if (options_text(o, "protocol") == NULL)
+		body_text(&q->b, "protocol", http ? "http" : "tcp");
+	if (options_text(o, "tls") == NULL && q->has_tls)
+		body_text(&q->b, "tls", "tls");
+	for (size_t i = 0; i < alpn->count; i++)
+		value_push_text(&q->b.arena, &list, slice_str(alpn->text[i]));
+	if (alpn->count > 0)
+		body_set(&q->b, "alpn", list);
+	return OK;
+}
+
+/* Whose proxy it is. */
+static enum err
+read_place(struct asked *q, const struct options *o, struct fault *why)
+{
+	enum err e = read_labels(&q->b, o, why);
+
+	body_slice(&q->b, "namespace", namespace_of(options_text(o, "from")));
+	body_text(&q->b, "ip", options_text(o, "ip"));
+	if (options_flag(o, "gateway"))
+		body_text(&q->b, "proxy", "gateway");
+	return e;
 }
 
 static bool
-is_true(const struct value *v)
+asks_connection(const struct options *o)
 {
-	return v != NULL && v->type == VALUE_BOOL && v->boolean;
+	bool is = options_flag(o, "gateway") || options_flag(o, "inbound") ||
+		  options_list(o, "alpn")->count > 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(of_connections); i++)
+		is = is || options_text(o, of_connections[i]) != NULL;
+	return is;
 }
 
-static int64_t
-number(const struct value *v, struct slice key)
+/* [request|connection] [METHOD] [URL] */
+static enum err
+read_words(struct asked *q, const struct options *o, struct fault *why)
 {
-	const struct value *n = value_get(v, key);
+	const char *what = o->arg_count > 0 ? o->args[0] : "";
+	bool connection = strcmp(what, "connection") == 0;
+	size_t first = connection || strcmp(what, "request") == 0 ? 1 : 0;
+	size_t rest = o->arg_count - first;
+	const char *port = options_text(o, "port");
+	enum err e;
 
-	return n != NULL && n->type == VALUE_INT ? n->integer : 0;
-}
-
-static void
-print_outcome(const struct value *v)
-{
-	const struct value *o = value_get(v, S("outcome"));
-	struct slice reason = value_get_string(o, S("reason"), SLICE_NONE);
-	struct slice flag = value_get_string(o, S("flag"), S("-"));
-	int64_t status = number(o, S("status"));
-
-	if (status == 0)
-		(void)printf("%-13s %.*s\n", "outcome", SLICE_ARG(reason));
-	else
-		(void)printf("%-13s %d %.*s: %.*s\n", "outcome", (int)status,
-		    SLICE_ARG(flag), SLICE_ARG(reason));
-}
-
-/* Where a program of the agent's machine would find the host. */
-static void
-print_listener(const struct value *v)
-{
-	const struct value *l = value_get(v, S("listener"));
-	struct slice identity = value_get_string(l, S("identity"), SLICE_NONE);
-
-	if (l != NULL)
-		(void)printf("%-13s %.*s at %.*s%s%.*s\n", "listener",
-		    SLICE_ARG(value_get_string(l, S("name"), S("-"))),
-		    SLICE_ARG(value_get_string(l, S("address"), S("-"))),
-		    identity.len > 0 ? ", calls as " : "", SLICE_ARG(identity));
-	else if (number(v, S("listeners")) > 0)
-		(void)printf(
-		    "%-13s none of this machine leads there\n", "listener");
-}
-
-static void
-print_rules(const struct value *rules)
-{
-	if (rules != NULL && rules->count > 0)
-		(void)printf("rules, in the order they are asked:\n");
-	VALUE_EACH(rules, it)
-	{
-		bool matched = is_true(value_get(it, S("matched")));
-		struct slice name = value_get_string(it, S("name"), SLICE_NONE);
-
-		(void)printf("  %s %d%s%.*s  %.*s  %.*s\n", matched ? "+" : "-",
-		    (int)number(it, S("rule")) + 1, name.len > 0 ? " " : "",
-		    SLICE_ARG(name),
-		    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
-		    SLICE_ARG(value_get_string(
-			it, S("why"), matched ? S("matches") : S(""))));
+	if (rest > 2 || (rest == 0 && !connection))
+		return fault_set(why, ERR_INVALID,
+		    "say what to explain: request [METHOD] URL, or connection "
+		    "--port N [[METHOD] URL]");
+	q->is_connection = connection || asks_connection(o);
+	if (rest == 2)
+		body_text(&q->b, "method", o->args[first]);
+	e = read_place(q, o, why);
+	if (e == OK)
+		e = read_headers(&q->b, o, why);
+	if (e == OK && rest > 0)
+		e = read_url(q, o->args[o->arg_count - 1], why);
+	if (e == OK && port != NULL)
+		e = read_port(q, slice_str(port), why);
+	if (e == OK && q->is_connection) {
+		if (q->port == 0 && rest > 0)
+			q->port = q->has_tls ? 443 : 80;
+		if (q->port == 0)
+			return fault_set(why, ERR_INVALID,
+			    "say which port is called: --port N");
+		e = read_connection(q, o, rest > 0);
 	}
+	if (q->port > 0)
+		body_set(&q->b, "port", value_new_int(&q->b.arena, q->port));
+	if (e == OK && q->b.map == NULL)
+		return fault_set(why, ERR_LIMIT, "the question is too large");
+	return e;
 }
 
-static void
-print_endpoints(const struct value *destination)
+/* --- from files ----------------------------------------------------------- */
+
+/* One question; a question_cb. */
+static const struct value *
+answer(void *arg, const struct value *question, struct arena *arena,
+    struct fault *why)
 {
-	const struct value *list = value_get(destination, S("endpoints"));
+	struct explain_question q;
+	const struct view *v;
+	const struct value *told;
 
-	/* From files there is neither. */
-	if (list == NULL && value_get(destination, S("usable")) != NULL)
-		(void)printf("      no endpoint is known\n");
-	VALUE_EACH(list, it)
-	{
-		bool usable = is_true(value_get(it, S("usable")));
-
-		(void)printf("    %s %.*s  %.*s  %.*s\n", usable ? "+" : "-",
-		    SLICE_ARG(value_get_string(it, S("address"), S("?"))),
-		    SLICE_ARG(value_get_string(it, S("node"), S("-"))),
-		    SLICE_ARG(value_get_string(it, S("reason"),
-			usable ? S("in use") : S("not usable"))));
+	if (explain_read(question, arena, &q, why) != OK)
+		return NULL;
+	if (q.with != NULL) {
+		(void)fault_set(why, ERR_UNSUPPORTED,
+		    "documents in a question are for a server; name files "
+		    "with --with");
+		return NULL;
 	}
-}
-
-static void
-print_destinations(const struct value *list)
-{
-	if (list != NULL && list->count > 0)
-		(void)printf("destinations:\n");
-	VALUE_EACH(list, it)
-	{
-		struct slice share =
-		    value_get_string(it, S("percent"), SLICE_NONE);
-
-		(void)printf("  %.*s  %.*s%s%.*s\n",
-		    SLICE_ARG(value_get_string(
-			it, S("cluster"), S("(no such destination)"))),
-		    SLICE_ARG(share), share.len > 0 ? " %  " : "",
-		    SLICE_ARG(value_get_string(it, S("balancer"), S(""))));
-		print_endpoints(it);
-	}
+	v = places_view(arg, &q.place, why);
+	if (v == NULL)
+		return NULL;
+	q.connection.request.offline = true;
+	told = model_answer(v, &q, arena);
+	if (told == NULL)
+		(void)fault_set(why, ERR_LIMIT, "the explanation is too large");
+	return told;
 }
 
 static int
-print(const struct value *v, enum output how)
+explain_files(
+    const struct options *o, const struct value *question, enum output how)
 {
+	AUTO(places_fini) struct places p;
+	AUTO(arena_fini) struct arena arena = {0};
+	const struct option_values *with = options_list(o, "with");
+	struct fault why = {0};
+	const struct value *told;
+	int code;
+
+	places_init(&p);
+	arena_init(&arena, ARENA_BYTES);
+	code = places_read(&p, options_text(o, "files"));
+	for (size_t i = 0; code == CLI_EXIT_OK && i < with->count; i++)
+		code = places_read(&p, with->text[i]);
+	if (code != CLI_EXIT_OK)
+		return code;
+	if (question == NULL)
+		return questions_run(options_text(o, "questions"), answer, &p);
+	told = answer(&p, question, &arena, &why);
+	return told != NULL ? explained_print(told, how) : cli_fault(&why);
+}
+
+/* --- from the server ------------------------------------------------------ */
+
+/* What is asked, on top of what is in force there. */
+struct online {
+	const struct options *o;
+	struct documents with;
+};
+
+static void
+online_fini(struct online *l)
+{
+	documents_fini(&l->with);
+}
+
+static int
+online_init(struct online *l, const struct options *o)
+{
+	const struct option_values *paths = options_list(o, "with");
+	AUTO(files_fini) struct files f;
 	struct fault why = {0};
 
-	if (how != OUTPUT_TABLE)
-		return output_value(how, v, &why) == OK ? CLI_EXIT_OK
-							: cli_fault(&why);
-	print_outcome(v);
-	print_listener(v);
-	line(v, "virtualHostMatched", "virtual host");
-	line(v, "routeMatched", "route");
-	line(v, "origin", "from");
-	line(v, "clusterMatched", "cluster");
-	line(v, "timeout", "timeout");
-	line(v, "note", "note");
-	print_rules(value_get(v, S("rules")));
-	print_destinations(value_get(v, S("destinations")));
-	return CLI_EXIT_OK;
+	l->o = o;
+	documents_init(&l->with);
+	files_init(&f, FILES_BYTES);
+	for (size_t i = 0; i < paths->count; i++)
+		if (files_read(&f, paths->text[i], &why) != OK)
+			return cli_fault(&why);
+	return documents_add(&l->with, &f, S("default"));
+}
+
+static enum err
+ask(struct online *l, const struct value *question, struct api_answer *a,
+    struct fault *why)
+{
+	struct arena *arena = &l->with.body.arena;
+	struct value *body = value_share(question, arena);
+	struct api_question q = {API_EITHER, "POST", "/v1/explain", body};
+
+	if (l->with.list == NULL || body == NULL ||
+	    (l->with.list->count > 0 &&
+		value_set(body, S("with"), value_share(l->with.list, arena)) !=
+		    OK))
+		return fault_set(why, ERR_INVALID,
+		    "the question is too large, or has documents twice");
+	return api_ask(l->o, &q, a, why);
+}
+
+static int
+explain_online(
+    const struct options *o, const struct value *question, enum output how)
+{
+	AUTO(api_answer_fini) struct api_answer a = {0};
+	AUTO(online_fini) struct online l;
+	struct fault why = {0};
+	int code = online_init(&l, o);
+
+	if (code != CLI_EXIT_OK)
+		return code;
+	if (ask(&l, question, &a, &why) != OK)
+		return cli_fault(&why);
+	if (a.status != 200)
+		return api_refused(&a);
+	return explained_print(a.body, how);
+}
+
+/* One of many; a question_cb. */
+static const struct value *
+ask_online(void *arg, const struct value *question, struct arena *arena,
+    struct fault *why)
+{
+	AUTO(api_answer_fini) struct api_answer a = {0};
+	const struct value *told;
+
+	if (ask(arg, question, &a, why) != OK)
+		return NULL;
+	if (a.status != 200) {
+		struct slice words =
+		    value_get_string(a.body, S("message"), S("refused"));
+
+		(void)fault_set(why, ERR_INVALID, "%.*s", SLICE_ARG(words));
+		return NULL;
+	}
+	told = value_copy(a.body, arena);
+	if (told == NULL)
+		(void)fault_set(why, ERR_LIMIT, "the explanation is too large");
+	return told;
+}
+
+static int
+explain_many_online(const struct options *o)
+{
+	AUTO(online_fini) struct online l;
+	int code = online_init(&l, o);
+
+	if (code != CLI_EXIT_OK)
+		return code;
+	return questions_run(options_text(o, "questions"), ask_online, &l);
 }
 
 /* --- the command --- */
 
 static int
+explain_many(struct options *o)
+{
+	if (o->arg_count > 0)
+		return command_fail(CLI_EXIT_USAGE,
+		    "explain: --questions has the questions; no other words "
+		    "go with it");
+	if (options_text(o, "files") != NULL)
+		return explain_files(o, NULL, OUTPUT_JSON);
+	return explain_many_online(o);
+}
+
+static int
 explain(struct options *o)
 {
-	AUTO(question_fini) struct question q = {0};
-	const char *files = options_text(o, "files");
+	AUTO(asked_fini) struct asked q = {0};
 	struct fault why = {0};
 	enum output how;
 
-	arena_init(&q.arena, ARENA_BYTES);
+	body_init(&q.b);
+	if (options_text(o, "questions") != NULL)
+		return explain_many(o);
 	if (output_parse(options_text(o, "output"), &how, &why) != OK ||
 	    read_words(&q, o, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "explain: %s", why.text);
-	if (files != NULL)
-		return explain_files(&q, files, how);
-	return explain_online(&q, o, how);
+	if (options_text(o, "files") != NULL)
+		return explain_files(o, q.b.map, how);
+	return explain_online(o, q.b.map, how);
 }
 
 static const struct option_row explain_rows[] = {
@@ -399,8 +432,30 @@ static const struct option_row explain_rows[] = {
 	"a label that the caller has"},
     {"header", 'H', OPTION_LIST, "NAME: VALUE", NULL, false,
 	"a header of the request"},
+    {"ip", 0, OPTION_TEXT, "ADDRESS", NULL, false,
+	"of the machine whose proxy it is"},
+    {"gateway", 0, OPTION_FLAG, NULL, NULL, false,
+	"the proxy is a gateway, and is called from outside"},
+    {"inbound", 0, OPTION_FLAG, NULL, NULL, false,
+	"the call comes in, to a program beside the proxy"},
+    {"address", 0, OPTION_TEXT, "ADDRESS", NULL, false,
+	"the IP address that is called"},
+    {"port", 0, OPTION_TEXT, "PORT", NULL, false,
+	"the port that is called, if the URL names none"},
+    {"protocol", 0, OPTION_TEXT, "NAME", NULL, false,
+	"tcp, http, http2 or grpc"},
+    {"tls", 0, OPTION_TEXT, "KIND", NULL, false,
+	"plaintext, tls or mtls, with a certificate of the mesh"},
+    {"sni", 0, OPTION_TEXT, "NAME", NULL, false,
+	"the server that the client names in TLS"},
+    {"alpn", 0, OPTION_LIST, "NAME", NULL, false,
+	"a protocol that it offers in TLS"},
+    {"questions", 0, OPTION_TEXT, "FILE|-", NULL, false,
+	"many questions, a JSON object a line; so are the answers"},
     {"files", 0, OPTION_TEXT, "FILE|DIR", NULL, false,
 	"configuration to use instead of the server's"},
+    {"with", 0, OPTION_LIST, "FILE|DIR|-", NULL, false,
+	"configuration on top of that, as if it were applied"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
     OPTION_TOKEN,
@@ -408,9 +463,9 @@ static const struct option_row explain_rows[] = {
 
 const struct command command_explain = {
     .name = "explain",
-    .args = "request [METHOD] URL",
+    .args = "request|connection [METHOD] [URL]",
     .words = 3,
-    .summary = "say what would happen to a request, and why",
+    .summary = "say what would happen to a call, and why",
     .section = "cli",
     .rows = explain_rows,
     .row_count = ARRAY_LEN(explain_rows),

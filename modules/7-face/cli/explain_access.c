@@ -11,9 +11,9 @@
 #include "model/model.h"
 
 #include "api.h"
-#include "collected.h"
 #include "command.h"
 #include "output.h"
+#include "places.h"
 #include "questions.h"
 
 #include <stdio.h>
@@ -162,17 +162,25 @@ read_words(struct asked *a, const struct options *o)
 
 /* One workload's view, compiled anew when another one is asked about. */
 struct compiled {
-	struct collected files;
+	struct places files; /* its resources; no view of it is asked */
 	struct view *view;
 	struct arena arena; /* of `workload` */
 	struct view_exposed_input workload;
 };
 
 static void
+compiled_init(struct compiled *c)
+{
+	*c = (struct compiled){.view = NULL};
+	places_init(&c->files);
+	arena_init(&c->arena, ARENA_BYTES);
+}
+
+static void
 compiled_fini(struct compiled *c)
 {
 	view_unref(&c->view);
-	collected_fini(&c->files);
+	places_fini(&c->files);
 	arena_fini(&c->arena);
 }
 
@@ -214,18 +222,23 @@ compile_for(struct compiled *c, const struct value *question, struct fault *why)
 	return e == OK ? view_compile(&in, &c->view, why) : e;
 }
 
-static enum err
+/* One question; a question_cb. */
+static const struct value *
 answer(void *arg, const struct value *question, struct arena *arena,
-    struct value **out, struct fault *why)
+    struct fault *why)
 {
 	struct compiled *c = arg;
 	const struct explain_access ask = {.question = question,
 	    .parse_json = codec_json_parse,
 	    .now_ms = clock_wall_ms(&clock_system)};
-	enum err e = compile_for(c, question, why);
+	struct value *told = NULL;
 
-	return e == OK ? model_explain_access(c->view, &ask, arena, out, why)
-		       : e;
+	if (compile_for(c, question, why) != OK ||
+	    model_explain_access(c->view, &ask, arena, &told, why) != OK)
+		return NULL;
+	if (told == NULL)
+		(void)fault_set(why, ERR_LIMIT, "the explanation is too large");
+	return told;
 }
 
 /* --- for people --- */
@@ -362,27 +375,26 @@ explain_online(struct asked *a, const struct options *o, enum output how)
 static int
 explain_files(struct asked *a, const char *path, enum output how)
 {
-	AUTO(compiled_fini) struct compiled c = {.view = NULL};
-	struct value *v;
-	int code = collected_read(&c.files, path);
+	AUTO(compiled_fini) struct compiled c;
+	const struct value *v;
+	int code;
 
-	arena_init(&c.arena, ARENA_BYTES);
+	compiled_init(&c);
+	code = places_read(&c.files, path);
 	if (code != CLI_EXIT_OK)
 		return code;
-	if (answer(&c, a->map, &a->arena, &v, a->why) != OK)
-		return cli_fault(a->why);
-	return v != NULL ? print(v, how)
-			 : command_fail(
-			       CLI_EXIT_FAILED, "the explanation is too large");
+	v = answer(&c, a->map, &a->arena, a->why);
+	return v != NULL ? print(v, how) : cli_fault(a->why);
 }
 
 static int
 explain_questions(const char *questions, const char *path)
 {
-	AUTO(compiled_fini) struct compiled c = {.view = NULL};
-	int code = collected_read(&c.files, path);
+	AUTO(compiled_fini) struct compiled c;
+	int code;
 
-	arena_init(&c.arena, ARENA_BYTES);
+	compiled_init(&c);
+	code = places_read(&c.files, path);
 	return code == CLI_EXIT_OK ? questions_run(questions, answer, &c)
 				   : code;
 }
@@ -428,7 +440,7 @@ static const struct option_row access_rows[] = {
 	"a label of the workload; else its Service's selector"},
     {"files", 0, OPTION_TEXT, "FILE|DIR", NULL, false,
 	"configuration to use instead of the server's"},
-    {"questions", 0, OPTION_TEXT, "FILE", NULL, false,
+    {"questions", 0, OPTION_TEXT, "FILE|-", NULL, false,
 	"a JSON object a line, each answered by one; with --files"},
     OPTION_OUTPUT,
     OPTION_SOCKET,

@@ -6,15 +6,15 @@
 #include "base/base.h"
 #include "model/model.h"
 
-#include "collected.h"
 #include "command.h"
 #include "output.h"
+#include "places.h"
 
 enum { ARENA_BYTES = 64 << 20 };
 
 struct asked {
 	struct arena arena;
-	struct collected files;
+	struct places files;
 	struct view *view;
 };
 
@@ -22,7 +22,7 @@ static void
 asked_fini(struct asked *a)
 {
 	view_unref(&a->view);
-	collected_fini(&a->files);
+	places_fini(&a->files);
 	arena_fini(&a->arena);
 }
 
@@ -100,13 +100,14 @@ explain_workload(struct options *o)
 	int code;
 
 	arena_init(&a.arena, ARENA_BYTES);
+	places_init(&a.files);
 	if (output_parse(options_text(o, "output"), &how, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "%s", why.text);
 	if (o->arg_count != 1 || files == NULL)
 		return command_fail(CLI_EXIT_USAGE,
 		    "explain workload: say which: --files DIR "
 		    "NAME[.NAMESPACE]");
-	code = collected_read(&a.files, files);
+	code = places_read(&a.files, files);
 	if (code != CLI_EXIT_OK)
 		return code;
 	if (tell(&a, o, &v, &why) != OK ||

@@ -1,104 +1,128 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * questions — many questions in one run: JSON in, JSON out, a line each.
+ * questions — many questions at once.
  */
-#include "base/base.h"
+#include "questions.h"
+
 #include "codec/codec.h"
 
 #include "command.h"
-#include "questions.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-enum { QUESTIONS_BYTES = 256 << 20, ANSWER_BYTES = 64 << 20 };
+enum { ARENA_BYTES = 64 << 20, ANSWER_BYTES = 64 << 20 };
 
 struct run {
-	questions_answer_cb answer;
+	question_cb answer;
 	void *arg;
-	struct arena arena; /* of one question */
-	int exit;
+	struct arena arena;
+	struct buf line;
+	struct buf out;
+	bool failed; /* any of them */
 };
 
-static struct value *
-error_of(struct run *r, enum err e, const struct fault *why)
+static void
+run_fini(struct run *r)
 {
-	struct arena *a = &r->arena;
-	struct value *m = value_new(a, VALUE_MAP);
-	struct value *error = value_new(a, VALUE_MAP);
-
-	if (r->exit == CLI_EXIT_OK)
-		r->exit = CLI_EXIT_FAILED;
-	value_put_text(a, &error, S("code"), slice_str(err_name(e)));
-	value_put_text(a, &error, S("message"),
-	    slice_str(why->text[0] != '\0' ? why->text : err_text(e)));
-	value_put(&m, S("error"), error);
-	return m;
+	arena_fini(&r->arena);
+	buf_fini(&r->line);
+	buf_fini(&r->out);
 }
 
-static enum err
-answer_line(
-    struct run *r, struct slice line, struct value **out, struct fault *why)
+/* False at the end; `line` is empty then. A line that is too long is cut. */
+static bool
+read_line(struct run *r, FILE *in)
 {
+	int c;
+
+	buf_reset(&r->line);
+	while ((c = getc(in)) != EOF && c != '\n')
+		if (buf_add_byte(&r->line, (uint8_t)c) != OK)
+			r->failed = true;
+	return c != EOF || buf_len(&r->line) > 0;
+}
+
+static const struct value *
+refusal(struct run *r, const struct fault *why, enum err e)
+{
+	struct value *m = value_new(&r->arena, VALUE_MAP);
+	struct value *all = value_new(&r->arena, VALUE_MAP);
+
+	value_put_text(&r->arena, &m, S("code"), slice_str(err_name(e)));
+	value_put_text(&r->arena, &m, S("message"), slice_str(why->text));
+	value_put(&all, S("fault"), m);
+	r->failed = true;
+	return all;
+}
+
+static const struct value *
+answer_to(struct run *r)
+{
+	struct fault why = {0};
 	const struct value *question;
-	enum err e = codec_json_parse(line, &r->arena, &question, why);
+	const struct value *a = NULL;
+	enum err e =
+	    codec_json_parse(buf_slice(&r->line), &r->arena, &question, &why);
 
 	if (e == OK)
-		e = r->answer(r->arg, question, &r->arena, out, why);
-	if (e == OK && *out == NULL)
-		e = fault_set(why, ERR_LIMIT, "the answer is too large");
-	return e;
+		a = r->answer(r->arg, question, &r->arena, &why);
+	return a != NULL ? a : refusal(r, &why, e != OK ? e : why.code);
 }
 
-static enum err
-write_line(const struct value *v, struct fault *why)
+static int
+answer_line(struct run *r)
 {
-	AUTO(buf_fini) struct buf text = BUF(ANSWER_BYTES);
-	enum err e = codec_json_emit(v, &text);
+	const struct value *a;
 	struct slice s;
 
-	if (e == OK)
-		e = buf_add_byte(&text, '\n');
-	if (e != OK)
-		return fault_set(
-		    why, e, "the answer cannot be printed: %s", err_text(e));
-	s = buf_slice(&text);
-	if (fwrite(s.ptr, 1, s.len, stdout) != s.len)
-		return fault_set(why, ERR_IO, "cannot write the output");
-	return OK;
+	arena_reset(&r->arena);
+	buf_reset(&r->out);
+	a = answer_to(r);
+	if (a == NULL || codec_json_emit(a, &r->out) != OK ||
+	    buf_add_byte(&r->out, '\n') != OK)
+		return command_fail(
+		    CLI_EXIT_FAILED, "an answer cannot be printed");
+	s = buf_slice(&r->out);
+	if (s.len > 0 && fwrite(s.ptr, 1, s.len, stdout) != s.len)
+		return command_fail(CLI_EXIT_FAILED, "cannot write the output");
+	return CLI_EXIT_OK;
 }
 
-static enum err
-on_line(struct run *r, struct slice line, struct fault *why)
+static int
+run_all(struct run *r, FILE *in)
 {
-	struct fault of_line = {0};
-	struct value *v = NULL;
-	enum err e;
+	int code = CLI_EXIT_OK;
 
-	arena_reset(&r->arena);
-	e = answer_line(r, line, &v, &of_line);
-	if (e != OK)
-		v = error_of(r, e, &of_line);
-	if (v == NULL)
-		return fault_set(why, ERR_LIMIT, "an answer is too large");
-	return write_line(v, why);
+	while (code == CLI_EXIT_OK && read_line(r, in))
+		if (slice_trim(buf_slice(&r->line)).len > 0)
+			code = answer_line(r);
+	if (code == CLI_EXIT_OK && ferror(in))
+		return command_fail(
+		    CLI_EXIT_FAILED, "the questions cannot be read");
+	if (code == CLI_EXIT_OK && r->failed)
+		return command_fail(CLI_EXIT_INVALID,
+		    "there were questions that nobody can answer");
+	return code;
 }
 
 int
-questions_run(const char *path, questions_answer_cb answer, void *arg)
+questions_run(const char *path, question_cb answer, void *arg)
 {
-	AUTO(buf_fini) struct buf text = BUF(QUESTIONS_BYTES);
-	struct run r = {.answer = answer, .arg = arg, .exit = CLI_EXIT_OK};
-	struct fault why = {0};
-	enum err e = file_read(path, &text, &why);
-	struct slice rest = buf_slice(&text);
+	AUTO(run_fini) struct run r = {.answer = answer, .arg = arg};
+	bool standard = strcmp(path, "-") == 0;
+	FILE *in = standard ? stdin : fopen(path, "re");
+	int code;
 
-	arena_init(&r.arena, ANSWER_BYTES);
-	while (e == OK && rest.len > 0) {
-		struct slice line = slice_trim(slice_split(&rest, '\n'));
-
-		if (line.len > 0)
-			e = on_line(&r, line, &why);
-	}
-	arena_fini(&r.arena);
-	return e == OK ? r.exit : cli_fault(&why);
+	arena_init(&r.arena, ARENA_BYTES);
+	buf_init(&r.line, QUESTION_BYTES_MAX);
+	buf_init(&r.out, ANSWER_BYTES);
+	if (in == NULL)
+		return command_fail(CLI_EXIT_FAILED, "%s cannot be read: %s",
+		    path, strerror(errno));
+	code = run_all(&r, in);
+	if (!standard)
+		(void)fclose(in); /* was only read */
+	return code;
 }

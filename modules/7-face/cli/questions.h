@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * questions — many questions in one run: JSON in, JSON out, a line each.
+ * questions — many questions at once: a JSON object a line comes in, and one
+ * a line goes out, in the same order.
  */
 #ifndef MESHD_QUESTIONS_H
 #define MESHD_QUESTIONS_H
 
 #include "base/base.h"
 
-/*
- * The answer to one; it and what it borrows live until the call returns. Not
- * OK: `why` is the answer.
- */
-typedef enum err (*questions_answer_cb)(void *arg, const struct value *question,
-    struct arena *arena, struct value **out, struct fault *why);
+enum { QUESTION_BYTES_MAX = 1 << 20 }; /* of one line */
 
 /*
- * Each line of the file is a question; empty ones are passed over. The n-th
- * line of the output is the answer to the n-th, or
- * {"error": {"code", "message"}}. Returns an exit status: not 0 if there was
- * any, after all were answered.
+ * The answer to one question, made in the arena, which is given back when it
+ * is printed. NULL, with words, if there is none.
  */
-int questions_run(const char *path, questions_answer_cb answer, void *arg);
+typedef const struct value *(*question_cb)(void *arg,
+    const struct value *question, struct arena *arena, struct fault *why);
+
+/*
+ * Reads `path`, or standard input if it is "-". What cannot be answered is
+ * {"fault": {code, message}}, and lets the exit status that is returned be
+ * CLI_EXIT_INVALID. Empty lines are passed over.
+ */
+int questions_run(const char *path, question_cb answer, void *arg);
 
 #endif

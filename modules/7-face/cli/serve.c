@@ -111,7 +111,8 @@ serve(struct options *o)
 	    command_log_format(o, &why) != OK ||
 	    command_addr(o, "control", &settings.control, &why) != OK ||
 	    command_addr(o, "gossip", &settings.gossip, &why) != OK ||
-	    command_addr_or_off(o, "api", &settings.api, &why) != OK)
+	    command_addr_or_off(o, "api", &settings.api, &why) != OK ||
+	    command_addr_or_off(o, "metrics", &settings.metrics, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "server run: %s", why.text);
 	read_advertised(o, &settings);
 	return command_roles()->server(&settings);
@@ -139,6 +140,8 @@ static const struct option_row run_rows[] = {
 	"UDP and TCP, else [::]:15946"},
     {"api", 0, OPTION_TEXT, "[ADDR:]PORT|off", "15080", true,
 	"where operators reach it by a token"},
+    {"metrics", 0, OPTION_TEXT, "[ADDR:]PORT|off", "15014", true,
+	"GET /metrics for Prometheus"},
     {"advertise", 0, OPTION_LIST, "IP|NAME", NULL, true,
 	"what agents are told, else all that the machine has"},
     {"config-dir", 0, OPTION_TEXT, "DIR", NULL, true,

@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { LABEL_WIDTH = 15 };
 
@@ -189,13 +190,85 @@ print_status(const struct value *v)
 	    ARRAY_LEN(problems));
 }
 
+/* --- how long changes take ------------------------------------------------ */
+
+/* Who is furthest behind first, then who is slowest. */
+static int
+by_lag(const void *a, const void *b)
+{
+	static const char *const keys[] = {"behindUs", "behind", "p99Us"};
+	const struct value *x = *(const struct value *const *)a;
+	const struct value *y = *(const struct value *const *)b;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		uint64_t m = number_of(x, keys[i]), n = number_of(y, keys[i]);
+
+		if (m != n)
+			return m < n ? 1 : -1;
+	}
+	return 0;
+}
+
+/* Nothing where there is none. */
+static void
+cell_ms(struct table *t, const struct value *v, const char *key, bool is_there)
+{
+	if (is_there)
+		table_cellf(t, "%.1f", (double)number_of(v, key) / 1000);
+	else
+		table_cell(t, S(""));
+}
+
+static void
+add_agent(struct table *t, const struct value *v)
+{
+	bool has_any = number_of(v, "changes") > 0;
+
+	table_value(t, value_get(v, S("node")));
+	table_value(t, value_get(v, S("changes")));
+	cell_ms(t, v, "lastUs", has_any);
+	cell_ms(t, v, "p50Us", has_any);
+	cell_ms(t, v, "p99Us", has_any);
+	table_value(t, value_get(v, S("behind")));
+	cell_ms(t, v, "behindUs", number_of(v, "behindUs") > 0);
+}
+
+static void
+print_propagation(const struct value *v)
+{
+	static const char *const head[] = {"AGENT", "CHANGES", "LAST MS",
+	    "P50 MS", "P99 MS", "BEHIND", "SINCE MS"};
+	const struct value *items = value_get(v, S("items"));
+	AUTO(mem_free)
+	const struct value **rows =
+	    mem_new_array(items != NULL ? items->count + 1 : 1, sizeof(*rows));
+	AUTO(table_fini) struct table t = {0};
+	size_t count = 0;
+
+	VALUE_EACH(items, it)
+	rows[count++] = it;
+	qsort(rows, count, sizeof(*rows), by_lag);
+	table_init(&t, head, ARRAY_LEN(head));
+	for (size_t i = 0; i < count; i++)
+		add_agent(&t, rows[i]);
+	(void)printf("%" PRIu64 " agents, %" PRIu64 " behind\n",
+	    number_of(v, "agents"), number_of(v, "behind"));
+	if (count > 0)
+		table_print(&t, stdout);
+}
+
 static int
 status(struct options *o)
 {
+	if (options_flag(o, "propagation"))
+		return api_show(
+		    o, API_SERVER, "/v1/propagation", print_propagation);
 	return api_show(o, API_EITHER, "/v1/status", print_status);
 }
 
 static const struct option_row status_rows[] = {
+    {"propagation", 0, OPTION_FLAG, NULL, NULL, false,
+	"how long changes take to each agent"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
     OPTION_TOKEN,

@@ -55,6 +55,25 @@ TEST(an_ip_has_no_port)
 	EXPECT_EQ(a.family, ADDR_V4);
 }
 
+TEST(an_address_of_a_link_or_of_many_is_none_of_one_machine)
+{
+	static const struct {
+		const char *text;
+		bool yes;
+	} rows[] = {{"10.0.0.1", true}, {"2001:db8::1", true},
+	    {"fd00::1", true}, {"0.0.0.0", false}, {"127.0.0.2", false},
+	    {"169.254.0.1", false}, {"224.0.0.1", false},
+	    {"255.255.255.255", false}, {"::", false}, {"::1", false},
+	    {"fe80::1", false}, {"ff02::1", false}};
+	struct addr a = {0};
+
+	EXPECT_FALSE(addr_is_global_unicast(&a));
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		EXPECT_OK(addr_parse_ip(slice_str(rows[i].text), &a));
+		EXPECT_EQ(addr_is_global_unicast(&a), rows[i].yes);
+	}
+}
+
 TEST(the_longest_address_fits)
 {
 	struct addr a;

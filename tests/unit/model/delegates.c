@@ -56,7 +56,7 @@ TEST(the_rules_of_a_delegate_stand_in_the_place_of_the_rule_that_names_it)
 	r = get(&w, "/a/1/x", 80);
 	EXPECT_SLICE(r->name, S("r-one"));
 	EXPECT_EQ(r->timeout_us, 3000000);
-	EXPECT_EQ(r->request.set_count, 1);
+	EXPECT_EQ(r->request.change_count, 1);
 	/* A short name in it is of its own namespace. */
 	EXPECT_SLICE(r->destinations[0].cluster->service->ns, S("team"));
 	EXPECT_SLICE(r->origin.key.name, S("leaf"));

@@ -197,8 +197,9 @@ TEST(what_nothing_acts_on_is_told)
 	    {POOL("tcp: {}"), P "connectionPool", "MSH0001"},
 	    {POLICY("outlierDetection: {}"), P "outlierDetection", "MSH0001"},
 	    {POLICY("retryBudget: {}"), P "retryBudget", "MSH0001"},
-	    {POLICY("portLevelSettings: [{port: {number: 1}, tls: {}}]"),
-		P "portLevelSettings", "MSH0001"},
+	    {POLICY("portLevelSettings: [{port: {number: 1}, "
+		    "outlierDetection: {}}]"),
+		P "portLevelSettings[0].outlierDetection", "MSH0001"},
 	    {POLICY("portLevelSettings: [{port: {number: 1}, tls: {}}]"),
 		P "portLevelSettings[0].tls", "MSH0002"},
 	};

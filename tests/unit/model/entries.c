@@ -101,13 +101,9 @@ TEST(what_cannot_be_called_yet_is_told)
 	} rows[] = {
 	    {SE("a", "default", "01",
 		 "  hosts: [a.b]\n  resolution: DNS\n" HTTP80),
-		"a resolution that is not STATIC; no endpoints"},
+		"a resolution that is not STATIC; no endpoint of it is called"},
 	    {SE("a", "default", "01", "  hosts: [a.b]\n" HTTP80),
-		"a resolution that is not STATIC; no endpoints"},
-	    {SE("a", "default", "01",
-		 "  hosts: [a.b]\n  workloadSelector: {labels: {a: b}}\n" STATIC
-		     HTTP80),
-		"workloadSelector; no endpoints"},
+		"a resolution that is not STATIC; no endpoint of it is called"},
 	    {SE("a", "default", "01",
 		 "  hosts: [a.b]\n  endpoints: [{address: "
 		 "'unix:///run/x'}]\n" STATIC
@@ -120,7 +116,7 @@ TEST(what_cannot_be_called_yet_is_told)
 
 		compiled_init(&c, rows[i].yaml);
 		EXPECT_TRUE(compiled_tells(&c, rows[i].words));
-		EXPECT_EQ(cluster(&c, "outbound|80||a.b")->endpoint_count, 0);
+		EXPECT_EQ(cluster(&c, "outbound|80||a.b")->usable_count, 0);
 	}
 }
 
@@ -137,7 +133,7 @@ TEST(a_wildcard_stands_for_what_ends_so)
 		    "  endpoints: [{address: 192.0.2.9}]\n"));
 	h = view_find_host(c.v, NULL, S("a.example.com"), 443);
 	EXPECT_EQ(h->port, 443);
-	EXPECT_EQ(h->protocol, VIEW_TCP);
+	EXPECT_EQ(h->protocol, VIEW_TLS);
 	EXPECT_EQ(
 	    view_find_host(c.v, NULL, S("b.a.example.com"), 80)->port, 80);
 	EXPECT_TRUE(view_find_host(c.v, NULL, S("a.example.com"), 81) == NULL);

@@ -96,7 +96,8 @@ TEST(rules_of_one_host_are_merged_and_the_older_counts_where_they_differ)
 	v1 = view_find_cluster(
 	    c.v, S("outbound|80|v1|web.default.svc.cluster.local"));
 	EXPECT_TRUE(all != NULL && v1 != NULL);
-	EXPECT_EQ(all->balancer, BALANCER_ROUND_ROBIN); /* nor the pattern's */
+	EXPECT_EQ(all->policy->balancing.balancer,
+	    BALANCER_ROUND_ROBIN); /* nor the pattern's */
 	EXPECT_SLICE(v1->origin.key.name, S("z-older"));
 	EXPECT_TRUE(
 	    view_find_cluster(c.v,

@@ -281,10 +281,11 @@ TEST(fields_that_only_kubernetes_knows_are_warned_about)
 {
 	AUTO(loaded_fini) struct loaded l;
 
-	load(SVC_HEAD "  clusterIP: None\n  ports: [{port: 80}]\n", NULL, &l);
+	load(SVC_HEAD "  loadBalancerIP: 10.0.0.1\n  ports: [{port: 80}]\n",
+	    NULL, &l);
 	EXPECT_EQ(l.count, 1);
 	EXPECT_TRUE(find_warning(&l, "outside Kubernetes") != NULL);
-	EXPECT_STR(l.found.warnings.items[0].field, "spec.clusterIP");
+	EXPECT_STR(l.found.warnings.items[0].field, "spec.loadBalancerIP");
 }
 
 TEST(null_and_an_empty_list_are_the_same_as_absent)

@@ -301,17 +301,12 @@ TEST(what_nothing_acts_on_is_told)
 	} rows[] = {
 	    {MATCH("gateways: [g]"), "spec.http[0].match[0].gateways[0]",
 		"MSH0001"},
-	    {ALONE("redirect: {uri: /a}"), "spec.http[0].redirect", "MSH0001"},
-	    {ALONE("directResponse: {status: 200}"),
-		"spec.http[0].directResponse", "MSH0001"},
 	    {RULE "    fault: {delay: {fixedDelay: 1s}}\n",
 		"spec.http[0].fault", "MSH0001"},
 	    {RULE "    mirror: {host: b}\n", "spec.http[0].mirror", "MSH0001"},
 	    {RULE "    corsPolicy: {}\n", "spec.http[0].corsPolicy", "MSH0001"},
-	    {RULE "    retries: {attempts: 1, backoff: 1s}\n",
-		"spec.http[0].retries.backoff", "MSH0001"},
-	    {RULE "    rewrite: {uriRegexRewrite: {match: a, rewrite: b}}\n",
-		"spec.http[0].rewrite.uriRegexRewrite", "MSH0001"},
+	    {RULE "    retries: {attempts: 1, retryRemoteLocalities: true}\n",
+		"spec.http[0].retries.retryRemoteLocalities", "MSH0001"},
 	    {RULE "    headers: {request: {set: {a: '%REQ(x)%'}}}\n",
 		"spec.http[0].headers.request.set[\"a\"]", "MSH0001"},
 	    {HEAD "  gateways: [mesh, g]\n" HTTP, "spec.gateways[1]",
@@ -328,6 +323,12 @@ TEST(what_nothing_acts_on_is_told)
 		expect_inert(rows[i].yaml, rows[i].field, rows[i].id);
 	expect_in_force(HEAD "  gateways: [mesh]\n  exportTo: ['*']\n" HTTP);
 	expect_in_force(MATCH("uri: {prefix: /a}, ignoreUriCase: false"));
+	expect_in_force(ALONE("redirect: {uri: /a}"));
+	expect_in_force(ALONE("directResponse: {status: 200}"));
+	expect_in_force(
+	    RULE "    retries: {attempts: 1, backoff: 1s, "
+		 "retryIgnorePreviousHosts: false}\n"
+		 "    rewrite: {uriRegexRewrite: {match: a, rewrite: b}}\n");
 }
 
 TEST(everything_comes_back_as_it_was)

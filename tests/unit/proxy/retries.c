@@ -209,6 +209,31 @@ TEST(a_refused_stream_is_tried_again_by_either_name)
 	EXPECT_TRUE(retry_is_wanted(&policy, RETRY_CONNECT, 0));
 }
 
+TEST(the_pause_grows_from_the_policys_base_to_ten_times_of_it)
+{
+	struct view_retry usual = {.backoff_us = 0}, own = {.backoff_us = 1000};
+	uint64_t most[2][4] = {{0}};
+	struct rng rng;
+
+	rng_init(&rng, 1);
+	for (int i = 0; i < 2000; i++)
+		for (unsigned n = 1; n <= 4; n++) {
+			uint64_t a = retry_backoff_us(&usual, n, &rng);
+			uint64_t b = retry_backoff_us(&own, n, &rng);
+
+			most[0][n - 1] = MAX(most[0][n - 1], a);
+			most[1][n - 1] = MAX(most[1][n - 1], b);
+		}
+	for (int i = 0; i < 4; i++) {
+		static const uint64_t times[] = {1, 3, 7, 10};
+
+		EXPECT_TRUE(most[0][i] < times[i] * 25000);
+		EXPECT_TRUE(most[0][i] > times[i] * 24000);
+		EXPECT_TRUE(most[1][i] < times[i] * 1000);
+		EXPECT_TRUE(most[1][i] > times[i] * 960);
+	}
+}
+
 /* --- it breaks --- */
 
 static void

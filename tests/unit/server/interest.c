@@ -28,7 +28,7 @@ rig_init(struct rig *r)
 {
 	interest_index_init(&r->index, S(DOMAIN));
 	map_init(&r->resources);
-	interest_init(&r->agent);
+	interest_init(&r->agent, &r->index);
 }
 
 static void
@@ -65,25 +65,19 @@ decode(const char *yaml)
 	return r;
 }
 
-/* True if the agent had to look anew, for the old one or the new one. */
+/* True if the agent has to look anew. */
 static bool
 put(struct rig *r, const char *name, const char *yaml)
 {
 	struct resource *before = map_remove(&r->resources, slice_str(name));
 	struct resource *now = yaml != NULL ? decode(yaml) : NULL;
-	bool touched = false;
 
-	if (before != NULL) {
-		touched |= interest_is_touched(&r->agent, S(DOMAIN), before);
-		interest_index_remove(&r->index, before);
-	}
-	if (now != NULL) {
-		touched |= interest_is_touched(&r->agent, S(DOMAIN), now);
-		interest_index_add(&r->index, now);
+	list_remove(&r->agent.link); /* only what comes now counts */
+	interest_index_change(&r->index, before, now);
+	if (now != NULL)
 		(void)map_put(&r->resources, slice_str(name), now); /* new */
-	}
 	resource_unref(&before);
-	return touched;
+	return interest_is_stale(&r->agent);
 }
 
 static bool
@@ -163,7 +157,7 @@ expect(struct rig *r, const char *want)
 	void *mark;
 
 	r->told[0] = '\0';
-	interest_follow(&r->agent, &r->index, tell, r);
+	interest_follow(&r->agent, tell, r);
 	for (size_t i = 0; map_next(&r->agent.resources, &i, &key, &mark);)
 		names[count++] = name_of(key);
 	if (count > 0)
@@ -296,5 +290,66 @@ TEST(hosts_come_and_go_at_run_time)
 	(void)map_remove(&r.agent.asked, S(FULL("a"))); /* the mark */
 	expect(&r, "b ");
 	EXPECT_STR(r.told, "a ");
+	rig_fini(&r);
+}
+
+TEST(the_same_hosts_as_before_make_nobody_look_anew)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_service(&r, "a");
+	(void)put_service(&r, "b");
+	(void)put_route(&r, "route", "a", "b");
+	ask(&r, FULL("a"));
+	expect(&r, "a b route ");
+	EXPECT_FALSE(put(&r, "route",
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: route}\nspec:\n  hosts: [a]\n"
+	    "  http: [{timeout: 7s, route: [{destination: {host: b}}]}]\n"));
+	/* The old one is gone, and the new one is what is found. */
+	expect(&r, "a b route ");
+	EXPECT_TRUE(put_route(&r, "route", "a", "a"));
+	expect(&r, "a route ");
+	rig_fini(&r);
+}
+
+TEST(only_those_whom_it_may_concern_look_anew)
+{
+	struct interest other;
+	struct rig r;
+
+	rig_init(&r);
+	interest_init(&other, &r.index);
+	(void)map_put(&other.asked, S(FULL("b")), &r); /* only the mark */
+	interest_follow(&other, tell, &r);
+	ask(&r, FULL("a"));
+	expect(&r, "");
+	EXPECT_TRUE(put_service(&r, "a"));
+	EXPECT_FALSE(interest_is_stale(&other));
+	EXPECT_FALSE(put_service(&r, "b"));
+	EXPECT_TRUE(interest_is_stale(&other));
+	interest_follow(&other, tell, &r);
+	EXPECT_FALSE(interest_is_stale(&other));
+	EXPECT_TRUE(put_rule(&r, "all", "*.default.svc.cluster.local"));
+	EXPECT_TRUE(interest_is_stale(&other));
+	interest_fini(&other);
+	rig_fini(&r);
+}
+
+TEST(when_all_is_gone_everybody_looks_anew_and_finds_what_comes_then)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_service(&r, "a");
+	ask(&r, FULL("a"));
+	expect(&r, "a ");
+	interest_index_clear(&r.index);
+	EXPECT_TRUE(interest_is_stale(&r.agent));
+	expect(&r, "");
+	map_fini(&r.resources, drop);
+	EXPECT_TRUE(put_service(&r, "a"));
+	expect(&r, "a ");
 	rig_fini(&r);
 }

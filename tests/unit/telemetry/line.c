@@ -110,6 +110,15 @@ TEST(bytes_that_nobody_looked_into_have_no_details)
 	EXPECT_TRUE(line_has(&r, "\"- - -\" 0 - - - \"-\" 0 0 0 - "));
 }
 
+TEST(what_a_rule_answers_has_envoys_word)
+{
+	struct flow_record r = sample();
+
+	r.upstream = (struct addr){.family = ADDR_NONE};
+	r.status = 301;
+	EXPECT_TRUE(line_has(&r, " 301 - direct_response "));
+}
+
 TEST(retries_that_are_spent_have_envoys_letters)
 {
 	struct flow_record r = sample();

@@ -134,8 +134,8 @@ begin(const char *type)
 	struct stream *b;
 
 	w = (struct world){.loop = loop_new(NULL)};
-	w.source = xds_source_new();
-	xds_source_add_type(w.source, S(TYPE));
+	w.source = xds_source_new(NULL, NULL);
+	xds_source_add_type(w.source, S(TYPE), XDS_TOLD_ALL);
 	net_pair_new(w.loop, &pair, &a, &b);
 	w.near = session(a, false);
 	w.far = session(b, true);

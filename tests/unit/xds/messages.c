@@ -34,6 +34,17 @@ static struct xds_source *source;
 static struct xds_server_stream *stream;
 static struct sent sent;
 
+static int no_room; /* for so many bodies */
+
+static enum err
+make_body(void *arg, const struct xds_resource *r, struct buf *out)
+{
+	(void)arg; /* the same for all */
+	if (no_room-- > 0)
+		return ERR_LIMIT;
+	return buf_printf(out, "made for %.*s", SLICE_ARG(r->name));
+}
+
 static void
 begin(void)
 {
@@ -43,8 +54,8 @@ begin(void)
 	    .body = S("A")};
 
 	sent = (struct sent){.count = 0};
-	source = xds_source_new();
-	xds_source_add_type(source, S(TYPE));
+	source = xds_source_new(make_body, NULL);
+	xds_source_add_type(source, S(TYPE), XDS_TOLD_ALL);
 	EXPECT_OK(xds_source_put(source, &r));
 	stream = xds_server_stream_new(source, &server_ops, &sent);
 }
@@ -120,8 +131,6 @@ expect_refused(void *arg, const struct xds_status *s)
 
 /* What was sent last, and how often there is no room for a body. */
 static char last_body[32];
-static int no_room;
-
 static void
 send_bodies(void *arg, const struct codec_delta_response *m)
 {
@@ -131,21 +140,9 @@ send_bodies(void *arg, const struct codec_delta_response *m)
 		    m->resources[0].body, last_body, sizeof(last_body)));
 }
 
-static enum err
-make_body(
-    void *arg, const struct xds_resource *r, struct arena *a, struct slice *out)
-{
-	(void)arg; /* the same for all */
-	if (no_room-- > 0)
-		return ERR_LIMIT;
-	*out = arena_printf(a, "made for %.*s", SLICE_ARG(r->name));
-	return OK;
-}
-
 TEST(a_body_may_be_made_when_it_is_sent)
 {
-	static const struct xds_server_ops ops = {
-	    .send = send_bodies, .body = make_body};
+	static const struct xds_server_ops ops = {.send = send_bodies};
 	struct xds_resource r = {
 	    .type_url = S(TYPE), .name = S("b"), .version = S("1")};
 	struct codec_delta_request m = {.type_url = S(TYPE)};
@@ -167,8 +164,7 @@ TEST(a_body_may_be_made_when_it_is_sent)
 
 TEST(a_body_for_which_there_is_no_room_comes_with_the_next_answer)
 {
-	static const struct xds_server_ops ops = {
-	    .send = send_bodies, .body = make_body};
+	static const struct xds_server_ops ops = {.send = send_bodies};
 	struct xds_resource r = {
 	    .type_url = S(TYPE), .name = S("b"), .version = S("1")};
 	struct codec_delta_request m = {.type_url = S(TYPE)};

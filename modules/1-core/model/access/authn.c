@@ -123,7 +123,7 @@ keep_rules(struct builder *b, const struct rows *rules)
 }
 
 const struct view_authn *
-authn_of(struct builder *b, const struct workload *w)
+authn_of(struct builder *b, const struct policy_target *w)
 {
 	struct rows policies = {0}, rules = {0};
 	const struct view_authn *out;

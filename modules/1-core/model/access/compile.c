@@ -9,7 +9,7 @@
 static const struct extension_provider *
 find_provider(const struct mesh_config *mesh, struct slice name)
 {
-	for (size_t i = 0; mesh != NULL && i < mesh->providers.count; i++) {
+	for (size_t i = 0; i < mesh->providers.count; i++) {
 		const struct extension_provider *p = &mesh->providers.items[i];
 
 		if (slice_eq(p->name, name) &&
@@ -57,10 +57,10 @@ is_provider_name(struct slice name)
 }
 
 static struct slice
-why_bad(struct builder *b, const struct mesh_config *mesh,
-    const struct rows *policies, struct access_provider *out)
+why_bad(
+    struct builder *b, const struct rows *policies, struct access_provider *out)
 {
-	const struct extension_provider *p = find_provider(mesh, out->name);
+	const struct extension_provider *p = find_provider(b->mesh, out->name);
 	const struct ext_authz *e;
 
 	for (size_t i = 0; i < policies->count; i++) {
@@ -92,8 +92,8 @@ why_bad(struct builder *b, const struct mesh_config *mesh,
 }
 
 static void
-put_provider(struct builder *b, const struct mesh_config *mesh,
-    const struct rows *policies, struct view_access *out)
+put_provider(
+    struct builder *b, const struct rows *policies, struct view_access *out)
 {
 	const struct access_policy *first;
 	struct access_provider *p;
@@ -105,7 +105,7 @@ put_provider(struct builder *b, const struct mesh_config *mesh,
 	if (p == NULL)
 		return;
 	p->name = first->provider;
-	p->bad = why_bad(b, mesh, policies, p);
+	p->bad = why_bad(b, policies, p);
 	if (p->bad.len > 0)
 		add_problem(b, &first->origin,
 		    "what CUSTOM takes is denied: %.*s", SLICE_ARG(p->bad));
@@ -207,8 +207,8 @@ is_for_tcp(const struct view_access *a, enum access_stage stage)
 }
 
 static const struct view_access *
-access_of(struct builder *b, const struct trust *t,
-    const struct mesh_config *mesh, const struct workload *w)
+access_of(
+    struct builder *b, const struct trust *t, const struct policy_target *w)
 {
 	struct rows policies = {0};
 	struct collected c = {0};
@@ -220,7 +220,7 @@ access_of(struct builder *b, const struct trust *t,
 	for (size_t i = 0; out != NULL && i < policies.count; i++)
 		collect(b, t, policies.items[i], &c);
 	if (out != NULL)
-		put_provider(b, mesh, &c.custom, out);
+		put_provider(b, &c.custom, out);
 	for (int s = 0; out != NULL && s < ACCESS_STAGES; s++) {
 		out->http[s] = set_of(b, &c, s, /* http */ true);
 		if (is_for_tcp(out, s))
@@ -237,15 +237,11 @@ access_of(struct builder *b, const struct trust *t,
 /* --- what is exposed ------------------------------------------------------ */
 
 static struct trust
-trust_of(const struct builder *b, const struct mesh_config *mesh)
+trust_of(const struct builder *b)
 {
-	struct trust t = {.own = b->v->trust_domain};
-
-	if (mesh != NULL) {
-		t.aliases = mesh->trust_domain_aliases.items;
-		t.alias_count = mesh->trust_domain_aliases.count;
-	}
-	return t;
+	return (struct trust){.own = b->v->trust_domain,
+	    .aliases = b->mesh->trust_domain_aliases.items,
+	    .alias_count = b->mesh->trust_domain_aliases.count};
 }
 
 static bool
@@ -269,16 +265,14 @@ void
 compile_access(struct builder *b)
 {
 	struct view *v = b->v;
-	const struct mesh_config *mesh = find_mesh_config(v);
-	const struct trust t = trust_of(b, mesh);
+	const struct trust t = trust_of(b);
 
 	for (size_t i = 0; i < v->exposed_count && !b->full; i++) {
 		struct view_exposed *e = &v->exposed[i];
 		const struct view_exposed *same = find_same(v, i);
-		const struct workload w = {e->ns, e->labels};
+		const struct policy_target w = {e->ns, e->labels};
 
-		e->access =
-		    same != NULL ? same->access : access_of(b, &t, mesh, &w);
+		e->access = same != NULL ? same->access : access_of(b, &t, &w);
 		e->authn = same != NULL ? same->authn : authn_of(b, &w);
 	}
 }

@@ -30,20 +30,20 @@ struct slice template_start(struct slice template);
 /* --- whom a policy is for (select.c) -------------------------------------- */
 
 /* The workload that is compiled for. */
-struct workload {
+struct policy_target {
 	struct slice ns;
 	struct labels labels;
 };
 
 /* Whether a policy of a namespace that counts for it is for the workload. */
 bool is_policy_for(const struct resource *r, const struct policy_scope *s,
-    const struct workload *w);
+    const struct policy_target *w);
 
 /*
  * Those of a kind that are for the workload: of the root namespace and of its
  * own, by namespace and name.
  */
-void select_policies(const struct view *v, const struct workload *w,
+void select_policies(const struct view *v, const struct policy_target *w,
     const struct resource_kind *kind, struct rows *out);
 
 /* --- rows (values.c, rules.c) --------------------------------------------- */
@@ -78,7 +78,8 @@ void compile_rules(struct builder *b, const struct trust *t,
 bool rule_skips_tcp(const struct access_rule *r, enum access_stage stage);
 
 /* The rules about tokens (authn.c); NULL: there is none. */
-const struct view_authn *authn_of(struct builder *b, const struct workload *w);
+const struct view_authn *authn_of(
+    struct builder *b, const struct policy_target *w);
 
 /* --- asking (matches.c) --------------------------------------------------- */
 

@@ -141,9 +141,9 @@ has_zero(struct slice s)
 static enum path_normalization
 normalization_of(const struct view *v)
 {
-	const struct mesh_config *m = find_mesh_config(v);
+	const struct mesh_config *m = v->mesh;
 
-	if (m == NULL || m->path_normalization == NULL ||
+	if (m->path_normalization == NULL ||
 	    m->path_normalization->normalization == NORMALIZE_DEFAULT)
 		return NORMALIZE_BASE;
 	return (enum path_normalization)m->path_normalization->normalization;

@@ -29,7 +29,7 @@ refers_to(const struct policy_scope *s, struct slice gateway)
 
 bool
 is_policy_for(const struct resource *r, const struct policy_scope *s,
-    const struct workload *w)
+    const struct policy_target *w)
 {
 	struct slice gateway = labels_get(&w->labels, S(GATEWAY_LABEL));
 
@@ -49,7 +49,7 @@ scope_of(const struct resource *r)
 }
 
 static void
-select_in(const struct view *v, struct slice ns, const struct workload *w,
+select_in(const struct view *v, struct slice ns, const struct policy_target *w,
     const struct resource_kind *kind, struct rows *out)
 {
 	for (size_t i = first_resource(v, kind, ns); i < v->resources.count;
@@ -64,7 +64,7 @@ select_in(const struct view *v, struct slice ns, const struct workload *w,
 }
 
 void
-select_policies(const struct view *v, const struct workload *w,
+select_policies(const struct view *v, const struct policy_target *w,
     const struct resource_kind *kind, struct rows *out)
 {
 	int n = slice_cmp(v->root_ns, w->ns);

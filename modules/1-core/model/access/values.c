@@ -327,7 +327,7 @@ add_principal(struct builder *b, const struct trust *t, struct slice written,
 }
 
 static void
-add_domain(struct builder *b, const struct trust *t, struct slice written,
+add_trust_domain(struct builder *b, const struct trust *t, struct slice written,
     struct rows *out)
 {
 	bool ours = false;
@@ -371,7 +371,7 @@ condition_of(struct builder *b, const struct trust *t, struct slice key,
 		if (c.subject == ACCESS_ON_PRINCIPAL)
 			add_principal(b, t, values->items[i], &texts);
 		else if (c.subject == ACCESS_ON_TRUST_DOMAIN)
-			add_domain(b, t, values->items[i], &texts);
+			add_trust_domain(b, t, values->items[i], &texts);
 		else
 			add_text(b, &texts, values->items[i]);
 	put_path(b, a, &c);

@@ -230,17 +230,29 @@ static const struct field fault_delay_fields[] = {
 static const struct message fault_delay_message = MESSAGE(
     fault_delay, "Delay", fault_delay_fields, .doc = "Keeps requests back.");
 
+/* In the order of their numbers. */
+static const char *const grpc_statuses[] = {"OK", "CANCELLED", "UNKNOWN",
+    "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+    "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED",
+    "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS",
+    "UNAUTHENTICATED"};
+
+bool
+grpc_status_parse(struct slice word, uint8_t *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(grpc_statuses); i++)
+		if (slice_eq(word, slice_str(grpc_statuses[i]))) {
+			*out = (uint8_t)i;
+			return true;
+		}
+	return false;
+}
+
 static void
 check_grpc_status(struct check *c, const void *value)
 {
-	static const char *const words[] = {"OK", "CANCELLED", "UNKNOWN",
-	    "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
-	    "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED",
-	    "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED",
-	    "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"};
-
-	check_word(c, *(const struct slice *)value, words, ARRAY_LEN(words),
-	    "status of gRPC");
+	check_word(c, *(const struct slice *)value, grpc_statuses,
+	    ARRAY_LEN(grpc_statuses), "status of gRPC");
 }
 
 static void

@@ -66,7 +66,7 @@ static const struct field http_rewrite_fields[] = {
     ROW(http_rewrite, "authority", authority, FIELD_STRING,
 	.doc = "Replaces the host that the request names."),
     ROW_OF(http_rewrite, "uriRegexRewrite", uri_regex, regex_rewrite,
-	.flags = FIELD_INERT, .doc = "Rewrites the path by an expression."),
+	.doc = "Rewrites the path by an expression."),
 };
 
 static const struct message http_rewrite_message =
@@ -130,10 +130,10 @@ static const struct field http_retry_fields[] = {
 	.otherwise = "false", .flags = FIELD_INERT,
 	.doc = "Whether endpoints of other places are tried too."),
     ROW(http_retry, "retryIgnorePreviousHosts", ignore_previous_hosts,
-	FIELD_BOOL, .otherwise = "true", .flags = FIELD_INERT,
+	FIELD_BOOL, .otherwise = "true",
 	.doc = "Whether endpoints that failed are left out of further tries."),
     ROW(http_retry, "backoff", backoff, FIELD_DURATION, .check = check_duration,
-	.otherwise = "25ms", .flags = FIELD_INERT,
+	.otherwise = "25ms",
 	.doc = "The wait before the first retry; it doubles each time."),
 };
 
@@ -197,9 +197,9 @@ static const struct field http_route_fields[] = {
     ROWS_OF(http_route, "route", route, http_destination, 0,
 	.doc = "Where requests go, by weight."),
     ROW_OF(http_route, "redirect", redirect, http_redirect,
-	.flags = FIELD_INERT, .doc = "Answers with another place."),
+	.doc = "Answers with another place."),
     ROW_OF(http_route, "directResponse", direct_response, http_direct_response,
-	.flags = FIELD_INERT, .doc = "Answers by itself."),
+	.doc = "Answers by itself."),
     ROW_OF(http_route, "delegate", delegate, delegate_spec,
 	.doc = "Leaves the rule to another VirtualService."),
     ROW_OF(http_route, "rewrite", rewrite, http_rewrite,

@@ -17,6 +17,9 @@ extern const struct message mirror_policy_message;
 extern const struct message cors_policy_message;
 extern const struct message percent_message;
 
+/* "UNAVAILABLE" is 14. False if there is no such status of gRPC. */
+bool grpc_status_parse(struct slice word, uint8_t *out);
+
 /* 0 to 100. */
 void check_percent(struct check *c, const void *percent);
 

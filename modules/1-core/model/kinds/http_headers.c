@@ -114,6 +114,25 @@ header_value_is_computed(struct slice value)
 	return next_operator(value, &at, &whole);
 }
 
+bool
+header_value_cut(
+    struct slice *rest, struct slice *out_text, struct slice *out_operator)
+{
+	size_t at = 0, open = 0;
+	bool whole;
+
+	while (open < rest->len &&
+	       (rest->ptr[open] != '%' ||
+		   slice_starts(slice_sub(*rest, open, 2), S("%%"))))
+		open += rest->ptr[open] == '%' ? 2 : 1;
+	if (!next_operator(*rest, &at, &whole) || !whole)
+		return false;
+	*out_text = slice_sub(*rest, 0, open);
+	*out_operator = slice_sub(*rest, open + 1, at - open - 2);
+	*rest = slice_sub(*rest, at, rest->len);
+	return true;
+}
+
 static void
 check_header_value(struct check *c, struct slice value)
 {

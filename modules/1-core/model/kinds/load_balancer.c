@@ -57,7 +57,7 @@ static const struct field hash_cookie_fields[] = {
 	.doc = "Further attributes of a made cookie."),
 };
 
-static const struct message hash_cookie_message =
+const struct message hash_cookie_message =
     MESSAGE(hash_cookie, "HTTPCookie", hash_cookie_fields,
 	.check = check_cookie, .doc = "A cookie whose value is hashed.");
 

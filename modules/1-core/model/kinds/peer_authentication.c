@@ -15,6 +15,13 @@ static const struct field_word mode_words[] = {
     {NULL, 0, 0},
 };
 
+const char *
+mutual_tls_mode_name(enum mutual_tls_mode m)
+{
+	CHECK((size_t)m < ARRAY_LEN(mode_words) - 1);
+	return mode_words[m].word; /* they are in the order of the enum */
+}
+
 static const struct field mutual_tls_fields[] = {
     ROW(mutual_tls, "mode", mode, FIELD_ENUM, .words = mode_words,
 	.otherwise = "UNSET",

@@ -18,6 +18,9 @@ enum mutual_tls_mode {
 	MUTUAL_TLS_STRICT
 };
 
+/* "STRICT", … */
+const char *mutual_tls_mode_name(enum mutual_tls_mode m);
+
 struct mutual_tls {
 	struct message_head head;
 	int mode; /* enum mutual_tls_mode */

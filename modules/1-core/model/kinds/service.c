@@ -2,6 +2,7 @@
 /*
  * service — the fields of the core Service.
  */
+#include "addresses.h"
 #include "kinds.h"
 #include "resource.h"
 #include "rows.h"
@@ -45,6 +46,15 @@ check_app_protocol(struct check *c, const void *value)
 	    "for plain TCP%s",
 	    SLICE_ARG(slice_sub(*s, 0, NAME_LABEL_MAX)),
 	    nearest_text(&near, hint));
+}
+
+static void
+check_cluster_ip(struct check *c, const void *value)
+{
+	const struct slice *s = value;
+
+	if (s->len > 0 && !slice_eq(*s, S("None")) && !is_ip(*s))
+		check_error(c, ERR_INVALID, "is neither an IP nor None");
 }
 
 static const struct field_word protocol_words[] = {
@@ -101,6 +111,14 @@ bool
 service_port_has_target(const struct service_port *p)
 {
 	return message_has(&port_message, p, "targetPort");
+}
+
+bool
+service_is_headless(const struct service_spec *s)
+{
+	return slice_eq(s->cluster_ip, S("None")) ||
+	       (s->cluster_ips.count > 0 &&
+		   slice_eq(s->cluster_ips.items[0], S("None")));
 }
 
 bool
@@ -163,10 +181,8 @@ check_type(struct check *c, const struct service_spec *s)
 	struct check ports = check_member(c, "ports");
 	struct check name = check_member(c, "externalName");
 	bool other = s->type == SERVICE_EXTERNAL_NAME;
-	bool headless = slice_eq(
-	    value_get_string(c->node, S("clusterIP"), S("")), S("None"));
 
-	if (s->ports.count == 0 && !other && !headless)
+	if (s->ports.count == 0 && !other && !service_is_headless(s))
 		check_error(&ports, ERR_INVALID,
 		    "is required: nothing else says where callers go");
 	if (other && s->external_name.len == 0)
@@ -239,8 +255,12 @@ static const struct field service_fields[] = {
     ROW(service_spec, "publishNotReadyAddresses", publish_not_ready, FIELD_BOOL,
 	.flags = FIELD_INERT, .otherwise = "false",
 	.doc = "Whether endpoints that are not ready are called too."),
-    FOREIGN("clusterIP", "A virtual address in a cluster."),
-    FOREIGN("clusterIPs", "Virtual addresses in a cluster."),
+    ROW(service_spec, "clusterIP", cluster_ip, FIELD_STRING,
+	.flags = FIELD_INERT, .check = check_cluster_ip,
+	.doc = "The address that callers connect to; None: the workloads'."),
+    ROW(service_spec, "clusterIPs", cluster_ips, FIELD_STRING,
+	.flags = FIELD_REPEATED | FIELD_INERT, .most = 2,
+	.check = check_cluster_ip, .doc = "The same, one of each family."),
     FOREIGN("ipFamilies", "Families of the virtual addresses."),
     FOREIGN("ipFamilyPolicy", "How many of them."),
     FOREIGN("externalIPs", "Addresses that lead to a node."),
@@ -265,19 +285,6 @@ const struct message service_message = {
     .doc = "A name and ports for the workloads that carry certain labels.",
 };
 
-/* What hides the service; the mesh shows everything to everyone. */
-static void
-check_shown(struct check *c, const struct resource *r)
-{
-	struct slice name = S("networking.istio.io/exportTo");
-	struct slice list = labels_get(&r->annotations, name);
-	struct check all = check_member(c, "metadata.annotations");
-	struct check at = check_entry(&all, name);
-
-	if (list.len > 0 && !slice_eq(slice_trim(list), S("*")))
-		check_in_force(&at, FIELD_GUARD);
-}
-
 /* Name and namespace are the first labels of its host. */
 static void
 check_service_kind(struct check *c, const struct resource *r)
@@ -290,7 +297,6 @@ check_service_kind(struct check *c, const struct resource *r)
 		check_dns_label(&at, &r->key.name);
 	if (is_dns_label(r->key.ns)) /* else: reported */
 		check_dns_label(&ns, &r->key.ns);
-	check_shown(c, r);
 }
 
 const struct resource_kind kind_service = {

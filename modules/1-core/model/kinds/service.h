@@ -32,9 +32,14 @@ struct service_spec {
 	int type;                   /* enum service_type */
 	struct slice external_name; /* with EXTERNAL_NAME */
 	bool publish_not_ready;
+	struct slice cluster_ip; /* "None": headless */
+	LIST_OF(struct slice) cluster_ips;
 };
 
 extern const struct message service_message;
+
+/* Callers find the workloads' own addresses: it has none of its own. */
+bool service_is_headless(const struct service_spec *s);
 
 /* True if targetPort was written; it may name a port of the workload. */
 bool service_port_has_target(const struct service_port *p);

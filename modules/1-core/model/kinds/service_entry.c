@@ -95,8 +95,9 @@ static const struct field service_entry_fields[] = {
     ROWS_OF(service_entry, "endpoints", endpoints, workload_entry, 0,
 	.most = ENDPOINTS_MAX, .doc = "Its endpoints."),
     ROW_OF(service_entry, "workloadSelector", workload_selector,
-	workload_selector, .flags = FIELD_INERT,
-	.doc = "WorkloadEntries of the namespace that are its endpoints."),
+	workload_selector,
+	.doc = "WorkloadEntries, and machines, of the namespace that are its "
+	       "endpoints."),
     ROW(service_entry, "exportTo", export_to, FIELD_STRING,
 	.flags = FIELD_REPEATED,
 	.doc = "Namespaces that see it; `*` all, `.` its own, `~` none."),

@@ -48,7 +48,7 @@ static const struct field tcp_pool_fields[] = {
 	.doc = "Silence that ends a connection; 0s for none."),
 };
 
-static const struct message tcp_pool_message = MESSAGE(
+const struct message tcp_pool_message = MESSAGE(
     tcp_pool, "TCPSettings", tcp_pool_fields, .doc = "Bounds of connections.");
 
 static const struct field http2_keepalive_fields[] = {
@@ -111,9 +111,8 @@ static const struct field http_pool_fields[] = {
 	.doc = "PINGs on HTTP/2 connections; none if absent."),
 };
 
-static const struct message http_pool_message =
-    MESSAGE(http_pool, "HTTPSettings", http_pool_fields,
-	.check = check_http_pool, .doc = "Bounds of requests.");
+const struct message http_pool_message = MESSAGE(http_pool, "HTTPSettings",
+    http_pool_fields, .check = check_http_pool, .doc = "Bounds of requests.");
 
 static void
 check_pool(struct check *c, const void *message)

@@ -104,6 +104,7 @@ struct load_balancer {
 	uint64_t warmup_duration; /* the older form of warmup */
 };
 
+extern const struct message hash_cookie_message;
 extern const struct message load_balancer_message;
 extern const struct message locality_balancer_message;
 extern const struct message zone_balancer_message;
@@ -192,6 +193,8 @@ struct client_tls {
 };
 
 extern const struct message tcp_keepalive_message;
+extern const struct message tcp_pool_message;
+extern const struct message http_pool_message;
 extern const struct message connection_pool_message;
 extern const struct message outlier_detection_message;
 extern const struct message client_tls_message;

@@ -11,6 +11,7 @@
 #include "http_fields.h"
 #include "resource.h"
 #include "rows.h"
+#include "scoped_host.h"
 
 /* --- gateways ------------------------------------------------------------- */
 
@@ -23,6 +24,22 @@ gateways_have_mesh(const struct slice *gateways, size_t count)
 		if (slice_eq(gateways[i], mesh_gateway))
 			return true;
 	return count == 0;
+}
+
+void
+gateway_name_split(struct slice text, struct slice ns, struct slice *out_ns,
+    struct slice *out_name)
+{
+	struct slice rest = text, of, second;
+
+	scoped_host_split(text, &of, out_name);
+	if (of.len > 0) {
+		*out_ns = of;
+		return;
+	}
+	*out_name = slice_split(&rest, '.');
+	second = slice_split(&rest, '.');
+	*out_ns = second.len > 0 ? second : ns;
 }
 
 /* "name.namespace…" said it before "namespace/name" did. */

@@ -199,6 +199,14 @@ extern const struct message http_retry_message;
 /* True if the value has operators such as %REQ(x)% and is no plain text. */
 bool header_value_is_computed(struct slice value);
 
+/*
+ * Cuts off up to the end of the next operator: the text before it, as written,
+ * and what stands between its signs, "REQ(x)". False, and nothing is cut, if
+ * none is left; one that does not end is text.
+ */
+bool header_value_cut(
+    struct slice *rest, struct slice *out_text, struct slice *out_operator);
+
 /* --- connections ---------------------------------------------------------- */
 
 struct tcp_match {
@@ -255,5 +263,12 @@ extern const struct message virtual_service_message;
 
 /* True if `gateways`, or none, takes in the proxies inside the mesh. */
 bool gateways_have_mesh(const struct slice *gateways, size_t count);
+
+/*
+ * What an entry of `gateways` names, as a VirtualService of `ns` writes it:
+ * "ns/name", "name", or upstream's older "name.ns.svc…".
+ */
+void gateway_name_split(struct slice text, struct slice ns,
+    struct slice *out_ns, struct slice *out_name);
 
 #endif

@@ -33,6 +33,9 @@ void check_workload_entry(
 /* "unix:///var/run/x.sock". */
 bool workload_is_unix(const struct workload_entry *w);
 
+/* The path in it. */
+struct slice workload_unix_path(const struct workload_entry *w);
+
 /* --- WorkloadGroup -------------------------------------------------------- */
 
 struct probe_header {

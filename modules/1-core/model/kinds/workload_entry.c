@@ -16,6 +16,12 @@ workload_is_unix(const struct workload_entry *w)
 	return slice_starts(w->address, S(UNIX_PREFIX));
 }
 
+struct slice
+workload_unix_path(const struct workload_entry *w)
+{
+	return slice_sub(w->address, strlen(UNIX_PREFIX), w->address.len);
+}
+
 /* An absolute path, or a name in the abstract space (unix(7)). */
 static void
 check_unix_address(struct check *c, struct slice address)
@@ -125,6 +131,5 @@ const struct resource_kind kind_workload_entry = {
     .alias = "we",
     .versions = (const char *const[]){"v1", "v1beta1", "v1alpha3", NULL},
     .spec = &workload_entry_message,
-    .flags = FIELD_INERT,
     .check = check_entry_kind,
 };

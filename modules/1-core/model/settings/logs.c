@@ -41,8 +41,7 @@ add_tracing(struct merging *m, const struct telemetry_tracing *t,
 static void
 trace_side(struct merging *m, enum settings_side side)
 {
-	const struct default_providers *d =
-	    m->mesh != NULL ? m->mesh->default_providers : NULL;
+	const struct default_providers *d = m->v->mesh->default_providers;
 	struct settings_tracing *out = &m->out->tracing[side];
 
 	*out = (struct settings_tracing){
@@ -231,8 +230,7 @@ log_side(struct merging *m, enum settings_side side, struct names defaults)
 void
 merge_logs(struct merging *m)
 {
-	const struct default_providers *d =
-	    m->mesh != NULL ? m->mesh->default_providers : NULL;
+	const struct default_providers *d = m->v->mesh->default_providers;
 	struct names defaults = {NULL, 0};
 
 	if (d != NULL)

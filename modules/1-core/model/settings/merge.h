@@ -14,8 +14,7 @@
 
 struct merging {
 	const struct view *v;
-	const struct mesh_config *mesh; /* may be NULL */
-	struct workload workload;
+	struct policy_target workload;
 	struct arena *arena;
 	struct rows telemetry; /* const struct resource, wider first */
 	struct view_settings *out;

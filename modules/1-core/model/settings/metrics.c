@@ -290,8 +290,7 @@ void
 merge_metrics(struct merging *m)
 {
 	static const struct slice prometheus[] = {{"prometheus", 10}};
-	const struct default_providers *d =
-	    m->mesh != NULL ? m->mesh->default_providers : NULL;
+	const struct default_providers *d = m->v->mesh->default_providers;
 	struct naming n = {.names = {prometheus, 1}};
 
 	if (d != NULL && d->metrics.count > 0)

@@ -42,8 +42,7 @@ put_config(struct merging *m, const struct proxy_config *c)
 static void
 put_defaults(struct merging *m)
 {
-	const struct mesh_proxy *d =
-	    m->mesh != NULL ? m->mesh->default_config : NULL;
+	const struct mesh_proxy *d = m->v->mesh->default_config;
 	struct settings_proxy *out = &m->out->proxy;
 
 	if (d == NULL)

@@ -29,8 +29,8 @@ merging_provider(const struct merging *m, struct slice name)
 {
 	struct settings_provider p = {name, is_built_in(name)};
 
-	for (size_t i = 0; m->mesh != NULL && i < m->mesh->providers.count; i++)
-		if (slice_eq_nocase(m->mesh->providers.items[i].name, name))
+	for (size_t i = 0; i < m->v->mesh->providers.count; i++)
+		if (slice_eq_nocase(m->v->mesh->providers.items[i].name, name))
 			p.known = true;
 	return p;
 }
@@ -150,10 +150,7 @@ const struct view_settings *
 view_settings_of(const struct view *v, struct slice ns,
     const struct labels *labels, struct arena *arena)
 {
-	struct merging m = {.v = v,
-	    .mesh = find_mesh_config(v),
-	    .workload = {ns, *labels},
-	    .arena = arena};
+	struct merging m = {.v = v, .workload = {ns, *labels}, .arena = arena};
 
 	m.out = merging_take(&m, 1, sizeof(*m.out));
 	if (m.out == NULL)

@@ -3,19 +3,36 @@
  * clusters — endpoints that share a port, a subset and a policy.
  *
  * Names are Istio's, under svc.cluster.local whatever the mesh's own domain
- * is: dashboards and searches that people have know them like that.
+ * is: dashboards and searches that people have know them like that. So are the
+ * types, and the choice between plain text and mutual TLS.
  */
 #include <inttypes.h>
 
 #include "inside.h"
+#include "kinds/security.h"
 
-/* The first definition of a subset's name, in the oldest rule. */
-static const struct subset_spec *
-find_subset(const struct service_row *s, struct slice name,
+/* --- what is said --------------------------------------------------------- */
+
+/* All that a cluster comes of. */
+struct wanted {
+	struct service_row *s;
+	const struct port_row *p;
+	const struct subset_spec *subset; /* NULL: all endpoints */
+	const struct resource *rule;      /* of the subset or the policy */
+	const struct traffic_policy *policy;
+	const struct view_cluster_policy *merged;
+	const struct view_cluster_policy *of_all; /* without the subset's */
+	bool fails_over;                          /* failures are noticed */
+	struct slice name;
+};
+
+/* The first definition of a subset's name. */
+const struct subset_spec *
+find_subset(const struct merged_rule *m, struct slice name,
     const struct resource **out_rule)
 {
-	for (size_t i = 0; i < s->rules.count; i++) {
-		const struct resource *r = s->rules.items[i];
+	for (size_t i = 0; m != NULL && i < m->sources.count; i++) {
+		const struct resource *r = m->sources.items[i];
 		const struct destination_rule *d = resource_destination_rule(r);
 
 		for (size_t j = 0; j < d->subsets.count; j++)
@@ -27,12 +44,11 @@ find_subset(const struct service_row *s, struct slice name,
 	return NULL;
 }
 
-/* The oldest rule that has a policy of its own. */
-static const struct traffic_policy *
-find_policy(const struct service_row *s, const struct resource **out_rule)
+const struct traffic_policy *
+find_policy(const struct merged_rule *m, const struct resource **out_rule)
 {
-	for (size_t i = 0; i < s->rules.count; i++) {
-		const struct resource *r = s->rules.items[i];
+	for (size_t i = 0; m != NULL && i < m->sources.count; i++) {
+		const struct resource *r = m->sources.items[i];
 		const struct destination_rule *d = resource_destination_rule(r);
 
 		if (d->traffic_policy == NULL)
@@ -43,18 +59,267 @@ find_policy(const struct service_row *s, const struct resource **out_rule)
 	return NULL;
 }
 
-static enum balancer
-balancer_of(const struct traffic_policy *p, enum balancer otherwise)
+static bool
+is_by_name(const struct service_row *s)
 {
-	if (p == NULL || p->load_balancer == NULL)
-		return otherwise;
-	switch (p->load_balancer->simple) {
-	case BALANCER_ROUND_ROBIN:
-	case BALANCER_RANDOM:
-		return (enum balancer)p->load_balancer->simple;
-	default: /* unspecified, and the old name */
-		return BALANCER_LEAST_REQUEST;
+	return s->row.resolution == VIEW_DNS ||
+	       s->row.resolution == VIEW_DNS_FIRST;
+}
+
+static bool
+is_dynamic(const struct service_row *s)
+{
+	return s->row.resolution == VIEW_DNS_DYNAMIC &&
+	       slice_starts(s->row.host, S("*"));
+}
+
+/* Where endpoints are told one by one, the mesh's default does not count. */
+static bool
+notices_failures(
+    const struct builder *b, const struct settings *s, bool by_name)
+{
+	const struct default_traffic_policy *mesh = b->mesh->traffic_policy;
+
+	return s->outlier != NULL && (by_name || mesh == NULL ||
+					 s->outlier != mesh->outlier_detection);
+}
+
+static void
+find_settings(struct builder *b, struct wanted *w)
+{
+	const struct merged_rule *m = w->s->rule;
+	const struct resource *from = NULL;
+	const struct traffic_policy *own =
+	    w->subset != NULL ? w->subset->traffic_policy : NULL;
+	struct settings all, s;
+
+	w->policy = find_policy(m, &from);
+	all = merge_settings(b, w->policy, NULL, w->p->port);
+	s = merge_settings(b, w->policy, own, w->p->port);
+	all.selecting = s.selecting = m != NULL && m->callers != NULL;
+	w->of_all = cluster_policy_of(b, &all);
+	w->merged = cluster_policy_of(b, &s);
+	w->fails_over = notices_failures(b, &s, is_by_name(w->s));
+	if (w->rule == NULL)
+		w->rule = from;
+}
+
+/* --- its kind ------------------------------------------------------------- */
+
+static enum view_cluster_type
+type_of(const struct builder *b, const struct wanted *w)
+{
+	static const enum view_cluster_type types[] = {
+	    [VIEW_LISTED] = VIEW_CLUSTER_EDS,
+	    [VIEW_ORIGINAL] = VIEW_CLUSTER_ORIGINAL_DST,
+	    [VIEW_DNS] = VIEW_CLUSTER_STRICT_DNS,
+	    [VIEW_DNS_FIRST] = VIEW_CLUSTER_LOGICAL_DNS,
+	    [VIEW_DNS_DYNAMIC] = VIEW_CLUSTER_EDS,
+	    [VIEW_ALIAS] = VIEW_CLUSTER_EDS,
+	};
+
+	if (is_dynamic(w->s))
+		return VIEW_CLUSTER_DYNAMIC_DNS;
+	if (w->merged->balancing.passthrough ||
+	    w->of_all->balancing.passthrough)
+		return VIEW_CLUSTER_ORIGINAL_DST;
+	/* At a gateway no connection has an original destination. */
+	if (w->s->row.resolution == VIEW_ORIGINAL &&
+	    b->in->proxy == VIEW_ROUTER)
+		return VIEW_CLUSTER_EDS;
+	return types[w->s->row.resolution];
+}
+
+const char *
+view_cluster_type_name(enum view_cluster_type t)
+{
+	static const char *const names[] = {
+	    [VIEW_CLUSTER_EDS] = "EDS",
+	    [VIEW_CLUSTER_STATIC] = "STATIC",
+	    [VIEW_CLUSTER_STRICT_DNS] = "STRICT_DNS",
+	    [VIEW_CLUSTER_LOGICAL_DNS] = "LOGICAL_DNS",
+	    [VIEW_CLUSTER_ORIGINAL_DST] = "ORIGINAL_DST",
+	    [VIEW_CLUSTER_DYNAMIC_DNS] = "DYNAMIC_DNS",
+	};
+
+	CHECK((unsigned)t < ARRAY_LEN(names));
+	return names[t];
+}
+
+/* A port that speaks HTTP/2, or is made to; not where the caller decides. */
+static bool
+speaks_http2(const struct builder *b, const struct wanted *w)
+{
+	enum view_protocol p = w->p->protocol;
+	bool sniffed = p == VIEW_AUTO && b->in->proxy == VIEW_SIDECAR;
+	enum h2_upgrade wish = w->merged->connections.upgrade;
+
+	if (w->merged->connections.as_downstream || sniffed)
+		return false;
+	if (p == VIEW_HTTP2 || p == VIEW_GRPC || wish == H2_UPGRADE)
+		return true;
+	return wish == H2_DEFAULT && view_protocol_is_http(p) &&
+	       b->mesh->h2_upgrade == 1;
+}
+
+/* --- how it is secured ---------------------------------------------------- */
+
+static bool
+passes_through(const struct traffic_policy *p)
+{
+	return p != NULL && p->load_balancer != NULL &&
+	       p->load_balancer->simple == BALANCER_PASSTHROUGH;
+}
+
+/* With nobody chosen among endpoints, all have to want it. */
+static bool
+all_want_mutual(const struct port_row *p)
+{
+	for (size_t i = 0; i < p->endpoints.count; i++)
+		if (!((const struct view_endpoint *)p->endpoints.items[i])
+			 ->mutual)
+			return false;
+	return p->endpoints.count > 0;
+}
+
+static enum view_security
+automatic_security(
+    struct builder *b, const struct wanted *w, enum view_cluster_type type)
+{
+	static const struct labels nobody = {NULL, 0};
+	const struct traffic_policy *own =
+	    w->subset != NULL ? w->subset->traffic_policy : w->policy;
+	bool unchosen =
+	    w->s->row.resolution == VIEW_ORIGINAL || passes_through(own);
+
+	if (w->s->row.external || !b->mesh->enable_auto_mtls ||
+	    (unchosen && !all_want_mutual(w->p)) ||
+	    mutual_tls_of(b, w->s->row.ns, &nobody, /* port */ 0) ==
+		MUTUAL_TLS_DISABLE)
+		return VIEW_SECURITY_NONE;
+	return type == VIEW_CLUSTER_ORIGINAL_DST ? VIEW_SECURITY_MESH
+						 : VIEW_SECURITY_EACH;
+}
+
+static enum view_security
+security_of(
+    struct builder *b, const struct wanted *w, enum view_cluster_type type)
+{
+	const struct client_tls *tls = w->merged->tls;
+
+	if (tls == NULL)
+		return automatic_security(b, w, type);
+	if (tls->mode == CLIENT_TLS_DISABLE || w->merged->no_credential)
+		return VIEW_SECURITY_NONE;
+	return tls->mode == CLIENT_TLS_ISTIO_MUTUAL ? VIEW_SECURITY_MESH
+						    : VIEW_SECURITY_TLS;
+}
+
+static struct slice
+sni_of(struct builder *b, const struct wanted *w, const struct view_cluster *c)
+{
+	const struct client_tls *tls = w->merged->tls;
+
+	if (c->security == VIEW_SECURITY_NONE)
+		return S("");
+	if (tls != NULL && tls->sni.len > 0)
+		return tls->sni;
+	if (c->security == VIEW_SECURITY_TLS || is_dynamic(w->s))
+		return S(""); /* that of the request */
+	return take_printf(b, "outbound_.%u_.%.*s_.%.*s", (unsigned)c->port,
+	    SLICE_ARG(c->subset), SLICE_ARG(w->s->row.istio));
+}
+
+/* --- its endpoints -------------------------------------------------------- */
+
+static void
+select_endpoints(
+    struct builder *b, const struct wanted *w, struct view_cluster *c)
+{
+	static const struct labels everything = {NULL, 0};
+	const struct labels *labels =
+	    w->subset != NULL ? &w->subset->labels : &everything;
+	const struct network_rules through = {
+	    .all_mutual = c->security == VIEW_SECURITY_MESH,
+	    .none_mutual =
+		c->policy->tls != NULL && c->security != VIEW_SECURITY_MESH,
+	    .origin = w->s->row.origin};
+	struct rows all = {0};
+
+	for (size_t i = 0; i < w->p->endpoints.count; i++) {
+		struct view_endpoint *e = w->p->endpoints.items[i];
+
+		if (labels_match(&e->labels, labels))
+			rows_add(&all, e);
 	}
+	replace_by_gateways(b, &all, &through);
+	arrange_endpoints(b, c, &all, w->fails_over);
+	rows_fini(&all);
+}
+
+/* --- the row -------------------------------------------------------------- */
+
+void
+register_cluster(struct builder *b, struct view_cluster *c)
+{
+	if (map_get(&b->v->cluster_by_name, c->name) == NULL)
+		(void)map_put(
+		    &b->v->cluster_by_name, c->name, c); /* see above */
+	(void)map_put(&b->v->cluster_by_name, slice_of(&c->id, sizeof(c->id)),
+	    c); /* was not there */
+	rows_add(&b->v->clusters, c);
+}
+
+static struct view_cluster *
+make(struct builder *b, const struct wanted *w)
+{
+	struct view_cluster *c = take(b, 1, sizeof(*c));
+
+	if (c == NULL)
+		return NULL;
+	c->id = slice_hash_stable(w->name);
+	if (map_get(&b->v->cluster_by_name, w->name) != NULL)
+		c->id ^=
+		    b->scope->hash; /* other rules hold for these callers */
+	c->name = w->name;
+	c->service = &w->s->row;
+	c->port = w->p->port;
+	c->subset = w->subset != NULL ? w->subset->name : S("");
+	c->protocol = w->p->protocol;
+	c->policy = w->merged;
+	c->type = type_of(b, w);
+	c->security = security_of(b, w, c->type);
+	c->sni = sni_of(b, w, c);
+	c->http2 = speaks_http2(b, w);
+	if (w->rule != NULL)
+		c->origin = origin_of(
+		    w->rule, w->subset != NULL ? w->subset->head.line : 0);
+	select_endpoints(b, w, c);
+	return b->full ? NULL : c;
+}
+
+/* Why there is none, although everything that is named is there. */
+static struct slice
+why_none(struct builder *b, const struct wanted *w)
+{
+	const struct service_row *s = w->s;
+
+	if (s->row.resolution == VIEW_ALIAS)
+		return take_printf(b, "%.*s only stands for %.*s",
+		    SLICE_ARG(s->row.host), SLICE_ARG(s->row.alias));
+	if (!is_dynamic(s))
+		return S("");
+	if (w->subset != NULL)
+		return take_printf(b,
+		    "%.*s is resolved at each call, so it has no subsets",
+		    SLICE_ARG(s->row.host));
+	if (!view_protocol_is_http(w->p->protocol) &&
+	    w->p->protocol != VIEW_TLS)
+		return take_printf(b,
+		    "%.*s is resolved at each call, by a name that only HTTP "
+		    "and TLS tell",
+		    SLICE_ARG(s->row.host));
+	return S("");
 }
 
 static struct slice
@@ -65,93 +330,171 @@ cluster_name(struct builder *b, const struct service_row *s,
 	    SLICE_ARG(subset), SLICE_ARG(s->row.istio));
 }
 
-static void
-select_endpoints(struct builder *b, const struct port_row *p,
-    const struct labels *wanted, struct view_cluster *c)
+/* Scopes in which the same holds have a cluster in common. */
+static struct slice
+key_of(struct builder *b, const struct wanted *w)
 {
-	const struct view_endpoint **items =
-	    take(b, p->endpoint_count, sizeof(*items));
+	bool own = arranges_by_labels(w->merged, w->fails_over);
 
-	for (size_t i = 0; items != NULL && i < p->endpoint_count; i++) {
-		const struct view_endpoint *e =
-		    &b->endpoints[p->first_endpoint + i];
-
-		if (!labels_match(&e->labels, wanted))
-			continue;
-		items[c->endpoint_count++] = e;
-		c->usable_count += e->usable;
-	}
-	c->endpoints = items;
+	return take_printf(b, "%.*s|%p|%p|%" PRIx64, SLICE_ARG(w->name),
+	    (void *)w->s, (const void *)w->s->rule,
+	    own ? b->scope->hash : UINT64_C(0));
 }
 
-static struct view_cluster *
-make(struct builder *b, const struct service_row *s, const struct port_row *p,
-    const struct subset_spec *subset, const struct resource *rule,
-    struct slice name)
+/* One that has names to be resolved, but no name, is none; upstream's. */
+static const struct view_cluster *
+add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 {
-	static const struct labels everything = {NULL, 0};
-	struct view_cluster *c = take(b, 1, sizeof(*c));
-	const struct resource *from = NULL;
-	enum balancer own =
-	    balancer_of(find_policy(s, &from), BALANCER_LEAST_REQUEST);
+	struct view_cluster *c;
 
+	*missing = why_none(b, w);
+	if (missing->len > 0)
+		return NULL;
+	c = make(b, w);
 	if (c == NULL)
 		return NULL;
-	c->id = slice_hash_stable(name);
-	if (map_get(&b->v->cluster_by_name, name) != NULL)
-		c->id ^=
-		    b->scope->hash; /* other rules hold for these callers */
-	c->name = name;
-	c->service = &s->row;
-	c->port = p->port;
-	c->subset = subset != NULL ? subset->name : S("");
-	c->protocol = p->protocol;
-	c->balancer = balancer_of(subset ? subset->traffic_policy : NULL, own);
-	if (subset != NULL)
-		c->origin = origin_of(rule, subset->head.line);
-	else if (from != NULL)
-		c->origin = origin_of(from, 0);
-	select_endpoints(b, p, subset ? &subset->labels : &everything, c);
-	if (b->full)
+	if (is_by_name(w->s) && c->endpoint_count == 0 &&
+	    c->type != VIEW_CLUSTER_ORIGINAL_DST) {
+		*missing = take_printf(b,
+		    "%.*s has no endpoint%s%.*s whose name could be resolved",
+		    SLICE_ARG(w->s->row.host),
+		    w->subset != NULL ? " of subset " : "",
+		    SLICE_ARG(c->subset));
 		return NULL;
-	if (map_get(&b->v->cluster_by_name, name) == NULL)
-		(void)map_put(&b->v->cluster_by_name, name, c); /* see above */
-	(void)map_put(&b->v->cluster_by_name, slice_of(&c->id, sizeof(c->id)),
-	    c); /* was not there */
-	rows_add(&b->v->clusters, c);
+	}
+	register_cluster(b, c);
 	return c;
-}
-
-/* Scopes in which the same rules hold have a cluster in common. */
-static struct slice
-key_of(struct builder *b, const struct service_row *s, struct slice name)
-{
-	return take_printf(b, "%.*s|%" PRIx64, SLICE_ARG(name), s->rules_hash);
 }
 
 const struct view_cluster *
 find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
     struct slice subset, struct slice *missing)
 {
-	struct slice name = cluster_name(b, s, p, subset);
-	struct slice key = key_of(b, s, name);
-	struct view_cluster *c = map_get(&b->cluster_by_key, key);
-	const struct subset_spec *spec = NULL;
-	const struct resource *rule = NULL;
+	struct wanted w = {
+	    .s = s, .p = p, .name = cluster_name(b, s, p, subset)};
+	const struct view_cluster *c;
+	struct slice key;
 
-	if (c != NULL)
-		return c;
 	if (subset.len > 0) {
-		spec = find_subset(s, subset, &rule);
-		if (spec == NULL) {
+		w.subset = find_subset(s->rule, subset, &w.rule);
+		if (w.subset == NULL) {
 			*missing = take_printf(b,
 			    "no DestinationRule gives %.*s a subset %.*s",
 			    SLICE_ARG(s->row.host), SLICE_ARG(subset));
 			return NULL;
 		}
 	}
-	c = make(b, s, p, spec, rule, name);
+	find_settings(b, &w);
+	if (b->full)
+		return NULL;
+	key = key_of(b, &w);
+	c = map_get(&b->cluster_by_key, key);
 	if (c != NULL)
-		(void)map_put(&b->cluster_by_key, key, c); /* was not there */
+		return c;
+	c = add_made(b, &w, missing);
+	if (c != NULL)
+		(void)map_put(&b->cluster_by_key, key,
+		    (void *)(uintptr_t)c); /* was not there */
 	return c;
+}
+
+static void
+add_subsets(struct builder *b, struct service_row *s)
+{
+	for (size_t i = 0; i < s->rule->sources.count; i++) {
+		const struct destination_rule *d =
+		    resource_destination_rule(s->rule->sources.items[i]);
+		struct slice missing;
+
+		for (size_t j = 0; j < d->subsets.count; j++)
+			for (size_t k = 0; k < s->port_count; k++)
+				(void)find_cluster(b, s, &s->ports[k],
+				    d->subsets.items[j].name, &missing);
+	}
+}
+
+/* Those that no route leads to are there as well, as upstream has them. */
+void
+compile_subsets(struct builder *b)
+{
+	for (size_t i = 0; i < b->services.count && !b->full; i++) {
+		struct service_row *s = b->services.items[i];
+
+		if (s->rule != NULL && find_service(b, s->row.host) == s)
+			add_subsets(b, s);
+	}
+}
+
+/* --- without a service ---------------------------------------------------- */
+
+/* What reports say of it is its name, as upstream's do. */
+static const struct view_service *
+no_service(struct builder *b, struct slice name)
+{
+	struct view_service *s = take(b, 1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->name = s->host = s->istio = name;
+	s->origin.words = S("the mesh");
+	return s;
+}
+
+static const struct view_cluster_policy *
+bare_policy(struct builder *b, enum view_cluster_type type)
+{
+	static const struct load_balancer in_turn = {
+	    .simple = BALANCER_ROUND_ROBIN};
+	const struct default_traffic_policy *mesh = b->mesh->traffic_policy;
+	struct settings s = {0};
+
+	if (type == VIEW_CLUSTER_STATIC)
+		s.balancer = &in_turn;
+	else if (mesh != NULL)
+		s.pool = mesh->connection_pool;
+	return cluster_policy_of(b, &s);
+}
+
+struct view_cluster *
+bare_cluster(struct builder *b, struct slice name, enum view_cluster_type type,
+    const struct view_endpoint *only)
+{
+	struct view_cluster *c = map_get(&b->cluster_by_key, name);
+	struct rows endpoints = {0};
+
+	if (c != NULL)
+		return c;
+	c = take(b, 1, sizeof(*c));
+	if (c == NULL)
+		return NULL;
+	c->id = slice_hash_stable(name);
+	c->name = take_copy(b, name);
+	c->service = no_service(b, c->name);
+	c->protocol = VIEW_TCP;
+	c->type = type;
+	c->policy = bare_policy(b, type);
+	if (b->full)
+		return NULL;
+	if (only != NULL)
+		rows_add(&endpoints, (void *)(uintptr_t)only);
+	arrange_endpoints(b, c, &endpoints, /* fails_over */ false);
+	rows_fini(&endpoints);
+	if (b->full)
+		return NULL;
+	register_cluster(b, c);
+	(void)map_put(&b->cluster_by_key, name, c); /* was not there */
+	return c;
+}
+
+/* Each proxy has them, whether anything leads there or not. */
+void
+compile_bare_clusters(struct builder *b)
+{
+	(void)bare_cluster(b, S("BlackHoleCluster"), VIEW_CLUSTER_STATIC, NULL);
+	if (b->in->proxy == VIEW_ROUTER)
+		return;
+	(void)bare_cluster(
+	    b, S("PassthroughCluster"), VIEW_CLUSTER_ORIGINAL_DST, NULL);
+	(void)bare_cluster(
+	    b, S("InboundPassthroughCluster"), VIEW_CLUSTER_ORIGINAL_DST, NULL);
 }

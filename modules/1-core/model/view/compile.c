@@ -57,14 +57,13 @@ name_mesh(struct builder *b)
 {
 	const struct view_input *in = b->in;
 	struct view *v = b->v;
-	const struct mesh_config *m = find_mesh_config(v);
-	struct slice trust = m != NULL ? m->trust_domain : S("");
-	struct slice root = m != NULL ? m->root_namespace : S("");
+	struct slice trust = in->trust_domain;
+	struct slice root = in->root_namespace;
 
-	if (in->trust_domain.len > 0)
-		trust = in->trust_domain;
-	if (in->root_namespace.len > 0)
-		root = in->root_namespace;
+	if (trust.len == 0)
+		trust = b->mesh->trust_domain;
+	if (root.len == 0)
+		root = b->mesh->root_namespace;
 	v->domain = or_else(b, in->domain, S("mesh.internal"));
 	v->trust_domain = or_else(b, trust, v->domain);
 	v->root_ns = or_else(b, root, S("istio-system"));
@@ -97,17 +96,30 @@ keep_problems(struct builder *b)
 }
 
 static void
+service_fini(struct service_row *s)
+{
+	for (size_t i = 0; i < s->port_count; i++)
+		rows_fini(&s->ports[i].endpoints);
+}
+
+static void
 builder_fini(struct builder *b)
 {
 	for (size_t i = 0; i < b->services.count; i++)
-		rows_fini(&((struct service_row *)b->services.items[i])->rules);
+		service_fini(b->services.items[i]);
 	rows_fini(&b->services);
+	workloads_fini(b);
+	networks_fini(b);
 	rows_fini(&b->virtual_services);
-	rows_fini(&b->rules);
+	rules_fini(b);
+	rows_fini(&b->sidecars);
+	rows_fini(&b->services_by_age);
 	rows_fini(&b->problems);
 	map_fini(&b->service_by_host, NULL);
 	map_fini(&b->cluster_by_key, NULL);
+	map_fini(&b->policies, NULL);
 	map_fini(&b->http_rules, http_rules_drop);
+	peers_fini(b);
 }
 
 static void
@@ -148,13 +160,22 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 
 	map_init(&b.service_by_host);
 	map_init(&b.cluster_by_key);
+	map_init(&b.policies);
 	map_init(&b.http_rules);
+	map_init(&b.peers_by_ns);
+	map_init(&b.peers_by_label);
 	keep_resources(v, in);
-	name_mesh(&b);
+	b.mesh = v->mesh = find_mesh(v);
+	b.full = b.mesh == NULL;
+	b.locality = locality_of(&b, in->locality, &in->labels);
 	if (!b.full) {
+		name_mesh(&b);
+		collect_peers(&b);
 		compile_services(&b);
 		compile_endpoints(&b);
 		collect_rules(&b);
+		index_rules(&b);
+		collect_sidecars(&b);
 		compile_scopes(&b);
 		b.scope = NULL;
 		compile_edges(&b);

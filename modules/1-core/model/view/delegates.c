@@ -242,8 +242,10 @@ inherit(const struct http_route *root, struct http_route *out)
 		out->fault = root->fault;
 	if (out->mirror == NULL)
 		out->mirror = root->mirror;
-	if (!has(out, "mirrorPercent"))
+	if (!has(out, "mirrorPercent") && has(root, "mirrorPercent")) {
 		out->mirror_percent = root->mirror_percent;
+		message_mark(&http_route_message, out, "mirrorPercent");
+	}
 	if (out->mirror_percentage == NULL)
 		out->mirror_percentage = root->mirror_percentage;
 	if (out->mirrors.count == 0)
@@ -252,6 +254,55 @@ inherit(const struct http_route *root, struct http_route *out)
 		out->cors_policy = root->cors_policy;
 	if (out->headers == NULL)
 		out->headers = root->headers;
+}
+
+/* --- gateways ------------------------------------------------------------- */
+
+static void
+full_gateways(struct builder *b, struct http_match *m, struct slice ns)
+{
+	struct slice *items = take(b, m->gateways.count, sizeof(*items));
+
+	for (size_t i = 0; items != NULL && i < m->gateways.count; i++) {
+		struct slice text = m->gateways.items[i], of, name;
+
+		gateway_name_split(text, ns, &of, &name);
+		items[i] = gateways_have_mesh(&text, 1)
+			       ? text
+			       : take_printf(b, "%.*s/%.*s", SLICE_ARG(of),
+				     SLICE_ARG(name));
+	}
+	if (items != NULL)
+		m->gateways.items = items;
+}
+
+static bool
+names_gateways(const struct http_route *r)
+{
+	for (size_t i = 0; i < r->match.count; i++)
+		if (r->match.items[i].gateways.count > 0)
+			return true;
+	return false;
+}
+
+/* Two namespaces meet in a merged rule: names get theirs before. */
+static struct http_route
+with_full_names(
+    struct builder *b, const struct http_route *r, const struct resource *of)
+{
+	struct http_route out = *r;
+	struct http_match *items;
+
+	if (!names_gateways(r))
+		return out;
+	items = take(b, r->match.count, sizeof(*items));
+	for (size_t i = 0; items != NULL && i < r->match.count; i++) {
+		items[i] = r->match.items[i];
+		full_gateways(b, &items[i], of->key.ns);
+	}
+	if (items != NULL)
+		out.match.items = items;
+	return out;
 }
 
 /* --- the list ------------------------------------------------------------- */
@@ -317,18 +368,23 @@ add_delegated(struct builder *b, struct http_rules *to,
 	const struct resource *r = find_delegate(b, of, d);
 	struct origin o = origin_of(of, d->head.line);
 	const struct virtual_service *vs;
+	struct http_route full;
 
 	vs = r != NULL ? resource_virtual_service(r) : NULL;
-	if (vs == NULL || !is_exported(r, of->key.ns, vs->export_to.items,
-			      vs->export_to.count)) {
+	if (vs == NULL || !is_exported(b, r, of->key.ns)) {
 		add_problem(b, &o,
 		    "this rule takes nothing: the delegate %.*s %s",
 		    SLICE_ARG(d->name),
 		    r == NULL ? "is not there" : "is not exported to it");
 		return;
 	}
-	for (size_t i = 0; i < vs->http.count; i++)
-		add_merged(b, to, root, of, &vs->http.items[i], r);
+	full = with_full_names(b, root, of);
+	for (size_t i = 0; i < vs->http.count; i++) {
+		struct http_route leaf =
+		    with_full_names(b, &vs->http.items[i], r);
+
+		add_merged(b, to, &full, of, &leaf, r);
+	}
 }
 
 static struct http_rules *

@@ -4,26 +4,126 @@
  */
 #include "inside.h"
 
-/* The one that is named, else the only one, else the one that was called. */
-static const struct port_row *
-choose_port(const struct service_row *s, const struct destination_spec *spec,
-    uint16_t called)
+/* What is meant by it. */
+struct target {
+	struct slice host;           /* or what it stands for */
+	struct service_row *service; /* NULL: nobody has the host */
+	const struct port_row *row;  /* NULL: it has no such port */
+	uint16_t port;
+};
+
+/* At a gateway one of the VirtualService's own namespace is meant first. */
+static struct service_row *
+find_own(const struct builder *b, struct slice host)
+{
+	struct service_row *s =
+	    b->rules_ns.len > 0 ? map_get(&b->service_by_host, host) : NULL;
+
+	while (s != NULL &&
+	       (!slice_eq(s->row.ns, b->rules_ns) || !is_seen_service(b, s)))
+		s = s->next;
+	return s;
+}
+
+/*
+ * The port that is named, else the one that was called. Upstream lets a
+ * service with one port have its way only where no port was called, and at
+ * gateways.
+ */
+static uint16_t
+choose_port(const struct builder *b, const struct destination_spec *spec,
+    uint16_t called, const struct port_row *only)
 {
 	if (spec->port != NULL)
-		return find_port(s, (uint16_t)spec->port->number);
-	return s->port_count == 1 ? &s->ports[0] : find_port(s, called);
+		return (uint16_t)spec->port->number;
+	if (only != NULL && (called == 0 || b->in->proxy == VIEW_ROUTER))
+		return only->port;
+	return called;
+}
+
+/* Another name leads to what it stands for. */
+static const struct import_port *
+follow_alias(
+    const struct builder *b, const struct import_port *p, struct slice *host)
+{
+	enum { HOPS_MAX = 16 };
+
+	for (int hops = 0; p != NULL && hops < HOPS_MAX &&
+			   p->service->row.resolution == VIEW_ALIAS;
+	     hops++) {
+		*host = p->service->row.alias;
+		p = find_import_port(b, *host, p->port->port);
+	}
+	return p;
+}
+
+static struct target
+find_imported(const struct builder *b, struct slice host,
+    const struct destination_spec *spec, uint16_t called)
+{
+	const struct import *i = find_import(b, host);
+	const struct import_port *p = i != NULL ? i->ports : NULL;
+	const struct port_row *only =
+	    p != NULL && p->next == NULL ? p->port : NULL;
+	struct target t = {.host = host,
+	    .service = i != NULL ? i->service : NULL,
+	    .port = choose_port(b, spec, called, only)};
+
+	p = follow_alias(b, find_import_port(b, host, t.port), &t.host);
+	if (p == NULL)
+		return t;
+	t.service = p->service;
+	t.row = p->port;
+	return t;
+}
+
+static struct target
+find_target(const struct builder *b, struct slice host,
+    const struct destination_spec *spec, uint16_t called)
+{
+	struct service_row *own = find_own(b, host);
+	struct target t = {.host = host, .service = own};
+
+	if (own == NULL)
+		return find_imported(b, host, spec, called);
+	t.port = choose_port(
+	    b, spec, called, own->port_count == 1 ? &own->ports[0] : NULL);
+	t.row = find_port(own, t.port);
+	return t;
 }
 
 static struct slice
-no_port(struct builder *b, const struct service_row *s,
+no_port(struct builder *b, const struct target *t,
     const struct destination_spec *spec)
 {
-	if (spec->port != NULL)
-		return take_printf(b, "%.*s has no port %lld",
-		    SLICE_ARG(s->row.host), (long long)spec->port->number);
-	return take_printf(b,
-	    "%.*s has several ports and the destination names none",
-	    SLICE_ARG(s->row.host));
+	if (t->port == 0)
+		return take_printf(b,
+		    "%.*s has several ports and the destination names none",
+		    SLICE_ARG(t->service->row.host));
+	return take_printf(b, "%.*s has no port %u%s",
+	    SLICE_ARG(t->service->row.host), (unsigned)t->port,
+	    spec->port == NULL
+		? ", the one that is called, and the destination "
+		  "names none"
+		: "");
+}
+
+/* Also of a cluster that is not there: upstream names it all the same. */
+static struct slice
+name_cluster(struct builder *b, const struct destination_spec *spec,
+    struct slice host, uint16_t port)
+{
+	return take_printf(b, "outbound|%u|%.*s|%.*s", (unsigned)port,
+	    SLICE_ARG(spec->subset), SLICE_ARG(istio_host(b, host)));
+}
+
+struct service_row *
+find_destination_service(struct builder *b, const struct destination_spec *spec,
+    const struct resource *owner)
+{
+	struct slice host = canonical_host(b, spec->host, owner->key.ns);
+
+	return find_target(b, host, spec, /* called */ 0).service;
 }
 
 void
@@ -32,22 +132,23 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
     struct view_destination *out)
 {
 	struct slice host = canonical_host(b, spec->host, owner->key.ns);
-	struct service_row *s = find_service(b, host);
-	const struct port_row *p =
-	    s != NULL ? choose_port(s, spec, called_port) : NULL;
+	struct target t = find_target(b, host, spec, called_port);
 	struct origin o = origin_of(owner, spec->head.line);
 
 	out->host = spec->host;
-	if (s == NULL)
+	if (t.service == NULL)
 		out->missing =
 		    take_printf(b, "there is no service %.*s", SLICE_ARG(host));
-	else if (p == NULL)
-		out->missing = no_port(b, s, spec);
+	else if (t.row == NULL)
+		out->missing = no_port(b, &t, spec);
 	else
-		out->cluster =
-		    find_cluster(b, s, p, spec->subset, &out->missing);
-	if (out->cluster != NULL)
+		out->cluster = find_cluster(
+		    b, t.service, t.row, spec->subset, &out->missing);
+	if (out->cluster != NULL) {
+		out->name = out->cluster->name;
 		return;
+	}
+	out->name = name_cluster(b, spec, t.host, t.port);
 	out->flag = FLOW_NO_CLUSTER;
 	add_problem(b, &o, "%.*s", SLICE_ARG(out->missing));
 }

@@ -40,17 +40,12 @@ http_route(struct tree *t, const struct view_http_route *r)
 	tree_put(t, map, "destinations",
 	    destinations(
 		t, r->destinations, r->destination_count, r->weight_total));
-	tree_put_text(t, map, "timeout", tree_duration(t, r->timeout_us));
-	tree_put(t, map, "retries", tree_retry(t, &r->retry));
-	tree_put_text(t, map, "newUri", r->new_uri);
-	tree_put_text(t, map, "newAuthority", r->new_authority);
-	tree_put(t, map, "requestHeaders", tree_headers(t, &r->request));
-	tree_put(t, map, "responseHeaders", tree_headers(t, &r->response));
+	tree_put(t, map, "action", tree_http_action(t, r));
 	return map;
 }
 
-static struct value *
-tcp_route(struct tree *t, const struct view_tcp_route *r)
+struct value *
+tree_tcp_route(struct tree *t, const struct view_tcp_route *r)
 {
 	struct value *map = tree_map(t);
 	struct value *ports = tree_list(t);
@@ -66,8 +61,8 @@ tcp_route(struct tree *t, const struct view_tcp_route *r)
 	return map;
 }
 
-static struct value *
-host(struct tree *t, const struct view_host *h)
+struct value *
+tree_host(struct tree *t, const struct view_host *h)
 {
 	struct value *map = tree_map(t);
 	struct value *http = tree_list(t);
@@ -82,7 +77,7 @@ host(struct tree *t, const struct view_host *h)
 	for (size_t i = 0; i < h->http_count; i++)
 		tree_add(t, http, http_route(t, &h->http[i]));
 	for (size_t i = 0; i < h->tcp_count; i++)
-		tree_add(t, tcp, tcp_route(t, &h->tcp[i]));
+		tree_add(t, tcp, tree_tcp_route(t, &h->tcp[i]));
 	tree_put(t, map, "http", http);
 	tree_put(t, map, "tcp", tcp);
 	return map;
@@ -142,11 +137,12 @@ everything(struct tree *t, const struct view *v)
 	struct value *hosts = tree_list(t), *clusters = tree_list(t);
 	struct value *upstreams = tree_list(t), *exposures = tree_list(t);
 	struct value *problems = tree_list(t), *addrs = tree_list(t);
+	struct value *places = tree_list(t);
 
 	for (size_t i = 0; i < v->addr_count; i++)
 		tree_add_text(t, addrs, tree_addr(t, &v->addrs[i]));
 	for (size_t i = 0; i < v->hosts.count; i++)
-		tree_add(t, hosts, host(t, v->hosts.items[i]));
+		tree_add(t, hosts, tree_host(t, v->hosts.items[i]));
 	for (size_t i = 0; i < v->clusters.count; i++)
 		tree_add(t, clusters, tree_cluster(t, v->clusters.items[i]));
 	for (size_t i = 0; i < v->upstream_count; i++)
@@ -155,6 +151,8 @@ everything(struct tree *t, const struct view *v)
 		tree_add(t, exposures, exposed(t, &v->exposed[i]));
 	for (size_t i = 0; i < v->problem_count; i++)
 		tree_add(t, problems, problem(t, &v->problems[i]));
+	for (size_t i = 0; i < v->scopes.count; i++)
+		tree_add(t, places, tree_place(t, v->scopes.items[i]));
 	tree_put_text(t, map, "domain", v->domain);
 	tree_put_text(t, map, "trustDomain", v->trust_domain);
 	tree_put_text(t, map, "namespace",
@@ -163,6 +161,7 @@ everything(struct tree *t, const struct view *v)
 	tree_put(t, map, "upstreams", upstreams);
 	tree_put(t, map, "exposed", exposures);
 	tree_put(t, map, "hosts", hosts);
+	tree_put(t, map, "places", places);
 	tree_put(t, map, "clusters", clusters);
 	tree_put(t, map, "problems", problems);
 	return map;
@@ -191,6 +190,9 @@ hash_of(const struct value *v)
 		h ^= (uint64_t)v->integer * PRIME;
 	else if (v->type == VALUE_BOOL)
 		h ^= (uint64_t)v->boolean * PRIME;
+	else if (v->type == VALUE_FLOAT)
+		h ^= slice_hash_stable(slice_of(&v->real, sizeof(v->real))) *
+		     PRIME;
 	VALUE_EACH(v, it)
 	{
 		h = (h ^ hash_of(it)) * UINT64_C(0x100000001b3);

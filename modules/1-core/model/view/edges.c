@@ -133,7 +133,7 @@ add_exposed(struct builder *b, const struct view_exposed_input *in,
 	out->host = take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(in->service),
 	    SLICE_ARG(in->ns), SLICE_ARG(b->v->domain));
 	out->port = in->port;
-	out->protocol = protocol_of(in->protocol, S(""));
+	out->protocol = protocol_of_record(in->protocol, S(""));
 	out->addr = in->addr;
 	out->target = in->target;
 	out->account = take_copy(b, in->account);

@@ -1,11 +1,148 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * endpoints — who serves which port, in an order that never changes.
+ *
+ * They come from records, from what a ServiceEntry lists, and from the
+ * workloads that a selector chooses (workloads.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "inside.h"
+#include "kinds/security.h"
+
+/* --- one row -------------------------------------------------------------- */
+
+char *
+view_endpoint_address(
+    const struct view_endpoint *e, char out[ENDPOINT_TEXT_MAX])
+{
+	if (e->name.len == 0)
+		return addr_format(&e->addr, out);
+	if (e->addr.port == 0)
+		(void)snprintf(
+		    out, ENDPOINT_TEXT_MAX, "%.*s", SLICE_ARG(e->name));
+	else
+		(void)snprintf(out, ENDPOINT_TEXT_MAX, "%.*s:%u",
+		    SLICE_ARG(e->name), (unsigned)e->addr.port);
+	return out;
+}
+
+uint64_t
+endpoint_id(const struct view_endpoint *e)
+{
+	char at[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX + NAME_HOST_MAX];
+
+	(void)snprintf(text, sizeof(text), "%.*s|%s", SLICE_ARG(e->network),
+	    view_endpoint_address(e, at)); /* networks are short names */
+	return slice_hash_stable(slice_str(text));
+}
+
+static bool
+is_expected(const struct view_service *s, struct slice account)
+{
+	for (size_t i = 0; i < s->account_count; i++)
+		if (slice_eq(s->accounts[i], account))
+			return true;
+	return s->account_count == 0;
+}
+
+static struct slice
+why_not_health(struct builder *b, const struct view_endpoint_input *in)
+{
+	static const char *const words[] = {
+	    [VIEW_HEALTHY] = "",
+	    [VIEW_UNHEALTHY] = "its owner says that it is unhealthy",
+	    [VIEW_DRAINING] = "it takes no new traffic",
+	    [VIEW_DOWN] = "its node is down",
+	};
+
+	return in->reason.len > 0 ? take_copy(b, in->reason)
+				  : slice_str(words[in->health]);
+}
+
+/* Whether it may get traffic, and if not, why. */
+static void
+judge(struct builder *b, const struct view_service *s,
+    const struct found_endpoint *f, struct view_endpoint *e)
+{
+	const struct view_endpoint_input *in = &f->in;
+
+	if (!is_expected(s, in->account))
+		e->reason = take_printf(b,
+		    "account %.*s is none that the Service's annotation %s "
+		    "names",
+		    SLICE_ARG(in->account), "meshd.dev/accounts");
+	else if (in->health != VIEW_HEALTHY)
+		e->reason = why_not_health(b, in);
+	else if (in->weight == 0)
+		e->reason = S("its weight is 0");
+	else if (f->name.len > 0)
+		e->reason = in->addr.port == 0
+				? S("not in force yet: a unix socket")
+				: S("not in force yet: an address that is a "
+				    "name");
+	else if (in->addr.family == ADDR_NONE)
+		e->reason = S("it has no address of its own");
+	e->usable = e->reason.len == 0;
+}
+
+static struct flow_party
+party_of(const struct view_service *s, const struct view_endpoint *e)
+{
+	struct flow_party p = {.service = s->host,
+	    .service_name = s->name,
+	    .service_ns = s->ns,
+	    .workload = e->workload,
+	    .ns = e->ns,
+	    .identity = e->identity,
+	    .cluster = e->network};
+
+	flow_party_label(&p, &e->labels);
+	flow_party_seal(&p);
+	return p;
+}
+
+/* As its workload is asked; plain text where a policy turns it off. */
+static bool
+is_mutual(
+    struct builder *b, const struct found_endpoint *f, const struct addr *addr)
+{
+	return f->mutual && mutual_tls_of(b, f->in.ns, &f->in.labels,
+				addr->port) != MUTUAL_TLS_DISABLE;
+}
+
+void
+add_endpoint(struct builder *b, const struct service_row *s, struct port_row *p,
+    const struct found_endpoint *f)
+{
+	const struct view_endpoint_input *in = &f->in;
+	struct view_endpoint *e = arena_alloc(&b->v->arena, sizeof(*e));
+
+	b->full = b->full || e == NULL;
+	if (e == NULL)
+		return;
+	e->addr = in->addr;
+	e->name = take_copy(b, f->name);
+	e->tunnel = in->tunnel;
+	e->network = network_of(b, in->network, &in->labels, &in->addr);
+	e->id = endpoint_id(e);
+	e->node = take_copy(b, in->node);
+	e->workload = take_copy(b, in->workload);
+	e->identity = identity_of(b, in->ns, in->account);
+	e->ns = take_copy(b, in->ns);
+	e->account = take_copy(b, in->account);
+	e->labels = take_labels(b, &in->labels);
+	e->party = party_of(&s->row, e);
+	e->locality = locality_of(b, in->locality, &in->labels);
+	e->weight = in->weight;
+	e->mutual = is_mutual(b, f, &in->addr);
+	e->health = in->health;
+	judge(b, &s->row, f, e);
+	rows_add(&p->endpoints, e);
+}
+
+/* --- of records ----------------------------------------------------------- */
 
 static int
 compare(const void *a, const void *b)
@@ -26,142 +163,57 @@ compare(const void *a, const void *b)
 	return n != 0 ? n : slice_cmp(x->node, y->node);
 }
 
-static uint64_t
-endpoint_id(const struct view_endpoint_input *e)
+static struct service_row *
+service_of(struct builder *b, const struct view_endpoint_input *in)
 {
-	char addr[ADDR_TEXT_MAX], text[ADDR_TEXT_MAX + NAME_HOST_MAX];
-
-	(void)snprintf(text, sizeof(text), "%.*s|%s", SLICE_ARG(e->network),
-	    addr_format(&e->addr, addr)); /* networks are short names */
-	return slice_hash_stable(slice_str(text));
+	return find_service(
+	    b, take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(in->service),
+		   SLICE_ARG(in->service_ns), SLICE_ARG(b->v->domain)));
 }
 
+/* The last that was added is this one, told by another, too. */
 static bool
-is_expected(const struct view_service *s, struct slice account)
+is_told_twice(const struct port_row *p, const struct view_endpoint_input *in)
 {
-	for (size_t i = 0; i < s->account_count; i++)
-		if (slice_eq(s->accounts[i], account))
-			return true;
-	return s->account_count == 0;
-}
+	const struct view_endpoint *last;
 
-/* Whether it may get traffic, and if not, why. */
-static void
-judge(struct builder *b, const struct view_service *s,
-    const struct view_endpoint_input *in, struct view_endpoint *e)
-{
-	static const char *const words[] = {
-	    [VIEW_HEALTHY] = "",
-	    [VIEW_UNHEALTHY] = "its owner says that it is unhealthy",
-	    [VIEW_DRAINING] = "it takes no new traffic",
-	    [VIEW_DOWN] = "its node is down",
-	};
-
-	if (!is_expected(s, in->account))
-		e->reason = take_printf(b,
-		    "account %.*s is none that the Service's annotation %s "
-		    "names",
-		    SLICE_ARG(in->account), "meshd.dev/accounts");
-	else if (in->health != VIEW_HEALTHY)
-		e->reason = in->reason.len > 0 ? take_copy(b, in->reason)
-					       : slice_str(words[in->health]);
-	else if (in->weight == 0)
-		e->reason = S("its weight is 0");
-	e->usable = e->reason.len == 0;
-}
-
-static struct flow_party
-party_of(const struct view_service *s, const struct view_endpoint *e)
-{
-	struct flow_party p = {.service = s->host,
-	    .service_name = s->name,
-	    .service_ns = s->ns,
-	    .workload = e->workload,
-	    .ns = e->ns,
-	    .identity = e->identity,
-	    .cluster = e->network};
-
-	flow_party_label(&p, &e->labels);
-	flow_party_seal(&p);
-	return p;
+	if (p->endpoints.count == 0)
+		return false;
+	last = p->endpoints.items[p->endpoints.count - 1];
+	return slice_eq(last->network, in->network) &&
+	       addr_eq(&last->addr, &in->addr);
 }
 
 static void
-fill(struct builder *b, const struct view_service *s,
-    const struct view_endpoint_input *in, struct view_endpoint *e)
+add_recorded(struct builder *b)
 {
-	e->id = endpoint_id(in);
-	e->addr = in->addr;
-	e->tunnel = in->tunnel;
-	e->network = take_copy(b, in->network);
-	e->node = take_copy(b, in->node);
-	e->workload = take_copy(b, in->workload);
-	e->identity = identity_of(b, in->ns, in->account);
-	e->ns = take_copy(b, in->ns);
-	e->account = take_copy(b, in->account);
-	e->labels = take_labels(b, &in->labels);
-	e->party = party_of(s, e);
-	e->locality = take_copy(b, in->locality);
-	e->weight = in->weight;
-	e->health = in->health;
-	judge(b, s, in, e);
-}
+	const struct view_endpoint_input *before = NULL;
+	struct service_row *s = NULL;
+	struct rows sorted = {0};
 
-static void
-add(struct builder *b, const struct view_endpoint_input *in, size_t *count)
-{
-	struct slice host =
-	    take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(in->service),
-		SLICE_ARG(in->service_ns), SLICE_ARG(b->v->domain));
-	struct service_row *s = find_service(b, host);
-	struct port_row *p = s ? find_port(s, in->service_port) : NULL;
+	for (size_t i = 0; i < b->in->endpoint_count; i++)
+		rows_add(&sorted, (void *)(uintptr_t)&b->in->endpoints[i]);
+	if (sorted.count > 0)
+		qsort(sorted.items, sorted.count, sizeof(void *), compare);
+	for (size_t i = 0; i < sorted.count && !b->full; i++) {
+		const struct view_endpoint_input *in = sorted.items[i];
+		const struct found_endpoint f = {
+		    *in, S(""), in->tunnel.family != ADDR_NONE};
+		struct port_row *p;
 
-	if (p == NULL)
-		return; /* discovery hands over only what it matched */
-	if (p->endpoint_count == 0)
-		p->first_endpoint = *count;
-	else if (b->endpoints[*count - 1].id == endpoint_id(in))
-		return; /* told twice */
-	fill(b, &s->row, in, &b->endpoints[*count]);
-	p->endpoint_count++;
-	(*count)++;
-}
-
-/* --- those of ServiceEntries -----------------------------------------------
- */
-
-static uint16_t
-port_of(const struct workload_entry *w, const struct entry_port *p)
-{
-	for (size_t i = 0; i < w->ports.count; i++)
-		if (slice_eq(w->ports.items[i].key, p->name))
-			return (uint16_t)w->ports.items[i].number;
-	return (uint16_t)(p->target_port != 0 ? p->target_port : p->number);
-}
-
-/* False, and it is told, if it is none that can be called yet. */
-static bool
-read_entry_endpoint(struct builder *b, const struct service_row *s,
-    const struct workload_entry *w, const struct entry_port *p,
-    struct view_endpoint_input *out)
-{
-	struct origin o = origin_of(s->resource, w->head.line);
-
-	*out = (struct view_endpoint_input){.workload = w->address,
-	    .ns = s->row.ns,
-	    .labels = w->labels,
-	    .locality = w->locality,
-	    .network = w->network,
-	    .weight = w->weight > 0 ? (uint32_t)w->weight : 1};
-	if (addr_parse_ip(w->address, &out->addr) == OK) {
-		out->addr.port = port_of(w, p);
-		return true;
+		if (before == NULL || !slice_eq(before->service, in->service) ||
+		    !slice_eq(before->service_ns, in->service_ns))
+			s = service_of(b, in);
+		before = in;
+		p = s != NULL ? find_port(s, in->service_port) : NULL;
+		/* Discovery hands over only what it matched. */
+		if (p != NULL && !is_told_twice(p, in))
+			add_endpoint(b, s, p, &f);
 	}
-	add_problem(b, &o,
-	    "not in force yet: an endpoint that is no IP address, %.*s",
-	    SLICE_ARG(w->address));
-	return false;
+	rows_fini(&sorted);
 }
+
+/* --- of ServiceEntries ---------------------------------------------------- */
 
 static const struct entry_port *
 entry_port_of(const struct service_entry *e, uint16_t number)
@@ -173,84 +225,122 @@ entry_port_of(const struct service_entry *e, uint16_t number)
 	return &e->ports.items[i];
 }
 
-static int
-by_address(const void *a, const void *b)
+/* Names, without endpoints, stand for themselves. */
+static void
+add_own_name(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct entry_port *port)
 {
-	const struct view_endpoint *x = a, *y = b;
-	int n = slice_cmp(x->network, y->network);
+	struct found_endpoint f = {
+	    .in = {.ns = s->row.ns, .weight = 1}, .name = s->row.istio};
 
-	return n != 0 ? n : addr_cmp(&x->addr, &y->addr);
+	f.in.workload = s->resource->key.name;
+	f.in.addr.port = (uint16_t)(port->target_port != 0 ? port->target_port
+							   : port->number);
+	add_endpoint(b, s, p, &f);
 }
 
 static void
-add_entry_endpoints(struct builder *b, struct service_row *s, size_t *count)
+add_listed(struct builder *b, struct service_row *s, struct port_row *p)
 {
 	const struct service_entry *e = s->resource->spec;
+	const struct entry_port *port = entry_port_of(e, p->port);
+	bool by_name = s->row.resolution == VIEW_DNS ||
+		       s->row.resolution == VIEW_DNS_FIRST;
 
-	for (size_t i = 0; i < s->port_count; i++) {
+	if (e->endpoints.count == 0 && by_name)
+		add_own_name(b, s, p, port);
+	for (size_t i = 0; !b->full && i < e->endpoints.count; i++) {
+		const struct workload_entry *w = &e->endpoints.items[i];
+		const struct workload here = {
+		    .spec = w, .labels = w->labels, .name = w->address};
+		struct found_endpoint f;
+
+		f = workload_at(&here, s->row.ns, port->name,
+		    port->target_port != 0 ? port->target_port : port->number);
+		add_endpoint(b, s, p, &f);
+	}
+}
+
+static int
+by_address(const void *a, const void *b)
+{
+	const struct view_endpoint *const *x = a, *const *y = b;
+	int n = slice_cmp((*x)->network, (*y)->network);
+
+	if (n == 0)
+		n = slice_cmp((*x)->name, (*y)->name);
+	return n != 0 ? n : addr_cmp(&(*x)->addr, &(*y)->addr);
+}
+
+/* Of those at one address any, but always the same one. */
+static int
+by_all(const void *a, const void *b)
+{
+	const struct view_endpoint *const *x = a, *const *y = b;
+	int n = by_address(a, b);
+
+	if (n == 0)
+		n = ((*x)->tunnel.family == ADDR_NONE) -
+		    ((*y)->tunnel.family == ADDR_NONE);
+	if (n == 0)
+		n = slice_cmp((*x)->node, (*y)->node);
+	if (n == 0)
+		n = slice_cmp((*x)->workload, (*y)->workload);
+	return n != 0 ? n
+		      : ((*x)->weight > (*y)->weight) -
+			    ((*x)->weight < (*y)->weight);
+}
+
+/* Several records, or several WorkloadEntries, may be of one socket. */
+static void
+sort_once(struct rows *all)
+{
+	size_t kept = 0;
+
+	if (all->count == 0)
+		return;
+	qsort(all->items, all->count, sizeof(void *), by_all);
+	for (size_t i = 0; i < all->count; i++)
+		if (kept == 0 ||
+		    by_address(&all->items[kept - 1], &all->items[i]) != 0)
+			all->items[kept++] = all->items[i];
+	all->count = kept;
+}
+
+static void
+add_written(struct builder *b, struct service_row *s)
+{
+	const struct service_entry *e = s->resource->spec;
+	bool is_entry = s->resource->kind == &kind_service_entry;
+	bool selects = is_entry && e->workload_selector != NULL;
+
+	for (size_t i = 0; i < s->port_count && !b->full; i++) {
 		struct port_row *p = &s->ports[i];
+		size_t before = p->endpoints.count;
 
-		p->first_endpoint = *count;
-		for (size_t j = 0; !b->full && j < e->endpoints.count; j++) {
-			struct view_endpoint_input in;
-
-			if (read_entry_endpoint(b, s, &e->endpoints.items[j],
-				entry_port_of(e, p->port), &in))
-				fill(
-				    b, &s->row, &in, &b->endpoints[(*count)++]);
-		}
-		p->endpoint_count = *count - p->first_endpoint;
-		if (p->endpoint_count > 0)
-			qsort(&b->endpoints[p->first_endpoint],
-			    p->endpoint_count, sizeof(*b->endpoints),
-			    by_address);
+		if (selects)
+			add_selected_by_entry(
+			    b, s, p, entry_port_of(e, p->port));
+		else if (is_entry)
+			add_listed(b, s, p);
+		else
+			add_selected_by_service(b, s, p);
+		if (p->endpoints.count > before)
+			sort_once(&p->endpoints);
 	}
-}
-
-static bool
-lists_endpoints(const struct service_row *s)
-{
-	const struct service_entry *e;
-
-	if (s->resource == NULL || s->resource->kind != &kind_service_entry)
-		return false;
-	e = s->resource->spec;
-	return e->resolution == ENTRY_STATIC && e->workload_selector == NULL;
-}
-
-static size_t
-count_entry_endpoints(const struct builder *b)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < b->services.count; i++) {
-		const struct service_row *s = b->services.items[i];
-		const struct service_entry *e;
-
-		if (!lists_endpoints(s))
-			continue;
-		e = s->resource->spec;
-		n += s->port_count * e->endpoints.count;
-	}
-	return n;
 }
 
 void
 compile_endpoints(struct builder *b)
 {
-	struct rows sorted = {0};
-	size_t count = 0;
+	collect_networks(b);
+	index_workloads(b);
+	add_recorded(b);
+	for (size_t i = 0; i < b->services.count && !b->full; i++) {
+		struct service_row *s = b->services.items[i];
 
-	b->endpoints = take(b, b->in->endpoint_count + count_entry_endpoints(b),
-	    sizeof(*b->endpoints));
-	for (size_t i = 0; i < b->in->endpoint_count; i++)
-		rows_add(&sorted, (void *)(uintptr_t)&b->in->endpoints[i]);
-	if (sorted.count > 0)
-		qsort(sorted.items, sorted.count, sizeof(void *), compare);
-	for (size_t i = 0; i < sorted.count && !b->full; i++)
-		add(b, sorted.items[i], &count);
-	for (size_t i = 0; i < b->services.count && !b->full; i++)
-		if (lists_endpoints(b->services.items[i]))
-			add_entry_endpoints(b, b->services.items[i], &count);
-	rows_fini(&sorted);
+		if (s->resource != NULL)
+			add_written(b, s);
+	}
+	find_gateways(b);
 }

@@ -1,56 +1,148 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * hosts — one row for each host and port that may be called.
+ *
+ * Each egress of a scope has its own; a port that a Sidecar names is of that
+ * egress alone, but for services that have an address of their own there.
  */
-#include <stdlib.h>
-
 #include "inside.h"
 
-static struct view_host *
-add_host(struct builder *b, struct slice name, struct slice host, uint16_t port)
+struct view_host *
+new_host(struct builder *b, struct slice name, struct slice host, uint16_t port)
 {
-	struct view_host *h = take(b, 1, sizeof(*h));
-	struct slice key =
-	    take_printf(b, "%.*s:%u", SLICE_ARG(host), (unsigned)port);
+	struct host_row *h = take(b, 1, sizeof(*h));
 
-	if (b->full)
+	if (h == NULL)
 		return NULL;
-	h->name = name;
-	h->host = host;
-	h->port = port;
-	h->scope = &b->scope->row;
+	h->row.name = name;
+	h->row.host = host;
+	h->row.port = port;
+	h->row.scope = &b->scope->row;
+	h->egress = b->egress;
 	rows_add(&b->v->hosts, h);
-	(void)map_put(&b->scope->host_by_key, key, h); /* hosts differ */
-	if (map_get(&b->scope->host_first, host) == NULL)
-		(void)map_put(
-		    &b->scope->host_first, host, h); /* was not there */
+	return &h->row;
+}
+
+/* Behind the ports of the host that are there; one of its number gives way. */
+static struct host_row *
+host_of(struct builder *b, struct slice host, struct slice name, uint16_t port)
+{
+	struct host_row *first = map_get(&b->scope->hosts, host);
+	struct host_row *last = first, *h;
+
+	for (h = first; h != NULL; h = h->next) {
+		if (h->row.port == port)
+			return h;
+		last = h;
+	}
+	h = (struct host_row *)(void *)new_host(b, name, host, port);
+	if (h == NULL)
+		return NULL;
+	if (last != NULL)
+		last->next = h;
+	else
+		(void)map_put(&b->scope->hosts, host, h); /* was not there */
+	if (slice_starts(host, S("*")))
+		rows_add(&b->scope->wildcards, h);
 	return h;
+}
+
+/* Who asks for the virtual hosts of the port finds it. */
+static void
+call(struct builder *b, struct host_row *h)
+{
+	struct slice key = slice_of(&h->row.port, sizeof(h->row.port));
+	struct called *c = map_get(&b->egress->called, key);
+
+	if (c == NULL) {
+		c = take(b, 1, sizeof(*c));
+		if (c == NULL)
+			return;
+		c->port = h->row.port;
+		(void)map_put(&b->egress->called, key, c); /* was not there */
+	}
+	rows_add(&c->hosts, h);
+}
+
+void
+fill_host(struct builder *b, struct host_row *h, struct service_row *s,
+    const struct port_row *p)
+{
+	const struct import_port *of =
+	    find_import_port(b, s->row.host, p->port);
+	struct slice missing = S("");
+	const struct resource *owner = NULL;
+
+	h->service = s;
+	h->port = p;
+	h->row.service = &s->row;
+	h->row.protocol = p->protocol;
+	h->row.origin = s->row.origin;
+	h->row.http = NULL;
+	h->row.http_count = 0;
+	if (of != NULL) { /* of several with the host, whose endpoints count */
+		s = of->service;
+		p = of->port;
+	}
+	(void)find_cluster(b, s, p, S(""), &missing); /* told by its routes */
+	if (b->full)
+		return;
+	if (h->row.protocol != VIEW_TCP && h->row.protocol != VIEW_TLS) {
+		owner = owner_of(b, s->row.host, p->port);
+		compile_http(b, &h->row, owner, s, p);
+	}
+	h->is_ruled = owner != NULL;
+	h->tcp = (struct tcp_routes){0};
+	if (!view_protocol_is_http(h->row.protocol))
+		h->tcp =
+		    compile_tcp(b, s, p, h->row.protocol == VIEW_TLS, p->port);
+	h->row.tcp = h->tcp.items;
+	h->row.tcp_count = h->tcp.count;
+	if (owner == NULL && h->tcp.owner != NULL)
+		h->row.origin = origin_of(h->tcp.owner, 0);
+}
+
+/* Requests to a port that a Sidecar names are its listener's alone. */
+static bool
+is_called_here(const struct builder *b, const struct port_row *p)
+{
+	return egress_of_port(b->scope, p->port) == b->egress ||
+	       !view_protocol_is_http(p->protocol);
 }
 
 static void
 add_service_port(
     struct builder *b, struct service_row *s, const struct port_row *p)
 {
-	const struct resource *owner = owner_of(
-	    b, s->row.host, p->port, view_protocol_is_http(p->protocol));
 	struct slice name = take_printf(
 	    b, "%.*s:%u", SLICE_ARG(s->row.istio), (unsigned)p->port);
-	struct view_host *h = add_host(b, name, s->row.host, p->port);
-	struct slice missing = S("");
+	struct host_row *h;
+	bool known;
 
-	if (h == NULL)
+	if (!is_called_here(b, p))
 		return;
-	if (slice_starts(h->host, S("*.")))
-		rows_add(&b->scope->wildcards, h);
-	h->service = &s->row;
-	h->protocol = p->protocol;
-	h->origin = s->row.origin;
-	if (find_cluster(b, s, p, S(""), &missing) == NULL)
-		return; /* only when the arena is full */
-	if (view_protocol_is_http(p->protocol))
-		compile_http(b, h, owner, s, p);
-	else
-		compile_tcp(b, h, owner, s, p);
+	h = host_of(b, s->row.host, name, p->port);
+	if (h == NULL || h->egress != b->egress)
+		return;
+	known = h->service != NULL;
+	fill_host(b, h, s, p);
+	if (!known)
+		call(b, h);
+}
+
+static void
+add_services(struct builder *b)
+{
+	const struct rows *all = &b->egress->services;
+	uint16_t only = egress_port(b->egress);
+
+	for (size_t i = 0; !b->full && i < all->count; i++) {
+		struct service_row *s = all->items[i];
+
+		for (size_t j = 0; j < s->port_count; j++)
+			if (only == 0 || s->ports[j].port == only)
+				add_service_port(b, s, &s->ports[j]);
+	}
 }
 
 /* A name that only a VirtualService knows: requests on any port. */
@@ -58,18 +150,32 @@ static void
 add_bare_host(
     struct builder *b, const struct resource *owner, struct slice host)
 {
-	struct view_host *h;
+	struct host_row *h;
 
-	if (find_service(b, host) != NULL ||
-	    owner_of(b, host, 0, /* http */ true) != owner)
+	if (map_get(&b->scope->hosts, host) != NULL ||
+	    find_import(b, host) != NULL || owner_of(b, host, 0) != owner)
 		return;
-	h = add_host(b, take_printf(b, "%.*s:*", SLICE_ARG(host)), host, 0);
+	h = host_of(b, host,
+	    take_printf(b, "%.*s:*", SLICE_ARG(istio_host(b, host))), 0);
 	if (h == NULL)
 		return;
-	h->protocol = VIEW_HTTP;
-	compile_http(b, h, owner, NULL, NULL);
-	if (slice_starts(host, S("*.")))
-		rows_add(&b->scope->wildcards, h);
+	h->row.protocol = VIEW_HTTP;
+	compile_http(b, &h->row, owner, NULL, NULL);
+}
+
+static void
+add_bare_hosts(struct builder *b)
+{
+	for (size_t i = 0; i < b->egress->rulings.count; i++) {
+		const struct ruling *r = b->egress->rulings.items[i];
+		const struct virtual_service *vs =
+		    resource_virtual_service(r->resource);
+
+		for (size_t j = 0; j < vs->hosts.count; j++)
+			add_bare_host(b, r->resource,
+			    canonical_host(
+				b, vs->hosts.items[j], r->resource->key.ns));
+	}
 }
 
 static int
@@ -83,32 +189,22 @@ longest_first(const void *a, const void *b)
 	return slice_cmp((*x)->host, (*y)->host);
 }
 
-static void
-sort(struct rows *r, int (*cmp)(const void *, const void *))
-{
-	if (r->count > 0)
-		qsort(r->items, r->count, sizeof(void *), cmp);
-}
-
 void
 compile_hosts(struct builder *b)
 {
+	struct scope *s = b->scope;
+
 	for (size_t i = 0; i < b->services.count; i++)
 		find_rules(b, b->services.items[i]);
-	for (size_t i = 0; i < b->services.count; i++) {
-		struct service_row *s = b->services.items[i];
-		bool is_it = find_service(b, s->row.host) == s;
-
-		for (size_t j = 0; is_it && j < s->port_count; j++)
-			add_service_port(b, s, &s->ports[j]);
+	for (size_t i = 0; i < s->egresses.count; i++) {
+		b->egress = s->egresses.items[i];
+		if (egress_port(b->egress) != 0 || is_egress_of_rest(b->egress))
+			add_services(b);
 	}
-	for (size_t i = 0; i < b->scope->virtual_services.count; i++) {
-		const struct resource *r = b->scope->virtual_services.items[i];
-		const struct virtual_service *vs = resource_virtual_service(r);
-
-		for (size_t j = 0; j < vs->hosts.count; j++)
-			add_bare_host(b, r,
-			    canonical_host(b, vs->hosts.items[j], r->key.ns));
+	for (size_t i = 0; i < s->egresses.count; i++) {
+		b->egress = s->egresses.items[i];
+		add_bare_hosts(b);
 	}
-	sort(&b->scope->wildcards, longest_first);
+	b->egress = NULL;
+	rows_sort(&s->wildcards, longest_first);
 }

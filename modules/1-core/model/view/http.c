@@ -1,209 +1,139 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http — the rules for requests of one host.
+ *
+ * What a rule does is compiled one action a file, see actions.h.
  */
-#include "http_fields.h"
-#include "inside.h"
-#include "retry_words.h"
+#include "actions.h"
 
-enum { DEFAULT_ATTEMPTS = 2 };
+/* --- destinations --------------------------------------------------------- */
 
-/* What Istio tries again where nothing is said (its default policy). */
-static const uint32_t default_retry_on =
-    VIEW_RETRY_CONNECT_FAILURE | VIEW_RETRY_REFUSED_STREAM |
-    VIEW_RETRY_GRPC_UNAVAILABLE | VIEW_RETRY_GRPC_CANCELLED;
-
-/* --- headers -------------------------------------------------------------- */
-
-/* "%%" was checked to be the only use of the sign. */
-static struct slice
-unescape(struct builder *b, struct slice value)
-{
-	struct slice copy = take_copy(b, value);
-	char *p = (char *)(uintptr_t)copy.ptr; /* ours */
-	size_t n = 0;
-
-	for (size_t i = 0; i < copy.len; i++) {
-		p[n++] = p[i];
-		i += p[i] == '%' && i + 1 < copy.len;
-	}
-	copy.len = n;
-	return copy;
-}
-
-static bool
-is_authority(struct slice name)
-{
-	return slice_eq_nocase(name, S("host")) ||
-	       slice_eq_nocase(name, S(":authority"));
-}
-
-/* Any name may be written, but not any can stand in a message. */
-static bool
-is_header_name(struct slice name)
-{
-	return is_token(name) || is_authority(name);
-}
-
-/* What can be done as it is written; the rest is left out. */
-static const struct label *
-compile_labels(struct builder *b, const struct labels *l, size_t *out_count)
-{
-	struct label *items = take(b, l->count, sizeof(*items));
-
-	*out_count = 0;
-	for (size_t i = 0; items != NULL && i < l->count; i++) {
-		struct label *to = &items[*out_count];
-
-		if (!is_header_name(l->items[i].key) ||
-		    header_value_is_computed(l->items[i].value))
-			continue;
-		to->key = take_lower(b, l->items[i].key);
-		to->value = unescape(b, l->items[i].value);
-		(*out_count)++;
-	}
-	return items;
-}
-
-/*
- * A header that would get a computed value is taken out instead: else whoever
- * calls could give it one, and the service might believe it.
- */
+/* Of several destinations each has its own; of one they are the route's. */
 static void
-compile_removals(struct builder *b, const struct header_operations *o,
-    struct view_headers *out)
+compile_changes(struct builder *b, const struct http_route *spec,
+    const struct resource *owner, struct view_http_route *out)
 {
-	struct slice *names =
-	    take(b, o->remove.count + o->set.count, sizeof(*names));
-	size_t n = 0;
+	struct header_changes c;
 
-	for (size_t i = 0; names != NULL && i < o->remove.count; i++)
-		if (is_token(o->remove.items[i]))
-			names[n++] = take_lower(b, o->remove.items[i]);
-	for (size_t i = 0; names != NULL && i < o->set.count; i++) {
-		const struct label *l = &o->set.items[i];
-
-		if (header_value_is_computed(l->value) && is_token(l->key) &&
-		    !is_authority(l->key))
-			names[n++] = take_lower(b, l->key);
-	}
-	out->remove = names;
-	out->remove_count = n;
+	compile_headers(b, spec->headers, owner, &c);
+	out->request = c.request;
+	out->response = c.response;
+	if (spec->route.count > 0)
+		out->new_authority = c.authority;
 }
 
 static void
-compile_operations(struct builder *b, const struct header_operations *o,
-    const struct resource *owner, struct view_headers *out)
+compile_own_changes(struct builder *b, const struct http_destination *spec,
+    const struct resource *owner, struct view_destination *out)
 {
-	struct origin at;
+	struct header_changes c;
 
-	if (o == NULL)
+	compile_headers(b, spec->headers, owner, &c);
+	out->request = c.request;
+	out->response = c.response;
+	out->new_authority = c.authority;
+}
+
+static void
+take_over_changes(struct builder *b, struct view_destination *from,
+    struct view_http_route *to)
+{
+	append_headers(b, &from->request, &to->request);
+	append_headers(b, &from->response, &to->response);
+	if (to->new_authority.len == 0)
+		to->new_authority = from->new_authority;
+	from->request = from->response = (struct view_headers){0};
+	from->new_authority = S("");
+}
+
+/* By what its endpoints are chosen; a destination without weight counts not. */
+static void
+add_hash(struct builder *b, const struct http_destination *d,
+    const struct http_rule *rule, struct view_hash_policy *hashes,
+    struct view_http_route *out)
+{
+	struct service_row *s =
+	    find_destination_service(b, d->destination, rule->owner);
+
+	if (s == NULL || (rule->spec->route.count > 1 && d->weight == 0))
 		return;
-	out->set = compile_labels(b, &o->set, &out->set_count);
-	out->add = compile_labels(b, &o->add, &out->add_count);
-	compile_removals(b, o, out);
-	if (out->set_count == o->set.count && out->add_count == o->add.count)
-		return;
-	at = origin_of(owner, o->head.line);
-	add_problem(b, &at,
-	    "headers with a computed value such as %%REQ(x)%%, or with a name "
-	    "that none can have, are not in force yet; what was to be set is "
-	    "taken out");
+	if (find_hash(b, s, 0, d->destination, &hashes[out->hash_count]))
+		out->hash_count++;
 }
 
 static void
-compile_headers(struct builder *b, const struct headers_spec *h,
-    const struct resource *owner, struct view_headers *request,
-    struct view_headers *response)
+compile_destinations(struct builder *b, const struct http_rule *rule,
+    uint16_t port, struct view_http_route *out)
 {
-	if (h == NULL)
-		return;
-	compile_operations(b, h->request, owner, request);
-	compile_operations(b, h->response, owner, response);
-}
-
-/* --- retries -------------------------------------------------------------- */
-
-static void
-compile_retry_on(struct builder *b, struct slice list, struct view_retry *out)
-{
-	uint16_t *statuses = take(b, list.len, sizeof(*statuses));
-
-	out->statuses = statuses;
-	while (statuses != NULL && list.len > 0) {
-		struct slice word = slice_trim(slice_split(&list, ','));
-		uint16_t status;
-		uint32_t bit;
-
-		if (!retry_word_parse(word, &bit, &status))
-			continue;
-		out->on |= bit;
-		if (status != 0)
-			statuses[out->status_count++] = status;
-	}
-}
-
-static void
-compile_retry(
-    struct builder *b, const struct http_retry *r, struct view_retry *out)
-{
-	out->attempts = DEFAULT_ATTEMPTS;
-	out->on = default_retry_on;
-	if (r == NULL)
-		return;
-	out->attempts = (uint32_t)r->attempts;
-	out->per_try_timeout_us = r->per_try_timeout;
-	if (r->retry_on.len == 0)
-		return;
-	out->on = 0;
-	compile_retry_on(b, r->retry_on, out);
-}
-
-/* --- routes --------------------------------------------------------------- */
-
-static void
-compile_destinations(struct builder *b, const struct http_route *spec,
-    const struct resource *owner, uint16_t port, struct view_http_route *out)
-{
+	const struct http_route *spec = rule->spec;
 	struct view_destination *items =
 	    take(b, spec->route.count, sizeof(*items));
+	struct view_hash_policy *hashes =
+	    take(b, spec->route.count, sizeof(*hashes));
 
-	for (size_t i = 0; items != NULL && i < spec->route.count; i++) {
+	for (size_t i = 0; !b->full && i < spec->route.count; i++) {
 		const struct http_destination *d = &spec->route.items[i];
 
-		compile_destination(b, d->destination, owner, port, &items[i]);
+		compile_destination(
+		    b, d->destination, rule->owner, port, &items[i]);
 		items[i].weight = (uint32_t)d->weight;
 		out->weight_total += items[i].weight;
-		compile_headers(b, d->headers, owner, &items[i].request,
-		    &items[i].response);
+		compile_own_changes(b, d, rule->owner, &items[i]);
+		add_hash(b, d, rule, hashes, out);
 	}
+	if (items == NULL)
+		return;
+	if (spec->route.count == 1)
+		take_over_changes(b, &items[0], out);
+	out->hashes = hashes;
 	out->destinations = items;
 	out->destination_count = spec->route.count;
 }
 
-/* An answer that nobody makes yet is no reason to send the request on. */
+/* --- answers of our own --------------------------------------------------- */
+
+/* What cannot be done is no reason to send the request on without it. */
 static void
-compile_answer(struct builder *b, const struct http_route *spec,
-    const struct resource *owner, struct view_http_route *out)
+refuse(struct builder *b, const struct http_rule *rule, struct slice why,
+    struct view_http_route *out)
 {
-	const struct inert_name rows[] = {
-	    {"redirect", spec->redirect != NULL},
-	    {"directResponse", spec->direct_response != NULL},
-	};
-	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 	struct view_destination *d = take(b, 1, sizeof(*d));
-	struct origin o = origin_of(owner, spec->head.line);
+	struct origin o = origin_of(rule->owner, rule->spec->head.line);
 
 	if (d == NULL)
 		return;
 	d->flag = FLOW_NO_CLUSTER;
-	d->missing = take_printf(b, "not in force yet: %.*s", SLICE_ARG(names));
+	d->missing = why;
 	out->destinations = d;
 	out->destination_count = 1;
+	out->weight_total = 0;
 	add_problem(b, &o,
-	    "its requests are answered 503, as its action is "
-	    "%.*s",
-	    SLICE_ARG(d->missing));
+	    "its requests are answered 503, as its action is %.*s",
+	    SLICE_ARG(why));
+}
+
+static bool
+can_redirect(const struct http_redirect *r)
+{
+	return is_one_word(r->uri) && is_one_word(r->prefix_rewrite) &&
+	       is_one_word(r->authority);
+}
+
+static void
+compile_own_answer(struct builder *b, const struct http_rule *rule,
+    const struct view_host *h, struct view_http_route *out)
+{
+	const struct http_route *spec = rule->spec;
+
+	if (spec->redirect != NULL && !can_redirect(spec->redirect))
+		refuse(b, rule,
+		    S("a redirect with a byte that no place may have"), out);
+	else if (spec->redirect != NULL)
+		out->redirect = compile_redirect(b, spec->redirect, h);
+	else if (spec->direct_response != NULL)
+		out->answer = compile_answer(b, spec->direct_response);
+	else
+		refuse(b, rule, S("none"), out);
 }
 
 /* What is left undone while the request goes on. */
@@ -216,8 +146,6 @@ report_inert(struct builder *b, const struct http_route *spec,
 	    {"mirror", spec->mirror != NULL},
 	    {"mirrors", spec->mirrors.count > 0},
 	    {"corsPolicy", spec->cors_policy != NULL},
-	    {"uriRegexRewrite",
-		spec->rewrite != NULL && spec->rewrite->uri_regex != NULL},
 	};
 	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 	struct origin o = origin_of(owner, spec->head.line);
@@ -229,26 +157,76 @@ report_inert(struct builder *b, const struct http_route *spec,
 		    SLICE_ARG(names));
 }
 
+/* --- routes --------------------------------------------------------------- */
+
 static void
-compile_route(struct builder *b, const struct http_route *spec,
-    const struct resource *owner, uint16_t port, struct view_http_route *out)
+compile_regex_rewrite(struct builder *b, const struct http_rule *rule,
+    struct view_http_route *out)
 {
-	out->name = spec->name;
-	out->origin = origin_of(owner, spec->head.line);
-	out->timeout_us = spec->timeout;
-	compile_matches(b, spec, out);
-	report_inert(b, spec, owner);
-	if (spec->route.count > 0)
-		compile_destinations(b, spec, owner, port, out);
-	else
-		compile_answer(b, spec, owner, out);
-	compile_retry(b, spec->retries, &out->retry);
-	compile_headers(b, spec->headers, owner, &out->request, &out->response);
-	if (spec->rewrite == NULL)
+	const struct regex_rewrite *w = rule->spec->rewrite->uri_regex;
+	struct slice words = S("");
+	struct fault why = {0};
+
+	out->new_uri = w->rewrite;
+	out->rewrite_pattern = w->match;
+	out->rewrite_regex = find_regex(b, w->match, &words);
+	if (out->rewrite_regex != NULL &&
+	    regex_check_rewrite(out->rewrite_regex, w->rewrite, &why) != OK)
+		words = take_printf(b, "%s", why.text);
+	out->rewrite_uri = words.len == 0;
+	if (words.len > 0)
+		refuse(b, rule,
+		    take_printf(b, "a rewrite that cannot be made: %.*s",
+			SLICE_ARG(words)),
+		    out);
+}
+
+/* Of redirects and answers nothing is rewritten. */
+static void
+compile_rewrite(struct builder *b, const struct http_rule *rule,
+    struct view_http_route *out)
+{
+	const struct http_rewrite *w = rule->spec->rewrite;
+
+	if (w == NULL || rule->spec->route.count == 0)
 		return;
-	out->rewrite_uri = spec->rewrite->uri.len > 0;
-	out->new_uri = spec->rewrite->uri;
-	out->new_authority = spec->rewrite->authority;
+	if (!is_one_word(w->uri) || !is_one_word(w->authority) ||
+	    (w->uri_regex != NULL && !is_one_word(w->uri_regex->rewrite))) {
+		refuse(b, rule,
+		    S("a rewrite with a byte that no path may have"), out);
+		return;
+	}
+	out->rewrite_uri = w->uri.len > 0;
+	out->new_uri = w->uri;
+	if (w->authority.len > 0)
+		out->new_authority = w->authority;
+	if (w->uri_regex != NULL)
+		compile_regex_rewrite(b, rule, out);
+}
+
+void
+compile_http_rule(struct builder *b, const struct http_rule *rule,
+    const struct view_host *h, struct view_http_route *out)
+{
+	const struct http_route *spec = rule->spec;
+	bool hashed;
+
+	out->name = spec->name;
+	out->origin = origin_of(rule->owner, spec->head.line);
+	out->timeout_us = out->grpc_timeout_us = spec->timeout;
+	compile_matches(b, rule, h->port, out);
+	report_inert(b, spec, rule->owner);
+	compile_changes(b, spec, rule->owner, out);
+	if (spec->route.count > 0)
+		compile_destinations(b, rule, h->port, out);
+	else
+		compile_own_answer(b, rule, h, out);
+	compile_rewrite(b, rule, out);
+	hashed = spec->route.count == 1 && out->hash_count > 0;
+	compile_retry(b, spec->retries, hashed, &out->retry);
+	compile_mirrors(b, spec, rule->owner, h->port, out);
+	out->cors = compile_cors(b, spec->cors_policy);
+	out->fault = compile_fault(b, spec->fault);
 }
 
 /* Everything goes to the service itself. */
@@ -258,18 +236,39 @@ default_route(struct builder *b, struct view_host *h, struct service_row *s,
 {
 	struct view_http_route *r = take(b, 1, sizeof(*r));
 	struct view_destination *d = take(b, 1, sizeof(*d));
+	struct view_hash_policy hash, *kept;
 
 	if (r == NULL || d == NULL)
 		return;
 	d->cluster = find_cluster(b, s, p, S(""), &d->missing);
+	if (d->cluster != NULL)
+		d->name = d->cluster->name;
+	else
+		d->flag = FLOW_NO_CLUSTER;
 	d->host = s->row.host;
 	r->name = S("default");
 	r->destinations = d;
 	r->destination_count = 1;
 	r->origin = s->row.origin;
-	compile_retry(b, NULL, &r->retry);
+	if (find_hash(b, s, p->port, NULL, &hash)) {
+		kept = take(b, 1, sizeof(*kept));
+		if (kept == NULL)
+			return;
+		*kept = hash;
+		r->hashes = kept;
+		r->hash_count = 1;
+	}
+	compile_retry(b, NULL, /* hashed */ false, &r->retry);
 	h->http = r;
 	h->http_count = 1;
+}
+
+void
+inbound_actions(struct builder *b, struct view_http_route *r, bool is_grpc)
+{
+	r->timeout_us = r->grpc_timeout_us = r->stream_us = 0;
+	r->limits_stream = true;
+	compile_inbound_retry(b, is_grpc, &r->retry);
 }
 
 void
@@ -288,12 +287,11 @@ compile_http(struct builder *b, struct view_host *h,
 	}
 	routes = take(b, rules->count, sizeof(*routes));
 	for (size_t i = 0; routes != NULL && i < rules->count; i++) {
-		const struct http_rule *rule = rules->items[i];
-
-		compile_route(b, rule->spec, rule->owner, h->port, &routes[i]);
+		compile_http_rule(b, rules->items[i], h, &routes[i]);
 		routes[i].index = i;
 	}
 	h->origin = origin_of(owner, 0);
 	h->http = routes;
 	h->http_count = routes != NULL ? rules->count : 0;
+	index_routes(b, h);
 }

@@ -11,6 +11,8 @@
 
 #include <stdatomic.h>
 
+#include "hosts.h"
+#include "kinds/sidecar.h"
 #include "view.h"
 
 /* A growing array of pointers; the rows lie in the view's arena. */
@@ -22,14 +24,88 @@ struct rows {
 
 /* The hosts of one scope, and who decides about them while it is compiled. */
 struct scope {
-	struct view_scope row;        /* first */
-	uint64_t hash;                /* of the row; 0: the proxy's own */
-	struct map host_by_key;       /* "host:port" → struct view_host */
-	struct map host_first;        /* "host" → the first of its ports */
-	struct rows wildcards;        /* the longest first */
-	struct rows virtual_services; /* const struct resource, that it sees */
-	struct map owner_by_host;     /* host → struct host_owners */
-	struct rows wildcard_owners;  /* struct host_owners, longest first */
+	struct view_scope row; /* first */
+	uint64_t hash;         /* of the row; 0: the proxy's own */
+	struct map hosts; /* host → struct host_row, the first of its ports */
+	struct rows wildcards; /* struct view_host, the longest first */
+	/* const struct resource, that exportTo lets it see, as it asks them. */
+	struct rows virtual_services;
+	struct rows egresses; /* struct egress; at least one */
+	struct map imports;   /* host → struct import */
+	/* What is called and not known. */
+	const struct view_host *unknown_host;
+	const struct view_tcp_route *unknown_route;
+	struct rows listeners[VIEW_GATEWAY + 1]; /* struct view_listener, by
+						    name; of each direction */
+	struct map listener_by_addr[VIEW_GATEWAY + 1];
+	struct rows routes;        /* struct view_routes */
+	struct map routes_by_name; /* those of ports that are called */
+	bool sidecar_known;
+	const struct resource *sidecar; /* see sidecar_of() */
+};
+
+/*
+ * Routes of a service's port for connections, the last the service's own,
+ * unless one before takes all. A port of TLS meets rules by server name, and
+ * no others.
+ */
+struct tcp_routes {
+	const struct view_tcp_route *items;
+	const bool *met; /* of each: may what is captured meet it? */
+	size_t count;
+	const struct resource *owner; /* of the first; NULL: nobody's rule */
+};
+
+/* One port of a host; the one that was compiled last counts. */
+struct host_row {
+	struct view_host row; /* first */
+	const struct egress *egress;
+	struct service_row *service; /* NULL if it is none */
+	const struct port_row *port;
+	bool is_ruled; /* a VirtualService decides about its requests */
+	struct tcp_routes tcp;
+	struct host_row *next;
+};
+
+/* A VirtualService of an egress. */
+struct ruling {
+	const struct resource *resource;
+	size_t rank; /* a lower one is asked first */
+	size_t mark; /* the last walk that met it */
+};
+
+/*
+ * What is imported for some listeners: for the port that a Sidecar names, or
+ * for all that it does not name. Without a Sidecar there is one, of all.
+ */
+struct egress {
+	const struct sidecar_egress *spec; /* NULL: nobody wrote one */
+	struct rows services;     /* struct service_row, oldest first */
+	struct rows rulings;      /* struct ruling, by rank */
+	struct map owner_by_host; /* host → struct host_owners */
+	size_t wildcard_count;    /* of them: of wildcards */
+	struct map called;        /* 2 bytes of port → struct called */
+	/* host → struct rows of struct service_row that stand for it. */
+	struct map aliases;
+	size_t marks;
+};
+
+/* The hosts that an egress has on one port. */
+struct called {
+	uint16_t port;
+	struct rows hosts; /* struct host_row */
+};
+
+/* Ports of one host that may be destinations. */
+struct import_port {
+	struct service_row *service;
+	struct port_row *port;
+	struct import_port *next;
+};
+
+struct import {
+	struct service_row *service; /* the first of them */
+	struct import_port *ports;
 };
 
 struct view {
@@ -40,6 +116,7 @@ struct view {
 	struct slice domain;
 	struct slice trust_domain;
 	struct slice root_ns;
+	const struct mesh_config *mesh; /* what is written, or the defaults */
 	struct rows scopes;    /* struct scope; the proxy's own is the first */
 	struct rows resources; /* references */
 	struct map regexes;    /* pattern → struct regex, a reference */
@@ -62,8 +139,7 @@ struct view {
 struct port_row {
 	uint16_t port;
 	enum view_protocol protocol;
-	size_t first_endpoint; /* in builder.endpoints */
-	size_t endpoint_count;
+	struct rows endpoints; /* struct view_endpoint, by network, address */
 };
 
 struct service_row {
@@ -72,42 +148,118 @@ struct service_row {
 	struct service_row *next; /* of the same host; asked after this one */
 	struct port_row *ports;
 	size_t port_count;
-	/* What the DestinationRules say about it in the scope at hand. */
-	struct rows rules; /* const struct resource, the oldest first */
-	uint64_t rules_hash;
+	/* What says how it is called from the scope at hand; NULL: nothing. */
+	const struct merged_rule *rule;
+};
+
+/*
+ * DestinationRules of one host, one namespace, one exportTo and one selector
+ * are one: of a subset's name the first counts, of the policies too.
+ */
+struct merged_rule {
+	struct rows sources; /* const struct resource, the first to count first
+			      */
+	const struct slice *export_to;
+	size_t export_count;
+	const struct labels *callers; /* NULL: for any */
+};
+
+/* From which side rules are looked for (rules.c). */
+enum rule_side {
+	RULES_OWN,      /* by callers of their namespace */
+	RULES_EXPORTED, /* by callers of others */
+	RULES_OWN_ROOT, /* by those of the root namespace: the rest of it */
+	RULES_COUNT
+};
+
+struct rule_index {
+	struct map by_host; /* "ns/host" → rows of struct merged_rule */
+	struct rows odd;    /* struct odd_rules, for "*x.com": longest first */
+};
+
+/* A WorkloadEntry, or an endpoint that a ServiceEntry lists. */
+struct workload {
+	const struct workload_entry *spec;
+	struct labels labels;
+	struct slice name;
+};
+
+/* What is to become an endpoint. */
+struct found_endpoint {
+	struct view_endpoint_input in;
+	struct slice name; /* to be resolved, or a path; empty: in.addr */
+	bool mutual;       /* it wants mutual TLS, for all that it says */
+};
+
+/* Of the Network kind, or only named by gateways. */
+struct network_row {
+	struct slice name;
+	const struct network *spec;
+	struct rows gateways; /* struct view_endpoint, by address */
+};
+
+/* What a DestinationRule and the mesh say about one port, one subset. Has no
+ * padding before its end that would not be zero: it is a key. */
+struct settings {
+	const struct connection_pool *pool;
+	const struct outlier_detection *outlier;
+	const struct load_balancer *balancer;
+	const struct client_tls *tls;
+	const struct tunnel_settings *tunnel;
+	const struct proxy_protocol *proxy_protocol;
+	const struct retry_budget *budget;
+	uint64_t selecting; /* 1: of a rule for some callers */
 };
 
 struct builder {
 	struct view *v;
 	const struct view_input *in;
-	struct rows services;         /* struct service_row, by host */
-	struct map service_by_host;   /* → struct service_row */
+	const struct mesh_config *mesh; /* what is written, or the defaults */
+	struct rows services;           /* struct service_row, by host */
+	struct map service_by_host;     /* → struct service_row */
 	struct rows virtual_services; /* const struct resource, oldest first */
-	struct rows rules;            /* struct rule_row, oldest first */
-	struct scope *scope;          /* that is compiled now */
+	struct rule_index rules[RULES_COUNT];
+	struct rows services_by_age; /* struct service_row */
+	/* PeerAuthentications (peers.c): a namespace → the one for all of it;
+	 * a namespace and a label → struct rows of those that ask for it. */
+	struct map peers_by_ns;
+	struct map peers_by_label;
+	struct rows
+	    sidecars; /* const struct resource, first to be asked first */
+	struct scope *scope;   /* that is compiled now */
+	struct egress *egress; /* of it, the one at hand */
+	struct slice gateway;  /* likewise, "ns/name"; empty: inside the mesh */
+	/* Likewise, of the VirtualService whose rules for requests they are, at
+	 * a gateway; else empty. */
+	struct slice rules_ns;
 	struct map cluster_by_key; /* name and rules → struct view_cluster */
+	struct map policies; /* struct settings → struct view_cluster_policy */
 	struct map http_rules; /* address of a resource → struct http_rules */
-	struct view_endpoint *endpoints;
-	struct rows problems; /* struct view_problem */
-	bool full;            /* sticky: the arena's limit was reached */
-};
-
-/* A DestinationRule and its host in full. */
-struct rule_row {
-	const struct resource *resource;
-	struct slice host;
+	struct map workloads;  /* by namespace and label: rows of workload */
+	struct map offers;     /* the same of what machines offer */
+	struct rows networks;  /* struct network_row, by name */
+	struct slice locality; /* this proxy's */
+	uint32_t gateway_scale; /* of weights; 0: there is no gateway */
+	struct rows problems;   /* struct view_problem */
+	bool full;              /* sticky: the arena's limit was reached */
 };
 
 /* All that name a host, the first to be asked first. */
 struct host_owners {
 	struct slice host; /* exact, or "*.shop.svc.mesh.internal" */
-	struct rows all;   /* const struct resource */
+	struct rows all;   /* struct ruling */
 };
 
 /* --- memory (memory.c) ---------------------------------------------------- */
 
 void rows_add(struct rows *r, void *item);
 void rows_fini(struct rows *r);
+void rows_sort(struct rows *r, int (*cmp)(const void *, const void *));
+void rows_sort_by_age(struct rows *r); /* of const struct resource */
+
+/* All resources of a kind, the oldest first. */
+void rows_of_kind(const struct builder *b, const struct resource_kind *kind,
+    struct rows *out);
 
 /* Zeroed, from the view's arena; NULL and b->full when it is full. */
 void *take(struct builder *b, size_t count, size_t size);
@@ -140,16 +292,54 @@ struct slice inert_match(
 size_t first_resource(
     const struct view *v, const struct resource_kind *kind, struct slice ns);
 
-/* What the mesh was told of itself; NULL if nobody wrote a MeshConfig. */
-const struct mesh_config *find_mesh_config(const struct view *v);
+/* What is written for the whole mesh, else the defaults; NULL: no room. */
+const struct mesh_config *find_mesh(struct view *v);
 
-/* --- requests (lookup.c) -------------------------------------------------- */
+/* --- requests (conditions.c) ---------------------------------------------- */
 
+/* Of a path. */
 struct slice without_query(struct slice path);
 
 /* A header, or what ":method" and its kin stand for. */
 bool http_header_of(
     const struct http_attrs *a, struct slice name, struct slice *out);
+
+/* --- routes (domains.c) --------------------------------------------------- */
+
+struct domain {
+	struct slice name; /* "*x.shop.com" */
+	const struct view_host *host;
+};
+
+struct view_routes {
+	const struct view *view;
+	/* In whose namespace short names are; NULL: names are as they are. */
+	const struct scope *scope;
+	struct slice name;
+	struct map domains; /* also wildcards → struct view_host */
+	struct rows odd;    /* struct domain, "*x.y"; the longest first */
+	const struct view_host *any;
+	struct rows hosts; /* struct view_host, in their order */
+};
+
+/* Of the scope at hand; NULL when it is full. */
+struct view_routes *add_routes(struct builder *b, struct slice name);
+
+/*
+ * In lower case, without a port, a service's in full; may be "*", "*.shop.com"
+ * or an IP. False if another host has it already, which then keeps it.
+ */
+bool add_domain(struct builder *b, struct view_routes *r, struct slice domain,
+    const struct view_host *host);
+
+/* After the last domain. */
+void seal_routes(struct view_routes *r);
+
+/* The host of just this domain; NULL: none. */
+const struct view_host *find_exact(
+    const struct view_routes *r, struct slice domain);
+
+void routes_fini(struct view_routes *r);
 
 /* --- scopes (scopes.c) ---------------------------------------------------- */
 
@@ -165,36 +355,134 @@ scope_const(const struct view_scope *row)
 
 /*
  * The one spelling of a host: lower case, a service's in full under the mesh
- * domain. `ns` completes a name without dots. Wildcards keep their "*.".
+ * domain. `ns` completes a name without dots. Two labels are a service's name
+ * and namespace if there is such a service, and no other of just this name.
+ * Wildcards keep their "*.".
  */
 struct slice canonical_host(
     struct builder *b, struct slice host, struct slice ns);
 
+/* The same before the services are known: two labels stay as they are. */
+struct slice written_host(
+    struct builder *b, struct slice host, struct slice ns);
+
+/* As dashboards have it: "reviews.default.svc.cluster.local". */
+struct slice istio_host(struct builder *b, struct slice host);
+
+enum { HOST_KEY_MAX = HOST_TEXT_MAX + 8 }; /* and ":65535" */
+
+/*
+ * A name that a request says, as hosts of the view spell it; false if it is
+ * none. Two labels are a service's only if there is one. Lies in `text`.
+ */
+bool spell_host(const struct view *v, const struct scope *of, struct slice host,
+    char text[HOST_KEY_MAX], struct slice *out);
+
 struct origin origin_of(const struct resource *r, uint32_t line);
 
-/* By appProtocol, else by the port's name. */
+/* By appProtocol, else by the port's name; VIEW_AUTO if neither says it. */
 enum view_protocol protocol_of(struct slice app, struct slice name);
+
+/* The same of a Service: some ports are known to be bytes. */
+enum view_protocol protocol_of_port(
+    uint16_t port, struct slice app, struct slice name);
+
+/* The same of what a machine announces: bytes unless it says more. */
+enum view_protocol protocol_of_record(struct slice app, struct slice name);
 
 /* "spiffe://…" or nothing without an account. */
 struct slice identity_of(
     struct builder *b, struct slice ns, struct slice account);
 
+/* --- Sidecar (sidecars.c) ------------------------------------------------- */
+
+/* The one that holds in the scope at hand; NULL: none. */
+const struct resource *sidecar_of(struct builder *b);
+
+/* --- PeerAuthentication (peers.c) ----------------------------------------- */
+
+/* What holds for a workload. */
+struct peer_policy {
+	enum mutual_tls_mode mode;       /* never MUTUAL_TLS_UNSET */
+	const struct resource *by;       /* NULL: nobody says so */
+	const struct resource *workload; /* may name ports; NULL: none */
+};
+
+struct peer_policy peer_policy_of(
+    const struct builder *b, struct slice ns, const struct labels *labels);
+
+/* On one of its ports, where programs listen; 0: on one that none names. */
+enum mutual_tls_mode peer_policy_on(
+    const struct peer_policy *p, uint16_t port, const struct resource **out_by);
+
+/* The i-th of the ports that it sets apart; 0: there are no more. */
+uint16_t peer_policy_port(const struct peer_policy *p, size_t i);
+
+/* Both of it, for one that calls the workload there. Never UNSET. */
+enum mutual_tls_mode mutual_tls_of(struct builder *b, struct slice ns,
+    const struct labels *labels, uint16_t port);
+
+void peers_fini(struct builder *b);
+
 /* --- steps, in their order ------------------------------------------------ */
 
-void compile_services(struct builder *b);  /* services.c */
-void compile_endpoints(struct builder *b); /* endpoints.c */
+void compile_services(struct builder *b);  /* services.c, which calls: */
+void compile_entries(struct builder *b);   /* entries.c */
+void give_addresses(struct builder *b);    /* vips.c */
+void compile_endpoints(struct builder *b); /* endpoints.c, which calls: */
+void collect_networks(struct builder *b);  /* networks.c */
+void index_workloads(struct builder *b);   /* workloads.c */
+void find_gateways(struct builder *b);     /* networks.c */
 void collect_rules(struct builder *b);     /* owners.c */
+void index_rules(struct builder *b);       /* rules.c */
+void collect_peers(struct builder *b);     /* peers.c */
+void collect_sidecars(struct builder *b);  /* sidecars.c */
 void compile_scopes(struct builder *b);    /* scopes.c */
 void compile_edges(struct builder *b);     /* edges.c */
-void compile_access(struct builder *b);    /* access.c, of what is exposed */
+void compile_access(struct builder *b);    /* ../access, of what is exposed */
 
 /* For one scope after the other: */
-void compile_owners(struct builder *b); /* owners.c */
-void compile_hosts(struct builder *b);  /* hosts.c */
+void compile_imports(struct builder *b);   /* imports.c, which calls: */
+void compile_owners(struct builder *b);    /* owners.c, for each egress */
+void compile_hosts(struct builder *b);     /* hosts.c */
+void compile_subsets(struct builder *b);   /* clusters.c */
+void compile_listeners(struct builder *b); /* listeners.c, which calls: */
+void compile_outbound(struct builder *b);  /* outbound.c */
+void compile_inbound(struct builder *b);   /* inbound.c */
+void compile_gateway(struct builder *b);   /* gateway.c */
 
-/* Whether the resource, which names these, is seen from the namespace. */
-bool is_exported(const struct resource *r, struct slice ns,
-    const struct slice *export_to, size_t count);
+/* One to the scope at hand; its address is that of no other (chains.c). */
+void add_listener(struct builder *b, struct view_listener *l);
+
+/* An index of the chains; NULL if a walk is as good (snis.c). */
+const struct view_snis *index_snis(
+    struct builder *b, const struct view_listener *l);
+
+/* Those of the longest pattern that the name has, in their order. */
+const uint32_t *find_by_sni(
+    const struct view_snis *s, struct slice sni, size_t *out_count);
+
+/* That of exactly this address; NULL: none. */
+const struct view_listener *find_listener(
+    const struct scope *s, enum view_direction direction, const struct addr *a);
+
+/*
+ * Whether the resource is seen from the namespace: by its exportTo, else by
+ * what MeshConfig says of its kind (exports.c).
+ */
+bool is_exported(
+    const struct builder *b, const struct resource *r, struct slice ns);
+
+/* How a resource is seen: upstream asks those of the first kind first. */
+enum sight {
+	SIGHT_PRIVATE, /* in its own namespace, and not by all */
+	SIGHT_NAMED,   /* in namespaces that it names */
+	SIGHT_PUBLIC,
+	SIGHT_NONE
+};
+
+enum sight sight_of(
+    const struct builder *b, const struct resource *r, struct slice ns);
 
 /* The scope that its clients call from; NULL when it is full. */
 const struct scope *scope_of_upstream(
@@ -206,19 +494,40 @@ struct callers {
 	struct slice ns; /* empty: of any */
 	const struct slice *gateways;
 	size_t gateway_count;
+	struct slice owner_ns; /* in which names of gateways are short */
 };
 
-/* Why it is not for those of the scope at hand, in words; else empty. */
+/* Why it is not for those of the scope or the gateway at hand, in words; else
+ * empty. */
 struct slice why_not_callers(struct builder *b, const struct callers *c);
 
 bool is_for_callers(const struct builder *b, const struct callers *c);
 
 /*
- * The VirtualService that decides about a host's port (0: any), by rules for
- * requests or for connections, in the scope at hand; NULL: none.
+ * The VirtualService that decides about requests to a host's port (0: any) in
+ * the egress at hand; NULL: none.
  */
 const struct resource *owner_of(
-    struct builder *b, struct slice host, uint16_t port, bool http);
+    struct builder *b, struct slice host, uint16_t port);
+
+/* All that name the host and have a rule for requests to the port. */
+void add_rulings(
+    struct builder *b, struct slice host, uint16_t port, struct rows *out);
+
+/* All that name the host or a part of it, for connections; by rank. */
+void find_tcp_rulings(struct builder *b, struct slice host, struct rows *out);
+void rulings_sort(struct rows *r);
+
+/* A row of the view; NULL when it is full (hosts.c). */
+struct view_host *new_host(
+    struct builder *b, struct slice name, struct slice host, uint16_t port);
+
+/* With what is called on a service's port. */
+void fill_host(struct builder *b, struct host_row *h, struct service_row *s,
+    const struct port_row *p);
+
+/* "shop.com" in "*.com", "*.shop.com", or "*". */
+bool is_inside(struct slice host, struct slice wildcard);
 
 /* --- rules, with those of delegates put in (delegates.c) ------------------ */
 
@@ -238,10 +547,32 @@ void http_rules_drop(void *value);
 
 /* May anything from the scope at hand to the port meet one of its rules? */
 bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);
-bool has_tcp_rule(struct builder *b, const struct resource *r, uint16_t port);
 
-/* Fills service->rules by upstream's look-up (istio's order). */
+/*
+ * One that is of no service, made once of a name: "PassthroughCluster",
+ * "BlackHoleCluster", "inbound|80||". `only` may be NULL; it is kept.
+ */
+struct view_cluster *bare_cluster(struct builder *b, struct slice name,
+    enum view_cluster_type type, const struct view_endpoint *only);
+
+/* Those that every proxy of its kind has. */
+void compile_bare_clusters(struct builder *b);
+
+/* Sets service->rule for the scope at hand (rules.c). */
 void find_rules(struct builder *b, struct service_row *s);
+void rules_fini(struct builder *b);
+
+/* The one that servers of it obey: workloadSelector is for callers only. */
+const struct merged_rule *find_rule_of_servers(
+    const struct builder *b, const struct service_row *s);
+
+/* The first policy of them; NULL: none has one. */
+const struct traffic_policy *find_policy(
+    const struct merged_rule *m, const struct resource **out_rule);
+
+/* The first definition of a subset's name; NULL: there is none. */
+const struct subset_spec *find_subset(const struct merged_rule *m,
+    struct slice name, const struct resource **out_rule);
 
 /*
  * The cluster of one subset (empty: all) of a port, made once. NULL, with
@@ -251,21 +582,164 @@ const struct view_cluster *find_cluster(struct builder *b,
     struct service_row *s, const struct port_row *p, struct slice subset,
     struct slice *missing);
 
-/* The one that is seen from the scope at hand; outside of one, any. */
+/* --- endpoints ------------------------------------------------------------ */
+
+void add_endpoint(struct builder *b, const struct service_row *s,
+    struct port_row *p, const struct found_endpoint *f);
+
+/*
+ * The workload, for a port that is called so and is this one if the workload
+ * says nothing else (workloads.c). Borrows.
+ */
+struct found_endpoint workload_at(const struct workload *w, struct slice ns,
+    struct slice port_name, int64_t port);
+
+/* Those that its selector chooses. */
+void add_selected_by_entry(struct builder *b, struct service_row *s,
+    struct port_row *p, const struct entry_port *port);
+void add_selected_by_service(
+    struct builder *b, struct service_row *s, struct port_row *p);
+void workloads_fini(struct builder *b);
+
+/*
+ * Where it lies: what is said, else what its labels say; of networks last the
+ * one in whose range the address is (networks.c, localities.c).
+ */
+struct slice network_of(struct builder *b, struct slice given,
+    const struct labels *labels, const struct addr *a);
+struct slice locality_of(
+    struct builder *b, struct slice given, const struct labels *labels);
+
+/* What is said for all of a cluster, whatever its endpoints want. */
+struct network_rules {
+	bool all_mutual;
+	bool none_mutual;
+	struct origin origin; /* for what is told */
+};
+
+/* Puts gateways in the place of endpoints that lie in other networks. */
+void replace_by_gateways(
+    struct builder *b, struct rows *endpoints, const struct network_rules *r);
+void networks_fini(struct builder *b);
+
+/*
+ * Gives the cluster these endpoints, by priority and locality; `fails_over`:
+ * failures are noticed, so that priorities mean something (localities.c).
+ */
+void arrange_endpoints(struct builder *b, struct view_cluster *c,
+    struct rows *endpoints, bool fails_over);
+
+/* Does it depend on who calls, and not only on the machine? */
+bool arranges_by_labels(const struct view_cluster_policy *p, bool fails_over);
+
+/* Into the lists of the view; of one name the first is found by it. */
+void register_cluster(struct builder *b, struct view_cluster *c);
+
+/* Of its network and address. */
+uint64_t endpoint_id(const struct view_endpoint *e);
+
+/* Of one port and one subset; the policies may be NULL (policies.c). */
+struct settings merge_settings(const struct builder *b,
+    const struct traffic_policy *of_all, const struct traffic_policy *of_subset,
+    uint16_t port);
+
+/* NULL when it is full. */
+const struct view_cluster_policy *cluster_policy_of(
+    struct builder *b, const struct settings *s);
+
+/* The one that is imported in the scope at hand; outside of one, any. */
 struct service_row *find_service(const struct builder *b, struct slice host);
+bool is_seen_service(const struct builder *b, const struct service_row *s);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
 
-/* What the rule's matches ask of a request (matches.c). */
-void compile_matches(struct builder *b, const struct http_route *spec,
-    struct view_http_route *out);
+/* The view's own, made once (matches.c). NULL, and why it cannot be used. */
+const struct regex *find_regex(
+    struct builder *b, struct slice pattern, struct slice *why);
+
+/* What the scope at hand imports of the host; NULL: nothing. */
+const struct import *find_import(const struct builder *b, struct slice host);
+const struct import_port *find_import_port(
+    const struct builder *b, struct slice host, uint16_t port);
+
+bool is_entry(const struct service_row *s); /* of a ServiceEntry */
+
+/* The egress that has the port's virtual hosts; NULL: none. */
+struct egress *egress_of_port(const struct scope *s, uint16_t port);
+uint16_t egress_port(const struct egress *e); /* 0: none, or a socket */
+bool is_egress_of_rest(const struct egress *e);
+
+/* One more, behind those that have its host already. */
+void chain_service(struct builder *b, struct service_row *s);
+
+/* One more to the room that `ports` has; of one number the first counts. */
+void add_port(
+    struct service_row *s, uint16_t port, enum view_protocol protocol);
+
+/* What the rule's matches ask of a request to the port (matches.c). */
+void compile_matches(struct builder *b, const struct http_rule *rule,
+    uint16_t port, struct view_http_route *out);
+
+/* One rule of the host, whose name, port and TLS count. */
+void compile_http_rule(struct builder *b, const struct http_rule *rule,
+    const struct view_host *h, struct view_http_route *out);
+
+/* Shares of destinations, for connections (tcp.c). */
+void compile_shares(struct builder *b, const struct tcp_destination *specs,
+    size_t count, const struct resource *owner, uint16_t port,
+    struct view_tcp_route *out);
 
 /* Routes of one host; `s` and `p` are NULL for one that is no service. */
 void compile_http(struct builder *b, struct view_host *h,
     const struct resource *owner, struct service_row *s,
     const struct port_row *p);
-void compile_tcp(struct builder *b, struct view_host *h,
-    const struct resource *owner, struct service_row *s,
-    const struct port_row *p);
+
+/* Those of a service's port for connections. */
+struct tcp_routes compile_tcp(struct builder *b, struct service_row *s,
+    const struct port_row *p, bool tls, uint16_t called);
+
+/*
+ * The virtual hosts that a port is called for; made once (port_routes.c). Where
+ * a listener is a proxy or a socket, they are those of port 80 under its
+ * `name`.
+ */
+const struct view_routes *routes_of_port(struct builder *b, uint16_t port);
+const struct view_routes *routes_of_proxy(
+    struct builder *b, struct egress *e, struct slice name);
+
+/* That of one service alone, whatever the authority is. */
+const struct view_routes *routes_of_service(
+    struct builder *b, const struct service_row *s, uint16_t port);
+
+/* The name of a service in each form that says it here (port_routes.c). */
+enum { FORMS_MAX = 7 };
+size_t host_forms(struct builder *b, const struct service_row *s,
+    struct slice out[FORMS_MAX]);
+
+/* Where a service is called; none: anywhere (vips.c). */
+const struct cidr *service_addresses(
+    struct builder *b, const struct service_row *s, size_t *out_count);
+bool cidr_is_one(const struct cidr *c);
+
+/* Services of the egress at hand that stand for the host; NULL: none. */
+const struct rows *aliases_of(const struct builder *b, struct slice host);
+
+/* What becomes of calls to what is not known (unknown.c). */
+void compile_unknown(struct builder *b);
+const struct view_tcp_route *nowhere_route(struct builder *b);
+
+/*
+ * What Istio does with calls to programs here, where no rule can say it: no
+ * limit of time, and what failed before it was sent is tried again (http.c).
+ */
+void inbound_actions(
+    struct builder *b, struct view_http_route *r, bool is_grpc);
+
+/* Makes the host's index; once its routes are there (index.c). */
+void index_routes(struct builder *b, struct view_host *h);
+
+/* The service that is meant; NULL: there is none (destinations.c). */
+struct service_row *find_destination_service(struct builder *b,
+    const struct destination_spec *spec, const struct resource *owner);
 
 /* Where a destination leads (destinations.c). */
 void compile_destination(struct builder *b, const struct destination_spec *spec,

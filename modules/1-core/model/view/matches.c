@@ -24,8 +24,7 @@ regex_of_before(const struct builder *b, struct slice pattern)
 	return r != NULL ? regex_ref(r) : NULL;
 }
 
-/* NULL, and why it cannot be used. */
-static const struct regex *
+const struct regex *
 find_regex(struct builder *b, struct slice pattern, struct slice *why)
 {
 	struct view *v = b->v;
@@ -171,16 +170,37 @@ by_cost(const void *a, const void *b)
 	return n != 0 ? n : slice_cmp(x->name, y->name);
 }
 
+/* Upstream looks at who calls only where no gateway is named. */
 static struct callers
-callers_of(const struct http_match *m)
+callers_of(const struct http_match *m, const struct resource *owner)
 {
-	return (struct callers){&m->source_labels, m->source_namespace,
-	    m->gateways.items, m->gateways.count};
+	static const struct labels any = {NULL, 0};
+	bool named = m->gateways.count > 0;
+
+	return (struct callers){named ? &any : &m->source_labels,
+	    named ? S("") : m->source_namespace, m->gateways.items,
+	    m->gateways.count, owner->key.ns};
+}
+
+/* A gateway's port is the server's, not where the request came in. */
+static void
+add_port_test(struct builder *b, const struct http_match *m, uint16_t port,
+    struct view_match *out, struct view_condition *c)
+{
+	if (m->port == 0)
+		return;
+	if (b->gateway.len == 0)
+		c[out->count++] = (struct view_condition){
+		    .subject = VIEW_ON_PORT, .port = (uint16_t)m->port};
+	else if (m->port != port)
+		c[out->count++] = never(
+		    take_printf(b, "it is for port %u; the server's is %u",
+			(unsigned)m->port, (unsigned)port));
 }
 
 static void
-compile_match(
-    struct builder *b, const struct http_match *m, struct view_match *out)
+compile_match(struct builder *b, const struct http_match *m,
+    const struct callers *callers, uint16_t port, struct view_match *out)
 {
 	enum { OWN_TESTS = 6 };
 	const struct {
@@ -188,8 +208,7 @@ compile_match(
 		enum view_subject subject;
 	} own[] = {{m->method, VIEW_ON_METHOD}, {m->scheme, VIEW_ON_SCHEME},
 	    {m->authority, VIEW_ON_AUTHORITY}};
-	const struct callers callers = callers_of(m);
-	struct slice why = why_not_callers(b, &callers);
+	struct slice why = why_not_callers(b, callers);
 	struct view_condition *c = take(b,
 	    OWN_TESTS + m->headers.count + m->without_headers.count +
 		m->query_params.count,
@@ -207,9 +226,7 @@ compile_match(
 		if (own[i].match != NULL)
 			c[out->count++] =
 			    condition(b, own[i].match, own[i].subject);
-	if (m->port != 0)
-		c[out->count++] = (struct view_condition){
-		    .subject = VIEW_ON_PORT, .port = (uint16_t)m->port};
+	add_port_test(b, m, port, out, c);
 	add_headers(b, m->headers.items, m->headers.count,
 	    /* negated */ false, out, c);
 	add_headers(b, m->without_headers.items, m->without_headers.count,
@@ -220,21 +237,27 @@ compile_match(
 }
 
 void
-compile_matches(struct builder *b, const struct http_route *spec,
+compile_matches(struct builder *b, const struct http_rule *rule, uint16_t port,
     struct view_http_route *out)
 {
+	const struct http_route *spec = rule->spec;
 	struct view_match *items = take(b, spec->match.count, sizeof(*items));
 
-	for (size_t i = 0; items != NULL && i < spec->match.count; i++)
-		compile_match(b, &spec->match.items[i], &items[i]);
+	for (size_t i = 0; items != NULL && i < spec->match.count; i++) {
+		const struct http_match *m = &spec->match.items[i];
+		const struct callers callers = callers_of(m, rule->owner);
+
+		compile_match(b, m, &callers, port, &items[i]);
+	}
 	out->matches = items;
 	out->match_count = spec->match.count;
 }
 
 static bool
-may_match(const struct builder *b, const struct http_match *m, uint16_t port)
+may_match(const struct builder *b, const struct http_match *m,
+    const struct resource *owner, uint16_t port)
 {
-	const struct callers callers = callers_of(m);
+	const struct callers callers = callers_of(m, owner);
 
 	return is_for_callers(b, &callers) &&
 	       (m->port == 0 || port == 0 || m->port == port);
@@ -252,7 +275,8 @@ has_http_rule(struct builder *b, const struct resource *r, uint16_t port)
 		if (spec->match.count == 0)
 			return true;
 		for (size_t j = 0; j < spec->match.count; j++)
-			if (may_match(b, &spec->match.items[j], port))
+			if (may_match(
+				b, &spec->match.items[j], rule->owner, port))
 				return true;
 	}
 	return false;

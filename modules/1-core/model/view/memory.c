@@ -4,6 +4,7 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "inside.h"
 
@@ -26,6 +27,41 @@ rows_fini(struct rows *r)
 {
 	mem_free(&r->items);
 	r->count = r->cap = 0;
+}
+
+void
+rows_sort(struct rows *r, int (*cmp)(const void *, const void *))
+{
+	if (r->count > 0)
+		qsort(r->items, r->count, sizeof(void *), cmp);
+}
+
+static int
+by_age(const void *a, const void *b)
+{
+	const struct resource *const *x = a;
+	const struct resource *const *y = b;
+
+	return resource_age_cmp(*x, *y);
+}
+
+void
+rows_sort_by_age(struct rows *r)
+{
+	rows_sort(r, by_age);
+}
+
+void
+rows_of_kind(
+    const struct builder *b, const struct resource_kind *kind, struct rows *out)
+{
+	for (size_t i = 0; i < b->v->resources.count; i++) {
+		struct resource *r = b->v->resources.items[i];
+
+		if (r->kind == kind)
+			rows_add(out, r);
+	}
+	rows_sort_by_age(out);
 }
 
 void *
@@ -95,12 +131,10 @@ inert_names(struct builder *b, const struct inert_name *rows, size_t count)
 	return all;
 }
 
-/* What another scope told already. */
+/* What was told already: of another scope, or another port. */
 static bool
 is_told(const struct builder *b, const struct origin *o, struct slice text)
 {
-	if (b->scope == NULL || b->scope->hash == 0)
-		return false;
 	for (size_t i = 0; i < b->problems.count; i++) {
 		const struct view_problem *p = b->problems.items[i];
 

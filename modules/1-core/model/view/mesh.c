@@ -2,6 +2,7 @@
 /*
  * mesh — what the mesh as a whole was told.
  */
+#include "../kinds/mesh_config.h"
 #include "inside.h"
 
 static int
@@ -34,11 +35,21 @@ first_resource(
 }
 
 const struct mesh_config *
-find_mesh_config(const struct view *v)
+find_mesh(struct view *v)
 {
 	size_t i = first_resource(v, &kind_mesh_config, S(""));
 	const struct resource *r =
 	    i < v->resources.count ? v->resources.items[i] : NULL;
+	const struct value *nothing;
+	struct findings found = {0};
+	const struct mesh_config *m = NULL;
 
-	return r != NULL && r->kind == &kind_mesh_config ? r->spec : NULL;
+	if (r != NULL && r->kind == &kind_mesh_config)
+		return r->spec;
+	nothing = value_new(&v->arena, VALUE_MAP);
+	if (nothing != NULL)
+		m = message_decode(&mesh_config_message, nothing, NULL, "spec",
+		    &v->arena, &found);
+	findings_fini(&found);
+	return m;
 }

@@ -11,8 +11,36 @@ struct slice
 canonical_host(struct builder *b, struct slice host, struct slice ns)
 {
 	char text[HOST_TEXT_MAX];
+	struct slice s = host_spell_written(host, ns, b->v->domain, text);
+	char full[HOST_TEXT_MAX];
 
-	return take_copy(b, host_spell(host, ns, b->v->domain, text));
+	if (host_may_be_outside(s) && map_get(&b->service_by_host, s) == NULL) {
+		struct slice in_mesh = host_spell(s, ns, b->v->domain, full);
+
+		if (map_get(&b->service_by_host, in_mesh) != NULL)
+			return take_copy(b, in_mesh);
+	}
+	return take_copy(b, s);
+}
+
+struct slice
+written_host(struct builder *b, struct slice host, struct slice ns)
+{
+	char text[HOST_TEXT_MAX];
+
+	return take_copy(b, host_spell_written(host, ns, b->v->domain, text));
+}
+
+struct slice
+istio_host(struct builder *b, struct slice host)
+{
+	struct slice domain = b->v->domain;
+	struct slice rest = slice_sub(host, 0, host.len - domain.len);
+
+	if (host.len > domain.len && slice_ends(host, domain) &&
+	    (slice_ends(rest, S(".svc.")) || slice_eq(rest, S("*."))))
+		return take_printf(b, "%.*scluster.local", SLICE_ARG(rest));
+	return host;
 }
 
 struct origin
@@ -50,8 +78,17 @@ static const struct {
     {"http2", VIEW_HTTP2},
     {"grpc", VIEW_GRPC},
     {"grpc-web", VIEW_HTTP},
+    {"http_proxy", VIEW_HTTP},
     {"kubernetes.io/h2c", VIEW_HTTP2},
     {"kubernetes.io/ws", VIEW_HTTP},
+    {"kubernetes.io/wss", VIEW_TLS},
+    {"https", VIEW_TLS},
+    {"tls", VIEW_TLS},
+    {"tcp", VIEW_TCP},
+    {"udp", VIEW_TCP},
+    {"mongo", VIEW_TCP},
+    {"redis", VIEW_TCP},
+    {"mysql", VIEW_TCP},
 };
 
 static bool
@@ -68,18 +105,41 @@ protocol_word(struct slice word, enum view_protocol *out)
 enum view_protocol
 protocol_of(struct slice app, struct slice name)
 {
-	enum view_protocol p = VIEW_TCP;
-	struct slice word = slice_sub(name, 0, slice_find(name, '-'));
+	enum view_protocol p = VIEW_AUTO;
+	struct slice word = app.len > 0 ? app : name;
 
-	if (app.len > 0) {
-		(void)protocol_word(app, &p); /* unknown: bytes */
+	if (protocol_word(word, &p))
 		return p;
-	}
-	if (slice_eq_nocase(name, S("grpc-web")) ||
-	    slice_starts(name, S("grpc-web-")))
+	if (slice_eq_nocase(slice_sub(word, 0, 8), S("grpc-web")))
 		return VIEW_HTTP;
-	(void)protocol_word(word, &p); /* unknown: bytes */
+	word = slice_sub(word, 0, slice_find(word, '-'));
+	(void)protocol_word(word, &p); /* unknown: found out */
 	return p;
+}
+
+/* Servers that speak first wait for nobody's first byte. */
+static bool
+speaks_first(uint16_t port)
+{
+	enum { SMTP = 25, DNS = 53, MYSQL = 3306, MONGODB = 27017 };
+
+	return port == SMTP || port == DNS || port == MYSQL || port == MONGODB;
+}
+
+enum view_protocol
+protocol_of_port(uint16_t port, struct slice app, struct slice name)
+{
+	enum view_protocol p = protocol_of(app, name);
+
+	return p == VIEW_AUTO && speaks_first(port) ? VIEW_TCP : p;
+}
+
+enum view_protocol
+protocol_of_record(struct slice app, struct slice name)
+{
+	enum view_protocol p = protocol_of(app, name);
+
+	return p == VIEW_AUTO ? VIEW_TCP : p;
 }
 
 const char *
@@ -90,6 +150,8 @@ view_protocol_name(enum view_protocol p)
 	    [VIEW_HTTP] = "http",
 	    [VIEW_HTTP2] = "http2",
 	    [VIEW_GRPC] = "grpc",
+	    [VIEW_TLS] = "tls",
+	    [VIEW_AUTO] = "auto",
 	};
 
 	CHECK((unsigned)p < ARRAY_LEN(names));

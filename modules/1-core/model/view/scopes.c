@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "inside.h"
+#include "kinds/scoped_host.h"
 
 static void
 drop_owners(void *value)
@@ -18,15 +19,52 @@ drop_owners(void *value)
 	rows_fini(&o->all);
 }
 
+static void
+drop_rows(void *value)
+{
+	rows_fini(value); /* in the view's arena */
+}
+
+static void
+drop_called(void *value)
+{
+	struct called *c = value; /* in the view's arena */
+
+	rows_fini(&c->hosts);
+}
+
+/* What only the making of the scope needs. */
+static void
+egresses_fini(struct scope *s)
+{
+	for (size_t i = 0; i < s->egresses.count; i++) {
+		struct egress *e = s->egresses.items[i];
+
+		rows_fini(&e->services);
+		rows_fini(&e->rulings);
+		map_fini(&e->owner_by_host, drop_owners);
+		map_fini(&e->called, drop_called);
+		map_fini(&e->aliases, drop_rows);
+	}
+	rows_fini(&s->egresses);
+	map_fini(&s->imports, NULL);
+	rows_fini(&s->virtual_services);
+}
+
 void
 scope_fini(struct scope *s)
 {
-	map_fini(&s->host_by_key, NULL);
-	map_fini(&s->host_first, NULL);
+	egresses_fini(s);
+	map_fini(&s->hosts, NULL);
 	rows_fini(&s->wildcards);
-	rows_fini(&s->virtual_services);
-	map_fini(&s->owner_by_host, drop_owners);
-	rows_fini(&s->wildcard_owners);
+	map_fini(&s->routes_by_name, NULL);
+	for (size_t i = 0; i < s->routes.count; i++)
+		routes_fini(s->routes.items[i]);
+	rows_fini(&s->routes);
+	for (size_t i = 0; i < ARRAY_LEN(s->listeners); i++) {
+		rows_fini(&s->listeners[i]);
+		map_fini(&s->listener_by_addr[i], NULL);
+	}
 }
 
 static bool
@@ -140,9 +178,11 @@ add(struct builder *b, struct slice ns, const struct labels *labels)
 
 	if (s == NULL)
 		return NULL;
-	map_init(&s->host_by_key);
-	map_init(&s->host_first);
-	map_init(&s->owner_by_host);
+	map_init(&s->hosts);
+	map_init(&s->imports);
+	map_init(&s->routes_by_name);
+	for (size_t i = 0; i < ARRAY_LEN(s->listener_by_addr); i++)
+		map_init(&s->listener_by_addr[i]);
 	s->row.ns = take_copy(b, ns);
 	s->row.labels = take_labels(b, labels);
 	if (s->row.labels.count > 0)
@@ -187,7 +227,10 @@ hosts_by_name(const void *a, const void *b)
 	const struct scope *of_y = scope_const((*y)->scope);
 	int n = slice_cmp((*x)->name, (*y)->name);
 
-	return n != 0 ? n : by_place(&of_x, &of_y);
+	if (n == 0)
+		n = by_place(&of_x, &of_y);
+	/* Two listeners of a scope may have a host each. */
+	return n != 0 ? n : (int)(*x)->origin.line - (int)(*y)->origin.line;
 }
 
 static int
@@ -198,13 +241,6 @@ clusters_by_name(const void *a, const void *b)
 	int n = slice_cmp((*x)->name, (*y)->name);
 
 	return n != 0 ? n : ((*x)->id > (*y)->id) - ((*x)->id < (*y)->id);
-}
-
-static void
-sort(struct rows *r, int (*cmp)(const void *, const void *))
-{
-	if (r->count > 0)
-		qsort(r->items, r->count, sizeof(void *), cmp);
 }
 
 void
@@ -221,26 +257,15 @@ compile_scopes(struct builder *b)
 		    by_place);
 	for (size_t i = 0; !b->full && i < b->v->scopes.count; i++) {
 		b->scope = b->v->scopes.items[i];
-		compile_owners(b);
+		compile_imports(b);
 		compile_hosts(b);
+		compile_subsets(b);
+		compile_listeners(b);
+		egresses_fini(b->scope);
 	}
-	sort(&b->v->hosts, hosts_by_name);
-	sort(&b->v->clusters, clusters_by_name);
-}
-
-/* --- what is seen from there -----------------------------------------------
- */
-
-bool
-is_exported(const struct resource *r, struct slice ns,
-    const struct slice *export_to, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (slice_eq(export_to[i], S("*")) ||
-		    slice_eq(export_to[i], ns) ||
-		    (slice_eq(export_to[i], S(".")) && slice_eq(r->key.ns, ns)))
-			return true;
-	return count == 0;
+	compile_bare_clusters(b);
+	rows_sort(&b->v->hosts, hosts_by_name);
+	rows_sort(&b->v->clusters, clusters_by_name);
 }
 
 /* --- whom a match is for ---------------------------------------------------
@@ -256,12 +281,33 @@ first_missing(const struct labels *have, const struct labels *wanted)
 	return NULL;
 }
 
+static bool
+is_at_hand(const struct builder *b, struct slice gateway, struct slice owner_ns)
+{
+	struct slice ns, name, of, own;
+
+	gateway_name_split(gateway, owner_ns, &ns, &name);
+	scoped_host_split(b->gateway, &of, &own);
+	return slice_eq(ns, of) && slice_eq(name, own);
+}
+
+static bool
+has_gateway(const struct builder *b, const struct callers *c)
+{
+	if (b->gateway.len == 0)
+		return gateways_have_mesh(c->gateways, c->gateway_count);
+	for (size_t i = 0; i < c->gateway_count; i++)
+		if (is_at_hand(b, c->gateways[i], c->owner_ns))
+			return true;
+	return c->gateway_count == 0;
+}
+
 bool
 is_for_callers(const struct builder *b, const struct callers *c)
 {
 	const struct view_scope *of = &b->scope->row;
 
-	return gateways_have_mesh(c->gateways, c->gateway_count) &&
+	return has_gateway(b, c) &&
 	       (c->ns.len == 0 || slice_eq(c->ns, of->ns)) &&
 	       labels_match(&of->labels, c->labels);
 }
@@ -272,8 +318,11 @@ why_not_callers(struct builder *b, const struct callers *c)
 	const struct view_scope *of = &b->scope->row;
 	const struct label *l = first_missing(&of->labels, c->labels);
 
-	if (!gateways_have_mesh(c->gateways, c->gateway_count))
-		return S("it is for gateways only");
+	if (!has_gateway(b, c))
+		return b->gateway.len == 0
+			   ? S("it is for gateways only")
+			   : take_printf(b, "it is not for the Gateway %.*s",
+				 SLICE_ARG(b->gateway));
 	if (c->ns.len > 0 && !slice_eq(c->ns, of->ns))
 		return take_printf(b,
 		    "it is for callers in namespace %.*s; this one is in %.*s",

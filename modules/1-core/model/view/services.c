@@ -2,8 +2,8 @@
 /*
  * services — which services there are, and their ports.
  *
- * A written Service wins over a ServiceEntry of its host, and both over what
- * records say under the same name.
+ * A written Service wins over a ServiceEntry (entries.c) of its host, and both
+ * over what records say under the same name.
  */
 #include <stdlib.h>
 
@@ -11,35 +11,28 @@
 
 static const struct slice accounts_annotation = {"meshd.dev/accounts", 18};
 
-static bool
-is_seen(const struct builder *b, const struct service_row *s)
+bool
+is_entry(const struct service_row *s)
 {
-	const struct resource *r = s->resource;
-	const struct service_entry *e;
-
-	if (b->scope == NULL || r == NULL || r->kind != &kind_service_entry)
-		return true;
-	e = r->spec;
-	return is_exported(
-	    r, b->scope->row.ns, e->export_to.items, e->export_to.count);
+	return s->resource != NULL && s->resource->kind == &kind_service_entry;
 }
 
-/* That of the caller's namespace first, then in the order of the chain. */
+bool
+is_seen_service(const struct builder *b, const struct service_row *s)
+{
+	return s->resource == NULL ||
+	       is_exported(b, s->resource, b->scope->row.ns);
+}
+
 struct service_row *
 find_service(const struct builder *b, struct slice host)
 {
-	struct service_row *first = map_get(&b->service_by_host, host);
-	struct service_row *seen = NULL;
+	const struct import *i;
 
-	for (struct service_row *s = first; s != NULL; s = s->next) {
-		if (!is_seen(b, s))
-			continue;
-		if (b->scope == NULL || slice_eq(s->row.ns, b->scope->row.ns))
-			return s;
-		if (seen == NULL)
-			seen = s;
-	}
-	return seen;
+	if (b->scope == NULL)
+		return map_get(&b->service_by_host, host);
+	i = find_import(b, host);
+	return i != NULL ? i->service : NULL;
 }
 
 struct port_row *
@@ -70,9 +63,8 @@ read_accounts(struct builder *b, struct view_service *s, struct slice text)
 	s->accounts = items;
 }
 
-/* Behind those that have the host already. */
-static void
-chain(struct builder *b, struct service_row *s)
+void
+chain_service(struct builder *b, struct service_row *s)
 {
 	struct service_row *last = map_get(&b->service_by_host, s->row.host);
 
@@ -104,16 +96,51 @@ add_service(
 	s->ports = take(b, port_count, sizeof(*s->ports));
 	if (b->full)
 		return NULL;
-	chain(b, s);
+	chain_service(b, s);
 	return s;
 }
 
-static void
+void
 add_port(struct service_row *s, uint16_t port, enum view_protocol protocol)
 {
 	if (find_port(s, port) == NULL)
 		s->ports[s->port_count++] =
 		    (struct port_row){.port = port, .protocol = protocol};
+}
+
+static void
+read_addresses(
+    struct builder *b, struct view_service *s, const struct service_spec *spec)
+{
+	struct cidr *all = take(b, spec->cluster_ips.count + 1, sizeof(*all));
+
+	s->addresses = all;
+	if (all == NULL)
+		return;
+	for (size_t i = 0; i < spec->cluster_ips.count; i++)
+		if (cidr_parse(spec->cluster_ips.items[i],
+			&all[s->address_count]) == OK)
+			s->address_count++;
+	if (s->address_count == 0 &&
+	    cidr_parse(spec->cluster_ip, &all[0]) == OK)
+		s->address_count = 1;
+}
+
+/* What sets it apart from one that has endpoints and an address. */
+static void
+read_kind(
+    struct builder *b, struct view_service *s, const struct service_spec *spec)
+{
+	if (spec->type == SERVICE_EXTERNAL_NAME) {
+		s->resolution = VIEW_ALIAS;
+		s->alias = written_host(b, spec->external_name, s->ns);
+		add_problem(b, &s->origin,
+		    "not in force yet: type ExternalName; no endpoints");
+	} else if (service_is_headless(spec)) {
+		s->resolution = VIEW_ORIGINAL;
+	} else {
+		read_addresses(b, s, spec);
+	}
 }
 
 static void
@@ -129,93 +156,17 @@ add_written(struct builder *b, const struct resource *r)
 		return;
 	s->resource = r;
 	s->row.origin = origin_of(r, 0);
-	if (spec->type == SERVICE_EXTERNAL_NAME)
-		add_problem(b, &s->row.origin,
-		    "not in force yet: type ExternalName; no endpoints");
+	read_kind(b, &s->row, spec);
 	for (size_t i = 0; i < spec->ports.count; i++) {
 		const struct service_port *p = &spec->ports.items[i];
 
 		if (p->protocol == SERVICE_TCP)
 			add_port(s, (uint16_t)p->port,
-			    protocol_of(p->app_protocol, p->name));
+			    protocol_of_port(
+				(uint16_t)p->port, p->app_protocol, p->name));
 	}
 	if (accounts.len > 0)
 		read_accounts(b, &s->row, accounts);
-}
-
-/* --- ServiceEntries --------------------------------------------------------
- */
-
-static void
-add_entry_host(struct builder *b, const struct resource *r, struct slice host)
-{
-	const struct service_entry *e = r->spec;
-	struct service_row *s = take(b, 1, sizeof(*s));
-
-	if (s == NULL)
-		return;
-	s->row.istio = take_lower(b, host);
-	s->row.name = s->row.istio;
-	s->row.ns = r->key.ns;
-	s->row.host = canonical_host(b, host, r->key.ns);
-	s->row.origin = origin_of(r, 0);
-	s->resource = r;
-	s->ports = take(b, e->ports.count, sizeof(*s->ports));
-	if (b->full)
-		return;
-	for (size_t i = 0; i < e->ports.count; i++) {
-		const struct entry_port *p = &e->ports.items[i];
-
-		add_port(
-		    s, (uint16_t)p->number, protocol_of(p->protocol, p->name));
-	}
-	chain(b, s);
-}
-
-static void
-add_entry(struct builder *b, const struct resource *r)
-{
-	const struct service_entry *e = r->spec;
-	struct origin o = origin_of(r, 0);
-	const struct inert_name rows[] = {
-	    {"a resolution that is not STATIC", e->resolution != ENTRY_STATIC},
-	    {"workloadSelector", e->workload_selector != NULL},
-	};
-	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
-
-	if (names.len > 0)
-		add_problem(b, &o, "not in force yet: %.*s; no endpoints",
-		    SLICE_ARG(names));
-	for (size_t i = 0; i < e->hosts.count; i++)
-		add_entry_host(b, r, e->hosts.items[i]);
-}
-
-static int
-by_age(const void *a, const void *b)
-{
-	const struct resource *const *x = a;
-	const struct resource *const *y = b;
-
-	return resource_age_cmp(*x, *y);
-}
-
-/* The older of two has the host. */
-static void
-add_entries(struct builder *b)
-{
-	struct rows entries = {0};
-
-	for (size_t i = 0; i < b->v->resources.count; i++) {
-		struct resource *r = b->v->resources.items[i];
-
-		if (r->kind == &kind_service_entry)
-			rows_add(&entries, r);
-	}
-	if (entries.count > 0)
-		qsort(entries.items, entries.count, sizeof(void *), by_age);
-	for (size_t i = 0; i < entries.count; i++)
-		add_entry(b, entries.items[i]);
-	rows_fini(&entries);
 }
 
 /* --- records ---------------------------------------------------------------
@@ -241,7 +192,8 @@ add_implied(struct builder *b, const struct view_service_input *in)
 	s->row.origin.words = take_copy(b, in->origin);
 	for (size_t i = 0; i < in->port_count; i++)
 		add_port(s, in->ports[i].port,
-		    protocol_of(in->ports[i].protocol, in->ports[i].name));
+		    protocol_of_record(
+			in->ports[i].protocol, in->ports[i].name));
 }
 
 static int
@@ -272,6 +224,29 @@ by_host(const void *a, const void *b)
 	return n;
 }
 
+/* Records have no age; what is written was there before them. */
+static int64_t
+age_of(const struct service_row *s)
+{
+	return s->resource != NULL ? s->resource->created_ms : INT64_MAX;
+}
+
+/* As upstream asks them: by age, then name, then namespace. */
+static int
+by_age(const void *a, const void *b)
+{
+	const struct service_row *const *x = a;
+	const struct service_row *const *y = b;
+	int64_t of_x = age_of(*x), of_y = age_of(*y);
+	int n = (of_x > of_y) - (of_x < of_y);
+
+	if (n == 0)
+		n = slice_cmp((*x)->row.name, (*y)->row.name);
+	if (n == 0)
+		n = slice_cmp((*x)->row.ns, (*y)->row.ns);
+	return n != 0 ? n : by_host(a, b);
+}
+
 void
 compile_services(struct builder *b)
 {
@@ -283,15 +258,16 @@ compile_services(struct builder *b)
 		if (r->kind == &kind_service)
 			add_written(b, r);
 	}
-	add_entries(b);
+	compile_entries(b);
+	give_addresses(b); /* while the older ones come first */
 	for (size_t i = 0; i < b->in->service_count; i++)
 		rows_add(&implied, (void *)(uintptr_t)&b->in->services[i]);
-	if (implied.count > 0)
-		qsort(implied.items, implied.count, sizeof(void *), by_name);
+	rows_sort(&implied, by_name);
 	for (size_t i = 0; i < implied.count; i++)
 		add_implied(b, implied.items[i]);
 	rows_fini(&implied);
-	if (b->services.count > 0)
-		qsort(b->services.items, b->services.count, sizeof(void *),
-		    by_host);
+	rows_sort(&b->services, by_host);
+	for (size_t i = 0; i < b->services.count; i++)
+		rows_add(&b->services_by_age, b->services.items[i]);
+	rows_sort(&b->services_by_age, by_age);
 }

@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "retry_words.h"
 #include "tree.h"
 
 /* --- building ------------------------------------------------------------- */
@@ -29,14 +28,21 @@ tree_list(struct tree *t)
 }
 
 void
+tree_put_any(
+    struct tree *t, struct value *map, const char *key, struct value *v)
+{
+	if (map == NULL || v == NULL || value_set(map, slice_str(key), v) != OK)
+		t->full = true;
+}
+
+void
 tree_put(struct tree *t, struct value *map, const char *key, struct value *v)
 {
 	if (map == NULL || v == NULL)
 		return;
 	if (v->count == 0 && (v->type == VALUE_MAP || v->type == VALUE_LIST))
 		return;
-	if (value_set(map, slice_str(key), v) != OK)
-		t->full = true;
+	tree_put_any(t, map, key, v);
 }
 
 void
@@ -118,17 +124,23 @@ tree_addr(struct tree *t, const struct addr *a)
 	return tree_printf(t, "%s", addr_format(a, text));
 }
 
+/* "2.5s", "250ms", "50us" */
 struct slice
 tree_duration(struct tree *t, uint64_t us)
 {
 	enum { MS = 1000, SECOND = 1000000 };
+	static const struct {
+		uint64_t us;
+		const char *name;
+	} units[] = {{SECOND, "s"}, {MS, "ms"}, {1, "us"}};
+	size_t i = 0;
 
 	if (us == 0)
 		return S("");
-	if (us % SECOND == 0)
-		return tree_printf(
-		    t, "%llus", (unsigned long long)(us / SECOND));
-	return tree_printf(t, "%llums", (unsigned long long)(us / MS));
+	while (us < units[i].us)
+		i++;
+	return tree_printf(
+	    t, "%.12g%s", (double)us / (double)units[i].us, units[i].name);
 }
 
 struct value *
@@ -184,56 +196,14 @@ tree_balancer(enum balancer b)
 /* --- rows ----------------------------------------------------------------- */
 
 struct value *
-tree_endpoint(struct tree *t, const struct view_endpoint *e)
-{
-	struct value *map = tree_map(t);
-
-	tree_put_text(t, map, "address", tree_addr(t, &e->addr));
-	tree_put_text(t, map, "tunnel", tree_addr(t, &e->tunnel));
-	tree_put_text(t, map, "network", e->network);
-	tree_put_text(t, map, "node", e->node);
-	tree_put_text(t, map, "workload", e->workload);
-	tree_put_text(t, map, "identity", e->identity);
-	tree_put(t, map, "labels", tree_labels(t, &e->labels));
-	tree_put_text(t, map, "locality", e->locality);
-	tree_put_int(t, map, "weight", e->weight);
-	tree_put_bool(t, map, "usable", e->usable);
-	tree_put_text(t, map, "reason", e->reason);
-	return map;
-}
-
-struct value *
-tree_cluster(struct tree *t, const struct view_cluster *c)
-{
-	struct value *map = tree_map(t);
-	struct value *endpoints = tree_list(t);
-
-	tree_put_text(t, map, "name", c->name);
-	tree_put_text(t, map, "service", c->service->host);
-	tree_put_int(t, map, "port", c->port);
-	tree_put_text(t, map, "subset", c->subset);
-	tree_put_text(
-	    t, map, "protocol", slice_str(view_protocol_name(c->protocol)));
-	tree_put_text(
-	    t, map, "balancer", slice_str(tree_balancer(c->balancer)));
-	tree_put_text(t, map, "origin", tree_origin(t, &c->origin));
-	tree_put_int(t, map, "usable", (int64_t)c->usable_count);
-	for (size_t i = 0; i < c->endpoint_count; i++)
-		tree_add(t, endpoints, tree_endpoint(t, c->endpoints[i]));
-	tree_put(t, map, "endpoints", endpoints);
-	return map;
-}
-
-struct value *
 tree_destination(
     struct tree *t, const struct view_destination *d, uint32_t weight_total)
 {
 	struct value *map = tree_map(t);
 
 	tree_put_text(t, map, "host", d->host);
-	if (d->cluster != NULL)
-		tree_put_text(t, map, "cluster", d->cluster->name);
-	else
+	tree_put_text(t, map, "cluster", d->name);
+	if (d->cluster == NULL)
 		tree_put_text(t, map, "missing", d->missing);
 	tree_put_int(t, map, "weight", d->weight);
 	if (weight_total > 0)
@@ -242,42 +212,5 @@ tree_destination(
 			100.0 * (double)d->weight / (double)weight_total));
 	tree_put(t, map, "requestHeaders", tree_headers(t, &d->request));
 	tree_put(t, map, "responseHeaders", tree_headers(t, &d->response));
-	return map;
-}
-
-struct value *
-tree_retry(struct tree *t, const struct view_retry *r)
-{
-	struct value *map = tree_map(t);
-	struct value *on = tree_list(t);
-
-	tree_put_int(t, map, "attempts", r->attempts);
-	if (r->attempts == 0)
-		return map;
-	tree_put_text(
-	    t, map, "perTryTimeout", tree_duration(t, r->per_try_timeout_us));
-	for (uint32_t bit = 1; bit != 0 && bit <= r->on; bit <<= 1)
-		if (r->on & bit)
-			tree_add_text(t, on, slice_str(retry_word(bit)));
-	for (size_t i = 0; i < r->status_count; i++)
-		tree_add_text(
-		    t, on, tree_printf(t, "%u", (unsigned)r->statuses[i]));
-	tree_put(t, map, "on", on);
-	return map;
-}
-
-struct value *
-tree_headers(struct tree *t, const struct view_headers *h)
-{
-	const struct labels set = {h->set, h->set_count};
-	const struct labels add = {h->add, h->add_count};
-	struct value *map = tree_map(t);
-	struct value *gone = tree_list(t);
-
-	tree_put(t, map, "set", tree_labels(t, &set));
-	tree_put(t, map, "add", tree_labels(t, &add));
-	for (size_t i = 0; i < h->remove_count; i++)
-		tree_add_text(t, gone, h->remove[i]);
-	tree_put(t, map, "remove", gone);
 	return map;
 }

@@ -9,6 +9,8 @@
 
 #include "view.h"
 
+struct scope; /* inside.h */
+
 struct tree {
 	struct arena *arena;
 	bool full; /* sticky */
@@ -19,6 +21,9 @@ struct value *tree_list(struct tree *t);
 
 /* Adds to a map; what is NULL or empty is left out. */
 void tree_put(
+    struct tree *t, struct value *map, const char *key, struct value *v);
+/* The same, and what is empty stands there. */
+void tree_put_any(
     struct tree *t, struct value *map, const char *key, struct value *v);
 void tree_put_text(
     struct tree *t, struct value *map, const char *key, struct slice text);
@@ -40,15 +45,35 @@ struct value *tree_labels(struct tree *t, const struct labels *l);
 /* "path prefix /api", "header end-user exact jason". */
 struct slice tree_condition(struct tree *t, const struct view_condition *c);
 
-struct value *tree_endpoint(struct tree *t, const struct view_endpoint *e);
+struct value *tree_host(struct tree *t, const struct view_host *h);
+struct value *tree_tcp_route(struct tree *t, const struct view_tcp_route *r);
+
+/* The listeners of a scope, by their direction, and its sets of routes. */
+struct value *tree_place(struct tree *t, const struct view_scope *of);
+
+/* cluster_tree.c: with priority and locality's weight, where those differ. */
+struct value *tree_endpoints(struct tree *t, const struct view_cluster *c);
 struct value *tree_cluster(struct tree *t, const struct view_cluster *c);
+
+/* How it is called, without its endpoints, into a map. */
+void tree_put_cluster(
+    struct tree *t, struct value *map, const struct view_cluster *c);
+
+/* As upstream's recorded answers have it: type, lb, connectTimeout, limits,
+ * outlier, tls, socketMatches, endpoints. */
+struct value *tree_cluster_facts(struct tree *t, const struct view_cluster *c);
 
 /* Its cluster by name, or why there is none; weight and percent. */
 struct value *tree_destination(
     struct tree *t, const struct view_destination *d, uint32_t weight_total);
 
-struct value *tree_retry(struct tree *t, const struct view_retry *r);
+/* {add [{name, op "set" or "append", value}], remove []} (tree_action.c) */
 struct value *tree_headers(struct tree *t, const struct view_headers *h);
+
+/* What a rule, or a chain, does: `action` of explain.h (tree_action.c). */
+struct value *tree_http_action(struct tree *t, const struct view_http_route *r);
+struct value *tree_tcp_action(struct tree *t,
+    const struct view_destination *items, size_t count, uint32_t weight_total);
 
 const char *tree_balancer(enum balancer b);
 

@@ -66,6 +66,14 @@ write_answer(const struct worker *w, const struct answer *a, struct buf *out)
 	CHECK(e == OK);
 }
 
+/* What comes behind a request that was not read to its end is no request. */
+bool
+request_is_last(const struct request *r)
+{
+	return r->conn->last || !r->complete || !r->head->keep_alive ||
+	       r->head->version == HTTP_V1_0;
+}
+
 void
 request_answer(struct request *r, unsigned status, enum flow_flag flag,
     struct slice detail)
@@ -75,8 +83,7 @@ request_answer(struct request *r, unsigned status, enum flow_flag flag,
 	    .flag = flag,
 	    .detail = detail,
 	    .no_body = http_head_is_method(r->head, S("HEAD")),
-	    .close = r->conn->last || !r->complete || !r->head->keep_alive ||
-		     r->head->version == HTTP_V1_0};
+	    .close = request_is_last(r)};
 
 	request_drop_try(r);
 	r->record.flag = flag;

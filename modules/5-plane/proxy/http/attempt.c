@@ -183,7 +183,8 @@ try_again(struct request *r, enum retry_cause cause, uint16_t status)
 	r->record.retries_spent = r->attempts > policy->attempts;
 	if (r->record.retries_spent || !r->replayable || r->answered)
 		return false;
-	timer_set(&r->pause, retry_backoff_us(r->attempts, &r->worker->rng));
+	timer_set(
+	    &r->pause, retry_backoff_us(policy, r->attempts, &r->worker->rng));
 	return true;
 }
 
@@ -208,7 +209,7 @@ failed(
 	r->sent = false;
 	if (r->host != NULL && why != ERR_CANCELLED && !is_ours(why))
 		lb_host_failed(&r->host->lb, loop_now_us(r->worker->loop));
-	leave_host(r, /* remember */ true);
+	leave_host(r, r->choice.route->retry.avoid_tried);
 	if (r->started) {
 		break_answer(r, flag);
 		return;
@@ -304,7 +305,7 @@ on_head(void *arg, struct upstream_conn *u, struct http_head *h)
 	upstream_cancel(&r->up);
 	timer_clear(&r->try_end);
 	r->sent = false;
-	leave_host(r, /* remember */ true);
+	leave_host(r, r->choice.route->retry.avoid_tried);
 }
 
 static void

@@ -4,6 +4,8 @@
  */
 #include "http/filter.h"
 
+#include "http/by_rule.h"
+
 enum { UUID_LEN = 36 };
 
 /* --- hygiene ---------------------------------------------------------------
@@ -127,7 +129,8 @@ name_parties(struct request *r)
 {
 	struct flow_record *f = &r->record;
 	const struct view_host *host = r->upstream->host;
-	const struct view_cluster *c = r->destination->cluster;
+	const struct view_cluster *c =
+	    r->destination != NULL ? r->destination->cluster : NULL;
 
 	f->route = r->choice.route->name;
 	f->destination.service = host->host;
@@ -154,6 +157,11 @@ route_request(struct request *r)
 	if (!choose_route(r))
 		return no_route(r, SLICE_NONE);
 	route = r->choice.route;
+	if (route->redirect != NULL || route->answer != NULL) {
+		name_parties(r);
+		by_rule_answer(r);
+		return FILTER_ANSWERED;
+	}
 	r->destination =
 	    view_choose(route->destinations, route->destination_count,
 		route->weight_total, rng_u64(&r->worker->rng));
@@ -173,17 +181,31 @@ const struct filter filter_route = {
 /* --- headers ----------------------------------------------------------------
  */
 
+/*
+ * A value that would be computed is not there, and must not come from whoever
+ * calls either: the service might believe it.
+ */
 static enum err
-apply(const struct view_headers *ops, struct http_head *h)
+change(const struct view_header *to, struct http_head *h)
+{
+	if (to->format != NULL) {
+		if (!to->append)
+			(void)http_head_remove(h, to->name);
+		return OK;
+	}
+	return to->append ? http_head_add(h, to->name, to->value)
+			  : http_head_set(h, to->name, to->value);
+}
+
+enum err
+filter_apply_headers(const struct view_headers *ops, struct http_head *h)
 {
 	enum err e = OK;
 
-	for (size_t i = 0; e == OK && i < ops->set_count; i++)
-		e = http_head_set(h, ops->set[i].key, ops->set[i].value);
-	for (size_t i = 0; e == OK && i < ops->add_count; i++)
-		e = http_head_add(h, ops->add[i].key, ops->add[i].value);
 	for (size_t i = 0; i < ops->remove_count; i++)
 		(void)http_head_remove(h, ops->remove[i]);
+	for (size_t i = 0; e == OK && i < ops->change_count; i++)
+		e = change(&ops->changes[i], h);
 	return e;
 }
 
@@ -191,21 +213,25 @@ static enum err
 rewrite(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
+	const struct slice new_authority = route->new_authority.len > 0
+					       ? route->new_authority
+					       : r->destination->new_authority;
 	enum err e = OK;
 
 	if (route->rewrite_uri)
 		e = view_rewrite_path(
 		    &r->choice, r->head->path, &r->arena, &r->head->path);
-	if (e == OK && route->new_authority.len > 0)
-		r->head->authority = route->new_authority;
+	if (e == OK && new_authority.len > 0)
+		r->head->authority = new_authority;
 	return e;
 }
 
 static enum filter_verdict
 headers_request(struct request *r)
 {
-	if (apply(&r->destination->request, r->head) == OK &&
-	    apply(&r->choice.route->request, r->head) == OK && rewrite(r) == OK)
+	if (filter_apply_headers(&r->destination->request, r->head) == OK &&
+	    filter_apply_headers(&r->choice.route->request, r->head) == OK &&
+	    rewrite(r) == OK)
 		return FILTER_GO_ON;
 	request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
 	    S("the head is too large after the route's changes"));
@@ -215,8 +241,8 @@ headers_request(struct request *r)
 static enum filter_verdict
 headers_response(struct request *r, struct http_head *h)
 {
-	if (apply(&r->destination->response, h) == OK &&
-	    apply(&r->choice.route->response, h) == OK)
+	if (filter_apply_headers(&r->destination->response, h) == OK &&
+	    filter_apply_headers(&r->choice.route->response, h) == OK)
 		return FILTER_GO_ON;
 	request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
 	    S("the head of the answer is too large"));

@@ -45,6 +45,10 @@ extern const struct filter filter_headers;
 extern const struct filter *const filters[];
 extern const size_t filter_count;
 
+/* What a rule changes; not what would be computed. */
+MUST_USE enum err filter_apply_headers(
+    const struct view_headers *ops, struct http_head *h);
+
 /* All of a body is held, or as much as is ever collected. */
 bool request_has_body(const struct request *r);
 bool request_has_response(const struct request *r);

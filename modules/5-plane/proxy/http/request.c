@@ -8,6 +8,7 @@
 #include "http/request.h"
 
 #include "http/attempt.h"
+#include "http/by_rule.h"
 #include "http/filter.h"
 #include "http/respond.h"
 #include "pipe/piped.h"
@@ -15,7 +16,8 @@
 enum { REQUEST_MAGIC = 0x72657175, SMALL_BODY = 8 << 10 };
 
 static const struct sm_row request_rows[] = {
-    [REQUEST_FILTERING] = {"filtering", TO(REQUEST_TRYING) | TO(REQUEST_DONE)},
+    [REQUEST_FILTERING] = {"filtering",
+	TO(REQUEST_TRYING) | TO(REQUEST_ANSWERING) | TO(REQUEST_DONE)},
     [REQUEST_TRYING] = {"trying", TO(REQUEST_ANSWERING) | TO(REQUEST_DONE)},
     [REQUEST_ANSWERING] = {"answering", TO(REQUEST_DONE)},
     [REQUEST_DONE] = {"done", 0},
@@ -171,7 +173,7 @@ start_route_timeout(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
 
-	if (route != NULL && route->timeout_us > 0)
+	if (route != NULL && route->timeout_us > 0 && route->answer == NULL)
 		timer_set(&r->route_end, route->timeout_us);
 }
 
@@ -334,6 +336,7 @@ request_on_client_drained(struct request *r)
 {
 	if (r->up != NULL)
 		stream_resume(upstream_stream(r->up), STREAM_PAUSE_PEER_FULL);
+	by_rule_go_on(r);
 }
 
 void

@@ -3,8 +3,9 @@
  * request — one request from its head to the end of its response.
  *
  *	FILTERING --route--> TRYING --response's head--> ANSWERING --> DONE
- *	    `-- answered here --------------------------------^  ^
- *	                        TRYING -- given up, answered ----'
+ *	    |`-- the rule answers ---------------------------^   ^ ^
+ *	    `--- answered here ----------------------------------' |
+ *	                        TRYING -- given up, answered ------'
  *
  * TRYING includes the wait between tries. The view that it began with is its
  * own until the end (or until it becomes a pipe).
@@ -84,6 +85,7 @@ struct request {
 	bool to_chunked;          /* we frame it in chunks */
 	bool answered;            /* a head came that is not retried */
 	bool started;             /* bytes of it went to the client */
+	struct slice own_rest;    /* of a rule's body, still to be sent */
 	struct flow_record record;
 	uint64_t began_us;
 	uint64_t moved_us; /* when a byte last moved */
@@ -119,6 +121,9 @@ void request_try(struct request *r);
 /* Our own answer instead of a service's; ends the request. */
 void request_answer(struct request *r, unsigned status, enum flow_flag flag,
     struct slice detail);
+
+/* Will its connection end behind an answer that comes now? */
+bool request_is_last(const struct request *r);
 
 /* All of the response is out. Reports, frees, tells the connection. */
 void request_finish(struct request *r);

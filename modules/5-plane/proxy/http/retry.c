@@ -51,14 +51,15 @@ retry_is_wanted(
 }
 
 uint64_t
-retry_backoff_us(unsigned n, struct rng *rng)
+retry_backoff_us(const struct view_retry *policy, unsigned n, struct rng *rng)
 {
-	uint64_t bound = RETRY_BACKOFF_MAX_US;
+	uint64_t base =
+	    policy->backoff_us > 0 ? policy->backoff_us : RETRY_BACKOFF_BASE_US;
+	uint64_t times =
+	    n < 8 ? (UINT64_C(1) << n) - 1 : RETRY_BACKOFF_TIMES_MAX;
 
 	CHECK(n > 0);
-	if (n < 8)
-		bound = ((UINT64_C(1) << n) - 1) * RETRY_BACKOFF_BASE_US;
-	return rng_below(rng, MIN(bound, RETRY_BACKOFF_MAX_US));
+	return rng_below(rng, MIN(times, RETRY_BACKOFF_TIMES_MAX) * base);
 }
 
 bool

@@ -12,8 +12,8 @@
 
 enum {
 	RETRY_BACKOFF_BASE_US = 25000,
-	RETRY_BACKOFF_MAX_US = 250000,
-	RETRY_DEAD_REUSED_MAX = 3 /* kept connections that were dead */
+	RETRY_BACKOFF_TIMES_MAX = 10, /* the base, at most */
+	RETRY_DEAD_REUSED_MAX = 3     /* kept connections that were dead */
 };
 
 enum retry_cause {
@@ -30,9 +30,10 @@ bool retry_is_wanted(
 
 /*
  * Before further try number n (from 1): uniform in [0, (2^n - 1) * base),
- * at most the maximum.
+ * at most ten times the base, which is the policy's or 25 ms.
  */
-uint64_t retry_backoff_us(unsigned n, struct rng *rng);
+uint64_t retry_backoff_us(
+    const struct view_retry *policy, unsigned n, struct rng *rng);
 
 /* RFC 9110 §9.2.2: sending it twice does no harm. */
 bool retry_is_idempotent(struct slice method);

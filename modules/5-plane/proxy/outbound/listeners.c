@@ -103,7 +103,8 @@ hand_over(struct listener *l, struct stream *s, const struct view_upstream *u)
 {
 	struct worker *w = l->worker;
 
-	if (u == NULL || u->host == NULL || u->host->protocol == VIEW_TCP) {
+	if (u == NULL || u->host == NULL ||
+	    !view_protocol_is_http(u->host->protocol)) {
 		stream_pause(s, STREAM_PAUSE_NOT_READY);
 		tcp_accept(w, l, s);
 		return;

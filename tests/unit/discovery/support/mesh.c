@@ -15,6 +15,7 @@ mesh_init(struct mesh *m)
 	*m = (struct mesh){0};
 	arena_init(&m->arena, DISCOVERY_BYTES_MAX);
 	m->catalog = discovery_catalog_new();
+	m->discovery = discovery_new();
 	m->in = (struct discovery_input){.catalog = m->catalog,
 	    .resources = m->resources,
 	    .now_s = NOW_S,
@@ -33,6 +34,7 @@ mesh_fini(struct mesh *m)
 
 		resource_unref(&r);
 	}
+	discovery_free(&m->discovery);
 	discovery_catalog_free(&m->catalog);
 	arena_fini(&m->arena);
 }
@@ -172,7 +174,8 @@ mesh_apply(struct mesh *m, const char *yaml)
 void
 mesh_compile(struct mesh *m)
 {
-	EXPECT_OK(discovery_compile(&m->in, &m->arena, &m->out));
+	m->in.resources_version++;
+	EXPECT_OK(discovery_update(m->discovery, &m->in, &m->out));
 }
 
 const char *

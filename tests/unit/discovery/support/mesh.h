@@ -12,6 +12,7 @@ enum { MESH_RESOURCES_MAX = 16 };
 struct mesh {
 	struct arena arena;
 	struct discovery_catalog *catalog;
+	struct discovery *discovery;
 	const struct resource *resources[MESH_RESOURCES_MAX];
 	size_t resource_count;
 	struct discovery_input in; /* ready to compile */

@@ -6,9 +6,10 @@
 #include "unit.h"
 
 void
-compiled_init(struct compiled *c, const char *yaml)
+compiled_init_from(
+    struct compiled *c, const char *yaml, const struct view_input *place)
 {
-	struct view_input in = {0};
+	struct view_input in = *place;
 
 	memset(c, 0, sizeof(*c));
 	load(yaml, "m.yaml", &c->l);
@@ -17,6 +18,12 @@ compiled_init(struct compiled *c, const char *yaml)
 	in.resource_count = c->l.count;
 	EXPECT_OK(view_compile(&in, &c->v, NULL));
 	arena_init(&c->arena, 1 << 20);
+}
+
+void
+compiled_init(struct compiled *c, const char *yaml)
+{
+	compiled_init_from(c, yaml, &(struct view_input){0});
 }
 
 void

@@ -15,6 +15,9 @@ struct compiled {
 
 /* The YAML has to be valid. */
 void compiled_init(struct compiled *c, const char *yaml);
+/* From a place; its resources are not looked at. */
+void compiled_init_from(
+    struct compiled *c, const char *yaml, const struct view_input *place);
 void compiled_fini(struct compiled *c);
 
 /* True if a problem of the view has these words in it. */

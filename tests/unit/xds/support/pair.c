@@ -48,6 +48,24 @@ concerns(void *arg, const struct xds_resource *r)
 	return last < '0' || last > '9' || (p->interests >> (last - '0') & 1);
 }
 
+/* "made of " its name, of what is put with an empty body. */
+static enum err
+make_body(void *arg, const struct xds_resource *r, struct buf *out)
+{
+	struct pair *p = arg;
+
+	p->bodies_made++;
+	return buf_printf(out, "made of %.*s", SLICE_ARG(r->name));
+}
+
+static void
+on_flushed(void *arg)
+{
+	struct pair *p = arg;
+
+	p->flushes++;
+}
+
 static void
 server_send(void *arg, const struct codec_delta_response *m)
 {
@@ -64,6 +82,7 @@ on_status(void *arg, const struct xds_status *s)
 {
 	struct pair *p = arg;
 
+	p->last_stamp = s->stamp;
 	snprintf(p->last, sizeof(p->last), "%.*s@%.*s %s%s%.*s",
 	    SLICE_ARG(s->name), SLICE_ARG(s->version), xds_state_name(s->state),
 	    s->reason.len > 0 ? ": " : "", SLICE_ARG(s->reason));
@@ -85,6 +104,8 @@ on_names(void *arg, struct slice type_url, struct fault *why)
 	(void)type_url;
 	(void)why;
 	p->names_changed++;
+	if (p->on_names != NULL)
+		p->on_names(p);
 	return OK;
 }
 
@@ -92,7 +113,8 @@ static const struct xds_server_ops server_ops = {.concerns = concerns,
     .on_names = on_names,
     .send = server_send,
     .on_status = on_status,
-    .on_answered = on_answered};
+    .on_answered = on_answered,
+    .on_flushed = on_flushed};
 
 static void
 client_send(void *arg, const struct codec_delta_request *m)
@@ -138,11 +160,38 @@ pair_settle(struct pair *p)
 void
 pair_init(struct pair *p)
 {
-	*p = (struct pair){.interests = ~UINT64_C(0)};
-	p->source = xds_source_new();
-	xds_source_add_type(p->source, S(PAIR_TYPE));
-	xds_source_add_type(p->source, S(PAIR_OTHER));
+	struct xds_source *source = xds_source_new(make_body, p);
+
+	xds_source_add_type(source, S(PAIR_TYPE), XDS_TOLD_ALL);
+	xds_source_add_type(source, S(PAIR_OTHER), XDS_TOLD_ALL);
+	xds_source_add_type(source, S(PAIR_TOLD), XDS_TOLD_BY_OWNER);
+	pair_init_over(p, source);
+}
+
+void
+pair_init_over(struct pair *p, struct xds_source *source)
+{
+	*p = (struct pair){.interests = ~UINT64_C(0), .source = source};
 	p->client = xds_client_new(&client_ops, p, S("vm1"), S("mesh"));
+}
+
+static void
+restore(void *arg, const struct xds_resource *r)
+{
+	CHECK(xds_client_restore(arg, r) == OK);
+}
+
+void
+pair_restart_client(struct pair *p)
+{
+	struct xds_client *before = p->client;
+
+	pair_disconnect(p);
+	p->client = xds_client_new(&client_ops, p, S("vm1"), S("mesh"));
+	xds_client_each(before, restore, p->client);
+	xds_client_free(&before);
+	while (p->open_count > 0) /* nobody hears of these any more */
+		pair_settle(p);
 }
 
 void

@@ -12,6 +12,7 @@
 
 #define PAIR_TYPE "type.googleapis.com/meshd.v1.Resource"
 #define PAIR_OTHER "type.googleapis.com/meshd.v1.Bundle"
+#define PAIR_TOLD "type.googleapis.com/meshd.v1.Host" /* by the owner */
 
 enum { PAIR_WIRE_MAX = 1024, PAIR_OPEN_MAX = 64, PAIR_TEXT_MAX = 4096 };
 
@@ -37,15 +38,26 @@ struct pair {
 	bool hold;            /* updates wait for pair_settle() */
 	size_t responses;     /* the server sent */
 	size_t requests;      /* the client sent */
-	size_t names_changed; /* the server was told */
-	size_t answers;       /* of responses */
-	char last[256];       /* status the server heard last */
-	uint64_t interests;   /* bit n: names that end in digit n concern it */
+	size_t names_changed; /* the server was told, and tells this: */
+	void (*on_names)(struct pair *p);
+	size_t answers; /* of responses */
+	size_t bodies_made;
+	size_t flushes;      /* of the source, that looked at the stream */
+	uint64_t last_stamp; /* of the status in `last` */
+	char last[256];      /* status the server heard last */
+	uint64_t interests;  /* bit n: names that end in digit n concern it */
 };
 
-/* Both types are served; the client wants nothing yet. */
+/* All three types are served; the client wants nothing yet. */
 void pair_init(struct pair *p);
 void pair_fini(struct pair *p);
+
+/* As pair_init() over what there is; who gives it frees it, and `source` is
+ * set to NULL before pair_fini(). */
+void pair_init_over(struct pair *p, struct xds_source *source);
+
+/* The client ends and begins anew from what it had in force. */
+void pair_restart_client(struct pair *p);
 
 void pair_connect(struct pair *p);
 void pair_disconnect(struct pair *p); /* what is on the wire is lost */

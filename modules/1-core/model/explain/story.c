@@ -1,25 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * explain — what would happen to one request, and why, as a tree.
+ * story — an explanation while it is told.
  */
-#include "explain.h"
-#include "tree.h"
-
-struct story {
-	struct tree t;
-	const struct view *v;
-	const struct explain_request *ask;
-	struct value *root;
-	struct value *rules;
-};
+#include "story.h"
 
 /* --- the request ---------------------------------------------------------- */
-
-static struct slice
-or_else(struct slice s, struct slice otherwise)
-{
-	return s.len > 0 ? s : otherwise;
-}
 
 static bool
 header_of(void *arg, struct slice name, struct slice *out)
@@ -36,14 +21,16 @@ header_of(void *arg, struct slice name, struct slice *out)
 }
 
 static struct http_attrs
-attrs_of(const struct explain_request *r, const struct view_host *h)
+attrs_of(const struct story *s, const struct view_host *h)
 {
+	const struct explain_request *r = s->ask;
+
 	return (struct http_attrs){
-	    .method = or_else(r->method, S("GET")),
-	    .scheme = or_else(r->scheme, S("http")),
-	    .authority = or_else(r->authority, r->host),
-	    .path = or_else(r->path, S("/")),
-	    .port = h->port != 0 ? h->port : r->port,
+	    .method = story_or(r->method, S("GET")),
+	    .scheme = story_or(r->scheme, h->ends_tls ? S("https") : S("http")),
+	    .authority = story_or(r->authority, r->host),
+	    .path = story_or(r->path, S("/")),
+	    .port = h->port != 0 ? h->port : s->port,
 	    .header = header_of,
 	    .arg = (void *)(uintptr_t)r,
 	};
@@ -63,10 +50,18 @@ put_request(struct story *s, const struct http_attrs *a)
 	tree_put(&s->t, s->root, "request", map);
 }
 
+/* Connections' errors have upstream's names. */
+void
+story_error(struct story *s, const char *name)
+{
+	if (s->is_connection)
+		tree_put_text(&s->t, s->root, "error", slice_str(name));
+}
+
 /* --- the end of it -------------------------------------------------------- */
 
-static void
-put_outcome(
+void
+story_outcome(
     struct story *s, unsigned status, enum flow_flag flag, struct slice reason)
 {
 	struct value *map = tree_map(&s->t);
@@ -74,7 +69,7 @@ put_outcome(
 	tree_put_int(&s->t, map, "status", status);
 	tree_put_text(&s->t, map, "flag", slice_str(flow_flag_letters(flag)));
 	tree_put_text(&s->t, map, "reason",
-	    or_else(reason, slice_str(flow_flag_words(flag))));
+	    story_or(reason, slice_str(flow_flag_words(flag))));
 	tree_put(&s->t, s->root, "outcome", map);
 }
 
@@ -82,22 +77,14 @@ static struct value *
 destination(struct story *s, const struct view_destination *d, uint32_t total)
 {
 	struct value *map = tree_destination(&s->t, d, total);
-	struct value *endpoints = tree_list(&s->t);
 	const struct view_cluster *c = d->cluster;
 
 	if (c == NULL)
 		return map;
-	tree_put_text(
-	    &s->t, map, "balancer", slice_str(tree_balancer(c->balancer)));
-	if (c->origin.key.kind.len > 0)
-		tree_put_text(
-		    &s->t, map, "origin", tree_origin(&s->t, &c->origin));
+	tree_put_cluster(&s->t, map, c);
 	if (s->ask->offline)
 		return map;
-	for (size_t i = 0; i < c->endpoint_count; i++)
-		tree_add(
-		    &s->t, endpoints, tree_endpoint(&s->t, c->endpoints[i]));
-	tree_put(&s->t, map, "endpoints", endpoints);
+	tree_put(&s->t, map, "endpoints", tree_endpoints(&s->t, c));
 	tree_put_int(&s->t, map, "usable", (int64_t)c->usable_count);
 	return map;
 }
@@ -123,17 +110,17 @@ judge(struct story *s, const struct view_destination *items, size_t count,
 		reason = d->missing;
 	}
 	if (bad == 0)
-		put_outcome(s, 0, FLOW_OK,
+		story_outcome(s, 0, FLOW_OK,
 		    s->ask->offline
 			? S("goes to the destination; files do not tell "
 			    "whether anybody serves it")
 			: S("goes to a living endpoint"));
 	else if (bad == count)
-		put_outcome(s, 503, flag, reason);
+		story_outcome(s, 503, flag, reason);
 	else
-		put_outcome(s, 0, flag,
+		story_outcome(s, 0, flag,
 		    tree_printf(&s->t, "some of it is answered 503: %.*s",
-			SLICE_ARG(or_else(
+			SLICE_ARG(story_or(
 			    reason, slice_str(flow_flag_words(flag))))));
 }
 
@@ -143,12 +130,12 @@ put_destinations(struct story *s, const struct view_destination *items,
 {
 	struct value *list = tree_list(&s->t);
 
-	if (count == 1 && items[0].cluster != NULL)
-		tree_put_text(
-		    &s->t, s->root, "clusterMatched", items[0].cluster->name);
+	if (count == 1)
+		tree_put_text(&s->t, s->root, "clusterMatched", items[0].name);
 	for (size_t i = 0; i < count; i++)
 		tree_add(&s->t, list, destination(s, &items[i], total));
 	tree_put(&s->t, s->root, "destinations", list);
+	story_clusters(s, items, count);
 	judge(s, items, count, total);
 }
 
@@ -162,7 +149,7 @@ why_not(struct story *s, const struct view_step *step)
 	if (step->matched)
 		return S("");
 	if (step->failed == NULL)
-		return or_else(step->tcp != NULL ? step->tcp->never : S(""),
+		return story_or(step->tcp != NULL ? step->tcp->never : S(""),
 		    S("another port was called"));
 	if (step->failed->subject == VIEW_NEVER)
 		return step->failed->value;
@@ -178,8 +165,8 @@ why_not(struct story *s, const struct view_step *step)
 		: "");
 }
 
-static void
-on_step(void *arg, const struct view_step *step)
+void
+story_on_step(void *arg, const struct view_step *step)
 {
 	struct story *s = arg;
 	struct value *map = tree_map(&s->t);
@@ -210,8 +197,7 @@ put_route(struct story *s, const struct view_http_choice *c,
 {
 	const struct view_http_route *r = c->route;
 	struct slice path = a->path;
-	bool both =
-	    r->name.len > 0 && c->match != NULL && c->match->name.len > 0;
+	bool both = c->match != NULL && c->match->name.len > 0;
 
 	/* Upstream's name for the logs: route and match with a dot. */
 	tree_put_text(&s->t, s->root, "routeMatched",
@@ -219,74 +205,64 @@ put_route(struct story *s, const struct view_http_choice *c,
 		       SLICE_ARG(c->match->name))
 		 : r->name);
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
-	tree_put_text(
-	    &s->t, s->root, "timeout", tree_duration(&s->t, r->timeout_us));
-	tree_put(&s->t, s->root, "retries", tree_retry(&s->t, &r->retry));
 	if (r->rewrite_uri &&
 	    view_rewrite_path(c, a->path, s->t.arena, &path) != OK)
 		s->t.full = true;
 	if (r->rewrite_uri)
 		tree_put_text(&s->t, s->root, "rewrittenPath", path);
-	tree_put_text(&s->t, s->root, "rewrittenAuthority", r->new_authority);
-	tree_put(
-	    &s->t, s->root, "requestHeaders", tree_headers(&s->t, &r->request));
-	tree_put(&s->t, s->root, "responseHeaders",
-	    tree_headers(&s->t, &r->response));
+	if (r->redirect != NULL &&
+	    view_redirect_location(c, a, s->t.arena, &path) != OK)
+		s->t.full = true;
+	if (r->redirect != NULL)
+		tree_put_text(&s->t, s->root, "location", path);
 }
 
-static void
-tell_http(struct story *s, const struct view_host *h)
+void
+story_http(struct story *s, const struct view_host *h)
 {
-	struct view_trace trace = {on_step, s};
-	struct http_attrs a = attrs_of(s->ask, h);
+	struct view_trace trace = {story_on_step, s};
+	struct http_attrs a = attrs_of(s, h);
 	struct view_http_choice c;
 
+	tree_put_text(&s->t, s->root, "virtualHostMatched", h->name);
 	put_request(s, &a);
 	c = view_route_http(h, &a, &trace);
 	tree_put(&s->t, s->root, "rules", s->rules);
 	if (c.route == NULL) {
-		put_outcome(s, 404, FLOW_NO_ROUTE, S(""));
+		story_error(s, "ErrNoRoute");
+		story_outcome(s, 404, FLOW_NO_ROUTE, S(""));
 		return;
 	}
 	put_route(s, &c, &a);
-	put_destinations(s, c.route->destinations, c.route->destination_count,
-	    c.route->weight_total);
+	tree_put(&s->t, s->root, "action", tree_http_action(&s->t, c.route));
+	if (c.route->redirect != NULL)
+		story_outcome(s, c.route->redirect->code, FLOW_OK,
+		    S("is answered by the rule: another place"));
+	else if (c.route->answer != NULL)
+		story_outcome(s, c.route->answer->status, FLOW_OK,
+		    S("is answered by the rule"));
+	else
+		put_destinations(s, c.route->destinations,
+		    c.route->destination_count, c.route->weight_total);
 }
 
-static void
-tell_tcp(struct story *s, const struct view_host *h)
+void
+story_tcp(struct story *s, const struct view_tcp_route *r)
 {
-	struct view_trace trace = {on_step, s};
-	const struct view_tcp_route *r = view_route_tcp(h, h->port, &trace);
-
-	tree_put_text(&s->t, s->root, "note",
-	    S("the port declares no HTTP, so rules for requests are not "
-	      "asked; name it http-… or set appProtocol"));
-	tree_put(&s->t, s->root, "rules", s->rules);
 	if (r == NULL) {
-		put_outcome(s, 0, FLOW_NO_ROUTE, S(""));
+		story_outcome(s, 0, FLOW_NO_ROUTE, S(""));
 		return;
 	}
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
+	tree_put(&s->t, s->root, "action",
+	    tree_tcp_action(
+		&s->t, r->destinations, r->destination_count, r->weight_total));
 	put_destinations(
 	    s, r->destinations, r->destination_count, r->weight_total);
 }
 
-/* --- the host ------------------------------------------------------------- */
-
-static void
-put_listener(struct story *s, const struct view_upstream *u)
-{
-	struct value *map = tree_map(&s->t);
-
-	tree_put_text(&s->t, map, "name", u->name);
-	tree_put_text(&s->t, map, "address", tree_addr(&s->t, &u->listen));
-	tree_put_text(&s->t, map, "identity", u->identity);
-	tree_put(&s->t, s->root, "listener", map);
-}
-
-static void
-put_caller(struct story *s, const struct view_scope *of)
+void
+story_caller(struct story *s, const struct view_scope *of)
 {
 	struct value *map = tree_map(&s->t);
 
@@ -295,87 +271,12 @@ put_caller(struct story *s, const struct view_scope *of)
 	tree_put(&s->t, s->root, "caller", map);
 }
 
-/* Where a program of this machine would find the host. */
-static void
-put_listener_to(struct story *s, const struct view_host *h)
+void
+story_init(struct story *s, const struct view *v,
+    const struct explain_request *ask, struct arena *arena)
 {
-	size_t count;
-	const struct view_upstream *u = view_upstreams(s->v, &count);
-	size_t i = 0;
-
-	while (i < count && u[i].host != h)
-		i++;
-	if (i < count)
-		put_listener(s, &u[i]);
-	if (count > 0)
-		tree_put_int(&s->t, s->root, "listeners", (int64_t)count);
-}
-
-static const struct view_host *
-find_listener(struct story *s)
-{
-	const struct view_upstream *u =
-	    view_find_upstream(s->v, s->ask->upstream);
-
-	if (u == NULL) {
-		put_outcome(s, 0, FLOW_NO_ROUTE,
-		    tree_printf(&s->t, "there is no listener named %.*s",
-			SLICE_ARG(s->ask->upstream)));
-		return NULL;
-	}
-	put_caller(s, u->scope);
-	put_listener(s, u);
-	if (u->host == NULL)
-		put_outcome(s, 503, FLOW_NO_CLUSTER, u->missing);
-	return u->host;
-}
-
-static const struct view_host *
-find_host(struct story *s)
-{
-	const struct view_scope *of =
-	    view_find_scope(s->v, s->ask->ns, &s->ask->labels);
-	const struct view_host *h;
-
-	if (s->ask->upstream.len > 0)
-		return find_listener(s);
-	put_caller(s, of);
-	h = view_find_host(s->v, of, s->ask->host, s->ask->port);
-	if (h != NULL) {
-		put_listener_to(s, h);
-		return h;
-	}
-	h = view_find_host(s->v, of, s->ask->host, 0);
-	if (h != NULL)
-		put_outcome(s, 404, FLOW_NO_ROUTE,
-		    tree_printf(&s->t, "%.*s has no port %u",
-			SLICE_ARG(h->host), (unsigned)s->ask->port));
-	else
-		put_outcome(s, 404, FLOW_NO_ROUTE,
-		    tree_printf(&s->t,
-			"no service and no rule is known for %.*s",
-			SLICE_ARG(s->ask->host)));
-	return NULL;
-}
-
-struct value *
-model_explain(const struct view *v, const struct explain_request *request,
-    struct arena *arena)
-{
-	struct story s = {.t = {.arena = arena}, .v = v, .ask = request};
-	const struct view_host *h;
-
-	s.root = tree_map(&s.t);
-	s.rules = tree_list(&s.t);
-	h = find_host(&s);
-	if (h != NULL) {
-		tree_put_text(&s.t, s.root, "virtualHostMatched", h->name);
-		tree_put_text(&s.t, s.root, "protocol",
-		    slice_str(view_protocol_name(h->protocol)));
-		if (view_protocol_is_http(h->protocol))
-			tell_http(&s, h);
-		else
-			tell_tcp(&s, h);
-	}
-	return s.t.full ? NULL : s.root;
+	*s = (struct story){.t = {.arena = arena}, .v = v, .ask = ask};
+	s->port = ask->port;
+	s->root = tree_map(&s->t);
+	s->rules = tree_list(&s->t);
 }

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * effects — what is different for calls between two views of one place.
+ *
+ *	hosts      by name: new, gone, another protocol
+ *	their rules   by what they ask: new, gone, other shares, other actions
+ *	clusters   by name: other settings, more or fewer endpoints
+ *	listeners  of calls from outside: new, gone, other chains
+ */
+#include "effects.h"
+
+#include "diff.h"
+#include "tree.h"
+
+struct telling {
+	struct tree t;
+	struct value *list;
+	struct slice to; /* that is told of now */
+};
+
+/* --- saying it ------------------------------------------------------------ */
+
+static void
+say(struct telling *x, struct slice text)
+{
+	struct value *map = tree_map(&x->t);
+
+	tree_put_text(&x->t, map, "to", x->to);
+	tree_put_text(&x->t, map, "text", text);
+	tree_add(&x->t, x->list, map);
+}
+
+static struct slice
+words(struct telling *x, const struct value *v)
+{
+	switch (v->type) {
+	case VALUE_STRING:
+		return v->string;
+	case VALUE_INT:
+		return tree_printf(&x->t, "%lld", (long long)v->integer);
+	case VALUE_BOOL:
+		return v->boolean ? S("true") : S("false");
+	default:
+		return S("other");
+	}
+}
+
+/* What is different in two maps of settings; `of` is in front. */
+static void
+say_settings(struct telling *x, struct slice of, const struct value *before,
+    const struct value *after)
+{
+	struct diff d;
+
+	if (diff_values(before, after, x->t.arena, &d) != OK) {
+		x->t.full = true;
+		return;
+	}
+	for (size_t i = 0; i < d.count; i++) {
+		const struct difference *one = &d.items[i];
+
+		if (one->before != NULL && one->after != NULL)
+			say(x,
+			    tree_printf(&x->t, "%.*s%s is now %.*s, not %.*s",
+				SLICE_ARG(of), one->path,
+				SLICE_ARG(words(x, one->after)),
+				SLICE_ARG(words(x, one->before))));
+		else
+			say(x, tree_printf(&x->t, "%.*s%s is %s", SLICE_ARG(of),
+				   one->path,
+				   one->after != NULL    ? "new"
+				   : one->before != NULL ? "gone"
+							 : "at another place"));
+	}
+}
+
+/* --- shares --------------------------------------------------------------- */
+
+enum { SHARES_MAX = 64 };
+
+struct share {
+	struct slice who;
+	double percent;
+};
+
+struct shares {
+	struct share items[SHARES_MAX]; /* the rest of more is not told */
+	size_t count;
+};
+
+/* "v2" of the host itself; else "ratings.default v2". */
+static struct slice
+who(struct telling *x, const struct view_host *h,
+    const struct view_destination *d)
+{
+	const struct view_cluster *c = d->cluster;
+
+	if (c == NULL)
+		return tree_printf(
+		    &x->t, "nobody (%.*s)", SLICE_ARG(d->missing));
+	if (c->service == NULL)
+		return c->name;
+	if (c->service == h->service && c->subset.len > 0)
+		return c->subset;
+	if (c->service == h->service)
+		return S("any instance");
+	return tree_printf(&x->t, "%.*s.%.*s%s%.*s",
+	    SLICE_ARG(c->service->name), SLICE_ARG(c->service->ns),
+	    c->subset.len > 0 ? " " : "", SLICE_ARG(c->subset));
+}
+
+static struct share *
+find_share(struct shares *s, struct slice name)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (slice_eq(s->items[i].who, name))
+			return &s->items[i];
+	return NULL;
+}
+
+static void
+collect_shares(struct telling *x, const struct view_host *h,
+    const struct view_destination *items, size_t count, uint32_t total,
+    struct shares *out)
+{
+	out->count = 0;
+	for (size_t i = 0; i < count; i++) {
+		double percent =
+		    total > 0 ? 100.0 * (double)items[i].weight / (double)total
+		    : i == 0  ? 100.0
+			      : 0.0;
+		struct slice name = who(x, h, &items[i]);
+		struct share *same = find_share(out, name);
+
+		if (same != NULL)
+			same->percent += percent;
+		else if (percent > 0.0 && out->count < SHARES_MAX)
+			out->items[out->count++] =
+			    (struct share){name, percent};
+	}
+}
+
+static struct slice
+amount(struct telling *x, double percent)
+{
+	return percent >= 100.0 ? S("all")
+				: tree_printf(&x->t, "%.4g %%", percent);
+}
+
+/* "all to v1", "90 % to v1, 10 % to v2" */
+static struct slice
+list_of(struct telling *x, const struct shares *s)
+{
+	struct slice text = S("");
+
+	for (size_t i = 0; i < s->count; i++)
+		text = tree_printf(&x->t, "%.*s%s%.*s to %.*s", SLICE_ARG(text),
+		    i > 0 ? ", " : "",
+		    SLICE_ARG(amount(x, s->items[i].percent)),
+		    SLICE_ARG(s->items[i].who));
+	return s->count > 0 ? text : S("none");
+}
+
+/* "10 % now go to v2 (until now all to v1)": only what became more. */
+static void
+say_shares(struct telling *x, struct slice of, struct shares *before,
+    const struct shares *after)
+{
+	struct slice text = S("");
+
+	for (size_t i = 0; i < after->count; i++) {
+		const struct share *now = &after->items[i];
+		const struct share *old = find_share(before, now->who);
+
+		if (old != NULL && now->percent <= old->percent + 0.001)
+			continue;
+		text = tree_printf(&x->t, "%.*s%s%.*s%s to %.*s",
+		    SLICE_ARG(text), text.len > 0 ? ", " : "",
+		    SLICE_ARG(amount(x, now->percent)),
+		    text.len > 0 ? "" : " now go", SLICE_ARG(now->who));
+	}
+	if (text.len > 0)
+		say(x, tree_printf(&x->t, "%.*s%.*s (until now %.*s)",
+			   SLICE_ARG(of), SLICE_ARG(text),
+			   SLICE_ARG(list_of(x, before))));
+}
+
+/* --- rules ---------------------------------------------------------------- */
+
+static struct slice
+match_text(struct telling *x, const struct view_match *m)
+{
+	struct slice text = S("");
+
+	for (size_t i = 0; i < m->count; i++)
+		text = tree_printf(&x->t, "%.*s%s%.*s", SLICE_ARG(text),
+		    i > 0 ? " and " : "",
+		    SLICE_ARG(tree_condition(&x->t, &m->conditions[i])));
+	return text;
+}
+
+/* What it asks; empty: nothing. */
+static struct slice
+rule_text(struct telling *x, const struct view_http_route *r)
+{
+	struct slice text = S("");
+
+	for (size_t i = 0; i < r->match_count; i++)
+		text = tree_printf(&x->t, "%.*s%s%.*s", SLICE_ARG(text),
+		    i > 0 ? ", or " : "",
+		    SLICE_ARG(match_text(x, &r->matches[i])));
+	return text;
+}
+
+/* "where path begins with /api: " */
+static struct slice
+rule_prefix(struct telling *x, struct slice asks)
+{
+	return asks.len > 0
+		   ? tree_printf(&x->t, "where %.*s: ", SLICE_ARG(asks))
+		   : S("");
+}
+
+/* What it does, but for where it sends. */
+static struct value *
+action_of(struct telling *x, const struct view_http_route *r)
+{
+	struct value *map = tree_map(&x->t);
+
+	VALUE_EACH(tree_http_action(&x->t, r), it)
+	{
+		if (!slice_eq(it->key, S("cluster")) &&
+		    !slice_eq(it->key, S("weightedClusters")) && map != NULL &&
+		    value_set(map, it->key, value_share(it, x->t.arena)) != OK)
+			x->t.full = true;
+	}
+	return map;
+}
+
+static void
+compare_rules(struct telling *x, const struct view_host *h_before,
+    const struct view_http_route *before, const struct view_host *h_after,
+    const struct view_http_route *after)
+{
+	struct slice of = rule_prefix(x, rule_text(x, after));
+	struct shares old, now;
+
+	collect_shares(x, h_before, before->destinations,
+	    before->destination_count, before->weight_total, &old);
+	collect_shares(x, h_after, after->destinations,
+	    after->destination_count, after->weight_total, &now);
+	say_shares(x, of, &old, &now);
+	say_settings(x, of, action_of(x, before), action_of(x, after));
+}
+
+/* The rules of one host before, by what they ask. */
+static void
+index_rules(struct telling *x, const struct view_host *h, struct map *out)
+{
+	for (size_t i = h->http_count; i > 0; i--)
+		(void)map_put(out, rule_text(x, &h->http[i - 1]),
+		    (void *)(uintptr_t)&h->http[i - 1]); /* the first counts */
+}
+
+static void
+say_new_rule(struct telling *x, const struct view_host *h,
+    const struct view_http_route *r)
+{
+	struct shares now;
+
+	collect_shares(
+	    x, h, r->destinations, r->destination_count, r->weight_total, &now);
+	say(x, tree_printf(&x->t, "%.*sa rule of its own now, %.*s",
+		   SLICE_ARG(rule_prefix(x, rule_text(x, r))),
+		   SLICE_ARG(list_of(x, &now))));
+}
+
+static void
+compare_http(struct telling *x, const struct view_host *before,
+    const struct view_host *after)
+{
+	struct map old, now;
+
+	map_init(&old);
+	map_init(&now);
+	index_rules(x, before, &old);
+	index_rules(x, after, &now);
+	for (size_t i = 0; i < after->http_count; i++) {
+		const struct view_http_route *r = &after->http[i];
+		struct slice asks = rule_text(x, r);
+		const struct view_http_route *was = map_get(&old, asks);
+
+		if (map_get(&now, asks) != r)
+			continue; /* never asked: one before it is the same */
+		if (was == NULL)
+			say_new_rule(x, after, r);
+		else
+			compare_rules(x, before, was, after, r);
+	}
+	for (size_t i = 0; i < before->http_count; i++) {
+		struct slice asks = rule_text(x, &before->http[i]);
+
+		if (map_get(&now, asks) == NULL)
+			say(x, tree_printf(&x->t,
+				   "%.*sno rule of its own any more",
+				   SLICE_ARG(rule_prefix(x, asks))));
+	}
+	map_fini(&old, NULL);
+	map_fini(&now, NULL);
+}
+
+static void
+compare_tcp(struct telling *x, const struct view_host *before,
+    const struct view_host *after)
+{
+	size_t most = MAX(before->tcp_count, after->tcp_count);
+
+	for (size_t i = 0; i < most; i++) {
+		struct shares old = {.count = 0}, now = {.count = 0};
+
+		if (i < before->tcp_count)
+			collect_shares(x, before, before->tcp[i].destinations,
+			    before->tcp[i].destination_count,
+			    before->tcp[i].weight_total, &old);
+		if (i < after->tcp_count)
+			collect_shares(x, after, after->tcp[i].destinations,
+			    after->tcp[i].destination_count,
+			    after->tcp[i].weight_total, &now);
+		say_shares(x,
+		    most > 1 ? tree_printf(&x->t, "rule %zu: ", i + 1) : S(""),
+		    &old, &now);
+	}
+}
+
+/* --- hosts ---------------------------------------------------------------- */
+
+static struct slice
+host_text(struct telling *x, const struct view_host *h)
+{
+	struct slice name = h->host;
+
+	if (h->service != NULL && h->service->ns.len > 0 &&
+	    !slice_eq(h->service->name, h->service->istio))
+		name = tree_printf(&x->t, "%.*s.%.*s",
+		    SLICE_ARG(h->service->name), SLICE_ARG(h->service->ns));
+	if (h->port == 0)
+		return name;
+	return tree_printf(
+	    &x->t, "%.*s:%u", SLICE_ARG(name), (unsigned)h->port);
+}
+
+static void
+compare_host(struct telling *x, const struct view_host *before,
+    const struct view_host *after)
+{
+	if (before->protocol != after->protocol)
+		say(x, tree_printf(&x->t, "is now spoken to as %s, not %s",
+			   view_protocol_name(after->protocol),
+			   view_protocol_name(before->protocol)));
+	compare_http(x, before, after);
+	compare_tcp(x, before, after);
+}
+
+static void
+index_hosts(const struct view *v, struct map *out)
+{
+	size_t count;
+	const struct view_host *const *hosts = view_hosts(v, &count);
+
+	for (size_t i = count; i > 0; i--)
+		(void)map_put(out, hosts[i - 1]->name,
+		    (void *)(uintptr_t)hosts[i - 1]); /* the first counts */
+}
+
+static void
+compare_hosts(
+    struct telling *x, const struct view *before, const struct view *after)
+{
+	size_t count;
+	const struct view_host *const *hosts = view_hosts(after, &count);
+	struct map old, now;
+
+	map_init(&old);
+	map_init(&now);
+	index_hosts(before, &old);
+	index_hosts(after, &now);
+	for (size_t i = 0; i < count; i++) {
+		const struct view_host *was = map_get(&old, hosts[i]->name);
+
+		x->to = host_text(x, hosts[i]);
+		if (was == NULL)
+			say(x, S("can be called now"));
+		else
+			compare_host(x, was, hosts[i]);
+	}
+	hosts = view_hosts(before, &count);
+	for (size_t i = 0; i < count; i++) {
+		x->to = host_text(x, hosts[i]);
+		if (map_get(&now, hosts[i]->name) == NULL)
+			say(x, S("can no longer be called"));
+	}
+	map_fini(&old, NULL);
+	map_fini(&now, NULL);
+}
+
+/* --- clusters ------------------------------------------------------------- */
+
+static struct value *
+settings_of(struct telling *x, const struct view_cluster *c)
+{
+	struct value *map = tree_map(&x->t);
+
+	VALUE_EACH(tree_cluster_facts(&x->t, c), it)
+	{
+		if (!slice_eq(it->key, S("endpoints")) && map != NULL &&
+		    value_set(map, it->key, value_share(it, x->t.arena)) != OK)
+			x->t.full = true;
+	}
+	return map;
+}
+
+static void
+compare_cluster(struct telling *x, const struct view_cluster *before,
+    const struct view_cluster *after)
+{
+	struct slice of =
+	    after->subset.len > 0
+		? tree_printf(&x->t, "%.*s: ", SLICE_ARG(after->subset))
+		: S("");
+
+	x->to = after->name;
+	if (after->service != NULL)
+		x->to = tree_printf(&x->t, "%.*s.%.*s:%u",
+		    SLICE_ARG(after->service->name),
+		    SLICE_ARG(after->service->ns), (unsigned)after->port);
+	say_settings(x, of, settings_of(x, before), settings_of(x, after));
+	if (before->endpoint_count != after->endpoint_count)
+		say(x, tree_printf(&x->t, "%.*s%zu endpoints, not %zu",
+			   SLICE_ARG(of), after->endpoint_count,
+			   before->endpoint_count));
+}
+
+static void
+compare_clusters(
+    struct telling *x, const struct view *before, const struct view *after)
+{
+	size_t count;
+	const struct view_cluster *const *all = view_clusters(after, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct view_cluster *was =
+		    view_find_cluster(before, all[i]->name);
+
+		if (was != NULL)
+			compare_cluster(x, was, all[i]);
+	}
+}
+
+/* --- listeners ------------------------------------------------------------ */
+
+static const struct view_listener *
+find_named(
+    const struct view_listener *const *all, size_t count, struct slice name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq(all[i]->name, name))
+			return all[i];
+	return NULL;
+}
+
+static bool
+has_chain(const struct view_listener *l, const struct view_chain *c)
+{
+	for (size_t i = 0; i < l->chain_count; i++)
+		if (slice_eq(l->chains[i].name, c->name) &&
+		    l->chains[i].tls.mode == c->tls.mode)
+			return true;
+	return false;
+}
+
+/* Chains that `a` has and `b` has not. */
+static void
+say_chains(struct telling *x, const struct view_listener *a,
+    const struct view_listener *b, const char *what)
+{
+	for (size_t i = 0; i < a->chain_count; i++)
+		if (!has_chain(b, &a->chains[i]))
+			say(x, tree_printf(&x->t, "the chain %.*s is %s",
+				   SLICE_ARG(a->chains[i].name), what));
+}
+
+static void
+compare_listeners(struct telling *x, const struct view *before,
+    const struct view *after, enum view_direction d)
+{
+	size_t old_count, count;
+	const struct view_listener *const *old =
+	    view_listeners(before, NULL, d, &old_count);
+	const struct view_listener *const *now =
+	    view_listeners(after, NULL, d, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct view_listener *was =
+		    find_named(old, old_count, now[i]->name);
+
+		x->to = now[i]->name;
+		if (was == NULL) {
+			say(x, S("listens now"));
+			continue;
+		}
+		say_chains(x, now[i], was, "new, or ends TLS in another way");
+		say_chains(x, was, now[i], "gone, or as it was no longer");
+	}
+	for (size_t i = 0; i < old_count; i++) {
+		x->to = old[i]->name;
+		if (find_named(now, count, old[i]->name) == NULL)
+			say(x, S("listens no longer"));
+	}
+}
+
+struct value *
+view_effects(
+    const struct view *before, const struct view *after, struct arena *arena)
+{
+	struct telling x = {.t = {.arena = arena}};
+
+	x.list = tree_list(&x.t);
+	compare_hosts(&x, before, after);
+	compare_clusters(&x, before, after);
+	compare_listeners(&x, before, after, VIEW_INBOUND);
+	compare_listeners(&x, before, after, VIEW_GATEWAY);
+	return x.t.full ? NULL : x.list;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * overview — a view as tables for people.
+ */
+#include "overview.h"
+
+#include "tree.h"
+
+/* Texts that grow by what is put behind them. */
+static struct slice
+joined(
+    struct tree *t, struct slice text, const char *between, struct slice more)
+{
+	if (text.len == 0)
+		return more;
+	return tree_printf(
+	    t, "%.*s%s%.*s", SLICE_ARG(text), between, SLICE_ARG(more));
+}
+
+/* --- where it goes -------------------------------------------------------- */
+
+static struct slice
+share_text(struct tree *t, const struct view_destination *d, uint32_t total)
+{
+	struct slice to = d->cluster != NULL ? d->cluster->name : d->missing;
+
+	if (total == 0 || d->weight == total)
+		return to;
+	return tree_printf(t, "%.4g %% %.*s",
+	    100.0 * (double)d->weight / (double)total, SLICE_ARG(to));
+}
+
+static struct slice
+shares_text(struct tree *t, const struct view_destination *items, size_t count,
+    uint32_t total)
+{
+	struct slice text = S("");
+
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || (total > 0 && items[i].weight > 0))
+			text = joined(
+			    t, text, ", ", share_text(t, &items[i], total));
+	return text;
+}
+
+/* --- listeners ------------------------------------------------------------ */
+
+static struct slice
+takes_text(struct tree *t, const struct view_chain_match *m)
+{
+	static const char *const transports[] = {[VIEW_ANY_TRANSPORT] = "",
+	    [VIEW_PLAIN] = "plain",
+	    [VIEW_TLS_TRANSPORT] = "TLS"};
+	struct slice text = S("");
+	char cidr[ADDR_TEXT_MAX];
+
+	if (m->port != 0)
+		text = tree_printf(t, "port %u", (unsigned)m->port);
+	for (size_t i = 0; i < m->cidr_count; i++)
+		text = joined(t, text, i == 0 ? ", " : " or ",
+		    tree_printf(t, "%s", cidr_format(&m->cidrs[i], cidr)));
+	if (m->transport != VIEW_ANY_TRANSPORT)
+		text =
+		    joined(t, text, ", ", slice_str(transports[m->transport]));
+	for (size_t i = 0; i < m->sni_count; i++)
+		text = joined(t, text, i == 0 ? ", for " : " or ", m->snis[i]);
+	for (size_t i = 0; i < m->alpn_count; i++)
+		text =
+		    joined(t, text, i == 0 ? ", ALPN " : " or ", m->alpns[i]);
+	return text.len > 0 ? text : S("all");
+}
+
+static struct slice
+tls_text(enum view_tls_mode m)
+{
+	static const char *const modes[] = {[VIEW_TLS_NONE] = "",
+	    [VIEW_TLS_SIMPLE] = "SIMPLE",
+	    [VIEW_TLS_MUTUAL] = "MUTUAL",
+	    [VIEW_TLS_OPTIONAL] = "OPTIONAL_MUTUAL",
+	    [VIEW_TLS_ISTIO_MUTUAL] = "ISTIO_MUTUAL"};
+
+	return slice_str(modes[m]);
+}
+
+static void
+add_chain(struct tree *t, struct value *list, const char *direction,
+    const struct view_listener *l, const struct view_chain *c)
+{
+	struct value *row = tree_map(t);
+
+	tree_put_text(t, row, "direction", slice_str(direction));
+	tree_put_text(t, row, "name", l->name);
+	tree_put_text(t, row, "chain", c->name);
+	tree_put_text(t, row, "takes",
+	    c == l->otherwise ? S("what no chain takes")
+			      : takes_text(t, &c->match));
+	tree_put_text(t, row, "tls", tls_text(c->tls.mode));
+	if (c->routes != NULL)
+		tree_put_text(t, row, "to",
+		    tree_printf(t, "routes %.*s",
+			SLICE_ARG(view_routes_name(c->routes))));
+	else
+		tree_put_text(t, row, "to",
+		    shares_text(t, c->tcp->destinations,
+			c->tcp->destination_count, c->tcp->weight_total));
+	tree_put_text(t, row, "origin", tree_origin(t, &c->origin));
+	tree_add(t, list, row);
+}
+
+/* What programs here connect to by name. */
+static void
+add_upstreams(struct tree *t, struct value *list, const struct view *v)
+{
+	size_t count;
+	const struct view_upstream *all = view_upstreams(v, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct value *row = tree_map(t);
+
+		tree_put_text(t, row, "direction", S("outbound"));
+		tree_put_text(t, row, "name", all[i].name);
+		tree_put_text(t, row, "takes", tree_addr(t, &all[i].listen));
+		tree_put_text(t, row, "to",
+		    all[i].host != NULL ? all[i].host->name : all[i].missing);
+		tree_put_text(t, row, "origin", S("named listener"));
+		tree_add(t, list, row);
+	}
+}
+
+static void
+add_listeners(struct tree *t, struct value *list, const struct view *v)
+{
+	static const char *const directions[] = {[VIEW_OUTBOUND] = "outbound",
+	    [VIEW_INBOUND] = "inbound",
+	    [VIEW_GATEWAY] = "gateway"};
+
+	add_upstreams(t, list, v);
+	for (size_t d = 0; d < ARRAY_LEN(directions); d++) {
+		size_t count;
+		const struct view_listener *const *all =
+		    view_listeners(v, NULL, (enum view_direction)d, &count);
+
+		for (size_t i = 0; i < count; i++) {
+			const struct view_listener *l = all[i];
+
+			for (size_t j = 0; j < l->chain_count; j++)
+				add_chain(
+				    t, list, directions[d], l, &l->chains[j]);
+			if (l->otherwise != NULL)
+				add_chain(
+				    t, list, directions[d], l, l->otherwise);
+		}
+	}
+}
+
+/* --- routes --------------------------------------------------------------- */
+
+static struct slice
+asks_text(struct tree *t, const struct view_http_route *r)
+{
+	struct slice text = S("");
+
+	for (size_t i = 0; i < r->match_count; i++) {
+		const struct view_match *m = &r->matches[i];
+		struct slice one = S("");
+
+		for (size_t j = 0; j < m->count; j++)
+			one = joined(t, one, " and ",
+			    tree_condition(t, &m->conditions[j]));
+		text = joined(t, text, ", or ", one);
+	}
+	return text.len > 0 ? text : S("all");
+}
+
+static void
+add_http(struct tree *t, struct value *list, const struct view_host *h,
+    const struct view_http_route *r)
+{
+	struct value *row = tree_map(t);
+
+	tree_put_text(t, row, "host", h->name);
+	tree_put_text(t, row, "rule", r->name);
+	tree_put_text(t, row, "asks", asks_text(t, r));
+	tree_put_text(t, row, "to",
+	    shares_text(
+		t, r->destinations, r->destination_count, r->weight_total));
+	tree_put_text(t, row, "origin", tree_origin(t, &r->origin));
+	tree_add(t, list, row);
+}
+
+static void
+add_tcp(struct tree *t, struct value *list, const struct view_host *h,
+    const struct view_tcp_route *r)
+{
+	struct value *row = tree_map(t);
+
+	tree_put_text(t, row, "host", h->name);
+	tree_put_text(t, row, "asks", r->never.len > 0 ? r->never : S("all"));
+	tree_put_text(t, row, "to",
+	    shares_text(
+		t, r->destinations, r->destination_count, r->weight_total));
+	tree_put_text(t, row, "origin", tree_origin(t, &r->origin));
+	tree_add(t, list, row);
+}
+
+static void
+add_routes(struct tree *t, struct value *list, const struct view *v)
+{
+	size_t count;
+	const struct view_host *const *all = view_hosts(v, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < all[i]->http_count; j++)
+			add_http(t, list, all[i], &all[i]->http[j]);
+		for (size_t j = 0; j < all[i]->tcp_count; j++)
+			add_tcp(t, list, all[i], &all[i]->tcp[j]);
+	}
+}
+
+/* --- clusters ------------------------------------------------------------- */
+
+static void
+add_clusters(struct tree *t, struct value *list, const struct view *v)
+{
+	size_t count;
+	const struct view_cluster *const *all = view_clusters(v, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct view_cluster *c = all[i];
+		const struct origin *o =
+		    c->origin.key.kind.len > 0 || c->service == NULL
+			? &c->origin
+			: &c->service->origin;
+		struct value *row = tree_map(t);
+
+		tree_put_text(t, row, "name", c->name);
+		tree_put_text(t, row, "balancer",
+		    slice_str(tree_balancer(c->policy->balancing.balancer)));
+		tree_put_int(t, row, "endpoints", (int64_t)c->endpoint_count);
+		tree_put_int(t, row, "usable", (int64_t)c->usable_count);
+		tree_put_text(t, row, "origin", tree_origin(t, o));
+		tree_add(t, list, row);
+	}
+}
+
+static void
+add_endpoints(struct tree *t, struct value *list, const struct view *v)
+{
+	size_t count;
+	const struct view_cluster *const *all = view_clusters(v, &count);
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < all[i]->endpoint_count; j++) {
+			const struct view_endpoint *e = all[i]->endpoints[j];
+			struct value *row = tree_map(t);
+
+			tree_put_text(t, row, "cluster", all[i]->name);
+			tree_put_text(
+			    t, row, "address", tree_addr(t, &e->addr));
+			tree_put_text(t, row, "node", e->node);
+			tree_put_text(t, row, "identity", e->identity);
+			tree_put_text(t, row, "locality", e->locality);
+			tree_put_int(t, row, "weight", e->weight);
+			tree_put_text(t, row, "state",
+			    e->usable ? S("in use") : e->reason);
+			tree_add(t, list, row);
+		}
+}
+
+/* --- all of them ---------------------------------------------------------- */
+
+static const struct table {
+	const char *name;
+	void (*add)(struct tree *t, struct value *list, const struct view *v);
+} tables[] = {
+    {"listeners", add_listeners},
+    {"routes", add_routes},
+    {"clusters", add_clusters},
+    {"endpoints", add_endpoints},
+};
+
+static const struct table *
+find_table(struct slice name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		if (slice_eq(slice_str(tables[i].name), name))
+			return &tables[i];
+	return NULL;
+}
+
+bool
+view_has_overview(struct slice table)
+{
+	return find_table(table) != NULL;
+}
+
+struct value *
+view_overview(const struct view *v, struct slice table, struct arena *arena)
+{
+	struct tree t = {.arena = arena};
+	struct value *list = tree_list(&t);
+	const struct table *which = find_table(table);
+
+	if (which == NULL)
+		return NULL;
+	which->add(&t, list, v);
+	return t.full ? NULL : list;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * doors — a gateway while its listeners and chains are made.
+ */
+#ifndef MESHD_VIEW_DOORS_H
+#define MESHD_VIEW_DOORS_H
+
+#include "servers.h"
+
+/* One address while its chains are collected. */
+struct door {
+	struct view_listener *listener;
+	struct rows chains; /* struct view_chain */
+};
+
+struct gateway_state {
+	struct builder *b;
+	struct serving serving;
+	struct bindings bindings;
+	struct map doors;       /* name of the listener → struct door */
+	struct rows door_rows;  /* in the order of age */
+	struct map routes;      /* name → struct view_routes */
+	struct map bind_of_sni; /* number, name → struct slice, of tls rules */
+};
+
+/* One more; NULL when the view is full. */
+struct view_chain *add_chain(
+    struct gateway_state *g, struct door *d, const struct origin *o);
+
+/* Only connections that say one of the names, in lower case. */
+void match_names(struct builder *b, const struct slice *names, size_t count,
+    struct view_chain_match *out);
+void match_server(
+    struct builder *b, const struct served *s, struct view_chain_match *out);
+
+/* As the server's tls says. */
+void end_tls(
+    struct builder *b, const struct served *s, struct view_chain_tls *out);
+
+/* --- bytes (passed.c) ----------------------------------------------------- */
+
+/* In the clear, or with TLS that ends here. */
+void add_tcp_chain(
+    struct gateway_state *g, struct door *d, const struct served *s);
+
+/* PASSTHROUGH: one for each match of a tls rule. */
+void add_tls_chains(
+    struct gateway_state *g, struct door *d, const struct served *s);
+
+/* AUTO_PASSTHROUGH: one for each cluster of the mesh. */
+void add_auto_chains(
+    struct gateway_state *g, struct door *d, const struct served *s);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * hashing — what keeps the requests of one client at one endpoint.
+ *
+ * A destination's rules say it, but the key is looked for in the request, so
+ * it belongs to the route.
+ */
+#include "actions.h"
+
+static const struct consistent_hash *
+of_balancer(const struct load_balancer *lb)
+{
+	return lb != NULL ? lb->consistent_hash : NULL;
+}
+
+static const struct consistent_hash *
+of_policy(const struct traffic_policy *p)
+{
+	return p != NULL ? of_balancer(p->load_balancer) : NULL;
+}
+
+static const struct consistent_hash *
+of_port(const struct traffic_policy *p, int64_t port)
+{
+	for (size_t i = 0; p != NULL && i < p->port_level.count; i++) {
+		const struct port_policy *at = &p->port_level.items[i];
+
+		if (at->port != NULL && at->port->number == port)
+			return of_balancer(at->load_balancer);
+	}
+	return NULL;
+}
+
+/* Upstream asks for a port's own only where the destination names it. */
+static const struct consistent_hash *
+find(const struct service_row *s, uint16_t port,
+    const struct destination_spec *spec)
+{
+	const struct resource *from;
+	const struct traffic_policy *all = find_policy(s->rule, &from),
+				    *own = NULL;
+	const struct subset_spec *subset = NULL;
+	const struct consistent_hash *found = NULL;
+	int64_t number = port;
+
+	if (spec != NULL)
+		number = spec->port != NULL ? spec->port->number : 0;
+	if (spec != NULL && spec->subset.len > 0)
+		subset = find_subset(s->rule, spec->subset, &from);
+	if (subset != NULL)
+		own = subset->traffic_policy;
+	found = of_port(own, number);
+	if (found == NULL)
+		found = of_policy(own);
+	if (found == NULL)
+		found = of_port(all, number);
+	return found != NULL ? found : of_policy(all);
+}
+
+static void
+compile_cookie(struct builder *b, const struct hash_cookie *c,
+    struct view_hash_policy *out)
+{
+	struct label *items = take(b, c->attributes.count, sizeof(*items));
+
+	out->key = VIEW_HASH_BY_COOKIE;
+	out->name = c->name;
+	out->path = c->path;
+	out->has_ttl = message_has(&hash_cookie_message, c, "ttl");
+	out->ttl_us = c->ttl;
+	for (size_t i = 0; items != NULL && i < c->attributes.count; i++)
+		items[i] = (struct label){
+		    c->attributes.items[i].name, c->attributes.items[i].value};
+	out->attributes = items;
+	out->attribute_count = items != NULL ? c->attributes.count : 0;
+}
+
+bool
+find_hash(struct builder *b, struct service_row *s, uint16_t port,
+    const struct destination_spec *spec, struct view_hash_policy *out)
+{
+	const struct consistent_hash *h = find(s, port, spec);
+
+	*out = (struct view_hash_policy){.key = VIEW_HASH_BY_SOURCE};
+	if (h == NULL)
+		return false;
+	if (h->http_cookie != NULL) {
+		compile_cookie(b, h->http_cookie, out);
+	} else if (h->http_header_name.len > 0) {
+		out->key = VIEW_HASH_BY_HEADER;
+		out->name = h->http_header_name;
+	} else if (h->http_query_parameter_name.len > 0) {
+		out->key = VIEW_HASH_BY_PARAMETER;
+		out->name = h->http_query_parameter_name;
+	} else {
+		return h->use_source_ip;
+	}
+	return true;
+}

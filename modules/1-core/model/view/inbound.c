@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inbound — where the mesh calls programs of this machine.
+ *
+ * What is captured comes to one listener, "virtualInbound". A port that a
+ * service or a Sidecar names has chains of its own there, the rest passes to
+ * where it was called; which chains there are, PeerAuthentication says. Names,
+ * order and application protocols are Istio's.
+ */
+#include <stdio.h>
+
+#include "inbound.h"
+
+/* --- one port, or all that none names ------------------------------------- */
+
+struct chains {
+	struct view_chain *items;
+	size_t count;
+	size_t cap;
+};
+
+/* What the chains of a port have in common. */
+struct part {
+	uint16_t port; /* 0: any */
+	struct slice http_name;
+	struct slice tcp_name;
+	const struct view_routes *routes;
+	const struct view_tcp_route *tcp;
+	struct view_chain_tls tls; /* where it is ended */
+	enum mutual_tls_mode peers;
+	struct origin peers_origin;
+	struct origin origin;
+};
+
+static void
+add_chain(struct chains *to, const struct part *p, const struct way *w)
+{
+	struct view_chain *c;
+
+	if (to->count == to->cap)
+		return;
+	c = &to->items[to->count++];
+	c->name = w->http ? p->http_name : p->tcp_name;
+	c->match.port = p->port;
+	way_match(w, &c->match);
+	if (w->ends_tls)
+		c->tls = p->tls;
+	c->routes = w->http ? p->routes : NULL;
+	c->tcp = w->http ? NULL : p->tcp;
+	c->peers = p->peers;
+	c->peers_origin = p->peers_origin;
+	c->origin = p->origin;
+}
+
+static void
+add_ways(struct chains *to, const struct part *p, const struct way *w)
+{
+	for (; w->transport != VIEW_ANY_TRANSPORT; w++)
+		add_chain(to, p, w);
+}
+
+/* --- where it goes -------------------------------------------------------- */
+
+static const struct view_destination *
+add_destination(struct builder *b, const struct view_cluster *c)
+{
+	struct view_destination *d = take(b, 1, sizeof(*d));
+
+	if (c == NULL || d == NULL)
+		return NULL;
+	d->cluster = c;
+	d->name = d->host = c->name;
+	return d;
+}
+
+static const struct view_tcp_route *
+add_tcp(
+    struct builder *b, const struct view_destination *d, const struct origin *o)
+{
+	struct view_tcp_route *r = take(b, 1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->destinations = d;
+	r->destination_count = 1;
+	r->origin = *o;
+	return r;
+}
+
+static const struct view_http_route *
+add_http(struct builder *b, const struct view_destination *d, bool is_grpc,
+    const struct origin *o)
+{
+	struct view_http_route *r = take(b, 1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->name = S("default");
+	r->destinations = d;
+	r->destination_count = 1;
+	r->origin = *o;
+	inbound_actions(b, r, is_grpc);
+	return r;
+}
+
+/* One virtual host for all: callers may say what name they like. */
+static const struct view_routes *
+add_inbound_routes(struct builder *b, const struct view_destination *d,
+    const struct inbound_port *p, const struct origin *o)
+{
+	struct view_routes *routes = add_routes(b, d->name);
+	struct view_host *h = take(b, 1, sizeof(*h));
+
+	if (routes == NULL || h == NULL)
+		return NULL;
+	h->port = p != NULL ? p->service_port : 0;
+	h->name = take_printf(b, "inbound|http|%u", (unsigned)h->port);
+	h->host = S("*");
+	h->protocol = p != NULL ? p->protocol : VIEW_AUTO;
+	h->scope = &b->scope->row;
+	h->service = p != NULL && p->service != NULL ? &p->service->row : NULL;
+	h->http = add_http(b, d, h->protocol == VIEW_GRPC, o);
+	h->http_count = 1;
+	h->origin = *o;
+	(void)add_domain(b, routes, h->host, h); /* the only one */
+	seal_routes(routes);
+	return routes;
+}
+
+static void
+set_way_on(struct builder *b, struct part *p, const struct view_cluster *c,
+    const struct inbound_port *port)
+{
+	const struct view_destination *d = add_destination(b, c);
+
+	if (d == NULL)
+		return;
+	p->routes = add_inbound_routes(b, d, port, &p->origin);
+	p->tcp = add_tcp(b, d, &p->origin);
+}
+
+/* --- who may come --------------------------------------------------------- */
+
+static void
+set_peers(struct part *p, const struct peer_policy *policy)
+{
+	const struct resource *by;
+
+	p->tls.mode = VIEW_TLS_ISTIO_MUTUAL;
+	p->peers = peer_policy_on(policy, p->port, &by);
+	p->peers_origin =
+	    by != NULL ? origin_of(by, 0)
+		       : (struct origin){.words = S("no PeerAuthentication")};
+}
+
+static enum view_tls_mode
+tls_mode_of(const struct server_tls *s)
+{
+	switch (s->mode) {
+	case SERVER_TLS_MUTUAL:
+		return VIEW_TLS_MUTUAL;
+	case SERVER_TLS_OPTIONAL_MUTUAL:
+		return VIEW_TLS_OPTIONAL;
+	default: /* the rest is refused in an ingress, or means this */
+		return VIEW_TLS_SIMPLE;
+	}
+}
+
+/* A certificate of the ingress's own is used only where no mTLS is taken. */
+static const struct way *
+ways_of(struct part *p, const struct inbound_port *port)
+{
+	const struct server_tls *own =
+	    port->ingress != NULL ? port->ingress->tls : NULL;
+
+	if (own == NULL || p->peers != MUTUAL_TLS_DISABLE)
+		return inbound_ways(p->peers, port->protocol);
+	p->tls =
+	    (struct view_chain_tls){.mode = tls_mode_of(own), .settings = own};
+	return inbound_ways_behind_tls(port->protocol);
+}
+
+/* --- names ---------------------------------------------------------------- */
+
+static const char *
+any_ip(const struct builder *b)
+{
+	for (size_t i = 0; i < b->in->addr_count; i++)
+		if (b->in->addrs[i].family == ADDR_V4)
+			return "0.0.0.0";
+	return b->in->addr_count > 0 ? "::" : "0.0.0.0";
+}
+
+/* Where an ingress that does not say it is: the machine's first address. */
+static struct slice
+bind_of(struct builder *b, const struct inbound_port *p)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (p->ingress == NULL)
+		return slice_str(any_ip(b));
+	if (p->ingress->bind.len > 0)
+		return p->ingress->bind;
+	for (size_t i = 0; i < b->in->addr_count; i++)
+		if (addr_is_global_unicast(&b->in->addrs[i]))
+			return take_copy(b,
+			    slice_str(addr_format_ip(&b->in->addrs[i], text)));
+	return slice_str(any_ip(b));
+}
+
+/* --- listeners ------------------------------------------------------------ */
+
+static bool
+sniffs_http(const struct view_chain *c)
+{
+	for (size_t i = 0; i < c->match.alpn_count; i++)
+		if (slice_eq(c->match.alpns[i], S("http/1.1")))
+			return true;
+	return false;
+}
+
+static void
+add_inbound_listener(struct builder *b, struct slice name,
+    const struct addr *addr, const struct chains *chains,
+    const struct origin *o)
+{
+	struct view_listener *l = take(b, 1, sizeof(*l));
+
+	if (l == NULL)
+		return;
+	l->name = name;
+	l->direction = VIEW_INBOUND;
+	l->addr = *addr;
+	l->chains = chains->items;
+	l->chain_count = chains->count;
+	l->origin = *o;
+	for (size_t i = 0; i < chains->count; i++) {
+		const struct view_chain *c = &chains->items[i];
+
+		l->sniffs_http = l->sniffs_http || sniffs_http(c);
+		l->sniffs_tls =
+		    l->sniffs_tls || c->match.transport == VIEW_TLS_TRANSPORT;
+	}
+	add_listener(b, l);
+}
+
+/* Captures nothing: programs outside reach it as it is. */
+static void
+add_bound(struct builder *b, const struct part *p, const struct way *w,
+    struct slice bind)
+{
+	struct addr addr = {0};
+	struct chains chains = {
+	    take(b, WAYS_MAX, sizeof(struct view_chain)), 0, WAYS_MAX};
+
+	if (chains.items == NULL)
+		return;
+	if (addr_parse_ip(bind, &addr) != OK || addr_is_any(&addr))
+		addr = (struct addr){0};
+	addr.port = p->port;
+	add_ways(&chains, p, w);
+	add_inbound_listener(b, p->tcp_name, &addr, &chains, &p->origin);
+}
+
+static void
+add_port_chains(
+    struct builder *b, const struct inbound_port *port, struct chains *to)
+{
+	const struct peer_policy policy =
+	    peer_policy_of(b, port->callee.ns, port->callee.labels);
+	struct slice bind = bind_of(b, port);
+	struct part p = {.port = port->port, .origin = port->origin};
+	const struct way *w;
+
+	p.tcp_name = p.http_name =
+	    take_printf(b, "%.*s_%u", SLICE_ARG(bind), (unsigned)port->port);
+	set_way_on(b, &p,
+	    add_local_cluster(
+		b, take_printf(b, "inbound|%u||", (unsigned)port->port), port),
+	    port);
+	set_peers(&p, &policy);
+	w = ways_of(&p, port);
+	if (port->ingress != NULL &&
+	    port->ingress->capture_mode == CAPTURE_NONE)
+		add_bound(b, &p, w, bind);
+	else
+		add_ways(to, &p, w);
+}
+
+/* --- what no port takes --------------------------------------------------- */
+
+/* What came in here may not go out to itself. */
+static void
+add_blackhole(struct builder *b, struct chains *to)
+{
+	static const struct way way = {
+	    VIEW_ANY_TRANSPORT, ANY_ALPN, false, false};
+	struct part p = {.port = (uint16_t)b->mesh->proxy_inbound_listen_port,
+	    .tcp_name = S("virtualInbound-blackhole"),
+	    .origin = {.words = S("the mesh's own port")}};
+	const struct view_destination *d;
+
+	d = add_destination(b,
+	    bare_cluster(b, S("BlackHoleCluster"), VIEW_CLUSTER_STATIC, NULL));
+	p.tcp = add_tcp(b, d, &p.origin);
+	add_chain(to, &p, &way);
+}
+
+/* One more for each port that a policy sets apart and nothing else names. */
+static void
+add_passthrough(struct builder *b, const struct rows *ports, struct chains *to)
+{
+	const struct view_scope *of = &b->scope->row;
+	const struct peer_policy policy =
+	    peer_policy_of(b, of->ns, &of->labels);
+	uint16_t apart;
+	struct part p = {.http_name = S("virtualInbound-catchall-http"),
+	    .tcp_name = S("virtualInbound"),
+	    .origin = {.words = S("no service has the port")}};
+
+	set_way_on(b, &p,
+	    bare_cluster(b, S("InboundPassthroughCluster"),
+		VIEW_CLUSTER_ORIGINAL_DST, NULL),
+	    NULL);
+	set_peers(&p, &policy);
+	add_ways(to, &p, inbound_ways(p.peers, VIEW_AUTO));
+	for (size_t i = 0; (apart = peer_policy_port(&policy, i)) != 0; i++) {
+		if (has_inbound_port(ports, apart))
+			continue;
+		p.port = apart;
+		set_peers(&p, &policy);
+		add_ways(to, &p, inbound_ways(p.peers, VIEW_AUTO));
+	}
+}
+
+static size_t
+count_apart(const struct builder *b)
+{
+	const struct view_scope *of = &b->scope->row;
+	const struct peer_policy policy =
+	    peer_policy_of(b, of->ns, &of->labels);
+	size_t n = 0;
+
+	while (peer_policy_port(&policy, n) != 0)
+		n++;
+	return n;
+}
+
+static void
+compile_ports(struct builder *b, const struct rows *ports)
+{
+	static const struct addr anywhere = {0};
+	struct chains chains = {
+	    .cap = 1 + WAYS_MAX * (1 + count_apart(b) + ports->count)};
+	struct origin o = {.words = S("captured calls to this machine")};
+
+	chains.items = take(b, chains.cap, sizeof(*chains.items));
+	if (chains.items == NULL)
+		return;
+	add_blackhole(b, &chains);
+	add_passthrough(b, ports, &chains);
+	for (size_t i = 0; i < ports->count && !b->full; i++)
+		add_port_chains(b, ports->items[i], &chains);
+	add_inbound_listener(b, S("virtualInbound"), &anywhere, &chains, &o);
+}
+
+/* Who is called does not depend on who calls: once, in the own scope. */
+void
+compile_inbound(struct builder *b)
+{
+	struct rows ports = {0};
+
+	if (b->scope->hash != 0)
+		return;
+	collect_inbound_ports(b, &ports);
+	compile_ports(b, &ports);
+	rows_fini(&ports);
+}

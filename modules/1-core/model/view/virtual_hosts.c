@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * virtual_hosts — what the requests of one set of routes meet at a gateway.
+ *
+ * All VirtualServices of a host stand in one row, the first to be asked first;
+ * rules that take everything come last. Hosts that have the same of them share
+ * a row, which has the name of the most specific one.
+ */
+#include <stdlib.h>
+
+#include "servers.h"
+#include "validate.h"
+
+/* The rules of one VirtualService for one Gateway. */
+struct part {
+	const struct resource *resource;
+	struct view_http_route *rows;
+	size_t count;
+	size_t last; /* 1: the last row takes everything */
+};
+
+/* A host while it is looked for. */
+struct draft {
+	struct slice host;  /* canonical; "ns/host" if only a redirect */
+	struct slice shown; /* as dashboards have it */
+	uint16_t port;
+	struct rows parts; /* struct part */
+	bool needs_tls;
+	bool ends_tls;
+	struct origin origin;
+};
+
+struct drafting {
+	struct builder *b;
+	struct rows drafts; /* struct draft */
+	struct map by_host; /* → struct draft */
+	struct map part_of; /* Gateway and VirtualService → struct part */
+	struct view_routes *routes;
+};
+
+/* --- rules ---------------------------------------------------------------- */
+
+/* Upstream looks at the text, not at what it means. */
+static bool
+takes_everything(const struct view_match *m)
+{
+	const struct view_condition *c = m->conditions;
+
+	if (m->count == 0)
+		return true;
+	if (m->count > 1 || c->subject != VIEW_ON_PATH || c->negated)
+		return false;
+	return c->test == VIEW_PRESENT ||
+	       (c->test == VIEW_PREFIX && slice_eq(c->value, S("/"))) ||
+	       (c->test == VIEW_REGEX && slice_eq(c->value, S(".*")));
+}
+
+/* The first match that takes everything; the count if none does. */
+static size_t
+find_last(const struct view_http_route *r)
+{
+	size_t i = 0;
+
+	while (i < r->match_count && !takes_everything(&r->matches[i]))
+		i++;
+	return i;
+}
+
+/* A rule that takes everything, too: what comes before stays in its place. */
+static void
+split_last(struct part *p, size_t at)
+{
+	struct view_http_route *r = &p->rows[p->count++];
+
+	p->last = 1;
+	if (r->match_count == 0)
+		return;
+	if (at > 0) {
+		r[1] = r[0];
+		r->match_count = at;
+		r++;
+		p->count++;
+	}
+	r->matches += at;
+	r->match_count = 1;
+}
+
+static void
+add_rules(struct builder *b, const struct rows *rules,
+    const struct view_host *h, struct part *p)
+{
+	for (size_t i = 0; i < rules->count; i++) {
+		struct view_http_route *r = &p->rows[p->count];
+		size_t last;
+
+		compile_http_rule(b, rules->items[i], h, r);
+		r->index = i;
+		last = find_last(r);
+		if (last < r->match_count || r->match_count == 0) {
+			split_last(p, last);
+			return;
+		}
+		p->count++;
+	}
+}
+
+static struct slice
+part_key(struct builder *b, const struct served *s, const struct resource *r)
+{
+	return take_printf(b, "%.*s %.*s/%.*s", SLICE_ARG(s->name),
+	    SLICE_ARG(r->key.ns), SLICE_ARG(r->key.name));
+}
+
+/* NULL if none of its rules is for the server. */
+static struct part *
+part_of(struct drafting *d, const struct served *s, const struct bound *v)
+{
+	struct builder *b = d->b;
+	const struct view_host h = {.port = (uint16_t)s->spec->port->number,
+	    .ends_tls = s->spec->tls != NULL};
+	struct slice key = part_key(b, s, v->resource);
+	struct part *p = map_get(&d->part_of, key);
+	const struct rows *rules;
+
+	if (p != NULL)
+		return p;
+	if (!has_http_rule(b, v->resource, h.port))
+		return NULL;
+	rules = &http_rules_of(b, v->resource)->rows;
+	p = take(b, 1, sizeof(*p));
+	if (p == NULL)
+		return NULL;
+	p->resource = v->resource;
+	p->rows = take(b, rules->count + 1, sizeof(*p->rows));
+	if (p->rows == NULL)
+		return NULL;
+	b->rules_ns = v->resource->key.ns;
+	add_rules(b, rules, &h, p);
+	b->rules_ns = S("");
+	(void)map_put(&d->part_of, key, p); /* was not there */
+	return p;
+}
+
+/* --- drafts --------------------------------------------------------------- */
+
+static struct draft *
+draft_of(struct drafting *d, const struct served *s, struct slice host)
+{
+	struct draft *x = map_get(&d->by_host, host);
+
+	if (x != NULL)
+		return x;
+	x = take(d->b, 1, sizeof(*x));
+	if (x == NULL)
+		return NULL;
+	x->host = host;
+	x->shown = istio_host(d->b, host);
+	x->port = (uint16_t)s->spec->port->number;
+	x->ends_tls =
+	    s->spec->tls != NULL && !port_protocol_is_http(s->protocol);
+	x->origin = served_origin(s);
+	rows_add(&d->drafts, x);
+	(void)map_put(&d->by_host, host, x); /* was not there */
+	return x;
+}
+
+static bool
+redirects(const struct served *s)
+{
+	return s->spec->tls != NULL && s->spec->tls->https_redirect;
+}
+
+/* Each host once, also where it is within several of the server's. */
+static void
+add_part(struct drafting *d, const struct served *s, struct part *p,
+    struct slice host)
+{
+	struct draft *x = draft_of(d, s, host);
+
+	if (x == NULL)
+		return;
+	if (x->parts.count == 0)
+		x->origin = origin_of(p->resource, 0);
+	rows_add(&x->parts, p);
+	x->needs_tls = x->needs_tls || redirects(s);
+}
+
+static bool
+has(const struct slice *items, size_t count, struct slice s)
+{
+	for (size_t i = 0; i < count; i++)
+		if (slice_eq(items[i], s))
+			return true;
+	return false;
+}
+
+static void
+add_bound(struct drafting *d, const struct served *s, const struct bound *v)
+{
+	struct part *p = part_of(d, s, v);
+	struct slice *met =
+	    take(d->b, s->host_count * v->host_count, sizeof(*met));
+	size_t n = 0;
+
+	for (size_t i = 0; p != NULL && met != NULL && i < s->host_count; i++)
+		for (size_t j = 0; j < v->host_count; j++)
+			if (served_meets(
+				&s->hosts[i], v, v->hosts[j], &met[n]) &&
+			    !has(met, n, met[n]))
+				add_part(d, s, p, met[n++]);
+}
+
+/* Also of hosts that no VirtualService has. */
+static void
+add_redirects(struct drafting *d, const struct served *s)
+{
+	for (size_t i = 0; redirects(s) && i < s->host_count; i++) {
+		const struct served_host *h = &s->hosts[i];
+		struct slice host =
+		    h->ns.len == 0 ? h->host
+				   : take_printf(d->b, "%.*s/%.*s",
+					 SLICE_ARG(h->ns), SLICE_ARG(h->host));
+		struct draft *x = draft_of(d, s, host);
+
+		if (x != NULL)
+			x->needs_tls = true;
+	}
+}
+
+static void
+add_server(struct drafting *d, const struct bindings *g, const struct served *s)
+{
+	struct rows bound = {0};
+
+	d->b->gateway = s->name;
+	find_bound(g, s, &bound);
+	for (size_t i = 0; !d->b->full && i < bound.count; i++)
+		add_bound(d, s, bound.items[i]);
+	add_redirects(d, s);
+	rows_fini(&bound);
+	d->b->gateway = S("");
+}
+
+/* --- rows ----------------------------------------------------------------- */
+
+static size_t
+append(const struct rows *parts, bool last, struct view_http_route *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < parts->count; i++) {
+		const struct part *p = parts->items[i];
+		size_t from = last ? p->count - p->last : 0;
+		size_t to = last ? p->count : p->count - p->last;
+
+		for (size_t j = from; j < to; j++)
+			out[n++] = p->rows[j];
+	}
+	return n;
+}
+
+static void
+fill_rules(struct builder *b, const struct rows *parts, struct view_host *h)
+{
+	struct view_http_route *rows;
+	size_t count = 0;
+
+	for (size_t i = 0; i < parts->count; i++)
+		count += ((const struct part *)parts->items[i])->count;
+	h->http_count = count;
+	if (parts->count == 1) {
+		h->http = ((const struct part *)parts->items[0])->rows;
+		return;
+	}
+	rows = take(b, count, sizeof(*rows));
+	h->http = rows;
+	if (rows == NULL)
+		h->http_count = 0;
+	else
+		(void)append(parts, true,
+		    &rows[append(parts, false, rows)]); /* all of them */
+}
+
+static struct view_host *
+add_row(struct drafting *d, const struct draft *x)
+{
+	struct view_host *h = take(d->b, 1, sizeof(*h));
+
+	if (h == NULL)
+		return NULL;
+	h->name = take_printf(
+	    d->b, "%.*s:%u", SLICE_ARG(x->shown), (unsigned)x->port);
+	h->host = x->host;
+	h->port = x->port;
+	h->protocol = VIEW_HTTP;
+	h->scope = &d->b->scope->row;
+	h->origin = x->origin;
+	h->needs_tls = x->needs_tls;
+	h->ends_tls = x->ends_tls;
+	fill_rules(d->b, &x->parts, h);
+	rows_add(&d->routes->hosts, h);
+	rows_add(&d->b->v->hosts, h);
+	return h;
+}
+
+/* Of the same rules in the same order, and as eager for TLS. */
+static struct view_host *
+row_of(struct drafting *d, struct map *known, const struct draft *x)
+{
+	struct slice key =
+	    slice_of(x->parts.items, x->parts.count * sizeof(void *));
+	struct view_host *h = map_get(known, key);
+
+	if (h != NULL && h->needs_tls == x->needs_tls)
+		return h;
+	h = add_row(d, x);
+	if (h != NULL)
+		(void)map_put(known, key, h); /* the last counts */
+	return h;
+}
+
+static int
+most_specific_first(const void *a, const void *b)
+{
+	const struct draft *const *x = a;
+	const struct draft *const *y = b;
+	struct slice s = (*x)->shown, t = (*y)->shown;
+	int n = slice_starts(s, S("*")) - slice_starts(t, S("*"));
+
+	if (n == 0 && s.len != t.len)
+		n = s.len > t.len ? -1 : 1;
+	return n != 0 ? n : slice_cmp(s, t);
+}
+
+static void
+add_domains(struct drafting *d)
+{
+	struct map known;
+
+	map_init(&known);
+	if (d->drafts.count > 0)
+		qsort(d->drafts.items, d->drafts.count, sizeof(void *),
+		    most_specific_first);
+	for (size_t i = 0; !d->b->full && i < d->drafts.count; i++) {
+		const struct draft *x = d->drafts.items[i];
+		const struct view_host *h = row_of(d, &known, x);
+
+		if (h == NULL)
+			continue;
+		(void)add_domain(d->b, d->routes, x->host, h); /* is new */
+		(void)add_domain(
+		    d->b, d->routes, x->shown, h); /* or the same */
+	}
+	map_fini(&known, NULL);
+}
+
+/* Nobody is at home: 404 for everything, and not "no such host". */
+static void
+add_blackhole(struct drafting *d, const struct rows *servers)
+{
+	const struct served *s = servers->items[0];
+	const struct draft x = {.host = S("*"),
+	    .shown = S("blackhole"),
+	    .port = (uint16_t)s->spec->port->number,
+	    .origin = served_origin(s)};
+	const struct view_host *h = add_row(d, &x);
+
+	if (h != NULL)
+		(void)add_domain(d->b, d->routes, x.host, h); /* the only one */
+}
+
+const struct view_routes *
+compile_virtual_hosts(struct builder *b, const struct bindings *g,
+    struct slice name, const struct rows *servers)
+{
+	struct drafting d = {.b = b, .routes = add_routes(b, name)};
+
+	if (d.routes == NULL)
+		return NULL;
+	d.routes->scope = NULL; /* outside of the mesh no name is short */
+	map_init(&d.by_host);
+	map_init(&d.part_of);
+	for (size_t i = 0; !b->full && i < servers->count; i++)
+		add_server(&d, g, servers->items[i]);
+	if (d.drafts.count == 0)
+		add_blackhole(&d, servers);
+	else
+		add_domains(&d);
+	seal_routes(d.routes);
+	for (size_t i = 0; i < d.drafts.count; i++)
+		rows_fini(&((struct draft *)d.drafts.items[i])->parts);
+	rows_fini(&d.drafts);
+	map_fini(&d.by_host, NULL);
+	map_fini(&d.part_of, NULL);
+	return d.routes;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * workloads — what a selector chooses: WorkloadEntries, and what machines of
+ * the mesh offer.
+ *
+ * Both are found by one of their labels, so that many selectors over many
+ * workloads cost no more than what they choose.
+ */
+#include <stdio.h>
+
+#include "inside.h"
+
+#define TLS_MODE "security.istio.io/tlsMode"
+
+enum { KEY_BYTES = 512 };
+
+/* --- one workload on one port --------------------------------------------- */
+
+static uint16_t
+named_port(const struct workload_entry *w, struct slice name)
+{
+	for (size_t i = 0; i < w->ports.count; i++)
+		if (slice_eq(w->ports.items[i].key, name))
+			return (uint16_t)w->ports.items[i].number;
+	return 0;
+}
+
+/* What the label says, else whether it has an account to prove. */
+static bool
+wants_mutual(const struct workload *w)
+{
+	struct slice mode = labels_get(&w->labels, S(TLS_MODE));
+
+	return mode.ptr != NULL ? slice_eq(mode, S("istio"))
+				: w->spec->service_account.len > 0;
+}
+
+struct found_endpoint
+workload_at(const struct workload *w, struct slice ns, struct slice port_name,
+    int64_t port)
+{
+	const struct workload_entry *spec = w->spec;
+	struct found_endpoint f = {
+	    .in = {.workload = w->name,
+		.ns = ns,
+		.labels = w->labels,
+		.locality = spec->locality,
+		.network = spec->network,
+		.weight = spec->weight > 0 ? (uint32_t)spec->weight : 1},
+	    .mutual = wants_mutual(w)};
+	uint16_t own = named_port(spec, port_name);
+
+	if (workload_is_unix(spec)) {
+		f.name = workload_unix_path(spec);
+		return f;
+	}
+	if (addr_parse_ip(spec->address, &f.in.addr) != OK)
+		f.name = spec->address;
+	f.in.addr.port = own != 0 ? own : (uint16_t)port;
+	return f;
+}
+
+/* --- the index ------------------------------------------------------------ */
+
+/* What does not fit is cut: the selector is compared in full later. */
+static struct slice
+key_of(struct slice ns, const struct label *l, char out[KEY_BYTES])
+{
+	int n = l != NULL
+		    ? snprintf(out, KEY_BYTES, "%.*s\n%.*s\n%.*s",
+			  SLICE_ARG(ns), SLICE_ARG(l->key), SLICE_ARG(l->value))
+		    : snprintf(out, KEY_BYTES, "%.*s", SLICE_ARG(ns));
+
+	return slice_of(out, MIN((size_t)n, (size_t)KEY_BYTES - 1));
+}
+
+static void
+add_under(struct builder *b, struct map *index, struct slice key, void *what)
+{
+	struct rows *all = map_get(index, key);
+
+	if (all == NULL) {
+		all = take(b, 1, sizeof(*all));
+		if (all == NULL)
+			return;
+		(void)map_put(index, key, all); /* was not there */
+	}
+	rows_add(all, what);
+}
+
+static void
+add_under_labels(struct builder *b, struct map *index, struct slice ns,
+    const struct labels *labels, void *what)
+{
+	char text[KEY_BYTES];
+
+	add_under(b, index, key_of(ns, NULL, text), what);
+	for (size_t i = 0; i < labels->count; i++)
+		add_under(b, index, key_of(ns, &labels->items[i], text), what);
+}
+
+/* Those that may fit: of the first label, or of the namespace. */
+static const struct rows *
+candidates(
+    const struct map *index, struct slice ns, const struct labels *wanted)
+{
+	static const struct rows none = {0};
+	char text[KEY_BYTES];
+	const struct rows *all = map_get(
+	    index, key_of(ns, wanted->count > 0 ? wanted->items : NULL, text));
+
+	return all != NULL ? all : &none;
+}
+
+/* Those of the document's metadata win over its spec's, as upstream has it. */
+static struct labels
+labels_of(
+    struct builder *b, const struct resource *r, const struct workload_entry *w)
+{
+	struct label *all =
+	    take(b, r->labels.count + w->labels.count, sizeof(*all));
+	size_t n = r->labels.count;
+
+	if (all == NULL)
+		return (struct labels){NULL, 0};
+	for (size_t i = 0; i < n; i++)
+		all[i] = r->labels.items[i];
+	for (size_t i = 0; i < w->labels.count; i++)
+		if (labels_get(&r->labels, w->labels.items[i].key).ptr == NULL)
+			all[n++] = w->labels.items[i];
+	return (struct labels){all, n};
+}
+
+static void
+add_workload(struct builder *b, const struct resource *r)
+{
+	struct workload *w = take(b, 1, sizeof(*w));
+
+	if (w == NULL)
+		return;
+	w->spec = r->spec;
+	w->name = r->key.name;
+	w->labels = labels_of(b, r, w->spec);
+	add_under_labels(b, &b->workloads, r->key.ns, &w->labels, w);
+}
+
+static bool
+has_selecting_entry(const struct builder *b)
+{
+	for (size_t i = 0; i < b->services.count; i++) {
+		const struct service_row *s = b->services.items[i];
+
+		if (s->resource != NULL &&
+		    s->resource->kind == &kind_service_entry &&
+		    ((const struct service_entry *)s->resource->spec)
+			    ->workload_selector != NULL)
+			return true;
+	}
+	return false;
+}
+
+static struct slice
+ns_of(const struct view_endpoint_input *in)
+{
+	return in->ns.len > 0 ? in->ns : in->service_ns;
+}
+
+void
+index_workloads(struct builder *b)
+{
+	map_init(&b->workloads);
+	map_init(&b->offers);
+	for (size_t i = 0; i < b->v->resources.count; i++) {
+		const struct resource *r = b->v->resources.items[i];
+
+		if (r->kind == &kind_workload_entry)
+			add_workload(b, r);
+	}
+	if (!has_selecting_entry(b))
+		return;
+	for (size_t i = 0; i < b->in->endpoint_count; i++) {
+		const struct view_endpoint_input *in = &b->in->endpoints[i];
+
+		add_under_labels(b, &b->offers, ns_of(in), &in->labels,
+		    (void *)(uintptr_t)in);
+	}
+}
+
+static void
+drop_rows(void *value)
+{
+	rows_fini(value); /* in the view's arena */
+}
+
+void
+workloads_fini(struct builder *b)
+{
+	map_fini(&b->workloads, drop_rows);
+	map_fini(&b->offers, drop_rows);
+}
+
+/* --- choosing ------------------------------------------------------------- */
+
+/* A tunnel leads only to what its machine offers, by the port it announces. */
+static void
+add_offers(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct labels *wanted, uint16_t port)
+{
+	const struct rows *all = candidates(&b->offers, s->row.ns, wanted);
+
+	for (size_t i = 0; i < all->count && !b->full; i++) {
+		const struct view_endpoint_input *in = all->items[i];
+		const struct found_endpoint f = {
+		    *in, S(""), in->tunnel.family != ADDR_NONE};
+
+		if (in->addr.port == port && labels_match(&in->labels, wanted))
+			add_endpoint(b, s, p, &f);
+	}
+}
+
+void
+add_selected_by_entry(struct builder *b, struct service_row *s,
+    struct port_row *p, const struct entry_port *port)
+{
+	const struct service_entry *e = s->resource->spec;
+	const struct labels *wanted = &e->workload_selector->labels;
+	const struct rows *all = candidates(&b->workloads, s->row.ns, wanted);
+	int64_t number =
+	    port->target_port != 0 ? port->target_port : port->number;
+	bool takes_names = s->row.resolution == VIEW_DNS ||
+			   s->row.resolution == VIEW_DNS_FIRST;
+
+	for (size_t i = 0; i < all->count && !b->full; i++) {
+		const struct workload *w = all->items[i];
+		struct found_endpoint f =
+		    workload_at(w, s->row.ns, port->name, number);
+
+		if (labels_match(&w->labels, wanted) &&
+		    (f.name.len == 0 || takes_names))
+			add_endpoint(b, s, p, &f);
+	}
+	add_offers(b, s, p, wanted, (uint16_t)number);
+}
+
+static const struct service_port *
+service_port_of(const struct service_spec *spec, uint16_t number)
+{
+	size_t i = 0;
+
+	while (spec->ports.items[i].port != number ||
+	       spec->ports.items[i].protocol != SERVICE_TCP) /* one is it */
+		i++;
+	return &spec->ports.items[i];
+}
+
+/* The workload's name for the service's port, else for its targetPort. */
+static struct found_endpoint
+behind_service(const struct workload *w, const struct service_row *s,
+    const struct service_port *port)
+{
+	bool written = service_port_has_target(port);
+	bool by_name = written && port->target_port.is_string;
+	int64_t number =
+	    written && !by_name ? port->target_port.number : port->port;
+	uint16_t target =
+	    by_name ? named_port(w->spec, port->target_port.text) : 0;
+
+	return workload_at(
+	    w, s->row.ns, port->name, target != 0 ? target : number);
+}
+
+/* Its records are discovery's to match; WorkloadEntries nobody else sees. */
+void
+add_selected_by_service(
+    struct builder *b, struct service_row *s, struct port_row *p)
+{
+	const struct service_spec *spec = resource_service(s->resource);
+	const struct rows *all;
+
+	if (spec->selector.count == 0)
+		return;
+	all = candidates(&b->workloads, s->row.ns, &spec->selector);
+	for (size_t i = 0; i < all->count && !b->full; i++) {
+		const struct workload *w = all->items[i];
+		struct found_endpoint f =
+		    behind_service(w, s, service_port_of(spec, p->port));
+
+		if (labels_match(&w->labels, &spec->selector) &&
+		    f.name.len == 0)
+			add_endpoint(b, s, p, &f);
+	}
+}

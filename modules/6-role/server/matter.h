@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * matter — all that views of this mesh are made of, held together: the stored
+ * configuration, maybe with documents on top, and what members offer.
+ *
+ * Gathered on the loop; may then be used on another thread.
+ */
+#ifndef MESHD_SERVER_MATTER_H
+#define MESHD_SERVER_MATTER_H
+
+#include "overlay.h"
+
+struct matter {
+	struct overlay overlay;
+	const struct resource **all; /* references */
+	struct discovery_catalog *catalog;
+	struct discovery *discovery; /* whose output `in` borrows */
+	struct view_input in;        /* of no place yet */
+};
+
+void matter_init(struct matter *m);
+void matter_fini(struct matter *m);
+
+/* `docs` is a list, or NULL; `ns` is of those that name none. In words. */
+MUST_USE enum err matter_gather(struct matter *m, const struct server *s,
+    const struct value *docs, struct slice ns, struct fault *why);
+
+/* The view from a place. */
+MUST_USE enum err matter_view(const struct matter *m,
+    const struct explain_place *place, struct view **out, struct fault *why);
+
+#endif

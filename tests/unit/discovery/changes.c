@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * changes — what was made step by step is what would be made at once.
+ */
+#include <stdio.h>
+
+#include "mesh.h"
+#include "unit.h"
+
+enum { SEEDS = 2000, STEPS = 12, NODES = 6, SERVICES = 4 };
+
+static const char *const names[] = {"web", "db", "cache"};
+
+static const char *const yaml[SERVICES] = {
+    "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+    "spec:\n  selector: {app: web}\n  ports:\n"
+    "  - {name: http, port: 80, targetPort: 8080}\n",
+    "apiVersion: v1\nkind: Service\nmetadata: {name: all}\n"
+    "spec:\n  selector: {tier: a}\n  ports:\n  - {name: tcp, port: 8080}\n",
+    "apiVersion: v1\nkind: Service\nmetadata: {name: db}\n"
+    "spec:\n  ports:\n  - {name: tcp, port: 5432}\n",
+    "apiVersion: v1\nkind: Service\nmetadata: {name: both}\n"
+    "spec:\n  selector: {app: db, tier: b}\n  ports:\n"
+    "  - {name: tcp, port: 1, targetPort: 5432}\n",
+};
+
+struct world {
+	struct mesh m;
+	struct rng rng;
+	const struct resource *written[SERVICES];
+	bool is_in[SERVICES];
+	struct discovery_local local;
+	char trail[STEPS + 1];
+};
+
+static void
+put_node(struct world *w)
+{
+	static const char *const ids[NODES] = {"a", "b", "c", "d", "e", "f"};
+	size_t which = rng_below(&w->rng, NODES);
+	struct gossip_label labels[2][2];
+	struct gossip_service s[2];
+	struct mesh_node n = {.name = ids[which],
+	    .addrs = rng_below(&w->rng, 4) == 0 ? "10.0.0.9" : "10.0.0.2",
+	    .issued_s = (uint32_t)(100 * rng_below(&w->rng, 3)),
+	    .status = (uint8_t)rng_below(&w->rng, GOSSIP_LEFT + 1),
+	    .name_lost = rng_below(&w->rng, 6) == 0,
+	    .unhealthy = rng_below(&w->rng, 3),
+	    .services = s,
+	    .count = rng_below(&w->rng, 3)};
+
+	for (size_t i = 0; i < ARRAY_LEN(s); i++) {
+		s[i] = mesh_service(names[rng_below(&w->rng, 3)],
+		    rng_below(&w->rng, 2) ? 8080 : 5432,
+		    rng_below(&w->rng, 2) ? "http" : "tcp");
+		labels[i][0] = s[i].labels[0];
+		labels[i][1] = (struct gossip_label){
+		    S("tier"), rng_below(&w->rng, 2) ? S("a") : S("b")};
+		s[i].labels = labels[i];
+		s[i].label_count = 1 + rng_below(&w->rng, 2);
+	}
+	(void)mesh_put(&w->m, &n); /* maybe the same again */
+}
+
+static void
+forget_node(struct world *w)
+{
+	struct gossip_id id = {0};
+
+	id.bytes[0] = (uint8_t)('a' + rng_below(&w->rng, NODES));
+	(void)discovery_catalog_forget(
+	    w->m.catalog, &id); /* maybe it was not there */
+}
+
+static void
+toggle_service(struct world *w)
+{
+	size_t which = rng_below(&w->rng, SERVICES);
+
+	w->is_in[which] = !w->is_in[which];
+	w->m.in.resource_count = 0;
+	for (size_t i = 0; i < SERVICES; i++)
+		if (w->is_in[i])
+			w->m.resources[w->m.in.resource_count++] =
+			    w->written[i];
+}
+
+static void
+change_local(struct world *w)
+{
+	w->local = (struct discovery_local){
+	    .name = slice_str(names[rng_below(&w->rng, 3)]),
+	    .ns = S("default"),
+	    .protocol = S("tcp"),
+	    .port = (uint16_t)(1 + rng_below(&w->rng, 2)),
+	    .weight = 100,
+	    .target = {.family = ADDR_V4, .bytes = {127, 0, 0, 1}, .port = 9}};
+	w->m.in.locals = &w->local;
+	w->m.in.local_count = rng_below(&w->rng, 2);
+}
+
+/* Vouchers end at 2000; sometimes all goes on in another network. */
+static void
+change_place(struct world *w)
+{
+	w->m.in.now_s = rng_below(&w->rng, 2) ? 1000 : 2000;
+	w->m.in.network = rng_below(&w->rng, 4) ? S("default") : S("other");
+}
+
+static void
+step(struct world *w, size_t at)
+{
+	static void (*const steps[])(struct world *) = {put_node, put_node,
+	    put_node, forget_node, toggle_service, change_local, change_place};
+	size_t which = rng_below(&w->rng, ARRAY_LEN(steps));
+
+	w->trail[at] = (char)('0' + which);
+	steps[which](w);
+}
+
+/* Everything that comes out, as text. */
+static const char *
+text_of(struct world *w, const struct discovery_output *out)
+{
+	AUTO(buf_fini) struct buf b = BUF(1 << 20);
+	struct slice text;
+
+	w->m.out = *out;
+	EXPECT_OK(buf_printf(&b, "%s", mesh_text(&w->m)));
+	for (size_t i = 0; i < out->service_count; i++)
+		EXPECT_OK(buf_printf(&b, "%.*s by %.*s, %zu ports\n",
+		    SLICE_ARG(out->services[i].name),
+		    SLICE_ARG(out->services[i].origin),
+		    out->services[i].port_count));
+	for (size_t i = 0; i < out->exposed_count; i++)
+		EXPECT_OK(buf_printf(
+		    &b, "exposed %.*s\n", SLICE_ARG(out->exposed[i].service)));
+	for (size_t i = 0; i < out->conflict_count; i++)
+		EXPECT_OK(
+		    buf_printf(&b, "%.*s\n", SLICE_ARG(out->conflicts[i])));
+	EXPECT_OK(arena_copy(&w->m.arena, buf_slice(&b), &text));
+	return text.ptr;
+}
+
+static void
+compare(struct world *w, uint64_t seed)
+{
+	AUTO(discovery_free) struct discovery *fresh = discovery_new();
+	struct discovery_output once, stepwise;
+	const char *a, *b;
+
+	EXPECT_OK(discovery_update(fresh, &w->m.in, &once));
+	EXPECT_OK(discovery_update(w->m.discovery, &w->m.in, &stepwise));
+	a = text_of(w, &once);
+	b = text_of(w, &stepwise);
+	if (strcmp(a, b) != 0)
+		printf("seed %llu, steps %s\n", (unsigned long long)seed,
+		    w->trail);
+	EXPECT_STR(b, a);
+}
+
+static void
+world_init(struct world *w, uint64_t seed)
+{
+	*w = (struct world){0};
+	mesh_init(&w->m);
+	rng_init(&w->rng, seed);
+	for (size_t i = 0; i < SERVICES; i++)
+		mesh_apply(&w->m, yaml[i]);
+	memcpy(w->written, w->m.resources, sizeof(w->written));
+	w->m.in.resource_count = 0;
+}
+
+/* mesh_fini() gives back those that were applied. */
+static void
+world_fini(struct world *w)
+{
+	memcpy(w->m.resources, w->written, sizeof(w->written));
+	mesh_fini(&w->m);
+}
+
+TEST(any_sequence_of_changes_ends_like_all_at_once)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct world w;
+
+		world_init(&w, seed);
+		for (size_t i = 0; i < STEPS; i++) {
+			step(&w, i);
+			if (rng_below(&w.rng, 3) > 0)
+				compare(&w, seed);
+		}
+		compare(&w, seed);
+		world_fini(&w);
+	}
+}
+
+/* The arrays of before are given again: nobody has to look at them. */
+TEST(nothing_is_made_anew_where_nothing_changed)
+{
+	struct gossip_service web = mesh_service("web", 8080, "http");
+	struct mesh_node a = {
+	    .name = "a", .addrs = "10.0.0.2", .services = &web, .count = 1};
+	const struct view_endpoint_input *before;
+	struct mesh m;
+
+	mesh_init(&m);
+	EXPECT_TRUE(mesh_put(&m, &a));
+	mesh_compile(&m);
+	before = m.out.endpoints;
+	EXPECT_FALSE(mesh_put(&m, &a));
+	mesh_compile(&m);
+	EXPECT_EQ(m.out.endpoint_count, 1);
+	EXPECT_TRUE(m.out.endpoints == before);
+	mesh_fini(&m);
+}

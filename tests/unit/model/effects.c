@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * effects — what is different between two views, in words.
+ */
+#include "load.h"
+#include "unit.h"
+
+#include <stdio.h>
+
+static const char services[] =
+    "apiVersion: v1\nkind: Service\nmetadata: {name: reviews}\n"
+    "spec: {ports: [{name: http, port: 9080}]}\n"
+    "---\n"
+    "apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+    "metadata: {name: reviews}\nspec:\n  host: reviews\n"
+    "  trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}\n"
+    "  subsets: [{name: v1, labels: {version: v1}},"
+    " {name: v2, labels: {version: v2}}]\n";
+
+static const char to_v1[] =
+    "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+    "metadata: {name: reviews}\nspec:\n  hosts: [reviews]\n  http:\n"
+    "  - match: [{uri: {prefix: /old}}]\n"
+    "    route: [{destination: {host: reviews, subset: v1}}]\n"
+    "  - route: [{destination: {host: reviews, subset: v1}}]\n";
+
+static const char to_both[] =
+    "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+    "metadata: {name: reviews}\nspec:\n  hosts: [reviews]\n  http:\n"
+    "  - match: [{headers: {who: {exact: tester}}}]\n"
+    "    route: [{destination: {host: reviews, subset: v2}}]\n"
+    "  - timeout: 2s\n    route:\n"
+    "    - {destination: {host: reviews, subset: v1}, weight: 90}\n"
+    "    - {destination: {host: reviews, subset: v2}, weight: 10}\n";
+
+static const char other[] =
+    "---\napiVersion: v1\nkind: Service\nmetadata: {name: ratings}\n"
+    "spec: {ports: [{name: http, port: 80}]}\n";
+
+struct made {
+	char text[8192];
+	struct loaded l;
+	struct view *v;
+};
+
+static void
+made_fini(struct made *m)
+{
+	view_unref(&m->v);
+	loaded_fini(&m->l);
+}
+
+static void
+make(struct made *m, const char *a, const char *b)
+{
+	struct view_input in = {0};
+
+	memset(m, 0, sizeof(*m));
+	EXPECT_TRUE((size_t)snprintf(m->text, sizeof(m->text), "%s%s", a, b) <
+		    sizeof(m->text));
+	load(m->text, "m.yaml", &m->l);
+	in.resources = (const struct resource *const *)m->l.items;
+	in.resource_count = m->l.count;
+	EXPECT_OK(view_compile(&in, &m->v, NULL));
+}
+
+static bool
+says(const struct value *list, const char *to, const char *words)
+{
+	VALUE_EACH(list, it)
+	if (slice_eq(value_get_string(it, S("to"), S("")), slice_str(to)) &&
+	    slice_eq(value_get_string(it, S("text"), S("")), slice_str(words)))
+		return true;
+	return false;
+}
+
+TEST(equal_views_have_no_effects)
+{
+	AUTO(made_fini) struct made a, b;
+	struct arena arena;
+
+	make(&a, services, to_both);
+	make(&b, services, to_both);
+	arena_init(&arena, 1 << 20);
+	EXPECT_EQ(view_effects(a.v, b.v, &arena)->count, 0);
+	arena_fini(&arena);
+}
+
+TEST(shares_rules_and_actions_are_told_in_words)
+{
+	AUTO(made_fini) struct made a, b;
+	struct arena arena;
+	const struct value *list;
+
+	make(&a, services, to_v1);
+	make(&b, services, to_both);
+	arena_init(&arena, 1 << 20);
+	list = view_effects(a.v, b.v, &arena);
+	EXPECT_TRUE(says(list, "reviews.default:9080",
+	    "10 % now go to v2 (until now all to v1)"));
+	EXPECT_TRUE(
+	    says(list, "reviews.default:9080", "timeout is now 2s, not 0s"));
+	EXPECT_TRUE(says(list, "reviews.default:9080",
+	    "where header who is tester: a rule of its own now, all to v2"));
+	EXPECT_TRUE(says(list, "reviews.default:9080",
+	    "where path begins with /old: no rule of its own any more"));
+	EXPECT_EQ(list->count, 4);
+	arena_fini(&arena);
+}
+
+TEST(the_first_rule_of_a_host_is_compared_with_what_was_without_any)
+{
+	AUTO(made_fini) struct made a, b;
+	struct arena arena;
+	const struct value *list;
+
+	make(&a, services, "");
+	make(&b, services, to_v1);
+	arena_init(&arena, 1 << 20);
+	list = view_effects(a.v, b.v, &arena);
+	EXPECT_TRUE(says(list, "reviews.default:9080",
+	    "all now go to v1 (until now all to any instance)"));
+	arena_fini(&arena);
+}
+
+TEST(a_host_that_comes_or_goes_is_told)
+{
+	AUTO(made_fini) struct made a, b;
+	struct arena arena;
+
+	make(&a, services, "");
+	make(&b, services, other);
+	arena_init(&arena, 1 << 20);
+	EXPECT_TRUE(says(view_effects(a.v, b.v, &arena), "ratings.default:80",
+	    "can be called now"));
+	EXPECT_TRUE(says(view_effects(b.v, a.v, &arena), "ratings.default:80",
+	    "can no longer be called"));
+	arena_fini(&arena);
+}

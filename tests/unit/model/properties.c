@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * properties — what holds of every view, tried with meshes made at random.
+ */
+#include "random.h"
+
+#include <stdio.h>
+
+#include "unit.h"
+
+enum { SEEDS = 2000, RESOURCES = 14 };
+
+struct world {
+	struct rng rng;
+	struct resource *items[RESOURCES];
+	size_t count;
+	struct view_input in;
+};
+
+static bool
+has_key(const struct world *w, const struct resource *r)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (resource_key_eq(&w->items[i]->key, &r->key))
+			return true;
+	return false;
+}
+
+static void
+world_init(struct world *w, uint64_t seed)
+{
+	*w = (struct world){0};
+	rng_init(&w->rng, seed);
+	random_place(&w->rng, &w->in);
+	while (w->count < RESOURCES) {
+		struct resource *r = random_resource(&w->rng);
+
+		if (has_key(w, r))
+			resource_unref(&r);
+		else
+			w->items[w->count++] = r;
+	}
+}
+
+static void
+world_fini(struct world *w)
+{
+	for (size_t i = 0; i < w->count; i++)
+		resource_unref(&w->items[i]);
+}
+
+static void
+shuffle(struct world *w)
+{
+	for (size_t i = w->count - 1; i > 0; i--) {
+		size_t j = rng_below(&w->rng, i + 1);
+		struct resource *r = w->items[i];
+
+		w->items[i] = w->items[j];
+		w->items[j] = r;
+	}
+}
+
+/* Of the first `count`; `before` may be NULL. */
+static struct view *
+compile(const struct world *w, size_t count, const struct view *before)
+{
+	struct view_input in = w->in;
+	struct view *v;
+
+	in.resources = (const struct resource *const *)w->items;
+	in.resource_count = count;
+	in.before = before;
+	EXPECT_OK(view_compile(&in, &v, NULL));
+	return v;
+}
+
+static void
+expect_same(const struct view *v, uint64_t fingerprint, uint64_t seed)
+{
+	if (view_fingerprint(v) != fingerprint)
+		printf("seed %llu\n", (unsigned long long)seed);
+	EXPECT_EQ(view_fingerprint(v), fingerprint);
+}
+
+TEST(the_order_of_resources_never_matters)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		AUTO(view_unref) struct view *v = NULL;
+		AUTO(view_unref) struct view *again = NULL;
+		struct world w;
+
+		world_init(&w, seed);
+		v = compile(&w, w.count, NULL);
+		shuffle(&w);
+		again = compile(&w, w.count, NULL);
+		expect_same(again, view_fingerprint(v), seed);
+		world_fini(&w);
+	}
+}
+
+TEST(what_was_added_and_removed_leaves_no_trace)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		AUTO(view_unref) struct view *v = NULL;
+		AUTO(view_unref) struct view *more = NULL;
+		AUTO(view_unref) struct view *again = NULL;
+		struct world w;
+		size_t some;
+
+		world_init(&w, seed);
+		some = rng_below(&w.rng, w.count);
+		v = compile(&w, some, NULL);
+		more = compile(&w, w.count, v);
+		again = compile(&w, some, more);
+		expect_same(again, view_fingerprint(v), seed);
+		world_fini(&w);
+	}
+}
+
+/* What is compiled on top of another view is what is compiled alone. */
+TEST(a_view_does_not_depend_on_the_one_before)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		AUTO(view_unref) struct view *before = NULL;
+		AUTO(view_unref) struct view *v = NULL;
+		AUTO(view_unref) struct view *alone = NULL;
+		struct world w;
+
+		world_init(&w, seed);
+		before = compile(&w, rng_below(&w.rng, w.count), NULL);
+		shuffle(&w);
+		v = compile(&w, w.count, before);
+		alone = compile(&w, w.count, NULL);
+		expect_same(v, view_fingerprint(alone), seed);
+		world_fini(&w);
+	}
+}

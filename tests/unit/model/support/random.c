@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * random — resources made at random, out of few names, so that they meet.
+ */
+#include "random.h"
+
+#include "codec/codec.h"
+
+enum { TEXT_MAX = 16 << 10, ARENA_MAX = 4 << 20 };
+
+static const char *const spaces[] = {"shop", "pay", "istio-system"};
+static const char *const names[] = {"web", "cart", "db"};
+static const char *const hosts[] = {"web", "cart.shop.svc.cluster.local",
+    "db.pay.svc.cluster.local", "*.shop.svc.cluster.local", "api.example.com",
+    "*.example.com", "example.com"};
+static const char *const ports[] = {"80", "8080", "3306"};
+
+struct text {
+	struct rng *rng;
+	struct buf b;
+};
+
+static bool
+maybe(struct text *t, uint64_t of)
+{
+	return rng_below(t->rng, of) == 0;
+}
+
+static void
+put(struct text *t, const char *s)
+{
+	CHECK(buf_add_slice(&t->b, slice_str(s)) == OK);
+}
+
+#define ANY(t, list) ((list)[rng_below((t)->rng, ARRAY_LEN(list))])
+
+static void
+put2(struct text *t, const char *before, const char *s, const char *after)
+{
+	put(t, before);
+	put(t, s);
+	put(t, after);
+}
+
+static void
+put_head(struct text *t, const char *group, const char *kind)
+{
+	static const char *const years[] = {"2019", "2020", "2021", "2022"};
+
+	put2(t, "apiVersion: ", group, "\n");
+	put2(t, "kind: ", kind, "\n");
+	put2(t, "metadata: {name: ", ANY(t, names), "");
+	put2(t, ", namespace: ", ANY(t, spaces), "");
+	put2(t, ", creationTimestamp: \"", ANY(t, years),
+	    "-01-01T00:00:00Z\"}\nspec:\n");
+}
+
+/* --- values --- */
+
+static void
+put_export(struct text *t)
+{
+	static const char *const values[] = {"\"*\"", "\".\"", "shop", "pay"};
+
+	if (maybe(t, 4))
+		put2(t, "  exportTo: [", ANY(t, values), "]\n");
+}
+
+static void
+put_selector(struct text *t, const char *form, const char *end)
+{
+	static const char *const labels[] = {
+	    "app: web", "app: db", "version: v1", "istio: ingress"};
+
+	if (maybe(t, 2))
+		put2(t, form, ANY(t, labels), end);
+}
+
+static void
+put_destination(struct text *t)
+{
+	static const char *const subsets[] = {"v1", "v2"};
+
+	put2(t, "{destination: {host: \"", ANY(t, hosts), "\"");
+	if (maybe(t, 2))
+		put2(t, ", port: {number: ", ANY(t, ports), "}");
+	if (maybe(t, 2))
+		put2(t, ", subset: ", ANY(t, subsets), "");
+	put(t, "}}");
+}
+
+/* --- kinds --- */
+
+static void
+put_service(struct text *t)
+{
+	static const char *const ports_of[] = {
+	    "{name: http, port: 80, targetPort: 8080}",
+	    "{name: tcp, port: 3306}", "{name: https, port: 443}",
+	    "{name: grpc-x, port: 8080}", "{name: x, port: 9000}"};
+
+	put_head(t, "v1", "Service");
+	put_selector(t, "  selector: {", "}\n");
+	put2(t, "  ports:\n  - ", ANY(t, ports_of), "\n");
+}
+
+static void
+put_entry(struct text *t)
+{
+	static const char *const how[] = {"STATIC", "DNS", "NONE"};
+	static const char *const where[] = {"MESH_INTERNAL", "MESH_EXTERNAL"};
+	const char *resolution = ANY(t, how);
+
+	put_head(t, "networking.istio.io/v1", "ServiceEntry");
+	put_export(t);
+	put2(t, "  hosts: [\"", ANY(t, hosts), "\"]\n");
+	put2(t, "  location: ", ANY(t, where), "\n");
+	put2(t, "  ports: [{number: ", ANY(t, ports),
+	    ", name: http, protocol: HTTP}]\n");
+	put2(t, "  resolution: ", resolution, "\n");
+	if (maybe(t, 3))
+		put(t, "  addresses: [10.1.1.1]\n");
+	if (strcmp(resolution, "STATIC") == 0)
+		put(t, "  endpoints:\n"
+		       "  - {address: 10.9.0.1, labels: {version: v1}}\n"
+		       "  - {address: 10.9.0.2, labels: {version: v2}}\n");
+}
+
+static void
+put_http_rule(struct text *t)
+{
+	static const char *const matches[] = {"uri: {exact: /a}",
+	    "uri: {prefix: /b}", "headers: {x: {exact: y}}", "port: 80",
+	    "sourceLabels: {app: web}", "sourceNamespace: shop",
+	    "gateways: [shop/web]"};
+
+	if (maybe(t, 2))
+		put2(t, "  - match: [{", ANY(t, matches), "}]\n    route: [");
+	else
+		put(t, "  - route: [");
+	put_destination(t);
+	put(t, "]\n");
+	if (maybe(t, 3))
+		put(t, "    timeout: 3s\n");
+}
+
+static void
+put_routes(struct text *t)
+{
+	static const char *const gateways[] = {
+	    "mesh", "shop/web", "mesh, pay/cart"};
+
+	put_head(t, "networking.istio.io/v1", "VirtualService");
+	put_export(t);
+	put2(t, "  hosts: [\"", ANY(t, hosts), "\"]\n");
+	if (maybe(t, 3))
+		put2(t, "  gateways: [", ANY(t, gateways), "]\n");
+	if (maybe(t, 4)) {
+		put(t, "  tcp:\n  - route: [");
+		put_destination(t);
+		put(t, "]\n");
+		return;
+	}
+	put(t, "  http:\n");
+	do
+		put_http_rule(t);
+	while (maybe(t, 2));
+}
+
+static void
+put_rule(struct text *t)
+{
+	static const char *const policies[] = {
+	    "loadBalancer: {simple: ROUND_ROBIN}", "tls: {mode: SIMPLE}",
+	    "connectionPool: {tcp: {maxConnections: 5}}",
+	    "outlierDetection: {interval: 5s}"};
+
+	put_head(t, "networking.istio.io/v1", "DestinationRule");
+	put_export(t);
+	put2(t, "  host: \"", ANY(t, hosts), "\"\n");
+	if (maybe(t, 2))
+		put2(t, "  trafficPolicy: {", ANY(t, policies), "}\n");
+	if (maybe(t, 2))
+		put2(t,
+		    "  subsets: [{name: v1, labels: {version: v1}, "
+		    "trafficPolicy: {",
+		    ANY(t, policies), "}}]\n");
+	put_selector(t, "  workloadSelector: {matchLabels: {", "}}\n");
+}
+
+static void
+put_sidecar(struct text *t)
+{
+	static const char *const scopes[] = {
+	    "./*", "*/*", "shop/*", "~/*", "pay/db.pay.svc.cluster.local"};
+
+	put_head(t, "networking.istio.io/v1", "Sidecar");
+	put_selector(t, "  workloadSelector: {labels: {", "}}\n");
+	put2(t, "  egress: [{hosts: [\"", ANY(t, scopes), "\"]}]\n");
+	if (maybe(t, 3))
+		put(t, "  outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n");
+}
+
+static void
+put_gateway(struct text *t)
+{
+	static const char *const protocols[] = {"HTTP", "TCP", "GRPC"};
+
+	put_head(t, "networking.istio.io/v1", "Gateway");
+	put(t, "  selector: {istio: ingress}\n");
+	put2(t, "  servers: [{port: {number: ", ANY(t, ports), "");
+	put2(t, ", name: p, protocol: ", ANY(t, protocols), "}");
+	put2(t, ", hosts: [\"", ANY(t, hosts), "\"]}]\n");
+}
+
+static void
+put_peers(struct text *t)
+{
+	static const char *const modes[] = {
+	    "STRICT", "PERMISSIVE", "DISABLE", "UNSET"};
+
+	put_head(t, "security.istio.io/v1", "PeerAuthentication");
+	put_selector(t, "  selector: {matchLabels: {", "}}\n");
+	put2(t, "  mtls: {mode: ", ANY(t, modes), "}\n");
+}
+
+static void
+put_access(struct text *t)
+{
+	static const char *const actions[] = {"ALLOW", "DENY"};
+	static const char *const rules[] = {"[{}]",
+	    "[{from: [{source: {namespaces: [shop]}}]}]",
+	    "[{to: [{operation: {paths: [/a*]}}]}]"};
+
+	put_head(t, "security.istio.io/v1", "AuthorizationPolicy");
+	put_selector(t, "  selector: {matchLabels: {", "}}\n");
+	put2(t, "  action: ", ANY(t, actions), "\n");
+	put2(t, "  rules: ", ANY(t, rules), "\n");
+}
+
+/* --- all of it --- */
+
+static struct resource *
+decode(struct text *t)
+{
+	AUTO(arena_fini) struct arena a;
+	AUTO(findings_fini) struct findings found = {0};
+	struct resource_source source = {.parse_json = codec_json_parse};
+	struct slice text = buf_slice(&t->b);
+	struct codec_documents docs;
+	struct resource *r = NULL;
+
+	arena_init(&a, ARENA_MAX);
+	CHECK(codec_yaml_parse(text, "random", &a, &docs, &found.errors) == OK);
+	if (resource_decode(docs.items[0].root, &source, &r, &found) != OK)
+		return NULL; /* not all that is put together is valid */
+	return r;
+}
+
+struct resource *
+random_resource(struct rng *rng)
+{
+	static void (*const kinds[])(struct text *) = {put_service, put_entry,
+	    put_routes, put_routes, put_rule, put_rule, put_sidecar,
+	    put_gateway, put_peers, put_access};
+	struct resource *r = NULL;
+
+	while (r == NULL) {
+		AUTO(buf_fini) struct buf memory = BUF(TEXT_MAX);
+		struct text t = {rng, memory};
+
+		ANY(&t, kinds)(&t);
+		r = decode(&t);
+		memory = t.b;
+	}
+	return r;
+}
+
+void
+random_place(struct rng *rng, struct view_input *in)
+{
+	static const struct label labels[] = {
+	    {{"app", 3}, {"web", 3}}, {{"istio", 5}, {"ingress", 7}}};
+
+	in->ns = slice_str(spaces[rng_below(rng, ARRAY_LEN(spaces))]);
+	in->proxy = rng_below(rng, 3) == 0 ? VIEW_ROUTER : VIEW_SIDECAR;
+	in->labels = (struct labels){&labels[in->proxy == VIEW_ROUTER], 1};
+}

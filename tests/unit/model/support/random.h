@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * random — resources made at random, out of few names, so that they meet.
+ */
+#ifndef MESHD_TEST_RANDOM_H
+#define MESHD_TEST_RANDOM_H
+
+#include "model/model.h"
+
+/*
+ * One of any kind that a view looks at; valid, maybe with the key of another
+ * one that was made before. The caller's to unref.
+ */
+struct resource *random_resource(struct rng *rng);
+
+/* Some places of callers, gateways too; `in` has room for no other inputs. */
+void random_place(struct rng *rng, struct view_input *in);
+
+#endif
