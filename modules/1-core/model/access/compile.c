@@ -234,7 +234,7 @@ access_of(
 	return out;
 }
 
-/* --- what is exposed ------------------------------------------------------ */
+/* --- workloads ------------------------------------------------------------ */
 
 static struct trust
 trust_of(const struct builder *b)
@@ -245,34 +245,43 @@ trust_of(const struct builder *b)
 }
 
 static bool
-is_same_workload(const struct view_exposed *a, const struct view_exposed *b)
+is_same_workload(
+    const struct guard *g, struct slice ns, const struct labels *labels)
 {
-	return slice_eq(a->ns, b->ns) && labels_match(&a->labels, &b->labels) &&
-	       labels_match(&b->labels, &a->labels);
+	return slice_eq(g->ns, ns) && labels_match(g->labels, labels) &&
+	       labels_match(labels, g->labels);
 }
 
-/* Services of one workload share its rows; they are few on a machine. */
-static const struct view_exposed *
-find_same(const struct view *v, size_t of)
+/* Few workloads are on a machine. */
+const struct guard *
+guard_of(struct builder *b, struct slice ns, const struct labels *labels)
 {
-	for (size_t i = 0; i < of; i++)
-		if (is_same_workload(&v->exposed[i], &v->exposed[of]))
-			return &v->exposed[i];
-	return NULL;
+	const struct policy_target w = {ns, *labels};
+	const struct trust t = trust_of(b);
+	struct guard *g;
+
+	for (size_t i = 0; i < b->guards.count; i++)
+		if (is_same_workload(b->guards.items[i], ns, labels))
+			return b->guards.items[i];
+	g = take(b, 1, sizeof(*g));
+	if (g == NULL)
+		return NULL;
+	g->ns = ns;
+	g->labels = labels;
+	g->access = access_of(b, &t, &w);
+	g->authn = authn_of(b, &w);
+	rows_add(&b->guards, g);
+	return g;
 }
 
 void
 compile_access(struct builder *b)
 {
-	struct view *v = b->v;
-	const struct trust t = trust_of(b);
+	for (size_t i = 0; i < b->v->exposed_count && !b->full; i++) {
+		struct view_exposed *e = &b->v->exposed[i];
+		const struct guard *g = guard_of(b, e->ns, &e->labels);
 
-	for (size_t i = 0; i < v->exposed_count && !b->full; i++) {
-		struct view_exposed *e = &v->exposed[i];
-		const struct view_exposed *same = find_same(v, i);
-		const struct policy_target w = {e->ns, e->labels};
-
-		e->access = same != NULL ? same->access : access_of(b, &t, &w);
-		e->authn = same != NULL ? same->authn : authn_of(b, &w);
+		e->access = g != NULL ? g->access : NULL;
+		e->authn = g != NULL ? g->authn : NULL;
 	}
 }

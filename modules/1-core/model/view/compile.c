@@ -113,6 +113,7 @@ builder_fini(struct builder *b)
 	rows_fini(&b->virtual_services);
 	rules_fini(b);
 	rows_fini(&b->sidecars);
+	rows_fini(&b->guards);
 	rows_fini(&b->services_by_age);
 	rows_fini(&b->problems);
 	map_fini(&b->service_by_host, NULL);

@@ -237,6 +237,7 @@ struct builder {
 	struct map http_rules; /* address of a resource → struct http_rules */
 	struct map workloads;  /* by namespace and label: rows of workload */
 	struct map offers;     /* the same of what machines offer */
+	struct rows guards;    /* struct guard */
 	struct rows networks;  /* struct network_row, by name */
 	struct slice locality; /* this proxy's */
 	uint32_t gateway_scale; /* of weights; 0: there is no gateway */
@@ -294,6 +295,21 @@ size_t first_resource(
 
 /* What is written for the whole mesh, else the defaults; NULL: no room. */
 const struct mesh_config *find_mesh(struct view *v);
+
+/* --- policies (../access/compile.c) --------------------------------------- */
+
+/* What policies say of a workload. */
+struct guard {
+	struct slice ns;
+	const struct labels *labels;
+	const struct view_access *access; /* NULL: who may call */
+	const struct view_authn *authn;   /* NULL: whose tokens it takes */
+};
+
+/* Made once for each; keeps the labels while it is compiled. NULL when it is
+ * full. */
+const struct guard *guard_of(
+    struct builder *b, struct slice ns, const struct labels *labels);
 
 /* --- requests (conditions.c) ---------------------------------------------- */
 
