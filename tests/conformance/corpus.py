@@ -6,6 +6,9 @@ The shape decides, never a name of a file:
     verdicts.tsv     a document a row: valid or not, with warnings or not
     strings.tsv      one text a row, for a check of one value
     expected.json    files of a folder, and the messages of the analysis
+    *-in.yaml        policies, and in *-out*.yaml the filters that upstream
+                     makes of them
+    templates/       policies that the cases beside it call by policyTemplates
     calls:           configuration, calls, and what a proxy did with them
     anything else    *.yaml that is valid as it stands
 """
@@ -101,7 +104,11 @@ def parts(root):
                 name += "/strings"
             yield name, tables[path.name], path
     for folder in sorted(p for p in root.iterdir() if p.is_dir()):
-        if _holds_calls(folder):
+        if list(folder.rglob("*-in.yaml")):
+            yield folder.name, "tables", folder
+        elif (folder / "templates").is_dir():
+            yield folder.name, "behaviours", folder
+        elif _holds_calls(folder):
             yield folder.name, "routing", folder
         elif folder not in taken and _holds_plain_files(folder):
             yield folder.name, "valid", folder

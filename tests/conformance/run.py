@@ -19,10 +19,12 @@ import pathlib
 import sys
 
 import analysis
+import behaviour
 import corpus
 import judge
 import places
 import routing
+import tables
 import values
 
 import yaml
@@ -152,6 +154,8 @@ JUDGES = {
     "verdicts": (corpus.verdicts, judge_verdict),
     "texts": (corpus.texts, judge_text),
     "analyses": (corpus.analyses, analysis.judge_case),
+    "behaviours": (behaviour.cases, behaviour.judge_case),
+    "tables": (tables.cases, tables.judge_case),
     "valid": (corpus.yaml_files, judge_valid),
     "routing": (corpus.yaml_files, routing.judge_file),
 }

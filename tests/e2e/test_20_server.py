@@ -200,6 +200,33 @@ def test_the_log_says_who_changed_what(server, meshd):
     assert "a" in entry["what"]
 
 
+def test_access_online_says_the_same_as_from_files(server, meshd, write):
+    """By what is stored; the proxy does not ask policies yet."""
+    policies = write("policies.yaml", """\
+apiVersion: v1
+kind: Service
+metadata: {name: guarded}
+spec: {selector: {app: guarded}, ports: [{name: http, port: 80}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: guarded}
+spec:
+  selector: {matchLabels: {app: guarded}}
+  rules: [{from: [{source: {serviceAccounts: [shop]}}]}]
+""")
+    meshd.ok("apply", "--allow-inert", "-f", policies)
+    for who, allowed in (("shop.default", True), ("shop.other", False)):
+        words = ("explain", "access", "--from", who, "http://guarded/",
+                 "-o", "json")
+        stored = json.loads(meshd.ok(*words))
+        files = json.loads(meshd.ok(*words, "--files", policies))
+        assert stored["outcome"] == files["outcome"], stored
+        assert stored["outcome"]["allowed"] == allowed, stored
+        assert stored["enforced"] is False
+    assert stored["rules"][0]["policy"] == "default/guarded", stored
+
+
 def test_explain_online_says_the_same_as_from_files(server, meshd, write):
     path = write("reviews.yaml", REVIEWS)
     meshd.ok("apply", "-f", path)

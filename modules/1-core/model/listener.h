@@ -100,6 +100,10 @@ struct view_chain {
 	/* Inbound: what the port takes, and who says so; else UNSET. */
 	enum mutual_tls_mode peers;
 	struct origin peers_origin;
+	/* Inbound and gateway: what policies say of whom it leads to; NULL:
+	 * nothing. */
+	const struct view_access *access;
+	const struct view_authn *authn;
 	struct origin origin;
 };
 

@@ -8,11 +8,14 @@
 #ifndef MESHD_MODEL_H
 #define MESHD_MODEL_H
 
+#include "access.h"
 #include "analysis.h"
+#include "authn.h"
 #include "cel/cel.h"
 #include "diff.h"
 #include "effects.h"
 #include "explain.h"
+#include "explain_access.h"
 #include "field.h"
 #include "fields.h"
 #include "flow.h"
@@ -20,6 +23,7 @@
 #include "kinds.h"
 #include "overview.h"
 #include "resource.h"
+#include "settings.h"
 #include "view.h"
 
 #endif

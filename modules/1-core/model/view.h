@@ -11,6 +11,9 @@
 
 #include "listener.h"
 
+struct view_access; /* access.h */
+struct view_authn;  /* authn.h */
+
 /* --- what goes in (all borrowed for the call, then copied) ---------------- */
 
 /* A port of a service that nobody wrote a Service for. */
@@ -140,8 +143,10 @@ struct view_exposed {
 	struct slice account;
 	struct slice identity; /* spiffe://… */
 	struct labels labels;
-	struct flow_party party; /* what reports say of it */
-	struct slice cluster;    /* "inbound|80||" */
+	struct flow_party party;          /* what reports say of it */
+	struct slice cluster;             /* "inbound|80||" */
+	const struct view_access *access; /* NULL: no policy is for it */
+	const struct view_authn *authn;   /* NULL: tokens are not looked at */
 };
 
 /* Something that does not take part, or not fully, and why. */

@@ -226,6 +226,14 @@ MUST_USE enum err server_each_view(const struct server *s, struct slice node,
     void (*each)(void *arg, struct slice caller, const struct view *v),
     void *arg, struct fault *why);
 
+/*
+ * As model_explain_access(), by the stored configuration: the workload is what
+ * the Service of its name says.
+ */
+MUST_USE enum err server_explain_access(const struct server *s,
+    const struct explain_access *ask, struct arena *arena, struct value **out,
+    struct fault *why);
+
 /* --- analysis --- */
 
 struct server_analyze_spec {

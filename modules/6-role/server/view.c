@@ -134,6 +134,32 @@ matter_view(const struct matter *m, const struct explain_place *place,
 }
 
 enum err
+server_explain_access(const struct server *s, const struct explain_access *ask,
+    struct arena *arena, struct value **out, struct fault *why)
+{
+	AUTO(matter_fini) struct matter m;
+	AUTO(view_unref) struct view *view = NULL;
+	struct view_exposed_input workload;
+	enum err e;
+
+	matter_init(&m);
+	e = matter_gather(&m, s, /* docs */ NULL, SLICE_NONE, why);
+	if (e == OK)
+		e = explain_access_workload(ask->question, m.all,
+		    m.in.resource_count, arena, &workload, why);
+	if (e != OK)
+		return e;
+	m.in.exposed = &workload;
+	m.in.exposed_count = 1;
+	e = view_compile(&m.in, &view, why);
+	if (e == OK)
+		e = model_explain_access(view, ask, arena, out, why);
+	if (e == OK && *out != NULL)
+		*out = value_copy(*out, arena); /* it borrows from the view */
+	return e;
+}
+
+enum err
 server_view(const struct server *s, const struct explain_place *place,
     const struct value *with, struct view **out, struct fault *why)
 {

@@ -450,6 +450,26 @@ explain(struct admin *a, struct http_exchange *x)
 		admin_answer(x, model_answer(view, &q, arena));
 }
 
+static void
+explain_access(struct admin *a, struct http_exchange *x)
+{
+	const struct explain_access ask = {.question = admin_body(x),
+	    .parse_json = codec_json_parse,
+	    .now_ms = clock_wall_ms(&clock_system)};
+	struct value *answer = NULL;
+	struct fault why = {0};
+	enum err e;
+
+	if (ask.question == NULL)
+		return;
+	e = server_explain_access(
+	    a->spec.server, &ask, http_exchange_arena(x), &answer, &why);
+	if (e != OK)
+		admin_refuse(x, e, &why);
+	else
+		admin_answer(x, answer);
+}
+
 const struct admin_route admin_config_routes[] = {
     {"POST", "/v1/apply", CA_ROLE_EDITOR, apply},
     {"POST", "/v1/delete", CA_ROLE_EDITOR, delete},
@@ -459,5 +479,6 @@ const struct admin_route admin_config_routes[] = {
     {"GET", "/v1/resources", CA_ROLE_VIEWER, get},
     {"GET", "/v1/status", CA_ROLE_VIEWER, status},
     {"POST", "/v1/explain", CA_ROLE_VIEWER, explain},
+    {"POST", "/v1/explain/access", CA_ROLE_VIEWER, explain_access},
 };
 const size_t admin_config_route_count = ARRAY_LEN(admin_config_routes);

@@ -41,6 +41,8 @@ static const struct command *const commands[] = {
     &command_rollback,
     &command_validate,
     &command_analyze,
+    &command_explain_access, /* before what is its first word */
+    &command_explain_workload,
     &command_explain,
     &command_explain_field,
     &command_members,

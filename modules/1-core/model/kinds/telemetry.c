@@ -134,7 +134,7 @@ static const struct field tracing_fields[] = {
 	.doc = "Whether the headers of tracing are left alone."),
 };
 
-static const struct message tracing_message =
+const struct message telemetry_tracing_message =
     MESSAGE(telemetry_tracing, "Tracing", tracing_fields,
 	.check = check_one_provider, .doc = "How requests are traced.");
 
@@ -221,7 +221,7 @@ static const struct field override_fields[] = {
 	.doc = "Changes to tags, by their name."),
 };
 
-static const struct message override_message = MESSAGE(telemetry_override,
+const struct message telemetry_override_message = MESSAGE(telemetry_override,
     "MetricsOverrides", override_fields, .doc = "A change to metrics.");
 
 /* Upstream takes any duration here, and never looks at it. */
@@ -242,14 +242,14 @@ check_signed_duration(struct check *c, const void *value)
 static const struct field metrics_fields[] = {
     ROWS_OF(telemetry_metrics, "providers", providers, provider, 0,
 	.doc = "Who is told; prometheus unless it is said."),
-    ROWS_OF(telemetry_metrics, "overrides", overrides, override, 0,
+    ROWS_OF(telemetry_metrics, "overrides", overrides, telemetry_override, 0,
 	.doc = "Changes, in this order."),
     ROW(telemetry_metrics, "reportingInterval", reporting_interval,
 	FIELD_STRING, .check = check_signed_duration, .otherwise = "5s",
 	.doc = "How often open TCP connections are counted."),
 };
 
-static const struct message metrics_message = MESSAGE(telemetry_metrics,
+const struct message telemetry_metrics_message = MESSAGE(telemetry_metrics,
     "Metrics", metrics_fields, .doc = "Which metrics there are.");
 
 /* --- access log ----------------------------------------------------------- */
@@ -302,9 +302,9 @@ check_telemetry(struct check *c, const void *message)
 
 static const struct field telemetry_fields[] = {
     POLICY_SCOPE_ROWS(telemetry_spec),
-    ROWS_OF(telemetry_spec, "tracing", tracing, tracing, 0,
+    ROWS_OF(telemetry_spec, "tracing", tracing, telemetry_tracing, 0,
 	.doc = "How requests are traced; the first is used."),
-    ROWS_OF(telemetry_spec, "metrics", metrics, metrics, 0,
+    ROWS_OF(telemetry_spec, "metrics", metrics, telemetry_metrics, 0,
 	.doc = "Which metrics there are."),
     ROWS_OF(telemetry_spec, "accessLogging", access_logging, logging, 0,
 	.doc = "What is logged."),

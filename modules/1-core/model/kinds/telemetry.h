@@ -128,5 +128,8 @@ struct telemetry_spec {
 };
 
 extern const struct message telemetry_message;
+extern const struct message telemetry_tracing_message;
+extern const struct message telemetry_metrics_message;
+extern const struct message telemetry_override_message;
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "../kinds/mesh_config.h"
 #include "inside.h"
 
 enum { VIEW_MAGIC = 0x56494557 };
@@ -50,6 +51,24 @@ or_else(struct builder *b, struct slice s, struct slice otherwise)
 	return take_copy(b, s.len > 0 ? s : otherwise);
 }
 
+/* Who compiles knows its own mesh; of files MeshConfig says what it is. */
+static void
+name_mesh(struct builder *b)
+{
+	const struct view_input *in = b->in;
+	struct view *v = b->v;
+	struct slice trust = in->trust_domain;
+	struct slice root = in->root_namespace;
+
+	if (trust.len == 0)
+		trust = b->mesh->trust_domain;
+	if (root.len == 0)
+		root = b->mesh->root_namespace;
+	v->domain = or_else(b, in->domain, S("mesh.internal"));
+	v->trust_domain = or_else(b, trust, v->domain);
+	v->root_ns = or_else(b, root, S("istio-system"));
+}
+
 static struct view *
 new_view(const struct view_input *in)
 {
@@ -63,28 +82,6 @@ new_view(const struct view_input *in)
 	map_init(&v->upstream_by_name);
 	v->generation = in->generation;
 	return v;
-}
-
-/* What is written for the whole mesh; where nothing is, the defaults. */
-static const struct mesh_config *
-find_mesh(struct builder *b)
-{
-	const struct value *nothing = value_new(&b->v->arena, VALUE_MAP);
-	struct findings found = {0};
-	const struct mesh_config *m = NULL;
-
-	for (size_t i = 0; i < b->v->resources.count; i++) {
-		const struct resource *r = b->v->resources.items[i];
-
-		if (r->kind == &kind_mesh_config)
-			return r->spec;
-	}
-	if (nothing != NULL)
-		m = message_decode(&mesh_config_message, nothing, NULL, "spec",
-		    &b->v->arena, &found);
-	findings_fini(&found);
-	b->full = b->full || m == NULL;
-	return m;
 }
 
 static enum path_normalization
@@ -139,6 +136,7 @@ builder_trim(struct builder *b)
 	rows_fini(&b->virtual_services);
 	rules_fini(b);
 	rows_fini(&b->sidecars);
+	rows_fini(&b->guards);
 	rows_fini(&b->services_by_age);
 	rows_fini(&b->problems);
 	map_fini(&b->cluster_by_key, NULL);
@@ -222,16 +220,13 @@ compile(struct builder *b)
 	const struct view_input *in = b->in;
 	struct view *v = b->v;
 
-	v->domain = or_else(b, in->domain, S("mesh.internal"));
-	v->trust_domain = or_else(b, in->trust_domain, v->domain);
-	v->root_ns = or_else(b, in->root_namespace, S("istio-system"));
-	b->locality = locality_of(b, in->locality, &in->labels);
 	keep_resources(v, in);
-	b->mesh = find_mesh(b);
-	if (in->root_namespace.len == 0 && b->mesh != NULL)
-		v->root_ns = b->mesh->root_namespace;
+	b->mesh = v->mesh = find_mesh(v);
+	b->full = b->mesh == NULL;
 	if (b->full)
 		return;
+	name_mesh(b);
+	b->locality = locality_of(b, in->locality, &in->labels);
 	v->normalization = normalization_of(b->mesh);
 	collect_peers(b);
 	compile_services(b);
@@ -242,6 +237,7 @@ compile(struct builder *b)
 	compile_scopes(b);
 	b->scope = NULL;
 	compile_edges(b);
+	compile_access(b);
 	keep_problems(b);
 }
 

@@ -14,8 +14,8 @@ without_query(struct slice path)
 	return slice_sub(path, 0, n);
 }
 
-static bool
-header_of(const struct http_attrs *a, struct slice name, struct slice *out)
+bool
+http_header_of(const struct http_attrs *a, struct slice name, struct slice *out)
 {
 	if (name.len == 0 || name.ptr[0] != ':')
 		return a->header != NULL && a->header(a->arg, name, out);
@@ -69,7 +69,7 @@ condition_actual(const struct view_condition *c, const struct http_attrs *a,
 		*out = a->authority;
 		return true;
 	case VIEW_ON_HEADER:
-		return header_of(a, c->name, out);
+		return http_header_of(a, c->name, out);
 	case VIEW_ON_PARAMETER:
 		return parameter_of(a->path, c->name, out);
 	case VIEW_ON_PORT:

@@ -9,9 +9,6 @@
 
 #include "inside.h"
 
-/* Of a path. */
-struct slice without_query(struct slice path);
-
 /* What is tested by it; false if the request has none. Not of a port. */
 bool condition_actual(const struct view_condition *c,
     const struct http_attrs *a, struct slice *out);

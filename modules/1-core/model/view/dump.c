@@ -111,6 +111,8 @@ exposed(struct tree *t, const struct view_exposed *e)
 	tree_put_text(t, map, "target", tree_addr(t, &e->target));
 	tree_put_text(t, map, "identity", e->identity);
 	tree_put(t, map, "labels", tree_labels(t, &e->labels));
+	tree_put(t, map, "access", tree_access(t, e->access));
+	tree_put(t, map, "tokens", tree_authn(t, e->authn));
 	return map;
 }
 

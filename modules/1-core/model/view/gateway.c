@@ -104,11 +104,15 @@ end_tls(struct builder *b, const struct served *s, struct view_chain_tls *out)
 struct view_chain *
 add_chain(struct gateway_state *g, struct door *d, const struct origin *o)
 {
+	const struct view_scope *of = &g->b->scope->row;
+	const struct guard *guard = guard_of(g->b, of->ns, &of->labels);
 	struct view_chain *c = take(g->b, 1, sizeof(*c));
 
-	if (c == NULL)
+	if (c == NULL || guard == NULL)
 		return NULL;
 	c->origin = *o;
+	c->access = guard->access;
+	c->authn = guard->authn;
 	rows_add(&d->chains, c);
 	return c;
 }

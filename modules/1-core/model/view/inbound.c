@@ -29,6 +29,7 @@ struct part {
 	struct view_chain_tls tls; /* where it is ended */
 	enum mutual_tls_mode peers;
 	struct origin peers_origin;
+	const struct guard *guard; /* NULL: none */
 	struct origin origin;
 };
 
@@ -49,6 +50,10 @@ add_chain(struct chains *to, const struct part *p, const struct way *w)
 	c->tcp = w->http ? NULL : p->tcp;
 	c->peers = p->peers;
 	c->peers_origin = p->peers_origin;
+	if (p->guard != NULL) {
+		c->access = p->guard->access;
+		c->authn = p->guard->authn;
+	}
 	c->origin = p->origin;
 }
 
@@ -260,7 +265,9 @@ add_port_chains(
 	const struct peer_policy policy =
 	    peer_policy_of(b, port->callee.ns, port->callee.labels);
 	struct slice bind = bind_of(b, port);
-	struct part p = {.port = port->port, .origin = port->origin};
+	struct part p = {.port = port->port,
+	    .guard = guard_of(b, port->callee.ns, port->callee.labels),
+	    .origin = port->origin};
 	const struct way *w;
 
 	p.tcp_name = p.http_name =
@@ -307,6 +314,7 @@ add_passthrough(struct builder *b, const struct rows *ports, struct chains *to)
 	uint16_t apart;
 	struct part p = {.http_name = S("virtualInbound-catchall-http"),
 	    .tcp_name = S("virtualInbound"),
+	    .guard = guard_of(b, of->ns, &of->labels),
 	    .origin = {.words = S("no service has the port")}};
 
 	set_way_on(b, &p,

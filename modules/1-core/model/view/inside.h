@@ -141,6 +141,7 @@ struct view {
 	struct slice trust_domain;
 	struct slice root_ns;
 	enum path_normalization normalization; /* never the default's number */
+	const struct mesh_config *mesh; /* what is written, or the defaults */
 	struct rows scopes;    /* struct scope; the proxy's own is the first */
 	struct rows resources; /* references */
 	struct map regexes;    /* pattern → struct regex, a reference */
@@ -277,6 +278,7 @@ struct builder {
 	struct map http_rules; /* address of a resource → struct http_rules */
 	struct map workloads;  /* by namespace and label: rows of workload */
 	struct map offers;     /* the same of what machines offer */
+	struct rows guards;    /* struct guard */
 	struct rows networks;  /* struct network_row, by name */
 	struct slice locality; /* this proxy's */
 	uint32_t gateway_scale; /* of weights; 0: there is no gateway */
@@ -330,6 +332,39 @@ struct slice inert_names(
  */
 struct slice inert_match(
     struct builder *b, struct slice names, const struct origin *o);
+
+/* --- the mesh (mesh.c) ---------------------------------------------------- */
+
+/* Where those of a kind and namespace begin among the view's resources. */
+size_t first_resource(
+    const struct view *v, const struct resource_kind *kind, struct slice ns);
+
+/* What is written for the whole mesh, else the defaults; NULL: no room. */
+const struct mesh_config *find_mesh(struct view *v);
+
+/* --- policies (../access/compile.c) --------------------------------------- */
+
+/* What policies say of a workload. */
+struct guard {
+	struct slice ns;
+	const struct labels *labels;
+	const struct view_access *access; /* NULL: who may call */
+	const struct view_authn *authn;   /* NULL: whose tokens it takes */
+};
+
+/* Made once for each; keeps the labels while it is compiled. NULL when it is
+ * full. */
+const struct guard *guard_of(
+    struct builder *b, struct slice ns, const struct labels *labels);
+
+/* --- requests (conditions.c) ---------------------------------------------- */
+
+/* Of a path. */
+struct slice without_query(struct slice path);
+
+/* A header, or what ":method" and its kin stand for. */
+bool http_header_of(
+    const struct http_attrs *a, struct slice name, struct slice *out);
 
 /* --- routes (domains.c) --------------------------------------------------- */
 
@@ -467,6 +502,7 @@ void collect_peers(struct builder *b);     /* peers.c */
 void collect_sidecars(struct builder *b);  /* sidecars.c */
 void compile_scopes(struct builder *b);    /* scopes.c */
 void compile_edges(struct builder *b);     /* edges.c */
+void compile_access(struct builder *b);    /* ../access, of what is exposed */
 
 /* For one scope after the other: */
 void compile_imports(struct builder *b);   /* imports.c, which calls: */

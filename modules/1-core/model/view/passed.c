@@ -266,6 +266,9 @@ add_auto_chain(struct gateway_state *g, struct door *d, const struct served *s,
 	    .alpn_count = ARRAY_LEN(mesh_alpns)};
 	c->tls.settings = s->spec->tls;
 	c->tcp = r;
+	/* Whom the bytes are for asks who may call. */
+	c->access = NULL;
+	c->authn = NULL;
 }
 
 static bool

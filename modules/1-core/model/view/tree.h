@@ -76,4 +76,8 @@ struct value *tree_tcp_action(struct tree *t, const struct view_tcp_route *r);
 
 const char *tree_balancer(enum balancer b);
 
+/* The rules of policies by stage, and of tokens (access/dump.c). */
+struct value *tree_access(struct tree *t, const struct view_access *a);
+struct value *tree_authn(struct tree *t, const struct view_authn *a);
+
 #endif

@@ -145,6 +145,8 @@ chain(struct tree *t, const struct view_chain *c)
 		tree_put_text(t, map, "routes", c->routes->name);
 	else
 		tree_put(t, map, "tcp", tree_tcp_route(t, c->tcp));
+	tree_put(t, map, "access", tree_access(t, c->access));
+	tree_put(t, map, "tokens", tree_authn(t, c->authn));
 	tree_put_text(t, map, "origin", tree_origin(t, &c->origin));
 	return map;
 }

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * workload — which workload a question about access means, in files alone.
+ */
+#include "../kinds/service.h"
+#include "call.h"
+
+static const struct resource *
+find_written(const struct resource *const *items, size_t count,
+    const struct service_name *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i]->kind == &kind_service &&
+		    slice_eq(items[i]->key.name, name->name) &&
+		    slice_eq(items[i]->key.ns, name->ns))
+			return items[i];
+	return NULL;
+}
+
+static const struct service_port *
+find_port_of(const struct service_spec *s, uint16_t port)
+{
+	for (size_t i = 0; i < s->ports.count; i++)
+		if (port == 0 || s->ports.items[i].port == port)
+			return &s->ports.items[i];
+	return NULL;
+}
+
+static void
+put_service(const struct resource *r, const struct service_port *p,
+    struct view_exposed_input *out)
+{
+	const struct service_spec *s = resource_service(r);
+
+	out->port = (uint16_t)p->port;
+	out->protocol = p->app_protocol.len > 0
+			    ? p->app_protocol
+			    : slice_sub(p->name, 0, slice_find(p->name, '-'));
+	out->labels = s->selector;
+	out->target.port = out->port;
+	if (service_port_has_target(p) && !p->target_port.is_string)
+		out->target.port = (uint16_t)p->target_port.number;
+}
+
+enum err
+explain_access_workload(const struct value *question,
+    const struct resource *const *resources, size_t count, struct arena *arena,
+    struct view_exposed_input *out, struct fault *why)
+{
+	const struct service_port *p = NULL;
+	const struct resource *r;
+	struct service_name name;
+	struct access_call c;
+	enum err e = access_call_read(question, S("-"), arena, &c, why);
+
+	if (e != OK)
+		return e;
+	if (name_service_parse(c.to, S("default"), S("mesh.internal"), &name) !=
+	    OK)
+		return fault_set(why, ERR_INVALID,
+		    "to: \"%.*s\" is no name of a service",
+		    SLICE_ARG(slice_sub(c.to, 0, 100)));
+	*out = (struct view_exposed_input){.service = name.name,
+	    .ns = name.ns,
+	    .port = c.port > 0 ? c.port : 80,
+	    .protocol = c.tcp ? S("tcp") : S("http")};
+	out->target.port = out->port;
+	r = find_written(resources, count, &name);
+	if (r != NULL)
+		p = find_port_of(resource_service(r), c.port);
+	if (r != NULL && p == NULL)
+		return fault_set(why, ERR_NOT_FOUND, "%.*s has no port %u",
+		    SLICE_ARG(c.to), (unsigned)c.port);
+	if (p != NULL)
+		put_service(r, p, out);
+	if (c.labels != NULL)
+		out->labels = access_call_labels(c.labels, arena);
+	return OK;
+}

@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * explain_access — who may call a workload, and which policy says it.
+ *
+ * The workload is what its Service says, in files (--files) or in what the
+ * server has stored. With --questions each line of a file is a question of its
+ * own.
+ */
+#include "base/base.h"
+#include "codec/codec.h"
+#include "model/model.h"
+
+#include "api.h"
+#include "command.h"
+#include "output.h"
+#include "places.h"
+#include "questions.h"
+
+#include <stdio.h>
+
+enum { ARENA_BYTES = 64 << 20, TOKEN_BYTES = 1 << 20 };
+
+/* --- the words of the command as a question --- */
+
+struct asked {
+	struct arena arena;
+	struct value *map;
+	struct fault *why;
+};
+
+static void
+asked_fini(struct asked *a)
+{
+	arena_fini(&a->arena);
+}
+
+static void
+put_text(struct asked *a, const char *key, struct slice text)
+{
+	if (text.len > 0)
+		value_put_text(&a->arena, &a->map, slice_str(key), text);
+}
+
+/* "http://web.default:80/x?y", "tcp://db:5432", "web/x". */
+static enum err
+put_url(struct asked *a, const char *text)
+{
+	struct slice rest = slice_str(text);
+	bool tcp = slice_starts(rest, S("tcp://"));
+	struct slice authority, port;
+	size_t slash;
+	uint16_t number;
+
+	if (tcp)
+		value_put_bool(&a->arena, &a->map, S("tcp"), true);
+	if (tcp || slice_starts(rest, S("http://")))
+		rest = slice_sub(rest, tcp ? 6 : 7, rest.len);
+	else if (memmem(rest.ptr, rest.len, "://", 3) != NULL)
+		return fault_set(a->why, ERR_UNSUPPORTED,
+		    "a call is http:// or tcp://, not \"%s\"", text);
+	slash = slice_find(rest, '/');
+	authority = slice_sub(rest, 0, slash);
+	port = authority;
+	put_text(a, "to", slice_split(&port, ':'));
+	put_text(a, "path", slice_sub(rest, slash, rest.len));
+	if (port.len == 0)
+		return OK;
+	if (addr_parse_port(port, &number) != OK)
+		return fault_set(a->why, ERR_INVALID,
+		    "\"%.*s\" is no port (1-65535)", SLICE_ARG(port));
+	value_put_int(&a->arena, &a->map, S("port"), number);
+	return OK;
+}
+
+/* "name: value" or "key=value", as a map of texts; the first of a name. */
+static enum err
+put_pairs(struct asked *a, const char *key, const struct option_values *list,
+    char between)
+{
+	struct value *map = value_new(&a->arena, VALUE_MAP);
+
+	for (size_t i = 0; map != NULL && i < list->count; i++) {
+		struct slice value = slice_str(list->text[i]);
+		struct slice name = slice_trim(slice_split(&value, between));
+
+		if (name.len == 0 || name.len == strlen(list->text[i]))
+			return fault_set(a->why, ERR_INVALID,
+			    between == ':'
+				? "a header is written \"name: value\", not "
+				  "\"%s\""
+				: "a label is written key=value, not \"%s\"",
+			    list->text[i]);
+		if (value_get(map, name) == NULL)
+			value_put_text(
+			    &a->arena, &map, name, slice_trim(value));
+	}
+	if (map == NULL)
+		return fault_set(a->why, ERR_LIMIT, "the words are too long");
+	if (map->count > 0)
+		value_put(&a->map, slice_str(key), map);
+	return OK;
+}
+
+/* Claims as JSON, or a token; or a file with one of them. */
+static enum err
+put_jwt(struct asked *a, const char *text)
+{
+	AUTO(buf_fini) struct buf file = BUF(TOKEN_BYTES);
+	struct slice s = slice_str(text), kept;
+	const struct value *claims;
+	enum err e = OK;
+
+	if (text == NULL)
+		return OK;
+	if (s.len > 0 && s.ptr[0] == '@') {
+		e = file_read(text + 1, &file, a->why);
+		s = slice_trim(buf_slice(&file));
+		while (s.len > 0 && s.ptr[s.len - 1] == '\n')
+			s.len--;
+	}
+	if (e == OK)
+		e = arena_copy(&a->arena, s, &kept);
+	if (e != OK)
+		return e;
+	if (kept.len == 0 || kept.ptr[0] != '{') {
+		put_text(a, "jwt", kept);
+		return OK;
+	}
+	e = codec_json_parse(kept, &a->arena, &claims, a->why);
+	if (e == OK)
+		value_put(&a->map, S("jwt"), value_share(claims, &a->arena));
+	return e;
+}
+
+static enum err
+read_words(struct asked *a, const struct options *o)
+{
+	enum err e;
+
+	if (o->arg_count < 1 || o->arg_count > 2)
+		return fault_set(a->why, ERR_INVALID,
+		    "say which call to explain: [METHOD] URL");
+	if (o->arg_count == 2)
+		put_text(a, "method", slice_str(o->args[0]));
+	put_text(a, "from", slice_str(options_text(o, "from")));
+	put_text(a, "sourceIp", slice_str(options_text(o, "source-ip")));
+	put_text(a, "remoteIp", slice_str(options_text(o, "remote-ip")));
+	put_text(a, "sni", slice_str(options_text(o, "sni")));
+	e = put_url(a, o->args[o->arg_count - 1]);
+	if (e == OK)
+		e = put_pairs(a, "headers", options_list(o, "header"), ':');
+	if (e == OK)
+		e = put_pairs(a, "labels", options_list(o, "labels"), '=');
+	if (e == OK)
+		e = put_jwt(a, options_text(o, "jwt"));
+	if (e == OK && a->map == NULL)
+		e = fault_set(a->why, ERR_LIMIT, "the words are too long");
+	return e;
+}
+
+/* --- from files --- */
+
+/* One workload's view, compiled anew when another one is asked about. */
+struct compiled {
+	struct places files; /* its resources; no view of it is asked */
+	struct view *view;
+	struct arena arena; /* of `workload` */
+	struct view_exposed_input workload;
+};
+
+static void
+compiled_init(struct compiled *c)
+{
+	*c = (struct compiled){.view = NULL};
+	places_init(&c->files);
+	arena_init(&c->arena, ARENA_BYTES);
+}
+
+static void
+compiled_fini(struct compiled *c)
+{
+	view_unref(&c->view);
+	places_fini(&c->files);
+	arena_fini(&c->arena);
+}
+
+static bool
+is_same(const struct view_exposed_input *a, const struct view_exposed_input *b)
+{
+	return slice_eq(a->service, b->service) && slice_eq(a->ns, b->ns) &&
+	       a->port == b->port && slice_eq(a->protocol, b->protocol) &&
+	       labels_match(&a->labels, &b->labels) &&
+	       labels_match(&b->labels, &a->labels);
+}
+
+static enum err
+compile_for(struct compiled *c, const struct value *question, struct fault *why)
+{
+	const struct resource *const *items =
+	    (const struct resource *const *)c->files.items;
+	struct view_input in = {.resources = items,
+	    .resource_count = c->files.count,
+	    .exposed = &c->workload,
+	    .exposed_count = 1};
+	struct view_exposed_input w;
+	AUTO(arena_fini) struct arena a;
+	const struct value *kept;
+	enum err e;
+
+	arena_init(&a, ARENA_BYTES);
+	e = explain_access_workload(
+	    question, items, c->files.count, &a, &w, why);
+	if (e != OK || (c->view != NULL && is_same(&w, &c->workload)))
+		return e;
+	view_unref(&c->view);
+	arena_reset(&c->arena);
+	kept = value_copy(question, &c->arena);
+	if (kept == NULL)
+		return fault_set(why, ERR_LIMIT, "the question is too large");
+	e = explain_access_workload(
+	    kept, items, c->files.count, &c->arena, &c->workload, why);
+	return e == OK ? view_compile(&in, &c->view, why) : e;
+}
+
+/* One question; a question_cb. */
+static const struct value *
+answer(void *arg, const struct value *question, struct arena *arena,
+    struct fault *why)
+{
+	struct compiled *c = arg;
+	const struct explain_access ask = {.question = question,
+	    .parse_json = codec_json_parse,
+	    .now_ms = clock_wall_ms(&clock_system)};
+	struct value *told = NULL;
+
+	if (compile_for(c, question, why) != OK ||
+	    model_explain_access(c->view, &ask, arena, &told, why) != OK)
+		return NULL;
+	if (told == NULL)
+		(void)fault_set(why, ERR_LIMIT, "the explanation is too large");
+	return told;
+}
+
+/* --- for people --- */
+
+static void
+line(const struct value *v, const char *key, const char *label)
+{
+	struct slice s = value_get_string(v, slice_str(key), SLICE_NONE);
+
+	if (s.len > 0)
+		(void)printf("%-13s %.*s\n", label, SLICE_ARG(s));
+}
+
+static bool
+is_true(const struct value *v, struct slice key)
+{
+	const struct value *b = value_get(v, key);
+
+	return b != NULL && b->type == VALUE_BOOL && b->boolean;
+}
+
+static int
+number(const struct value *v, struct slice key)
+{
+	const struct value *n = value_get(v, key);
+
+	return n != NULL && n->type == VALUE_INT ? (int)n->integer : 0;
+}
+
+static void
+print_rule(const char *label, const struct value *v)
+{
+	if (value_get(v, S("policy")) == NULL)
+		return;
+	(void)printf("%-13s %.*s, rule %d, at %.*s\n", label,
+	    SLICE_ARG(value_get_string(v, S("policy"), S(""))),
+	    number(v, S("rule")),
+	    SLICE_ARG(value_get_string(v, S("origin"), S(""))));
+}
+
+static void
+print_outcome(const struct value *v)
+{
+	const struct value *o = value_get(v, S("outcome"));
+	int status = number(o, S("status"));
+	struct slice reason = value_get_string(o, S("reason"), S(""));
+
+	(void)printf("%-13s ", "outcome");
+	if (is_true(o, S("allowed")))
+		(void)printf("allowed: ");
+	else if (status > 0)
+		(void)printf("refused with %d: ", status);
+	else
+		(void)printf("the connection is closed: ");
+	(void)printf("%.*s\n", SLICE_ARG(reason));
+}
+
+static void
+print_besides(const struct value *v)
+{
+	const struct value *ask = value_get(v, S("ask"));
+	const struct value *dry = value_get(v, S("dryRun"));
+	const struct value *token = value_get(v, S("token"));
+
+	if (ask != NULL)
+		(void)printf("%-13s %.*s, before the rest\n", "asked",
+		    SLICE_ARG(value_get_string(ask, S("provider"), S("?"))));
+	print_rule("", ask);
+	print_rule("audited by", value_get(v, S("audit")));
+	if (dry != NULL)
+		(void)printf("%-13s would have been %s\n", "dry run",
+		    is_true(dry, S("allowed")) ? "allowed" : "denied");
+	print_rule("", dry);
+	line(token, "why", "token");
+	line(token, "issuer", "issuer");
+	line(token, "subject", "subject");
+	line(token, "note", "");
+}
+
+static void
+print_rules(const struct value *rules)
+{
+	if (rules != NULL)
+		(void)printf("rules, in the order they are asked:\n");
+	VALUE_EACH(rules, it)
+	{
+		bool matched = is_true(it, S("matched"));
+
+		(void)printf("  %s %.*s  %.*s %d  %.*s  %.*s\n",
+		    matched ? "+" : "-",
+		    SLICE_ARG(value_get_string(it, S("stage"), S(""))),
+		    SLICE_ARG(value_get_string(it, S("policy"), S(""))),
+		    number(it, S("rule")),
+		    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
+		    SLICE_ARG(value_get_string(
+			it, S("why"), matched ? S("takes it") : S(""))));
+	}
+}
+
+static int
+print(const struct value *v, enum output how)
+{
+	const struct value *workload = value_get(v, S("workload"));
+	struct fault why = {0};
+
+	if (how != OUTPUT_TABLE)
+		return output_value(how, v, &why) == OK ? CLI_EXIT_OK
+							: cli_fault(&why);
+	print_outcome(v);
+	print_rule("by", v);
+	line(workload, "service", "workload");
+	line(value_get(v, S("call")), "from", "caller");
+	print_besides(v);
+	print_rules(value_get(v, S("rules")));
+	line(v, "note", "note");
+	return CLI_EXIT_OK;
+}
+
+/* --- the command --- */
+
+static int
+explain_online(struct asked *a, const struct options *o, enum output how)
+{
+	AUTO(api_answer_fini) struct api_answer answer = {0};
+	struct api_question ask = {
+	    API_SERVER, "POST", "/v1/explain/access", a->map};
+
+	if (api_ask(o, &ask, &answer, a->why) != OK)
+		return cli_fault(a->why);
+	return answer.status == 200 ? print(answer.body, how)
+				    : api_refused(&answer);
+}
+
+static int
+explain_files(struct asked *a, const char *path, enum output how)
+{
+	AUTO(compiled_fini) struct compiled c;
+	const struct value *v;
+	int code;
+
+	compiled_init(&c);
+	code = places_read(&c.files, path);
+	if (code != CLI_EXIT_OK)
+		return code;
+	v = answer(&c, a->map, &a->arena, a->why);
+	return v != NULL ? print(v, how) : cli_fault(a->why);
+}
+
+static int
+explain_questions(const char *questions, const char *path)
+{
+	AUTO(compiled_fini) struct compiled c;
+	int code;
+
+	compiled_init(&c);
+	code = places_read(&c.files, path);
+	return code == CLI_EXIT_OK ? questions_run(questions, answer, &c)
+				   : code;
+}
+
+static int
+explain_access(struct options *o)
+{
+	AUTO(asked_fini) struct asked a = {.map = NULL};
+	const char *files = options_text(o, "files");
+	const char *questions = options_text(o, "questions");
+	struct fault why = {0};
+	enum output how;
+
+	arena_init(&a.arena, ARENA_BYTES);
+	a.map = value_new(&a.arena, VALUE_MAP);
+	a.why = &why;
+	if (questions != NULL && files == NULL)
+		return command_fail(CLI_EXIT_USAGE,
+		    "explain access: --questions goes with --files");
+	if (questions != NULL)
+		return explain_questions(questions, files);
+	if (output_parse(options_text(o, "output"), &how, &why) != OK ||
+	    read_words(&a, o) != OK)
+		return command_fail(
+		    CLI_EXIT_USAGE, "explain access: %s", why.text);
+	return files != NULL ? explain_files(&a, files, how)
+			     : explain_online(&a, o, how);
+}
+
+static const struct option_row access_rows[] = {
+    {"from", 0, OPTION_TEXT, "NAME.NAMESPACE|ID", NULL, false,
+	"whose certificate calls, an ID is spiffe://...; else none does"},
+    {"source-ip", 0, OPTION_TEXT, "ADDR", NULL, false,
+	"the address that is connected"},
+    {"remote-ip", 0, OPTION_TEXT, "ADDR", NULL, false,
+	"the address that the call comes from; else the same"},
+    {"sni", 0, OPTION_TEXT, "NAME", NULL, false, "the name that TLS asks for"},
+    {"header", 'H', OPTION_LIST, "NAME: VALUE", NULL, false,
+	"a header of the request"},
+    {"jwt", 0, OPTION_TEXT, "TOKEN|CLAIMS|@FILE", NULL, false,
+	"a token, or its claims as JSON, as Authorization: Bearer"},
+    {"labels", 0, OPTION_LIST, "KEY=VALUE", NULL, false,
+	"a label of the workload; else its Service's selector"},
+    {"files", 0, OPTION_TEXT, "FILE|DIR", NULL, false,
+	"configuration to use instead of the server's"},
+    {"questions", 0, OPTION_TEXT, "FILE|-", NULL, false,
+	"a JSON object a line, each answered by one; with --files"},
+    OPTION_OUTPUT,
+    OPTION_SOCKET,
+    OPTION_TOKEN,
+};
+
+const struct command command_explain_access = {
+    .name = "explain access",
+    .args = "[METHOD] URL",
+    .words = 2,
+    .summary = "say whether policies let a call pass, and why",
+    .section = "cli",
+    .rows = access_rows,
+    .row_count = ARRAY_LEN(access_rows),
+    .run = explain_access,
+};
