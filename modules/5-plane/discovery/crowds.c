@@ -7,11 +7,9 @@
  * the services that it may stand behind, and those look at workloads that
  * have that name or label: never all at all.
  */
-#include <stdio.h>
-
 #include "inside.h"
 
-enum { KEY_MAX = 1024, CROWD_FIRST = 4 };
+enum { CROWD_FIRST = 4 };
 
 void
 crowd_add(struct crowd *c, void *item)
@@ -45,26 +43,43 @@ crowd_fini(struct crowd *c)
 
 /* --- keys ----------------------------------------------------------------- */
 
-/* Empty if it is longer than any name or label that can be selected. */
-static struct slice
-printed(char out[KEY_MAX], int len)
+/* Asked for each label of each record: without a format to read. */
+static void
+append(char out[KEY_MAX], size_t *len, struct slice s)
 {
-	return len < 0 || len >= KEY_MAX ? S("") : slice_of(out, (size_t)len);
+	if (s.len > 0 && *len + s.len <= KEY_MAX)
+		memcpy(out + *len, s.ptr, s.len);
+	*len += s.len;
 }
 
 static struct slice
+key_of(const char out[KEY_MAX], size_t len)
+{
+	return len > KEY_MAX ? S("") : slice_of(out, len);
+}
+
+struct slice
 name_key(struct slice ns, struct slice name, char out[KEY_MAX])
 {
-	return printed(out, snprintf(out, KEY_MAX, "%.*s/%.*s", SLICE_ARG(ns),
-				SLICE_ARG(name)));
+	size_t len = 0;
+
+	append(out, &len, ns);
+	append(out, &len, S("/"));
+	append(out, &len, name);
+	return key_of(out, len);
 }
 
-static struct slice
+struct slice
 label_key(struct slice ns, const struct label *l, char out[KEY_MAX])
 {
-	return printed(
-	    out, snprintf(out, KEY_MAX, "%.*s/%.*s=%.*s", SLICE_ARG(ns),
-		     SLICE_ARG(l->key), SLICE_ARG(l->value)));
+	size_t len = 0;
+
+	append(out, &len, ns);
+	append(out, &len, S("/"));
+	append(out, &len, l->key);
+	append(out, &len, S("="));
+	append(out, &len, l->value);
+	return key_of(out, len);
 }
 
 static void
@@ -209,6 +224,7 @@ join_workload(struct discovery *d, struct workload *w)
 {
 	each_crowd(d, w, put_workload);
 	touch_all_of(d, w);
+	scoping_draw(d, w);
 }
 
 void
@@ -216,6 +232,7 @@ leave_workload(struct discovery *d, struct workload *w)
 {
 	touch_all_of(d, w);
 	each_crowd(d, w, take_workload);
+	scoping_let_go(d, w);
 }
 
 /* --- written Services ----------------------------------------------------- */
