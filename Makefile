@@ -538,6 +538,7 @@ $(eval $(call test_rule,tests/bench/regex.c,base,))
 $(eval $(call test_rule,tests/bench/compile.c,$(call closure,model codec),))
 SWARM := $(O)/tests/bench/swarm
 $(eval $(call test_rule,tests/bench/swarm.c,$(call closure,node),))
+$(eval $(call test_rule,tests/bench/agent.c,$(call closure,node),))
 $(eval $(call test_rule,tests/bench/routes.c,$(call closure,model) codec,))
 BENCH = $(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
     $(PYTHON) tests/bench/bench.py
@@ -545,7 +546,7 @@ bench: all $(HANDSHAKES)
 	$(BENCH) traffic $(BENCH_ARGS)
 # Without istioctl there are our own figures.
 bench-config: all $(O)/tests/bench/regex $(O)/tests/bench/compile \
-    $(O)/tests/bench/routes $(SWARM)
+    $(O)/tests/bench/routes $(O)/tests/bench/agent $(SWARM)
 	$(if $(CORPUS),-@$(MAKE) -s $(ISTIOCTL))
 	$(BENCH) configuration $(if $(CORPUS),--corpus '$(CORPUS)' \
 	    --istioctl '$(ISTIOCTL)') $(BENCH_ARGS)

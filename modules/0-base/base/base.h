@@ -11,6 +11,7 @@
 #include "addr.h"
 #include "arena.h"
 #include "attr.h"
+#include "blob.h"
 #include "buf.h"
 #include "check.h"
 #include "clock.h"

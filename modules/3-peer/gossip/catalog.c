@@ -52,6 +52,7 @@ core_set_offers(struct core *c, struct core_time now,
 	struct packer p = {.mem = bytes, .cap = GOSSIP_OFFERS_MAX};
 	struct peer *self = c->self;
 	struct gossip_voucher v;
+	struct blob *blob;
 	uint64_t hash;
 	enum err err;
 
@@ -66,9 +67,11 @@ core_set_offers(struct core *c, struct core_time now,
 	hash = record_hash(slice_of(bytes, p.len));
 	if (hash == self->offers_have)
 		return OK;
-	mem_free(&self->offers);
-	self->offers = mem_strndup((const char *)bytes, p.len);
-	self->offers_len = p.len;
+	blob = blob_new(slice_of(bytes, p.len));
+	if (blob == NULL)
+		return ERR_NO_MEMORY;
+	blob_unref(&self->offers);
+	self->offers = blob;
 	self->offers_have = self->state.offers = hash;
 	publish_change(c);
 	return OK;
@@ -337,16 +340,14 @@ check_offers(struct core *c, const struct peer *p, struct slice bytes)
 static void
 store_offers(struct core *c, struct peer *p, struct slice bytes)
 {
-	char *copy = mem_try(bytes.len);
+	struct blob *blob = blob_new(bytes);
 
-	if (copy == NULL) {
+	if (blob == NULL) {
 		c->stats.drop_limit++; /* asked for again later */
 		return;
 	}
-	memcpy(copy, bytes.ptr, bytes.len);
-	mem_free(&p->offers);
-	p->offers = copy;
-	p->offers_len = bytes.len;
+	blob_unref(&p->offers);
+	p->offers = blob;
 	p->offers_have = p->state.offers;
 	peer_want_offers(c, p);
 	emit_event(c, GOSSIP_EVENT_RECORD, p, NULL);
@@ -383,7 +384,7 @@ core_record(const struct peer *p, struct gossip_record *out)
 		return false;
 	r.unhealthy = p->state.unhealthy;
 	if (p->offers_have != 0)
-		r.offers = slice_of(p->offers, p->offers_len);
+		r.offers = p->offers;
 	*out = r;
 	return true;
 }

@@ -81,8 +81,7 @@ struct peer {
 	uint8_t state_bytes[GOSSIP_STATE_MAX];
 	uint8_t state_len;
 	struct state state;
-	char *offers; /* what state.offers names, if offers_have == it */
-	size_t offers_len;
+	struct blob *offers; /* what state.offers names, if offers_have == it */
 	uint64_t offers_have;
 	uint64_t offers_refused;
 	uint64_t pull_at_ms; /* 0: nothing is missing */

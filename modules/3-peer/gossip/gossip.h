@@ -195,8 +195,29 @@ struct gossip_offers {
 	size_t service_count;
 };
 
+/* Offers that are read one service after the other; nothing is allocated. */
+struct gossip_reading {
+	struct gossip_offers offers; /* `services` is NULL */
+	struct reader rest;
+	size_t index; /* of the service that comes next */
+	struct gossip_label labels[GOSSIP_LABELS_MAX];
+};
+
+/* Reads what comes before services. Text borrows from `bytes`. ERR_PARSE. */
+MUST_USE enum err gossip_offers_open(
+    struct slice bytes, struct gossip_reading *out);
+
 /*
- * Reads the signed form. Text borrows from `bytes`, arrays come from `arena`.
+ * The next service; its labels are good until the next call. False after the
+ * last, or where the bytes make no sense.
+ */
+bool gossip_offers_next(struct gossip_reading *x, struct gossip_service *out);
+
+/* OK after all services of what was signed, else ERR_PARSE. */
+MUST_USE enum err gossip_offers_done(const struct gossip_reading *x);
+
+/*
+ * All of it at once. Text borrows from `bytes`, arrays come from `arena`.
  * ERR_PARSE, or ERR_NO_MEMORY when the arena is full.
  */
 MUST_USE enum err gossip_offers_decode(
@@ -236,13 +257,13 @@ struct gossip_member {
 struct gossip_record {
 	const struct gossip_member *member;
 	uint64_t unhealthy;
-	struct slice offers; /* for gossip_offers_decode(); may be empty */
+	struct blob *offers; /* for gossip_offers_open(); may be NULL */
 	struct gossip_voucher voucher; /* what it may offer */
 };
 
-/* True if the node and this service of it are healthy by its own word. */
-bool gossip_service_is_healthy(
-    const struct gossip_record *r, const struct gossip_offers *o, size_t index);
+/* True if the node and service `index` of it are healthy by its own word. */
+bool gossip_service_is_healthy(const struct gossip_record *r,
+    const struct gossip_service *s, size_t index);
 
 /* --- running -------------------------------------------------------------- */
 
@@ -325,8 +346,8 @@ void gossip_leave(struct gossip *g, void (*done)(void *arg), void *arg);
 
 /*
  * What we offer from now on; copies. ERR_DENIED if our voucher does not grant
- * it, ERR_LIMIT if it is too much, both in words. The same offers again
- * change nothing.
+ * it, ERR_LIMIT if it is too much, both in words; ERR_NO_MEMORY. The same
+ * offers again change nothing.
  */
 MUST_USE enum err gossip_set_offers(
     struct gossip *g, const struct gossip_offers *offers, struct fault *why);

@@ -104,7 +104,7 @@ peer_remove(struct core *c, struct peer *p)
 	c->count--;
 	list_remove(&p->in_bucket);
 	(void)map_remove(&c->by_id, slice_of(p->pub.id.bytes, GOSSIP_ID_LEN));
-	mem_free(&p->offers);
+	blob_unref(&p->offers);
 	mem_free(&p);
 }
 

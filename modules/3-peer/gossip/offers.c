@@ -4,8 +4,8 @@
  *
  * version 1 · node 16 · network · locality · roles 4 · tunnel port 2 ·
  * addresses · services, each name, namespace, account, protocol, port 2,
- * weight 2, health 1, labels · signature 64. One walk serves decoding and
- * checking: it visits services one by one and allocates nothing.
+ * weight 2, health 1, labels · signature 64. One walk serves all who read: it
+ * visits services one by one and allocates nothing.
  */
 #include "record.h"
 
@@ -159,38 +159,71 @@ offers_owner(struct slice bytes, struct gossip_id *out)
 }
 
 MUST_USE enum err
-offers_check(struct slice bytes, const struct gossip_id *id,
-    const struct gossip_voucher *v, struct fault *why)
+gossip_offers_open(struct slice bytes, struct gossip_reading *out)
 {
-	struct reader r = READER(record_body(bytes));
-	struct gossip_label labels[GOSSIP_LABELS_MAX];
-	struct gossip_offers o;
-	struct gossip_service s;
 	struct gossip_id owner;
 
-	if (bytes.len > GOSSIP_OFFERS_MAX || read_head(&r, &o, &owner) != OK ||
-	    !gossip_id_eq(&owner, id))
-		return fault_set(why, ERR_PARSE,
-		    "network %.*s or the locality is no legal text",
-		    SLICE_ARG(v->network));
-	if (!slice_eq(o.network, v->network))
-		return fault_set(why, ERR_DENIED,
-		    "this node is vouched for in network %.*s, not %.*s",
-		    SLICE_ARG(v->network), SLICE_ARG(o.network));
-	for (size_t i = 0; i < o.service_count; i++) {
-		if (read_service(&r, &s, labels) != OK)
-			return fault_set(why, ERR_PARSE,
-			    "service %zu has a name, namespace, account, "
-			    "protocol, port or label that is not legal",
-			    i + 1);
+	*out = (struct gossip_reading){.rest = READER(record_body(bytes))};
+	return bytes.len > GOSSIP_OFFERS_MAX
+		   ? ERR_PARSE
+		   : read_head(&out->rest, &out->offers, &owner);
+}
+
+bool
+gossip_offers_next(struct gossip_reading *x, struct gossip_service *out)
+{
+	if (x->index == x->offers.service_count ||
+	    read_service(&x->rest, out, x->labels) != OK)
+		return false;
+	x->index++;
+	return true;
+}
+
+MUST_USE enum err
+gossip_offers_done(const struct gossip_reading *x)
+{
+	return x->index == x->offers.service_count ? reader_done(&x->rest)
+						   : ERR_PARSE;
+}
+
+static enum err
+check_services(
+    struct gossip_reading *x, const struct gossip_voucher *v, struct fault *why)
+{
+	struct gossip_service s;
+
+	while (gossip_offers_next(x, &s))
 		if (!gossip_voucher_grants(v, s.ns, s.account))
 			return fault_set(why, ERR_DENIED,
 			    "this node may not offer %.*s in namespace %.*s "
 			    "as account %.*s; its join token did not grant it",
 			    SLICE_ARG(s.name), SLICE_ARG(s.ns),
 			    SLICE_ARG(s.account));
-	}
-	return reader_done(&r);
+	if (x->index < x->offers.service_count)
+		return fault_set(why, ERR_PARSE,
+		    "service %zu has a name, namespace, account, protocol, "
+		    "port or label that is not legal",
+		    x->index + 1);
+	return gossip_offers_done(x);
+}
+
+MUST_USE enum err
+offers_check(struct slice bytes, const struct gossip_id *id,
+    const struct gossip_voucher *v, struct fault *why)
+{
+	struct gossip_reading x;
+	struct gossip_id owner;
+
+	if (gossip_offers_open(bytes, &x) != OK ||
+	    offers_owner(bytes, &owner) != OK || !gossip_id_eq(&owner, id))
+		return fault_set(why, ERR_PARSE,
+		    "network %.*s or the locality is no legal text",
+		    SLICE_ARG(v->network));
+	if (!slice_eq(x.offers.network, v->network))
+		return fault_set(why, ERR_DENIED,
+		    "this node is vouched for in network %.*s, not %.*s",
+		    SLICE_ARG(v->network), SLICE_ARG(x.offers.network));
+	return check_services(&x, v, why);
 }
 
 static enum err
@@ -214,37 +247,34 @@ MUST_USE enum err
 gossip_offers_decode(
     struct slice bytes, struct arena *arena, struct gossip_offers *out)
 {
-	struct reader r = READER(record_body(bytes));
-	struct gossip_label labels[GOSSIP_LABELS_MAX];
-	struct gossip_offers o = {0};
+	struct gossip_reading x;
 	struct gossip_service *services;
-	struct gossip_id owner;
+	enum err e = gossip_offers_open(bytes, &x);
 
-	if (bytes.len > GOSSIP_OFFERS_MAX || read_head(&r, &o, &owner) != OK)
-		return ERR_PARSE;
+	if (e != OK)
+		return e;
 	services = arena_alloc_array(
-	    arena, MAX(o.service_count, 1), sizeof(*services));
+	    arena, MAX(x.offers.service_count, 1), sizeof(*services));
 	if (services == NULL)
 		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < o.service_count; i++) {
-		if (read_service(&r, &services[i], labels) != OK)
-			return ERR_PARSE;
-		if (keep_labels(arena, &services[i]) != OK)
+	for (struct gossip_service s; gossip_offers_next(&x, &s);) {
+		if (keep_labels(arena, &s) != OK)
 			return ERR_NO_MEMORY;
+		services[x.index - 1] = s;
 	}
-	if (reader_done(&r) != OK)
-		return ERR_PARSE;
-	o.services = services;
-	*out = o;
+	e = gossip_offers_done(&x);
+	if (e != OK)
+		return e;
+	*out = x.offers;
+	out->services = services;
 	return OK;
 }
 
 bool
 gossip_service_is_healthy(
-    const struct gossip_record *r, const struct gossip_offers *o, size_t index)
+    const struct gossip_record *r, const struct gossip_service *s, size_t index)
 {
-	if (r->member->health != GOSSIP_HEALTHY || index >= o->service_count ||
-	    o->services[index].health != GOSSIP_HEALTHY)
+	if (r->member->health != GOSSIP_HEALTHY || s->health != GOSSIP_HEALTHY)
 		return false;
 	return index >= 64 || (r->unhealthy & (UINT64_C(1) << index)) == 0;
 }

@@ -24,10 +24,9 @@ give_offers(struct out *o, const struct peer *p)
 
 	if (p->offers_have == 0 || p->offers_have != p->state.offers)
 		return;
-	b = out_room(o, PART_HEAD + p->offers_len);
+	b = out_room(o, PART_HEAD + blob_bytes(p->offers).len);
 	if (b != NULL) {
-		(void)pack_part(
-		    b, PART_OFFERS, slice_of(p->offers, p->offers_len));
+		(void)pack_part(b, PART_OFFERS, blob_bytes(p->offers));
 		return;
 	}
 	b = o->mode == OUT_PACKET ? out_room(o, 32) : NULL;

@@ -11,19 +11,10 @@
 
 #include "discovery.h"
 
-enum {
-	FILE_VERSION = 1,
-	HEAD_LEN = 1 + 4,
-	DECODED_MAX = 2 << 20 /* offers of GOSSIP_OFFERS_MAX, as structs */
-};
-
-struct entry {
-	struct discovery_record row;
-	struct arena arena; /* of its bytes */
-};
+enum { FILE_VERSION = 1, HEAD_LEN = 1 + 4 };
 
 struct discovery_catalog {
-	struct entry **items; /* by id */
+	struct discovery_record **items; /* by id */
 	size_t count;
 	size_t cap;
 	uint64_t version; /* the last that was given */
@@ -36,12 +27,12 @@ discovery_catalog_new(void)
 }
 
 static void
-entry_free(struct entry **ep)
+record_free(struct discovery_record **rp)
 {
-	if (*ep == NULL)
+	if (*rp == NULL)
 		return;
-	arena_fini(&(*ep)->arena);
-	mem_free(ep);
+	blob_unref(&(*rp)->offers);
+	mem_free(rp);
 }
 
 void
@@ -52,7 +43,7 @@ discovery_catalog_free(struct discovery_catalog **cp)
 	if (c == NULL)
 		return;
 	for (size_t i = 0; i < c->count; i++)
-		entry_free(&c->items[i]);
+		record_free(&c->items[i]);
 	mem_free(&c->items);
 	mem_free(cp);
 }
@@ -65,10 +56,10 @@ find(const struct discovery_catalog *c, const struct gossip_id *id)
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		const struct entry *e = c->items[mid];
+		const struct discovery_record *e = c->items[mid];
 
 		CHECK(e != NULL); /* there are no holes */
-		if (memcmp(&e->row.id, id, sizeof(*id)) < 0)
+		if (memcmp(&e->id, id, sizeof(*id)) < 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -76,26 +67,26 @@ find(const struct discovery_catalog *c, const struct gossip_id *id)
 	return low;
 }
 
-static struct entry *
+static struct discovery_record *
 get(const struct discovery_catalog *c, const struct gossip_id *id)
 {
 	size_t at = find(c, id);
 
-	if (at < c->count && gossip_id_eq(&c->items[at]->row.id, id))
+	if (at < c->count && gossip_id_eq(&c->items[at]->id, id))
 		return c->items[at];
 	return NULL;
 }
 
 static void
-insert(struct discovery_catalog *c, struct entry *e)
+insert(struct discovery_catalog *c, struct discovery_record *e)
 {
-	size_t at = find(c, &e->row.id);
+	size_t at = find(c, &e->id);
 
 	if (c->count == c->cap) {
 		size_t cap = MAX(16, c->cap * 2);
 
-		c->items =
-		    mem_resize(c->items, c->cap, cap, sizeof(struct entry *));
+		c->items = mem_resize(
+		    c->items, c->cap, cap, sizeof(struct discovery_record *));
 		c->cap = cap;
 	}
 	memmove(&c->items[at + 1], &c->items[at],
@@ -108,35 +99,17 @@ insert(struct discovery_catalog *c, struct entry *e)
 static enum err
 check_offers(struct discovery_record *row)
 {
-	AUTO(arena_fini) struct arena a = {0};
-	struct gossip_offers offers;
-	enum err err;
+	struct gossip_reading x;
+	struct gossip_service s;
+	enum err e;
 
 	row->service_count = 0;
-	if (row->bytes.len == 0)
+	if (row->offers == NULL)
 		return OK;
-	arena_init(&a, DECODED_MAX);
-	err = gossip_offers_decode(row->bytes, &a, &offers);
-	if (err == OK)
-		row->service_count = offers.service_count;
-	return err;
-}
-
-/* A new entry with the row's facts and its own copy of the offers. */
-static enum err
-entry_new(const struct discovery_record *row, struct entry **out)
-{
-	AUTO(entry_free) struct entry *e = mem_new(sizeof(*e));
-	enum err err;
-
-	e->row = *row;
-	arena_init(&e->arena, GOSSIP_OFFERS_MAX + 1024);
-	err = check_offers(&e->row);
-	if (err == OK)
-		err = arena_copy(&e->arena, row->bytes, &e->row.bytes);
-	if (err == OK)
-		*out = TAKE(e);
-	return err;
+	e = gossip_offers_open(blob_bytes(row->offers), &x);
+	while (e == OK && gossip_offers_next(&x, &s))
+		row->service_count++;
+	return e == OK ? gossip_offers_done(&x) : e;
 }
 
 static bool
@@ -149,42 +122,49 @@ same_facts(const struct discovery_record *a, const struct discovery_record *b)
 	       strcmp(a->network, b->network) == 0;
 }
 
-static void
-update_facts(struct entry *e, const struct discovery_record *row)
+/* `row` holds nothing; the offers are those that were checked before. */
+static bool
+update_row(struct discovery_catalog *c, struct discovery_record *before,
+    const struct discovery_record *row)
 {
-	struct slice bytes = e->row.bytes;
-	size_t count = e->row.service_count;
-	uint64_t version = e->row.version;
+	bool changed = !same_facts(before, row);
+	struct blob *old = before->offers;
+	size_t count = before->service_count;
+	uint64_t version = before->version;
 
-	e->row = *row;
-	e->row.bytes = bytes;
-	e->row.version = version;
-	e->row.service_count = count;
+	*before = *row;
+	before->offers = blob_ref(row->offers); /* gossip's, after a restart */
+	before->service_count = count;
+	before->version = changed ? ++c->version : version;
+	blob_unref(&old);
+	return changed;
 }
 
 static enum err
 put_row(struct discovery_catalog *c, const struct discovery_record *row,
     bool *out_changed)
 {
-	struct entry *before = get(c, &row->id);
-	struct entry *fresh;
+	struct discovery_record *before = get(c, &row->id);
+	struct discovery_record *fresh;
+	struct discovery_record checked = *row;
 	enum err err;
 
-	if (before != NULL && slice_eq(before->row.bytes, row->bytes)) {
-		*out_changed = !same_facts(&before->row, row);
-		update_facts(before, row);
-		if (*out_changed)
-			before->row.version = ++c->version;
+	if (before != NULL &&
+	    slice_eq(blob_bytes(before->offers), blob_bytes(row->offers))) {
+		*out_changed = update_row(c, before, row);
 		return OK;
 	}
 	if (before == NULL && c->count >= DISCOVERY_RECORDS_MAX)
 		return ERR_LIMIT;
-	err = entry_new(row, &fresh);
+	err = check_offers(&checked);
 	if (err != OK)
 		return err;
+	fresh = mem_new(sizeof(*fresh));
+	*fresh = checked;
+	fresh->offers = blob_ref(row->offers);
 	(void)discovery_catalog_forget(
 	    c, &row->id); /* maybe it was not there */
-	fresh->row.version = ++c->version;
+	fresh->version = ++c->version;
 	insert(c, fresh);
 	*out_changed = true;
 	return OK;
@@ -195,7 +175,7 @@ discovery_catalog_put(struct discovery_catalog *c,
     const struct gossip_record *r, bool *out_changed)
 {
 	const struct gossip_member *m = r->member;
-	const struct entry *before = get(c, &m->id);
+	const struct discovery_record *before = get(c, &m->id);
 	struct discovery_record row = {
 	    .id = m->id,
 	    .status = m->status,
@@ -204,13 +184,13 @@ discovery_catalog_put(struct discovery_catalog *c,
 	    .issued_s = r->voucher.issued_s,
 	    .expires_s = r->voucher.expires_s,
 	    .unhealthy = r->unhealthy,
-	    .bytes = r->offers,
+	    .offers = r->offers,
 	};
 
 	memcpy(row.name, m->name, sizeof(row.name));
 	memcpy(row.network, m->network, sizeof(row.network));
-	if (r->offers.len == 0 && before != NULL)
-		row.bytes = before->row.bytes;
+	if (r->offers == NULL && before != NULL)
+		row.offers = before->offers;
 	return put_row(c, &row, out_changed);
 }
 
@@ -220,9 +200,9 @@ discovery_catalog_forget(
 {
 	size_t at = find(c, id);
 
-	if (at == c->count || !gossip_id_eq(&c->items[at]->row.id, id))
+	if (at == c->count || !gossip_id_eq(&c->items[at]->id, id))
 		return false;
-	entry_free(&c->items[at]);
+	record_free(&c->items[at]);
 	c->count--;
 	memmove(&c->items[at], &c->items[at + 1],
 	    (c->count - at) * sizeof(c->items[0]));
@@ -232,7 +212,7 @@ discovery_catalog_forget(
 const struct discovery_record *
 discovery_catalog_next(const struct discovery_catalog *c, size_t *cursor)
 {
-	return *cursor < c->count ? &c->items[(*cursor)++]->row : NULL;
+	return *cursor < c->count ? c->items[(*cursor)++] : NULL;
 }
 
 /* --- the file ------------------------------------------------------------- */
@@ -263,7 +243,7 @@ encode_row(const struct discovery_record *r, struct buf *out)
 		err = add_text(out, slice_str(r->name));
 	if (err == OK)
 		err = add_text(out, slice_str(r->network));
-	return err != OK ? err : add_text(out, r->bytes);
+	return err != OK ? err : add_text(out, blob_bytes(r->offers));
 }
 
 MUST_USE enum err
@@ -276,7 +256,7 @@ discovery_catalog_encode(const struct discovery_catalog *c, struct buf *out)
 	if (err == OK)
 		err = buf_add_u32(out, (uint32_t)c->count);
 	for (size_t i = 0; err == OK && i < c->count; i++)
-		err = encode_row(&c->items[i]->row, out);
+		err = encode_row(c->items[i], out);
 	if (err != OK)
 		return err;
 	crypto_sha256(slice_sub(buf_slice(out), before, SIZE_MAX), sum);
@@ -291,12 +271,13 @@ read_text(struct reader *r)
 	return reader_bytes(r, len);
 }
 
+/* Its offers are the caller's to let go of. */
 static enum err
 decode_row(struct reader *r, struct discovery_record *out)
 {
 	struct discovery_record row = {0};
 	struct slice id = reader_bytes(r, sizeof(row.id.bytes));
-	struct slice name, network;
+	struct slice name, network, offers;
 
 	row.status = reader_u8(r);
 	row.health = reader_u8(r);
@@ -306,7 +287,7 @@ decode_row(struct reader *r, struct discovery_record *out)
 	row.unhealthy = reader_u64(r);
 	name = read_text(r);
 	network = read_text(r);
-	row.bytes = read_text(r);
+	offers = read_text(r);
 	if (r->failed || row.status > GOSSIP_LEFT ||
 	    row.health > GOSSIP_DRAINING ||
 	    slice_to_cstr(name, row.name, sizeof(row.name)) != OK ||
@@ -315,6 +296,11 @@ decode_row(struct reader *r, struct discovery_record *out)
 	memcpy(row.id.bytes, id.ptr, id.len);
 	if (row.status == GOSSIP_SUSPECT)
 		row.status = GOSSIP_UP;
+	if (offers.len > 0) {
+		row.offers = blob_new(offers);
+		if (row.offers == NULL)
+			return ERR_NO_MEMORY;
+	}
 	*out = row;
 	return OK;
 }
@@ -331,12 +317,13 @@ decode_rows(struct slice body, struct discovery_catalog *into)
 	if (r.failed || count > DISCOVERY_RECORDS_MAX)
 		return ERR_CORRUPT;
 	for (uint32_t i = 0; i < count; i++) {
-		struct discovery_record row;
+		struct discovery_record row = {0};
 		enum err err = decode_row(&r, &row);
 		bool changed;
 
 		if (err == OK)
 			err = put_row(into, &row, &changed);
+		blob_unref(&row.offers);
 		if (err != OK)
 			return err == ERR_NO_MEMORY ? err : ERR_CORRUPT;
 	}
@@ -350,13 +337,13 @@ move_all(struct discovery_catalog *c, struct discovery_catalog *from)
 	size_t total = c->count;
 
 	for (size_t i = 0; i < from->count; i++)
-		total += get(c, &from->items[i]->row.id) == NULL;
+		total += get(c, &from->items[i]->id) == NULL;
 	if (total > DISCOVERY_RECORDS_MAX)
 		return ERR_LIMIT;
 	for (size_t i = 0; i < from->count; i++) {
 		(void)discovery_catalog_forget(
-		    c, &from->items[i]->row.id); /* maybe it was not there */
-		from->items[i]->row.version = ++c->version;
+		    c, &from->items[i]->id); /* maybe it was not there */
+		from->items[i]->version = ++c->version;
 		insert(c, TAKE(from->items[i]));
 	}
 	from->count = 0;

@@ -85,13 +85,13 @@ labels_of(struct source *to, const struct gossip_service *s)
 
 static bool
 is_service_healthy(const struct discovery_record *r,
-    const struct gossip_offers *offers, size_t index)
+    const struct gossip_service *s, size_t index)
 {
 	const struct gossip_member m = {.health = r->health};
 	const struct gossip_record g = {
 	    .member = &m, .unhealthy = r->unhealthy};
 
-	return gossip_service_is_healthy(&g, offers, index);
+	return gossip_service_is_healthy(&g, s, index);
 }
 
 static struct slice
@@ -106,11 +106,8 @@ say(struct source *to, const char *node, const char *words)
 /* Only evidence counts: who is merely suspected stays. */
 static void
 judge(const struct discovery *d, const struct discovery_record *r,
-    struct source *to, struct workload *w)
+    const struct gossip_service *s, struct source *to, struct workload *w)
 {
-	size_t index = (size_t)(w - to->workloads);
-	const struct gossip_service *s = &to->offers.services[index];
-
 	w->gone = r->status == GOSSIP_DOWN || r->status == GOSSIP_LEFT;
 	if (w->gone) {
 		w->health = VIEW_DOWN;
@@ -120,7 +117,7 @@ judge(const struct discovery *d, const struct discovery_record *r,
 		   s->health == GOSSIP_DRAINING) {
 		w->health = VIEW_DRAINING;
 		w->reason = say(to, r->name, "drains it");
-	} else if (!is_service_healthy(r, &to->offers, index)) {
+	} else if (!is_service_healthy(r, s, w->index)) {
 		w->health = VIEW_UNHEALTHY;
 		w->reason = say(to, r->name, "says that it is unhealthy");
 	} else if (!slice_eq(w->network, d->in.network)) {
@@ -131,18 +128,26 @@ judge(const struct discovery *d, const struct discovery_record *r,
 	}
 }
 
-static void
-read_workload(const struct discovery *d, const struct discovery_record *r,
-    struct source *to, size_t index)
-{
-	const struct gossip_offers *o = &to->offers;
-	const struct gossip_service *s = &o->services[index];
-	const struct addr *a =
-	    pick_addr(o->addrs, o->addr_count, d->in.families);
-	struct workload *w = &to->workloads[index];
+/* What is one for all workloads of a record, while they are read. */
+struct record_reading {
+	const struct discovery *d;
+	const struct discovery_record *r;
+	struct gossip_reading x;
+	struct slice node;
+	struct slice network;
+};
 
-	*w = (struct workload){.node = w->node,
-	    .network = w->network,
+static void
+read_workload(const struct record_reading *from, const struct gossip_service *s,
+    struct source *to, struct workload *w)
+{
+	const struct gossip_offers *o = &from->x.offers;
+	const struct discovery_record *r = from->r;
+	const struct addr *a =
+	    pick_addr(o->addrs, o->addr_count, from->d->in.families);
+
+	*w = (struct workload){.node = from->node,
+	    .network = from->network,
 	    .locality = o->locality,
 	    .name = s->name,
 	    .ns = s->ns,
@@ -151,9 +156,11 @@ read_workload(const struct discovery *d, const struct discovery_record *r,
 	    .labels = labels_of(to, s),
 	    .port = s->port,
 	    .weight = s->weight,
+	    .index = (uint16_t)(from->x.index - 1),
+	    .draws = w->draws,
 	    .issued_s = r->issued_s,
 	    .id = r->id};
-	judge(d, r, to, w);
+	judge(from->d, r, s, to, w);
 	place(w, a != NULL ? a : &o->addrs[0], o->tunnel_port);
 	if (a != NULL || w->health != VIEW_HEALTHY)
 		return;
@@ -167,45 +174,75 @@ use_of(const struct discovery *d, const struct discovery_record *r)
 {
 	const struct discovery_input *in = &d->in;
 
-	if (r->bytes.len == 0 || r->expires_s <= in->now_s ||
+	if (r->offers == NULL || r->expires_s <= in->now_s ||
 	    ca_node_is_revoked(in->revocations, in->revocation_count,
 		slice_str(r->name), r->issued_s * INT64_C(1000)))
 		return USE_NOT; /* or nobody would let us in there */
 	return r->name_lost ? USE_REFUSED : USE_ALL;
 }
 
-static enum err
-read_offers(
-    const struct discovery_record *r, struct source *to, bool *out_empty)
+/* Offers were checked when they came. */
+static void
+open_record(const struct discovery *d, const struct discovery_record *r,
+    struct record_reading *out)
 {
-	struct slice bytes;
-	enum err e = arena_copy(&to->arena, r->bytes, &bytes);
+	enum err e;
 
-	if (e == OK)
-		e = gossip_offers_decode(bytes, &to->arena, &to->offers);
-	*out_empty = e == OK && (to->offers.addr_count == 0 ||
-				    to->offers.service_count == 0);
-	return e;
+	out->d = d;
+	out->r = r;
+	e = gossip_offers_open(blob_bytes(r->offers), &out->x);
+	CHECK(e == OK);
+}
+
+/* A node that nobody can call offers nothing. */
+static bool
+is_empty(const struct record_reading *x)
+{
+	return x->x.offers.addr_count == 0 || x->x.offers.service_count == 0;
+}
+
+static size_t
+count_wanted(const struct discovery *d, const struct discovery_record *r)
+{
+	struct record_reading x;
+	struct gossip_service s;
+	size_t count = 0;
+
+	open_record(d, r, &x);
+	if (d->in.scope == NULL)
+		return x.x.offers.service_count;
+	while (gossip_offers_next(&x.x, &s))
+		count += scoping_wants(d, &s) != WANTED_NOT;
+	return count;
 }
 
 static enum err
-read_workloads(const struct discovery *d, const struct discovery_record *r,
-    struct source *to)
+read_workloads(struct record_reading *from, struct source *to)
 {
-	struct slice node, network;
+	struct gossip_service s;
+	size_t count = count_wanted(from->d, from->r);
 
-	to->workloads = arena_alloc_array(
-	    &to->arena, to->offers.service_count, sizeof(*to->workloads));
+	if (count == 0)
+		return OK;
+	to->workloads =
+	    arena_alloc_array(&to->arena, count, sizeof(*to->workloads));
 	if (to->workloads == NULL ||
-	    arena_copy(&to->arena, slice_str(r->name), &node) != OK ||
-	    arena_copy(&to->arena, slice_str(r->network), &network) != OK)
+	    arena_copy(&to->arena, slice_str(from->r->name), &from->node) !=
+		OK ||
+	    arena_copy(
+		&to->arena, slice_str(from->r->network), &from->network) != OK)
 		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < to->offers.service_count; i++) {
-		to->workloads[i].node = node;
-		to->workloads[i].network = network;
-		read_workload(d, r, to, i);
+	to->offers = blob_ref(from->r->offers);
+	while (gossip_offers_next(&from->x, &s)) {
+		enum wanted wanted = scoping_wants(from->d, &s);
+		struct workload *w = &to->workloads[to->count];
+
+		if (wanted == WANTED_NOT)
+			continue;
+		w->draws = wanted == WANTED_WITH_NAME;
+		read_workload(from, &s, to, w);
+		to->count++;
 	}
-	to->count = to->offers.service_count;
 	return to->is_full ? ERR_NO_MEMORY : OK;
 }
 
@@ -213,25 +250,48 @@ enum err
 source_read(const struct discovery *d, const struct discovery_record *r,
     enum use use, struct source *to)
 {
-	bool is_empty;
-	enum err e;
+	struct record_reading x;
 
 	to->id = r->id;
 	to->version = r->version;
 	to->use = use;
 	if (use == USE_NOT)
 		return OK;
-	e = read_offers(r, to, &is_empty);
-	if (e != OK || is_empty)
-		return e;
-	if (use == USE_REFUSED) {
-		to->conflict = arena_printf(&to->arena,
-		    "what a second node %s offers is not used: the older node "
-		    "of that name is alive",
-		    r->name);
-		return to->conflict.len > 0 ? OK : ERR_NO_MEMORY;
+	open_record(d, r, &x);
+	if (is_empty(&x))
+		return OK;
+	if (use == USE_ALL)
+		return read_workloads(&x, to);
+	to->conflict = arena_printf(&to->arena,
+	    "what a second node %s offers is not used: the older node of that "
+	    "name is alive",
+	    r->name);
+	return to->conflict.len > 0 ? OK : ERR_NO_MEMORY;
+}
+
+bool
+source_has_wanted(const struct discovery *d, const struct source *s,
+    const struct discovery_record *r)
+{
+	struct record_reading x;
+	struct gossip_service offered;
+	size_t at = 0;
+
+	if (s->use != USE_ALL)
+		return true;
+	open_record(d, r, &x);
+	while (!is_empty(&x) && gossip_offers_next(&x.x, &offered)) {
+		enum wanted wanted = scoping_wants(d, &offered);
+		const struct workload *w = &s->workloads[at];
+
+		if (wanted == WANTED_NOT)
+			continue;
+		if (at == s->count || w->index != x.x.index - 1 ||
+		    w->draws != (wanted == WANTED_WITH_NAME))
+			return false;
+		at++;
 	}
-	return read_workloads(d, r, to);
+	return at == s->count;
 }
 
 void
@@ -243,6 +303,7 @@ source_free(struct source **sp)
 	if (s == NULL)
 		return;
 	arena_fini(&s->arena);
+	blob_unref(&s->offers);
 	mem_free(&s);
 }
 
@@ -288,6 +349,7 @@ read_local(const struct discovery *d, const struct discovery_local *l,
 {
 	*w = (struct workload){.port = l->port,
 	    .weight = l->weight,
+	    .draws = true,
 	    .addr = l->target,
 	    .issued_s = d->in.issued_s,
 	    .id = d->in.self};

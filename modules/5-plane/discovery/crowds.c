@@ -7,11 +7,9 @@
  * the services that it may stand behind, and those look at workloads that
  * have that name or label: never all at all.
  */
-#include <stdio.h>
-
 #include "inside.h"
 
-enum { KEY_MAX = 1024, CROWD_FIRST = 4 };
+enum { CROWD_FIRST = 4 };
 
 void
 crowd_add(struct crowd *c, void *item)
@@ -45,26 +43,43 @@ crowd_fini(struct crowd *c)
 
 /* --- keys ----------------------------------------------------------------- */
 
-/* Empty if it is longer than any name or label that can be selected. */
-static struct slice
-printed(char out[KEY_MAX], int len)
+/* Asked for each label of each record: without a format to read. */
+static void
+append(char out[KEY_MAX], size_t *len, struct slice s)
 {
-	return len < 0 || len >= KEY_MAX ? S("") : slice_of(out, (size_t)len);
+	if (s.len > 0 && *len + s.len <= KEY_MAX)
+		memcpy(out + *len, s.ptr, s.len);
+	*len += s.len;
 }
 
 static struct slice
-name_key(struct slice ns, struct slice name, char out[KEY_MAX])
+key_of(const char out[KEY_MAX], size_t len)
 {
-	return printed(out, snprintf(out, KEY_MAX, "%.*s/%.*s", SLICE_ARG(ns),
-				SLICE_ARG(name)));
+	return len > KEY_MAX ? S("") : slice_of(out, len);
 }
 
-static struct slice
-label_key(struct slice ns, const struct label *l, char out[KEY_MAX])
+struct slice
+crowd_name_key(struct slice ns, struct slice name, char out[KEY_MAX])
 {
-	return printed(
-	    out, snprintf(out, KEY_MAX, "%.*s/%.*s=%.*s", SLICE_ARG(ns),
-		     SLICE_ARG(l->key), SLICE_ARG(l->value)));
+	size_t len = 0;
+
+	append(out, &len, ns);
+	append(out, &len, S("/"));
+	append(out, &len, name);
+	return key_of(out, len);
+}
+
+struct slice
+crowd_label_key(struct slice ns, const struct label *l, char out[KEY_MAX])
+{
+	size_t len = 0;
+
+	append(out, &len, ns);
+	append(out, &len, S("/"));
+	append(out, &len, l->key);
+	append(out, &len, S("="));
+	append(out, &len, l->value);
+	return key_of(out, len);
 }
 
 static void
@@ -113,7 +128,7 @@ serving_drop(struct discovery *d, struct serving *s)
 	char text[KEY_MAX];
 
 	(void)map_remove(
-	    &d->servings, name_key(s->ns, s->name, text)); /* it is `s` */
+	    &d->servings, crowd_name_key(s->ns, s->name, text)); /* it is `s` */
 	serving_free(s);
 }
 
@@ -136,7 +151,7 @@ static struct serving *
 touch(struct discovery *d, struct slice ns, struct slice name)
 {
 	char text[KEY_MAX];
-	struct slice key = name_key(ns, name, text);
+	struct slice key = crowd_name_key(ns, name, text);
 	struct serving *s = map_get(&d->servings, key);
 
 	if (s == NULL) {
@@ -168,8 +183,8 @@ touch_all_of(struct discovery *d, const struct workload *w)
 
 	(void)touch(d, w->ns, w->name);
 	for (size_t i = 0; i < w->labels.count; i++) {
-		const struct crowd *c = map_get(
-		    &d->selecting, label_key(w->ns, &w->labels.items[i], text));
+		const struct crowd *c = map_get(&d->selecting,
+		    crowd_label_key(w->ns, &w->labels.items[i], text));
 
 		for (size_t j = 0; c != NULL && j < c->count; j++) {
 			const struct resource *r = c->items[j];
@@ -186,10 +201,10 @@ each_crowd(struct discovery *d, struct workload *w,
 {
 	char text[KEY_MAX];
 
-	each(&d->workloads, name_key(w->ns, w->name, text), w);
+	each(&d->workloads, crowd_name_key(w->ns, w->name, text), w);
 	for (size_t i = 0; i < w->labels.count; i++)
-		each(&d->workloads, label_key(w->ns, &w->labels.items[i], text),
-		    w);
+		each(&d->workloads,
+		    crowd_label_key(w->ns, &w->labels.items[i], text), w);
 }
 
 static void
@@ -209,6 +224,7 @@ join_workload(struct discovery *d, struct workload *w)
 {
 	each_crowd(d, w, put_workload);
 	touch_all_of(d, w);
+	scoping_draw(d, w);
 }
 
 void
@@ -216,6 +232,7 @@ leave_workload(struct discovery *d, struct workload *w)
 {
 	touch_all_of(d, w);
 	each_crowd(d, w, take_workload);
+	scoping_let_go(d, w);
 }
 
 /* --- written Services ----------------------------------------------------- */
@@ -229,8 +246,8 @@ each_selection(struct discovery *d, const struct resource *r,
 	char text[KEY_MAX];
 
 	if (l->count > 0)
-		each(
-		    &d->selecting, label_key(r->key.ns, &l->items[0], text), r);
+		each(&d->selecting,
+		    crowd_label_key(r->key.ns, &l->items[0], text), r);
 }
 
 static void
@@ -268,7 +285,7 @@ named_as(const struct discovery *d, const struct serving *s)
 {
 	char text[KEY_MAX];
 
-	return map_get(&d->workloads, name_key(s->ns, s->name, text));
+	return map_get(&d->workloads, crowd_name_key(s->ns, s->name, text));
 }
 
 const struct crowd *
@@ -280,7 +297,7 @@ candidates_of(const struct discovery *d, const struct serving *s)
 
 	for (size_t i = 0; i < l->count; i++) {
 		struct crowd *c = map_get(
-		    &d->workloads, label_key(s->ns, &l->items[i], text));
+		    &d->workloads, crowd_label_key(s->ns, &l->items[i], text));
 
 		if (c == NULL)
 			return NULL;

@@ -16,6 +16,7 @@ start(struct discovery *d)
 	map_init(&d->selecting);
 	map_init(&d->workloads);
 	map_init(&d->servings);
+	scoping_init(d);
 	arena_init(&d->arena, DISCOVERY_BYTES_MAX);
 }
 
@@ -66,6 +67,7 @@ forget(struct discovery *d)
 	crowd_fini(&d->order);
 	crowd_fini(&d->dirty);
 	arena_fini(&d->arena);
+	scoping_fini(d);
 	*d = (struct discovery){.clock = d->clock};
 }
 
@@ -85,6 +87,7 @@ is_same_place(const struct discovery *d, const struct discovery_input *in)
 {
 	return gossip_id_eq(&d->self, &in->self) &&
 	       d->families == in->families &&
+	       d->is_scoped == (in->scope != NULL) &&
 	       slice_eq(slice_str(d->node), in->node) &&
 	       slice_eq(slice_str(d->network), in->network);
 }
@@ -100,6 +103,7 @@ settle_down(struct discovery *d, const struct discovery_input *in)
 	start(d);
 	d->self = in->self;
 	d->families = in->families;
+	d->is_scoped = in->scope != NULL;
 	e = slice_to_cstr(in->node, d->node, sizeof(d->node));
 	if (e == OK)
 		e = slice_to_cstr(in->network, d->network, sizeof(d->network));
@@ -109,12 +113,20 @@ settle_down(struct discovery *d, const struct discovery_input *in)
 
 /* --- what came and went --------------------------------------------------- */
 
+/* Most records have nothing that this machine wants. */
+static void
+note_change(struct discovery *d, const struct source *s)
+{
+	if (s->count > 0 || s->conflict.len > 0)
+		d->has_changed = true;
+}
+
 static void
 join(struct discovery *d, struct source *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		join_workload(d, &s->workloads[i]);
-	d->has_changed = true;
+	note_change(d, s);
 }
 
 static void
@@ -122,7 +134,7 @@ leave(struct discovery *d, struct source *s)
 {
 	for (size_t i = 0; i < s->count; i++)
 		leave_workload(d, &s->workloads[i]);
-	d->has_changed = true;
+	note_change(d, s);
 }
 
 static struct slice
@@ -153,7 +165,7 @@ take_source(struct discovery *d, const struct discovery_record *r, enum use use)
 }
 
 static void
-look_at_records(struct discovery *d)
+look_at_records(struct discovery *d, bool is_new_scope)
 {
 	const struct discovery_record *r;
 
@@ -164,7 +176,8 @@ look_at_records(struct discovery *d)
 
 		if (gossip_id_eq(&r->id, &d->in.self))
 			continue;
-		if (s != NULL && s->version == r->version && s->use == use)
+		if (s != NULL && s->version == r->version && s->use == use &&
+		    (!is_new_scope || source_has_wanted(d, s, r)))
 			s->seen = true;
 		else
 			take_source(d, r, use);
@@ -217,6 +230,20 @@ look_at_locals(struct discovery *d)
 	source_free(&d->local);
 	d->local = fresh;
 	d->version = ++d->clock;
+}
+
+/* Where one draws in a name, others are read again for it: once, since none is
+ * drawn in that draws. */
+static void
+look_at_nodes(struct discovery *d)
+{
+	do {
+		bool is_new_scope = d->scope_moved;
+
+		d->scope_moved = false;
+		look_at_records(d, is_new_scope);
+		drop_unseen(d);
+	} while (d->scope_moved && d->err == OK);
 }
 
 static struct slice
@@ -528,9 +555,9 @@ discovery_update(struct discovery *d, const struct discovery_input *in,
 	d->in = *in;
 	d->err = e;
 	if (e == OK) {
-		look_at_records(d);
-		drop_unseen(d);
+		scoping_look(d);
 		look_at_locals(d);
+		look_at_nodes(d);
 		look_at_services(d);
 	}
 	if (d->err == OK && d->has_changed) {

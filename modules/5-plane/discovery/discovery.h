@@ -38,18 +38,18 @@ struct discovery_record {
 	uint32_t expires_s; /* the same */
 	uint64_t unhealthy; /* bit i: service i, i < 64 */
 	size_t service_count;
-	struct slice bytes; /* offers as they were signed */
-	uint64_t version;   /* another one with each change */
+	struct blob *offers; /* as they were signed; NULL: have not come */
+	uint64_t version;    /* another one with each change */
 };
 
 struct discovery_catalog *discovery_catalog_new(void);
 void discovery_catalog_free(struct discovery_catalog **cp);
 
 /*
- * Copies what gossip knows of a member, and says whether that was news. A
- * record whose offers have not come yet keeps those of before. ERR_PARSE for
- * offers that are none, ERR_LIMIT past DISCOVERY_RECORDS_MAX; then nothing
- * changes.
+ * Keeps what gossip knows of a member, and says whether that was news: its
+ * offers are held, not copied, so that they lie in memory once. A record whose
+ * offers have not come yet keeps those of before. ERR_PARSE for offers that are
+ * none, ERR_LIMIT past DISCOVERY_RECORDS_MAX; then nothing changes.
  */
 MUST_USE enum err discovery_catalog_put(struct discovery_catalog *c,
     const struct gossip_record *r, bool *out_changed);
@@ -93,6 +93,18 @@ struct discovery_local {
 	struct addr target; /* where it really listens */
 };
 
+/*
+ * What is wanted of a mesh: services of these hosts, and of those that the
+ * resources at hand are about or lead to. What no scope wants costs nothing
+ * but the bytes of its record.
+ */
+struct discovery_scope {
+	struct slice domain;
+	const struct slice *hosts; /* as host_spell() has them */
+	size_t count;
+	uint64_t version; /* another one where they are; 0: look each time */
+};
+
 /* All borrowed. */
 struct discovery_input {
 	const struct discovery_catalog *catalog;
@@ -111,6 +123,7 @@ struct discovery_input {
 	struct slice node;
 	struct slice network;
 	unsigned families; /* that it can call: enum discovery_family */
+	const struct discovery_scope *scope; /* NULL: all is wanted */
 };
 
 struct discovery_output {
@@ -122,7 +135,7 @@ struct discovery_output {
 	const struct view_exposed_input *exposed;
 	size_t exposed_count;
 	/* Another number where anything but `servings` and words is new. */
-	uint64_t version;
+	uint64_t version; /* of all of it but servings and words */
 	/* What contradicts something else, in words, and who won. */
 	const struct slice *conflicts;
 	size_t conflict_count;
@@ -137,10 +150,11 @@ void discovery_free(struct discovery **dp);
 /*
  * What holds now. Costs what changed since the last call, not what is there:
  * records are looked at where their version is another, and services are made
- * anew where a workload came or went that they may have. The output is the
- * same as of a new one with these inputs; it is good until the next call, and
- * borrows from nothing. ERR_NO_MEMORY, or ERR_LIMIT for too many endpoints;
- * the next call begins anew then.
+ * anew where a workload came or went that they may have; where the scope is
+ * another, each record is read again. The output is the same as of a new one
+ * with these inputs; it is good until the next call, and borrows from nothing.
+ * ERR_NO_MEMORY, or ERR_LIMIT for too many endpoints; the next call begins anew
+ * then.
  */
 MUST_USE enum err discovery_update(struct discovery *d,
     const struct discovery_input *in, struct discovery_output *out);

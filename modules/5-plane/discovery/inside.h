@@ -12,6 +12,8 @@
 
 #include "discovery.h"
 
+enum { KEY_MAX = 1024 };
+
 /* A list of pointers. */
 struct crowd {
 	void **items;
@@ -31,6 +33,8 @@ struct workload {
 	struct labels labels;
 	uint16_t port;
 	uint16_t weight;
+	uint16_t index;     /* among those of its record */
+	bool draws;         /* its name into the scope */
 	struct addr addr;   /* with `port`; here: where it listens */
 	struct addr tunnel; /* family 0: none */
 	enum view_health health;
@@ -48,7 +52,8 @@ enum use {
 	USE_ALL
 };
 
-/* A record of the catalog as it was when it was looked at, or this machine. */
+/* A record of the catalog as it was when it was looked at, or this machine;
+ * its workloads are those of the scope. */
 struct source {
 	struct gossip_id id;
 	uint64_t version; /* of the record */
@@ -56,7 +61,7 @@ struct source {
 	bool seen;    /* in this update */
 	bool is_full; /* sticky: `arena` */
 	struct arena arena;
-	struct gossip_offers offers;
+	struct blob *offers; /* where texts of workloads lie */
 	struct workload *workloads;
 	size_t count;
 	struct slice conflict; /* words, or empty */
@@ -87,19 +92,26 @@ struct discovery {
 	char node[GOSSIP_NAME_MAX + 1];
 	char network[GOSSIP_NAME_MAX + 1];
 	uint64_t resources_version;
-	struct map sources;   /* id → struct source */
-	struct source *local; /* this machine */
+	bool is_scoped;
+	uint64_t scope_version;
+	uint64_t scope_resources; /* the version of those it was made with */
+	struct map scope;         /* "ns/name", "ns/key=value", "ns" → mark */
+	struct map drawn;         /* "ns/name" → struct drawn */
+	bool scope_moved;         /* records are to be read again */
+	struct map sources;       /* id → struct source */
+	struct source *local;     /* this machine */
 	struct map services;  /* "ns/name" → const struct resource, a ref */
-	struct map selecting; /* label_key() → struct crowd of those */
-	struct map workloads; /* name_key(), label_key() → struct crowd */
-	struct map servings;  /* "ns/name" → struct serving */
-	struct crowd order;   /* struct serving, by namespace and name */
-	bool is_unordered;    /* some came, or are empty now */
-	bool has_changed;     /* anything, in this update */
-	uint64_t clock;       /* the last version that was given; never back */
-	uint64_t version;     /* of all that is given out but servings */
-	struct crowd dirty;   /* struct serving */
-	enum err err;         /* the first failure of this update */
+	struct map selecting; /* crowd_label_key() → struct crowd of those */
+	struct map
+	    workloads; /* crowd_name_key(), crowd_label_key() → struct crowd */
+	struct map servings; /* "ns/name" → struct serving */
+	struct crowd order;  /* struct serving, by namespace and name */
+	bool is_unordered;   /* some came, or are empty now */
+	bool has_changed;    /* anything, in this update */
+	uint64_t clock;      /* the last version that was given; never back */
+	uint64_t version;    /* of all that is given out but servings */
+	struct crowd dirty;  /* struct serving */
+	enum err err;        /* the first failure of this update */
 	/* What is given out. */
 	struct arena arena;
 	struct discovery_output out;
@@ -122,12 +134,43 @@ MUST_USE enum err source_read_locals(
 struct source *source_new(void);
 void source_free(struct source **sp);
 
+/* What is wanted of that record now is what was read. */
+bool source_has_wanted(const struct discovery *d, const struct source *s,
+    const struct discovery_record *r);
+
 /* What it was read from is what this machine serves now. */
 bool source_has(const struct source *s, const struct discovery_input *in);
 
 enum use use_of(const struct discovery *d, const struct discovery_record *r);
 
+/* --- scoping.c ------------------------------------------------------------ */
+
+enum wanted {
+	WANTED_NOT,
+	WANTED,
+	WANTED_WITH_NAME /* for its label: so are all others of its name */
+};
+
+void scoping_init(struct discovery *d);
+void scoping_fini(struct discovery *d);
+
+/* What is asked for now; says by `scope_moved` whether that is news. */
+void scoping_look(struct discovery *d);
+
+enum wanted scoping_wants(
+    const struct discovery *d, const struct gossip_service *s);
+
+/* One that may draw in its name came, or went. */
+void scoping_draw(struct discovery *d, const struct workload *w);
+void scoping_let_go(struct discovery *d, const struct workload *w);
+
 /* --- crowds.c ------------------------------------------------------------- */
+
+/* Empty if it is longer than any name or label that can be selected. */
+struct slice crowd_name_key(
+    struct slice ns, struct slice name, char out[KEY_MAX]);
+struct slice crowd_label_key(
+    struct slice ns, const struct label *l, char out[KEY_MAX]);
 
 /* Whoever may have to do with it becomes dirty. */
 void join_workload(struct discovery *d, struct workload *w);

@@ -245,8 +245,9 @@ offers_of(const struct server *s, const struct gossip_member *m,
 	*offers = (struct gossip_offers){0};
 	arena_reset(arena);
 	return gossip_record_get(s->gossip, &m->id, record) &&
-	       record->offers.len > 0 &&
-	       gossip_offers_decode(record->offers, arena, offers) == OK;
+	       record->offers != NULL &&
+	       gossip_offers_decode(
+		   blob_bytes(record->offers), arena, offers) == OK;
 }
 
 void
@@ -305,7 +306,7 @@ members_each_offer(const struct server *s,
 				      .service = &offers.services[i],
 				      .issued_s = record.voucher.issued_s,
 				      .healthy = gossip_service_is_healthy(
-					  &record, &offers, i),
+					  &record, &offers.services[i], i),
 				      .gone = is_gone(s, &record)});
 	}
 }

@@ -30,6 +30,8 @@ struct world {
 	const struct resource *written[SERVICES];
 	bool is_in[SERVICES];
 	struct discovery_local local;
+	struct discovery_scope scope;
+	struct slice hosts[ARRAY_LEN(names)];
 	char trail[STEPS + 1];
 };
 
@@ -108,10 +110,31 @@ change_place(struct world *w)
 }
 
 static void
+change_scope(struct world *w)
+{
+	static const struct slice hosts[] = {
+	    {"web.default.svc.mesh.internal",
+		sizeof("web.default.svc.mesh.internal") - 1},
+	    {"db.default.svc.mesh.internal",
+		sizeof("db.default.svc.mesh.internal") - 1},
+	    {"cache.default.svc.mesh.internal",
+		sizeof("cache.default.svc.mesh.internal") - 1}};
+
+	w->scope.domain = S("mesh.internal");
+	w->scope.hosts = w->hosts;
+	w->scope.count = 0;
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+		if (rng_below(&w->rng, 2) == 0)
+			w->hosts[w->scope.count++] = hosts[i];
+	w->m.in.scope = rng_below(&w->rng, 4) > 0 ? &w->scope : NULL;
+}
+
+static void
 step(struct world *w, size_t at)
 {
 	static void (*const steps[])(struct world *) = {put_node, put_node,
-	    put_node, forget_node, toggle_service, change_local, change_place};
+	    put_node, forget_node, toggle_service, change_local, change_place,
+	    change_scope};
 	size_t which = rng_below(&w->rng, ARRAY_LEN(steps));
 
 	w->trail[at] = (char)('0' + which);

@@ -228,7 +228,7 @@ has_offers(const struct scene *s)
 	struct gossip_record r;
 
 	return core_record(peer_find(s->m.core, &s->peer.id), &r) &&
-	       r.offers.len > 0;
+	       r.offers != NULL;
 }
 
 TEST(offers_are_taken_once_their_state_names_them)

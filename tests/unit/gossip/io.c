@@ -78,7 +78,7 @@ all_offers_known(const struct node *nodes)
 		size_t known = 0;
 
 		for (size_t k = 0; gossip_record_next(nodes[i].g, &k, &r);)
-			known += r.offers.len > 0;
+			known += r.offers != NULL;
 		if (known != NODES)
 			return false;
 	}

@@ -265,10 +265,9 @@ TEST(health_of_a_service_is_the_nodes_the_offers_and_the_bits)
 
 	prepare(&e);
 	e.services[2].health = GOSSIP_UNHEALTHY;
-	EXPECT_TRUE(gossip_service_is_healthy(&r, &e.offers, 0));
-	EXPECT_FALSE(gossip_service_is_healthy(&r, &e.offers, 1));
-	EXPECT_FALSE(gossip_service_is_healthy(&r, &e.offers, 2));
-	EXPECT_FALSE(gossip_service_is_healthy(&r, &e.offers, 3));
+	EXPECT_TRUE(gossip_service_is_healthy(&r, &e.services[0], 0));
+	EXPECT_FALSE(gossip_service_is_healthy(&r, &e.services[1], 1));
+	EXPECT_FALSE(gossip_service_is_healthy(&r, &e.services[2], 2));
 	m.health = GOSSIP_DRAINING;
-	EXPECT_FALSE(gossip_service_is_healthy(&r, &e.offers, 0));
+	EXPECT_FALSE(gossip_service_is_healthy(&r, &e.services[0], 0));
 }

@@ -128,8 +128,10 @@ mesh_put(struct mesh *m, const struct mesh_node *node)
 		member.id.bytes[0] = (uint8_t)node->id[0];
 	if (node->addrs != NULL)
 		encode(node, &member.id, &b);
-	r.offers = buf_slice(&b);
+	if (buf_len(&b) > 0)
+		r.offers = blob_new(buf_slice(&b));
 	EXPECT_OK(discovery_catalog_put(m->catalog, &r, &changed));
+	blob_unref(&r.offers);
 	return changed;
 }
 
