@@ -209,7 +209,7 @@ check_mesh_config(struct check *c, const void *message)
 		check_in_force(&mtls, FIELD_GUARD);
 	if (m->verify_certificate_at_client)
 		check_in_force(&verify, FIELD_GUARD);
-	if (!slice_eq(m->root_namespace, S("istio-system")))
+	if (!slice_eq(m->root_namespace, S(MESH_ROOT_NAMESPACE)))
 		check_in_force(&root, FIELD_GUARD);
 }
 
@@ -314,7 +314,7 @@ static const struct field mesh_config_fields[] = {
     EXPORT_ROW("defaultDestinationRuleExportTo", destination_rule_export_to,
 	"DestinationRule"),
     ROW(mesh_config, "rootNamespace", root_namespace, FIELD_STRING,
-	.otherwise = "istio-system",
+	.otherwise = MESH_ROOT_NAMESPACE,
 	.doc = "Namespace whose resources hold for the whole mesh."),
     ROW_OF(mesh_config, "localityLbSetting", locality, locality_balancer,
 	.doc = "Which places are preferred where no rule says it."),
