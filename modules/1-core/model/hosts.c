@@ -385,6 +385,15 @@ host_space(struct slice ns, char out[HOST_TEXT_MAX])
 }
 
 bool
+host_is_space(struct slice host, struct slice *out_ns)
+{
+	if (!slice_starts(host, S(SPACE)))
+		return false;
+	*out_ns = slice_sub(host, sizeof(SPACE) - 1, host.len);
+	return true;
+}
+
+bool
 host_leads_to(struct slice host, bool bare, struct slice domain,
     char out[HOST_TEXT_MAX], struct slice *out_next)
 {

@@ -73,6 +73,8 @@ enum host_part {
 #define HOST_NETWORKS "mesh/networks"
 
 struct slice host_space(struct slice ns, char out[HOST_TEXT_MAX]);
+/* The other way round; false if it is none. */
+bool host_is_space(struct slice host, struct slice *out_ns);
 
 /*
  * What a host leads to by its name alone; false: nothing. A service's to its
