@@ -43,7 +43,7 @@ def peers(namespace, name="peers", mode="STRICT"):
 
 
 SERVICES = service("near", "default", 80) + service("far", "shop", 81)
-NEAR, FAR = 9000, 9001
+NEAR, FAR, OUTSIDE = 9000, 9001, 9002
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,8 @@ def home(tmp_path_factory):
             at = it.machine(number).at
             return it.member(
                 number, "--upstream", f"near={at(NEAR)}/near.default:80",
-                "--upstream", f"far={at(FAR)}/far.shop:81", *words)
+                "--upstream", f"far={at(FAR)}/far.shop:81",
+                "--upstream", f"outside={at(OUTSIDE)}/example.com:80", *words)
         host = it.member(2)
         it.near, it.far = it.web(2, 8080, "near"), it.web(2, 8081, "far")
         host.expose("near", f"80:{it.near.target}", "--protocol", "http")
@@ -218,6 +219,29 @@ def test_callers_get_how_a_namespace_is_called_and_no_more_of_it(mesh):
                + policy("AuthorizationPolicy", "shop", "shops"),
                "--allow-inert")
     assert held(mesh.ours) == {"PeerAuthentication/peers"}
+
+
+def outside_at(ip, port):
+    """A name of two labels, and a rule for all of its kind."""
+    return (f"{ISTIO}kind: ServiceEntry\nmetadata: {{name: outside}}\n"
+            "spec: {hosts: [example.com], resolution: STATIC, "
+            "ports: [{number: 80, name: http, protocol: HTTP, "
+            f"targetPort: {port}}}], "
+            f"endpoints: [{{address: {ip}}}]}}\n---\n"
+            f"{ISTIO}kind: DestinationRule\nmetadata: {{name: wide}}\n"
+            "spec: {host: '*.com', trafficPolicy: {loadBalancer: "
+            "{simple: RANDOM}}}\n---\n")
+
+
+def test_a_name_of_two_labels_is_found_by_a_pattern(mesh):
+    host = mesh.machine(2)
+    web = mesh.web(2, 8082, "outside", ip=host.ip)
+    mesh.apply(outside_at(host.ip, web.port))
+    assert held(mesh.ours) == {"ServiceEntry/outside", "DestinationRule/wide"}
+    assert call(mesh.ours, OUTSIDE).json()["text"] == "outside"
+    clusters = mesh.ours.cli.json("proxy", "config", "clusters")["clusters"]
+    assert {"RANDOM"} == {row["balancer"] for row in clusters[0]["rows"]
+                          if row["name"] == "outbound|80||example.com"}
 
 
 def changes(mesh, agent):
