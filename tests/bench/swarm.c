@@ -9,7 +9,8 @@
  * Each joins by the token with a key and a name of its own, then holds the
  * stream that an agent holds, over its own TLS connection, and says that what
  * comes is in force at once: there is no proxy, so what is seen is the server.
- * Agent n asks for service-0 and for HOSTS others, of SERVICES. The first
+ * Agent n asks for what holds for the mesh and the namespace default, for
+ * service-0 and for HOSTS others, of SERVICES. The first
  * agent refuses resources whose name ends with REFUSED.
  *
  * Prints one JSON object a line, with monotonic times: {"joined": AGENTS};
@@ -21,6 +22,7 @@
  */
 #include "ca/ca.h"
 #include "http/http.h"
+#include "model/model.h"
 #include "node/link.h"
 #include "node/wire.h"
 #include "xds/xds.h"
@@ -37,7 +39,7 @@ enum {
 	QUIET_US = 30000, /* what follows the last answer has left by then */
 	BUSY_US = 5000,
 	CALL_US = 60000000,
-	HOST_MAX = 256
+	HOST_MAX = 320 /* a domain, and what is before it */
 };
 
 #define RESOURCE S("type.googleapis.com/meshd.v1.Resource")
@@ -323,14 +325,19 @@ on_retry(void *arg)
 }
 
 static void
+want(struct agent *a, const char *name)
+{
+	CHECK(xds_client_subscribe(a->client, HOST, slice_str(name)) == OK);
+}
+
+static void
 want_host(struct agent *a, size_t service, const char *domain)
 {
 	char host[HOST_MAX];
-	int len = snprintf(
-	    host, sizeof(host), "service-%zu.default.svc.%s", service, domain);
 
-	CHECK(xds_client_subscribe(
-		  a->client, HOST, slice_of(host, (size_t)len)) == OK);
+	(void)snprintf(
+	    host, sizeof(host), "service-%zu.default.svc.%s", service, domain);
+	want(a, host);
 }
 
 static void
@@ -350,6 +357,9 @@ client_init(struct agent *a, const struct membership *m)
 	for (size_t i = 0; i < ARRAY_LEN(types); i++)
 		CHECK(xds_client_subscribe(
 			  a->client, slice_str(types[i]), S("")) == OK);
+	want(a, HOST_MESH);
+	want(a, HOST_NETWORKS);
+	want(a, "space/default");
 	want_host(a, 0, m->domain);
 	for (size_t i = 0; i < w->hosts && w->services > 1; i++)
 		want_host(a, 1 + (a->number * w->hosts + i) % (w->services - 1),

@@ -39,6 +39,18 @@ spec:
 ---
 """
 
+POISONED_SPACE = """\
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: poison}
+spec: {egress: [{hosts: ['./*']}]}
+---
+apiVersion: meshd.dev/v1
+kind: MeshConfig
+metadata: {name: default}
+spec: {defaultServiceExportTo: ['*']}
+"""
+
 
 class Swarm:
     """Agents swarm-0 to swarm-N of one process, on the server's machine."""
@@ -123,8 +135,22 @@ def test_one_poisoned_resource_on_one_agent_stops_nothing_else(mesh, swarm):
     have(mesh, agents.names + [mesh.caller.name], apply(mesh, "good", 2))
     told = json.loads(mesh.caller.cli.ok(
         "explain", "request", "http://service-0/", "-o", "json"))
-    assert told["timeout"] == "2s", told
+    assert told["action"]["timeout"] == "2s", told
     mesh.cli.ok("delete", "virtualservice", "poison")
+    wait_for(lambda: not mesh.cli.api("/v1/agents")["refusals"],
+             "what is gone is refused by nobody")
+
+
+def test_what_is_about_no_host_is_refused_by_name_too(mesh, swarm):
+    agents = swarm(2, "Sidecar/default/poison")
+    everybody = agents.names + [mesh.caller.name]
+    done = json.loads(mesh.cli.ok("apply", "-f", "-", "-o", "json",
+                                  stdin=POISONED_SPACE))
+    have(mesh, everybody, done["revision"])
+    rows = mesh.cli.api("/v1/agents")["refusals"]
+    assert [(r["node"], r["resource"]) for r in rows] == [
+        ("swarm-0", "networking.istio.io/Sidecar/default/poison")]
+    mesh.cli.ok("delete", "-f", "-", stdin=POISONED_SPACE)
     wait_for(lambda: not mesh.cli.api("/v1/agents")["refusals"],
              "what is gone is refused by nobody")
 

@@ -4,7 +4,11 @@
  */
 #include "hosts.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+
+#define SPACE "space/"
+#define PEERS "peers/"
 
 static struct slice
 printed(char out[HOST_TEXT_MAX], int len)
@@ -89,6 +93,19 @@ host_spell(struct slice host, struct slice ns, struct slice domain,
 	return slice_of(out, s.len);
 }
 
+size_t
+host_spellings(struct slice host, struct slice ns, struct slice domain,
+    struct host_spellings *out)
+{
+	out->names[0] = host_spell_written(host, ns, domain, out->texts[0]);
+	if (out->names[0].len == 0)
+		return 0;
+	if (!host_may_be_outside(out->names[0]))
+		return 1;
+	out->names[1] = host_spell(out->names[0], ns, domain, out->texts[1]);
+	return slice_eq(out->names[0], out->names[1]) ? 1 : 2;
+}
+
 bool
 host_is_pattern(struct slice host)
 {
@@ -105,7 +122,7 @@ host_next_pattern(struct slice host, size_t *at, char out[HOST_TEXT_MAX],
 		return false;
 	if (*at == 0) {
 		*out_pattern = host;
-		*at = 1;
+		*at = slice_find(host, '/') < host.len ? host.len + 1 : 1;
 		return host.len > 0;
 	}
 	rest = slice_sub(host, *at, host.len);
@@ -125,34 +142,47 @@ struct telling {
 	void *arg;
 };
 
+/* Two labels may be a service's name, or a name of the outside. */
 static void
 tell(const struct telling *t, enum host_part part, struct slice host)
 {
-	char text[HOST_TEXT_MAX];
-	struct slice s = host_spell(host, t->r->key.ns, t->domain, text);
+	struct host_spellings s;
+	size_t count = host_spellings(host, t->r->key.ns, t->domain, &s);
 
-	if (s.len > 0 && (part == HOST_ABOUT || !host_is_pattern(s)))
+	for (size_t i = 0; i < count; i++)
+		if (part == HOST_ABOUT || !host_is_pattern(s.names[i]))
+			t->each(t->arg, part, s.names[i]);
+}
+
+static void tell_text(const struct telling *t, enum host_part part,
+    const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+static void
+tell_text(const struct telling *t, enum host_part part, const char *fmt, ...)
+{
+	char text[HOST_TEXT_MAX];
+	struct slice s;
+	va_list args;
+
+	va_start(args, fmt);
+	s = printed(text, vsnprintf(text, sizeof(text), fmt, args));
+	va_end(args);
+	if (s.len > 0)
 		t->each(t->arg, part, s);
 }
 
-/*
- * Workloads, by a label that they have; NULL: any. No host has a slash, so
- * this is nobody's name.
- */
+/* By a label that they have; NULL: any. */
 static void
 tell_workloads(
     const struct telling *t, enum host_part part, const struct label *l)
 {
 	const struct slice ns = t->r->key.ns;
-	char text[HOST_TEXT_MAX];
-	struct slice s = printed(text,
-	    l == NULL
-		? snprintf(text, HOST_TEXT_MAX, "workload/%.*s", SLICE_ARG(ns))
-		: snprintf(text, HOST_TEXT_MAX, "workload/%.*s/%.*s=%.*s",
-		      SLICE_ARG(ns), SLICE_ARG(l->key), SLICE_ARG(l->value)));
 
-	if (s.len > 0)
-		t->each(t->arg, part, s);
+	if (l == NULL)
+		tell_text(t, part, "workload/%.*s", SLICE_ARG(ns));
+	else
+		tell_text(t, part, "workload/%.*s/%.*s=%.*s", SLICE_ARG(ns),
+		    SLICE_ARG(l->key), SLICE_ARG(l->value));
 }
 
 static void
@@ -160,13 +190,9 @@ tell_service(const struct telling *t)
 {
 	const struct labels *selector = &resource_service(t->r)->selector;
 	const struct resource_key *k = &t->r->key;
-	char text[HOST_TEXT_MAX];
-	struct slice s = printed(text,
-	    snprintf(text, HOST_TEXT_MAX, "%.*s.%.*s.svc.%.*s",
-		SLICE_ARG(k->name), SLICE_ARG(k->ns), SLICE_ARG(t->domain)));
 
-	if (s.len > 0)
-		t->each(t->arg, HOST_ABOUT, s);
+	tell_text(t, HOST_ABOUT, "%.*s.%.*s.svc.%.*s", SLICE_ARG(k->name),
+	    SLICE_ARG(k->ns), SLICE_ARG(t->domain));
 	if (selector->count > 0)
 		tell_workloads(t, HOST_REFERS, selector->items);
 }
@@ -178,18 +204,12 @@ tell_destination(const struct telling *t, const struct destination_spec *d)
 		tell(t, HOST_REFERS, d->host);
 }
 
-/* No host has a slash, so this is nobody's name. */
 static void
 tell_delegate(const struct telling *t, enum host_part part, struct slice ns,
     struct slice name)
 {
-	char text[HOST_TEXT_MAX];
-	struct slice s =
-	    printed(text, snprintf(text, HOST_TEXT_MAX, "delegate/%.*s/%.*s",
-			      SLICE_ARG(ns), SLICE_ARG(name)));
-
-	if (s.len > 0)
-		t->each(t->arg, part, s);
+	tell_text(
+	    t, part, "delegate/%.*s/%.*s", SLICE_ARG(ns), SLICE_ARG(name));
 }
 
 static void
@@ -199,6 +219,9 @@ tell_http_rule(const struct telling *t, const struct http_route *r)
 
 	for (size_t i = 0; i < r->route.count; i++)
 		tell_destination(t, r->route.items[i].destination);
+	tell_destination(t, r->mirror);
+	for (size_t i = 0; i < r->mirrors.count; i++)
+		tell_destination(t, r->mirrors.items[i].destination);
 	if (d != NULL)
 		tell_delegate(t, HOST_REFERS,
 		    d->ns.len > 0 ? d->ns : t->r->key.ns, d->name);
@@ -219,6 +242,16 @@ tell_virtual_service(const struct telling *t)
 		for (size_t j = 0; j < vs->tcp.items[i].route.count; j++)
 			tell_destination(
 			    t, vs->tcp.items[i].route.items[j].destination);
+	for (size_t i = 0; i < vs->tls.count; i++)
+		for (size_t j = 0; j < vs->tls.items[i].route.count; j++)
+			tell_destination(
+			    t, vs->tls.items[i].route.items[j].destination);
+}
+
+static void
+tell_rule(const struct telling *t)
+{
+	tell(t, HOST_ABOUT, resource_destination_rule(t->r)->host);
 }
 
 static void
@@ -236,6 +269,7 @@ tell_workload(const struct telling *t)
 	tell_labels(t, &((const struct workload_entry *)t->r->spec)->labels);
 }
 
+/* Whether calls to it are secured, its namespace says. */
 static void
 tell_entry(const struct telling *t)
 {
@@ -247,22 +281,131 @@ tell_entry(const struct telling *t)
 		    s->labels.count > 0 ? s->labels.items : NULL);
 	for (size_t i = 0; i < e->hosts.count; i++)
 		tell(t, HOST_ABOUT, e->hosts.items[i]);
+	if (e->location == ENTRY_MESH_INTERNAL)
+		tell_text(
+		    t, HOST_REFERS, PEERS "%.*s", SLICE_ARG(t->r->key.ns));
+}
+
+/* --- what is about no host ------------------------------------------------ */
+
+static void
+tell_space(const struct telling *t)
+{
+	tell_text(t, HOST_ABOUT, SPACE "%.*s", SLICE_ARG(t->r->key.ns));
+}
+
+static void
+tell_peers(const struct telling *t)
+{
+	tell_space(t);
+	tell_text(t, HOST_ABOUT, PEERS "%.*s", SLICE_ARG(t->r->key.ns));
+}
+
+static void
+tell_sidecar(const struct telling *t)
+{
+	const struct sidecar *s = t->r->spec;
+
+	tell_space(t);
+	if (s->outbound_traffic_policy != NULL)
+		tell_destination(t, s->outbound_traffic_policy->egress_proxy);
+}
+
+/* A gateway asks for each of its labels, and for none. */
+static void
+tell_gateway(const struct telling *t)
+{
+	const struct labels *l =
+	    &((const struct gateway *)t->r->spec)->selector;
+
+	if (l->count == 0)
+		tell_text(t, HOST_ABOUT, "gateway/");
+	else
+		tell_text(t, HOST_ABOUT, "gateway/%.*s=%.*s",
+		    SLICE_ARG(l->items[0].key), SLICE_ARG(l->items[0].value));
+}
+
+static void
+tell_mesh(const struct telling *t)
+{
+	const struct mesh_config *m = t->r->spec;
+
+	t->each(t->arg, HOST_ABOUT, S(HOST_MESH));
+	tell_text(t, HOST_REFERS, SPACE "%.*s", SLICE_ARG(m->root_namespace));
+}
+
+static void
+tell_network(const struct telling *t)
+{
+	const struct network *n = t->r->spec;
+
+	t->each(t->arg, HOST_ABOUT, S(HOST_NETWORKS));
+	for (size_t i = 0; i < n->gateways.count; i++)
+		tell(
+		    t, HOST_REFERS, n->gateways.items[i].registry_service_name);
 }
 
 void
 resource_each_host(const struct resource *r, struct slice domain,
     void (*each)(void *arg, enum host_part part, struct slice host), void *arg)
 {
+	static const struct {
+		const struct resource_kind *kind;
+		void (*tell)(const struct telling *t);
+	} kinds[] = {
+	    {&kind_service, tell_service},
+	    {&kind_virtual_service, tell_virtual_service},
+	    {&kind_destination_rule, tell_rule},
+	    {&kind_service_entry, tell_entry},
+	    {&kind_workload_entry, tell_workload},
+	    {&kind_sidecar, tell_sidecar},
+	    {&kind_peer_authentication, tell_peers},
+	    {&kind_request_authentication, tell_space},
+	    {&kind_authorization_policy, tell_space},
+	    {&kind_telemetry, tell_space},
+	    {&kind_proxy_config, tell_space},
+	    {&kind_wasm_plugin, tell_space},
+	    {&kind_traffic_extension, tell_space},
+	    {&kind_gateway, tell_gateway},
+	    {&kind_mesh_config, tell_mesh},
+	    {&kind_network, tell_network},
+	};
 	const struct telling t = {r, domain, each, arg};
 
-	if (r->kind == &kind_service)
-		tell_service(&t);
-	else if (r->kind == &kind_virtual_service)
-		tell_virtual_service(&t);
-	else if (r->kind == &kind_service_entry)
-		tell_entry(&t);
-	else if (r->kind == &kind_workload_entry)
-		tell_workload(&t);
-	else if (r->kind == &kind_destination_rule)
-		tell(&t, HOST_ABOUT, resource_destination_rule(r)->host);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (r->kind == kinds[i].kind)
+			kinds[i].tell(&t);
+}
+
+struct slice
+host_space(struct slice ns, char out[HOST_TEXT_MAX])
+{
+	return printed(
+	    out, snprintf(out, HOST_TEXT_MAX, SPACE "%.*s", SLICE_ARG(ns)));
+}
+
+bool
+host_is_space(struct slice host, struct slice *out_ns)
+{
+	if (!slice_starts(host, S(SPACE)))
+		return false;
+	*out_ns = slice_sub(host, sizeof(SPACE) - 1, host.len);
+	return true;
+}
+
+bool
+host_leads_to(struct slice host, bool bare, struct slice domain,
+    char out[HOST_TEXT_MAX], struct slice *out_next)
+{
+	struct service_name name;
+
+	if (slice_eq(host, S(HOST_MESH))) {
+		*out_next = host_space(S(MESH_ROOT_NAMESPACE), out);
+		return bare;
+	}
+	if (name_service_parse(host, SLICE_NONE, domain, &name) != OK)
+		return false;
+	*out_next = printed(out,
+	    snprintf(out, HOST_TEXT_MAX, PEERS "%.*s", SLICE_ARG(name.ns)));
+	return out_next->len > 0;
 }

@@ -30,6 +30,18 @@ bool host_may_be_outside(struct slice host);
 struct slice host_spell_written(struct slice host, struct slice ns,
     struct slice domain, char out[HOST_TEXT_MAX]);
 
+/*
+ * The spellings under which a host may be looked for: of two labels that are
+ * written, and a service's; else one. Returns how many.
+ */
+struct host_spellings {
+	struct slice names[2]; /* in `texts` */
+	char texts[2][HOST_TEXT_MAX];
+};
+
+size_t host_spellings(struct slice host, struct slice ns, struct slice domain,
+    struct host_spellings *out);
+
 /* "*" or "*.rest" */
 bool host_is_pattern(struct slice host);
 
@@ -46,12 +58,37 @@ enum host_part {
 };
 
 /*
- * Each host of the resource as host_spell() has it; one that is named twice
+ * What is about no host is about one of these, which nobody's name is, since
+ * no host has a slash:
+ *
+ *	HOST_MESH	MeshConfig; leads to the root namespace's space
+ *	HOST_NETWORKS	Networks
+ *	space/<ns>	what holds for the workloads of a namespace
+ *	peers/<ns>	of that, what callers of its services have to know
+ *	workload/<ns>, workload/<ns>/<key>=<value>	WorkloadEntries
+ *	delegate/<ns>/<name>	a VirtualService without hosts
+ *	gateway/, gateway/<key>=<value>	Gateways, by whom they select
+ */
+#define HOST_MESH "mesh/config"
+#define HOST_NETWORKS "mesh/networks"
+
+struct slice host_space(struct slice ns, char out[HOST_TEXT_MAX]);
+/* The other way round; false if it is none. */
+bool host_is_space(struct slice host, struct slice *out_ns);
+
+/*
+ * What a host leads to by its name alone; false: nothing. A service's to its
+ * namespace's peers; HOST_MESH, if nothing is about it (`bare`), to the root
+ * namespace that a mesh has where no MeshConfig says it. Lies in `out`.
+ */
+bool host_leads_to(struct slice host, bool bare, struct slice domain,
+    char out[HOST_TEXT_MAX], struct slice *out_next);
+
+/*
+ * Each host of the resource, in all its spellings; one that is named twice
  * comes twice. A Service is about its name, a DestinationRule about its host,
- * a VirtualService about its hosts, and refers to its destinations'. One
- * without hosts is a delegate: "delegate/<ns>/<name>" stands for it, and those
- * that name it refer to that. "workload/<ns>" and "workload/<ns>/<key>=<value>"
- * stand for WorkloadEntries; a selector refers to one of them.
+ * a VirtualService about its hosts, and refers to its destinations' and to its
+ * delegates; a selector refers to workloads.
  */
 void resource_each_host(const struct resource *r, struct slice domain,
     void (*each)(void *arg, enum host_part part, struct slice host), void *arg);

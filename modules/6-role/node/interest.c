@@ -2,9 +2,10 @@
 /*
  * interest — the hosts whose configuration this node asks the servers for.
  *
- * Those of its upstreams and of what it exposes, always; one that somebody
- * asked about, for some minutes more. A host that the stream has brought is
- * one about which everything is in force.
+ * What holds for the whole mesh and for the namespaces that somebody here
+ * calls from or serves in; the hosts of its upstreams and of what it exposes,
+ * always; one that somebody asked about, for some minutes more. A host that
+ * the stream has brought is one about which everything is in force.
  */
 #define LOG_MODULE "node"
 
@@ -48,11 +49,17 @@ struct interests {
 };
 
 static struct slice
-spell(const struct node *n, struct slice host, struct slice ns,
-    char out[HOST_TEXT_MAX])
+or_own(const struct node *n, struct slice ns)
 {
-	return host_spell(host, ns.len > 0 ? ns : slice_str(n->ns),
-	    slice_str(n->member.domain), out);
+	return ns.len > 0 ? ns : slice_str(n->ns);
+}
+
+static size_t
+spellings(const struct node *n, struct slice host, struct slice ns,
+    struct host_spellings *out)
+{
+	return host_spellings(
+	    host, or_own(n, ns), slice_str(n->member.domain), out);
 }
 
 /* --- what is wanted ------------------------------------------------------- */
@@ -71,14 +78,34 @@ add(struct interests *x, struct map *to, struct slice host)
 }
 
 static void
+add_host(
+    struct interests *x, struct map *to, struct slice host, struct slice ns)
+{
+	struct host_spellings s;
+	size_t count = spellings(x->node, host, ns, &s);
+
+	for (size_t i = 0; i < count; i++)
+		add(x, to, s.names[i]);
+}
+
+static void
+add_space(struct interests *x, struct map *to, struct slice ns)
+{
+	char text[HOST_TEXT_MAX];
+
+	add(x, to, host_space(or_own(x->node, ns), text));
+}
+
+static void
 add_upstreams(struct interests *x, struct map *to, struct arena *arena)
 {
 	const struct node *n = x->node;
 	const struct view_upstream_input *u = upstreams_inputs(n, arena);
-	char text[HOST_TEXT_MAX];
 
 	for (size_t i = 0; u != NULL && i < upstreams_count(n); i++)
-		add(x, to, spell(n, u[i].host, slice_str(n->ns), text));
+		add_space(x, to, u[i].ns);
+	for (size_t i = 0; u != NULL && i < upstreams_count(n); i++)
+		add_host(x, to, u[i].host, u[i].ns);
 }
 
 struct adding {
@@ -90,11 +117,12 @@ static void
 add_exposed(void *arg, const struct node_exposed *e)
 {
 	const struct adding *a = arg;
-	char text[HOST_TEXT_MAX];
 
-	add(a->x, a->to, spell(a->x->node, e->what->name, e->what->ns, text));
+	add_space(a->x, a->to, e->what->ns);
+	add_host(a->x, a->to, e->what->name, e->what->ns);
 }
 
+/* What is for all of the mesh first: there is room for it. */
 static void
 gather(struct interests *x, struct map *to)
 {
@@ -104,10 +132,13 @@ gather(struct interests *x, struct map *to)
 	void *asked;
 
 	arena_init(&arena, LIMIT_RESOURCE_BYTES);
+	add(x, to, S(HOST_MESH));
+	add(x, to, S(HOST_NETWORKS));
+	add_space(x, to, SLICE_NONE);
 	add_upstreams(x, to, &arena);
 	node_each_exposed(x->node, add_exposed, &adding);
 	for (size_t i = 0; map_next(&x->asked, &i, &host, &asked);)
-		add(x, to, host);
+		add_host(x, to, host, SLICE_NONE);
 }
 
 void
@@ -196,6 +227,19 @@ keep(struct interests *x, struct slice host, struct fault *why)
 	return OK;
 }
 
+/* In all spellings: one of a name of the outside may be a service's. */
+static bool
+has_host(const struct node *n, struct slice host)
+{
+	struct host_spellings s;
+	size_t count = spellings(n, host, SLICE_NONE, &s);
+
+	for (size_t i = 0; i < count; i++)
+		if (!uplink_has_host(n, s.names[i]))
+			return false;
+	return true;
+}
+
 /* --- those who wait ------------------------------------------------------- */
 
 static void
@@ -241,7 +285,7 @@ interests_arrived(struct node *n)
 	LIST_EACH (&x->waiting, it) {
 		struct waiting *w = CONTAINER(it, struct waiting, link);
 
-		if (uplink_has_host(n, slice_of(w->host, w->len)))
+		if (has_host(n, slice_of(w->host, w->len)))
 			answer(w, OK, NULL);
 	}
 }
@@ -268,8 +312,9 @@ node_ask_host(struct node *n, struct slice host,
     void (*done)(void *arg, enum err e, const struct fault *why), void *arg)
 {
 	struct interests *x = n->interests;
-	char text[HOST_TEXT_MAX];
-	struct slice name = spell(n, host, SLICE_NONE, text);
+	struct host_spellings s;
+	size_t count = spellings(n, host, SLICE_NONE, &s);
+	struct slice name = count > 0 ? s.names[0] : S("");
 	struct fault why = {0};
 	enum err e = OK;
 
@@ -280,7 +325,7 @@ node_ask_host(struct node *n, struct slice host,
 		e = fault_set(&why, ERR_BUSY, "this agent is no member now");
 	if (e == OK)
 		e = keep(x, name, &why);
-	if (e == OK && !uplink_has_host(n, name)) {
+	if (e == OK && !has_host(n, name)) {
 		if (uplink_session(n) != NULL &&
 		    x->waiting_count < WAITING_MAX) {
 			wait(x, name, done, arg);

@@ -460,14 +460,36 @@ agents_check(struct server *s)
 
 /* --- asking --- */
 
+static const struct agent *
+find(const struct server *s, struct slice node)
+{
+	LIST_EACH (&s->agents, it) {
+		const struct agent *a = CONTAINER(it, struct agent, link);
+
+		if (slice_eq(node, slice_str(a->node)))
+			return a;
+	}
+	return NULL;
+}
+
 bool
 agents_has(const struct server *s, struct slice node)
 {
-	LIST_EACH (&s->agents, it)
-		if (slice_eq(node,
-			slice_str(CONTAINER(it, struct agent, link)->node)))
-			return true;
-	return false;
+	return find(s, node) != NULL;
+}
+
+void
+agents_each_space(const struct server *s, struct slice node,
+    void (*each)(void *arg, struct slice ns), void *arg)
+{
+	const struct agent *a = find(s, node);
+	struct slice host, ns;
+	void *mark;
+
+	for (size_t i = 0;
+	     a != NULL && map_next(&a->interest.asked, &i, &host, &mark);)
+		if (host_is_space(host, &ns))
+			each(arg, ns);
 }
 
 size_t

@@ -237,6 +237,9 @@ void agents_check(struct server *s);
 /* Those whose interests are stale find out anew what concerns them. */
 void agents_follow(struct server *s);
 bool agents_has(const struct server *s, struct slice node);
+/* The namespaces that calls are made from at a node, if it is connected. */
+void agents_each_space(const struct server *s, struct slice node,
+    void (*each)(void *arg, struct slice ns), void *arg);
 size_t agents_count(const struct server *s);
 
 /* --- members.c: gossip --- */

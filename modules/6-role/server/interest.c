@@ -305,7 +305,8 @@ meet_referred(void *arg, enum host_part part, struct slice host)
 		meet(arg, host);
 }
 
-static void
+/* False: nothing is. */
+static bool
 take_about(struct walk *w, struct slice pattern)
 {
 	const struct interest_index *x = w->i->index;
@@ -319,18 +320,22 @@ take_about(struct walk *w, struct slice pattern)
 		    NULL) /* only the mark */
 			resource_each_host(r, x->domain, meet_referred, w);
 	}
+	return p != NULL && p->count > 0;
 }
 
 static void
 go_through(struct walk *w, struct slice host)
 {
 	char text[HOST_TEXT_MAX];
-	struct slice pattern;
+	struct slice pattern, next;
+	bool bare = true;
 
 	for (size_t at = 0; host_next_pattern(host, &at, text, &pattern);) {
 		watch(w->i, pattern);
-		take_about(w, pattern);
+		bare = !take_about(w, pattern) && bare;
 	}
+	if (host_leads_to(host, bare, w->i->index->domain, text, &next))
+		meet(w, next);
 }
 
 static void

@@ -119,11 +119,28 @@ viewpoints_add_gateways(
 
 /* --- the views of one machine --------------------------------------------- */
 
+struct caller {
+	struct viewpoints *v;
+	struct slice node;
+};
+
+static void
+add_caller(void *arg, struct slice ns)
+{
+	const struct caller *c = arg;
+	struct explain_place at = {0};
+
+	if (arena_copy(&c->v->arena, ns, &at.ns) == OK)
+		viewpoints_add(c->v, c->node, &at);
+}
+
+/* What offers nothing is a place that only calls are made from. */
 static enum err
 look_from(struct viewpoints *v, const struct server *s, struct slice node,
     struct fault *why)
 {
 	struct explain_place here = {.ns = S("default")};
+	struct caller caller = {v, node};
 
 	if (registry_node(&s->registry, node) == NULL)
 		return fault_set(why, ERR_NOT_FOUND,
@@ -131,6 +148,8 @@ look_from(struct viewpoints *v, const struct server *s, struct slice node,
 		    "those that have",
 		    SLICE_ARG(node));
 	viewpoints_add_offers(v, s, node);
+	if (v->count == 0)
+		agents_each_space(s, node, add_caller, &caller);
 	if (v->count == 0)
 		viewpoints_add(v, node, &here);
 	return OK;

@@ -113,6 +113,151 @@ TEST(a_virtual_service_is_about_its_hosts_and_refers_to_destinations)
 	    "    {destination: {host: v2.other}, weight: 1}]}]\n"
 	    "  tcp: [{route: [{destination: {host: db}}]}]\n",
 	    "web.shop.svc.mesh.internal *.example.com "
-	    ">v1.shop.svc.mesh.internal >v2.other.svc.mesh.internal "
+	    ">v1.shop.svc.mesh.internal "
+	    ">v2.other >v2.other.svc.mesh.internal "
 	    ">db.shop.svc.mesh.internal ");
+}
+
+TEST(a_virtual_service_refers_to_mirrors_and_destinations_of_tls)
+{
+	expect_hosts(
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: x, namespace: shop}\nspec:\n"
+	    "  hosts: [web]\n"
+	    "  http:\n"
+	    "  - route: [{destination: {host: web}}]\n"
+	    "    mirror: {host: shadow}\n"
+	    "  - route: [{destination: {host: web}}]\n"
+	    "    mirrors: [{destination: {host: second}}]\n"
+	    "  tls:\n"
+	    "  - match: [{sniHosts: [web]}]\n"
+	    "    route: [{destination: {host: secret}}]\n",
+	    "web.shop.svc.mesh.internal "
+	    ">web.shop.svc.mesh.internal >shadow.shop.svc.mesh.internal "
+	    ">web.shop.svc.mesh.internal >second.shop.svc.mesh.internal "
+	    ">secret.shop.svc.mesh.internal ");
+}
+
+TEST(two_labels_may_be_a_service_or_a_name_of_the_outside)
+{
+	expect_hosts(
+	    "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n"
+	    "metadata: {name: x, namespace: shop}\n"
+	    "spec: {hosts: [example.com], location: MESH_INTERNAL,\n"
+	    "  resolution: STATIC, ports: [{number: 80, name: http}],\n"
+	    "  endpoints: [{address: 10.0.0.1}]}\n",
+	    "example.com example.com.svc.mesh.internal >peers/shop ");
+}
+
+/* --- what is about no host ------------------------------------------------ */
+
+static void
+expect_space(const char *api, const char *kind, const char *spec)
+{
+	char yaml[1024];
+
+	(void)snprintf(yaml, sizeof(yaml),
+	    "apiVersion: %s\nkind: %s\n"
+	    "metadata: {name: x, namespace: shop}\nspec: %s\n",
+	    api, kind, spec);
+	expect_hosts(yaml, "space/shop ");
+}
+
+TEST(what_holds_for_workloads_is_about_the_space_of_their_namespace)
+{
+	expect_space("security.istio.io/v1", "AuthorizationPolicy", "{}");
+	expect_space("security.istio.io/v1", "RequestAuthentication", "{}");
+	expect_space("telemetry.istio.io/v1", "Telemetry", "{}");
+	expect_space(
+	    "networking.istio.io/v1beta1", "ProxyConfig", "{concurrency: 1}");
+	expect_space("extensions.istio.io/v1alpha1", "WasmPlugin",
+	    "{url: 'https://x.org/a.wasm'}");
+	expect_space("networking.istio.io/v1", "Sidecar",
+	    "{egress: [{hosts: ['./*']}]}");
+}
+
+TEST(callers_have_to_know_how_a_namespace_is_called)
+{
+	expect_hosts("apiVersion: security.istio.io/v1\n"
+		     "kind: PeerAuthentication\n"
+		     "metadata: {name: x, namespace: shop}\n"
+		     "spec: {mtls: {mode: STRICT}}\n",
+	    "space/shop peers/shop ");
+}
+
+TEST(a_sidecar_refers_to_where_the_unknown_is_sent)
+{
+	expect_hosts("apiVersion: networking.istio.io/v1\nkind: Sidecar\n"
+		     "metadata: {name: x, namespace: shop}\nspec:\n"
+		     "  outboundTrafficPolicy:\n"
+		     "    mode: ALLOW_ANY\n"
+		     "    egressProxy: {host: out.edge.svc.cluster.local,\n"
+		     "      port: {number: 80}}\n",
+	    "space/shop >out.edge.svc.mesh.internal ");
+}
+
+TEST(what_is_mesh_wide_is_about_the_mesh)
+{
+	expect_hosts("apiVersion: meshd.dev/v1\nkind: MeshConfig\n"
+		     "metadata: {name: default}\n"
+		     "spec: {rootNamespace: base}\n",
+	    "mesh/config >space/base ");
+	expect_hosts("apiVersion: meshd.dev/v1\nkind: Network\n"
+		     "metadata: {name: far}\n"
+		     "spec: {gateways: [\n"
+		     "  {registryServiceName: in.edge.svc.cluster.local,\n"
+		     "   port: 15443}, {address: 10.0.0.1, port: 15443}]}\n",
+	    "mesh/networks >in.edge.svc.mesh.internal ");
+}
+
+TEST(a_gateway_is_about_those_whom_it_selects)
+{
+	expect_hosts("apiVersion: networking.istio.io/v1\nkind: Gateway\n"
+		     "metadata: {name: x, namespace: shop}\n"
+		     "spec: {selector: {istio: edge, zone: a}, servers: [\n"
+		     "  {port: {number: 80, name: http, protocol: HTTP},\n"
+		     "   hosts: ['*']}]}\n",
+	    "gateway/istio=edge ");
+	expect_hosts("apiVersion: networking.istio.io/v1\nkind: Gateway\n"
+		     "metadata: {name: x, namespace: shop}\n"
+		     "spec: {servers: [\n"
+		     "  {port: {number: 80, name: http, protocol: HTTP},\n"
+		     "   hosts: ['*']}]}\n",
+	    "gateway/ ");
+}
+
+static void
+expect_next(const char *host, bool bare, const char *want)
+{
+	char text[HOST_TEXT_MAX];
+	struct slice next = S("");
+
+	EXPECT_EQ(host_leads_to(
+		      slice_str(host), bare, S("mesh.internal"), text, &next),
+	    want != NULL);
+	if (want != NULL)
+		EXPECT_SLICE(next, slice_str(want));
+}
+
+TEST(a_host_leads_to_the_peers_of_its_namespace)
+{
+	expect_next("web.shop.svc.mesh.internal", false, "peers/shop");
+	expect_next("web.shop.svc.mesh.internal", true, "peers/shop");
+	expect_next("www.example.com", true, NULL);
+	expect_next("space/shop", true, NULL);
+	expect_next(HOST_MESH, true, "space/istio-system");
+	expect_next(HOST_MESH, false, NULL);
+}
+
+TEST(what_is_no_host_is_matched_by_itself_alone)
+{
+	char text[HOST_TEXT_MAX];
+	struct slice pattern;
+	size_t at = 0;
+
+	EXPECT_TRUE(
+	    host_next_pattern(S("workload/shop/v=1.2"), &at, text, &pattern));
+	EXPECT_SLICE(pattern, S("workload/shop/v=1.2"));
+	EXPECT_FALSE(
+	    host_next_pattern(S("workload/shop/v=1.2"), &at, text, &pattern));
 }

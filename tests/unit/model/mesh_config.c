@@ -343,12 +343,10 @@ TEST(what_lets_more_through_when_it_is_ignored_is_told)
 	} guards[] = {
 	    {"trustDomain: other.example\n", "trustDomain"},
 	    {"trustDomainAliases: [old]\n", "trustDomainAliases"},
-	    {"rootNamespace: mesh\n", "rootNamespace"},
 	    {"enableAutoMtls: false\n", "enableAutoMtls"},
 	    {"outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n",
 		"outboundTrafficPolicy.mode"},
 	    {"outboundTrafficPolicy: {}\n", "outboundTrafficPolicy"},
-	    {"defaultServiceExportTo: ['.']\n", "defaultServiceExportTo"},
 	    {"meshMTLS: {}\n", "meshMTLS"},
 	    {"discoverySelectors: [{}]\n", "discoverySelectors"},
 	    {SETTINGS "{listenerConnectionLimit: 5}}\n",
@@ -357,7 +355,17 @@ TEST(what_lets_more_through_when_it_is_ignored_is_told)
 
 	for (size_t i = 0; i < ARRAY_LEN(guards); i++)
 		expect_inert(guards[i].yaml, guards[i].field, "MSH0002");
-	expect_inert("accessLogFile: x\n", "kind", "MSH0001");
+	expect_inert("accessLogFile: x\n", "accessLogFile", "MSH0001");
+}
+
+TEST(what_agents_do_as_it_says_is_in_force)
+{
+	expect_in_force(
+	    "rootNamespace: mesh\n"
+	    "defaultServiceExportTo: ['.']\n"
+	    "defaultVirtualServiceExportTo: ['.']\n"
+	    "defaultDestinationRuleExportTo: ['.']\n"
+	    "defaultHttpRetryPolicy: {attempts: 1, retryOn: '503'}\n");
 }
 
 TEST(what_a_mesh_has_anyway_is_only_not_acted_on)

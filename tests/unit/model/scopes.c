@@ -324,3 +324,64 @@ TEST(a_scope_is_found_by_its_callers)
 	/* A short name is one of the caller's namespace. */
 	EXPECT_TRUE(view_find_host(w.v, of, S("web"), 80) == NULL);
 }
+
+/* --- what an upstream cannot reach -----------------------------------------
+ */
+
+#define SIDECAR(name, ns, hosts)                                               \
+	"apiVersion: networking.istio.io/v1\nkind: Sidecar\n"                  \
+	"metadata: {name: " name ", namespace: " ns "}\n"                      \
+	"spec: {egress: [" hosts "]}\n---\n"
+#define MESH_CONFIG(spec)                                                      \
+	"apiVersion: meshd.dev/v1\nkind: MeshConfig\n"                         \
+	"metadata: {name: default}\nspec: {" spec "}\n---\n"
+
+TEST(an_upstream_says_why_its_clients_cannot_call)
+{
+	static const char hidden[] =
+	    "web.shop.svc.mesh.internal is not exported to namespace default, "
+	    "where this upstream's clients call from";
+	static const struct {
+		const char *yaml;
+		const char *near, *far; /* empty: they can */
+	} rows[] = {
+	    {SERVICE("web", "shop"), "", ""},
+	    {SIDECAR("s", "default", "{hosts: ['./*']}") SERVICE("web", "shop"),
+		"Sidecar/default/s, which holds for this upstream's clients, "
+		"does not let them call web.shop.svc.mesh.internal",
+		""},
+	    {SIDECAR("s", "default",
+		 "{hosts: ['./*', shop/web.shop.svc.cluster.local]}")
+		    SERVICE("web", "shop"),
+		"", ""},
+	    /* Of the root namespace: for whoever has none of his own. */
+	    {SIDECAR("s", "istio-system", "{hosts: ['~/*']}") SIDECAR(
+		 "t", "blog", "{hosts: ['*/*']}") SERVICE("web", "shop"),
+		"Sidecar/istio-system/s, which holds for this upstream's "
+		"clients, does not let them call web.shop.svc.mesh.internal",
+		""},
+	    {MESH_CONFIG("rootNamespace: base") SIDECAR("s", "istio-system",
+		 "{hosts: ['~/*']}") SERVICE("web", "shop"),
+		"", ""},
+	    /* One that names a port is for that port. */
+	    {SIDECAR("s", "default",
+		 "{port: {number: 80, protocol: HTTP, name: http}, hosts: "
+		 "['./*']}, {hosts: ['*/*']}") SERVICE("web", "shop"),
+		"Sidecar/default/s, which holds for this upstream's clients, "
+		"does not let them call web.shop.svc.mesh.internal",
+		""},
+	    {MESH_CONFIG("defaultServiceExportTo: [blog]")
+		    SERVICE("web", "shop"),
+		hidden, ""},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(world_fini) struct world w;
+
+		world_init(&w, rows[i].yaml);
+		EXPECT_SLICE(view_find_upstream(w.v, S("one"))->missing,
+		    slice_str(rows[i].near));
+		EXPECT_SLICE(view_find_upstream(w.v, S("far"))->missing,
+		    slice_str(rows[i].far));
+	}
+}

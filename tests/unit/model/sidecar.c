@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "calls.h"
+#include "expect.h"
 #include "unit.h"
 
 #define IN(ns, kind, name, day)                                                \
@@ -233,4 +234,26 @@ TEST(at_a_sidecars_address_a_network_is_told_by_its_name)
 	    S("outbound|443||a.com"));
 	EXPECT_SLICE(call_target(&c, TLS("127.0.0.1:443", "b.com")),
 	    S("PassthroughCluster"));
+}
+
+#define HELD(spec)                                                             \
+	"apiVersion: networking.istio.io/v1\nkind: Sidecar\n"                  \
+	"metadata: {name: x}\nspec: {" spec "}\n"
+
+TEST(what_it_lets_named_upstreams_call_is_in_force_and_the_rest_is_told)
+{
+	expect_in_force(HELD("workloadSelector: {labels: {app: a}}, "
+			     "egress: [{port: {number: 80, name: http, "
+			     "protocol: HTTP}, hosts: ['./*']}, "
+			     "{hosts: ['~/*']}]"));
+	expect_inert(HELD("egress: [{bind: 127.0.0.1, port: {number: 80, "
+			  "name: http, protocol: HTTP}, hosts: ['./*']}]"),
+	    "spec.egress[0].bind", "MSH0001");
+	expect_inert(HELD("egress: [{captureMode: NONE, hosts: ['./*']}]"),
+	    "spec.egress[0].captureMode", "MSH0001");
+	expect_inert(HELD("ingress: [{port: {number: 80, name: http, "
+			  "protocol: HTTP}}]"),
+	    "spec.ingress", "MSH0001");
+	expect_inert(HELD("outboundTrafficPolicy: {mode: ALLOW_ANY}"),
+	    "spec.outboundTrafficPolicy", "MSH0001");
 }

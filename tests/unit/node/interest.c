@@ -10,7 +10,12 @@
 #include "inside.h"
 #include "unit.h"
 
-enum { SECOND = 1000000, MINUTE = 60 * SECOND, MANY = 5000 };
+enum {
+	SECOND = 1000000,
+	MINUTE = 60 * SECOND,
+	MANY = 5000,
+	ALWAYS = 3 /* wanted of the mesh, its networks and the own namespace */
+};
 
 static struct {
 	struct clock_fake time;
@@ -140,8 +145,8 @@ add_upstream(struct slice host)
 	scene.upstreams[scene.upstream_count++].host = host;
 }
 
-#define WANTS(host)                                                            \
-	(map_get(&scene.wanted, S(host ".svc.mesh.internal")) != NULL)
+#define WANTS_JUST(name) (map_get(&scene.wanted, S(name)) != NULL)
+#define WANTS(host) WANTS_JUST(host ".svc.mesh.internal")
 
 /* --- what is wanted ------------------------------------------------------- */
 
@@ -155,15 +160,33 @@ TEST(upstreams_and_what_is_exposed_are_wanted_as_long_as_they_are)
 	    (struct node_expose){.name = S("api"), .ns = S("shop")};
 	scene.exposed_count = 1;
 	interests_open(&scene.node);
-	EXPECT_EQ(scene.wanted.count, 3);
+	/* Two labels in both spellings, and the exposed one's namespace. */
+	EXPECT_EQ(scene.wanted.count, ALWAYS + 6);
 	EXPECT_TRUE(WANTS("web.default"));
+	EXPECT_TRUE(WANTS_JUST("web.default"));
 	EXPECT_TRUE(WANTS("db.shop"));
 	EXPECT_TRUE(WANTS("api.shop"));
+	EXPECT_TRUE(WANTS_JUST("space/shop"));
 	scene.upstream_count = 1;
 	scene.exposed_count = 0;
 	interests_refresh(&scene.node);
-	EXPECT_EQ(scene.wanted.count, 1);
+	EXPECT_EQ(scene.wanted.count, ALWAYS + 1);
 	EXPECT_TRUE(WANTS("web.default"));
+	end();
+}
+
+TEST(what_holds_for_the_mesh_and_for_callers_namespaces_is_wanted)
+{
+	begin();
+	add_upstream(S("web"));
+	scene.upstreams[0].ns = S("shop"); /* its clients call from there */
+	interests_open(&scene.node);
+	EXPECT_TRUE(WANTS_JUST(HOST_MESH));
+	EXPECT_TRUE(WANTS_JUST(HOST_NETWORKS));
+	EXPECT_TRUE(WANTS_JUST("space/default"));
+	EXPECT_TRUE(WANTS_JUST("space/shop"));
+	EXPECT_TRUE(WANTS("web.shop"));
+	EXPECT_EQ(scene.wanted.count, ALWAYS + 2);
 	end();
 }
 
@@ -173,12 +196,12 @@ TEST(what_is_no_host_is_not_asked_for)
 	add_upstream(S("*.shop"));
 	add_upstream(S(""));
 	interests_open(&scene.node);
-	EXPECT_EQ(scene.wanted.count, 0);
+	EXPECT_EQ(scene.wanted.count, ALWAYS);
 	ask(S("*"));
 	EXPECT_EQ(scene.last, ERR_INVALID);
 	EXPECT_STR(scene.words, "\"*\" is no host");
 	EXPECT_EQ(scene.answers, 1);
-	EXPECT_EQ(scene.wanted.count, 0);
+	EXPECT_EQ(scene.wanted.count, ALWAYS);
 	end();
 }
 
@@ -210,7 +233,7 @@ TEST(one_that_is_asked_about_is_wanted_for_five_minutes)
 	pass(4 * MINUTE);
 	EXPECT_TRUE(WANTS("web.default"));
 	pass(2 * MINUTE);
-	EXPECT_EQ(scene.wanted.count, 0);
+	EXPECT_EQ(scene.wanted.count, ALWAYS);
 	end();
 }
 
@@ -221,7 +244,7 @@ TEST(an_upstream_stays_wanted_when_the_question_is_over)
 	interests_open(&scene.node);
 	ask(S("web"));
 	pass(10 * MINUTE);
-	EXPECT_EQ(scene.wanted.count, 1);
+	EXPECT_EQ(scene.wanted.count, ALWAYS + 1);
 	end();
 }
 
@@ -239,11 +262,11 @@ TEST(too_many_questions_are_refused_until_some_are_over)
 	}
 	ask(S("one-more"));
 	EXPECT_EQ(scene.last, ERR_BUSY);
-	EXPECT_EQ(scene.wanted.count, 256);
+	EXPECT_EQ(scene.wanted.count, ALWAYS + 256);
 	pass(6 * MINUTE);
 	ask(S("one-more"));
 	EXPECT_EQ(scene.last, ERR_UNREACHABLE);
-	EXPECT_EQ(scene.wanted.count, 1);
+	EXPECT_EQ(scene.wanted.count, ALWAYS + 1);
 	end();
 }
 
@@ -282,6 +305,25 @@ TEST(an_answer_waits_until_the_stream_has_brought_the_host)
 	EXPECT_STR(scene.words,
 	    "configuration of db.default.svc.mesh.internal is not at hand: the "
 	    "server has not sent all of it yet");
+	end();
+}
+
+TEST(a_name_that_may_be_of_the_outside_is_here_in_both_spellings)
+{
+	begin();
+	scene.has_server = true;
+	interests_open(&scene.node);
+	ask(S("example.com"));
+	EXPECT_TRUE(WANTS_JUST("example.com"));
+	EXPECT_TRUE(WANTS("example.com"));
+	(void)map_put(&scene.brought, S("example.com"), &scene);
+	interests_arrived(&scene.node);
+	EXPECT_EQ(scene.answers, 0);
+	(void)map_put(
+	    &scene.brought, S("example.com.svc.mesh.internal"), &scene);
+	interests_arrived(&scene.node);
+	EXPECT_EQ(scene.answers, 1);
+	EXPECT_EQ(scene.last, OK);
 	end();
 }
 

@@ -353,3 +353,128 @@ TEST(when_all_is_gone_everybody_looks_anew_and_finds_what_comes_then)
 	expect(&r, "a ");
 	rig_fini(&r);
 }
+
+/* --- what is about no host ------------------------------------------------ */
+
+static bool
+put_peers(struct rig *r, const char *name, const char *ns)
+{
+	char yaml[TEXT_MAX];
+
+	(void)snprintf(yaml, sizeof(yaml),
+	    "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n"
+	    "metadata: {name: %s, namespace: %s}\n"
+	    "spec: {mtls: {mode: STRICT}}\n",
+	    name, ns);
+	return put(r, name, yaml);
+}
+
+static bool
+put_policy(struct rig *r, const char *name, const char *ns)
+{
+	char yaml[TEXT_MAX];
+
+	(void)snprintf(yaml, sizeof(yaml),
+	    "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n"
+	    "metadata: {name: %s, namespace: %s}\nspec: {}\n",
+	    name, ns);
+	return put(r, name, yaml);
+}
+
+static bool
+put_mesh(struct rig *r, const char *spec)
+{
+	char yaml[TEXT_MAX];
+
+	(void)snprintf(yaml, sizeof(yaml),
+	    "apiVersion: meshd.dev/v1\nkind: MeshConfig\n"
+	    "metadata: {name: default}\nspec: %s\n",
+	    spec);
+	return put(r, "default", yaml);
+}
+
+TEST(policies_concern_those_who_have_workloads_in_their_namespace)
+{
+	struct rig r;
+
+	rig_init(&r);
+	ask(&r, HOST_MESH);
+	ask(&r, "space/shop");
+	expect(&r, "");
+	EXPECT_TRUE(put_policy(&r, "ours", "shop"));
+	EXPECT_FALSE(put_policy(&r, "theirs", "other"));
+	expect(&r, "ours ");
+	/* Another version of it leads to the same. */
+	EXPECT_FALSE(put_policy(&r, "ours", "shop"));
+	EXPECT_FALSE(put_rule(&r, "all", "*"));
+	expect(&r, "ours ");
+	rig_fini(&r);
+}
+
+TEST(what_is_in_the_root_namespace_concerns_all)
+{
+	struct rig r;
+
+	rig_init(&r);
+	ask(&r, HOST_MESH);
+	expect(&r, "");
+	EXPECT_TRUE(put_policy(&r, "usual", "istio-system"));
+	expect(&r, "usual ");
+	EXPECT_TRUE(put_mesh(&r, "{rootNamespace: base}"));
+	expect(&r, "default ");
+	EXPECT_FALSE(put_policy(&r, "late", "istio-system"));
+	EXPECT_TRUE(put_policy(&r, "moved", "base"));
+	expect(&r, "default moved ");
+	EXPECT_FALSE(put_mesh(&r, "{rootNamespace: base, connectTimeout: 1s}"));
+	EXPECT_TRUE(put_mesh(&r, "{}"));
+	expect(&r, "default late usual ");
+	EXPECT_TRUE(put(&r, "default", NULL));
+	expect(&r, "late usual ");
+	rig_fini(&r);
+}
+
+TEST(callers_learn_how_a_namespace_is_called_and_nothing_else_of_it)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_peers(&r, "strict", "shop");
+	(void)put_policy(&r, "policy", "shop");
+	(void)put_service(&r, "db");
+	(void)put_route(&r, "route", "a", "web.shop.svc.cluster.local");
+	ask(&r, FULL("a"));
+	expect(&r, "route strict ");
+	EXPECT_TRUE(put_peers(&r, "own", "default"));
+	EXPECT_FALSE(put_peers(&r, "else", "other"));
+	expect(&r, "own route strict ");
+	EXPECT_TRUE(put_route(&r, "route", "a", "db"));
+	expect(&r, "db own route ");
+	rig_fini(&r);
+}
+
+TEST(a_pattern_finds_a_name_of_the_outside_of_two_labels)
+{
+	struct rig r;
+
+	rig_init(&r);
+	ask(&r, "example.com");
+	ask(&r, "example.com.svc." DOMAIN);
+	expect(&r, "");
+	EXPECT_TRUE(put_rule(&r, "wide", "*.com"));
+	EXPECT_TRUE(put_rule(&r, "just", "example.com"));
+	EXPECT_FALSE(put_rule(&r, "org", "*.org"));
+	expect(&r, "just wide ");
+	rig_fini(&r);
+}
+
+TEST(a_rule_for_a_service_by_two_labels_concerns_those_who_ask_for_it_in_full)
+{
+	struct rig r;
+
+	rig_init(&r);
+	ask(&r, "db.shop.svc." DOMAIN);
+	expect(&r, "");
+	EXPECT_TRUE(put_rule(&r, "short", "db.shop"));
+	expect(&r, "short ");
+	rig_fini(&r);
+}

@@ -186,37 +186,19 @@ check_names_once(struct check *c, const struct mesh_config *m)
 	}
 }
 
-/* What is shown to fewer than all. */
-static void
-check_shown(struct check *c, const char *name, const struct slice *first)
-{
-	struct check at = check_member(c, "%s", name);
-
-	if (first != NULL && !slice_eq(*first, S("*")))
-		check_in_force(&at, FIELD_GUARD);
-}
-
 static void
 check_mesh_config(struct check *c, const void *message)
 {
 	const struct mesh_config *m = message;
 	struct check mtls = check_member(c, "enableAutoMtls");
-	struct check root = check_member(c, "rootNamespace");
 	struct check verify = check_member(c, "verifyCertificateAtClient");
 
 	check_own_domain(c, m);
 	check_names_once(c, m);
-	check_shown(c, "defaultServiceExportTo", m->service_export_to.items);
-	check_shown(c, "defaultVirtualServiceExportTo",
-	    m->virtual_service_export_to.items);
-	check_shown(c, "defaultDestinationRuleExportTo",
-	    m->destination_rule_export_to.items);
 	if (!m->enable_auto_mtls)
 		check_in_force(&mtls, FIELD_GUARD);
 	if (m->verify_certificate_at_client)
 		check_in_force(&verify, FIELD_GUARD);
-	if (!slice_eq(m->root_namespace, S("istio-system")))
-		check_in_force(&root, FIELD_GUARD);
 }
 
 /* --- the whole ------------------------------------------------------------ */
@@ -251,57 +233,69 @@ static const struct field_word upgrade_words[] = {
 
 static const struct field mesh_config_fields[] = {
     ROW(mesh_config, "proxyListenPort", proxy_listen_port, FIELD_INT, .min = 1,
-	.max = 65535, .otherwise = "15001",
+	.max = 65535, .otherwise = "15001", .flags = FIELD_INERT,
 	.doc = "Port that captured calls come to."),
     ROW(mesh_config, "proxyInboundListenPort", proxy_inbound_listen_port,
 	FIELD_INT, .min = 0, .max = 65535, .otherwise = "15006",
+	.flags = FIELD_INERT,
 	.doc = "Port that captured calls to a workload come to."),
     ROW(mesh_config, "proxyHttpPort", proxy_http_port, FIELD_INT, .min = 0,
-	.max = 65535, .otherwise = "0",
+	.max = 65535, .otherwise = "0", .flags = FIELD_INERT,
 	.doc = "Port of an HTTP proxy for programs; 0 for none."),
     ROW(mesh_config, "connectTimeout", connect_timeout, FIELD_DURATION,
 	.check = check_connect_timeout, .otherwise = "10s",
+	.flags = FIELD_INERT,
 	.doc = "How long a connection may take to be made."),
     ROW(mesh_config, "hboneIdleTimeout", hbone_idle_timeout, FIELD_DURATION,
-	.otherwise = "1h", .doc = "How long a tunnel without calls is kept."),
+	.otherwise = "1h", .flags = FIELD_INERT,
+	.doc = "How long a tunnel without calls is kept."),
     ROW(mesh_config, "protocolDetectionTimeout", protocol_detection_timeout,
 	FIELD_DURATION, .check = check_detection_timeout, .otherwise = "0s",
+	.flags = FIELD_INERT,
 	.doc = "How long the first bytes are waited for; 0s without end."),
     ROW_OF(mesh_config, "tcpKeepalive", tcp_keepalive, tcp_keepalive,
+	.flags = FIELD_INERT,
 	.doc = "The kernel's probes of silent connections; none if absent."),
     ROW(mesh_config, "ingressClass", ingress_class, FIELD_STRING,
-	.otherwise = "istio", .doc = "Class of Ingresses of Kubernetes."),
+	.otherwise = "istio", .flags = FIELD_INERT,
+	.doc = "Class of Ingresses of Kubernetes."),
     ROW(mesh_config, "ingressService", ingress_service, FIELD_STRING,
-	.otherwise = "istio-ingressgateway",
+	.otherwise = "istio-ingressgateway", .flags = FIELD_INERT,
 	.doc = "Service of the gateway that Ingresses are served by."),
     ROW(mesh_config, "ingressControllerMode", ingress_controller_mode,
 	FIELD_ENUM, .words = ingress_words, .otherwise = "STRICT",
-	.doc = "Which Ingresses are served."),
+	.flags = FIELD_INERT, .doc = "Which Ingresses are served."),
     ROW(mesh_config, "ingressSelector", ingress_selector, FIELD_STRING,
+	.flags = FIELD_INERT,
 	.doc = "Label `istio` of the gateway that Ingresses are served by."),
     ROW(mesh_config, "enableTracing", enable_tracing, FIELD_BOOL,
-	.otherwise = "true", .doc = "Whether requests are traced."),
+	.otherwise = "true", .flags = FIELD_INERT,
+	.doc = "Whether requests are traced."),
     ROW(mesh_config, "accessLogFile", access_log_file, FIELD_STRING,
+	.flags = FIELD_INERT,
 	.doc = "File of the access log, such as /dev/stdout; none if empty."),
     ROW(mesh_config, "accessLogFormat", access_log_format, FIELD_STRING,
+	.flags = FIELD_INERT,
 	.doc = "How a line looks; the usual way if empty."),
     ROW(mesh_config, "accessLogEncoding", access_log_encoding, FIELD_ENUM,
-	.words = encoding_words, .otherwise = "TEXT",
+	.words = encoding_words, .otherwise = "TEXT", .flags = FIELD_INERT,
 	.doc = "Whether a line is text or JSON."),
     ROW(mesh_config, "enableEnvoyAccessLogService", enable_access_log_service,
-	FIELD_BOOL, .otherwise = "false",
+	FIELD_BOOL, .otherwise = "false", .flags = FIELD_INERT,
 	.doc = "Sends the access log to envoyAccessLogService."),
     ROW(mesh_config, "disableEnvoyListenerLog", disable_listener_log,
-	FIELD_BOOL, .otherwise = "false",
+	FIELD_BOOL, .otherwise = "false", .flags = FIELD_INERT,
 	.doc = "Leaves out connections that no listener takes."),
     ROW_OF(mesh_config, "defaultConfig", default_config, mesh_proxy,
-	.doc = "What holds for every proxy."),
+	.flags = FIELD_INERT, .doc = "What holds for every proxy."),
     ROW_OF(mesh_config, "outboundTrafficPolicy", outbound, mesh_outbound,
+	.flags = FIELD_INERT,
 	.doc = "Calls to what the mesh does not know; let pass if absent."),
     ROW_OF(mesh_config, "inboundTrafficPolicy", inbound, mesh_inbound,
+	.flags = FIELD_INERT,
 	.doc = "How services are reached on their machine."),
-    ROWS_OF(mesh_config, "configSources", config_sources, config_source, 0,
-	.doc = "Further places that configuration comes from."),
+    ROWS_OF(mesh_config, "configSources", config_sources, config_source,
+	FIELD_INERT, .doc = "Further places that configuration comes from."),
     ROW(mesh_config, "enableAutoMtls", enable_auto_mtls, FIELD_BOOL,
 	.otherwise = "true",
 	.doc = "Whether calls are secured wherever the other side can do it."),
@@ -312,52 +306,59 @@ static const struct field mesh_config_fields[] = {
     ROW(mesh_config, "trustDomainAliases", trust_domain_aliases, FIELD_STRING,
 	.flags = FIELD_REPEATED | FIELD_GUARD, .check = check_trust_domain,
 	.doc = "Other trust domains that policies take for the own one."),
-    ROWS_OF(mesh_config, "caCertificates", ca_certificates, ca_certificate, 0,
-	.doc = "Further authorities that workloads believe."),
+    ROWS_OF(mesh_config, "caCertificates", ca_certificates, ca_certificate,
+	FIELD_INERT, .doc = "Further authorities that workloads believe."),
     EXPORT_ROW("defaultServiceExportTo", service_export_to, "service"),
     EXPORT_ROW("defaultVirtualServiceExportTo", virtual_service_export_to,
 	"VirtualService"),
     EXPORT_ROW("defaultDestinationRuleExportTo", destination_rule_export_to,
 	"DestinationRule"),
     ROW(mesh_config, "rootNamespace", root_namespace, FIELD_STRING,
-	.otherwise = "istio-system",
+	.otherwise = MESH_ROOT_NAMESPACE,
 	.doc = "Namespace whose resources hold for the whole mesh."),
     ROW_OF(mesh_config, "localityLbSetting", locality, locality_balancer,
+	.flags = FIELD_INERT,
 	.doc = "Which places are preferred where no rule says it."),
     ROW_OF(mesh_config, "zoneAwareLbSetting", zone, zone_balancer,
+	.flags = FIELD_INERT,
 	.doc = "Prefers the own zone by its share; before "
 	       "localityLbSetting."),
     ROW(mesh_config, "dnsRefreshRate", dns_refresh_rate, FIELD_DURATION,
-	.otherwise = "60s",
+	.otherwise = "60s", .flags = FIELD_INERT,
 	.doc = "How soon a name is asked for again after "
 	       "it could not be resolved."),
     ROW(mesh_config, "h2UpgradePolicy", h2_upgrade, FIELD_ENUM,
 	.words = upgrade_words, .otherwise = "DO_NOT_UPGRADE",
+	.flags = FIELD_INERT,
 	.doc = "Whether HTTP/1.1 becomes HTTP/2 on the way."),
     ROW(mesh_config, "inboundClusterStatName", inbound_stat_name, FIELD_STRING,
+	.flags = FIELD_INERT,
 	.doc = "Pattern of names of statistics of a workload's own side."),
     ROW(mesh_config, "outboundClusterStatName", outbound_stat_name,
-	FIELD_STRING, .doc = "Pattern of names of statistics of calls."),
-    ROWS_OF(mesh_config, "certificates", certificates, mesh_certificate, 0,
+	FIELD_STRING, .flags = FIELD_INERT,
+	.doc = "Pattern of names of statistics of calls."),
+    ROWS_OF(mesh_config, "certificates", certificates, mesh_certificate,
+	FIELD_INERT,
 	.doc = "Certificates of the control plane; no longer used upstream."),
     ROWS_OF(mesh_config, "serviceSettings", service_settings, service_settings,
-	0, .doc = "Settings of services, by their hosts."),
+	FIELD_INERT, .doc = "Settings of services, by their hosts."),
     ROWS_OF(mesh_config, "serviceScopeConfigs", service_scopes,
-	service_scope_config, 0, .doc = "How far services are seen."),
+	service_scope_config, FIELD_INERT, .doc = "How far services are seen."),
     ROW(mesh_config, "enablePrometheusMerge", enable_prometheus_merge,
-	FIELD_BOOL, .otherwise = "true",
+	FIELD_BOOL, .otherwise = "true", .flags = FIELD_INERT,
 	.doc = "Whether a service's own metrics are shown with the proxy's."),
     ROW(mesh_config, "verifyCertificateAtClient", verify_certificate_at_client,
 	FIELD_BOOL, .otherwise = "false",
 	.doc = "Checks servers against the system's authorities where a rule "
 	       "names none; no longer used upstream."),
-    ROW_OF(mesh_config, "ca", ca, mesh_ca,
+    ROW_OF(mesh_config, "ca", ca, mesh_ca, .flags = FIELD_INERT,
 	.doc = "An authority that signs instead of the mesh's own."),
-    ROWS_OF(mesh_config, "extensionProviders", providers, extension_provider, 0,
-	.most = PROVIDERS_MAX,
+    ROWS_OF(mesh_config, "extensionProviders", providers, extension_provider,
+	FIELD_INERT, .most = PROVIDERS_MAX,
 	.doc = "What Telemetry and AuthorizationPolicy may refer to."),
     ROW_OF(mesh_config, "defaultProviders", default_providers,
-	default_providers, .doc = "Providers where no Telemetry names any."),
+	default_providers, .flags = FIELD_INERT,
+	.doc = "Providers where no Telemetry names any."),
     ROWS_OF(mesh_config, "discoverySelectors", discovery_selectors,
 	label_selector, FIELD_GUARD,
 	.doc = "Namespaces that belong to the mesh; all if absent."),
@@ -367,7 +368,7 @@ static const struct field mesh_config_fields[] = {
     ROW_OF(mesh_config, "defaultHttpRetryPolicy", http_retry, http_retry,
 	.doc = "What is tried again where no route says it."),
     ROW_OF(mesh_config, "defaultInboundHttpRetryPolicy", inbound_http_retry,
-	http_retry, .check = check_inbound_retry,
+	http_retry, .check = check_inbound_retry, .flags = FIELD_INERT,
 	.doc = "What a workload's own side tries again: attempts, retryOn and "
 	       "backoff."),
     ROW_OF(mesh_config, "meshMTLS", mesh_mtls, mesh_mtls, .flags = FIELD_GUARD,
@@ -375,10 +376,11 @@ static const struct field mesh_config_fields[] = {
     ROW_OF(mesh_config, "tlsDefaults", tls_defaults, tls_defaults,
 	.flags = FIELD_GUARD, .doc = "TLS with the rest of the world."),
     ROW_OF(mesh_config, "defaultTrafficPolicy", traffic_policy,
-	default_traffic_policy,
+	default_traffic_policy, .flags = FIELD_INERT,
 	.doc = "How destinations are called where no rule says it."),
     ROW_OF(mesh_config, "serviceEntryVisibility", entry_visibility,
-	service_entry_visibility, .doc = "Who sees ServiceEntries."),
+	service_entry_visibility, .flags = FIELD_INERT,
+	.doc = "Who sees ServiceEntries."),
 };
 
 const struct message mesh_config_message =
@@ -403,6 +405,5 @@ const struct resource_kind kind_mesh_config = {
     .versions = (const char *const[]){"v1", NULL},
     .spec = &mesh_config_message,
     .mesh_wide = true,
-    .flags = FIELD_INERT,
     .check = check_name,
 };

@@ -191,6 +191,9 @@ struct default_traffic_policy {
 	const struct outlier_detection *outlier_detection;
 };
 
+/* Where no MeshConfig says another one. */
+#define MESH_ROOT_NAMESPACE "istio-system"
+
 struct mesh_config {
 	struct message_head head;
 	int64_t proxy_listen_port;

@@ -69,10 +69,10 @@ static const struct message sidecar_ingress_message =
 static const struct field egress_fields[] = {
     ROW_OF(sidecar_egress, "port", port, sidecar_port,
 	.doc = "Where it listens; the last may leave it out, for all ports."),
-    ROW(sidecar_egress, "bind", bind, FIELD_STRING,
+    ROW(sidecar_egress, "bind", bind, FIELD_STRING, .flags = FIELD_INERT,
 	.doc = "Address or unix socket that it listens on."),
     ROW(sidecar_egress, "captureMode", capture_mode, FIELD_ENUM,
-	.words = capture_words, .otherwise = "DEFAULT",
+	.words = capture_words, .otherwise = "DEFAULT", .flags = FIELD_INERT,
 	.doc = "Whether traffic is captured for it or comes by itself."),
     ROW(sidecar_egress, "hosts", hosts, FIELD_STRING,
 	.flags = FIELD_REPEATED | FIELD_REQUIRED,
@@ -126,14 +126,15 @@ check_sidecar(struct check *c, const void *message)
 static const struct field sidecar_fields[] = {
     ROW_OF(sidecar, "workloadSelector", workload_selector, workload_selector,
 	.doc = "Workloads that it is for; absent: all of the namespace."),
-    ROWS_OF(sidecar, "ingress", ingress, sidecar_ingress, 0,
+    ROWS_OF(sidecar, "ingress", ingress, sidecar_ingress, FIELD_INERT,
 	.doc = "Ways in, in place of those that services give."),
     ROWS_OF(sidecar, "egress", egress, sidecar_egress, 0,
 	.doc = "Ways out, and which hosts are seen by them."),
     ROW_OF(sidecar, "inboundConnectionPool", inbound_connection_pool,
-	connection_pool, .doc = "Bounds of what comes in, for all ports."),
+	connection_pool, .flags = FIELD_INERT,
+	.doc = "Bounds of what comes in, for all ports."),
     ROW_OF(sidecar, "outboundTrafficPolicy", outbound_traffic_policy,
-	outbound_policy,
+	outbound_policy, .flags = FIELD_INERT,
 	.doc = "What becomes of calls that the mesh does not know; absent: "
 	       "what the mesh says."),
 };
@@ -157,6 +158,5 @@ const struct resource_kind kind_sidecar = {
     .alias = "sc",
     .versions = (const char *const[]){"v1", "v1beta1", "v1alpha3", NULL},
     .spec = &sidecar_message,
-    .flags = FIELD_INERT,
     .check = check_hosts,
 };

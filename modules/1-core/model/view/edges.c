@@ -23,6 +23,45 @@ caller_of(struct builder *b, const struct view_upstream *u)
 	return p;
 }
 
+static bool
+is_shown(const struct builder *b, const struct service_row *s, struct slice ns)
+{
+	for (; s != NULL; s = s->next)
+		if (s->resource == NULL || is_exported(b, s->resource, ns))
+			return true;
+	return false;
+}
+
+/* Why its clients cannot call it; a port is 0 if it is any. */
+static struct slice
+why_missing(struct builder *b, const struct view_upstream *u, struct slice host,
+    uint16_t port)
+{
+	const struct service_row *s = find_service(b, host);
+	const struct resource *sidecar = scope_const(u->scope)->sidecar;
+	bool other_port = view_find_host(b->v, u->scope, host, 0) != NULL;
+
+	if (s == NULL && !other_port)
+		return take_printf(
+		    b, "there is no service %.*s (yet)", SLICE_ARG(host));
+	if (s == NULL || (port != 0 && find_port(s, port) == NULL))
+		return take_printf(
+		    b, "%.*s has no port %u", SLICE_ARG(host), (unsigned)port);
+	if (!is_shown(b, s, u->ns))
+		return take_printf(b,
+		    "%.*s is not exported to namespace %.*s, where this "
+		    "upstream's clients call from",
+		    SLICE_ARG(host), SLICE_ARG(u->ns));
+	if (sidecar == NULL)
+		return take_printf(b, "%.*s cannot be called on port %u",
+		    SLICE_ARG(host), (unsigned)port);
+	return take_printf(b,
+	    "Sidecar/%.*s/%.*s, which holds for this upstream's clients, does "
+	    "not let them call %.*s",
+	    SLICE_ARG(sidecar->key.ns), SLICE_ARG(sidecar->key.name),
+	    SLICE_ARG(host));
+}
+
 /* Where it says so on status pages; a connection to it is told the same. */
 static void
 report_missing(struct builder *b, const struct view_upstream *u)
@@ -53,13 +92,8 @@ add_upstream(struct builder *b, const struct view_upstream_input *in,
 					    : take_copy(b, b->in->identity);
 	out->party = caller_of(b, out);
 	out->host = view_find_host(b->v, out->scope, host, in->port);
-	if (out->host == NULL && in->port != 0 &&
-	    view_find_host(b->v, out->scope, host, 0) != NULL)
-		out->missing = take_printf(b, "%.*s has no port %u",
-		    SLICE_ARG(host), (unsigned)in->port);
-	else if (out->host == NULL)
-		out->missing = take_printf(
-		    b, "there is no service %.*s (yet)", SLICE_ARG(host));
+	if (out->host == NULL)
+		out->missing = why_missing(b, out, host, in->port);
 	if (out->host == NULL)
 		report_missing(b, out);
 	(void)map_put(&b->v->upstream_by_name, out->name,
