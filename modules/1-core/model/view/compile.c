@@ -185,8 +185,9 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 	b.mesh = find_mesh(&b);
 	if (in->root_namespace.len == 0 && b.mesh != NULL)
 		v->root_ns = b.mesh->root_namespace;
-	if (!b.full) {
+	if (b.mesh != NULL)
 		v->normalization = normalization_of(b.mesh);
+	if (!b.full) {
 		collect_peers(&b);
 		compile_services(&b);
 		compile_endpoints(&b);
