@@ -75,6 +75,21 @@ TEST(what_is_not_known_goes_where_the_policy_says)
 	    call_target(&any, TCP("10.0.0.9:15001")), S("BlackHoleCluster"));
 }
 
+/* Upstream reads the name before it believes the protocol. */
+TEST(a_port_whose_name_says_udp_is_left_out)
+{
+	AUTO(compiled_fini) struct compiled c;
+
+	compiled_init(&c,
+	    SVC("web", "clusterIP: 10.0.0.1, ports: [{name: udp-a, port: 53}, "
+		       "{name: udp, port: 54, appProtocol: tcp}, {name: tcp, "
+		       "port: 55, appProtocol: udp-x}]"));
+	EXPECT_SLICE(call_listener(&c, "10.0.0.1:53"), S("virtualOutbound"));
+	EXPECT_SLICE(call_listener(&c, "10.0.0.1:54"), S("10.0.0.1_54"));
+	EXPECT_SLICE(call_listener(&c, "10.0.0.1:55"), S("virtualOutbound"));
+	EXPECT_TRUE(compiled_tells(&c, "port 53 is left out"));
+}
+
 TEST(a_request_to_what_is_not_known_is_refused_with_502)
 {
 	AUTO(compiled_fini) struct compiled c;

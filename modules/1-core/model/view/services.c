@@ -141,6 +141,23 @@ read_kind(
 	}
 }
 
+/* By its name, as upstream has it, though it is written down as TCP. */
+static bool
+says_udp(struct builder *b, const struct service_row *s,
+    const struct service_port *p)
+{
+	struct slice word = p->app_protocol.len > 0 ? p->app_protocol : p->name;
+
+	if (!slice_eq_nocase(
+		slice_sub(word, 0, slice_find(word, '-')), S("udp")))
+		return false;
+	add_problem(b, &s->row.origin,
+	    "port %u is left out, since \"%.*s\" says that it speaks UDP; "
+	    "another name or an appProtocol says something else",
+	    (unsigned)p->port, SLICE_ARG(word));
+	return true;
+}
+
 static void
 add_written(struct builder *b, const struct resource *r)
 {
@@ -158,7 +175,7 @@ add_written(struct builder *b, const struct resource *r)
 	for (size_t i = 0; i < spec->ports.count; i++) {
 		const struct service_port *p = &spec->ports.items[i];
 
-		if (p->protocol == SERVICE_TCP)
+		if (p->protocol == SERVICE_TCP && !says_udp(b, s, p))
 			add_port(s, (uint16_t)p->port,
 			    protocol_of_port(
 				(uint16_t)p->port, p->app_protocol, p->name));
