@@ -59,8 +59,12 @@ struct value *tree_cluster(struct tree *t, const struct view_cluster *c);
 void tree_put_cluster(
     struct tree *t, struct value *map, const struct view_cluster *c);
 
+/* Upstream's word for how an endpoint is chosen; what it may be asked for. */
+const char *tree_chooser(const struct view_cluster *c);
+struct value *tree_limits(struct tree *t, const struct view_limits *l);
+
 /* As upstream's recorded answers have it: type, lb, connectTimeout, limits,
- * outlier, tls, socketMatches, endpoints. */
+ * outlier, tls, socketMatches, endpoints (cluster_facts.c). */
 struct value *tree_cluster_facts(struct tree *t, const struct view_cluster *c);
 
 /* Its cluster by name, or why there is none; weight and percent. */
