@@ -123,7 +123,7 @@ def test_one_poisoned_resource_on_one_agent_stops_nothing_else(mesh, swarm):
     have(mesh, agents.names + [mesh.caller.name], apply(mesh, "good", 2))
     told = json.loads(mesh.caller.cli.ok(
         "explain", "request", "http://service-0/", "-o", "json"))
-    assert told["timeout"] == "2s", told
+    assert told["action"]["timeout"] == "2s", told
     mesh.cli.ok("delete", "virtualservice", "poison")
     wait_for(lambda: not mesh.cli.api("/v1/agents")["refusals"],
              "what is gone is refused by nobody")
