@@ -76,6 +76,8 @@ struct value *tree_headers(struct tree *t, const struct view_headers *h);
 
 /* What a rule, or a chain, does: `action` of explain.h (tree_action.c). */
 struct value *tree_http_action(struct tree *t, const struct view_http_route *r);
+/* What of it the proxy does not do yet, and goes on without. */
+struct value *tree_http_inert(struct tree *t, const struct view_http_route *r);
 struct value *tree_tcp_action(struct tree *t,
     const struct view_destination *items, size_t count, uint32_t weight_total);
 
