@@ -42,8 +42,15 @@ struct slice tree_addr(struct tree *t, const struct addr *a);
 struct slice tree_duration(struct tree *t, uint64_t us);
 struct value *tree_labels(struct tree *t, const struct labels *l);
 
-/* "path prefix /api", "header end-user exact jason". */
+/* "path begins with /api". */
 struct slice tree_condition(struct tree *t, const struct view_condition *c);
+
+/* "path begins with /api and …, or …"; empty: the rule takes all. */
+struct slice tree_asked(struct tree *t, const struct view_http_route *r);
+
+/* Text that grows by what is put behind it. */
+struct slice tree_joined(
+    struct tree *t, struct slice text, const char *between, struct slice more);
 
 struct value *tree_host(struct tree *t, const struct view_host *h);
 struct value *tree_tcp_route(struct tree *t, const struct view_tcp_route *r);
