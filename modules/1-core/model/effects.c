@@ -187,31 +187,6 @@ say_shares(struct telling *x, struct slice of, struct shares *before,
 
 /* --- rules ---------------------------------------------------------------- */
 
-static struct slice
-match_text(struct telling *x, const struct view_match *m)
-{
-	struct slice text = S("");
-
-	for (size_t i = 0; i < m->count; i++)
-		text = tree_printf(&x->t, "%.*s%s%.*s", SLICE_ARG(text),
-		    i > 0 ? " and " : "",
-		    SLICE_ARG(tree_condition(&x->t, &m->conditions[i])));
-	return text;
-}
-
-/* What it asks; empty: nothing. */
-static struct slice
-rule_text(struct telling *x, const struct view_http_route *r)
-{
-	struct slice text = S("");
-
-	for (size_t i = 0; i < r->match_count; i++)
-		text = tree_printf(&x->t, "%.*s%s%.*s", SLICE_ARG(text),
-		    i > 0 ? ", or " : "",
-		    SLICE_ARG(match_text(x, &r->matches[i])));
-	return text;
-}
-
 /* "where path begins with /api: " */
 static struct slice
 rule_prefix(struct telling *x, struct slice asks)
@@ -242,7 +217,7 @@ compare_rules(struct telling *x, const struct view_host *h_before,
     const struct view_http_route *before, const struct view_host *h_after,
     const struct view_http_route *after)
 {
-	struct slice of = rule_prefix(x, rule_text(x, after));
+	struct slice of = rule_prefix(x, tree_asked(&x->t, after));
 	struct shares old, now;
 
 	collect_shares(x, h_before, before->destinations,
@@ -258,7 +233,7 @@ static void
 index_rules(struct telling *x, const struct view_host *h, struct map *out)
 {
 	for (size_t i = h->http_count; i > 0; i--)
-		(void)map_put(out, rule_text(x, &h->http[i - 1]),
+		(void)map_put(out, tree_asked(&x->t, &h->http[i - 1]),
 		    (void *)(uintptr_t)&h->http[i - 1]); /* the first counts */
 }
 
@@ -271,7 +246,7 @@ say_new_rule(struct telling *x, const struct view_host *h,
 	collect_shares(
 	    x, h, r->destinations, r->destination_count, r->weight_total, &now);
 	say(x, tree_printf(&x->t, "%.*sa rule of its own now, %.*s",
-		   SLICE_ARG(rule_prefix(x, rule_text(x, r))),
+		   SLICE_ARG(rule_prefix(x, tree_asked(&x->t, r))),
 		   SLICE_ARG(list_of(x, &now))));
 }
 
@@ -287,7 +262,7 @@ compare_http(struct telling *x, const struct view_host *before,
 	index_rules(x, after, &now);
 	for (size_t i = 0; i < after->http_count; i++) {
 		const struct view_http_route *r = &after->http[i];
-		struct slice asks = rule_text(x, r);
+		struct slice asks = tree_asked(&x->t, r);
 		const struct view_http_route *was = map_get(&old, asks);
 
 		if (map_get(&now, asks) != r)
@@ -298,7 +273,7 @@ compare_http(struct telling *x, const struct view_host *before,
 			compare_rules(x, before, was, after, r);
 	}
 	for (size_t i = 0; i < before->http_count; i++) {
-		struct slice asks = rule_text(x, &before->http[i]);
+		struct slice asks = tree_asked(&x->t, &before->http[i]);
 
 		if (map_get(&now, asks) == NULL)
 			say(x, tree_printf(&x->t,

@@ -109,9 +109,10 @@ MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
  * [{cluster, missing, weight, percent, type, balancer, security, sni, policy,
  * origin, notInForce [what of it the proxy does not do yet], endpoints
  * [{address, node, identity, labels, locality, priority, weight, usable,
- * reason}]}]; action; rewrittenPath, location (of this request). What has no
- *value is left out. Text is borrowed from the view and the request. NULL only
- *when the arena is full.
+ * reason}]}]; action, notInForce [what of that the proxy goes on without];
+ * rewrittenPath, location (of this request). What has no
+ * value is left out. Text is borrowed from the view and the request. NULL only
+ * when the arena is full.
  *
  * `action` is what the rule does, in Istio's and Envoy's words:
  *

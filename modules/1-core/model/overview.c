@@ -6,17 +6,6 @@
 
 #include "tree.h"
 
-/* Texts that grow by what is put behind them. */
-static struct slice
-joined(
-    struct tree *t, struct slice text, const char *between, struct slice more)
-{
-	if (text.len == 0)
-		return more;
-	return tree_printf(
-	    t, "%.*s%s%.*s", SLICE_ARG(text), between, SLICE_ARG(more));
-}
-
 /* --- where it goes -------------------------------------------------------- */
 
 static struct slice
@@ -38,7 +27,7 @@ shares_text(struct tree *t, const struct view_destination *items, size_t count,
 
 	for (size_t i = 0; i < count; i++)
 		if (i == 0 || (total > 0 && items[i].weight > 0))
-			text = joined(
+			text = tree_joined(
 			    t, text, ", ", share_text(t, &items[i], total));
 	return text;
 }
@@ -57,16 +46,17 @@ takes_text(struct tree *t, const struct view_chain_match *m)
 	if (m->port != 0)
 		text = tree_printf(t, "port %u", (unsigned)m->port);
 	for (size_t i = 0; i < m->cidr_count; i++)
-		text = joined(t, text, i == 0 ? ", " : " or ",
+		text = tree_joined(t, text, i == 0 ? ", " : " or ",
 		    tree_printf(t, "%s", cidr_format(&m->cidrs[i], cidr)));
 	if (m->transport != VIEW_ANY_TRANSPORT)
-		text =
-		    joined(t, text, ", ", slice_str(transports[m->transport]));
+		text = tree_joined(
+		    t, text, ", ", slice_str(transports[m->transport]));
 	for (size_t i = 0; i < m->sni_count; i++)
-		text = joined(t, text, i == 0 ? ", for " : " or ", m->snis[i]);
+		text = tree_joined(
+		    t, text, i == 0 ? ", for " : " or ", m->snis[i]);
 	for (size_t i = 0; i < m->alpn_count; i++)
-		text =
-		    joined(t, text, i == 0 ? ", ALPN " : " or ", m->alpns[i]);
+		text = tree_joined(
+		    t, text, i == 0 ? ", ALPN " : " or ", m->alpns[i]);
 	return text.len > 0 ? text : S("all");
 }
 
@@ -155,32 +145,16 @@ add_listeners(struct tree *t, struct value *list, const struct view *v)
 
 /* --- routes --------------------------------------------------------------- */
 
-static struct slice
-asks_text(struct tree *t, const struct view_http_route *r)
-{
-	struct slice text = S("");
-
-	for (size_t i = 0; i < r->match_count; i++) {
-		const struct view_match *m = &r->matches[i];
-		struct slice one = S("");
-
-		for (size_t j = 0; j < m->count; j++)
-			one = joined(t, one, " and ",
-			    tree_condition(t, &m->conditions[j]));
-		text = joined(t, text, ", or ", one);
-	}
-	return text.len > 0 ? text : S("all");
-}
-
 static void
 add_http(struct tree *t, struct value *list, const struct view_host *h,
     const struct view_http_route *r)
 {
 	struct value *row = tree_map(t);
+	struct slice asked = tree_asked(t, r);
 
 	tree_put_text(t, row, "host", h->name);
 	tree_put_text(t, row, "rule", r->name);
-	tree_put_text(t, row, "asks", asks_text(t, r));
+	tree_put_text(t, row, "asks", asked.len > 0 ? asked : S("all"));
 	tree_put_text(t, row, "to",
 	    shares_text(
 		t, r->destinations, r->destination_count, r->weight_total));

@@ -233,6 +233,7 @@ enum gossip_status {
 };
 
 const char *gossip_status_name(enum gossip_status s); /* "up" … */
+const char *gossip_health_name(uint8_t health);       /* "healthy" … */
 
 /* What is known of one member; borrowed until the next turn of the loop. */
 struct gossip_member {

@@ -145,3 +145,15 @@ gossip_status_name(enum gossip_status s)
 
 	return names[s];
 }
+
+const char *
+gossip_health_name(uint8_t health)
+{
+	static const char *const names[] = {
+	    [GOSSIP_HEALTHY] = "healthy",
+	    [GOSSIP_UNHEALTHY] = "unhealthy",
+	    [GOSSIP_DRAINING] = "draining",
+	};
+
+	return health < ARRAY_LEN(names) ? names[health] : "unknown";
+}

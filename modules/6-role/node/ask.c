@@ -65,18 +65,6 @@ node_each_problem(const struct node *n,
 
 /* --- members -------------------------------------------------------------- */
 
-static const char *
-health_name(uint8_t health)
-{
-	static const char *const names[] = {
-	    [GOSSIP_HEALTHY] = "healthy",
-	    [GOSSIP_UNHEALTHY] = "unhealthy",
-	    [GOSSIP_DRAINING] = "draining",
-	};
-
-	return health < ARRAY_LEN(names) ? names[health] : "unknown";
-}
-
 static size_t
 count_services(const struct node *n, const struct gossip_member *m)
 {
@@ -105,7 +93,7 @@ node_each_member(const struct node *n,
 		    .network = slice_str(m->network),
 		    .addr = m->addr,
 		    .status = gossip_status_name(m->status),
-		    .health = health_name(m->health),
+		    .health = gossip_health_name(m->health),
 		    .rtt_ms = m->rtt_ms,
 		    .since_ms = now_ms - MIN(m->since_ms, now_ms),
 		    .services = count_services(n, m),

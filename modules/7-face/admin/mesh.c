@@ -368,18 +368,6 @@ propagation(struct admin *a, struct http_exchange *x)
 
 /* --- what gossip knows --- */
 
-static const char *
-health_name(enum gossip_health h)
-{
-	static const char *const names[] = {
-	    [GOSSIP_HEALTHY] = "healthy",
-	    [GOSSIP_UNHEALTHY] = "unhealthy",
-	    [GOSSIP_DRAINING] = "draining",
-	};
-
-	return (unsigned)h < ARRAY_LEN(names) ? names[h] : "unknown";
-}
-
 static void
 add_member(void *arg, const struct server_member *sm)
 {
@@ -393,7 +381,7 @@ add_member(void *arg, const struct server_member *sm)
 	json_text(r->arena, &m, S("status"),
 	    slice_str(gossip_status_name((enum gossip_status)g->status)));
 	json_text(r->arena, &m, S("health"),
-	    slice_str(health_name((enum gossip_health)g->health)));
+	    slice_str(gossip_health_name(g->health)));
 	json_text(r->arena, &m, S("role"),
 	    sm->roles & GOSSIP_ROLE_SERVER ? S("server") : S("agent"));
 	json_number(r->arena, &m, S("services"), (int64_t)sm->services);

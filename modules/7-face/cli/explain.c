@@ -95,6 +95,7 @@ struct asked {
 	bool is_connection;
 	bool has_tls;
 	uint16_t port;
+	struct slice host; /* of the URL */
 };
 
 static void
@@ -138,6 +139,7 @@ read_url(struct asked *q, const char *text, struct fault *why)
 		    why, ERR_INVALID, "\"%s\" names no host", text);
 	if (port.len > 0 && read_port(q, port, why) != OK)
 		return ERR_INVALID;
+	q->host = host;
 	q->has_tls = tls;
 	q->is_connection = q->is_connection || tls;
 	body_slice(&q->b, "host", host);
@@ -147,6 +149,15 @@ read_url(struct asked *q, const char *text, struct fault *why)
 	    slash < rest.len ? slice_sub(rest, slash, rest.len - slash)
 			     : S("/"));
 	return OK;
+}
+
+/* As a client says it: of an address nothing. */
+static struct slice
+usual_sni(const struct asked *q)
+{
+	struct addr a;
+
+	return q->has_tls && addr_parse_ip(q->host, &a) != OK ? q->host : S("");
 }
 
 /* Only an address says where a connection goes. */
@@ -170,6 +181,8 @@ read_connection(struct asked *q, const struct options *o, bool http)
 		body_text(&q->b, "protocol", http ? "http" : "tcp");
 	if (options_text(o, "tls") == NULL && q->has_tls)
 		body_text(&q->b, "tls", "tls");
+	if (options_text(o, "sni") == NULL && usual_sni(q).len > 0)
+		body_slice(&q->b, "sni", usual_sni(q));
 	for (size_t i = 0; i < alpn->count; i++)
 		value_push_text(&q->b.arena, &list, slice_str(alpn->text[i]));
 	if (alpn->count > 0)

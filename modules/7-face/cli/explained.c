@@ -34,6 +34,8 @@ print_outcome(const struct value *v)
 	struct slice error = value_get_string(v, S("error"), SLICE_NONE);
 	int64_t status = value_get_int(o, S("status"), 0);
 
+	if (slice_eq(flag, S("-"))) /* nothing went wrong */
+		flag = S("");
 	if (status == 0)
 		(void)printf("%-13s %.*s%s%.*s\n", "outcome", SLICE_ARG(error),
 		    error.len > 0 ? ": " : "", SLICE_ARG(reason));
@@ -60,20 +62,33 @@ print_listener(const struct value *v)
 		    "%-13s none of this machine leads there\n", "listener");
 }
 
+/* Those of name, origin and reason that are there. */
+static void
+print_parts(const struct value *v, const char *before)
+{
+	static const char *const keys[] = {"name", "origin", "why"};
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+		struct slice s =
+		    value_get_string(v, slice_str(keys[i]), SLICE_NONE);
+
+		if (s.len > 0)
+			(void)printf("%s%.*s", before, SLICE_ARG(s));
+		if (s.len > 0)
+			before = "  ";
+	}
+	(void)printf("\n");
+}
+
 /* What a connection met on its way, and where that is written. */
 static void
 print_steps(const struct value *steps)
 {
 	VALUE_EACH(steps, it)
 	{
-		struct slice name = value_get_string(it, S("name"), S("-"));
-		struct slice from = value_get_string(it, S("origin"), S(""));
-		struct slice why = value_get_string(it, S("why"), S(""));
-
-		(void)printf("%-13.*s %.*s%s%.*s%s%.*s\n",
-		    SLICE_ARG(value_get_string(it, S("step"), S("-"))),
-		    SLICE_ARG(name), from.len > 0 ? "  " : "", SLICE_ARG(from),
-		    why.len > 0 ? "  " : "", SLICE_ARG(why));
+		(void)printf("%-13.*s",
+		    SLICE_ARG(value_get_string(it, S("step"), S("-"))));
+		print_parts(it, " ");
 	}
 }
 
@@ -83,10 +98,7 @@ print_chains(const struct value *chains)
 	if (chains != NULL)
 		(void)printf("chains, and why none of them takes it:\n");
 	VALUE_EACH(chains, it)
-	(void)printf("  - %.*s  %.*s  %.*s\n",
-	    SLICE_ARG(value_get_string(it, S("name"), S("-"))),
-	    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
-	    SLICE_ARG(value_get_string(it, S("why"), S(""))));
+	print_parts(it, "  - ");
 }
 
 static void
@@ -126,10 +138,8 @@ print_settings(const struct value *map)
 }
 
 static void
-print_inert(const struct value *names)
+print_inert(const struct value *names, const char *before)
 {
-	const char *before = "      not in force yet: ";
-
 	VALUE_EACH(names, it)
 	{
 		(void)printf("%s%.*s", before, SLICE_ARG(it->string));
@@ -161,7 +171,8 @@ print_policy(const struct value *destination)
 			(void)printf(" %lld", (long long)it->integer);
 		(void)printf("\n");
 	}
-	print_inert(value_get(destination, S("notInForce")));
+	print_inert(value_get(destination, S("notInForce")),
+	    "      not in force yet: ");
 }
 
 static bool
@@ -261,6 +272,7 @@ explained_print(const struct value *v, enum output how)
 	line(v, "origin", "from");
 	line(v, "clusterMatched", "cluster");
 	print_action(value_get(v, S("action")));
+	print_inert(value_get(v, S("notInForce")), "not in force  ");
 	line(v, "rewrittenPath", "path becomes");
 	line(v, "location", "location");
 	line(v, "note", "note");

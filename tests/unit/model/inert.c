@@ -82,8 +82,8 @@ TEST(a_rule_that_answers_is_no_refusal)
 	    &w, SERVICES VS("web") "  http: [{redirect: {uri: /a}}]\n");
 	EXPECT_EQ(get(&w)->destination_count, 0);
 	EXPECT_SLICE(told(&w, "location"), S("http://web/a"));
-	EXPECT_SLICE(told(&w, "outcome.reason"),
-	    S("is answered by the rule: another place"));
+	EXPECT_SLICE(
+	    told(&w, "outcome.reason"), S("the rule answers: another place"));
 	EXPECT_FALSE(compiled_tells(&w, "force"));
 }
 

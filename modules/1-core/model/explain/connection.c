@@ -132,7 +132,9 @@ tls_words(const struct view_chain *c)
 {
 	switch (c->tls.mode) {
 	case VIEW_TLS_NONE:
-		return S("takes the bytes as they come");
+		return c->routes != NULL
+			   ? S("reads plain requests")
+			   : S("passes the bytes on as they come");
 	case VIEW_TLS_SIMPLE:
 		return S("ends TLS with a certificate of its own");
 	case VIEW_TLS_MUTUAL:

@@ -249,15 +249,16 @@ story_http(struct story *s, const struct view_host *h)
 	}
 	put_route(s, &c, &a);
 	tree_put(&s->t, s->root, "action", tree_http_action(&s->t, c.route));
+	tree_put(&s->t, s->root, "notInForce", tree_http_inert(&s->t, c.route));
 	if (c.route->redirect != NULL)
 		story_outcome(s, c.route->redirect->code, FLOW_OK,
-		    S("is answered by the rule: another place"));
+		    S("the rule answers: another place"));
 	else if (c.route->answer != NULL && c.route->answer->refusal.len > 0)
 		story_outcome(s, c.route->answer->status, FLOW_NO_CLUSTER,
 		    c.route->answer->refusal);
 	else if (c.route->answer != NULL)
-		story_outcome(s, c.route->answer->status, FLOW_OK,
-		    S("is answered by the rule"));
+		story_outcome(
+		    s, c.route->answer->status, FLOW_OK, S("the rule answers"));
 	else
 		put_destinations(s, c.route->destinations,
 		    c.route->destination_count, c.route->weight_total);

@@ -2,9 +2,14 @@
 /*
  * inside — what a view is made of, and the steps that make it.
  *
- *	resources ─► services, rules ─┐
- *	endpoints ─► sorted rows ─────┼─► hosts ─► routes ─► clusters
- *	upstreams, exposed ───────────┘
+ *	once         Services, records, ServiceEntries ─► services ─► endpoints
+ *	             DestinationRules, Sidecars, PeerAuthentications ─► indexes
+ *	each scope   Sidecar ─► egress ─► hosts ─► routes ─► clusters
+ *	                          └─► listeners ─► chains ─► routes
+ *	once         upstreams, exposed ─► edges
+ *
+ * What is declared here follows the steps. A row is made of the thing at hand;
+ * what else it takes is looked up by name, and never by a walk over the mesh.
  */
 #ifndef MESHD_VIEW_INSIDE_H
 #define MESHD_VIEW_INSIDE_H
@@ -487,167 +492,82 @@ enum mutual_tls_mode mutual_tls_of(struct builder *b, struct slice ns,
 
 void peers_fini(struct builder *b);
 
-/* --- steps, in their order ------------------------------------------------ */
+/* --- the steps, in their order -------------------------------------------- */
 
-void compile_services(struct builder *b);  /* services.c, which calls: */
-void compile_entries(struct builder *b);   /* entries.c */
-void give_addresses(struct builder *b);    /* vips.c */
-void compile_endpoints(struct builder *b); /* endpoints.c, which calls: */
-void collect_networks(struct builder *b);  /* networks.c */
-void index_workloads(struct builder *b);   /* workloads.c */
-void find_gateways(struct builder *b);     /* networks.c */
-void collect_rules(struct builder *b);     /* owners.c */
-void index_rules(struct builder *b);       /* rules.c */
-void collect_peers(struct builder *b);     /* peers.c */
-void collect_sidecars(struct builder *b);  /* sidecars.c */
-void compile_scopes(struct builder *b);    /* scopes.c */
-void compile_edges(struct builder *b);     /* edges.c */
-void compile_access(struct builder *b);    /* ../access, of what is exposed */
+/* Who wants mutual TLS, found by namespace and label (peers.c). */
+void collect_peers(struct builder *b);
 
-/* For one scope after the other: */
-void compile_imports(struct builder *b);   /* imports.c, which calls: */
-void compile_owners(struct builder *b);    /* owners.c, for each egress */
-void compile_hosts(struct builder *b);     /* hosts.c */
-void compile_subsets(struct builder *b);   /* clusters.c */
-void compile_listeners(struct builder *b); /* listeners.c, which calls: */
-void compile_outbound(struct builder *b);  /* outbound.c */
-void compile_inbound(struct builder *b);   /* inbound.c */
-void compile_gateway(struct builder *b);   /* gateway.c */
+/* Services of all kinds, by host (services.c); those of ServiceEntries
+ * (entries.c) get addresses that nobody wrote (vips.c). */
+void compile_services(struct builder *b);
+void compile_entries(struct builder *b);
+void give_addresses(struct builder *b);
 
-bool is_own_address(const struct builder *b, const struct addr *a);
+/* Who serves a port (endpoints.c), by records and by selectors (workloads.c),
+ * and what leads into other networks (networks.c). */
+void compile_endpoints(struct builder *b);
+void collect_networks(struct builder *b);
+void index_workloads(struct builder *b);
+void find_gateways(struct builder *b);
 
-/* As upstream writes it for a machine without any address of IPv4. */
-struct slice any_address(const struct builder *b);
+/* VirtualServices by age (owners.c), DestinationRules by host (rules.c),
+ * Sidecars as they are asked (sidecars.c). */
+void collect_rules(struct builder *b);
+void index_rules(struct builder *b);
+void collect_sidecars(struct builder *b);
 
-/* One to the scope at hand; its address is that of no other (chains.c). */
-void add_listener(struct builder *b, struct view_listener *l);
+/* One scope for each place that is called from (scopes.c), and in each: */
+void compile_scopes(struct builder *b);
 
-/* An index of the chains; NULL if a walk is as good (snis.c). */
-const struct view_snis *index_snis(
-    struct builder *b, const struct view_listener *l);
+/* What its listeners import (imports.c), and who decides about each host
+ * (owners.c). */
+void compile_imports(struct builder *b);
+void compile_owners(struct builder *b);
 
-/* Those of the longest pattern that the name has, in their order. */
-const uint32_t *find_by_sni(
-    const struct view_snis *s, struct slice sni, size_t *out_count);
+/* Hosts and their routes, whose destinations are clusters (hosts.c). */
+void compile_hosts(struct builder *b);
 
-/* That of exactly this address; NULL: none. */
-const struct view_listener *find_listener(
-    const struct scope *s, enum view_direction direction, const struct addr *a);
+/* Clusters of subsets that no route leads to, as upstream has them
+ * (clusters.c). */
+void compile_subsets(struct builder *b);
 
-/*
- * Whether the resource is seen from the namespace: by its exportTo, else by
- * what MeshConfig says of its kind (exports.c).
- */
-bool is_exported(
-    const struct builder *b, const struct resource *r, struct slice ns);
+/* Listeners and their chains (listeners.c): where programs here call
+ * (outbound.c), where they are called (inbound.c), and of a gateway
+ * (gateway.c). */
+void compile_listeners(struct builder *b);
+void compile_outbound(struct builder *b);
+void compile_inbound(struct builder *b);
+void compile_gateway(struct builder *b);
 
-/* How a resource is seen: upstream asks those of the first kind first. */
-enum sight {
-	SIGHT_PRIVATE, /* in its own namespace, and not by all */
-	SIGHT_NAMED,   /* in namespaces that it names */
-	SIGHT_PUBLIC,
-	SIGHT_NONE
-};
+/* At the end named listeners and exposed ports, which are the machine's and
+ * not a scope's (edges.c). */
+void compile_edges(struct builder *b);
 
-enum sight sight_of(
-    const struct builder *b, const struct resource *r, struct slice ns);
+/* And what policies say of these, and of ports here (../access). */
+void compile_access(struct builder *b);
 
-/* The scope that its clients call from; NULL when it is full. */
-const struct scope *scope_of_upstream(
-    struct builder *b, const struct view_upstream_input *u);
+/* --- services (services.c, entries.c, vips.c) ----------------------------- */
 
-/* Whom a match is for. */
-struct callers {
-	const struct labels *labels;
-	struct slice ns; /* empty: of any */
-	const struct slice *gateways;
-	size_t gateway_count;
-	struct slice owner_ns; /* in which names of gateways are short */
-};
+/* One more, behind those that have its host already. */
+void chain_service(struct builder *b, struct service_row *s);
 
-/* Why it is not for those of the scope or the gateway at hand, in words; else
- * empty. */
-struct slice why_not_callers(struct builder *b, const struct callers *c);
+/* One more to the room that `ports` has; of one number the first counts. */
+void add_port(
+    struct service_row *s, uint16_t port, enum view_protocol protocol);
 
-bool is_for_callers(const struct builder *b, const struct callers *c);
+/* The one that is imported in the scope at hand; outside of one, any. */
+struct service_row *find_service(const struct builder *b, struct slice host);
+bool is_seen_service(const struct builder *b, const struct service_row *s);
+struct port_row *find_port(const struct service_row *s, uint16_t port);
 
-/*
- * The VirtualService that decides about requests to a host's port (0: any) in
- * the egress at hand; NULL: none.
- */
-const struct resource *owner_of(
-    struct builder *b, struct slice host, uint16_t port);
+bool is_entry(const struct service_row *s); /* of a ServiceEntry */
 
-/* All that name the host and have a rule for requests to the port. */
-void add_rulings(
-    struct builder *b, struct slice host, uint16_t port, struct rows *out);
+/* Where a service is called; none: anywhere (vips.c). */
+const struct cidr *service_addresses(
+    struct builder *b, const struct service_row *s, size_t *out_count);
+bool cidr_is_one(const struct cidr *c);
 
-/* All that name the host or a part of it, for connections; by rank. */
-void find_tcp_rulings(struct builder *b, struct slice host, struct rows *out);
-void rulings_sort(struct rows *r);
-
-/* A row of the view; NULL when it is full (hosts.c). */
-struct view_host *new_host(
-    struct builder *b, struct slice name, struct slice host, uint16_t port);
-
-/* With what is called on a service's port. */
-void fill_host(struct builder *b, struct host_row *h, struct service_row *s,
-    const struct port_row *p);
-
-/* --- rules, with those of delegates put in (delegates.c) ------------------ */
-
-struct http_rule {
-	const struct http_route *spec;
-	const struct resource *owner; /* in whose namespace short names are */
-};
-
-struct http_rules {
-	struct rows rows; /* struct http_rule */
-};
-
-/* Made once for each resource. */
-const struct http_rules *http_rules_of(
-    struct builder *b, const struct resource *r);
-void http_rules_drop(void *value);
-
-/* May anything from the scope at hand to the port meet one of its rules? */
-bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);
-
-/*
- * One that is of no service, made once of a name: "PassthroughCluster",
- * "BlackHoleCluster", "inbound|80||". `only` may be NULL; it is kept.
- */
-struct view_cluster *bare_cluster(struct builder *b, struct slice name,
-    enum view_cluster_type type, const struct view_endpoint *only);
-
-/* Those that every proxy of its kind has. */
-void compile_bare_clusters(struct builder *b);
-
-/* Sets service->rule for the scope at hand (rules.c). */
-void find_rules(struct builder *b, struct service_row *s);
-void rules_fini(struct builder *b);
-
-/* The one that servers of it obey: workloadSelector is for callers only. */
-const struct merged_rule *find_rule_of_servers(
-    const struct builder *b, const struct service_row *s);
-
-/* The first policy of them; NULL: none has one. */
-const struct traffic_policy *find_policy(
-    const struct merged_rule *m, const struct resource **out_rule);
-
-/* The first definition of a subset's name; NULL: there is none. */
-const struct subset_spec *find_subset(const struct merged_rule *m,
-    struct slice name, const struct resource **out_rule);
-
-/*
- * The cluster of one subset (empty: all) of a port, made once. NULL, with
- * words in *missing, if there is no such subset.
- */
-const struct view_cluster *find_cluster(struct builder *b,
-    struct service_row *s, const struct port_row *p, struct slice subset,
-    struct slice *missing);
-
-/* --- endpoints ------------------------------------------------------------ */
+/* --- endpoints (endpoints.c, workloads.c, networks.c) --------------------- */
 
 /* Those of records and WorkloadEntries, of a service of records or Services. */
 void add_serving(
@@ -726,6 +646,93 @@ bool is_served_here(const struct view *v, const struct view_serving *from);
 /* Of its network and address. */
 uint64_t endpoint_id(const struct view_endpoint *e);
 
+/* --- who sees what, and for whom it is (exports.c, scopes.c) -------------- */
+
+/* How a resource is seen: upstream asks those of the first kind first. */
+enum sight {
+	SIGHT_PRIVATE, /* in its own namespace, and not by all */
+	SIGHT_NAMED,   /* in namespaces that it names */
+	SIGHT_PUBLIC,
+	SIGHT_NONE
+};
+
+/*
+ * Whether the resource is seen from the namespace: by its exportTo, else by
+ * what MeshConfig says of its kind (exports.c).
+ */
+bool is_exported(
+    const struct builder *b, const struct resource *r, struct slice ns);
+
+enum sight sight_of(
+    const struct builder *b, const struct resource *r, struct slice ns);
+
+/* The scope that its clients call from; NULL when it is full. */
+const struct scope *scope_of_upstream(
+    struct builder *b, const struct view_upstream_input *u);
+
+/* Whom a match is for. */
+struct callers {
+	const struct labels *labels;
+	struct slice ns; /* empty: of any */
+	const struct slice *gateways;
+	size_t gateway_count;
+	struct slice owner_ns; /* in which names of gateways are short */
+};
+
+/* Why it is not for those of the scope or the gateway at hand, in words; else
+ * empty. */
+struct slice why_not_callers(struct builder *b, const struct callers *c);
+
+bool is_for_callers(const struct builder *b, const struct callers *c);
+
+/* --- what a scope imports, and whose rules decide (imports.c, owners.c) --- */
+
+/* What the scope at hand imports of the host; NULL: nothing. */
+const struct import *find_import(const struct builder *b, struct slice host);
+const struct import_port *find_import_port(
+    const struct builder *b, struct slice host, uint16_t port);
+
+/* Services of the egress at hand that stand for the host; NULL: none. */
+const struct rows *aliases_of(const struct builder *b, struct slice host);
+
+/* The egress that has the port's virtual hosts; NULL: none. */
+struct egress *egress_of_port(const struct scope *s, uint16_t port);
+uint16_t egress_port(const struct egress *e); /* 0: none, or a socket */
+bool is_egress_of_rest(const struct egress *e);
+
+/*
+ * The VirtualService that decides about requests to a host's port (0: any) in
+ * the egress at hand; NULL: none.
+ */
+const struct resource *owner_of(
+    struct builder *b, struct slice host, uint16_t port);
+
+/* All that name the host and have a rule for requests to the port. */
+void add_rulings(
+    struct builder *b, struct slice host, uint16_t port, struct rows *out);
+
+/* All that name the host or a part of it, for connections; by rank. */
+void find_tcp_rulings(struct builder *b, struct slice host, struct rows *out);
+void rulings_sort(struct rows *r);
+
+/* --- DestinationRules (rules.c, policies.c) ------------------------------- */
+
+/* Sets service->rule for the scope at hand (rules.c). */
+void find_rules(struct builder *b, struct service_row *s);
+void rules_fini(struct builder *b);
+
+/* The one that servers of it obey: workloadSelector is for callers only. */
+const struct merged_rule *find_rule_of_servers(
+    const struct builder *b, const struct service_row *s);
+
+/* The first policy of them; NULL: none has one. */
+const struct traffic_policy *find_policy(
+    const struct merged_rule *m, const struct resource **out_rule);
+
+/* The first definition of a subset's name; NULL: there is none. */
+const struct subset_spec *find_subset(const struct merged_rule *m,
+    struct slice name, const struct resource **out_rule);
+
 /* Of one port and one subset; the policies may be NULL (policies.c). */
 struct settings merge_settings(const struct builder *b,
     const struct traffic_policy *of_all, const struct traffic_policy *of_subset,
@@ -735,41 +742,46 @@ struct settings merge_settings(const struct builder *b,
 const struct view_cluster_policy *cluster_policy_of(
     struct builder *b, const struct settings *s);
 
-/* The one that is imported in the scope at hand; outside of one, any. */
-struct service_row *find_service(const struct builder *b, struct slice host);
-bool is_seen_service(const struct builder *b, const struct service_row *s);
-struct port_row *find_port(const struct service_row *s, uint16_t port);
+/* --- clusters (clusters.c, local_clusters.c, localities.c) ---------------- */
 
-/* The view's own, made once (matches.c). NULL, and why it cannot be used. */
-const struct regex *find_regex(
-    struct builder *b, struct slice pattern, struct slice *why);
+/*
+ * The cluster of one subset (empty: all) of a port, made once. NULL, with
+ * words in *missing, if there is no such subset.
+ */
+const struct view_cluster *find_cluster(struct builder *b,
+    struct service_row *s, const struct port_row *p, struct slice subset,
+    struct slice *missing);
 
-/* What the scope at hand imports of the host; NULL: nothing. */
-const struct import *find_import(const struct builder *b, struct slice host);
-const struct import_port *find_import_port(
-    const struct builder *b, struct slice host, uint16_t port);
+/*
+ * One that is of no service, made once of a name: "PassthroughCluster",
+ * "BlackHoleCluster", "inbound|80||". `only` may be NULL; it is kept.
+ */
+struct view_cluster *bare_cluster(struct builder *b, struct slice name,
+    enum view_cluster_type type, const struct view_endpoint *only);
 
-bool is_entry(const struct service_row *s); /* of a ServiceEntry */
+/* Those that every proxy of its kind has. */
+void compile_bare_clusters(struct builder *b);
 
-/* The egress that has the port's virtual hosts; NULL: none. */
-struct egress *egress_of_port(const struct scope *s, uint16_t port);
-uint16_t egress_port(const struct egress *e); /* 0: none, or a socket */
-bool is_egress_of_rest(const struct egress *e);
+/* --- rules, with those of delegates put in (delegates.c) ------------------ */
 
-/* One more, behind those that have its host already. */
-void chain_service(struct builder *b, struct service_row *s);
+struct http_rule {
+	const struct http_route *spec;
+	const struct resource *owner; /* in whose namespace short names are */
+};
 
-/* One more to the room that `ports` has; of one number the first counts. */
-void add_port(
-    struct service_row *s, uint16_t port, enum view_protocol protocol);
+struct http_rules {
+	struct rows rows; /* struct http_rule */
+};
 
-/* What the rule's matches ask of a request to the port (matches.c). */
-void compile_matches(struct builder *b, const struct http_rule *rule,
-    uint16_t port, struct view_http_route *out);
+/* Made once for each resource. */
+const struct http_rules *http_rules_of(
+    struct builder *b, const struct resource *r);
+void http_rules_drop(void *value);
 
-/* One rule of the host, whose name, port and TLS count. */
-void compile_http_rule(struct builder *b, const struct http_rule *rule,
-    const struct view_host *h, struct view_http_route *out);
+/* May anything from the scope at hand to the port meet one of its rules? */
+bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);
+
+/* --- routes of requests (http.c) ------------------------------------------ */
 
 /*
  * Are connections to it told apart by their source alone? Upstream asks the
@@ -787,9 +799,58 @@ void compile_http(struct builder *b, struct view_host *h,
     const struct resource *owner, struct service_row *s,
     const struct port_row *p);
 
+/* One rule of the host, whose name, port and TLS count. */
+void compile_http_rule(struct builder *b, const struct http_rule *rule,
+    const struct view_host *h, struct view_http_route *out);
+
+/* What the rule's matches ask of a request to the port (matches.c). */
+void compile_matches(struct builder *b, const struct http_rule *rule,
+    uint16_t port, struct view_http_route *out);
+
+/* The view's own, made once (matches.c). NULL, and why it cannot be used. */
+const struct regex *find_regex(
+    struct builder *b, struct slice pattern, struct slice *why);
+
+/* The service that is meant; NULL: there is none (destinations.c). */
+struct service_row *find_destination_service(struct builder *b,
+    const struct destination_spec *spec, const struct resource *owner);
+
+/* Where a destination leads (destinations.c). */
+void compile_destination(struct builder *b, const struct destination_spec *spec,
+    const struct resource *owner, uint16_t called_port,
+    struct view_destination *out);
+
+/*
+ * What Istio does with calls to programs here, where no rule can say it: no
+ * limit of time, and what failed before it was sent is tried again (http.c).
+ */
+void inbound_actions(
+    struct builder *b, struct view_http_route *r, bool is_grpc);
+
+/* Makes the host's index; once its routes are there (index_make.c). */
+void index_routes(struct builder *b, struct view_host *h);
+
+/* --- routes of connections (tcp.c) ---------------------------------------- */
+
 /* Those of a service's port for connections. */
 struct tcp_routes compile_tcp(struct builder *b, struct service_row *s,
     const struct port_row *p, bool tls, uint16_t called);
+
+/* --- hosts (hosts.c) ------------------------------------------------------ */
+
+/* A row of the view; NULL when it is full (hosts.c). */
+struct view_host *new_host(
+    struct builder *b, struct slice name, struct slice host, uint16_t port);
+
+/* With what is called on a service's port. */
+void fill_host(struct builder *b, struct host_row *h, struct service_row *s,
+    const struct port_row *p);
+
+/* What becomes of calls to what is not known (unknown.c). */
+void compile_unknown(struct builder *b);
+const struct view_tcp_route *nowhere_route(struct builder *b);
+
+/* --- sets of hosts, one for each port (port_routes.c) --------------------- */
 
 /*
  * The virtual hosts that a port is called for; made once (port_routes.c). Where
@@ -809,35 +870,26 @@ enum { FORMS_MAX = 7 };
 size_t host_forms(struct builder *b, const struct service_row *s,
     struct slice out[FORMS_MAX]);
 
-/* Where a service is called; none: anywhere (vips.c). */
-const struct cidr *service_addresses(
-    struct builder *b, const struct service_row *s, size_t *out_count);
-bool cidr_is_one(const struct cidr *c);
+/* --- listeners (listeners.c, chains.c, snis.c) ---------------------------- */
 
-/* Services of the egress at hand that stand for the host; NULL: none. */
-const struct rows *aliases_of(const struct builder *b, struct slice host);
+bool is_own_address(const struct builder *b, const struct addr *a);
 
-/* What becomes of calls to what is not known (unknown.c). */
-void compile_unknown(struct builder *b);
-const struct view_tcp_route *nowhere_route(struct builder *b);
+/* As upstream writes it for a machine without any address of IPv4. */
+struct slice any_address(const struct builder *b);
 
-/*
- * What Istio does with calls to programs here, where no rule can say it: no
- * limit of time, and what failed before it was sent is tried again (http.c).
- */
-void inbound_actions(
-    struct builder *b, struct view_http_route *r, bool is_grpc);
+/* One to the scope at hand; its address is that of no other (chains.c). */
+void add_listener(struct builder *b, struct view_listener *l);
 
-/* Makes the host's index; once its routes are there (index.c). */
-void index_routes(struct builder *b, struct view_host *h);
+/* That of exactly this address; NULL: none. */
+const struct view_listener *find_listener(
+    const struct scope *s, enum view_direction direction, const struct addr *a);
 
-/* The service that is meant; NULL: there is none (destinations.c). */
-struct service_row *find_destination_service(struct builder *b,
-    const struct destination_spec *spec, const struct resource *owner);
+/* An index of the chains; NULL if a walk is as good (snis.c). */
+const struct view_snis *index_snis(
+    struct builder *b, const struct view_listener *l);
 
-/* Where a destination leads (destinations.c). */
-void compile_destination(struct builder *b, const struct destination_spec *spec,
-    const struct resource *owner, uint16_t called_port,
-    struct view_destination *out);
+/* Those of the longest pattern that the name has, in their order. */
+const uint32_t *find_by_sni(
+    const struct view_snis *s, struct slice sni, size_t *out_count);
 
 #endif

@@ -185,6 +185,33 @@ tree_condition(struct tree *t, const struct view_condition *c)
 	    c->any_case ? " in any case" : "");
 }
 
+struct slice
+tree_joined(
+    struct tree *t, struct slice text, const char *between, struct slice more)
+{
+	if (text.len == 0)
+		return more;
+	return tree_printf(
+	    t, "%.*s%s%.*s", SLICE_ARG(text), between, SLICE_ARG(more));
+}
+
+struct slice
+tree_asked(struct tree *t, const struct view_http_route *r)
+{
+	struct slice text = S("");
+
+	for (size_t i = 0; i < r->match_count; i++) {
+		const struct view_match *m = &r->matches[i];
+		struct slice one = S("");
+
+		for (size_t j = 0; j < m->count; j++)
+			one = tree_joined(t, one, " and ",
+			    tree_condition(t, &m->conditions[j]));
+		text = tree_joined(t, text, ", or ", one);
+	}
+	return text;
+}
+
 const char *
 tree_balancer(enum balancer b)
 {

@@ -42,8 +42,15 @@ struct slice tree_addr(struct tree *t, const struct addr *a);
 struct slice tree_duration(struct tree *t, uint64_t us);
 struct value *tree_labels(struct tree *t, const struct labels *l);
 
-/* "path prefix /api", "header end-user exact jason". */
+/* "path begins with /api". */
 struct slice tree_condition(struct tree *t, const struct view_condition *c);
+
+/* "path begins with /api and …, or …"; empty: the rule takes all. */
+struct slice tree_asked(struct tree *t, const struct view_http_route *r);
+
+/* Text that grows by what is put behind it. */
+struct slice tree_joined(
+    struct tree *t, struct slice text, const char *between, struct slice more);
 
 struct value *tree_host(struct tree *t, const struct view_host *h);
 struct value *tree_tcp_route(struct tree *t, const struct view_tcp_route *r);
@@ -59,8 +66,12 @@ struct value *tree_cluster(struct tree *t, const struct view_cluster *c);
 void tree_put_cluster(
     struct tree *t, struct value *map, const struct view_cluster *c);
 
+/* Upstream's word for how an endpoint is chosen; what it may be asked for. */
+const char *tree_chooser(const struct view_cluster *c);
+struct value *tree_limits(struct tree *t, const struct view_limits *l);
+
 /* As upstream's recorded answers have it: type, lb, connectTimeout, limits,
- * outlier, tls, socketMatches, endpoints. */
+ * outlier, tls, socketMatches, endpoints (cluster_facts.c). */
 struct value *tree_cluster_facts(struct tree *t, const struct view_cluster *c);
 
 /* Its cluster by name, or why there is none; weight and percent. */
@@ -72,6 +83,8 @@ struct value *tree_headers(struct tree *t, const struct view_headers *h);
 
 /* What a rule, or a chain, does: `action` of explain.h (tree_action.c). */
 struct value *tree_http_action(struct tree *t, const struct view_http_route *r);
+/* What of it the proxy does not do yet, and goes on without. */
+struct value *tree_http_inert(struct tree *t, const struct view_http_route *r);
 struct value *tree_tcp_action(struct tree *t, const struct view_tcp_route *r);
 
 const char *tree_balancer(enum balancer b);

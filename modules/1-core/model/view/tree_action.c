@@ -373,6 +373,20 @@ tree_http_action(struct tree *t, const struct view_http_route *r)
 }
 
 struct value *
+tree_http_inert(struct tree *t, const struct view_http_route *r)
+{
+	struct value *list = tree_list(t);
+
+	if (r->fault != NULL)
+		tree_add_text(t, list, S("fault"));
+	if (r->mirror_count > 0)
+		tree_add_text(t, list, S("mirrors"));
+	if (r->cors != NULL)
+		tree_add_text(t, list, S("cors"));
+	return list;
+}
+
+struct value *
 tree_tcp_action(struct tree *t, const struct view_tcp_route *r)
 {
 	static const struct view_hash_policy by_source = {
