@@ -68,7 +68,7 @@ forget(struct discovery *d)
 	crowd_fini(&d->dirty);
 	arena_fini(&d->arena);
 	scoping_fini(d);
-	*d = (struct discovery){.version = d->version};
+	*d = (struct discovery){0};
 }
 
 void
@@ -164,6 +164,14 @@ take_source(struct discovery *d, const struct discovery_record *r, enum use use)
 	source_free(&before);
 }
 
+static bool
+is_as_it_was(struct discovery *d, struct source *s,
+    const struct discovery_record *r, enum use use)
+{
+	return s->use == use &&
+	       (s->version == r->version || source_judge_again(d, s, r, use));
+}
+
 static void
 look_at_records(struct discovery *d, bool is_new_scope)
 {
@@ -176,7 +184,7 @@ look_at_records(struct discovery *d, bool is_new_scope)
 
 		if (gossip_id_eq(&r->id, &d->in.self))
 			continue;
-		if (s != NULL && s->version == r->version && s->use == use &&
+		if (s != NULL && is_as_it_was(d, s, r, use) &&
 		    (!is_new_scope || source_has_wanted(d, s, r)))
 			s->seen = true;
 		else
@@ -521,7 +529,6 @@ give_out(struct discovery *d)
 	list_servings(d, services, endpoints);
 	list_exposed(d, exposed);
 	list_conflicts(d, conflicts, n.conflicts);
-	d->out.version = ++d->version;
 	return OK;
 }
 

@@ -137,7 +137,6 @@ struct discovery_output {
 	const struct slice *conflicts;
 	size_t conflict_count;
 	size_t conflicts_dropped;
-	uint64_t version; /* another one when any of it is */
 };
 
 struct discovery; /* opaque: what came of all inputs so far */
@@ -156,6 +155,10 @@ void discovery_free(struct discovery **dp);
  */
 MUST_USE enum err discovery_update(struct discovery *d,
     const struct discovery_input *in, struct discovery_output *out);
+
+/* Was a service of that name wanted, at the last update? */
+bool discovery_wants(
+    const struct discovery *d, struct slice ns, struct slice name);
 
 /* The families among these addresses, loopback not counted. */
 unsigned discovery_families(const struct addr *addrs, size_t count);

@@ -149,21 +149,24 @@ has_label(const struct discovery *d, const struct gossip_service *s)
 	return false;
 }
 
+bool
+discovery_wants(const struct discovery *d, struct slice ns, struct slice name)
+{
+	char text[KEY_MAX];
+	struct slice key = name_key(ns, name, text);
+
+	return !d->is_scoped || map_get(&d->scope, key) != NULL ||
+	       map_get(&d->drawn, key) != NULL;
+}
+
 enum wanted
 scoping_wants(const struct discovery *d, const struct gossip_service *s)
 {
-	char text[KEY_MAX];
-	struct slice key;
-
 	if (d->in.scope == NULL)
 		return WANTED;
 	if (has_label(d, s))
 		return WANTED_WITH_NAME;
-	key = name_key(s->ns, s->name, text);
-	return map_get(&d->scope, key) != NULL ||
-		       map_get(&d->drawn, key) != NULL
-		   ? WANTED
-		   : WANTED_NOT;
+	return discovery_wants(d, s->ns, s->name) ? WANTED : WANTED_NOT;
 }
 
 void
