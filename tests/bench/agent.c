@@ -265,14 +265,14 @@ publish(struct bench *b)
 	in.endpoints = d.endpoints;
 	in.endpoint_count = d.endpoint_count;
 	CHECK(view_compile(&in, &fresh, &why) == OK);
-	(void)view_fingerprint(fresh);
-	view_unref(&b->view);
-	b->view = fresh;
 	b->in_force = false;
 	proxy_publish(b->proxy, fresh, on_in_force, b);
 	while (!b->in_force)
 		loop_run(b->loop);
-	return now_ms() - at;
+	at = now_ms() - at;
+	view_unref(&b->view);
+	b->view = fresh;
+	return at;
 }
 
 /* --- birth and end -------------------------------------------------------- */

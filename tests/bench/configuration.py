@@ -74,6 +74,46 @@ def compile_view(settings):
             "memory of its view": (out["full_mib"], None)}
 
 
+ENDPOINTS_OUT_OF_SCOPE = 64  # bytes of each that are allowed
+
+
+def agent_all(settings):
+    """One agent that calls everything; larger meshes are printed."""
+    program = os.path.join(settings.build, "tests", "bench", "agent")
+    found = {}
+    with settings.stage() as stage:
+        for count in SERVICES:
+            out = json.loads(
+                stage.run([program, "all", str(count)], PROXY_CORE, 600))
+            found = found or out
+            readable.say(
+                f"{count} services, ten endpoints each: first view "
+                f"{out['first_ms']:.1f} ms, an endpoint "
+                f"{out['endpoint_ms']:.2f} ms, one more service "
+                f"{out['service_ms']:.2f} ms")
+    return {"first view of one agent": (found["first_ms"], None),
+            "one endpoint is another, until in force":
+            (found["endpoint_ms"], None),
+            "one more service, until in force": (found["service_ms"], None)}
+
+
+def agent_some(settings):
+    """One agent that calls 20 services; smaller meshes are printed."""
+    program = os.path.join(settings.build, "tests", "bench", "agent")
+    with settings.stage() as stage:
+        for count in SERVICES:
+            out = json.loads(
+                stage.run([program, "some", str(count)], PROXY_CORE, 600))
+            each = out["used"] / out["out_of_scope"]
+            readable.say(
+                f"{count} services, five endpoints each: "
+                f"{out['rss'] / 1024**2:.2f} MiB more of RSS, "
+                f"{each:.0f} bytes for each endpoint")
+    allowed = ENDPOINTS_OUT_OF_SCOPE * out["out_of_scope"]
+    return {"RSS: agent that calls 20 services":
+            ((out["rss"] - allowed) / 1e6, None)}
+
+
 def routes(settings):
     """The worst of some kinds of rules."""
     program = os.path.join(settings.build, "tests", "bench", "routes")
@@ -198,6 +238,18 @@ ROWS = (
         Goal("memory of its view", "MiB", 120, 40, issue="C")),
         f"{SERVICES[-1]} services, five endpoints each, 5,000 "
         "VirtualServices, all in scope"),
+    Row("agent", agent_all, (
+        Goal("first view of one agent", "ms", 100, 20, issue="C"),
+        Goal("one endpoint is another, until in force", "ms", 5, 1,
+             issue="C"),
+        Goal("one more service, until in force", "ms", 10, 2, issue="C")),
+        f"{SERVICES[0]} services, ten endpoints each, all in scope; from the "
+        "record or the Service to the worker that has the view"),
+    Row("scope", agent_some, (
+        Goal("RSS: agent that calls 20 services", "MB", 4, 1, issue="C"),),
+        f"over idle, of {SERVICES[-1]} services with five endpoints each; "
+        f"{ENDPOINTS_OUT_OF_SCOPE} bytes for each endpoint that it does not "
+        "call are taken off"),
     Row("routes", routes, (
         Goal("route of a request: last of 1,000 rules, to the first", "times",
              2, 1.1, issue="C"),
