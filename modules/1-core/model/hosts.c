@@ -199,6 +199,9 @@ tell_http_rule(const struct telling *t, const struct http_route *r)
 
 	for (size_t i = 0; i < r->route.count; i++)
 		tell_destination(t, r->route.items[i].destination);
+	tell_destination(t, r->mirror);
+	for (size_t i = 0; i < r->mirrors.count; i++)
+		tell_destination(t, r->mirrors.items[i].destination);
 	if (d != NULL)
 		tell_delegate(t, HOST_REFERS,
 		    d->ns.len > 0 ? d->ns : t->r->key.ns, d->name);
@@ -215,6 +218,10 @@ tell_virtual_service(const struct telling *t)
 		tell_delegate(t, HOST_ABOUT, t->r->key.ns, t->r->key.name);
 	for (size_t i = 0; i < vs->http.count; i++)
 		tell_http_rule(t, &vs->http.items[i]);
+	for (size_t i = 0; i < vs->tls.count; i++)
+		for (size_t j = 0; j < vs->tls.items[i].route.count; j++)
+			tell_destination(
+			    t, vs->tls.items[i].route.items[j].destination);
 	for (size_t i = 0; i < vs->tcp.count; i++)
 		for (size_t j = 0; j < vs->tcp.items[i].route.count; j++)
 			tell_destination(

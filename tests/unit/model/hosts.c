@@ -116,3 +116,23 @@ TEST(a_virtual_service_is_about_its_hosts_and_refers_to_destinations)
 	    ">v1.shop.svc.mesh.internal >v2.other.svc.mesh.internal "
 	    ">db.shop.svc.mesh.internal ");
 }
+
+TEST(copies_of_requests_and_routes_by_sni_refer_to_their_destinations)
+{
+	expect_hosts(
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: x, namespace: shop}\nspec:\n"
+	    "  hosts: [web]\n"
+	    "  http:\n"
+	    "  - route: [{destination: {host: web}}]\n"
+	    "    mirror: {host: one}\n"
+	    "  - route: [{destination: {host: web}}]\n"
+	    "    mirrors: [{destination: {host: two}}]\n"
+	    "  tls:\n"
+	    "  - match: [{sniHosts: [web]}]\n"
+	    "    route: [{destination: {host: three}}]\n",
+	    "web.shop.svc.mesh.internal "
+	    ">web.shop.svc.mesh.internal >one.shop.svc.mesh.internal "
+	    ">web.shop.svc.mesh.internal >two.shop.svc.mesh.internal "
+	    ">three.shop.svc.mesh.internal ");
+}
