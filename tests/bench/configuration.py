@@ -142,7 +142,8 @@ def agent_some(settings):
             readable.say(
                 f"{count} services, five endpoints each: "
                 f"{out['rss'] / 1024**2:.2f} MiB more of RSS, "
-                f"{each:.0f} bytes for each endpoint")
+                f"{each:.0f} bytes for each endpoint; one more of them "
+                f"called: {out['moved_ms']:.1f} ms")
     allowed = ENDPOINTS_OUT_OF_SCOPE * out["out_of_scope"]
     took, came = stream_of_some(settings)
     return {"RSS: agent that calls 20 services":
