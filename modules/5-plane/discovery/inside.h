@@ -98,6 +98,7 @@ struct discovery {
 	uint64_t scope_resources; /* the version of those it was made with */
 	struct map scope;         /* "ns/name", "ns/key=value", "ns" → mark */
 	struct map drawn;         /* "ns/name" → struct drawn */
+	struct map spaces;        /* namespaces of both → mark */
 	bool scope_moved;         /* records are to be read again */
 	struct map sources;       /* id → struct source */
 	struct source *local;     /* this machine */
