@@ -7,11 +7,13 @@ core; all others are what a person waits for.
 
 import json
 import os
+import re
 import statistics
+import subprocess
 import time
 
 import readable
-from machine import LOAD_CORE, PROXY_CORE
+from machine import LOAD_CORE, PROXY_CORE, wait_for
 from mesh import Mesh
 from rows import Goal, LeftOut, Row, medians
 
@@ -74,6 +76,81 @@ def compile_view(settings):
     return {"full compile of one proxy": (out["full_ms"], None),
             "memory of its view": (out["full_mib"], None),
             "one endpoint is another": (out["endpoint_ms"], None)}
+
+
+ENDPOINTS_OUT_OF_SCOPE = 64  # bytes of each that are allowed
+CALLED = 20  # services
+
+
+def agent_all(settings):
+    """One agent that calls everything; larger meshes are printed."""
+    program = os.path.join(settings.build, "tests", "bench", "agent")
+    found = {}
+    with settings.stage() as stage:
+        for count in SERVICES:
+            out = json.loads(
+                stage.run([program, "all", str(count)], PROXY_CORE, 600))
+            found = found or out
+            readable.say(
+                f"{count} services, ten endpoints each: first view "
+                f"{out['first_ms']:.1f} ms, an endpoint "
+                f"{out['endpoint_ms']:.2f} ms, one more service "
+                f"{out['service_ms']:.2f} ms")
+    return {"first view of one agent": (found["first_ms"], None),
+            "one endpoint is another, until in force":
+            (found["endpoint_ms"], None),
+            "one more service, until in force": (found["service_ms"], None)}
+
+
+def received(agent):
+    """Bytes that came in on its stream, TLS's included."""
+    text = subprocess.run(["ss", "-HtniOp", "dport", "=", ":15012"],
+                          capture_output=True, text=True, check=True).stdout
+    return sum(int(re.search(r"bytes_received:(\d+)", line).group(1))
+               for line in text.splitlines()
+               if f"pid={agent.program.popen.pid}," in line)
+
+
+def stream_of_some(settings):
+    """MB that an agent has more than one that calls nothing, kB that came."""
+    with settings.stage() as stage:
+        mesh = Mesh(stage, settings.meshd)
+        for first in range(0, SERVICES[-1] * len(DOCUMENTS), BATCH):
+            mesh.apply("".join(
+                document(n) for n in range(first, first + BATCH)))
+        called = range(0, SERVICES[-1], SERVICES[-1] // CALLED)
+        agents = [mesh.agent(1, mesh.token(1)),
+                  mesh.agent(2, mesh.token(1), upstreams=[
+                      f"service-{n}.space-{n % NAMESPACES}="
+                      f"127.0.0.1:{20000 + i}" for i, n in enumerate(called)])]
+        for agent, count in zip(agents, (0, CALLED * len(DOCUMENTS))):
+            agent.joined()
+            wait_for(lambda a=agent, n=count:
+                     a.local.get("/v1/status")["resources"] == n,
+                     f"{count} resources are in force")
+        time.sleep(2)
+        idle, busy = (agent.program.rss_kib() for agent in agents)
+        return (busy - idle) * 1024 / 1e6, received(agents[1])
+
+
+def agent_some(settings):
+    """One agent that calls 20 services; smaller meshes are printed."""
+    program = os.path.join(settings.build, "tests", "bench", "agent")
+    with settings.stage() as stage:
+        for count in SERVICES:
+            out = json.loads(
+                stage.run([program, "some", str(count)], PROXY_CORE, 600))
+            each = out["used"] / out["out_of_scope"]
+            readable.say(
+                f"{count} services, five endpoints each: "
+                f"{out['rss'] / 1024**2:.2f} MiB more of RSS, "
+                f"{each:.0f} bytes for each endpoint; one more of them "
+                f"called: {out['moved_ms']:.1f} ms")
+    allowed = ENDPOINTS_OUT_OF_SCOPE * out["out_of_scope"]
+    took, came = stream_of_some(settings)
+    return {"RSS: agent that calls 20 services":
+            ((out["rss"] - allowed) / 1e6 + took, None),
+            "bytes of its stream on start": (came / 1000, None)}
 
 
 def routes(settings):
@@ -201,6 +278,20 @@ ROWS = (
         Goal("one endpoint is another", "ms", 1, 0.05, issue="C")),
         f"{SERVICES[-1]} services, five endpoints each, 5,000 "
         "VirtualServices, all in scope"),
+    Row("agent", agent_all, (
+        Goal("first view of one agent", "ms", 100, 20, issue="C"),
+        Goal("one endpoint is another, until in force", "ms", 5, 1,
+             issue="C"),
+        Goal("one more service, until in force", "ms", 10, 2, issue="C")),
+        f"{SERVICES[0]} services, ten endpoints each, all in scope; from the "
+        "record or the Service to the worker that has the view"),
+    Row("scope", agent_some, (
+        Goal("RSS: agent that calls 20 services", "MB", 4, 1, issue="C"),
+        Goal("bytes of its stream on start", "kB", 500, 100, issue="C")),
+        f"over idle, of {SERVICES[-1]} services with five endpoints and three "
+        "documents each; "
+        f"{ENDPOINTS_OUT_OF_SCOPE} bytes for each endpoint that it does not "
+        "call are taken off"),
     Row("routes", routes, (
         Goal("route of a request: last of 1,000 rules, to the first", "times",
              2, 1.1, issue="C"),

@@ -238,14 +238,14 @@ tell_virtual_service(const struct telling *t)
 		tell_delegate(t, HOST_ABOUT, t->r->key.ns, t->r->key.name);
 	for (size_t i = 0; i < vs->http.count; i++)
 		tell_http_rule(t, &vs->http.items[i]);
-	for (size_t i = 0; i < vs->tcp.count; i++)
-		for (size_t j = 0; j < vs->tcp.items[i].route.count; j++)
-			tell_destination(
-			    t, vs->tcp.items[i].route.items[j].destination);
 	for (size_t i = 0; i < vs->tls.count; i++)
 		for (size_t j = 0; j < vs->tls.items[i].route.count; j++)
 			tell_destination(
 			    t, vs->tls.items[i].route.items[j].destination);
+	for (size_t i = 0; i < vs->tcp.count; i++)
+		for (size_t j = 0; j < vs->tcp.items[i].route.count; j++)
+			tell_destination(
+			    t, vs->tcp.items[i].route.items[j].destination);
 }
 
 static void

@@ -83,51 +83,6 @@ labels_of(struct source *to, const struct gossip_service *s)
 	return (struct labels){items, s->label_count};
 }
 
-static bool
-is_service_healthy(const struct discovery_record *r,
-    const struct gossip_service *s, size_t index)
-{
-	const struct gossip_member m = {.health = r->health};
-	const struct gossip_record g = {
-	    .member = &m, .unhealthy = r->unhealthy};
-
-	return gossip_service_is_healthy(&g, s, index);
-}
-
-static struct slice
-say(struct source *to, const char *node, const char *words)
-{
-	struct slice s = arena_printf(&to->arena, "node %s %s", node, words);
-
-	to->is_full = to->is_full || s.len == 0;
-	return s;
-}
-
-/* Only evidence counts: who is merely suspected stays. */
-static void
-judge(const struct discovery *d, const struct discovery_record *r,
-    const struct gossip_service *s, struct source *to, struct workload *w)
-{
-	w->gone = r->status == GOSSIP_DOWN || r->status == GOSSIP_LEFT;
-	if (w->gone) {
-		w->health = VIEW_DOWN;
-		w->reason = say(to, r->name,
-		    r->status == GOSSIP_DOWN ? "is down" : "has left");
-	} else if (r->health == GOSSIP_DRAINING ||
-		   s->health == GOSSIP_DRAINING) {
-		w->health = VIEW_DRAINING;
-		w->reason = say(to, r->name, "drains it");
-	} else if (!is_service_healthy(r, s, w->index)) {
-		w->health = VIEW_UNHEALTHY;
-		w->reason = say(to, r->name, "says that it is unhealthy");
-	} else if (!slice_eq(w->network, d->in.network)) {
-		w->health = VIEW_UNHEALTHY;
-		w->reason = say(to, r->name,
-		    "is in another network, and gateways between networks are "
-		    "not supported yet");
-	}
-}
-
 /* What is one for all workloads of a record, while they are read. */
 struct record_reading {
 	const struct discovery *d;
@@ -158,15 +113,11 @@ read_workload(const struct record_reading *from, const struct gossip_service *s,
 	    .weight = s->weight,
 	    .index = (uint16_t)(from->x.index - 1),
 	    .draws = w->draws,
+	    .is_reachable = a != NULL,
 	    .issued_s = r->issued_s,
 	    .id = r->id};
-	judge(from->d, r, s, to, w);
 	place(w, a != NULL ? a : &o->addrs[0], o->tunnel_port);
-	if (a != NULL || w->health != VIEW_HEALTHY)
-		return;
-	w->health = VIEW_UNHEALTHY;
-	w->reason = say(
-	    to, r->name, "has no address of a family that this machine has");
+	(void)workload_judge(from->d, r, s, to, w); /* for the first time */
 }
 
 enum use

@@ -163,6 +163,7 @@ touch(struct discovery *d, struct slice ns, struct slice name)
 	if (!s->is_dirty)
 		crowd_add(&d->dirty, s);
 	s->is_dirty = true;
+	d->has_changed = true;
 	return s;
 }
 
@@ -175,8 +176,8 @@ offer_of(const struct workload *w)
 	    w->name, w->ns, w->protocol, w->labels, w->port};
 }
 
-static void
-touch_all_of(struct discovery *d, const struct workload *w)
+void
+touch_workload(struct discovery *d, const struct workload *w)
 {
 	struct service_offer o = offer_of(w);
 	char text[KEY_MAX];
@@ -223,14 +224,14 @@ void
 join_workload(struct discovery *d, struct workload *w)
 {
 	each_crowd(d, w, put_workload);
-	touch_all_of(d, w);
+	touch_workload(d, w);
 	scoping_draw(d, w);
 }
 
 void
 leave_workload(struct discovery *d, struct workload *w)
 {
-	touch_all_of(d, w);
+	touch_workload(d, w);
 	each_crowd(d, w, take_workload);
 	scoping_let_go(d, w);
 }

@@ -164,6 +164,14 @@ take_source(struct discovery *d, const struct discovery_record *r, enum use use)
 	source_free(&before);
 }
 
+static bool
+is_as_it_was(struct discovery *d, struct source *s,
+    const struct discovery_record *r, enum use use)
+{
+	return s->use == use &&
+	       (s->version == r->version || source_judge_again(d, s, r, use));
+}
+
 static void
 look_at_records(struct discovery *d, bool is_new_scope)
 {
@@ -176,7 +184,7 @@ look_at_records(struct discovery *d, bool is_new_scope)
 
 		if (gossip_id_eq(&r->id, &d->in.self))
 			continue;
-		if (s != NULL && s->version == r->version && s->use == use &&
+		if (s != NULL && is_as_it_was(d, s, r, use) &&
 		    (!is_new_scope || source_has_wanted(d, s, r)))
 			s->seen = true;
 		else
@@ -247,10 +255,9 @@ look_at_nodes(struct discovery *d)
 }
 
 static struct slice
-service_key(struct arena *a, const struct resource *r)
+service_key(const struct resource *r, char out[KEY_MAX])
 {
-	return arena_printf(
-	    a, "%.*s/%.*s", SLICE_ARG(r->key.ns), SLICE_ARG(r->key.name));
+	return crowd_name_key(r->key.ns, r->key.name, out);
 }
 
 static void
@@ -278,55 +285,68 @@ drop_service_of(struct discovery *d, struct slice key)
 	d->has_changed = true;
 }
 
-/* Written Services that are not in `now` any more. */
 static void
-drop_services(struct discovery *d, const struct map *now, struct arena *a)
+drop_services_but(struct discovery *d, const struct map *now)
 {
-	struct slice *gone =
-	    arena_alloc_array(a, MAX(d->services.count, 1), sizeof(*gone));
-	struct slice key;
+	AUTO(arena_fini) struct arena a = {0};
+	struct slice *gone, key;
 	size_t count = 0;
 	void *value;
 
+	arena_init(&a, DISCOVERY_BYTES_MAX);
+	gone = arena_alloc_array(&a, MAX(d->services.count, 1), sizeof(*gone));
+	if (gone == NULL)
+		d->err = ERR_NO_MEMORY;
 	for (size_t i = 0;
-	     gone != NULL && map_next(&d->services, &i, &key, &value);)
-		if (map_get(now, key) == NULL &&
-		    arena_copy(a, key, &gone[count]) == OK)
+	     gone != NULL && map_next(&d->services, &i, &key, &value);) {
+		if (map_get(now, key) != NULL)
+			continue;
+		if (arena_copy(&a, key, &gone[count]) == OK)
 			count++;
+		else
+			d->err = ERR_NO_MEMORY;
+	}
 	for (size_t i = 0; i < count; i++)
 		drop_service_of(d, gone[i]);
+}
+
+/* Those that are not written any more. */
+static void
+drop_services(struct discovery *d)
+{
+	const struct discovery_input *in = &d->in;
+	char text[KEY_MAX];
+	struct map now;
+
+	map_init(&now);
+	for (size_t i = 0; i < in->resource_count; i++)
+		if (in->resources[i]->kind == &kind_service)
+			(void)map_put(&now, service_key(in->resources[i], text),
+			    d); /* only the mark */
+	drop_services_but(d, &now);
+	map_fini(&now, NULL);
 }
 
 static void
 look_at_services(struct discovery *d)
 {
 	const struct discovery_input *in = &d->in;
-	AUTO(arena_fini) struct arena a = {0};
-	struct map now;
+	char text[KEY_MAX];
+	size_t count = 0;
 
 	if (in->resources_version != 0 &&
 	    in->resources_version == d->resources_version)
 		return;
-	arena_init(&a, DISCOVERY_BYTES_MAX);
-	map_init(&now);
 	for (size_t i = 0; i < in->resource_count; i++) {
 		const struct resource *r = in->resources[i];
-		struct slice key;
 
 		if (r->kind != &kind_service)
 			continue;
-		key = service_key(&a, r);
-		if (key.len == 0)
-			d->err = ERR_NO_MEMORY;
-		else
-			(void)map_put(&now, key,
-			    (void *)(uintptr_t)r); /* keys are unique */
-		if (key.len > 0)
-			take_service(d, key, r);
+		take_service(d, service_key(r, text), r);
+		count++; /* keys are unique */
 	}
-	if (d->services.count > now.count)
-		drop_services(d, &now, &a);
-	map_fini(&now, NULL);
+	if (d->services.count > count)
+		drop_services(d);
 	d->resources_version = in->resources_version;
 }
 

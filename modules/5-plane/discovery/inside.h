@@ -35,6 +35,7 @@ struct workload {
 	uint16_t weight;
 	uint16_t index;     /* among those of its record */
 	bool draws;         /* its name into the scope */
+	bool is_reachable;  /* by an address of a family that we have */
 	struct addr addr;   /* with `port`; here: where it listens */
 	struct addr tunnel; /* family 0: none */
 	enum view_health health;
@@ -65,6 +66,7 @@ struct source {
 	struct workload *workloads;
 	size_t count;
 	struct slice conflict; /* words, or empty */
+	struct slice *reasons; /* of verdict.c, or NULL */
 };
 
 /* One service, written or told, and who serves it. */
@@ -97,6 +99,7 @@ struct discovery {
 	uint64_t scope_resources; /* the version of those it was made with */
 	struct map scope;         /* "ns/name", "ns/key=value", "ns" → mark */
 	struct map drawn;         /* "ns/name" → struct drawn */
+	struct map spaces;        /* namespaces of both → mark */
 	bool scope_moved;         /* records are to be read again */
 	struct map sources;       /* id → struct source */
 	struct source *local;     /* this machine */
@@ -143,6 +146,16 @@ bool source_has(const struct source *s, const struct discovery_input *in);
 
 enum use use_of(const struct discovery *d, const struct discovery_record *r);
 
+/* --- verdict.c ------------------------------------------------------------ */
+
+/* True if the verdict is another than before. */
+bool workload_judge(const struct discovery *d, const struct discovery_record *r,
+    const struct gossip_service *s, struct source *of, struct workload *w);
+
+/* False if more than the verdict may be another: it has to be read anew. */
+bool source_judge_again(struct discovery *d, struct source *s,
+    const struct discovery_record *r, enum use use);
+
 /* --- scoping.c ------------------------------------------------------------ */
 
 enum wanted {
@@ -173,6 +186,7 @@ struct slice crowd_label_key(
     struct slice ns, const struct label *l, char out[KEY_MAX]);
 
 /* Whoever may have to do with it becomes dirty. */
+void touch_workload(struct discovery *d, const struct workload *w);
 void join_workload(struct discovery *d, struct workload *w);
 void leave_workload(struct discovery *d, struct workload *w);
 void join_service(struct discovery *d, const struct resource *r);

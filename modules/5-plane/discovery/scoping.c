@@ -29,6 +29,7 @@ scoping_init(struct discovery *d)
 {
 	map_init(&d->scope);
 	map_init(&d->drawn);
+	map_init(&d->spaces);
 }
 
 void
@@ -36,6 +37,7 @@ scoping_fini(struct discovery *d)
 {
 	map_fini(&d->scope, NULL);
 	map_fini(&d->drawn, drop_drawn);
+	map_fini(&d->spaces, NULL);
 }
 
 /* --- what is asked for ---------------------------------------------------- */
@@ -111,6 +113,28 @@ gather(struct discovery *d, struct map *to)
 	}
 }
 
+/* A key begins with the namespace. */
+static void
+add_spaces(struct discovery *d, const struct map *keys)
+{
+	struct slice key;
+	void *mark;
+
+	for (size_t i = 0; map_next(keys, &i, &key, &mark);)
+		(void)map_put(
+		    &d->spaces, slice_split(&key, '/'), d); /* only the mark */
+}
+
+/* Most services are in a namespace of which nothing is wanted. */
+static void
+list_spaces(struct discovery *d)
+{
+	map_fini(&d->spaces, NULL);
+	map_init(&d->spaces);
+	add_spaces(d, &d->scope);
+	add_spaces(d, &d->drawn);
+}
+
 void
 scoping_look(struct discovery *d)
 {
@@ -127,6 +151,7 @@ scoping_look(struct discovery *d)
 	d->scope_moved = !is_same_set(&now, &d->scope);
 	map_fini(&d->scope, NULL);
 	d->scope = now;
+	list_spaces(d);
 	d->scope_version = in->scope->version;
 	d->scope_resources = in->resources_version;
 }
@@ -150,21 +175,26 @@ has_label(const struct discovery *d, const struct gossip_service *s)
 	return false;
 }
 
+bool
+discovery_wants(const struct discovery *d, struct slice ns, struct slice name)
+{
+	char text[KEY_MAX];
+	struct slice key = crowd_name_key(ns, name, text);
+
+	return !d->is_scoped || map_get(&d->scope, key) != NULL ||
+	       map_get(&d->drawn, key) != NULL;
+}
+
 enum wanted
 scoping_wants(const struct discovery *d, const struct gossip_service *s)
 {
-	char text[KEY_MAX];
-	struct slice key;
-
 	if (d->in.scope == NULL)
 		return WANTED;
+	if (map_get(&d->spaces, s->ns) == NULL)
+		return WANTED_NOT;
 	if (has_label(d, s))
 		return WANTED_WITH_NAME;
-	key = crowd_name_key(s->ns, s->name, text);
-	return map_get(&d->scope, key) != NULL ||
-		       map_get(&d->drawn, key) != NULL
-		   ? WANTED
-		   : WANTED_NOT;
+	return discovery_wants(d, s->ns, s->name) ? WANTED : WANTED_NOT;
 }
 
 void
@@ -178,7 +208,8 @@ scoping_draw(struct discovery *d, const struct workload *w)
 		return;
 	if (n == NULL) {
 		n = mem_new(sizeof(*n));
-		(void)map_put(&d->drawn, key, n); /* was not there */
+		(void)map_put(&d->drawn, key, n);    /* was not there */
+		(void)map_put(&d->spaces, w->ns, d); /* only the mark */
 		d->scope_moved = true;
 	}
 	n->count++;

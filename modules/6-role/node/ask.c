@@ -25,6 +25,12 @@ node_view(const struct node *n)
 	return publisher_view(n);
 }
 
+enum err
+node_survey(const struct node *n, struct view **out, struct fault *why)
+{
+	return publisher_survey(n, out, why);
+}
+
 struct proxy *
 node_proxy(struct node *n)
 {

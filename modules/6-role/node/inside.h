@@ -168,6 +168,8 @@ void uplink_each_problem(const struct node *n,
 
 /* --- interest.c ----------------------------------------------------------- */
 
+struct discovery_scope;
+
 /* With the uplink, before it asks for anything else. */
 void interests_open(struct node *n);
 void interests_close(struct node *n);
@@ -175,6 +177,11 @@ void interests_close(struct node *n);
 void interests_refresh(struct node *n);
 /* The stream brought hosts. */
 void interests_arrived(struct node *n);
+/* What is wanted now, in the arena. ERR_NO_MEMORY. */
+MUST_USE enum err interests_scope(
+    const struct node *n, struct arena *arena, struct discovery_scope *out);
+/* A view with the scope of that version is in force. */
+void interests_in_force(struct node *n, uint64_t version);
 
 /* --- catalog.c ------------------------------------------------------------ */
 
@@ -270,6 +277,9 @@ void publisher_update(struct node *n, struct xds_update *u);
 void publisher_restore(struct node *n, const struct xds_resource *r);
 
 const struct view *publisher_view(const struct node *n);
+/* As node_survey(). */
+MUST_USE enum err publisher_survey(
+    const struct node *n, struct view **out, struct fault *why);
 uint64_t publisher_generation(const struct node *n);
 size_t publisher_resources(const struct node *n);
 void publisher_each_resource(const struct node *n,

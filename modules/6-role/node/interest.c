@@ -4,10 +4,14 @@
  *
  * What holds for the whole mesh and for the namespaces that somebody here
  * calls from or serves in; the hosts of its upstreams and of what it exposes,
- * always; one that somebody asked about, for some minutes more. A host that
- * the stream has brought is one about which everything is in force.
+ * always; one that somebody asked about, for some minutes more. Of other hosts
+ * nothing is decoded that members say, either. A host that the stream has
+ * brought is one about which all configuration is in force; what members say
+ * is, with the next view.
  */
 #define LOG_MODULE "node"
+
+#include "discovery/discovery.h"
 
 #include "inside.h"
 
@@ -42,6 +46,8 @@ struct interests {
 	struct node *node;
 	struct map wanted; /* host → mark: asked of the servers */
 	struct map asked;  /* host → struct asked */
+	uint64_t version;  /* of `wanted`: another one with each change */
+	uint64_t in_force; /* the one that the view in force was made with */
 	struct timer sweep;
 	struct list waiting;
 	size_t waiting_count;
@@ -141,26 +147,73 @@ gather(struct interests *x, struct map *to)
 		add_host(x, to, host, SLICE_NONE);
 }
 
+/* The hosts of `some` that `others` has not; how many these are. */
+static size_t
+tell_missing(
+    struct node *n, const struct map *some, const struct map *others, bool more)
+{
+	struct slice host;
+	size_t count = 0;
+	void *mark;
+
+	for (size_t i = 0; map_next(some, &i, &host, &mark);) {
+		if (map_get(others, host) != NULL)
+			continue;
+		uplink_want(n, host, more);
+		count++;
+	}
+	return count;
+}
+
 void
 interests_refresh(struct node *n)
 {
 	struct interests *x = n->interests;
 	struct map before;
-	struct slice host;
-	void *mark;
 
 	if (x == NULL || n->uplink == NULL)
 		return;
 	before = x->wanted;
 	map_init(&x->wanted);
 	gather(x, &x->wanted);
-	for (size_t i = 0; map_next(&x->wanted, &i, &host, &mark);)
-		if (map_get(&before, host) == NULL)
-			uplink_want(n, host, /* more */ true);
-	for (size_t i = 0; map_next(&before, &i, &host, &mark);)
-		if (map_get(&x->wanted, host) == NULL)
-			uplink_want(n, host, /* more */ false);
+	if (tell_missing(n, &x->wanted, &before, /* more */ true) +
+		tell_missing(n, &before, &x->wanted, /* more */ false) >
+	    0)
+		x->version++;
 	map_fini(&before, NULL);
+}
+
+/* The same, and a view that knows of it. */
+static void
+refresh(struct interests *x)
+{
+	uint64_t before = x->version;
+
+	interests_refresh(x->node);
+	if (x->version != before)
+		publisher_touch(x->node);
+}
+
+enum err
+interests_scope(
+    const struct node *n, struct arena *arena, struct discovery_scope *out)
+{
+	const struct interests *x = n->interests;
+	struct slice host, *hosts;
+	size_t count = 0;
+	void *mark;
+
+	hosts = arena_alloc_array(
+	    arena, x != NULL ? x->wanted.count + 1 : 1, sizeof(*hosts));
+	if (hosts == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; x != NULL && map_next(&x->wanted, &i, &host, &mark);)
+		hosts[count++] = host;
+	*out = (struct discovery_scope){.domain = slice_str(n->member.domain),
+	    .hosts = hosts,
+	    .count = count,
+	    .version = x != NULL ? x->version : 0};
+	return OK;
 }
 
 /* --- those that were asked about ------------------------------------------ */
@@ -203,7 +256,7 @@ on_sweep(void *arg)
 		;
 	if (x->asked.count > 0)
 		timer_set(&x->sweep, SWEEP_US);
-	interests_refresh(x->node);
+	refresh(x);
 }
 
 static enum err
@@ -223,7 +276,7 @@ keep(struct interests *x, struct slice host, struct fault *why)
 	a->until_us = loop_now_us(x->node->loop) + KEEP_US;
 	if (!timer_is_set(&x->sweep))
 		timer_set(&x->sweep, SWEEP_US);
-	interests_refresh(x->node);
+	refresh(x);
 	return OK;
 }
 
@@ -257,7 +310,8 @@ say_missing(const struct node *n, struct slice host, struct fault *why)
 {
 	return fault_set(why, ERR_UNREACHABLE,
 	    "configuration of %.*s is not at hand: %s", SLICE_ARG(host),
-	    uplink_session(n) == NULL
+	    uplink_has_host(n, host) ? "it is not in force yet"
+	    : uplink_session(n) == NULL
 		? "this agent has no server now"
 		: "the server has not sent all of it yet");
 }
@@ -275,6 +329,12 @@ on_wait(void *arg)
 	answer(w, e, &why);
 }
 
+static bool
+is_here(const struct interests *x, struct slice host)
+{
+	return x->in_force == x->version && has_host(x->node, host);
+}
+
 void
 interests_arrived(struct node *n)
 {
@@ -285,9 +345,18 @@ interests_arrived(struct node *n)
 	LIST_EACH (&x->waiting, it) {
 		struct waiting *w = CONTAINER(it, struct waiting, link);
 
-		if (has_host(n, slice_of(w->host, w->len)))
+		if (is_here(x, slice_of(w->host, w->len)))
 			answer(w, OK, NULL);
 	}
+}
+
+void
+interests_in_force(struct node *n, uint64_t version)
+{
+	if (n->interests == NULL)
+		return;
+	n->interests->in_force = version;
+	interests_arrived(n);
 }
 
 static void
@@ -325,8 +394,8 @@ node_ask_host(struct node *n, struct slice host,
 		e = fault_set(&why, ERR_BUSY, "this agent is no member now");
 	if (e == OK)
 		e = keep(x, name, &why);
-	if (e == OK && !has_host(n, name)) {
-		if (uplink_session(n) != NULL &&
+	if (e == OK && !is_here(x, name)) {
+		if ((uplink_session(n) != NULL || has_host(n, name)) &&
 		    x->waiting_count < WAITING_MAX) {
 			wait(x, name, done, arg);
 			return;
@@ -345,6 +414,7 @@ interests_open(struct node *n)
 
 	x->magic = INTERESTS_MAGIC;
 	x->node = n;
+	x->version = 1;
 	map_init(&x->wanted);
 	map_init(&x->asked);
 	list_init(&x->waiting);

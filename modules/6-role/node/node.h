@@ -232,6 +232,14 @@ const struct view *node_view(const struct node *n);
 struct proxy *node_proxy(struct node *n);
 
 /*
+ * A view of what members offer that is out of this machine's scope, by their
+ * records alone: for people who look around. Made anew for each question; the
+ * caller's. ERR_BUSY before it runs.
+ */
+MUST_USE enum err node_survey(
+    const struct node *n, struct view **out, struct fault *why);
+
+/*
  * What the servers have of the host is wanted for some minutes. `done` comes
  * once: now, or when all of it is in force, within a second. Not OK: answers
  * about the host would not be right, in words.

@@ -34,9 +34,11 @@ struct publisher {
 	struct map resources; /* name on the stream → struct resource */
 	uint64_t resources_version;
 	struct discovery *discovery;
-	struct view *view;    /* the newest, in force or about to be */
-	uint64_t fingerprint; /* of `view` */
-	uint64_t generation;  /* of `view` */
+	struct view *view;   /* the newest, in force or about to be */
+	struct view *former; /* until `view` is; then it is freed here, since
+			      * a worker has other things to do */
+	uint64_t generation; /* of `view` */
+	uint64_t scope;      /* the interests' version, of `view` */
 	uint64_t in_force;
 	struct arena words; /* conflicts */
 	const struct slice *conflicts;
@@ -206,27 +208,23 @@ list_resources(const struct publisher *p, struct arena *arena)
 	return out;
 }
 
+/* Of all that there is; the caller narrows it. */
 static enum err
-discover(struct publisher *p, const struct resource *const *resources,
+discover(const struct node *n, struct discovery *d, struct discovery_input *in,
     struct arena *arena, struct discovery_output *out)
 {
-	const struct node *n = p->node;
-	struct discovery_input in = {.catalog = peers_catalog(n),
-	    .resources = resources,
-	    .resource_count = p->resources.count,
-	    .resources_version = p->resources_version,
-	    .now_s = node_wall_ms(n) / 1000,
-	    .issued_s = peers_issued_s(n),
-	    .node = slice_str(n->member.name),
-	    .network = slice_str(n->member.network),
-	    .families = discovery_families(n->addrs, n->addr_count)};
-
-	in.revocations = revoked_all(n, arena, &in.revocation_count);
-	peers_self(n, &in.self);
-	in.local_count = exposed_locals(n, arena, &in.locals);
-	if (in.locals == NULL)
+	in->catalog = peers_catalog(n);
+	in->now_s = node_wall_ms(n) / 1000;
+	in->issued_s = peers_issued_s(n);
+	in->node = slice_str(n->member.name);
+	in->network = slice_str(n->member.network);
+	in->families = discovery_families(n->addrs, n->addr_count);
+	in->revocations = revoked_all(n, arena, &in->revocation_count);
+	peers_self(n, &in->self);
+	in->local_count = exposed_locals(n, arena, &in->locals);
+	if (in->locals == NULL)
 		return ERR_NO_MEMORY;
-	return discovery_update(p->discovery, &in, out);
+	return discovery_update(d, in, out);
 }
 
 static uint64_t
@@ -270,12 +268,10 @@ version_of(
 	return h | 1;
 }
 
-static enum err
-compile(struct publisher *p, struct view **out, struct fault *why)
+static struct view_input
+input_of(const struct publisher *p)
 {
-	AUTO(arena_fini) struct arena arena = {0};
 	const struct node *n = p->node;
-	struct discovery_output d;
 	struct tls_identity *own = identities_node(n);
 	struct view_input in = {.domain = slice_str(n->member.domain),
 	    .trust_domain = slice_str(n->member.bundle.trust_domain),
@@ -287,27 +283,98 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	    .addr_count = n->addr_count,
 	    .generation = p->generation + 1,
 	    .before = p->view};
+
+	if (own != NULL)
+		in.identity = slice_str(tls_identity_info(own)->uri);
+	return in;
+}
+
+static void
+take_found(struct view_input *in, const struct discovery_output *found)
+{
+	in->services = found->services;
+	in->service_count = found->service_count;
+	in->servings = found->servings;
+	in->serving_count = found->serving_count;
+	in->exposed = found->exposed;
+	in->exposed_count = found->exposed_count;
+}
+
+static enum err
+compile(struct publisher *p, struct view **out, struct fault *why)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+	struct view_input in = input_of(p);
+	struct discovery_scope scope;
+	struct discovery_input wanted = {.scope = &scope,
+	    .resource_count = p->resources.count,
+	    .resources_version = p->resources_version};
+	struct discovery_output found;
 	enum err err;
 
 	arena_init(&arena, DISCOVERY_BYTES_MAX);
-	if (own != NULL)
-		in.identity = slice_str(tls_identity_info(own)->uri);
-	in.resources = list_resources(p, &arena);
-	in.upstreams = upstreams_inputs(n, &arena);
-	if (in.resources == NULL || in.upstreams == NULL)
+	in.resources = wanted.resources = list_resources(p, &arena);
+	in.upstreams = upstreams_inputs(p->node, &arena);
+	if (in.resources == NULL || in.upstreams == NULL ||
+	    interests_scope(p->node, &arena, &scope) != OK)
 		return fault_set(why, ERR_NO_MEMORY, "too much for a view");
-	err = discover(p, in.resources, &arena, &d);
+	err = discover(p->node, p->discovery, &wanted, &arena, &found);
 	if (err != OK)
 		return fault_set(why, err, "discovery: %s", err_text(err));
-	keep_conflicts(p, &d);
-	in.services = d.services;
-	in.service_count = d.service_count;
-	in.servings = d.servings;
-	in.serving_count = d.serving_count;
-	in.exposed = d.exposed;
-	in.exposed_count = d.exposed_count;
-	in.version = version_of(p, &in, d.version);
+	p->scope = scope.version;
+	keep_conflicts(p, &found);
+	take_found(&in, &found);
+	in.version = version_of(p, &in, found.version);
 	return view_compile(&in, out, why);
+}
+
+/* Those of which this machine wants nothing. */
+static enum err
+list_others(const struct publisher *p, struct arena *arena,
+    struct discovery_output *found)
+{
+	struct view_service_input *out = arena_alloc_array(
+	    arena, MAX(found->service_count, 1), sizeof(*out));
+	size_t count = 0;
+
+	if (out == NULL)
+		return ERR_NO_MEMORY;
+	for (size_t i = 0; i < found->service_count; i++) {
+		const struct view_service_input *s = &found->services[i];
+
+		if (!discovery_wants(p->discovery, s->ns, s->name))
+			out[count++] = *s;
+	}
+	found->services = out;
+	found->service_count = count;
+	return OK;
+}
+
+/* By records alone: nothing is kept of it. */
+enum err
+publisher_survey(const struct node *n, struct view **out, struct fault *why)
+{
+	AUTO(discovery_free) struct discovery *all = discovery_new();
+	AUTO(arena_fini) struct arena arena = {0};
+	struct discovery_input in = {0};
+	struct discovery_output found;
+	struct view_input to = {.domain = slice_str(n->member.domain),
+	    .trust_domain = slice_str(n->member.bundle.trust_domain),
+	    .ns = slice_str(n->ns),
+	    .network = slice_str(n->member.network)};
+	enum err err;
+
+	if (publisher_view(n) == NULL)
+		return fault_set(
+		    why, ERR_BUSY, "this agent has no configuration yet");
+	arena_init(&arena, DISCOVERY_BYTES_MAX);
+	err = discover(n, all, &in, &arena, &found);
+	if (err == OK)
+		err = list_others(n->publisher, &arena, &found);
+	if (err != OK)
+		return fault_set(why, err, "discovery: %s", err_text(err));
+	take_found(&to, &found);
+	return view_compile(&to, out, why);
 }
 
 /* --- when ----------------------------------------------------------------- */
@@ -322,7 +389,9 @@ on_in_force(void *arg)
 	OBJ(p, arg, PUBLISHER_MAGIC);
 	p->busy = false;
 	p->in_force = p->generation;
+	view_unref(&p->former);
 	settle(p, &p->flying, NULL);
+	interests_in_force(p->node, p->scope);
 	node_published(p->node);
 	if (p->dirty)
 		publisher_touch(p->node);
@@ -331,21 +400,18 @@ on_in_force(void *arg)
 static void
 hand_over(struct publisher *p, struct view *fresh)
 {
-	uint64_t fingerprint =
-	    fresh == p->view ? p->fingerprint : view_fingerprint(fresh);
-
 	LIST_EACH (&p->waiting, it) {
 		list_remove(it);
 		list_push_back(&p->flying, it);
 	}
-	if (p->view != NULL && p->fingerprint == fingerprint) {
+	if (fresh == p->view) { /* nothing is new */
 		view_unref(&fresh);
-		settle(p, &p->flying, NULL); /* nothing to put in force */
+		settle(p, &p->flying, NULL);
+		interests_in_force(p->node, p->scope);
 		return;
 	}
-	view_unref(&p->view);
+	p->former = p->view;
 	p->view = fresh;
-	p->fingerprint = fingerprint;
 	p->generation++;
 	p->busy = true;
 	proxy_publish(plane_proxy(p->node), fresh, on_in_force, p);
@@ -432,6 +498,7 @@ publisher_close(struct node *n)
 	discovery_free(&p->discovery);
 	map_fini(&p->resources, drop_resource);
 	view_unref(&p->view);
+	view_unref(&p->former);
 	arena_fini(&p->words);
 	p->magic = 0;
 	mem_free(&n->publisher);

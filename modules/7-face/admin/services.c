@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * services — what can be called, and who serves it: an agent's view in force,
- * or what the server would compile now.
+ * services — what can be called, and who serves it: an agent's view in force
+ * and what else its peers offer, or what the server would compile now.
  */
 #include "inside.h"
 
@@ -12,19 +12,24 @@ struct rows {
 	struct value *list;
 };
 
-/* NULL, without a refusal, while an agent has none. */
+/*
+ * The view in force, and beside it what members offer that is out of its
+ * scope. NULL, without a refusal, while an agent has none; a server's has all.
+ */
 static enum err
-view_of(const struct admin *a, struct view **out, struct fault *why)
+views_of(const struct admin *a, struct view *out[2], struct fault *why)
 {
 	static const struct explain_place here = {.ns = S("default")};
 	const struct view *v;
 
 	if (a->spec.server != NULL)
 		return server_view(
-		    a->spec.server, &here, /* with */ NULL, out, why);
+		    a->spec.server, &here, /* with */ NULL, &out[0], why);
 	v = node_view(a->spec.node);
-	*out = v != NULL ? view_ref(v) : NULL;
-	return OK;
+	if (v == NULL)
+		return OK;
+	out[0] = view_ref(v);
+	return node_survey(a->spec.node, &out[1], why);
 }
 
 /* The server has all configuration; an agent has what is called here. */
@@ -84,17 +89,28 @@ add_endpoints(struct rows *r, const struct view_cluster *c)
 	}
 }
 
+static const struct view_host *
+find_host(struct view *const views[2], struct slice asked)
+{
+	const struct view_host *h = NULL;
+
+	for (size_t i = 0; i < 2 && h == NULL; i++)
+		if (views[i] != NULL)
+			h = view_find_host(views[i], NULL, asked, 0);
+	return h;
+}
+
 /* Any form of a service's name; the view's own namespace is the default. */
 static enum err
-find_asked(const struct view *v, struct slice asked, struct slice *out_host,
-    struct fault *why)
+find_asked(struct view *const views[2], struct slice asked,
+    struct slice *out_host, struct fault *why)
 {
 	const struct view_host *h;
 
 	*out_host = SLICE_NONE;
 	if (asked.len == 0)
 		return OK;
-	h = v != NULL ? view_find_host(v, NULL, asked, 0) : NULL;
+	h = find_host(views, asked);
 	if (h == NULL)
 		return fault_set(why, ERR_NOT_FOUND,
 		    "no service %.*s is known here; see them with: meshd "
@@ -106,24 +122,12 @@ find_asked(const struct view *v, struct slice asked, struct slice *out_host,
 
 /* The clusters that have no subset: one for each service and port. */
 static void
-answer(struct admin *a, struct http_exchange *x,
+add_all(struct rows *r, const struct view *v, struct slice host,
     void (*add)(struct rows *r, const struct view_cluster *c))
 {
-	AUTO(view_unref) struct view *v = NULL;
-	struct arena *arena = http_exchange_arena(x);
-	struct rows r = {a->spec.node, arena, json_list(arena)};
 	const struct view_cluster *const *clusters = NULL;
-	struct slice host;
 	size_t count = 0;
-	struct fault why = {0};
-	enum err e = view_of(a, &v, &why);
 
-	if (e == OK)
-		e = find_asked(v, admin_param(x, S("service")), &host, &why);
-	if (e != OK) {
-		admin_refuse(x, e, &why);
-		return;
-	}
 	if (v != NULL)
 		clusters = view_clusters(v, &count);
 	for (size_t i = 0; i < count; i++) {
@@ -133,9 +137,36 @@ answer(struct admin *a, struct http_exchange *x,
 		 */
 		if (c->subset.len == 0 && c->service->ns.len > 0 &&
 		    (host.len == 0 || slice_eq(c->service->host, host)))
-			add(&r, c);
+			add(r, c);
 	}
-	admin_answer_items(x, r.list);
+}
+
+static void
+answer(struct admin *a, struct http_exchange *x,
+    void (*add)(struct rows *r, const struct view_cluster *c))
+{
+	struct view *views[2] = {NULL, NULL};
+	struct arena *arena = http_exchange_arena(x);
+	struct rows r = {a->spec.node, arena, json_list(arena)};
+	struct slice host;
+	struct fault why = {0};
+	enum err e = views_of(a, views, &why);
+
+	if (e == OK)
+		e = find_asked(
+		    views, admin_param(x, S("service")), &host, &why);
+	if (e == OK) {
+		add_all(&r, views[0], host, add);
+		add_all(&r, views[1], host, add);
+		admin_answer_items(x, r.list);
+	} else {
+		admin_refuse(x, e, &why);
+	}
+	view_unref(&views[0]);
+	if (views[1] != NULL) {
+		view_unref(&views[1]);
+		mem_give_back(); /* it may have been the whole mesh */
+	}
 }
 
 static void

@@ -24,8 +24,16 @@ static const char *const yaml[SERVICES] = {
     "  - {name: tcp, port: 1, targetPort: 5432}\n",
 };
 
+/* What a node said last. */
+struct said {
+	struct mesh_node node;
+	struct gossip_service services[2];
+	struct gossip_label labels[2][2];
+};
+
 struct world {
 	struct mesh m;
+	struct said said[NODES];
 	struct rng rng;
 	const struct resource *written[SERVICES];
 	bool is_in[SERVICES];
@@ -36,32 +44,60 @@ struct world {
 };
 
 static void
+choose_services(struct world *w, struct said *to)
+{
+	to->node.services = to->services;
+	to->node.count = rng_below(&w->rng, 3);
+	for (size_t i = 0; i < ARRAY_LEN(to->services); i++) {
+		struct gossip_service *s = &to->services[i];
+
+		*s = mesh_service(names[rng_below(&w->rng, 3)],
+		    rng_below(&w->rng, 2) ? 8080 : 5432,
+		    rng_below(&w->rng, 2) ? "http" : "tcp");
+		to->labels[i][0] = s->labels[0];
+		to->labels[i][1] = (struct gossip_label){
+		    S("tier"), rng_below(&w->rng, 2) ? S("a") : S("b")};
+		s->labels = to->labels[i];
+		s->label_count = 1 + rng_below(&w->rng, 2);
+	}
+}
+
+static void
+choose_health(struct world *w, struct mesh_node *n)
+{
+	n->status = (uint8_t)rng_below(&w->rng, GOSSIP_LEFT + 1);
+	n->unhealthy = rng_below(&w->rng, 4);
+	n->health = (uint8_t)rng_below(&w->rng, GOSSIP_DRAINING + 1);
+}
+
+static void
 put_node(struct world *w)
 {
 	static const char *const ids[NODES] = {"a", "b", "c", "d", "e", "f"};
 	size_t which = rng_below(&w->rng, NODES);
-	struct gossip_label labels[2][2];
-	struct gossip_service s[2];
-	struct mesh_node n = {.name = ids[which],
+	struct said *s = &w->said[which];
+
+	s->node = (struct mesh_node){.name = ids[which],
 	    .addrs = rng_below(&w->rng, 4) == 0 ? "10.0.0.9" : "10.0.0.2",
 	    .issued_s = (uint32_t)(100 * rng_below(&w->rng, 3)),
-	    .status = (uint8_t)rng_below(&w->rng, GOSSIP_LEFT + 1),
-	    .name_lost = rng_below(&w->rng, 6) == 0,
-	    .unhealthy = rng_below(&w->rng, 3),
-	    .services = s,
-	    .count = rng_below(&w->rng, 3)};
+	    .name_lost = rng_below(&w->rng, 6) == 0};
+	choose_services(w, s);
+	choose_health(w, &s->node);
+	(void)mesh_put(&w->m, &s->node); /* maybe the same again */
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(s); i++) {
-		s[i] = mesh_service(names[rng_below(&w->rng, 3)],
-		    rng_below(&w->rng, 2) ? 8080 : 5432,
-		    rng_below(&w->rng, 2) ? "http" : "tcp");
-		labels[i][0] = s[i].labels[0];
-		labels[i][1] = (struct gossip_label){
-		    S("tier"), rng_below(&w->rng, 2) ? S("a") : S("b")};
-		s[i].labels = labels[i];
-		s[i].label_count = 1 + rng_below(&w->rng, 2);
-	}
-	(void)mesh_put(&w->m, &n); /* maybe the same again */
+/* One that offers what it offered. */
+static void
+change_health(struct world *w)
+{
+	struct mesh_node *n = &w->said[rng_below(&w->rng, NODES)].node;
+
+	if (n->name == NULL)
+		return;
+	choose_health(w, n);
+	if (rng_below(&w->rng, 8) == 0)
+		n->issued_s += 100; /* its voucher was renewed */
+	(void)mesh_put(&w->m, n);   /* maybe the same again */
 }
 
 static void
@@ -133,8 +169,8 @@ static void
 step(struct world *w, size_t at)
 {
 	static void (*const steps[])(struct world *) = {put_node, put_node,
-	    put_node, forget_node, toggle_service, change_local, change_place,
-	    change_scope};
+	    put_node, change_health, change_health, forget_node, toggle_service,
+	    change_local, change_place, change_scope};
 	size_t which = rng_below(&w->rng, ARRAY_LEN(steps));
 
 	w->trail[at] = (char)('0' + which);
@@ -239,5 +275,35 @@ TEST(nothing_is_made_anew_where_nothing_changed)
 	EXPECT_EQ(m.endpoint_count, 1);
 	EXPECT_TRUE(m.out.servings == before);
 	EXPECT_EQ(before[0].version, version);
+	mesh_fini(&m);
+}
+
+/* Its record is read no more: where a reason lies is where it lay. */
+TEST(what_a_node_says_of_its_health_touches_only_services_with_news)
+{
+	struct gossip_service s[] = {
+	    mesh_service("web", 8080, "http"), mesh_service("db", 5432, "tcp")};
+	struct mesh_node a = {.name = "a",
+	    .addrs = "10.0.0.2",
+	    .services = s,
+	    .count = ARRAY_LEN(s)};
+	const char *text;
+	struct mesh m;
+
+	mesh_init(&m);
+	EXPECT_TRUE(mesh_put(&m, &a));
+	mesh_compile(&m);
+	text = m.endpoints[0].node.ptr;
+	a.unhealthy = 1 << 1;
+	EXPECT_TRUE(mesh_put(&m, &a));
+	mesh_compile(&m);
+	EXPECT_STR(mesh_text(&m), "db.default:5432 10.0.0.2:5432 unhealthy\n"
+				  "web.default:8080 10.0.0.2:8080 healthy\n");
+	EXPECT_TRUE(m.endpoints[0].node.ptr == text);
+	a.unhealthy = 0;
+	a.health = GOSSIP_DRAINING;
+	EXPECT_TRUE(mesh_put(&m, &a));
+	mesh_compile(&m);
+	EXPECT_SLICE(m.endpoints[0].reason, S("node a drains it"));
 	mesh_fini(&m);
 }

@@ -139,6 +139,7 @@ TEST(a_local_service_draws_in_those_of_its_name)
 	mesh_fini(&m);
 }
 
+/* The arrays of before are given again. */
 TEST(news_of_what_nobody_wants_is_no_news)
 {
 	struct gossip_service db = mesh_service("db", 5432, "tcp");
@@ -157,5 +158,32 @@ TEST(news_of_what_nobody_wants_is_no_news)
 	mesh_compile(&m);
 	EXPECT_NE(m.out.servings[0].version, version);
 	EXPECT_EQ(m.endpoint_count, 3);
+	mesh_fini(&m);
+}
+
+TEST(a_local_service_of_a_namespace_that_nobody_asked_for_is_whole)
+{
+	struct gossip_service shop = mesh_service("web", 8080, "http");
+	struct discovery_local local = {.name = S("web"),
+	    .ns = S("shop"),
+	    .protocol = S("http"),
+	    .port = 8080,
+	    .weight = 100,
+	    .target = {ADDR_V4, {127, 0, 0, 1}, 9}};
+	struct mesh m;
+
+	begin(&m);
+	shop.ns = S("shop");
+	put(&m, "c", "10.0.0.4", &shop, 1);
+	want(&m, &web, 1);
+	mesh_compile(&m);
+	EXPECT_EQ(m.endpoint_count, 2);
+	m.in.locals = &local;
+	m.in.local_count = 1;
+	mesh_compile(&m);
+	EXPECT_EQ(m.endpoint_count, 4);
+	want(&m, NULL, 0);
+	mesh_compile(&m);
+	EXPECT_EQ(m.endpoint_count, 2);
 	mesh_fini(&m);
 }

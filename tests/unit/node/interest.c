@@ -7,6 +7,8 @@
  */
 #include <stdio.h>
 
+#include "discovery/discovery.h"
+
 #include "inside.h"
 #include "unit.h"
 
@@ -28,6 +30,7 @@ static struct {
 	size_t upstream_count;
 	struct node_expose exposed[2];
 	size_t exposed_count;
+	size_t touches; /* a new view was wished for */
 	size_t answers;
 	enum err last;
 	char words[FAULT_TEXT_MAX];
@@ -52,6 +55,13 @@ uplink_has_host(const struct node *n, struct slice host)
 {
 	EXPECT_TRUE(n == &scene.node);
 	return map_get(&scene.brought, host) != NULL;
+}
+
+void
+publisher_touch(struct node *n)
+{
+	EXPECT_TRUE(n == &scene.node);
+	scene.touches++;
 }
 
 struct http2 *
@@ -137,6 +147,25 @@ static void
 ask(struct slice host)
 {
 	node_ask_host(&scene.node, host, on_host, &scene);
+}
+
+/* The view was made of what is wanted now. */
+static void
+put_in_force(void)
+{
+	AUTO(arena_fini) struct arena a = {0};
+	struct discovery_scope scope;
+
+	arena_init(&a, LIMIT_RESOURCE_BYTES);
+	EXPECT_OK(interests_scope(&scene.node, &a, &scope));
+	interests_in_force(&scene.node, scope.version);
+}
+
+static void
+bring(struct slice host)
+{
+	(void)map_put(&scene.brought, host, &scene);
+	interests_arrived(&scene.node);
 }
 
 static void
@@ -275,9 +304,10 @@ TEST(too_many_questions_are_refused_until_some_are_over)
 TEST(what_is_here_is_answered_at_once)
 {
 	begin();
+	add_upstream(S("web"));
 	interests_open(&scene.node);
-	(void)map_put(
-	    &scene.brought, S("web.default.svc.mesh.internal"), &scene);
+	put_in_force();
+	bring(S("web.default.svc.mesh.internal"));
 	ask(S("web"));
 	EXPECT_EQ(scene.answers, 1);
 	EXPECT_EQ(scene.last, OK);
@@ -294,9 +324,8 @@ TEST(an_answer_waits_until_the_stream_has_brought_the_host)
 	pass(SECOND / 2);
 	interests_arrived(&scene.node);
 	EXPECT_EQ(scene.answers, 0);
-	(void)map_put(
-	    &scene.brought, S("web.default.svc.mesh.internal"), &scene);
-	interests_arrived(&scene.node);
+	put_in_force();
+	bring(S("web.default.svc.mesh.internal"));
 	EXPECT_EQ(scene.answers, 1);
 	EXPECT_EQ(scene.last, OK);
 	pass(SECOND);
@@ -321,9 +350,75 @@ TEST(a_name_that_may_be_of_the_outside_is_here_in_both_spellings)
 	EXPECT_EQ(scene.answers, 0);
 	(void)map_put(
 	    &scene.brought, S("example.com.svc.mesh.internal"), &scene);
-	interests_arrived(&scene.node);
+	put_in_force();
 	EXPECT_EQ(scene.answers, 1);
 	EXPECT_EQ(scene.last, OK);
+	end();
+}
+
+TEST(an_answer_waits_for_the_view_that_knows_the_host)
+{
+	begin();
+	scene.has_server = true;
+	interests_open(&scene.node);
+	put_in_force();
+	ask(S("web"));
+	EXPECT_EQ(scene.touches, 1);
+	bring(S("web.default.svc.mesh.internal"));
+	EXPECT_EQ(scene.answers, 0);
+	put_in_force();
+	EXPECT_EQ(scene.answers, 1);
+	EXPECT_EQ(scene.last, OK);
+	ask(S("web")); /* it is here */
+	EXPECT_EQ(scene.answers, 2);
+	EXPECT_EQ(scene.touches, 1);
+	end();
+}
+
+TEST(a_view_that_does_not_come_is_said_in_words)
+{
+	begin();
+	interests_open(&scene.node);
+	bring(S("web.default.svc.mesh.internal"));
+	ask(S("web"));
+	EXPECT_EQ(scene.answers, 0);
+	pass(SECOND + 1000);
+	EXPECT_EQ(scene.last, ERR_UNREACHABLE);
+	EXPECT_STR(scene.words,
+	    "configuration of web.default.svc.mesh.internal is not at hand: it "
+	    "is not in force yet");
+	end();
+}
+
+static bool
+has_name(const struct discovery_scope *s, struct slice host)
+{
+	for (size_t i = 0; i < s->count; i++)
+		if (slice_eq(s->hosts[i], host))
+			return true;
+	return false;
+}
+
+TEST(what_is_wanted_is_a_scope_with_a_version)
+{
+	AUTO(arena_fini) struct arena a = {0};
+	struct discovery_scope one, two;
+
+	begin();
+	arena_init(&a, LIMIT_RESOURCE_BYTES);
+	add_upstream(S("web"));
+	interests_open(&scene.node);
+	EXPECT_OK(interests_scope(&scene.node, &a, &one));
+	EXPECT_TRUE(has_name(&one, S("web.default.svc.mesh.internal")));
+	EXPECT_SLICE(one.domain, S("mesh.internal"));
+	interests_refresh(&scene.node);
+	EXPECT_OK(interests_scope(&scene.node, &a, &two));
+	EXPECT_EQ(two.version, one.version);
+	scene.upstream_count = 0;
+	interests_refresh(&scene.node);
+	EXPECT_OK(interests_scope(&scene.node, &a, &two));
+	EXPECT_NE(two.version, one.version);
+	EXPECT_FALSE(has_name(&two, S("web.default.svc.mesh.internal")));
 	end();
 }
 
