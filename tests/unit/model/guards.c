@@ -5,6 +5,7 @@
 #include "authn.h"
 #include "compiled.h"
 #include "machine.h"
+#include "overview.h"
 #include "unit.h"
 
 #define POLICY(name, spec)                                                     \
@@ -221,4 +222,52 @@ TEST(a_token_that_nobody_can_read_is_told)
 	      "token"));
 	EXPECT_SLICE(
 	    value_get_string(step(&a), S("origin"), S("")), S("m.yaml:4"));
+}
+
+/* --- tables --------------------------------------------------------------- */
+
+TEST(the_rules_of_policies_are_a_table)
+{
+	static const char *const members[] = {"action", "policy", "asks"};
+	static const char *const wanted[] = {
+	    "token | shop/users | issuer is a.com",
+	    "AUDIT | shop/two | source.principal is one of "
+	    "mesh.internal/ns/shop/sa/a; request.method is one of GET, or "
+	    "request.host is none of b.com and destination.port is one of 80; "
+	    "source.ip is one of 10.0.0.1",
+	    "DENY | shop/no | request.path is one of /admin*",
+	    "ALLOW | shop/nobody | nothing: the policy has no rule",
+	    "ALLOW | shop/web | source.principal is one of "
+	    "mesh.internal/ns/shop/sa/ui",
+	};
+	AUTO(machine_fini) struct machine m;
+	AUTO(arena_fini) struct arena arena = {0};
+	const struct value *rows;
+	size_t n = 0;
+
+	machine_init(&m,
+	    WEB_ONLY NOT_ADMIN TOKENS POLICY("nobody", "") POLICY("two",
+		"action: AUDIT, rules: [{" FROM(
+		    "a") ", to: [{operation: {methods: [GET]}}, "
+			 "{operation: {ports: ['80'], notHosts: [b.com]}}], "
+			 "when: [{key: source.ip, values: [10.0.0.1]}]}]"));
+	arena_init(&arena, 1 << 20);
+	rows = view_overview(m.v, S("policies"), &arena);
+	EXPECT_TRUE(rows != NULL);
+	VALUE_EACH(rows, it)
+	{
+		struct slice text = value_get_string(it, S("workload"), S(""));
+
+		EXPECT_SLICE(text, S("shop app=web"));
+		text = S("");
+		for (size_t i = 0; i < ARRAY_LEN(members); i++)
+			text = arena_printf(&arena, "%.*s%s%.*s",
+			    SLICE_ARG(text), i > 0 ? " | " : "",
+			    SLICE_ARG(value_get_string(
+				it, slice_str(members[i]), S(""))));
+		EXPECT_TRUE(n < ARRAY_LEN(wanted));
+		EXPECT_SLICE(text, slice_str(wanted[n++]));
+		EXPECT_TRUE(value_get_string(it, S("origin"), S("")).len > 0);
+	}
+	EXPECT_EQ(n, ARRAY_LEN(wanted));
 }
