@@ -978,7 +978,12 @@ def test_what_a_proxy_is_made_of_is_shown_with_its_sources(mesh):
     match: [{headers: {who: {exact: tester}}}]
     route: [{destination: {host: web, subset: v2}}]
   - route: [{destination: {host: web, subset: v1}}]
-""")
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: no-admin}
+spec: {action: DENY, rules: [{to: [{operation: {paths: [/none]}}]}]}
+""", "--allow-inert")
     for cli, words in ((mesh.cli, ["vm2"]), (mesh.caller.cli, []),
                        (mesh.caller.cli, ["vm4"])):
         out = cli.ok("proxy", "config", *words, "routes")
@@ -987,13 +992,21 @@ def test_what_a_proxy_is_made_of_is_shown_with_its_sources(mesh):
                          out), out
         assert "VirtualService/default/web@" in out
         told = cli.json("proxy", "config", *words)
-        assert set(told) == {"listeners", "routes", "clusters", "endpoints"}
+        assert set(told) == {"listeners", "routes", "clusters", "endpoints",
+                             "policies"}
+        rules = {(row["action"], row["policy"], row["asks"])
+                 for place in told["policies"] for row in place["rows"]}
+        # Agents are sent what is about hosts that they call, and no policy.
+        assert rules == ({("DENY", "default/no-admin",
+                           "request.path is one of /none")}
+                         if cli is mesh.cli else set())
         nodes = {row.get("node") for place in told["endpoints"]
                  for row in place["rows"]}
         assert nodes >= {"vm2", "vm3"}
     assert "9000" in mesh.caller.cli.ok("proxy", "config", "listeners")
     done = mesh.cli("proxy", "config", "vm99")
     assert done.returncode != 0 and "node list" in done.stderr
+    mesh.cli.ok("delete", "AuthorizationPolicy", "no-admin")
 
 
 def explained(mesh, port_name, requests):

@@ -88,4 +88,18 @@ struct authn_decision {
 struct authn_decision view_authn_decide(const struct view_authn *a,
     const struct http_attrs *http, authn_verify_cb verify, void *arg);
 
+/* --- what policies say ---------------------------------------------------- */
+
+/* Of one workload of this machine. */
+struct view_guard {
+	struct slice ns;
+	struct labels labels;
+	const struct view_access *access; /* NULL: nothing of who may call */
+	const struct view_authn *authn;   /* NULL: nothing of tokens */
+};
+
+/* All of them, each once. */
+const struct view_guard *const *view_guards(
+    const struct view *v, size_t *out_count);
+
 #endif

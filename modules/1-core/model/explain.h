@@ -55,9 +55,17 @@ struct explain_connection {
 	/* The server's certificate that a client with one expects there, by
 	 * the secret's name; empty: the mesh's own. */
 	struct slice secret;
+	/* Whom the client's certificate is of: NAME.NAMESPACE or spiffe://…;
+	 * empty: it is not said. */
+	struct slice peer;
+	struct addr source; /* family ADDR_NONE: not known */
 	/* Who calls (of inbound and gateway: nobody in the mesh), and what is
 	 * asked, unless the protocol is TCP. Its host is not looked at. */
 	struct explain_request request;
+	/* For tokens, by whoever asks: what reads them, and when they expire.
+	 * NULL: none can be read. */
+	resource_json_cb parse_json;
+	int64_t now_ms;
 };
 
 /* Whose view has to answer. */
@@ -92,9 +100,9 @@ struct explain_question {
  * scheme, authority, path, headers {name: value}. Of a request: host, or
  * upstream. Of a connection: direction (outbound, inbound, gateway), which
  * makes it one; address, protocol (tcp, http, http2, grpc), tls (plaintext,
- * tls, mtls), sni, alpn [text], secret. Of a cluster just that: cluster, its
- * name. Borrows from `v`. ERR_INVALID names the member that is not right or
- * not known.
+ * tls, mtls), sni, alpn [text], secret, peer, sourceIp. Of a cluster just that:
+ * cluster, its name. Borrows from `v`. ERR_INVALID names the member that is not
+ * right or not known.
  */
 MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
     struct explain_question *out, struct fault *why);
@@ -161,10 +169,12 @@ struct value *model_explain(const struct view *v,
  *	ErrTLSRedirect     the virtual host sends plain requests to https
  *	ErrNoRoute         no rule takes the request
  *
- * steps [{step, name, origin, why}], one for each of them; where no chain took
- * it, chains [{name, origin, why}], at most 50; action, what is
- * done with it, and clusters {name: settings}, of each that it may reach, by
- * Envoy's words.
+ * access, of what comes in where a policy is for whom it leads to: from, and
+ * what model_explain_access() says of it; that changes nothing of the rest, as
+ * the proxy does not enforce policies yet. steps [{step, name, origin, why}],
+ * one for each of them; where no chain took it, chains [{name, origin, why}],
+ * at most 50; action, what is done with it, and clusters {name: settings}, of
+ * each that it may reach, by Envoy's words.
  */
 struct value *model_explain_connection(const struct view *v,
     const struct explain_connection *connection, struct arena *arena);

@@ -4,6 +4,7 @@
  */
 #include "overview.h"
 
+#include "authn.h"
 #include "tree.h"
 
 /* --- where it goes -------------------------------------------------------- */
@@ -241,6 +242,71 @@ add_endpoints(struct tree *t, struct value *list, const struct view *v)
 		}
 }
 
+/* --- policies ------------------------------------------------------------- */
+
+/* "shop app=web" */
+static struct slice
+workload_text(struct tree *t, const struct view_guard *g)
+{
+	struct slice text = g->ns;
+
+	for (size_t i = 0; i < g->labels.count; i++)
+		text = joined(t, text, " ",
+		    tree_printf(t, "%.*s=%.*s",
+			SLICE_ARG(g->labels.items[i].key),
+			SLICE_ARG(g->labels.items[i].value)));
+	return text;
+}
+
+static void
+add_policy(struct tree *t, struct value *list, const struct view_guard *g,
+    const char *action, struct slice asks, const struct origin *o)
+{
+	struct value *row = tree_map(t);
+
+	tree_put_text(t, row, "workload", workload_text(t, g));
+	tree_put_text(t, row, "action", slice_str(action));
+	tree_put_text(t, row, "policy",
+	    tree_printf(
+		t, "%.*s/%.*s", SLICE_ARG(o->key.ns), SLICE_ARG(o->key.name)));
+	tree_put_text(t, row, "asks", asks);
+	tree_put_text(t, row, "origin", tree_origin(t, o));
+	tree_add(t, list, row);
+}
+
+static void
+add_access(struct tree *t, struct value *list, const struct view_guard *g)
+{
+	for (int s = 0; g->access != NULL && s < ACCESS_STAGES; s++) {
+		const struct access_set *set = &g->access->http[s];
+
+		for (size_t i = 0; i < set->count; i++)
+			add_policy(t, list, g, access_stage_name(s),
+			    tree_access_rule(t, set->rules[i]),
+			    &set->rules[i]->origin);
+	}
+}
+
+static void
+add_policies(struct tree *t, struct value *list, const struct view *v)
+{
+	size_t count;
+	const struct view_guard *const *all = view_guards(v, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct view_authn *a = all[i]->authn;
+
+		for (size_t j = 0; a != NULL && j < a->count; j++)
+			add_policy(t, list, all[i], "token",
+			    a->rules[j].issuer.len > 0
+				? tree_printf(t, "issuer is %.*s",
+				      SLICE_ARG(a->rules[j].issuer))
+				: S("any issuer"),
+			    &a->rules[j].origin);
+		add_access(t, list, all[i]);
+	}
+}
+
 /* --- all of them ---------------------------------------------------------- */
 
 static const struct table {
@@ -251,6 +317,7 @@ static const struct table {
     {"routes", add_routes},
     {"clusters", add_clusters},
     {"endpoints", add_endpoints},
+    {"policies", add_policies},
 };
 
 static const struct table *

@@ -13,6 +13,7 @@
  *	routes     host, rule, asks, to, origin
  *	clusters   name, balancer, endpoints, usable, origin
  *	endpoints  cluster, address, node, identity, locality, weight, state
+ *	policies   workload, action, policy, asks, origin: of access and tokens
  * NULL: there is no such table, or the arena is full.
  */
 struct value *view_overview(

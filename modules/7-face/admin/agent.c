@@ -383,6 +383,8 @@ read_question(const struct admin *a, const struct value *body,
 
 	if (e != OK)
 		return e;
+	q->question.connection.parse_json = codec_json_parse;
+	q->question.connection.now_ms = clock_wall_ms(&clock_system);
 	if (q->question.place.proxy != VIEW_SIDECAR ||
 	    q->question.place.ip.family != ADDR_NONE ||
 	    q->question.with != NULL)

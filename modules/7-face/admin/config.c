@@ -442,8 +442,11 @@ explain(struct admin *a, struct http_exchange *x)
 	if (body == NULL)
 		return;
 	e = explain_read(body, arena, &q, &why);
-	if (e == OK)
+	if (e == OK) {
+		q.connection.parse_json = codec_json_parse;
+		q.connection.now_ms = clock_wall_ms(&clock_system);
 		e = server_view(a->spec.server, &q.place, q.with, &view, &why);
+	}
 	if (e != OK)
 		admin_refuse(x, e, &why);
 	else

@@ -66,8 +66,8 @@ proxy(struct admin *a, struct http_exchange *x)
 
 	if (!view_has_overview(o.table))
 		e = fault_set(&why, ERR_INVALID,
-		    "there is listeners, routes, clusters and endpoints, and "
-		    "no %.*s",
+		    "there is listeners, routes, clusters, endpoints and "
+		    "policies, and no %.*s",
 		    SLICE_ARG(slice_sub(o.table, 0, 64)));
 	if (e == OK)
 		e = add_all(a, &o, admin_param(x, S("node")), &why);

@@ -8,6 +8,7 @@
  * agent, which has a view in force.
  */
 #include "base/base.h"
+#include "codec/codec.h"
 #include "files/files.h"
 #include "model/model.h"
 
@@ -162,7 +163,7 @@ usual_sni(const struct asked *q)
 
 /* Only an address says where a connection goes. */
 static const char *const of_connections[] = {
-    "address", "protocol", "tls", "sni"};
+    "address", "protocol", "tls", "sni", "peer"};
 
 static enum err
 read_connection(struct asked *q, const struct options *o, bool http)
@@ -179,7 +180,10 @@ read_connection(struct asked *q, const struct options *o, bool http)
 					 : "outbound");
 	if (options_text(o, "protocol") == NULL)
 		body_text(&q->b, "protocol", http ? "http" : "tcp");
-	if (options_text(o, "tls") == NULL && q->has_tls)
+	body_text(&q->b, "sourceIp", options_text(o, "source-ip"));
+	if (options_text(o, "tls") == NULL && options_text(o, "peer") != NULL)
+		body_text(&q->b, "tls", "mtls");
+	else if (options_text(o, "tls") == NULL && q->has_tls)
 		body_text(&q->b, "tls", "tls");
 	if (options_text(o, "sni") == NULL && usual_sni(q).len > 0)
 		body_slice(&q->b, "sni", usual_sni(q));
@@ -207,6 +211,7 @@ static bool
 asks_connection(const struct options *o)
 {
 	bool is = options_flag(o, "gateway") || options_flag(o, "inbound") ||
+		  options_text(o, "source-ip") != NULL ||
 		  options_list(o, "alpn")->count > 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(of_connections); i++)
@@ -277,6 +282,8 @@ answer(void *arg, const struct value *question, struct arena *arena,
 	if (v == NULL)
 		return NULL;
 	q.connection.request.offline = true;
+	q.connection.parse_json = codec_json_parse;
+	q.connection.now_ms = clock_wall_ms(&clock_system);
 	told = model_answer(v, &q, arena);
 	if (told == NULL)
 		(void)fault_set(why, ERR_LIMIT, "the explanation is too large");
@@ -461,6 +468,10 @@ static const struct option_row explain_rows[] = {
 	"plaintext, tls or mtls, with a certificate of the mesh"},
     {"sni", 0, OPTION_TEXT, "NAME", NULL, false,
 	"the server that the client names in TLS"},
+    {"peer", 0, OPTION_TEXT, "NAME.NAMESPACE|ID", NULL, false,
+	"who calls in, by its certificate, an ID is spiffe://..."},
+    {"source-ip", 0, OPTION_TEXT, "ADDRESS", NULL, false,
+	"the address that calls in"},
     {"alpn", 0, OPTION_LIST, "NAME", NULL, false,
 	"a protocol that it offers in TLS"},
     {"questions", 0, OPTION_TEXT, "FILE|-", NULL, false,

@@ -12,6 +12,7 @@
 
 #include "api.h"
 #include "command.h"
+#include "explained.h"
 #include "output.h"
 #include "places.h"
 #include "questions.h"
@@ -243,29 +244,12 @@ answer(void *arg, const struct value *question, struct arena *arena,
 
 /* --- for people --- */
 
-static void
-line(const struct value *v, const char *key, const char *label)
-{
-	struct slice s = value_get_string(v, slice_str(key), SLICE_NONE);
-
-	if (s.len > 0)
-		(void)printf("%-13s %.*s\n", label, SLICE_ARG(s));
-}
-
 static bool
 is_true(const struct value *v, struct slice key)
 {
 	const struct value *b = value_get(v, key);
 
 	return b != NULL && b->type == VALUE_BOOL && b->boolean;
-}
-
-static int
-number(const struct value *v, struct slice key)
-{
-	const struct value *n = value_get(v, key);
-
-	return n != NULL && n->type == VALUE_INT ? (int)n->integer : 0;
 }
 
 static void
@@ -275,7 +259,7 @@ print_rule(const char *label, const struct value *v)
 		return;
 	(void)printf("%-13s %.*s, rule %d, at %.*s\n", label,
 	    SLICE_ARG(value_get_string(v, S("policy"), S(""))),
-	    number(v, S("rule")),
+	    (int)value_get_int(v, S("rule"), 0),
 	    SLICE_ARG(value_get_string(v, S("origin"), S(""))));
 }
 
@@ -283,7 +267,7 @@ static void
 print_outcome(const struct value *v)
 {
 	const struct value *o = value_get(v, S("outcome"));
-	int status = number(o, S("status"));
+	int status = (int)value_get_int(o, S("status"), 0);
 	struct slice reason = value_get_string(o, S("reason"), S(""));
 
 	(void)printf("%-13s ", "outcome");
@@ -312,30 +296,10 @@ print_besides(const struct value *v)
 		(void)printf("%-13s would have been %s\n", "dry run",
 		    is_true(dry, S("allowed")) ? "allowed" : "denied");
 	print_rule("", dry);
-	line(token, "why", "token");
-	line(token, "issuer", "issuer");
-	line(token, "subject", "subject");
-	line(token, "note", "");
-}
-
-static void
-print_rules(const struct value *rules)
-{
-	if (rules != NULL)
-		(void)printf("rules, in the order they are asked:\n");
-	VALUE_EACH(rules, it)
-	{
-		bool matched = is_true(it, S("matched"));
-
-		(void)printf("  %s %.*s  %.*s %d  %.*s  %.*s\n",
-		    matched ? "+" : "-",
-		    SLICE_ARG(value_get_string(it, S("stage"), S(""))),
-		    SLICE_ARG(value_get_string(it, S("policy"), S(""))),
-		    number(it, S("rule")),
-		    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
-		    SLICE_ARG(value_get_string(
-			it, S("why"), matched ? S("takes it") : S(""))));
-	}
+	explained_line(token, "why", "token");
+	explained_line(token, "issuer", "issuer");
+	explained_line(token, "subject", "subject");
+	explained_line(token, "note", "");
 }
 
 static int
@@ -349,11 +313,11 @@ print(const struct value *v, enum output how)
 							: cli_fault(&why);
 	print_outcome(v);
 	print_rule("by", v);
-	line(workload, "service", "workload");
-	line(value_get(v, S("call")), "from", "caller");
+	explained_line(workload, "service", "workload");
+	explained_line(value_get(v, S("call")), "from", "caller");
 	print_besides(v);
-	print_rules(value_get(v, S("rules")));
-	line(v, "note", "note");
+	explained_access_rules(value_get(v, S("rules")));
+	explained_line(v, "note", "note");
 	return CLI_EXIT_OK;
 }
 

@@ -10,8 +10,8 @@
 
 #include <stdio.h>
 
-static void
-line(const struct value *v, const char *key, const char *label)
+void
+explained_line(const struct value *v, const char *key, const char *label)
 {
 	struct slice s = value_get_string(v, slice_str(key), SLICE_NONE);
 
@@ -252,7 +252,27 @@ print_action(const struct value *action)
 	struct slice none = S("0s");
 
 	if (!slice_eq(value_get_string(action, S("timeout"), none), none))
-		line(action, "timeout", "timeout");
+		explained_line(action, "timeout", "timeout");
+}
+
+void
+explained_access_rules(const struct value *rules)
+{
+	if (rules != NULL)
+		(void)printf("policies' rules, in the order they are asked:\n");
+	VALUE_EACH(rules, it)
+	{
+		bool matched = is_true(value_get(it, S("matched")));
+
+		(void)printf("  %s %.*s  %.*s %d  %.*s  %.*s\n",
+		    matched ? "+" : "-",
+		    SLICE_ARG(value_get_string(it, S("stage"), S(""))),
+		    SLICE_ARG(value_get_string(it, S("policy"), S(""))),
+		    (int)value_get_int(it, S("rule"), 0),
+		    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
+		    SLICE_ARG(value_get_string(
+			it, S("why"), matched ? S("takes it") : S(""))));
+	}
 }
 
 int
@@ -267,16 +287,17 @@ explained_print(const struct value *v, enum output how)
 	print_steps(value_get(v, S("steps")));
 	print_listener(v);
 	if (value_get(v, S("steps")) == NULL)
-		line(v, "virtualHostMatched", "virtual host");
-	line(v, "routeMatched", "route");
-	line(v, "origin", "from");
-	line(v, "clusterMatched", "cluster");
+		explained_line(v, "virtualHostMatched", "virtual host");
+	explained_line(v, "routeMatched", "route");
+	explained_line(v, "origin", "from");
+	explained_line(v, "clusterMatched", "cluster");
 	print_action(value_get(v, S("action")));
 	print_inert(value_get(v, S("notInForce")), "not in force  ");
-	line(v, "rewrittenPath", "path becomes");
-	line(v, "location", "location");
-	line(v, "note", "note");
+	explained_line(v, "rewrittenPath", "path becomes");
+	explained_line(v, "location", "location");
+	explained_line(v, "note", "note");
 	print_chains(value_get(v, S("chains")));
+	explained_access_rules(value_get_path(v, S("access.rules")));
 	print_rules(value_get(v, S("rules")));
 	print_destinations(value_get(v, S("destinations")));
 	return CLI_EXIT_OK;

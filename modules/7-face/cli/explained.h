@@ -12,4 +12,10 @@
 /* What model_answer() made; an exit status. */
 int explained_print(const struct value *v, enum output how);
 
+/* A member that is a text, under a label; nothing if it is none. */
+void explained_line(const struct value *v, const char *key, const char *label);
+
+/* The rules of policies that were asked (model/explain_access.h). */
+void explained_access_rules(const struct value *rules);
+
 #endif

@@ -30,6 +30,8 @@ static const struct kind {
 	    "state"},
 	{"CLUSTER", "ADDRESS", "NODE", "IDENTITY", "LOCALITY", "WEIGHT",
 	    "STATE"}},
+    {"policies", {"workload", "action", "policy", "asks", "origin"},
+	{"WORKLOAD", "ACTION", "POLICY", "ASKS", "FROM"}},
 };
 
 static const struct kind *
@@ -93,8 +95,8 @@ read_words(const struct options *o, struct asked *out, struct fault *why)
 		out->only = find_kind(last);
 	if (o->arg_count == 2 && out->only == NULL)
 		return fault_set(why, ERR_INVALID,
-		    "there is listeners, routes, clusters and endpoints, and "
-		    "no %s",
+		    "there is listeners, routes, clusters, endpoints and "
+		    "policies, and no %s",
 		    last);
 	if (o->arg_count == 2 || (o->arg_count == 1 && out->only == NULL))
 		out->node = o->args[0];
@@ -197,7 +199,7 @@ static const struct option_row proxy_config_rows[] = {
 
 const struct command command_proxy_config = {
     .name = "proxy config",
-    .args = "[NODE] [listeners|routes|clusters|endpoints]",
+    .args = "[NODE] [listeners|routes|clusters|endpoints|policies]",
     .words = 2,
     .summary = "show what a machine's proxy is made of, and whence",
     .section = "cli",

@@ -30,24 +30,32 @@ too_large(const struct reading *r)
 	return fault_set(r->why, ERR_LIMIT, "the question is too large");
 }
 
-/* "curl.default", or an identity as it is; "-" and nothing are nobody. */
-static enum err
-read_from(struct reading *r, const struct value *v)
+enum err
+access_call_identity(struct slice from, struct slice trust_domain,
+    struct arena *arena, struct slice *out)
 {
-	struct slice *out = &r->out->question.identity;
-	struct slice ns = v->string;
+	struct slice ns = from;
 	struct identity id = {
-	    .trust_domain = r->trust_domain, .account = slice_split(&ns, '.')};
+	    .trust_domain = trust_domain, .account = slice_split(&ns, '.')};
 
 	if (id.account.len == 0 || slice_eq(id.account, S("-")))
 		return OK;
-	if (slice_starts(v->string, S("spiffe://"))) {
-		*out = v->string;
+	if (slice_starts(from, S("spiffe://"))) {
+		*out = from;
 		return OK;
 	}
 	id.ns = ns.len > 0 ? ns : S("default");
-	*out = name_identity_format(r->arena, &id);
-	return out->ptr != NULL ? OK : too_large(r);
+	*out = name_identity_format(arena, &id);
+	return out->ptr != NULL ? OK : ERR_LIMIT;
+}
+
+static enum err
+read_from(struct reading *r, const struct value *v)
+{
+	enum err e = access_call_identity(
+	    v->string, r->trust_domain, r->arena, &r->out->question.identity);
+
+	return e == OK ? OK : too_large(r);
 }
 
 static enum err

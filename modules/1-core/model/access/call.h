@@ -27,6 +27,13 @@ MUST_USE enum err access_call_read(const struct value *map,
     struct slice trust_domain, struct arena *arena, struct access_call *out,
     struct fault *why);
 
+/*
+ * Whom a question means: "curl.default", or an identity as it is; "-" and
+ * nothing are nobody. ERR_LIMIT: the arena is full.
+ */
+MUST_USE enum err access_call_identity(struct slice from,
+    struct slice trust_domain, struct arena *arena, struct slice *out);
+
 /* A map of texts as labels; none, if that is no map. */
 struct labels access_call_labels(const struct value *map, struct arena *arena);
 

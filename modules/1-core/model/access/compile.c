@@ -246,32 +246,39 @@ trust_of(const struct builder *b)
 
 static bool
 is_same_workload(
-    const struct guard *g, struct slice ns, const struct labels *labels)
+    const struct view_guard *g, struct slice ns, const struct labels *labels)
 {
-	return slice_eq(g->ns, ns) && labels_match(g->labels, labels) &&
-	       labels_match(labels, g->labels);
+	return slice_eq(g->ns, ns) && labels_match(&g->labels, labels) &&
+	       labels_match(labels, &g->labels);
 }
 
 /* Few workloads are on a machine. */
-const struct guard *
+const struct view_guard *
 guard_of(struct builder *b, struct slice ns, const struct labels *labels)
 {
 	const struct policy_target w = {ns, *labels};
 	const struct trust t = trust_of(b);
-	struct guard *g;
+	struct view_guard *g;
 
-	for (size_t i = 0; i < b->guards.count; i++)
-		if (is_same_workload(b->guards.items[i], ns, labels))
-			return b->guards.items[i];
+	for (size_t i = 0; i < b->v->guards.count; i++)
+		if (is_same_workload(b->v->guards.items[i], ns, labels))
+			return b->v->guards.items[i];
 	g = take(b, 1, sizeof(*g));
 	if (g == NULL)
 		return NULL;
-	g->ns = ns;
-	g->labels = labels;
+	g->ns = take_copy(b, ns);
+	g->labels = take_labels(b, labels);
 	g->access = access_of(b, &t, &w);
 	g->authn = authn_of(b, &w);
-	rows_add(&b->guards, g);
+	rows_add(&b->v->guards, g);
 	return g;
+}
+
+const struct view_guard *const *
+view_guards(const struct view *v, size_t *out_count)
+{
+	*out_count = v->guards.count;
+	return (const struct view_guard *const *)v->guards.items;
 }
 
 void
@@ -279,7 +286,7 @@ compile_access(struct builder *b)
 {
 	for (size_t i = 0; i < b->v->exposed_count && !b->full; i++) {
 		struct view_exposed *e = &b->v->exposed[i];
-		const struct guard *g = guard_of(b, e->ns, &e->labels);
+		const struct view_guard *g = guard_of(b, e->ns, &e->labels);
 
 		e->access = g != NULL ? g->access : NULL;
 		e->authn = g != NULL ? g->authn : NULL;

@@ -6,6 +6,7 @@
  * the function that the proxy calls.
  */
 #include "story.h"
+#include "verdict.h"
 
 struct trip {
 	struct story s;
@@ -290,6 +291,71 @@ find_chain(struct trip *t)
 	return passes_tls(t);
 }
 
+/* --- policies ------------------------------------------------------------- */
+
+/* Nobody, unless TLS is ended here and the client shows who it is. */
+static struct slice
+identity_of(struct trip *t)
+{
+	if (t->c->tls != EXPLAIN_MTLS || t->chain->tls.mode == VIEW_TLS_NONE)
+		return S("");
+	return verdict_identity(&t->s.t, t->s.v, t->c->peer);
+}
+
+static struct slice
+identity_words(const struct trip *t, struct slice identity)
+{
+	if (identity.len > 0)
+		return identity;
+	return t->c->tls == EXPLAIN_MTLS
+		   ? S("it is not said whose certificate it is")
+		   : S("nobody: no certificate");
+}
+
+static struct slice
+verdict_words(struct trip *t, const struct verdict *v)
+{
+	if (v->allowed)
+		return tree_printf(
+		    &t->s.t, "allowed: %.*s", SLICE_ARG(v->reason));
+	if (v->status > 0)
+		return tree_printf(&t->s.t,
+		    "to be refused with %u, but not enforced yet: %.*s",
+		    v->status, SLICE_ARG(v->reason));
+	return tree_printf(&t->s.t, "to be closed, but not enforced yet: %.*s",
+	    SLICE_ARG(v->reason));
+}
+
+/* The verdict of the policies that hold for whom it leads to. */
+static void
+tell_access(struct trip *t, const struct http_attrs *http)
+{
+	const struct view_chain *c = t->chain;
+	struct tree *tree = &t->s.t;
+	struct value *map = tree_map(tree);
+	const struct verdict_ask ask = {.v = t->s.v,
+	    .access = c->access,
+	    .authn = c->authn,
+	    .call = {.identity = identity_of(t),
+		.source = t->c->source,
+		.destination = t->c->destination,
+		.sni = t->seen.sni,
+		.http = http},
+	    .parse_json = t->c->parse_json,
+	    .now_ms = t->c->now_ms};
+	struct verdict v;
+
+	if (c->access == NULL && c->authn == NULL)
+		return;
+	tree_put_text(tree, map, "from", identity_words(t, ask.call.identity));
+	v = verdict_tell(tree, &ask, map);
+	tree_put(tree, t->s.root, "access", map);
+	put_step(t, "access", story_or(v.policy, S("policies")), v.origin,
+	    verdict_words(t, &v));
+}
+
+/* --- requests ------------------------------------------------------------- */
+
 /* Its bytes are requests that can be read. */
 static bool
 is_readable(struct trip *t)
@@ -320,9 +386,11 @@ tell_requests(struct trip *t)
 {
 	const struct view_routes *r = t->chain->routes;
 	const struct view_host *h;
+	struct http_attrs http = story_attrs(&t->s, NULL);
 
 	if (!is_readable(t))
 		return;
+	tell_access(t, &http);
 	/* The routes of an inbound chain are part of it. */
 	if (t->c->direction != VIEW_INBOUND)
 		tree_put_text(&t->s.t, t->s.root, "routeConfigMatched",
@@ -342,6 +410,13 @@ tell_requests(struct trip *t)
 		redirect(t, h);
 	else
 		story_http(&t->s, h);
+}
+
+static void
+tell_bytes(struct trip *t)
+{
+	tell_access(t, NULL);
+	story_tcp(&t->s, t->chain->tcp);
 }
 
 struct value *
@@ -366,7 +441,7 @@ model_explain_connection(const struct view *v,
 		if (t.chain->routes != NULL)
 			tell_requests(&t);
 		else
-			story_tcp(&t.s, t.chain->tcp);
+			tell_bytes(&t);
 	}
 	tree_put(&t.s.t, t.s.root, "steps", t.steps);
 	return t.s.t.full ? NULL : t.s.root;

@@ -120,6 +120,12 @@ read_address(struct question_reader *r)
 }
 
 static enum err
+read_source(struct question_reader *r)
+{
+	return read_ip(r, &r->q->connection.source);
+}
+
+static enum err
 read_port(struct question_reader *r)
 {
 	if (r->v->type != VALUE_INT || r->v->integer < 0 ||
@@ -235,6 +241,8 @@ static const struct member {
     READ("with", read_with),
     TEXT("cluster", cluster),
     TEXT("secret", connection.secret),
+    TEXT("peer", connection.peer),
+    READ("sourceIp", read_source),
     TEXT("upstream", connection.request.upstream),
     TEXT("host", connection.request.host),
     TEXT("method", connection.request.method),

@@ -20,17 +20,18 @@ header_of(void *arg, struct slice name, struct slice *out)
 					 : false;
 }
 
-static struct http_attrs
-attrs_of(const struct story *s, const struct view_host *h)
+struct http_attrs
+story_attrs(const struct story *s, const struct view_host *h)
 {
 	const struct explain_request *r = s->ask;
+	bool tls = h != NULL && h->ends_tls;
 
 	return (struct http_attrs){
 	    .method = story_or(r->method, S("GET")),
-	    .scheme = story_or(r->scheme, h->ends_tls ? S("https") : S("http")),
+	    .scheme = story_or(r->scheme, tls ? S("https") : S("http")),
 	    .authority = story_or(r->authority, r->host),
 	    .path = story_or(r->path, S("/")),
-	    .port = h->port != 0 ? h->port : s->port,
+	    .port = h != NULL && h->port != 0 ? h->port : s->port,
 	    .header = header_of,
 	    .arg = (void *)(uintptr_t)r,
 	};
@@ -228,7 +229,7 @@ void
 story_http(struct story *s, const struct view_host *h)
 {
 	struct view_trace trace = {story_on_step, s};
-	struct http_attrs a = attrs_of(s, h);
+	struct http_attrs a = story_attrs(s, h);
 	struct view_http_choice c;
 	enum err e = view_normalize_path(s->v, a.path, s->t.arena, &a.path);
 

@@ -22,6 +22,9 @@ struct story {
 void story_init(struct story *s, const struct view *v,
     const struct explain_request *ask, struct arena *arena);
 
+/* The request, as a virtual host takes it; NULL: none is found yet. */
+struct http_attrs story_attrs(const struct story *s, const struct view_host *h);
+
 /* What came of it. Status 0: we answer nothing ourselves. */
 void story_outcome(
     struct story *s, unsigned status, enum flow_flag flag, struct slice reason);

@@ -136,7 +136,6 @@ builder_trim(struct builder *b)
 	rows_fini(&b->virtual_services);
 	rules_fini(b);
 	rows_fini(&b->sidecars);
-	rows_fini(&b->guards);
 	rows_fini(&b->services_by_age);
 	rows_fini(&b->problems);
 	map_fini(&b->cluster_by_key, NULL);
@@ -204,6 +203,7 @@ view_drop(struct view *v)
 	map_fini(&v->regexes, drop_regex);
 	rows_fini(&v->hosts);
 	rows_fini(&v->clusters);
+	rows_fini(&v->guards);
 	for (size_t i = 0; i < v->scopes.count; i++)
 		scope_fini(v->scopes.items[i]);
 	rows_fini(&v->scopes);

@@ -5,6 +5,7 @@
  * Plain HTTP is one chain; each server that ends TLS has one, found by the
  * names that clients say; and where TLS is passed on each rule has one.
  */
+#include "authn.h"
 #include "doors.h"
 
 /* --- names in a ClientHello ----------------------------------------------- */
@@ -105,7 +106,7 @@ struct view_chain *
 add_chain(struct gateway_state *g, struct door *d, const struct origin *o)
 {
 	const struct view_scope *of = &g->b->scope->row;
-	const struct guard *guard = guard_of(g->b, of->ns, &of->labels);
+	const struct view_guard *guard = guard_of(g->b, of->ns, &of->labels);
 	struct view_chain *c = take(g->b, 1, sizeof(*c));
 
 	if (c == NULL || guard == NULL)

@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 
+#include "authn.h"
 #include "inbound.h"
 
 /* --- one port, or all that none names ------------------------------------- */
@@ -29,7 +30,7 @@ struct part {
 	struct view_chain_tls tls; /* where it is ended */
 	enum mutual_tls_mode peers;
 	struct origin peers_origin;
-	const struct guard *guard; /* NULL: none */
+	const struct view_guard *guard; /* NULL: none */
 	struct origin origin;
 };
 

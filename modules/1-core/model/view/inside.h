@@ -21,6 +21,8 @@
 #include "kinds/sidecar.h"
 #include "view.h"
 
+struct view_guard; /* authn.h */
+
 /* A growing array of pointers; the rows lie in the view's arena. */
 struct rows {
 	void **items;
@@ -153,6 +155,7 @@ struct view {
 	size_t regex_bytes;
 	struct rows hosts;
 	struct rows clusters;
+	struct rows guards; /* struct view_guard */
 	struct view_upstream *upstreams;
 	size_t upstream_count;
 	struct view_exposed *exposed; /* by port, then address */
@@ -283,7 +286,6 @@ struct builder {
 	struct map http_rules; /* address of a resource → struct http_rules */
 	struct map workloads;  /* by namespace and label: rows of workload */
 	struct map offers;     /* the same of what machines offer */
-	struct rows guards;    /* struct guard */
 	struct rows networks;  /* struct network_row, by name */
 	struct slice locality; /* this proxy's */
 	uint32_t gateway_scale; /* of weights; 0: there is no gateway */
@@ -349,17 +351,8 @@ const struct mesh_config *find_mesh(struct view *v);
 
 /* --- policies (../access/compile.c) --------------------------------------- */
 
-/* What policies say of a workload. */
-struct guard {
-	struct slice ns;
-	const struct labels *labels;
-	const struct view_access *access; /* NULL: who may call */
-	const struct view_authn *authn;   /* NULL: whose tokens it takes */
-};
-
-/* Made once for each; keeps the labels while it is compiled. NULL when it is
- * full. */
-const struct guard *guard_of(
+/* Made once for each workload; NULL when it is full. */
+const struct view_guard *guard_of(
     struct builder *b, struct slice ns, const struct labels *labels);
 
 /* --- requests (conditions.c) ---------------------------------------------- */

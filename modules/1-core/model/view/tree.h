@@ -9,7 +9,9 @@
 
 #include "view.h"
 
-struct scope; /* inside.h */
+struct scope;            /* inside.h */
+struct access_condition; /* access.h */
+struct access_rule;
 
 struct tree {
 	struct arena *arena;
@@ -88,6 +90,11 @@ struct value *tree_http_inert(struct tree *t, const struct view_http_route *r);
 struct value *tree_tcp_action(struct tree *t, const struct view_tcp_route *r);
 
 const char *tree_balancer(enum balancer b);
+
+/* "source.principal is one of a, b"; all that a rule asks (access/dump.c). */
+struct slice tree_access_condition(
+    struct tree *t, const struct access_condition *c);
+struct slice tree_access_rule(struct tree *t, const struct access_rule *r);
 
 /* The rules of policies by stage, and of tokens (access/dump.c). */
 struct value *tree_access(struct tree *t, const struct view_access *a);
