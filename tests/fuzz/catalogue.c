@@ -17,7 +17,7 @@ count(const struct discovery_catalog *c)
 	size_t n = 0;
 
 	for (size_t i = 0; (r = discovery_catalog_next(c, &i)) != NULL; n++)
-		CHECK(r->service_count == 0 || r->bytes.len > 0);
+		CHECK(r->service_count == 0 || r->offers != NULL);
 	return n;
 }
 

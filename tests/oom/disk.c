@@ -112,6 +112,27 @@ TEST(a_snapshot_is_written_and_read_or_stays_as_it_is)
 
 /* --- the last known catalogue --------------------------------------------- */
 
+/* Of a node that offers nothing; 3-peer/gossip/offers.c has the layout. */
+static struct blob *
+offers_of_nothing(void)
+{
+	static const uint8_t signature[CRYPTO_ED25519_SIGNATURE_LEN];
+	static const uint8_t rest[] = {0, 0, 0, 0, 1, 0, 0, 0, 0, 0};
+	AUTO(buf_fini) struct buf b = BUF(GOSSIP_OFFERS_MAX);
+	struct blob *offers;
+	struct gossip_id id = {0};
+
+	EXPECT_ERR(buf_add_byte(&b, 1), OK);
+	EXPECT_ERR(buf_add(&b, id.bytes, sizeof(id.bytes)), OK);
+	EXPECT_ERR(buf_add_byte(&b, 1), OK);
+	EXPECT_ERR(buf_add_slice(&b, S("n")), OK);
+	EXPECT_ERR(buf_add(&b, rest, sizeof(rest)), OK);
+	EXPECT_ERR(buf_add(&b, signature, sizeof(signature)), OK);
+	offers = blob_new(buf_slice(&b));
+	EXPECT_TRUE(offers != NULL);
+	return offers;
+}
+
 static void
 fill(struct discovery_catalog *c)
 {
@@ -119,11 +140,13 @@ fill(struct discovery_catalog *c)
 		struct gossip_member m = {.id = {{(uint8_t)name}},
 		    .name = {name},
 		    .network = "default"};
-		struct gossip_record r = {
-		    .member = &m, .voucher = {.expires_s = 2000}};
+		struct gossip_record r = {.member = &m,
+		    .voucher = {.expires_s = 2000},
+		    .offers = offers_of_nothing()};
 		bool changed;
 
 		EXPECT_ERR(discovery_catalog_put(c, &r, &changed), OK);
+		blob_unref(&r.offers);
 	}
 }
 
