@@ -251,7 +251,7 @@ workload_text(struct tree *t, const struct view_guard *g)
 	struct slice text = g->ns;
 
 	for (size_t i = 0; i < g->labels.count; i++)
-		text = joined(t, text, " ",
+		text = tree_joined(t, text, " ",
 		    tree_printf(t, "%.*s=%.*s",
 			SLICE_ARG(g->labels.items[i].key),
 			SLICE_ARG(g->labels.items[i].value)));
