@@ -996,10 +996,8 @@ spec: {action: DENY, rules: [{to: [{operation: {paths: [/none]}}]}]}
                              "policies"}
         rules = {(row["action"], row["policy"], row["asks"])
                  for place in told["policies"] for row in place["rows"]}
-        # Agents are sent what is about hosts that they call, and no policy.
-        assert rules == ({("DENY", "default/no-admin",
-                           "request.path is one of /none")}
-                         if cli is mesh.cli else set())
+        assert rules == {("DENY", "default/no-admin",
+                          "request.path is one of /none")}
         nodes = {row.get("node") for place in told["endpoints"]
                  for row in place["rows"]}
         assert nodes >= {"vm2", "vm3"}
