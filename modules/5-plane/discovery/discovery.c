@@ -381,13 +381,14 @@ make_dirty(struct discovery *d)
 	for (size_t i = 0; i < d->dirty.count; i++) {
 		struct serving *s = d->dirty.items[i];
 
-		uint64_t before = told_hash(s);
+		uint64_t before = s->told;
 
 		s->is_dirty = false;
 		s->is_empty = !serving_make(d, s);
 		d->is_unordered = d->is_unordered || s->is_empty;
 		s->version = ++d->clock;
-		if (d->is_unordered || told_hash(s) != before)
+		s->told = told_hash(s);
+		if (d->is_unordered || s->told != before)
 			d->version = ++d->clock;
 	}
 	d->dirty.count = 0;

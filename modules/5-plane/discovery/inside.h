@@ -77,6 +77,7 @@ struct serving {
 	bool is_dirty;                  /* it is in discovery.dirty */
 	bool is_told;                   /* `service` is filled */
 	uint64_t version;   /* another one each time that it is made */
+	uint64_t told;      /* a hash of `service`; 0: it is not told */
 	bool is_empty;      /* nobody wrote it, and nobody serves it */
 	struct arena arena; /* of all that follows */
 	struct view_service_input service;
