@@ -263,8 +263,9 @@ publish(struct bench *b)
 	CHECK(discovery_update(b->discovery, &b->in, &d) == OK);
 	in.services = d.services;
 	in.service_count = d.service_count;
-	in.endpoints = d.endpoints;
-	in.endpoint_count = d.endpoint_count;
+	in.servings = d.servings;
+	in.serving_count = d.serving_count;
+	in.version = (b->in.resources_version << 32) + d.version;
 	CHECK(view_compile(&in, &fresh, &why) == OK);
 	b->in_force = false;
 	proxy_publish(b->proxy, fresh, on_in_force, b);
