@@ -259,3 +259,18 @@ crypto_hex(struct slice in, char *out)
 	}
 	secret_wipe(text, sizeof(text));
 }
+
+enum err
+crypto_hex_decode(struct slice text, uint8_t *out, size_t out_len)
+{
+	if (text.len / 2 != out_len || text.len % 2 != 0)
+		return ERR_PARSE;
+	for (size_t i = 0; i < text.len; i++) {
+		int digit = slice_hex_digit(text.ptr[i]);
+
+		if (digit < 0 || (text.ptr[i] >= 'A' && text.ptr[i] <= 'F'))
+			return ERR_PARSE;
+		out[i / 2] = (uint8_t)(out[i / 2] << 4 | digit);
+	}
+	return OK;
+}

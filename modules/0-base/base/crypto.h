@@ -86,5 +86,8 @@ MUST_USE enum err crypto_base64url_decode(
 MUST_USE enum err crypto_base64_decode(
     struct slice text, uint8_t *out, size_t out_cap, size_t *out_len);
 void crypto_hex(struct slice in, char *out); /* 2 * in.len, no zero */
+/* Text for all of `out`, no less and no more. */
+MUST_USE enum err crypto_hex_decode(
+    struct slice text, uint8_t *out, size_t out_len);
 
 #endif

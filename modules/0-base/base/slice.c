@@ -173,6 +173,28 @@ slice_cmp(struct slice a, struct slice b)
 	return c != 0 ? c : (a.len > b.len) - (a.len < b.len);
 }
 
+int
+slice_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int
+slice_escaped(struct slice s, size_t at)
+{
+	int high, low;
+
+	if (at + 2 >= s.len || s.ptr[at] != '%')
+		return -1;
+	high = slice_hex_digit(s.ptr[at + 1]);
+	low = slice_hex_digit(s.ptr[at + 2]);
+	return high < 0 || low < 0 ? -1 : high << 4 | low;
+}
+
 bool
 slice_is_among(struct slice s, const struct slice *items, size_t count)
 {

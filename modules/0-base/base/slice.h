@@ -99,6 +99,12 @@ MUST_USE enum err slice_to_cstr(struct slice s, char *out, size_t out_len);
 enum { SLICE_DOUBLE_MAX = 32 };
 struct slice slice_from_double(double d, char out[SLICE_DOUBLE_MAX]);
 
+/* What a hexadecimal digit of either case is worth; -1: it is none. */
+int slice_hex_digit(char c);
+
+/* The byte that "%41" at `at` stands for (RFC 3986 §2.1); -1: none is there. */
+int slice_escaped(struct slice s, size_t at);
+
 /* SipHash-2-4 under a key that is chosen at process start. */
 uint64_t slice_hash(struct slice s);
 

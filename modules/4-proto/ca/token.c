@@ -283,31 +283,15 @@ ca_token_id_format(
 	return out;
 }
 
-static int
-nibble(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 enum err
 ca_token_id_parse(struct slice text, uint8_t out[CA_TOKEN_ID_LEN])
 {
 	uint8_t id[CA_TOKEN_ID_LEN];
+	enum err e = crypto_hex_decode(text, id, sizeof(id));
 
-	if (text.len != 2 * CA_TOKEN_ID_LEN)
-		return ERR_PARSE;
-	for (size_t i = 0; i < CA_TOKEN_ID_LEN; i++) {
-		int high = nibble(text.ptr[2 * i]);
-		int low = nibble(text.ptr[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return ERR_PARSE;
-		id[i] = (uint8_t)(high << 4 | low);
-	}
-	memcpy(out, id, sizeof(id));
-	return OK;
+	if (e == OK)
+		memcpy(out, id, sizeof(id));
+	return e;
 }
 
 void

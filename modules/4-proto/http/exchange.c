@@ -336,15 +336,6 @@ http_exchange_arena(struct http_exchange *x)
 	return &x->arena;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* "%41+b" → "A b"; a '%' that is no escape stands for itself. */
 static bool
 unescape(struct arena *a, struct slice text, struct slice *out)
@@ -355,15 +346,13 @@ unescape(struct arena *a, struct slice text, struct slice *out)
 	if (mem == NULL)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
-		bool room = text.ptr[i] == '%' && i + 2 < text.len;
-		int high = room ? hex_digit(text.ptr[i + 1]) : -1;
-		int low = room ? hex_digit(text.ptr[i + 2]) : -1;
+		int byte = slice_escaped(text, i);
 
-		mem[n++] = text.ptr[i] == '+' ? ' ' : text.ptr[i];
-		if (high < 0 || low < 0)
-			continue;
-		mem[n - 1] = (char)(high << 4 | low);
-		i += 2;
+		if (byte < 0)
+			byte = text.ptr[i] == '+' ? ' ' : text.ptr[i];
+		else
+			i += 2;
+		mem[n++] = (char)byte;
 	}
 	*out = slice_of(mem, n);
 	return true;

@@ -184,15 +184,6 @@ grpc_message_encode(struct slice text, struct buf *out)
 	return e;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 enum err
 grpc_message_decode(struct slice text, struct arena *a, struct slice *out)
 {
@@ -202,14 +193,11 @@ grpc_message_decode(struct slice text, struct arena *a, struct slice *out)
 	if (mem == NULL)
 		return ERR_LIMIT;
 	for (size_t i = 0; i < text.len; i++) {
-		int high = i + 2 < text.len ? hex_digit(text.ptr[i + 1]) : -1;
-		int low = i + 2 < text.len ? hex_digit(text.ptr[i + 2]) : -1;
+		int byte = slice_escaped(text, i);
 
-		mem[n++] = text.ptr[i];
-		if (text.ptr[i] != '%' || high < 0 || low < 0)
-			continue; /* what is no escape stands for itself */
-		mem[n - 1] = (char)(high << 4 | low);
-		i += 2;
+		/* What is no escape stands for itself. */
+		mem[n++] = byte >= 0 ? (char)byte : text.ptr[i];
+		i += byte >= 0 ? 2 : 0;
 	}
 	*out = slice_of(mem, n);
 	return OK;

@@ -267,7 +267,7 @@ take_sealed(struct mesh *m, const struct store *store,
 static enum err
 take_id(struct mesh *m, struct slice hex, struct fault *why)
 {
-	if (rows_unhex(hex, m->id, sizeof(m->id)) != OK)
+	if (crypto_hex_decode(hex, m->id, sizeof(m->id)) != OK)
 		return fault_set(
 		    why, ERR_CORRUPT, "the mesh id in the store is no id");
 	m->parts |= PART_ID;

@@ -187,23 +187,6 @@ read_serials(struct slice json, struct registry_node *n)
 }
 
 enum err
-rows_unhex(struct slice hex, uint8_t *out, size_t len)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	if (hex.len != 2 * len)
-		return ERR_PARSE;
-	for (size_t i = 0; i < hex.len; i++) {
-		const char *d = memchr(digits, hex.ptr[i], 16);
-
-		if (d == NULL)
-			return ERR_PARSE;
-		out[i / 2] = (uint8_t)(out[i / 2] << 4 | (d - digits));
-	}
-	return OK;
-}
-
-enum err
 rows_node_decode(const struct store_row *row, struct registry_node *out)
 {
 	const struct store_node *s = &row->node;
@@ -218,9 +201,10 @@ rows_node_decode(const struct store_row *row, struct registry_node *out)
 	if (e == OK)
 		e = slice_to_cstr(s->token_id, n.token_id, sizeof(n.token_id));
 	if (e == OK)
-		e = rows_unhex(s->key_hash, n.key.bytes, sizeof(n.key.bytes));
+		e = crypto_hex_decode(
+		    s->key_hash, n.key.bytes, sizeof(n.key.bytes));
 	if (e == OK)
-		e = rows_unhex(
+		e = crypto_hex_decode(
 		    s->gossip_key, n.gossip_key, sizeof(n.gossip_key));
 	if (e == OK)
 		e = read_grants(s->grants, &n);

@@ -7,9 +7,6 @@
 
 #include "registry.h"
 
-/* Lower-case hex of exactly `len` bytes; ERR_PARSE. */
-MUST_USE enum err rows_unhex(struct slice hex, uint8_t *out, size_t len);
-
 /* ERR_PARSE, ERR_INVALID, ERR_LIMIT: nobody can work with this row. */
 MUST_USE enum err rows_node_decode(
     const struct store_row *row, struct registry_node *out);

@@ -19,12 +19,7 @@ expect_hex(const void *bytes, size_t len, const char *wanted)
 static void
 from_hex(const char *text, uint8_t *out)
 {
-	for (; text[0] != '\0'; text += 2) {
-		static const char digits[] = "0123456789abcdef";
-
-		*out++ = (uint8_t)((strchr(digits, text[0]) - digits) << 4 |
-				   (strchr(digits, text[1]) - digits));
-	}
+	EXPECT_OK(crypto_hex_decode(slice_str(text), out, strlen(text) / 2));
 }
 
 static void
@@ -202,6 +197,20 @@ TEST(what_is_no_base64url_is_refused)
 		    ERR_PARSE);
 	EXPECT_ERR(crypto_base64url_decode(S("AAAA"), out, 2, &len), ERR_LIMIT);
 	EXPECT_EQ(len, 7);
+}
+
+TEST(hex_goes_both_ways_and_fills_its_place)
+{
+	uint8_t out[2] = {0};
+
+	EXPECT_OK(crypto_hex_decode(S("09af"), out, sizeof(out)));
+	expect_hex(out, sizeof(out), "09af");
+	EXPECT_OK(crypto_hex_decode(S(""), out, 0));
+	EXPECT_EQ(crypto_hex_decode(S("09AF"), out, 2), ERR_PARSE);
+	EXPECT_EQ(crypto_hex_decode(S("09ag"), out, 2), ERR_PARSE);
+	EXPECT_EQ(crypto_hex_decode(S("09a"), out, 2), ERR_PARSE);
+	EXPECT_EQ(crypto_hex_decode(S("09a"), out, 1), ERR_PARSE);
+	EXPECT_EQ(crypto_hex_decode(S("09af00"), out, 2), ERR_PARSE);
 }
 
 TEST(base64url_has_sixty_four_digits)

@@ -164,6 +164,28 @@ TEST(a_fixed_array_gets_all_or_nothing)
 	EXPECT_STR(out, "");
 }
 
+TEST(hexadecimal_digits_are_of_either_case)
+{
+	EXPECT_EQ(slice_hex_digit('0'), 0);
+	EXPECT_EQ(slice_hex_digit('9'), 9);
+	EXPECT_EQ(slice_hex_digit('a'), 10);
+	EXPECT_EQ(slice_hex_digit('F'), 15);
+	for (const char *c = "/:@G`g\x19\xe6"; *c != '\0'; c++)
+		EXPECT_EQ(slice_hex_digit(*c), -1);
+}
+
+TEST(an_escape_is_a_percent_sign_and_two_digits)
+{
+	EXPECT_EQ(slice_escaped(S("a%4fb"), 1), 0x4F);
+	EXPECT_EQ(slice_escaped(S("%Ff"), 0), 0xFF);
+	EXPECT_EQ(slice_escaped(S("%00"), 0), 0);
+	EXPECT_EQ(slice_escaped(S("x41"), 0), -1);
+	EXPECT_EQ(slice_escaped(S("%4"), 0), -1);
+	EXPECT_EQ(slice_escaped(S("%4g"), 0), -1);
+	EXPECT_EQ(slice_escaped(S("%%41"), 0), -1);
+	EXPECT_EQ(slice_escaped(S("%41"), 3), -1);
+}
+
 TEST(the_stable_hash_is_fnv_1a)
 {
 	EXPECT_EQ(slice_hash_stable(S("")), UINT64_C(0xcbf29ce484222325));

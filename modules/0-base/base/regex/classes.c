@@ -133,18 +133,6 @@ parser_class_escape(struct parser *p, struct runes *out)
 
 /* --- escapes -------------------------------------------------------------- */
 
-static int
-hex_digit(uint32_t c)
-{
-	if (c >= '0' && c <= '9')
-		return (int)(c - '0');
-	if (c >= 'a' && c <= 'f')
-		return (int)(c - 'a' + 10);
-	if (c >= 'A' && c <= 'F')
-		return (int)(c - 'A' + 10);
-	return -1;
-}
-
 /* Behind "\x": two digits, or as many as there are in braces. */
 static uint32_t
 escape_hex(struct parser *p, size_t start)
@@ -155,7 +143,8 @@ escape_hex(struct parser *p, size_t start)
 
 	p->at += braced;
 	for (size_t i = 0; braced ? !parser_sees(p, "}") : i < 2; i++) {
-		int digit = hex_digit(parser_rune(p));
+		uint32_t c = parser_rune(p);
+		int digit = c < 0x80 ? slice_hex_digit((char)c) : -1;
 
 		rune = rune * 16 + (uint32_t)(digit & 0xF);
 		good = digit >= 0 && rune <= RUNE_MAX;
@@ -217,7 +206,7 @@ parser_escape(struct parser *p)
 	found = c < 0x80 && c != 0 ? strchr(letters, (int)c) : NULL;
 	if (found != NULL)
 		return (uint8_t)means[found - letters];
-	if (c < 0x80 && hex_digit(c) < 0 && (c < 'A' || c > 'Z') &&
+	if (c < 0x80 && (c < '0' || c > '9') && (c < 'A' || c > 'Z') &&
 	    (c < 'a' || c > 'z'))
 		return c;
 	if (c == '8' || c == '9')

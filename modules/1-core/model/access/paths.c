@@ -13,29 +13,6 @@
 
 static const char HEX[] = "0123456789ABCDEF";
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* The byte that an escape stands for; -1: none stands here. */
-static int
-escaped(struct slice s, size_t at)
-{
-	int high, low;
-
-	if (at + 2 >= s.len || s.ptr[at] != '%')
-		return -1;
-	high = hex_digit(s.ptr[at + 1]);
-	low = hex_digit(s.ptr[at + 2]);
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 static bool
 is_unreserved(int c)
 {
@@ -61,7 +38,7 @@ unescape_slashes(struct slice s, char *p)
 	size_t to = 0;
 
 	for (size_t i = 0; i < s.len; i++) {
-		int c = escaped(s, i);
+		int c = slice_escaped(s, i);
 
 		if (c == '/' || c == '\\') {
 			p[to++] = (char)c;
@@ -80,10 +57,10 @@ unescape_slashes(struct slice s, char *p)
 static size_t
 new_escape(const char *p, size_t to, const char *next)
 {
-	if (to >= 3 && escaped(slice_of(p, to), to - 3) >= 0)
+	if (to >= 3 && slice_escaped(slice_of(p, to), to - 3) >= 0)
 		return to - 3;
-	if (to >= 2 && p[to - 2] == '%' && hex_digit(p[to - 1]) >= 0 &&
-	    next != NULL && hex_digit(*next) >= 0)
+	if (to >= 2 && p[to - 2] == '%' && slice_hex_digit(p[to - 1]) >= 0 &&
+	    next != NULL && slice_hex_digit(*next) >= 0)
 		return to - 2;
 	return to;
 }
@@ -95,7 +72,7 @@ set_escapes(struct slice s, char *p)
 	size_t to = 0;
 
 	for (size_t i = 0; i < s.len; i++) {
-		int c = escaped(s, i);
+		int c = slice_escaped(s, i);
 		size_t at;
 
 		if (is_unreserved(c)) {
@@ -199,7 +176,7 @@ static bool
 has_zero(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (s.ptr[i] == '\0' || escaped(s, i) == 0)
+		if (s.ptr[i] == '\0' || slice_escaped(s, i) == 0)
 			return true;
 	return false;
 }

@@ -18,16 +18,6 @@ is_letter(char c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
 }
 
-static int
-hex(char c)
-{
-	if (is_digit(c))
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The byte, or zero behind the end: no word has one. */
 static char
 byte_at(struct slice text, size_t at)
@@ -93,9 +83,9 @@ number(struct slice text, size_t at, size_t *end)
 	size_t to = digits(text, at), whole = to;
 
 	if (byte_at(text, at) == '0' && byte_at(text, at + 1) == 'x' &&
-	    hex(byte_at(text, at + 2)) >= 0) {
+	    slice_hex_digit(byte_at(text, at + 2)) >= 0) {
 		to = at + 2;
-		while (hex(byte_at(text, to)) >= 0)
+		while (slice_hex_digit(byte_at(text, to)) >= 0)
 			to++;
 		whole = to;
 	} else {
@@ -215,7 +205,7 @@ read_digits(
 {
 	*out = 0;
 	for (size_t i = 0; i < count; i++) {
-		int digit = hex(byte_at(s, at + i));
+		int digit = slice_hex_digit(byte_at(s, at + i));
 
 		if (digit < 0 || (unsigned)digit >= base)
 			return false;
