@@ -443,14 +443,42 @@ find_named(
 	return NULL;
 }
 
+/* Those of gateways have no names: they are known by what they take. */
+static bool
+is_alike(const struct view_chain *a, const struct view_chain *b)
+{
+	if (!slice_eq(a->name, b->name) || a->tls.mode != b->tls.mode ||
+	    a->match.sni_count != b->match.sni_count)
+		return false;
+	for (size_t i = 0; i < a->match.sni_count; i++)
+		if (!slice_eq(a->match.snis[i], b->match.snis[i]))
+			return false;
+	return true;
+}
+
 static bool
 has_chain(const struct view_listener *l, const struct view_chain *c)
 {
 	for (size_t i = 0; i < l->chain_count; i++)
-		if (slice_eq(l->chains[i].name, c->name) &&
-		    l->chains[i].tls.mode == c->tls.mode)
+		if (is_alike(&l->chains[i], c))
 			return true;
 	return false;
+}
+
+static struct slice
+chain_name(struct telling *x, const struct view_chain *c)
+{
+	struct slice text = S("for any server");
+
+	if (c->name.len > 0)
+		return c->name;
+	for (size_t i = 0; i < c->match.sni_count; i++)
+		text = i == 0 ? tree_printf(&x->t, "for %.*s",
+				    SLICE_ARG(c->match.snis[i]))
+			      : tree_printf(&x->t, "%.*s or %.*s",
+				    SLICE_ARG(text),
+				    SLICE_ARG(c->match.snis[i]));
+	return text;
 }
 
 /* Chains that `a` has and `b` has not. */
@@ -458,10 +486,16 @@ static void
 say_chains(struct telling *x, const struct view_listener *a,
     const struct view_listener *b, const char *what)
 {
-	for (size_t i = 0; i < a->chain_count; i++)
-		if (!has_chain(b, &a->chains[i]))
-			say(x, tree_printf(&x->t, "the chain %.*s is %s",
-				   SLICE_ARG(a->chains[i].name), what));
+	for (size_t i = 0; i < a->chain_count; i++) {
+		struct slice name;
+
+		if (has_chain(b, &a->chains[i]))
+			continue;
+		name = chain_name(x, &a->chains[i]);
+		say(x,
+		    tree_printf(&x->t, "the chain %.*s is %s", SLICE_ARG(name),
+			what));
+	}
 }
 
 static void

@@ -195,8 +195,6 @@ const struct view_upstream *view_find_upstream(
 /* By full name; NULL if there is none. */
 const struct view_cluster *view_find_cluster(
     const struct view *v, struct slice name);
-const struct view_cluster *view_find_cluster_by_id(
-    const struct view *v, uint64_t id);
 
 /*
  * The cluster with the endpoints that this view has: where only endpoints are

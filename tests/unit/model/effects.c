@@ -51,9 +51,10 @@ made_fini(struct made *m)
 }
 
 static void
-make(struct made *m, const char *a, const char *b)
+make_at(
+    struct made *m, const char *a, const char *b, const struct view_input *at)
 {
-	struct view_input in = {0};
+	struct view_input in = *at;
 
 	memset(m, 0, sizeof(*m));
 	EXPECT_TRUE((size_t)snprintf(m->text, sizeof(m->text), "%s%s", a, b) <
@@ -62,6 +63,12 @@ make(struct made *m, const char *a, const char *b)
 	in.resources = (const struct resource *const *)m->l.items;
 	in.resource_count = m->l.count;
 	EXPECT_OK(view_compile(&in, &m->v, NULL));
+}
+
+static void
+make(struct made *m, const char *a, const char *b)
+{
+	make_at(m, a, b, &(struct view_input){0});
 }
 
 static bool
@@ -135,5 +142,35 @@ TEST(a_host_that_comes_or_goes_is_told)
 	    "can be called now"));
 	EXPECT_TRUE(says(view_effects(b.v, a.v, &arena), "ratings.default:80",
 	    "can no longer be called"));
+	arena_fini(&arena);
+}
+
+#define SERVER(name, host, mode)                                               \
+	"  - {port: {number: 443, name: " name                                 \
+	", protocol: HTTPS}, hosts: [" host "], tls: {mode: " mode             \
+	", credentialName: c}}\n"
+static const char gateway[] =
+    "apiVersion: networking.istio.io/v1\nkind: Gateway\n"
+    "metadata: {name: gw}\nspec:\n  selector: {app: gw}\n  servers:\n" SERVER(
+	"one", "a.com", "SIMPLE");
+
+TEST(servers_of_a_gateway_are_told_by_their_names)
+{
+	static const struct label app[] = {{{"app", 3}, {"gw", 2}}};
+	const struct view_input at = {
+	    .proxy = VIEW_ROUTER, .ns = S("default"), .labels = {app, 1}};
+	AUTO(made_fini) struct made a, b;
+	struct arena arena;
+	const struct value *list;
+
+	make_at(&a, gateway, "", &at);
+	make_at(&b, gateway, SERVER("two", "b.com", "MUTUAL"), &at);
+	arena_init(&arena, 1 << 20);
+	list = view_effects(a.v, b.v, &arena);
+	EXPECT_TRUE(says(list, "0.0.0.0_443",
+	    "the chain for b.com is new, or ends TLS in another way"));
+	EXPECT_EQ(list->count, 1);
+	EXPECT_TRUE(says(view_effects(b.v, a.v, &arena), "0.0.0.0_443",
+	    "the chain for b.com is gone, or as it was no longer"));
 	arena_fini(&arena);
 }

@@ -59,6 +59,32 @@ at_gateway(struct compiled *c, const char *yaml)
 	at_address(c, yaml, S("10.0.0.1"));
 }
 
+/* Many rules of a host are found by an index, as those of an agent. */
+TEST(rules_of_a_gateway_have_an_index)
+{
+	AUTO(compiled_fini) struct compiled c;
+	size_t count;
+	const struct view_host *const *all;
+	const struct view_host *host = NULL;
+	const struct http_attrs deep = {.path = S("/7/x")};
+	const struct http_attrs other = {.path = S("/0")};
+
+	at_gateway(&c,
+	    WEB GW("gw", "01", HTTP("shop.com")) VS("v", "02",
+		BOUND("shop.com",
+		    RULE_OF("r1", ON("/1")) "," RULE_OF("r2",
+			ON("/2")) "," RULE_OF("r3", ON("/3")) "," RULE_OF("r4",
+			ON("/4")) "," RULE_OF("r5", ON("/5")) "," RULE_OF("r6",
+			ON("/6")) "," RULE_OF("r7", ON("/7")) "," RULE_OF("r8",
+			ON("/8")) "," ALL_OF("r9"))));
+	all = view_hosts(c.v, &count);
+	for (size_t i = 0; i < count && host == NULL; i++)
+		host = all[i]->http_count == 9 ? all[i] : NULL;
+	EXPECT_TRUE(host != NULL && host->index != NULL);
+	EXPECT_SLICE(view_route_http(host, &deep, NULL).route->name, S("r7"));
+	EXPECT_SLICE(view_route_http(host, &other, NULL).route->name, S("r9"));
+}
+
 struct call {
 	uint16_t port;
 	enum explain_tls tls;

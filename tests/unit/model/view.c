@@ -231,7 +231,6 @@ TEST(subsets_choose_endpoints_by_labels_and_override_the_balancer)
 	EXPECT_EQ(c->policy->balancing.balancer, BALANCER_ROUND_ROBIN);
 	EXPECT_SLICE(c->endpoints[0]->identity,
 	    S("spiffe://mesh.internal/ns/default/sa/reviews"));
-	EXPECT_TRUE(c == view_find_cluster_by_id(w.v, c->id));
 	c = view_find_cluster(
 	    w.v, S("outbound|9080|v1|reviews.default.svc.cluster.local"));
 	EXPECT_EQ(c->endpoint_count, 1);

@@ -91,14 +91,17 @@ find_settings(struct builder *b, struct wanted *w)
 	const struct resource *from = NULL;
 	const struct traffic_policy *own =
 	    w->subset != NULL ? w->subset->traffic_policy : NULL;
-	struct settings all, s;
+	struct settings s;
 
 	w->policy = find_policy(m, &from);
-	all = merge_settings(b, w->policy, NULL, w->p->port);
-	s = merge_settings(b, w->policy, own, w->p->port);
-	all.selecting = s.selecting = m != NULL && m->callers != NULL;
-	w->of_all = cluster_policy_of(b, &all);
-	w->merged = cluster_policy_of(b, &s);
+	s = merge_settings(b, w->policy, NULL, w->p->port);
+	s.selecting = m != NULL && m->callers != NULL;
+	w->of_all = w->merged = cluster_policy_of(b, &s);
+	if (own != NULL) {
+		s = merge_settings(b, w->policy, own, w->p->port);
+		s.selecting = m != NULL && m->callers != NULL;
+		w->merged = cluster_policy_of(b, &s);
+	}
 	w->fails_over = notices_failures(b, &s, is_by_name(w->s));
 	if (w->rule == NULL)
 		w->rule = from;
@@ -273,8 +276,6 @@ register_cluster(struct builder *b, struct view_cluster *c)
 	if (map_get(&b->v->cluster_by_name, c->name) == NULL)
 		(void)map_put(
 		    &b->v->cluster_by_name, c->name, c); /* see above */
-	(void)map_put(&b->v->cluster_by_name, slice_of(&c->id, sizeof(c->id)),
-	    c); /* was not there */
 	rows_add(&b->v->clusters, c);
 }
 

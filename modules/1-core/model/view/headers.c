@@ -209,11 +209,14 @@ void
 append_headers(
     struct builder *b, const struct view_headers *more, struct view_headers *to)
 {
-	struct view_header *changes =
-	    take(b, to->change_count + more->change_count, sizeof(*changes));
-	struct slice *gone =
-	    take(b, to->remove_count + more->remove_count, sizeof(*gone));
+	struct view_header *changes;
+	struct slice *gone;
 
+	if (more->change_count == 0 && more->remove_count == 0)
+		return;
+	changes =
+	    take(b, to->change_count + more->change_count, sizeof(*changes));
+	gone = take(b, to->remove_count + more->remove_count, sizeof(*gone));
 	if (changes == NULL || gone == NULL)
 		return;
 	for (size_t i = 0; i < to->change_count; i++)

@@ -58,7 +58,6 @@ call(struct builder *b, struct host_row *h)
 		c = take(b, 1, sizeof(*c));
 		if (c == NULL)
 			return;
-		c->port = h->row.port;
 		(void)map_put(&b->egress->called, key, c); /* was not there */
 	}
 	rows_add(&c->hosts, h);
@@ -80,6 +79,7 @@ fill_host(struct builder *b, struct host_row *h, struct service_row *s,
 	h->row.origin = s->row.origin;
 	h->row.http = NULL;
 	h->row.http_count = 0;
+	h->row.index = NULL;
 	if (of != NULL) { /* of several with the host, whose endpoints count */
 		s = of->service;
 		p = of->port;

@@ -100,7 +100,6 @@ struct egress {
 
 /* The hosts that an egress has on one port. */
 struct called {
-	uint16_t port;
 	struct rows hosts; /* struct host_row */
 };
 
@@ -164,7 +163,7 @@ struct view {
 	size_t addr_count;
 	struct view_problem *problems;
 	size_t problem_count;
-	struct map cluster_by_name; /* also by its 8 bytes of id */
+	struct map cluster_by_name;
 	struct map upstream_by_name;
 };
 
@@ -295,8 +294,7 @@ struct builder {
 
 /* All that name a host, the first to be asked first. */
 struct host_owners {
-	struct slice host; /* exact, or "*.shop.svc.mesh.internal" */
-	struct rows all;   /* struct ruling */
+	struct rows all; /* struct ruling */
 };
 
 /* --- memory (memory.c) ---------------------------------------------------- */

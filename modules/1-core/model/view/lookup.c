@@ -32,12 +32,6 @@ view_find_cluster(const struct view *v, struct slice name)
 	return now(v, map_get(&v->cluster_by_name, name));
 }
 
-const struct view_cluster *
-view_find_cluster_by_id(const struct view *v, uint64_t id)
-{
-	return now(v, map_get(&v->cluster_by_name, slice_of(&id, sizeof(id))));
-}
-
 /* Two labels are taken for a service's name and namespace. */
 static bool
 spell_full(const struct view *v, const struct scope *of, struct slice host,

@@ -244,12 +244,15 @@ add_behind(struct builder *b, struct rows *out, size_t first,
 	for (size_t i = 0; i < n->gateways.count && e->usable; i++) {
 		const struct view_endpoint *g = n->gateways.items[i];
 		struct view_endpoint *at;
+		uint64_t sum;
 
 		if (!is_reachable(b, g))
 			continue;
 		at = gateway_row(b, out, first, g, e->locality);
-		if (at != NULL)
-			at->weight += scaled(b, e->weight) / reachable;
+		if (at == NULL)
+			continue;
+		sum = (uint64_t)at->weight + scaled(b, e->weight) / reachable;
+		at->weight = (uint32_t)MIN(sum, UINT32_MAX);
 	}
 }
 

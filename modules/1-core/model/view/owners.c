@@ -44,7 +44,6 @@ owners_new(struct builder *b, struct slice host)
 
 	if (o == NULL)
 		return NULL;
-	o->host = host;
 	(void)map_put(&b->egress->owner_by_host, host, o); /* was not there */
 	b->egress->wildcard_count += host_is_pattern(host);
 	return o;

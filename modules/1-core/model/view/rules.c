@@ -157,6 +157,7 @@ report_policy(struct builder *b, const struct resource *r,
 	    {"localityLbSetting", lb != NULL && lb->locality != NULL},
 	    {"zoneAwareLbSetting", lb != NULL && lb->zone != NULL},
 	    {"warmup", lb != NULL && lb->warmup != NULL},
+	    {"warmupDurationSecs", lb != NULL && lb->warmup_duration > 0},
 	    {"PASSTHROUGH", lb != NULL && lb->simple == BALANCER_PASSTHROUGH},
 	};
 	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
@@ -268,12 +269,7 @@ index_rules(struct builder *b)
 
 	for (size_t i = 0; i < RULES_COUNT; i++)
 		map_init(&b->rules[i].by_host);
-	for (size_t i = 0; i < b->v->resources.count; i++) {
-		struct resource *r = b->v->resources.items[i];
-
-		if (r->kind == &kind_destination_rule)
-			rows_add(&all, r);
-	}
+	rows_of_kind(b, &kind_destination_rule, &all);
 	rows_sort(&all, selecting_first);
 	for (size_t i = 0; !b->full && i < all.count; i++)
 		add_rule(b, all.items[i]);

@@ -277,8 +277,9 @@ add_default(struct builder *b, struct gathering *g)
 			    SLICE_ARG(g->service->row.istio));
 	if (d->cluster == NULL) {
 		d->flag = FLOW_NO_CLUSTER;
-		d->missing = take_printf(b, "%.*s has no port %u",
-		    SLICE_ARG(d->host), (unsigned)g->called);
+		if (d->missing.len == 0)
+			d->missing = take_printf(b, "%.*s has no port %u",
+			    SLICE_ARG(d->host), (unsigned)g->called);
 	}
 	r->is_met = true;
 	r->row.destinations = d;

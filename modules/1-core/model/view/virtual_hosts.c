@@ -287,6 +287,7 @@ add_row(struct drafting *d, const struct draft *x)
 	h->needs_tls = x->needs_tls;
 	h->ends_tls = x->ends_tls;
 	fill_rules(d->b, &x->parts, h);
+	index_routes(d->b, h);
 	rows_add(&d->routes->hosts, h);
 	rows_add(&d->b->v->hosts, h);
 	return h;
