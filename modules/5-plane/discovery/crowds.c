@@ -169,8 +169,8 @@ touch(struct discovery *d, struct slice ns, struct slice name)
 
 /* --- workloads ------------------------------------------------------------ */
 
-static struct service_offer
-offer_of(const struct workload *w)
+struct service_offer
+workload_offer(const struct workload *w)
 {
 	return (struct service_offer){
 	    w->name, w->ns, w->protocol, w->labels, w->port};
@@ -179,7 +179,7 @@ offer_of(const struct workload *w)
 void
 touch_workload(struct discovery *d, const struct workload *w)
 {
-	struct service_offer o = offer_of(w);
+	struct service_offer o = workload_offer(w);
 	char text[KEY_MAX];
 
 	(void)touch(d, w->ns, w->name);

@@ -157,9 +157,9 @@ take_source(struct discovery *d, const struct discovery_record *r, enum use use)
 		return;
 	}
 	fresh->seen = true;
+	join(d, fresh); /* first: a name that both draw in stays drawn */
 	if (before != NULL)
 		leave(d, before);
-	join(d, fresh);
 	(void)map_put(&d->sources, id_key(&r->id), fresh); /* `before` */
 	source_free(&before);
 }
@@ -232,9 +232,9 @@ look_at_locals(struct discovery *d)
 		d->err = d->err == OK ? e : d->err;
 		return;
 	}
+	join(d, fresh);
 	if (d->local != NULL)
 		leave(d, d->local);
-	join(d, fresh);
 	source_free(&d->local);
 	d->local = fresh;
 	d->version = ++d->clock;

@@ -186,6 +186,8 @@ struct slice crowd_name_key(
 struct slice crowd_label_key(
     struct slice ns, const struct label *l, char out[KEY_MAX]);
 
+/* As a Service's selector looks at it. */
+struct service_offer workload_offer(const struct workload *w);
 /* Whoever may have to do with it becomes dirty. */
 void touch_workload(struct discovery *d, const struct workload *w);
 void join_workload(struct discovery *d, struct workload *w);

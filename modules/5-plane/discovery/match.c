@@ -31,6 +31,7 @@ struct making {
 	struct view_port_input *ports;
 	size_t port_count;
 	size_t port_cap;
+	size_t conflict_cap;
 };
 
 static void
@@ -47,23 +48,31 @@ report(struct making *m, const char *fmt, ...)
 {
 	struct serving *s = m->s;
 	char text[REPORT_MAX];
-	struct slice *all;
 	va_list args;
 
 	va_start(args, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, args); /* cut if too long */
 	va_end(args);
-	/* They are few, so each time there is room for one more. */
-	all = arena_alloc_array(&s->arena, s->conflict_count + 1, sizeof(*all));
-	if (all == NULL || arena_copy(&s->arena, slice_str(text),
-			       &all[s->conflict_count]) != OK) {
-		is_full(m);
-		return;
+	if (s->conflict_count == m->conflict_cap) {
+		size_t cap = MAX(FIRST, m->conflict_cap * 2);
+		struct slice *all =
+		    arena_alloc_array(&s->arena, cap, sizeof(*all));
+
+		if (all == NULL) {
+			is_full(m);
+			return;
+		}
+		if (s->conflict_count > 0)
+			memcpy(all, s->conflicts,
+			    s->conflict_count * sizeof(*all));
+		s->conflicts = all;
+		m->conflict_cap = cap;
 	}
-	if (s->conflict_count > 0)
-		memcpy(all, s->conflicts, s->conflict_count * sizeof(*all));
-	s->conflicts = all;
-	s->conflict_count++;
+	if (arena_copy(&s->arena, slice_str(text),
+		&s->conflicts[s->conflict_count]) == OK)
+		s->conflict_count++;
+	else
+		is_full(m);
 }
 
 static void
@@ -96,19 +105,12 @@ add_endpoint(struct making *m, const struct workload *w, uint16_t port)
 
 /* --- written Services ----------------------------------------------------- */
 
-static struct service_offer
-offer_of(const struct workload *w)
-{
-	return (struct service_offer){
-	    w->name, w->ns, w->protocol, w->labels, w->port};
-}
-
 static bool
 match_written(struct making *m, const struct workload *w, bool add)
 {
 	const struct resource *r = m->s->written;
 	const struct service_spec *s = resource_service(r);
-	struct service_offer o = offer_of(w);
+	struct service_offer o = workload_offer(w);
 	bool matched = false;
 
 	if (!service_selects(r, &o))
@@ -128,7 +130,7 @@ match_written(struct making *m, const struct workload *w, bool add)
 static void
 report_unmatched(struct making *m, const struct workload *w)
 {
-	struct service_offer o = offer_of(w);
+	struct service_offer o = workload_offer(w);
 
 	report(m,
 	    "node %.*s offers %.*s.%.*s:%u, but the written Service of that "

@@ -108,8 +108,8 @@ take_use(struct registry *r, const struct store_row *row)
 	if (row->deleted)
 		return;
 	pin = mem_new(sizeof(*pin));
-	if (crypto_hex_decode(
-		u->key_hash, pin->bytes, sizeof(pin->bytes)) == OK)
+	if (crypto_hex_decode(u->key_hash, pin->bytes, sizeof(pin->bytes)) ==
+	    OK)
 		free_plain(map_put(&r->uses, slice_str(key), TAKE(pin)));
 	mem_free(&pin);
 }
