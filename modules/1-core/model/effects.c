@@ -473,11 +473,11 @@ chain_name(struct telling *x, const struct view_chain *c)
 	if (c->name.len > 0)
 		return c->name;
 	for (size_t i = 0; i < c->match.sni_count; i++)
-		text = i == 0 ? tree_printf(&x->t, "for %.*s",
-				    SLICE_ARG(c->match.snis[i]))
-			      : tree_printf(&x->t, "%.*s or %.*s",
-				    SLICE_ARG(text),
-				    SLICE_ARG(c->match.snis[i]));
+		text = i == 0
+			   ? tree_printf(
+				 &x->t, "for %.*s", SLICE_ARG(c->match.snis[i]))
+			   : tree_printf(&x->t, "%.*s or %.*s", SLICE_ARG(text),
+				 SLICE_ARG(c->match.snis[i]));
 	return text;
 }
 
@@ -492,9 +492,8 @@ say_chains(struct telling *x, const struct view_listener *a,
 		if (has_chain(b, &a->chains[i]))
 			continue;
 		name = chain_name(x, &a->chains[i]);
-		say(x,
-		    tree_printf(&x->t, "the chain %.*s is %s", SLICE_ARG(name),
-			what));
+		say(x, tree_printf(&x->t, "the chain %.*s is %s",
+			   SLICE_ARG(name), what));
 	}
 }
 

@@ -20,6 +20,11 @@ enum view_direction {
 	VIEW_GATEWAY   /* anybody calls a gateway */
 };
 
+enum { VIEW_DIRECTIONS = VIEW_GATEWAY + 1 };
+
+/* "outbound", "inbound", "gateway". */
+const char *view_direction_name(enum view_direction d);
+
 /* Whose mesh it is: a machine with workloads, or a gateway. */
 enum view_proxy { VIEW_SIDECAR, VIEW_ROUTER };
 
@@ -57,6 +62,9 @@ enum view_tls_mode {
 	VIEW_TLS_OPTIONAL,    /* and takes one of its client */
 	VIEW_TLS_ISTIO_MUTUAL /* the same with those of the mesh */
 };
+
+/* As a Gateway writes it; empty for bytes as they come. */
+const char *view_tls_mode_name(enum view_tls_mode m);
 
 struct view_chain_tls {
 	enum view_tls_mode mode;

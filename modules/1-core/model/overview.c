@@ -61,31 +61,21 @@ takes_text(struct tree *t, const struct view_chain_match *m)
 	return text.len > 0 ? text : S("all");
 }
 
-static struct slice
-tls_text(enum view_tls_mode m)
-{
-	static const char *const modes[] = {[VIEW_TLS_NONE] = "",
-	    [VIEW_TLS_SIMPLE] = "SIMPLE",
-	    [VIEW_TLS_MUTUAL] = "MUTUAL",
-	    [VIEW_TLS_OPTIONAL] = "OPTIONAL_MUTUAL",
-	    [VIEW_TLS_ISTIO_MUTUAL] = "ISTIO_MUTUAL"};
-
-	return slice_str(modes[m]);
-}
-
 static void
-add_chain(struct tree *t, struct value *list, const char *direction,
-    const struct view_listener *l, const struct view_chain *c)
+add_chain(struct tree *t, struct value *list, const struct view_listener *l,
+    const struct view_chain *c)
 {
 	struct value *row = tree_map(t);
 
-	tree_put_text(t, row, "direction", slice_str(direction));
+	tree_put_text(
+	    t, row, "direction", slice_str(view_direction_name(l->direction)));
 	tree_put_text(t, row, "name", l->name);
 	tree_put_text(t, row, "chain", c->name);
 	tree_put_text(t, row, "takes",
 	    c == l->otherwise ? S("what no chain takes")
 			      : takes_text(t, &c->match));
-	tree_put_text(t, row, "tls", tls_text(c->tls.mode));
+	tree_put_text(
+	    t, row, "tls", slice_str(view_tls_mode_name(c->tls.mode)));
 	if (c->routes != NULL)
 		tree_put_text(t, row, "to",
 		    tree_printf(t, "routes %.*s",
@@ -121,12 +111,8 @@ add_upstreams(struct tree *t, struct value *list, const struct view *v)
 static void
 add_listeners(struct tree *t, struct value *list, const struct view *v)
 {
-	static const char *const directions[] = {[VIEW_OUTBOUND] = "outbound",
-	    [VIEW_INBOUND] = "inbound",
-	    [VIEW_GATEWAY] = "gateway"};
-
 	add_upstreams(t, list, v);
-	for (size_t d = 0; d < ARRAY_LEN(directions); d++) {
+	for (size_t d = 0; d < VIEW_DIRECTIONS; d++) {
 		size_t count;
 		const struct view_listener *const *all =
 		    view_listeners(v, NULL, (enum view_direction)d, &count);
@@ -135,11 +121,9 @@ add_listeners(struct tree *t, struct value *list, const struct view *v)
 			const struct view_listener *l = all[i];
 
 			for (size_t j = 0; j < l->chain_count; j++)
-				add_chain(
-				    t, list, directions[d], l, &l->chains[j]);
+				add_chain(t, list, l, &l->chains[j]);
 			if (l->otherwise != NULL)
-				add_chain(
-				    t, list, directions[d], l, l->otherwise);
+				add_chain(t, list, l, l->otherwise);
 		}
 	}
 }

@@ -165,7 +165,7 @@ usual_sni(const struct asked *q)
 static const char *const of_connections[] = {
     "address", "protocol", "tls", "sni", "peer"};
 
-static enum err
+static void
 read_connection(struct asked *q, const struct options *o, bool http)
 {
 	const struct option_values *alpn = options_list(o, "alpn");
@@ -191,7 +191,6 @@ read_connection(struct asked *q, const struct options *o, bool http)
 		value_push_text(&q->b.arena, &list, slice_str(alpn->text[i]));
 	if (alpn->count > 0)
 		body_set(&q->b, "alpn", list);
-	return OK;
 }
 
 /* Whose proxy it is. */
@@ -250,7 +249,7 @@ read_words(struct asked *q, const struct options *o, struct fault *why)
 		if (q->port == 0)
 			return fault_set(why, ERR_INVALID,
 			    "say which port is called: --port N");
-		e = read_connection(q, o, rest > 0);
+		read_connection(q, o, rest > 0);
 	}
 	if (q->port > 0)
 		body_set(&q->b, "port", value_new_int(&q->b.arena, q->port));
@@ -461,7 +460,7 @@ static const struct option_row explain_rows[] = {
     {"address", 0, OPTION_TEXT, "ADDRESS", NULL, false,
 	"the IP address that is called"},
     {"port", 0, OPTION_TEXT, "PORT", NULL, false,
-	"the port that is called, if the URL names none"},
+	"the port that is called, whatever the URL names"},
     {"protocol", 0, OPTION_TEXT, "NAME", NULL, false,
 	"tcp, http, http2 or grpc"},
     {"tls", 0, OPTION_TEXT, "KIND", NULL, false,

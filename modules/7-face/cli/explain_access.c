@@ -378,6 +378,10 @@ explain_access(struct options *o)
 	if (questions != NULL && files == NULL)
 		return command_fail(CLI_EXIT_USAGE,
 		    "explain access: --questions goes with --files");
+	if (questions != NULL && o->arg_count > 0)
+		return command_fail(CLI_EXIT_USAGE,
+		    "explain access: --questions has the questions; no other "
+		    "words go with it");
 	if (questions != NULL)
 		return explain_questions(questions, files);
 	if (output_parse(options_text(o, "output"), &how, &why) != OK ||

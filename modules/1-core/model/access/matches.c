@@ -135,12 +135,8 @@ claim_text(const struct access_question *q, struct slice name)
 static bool
 is_spaced(const struct access_claims *c, struct slice name)
 {
-	if (slice_eq(name, S("scope")) || slice_eq(name, S("permission")))
-		return true;
-	for (size_t i = 0; i < c->spaced_count; i++)
-		if (slice_eq(c->spaced[i], name))
-			return true;
-	return false;
+	return slice_eq(name, S("scope")) || slice_eq(name, S("permission")) ||
+	       slice_is_among(name, c->spaced, c->spaced_count);
 }
 
 static bool

@@ -38,15 +38,6 @@ authn_verdict_words(enum authn_verdict v)
 /* --- one token ------------------------------------------------------------ */
 
 static bool
-is_audience(const struct authn_rule *r, struct slice s)
-{
-	for (size_t i = 0; i < r->audience_count; i++)
-		if (slice_eq(r->audiences[i], s))
-			return true;
-	return false;
-}
-
-static bool
 has_audience(const struct authn_rule *r, const struct value *claims)
 {
 	const struct value *aud = value_get(claims, S("aud"));
@@ -54,12 +45,14 @@ has_audience(const struct authn_rule *r, const struct value *claims)
 	if (r->audience_count == 0)
 		return true;
 	if (aud != NULL && aud->type == VALUE_STRING)
-		return is_audience(r, aud->string);
+		return slice_is_among(
+		    aud->string, r->audiences, r->audience_count);
 	if (aud == NULL || aud->type != VALUE_LIST)
 		return false;
 	VALUE_EACH(aud, it)
 	{
-		if (it->type == VALUE_STRING && is_audience(r, it->string))
+		if (it->type == VALUE_STRING &&
+		    slice_is_among(it->string, r->audiences, r->audience_count))
 			return true;
 	}
 	return false;

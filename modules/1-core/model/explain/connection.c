@@ -20,18 +20,6 @@ struct trip {
 
 /* --- what is told --------------------------------------------------------- */
 
-static const char *
-direction_name(enum view_direction d)
-{
-	static const char *const names[] = {
-	    [VIEW_OUTBOUND] = "outbound",
-	    [VIEW_INBOUND] = "inbound",
-	    [VIEW_GATEWAY] = "gateway",
-	};
-
-	return names[d];
-}
-
 static void
 put_connection(struct trip *t)
 {
@@ -49,8 +37,8 @@ put_connection(struct trip *t)
 	struct tree *tree = &t->s.t;
 	struct value *map = tree_map(tree);
 
-	tree_put_text(
-	    tree, map, "direction", slice_str(direction_name(t->c->direction)));
+	tree_put_text(tree, map, "direction",
+	    slice_str(view_direction_name(t->c->direction)));
 	if (t->c->destination.family != ADDR_NONE)
 		tree_put_text(tree, map, "destination",
 		    tree_addr(tree, &t->c->destination));

@@ -163,7 +163,9 @@ add_logging(struct logging *l, const struct telemetry_logging *t,
 	for (size_t i = 0; i < names->count; i++) {
 		struct settings_log *log;
 
-		if (!names_have(&l->in_scope, names->items[i]) || !is_for(l, t))
+		if (!slice_is_among(names->items[i], l->in_scope.items,
+			l->in_scope.count) ||
+		    !is_for(l, t))
 			continue;
 		log = log_of(l, names->items[i]);
 		if (log == NULL)

@@ -38,8 +38,6 @@ struct names merging_names(struct merging *m,
     const struct telemetry_provider *items, size_t count,
     struct names otherwise);
 
-bool names_have(const struct names *n, struct slice name);
-
 /* The sides that a match is for. */
 bool is_for_side(int mode, enum settings_side side);
 

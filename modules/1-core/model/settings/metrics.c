@@ -278,7 +278,8 @@ add_metrics(void *arg, struct merging *m, const struct telemetry_metrics *t)
 	for (size_t i = 0; i < n->names.count; i++) {
 		struct provider *p;
 
-		if (!names_have(&n->in_scope, n->names.items[i]))
+		if (!slice_is_among(n->names.items[i], n->in_scope.items,
+			n->in_scope.count))
 			continue;
 		p = provider_of(m, &n->providers, n->names.items[i]);
 		if (p != NULL)

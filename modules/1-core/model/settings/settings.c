@@ -50,15 +50,6 @@ merging_names(struct merging *m, const struct telemetry_provider *items,
 }
 
 bool
-names_have(const struct names *n, struct slice name)
-{
-	for (size_t i = 0; i < n->count; i++)
-		if (slice_eq(n->items[i], name))
-			return true;
-	return false;
-}
-
-bool
 is_for_side(int mode, enum settings_side side)
 {
 	if (mode == TELEMETRY_CLIENT_AND_SERVER)

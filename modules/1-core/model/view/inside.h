@@ -43,9 +43,9 @@ struct scope {
 	/* What is called and not known. */
 	const struct view_host *unknown_host;
 	const struct view_tcp_route *unknown_route;
-	struct rows listeners[VIEW_GATEWAY + 1]; /* struct view_listener, by
+	struct rows listeners[VIEW_DIRECTIONS]; /* struct view_listener, by
 						    name; of each direction */
-	struct map listener_by_addr[VIEW_GATEWAY + 1];
+	struct map listener_by_addr[VIEW_DIRECTIONS];
 	struct rows routes;        /* struct view_routes */
 	struct map routes_by_name; /* those of ports that are called */
 	bool sidecar_known;

@@ -143,6 +143,32 @@ protocol_of_record(struct slice app, struct slice name)
 }
 
 const char *
+view_direction_name(enum view_direction d)
+{
+	static const char *const names[] = {
+	    [VIEW_OUTBOUND] = "outbound",
+	    [VIEW_INBOUND] = "inbound",
+	    [VIEW_GATEWAY] = "gateway",
+	};
+
+	return names[d];
+}
+
+const char *
+view_tls_mode_name(enum view_tls_mode m)
+{
+	static const char *const names[] = {
+	    [VIEW_TLS_NONE] = "",
+	    [VIEW_TLS_SIMPLE] = "SIMPLE",
+	    [VIEW_TLS_MUTUAL] = "MUTUAL",
+	    [VIEW_TLS_OPTIONAL] = "OPTIONAL_MUTUAL",
+	    [VIEW_TLS_ISTIO_MUTUAL] = "ISTIO_MUTUAL",
+	};
+
+	return names[m];
+}
+
+const char *
 view_protocol_name(enum view_protocol p)
 {
 	static const char *const names[] = {

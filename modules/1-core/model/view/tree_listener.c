@@ -41,15 +41,11 @@ match(struct tree *t, const struct view_chain_match *m)
 static void
 put_tls(struct tree *t, struct value *map, const struct view_chain *c)
 {
-	static const char *const modes[] = {[VIEW_TLS_NONE] = "",
-	    [VIEW_TLS_SIMPLE] = "SIMPLE",
-	    [VIEW_TLS_MUTUAL] = "MUTUAL",
-	    [VIEW_TLS_OPTIONAL] = "OPTIONAL_MUTUAL",
-	    [VIEW_TLS_ISTIO_MUTUAL] = "ISTIO_MUTUAL"};
-
-	tree_put_text(t, map, "tls", slice_str(modes[c->tls.mode]));
+	tree_put_text(
+	    t, map, "tls", slice_str(view_tls_mode_name(c->tls.mode)));
 	tree_put(
 	    t, map, "secrets", texts(t, c->tls.secrets, c->tls.secret_count));
+	tree_put_text(t, map, "caSecret", c->tls.ca_secret);
 	if (c->peers == MUTUAL_TLS_UNSET)
 		return;
 	tree_put_text(
@@ -187,21 +183,19 @@ listener(struct tree *t, const struct view_listener *l)
 struct value *
 tree_place(struct tree *t, const struct view_scope *of)
 {
-	static const char *const directions[] = {[VIEW_OUTBOUND] = "outbound",
-	    [VIEW_INBOUND] = "inbound",
-	    [VIEW_GATEWAY] = "gateway"};
 	const struct scope *s = scope_const(of);
 	struct value *map = tree_map(t), *sets = tree_list(t);
 
 	tree_put_text(t, map, "namespace", of->ns);
 	tree_put(t, map, "labels", tree_labels(t, &of->labels));
-	for (size_t d = 0; d < ARRAY_LEN(directions); d++) {
+	for (size_t d = 0; d < VIEW_DIRECTIONS; d++) {
 		struct value *list = tree_list(t);
 
 		for (size_t i = 0; i < s->listeners[d].count; i++)
 			tree_add(
 			    t, list, listener(t, s->listeners[d].items[i]));
-		tree_put(t, map, directions[d], list);
+		tree_put(
+		    t, map, view_direction_name((enum view_direction)d), list);
 	}
 	for (size_t i = 0; i < s->routes.count; i++)
 		tree_add(t, sets, routes(t, s->routes.items[i]));
