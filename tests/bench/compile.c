@@ -28,7 +28,7 @@ enum {
 };
 
 static double
-now_ms(void)
+cpu_ms(void)
 {
 	struct timespec t;
 
@@ -247,10 +247,10 @@ static void
 measure_full(const struct mesh *m, struct found *f)
 {
 	for (int i = 0; i < TRIES; i++) {
-		double mib = used_mib(), at = now_ms(), took;
+		double mib = used_mib(), at = cpu_ms(), took;
 		struct view *v = compile(m, NULL);
 
-		took = now_ms() - at;
+		took = cpu_ms() - at;
 		f->full_mib = used_mib() - mib;
 		f->full_ms = i == 0 ? took : MIN(f->full_ms, took);
 		view_unref(&v);
@@ -280,9 +280,9 @@ measure_endpoint(struct mesh *m, struct found *f)
 		double at;
 
 		change(m, i);
-		at = now_ms();
+		at = cpu_ms();
 		v = compile(m, before);
-		took[i] = now_ms() - at;
+		took[i] = cpu_ms() - at;
 		view_unref(&before);
 	}
 	view_unref(&v);

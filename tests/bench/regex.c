@@ -15,7 +15,7 @@
 enum { TEXT_LEN = 64 << 10, TRIES = 5, OUT_MAX = 1 << 20 };
 
 static double
-now_ms(void)
+cpu_ms(void)
 {
 	struct timespec t;
 
@@ -30,7 +30,7 @@ struct times {
 static void
 least(double *ms, double since)
 {
-	double took = now_ms() - since;
+	double took = cpu_ms() - since;
 
 	if (*ms < 0 || took < *ms)
 		*ms = took;
@@ -42,17 +42,17 @@ measure(const struct regex *r, struct slice text, struct times *t)
 {
 	AUTO(buf_fini) struct buf out = BUF(OUT_MAX);
 	struct slice half = slice_of(text.ptr, TEXT_LEN);
-	double at = now_ms();
+	double at = cpu_ms();
 
 	(void)regex_match(r, half); /* only its time is of interest */
 	least(&t->match, at);
-	at = now_ms();
+	at = cpu_ms();
 	(void)regex_search(r, half);
 	least(&t->search, at);
-	at = now_ms();
+	at = cpu_ms();
 	CHECK(regex_replace(r, half, S("\\0"), &out) == OK);
 	least(&t->replace, at);
-	at = now_ms();
+	at = cpu_ms();
 	(void)regex_match(r, text);
 	least(&t->twice, at);
 }

@@ -14,6 +14,7 @@ import tempfile
 MESHD = os.environ.get("MESHD", "build/meshd")
 
 KUBERNETES = "an object of Kubernetes itself"
+NOTHING = "no document is in it"
 LATER = "the Gateway API's kinds come later"
 LEFT_OUT = {
     "EnvoyFilter": "patches another proxy's insides; refused in words",

@@ -140,6 +140,8 @@ def judge_file(path, documents):
     documents = [d for d in documents if isinstance(d, dict)
                  and judge.kind_of(d) not in judge.LEFT_OUT]
     asked = [json.dumps(q) for q in questions(documents)]
+    if not asked:
+        return ("nothing of it can be asked about",)
     with tempfile.TemporaryDirectory(prefix="places-") as folder:
         with open(f"{folder}/all.yaml", "w", encoding="utf-8") as f:
             yaml.safe_dump_all(documents, f)

@@ -142,6 +142,8 @@ def valid(path):
               or not _is_left_out(e)]
     if errors:
         return f"{path.name}: known to be valid; meshd says: {told}"
+    if not told.judged:
+        return (judge.KUBERNETES if told.skipped else judge.NOTHING,)
     return None
 
 

@@ -80,17 +80,29 @@ tell_all(struct pair *p)
 		tell(p, i);
 }
 
+struct texts {
+	char name[8], version[16], body[BODY_MAX];
+};
+
+static struct xds_resource
+resource_of(size_t name, struct texts *out)
+{
+	const struct thing *t = &w.things[name];
+
+	(void)snprintf(out->version, sizeof(out->version), "%u", t->version);
+	return (struct xds_resource){.type_url = S(PAIR_TOLD),
+	    .name = name_of(name, out->name),
+	    .version = slice_str(out->version),
+	    .body = body_of(t->version, t->bad, out->body)};
+}
+
 static void
 publish(size_t name)
 {
 	const struct thing *t = &w.things[name];
-	char text[8], version[16], body[BODY_MAX];
-	struct xds_resource r = {.type_url = S(PAIR_TOLD),
-	    .name = name_of(name, text),
-	    .body = body_of(t->version, t->bad, body)};
+	struct texts texts;
+	struct xds_resource r = resource_of(name, &texts);
 
-	(void)snprintf(version, sizeof(version), "%u", t->version);
-	r.version = slice_str(version);
 	if (t->version > 0)
 		EXPECT_OK(xds_source_put(w.source, &r));
 	else
@@ -104,13 +116,9 @@ static void
 tell_base(size_t name)
 {
 	const struct thing *t = &w.things[name];
-	char text[8], version[16], body[BODY_MAX];
-	struct xds_resource r = {.type_url = S(PAIR_TOLD),
-	    .name = name_of(name, text),
-	    .body = body_of(t->version, t->bad, body)};
+	struct texts texts;
+	struct xds_resource r = resource_of(name, &texts);
 
-	(void)snprintf(version, sizeof(version), "%u", t->version);
-	r.version = slice_str(version);
 	if (t->version > 0 && any(4) != 0)
 		xds_source_base(w.source, &r);
 	if (any(8) == 0)
