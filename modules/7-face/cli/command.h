@@ -113,6 +113,13 @@ struct label;
 MUST_USE enum err command_label(
     const char *text, struct label *out, struct fault *why);
 
+/*
+ * "shop.com:8080", "[::1]:8080"; the host without its brackets, the port 0
+ * where there is none; borrows. ERR_INVALID.
+ */
+MUST_USE enum err command_authority(
+    struct slice text, struct slice *host, uint16_t *port, struct fault *why);
+
 /* "s" unless there is one. */
 const char *command_plural(uint64_t n);
 

@@ -120,8 +120,6 @@ read_url(struct asked *q, const char *text, struct fault *why)
 {
 	struct slice rest = slice_str(text);
 	struct slice authority;
-	struct slice port;
-	struct slice host;
 	size_t slash;
 	bool tls = slice_starts(rest, S("https://"));
 
@@ -133,17 +131,11 @@ read_url(struct asked *q, const char *text, struct fault *why)
 		    text);
 	slash = slice_find(rest, '/');
 	authority = slice_sub(rest, 0, slash);
-	port = authority;
-	host = slice_split(&port, ':');
-	if (host.len == 0)
-		return fault_set(
-		    why, ERR_INVALID, "\"%s\" names no host", text);
-	if (port.len > 0 && read_port(q, port, why) != OK)
+	if (command_authority(authority, &q->host, &q->port, why) != OK)
 		return ERR_INVALID;
-	q->host = host;
 	q->has_tls = tls;
 	q->is_connection = q->is_connection || tls;
-	body_slice(&q->b, "host", host);
+	body_slice(&q->b, "host", q->host);
 	body_slice(&q->b, "authority", authority);
 	body_slice(&q->b, "scheme", tls ? S("https") : S("http"));
 	body_slice(&q->b, "path",
@@ -152,16 +144,21 @@ read_url(struct asked *q, const char *text, struct fault *why)
 	return OK;
 }
 
+static bool
+is_address(struct slice host)
+{
+	struct addr a;
+
+	return addr_parse_ip(host, &a) == OK;
+}
+
 /* As a client says it: of an address nothing. */
 static struct slice
 usual_sni(const struct asked *q)
 {
-	struct addr a;
-
-	return q->has_tls && addr_parse_ip(q->host, &a) != OK ? q->host : S("");
+	return q->has_tls && !is_address(q->host) ? q->host : S("");
 }
 
-/* Only an address says where a connection goes. */
 static const char *const of_connections[] = {
     "address", "protocol", "tls", "sni", "peer"};
 
@@ -174,6 +171,8 @@ read_connection(struct asked *q, const struct options *o, bool http)
 	for (size_t i = 0; i < ARRAY_LEN(of_connections); i++)
 		body_text(&q->b, of_connections[i],
 		    options_text(o, of_connections[i]));
+	if (options_text(o, "address") == NULL && is_address(q->host))
+		body_slice(&q->b, "address", q->host);
 	body_text(&q->b, "direction",
 	    options_flag(o, "gateway")   ? "gateway"
 	    : options_flag(o, "inbound") ? "inbound"

@@ -48,9 +48,9 @@ put_url(struct asked *a, const char *text)
 {
 	struct slice rest = slice_str(text);
 	bool tcp = slice_starts(rest, S("tcp://"));
-	struct slice authority, port;
+	struct slice host;
 	size_t slash;
-	uint16_t number;
+	uint16_t port;
 
 	if (tcp)
 		value_put_bool(&a->arena, &a->map, S("tcp"), true);
@@ -60,16 +60,13 @@ put_url(struct asked *a, const char *text)
 		return fault_set(a->why, ERR_UNSUPPORTED,
 		    "a call is http:// or tcp://, not \"%s\"", text);
 	slash = slice_find(rest, '/');
-	authority = slice_sub(rest, 0, slash);
-	port = authority;
-	put_text(a, "to", slice_split(&port, ':'));
+	if (command_authority(
+		slice_sub(rest, 0, slash), &host, &port, a->why) != OK)
+		return ERR_INVALID;
+	put_text(a, "to", host);
 	put_text(a, "path", slice_sub(rest, slash, rest.len));
-	if (port.len == 0)
-		return OK;
-	if (addr_parse_port(port, &number) != OK)
-		return fault_set(a->why, ERR_INVALID,
-		    "\"%.*s\" is no port (1-65535)", SLICE_ARG(port));
-	value_put_int(&a->arena, &a->map, S("port"), number);
+	if (port != 0)
+		value_put_int(&a->arena, &a->map, S("port"), port);
 	return OK;
 }
 

@@ -9,7 +9,7 @@
 #include "command.h"
 #include "findings.h"
 
-enum { KEY_BYTES = 4 << 10, ARENA_BYTES = 64 << 20 };
+enum { KEY_BYTES = 4 << 10 };
 
 static void
 drop(void *value)
@@ -25,7 +25,6 @@ places_init(struct places *p)
 	*p = (struct places){0};
 	map_init(&p->by_key);
 	map_init(&p->views);
-	arena_init(&p->arena, ARENA_BYTES);
 }
 
 void
@@ -36,7 +35,6 @@ places_fini(struct places *p)
 	for (size_t i = 0; i < p->count; i++)
 		resource_unref(&p->items[i]);
 	mem_free(&p->items);
-	arena_fini(&p->arena);
 }
 
 static void
@@ -57,16 +55,9 @@ collect(void *arg, struct resource *r)
 {
 	struct places *p = arg;
 	char text[RESOURCE_KEY_MAX];
-	struct slice key;
-	const struct resource *before;
+	const struct resource *before = map_put(
+	    &p->by_key, slice_str(resource_key_format(&r->key, text)), r);
 
-	if (arena_copy(&p->arena, slice_str(resource_key_format(&r->key, text)),
-		&key) != OK) {
-		resource_unref(&r);
-		p->full = true;
-		return;
-	}
-	before = map_put(&p->by_key, key, r);
 	for (size_t i = 0; before != NULL && i < p->count; i++)
 		if (p->items[i] == before) {
 			resource_unref(&p->items[i]);
@@ -85,10 +76,8 @@ places_read(struct places *p, const char *path)
 	files_init(&f, FILES_BYTES);
 	if (files_read(&f, path, &why) != OK)
 		return cli_fault(&why);
-	if (files_decode(&f, SLICE_NONE, collect, p) == OK && !p->full)
+	if (files_decode(&f, SLICE_NONE, collect, p) == OK)
 		return CLI_EXIT_OK;
-	if (p->full)
-		return command_fail(CLI_EXIT_FAILED, "%s holds too much", path);
 	findings_print(&f.found);
 	return command_fail(CLI_EXIT_INVALID,
 	    "%s has mistakes; nothing is explained from it", path);
@@ -117,20 +106,17 @@ places_view(
 	    .resources = (const struct resource *const *)p->items,
 	    .resource_count = p->count};
 	struct view *v;
-	struct slice key;
 
-	if (key_of(place, &text) != OK ||
-	    arena_copy(&p->arena, buf_slice(&text), &key) != OK) {
-		(void)fault_set(
-		    why, ERR_LIMIT, "there are too many places or labels");
+	if (key_of(place, &text) != OK) {
+		(void)fault_set(why, ERR_LIMIT, "there are too many labels");
 		return NULL;
 	}
-	v = map_get(&p->views, key);
+	v = map_get(&p->views, buf_slice(&text));
 	if (v != NULL)
 		return v;
 	explain_view_input(place, &in);
 	if (view_compile(&in, &v, why) != OK)
 		return NULL;
-	(void)map_put(&p->views, key, v); /* was not there */
+	(void)map_put(&p->views, buf_slice(&text), v); /* was not there */
 	return v;
 }

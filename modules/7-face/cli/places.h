@@ -14,8 +14,6 @@ struct places {
 	size_t cap;
 	struct map by_key; /* text of a key → struct resource, an item */
 	struct map views;  /* a place, as text → struct view, a reference */
-	struct arena arena;
-	bool full; /* sticky */
 };
 
 void places_init(struct places *p);

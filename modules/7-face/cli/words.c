@@ -63,6 +63,32 @@ command_plural(uint64_t n)
 }
 
 enum err
+command_authority(
+    struct slice text, struct slice *host, uint16_t *port, struct fault *why)
+{
+	struct slice rest = text;
+	bool bracket = slice_starts(text, S("["));
+
+	*port = 0;
+	if (bracket) {
+		rest = slice_sub(text, 1, text.len);
+		*host = slice_split(&rest, ']');
+	} else {
+		*host = slice_split(&rest, ':');
+	}
+	if (host->len == 0 || (bracket && rest.len > 0 && rest.ptr[0] != ':'))
+		return fault_set(why, ERR_INVALID,
+		    "\"%.*s\" names no host; write NAME, ADDRESS or "
+		    "[ADDRESS], and :PORT",
+		    SLICE_ARG(text));
+	rest = slice_sub(rest, bracket, rest.len);
+	if (rest.len > 0 && addr_parse_port(rest, port) != OK)
+		return fault_set(why, ERR_INVALID,
+		    "\"%.*s\" is no port (1-65535)", SLICE_ARG(rest));
+	return OK;
+}
+
+enum err
 command_label(const char *text, struct label *out, struct fault *why)
 {
 	struct slice value = slice_str(text);
