@@ -147,6 +147,18 @@ arena_copy(struct arena *a, struct slice s, struct slice *out)
 }
 
 struct slice
+arena_join(struct arena *a, const struct slice *parts, size_t count)
+{
+	size_t len = 0;
+	char *p;
+
+	for (size_t i = 0; i < count; i++)
+		len += parts[i].len; /* all lie in memory */
+	p = arena_alloc(a, len + 1);
+	return p != NULL ? slice_join(parts, count, p, len) : SLICE_NONE;
+}
+
+struct slice
 arena_printf(struct arena *a, const char *fmt, ...)
 {
 	va_list args;

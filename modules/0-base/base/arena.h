@@ -51,6 +51,10 @@ void *arena_alloc_array(struct arena *a, size_t count, size_t size) MUST_USE;
 MUST_USE enum err arena_copy(
     struct arena *a, struct slice s, struct slice *out);
 
+/* The parts in one; SLICE_NONE when it is full. Zero-ended as above. */
+struct slice arena_join(
+    struct arena *a, const struct slice *parts, size_t count);
+
 /* printf into the arena; SLICE_NONE when it is full. Zero-ended as above. */
 struct slice arena_printf(struct arena *a, const char *fmt, ...)
     PRINTF_LIKE(2, 3);

@@ -142,7 +142,6 @@ name_identity_parse(struct slice uri, struct identity *out, struct fault *why)
 struct slice
 name_identity_format(struct arena *a, const struct identity *id)
 {
-	return arena_printf(a, "spiffe://%.*s/ns/%.*s/sa/%.*s",
-	    SLICE_ARG(id->trust_domain), SLICE_ARG(id->ns),
-	    SLICE_ARG(id->account));
+	return arena_join(a, SLICES(S("spiffe://"), id->trust_domain, S("/ns/"),
+				 id->ns, S("/sa/"), id->account));
 }

@@ -360,6 +360,33 @@ slice_from_double(double d, char out[SLICE_DOUBLE_MAX])
 	return slice_str(out);
 }
 
+struct slice
+slice_from_u64(uint64_t n, char out[SLICE_U64_MAX])
+{
+	char *p = out + SLICE_U64_MAX;
+
+	do {
+		*--p = (char)('0' + n % 10);
+		n /= 10;
+	} while (n > 0);
+	return slice_of(p, (size_t)(out + SLICE_U64_MAX - p));
+}
+
+struct slice
+slice_join(const struct slice *parts, size_t count, char *out, size_t out_len)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].len > out_len - len)
+			return S("");
+		if (parts[i].len > 0)
+			memcpy(out + len, parts[i].ptr, parts[i].len);
+		len += parts[i].len;
+	}
+	return slice_of(out, len);
+}
+
 uint64_t
 slice_hash(struct slice s)
 {

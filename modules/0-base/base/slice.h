@@ -24,6 +24,12 @@ struct slice {
 /* For printf's "%.*s". */
 #define SLICE_ARG(s) (int)(s).len, (s).ptr
 
+/* Slices and how many there are: two arguments. */
+#define SLICES(...)                                                            \
+	((const struct slice[]){__VA_ARGS__}),                                 \
+	    (sizeof((const struct slice[]){__VA_ARGS__}) /                     \
+		sizeof(struct slice))
+
 static inline struct slice
 slice_of(const void *ptr, size_t len)
 {
@@ -98,6 +104,18 @@ MUST_USE enum err slice_to_cstr(struct slice s, char *out, size_t out_len);
 /* The shortest decimal that reads back as the same number; not inf or NaN. */
 enum { SLICE_DOUBLE_MAX = 32 };
 struct slice slice_from_double(double d, char out[SLICE_DOUBLE_MAX]);
+
+/* In decimal. */
+enum { SLICE_U64_MAX = 20 };
+struct slice slice_from_u64(uint64_t n, char out[SLICE_U64_MAX]);
+
+/*
+ * The parts one behind the other in `out`; empty if there is no room for all.
+ * Where texts are put together by the ten thousand printf costs more than all
+ * else.
+ */
+struct slice slice_join(
+    const struct slice *parts, size_t count, char *out, size_t out_len);
 
 /* What a hexadecimal digit of either case is worth; -1: it is none. */
 int slice_hex_digit(char c);

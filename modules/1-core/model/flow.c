@@ -88,18 +88,20 @@ flow_party_label(struct flow_party *p, const struct labels *labels)
 		p->canonical_revision = S("latest");
 }
 
-/* Each text shifts those before it, so that none can stand for another. */
+/* Where a text ends is a part of it, so that none can stand for another. */
 void
 flow_party_seal(struct flow_party *p)
 {
+	enum { TEXTS_MAX = 4096 }; /* of names, which are bounded */
 	const struct slice texts[] = {p->service, p->service_name,
 	    p->service_ns, p->workload, p->ns, p->identity, p->app, p->version,
 	    p->canonical_name, p->canonical_revision, p->cluster};
+	char all[TEXTS_MAX];
 
-	p->key = 0;
+	p->key =
+	    slice_hash(slice_join(texts, ARRAY_LEN(texts), all, sizeof(all)));
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		p->key = p->key * UINT64_C(0x9e3779b97f4a7c15) +
-			 slice_hash(texts[i]);
+		p->key = p->key * UINT64_C(0x9e3779b97f4a7c15) + texts[i].len;
 }
 
 static void

@@ -38,12 +38,11 @@ spell_pattern(struct slice s, struct slice domain, char out[HOST_TEXT_MAX])
 	static const struct slice cluster = {".svc.cluster.local", 18};
 
 	if (slice_ends(s, cluster))
-		return printed(out,
-		    snprintf(out, HOST_TEXT_MAX, "%.*s.svc.%.*s",
-			(int)(s.len - cluster.len), s.ptr, SLICE_ARG(domain)));
+		return slice_join(SLICES(slice_sub(s, 0, s.len - cluster.len),
+				      S(".svc."), domain),
+		    out, HOST_TEXT_MAX);
 	if (slice_eq(s, S("*.cluster.local")))
-		return printed(out,
-		    snprintf(out, HOST_TEXT_MAX, "*.%.*s", SLICE_ARG(domain)));
+		return slice_join(SLICES(S("*."), domain), out, HOST_TEXT_MAX);
 	memcpy(out, s.ptr, s.len); /* shorter than HOST_TEXT_MAX */
 	return slice_of(out, s.len);
 }
@@ -85,10 +84,9 @@ host_spell(struct slice host, struct slice ns, struct slice domain,
 	if (slice_starts(s, S("*")))
 		return spell_pattern(s, domain, out);
 	if (name_service_parse(s, ns, domain, &name) == OK)
-		return printed(
-		    out, snprintf(out, HOST_TEXT_MAX, "%.*s.%.*s.svc.%.*s",
-			     SLICE_ARG(name.name), SLICE_ARG(name.ns),
-			     SLICE_ARG(domain)));
+		return slice_join(
+		    SLICES(name.name, S("."), name.ns, S(".svc."), domain), out,
+		    HOST_TEXT_MAX);
 	memcpy(out, s.ptr, s.len); /* shorter than HOST_TEXT_MAX */
 	return slice_of(out, s.len);
 }
@@ -128,8 +126,7 @@ host_next_pattern(struct slice host, size_t *at, char out[HOST_TEXT_MAX],
 	rest = slice_sub(host, *at, host.len);
 	rest = slice_sub(rest, slice_find(rest, '.'), rest.len);
 	*at = host.len - rest.len + 1;
-	*out_pattern = printed(
-	    out, snprintf(out, HOST_TEXT_MAX, "*%.*s", SLICE_ARG(rest)));
+	*out_pattern = slice_join(SLICES(S("*"), rest), out, HOST_TEXT_MAX);
 	return true;
 }
 

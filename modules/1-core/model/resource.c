@@ -243,9 +243,8 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 static struct slice
 name_and_namespace(const struct resource *r, char out[RESOURCE_KEY_MAX])
 {
-	(void)snprintf(out, RESOURCE_KEY_MAX, "%.*s.%.*s",
-	    SLICE_ARG(r->key.name), SLICE_ARG(r->key.ns));
-	return slice_str(out);
+	return slice_join(SLICES(r->key.name, S("."), r->key.ns), out,
+	    RESOURCE_KEY_MAX); /* a key fits */
 }
 
 int

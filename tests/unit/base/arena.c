@@ -89,6 +89,7 @@ TEST(copies_and_prints_end_in_a_zero)
 	EXPECT_EQ(s.ptr[s.len], 0);
 	EXPECT_OK(arena_copy(&a, SLICE_NONE, &s));
 	EXPECT_STR(s.ptr, "");
+	EXPECT_SLICE(arena_join(&a, SLICES(S("n"), S("="), S("5"))), S("n=5"));
 	s = arena_printf(&a, "%s=%d", "n", 5);
 	EXPECT_SLICE(s, S("n=5"));
 	EXPECT_STR(s.ptr, "n=5");

@@ -193,6 +193,21 @@ TEST(the_stable_hash_is_fnv_1a)
 	EXPECT_EQ(slice_hash_stable(S("foobar")), UINT64_C(0x85944171f73967e8));
 }
 
+TEST(parts_become_one_text_or_none)
+{
+	char out[8], number[SLICE_U64_MAX];
+
+	EXPECT_SLICE(slice_join(SLICES(S("web"), S("."), S("shop")), out, 8),
+	    S("web.shop"));
+	EXPECT_SLICE(slice_join(SLICES(S("web"), S("."), S("shops")), out, 8),
+	    S("")); /* a byte too much */
+	EXPECT_SLICE(slice_join(SLICES(SLICE_NONE, S("a")), out, 8), S("a"));
+	EXPECT_SLICE(slice_join(NULL, 0, out, 8), S(""));
+	EXPECT_SLICE(slice_from_u64(0, number), S("0"));
+	EXPECT_SLICE(
+	    slice_from_u64(UINT64_MAX, number), S("18446744073709551615"));
+}
+
 TEST(the_table_hash_is_the_same_within_a_process)
 {
 	EXPECT_EQ(slice_hash(S("abc")), slice_hash(S("abc")));

@@ -6,8 +6,6 @@
  * is: dashboards and searches that people have know them like that. So are the
  * types, and the choice between plain text and mutual TLS.
  */
-#include <inttypes.h>
-
 #include "inside.h"
 #include "kinds/security.h"
 
@@ -16,7 +14,7 @@
 /* All that a cluster comes of. */
 struct wanted {
 	struct service_row *s;
-	const struct port_row *p;
+	struct port_row *p;
 	const struct subset_spec *subset; /* NULL: all endpoints */
 	const struct resource *rule;      /* of the subset or the policy */
 	const struct traffic_policy *policy;
@@ -228,6 +226,7 @@ static struct slice
 sni_of(struct builder *b, const struct wanted *w, const struct view_cluster *c)
 {
 	const struct client_tls *tls = w->merged->tls;
+	char port[SLICE_U64_MAX];
 
 	if (c->security == VIEW_SECURITY_NONE)
 		return S("");
@@ -235,8 +234,9 @@ sni_of(struct builder *b, const struct wanted *w, const struct view_cluster *c)
 		return tls->sni;
 	if (c->security == VIEW_SECURITY_TLS || is_dynamic(w->s))
 		return S(""); /* that of the request */
-	return take_printf(b, "outbound_.%u_.%.*s_.%.*s", (unsigned)c->port,
-	    SLICE_ARG(c->subset), SLICE_ARG(w->s->row.istio));
+	return take_join(
+	    b, SLICES(S("outbound_."), slice_from_u64(c->port, port), S("_."),
+		   c->subset, S("_."), w->s->row.istio));
 }
 
 /* --- its endpoints -------------------------------------------------------- */
@@ -305,10 +305,11 @@ make(struct builder *b, const struct wanted *w)
 	if (w->rule != NULL)
 		c->origin = origin_of(
 		    w->rule, w->subset != NULL ? w->subset->head.line : 0);
-	row->port = w->p;
 	row->subset = w->subset;
 	row->fails_over = w->fails_over;
 	row->needs_all = is_unchosen(w);
+	row->rule = w->s->rule;
+	row->is_own = arranges_by_labels(w->merged, w->fails_over);
 	row->scope = b->scope;
 	choose_endpoints(b, row, &w->s->row, w->p);
 	return b->full ? NULL : row;
@@ -342,19 +343,24 @@ static struct slice
 cluster_name(struct builder *b, const struct service_row *s,
     const struct port_row *p, struct slice subset)
 {
-	return take_printf(b, "outbound|%u|%.*s|%.*s", (unsigned)p->port,
-	    SLICE_ARG(subset), SLICE_ARG(s->row.istio));
+	char port[SLICE_U64_MAX];
+
+	return take_join(
+	    b, SLICES(S("outbound|"), slice_from_u64(p->port, port), S("|"),
+		   subset, S("|"), s->row.istio));
 }
 
 /* Scopes in which the same holds have a cluster in common. */
-static struct slice
-key_of(struct builder *b, const struct wanted *w)
+static const struct cluster_row *
+find_made(const struct builder *b, const struct wanted *w, struct slice subset)
 {
-	bool own = arranges_by_labels(w->merged, w->fails_over);
+	const struct cluster_row *c = w->p->clusters;
 
-	return take_printf(b, "%.*s|%p|%p|%" PRIx64, SLICE_ARG(w->name),
-	    (void *)w->s, (const void *)w->s->rule,
-	    own ? b->scope->hash : UINT64_C(0));
+	while (c != NULL &&
+	       (c->rule != w->s->rule || !slice_eq(c->row.subset, subset) ||
+		   (c->is_own && c->scope != b->scope)))
+		c = c->next;
+	return c;
 }
 
 /* One that has names to be resolved, but no name, is none; upstream's. */
@@ -380,8 +386,8 @@ add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 		    SLICE_ARG(c->subset));
 		return NULL;
 	}
-	row->next = w->s->clusters;
-	w->s->clusters = row;
+	row->next = w->p->clusters;
+	w->p->clusters = row;
 	register_cluster(b, c);
 	return c;
 }
@@ -390,11 +396,11 @@ const struct view_cluster *
 find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
     struct slice subset, struct slice *missing)
 {
-	struct wanted w = {
-	    .s = s, .p = p, .name = cluster_name(b, s, p, subset)};
-	const struct view_cluster *c;
-	struct slice key;
+	struct wanted w = {.s = s, .p = &s->ports[p - s->ports]};
+	const struct cluster_row *made = find_made(b, &w, subset);
 
+	if (made != NULL)
+		return &made->row;
 	if (subset.len > 0) {
 		w.subset = find_subset(s->rule, subset, &w.rule);
 		if (w.subset == NULL) {
@@ -405,17 +411,8 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 		}
 	}
 	find_settings(b, &w);
-	if (b->full)
-		return NULL;
-	key = key_of(b, &w);
-	c = map_get(&b->cluster_by_key, key);
-	if (c != NULL)
-		return c;
-	c = add_made(b, &w, missing);
-	if (c != NULL)
-		(void)map_put(&b->cluster_by_key, key,
-		    (void *)(uintptr_t)c); /* was not there */
-	return c;
+	w.name = cluster_name(b, s, p, subset);
+	return b->full ? NULL : add_made(b, &w, missing);
 }
 
 static void
@@ -479,7 +476,7 @@ struct view_cluster *
 bare_cluster(struct builder *b, struct slice name, enum view_cluster_type type,
     const struct view_endpoint *only)
 {
-	struct view_cluster *c = map_get(&b->cluster_by_key, name);
+	struct view_cluster *c = map_get(&b->v->cluster_by_name, name);
 	struct rows endpoints = {0};
 
 	if (c != NULL)
@@ -502,7 +499,6 @@ bare_cluster(struct builder *b, struct slice name, enum view_cluster_type type,
 	if (b->full)
 		return NULL;
 	register_cluster(b, c);
-	(void)map_put(&b->cluster_by_key, name, c); /* was not there */
 	return c;
 }
 

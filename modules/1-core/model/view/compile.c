@@ -121,7 +121,6 @@ builder_new(struct view *v, const struct view_input *in)
 	b->arena = &v->arena;
 	b->in = in;
 	map_init(&b->service_by_host);
-	map_init(&b->cluster_by_key);
 	map_init(&b->policies);
 	map_init(&b->http_rules);
 	map_init(&b->peers_by_ns);
@@ -138,7 +137,6 @@ builder_trim(struct builder *b)
 	rows_fini(&b->sidecars);
 	rows_fini(&b->services_by_age);
 	rows_fini(&b->problems);
-	map_fini(&b->cluster_by_key, NULL);
 	map_fini(&b->policies, NULL);
 	map_fini(&b->http_rules, http_rules_drop);
 	for (size_t i = 0; i < b->services.count; i++)

@@ -30,11 +30,16 @@ view_endpoint_address(
 uint64_t
 endpoint_id(const struct view_endpoint *e)
 {
-	char at[ENDPOINT_TEXT_MAX], text[ENDPOINT_TEXT_MAX + NAME_HOST_MAX];
+	const struct addr *a = &e->addr;
+	const char port[] = {(char)(a->port >> 8), (char)a->port};
+	char text[ENDPOINT_TEXT_MAX + NAME_HOST_MAX];
 
-	(void)snprintf(text, sizeof(text), "%.*s|%s", SLICE_ARG(e->network),
-	    view_endpoint_address(e, at)); /* networks are short names */
-	return slice_hash_stable(slice_str(text));
+	/* Networks are short names. */
+	return slice_hash_stable(
+	    slice_join(SLICES(e->network, S("|"), e->name, S("|"),
+			   slice_of(a->bytes, sizeof(a->bytes)),
+			   slice_of(port, sizeof(port))),
+		text, sizeof(text)));
 }
 
 static bool
@@ -164,12 +169,10 @@ struct service_row *
 service_of(const struct builder *b, struct slice ns, struct slice name)
 {
 	char text[HOST_TEXT_MAX];
-	int n = snprintf(text, sizeof(text), "%.*s.%.*s.svc.%.*s",
-	    SLICE_ARG(name), SLICE_ARG(ns), SLICE_ARG(b->v->domain));
 
-	if (n < 0 || (size_t)n >= sizeof(text))
-		return NULL;
-	return map_get(&b->service_by_host, slice_of(text, (size_t)n));
+	return map_get(&b->service_by_host,
+	    slice_join(SLICES(name, S("."), ns, S(".svc."), b->v->domain), text,
+		sizeof(text)));
 }
 
 /* The last that was added is this one, told by another, too. */

@@ -114,8 +114,9 @@ static void
 add_service_port(
     struct builder *b, struct service_row *s, const struct port_row *p)
 {
-	struct slice name = take_printf(
-	    b, "%.*s:%u", SLICE_ARG(s->row.istio), (unsigned)p->port);
+	char port[SLICE_U64_MAX];
+	struct slice name = take_join(
+	    b, SLICES(s->row.istio, S(":"), slice_from_u64(p->port, port)));
 	struct host_row *h;
 	bool known;
 

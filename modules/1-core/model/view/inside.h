@@ -172,23 +172,24 @@ struct port_row {
 	uint16_t port;
 	enum view_protocol protocol;
 	struct rows endpoints; /* struct view_endpoint, by network, address */
+	struct cluster_row *clusters;
 };
 
 /* A cluster, and by what its endpoints were chosen. */
 struct cluster_row {
-	struct view_cluster row; /* first */
-	const struct port_row *port;
+	struct view_cluster row;          /* first */
 	const struct subset_spec *subset; /* NULL: all endpoints */
+	const struct merged_rule *rule;   /* its service's; may be NULL */
 	bool fails_over;                  /* failures are noticed */
 	bool
 	    needs_all; /* what its endpoints want says more than who they are */
+	bool is_own;   /* callers of other scopes are given another one */
 	struct scope *scope;
-	struct cluster_row *next; /* of the same service */
+	struct cluster_row *next; /* of the same port */
 };
 
 struct service_row {
-	struct view_service row; /* first */
-	struct cluster_row *clusters;
+	struct view_service row;         /* first */
 	const struct resource *resource; /* NULL: from records */
 	struct service_row *next; /* of the same host; asked after this one */
 	struct port_row *ports;
@@ -280,7 +281,6 @@ struct builder {
 	/* Likewise, of the VirtualService whose rules for requests they are, at
 	 * a gateway; else empty. */
 	struct slice rules_ns;
-	struct map cluster_by_key; /* name and rules → struct view_cluster */
 	struct map policies; /* struct settings → struct view_cluster_policy */
 	struct map http_rules; /* address of a resource → struct http_rules */
 	struct map workloads;  /* by namespace and label: rows of workload */
@@ -317,6 +317,8 @@ void rows_of_kind(const struct builder *b, const struct resource_kind *kind,
 void *take(struct builder *b, size_t count, size_t size);
 struct slice take_copy(struct builder *b, struct slice s);
 struct slice take_lower(struct builder *b, struct slice s);
+struct slice take_join(
+    struct builder *b, const struct slice *parts, size_t count);
 struct slice take_printf(struct builder *b, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
 struct labels take_labels(struct builder *b, const struct labels *l);

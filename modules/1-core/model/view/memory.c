@@ -129,6 +129,15 @@ take_lower(struct builder *b, struct slice s)
 }
 
 struct slice
+take_join(struct builder *b, const struct slice *parts, size_t count)
+{
+	struct slice s = arena_join(b->arena, parts, count);
+
+	b->full = b->full || s.ptr == NULL;
+	return s;
+}
+
+struct slice
 take_printf(struct builder *b, const char *fmt, ...)
 {
 	char text[2048];

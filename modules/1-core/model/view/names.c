@@ -39,7 +39,7 @@ istio_host(struct builder *b, struct slice host)
 
 	if (host.len > domain.len && slice_ends(host, domain) &&
 	    (slice_ends(rest, S(".svc.")) || slice_eq(rest, S("*."))))
-		return take_printf(b, "%.*scluster.local", SLICE_ARG(rest));
+		return take_join(b, SLICES(rest, S("cluster.local")));
 	return host;
 }
 
@@ -200,10 +200,8 @@ identity_of(struct builder *b, struct slice ns, struct slice account)
 struct slice
 label_key(struct slice ns, const struct label *l, char out[LABEL_KEY_BYTES])
 {
-	int n = l != NULL
-		    ? snprintf(out, LABEL_KEY_BYTES, "%.*s\n%.*s\n%.*s",
-			  SLICE_ARG(ns), SLICE_ARG(l->key), SLICE_ARG(l->value))
-		    : snprintf(out, LABEL_KEY_BYTES, "%.*s", SLICE_ARG(ns));
-
-	return slice_of(out, MIN((size_t)n, (size_t)LABEL_KEY_BYTES - 1));
+	if (l == NULL)
+		return ns;
+	return slice_join(SLICES(ns, S("\n"), l->key, S("\n"), l->value), out,
+	    LABEL_KEY_BYTES);
 }

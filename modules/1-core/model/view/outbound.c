@@ -164,8 +164,9 @@ replace(struct entry *e, const struct rows *chains, const struct listening *l)
 static void
 listen(struct builder *b, struct making *m, const struct listening *l)
 {
-	struct slice name =
-	    take_printf(b, "%.*s_%u", SLICE_ARG(l->bind), (unsigned)l->number);
+	char port[SLICE_U64_MAX];
+	struct slice name = take_join(
+	    b, SLICES(l->bind, S("_"), slice_from_u64(l->number, port)));
 	struct entry *e = entry_at(m, name);
 	struct rows chains = {0};
 	bool proxy = l->said == PORT_HTTP_PROXY;
@@ -196,7 +197,7 @@ bind_to(struct builder *b, struct listening *l, const struct addr *a)
 	char text[ADDR_TEXT_MAX];
 
 	l->addr = *a;
-	l->bind = take_printf(b, "%s", addr_format_ip(a, text));
+	l->bind = take_copy(b, slice_str(addr_format_ip(a, text)));
 }
 
 /* Listeners of our own are there already. */

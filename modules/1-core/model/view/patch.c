@@ -72,9 +72,11 @@ is_simple(const struct builder *b, const struct service_row *s)
 
 	if (first->next != NULL)
 		return false;
-	for (const struct cluster_row *c = s->clusters; c != NULL; c = c->next)
-		if (c->needs_all)
-			return false;
+	for (size_t i = 0; i < s->port_count; i++)
+		for (const struct cluster_row *c = s->ports[i].clusters;
+		     c != NULL; c = c->next)
+			if (c->needs_all)
+				return false;
 	return s->row.resolution == VIEW_LISTED &&
 	       (s->resource == NULL || s->resource->kind == &kind_service);
 }
@@ -104,7 +106,7 @@ read_ports(struct builder *b, struct service_row *s, struct port_row **out)
 
 static void
 renew_cluster(struct builder *b, const struct cluster_row *old,
-    const struct service_row *s, const struct service_row *fresh)
+    const struct service_row *s, const struct port_row *fresh)
 {
 	struct cluster_row *row = take(b, 1, sizeof(*row));
 
@@ -116,7 +118,7 @@ renew_cluster(struct builder *b, const struct cluster_row *old,
 	row->row.endpoint_count = row->row.usable_count = 0;
 	row->row.locality_count = 0;
 	b->scope = old->scope;
-	choose_endpoints(b, row, &s->row, &fresh->ports[old->port - s->ports]);
+	choose_endpoints(b, row, &s->row, fresh);
 	b->v->clusters.items[row->row.slot] = &row->row;
 }
 
@@ -131,10 +133,12 @@ renew(struct builder *b, struct service_row *s, const struct view_serving *from)
 	add_serving(b, &fresh, from);
 	if (fresh.resource != NULL)
 		add_written_endpoints(b, &fresh);
-	for (const struct cluster_row *c = s->clusters; c != NULL; c = c->next)
-		renew_cluster(b, c, s, &fresh);
-	for (size_t i = 0; i < fresh.port_count; i++)
+	for (size_t i = 0; i < s->port_count; i++) {
+		for (const struct cluster_row *c = s->ports[i].clusters;
+		     c != NULL; c = c->next)
+			renew_cluster(b, c, s, &fresh.ports[i]);
 		rows_fini(&fresh.ports[i].endpoints);
+	}
 }
 
 /* False: more follows from it. */

@@ -91,7 +91,8 @@ selecting(const struct builder *b, struct slice ns, const struct labels *labels)
 	const struct resource *best = NULL;
 	char key[LABEL_KEY_BYTES];
 
-	for (size_t i = 0; i < labels->count; i++) {
+	for (size_t i = 0; b->peers_by_label.count > 0 && i < labels->count;
+	     i++) {
 		const struct rows *all = map_get(
 		    &b->peers_by_label, label_key(ns, &labels->items[i], key));
 

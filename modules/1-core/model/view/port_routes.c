@@ -166,14 +166,14 @@ host_forms(
     struct builder *b, const struct service_row *s, struct slice out[FORMS_MAX])
 {
 	struct slice host = s->row.host;
-	struct slice end = take_printf(b, ".svc.%.*s", SLICE_ARG(b->v->domain));
+	struct slice end = take_join(b, SLICES(S(".svc."), b->v->domain));
 	size_t n = 0, name = host.len - end.len;
 
 	out[n++] = host;
-	out[n++] = take_printf(b, "%.*s.", SLICE_ARG(host));
+	out[n++] = take_join(b, SLICES(host, S(".")));
 	if (!slice_eq(host, s->row.istio)) {
 		out[n++] = s->row.istio;
-		out[n++] = take_printf(b, "%.*s.", SLICE_ARG(s->row.istio));
+		out[n++] = take_join(b, SLICES(s->row.istio, S(".")));
 	}
 	if (!slice_ends(host, end))
 		return n;
@@ -194,7 +194,7 @@ add_forms(struct builder *b, struct view_routes *r, const char *prefix,
 
 	for (size_t i = 0; i < n; i++)
 		(void)add_domain(b, r,
-		    take_printf(b, "%s%.*s", prefix, SLICE_ARG(forms[i])),
+		    take_join(b, SLICES(slice_str(prefix), forms[i])),
 		    h); /* see above */
 }
 

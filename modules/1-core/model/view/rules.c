@@ -8,8 +8,6 @@
  * workloadSelector stands in the place of those for anybody, is upstream's, in
  * its order: with a selector first, then the older.
  */
-#include <stdio.h>
-
 #include "inside.h"
 
 /* Rules of a host like "*x.com", which ends within a label. */
@@ -83,7 +81,7 @@ merge(const struct incoming *in, struct merged_rule *m)
 static struct slice
 key_of(struct builder *b, struct slice ns, struct slice host)
 {
-	return take_printf(b, "%.*s/%.*s", SLICE_ARG(ns), SLICE_ARG(host));
+	return take_join(b, SLICES(ns, S("/"), host));
 }
 
 static int
@@ -328,10 +326,9 @@ find_in(const struct builder *b, enum rule_side side, struct slice ns,
 		return NULL;
 	for (size_t at = 0;
 	     host_next_pattern(host, &at, pattern_text, &pattern);) {
-		int n = snprintf(text, sizeof(text), "%.*s/%.*s", SLICE_ARG(ns),
-		    SLICE_ARG(pattern));
-		const struct rows *all = map_get(&index->by_host,
-		    slice_of(text, MIN((size_t)n, sizeof(text) - 1)));
+		const struct rows *all = map_get(
+		    &index->by_host, slice_join(SLICES(ns, S("/"), pattern),
+					 text, sizeof(text)));
 
 		if (odd != NULL && !slice_eq(pattern, host) &&
 		    odd->suffix.len + 1 > pattern.len)

@@ -87,10 +87,10 @@ add_service(
 		return NULL;
 	s->row.name = take_copy(b, name);
 	s->row.ns = take_copy(b, ns);
-	s->row.host = take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(name),
-	    SLICE_ARG(ns), SLICE_ARG(b->v->domain));
-	s->row.istio = take_printf(
-	    b, "%.*s.%.*s.svc.cluster.local", SLICE_ARG(name), SLICE_ARG(ns));
+	s->row.host =
+	    take_join(b, SLICES(name, S("."), ns, S(".svc."), b->v->domain));
+	s->row.istio =
+	    take_join(b, SLICES(name, S("."), ns, S(".svc.cluster.local")));
 	s->ports = take(b, port_count, sizeof(*s->ports));
 	if (b->full)
 		return NULL;
@@ -190,8 +190,8 @@ add_written(struct builder *b, const struct resource *r)
 static struct slice
 implied_host(struct builder *b, const struct view_service_input *in)
 {
-	return take_printf(b, "%.*s.%.*s.svc.%.*s", SLICE_ARG(in->name),
-	    SLICE_ARG(in->ns), SLICE_ARG(b->v->domain));
+	return take_join(
+	    b, SLICES(in->name, S("."), in->ns, S(".svc."), b->v->domain));
 }
 
 static void
