@@ -8,7 +8,8 @@
  * VirtualService and a DestinationRule for every second one, none of it out of
  * a proxy's scope. On stdout, as JSON: the milliseconds of this thread for a
  * view from nothing (the least of some tries), and what it takes of memory;
- * and for one where an endpoint is another than before.
+ * and for one where an endpoint is another than before, or the weights of a
+ * VirtualService are.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -86,8 +87,22 @@ static const char routes_text[] =
     "    route: [{destination: {host: service-N, subset: v2}}]\n"
     "  - timeout: 5s\n"
     "    route:\n"
-    "    - {destination: {host: service-N, subset: v1}, weight: 90}\n"
-    "    - {destination: {host: service-N, subset: v2}, weight: 10}\n";
+    "    - {destination: {host: service-N, subset: v1}, weight: 9}\n"
+    "    - {destination: {host: service-N, subset: v2}, weight: 1}\n";
+
+static const char other_routes_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: VirtualService\n"
+    "metadata: {name: service-N, namespace: space-S}\n"
+    "spec:\n"
+    "  hosts: [service-N]\n"
+    "  http:\n"
+    "  - match: [{uri: {prefix: /v2/}}]\n"
+    "    route: [{destination: {host: service-N, subset: v2}}]\n"
+    "  - timeout: 3s\n"
+    "    route:\n"
+    "    - {destination: {host: service-N, subset: v1}, weight: 5}\n"
+    "    - {destination: {host: service-N, subset: v2}, weight: 5}\n";
 
 static struct resource *
 decode(const char *text)
@@ -216,7 +231,7 @@ drop(struct mesh *m)
 /* --- measuring ------------------------------------------------------------ */
 
 struct found {
-	double full_ms, full_mib, endpoint_ms;
+	double full_ms, full_mib, endpoint_ms, rules_ms;
 };
 
 static int
@@ -259,7 +274,7 @@ measure_full(const struct mesh *m, struct found *f)
 
 /* One of them is unhealthy, or is well again. */
 static void
-change(struct mesh *m, size_t i)
+change_endpoint(struct mesh *m, size_t i)
 {
 	size_t n = i * 7919 % m->endpoint_count;
 	struct view_endpoint_input *e = &m->endpoints[n];
@@ -268,9 +283,22 @@ change(struct mesh *m, size_t i)
 	m->servings[n / ENDPOINTS].version++;
 }
 
-/* The median of many. */
+/* One of the VirtualServices has other weights, or its own again. */
 static void
-measure_endpoint(struct mesh *m, struct found *f)
+change_rules(struct mesh *m, size_t i)
+{
+	size_t services = m->resource_count / 2; /* three of every second */
+	size_t number = i * 7919 % services / 2 * 2;
+	struct resource **r =
+	    (struct resource **)(uintptr_t)&m->resources[number / 2 * 4 + 2];
+
+	resource_unref(r);
+	*r = document(i % 2 == 0 ? other_routes_text : routes_text, number);
+}
+
+/* The median of many. */
+static double
+measure(struct mesh *m, void (*change)(struct mesh *m, size_t i))
 {
 	struct view *v = compile(m, NULL);
 	double took[CHANGES];
@@ -287,7 +315,7 @@ measure_endpoint(struct mesh *m, struct found *f)
 	}
 	view_unref(&v);
 	qsort(took, CHANGES, sizeof(took[0]), by_size);
-	f->endpoint_ms = took[CHANGES / 2];
+	return took[CHANGES / 2];
 }
 
 int
@@ -304,10 +332,11 @@ main(int argc, char **argv)
 	}
 	make(&m, services);
 	measure_full(&m, &f);
-	measure_endpoint(&m, &f);
+	f.endpoint_ms = measure(&m, change_endpoint);
+	f.rules_ms = measure(&m, change_rules);
 	(void)printf("{\"full_ms\": %.3f, \"full_mib\": %.1f, "
-		     "\"endpoint_ms\": %.4f}\n",
-	    f.full_ms, f.full_mib, f.endpoint_ms);
+		     "\"endpoint_ms\": %.4f, \"rules_ms\": %.4f}\n",
+	    f.full_ms, f.full_mib, f.endpoint_ms, f.rules_ms);
 	drop(&m);
 	return 0;
 }

@@ -172,7 +172,7 @@ ask_clusters(const struct view *v)
 }
 
 static void
-ask_routes(const struct view_routes *r, struct arena *a)
+ask_routes(const struct view *v, const struct view_routes *r, struct arena *a)
 {
 	size_t count;
 	const struct view_host *const *hosts = view_routes_hosts(r, &count);
@@ -182,7 +182,7 @@ ask_routes(const struct view_routes *r, struct arena *a)
 
 		if (slice_find(host, '/') == host.len &&
 		    slice_find(host, '*') == host.len)
-			CHECK(view_find_domain(r, host) == hosts[i]);
+			CHECK(view_find_domain(v, r, host) == hosts[i]);
 		if (hosts[i]->http_count > 0)
 			ask_http(hosts[i], S("/a/b?c=d"), a);
 	}
@@ -190,7 +190,7 @@ ask_routes(const struct view_routes *r, struct arena *a)
 
 /* Each chain, by a name that it has; the index says what a walk says. */
 static void
-ask_chains(const struct view_listener *l, struct arena *a)
+ask_chains(const struct view *v, const struct view_listener *l, struct arena *a)
 {
 	struct slice alpn = S("istio");
 	struct view_listener plain = *l;
@@ -206,7 +206,7 @@ ask_chains(const struct view_listener *l, struct arena *a)
 		CHECK(c->routes != NULL || c->tcp != NULL);
 		CHECK(view_find_chain(l, &k) == view_find_chain(&plain, &k));
 		if (c->routes != NULL)
-			ask_routes(c->routes, a);
+			ask_routes(v, c->routes, a);
 	}
 }
 
@@ -220,7 +220,7 @@ ask_listeners(
 
 	for (size_t i = 0; i < count; i++) {
 		CHECK(all[i]->chain_count > 0 || all[i]->otherwise != NULL);
-		ask_chains(all[i], a);
+		ask_chains(v, all[i], a);
 	}
 }
 

@@ -20,6 +20,8 @@ enum view_direction {
 	VIEW_GATEWAY   /* anybody calls a gateway */
 };
 
+struct view;
+
 enum { VIEW_DIRECTIONS = VIEW_GATEWAY + 1 };
 
 /* "outbound", "inbound", "gateway". */
@@ -85,7 +87,8 @@ struct view_snis; /* opaque */
 
 struct slice view_routes_name(const struct view_routes *r);
 
-/* Its virtual hosts; those of a gateway, the most specific first. */
+/* Its virtual hosts, see view_host_now(); those of a gateway, the most specific
+ * first. */
 const struct view_host *const *view_routes_hosts(
     const struct view_routes *r, size_t *out_count);
 
@@ -95,7 +98,7 @@ const struct view_host *const *view_routes_hosts(
  * NULL: none.
  */
 const struct view_host *view_find_domain(
-    const struct view_routes *r, struct slice authority);
+    const struct view *v, const struct view_routes *r, struct slice authority);
 
 struct view_chain {
 	struct slice name; /* Istio's; may be empty */

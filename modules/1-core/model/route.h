@@ -110,6 +110,8 @@ struct view_tcp_route {
 
 /* Istio's virtual host: one host on one port. */
 struct view_host {
+	/* From 1, among those of the view; 0: in none. See view_host_now(). */
+	size_t slot;
 	struct slice name; /* "reviews.default.svc.cluster.local:9080" */
 	struct slice host; /* as this mesh says it; may begin with "*." */
 	uint16_t port;     /* 0: any, for a host that is no service */

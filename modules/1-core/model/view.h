@@ -103,9 +103,10 @@ struct view_input {
 	const struct view_serving *servings;
 	size_t serving_count;
 	/*
-	 * A number of all that is not in `servings`, nor the generation: if
-	 * `before` had the same, only what changed in those is made anew. 0:
-	 * nobody knows.
+	 * A number of all that is neither in `resources` nor `servings`, nor
+	 * the generation: if `before` had the same, and the resources in the
+	 * same order, only what changed in those is made anew. 0: nobody
+	 * knows.
 	 */
 	uint64_t version;
 	const struct view_upstream_input *upstreams;
@@ -127,9 +128,10 @@ struct view_upstream {
 	struct slice account;
 	struct slice identity; /* spiffe://…; the node's without an account */
 	const struct view_scope *scope;
-	struct flow_party party;      /* what reports say of its clients */
-	const struct view_host *host; /* NULL: see `missing` */
-	struct slice missing;         /* words */
+	struct flow_party party; /* what reports say of its clients */
+	/* NULL: see `missing`; its rules are those of view_host_now(). */
+	const struct view_host *host;
+	struct slice missing; /* words */
 };
 
 struct view_exposed {
@@ -197,11 +199,15 @@ const struct view_cluster *view_find_cluster(
     const struct view *v, struct slice name);
 
 /*
- * The cluster with the endpoints that this view has: where only endpoints are
- * others than before, routes and what they name are those of an older view.
+ * The cluster with the endpoints that this view has, and the host with its
+ * rules: where little is another than before, the rest of a view, and what it
+ * names, is that of an older one. Of a row that another row has, or that a
+ * look-up without a view gave.
  */
 const struct view_cluster *view_cluster_now(
     const struct view *v, const struct view_cluster *c);
+const struct view_host *view_host_now(
+    const struct view *v, const struct view_host *h);
 
 /* The scope of such callers; the proxy's own if nobody calls from there. */
 const struct view_scope *view_find_scope(

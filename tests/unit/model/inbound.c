@@ -68,11 +68,12 @@ taken(const struct machine *w, uint16_t port, enum client client,
 
 	if (c == NULL)
 		return "none";
-	cluster = c->routes != NULL ? view_find_domain(c->routes, S("any.com"))
-					  ->http[0]
-					  .destinations[0]
-					  .cluster->name
-				    : c->tcp->destinations[0].cluster->name;
+	cluster = c->routes != NULL
+		      ? view_find_domain(w->v, c->routes, S("any.com"))
+			    ->http[0]
+			    .destinations[0]
+			    .cluster->name
+		      : c->tcp->destinations[0].cluster->name;
 	(void)snprintf(text, sizeof(text), "%.*s %.*s%s", SLICE_ARG(c->name),
 	    SLICE_ARG(cluster), words[c->tls.mode]); /* fits */
 	return text;
@@ -92,7 +93,7 @@ TEST(a_port_has_a_chain_and_the_names_are_those_of_istio)
 	    taken(&w, 8080, PLAIN, "http/1.1"), "0.0.0.0_8080 inbound|8080||");
 	c = call(&w, 8080, PLAIN, "http/1.1");
 	EXPECT_SLICE(view_routes_name(c->routes), S("inbound|8080||"));
-	h = view_find_domain(c->routes, S("web.shop.com"));
+	h = view_find_domain(w.v, c->routes, S("web.shop.com"));
 	EXPECT_SLICE(h->name, S("inbound|http|80"));
 	EXPECT_SLICE(h->http[0].name, S("default"));
 	EXPECT_EQ(h->http[0].retry.on, VIEW_RETRY_RESET_BEFORE_REQUEST);
@@ -338,7 +339,7 @@ TEST(an_ingress_stands_for_all_services)
 	EXPECT_STR(taken(&w, 90, PLAIN, "h2c"), "10.0.0.7_90 inbound|90||");
 	EXPECT_STR(taken(&w, 8080, PLAIN, ""),
 	    "virtualInbound InboundPassthroughCluster");
-	h = view_find_domain(call(&w, 90, PLAIN, "h2c")->routes, S("x"));
+	h = view_find_domain(w.v, call(&w, 90, PLAIN, "h2c")->routes, S("x"));
 	EXPECT_SLICE(h->name, S("inbound|http|90"));
 	EXPECT_EQ(h->http[0].retry.attempts, 0); /* of a stream: never */
 	EXPECT_SLICE(h->origin.key.name, S("s"));

@@ -100,7 +100,7 @@ TEST(a_request_to_what_is_not_known_is_refused_with_502)
 	compiled_init(&c, WEB REGISTRY_ONLY);
 	EXPECT_OK(addr_parse(S("10.0.0.1:80"), &to));
 	l = view_find_listener(c.v, NULL, VIEW_OUTBOUND, &to);
-	r = view_find_domain(l->chains[0].routes, S("x.y"))->http;
+	r = view_find_domain(c.v, l->chains[0].routes, S("x.y"))->http;
 	EXPECT_EQ(r->answer->status, 502);
 	EXPECT_TRUE(r->answer->refusal.len > 0);
 	EXPECT_EQ(r->destination_count, 0);
@@ -443,7 +443,8 @@ TEST(a_socket_of_a_sidecar_is_a_listener_without_an_address)
 	l = find_by_name(&c, S("unix:///run/x_0"));
 	EXPECT_TRUE(l != NULL);
 	EXPECT_SLICE(l->path, S("/run/x"));
-	EXPECT_SLICE(view_find_domain(l->otherwise->routes, S("web"))->name,
+	EXPECT_SLICE(
+	    view_find_domain(c.v, l->otherwise->routes, S("web"))->name,
 	    S("web.default.svc.cluster.local:80"));
 	EXPECT_SLICE(call_listener(&c, "10.0.0.1:80"), S("virtualOutbound"));
 }

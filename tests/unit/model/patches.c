@@ -1,17 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * patches — a view of before with other endpoints is the view that is made
- * from nothing.
+ * patches — a view of before with other endpoints, or other rules for requests
+ * of a VirtualService, is the view that is made from nothing.
  */
 #include <stdio.h>
 
+#include "codec/codec.h"
 #include "random.h"
 #include "unit.h"
 
-enum { SEEDS = 2000, RESOURCES = 8, SERVINGS = 9, MOST = 4, STEPS = 6 };
+enum {
+	SEEDS = 2000,
+	FEW_SEEDS = 400,
+	ROUTES = 3, /* of the resources the last, see random_routes() */
+	RESOURCES = 8 + ROUTES,
+	SERVINGS = 9,
+	MOST = 4,
+	STEPS = 6
+};
 
 struct world {
 	struct rng rng;
+	uint64_t seed, revision;
+	uint64_t heads[RESOURCES]; /* of routes */
 	struct resource *items[RESOURCES];
 	size_t count;
 	struct view_endpoint_input endpoints[SERVINGS][MOST];
@@ -50,17 +61,47 @@ fill(struct world *w, struct view_serving *s, struct view_endpoint_input *all)
 		    .health = (enum view_health)rng_below(&w->rng, 4)};
 }
 
+/* Few worlds have two of one key, of which the newer counts. */
+static bool
+is_welcome(const struct world *w, const struct resource *r)
+{
+	for (size_t i = 0; w->seed % 8 != 0 && i < w->count; i++)
+		if (resource_key_eq(&w->items[i]->key, &r->key))
+			return false;
+	return true;
+}
+
+static void
+fill_resources(struct world *w)
+{
+	while (w->count < RESOURCES) {
+		bool routes = w->count >= RESOURCES - ROUTES;
+		uint64_t head = rng_u64(&w->rng);
+		struct resource *r = routes ? random_routes(&w->rng, head)
+					    : random_resource(&w->rng);
+
+		if (is_welcome(w, r)) {
+			w->heads[w->count] = head;
+			w->items[w->count++] = r;
+		} else {
+			resource_unref(&r);
+		}
+	}
+}
+
 static void
 world_init(struct world *w, uint64_t seed)
 {
 	static const struct view_port_input port = {
 	    9000, {"tcp", 3}, {"tcp", 3}};
+	static const struct view_upstream_input upstreams[] = {
+	    {.name = {"a", 1}, .host = {"web.shop", 8}, .ns = {"shop", 4}},
+	    {.name = {"b", 1}, .host = {"cart", 4}, .ns = {"pay", 3}}};
 
-	*w = (struct world){.own = {ADDR_V4, {10, 0, 0, 5}, 0}};
+	*w = (struct world){.seed = seed, .own = {ADDR_V4, {10, 0, 0, 5}, 0}};
 	rng_init(&w->rng, seed);
 	random_place(&w->rng, &w->in);
-	while (w->count < RESOURCES)
-		w->items[w->count++] = random_resource(&w->rng);
+	fill_resources(w);
 	for (size_t i = 0; i < SERVINGS; i++) {
 		w->servings[i] =
 		    (struct view_serving){.service = slice_str(names[i % 3]),
@@ -72,6 +113,8 @@ world_init(struct world *w, uint64_t seed)
 	    S("web"), S("shop"), &port, 1, S("a record")};
 	w->in.services = &w->told;
 	w->in.service_count = rng_below(&w->rng, 2);
+	w->in.upstreams = upstreams; /* so there are scopes of others */
+	w->in.upstream_count = rng_below(&w->rng, 3);
 	w->in.addrs = &w->own;
 	w->in.addr_count = rng_below(&w->rng, 2);
 	w->in.resources = (const struct resource *const *)w->items;
@@ -100,35 +143,96 @@ compile(const struct world *w, const struct view *before, uint64_t version)
 }
 
 static void
-compare(const struct world *w, const struct view *v, uint64_t seed)
+compare(const struct world *w, const struct view *v)
 {
 	AUTO(view_unref) struct view *alone = compile(w, NULL, 0);
 
 	if (view_fingerprint(v) != view_fingerprint(alone))
-		printf("seed %llu\n", (unsigned long long)seed);
+		printf("seed %llu\n", (unsigned long long)w->seed);
 	EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
 }
 
-TEST(endpoints_step_by_step_are_endpoints_at_once)
+static void
+change_serving(struct world *w)
 {
-	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+	size_t n = rng_below(&w->rng, SERVINGS);
+
+	fill(w, &w->servings[n], w->endpoints[n]);
+}
+
+static void
+change_routes(struct world *w)
+{
+	size_t n = RESOURCES - 1 - rng_below(&w->rng, ROUTES);
+
+	resource_unref(&w->items[n]);
+	w->items[n] = random_routes(&w->rng, w->heads[n]);
+	w->items[n]->revision = ++w->revision;
+	if (rng_below(&w->rng, 2) == 0)
+		w->items[n]->file = S(""); /* then the revision is told */
+}
+
+/* It has the rows that a patch leaves as they are. */
+static bool
+is_patch(const struct view *v, const struct view *before)
+{
+	size_t count;
+
+	return view_upstreams(v, &count) == view_upstreams(before, &count);
+}
+
+/* One step at a time; how many of the views were patches. */
+static size_t
+walk(void (*change)(struct world *w), uint64_t seeds)
+{
+	size_t patches = 0;
+
+	for (uint64_t seed = 1; seed <= seeds; seed++) {
 		struct view *v;
 		struct world w;
 
 		world_init(&w, seed);
 		v = compile(&w, NULL, 1);
 		for (size_t i = 0; i < STEPS; i++) {
-			size_t n = rng_below(&w.rng, SERVINGS);
 			struct view *before = v;
 
-			fill(&w, &w.servings[n], w.endpoints[n]);
+			change(&w);
 			v = compile(&w, before, 1);
+			patches += is_patch(v, before);
 			view_unref(&before);
-			compare(&w, v, seed);
+			compare(&w, v);
 		}
 		view_unref(&v);
 		world_fini(&w);
 	}
+	return patches;
+}
+
+TEST(endpoints_step_by_step_are_endpoints_at_once)
+{
+	EXPECT_TRUE(walk(change_serving, FEW_SEEDS) > FEW_SEEDS);
+}
+
+TEST(rules_step_by_step_are_rules_at_once)
+{
+	EXPECT_TRUE(walk(change_routes, FEW_SEEDS) > FEW_SEEDS);
+}
+
+static void
+change_any(struct world *w)
+{
+	if (rng_below(&w->rng, 2) == 0)
+		change_routes(w);
+	else
+		change_serving(w);
+}
+
+TEST(both_step_by_step_are_both_at_once)
+{
+	size_t patches = walk(change_any, SEEDS);
+
+	printf("%zu of %d views are patches\n", patches, SEEDS * STEPS);
+	EXPECT_TRUE(patches > SEEDS);
 }
 
 /* Routes name the clusters of the first; what they have now is the last's. */
@@ -165,6 +269,92 @@ TEST(what_routes_name_has_the_endpoints_of_now)
 	EXPECT_SLICE(c->name, S("outbound|9000||web.shop.svc.cluster.local"));
 	view_unref(&v);
 	world_fini(&w);
+}
+
+static struct resource *
+routes_of(const char *text)
+{
+	AUTO(arena_fini) struct arena a;
+	AUTO(findings_fini) struct findings found = {0};
+	struct resource_source source = {.parse_json = codec_json_parse};
+	struct codec_documents docs;
+	struct resource *r = NULL;
+
+	arena_init(&a, 1 << 20);
+	EXPECT_OK(codec_yaml_parse(
+	    slice_str(text), "routes", &a, &docs, &found.errors));
+	EXPECT_OK(resource_decode(docs.items[0].root, &source, &r, &found));
+	return r;
+}
+
+#define ROUTES_HEAD                                                            \
+	"apiVersion: networking.istio.io/v1\nkind: VirtualService\n"           \
+	"metadata: {name: web, namespace: shop}\n"                             \
+	"spec:\n  hosts: [web]\n  http:\n"
+
+/* The timeout of the rule that takes a call of the port, or of the name. */
+static uint64_t
+timeout_of(const struct view *v)
+{
+	struct http_attrs a = {.authority = S("web.shop"), .path = S("/")};
+	const struct addr to = {ADDR_V4, {10, 0, 0, 9}, 9000};
+	const struct view_listener *l =
+	    view_find_listener(v, NULL, VIEW_OUTBOUND, &to);
+	const struct view_host *h = view_find_host(v, NULL, S("web"), 9000);
+	const struct view_http_choice one = view_route_http(h, &a, NULL);
+	size_t count;
+	const struct view_upstream *u = view_upstreams(v, &count);
+
+	EXPECT_EQ(h, view_find_domain(v, l->chains[0].routes, a.authority));
+	EXPECT_EQ(h, view_host_now(v, u[0].host));
+	return one.route->timeout_us;
+}
+
+TEST(a_request_meets_the_rules_of_now)
+{
+	static const struct view_port_input port = {
+	    9000, {"http", 4}, {"http", 4}};
+	static const struct view_upstream_input upstream = {
+	    .name = {"a", 1}, .host = {"web", 3}};
+	struct resource *r[] = {
+	    routes_of(ROUTES_HEAD "  - timeout: 1s\n"
+				  "    route: [{destination: {host: web}}]\n"),
+	    routes_of(ROUTES_HEAD "  - timeout: 2s\n"
+				  "    route: [{destination: {host: web}}]\n"),
+	    routes_of(ROUTES_HEAD "  - match: [{port: 80}]\n"
+				  "    route: [{destination: {host: web}}]\n")};
+	struct view_service_input service = {
+	    S("web"), S("shop"), &port, 1, S("a record")};
+	struct view *v[4];
+	struct view_input in = {.ns = S("shop"),
+	    .services = &service,
+	    .service_count = 1,
+	    .upstreams = &upstream,
+	    .upstream_count = 1,
+	    .resource_count = 1,
+	    .version = 1};
+
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		in.resources = (const struct resource *const *)&r[i % 3];
+		in.before = i > 0 ? v[i - 1] : NULL;
+		EXPECT_OK(view_compile(&in, &v[i], NULL));
+	}
+	EXPECT_EQ(timeout_of(v[0]), 1000000);
+	EXPECT_TRUE(is_patch(v[1], v[0]));
+	EXPECT_EQ(timeout_of(v[1]), 2000000);
+	/* It does not decide about this port any more. */
+	EXPECT_FALSE(is_patch(v[2], v[1]));
+	EXPECT_EQ(timeout_of(v[2]), 0);
+	EXPECT_FALSE(is_patch(v[3], v[2]));
+	in.resources = (const struct resource *const *)&r[1];
+	view_unref(&v[2]);
+	in.before = v[1];
+	EXPECT_OK(view_compile(&in, &v[2], NULL));
+	EXPECT_EQ(v[2], v[1]); /* nothing is another */
+	for (size_t i = 0; i < ARRAY_LEN(v); i++)
+		view_unref(&v[i]);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		resource_unref(&r[i]);
 }
 
 TEST(the_same_endpoints_are_the_same_view)

@@ -178,7 +178,7 @@ TEST(virtual_hosts_are_found_as_a_walk_finds_them)
 		}
 		seal_routes(r);
 		for (size_t i = 0; i < ARRAY_LEN(authorities); i++)
-			EXPECT_EQ(view_find_domain(r, authorities[i]),
+			EXPECT_EQ(view_find_domain(w.v, r, authorities[i]),
 			    walk(hosts, there, authorities[i]));
 		world_fini(&w);
 	}

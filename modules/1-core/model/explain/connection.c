@@ -384,7 +384,7 @@ tell_requests(struct trip *t)
 		tree_put_text(&t->s.t, t->s.root, "routeConfigMatched",
 		    view_routes_name(r));
 	put_step(t, "routes", view_routes_name(r), NULL, S(""));
-	h = view_find_domain(r, t->s.ask->authority);
+	h = view_find_domain(t->s.v, r, t->s.ask->authority);
 	if (h == NULL) {
 		story_error(&t->s, "ErrNoVirtualHost");
 		story_outcome(&t->s, 404, FLOW_NO_ROUTE,

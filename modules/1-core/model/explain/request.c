@@ -25,7 +25,7 @@ put_listener_to(struct story *s, const struct view_host *h)
 	const struct view_upstream *u = view_upstreams(s->v, &count);
 	size_t i = 0;
 
-	while (i < count && u[i].host != h)
+	while (i < count && view_host_now(s->v, u[i].host) != h)
 		i++;
 	if (i < count)
 		put_listener(s, &u[i]);
@@ -49,7 +49,7 @@ find_listener(struct story *s)
 	put_listener(s, u);
 	if (u->host == NULL)
 		story_outcome(s, 503, FLOW_NO_CLUSTER, u->missing);
-	return u->host;
+	return view_host_now(s->v, u->host);
 }
 
 static const struct view_host *

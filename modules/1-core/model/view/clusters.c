@@ -15,6 +15,7 @@
 struct wanted {
 	struct service_row *s;
 	struct port_row *p;
+	const struct merged_rule *m;      /* of the service; may be NULL */
 	const struct subset_spec *subset; /* NULL: all endpoints */
 	const struct resource *rule;      /* of the subset or the policy */
 	const struct traffic_policy *policy;
@@ -85,7 +86,7 @@ notices_failures(
 static void
 find_settings(struct builder *b, struct wanted *w)
 {
-	const struct merged_rule *m = w->s->rule;
+	const struct merged_rule *m = w->m;
 	const struct resource *from = NULL;
 	const struct traffic_policy *own =
 	    w->subset != NULL ? w->subset->traffic_policy : NULL;
@@ -308,7 +309,7 @@ make(struct builder *b, const struct wanted *w)
 	row->subset = w->subset;
 	row->fails_over = w->fails_over;
 	row->needs_all = is_unchosen(w);
-	row->rule = w->s->rule;
+	row->rule = w->m;
 	row->is_own = arranges_by_labels(w->merged, w->fails_over);
 	row->scope = b->scope;
 	choose_endpoints(b, row, &w->s->row, w->p);
@@ -351,29 +352,41 @@ cluster_name(struct builder *b, const struct service_row *s,
 }
 
 /* Scopes in which the same holds have a cluster in common. */
-static const struct cluster_row *
+static struct cluster_row *
 find_made(const struct builder *b, const struct wanted *w, struct slice subset)
 {
-	const struct cluster_row *c = w->p->clusters;
+	struct cluster_row *c = w->p->clusters;
 
-	while (c != NULL &&
-	       (c->rule != w->s->rule || !slice_eq(c->row.subset, subset) ||
-		   (c->is_own && c->scope != b->scope)))
+	while (
+	    c != NULL && (c->rule != w->m || !slice_eq(c->row.subset, subset) ||
+			     (c->is_own && c->scope != b->scope)))
 		c = c->next;
 	return c;
+}
+
+/* It is there even if no rule leads to it, where that is asked for. */
+static const struct view_cluster *
+keep(const struct builder *b, struct cluster_row *c)
+{
+	if (b->owner == NULL)
+		c->is_kept = true;
+	return &c->row;
 }
 
 /* One that has names to be resolved, but no name, is none; upstream's. */
 static const struct view_cluster *
 add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 {
+	const struct resource *owner = b->owner;
 	struct cluster_row *row;
 	struct view_cluster *c;
 
 	*missing = why_none(b, w);
 	if (missing->len > 0)
 		return NULL;
+	b->owner = NULL; /* what is told now is not about its rules */
 	row = make(b, w);
+	b->owner = owner;
 	if (row == NULL)
 		return NULL;
 	c = &row->row;
@@ -389,20 +402,21 @@ add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 	row->next = w->p->clusters;
 	w->p->clusters = row;
 	register_cluster(b, c);
-	return c;
+	return keep(b, row);
 }
 
 const struct view_cluster *
 find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
     struct slice subset, struct slice *missing)
 {
-	struct wanted w = {.s = s, .p = &s->ports[p - s->ports]};
-	const struct cluster_row *made = find_made(b, &w, subset);
+	struct wanted w = {
+	    .s = s, .p = &s->ports[p - s->ports], .m = rule_of(b, s)};
+	struct cluster_row *made = find_made(b, &w, subset);
 
 	if (made != NULL)
-		return &made->row;
+		return keep(b, made);
 	if (subset.len > 0) {
-		w.subset = find_subset(s->rule, subset, &w.rule);
+		w.subset = find_subset(w.m, subset, &w.rule);
 		if (w.subset == NULL) {
 			*missing = take_printf(b,
 			    "no DestinationRule gives %.*s a subset %.*s",
@@ -410,17 +424,22 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 			return NULL;
 		}
 	}
+	if (b->box != NULL) { /* views have as many clusters as before */
+		b->more_follows = true;
+		return NULL;
+	}
 	find_settings(b, &w);
 	w.name = cluster_name(b, s, p, subset);
 	return b->full ? NULL : add_made(b, &w, missing);
 }
 
 static void
-add_subsets(struct builder *b, struct service_row *s)
+add_subsets(
+    struct builder *b, struct service_row *s, const struct merged_rule *m)
 {
-	for (size_t i = 0; i < s->rule->sources.count; i++) {
+	for (size_t i = 0; i < m->sources.count; i++) {
 		const struct destination_rule *d =
-		    resource_destination_rule(s->rule->sources.items[i]);
+		    resource_destination_rule(m->sources.items[i]);
 		struct slice missing;
 
 		for (size_t j = 0; j < d->subsets.count; j++)
@@ -436,9 +455,10 @@ compile_subsets(struct builder *b)
 {
 	for (size_t i = 0; i < b->services.count && !b->full; i++) {
 		struct service_row *s = b->services.items[i];
+		const struct merged_rule *m = rule_of(b, s);
 
-		if (s->rule != NULL && find_service(b, s->row.host) == s)
-			add_subsets(b, s);
+		if (m != NULL && find_service(b, s->row.host) == s)
+			add_subsets(b, s, m);
 	}
 }
 

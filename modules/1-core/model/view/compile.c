@@ -24,22 +24,26 @@ by_key(const void *a, const void *b)
 		   : (*x)->revision < (*y)->revision;
 }
 
-/* References in key order, each key once. */
+/* References, and in key order each key once. */
 static void
 keep_resources(struct view *v, const struct view_input *in)
 {
 	struct rows all = {0};
 	const struct resource *before = NULL;
 
-	for (size_t i = 0; i < in->resource_count; i++)
-		rows_add(&all, (void *)(uintptr_t)in->resources[i]);
-	if (all.count > 0)
-		qsort(all.items, all.count, sizeof(void *), by_key);
+	v->input_count = in->resource_count;
+	v->inputs = mem_new_array(
+	    MAX(in->resource_count, (size_t)1), sizeof(*v->inputs));
+	for (size_t i = 0; i < in->resource_count; i++) {
+		v->inputs[i] = resource_ref(in->resources[i]);
+		rows_add(&all, v->inputs[i]);
+	}
+	rows_sort(&all, by_key);
 	for (size_t i = 0; i < all.count; i++) {
-		const struct resource *r = all.items[i];
+		struct resource *r = all.items[i];
 
 		if (before == NULL || !resource_key_eq(&before->key, &r->key))
-			rows_add(&v->resources, resource_ref(r));
+			rows_add(&v->resources, r);
 		before = r;
 	}
 	rows_fini(&all);
@@ -94,15 +98,40 @@ normalization_of(const struct mesh_config *m)
 	return (enum path_normalization)n->normalization;
 }
 
+int
+compare_problems(const void *a, const void *b)
+{
+	const struct view_problem *const *x = a;
+	const struct view_problem *const *y = b;
+	const struct origin *p = &(*x)->origin, *q = &(*y)->origin;
+	int n = resource_key_cmp(&p->key, &q->key);
+
+	if (n == 0)
+		n = slice_cmp(p->words, q->words);
+	if (n == 0)
+		n = (p->line > q->line) - (p->line < q->line);
+	return n != 0 ? n : slice_cmp((*x)->text, (*y)->text);
+}
+
 static void
 keep_problems(struct builder *b)
 {
-	struct view_problem *items = take(b, b->problems.count, sizeof(*items));
+	size_t count = b->problems.count;
+	struct view_problem *items = take(b, count, sizeof(*items));
+	const struct resource **owners = take(b, count, sizeof(*owners));
 
-	for (size_t i = 0; items != NULL && i < b->problems.count; i++)
-		items[i] = *(const struct view_problem *)b->problems.items[i];
+	if (items == NULL || owners == NULL)
+		return;
+	rows_sort(&b->problems, compare_problems);
+	for (size_t i = 0; i < count; i++) {
+		const struct problem_row *p = b->problems.items[i];
+
+		items[i] = p->row;
+		owners[i] = p->owner;
+	}
 	b->v->problems = items;
-	b->v->problem_count = items != NULL ? b->problems.count : 0;
+	b->v->problem_owners = owners;
+	b->v->problem_count = count;
 }
 
 static void
@@ -128,17 +157,15 @@ builder_new(struct view *v, const struct view_input *in)
 	return b;
 }
 
-/* What endpoints have nothing to do with. */
+/* What patches have nothing to do with. */
 static void
 builder_trim(struct builder *b)
 {
 	rows_fini(&b->virtual_services);
-	rules_fini(b);
 	rows_fini(&b->sidecars);
 	rows_fini(&b->services_by_age);
 	rows_fini(&b->problems);
 	map_fini(&b->policies, NULL);
-	map_fini(&b->http_rules, http_rules_drop);
 	for (size_t i = 0; i < b->services.count; i++)
 		service_fini(b->services.items[i]);
 }
@@ -152,6 +179,8 @@ builder_free(struct builder **bp)
 	if (b == NULL)
 		return;
 	rows_fini(&b->services);
+	rules_fini(b);
+	map_fini(&b->http_rules, http_rules_drop);
 	workloads_fini(b);
 	networks_fini(b);
 	map_fini(&b->service_by_host, NULL);
@@ -167,36 +196,18 @@ drop_regex(void *value)
 	regex_unref(&r);
 }
 
-/* All but the lists of a patch is its base's. */
-static void
-drop_patch(struct view *v)
-{
-	struct view *base = (struct view *)(uintptr_t)v->base;
-
-	rows_fini(&v->clusters);
-	for (size_t i = 0; i < v->serving_count; i++)
-		box_unref(&v->boxes[i]);
-	mem_free(&v->boxes);
-	mem_free(&v->servings);
-	v->magic = 0;
-	mem_free(&v);
-	view_unref(&base);
-}
-
 static void
 view_drop(struct view *v)
 {
 	if (v->base != NULL) {
-		drop_patch(v);
+		patch_drop(v);
 		return;
 	}
 	builder_free(&v->made_by);
 	mem_free(&v->servings);
-	for (size_t i = 0; i < v->resources.count; i++) {
-		struct resource *r = v->resources.items[i];
-
-		resource_unref(&r);
-	}
+	for (size_t i = 0; i < v->input_count; i++)
+		resource_unref(&v->inputs[i]);
+	mem_free(&v->inputs);
 	rows_fini(&v->resources);
 	map_fini(&v->regexes, drop_regex);
 	rows_fini(&v->hosts);

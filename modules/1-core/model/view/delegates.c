@@ -401,7 +401,7 @@ make(struct builder *b, const struct resource *r)
 	return rules;
 }
 
-const struct http_rules *
+struct http_rules *
 http_rules_of(struct builder *b, const struct resource *r)
 {
 	struct slice key = slice_of(&r, sizeof(r));
@@ -420,5 +420,6 @@ http_rules_drop(void *value)
 	struct http_rules *rules = value;
 
 	rows_fini(&rules->rows);
+	rows_fini(&rules->hosts);
 	mem_free(&rules);
 }

@@ -28,7 +28,6 @@ add_routes(struct builder *b, struct slice name)
 
 	if (r == NULL)
 		return NULL;
-	r->view = b->v;
 	r->scope = b->scope;
 	r->name = name;
 	map_init(&r->domains);
@@ -141,21 +140,22 @@ enum { LOOKUP_MAX = 3 * (NAME_HOST_MAX + 2) };
 
 /* "….svc.cluster.local" is the mesh's own domain, whatever it is called. */
 static struct slice
-in_domain(const struct view_routes *r, char *text, struct slice host)
+in_domain(const struct view *v, char *text, struct slice host)
 {
 	static const struct slice upstream = {"cluster.local", 13};
 
 	if (slice_ends(host, S(".svc.cluster.local")) &&
-	    r->view->domain.len <= NAME_HOST_MAX)
-		return put(text, host.len - upstream.len, r->view->domain);
+	    v->domain.len <= NAME_HOST_MAX)
+		return put(text, host.len - upstream.len, v->domain);
 	return host;
 }
 
 /* "reviews", "reviews.ns", "reviews.ns.svc" in full; empty: none of them. */
 static struct slice
-spell_out(const struct view_routes *r, char *text, struct slice host)
+spell_out(const struct view *v, const struct view_routes *r, char *text,
+    struct slice host)
 {
-	struct slice ns = r->scope->row.ns, domain = r->view->domain;
+	struct slice ns = r->scope->row.ns, domain = v->domain;
 	size_t dot = slice_find(host, '.'), at = host.len;
 	struct slice rest =
 	    dot < host.len ? slice_sub(host, dot + 1, host.len) : S("");
@@ -224,20 +224,20 @@ find_absolute(const struct view_routes *r, struct slice host, char *text)
 
 /* A service by another form of its name. */
 static const struct view_host *
-find_form(const struct view_routes *r, struct slice host, char *text)
+find_form(const struct view *v, const struct view_routes *r, struct slice host,
+    char *text)
 {
 	if (!slice_ends(host, S(".")))
-		return find_service_host(r, spell_out(r, text, host));
-	host = in_domain(r, text, slice_sub(host, 0, host.len - 1));
+		return find_service_host(r, spell_out(v, r, text, host));
+	host = in_domain(v, text, slice_sub(host, 0, host.len - 1));
 	return find_absolute(r, host, text);
 }
 
-const struct view_host *
-view_find_domain(const struct view_routes *r, struct slice authority)
+static const struct view_host *
+find(const struct view *v, const struct view_routes *r, struct slice host)
 {
 	const struct view_host *h;
 	char text[LOOKUP_MAX];
-	struct slice host = without_port(authority);
 
 	if (host.len == 0 || host.len > NAME_HOST_MAX + 1)
 		return r->any;
@@ -247,11 +247,18 @@ view_find_domain(const struct view_routes *r, struct slice authority)
 			      : host.ptr[i];
 	host = slice_of(text, host.len);
 	if (r->scope != NULL)
-		host = in_domain(r, text, host);
+		host = in_domain(v, text, host);
 	h = map_get(&r->domains, host);
 	if (h == NULL && r->scope != NULL)
-		h = find_form(r, host, text);
+		h = find_form(v, r, host, text);
 	if (h == NULL && !slice_ends(host, S(".")))
 		h = find_wildcard(r, host, text);
 	return h != NULL ? h : r->any;
+}
+
+const struct view_host *
+view_find_domain(
+    const struct view *v, const struct view_routes *r, struct slice authority)
+{
+	return view_host_now(v, find(v, r, without_port(authority)));
 }

@@ -33,11 +33,12 @@ of_port(const struct traffic_policy *p, int64_t port)
 
 /* Upstream asks for a port's own only where the destination names it. */
 static const struct consistent_hash *
-find(const struct service_row *s, uint16_t port,
+find(const struct builder *b, struct service_row *s, uint16_t port,
     const struct destination_spec *spec)
 {
+	const struct merged_rule *rule = rule_of(b, s);
 	const struct resource *from;
-	const struct traffic_policy *all = find_policy(s->rule, &from),
+	const struct traffic_policy *all = find_policy(rule, &from),
 				    *own = NULL;
 	const struct subset_spec *subset = NULL;
 	const struct consistent_hash *found = NULL;
@@ -46,7 +47,7 @@ find(const struct service_row *s, uint16_t port,
 	if (spec != NULL)
 		number = spec->port != NULL ? spec->port->number : 0;
 	if (spec != NULL && spec->subset.len > 0)
-		subset = find_subset(s->rule, spec->subset, &from);
+		subset = find_subset(rule, spec->subset, &from);
 	if (subset != NULL)
 		own = subset->traffic_policy;
 	found = of_port(own, number);
@@ -58,11 +59,13 @@ find(const struct service_row *s, uint16_t port,
 }
 
 bool
-hashes_source(const struct service_row *s, struct slice subset)
+hashes_source(
+    const struct builder *b, struct service_row *s, struct slice subset)
 {
+	const struct merged_rule *rule = rule_of(b, s);
 	const struct resource *from;
 	const struct subset_spec *of =
-	    subset.len > 0 ? find_subset(s->rule, subset, &from) : NULL;
+	    subset.len > 0 ? find_subset(rule, subset, &from) : NULL;
 	const struct traffic_policy *own =
 	    of != NULL ? of->traffic_policy : NULL;
 	const struct consistent_hash *h;
@@ -70,7 +73,7 @@ hashes_source(const struct service_row *s, struct slice subset)
 	if (own != NULL && own->load_balancer != NULL)
 		h = of_policy(own);
 	else
-		h = of_policy(find_policy(s->rule, &from));
+		h = of_policy(find_policy(rule, &from));
 	return h != NULL && h->use_source_ip;
 }
 
@@ -96,7 +99,7 @@ bool
 find_hash(struct builder *b, struct service_row *s, uint16_t port,
     const struct destination_spec *spec, struct view_hash_policy *out)
 {
-	const struct consistent_hash *h = find(s, port, spec);
+	const struct consistent_hash *h = find(b, s, port, spec);
 
 	*out = (struct view_hash_policy){.key = VIEW_HASH_BY_SOURCE};
 	if (h == NULL)

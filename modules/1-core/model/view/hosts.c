@@ -7,7 +7,7 @@
  */
 #include "inside.h"
 
-struct view_host *
+struct host_row *
 new_host(struct builder *b, struct slice name, struct slice host, uint16_t port)
 {
 	struct host_row *h = take(b, 1, sizeof(*h));
@@ -20,7 +20,7 @@ new_host(struct builder *b, struct slice name, struct slice host, uint16_t port)
 	h->row.scope = &b->scope->row;
 	h->egress = b->egress;
 	rows_add(&b->v->hosts, h);
-	return &h->row;
+	return h;
 }
 
 /* Behind the ports of the host that are there; one of its number gives way. */
@@ -35,7 +35,7 @@ host_of(struct builder *b, struct slice host, struct slice name, uint16_t port)
 			return h;
 		last = h;
 	}
-	h = (struct host_row *)(void *)new_host(b, name, host, port);
+	h = new_host(b, name, host, port);
 	if (h == NULL)
 		return NULL;
 	if (last != NULL)
@@ -80,6 +80,7 @@ fill_host(struct builder *b, struct host_row *h, struct service_row *s,
 	h->row.http = NULL;
 	h->row.http_count = 0;
 	h->row.index = NULL;
+	h->owner = NULL;
 	if (of != NULL) { /* of several with the host, whose endpoints count */
 		s = of->service;
 		p = of->port;
@@ -89,9 +90,8 @@ fill_host(struct builder *b, struct host_row *h, struct service_row *s,
 		return;
 	if (h->row.protocol != VIEW_TCP && h->row.protocol != VIEW_TLS) {
 		owner = owner_of(b, s->row.host, p->port);
-		compile_http(b, &h->row, owner, s, p);
+		compile_http(b, h, owner, s, p);
 	}
-	h->is_ruled = owner != NULL;
 	h->tcp = (struct tcp_routes){0};
 	if (!view_protocol_is_http(h->row.protocol))
 		h->tcp =
@@ -161,7 +161,7 @@ add_bare_host(
 	if (h == NULL)
 		return;
 	h->row.protocol = VIEW_HTTP;
-	compile_http(b, &h->row, owner, NULL, NULL);
+	compile_http(b, h, owner, NULL, NULL);
 }
 
 static void
@@ -195,8 +195,6 @@ compile_hosts(struct builder *b)
 {
 	struct scope *s = b->scope;
 
-	for (size_t i = 0; i < b->services.count; i++)
-		find_rules(b, b->services.items[i]);
 	for (size_t i = 0; i < s->egresses.count; i++) {
 		b->egress = s->egresses.items[i];
 		if (egress_port(b->egress) != 0 || is_egress_of_rest(b->egress))

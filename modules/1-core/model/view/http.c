@@ -272,26 +272,31 @@ inbound_actions(struct builder *b, struct view_http_route *r, bool is_grpc)
 }
 
 void
-compile_http(struct builder *b, struct view_host *h,
+compile_http(struct builder *b, struct host_row *h,
     const struct resource *owner, struct service_row *s,
     const struct port_row *p)
 {
-	const struct rows *rules =
-	    owner != NULL ? &http_rules_of(b, owner)->rows : NULL;
+	struct http_rules *rules =
+	    owner != NULL ? http_rules_of(b, owner) : NULL;
 	struct view_http_route *routes;
+	size_t count = rules != NULL ? rules->rows.count : 0;
 
-	if (rules == NULL || rules->count == 0) {
+	if (count == 0) {
 		if (s != NULL)
-			default_route(b, h, s, p);
+			default_route(b, &h->row, s, p);
 		return;
 	}
-	routes = take(b, rules->count, sizeof(*routes));
-	for (size_t i = 0; routes != NULL && i < rules->count; i++) {
-		compile_http_rule(b, rules->items[i], h, &routes[i]);
+	routes = take(b, count, sizeof(*routes));
+	b->owner = owner;
+	for (size_t i = 0; routes != NULL && i < count; i++) {
+		compile_http_rule(b, rules->rows.items[i], &h->row, &routes[i]);
 		routes[i].index = i;
 	}
-	h->origin = origin_of(owner, 0);
-	h->http = routes;
-	h->http_count = routes != NULL ? rules->count : 0;
-	index_routes(b, h);
+	b->owner = NULL;
+	rows_add(&rules->hosts, h);
+	h->owner = owner;
+	h->row.origin = origin_of(owner, 0);
+	h->row.http = routes;
+	h->row.http_count = routes != NULL ? count : 0;
+	index_routes(b, &h->row);
 }

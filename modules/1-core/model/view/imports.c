@@ -246,13 +246,13 @@ import_for(struct builder *b, struct service_row *s)
 		i = take(b, 1, sizeof(*i));
 		if (i == NULL)
 			return NULL;
-		i->service = s;
+		*i = (struct import){s, NULL, b->owner != NULL};
 		(void)map_put(
 		    &b->scope->imports, s->row.host, i); /* was not there */
 		return i;
 	}
 	if (is_entry(i->service) && !is_entry(s))
-		*i = (struct import){.service = s};
+		*i = (struct import){s, NULL, b->owner != NULL};
 	if (is_entry(i->service) != is_entry(s) ||
 	    i->service->row.resolution != s->row.resolution ||
 	    !slice_eq(i->service->row.ns, s->row.ns))
@@ -281,6 +281,7 @@ import_ports(struct builder *b, struct service_row *s, uint16_t port)
 		(*end)->service = s;
 		(*end)->port = p;
 		end = &(*end)->next;
+		i->is_ruled = i->is_ruled || b->owner != NULL;
 	}
 }
 
@@ -391,9 +392,13 @@ add_egress(struct builder *b, const struct sidecar_egress *spec)
 	compile_owners(b);
 	for (size_t i = 0; i < e->services.count; i++)
 		import_ports(b, e->services.items[i], taken_port(e));
-	for (size_t i = 0; i < e->rulings.count; i++)
-		import_rules(
-		    b, ((const struct ruling *)e->rulings.items[i])->resource);
+	for (size_t i = 0; i < e->rulings.count; i++) {
+		const struct ruling *r = e->rulings.items[i];
+
+		b->owner = r->resource;
+		import_rules(b, r->resource);
+	}
+	b->owner = NULL;
 }
 
 struct egress *

@@ -70,7 +70,8 @@ struct host_row {
 	const struct egress *egress;
 	struct service_row *service; /* NULL if it is none */
 	const struct port_row *port;
-	bool is_ruled; /* a VirtualService decides about its requests */
+	const struct resource *owner; /* the VirtualService that decides about
+				       * its requests; NULL: none */
 	struct tcp_routes tcp;
 	struct host_row *next;
 };
@@ -113,6 +114,14 @@ struct import_port {
 struct import {
 	struct service_row *service; /* the first of them */
 	struct import_port *ports;
+	bool is_ruled; /* some of it is there because a rule leads to it */
+};
+
+enum { PROBLEMS_MAX = 1000 };
+
+struct problem_row {
+	struct view_problem row;      /* first */
+	const struct resource *owner; /* of the rules for requests; or NULL */
 };
 
 /* What is known of a serving once it is compiled. */
@@ -121,10 +130,24 @@ struct serving_state {
 	bool is_here; /* some of it is at an address of this machine */
 };
 
-/* Rows of one service that are newer than the view's own (patch.c). */
+/*
+ * Rows that are newer than the view's own (patch.c): clusters of one service,
+ * or what hangs on one VirtualService.
+ */
 struct box {
 	atomic_uint refs;
 	struct arena arena;
+	struct resource *resource; /* a reference; NULL: it is a service's */
+	struct rows hosts;         /* struct host_row */
+	struct rows problems;      /* struct problem_row */
+	struct map regexes;        /* as in the view, of these alone */
+	size_t regex_bytes;
+};
+
+/* A resource of the input that is another one now. */
+struct renewal {
+	size_t at; /* among the inputs */
+	struct box *box;
 };
 
 struct view {
@@ -135,12 +158,16 @@ struct view {
 	size_t serving_count;
 	/*
 	 * What it was made with, for patches; NULL: there will be none. In a
-	 * patched view all but clusters and what stands before this is the
-	 * `base`'s, which owns it.
+	 * patched view all but the lists of clusters, hosts and problems and
+	 * what stands before this is the `base`'s, which owns it.
 	 */
 	struct builder *made_by;
 	const struct view *base; /* NULL: it is none */
 	struct box **boxes;      /* of each serving; NULL: as in the base */
+	struct renewal *renewals;
+	size_t renewal_count;
+	struct resource **inputs; /* references, in the order of the input */
+	size_t input_count;
 	struct arena arena;
 	uint64_t generation;
 	struct slice domain;
@@ -149,7 +176,7 @@ struct view {
 	enum path_normalization normalization; /* never the default's number */
 	const struct mesh_config *mesh; /* what is written, or the defaults */
 	struct rows scopes;    /* struct scope; the proxy's own is the first */
-	struct rows resources; /* references */
+	struct rows resources; /* of the inputs, by key, each once */
 	struct map regexes;    /* pattern → struct regex, a reference */
 	size_t regex_bytes;
 	struct rows hosts;
@@ -161,7 +188,8 @@ struct view {
 	size_t exposed_count;
 	struct addr *addrs; /* of this machine */
 	size_t addr_count;
-	struct view_problem *problems;
+	struct view_problem *problems;          /* by their origin */
+	const struct resource **problem_owners; /* of each; see problem_row */
 	size_t problem_count;
 	struct map cluster_by_name;
 	struct map upstream_by_name;
@@ -184,6 +212,7 @@ struct cluster_row {
 	bool
 	    needs_all; /* what its endpoints want says more than who they are */
 	bool is_own;   /* callers of other scopes are given another one */
+	bool is_kept;  /* not only rules for requests lead to it */
 	struct scope *scope;
 	struct cluster_row *next; /* of the same port */
 };
@@ -194,8 +223,9 @@ struct service_row {
 	struct service_row *next; /* of the same host; asked after this one */
 	struct port_row *ports;
 	size_t port_count;
-	/* What says how it is called from the scope at hand; NULL: nothing. */
+	/* For rule_of(): how it is called from which scope. */
 	const struct merged_rule *rule;
+	const struct scope *rule_scope; /* NULL: nobody asked */
 };
 
 /*
@@ -288,8 +318,12 @@ struct builder {
 	struct rows networks;  /* struct network_row, by name */
 	struct slice locality; /* this proxy's */
 	uint32_t gateway_scale; /* of weights; 0: there is no gateway */
-	struct rows problems;   /* struct view_problem */
-	bool full;              /* sticky: the arena's limit was reached */
+	struct rows problems;   /* struct problem_row */
+	/* The VirtualService whose rules for requests are at hand, or NULL. */
+	const struct resource *owner;
+	struct box *box;   /* that is filled; NULL: a view is made */
+	bool more_follows; /* sticky: the box alone would not do */
+	bool full;         /* sticky: the arena's limit was reached */
 };
 
 /* All that name a host, the first to be asked first. */
@@ -372,7 +406,6 @@ struct domain {
 };
 
 struct view_routes {
-	const struct view *view;
 	/* In whose namespace short names are; NULL: names are as they are. */
 	const struct scope *scope;
 	struct slice name;
@@ -627,11 +660,24 @@ void choose_endpoints(struct builder *b, struct cluster_row *c,
     const struct view_service *s, const struct port_row *p);
 
 /*
- * Only endpoints are others than in `before`: the same view with those. NULL:
- * that cannot be said, or more follows from them (patch.c).
+ * Little is another than in `before`: the same view with that. NULL: it is
+ * more, or more follows from it (patch.c).
  */
 struct view *view_patch(const struct view_input *in);
+void patch_drop(struct view *v); /* at its end */
 void box_unref(struct box **bp);
+
+/*
+ * What is newer goes into the box at hand. False: not everything that follows
+ * from it is known (patch_endpoints.c, patch_rules.c).
+ */
+MUST_USE bool patch_endpoints(
+    struct builder *b, struct service_row *s, const struct view_serving *from);
+MUST_USE bool patch_rules(struct builder *b, const struct view *base,
+    const struct resource *old, const struct resource *fresh);
+
+/* By what they are about; for rows of pointers. */
+int compare_problems(const void *a, const void *b);
 
 /* Is any of it at an address of the view's machine? */
 bool is_served_here(const struct view *v, const struct view_serving *from);
@@ -710,8 +756,9 @@ void rulings_sort(struct rows *r);
 
 /* --- DestinationRules (rules.c, policies.c) ------------------------------- */
 
-/* Sets service->rule for the scope at hand (rules.c). */
-void find_rules(struct builder *b, struct service_row *s);
+/* The one that callers of the scope at hand obey; NULL: none (rules.c). */
+const struct merged_rule *rule_of(
+    const struct builder *b, struct service_row *s);
 void rules_fini(struct builder *b);
 
 /* The one that servers of it obey: workloadSelector is for callers only. */
@@ -763,12 +810,12 @@ struct http_rule {
 };
 
 struct http_rules {
-	struct rows rows; /* struct http_rule */
+	struct rows rows;  /* struct http_rule */
+	struct rows hosts; /* struct host_row: those whose rules they are */
 };
 
 /* Made once for each resource. */
-const struct http_rules *http_rules_of(
-    struct builder *b, const struct resource *r);
+struct http_rules *http_rules_of(struct builder *b, const struct resource *r);
 void http_rules_drop(void *value);
 
 /* May anything from the scope at hand to the port meet one of its rules? */
@@ -780,7 +827,8 @@ bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);
  * Are connections to it told apart by their source alone? Upstream asks the
  * policy for all ports and the subset's balancer, no port's own (hashing.c).
  */
-bool hashes_source(const struct service_row *s, struct slice subset);
+bool hashes_source(
+    const struct builder *b, struct service_row *s, struct slice subset);
 
 /* Shares of destinations, for connections (tcp.c). */
 void compile_shares(struct builder *b, const struct tcp_destination *specs,
@@ -788,7 +836,7 @@ void compile_shares(struct builder *b, const struct tcp_destination *specs,
     struct view_tcp_route *out);
 
 /* Routes of one host; `s` and `p` are NULL for one that is no service. */
-void compile_http(struct builder *b, struct view_host *h,
+void compile_http(struct builder *b, struct host_row *h,
     const struct resource *owner, struct service_row *s,
     const struct port_row *p);
 
@@ -832,7 +880,7 @@ struct tcp_routes compile_tcp(struct builder *b, struct service_row *s,
 /* --- hosts (hosts.c) ------------------------------------------------------ */
 
 /* A row of the view; NULL when it is full (hosts.c). */
-struct view_host *new_host(
+struct host_row *new_host(
     struct builder *b, struct slice name, struct slice host, uint16_t port);
 
 /* With what is called on a service's port. */

@@ -20,6 +20,12 @@ view_cluster_now(const struct view *v, const struct view_cluster *c)
 	return v->clusters.items[c->slot];
 }
 
+const struct view_host *
+view_host_now(const struct view *v, const struct view_host *h)
+{
+	return h != NULL && h->slot > 0 ? v->hosts.items[h->slot - 1] : h;
+}
+
 static const struct view_cluster *
 now(const struct view *v, const struct view_cluster *c)
 {
@@ -79,12 +85,10 @@ find_wildcard(const struct scope *s, struct slice host, uint16_t port)
 	return NULL;
 }
 
-const struct view_host *
-view_find_host(const struct view *v, const struct view_scope *of,
-    struct slice host, uint16_t port)
+static const struct view_host *
+find_host(const struct view *v, const struct scope *s, struct slice host,
+    uint16_t port)
 {
-	const struct scope *s =
-	    of != NULL ? scope_const(of) : v->scopes.items[0];
 	char text[HOST_KEY_MAX];
 	const struct host_row *h;
 	struct slice name;
@@ -99,6 +103,16 @@ view_find_host(const struct view *v, const struct view_scope *of,
 	while (h != NULL && h->row.port != 0 && h->row.port != port)
 		h = h->next;
 	return h != NULL ? &h->row : NULL;
+}
+
+const struct view_host *
+view_find_host(const struct view *v, const struct view_scope *of,
+    struct slice host, uint16_t port)
+{
+	const struct scope *s =
+	    of != NULL ? scope_const(of) : v->scopes.items[0];
+
+	return view_host_now(v, find_host(v, s, host, port));
 }
 
 /* Ports are few; those with an address of their own come first. */

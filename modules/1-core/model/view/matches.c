@@ -24,11 +24,32 @@ regex_of_before(const struct builder *b, struct slice pattern)
 	return r != NULL ? regex_ref(r) : NULL;
 }
 
+/* Those of a patch are its own, beside what all have. */
+static struct regex *
+known_regex(const struct builder *b, struct slice pattern)
+{
+	struct regex *r = map_get(&b->v->regexes, pattern);
+
+	return r != NULL || b->box == NULL ? r
+					   : map_get(&b->box->regexes, pattern);
+}
+
+/* Of a patch, whatever was there before may be gone. */
+static bool
+is_over(struct builder *b, size_t bytes)
+{
+	b->v->regex_bytes += bytes;
+	if (b->v->regex_bytes <= REGEX_BYTES_MAX)
+		return false;
+	b->v->regex_bytes -= bytes;
+	b->more_follows = true;
+	return true;
+}
+
 const struct regex *
 find_regex(struct builder *b, struct slice pattern, struct slice *why)
 {
-	struct view *v = b->v;
-	struct regex *r = map_get(&v->regexes, pattern);
+	struct regex *r = known_regex(b, pattern);
 	struct fault fault = {0};
 
 	if (r != NULL)
@@ -38,15 +59,15 @@ find_regex(struct builder *b, struct slice pattern, struct slice *why)
 		*why = take_printf(b, "%s", fault.text);
 		return NULL;
 	}
-	if (v->regex_bytes + regex_bytes(r) > REGEX_BYTES_MAX) {
+	if (is_over(b, regex_bytes(r))) {
 		regex_unref(&r);
 		*why = take_printf(b,
 		    "the regular expressions here need more than %d bytes",
 		    (int)REGEX_BYTES_MAX);
 		return NULL;
 	}
-	v->regex_bytes += regex_bytes(r);
-	(void)map_put(&v->regexes, pattern, r); /* was not there */
+	(void)map_put(b->box != NULL ? &b->box->regexes : &b->v->regexes,
+	    pattern, r); /* was not there */
 	return r;
 }
 

@@ -8,8 +8,6 @@
 
 #include "inside.h"
 
-enum { PROBLEMS_MAX = 1000 };
-
 void
 rows_add(struct rows *r, void *item)
 {
@@ -166,10 +164,11 @@ static bool
 is_told(const struct builder *b, const struct origin *o, struct slice text)
 {
 	for (size_t i = 0; i < b->problems.count; i++) {
-		const struct view_problem *p = b->problems.items[i];
+		const struct problem_row *p = b->problems.items[i];
 
-		if (p->origin.line == o->line && slice_eq(p->text, text) &&
-		    resource_key_eq(&p->origin.key, &o->key))
+		if (p->row.origin.line == o->line &&
+		    slice_eq(p->row.text, text) &&
+		    resource_key_eq(&p->row.origin.key, &o->key))
 			return true;
 	}
 	return false;
@@ -178,7 +177,7 @@ is_told(const struct builder *b, const struct origin *o, struct slice text)
 void
 add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
 {
-	struct view_problem *p;
+	struct problem_row *p;
 	char text[FAULT_TEXT_MAX];
 	va_list ap;
 
@@ -190,8 +189,9 @@ add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
 	p = take(b, 1, sizeof(*p));
 	if (p == NULL)
 		return;
-	p->origin = *o;
-	p->text = take_copy(b, slice_str(text));
+	p->row.origin = *o;
+	p->row.text = take_copy(b, slice_str(text));
+	p->owner = b->owner;
 	rows_add(&b->problems, p);
 }
 

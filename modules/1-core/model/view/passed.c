@@ -257,7 +257,7 @@ add_auto_chain(struct gateway_state *g, struct door *d, const struct served *s,
 	to->host = row->row.host;
 	r->destinations = to;
 	r->destination_count = 1;
-	r->hashes_source = hashes_source(row, subset);
+	r->hashes_source = hashes_source(g->b, row, subset);
 	r->origin = row->row.origin;
 	*sni = take_lower(g->b, to->name);
 	c->match = (struct view_chain_match){.snis = sni,
@@ -292,8 +292,8 @@ add_auto_port(struct gateway_state *g, struct door *d, const struct served *s,
     struct service_row *row, const struct port_row *p)
 {
 	static const struct rows none = {NULL, 0, 0};
-	const struct rows *sources =
-	    row->rule != NULL ? &row->rule->sources : &none;
+	const struct merged_rule *merged = rule_of(g->b, row);
+	const struct rows *sources = merged != NULL ? &merged->sources : &none;
 
 	add_auto_chain(g, d, s, row, p, S(""));
 	for (size_t i = 0; i < sources->count; i++) {

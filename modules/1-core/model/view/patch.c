@@ -1,18 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * patch — the view of before with other endpoints.
+ * patch — the view of before with a few other rows.
  *
- *	base ──┬── routes, hosts, listeners, clusters ◄── all that names a
- *cluster │                             ▲ slot patch ─┴── clusters of now
- *──────────┘ those of services that changed, in a box for each of these
+ *	base ──┬── listeners, routes, upstreams ◄── all that names a cluster
+ *	       │                                 or a host
+ *	       │                     ▲ slot
+ *	patch ─┴── clusters, hosts, problems of now
+ *	             │
+ *	             └ those that are newer, in a box for each service whose
+ *	               endpoints changed and each VirtualService that did
  *
  * Who serves changes by the second, what is written by the day. Where nothing
- * but endpoints is new, rows of the services that changed are made anew, and
- * all else is shared. Some endpoints say more than where to send to: those at
- * this machine make ports of it, those of a service without an address are
- * called by theirs. Then there is no patch, and the view is made from nothing.
+ * but endpoints is new, or what a VirtualService says about the hosts that it
+ * had before, rows that hang on them are made anew, and all else is shared.
+ * Everything is put against the base, so that patches never lie on patches;
+ * when the boxes hold much, or more follows from a change than its box says,
+ * there is no patch, and the view is made from nothing.
  */
 #include "inside.h"
+
+enum {
+	RENEWALS_MAX = 64,
+	BOXES_FREE = 1 << 20 /* bytes that are never too much */
+};
+
+static void
+drop_regex(void *value)
+{
+	struct regex *r = value;
+
+	regex_unref(&r);
+}
 
 void
 box_unref(struct box **bp)
@@ -23,18 +41,12 @@ box_unref(struct box **bp)
 	if (box == NULL ||
 	    atomic_fetch_sub_explicit(&box->refs, 1, memory_order_acq_rel) > 1)
 		return;
+	rows_fini(&box->hosts);
+	rows_fini(&box->problems);
+	map_fini(&box->regexes, drop_regex);
 	arena_fini(&box->arena);
+	resource_unref(&box->resource);
 	mem_free(&box);
-}
-
-static struct box *
-box_new(void)
-{
-	struct box *box = mem_new(sizeof(*box));
-
-	atomic_init(&box->refs, 1);
-	arena_init(&box->arena, VIEW_BYTES_MAX);
-	return box;
 }
 
 static struct box *
@@ -45,13 +57,27 @@ box_ref(struct box *box)
 	return box;
 }
 
-/* --- may it be ------------------------------------------------------------ */
+/* What is made goes there from now on. */
+static struct box *
+open_box(struct builder *b)
+{
+	struct box *box = mem_new(sizeof(*box));
+
+	atomic_init(&box->refs, 1);
+	arena_init(&box->arena, VIEW_BYTES_MAX);
+	map_init(&box->regexes);
+	b->box = box;
+	b->arena = &box->arena;
+	return box;
+}
 
 static const struct view *
 base_of(const struct view *v)
 {
 	return v->base != NULL ? v->base : v;
 }
+
+/* --- what is another one -------------------------------------------------- */
 
 static bool
 is_like_before(const struct view_input *in)
@@ -60,85 +86,70 @@ is_like_before(const struct view_input *in)
 
 	return v != NULL && in->version != 0 && v->version == in->version &&
 	       v->serving_count == in->serving_count &&
+	       base_of(v)->input_count == in->resource_count &&
 	       base_of(v)->made_by != NULL && base_of(v)->made_by->is_plain;
 }
 
-/* Several of one host may be called at each other's endpoints. */
-static bool
-is_simple(const struct builder *b, const struct service_row *s)
-{
-	const struct service_row *first =
-	    map_get(&b->service_by_host, s->row.host);
+/* Which of the resources are others than the base's. */
+struct changes {
+	size_t at[RENEWALS_MAX];
+	size_t count;
+};
 
-	if (first->next != NULL)
+/* False: too many, or one that is no other form of the same. */
+static bool
+find_changes(
+    const struct view *base, const struct view_input *in, struct changes *out)
+{
+	for (size_t i = 0; i < in->resource_count; i++) {
+		const struct resource *old = base->inputs[i];
+
+		if (in->resources[i] == old)
+			continue;
+		if (out->count == RENEWALS_MAX ||
+		    old->kind != &kind_virtual_service ||
+		    !resource_key_eq(&old->key, &in->resources[i]->key))
+			return false;
+		out->at[out->count++] = i;
+	}
+	/* Of two with one key the newer counts, whichever that is now. */
+	return out->count == 0 || base->input_count == base->resources.count;
+}
+
+/* That of before, if it is of just this resource. */
+static struct box *
+box_of(const struct view *before, size_t at, const struct resource *r)
+{
+	for (size_t i = 0; i < before->renewal_count; i++)
+		if (before->renewals[i].at == at &&
+		    before->renewals[i].box->resource == r)
+			return before->renewals[i].box;
+	return NULL;
+}
+
+static bool
+is_all_the_same(const struct view_input *in, const struct changes *changes)
+{
+	const struct view *before = in->before;
+
+	if (before->renewal_count != changes->count)
 		return false;
-	for (size_t i = 0; i < s->port_count; i++)
-		for (const struct cluster_row *c = s->ports[i].clusters;
-		     c != NULL; c = c->next)
-			if (c->needs_all)
-				return false;
-	return s->row.resolution == VIEW_LISTED &&
-	       (s->resource == NULL || s->resource->kind == &kind_service);
+	for (size_t i = 0; i < changes->count; i++)
+		if (box_of(before, changes->at[i],
+			in->resources[changes->at[i]]) == NULL)
+			return false;
+	for (size_t i = 0; i < in->serving_count; i++)
+		if (before->servings[i].version != in->servings[i].version)
+			return false;
+	return true;
 }
 
-bool
-is_served_here(const struct view *v, const struct view_serving *from)
-{
-	for (size_t i = 0; i < from->count; i++)
-		if (view_is_announced(v, &from->endpoints[i].addr))
-			return true;
-	return false;
-}
+/* --- what follows from it ------------------------------------------------- */
 
-/* --- one service ---------------------------------------------------------- */
-
-/* Its ports, with the endpoints of now. */
 static bool
-read_ports(struct builder *b, struct service_row *s, struct port_row **out)
+is_done(const struct builder *b)
 {
-	*out = take(b, s->port_count, sizeof(**out));
-	for (size_t i = 0; *out != NULL && i < s->port_count; i++) {
-		(*out)[i].port = s->ports[i].port;
-		(*out)[i].protocol = s->ports[i].protocol;
-	}
-	return *out != NULL;
-}
-
-static void
-renew_cluster(struct builder *b, const struct cluster_row *old,
-    const struct service_row *s, const struct port_row *fresh)
-{
-	struct cluster_row *row = take(b, 1, sizeof(*row));
-
-	if (row == NULL)
-		return;
-	*row = *old;
-	row->row.endpoints = NULL;
-	row->row.localities = NULL;
-	row->row.endpoint_count = row->row.usable_count = 0;
-	row->row.locality_count = 0;
-	b->scope = old->scope;
-	choose_endpoints(b, row, &s->row, fresh);
-	b->v->clusters.items[row->row.slot] = &row->row;
-}
-
-/* Into a box of its own. */
-static void
-renew(struct builder *b, struct service_row *s, const struct view_serving *from)
-{
-	struct service_row fresh = *s;
-
-	if (!read_ports(b, s, &fresh.ports))
-		return;
-	add_serving(b, &fresh, from);
-	if (fresh.resource != NULL)
-		add_written_endpoints(b, &fresh);
-	for (size_t i = 0; i < s->port_count; i++) {
-		for (const struct cluster_row *c = s->ports[i].clusters;
-		     c != NULL; c = c->next)
-			renew_cluster(b, c, s, &fresh.ports[i]);
-		rows_fini(&fresh.ports[i].endpoints);
-	}
+	return !b->full && !b->more_follows;
 }
 
 /* False: more follows from it. */
@@ -147,48 +158,19 @@ patch_serving(
     struct builder *b, const struct view_serving *from, struct box **out)
 {
 	struct service_row *s = service_of(b, from->ns, from->service);
-	struct box *box;
 
 	if (is_served_here(b->v, from))
 		return false;
 	if (s == NULL)
 		return true; /* nobody knows such a service */
-	if (!is_simple(b, s))
-		return false;
-	box = box_new();
-	b->arena = &box->arena;
-	renew(b, s, from);
 	box_unref(out);
-	*out = box;
-	return !b->full && b->problems.count == 0;
-}
-
-/* --- the view ------------------------------------------------------------- */
-
-static struct view *
-copy_of(const struct view *before)
-{
-	struct view *v = mem_new(sizeof(*v));
-	size_t n = before->serving_count;
-
-	*v = *before;
-	atomic_init(&v->refs, 1);
-	v->base = view_ref(base_of(before));
-	v->clusters.items = mem_new_array(
-	    MAX(before->clusters.count, (size_t)1), sizeof(void *));
-	v->clusters.cap = v->clusters.count;
-	memcpy(v->clusters.items, before->clusters.items,
-	    before->clusters.count * sizeof(void *));
-	v->boxes = mem_new_array(MAX(n, (size_t)1), sizeof(struct box *));
-	v->servings = mem_new_array(MAX(n, (size_t)1), sizeof(*v->servings));
-	memcpy(v->servings, before->servings, n * sizeof(*v->servings));
-	for (size_t i = 0; before->boxes != NULL && i < n; i++)
-		v->boxes[i] = box_ref(before->boxes[i]);
-	return v;
+	*out = open_box(b);
+	return patch_endpoints(b, s, from) && b->problems.count == 0 &&
+	       is_done(b);
 }
 
 static bool
-patch_all(struct builder *b, const struct view_input *in)
+patch_servings(struct builder *b, const struct view_input *in)
 {
 	for (size_t i = 0; i < in->serving_count; i++) {
 		struct serving_state *s = &b->v->servings[i];
@@ -204,30 +186,201 @@ patch_all(struct builder *b, const struct view_input *in)
 }
 
 static bool
-is_all_the_same(const struct view_input *in)
+patch_resource(struct builder *b, const struct view *base, size_t at,
+    const struct resource *fresh, struct box **out)
 {
-	for (size_t i = 0; i < in->serving_count; i++)
-		if (in->before->servings[i].version != in->servings[i].version)
+	struct view *v = b->v;
+	struct box *box = open_box(b);
+	size_t bytes = v->regex_bytes;
+	bool ok;
+
+	*out = box;
+	box->resource = resource_ref(fresh);
+	map_init(&b->http_rules); /* those of the base stay */
+	ok = patch_rules(b, base, base->inputs[at], fresh) && is_done(b);
+	map_fini(&b->http_rules, http_rules_drop);
+	box->problems = b->problems;
+	b->problems = (struct rows){0};
+	box->regex_bytes = v->regex_bytes - bytes;
+	return ok;
+}
+
+static bool
+patch_resources(struct builder *b, const struct view *base,
+    const struct view_input *in, const struct changes *changes)
+{
+	struct view *v = b->v;
+
+	for (size_t i = 0; i < changes->count; i++) {
+		struct renewal *r = &v->renewals[i];
+		const struct resource *fresh = in->resources[changes->at[i]];
+
+		r->at = changes->at[i];
+		r->box = box_ref(box_of(in->before, r->at, fresh));
+		v->renewal_count = i + 1;
+		if (r->box != NULL)
+			v->regex_bytes += r->box->regex_bytes;
+		else if (!patch_resource(b, base, r->at, fresh, &r->box))
 			return false;
+	}
 	return true;
+}
+
+/* --- the lists ------------------------------------------------------------ */
+
+static void
+copy_rows(struct rows *out, const struct rows *from)
+{
+	*out = (struct rows){
+	    mem_new_array(MAX(from->count, (size_t)1), sizeof(void *)),
+	    from->count, from->count};
+	if (from->count > 0)
+		memcpy(out->items, from->items, from->count * sizeof(void *));
+}
+
+static void
+put_hosts(struct view *v, const struct view *base)
+{
+	copy_rows(&v->hosts, &base->hosts);
+	for (size_t i = 0; i < v->renewal_count; i++) {
+		const struct rows *some = &v->renewals[i].box->hosts;
+
+		for (size_t j = 0; j < some->count; j++) {
+			struct host_row *h = some->items[j];
+
+			v->hosts.items[h->row.slot - 1] = h;
+		}
+	}
+}
+
+static bool
+is_renewed(
+    const struct view *v, const struct view *base, const struct resource *r)
+{
+	for (size_t i = 0; i < v->renewal_count; i++)
+		if (base->inputs[v->renewals[i].at] == r)
+			return true;
+	return false;
+}
+
+/* False: there may be others, which nobody wrote down. */
+static bool
+put_problems(struct view *v, const struct view *base)
+{
+	struct rows all = {0};
+
+	for (size_t i = 0; i < base->problem_count; i++)
+		if (!is_renewed(v, base, base->problem_owners[i]))
+			rows_add(&all, &base->problems[i]);
+	for (size_t i = 0; i < v->renewal_count; i++) {
+		const struct rows *some = &v->renewals[i].box->problems;
+
+		for (size_t j = 0; j < some->count; j++)
+			rows_add(&all, some->items[j]);
+	}
+	rows_sort(&all, compare_problems);
+	v->problems =
+	    mem_new_array(MAX(all.count, (size_t)1), sizeof(*v->problems));
+	v->problem_count = all.count;
+	for (size_t i = 0; i < all.count; i++)
+		v->problems[i] = *(const struct view_problem *)all.items[i];
+	rows_fini(&all);
+	return base->problem_count < PROBLEMS_MAX &&
+	       v->problem_count < PROBLEMS_MAX;
+}
+
+/* So that what nobody sees any more does not become most of it. */
+static bool
+is_small(const struct view *v, const struct view *base)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < v->serving_count; i++)
+		if (v->boxes[i] != NULL)
+			used += v->boxes[i]->arena.used;
+	for (size_t i = 0; i < v->renewal_count; i++)
+		used += v->renewals[i].box->arena.used;
+	return used <= BOXES_FREE + base->arena.used / 2;
+}
+
+/* --- the view ------------------------------------------------------------- */
+
+static struct view *
+copy_of(const struct view *before, size_t changes)
+{
+	const struct view *base = base_of(before);
+	struct view *v = mem_new(sizeof(*v));
+	size_t n = before->serving_count;
+
+	*v = *base;
+	atomic_init(&v->refs, 1);
+	v->base = view_ref(base);
+	copy_rows(&v->clusters, &before->clusters);
+	v->boxes = mem_new_array(MAX(n, (size_t)1), sizeof(struct box *));
+	v->servings = mem_new_array(MAX(n, (size_t)1), sizeof(*v->servings));
+	memcpy(v->servings, before->servings, n * sizeof(*v->servings));
+	for (size_t i = 0; before->boxes != NULL && i < n; i++)
+		v->boxes[i] = box_ref(before->boxes[i]);
+	if (changes > 0)
+		v->renewals = mem_new_array(changes, sizeof(*v->renewals));
+	return v;
+}
+
+static bool
+patch_all(struct builder *b, const struct view *base,
+    const struct view_input *in, const struct changes *changes)
+{
+	return patch_resources(b, base, in, changes) && patch_servings(b, in) &&
+	       (changes->count == 0 || put_problems(b->v, base)) &&
+	       is_small(b->v, base);
 }
 
 struct view *
 view_patch(const struct view_input *in)
 {
+	struct changes changes = {.count = 0};
+	const struct view *base;
 	struct builder b;
 	struct view *v;
 
 	if (!is_like_before(in))
 		return NULL;
-	if (is_all_the_same(in))
+	base = base_of(in->before);
+	if (!find_changes(base, in, &changes))
+		return NULL;
+	if (is_all_the_same(in, &changes))
 		return view_ref(in->before);
-	v = copy_of(in->before);
+	v = copy_of(in->before, changes.count);
 	v->generation = in->generation;
-	b = *base_of(in->before)->made_by;
+	b = *base->made_by;
 	b.v = v;
-	if (!patch_all(&b, in))
+	if (!patch_all(&b, base, in, &changes))
 		view_unref(&v);
+	else if (changes.count > 0)
+		put_hosts(v, base);
 	rows_fini(&b.problems);
 	return v;
+}
+
+/* All but the lists of a patch is its base's. */
+void
+patch_drop(struct view *v)
+{
+	struct view *base = (struct view *)(uintptr_t)v->base;
+
+	rows_fini(&v->clusters);
+	if (v->hosts.items != base->hosts.items)
+		rows_fini(&v->hosts);
+	if (v->problems != base->problems)
+		mem_free(&v->problems);
+	for (size_t i = 0; i < v->serving_count; i++)
+		box_unref(&v->boxes[i]);
+	for (size_t i = 0; i < v->renewal_count; i++)
+		box_unref(&v->renewals[i].box);
+	mem_free(&v->boxes);
+	mem_free(&v->renewals);
+	mem_free(&v->servings);
+	v->magic = 0;
+	mem_free(&v);
+	view_unref(&base);
 }

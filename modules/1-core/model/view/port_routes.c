@@ -126,7 +126,7 @@ static void
 add_bare_host(struct builder *b, struct making *m, const struct ruling *r,
     struct slice host)
 {
-	struct view_host *h;
+	struct host_row *h;
 
 	if (map_get(&m->registry, host) != NULL ||
 	    (slice_starts(host, S("*")) && has_part(m, host)) ||
@@ -138,9 +138,9 @@ add_bare_host(struct builder *b, struct making *m, const struct ruling *r,
 	    host, m->port);
 	if (h == NULL)
 		return;
-	h->protocol = VIEW_HTTP;
+	h->row.protocol = VIEW_HTTP;
 	compile_http(b, h, r->resource, NULL, NULL);
-	(void)add_domain(b, m->routes, host, h); /* was not there */
+	(void)add_domain(b, m->routes, host, &h->row); /* was not there */
 	rows_add(&m->routes->hosts, h);
 }
 
@@ -231,7 +231,8 @@ add_service(struct builder *b, struct making *m, const struct host_row *h)
 {
 	const struct view_service *s = &h->service->row;
 
-	if (!takes_requests(h) || (s->resolution == VIEW_ALIAS && !h->is_ruled))
+	if (!takes_requests(h) ||
+	    (s->resolution == VIEW_ALIAS && h->owner == NULL))
 		return;
 	(void)add_domain(b, m->routes, h->row.host, &h->row); /* or an alias */
 	rows_add(&m->routes->hosts, (void *)(uintptr_t)&h->row);
@@ -307,7 +308,7 @@ add_proxy_hosts(struct builder *b, struct egress *e, struct rows *out)
 
 		if (p == NULL)
 			continue;
-		h = (struct host_row *)(void *)new_host(b,
+		h = new_host(b,
 		    take_printf(
 			b, "%.*s:%d", SLICE_ARG(s->row.istio), (int)WEB_PORT),
 		    s->row.host, WEB_PORT);

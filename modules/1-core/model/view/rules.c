@@ -398,10 +398,14 @@ look_up(const struct builder *b, const struct service_row *s, bool by_callers)
 		     : choose_exported(b, b->v->root_ns, s->row.host, &known);
 }
 
-void
-find_rules(struct builder *b, struct service_row *s)
+const struct merged_rule *
+rule_of(const struct builder *b, struct service_row *s)
 {
-	s->rule = look_up(b, s, /* by_callers */ true);
+	if (s->rule_scope != b->scope) {
+		s->rule = look_up(b, s, /* by_callers */ true);
+		s->rule_scope = b->scope;
+	}
+	return s->rule;
 }
 
 const struct merged_rule *

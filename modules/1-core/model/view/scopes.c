@@ -41,7 +41,6 @@ egresses_fini(struct scope *s)
 		map_fini(&e->aliases, rows_drop);
 	}
 	rows_fini(&s->egresses);
-	map_fini(&s->imports, NULL);
 	rows_fini(&s->virtual_services);
 }
 
@@ -49,6 +48,7 @@ void
 scope_fini(struct scope *s)
 {
 	egresses_fini(s);
+	map_fini(&s->imports, NULL);
 	map_fini(&s->hosts, NULL);
 	rows_fini(&s->wildcards);
 	map_fini(&s->routes_by_name, NULL);
@@ -258,6 +258,8 @@ compile_scopes(struct builder *b)
 	}
 	compile_bare_clusters(b);
 	rows_sort(&b->v->hosts, hosts_by_name);
+	for (size_t i = 0; i < b->v->hosts.count; i++)
+		((struct view_host *)b->v->hosts.items[i])->slot = i + 1;
 	rows_sort(&b->v->clusters, clusters_by_name);
 	for (size_t i = 0; i < b->v->clusters.count; i++)
 		((struct view_cluster *)b->v->clusters.items[i])->slot = i;

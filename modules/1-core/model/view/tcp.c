@@ -90,9 +90,9 @@ shares_hash(struct builder *b, const struct tcp_destination *specs,
     size_t count, const struct resource *owner)
 {
 	const struct destination_spec *d = specs[0].destination;
-	const struct service_row *s = find_destination_service(b, d, owner);
+	struct service_row *s = find_destination_service(b, d, owner);
 
-	return s != NULL && hashes_source(s, count == 1 ? d->subset : S(""));
+	return s != NULL && hashes_source(b, s, count == 1 ? d->subset : S(""));
 }
 
 void
@@ -284,7 +284,7 @@ add_default(struct builder *b, struct gathering *g)
 	r->is_met = true;
 	r->row.destinations = d;
 	r->row.destination_count = 1;
-	r->row.hashes_source = hashes_source(g->service, S(""));
+	r->row.hashes_source = hashes_source(b, g->service, S(""));
 	r->row.origin = g->service->row.origin;
 }
 

@@ -127,10 +127,16 @@ no_route(struct request *r, struct slice detail)
 	return FILTER_ANSWERED;
 }
 
+static const struct view_host *
+host_of(const struct request *r)
+{
+	return view_host_now(r->snapshot->view, r->upstream->host);
+}
+
 static bool
 choose_route(struct request *r)
 {
-	const struct view_host *host = r->upstream->host;
+	const struct view_host *host = host_of(r);
 	struct http_attrs attrs = {
 	    .method = r->head->method,
 	    .scheme = S("http"),
@@ -149,7 +155,7 @@ static void
 name_parties(struct request *r)
 {
 	struct flow_record *f = &r->record;
-	const struct view_host *host = r->upstream->host;
+	const struct view_host *host = host_of(r);
 	const struct view_cluster *c =
 	    r->destination != NULL ? r->destination->cluster : NULL;
 

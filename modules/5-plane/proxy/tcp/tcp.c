@@ -359,18 +359,19 @@ static void
 route(struct tcp *t)
 {
 	const struct view_tcp_route *route;
+	const struct view_host *host;
 
 	if (t->upstream == NULL) {
 		refuse(t, FLOW_NO_ROUTE,
 		    S("this listener is no longer configured"));
 		return;
 	}
-	if (t->upstream->host == NULL) {
+	host = view_host_now(t->snapshot->view, t->upstream->host);
+	if (host == NULL) {
 		guess(t);
 		return;
 	}
-	route =
-	    view_route_tcp(t->upstream->host, t->upstream->host->port, NULL);
+	route = view_route_tcp(host, host->port, NULL);
 	if (route == NULL) {
 		give_up(t, FLOW_NO_ROUTE, SLICE_NONE);
 		return;

@@ -59,6 +59,6 @@ call_host(const struct compiled *c, struct call call)
 	const struct view_host *h = NULL;
 
 	if (chain != NULL && chain->routes != NULL)
-		h = view_find_domain(chain->routes, slice_str(call.host));
+		h = view_find_domain(c->v, chain->routes, slice_str(call.host));
 	return h != NULL ? h->name : S("none");
 }

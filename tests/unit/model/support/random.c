@@ -147,7 +147,7 @@ put_http_rule(struct text *t)
 }
 
 static void
-put_routes(struct text *t)
+put_routes_head(struct text *t)
 {
 	static const char *const gateways[] = {
 	    "mesh", "shop/web", "mesh, pay/cart"};
@@ -157,6 +157,12 @@ put_routes(struct text *t)
 	put2(t, "  hosts: [\"", ANY(t, hosts), "\"]\n");
 	if (maybe(t, 3))
 		put2(t, "  gateways: [", ANY(t, gateways), "]\n");
+}
+
+static void
+put_routes(struct text *t)
+{
+	put_routes_head(t);
 	if (maybe(t, 4)) {
 		put(t, "  tcp:\n  - route: [");
 		put_destination(t);
@@ -272,6 +278,30 @@ random_resource(struct rng *rng)
 		struct text t = {rng, memory};
 
 		ANY(&t, kinds)(&t);
+		r = decode(&t);
+		memory = t.b;
+	}
+	return r;
+}
+
+struct resource *
+random_routes(struct rng *rng, uint64_t head)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL) {
+		AUTO(buf_fini) struct buf memory = BUF(TEXT_MAX);
+		struct text t = {.b = memory};
+		struct rng again;
+
+		rng_init(&again, head);
+		t.rng = &again;
+		put_routes_head(&t);
+		t.rng = rng;
+		put(&t, "  http:\n");
+		do
+			put_http_rule(&t);
+		while (maybe(&t, 2));
 		r = decode(&t);
 		memory = t.b;
 	}
