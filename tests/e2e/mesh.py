@@ -87,6 +87,20 @@ class Meshd:
     def items(self, *words):
         return self.json(*words)["items"]
 
+    def usable(self, service):
+        """Its endpoints that are in use, as far as is known."""
+        done = self("endpoints", service, "-o", "json")
+        if done.returncode != 0:
+            return []
+        return [e for e in json.loads(done.stdout)["items"]
+                if e["status"] == "in use"]
+
+    def sees(self, service, count):
+        """Waits until so many endpoints of the service are in use."""
+        wait_for(lambda: len(self.usable(service)) == count,
+                 lambda: f"{count} endpoints of {service} are in use at "
+                 f"{self.folder}: {self('endpoints').stdout}")
+
     def api(self, path):
         """GET over the unix socket, decoded."""
         with contextlib.closing(http.client.HTTPConnection("local")) as conn:
@@ -193,17 +207,10 @@ class Agent(Process):
         return self
 
     def sees(self, service, count):
-        """Waits until so many endpoints of the service are in use."""
-        wait_for(lambda: len(self.usable(service)) == count,
-                 lambda: f"{self.name} uses {count} endpoints of {service}: "
-                 f"{self.cli('endpoints').stdout}")
+        self.cli.sees(service, count)
 
     def usable(self, service):
-        done = self.cli("endpoints", service, "-o", "json")
-        if done.returncode != 0:
-            return []
-        return [e for e in json.loads(done.stdout)["items"]
-                if e["status"] == "in use"]
+        return self.cli.usable(service)
 
     def is_configured(self):
         """True while a resource is here, or a Service in its view."""

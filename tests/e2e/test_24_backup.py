@@ -155,19 +155,13 @@ def ask_there(mesh, token):
     return answer.status, answer.read().decode()
 
 
-def server_sees(mesh, name):
-    """What it does not know yet, a route may not lead to."""
-    wait_for(lambda: name in [s["name"] for s in mesh.cli.items("services")],
-             f"the server sees {name}")
-
-
 def test_agents_go_on_with_the_server_that_came_back(mesh, tmp_path):
     service = mesh.web(2, 8080, "web")
     web = mesh.member(2)
     web.expose("web", f"80:{service.target}", "--protocol", "http")
     app = mesh.member(3, "--upstream", f"web={mesh.machine(3).at(9000)}")
     app.sees("web", 1)
-    server_sees(mesh, "web")
+    mesh.cli.sees("web", 1)
     mesh.apply(ROUTE % 5)
     file = tmp_path / "backup"
     mesh.cli.ok("server", "backup", "--with-key", file)
@@ -189,7 +183,7 @@ def test_agents_go_on_with_the_server_that_came_back(mesh, tmp_path):
     # What agents got after the backup is taken back, and news arrive.
     wait_for(lambda: timeout_of(app) == ["5s"],
              lambda: f"the route of then is there: {app.text}")
-    server_sees(mesh, "web")
+    mesh.cli.sees("web", 1)
     mesh.cli.ok("apply", "-f", "-", stdin=ROUTE % 7)
     wait_for(lambda: timeout_of(app) == ["7s"], "and that of now")
     assert mesh.machine(3).fetch(9000).status == 200

@@ -82,8 +82,9 @@ def home(request, tmp_path_factory):
         vm3.expose("web", f"80:{it.v2.target}", "--protocol", "http",
                    "--label", "version=v2")
         vm2.expose("echo", f"7:{echo.target}", "--protocol", "tcp")
-        caller.sees("web", 2)
-        caller.sees("echo", 1)
+        for cli in (caller.cli, it.cli):  # who calls, and who judges apply
+            cli.sees("web", 2)
+            cli.sees("echo", 1)
         it.caller = caller
         it.app = it.machine(4)
         it.access_log = folder / "out.log"

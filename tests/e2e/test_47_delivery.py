@@ -65,9 +65,9 @@ def home(tmp_path_factory):
         it.host = host
         it.ours = member(3)
         it.theirs = member(4, "-n", "shop")
-        for agent in (it.ours, it.theirs):
-            agent.sees("near.default", 1)
-            agent.sees("far.shop", 1)
+        for cli in (it.ours.cli, it.theirs.cli, it.cli):
+            cli.sees("near.default", 1)
+            cli.sees("far.shop", 1)
         yield it
 
 
