@@ -380,14 +380,23 @@ compare_hosts(
 
 /* --- clusters ------------------------------------------------------------- */
 
+/* How it is secured is told apart, unless it is by TLS in both. */
+static bool
+is_setting(struct slice name, bool same_security)
+{
+	return !slice_eq(name, S("endpoints")) &&
+	       (same_security || (!slice_eq(name, S("socketMatches")) &&
+				     !slice_eq(name, S("tls"))));
+}
+
 static struct value *
-settings_of(struct telling *x, const struct view_cluster *c)
+settings_of(struct telling *x, const struct view_cluster *c, bool same_security)
 {
 	struct value *map = tree_map(&x->t);
 
 	VALUE_EACH(tree_cluster_facts(&x->t, c), it)
 	{
-		if (!slice_eq(it->key, S("endpoints")) && map != NULL &&
+		if (is_setting(it->key, same_security) && map != NULL &&
 		    value_set(map, it->key, value_share(it, x->t.arena)) != OK)
 			x->t.full = true;
 	}
@@ -398,6 +407,7 @@ static void
 compare_cluster(struct telling *x, const struct view_cluster *before,
     const struct view_cluster *after)
 {
+	bool same = before->security == after->security;
 	struct slice of =
 	    after->subset.len > 0
 		? tree_printf(&x->t, "%.*s: ", SLICE_ARG(after->subset))
@@ -408,7 +418,12 @@ compare_cluster(struct telling *x, const struct view_cluster *before,
 		x->to = tree_printf(&x->t, "%.*s.%.*s:%u",
 		    SLICE_ARG(after->service->name),
 		    SLICE_ARG(after->service->ns), (unsigned)after->port);
-	say_settings(x, of, settings_of(x, before), settings_of(x, after));
+	if (!same)
+		say(x, tree_printf(&x->t, "%.*s%s now (until now %s)",
+			   SLICE_ARG(of), tree_security(after->security),
+			   tree_security(before->security)));
+	say_settings(
+	    x, of, settings_of(x, before, same), settings_of(x, after, same));
 	if (before->endpoint_count != after->endpoint_count)
 		say(x, tree_printf(&x->t, "%.*s%zu endpoints, not %zu",
 			   SLICE_ARG(of), after->endpoint_count,

@@ -130,6 +130,29 @@ TEST(the_first_rule_of_a_host_is_compared_with_what_was_without_any)
 	arena_fini(&arena);
 }
 
+#define RULE(policy)                                                           \
+	"---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\n"     \
+	"metadata: {name: ratings}\nspec:\n  host: ratings\n"                  \
+	"  trafficPolicy: {" policy "}\n"
+
+TEST(how_calls_are_secured_is_told_in_words)
+{
+	AUTO(made_fini) struct made a, b;
+	struct arena arena;
+	const struct value *list;
+
+	make(&a, other, RULE("loadBalancer: {simple: RANDOM}"));
+	make(&b, other,
+	    RULE("loadBalancer: {simple: RANDOM}, tls: {mode: ISTIO_MUTUAL}"));
+	arena_init(&arena, 1 << 20);
+	list = view_effects(a.v, b.v, &arena);
+	EXPECT_TRUE(says(list, "ratings.default:80",
+	    "mutual TLS now (until now mutual TLS where the endpoint wants "
+	    "it)"));
+	EXPECT_EQ(list->count, 1);
+	arena_fini(&arena);
+}
+
 TEST(a_host_that_comes_or_goes_is_told)
 {
 	AUTO(made_fini) struct made a, b;

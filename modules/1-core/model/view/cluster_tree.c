@@ -234,8 +234,8 @@ policy(struct tree *t, const struct view_cluster_policy *p)
 
 /* --- the cluster ---------------------------------------------------------- */
 
-static const char *
-security_words(enum view_security s)
+const char *
+tree_security(enum view_security s)
 {
 	static const char *const words[] = {
 	    [VIEW_SECURITY_NONE] = "plain text",
@@ -305,7 +305,7 @@ tree_put_cluster(
 	    t, map, "type", slice_str(view_cluster_type_name(c->type)));
 	tree_put_text(t, map, "balancer", slice_str(tree_chooser(c)));
 	tree_put_text(
-	    t, map, "security", slice_str(security_words(c->security)));
+	    t, map, "security", slice_str(tree_security(c->security)));
 	tree_put_text(t, map, "sni", c->sni);
 	tree_put(t, map, "policy", policy(t, c->policy));
 	tree_put(t, map, "notInForce", inert(t, c));

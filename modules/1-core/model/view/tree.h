@@ -68,6 +68,9 @@ struct value *tree_cluster(struct tree *t, const struct view_cluster *c);
 void tree_put_cluster(
     struct tree *t, struct value *map, const struct view_cluster *c);
 
+/* "mutual TLS where the endpoint wants it". */
+const char *tree_security(enum view_security s);
+
 /* Upstream's word for how an endpoint is chosen; what it may be asked for. */
 const char *tree_chooser(const struct view_cluster *c);
 struct value *tree_limits(struct tree *t, const struct view_limits *l);
