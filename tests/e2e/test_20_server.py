@@ -252,6 +252,10 @@ def test_explain_with_files_on_top_changes_nothing(server, meshd, write):
     assert json.loads(meshd.ok(*words))["routeMatched"] == "rest"
     told = json.loads(meshd.ok(*words, "--with", other))
     assert told["routeMatched"] == "other"
+    # Where it is written, as with --files; what is stored has a revision.
+    lines = pathlib.Path(other).read_text().splitlines()
+    number = next(i for i, line in enumerate(lines, 1) if "other" in line)
+    assert told["origin"] == f"{other}:{number}"
     line = '{"host": "reviews"}\n'
     out = meshd.ok("explain", "--questions", "-", "--with", other,
                    stdin=line * 2)

@@ -265,6 +265,49 @@ value_set(struct value *map, struct slice key, struct value *item)
 	return OK;
 }
 
+static void
+push_lines(const struct value *v, struct arena *a, struct value **list)
+{
+	if (v->type == VALUE_MAP)
+		value_push(list, value_new_int(a, v->line));
+	if (v->type == VALUE_MAP || v->type == VALUE_LIST)
+		VALUE_EACH(v, it)
+	push_lines(it, a, list);
+}
+
+struct value *
+value_lines(const struct value *v, struct arena *a)
+{
+	struct value *list = value_new(a, VALUE_LIST);
+
+	push_lines(v, a, &list);
+	return list;
+}
+
+/* The next of them is the next map's. */
+static const struct value *
+take_lines(struct value *v, const struct value *next)
+{
+	if (v->type == VALUE_MAP) {
+		v->line = next != NULL && next->type == VALUE_INT &&
+				  next->integer > 0 &&
+				  next->integer <= UINT32_MAX
+			      ? (uint32_t)next->integer
+			      : 0;
+		next = next != NULL ? next->next : NULL;
+	}
+	if (v->type == VALUE_MAP || v->type == VALUE_LIST)
+		for (struct value *it = v->child; it != NULL; it = it->next)
+			next = take_lines(it, next);
+	return next;
+}
+
+void
+value_set_lines(struct value *v, const struct value *lines)
+{
+	(void)take_lines(v, lines->child); /* what is left over is nobody's */
+}
+
 bool
 value_eq(const struct value *a, const struct value *b)
 {

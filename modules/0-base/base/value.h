@@ -110,6 +110,14 @@ void value_put_bytes(
  */
 struct value *value_copy(const struct value *v, struct arena *a) MUST_USE;
 
+/*
+ * The lines of the maps in it, each before those within, as a list of numbers;
+ * NULL when the arena is full. And back, into a tree of the same shape: what
+ * is no such list of numbers leaves the rest without a line.
+ */
+struct value *value_lines(const struct value *v, struct arena *a) MUST_USE;
+void value_set_lines(struct value *v, const struct value *lines);
+
 /* Same type, same content; maps without regard to order. */
 bool value_eq(const struct value *a, const struct value *b);
 

@@ -196,6 +196,8 @@ message_encode(
 	const struct message_head *head = decoded;
 	struct value *map = value_new(arena, VALUE_MAP);
 
+	if (map != NULL)
+		map->line = head->line;
 	for (size_t i = 0; map != NULL && i < m->field_count; i++) {
 		const struct field *f = &m->fields[i];
 

@@ -500,6 +500,8 @@ resource_encode(const struct resource *r, unsigned flags, struct arena *arena)
 	value_put(&doc, S("metadata"), encode_metadata(r, flags, arena));
 	if (spec == NULL)
 		return NULL;
+	if (doc != NULL)
+		doc->line = r->line;
 	if (flags & RESOURCE_SEALED)
 		seal(spec, r->kind->spec);
 	if (r->kind->shape == RESOURCE_NESTED) {

@@ -84,11 +84,17 @@ void explain_view_input(
  * resource of another kind. */
 bool explain_gateway_place(const struct resource *r, struct explain_place *out);
 
+/* Documents that are to be on top of what there is. */
+struct explain_documents {
+	const struct value *list; /* NULL: none */
+	/* Of each, in their order, where it is written: "file", and "lines" as
+	 * value_lines() has them. NULL: not known. */
+	const struct value *places;
+};
+
 struct explain_question {
 	struct explain_place place;
-	/* A list of documents that are to be on top of what there is; NULL:
-	 * none. For whoever compiles the view. */
-	const struct value *with;
+	struct explain_documents with; /* for whoever compiles the view */
 	struct slice cluster; /* by its name; empty: one of the others */
 	bool is_connection;   /* else only its request is set */
 	struct explain_connection connection;
@@ -96,13 +102,13 @@ struct explain_question {
 
 /*
  * A question as JSON has it. Of all: namespace, labels, proxy (sidecar,
- * gateway), ip, with [document]. Of a request and a connection: port, method,
- * scheme, authority, path, headers {name: value}. Of a request: host, or
- * upstream. Of a connection: direction (outbound, inbound, gateway), which
- * makes it one; address, protocol (tcp, http, http2, grpc), tls (plaintext,
- * tls, mtls), sni, alpn [text], secret, peer, sourceIp. Of a cluster just that:
- * cluster, its name. Borrows from `v`. ERR_INVALID names the member that is not
- * right or not known.
+ * gateway), ip, with [document], places [{file, lines}]. Of a request and a
+ * connection: port, method, scheme, authority, path, headers {name: value}. Of
+ * a request: host, or upstream. Of a connection: direction (outbound, inbound,
+ * gateway), which makes it one; address, protocol (tcp, http, http2, grpc), tls
+ * (plaintext, tls, mtls), sni, alpn [text], secret, peer, sourceIp. Of a
+ * cluster just that: cluster, its name. Borrows from `v`. ERR_INVALID names the
+ * member that is not right or not known.
  */
 MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
     struct explain_question *out, struct fault *why);

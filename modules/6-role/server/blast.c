@@ -119,6 +119,7 @@ server_blast(struct server *s, const struct value *docs, struct slice ns,
     server_blast_cb cb, void *arg)
 {
 	struct blast *b = mem_new(sizeof(*b));
+	const struct explain_documents on_top = {.list = docs};
 	struct fault why = {0};
 	enum err e;
 
@@ -131,7 +132,7 @@ server_blast(struct server *s, const struct value *docs, struct slice ns,
 	matter_init(&b->after);
 	e = matter_gather(&b->before, s, NULL, ns, &why);
 	if (e == OK)
-		e = matter_gather(&b->after, s, docs, ns, &why);
+		e = matter_gather(&b->after, s, &on_top, ns, &why);
 	if (e == OK) {
 		look_from(b);
 		e = analyze_submit(s, work, done, b, &why);

@@ -21,9 +21,9 @@ struct matter {
 void matter_init(struct matter *m);
 void matter_fini(struct matter *m);
 
-/* `docs` is a list, or NULL; `ns` is of those that name none. In words. */
+/* `docs` may be NULL: none; `ns` is of those that name none. In words. */
 MUST_USE enum err matter_gather(struct matter *m, const struct server *s,
-    const struct value *docs, struct slice ns, struct fault *why);
+    const struct explain_documents *docs, struct slice ns, struct fault *why);
 
 /* The view from a place. */
 MUST_USE enum err matter_view(const struct matter *m,

@@ -6,7 +6,7 @@
 
 #include "codec/codec.h"
 
-enum { KEYS_BYTES = 64 << 20 };
+enum { KEYS_BYTES = 64 << 20, DOCUMENT_BYTES = 64 << 20 };
 
 void
 overlay_init(struct overlay *o)
@@ -42,10 +42,11 @@ add(struct overlay *o, struct resource *r, struct fault *why)
 
 static enum err
 decode(struct overlay *o, const struct server *s, const struct value *doc,
-    struct slice ns, struct fault *why)
+    const char *file, struct slice ns, struct fault *why)
 {
 	AUTO(findings_fini) struct findings found = {0};
 	struct resource_source source = {.parse_json = codec_json_parse,
+	    .file = file,
 	    .ns = ns,
 	    .trust_domain = slice_str(s->mesh.trust_domain)};
 	struct resource *r = NULL;
@@ -58,23 +59,50 @@ decode(struct overlay *o, const struct server *s, const struct value *doc,
 	return r != NULL ? add(o, r, why) : OK;
 }
 
+/* With the lines of the file that it is written in. */
+static enum err
+decode_of_file(struct overlay *o, const struct server *s,
+    const struct value *doc, const struct value *place, struct slice ns,
+    struct fault *why)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+	const struct value *lines = value_get(place, S("lines"));
+	struct value *copy;
+	struct slice file;
+
+	arena_init(&arena, DOCUMENT_BYTES);
+	copy = value_copy(doc, &arena);
+	if (copy == NULL ||
+	    arena_copy(
+		&arena, value_get_string(place, S("file"), S("")), &file) != OK)
+		return fault_set(why, ERR_LIMIT, "a document is too large");
+	if (lines != NULL && lines->type == VALUE_LIST)
+		value_set_lines(copy, lines);
+	return decode(o, s, copy, file.ptr, ns, why);
+}
+
 enum err
 overlay_read(struct overlay *o, const struct server *s,
-    const struct value *docs, struct slice ns, struct fault *why)
+    const struct explain_documents *docs, struct slice ns, struct fault *why)
 {
+	const struct value *place =
+	    docs != NULL && docs->places != NULL ? docs->places->child : NULL;
 	enum err e = OK;
 
-	if (docs == NULL)
+	if (docs == NULL || docs->list == NULL)
 		return OK;
-	if (docs->count > SERVER_APPLY_MAX)
+	if (docs->list->count > SERVER_APPLY_MAX)
 		return fault_set(why, ERR_LIMIT,
-		    "%zu documents at once; %d is the most", docs->count,
+		    "%zu documents at once; %d is the most", docs->list->count,
 		    SERVER_APPLY_MAX);
-	o->items = mem_new_array(MAX(docs->count, 1), sizeof(*o->items));
-	VALUE_EACH(docs, it)
+	o->items = mem_new_array(MAX(docs->list->count, 1), sizeof(*o->items));
+	VALUE_EACH(docs->list, it)
 	{
-		if (e == OK)
-			e = decode(o, s, it, ns, why);
+		if (e == OK && place != NULL)
+			e = decode_of_file(o, s, it, place, ns, why);
+		else if (e == OK)
+			e = decode(o, s, it, /* file */ NULL, ns, why);
+		place = place != NULL ? place->next : NULL;
 	}
 	return e;
 }

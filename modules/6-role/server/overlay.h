@@ -18,11 +18,11 @@ void overlay_init(struct overlay *o);
 void overlay_fini(struct overlay *o);
 
 /*
- * Decodes a list of documents (NULL: none); of several with one key the last
- * counts. ERR_INVALID, ERR_LIMIT, in words.
+ * Decodes the documents (NULL: none); of several with one key the last counts.
+ * ERR_INVALID, ERR_LIMIT, in words.
  */
 MUST_USE enum err overlay_read(struct overlay *o, const struct server *s,
-    const struct value *docs, struct slice ns, struct fault *why);
+    const struct explain_documents *docs, struct slice ns, struct fault *why);
 
 /*
  * All that is stored, but for what the overlay has of the same key, and the

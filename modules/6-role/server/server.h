@@ -211,10 +211,10 @@ MUST_USE enum err server_each_resource(struct server *s,
 /*
  * All configuration and what members offer, as the proxy at this place sees
  * it, but without anything of a machine's own; for explain and lists. With a
- * list of documents (NULL: none) on top, which replace what has their keys.
+ * documents on top, which replace what has their keys.
  */
 MUST_USE enum err server_view(const struct server *s,
-    const struct explain_place *place, const struct value *with,
+    const struct explain_place *place, const struct explain_documents *with,
     struct view **out, struct fault *why);
 
 /*

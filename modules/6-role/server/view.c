@@ -97,7 +97,7 @@ matter_fini(struct matter *m)
 
 enum err
 matter_gather(struct matter *m, const struct server *s,
-    const struct value *docs, struct slice ns, struct fault *why)
+    const struct explain_documents *docs, struct slice ns, struct fault *why)
 {
 	struct discovery_output found;
 	enum err e = overlay_read(&m->overlay, s, docs, ns, why);
@@ -161,7 +161,7 @@ server_explain_access(const struct server *s, const struct explain_access *ask,
 
 enum err
 server_view(const struct server *s, const struct explain_place *place,
-    const struct value *with, struct view **out, struct fault *why)
+    const struct explain_documents *with, struct view **out, struct fault *why)
 {
 	AUTO(matter_fini) struct matter m;
 	enum err e;

@@ -387,7 +387,7 @@ read_question(const struct admin *a, const struct value *body,
 	q->question.connection.now_ms = clock_wall_ms(&clock_system);
 	if (q->question.place.proxy != VIEW_SIDECAR ||
 	    q->question.place.ip.family != ADDR_NONE ||
-	    q->question.with != NULL)
+	    q->question.with.list != NULL)
 		return fault_set(why, ERR_UNSUPPORTED,
 		    "an agent answers for itself, as it is; ask a server "
 		    "about another proxy, or with other configuration");

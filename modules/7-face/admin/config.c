@@ -445,7 +445,7 @@ explain(struct admin *a, struct http_exchange *x)
 	if (e == OK) {
 		q.connection.parse_json = codec_json_parse;
 		q.connection.now_ms = clock_wall_ms(&clock_system);
-		e = server_view(a->spec.server, &q.place, q.with, &view, &why);
+		e = server_view(a->spec.server, &q.place, &q.with, &view, &why);
 	}
 	if (e != OK)
 		admin_refuse(x, e, &why);

@@ -20,11 +20,11 @@ static enum err
 views_of(const struct admin *a, struct view *out[2], struct fault *why)
 {
 	static const struct explain_place here = {.ns = S("default")};
+	static const struct explain_documents none = {NULL, NULL};
 	const struct view *v;
 
 	if (a->spec.server != NULL)
-		return server_view(
-		    a->spec.server, &here, /* with */ NULL, &out[0], why);
+		return server_view(a->spec.server, &here, &none, &out[0], why);
 	v = node_view(a->spec.node);
 	if (v == NULL)
 		return OK;

@@ -15,6 +15,7 @@ documents_init(struct documents *d)
 {
 	body_init(&d->body);
 	d->list = value_new(&d->body.arena, VALUE_LIST);
+	d->places = value_new(&d->body.arena, VALUE_LIST);
 }
 
 void
@@ -29,6 +30,18 @@ let_go(void *arg)
 	struct resource *r = arg;
 
 	resource_unref(&r);
+}
+
+static void
+add_place(
+    struct documents *d, const struct resource *r, const struct value *doc)
+{
+	struct arena *a = &d->body.arena;
+	struct value *place = value_new(a, VALUE_MAP);
+
+	value_put_text(a, &place, S("file"), r->file);
+	value_put(&place, S("lines"), value_lines(doc, a));
+	value_push(&d->places, place);
 }
 
 /*
@@ -47,6 +60,8 @@ add_resource(void *arg, struct resource *r)
 		doc = NULL;
 	}
 	value_push(&d->list, doc);
+	if (doc != NULL)
+		add_place(d, r, doc);
 }
 
 int

@@ -12,7 +12,8 @@ struct files;
 
 struct documents {
 	struct body body;
-	struct value *list; /* NULL: no room */
+	struct value *list;   /* NULL: no room */
+	struct value *places; /* likewise; of each its "file" and "lines" */
 };
 
 void documents_init(struct documents *d);

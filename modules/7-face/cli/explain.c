@@ -270,7 +270,7 @@ answer(void *arg, const struct value *question, struct arena *arena,
 
 	if (explain_read(question, arena, &q, why) != OK)
 		return NULL;
-	if (q.with != NULL) {
+	if (q.with.list != NULL) {
 		(void)fault_set(why, ERR_UNSUPPORTED,
 		    "documents in a question are for a server; name files "
 		    "with --with");
@@ -347,13 +347,17 @@ ask(struct online *l, const struct value *question, struct api_answer *a,
     struct fault *why)
 {
 	struct arena *arena = &l->with.body.arena;
+	const struct documents *with = &l->with;
 	struct value *body = value_share(question, arena);
 	struct api_question q = {API_EITHER, "POST", "/v1/explain", body};
 
-	if (l->with.list == NULL || body == NULL ||
-	    (l->with.list->count > 0 &&
-		value_set(body, S("with"), value_share(l->with.list, arena)) !=
-		    OK))
+	if (with->list == NULL || with->places == NULL)
+		body = NULL;
+	else if (with->list->count > 0) {
+		value_put(&body, S("with"), value_share(with->list, arena));
+		value_put(&body, S("places"), value_share(with->places, arena));
+	}
+	if (body == NULL)
 		return fault_set(why, ERR_INVALID,
 		    "the question is too large, or has documents twice");
 	return api_ask(l->o, &q, a, why);

@@ -134,3 +134,46 @@ TEST(a_tree_that_does_not_fit_becomes_none)
 	value_put_int(&a, &m, S("more"), 1);
 	EXPECT_TRUE(m == NULL);
 }
+
+/* {a: {}, list: [{}]} with lines from `first` on. */
+static struct value *
+lined(struct arena *a, uint32_t first)
+{
+	struct value *m = value_new(a, VALUE_MAP), *list, *at;
+
+	m->line = first;
+	at = value_new(a, VALUE_MAP);
+	at->line = first > 0 ? first + 1 : 0;
+	value_put(&m, S("a"), at);
+	list = value_new(a, VALUE_LIST);
+	at = value_new(a, VALUE_MAP);
+	at->line = first > 0 ? first + 2 : 0;
+	value_push(&list, at);
+	value_put(&m, S("list"), list);
+	value_put_int(a, &m, S("n"), 5);
+	return m;
+}
+
+TEST(lines_of_maps_can_go_beside_a_tree)
+{
+	AUTO(arena_fini) struct arena a;
+	struct value *from, *to, *lines;
+
+	arena_init(&a, 1 << 16);
+	from = lined(&a, 7);
+	to = lined(&a, 0);
+	lines = value_lines(from, &a);
+	EXPECT_EQ(lines->count, 3);
+	value_set_lines(to, lines);
+	EXPECT_EQ(to->line, 7);
+	EXPECT_EQ(value_line(to, S("a")), 8);
+	EXPECT_EQ(value_line(to, S("list[0]")), 9);
+	/* Too few of them, and what is none. */
+	lines = value_new(&a, VALUE_LIST);
+	value_push(&lines, value_new_int(&a, 3));
+	value_push(&lines, value_new_int(&a, -1));
+	value_set_lines(to, lines);
+	EXPECT_EQ(to->line, 3);
+	EXPECT_EQ(value_get(to, S("a"))->line, 0);
+	EXPECT_EQ(value_get(to, S("list"))->child->line, 0);
+}

@@ -163,7 +163,16 @@ read_with(struct question_reader *r)
 {
 	if (r->v->type != VALUE_LIST)
 		return wrong(r, "a list of documents");
-	r->q->with = r->v;
+	r->q->with.list = r->v;
+	return OK;
+}
+
+static enum err
+read_places(struct question_reader *r)
+{
+	if (r->v->type != VALUE_LIST)
+		return wrong(r, "a list of files and lines");
+	r->q->with.places = r->v;
 	return OK;
 }
 
@@ -239,6 +248,7 @@ static const struct member {
     READ("sni", read_sni),
     READ("alpn", read_alpn),
     READ("with", read_with),
+    READ("places", read_places),
     TEXT("cluster", cluster),
     TEXT("secret", connection.secret),
     TEXT("peer", connection.peer),
