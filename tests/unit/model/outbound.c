@@ -202,6 +202,8 @@ TEST(the_other_hosts_of_a_rule_come_with_its_service)
 		    "hosts: [more, shop.com], http: [{route: [{destination: "
 		    "{host: more}}]}]"));
 	EXPECT_SLICE(call_host(&c, call), S("shop.com:8080"));
+	/* On port 80 too, where it leads nowhere; no reason to warn of it. */
+	EXPECT_FALSE(compiled_tells(&c, "has no port 80"));
 }
 
 TEST(http_and_bytes_on_one_address_are_told_apart)

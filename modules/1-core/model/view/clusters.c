@@ -378,6 +378,7 @@ static const struct view_cluster *
 add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 {
 	const struct resource *owner = b->owner;
+	bool quiet = b->is_quiet;
 	struct cluster_row *row;
 	struct view_cluster *c;
 
@@ -385,8 +386,10 @@ add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 	if (missing->len > 0)
 		return NULL;
 	b->owner = NULL; /* what is told now is not about its rules */
+	b->is_quiet = false;
 	row = make(b, w);
 	b->owner = owner;
+	b->is_quiet = quiet;
 	if (row == NULL)
 		return NULL;
 	c = &row->row;

@@ -288,11 +288,13 @@ compile_http(struct builder *b, struct host_row *h,
 	}
 	routes = take(b, count, sizeof(*routes));
 	b->owner = owner;
+	b->is_quiet = h->is_quiet;
 	for (size_t i = 0; routes != NULL && i < count; i++) {
 		compile_http_rule(b, rules->rows.items[i], &h->row, &routes[i]);
 		routes[i].index = i;
 	}
 	b->owner = NULL;
+	b->is_quiet = false;
 	rows_add(&rules->hosts, h);
 	h->owner = owner;
 	h->row.origin = origin_of(owner, 0);

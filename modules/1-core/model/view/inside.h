@@ -72,6 +72,9 @@ struct host_row {
 	const struct port_row *port;
 	const struct resource *owner; /* the VirtualService that decides about
 				       * its requests; NULL: none */
+	/* What is wrong with the rules is told where a service of its name has
+	 * the port, or no service is of its name. */
+	bool is_quiet;
 	struct tcp_routes tcp;
 	struct host_row *next;
 };
@@ -321,6 +324,7 @@ struct builder {
 	struct rows problems;   /* struct problem_row */
 	/* The VirtualService whose rules for requests are at hand, or NULL. */
 	const struct resource *owner;
+	bool is_quiet;     /* as of the host at hand */
 	struct box *box;   /* that is filled; NULL: a view is made */
 	bool more_follows; /* sticky: the box alone would not do */
 	bool full;         /* sticky: the arena's limit was reached */

@@ -181,6 +181,8 @@ add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
 	char text[FAULT_TEXT_MAX];
 	va_list ap;
 
+	if (b->is_quiet)
+		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
 	va_end(ap);

@@ -139,6 +139,7 @@ add_bare_host(struct builder *b, struct making *m, const struct ruling *r,
 	if (h == NULL)
 		return;
 	h->row.protocol = VIEW_HTTP;
+	h->is_quiet = true;
 	compile_http(b, h, r->resource, NULL, NULL);
 	(void)add_domain(b, m->routes, host, &h->row); /* was not there */
 	rows_add(&m->routes->hosts, h);
