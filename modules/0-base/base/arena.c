@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * arena — blocks that double in size, and a chain of drop hooks.
+ *
+ * AddressSanitizer is told what of a block was handed out, and each thing has
+ * a gap behind it, so that it sees who writes beyond what was asked for.
  */
 #include <stdalign.h>
 #include <stdarg.h>
@@ -10,16 +13,34 @@
 #include "check.h"
 #include "secret.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define HAS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HAS_ASAN 1
+#endif
+#endif
+
+#ifdef HAS_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(ptr, size) ((void)(ptr), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(ptr, size) ((void)(ptr), (void)(size))
+#define HAS_ASAN 0
+#endif
+
 enum {
 	ARENA_BLOCK_FIRST = 992, /* with its head: what malloc keeps at hand */
 	ARENA_BLOCK_MAX = 64 << 10,
-	ARENA_ALIGN = alignof(uint64_t)
+	ARENA_ALIGN = alignof(uint64_t),
+	ARENA_GAP = HAS_ASAN ? ARENA_ALIGN : 0
 };
 
 struct arena_block {
 	struct arena_block *older;
 	size_t size; /* bytes behind this head */
 	size_t used;
+	size_t gap; /* behind each thing */
 	alignas(uint64_t) char bytes[];
 };
 
@@ -31,7 +52,7 @@ struct arena_hook {
 
 /* Puts a new block in front with room for `size` bytes. */
 static enum err
-add_block(struct arena *a, size_t size)
+add_block(struct arena *a, size_t size, size_t gap)
 {
 	struct arena_block *block = mem_try(sizeof(*block) + size);
 
@@ -40,7 +61,9 @@ add_block(struct arena *a, size_t size)
 	block->older = a->blocks;
 	block->size = size;
 	block->used = 0;
+	block->gap = gap;
 	a->blocks = block;
+	ASAN_POISON_MEMORY_REGION(block->bytes, size);
 	return OK;
 }
 
@@ -53,22 +76,34 @@ grow(struct arena *a, size_t size)
 			  : (size_t)ARENA_BLOCK_FIRST;
 
 	/* What is left of the limit is enough: nothing beyond it is used. */
-	return add_block(a, MAX(MIN(want, a->limit - a->used), size));
+	want = MIN(want, a->limit - a->used);
+	return add_block(a, MAX(want, size + ARENA_GAP), ARENA_GAP);
+}
+
+static bool
+has_room(const struct arena_block *b, size_t size)
+{
+	return b != NULL && size + b->gap <= b->size - b->used;
 }
 
 static enum err
-take(struct arena *a, size_t size, void **out)
+take(struct arena *a, size_t asked, void **out)
 {
-	if (size > a->limit)
+	struct arena_block *block;
+	size_t size;
+
+	if (asked > a->limit)
 		return ERR_LIMIT;
-	size = (MAX(size, 1) + ARENA_ALIGN - 1) & ~((size_t)ARENA_ALIGN - 1);
+	size = (MAX(asked, 1) + ARENA_ALIGN - 1) & ~((size_t)ARENA_ALIGN - 1);
 	if (size > a->limit - a->used)
 		return ERR_LIMIT;
-	if (a->blocks == NULL || size > a->blocks->size - a->blocks->used)
-		if (grow(a, size) != OK)
-			return ERR_NO_MEMORY;
-	*out = memset(a->blocks->bytes + a->blocks->used, 0, size);
-	a->blocks->used += size;
+	if (!has_room(a->blocks, size) && grow(a, size) != OK)
+		return ERR_NO_MEMORY;
+	block = a->blocks;
+	*out = block->bytes + block->used;
+	ASAN_UNPOISON_MEMORY_REGION(*out, asked);
+	memset(*out, 0, asked);
+	block->used += size + block->gap;
 	a->used += size;
 	return OK;
 }
@@ -83,7 +118,8 @@ arena_init(struct arena *a, size_t limit)
 enum err
 arena_reserve(struct arena *a, size_t size)
 {
-	return size > a->limit - a->used ? ERR_LIMIT : add_block(a, size);
+	return size > a->limit - a->used ? ERR_LIMIT
+					 : add_block(a, size, /* gap */ 0);
 }
 
 void
@@ -99,6 +135,7 @@ arena_reset(struct arena *a)
 	}
 	while ((block = a->blocks) != NULL) {
 		a->blocks = block->older;
+		ASAN_UNPOISON_MEMORY_REGION(block->bytes, block->size);
 		if (a->secret)
 			secret_wipe(block->bytes, block->used);
 		mem_free(&block);
