@@ -114,11 +114,63 @@ is_mutual(
 				addr->port) != MUTUAL_TLS_DISABLE;
 }
 
+/* The text of the one before if it is the same: mostly it is. */
+static struct slice
+share(struct builder *b, struct slice s, struct slice before)
+{
+	return slice_eq(s, before) ? before : take_copy(b, s);
+}
+
+static struct labels
+share_labels(
+    struct builder *b, const struct labels *l, const struct labels *before)
+{
+	struct label *items;
+	size_t same = 0;
+
+	if (l->count != before->count)
+		return take_labels(b, l);
+	while (same < l->count &&
+	       slice_eq(l->items[same].key, before->items[same].key) &&
+	       slice_eq(l->items[same].value, before->items[same].value))
+		same++;
+	if (same == l->count)
+		return *before;
+	items = take(b, l->count, sizeof(*items));
+	for (size_t i = 0; items != NULL && i < l->count; i++) {
+		const struct label *old = &before->items[i];
+
+		items[i].key = share(b, l->items[i].key, old->key);
+		items[i].value = share(b, l->items[i].value, old->value);
+	}
+	return (struct labels){items, items != NULL ? l->count : 0};
+}
+
+/* Who it is, with the texts of the one before it of the same port. */
+static void
+identify(struct builder *b, const struct view_endpoint_input *in,
+    const struct view_endpoint *before, struct view_endpoint *e)
+{
+	e->node = share(b, in->node, before->node);
+	e->workload = share(b, in->workload, before->workload);
+	e->ns = share(b, in->ns, before->ns);
+	e->account = share(b, in->account, before->account);
+	e->identity = slice_eq(in->ns, before->ns) &&
+			      slice_eq(in->account, before->account)
+			  ? before->identity
+			  : identity_of(b, in->ns, in->account);
+	e->labels = share_labels(b, &in->labels, &before->labels);
+}
+
 void
 add_endpoint(struct builder *b, const struct service_row *s, struct port_row *p,
     const struct found_endpoint *f)
 {
+	static const struct view_endpoint none;
 	const struct view_endpoint_input *in = &f->in;
+	const struct view_endpoint *before =
+	    p->endpoints.count > 0 ? p->endpoints.items[p->endpoints.count - 1]
+				   : &none;
 	struct view_endpoint *e = arena_alloc(b->arena, sizeof(*e));
 
 	b->full = b->full || e == NULL;
@@ -129,12 +181,7 @@ add_endpoint(struct builder *b, const struct service_row *s, struct port_row *p,
 	e->tunnel = in->tunnel;
 	e->network = network_of(b, in->network, &in->labels, &in->addr);
 	e->id = endpoint_id(e);
-	e->node = take_copy(b, in->node);
-	e->workload = take_copy(b, in->workload);
-	e->identity = identity_of(b, in->ns, in->account);
-	e->ns = take_copy(b, in->ns);
-	e->account = take_copy(b, in->account);
-	e->labels = take_labels(b, &in->labels);
+	identify(b, in, before, e);
 	e->party = party_of(&s->row, e);
 	e->locality = locality_of(b, in->locality, &in->labels);
 	e->weight = in->weight;

@@ -49,16 +49,21 @@ take_over_changes(struct builder *b, struct view_destination *from,
 /* By what its endpoints are chosen; a destination without weight counts not. */
 static void
 add_hash(struct builder *b, const struct http_destination *d,
-    const struct http_rule *rule, struct view_hash_policy *hashes,
+    const struct http_rule *rule, struct view_hash_policy **hashes,
     struct view_http_route *out)
 {
+	size_t most = rule->spec->route.count;
 	struct service_row *s =
 	    find_destination_service(b, d->destination, rule->owner);
+	struct view_hash_policy hash;
 
-	if (s == NULL || (rule->spec->route.count > 1 && d->weight == 0))
+	if (s == NULL || (most > 1 && d->weight == 0) ||
+	    !find_hash(b, s, 0, d->destination, &hash))
 		return;
-	if (find_hash(b, s, 0, d->destination, &hashes[out->hash_count]))
-		out->hash_count++;
+	if (*hashes == NULL) /* few rules have one */
+		*hashes = take(b, most, sizeof(**hashes));
+	if (*hashes != NULL)
+		(*hashes)[out->hash_count++] = hash;
 }
 
 static void
@@ -68,8 +73,7 @@ compile_destinations(struct builder *b, const struct http_rule *rule,
 	const struct http_route *spec = rule->spec;
 	struct view_destination *items =
 	    take(b, spec->route.count, sizeof(*items));
-	struct view_hash_policy *hashes =
-	    take(b, spec->route.count, sizeof(*hashes));
+	struct view_hash_policy *hashes = NULL;
 
 	for (size_t i = 0; !b->full && i < spec->route.count; i++) {
 		const struct http_destination *d = &spec->route.items[i];
@@ -79,7 +83,7 @@ compile_destinations(struct builder *b, const struct http_rule *rule,
 		items[i].weight = (uint32_t)d->weight;
 		out->weight_total += items[i].weight;
 		compile_own_changes(b, d, rule->owner, &items[i]);
-		add_hash(b, d, rule, hashes, out);
+		add_hash(b, d, rule, &hashes, out);
 	}
 	if (items == NULL)
 		return;

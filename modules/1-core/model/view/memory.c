@@ -86,7 +86,7 @@ rows_of_kind(
 void *
 take(struct builder *b, size_t count, size_t size)
 {
-	void *p = arena_alloc_array(b->arena, count + 1, size);
+	void *p = arena_alloc_array(b->arena, count, size);
 
 	b->full = b->full || p == NULL;
 	return p;
@@ -97,7 +97,7 @@ take_copy(struct builder *b, struct slice s)
 {
 	struct slice copy = S("");
 
-	if (arena_copy(b->arena, s, &copy) != OK)
+	if (s.len > 0 && arena_copy(b->arena, s, &copy) != OK)
 		b->full = true;
 	return copy;
 }

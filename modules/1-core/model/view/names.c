@@ -7,20 +7,18 @@
 #include "hosts.h"
 #include "inside.h"
 
+/* That of a service is the service's own. */
 struct slice
 canonical_host(struct builder *b, struct slice host, struct slice ns)
 {
-	char text[HOST_TEXT_MAX];
+	char text[HOST_TEXT_MAX], full[HOST_TEXT_MAX];
 	struct slice s = host_spell_written(host, ns, b->v->domain, text);
-	char full[HOST_TEXT_MAX];
+	const struct service_row *row = map_get(&b->service_by_host, s);
 
-	if (host_may_be_outside(s) && map_get(&b->service_by_host, s) == NULL) {
-		struct slice in_mesh = host_spell(s, ns, b->v->domain, full);
-
-		if (map_get(&b->service_by_host, in_mesh) != NULL)
-			return take_copy(b, in_mesh);
-	}
-	return take_copy(b, s);
+	if (row == NULL && host_may_be_outside(s))
+		row = map_get(
+		    &b->service_by_host, host_spell(s, ns, b->v->domain, full));
+	return row != NULL ? row->row.host : take_copy(b, s);
 }
 
 struct slice
