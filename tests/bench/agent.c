@@ -265,7 +265,7 @@ publish(struct bench *b)
 	in.service_count = d.service_count;
 	in.servings = d.servings;
 	in.serving_count = d.serving_count;
-	in.version = (b->in.resources_version << 32) + d.version;
+	in.version = d.version;
 	CHECK(view_compile(&in, &fresh, &why) == OK);
 	b->in_force = false;
 	proxy_publish(b->proxy, fresh, on_in_force, b);

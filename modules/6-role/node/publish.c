@@ -247,12 +247,11 @@ mix_upstream(uint64_t h, const struct view_upstream_input *u)
 	    h, slice_hash_stable(slice_str(addr_format(&u->listen, text))));
 }
 
-/* Another number wherever anything but endpoints is another. */
+/* Another number wherever anything but endpoints and resources is another. */
 static uint64_t
-version_of(
-    const struct publisher *p, const struct view_input *in, uint64_t discovered)
+version_of(const struct view_input *in, uint64_t discovered)
 {
-	uint64_t h = mix(mix(1, p->resources_version), discovered);
+	uint64_t h = mix(1, discovered);
 	char text[ADDR_TEXT_MAX];
 
 	h = mix(h, slice_hash_stable(in->domain));
@@ -324,7 +323,7 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	p->scope = scope.version;
 	keep_conflicts(p, &found);
 	take_found(&in, &found);
-	in.version = version_of(p, &in, found.version);
+	in.version = version_of(&in, found.version);
 	return view_compile(&in, out, why);
 }
 
