@@ -9,7 +9,7 @@
  * a proxy's scope. On stdout, as JSON: the milliseconds of this thread for a
  * view from nothing (the least of some tries), and what it takes of memory;
  * and for one where an endpoint is another than before, or the weights of a
- * VirtualService are.
+ * VirtualService, or the policy of a DestinationRule.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -103,6 +103,17 @@ static const char other_routes_text[] =
     "    route:\n"
     "    - {destination: {host: service-N, subset: v1}, weight: 5}\n"
     "    - {destination: {host: service-N, subset: v2}, weight: 5}\n";
+
+static const char other_rule_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: DestinationRule\n"
+    "metadata: {name: service-N, namespace: space-S}\n"
+    "spec:\n"
+    "  host: service-N\n"
+    "  trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}\n"
+    "  subsets:\n"
+    "  - {name: v1, labels: {version: v1}}\n"
+    "  - {name: v2, labels: {version: v2}}\n";
 
 static struct resource *
 decode(const char *text)
@@ -231,7 +242,7 @@ drop(struct mesh *m)
 /* --- measuring ------------------------------------------------------------ */
 
 struct found {
-	double full_ms, full_mib, endpoint_ms, rules_ms;
+	double full_ms, full_mib, endpoint_ms, rules_ms, policy_ms;
 };
 
 static int
@@ -283,17 +294,30 @@ change_endpoint(struct mesh *m, size_t i)
 	m->servings[n / ENDPOINTS].version++;
 }
 
+/* Of every second service there are three resources, of the others one. */
+static void
+replace(struct mesh *m, size_t i, size_t at, const char *form)
+{
+	size_t services = m->resource_count / 2;
+	size_t number = i * 7919 % services / 2 * 2;
+	struct resource **r =
+	    (struct resource **)(uintptr_t)&m->resources[number * 2 + at];
+
+	resource_unref(r);
+	*r = document(form, number);
+}
+
 /* One of the VirtualServices has other weights, or its own again. */
 static void
 change_rules(struct mesh *m, size_t i)
 {
-	size_t services = m->resource_count / 2; /* three of every second */
-	size_t number = i * 7919 % services / 2 * 2;
-	struct resource **r =
-	    (struct resource **)(uintptr_t)&m->resources[number / 2 * 4 + 2];
+	replace(m, i, 2, i % 2 == 0 ? other_routes_text : routes_text);
+}
 
-	resource_unref(r);
-	*r = document(i % 2 == 0 ? other_routes_text : routes_text, number);
+static void
+change_policy(struct mesh *m, size_t i)
+{
+	replace(m, i, 1, i % 2 == 0 ? other_rule_text : rule_text);
 }
 
 /* The median of many. */
@@ -334,9 +358,11 @@ main(int argc, char **argv)
 	measure_full(&m, &f);
 	f.endpoint_ms = measure(&m, change_endpoint);
 	f.rules_ms = measure(&m, change_rules);
+	f.policy_ms = measure(&m, change_policy);
 	(void)printf("{\"full_ms\": %.3f, \"full_mib\": %.1f, "
-		     "\"endpoint_ms\": %.4f, \"rules_ms\": %.4f}\n",
-	    f.full_ms, f.full_mib, f.endpoint_ms, f.rules_ms);
+		     "\"endpoint_ms\": %.4f, \"rules_ms\": %.4f, "
+		     "\"policy_ms\": %.4f}\n",
+	    f.full_ms, f.full_mib, f.endpoint_ms, f.rules_ms, f.policy_ms);
 	drop(&m);
 	return 0;
 }

@@ -205,6 +205,18 @@ slice_is_among(struct slice s, const struct slice *items, size_t count)
 }
 
 bool
+slice_lists_eq(const struct slice *a, size_t a_count, const struct slice *b,
+    size_t b_count)
+{
+	if (a_count != b_count)
+		return false;
+	for (size_t i = 0; i < a_count; i++)
+		if (!slice_eq(a[i], b[i]))
+			return false;
+	return true;
+}
+
+bool
 slice_starts(struct slice s, struct slice prefix)
 {
 	return s.len >= prefix.len &&

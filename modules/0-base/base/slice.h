@@ -58,6 +58,10 @@ int slice_cmp(struct slice a, struct slice b);
 /* Is it one of them? */
 bool slice_is_among(struct slice s, const struct slice *items, size_t count);
 
+/* The same ones in the same order. */
+bool slice_lists_eq(const struct slice *a, size_t a_count,
+    const struct slice *b, size_t b_count);
+
 bool slice_starts(struct slice s, struct slice prefix);
 bool slice_ends(struct slice s, struct slice suffix);
 

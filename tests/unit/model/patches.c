@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * patches — a view of before with other endpoints, or other rules for requests
- * of a VirtualService, is the view that is made from nothing.
+ * patches — a view of before with other endpoints, or with rules that say
+ * something else about their hosts, is the view that is made from nothing.
  */
 #include <stdio.h>
 
@@ -12,8 +12,8 @@
 enum {
 	SEEDS = 2000,
 	FEW_SEEDS = 400,
-	ROUTES = 3, /* of the resources the last, see random_routes() */
-	RESOURCES = 8 + ROUTES,
+	RULES = 5, /* of the resources the last, see random_again() */
+	RESOURCES = 7 + RULES,
 	SERVINGS = 9,
 	MOST = 4,
 	STEPS = 6
@@ -22,7 +22,7 @@ enum {
 struct world {
 	struct rng rng;
 	uint64_t seed, revision;
-	uint64_t heads[RESOURCES]; /* of routes */
+	uint64_t heads[RESOURCES]; /* of rules */
 	struct resource *items[RESOURCES];
 	size_t count;
 	struct view_endpoint_input endpoints[SERVINGS][MOST];
@@ -75,10 +75,10 @@ static void
 fill_resources(struct world *w)
 {
 	while (w->count < RESOURCES) {
-		bool routes = w->count >= RESOURCES - ROUTES;
+		bool is_rule = w->count >= RESOURCES - RULES;
 		uint64_t head = rng_u64(&w->rng);
-		struct resource *r = routes ? random_routes(&w->rng, head)
-					    : random_resource(&w->rng);
+		struct resource *r = is_rule ? random_again(&w->rng, head)
+					     : random_resource(&w->rng);
 
 		if (is_welcome(w, r)) {
 			w->heads[w->count] = head;
@@ -161,12 +161,12 @@ change_serving(struct world *w)
 }
 
 static void
-change_routes(struct world *w)
+change_rule(struct world *w)
 {
-	size_t n = RESOURCES - 1 - rng_below(&w->rng, ROUTES);
+	size_t n = RESOURCES - 1 - rng_below(&w->rng, RULES);
 
 	resource_unref(&w->items[n]);
-	w->items[n] = random_routes(&w->rng, w->heads[n]);
+	w->items[n] = random_again(&w->rng, w->heads[n]);
 	w->items[n]->revision = ++w->revision;
 	if (rng_below(&w->rng, 2) == 0)
 		w->items[n]->file = S(""); /* then the revision is told */
@@ -215,14 +215,14 @@ TEST(endpoints_step_by_step_are_endpoints_at_once)
 
 TEST(rules_step_by_step_are_rules_at_once)
 {
-	EXPECT_TRUE(walk(change_routes, FEW_SEEDS) > FEW_SEEDS);
+	EXPECT_TRUE(walk(change_rule, FEW_SEEDS) > FEW_SEEDS);
 }
 
 static void
 change_any(struct world *w)
 {
 	if (rng_below(&w->rng, 2) == 0)
-		change_routes(w);
+		change_rule(w);
 	else
 		change_serving(w);
 }
@@ -272,7 +272,7 @@ TEST(what_routes_name_has_the_endpoints_of_now)
 }
 
 static struct resource *
-routes_of(const char *text)
+resource_of(const char *text)
 {
 	AUTO(arena_fini) struct arena a;
 	AUTO(findings_fini) struct findings found = {0};
@@ -317,12 +317,15 @@ TEST(a_request_meets_the_rules_of_now)
 	static const struct view_upstream_input upstream = {
 	    .name = {"a", 1}, .host = {"web", 3}};
 	struct resource *r[] = {
-	    routes_of(ROUTES_HEAD "  - timeout: 1s\n"
-				  "    route: [{destination: {host: web}}]\n"),
-	    routes_of(ROUTES_HEAD "  - timeout: 2s\n"
-				  "    route: [{destination: {host: web}}]\n"),
-	    routes_of(ROUTES_HEAD "  - match: [{port: 80}]\n"
-				  "    route: [{destination: {host: web}}]\n")};
+	    resource_of(
+		ROUTES_HEAD "  - timeout: 1s\n"
+			    "    route: [{destination: {host: web}}]\n"),
+	    resource_of(
+		ROUTES_HEAD "  - timeout: 2s\n"
+			    "    route: [{destination: {host: web}}]\n"),
+	    resource_of(
+		ROUTES_HEAD "  - match: [{port: 80}]\n"
+			    "    route: [{destination: {host: web}}]\n")};
 	struct view_service_input service = {
 	    S("web"), S("shop"), &port, 1, S("a record")};
 	struct view *v[4];
@@ -355,6 +358,70 @@ TEST(a_request_meets_the_rules_of_now)
 		view_unref(&v[i]);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++)
 		resource_unref(&r[i]);
+}
+
+#define POLICY(connections)                                                    \
+	"apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"          \
+	"metadata: {name: web, namespace: shop}\n"                             \
+	"spec:\n  host: web\n  trafficPolicy: {connectionPool: "               \
+	"{tcp: {maxConnections: " connections "}}}\n"
+
+static uint32_t
+connections_of(const struct view *v, size_t endpoints)
+{
+	const struct view_cluster *c = view_find_cluster(
+	    v, S("outbound|9000||web.shop.svc.cluster.local"));
+
+	EXPECT_EQ(c->endpoint_count, endpoints);
+	return c->policy->limits.connections;
+}
+
+TEST(a_cluster_has_the_policy_and_the_endpoints_of_now)
+{
+	static const struct view_port_input port = {
+	    9000, {"http", 4}, {"http", 4}};
+	static const struct view_endpoint_input one = {.service = {"web", 3},
+	    .service_ns = {"shop", 4},
+	    .service_port = 9000,
+	    .addr = {ADDR_V4, {10, 0, 0, 1}, 80},
+	    .weight = 1};
+	struct view_service_input service = {
+	    S("web"), S("shop"), &port, 1, S("a record")};
+	struct view_serving serving = {.service = S("web"),
+	    .ns = S("shop"),
+	    .version = 1,
+	    .endpoints = &one};
+	struct resource *r[] = {
+	    resource_of(POLICY("5")), resource_of(POLICY("6"))};
+	struct view *v[5];
+	struct view_input in = {.ns = S("shop"),
+	    .services = &service,
+	    .service_count = 1,
+	    .servings = &serving,
+	    .serving_count = 1,
+	    .resource_count = 1,
+	    .version = 1};
+	static const struct {
+		size_t rule, endpoints;
+	} steps[] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}};
+
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		serving.count = steps[i].endpoints;
+		serving.version +=
+		    i > 0 && steps[i].endpoints != steps[i - 1].endpoints;
+		in.resources =
+		    (const struct resource *const *)&r[steps[i].rule];
+		in.before = i > 0 ? v[i - 1] : NULL;
+		EXPECT_OK(view_compile(&in, &v[i], NULL));
+		EXPECT_TRUE(i == 0 || is_patch(v[i], v[i - 1]));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
+		EXPECT_EQ(connections_of(v[i], steps[i].endpoints),
+		    5 + steps[i].rule);
+		view_unref(&v[i]);
+	}
+	resource_unref(&r[0]);
+	resource_unref(&r[1]);
 }
 
 TEST(the_same_endpoints_are_the_same_view)

@@ -408,6 +408,26 @@ add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 	return keep(b, row);
 }
 
+struct cluster_row *
+remake_cluster(struct builder *b, const struct cluster_row *old,
+    struct service_row *s, struct port_row *p, const struct merged_rule *m)
+{
+	struct wanted w = {.s = s, .p = p, .m = m, .name = old->row.name};
+	struct cluster_row *row;
+
+	if (old->subset != NULL)
+		w.subset = find_subset(m, old->row.subset, &w.rule);
+	find_settings(b, &w);
+	row = b->full ? NULL : make(b, &w);
+	if (row == NULL || row->is_own != old->is_own)
+		return NULL;
+	row->row.id = old->row.id;
+	row->row.slot = old->row.slot;
+	row->rule = old->rule;
+	row->is_kept = old->is_kept;
+	return row;
+}
+
 const struct view_cluster *
 find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
     struct slice subset, struct slice *missing)

@@ -296,8 +296,10 @@ add_servings(struct builder *b)
 		const struct view_serving *from = &b->in->servings[i];
 		struct service_row *s = service_of(b, from->ns, from->service);
 
-		if (s != NULL)
-			add_serving(b, s, from);
+		if (s == NULL)
+			continue;
+		s->serving = i + 1;
+		add_serving(b, s, from);
 	}
 }
 

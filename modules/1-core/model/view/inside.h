@@ -135,7 +135,7 @@ struct serving_state {
 
 /*
  * Rows that are newer than the view's own (patch.c): clusters of one service,
- * or what hangs on one VirtualService.
+ * or what else hangs on one resource.
  */
 struct box {
 	atomic_uint refs;
@@ -147,7 +147,7 @@ struct box {
 	size_t regex_bytes;
 };
 
-/* A resource of the input that is another one now. */
+/* A resource of the input that is another one now; that is the box's. */
 struct renewal {
 	size_t at; /* among the inputs */
 	struct box *box;
@@ -226,6 +226,7 @@ struct service_row {
 	struct service_row *next; /* of the same host; asked after this one */
 	struct port_row *ports;
 	size_t port_count;
+	size_t serving; /* of the input, from 1; 0: none is of it */
 	/* For rule_of(): how it is called from which scope. */
 	const struct merged_rule *rule;
 	const struct scope *rule_scope; /* NULL: nobody asked */
@@ -301,6 +302,8 @@ struct builder {
 	struct map service_by_host;     /* → struct service_row */
 	struct rows virtual_services; /* const struct resource, oldest first */
 	struct rule_index rules[RULES_COUNT];
+	/* const struct resource: DestinationRules that servers here obey. */
+	struct rows rules_of_servers;
 	struct rows services_by_age; /* struct service_row */
 	/* PeerAuthentications (peers.c): a namespace → the one for all of it;
 	 * a namespace and a label → struct rows of those that ask for it. */
@@ -673,12 +676,22 @@ void box_unref(struct box **bp);
 
 /*
  * What is newer goes into the box at hand. False: not everything that follows
- * from it is known (patch_endpoints.c, patch_rules.c).
+ * from it is known (patch_service.c, patch_rules.c, patch_policies.c).
  */
-MUST_USE bool patch_endpoints(
+MUST_USE bool patch_service(
     struct builder *b, struct service_row *s, const struct view_serving *from);
 MUST_USE bool patch_rules(struct builder *b, const struct view *base,
     const struct resource *old, const struct resource *fresh);
+MUST_USE bool patch_policies(struct builder *b, const struct view *base,
+    const struct resource *old, const struct resource *fresh);
+
+/* Is anything told of it but by its owner? That names its revision. */
+bool is_told_of(const struct view *base, const struct resource *r);
+
+/* The rule as its sources are in the view that is patched; itself, if that is
+ * no other (patch_policies.c). NULL when it is full. */
+const struct merged_rule *rule_now(
+    struct builder *b, const struct merged_rule *m);
 
 /* By what they are about; for rows of pointers. */
 int compare_problems(const void *a, const void *b);
@@ -767,7 +780,10 @@ void rules_fini(struct builder *b);
 
 /* The one that servers of it obey: workloadSelector is for callers only. */
 const struct merged_rule *find_rule_of_servers(
-    const struct builder *b, const struct service_row *s);
+    struct builder *b, const struct service_row *s);
+
+/* What is wrong with a DestinationRule, or not in force. */
+void report_rule(struct builder *b, const struct resource *r);
 
 /* The first policy of them; NULL: none has one. */
 const struct traffic_policy *find_policy(
@@ -795,6 +811,14 @@ const struct view_cluster_policy *cluster_policy_of(
 const struct view_cluster *find_cluster(struct builder *b,
     struct service_row *s, const struct port_row *p, struct slice subset,
     struct slice *missing);
+
+/*
+ * The same cluster of before by another rule, with the endpoints of `p`; NULL
+ * when it is full, or would be another one for other callers.
+ */
+struct cluster_row *remake_cluster(struct builder *b,
+    const struct cluster_row *old, struct service_row *s, struct port_row *p,
+    const struct merged_rule *m);
 
 /*
  * One that is of no service, made once of a name: "PassthroughCluster",

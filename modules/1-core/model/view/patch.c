@@ -8,11 +8,12 @@
  *	patch ─┴── clusters, hosts, problems of now
  *	             │
  *	             └ those that are newer, in a box for each service whose
- *	               endpoints changed and each VirtualService that did
+ *	               endpoints or rules changed and each VirtualService
  *
  * Who serves changes by the second, what is written by the day. Where nothing
- * but endpoints is new, or what a VirtualService says about the hosts that it
- * had before, rows that hang on them are made anew, and all else is shared.
+ * but endpoints is new, or what a VirtualService or a DestinationRule says
+ * about the hosts that it had before, rows that hang on them are made anew, and
+ * all else is shared.
  * Everything is put against the base, so that patches never lie on patches;
  * when the boxes hold much, or more follows from a change than its box says,
  * there is no patch, and the view is made from nothing.
@@ -107,7 +108,8 @@ find_changes(
 		if (in->resources[i] == old)
 			continue;
 		if (out->count == RENEWALS_MAX ||
-		    old->kind != &kind_virtual_service ||
+		    (old->kind != &kind_virtual_service &&
+			old->kind != &kind_destination_rule) ||
 		    !resource_key_eq(&old->key, &in->resources[i]->key))
 			return false;
 		out->at[out->count++] = i;
@@ -165,17 +167,18 @@ patch_serving(
 		return true; /* nobody knows such a service */
 	box_unref(out);
 	*out = open_box(b);
-	return patch_endpoints(b, s, from) && b->problems.count == 0 &&
+	return patch_service(b, s, from) && b->problems.count == 0 &&
 	       is_done(b);
 }
 
 static bool
-patch_servings(struct builder *b, const struct view_input *in)
+patch_servings(struct builder *b, const struct view_input *in, const bool *due)
 {
 	for (size_t i = 0; i < in->serving_count; i++) {
 		struct serving_state *s = &b->v->servings[i];
+		bool is_due = due != NULL && due[i];
 
-		if (s->version == in->servings[i].version)
+		if (s->version == in->servings[i].version && !is_due)
 			continue;
 		if (s->is_here ||
 		    !patch_serving(b, &in->servings[i], &b->v->boxes[i]))
@@ -192,12 +195,16 @@ patch_resource(struct builder *b, const struct view *base, size_t at,
 	struct view *v = b->v;
 	struct box *box = open_box(b);
 	size_t bytes = v->regex_bytes;
+	const struct resource *old = base->inputs[at];
 	bool ok;
 
 	*out = box;
 	box->resource = resource_ref(fresh);
 	map_init(&b->http_rules); /* those of the base stay */
-	ok = patch_rules(b, base, base->inputs[at], fresh) && is_done(b);
+	ok = fresh->kind == &kind_virtual_service
+		 ? patch_rules(b, base, old, fresh)
+		 : patch_policies(b, base, old, fresh);
+	ok = ok && is_done(b);
 	map_fini(&b->http_rules, http_rules_drop);
 	box->problems = b->problems;
 	b->problems = (struct rows){0};
@@ -224,6 +231,96 @@ patch_resources(struct builder *b, const struct view *base,
 			return false;
 	}
 	return true;
+}
+
+/* --- services whose rules are others than in the view before -------------- */
+
+static void
+add_moved(struct rows *out, const struct view *base, size_t at)
+{
+	if (base->inputs[at]->kind == &kind_destination_rule)
+		rows_add(out, base->inputs[at]);
+}
+
+static bool
+has_change(const struct changes *changes, size_t at)
+{
+	for (size_t i = 0; i < changes->count; i++)
+		if (changes->at[i] == at)
+			return true;
+	return false;
+}
+
+/* DestinationRules of the base that are neither as before nor were as now. */
+static void
+find_moved(const struct view *base, const struct view_input *in,
+    const struct changes *changes, struct rows *out)
+{
+	const struct view *before = in->before;
+
+	for (size_t i = 0; i < changes->count; i++)
+		if (box_of(before, changes->at[i],
+			in->resources[changes->at[i]]) == NULL)
+			add_moved(out, base, changes->at[i]);
+	for (size_t i = 0; i < before->renewal_count; i++)
+		if (!has_change(changes, before->renewals[i].at))
+			add_moved(out, base, before->renewals[i].at);
+}
+
+static bool
+is_moved(const struct rows *moved, const struct merged_rule *m)
+{
+	for (size_t i = 0; m != NULL && i < m->sources.count; i++)
+		for (size_t j = 0; j < moved->count; j++)
+			if (m->sources.items[i] == moved->items[j])
+				return true;
+	return false;
+}
+
+static bool
+is_service_moved(const struct rows *moved, const struct service_row *s)
+{
+	for (size_t i = 0; i < s->port_count; i++)
+		for (const struct cluster_row *c = s->ports[i].clusters;
+		     c != NULL; c = c->next)
+			if (is_moved(moved, c->rule))
+				return true;
+	return false;
+}
+
+/* False: there is one that nobody serves, so it has no box. */
+static bool
+mark_moved(const struct builder *b, const struct rows *moved, bool *due)
+{
+	for (size_t i = 0; i < b->services.count; i++) {
+		const struct service_row *s = b->services.items[i];
+
+		if (!is_service_moved(moved, s))
+			continue;
+		if (s->serving == 0)
+			return false;
+		due[s->serving - 1] = true;
+	}
+	return true;
+}
+
+static bool
+patch_services(struct builder *b, const struct view *base,
+    const struct view_input *in, const struct changes *changes)
+{
+	struct rows moved = {0};
+	bool *due = NULL, ok = true;
+
+	find_moved(base, in, changes, &moved);
+	if (moved.count > 0) {
+		due = mem_new_array(
+		    MAX(in->serving_count, (size_t)1), sizeof(*due));
+		ok = mark_moved(b, &moved, due);
+	}
+	ok = ok && patch_servings(b, in, due);
+	mem_free(&due);
+	rows_fini(&moved);
+	return ok;
 }
 
 /* --- the lists ------------------------------------------------------------ */
@@ -330,7 +427,8 @@ static bool
 patch_all(struct builder *b, const struct view *base,
     const struct view_input *in, const struct changes *changes)
 {
-	return patch_resources(b, base, in, changes) && patch_servings(b, in) &&
+	return patch_resources(b, base, in, changes) &&
+	       patch_services(b, base, in, changes) &&
 	       (changes->count == 0 || put_problems(b->v, base)) &&
 	       is_small(b->v, base);
 }

@@ -9,20 +9,7 @@
  */
 #include "inside.h"
 
-/* --- is it about the same --------------------------------------------------
- */
-
-static bool
-is_same_list(const struct slice *a, size_t a_count, const struct slice *b,
-    size_t b_count)
-{
-	if (a_count != b_count)
-		return false;
-	for (size_t i = 0; i < a_count; i++)
-		if (!slice_eq(a[i], b[i]))
-			return false;
-	return true;
-}
+/* --- is it about the same ------------------------------------------------- */
 
 static bool
 is_about_requests(const struct virtual_service *vs)
@@ -41,16 +28,15 @@ is_like(const struct resource *old, const struct resource *fresh)
 
 	return old->created_ms == fresh->created_ms && is_about_requests(x) &&
 	       is_about_requests(y) &&
-	       is_same_list(x->hosts.items, x->hosts.count, y->hosts.items,
+	       slice_lists_eq(x->hosts.items, x->hosts.count, y->hosts.items,
 		   y->hosts.count) &&
-	       is_same_list(x->gateways.items, x->gateways.count,
+	       slice_lists_eq(x->gateways.items, x->gateways.count,
 		   y->gateways.items, y->gateways.count) &&
-	       is_same_list(x->export_to.items, x->export_to.count,
+	       slice_lists_eq(x->export_to.items, x->export_to.count,
 		   y->export_to.items, y->export_to.count);
 }
 
-/* What is told of it names its revision. */
-static bool
+bool
 is_told_of(const struct view *base, const struct resource *r)
 {
 	for (size_t i = 0; i < base->problem_count; i++)
@@ -60,8 +46,7 @@ is_told_of(const struct view *base, const struct resource *r)
 	return false;
 }
 
-/* --- does it decide about the same -----------------------------------------
- */
+/* --- does it decide about the same ---------------------------------------- */
 
 /* Ports that its matches name, each once. */
 struct ports {
@@ -131,8 +116,7 @@ decides_alike(
 	       takes_alike(b, old, fresh, another_port(&named));
 }
 
-/* --- does it lead to what is there in any case ------------------------------
- */
+/* --- does it lead to what is there in any case ---------------------------- */
 
 /* Its service is there with all of its ports, whoever leads to it. */
 static bool
@@ -198,8 +182,7 @@ leads_to_kept(const struct view_host *h)
 	return true;
 }
 
-/* --- the rows ---------------------------------------------------------------
- */
+/* --- the rows ------------------------------------------------------------- */
 
 static bool
 renew_host(

@@ -224,8 +224,8 @@ is_own(const struct incoming *in)
 	       slice_is_among(in->r->key.ns, in->export_to, in->export_count);
 }
 
-static void
-add_rule(struct builder *b, const struct resource *r)
+static struct incoming
+incoming_of(struct builder *b, const struct resource *r)
 {
 	static const struct slice own[] = {{".", 1}};
 	const struct destination_rule *d = resource_destination_rule(r);
@@ -240,7 +240,25 @@ add_rule(struct builder *b, const struct resource *r)
 		in.export_to = own;
 		in.export_count = 1;
 	}
+	return in;
+}
+
+void
+report_rule(struct builder *b, const struct resource *r)
+{
+	const struct incoming in = incoming_of(b, r);
+
+	b->owner = r;
 	report(b, &in);
+	b->owner = NULL;
+}
+
+static void
+add_rule(struct builder *b, const struct resource *r)
+{
+	const struct incoming in = incoming_of(b, r);
+
+	report_rule(b, r);
 	if (is_own(&in))
 		add_to(b, RULES_OWN, &in);
 	if (!is_private(b, &in))
@@ -289,6 +307,7 @@ drop_rules(void *value)
 void
 rules_fini(struct builder *b)
 {
+	rows_fini(&b->rules_of_servers);
 	for (size_t i = 0; i < RULES_COUNT; i++) {
 		map_fini(&b->rules[i].by_host, drop_rules);
 		rows_fini(&b->rules[i].odd);
@@ -409,7 +428,11 @@ rule_of(const struct builder *b, struct service_row *s)
 }
 
 const struct merged_rule *
-find_rule_of_servers(const struct builder *b, const struct service_row *s)
+find_rule_of_servers(struct builder *b, const struct service_row *s)
 {
-	return look_up(b, s, /* by_callers */ false);
+	const struct merged_rule *m = look_up(b, s, /* by_callers */ false);
+
+	for (size_t i = 0; m != NULL && i < m->sources.count; i++)
+		rows_add(&b->rules_of_servers, m->sources.items[i]);
+	return m;
 }

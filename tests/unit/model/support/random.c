@@ -284,24 +284,68 @@ random_resource(struct rng *rng)
 	return r;
 }
 
+/* A rule with a head of `head`, whatever its rest is. */
+static void
+put_rule_again(struct text *t, uint64_t head)
+{
+	static const char *const policies[] = {
+	    "loadBalancer: {simple: ROUND_ROBIN}", "tls: {mode: SIMPLE}",
+	    "connectionPool: {tcp: {maxConnections: 5}}",
+	    "loadBalancer: {consistentHash: {useSourceIp: true}}",
+	    "loadBalancer: {simple: PASSTHROUGH}",
+	    "loadBalancer: {localityLbSetting: {failoverPriority: [app]}}, "
+	    "outlierDetection: {interval: 5s}"};
+	static const char *const versions[] = {"v1", "v2", "v3"};
+	struct rng *rng = t->rng, again;
+
+	rng_init(&again, head);
+	t->rng = &again;
+	put_head(t, "networking.istio.io/v1", "DestinationRule");
+	if (maybe(t, 2)) /* nobody may say both */
+		put_export(t);
+	else
+		put_selector(t, "  workloadSelector: {matchLabels: {", "}}\n");
+	put2(t, "  host: \"", ANY(t, hosts), "\"\n");
+	if (maybe(t, 2)) {
+		t->rng = rng;
+		put2(t, "  subsets: [{name: v1, labels: {version: ",
+		    ANY(t, versions), "}, trafficPolicy: {");
+		put2(t, "", ANY(t, policies), "}}]\n");
+	}
+	t->rng = rng;
+	if (maybe(t, 4))
+		return;
+	put2(t, "  trafficPolicy: {", ANY(t, policies), "}\n");
+}
+
+static void
+put_routes_again(struct text *t, uint64_t head)
+{
+	struct rng *rng = t->rng, again;
+
+	rng_init(&again, head);
+	t->rng = &again;
+	put_routes_head(t);
+	t->rng = rng;
+	put(t, "  http:\n");
+	do
+		put_http_rule(t);
+	while (maybe(t, 2));
+}
+
 struct resource *
-random_routes(struct rng *rng, uint64_t head)
+random_again(struct rng *rng, uint64_t head)
 {
 	struct resource *r = NULL;
 
 	while (r == NULL) {
 		AUTO(buf_fini) struct buf memory = BUF(TEXT_MAX);
-		struct text t = {.b = memory};
-		struct rng again;
+		struct text t = {rng, memory};
 
-		rng_init(&again, head);
-		t.rng = &again;
-		put_routes_head(&t);
-		t.rng = rng;
-		put(&t, "  http:\n");
-		do
-			put_http_rule(&t);
-		while (maybe(&t, 2));
+		if (head % 2 == 0)
+			put_rule_again(&t, head);
+		else
+			put_routes_again(&t, head);
 		r = decode(&t);
 		memory = t.b;
 	}

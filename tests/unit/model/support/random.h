@@ -13,9 +13,12 @@
  */
 struct resource *random_resource(struct rng *rng);
 
-/* A VirtualService with rules for requests; of one `head` they have the same
- * key, hosts, gateways and exportTo. */
-struct resource *random_routes(struct rng *rng, uint64_t head);
+/*
+ * A VirtualService with rules for requests, or of an even `head` a
+ * DestinationRule; of one head they have the same key, and are about the same
+ * hosts and subsets for the same callers.
+ */
+struct resource *random_again(struct rng *rng, uint64_t head);
 
 /* Some places of callers, gateways too; `in` has room for no other inputs. */
 void random_place(struct rng *rng, struct view_input *in);

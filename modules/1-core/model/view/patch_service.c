@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * patch_endpoints — the clusters of one service, with the endpoints of now.
+ * patch_service — the clusters of one service, with the endpoints and the
+ * policies of now.
  *
  * Some endpoints say more than where to send to: those at this machine make
  * ports of it, those of a service without an address are called by theirs.
@@ -46,42 +47,65 @@ read_ports(struct builder *b, struct service_row *s, struct port_row **out)
 	return *out != NULL;
 }
 
-static void
-renew_cluster(struct builder *b, const struct cluster_row *old,
-    const struct service_row *s, const struct port_row *fresh)
+static struct cluster_row *
+copy_cluster(struct builder *b, const struct cluster_row *old,
+    const struct service_row *s, const struct port_row *p)
 {
 	struct cluster_row *row = take(b, 1, sizeof(*row));
 
 	if (row == NULL)
-		return;
+		return NULL;
 	*row = *old;
 	row->row.endpoints = NULL;
 	row->row.localities = NULL;
 	row->row.endpoint_count = row->row.usable_count = 0;
 	row->row.locality_count = 0;
+	choose_endpoints(b, row, &s->row, p);
+	return row;
+}
+
+static bool
+renew_cluster(struct builder *b, const struct cluster_row *old,
+    struct service_row *s, struct port_row *p)
+{
+	const struct merged_rule *m = rule_now(b, old->rule);
+	struct cluster_row *row;
+
 	b->scope = old->scope;
-	choose_endpoints(b, row, &s->row, fresh);
-	b->v->clusters.items[row->row.slot] = &row->row;
+	row = m == old->rule ? copy_cluster(b, old, s, p)
+			     : remake_cluster(b, old, s, p, m);
+	if (row != NULL)
+		b->v->clusters.items[row->row.slot] = &row->row;
+	return row != NULL;
+}
+
+static bool
+renew_clusters(struct builder *b, struct service_row *s, struct port_row *fresh)
+{
+	for (size_t i = 0; i < s->port_count; i++)
+		for (const struct cluster_row *c = s->ports[i].clusters;
+		     c != NULL; c = c->next)
+			if (!renew_cluster(b, c, s, &fresh[i]))
+				return false;
+	return true;
 }
 
 bool
-patch_endpoints(
+patch_service(
     struct builder *b, struct service_row *s, const struct view_serving *from)
 {
 	struct service_row fresh = *s;
+	bool ok;
 
-	if (!is_simple(b, s))
+	if (!is_simple(b, s) || !read_ports(b, s, &fresh.ports))
 		return false;
-	if (!read_ports(b, s, &fresh.ports))
-		return false;
+	map_init(&b->policies); /* those of the base stay */
 	add_serving(b, &fresh, from);
 	if (fresh.resource != NULL)
 		add_written_endpoints(b, &fresh);
-	for (size_t i = 0; i < s->port_count; i++) {
-		for (const struct cluster_row *c = s->ports[i].clusters;
-		     c != NULL; c = c->next)
-			renew_cluster(b, c, s, &fresh.ports[i]);
+	ok = renew_clusters(b, s, fresh.ports);
+	for (size_t i = 0; i < s->port_count; i++)
 		rows_fini(&fresh.ports[i].endpoints);
-	}
-	return true;
+	map_fini(&b->policies, NULL);
+	return ok;
 }
