@@ -380,23 +380,19 @@ compare_hosts(
 
 /* --- clusters ------------------------------------------------------------- */
 
-/* How it is secured is told apart, unless it is by TLS in both. */
-static bool
-is_setting(struct slice name, bool same_security)
-{
-	return !slice_eq(name, S("endpoints")) &&
-	       (same_security || (!slice_eq(name, S("socketMatches")) &&
-				     !slice_eq(name, S("tls"))));
-}
-
+/* How it is secured is told apart, unless it is the same. */
 static struct value *
 settings_of(struct telling *x, const struct view_cluster *c, bool same_security)
 {
 	struct value *map = tree_map(&x->t);
 
-	VALUE_EACH(tree_cluster_facts(&x->t, c), it)
+	tree_put_text(
+	    &x->t, map, "type", slice_str(view_cluster_type_name(c->type)));
+	tree_put_text(&x->t, map, "balancer", slice_str(tree_chooser(c)));
+	VALUE_EACH(tree_policy(&x->t, c->policy), it)
 	{
-		if (is_setting(it->key, same_security) && map != NULL &&
+		if ((same_security || !slice_eq(it->key, S("tls"))) &&
+		    map != NULL &&
 		    value_set(map, it->key, value_share(it, x->t.arena)) != OK)
 			x->t.full = true;
 	}

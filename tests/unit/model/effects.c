@@ -153,6 +153,49 @@ TEST(how_calls_are_secured_is_told_in_words)
 	arena_fini(&arena);
 }
 
+TEST(each_setting_of_a_cluster_is_told)
+{
+	static const struct {
+		const char *before, *after, *words;
+	} rows[] = {
+	    {"loadBalancer: {simple: RANDOM}",
+		"loadBalancer: {simple: "
+		"ROUND_ROBIN}",
+		"balancer is now ROUND_ROBIN, not RANDOM"},
+	    {"connectionPool: {tcp: {connectTimeout: 2s}}",
+		"connectionPool: {tcp: {connectTimeout: 3s}}",
+		"connections.connectTimeout is now 3s, not 2s"},
+	    {"outlierDetection: {minHealthPercent: 10}",
+		"outlierDetection: {minHealthPercent: 20}",
+		"outlierDetection.minHealthPercent is now 20, not 10"},
+	    {"loadBalancer: {warmup: {duration: 5s}}",
+		"loadBalancer: {warmup: {duration: 5s, aggression: 2}}",
+		"warmup.aggression is now 2, not 1"},
+	    {"loadBalancer: {localityLbSetting: {failover: [{from: a, to: "
+	     "b}]}}",
+		"loadBalancer: {localityLbSetting: {failover: [{from: "
+		"a, to: c}]}}",
+		"localityLbSetting.failover[0].to is now c, not b"},
+	    {"loadBalancer: {consistentHash: {httpHeaderName: a}}",
+		"loadBalancer: {consistentHash: {httpHeaderName: b}}",
+		"hash.name is now b, not a"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(made_fini) struct made a, b;
+		AUTO(arena_fini) struct arena arena;
+		char of_a[1024], of_b[1024];
+
+		(void)snprintf(of_a, sizeof(of_a), RULE("%s"), rows[i].before);
+		(void)snprintf(of_b, sizeof(of_b), RULE("%s"), rows[i].after);
+		make(&a, other, of_a);
+		make(&b, other, of_b);
+		arena_init(&arena, 1 << 20);
+		EXPECT_TRUE(says(view_effects(a.v, b.v, &arena),
+		    "ratings.default:80", rows[i].words));
+	}
+}
+
 TEST(a_host_that_comes_or_goes_is_told)
 {
 	AUTO(made_fini) struct made a, b;

@@ -146,7 +146,7 @@ connections(struct tree *t, const struct view_connections *c)
 }
 
 static struct value *
-outlier(struct tree *t, const struct view_outlier *o)
+outlier(struct tree *t, const struct view_outlier *o, uint32_t least_percent)
 {
 	struct value *map = tree_map(t);
 
@@ -159,6 +159,32 @@ outlier(struct tree *t, const struct view_outlier *o)
 	tree_put_text(
 	    t, map, "baseEjectionTime", tree_duration(t, o->ejection_us));
 	tree_put_int(t, map, "maxEjectionPercent", o->most_percent);
+	put_count(t, map, "minHealthPercent", least_percent);
+	return map;
+}
+
+static struct value *
+as_written(struct tree *t, const struct message *m, const void *said)
+{
+	struct value *v =
+	    said != NULL ? message_encode(m, said, t->arena) : tree_map(t);
+
+	t->full = t->full || v == NULL;
+	return v;
+}
+
+static struct value *
+warmup(struct tree *t, const struct view_warmup *w)
+{
+	struct value *map = tree_map(t);
+
+	if (w->duration_us == 0)
+		return map;
+	tree_put_text(t, map, "duration", tree_duration(t, w->duration_us));
+	tree_put_text(
+	    t, map, "minimumPercent", tree_printf(t, "%g", w->from_percent));
+	tree_put_text(
+	    t, map, "aggression", tree_printf(t, "%g", w->aggression));
 	return map;
 }
 
@@ -208,8 +234,8 @@ tls(struct tree *t, const struct view_cluster_policy *p)
 	return map;
 }
 
-static struct value *
-policy(struct tree *t, const struct view_cluster_policy *p)
+struct value *
+tree_policy(struct tree *t, const struct view_cluster_policy *p)
 {
 	const struct view_balancing *how = &p->balancing;
 	struct value *map = tree_map(t);
@@ -217,10 +243,14 @@ policy(struct tree *t, const struct view_cluster_policy *p)
 	tree_put(t, map, "connections", connections(t, &p->connections));
 	tree_put(t, map, "limits", tree_limits(t, &p->limits));
 	tree_put(t, map, "retryBudget", retry_budget(t, &p->limits));
-	tree_put(t, map, "outlierDetection", outlier(t, &p->outlier));
+	tree_put(t, map, "outlierDetection",
+	    outlier(t, &p->outlier, how->panic_percent));
 	tree_put(t, map, "hash", hash(t, &how->hash));
-	tree_put_text(
-	    t, map, "warmup", tree_duration(t, how->warmup.duration_us));
+	tree_put(t, map, "warmup", warmup(t, &how->warmup));
+	tree_put(t, map, "localityLbSetting",
+	    as_written(t, &locality_balancer_message, how->locality));
+	tree_put(t, map, "zoneAwareLbSetting",
+	    as_written(t, &zone_balancer_message, how->zone));
 	tree_put(t, map, "tls", tls(t, p));
 	put_count(t, map, "proxyProtocol", p->proxy_protocol);
 	if (p->tunnel != NULL)
@@ -307,7 +337,7 @@ tree_put_cluster(
 	tree_put_text(
 	    t, map, "security", slice_str(tree_security(c->security)));
 	tree_put_text(t, map, "sni", c->sni);
-	tree_put(t, map, "policy", policy(t, c->policy));
+	tree_put(t, map, "policy", tree_policy(t, c->policy));
 	tree_put(t, map, "notInForce", inert(t, c));
 	if (c->origin.key.kind.len > 0)
 		tree_put_text(t, map, "origin", tree_origin(t, &c->origin));

@@ -71,6 +71,9 @@ void tree_put_cluster(
 /* "mutual TLS where the endpoint wants it". */
 const char *tree_security(enum view_security s);
 
+/* All of it that is not as it is by default, in DestinationRule's words. */
+struct value *tree_policy(struct tree *t, const struct view_cluster_policy *p);
+
 /* Upstream's word for how an endpoint is chosen; what it may be asked for. */
 const char *tree_chooser(const struct view_cluster *c);
 struct value *tree_limits(struct tree *t, const struct view_limits *l);
