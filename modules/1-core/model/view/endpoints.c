@@ -194,11 +194,9 @@ add_endpoint(struct builder *b, const struct service_row *s, struct port_row *p,
 /* --- of records ----------------------------------------------------------- */
 
 static int
-compare(const void *a, const void *b)
+by_socket(
+    const struct view_endpoint_input *x, const struct view_endpoint_input *y)
 {
-	const struct view_endpoint_input *const *px = a;
-	const struct view_endpoint_input *const *py = b;
-	const struct view_endpoint_input *x = *px, *y = *py;
 	int n = slice_cmp(x->service_ns, y->service_ns);
 
 	if (n == 0)
@@ -207,9 +205,17 @@ compare(const void *a, const void *b)
 		n = (int)x->service_port - (int)y->service_port;
 	if (n == 0)
 		n = slice_cmp(x->network, y->network);
-	if (n == 0)
-		n = addr_cmp(&x->addr, &y->addr);
-	return n != 0 ? n : slice_cmp(x->node, y->node);
+	return n != 0 ? n : addr_cmp(&x->addr, &y->addr);
+}
+
+static int
+by_socket_and_node(const void *a, const void *b)
+{
+	const struct view_endpoint_input *const *x = a;
+	const struct view_endpoint_input *const *y = b;
+	int n = by_socket(*x, *y);
+
+	return n != 0 ? n : slice_cmp((*x)->node, (*y)->node);
 }
 
 struct service_row *
@@ -222,19 +228,6 @@ service_of(const struct builder *b, struct slice ns, struct slice name)
 		sizeof(text)));
 }
 
-/* The last that was added is this one, told by another, too. */
-static bool
-is_told_twice(const struct port_row *p, const struct view_endpoint_input *in)
-{
-	const struct view_endpoint *last;
-
-	if (p->endpoints.count == 0)
-		return false;
-	last = p->endpoints.items[p->endpoints.count - 1];
-	return slice_eq(last->network, in->network) &&
-	       addr_eq(&last->addr, &in->addr);
-}
-
 /* Discovery hands over only what it matched. */
 static void
 add_told(struct builder *b, struct service_row *s,
@@ -244,16 +237,24 @@ add_told(struct builder *b, struct service_row *s,
 	    *in, S(""), in->tunnel.family != ADDR_NONE};
 	struct port_row *p = find_port(s, in->service_port);
 
-	if (p != NULL && !is_told_twice(p, in))
+	if (p != NULL)
 		add_endpoint(b, s, p, &f);
 }
 
+/* Each socket once, whoever else tells of it. */
 static void
 sort_told(const struct view_endpoint_input *all, size_t count, struct rows *out)
 {
+	size_t kept = 0;
+
 	for (size_t i = 0; i < count; i++)
 		rows_add(out, (void *)(uintptr_t)&all[i]);
-	rows_sort(out, compare);
+	rows_sort(out, by_socket_and_node);
+	for (size_t i = 0; i < out->count; i++)
+		if (kept == 0 ||
+		    by_socket(out->items[kept - 1], out->items[i]) != 0)
+			out->items[kept++] = out->items[i];
+	out->count = kept;
 }
 
 static void
