@@ -156,7 +156,7 @@ struct renewal {
 struct view {
 	uint32_t magic;
 	atomic_uint refs;
-	uint64_t version;               /* of its input */
+	uint64_t version; /* of its input; a patch copies all from here on */
 	struct serving_state *servings; /* of its input */
 	size_t serving_count;
 	/*

@@ -7,8 +7,8 @@
  *	       │                     ▲ slot
  *	patch ─┴── clusters, hosts, problems of now
  *	             │
- *	             └ those that are newer, in a box for each service whose
- *	               endpoints or rules changed and each VirtualService
+ *	             └ those that are newer: clusters in a box for each
+ *	               service, the rest in one for each resource
  *
  * Who serves changes by the second, what is written by the day. Where nothing
  * but endpoints is new, or what a VirtualService or a DestinationRule says
@@ -18,6 +18,8 @@
  * when the boxes hold much, or more follows from a change than its box says,
  * there is no patch, and the view is made from nothing.
  */
+#include <stddef.h>
+
 #include "inside.h"
 
 enum {
@@ -405,11 +407,15 @@ is_small(const struct view *v, const struct view *base)
 static struct view *
 copy_of(const struct view *before, size_t changes)
 {
+	static const size_t counted = offsetof(struct view, version);
 	const struct view *base = base_of(before);
 	struct view *v = mem_new(sizeof(*v));
 	size_t n = before->serving_count;
 
-	*v = *base;
+	/* But for the count, which others change meanwhile. */
+	memcpy((char *)v + counted, (const char *)base + counted,
+	    sizeof(*v) - counted);
+	v->magic = base->magic;
 	atomic_init(&v->refs, 1);
 	v->base = view_ref(base);
 	copy_rows(&v->clusters, &before->clusters);
