@@ -11,6 +11,7 @@
 #include "inbound/inbound.h"
 #include "outbound/listeners.h"
 #include "snapshot.h"
+#include "tcp/tcp.h"
 #include "tunnel/tunnels.h"
 #include "worker.h"
 
@@ -42,6 +43,7 @@ start_worker(struct loop *l, unsigned index, void *arg)
 	w->loop = l;
 	rng_init_random(&w->rng);
 	list_init(&w->conns);
+	list_init(&w->awaiting);
 	buf_init(&w->to_client, OUT_BYTES);
 	buf_init(&w->to_service, OUT_BYTES);
 	w->hosts = hosts_new(l);
@@ -101,6 +103,7 @@ take_view(struct loop *l, unsigned index, void *arg)
 	snapshot_unref(&w->now);
 	w->now = snapshot_new(w, pub->view);
 	listeners_update(w->listeners, pub->view);
+	tcp_view_changed(w);
 }
 
 static void

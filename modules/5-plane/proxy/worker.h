@@ -28,6 +28,7 @@ struct worker {
 	struct inbound *inbound;
 	struct proxy_credentials *credentials; /* NULL before the first */
 	struct list conns;                     /* struct registered */
+	struct list awaiting; /* those of tcp.c that wait for a host */
 	uint64_t next_id;
 	uint32_t upstreams; /* connections to services, idle ones too */
 	bool draining;

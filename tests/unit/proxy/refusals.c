@@ -260,6 +260,88 @@ TEST(a_client_that_guesses_with_us_is_cut_at_the_end)
 	rig_free(&r);
 }
 
+/* --- a call that came before its service --- */
+
+struct early {
+	struct rig *rig;
+	struct server server;
+	struct wire client;
+};
+
+/* A client has called, and then its service comes. */
+static void
+early_open(struct early *e, const char *protocol, server_fn fn)
+{
+	struct addr at;
+
+	e->rig = rig_unknown();
+	at = rig_addr(e->rig, "nowhere");
+	server_open(&e->server, ADDR_V4, fn, NULL);
+	e->client = wire_dial(&at);
+	RIG_UNTIL(e->rig, (rig_list(e->rig), e->rig->conn_count == 1));
+	rig_service(e->rig, "nowhere", protocol);
+	(void)rig_endpoint(e->rig, "nowhere", &e->server.addr, NULL);
+	rig_publish(e->rig, NULL);
+}
+
+static void
+early_close(struct early *e)
+{
+	wire_close(&e->client);
+	rig_free(&e->rig);
+	server_close(&e->server);
+}
+
+TEST(the_first_call_waits_until_its_service_is_known)
+{
+	static const char *const protocols[] = {"http", "tcp"};
+
+	for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+		struct reply reply = {0};
+		struct early e;
+
+		early_open(&e, protocols[i], serve_ok);
+		ask(&e.client, GET_WEB, &reply);
+		EXPECT_EQ(reply.status, 200);
+		reply_fini(&reply);
+		early_close(&e);
+	}
+}
+
+TEST(a_client_that_leaves_while_it_waits_is_reported)
+{
+	struct rig *r = rig_unknown();
+	struct addr at = rig_addr(r, "nowhere");
+	struct wire w = wire_dial(&at);
+
+	RIG_UNTIL(r, (rig_list(r), r->conn_count == 1));
+	wire_reset(&w);
+	EXPECT_EQ(rig_record(r, 0).flag, FLOW_DOWNSTREAM_CLOSED);
+	rig_publish(r, NULL); /* nobody is there any more */
+	rig_free(&r);
+}
+
+/* Another one is told at once: less than a second for ten of them. */
+TEST(only_the_first_call_waits_in_vain)
+{
+	struct rig *r = rig_unknown();
+	struct reply reply = {0};
+	uint64_t began = clock_mono_us(&clock_system), first;
+
+	rig_get(r, "nowhere", "/", &reply);
+	EXPECT_EQ(reply.status, 503);
+	first = clock_mono_us(&clock_system) - began;
+	EXPECT_TRUE(first >= 1000000);
+	for (size_t i = 0; i < 10; i++) {
+		reply_fini(&reply);
+		rig_get(r, "nowhere", "/", &reply);
+		EXPECT_EQ(reply.status, 503);
+	}
+	EXPECT_TRUE(clock_mono_us(&clock_system) - began < 10 * first);
+	reply_fini(&reply);
+	rig_free(&r);
+}
+
 TEST(a_service_that_comes_is_served_by_the_listener_that_waited)
 {
 	struct rig *r = rig_unknown();

@@ -12,7 +12,11 @@
 
 #include <stdio.h>
 
-enum { LISTENER_MAGIC = 0x6c697374, NAME_MAX_LEN = 128 };
+enum {
+	LISTENER_MAGIC = 0x6c697374,
+	NAME_MAX_LEN = 128,
+	AWAIT_AGAIN_US = 30 * 1000000
+};
 
 struct listener {
 	uint32_t magic;
@@ -25,7 +29,8 @@ struct listener {
 	struct list link;
 	char name[NAME_MAX_LEN];
 	char identity[PROXY_CONN_TEXT_MAX];
-	uint64_t told; /* hash of the last reason that is in the log */
+	uint64_t told;          /* hash of the last reason that is in the log */
+	uint64_t await_from_us; /* since the last call that waited in vain */
 };
 
 struct listeners {
@@ -76,6 +81,19 @@ listener_refused(struct listener *l, struct slice reason)
 	    l->name, SLICE_ARG(reason));
 }
 
+bool
+listener_may_await(const struct listener *l)
+{
+	return !l->worker->draining &&
+	       loop_now_us(l->worker->loop) >= l->await_from_us;
+}
+
+void
+listener_missed(struct listener *l)
+{
+	l->await_from_us = loop_now_us(l->worker->loop) + AWAIT_AGAIN_US;
+}
+
 /* --- what comes in --- */
 
 static void
@@ -111,6 +129,7 @@ hand_over(struct listener *l, struct stream *s, const struct view_upstream *u)
 	}
 	if (u->host->protocol == VIEW_HTTP) {
 		conn_accept(w, l, s, SLICE_NONE);
+		stream_resume(s, STREAM_PAUSE_NOT_READY); /* if it waited */
 		return;
 	}
 	log_warn("connection refused",
@@ -118,6 +137,14 @@ hand_over(struct listener *l, struct stream *s, const struct view_upstream *u)
 	    "as http or tcp\"",
 	    l->name, view_protocol_name(u->host->protocol));
 	stream_close(s, ERR_RESET);
+}
+
+void
+listener_hand_over(struct listener *l, struct stream *s)
+{
+	stream_set_events(s, &early, NULL); /* who had it may be gone */
+	hand_over(
+	    l, s, view_find_upstream(l->worker->now->view, slice_str(l->name)));
 }
 
 static void
@@ -130,8 +157,7 @@ on_accept(struct net_listener *net, void *arg, int fd, const struct addr *peer)
 	(void)peer; /* the stream knows */
 	OBJ(l, arg, LISTENER_MAGIC);
 	s = net_stream_new(l->worker->loop, fd, &early, NULL);
-	hand_over(
-	    l, s, view_find_upstream(l->worker->now->view, slice_str(l->name)));
+	listener_hand_over(l, s);
 }
 
 /* --- opening and closing --- */

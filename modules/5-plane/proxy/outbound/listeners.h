@@ -33,6 +33,17 @@ const char *listener_name(const struct listener *l);
 /* A connection to it was: says so in the log once for each reason. */
 void listener_refused(struct listener *l, struct slice reason);
 
+/*
+ * May a call wait until its host is known? Not for a while after one that
+ * waited in vain, which is told by the second.
+ */
+bool listener_may_await(const struct listener *l);
+void listener_missed(struct listener *l);
+
+/* A connection whose client was not read yet goes to who speaks what its
+ * service speaks. */
+void listener_hand_over(struct listener *l, struct stream *s);
+
 /* Who its clients call as (URI); "" for the fallback. */
 const char *listener_identity(const struct listener *l);
 

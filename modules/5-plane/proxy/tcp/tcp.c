@@ -6,10 +6,13 @@
  *	   |  `--failed--> CONNECTING, another endpoint
  *	   `--no more tries, client gone--> closed, reported
  *
- * Of a listener whose service is not known nobody has said what it speaks:
- * a client whose first bytes are a request's is given an HTTP answer, any
- * other one, and one that is silent, is reset.
+ * The first call to a service that is not known waits until it is, for a
+ * while. Nobody has said then what it speaks: a client whose first bytes are a
+ * request's is given an HTTP answer, any other one, and one that is silent, is
+ * reset.
  */
+#define LOG_MODULE "proxy"
+
 #include "tcp/tcp.h"
 
 #include "http/conn.h"
@@ -20,7 +23,11 @@
 
 #include <stdio.h>
 
-enum { TCP_MAGIC = 0x74637063, GUESS_US = 50000 };
+enum {
+	TCP_MAGIC = 0x74637063,
+	GUESS_US = 50000,
+	AWAIT_US = 1000000 /* for a host to become known */
+};
 
 struct tcp {
 	uint32_t magic;
@@ -34,8 +41,10 @@ struct tcp {
 	struct host *host; /* of the try; counted, active */
 	struct host *tried[TCP_TRIES_MAX];
 	size_t tries;
-	bool over;          /* refused and reported */
-	struct timer guess; /* until then the client may speak */
+	bool over;            /* refused and reported */
+	struct timer guess;   /* until then the client may speak */
+	struct timer await;   /* until then the host may become known */
+	struct list awaiting; /* of the worker, while that is set */
 	struct flow_record record;
 	struct registered reg;
 };
@@ -88,12 +97,21 @@ leave_host(struct tcp *t)
 }
 
 static void
+stop_awaiting(struct tcp *t)
+{
+	if (timer_is_set(&t->await))
+		list_remove(&t->awaiting);
+	timer_clear(&t->await);
+}
+
+static void
 tcp_free(struct tcp *t)
 {
 	leave_host(t);
 	for (size_t i = 0; i < TCP_TRIES_MAX; i++)
 		host_unref(t->worker->hosts, &t->tried[i]);
 	timer_clear(&t->guess);
+	stop_awaiting(t);
 	snapshot_unref(&t->snapshot);
 	listener_unref(&t->listener);
 	worker_unregister(&t->reg);
@@ -174,6 +192,57 @@ guess(struct tcp *t)
 {
 	timer_set(&t->guess, GUESS_US);
 	stream_resume(t->down, STREAM_PAUSE_NOT_READY);
+}
+
+/* Only the first: what is not there mostly stays so. */
+static void
+await(struct tcp *t)
+{
+	if (!listener_may_await(t->listener)) {
+		guess(t);
+		return;
+	}
+	list_push_back(&t->worker->awaiting, &t->awaiting);
+	timer_set(&t->await, AWAIT_US);
+}
+
+static void
+on_miss(void *arg)
+{
+	struct tcp *t = tcp_of(arg);
+
+	list_remove(&t->awaiting); /* the timer is not set any more */
+	listener_missed(t->listener);
+	log_warn("a call waited in vain",
+	    "listener=%s waited_ms=%d reason=\"%.*s\"",
+	    listener_name(t->listener), AWAIT_US / 1000,
+	    SLICE_ARG(t->upstream->missing));
+	guess(t);
+}
+
+/* As if it came now: what it speaks may be known, too. */
+static void
+begin_anew(struct tcp *t)
+{
+	struct stream *s = TAKE(t->down);
+	struct listener *l = listener_ref(t->listener);
+
+	tcp_free(t);
+	listener_hand_over(l, s);
+	listener_unref(&l);
+}
+
+void
+tcp_view_changed(struct worker *w)
+{
+	LIST_EACH (&w->awaiting, it) {
+		struct tcp *t = CONTAINER(it, struct tcp, awaiting);
+		const struct view_upstream *u = view_find_upstream(
+		    w->now->view, slice_str(listener_name(t->listener)));
+
+		if (u == NULL || u->host != NULL)
+			begin_anew(t);
+	}
 }
 
 /* --- the client, until there is a pipe --- */
@@ -368,7 +437,7 @@ route(struct tcp *t)
 	}
 	host = view_host_now(t->snapshot->view, t->upstream->host);
 	if (host == NULL) {
-		guess(t);
+		await(t);
 		return;
 	}
 	route = view_route_tcp(host, host->port, NULL);
@@ -397,6 +466,7 @@ tcp_accept(struct worker *w, struct listener *l, struct stream *stream)
 	    .kind = PROXY_CONN_TCP, .describe = describe, .cut = cut};
 	worker_register(w, &t->reg);
 	timer_init(&t->guess, w->loop, on_silence, t);
+	timer_init(&t->await, w->loop, on_miss, t);
 	stream_set_events(stream, &down_events, t);
 	fill_record(t);
 	route(t);

@@ -4,7 +4,7 @@
  *
  * The listener's service decides by its TCP routes; the client is not read
  * until an endpoint is connected. An endpoint that does not answer is left
- * for another.
+ * for another. A call to a service that is not known waits for it.
  */
 #ifndef MESHD_TCP_H
 #define MESHD_TCP_H
@@ -16,5 +16,8 @@ enum { TCP_TRIES_MAX = 3 };
 
 /* Takes the stream, which is open and paused with STREAM_PAUSE_NOT_READY. */
 void tcp_accept(struct worker *w, struct listener *l, struct stream *stream);
+
+/* The worker's view is another one: is there what somebody waits for? */
+void tcp_view_changed(struct worker *w);
 
 #endif
