@@ -179,11 +179,15 @@ add_endpoint(struct builder *b, const struct service_row *s, struct port_row *p,
 	e->addr = in->addr;
 	e->name = take_copy(b, f->name);
 	e->tunnel = in->tunnel;
-	e->network = network_of(b, in->network, &in->labels, &in->addr);
+	e->network =
+	    share(b, network_of(b, in->network, &in->labels, &in->addr),
+		before->network);
 	e->id = endpoint_id(e);
 	identify(b, in, before, e);
 	e->party = party_of(&s->row, e);
-	e->locality = locality_of(b, in->locality, &in->labels);
+	e->locality = in->locality.len > 0
+			  ? share(b, in->locality, before->locality)
+			  : locality_of(b, in->locality, &in->labels);
 	e->weight = in->weight;
 	e->mutual = is_mutual(b, f, &in->addr);
 	e->health = in->health;

@@ -275,6 +275,8 @@ struct found_endpoint {
 struct network_row {
 	struct slice name;
 	const struct network *spec;
+	const struct cidr *ranges; /* of its endpoints */
+	size_t range_count;
 	struct rows gateways; /* struct view_endpoint, by address */
 };
 
@@ -633,9 +635,10 @@ void workloads_fini(struct builder *b);
 
 /*
  * Where it lies: what is said, else what its labels say; of networks last the
- * one in whose range the address is (networks.c, localities.c).
+ * one in whose range the address is. The network is borrowed, the locality
+ * copied (networks.c, localities.c).
  */
-struct slice network_of(struct builder *b, struct slice given,
+struct slice network_of(const struct builder *b, struct slice given,
     const struct labels *labels, const struct addr *a);
 struct slice locality_of(
     struct builder *b, struct slice given, const struct labels *labels);

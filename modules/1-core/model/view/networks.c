@@ -25,6 +25,19 @@ find_network(const struct builder *b, struct slice name)
 	return NULL;
 }
 
+static void
+read_ranges(struct builder *b, struct network_row *n)
+{
+	size_t most = n->spec->endpoints.count;
+	struct cidr *all = take(b, most, sizeof(*all));
+
+	for (size_t i = 0; all != NULL && i < most; i++)
+		if (cidr_parse(n->spec->endpoints.items[i].from_cidr,
+			&all[n->range_count]) == OK)
+			n->range_count++;
+	n->ranges = all;
+}
+
 void
 collect_networks(struct builder *b)
 {
@@ -39,6 +52,7 @@ collect_networks(struct builder *b)
 			return;
 		n->name = r->key.name;
 		n->spec = r->spec;
+		read_ranges(b, n);
 		rows_add(&b->networks, n); /* by name, as the resources are */
 	}
 }
@@ -55,30 +69,27 @@ networks_fini(struct builder *b)
 /* --- where an endpoint lies ----------------------------------------------- */
 
 static bool
-has_range(const struct network *n, const struct addr *a)
+has_range(const struct network_row *n, const struct addr *a)
 {
-	struct cidr c;
-
-	for (size_t i = 0; i < n->endpoints.count; i++)
-		if (cidr_parse(n->endpoints.items[i].from_cidr, &c) == OK &&
-		    cidr_contains(&c, a))
+	for (size_t i = 0; i < n->range_count; i++)
+		if (cidr_contains(&n->ranges[i], a))
 			return true;
 	return false;
 }
 
 struct slice
-network_of(struct builder *b, struct slice given, const struct labels *labels,
-    const struct addr *a)
+network_of(const struct builder *b, struct slice given,
+    const struct labels *labels, const struct addr *a)
 {
 	if (given.len == 0)
 		given = labels_get(labels, S(NETWORK_LABEL));
 	for (size_t i = 0; given.len == 0 && i < b->networks.count; i++) {
 		const struct network_row *n = b->networks.items[i];
 
-		if (has_range(n->spec, a))
+		if (has_range(n, a))
 			given = n->name;
 	}
-	return take_copy(b, given);
+	return given;
 }
 
 /* --- gateways ------------------------------------------------------------- */
