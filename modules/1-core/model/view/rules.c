@@ -190,6 +190,7 @@ report(struct builder *b, const struct incoming *in)
 	const struct destination_rule *d = in->spec;
 	struct origin o = origin_of(in->r, 0);
 
+	b->owner = in->r;
 	report_policies(b, in->r, d->traffic_policy, 0);
 	for (size_t i = 0; i < d->subsets.count; i++)
 		report_policies(b, in->r, d->subsets.items[i].traffic_policy,
@@ -198,6 +199,7 @@ report(struct builder *b, const struct incoming *in)
 	    find_service(b, in->host) == NULL)
 		add_problem(b, &o, "there is no service %.*s here",
 		    SLICE_ARG(in->host));
+	b->owner = NULL;
 }
 
 /* --- the index ------------------------------------------------------------ */
@@ -248,9 +250,7 @@ report_rule(struct builder *b, const struct resource *r)
 {
 	const struct incoming in = incoming_of(b, r);
 
-	b->owner = r;
 	report(b, &in);
-	b->owner = NULL;
 }
 
 static void
@@ -258,7 +258,7 @@ add_rule(struct builder *b, const struct resource *r)
 {
 	const struct incoming in = incoming_of(b, r);
 
-	report_rule(b, r);
+	report(b, &in);
 	if (is_own(&in))
 		add_to(b, RULES_OWN, &in);
 	if (!is_private(b, &in))
