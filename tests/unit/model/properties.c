@@ -6,9 +6,10 @@
 
 #include <stdio.h>
 
+#include "codec/codec.h"
 #include "unit.h"
 
-enum { SEEDS = 2000, RESOURCES = 14 };
+enum { SEEDS = 2000, RESOURCES = 14, TEXT_MAX = 64 << 10, ARENA_MAX = 1 << 20 };
 
 struct world {
 	struct rng rng;
@@ -133,6 +134,50 @@ TEST(a_view_does_not_depend_on_the_one_before)
 		v = compile(&w, w.count, before);
 		alone = compile(&w, w.count, NULL);
 		expect_same(v, view_fingerprint(alone), seed);
+		world_fini(&w);
+	}
+}
+
+/* As a server stores it and an agent is sent it, and read again. */
+static struct resource *
+read_back(const struct resource *r)
+{
+	AUTO(arena_fini) struct arena arena;
+	AUTO(buf_fini) struct buf text = BUF(TEXT_MAX);
+	AUTO(findings_fini) struct findings found = {0};
+	struct resource_source source = {.parse_json = codec_json_parse};
+	const struct value *doc;
+	struct resource *again = NULL;
+
+	arena_init(&arena, ARENA_MAX);
+	EXPECT_OK(codec_json_emit(
+	    resource_encode(r, RESOURCE_WITH_STATE, &arena), &text));
+	EXPECT_OK(codec_json_parse(buf_slice(&text), &arena, &doc, NULL));
+	EXPECT_OK(resource_decode(doc, &source, &again, &found));
+	return again;
+}
+
+TEST(what_is_stored_and_read_back_is_the_same_view)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		AUTO(view_unref) struct view *v = NULL;
+		AUTO(view_unref) struct view *again = NULL;
+		struct world w;
+
+		world_init(&w, seed);
+		for (size_t i = 0; i < w.count; i++) {
+			w.items[i]->file = S(""); /* what is stored has none */
+			w.items[i]->revision = i + 1;
+		}
+		v = compile(&w, w.count, NULL);
+		for (size_t i = 0; i < w.count; i++) {
+			struct resource *before = w.items[i];
+
+			w.items[i] = read_back(before);
+			resource_unref(&before);
+		}
+		again = compile(&w, w.count, NULL);
+		expect_same(again, view_fingerprint(v), seed);
 		world_fini(&w);
 	}
 }
