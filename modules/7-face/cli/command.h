@@ -114,6 +114,15 @@ MUST_USE enum err command_label(
     const char *text, struct label *out, struct fault *why);
 
 /*
+ * Labels ("key=value") and headers ("name: value") as a map, of a name twice
+ * the first; NULL if there is none. ERR_INVALID, ERR_LIMIT.
+ */
+MUST_USE enum err command_labels(const struct option_values *list,
+    struct arena *a, struct value **out, struct fault *why);
+MUST_USE enum err command_headers(const struct option_values *list,
+    struct arena *a, struct value **out, struct fault *why);
+
+/*
  * "shop.com:8080", "[::1]:8080"; the host without its brackets, the port 0
  * where there is none; borrows. ERR_INVALID.
  */

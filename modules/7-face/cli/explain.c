@@ -28,35 +28,13 @@ enum { ARENA_BYTES = 64 << 20 };
 /* --- the words of the command --------------------------------------------- */
 
 static enum err
-put_pair(struct value *map, struct slice name, struct slice value,
-    struct arena *a, struct fault *why)
-{
-	enum err e = value_set(map, name, value_new_string(a, value));
-
-	/* The first of a name decides. */
-	return e == OK || e == ERR_EXISTS
-		   ? OK
-		   : fault_set(why, e, "the question is too large");
-}
-
-static enum err
 read_headers(struct body *b, const struct options *o, struct fault *why)
 {
-	const struct option_values *headers = options_list(o, "header");
-	struct value *map = value_new(&b->arena, VALUE_MAP);
-	enum err e = OK;
+	struct value *map;
+	enum err e =
+	    command_headers(options_list(o, "header"), &b->arena, &map, why);
 
-	for (size_t i = 0; e == OK && i < headers->count; i++) {
-		struct slice rest = slice_str(headers->text[i]);
-		struct slice name = slice_trim(slice_split(&rest, ':'));
-
-		if (name.len == 0 || name.len == strlen(headers->text[i]))
-			return fault_set(why, ERR_INVALID,
-			    "a header is written \"name: value\", not \"%s\"",
-			    headers->text[i]);
-		e = put_pair(map, name, slice_trim(rest), &b->arena, why);
-	}
-	if (headers->count > 0)
+	if (e == OK && map != NULL)
 		body_set(b, "headers", map);
 	return e;
 }
@@ -64,18 +42,11 @@ read_headers(struct body *b, const struct options *o, struct fault *why)
 static enum err
 read_labels(struct body *b, const struct options *o, struct fault *why)
 {
-	const struct option_values *labels = options_list(o, "labels");
-	struct value *map = value_new(&b->arena, VALUE_MAP);
-	enum err e = OK;
+	struct value *map;
+	enum err e =
+	    command_labels(options_list(o, "labels"), &b->arena, &map, why);
 
-	for (size_t i = 0; e == OK && i < labels->count; i++) {
-		struct label l;
-
-		e = command_label(labels->text[i], &l, why);
-		if (e == OK)
-			e = put_pair(map, l.key, l.value, &b->arena, why);
-	}
-	if (labels->count > 0)
+	if (e == OK && map != NULL)
 		body_set(b, "labels", map);
 	return e;
 }

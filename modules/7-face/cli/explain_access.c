@@ -70,32 +70,22 @@ put_url(struct asked *a, const char *text)
 	return OK;
 }
 
-/* "name: value" or "key=value", as a map of texts; the first of a name. */
 static enum err
-put_pairs(struct asked *a, const char *key, const struct option_values *list,
-    char between)
+put_pairs(struct asked *a, const struct options *o)
 {
-	struct value *map = value_new(&a->arena, VALUE_MAP);
+	struct value *headers, *labels;
+	enum err e = command_headers(
+	    options_list(o, "header"), &a->arena, &headers, a->why);
 
-	for (size_t i = 0; map != NULL && i < list->count; i++) {
-		struct slice value = slice_str(list->text[i]);
-		struct slice name = slice_trim(slice_split(&value, between));
-
-		if (name.len == 0 || name.len == strlen(list->text[i]))
-			return fault_set(a->why, ERR_INVALID,
-			    between == ':'
-				? "a header is written \"name: value\", not "
-				  "\"%s\""
-				: "a label is written key=value, not \"%s\"",
-			    list->text[i]);
-		if (value_get(map, name) == NULL)
-			value_put_text(
-			    &a->arena, &map, name, slice_trim(value));
-	}
-	if (map == NULL)
-		return fault_set(a->why, ERR_LIMIT, "the words are too long");
-	if (map->count > 0)
-		value_put(&a->map, slice_str(key), map);
+	if (e == OK)
+		e = command_labels(
+		    options_list(o, "labels"), &a->arena, &labels, a->why);
+	if (e != OK)
+		return e;
+	if (headers != NULL)
+		value_put(&a->map, S("headers"), headers);
+	if (labels != NULL)
+		value_put(&a->map, S("labels"), labels);
 	return OK;
 }
 
@@ -146,9 +136,7 @@ read_words(struct asked *a, const struct options *o)
 	put_text(a, "sni", slice_str(options_text(o, "sni")));
 	e = put_url(a, o->args[o->arg_count - 1]);
 	if (e == OK)
-		e = put_pairs(a, "headers", options_list(o, "header"), ':');
-	if (e == OK)
-		e = put_pairs(a, "labels", options_list(o, "labels"), '=');
+		e = put_pairs(a, o);
 	if (e == OK)
 		e = put_jwt(a, options_text(o, "jwt"));
 	if (e == OK && a->map == NULL)

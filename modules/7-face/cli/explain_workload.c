@@ -26,42 +26,21 @@ asked_fini(struct asked *a)
 	arena_fini(&a->arena);
 }
 
-/* The labels that were given; NULL: those of its Service. */
-static enum err
-put_labels(struct asked *a, const struct option_values *list,
-    struct value *question, struct fault *why)
-{
-	struct value *map = value_new(&a->arena, VALUE_MAP);
-	enum err e = OK;
-
-	for (size_t i = 0; e == OK && i < list->count; i++) {
-		struct label l;
-
-		e = command_label(list->text[i], &l, why);
-		if (e == OK && value_get(map, l.key) == NULL)
-			value_put_text(&a->arena, &map, l.key, l.value);
-	}
-	if (e != OK || list->count == 0)
-		return e;
-	if (value_set(question, S("labels"), map) != OK)
-		return fault_set(why, ERR_LIMIT, "the words are too long");
-	return OK;
-}
-
 static enum err
 find_workload(struct asked *a, const struct options *o,
     struct view_exposed_input *out, struct fault *why)
 {
-	struct value *question = value_new(&a->arena, VALUE_MAP);
-	enum err e;
+	struct value *question = value_new(&a->arena, VALUE_MAP), *labels;
+	enum err e =
+	    command_labels(options_list(o, "labels"), &a->arena, &labels, why);
 
-	if (question == NULL ||
-	    value_set(question, S("to"),
-		value_new_string(&a->arena, slice_str(o->args[0]))) != OK)
-		return fault_set(why, ERR_LIMIT, "the words are too long");
-	e = put_labels(a, options_list(o, "labels"), question, why);
 	if (e != OK)
 		return e;
+	value_put_text(&a->arena, &question, S("to"), slice_str(o->args[0]));
+	if (labels != NULL) /* else those of its Service */
+		value_put(&question, S("labels"), labels);
+	if (question == NULL)
+		return fault_set(why, ERR_LIMIT, "the words are too long");
 	return explain_access_workload(question,
 	    (const struct resource *const *)a->files.items, a->files.count,
 	    &a->arena, out, why);

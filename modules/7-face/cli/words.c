@@ -100,3 +100,54 @@ command_label(const char *text, struct label *out, struct fault *why)
 	*out = (struct label){key, value};
 	return OK;
 }
+
+static enum err
+read_header(const char *text, struct label *out, struct fault *why)
+{
+	struct slice value = slice_str(text);
+	struct slice name = slice_trim(slice_split(&value, ':'));
+
+	if (name.len == 0 || name.len == strlen(text))
+		return fault_set(why, ERR_INVALID,
+		    "a header is written \"name: value\", not \"%s\"", text);
+	*out = (struct label){name, slice_trim(value)};
+	return OK;
+}
+
+static enum err
+read_pairs(const struct option_values *list,
+    enum err (*read)(const char *text, struct label *out, struct fault *why),
+    struct arena *a, struct value **out, struct fault *why)
+{
+	struct value *map = value_new(a, VALUE_MAP);
+
+	*out = NULL;
+	for (size_t i = 0; i < list->count; i++) {
+		struct label l;
+		enum err e = read(list->text[i], &l, why);
+
+		if (e != OK)
+			return e;
+		if (value_get(map, l.key) == NULL)
+			value_put_text(a, &map, l.key, l.value);
+	}
+	if (map == NULL)
+		return fault_set(why, ERR_LIMIT, "the words are too long");
+	if (map->count > 0)
+		*out = map;
+	return OK;
+}
+
+enum err
+command_labels(const struct option_values *list, struct arena *a,
+    struct value **out, struct fault *why)
+{
+	return read_pairs(list, command_label, a, out, why);
+}
+
+enum err
+command_headers(const struct option_values *list, struct arena *a,
+    struct value **out, struct fault *why)
+{
+	return read_pairs(list, read_header, a, out, why);
+}
