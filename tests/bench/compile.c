@@ -65,55 +65,35 @@ static const char service_text[] =
     "  selector: {app: service-N}\n"
     "  ports: [{name: http, port: 80, targetPort: 8080}]\n";
 
-static const char rule_text[] =
-    "apiVersion: networking.istio.io/v1\n"
-    "kind: DestinationRule\n"
-    "metadata: {name: service-N, namespace: space-S}\n"
-    "spec:\n"
-    "  host: service-N\n"
-    "  trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST}}\n"
-    "  subsets:\n"
-    "  - {name: v1, labels: {version: v1}}\n"
-    "  - {name: v2, labels: {version: v2}}\n";
+#define RULE_TEXT(balancer)                                                    \
+	"apiVersion: networking.istio.io/v1\n"                                 \
+	"kind: DestinationRule\n"                                              \
+	"metadata: {name: service-N, namespace: space-S}\n"                    \
+	"spec:\n"                                                              \
+	"  host: service-N\n"                                                  \
+	"  trafficPolicy: {loadBalancer: {simple: " balancer "}}\n"            \
+	"  subsets:\n"                                                         \
+	"  - {name: v1, labels: {version: v1}}\n"                              \
+	"  - {name: v2, labels: {version: v2}}\n"
 
-static const char routes_text[] =
-    "apiVersion: networking.istio.io/v1\n"
-    "kind: VirtualService\n"
-    "metadata: {name: service-N, namespace: space-S}\n"
-    "spec:\n"
-    "  hosts: [service-N]\n"
-    "  http:\n"
-    "  - match: [{uri: {prefix: /v2/}}]\n"
-    "    route: [{destination: {host: service-N, subset: v2}}]\n"
-    "  - timeout: 5s\n"
-    "    route:\n"
-    "    - {destination: {host: service-N, subset: v1}, weight: 9}\n"
-    "    - {destination: {host: service-N, subset: v2}, weight: 1}\n";
+#define ROUTES_TEXT(timeout, v1, v2)                                           \
+	"apiVersion: networking.istio.io/v1\n"                                 \
+	"kind: VirtualService\n"                                               \
+	"metadata: {name: service-N, namespace: space-S}\n"                    \
+	"spec:\n"                                                              \
+	"  hosts: [service-N]\n"                                               \
+	"  http:\n"                                                            \
+	"  - match: [{uri: {prefix: /v2/}}]\n"                                 \
+	"    route: [{destination: {host: service-N, subset: v2}}]\n"          \
+	"  - timeout: " timeout "\n"                                           \
+	"    route:\n"                                                         \
+	"    - {destination: {host: service-N, subset: v1}, weight: " v1 "}\n" \
+	"    - {destination: {host: service-N, subset: v2}, weight: " v2 "}\n"
 
-static const char other_routes_text[] =
-    "apiVersion: networking.istio.io/v1\n"
-    "kind: VirtualService\n"
-    "metadata: {name: service-N, namespace: space-S}\n"
-    "spec:\n"
-    "  hosts: [service-N]\n"
-    "  http:\n"
-    "  - match: [{uri: {prefix: /v2/}}]\n"
-    "    route: [{destination: {host: service-N, subset: v2}}]\n"
-    "  - timeout: 3s\n"
-    "    route:\n"
-    "    - {destination: {host: service-N, subset: v1}, weight: 5}\n"
-    "    - {destination: {host: service-N, subset: v2}, weight: 5}\n";
-
-static const char other_rule_text[] =
-    "apiVersion: networking.istio.io/v1\n"
-    "kind: DestinationRule\n"
-    "metadata: {name: service-N, namespace: space-S}\n"
-    "spec:\n"
-    "  host: service-N\n"
-    "  trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}\n"
-    "  subsets:\n"
-    "  - {name: v1, labels: {version: v1}}\n"
-    "  - {name: v2, labels: {version: v2}}\n";
+static const char rule_text[] = RULE_TEXT("LEAST_REQUEST");
+static const char other_rule_text[] = RULE_TEXT("ROUND_ROBIN");
+static const char routes_text[] = ROUTES_TEXT("5s", "9", "1");
+static const char other_routes_text[] = ROUTES_TEXT("3s", "5", "5");
 
 static struct resource *
 decode(const char *text)

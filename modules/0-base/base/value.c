@@ -270,9 +270,12 @@ push_lines(const struct value *v, struct arena *a, struct value **list)
 {
 	if (v->type == VALUE_MAP)
 		value_push(list, value_new_int(a, v->line));
-	if (v->type == VALUE_MAP || v->type == VALUE_LIST)
-		VALUE_EACH(v, it)
-	push_lines(it, a, list);
+	if (v->type != VALUE_MAP && v->type != VALUE_LIST)
+		return;
+	VALUE_EACH(v, it)
+	{
+		push_lines(it, a, list);
+	}
 }
 
 struct value *

@@ -389,6 +389,9 @@ settings_of(struct telling *x, const struct view_cluster *c, bool same_security)
 	tree_put_text(
 	    &x->t, map, "type", slice_str(view_cluster_type_name(c->type)));
 	tree_put_text(&x->t, map, "balancer", slice_str(tree_chooser(c)));
+	tree_put_bool(&x->t, map, "http2", c->http2);
+	if (same_security)
+		tree_put_text(&x->t, map, "sni", c->sni);
 	VALUE_EACH(tree_policy(&x->t, c->policy), it)
 	{
 		if ((same_security || !slice_eq(it->key, S("tls"))) &&
@@ -458,13 +461,9 @@ find_named(
 static bool
 is_alike(const struct view_chain *a, const struct view_chain *b)
 {
-	if (!slice_eq(a->name, b->name) || a->tls.mode != b->tls.mode ||
-	    a->match.sni_count != b->match.sni_count)
-		return false;
-	for (size_t i = 0; i < a->match.sni_count; i++)
-		if (!slice_eq(a->match.snis[i], b->match.snis[i]))
-			return false;
-	return true;
+	return slice_eq(a->name, b->name) && a->tls.mode == b->tls.mode &&
+	       slice_lists_eq(a->match.snis, a->match.sni_count, b->match.snis,
+		   b->match.sni_count);
 }
 
 static bool

@@ -15,7 +15,7 @@ documents_init(struct documents *d)
 {
 	body_init(&d->body);
 	d->list = value_new(&d->body.arena, VALUE_LIST);
-	d->places = value_new(&d->body.arena, VALUE_LIST);
+	d->places = NULL;
 }
 
 void
@@ -60,7 +60,7 @@ add_resource(void *arg, struct resource *r)
 		doc = NULL;
 	}
 	value_push(&d->list, doc);
-	if (doc != NULL)
+	if (doc != NULL && d->places != NULL)
 		add_place(d, r, doc);
 }
 

@@ -12,8 +12,9 @@ struct files;
 
 struct documents {
 	struct body body;
-	struct value *list;   /* NULL: no room */
-	struct value *places; /* likewise; of each its "file" and "lines" */
+	struct value *list; /* NULL: no room */
+	/* Of each its "file" and "lines"; NULL: nobody wants them. */
+	struct value *places;
 };
 
 void documents_init(struct documents *d);

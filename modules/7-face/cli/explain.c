@@ -306,6 +306,7 @@ online_init(struct online *l, const struct options *o)
 
 	l->o = o;
 	documents_init(&l->with);
+	l->with.places = value_new(&l->with.body.arena, VALUE_LIST);
 	files_init(&f, FILES_BYTES);
 	for (size_t i = 0; i < paths->count; i++)
 		if (files_read(&f, paths->text[i], &why) != OK)

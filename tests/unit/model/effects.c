@@ -176,6 +176,12 @@ TEST(each_setting_of_a_cluster_is_told)
 		"loadBalancer: {localityLbSetting: {failover: [{from: "
 		"a, to: c}]}}",
 		"localityLbSetting.failover[0].to is now c, not b"},
+	    {"tls: {mode: SIMPLE, sni: a.com}",
+		"tls: {mode: SIMPLE, sni: b.com}",
+		"sni is now b.com, not a.com"},
+	    {"connectionPool: {http: {h2UpgradePolicy: DO_NOT_UPGRADE}}",
+		"connectionPool: {http: {h2UpgradePolicy: UPGRADE}}",
+		"http2 is now true, not false"},
 	    {"loadBalancer: {consistentHash: {httpHeaderName: a}}",
 		"loadBalancer: {consistentHash: {httpHeaderName: b}}",
 		"hash.name is now b, not a"},

@@ -5,7 +5,7 @@
  */
 #include <stdio.h>
 
-#include "codec/codec.h"
+#include "load.h"
 #include "random.h"
 #include "unit.h"
 
@@ -274,17 +274,11 @@ TEST(what_routes_name_has_the_endpoints_of_now)
 static struct resource *
 resource_of(const char *text)
 {
-	AUTO(arena_fini) struct arena a;
-	AUTO(findings_fini) struct findings found = {0};
-	struct resource_source source = {.parse_json = codec_json_parse};
-	struct codec_documents docs;
-	struct resource *r = NULL;
+	AUTO(loaded_fini) struct loaded l;
 
-	arena_init(&a, 1 << 20);
-	EXPECT_OK(codec_yaml_parse(
-	    slice_str(text), "routes", &a, &docs, &found.errors));
-	EXPECT_OK(resource_decode(docs.items[0].root, &source, &r, &found));
-	return r;
+	load(text, /* file */ NULL, &l);
+	EXPECT_EQ(l.count, 1);
+	return resource_ref(l.items[0]);
 }
 
 #define ROUTES_HEAD                                                            \

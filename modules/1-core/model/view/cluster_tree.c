@@ -227,6 +227,8 @@ tls(struct tree *t, const struct view_cluster_policy *p)
 		tree_put_text(t, map, "unused",
 		    S("only a rule with a workloadSelector may name a "
 		      "credential for machines"));
+	tree_put_text(t, map, "clientCertificate", p->tls->client_certificate);
+	tree_put_text(t, map, "privateKey", p->tls->private_key); /* a path */
 	tree_put_text(t, map, "caCertificates", p->tls->ca_certificates);
 	for (size_t i = 0; i < p->tls->subject_alt_names.count; i++)
 		tree_add_text(t, names, p->tls->subject_alt_names.items[i]);

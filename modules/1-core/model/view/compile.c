@@ -189,14 +189,6 @@ builder_free(struct builder **bp)
 }
 
 static void
-drop_regex(void *value)
-{
-	struct regex *r = value;
-
-	regex_unref(&r);
-}
-
-static void
 view_drop(struct view *v)
 {
 	if (v->base != NULL) {
@@ -209,7 +201,7 @@ view_drop(struct view *v)
 		resource_unref(&v->inputs[i]);
 	mem_free(&v->inputs);
 	rows_fini(&v->resources);
-	map_fini(&v->regexes, drop_regex);
+	map_fini(&v->regexes, regex_drop);
 	rows_fini(&v->hosts);
 	rows_fini(&v->clusters);
 	rows_fini(&v->guards);

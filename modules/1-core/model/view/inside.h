@@ -675,7 +675,6 @@ void choose_endpoints(struct builder *b, struct cluster_row *c,
  */
 struct view *view_patch(const struct view_input *in);
 void patch_drop(struct view *v); /* at its end */
-void box_unref(struct box **bp);
 
 /*
  * What is newer goes into the box at hand. False: not everything that follows
@@ -882,6 +881,7 @@ void compile_matches(struct builder *b, const struct http_rule *rule,
 /* The view's own, made once (matches.c). NULL, and why it cannot be used. */
 const struct regex *find_regex(
     struct builder *b, struct slice pattern, struct slice *why);
+void regex_drop(void *value); /* for map_fini */
 
 /* The service that is meant; NULL: there is none (destinations.c). */
 struct service_row *find_destination_service(struct builder *b,

@@ -14,6 +14,14 @@ enum { REGEX_BYTES_MAX = 64 << 20 };
 
 /* --- regular expressions -------------------------------------------------- */
 
+void
+regex_drop(void *value)
+{
+	struct regex *r = value;
+
+	regex_unref(&r);
+}
+
 static struct regex *
 regex_of_before(const struct builder *b, struct slice pattern)
 {

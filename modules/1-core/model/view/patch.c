@@ -28,14 +28,6 @@ enum {
 };
 
 static void
-drop_regex(void *value)
-{
-	struct regex *r = value;
-
-	regex_unref(&r);
-}
-
-void
 box_unref(struct box **bp)
 {
 	struct box *box = *bp;
@@ -46,7 +38,7 @@ box_unref(struct box **bp)
 		return;
 	rows_fini(&box->hosts);
 	rows_fini(&box->problems);
-	map_fini(&box->regexes, drop_regex);
+	map_fini(&box->regexes, regex_drop);
 	arena_fini(&box->arena);
 	resource_unref(&box->resource);
 	mem_free(&box);
