@@ -418,6 +418,104 @@ TEST(a_cluster_has_the_policy_and_the_endpoints_of_now)
 	resource_unref(&r[1]);
 }
 
+#define GATEWAY                                                                \
+	"apiVersion: networking.istio.io/v1\nkind: Gateway\n"                  \
+	"metadata: {name: door, namespace: shop}\n"                            \
+	"spec:\n  selector: {app: door}\n"                                     \
+	"  servers: [{port: {number: 80, name: http, protocol: HTTP}, "        \
+	"hosts: [\"*.com\"]}]\n"
+#define BOUND_TO(gateways, name, hosts, rest)                                  \
+	"apiVersion: networking.istio.io/v1\nkind: VirtualService\n"           \
+	"metadata: {name: " name ", namespace: shop}\n"                        \
+	"spec:\n  hosts: [" hosts "]\n  gateways: [" gateways "]\n"            \
+	"  http:\n  - " rest "    route: [{destination: {host: web}}]\n"
+
+/* The timeout of the rule that takes a call of the name at the gateway. */
+static uint64_t
+timeout_at(const struct view *v, struct slice authority)
+{
+	const struct http_attrs a = {.authority = authority, .path = S("/")};
+	const struct addr to = {.family = ADDR_V4, .port = 80};
+	const struct view_listener *l =
+	    view_find_listener(v, NULL, VIEW_GATEWAY, &to);
+	const struct view_host *h =
+	    view_find_domain(v, l->chains[0].routes, authority);
+
+	return view_route_http(h, &a, NULL).route->timeout_us;
+}
+
+TEST(a_gateway_meets_the_rules_and_the_endpoints_of_now)
+{
+	static const struct view_port_input port = {
+	    9000, {"http", 4}, {"http", 4}};
+	static const struct label app = {{"app", 3}, {"door", 4}};
+	static const struct view_endpoint_input one = {.service = {"web", 3},
+	    .service_ns = {"shop", 4},
+	    .service_port = 9000,
+	    .addr = {ADDR_V4, {10, 0, 0, 1}, 80},
+	    .weight = 1};
+	struct view_service_input service = {
+	    S("web"), S("shop"), &port, 1, S("a record")};
+	struct view_serving serving = {
+	    .service = S("web"), .ns = S("shop"), .endpoints = &one};
+	static const struct view_upstream_input upstream = {
+	    .name = {"a", 1}, .host = {"web", 3}};
+	struct resource *gateway = resource_of(GATEWAY);
+	/* The last two have a host in common. */
+	struct resource *r[] = {
+	    resource_of(BOUND_TO("door", "a", "a.com", "timeout: 1s\n")),
+	    resource_of(BOUND_TO("door", "a", "a.com", "timeout: 2s\n")),
+	    resource_of(BOUND_TO("door", "b", "b.com", "timeout: 3s\n")),
+	    resource_of(BOUND_TO("door", "b", "b.com", "timeout: 4s\n")),
+	    resource_of(BOUND_TO("door", "c", "b.com", "timeout: 5s\n"))};
+	static const struct {
+		size_t rules[2];
+		size_t resources, endpoints;
+		bool patch;
+		uint64_t a, b; /* seconds */
+	} steps[] = {{{0, 2}, 3, 0, false, 1, 3}, {{1, 2}, 3, 0, true, 2, 3},
+	    {{1, 2}, 3, 1, true, 2, 3}, {{1, 3}, 3, 1, true, 2, 4},
+	    {{0, 3}, 3, 0, true, 1, 4}, {{0, 2}, 3, 0, true, 1, 3},
+	    {{0, 2}, 4, 0, false, 1, 3}, {{1, 2}, 4, 0, true, 2, 3},
+	    {{1, 3}, 4, 0, false, 2, 4}};
+	const struct resource *all[] = {gateway, NULL, NULL, r[4]};
+	struct view *v = NULL;
+	struct view_input in = {.ns = S("shop"),
+	    .proxy = VIEW_ROUTER,
+	    .labels = {&app, 1},
+	    .services = &service,
+	    .service_count = 1,
+	    .servings = &serving,
+	    .serving_count = 1,
+	    .resources = all,
+	    .upstreams = &upstream,
+	    .upstream_count = 1,
+	    .version = 1};
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		struct view *before = v;
+
+		all[1] = r[steps[i].rules[0]];
+		all[2] = r[steps[i].rules[1]];
+		in.resource_count = steps[i].resources;
+		serving.count = steps[i].endpoints;
+		serving.version = 1 + steps[i].endpoints;
+		in.before = before;
+		EXPECT_OK(view_compile(&in, &v, NULL));
+		EXPECT_EQ(
+		    before != NULL && is_patch(v, before), steps[i].patch);
+		EXPECT_EQ(timeout_at(v, S("a.com")), steps[i].a * 1000000);
+		EXPECT_EQ(timeout_at(v, S("b.com")), steps[i].b * 1000000);
+		(void)connections_of(v, steps[i].endpoints);
+		if (before != NULL)
+			view_unref(&before);
+	}
+	view_unref(&v);
+	resource_unref(&gateway);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		resource_unref(&r[i]);
+}
+
 TEST(the_same_endpoints_are_the_same_view)
 {
 	AUTO(view_unref) struct view *v = NULL;

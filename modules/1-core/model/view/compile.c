@@ -261,8 +261,7 @@ keep_input(struct builder *b)
 	    .addrs = v->addrs,
 	    .addr_count = v->addr_count};
 	b->in = &b->kept;
-	b->is_plain = in->proxy == VIEW_SIDECAR && b->gateway_scale == 0 &&
-		      !has_selecting_entry(b);
+	b->is_plain = b->gateway_scale == 0 && !has_selecting_entry(b);
 }
 
 enum err

@@ -421,5 +421,6 @@ http_rules_drop(void *value)
 
 	rows_fini(&rules->rows);
 	rows_fini(&rules->hosts);
+	rows_fini(&rules->parts);
 	mem_free(&rules);
 }

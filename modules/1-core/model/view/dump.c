@@ -153,7 +153,7 @@ everything(struct tree *t, const struct view *v)
 	for (size_t i = 0; i < v->problem_count; i++)
 		tree_add(t, problems, problem(t, &v->problems[i]));
 	for (size_t i = 0; i < v->scopes.count; i++)
-		tree_add(t, places, tree_place(t, v->scopes.items[i]));
+		tree_add(t, places, tree_place(t, v, v->scopes.items[i]));
 	tree_put_text(t, map, "domain", v->domain);
 	tree_put_text(t, map, "trustDomain", v->trust_domain);
 	tree_put_text(t, map, "pathNormalization",

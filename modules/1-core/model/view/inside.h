@@ -141,7 +141,7 @@ struct box {
 	atomic_uint refs;
 	struct arena arena;
 	struct resource *resource; /* a reference; NULL: it is a service's */
-	struct rows hosts;         /* struct host_row */
+	struct rows hosts;         /* struct view_host */
 	struct rows problems;      /* struct problem_row */
 	struct map regexes;        /* as in the view, of these alone */
 	size_t regex_bytes;
@@ -684,8 +684,13 @@ MUST_USE bool patch_service(
     struct builder *b, struct service_row *s, const struct view_serving *from);
 MUST_USE bool patch_rules(struct builder *b, const struct view *base,
     const struct resource *old, const struct resource *fresh);
+MUST_USE bool patch_gateway_parts(
+    struct builder *b, const struct rows *parts, const struct resource *fresh);
 MUST_USE bool patch_policies(struct builder *b, const struct view *base,
     const struct resource *old, const struct resource *fresh);
+
+/* Are the clusters that they lead to there in any case (patch_rules.c)? */
+bool lead_to_kept(const struct view_http_route *rows, size_t count);
 
 /* Is anything told of it but by its owner? That names its revision. */
 bool is_told_of(const struct view *base, const struct resource *r);
@@ -842,6 +847,7 @@ struct http_rule {
 struct http_rules {
 	struct rows rows;  /* struct http_rule */
 	struct rows hosts; /* struct host_row: those whose rules they are */
+	struct rows parts; /* struct gateway_part: as Gateways have them */
 };
 
 /* Made once for each resource. */

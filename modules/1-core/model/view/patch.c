@@ -337,9 +337,9 @@ put_hosts(struct view *v, const struct view *base)
 		const struct rows *some = &v->renewals[i].box->hosts;
 
 		for (size_t j = 0; j < some->count; j++) {
-			struct host_row *h = some->items[j];
+			struct view_host *h = some->items[j];
 
-			v->hosts.items[h->row.slot - 1] = h;
+			v->hosts.items[h->slot - 1] = h;
 		}
 	}
 }

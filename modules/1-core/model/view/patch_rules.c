@@ -166,11 +166,11 @@ is_kept(const struct view_cluster *c)
 	       ((const struct cluster_row *)(const void *)c)->is_kept;
 }
 
-static bool
-leads_to_kept(const struct view_host *h)
+bool
+lead_to_kept(const struct view_http_route *rows, size_t count)
 {
-	for (size_t i = 0; i < h->http_count; i++) {
-		const struct view_http_route *r = &h->http[i];
+	for (size_t i = 0; i < count; i++) {
+		const struct view_http_route *r = &rows[i];
 
 		for (size_t j = 0; j < r->destination_count; j++)
 			if (!is_kept(r->destinations[j].cluster))
@@ -190,7 +190,7 @@ renew_host(
 {
 	struct host_row *row = take(b, 1, sizeof(*row));
 
-	if (row == NULL || !leads_to_kept(&old->row))
+	if (row == NULL || !lead_to_kept(old->row.http, old->row.http_count))
 		return false;
 	*row = *old;
 	row->row.http = NULL;
@@ -225,5 +225,5 @@ patch_rules(struct builder *b, const struct view *base,
 		if (h->owner == old && !renew_host(b, h, fresh))
 			return false;
 	}
-	return true;
+	return rules == NULL || patch_gateway_parts(b, &rules->parts, fresh);
 }

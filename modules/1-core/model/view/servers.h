@@ -101,6 +101,35 @@ void find_bound(
 bool served_meets(const struct served_host *h, const struct bound *v,
     struct slice host, struct slice *out);
 
+/* --- the rules of one VirtualService (gateway_parts.c) -------------------- */
+
+/* A virtual host of a gateway. */
+struct gateway_host {
+	struct view_host row; /* first */
+	struct gateway_host *next;
+};
+
+/* For one Gateway; no rows if none of them is for it. */
+struct gateway_part {
+	const struct resource *resource;
+	struct slice gateway; /* "ns/name" */
+	uint16_t port;
+	bool ends_tls;
+	struct scope *scope;
+	struct view_http_route *rows;
+	size_t count;
+	size_t last;                /* 1: the last row takes everything */
+	bool is_mixed;              /* some host has rules of others, too */
+	struct gateway_host *hosts; /* those that have no others */
+};
+
+/* Made of the rules of `r`, and known to these; NULL when it is full. */
+struct gateway_part *gateway_part_of(
+    struct builder *b, const struct resource *r, const struct gateway_part *at);
+
+/* The host is made of these, struct gateway_part. */
+void gateway_parts_have(const struct rows *parts, struct gateway_host *h);
+
 /* --- virtual hosts of a set of routes (virtual_hosts.c) ------------------- */
 
 const struct view_routes *compile_virtual_hosts(struct builder *b,

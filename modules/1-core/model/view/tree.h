@@ -58,7 +58,8 @@ struct value *tree_host(struct tree *t, const struct view_host *h);
 struct value *tree_tcp_route(struct tree *t, const struct view_tcp_route *r);
 
 /* The listeners of a scope, by their direction, and its sets of routes. */
-struct value *tree_place(struct tree *t, const struct view_scope *of);
+struct value *tree_place(
+    struct tree *t, const struct view *v, const struct view_scope *of);
 
 /* cluster_tree.c: with priority and locality's weight, where those differ. */
 struct value *tree_endpoints(struct tree *t, const struct view_cluster *c);

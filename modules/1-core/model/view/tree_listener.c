@@ -113,7 +113,7 @@ by_host(const void *a, const void *b)
 
 /* Each once, of a set whose hosts are told nowhere else. */
 static struct value *
-hosts(struct tree *t, const struct view_routes *r)
+hosts(struct tree *t, const struct view *v, const struct view_routes *r)
 {
 	struct value *list = tree_list(t);
 	struct domain *all = NULL;
@@ -123,7 +123,8 @@ hosts(struct tree *t, const struct view_routes *r)
 		qsort(all, n, sizeof(*all), by_host);
 	for (size_t i = 0; i < n; i++)
 		if (i == 0 || all[i].host != all[i - 1].host)
-			tree_add(t, list, tree_host(t, all[i].host));
+			tree_add(t, list,
+			    tree_host(t, view_host_now(v, all[i].host)));
 	return list;
 }
 
@@ -148,7 +149,7 @@ chain(struct tree *t, const struct view_chain *c)
 }
 
 static struct value *
-listener(struct tree *t, const struct view_listener *l)
+listener(struct tree *t, const struct view *v, const struct view_listener *l)
 {
 	struct value *map = tree_map(t), *chains = tree_list(t);
 	const struct view_routes *last = NULL;
@@ -169,7 +170,7 @@ listener(struct tree *t, const struct view_listener *l)
 		/* Those of programs' calls are among the view's hosts. */
 		if (l->direction != VIEW_OUTBOUND && c->routes != NULL &&
 		    c->routes != last)
-			tree_put(t, one, "hosts", hosts(t, c->routes));
+			tree_put(t, one, "hosts", hosts(t, v, c->routes));
 		last = c->routes != NULL ? c->routes : last;
 		tree_add(t, chains, one);
 	}
@@ -181,7 +182,7 @@ listener(struct tree *t, const struct view_listener *l)
 }
 
 struct value *
-tree_place(struct tree *t, const struct view_scope *of)
+tree_place(struct tree *t, const struct view *v, const struct view_scope *of)
 {
 	const struct scope *s = scope_const(of);
 	struct value *map = tree_map(t), *sets = tree_list(t);
@@ -193,7 +194,7 @@ tree_place(struct tree *t, const struct view_scope *of)
 
 		for (size_t i = 0; i < s->listeners[d].count; i++)
 			tree_add(
-			    t, list, listener(t, s->listeners[d].items[i]));
+			    t, list, listener(t, v, s->listeners[d].items[i]));
 		tree_put(
 		    t, map, view_direction_name((enum view_direction)d), list);
 	}

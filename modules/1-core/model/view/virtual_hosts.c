@@ -7,22 +7,13 @@
  * a row, which has the name of the most specific one.
  */
 #include "servers.h"
-#include "validate.h"
-
-/* The rules of one VirtualService for one Gateway. */
-struct part {
-	const struct resource *resource;
-	struct view_http_route *rows;
-	size_t count;
-	size_t last; /* 1: the last row takes everything */
-};
 
 /* A host while it is looked for. */
 struct draft {
 	struct slice host;  /* canonical; "ns/host" if only a redirect */
 	struct slice shown; /* as dashboards have it */
 	uint16_t port;
-	struct rows parts; /* struct part */
+	struct rows parts; /* struct gateway_part */
 	bool needs_tls;
 	bool ends_tls;
 	struct origin origin;
@@ -32,76 +23,13 @@ struct drafting {
 	struct builder *b;
 	struct rows drafts; /* struct draft */
 	struct map by_host; /* → struct draft */
-	struct map part_of; /* Gateway and VirtualService → struct part */
+	struct map part_of; /* by part_key(): struct gateway_part */
 	struct view_routes *routes;
 };
 
 /* --- rules ---------------------------------------------------------------- */
 
-/* Upstream looks at the text, not at what it means. */
-static bool
-takes_everything(const struct view_match *m)
-{
-	const struct view_condition *c = m->conditions;
-
-	if (m->count == 0)
-		return true;
-	if (m->count > 1 || c->subject != VIEW_ON_PATH || c->negated)
-		return false;
-	return c->test == VIEW_PRESENT ||
-	       (c->test == VIEW_PREFIX && slice_eq(c->value, S("/"))) ||
-	       (c->test == VIEW_REGEX && slice_eq(c->value, S(".*")));
-}
-
-/* The first match that takes everything; the count if none does. */
-static size_t
-find_last(const struct view_http_route *r)
-{
-	size_t i = 0;
-
-	while (i < r->match_count && !takes_everything(&r->matches[i]))
-		i++;
-	return i;
-}
-
-/* A rule that takes everything, too: what comes before stays in its place. */
-static void
-split_last(struct part *p, size_t at)
-{
-	struct view_http_route *r = &p->rows[p->count++];
-
-	p->last = 1;
-	if (r->match_count == 0)
-		return;
-	if (at > 0) {
-		r[1] = r[0];
-		r->match_count = at;
-		r++;
-		p->count++;
-	}
-	r->matches += at;
-	r->match_count = 1;
-}
-
-static void
-add_rules(struct builder *b, const struct rows *rules,
-    const struct view_host *h, struct part *p)
-{
-	for (size_t i = 0; i < rules->count; i++) {
-		struct view_http_route *r = &p->rows[p->count];
-		size_t last;
-
-		compile_http_rule(b, rules->items[i], h, r);
-		r->index = i;
-		last = find_last(r);
-		if (last < r->match_count || r->match_count == 0) {
-			split_last(p, last);
-			return;
-		}
-		p->count++;
-	}
-}
-
+/* Of a Gateway and a VirtualService. */
 static struct slice
 part_key(struct builder *b, const struct served *s, const struct resource *r)
 {
@@ -110,33 +38,23 @@ part_key(struct builder *b, const struct served *s, const struct resource *r)
 }
 
 /* NULL if none of its rules is for the server. */
-static struct part *
+static struct gateway_part *
 part_of(struct drafting *d, const struct served *s, const struct bound *v)
 {
-	struct builder *b = d->b;
-	const struct view_host h = {.port = (uint16_t)s->spec->port->number,
-	    .ends_tls = s->spec->tls != NULL};
-	struct slice key = part_key(b, s, v->resource);
-	struct part *p = map_get(&d->part_of, key);
-	const struct rows *rules;
+	const struct gateway_part at = {.gateway = s->name,
+	    .port = (uint16_t)s->spec->port->number,
+	    .ends_tls = s->spec->tls != NULL,
+	    .scope = d->b->scope};
+	struct slice key = part_key(d->b, s, v->resource);
+	struct gateway_part *p = map_get(&d->part_of, key);
 
-	if (p != NULL)
-		return p;
-	if (!has_http_rule(b, v->resource, h.port))
-		return NULL;
-	rules = &http_rules_of(b, v->resource)->rows;
-	p = take(b, 1, sizeof(*p));
-	if (p == NULL)
-		return NULL;
-	p->resource = v->resource;
-	p->rows = take(b, rules->count + 1, sizeof(*p->rows));
-	if (p->rows == NULL)
-		return NULL;
-	b->rules_ns = v->resource->key.ns;
-	add_rules(b, rules, &h, p);
-	b->rules_ns = S("");
-	(void)map_put(&d->part_of, key, p); /* was not there */
-	return p;
+	if (p == NULL) {
+		p = gateway_part_of(d->b, v->resource, &at);
+		if (p == NULL)
+			return NULL;
+		(void)map_put(&d->part_of, key, p); /* was not there */
+	}
+	return p->count > 0 ? p : NULL;
 }
 
 /* --- drafts --------------------------------------------------------------- */
@@ -170,7 +88,7 @@ redirects(const struct served *s)
 
 /* Each host once, also where it is within several of the server's. */
 static void
-add_part(struct drafting *d, const struct served *s, struct part *p,
+add_part(struct drafting *d, const struct served *s, struct gateway_part *p,
     struct slice host)
 {
 	struct draft *x = draft_of(d, s, host);
@@ -186,7 +104,7 @@ add_part(struct drafting *d, const struct served *s, struct part *p,
 static void
 add_bound(struct drafting *d, const struct served *s, const struct bound *v)
 {
-	struct part *p = part_of(d, s, v);
+	struct gateway_part *p = part_of(d, s, v);
 	struct slice *met =
 	    take(d->b, s->host_count * v->host_count, sizeof(*met));
 	size_t n = 0;
@@ -238,7 +156,7 @@ append(const struct rows *parts, bool last, struct view_http_route *out)
 	size_t n = 0;
 
 	for (size_t i = 0; i < parts->count; i++) {
-		const struct part *p = parts->items[i];
+		const struct gateway_part *p = parts->items[i];
 		size_t from = last ? p->count - p->last : 0;
 		size_t to = last ? p->count : p->count - p->last;
 
@@ -255,10 +173,10 @@ fill_rules(struct builder *b, const struct rows *parts, struct view_host *h)
 	size_t count = 0;
 
 	for (size_t i = 0; i < parts->count; i++)
-		count += ((const struct part *)parts->items[i])->count;
+		count += ((const struct gateway_part *)parts->items[i])->count;
 	h->http_count = count;
 	if (parts->count == 1) {
-		h->http = ((const struct part *)parts->items[0])->rows;
+		h->http = ((const struct gateway_part *)parts->items[0])->rows;
 		return;
 	}
 	rows = take(b, count, sizeof(*rows));
@@ -273,7 +191,8 @@ fill_rules(struct builder *b, const struct rows *parts, struct view_host *h)
 static struct view_host *
 add_row(struct drafting *d, const struct draft *x)
 {
-	struct view_host *h = take(d->b, 1, sizeof(*h));
+	struct gateway_host *g = take(d->b, 1, sizeof(*g));
+	struct view_host *h = g != NULL ? &g->row : NULL;
 
 	if (h == NULL)
 		return NULL;
@@ -288,6 +207,7 @@ add_row(struct drafting *d, const struct draft *x)
 	h->ends_tls = x->ends_tls;
 	fill_rules(d->b, &x->parts, h);
 	index_routes(d->b, h);
+	gateway_parts_have(&x->parts, g);
 	rows_add(&d->routes->hosts, h);
 	rows_add(&d->b->v->hosts, h);
 	return h;

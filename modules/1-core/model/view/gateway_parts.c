@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * gateway_parts — the rules of one VirtualService for one Gateway.
+ *
+ * They are compiled once for all hosts that they are asked of. When the
+ * VirtualService says something else about the same hosts, the rows of those
+ * that nobody shares with it are made anew, and nothing else.
+ */
+#include "servers.h"
+
+/* --- what takes everything ------------------------------------------------ */
+
+/* Upstream looks at the text, not at what it means. */
+static bool
+takes_everything(const struct view_match *m)
+{
+	const struct view_condition *c = m->conditions;
+
+	if (m->count == 0)
+		return true;
+	if (m->count > 1 || c->subject != VIEW_ON_PATH || c->negated)
+		return false;
+	return c->test == VIEW_PRESENT ||
+	       (c->test == VIEW_PREFIX && slice_eq(c->value, S("/"))) ||
+	       (c->test == VIEW_REGEX && slice_eq(c->value, S(".*")));
+}
+
+/* The first match that takes everything; the count if none does. */
+static size_t
+find_last(const struct view_http_route *r)
+{
+	size_t i = 0;
+
+	while (i < r->match_count && !takes_everything(&r->matches[i]))
+		i++;
+	return i;
+}
+
+/* A rule that takes everything, too: what comes before stays in its place. */
+static void
+split_last(struct gateway_part *p, size_t at)
+{
+	struct view_http_route *r = &p->rows[p->count++];
+
+	p->last = 1;
+	if (r->match_count == 0)
+		return;
+	if (at > 0) {
+		r[1] = r[0];
+		r->match_count = at;
+		r++;
+		p->count++;
+	}
+	r->matches += at;
+	r->match_count = 1;
+}
+
+/* --- the rows ------------------------------------------------------------- */
+
+static void
+add_rules(struct builder *b, const struct rows *rules, struct gateway_part *p)
+{
+	const struct view_host h = {.port = p->port, .ends_tls = p->ends_tls};
+
+	for (size_t i = 0; i < rules->count; i++) {
+		struct view_http_route *r = &p->rows[p->count];
+		size_t last;
+
+		compile_http_rule(b, rules->items[i], &h, r);
+		r->index = i;
+		last = find_last(r);
+		if (last < r->match_count || r->match_count == 0) {
+			split_last(p, last);
+			return;
+		}
+		p->count++;
+	}
+}
+
+static void
+fill_part(struct builder *b, struct gateway_part *p)
+{
+	const struct rows *rules = &http_rules_of(b, p->resource)->rows;
+
+	p->rows = take(b, rules->count + 1, sizeof(*p->rows));
+	if (p->rows == NULL)
+		return;
+	b->owner = p->resource;
+	b->rules_ns = p->resource->key.ns;
+	add_rules(b, rules, p);
+	b->rules_ns = S("");
+	b->owner = NULL;
+}
+
+struct gateway_part *
+gateway_part_of(
+    struct builder *b, const struct resource *r, const struct gateway_part *at)
+{
+	struct gateway_part *p = take(b, 1, sizeof(*p));
+
+	if (p == NULL)
+		return NULL;
+	*p = *at;
+	p->resource = r;
+	if (has_http_rule(b, r, p->port))
+		fill_part(b, p);
+	rows_add(&http_rules_of(b, r)->parts, p);
+	return p;
+}
+
+void
+gateway_parts_have(const struct rows *parts, struct gateway_host *h)
+{
+	struct gateway_part *p;
+
+	for (size_t i = 0; parts->count > 1 && i < parts->count; i++) {
+		p = parts->items[i];
+		p->is_mixed = true;
+	}
+	if (parts->count != 1)
+		return;
+	p = parts->items[0];
+	h->next = p->hosts;
+	p->hosts = h;
+}
+
+/* --- the rows of now ------------------------------------------------------ */
+
+static void
+renew_hosts(struct builder *b, const struct gateway_part *old,
+    const struct gateway_part *fresh)
+{
+	for (const struct gateway_host *h = old->hosts; h != NULL;
+	     h = h->next) {
+		struct gateway_host *row = take(b, 1, sizeof(*row));
+
+		if (row == NULL)
+			return;
+		row->row = h->row;
+		row->row.origin = origin_of(fresh->resource, 0);
+		row->row.http = fresh->rows;
+		row->row.http_count = fresh->count;
+		row->row.index = NULL;
+		index_routes(b, &row->row);
+		rows_add(&b->box->hosts, row);
+	}
+}
+
+static bool
+renew_part(struct builder *b, const struct gateway_part *old,
+    const struct resource *fresh)
+{
+	struct gateway_part p = *old;
+
+	if (old->is_mixed || !lead_to_kept(old->rows, old->count))
+		return false;
+	p.resource = fresh;
+	p.rows = NULL;
+	p.count = p.last = 0;
+	if (has_http_rule(b, fresh, p.port))
+		fill_part(b, &p);
+	if ((p.count > 0) != (old->count > 0))
+		return false;
+	renew_hosts(b, old, &p);
+	return true;
+}
+
+bool
+patch_gateway_parts(
+    struct builder *b, const struct rows *parts, const struct resource *fresh)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < parts->count; i++) {
+		const struct gateway_part *old = parts->items[i];
+
+		b->scope = old->scope;
+		b->gateway = old->gateway;
+		ok = renew_part(b, old, fresh);
+		b->gateway = S("");
+	}
+	return ok;
+}
