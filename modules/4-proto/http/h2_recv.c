@@ -447,6 +447,8 @@ h2_recv(struct http2 *c, struct slice bytes)
 	rv = nghttp2_session_mem_recv(
 	    c->ng, (const uint8_t *)bytes.ptr, bytes.len);
 	c->inside = false;
+	if (c->events->on_batch_end != NULL)
+		c->events->on_batch_end(c->arg, c);
 	if (rv < 0)
 		h2_end(c, ERR_PROTOCOL,
 		    rv == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM

@@ -38,6 +38,7 @@ struct http2 {
 	bool server;
 	bool inside;     /* in a call of nghttp2, which is not reentrant */
 	bool blocked;    /* the transport is full */
+	bool opened;     /* the transport was open */
 	bool ready;      /* the peer's SETTINGS came */
 	bool going;      /* GOAWAY came or went */
 	bool parting;    /* graceful: the last GOAWAY has yet to go */

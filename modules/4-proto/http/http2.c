@@ -130,6 +130,7 @@ on_open(struct stream *t, void *arg)
 
 	(void)t;
 	OBJ(c, arg, HTTP2_MAGIC);
+	c->opened = true;
 	h2_alive_opened(c);
 	h2_want_flush(c);
 }
@@ -310,6 +311,7 @@ http2_open(const struct http2_spec *spec)
 	c->budget = spec->budget;
 	c->loop = spec->loop;
 	c->transport = spec->transport;
+	c->opened = stream_is_open(c->transport);
 	c->events = spec->events;
 	c->arg = spec->arg;
 	list_init(&c->streams);
@@ -330,6 +332,19 @@ http2_open(const struct http2_spec *spec)
 }
 
 /* --- the owner's side --- */
+
+void
+http2_feed(struct http2 *c, struct slice bytes)
+{
+	h2_alive_heard(c);
+	h2_recv(c, bytes);
+}
+
+bool
+http2_was_open(const struct http2 *c)
+{
+	return c->opened;
+}
 
 void
 http2_shutdown(struct http2 *c)

@@ -69,6 +69,8 @@ struct http2_events {
 	void (*on_goaway)(void *arg, struct http2 *c, uint32_t code);
 	/* A stream ended: there is room for another, if not going away. */
 	void (*on_room)(void *arg, struct http2 *c);
+	/* All that one read brought was handed on. */
+	void (*on_batch_end)(void *arg, struct http2 *c);
 	/* Once and last; all streams are closed by now. `why` OK: in order. */
 	void (*on_close)(void *arg, struct http2 *c, enum err why);
 };
@@ -112,6 +114,12 @@ struct http2_spec {
 
 /* Sends preface and SETTINGS as soon as the transport is open. */
 struct http2 *http2_open(const struct http2_spec *spec);
+
+/* Bytes that came before it took the transport. */
+void http2_feed(struct http2 *c, struct slice bytes);
+
+/* The transport is open, or was: some of what was sent may have gone out. */
+bool http2_was_open(const struct http2 *c);
 
 /*
  * Graceful: GOAWAY, no new streams; closes when the last one has ended.

@@ -111,6 +111,7 @@ hosts_get(struct hosts *h, uint64_t id)
 		host = mem_new(sizeof(*host));
 		host->id = id;
 		list_init(&host->idle);
+		list_init(&host->sessions);
 		(void)map_put(&h->by_id, key_of(&id), host); /* was absent */
 	}
 	host->refs++;

@@ -23,8 +23,9 @@ struct host {
 	uint64_t id;
 	uint32_t refs; /* snapshots, connections, requests */
 	uint64_t unused_since_us;
-	struct list idle; /* struct upstream_conn, the freshest first */
+	struct list idle; /* connections, the freshest first (conns.c) */
 	uint32_t idle_count;
+	struct list sessions; /* of HTTP/2 (sessions.c) */
 };
 
 /* A cluster with its hosts, in the order of its endpoints. */

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { ANSWER_MAX = 4096, WORDS_MAX = 512 };
+enum { WORDS_MAX = 512, STATUS_MAX = 1024, REFUSAL_BYTES = 8 << 10 };
 
 /* Details is a Structured Fields string (RFC 8941 §3.3.3): ASCII, escaped. */
 static void
@@ -30,39 +30,51 @@ quote(struct slice words, char out[WORDS_MAX])
 static struct slice
 words_of(enum flow_flag flag, struct slice detail)
 {
-	return detail.len > 0 ? detail : slice_str(flow_flag_words(flag));
+	struct slice words =
+	    detail.len > 0 ? detail : slice_str(flow_flag_words(flag));
+
+	words.len = MIN(words.len, (size_t)WORDS_MAX / 2);
+	return words;
 }
 
 struct answer {
 	unsigned status;
 	enum flow_flag flag;
-	struct slice detail;
-	bool no_body; /* to HEAD */
-	bool close;
+	struct slice words;
+	char proxy_status[STATUS_MAX];
 };
 
-/* Head and body; bounded, so that it cannot fail in its buffer. */
 static void
-write_answer(const struct worker *w, const struct answer *a, struct buf *out)
+answer_init(struct answer *a, const struct worker *w, unsigned status,
+    enum flow_flag flag, struct slice detail)
 {
-	struct slice words = words_of(a->flag, a->detail);
-	struct slice reason = http_status_text(a->status);
 	char quoted[WORDS_MAX];
+	int n;
+
+	a->status = status;
+	a->flag = flag;
+	a->words = words_of(flag, detail);
+	quote(a->words, quoted);
+	n = snprintf(a->proxy_status, sizeof(a->proxy_status),
+	    "%.*s; error=%s; details=\"%s\"", SLICE_ARG(w->proxy->server_name),
+	    flow_flag_token(flag), quoted);
+	CHECK(n > 0 && (size_t)n < sizeof(a->proxy_status));
+}
+
+/* Its fields are few, and there is room for them; borrows the answer. */
+static void
+make_head(const struct answer *a, struct arena *arena, struct http_head *h)
+{
 	enum err e;
 
-	words.len = MIN(words.len, WORDS_MAX / 2);
-	quote(words, quoted);
-	e = buf_printf(out,
-	    "HTTP/1.1 %u %.*s\r\n"
-	    "content-type: text/plain\r\n"
-	    "content-length: %zu\r\n"
-	    "proxy-status: %.*s; error=%s; details=\"%s\"\r\n"
-	    "%s\r\n",
-	    a->status, SLICE_ARG(reason), words.len + 1,
-	    SLICE_ARG(w->proxy->server_name), flow_flag_token(a->flag), quoted,
-	    a->close ? "connection: close\r\n" : "");
-	if (e == OK && !a->no_body)
-		e = buf_printf(out, "%.*s\n", SLICE_ARG(words));
+	http_head_init(h, arena);
+	h->status = (uint16_t)a->status;
+	h->framing = HTTP_BODY_LENGTH;
+	h->content_length = a->words.len + 1;
+	e = http_head_set_id(h, HTTP_CONTENT_TYPE, S("text/plain"));
+	if (e == OK)
+		e = http_head_set_id(
+		    h, HTTP_PROXY_STATUS, slice_str(a->proxy_status));
 	CHECK(e == OK);
 }
 
@@ -70,37 +82,56 @@ write_answer(const struct worker *w, const struct answer *a, struct buf *out)
 bool
 request_is_last(const struct request *r)
 {
-	return r->conn->last || !r->complete || !r->head->keep_alive ||
+	return r->client->last || !r->complete || !r->head->keep_alive ||
 	       r->head->version == HTTP_V1_0;
+}
+
+/* In an arena of its own: the request's may be what is full. */
+static void
+send_answer(struct request *r, const struct answer *a)
+{
+	bool no_body = http_head_is_method(r->head, S("HEAD"));
+	const struct client_ops *ops = r->client->ops;
+	AUTO(arena_fini) struct arena arena;
+	struct http_head h;
+	enum err e;
+
+	arena_init(&arena, REFUSAL_BYTES);
+	make_head(a, &arena, &h);
+	e = ops->head(r->client, &h, no_body);
+	CHECK(e == OK);
+	r->started = true;
+	if (no_body)
+		return;
+	r->record.bytes_sent = a->words.len + 1;
+	request_to_client(r, a->words);
+	request_to_client(r, S("\n"));
+	e = ops->end(r->client, NULL);
+	(void)e; /* there are no trailers; the client's end tells the rest */
 }
 
 void
 request_answer(struct request *r, unsigned status, enum flow_flag flag,
     struct slice detail)
 {
-	AUTO(buf_fini) struct buf out = BUF(ANSWER_MAX);
-	struct answer a = {.status = status,
-	    .flag = flag,
-	    .detail = detail,
-	    .no_body = http_head_is_method(r->head, S("HEAD")),
-	    .close = request_is_last(r)};
+	struct answer a;
 
 	request_drop_try(r);
+	answer_init(&a, r->worker, status, flag, detail);
 	r->record.flag = flag;
 	r->record.status = (uint16_t)status;
+	r->record.bytes_sent = 0;
 	if (arena_copy(&r->arena, detail, &r->record.detail) != OK)
 		r->record.detail = SLICE_NONE;
-	write_answer(r->worker, &a, &out);
-	r->record.bytes_sent = a.no_body ? 0 : words_of(flag, detail).len + 1;
-	r->conn->last = a.close;
-	request_to_client(r, buf_slice(&out));
+	r->client->last = request_is_last(r);
+	send_answer(r, &a);
 	request_flush_client(r);
 	request_finish(r);
 }
 
 /* There is no request to speak of: the record has what the connection knows. */
 static void
-report_refusal(struct conn *c, const struct answer *a)
+report_refusal(struct client *c, const struct answer *a)
 {
 	const struct view_upstream *u = view_find_upstream(
 	    c->worker->now->view, slice_str(listener_name(c->listener)));
@@ -108,14 +139,14 @@ report_refusal(struct conn *c, const struct answer *a)
 	    .kind = FLOW_HTTP,
 	    .reporter = FLOW_SOURCE,
 	    .flag = a->flag,
-	    .detail = a->detail,
+	    .detail = a->words,
 	    .status = (uint16_t)a->status,
 	    .protocol = S("http"),
 	    .version = S("HTTP/1.1"),
-	    .bytes_sent = words_of(a->flag, a->detail).len + 1,
+	    .bytes_sent = a->words.len + 1,
 	    .start_wall_ms = clock_wall_ms(loop_clock(c->worker->loop)),
-	    .downstream_remote = stream_peer(c->stream),
-	    .downstream_local = stream_local(c->stream),
+	    .downstream_remote = c->peer,
+	    .downstream_local = c->local,
 	};
 
 	if (u != NULL)
@@ -124,20 +155,21 @@ report_refusal(struct conn *c, const struct answer *a)
 }
 
 void
-request_refuse(struct conn *c, unsigned status, struct slice words)
+request_refuse(
+    struct client *c, unsigned status, struct slice words, struct buf *out)
 {
-	AUTO(buf_fini) struct buf out = BUF(ANSWER_MAX);
-	struct answer a = {.status = status,
-	    .flag = FLOW_DOWNSTREAM_PROTOCOL,
-	    .detail = words,
-	    .close = true};
+	AUTO(arena_fini) struct arena arena;
+	struct http_head h;
+	struct answer a;
 	enum err e;
 
-	if (c->closing || c->stream == NULL || stream_is_closing(c->stream))
-		return;
+	answer_init(&a, c->worker, status, FLOW_DOWNSTREAM_PROTOCOL, words);
 	report_refusal(c, &a);
-	write_answer(c->worker, &a, &out);
-	e = stream_write(c->stream, buf_slice(&out));
-	if (e == OK || e == ERR_AGAIN) /* else its on_close follows */
-		conn_end(c);
+	arena_init(&arena, REFUSAL_BYTES);
+	make_head(&a, &arena, &h);
+	h.connection = HTTP_CONN_CLOSE;
+	e = http1_write_head(&h, out);
+	if (e == OK)
+		e = buf_printf(out, "%.*s\n", SLICE_ARG(a.words));
+	CHECK(e == OK); /* it is small */
 }

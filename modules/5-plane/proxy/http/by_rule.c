@@ -42,7 +42,6 @@ make_head(
 	h->status = (uint16_t)status;
 	h->framing = has_body(status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
 	h->content_length = body.len;
-	h->connection = r->conn->last ? HTTP_CONN_CLOSE : HTTP_CONN_DEFAULT;
 	if (route->redirect != NULL)
 		e = add_location(r, h);
 	if (e == OK && body.len > 0)
@@ -56,11 +55,13 @@ make_head(
 static void
 send_rest(struct request *r)
 {
+	enum err e;
+
 	while (r->own_rest.len > 0) {
 		struct slice piece =
 		    slice_sub(r->own_rest, 0, LIMIT_STREAM_BUFFER);
 
-		if (r->conn->stream == NULL || r->conn->stream->full) {
+		if (r->client->full) {
 			request_flush_client(r);
 			return;
 		}
@@ -70,6 +71,8 @@ send_rest(struct request *r)
 		r->moved_us = loop_now_us(r->worker->loop);
 		request_to_client(r, piece);
 	}
+	e = r->client->ops->end(r->client, NULL);
+	(void)e; /* there are no trailers; the client's end tells the rest */
 	request_finish(r);
 }
 
@@ -89,11 +92,12 @@ by_rule_answer(struct request *r)
 	struct slice body = route->answer != NULL && has_body(status)
 				? route->answer->body
 				: S("");
+	bool no_body = body.len == 0 || http_head_is_method(r->head, S("HEAD"));
 	struct http_head h;
 
-	r->conn->last = request_is_last(r);
+	r->client->last = request_is_last(r);
 	if (make_head(r, status, body, &h) != OK ||
-	    http1_write_head(&h, &r->worker->to_client) != OK) {
+	    r->client->ops->head(r->client, &h, no_body) != OK) {
 		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
 		    S("no room for the fields of the rule's answer"));
 		return;
@@ -101,7 +105,7 @@ by_rule_answer(struct request *r)
 	sm_go(&r->state, REQUEST_ANSWERING);
 	r->started = true;
 	r->record.status = (uint16_t)status;
-	if (!http_head_is_method(r->head, S("HEAD")))
+	if (!no_body)
 		r->own_rest = body;
 	send_rest(r);
 }

@@ -8,11 +8,30 @@
  */
 #include "http/conn.h"
 
+#include "http/h2_conn.h"
 #include "http/request.h"
 
 #include <stdio.h>
 
-enum { CONN_MAGIC = 0x636f6e6e };
+enum { CONN_MAGIC = 0x636f6e6e, SMALL_BODY = 8 << 10 };
+
+struct conn {
+	struct client client; /* first */
+	uint32_t magic;
+	bool ended;      /* the client sends no more */
+	bool done;       /* the request is over, the parser not told yet */
+	bool usable;     /* and another may follow it */
+	bool closing;    /* the last byte for the client is written */
+	bool to_chunked; /* the answer's body goes in chunks */
+	bool known;      /* to be HTTP/1: bytes came that say so */
+	struct stream *stream; /* NULL once closed */
+	struct http1_parser *parser;
+	struct buf backlog;     /* bytes behind the current request */
+	struct timer timer;     /* idle, or waiting for a head */
+	struct loop_later next; /* begin with the backlog */
+	struct registered reg;
+	uint64_t requests;
+};
 
 static struct conn *
 conn_of(void *arg)
@@ -21,6 +40,12 @@ conn_of(void *arg)
 
 	OBJ(c, arg, CONN_MAGIC);
 	return c;
+}
+
+static struct conn *
+conn_of_client(struct client *client)
+{
+	return conn_of(CONTAINER(client, struct conn, client));
 }
 
 /* --- the parser's events --- */
@@ -32,7 +57,7 @@ on_head(void *arg, struct http_head *h)
 
 	timer_clear(&c->timer);
 	c->requests++;
-	request_begin(c, h);
+	request_begin(&c->client, h, h->framing == HTTP_BODY_NONE);
 }
 
 static void
@@ -40,8 +65,8 @@ on_body(void *arg, struct slice bytes)
 {
 	struct conn *c = conn_of(arg);
 
-	if (c->request != NULL)
-		request_on_body(c->request, bytes);
+	if (c->client.request != NULL)
+		request_on_body(c->client.request, bytes);
 }
 
 static void
@@ -49,8 +74,8 @@ on_trailers(void *arg, struct http_head *h)
 {
 	struct conn *c = conn_of(arg);
 
-	if (c->request != NULL)
-		request_on_trailers(c->request, h);
+	if (c->client.request != NULL)
+		request_on_trailers(c->client.request, h);
 }
 
 static void
@@ -58,8 +83,8 @@ on_complete(void *arg)
 {
 	struct conn *c = conn_of(arg);
 
-	if (c->request != NULL)
-		request_on_complete(c->request);
+	if (c->client.request != NULL)
+		request_on_complete(c->client.request);
 }
 
 static const struct http1_events parser_events = {
@@ -69,12 +94,194 @@ static const struct http1_events parser_events = {
     .on_complete = on_complete,
 };
 
+/* --- the answer --- */
+
+/* It waited for a 100 and got this: its body may come or not (RFC 9110
+ * §10.1.1), so that nobody can say where the next request would begin. */
+static bool
+is_out_of_step(const struct request *r)
+{
+	return r->head->expect_continue && !r->complete &&
+	       r->record.bytes_received == 0;
+}
+
+/* Without a length the client would wait for the connection's end. */
+static bool
+wants_length(const struct request *r, const struct http_head *h)
+{
+	return h->framing == HTTP_BODY_NONE && h->version == HTTP_V2 &&
+	       h->status != 204 && h->status != 304 &&
+	       !http_head_has(h, HTTP_CONTENT_LENGTH) &&
+	       !http_head_is_method(r->head, S("HEAD"));
+}
+
+/* How the client learns where the body ends; it may be older than we are. */
+static void
+frame(struct conn *c, struct http_head *h)
+{
+	const struct request *r = c->client.request;
+	bool old = r->head->version == HTTP_V1_0;
+	bool open_end =
+	    h->framing == HTTP_BODY_CHUNKED || h->framing == HTTP_BODY_CLOSE;
+
+	if (open_end)
+		h->framing = old ? HTTP_BODY_CLOSE : HTTP_BODY_CHUNKED;
+	if (wants_length(r, h)) {
+		h->framing = HTTP_BODY_LENGTH;
+		h->content_length = 0;
+	}
+	if ((open_end && old) || is_out_of_step(r))
+		c->client.last = true;
+	c->to_chunked = h->framing == HTTP_BODY_CHUNKED;
+	h->version = HTTP_V1_1;
+	if (h->framing == HTTP_BODY_TUNNEL)
+		h->connection = HTTP_CONN_UPGRADE;
+	else if (c->client.last || !r->head->keep_alive)
+		h->connection = HTTP_CONN_CLOSE;
+	else
+		h->connection = old ? HTTP_CONN_KEEP_ALIVE : HTTP_CONN_DEFAULT;
+}
+
+/* All of a write was taken, or the stream's own end tells that it was not. */
+static enum err
+written(struct conn *c, enum err e)
+{
+	c->client.full = c->client.full || e == ERR_AGAIN;
+	return e;
+}
+
+static enum err
+flush_answer(struct client *client)
+{
+	struct conn *c = conn_of_client(client);
+	struct buf *out = &client->worker->to_client;
+	enum err e = OK;
+
+	if (buf_len(out) > 0 && c->stream != NULL)
+		e = stream_write(c->stream, buf_slice(out));
+	buf_reset(out);
+	return written(c, e);
+}
+
+/* Small pieces are collected; a large one goes out with what waits. */
+static enum err
+put(struct conn *c, struct slice bytes)
+{
+	struct buf *out = &c->client.worker->to_client;
+	struct slice parts[2];
+	enum err e;
+
+	if (bytes.len <= SMALL_BODY && buf_add_slice(out, bytes) == OK)
+		return OK;
+	if (c->stream == NULL)
+		return ERR_CLOSED;
+	parts[0] = buf_slice(out);
+	parts[1] = bytes;
+	e = stream_writev(c->stream, parts, ARRAY_LEN(parts));
+	buf_reset(out);
+	return written(c, e);
+}
+
+static void
+answer_interim(struct client *client, const struct http_head *h)
+{
+	const struct request *r = client->request;
+	enum err e;
+
+	if (r->head->version == HTTP_V1_0)
+		return;
+	e = http1_write_head(h, &client->worker->to_client);
+	if (e == OK)
+		e = flush_answer(client);
+	(void)e; /* what does not fit is left out; the rest its end tells */
+}
+
+static enum err
+answer_head(struct client *client, struct http_head *h, bool end)
+{
+	(void)end; /* the framing says it */
+	frame(conn_of_client(client), h);
+	return http1_write_head(h, &client->worker->to_client);
+}
+
+static enum err
+answer_body(struct client *client, struct slice bytes)
+{
+	struct conn *c = conn_of_client(client);
+	char size[HTTP1_CHUNK_HEAD_MAX];
+	enum err e;
+
+	if (!c->to_chunked)
+		return put(c, bytes);
+	e = put(c, slice_of(size, http1_chunk_head(bytes.len, size)));
+	if (e == OK || e == ERR_AGAIN)
+		e = put(c, bytes);
+	if (e == OK || e == ERR_AGAIN)
+		e = put(c, S("\r\n"));
+	return c->client.full && e == OK ? ERR_AGAIN : e;
+}
+
+static enum err
+answer_end(struct client *client, const struct http_head *trailers)
+{
+	struct conn *c = conn_of_client(client);
+
+	if (!c->to_chunked)
+		return OK;
+	c->to_chunked = false;
+	return http1_write_end(trailers, &client->worker->to_client);
+}
+
+static void
+pause(struct client *client, enum stream_pause why)
+{
+	struct conn *c = conn_of_client(client);
+
+	if (c->stream != NULL)
+		stream_pause(c->stream, why);
+}
+
+static void
+resume(struct client *client, enum stream_pause why)
+{
+	struct conn *c = conn_of_client(client);
+
+	if (c->stream != NULL)
+		stream_resume(c->stream, why);
+}
+
+static void
+cut_answer(struct client *client, enum err why)
+{
+	struct conn *c = conn_of_client(client);
+
+	if (c->stream != NULL)
+		stream_close(c->stream, why);
+}
+
 /* --- reading --- */
 
-void
+static void
+conn_free(struct conn **cp)
+{
+	struct conn *c = *cp;
+
+	*cp = NULL;
+	timer_clear(&c->timer);
+	loop_later_cancel(&c->next);
+	worker_unregister(&c->reg);
+	http1_parser_free(&c->parser);
+	listener_unref(&c->client.listener);
+	buf_fini(&c->backlog);
+	c->magic = 0;
+	mem_free(&c);
+}
+
+/* The last answer is written: closes, but lets the client read it. */
+static void
 conn_end(struct conn *c)
 {
-	c->last = c->closing = true;
+	c->client.last = c->closing = true;
 	timer_clear(&c->timer);
 	if (c->ended)
 		stream_close(c->stream, OK);
@@ -99,8 +306,23 @@ keep_for_later(struct conn *c, struct slice rest)
 		return;
 	}
 	stream_pause(c->stream, STREAM_PAUSE_OWNER);
-	if (c->request == NULL)
-		loop_later(c->worker->loop, &c->next);
+	if (c->client.request == NULL)
+		loop_later(c->client.worker->loop, &c->next);
+}
+
+/* What came was no request: an answer without one, then the end. */
+static void
+refuse(struct conn *c, unsigned status, struct slice words)
+{
+	AUTO(buf_fini) struct buf text = BUF(LIMIT_HEAD_BYTES);
+	enum err e;
+
+	if (is_over(c))
+		return;
+	request_refuse(&c->client, status, words, &text);
+	e = stream_write(c->stream, buf_slice(&text));
+	if (e == OK || e == ERR_AGAIN) /* else its on_close follows */
+		conn_end(c);
 }
 
 static void
@@ -108,12 +330,12 @@ on_flaw(struct conn *c)
 {
 	enum http1_flaw f = http1_parser_flaw(c->parser);
 
-	c->last = true;
-	if (c->request != NULL)
-		request_on_flaw(c->request, f);
+	c->client.last = true;
+	if (c->client.request != NULL)
+		request_on_flaw(c->client.request, http1_flaw_status(f),
+		    slice_str(http1_flaw_text(f)));
 	else if (!c->done)
-		request_refuse(
-		    c, http1_flaw_status(f), slice_str(http1_flaw_text(f)));
+		refuse(c, http1_flaw_status(f), slice_str(http1_flaw_text(f)));
 }
 
 /* Outside the parser, which cannot be told to go on from inside. */
@@ -123,7 +345,7 @@ after_request(struct conn *c)
 	c->done = false;
 	if (is_over(c))
 		return;
-	if (!c->usable || c->last || c->worker->draining) {
+	if (!c->usable || c->client.last || c->client.worker->draining) {
 		conn_end(c);
 		return;
 	}
@@ -134,7 +356,7 @@ after_request(struct conn *c)
 				     STREAM_PAUSE_NOT_READY |
 				     STREAM_PAUSE_FILTER);
 	if (buf_len(&c->backlog) > 0)
-		loop_later(c->worker->loop, &c->next);
+		loop_later(c->client.worker->loop, &c->next);
 }
 
 /* To the end of the message at most; returns how much that was. */
@@ -144,13 +366,13 @@ feed(struct conn *c, struct slice data)
 	size_t used = 0;
 	enum err e;
 
-	c->reading = true;
+	c->client.reading = true;
 	e = http1_parser_feed(c->parser, data, &used);
-	c->reading = false;
+	c->client.reading = false;
 	if (e != OK && e != ERR_EOF)
 		on_flaw(c);
-	if (c->request != NULL)
-		request_on_batch_end(c->request);
+	if (c->client.request != NULL)
+		request_on_batch_end(c->client.request);
 	else if (c->done)
 		after_request(c);
 	return used;
@@ -160,8 +382,53 @@ feed(struct conn *c, struct slice data)
 static bool
 is_resting(const struct conn *c)
 {
-	return c->request != NULL ? c->request->complete
-				  : http1_parser_is_idle(c->parser);
+	return c->client.request != NULL ? c->client.request->complete
+					 : http1_parser_is_idle(c->parser);
+}
+
+static bool
+is_preface(struct slice data)
+{
+	struct slice all = S(H2_CONN_PREFACE);
+
+	return slice_eq(
+	    slice_sub(data, 0, all.len), slice_sub(all, 0, data.len));
+}
+
+/* HTTP/2 by prior knowledge (RFC 9113 §3.3). */
+static void
+become_h2(struct conn *c)
+{
+	struct stream *s = TAKE(c->stream);
+
+	h2_conn_accept(
+	    c->client.worker, c->client.listener, s, buf_slice(&c->backlog));
+	conn_free(&c);
+}
+
+/*
+ * True if the first bytes of the connection are another's, or if nobody can say
+ * yet. Those of a request are the parser's, now or behind this turn.
+ */
+static bool
+look_at_first(struct conn *c, struct slice data)
+{
+	if (buf_len(&c->backlog) == 0 && !is_preface(data)) {
+		c->known = true;
+		return false;
+	}
+	if (buf_add_slice(&c->backlog, data) != OK) {
+		stream_close(c->stream, ERR_LIMIT);
+		return true;
+	}
+	c->known = !is_preface(buf_slice(&c->backlog));
+	if (c->known) {
+		stream_pause(c->stream, STREAM_PAUSE_OWNER);
+		loop_later(c->client.worker->loop, &c->next);
+	} else if (buf_len(&c->backlog) >= strlen(H2_CONN_PREFACE)) {
+		become_h2(c);
+	}
+	return true;
 }
 
 static void
@@ -170,8 +437,10 @@ on_data(struct stream *s, void *arg, struct slice data)
 	struct conn *c = conn_of(arg);
 	size_t used = 0;
 
-	if (c->request == NULL && http1_parser_is_idle(c->parser))
+	if (c->client.request == NULL && http1_parser_is_idle(c->parser))
 		timer_set(&c->timer, CONN_HEAD_US);
+	if (!c->known && look_at_first(c, data))
+		return;
 	if (buf_len(&c->backlog) == 0)
 		used = feed(c, data);
 	keep_for_later(c, slice_sub(data, used, data.len - used));
@@ -185,12 +454,12 @@ on_next(void *arg)
 {
 	struct conn *c = conn_of(arg);
 
-	if (is_over(c) || c->request != NULL)
+	if (is_over(c) || c->client.request != NULL)
 		return;
 	buf_consume(&c->backlog, feed(c, buf_slice(&c->backlog)));
 	if (buf_len(&c->backlog) > 0) {
-		if (c->request == NULL)
-			loop_later(c->worker->loop, &c->next);
+		if (c->client.request == NULL)
+			loop_later(c->client.worker->loop, &c->next);
 		return;
 	}
 	buf_fini(&c->backlog);
@@ -204,8 +473,8 @@ on_eof(struct stream *s, void *arg)
 	struct conn *c = conn_of(arg);
 
 	c->ended = true;
-	if (c->request != NULL)
-		request_on_client_end(c->request);
+	if (c->client.request != NULL)
+		request_on_client_end(c->client.request);
 	else
 		stream_close(s, OK);
 }
@@ -216,8 +485,9 @@ on_drained(struct stream *s, void *arg)
 	struct conn *c = conn_of(arg);
 
 	(void)s; /* the connection's own */
-	if (c->request != NULL)
-		request_on_client_drained(c->request);
+	c->client.full = false;
+	if (c->client.request != NULL)
+		request_on_client_drained(c->client.request);
 }
 
 static void
@@ -227,9 +497,9 @@ on_close(struct stream *s, void *arg, enum err why)
 
 	(void)s; /* gone with this call */
 	c->stream = NULL;
-	if (c->request != NULL)
-		request_on_client_gone(c->request, why);
-	CHECK(c->request == NULL);
+	if (c->client.request != NULL)
+		request_on_client_gone(c->client.request, why);
+	CHECK(c->client.request == NULL);
 	conn_free(&c);
 }
 
@@ -250,8 +520,8 @@ on_timer(void *arg)
 		stream_close(c->stream, OK);
 		return;
 	}
-	c->last = true;
-	request_refuse(c, 408, S("the head did not come in time"));
+	c->client.last = true;
+	refuse(c, 408, S("the head did not come in time"));
 }
 
 /* --- the registry --- */
@@ -270,13 +540,13 @@ describe(struct registered *r, struct proxy_conn_info *out)
 	out->requests = c->requests;
 	if (c->stream == NULL)
 		return;
-	out->peer = c->peer;
+	out->peer = c->client.peer;
 	out->bytes_in = c->stream->bytes_in;
 	out->bytes_out = c->stream->bytes_out;
-	(void)snprintf(
-	    out->what, sizeof(out->what), "%s", listener_name(c->listener));
+	(void)snprintf(out->what, sizeof(out->what), "%s",
+	    listener_name(c->client.listener));
 	(void)snprintf(out->source, sizeof(out->source), "%s",
-	    listener_identity(c->listener));
+	    listener_identity(c->client.listener));
 }
 
 static void
@@ -293,11 +563,61 @@ drain(struct registered *r)
 {
 	struct conn *c = conn_of_reg(r);
 
-	c->last = true;
-	if (c->request == NULL && c->stream != NULL &&
+	c->client.last = true;
+	if (c->client.request == NULL && c->stream != NULL &&
 	    http1_parser_is_idle(c->parser) && buf_len(&c->backlog) == 0)
 		stream_close(c->stream, OK);
 }
+
+/* --- the request's end --- */
+
+static void
+on_done(struct client *client, bool complete)
+{
+	struct conn *c = conn_of_client(client);
+
+	client->request = NULL;
+	c->done = true;
+	c->usable = complete && http1_parser_head(c->parser)->keep_alive &&
+		    !client->last;
+	if (!client->reading)
+		after_request(c);
+}
+
+static struct stream *
+take_stream(struct client *client, struct slice *out_rest)
+{
+	struct conn *c = conn_of_client(client);
+	struct stream *s = c->stream;
+
+	c->stream = NULL;
+	client->request = NULL;
+	stream_resume(s, STREAM_PAUSE_OWNER);
+	*out_rest = buf_slice(&c->backlog);
+	return s;
+}
+
+static void
+drop(struct client *client)
+{
+	struct conn *c = conn_of_client(client);
+
+	conn_free(&c);
+}
+
+static const struct client_ops client_ops = {
+    .interim = answer_interim,
+    .head = answer_head,
+    .body = answer_body,
+    .end = answer_end,
+    .flush = flush_answer,
+    .pause = pause,
+    .resume = resume,
+    .cut = cut_answer,
+    .done = on_done,
+    .take = take_stream,
+    .drop = drop,
+};
 
 /* --- life --- */
 
@@ -308,13 +628,14 @@ conn_accept(struct worker *w, struct listener *l, struct stream *stream,
 	struct conn *c = mem_new(sizeof(*c));
 
 	c->magic = CONN_MAGIC;
-	c->worker = w;
-	c->listener = listener_ref(l);
+	c->client.ops = &client_ops;
+	c->client.worker = w;
+	c->client.listener = listener_ref(l);
 	c->stream = stream;
-	c->peer = stream_peer(stream);
-	c->local = stream_local(stream);
+	c->client.peer = stream_peer(stream);
+	c->client.local = stream_local(stream);
 	c->parser = http1_parser_new(HTTP1_REQUESTS, &parser_events, c);
-	c->last = w->draining;
+	c->client.last = w->draining;
 	buf_init(&c->backlog, LOOP_SCRATCH_LEN);
 	timer_init(&c->timer, w->loop, on_timer, c);
 	timer_set(&c->timer, CONN_IDLE_US);
@@ -327,42 +648,4 @@ conn_accept(struct worker *w, struct listener *l, struct stream *stream,
 	stream_set_events(stream, &stream_events, c);
 	if (first.len > 0)
 		on_data(stream, c, first);
-}
-
-void
-conn_request_done(struct conn *c, bool usable)
-{
-	c->request = NULL;
-	c->done = true;
-	c->usable = usable;
-	if (!c->reading)
-		after_request(c);
-}
-
-struct stream *
-conn_take_stream(struct conn *c, struct slice *out_rest)
-{
-	struct stream *s = c->stream;
-
-	c->stream = NULL;
-	c->request = NULL;
-	stream_resume(s, STREAM_PAUSE_OWNER);
-	*out_rest = buf_slice(&c->backlog);
-	return s;
-}
-
-void
-conn_free(struct conn **cp)
-{
-	struct conn *c = *cp;
-
-	*cp = NULL;
-	timer_clear(&c->timer);
-	loop_later_cancel(&c->next);
-	worker_unregister(&c->reg);
-	http1_parser_free(&c->parser);
-	listener_unref(&c->listener);
-	buf_fini(&c->backlog);
-	c->magic = 0;
-	mem_free(&c);
 }

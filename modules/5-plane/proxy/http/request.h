@@ -13,7 +13,7 @@
 #ifndef MESHD_REQUEST_H
 #define MESHD_REQUEST_H
 
-#include "http/conn.h"
+#include "http/client.h"
 #include "http/retry.h"
 #include "snapshot.h"
 #include "upstream/upstream.h"
@@ -37,7 +37,7 @@ enum request_state {
 struct request {
 	uint32_t magic;
 	struct sm state;
-	struct conn *conn;
+	struct client *client;
 	struct worker *worker;
 	struct snapshot *snapshot;
 	struct arena arena;
@@ -82,7 +82,6 @@ struct request {
 	uint8_t response_wait;    /* as `wait` */
 	bool response_over;       /* all of it came */
 	bool response_upgraded;   /* it was a 101 */
-	bool to_chunked;          /* we frame it in chunks */
 	bool answered;            /* a head came that is not retried */
 	bool started;             /* bytes of it went to the client */
 	struct slice own_rest;    /* of a rule's body, still to be sent */
@@ -91,21 +90,27 @@ struct request {
 	uint64_t moved_us; /* when a byte last moved */
 };
 
-/* From the parser's on_head: sets c->request, which may be over already. */
-void request_begin(struct conn *c, struct http_head *h);
+/*
+ * A head is here, and the body too if it is `complete`: sets c->request, which
+ * may be over already. The head is the client's until the request is done.
+ */
+void request_begin(struct client *c, struct http_head *h, bool complete);
 
 /* The client's side. */
 void request_on_body(struct request *r, struct slice bytes);
 void request_on_trailers(struct request *r, struct http_head *t);
 void request_on_complete(struct request *r);
 void request_on_batch_end(struct request *r);
-void request_on_flaw(struct request *r, enum http1_flaw f);
+/* What came makes no sense; answered with the status if that can be. */
+void request_on_flaw(struct request *r, unsigned status, struct slice words);
 void request_on_client_end(struct request *r);
 void request_on_client_drained(struct request *r);
 void request_on_client_gone(struct request *r, enum err why);
 
-/* What came was no request: an answer without one, then the end. */
-void request_refuse(struct conn *c, unsigned status, struct slice words);
+/* What came was no request: reports it, and writes the last answer of an
+ * HTTP/1.1 connection. */
+void request_refuse(
+    struct client *c, unsigned status, struct slice words, struct buf *out);
 
 /* --- between the rooms of a request --- */
 

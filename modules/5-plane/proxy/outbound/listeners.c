@@ -127,16 +127,8 @@ hand_over(struct listener *l, struct stream *s, const struct view_upstream *u)
 		tcp_accept(w, l, s);
 		return;
 	}
-	if (u->host->protocol == VIEW_HTTP) {
-		conn_accept(w, l, s, SLICE_NONE);
-		stream_resume(s, STREAM_PAUSE_NOT_READY); /* if it waited */
-		return;
-	}
-	log_warn("connection refused",
-	    "listener=%s reason=\"%s is not supported yet; declare the port "
-	    "as http or tcp\"",
-	    l->name, view_protocol_name(u->host->protocol));
-	stream_close(s, ERR_RESET);
+	conn_accept(w, l, s, SLICE_NONE);
+	stream_resume(s, STREAM_PAUSE_NOT_READY); /* if it waited */
 }
 
 void
