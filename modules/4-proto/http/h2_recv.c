@@ -423,6 +423,21 @@ on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 	return 0;
 }
 
+/* A request that nghttp2 refuses: the client may not know yet. */
+static int
+on_invalid_frame(
+    nghttp2_session *ng, const nghttp2_frame *frame, int code, void *arg)
+{
+	struct http2 *c;
+
+	(void)ng;
+	(void)code; /* it tells the client */
+	OBJ(c, arg, HTTP2_MAGIC);
+	if (frame->hd.type == NGHTTP2_HEADERS)
+		h2_order_reset(c, frame->hd.stream_id);
+	return 0;
+}
+
 void
 h2_recv_setup(nghttp2_session_callbacks *cb)
 {
@@ -432,26 +447,54 @@ h2_recv_setup(nghttp2_session_callbacks *cb)
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
 	    cb, on_data_chunk);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(
+	    cb, on_invalid_frame);
 	nghttp2_session_callbacks_set_on_stream_close_callback(
 	    cb, on_stream_close);
+}
+
+static bool
+feed(struct http2 *c, struct slice bytes)
+{
+	ssize_t rv;
+
+	c->inside = true;
+	rv = nghttp2_session_mem_recv(
+	    c->ng, (const uint8_t *)bytes.ptr, bytes.len);
+	c->inside = false;
+	if (rv < 0)
+		h2_end(c, ERR_PROTOCOL,
+		    rv == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM
+					      : NGHTTP2_PROTOCOL_ERROR);
+	return rv >= 0;
+}
+
+/* A part at a time, where a frame is doubtful. */
+static void
+feed_in_order(struct http2 *c, struct slice bytes)
+{
+	while (bytes.len > 0 && !c->dying) {
+		int32_t id;
+		size_t n = h2_order_look(c, bytes, &id);
+
+		if (!feed(c, slice_sub(bytes, 0, n)))
+			return;
+		if (id > 0 && !h2_order_allows(c, id))
+			h2_end(c, ERR_PROTOCOL, NGHTTP2_STREAM_CLOSED);
+		bytes = slice_sub(bytes, n, bytes.len - n);
+	}
 }
 
 void
 h2_recv(struct http2 *c, struct slice bytes)
 {
-	ssize_t rv;
-
 	if (c->dying)
 		return;
-	c->inside = true;
-	rv = nghttp2_session_mem_recv(
-	    c->ng, (const uint8_t *)bytes.ptr, bytes.len);
-	c->inside = false;
+	if (c->server)
+		feed_in_order(c, bytes);
+	else
+		(void)feed(c, bytes); /* it ends by itself */
 	if (c->events->on_batch_end != NULL)
 		c->events->on_batch_end(c->arg, c);
-	if (rv < 0)
-		h2_end(c, ERR_PROTOCOL,
-		    rv == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM
-					      : NGHTTP2_PROTOCOL_ERROR);
 	h2_want_flush(c);
 }

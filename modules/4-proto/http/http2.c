@@ -229,6 +229,10 @@ on_frame_sent(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
 	if ((f->hd.type == NGHTTP2_DATA || f->hd.type == NGHTTP2_HEADERS) &&
 	    (f->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		on_end_sent(ng, f->hd.stream_id);
+	/* One that is gone was reset by the peer meanwhile. */
+	if (f->hd.type == NGHTTP2_RST_STREAM &&
+	    nghttp2_session_find_stream(ng, f->hd.stream_id) != NULL)
+		h2_order_reset(c, f->hd.stream_id);
 	if (f->hd.type != NGHTTP2_GOAWAY)
 		return 0;
 	c->going = true;
@@ -324,6 +328,7 @@ http2_open(const struct http2_spec *spec)
 	c->ng = session_new(c);
 	submit_settings(c);
 	h2_alive_init(c);
+	h2_order_init(c);
 	if (c->limits.idle_us > 0)
 		timer_set(&c->idle, c->limits.idle_us);
 	stream_set_events(c->transport, &transport_events, c);

@@ -10,6 +10,7 @@
 
 #include "http/h2_conn.h"
 #include "http/request.h"
+#include "snapshot.h"
 
 #include <stdio.h>
 
@@ -310,6 +311,20 @@ keep_for_later(struct conn *c, struct slice rest)
 		loop_later(c->client.worker->loop, &c->next);
 }
 
+/* Its service speaks HTTP/2, so a client that speaks nonsense may not know what
+ * an answer of HTTP/1.1 is (RFC 9113 §3.4). */
+static bool
+is_beyond_words(const struct conn *c)
+{
+	const struct view *v = c->client.worker->now->view;
+	const struct view_upstream *u = view_find_upstream(
+	    v, slice_str(listener_name(c->client.listener)));
+	const struct view_host *h =
+	    u != NULL ? view_host_now(v, u->host) : NULL;
+
+	return c->requests == 0 && h != NULL && h->protocol != VIEW_HTTP;
+}
+
 /* What came was no request: an answer without one, then the end. */
 static void
 refuse(struct conn *c, unsigned status, struct slice words)
@@ -320,6 +335,10 @@ refuse(struct conn *c, unsigned status, struct slice words)
 	if (is_over(c))
 		return;
 	request_refuse(&c->client, status, words, &text);
+	if (is_beyond_words(c)) {
+		stream_close(c->stream, OK);
+		return;
+	}
 	e = stream_write(c->stream, buf_slice(&text));
 	if (e == OK || e == ERR_AGAIN) /* else its on_close follows */
 		conn_end(c);

@@ -17,7 +17,7 @@ enum {
 	CONN_MAGIC = 0x6832636e,
 	CALLER_MAGIC = 0x68326372,
 	STREAMS_MAX = 1024,
-	FRAME_BYTES = 64 << 10
+	FRAME_BYTES = 16 << 10
 };
 
 /* Clients are not asked whether they live: TCP finds out. */
@@ -46,6 +46,7 @@ struct caller {
 	uint32_t magic;
 	struct h2_conn *conn;
 	struct http2_stream *h2; /* NULL once closed */
+	bool begun;              /* the answer's head went out */
 	bool ended;              /* our half */
 	struct inflow in;
 };
@@ -227,8 +228,10 @@ static const struct http2_stream_events stream_events = {
 static enum err
 send_head(struct caller *x, const struct http_head *h, bool last)
 {
-	enum err e = x->h2 != NULL ? http2_stream_respond(x->h2, h, last) : OK;
+	enum err e = x->h2 != NULL ? http2_stream_respond(x->h2, h, last)
+				   : ERR_CLOSED;
 
+	x->begun = e == OK && h->status >= 200;
 	return e == ERR_LIMIT ? ERR_LIMIT : OK;
 }
 
@@ -252,8 +255,9 @@ static enum err
 answer_body(struct client *client, struct slice bytes)
 {
 	struct caller *x = caller_of_client(client);
-	enum err e =
-	    x->h2 != NULL ? http2_stream_send(x->h2, bytes) : ERR_CLOSED;
+	enum err e = x->h2 != NULL && x->begun
+			 ? http2_stream_send(x->h2, bytes)
+			 : ERR_CLOSED;
 
 	client->full = client->full || e == ERR_AGAIN;
 	return e;
@@ -264,7 +268,7 @@ answer_end(struct client *client, const struct http_head *trailers)
 {
 	struct caller *x = caller_of_client(client);
 
-	if (x->ended || x->h2 == NULL)
+	if (x->ended || x->h2 == NULL || !x->begun)
 		return OK;
 	x->ended = true;
 	return http2_stream_end(x->h2, trailers);
