@@ -113,6 +113,8 @@ struct flow_record {
 	struct slice forwarded_for;
 	struct slice request_id;
 	uint16_t status;         /* 0 for TCP */
+	bool has_grpc;           /* it is gRPC, and its own status is known */
+	uint8_t grpc;            /* then that */
 	uint64_t bytes_received; /* body or stream bytes from the client */
 	uint64_t bytes_sent;     /* and to it */
 	unsigned attempts;

@@ -151,7 +151,8 @@ TEST(labels_and_buckets_are_istios)
 	    "destination_service_name", "destination_service_namespace",
 	    "destination_cluster", "destination_canonical_service",
 	    "destination_canonical_revision", "request_protocol",
-	    "response_flags", "connection_security_policy", "response_code"};
+	    "response_flags", "connection_security_policy",
+	    "grpc_response_status", "response_code"};
 	static const char *const buckets[] = {"0.5", "1", "5", "10", "25", "50",
 	    "100", "250", "500", "1000", "2500", "5000", "10000", "30000",
 	    "60000", "300000", "600000", "1800000", "3600000", "+Inf"};

@@ -9,7 +9,12 @@
 
 #include <stdio.h>
 
-enum { WORDS_MAX = 512, STATUS_MAX = 1024, REFUSAL_BYTES = 8 << 10 };
+enum {
+	WORDS_MAX = 512,
+	STATUS_MAX = 1024,
+	REFUSAL_BYTES = 8 << 10,
+	GRPC_MESSAGE_MAX = 3 * WORDS_MAX
+};
 
 /* Details is a Structured Fields string (RFC 8941 §3.3.3): ASCII, escaped. */
 static void
@@ -78,6 +83,55 @@ make_head(const struct answer *a, struct arena *arena, struct http_head *h)
 	CHECK(e == OK);
 }
 
+/* A client of gRPC reads no body: its status and message are fields, and the
+ * answer is these alone. As Envoy maps them. */
+static void
+make_grpc_head(struct request *r, const struct answer *a, struct arena *arena,
+    struct http_head *h)
+{
+	AUTO(buf_fini) struct buf message = BUF(GRPC_MESSAGE_MAX);
+	char code[SLICE_U64_MAX];
+	struct slice kept;
+	enum err e = grpc_message_encode(a->words, &message);
+
+	r->record.has_grpc = true;
+	r->record.grpc = (uint8_t)grpc_status_from_http(a->status);
+	r->record.status = 200;
+	http_head_init(h, arena);
+	h->status = 200;
+	h->framing =
+	    r->head->version == HTTP_V2 ? HTTP_BODY_NONE : HTTP_BODY_LENGTH;
+	if (e == OK)
+		e = http_head_set_id(
+		    h, HTTP_CONTENT_TYPE, S("application/grpc"));
+	if (e == OK)
+		e = arena_copy(
+		    arena, slice_from_u64(r->record.grpc, code), &kept);
+	if (e == OK)
+		e = http_head_set_id(h, HTTP_GRPC_STATUS, kept);
+	if (e == OK)
+		e = arena_copy(arena, buf_slice(&message), &kept);
+	if (e == OK)
+		e = http_head_set_id(h, HTTP_GRPC_MESSAGE, kept);
+	if (e == OK)
+		e = http_head_set_id(
+		    h, HTTP_PROXY_STATUS, slice_str(a->proxy_status));
+	CHECK(e == OK);
+}
+
+bool
+request_read_grpc(const struct http_head *h, uint8_t *out)
+{
+	struct slice value;
+	uint64_t n;
+
+	if (!http_head_get_id(h, HTTP_GRPC_STATUS, &value) ||
+	    slice_to_u64(value, &n) != OK || n > UINT8_MAX)
+		return false;
+	*out = (uint8_t)n;
+	return true;
+}
+
 /* What comes behind a request that was not read to its end is no request. */
 bool
 request_is_last(const struct request *r)
@@ -90,14 +144,17 @@ request_is_last(const struct request *r)
 static void
 send_answer(struct request *r, const struct answer *a)
 {
-	bool no_body = http_head_is_method(r->head, S("HEAD"));
+	bool no_body = r->grpc || http_head_is_method(r->head, S("HEAD"));
 	const struct client_ops *ops = r->client->ops;
 	AUTO(arena_fini) struct arena arena;
 	struct http_head h;
 	enum err e;
 
 	arena_init(&arena, REFUSAL_BYTES);
-	make_head(a, &arena, &h);
+	if (r->grpc)
+		make_grpc_head(r, a, &arena, &h);
+	else
+		make_head(a, &arena, &h);
 	e = ops->head(r->client, &h, no_body);
 	CHECK(e == OK);
 	r->started = true;

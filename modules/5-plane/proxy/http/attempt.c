@@ -255,9 +255,12 @@ static void
 on_head(void *arg, struct upstream_conn *u, struct http_head *h)
 {
 	struct request *r = arg;
+	uint8_t grpc;
 
 	(void)u; /* the request's own */
-	if (!try_again(r, RETRY_STATUS, h->status)) {
+	if (!try_again(r, RETRY_STATUS, h->status) &&
+	    !(r->grpc && request_read_grpc(h, &grpc) &&
+		try_again(r, RETRY_GRPC, grpc))) {
 		respond_begin(r, h);
 		return;
 	}

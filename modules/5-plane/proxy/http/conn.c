@@ -317,8 +317,8 @@ static bool
 is_beyond_words(const struct conn *c)
 {
 	const struct view *v = c->client.worker->now->view;
-	const struct view_upstream *u = view_find_upstream(
-	    v, slice_str(listener_name(c->client.listener)));
+	const struct view_upstream *u =
+	    view_find_upstream(v, slice_str(listener_name(c->client.listener)));
 	const struct view_host *h =
 	    u != NULL ? view_host_now(v, u->host) : NULL;
 

@@ -228,8 +228,8 @@ static const struct http2_stream_events stream_events = {
 static enum err
 send_head(struct caller *x, const struct http_head *h, bool last)
 {
-	enum err e = x->h2 != NULL ? http2_stream_respond(x->h2, h, last)
-				   : ERR_CLOSED;
+	enum err e =
+	    x->h2 != NULL ? http2_stream_respond(x->h2, h, last) : ERR_CLOSED;
 
 	x->begun = e == OK && h->status >= 200;
 	return e == ERR_LIMIT ? ERR_LIMIT : OK;
@@ -255,9 +255,8 @@ static enum err
 answer_body(struct client *client, struct slice bytes)
 {
 	struct caller *x = caller_of_client(client);
-	enum err e = x->h2 != NULL && x->begun
-			 ? http2_stream_send(x->h2, bytes)
-			 : ERR_CLOSED;
+	enum err e = x->h2 != NULL && x->begun ? http2_stream_send(x->h2, bytes)
+					       : ERR_CLOSED;
 
 	client->full = client->full || e == ERR_AGAIN;
 	return e;

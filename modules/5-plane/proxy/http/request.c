@@ -60,7 +60,7 @@ fill_record(struct request *r)
 
 	f->kind = FLOW_HTTP;
 	f->reporter = FLOW_SOURCE;
-	f->protocol = S("http");
+	f->protocol = r->grpc ? S("grpc") : S("http");
 	f->version = version_of(h);
 	f->method = h->method;
 	f->path = h->path;
@@ -178,13 +178,26 @@ keep_waiting(struct request *r, enum filter_verdict v)
 	ask_for_body(r);
 }
 
+/* What a call asks for, as far as the route allows it; as Envoy has it. */
+static uint64_t
+timeout_of(const struct request *r, const struct view_http_route *route)
+{
+	uint64_t asked = 0, most = route->grpc_timeout_us;
+
+	if (!r->grpc)
+		return route->timeout_us;
+	if (grpc_timeout_parse(field(r->head, HTTP_GRPC_TIMEOUT), &asked) != OK)
+		asked = 0;
+	return most > 0 && (asked == 0 || asked > most) ? most : asked;
+}
+
 static void
 start_route_timeout(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
 
-	if (route != NULL && route->timeout_us > 0 && route->answer == NULL)
-		timer_set(&r->route_end, route->timeout_us);
+	if (route != NULL && route->answer == NULL && timeout_of(r, route) > 0)
+		timer_set(&r->route_end, timeout_of(r, route));
 }
 
 /* `waited`: the end of the request may have come before there was a route. */
@@ -249,6 +262,7 @@ request_begin(struct client *c, struct http_head *h, bool complete)
 	hold_view(r);
 	e = http_head_keep(h);
 	r->path = h->path;
+	r->grpc = grpc_is_content_type(field(h, HTTP_CONTENT_TYPE));
 	fill_record(r);
 	r->complete = complete;
 	if (e == OK)

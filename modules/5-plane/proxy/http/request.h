@@ -70,6 +70,7 @@ struct request {
 	struct buf held;
 	bool replayable;
 	bool complete; /* all of it is here */
+	bool grpc;     /* its Content-Type says so */
 	const struct http_head *trailers;
 
 	/* The response. */
@@ -126,6 +127,9 @@ void request_try(struct request *r);
 /* Our own answer instead of a service's; ends the request. */
 void request_answer(struct request *r, unsigned status, enum flow_flag flag,
     struct slice detail);
+
+/* gRPC's own status, of a head or of trailers; false if there is none. */
+bool request_read_grpc(const struct http_head *h, uint8_t *out);
 
 /* Will its connection end behind an answer that comes now? */
 bool request_is_last(const struct request *r);

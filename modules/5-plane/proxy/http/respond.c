@@ -161,12 +161,20 @@ respond_continue(struct request *r)
 	start(r);
 }
 
+static void
+read_grpc(struct request *r, const struct http_head *h)
+{
+	if (r->grpc && request_read_grpc(h, &r->record.grpc))
+		r->record.has_grpc = true;
+}
+
 void
 respond_begin(struct request *r, struct http_head *h)
 {
 	sm_go(&r->state, REQUEST_ANSWERING);
 	timer_clear(&r->try_end);
 	r->record.status = h->status;
+	read_grpc(r, h);
 	r->record.upstream_us = loop_now_us(r->worker->loop) - r->began_us;
 	lb_host_succeeded(&r->host->lb);
 	r->answered = true;
@@ -200,6 +208,7 @@ respond_body(struct request *r, struct slice bytes)
 void
 respond_trailers(struct request *r, const struct http_head *t)
 {
+	read_grpc(r, t);
 	if (!is_waiting(r)) {
 		end_answer(r, t);
 		return;
