@@ -345,4 +345,10 @@ const struct fault *tls_stream_fault(const struct stream *s);
  */
 MUST_USE enum err tls_stream_update_keys(struct stream *s, bool ask);
 
+/* --- what old protocols ask for ------------------------------------------- */
+
+/* SHA-1, which proves nothing any more; RFC 6455 §4.2.2 has it. */
+enum { TLS_SHA1_LEN = 20 };
+void tls_sha1(struct slice in, uint8_t out[TLS_SHA1_LEN]);
+
 #endif

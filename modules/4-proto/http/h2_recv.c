@@ -77,8 +77,10 @@ set_part(struct http_head *h, struct slice name, struct slice value)
 		 slice_to_u64(value, &status) == OK && status >= 100 &&
 		 status <= 999) /* RFC 9110 §15 */
 		h->status = (uint16_t)status;
+	else if (slice_eq(name, S(":protocol")))
+		h->upgrade = value;
 	else
-		return false; /* ":protocol": extended CONNECT is not offered */
+		return false;
 	return true;
 }
 
@@ -203,6 +205,10 @@ on_request_head(struct http2_stream *s, bool end)
 		return;
 	}
 	decide_framing(s->head, end);
+	if (s->head->upgrade.len > 0)
+		s->head->method = S("GET"); /* RFC 8441 §4 */
+	if (end)
+		s->head->upgrade = SLICE_NONE; /* nothing will be switched */
 	if (c->events->on_request != NULL)
 		c->events->on_request(c->arg, s, s->head, end);
 	if (s->events == NULL && !s->done)

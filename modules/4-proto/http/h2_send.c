@@ -232,9 +232,13 @@ status_text(unsigned status, char out[3])
 static size_t
 request_parts(const struct http_head *h, nghttp2_nv *nv)
 {
+	bool upgrades = h->upgrade.len > 0; /* RFC 8441 §4 */
 	size_t n = 0;
 
-	nv[n++] = pair(S(":method"), h->method, false);
+	nv[n++] =
+	    pair(S(":method"), upgrades ? S("CONNECT") : h->method, false);
+	if (upgrades)
+		nv[n++] = pair(S(":protocol"), h->upgrade, false);
 	if (h->authority.len > 0)
 		nv[n++] = pair(S(":authority"), h->authority, false);
 	if (http_head_is_method(h, S("CONNECT")))

@@ -28,7 +28,7 @@ enum {
 	H2_DATA_MAX = LOOP_SCRATCH_LEN, /* of one DATA frame that we send */
 	H2_CONN_START = 4 * LIMIT_H2_WINDOW_START,
 	H2_STREAM_ARENA = 128 << 10, /* heads of one stream */
-	H2_PSEUDO_MAX = 5,           /* fields of our own in a head */
+	H2_PSEUDO_MAX = 6,           /* fields of our own in a head */
 	H2_CALM_FRAMES = 1000,       /* idle frames in H2_CALM_US */
 	H2_EMPTY_DATA_MAX = 16,      /* in a row */
 	H2_RESETS = 16               /* of ours that are remembered */

@@ -276,7 +276,7 @@ session_new(struct http2 *c)
 static void
 submit_settings(struct http2 *c)
 {
-	nghttp2_settings_entry e[5];
+	nghttp2_settings_entry e[6];
 	size_t n = 0;
 	int rv;
 
@@ -286,6 +286,9 @@ submit_settings(struct http2 *c)
 	else
 		e[n++] =
 		    (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
+	if (c->limits.takes_upgrades)
+		e[n++] = (nghttp2_settings_entry){
+		    NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1};
 	e[n++] = (nghttp2_settings_entry){
 	    NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, LIMIT_H2_WINDOW_START};
 	e[n++] = (nghttp2_settings_entry){
@@ -412,4 +415,17 @@ http2_is_usable(const struct http2 *c)
 {
 	return !c->server && !c->going && !c->doubted && c->transport != NULL &&
 	       !stream_is_closing(c->transport) && http2_room(c) > 0;
+}
+
+bool
+http2_is_ready(const struct http2 *c)
+{
+	return c->ready;
+}
+
+bool
+http2_allows_upgrades(const struct http2 *c)
+{
+	return c->ready && nghttp2_session_get_remote_settings(c->ng,
+			       NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }

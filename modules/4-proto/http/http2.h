@@ -48,6 +48,7 @@ struct http2_limits {
 	uint64_t quiet_us;        /* the same while a stream is urgent; or 0 */
 	uint64_t answer_us;       /* then the peer is doubted; 0: never */
 	uint64_t idle_us;         /* without streams; 0: never closed for it */
+	bool takes_upgrades;      /* server: extended CONNECT (RFC 8441) */
 };
 
 /* HBONE's values (client and server differ in head_bytes). */
@@ -144,7 +145,15 @@ uint32_t http2_room(const struct http2 *c);
 /* True if http2_request() will not be refused here. */
 bool http2_is_usable(const struct http2 *c);
 
+/* Client: the peer's SETTINGS are here, and allow extended CONNECT. */
+bool http2_is_ready(const struct http2 *c);
+bool http2_allows_upgrades(const struct http2 *c);
+
 /*
+ * A request for another protocol has it as `upgrade` and the method GET, as in
+ * HTTP/1.1, and framing HTTP_BODY_TUNNEL; on the wire it is an extended CONNECT
+ * (RFC 8441), and its answer is a 200.
+ *
  * Client: opens a stream and sends the head. For CONNECT only method and
  * authority go out (RFC 9113 §8.5). NULL if !http2_is_usable() or no room.
  */

@@ -11,6 +11,7 @@
 #include "http/attempt.h"
 
 #include "http/respond.h"
+#include "http/upgrade.h"
 #include "pipe/piped.h"
 #include "tunnel/tunnels.h"
 
@@ -180,6 +181,10 @@ failed(
 	leave_host(r, r->choice.route->retry.avoid_tried);
 	if (r->started) {
 		break_answer(r, flag);
+		return;
+	}
+	if (why == ERR_UNSUPPORTED) { /* nor by another endpoint */
+		request_answer(r, 501, FLOW_UPSTREAM_PROTOCOL, words);
 		return;
 	}
 	if (try_again(r, cause, 0))
@@ -361,6 +366,9 @@ request_try(struct request *r)
 	ask.host = r->host;
 	ask.way.to = r->endpoint;
 	ask.http2 = speaks_http2(r);
+	if (ask.http2 && !upgrade_is_websocket(r->head))
+		r->head->upgrade = SLICE_NONE; /* it may be ignored */
+	ask.upgrade = r->head->upgrade.len > 0;
 	r->up = upstream_acquire(&ask, &why);
 	if (r->up == NULL) {
 		failed(r, RETRY_CONNECT, why.code, slice_str(why.text));

@@ -5,6 +5,7 @@
 #include "http/filter.h"
 
 #include "http/by_rule.h"
+#include "http/upgrade.h"
 
 enum { UUID_LEN = 36 };
 
@@ -83,7 +84,7 @@ hygiene_request(struct request *r)
 	/* Behind a switch nobody looks: HTTP has to stay what we can read. */
 	if (http_list_has(h->upgrade, S("h2c")))
 		h->upgrade = SLICE_NONE;
-	if (add_request_id(r) != OK ||
+	if (add_request_id(r) != OK || upgrade_ask(r) != OK ||
 	    (!http_head_has(h, HTTP_X_FORWARDED_PROTO) &&
 		http_head_set_id(h, HTTP_X_FORWARDED_PROTO, S("http")) != OK)) {
 		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,

@@ -26,6 +26,7 @@ static const struct http2_limits limits = {
     .head_bytes = LIMIT_HEAD_BYTES,
     .frame_bytes = FRAME_BYTES,
     .idle_us = CONN_IDLE_US,
+    .takes_upgrades = true,
 };
 
 struct h2_conn {
@@ -192,6 +193,17 @@ on_drained(void *arg, struct http2_stream *h2)
 }
 
 static void
+caller_free(struct caller *x)
+{
+	if (x->conn->unflushed == x)
+		x->conn->unflushed = NULL;
+	inflow_fini(&x->in);
+	listener_unref(&x->client.listener);
+	x->magic = 0;
+	mem_free(&x);
+}
+
+static void
 on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 {
 	struct caller *x = caller_of(arg);
@@ -204,12 +216,7 @@ on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 	if (x->client.request != NULL)
 		request_on_client_gone(x->client.request, why);
 	CHECK(x->client.request == NULL);
-	if (x->conn->unflushed == x)
-		x->conn->unflushed = NULL;
-	inflow_fini(&x->in);
-	listener_unref(&x->client.listener);
-	x->magic = 0;
-	mem_free(&x);
+	caller_free(x);
 }
 
 static const struct http2_stream_events stream_events = {
@@ -248,6 +255,9 @@ answer_head(struct client *client, struct http_head *h, bool last)
 	struct caller *x = caller_of_client(client);
 
 	x->ended = last;
+	if (h->framing == HTTP_BODY_TUNNEL)
+		h->status = 200; /* RFC 8441 §5 */
+	h->upgrade = SLICE_NONE;
 	return send_head(x, h, last);
 }
 
@@ -315,6 +325,42 @@ on_done(struct client *client, bool complete)
 		http2_stream_leave(x->h2);
 }
 
+static void
+on_stray_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+	CHECK(!"bytes before the stream has its new owner");
+}
+
+static void
+on_stray_close(struct stream *s, void *arg, enum err why)
+{
+	(void)s; /* closed in the turn in which it changed hands */
+	(void)arg;
+	(void)why;
+}
+
+static const struct stream_events stray = {
+    .on_data = on_stray_data, .on_close = on_stray_close};
+
+static struct stream *
+take_stream(struct client *client, struct slice *out_rest)
+{
+	struct caller *x = caller_of_client(client);
+
+	client->request = NULL;
+	*out_rest = SLICE_NONE; /* the stream brings it */
+	return http_tunnel_take(x->h2, &x->in.held, x->in.ended, &stray, NULL);
+}
+
+static void
+drop(struct client *client)
+{
+	caller_free(caller_of_client(client));
+}
+
 static const struct client_ops client_ops = {
     .interim = answer_interim,
     .head = answer_head,
@@ -325,6 +371,8 @@ static const struct client_ops client_ops = {
     .resume = resume_client,
     .cut = cut_answer,
     .done = on_done,
+    .take = take_stream,
+    .drop = drop,
 };
 
 /* --- the connection --------------------------------------------------------
@@ -347,8 +395,11 @@ on_request(void *arg, struct http2_stream *h2, struct http_head *h, bool last)
 	    .local = c->local};
 	inflow_init(&x->in, c->worker->loop, h2, &inflow_events, x);
 	http2_stream_own(h2, &stream_events, x);
+	/* What follows an upgrade is no body. */
+	if (h->framing == HTTP_BODY_TUNNEL)
+		inflow_pause(&x->in, STREAM_PAUSE_OWNER);
 	begin(x);
-	request_begin(&x->client, h, last);
+	request_begin(&x->client, h, last || h->framing == HTTP_BODY_TUNNEL);
 	end(x);
 }
 

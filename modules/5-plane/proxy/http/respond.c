@@ -5,6 +5,7 @@
 #include "http/respond.h"
 
 #include "http/filter.h"
+#include "http/upgrade.h"
 
 /* --- the head that the client gets ------------------------------------------
  */
@@ -181,6 +182,11 @@ respond_begin(struct request *r, struct http_head *h)
 	if (is_stray_upgrade(r, h)) {
 		request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
 		    S("the endpoint switched protocols unasked"));
+		return;
+	}
+	if (h->framing == HTTP_BODY_TUNNEL && upgrade_answer(r, h) != OK) {
+		request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
+		    S("the endpoint's proof is not of the WebSocket's key"));
 		return;
 	}
 	r->response = h;

@@ -434,6 +434,21 @@ cancel(struct upstream_conn *up)
 	close_conn(h1_of(up), ERR_CANCELLED);
 }
 
+static struct stream *
+take(struct upstream_conn *up)
+{
+	struct h1_conn *u = h1_of(up);
+	struct stream *s = u->stream;
+
+	stream_set_events(s, &upstream_nobody, NULL);
+	http1_parser_free(&u->parser);
+	host_unref(u->up.worker->hosts, &u->up.host);
+	u->up.worker->upstreams--;
+	u->magic = 0;
+	mem_free(&u);
+	return s;
+}
+
 static const struct upstream_ops conn_ops = {
     .send_head = send_head,
     .send_body = send_body,
@@ -443,43 +458,8 @@ static const struct upstream_ops conn_ops = {
     .resume = resume_response,
     .release = release,
     .cancel = cancel,
+    .take = take,
 };
-
-static void
-on_stray_data(struct stream *s, void *arg, struct slice data)
-{
-	(void)s;
-	(void)arg;
-	(void)data;
-	CHECK(!"bytes before the stream has its new owner");
-}
-
-static void
-on_stray_close(struct stream *s, void *arg, enum err why)
-{
-	(void)s; /* closed in the turn in which it changed hands */
-	(void)arg;
-	(void)why;
-}
-
-static const struct stream_events nobody = {
-    .on_data = on_stray_data, .on_close = on_stray_close};
-
-struct stream *
-upstream_take_stream(struct upstream_conn **up)
-{
-	struct h1_conn *u = h1_of(*up);
-	struct stream *s = u->stream;
-
-	*up = NULL;
-	stream_set_events(s, &nobody, NULL);
-	http1_parser_free(&u->parser);
-	host_unref(u->up.worker->hosts, &u->up.host);
-	u->up.worker->upstreams--;
-	u->magic = 0;
-	mem_free(&u);
-	return s;
-}
 
 static bool
 is_carried_by(const struct h1_conn *u, const struct http2 *session)

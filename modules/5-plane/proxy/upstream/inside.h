@@ -19,6 +19,7 @@ struct upstream_ops {
 	void (*resume)(struct upstream_conn *u, enum stream_pause why);
 	void (*release)(struct upstream_conn *u);
 	void (*cancel)(struct upstream_conn *u);
+	struct stream *(*take)(struct upstream_conn *u);
 };
 
 /* The common part. */
@@ -40,6 +41,9 @@ struct upstream_conn {
  * them, before a view changed it, is not to be used again.
  */
 uint64_t upstream_way(const struct tunnels_ask *ask);
+
+/* Of a stream that changes hands, in the turn in which it does. */
+extern const struct stream_events upstream_nobody;
 
 /* A connection that is there, the one used last first, or is made (conns.c). */
 struct upstream_conn *conns_acquire(

@@ -24,6 +24,9 @@ static const struct http2_limits limits = {
     .idle_us = UPSTREAM_IDLE_US,
 };
 
+static const struct slice no_upgrade = {
+    "the service speaks HTTP/2 and takes no WebSockets", 49};
+
 struct session {
 	uint32_t magic;
 	bool used; /* it carried a request before */
@@ -34,6 +37,7 @@ struct session {
 	uint64_t way;
 	uint32_t calls;
 	struct call *unflushed; /* whose user holds bytes back in this read */
+	struct list waiting;    /* calls that may be upgrades, for SETTINGS */
 };
 
 struct call {
@@ -42,6 +46,8 @@ struct call {
 	struct session *session; /* NULL once it is gone */
 	struct http2_stream *h2; /* NULL before the head, and once closed */
 	bool ended;              /* our half */
+	struct slice protocol;   /* that was asked for; the request's */
+	struct list link;        /* of session->waiting, if it is not open */
 	struct inflow in;
 };
 
@@ -102,6 +108,8 @@ leave_session(struct call *c)
 
 	if (s == NULL)
 		return;
+	if (!list_empty(&c->link))
+		list_remove(&c->link);
 	if (s->unflushed == c)
 		s->unflushed = NULL;
 	if (--s->calls == 0)
@@ -197,18 +205,33 @@ on_interim(void *arg, struct http2_stream *h2, struct http_head *h)
 		c->up.events->on_interim(c->up.arg, &c->up, h);
 }
 
+/* RFC 8441 §5: inside it is a 101, as of HTTP/1.1. */
+static void
+switch_protocol(struct call *c, struct http_head *h)
+{
+	h->status = 101;
+	h->framing = HTTP_BODY_TUNNEL;
+	h->upgrade = c->protocol;
+	inflow_pause(&c->in, STREAM_PAUSE_OWNER);
+	if (c->up.events != NULL)
+		c->up.events->on_head(c->up.arg, &c->up, h);
+	if (c->up.events != NULL)
+		c->up.events->on_upgrade(c->up.arg, &c->up, SLICE_NONE);
+}
+
 static void
 on_head(void *arg, struct http2_stream *h2, struct http_head *h, bool end)
 {
 	struct call *c = call_of(arg);
 	struct stream *below = http2_transport(http2_stream_conn(h2));
 
-	(void)end; /* the framing says it */
 	c->up.answered = true;
 	if (below != NULL)
 		c->up.local = stream_local(below);
 	tell(c);
-	if (c->up.events != NULL)
+	if (c->protocol.len > 0 && h->status == 200 && !end)
+		switch_protocol(c, h);
+	else if (c->up.events != NULL)
 		c->up.events->on_head(c->up.arg, &c->up, h);
 }
 
@@ -313,9 +336,13 @@ send_head(struct upstream_conn *up, const struct http_head *h, bool end)
 	struct call *c = call_of_up(up);
 	struct session *s = c->session;
 
-	c->h2 = http2_request(s->http2, h, end, &stream_events, c);
+	bool upgrade = h->upgrade.len > 0;
+
+	c->h2 = http2_request(s->http2, h, end && !upgrade, &stream_events, c);
 	if (c->h2 == NULL)
 		return ERR_LIMIT;
+	c->protocol = h->upgrade;
+	end = end && !upgrade;
 	c->in.h2 = c->h2;
 	c->ended = end;
 	http2_stream_set_patience(c->h2, HTTP2_URGENT);
@@ -337,7 +364,8 @@ send_end(struct upstream_conn *up, const struct http_head *trailers)
 {
 	struct call *c = call_of_up(up);
 
-	if (c->ended || c->h2 == NULL)
+	/* Behind the head of an upgrade nothing is over. */
+	if (c->ended || c->h2 == NULL || c->protocol.len > 0)
 		return OK;
 	c->ended = true;
 	return http2_stream_end(c->h2, trailers);
@@ -363,6 +391,19 @@ resume_response(struct upstream_conn *up, enum stream_pause why)
 	inflow_resume(&call_of_up(up)->in, why);
 }
 
+static struct stream *
+take(struct upstream_conn *up)
+{
+	struct call *c = call_of_up(up);
+	struct stream *s = http_tunnel_take(
+	    c->h2, &c->in.held, c->in.ended, &upstream_nobody, NULL);
+
+	c->h2 = NULL;
+	up->events = NULL;
+	free_if_over(c);
+	return s;
+}
+
 static const struct upstream_ops call_ops = {
     .send_head = send_head,
     .send_body = send_body,
@@ -372,6 +413,7 @@ static const struct upstream_ops call_ops = {
     .resume = resume_response,
     .release = leave,
     .cancel = leave,
+    .take = take,
 };
 
 /* --- sessions --------------------------------------------------------------
@@ -384,13 +426,49 @@ on_batch_end(void *arg, struct http2 *http2)
 	flush_user(session_of(arg));
 }
 
+/* What waited to know whether it may be asked for may be sent now. */
+static void
+on_ready(void *arg, struct http2 *http2)
+{
+	struct session *s = session_of(arg);
+	struct call *c;
+
+	(void)http2; /* s->http2 */
+	while ((c = LIST_FIRST(&s->waiting, struct call, link)) != NULL) {
+		list_remove(&c->link);
+		list_init(&c->link);
+		if (!http2_allows_upgrades(s->http2)) {
+			fail(c, ERR_UNSUPPORTED, no_upgrade);
+			free_if_over(c);
+			continue;
+		}
+		c->up.open = true;
+		c->up.events->on_open(c->up.arg, &c->up);
+	}
+}
+
+/* They have no streams that would tell them. */
+static void
+fail_waiting(struct session *s, enum err why)
+{
+	struct stream *below = http2_transport(s->http2);
+	struct call *c;
+
+	while ((c = LIST_FIRST(&s->waiting, struct call, link)) != NULL) {
+		leave_session(c);
+		fail(c, why == OK ? ERR_EOF : why,
+		    below != NULL ? tunnels_why(below) : SLICE_NONE);
+		free_if_over(c);
+	}
+}
+
 static void
 on_session_close(void *arg, struct http2 *http2, enum err why)
 {
 	struct session *s = session_of(arg);
 
-	(void)http2; /* gone with this call */
-	(void)why;   /* each stream of it was told */
+	(void)http2; /* gone with this call, and each stream of it was told */
+	fail_waiting(s, why);
 	CHECK(s->calls == 0);
 	list_remove(&s->link);
 	host_unref(s->worker->hosts, &s->host);
@@ -400,37 +478,17 @@ on_session_close(void *arg, struct http2 *http2, enum err why)
 }
 
 static const struct http2_events session_events = {
+    .on_ready = on_ready,
     .on_batch_end = on_batch_end,
     .on_close = on_session_close,
 };
-
-static void
-on_stray_data(struct stream *s, void *arg, struct slice data)
-{
-	(void)s;
-	(void)arg;
-	(void)data;
-	CHECK(!"bytes before the session took its transport");
-}
-
-static void
-on_stray_close(struct stream *s, void *arg, enum err why)
-{
-	(void)s; /* it never got an owner */
-	(void)arg;
-	(void)why;
-}
-
-/* Until the session takes the stream, in the same call. */
-static const struct stream_events nobody = {
-    .on_data = on_stray_data, .on_close = on_stray_close};
 
 static struct session *
 session_new(const struct upstream_ask *ask, struct fault *why)
 {
 	struct worker *w = ask->worker;
 	struct stream *transport =
-	    upstream_dial(w, &ask->way, &nobody, NULL, why);
+	    upstream_dial(w, &ask->way, &upstream_nobody, NULL, why);
 	struct session *s;
 
 	if (transport == NULL)
@@ -442,6 +500,7 @@ session_new(const struct upstream_ask *ask, struct fault *why)
 	s->host->refs++;
 	w->upstreams++;
 	s->way = upstream_way(&ask->way);
+	list_init(&s->waiting);
 	list_push_front(&s->host->sessions, &s->link);
 	s->http2 = http2_open(&(struct http2_spec){
 	    .loop = w->loop,
@@ -476,7 +535,14 @@ sessions_acquire(const struct upstream_ask *ask, struct fault *why)
 
 	if (s == NULL)
 		return NULL;
+	if (ask->upgrade && http2_is_ready(s->http2) &&
+	    !http2_allows_upgrades(s->http2)) {
+		(void)fault_set(
+		    why, ERR_UNSUPPORTED, "%.*s", SLICE_ARG(no_upgrade));
+		return NULL;
+	}
 	c = mem_new(sizeof(*c));
+	list_init(&c->link);
 	c->magic = CALL_MAGIC;
 	c->session = s;
 	c->up.ops = &call_ops;
@@ -484,7 +550,11 @@ sessions_acquire(const struct upstream_ask *ask, struct fault *why)
 	c->up.host = ask->host;
 	c->up.host->refs++;
 	c->up.reused = s->used;
-	c->up.open = true; /* what is sent waits until it is */
+	/* What is sent waits until it is open, but nobody may ask for another
+	 * protocol before the peer says so (RFC 8441 §3). */
+	c->up.open = !ask->upgrade || http2_is_ready(s->http2);
+	if (!c->up.open)
+		list_push_back(&s->waiting, &c->link);
 	inflow_init(&c->in, ask->worker->loop, NULL, &inflow_events, c);
 	s->used = true;
 	if (s->calls++ == 0)

@@ -6,6 +6,26 @@
 
 #include "tunnel/tunnels.h"
 
+static void
+on_stray_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+	CHECK(!"bytes before the stream has its new owner");
+}
+
+static void
+on_stray_close(struct stream *s, void *arg, enum err why)
+{
+	(void)s; /* closed in the turn in which it changed hands */
+	(void)arg;
+	(void)why;
+}
+
+const struct stream_events upstream_nobody = {
+    .on_data = on_stray_data, .on_close = on_stray_close};
+
 struct stream *
 upstream_dial(struct worker *w, const struct tunnels_ask *ask,
     const struct stream_events *events, void *arg, struct fault *why)
@@ -132,6 +152,15 @@ upstream_cancel(struct upstream_conn **up)
 	/* What one handler collected is of this request. */
 	buf_reset(&u->worker->to_service);
 	u->ops->cancel(u);
+}
+
+struct stream *
+upstream_take_stream(struct upstream_conn **up)
+{
+	struct upstream_conn *u = *up;
+
+	*up = NULL;
+	return u->ops->take(u);
 }
 
 void

@@ -38,8 +38,9 @@ struct upstream_events {
 	/* The response is over; release it now. */
 	void (*on_complete)(void *arg, struct upstream_conn *u);
 	/*
-	 * HTTP/1.1, after a 101: the connection carries other bytes from now
-	 * on. Take the stream with upstream_take_stream(); `rest` came already.
+	 * After a 101 (HTTP/2: what stands for it): it carries other bytes from
+	 * now on. Take the stream with upstream_take_stream(); `rest` came
+	 * already.
 	 */
 	void (*on_upgrade)(
 	    void *arg, struct upstream_conn *u, struct slice rest);
@@ -57,6 +58,7 @@ struct upstream_ask {
 	struct host *host;
 	struct tunnels_ask way;
 	bool http2;
+	bool upgrade; /* the request asks for another protocol */
 	const struct upstream_events *events;
 	void *arg;
 };
