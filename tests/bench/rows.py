@@ -110,6 +110,32 @@ def http_plain(settings):
             (ours["p99_us"], theirs["p99_us"])}
 
 
+H2_CONNECTIONS = 16
+
+
+def http2_plain(settings):
+    """The service speaks HTTP/1.1."""
+    with settings.stage() as stage:
+        peers.start_app(stage)
+        mesh = Mesh(stage, settings.meshd)
+        agent = mesh.agent(1, mesh.token(1), ["web=127.0.0.1:9000"]).joined()
+        agent.expose("web", 80, WEB, "http")
+        wait_for(lambda: fetch(FRONT) == 200, "a request is served")
+        sides = [(FRONT, agent.program),
+                 (("127.0.0.1", peers.HAPROXY_H2_PORT),
+                  peers.start_haproxy(stage)),
+                 (("127.0.0.1", peers.ENVOY_PORT), peers.start_envoy_alone(
+                     stage, peers.find_envoy(settings.build)))]
+        ours, haproxy, envoy = in_turns(settings, *(
+            lambda s, side=side: peers.h2load(
+                stage, side[0], H2_CONNECTIONS, s, [side[1]])
+            for side in sides))
+    return {"HTTP/2, one agent, plain: CPU a request":
+            (ours["us"], haproxy["us"]),
+            "HTTP/2, one agent, plain: CPU a request, beside Envoy":
+            (ours["us"], envoy["us"])}
+
+
 # --- through a pair ---
 
 def start_pair(stage, settings):
@@ -313,6 +339,12 @@ ROWS = (
              "HAProxy, 1 thread", ratio=True),
         Goal("HTTP/1.1, one agent, plain: p99 at full load", "us", 1.2, 0.9,
              "HAProxy, 1 thread", ratio=True)), LEAN),
+    Row("http2-plain", http2_plain, (
+        Goal("HTTP/2, one agent, plain: CPU a request", "us", 1, 0.8,
+             "HAProxy, 1 thread", ratio=True, issue="D"),
+        Goal("HTTP/2, one agent, plain: CPU a request, beside Envoy", "us",
+             0.5, 0.25, "Envoy", ratio=True, issue="D")),
+        LEAN + "; 16 connections with 16 requests at once, HTTP/1.1 behind"),
     Row("http-pair", http_pair, (
         Goal("HTTP/1.1, a pair, mTLS: CPU a request", "us", 0.5, 0.2,
              "two Envoys", ratio=True),),
