@@ -3,13 +3,16 @@
  * answer — what the proxy says itself, with the reason in words.
  *
  * The same words stand in the body, in Proxy-Status (RFC 9209) and in the
- * access log.
+ * access log. The route's changes of answers are made to it as well. A call of
+ * gRPC gets it as gRPC says things: status 200, and the outcome in fields.
  */
-#include "http/request.h"
+#include "http/filter.h"
 
-#include <stdio.h>
-
-enum { ANSWER_MAX = 4096, WORDS_MAX = 512 };
+enum {
+	WORDS_MAX = 512,
+	ANSWER_MAX = LIMIT_HEAD_BYTES + 2 * WORDS_MAX,
+	ANSWER_ARENA_BYTES = 2 * LIMIT_HEAD_BYTES
+};
 
 /* Details is a Structured Fields string (RFC 8941 §3.3.3): ASCII, escaped. */
 static void
@@ -39,30 +42,80 @@ struct answer {
 	struct slice detail;
 	bool no_body; /* to HEAD */
 	bool close;
+	bool is_grpc;
+	enum grpc_status grpc_status;
 };
 
-/* Head and body; bounded, so that it cannot fail in its buffer. */
-static void
-write_answer(const struct worker *w, const struct answer *a, struct buf *out)
+static enum err
+add_outcome(const struct answer *a, struct slice words, struct http_head *h)
 {
-	struct slice words = words_of(a->flag, a->detail);
-	struct slice reason = http_status_text(a->status);
+	AUTO(buf_fini) struct buf message = BUF(3 * WORDS_MAX);
+	struct slice text, kept;
+	char number[SLICE_U64_MAX];
+	enum err e = grpc_message_encode(words, &message);
+
+	if (e == OK)
+		e = http_head_set_id(
+		    h, HTTP_CONTENT_TYPE, S("application/grpc"));
+	text = slice_from_u64(a->grpc_status, number);
+	if (e == OK)
+		e = arena_copy(h->arena, text, &kept);
+	if (e == OK)
+		e = http_head_set_id(h, HTTP_GRPC_STATUS, kept);
+	if (e == OK)
+		e = arena_copy(h->arena, buf_slice(&message), &kept);
+	return e == OK ? http_head_set_id(h, HTTP_GRPC_MESSAGE, kept) : e;
+}
+
+/* Bounded, so that only the route's changes can be too much for it. */
+static void
+make_head(const struct worker *w, const struct answer *a, struct slice words,
+    struct http_head *h)
+{
 	char quoted[WORDS_MAX];
+	struct slice why;
+	enum err e;
+
+	quote(words, quoted);
+	h->status = (uint16_t)a->status;
+	h->framing = HTTP_BODY_LENGTH;
+	h->content_length = a->is_grpc ? 0 : words.len + 1;
+	h->connection = a->close ? HTTP_CONN_CLOSE : HTTP_CONN_DEFAULT;
+	why = arena_printf(h->arena, "%.*s; error=%s; details=\"%s\"",
+	    SLICE_ARG(w->proxy->server_name), flow_flag_token(a->flag), quoted);
+	e = a->is_grpc
+		? add_outcome(a, words, h)
+		: http_head_set_id(h, HTTP_CONTENT_TYPE, S("text/plain"));
+	CHECK(e == OK);
+	e = http_head_set_id(h, HTTP_PROXY_STATUS, why);
+	CHECK(e == OK);
+}
+
+/* `r` NULL: there is no request. Without the route's changes if they are too
+ * much. */
+static void
+write_answer(const struct worker *w, struct request *r, const struct answer *a,
+    struct buf *out)
+{
+	AUTO(arena_fini) struct arena mem = {0};
+	struct slice words = words_of(a->flag, a->detail);
+	struct http_head h;
 	enum err e;
 
 	words.len = MIN(words.len, WORDS_MAX / 2);
-	quote(words, quoted);
-	e = buf_printf(out,
-	    "HTTP/1.1 %u %.*s\r\n"
-	    "content-type: text/plain\r\n"
-	    "content-length: %zu\r\n"
-	    "proxy-status: %.*s; error=%s; details=\"%s\"\r\n"
-	    "%s\r\n",
-	    a->status, SLICE_ARG(reason), words.len + 1,
-	    SLICE_ARG(w->proxy->server_name), flow_flag_token(a->flag), quoted,
-	    a->close ? "connection: close\r\n" : "");
-	if (e == OK && !a->no_body)
-		e = buf_printf(out, "%.*s\n", SLICE_ARG(words));
+	arena_init(&mem, ANSWER_ARENA_BYTES);
+	http_head_init(&h, &mem);
+	make_head(w, a, words, &h);
+	if (r == NULL || filter_dress(r, &h) != OK ||
+	    http1_write_head(&h, out) != OK) {
+		http_head_init(&h, &mem);
+		make_head(w, a, words, &h);
+		e = http1_write_head(&h, out);
+		CHECK(e == OK);
+	}
+	if (a->no_body || a->is_grpc)
+		return;
+	e = buf_printf(out, "%.*s\n", SLICE_ARG(words));
 	CHECK(e == OK);
 }
 
@@ -74,28 +127,52 @@ request_is_last(const struct request *r)
 	       r->head->version == HTTP_V1_0;
 }
 
+static void
+say(struct request *r, struct answer *a)
+{
+	AUTO(buf_fini) struct buf out = BUF(ANSWER_MAX);
+
+	if (a->is_grpc)
+		a->status = 200;
+	a->no_body = http_head_is_method(r->head, S("HEAD"));
+	a->close = request_is_last(r);
+	request_drop_try(r);
+	r->record.flag = a->flag;
+	r->record.status = (uint16_t)a->status;
+	if (arena_copy(&r->arena, a->detail, &r->record.detail) != OK)
+		r->record.detail = SLICE_NONE;
+	write_answer(r->worker, r, a, &out);
+	r->record.bytes_sent =
+	    a->no_body || a->is_grpc ? 0 : words_of(a->flag, a->detail).len + 1;
+	r->conn->last = a->close;
+	request_to_client(r, buf_slice(&out));
+	request_flush_client(r);
+	request_finish(r);
+}
+
 void
 request_answer(struct request *r, unsigned status, enum flow_flag flag,
     struct slice detail)
 {
-	AUTO(buf_fini) struct buf out = BUF(ANSWER_MAX);
 	struct answer a = {.status = status,
 	    .flag = flag,
 	    .detail = detail,
-	    .no_body = http_head_is_method(r->head, S("HEAD")),
-	    .close = request_is_last(r)};
+	    .is_grpc = grpc_is_request(r->head),
+	    .grpc_status = grpc_status_from_http(status)};
 
-	request_drop_try(r);
-	r->record.flag = flag;
-	r->record.status = (uint16_t)status;
-	if (arena_copy(&r->arena, detail, &r->record.detail) != OK)
-		r->record.detail = SLICE_NONE;
-	write_answer(r->worker, &a, &out);
-	r->record.bytes_sent = a.no_body ? 0 : words_of(flag, detail).len + 1;
-	r->conn->last = a.close;
-	request_to_client(r, buf_slice(&out));
-	request_flush_client(r);
-	request_finish(r);
+	say(r, &a);
+}
+
+void
+request_answer_grpc(
+    struct request *r, enum grpc_status status, enum flow_flag flag)
+{
+	struct answer a = {.status = 200,
+	    .flag = flag,
+	    .is_grpc = grpc_is_request(r->head),
+	    .grpc_status = status};
+
+	say(r, &a);
 }
 
 /* There is no request to speak of: the record has what the connection knows. */
@@ -136,7 +213,7 @@ request_refuse(struct conn *c, unsigned status, struct slice words)
 	if (c->closing || c->stream == NULL || stream_is_closing(c->stream))
 		return;
 	report_refusal(c, &a);
-	write_answer(c->worker, &a, &out);
+	write_answer(c->worker, NULL, &a, &out);
 	e = stream_write(c->stream, buf_slice(&out));
 	if (e == OK || e == ERR_AGAIN) /* else its on_close follows */
 		conn_end(c);

@@ -47,7 +47,7 @@ make_head(
 		e = add_location(r, h);
 	if (e == OK && body.len > 0)
 		e = http_head_set_id(h, HTTP_CONTENT_TYPE, S("text/plain"));
-	return e == OK ? filter_apply_headers(&route->response, h) : e;
+	return e == OK ? filter_dress(r, h) : e;
 }
 
 /* --- the body --- */

@@ -39,15 +39,21 @@ struct filter {
 
 extern const struct filter filter_hygiene;
 extern const struct filter filter_route;
-extern const struct filter filter_headers;
+extern const struct filter filter_target;
+extern const struct filter filter_headers; /* headers.c */
 
 /* The table, in a file of its own: a test may bring another. */
 extern const struct filter *const filters[];
 extern const size_t filter_count;
 
-/* What a rule changes; not what would be computed. */
+/* What one level of a rule changes; `h` is the request's head or an answer's.
+ */
 MUST_USE enum err filter_apply_headers(
-    const struct view_headers *ops, struct http_head *h);
+    struct request *r, const struct view_headers *ops, struct http_head *h);
+
+/* What the rule and its destination, as far as there are any, do to an answer:
+ * a service's, or one of our own. */
+MUST_USE enum err filter_dress(struct request *r, struct http_head *h);
 
 /* All of a body is held, or as much as is ever collected. */
 bool request_has_body(const struct request *r);

@@ -7,6 +7,7 @@
 const struct filter *const filters[] = {
     &filter_hygiene, /* what concerns one connection only goes; an id comes */
     &filter_route,   /* which rule, which destination */
+    &filter_target,  /* the rule answers, or the destination is there */
     &filter_headers, /* what rule and destination do to heads */
 };
 const size_t filter_count = ARRAY_LEN(filters);

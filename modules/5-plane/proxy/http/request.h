@@ -122,6 +122,10 @@ void request_try(struct request *r);
 void request_answer(struct request *r, unsigned status, enum flow_flag flag,
     struct slice detail);
 
+/* The same with an outcome of gRPC; whoever speaks no gRPC is told 200. */
+void request_answer_grpc(
+    struct request *r, enum grpc_status status, enum flow_flag flag);
+
 /* Will its connection end behind an answer that comes now? */
 bool request_is_last(const struct request *r);
 
