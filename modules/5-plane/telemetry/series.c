@@ -261,8 +261,8 @@ key_of(const struct flow_record *r)
 {
 	const uint64_t parts[] = {r->source.key, r->destination.key,
 	    slice_hash(r->protocol), r->status, (uint64_t)r->kind,
-	    (uint64_t)r->flag, r->retries_spent, (uint64_t)r->reporter,
-	    r->mutual_tls};
+	    (uint64_t)r->flag, r->retries_spent, r->delayed,
+	    (uint64_t)r->reporter, r->mutual_tls};
 	uint64_t h = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)

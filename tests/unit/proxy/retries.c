@@ -350,17 +350,6 @@ TEST(a_post_on_a_dead_kept_connection_is_not)
 
 /* --- it is slow --- */
 
-/* Takes requests and is silent until the other end is gone. */
-static void
-serve_silence(struct server *s, struct wire *w, unsigned n)
-{
-	struct slice head;
-
-	(void)n;
-	while (server_head(s, w, &head))
-		continue;
-}
-
 TEST(an_answer_that_does_not_come_in_time_is_504_ut)
 {
 	struct scene *s =

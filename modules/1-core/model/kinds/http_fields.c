@@ -210,7 +210,7 @@ static const struct field http_route_fields[] = {
     ROW_OF(http_route, "retries", retries, http_retry,
 	.doc = "What is tried again; two tries on failed connections if "
 	       "absent."),
-    ROW_OF(http_route, "fault", fault, http_fault, .flags = FIELD_INERT,
+    ROW_OF(http_route, "fault", fault, http_fault,
 	.doc = "Delays or refuses some requests on purpose."),
     ROW_OF(http_route, "mirror", mirror, destination_spec, .flags = FIELD_INERT,
 	.doc = "Sends a copy of requests elsewhere."),

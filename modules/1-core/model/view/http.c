@@ -146,7 +146,6 @@ report_inert(struct builder *b, const struct http_route *spec,
     const struct resource *owner)
 {
 	const struct inert_name rows[] = {
-	    {"fault", spec->fault != NULL},
 	    {"mirror", spec->mirror != NULL},
 	    {"mirrors", spec->mirrors.count > 0},
 	    {"corsPolicy", spec->cors_policy != NULL},

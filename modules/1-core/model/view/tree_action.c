@@ -377,8 +377,6 @@ tree_http_inert(struct tree *t, const struct view_http_route *r)
 {
 	struct value *list = tree_list(t);
 
-	if (r->fault != NULL)
-		tree_add_text(t, list, S("fault"));
 	if (r->mirror_count > 0)
 		tree_add_text(t, list, S("mirrors"));
 	if (r->cors != NULL)

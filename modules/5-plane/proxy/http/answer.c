@@ -78,7 +78,8 @@ make_head(const struct worker *w, const struct answer *a, struct slice words,
 
 	quote(words, quoted);
 	h->status = (uint16_t)a->status;
-	h->framing = HTTP_BODY_LENGTH;
+	h->framing =
+	    answer_has_body(a->status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
 	h->content_length = a->is_grpc ? 0 : words.len + 1;
 	h->connection = a->close ? HTTP_CONN_CLOSE : HTTP_CONN_DEFAULT;
 	why = arena_printf(h->arena, "%.*s; error=%s; details=\"%s\"",
@@ -134,7 +135,8 @@ say(struct request *r, struct answer *a)
 
 	if (a->is_grpc)
 		a->status = 200;
-	a->no_body = http_head_is_method(r->head, S("HEAD"));
+	a->no_body = http_head_is_method(r->head, S("HEAD")) ||
+		     !answer_has_body(a->status);
 	a->close = request_is_last(r);
 	request_drop_try(r);
 	r->record.flag = a->flag;

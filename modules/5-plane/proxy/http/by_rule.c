@@ -24,13 +24,6 @@ add_location(struct request *r, struct http_head *h)
 	return e == OK ? http_head_set_id(h, HTTP_LOCATION, location) : e;
 }
 
-/* RFC 9110 §6.4.1: these never have a body, whatever the rule says. */
-static bool
-has_body(unsigned status)
-{
-	return status != 204 && status != 304;
-}
-
 static enum err
 make_head(
     struct request *r, unsigned status, struct slice body, struct http_head *h)
@@ -40,7 +33,8 @@ make_head(
 
 	http_head_init(h, &r->arena);
 	h->status = (uint16_t)status;
-	h->framing = has_body(status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
+	h->framing =
+	    answer_has_body(status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
 	h->content_length = body.len;
 	h->connection = r->conn->last ? HTTP_CONN_CLOSE : HTTP_CONN_DEFAULT;
 	if (route->redirect != NULL)
@@ -86,7 +80,7 @@ by_rule_answer(struct request *r)
 	const struct view_http_route *route = r->choice.route;
 	unsigned status = route->redirect != NULL ? route->redirect->code
 						  : route->answer->status;
-	struct slice body = route->answer != NULL && has_body(status)
+	struct slice body = route->answer != NULL && answer_has_body(status)
 				? route->answer->body
 				: S("");
 	struct http_head h;

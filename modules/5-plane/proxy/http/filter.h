@@ -39,6 +39,8 @@ struct filter {
 
 extern const struct filter filter_hygiene;
 extern const struct filter filter_route;
+extern const struct filter filter_delay; /* fault.c */
+extern const struct filter filter_abort; /* fault.c */
 extern const struct filter filter_target;
 extern const struct filter filter_headers; /* headers.c */
 

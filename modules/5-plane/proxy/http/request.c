@@ -67,6 +67,15 @@ fill_record(struct request *r)
 }
 
 static void
+on_delay_end(void *arg)
+{
+	struct request *r = request_of(arg);
+
+	r->moved_us = loop_now_us(r->worker->loop);
+	request_continue(r);
+}
+
+static void
 on_pause_end(void *arg)
 {
 	request_try(request_of(arg));
@@ -114,6 +123,7 @@ init_timers(struct request *r)
 {
 	struct loop *l = r->worker->loop;
 
+	timer_init(&r->delay, l, on_delay_end, r);
 	timer_init(&r->pause, l, on_pause_end, r);
 	timer_init(&r->try_end, l, on_try_timeout, r);
 	timer_init(&r->route_end, l, on_route_timeout, r);
@@ -289,7 +299,8 @@ request_on_complete(struct request *r)
 		continue_request(r);
 		return;
 	}
-	start_route_timeout(r);
+	if (!sm_is(&r->state, REQUEST_FILTERING))
+		start_route_timeout(r);
 	if (r->sent)
 		attempt_send_end(r);
 }
@@ -399,6 +410,7 @@ report(struct request *r)
 static void
 release(struct request *r)
 {
+	timer_clear(&r->delay);
 	timer_clear(&r->pause);
 	timer_clear(&r->try_end);
 	timer_clear(&r->route_end);

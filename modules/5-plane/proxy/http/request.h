@@ -61,6 +61,7 @@ struct request {
 	size_t tried_count;
 	unsigned attempts;
 	unsigned dead_reused;
+	struct timer delay;   /* by the rule's fault */
 	struct timer pause;   /* between tries */
 	struct timer try_end; /* per-try timeout */
 	struct timer route_end;
@@ -125,6 +126,13 @@ void request_answer(struct request *r, unsigned status, enum flow_flag flag,
 /* The same with an outcome of gRPC; whoever speaks no gRPC is told 200. */
 void request_answer_grpc(
     struct request *r, enum grpc_status status, enum flow_flag flag);
+
+/* RFC 9110 §6.4.1: these never have a body, whatever a rule says. */
+static inline bool
+answer_has_body(unsigned status)
+{
+	return status != 204 && status != 304;
+}
 
 /* Will its connection end behind an answer that comes now? */
 bool request_is_last(const struct request *r);
