@@ -308,7 +308,6 @@ TEST(what_nothing_acts_on_is_told)
 	    {MATCH("gateways: [g]"), "spec.http[0].match[0].gateways[0]",
 		"MSH0001"},
 	    {RULE "    mirror: {host: b}\n", "spec.http[0].mirror", "MSH0001"},
-	    {RULE "    corsPolicy: {}\n", "spec.http[0].corsPolicy", "MSH0001"},
 	    {RULE "    retries: {attempts: 1, retryRemoteLocalities: true}\n",
 		"spec.http[0].retries.retryRemoteLocalities", "MSH0001"},
 	    {RULE
@@ -330,6 +329,7 @@ TEST(what_nothing_acts_on_is_told)
 	expect_in_force(MATCH("uri: {prefix: /a}, ignoreUriCase: false"));
 	expect_in_force(
 	    RULE "    headers: {request: {set: {a: '%REQ(x)%'}}}\n");
+	expect_in_force(RULE "    corsPolicy: {}\n");
 	expect_in_force(RULE "    fault: {delay: {fixedDelay: 1s}}\n");
 	expect_in_force(ALONE("redirect: {uri: /a}"));
 	expect_in_force(ALONE("directResponse: {status: 200}"));

@@ -223,7 +223,6 @@ static const struct field http_route_fields[] = {
 	.flags = FIELD_INERT, .check = check_percent,
 	.doc = "How many requests are copied to mirror; all if absent."),
     ROW_OF(http_route, "corsPolicy", cors_policy, cors_policy,
-	.flags = FIELD_INERT,
 	.doc = "Which other origins a browser may call from."),
     ROW_OF(http_route, "headers", headers, headers_spec,
 	.doc = "Changes to headers."),

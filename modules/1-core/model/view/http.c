@@ -148,7 +148,6 @@ report_inert(struct builder *b, const struct http_route *spec,
 	const struct inert_name rows[] = {
 	    {"mirror", spec->mirror != NULL},
 	    {"mirrors", spec->mirrors.count > 0},
-	    {"corsPolicy", spec->cors_policy != NULL},
 	};
 	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
 	struct origin o = origin_of(owner, spec->head.line);

@@ -379,8 +379,6 @@ tree_http_inert(struct tree *t, const struct view_http_route *r)
 
 	if (r->mirror_count > 0)
 		tree_add_text(t, list, S("mirrors"));
-	if (r->cors != NULL)
-		tree_add_text(t, list, S("cors"));
 	return list;
 }
 

@@ -26,20 +26,15 @@ add_location(struct request *r, struct http_head *h)
 
 static enum err
 make_head(
-    struct request *r, unsigned status, struct slice body, struct http_head *h)
+    struct request *r, unsigned status, bool has_body, struct http_head *h)
 {
-	const struct view_http_route *route = r->choice.route;
 	enum err e = OK;
 
 	http_head_init(h, &r->arena);
 	h->status = (uint16_t)status;
-	h->framing =
-	    answer_has_body(status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
-	h->content_length = body.len;
-	h->connection = r->conn->last ? HTTP_CONN_CLOSE : HTTP_CONN_DEFAULT;
-	if (route->redirect != NULL)
+	if (r->choice.route->redirect != NULL)
 		e = add_location(r, h);
-	if (e == OK && body.len > 0)
+	if (e == OK && has_body)
 		e = http_head_set_id(h, HTTP_CONTENT_TYPE, S("text/plain"));
 	return e == OK ? filter_dress(r, h) : e;
 }
@@ -74,6 +69,33 @@ by_rule_go_on(struct request *r)
 		send_rest(r);
 }
 
+static void
+no_room(struct request *r)
+{
+	request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
+	    S("no room for the fields of the rule's answer"));
+}
+
+void
+by_rule_send(struct request *r, struct http_head *h, struct slice body)
+{
+	r->conn->last = request_is_last(r);
+	h->framing =
+	    answer_has_body(h->status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
+	h->content_length = body.len;
+	h->connection = r->conn->last ? HTTP_CONN_CLOSE : HTTP_CONN_DEFAULT;
+	if (http1_write_head(h, &r->worker->to_client) != OK) {
+		no_room(r);
+		return;
+	}
+	sm_go(&r->state, REQUEST_ANSWERING);
+	r->started = true;
+	r->record.status = h->status;
+	if (!http_head_is_method(r->head, S("HEAD")))
+		r->own_rest = body;
+	send_rest(r);
+}
+
 void
 by_rule_answer(struct request *r)
 {
@@ -85,17 +107,8 @@ by_rule_answer(struct request *r)
 				: S("");
 	struct http_head h;
 
-	r->conn->last = request_is_last(r);
-	if (make_head(r, status, body, &h) != OK ||
-	    http1_write_head(&h, &r->worker->to_client) != OK) {
-		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
-		    S("no room for the fields of the rule's answer"));
-		return;
-	}
-	sm_go(&r->state, REQUEST_ANSWERING);
-	r->started = true;
-	r->record.status = (uint16_t)status;
-	if (!http_head_is_method(r->head, S("HEAD")))
-		r->own_rest = body;
-	send_rest(r);
+	if (make_head(r, status, body.len > 0, &h) == OK)
+		by_rule_send(r, &h, body);
+	else
+		no_room(r);
 }

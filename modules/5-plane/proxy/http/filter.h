@@ -39,6 +39,7 @@ struct filter {
 
 extern const struct filter filter_hygiene;
 extern const struct filter filter_route;
+extern const struct filter filter_cors;  /* cors.c */
 extern const struct filter filter_delay; /* fault.c */
 extern const struct filter filter_abort; /* fault.c */
 extern const struct filter filter_target;
@@ -53,9 +54,14 @@ extern const size_t filter_count;
 MUST_USE enum err filter_apply_headers(
     struct request *r, const struct view_headers *ops, struct http_head *h);
 
-/* What the rule and its destination, as far as there are any, do to an answer:
- * a service's, or one of our own. */
+/*
+ * What is done to an answer of our own as to a service's, as far as the
+ * request got before it was answered.
+ */
 MUST_USE enum err filter_dress(struct request *r, struct http_head *h);
+
+/* A browser's origin may see it; nothing if none may (cors.c). */
+MUST_USE enum err cors_allow(const struct request *r, struct http_head *h);
 
 /* All of a body is held, or as much as is ever collected. */
 bool request_has_body(const struct request *r);

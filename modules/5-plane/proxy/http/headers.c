@@ -109,8 +109,8 @@ headers_request(struct request *r)
 
 /* --- the answer ----------------------------------------------------------- */
 
-enum err
-filter_dress(struct request *r, struct http_head *h)
+static enum err
+change_answer(struct request *r, struct http_head *h)
 {
 	enum err e = OK;
 
@@ -121,10 +121,18 @@ filter_dress(struct request *r, struct http_head *h)
 	return e;
 }
 
+enum err
+filter_dress(struct request *r, struct http_head *h)
+{
+	enum err e = change_answer(r, h);
+
+	return e == OK ? cors_allow(r, h) : e;
+}
+
 static enum filter_verdict
 headers_response(struct request *r, struct http_head *h)
 {
-	if (filter_dress(r, h) == OK)
+	if (change_answer(r, h) == OK)
 		return FILTER_GO_ON;
 	request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
 	    S("the head of the answer is too large"));

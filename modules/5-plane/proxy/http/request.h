@@ -49,6 +49,7 @@ struct request {
 	struct view_http_choice choice;
 	const struct view_destination *destination;
 	struct bound *bound;
+	struct slice origin; /* a browser's, that the rule lets call */
 	size_t next_filter;
 	uint8_t wait; /* enum filter_verdict of the filter that thinks, or 0 */
 
