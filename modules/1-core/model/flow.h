@@ -61,9 +61,13 @@ const char *flow_flag_letters(enum flow_flag f);
 const char *flow_flag_token(enum flow_flag f);
 const char *flow_flag_words(enum flow_flag f);
 
-/* A connection is told of when it stands and at its end, or once: refused. */
+/*
+ * A connection is told of when it stands and at its end, or once: refused. A
+ * copy of a request that went elsewhere, or that should have, is no request.
+ */
 enum flow_kind {
 	FLOW_HTTP,
+	FLOW_COPY,
 	FLOW_TCP_OPENED,
 	FLOW_TCP_CLOSED,
 	FLOW_TCP_REFUSED

@@ -307,7 +307,6 @@ TEST(what_nothing_acts_on_is_told)
 	} rows[] = {
 	    {MATCH("gateways: [g]"), "spec.http[0].match[0].gateways[0]",
 		"MSH0001"},
-	    {RULE "    mirror: {host: b}\n", "spec.http[0].mirror", "MSH0001"},
 	    {RULE "    retries: {attempts: 1, retryRemoteLocalities: true}\n",
 		"spec.http[0].retries.retryRemoteLocalities", "MSH0001"},
 	    {RULE
@@ -329,6 +328,9 @@ TEST(what_nothing_acts_on_is_told)
 	expect_in_force(MATCH("uri: {prefix: /a}, ignoreUriCase: false"));
 	expect_in_force(
 	    RULE "    headers: {request: {set: {a: '%REQ(x)%'}}}\n");
+	expect_in_force(RULE "    mirror: {host: b}\n    mirrorPercentage: "
+			     "{value: 5}\n");
+	expect_in_force(RULE "    mirrors: [{destination: {host: b}}]\n");
 	expect_in_force(RULE "    corsPolicy: {}\n");
 	expect_in_force(RULE "    fault: {delay: {fixedDelay: 1s}}\n");
 	expect_in_force(ALONE("redirect: {uri: /a}"));

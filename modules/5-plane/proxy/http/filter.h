@@ -44,6 +44,7 @@ extern const struct filter filter_delay; /* fault.c */
 extern const struct filter filter_abort; /* fault.c */
 extern const struct filter filter_target;
 extern const struct filter filter_headers; /* headers.c */
+extern const struct filter filter_mirror;  /* mirror.c */
 
 /* The table, in a file of its own: a test may bring another. */
 extern const struct filter *const filters[];

@@ -12,5 +12,6 @@ const struct filter *const filters[] = {
     &filter_abort,   /* then it is refused */
     &filter_target,  /* the rule answers, or the destination is there */
     &filter_headers, /* what rule and destination do to heads */
+    &filter_mirror,  /* copies of what is sent */
 };
 const size_t filter_count = ARRAY_LEN(filters);

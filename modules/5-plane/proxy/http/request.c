@@ -10,6 +10,7 @@
 #include "http/attempt.h"
 #include "http/by_rule.h"
 #include "http/filter.h"
+#include "http/mirror.h"
 #include "http/respond.h"
 #include "pipe/piped.h"
 
@@ -282,6 +283,7 @@ request_on_body(struct request *r, struct slice bytes)
 	r->record.bytes_received += bytes.len;
 	if (sm_is(&r->state, REQUEST_DONE))
 		return;
+	mirror_body(r, bytes);
 	hold(r, bytes);
 	if (r->sent)
 		attempt_send_body(r, bytes);
@@ -301,6 +303,7 @@ request_on_complete(struct request *r)
 	}
 	if (!sm_is(&r->state, REQUEST_FILTERING))
 		start_route_timeout(r);
+	mirror_complete(r);
 	if (r->sent)
 		attempt_send_end(r);
 }

@@ -34,6 +34,8 @@ enum request_state {
 	REQUEST_DONE
 };
 
+struct copy;
+
 struct request {
 	uint32_t magic;
 	struct sm state;
@@ -73,6 +75,7 @@ struct request {
 	bool replayable;
 	bool complete; /* all of it is here */
 	const struct http_head *trailers;
+	struct copy *copy; /* of it, for mirrors, until it is whole */
 
 	/* The response. */
 	struct http_head *response; /* the service's head, or our copy of it */

@@ -268,7 +268,7 @@ static uint64_t
 way_of(const struct tunnels_ask *ask)
 {
 	const struct view_endpoint *e = ask->to;
-	uint64_t way = slice_hash(ask->from->identity);
+	uint64_t way = slice_hash(ask->from->identity) + ask->is_copy;
 
 	if (e->tunnel.family == ADDR_NONE)
 		return way;
@@ -345,6 +345,25 @@ void
 upstream_expect(struct upstream_conn *u, struct slice method)
 {
 	http1_parser_expect(u->parser, method);
+}
+
+enum err
+upstream_send_head(struct upstream_conn *u, const struct http_head *h)
+{
+	AUTO(buf_fini) struct buf out = BUF(2 * LIMIT_HEAD_BYTES);
+	enum err e = http1_write_head(h, &out);
+
+	if (e != OK)
+		return e;
+	upstream_expect(u, h->method);
+	stream_cork(u->stream);
+	return stream_write(u->stream, buf_slice(&out));
+}
+
+enum err
+upstream_send_body(struct upstream_conn *u, struct slice bytes)
+{
+	return stream_write(u->stream, bytes);
 }
 
 bool

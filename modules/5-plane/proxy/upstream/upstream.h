@@ -60,6 +60,16 @@ struct upstream_conn *upstream_acquire(struct worker *w, struct host *host,
 /* The method decides how the response ends; before the request is written. */
 void upstream_expect(struct upstream_conn *u, struct slice method);
 
+/*
+ * A request whose body is all at hand: its head, framed by a length or without
+ * a body, then the bytes. ERR_AGAIN: taken, but stop until on_drained. Any
+ * other: not taken; ERR_LIMIT if the head is too large, else on_failed follows.
+ */
+MUST_USE enum err upstream_send_head(
+    struct upstream_conn *u, const struct http_head *h);
+MUST_USE enum err upstream_send_body(
+    struct upstream_conn *u, struct slice bytes);
+
 /* True if it carried another request before. */
 bool upstream_is_reused(const struct upstream_conn *u);
 bool upstream_is_open(const struct upstream_conn *u);
