@@ -79,6 +79,41 @@ TEST(what_was_asked_for_is_told_behind_a_rewrite)
 	    "", "x-envoy-original-host: web\r\n", "original-path");
 }
 
+/* --- what a service is told of the try ------------------------------------ */
+
+TEST(a_service_is_told_which_try_it_is)
+{
+	expect_arrives(VS "  - {route: [{" WEB "}]}\n",
+	    "x-envoy-attempt-count: 5\r\n", "x-envoy-attempt-count: 1\r\n",
+	    "expected-rq-timeout-ms");
+	expect_arrives(VS "  - {headers: {request: {remove: "
+			  "[x-envoy-attempt-count]}}, route: [{" WEB "}]}\n",
+	    "x-envoy-attempt-count: 5\r\n", "host: web\r\n", "attempt-count");
+}
+
+TEST(a_service_is_told_how_long_it_has)
+{
+	expect_arrives(VS "  - {timeout: 3s, route: [{" WEB "}]}\n", "",
+	    "x-envoy-expected-rq-timeout-ms: 3000\r\n", "no such text");
+	expect_arrives(VS "  - {timeout: 3s, retries: {attempts: 1, "
+			  "perTryTimeout: 500ms}, route: [{" WEB "}]}\n",
+	    "", "x-envoy-expected-rq-timeout-ms: 500\r\n", "3000");
+	expect_arrives(VS "  - {retries: {attempts: 1, perTryTimeout: "
+			  "500ms}, route: [{" WEB "}]}\n",
+	    "", "x-envoy-expected-rq-timeout-ms: 500\r\n", "3000");
+}
+
+/* Others that begin so are a service's business. */
+TEST(a_client_does_not_steer_a_proxy_behind)
+{
+	expect_arrives(NULL,
+	    "x-envoy-retry-on: steer\r\nX-Envoy-Max-Retries: steer\r\n"
+	    "x-envoy-upstream-rq-timeout-ms: steer\r\n"
+	    "x-envoy-expected-rq-timeout-ms: steer\r\n"
+	    "x-envoy-max-retries: steer\r\nx-envoy-peer-metadata: p\r\n",
+	    "x-envoy-peer-metadata: p\r\n", "steer");
+}
+
 /* --- values that are computed --------------------------------------------- */
 
 /* x-it is set to the value; it arrives so, or is the client's own. */

@@ -116,12 +116,15 @@ static void
 send_request(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
-	enum err e;
+	enum err e = OK;
 
 	r->head->connection =
 	    r->head->upgrade.len > 0 ? HTTP_CONN_UPGRADE : HTTP_CONN_DEFAULT;
 	upstream_expect(r->up, r->head->method);
-	e = http1_write_head(r->head, &r->worker->to_service);
+	if (r->attempts > 1)
+		e = headers_tell_try(r);
+	if (e == OK)
+		e = http1_write_head(r->head, &r->worker->to_service);
 	if (e != OK) {
 		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL, SLICE_NONE);
 		return;

@@ -68,6 +68,45 @@ normalize_path(struct request *r)
 	return e == OK;
 }
 
+/* With these a client could steer Envoy; it is no business of a client's, and
+ * Envoy takes them out as well, behind "x-envoy-". */
+static bool
+is_steering(struct slice name)
+{
+	static const struct slice names[] = {{"expected-rq-timeout-ms", 22},
+	    {"force-trace", 11}, {"hedge-on-per-try-timeout", 24},
+	    {"internal", 8}, {"ip-tags", 7}, {"max-retries", 11},
+	    {"original-url", 12}, {"retriable-header-names", 22},
+	    {"retriable-status-codes", 22}, {"retry-grpc-on", 13},
+	    {"retry-on", 8}, {"upstream-alt-stat-name", 22},
+	    {"upstream-rq-per-try-timeout-ms", 30},
+	    {"upstream-rq-timeout-alt-response", 32},
+	    {"upstream-rq-timeout-ms", 22},
+	    {"upstream-stream-duration-ms", 27}};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (slice_eq_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
+static void
+strip_steering(struct http_head *h)
+{
+	const struct slice prefix = S("x-envoy-");
+	size_t i = 0;
+
+	while (i < h->count) {
+		struct slice name = h->fields[i].name;
+
+		if (slice_eq_nocase(slice_sub(name, 0, prefix.len), prefix) &&
+		    is_steering(slice_sub(name, prefix.len, name.len)))
+			(void)http_head_remove(h, name); /* all of them */
+		else
+			i++;
+	}
+}
+
 static enum filter_verdict
 hygiene_request(struct request *r)
 {
@@ -81,6 +120,7 @@ hygiene_request(struct request *r)
 	if (!normalize_path(r))
 		return FILTER_ANSWERED;
 	http_head_strip_hops(h);
+	strip_steering(h);
 	/* Behind a switch nobody looks: HTTP has to stay what we can read. */
 	if (http_list_has(h->upgrade, S("h2c")))
 		h->upgrade = SLICE_NONE;

@@ -66,6 +66,47 @@ filter_apply_headers(
 
 /* --- the request ---------------------------------------------------------- */
 
+/* How long the service has for this try; 0: as long as it takes. Never 0 when
+ * the time is over, as that would be for ever. */
+static uint64_t
+time_left_ms(const struct request *r)
+{
+	const struct view_http_route *route = r->choice.route;
+	uint64_t now_us = loop_now_us(r->worker->loop);
+	uint64_t left_us = route->timeout_us;
+	uint64_t try_us = route->retry.per_try_timeout_us;
+
+	if (r->route_end_us > 0)
+		left_us = r->route_end_us - MIN(now_us, r->route_end_us);
+	if (try_us > 0 && (route->timeout_us == 0 || try_us < left_us))
+		left_us = try_us;
+	return route->timeout_us > 0 || try_us > 0 ? MAX(left_us / 1000, 1) : 0;
+}
+
+static enum err
+set_number(struct request *r, struct slice name, uint64_t n)
+{
+	char text[SLICE_U64_MAX];
+	struct slice kept;
+	enum err e = arena_copy(&r->arena, slice_from_u64(n, text), &kept);
+
+	return e == OK ? http_head_set(r->head, name, kept) : e;
+}
+
+enum err
+headers_tell_try(struct request *r)
+{
+	uint64_t left_ms = time_left_ms(r);
+	enum err e =
+	    r->attempts <= 1
+		? http_head_set_id(r->head, HTTP_X_ENVOY_ATTEMPT_COUNT, S("1"))
+		: set_number(r, S("x-envoy-attempt-count"), r->attempts);
+
+	if (e != OK || left_ms == 0)
+		return e;
+	return set_number(r, S("x-envoy-expected-rq-timeout-ms"), left_ms);
+}
+
 static enum err
 rewrite_authority(struct request *r)
 {
@@ -98,7 +139,9 @@ rewrite_path(struct request *r)
 static enum filter_verdict
 headers_request(struct request *r)
 {
-	if (filter_apply_headers(r, &r->destination->request, r->head) == OK &&
+	/* What is told of the try comes first: a rule may take it out. */
+	if (headers_tell_try(r) == OK &&
+	    filter_apply_headers(r, &r->destination->request, r->head) == OK &&
 	    filter_apply_headers(r, &r->choice.route->request, r->head) == OK &&
 	    rewrite_authority(r) == OK && rewrite_path(r) == OK)
 		return FILTER_GO_ON;

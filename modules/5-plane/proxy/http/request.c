@@ -184,8 +184,10 @@ start_route_timeout(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
 
-	if (route != NULL && route->timeout_us > 0 && route->answer == NULL)
-		timer_set(&r->route_end, route->timeout_us);
+	if (route == NULL || route->timeout_us == 0 || route->answer != NULL)
+		return;
+	timer_set(&r->route_end, route->timeout_us);
+	r->route_end_us = loop_now_us(r->worker->loop) + route->timeout_us;
 }
 
 /* `waited`: the end of the request may have come before there was a route. */

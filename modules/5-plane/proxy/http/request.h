@@ -68,6 +68,7 @@ struct request {
 	struct timer pause;   /* between tries */
 	struct timer try_end; /* per-try timeout */
 	struct timer route_end;
+	uint64_t route_end_us; /* when that will be; 0: not begun, or never */
 	struct timer idle;
 
 	/* The request's body. */
@@ -152,6 +153,9 @@ void request_become_pipe(struct request *r, struct slice rest);
 
 /* Leaves the current try behind, its connection reset. */
 void request_drop_try(struct request *r);
+
+/* The head says which try it is, and how much time there is (headers.c). */
+MUST_USE enum err headers_tell_try(struct request *r);
 
 /* Bytes for the client: collected, and sent by request_flush_client(). */
 void request_to_client(struct request *r, struct slice bytes);
