@@ -510,7 +510,7 @@ class WebHandler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(told)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_any
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_any
 
     def log_message(self, *_):  # pylint: disable=arguments-differ
         """The test looks at answers, not at a log."""

@@ -36,9 +36,6 @@ enum grpc_status grpc_status_from_http(unsigned status);
  */
 MUST_USE enum err grpc_timeout_parse(struct slice text, uint64_t *out_us);
 
-/* True of a Content-Type that says gRPC, in any of its encodings. */
-bool grpc_is_content_type(struct slice value);
-
 /* --- framing, pure --- */
 
 enum { GRPC_PREFIX_LEN = 5 };

@@ -230,15 +230,3 @@ grpc_timeout_parse(struct slice text, uint64_t *out_us)
 	*out_us = MAX(*out_us, (uint64_t)1);
 	return OK;
 }
-
-bool
-grpc_is_content_type(struct slice value)
-{
-	struct slice name = S("application/grpc");
-	char next;
-
-	if (!slice_eq_nocase(slice_sub(value, 0, name.len), name))
-		return false;
-	next = value.len > name.len ? value.ptr[name.len] : ';';
-	return next == '+' || next == ';' || next == ' ';
-}

@@ -8,6 +8,7 @@
  */
 #include "proxy.h"
 
+#include "http/mirror.h"
 #include "inbound/inbound.h"
 #include "outbound/listeners.h"
 #include "snapshot.h"
@@ -44,6 +45,7 @@ start_worker(struct loop *l, unsigned index, void *arg)
 	rng_init_random(&w->rng);
 	list_init(&w->conns);
 	list_init(&w->awaiting);
+	list_init(&w->mirrors);
 	buf_init(&w->to_client, OUT_BYTES);
 	buf_init(&w->to_service, OUT_BYTES);
 	w->hosts = hosts_new(l);
@@ -311,6 +313,7 @@ count_left(struct loop *l, unsigned index, void *arg)
 	(void)l; /* the worker's */
 	if (c->cut) {
 		cut_conns(w);
+		mirrors_cut(w);
 		inbound_cut(w->inbound);
 		tunnels_cut(w->tunnels);
 	}

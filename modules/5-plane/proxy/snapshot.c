@@ -265,6 +265,15 @@ bound_pick(struct bound *b, struct worker *w, struct host *const *tried,
 	return b->cluster->endpoints[i];
 }
 
+bool
+bound_speaks_http2(const struct bound *b, const struct http_head *h)
+{
+	const struct view_cluster *c = b->cluster;
+
+	return c->policy->connections.as_downstream ? h->version == HTTP_V2
+						    : c->http2;
+}
+
 struct bound *
 snapshot_bind(struct snapshot *s, const struct view_cluster *c)
 {

@@ -62,6 +62,9 @@ struct bound *snapshot_bind(struct snapshot *s, const struct view_cluster *c);
 const struct view_endpoint *bound_pick(struct bound *b, struct worker *w,
     struct host *const *tried, size_t count, struct host **out_host);
 
+/* As the service's port says, or as the client of the request does. */
+bool bound_speaks_http2(const struct bound *b, const struct http_head *h);
+
 /* The table of hosts; it ends when nothing refers to any of them. */
 struct hosts *hosts_new(struct loop *loop);
 void hosts_free(struct hosts **hp);

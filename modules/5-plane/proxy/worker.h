@@ -30,7 +30,10 @@ struct worker {
 	struct list conns;                     /* struct registered */
 	struct list awaiting; /* those of tcp.c that wait for a host */
 	uint64_t next_id;
-	uint32_t upstreams; /* connections to services, idle ones too */
+	uint32_t upstreams;    /* connections to services, idle ones too */
+	struct list mirrors;   /* copies of requests under way, mirror.c */
+	uint32_t mirror_count; /* of them */
+	size_t mirror_bytes;   /* of bodies that are held for copies */
 	bool draining;
 	_Atomic uint32_t load; /* inbound sessions; others read it */
 	struct buf to_client;  /* what one handler collects for each side; */

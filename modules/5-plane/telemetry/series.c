@@ -79,6 +79,7 @@ static struct {
 	struct metric_family *duration;
 	struct metric_family *request_bytes;
 	struct metric_family *response_bytes;
+	struct metric_family *copies;
 	struct metric_family *opened;
 	struct metric_family *closed;
 	struct metric_family *received;
@@ -136,6 +137,9 @@ series_register(void)
 	    "Body bytes of requests.", METRIC_HISTOGRAM, LABELS);
 	families.response_bytes = family("istio_response_bytes",
 	    "Body bytes of answers.", METRIC_HISTOGRAM, LABELS);
+	families.copies = family("meshd_mirrored_requests_total",
+	    "Copies of requests that rules send elsewhere.", METRIC_COUNTER,
+	    LABELS);
 	families.opened = family("istio_tcp_connections_opened_total",
 	    "TCP connections that were opened.", METRIC_COUNTER, L_GRPC);
 	families.closed = family("istio_tcp_connections_closed_total",
@@ -255,6 +259,10 @@ fill(struct series_entry *e, const struct flow_record *r)
 		e->sent = metric_series_get(families.response_bytes, labels);
 		return;
 	}
+	if (r->kind == FLOW_COPY) {
+		e->count = metric_series_get(families.copies, labels);
+		return;
+	}
 	if (r->kind != FLOW_TCP_CLOSED)
 		e->opened = metric_series_get(families.opened, labels);
 	if (r->kind == FLOW_TCP_OPENED)
@@ -270,8 +278,8 @@ key_of(const struct flow_record *r)
 {
 	const uint64_t parts[] = {r->source.key, r->destination.key,
 	    slice_hash(r->protocol), r->status, (uint64_t)r->kind,
-	    (uint64_t)r->flag, r->retries_spent, (uint64_t)r->reporter,
-	    r->mutual_tls, r->has_grpc, r->grpc};
+	    (uint64_t)r->flag, r->retries_spent, r->delayed,
+	    (uint64_t)r->reporter, r->mutual_tls, r->has_grpc, r->grpc};
 	uint64_t h = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
@@ -301,6 +309,8 @@ series_count(const struct series_entry *e, const struct flow_record *r)
 	if (r->kind == FLOW_TCP_OPENED)
 		return;
 	metric_add(e->count, 1);
+	if (r->kind == FLOW_COPY)
+		return;
 	if (r->kind != FLOW_HTTP) {
 		metric_add(e->received, r->bytes_received);
 		metric_add(e->sent, r->bytes_sent);

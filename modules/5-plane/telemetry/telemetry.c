@@ -82,9 +82,12 @@ telemetry_writer_free(struct telemetry_writer **wp)
 	mem_free(wp);
 }
 
+/* What a copy is answered is nobody's business. */
 static bool
 is_failure(const struct flow_record *r)
 {
+	if (r->kind == FLOW_COPY)
+		return r->flag != FLOW_OK;
 	return r->flag != FLOW_OK || r->retries_spent || r->status >= 500;
 }
 
@@ -94,7 +97,8 @@ wants_line(const struct telemetry *t, const struct flow_record *r)
 	if (t->fd < 0 || r->kind == FLOW_TCP_OPENED)
 		return false;
 	return is_failure(r) ||
-	       __atomic_load_n(&t->log_success, __ATOMIC_RELAXED);
+	       (r->kind != FLOW_COPY &&
+		   __atomic_load_n(&t->log_success, __ATOMIC_RELAXED));
 }
 
 /* Half a line is worse than none: what did not fit is taken back. */

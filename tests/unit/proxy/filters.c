@@ -72,8 +72,8 @@ static const struct filter filter_gate = {.name = "gate",
     .on_end = gate_end};
 
 /* Takes the place of the proxy's own table. */
-const struct filter *const filters[] = {
-    &filter_hygiene, &filter_gate, &filter_route, &filter_headers};
+const struct filter *const filters[] = {&filter_hygiene, &filter_gate,
+    &filter_route, &filter_target, &filter_headers};
 const size_t filter_count = ARRAY_LEN(filters);
 
 static struct scene *

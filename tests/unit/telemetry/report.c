@@ -119,6 +119,23 @@ TEST(requests_are_counted_under_istios_names)
 	teardown(&f);
 }
 
+TEST(a_copy_is_counted_as_no_request_and_logged_when_it_is_lost)
+{
+	struct fixture f;
+	struct flow_record r = {.kind = FLOW_COPY, .status = 500};
+
+	setup(&f, true);
+	telemetry_report(f.w, &r);
+	EXPECT_EQ(logged(&f).len, 0);
+	r.flag = FLOW_OVERFLOW;
+	r.status = 0;
+	telemetry_report(f.w, &r);
+	EXPECT_TRUE(logged(&f).len > 0);
+	EXPECT_TRUE(metrics_have("meshd_mirrored_requests_total{"));
+	EXPECT_FALSE(metrics_have("istio_requests_total{"));
+	teardown(&f);
+}
+
 TEST(each_party_is_counted_under_its_own_labels)
 {
 	struct fixture f;

@@ -225,6 +225,23 @@ put_route(struct story *s, const struct view_http_choice *c,
 		tree_put_text(&s->t, s->root, "location", path);
 }
 
+/* A fault that hits every request comes before any of its answers. */
+static void
+judge_fault(struct story *s, const struct view_fault *f)
+{
+	if (f == NULL || f->abort_millionths < VIEW_MILLION)
+		return;
+	if (f->abort_status != 0)
+		story_outcome(s, f->abort_status, FLOW_FAULT,
+		    S("the rule refuses every request on purpose"));
+	else if (f->aborts_grpc)
+		story_outcome(s, 200, FLOW_FAULT,
+		    tree_printf(&s->t,
+			"the rule refuses every request on purpose, with "
+			"status %u of gRPC",
+			(unsigned)f->grpc_status));
+}
+
 void
 story_http(struct story *s, const struct view_host *h)
 {
@@ -263,6 +280,7 @@ story_http(struct story *s, const struct view_host *h)
 	else
 		put_destinations(s, c.route->destinations,
 		    c.route->destination_count, c.route->weight_total);
+	judge_fault(s, c.route->fault);
 }
 
 void

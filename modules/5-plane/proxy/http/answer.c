@@ -3,18 +3,12 @@
  * answer — what the proxy says itself, with the reason in words.
  *
  * The same words stand in the body, in Proxy-Status (RFC 9209) and in the
- * access log.
+ * access log. The route's changes of answers are made to it as well. A call of
+ * gRPC gets it as gRPC says things: status 200, and the outcome in fields.
  */
-#include "http/request.h"
+#include "http/filter.h"
 
-#include <stdio.h>
-
-enum {
-	WORDS_MAX = 512,
-	STATUS_MAX = 1024,
-	REFUSAL_BYTES = 8 << 10,
-	GRPC_MESSAGE_MAX = 3 * WORDS_MAX
-};
+enum { WORDS_MAX = 512, ANSWER_ARENA_BYTES = 2 * LIMIT_HEAD_BYTES };
 
 /* Details is a Structured Fields string (RFC 8941 §3.3.3): ASCII, escaped. */
 static void
@@ -46,76 +40,53 @@ struct answer {
 	unsigned status;
 	enum flow_flag flag;
 	struct slice words;
-	char proxy_status[STATUS_MAX];
+	bool is_grpc; /* then the status is 200, and there is no body */
+	enum grpc_status grpc_status;
 };
 
-static void
-answer_init(struct answer *a, const struct worker *w, unsigned status,
-    enum flow_flag flag, struct slice detail)
+static enum err
+add_outcome(const struct answer *a, struct http_head *h)
 {
-	char quoted[WORDS_MAX];
-	int n;
-
-	a->status = status;
-	a->flag = flag;
-	a->words = words_of(flag, detail);
-	quote(a->words, quoted);
-	n = snprintf(a->proxy_status, sizeof(a->proxy_status),
-	    "%.*s; error=%s; details=\"%s\"", SLICE_ARG(w->proxy->server_name),
-	    flow_flag_token(flag), quoted);
-	CHECK(n > 0 && (size_t)n < sizeof(a->proxy_status));
-}
-
-/* Its fields are few, and there is room for them; borrows the answer. */
-static void
-make_head(const struct answer *a, struct arena *arena, struct http_head *h)
-{
-	enum err e;
-
-	http_head_init(h, arena);
-	h->status = (uint16_t)a->status;
-	h->framing = HTTP_BODY_LENGTH;
-	h->content_length = a->words.len + 1;
-	e = http_head_set_id(h, HTTP_CONTENT_TYPE, S("text/plain"));
-	if (e == OK)
-		e = http_head_set_id(
-		    h, HTTP_PROXY_STATUS, slice_str(a->proxy_status));
-	CHECK(e == OK);
-}
-
-/* A client of gRPC reads no body: its status and message are fields, and the
- * answer is these alone. As Envoy maps them. */
-static void
-make_grpc_head(struct request *r, const struct answer *a, struct arena *arena,
-    struct http_head *h)
-{
-	AUTO(buf_fini) struct buf message = BUF(GRPC_MESSAGE_MAX);
-	char code[SLICE_U64_MAX];
-	struct slice kept;
+	AUTO(buf_fini) struct buf message = BUF(3 * WORDS_MAX);
+	struct slice text, kept;
+	char number[SLICE_U64_MAX];
 	enum err e = grpc_message_encode(a->words, &message);
 
-	r->record.has_grpc = true;
-	r->record.grpc = (uint8_t)grpc_status_from_http(a->status);
-	r->record.status = 200;
-	http_head_init(h, arena);
-	h->status = 200;
-	h->framing =
-	    r->head->version == HTTP_V2 ? HTTP_BODY_NONE : HTTP_BODY_LENGTH;
 	if (e == OK)
 		e = http_head_set_id(
 		    h, HTTP_CONTENT_TYPE, S("application/grpc"));
+	text = slice_from_u64(a->grpc_status, number);
 	if (e == OK)
-		e = arena_copy(
-		    arena, slice_from_u64(r->record.grpc, code), &kept);
+		e = arena_copy(h->arena, text, &kept);
 	if (e == OK)
 		e = http_head_set_id(h, HTTP_GRPC_STATUS, kept);
 	if (e == OK)
-		e = arena_copy(arena, buf_slice(&message), &kept);
-	if (e == OK)
-		e = http_head_set_id(h, HTTP_GRPC_MESSAGE, kept);
-	if (e == OK)
-		e = http_head_set_id(
-		    h, HTTP_PROXY_STATUS, slice_str(a->proxy_status));
+		e = arena_copy(h->arena, buf_slice(&message), &kept);
+	return e == OK ? http_head_set_id(h, HTTP_GRPC_MESSAGE, kept) : e;
+}
+
+/* Bounded, so that only the route's changes can be too much for it. */
+static void
+make_head(const struct worker *w, const struct answer *a, struct arena *arena,
+    struct http_head *h)
+{
+	char quoted[WORDS_MAX];
+	struct slice why;
+	enum err e;
+
+	http_head_init(h, arena);
+	quote(a->words, quoted);
+	h->status = (uint16_t)a->status;
+	h->framing =
+	    answer_has_body(a->status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
+	h->content_length = a->is_grpc ? 0 : a->words.len + 1;
+	why = arena_printf(arena, "%.*s; error=%s; details=\"%s\"",
+	    SLICE_ARG(w->proxy->server_name), flow_flag_token(a->flag), quoted);
+	e = a->is_grpc
+		? add_outcome(a, h)
+		: http_head_set_id(h, HTTP_CONTENT_TYPE, S("text/plain"));
+	CHECK(e == OK);
+	e = http_head_set_id(h, HTTP_PROXY_STATUS, why);
 	CHECK(e == OK);
 }
 
@@ -140,50 +111,90 @@ request_is_last(const struct request *r)
 	       r->head->version == HTTP_V1_0;
 }
 
-/* In an arena of its own: the request's may be what is full. */
+/* Without the route's changes if they are too much; in an arena of its own, as
+ * the request's may be what is full. */
 static void
-send_answer(struct request *r, const struct answer *a)
+send_head(struct request *r, const struct answer *a, bool no_body)
 {
-	bool no_body = r->grpc || http_head_is_method(r->head, S("HEAD"));
+	AUTO(arena_fini) struct arena arena = {0};
 	const struct client_ops *ops = r->client->ops;
-	AUTO(arena_fini) struct arena arena;
 	struct http_head h;
 	enum err e;
 
-	arena_init(&arena, REFUSAL_BYTES);
-	if (r->grpc)
-		make_grpc_head(r, a, &arena, &h);
-	else
-		make_head(a, &arena, &h);
+	arena_init(&arena, ANSWER_ARENA_BYTES);
+	make_head(r->worker, a, &arena, &h);
+	e = filter_dress(r, &h);
+	if (e == OK)
+		e = ops->head(r->client, &h, no_body);
+	if (e == OK)
+		return;
+	make_head(r->worker, a, &arena, &h);
 	e = ops->head(r->client, &h, no_body);
 	CHECK(e == OK);
-	r->started = true;
-	if (no_body)
-		return;
+}
+
+static void
+send_body(struct request *r, const struct answer *a)
+{
+	enum err e;
+
 	r->record.bytes_sent = a->words.len + 1;
 	request_to_client(r, a->words);
 	request_to_client(r, S("\n"));
-	e = ops->end(r->client, NULL);
+	e = r->client->ops->end(r->client, NULL);
 	(void)e; /* there are no trailers; the client's end tells the rest */
+}
+
+static void
+say(struct request *r, struct answer *a, struct slice detail)
+{
+	bool no_body;
+
+	if (a->is_grpc)
+		a->status = 200;
+	no_body = a->is_grpc || !answer_has_body(a->status) ||
+		  http_head_is_method(r->head, S("HEAD"));
+	request_drop_try(r);
+	r->record.flag = a->flag;
+	r->record.status = (uint16_t)a->status;
+	r->record.has_grpc = a->is_grpc;
+	r->record.grpc = (uint8_t)a->grpc_status;
+	r->record.bytes_sent = 0;
+	if (arena_copy(&r->arena, detail, &r->record.detail) != OK)
+		r->record.detail = SLICE_NONE;
+	r->client->last = request_is_last(r);
+	send_head(r, a, no_body);
+	r->started = true;
+	if (!no_body)
+		send_body(r, a);
+	request_flush_client(r);
+	request_finish(r);
 }
 
 void
 request_answer(struct request *r, unsigned status, enum flow_flag flag,
     struct slice detail)
 {
-	struct answer a;
+	struct answer a = {.status = status,
+	    .flag = flag,
+	    .words = words_of(flag, detail),
+	    .is_grpc = r->grpc,
+	    .grpc_status = grpc_status_from_http(status)};
 
-	request_drop_try(r);
-	answer_init(&a, r->worker, status, flag, detail);
-	r->record.flag = flag;
-	r->record.status = (uint16_t)status;
-	r->record.bytes_sent = 0;
-	if (arena_copy(&r->arena, detail, &r->record.detail) != OK)
-		r->record.detail = SLICE_NONE;
-	r->client->last = request_is_last(r);
-	send_answer(r, &a);
-	request_flush_client(r);
-	request_finish(r);
+	say(r, &a, detail);
+}
+
+void
+request_answer_grpc(
+    struct request *r, enum grpc_status status, enum flow_flag flag)
+{
+	struct answer a = {.status = 200,
+	    .flag = flag,
+	    .words = words_of(flag, SLICE_NONE),
+	    .is_grpc = r->grpc,
+	    .grpc_status = status};
+
+	say(r, &a, SLICE_NONE);
 }
 
 /* There is no request to speak of: the record has what the connection knows. */
@@ -215,15 +226,16 @@ void
 request_refuse(
     struct client *c, unsigned status, struct slice words, struct buf *out)
 {
-	AUTO(arena_fini) struct arena arena;
+	AUTO(arena_fini) struct arena arena = {0};
+	const struct answer a = {.status = status,
+	    .flag = FLOW_DOWNSTREAM_PROTOCOL,
+	    .words = words_of(FLOW_DOWNSTREAM_PROTOCOL, words)};
 	struct http_head h;
-	struct answer a;
 	enum err e;
 
-	answer_init(&a, c->worker, status, FLOW_DOWNSTREAM_PROTOCOL, words);
 	report_refusal(c, &a);
-	arena_init(&arena, REFUSAL_BYTES);
-	make_head(&a, &arena, &h);
+	arena_init(&arena, ANSWER_ARENA_BYTES);
+	make_head(c->worker, &a, &arena, &h);
 	h.connection = HTTP_CONN_CLOSE;
 	e = http1_write_head(&h, out);
 	if (e == OK)

@@ -87,11 +87,14 @@ send_request(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
 	bool end = r->complete && buf_len(&r->held) == 0 && r->trailers == NULL;
-	enum err e;
+	enum err e = OK;
 
 	r->head->connection =
 	    r->head->upgrade.len > 0 ? HTTP_CONN_UPGRADE : HTTP_CONN_DEFAULT;
-	e = upstream_send_head(r->up, r->head, end);
+	if (r->attempts > 1)
+		e = headers_tell_try(r);
+	if (e == OK)
+		e = upstream_send_head(r->up, r->head, end);
 	if (e == ERR_LIMIT) {
 		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL, SLICE_NONE);
 		return;
@@ -336,17 +339,6 @@ static const struct upstream_events attempt_events = {
     .on_failed = on_failed,
 };
 
-/* As the service's port says, or as its client does. */
-static bool
-speaks_http2(const struct request *r)
-{
-	const struct view_cluster *c = r->bound->cluster;
-
-	return c->policy->connections.as_downstream
-		   ? r->head->version == HTTP_V2
-		   : c->http2;
-}
-
 void
 request_try(struct request *r)
 {
@@ -365,7 +357,7 @@ request_try(struct request *r)
 	}
 	ask.host = r->host;
 	ask.way.to = r->endpoint;
-	ask.http2 = speaks_http2(r);
+	ask.http2 = bound_speaks_http2(r->bound, r->head);
 	if (ask.http2 && !upgrade_is_websocket(r->head))
 		r->head->upgrade = SLICE_NONE; /* it may be ignored */
 	ask.upgrade = r->head->upgrade.len > 0;

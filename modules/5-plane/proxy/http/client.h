@@ -19,6 +19,8 @@ struct request;
  * request_on_client_drained() follows. Other errors are told by the client's
  * end. */
 struct client_ops {
+	/* The number of its connection. */
+	uint64_t (*id)(struct client *c);
 	/* A 1xx but 101; left out where a client cannot read it. At once. */
 	void (*interim)(struct client *c, const struct http_head *h);
 	/* Once; changes what concerns its wire only. ERR_LIMIT: it does not

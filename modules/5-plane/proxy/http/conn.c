@@ -183,6 +183,12 @@ put(struct conn *c, struct slice bytes)
 	return written(c, e);
 }
 
+static uint64_t
+connection_id(struct client *client)
+{
+	return conn_of_client(client)->reg.id;
+}
+
 static void
 answer_interim(struct client *client, const struct http_head *h)
 {
@@ -625,6 +631,7 @@ drop(struct client *client)
 }
 
 static const struct client_ops client_ops = {
+    .id = connection_id,
     .interim = answer_interim,
     .head = answer_head,
     .body = answer_body,

@@ -242,6 +242,12 @@ send_head(struct caller *x, const struct http_head *h, bool last)
 	return e == ERR_LIMIT ? ERR_LIMIT : OK;
 }
 
+static uint64_t
+connection_id(struct client *client)
+{
+	return caller_of_client(client)->conn->reg.id;
+}
+
 static void
 answer_interim(struct client *client, const struct http_head *h)
 {
@@ -362,6 +368,7 @@ drop(struct client *client)
 }
 
 static const struct client_ops client_ops = {
+    .id = connection_id,
     .interim = answer_interim,
     .head = answer_head,
     .body = answer_body,

@@ -10,6 +10,7 @@
 #include "http/attempt.h"
 #include "http/by_rule.h"
 #include "http/filter.h"
+#include "http/mirror.h"
 #include "http/respond.h"
 #include "pipe/piped.h"
 
@@ -75,6 +76,15 @@ fill_record(struct request *r)
 }
 
 static void
+on_delay_end(void *arg)
+{
+	struct request *r = request_of(arg);
+
+	r->moved_us = loop_now_us(r->worker->loop);
+	request_continue(r);
+}
+
+static void
 on_pause_end(void *arg)
 {
 	request_try(request_of(arg));
@@ -122,6 +132,7 @@ init_timers(struct request *r)
 {
 	struct loop *l = r->worker->loop;
 
+	timer_init(&r->delay, l, on_delay_end, r);
 	timer_init(&r->pause, l, on_pause_end, r);
 	timer_init(&r->try_end, l, on_try_timeout, r);
 	timer_init(&r->route_end, l, on_route_timeout, r);
@@ -196,8 +207,14 @@ start_route_timeout(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
 
-	if (route != NULL && route->answer == NULL && timeout_of(r, route) > 0)
-		timer_set(&r->route_end, timeout_of(r, route));
+	uint64_t us = 0;
+
+	if (route != NULL && route->answer == NULL)
+		us = timeout_of(r, route);
+	if (us == 0)
+		return;
+	timer_set(&r->route_end, us);
+	r->route_end_us = loop_now_us(r->worker->loop) + us;
 }
 
 /* `waited`: the end of the request may have come before there was a route. */
@@ -262,7 +279,7 @@ request_begin(struct client *c, struct http_head *h, bool complete)
 	hold_view(r);
 	e = http_head_keep(h);
 	r->path = h->path;
-	r->grpc = grpc_is_content_type(field(h, HTTP_CONTENT_TYPE));
+	r->grpc = grpc_is_request(h);
 	fill_record(r);
 	r->complete = complete;
 	if (e == OK)
@@ -296,6 +313,7 @@ request_on_body(struct request *r, struct slice bytes)
 	r->record.bytes_received += bytes.len;
 	if (sm_is(&r->state, REQUEST_DONE))
 		return;
+	mirror_body(r, bytes);
 	hold(r, bytes);
 	if (r->sent)
 		attempt_send_body(r, bytes);
@@ -313,7 +331,9 @@ request_on_complete(struct request *r)
 		continue_request(r);
 		return;
 	}
-	start_route_timeout(r);
+	if (!sm_is(&r->state, REQUEST_FILTERING))
+		start_route_timeout(r);
+	mirror_complete(r);
 	if (r->sent)
 		attempt_send_end(r);
 }
@@ -411,6 +431,7 @@ report(struct request *r)
 static void
 release(struct request *r)
 {
+	timer_clear(&r->delay);
 	timer_clear(&r->pause);
 	timer_clear(&r->try_end);
 	timer_clear(&r->route_end);

@@ -34,6 +34,8 @@ enum request_state {
 	REQUEST_DONE
 };
 
+struct copy;
+
 struct request {
 	uint32_t magic;
 	struct sm state;
@@ -49,6 +51,7 @@ struct request {
 	struct view_http_choice choice;
 	const struct view_destination *destination;
 	struct bound *bound;
+	struct slice origin; /* a browser's, that the rule lets call */
 	size_t next_filter;
 	uint8_t wait; /* enum filter_verdict of the filter that thinks, or 0 */
 
@@ -61,9 +64,11 @@ struct request {
 	size_t tried_count;
 	unsigned attempts;
 	unsigned dead_reused;
+	struct timer delay;   /* by the rule's fault */
 	struct timer pause;   /* between tries */
 	struct timer try_end; /* per-try timeout */
 	struct timer route_end;
+	uint64_t route_end_us; /* when that will be; 0: not begun, or never */
 	struct timer idle;
 
 	/* The request's body. */
@@ -72,6 +77,7 @@ struct request {
 	bool complete; /* all of it is here */
 	bool grpc;     /* its Content-Type says so */
 	const struct http_head *trailers;
+	struct copy *copy; /* of it, for mirrors, until it is whole */
 
 	/* The response. */
 	struct http_head *response; /* the service's head, or our copy of it */
@@ -128,8 +134,19 @@ void request_try(struct request *r);
 void request_answer(struct request *r, unsigned status, enum flow_flag flag,
     struct slice detail);
 
+/* The same with an outcome of gRPC; whoever speaks no gRPC is told 200. */
+void request_answer_grpc(
+    struct request *r, enum grpc_status status, enum flow_flag flag);
+
 /* gRPC's own status, of a head or of trailers; false if there is none. */
 bool request_read_grpc(const struct http_head *h, uint8_t *out);
+
+/* RFC 9110 §6.4.1: these never have a body, whatever a rule says. */
+static inline bool
+answer_has_body(unsigned status)
+{
+	return status != 204 && status != 304;
+}
 
 /* Will its connection end behind an answer that comes now? */
 bool request_is_last(const struct request *r);
@@ -145,6 +162,9 @@ void request_become_pipe(struct request *r, struct slice rest);
 
 /* Leaves the current try behind, its connection reset. */
 void request_drop_try(struct request *r);
+
+/* The head says which try it is, and how much time there is (headers.c). */
+MUST_USE enum err headers_tell_try(struct request *r);
 
 /* Bytes for the client: collected, and sent by request_flush_client(). */
 void request_to_client(struct request *r, struct slice bytes);

@@ -26,6 +26,7 @@ struct tunnels_ask {
 	    *from; /* its identity; empty: the fallback */
 	const struct view_endpoint *to;
 	const struct addr *client; /* NULL: the stream will serve several */
+	bool is_copy; /* never over what others' requests use, nor they */
 };
 
 /*

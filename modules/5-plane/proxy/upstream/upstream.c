@@ -43,7 +43,7 @@ uint64_t
 upstream_way(const struct tunnels_ask *ask)
 {
 	const struct view_endpoint *e = ask->to;
-	uint64_t way = slice_hash(ask->from->identity);
+	uint64_t way = slice_hash(ask->from->identity) + ask->is_copy;
 
 	if (e->tunnel.family == ADDR_NONE)
 		return way;

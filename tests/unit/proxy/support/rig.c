@@ -32,6 +32,7 @@ on_flow(void *arg, unsigned worker, const struct flow_record *f)
 	    .reporter = f->reporter,
 	    .status = f->status,
 	    .attempts = f->attempts,
+	    .delayed = f->delayed,
 	    .retries_spent = f->retries_spent,
 	    .upstream_local = f->upstream_local,
 	    .received = f->bytes_received,

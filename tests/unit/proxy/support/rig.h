@@ -22,6 +22,7 @@ struct rig_record {
 	enum flow_reporter reporter;
 	uint16_t status;
 	unsigned attempts;
+	bool delayed;
 	bool retries_spent;
 	uint64_t received;
 	uint64_t sent;

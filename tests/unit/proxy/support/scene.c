@@ -69,3 +69,13 @@ serve_text(struct server *s, struct wire *w, unsigned n)
 	while (server_head(s, w, &head))
 		wire_say(w, s->text);
 }
+
+void
+serve_silence(struct server *s, struct wire *w, unsigned n)
+{
+	struct slice head;
+
+	(void)n;
+	while (server_head(s, w, &head))
+		continue;
+}

@@ -30,6 +30,9 @@ bool body_has(const struct reply *r, const char *text);
 /* Answers every head with the server's text. */
 void serve_text(struct server *s, struct wire *w, unsigned n);
 
+/* Takes requests and is silent until the other end is gone. */
+void serve_silence(struct server *s, struct wire *w, unsigned n);
+
 /* A GET of "/" at "web". */
 #define GET_WEB "GET / HTTP/1.1\r\nHost: web\r\n\r\n"
 
