@@ -71,16 +71,15 @@ filter_apply_headers(
 static uint64_t
 time_left_ms(const struct request *r)
 {
-	const struct view_http_route *route = r->choice.route;
 	uint64_t now_us = loop_now_us(r->worker->loop);
-	uint64_t left_us = route->timeout_us;
-	uint64_t try_us = route->retry.per_try_timeout_us;
+	uint64_t all_us = request_time_us(r), left_us = all_us;
+	uint64_t try_us = r->choice.route->retry.per_try_timeout_us;
 
 	if (r->route_end_us > 0)
 		left_us = r->route_end_us - MIN(now_us, r->route_end_us);
-	if (try_us > 0 && (route->timeout_us == 0 || try_us < left_us))
+	if (try_us > 0 && (all_us == 0 || try_us < left_us))
 		left_us = try_us;
-	return route->timeout_us > 0 || try_us > 0 ? MAX(left_us / 1000, 1) : 0;
+	return all_us > 0 || try_us > 0 ? MAX(left_us / 1000, 1) : 0;
 }
 
 static enum err

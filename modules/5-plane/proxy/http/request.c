@@ -189,10 +189,10 @@ keep_waiting(struct request *r, enum filter_verdict v)
 	ask_for_body(r);
 }
 
-/* What a call asks for, as far as the route allows it; as Envoy has it. */
-static uint64_t
-timeout_of(const struct request *r, const struct view_http_route *route)
+uint64_t
+request_time_us(const struct request *r)
 {
+	const struct view_http_route *route = r->choice.route;
 	uint64_t asked = 0, most = route->grpc_timeout_us;
 
 	if (!r->grpc)
@@ -210,7 +210,7 @@ start_route_timeout(struct request *r)
 	uint64_t us = 0;
 
 	if (route != NULL && route->answer == NULL)
-		us = timeout_of(r, route);
+		us = request_time_us(r);
 	if (us == 0)
 		return;
 	timer_set(&r->route_end, us);

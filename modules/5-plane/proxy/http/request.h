@@ -138,6 +138,10 @@ void request_answer(struct request *r, unsigned status, enum flow_flag flag,
 void request_answer_grpc(
     struct request *r, enum grpc_status status, enum flow_flag flag);
 
+/* How long its route gives it; of gRPC what it asks for, as far as the route
+ * allows that (as Envoy has it). 0: as long as it takes. */
+uint64_t request_time_us(const struct request *r);
+
 /* gRPC's own status, of a head or of trailers; false if there is none. */
 bool request_read_grpc(const struct http_head *h, uint8_t *out);
 
