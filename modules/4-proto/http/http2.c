@@ -61,7 +61,7 @@ h2_end(struct http2 *c, enum err why, uint32_t code)
 		c->why = why;
 	/* Without memory the transport's end says it alone. */
 	(void)nghttp2_session_terminate_session(c->ng, code);
-	finish_streams(c, why == OK ? ERR_CLOSED : why);
+	finish_streams(c, c->why == OK ? ERR_CLOSED : c->why);
 	h2_want_flush(c);
 }
 
@@ -153,6 +153,7 @@ on_eof(struct stream *t, void *arg)
 
 	(void)t;
 	OBJ(c, arg, HTTP2_MAGIC);
+	h2_pump(c); /* what came before it may have been no HTTP/2 */
 	h2_end(c, OK, NGHTTP2_NO_ERROR);
 }
 
@@ -193,6 +194,8 @@ on_close(struct stream *t, void *arg, enum err why)
 	final = c->why != OK ? c->why : c->ending ? OK : why;
 	c->going = c->dying = c->ending = true;
 	/* Whoever hears of the end may ask the transport for its reasons. */
+	if (c->why != OK)
+		why = c->why;
 	finish_streams(c, why == OK ? ERR_CLOSED : why);
 	h2_reap(c);
 	if (c->events->on_close != NULL)
