@@ -411,6 +411,18 @@ http2_room(const struct http2 *c)
 }
 
 bool
+http2_is_going(const struct http2 *c)
+{
+	return c->going;
+}
+
+bool
+http2_is_ending(const struct http2 *c)
+{
+	return c->dying;
+}
+
+bool
 http2_is_usable(const struct http2 *c)
 {
 	return !c->server && !c->going && !c->doubted && c->transport != NULL &&

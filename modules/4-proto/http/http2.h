@@ -141,6 +141,10 @@ struct stream *http2_transport(struct http2 *c);
 uint32_t http2_streams(const struct http2 *c);
 uint32_t http2_room(const struct http2 *c);
 
+/* GOAWAY came or went; and no stream lives on. */
+bool http2_is_going(const struct http2 *c);
+bool http2_is_ending(const struct http2 *c);
+
 /* True if http2_request() will not be refused here. */
 bool http2_is_usable(const struct http2 *c);
 

@@ -252,21 +252,12 @@ on_drained(void *arg, struct http2_stream *h2)
 		c->up.events->on_drained(c->up.arg, &c->up);
 }
 
-/* The session is gone, not the stream alone. */
-static bool
-is_session_gone(struct http2_stream *h2)
-{
-	struct stream *below = http2_transport(http2_stream_conn(h2));
-
-	return below == NULL || stream_is_closing(below);
-}
-
 static struct slice
-words_of(struct http2_stream *h2, enum err why, uint32_t code)
+words_of(struct http2_stream *h2, enum err why)
 {
 	struct stream *below = http2_transport(http2_stream_conn(h2));
 
-	if (why == ERR_CANCELLED && code == HTTP2_PROTOCOL_ERROR)
+	if (why == ERR_PROTOCOL)
 		return S("the endpoint's answer is no HTTP/2");
 	return below != NULL ? tunnels_why(below) : SLICE_NONE;
 }
@@ -275,7 +266,7 @@ static void
 on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 {
 	struct call *c = call_of(arg);
-	bool gone = is_session_gone(h2);
+	struct http2 *conn = http2_stream_conn(h2);
 
 	c->h2 = NULL;
 	inflow_closed(&c->in);
@@ -283,14 +274,15 @@ on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 	if (why == OK && inflow_is_behind(&c->in))
 		return; /* its user still has to hear of the end */
 	c->up.untouched = why == ERR_REFUSED;
-	c->up.open = http2_was_open(http2_stream_conn(h2));
+	c->up.left = c->up.untouched && http2_is_going(conn);
+	c->up.open = http2_was_open(conn);
 	/* A stream that is reset was met by somebody who lives. */
-	c->up.reused = c->up.reused && gone;
+	c->up.reused = c->up.reused && http2_is_ending(conn);
 	if (why == ERR_CANCELLED && code == HTTP2_PROTOCOL_ERROR)
 		why = ERR_PROTOCOL;
 	if (why == OK || why == ERR_CLOSED)
 		why = ERR_EOF;
-	fail(c, why, words_of(h2, why, code));
+	fail(c, why, words_of(h2, why));
 	free_if_over(c);
 }
 

@@ -420,6 +420,17 @@ h2_trailers(struct h2 *h, struct h2_stream *s, const char *fields)
 	go_on(h, s);
 }
 
+void
+h2_answer(struct h2 *h, struct h2_stream *s, const char *body)
+{
+	char head[128];
+
+	(void)snprintf(head, sizeof(head),
+	    "HTTP/2 200\r\ncontent-length: %zu\r\n\r\n", strlen(body));
+	h2_respond(h, s, head, /* end */ false);
+	h2_data(h, s, slice_str(body), /* end */ true);
+}
+
 bool
 h2_whole(struct h2 *h, struct h2_stream *s)
 {
@@ -516,4 +527,20 @@ h2_fini(struct h2 *h)
 	nghttp2_session_del(h->session);
 	h->session = NULL;
 	h->count = 0;
+}
+
+struct h2 *
+h2_serve(struct wire *w)
+{
+	struct h2 *h = mem_new(sizeof(*h));
+
+	h2_server(h, w, (struct h2_how){0});
+	return h;
+}
+
+void
+h2_leave(struct h2 **hp)
+{
+	h2_fini(*hp);
+	mem_free(hp);
 }

@@ -68,6 +68,10 @@ void h2_client(struct h2 *h, struct wire *w, struct h2_how how);
 void h2_server(struct h2 *h, struct wire *w, struct h2_how how);
 void h2_fini(struct h2 *h);
 
+/* The same for a script's server, on the heap. */
+struct h2 *h2_serve(struct wire *w);
+void h2_leave(struct h2 **hp);
+
 /* Reads once and answers what HTTP/2 itself asks. False: it is over. */
 bool h2_turn(struct h2 *h);
 
@@ -96,6 +100,9 @@ bool h2_sent(struct h2 *h, struct h2_stream *s);
 
 /* "x: y\r\n" behind all data; ends our half. */
 void h2_trailers(struct h2 *h, struct h2_stream *s, const char *fields);
+
+/* A whole 200 with that body. */
+void h2_answer(struct h2 *h, struct h2_stream *s, const char *body);
 
 /* All of it came, or nothing more will; true if it is whole. */
 bool h2_whole(struct h2 *h, struct h2_stream *s);

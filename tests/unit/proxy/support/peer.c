@@ -254,3 +254,14 @@ duo_ask(struct duo *d, const char *head)
 	peer_head(&d->client, head, /* end */ true);
 	duo_read(d);
 }
+
+void
+duo_post(struct duo *d)
+{
+	peer_head(&d->client,
+	    "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 2\r\n\r\n",
+	    /* end */ false);
+	peer_body(&d->client, S("hi"));
+	peer_end(&d->client, NULL);
+	duo_read(d);
+}
