@@ -219,10 +219,13 @@ on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id,
     const uint8_t *data, size_t len, void *arg)
 {
 	struct h2 *h = h2_of(arg);
+	struct h2_stream *s = stream_of(h, id);
 
 	(void)flags;
-	add(&stream_of(h, id)->body, slice_of(data, len));
-	if (!h->how.hold)
+	add(&s->body, slice_of(data, len));
+	if (h->how.hold)
+		s->owed += len;
+	else
 		CHECK(nghttp2_session_consume(ng, id, len) == 0);
 	return 0;
 }
@@ -454,14 +457,20 @@ h2_goaway(struct h2 *h, int32_t last, uint32_t code)
 }
 
 void
-h2_credit(struct h2 *h)
+h2_credit_stream(struct h2 *h, struct h2_stream *s)
 {
 	h->how.hold = false;
-	for (size_t i = 0; i < h->count; i++)
-		/* It fails for one that is over. */
-		(void)nghttp2_session_consume(h->session, h->streams[i]->id,
-		    buf_len(&h->streams[i]->body));
+	/* It fails for one that is over. */
+	(void)nghttp2_session_consume(h->session, s->id, s->owed);
+	s->owed = 0;
 	flush(h);
+}
+
+void
+h2_credit(struct h2 *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		h2_credit_stream(h, h->streams[i]);
 }
 
 bool

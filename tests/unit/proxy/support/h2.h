@@ -33,8 +33,9 @@ struct h2_stream {
 	unsigned earlies;
 	char *trailers;
 	struct buf body;
-	bool ended; /* by END_STREAM */
-	bool reset; /* by RST_STREAM, with the code */
+	size_t owed; /* credit for it */
+	bool ended;  /* by END_STREAM */
+	bool reset;  /* by RST_STREAM, with the code */
 	uint32_t code;
 	struct buf text; /* of the head that comes */
 	struct buf out;  /* to be sent */
@@ -110,8 +111,10 @@ bool h2_whole(struct h2 *h, struct h2_stream *s);
 void h2_reset(struct h2 *h, struct h2_stream *s, uint32_t code);
 void h2_goaway(struct h2 *h, int32_t last, uint32_t code);
 
-/* Credit for all that was held, and for what comes from now on. */
+/* Credit for what was held, of all or of one, and for what comes from now on.
+ */
 void h2_credit(struct h2 *h);
+void h2_credit_stream(struct h2 *h, struct h2_stream *s);
 
 /* What the other end had sent by now was read: a PING, and its answer. */
 bool h2_ping(struct h2 *h);
