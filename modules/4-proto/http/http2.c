@@ -400,13 +400,20 @@ http2_streams(const struct http2 *c)
 }
 
 uint32_t
+http2_streams_max(const struct http2 *c)
+{
+	if (!c->ready)
+		return c->limits.streams;
+	return MIN(
+	    c->limits.streams, nghttp2_session_get_remote_settings(c->ng,
+				   NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
+}
+
+uint32_t
 http2_room(const struct http2 *c)
 {
-	uint32_t most = c->limits.streams;
+	uint32_t most = http2_streams_max(c);
 
-	if (c->ready)
-		most = MIN(most, nghttp2_session_get_remote_settings(c->ng,
-				     NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
 	return c->open < most ? most - c->open : 0;
 }
 

@@ -140,6 +140,8 @@ struct stream *http2_transport(struct http2 *c);
 /* Streams that are open, and how many more the peer lets us open. */
 uint32_t http2_streams(const struct http2 *c);
 uint32_t http2_room(const struct http2 *c);
+/* How many it lets us have, as far as we know. */
+uint32_t http2_streams_max(const struct http2 *c);
 
 /* GOAWAY came or went; and no stream lives on. */
 bool http2_is_going(const struct http2 *c);

@@ -332,6 +332,33 @@ TEST(many_streams_to_http1_have_a_connection_each)
 	duo_free(&d);
 }
 
+/* Two streams at a time: the others wait, or have sessions of their own. */
+static void
+serve_few(struct server *s, struct wire *w, unsigned n)
+{
+	AUTO(mem_free) struct h2 *h = mem_new(sizeof(*h));
+	struct h2_stream *x;
+
+	(void)n;
+	h2_server(h, w, (struct h2_how){.streams = 2});
+	while ((x = h2_next(h)) != NULL) {
+		atomic_fetch_add(&s->requests, 1);
+		h2_answer(h, x, x->head);
+	}
+	h2_fini(h);
+}
+
+TEST(a_service_that_takes_few_streams_gets_more_sessions)
+{
+	struct duo *d = duo_new(
+	    (struct way){.down2 = true, .up2 = true}, serve_few, NULL, NULL);
+
+	expect_all_answered(d, MANY);
+	expect_all_answered(d, MANY);
+	EXPECT_EQ(atomic_load(&d->server->requests), 2 * MANY);
+	duo_free(&d);
+}
+
 /* A stream that nobody reads costs its own window, not the others'. */
 TEST(a_stalled_stream_does_not_stop_the_others)
 {

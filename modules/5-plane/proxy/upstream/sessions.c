@@ -26,7 +26,8 @@ static const struct http2_limits limits = {
 
 struct session {
 	uint32_t magic;
-	bool used; /* it carried a request before */
+	bool used;  /* it carried a request before */
+	bool ready; /* it said how many streams it takes */
 	struct list link;
 	struct worker *worker;
 	struct host *host; /* counted */
@@ -369,6 +370,16 @@ static const struct upstream_ops call_ops = {
 /* --- sessions --------------------------------------------------------------
  */
 
+/* The next session need not find out by having its streams refused. */
+static void
+on_ready(void *arg, struct http2 *http2)
+{
+	struct session *s = session_of(arg);
+
+	s->ready = true;
+	s->host->streams_max = http2_streams_max(http2);
+}
+
 static void
 on_batch_end(void *arg, struct http2 *http2)
 {
@@ -392,6 +403,7 @@ on_session_close(void *arg, struct http2 *http2, enum err why)
 }
 
 static const struct http2_events session_events = {
+    .on_ready = on_ready,
     .on_batch_end = on_batch_end,
     .on_close = on_session_close,
 };
@@ -446,6 +458,15 @@ session_new(const struct upstream_ask *ask, struct fault *why)
 	return s;
 }
 
+static bool
+has_room(const struct session *s)
+{
+	uint32_t most = s->host->streams_max;
+
+	return http2_is_usable(s->http2) &&
+	       (s->ready || most == 0 || s->calls < most);
+}
+
 static struct session *
 session_for(const struct upstream_ask *ask, struct fault *why)
 {
@@ -454,7 +475,7 @@ session_for(const struct upstream_ask *ask, struct fault *why)
 	LIST_EACH (&ask->host->sessions, it) {
 		struct session *s = CONTAINER(it, struct session, link);
 
-		if (s->way == way && http2_is_usable(s->http2))
+		if (s->way == way && has_room(s))
 			return s;
 	}
 	return session_new(ask, why);
