@@ -6,6 +6,8 @@
 #include "scene.h"
 #include "unit.h"
 
+#include <sys/resource.h>
+
 #define NEVER RETRY("attempts: 0")
 
 /* --- the service says goodbye --- */
@@ -66,6 +68,29 @@ TEST_WAYS_TO_2(what_a_goaway_includes_is_answered_and_the_next_goes_elsewhere)
 		EXPECT_EQ(atomic_load(&d->server->connections), i);
 	}
 	duo_free(&d);
+}
+
+/* A new session is needed, for which there is no file. */
+TEST(without_descriptors_it_is_our_limit_and_not_the_endpoints)
+{
+	for (int i = 0; i < 2; i++) {
+		struct duo *d = duo_new((struct way){.down2 = i, .up2 = true},
+		    serve_last, NULL, NULL);
+		struct rlimit old, none;
+
+		duo_ask(d, GET_WEB);
+		EXPECT_EQ(d->reply.status, 200);
+		EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &old), 0);
+		none = (struct rlimit){.rlim_cur = 3, .rlim_max = old.rlim_max};
+		EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+		duo_ask(d, GET_WEB);
+		EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &old), 0);
+		EXPECT_EQ(d->reply.status, 503);
+		EXPECT_EQ(rig_record(d->rig, 1).flag, FLOW_OVERFLOW);
+		duo_ask(d, GET_WEB);
+		EXPECT_EQ(d->reply.status, 200);
+		duo_free(&d);
+	}
 }
 
 /* --- the session was dead --- */

@@ -35,6 +35,7 @@ struct session {
 	uint64_t way;
 	uint32_t calls;
 	struct call *unflushed; /* whose user holds bytes back in this read */
+	struct list stranded;   /* calls that its transport never took */
 };
 
 struct call {
@@ -43,6 +44,7 @@ struct call {
 	struct session *session; /* NULL once it is gone */
 	struct http2_stream *h2; /* NULL before the head, and once closed */
 	bool ended;              /* our half */
+	struct list link;        /* of those that are stranded */
 	struct inflow in;
 };
 
@@ -105,6 +107,7 @@ leave_session(struct call *c)
 		return;
 	if (s->unflushed == c)
 		s->unflushed = NULL;
+	list_remove(&c->link);
 	if (--s->calls == 0)
 		tunnels_set_patience(http2_transport(s->http2), HTTP2_IDLE);
 }
@@ -307,8 +310,12 @@ send_head(struct upstream_conn *up, const struct http_head *h, bool end)
 	struct session *s = c->session;
 
 	c->h2 = http2_request(s->http2, h, end, &stream_events, c);
-	if (c->h2 == NULL)
+	if (c->h2 == NULL && http2_is_usable(s->http2))
 		return ERR_LIMIT;
+	if (c->h2 == NULL) {
+		list_push_back(&s->stranded, &c->link);
+		return ERR_CLOSED;
+	}
 	c->in.h2 = c->h2;
 	c->ended = end;
 	http2_stream_set_patience(c->h2, HTTP2_URGENT);
@@ -392,9 +399,9 @@ on_session_close(void *arg, struct http2 *http2, enum err why)
 {
 	struct session *s = session_of(arg);
 
-	(void)http2; /* gone with this call */
-	(void)why;   /* each stream of it was told */
-	CHECK(s->calls == 0);
+	fail_stranded(
+	    s, why == OK ? ERR_EOF : why, tunnels_why(http2_transport(http2)));
+	CHECK(s->calls == 0); /* each stream was told */
 	list_remove(&s->link);
 	host_unref(s->worker->hosts, &s->host);
 	s->worker->upstreams--;
@@ -407,6 +414,20 @@ static const struct http2_events session_events = {
     .on_batch_end = on_batch_end,
     .on_close = on_session_close,
 };
+
+/* The transport could not even begin. */
+static void
+fail_stranded(struct session *s, enum err why, struct slice words)
+{
+	struct call *c;
+
+	while ((c = LIST_FIRST(&s->stranded, struct call, link)) != NULL) {
+		leave_session(c);
+		c->up.open = false;
+		fail(c, why, words);
+		free_if_over(c);
+	}
+}
 
 static void
 on_stray_data(struct stream *s, void *arg, struct slice data)
@@ -447,6 +468,7 @@ session_new(const struct upstream_ask *ask, struct fault *why)
 	w->upstreams++;
 	s->way = upstream_way(&ask->way);
 	list_push_front(&s->host->sessions, &s->link);
+	list_init(&s->stranded);
 	s->http2 = http2_open(&(struct http2_spec){
 	    .loop = w->loop,
 	    .transport = transport,
