@@ -95,8 +95,9 @@ struct http2_stream_events {
 	/*
 	 * Once and last. OK: both halves ended. ERR_RESET: RST_STREAM with
 	 * `code`. ERR_REFUSED: the peer has not touched it, safe to retry.
-	 * ERR_CANCELLED: we reset it. Else the connection's own end, and
-	 * `code` is HTTP2_INTERNAL_ERROR.
+	 * ERR_CANCELLED: we reset it; with HTTP2_ENHANCE_YOUR_CALM if a head
+	 * was too large. ERR_PROTOCOL: what came makes no sense. Else the
+	 * connection's own end, and `code` is HTTP2_INTERNAL_ERROR.
 	 */
 	void (*on_close)(
 	    void *arg, struct http2_stream *s, enum err why, uint32_t code);

@@ -257,13 +257,28 @@ on_drained(void *arg, struct http2_stream *h2)
 }
 
 static struct slice
-words_of(struct http2_stream *h2, enum err why)
+words_of(struct http2_stream *h2, enum err why, uint32_t code)
 {
-	struct stream *below = http2_transport(http2_stream_conn(h2));
+	struct http2 *conn = http2_stream_conn(h2);
+	struct stream *below = http2_transport(conn);
 
-	if (why == ERR_PROTOCOL)
+	if (why == ERR_PROTOCOL && http2_is_ending(conn))
 		return S("the endpoint's answer is no HTTP/2");
+	if (why == ERR_PROTOCOL && code == HTTP2_ENHANCE_YOUR_CALM)
+		return S("the head of the answer is too large");
+	if (why == ERR_PROTOCOL)
+		return S("the endpoint's answer makes no sense in HTTP/2");
 	return below != NULL ? tunnels_why(below) : SLICE_NONE;
+}
+
+/* We reset what makes no sense, and a head that is too large. */
+static enum err
+cause_of(enum err why, uint32_t code)
+{
+	if (why == ERR_CANCELLED &&
+	    (code == HTTP2_PROTOCOL_ERROR || code == HTTP2_ENHANCE_YOUR_CALM))
+		return ERR_PROTOCOL;
+	return why == OK || why == ERR_CLOSED ? ERR_EOF : why;
 }
 
 static void
@@ -282,11 +297,8 @@ on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 	c->up.open = http2_was_open(conn);
 	/* A stream that is reset was met by somebody who lives. */
 	c->up.reused = c->up.reused && http2_is_ending(conn);
-	if (why == ERR_CANCELLED && code == HTTP2_PROTOCOL_ERROR)
-		why = ERR_PROTOCOL;
-	if (why == OK || why == ERR_CLOSED)
-		why = ERR_EOF;
-	fail(c, why, words_of(h2, why));
+	why = cause_of(why, code);
+	fail(c, why, words_of(h2, why, code));
 	free_if_over(c);
 }
 
@@ -394,6 +406,20 @@ on_batch_end(void *arg, struct http2 *http2)
 	flush_user(session_of(arg));
 }
 
+/* The transport could not even begin. */
+static void
+fail_stranded(struct session *s, enum err why, struct slice words)
+{
+	struct call *c;
+
+	while ((c = LIST_FIRST(&s->stranded, struct call, link)) != NULL) {
+		leave_session(c);
+		c->up.open = false;
+		fail(c, why, words);
+		free_if_over(c);
+	}
+}
+
 static void
 on_session_close(void *arg, struct http2 *http2, enum err why)
 {
@@ -414,20 +440,6 @@ static const struct http2_events session_events = {
     .on_batch_end = on_batch_end,
     .on_close = on_session_close,
 };
-
-/* The transport could not even begin. */
-static void
-fail_stranded(struct session *s, enum err why, struct slice words)
-{
-	struct call *c;
-
-	while ((c = LIST_FIRST(&s->stranded, struct call, link)) != NULL) {
-		leave_session(c);
-		c->up.open = false;
-		fail(c, why, words);
-		free_if_over(c);
-	}
-}
 
 static void
 on_stray_data(struct stream *s, void *arg, struct slice data)

@@ -338,6 +338,22 @@ h2_turn(struct h2 *h)
 	return !h->over;
 }
 
+/* RFC 9113 §8.5: of a CONNECT there is a method and an authority. */
+static size_t
+request_parts(struct slice line, nghttp2_nv *nv)
+{
+	struct slice method = slice_split(&line, ' ');
+	struct slice path = slice_split(&line, ' ');
+	size_t n = 2; /* behind :authority */
+
+	nv[1] = pair(S(":method"), method);
+	if (slice_eq(method, S("CONNECT")))
+		return n;
+	nv[n++] = pair(S(":path"), path);
+	nv[n++] = pair(S(":scheme"), S("http"));
+	return n;
+}
+
 struct h2_stream *
 h2_request(struct h2 *h, const char *head, bool end)
 {
@@ -345,15 +361,12 @@ h2_request(struct h2 *h, const char *head, bool end)
 	struct slice text = slice_str(head), line, host = S("web");
 	nghttp2_nv nv[FIELDS_MAX];
 	struct h2_stream *s;
-	size_t n = 4;
+	size_t n;
 	int32_t id;
 
 	CHECK(next_line(&text, &line));
-	nv[0] = pair(S(":method"), slice_split(&line, ' '));
-	nv[1] = pair(S(":path"), slice_split(&line, ' '));
-	nv[2] = pair(S(":scheme"), S("http"));
-	n = add_fields(text, nv, n, &host);
-	nv[3] = pair(S(":authority"), host);
+	n = add_fields(text, nv, request_parts(line, nv), &host);
+	nv[0] = pair(S(":authority"), host);
 	id = nghttp2_submit_request(
 	    h->session, NULL, nv, n, end ? NULL : &body, NULL);
 	CHECK(id > 0);
@@ -506,6 +519,7 @@ begin(struct h2 *h, struct wire *w, struct h2_how how, bool server)
 	    cb, on_stream_close);
 	CHECK(nghttp2_option_new(&o) == 0);
 	nghttp2_option_set_no_auto_window_update(o, 1);
+	nghttp2_option_set_max_send_header_block_length(o, 1 << 20);
 	CHECK(
 	    (server ? nghttp2_session_server_new2
 		    : nghttp2_session_client_new2)(&h->session, cb, h, o) == 0);
