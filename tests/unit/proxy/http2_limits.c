@@ -325,3 +325,40 @@ TEST(a_drain_says_goodbye_and_lets_streams_end)
 		duo_free(&d);
 	}
 }
+
+/* The first refuses its stream once it is told to go on. */
+static void
+serve_refusing(struct server *s, struct wire *w, unsigned n)
+{
+	struct h2 *h = h2_serve(w);
+	struct h2_stream *x;
+
+	while ((x = h2_next(h)) != NULL) {
+		atomic_fetch_add(&s->requests, 1);
+		while (atomic_load(&s->requests) == 1)
+			(void)poll(NULL, 0, /* ms */ 5);
+		if (n == 0)
+			h2_reset(h, x, H2_REFUSED_STREAM);
+		else
+			h2_answer(h, x, "half");
+	}
+	h2_leave(&h);
+}
+
+/* The drain does not wait until it has been idle for long. */
+TEST(a_session_that_is_made_in_a_drain_ends_with_its_last_stream)
+{
+	struct duo *d = duo_new(both, serve_refusing, NULL, NULL);
+	uint64_t began = clock_mono_us(&clock_system);
+	pthread_t client;
+
+	peer_head(&d->client, GET_WEB, /* end */ true);
+	RIG_UNTIL(d->rig, atomic_load(&d->server->requests) == 1);
+	CHECK(pthread_create(&client, NULL, finish_later, d) == 0);
+	rig_close(d->rig, /* drain_us */ 8000000);
+	EXPECT_TRUE(clock_mono_us(&clock_system) - began < 5000000);
+	pthread_join(client, NULL);
+	EXPECT_EQ(d->reply.status, 200);
+	EXPECT_EQ(atomic_load(&d->server->connections), 2);
+	duo_free(&d);
+}

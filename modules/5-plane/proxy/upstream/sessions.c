@@ -108,8 +108,11 @@ leave_session(struct call *c)
 	if (s->unflushed == c)
 		s->unflushed = NULL;
 	list_remove(&c->link);
-	if (--s->calls == 0)
-		tunnels_set_patience(http2_transport(s->http2), HTTP2_IDLE);
+	if (--s->calls > 0)
+		return;
+	tunnels_set_patience(http2_transport(s->http2), HTTP2_IDLE);
+	if (s->worker->draining)
+		http2_shutdown(s->http2);
 }
 
 static void
