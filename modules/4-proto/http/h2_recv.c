@@ -216,13 +216,20 @@ on_request_head(struct http2_stream *s, bool end)
 }
 
 static void
+refuse_block(struct http2_stream *s)
+{
+	http2_stream_reset(
+	    s, s->too_large ? HTTP2_ENHANCE_YOUR_CALM : HTTP2_PROTOCOL_ERROR);
+}
+
+static void
 on_response_head(struct http2_stream *s, bool end)
 {
 	struct http_head *h = s->block;
 
 	s->block = NULL;
 	if (s->too_large || s->bad_block) {
-		http2_stream_reset(s, HTTP2_PROTOCOL_ERROR);
+		refuse_block(s);
 		return;
 	}
 	decide_framing(h, end);
@@ -245,7 +252,7 @@ on_trailers(struct http2_stream *s)
 
 	s->block = NULL;
 	if (s->too_large || s->bad_block)
-		http2_stream_reset(s, HTTP2_PROTOCOL_ERROR);
+		refuse_block(s);
 	else if (s->events->on_trailers != NULL)
 		s->events->on_trailers(s->arg, s, h);
 }
@@ -413,6 +420,8 @@ why_closed(const struct http2_stream *s, uint32_t code)
 		return OK;
 	if (s->leave && s->sent_end)
 		return OK;
+	if (s->invalid)
+		return ERR_PROTOCOL;
 	if (code == NGHTTP2_REFUSED_STREAM)
 		return ERR_REFUSED;
 	return ERR_RESET;
@@ -429,16 +438,18 @@ on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 	return 0;
 }
 
-/* A request that nghttp2 refuses: the client may not know yet. */
+/* nghttp2 resets the stream: whoever began it may not know that yet. */
 static int
 on_invalid_frame(
     nghttp2_session *ng, const nghttp2_frame *frame, int code, void *arg)
 {
+	struct http2_stream *s = stream_of(ng, frame->hd.stream_id);
 	struct http2 *c;
 
-	(void)ng;
-	(void)code; /* it tells the client */
+	(void)code; /* it tells the peer */
 	OBJ(c, arg, HTTP2_MAGIC);
+	if (s != NULL)
+		s->invalid = true;
 	if (frame->hd.type == NGHTTP2_HEADERS)
 		h2_order_reset(c, frame->hd.stream_id);
 	return 0;

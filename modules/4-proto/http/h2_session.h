@@ -128,7 +128,8 @@ struct http2_stream {
 	bool full;      /* on_drained is owed */
 	bool deferred;  /* nghttp2 waits for http2_stream_send */
 	bool too_large; /* the block is past the limit */
-	bool bad_block; /* nghttp2 or we refuse it */
+	bool bad_block; /* we refuse it */
+	bool invalid;   /* nghttp2 refuses it, or a frame of data */
 	bool done;      /* nothing more comes but on_close */
 };
 

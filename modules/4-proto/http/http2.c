@@ -61,7 +61,7 @@ h2_end(struct http2 *c, enum err why, uint32_t code)
 		c->why = why;
 	/* Without memory the transport's end says it alone. */
 	(void)nghttp2_session_terminate_session(c->ng, code);
-	finish_streams(c, why == OK ? ERR_CLOSED : why);
+	finish_streams(c, c->why == OK ? ERR_CLOSED : c->why);
 	h2_want_flush(c);
 }
 
@@ -153,6 +153,7 @@ on_eof(struct stream *t, void *arg)
 
 	(void)t;
 	OBJ(c, arg, HTTP2_MAGIC);
+	h2_pump(c); /* what came before it may have been no HTTP/2 */
 	h2_end(c, OK, NGHTTP2_NO_ERROR);
 }
 
@@ -193,6 +194,8 @@ on_close(struct stream *t, void *arg, enum err why)
 	final = c->why != OK ? c->why : c->ending ? OK : why;
 	c->going = c->dying = c->ending = true;
 	/* Whoever hears of the end may ask the transport for its reasons. */
+	if (c->why != OK)
+		why = c->why;
 	finish_streams(c, why == OK ? ERR_CLOSED : why);
 	h2_reap(c);
 	if (c->events->on_close != NULL)
@@ -400,14 +403,33 @@ http2_streams(const struct http2 *c)
 }
 
 uint32_t
+http2_streams_max(const struct http2 *c)
+{
+	if (!c->ready)
+		return c->limits.streams;
+	return MIN(
+	    c->limits.streams, nghttp2_session_get_remote_settings(c->ng,
+				   NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
+}
+
+uint32_t
 http2_room(const struct http2 *c)
 {
-	uint32_t most = c->limits.streams;
+	uint32_t most = http2_streams_max(c);
 
-	if (c->ready)
-		most = MIN(most, nghttp2_session_get_remote_settings(c->ng,
-				     NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
 	return c->open < most ? most - c->open : 0;
+}
+
+bool
+http2_is_going(const struct http2 *c)
+{
+	return c->going;
+}
+
+bool
+http2_is_ending(const struct http2 *c)
+{
+	return c->dying;
 }
 
 bool

@@ -96,8 +96,9 @@ struct http2_stream_events {
 	/*
 	 * Once and last. OK: both halves ended. ERR_RESET: RST_STREAM with
 	 * `code`. ERR_REFUSED: the peer has not touched it, safe to retry.
-	 * ERR_CANCELLED: we reset it. Else the connection's own end, and
-	 * `code` is HTTP2_INTERNAL_ERROR.
+	 * ERR_CANCELLED: we reset it; with HTTP2_ENHANCE_YOUR_CALM if a head
+	 * was too large. ERR_PROTOCOL: what came makes no sense. Else the
+	 * connection's own end, and `code` is HTTP2_INTERNAL_ERROR.
 	 */
 	void (*on_close)(
 	    void *arg, struct http2_stream *s, enum err why, uint32_t code);
@@ -141,6 +142,12 @@ struct stream *http2_transport(struct http2 *c);
 /* Streams that are open, and how many more the peer lets us open. */
 uint32_t http2_streams(const struct http2 *c);
 uint32_t http2_room(const struct http2 *c);
+/* How many it lets us have, as far as we know. */
+uint32_t http2_streams_max(const struct http2 *c);
+
+/* GOAWAY came or went; and no stream lives on. */
+bool http2_is_going(const struct http2 *c);
+bool http2_is_ending(const struct http2 *c);
 
 /* True if http2_request() will not be refused here. */
 bool http2_is_usable(const struct http2 *c);

@@ -26,6 +26,7 @@ struct host {
 	struct list idle; /* connections, the freshest first (conns.c) */
 	uint32_t idle_count;
 	struct list sessions; /* of HTTP/2 (sessions.c) */
+	uint32_t streams_max; /* of a session, as the last said; or 0 */
 };
 
 /* A cluster with its hosts, in the order of its endpoints. */

@@ -198,14 +198,21 @@ failed(
 	request_answer(r, status_of(cause, why), flag, words);
 }
 
-/* It may have been closed before our request got there: nobody's fault. */
+/*
+ * It may have been closed before our request got there: nobody's fault. A
+ * session that says goodbye tells what it did not touch (RFC 9113 §6.8): that
+ * may be asked for again whatever it is.
+ */
 static bool
 was_dead(const struct request *r, const struct upstream_conn *u, enum err why)
 {
+	if (!r->replayable || r->dead_reused >= RETRY_DEAD_REUSED_MAX)
+		return false;
+	if (upstream_is_left(u))
+		return true;
 	return upstream_is_reused(u) && !upstream_has_answer(u) &&
 	       (why == ERR_EOF || why == ERR_RESET) &&
-	       retry_is_idempotent(r->head->method) && r->replayable &&
-	       r->dead_reused < RETRY_DEAD_REUSED_MAX;
+	       retry_is_idempotent(r->head->method);
 }
 
 static void

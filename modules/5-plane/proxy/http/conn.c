@@ -327,8 +327,10 @@ is_beyond_words(const struct conn *c)
 	    view_find_upstream(v, slice_str(listener_name(c->client.listener)));
 	const struct view_host *h =
 	    u != NULL ? view_host_now(v, u->host) : NULL;
+	enum http1_flaw f = http1_parser_flaw(c->parser); /* of its line */
 
-	return c->requests == 0 && h != NULL && h->protocol != VIEW_HTTP;
+	return c->requests == 0 && h != NULL && h->protocol != VIEW_HTTP &&
+	       f >= HTTP1_BAD_START && f <= HTTP1_BAD_VERSION;
 }
 
 /* What came was no request: an answer without one, then the end. */

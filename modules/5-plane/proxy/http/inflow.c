@@ -34,14 +34,17 @@ tell_end(struct inflow *f)
 	f->events->on_end(f->arg);
 }
 
+/* An event may stop it, or be the end of it. */
 static void
-deliver(struct inflow *f)
+deliver(struct inflow *f, const bool *gone)
 {
 	while (buf_len(&f->held) > 0 && may_deliver(f)) {
 		struct slice part =
 		    slice_sub(buf_slice(&f->held), 0, (size_t)LOOP_SCRATCH_LEN);
 
 		f->events->on_data(f->arg, part);
+		if (*gone || f->events == NULL)
+			return;
 		buf_consume(&f->held, part.len);
 		credit(f, part.len);
 	}
@@ -50,7 +53,7 @@ deliver(struct inflow *f)
 	buf_fini(&f->held);
 	if (f->trailers != NULL)
 		f->events->on_trailers(f->arg, TAKE(f->trailers));
-	if (may_deliver(f))
+	if (!*gone && may_deliver(f))
 		tell_end(f);
 }
 
@@ -58,13 +61,17 @@ static void
 on_deliver(void *arg)
 {
 	struct inflow *f = arg;
-	const struct inflow_events *events = f->events;
+	bool gone = false;
 
 	if (!may_deliver(f))
 		return;
-	deliver(f);
-	if (f->events != NULL && events->on_batch_end != NULL)
-		events->on_batch_end(f->arg);
+	f->gone = &gone;
+	deliver(f, &gone);
+	if (gone)
+		return;
+	f->gone = NULL;
+	if (f->events != NULL && f->events->on_batch_end != NULL)
+		f->events->on_batch_end(f->arg);
 }
 
 void
@@ -80,6 +87,8 @@ inflow_init(struct inflow *f, struct loop *l, struct http2_stream *h2,
 void
 inflow_fini(struct inflow *f)
 {
+	if (f->gone != NULL)
+		*f->gone = true;
 	loop_later_cancel(&f->deliver);
 	buf_fini(&f->held);
 	arena_fini(&f->arena);

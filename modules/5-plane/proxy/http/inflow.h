@@ -12,7 +12,7 @@
 #include "loop/loop.h"
 #include "net/net.h"
 
-/* Each may end with inflow_stop(), but not with inflow_fini(). */
+/* Each may end with inflow_stop(), and with inflow_fini() once it is closed. */
 struct inflow_events {
 	void (*on_data)(void *arg, struct slice bytes);
 	/* Lent until the inflow ends. */
@@ -34,6 +34,7 @@ struct inflow {
 	uint8_t pauses; /* a set of enum stream_pause */
 	bool ended;     /* by the peer; told or not */
 	bool told;
+	bool *gone; /* where inflow_fini() tells an event's caller of it */
 };
 
 void inflow_init(struct inflow *f, struct loop *l, struct http2_stream *h2,

@@ -33,6 +33,7 @@ struct upstream_conn {
 	bool open;      /* the request may be sent, or could be */
 	bool answered;  /* a byte of the response is here */
 	bool untouched; /* it failed, and nobody looked at the request */
+	bool left;      /* because the session said goodbye before it */
 	struct addr local;
 };
 

@@ -29,7 +29,8 @@ static const struct slice no_upgrade = {
 
 struct session {
 	uint32_t magic;
-	bool used; /* it carried a request before */
+	bool used;  /* it carried a request before */
+	bool ready; /* it said how many streams it takes */
 	struct list link;
 	struct worker *worker;
 	struct host *host; /* counted */
@@ -37,7 +38,7 @@ struct session {
 	uint64_t way;
 	uint32_t calls;
 	struct call *unflushed; /* whose user holds bytes back in this read */
-	struct list waiting;    /* calls that may be upgrades, for SETTINGS */
+	struct list streamless; /* calls that no stream tells of the end */
 };
 
 struct call {
@@ -47,7 +48,7 @@ struct call {
 	struct http2_stream *h2; /* NULL before the head, and once closed */
 	bool ended;              /* our half */
 	struct slice protocol;   /* that was asked for; the request's */
-	struct list link;        /* of session->waiting, if it is not open */
+	struct list link;        /* of session->streamless */
 	struct inflow in;
 };
 
@@ -108,12 +109,14 @@ leave_session(struct call *c)
 
 	if (s == NULL)
 		return;
-	if (!list_empty(&c->link))
-		list_remove(&c->link);
 	if (s->unflushed == c)
 		s->unflushed = NULL;
-	if (--s->calls == 0)
-		tunnels_set_patience(http2_transport(s->http2), HTTP2_IDLE);
+	list_remove(&c->link);
+	if (--s->calls > 0)
+		return;
+	tunnels_set_patience(http2_transport(s->http2), HTTP2_IDLE);
+	if (s->worker->draining)
+		http2_shutdown(s->http2);
 }
 
 static void
@@ -275,30 +278,36 @@ on_drained(void *arg, struct http2_stream *h2)
 		c->up.events->on_drained(c->up.arg, &c->up);
 }
 
-/* The session is gone, not the stream alone. */
-static bool
-is_session_gone(struct http2_stream *h2)
-{
-	struct stream *below = http2_transport(http2_stream_conn(h2));
-
-	return below == NULL || stream_is_closing(below);
-}
-
 static struct slice
 words_of(struct http2_stream *h2, enum err why, uint32_t code)
 {
-	struct stream *below = http2_transport(http2_stream_conn(h2));
+	struct http2 *conn = http2_stream_conn(h2);
+	struct stream *below = http2_transport(conn);
 
-	if (why == ERR_CANCELLED && code == HTTP2_PROTOCOL_ERROR)
+	if (why == ERR_PROTOCOL && http2_is_ending(conn))
 		return S("the endpoint's answer is no HTTP/2");
+	if (why == ERR_PROTOCOL && code == HTTP2_ENHANCE_YOUR_CALM)
+		return S("the head of the answer is too large");
+	if (why == ERR_PROTOCOL)
+		return S("the endpoint's answer makes no sense in HTTP/2");
 	return below != NULL ? tunnels_why(below) : SLICE_NONE;
+}
+
+/* We reset what makes no sense, and a head that is too large. */
+static enum err
+cause_of(enum err why, uint32_t code)
+{
+	if (why == ERR_CANCELLED &&
+	    (code == HTTP2_PROTOCOL_ERROR || code == HTTP2_ENHANCE_YOUR_CALM))
+		return ERR_PROTOCOL;
+	return why == OK || why == ERR_CLOSED ? ERR_EOF : why;
 }
 
 static void
 on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 {
 	struct call *c = call_of(arg);
-	bool gone = is_session_gone(h2);
+	struct http2 *conn = http2_stream_conn(h2);
 
 	c->h2 = NULL;
 	inflow_closed(&c->in);
@@ -306,13 +315,11 @@ on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 	if (why == OK && inflow_is_behind(&c->in))
 		return; /* its user still has to hear of the end */
 	c->up.untouched = why == ERR_REFUSED;
-	c->up.open = http2_was_open(http2_stream_conn(h2));
+	c->up.left = c->up.untouched && http2_is_going(conn);
+	c->up.open = http2_was_open(conn);
 	/* A stream that is reset was met by somebody who lives. */
-	c->up.reused = c->up.reused && gone;
-	if (why == ERR_CANCELLED && code == HTTP2_PROTOCOL_ERROR)
-		why = ERR_PROTOCOL;
-	if (why == OK || why == ERR_CLOSED)
-		why = ERR_EOF;
+	c->up.reused = c->up.reused && http2_is_ending(conn);
+	why = cause_of(why, code);
 	fail(c, why, words_of(h2, why, code));
 	free_if_over(c);
 }
@@ -339,8 +346,12 @@ send_head(struct upstream_conn *up, const struct http_head *h, bool end)
 	bool upgrade = h->upgrade.len > 0;
 
 	c->h2 = http2_request(s->http2, h, end && !upgrade, &stream_events, c);
-	if (c->h2 == NULL)
+	if (c->h2 == NULL && http2_is_usable(s->http2))
 		return ERR_LIMIT;
+	if (c->h2 == NULL) {
+		list_push_back(&s->streamless, &c->link);
+		return ERR_CLOSED;
+	}
 	c->protocol = h->upgrade;
 	end = end && !upgrade;
 	c->in.h2 = c->h2;
@@ -419,6 +430,36 @@ static const struct upstream_ops call_ops = {
 /* --- sessions --------------------------------------------------------------
  */
 
+/* What waited to know whether it may be asked for may be sent now. */
+static void
+let_upgrade(struct call *c)
+{
+	list_remove(&c->link);
+	if (http2_allows_upgrades(c->session->http2)) {
+		c->up.open = true;
+		c->up.events->on_open(c->up.arg, &c->up);
+		return;
+	}
+	fail(c, ERR_UNSUPPORTED, no_upgrade);
+	free_if_over(c);
+}
+
+/* The next session need not find out by having its streams refused. */
+static void
+on_ready(void *arg, struct http2 *http2)
+{
+	struct session *s = session_of(arg);
+
+	s->ready = true;
+	s->host->streams_max = http2_streams_max(http2);
+	LIST_EACH (&s->streamless, it) {
+		struct call *c = CONTAINER(it, struct call, link);
+
+		if (!c->up.open)
+			let_upgrade(c);
+	}
+}
+
 static void
 on_batch_end(void *arg, struct http2 *http2)
 {
@@ -426,38 +467,17 @@ on_batch_end(void *arg, struct http2 *http2)
 	flush_user(session_of(arg));
 }
 
-/* What waited to know whether it may be asked for may be sent now. */
+/* The transport could not even begin, or ended before it was known what the
+ * peer takes. */
 static void
-on_ready(void *arg, struct http2 *http2)
+fail_streamless(struct session *s, enum err why, struct slice words)
 {
-	struct session *s = session_of(arg);
 	struct call *c;
 
-	(void)http2; /* s->http2 */
-	while ((c = LIST_FIRST(&s->waiting, struct call, link)) != NULL) {
-		list_remove(&c->link);
-		list_init(&c->link);
-		if (!http2_allows_upgrades(s->http2)) {
-			fail(c, ERR_UNSUPPORTED, no_upgrade);
-			free_if_over(c);
-			continue;
-		}
-		c->up.open = true;
-		c->up.events->on_open(c->up.arg, &c->up);
-	}
-}
-
-/* They have no streams that would tell them. */
-static void
-fail_waiting(struct session *s, enum err why)
-{
-	struct stream *below = http2_transport(s->http2);
-	struct call *c;
-
-	while ((c = LIST_FIRST(&s->waiting, struct call, link)) != NULL) {
+	while ((c = LIST_FIRST(&s->streamless, struct call, link)) != NULL) {
 		leave_session(c);
-		fail(c, why == OK ? ERR_EOF : why,
-		    below != NULL ? tunnels_why(below) : SLICE_NONE);
+		c->up.open = false;
+		fail(c, why, words);
 		free_if_over(c);
 	}
 }
@@ -467,9 +487,9 @@ on_session_close(void *arg, struct http2 *http2, enum err why)
 {
 	struct session *s = session_of(arg);
 
-	(void)http2; /* gone with this call, and each stream of it was told */
-	fail_waiting(s, why);
-	CHECK(s->calls == 0);
+	fail_streamless(
+	    s, why == OK ? ERR_EOF : why, tunnels_why(http2_transport(http2)));
+	CHECK(s->calls == 0); /* each stream was told */
 	list_remove(&s->link);
 	host_unref(s->worker->hosts, &s->host);
 	s->worker->upstreams--;
@@ -500,8 +520,8 @@ session_new(const struct upstream_ask *ask, struct fault *why)
 	s->host->refs++;
 	w->upstreams++;
 	s->way = upstream_way(&ask->way);
-	list_init(&s->waiting);
 	list_push_front(&s->host->sessions, &s->link);
+	list_init(&s->streamless);
 	s->http2 = http2_open(&(struct http2_spec){
 	    .loop = w->loop,
 	    .transport = transport,
@@ -513,6 +533,15 @@ session_new(const struct upstream_ask *ask, struct fault *why)
 	return s;
 }
 
+static bool
+has_room(const struct session *s)
+{
+	uint32_t most = s->host->streams_max;
+
+	return http2_is_usable(s->http2) &&
+	       (s->ready || most == 0 || s->calls < most);
+}
+
 static struct session *
 session_for(const struct upstream_ask *ask, struct fault *why)
 {
@@ -521,7 +550,7 @@ session_for(const struct upstream_ask *ask, struct fault *why)
 	LIST_EACH (&ask->host->sessions, it) {
 		struct session *s = CONTAINER(it, struct session, link);
 
-		if (s->way == way && http2_is_usable(s->http2))
+		if (s->way == way && has_room(s))
 			return s;
 	}
 	return session_new(ask, why);
@@ -542,7 +571,6 @@ sessions_acquire(const struct upstream_ask *ask, struct fault *why)
 		return NULL;
 	}
 	c = mem_new(sizeof(*c));
-	list_init(&c->link);
 	c->magic = CALL_MAGIC;
 	c->session = s;
 	c->up.ops = &call_ops;
@@ -554,7 +582,7 @@ sessions_acquire(const struct upstream_ask *ask, struct fault *why)
 	 * protocol before the peer says so (RFC 8441 §3). */
 	c->up.open = !ask->upgrade || http2_is_ready(s->http2);
 	if (!c->up.open)
-		list_push_back(&s->waiting, &c->link);
+		list_push_back(&s->streamless, &c->link);
 	inflow_init(&c->in, ask->worker->loop, NULL, &inflow_events, c);
 	s->used = true;
 	if (s->calls++ == 0)

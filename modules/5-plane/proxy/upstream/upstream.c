@@ -126,6 +126,12 @@ upstream_is_untouched(const struct upstream_conn *u)
 	return u->untouched;
 }
 
+bool
+upstream_is_left(const struct upstream_conn *u)
+{
+	return u->left;
+}
+
 struct addr
 upstream_local(const struct upstream_conn *u)
 {

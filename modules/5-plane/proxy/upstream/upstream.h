@@ -94,6 +94,8 @@ bool upstream_is_open(const struct upstream_conn *u);
 bool upstream_has_answer(const struct upstream_conn *u);
 /* In on_failed: the peer says that it did not look at the request. */
 bool upstream_is_untouched(const struct upstream_conn *u);
+/* And that it takes no more requests, this one or others. */
+bool upstream_is_left(const struct upstream_conn *u);
 /* Where it leaves this machine; once it is open. */
 struct addr upstream_local(const struct upstream_conn *u);
 

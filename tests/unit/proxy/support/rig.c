@@ -346,14 +346,36 @@ rig_get(
 }
 
 struct rig *
-rig_web(server_fn fn, const char *text, struct server *s)
+rig_web(server_fn fn, const char *text, const char *protocol, struct server *s)
 {
 	struct rig *r = rig_new(/* workers */ 1, /* hbone */ ADDR_NONE);
 
 	server_open(s, ADDR_V4, fn, text);
-	rig_service(r, "web", "http");
+	rig_service(r, "web", protocol);
 	rig_endpoint(r, "web", &s->addr, NULL);
 	rig_listen(r, "web", ADDR_V4);
 	rig_publish(r, NULL);
 	return r;
+}
+
+static struct rig_bytes
+bytes_now(struct rig *r)
+{
+	rig_list(r);
+	CHECK(r->conn_count == 1);
+	return (struct rig_bytes){r->conns[0].bytes_in, r->conns[0].bytes_out};
+}
+
+struct rig_bytes
+rig_still(struct rig *r)
+{
+	struct rig_bytes now = bytes_now(r), before;
+
+	do {
+		before = now;
+		for (int i = 0; i < 20; i++)
+			loop_turn(r->control, 5000);
+		now = bytes_now(r);
+	} while (now.in != before.in || now.out != before.out || now.in == 0);
+	return now;
 }

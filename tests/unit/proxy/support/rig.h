@@ -80,7 +80,7 @@ struct rig *rig_new(unsigned workers, enum addr_family hbone);
 void rig_free(struct rig **rp);
 void rig_close(struct rig *r, uint64_t drain_us);
 
-/* A service of default with one port, 80; protocol "http" or "tcp". */
+/* A service of default with one port, 80; protocol "http", "http2", "tcp". */
 void rig_service(struct rig *r, const char *name, const char *protocol);
 struct view_endpoint_input *rig_endpoint(struct rig *r, const char *service,
     const struct addr *addr, const char *version);
@@ -117,7 +117,16 @@ void rig_on_worker(
 void rig_get(
     struct rig *r, const char *listener, const char *path, struct reply *out);
 
-/* A rig with one worker, one HTTP service "web" and a listener for it. */
-struct rig *rig_web(server_fn fn, const char *text, struct server *s);
+/* A rig with one worker, one service "web" and a listener for it. */
+struct rig *rig_web(
+    server_fn fn, const char *text, const char *protocol, struct server *s);
+
+/* The bytes that came by the only connection, and went, once that stands still.
+ */
+struct rig_bytes {
+	uint64_t in;
+	uint64_t out;
+};
+struct rig_bytes rig_still(struct rig *r);
 
 #endif

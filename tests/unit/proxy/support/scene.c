@@ -27,7 +27,7 @@ scene_with(server_fn fn, const char *text, const char *yaml)
 	struct scene *s = mem_new(sizeof(*s));
 	struct addr at;
 
-	s->rig = rig_web(fn, text, &s->server);
+	s->rig = rig_web(fn, text, "http", &s->server);
 	if (yaml != NULL)
 		rig_publish(s->rig, yaml);
 	at = rig_addr(s->rig, "web");
