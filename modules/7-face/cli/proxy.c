@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { PATH_BYTES = 1024, COLUMNS_MAX = 8 };
+enum { PATH_BYTES = 1024, COLUMNS_MAX = 9 };
 
 static const struct kind {
 	const char *name;
@@ -19,10 +19,12 @@ static const struct kind {
 	const char *head[COLUMNS_MAX];
 } kinds[] = {
     {"listeners",
-	{"direction", "name", "chain", "takes", "tls", "to", "origin"},
-	{"DIRECTION", "LISTENER", "CHAIN", "TAKES", "TLS", "TO", "FROM"}},
-    {"routes", {"host", "rule", "asks", "to", "origin"},
-	{"VIRTUAL HOST", "RULE", "ASKS", "TO", "FROM"}},
+	{"direction", "caller", "name", "chain", "takes", "tls", "peers", "to",
+	    "origin"},
+	{"DIRECTION", "CALLER", "LISTENER", "CHAIN", "TAKES", "TLS", "PEERS",
+	    "TO", "FROM"}},
+    {"routes", {"caller", "host", "rule", "asks", "to", "origin"},
+	{"CALLER", "VIRTUAL HOST", "RULE", "ASKS", "TO", "FROM"}},
     {"clusters", {"name", "balancer", "endpoints", "usable", "origin"},
 	{"CLUSTER", "BALANCER", "ENDPOINTS", "USABLE", "FROM"}},
     {"endpoints",
