@@ -169,6 +169,7 @@ void uplink_each_problem(const struct node *n,
 /* --- interest.c ----------------------------------------------------------- */
 
 struct discovery_scope;
+struct discovery_machine;
 
 /* With the uplink, before it asks for anything else. */
 void interests_open(struct node *n);
@@ -277,6 +278,9 @@ void publisher_update(struct node *n, struct xds_update *u);
 void publisher_restore(struct node *n, const struct xds_resource *r);
 
 const struct view *publisher_view(const struct node *n);
+/* What its view is made of; in the arena, or the node's. ERR_NO_MEMORY. */
+MUST_USE enum err node_machine(
+    const struct node *n, struct arena *arena, struct discovery_machine *out);
 /* As node_survey(). */
 MUST_USE enum err publisher_survey(
     const struct node *n, struct view **out, struct fault *why);
