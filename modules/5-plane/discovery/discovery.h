@@ -188,6 +188,9 @@ struct discovery_machine {
 	struct slice ns; /* of its programs */
 	const struct view_upstream_input *upstreams;
 	size_t upstream_count;
+	/* Of discovery_take_facts(): services that are in the record and were
+	 * not told of, or the reverse; the latter are not among `locals`. */
+	size_t mismatches;
 };
 
 /*

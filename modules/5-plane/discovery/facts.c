@@ -96,6 +96,7 @@ struct hearing {
 	struct discovery_machine *m;
 	struct view_upstream_input *upstreams;
 	struct discovery_local *locals;
+	size_t unheard; /* locals of which no target was told */
 };
 
 static enum err
@@ -143,7 +144,7 @@ hear_upstream(struct hearing *h, const struct value *v)
 	return e;
 }
 
-/* What its record does not have, or has no more, it told too early or late. */
+/* A record and what is told come by different ways. */
 static enum err
 hear_target(struct hearing *h, const struct value *v)
 {
@@ -153,10 +154,17 @@ hear_target(struct hearing *h, const struct value *v)
 
 	if (e == OK)
 		e = read_addr(v, S("target"), &target);
-	for (size_t i = 0; e == OK && i < h->m->local_count; i++)
-		if (h->locals[i].port == port)
-			h->locals[i].target = target;
-	return e;
+	if (e != OK)
+		return e;
+	for (size_t i = 0; i < h->m->local_count; i++) {
+		if (h->locals[i].port != port)
+			continue;
+		h->locals[i].target = target;
+		h->unheard -= h->unheard > 0;
+		return OK;
+	}
+	h->m->mismatches++;
+	return OK;
 }
 
 static enum err
@@ -196,6 +204,8 @@ begin(struct hearing *h, size_t count)
 	m->locals = h->locals;
 	m->upstreams = h->upstreams;
 	m->upstream_count = 0;
+	m->mismatches = 0;
+	h->unheard = m->local_count;
 	return OK;
 }
 
@@ -217,5 +227,6 @@ discovery_take_facts(const struct slice *facts, size_t count,
 			    "what it tells of itself is not understood: %.*s",
 			    SLICE_ARG(slice_sub(facts[i], 0, 100)));
 	}
+	m->mismatches += h.unheard;
 	return OK;
 }

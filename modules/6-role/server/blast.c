@@ -46,7 +46,7 @@ look_from(struct blast *b)
 {
 	const struct explain_place anybody = {.ns = S("default")};
 
-	viewpoints_add_offers(&b->from, b->server, /* node */ SLICE_NONE);
+	viewpoints_add_offers(&b->from, b->server);
 	viewpoints_add(&b->from, S("other programs in default"), &anybody);
 	viewpoints_add_gateways(
 	    &b->from, b->after.all, b->after.in.resource_count);
@@ -128,8 +128,8 @@ server_blast(struct server *s, const struct value *docs, struct slice ns,
 	b->arg = arg;
 	viewpoints_init(&b->from);
 	arena_init(&b->arena, BLAST_BYTES);
-	matter_init(&b->before);
-	matter_init(&b->after);
+	matter_init(&b->before, s);
+	matter_init(&b->after, s);
 	e = matter_gather(&b->before, s, NULL, ns, &why);
 	if (e == OK)
 		e = matter_gather(&b->after, s, &on_top, ns, &why);

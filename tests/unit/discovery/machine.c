@@ -169,6 +169,7 @@ TEST(facts_say_what_a_record_does_not_say)
 	    discovery_take_facts(f.items, f.count, &f.arena, &there.m, &why));
 	EXPECT_SLICE(there.m.ns, S("shop"));
 	EXPECT_EQ(there.m.local_count, LOCALS);
+	EXPECT_EQ(there.m.mismatches, 0);
 	for (size_t i = 0; i < LOCALS; i++)
 		EXPECT_TRUE(
 		    addr_eq(&there.m.locals[i].target, &here.locals[i].target));
@@ -195,6 +196,24 @@ take(const char *fact, struct self *s, struct fault *why)
 
 	arena_init(&arena, 1 << 20);
 	return discovery_take_facts(&text, 1, &arena, &s->m, why);
+}
+
+TEST(a_record_of_another_time_is_told_by_the_services_that_differ)
+{
+	struct self here, there;
+	struct facts f;
+
+	self_init(&here);
+	self_init(&there);
+	here.locals[0].port = 85; /* it was 81 */
+	EXPECT_EQ(tell(&here, &f), 0);
+	forget(&there);
+	EXPECT_OK(
+	    discovery_take_facts(f.items, f.count, &f.arena, &there.m, NULL));
+	EXPECT_EQ(there.m.mismatches, 2);
+	EXPECT_EQ(there.m.local_count, LOCALS);
+	EXPECT_EQ(there.m.locals[0].target.port, 81); /* as it is called */
+	arena_fini(&f.arena);
 }
 
 TEST(a_fact_that_is_none_is_refused_in_words)
