@@ -225,6 +225,20 @@ def test_a_change_of_configuration_is_told_by_both(mesh):
     same(mesh, mesh.many)
 
 
+def test_blast_looks_from_the_namespaces_that_programs_call_from(mesh):
+    change = resource("VirtualService", "default", "web", {
+        "hosts": ["web"], "http": [
+            {"match": [{"sourceNamespace": "elsewhere"}],
+             "route": to("web"), "timeout": "3s"},
+            {"route": to("web")}]})
+    told = json.loads(mesh.cli.ok(
+        "apply", "--dry-run", "--blast", "--allow-inert", "-f", "-",
+        "-o", "json", stdin=change))["blast"]["items"]
+    about = {item["caller"]: item["text"] for item in told
+             if "3s" in item["text"]}
+    assert set(about) == {"other programs in elsewhere"}, told
+
+
 def test_a_server_that_came_back_is_told_all_of_it_again(mesh):
     before = same(mesh, mesh.many)
     mesh.server.stop()

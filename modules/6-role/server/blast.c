@@ -6,8 +6,9 @@
  *	stored + documents ─► matter ─► a view from each place ─┴► effects
  *
  * Places are those of what members offer, each with its namespace and labels;
- * of programs that offer nothing; and of gateways, by the selectors of the
- * Gateways. Compiled on the thread of analyses.
+ * of programs that offer nothing, in the namespaces that agents tell; and of
+ * gateways, by the selectors of the Gateways. Compiled on the thread of
+ * analyses.
  */
 #define LOG_MODULE "server"
 
@@ -48,6 +49,7 @@ look_from(struct blast *b)
 
 	viewpoints_add_offers(&b->from, b->server);
 	viewpoints_add(&b->from, S("other programs in default"), &anybody);
+	viewpoints_add_programs(&b->from, b->server);
 	viewpoints_add_gateways(
 	    &b->from, b->after.all, b->after.in.resource_count);
 	viewpoints_add_gateways(

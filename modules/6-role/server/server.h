@@ -276,8 +276,8 @@ typedef void (*server_blast_cb)(void *arg, enum err e, const struct fault *why,
 /*
  * What a list of documents on top of what is stored would do, on another
  * thread; from the place of each service that members offer, of programs that
- * offer nothing, and of gateways. Errors as above, ERR_INVALID for a document
- * that has mistakes.
+ * offer nothing in the namespaces that agents tell, and of gateways. Errors as
+ * above, ERR_INVALID for a document that has mistakes.
  */
 void server_blast(struct server *s, const struct value *docs, struct slice ns,
     server_blast_cb cb, void *arg);

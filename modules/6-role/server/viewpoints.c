@@ -5,6 +5,7 @@
 #define LOG_MODULE "server"
 
 #include "base/base.h"
+#include "discovery/discovery.h"
 #include "model/model.h"
 
 #include "viewpoints.h"
@@ -76,6 +77,41 @@ void
 viewpoints_add_offers(struct viewpoints *v, const struct server *s)
 {
 	members_each_offer(s, add_offer, v);
+}
+
+struct callers {
+	struct viewpoints *v;
+	const struct server *s;
+};
+
+/* By what it tells of itself; one that has not yet calls from nowhere. */
+static void
+add_programs(void *arg, const struct server_agent *of)
+{
+	AUTO(arena_fini) struct arena scratch = {0};
+	const struct callers *c = arg;
+	struct explain_place at = {0};
+	struct discovery_machine m = {0};
+	const struct slice *facts;
+	size_t count;
+
+	arena_init(&scratch, TEXTS_BYTES);
+	facts = agents_facts(c->s, of->node, &scratch, &count);
+	if (discovery_take_facts(facts, count, &scratch, &m, NULL) != OK ||
+	    m.ns.len == 0 || arena_copy(&c->v->arena, m.ns, &at.ns) != OK)
+		return;
+	viewpoints_add(c->v,
+	    arena_printf(
+		&c->v->arena, "other programs in %.*s", SLICE_ARG(at.ns)),
+	    &at);
+}
+
+void
+viewpoints_add_programs(struct viewpoints *v, const struct server *s)
+{
+	struct callers c = {v, s};
+
+	server_each_agent(s, add_programs, &c);
 }
 
 /* "gateways with istio=ingressgateway" */

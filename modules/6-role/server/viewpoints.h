@@ -32,6 +32,9 @@ void viewpoints_add(
 /* Of what members offer. */
 void viewpoints_add_offers(struct viewpoints *v, const struct server *s);
 
+/* Of programs that offer nothing, in the namespaces that agents tell. */
+void viewpoints_add_programs(struct viewpoints *v, const struct server *s);
+
 /* Of gateways, by what Gateways select; borrows from them. */
 void viewpoints_add_gateways(
     struct viewpoints *v, const struct resource *const *all, size_t count);
