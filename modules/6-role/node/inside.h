@@ -178,7 +178,7 @@ struct discovery_machine;
 /* With the uplink, before it asks for anything else. */
 void interests_open(struct node *n);
 void interests_close(struct node *n);
-/* What is in one set of names and not in the other; how many these are. */
+/* Tells the names that are new, and those that are no more; how many. */
 size_t tell_changes(struct node *n, const struct map *before,
     const struct map *now, uplink_tell_cb tell);
 /* Upstreams or what is exposed may have changed. */
