@@ -233,8 +233,7 @@ node_machine(
 							     : ERR_NO_MEMORY;
 }
 
-/* What is not this machine's; of all that there is, which the caller narrows.
- */
+/* What the mesh is, whole: the caller narrows it. */
 static void
 fill_mesh(const struct node *n, struct arena *arena, struct discovery_input *in)
 {
