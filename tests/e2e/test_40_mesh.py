@@ -973,6 +973,10 @@ def test_a_dry_run_says_whose_calls_would_change(mesh):
         "web.default", "echo.default", "other programs in default"}
     assert "no call changes" in mesh.cli.ok(
         *words, stdin=WEB % "" + split % (100, 0))
+    # It is so for every caller, whatever its view was made from.
+    assert ("everybody → web.default:80: all now go to any instance "
+            "(until now all to v1)\n" in
+            mesh.cli.ok("delete", "vs", "web", "--dry-run", "--blast"))
     assert texts(mesh, 10) == {"v1": 10}
 
 

@@ -25,6 +25,13 @@ void matter_fini(struct matter *m);
 MUST_USE enum err matter_gather(struct matter *m, const struct server *s,
     const struct explain_documents *docs, struct slice ns, struct fault *why);
 
+/*
+ * As `before`, which is gathered and has nothing on top, but for what
+ * m->overlay has.
+ */
+MUST_USE enum err matter_change(struct matter *m, const struct server *s,
+    const struct matter *before, struct fault *why);
+
 /* The view from a place. */
 MUST_USE enum err matter_view(const struct matter *m,
     const struct explain_place *place, struct view **out, struct fault *why);

@@ -95,23 +95,21 @@ matter_fini(struct matter *m)
 	discovery_catalog_free(&m->catalog);
 }
 
-enum err
-matter_gather(struct matter *m, const struct server *s,
-    const struct explain_documents *docs, struct slice ns, struct fault *why)
+static void
+list_resources(struct matter *m, const struct server *s)
 {
-	struct discovery_output found;
-	enum err e = overlay_read(&m->overlay, s, docs, ns, why);
-
-	if (e != OK)
-		return e;
 	m->all = overlay_all(&m->overlay, &s->cache, &m->in.resource_count);
 	for (size_t i = 0; i < m->in.resource_count; i++)
 		m->all[i] = resource_ref(m->all[i]);
-	m->in.domain = S(MESH_DOMAIN);
-	m->in.trust_domain = slice_str(s->mesh.trust_domain);
-	m->in.network = S(MESH_NETWORK);
-	m->in.generation = s->cache.revision;
 	m->in.resources = m->all;
+}
+
+static enum err
+find_servings(struct matter *m, const struct server *s, struct fault *why)
+{
+	struct discovery_output found;
+	enum err e;
+
 	take_records(s, m->catalog);
 	e = discover(s, &m->in, m->catalog, m->discovery, &found);
 	if (e != OK)
@@ -121,6 +119,31 @@ matter_gather(struct matter *m, const struct server *s,
 	m->in.servings = found.servings;
 	m->in.serving_count = found.serving_count;
 	return OK;
+}
+
+enum err
+matter_gather(struct matter *m, const struct server *s,
+    const struct explain_documents *docs, struct slice ns, struct fault *why)
+{
+	enum err e = overlay_read(&m->overlay, s, docs, ns, why);
+
+	if (e != OK)
+		return e;
+	list_resources(m, s);
+	m->in.domain = S(MESH_DOMAIN);
+	m->in.trust_domain = slice_str(s->mesh.trust_domain);
+	m->in.network = S(MESH_NETWORK);
+	m->in.generation = s->cache.revision;
+	return find_servings(m, s, why);
+}
+
+enum err
+matter_change(struct matter *m, const struct server *s,
+    const struct matter *before, struct fault *why)
+{
+	m->in = before->in;
+	list_resources(m, s);
+	return find_servings(m, s, why);
 }
 
 enum err
