@@ -5,6 +5,9 @@
  *	stored ─────────────────► matter ─► a view from each place ─┐
  *	a call's changes on top ─► matter ─► a view from each place ─┴► effects
  *
+ * The later view is a patch of the earlier where that will do: the places of
+ * resources, and who serves, are the same in both.
+ *
  * Places are those of what members offer, each with its namespace and labels;
  * of programs that offer nothing; and of gateways, by the selectors of the
  * Gateways. Compiled on the thread of analyses.
@@ -35,8 +38,8 @@ static void
 blast_free(struct blast *b)
 {
 	viewpoints_fini(&b->from);
-	matter_fini(&b->before);
 	matter_fini(&b->after);
+	matter_fini(&b->before);
 	arena_fini(&b->arena);
 	mem_free(&b);
 }
@@ -85,6 +88,7 @@ gather(struct blast *b)
 
 	if (e != OK)
 		return e;
+	b->before.in.version = 1; /* known to be the same in both */
 	take_changes(b);
 	e = matter_change(&b->after, s, &b->before, &b->why);
 	if (e == OK)
@@ -103,6 +107,7 @@ compare(struct blast *b, const struct viewpoint *p)
 	const struct value *found;
 	enum err e = matter_view(&b->before, &p->at, &before, &b->why);
 
+	b->after.in.before = before;
 	if (e == OK)
 		e = matter_view(&b->after, &p->at, &after, &b->why);
 	if (e != OK)

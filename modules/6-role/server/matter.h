@@ -14,7 +14,7 @@ struct matter {
 	struct overlay overlay;
 	const struct resource **all; /* references */
 	struct discovery_catalog *catalog;
-	struct discovery *discovery; /* whose output `in` borrows */
+	struct discovery *discovery; /* `in` borrows of it or of another's */
 	struct view_input in;        /* of no place yet */
 };
 
@@ -26,8 +26,9 @@ MUST_USE enum err matter_gather(struct matter *m, const struct server *s,
     const struct explain_documents *docs, struct slice ns, struct fault *why);
 
 /*
- * As `before`, which is gathered and has nothing on top, but for what
- * m->overlay has.
+ * As `before`, which is gathered, lives longer and has nothing on top, but for
+ * what m->overlay has: resources keep their places, and who serves is borrowed
+ * unless something says so anew. Then the version of the input is 0.
  */
 MUST_USE enum err matter_change(struct matter *m, const struct server *s,
     const struct matter *before, struct fault *why);

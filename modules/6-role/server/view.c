@@ -137,12 +137,30 @@ matter_gather(struct matter *m, const struct server *s,
 	return find_servings(m, s, why);
 }
 
+static bool
+says_who_serves(const struct overlay *o)
+{
+	struct slice key;
+	void *value;
+
+	for (size_t i = 0; map_next(&o->by_key, &i, &key, &value);) {
+		const struct overlaid *it = value;
+
+		if (it->kind != NULL && discovery_reads(it->kind))
+			return true;
+	}
+	return false;
+}
+
 enum err
 matter_change(struct matter *m, const struct server *s,
     const struct matter *before, struct fault *why)
 {
 	m->in = before->in;
 	list_resources(m, s);
+	if (!says_who_serves(&m->overlay))
+		return OK;
+	m->in.version = 0;
 	return find_servings(m, s, why);
 }
 
