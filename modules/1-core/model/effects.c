@@ -14,8 +14,11 @@
 #include "diff.h"
 #include "tree.h"
 
+enum { ROW_BYTES = 256 << 20 }; /* that the words about one host may take */
+
 struct telling {
-	struct tree t;
+	struct tree t;    /* of the row at hand, given back after it */
+	struct tree told; /* what is said */
 	struct value *list;
 	struct slice to; /* that is told of now */
 };
@@ -25,11 +28,19 @@ struct telling {
 static void
 say(struct telling *x, struct slice text)
 {
-	struct value *map = tree_map(&x->t);
+	struct tree *t = &x->told;
+	struct value *map = tree_map(t);
 
-	tree_put_text(&x->t, map, "to", x->to);
-	tree_put_text(&x->t, map, "text", text);
-	tree_add(&x->t, x->list, map);
+	tree_put_text(t, map, "to", tree_printf(t, "%.*s", SLICE_ARG(x->to)));
+	tree_put_text(t, map, "text", tree_printf(t, "%.*s", SLICE_ARG(text)));
+	tree_add(t, x->list, map);
+}
+
+/* What was made to compare the row is of no use for the next one. */
+static void
+next_row(struct telling *x)
+{
+	arena_reset(x->t.arena);
 }
 
 static struct slice
@@ -383,6 +394,7 @@ compare_hosts(
 		if (was != is &&
 		    (is != NULL || last_named(now, j, was->name) == NULL))
 			say_host(x, was, is);
+		next_row(x);
 	}
 }
 
@@ -450,6 +462,7 @@ compare_clusters(
 
 		if (was != NULL && was != all[i])
 			compare_cluster(x, was, all[i]);
+		next_row(x);
 	}
 }
 
@@ -550,12 +563,14 @@ struct value *
 view_effects(
     const struct view *before, const struct view *after, struct arena *arena)
 {
-	struct telling x = {.t = {.arena = arena}};
+	AUTO(arena_fini) struct arena row = {0};
+	struct telling x = {.t = {.arena = &row}, .told = {.arena = arena}};
 
-	x.list = tree_list(&x.t);
+	arena_init(&row, ROW_BYTES);
+	x.list = tree_list(&x.told);
 	compare_hosts(&x, before, after);
 	compare_clusters(&x, before, after);
 	compare_listeners(&x, before, after, VIEW_INBOUND);
 	compare_listeners(&x, before, after, VIEW_GATEWAY);
-	return x.t.full ? NULL : x.list;
+	return x.t.full || x.told.full ? NULL : x.list;
 }
