@@ -211,11 +211,10 @@ static void delete (struct admin *a, struct http_exchange *x)
 	const struct value *body = admin_body(x);
 	const struct value *list;
 	AUTO(mem_free) struct resource_key *keys = NULL;
-	struct server_delete_spec spec = {
-	    .intent = admin_intent(x), .actor = admin_actor(x)};
+	struct server_delete_spec spec = {.count = 0};
 
 	if (body == NULL)
-		return;
+		return; /* and the exchange is gone */
 	list = value_get(body, S("keys"));
 	if (list == NULL || list->type != VALUE_LIST) {
 		struct fault why = {0};
@@ -230,6 +229,8 @@ static void delete (struct admin *a, struct http_exchange *x)
 	VALUE_EACH(list, it)
 	keys[spec.count++] = admin_key(it);
 	spec.keys = keys;
+	spec.intent = admin_intent(x);
+	spec.actor = admin_actor(x);
 	server_delete(a->spec.server, &spec, admin_applied, x);
 }
 
