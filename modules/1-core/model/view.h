@@ -181,7 +181,8 @@ void view_unref(struct view **vp);
  */
 uint64_t view_fingerprint(const struct view *v);
 
-/* Arrays of pointers to rows, in a fixed order; they live as long as `v`. */
+/* Arrays of pointers to rows, in a fixed order, hosts and clusters by name;
+ * they live as long as `v`. */
 const struct view_host *const *view_hosts(
     const struct view *v, size_t *out_count);
 const struct view_cluster *const *view_clusters(

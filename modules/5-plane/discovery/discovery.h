@@ -159,6 +159,10 @@ void discovery_free(struct discovery **dp);
 MUST_USE enum err discovery_update(struct discovery *d,
     const struct discovery_input *in, struct discovery_output *out);
 
+/* Resources of other kinds may change, and without a scope nothing else is
+ * given out. */
+bool discovery_reads(const struct resource_kind *kind);
+
 /* Was a service of that name wanted, at the last update? */
 bool discovery_wants(
     const struct discovery *d, struct slice ns, struct slice name);

@@ -16,7 +16,7 @@ struct matter {
 	struct overlay overlay;
 	const struct resource **all; /* references */
 	struct discovery_catalog *catalog;
-	struct discovery *discovery; /* whose output `in` borrows */
+	struct discovery *discovery; /* `in` borrows of it or of another's */
 	struct arena arena;
 	/*
 	 * Whose view it is, before it is gathered. Unless somebody says so it
@@ -33,6 +33,14 @@ void matter_fini(struct matter *m);
 /* `docs` may be NULL: none; `ns` is of those that name none. In words. */
 MUST_USE enum err matter_gather(struct matter *m, const struct server *s,
     const struct explain_documents *docs, struct slice ns, struct fault *why);
+
+/*
+ * As `before`, which is gathered, lives longer and has nothing on top, but for
+ * what m->overlay has: resources keep their places, and who serves is borrowed
+ * unless something says so anew. Then the version of the input is 0.
+ */
+MUST_USE enum err matter_change(struct matter *m, const struct server *s,
+    const struct matter *before, struct fault *why);
 
 /* The view of `self`, or from a place instead of its own. */
 MUST_USE enum err matter_view(const struct matter *m,

@@ -140,23 +140,63 @@ keep_resources(struct matter *m, size_t count)
 			    resource_ref(m->all[i]);
 }
 
-enum err
-matter_gather(struct matter *m, const struct server *s,
-    const struct explain_documents *docs, struct slice ns, struct fault *why)
+static void
+list_resources(struct matter *m, const struct server *s)
 {
-	enum err e = overlay_read(&m->overlay, s, docs, ns, why);
 	size_t count;
 
-	if (e != OK)
-		return e;
 	m->all = overlay_all(&m->overlay, &s->cache, &count);
 	keep_resources(m, count);
+	m->in.resources = m->all;
+}
+
+static enum err
+find_servings(struct matter *m, const struct server *s, struct fault *why)
+{
+	enum err e;
+
 	take_records(s, m->catalog);
 	e = discover(m, s);
 	if (e != OK)
 		return fault_set(why, e, "discovery: %s", err_text(e));
 	m->in.generation = s->cache.revision;
 	return OK;
+}
+
+enum err
+matter_gather(struct matter *m, const struct server *s,
+    const struct explain_documents *docs, struct slice ns, struct fault *why)
+{
+	enum err e = overlay_read(&m->overlay, s, docs, ns, why);
+
+	if (e != OK)
+		return e;
+	list_resources(m, s);
+	return find_servings(m, s, why);
+}
+
+static bool
+says_who_serves(const struct overlay *o)
+{
+	struct slice key;
+	void *value;
+
+	for (size_t i = 0; map_next(&o->by_key, &i, &key, &value);) {
+		const struct overlaid *it = value;
+
+		if (it->kind != NULL && discovery_reads(it->kind))
+			return true;
+	}
+	return false;
+}
+
+enum err
+matter_change(struct matter *m, const struct server *s,
+    const struct matter *before, struct fault *why)
+{
+	m->in = before->in;
+	list_resources(m, s);
+	return says_who_serves(&m->overlay) ? find_servings(m, s, why) : OK;
 }
 
 enum err
