@@ -102,8 +102,9 @@ def test_no_body_harms_the_server(server, meshd, what, path):
     assert names(meshd) == ["kept"]
 
 
-@pytest.mark.parametrize("path", ["/v1/rollback", "/v1/delete", "/v1/backup",
-                                  "/v1/explain"])
+@pytest.mark.parametrize("path", [
+    "/v1/rollback", "/v1/delete", "/v1/backup", "/v1/explain",
+    "/v1/rollback?blast=true", "/v1/delete?blast=true", "/v1/diff?blast=true"])
 def test_no_path_that_takes_a_body_is_harmed(server, meshd, path):
     revision = meshd.json("status")["revision"]
     long = b'{"kind":"Service","name":"' + b"x" * 5000 + b'"}'

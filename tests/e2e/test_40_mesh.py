@@ -924,6 +924,13 @@ def test_a_dry_run_says_whose_calls_would_change(mesh):
         "web.default", "echo.default", "other programs in default"}
     assert "no call changes" in mesh.cli.ok(
         *words, stdin=WEB % "" + split % (100, 0))
+    out = mesh.cli.ok(*words, "--force", stdin=WEB.replace(
+        "app: web", "app: web, version: v2") % "")
+    assert "everybody → web.default:80: 1 endpoints, not 2\n" in out
+    assert "everybody → web.default:80: v1: 0 endpoints, not 1\n" in out
+    assert ("everybody → web.default:80: all now go to any instance "
+            "(until now all to v1)\n" in
+            mesh.cli.ok("delete", "vs", "web", "--dry-run", "--blast"))
     assert texts(mesh, 10) == {"v1": 10}
 
 

@@ -6,14 +6,19 @@
  *	their rules   by what they ask: new, gone, other shares, other actions
  *	clusters   by name: other settings, more or fewer endpoints
  *	listeners  of calls from outside: new, gone, other chains
+ *
+ * Rows that both views share (patch.c) are passed by.
  */
 #include "effects.h"
 
 #include "diff.h"
 #include "tree.h"
 
+enum { ROW_BYTES = 256 << 20 }; /* that the words about one host may take */
+
 struct telling {
-	struct tree t;
+	struct tree t;    /* of the row at hand, given back after it */
+	struct tree told; /* what is said */
 	struct value *list;
 	struct slice to; /* that is told of now */
 };
@@ -23,11 +28,19 @@ struct telling {
 static void
 say(struct telling *x, struct slice text)
 {
-	struct value *map = tree_map(&x->t);
+	struct tree *t = &x->told;
+	struct value *map = tree_map(t);
 
-	tree_put_text(&x->t, map, "to", x->to);
-	tree_put_text(&x->t, map, "text", text);
-	tree_add(&x->t, x->list, map);
+	tree_put_text(t, map, "to", tree_printf(t, "%.*s", SLICE_ARG(x->to)));
+	tree_put_text(t, map, "text", tree_printf(t, "%.*s", SLICE_ARG(text)));
+	tree_add(t, x->list, map);
+}
+
+/* What was made to compare the row is of no use for the next one. */
+static void
+next_row(struct telling *x)
+{
+	arena_reset(x->t.arena);
 }
 
 static struct slice
@@ -336,46 +349,53 @@ compare_host(struct telling *x, const struct view_host *before,
 	compare_tcp(x, before, after);
 }
 
+/* Either may be NULL: it is not there. */
 static void
-index_hosts(const struct view *v, struct map *out)
+say_host(struct telling *x, const struct view_host *before,
+    const struct view_host *after)
 {
-	size_t count;
-	const struct view_host *const *hosts = view_hosts(v, &count);
-
-	for (size_t i = count; i > 0; i--)
-		(void)map_put(out, hosts[i - 1]->name,
-		    (void *)(uintptr_t)hosts[i - 1]); /* the first counts */
+	x->to = host_text(x, after != NULL ? after : before);
+	if (before == NULL)
+		say(x, S("can be called now"));
+	else if (after == NULL)
+		say(x, S("can no longer be called"));
+	else
+		compare_host(x, before, after);
 }
 
+static const struct view_host *
+last_named(const struct view_host *const *all, size_t count, struct slice name)
+{
+	return count > 0 && slice_eq(all[count - 1]->name, name)
+		   ? all[count - 1]
+		   : NULL;
+}
+
+/* Both are in order. Where there are several of one name, at other listeners,
+ * the first is compared with the first; one more is like the one before. */
 static void
 compare_hosts(
     struct telling *x, const struct view *before, const struct view *after)
 {
-	size_t count;
-	const struct view_host *const *hosts = view_hosts(after, &count);
-	struct map old, now;
+	size_t old_count, count;
+	const struct view_host *const *old = view_hosts(before, &old_count);
+	const struct view_host *const *now = view_hosts(after, &count);
 
-	map_init(&old);
-	map_init(&now);
-	index_hosts(before, &old);
-	index_hosts(after, &now);
-	for (size_t i = 0; i < count; i++) {
-		const struct view_host *was = map_get(&old, hosts[i]->name);
+	for (size_t i = 0, j = 0; i < old_count || j < count;) {
+		const struct view_host *was, *is = NULL;
+		int order = i == old_count ? 1
+			    : j == count
+				? -1
+				: slice_cmp(old[i]->name, now[j]->name);
 
-		x->to = host_text(x, hosts[i]);
-		if (was == NULL)
-			say(x, S("can be called now"));
-		else
-			compare_host(x, was, hosts[i]);
+		was = order <= 0 ? old[i++] : last_named(old, i, now[j]->name);
+		if (order >= 0)
+			is = now[j++];
+		if (was != is &&
+		    (is != NULL || last_named(now, j, was->name) == NULL))
+			say_host(x, was, is);
+		next_row(x);
 	}
-	hosts = view_hosts(before, &count);
-	for (size_t i = 0; i < count; i++) {
-		x->to = host_text(x, hosts[i]);
-		if (map_get(&now, hosts[i]->name) == NULL)
-			say(x, S("can no longer be called"));
-	}
-	map_fini(&old, NULL);
-	map_fini(&now, NULL);
 }
 
 /* --- clusters ------------------------------------------------------------- */
@@ -440,8 +460,9 @@ compare_clusters(
 		const struct view_cluster *was =
 		    view_find_cluster(before, all[i]->name);
 
-		if (was != NULL)
+		if (was != NULL && was != all[i])
 			compare_cluster(x, was, all[i]);
+		next_row(x);
 	}
 }
 
@@ -521,6 +542,8 @@ compare_listeners(struct telling *x, const struct view *before,
 		const struct view_listener *was =
 		    find_named(old, old_count, now[i]->name);
 
+		if (was == now[i])
+			continue;
 		x->to = now[i]->name;
 		if (was == NULL) {
 			say(x, S("listens now"));
@@ -540,12 +563,14 @@ struct value *
 view_effects(
     const struct view *before, const struct view *after, struct arena *arena)
 {
-	struct telling x = {.t = {.arena = arena}};
+	AUTO(arena_fini) struct arena row = {0};
+	struct telling x = {.t = {.arena = &row}, .told = {.arena = arena}};
 
-	x.list = tree_list(&x.t);
+	arena_init(&row, ROW_BYTES);
+	x.list = tree_list(&x.told);
 	compare_hosts(&x, before, after);
 	compare_clusters(&x, before, after);
 	compare_listeners(&x, before, after, VIEW_INBOUND);
 	compare_listeners(&x, before, after, VIEW_GATEWAY);
-	return x.t.full ? NULL : x.list;
+	return x.t.full || x.told.full ? NULL : x.list;
 }

@@ -310,6 +310,12 @@ drop_services_but(struct discovery *d, const struct map *now)
 		drop_service_of(d, gone[i]);
 }
 
+bool
+discovery_reads(const struct resource_kind *kind)
+{
+	return kind == &kind_service;
+}
+
 /* Those that are not written any more. */
 static void
 drop_services(struct discovery *d)
@@ -320,7 +326,7 @@ drop_services(struct discovery *d)
 
 	map_init(&now);
 	for (size_t i = 0; i < in->resource_count; i++)
-		if (in->resources[i]->kind == &kind_service)
+		if (discovery_reads(in->resources[i]->kind))
 			(void)map_put(&now, service_key(in->resources[i], text),
 			    d); /* only the mark */
 	drop_services_but(d, &now);
@@ -340,7 +346,7 @@ look_at_services(struct discovery *d)
 	for (size_t i = 0; i < in->resource_count; i++) {
 		const struct resource *r = in->resources[i];
 
-		if (r->kind != &kind_service)
+		if (!discovery_reads(r->kind))
 			continue;
 		take_service(d, service_key(r, text), r);
 		count++; /* keys are unique */

@@ -124,12 +124,7 @@ server_apply(struct server *s, const struct server_apply_spec *spec,
 		e = prune(c, spec);
 	if (e == OK)
 		e = call_look_around(c, spec->force);
-	if (e != OK)
-		call_end(c, e, 0);
-	else if (spec->dry_run)
-		call_end_dry(c);
-	else
-		call_propose(c, spec->actor, spec->request_id);
+	call_finish(c, e, spec->intent, spec->actor, spec->request_id);
 }
 
 /* --- delete --- */
@@ -151,20 +146,17 @@ add_delete(struct call *c, const struct resource_key *key,
 }
 
 void
-server_delete(struct server *s, const struct resource_key *keys, size_t count,
-    const struct server_actor *actor, server_apply_cb cb, void *arg)
+server_delete(struct server *s, const struct server_delete_spec *spec,
+    server_apply_cb cb, void *arg)
 {
 	struct call *c = call_new(s, cb, arg);
 	enum err e = OK;
 
-	if (e == OK && count > SERVER_APPLY_MAX)
+	if (spec->count > SERVER_APPLY_MAX)
 		e = fault_set(&c->why, ERR_LIMIT,
-		    "%zu resources at once; %d is the most", count,
+		    "%zu resources at once; %d is the most", spec->count,
 		    SERVER_APPLY_MAX);
-	for (size_t i = 0; e == OK && i < count; i++)
-		e = add_delete(c, &keys[i], actor);
-	if (e != OK)
-		call_end(c, e, s->cache.revision);
-	else
-		call_propose(c, actor, SLICE_NONE);
+	for (size_t i = 0; e == OK && i < spec->count; i++)
+		e = add_delete(c, &spec->keys[i], spec->actor);
+	call_finish(c, e, spec->intent, spec->actor, SLICE_NONE);
 }

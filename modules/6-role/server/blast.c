@@ -2,41 +2,45 @@
 /*
  * blast — whose calls a change would concern, and in what words.
  *
- *	stored ─────────────► matter ─► a view from each place ─┐
- *	stored + documents ─► matter ─► a view from each place ─┴► effects
+ *	stored ─────────────────► matter ─► a view from each place ─┐
+ *	a call's changes on top ─► matter ─► a view from each place ─┴► effects
+ *
+ * The later view is a patch of the earlier where that will do: the places of
+ * resources, and who serves, are the same in both.
  *
  * Places are those of what members offer, each with its namespace and labels;
- * of programs that offer nothing; and of gateways, by the selectors of the
- * Gateways. Compiled on the thread of analyses.
+ * of programs that offer nothing, in the namespaces that agents tell; and of
+ * gateways, by the selectors of the Gateways. Compiled on the thread of
+ * analyses.
  */
 #define LOG_MODULE "server"
 
 #include "base/base.h"
 #include "model/model.h"
 
+#include "call.h"
 #include "matter.h"
 #include "viewpoints.h"
 
 enum { BLAST_BYTES = 256 << 20 };
 
 struct blast {
-	struct server *server;
+	struct call *call; /* whose changes have their outcomes */
+	uint64_t revision; /* that was looked at */
 	struct matter before;
 	struct matter after;
 	struct viewpoints from;
 	struct arena arena;
 	struct value *list; /* NULL: no room */
 	struct fault why;
-	server_blast_cb cb;
-	void *arg;
 };
 
 static void
 blast_free(struct blast *b)
 {
 	viewpoints_fini(&b->from);
-	matter_fini(&b->before);
 	matter_fini(&b->after);
+	matter_fini(&b->before);
 	arena_fini(&b->arena);
 	mem_free(&b);
 }
@@ -46,12 +50,52 @@ look_from(struct blast *b)
 {
 	const struct explain_place anybody = {.ns = S("default")};
 
-	viewpoints_add_offers(&b->from, b->server, /* node */ SLICE_NONE);
+	viewpoints_add_offers(&b->from, b->call->server);
 	viewpoints_add(&b->from, S("other programs in default"), &anybody);
+	viewpoints_add_programs(&b->from, b->call->server);
 	viewpoints_add_gateways(
 	    &b->from, b->after.all, b->after.in.resource_count);
 	viewpoints_add_gateways(
 	    &b->from, b->before.all, b->before.in.resource_count);
+}
+
+static bool
+is_unchanged(const struct server_change *c)
+{
+	return slice_eq(slice_str(c->outcome),
+	    slice_str(store_outcome_name(STORE_UNCHANGED)));
+}
+
+static void
+take_changes(struct blast *b)
+{
+	const struct call *c = b->call;
+
+	for (size_t i = 0; i < c->count; i++) {
+		struct resource *now = c->resources[i];
+
+		if (!is_unchanged(&c->changes[i]))
+			overlay_put(&b->after.overlay, c->server,
+			    &c->changes[i].key,
+			    now != NULL ? resource_ref(now) : NULL);
+	}
+}
+
+static enum err
+gather(struct blast *b)
+{
+	struct server *s = b->call->server;
+	enum err e =
+	    matter_gather(&b->before, s, /* docs */ NULL, SLICE_NONE, &b->why);
+
+	if (e != OK)
+		return e;
+	b->before.in.version = 1; /* known to be the same in both */
+	take_changes(b);
+	e = matter_change(&b->after, s, &b->before, &b->why);
+	if (e == OK)
+		look_from(b);
+	return e;
 }
 
 /* --- comparing ------------------------------------------------------------ */
@@ -65,6 +109,7 @@ compare(struct blast *b, const struct viewpoint *p)
 	const struct value *found;
 	enum err e = matter_view(&b->before, &p->at, &before, &b->why);
 
+	b->after.in.before = before;
 	if (e == OK)
 		e = matter_view(&b->after, &p->at, &after, &b->why);
 	if (e != OK)
@@ -101,44 +146,44 @@ work(void *arg)
 }
 
 static void
-done(void *arg)
+finish(struct blast *b)
 {
-	struct blast *b = arg;
-	struct server *s = b->server;
 	const struct server_blast told = {.list = b->list,
 	    .places = b->from.count,
 	    .left_out = b->from.left_out};
+	struct call *c = b->call;
 
-	b->cb(b->arg, b->why.code, &b->why, b->why.code == OK ? &told : NULL);
+	c->why = b->why;
+	c->blast = &told;
+	call_end(c, b->why.code, b->revision);
 	blast_free(b);
+}
+
+static void
+done(void *arg)
+{
+	struct blast *b = arg;
+	struct server *s = b->call->server;
+
+	finish(b);
 	analyze_done(s);
 }
 
 void
-server_blast(struct server *s, const struct value *docs, struct slice ns,
-    server_blast_cb cb, void *arg)
+call_blast(struct call *c)
 {
 	struct blast *b = mem_new(sizeof(*b));
-	const struct explain_documents on_top = {.list = docs};
-	struct fault why = {0};
 	enum err e;
 
-	b->server = s;
-	b->cb = cb;
-	b->arg = arg;
+	b->call = c;
+	b->revision = c->server->cache.revision;
 	viewpoints_init(&b->from);
 	arena_init(&b->arena, BLAST_BYTES);
-	matter_init(&b->before);
-	matter_init(&b->after);
-	e = matter_gather(&b->before, s, NULL, ns, &why);
+	matter_init(&b->before, c->server);
+	matter_init(&b->after, c->server);
+	e = gather(b);
 	if (e == OK)
-		e = matter_gather(&b->after, s, &on_top, ns, &why);
-	if (e == OK) {
-		look_from(b);
-		e = analyze_submit(s, work, done, b, &why);
-	}
-	if (e == OK)
-		return;
-	cb(arg, e, &why, NULL);
-	blast_free(b);
+		e = analyze_submit(c->server, work, done, b, &b->why);
+	if (e != OK)
+		finish(b);
 }

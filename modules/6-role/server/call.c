@@ -36,7 +36,8 @@ call_end(struct call *c, enum err e, uint64_t revision)
 	    .changes = c->changes,
 	    .count = e == OK ? c->count : 0,
 	    .revision = revision,
-	    .analysis = &c->analysis};
+	    .analysis = &c->analysis,
+	    .blast = e == OK ? c->blast : NULL};
 
 	c->cb(c->arg, &r);
 	server_had_many(c->server, c->count);
@@ -414,8 +415,8 @@ compare(struct call *c, const struct resource *r, struct server_change *out)
 		   : ERR_NO_MEMORY;
 }
 
-void
-call_end_dry(struct call *c)
+static enum err
+compare_all(struct call *c)
 {
 	enum err e = OK;
 
@@ -426,8 +427,21 @@ call_end_dry(struct call *c)
 		else
 			e = compare(c, c->resources[i], &c->changes[i]);
 	}
-	if (e != OK)
-		(void)fault_set(
-		    &c->why, e, "there are too many differences at once");
-	call_end(c, e, c->server->cache.revision);
+	return e == OK ? OK
+		       : fault_set(&c->why, e,
+			     "there are too many differences at once");
+}
+
+void
+call_finish(struct call *c, enum err e, enum server_intent intent,
+    const struct server_actor *actor, struct slice request_id)
+{
+	if (e == OK && intent != SERVER_CHANGE)
+		e = compare_all(c);
+	if (e != OK || intent == SERVER_TRY)
+		call_end(c, e, c->server->cache.revision);
+	else if (intent == SERVER_BLAST)
+		call_blast(c);
+	else
+		call_propose(c, actor, request_id);
 }

@@ -3,7 +3,7 @@
  * call — changes of configuration on their way to one mutation.
  *
  *	call_new ─► call_put, call_delete … ─► call_propose ─► the caller's cb
- *	                                    `─► call_end_dry, call_end ──┘
+ *	                                    `─► call_blast, call_end ────┘
  *
  * A call lives from the first change to the answer. Its arena holds the text
  * that the mutation points to until then.
@@ -29,6 +29,7 @@ struct call {
 	bool of_folder;        /* by the folder that the server follows */
 	bool has_extra;        /* an operation more, which is no change */
 	struct store_op extra; /* of configuration */
+	const struct server_blast *blast; /* NULL: nobody asked */
 	server_apply_cb cb;
 	void *arg;
 };
@@ -70,7 +71,15 @@ MUST_USE enum err call_look_around(struct call *c, bool force);
 /* Answers and frees: from the store; at once, without a change; on failure. */
 void call_propose(
     struct call *c, const struct server_actor *actor, struct slice request_id);
-void call_end_dry(struct call *c);
 void call_end(struct call *c, enum err e, uint64_t revision);
+
+/* The same for whatever is intended, unless `e` is a failure already. */
+void call_finish(struct call *c, enum err e, enum server_intent intent,
+    const struct server_actor *actor, struct slice request_id);
+
+/* --- blast.c --- */
+
+/* Answers and frees, later, with what the changes would do to whose calls. */
+void call_blast(struct call *c);
 
 #endif

@@ -1,43 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * overlay — what is stored, as it would be with some documents on top.
+ * overlay — what is stored, as it would be with some documents on top, or
+ * without some of it.
  */
 #include "overlay.h"
 
 #include "codec/codec.h"
 
-enum { KEYS_BYTES = 64 << 20, DOCUMENT_BYTES = 64 << 20 };
+enum { DOCUMENT_BYTES = 64 << 20 };
 
 void
 overlay_init(struct overlay *o)
 {
-	*o = (struct overlay){0};
 	map_init(&o->by_key);
-	arena_init(&o->arena, KEYS_BYTES);
+}
+
+static void
+drop(void *value)
+{
+	struct overlaid *it = value;
+
+	if (it != NULL)
+		resource_unref(&it->now);
+	mem_free(&it);
 }
 
 void
 overlay_fini(struct overlay *o)
 {
-	map_fini(&o->by_key, NULL);
-	for (size_t i = 0; i < o->count; i++)
-		resource_unref(&o->items[i]);
-	mem_free(&o->items);
-	arena_fini(&o->arena);
+	map_fini(&o->by_key, drop);
 }
 
-static enum err
-add(struct overlay *o, struct resource *r, struct fault *why)
+void
+overlay_put(struct overlay *o, const struct server *s,
+    const struct resource_key *key, struct resource *r)
 {
+	const struct resource *old = cache_find(&s->cache, key);
+	struct overlaid *it = mem_new(sizeof(*it));
 	char text[CACHE_KEY_MAX];
-	struct slice key;
 
-	o->items[o->count++] = r;
-	if (arena_copy(&o->arena, cache_key_text(&r->key, text), &key) != OK)
-		return fault_set(
-		    why, ERR_LIMIT, "the names of the documents are too long");
-	(void)map_put(&o->by_key, key, r); /* the last one counts */
-	return OK;
+	it->now = r;
+	if (r != NULL)
+		r->created_ms =
+		    old != NULL ? old->created_ms : server_now_ms(s);
+	if (r != NULL || old != NULL)
+		it->kind = r != NULL ? r->kind : old->kind;
+	drop(map_put(&o->by_key, cache_key_text(key, text), it));
 }
 
 static enum err
@@ -56,7 +64,9 @@ decode(struct overlay *o, const struct server *s, const struct value *doc,
 		return fault_set(why, e, "%s", found.errors.items[0].text);
 	if (e != OK)
 		return fault_set(why, e, "a document has mistakes");
-	return r != NULL ? add(o, r, why) : OK;
+	if (r != NULL)
+		overlay_put(o, s, &r->key, r);
+	return OK;
 }
 
 /* With the lines of the file that it is written in. */
@@ -95,7 +105,6 @@ overlay_read(struct overlay *o, const struct server *s,
 		return fault_set(why, ERR_LIMIT,
 		    "%zu documents at once; %d is the most", docs->list->count,
 		    SERVER_APPLY_MAX);
-	o->items = mem_new_array(MAX(docs->list->count, 1), sizeof(*o->items));
 	VALUE_EACH(docs->list, it)
 	{
 		if (e == OK && place != NULL)
@@ -107,26 +116,31 @@ overlay_read(struct overlay *o, const struct server *s,
 	return e;
 }
 
-static bool
-is_left(const void *arg, const struct resource *r)
-{
-	const struct overlay *o = arg;
-	char text[CACHE_KEY_MAX];
-
-	return map_get(&o->by_key, cache_key_text(&r->key, text)) == NULL;
-}
-
 const struct resource **
 overlay_all(const struct overlay *o, const struct cache *c, size_t *out_count)
 {
-	size_t count;
-	const struct resource **all = cache_sorted(c, is_left, o, &count);
+	size_t count, n = 0;
+	const struct resource **all = cache_sorted(c, NULL, NULL, &count);
+	char text[CACHE_KEY_MAX];
 	struct slice key;
 	void *value;
 
 	all = mem_resize(all, count, count + o->by_key.count + 1, sizeof(*all));
-	for (size_t i = 0; map_next(&o->by_key, &i, &key, &value);)
-		all[count++] = value;
-	*out_count = count;
+	for (size_t i = 0; i < count; i++) {
+		const struct overlaid *it =
+		    map_get(&o->by_key, cache_key_text(&all[i]->key, text));
+
+		if (it == NULL)
+			all[n++] = all[i];
+		else if (it->now != NULL)
+			all[n++] = it->now;
+	}
+	for (size_t i = 0; map_next(&o->by_key, &i, &key, &value);) {
+		const struct overlaid *it = value;
+
+		if (it->now != NULL && map_get(&c->by_key, key) == NULL)
+			all[n++] = it->now;
+	}
+	*out_count = n;
 	return all;
 }

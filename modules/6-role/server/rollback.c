@@ -162,12 +162,7 @@ on_rows(const struct store_rows *rows, void *arg)
 
 	if (e == OK)
 		e = call_look_around(b->call, b->spec.force);
-	if (e != OK)
-		call_end(b->call, e, 0);
-	else if (b->spec.dry_run)
-		call_end_dry(b->call);
-	else
-		call_propose(b->call, b->spec.actor, SLICE_NONE);
+	call_finish(b->call, e, b->spec.intent, b->spec.actor, SLICE_NONE);
 	mem_free(&b);
 }
 

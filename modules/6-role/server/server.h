@@ -135,6 +135,19 @@ void server_operator(struct server *s, struct slice token,
  */
 struct tls_identity *server_api_identity(const struct server *s);
 
+/*
+ * What a change would do to calls, from the place of each service that members
+ * offer, of programs that offer nothing in the namespaces that agents tell, and
+ * of gateways.
+ */
+struct server_blast {
+	/* A list of {caller, to, text}: "web.default", "reviews.default:80",
+	 * "10 % now go to v2". */
+	const struct value *list;
+	size_t places;   /* that were looked at */
+	size_t left_out; /* too many */
+};
+
 struct server_apply_result {
 	enum err err;            /* OK: all of it is in force and on disk */
 	const struct fault *why; /* one sentence, if err is not OK */
@@ -142,24 +155,32 @@ struct server_apply_result {
 	struct server_change {
 		struct resource_key key;
 		const char *outcome; /* "created", "updated", "unchanged" … */
-		/* Of a dry run: what of it, and why it would be refused. */
+		/* If it was only tried: what of it, and why it would be
+		 * refused. */
 		struct diff diff;
 		const char *conflict; /* NULL: it would not */
 	} const *changes;
 	size_t count;
 	uint64_t revision;
 	const struct analysis_result *analysis; /* what the change brings */
+	const struct server_blast *blast;       /* NULL: nobody asked for it */
 };
 
 typedef void (*server_apply_cb)(void *arg, const struct server_apply_result *r);
+
+enum server_intent {
+	SERVER_CHANGE, /* it */
+	SERVER_TRY,    /* only say what would change */
+	SERVER_BLAST   /* and what that would do to whose calls, later */
+};
 
 struct server_apply_spec {
 	const struct value *const *docs;
 	size_t count;
 	struct slice ns; /* where a document names none; "default" if empty */
-	const struct server_actor *actor; /* NULL: only of a dry run */
+	enum server_intent intent;
+	const struct server_actor *actor; /* may be NULL, but to change it */
 	struct slice request_id;          /* of the caller, or empty */
-	bool dry_run;                     /* says what would change */
 	bool allow_inert; /* also what lets more through: MSH0002 */
 	bool force;       /* although it brings errors beside the rest */
 	/*
@@ -174,16 +195,23 @@ struct server_apply_spec {
  * All documents or none. Checks them again, whatever the client did, and that
  * the actor may write each. Those with MSH0002 are ERR_UNSUPPORTED, a change
  * that brings errors beside the rest is ERR_INVALID. A document with
- * metadata.resourceVersion is applied only onto that revision. The call-back
- * comes once, maybe before this returns.
+ * metadata.resourceVersion is applied only onto that revision. For SERVER_BLAST
+ * it is ERR_BUSY while too many are looking, ERR_LIMIT for too much to tell.
+ * The call-back comes once, maybe before this returns.
  */
 void server_apply(struct server *s, const struct server_apply_spec *spec,
     server_apply_cb cb, void *arg);
 
+struct server_delete_spec {
+	const struct resource_key *keys;
+	size_t count;
+	enum server_intent intent;
+	const struct server_actor *actor;
+};
+
 /* All or none; ERR_NOT_FOUND names what is not there. */
-void server_delete(struct server *s, const struct resource_key *keys,
-    size_t count, const struct server_actor *actor, server_apply_cb cb,
-    void *arg);
+void server_delete(struct server *s, const struct server_delete_spec *spec,
+    server_apply_cb cb, void *arg);
 
 /* Empty slices match everything. */
 struct server_filter {
@@ -217,14 +245,21 @@ MUST_USE enum err server_view(const struct server *s,
     const struct explain_place *place, const struct explain_documents *with,
     struct view **out, struct fault *why);
 
+/* The view of a machine, and what of it this server cannot know. */
+struct server_machine {
+	struct view *view; /* the caller's */
+	const struct slice *unknown;
+	size_t unknown_count;
+};
+
 /*
- * The views of a machine, as above: from the place of each service that it
- * offers, "web.default"; of one that offers nothing, from none. ERR_NOT_FOUND
+ * The same view that the machine makes itself, with what it offers, who calls
+ * there, and what it was sent: by its record, and by what it tells on its
+ * stream. What is not known is said in sentences, in the arena. ERR_NOT_FOUND
  * in words for one that has not joined.
  */
-MUST_USE enum err server_each_view(const struct server *s, struct slice node,
-    void (*each)(void *arg, struct slice caller, const struct view *v),
-    void *arg, struct fault *why);
+MUST_USE enum err server_machine_view(const struct server *s, struct slice node,
+    struct arena *arena, struct server_machine *out, struct fault *why);
 
 /*
  * As model_explain_access(), by the stored configuration: the workload is what
@@ -252,28 +287,6 @@ typedef void (*server_analysis_cb)(void *arg, enum err e,
  */
 void server_analyze(struct server *s, const struct server_analyze_spec *spec,
     server_analysis_cb cb, void *arg);
-
-/* What a change would do to calls, and how many places were looked at. */
-struct server_blast {
-	/* A list of {caller, to, text}: "web.default", "reviews.default:80",
-	 * "10 % now go to v2". */
-	const struct value *list;
-	size_t places;
-	size_t left_out; /* too many */
-};
-
-/* `b` is borrowed; NULL unless OK. */
-typedef void (*server_blast_cb)(void *arg, enum err e, const struct fault *why,
-    const struct server_blast *b);
-
-/*
- * What a list of documents on top of what is stored would do, on another
- * thread; from the place of each service that members offer, of programs that
- * offer nothing, and of gateways. Errors as above, ERR_INVALID for a document
- * that has mistakes.
- */
-void server_blast(struct server *s, const struct value *docs, struct slice ns,
-    server_blast_cb cb, void *arg);
 
 /* --- the past --- */
 
@@ -304,7 +317,7 @@ struct server_rollback_spec {
 	uint64_t revision; /* configuration is to be as it was then */
 	const struct resource_key *key; /* only of this; NULL: all of it */
 	const struct server_actor *actor;
-	bool dry_run;
+	enum server_intent intent;
 	bool allow_inert; /* as of an apply */
 	bool force;       /* as of an apply */
 };

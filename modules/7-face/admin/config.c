@@ -44,6 +44,17 @@ changes_list(struct arena *a, const struct server_apply_result *r)
 	return list;
 }
 
+static struct value *
+blast_value(struct arena *a, const struct server_blast *b)
+{
+	struct value *m = json_map(a);
+
+	json_put(&m, S("items"), value_copy(b->list, a));
+	json_number(a, &m, S("places"), (int64_t)b->places);
+	json_number(a, &m, S("leftOut"), (int64_t)b->left_out);
+	return m;
+}
+
 void
 admin_applied(void *arg, const struct server_apply_result *r)
 {
@@ -64,6 +75,8 @@ admin_applied(void *arg, const struct server_apply_result *r)
 	if (r->err == OK || r->err == ERR_UNSUPPORTED)
 		json_put(&m, S("inert"), faults_value(&r->found->inert, a));
 	json_put(&m, S("findings"), analysis_value(r->analysis, a));
+	if (r->blast != NULL)
+		json_put(&m, S("blast"), blast_value(a, r->blast));
 	admin_answer_status(x, r->err == OK ? 200 : admin_status_of(r->err), m);
 }
 
@@ -71,6 +84,14 @@ bool
 admin_is_set(struct http_exchange *x, struct slice param)
 {
 	return slice_eq(admin_param(x, param), S("true"));
+}
+
+enum server_intent
+admin_intent(struct http_exchange *x)
+{
+	if (admin_is_set(x, S("blast")))
+		return SERVER_BLAST;
+	return admin_is_set(x, S("dryRun")) ? SERVER_TRY : SERVER_CHANGE;
 }
 
 /* "key=value,key=value"; empty labels, for the server to refuse, if nothing. */
@@ -150,7 +171,7 @@ static void
 apply(struct admin *a, struct http_exchange *x)
 {
 	struct server_apply_spec spec = {.actor = admin_actor(x),
-	    .dry_run = admin_is_set(x, S("dryRun")),
+	    .intent = admin_intent(x),
 	    .allow_inert = admin_is_set(x, S("allowInert")),
 	    .force = admin_is_set(x, S("force"))};
 	struct labels prune;
@@ -168,7 +189,9 @@ static void
 diff(struct admin *a, struct http_exchange *x)
 {
 	struct server_apply_spec spec = {
-	    .dry_run = true, .allow_inert = true, .force = true};
+	    .intent = admin_is_set(x, S("blast")) ? SERVER_BLAST : SERVER_TRY,
+	    .allow_inert = true,
+	    .force = true};
 
 	apply_body(a, x, &spec);
 }
@@ -188,10 +211,10 @@ static void delete (struct admin *a, struct http_exchange *x)
 	const struct value *body = admin_body(x);
 	const struct value *list;
 	AUTO(mem_free) struct resource_key *keys = NULL;
-	size_t count = 0;
+	struct server_delete_spec spec = {.count = 0};
 
 	if (body == NULL)
-		return;
+		return; /* and the exchange is gone */
 	list = value_get(body, S("keys"));
 	if (list == NULL || list->type != VALUE_LIST) {
 		struct fault why = {0};
@@ -204,9 +227,11 @@ static void delete (struct admin *a, struct http_exchange *x)
 	}
 	keys = mem_new_array(MAX(list->count, 1), sizeof(*keys));
 	VALUE_EACH(list, it)
-	keys[count++] = admin_key(it);
-	server_delete(
-	    a->spec.server, keys, count, admin_actor(x), admin_applied, x);
+	keys[spec.count++] = admin_key(it);
+	spec.keys = keys;
+	spec.intent = admin_intent(x);
+	spec.actor = admin_actor(x);
+	server_delete(a->spec.server, &spec, admin_applied, x);
 }
 
 /* --- analyze --- */
@@ -242,38 +267,6 @@ analyze(struct admin *a, struct http_exchange *x)
 	spec.docs = items;
 	spec.ns = value_get_string(body, S("namespace"), SLICE_NONE);
 	server_analyze(a->spec.server, &spec, on_analyzed, x);
-}
-
-/* --- blast --- */
-
-static void
-on_blast(void *arg, enum err e, const struct fault *why,
-    const struct server_blast *b)
-{
-	struct http_exchange *x = arg;
-	struct arena *a = http_exchange_arena(x);
-	struct value *m = json_map(a);
-
-	if (e != OK) {
-		admin_refuse(x, e, why);
-		return;
-	}
-	json_put(&m, S("items"), value_copy(b->list, a));
-	json_number(a, &m, S("places"), (int64_t)b->places);
-	json_number(a, &m, S("leftOut"), (int64_t)b->left_out);
-	admin_answer(x, m);
-}
-
-static void
-blast(struct admin *a, struct http_exchange *x)
-{
-	const struct value *body = admin_body(x);
-	const struct value *docs = body != NULL ? documents(x, body) : NULL;
-
-	if (docs != NULL)
-		server_blast(a->spec.server, docs,
-		    value_get_string(body, S("namespace"), S("default")),
-		    on_blast, x);
 }
 
 /* --- get --- */
@@ -478,7 +471,6 @@ const struct admin_route admin_config_routes[] = {
     {"POST", "/v1/delete", CA_ROLE_EDITOR, delete},
     {"POST", "/v1/diff", CA_ROLE_VIEWER, diff},
     {"POST", "/v1/analyze", CA_ROLE_VIEWER, analyze},
-    {"POST", "/v1/blast", CA_ROLE_VIEWER, blast},
     {"GET", "/v1/resources", CA_ROLE_VIEWER, get},
     {"GET", "/v1/status", CA_ROLE_VIEWER, status},
     {"POST", "/v1/explain", CA_ROLE_VIEWER, explain},

@@ -118,6 +118,9 @@ void admin_applied(void *arg, const struct server_apply_result *r);
 /* {"group", "kind", "namespace", "name"}; what is missing is empty. */
 struct resource_key admin_key(const struct value *v);
 
+/* ?dryRun=true, ?blast=true; neither: to change it. */
+enum server_intent admin_intent(struct http_exchange *x);
+
 /* A query parameter, or SLICE_NONE; whether it is "true". */
 bool admin_is_set(struct http_exchange *x, struct slice name);
 struct slice admin_param(struct http_exchange *x, struct slice name);

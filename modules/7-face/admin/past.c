@@ -117,7 +117,7 @@ rollback(struct admin *a, struct http_exchange *x)
 	}
 	spec.revision = (uint64_t)revision->integer;
 	spec.actor = admin_actor(x);
-	spec.dry_run = admin_is_set(x, S("dryRun"));
+	spec.intent = admin_intent(x);
 	spec.allow_inert = admin_is_set(x, S("allowInert"));
 	spec.force = admin_is_set(x, S("force"));
 	if (of != NULL) {

@@ -63,8 +63,6 @@ apply_path(const struct options *o, const char *prune, struct buf *out)
 	enum err e = buf_add_slice(out, S("/v1/apply"));
 
 	if (e == OK)
-		e = api_path_flag(out, "dryRun", options_flag(o, "dry-run"));
-	if (e == OK)
 		e = api_path_flag(
 		    out, "allowInert", options_flag(o, "allow-inert"));
 	if (e == OK)
@@ -75,33 +73,20 @@ apply_path(const struct options *o, const char *prune, struct buf *out)
 }
 
 static int
-check_blast(const struct options *o)
-{
-	if (!options_flag(o, "blast"))
-		return CLI_EXIT_OK;
-	if (!options_flag(o, "dry-run"))
-		return command_fail(
-		    CLI_EXIT_USAGE, "apply: --blast goes with --dry-run only");
-	if (options_flag(o, "prune"))
-		return command_fail(CLI_EXIT_USAGE,
-		    "apply: --blast does not know what --prune would delete");
-	return CLI_EXIT_OK;
-}
-
-static int
 apply(struct options *o)
 {
 	AUTO(files_fini) struct files f;
 	AUTO(documents_fini) struct documents d;
 	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
 	AUTO(buf_fini) struct buf labels = BUF(PATH_BYTES);
+	enum changes_how how;
 	const char *prune;
 	int code = read_prune(o, &labels, &prune);
 
 	files_init(&f, FILES_BYTES);
 	documents_init(&d);
 	if (code == CLI_EXIT_OK)
-		code = check_blast(o);
+		code = changes_how(o, &how);
 	if (code == CLI_EXIT_OK)
 		code = documents_read(&d, &f, o);
 	if (code == CLI_EXIT_OK)
@@ -110,19 +95,14 @@ apply(struct options *o)
 		return code;
 	if (apply_path(o, prune, &path) != OK)
 		return command_fail(CLI_EXIT_USAGE, "apply: words too long");
-	return changes_ask(o, buf_slice(&path).ptr, &d.body, &f,
-	    options_flag(o, "blast")     ? CHANGES_BLAST
-	    : options_flag(o, "dry-run") ? CHANGES_DRY
-					 : CHANGES_DONE);
+	return changes_ask(o, buf_slice(&path).ptr, &d.body, &f, how);
 }
 
 static const struct option_row apply_rows[] = {
     OPTION_FILES,
     OPTION_NAMESPACE,
-    {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
-	"only say what would change, by field"},
-    {"blast", 0, OPTION_FLAG, NULL, NULL, false,
-	"and what that would do to whose calls"},
+    OPTION_DRY_RUN,
+    OPTION_BLAST,
     OPTION_ALLOW_INERT,
     OPTION_FORCE,
     {"prune", 0, OPTION_FLAG, NULL, NULL, false,

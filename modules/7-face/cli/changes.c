@@ -15,8 +15,11 @@
 
 #include <stdio.h>
 
-/* Of a value for people; the rest of a longer one is cut. */
-enum { SHOWN_MAX = 160, VALUE_BYTES = LIMIT_RESOURCE_BYTES * 2 };
+enum {
+	SHOWN_MAX = 160, /* of a value for people; the rest is cut */
+	VALUE_BYTES = LIMIT_RESOURCE_BYTES * 2,
+	PATH_BYTES = 4096 + 32 /* of what is asked, and how */
+};
 
 static struct slice
 text_of(const struct value *v, struct slice key)
@@ -228,25 +231,34 @@ print_blast(const struct value *blast)
 		    (long long)left_out);
 }
 
-/* The answer with one to the other question beside it. */
-static enum err
-add_blast(const struct options *o, const struct body *body,
-    struct api_answer *a, struct api_answer *blast, struct fault *why)
-{
-	struct api_question q = {API_SERVER, "POST", "/v1/blast", body->map};
-	struct value *all = value_share(a->body, &a->arena);
-	enum err e = api_ask(o, &q, blast, why);
+/* --- asked ---------------------------------------------------------------- */
 
-	if (e != OK || blast->status != 200)
-		return e;
-	if (all == NULL || value_set(all, S("blast"),
-			       value_share(blast->body, &a->arena)) != OK)
-		return fault_set(why, ERR_LIMIT, "the answer is too large");
-	a->body = all;
-	return OK;
+int
+changes_how(const struct options *o, enum changes_how *out)
+{
+	bool dry = options_flag(o, "dry-run");
+
+	if (options_flag(o, "blast") && !dry)
+		return command_fail(
+		    CLI_EXIT_USAGE, "--blast goes with --dry-run only");
+	*out = options_flag(o, "blast") ? CHANGES_BLAST
+	       : dry                    ? CHANGES_DRY
+					: CHANGES_DONE;
+	return CLI_EXIT_OK;
 }
 
-/* --- asked ---------------------------------------------------------------- */
+static enum err
+add_how(struct buf *path, const char *to, enum changes_how how)
+{
+	enum err e = buf_add_slice(path, slice_str(to));
+
+	if (e == OK)
+		e = api_path_flag(
+		    path, "dryRun", how == CHANGES_DRY || how == CHANGES_BLAST);
+	if (e == OK)
+		e = api_path_flag(path, "blast", how == CHANGES_BLAST);
+	return e == OK ? buf_add_byte(path, 0) : e;
+}
 
 static int
 print_answer(
@@ -277,8 +289,8 @@ changes_ask(const struct options *o, const char *path, const struct body *body,
     const struct files *f, enum changes_how how)
 {
 	AUTO(api_answer_fini) struct api_answer a = {0};
-	AUTO(api_answer_fini) struct api_answer blast = {0};
-	struct api_question q = {API_SERVER, "POST", path, body->map};
+	AUTO(buf_fini) struct buf all = BUF(PATH_BYTES);
+	struct api_question q = {API_SERVER, "POST", NULL, body->map};
 	struct fault why = {0};
 	enum output output;
 	int code;
@@ -288,6 +300,9 @@ changes_ask(const struct options *o, const char *path, const struct body *body,
 	if (body->map == NULL)
 		return command_fail(
 		    CLI_EXIT_FAILED, "the request is too large");
+	if (add_how(&all, path, how) != OK)
+		return command_fail(CLI_EXIT_USAGE, "words too long");
+	q.path = buf_slice(&all).ptr;
 	if (api_ask(o, &q, &a, &why) != OK)
 		return cli_fault(&why);
 	if (how != CHANGES_DIFF) {
@@ -296,10 +311,5 @@ changes_ask(const struct options *o, const char *path, const struct body *body,
 		    slice_str(options_text(o, "namespace")));
 	}
 	code = api_refused(&a);
-	if (code == CLI_EXIT_OK && how == CHANGES_BLAST) {
-		if (add_blast(o, body, &a, &blast, &why) != OK)
-			return cli_fault(&why);
-		code = api_refused(&blast);
-	}
 	return code != CLI_EXIT_OK ? code : print_answer(o, a.body, how);
 }

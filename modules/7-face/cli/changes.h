@@ -19,10 +19,13 @@ enum { CHANGES_DIFFERENT = 100 }; /* none of enum cli_exit */
 
 struct files;
 
+/* What --dry-run and --blast say; in words if they do not go together. */
+int changes_how(const struct options *o, enum changes_how *out);
+
 /*
- * Sends the body and prints, as -o says, what changed or would change, and to
- * stderr what that brings beside the rest, found again in `f` (NULL: there are
- * no files). Returns the exit status of the command.
+ * Sends the body to a path and prints, as -o says, what changed or would
+ * change, and to stderr what that brings beside the rest, found again in `f`
+ * (NULL: there are no files). Returns the exit status of the command.
  */
 int changes_ask(const struct options *o, const char *path,
     const struct body *body, const struct files *f, enum changes_how how);

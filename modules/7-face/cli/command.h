@@ -171,6 +171,16 @@ const char *command_plural(uint64_t n);
 		"namespace", 'n', OPTION_TEXT, "NAME", "default", false,       \
 		    "where a document or name has none"                        \
 	}
+#define OPTION_DRY_RUN                                                         \
+	{                                                                      \
+		"dry-run", 0, OPTION_FLAG, NULL, NULL, false,                  \
+		    "only say what would change, by field"                     \
+	}
+#define OPTION_BLAST                                                           \
+	{                                                                      \
+		"blast", 0, OPTION_FLAG, NULL, NULL, false,                    \
+		    "and what that would do to whose calls"                    \
+	}
 #define OPTION_ALLOW_INERT                                                     \
 	{                                                                      \
 		"allow-inert", 0, OPTION_FLAG, NULL, NULL, false,              \

@@ -71,12 +71,15 @@ static int delete (struct options *o)
 	AUTO(files_fini) struct files f;
 	AUTO(keys_fini) struct keys keys;
 	struct fault why = {0};
+	enum changes_how how;
 	enum err e;
-	int code;
+	int code = changes_how(o, &how);
 
 	files_init(&f, FILES_BYTES);
 	body_init(&keys.body);
 	keys.list = value_new(&keys.body.arena, VALUE_LIST);
+	if (code != CLI_EXIT_OK)
+		return code;
 	if (o->arg_count == 1)
 		return command_fail(CLI_EXIT_USAGE,
 		    "say which %s: delete KIND NAME...", o->args[0]);
@@ -91,12 +94,14 @@ static int delete (struct options *o)
 	if (e != OK)
 		return cli_fault(&why);
 	body_set(&keys.body, "keys", keys.list);
-	return changes_ask(o, "/v1/delete", &keys.body, NULL, CHANGES_DONE);
+	return changes_ask(o, "/v1/delete", &keys.body, NULL, how);
 }
 
 static const struct option_row delete_rows[] = {
     OPTION_FILES,
     OPTION_NAMESPACE,
+    OPTION_DRY_RUN,
+    OPTION_BLAST,
     OPTION_OUTPUT,
     OPTION_SOCKET,
     OPTION_TOKEN,

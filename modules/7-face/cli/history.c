@@ -147,29 +147,30 @@ rollback(struct options *o)
 {
 	AUTO(buf_fini) struct buf path = BUF(PATH_BYTES);
 	AUTO(body_fini) struct body b;
-	bool dry_run = options_flag(o, "dry-run");
+	enum changes_how how;
 	struct fault why = {0};
+	int code = changes_how(o, &how);
 
 	body_init(&b);
+	if (code != CLI_EXIT_OK)
+		return code;
 	if (o->arg_count != 1 && o->arg_count != 3)
 		return command_fail(CLI_EXIT_USAGE,
 		    "say to what: rollback [KIND NAME] REVISION");
 	if (read_words(o, &b, &why) != OK)
 		return cli_fault(&why);
 	if (buf_add_slice(&path, S("/v1/rollback")) != OK ||
-	    api_path_flag(&path, "dryRun", dry_run) != OK ||
 	    api_path_flag(
 		&path, "allowInert", options_flag(o, "allow-inert")) != OK ||
 	    api_path_flag(&path, "force", options_flag(o, "force")) != OK ||
 	    buf_add_byte(&path, 0) != OK)
 		return command_fail(CLI_EXIT_USAGE, "rollback: too long");
-	return changes_ask(o, buf_slice(&path).ptr, &b, NULL,
-	    dry_run ? CHANGES_DRY : CHANGES_DONE);
+	return changes_ask(o, buf_slice(&path).ptr, &b, NULL, how);
 }
 
 static const struct option_row rollback_rows[] = {
-    {"dry-run", 0, OPTION_FLAG, NULL, NULL, false,
-	"only say what would change, by field"},
+    OPTION_DRY_RUN,
+    OPTION_BLAST,
     OPTION_ALLOW_INERT,
     OPTION_FORCE,
     OPTION_NAMESPACE,

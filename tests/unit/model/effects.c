@@ -93,6 +93,31 @@ TEST(equal_views_have_no_effects)
 	arena_fini(&arena);
 }
 
+/* However many rows are looked at. */
+TEST(what_is_not_told_takes_no_room)
+{
+	AUTO(made_fini) struct made a, b;
+	AUTO(arena_fini) struct arena arena;
+	const struct value *list;
+
+	make(&a, services, to_both);
+	make(&b, services, to_both);
+	arena_init(&arena, 256);
+	list = view_effects(a.v, b.v, &arena);
+	EXPECT_TRUE(list != NULL && list->count == 0);
+}
+
+TEST(words_that_do_not_fit_are_no_answer)
+{
+	AUTO(made_fini) struct made a, b;
+	AUTO(arena_fini) struct arena arena;
+
+	make(&a, services, to_v1);
+	make(&b, services, to_both);
+	arena_init(&arena, 256);
+	EXPECT_TRUE(view_effects(a.v, b.v, &arena) == NULL);
+}
+
 TEST(shares_rules_and_actions_are_told_in_words)
 {
 	AUTO(made_fini) struct made a, b;

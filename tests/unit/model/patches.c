@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * patches — a view of before with other endpoints, or with rules that say
- * something else about their hosts, is the view that is made from nothing.
+ * something else about their hosts, is the view that is made from nothing, and
+ * what it does to calls is told in the same words.
  */
 #include <stdio.h>
 
@@ -16,7 +17,8 @@ enum {
 	RESOURCES = 7 + RULES,
 	SERVINGS = 9,
 	MOST = 4,
-	STEPS = 6
+	STEPS = 6,
+	EFFECTS_BYTES = 4 << 20
 };
 
 struct world {
@@ -142,14 +144,34 @@ compile(const struct world *w, const struct view *before, uint64_t version)
 	return v;
 }
 
-static void
-compare(const struct world *w, const struct view *v)
+/* How many there are; a patch shares most rows with the view of before. */
+static size_t
+compare_effects(
+    const struct view *before, const struct view *v, const struct view *alone)
+{
+	struct arena arena;
+	const struct value *told, *of_alone;
+	size_t count;
+
+	arena_init(&arena, EFFECTS_BYTES);
+	told = view_effects(before, v, &arena);
+	of_alone = view_effects(before, alone, &arena);
+	EXPECT_TRUE(told != NULL && of_alone != NULL);
+	EXPECT_TRUE(value_eq(told, of_alone));
+	count = told->count;
+	arena_fini(&arena);
+	return count;
+}
+
+static size_t
+compare(const struct world *w, const struct view *before, const struct view *v)
 {
 	AUTO(view_unref) struct view *alone = compile(w, NULL, 0);
 
 	if (view_fingerprint(v) != view_fingerprint(alone))
 		printf("seed %llu\n", (unsigned long long)w->seed);
 	EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+	return compare_effects(before, v, alone);
 }
 
 static void
@@ -181,11 +203,12 @@ is_patch(const struct view *v, const struct view *before)
 	return view_upstreams(v, &count) == view_upstreams(before, &count);
 }
 
-/* One step at a time; how many of the views were patches. */
+/* One step at a time; how many of the views were patches. Many say something
+ * else about calls than the one before. */
 static size_t
 walk(void (*change)(struct world *w), uint64_t seeds)
 {
-	size_t patches = 0;
+	size_t patches = 0, effects = 0;
 
 	for (uint64_t seed = 1; seed <= seeds; seed++) {
 		struct view *v;
@@ -199,12 +222,13 @@ walk(void (*change)(struct world *w), uint64_t seeds)
 			change(&w);
 			v = compile(&w, before, 1);
 			patches += is_patch(v, before);
+			effects += compare(&w, before, v);
 			view_unref(&before);
-			compare(&w, v);
 		}
 		view_unref(&v);
 		world_fini(&w);
 	}
+	EXPECT_TRUE(effects > seeds);
 	return patches;
 }
 
