@@ -8,46 +8,12 @@
  */
 #include "http/conn.h"
 
+#include "http/h1.h"
 #include "http/h2_conn.h"
 #include "http/request.h"
 #include "snapshot.h"
 
 #include <stdio.h>
-
-enum { CONN_MAGIC = 0x636f6e6e, SMALL_BODY = 8 << 10 };
-
-struct conn {
-	struct client client; /* first */
-	uint32_t magic;
-	bool ended;      /* the client sends no more */
-	bool done;       /* the request is over, the parser not told yet */
-	bool usable;     /* and another may follow it */
-	bool closing;    /* the last byte for the client is written */
-	bool to_chunked; /* the answer's body goes in chunks */
-	bool known;      /* to be HTTP/1: bytes came that say so */
-	struct stream *stream; /* NULL once closed */
-	struct http1_parser *parser;
-	struct buf backlog;     /* bytes behind the current request */
-	struct timer timer;     /* idle, or waiting for a head */
-	struct loop_later next; /* begin with the backlog */
-	struct registered reg;
-	uint64_t requests;
-};
-
-static struct conn *
-conn_of(void *arg)
-{
-	struct conn *c;
-
-	OBJ(c, arg, CONN_MAGIC);
-	return c;
-}
-
-static struct conn *
-conn_of_client(struct client *client)
-{
-	return conn_of(CONTAINER(client, struct conn, client));
-}
 
 /* --- the parser's events --- */
 
@@ -94,177 +60,6 @@ static const struct http1_events parser_events = {
     .on_trailers = on_trailers,
     .on_complete = on_complete,
 };
-
-/* --- the answer --- */
-
-/* It waited for a 100 and got this: its body may come or not (RFC 9110
- * §10.1.1), so that nobody can say where the next request would begin. */
-static bool
-is_out_of_step(const struct request *r)
-{
-	return r->head->expect_continue && !r->complete &&
-	       r->record.bytes_received == 0;
-}
-
-/* Without a length the client would wait for the connection's end. */
-static bool
-wants_length(const struct request *r, const struct http_head *h)
-{
-	return h->framing == HTTP_BODY_NONE && h->version == HTTP_V2 &&
-	       h->status != 204 && h->status != 304 &&
-	       !http_head_has(h, HTTP_CONTENT_LENGTH) &&
-	       !http_head_is_method(r->head, S("HEAD"));
-}
-
-/* How the client learns where the body ends; it may be older than we are. */
-static void
-frame(struct conn *c, struct http_head *h)
-{
-	const struct request *r = c->client.request;
-	bool old = r->head->version == HTTP_V1_0;
-	bool open_end =
-	    h->framing == HTTP_BODY_CHUNKED || h->framing == HTTP_BODY_CLOSE;
-
-	if (open_end)
-		h->framing = old ? HTTP_BODY_CLOSE : HTTP_BODY_CHUNKED;
-	if (wants_length(r, h)) {
-		h->framing = HTTP_BODY_LENGTH;
-		h->content_length = 0;
-	}
-	if ((open_end && old) || is_out_of_step(r))
-		c->client.last = true;
-	c->to_chunked = h->framing == HTTP_BODY_CHUNKED;
-	h->version = HTTP_V1_1;
-	if (h->framing == HTTP_BODY_TUNNEL)
-		h->connection = HTTP_CONN_UPGRADE;
-	else if (c->client.last || !r->head->keep_alive)
-		h->connection = HTTP_CONN_CLOSE;
-	else
-		h->connection = old ? HTTP_CONN_KEEP_ALIVE : HTTP_CONN_DEFAULT;
-}
-
-/* All of a write was taken, or the stream's own end tells that it was not. */
-static enum err
-written(struct conn *c, enum err e)
-{
-	c->client.full = c->client.full || e == ERR_AGAIN;
-	return e;
-}
-
-static enum err
-flush_answer(struct client *client)
-{
-	struct conn *c = conn_of_client(client);
-	struct buf *out = &client->worker->to_client;
-	enum err e = OK;
-
-	if (buf_len(out) > 0 && c->stream != NULL)
-		e = stream_write(c->stream, buf_slice(out));
-	buf_reset(out);
-	return written(c, e);
-}
-
-/* Small pieces are collected; a large one goes out with what waits. */
-static enum err
-put(struct conn *c, struct slice bytes)
-{
-	struct buf *out = &c->client.worker->to_client;
-	struct slice parts[2];
-	enum err e;
-
-	if (bytes.len <= SMALL_BODY && buf_add_slice(out, bytes) == OK)
-		return OK;
-	if (c->stream == NULL)
-		return ERR_CLOSED;
-	parts[0] = buf_slice(out);
-	parts[1] = bytes;
-	e = stream_writev(c->stream, parts, ARRAY_LEN(parts));
-	buf_reset(out);
-	return written(c, e);
-}
-
-static uint64_t
-connection_id(struct client *client)
-{
-	return conn_of_client(client)->reg.id;
-}
-
-static void
-answer_interim(struct client *client, const struct http_head *h)
-{
-	const struct request *r = client->request;
-	enum err e;
-
-	if (r->head->version == HTTP_V1_0)
-		return;
-	e = http1_write_head(h, &client->worker->to_client);
-	if (e == OK)
-		e = flush_answer(client);
-	(void)e; /* what does not fit is left out; the rest its end tells */
-}
-
-static enum err
-answer_head(struct client *client, struct http_head *h, bool end)
-{
-	(void)end; /* the framing says it */
-	frame(conn_of_client(client), h);
-	return http1_write_head(h, &client->worker->to_client);
-}
-
-static enum err
-answer_body(struct client *client, struct slice bytes)
-{
-	struct conn *c = conn_of_client(client);
-	char size[HTTP1_CHUNK_HEAD_MAX];
-	enum err e;
-
-	if (!c->to_chunked)
-		return put(c, bytes);
-	e = put(c, slice_of(size, http1_chunk_head(bytes.len, size)));
-	if (e == OK || e == ERR_AGAIN)
-		e = put(c, bytes);
-	if (e == OK || e == ERR_AGAIN)
-		e = put(c, S("\r\n"));
-	return c->client.full && e == OK ? ERR_AGAIN : e;
-}
-
-static enum err
-answer_end(struct client *client, const struct http_head *trailers)
-{
-	struct conn *c = conn_of_client(client);
-
-	if (!c->to_chunked)
-		return OK;
-	c->to_chunked = false;
-	return http1_write_end(trailers, &client->worker->to_client);
-}
-
-static void
-pause(struct client *client, enum stream_pause why)
-{
-	struct conn *c = conn_of_client(client);
-
-	if (c->stream != NULL)
-		stream_pause(c->stream, why);
-}
-
-static void
-resume(struct client *client, enum stream_pause why)
-{
-	struct conn *c = conn_of_client(client);
-
-	if (c->stream != NULL)
-		stream_resume(c->stream, why);
-}
-
-static void
-cut_answer(struct client *client, enum err why)
-{
-	struct conn *c = conn_of_client(client);
-
-	if (c->stream != NULL)
-		stream_close(c->stream, why);
-}
 
 /* --- reading --- */
 
@@ -596,7 +391,40 @@ drain(struct registered *r)
 		stream_close(c->stream, OK);
 }
 
-/* --- the request's end --- */
+/* --- as a client --- */
+
+static uint64_t
+connection_id(struct client *client)
+{
+	return conn_of_client(client)->reg.id;
+}
+
+static void
+pause(struct client *client, enum stream_pause why)
+{
+	struct conn *c = conn_of_client(client);
+
+	if (c->stream != NULL)
+		stream_pause(c->stream, why);
+}
+
+static void
+resume(struct client *client, enum stream_pause why)
+{
+	struct conn *c = conn_of_client(client);
+
+	if (c->stream != NULL)
+		stream_resume(c->stream, why);
+}
+
+static void
+cut_answer(struct client *client, enum err why)
+{
+	struct conn *c = conn_of_client(client);
+
+	if (c->stream != NULL)
+		stream_close(c->stream, why);
+}
 
 static void
 on_done(struct client *client, bool complete)
@@ -634,11 +462,11 @@ drop(struct client *client)
 
 static const struct client_ops client_ops = {
     .id = connection_id,
-    .interim = answer_interim,
-    .head = answer_head,
-    .body = answer_body,
-    .end = answer_end,
-    .flush = flush_answer,
+    .interim = h1_interim,
+    .head = h1_head,
+    .body = h1_body,
+    .end = h1_end,
+    .flush = h1_flush,
     .pause = pause,
     .resume = resume,
     .cut = cut_answer,
