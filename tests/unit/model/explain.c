@@ -21,7 +21,13 @@ static const char mesh[] =
     "  - match: [{uri: {prefix: /lost}}]\n"
     "    route: [{destination: {host: reviews, subset: v9}}]\n"
     "  - match: [{uri: {exact: /}}]\n"
-    "    route: [{destination: {host: reviews}}]\n";
+    "    route: [{destination: {host: reviews}}]\n"
+    "  - match: [{uri: {prefix: /all-lost}}]\n"
+    "    route: [{destination: {host: reviews, subset: v9}, weight: 1},\n"
+    "      {destination: {host: reviews}, weight: 0}]\n"
+    "  - match: [{uri: {prefix: /none-lost}}]\n"
+    "    route: [{destination: {host: reviews, subset: v9}, weight: 0},\n"
+    "      {destination: {host: reviews}, weight: 1}]\n";
 
 struct asked {
 	struct loaded l;
@@ -103,7 +109,7 @@ TEST(earlier_rules_say_why_they_did_not_match)
 
 	ask(&a, &r);
 	rules = value_get(a.tree, S("rules"));
-	EXPECT_EQ(rules->count, 3);
+	EXPECT_EQ(rules->count, 5);
 	first = rules->child;
 	EXPECT_SLICE(value_get_string(first, S("why"), S("")),
 	    S("not so: header k is v; the request has none"));
@@ -131,8 +137,44 @@ TEST(where_nobody_knows_who_is_alive_endpoints_are_not_missed)
 
 	ask(&a, &r);
 	EXPECT_EQ(value_get_path(a.tree, S("outcome.status"))->integer, 0);
-	EXPECT_TRUE(
-	    value_get_path(a.tree, S("destinations[0].endpoints")) == NULL);
+	EXPECT_TRUE(value_get(value_get(a.tree, S("destinations"))->child,
+			S("endpoints")) == NULL);
+}
+
+/* Nobody knows whether they live, but where they are is written. */
+TEST(endpoints_that_files_name_are_told)
+{
+	static const char entry[] =
+	    "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\n"
+	    "metadata: {name: db}\n"
+	    "spec: {hosts: [db.com], resolution: STATIC, location: "
+	    "MESH_INTERNAL, ports: [{number: 80, name: http, protocol: HTTP}], "
+	    "endpoints: [{address: 10.0.0.1, serviceAccount: db}, {address: "
+	    "10.0.0.2, locality: eu/a}]}\n";
+	AUTO(asked_fini) struct asked a = {0};
+	struct explain_request r = {.host = S("db.com"), .offline = true};
+	struct view_input in = {0};
+	const struct value *first;
+
+	load(entry, "e.yaml", &a.l);
+	in.resources = (const struct resource *const *)a.l.items;
+	in.resource_count = a.l.count;
+	EXPECT_OK(view_compile(&in, &a.v, NULL));
+	arena_init(&a.arena, 1 << 20);
+	a.tree = model_explain(a.v, &r, &a.arena);
+	first = value_get(
+	    value_get(a.tree, S("destinations"))->child, S("endpoints"));
+	EXPECT_TRUE(first != NULL && first->count == 2);
+	first = first->child;
+	EXPECT_SLICE(
+	    value_get_string(first, S("address"), S("")), S("10.0.0.1:80"));
+	EXPECT_SLICE(value_get_string(first, S("security"), S("")),
+	    S("mutual TLS, not in force yet: plain text"));
+	EXPECT_SLICE(value_get_string(first->next, S("security"), S("")),
+	    S("plain text"));
+	EXPECT_SLICE(text(&a, "outcome.reason"),
+	    S("goes to an endpoint that the files name; whether it lives, "
+	      "files do not tell"));
 }
 
 TEST(a_port_without_http_says_that_rules_are_not_asked)
@@ -147,6 +189,9 @@ TEST(a_port_without_http_says_that_rules_are_not_asked)
 	EXPECT_SLICE(text(&a, "clusterMatched"),
 	    S("outbound|5432||reviews.default.svc.cluster.local"));
 	EXPECT_SLICE(text(&a, "outcome.flag"), S("UH"));
+	EXPECT_EQ(value_get_path(a.tree, S("outcome.status"))->integer, 0);
+	EXPECT_TRUE(slice_starts(
+	    text(&a, "outcome.reason"), S("the connection is closed: ")));
 }
 
 TEST(a_missing_subset_is_a_503_with_a_reason)
@@ -160,6 +205,20 @@ TEST(a_missing_subset_is_a_503_with_a_reason)
 	EXPECT_SLICE(text(&a, "outcome.reason"),
 	    S("no DestinationRule gives reviews.default.svc.mesh.internal a "
 	      "subset v9"));
+}
+
+TEST(what_gets_no_traffic_is_not_missed)
+{
+	AUTO(asked_fini) struct asked all, none;
+	struct explain_request r = {
+	    .host = S("reviews"), .path = S("/all-lost"), .offline = true};
+
+	ask(&all, &r);
+	EXPECT_EQ(value_get_path(all.tree, S("outcome.status"))->integer, 503);
+	r.path = S("/none-lost");
+	ask(&none, &r);
+	EXPECT_EQ(value_get_path(none.tree, S("outcome.status"))->integer, 0);
+	EXPECT_SLICE(text(&none, "outcome.flag"), S("-"));
 }
 
 TEST(an_unknown_host_port_or_listener_is_told)

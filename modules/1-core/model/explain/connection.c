@@ -420,6 +420,7 @@ model_explain_connection(const struct view *v,
 
 	story_init(&t.s, v, ask, arena);
 	t.s.is_connection = true;
+	t.s.is_inbound = connection->direction == VIEW_INBOUND;
 	t.s.port = connection->destination.port;
 	t.steps = tree_list(&t.s.t);
 	if (of != NULL)

@@ -84,10 +84,10 @@ destination(struct story *s, const struct view_destination *d, uint32_t total)
 		return map;
 	c = view_cluster_now(s->v, d->cluster);
 	tree_put_cluster(&s->t, map, c);
-	if (s->ask->offline)
-		return map;
-	tree_put(&s->t, map, "endpoints", tree_endpoints(&s->t, c));
-	tree_put_int(&s->t, map, "usable", (int64_t)c->usable_count);
+	if (!s->ask->offline || c->endpoint_count > 0)
+		tree_put(&s->t, map, "endpoints", tree_endpoints(&s->t, c));
+	if (!s->ask->offline)
+		tree_put_int(&s->t, map, "usable", (int64_t)c->usable_count);
 	return map;
 }
 
@@ -98,38 +98,66 @@ is_served(const struct story *s, const struct view_cluster *c)
 	return s->ask->offline || view_cluster_now(s->v, c)->usable_count > 0;
 }
 
+/* Where it goes, if nothing is missing. */
+static struct slice
+served_words(const struct story *s, const struct view_cluster *c)
+{
+	if (s->is_inbound)
+		return S("goes to the program beside the proxy");
+	if (!s->ask->offline)
+		return S("goes to a living endpoint");
+	if (view_cluster_now(s->v, c)->usable_count > 0)
+		return S("goes to an endpoint that the files name; whether it "
+			 "lives, files do not tell");
+	return S("goes to the destination; files do not tell whether anybody "
+		 "serves it");
+}
+
+/* Nobody takes any of it. Bytes are not answered. */
+static void
+tell_unserved(struct story *s, enum flow_flag flag, struct slice reason)
+{
+	if (s->is_bytes)
+		story_outcome(s, 0, flag,
+		    tree_printf(&s->t, "the connection is closed: %.*s",
+			SLICE_ARG(reason)));
+	else
+		story_outcome(s, 503, flag, reason);
+}
+
 /* Told of one destination; with several, only of what all have in common. */
 static void
 judge(struct story *s, const struct view_destination *items, size_t count,
     uint32_t total)
 {
+	const struct view_cluster *good = NULL;
 	enum flow_flag flag = FLOW_OK;
 	struct slice reason = S("");
-	size_t bad = 0;
+	bool bad = false;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct view_destination *d = &items[i];
 		bool taken = count == 1 || total == 0 ? i == 0 : d->weight > 0;
 
-		if (!taken || (d->cluster != NULL && is_served(s, d->cluster)))
+		if (!taken)
 			continue;
-		bad++;
+		if (d->cluster != NULL && is_served(s, d->cluster)) {
+			good = d->cluster;
+			continue;
+		}
+		bad = true;
 		flag = d->cluster != NULL ? FLOW_NO_ENDPOINT : d->flag;
-		reason = d->missing;
+		reason = story_or(d->missing, slice_str(flow_flag_words(flag)));
 	}
-	if (bad == 0)
-		story_outcome(s, 0, FLOW_OK,
-		    s->ask->offline
-			? S("goes to the destination; files do not tell "
-			    "whether anybody serves it")
-			: S("goes to a living endpoint"));
-	else if (bad == count)
-		story_outcome(s, 503, flag, reason);
+	if (!bad && good != NULL)
+		story_outcome(s, 0, FLOW_OK, served_words(s, good));
+	else if (good == NULL)
+		tell_unserved(s, flag, reason);
 	else
 		story_outcome(s, 0, flag,
-		    tree_printf(&s->t, "some of it is answered 503: %.*s",
-			SLICE_ARG(story_or(
-			    reason, slice_str(flow_flag_words(flag))))));
+		    tree_printf(&s->t, "some of it is %s: %.*s",
+			s->is_bytes ? "closed" : "answered 503",
+			SLICE_ARG(reason)));
 }
 
 static void
@@ -272,6 +300,7 @@ story_tcp(struct story *s, const struct view_tcp_route *r)
 		story_outcome(s, 0, FLOW_NO_ROUTE, S(""));
 		return;
 	}
+	s->is_bytes = true;
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
 	tree_put(&s->t, s->root, "action", tree_tcp_action(&s->t, r));
 	put_destinations(

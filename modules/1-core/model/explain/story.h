@@ -15,6 +15,8 @@ struct story {
 	const struct explain_request *ask;
 	uint16_t port;      /* that was called; 0: the virtual host's own */
 	bool is_connection; /* whose errors have names */
+	bool is_inbound;    /* to a program beside the proxy */
+	bool is_bytes;      /* which nobody answers, but closes */
 	struct value *root;
 	struct value *rules;
 };
