@@ -36,6 +36,8 @@ print_outcome(const struct value *v)
 
 	if (slice_eq(flag, S("-"))) /* nothing went wrong */
 		flag = S("");
+	if (error.len == 0)
+		error = flag;
 	if (status == 0)
 		(void)printf("%-13s %.*s%s%.*s\n", "outcome", SLICE_ARG(error),
 		    error.len > 0 ? ": " : "", SLICE_ARG(reason));
@@ -120,19 +122,38 @@ print_rules(const struct value *rules)
 	}
 }
 
-/* "maxConnections 7, maxRetries 4". */
-static void
-print_settings(const struct value *map)
-{
-	const char *between = " ";
+static void print_inside(const struct value *list);
 
-	VALUE_EACH(map, it)
+/* Of what is true its name is enough, which stands before. */
+static void
+print_one(const struct value *v)
+{
+	if (v->type == VALUE_STRING)
+		(void)printf("%.*s", SLICE_ARG(v->string));
+	else if (v->type == VALUE_INT)
+		(void)printf("%lld", (long long)v->integer);
+	else if (v->type == VALUE_FLOAT)
+		(void)printf("%g", v->real);
+	else if (v->type == VALUE_BOOL && !v->boolean)
+		(void)printf("no");
+	else if (v->type == VALUE_LIST || v->type == VALUE_MAP) {
+		(void)printf("(");
+		print_inside(v);
+		(void)printf(")");
+	}
+}
+
+/* "maxConnections 7, retryOn (a, b)". */
+static void
+print_inside(const struct value *list)
+{
+	const char *between = "";
+
+	VALUE_EACH(list, it)
 	{
-		(void)printf("%s%.*s", between, SLICE_ARG(it->key));
-		if (it->type == VALUE_STRING)
-			(void)printf(" %.*s", SLICE_ARG(it->string));
-		else if (it->type == VALUE_INT)
-			(void)printf(" %lld", (long long)it->integer);
+		(void)printf("%s%.*s%s", between, SLICE_ARG(it->key),
+		    it->key.len == 0 || is_true(it) ? "" : " ");
+		print_one(it);
 		between = ", ";
 	}
 }
@@ -158,17 +179,14 @@ print_policy(const struct value *destination)
 
 	if (origin.len == 0)
 		return;
-	(void)printf("      %.*s: %.*s\n", SLICE_ARG(origin),
-	    SLICE_ARG(value_get_string(destination, S("security"), S(""))));
+	(void)printf("      %.*s\n", SLICE_ARG(origin));
 	VALUE_EACH(value_get(destination, S("policy")), it)
 	{
-		(void)printf("      %.*s:", SLICE_ARG(it->key));
+		(void)printf("      %.*s: ", SLICE_ARG(it->key));
 		if (it->type == VALUE_MAP)
-			print_settings(it);
-		else if (it->type == VALUE_STRING)
-			(void)printf(" %.*s", SLICE_ARG(it->string));
+			print_inside(it);
 		else
-			(void)printf(" %lld", (long long)it->integer);
+			print_one(it);
 		(void)printf("\n");
 	}
 	print_inert(value_get(destination, S("notInForce")),
@@ -198,61 +216,109 @@ print_place(const struct value *endpoint, bool weighs)
 		    SLICE_ARG(value_get_string(
 			endpoint, S("locality"), S("(no locality)"))),
 		    (long long)priority->integer);
+	if (value_get(endpoint, S("localityWeight")) != NULL)
+		(void)printf("  locality weight %lld",
+		    (long long)value_get_int(endpoint, S("localityWeight"), 0));
 	if (weighs)
 		(void)printf("  weight %lld",
 		    (long long)value_get_int(endpoint, S("weight"), 0));
+}
+
+/* Whether it is used; from files alone nobody knows whether it lives. */
+static void
+print_endpoint(const struct value *endpoint, bool judged)
+{
+	bool usable = is_true(value_get(endpoint, S("usable")));
+	struct slice node = value_get_string(endpoint, S("node"), SLICE_NONE);
+
+	(void)printf("    %s %.*s%s%.*s  %.*s  %.*s", usable ? "+" : "-",
+	    SLICE_ARG(value_get_string(endpoint, S("address"), S("?"))),
+	    node.len > 0 ? "  " : "", SLICE_ARG(node),
+	    SLICE_ARG(value_get_string(endpoint, S("reason"),
+		!usable  ? S("not usable")
+		: judged ? S("in use")
+			 : S("health not known"))),
+	    SLICE_ARG(value_get_string(endpoint, S("security"), S(""))));
 }
 
 static void
 print_endpoints(const struct value *destination)
 {
 	const struct value *list = value_get(destination, S("endpoints"));
+	bool judged = value_get(destination, S("usable")) != NULL;
 	bool weighs = list != NULL && !have_one_weight(list);
 
-	/* From files there is neither. */
-	if (list == NULL && value_get(destination, S("usable")) != NULL)
+	if (list == NULL && judged)
 		(void)printf("      no endpoint is known\n");
 	VALUE_EACH(list, it)
 	{
-		bool usable = is_true(value_get(it, S("usable")));
-
-		(void)printf("    %s %.*s  %.*s  %.*s", usable ? "+" : "-",
-		    SLICE_ARG(value_get_string(it, S("address"), S("?"))),
-		    SLICE_ARG(value_get_string(it, S("node"), S("-"))),
-		    SLICE_ARG(value_get_string(it, S("reason"),
-			usable ? S("in use") : S("not usable"))));
+		print_endpoint(it, judged);
 		print_place(it, weighs);
 		(void)printf("\n");
+	}
+}
+
+/* Each of `keys` that is there, behind two blanks. */
+static void
+print_some(const struct value *v, const char *const *keys, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct slice s =
+		    value_get_string(v, slice_str(keys[i]), SLICE_NONE);
+
+		if (s.len > 0)
+			(void)printf("  %.*s%s", SLICE_ARG(s),
+			    strcmp(keys[i], "percent") == 0 ? " %" : "");
 	}
 }
 
 static void
 print_destinations(const struct value *list)
 {
+	static const char *const keys[] = {
+	    "percent", "balancer", "security", "missing"};
+
 	if (list != NULL && list->count > 0)
 		(void)printf("destinations:\n");
 	VALUE_EACH(list, it)
 	{
-		struct slice share =
-		    value_get_string(it, S("percent"), SLICE_NONE);
-
-		(void)printf("  %.*s  %.*s%s%.*s\n",
-		    SLICE_ARG(value_get_string(
-			it, S("cluster"), S("(no such destination)"))),
-		    SLICE_ARG(share), share.len > 0 ? " %  " : "",
-		    SLICE_ARG(value_get_string(it, S("balancer"), S(""))));
+		(void)printf(
+		    "  %.*s", SLICE_ARG(value_get_string(it, S("cluster"),
+				  S("(no such destination)"))));
+		print_some(it, keys, ARRAY_LEN(keys));
+		(void)printf("\n");
 		print_policy(it);
 		print_endpoints(it);
 	}
 }
 
+/* What is told elsewhere, as destinations, path and location; and no time. */
+static bool
+is_told(const struct value *part)
+{
+	static const char *const names[] = {"cluster", "weightedClusters",
+	    "prefixRewrite", "regexRewrite", "redirect"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (slice_eq(part->key, slice_str(names[i])))
+			return true;
+	return part->type == VALUE_STRING && slice_eq(part->string, S("0s"));
+}
+
 static void
 print_action(const struct value *action)
 {
-	struct slice none = S("0s");
-
-	if (!slice_eq(value_get_string(action, S("timeout"), none), none))
-		explained_line(action, "timeout", "timeout");
+	VALUE_EACH(action, it)
+	{
+		if (is_told(it))
+			continue;
+		(void)printf("%-13.*s ", SLICE_ARG(it->key));
+		if (it->type == VALUE_LIST || it->type == VALUE_MAP)
+			print_inside(it);
+		else
+			print_one(it);
+		(void)printf("\n");
+	}
 }
 
 void
