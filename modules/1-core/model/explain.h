@@ -124,8 +124,9 @@ MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
  * origin, notInForce [what of it the proxy does not do yet], endpoints
  * [{address, node, identity, labels, locality, priority, weight, usable,
  * reason}]}]; action, notInForce [what of that the proxy goes on without];
- * rewrittenPath, location (of this request). What has no
- * value is left out. Text is borrowed from the view and the request. NULL only
+ * rewrittenPath, location (of this request); problems [{origin, text}], what is
+ * wrong with the resources that the call met, at most 20. What has no value is
+ * left out. Text is borrowed from the view and the request. NULL only
  * when the arena is full.
  *
  * `action` is what the rule does, in Istio's and Envoy's words:

@@ -341,6 +341,20 @@ explained_access_rules(const struct value *rules)
 	}
 }
 
+static void
+print_problems(const struct value *problems)
+{
+	static const char *const keys[] = {"origin", "text"};
+
+	if (problems != NULL)
+		(void)printf("problems of what the call meets:\n");
+	VALUE_EACH(problems, it)
+	{
+		print_some(it, keys, ARRAY_LEN(keys));
+		(void)printf("\n");
+	}
+}
+
 int
 explained_print(const struct value *v, enum output how)
 {
@@ -366,5 +380,6 @@ explained_print(const struct value *v, enum output how)
 	explained_access_rules(value_get_path(v, S("access.rules")));
 	print_rules(value_get(v, S("rules")));
 	print_destinations(value_get(v, S("destinations")));
+	print_problems(value_get(v, S("problems")));
 	return CLI_EXIT_OK;
 }

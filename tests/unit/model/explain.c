@@ -221,6 +221,48 @@ TEST(what_gets_no_traffic_is_not_missed)
 	EXPECT_SLICE(text(&none, "outcome.flag"), S("-"));
 }
 
+/* A delegate that is not there, and a second owner of the host. */
+TEST(what_is_wrong_with_what_a_call_meets_is_told)
+{
+	static const char docs[] =
+	    "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+	    "spec: {ports: [{name: http, port: 80}]}\n---\n"
+	    "apiVersion: v1\nkind: Service\nmetadata: {name: other}\n"
+	    "spec: {ports: [{name: http, port: 80}]}\n---\n"
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: a}\nspec:\n  hosts: [web]\n  http:\n"
+	    "  - match: [{uri: {prefix: /d}}]\n"
+	    "    delegate: {name: gone}\n"
+	    "  - route: [{destination: {host: web}}]\n---\n"
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: ab}\nspec:\n  hosts: [web]\n  http:\n"
+	    "  - route: [{destination: {host: web}}]\n---\n"
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: c}\nspec:\n  hosts: [other]\n  http:\n"
+	    "  - route: [{destination: {host: nobody}}]\n";
+	AUTO(asked_fini) struct asked a = {0};
+	struct explain_request r = {.host = S("web"), .offline = true};
+	struct view_input in = {0};
+	const struct value *problems;
+
+	load(docs, "d.yaml", &a.l);
+	in.resources = (const struct resource *const *)a.l.items;
+	in.resource_count = a.l.count;
+	EXPECT_OK(view_compile(&in, &a.v, NULL));
+	arena_init(&a.arena, 1 << 20);
+	a.tree = model_explain(a.v, &r, &a.arena);
+	problems = value_get(a.tree, S("problems"));
+	EXPECT_TRUE(problems != NULL && problems->count == 2);
+	EXPECT_SLICE(value_get_string(problems->child, S("text"), S("")),
+	    S("this rule takes nothing: the delegate gone is not there"));
+	EXPECT_SLICE(value_get_string(problems->child, S("origin"), S("")),
+	    S("d.yaml:18"));
+	EXPECT_TRUE(slice_starts(
+	    value_get_string(problems->child->next, S("text"), S("")),
+	    S("its rules for web.default.svc.mesh.internal are used only "
+	      "where VirtualService/default/a, which comes first")));
+}
+
 TEST(an_unknown_host_port_or_listener_is_told)
 {
 	AUTO(asked_fini) struct asked host;

@@ -190,6 +190,7 @@ find_listener(struct trip *t, const struct view_scope *of)
 		    S("nobody listens at this address"));
 		return false;
 	}
+	story_meet(&t->s, &l->origin);
 	tree_put_text(&t->s.t, t->s.root, "listenerMatched", l->name);
 	put_step(t, "listener", l->name, &l->origin, S(""));
 	return true;
@@ -273,6 +274,7 @@ find_chain(struct trip *t)
 		tell_chains(t);
 		return false;
 	}
+	story_meet(&t->s, &t->chain->origin);
 	tree_put_text(&t->s.t, t->s.root, "filterChainMatched", t->chain->name);
 	put_step(
 	    t, "chain", t->chain->name, &t->chain->origin, tls_words(t->chain));
@@ -421,6 +423,7 @@ model_explain_connection(const struct view *v,
 	story_init(&t.s, v, ask, arena);
 	t.s.is_connection = true;
 	t.s.is_inbound = connection->direction == VIEW_INBOUND;
+	t.s.is_gateway = connection->direction == VIEW_GATEWAY;
 	t.s.port = connection->destination.port;
 	t.steps = tree_list(&t.s.t);
 	if (of != NULL)
@@ -433,5 +436,6 @@ model_explain_connection(const struct view *v,
 			tell_bytes(&t);
 	}
 	tree_put(&t.s.t, t.s.root, "steps", t.steps);
+	story_problems(&t.s);
 	return t.s.t.full ? NULL : t.s.root;
 }

@@ -105,6 +105,7 @@ model_explain(const struct view *v, const struct explain_request *request,
 	story_init(&s, v, request, arena);
 	h = find_host(&s);
 	if (h != NULL) {
+		story_meet(&s, &h->origin);
 		tree_put_text(&s.t, s.root, "protocol",
 		    slice_str(view_protocol_name(h->protocol)));
 		if (view_protocol_is_http(h->protocol))
@@ -112,5 +113,6 @@ model_explain(const struct view *v, const struct explain_request *request,
 		else
 			tell_tcp(&s, h);
 	}
+	story_problems(&s);
 	return s.t.full ? NULL : s.root;
 }

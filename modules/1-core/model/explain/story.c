@@ -83,6 +83,8 @@ destination(struct story *s, const struct view_destination *d, uint32_t total)
 	if (d->cluster == NULL)
 		return map;
 	c = view_cluster_now(s->v, d->cluster);
+	story_meet(s, &c->origin);
+	story_meet(s, &c->service->origin);
 	tree_put_cluster(&s->t, map, c);
 	if (!s->ask->offline || c->endpoint_count > 0)
 		tree_put(&s->t, map, "endpoints", tree_endpoints(&s->t, c));
@@ -211,6 +213,7 @@ story_on_step(void *arg, const struct view_step *step)
 	    step->route ? &step->route->origin : &step->tcp->origin;
 	struct origin at = *o;
 
+	story_meet(s, o);
 	if (step->match != NULL && step->match->line > 0 && at.line > 0)
 		at.line = step->match->line;
 	tree_put_int(&s->t, map, "rule", (int64_t)rule);
@@ -261,6 +264,7 @@ story_http(struct story *s, const struct view_host *h)
 	struct view_http_choice c;
 	enum err e = view_normalize_path(s->v, a.path, s->t.arena, &a.path);
 
+	story_meet(s, &h->origin);
 	tree_put_text(&s->t, s->root, "virtualHostMatched", h->name);
 	put_request(s, &a);
 	s->t.full = s->t.full || e == ERR_LIMIT;
@@ -301,6 +305,7 @@ story_tcp(struct story *s, const struct view_tcp_route *r)
 		return;
 	}
 	s->is_bytes = true;
+	story_meet(s, &r->origin);
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
 	tree_put(&s->t, s->root, "action", tree_tcp_action(&s->t, r));
 	put_destinations(
