@@ -179,9 +179,10 @@ struct value *model_explain(const struct view *v,
  * access, of what comes in where a policy is for whom it leads to: from, and
  * what model_explain_access() says of it; that changes nothing of the rest, as
  * the proxy does not enforce policies yet. steps [{step, name, origin, why}],
- * one for each of them; where no chain took it, chains [{name, origin, why}],
- * at most 50; action, what is done with it, and clusters {name: settings}, of
- * each that it may reach, by Envoy's words.
+ * one for each of them; chains [{name, origin, why}], those of the listener
+ * that do not take it, at most 50 (of inbound only if none does); action, what
+ * is done with it, and clusters {name: settings}, of each that it may reach, by
+ * Envoy's words.
  */
 struct value *model_explain_connection(const struct view *v,
     const struct explain_connection *connection, struct arena *arena);

@@ -94,13 +94,27 @@ print_steps(const struct value *steps)
 	}
 }
 
+enum { CHAINS_SHOWN = 10 }; /* of a listener with many */
+
 static void
-print_chains(const struct value *chains)
+print_chains(const struct value *v)
 {
+	const struct value *chains = value_get(v, S("chains"));
+	bool taken = !slice_eq(
+	    value_get_string(v, S("error"), SLICE_NONE), S("ErrNoFilterChain"));
+	size_t i = 0;
+
 	if (chains != NULL)
-		(void)printf("chains, and why none of them takes it:\n");
+		(void)printf(
+		    "%s\n", taken ? "other chains, and why they do not take it:"
+				  : "chains, and why none of them takes it:");
 	VALUE_EACH(chains, it)
-	print_parts(it, "  - ");
+	{
+		if (++i <= CHAINS_SHOWN || !taken)
+			print_parts(it, "  - ");
+	}
+	if (taken && i > CHAINS_SHOWN)
+		(void)printf("  ... and %zu more\n", i - CHAINS_SHOWN);
 }
 
 static void
@@ -376,7 +390,7 @@ explained_print(const struct value *v, enum output how)
 	explained_line(v, "rewrittenPath", "path becomes");
 	explained_line(v, "location", "location");
 	explained_line(v, "note", "note");
-	print_chains(value_get(v, S("chains")));
+	print_chains(v);
 	explained_access_rules(value_get_path(v, S("access.rules")));
 	print_rules(value_get(v, S("rules")));
 	print_destinations(value_get(v, S("destinations")));

@@ -5,6 +5,7 @@
  * Listener, chain, set of routes, virtual host, route: in this order, each by
  * the function that the proxy calls.
  */
+#include "chains.h"
 #include "story.h"
 #include "verdict.h"
 
@@ -178,6 +179,30 @@ passes_tls(struct trip *t)
 
 /* --- the steps ------------------------------------------------------------ */
 
+enum { LISTENERS_TOLD = 8 };
+
+/* And who does, instead. */
+static struct slice
+nobody_listens(struct trip *t, const struct view_scope *of)
+{
+	struct tree *tree = &t->s.t;
+	size_t count;
+	const struct view_listener *const *all =
+	    view_listeners(t->s.v, of, t->c->direction, &count);
+	struct slice text = S("nobody listens at this address");
+
+	if (count == 0 && t->s.is_gateway)
+		return S("nobody listens at this address: no Gateway selects "
+			 "this gateway");
+	for (size_t i = 0; i < MIN(count, LISTENERS_TOLD); i++)
+		text = tree_printf(tree, "%.*s%s%.*s", SLICE_ARG(text),
+		    i == 0 ? "; there are listeners " : ", ",
+		    SLICE_ARG(all[i]->name));
+	return count > LISTENERS_TOLD
+		   ? tree_printf(tree, "%.*s …", SLICE_ARG(text))
+		   : text;
+}
+
 static bool
 find_listener(struct trip *t, const struct view_scope *of)
 {
@@ -186,8 +211,8 @@ find_listener(struct trip *t, const struct view_scope *of)
 
 	t->listener = l;
 	if (l == NULL) {
-		refuse(t, "ErrNoListener", FLOW_NO_ROUTE,
-		    S("nobody listens at this address"));
+		refuse(
+		    t, "ErrNoListener", FLOW_NO_ROUTE, nobody_listens(t, of));
 		return false;
 	}
 	story_meet(&t->s, &l->origin);
@@ -231,33 +256,6 @@ tell_peers(struct trip *t)
 	return c->peers != MUTUAL_TLS_STRICT || t->c->tls != EXPLAIN_PLAINTEXT;
 }
 
-enum { CHAINS_TOLD = 50 };
-
-/* Why none of the chains takes it. */
-static void
-tell_chains(struct trip *t)
-{
-	struct tree *tree = &t->s.t;
-	struct value *list = tree_list(tree);
-
-	for (size_t i = 0; i < MIN(t->listener->chain_count, CHAINS_TOLD);
-	     i++) {
-		const struct view_chain *c = &t->listener->chains[i];
-		const char *misfit = view_chain_misfit(c, &t->seen);
-		struct value *map = tree_map(tree);
-
-		tree_put_text(tree, map, "name", c->name);
-		tree_put_text(
-		    tree, map, "origin", tree_origin(tree, &c->origin));
-		tree_put_text(tree, map, "why",
-		    misfit != NULL
-			? tree_printf(tree, "not so: %s", misfit)
-			: S("others fit better, as far as they were asked"));
-		tree_add(tree, list, map);
-	}
-	tree_put(tree, t->s.root, "chains", list);
-}
-
 static bool
 find_chain(struct trip *t)
 {
@@ -265,13 +263,15 @@ find_chain(struct trip *t)
 
 	look(t);
 	t->chain = view_find_chain(t->listener, &t->seen);
+	if (t->chain == NULL || !t->s.is_inbound)
+		tree_put(&t->s.t, t->s.root, "chains",
+		    chains_tell(&t->s.t, t->listener, t->chain, &t->seen));
 	if (t->chain == NULL) {
 		refuse(t, "ErrNoFilterChain", FLOW_NO_ROUTE,
 		    may_come
 			? S("the listener takes no connection of this kind")
 			: S("the connection is plain, and nothing but mutual "
 			    "TLS of the mesh is taken here"));
-		tell_chains(t);
 		return false;
 	}
 	story_meet(&t->s, &t->chain->origin);
