@@ -2,9 +2,10 @@
 /*
  * problems — what is wrong with what a call meets.
  *
- * Of the problems of a view those are told that a resource has by which the
- * call went, or another that lost against such a one. At a gateway any server
- * that was left out may be the one that was meant.
+ * Rules that are asked speak for themselves. Those are told that are not in the
+ * view: of a resource by which the call went, or of another that lost against
+ * such a one. At a gateway any server that was left out may be the one that was
+ * meant.
  */
 #include "story.h"
 
@@ -43,6 +44,8 @@ is_named(struct slice text, const struct resource_key *key)
 static bool
 concerns(const struct story *s, const struct view_problem *p)
 {
+	if (!p->lost)
+		return false;
 	if (s->is_gateway && slice_eq(p->origin.key.kind, S("Gateway")))
 		return true;
 	for (size_t i = 0; i < s->met_count; i++)

@@ -332,7 +332,7 @@ add_merged(struct builder *b, struct http_rules *to,
 		return;
 	*merged = *leaf;
 	if (!join_matches(b, root, leaf, merged)) {
-		add_problem(b, &o,
+		add_loss(b, &o,
 		    "this rule takes nothing: what it matches is not within "
 		    "what %s lets through to it",
 		    resource_key_format(&of->key, key));
@@ -372,8 +372,7 @@ add_delegated(struct builder *b, struct http_rules *to,
 
 	vs = r != NULL ? resource_virtual_service(r) : NULL;
 	if (vs == NULL || !is_exported(b, r, of->key.ns)) {
-		add_problem(b, &o,
-		    "this rule takes nothing: the delegate %.*s %s",
+		add_loss(b, &o, "this rule takes nothing: the delegate %.*s %s",
 		    SLICE_ARG(d->name),
 		    r == NULL ? "is not there" : "is not exported to it");
 		return;

@@ -367,6 +367,9 @@ struct slice take_printf(struct builder *b, const char *fmt, ...)
 struct labels take_labels(struct builder *b, const struct labels *l);
 void add_problem(struct builder *b, const struct origin *o, const char *fmt,
     ...) PRINTF_LIKE(3, 4);
+/* The same of what is not in the view at all. */
+void add_loss(struct builder *b, const struct origin *o, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 /* Names of what was written but is not in force, by commas. */
 struct inert_name {
