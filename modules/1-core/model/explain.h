@@ -39,8 +39,9 @@ enum explain_protocol {
 
 enum explain_tls {
 	EXPLAIN_PLAINTEXT,
-	EXPLAIN_TLS, /* the client shows no certificate */
-	EXPLAIN_MTLS /* it shows one of the mesh, or what `secret` names */
+	EXPLAIN_TLS,   /* the client shows no certificate */
+	EXPLAIN_MTLS,  /* it shows one of the mesh, or what `secret` names */
+	EXPLAIN_CLIENT /* it shows one of its own, and the server takes it */
 };
 
 /* One connection, by the address that it calls, and the request on it. */
@@ -106,9 +107,9 @@ struct explain_question {
  * connection: port, method, scheme, authority, path, headers {name: value}. Of
  * a request: host, or upstream. Of a connection: direction (outbound, inbound,
  * gateway), which makes it one; address, protocol (tcp, http, http2, grpc), tls
- * (plaintext, tls, mtls), sni, alpn [text], secret, peer, sourceIp. Of a
- * cluster just that: cluster, its name. Borrows from `v`. ERR_INVALID names the
- * member that is not right or not known.
+ * (plaintext, tls, mtls, client), sni, alpn [text], secret, peer, sourceIp. Of
+ * a cluster just that: cluster, its name. Borrows from `v`. ERR_INVALID names
+ * the member that is not right, not known or missing.
  */
 MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
     struct explain_question *out, struct fault *why);

@@ -439,7 +439,7 @@ static const struct option_row explain_rows[] = {
     {"protocol", 0, OPTION_TEXT, "NAME", NULL, false,
 	"tcp, http, http2 or grpc"},
     {"tls", 0, OPTION_TEXT, "KIND", NULL, false,
-	"plaintext, tls or mtls, with a certificate of the mesh"},
+	"plaintext, tls, mtls (a certificate of the mesh), client (another)"},
     {"sni", 0, OPTION_TEXT, "NAME", NULL, false,
 	"the server that the client names in TLS"},
     {"peer", 0, OPTION_TEXT, "NAME.NAMESPACE|ID", NULL, false,

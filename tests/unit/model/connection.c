@@ -240,6 +240,9 @@ static const struct ending {
     {443, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/api", ""},
     {8443, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/api", "ErrMTLSError"},
     {15443, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/api", "ErrMTLSError"},
+    {443, EXPLAIN_HTTP, EXPLAIN_CLIENT, "shop.com", "/api", ""},
+    {8443, EXPLAIN_HTTP, EXPLAIN_CLIENT, "shop.com", "/api", ""},
+    {15443, EXPLAIN_HTTP, EXPLAIN_CLIENT, "shop.com", "/api", "ErrMTLSError"},
     {15443, EXPLAIN_HTTP2, EXPLAIN_MTLS, "shop.com", "/api", ""},
     {80, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/", "ErrProtocolError"},
     {80, EXPLAIN_TCP, EXPLAIN_PLAINTEXT, "", "", "ErrProtocolError"},
@@ -307,11 +310,34 @@ static const struct bad {
 } bad[] = {
     {"hots", "reviews", "a question has no member hots"},
     {"direction", "up", "direction is outbound, inbound or gateway"},
-    {"port", "80", "port is a port (0-65535)"},
+    {"port", "80", "port is a number from 0 to 65535"},
     {"ip", "localhost", "ip is an IP address"},
     {"labels", "app", "labels is a map of texts"},
     {"alpn", "h2", "alpn is a list of at most 16 texts"},
 };
+
+TEST(a_question_about_nothing_is_refused)
+{
+	struct arena arena;
+	struct value *v;
+	struct explain_question q;
+	struct fault why = {0};
+
+	arena_init(&arena, 1 << 16);
+	v = value_new(&arena, VALUE_MAP);
+	value_put_text(&arena, &v, S("namespace"), S("shop"));
+	EXPECT_EQ(read_json(v, &q, &why), ERR_INVALID);
+	EXPECT_STR(why.text,
+	    "a question has a host or an upstream (of a request), a direction "
+	    "(of a connection), or a cluster");
+	value_put_text(&arena, &v, S("direction"), S("inbound"));
+	EXPECT_EQ(read_json(v, &q, &why), ERR_INVALID);
+	EXPECT_STR(why.text,
+	    "a question about a connection has the port that it calls");
+	value_put_int(&arena, &v, S("port"), 80);
+	EXPECT_OK(read_json(v, &q, NULL));
+	arena_fini(&arena);
+}
 
 TEST(a_wrong_member_of_a_question_is_named)
 {

@@ -34,6 +34,7 @@ put_connection(struct trip *t)
 	    [EXPLAIN_PLAINTEXT] = "plaintext",
 	    [EXPLAIN_TLS] = "tls",
 	    [EXPLAIN_MTLS] = "mtls",
+	    [EXPLAIN_CLIENT] = "client",
 	};
 	struct tree *tree = &t->s.t;
 	struct value *map = tree_map(tree);
@@ -169,6 +170,10 @@ passes_tls(struct trip *t)
 	else if (t->c->tls == EXPLAIN_MTLS && !is_mutual(t))
 		refuse(t, "ErrMTLSError", FLOW_DOWNSTREAM_PROTOCOL,
 		    S("the client expects another server's certificate"));
+	else if (t->c->tls == EXPLAIN_CLIENT && mode == VIEW_TLS_ISTIO_MUTUAL)
+		refuse(t, "ErrMTLSError", FLOW_DOWNSTREAM_PROTOCOL,
+		    S("a certificate of the mesh is wanted, and its client "
+		      "has another"));
 	else if (t->c->tls == EXPLAIN_TLS && wants_certificate(mode))
 		refuse(t, "ErrMTLSError", FLOW_DOWNSTREAM_PROTOCOL,
 		    S("its client's certificate is wanted, and it has none"));
@@ -297,7 +302,7 @@ identity_words(const struct trip *t, struct slice identity)
 {
 	if (identity.len > 0)
 		return identity;
-	return t->c->tls == EXPLAIN_MTLS
+	return t->c->tls == EXPLAIN_MTLS || t->c->tls == EXPLAIN_CLIENT
 		   ? S("it is not said whose certificate it is")
 		   : S("nobody: no certificate");
 }
