@@ -68,6 +68,11 @@ explain_access_workload(const struct value *question,
 	r = find_written(resources, count, &name);
 	if (r != NULL)
 		p = find_port_of(resource_service(r), c.port);
+	if (r == NULL && c.labels == NULL)
+		return fault_set(why, ERR_NOT_FOUND,
+		    "there is no Service %.*s.%.*s; say with labels whom to "
+		    "judge, as policies go by them",
+		    SLICE_ARG(name.name), SLICE_ARG(name.ns));
 	if (r != NULL && p == NULL)
 		return fault_set(why, ERR_NOT_FOUND, "%.*s has no port %u",
 		    SLICE_ARG(c.to), (unsigned)c.port);
