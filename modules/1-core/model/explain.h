@@ -61,7 +61,8 @@ struct explain_connection {
 	struct slice peer;
 	struct addr source; /* family ADDR_NONE: not known */
 	/* Who calls (of inbound and gateway: nobody in the mesh), and what is
-	 * asked, unless the protocol is TCP. Its host is not looked at. */
+	 * asked, unless the protocol is TCP. Its host says, of outbound, which
+	 * address is called where none is given. */
 	struct explain_request request;
 	/* For tokens, by whoever asks: what reads them, and when they expire.
 	 * NULL: none can be read. */

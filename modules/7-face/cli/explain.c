@@ -23,7 +23,7 @@
 
 #include <stdio.h>
 
-enum { ARENA_BYTES = 64 << 20 };
+enum { ARENA_BYTES = 64 << 20, URL_SHOWN = 100 };
 
 /* --- the words of the command --------------------------------------------- */
 
@@ -66,6 +66,7 @@ struct asked {
 	struct body b;
 	bool is_connection;
 	bool has_tls;
+	bool is_bytes; /* tcp://… */
 	uint16_t port;
 	struct slice host; /* of the URL */
 };
@@ -85,33 +86,65 @@ read_port(struct asked *q, struct slice text, struct fault *why)
 	    why, ERR_INVALID, "\"%.*s\" is no port (1-65535)", SLICE_ARG(text));
 }
 
+/* "http", which is cut off with the slashes; so it is without any. */
+static enum err
+read_scheme(struct slice *rest, struct slice *out, struct fault *why)
+{
+	static const char *const schemes[] = {"http", "https", "tcp"};
+	const char *end = memmem(rest->ptr, rest->len, "://", 3);
+
+	*out = S("http");
+	if (end == NULL)
+		return OK;
+	*out = slice_sub(*rest, 0, (size_t)(end - rest->ptr));
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+		if (slice_eq(*out, slice_str(schemes[i]))) {
+			*rest = slice_sub(*rest, out->len + 3, rest->len);
+			return OK;
+		}
+	return fault_set(why, ERR_UNSUPPORTED,
+	    "a URL begins with http://, https:// or tcp://, not as \"%.*s\"",
+	    SLICE_ARG(slice_sub(*rest, 0, URL_SHOWN)));
+}
+
 /* "http://reviews.default:9080/x?y" */
 static enum err
 read_url(struct asked *q, const char *text, struct fault *why)
 {
-	struct slice rest = slice_str(text);
-	struct slice authority;
+	struct slice rest = slice_str(text), scheme, authority;
 	size_t slash;
-	bool tls = slice_starts(rest, S("https://"));
 
-	if (tls || slice_starts(rest, S("http://")))
-		rest = slice_sub(rest, tls ? 8 : 7, rest.len);
-	else if (memmem(text, strlen(text), "://", 3) != NULL)
-		return fault_set(why, ERR_UNSUPPORTED,
-		    "a URL begins with http:// or https://, not as \"%s\"",
-		    text);
+	if (read_scheme(&rest, &scheme, why) != OK)
+		return ERR_UNSUPPORTED;
 	slash = slice_find(rest, '/');
 	authority = slice_sub(rest, 0, slash);
 	if (command_authority(authority, &q->host, &q->port, why) != OK)
 		return ERR_INVALID;
-	q->has_tls = tls;
-	q->is_connection = q->is_connection || tls;
+	q->has_tls = slice_eq(scheme, S("https"));
+	q->is_bytes = slice_eq(scheme, S("tcp"));
+	q->is_connection = q->is_connection || q->has_tls;
 	body_slice(&q->b, "host", q->host);
+	if (q->is_bytes)
+		return OK;
 	body_slice(&q->b, "authority", authority);
-	body_slice(&q->b, "scheme", tls ? S("https") : S("http"));
+	body_slice(&q->b, "scheme", scheme);
 	body_slice(&q->b, "path",
 	    slash < rest.len ? slice_sub(rest, slash, rest.len - slash)
 			     : S("/"));
+	return OK;
+}
+
+/* Whoever mistypes "request" means no method. */
+static enum err
+read_method(struct asked *q, const char *text, struct fault *why)
+{
+	for (const char *c = text; *c != '\0'; c++)
+		if ((*c < 'A' || *c > 'Z') && *c != '-' && *c != '_')
+			return fault_set(why, ERR_INVALID,
+			    "\"%s\" is neither request nor connection, nor a "
+			    "method in capitals such as GET",
+			    text);
+	body_text(&q->b, "method", text);
 	return OK;
 }
 
@@ -203,10 +236,14 @@ read_words(struct asked *q, const struct options *o, struct fault *why)
 		return fault_set(why, ERR_INVALID,
 		    "say what to explain: request [METHOD] URL, or connection "
 		    "--port N [[METHOD] URL]");
+	if (options_flag(o, "gateway") && options_flag(o, "inbound"))
+		return fault_set(why, ERR_INVALID,
+		    "a call comes in to a --gateway or, with --inbound, to a "
+		    "program; not both");
 	q->is_connection = connection || asks_connection(o);
-	if (rest == 2)
-		body_text(&q->b, "method", o->args[first]);
-	e = read_place(q, o, why);
+	e = rest == 2 ? read_method(q, o->args[first], why) : OK;
+	if (e == OK)
+		e = read_place(q, o, why);
 	if (e == OK)
 		e = read_headers(&q->b, o, why);
 	if (e == OK && rest > 0)
@@ -214,12 +251,12 @@ read_words(struct asked *q, const struct options *o, struct fault *why)
 	if (e == OK && port != NULL)
 		e = read_port(q, slice_str(port), why);
 	if (e == OK && q->is_connection) {
-		if (q->port == 0 && rest > 0)
+		if (q->port == 0 && rest > 0 && !q->is_bytes)
 			q->port = q->has_tls ? 443 : 80;
 		if (q->port == 0)
 			return fault_set(why, ERR_INVALID,
 			    "say which port is called: --port N");
-		read_connection(q, o, rest > 0);
+		read_connection(q, o, rest > 0 && !q->is_bytes);
 	}
 	if (q->port > 0)
 		body_set(&q->b, "port", value_new_int(&q->b.arena, q->port));

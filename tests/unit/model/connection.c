@@ -309,11 +309,12 @@ static const struct bad {
 	const char *words;
 } bad[] = {
     {"hots", "reviews", "a question has no member hots"},
-    {"direction", "up", "direction is outbound, inbound or gateway"},
-    {"port", "80", "port is a number from 0 to 65535"},
-    {"ip", "localhost", "ip is an IP address"},
-    {"labels", "app", "labels is a map of texts"},
-    {"alpn", "h2", "alpn is a list of at most 16 texts"},
+    {"direction", "up",
+	"direction is outbound, inbound or gateway, not \"up\""},
+    {"port", "80", "port is a number from 0 to 65535, not \"80\""},
+    {"ip", "localhost", "ip is an IP address, not \"localhost\""},
+    {"labels", "app", "labels is a map of texts, not \"app\""},
+    {"alpn", "h2", "alpn is a list of at most 16 texts, not \"h2\""},
 };
 
 TEST(a_question_about_nothing_is_refused)

@@ -5,6 +5,7 @@
  * Listener, chain, set of routes, virtual host, route: in this order, each by
  * the function that the proxy calls.
  */
+#include "address.h"
 #include "chains.h"
 #include "story.h"
 #include "verdict.h"
@@ -183,6 +184,23 @@ passes_tls(struct trip *t)
 }
 
 /* --- the steps ------------------------------------------------------------ */
+
+/* A program that calls a name is told its address, if it has one here. */
+static void
+find_address(
+    struct trip *t, const struct view_scope *of, struct addr *destination)
+{
+	const struct view_service *s;
+
+	if (t->c->direction != VIEW_OUTBOUND ||
+	    destination->family != ADDR_NONE || t->s.ask->host.len == 0)
+		return;
+	s = address_of(t->s.v, of, t->s.ask->host, destination);
+	if (s == NULL)
+		return;
+	put_step(t, "address", tree_addr(&t->s.t, destination), &s->origin,
+	    S("of the name, in the mesh"));
+}
 
 enum { LISTENERS_TOLD = 8 };
 
@@ -418,7 +436,8 @@ struct value *
 model_explain_connection(const struct view *v,
     const struct explain_connection *connection, struct arena *arena)
 {
-	struct trip t = {.c = connection};
+	struct explain_connection c = *connection;
+	struct trip t = {.c = &c};
 	const struct explain_request *ask = &connection->request;
 	const struct view_scope *of =
 	    connection->direction == VIEW_OUTBOUND
@@ -433,6 +452,7 @@ model_explain_connection(const struct view *v,
 	t.steps = tree_list(&t.s.t);
 	if (of != NULL)
 		story_caller(&t.s, of);
+	find_address(&t, of, &c.destination);
 	put_connection(&t);
 	if (find_listener(&t, of) && find_chain(&t)) {
 		if (t.chain->routes != NULL)

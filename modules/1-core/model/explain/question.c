@@ -17,8 +17,14 @@ struct question_reader {
 static enum err
 wrong(const struct question_reader *r, const char *wanted)
 {
-	return fault_set(r->why, ERR_INVALID, "%.*s is %s",
-	    SLICE_ARG(slice_sub(r->v->key, 0, 64)), wanted);
+	struct slice key = slice_sub(r->v->key, 0, 64);
+
+	if (r->v->type == VALUE_STRING)
+		return fault_set(r->why, ERR_INVALID,
+		    "%.*s is %s, not \"%.*s\"", SLICE_ARG(key), wanted,
+		    SLICE_ARG(slice_sub(r->v->string, 0, 64)));
+	return fault_set(
+	    r->why, ERR_INVALID, "%.*s is %s", SLICE_ARG(key), wanted);
 }
 
 static enum err
