@@ -111,6 +111,22 @@ TEST(a_connection_is_told_that_a_rule_is_about_requests)
 	    S("it is about requests, and a connection has none"));
 }
 
+TEST(a_denial_that_gets_wider_for_a_connection_says_so)
+{
+	AUTO(guarded_fini) struct guarded g;
+	AUTO(told_fini) struct told t;
+
+	guarded_init(&g,
+	    POLICY("d", "default",
+		"action: DENY, rules: [{to: [{operation: {paths: [/a]}}]}]"));
+	ask(&g, "{\"to\":\"web\",\"tcp\":true}", &t);
+	EXPECT_FALSE(allowed(&t));
+	EXPECT_SLICE(value_get_string(value_get(t.answer, S("rules"))->child,
+			 S("why"), S("")),
+	    S("takes it; what it asks of requests is not asked of a "
+	      "connection"));
+}
+
 #define JWT                                                                    \
 	"apiVersion: security.istio.io/v1\nkind: RequestAuthentication\n"      \
 	"metadata: {name: r}\nspec: {jwtRules: [{issuer: i}]}\n"
