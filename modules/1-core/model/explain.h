@@ -78,7 +78,8 @@ struct explain_place {
 	struct addr ip; /* of the machine; family ADDR_NONE: not known */
 };
 
-/* The input of a view from there; borrows from the place. */
+/* The input of a view from there; borrows from the place. Its label
+ * topology.istio.io/network, if it has one, is the network. */
 void explain_view_input(
     const struct explain_place *place, struct view_input *out);
 

@@ -337,9 +337,14 @@ explain_read(const struct value *v, struct arena *arena,
 void
 explain_view_input(const struct explain_place *place, struct view_input *out)
 {
+	struct slice network =
+	    labels_get(&place->labels, S("topology.istio.io/network"));
+
 	out->proxy = place->proxy;
 	out->ns = place->ns;
 	out->labels = place->labels;
+	if (network.len > 0)
+		out->network = network;
 	if (place->ip.family == ADDR_NONE)
 		return;
 	out->addrs = &place->ip;

@@ -541,6 +541,9 @@ void compile_services(struct builder *b);
 void compile_entries(struct builder *b);
 void give_addresses(struct builder *b);
 
+/* Why an endpoint is not used that only its network's gateways reach. */
+#define NO_ADDRESS "it has no address of its own"
+
 /* Who serves a port (endpoints.c), by records and by selectors (workloads.c),
  * and what leads into other networks (networks.c). */
 void compile_endpoints(struct builder *b);
