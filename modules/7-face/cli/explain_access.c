@@ -182,9 +182,8 @@ is_same(const struct view_exposed_input *a, const struct view_exposed_input *b)
 static enum err
 compile_for(struct compiled *c, const struct value *question, struct fault *why)
 {
-	const struct resource *const *items =
-	    (const struct resource *const *)c->files.items;
-	struct view_input in = {.resources = items,
+	struct view_input in = {
+	    .resources = (const struct resource *const *)c->files.items,
 	    .resource_count = c->files.count,
 	    .exposed = &c->workload,
 	    .exposed_count = 1};
@@ -194,8 +193,7 @@ compile_for(struct compiled *c, const struct value *question, struct fault *why)
 	enum err e;
 
 	arena_init(&a, ARENA_BYTES);
-	e = explain_access_workload(
-	    question, items, c->files.count, &a, &w, why);
+	e = explain_access_workload(question, &in, &a, &w, why);
 	if (e != OK || (c->view != NULL && is_same(&w, &c->workload)))
 		return e;
 	view_unref(&c->view);
@@ -203,8 +201,7 @@ compile_for(struct compiled *c, const struct value *question, struct fault *why)
 	kept = value_copy(question, &c->arena);
 	if (kept == NULL)
 		return fault_set(why, ERR_LIMIT, "the question is too large");
-	e = explain_access_workload(
-	    kept, items, c->files.count, &c->arena, &c->workload, why);
+	e = explain_access_workload(kept, &in, &c->arena, &c->workload, why);
 	return e == OK ? view_compile(&in, &c->view, why) : e;
 }
 

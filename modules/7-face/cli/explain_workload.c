@@ -28,7 +28,8 @@ asked_fini(struct asked *a)
 
 static enum err
 find_workload(struct asked *a, const struct options *o,
-    struct view_exposed_input *out, struct fault *why)
+    const struct view_input *in, struct view_exposed_input *out,
+    struct fault *why)
 {
 	struct value *question = value_new(&a->arena, VALUE_MAP), *labels;
 	enum err e =
@@ -41,9 +42,7 @@ find_workload(struct asked *a, const struct options *o,
 		value_put(&question, S("labels"), labels);
 	if (question == NULL)
 		return fault_set(why, ERR_LIMIT, "the words are too long");
-	return explain_access_workload(question,
-	    (const struct resource *const *)a->files.items, a->files.count,
-	    &a->arena, out, why);
+	return explain_access_workload(question, in, &a->arena, out, why);
 }
 
 static enum err
@@ -55,7 +54,7 @@ tell(struct asked *a, const struct options *o, struct value **out,
 	    .resource_count = a->files.count};
 	const struct view_settings *s;
 	struct view_exposed_input w;
-	enum err e = find_workload(a, o, &w, why);
+	enum err e = find_workload(a, o, &in, &w, why);
 
 	if (e == OK)
 		e = view_compile(&in, &a->view, why);

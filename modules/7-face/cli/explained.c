@@ -262,7 +262,10 @@ print_endpoints(const struct value *destination)
 	bool judged = value_get(destination, S("usable")) != NULL;
 	bool weighs = list != NULL && !have_one_weight(list);
 
-	if (list == NULL && judged)
+	/* One that goes where the caller went has none. */
+	if (list == NULL && judged &&
+	    !slice_eq(value_get_string(destination, S("type"), SLICE_NONE),
+		S("ORIGINAL_DST")))
 		(void)printf("      no endpoint is known\n");
 	VALUE_EACH(list, it)
 	{

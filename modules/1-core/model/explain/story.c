@@ -93,11 +93,13 @@ destination(struct story *s, const struct view_destination *d, uint32_t total)
 	return map;
 }
 
-/* Files do not tell: then it is. */
+/* Files do not tell: then it is; so is the program, as far as the mesh knows.
+ */
 static bool
 is_served(const struct story *s, const struct view_cluster *c)
 {
-	return s->ask->offline || view_cluster_now(s->v, c)->usable_count > 0;
+	return s->ask->offline || s->is_inbound ||
+	       view_cluster_now(s->v, c)->usable_count > 0;
 }
 
 /* Where it goes, if nothing is missing. */
