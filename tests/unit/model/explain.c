@@ -272,7 +272,9 @@ TEST(an_unknown_host_port_or_listener_is_told)
 
 	ask(&host, &r);
 	EXPECT_SLICE(text(&host, "outcome.reason"),
-	    S("no service and no rule is known for nobody"));
+	    S("no service and no rule is known for nobody, as seen from "
+	      "namespace "
+	      "default"));
 	r = (struct explain_request){.host = S("reviews"), .port = 81};
 	ask(&port, &r);
 	EXPECT_SLICE(text(&port, "outcome.reason"),

@@ -75,8 +75,9 @@ find_host(struct story *s)
 	else
 		story_outcome(s, 404, FLOW_NO_ROUTE,
 		    tree_printf(&s->t,
-			"no service and no rule is known for %.*s",
-			SLICE_ARG(s->ask->host)));
+			"no service and no rule is known for %.*s, as seen "
+			"from namespace %.*s",
+			SLICE_ARG(s->ask->host), SLICE_ARG(of->ns)));
 	return NULL;
 }
 
