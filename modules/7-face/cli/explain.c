@@ -221,6 +221,15 @@ asks_connection(const struct options *o)
 	return is;
 }
 
+/* Its calls are all of one method. */
+static bool
+is_grpc(const struct options *o)
+{
+	const char *protocol = options_text(o, "protocol");
+
+	return protocol != NULL && strcmp(protocol, "grpc") == 0;
+}
+
 /* [request|connection] [METHOD] [URL] */
 static enum err
 read_words(struct asked *q, const struct options *o, struct fault *why)
@@ -230,7 +239,7 @@ read_words(struct asked *q, const struct options *o, struct fault *why)
 	size_t first = connection || strcmp(what, "request") == 0 ? 1 : 0;
 	size_t rest = o->arg_count - first;
 	const char *port = options_text(o, "port");
-	enum err e;
+	enum err e = OK;
 
 	if (rest > 2 || (rest == 0 && !connection))
 		return fault_set(why, ERR_INVALID,
@@ -241,7 +250,10 @@ read_words(struct asked *q, const struct options *o, struct fault *why)
 		    "a call comes in to a --gateway or, with --inbound, to a "
 		    "program; not both");
 	q->is_connection = connection || asks_connection(o);
-	e = rest == 2 ? read_method(q, o->args[first], why) : OK;
+	if (rest == 2)
+		e = read_method(q, o->args[first], why);
+	else if (rest == 1 && is_grpc(o))
+		body_text(&q->b, "method", "POST");
 	if (e == OK)
 		e = read_place(q, o, why);
 	if (e == OK)
