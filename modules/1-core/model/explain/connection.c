@@ -274,6 +274,7 @@ tell_peers(struct trip *t)
 
 	if (c == NULL || c->peers == MUTUAL_TLS_UNSET)
 		return true;
+	story_meet(&t->s, &c->peers_origin);
 	put_step(t, "mutual TLS", slice_str(mutual_tls_mode_name(c->peers)),
 	    &c->peers_origin, slice_str(words[c->peers]));
 	return c->peers != MUTUAL_TLS_STRICT || t->c->tls != EXPLAIN_PLAINTEXT;
