@@ -314,7 +314,7 @@ static bool
 is_told(const struct value *part)
 {
 	static const char *const names[] = {"cluster", "weightedClusters",
-	    "prefixRewrite", "regexRewrite", "redirect"};
+	    "prefixRewrite", "regexRewrite", "redirect", "retry"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
 		if (slice_eq(part->key, slice_str(names[i])))
@@ -323,8 +323,38 @@ is_told(const struct value *part)
 }
 
 static void
+print_if_there(const struct value *v, const char *key, const char *before)
+{
+	const struct value *there = value_get(v, slice_str(key));
+
+	if (there == NULL)
+		return;
+	(void)printf("%s", before);
+	print_one(there);
+}
+
+/* Not how another host is chosen. */
+static void
+print_retry(const struct value *retry)
+{
+	int64_t times = value_get_int(retry, S("numRetries"), 0);
+
+	(void)printf("%-13s %lld more %s, on ", "retry", (long long)times,
+	    times == 1 ? "try" : "tries");
+	print_if_there(retry, "retryOn", "");
+	print_if_there(retry, "statusCodes", " ");
+	print_if_there(retry, "perTryTimeout", ", each within ");
+	print_if_there(retry, "backoffBase", ", after ");
+	(void)printf("\n");
+}
+
+static void
 print_action(const struct value *action)
 {
+	const struct value *retry = value_get(action, S("retry"));
+
+	if (retry != NULL)
+		print_retry(retry);
 	VALUE_EACH(action, it)
 	{
 		if (is_told(it))
