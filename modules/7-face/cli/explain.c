@@ -314,16 +314,15 @@ explain_files(
 {
 	AUTO(places_fini) struct places p;
 	AUTO(arena_fini) struct arena arena = {0};
-	const struct option_values *with = options_list(o, "with");
 	struct fault why = {0};
 	const struct value *told;
 	int code;
 
 	places_init(&p);
 	arena_init(&arena, ARENA_BYTES);
-	code = places_read(&p, options_text(o, "files"));
-	for (size_t i = 0; code == CLI_EXIT_OK && i < with->count; i++)
-		code = places_read(&p, with->text[i]);
+	code = places_read_all(&p, options_list(o, "files"));
+	if (code == CLI_EXIT_OK)
+		code = places_read_all(&p, options_list(o, "with"));
 	if (code != CLI_EXIT_OK)
 		return code;
 	if (question == NULL)
@@ -445,7 +444,7 @@ explain_many(struct options *o)
 		return command_fail(CLI_EXIT_USAGE,
 		    "explain: --questions has the questions; no other words "
 		    "go with it");
-	if (options_text(o, "files") != NULL)
+	if (options_list(o, "files")->count > 0)
 		return explain_files(o, NULL, OUTPUT_JSON);
 	return explain_many_online(o);
 }
@@ -463,7 +462,7 @@ explain(struct options *o)
 	if (output_parse(options_text(o, "output"), &how, &why) != OK ||
 	    read_words(&q, o, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "explain: %s", why.text);
-	if (options_text(o, "files") != NULL)
+	if (options_list(o, "files")->count > 0)
 		return explain_files(o, q.b.map, how);
 	return explain_online(o, q.b.map, how);
 }
@@ -499,7 +498,7 @@ static const struct option_row explain_rows[] = {
 	"a protocol that it offers in TLS"},
     {"questions", 0, OPTION_TEXT, "FILE|-", NULL, false,
 	"many questions, a JSON object a line; so are the answers"},
-    {"files", 0, OPTION_TEXT, "FILE|DIR", NULL, false,
+    {"files", 0, OPTION_LIST, "FILE|DIR", NULL, false,
 	"configuration to use instead of the server's"},
     {"with", 0, OPTION_LIST, "FILE|DIR|-", NULL, false,
 	"configuration on top of that, as if it were applied"},

@@ -319,14 +319,15 @@ explain_online(struct asked *a, const struct options *o, enum output how)
 }
 
 static int
-explain_files(struct asked *a, const char *path, enum output how)
+explain_files(
+    struct asked *a, const struct option_values *paths, enum output how)
 {
 	AUTO(compiled_fini) struct compiled c;
 	const struct value *v;
 	int code;
 
 	compiled_init(&c);
-	code = places_read(&c.files, path);
+	code = places_read_all(&c.files, paths);
 	if (code != CLI_EXIT_OK)
 		return code;
 	v = answer(&c, a->map, &a->arena, a->why);
@@ -334,13 +335,13 @@ explain_files(struct asked *a, const char *path, enum output how)
 }
 
 static int
-explain_questions(const char *questions, const char *path)
+explain_questions(const char *questions, const struct option_values *paths)
 {
 	AUTO(compiled_fini) struct compiled c;
 	int code;
 
 	compiled_init(&c);
-	code = places_read(&c.files, path);
+	code = places_read_all(&c.files, paths);
 	return code == CLI_EXIT_OK ? questions_run(questions, answer, &c)
 				   : code;
 }
@@ -349,7 +350,7 @@ static int
 explain_access(struct options *o)
 {
 	AUTO(asked_fini) struct asked a = {.map = NULL};
-	const char *files = options_text(o, "files");
+	const struct option_values *files = options_list(o, "files");
 	const char *questions = options_text(o, "questions");
 	struct fault why = {0};
 	enum output how;
@@ -357,7 +358,7 @@ explain_access(struct options *o)
 	arena_init(&a.arena, ARENA_BYTES);
 	a.map = value_new(&a.arena, VALUE_MAP);
 	a.why = &why;
-	if (questions != NULL && files == NULL)
+	if (questions != NULL && files->count == 0)
 		return command_fail(CLI_EXIT_USAGE,
 		    "explain access: --questions goes with --files");
 	if (questions != NULL && o->arg_count > 0)
@@ -370,8 +371,8 @@ explain_access(struct options *o)
 	    read_words(&a, o) != OK)
 		return command_fail(
 		    CLI_EXIT_USAGE, "explain access: %s", why.text);
-	return files != NULL ? explain_files(&a, files, how)
-			     : explain_online(&a, o, how);
+	return files->count > 0 ? explain_files(&a, files, how)
+				: explain_online(&a, o, how);
 }
 
 static const struct option_row access_rows[] = {
@@ -388,7 +389,7 @@ static const struct option_row access_rows[] = {
 	"a token, or its claims as JSON, as Authorization: Bearer"},
     {"labels", 0, OPTION_LIST, "KEY=VALUE", NULL, false,
 	"a label of the workload; else its Service's selector"},
-    {"files", 0, OPTION_TEXT, "FILE|DIR", NULL, false,
+    {"files", 0, OPTION_LIST, "FILE|DIR", NULL, false,
 	"configuration to use instead of the server's"},
     {"questions", 0, OPTION_TEXT, "FILE|-", NULL, false,
 	"a JSON object a line, each answered by one; with --files"},
