@@ -117,7 +117,8 @@ MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
     struct explain_question *out, struct fault *why);
 
 /*
- * A map: caller {namespace, labels}; request; outcome {status 0 or what we
+ * A map: caller {namespace, labels}; request; error, ErrNoVirtualHost or
+ * ErrNoRoute; outcome {status 0 or what we
  * would answer, flag, reason}; listener {name, address, identity}, the first
  * that leads to the host, of so many listeners; virtualHostMatched;
  * routeMatched; clusterMatched (with one destination; with several it is in

@@ -117,6 +117,7 @@ TEST(earlier_rules_say_why_they_did_not_match)
 	    S("not so: path begins with /lost; it is \"/api\""));
 	EXPECT_EQ(value_get_path(a.tree, S("outcome.status"))->integer, 404);
 	EXPECT_SLICE(text(&a, "outcome.flag"), S("NR"));
+	EXPECT_SLICE(text(&a, "error"), S("ErrNoRoute"));
 }
 
 TEST(the_listener_that_leads_to_the_host_is_told)
@@ -271,6 +272,7 @@ TEST(an_unknown_host_port_or_listener_is_told)
 	struct explain_request r = {.host = S("nobody")};
 
 	ask(&host, &r);
+	EXPECT_SLICE(text(&host, "error"), S("ErrNoVirtualHost"));
 	EXPECT_SLICE(text(&host, "outcome.reason"),
 	    S("no service and no rule is known for nobody, as seen from "
 	      "namespace "

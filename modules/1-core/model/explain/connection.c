@@ -446,7 +446,6 @@ model_explain_connection(const struct view *v,
 		: NULL;
 
 	story_init(&t.s, v, ask, arena);
-	t.s.is_connection = true;
 	t.s.is_inbound = connection->direction == VIEW_INBOUND;
 	t.s.is_gateway = connection->direction == VIEW_GATEWAY;
 	t.s.port = connection->destination.port;

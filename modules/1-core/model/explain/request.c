@@ -67,6 +67,7 @@ find_host(struct story *s)
 		put_listener_to(s, h);
 		return h;
 	}
+	story_error(s, "ErrNoVirtualHost");
 	h = view_find_host(s->v, of, s->ask->host, 0);
 	if (h != NULL)
 		story_outcome(s, 404, FLOW_NO_ROUTE,

@@ -51,12 +51,10 @@ put_request(struct story *s, const struct http_attrs *a)
 	tree_put(&s->t, s->root, "request", map);
 }
 
-/* Connections' errors have upstream's names. */
 void
 story_error(struct story *s, const char *name)
 {
-	if (s->is_connection)
-		tree_put_text(&s->t, s->root, "error", slice_str(name));
+	tree_put_text(&s->t, s->root, "error", slice_str(name));
 }
 
 /* --- the end of it -------------------------------------------------------- */

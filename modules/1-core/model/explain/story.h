@@ -15,11 +15,10 @@ struct story {
 	struct tree t;
 	const struct view *v;
 	const struct explain_request *ask;
-	uint16_t port;      /* that was called; 0: the virtual host's own */
-	bool is_connection; /* whose errors have names */
-	bool is_inbound;    /* to a program beside the proxy */
-	bool is_gateway;    /* at one, from outside */
-	bool is_bytes;      /* which nobody answers, but closes */
+	uint16_t port;   /* that was called; 0: the virtual host's own */
+	bool is_inbound; /* to a program beside the proxy */
+	bool is_gateway; /* at one, from outside */
+	bool is_bytes;   /* which nobody answers, but closes */
 	struct value *root;
 	struct value *rules;
 	/* Where that by which it went is written, each resource once. */
@@ -37,7 +36,7 @@ struct http_attrs story_attrs(const struct story *s, const struct view_host *h);
 void story_outcome(
     struct story *s, unsigned status, enum flow_flag flag, struct slice reason);
 
-/* Its name, of a connection. */
+/* Upstream's name for where it ends. */
 void story_error(struct story *s, const char *name);
 
 /* Who calls. */
