@@ -496,8 +496,9 @@ def test_explain_prints_what_a_person_asks(mesh):
         "not so: header who is tester; the request has none")
         for line in lines), told
     assert "outbound|80|v1|web.default.svc.cluster.local 75 % " \
-        "LEAST_REQUEST" in lines, told
-    assert f"+ {mesh.net.join(mesh.machine(2).ip, 80)} vm2 in use" in lines
+        "LEAST_REQUEST mutual TLS where the endpoint wants it" in lines, told
+    assert (f"+ {mesh.net.join(mesh.machine(2).ip, 80)} vm2 in use "
+            "mutual TLS") in lines, told
 
 
 def test_the_server_explains_what_the_callers_agent_would_do(mesh):

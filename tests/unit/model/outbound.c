@@ -233,7 +233,8 @@ TEST(of_two_that_cannot_be_told_apart_the_older_stays)
 		    "TCP}]"));
 	EXPECT_SLICE(
 	    call_target(&c, TCP("1.2.3.4:9000")), S("outbound|9000||b.com"));
-	EXPECT_TRUE(compiled_tells(&c, "cannot be told from those to another"));
+	EXPECT_TRUE(compiled_tells(&c, "cannot be told from those to "
+				       "ServiceEntry/default/b, which"));
 }
 
 TEST(who_speaks_first_shares_its_port_with_nobody)

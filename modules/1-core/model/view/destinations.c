@@ -100,6 +100,19 @@ find_target(const struct builder *b, struct slice host,
 	return t;
 }
 
+/* Nowhere in the mesh, or only not for who calls from here. */
+static struct slice
+no_service(struct builder *b, struct slice host)
+{
+	if (map_get(&b->service_by_host, host) == NULL)
+		return take_printf(
+		    b, "there is no service %.*s", SLICE_ARG(host));
+	return take_printf(b,
+	    "%.*s is not seen from here: it is not exported here, or a "
+	    "Sidecar leaves it out",
+	    SLICE_ARG(host));
+}
+
 static struct slice
 no_port(struct builder *b, const struct target *t,
     const struct destination_spec *spec)
@@ -150,8 +163,7 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
 
 	out->host = spec->host;
 	if (t.service == NULL)
-		out->missing =
-		    take_printf(b, "there is no service %.*s", SLICE_ARG(host));
+		out->missing = no_service(b, host);
 	else if (t.row == NULL)
 		out->missing = no_port(b, &t, spec);
 	else

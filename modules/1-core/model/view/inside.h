@@ -367,6 +367,9 @@ struct slice take_printf(struct builder *b, const char *fmt, ...)
 struct labels take_labels(struct builder *b, const struct labels *l);
 void add_problem(struct builder *b, const struct origin *o, const char *fmt,
     ...) PRINTF_LIKE(3, 4);
+/* The same of what is not in the view at all. */
+void add_loss(struct builder *b, const struct origin *o, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 /* Names of what was written but is not in force, by commas. */
 struct inert_name {
@@ -537,6 +540,9 @@ void collect_peers(struct builder *b);
 void compile_services(struct builder *b);
 void compile_entries(struct builder *b);
 void give_addresses(struct builder *b);
+
+/* Why an endpoint is not used that only its network's gateways reach. */
+#define NO_ADDRESS "it has no address of its own"
 
 /* Who serves a port (endpoints.c), by records and by selectors (workloads.c),
  * and what leads into other networks (networks.c). */

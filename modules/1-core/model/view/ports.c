@@ -221,7 +221,7 @@ report(struct builder *b, const struct inbound_port *p,
 {
 	if (slice_eq(p->host, first->host) || p->protocol == first->protocol)
 		return;
-	add_problem(b, &p->origin,
+	add_loss(b, &p->origin,
 	    "its calls at port %u of this machine are taken as %s and not as "
 	    "%s, as %.*s is older and says so",
 	    (unsigned)p->port, view_protocol_name(first->protocol),
@@ -246,7 +246,7 @@ keep(struct builder *b, struct inbound_port *p, struct rows *out)
 	if (last != NULL && last->port == p->port)
 		report(b, p, last);
 	else if (is_reserved(b, p))
-		add_problem(b, &p->origin,
+		add_loss(b, &p->origin,
 		    "port %u of this machine is the mesh's own, and leads to "
 		    "no service",
 		    (unsigned)p->port);
