@@ -50,7 +50,7 @@ struct publisher {
 	uint64_t last_us;
 	struct loop_later now;
 	struct timer timer;
-	struct timer tidy; /* gives back what views of before had */
+	struct timer tidy;   /* gives back what views of before had */
 	struct list waiting; /* struct pending: in the next view */
 	struct list flying;  /* in the view that is on its way */
 };
