@@ -379,6 +379,8 @@ TEST(an_ingress_ends_tls_only_where_no_mtls_is_taken)
 	machine_init(&strict, STRICT HTTPS_INGRESS);
 	EXPECT_STR(taken(&strict, 443, MTLS, "istio-h2"),
 	    "10.0.0.7_443 inbound|443|| mesh");
+	/* Then it is passed on as it is, HTTPS. */
+	EXPECT_TRUE(call(&strict, 443, MTLS, "istio-h2")->routes == NULL);
 }
 
 TEST(of_sidecars_the_one_that_selects_the_workload_holds)

@@ -14,24 +14,6 @@ place_of(const struct builder *b)
 
 /* --- of a Sidecar --------------------------------------------------------- */
 
-/* What is spoken behind a TLS that the Sidecar itself ends. */
-static enum view_protocol
-protocol_behind(const struct sidecar_ingress *i)
-{
-	enum view_protocol p = protocol_of(i->port->protocol, S(""));
-
-	if (i->tls == NULL)
-		return p;
-	switch (port_protocol_parse(i->port->protocol)) {
-	case PORT_HTTPS:
-		return VIEW_HTTP;
-	case PORT_TLS:
-		return VIEW_TCP;
-	default:
-		return p;
-	}
-}
-
 static void
 add_ingress(struct builder *b, const struct resource *sidecar,
     const struct sidecar_ingress *i, struct rows *out)
@@ -41,7 +23,7 @@ add_ingress(struct builder *b, const struct resource *sidecar,
 	if (p == NULL || i->port == NULL)
 		return;
 	p->port = p->service_port = (uint16_t)i->port->number;
-	p->protocol = protocol_behind(i);
+	p->protocol = protocol_of(i->port->protocol, S(""));
 	p->host = take_printf(b, "%.*s.%.*s", SLICE_ARG(sidecar->key.name),
 	    SLICE_ARG(sidecar->key.ns));
 	p->ingress = i;
