@@ -223,8 +223,8 @@ def test_least_request_avoids_the_one_that_is_busy(mesh):
     try:
         for one in stuck:
             one.start()
-        wait_for(lambda: mesh.v1.seen.count("/wait") >= 3,
-                 "some requests wait at v1")
+        # How many depends on how fast they come: v2 answers at once.
+        wait_for(lambda: "/wait" in mesh.v1.seen, "a request waits at v1")
         seen = texts(mesh, 40)
         assert seen["v2"] > seen["v1"], seen
     finally:
