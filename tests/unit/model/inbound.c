@@ -147,6 +147,18 @@ TEST(of_two_services_at_one_port_the_older_says_what_it_speaks)
 	EXPECT_SLICE(p[0].origin.key.name, S("a"));
 }
 
+TEST(of_two_ports_with_one_target_the_first_that_is_listed_counts)
+{
+	AUTO(machine_fini) struct machine w;
+
+	machine_init(&w,
+	    "apiVersion: v1\nkind: Service\n"
+	    "metadata: {name: web, namespace: shop}\n"
+	    "spec: {selector: {app: web}, ports: [{name: http, port: 9000, "
+	    "targetPort: 8080}, {name: tls, port: 8000, targetPort: 8080}]}\n");
+	EXPECT_TRUE(call(&w, 8080, PLAIN, "http/1.1")->routes != NULL);
+}
+
 TEST(a_service_is_also_known_by_its_selector)
 {
 	AUTO(machine_fini) struct machine w;

@@ -170,6 +170,19 @@ age_of(const struct inbound_port *p)
 		   : 0;
 }
 
+/* As the service lists them. */
+static int
+by_place(const struct inbound_port *x, const struct inbound_port *y)
+{
+	const struct port_row *p, *q;
+
+	if (x->service == NULL || x->service != y->service)
+		return (int)x->service_port - (int)y->service_port;
+	p = find_port(x->service, x->service_port);
+	q = find_port(y->service, y->service_port);
+	return (p > q) - (p < q);
+}
+
 /* What nobody wrote a service for comes behind. */
 static int
 older_first(const struct inbound_port *x, const struct inbound_port *y)
@@ -181,7 +194,7 @@ older_first(const struct inbound_port *x, const struct inbound_port *y)
 	if (n == 0)
 		n = slice_cmp(x->host, y->host);
 	if (n == 0)
-		n = (int)x->service_port - (int)y->service_port;
+		n = by_place(x, y);
 	/* Of one Sidecar, in the order in which they are written. */
 	return n != 0 ? n
 		      : (x->ingress > y->ingress) - (x->ingress < y->ingress);
