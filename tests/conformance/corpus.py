@@ -11,6 +11,10 @@ The shape decides, never a name of a file:
     templates/       policies that the cases beside it call by policyTemplates
     calls:           configuration, calls, and what a proxy did with them
     anything else    *.yaml that is valid as it stands
+
+A folder whose files are of no shape that is known is a part all the same, of
+which every file fails: what nobody judges must not look as if it were right.
+The folder itself may be such a part, too.
 """
 
 import csv
@@ -103,15 +107,27 @@ def parts(root):
             if path.name == "strings.tsv":
                 name += "/strings"
             yield name, tables[path.name], path
-    for folder in sorted(p for p in root.iterdir() if p.is_dir()):
+    for folder in _folders(root, taken):
+        name = folder.name if folder == root else str(
+            folder.relative_to(root))
         if list(folder.rglob("*-in.yaml")):
-            yield folder.name, "tables", folder
+            yield name, "tables", folder
         elif (folder / "templates").is_dir():
-            yield folder.name, "behaviours", folder
+            yield name, "behaviours", folder
         elif _holds_calls(folder):
-            yield folder.name, "routing", folder
-        elif folder not in taken and _holds_plain_files(folder):
-            yield folder.name, "valid", folder
+            yield name, "routing", folder
+        elif _holds_plain_files(folder):
+            yield name, "valid", folder
+        elif folder not in taken and yaml_files(folder):
+            yield name, "unknown", folder
+
+
+def _folders(root, taken):
+    """Those in it; itself, if files or templates lie in it."""
+    if any(p.is_file() for p in root.glob("*.yaml")) and root not in taken:
+        return [root]
+    return sorted(p for p in root.iterdir()
+                  if p.is_dir() and p not in taken)
 
 
 # Files of another shape: scenarios that hold configuration as text.
@@ -126,13 +142,17 @@ def _is_scenario(path):
     return any(line.startswith(SCENARIO) for line in head.splitlines())
 
 
+def _is_of_calls(path):
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    names = {line.split(":")[0] for line in lines if line[:1].isalpha()}
+    return bool(names & {"config", "kubeConfig"}) and bool(
+        names & {"calls", "expected"})
+
+
 def _holds_calls(folder):
-    """Configuration as text, and calls or the routes that it makes."""
-    for path in yaml_files(folder)[:1]:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        names = {line.split(":")[0] for line in lines if line[:1].isalpha()}
-        return "config" in names and bool(names & {"calls", "expected"})
-    return False
+    """Configuration as text, and calls or the routes that it makes; one that
+    is broken is one of its cases."""
+    return any(map(_is_of_calls, yaml_files(folder)))
 
 
 def _holds_plain_files(folder):
@@ -141,7 +161,7 @@ def _holds_plain_files(folder):
 
 
 def yaml_files(folder):
-    return sorted(p for p in folder.rglob("*.yaml") if p.is_file())
+    return sorted(p for p in folder.rglob("*.y*ml") if p.is_file())
 
 
 def documents(path):

@@ -344,10 +344,42 @@ def judge_routes(case):
             case, host, ask, [("clusters", wanted, got)])
 
 
+# What a case may have; a word that nobody looks at would assert nothing.
+KNOWN = {
+    "case": {"name", "origin", "proxy", "proxyNamespace", "mesh", "config",
+             "kubeConfig", "services", "calls", "clusters", "expected",
+             "routeName", "file"},
+    "call": {"name", "call", "result", "action", "simulation"},
+    "question": {"port", "protocol", "tls", "callMode", "address", "path",
+                 "hostHeader", "headers", "method", "sni", "alpn",
+                 "mtlsSecretConfigName"},
+    "result": {"error", "strictMatch", *FIELDS},
+}
+
+
+def check_words(what, node):
+    odd = sorted(set(node) - KNOWN[what])
+    if odd:
+        raise ValueError(f"nobody knows what {odd[0]} of a {what} is")
+
+
+def check_case(case):
+    if not isinstance(case, dict):
+        raise ValueError("this is no case")
+    check_words("case", case)
+    if not {"calls", "expected"} & set(case):
+        raise ValueError("it has neither calls nor what is expected")
+    for call in case.get("calls") or []:
+        check_words("call", call)
+        check_words("question", call["call"])
+        check_words("result", call["result"])
+
+
 def judge_file(path):
     """[(part, outcome)] of all that a file asserts."""
     with open(path, encoding="utf-8") as f:
         case = yaml.load(f, Loader)
+    check_case(case)
     case["file"] = path.name
     if any(d.get("kind") == "Ingress" for d in configuration(case)):
         return [(f"{category(case)} results", NO_INGRESS)] * max(

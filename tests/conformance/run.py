@@ -152,6 +152,10 @@ def _is_left_out(error):
     return error["field"] == "kind"
 
 
+def judge_unknown(path):
+    return f"{path.name}: nobody knows what this asserts"
+
+
 JUDGES = {
     "verdicts": (corpus.verdicts, judge_verdict),
     "texts": (corpus.texts, judge_text),
@@ -160,17 +164,33 @@ JUDGES = {
     "tables": (tables.cases, tables.judge_case),
     "valid": (corpus.yaml_files, judge_valid),
     "routing": (corpus.yaml_files, routing.judge_file),
+    "unknown": (corpus.yaml_files, judge_unknown),
 }
 
 
 # --- all of it ---------------------------------------------------------------
 
 
+MISTAKES = (AssertionError, AttributeError, LookupError, OSError, TypeError,
+            ValueError, yaml.YAMLError)
+
+
 def guarded(function, case):
+    """A case that nobody can read is one that differs."""
     try:
         return function(case)
-    except (AssertionError, OSError, ValueError) as why:
-        return f"{getattr(case, 'path', case)}: {why}"
+    except MISTAKES as why:
+        return f"{getattr(case, 'path', case)}: {type(why).__name__}: {why}"
+
+
+def read(cases, path):
+    """As far as they can be read, and then what stopped it, as a case."""
+    found = []
+    try:
+        found.extend(cases(path))
+    except MISTAKES as why:
+        return found, f"{path}: {type(why).__name__}: {why}"
+    return found, None
 
 
 def outcomes(kind, outcome):
@@ -183,7 +203,11 @@ def outcomes(kind, outcome):
 def run_parts(name, kind, path, pool):
     cases, function = JUDGES[kind]
     parts = {}
-    for outcome in pool.map(lambda c: guarded(function, c), list(cases(path))):
+    found, broken = read(cases, path)
+    if broken:
+        parts[name] = Part(name)
+        parts[name].add(broken)
+    for outcome in pool.map(lambda c: guarded(function, c), found):
         for rest, one in outcomes(kind, outcome):
             full = f"{name}/{rest}" if rest else name
             parts.setdefault(full, Part(full)).add(one)

@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 
 from mesh import DEADLINE, MESHD
@@ -221,6 +222,150 @@ def test_files_may_be_explained_with_others_on_top(meshd, write):
     words = ("explain", "request", "http://reviews/", "--files", path)
     assert "route         rest" in meshd.ok(*words)
     assert "route         other" in meshd.ok(*words, "--with", other)
+
+
+FULL = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80}, {name: tcp, port: 7000}]
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: web-1}
+spec:
+  address: 10.0.0.1
+  labels: {app: web, version: v1}
+  serviceAccount: web
+  network: east
+  locality: eu/a
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: {name: web-2}
+spec: {address: 10.0.0.2, labels: {app: web}, locality: us/b}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web}
+spec:
+  host: web
+  trafficPolicy:
+    loadBalancer:
+      consistentHash: {httpCookie: {name: c, ttl: 1s, path: /}}
+      localityLbSetting: {failover: [{from: eu, to: us}]}
+      warmup: {duration: 5s}
+    connectionPool: {tcp: {maxConnections: 3}}
+    outlierDetection: {interval: 5s}
+    retryBudget: {percent: 20}
+    tls: {mode: SIMPLE, sni: a.com}
+    proxyProtocol: {version: V2}
+  subsets: [{name: v1, labels: {version: v1}}]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: web}
+spec:
+  hosts: [web]
+  http:
+  - match: [{uri: {prefix: /moved}}]
+    redirect: {uri: /, port: 81, authority: a.com, scheme: https}
+  - match: [{uri: {prefix: /gone}}]
+    directResponse: {status: 410, body: {string: gone}}
+    corsPolicy:
+      allowOrigins: [{exact: "http://a.com"}]
+      allowMethods: [GET]
+      allowHeaders: [x]
+      exposeHeaders: [x]
+      maxAge: 1h
+      allowCredentials: true
+  - match: [{uri: {prefix: /d}}]
+    delegate: {name: nowhere}
+  - name: two
+    match: [{uri: {prefix: /two/}, name: m}]
+    rewrite: {uri: /2/, authority: a.com}
+    route:
+    - destination: {host: web, subset: v1}
+      weight: 1
+      headers: {request: {set: {a: b}, remove: [c]}}
+    - {destination: {host: web, subset: lost}, weight: 2}
+    headers: {response: {add: {a: b}}}
+    retries: {attempts: 2, perTryTimeout: 1s, retryOn: "503", backoff: 1s}
+    timeout: 3s
+    fault:
+      delay: {fixedDelay: 1s, percentage: {value: 1}}
+      abort: {httpStatus: 500, percentage: {value: 1}}
+    mirrors: [{destination: {host: web}, percentage: {value: 1}}]
+  - match: [{uri: {regex: /r.*}}]
+    rewrite: {uriRegexRewrite: {match: r, rewrite: s}}
+    route: [{destination: {host: web}}]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: web}
+spec: {rules: [{to: [{operation: {methods: [GET]}}]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: {name: gw}
+spec:
+  selector: {istio: gw}
+  servers:
+  - hosts: [a.com]
+    port: {number: 443, name: https, protocol: HTTPS}
+    tls: {mode: SIMPLE, credentialName: a}
+"""
+
+QUESTIONS = [
+    *({"host": "web", "path": path, "labels": {"istio-locality": "eu.a"}}
+      for path in ("/moved", "/gone", "/two/x", "/r", "/none")),
+    {"host": "web", "port": 7000},
+    {"direction": "outbound", "port": 80, "protocol": "http",
+     "authority": "web", "path": "/two/x", "headers": {"a": "b"}},
+    {"direction": "inbound", "port": 80, "protocol": "http",
+     "authority": "web", "tls": "mtls", "peer": "a.b",
+     "labels": {"app": "web"}},
+    {"direction": "gateway", "proxy": "gateway", "port": 443, "tls": "tls",
+     "sni": "b.com", "labels": {"istio": "gw"}},
+    {"cluster": "outbound|80|v1|web.default.svc.cluster.local"},
+    {},
+]
+
+# Whose members are names that people gave, or are told elsewhere.
+NOT_OURS = {"labels", "headers", "access", "policy"}
+
+
+def members(told):
+    if isinstance(told, list):
+        for item in told:
+            yield from members(item)
+    if isinstance(told, dict):
+        for key, value in told.items():
+            if "|" not in key and not key.endswith("Cluster"):
+                yield key
+            if key not in NOT_OURS:
+                yield from members(value)
+            elif key == "policy" and isinstance(value, dict):
+                yield from value
+
+
+def test_each_member_of_an_answer_is_in_the_page(meshd, write):
+    """Whoever reads answers by program reads meshd-explain(5) first."""
+    page = (pathlib.Path(__file__).parents[2] /
+            "man/meshd-explain.5").read_text(encoding="utf-8")
+    done = meshd("explain", "--files", write("full.yaml", FULL),
+                 "--questions", "-",
+                 stdin="\n".join(map(json.dumps, QUESTIONS)) + "\n")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(QUESTIONS), done.stderr
+    known = set(re.findall(r"\w+", " ".join(
+        line for line in page.splitlines() if " Li " in line or
+        line.startswith(".Li "))))
+    found = set(members(answers))
+    assert found - known == set()
+    assert len(found) > 80, found
 
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "config/examples"

@@ -223,8 +223,8 @@ def test_least_request_avoids_the_one_that_is_busy(mesh):
     try:
         for one in stuck:
             one.start()
-        wait_for(lambda: mesh.v1.seen.count("/wait") >= 3,
-                 "some requests wait at v1")
+        # How many depends on how fast they come: v2 answers at once.
+        wait_for(lambda: "/wait" in mesh.v1.seen, "a request waits at v1")
         seen = texts(mesh, 40)
         assert seen["v2"] > seen["v1"], seen
     finally:
@@ -447,8 +447,9 @@ def test_explain_prints_what_a_person_asks(mesh):
         "not so: header who is tester; the request has none")
         for line in lines), told
     assert "outbound|80|v1|web.default.svc.cluster.local 75 % " \
-        "LEAST_REQUEST" in lines, told
-    assert f"+ {mesh.net.join(mesh.machine(2).ip, 80)} vm2 in use" in lines
+        "LEAST_REQUEST mutual TLS where the endpoint wants it" in lines, told
+    assert (f"+ {mesh.net.join(mesh.machine(2).ip, 80)} vm2 in use "
+            "mutual TLS") in lines, told
 
 
 def test_the_server_explains_what_the_callers_agent_would_do(mesh):

@@ -12,6 +12,7 @@
 #include "effects.h"
 
 #include "diff.h"
+#include "effects_guards.h"
 #include "tree.h"
 
 enum { ROW_BYTES = 256 << 20 }; /* that the words about one host may take */
@@ -512,6 +513,18 @@ chain_name(struct telling *x, const struct view_chain *c)
 	return text;
 }
 
+/* Several chains have one name, for plain text and for TLS. */
+static bool
+was_named(const struct view_listener *l, size_t at)
+{
+	struct slice name = l->chains[at].name;
+
+	for (size_t i = 0; name.len > 0 && i < at; i++)
+		if (slice_eq(l->chains[i].name, name))
+			return true;
+	return false;
+}
+
 /* Chains that `a` has and `b` has not. */
 static void
 say_chains(struct telling *x, const struct view_listener *a,
@@ -520,7 +533,7 @@ say_chains(struct telling *x, const struct view_listener *a,
 	for (size_t i = 0; i < a->chain_count; i++) {
 		struct slice name;
 
-		if (has_chain(b, &a->chains[i]))
+		if (has_chain(b, &a->chains[i]) || was_named(a, i))
 			continue;
 		name = chain_name(x, &a->chains[i]);
 		say(x, tree_printf(&x->t, "the chain %.*s is %s",
@@ -551,6 +564,8 @@ compare_listeners(struct telling *x, const struct view *before,
 		}
 		say_chains(x, now[i], was, "new, or ends TLS in another way");
 		say_chains(x, was, now[i], "gone, or as it was no longer");
+		VALUE_EACH(guards_compare(&x->t, was, now[i]), it)
+		say(x, it->string);
 	}
 	for (size_t i = 0; i < old_count; i++) {
 		x->to = old[i]->name;

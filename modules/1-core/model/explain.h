@@ -39,8 +39,9 @@ enum explain_protocol {
 
 enum explain_tls {
 	EXPLAIN_PLAINTEXT,
-	EXPLAIN_TLS, /* the client shows no certificate */
-	EXPLAIN_MTLS /* it shows one of the mesh, or what `secret` names */
+	EXPLAIN_TLS,   /* the client shows no certificate */
+	EXPLAIN_MTLS,  /* it shows one of the mesh, or what `secret` names */
+	EXPLAIN_CLIENT /* it shows one of its own, and the server takes it */
 };
 
 /* One connection, by the address that it calls, and the request on it. */
@@ -60,7 +61,8 @@ struct explain_connection {
 	struct slice peer;
 	struct addr source; /* family ADDR_NONE: not known */
 	/* Who calls (of inbound and gateway: nobody in the mesh), and what is
-	 * asked, unless the protocol is TCP. Its host is not looked at. */
+	 * asked, unless the protocol is TCP. Its host says, of outbound, which
+	 * address is called where none is given. */
 	struct explain_request request;
 	/* For tokens, by whoever asks: what reads them, and when they expire.
 	 * NULL: none can be read. */
@@ -76,7 +78,8 @@ struct explain_place {
 	struct addr ip; /* of the machine; family ADDR_NONE: not known */
 };
 
-/* The input of a view from there; borrows from the place. */
+/* The input of a view from there; borrows from the place. Its label
+ * topology.istio.io/network, if it has one, is the network. */
 void explain_view_input(
     const struct explain_place *place, struct view_input *out);
 
@@ -106,15 +109,16 @@ struct explain_question {
  * connection: port, method, scheme, authority, path, headers {name: value}. Of
  * a request: host, or upstream. Of a connection: direction (outbound, inbound,
  * gateway), which makes it one; address, protocol (tcp, http, http2, grpc), tls
- * (plaintext, tls, mtls), sni, alpn [text], secret, peer, sourceIp. Of a
- * cluster just that: cluster, its name. Borrows from `v`. ERR_INVALID names the
- * member that is not right or not known.
+ * (plaintext, tls, mtls, client), sni, alpn [text], secret, peer, sourceIp. Of
+ * a cluster just that: cluster, its name. Borrows from `v`. ERR_INVALID names
+ * the member that is not right, not known or missing.
  */
 MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
     struct explain_question *out, struct fault *why);
 
 /*
- * A map: caller {namespace, labels}; request; outcome {status 0 or what we
+ * A map: caller {namespace, labels}; request; error, ErrNoVirtualHost or
+ * ErrNoRoute; outcome {status 0 or what we
  * would answer, flag, reason}; listener {name, address, identity}, the first
  * that leads to the host, of so many listeners; virtualHostMatched;
  * routeMatched; clusterMatched (with one destination; with several it is in
@@ -124,8 +128,9 @@ MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
  * origin, notInForce [what of it the proxy does not do yet], endpoints
  * [{address, node, identity, labels, locality, priority, weight, usable,
  * reason}]}]; action, notInForce [what of that the proxy goes on without];
- * rewrittenPath, location (of this request). What has no
- * value is left out. Text is borrowed from the view and the request. NULL only
+ * rewrittenPath, location (of this request); problems [{origin, text}], what is
+ * wrong with the resources that the call met, at most 20. What has no value is
+ * left out. Text is borrowed from the view and the request. NULL only
  * when the arena is full.
  *
  * `action` is what the rule does, in Istio's and Envoy's words:
@@ -178,9 +183,10 @@ struct value *model_explain(const struct view *v,
  * access, of what comes in where a policy is for whom it leads to: from, and
  * what model_explain_access() says of it; that changes nothing of the rest, as
  * the proxy does not enforce policies yet. steps [{step, name, origin, why}],
- * one for each of them; where no chain took it, chains [{name, origin, why}],
- * at most 50; action, what is done with it, and clusters {name: settings}, of
- * each that it may reach, by Envoy's words.
+ * one for each of them; chains [{name, origin, why}], those of the listener
+ * that do not take it, at most 50 (of inbound only if none does); action, what
+ * is done with it, and clusters {name: settings}, of each that it may reach, by
+ * Envoy's words.
  */
 struct value *model_explain_connection(const struct view *v,
     const struct explain_connection *connection, struct arena *arena);

@@ -35,12 +35,13 @@ struct explain_access {
 
 /*
  * The workload that is asked about, for a view that is compiled for the
- * question: as the Service of that name among the resources says it, with
- * `labels` in place of its selector's. Borrows, or lies in the arena.
- * ERR_INVALID.
+ * question: as the Service of that name among the input's resources says it,
+ * or else the records of those who serve it, with `labels` in place of theirs.
+ * Borrows, or lies in the arena. ERR_INVALID; ERR_NOT_FOUND: nobody knows it,
+ * and no labels are given.
  */
 MUST_USE enum err explain_access_workload(const struct value *question,
-    const struct resource *const *resources, size_t count, struct arena *arena,
+    const struct view_input *in, struct arena *arena,
     struct view_exposed_input *out, struct fault *why);
 
 /*

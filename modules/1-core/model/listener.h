@@ -153,9 +153,17 @@ const struct view_listener *view_find_listener(const struct view *v,
 const struct view_chain *view_find_chain(
     const struct view_listener *l, const struct view_connection *c);
 
-/* What keeps a chain from taking the connection, the first in this order: "the
- * port", …; NULL: nothing does, though another one may fit better. */
-const char *view_chain_misfit(
+/* What keeps a chain from taking a connection, in the order of asking. */
+enum view_misfit {
+	VIEW_FITS, /* nothing does, though another one may fit better */
+	VIEW_OTHER_PORT,
+	VIEW_OTHER_ADDRESS,
+	VIEW_OTHER_SNI,
+	VIEW_OTHER_TRANSPORT,
+	VIEW_OTHER_ALPN
+};
+
+enum view_misfit view_chain_misfit(
     const struct view_chain *chain, const struct view_connection *c);
 
 /* All of a scope in a direction, in the order of their names. */

@@ -155,6 +155,7 @@ struct view_exposed {
 struct view_problem {
 	struct origin origin;
 	struct slice text;
+	bool lost; /* for that it is not in the view, and nobody asks it */
 };
 
 /* --- the view ------------------------------------------------------------- */

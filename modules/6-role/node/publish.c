@@ -20,7 +20,8 @@
 enum {
 	PUBLISHER_MAGIC = 0x7075626c,
 	BODY_ARENA_MAX = 32 << 20, /* LIMIT_RESOURCE_BYTES as a tree */
-	WORDS_MAX = 4 << 20
+	WORDS_MAX = 4 << 20,
+	TIDY_US = 10 * 1000000
 };
 
 struct pending {
@@ -49,6 +50,7 @@ struct publisher {
 	uint64_t last_us;
 	struct loop_later now;
 	struct timer timer;
+	struct timer tidy;   /* gives back what views of before had */
 	struct list waiting; /* struct pending: in the next view */
 	struct list flying;  /* in the view that is on its way */
 };
@@ -383,6 +385,14 @@ on_in_force(void *arg)
 		publisher_touch(p->node);
 }
 
+/* By now most requests that held views of before have ended. */
+static void
+on_tidy(void *arg)
+{
+	(void)arg; /* the process's memory */
+	mem_give_back();
+}
+
 static void
 hand_over(struct publisher *p, struct view *fresh)
 {
@@ -400,6 +410,8 @@ hand_over(struct publisher *p, struct view *fresh)
 	p->view = fresh;
 	p->generation++;
 	p->busy = true;
+	if (!timer_is_set(&p->tidy))
+		timer_set(&p->tidy, TIDY_US);
 	proxy_publish(plane_proxy(p->node), fresh, on_in_force, p);
 }
 
@@ -466,6 +478,7 @@ publisher_open(struct node *n)
 	list_init(&p->flying);
 	loop_later_init(&p->now, on_due, p);
 	timer_init(&p->timer, n->loop, on_due, p);
+	timer_init(&p->tidy, n->loop, on_tidy, p);
 	n->publisher = p;
 }
 
@@ -479,6 +492,7 @@ publisher_close(struct node *n)
 		return;
 	loop_later_cancel(&p->now);
 	timer_clear(&p->timer);
+	timer_clear(&p->tidy);
 	settle(p, &p->flying, "the agent is going down");
 	settle(p, &p->waiting, "the agent is going down");
 	discovery_free(&p->discovery);

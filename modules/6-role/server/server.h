@@ -263,7 +263,7 @@ MUST_USE enum err server_machine_view(const struct server *s, struct slice node,
 
 /*
  * As model_explain_access(), by the stored configuration: the workload is what
- * the Service of its name says.
+ * the Service of its name says, or else the records of those who serve it.
  */
 MUST_USE enum err server_explain_access(const struct server *s,
     const struct explain_access *ask, struct arena *arena, struct value **out,

@@ -222,8 +222,8 @@ server_explain_access(const struct server *s, const struct explain_access *ask,
 	matter_init(&m, s);
 	e = matter_gather(&m, s, /* docs */ NULL, SLICE_NONE, why);
 	if (e == OK)
-		e = explain_access_workload(ask->question, m.all,
-		    m.in.resource_count, arena, &workload, why);
+		e = explain_access_workload(
+		    ask->question, &m.in, arena, &workload, why);
 	if (e != OK)
 		return e;
 	m.in.exposed = &workload;

@@ -186,6 +186,18 @@ was_told(const struct value *items, const struct value *effect)
 	return it != effect;
 }
 
+/* Services of one name have several places, with labels of their own. */
+static bool
+was_named(const struct value *from, const struct value *effect)
+{
+	for (const struct value *it = from; it != effect; it = it->next)
+		if (is_same_effect(it, effect) &&
+		    slice_eq(
+			text_of(it, S("caller")), text_of(effect, S("caller"))))
+			return true;
+	return false;
+}
+
 static void
 print_callers(const struct value *from, int64_t places)
 {
@@ -199,7 +211,7 @@ print_callers(const struct value *from, int64_t places)
 		return;
 	}
 	for (const struct value *it = from; it != NULL; it = it->next) {
-		if (!is_same_effect(it, from))
+		if (!is_same_effect(it, from) || was_named(from, it))
 			continue;
 		(void)printf(
 		    "%s%.*s", between, SLICE_ARG(text_of(it, S("caller"))));

@@ -23,7 +23,7 @@
 
 #include <stdio.h>
 
-enum { ARENA_BYTES = 64 << 20 };
+enum { ARENA_BYTES = 64 << 20, URL_SHOWN = 100 };
 
 /* --- the words of the command --------------------------------------------- */
 
@@ -66,6 +66,7 @@ struct asked {
 	struct body b;
 	bool is_connection;
 	bool has_tls;
+	bool is_bytes; /* tcp://… */
 	uint16_t port;
 	struct slice host; /* of the URL */
 };
@@ -85,33 +86,65 @@ read_port(struct asked *q, struct slice text, struct fault *why)
 	    why, ERR_INVALID, "\"%.*s\" is no port (1-65535)", SLICE_ARG(text));
 }
 
+/* "http", which is cut off with the slashes; so it is without any. */
+static enum err
+read_scheme(struct slice *rest, struct slice *out, struct fault *why)
+{
+	static const char *const schemes[] = {"http", "https", "tcp"};
+	const char *end = memmem(rest->ptr, rest->len, "://", 3);
+
+	*out = S("http");
+	if (end == NULL)
+		return OK;
+	*out = slice_sub(*rest, 0, (size_t)(end - rest->ptr));
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++)
+		if (slice_eq(*out, slice_str(schemes[i]))) {
+			*rest = slice_sub(*rest, out->len + 3, rest->len);
+			return OK;
+		}
+	return fault_set(why, ERR_UNSUPPORTED,
+	    "a URL begins with http://, https:// or tcp://, not as \"%.*s\"",
+	    SLICE_ARG(slice_sub(*rest, 0, URL_SHOWN)));
+}
+
 /* "http://reviews.default:9080/x?y" */
 static enum err
 read_url(struct asked *q, const char *text, struct fault *why)
 {
-	struct slice rest = slice_str(text);
-	struct slice authority;
+	struct slice rest = slice_str(text), scheme, authority;
 	size_t slash;
-	bool tls = slice_starts(rest, S("https://"));
 
-	if (tls || slice_starts(rest, S("http://")))
-		rest = slice_sub(rest, tls ? 8 : 7, rest.len);
-	else if (memmem(text, strlen(text), "://", 3) != NULL)
-		return fault_set(why, ERR_UNSUPPORTED,
-		    "a URL begins with http:// or https://, not as \"%s\"",
-		    text);
+	if (read_scheme(&rest, &scheme, why) != OK)
+		return ERR_UNSUPPORTED;
 	slash = slice_find(rest, '/');
 	authority = slice_sub(rest, 0, slash);
 	if (command_authority(authority, &q->host, &q->port, why) != OK)
 		return ERR_INVALID;
-	q->has_tls = tls;
-	q->is_connection = q->is_connection || tls;
+	q->has_tls = slice_eq(scheme, S("https"));
+	q->is_bytes = slice_eq(scheme, S("tcp"));
+	q->is_connection = q->is_connection || q->has_tls;
 	body_slice(&q->b, "host", q->host);
+	if (q->is_bytes)
+		return OK;
 	body_slice(&q->b, "authority", authority);
-	body_slice(&q->b, "scheme", tls ? S("https") : S("http"));
+	body_slice(&q->b, "scheme", scheme);
 	body_slice(&q->b, "path",
 	    slash < rest.len ? slice_sub(rest, slash, rest.len - slash)
 			     : S("/"));
+	return OK;
+}
+
+/* Whoever mistypes "request" means no method. */
+static enum err
+read_method(struct asked *q, const char *text, struct fault *why)
+{
+	for (const char *c = text; *c != '\0'; c++)
+		if ((*c < 'A' || *c > 'Z') && *c != '-' && *c != '_')
+			return fault_set(why, ERR_INVALID,
+			    "\"%s\" is neither request nor connection, nor a "
+			    "method in capitals such as GET",
+			    text);
+	body_text(&q->b, "method", text);
 	return OK;
 }
 
@@ -188,6 +221,15 @@ asks_connection(const struct options *o)
 	return is;
 }
 
+/* Its calls are all of one method. */
+static bool
+is_grpc(const struct options *o)
+{
+	const char *protocol = options_text(o, "protocol");
+
+	return protocol != NULL && strcmp(protocol, "grpc") == 0;
+}
+
 /* [request|connection] [METHOD] [URL] */
 static enum err
 read_words(struct asked *q, const struct options *o, struct fault *why)
@@ -197,16 +239,23 @@ read_words(struct asked *q, const struct options *o, struct fault *why)
 	size_t first = connection || strcmp(what, "request") == 0 ? 1 : 0;
 	size_t rest = o->arg_count - first;
 	const char *port = options_text(o, "port");
-	enum err e;
+	enum err e = OK;
 
 	if (rest > 2 || (rest == 0 && !connection))
 		return fault_set(why, ERR_INVALID,
 		    "say what to explain: request [METHOD] URL, or connection "
 		    "--port N [[METHOD] URL]");
+	if (options_flag(o, "gateway") && options_flag(o, "inbound"))
+		return fault_set(why, ERR_INVALID,
+		    "a call comes in to a --gateway or, with --inbound, to a "
+		    "program; not both");
 	q->is_connection = connection || asks_connection(o);
 	if (rest == 2)
-		body_text(&q->b, "method", o->args[first]);
-	e = read_place(q, o, why);
+		e = read_method(q, o->args[first], why);
+	else if (rest == 1 && is_grpc(o))
+		body_text(&q->b, "method", "POST");
+	if (e == OK)
+		e = read_place(q, o, why);
 	if (e == OK)
 		e = read_headers(&q->b, o, why);
 	if (e == OK && rest > 0)
@@ -214,12 +263,12 @@ read_words(struct asked *q, const struct options *o, struct fault *why)
 	if (e == OK && port != NULL)
 		e = read_port(q, slice_str(port), why);
 	if (e == OK && q->is_connection) {
-		if (q->port == 0 && rest > 0)
+		if (q->port == 0 && rest > 0 && !q->is_bytes)
 			q->port = q->has_tls ? 443 : 80;
 		if (q->port == 0)
 			return fault_set(why, ERR_INVALID,
 			    "say which port is called: --port N");
-		read_connection(q, o, rest > 0);
+		read_connection(q, o, rest > 0 && !q->is_bytes);
 	}
 	if (q->port > 0)
 		body_set(&q->b, "port", value_new_int(&q->b.arena, q->port));
@@ -265,16 +314,15 @@ explain_files(
 {
 	AUTO(places_fini) struct places p;
 	AUTO(arena_fini) struct arena arena = {0};
-	const struct option_values *with = options_list(o, "with");
 	struct fault why = {0};
 	const struct value *told;
 	int code;
 
 	places_init(&p);
 	arena_init(&arena, ARENA_BYTES);
-	code = places_read(&p, options_text(o, "files"));
-	for (size_t i = 0; code == CLI_EXIT_OK && i < with->count; i++)
-		code = places_read(&p, with->text[i]);
+	code = places_read_all(&p, options_list(o, "files"));
+	if (code == CLI_EXIT_OK)
+		code = places_read_all(&p, options_list(o, "with"));
 	if (code != CLI_EXIT_OK)
 		return code;
 	if (question == NULL)
@@ -396,7 +444,7 @@ explain_many(struct options *o)
 		return command_fail(CLI_EXIT_USAGE,
 		    "explain: --questions has the questions; no other words "
 		    "go with it");
-	if (options_text(o, "files") != NULL)
+	if (options_list(o, "files")->count > 0)
 		return explain_files(o, NULL, OUTPUT_JSON);
 	return explain_many_online(o);
 }
@@ -414,7 +462,7 @@ explain(struct options *o)
 	if (output_parse(options_text(o, "output"), &how, &why) != OK ||
 	    read_words(&q, o, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "explain: %s", why.text);
-	if (options_text(o, "files") != NULL)
+	if (options_list(o, "files")->count > 0)
 		return explain_files(o, q.b.map, how);
 	return explain_online(o, q.b.map, how);
 }
@@ -439,7 +487,7 @@ static const struct option_row explain_rows[] = {
     {"protocol", 0, OPTION_TEXT, "NAME", NULL, false,
 	"tcp, http, http2 or grpc"},
     {"tls", 0, OPTION_TEXT, "KIND", NULL, false,
-	"plaintext, tls or mtls, with a certificate of the mesh"},
+	"plaintext, tls, mtls (a certificate of the mesh), client (another)"},
     {"sni", 0, OPTION_TEXT, "NAME", NULL, false,
 	"the server that the client names in TLS"},
     {"peer", 0, OPTION_TEXT, "NAME.NAMESPACE|ID", NULL, false,
@@ -450,7 +498,7 @@ static const struct option_row explain_rows[] = {
 	"a protocol that it offers in TLS"},
     {"questions", 0, OPTION_TEXT, "FILE|-", NULL, false,
 	"many questions, a JSON object a line; so are the answers"},
-    {"files", 0, OPTION_TEXT, "FILE|DIR", NULL, false,
+    {"files", 0, OPTION_LIST, "FILE|DIR", NULL, false,
 	"configuration to use instead of the server's"},
     {"with", 0, OPTION_LIST, "FILE|DIR|-", NULL, false,
 	"configuration on top of that, as if it were applied"},

@@ -182,9 +182,8 @@ is_same(const struct view_exposed_input *a, const struct view_exposed_input *b)
 static enum err
 compile_for(struct compiled *c, const struct value *question, struct fault *why)
 {
-	const struct resource *const *items =
-	    (const struct resource *const *)c->files.items;
-	struct view_input in = {.resources = items,
+	struct view_input in = {
+	    .resources = (const struct resource *const *)c->files.items,
 	    .resource_count = c->files.count,
 	    .exposed = &c->workload,
 	    .exposed_count = 1};
@@ -194,8 +193,7 @@ compile_for(struct compiled *c, const struct value *question, struct fault *why)
 	enum err e;
 
 	arena_init(&a, ARENA_BYTES);
-	e = explain_access_workload(
-	    question, items, c->files.count, &a, &w, why);
+	e = explain_access_workload(question, &in, &a, &w, why);
 	if (e != OK || (c->view != NULL && is_same(&w, &c->workload)))
 		return e;
 	view_unref(&c->view);
@@ -203,8 +201,7 @@ compile_for(struct compiled *c, const struct value *question, struct fault *why)
 	kept = value_copy(question, &c->arena);
 	if (kept == NULL)
 		return fault_set(why, ERR_LIMIT, "the question is too large");
-	e = explain_access_workload(
-	    kept, items, c->files.count, &c->arena, &c->workload, why);
+	e = explain_access_workload(kept, &in, &c->arena, &c->workload, why);
 	return e == OK ? view_compile(&in, &c->view, why) : e;
 }
 
@@ -322,14 +319,15 @@ explain_online(struct asked *a, const struct options *o, enum output how)
 }
 
 static int
-explain_files(struct asked *a, const char *path, enum output how)
+explain_files(
+    struct asked *a, const struct option_values *paths, enum output how)
 {
 	AUTO(compiled_fini) struct compiled c;
 	const struct value *v;
 	int code;
 
 	compiled_init(&c);
-	code = places_read(&c.files, path);
+	code = places_read_all(&c.files, paths);
 	if (code != CLI_EXIT_OK)
 		return code;
 	v = answer(&c, a->map, &a->arena, a->why);
@@ -337,13 +335,13 @@ explain_files(struct asked *a, const char *path, enum output how)
 }
 
 static int
-explain_questions(const char *questions, const char *path)
+explain_questions(const char *questions, const struct option_values *paths)
 {
 	AUTO(compiled_fini) struct compiled c;
 	int code;
 
 	compiled_init(&c);
-	code = places_read(&c.files, path);
+	code = places_read_all(&c.files, paths);
 	return code == CLI_EXIT_OK ? questions_run(questions, answer, &c)
 				   : code;
 }
@@ -352,7 +350,7 @@ static int
 explain_access(struct options *o)
 {
 	AUTO(asked_fini) struct asked a = {.map = NULL};
-	const char *files = options_text(o, "files");
+	const struct option_values *files = options_list(o, "files");
 	const char *questions = options_text(o, "questions");
 	struct fault why = {0};
 	enum output how;
@@ -360,7 +358,7 @@ explain_access(struct options *o)
 	arena_init(&a.arena, ARENA_BYTES);
 	a.map = value_new(&a.arena, VALUE_MAP);
 	a.why = &why;
-	if (questions != NULL && files == NULL)
+	if (questions != NULL && files->count == 0)
 		return command_fail(CLI_EXIT_USAGE,
 		    "explain access: --questions goes with --files");
 	if (questions != NULL && o->arg_count > 0)
@@ -373,8 +371,8 @@ explain_access(struct options *o)
 	    read_words(&a, o) != OK)
 		return command_fail(
 		    CLI_EXIT_USAGE, "explain access: %s", why.text);
-	return files != NULL ? explain_files(&a, files, how)
-			     : explain_online(&a, o, how);
+	return files->count > 0 ? explain_files(&a, files, how)
+				: explain_online(&a, o, how);
 }
 
 static const struct option_row access_rows[] = {
@@ -391,7 +389,7 @@ static const struct option_row access_rows[] = {
 	"a token, or its claims as JSON, as Authorization: Bearer"},
     {"labels", 0, OPTION_LIST, "KEY=VALUE", NULL, false,
 	"a label of the workload; else its Service's selector"},
-    {"files", 0, OPTION_TEXT, "FILE|DIR", NULL, false,
+    {"files", 0, OPTION_LIST, "FILE|DIR", NULL, false,
 	"configuration to use instead of the server's"},
     {"questions", 0, OPTION_TEXT, "FILE|-", NULL, false,
 	"a JSON object a line, each answered by one; with --files"},

@@ -28,7 +28,8 @@ asked_fini(struct asked *a)
 
 static enum err
 find_workload(struct asked *a, const struct options *o,
-    struct view_exposed_input *out, struct fault *why)
+    const struct view_input *in, struct view_exposed_input *out,
+    struct fault *why)
 {
 	struct value *question = value_new(&a->arena, VALUE_MAP), *labels;
 	enum err e =
@@ -41,9 +42,7 @@ find_workload(struct asked *a, const struct options *o,
 		value_put(&question, S("labels"), labels);
 	if (question == NULL)
 		return fault_set(why, ERR_LIMIT, "the words are too long");
-	return explain_access_workload(question,
-	    (const struct resource *const *)a->files.items, a->files.count,
-	    &a->arena, out, why);
+	return explain_access_workload(question, in, &a->arena, out, why);
 }
 
 static enum err
@@ -55,7 +54,7 @@ tell(struct asked *a, const struct options *o, struct value **out,
 	    .resource_count = a->files.count};
 	const struct view_settings *s;
 	struct view_exposed_input w;
-	enum err e = find_workload(a, o, &w, why);
+	enum err e = find_workload(a, o, &in, &w, why);
 
 	if (e == OK)
 		e = view_compile(&in, &a->view, why);
@@ -72,7 +71,7 @@ static int
 explain_workload(struct options *o)
 {
 	AUTO(asked_fini) struct asked a = {.view = NULL};
-	const char *files = options_text(o, "files");
+	const struct option_values *files = options_list(o, "files");
 	struct fault why = {0};
 	struct value *v;
 	enum output how;
@@ -82,11 +81,11 @@ explain_workload(struct options *o)
 	places_init(&a.files);
 	if (output_parse(options_text(o, "output"), &how, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "%s", why.text);
-	if (o->arg_count != 1 || files == NULL)
+	if (o->arg_count != 1 || files->count == 0)
 		return command_fail(CLI_EXIT_USAGE,
 		    "explain workload: say which: --files DIR "
 		    "NAME[.NAMESPACE]");
-	code = places_read(&a.files, files);
+	code = places_read_all(&a.files, files);
 	if (code != CLI_EXIT_OK)
 		return code;
 	if (tell(&a, o, &v, &why) != OK ||
@@ -99,7 +98,7 @@ explain_workload(struct options *o)
 static const struct option_row workload_rows[] = {
     {"labels", 0, OPTION_LIST, "KEY=VALUE", NULL, false,
 	"a label that it has; else its Service's selector"},
-    {"files", 0, OPTION_TEXT, "FILE|DIR", NULL, false, "the configuration"},
+    {"files", 0, OPTION_LIST, "FILE|DIR", NULL, false, "the configuration"},
     {"output", 'o', OPTION_TEXT, "FORMAT", "yaml", false, "json or yaml"},
 };
 

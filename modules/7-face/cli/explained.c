@@ -36,6 +36,8 @@ print_outcome(const struct value *v)
 
 	if (slice_eq(flag, S("-"))) /* nothing went wrong */
 		flag = S("");
+	if (error.len == 0)
+		error = flag;
 	if (status == 0)
 		(void)printf("%-13s %.*s%s%.*s\n", "outcome", SLICE_ARG(error),
 		    error.len > 0 ? ": " : "", SLICE_ARG(reason));
@@ -92,13 +94,27 @@ print_steps(const struct value *steps)
 	}
 }
 
+enum { CHAINS_SHOWN = 10 }; /* of a listener with many */
+
 static void
-print_chains(const struct value *chains)
+print_chains(const struct value *v)
 {
+	const struct value *chains = value_get(v, S("chains"));
+	bool taken = !slice_eq(
+	    value_get_string(v, S("error"), SLICE_NONE), S("ErrNoFilterChain"));
+	size_t i = 0;
+
 	if (chains != NULL)
-		(void)printf("chains, and why none of them takes it:\n");
+		(void)printf(
+		    "%s\n", taken ? "other chains, and why they do not take it:"
+				  : "chains, and why none of them takes it:");
 	VALUE_EACH(chains, it)
-	print_parts(it, "  - ");
+	{
+		if (++i <= CHAINS_SHOWN || !taken)
+			print_parts(it, "  - ");
+	}
+	if (taken && i > CHAINS_SHOWN)
+		(void)printf("  ... and %zu more\n", i - CHAINS_SHOWN);
 }
 
 static void
@@ -120,19 +136,38 @@ print_rules(const struct value *rules)
 	}
 }
 
-/* "maxConnections 7, maxRetries 4". */
-static void
-print_settings(const struct value *map)
-{
-	const char *between = " ";
+static void print_inside(const struct value *list);
 
-	VALUE_EACH(map, it)
+/* Of what is true its name is enough, which stands before. */
+static void
+print_one(const struct value *v)
+{
+	if (v->type == VALUE_STRING)
+		(void)printf("%.*s", SLICE_ARG(v->string));
+	else if (v->type == VALUE_INT)
+		(void)printf("%lld", (long long)v->integer);
+	else if (v->type == VALUE_FLOAT)
+		(void)printf("%g", v->real);
+	else if (v->type == VALUE_BOOL && !v->boolean)
+		(void)printf("no");
+	else if (v->type == VALUE_LIST || v->type == VALUE_MAP) {
+		(void)printf("(");
+		print_inside(v);
+		(void)printf(")");
+	}
+}
+
+/* "maxConnections 7, retryOn (a, b)". */
+static void
+print_inside(const struct value *list)
+{
+	const char *between = "";
+
+	VALUE_EACH(list, it)
 	{
-		(void)printf("%s%.*s", between, SLICE_ARG(it->key));
-		if (it->type == VALUE_STRING)
-			(void)printf(" %.*s", SLICE_ARG(it->string));
-		else if (it->type == VALUE_INT)
-			(void)printf(" %lld", (long long)it->integer);
+		(void)printf("%s%.*s%s", between, SLICE_ARG(it->key),
+		    it->key.len == 0 || is_true(it) ? "" : " ");
+		print_one(it);
 		between = ", ";
 	}
 }
@@ -158,17 +193,14 @@ print_policy(const struct value *destination)
 
 	if (origin.len == 0)
 		return;
-	(void)printf("      %.*s: %.*s\n", SLICE_ARG(origin),
-	    SLICE_ARG(value_get_string(destination, S("security"), S(""))));
+	(void)printf("      %.*s\n", SLICE_ARG(origin));
 	VALUE_EACH(value_get(destination, S("policy")), it)
 	{
-		(void)printf("      %.*s:", SLICE_ARG(it->key));
+		(void)printf("      %.*s: ", SLICE_ARG(it->key));
 		if (it->type == VALUE_MAP)
-			print_settings(it);
-		else if (it->type == VALUE_STRING)
-			(void)printf(" %.*s", SLICE_ARG(it->string));
+			print_inside(it);
 		else
-			(void)printf(" %lld", (long long)it->integer);
+			print_one(it);
 		(void)printf("\n");
 	}
 	print_inert(value_get(destination, S("notInForce")),
@@ -198,127 +230,142 @@ print_place(const struct value *endpoint, bool weighs)
 		    SLICE_ARG(value_get_string(
 			endpoint, S("locality"), S("(no locality)"))),
 		    (long long)priority->integer);
+	if (value_get(endpoint, S("localityWeight")) != NULL)
+		(void)printf("  locality weight %lld",
+		    (long long)value_get_int(endpoint, S("localityWeight"), 0));
 	if (weighs)
 		(void)printf("  weight %lld",
 		    (long long)value_get_int(endpoint, S("weight"), 0));
+}
+
+/* Whether it is used; from files alone nobody knows whether it lives. */
+static void
+print_endpoint(const struct value *endpoint, bool judged)
+{
+	bool usable = is_true(value_get(endpoint, S("usable")));
+	struct slice node = value_get_string(endpoint, S("node"), SLICE_NONE);
+
+	(void)printf("    %s %.*s%s%.*s  %.*s  %.*s", usable ? "+" : "-",
+	    SLICE_ARG(value_get_string(endpoint, S("address"), S("?"))),
+	    node.len > 0 ? "  " : "", SLICE_ARG(node),
+	    SLICE_ARG(value_get_string(endpoint, S("reason"),
+		!usable  ? S("not usable")
+		: judged ? S("in use")
+			 : S("health not known"))),
+	    SLICE_ARG(value_get_string(endpoint, S("security"), S(""))));
 }
 
 static void
 print_endpoints(const struct value *destination)
 {
 	const struct value *list = value_get(destination, S("endpoints"));
+	bool judged = value_get(destination, S("usable")) != NULL;
 	bool weighs = list != NULL && !have_one_weight(list);
 
-	/* From files there is neither. */
-	if (list == NULL && value_get(destination, S("usable")) != NULL)
+	/* One that goes where the caller went has none. */
+	if (list == NULL && judged &&
+	    !slice_eq(value_get_string(destination, S("type"), SLICE_NONE),
+		S("ORIGINAL_DST")))
 		(void)printf("      no endpoint is known\n");
 	VALUE_EACH(list, it)
 	{
-		bool usable = is_true(value_get(it, S("usable")));
-
-		(void)printf("    %s %.*s  %.*s  %.*s", usable ? "+" : "-",
-		    SLICE_ARG(value_get_string(it, S("address"), S("?"))),
-		    SLICE_ARG(value_get_string(it, S("node"), S("-"))),
-		    SLICE_ARG(value_get_string(it, S("reason"),
-			usable ? S("in use") : S("not usable"))));
+		print_endpoint(it, judged);
 		print_place(it, weighs);
 		(void)printf("\n");
+	}
+}
+
+/* Each of `keys` that is there, behind two blanks. */
+static void
+print_some(const struct value *v, const char *const *keys, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct slice s =
+		    value_get_string(v, slice_str(keys[i]), SLICE_NONE);
+
+		if (s.len > 0)
+			(void)printf("  %.*s%s", SLICE_ARG(s),
+			    strcmp(keys[i], "percent") == 0 ? " %" : "");
 	}
 }
 
 static void
 print_destinations(const struct value *list)
 {
+	static const char *const keys[] = {
+	    "percent", "balancer", "security", "missing"};
+
 	if (list != NULL && list->count > 0)
 		(void)printf("destinations:\n");
 	VALUE_EACH(list, it)
 	{
-		struct slice share =
-		    value_get_string(it, S("percent"), SLICE_NONE);
-
-		(void)printf("  %.*s  %.*s%s%.*s\n",
-		    SLICE_ARG(value_get_string(
-			it, S("cluster"), S("(no such destination)"))),
-		    SLICE_ARG(share), share.len > 0 ? " %  " : "",
-		    SLICE_ARG(value_get_string(it, S("balancer"), S(""))));
+		(void)printf(
+		    "  %.*s", SLICE_ARG(value_get_string(it, S("cluster"),
+				  S("(no such destination)"))));
+		print_some(it, keys, ARRAY_LEN(keys));
+		(void)printf("\n");
 		print_policy(it);
 		print_endpoints(it);
 	}
 }
 
-/* "12.5 %" of requests. */
-static void
-print_share(const struct value *v)
+/* What is told elsewhere, as destinations, path and location; and no time. */
+static bool
+is_told(const struct value *part)
 {
-	const struct value *n = value_get(v, S("percent"));
+	static const char *const names[] = {"cluster", "weightedClusters",
+	    "prefixRewrite", "regexRewrite", "redirect", "retry"};
 
-	(void)printf("%g %%", n == NULL              ? 0.0
-			      : n->type == VALUE_INT ? (double)n->integer
-						     : n->real);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (slice_eq(part->key, slice_str(names[i])))
+			return true;
+	return part->type == VALUE_STRING && slice_eq(part->string, S("0s"));
 }
 
 static void
-print_fault(const struct value *fault)
+print_if_there(const struct value *v, const char *key, const char *before)
 {
-	const struct value *delay = value_get(fault, S("delay"));
-	const struct value *abort_it = value_get(fault, S("abort"));
-	int http = (int)value_get_int(abort_it, S("http"), 0);
+	const struct value *there = value_get(v, slice_str(key));
 
-	if (delay == NULL && abort_it == NULL)
+	if (there == NULL)
 		return;
-	(void)printf("%-13s ", "fault");
-	if (delay != NULL) {
-		print_share(delay);
-		(void)printf(" wait %.*s",
-		    SLICE_ARG(value_get_string(delay, S("fixed"), S("?"))));
-	}
-	if (abort_it != NULL) {
-		(void)printf("%s", delay != NULL ? ", " : "");
-		print_share(abort_it);
-		(void)printf(" are refused with %s%d", http ? "" : "gRPC's ",
-		    http ? http : (int)value_get_int(abort_it, S("grpc"), 0));
-	}
+	(void)printf("%s", before);
+	print_one(there);
+}
+
+/* Not how another host is chosen. */
+static void
+print_retry(const struct value *retry)
+{
+	int64_t times = value_get_int(retry, S("numRetries"), 0);
+
+	(void)printf("%-13s %lld more %s, on ", "retry", (long long)times,
+	    times == 1 ? "try" : "tries");
+	print_if_there(retry, "retryOn", "");
+	print_if_there(retry, "statusCodes", " ");
+	print_if_there(retry, "perTryTimeout", ", each within ");
+	print_if_there(retry, "backoffBase", ", after ");
 	(void)printf("\n");
-}
-
-static void
-print_copies(const struct value *mirrors)
-{
-	VALUE_EACH(mirrors, it)
-	{
-		(void)printf("%-13s ", "copies");
-		print_share(it);
-		(void)printf(" to %.*s\n",
-		    SLICE_ARG(value_get_string(it, S("cluster"), S("?"))));
-	}
-}
-
-static void
-print_cors(const struct value *cors)
-{
-	const char *between = " ";
-
-	if (cors == NULL)
-		return;
-	(void)printf("%-13s", "other origins");
-	VALUE_EACH(value_get(cors, S("origins")), it)
-	{
-		(void)printf("%s%.*s", between, SLICE_ARG(it->string));
-		between = ", ";
-	}
-	(void)printf("%s\n", between[0] == ' ' ? " none" : "");
 }
 
 static void
 print_action(const struct value *action)
 {
-	struct slice none = S("0s");
+	const struct value *retry = value_get(action, S("retry"));
 
-	if (!slice_eq(value_get_string(action, S("timeout"), none), none))
-		explained_line(action, "timeout", "timeout");
-	print_fault(value_get(action, S("fault")));
-	print_copies(value_get(action, S("mirrors")));
-	print_cors(value_get(action, S("cors")));
+	if (retry != NULL)
+		print_retry(retry);
+	VALUE_EACH(action, it)
+	{
+		if (is_told(it))
+			continue;
+		(void)printf("%-13.*s ", SLICE_ARG(it->key));
+		if (it->type == VALUE_LIST || it->type == VALUE_MAP)
+			print_inside(it);
+		else
+			print_one(it);
+		(void)printf("\n");
+	}
 }
 
 void
@@ -338,6 +385,20 @@ explained_access_rules(const struct value *rules)
 		    SLICE_ARG(value_get_string(it, S("origin"), S(""))),
 		    SLICE_ARG(value_get_string(
 			it, S("why"), matched ? S("takes it") : S(""))));
+	}
+}
+
+static void
+print_problems(const struct value *problems)
+{
+	static const char *const keys[] = {"origin", "text"};
+
+	if (problems != NULL)
+		(void)printf("problems of what the call meets:\n");
+	VALUE_EACH(problems, it)
+	{
+		print_some(it, keys, ARRAY_LEN(keys));
+		(void)printf("\n");
 	}
 }
 
@@ -362,9 +423,10 @@ explained_print(const struct value *v, enum output how)
 	explained_line(v, "rewrittenPath", "path becomes");
 	explained_line(v, "location", "location");
 	explained_line(v, "note", "note");
-	print_chains(value_get(v, S("chains")));
+	print_chains(v);
 	explained_access_rules(value_get_path(v, S("access.rules")));
 	print_rules(value_get(v, S("rules")));
 	print_destinations(value_get(v, S("destinations")));
+	print_problems(value_get(v, S("problems")));
 	return CLI_EXIT_OK;
 }

@@ -83,6 +83,16 @@ places_read(struct places *p, const char *path)
 	    "%s has mistakes; nothing is explained from it", path);
 }
 
+int
+places_read_all(struct places *p, const struct option_values *paths)
+{
+	int code = CLI_EXIT_OK;
+
+	for (size_t i = 0; code == CLI_EXIT_OK && i < paths->count; i++)
+		code = places_read(p, paths->text[i]);
+	return code;
+}
+
 static enum err
 key_of(const struct explain_place *place, struct buf *out)
 {

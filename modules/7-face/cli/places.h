@@ -8,6 +8,8 @@
 #include "base/base.h"
 #include "model/model.h"
 
+#include "options.h"
+
 struct places {
 	struct resource **items;
 	size_t count;
@@ -24,6 +26,9 @@ void places_fini(struct places *p);
  * the last counts. Returns an exit status; mistakes are printed by then.
  */
 int places_read(struct places *p, const char *path);
+
+/* The same with each, in this order. */
+int places_read_all(struct places *p, const struct option_values *paths);
 
 /* The view from there, compiled once; borrowed, NULL with words. */
 const struct view *places_view(

@@ -221,6 +221,19 @@ static const struct {
 	ROUTE("r", "hosts: [x.y], http: [{match: [{gateways: [g]}], redirect: "
 		   "{uri: /}}]"),
 	"MSH0101 VirtualService/shop/r spec.http[0].match[0]\n"},
+    {"delegates",
+	ROUTE("r",
+	    "hosts: [x.y], http: [{match: [{uri: {prefix: /a}}], delegate: "
+	    "{name: d}}, {match: [{uri: {prefix: /e}}], delegate: {name: "
+	    "gone}}, {match: [{uri: {prefix: /f}}], delegate: {name: own, "
+	    "namespace: far}}]") ROUTE("d",
+	    "http: [{match: [{uri: {prefix: /a/b}}], redirect: "
+	    "{uri: /}}, {match: [{uri: {prefix: /c}}], redirect: "
+	    "{uri: /}}]") OF(NET, "VirtualService", "name: own, namespace: far",
+	    "exportTo: ['.'], http: [{redirect: {uri: /}}]"),
+	"MSH0101 VirtualService/shop/d spec.http[1]\n"
+	"MSH0101 VirtualService/shop/r spec.http[1].delegate\n"
+	"MSH0101 VirtualService/shop/r spec.http[2].delegate\n"},
     {"expiry", SECRET("s", "86400"), "MSH0102 Secret/istio-system/s data\n"},
     {"endpoints",
 	POD("p", "app: a")

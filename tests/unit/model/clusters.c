@@ -54,6 +54,17 @@ TEST(without_a_rule_everything_is_its_default)
 	EXPECT_TRUE(cluster(&c, WEB("81"))->http2);
 }
 
+TEST(grpc_of_browsers_is_sent_on_as_grpc)
+{
+	AUTO(compiled_fini) struct compiled c;
+
+	compiled_init(&c,
+	    SERVICE("web", "{name: grpc-web-x, port: 81}, {name: x, port: 82, "
+			   "appProtocol: grpc-web}"));
+	EXPECT_TRUE(cluster(&c, WEB("81"))->http2);
+	EXPECT_TRUE(cluster(&c, WEB("82"))->http2);
+}
+
 TEST(a_port_replaces_all_and_a_subset_only_what_it_says)
 {
 	AUTO(compiled_fini) struct compiled c;

@@ -170,7 +170,58 @@ TEST(a_chain_that_does_not_take_a_connection_says_why)
 	EXPECT_SLICE(text(&a, "error"), S("ErrNoFilterChain"));
 	EXPECT_SLICE(value_get_string(value_get(a.tree, S("chains"))->child,
 			 S("why"), S("")),
-	    S("not so: the application protocol"));
+	    S("not so: application protocol is h2; it is http/1.1"));
+}
+
+/* Each property that tells chains apart, and what is there instead. */
+TEST(what_a_chain_asks_for_and_what_there_is_are_told)
+{
+	static const struct slice names[] = {{"a.com", 5}, {"*.b.com", 7}};
+	static const struct cidr net = {
+	    .base = {.family = ADDR_V4, .bytes = {10, 1}}, .bits = 16};
+	static const struct {
+		struct view_chain_match match;
+		const char *why;
+	} rows[] = {
+	    {{.port = 7}, "not so: port is 7"},
+	    {{.cidrs = &net, .cidr_count = 1},
+		"not so: address is in 10.1.0.0/16; it is 10.2.0.1"},
+	    {{.snis = names, .sni_count = 2},
+		"not so: server name is one of a.com, *.b.com; it is "
+		"\"c.com\""},
+	    {{.transport = VIEW_TLS_TRANSPORT}, "not so: it comes with TLS"},
+	    {{.alpns = names, .alpn_count = 1},
+		"not so: application protocol is a.com; none is offered"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(asked_fini) struct asked a;
+		const struct view_chain only = {.match = rows[i].match};
+		struct explain_connection c = {.direction = VIEW_GATEWAY,
+		    .tls = only.match.transport == VIEW_ANY_TRANSPORT
+			       ? EXPLAIN_TLS
+			       : EXPLAIN_PLAINTEXT,
+		    .sni = S("c.com")};
+
+		prepare(&a);
+		listen_at(&a, 82, &only);
+		EXPECT_OK(addr_parse(S("10.2.0.1:82"), &c.destination));
+		a.tree = model_explain_connection(a.v, &c, &a.arena);
+		EXPECT_SLICE(text(&a, "error"), S("ErrNoFilterChain"));
+		EXPECT_SLICE(
+		    value_get_string(
+			value_get(a.tree, S("chains"))->child, S("why"), S("")),
+		    slice_str(rows[i].why));
+	}
+}
+
+TEST(where_nobody_listens_those_who_do_are_told)
+{
+	AUTO(asked_fini) struct asked a;
+
+	ask(&a, http(S("shop.com"), S("/"), EXPLAIN_PLAINTEXT), 79);
+	EXPECT_TRUE(slice_starts(text(&a, "outcome.reason"),
+	    S("nobody listens at this address; there are listeners 0.0.0.0_")));
 }
 
 /* Where each kind of connection ends. */
@@ -189,6 +240,9 @@ static const struct ending {
     {443, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/api", ""},
     {8443, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/api", "ErrMTLSError"},
     {15443, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/api", "ErrMTLSError"},
+    {443, EXPLAIN_HTTP, EXPLAIN_CLIENT, "shop.com", "/api", ""},
+    {8443, EXPLAIN_HTTP, EXPLAIN_CLIENT, "shop.com", "/api", ""},
+    {15443, EXPLAIN_HTTP, EXPLAIN_CLIENT, "shop.com", "/api", "ErrMTLSError"},
     {15443, EXPLAIN_HTTP2, EXPLAIN_MTLS, "shop.com", "/api", ""},
     {80, EXPLAIN_HTTP, EXPLAIN_TLS, "shop.com", "/", "ErrProtocolError"},
     {80, EXPLAIN_TCP, EXPLAIN_PLAINTEXT, "", "", "ErrProtocolError"},
@@ -255,12 +309,36 @@ static const struct bad {
 	const char *words;
 } bad[] = {
     {"hots", "reviews", "a question has no member hots"},
-    {"direction", "up", "direction is outbound, inbound or gateway"},
-    {"port", "80", "port is a port (0-65535)"},
-    {"ip", "localhost", "ip is an IP address"},
-    {"labels", "app", "labels is a map of texts"},
-    {"alpn", "h2", "alpn is a list of at most 16 texts"},
+    {"direction", "up",
+	"direction is outbound, inbound or gateway, not \"up\""},
+    {"port", "80", "port is a number from 0 to 65535, not \"80\""},
+    {"ip", "localhost", "ip is an IP address, not \"localhost\""},
+    {"labels", "app", "labels is a map of texts, not \"app\""},
+    {"alpn", "h2", "alpn is a list of at most 16 texts, not \"h2\""},
 };
+
+TEST(a_question_about_nothing_is_refused)
+{
+	struct arena arena;
+	struct value *v;
+	struct explain_question q;
+	struct fault why = {0};
+
+	arena_init(&arena, 1 << 16);
+	v = value_new(&arena, VALUE_MAP);
+	value_put_text(&arena, &v, S("namespace"), S("shop"));
+	EXPECT_EQ(read_json(v, &q, &why), ERR_INVALID);
+	EXPECT_STR(why.text,
+	    "a question has a host or an upstream (of a request), a direction "
+	    "(of a connection), or a cluster");
+	value_put_text(&arena, &v, S("direction"), S("inbound"));
+	EXPECT_EQ(read_json(v, &q, &why), ERR_INVALID);
+	EXPECT_STR(why.text,
+	    "a question about a connection has the port that it calls");
+	value_put_int(&arena, &v, S("port"), 80);
+	EXPECT_OK(read_json(v, &q, NULL));
+	arena_fini(&arena);
+}
 
 TEST(a_wrong_member_of_a_question_is_named)
 {

@@ -93,6 +93,42 @@ TEST(rules_are_about_entries_as_about_services)
 	EXPECT_EQ(to->endpoint_count, 2);
 }
 
+/* Two of one host are one service if nothing but their ports differs. */
+TEST(entries_of_one_host_are_merged_where_they_are_for_the_same)
+{
+#define TWO(meta, spec)                                                        \
+	SE("a", "default", "01",                                               \
+	    "  hosts: [a.b]\n" STATIC HTTP80                                   \
+	    "  endpoints: [{address: 192.0.2.1}]\n")                           \
+	SE("b" meta, "default", "02",                                          \
+	    "  hosts: [a.b]\n" STATIC spec                                     \
+	    "  ports: [{number: 81, name: two, protocol: HTTP}]\n")
+	static const struct {
+		const char *yaml;
+		bool merged;
+	} rows[] = {
+	    {TWO("", "  endpoints: [{address: 192.0.2.1}]\n"), true},
+	    {TWO("", "  exportTo: ['*']\n"), false},
+	    {TWO("", "  workloadSelector: {labels: {a: b}}\n"), false},
+	    {TWO(", labels: {a: b}", ""), false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(compiled_fini) struct compiled c;
+		const struct view_http_route *r;
+
+		compiled_init(&c, rows[i].yaml);
+		EXPECT_TRUE(cluster(&c, "outbound|80||a.b") != NULL);
+		EXPECT_EQ(
+		    cluster(&c, "outbound|81||a.b") != NULL, rows[i].merged);
+		r = view_find_host(c.v, NULL, S("a.b"), 81)->http;
+		EXPECT_SLICE(r->destinations[0].name, S("outbound|81||a.b"));
+		EXPECT_EQ(r->destinations[0].flag,
+		    rows[i].merged ? FLOW_OK : FLOW_NO_CLUSTER);
+	}
+#undef TWO
+}
+
 TEST(what_cannot_be_called_yet_is_told)
 {
 	static const struct {

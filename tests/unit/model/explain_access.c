@@ -111,6 +111,22 @@ TEST(a_connection_is_told_that_a_rule_is_about_requests)
 	    S("it is about requests, and a connection has none"));
 }
 
+TEST(a_denial_that_gets_wider_for_a_connection_says_so)
+{
+	AUTO(guarded_fini) struct guarded g;
+	AUTO(told_fini) struct told t;
+
+	guarded_init(&g,
+	    POLICY("d", "default",
+		"action: DENY, rules: [{to: [{operation: {paths: [/a]}}]}]"));
+	ask(&g, "{\"to\":\"web\",\"tcp\":true}", &t);
+	EXPECT_FALSE(allowed(&t));
+	EXPECT_SLICE(value_get_string(value_get(t.answer, S("rules"))->child,
+			 S("why"), S("")),
+	    S("takes it; what it asks of requests is not asked of a "
+	      "connection"));
+}
+
 #define JWT                                                                    \
 	"apiVersion: security.istio.io/v1\nkind: RequestAuthentication\n"      \
 	"metadata: {name: r}\nspec: {jwtRules: [{issuer: i}]}\n"
@@ -184,6 +200,7 @@ TEST(a_service_says_which_workload_and_port_it_leads_to)
 {
 	AUTO(arena_fini) struct arena a;
 	struct view_exposed_input w;
+	struct view_input in = {0};
 	struct loaded l;
 	const struct value *q;
 
@@ -195,8 +212,9 @@ TEST(a_service_says_which_workload_and_port_it_leads_to)
 	arena_init(&a, 1 << 16);
 	EXPECT_OK(codec_json_parse(
 	    S("{\"to\":\"web.default.svc.cluster.local\"}"), &a, &q, NULL));
-	EXPECT_OK(explain_access_workload(
-	    q, (const struct resource *const *)l.items, l.count, &a, &w, NULL));
+	in.resources = (const struct resource *const *)l.items;
+	in.resource_count = l.count;
+	EXPECT_OK(explain_access_workload(q, &in, &a, &w, NULL));
 	EXPECT_EQ(w.port, 80);
 	EXPECT_EQ(w.target.port, 8080);
 	EXPECT_SLICE(w.protocol, S("http"));
@@ -204,10 +222,50 @@ TEST(a_service_says_which_workload_and_port_it_leads_to)
 	EXPECT_OK(
 	    codec_json_parse(S("{\"to\":\"web\",\"port\":81}"), &a, &q, NULL));
 	EXPECT_ERR(
-	    explain_access_workload(q, (const struct resource *const *)l.items,
-		l.count, &a, &w, NULL),
-	    ERR_NOT_FOUND);
+	    explain_access_workload(q, &in, &a, &w, NULL), ERR_NOT_FOUND);
 	loaded_fini(&l);
+}
+
+TEST(a_workload_is_what_its_record_says_or_what_is_given)
+{
+	AUTO(arena_fini) struct arena a;
+	const struct label v1[] = {{S("version"), S("v1")}};
+	const struct view_port_input port = {.port = 81, .protocol = S("tcp")};
+	const struct view_service_input service = {.name = S("web"),
+	    .ns = S("default"),
+	    .ports = &port,
+	    .port_count = 1};
+	const struct view_endpoint_input endpoint = {
+	    .service_port = 81, .addr = {.port = 8081}, .labels = {v1, 1}};
+	const struct view_serving serving = {.service = S("web"),
+	    .ns = S("default"),
+	    .endpoints = &endpoint,
+	    .count = 1};
+	const struct view_input in = {.services = &service,
+	    .service_count = 1,
+	    .servings = &serving,
+	    .serving_count = 1};
+	struct view_exposed_input w;
+	struct fault why = {0};
+	const struct value *q;
+
+	arena_init(&a, 1 << 16);
+	EXPECT_OK(codec_json_parse(S("{\"to\":\"web\"}"), &a, &q, NULL));
+	EXPECT_OK(explain_access_workload(q, &in, &a, &w, NULL));
+	EXPECT_EQ(w.port, 81);
+	EXPECT_EQ(w.target.port, 8081);
+	EXPECT_SLICE(w.protocol, S("tcp"));
+	EXPECT_SLICE(labels_get(&w.labels, S("version")), S("v1"));
+	EXPECT_OK(codec_json_parse(S("{\"to\":\"wbe\"}"), &a, &q, NULL));
+	EXPECT_ERR(
+	    explain_access_workload(q, &in, &a, &w, &why), ERR_NOT_FOUND);
+	EXPECT_STR(why.text, "there is no Service wbe.default; say with labels "
+			     "whom to judge, as "
+			     "policies go by them");
+	EXPECT_OK(codec_json_parse(
+	    S("{\"to\":\"wbe\",\"labels\":{\"app\":\"x\"}}"), &a, &q, NULL));
+	EXPECT_OK(explain_access_workload(q, &in, &a, &w, NULL));
+	EXPECT_SLICE(labels_get(&w.labels, S("app")), S("x"));
 }
 
 /* --- paths ---------------------------------------------------------------- */

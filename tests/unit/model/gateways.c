@@ -559,6 +559,27 @@ TEST(of_two_services_with_one_host_one_has_the_clusters)
 	EXPECT_TRUE(compiled_tells(&c, "has no port 81"));
 }
 
+/* At a gateway it is the oldest, whatever the gateway's own namespace. */
+TEST(the_namespace_of_a_gateway_has_no_hosts_before_others)
+{
+	static const struct call calls[] = {
+	    {90, 0, "", NULL, "0.0.0.0_90 outbound|81||x.io"}};
+	AUTO(compiled_fini) struct compiled c;
+
+	at_gateway(&c,
+	    AGED("ServiceEntry", "own", "edge", "02",
+		"hosts: [x.io], ports: [{number: 80, name: a, protocol: TCP}, "
+		"{number: 90, name: b, protocol: TCP}]")
+		AGED("ServiceEntry", "far", "other", "01",
+		    "hosts: [x.io], ports: [{number: 81, name: a, protocol: "
+		    "TCP}]") GW("gw", "01", AT("tcp", "90", "TCP", "'*'", ""))
+		    VS("v", "01",
+			"hosts: ['*'], gateways: [gw], tcp: [{route: "
+			"[{destination: {host: x.io}}]}]"));
+	EXPECT_STR(told(&c, calls, (char[TOLD_MAX]){""}), calls[0].wanted);
+	EXPECT_TRUE(view_find_cluster(c.v, S("outbound|81||x.io")) != NULL);
+}
+
 TEST(the_mesh_of_another_network_is_called_by_the_names_of_clusters)
 {
 	static const struct call calls[] = {

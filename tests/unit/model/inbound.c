@@ -147,6 +147,18 @@ TEST(of_two_services_at_one_port_the_older_says_what_it_speaks)
 	EXPECT_SLICE(p[0].origin.key.name, S("a"));
 }
 
+TEST(of_two_ports_with_one_target_the_first_that_is_listed_counts)
+{
+	AUTO(machine_fini) struct machine w;
+
+	machine_init(&w,
+	    "apiVersion: v1\nkind: Service\n"
+	    "metadata: {name: web, namespace: shop}\n"
+	    "spec: {selector: {app: web}, ports: [{name: http, port: 9000, "
+	    "targetPort: 8080}, {name: tls, port: 8000, targetPort: 8080}]}\n");
+	EXPECT_TRUE(call(&w, 8080, PLAIN, "http/1.1")->routes != NULL);
+}
+
 TEST(a_service_is_also_known_by_its_selector)
 {
 	AUTO(machine_fini) struct machine w;
@@ -379,6 +391,8 @@ TEST(an_ingress_ends_tls_only_where_no_mtls_is_taken)
 	machine_init(&strict, STRICT HTTPS_INGRESS);
 	EXPECT_STR(taken(&strict, 443, MTLS, "istio-h2"),
 	    "10.0.0.7_443 inbound|443|| mesh");
+	/* Then it is passed on as it is, HTTPS. */
+	EXPECT_TRUE(call(&strict, 443, MTLS, "istio-h2")->routes == NULL);
 }
 
 TEST(of_sidecars_the_one_that_selects_the_workload_holds)

@@ -115,6 +115,28 @@ TEST(what_has_no_mutual_tls_does_not_pass_a_gateway)
 	    "203.0.113.1:15443 1");
 }
 
+TEST(what_has_no_address_counts_behind_its_gateway)
+{
+	EXPECT_STR(from_west(MESH_OF(
+		       AT("1", "east", "") ", {network: east, weight: "
+					   "5, serviceAccount: e}") EAST),
+	    "203.0.113.1:15443 6");
+}
+
+TEST(a_place_lies_in_the_network_of_its_label)
+{
+	const struct label east[] = {
+	    {S("topology.istio.io/network"), S("east")}};
+	const struct explain_place place = {.labels = {east, 1}};
+	struct view_input in = {.network = S("west")};
+	AUTO(compiled_fini) struct compiled c;
+
+	explain_view_input(&place, &in);
+	compiled_init_from(&c, FOUR EAST, &in);
+	EXPECT_STR(seen(&c),
+	    "192.0.2.2:80 1, 192.0.2.3:80 1, 192.0.2.4:80 1, 192.0.2.1:80 1");
+}
+
 TEST(an_address_of_its_range_lies_in_a_network)
 {
 	EXPECT_STR(from_west(MESH_OF(AT("1", "''", "") ", " AT("129", "''", ""))

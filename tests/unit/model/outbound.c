@@ -233,7 +233,8 @@ TEST(of_two_that_cannot_be_told_apart_the_older_stays)
 		    "TCP}]"));
 	EXPECT_SLICE(
 	    call_target(&c, TCP("1.2.3.4:9000")), S("outbound|9000||b.com"));
-	EXPECT_TRUE(compiled_tells(&c, "cannot be told from those to another"));
+	EXPECT_TRUE(compiled_tells(&c, "cannot be told from those to "
+				       "ServiceEntry/default/b, which"));
 }
 
 TEST(who_speaks_first_shares_its_port_with_nobody)
@@ -379,6 +380,34 @@ TEST(a_destination_may_be_another_name)
 	    S("outbound|80||web.default.svc.cluster.local"));
 }
 
+#define ALIAS(name, port)                                                      \
+	SVC(name, "type: ExternalName, externalName: a.b, ports: [{name: x, "  \
+		  "port: " port "}]")
+#define LEADS(host, port)                                                      \
+	"{destination: {host: " host ", port: {number: " port "}}, weight: 1}"
+
+/* Of requests where it has the port that is called, of bytes always. */
+TEST(another_name_stands_for_it_on_ports_that_are_not_its_own)
+{
+	AUTO(compiled_fini) struct compiled c;
+	const struct view_destination *of;
+
+	compiled_init(&c,
+	    WEB ALIAS("has", "80") ALIAS("not", "81") VS("v",
+		"hosts: [web], http: [{route: [" LEADS("has", "90") ", " LEADS(
+		    "not", "81") "]}], tcp: [{route: [" LEADS("has",
+		    "90") ", " LEADS("not", "90") "]}]"));
+	of = view_find_host(c.v, NULL, S("web"), 80)->http[0].destinations;
+	EXPECT_SLICE(of[0].name, S("outbound|90||a.b"));
+	EXPECT_SLICE(
+	    of[1].name, S("outbound|81||not.default.svc.cluster.local"));
+	of = view_find_host(c.v, NULL, S("web"), 3306)->tcp[0].destinations;
+	EXPECT_SLICE(of[0].name, S("outbound|90||a.b"));
+	EXPECT_SLICE(of[1].name, S("outbound|90||a.b"));
+}
+#undef ALIAS
+#undef LEADS
+
 #define MESH(spec)                                                             \
 	"apiVersion: meshd.dev/v1\nkind: MeshConfig\n"                         \
 	"metadata: {name: default}\nspec: {" spec "}\n---\n"
@@ -497,6 +526,25 @@ TEST(a_service_and_an_entry_of_one_host_are_one_cluster)
 	EXPECT_EQ(found, 2);
 	EXPECT_SLICE(call_target(&c, TCP("1.2.3.4:3306")),
 	    S("outbound|3306||web.default.svc.cluster.local"));
+}
+
+/* The entry's other port is listened at, and nobody is behind it. */
+TEST(a_service_has_no_ports_of_an_entry_with_its_host)
+{
+	AUTO(compiled_fini) struct compiled c;
+
+	compiled_init(
+	    &c, WEB SE("e", "01",
+		    "hosts: [web.default.svc.cluster.local], ports: [{number: "
+		    "3307, name: t, protocol: TCP}]"));
+	EXPECT_SLICE(call_target(&c, TCP("1.2.3.4:3307")),
+	    S("outbound|3307||web.default.svc.cluster.local"));
+	EXPECT_TRUE(
+	    view_find_cluster(c.v,
+		S("outbound|3307||web.default.svc.cluster.local")) == NULL);
+	EXPECT_TRUE(compiled_tells(&c,
+	    "of the services that have the host web.default.svc.mesh.internal "
+	    "the one that counts here has no port 3307"));
 }
 
 TEST(where_a_match_names_gateways_labels_are_not_looked_at)

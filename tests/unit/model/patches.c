@@ -228,7 +228,7 @@ walk(void (*change)(struct world *w), uint64_t seeds)
 		view_unref(&v);
 		world_fini(&w);
 	}
-	EXPECT_TRUE(effects > seeds);
+	EXPECT_TRUE(effects > seeds / 2); /* of endpoints there are few */
 	return patches;
 }
 

@@ -33,6 +33,7 @@ world_init(struct world *w, uint64_t seed)
 	*w = (struct world){0};
 	rng_init(&w->rng, seed);
 	random_place(&w->rng, &w->in);
+	random_machine(&w->rng, &w->in);
 	while (w->count < RESOURCES) {
 		struct resource *r = random_resource(&w->rng);
 
@@ -79,9 +80,32 @@ compile(const struct world *w, size_t count, const struct view *before)
 static void
 expect_same(const struct view *v, uint64_t fingerprint, uint64_t seed)
 {
+	EXPECT_TRUE(fingerprint != 0); /* as is what does not fit */
 	if (view_fingerprint(v) != fingerprint)
 		printf("seed %llu\n", (unsigned long long)seed);
 	EXPECT_EQ(view_fingerprint(v), fingerprint);
+}
+
+/* What is not made, or is never valid, the others try in vain. */
+TEST(resources_of_every_kind_of_a_view_are_made)
+{
+	static const char *const kinds[] = {"Service", "ServiceEntry",
+	    "WorkloadEntry", "VirtualService", "DestinationRule", "Sidecar",
+	    "Gateway", "PeerAuthentication", "AuthorizationPolicy",
+	    "RequestAuthentication", "MeshConfig", "Telemetry"};
+	size_t made[ARRAY_LEN(kinds)] = {0};
+	struct rng rng;
+
+	rng_init(&rng, 1);
+	for (size_t i = 0; i < SEEDS; i++) {
+		struct resource *r = random_resource(&rng);
+
+		for (size_t j = 0; j < ARRAY_LEN(kinds); j++)
+			made[j] += slice_eq(r->key.kind, slice_str(kinds[j]));
+		resource_unref(&r);
+	}
+	for (size_t j = 0; j < ARRAY_LEN(kinds); j++)
+		EXPECT_TRUE(made[j] > SEEDS / 100);
 }
 
 TEST(the_order_of_resources_never_matters)

@@ -3,6 +3,7 @@
  * view — what one proxy makes of resources, records and its own listeners.
  */
 #include "codec/codec.h"
+#include "compiled.h"
 #include "load.h"
 #include "unit.h"
 
@@ -255,6 +256,27 @@ TEST(what_leads_nowhere_says_so)
 	d = ask(&w, S("DELETE"), S("/"), false).route->destinations;
 	EXPECT_SLICE(d->missing,
 	    S("there is no service nowhere.default.svc.mesh.internal"));
+}
+
+/* Its owner would look for it in vain. */
+TEST(a_service_that_is_there_but_not_seen_is_told_so)
+{
+	AUTO(compiled_fini) struct compiled c;
+	const struct view_host *h;
+
+	compiled_init(&c,
+	    "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n"
+	    "spec: {ports: [{name: http, port: 80}]}\n---\n"
+	    "apiVersion: v1\nkind: Service\nmetadata: {name: db, namespace: "
+	    "shop, annotations: {networking.istio.io/exportTo: '.'}}\n"
+	    "spec: {ports: [{name: http, port: 80}]}\n---\n"
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: web}\nspec:\n  hosts: [web]\n  http:\n"
+	    "  - route: [{destination: {host: db.shop.svc.cluster.local}}]\n");
+	h = view_find_host(c.v, NULL, S("web"), 80);
+	EXPECT_SLICE(h->http[0].destinations[0].missing,
+	    S("db.shop.svc.mesh.internal is not seen from here: it is not "
+	      "exported here, or a Sidecar leaves it out"));
 }
 
 TEST(an_unexpected_account_takes_no_traffic)

@@ -74,6 +74,9 @@ void compile_rules(struct builder *b, const struct trust *t,
     const struct resource *r, const struct access_policy *policy,
     struct rows *out);
 
+/* True if it asks for anything that only a request has. */
+bool rule_is_about_requests(const struct access_rule *r);
+
 /* True if no connection without requests meets the rule of such a stage. */
 bool rule_skips_tcp(const struct access_rule *r, enum access_stage stage);
 

@@ -177,7 +177,7 @@ asks_for_http(const struct access_all *all)
 }
 
 bool
-rule_skips_tcp(const struct access_rule *r, enum access_stage stage)
+rule_is_about_requests(const struct access_rule *r)
 {
 	bool http = asks_for_http(&r->when);
 
@@ -185,5 +185,12 @@ rule_skips_tcp(const struct access_rule *r, enum access_stage stage)
 		http = http || asks_for_http(&r->from[i]);
 	for (size_t i = 0; i < r->to_count; i++)
 		http = http || asks_for_http(&r->to[i]);
-	return http && (stage == ACCESS_ALLOW || stage == ACCESS_DRY_ALLOW);
+	return http;
+}
+
+bool
+rule_skips_tcp(const struct access_rule *r, enum access_stage stage)
+{
+	return (stage == ACCESS_ALLOW || stage == ACCESS_DRY_ALLOW) &&
+	       rule_is_about_requests(r);
 }

@@ -319,6 +319,7 @@ void analyze_key_fetching(struct analysis *a);
 void analyze_network_registries(struct analysis *a);
 
 void analyze_never_matching(struct analysis *a);
+void analyze_delegates(struct analysis *a);
 void analyze_expiry(struct analysis *a);
 void analyze_healthless_services(struct analysis *a);
 void analyze_idle_policies(struct analysis *a);

@@ -166,6 +166,8 @@ static const struct analyzer all[] = {
 	analyze_network_registries},
     {"never-matching", "Rules that contradict themselves.", {"MSH0101"},
 	analyze_never_matching},
+    {"delegates", "Rules of delegates that are left out.", {"MSH0101"},
+	analyze_delegates},
     {"expiry", "Certificates, and when they end.", {"MSH0102"}, analyze_expiry},
     {"endpoints", "Services, and what serves them.", {"MSH0103"},
 	analyze_healthless_services},

@@ -5,6 +5,8 @@
  * Listener, chain, set of routes, virtual host, route: in this order, each by
  * the function that the proxy calls.
  */
+#include "address.h"
+#include "chains.h"
 #include "story.h"
 #include "verdict.h"
 
@@ -33,6 +35,7 @@ put_connection(struct trip *t)
 	    [EXPLAIN_PLAINTEXT] = "plaintext",
 	    [EXPLAIN_TLS] = "tls",
 	    [EXPLAIN_MTLS] = "mtls",
+	    [EXPLAIN_CLIENT] = "client",
 	};
 	struct tree *tree = &t->s.t;
 	struct value *map = tree_map(tree);
@@ -168,6 +171,10 @@ passes_tls(struct trip *t)
 	else if (t->c->tls == EXPLAIN_MTLS && !is_mutual(t))
 		refuse(t, "ErrMTLSError", FLOW_DOWNSTREAM_PROTOCOL,
 		    S("the client expects another server's certificate"));
+	else if (t->c->tls == EXPLAIN_CLIENT && mode == VIEW_TLS_ISTIO_MUTUAL)
+		refuse(t, "ErrMTLSError", FLOW_DOWNSTREAM_PROTOCOL,
+		    S("a certificate of the mesh is wanted, and its client "
+		      "has another"));
 	else if (t->c->tls == EXPLAIN_TLS && wants_certificate(mode))
 		refuse(t, "ErrMTLSError", FLOW_DOWNSTREAM_PROTOCOL,
 		    S("its client's certificate is wanted, and it has none"));
@@ -178,6 +185,47 @@ passes_tls(struct trip *t)
 
 /* --- the steps ------------------------------------------------------------ */
 
+/* A program that calls a name is told its address, if it has one here. */
+static void
+find_address(
+    struct trip *t, const struct view_scope *of, struct addr *destination)
+{
+	const struct view_service *s;
+
+	if (t->c->direction != VIEW_OUTBOUND ||
+	    destination->family != ADDR_NONE || t->s.ask->host.len == 0)
+		return;
+	s = address_of(t->s.v, of, t->s.ask->host, destination);
+	if (s == NULL)
+		return;
+	put_step(t, "address", tree_addr(&t->s.t, destination), &s->origin,
+	    S("of the name, in the mesh"));
+}
+
+enum { LISTENERS_TOLD = 8 };
+
+/* And who does, instead. */
+static struct slice
+nobody_listens(struct trip *t, const struct view_scope *of)
+{
+	struct tree *tree = &t->s.t;
+	size_t count;
+	const struct view_listener *const *all =
+	    view_listeners(t->s.v, of, t->c->direction, &count);
+	struct slice text = S("nobody listens at this address");
+
+	if (count == 0 && t->s.is_gateway)
+		return S("nobody listens at this address: no Gateway selects "
+			 "this gateway");
+	for (size_t i = 0; i < MIN(count, LISTENERS_TOLD); i++)
+		text = tree_printf(tree, "%.*s%s%.*s", SLICE_ARG(text),
+		    i == 0 ? "; there are listeners " : ", ",
+		    SLICE_ARG(all[i]->name));
+	return count > LISTENERS_TOLD
+		   ? tree_printf(tree, "%.*s …", SLICE_ARG(text))
+		   : text;
+}
+
 static bool
 find_listener(struct trip *t, const struct view_scope *of)
 {
@@ -186,10 +234,11 @@ find_listener(struct trip *t, const struct view_scope *of)
 
 	t->listener = l;
 	if (l == NULL) {
-		refuse(t, "ErrNoListener", FLOW_NO_ROUTE,
-		    S("nobody listens at this address"));
+		refuse(
+		    t, "ErrNoListener", FLOW_NO_ROUTE, nobody_listens(t, of));
 		return false;
 	}
+	story_meet(&t->s, &l->origin);
 	tree_put_text(&t->s.t, t->s.root, "listenerMatched", l->name);
 	put_step(t, "listener", l->name, &l->origin, S(""));
 	return true;
@@ -225,36 +274,10 @@ tell_peers(struct trip *t)
 
 	if (c == NULL || c->peers == MUTUAL_TLS_UNSET)
 		return true;
+	story_meet(&t->s, &c->peers_origin);
 	put_step(t, "mutual TLS", slice_str(mutual_tls_mode_name(c->peers)),
 	    &c->peers_origin, slice_str(words[c->peers]));
 	return c->peers != MUTUAL_TLS_STRICT || t->c->tls != EXPLAIN_PLAINTEXT;
-}
-
-enum { CHAINS_TOLD = 50 };
-
-/* Why none of the chains takes it. */
-static void
-tell_chains(struct trip *t)
-{
-	struct tree *tree = &t->s.t;
-	struct value *list = tree_list(tree);
-
-	for (size_t i = 0; i < MIN(t->listener->chain_count, CHAINS_TOLD);
-	     i++) {
-		const struct view_chain *c = &t->listener->chains[i];
-		const char *misfit = view_chain_misfit(c, &t->seen);
-		struct value *map = tree_map(tree);
-
-		tree_put_text(tree, map, "name", c->name);
-		tree_put_text(
-		    tree, map, "origin", tree_origin(tree, &c->origin));
-		tree_put_text(tree, map, "why",
-		    misfit != NULL
-			? tree_printf(tree, "not so: %s", misfit)
-			: S("others fit better, as far as they were asked"));
-		tree_add(tree, list, map);
-	}
-	tree_put(tree, t->s.root, "chains", list);
 }
 
 static bool
@@ -264,15 +287,18 @@ find_chain(struct trip *t)
 
 	look(t);
 	t->chain = view_find_chain(t->listener, &t->seen);
+	if (t->chain == NULL || !t->s.is_inbound)
+		tree_put(&t->s.t, t->s.root, "chains",
+		    chains_tell(&t->s.t, t->listener, t->chain, &t->seen));
 	if (t->chain == NULL) {
 		refuse(t, "ErrNoFilterChain", FLOW_NO_ROUTE,
 		    may_come
 			? S("the listener takes no connection of this kind")
 			: S("the connection is plain, and nothing but mutual "
 			    "TLS of the mesh is taken here"));
-		tell_chains(t);
 		return false;
 	}
+	story_meet(&t->s, &t->chain->origin);
 	tree_put_text(&t->s.t, t->s.root, "filterChainMatched", t->chain->name);
 	put_step(
 	    t, "chain", t->chain->name, &t->chain->origin, tls_words(t->chain));
@@ -295,7 +321,7 @@ identity_words(const struct trip *t, struct slice identity)
 {
 	if (identity.len > 0)
 		return identity;
-	return t->c->tls == EXPLAIN_MTLS
+	return t->c->tls == EXPLAIN_MTLS || t->c->tls == EXPLAIN_CLIENT
 		   ? S("it is not said whose certificate it is")
 		   : S("nobody: no certificate");
 }
@@ -411,7 +437,8 @@ struct value *
 model_explain_connection(const struct view *v,
     const struct explain_connection *connection, struct arena *arena)
 {
-	struct trip t = {.c = connection};
+	struct explain_connection c = *connection;
+	struct trip t = {.c = &c};
 	const struct explain_request *ask = &connection->request;
 	const struct view_scope *of =
 	    connection->direction == VIEW_OUTBOUND
@@ -419,11 +446,13 @@ model_explain_connection(const struct view *v,
 		: NULL;
 
 	story_init(&t.s, v, ask, arena);
-	t.s.is_connection = true;
+	t.s.is_inbound = connection->direction == VIEW_INBOUND;
+	t.s.is_gateway = connection->direction == VIEW_GATEWAY;
 	t.s.port = connection->destination.port;
 	t.steps = tree_list(&t.s.t);
 	if (of != NULL)
 		story_caller(&t.s, of);
+	find_address(&t, of, &c.destination);
 	put_connection(&t);
 	if (find_listener(&t, of) && find_chain(&t)) {
 		if (t.chain->routes != NULL)
@@ -432,5 +461,6 @@ model_explain_connection(const struct view *v,
 			tell_bytes(&t);
 	}
 	tree_put(&t.s.t, t.s.root, "steps", t.steps);
+	story_problems(&t.s);
 	return t.s.t.full ? NULL : t.s.root;
 }

@@ -17,8 +17,14 @@ struct question_reader {
 static enum err
 wrong(const struct question_reader *r, const char *wanted)
 {
-	return fault_set(r->why, ERR_INVALID, "%.*s is %s",
-	    SLICE_ARG(slice_sub(r->v->key, 0, 64)), wanted);
+	struct slice key = slice_sub(r->v->key, 0, 64);
+
+	if (r->v->type == VALUE_STRING)
+		return fault_set(r->why, ERR_INVALID,
+		    "%.*s is %s, not \"%.*s\"", SLICE_ARG(key), wanted,
+		    SLICE_ARG(slice_sub(r->v->string, 0, 64)));
+	return fault_set(
+	    r->why, ERR_INVALID, "%.*s is %s", SLICE_ARG(key), wanted);
 }
 
 static enum err
@@ -130,7 +136,7 @@ read_port(struct question_reader *r)
 {
 	if (r->v->type != VALUE_INT || r->v->integer < 0 ||
 	    r->v->integer > UINT16_MAX)
-		return wrong(r, "a port (0-65535)");
+		return wrong(r, "a number from 0 to 65535");
 	r->q->connection.request.port = (uint16_t)r->v->integer;
 	return OK;
 }
@@ -211,7 +217,8 @@ static const char *const protocols[] = {[EXPLAIN_TCP] = "tcp",
     [EXPLAIN_GRPC] = "grpc"};
 static const char *const tls[] = {[EXPLAIN_PLAINTEXT] = "plaintext",
     [EXPLAIN_TLS] = "tls",
-    [EXPLAIN_MTLS] = "mtls"};
+    [EXPLAIN_MTLS] = "mtls",
+    [EXPLAIN_CLIENT] = "client"};
 
 /* A member is read, or is one of some words, or is a text at `offset`. */
 static const struct member {
@@ -244,7 +251,7 @@ static const struct member {
     READ("port", read_port),
     WORD(
 	"protocol", connection.protocol, protocols, "tcp, http, http2 or grpc"),
-    WORD("tls", connection.tls, tls, "plaintext, tls or mtls"),
+    WORD("tls", connection.tls, tls, "plaintext, tls, mtls or client"),
     READ("sni", read_sni),
     READ("alpn", read_alpn),
     READ("with", read_with),
@@ -281,6 +288,24 @@ read_member(struct question_reader *r)
 	    SLICE_ARG(slice_sub(r->v->key, 0, 64)));
 }
 
+/* Nobody could answer a question about nothing. */
+static enum err
+check_asked(const struct explain_question *q, struct fault *why)
+{
+	const struct explain_request *r = &q->connection.request;
+
+	if (q->cluster.len > 0)
+		return OK;
+	if (q->is_connection && r->port == 0)
+		return fault_set(why, ERR_INVALID,
+		    "a question about a connection has the port that it calls");
+	if (!q->is_connection && r->host.len == 0 && r->upstream.len == 0)
+		return fault_set(why, ERR_INVALID,
+		    "a question has a host or an upstream (of a request), a "
+		    "direction (of a connection), or a cluster");
+	return OK;
+}
+
 enum err
 explain_read(const struct value *v, struct arena *arena,
     struct explain_question *out, struct fault *why)
@@ -303,16 +328,23 @@ explain_read(const struct value *v, struct arena *arena,
 	q.connection.request.ns = q.place.ns;
 	q.connection.request.labels = q.place.labels;
 	q.connection.destination.port = q.connection.request.port;
-	*out = q;
-	return OK;
+	e = check_asked(&q, why);
+	if (e == OK)
+		*out = q;
+	return e;
 }
 
 void
 explain_view_input(const struct explain_place *place, struct view_input *out)
 {
+	struct slice network =
+	    labels_get(&place->labels, S("topology.istio.io/network"));
+
 	out->proxy = place->proxy;
 	out->ns = place->ns;
 	out->labels = place->labels;
+	if (network.len > 0)
+		out->network = network;
 	if (place->ip.family == ADDR_NONE)
 		return;
 	out->addrs = &place->ip;

@@ -67,6 +67,7 @@ find_host(struct story *s)
 		put_listener_to(s, h);
 		return h;
 	}
+	story_error(s, "ErrNoVirtualHost");
 	h = view_find_host(s->v, of, s->ask->host, 0);
 	if (h != NULL)
 		story_outcome(s, 404, FLOW_NO_ROUTE,
@@ -75,8 +76,9 @@ find_host(struct story *s)
 	else
 		story_outcome(s, 404, FLOW_NO_ROUTE,
 		    tree_printf(&s->t,
-			"no service and no rule is known for %.*s",
-			SLICE_ARG(s->ask->host)));
+			"no service and no rule is known for %.*s, as seen "
+			"from namespace %.*s",
+			SLICE_ARG(s->ask->host), SLICE_ARG(of->ns)));
 	return NULL;
 }
 
@@ -105,6 +107,7 @@ model_explain(const struct view *v, const struct explain_request *request,
 	story_init(&s, v, request, arena);
 	h = find_host(&s);
 	if (h != NULL) {
+		story_meet(&s, &h->origin);
 		tree_put_text(&s.t, s.root, "protocol",
 		    slice_str(view_protocol_name(h->protocol)));
 		if (view_protocol_is_http(h->protocol))
@@ -112,5 +115,6 @@ model_explain(const struct view *v, const struct explain_request *request,
 		else
 			tell_tcp(&s, h);
 	}
+	story_problems(&s);
 	return s.t.full ? NULL : s.root;
 }

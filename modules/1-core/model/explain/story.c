@@ -51,12 +51,10 @@ put_request(struct story *s, const struct http_attrs *a)
 	tree_put(&s->t, s->root, "request", map);
 }
 
-/* Connections' errors have upstream's names. */
 void
 story_error(struct story *s, const char *name)
 {
-	if (s->is_connection)
-		tree_put_text(&s->t, s->root, "error", slice_str(name));
+	tree_put_text(&s->t, s->root, "error", slice_str(name));
 }
 
 /* --- the end of it -------------------------------------------------------- */
@@ -83,19 +81,50 @@ destination(struct story *s, const struct view_destination *d, uint32_t total)
 	if (d->cluster == NULL)
 		return map;
 	c = view_cluster_now(s->v, d->cluster);
+	story_meet(s, &c->origin);
+	story_meet(s, &c->service->origin);
 	tree_put_cluster(&s->t, map, c);
-	if (s->ask->offline)
-		return map;
-	tree_put(&s->t, map, "endpoints", tree_endpoints(&s->t, c));
-	tree_put_int(&s->t, map, "usable", (int64_t)c->usable_count);
+	if (!s->ask->offline || c->endpoint_count > 0)
+		tree_put(&s->t, map, "endpoints", tree_endpoints(&s->t, c));
+	if (!s->ask->offline)
+		tree_put_int(&s->t, map, "usable", (int64_t)c->usable_count);
 	return map;
 }
 
-/* Files do not tell: then it is. */
+/* Files do not tell: then it is; so is the program, as far as the mesh knows.
+ */
 static bool
 is_served(const struct story *s, const struct view_cluster *c)
 {
-	return s->ask->offline || view_cluster_now(s->v, c)->usable_count > 0;
+	return s->ask->offline || s->is_inbound ||
+	       view_cluster_now(s->v, c)->usable_count > 0;
+}
+
+/* Where it goes, if nothing is missing. */
+static struct slice
+served_words(const struct story *s, const struct view_cluster *c)
+{
+	if (s->is_inbound)
+		return S("goes to the program beside the proxy");
+	if (!s->ask->offline)
+		return S("goes to a living endpoint");
+	if (view_cluster_now(s->v, c)->usable_count > 0)
+		return S("goes to an endpoint that the files name; whether it "
+			 "lives, files do not tell");
+	return S("goes to the destination; files do not tell whether anybody "
+		 "serves it");
+}
+
+/* Nobody takes any of it. Bytes are not answered. */
+static void
+tell_unserved(struct story *s, enum flow_flag flag, struct slice reason)
+{
+	if (s->is_bytes)
+		story_outcome(s, 0, flag,
+		    tree_printf(&s->t, "the connection is closed: %.*s",
+			SLICE_ARG(reason)));
+	else
+		story_outcome(s, 503, flag, reason);
 }
 
 /* Told of one destination; with several, only of what all have in common. */
@@ -103,33 +132,34 @@ static void
 judge(struct story *s, const struct view_destination *items, size_t count,
     uint32_t total)
 {
+	const struct view_cluster *good = NULL;
 	enum flow_flag flag = FLOW_OK;
 	struct slice reason = S("");
-	size_t bad = 0;
+	bool bad = false;
 
 	for (size_t i = 0; i < count; i++) {
 		const struct view_destination *d = &items[i];
 		bool taken = count == 1 || total == 0 ? i == 0 : d->weight > 0;
 
-		if (!taken || (d->cluster != NULL && is_served(s, d->cluster)))
+		if (!taken)
 			continue;
-		bad++;
+		if (d->cluster != NULL && is_served(s, d->cluster)) {
+			good = d->cluster;
+			continue;
+		}
+		bad = true;
 		flag = d->cluster != NULL ? FLOW_NO_ENDPOINT : d->flag;
-		reason = d->missing;
+		reason = story_or(d->missing, slice_str(flow_flag_words(flag)));
 	}
-	if (bad == 0)
-		story_outcome(s, 0, FLOW_OK,
-		    s->ask->offline
-			? S("goes to the destination; files do not tell "
-			    "whether anybody serves it")
-			: S("goes to a living endpoint"));
-	else if (bad == count)
-		story_outcome(s, 503, flag, reason);
+	if (!bad && good != NULL)
+		story_outcome(s, 0, FLOW_OK, served_words(s, good));
+	else if (good == NULL)
+		tell_unserved(s, flag, reason);
 	else
 		story_outcome(s, 0, flag,
-		    tree_printf(&s->t, "some of it is answered 503: %.*s",
-			SLICE_ARG(story_or(
-			    reason, slice_str(flow_flag_words(flag))))));
+		    tree_printf(&s->t, "some of it is %s: %.*s",
+			s->is_bytes ? "closed" : "answered 503",
+			SLICE_ARG(reason)));
 }
 
 static void
@@ -183,6 +213,7 @@ story_on_step(void *arg, const struct view_step *step)
 	    step->route ? &step->route->origin : &step->tcp->origin;
 	struct origin at = *o;
 
+	story_meet(s, o);
 	if (step->match != NULL && step->match->line > 0 && at.line > 0)
 		at.line = step->match->line;
 	tree_put_int(&s->t, map, "rule", (int64_t)rule);
@@ -250,6 +281,7 @@ story_http(struct story *s, const struct view_host *h)
 	struct view_http_choice c;
 	enum err e = view_normalize_path(s->v, a.path, s->t.arena, &a.path);
 
+	story_meet(s, &h->origin);
 	tree_put_text(&s->t, s->root, "virtualHostMatched", h->name);
 	put_request(s, &a);
 	s->t.full = s->t.full || e == ERR_LIMIT;
@@ -290,6 +322,8 @@ story_tcp(struct story *s, const struct view_tcp_route *r)
 		story_outcome(s, 0, FLOW_NO_ROUTE, S(""));
 		return;
 	}
+	s->is_bytes = true;
+	story_meet(s, &r->origin);
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
 	tree_put(&s->t, s->root, "action", tree_tcp_action(&s->t, r));
 	put_destinations(

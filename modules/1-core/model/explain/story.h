@@ -9,14 +9,21 @@
 #include "explain.h"
 #include "tree.h"
 
+enum { STORY_MET_MAX = 32 };
+
 struct story {
 	struct tree t;
 	const struct view *v;
 	const struct explain_request *ask;
-	uint16_t port;      /* that was called; 0: the virtual host's own */
-	bool is_connection; /* whose errors have names */
+	uint16_t port;   /* that was called; 0: the virtual host's own */
+	bool is_inbound; /* to a program beside the proxy */
+	bool is_gateway; /* at one, from outside */
+	bool is_bytes;   /* which nobody answers, but closes */
 	struct value *root;
 	struct value *rules;
+	/* Where that by which it went is written, each resource once. */
+	const struct origin *met[STORY_MET_MAX];
+	size_t met_count;
 };
 
 void story_init(struct story *s, const struct view *v,
@@ -29,7 +36,7 @@ struct http_attrs story_attrs(const struct story *s, const struct view_host *h);
 void story_outcome(
     struct story *s, unsigned status, enum flow_flag flag, struct slice reason);
 
-/* Its name, of a connection. */
+/* Upstream's name for where it ends. */
 void story_error(struct story *s, const char *name);
 
 /* Who calls. */
@@ -43,6 +50,12 @@ void story_tcp(struct story *s, const struct view_tcp_route *r);
 
 /* The rules for connections that were looked at; a view_trace_cb. */
 void story_on_step(void *arg, const struct view_step *step);
+
+/* It went by this; keeps it. Of more than STORY_MET_MAX the first. */
+void story_meet(struct story *s, const struct origin *o);
+
+/* What is wrong with all that it met, last. */
+void story_problems(struct story *s);
 
 /* `s`, or `otherwise` if it is empty. */
 static inline struct slice

@@ -5,7 +5,7 @@
 #include "verdict.h"
 
 #include "../access/call.h"
-#include "../view/inside.h"
+#include "../access/parts.h"
 
 enum { TEXT_SHOWN = 200, CLOCK_SKEW_MS = 60 * 1000, TOKEN_MAX = 64 << 10 };
 
@@ -108,13 +108,21 @@ policy_name(struct telling *s, const struct access_policy *p)
 	    SLICE_ARG(p->origin.key.name));
 }
 
+/* A DENY rule gets wider where there is no request to ask. */
+static struct slice
+why(const struct telling *s, const struct access_step *step)
+{
+	return s->ask->call.http == NULL && rule_is_about_requests(step->rule)
+		   ? S("takes it; what it asks of requests is not asked of a "
+		       "connection")
+		   : S("");
+}
+
 static struct slice
 why_not(struct telling *s, const struct access_step *step)
 {
 	struct slice wanted, others = S("");
 
-	if (step->matched)
-		return S("");
 	if (step->failed == NULL)
 		return step->rule->never;
 	wanted = tree_access_condition(s->t, step->failed);
@@ -147,7 +155,8 @@ on_step(void *arg, const struct access_step *step)
 	tree_put_text(
 	    s->t, map, "origin", tree_origin(s->t, &step->rule->origin));
 	tree_put_bool(s->t, map, "matched", step->matched);
-	tree_put_text(s->t, map, "why", why_not(s, step));
+	tree_put_text(
+	    s->t, map, "why", step->matched ? why(s, step) : why_not(s, step));
 	tree_add(s->t, s->rules, map);
 }
 

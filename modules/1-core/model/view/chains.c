@@ -164,18 +164,18 @@ view_find_chain(const struct view_listener *l, const struct view_connection *c)
 	return chain != NULL ? chain : l->otherwise;
 }
 
-const char *
+enum view_misfit
 view_chain_misfit(
     const struct view_chain *chain, const struct view_connection *c)
 {
-	static const char *const names[ARRAY_LEN(order)] = {"the port",
-	    "the address", "the server name", "whether it is TLS",
-	    "the application protocol"};
+	static const enum view_misfit misfits[ARRAY_LEN(order)] = {
+	    VIEW_OTHER_PORT, VIEW_OTHER_ADDRESS, VIEW_OTHER_SNI,
+	    VIEW_OTHER_TRANSPORT, VIEW_OTHER_ALPN};
 
 	for (size_t i = 0; i < ARRAY_LEN(order); i++)
 		if (order[i](&chain->match, c) == 0)
-			return names[i];
-	return NULL;
+			return misfits[i];
+	return VIEW_FITS;
 }
 
 /* --- listeners ------------------------------------------------------------ */

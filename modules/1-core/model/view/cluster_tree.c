@@ -7,8 +7,40 @@
 
 /* --- endpoints ------------------------------------------------------------ */
 
+const char *
+tree_security(enum view_security s)
+{
+	static const char *const words[] = {
+	    [VIEW_SECURITY_NONE] = "plain text",
+	    [VIEW_SECURITY_EACH] = "mutual TLS where the endpoint wants it",
+	    [VIEW_SECURITY_MESH] = "mutual TLS",
+	    [VIEW_SECURITY_TLS] = "TLS",
+	};
+
+	return words[s];
+}
+
+/* How calls of it are secured: as it is written, and what the proxy does
+ * instead. */
+static struct slice
+endpoint_security(
+    struct tree *t, const struct view_cluster *c, const struct view_endpoint *e)
+{
+	enum view_security wanted = c->security, done = VIEW_SECURITY_NONE;
+
+	if (wanted == VIEW_SECURITY_EACH)
+		wanted = e->mutual ? VIEW_SECURITY_MESH : VIEW_SECURITY_NONE;
+	if (e->tunnel.family != ADDR_NONE)
+		done = VIEW_SECURITY_MESH;
+	if (wanted == done)
+		return slice_str(tree_security(wanted));
+	return tree_printf(t, "%s, not in force yet: %s", tree_security(wanted),
+	    tree_security(done));
+}
+
 static struct value *
-endpoint(struct tree *t, const struct view_endpoint *e)
+endpoint(
+    struct tree *t, const struct view_cluster *c, const struct view_endpoint *e)
 {
 	struct value *map = tree_map(t);
 	char text[ENDPOINT_TEXT_MAX];
@@ -27,6 +59,7 @@ endpoint(struct tree *t, const struct view_endpoint *e)
 		tree_put_bool(t, map, "mutual", true);
 	if (e->gateway)
 		tree_put_bool(t, map, "gateway", true);
+	tree_put_text(t, map, "security", endpoint_security(t, c, e));
 	tree_put_bool(t, map, "usable", e->usable);
 	tree_put_text(t, map, "reason", e->reason);
 	return map;
@@ -48,7 +81,7 @@ tree_endpoints(struct tree *t, const struct view_cluster *c)
 
 		for (size_t j = 0; j < l->count; j++) {
 			struct value *map =
-			    endpoint(t, c->endpoints[l->first + j]);
+			    endpoint(t, c, c->endpoints[l->first + j]);
 
 			if (has_places(c))
 				tree_put_int(t, map, "priority", l->priority);
@@ -265,19 +298,6 @@ tree_policy(struct tree *t, const struct view_cluster_policy *p)
 }
 
 /* --- the cluster ---------------------------------------------------------- */
-
-const char *
-tree_security(enum view_security s)
-{
-	static const char *const words[] = {
-	    [VIEW_SECURITY_NONE] = "plain text",
-	    [VIEW_SECURITY_EACH] = "mutual TLS where the endpoint wants it",
-	    [VIEW_SECURITY_MESH] = "mutual TLS",
-	    [VIEW_SECURITY_TLS] = "TLS",
-	};
-
-	return words[s];
-}
 
 const char *
 tree_chooser(const struct view_cluster *c)

@@ -6,6 +6,7 @@
  * both ask of a request. One that could not be met by any request that the
  * root's match lets through is left out, as upstream does, and reported.
  */
+#include "delegates.h"
 #include "inside.h"
 
 /* --- do two tests of one text contradict ---------------------------------- */
@@ -115,6 +116,22 @@ agree(const struct http_match *root, const struct http_match *leaf)
 	       gateways_agree(root, leaf);
 }
 
+bool
+delegate_fits(const struct http_route *root, const struct http_route *leaf)
+{
+	for (size_t i = 0; root->match.count > 0 && i < leaf->match.count;
+	     i++) {
+		size_t j = 0;
+
+		while (j < root->match.count &&
+		       !agree(&root->match.items[j], &leaf->match.items[i]))
+			j++;
+		if (j == root->match.count)
+			return false;
+	}
+	return true;
+}
+
 /* --- both together -------------------------------------------------------- */
 
 /* "root-leaf", or the one that there is. */
@@ -192,7 +209,7 @@ join_match(struct builder *b, const struct http_match *root,
 		out->gateways = root->gateways;
 }
 
-/* False if a match of the delegate goes with none of the root's. */
+/* False if it does not fit. */
 static bool
 join_matches(struct builder *b, const struct http_route *root,
     const struct http_route *leaf, struct http_route *out)
@@ -204,17 +221,14 @@ join_matches(struct builder *b, const struct http_route *root,
 		out->match = root->match.count == 0 ? leaf->match : root->match;
 		return true;
 	}
+	if (!delegate_fits(root, leaf))
+		return false;
 	items = take(b, most, sizeof(*items));
-	for (size_t i = 0; items != NULL && i < leaf->match.count; i++) {
-		size_t before = n;
-
+	for (size_t i = 0; items != NULL && i < leaf->match.count; i++)
 		for (size_t j = 0; j < root->match.count; j++)
 			if (agree(&root->match.items[j], &leaf->match.items[i]))
 				join_match(b, &root->match.items[j],
 				    &leaf->match.items[i], &items[n++]);
-		if (n == before)
-			return false;
-	}
 	out->match.items = items;
 	out->match.count = n;
 	return items != NULL;
@@ -332,7 +346,7 @@ add_merged(struct builder *b, struct http_rules *to,
 		return;
 	*merged = *leaf;
 	if (!join_matches(b, root, leaf, merged)) {
-		add_problem(b, &o,
+		add_loss(b, &o,
 		    "this rule takes nothing: what it matches is not within "
 		    "what %s lets through to it",
 		    resource_key_format(&of->key, key));
@@ -372,8 +386,7 @@ add_delegated(struct builder *b, struct http_rules *to,
 
 	vs = r != NULL ? resource_virtual_service(r) : NULL;
 	if (vs == NULL || !is_exported(b, r, of->key.ns)) {
-		add_problem(b, &o,
-		    "this rule takes nothing: the delegate %.*s %s",
+		add_loss(b, &o, "this rule takes nothing: the delegate %.*s %s",
 		    SLICE_ARG(d->name),
 		    r == NULL ? "is not there" : "is not exported to it");
 		return;

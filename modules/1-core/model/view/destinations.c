@@ -44,20 +44,31 @@ choose_port(const struct builder *b, const struct destination_spec *spec,
 	return called;
 }
 
-/* Another name leads to what it stands for. */
+/* Rules of requests know services by the port that is called, if one is. */
+static bool
+is_known(const struct builder *b, const struct service_row *s)
+{
+	return b->known_by == 0 || find_port(s, b->known_by) != NULL;
+}
+
+/* Another name leads to what it stands for, whatever port is meant there. */
 static const struct import_port *
-follow_alias(
-    const struct builder *b, const struct import_port *p, struct slice *host)
+follow_alias(const struct builder *b, const struct service_row *s,
+    uint16_t port, struct slice *host)
 {
 	enum { HOPS_MAX = 16 };
 
-	for (int hops = 0; p != NULL && hops < HOPS_MAX &&
-			   p->service->row.resolution == VIEW_ALIAS;
+	if (s != NULL && !is_known(b, s))
+		return find_import_port(b, *host, port);
+	for (int hops = 0;
+	     s != NULL && hops < HOPS_MAX && s->row.resolution == VIEW_ALIAS;
 	     hops++) {
-		*host = p->service->row.alias;
-		p = find_import_port(b, *host, p->port->port);
+		const struct import *i = find_import(b, s->row.alias);
+
+		*host = s->row.alias;
+		s = i != NULL ? i->service : NULL;
 	}
-	return p;
+	return find_import_port(b, *host, port);
 }
 
 static struct target
@@ -72,7 +83,7 @@ find_imported(const struct builder *b, struct slice host,
 	    .service = i != NULL ? i->service : NULL,
 	    .port = choose_port(b, spec, called, only)};
 
-	p = follow_alias(b, find_import_port(b, host, t.port), &t.host);
+	p = follow_alias(b, t.service, t.port, &t.host);
 	if (p == NULL)
 		return t;
 	t.service = p->service;
@@ -92,12 +103,68 @@ find_target(const struct builder *b, struct slice host,
 		return find_imported(b, host, spec, called);
 	t.port = choose_port(
 	    b, spec, called, own->port_count == 1 ? &own->ports[0] : NULL);
-	p = find_import_port(b, host, t.port);
+	p = follow_alias(b, own, t.port, &t.host);
 	if (p == NULL)
 		return t;
 	t.service = p->service;
 	t.row = p->port;
 	return t;
+}
+
+/* Nowhere in the mesh, or only not for who calls from here. */
+static struct slice
+no_service(struct builder *b, struct slice host)
+{
+	if (map_get(&b->service_by_host, host) == NULL)
+		return take_printf(
+		    b, "there is no service %.*s", SLICE_ARG(host));
+	return take_printf(b,
+	    "%.*s is not seen from here: it is not exported here, or a "
+	    "Sidecar leaves it out",
+	    SLICE_ARG(host));
+}
+
+static struct slice
+other_counts(struct builder *b, const struct service_row *s, uint16_t port)
+{
+	return take_printf(b,
+	    "of the services that have the host %.*s the one that counts here "
+	    "has no port %u",
+	    SLICE_ARG(s->row.host), (unsigned)port);
+}
+
+const struct view_cluster *
+find_own_cluster(struct builder *b, struct service_row *s,
+    const struct port_row *p, struct slice *missing)
+{
+	const struct import_port *of =
+	    find_import_port(b, s->row.host, p->port);
+
+	if (of != NULL)
+		return find_cluster(b, of->service, of->port, S(""), missing);
+	*missing = other_counts(b, s, p->port);
+	return NULL;
+}
+
+void
+compile_own(struct builder *b, struct service_row *s, const struct port_row *p,
+    uint16_t port, struct view_destination *out)
+{
+	out->host = s->row.host;
+	if (p != NULL)
+		out->cluster = find_own_cluster(b, s, p, &out->missing);
+	if (out->cluster != NULL) {
+		out->name = out->cluster->name;
+		return;
+	}
+	out->name = take_printf(
+	    b, "outbound|%u||%.*s", (unsigned)port, SLICE_ARG(s->row.istio));
+	out->flag = FLOW_NO_CLUSTER;
+	if (out->missing.len > 0)
+		add_problem(b, &s->row.origin, "%.*s", SLICE_ARG(out->missing));
+	else
+		out->missing = take_printf(b, "%.*s has no port %u",
+		    SLICE_ARG(out->host), (unsigned)port);
 }
 
 static struct slice
@@ -109,10 +176,7 @@ no_port(struct builder *b, const struct target *t,
 		    "%.*s has several ports and the destination names none",
 		    SLICE_ARG(t->service->row.host));
 	if (find_port(t->service, t->port) != NULL)
-		return take_printf(b,
-		    "of the services that have the host %.*s the one that "
-		    "counts here has no port %u",
-		    SLICE_ARG(t->service->row.host), (unsigned)t->port);
+		return other_counts(b, t->service, t->port);
 	return take_printf(b, "%.*s has no port %u%s",
 	    SLICE_ARG(t->service->row.host), (unsigned)t->port,
 	    spec->port == NULL
@@ -150,8 +214,7 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
 
 	out->host = spec->host;
 	if (t.service == NULL)
-		out->missing =
-		    take_printf(b, "there is no service %.*s", SLICE_ARG(host));
+		out->missing = no_service(b, host);
 	else if (t.row == NULL)
 		out->missing = no_port(b, &t, spec);
 	else

@@ -85,7 +85,7 @@ judge(struct builder *b, const struct view_service *s,
 				: S("not in force yet: an address that is a "
 				    "name");
 	else if (in->addr.family == ADDR_NONE)
-		e->reason = S("it has no address of its own");
+		e->reason = S(NO_ADDRESS);
 	e->usable = e->reason.len == 0;
 }
 

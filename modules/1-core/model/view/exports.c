@@ -79,6 +79,16 @@ is_exported(const struct builder *b, const struct resource *r, struct slice ns)
 	       (says(b, r, S(".")) && slice_eq(r->key.ns, ns));
 }
 
+bool
+exports_cover(const struct slice *list, size_t count,
+    const struct slice *wanted, size_t wanted_count)
+{
+	for (size_t i = 0; i < wanted_count; i++)
+		if (!slice_is_among(wanted[i], list, count))
+			return false;
+	return true;
+}
+
 enum sight
 sight_of(const struct builder *b, const struct resource *r, struct slice ns)
 {

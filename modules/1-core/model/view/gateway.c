@@ -234,7 +234,7 @@ report_shadowed(struct gateway_state *g, const struct door *d)
 			if (first == NULL)
 				(void)map_put(&seen, name, c); /* was not */
 			else if (first->match.alpn_count == c->match.alpn_count)
-				add_problem(g->b, &c->origin,
+				add_loss(g->b, &c->origin,
 				    "what it says of %.*s on %.*s is for "
 				    "nobody: another, which comes first, says "
 				    "it, too",
@@ -254,7 +254,7 @@ is_elsewhere(struct gateway_state *g, const struct view_listener *l)
 
 	if (other == NULL)
 		return false;
-	add_problem(g->b, &l->origin,
+	add_loss(g->b, &l->origin,
 	    "nobody listens at %.*s: it is the address of %.*s",
 	    SLICE_ARG(l->name), SLICE_ARG(other->name));
 	return true;

@@ -85,7 +85,7 @@ fill_host(struct builder *b, struct host_row *h, struct service_row *s,
 		s = of->service;
 		p = of->port;
 	}
-	(void)find_cluster(b, s, p, S(""), &missing); /* told by its routes */
+	(void)find_own_cluster(b, s, p, &missing); /* told by its routes */
 	if (b->full)
 		return;
 	if (h->row.protocol != VIEW_TCP && h->row.protocol != VIEW_TLS) {

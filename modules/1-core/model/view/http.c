@@ -222,12 +222,7 @@ default_route(struct builder *b, struct view_host *h, struct service_row *s,
 
 	if (r == NULL || d == NULL)
 		return;
-	d->cluster = find_cluster(b, s, p, S(""), &d->missing);
-	if (d->cluster != NULL)
-		d->name = d->cluster->name;
-	else
-		d->flag = FLOW_NO_CLUSTER;
-	d->host = s->row.host;
+	compile_own(b, s, p, p->port, d);
 	r->name = S("default");
 	r->destinations = d;
 	r->destination_count = 1;
@@ -271,12 +266,14 @@ compile_http(struct builder *b, struct host_row *h,
 	routes = take(b, count, sizeof(*routes));
 	b->owner = owner;
 	b->is_quiet = h->is_quiet;
+	b->known_by = b->in->proxy == VIEW_SIDECAR ? h->row.port : 0;
 	for (size_t i = 0; routes != NULL && i < count; i++) {
 		compile_http_rule(b, rules->rows.items[i], &h->row, &routes[i]);
 		routes[i].index = i;
 	}
 	b->owner = NULL;
 	b->is_quiet = false;
+	b->known_by = 0;
 	rows_add(&rules->hosts, h);
 	h->owner = owner;
 	h->row.origin = origin_of(owner, 0);

@@ -143,6 +143,8 @@ select_services(struct builder *b, struct egress *e, const struct wish *wish)
 			    !is_wanted(b, e, wish, s))
 				continue;
 			rows_add(&met, s);
+			if (b->in->proxy == VIEW_ROUTER)
+				continue; /* the first that was met */
 			if (map_get(&b->service_by_host, s->row.host) != s ||
 			    s->next != NULL)
 				choose(b, &choices, s);
@@ -236,6 +238,46 @@ find_import_port(const struct builder *b, struct slice host, uint16_t port)
 	return i != NULL ? port_of_import(i, port) : NULL;
 }
 
+static struct labels
+selected_by(const struct service_entry *e)
+{
+	return e->workload_selector != NULL ? e->workload_selector->labels
+					    : (struct labels){0};
+}
+
+static bool
+is_same_map(const struct labels *a, const struct labels *b)
+{
+	return labels_match(a, b) && labels_match(b, a);
+}
+
+/* Two entries of one host are one service if they are for the same. */
+static bool
+is_for_the_same(const struct resource *one, const struct resource *two)
+{
+	const struct service_entry *a = one->spec, *b = two->spec;
+	struct labels of_a = selected_by(a), of_b = selected_by(b);
+
+	return is_same_map(&one->labels, &two->labels) &&
+	       is_same_map(&of_a, &of_b) &&
+	       exports_cover(a->export_to.items, a->export_to.count,
+		   b->export_to.items, b->export_to.count) &&
+	       exports_cover(b->export_to.items, b->export_to.count,
+		   a->export_to.items, a->export_to.count);
+}
+
+/* Its ports are those of a service that is there. */
+static bool
+can_merge(const struct service_row *there, const struct service_row *s)
+{
+	if (is_entry(there) != is_entry(s) ||
+	    there->row.resolution != s->row.resolution ||
+	    !slice_eq(there->row.ns, s->row.ns))
+		return false;
+	return there == s || !is_entry(s) ||
+	       is_for_the_same(there->resource, s->resource);
+}
+
 /* A Service takes a host from an entry; else the first keeps it. */
 static struct import *
 import_for(struct builder *b, struct service_row *s)
@@ -253,11 +295,7 @@ import_for(struct builder *b, struct service_row *s)
 	}
 	if (is_entry(i->service) && !is_entry(s))
 		*i = (struct import){s, NULL, b->owner != NULL};
-	if (is_entry(i->service) != is_entry(s) ||
-	    i->service->row.resolution != s->row.resolution ||
-	    !slice_eq(i->service->row.ns, s->row.ns))
-		return NULL;
-	return i;
+	return can_merge(i->service, s) ? i : NULL;
 }
 
 /* Of one port, or of all (0). */
@@ -285,7 +323,8 @@ import_ports(struct builder *b, struct service_row *s, uint16_t port)
 	}
 }
 
-/* In the scope's namespace, else a Service, else the oldest that is seen. */
+/* In the scope's namespace, seen or not, else a Service, else the oldest that
+ * is seen. A gateway's namespace is one of many. */
 static struct service_row *
 find_destination(const struct builder *b, struct slice host)
 {
@@ -293,7 +332,8 @@ find_destination(const struct builder *b, struct slice host)
 
 	for (struct service_row *s = map_get(&b->service_by_host, host);
 	     s != NULL; s = s->next) {
-		if (slice_eq(s->row.ns, b->scope->row.ns))
+		if (slice_eq(s->row.ns, b->scope->row.ns) &&
+		    b->in->proxy != VIEW_ROUTER)
 			return s;
 		if (best == NULL && is_seen_service(b, s))
 			best = s;

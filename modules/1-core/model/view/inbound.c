@@ -109,6 +109,22 @@ add_http(struct builder *b, const struct view_destination *d, bool is_grpc,
 	return r;
 }
 
+/* What is spoken behind a TLS that the Sidecar itself ends. */
+static enum view_protocol
+protocol_behind(const struct inbound_port *p)
+{
+	if (p->ingress == NULL || p->ingress->tls == NULL)
+		return p->protocol;
+	switch (port_protocol_parse(p->ingress->port->protocol)) {
+	case PORT_HTTPS:
+		return VIEW_HTTP;
+	case PORT_TLS:
+		return VIEW_TCP;
+	default:
+		return p->protocol;
+	}
+}
+
 /* One virtual host for all: callers may say what name they like. */
 static const struct view_routes *
 add_inbound_routes(struct builder *b, const struct view_destination *d,
@@ -122,7 +138,7 @@ add_inbound_routes(struct builder *b, const struct view_destination *d,
 	h->port = p != NULL ? p->service_port : 0;
 	h->name = take_printf(b, "inbound|http|%u", (unsigned)h->port);
 	h->host = S("*");
-	h->protocol = p != NULL ? p->protocol : VIEW_AUTO;
+	h->protocol = p != NULL ? protocol_behind(p) : VIEW_AUTO;
 	h->scope = &b->scope->row;
 	h->service = p != NULL && p->service != NULL ? &p->service->row : NULL;
 	h->http = add_http(b, d, h->protocol == VIEW_GRPC, o);
@@ -183,7 +199,7 @@ ways_of(struct part *p, const struct inbound_port *port)
 		return inbound_ways(p->peers, port->protocol);
 	p->tls =
 	    (struct view_chain_tls){.mode = tls_mode_of(own), .settings = own};
-	return inbound_ways_behind_tls(port->protocol);
+	return inbound_ways_behind_tls(protocol_behind(port));
 }
 
 /* --- names ---------------------------------------------------------------- */

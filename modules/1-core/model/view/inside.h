@@ -329,7 +329,9 @@ struct builder {
 	struct rows problems;   /* struct problem_row */
 	/* The VirtualService whose rules for requests are at hand, or NULL. */
 	const struct resource *owner;
-	bool is_quiet;     /* as of the host at hand */
+	bool is_quiet; /* as of the host at hand */
+	/* The port by which these rules know services; 0: they know all. */
+	uint16_t known_by;
 	struct box *box;   /* that is filled; NULL: a view is made */
 	bool more_follows; /* sticky: the box alone would not do */
 	bool full;         /* sticky: the arena's limit was reached */
@@ -367,6 +369,9 @@ struct slice take_printf(struct builder *b, const char *fmt, ...)
 struct labels take_labels(struct builder *b, const struct labels *l);
 void add_problem(struct builder *b, const struct origin *o, const char *fmt,
     ...) PRINTF_LIKE(3, 4);
+/* The same of what is not in the view at all. */
+void add_loss(struct builder *b, const struct origin *o, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
 
 /* Names of what was written but is not in force, by commas. */
 struct inert_name {
@@ -537,6 +542,9 @@ void collect_peers(struct builder *b);
 void compile_services(struct builder *b);
 void compile_entries(struct builder *b);
 void give_addresses(struct builder *b);
+
+/* Why an endpoint is not used that only its network's gateways reach. */
+#define NO_ADDRESS "it has no address of its own"
 
 /* Who serves a port (endpoints.c), by records and by selectors (workloads.c),
  * and what leads into other networks (networks.c). */
@@ -726,6 +734,10 @@ enum sight {
 bool is_exported(
     const struct builder *b, const struct resource *r, struct slice ns);
 
+/* Every one that is wanted is in the list. */
+bool exports_cover(const struct slice *list, size_t count,
+    const struct slice *wanted, size_t wanted_count);
+
 enum sight sight_of(
     const struct builder *b, const struct resource *r, struct slice ns);
 
@@ -888,6 +900,17 @@ void compile_matches(struct builder *b, const struct http_rule *rule,
 const struct regex *find_regex(
     struct builder *b, struct slice pattern, struct slice *why);
 void regex_drop(void *value); /* for map_fini */
+
+/*
+ * Where calls of the port itself go: to the endpoints of the service that has
+ * the host here. NULL, and why, if that has no such port (destinations.c).
+ */
+const struct view_cluster *find_own_cluster(struct builder *b,
+    struct service_row *s, const struct port_row *p, struct slice *missing);
+
+/* The same as a destination; `p` NULL: the service has no such port. */
+void compile_own(struct builder *b, struct service_row *s,
+    const struct port_row *p, uint16_t port, struct view_destination *out);
 
 /* The service that is meant; NULL: there is none (destinations.c). */
 struct service_row *find_destination_service(struct builder *b,

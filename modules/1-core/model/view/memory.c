@@ -174,10 +174,28 @@ is_told(const struct builder *b, const struct origin *o, struct slice text)
 	return false;
 }
 
+static void
+put_problem(
+    struct builder *b, const struct view_problem *problem, const char *text)
+{
+	const struct origin *o = &problem->origin;
+	struct problem_row *p;
+
+	if (b->problems.count == PROBLEMS_MAX || is_told(b, o, slice_str(text)))
+		return;
+	p = take(b, 1, sizeof(*p));
+	if (p == NULL)
+		return;
+	p->row = *problem;
+	p->row.text = take_copy(b, slice_str(text));
+	p->owner = b->owner;
+	rows_add(&b->problems, p);
+}
+
 void
 add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
 {
-	struct problem_row *p;
+	const struct view_problem p = {.origin = *o};
 	char text[FAULT_TEXT_MAX];
 	va_list ap;
 
@@ -186,15 +204,22 @@ add_problem(struct builder *b, const struct origin *o, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
 	va_end(ap);
-	if (b->problems.count == PROBLEMS_MAX || is_told(b, o, slice_str(text)))
+	put_problem(b, &p, text);
+}
+
+void
+add_loss(struct builder *b, const struct origin *o, const char *fmt, ...)
+{
+	const struct view_problem p = {.origin = *o, .lost = true};
+	char text[FAULT_TEXT_MAX];
+	va_list ap;
+
+	if (b->is_quiet)
 		return;
-	p = take(b, 1, sizeof(*p));
-	if (p == NULL)
-		return;
-	p->row.origin = *o;
-	p->row.text = take_copy(b, slice_str(text));
-	p->owner = b->owner;
-	rows_add(&b->problems, p);
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
+	va_end(ap);
+	put_problem(b, &p, text);
 }
 
 struct slice

@@ -75,7 +75,7 @@ static const struct {
     {"http", VIEW_HTTP},
     {"http2", VIEW_HTTP2},
     {"grpc", VIEW_GRPC},
-    {"grpc-web", VIEW_HTTP},
+    {"grpc-web", VIEW_GRPC},
     {"http_proxy", VIEW_HTTP},
     {"kubernetes.io/h2c", VIEW_HTTP2},
     {"kubernetes.io/ws", VIEW_HTTP},
@@ -109,7 +109,7 @@ protocol_of(struct slice app, struct slice name)
 	if (protocol_word(word, &p))
 		return p;
 	if (slice_eq_nocase(slice_sub(word, 0, 8), S("grpc-web")))
-		return VIEW_HTTP;
+		return VIEW_GRPC;
 	word = slice_sub(word, 0, slice_find(word, '-'));
 	(void)protocol_word(word, &p); /* unknown: found out */
 	return p;

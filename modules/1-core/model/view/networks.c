@@ -242,6 +242,13 @@ gateway_row(struct builder *b, struct rows *out, size_t first,
 	return e;
 }
 
+/* Behind a gateway an endpoint needs no address. */
+static bool
+is_usable_there(const struct view_endpoint *e)
+{
+	return e->usable || slice_eq(e->reason, S(NO_ADDRESS));
+}
+
 static void
 add_behind(struct builder *b, struct rows *out, size_t first,
     const struct network_row *n, const struct view_endpoint *e)
@@ -250,9 +257,9 @@ add_behind(struct builder *b, struct rows *out, size_t first,
 
 	for (size_t i = 0; i < n->gateways.count; i++)
 		reachable += is_reachable(b, n->gateways.items[i]);
-	if (reachable == 0)
+	if (reachable == 0 || !is_usable_there(e))
 		return;
-	for (size_t i = 0; i < n->gateways.count && e->usable; i++) {
+	for (size_t i = 0; i < n->gateways.count; i++) {
 		const struct view_endpoint *g = n->gateways.items[i];
 		struct view_endpoint *at;
 		uint64_t sum;

@@ -77,11 +77,16 @@ static void
 report_hidden(
     struct builder *b, const struct entry *e, const struct listening *l)
 {
-	add_problem(b, &l->service->row.origin,
-	    "connections to port %u of it cannot be told from those to "
-	    "another that was there before, at %.*s; an address of its own "
-	    "sets it apart",
-	    (unsigned)l->number, SLICE_ARG(e->listener->name));
+	const struct origin *first = &e->listener->origin;
+	char key[RESOURCE_KEY_MAX];
+
+	add_loss(b, &l->service->row.origin,
+	    "connections to port %u of it cannot be told from those to %s, "
+	    "which comes first, at %.*s; an address of its own sets it apart",
+	    (unsigned)l->number,
+	    first->key.kind.len > 0 ? resource_key_format(&first->key, key)
+				    : "another",
+	    SLICE_ARG(e->listener->name));
 }
 
 static void

@@ -16,7 +16,7 @@ report_conflict(struct builder *b, const struct resource *loser,
 	struct origin o = origin_of(loser, 0);
 	char key[RESOURCE_KEY_MAX];
 
-	add_problem(b, &o,
+	add_loss(b, &o,
 	    "its rules for %.*s are used only where %s, which comes first, has "
 	    "none for the caller and the port",
 	    SLICE_ARG(host), resource_key_format(&winner->key, key));
@@ -31,7 +31,7 @@ is_unknown_pattern(
 
 	if (!slice_starts(host, S("*")) || host_is_pattern(host))
 		return false;
-	add_problem(b, &o,
+	add_loss(b, &o,
 	    "%.*s: a wildcard that is a part of a label is not in force yet",
 	    SLICE_ARG(host));
 	return true;

@@ -105,7 +105,7 @@ add_tcp_chain(struct gateway_state *g, struct door *d, const struct served *s)
 	struct view_chain *c;
 
 	if (r == NULL) {
-		add_problem(g->b, &o,
+		add_loss(g->b, &o,
 		    "this server takes nothing: no VirtualService has a tcp "
 		    "rule for it");
 		return;
@@ -145,7 +145,7 @@ is_sni_taken(struct gateway_state *g, const struct served *s, uint16_t number,
 			}
 			if (bind == NULL || !slice_eq(*bind, s->spec->bind))
 				continue;
-			add_problem(b, &o,
+			add_loss(b, &o,
 			    "this match takes nothing: another, which comes "
 			    "first, has the name %.*s on port %u",
 			    SLICE_ARG(m->sni_hosts.items[i]), (unsigned)number);
@@ -209,7 +209,7 @@ add_tls_chains(struct gateway_state *g, struct door *d, const struct served *s)
 	}
 	rows_fini(&bound);
 	if (d->chains.count == before)
-		add_problem(g->b, &o,
+		add_loss(g->b, &o,
 		    "this server takes nothing: no VirtualService has a tls "
 		    "rule for it");
 }

@@ -45,7 +45,7 @@ add(struct builder *b, const struct resource *r)
 	char name[RESOURCE_KEY_MAX];
 
 	if (selector_of(r)->count > 0 && slice_eq(r->key.ns, b->v->root_ns)) {
-		add_problem(b, &o,
+		add_loss(b, &o,
 		    "is not used: in the root namespace %.*s only one without "
 		    "a selector is, for all of the mesh",
 		    SLICE_ARG(b->v->root_ns));
@@ -57,7 +57,7 @@ add(struct builder *b, const struct resource *r)
 	}
 	older = map_get(&b->peers_by_ns, r->key.ns);
 	if (older != NULL)
-		add_problem(b, &o, "is not used, as %s is older",
+		add_loss(b, &o, "is not used, as %s is older",
 		    resource_key_format(&older->key, name));
 	else
 		(void)map_put(&b->peers_by_ns, r->key.ns,

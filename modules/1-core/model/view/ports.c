@@ -14,24 +14,6 @@ place_of(const struct builder *b)
 
 /* --- of a Sidecar --------------------------------------------------------- */
 
-/* What is spoken behind a TLS that the Sidecar itself ends. */
-static enum view_protocol
-protocol_behind(const struct sidecar_ingress *i)
-{
-	enum view_protocol p = protocol_of(i->port->protocol, S(""));
-
-	if (i->tls == NULL)
-		return p;
-	switch (port_protocol_parse(i->port->protocol)) {
-	case PORT_HTTPS:
-		return VIEW_HTTP;
-	case PORT_TLS:
-		return VIEW_TCP;
-	default:
-		return p;
-	}
-}
-
 static void
 add_ingress(struct builder *b, const struct resource *sidecar,
     const struct sidecar_ingress *i, struct rows *out)
@@ -41,7 +23,7 @@ add_ingress(struct builder *b, const struct resource *sidecar,
 	if (p == NULL || i->port == NULL)
 		return;
 	p->port = p->service_port = (uint16_t)i->port->number;
-	p->protocol = protocol_behind(i);
+	p->protocol = protocol_of(i->port->protocol, S(""));
 	p->host = take_printf(b, "%.*s.%.*s", SLICE_ARG(sidecar->key.name),
 	    SLICE_ARG(sidecar->key.ns));
 	p->ingress = i;
@@ -188,6 +170,19 @@ age_of(const struct inbound_port *p)
 		   : 0;
 }
 
+/* As the service lists them. */
+static int
+by_place(const struct inbound_port *x, const struct inbound_port *y)
+{
+	const struct port_row *p, *q;
+
+	if (x->service == NULL || x->service != y->service)
+		return (int)x->service_port - (int)y->service_port;
+	p = find_port(x->service, x->service_port);
+	q = find_port(y->service, y->service_port);
+	return (p > q) - (p < q);
+}
+
 /* What nobody wrote a service for comes behind. */
 static int
 older_first(const struct inbound_port *x, const struct inbound_port *y)
@@ -199,7 +194,7 @@ older_first(const struct inbound_port *x, const struct inbound_port *y)
 	if (n == 0)
 		n = slice_cmp(x->host, y->host);
 	if (n == 0)
-		n = (int)x->service_port - (int)y->service_port;
+		n = by_place(x, y);
 	/* Of one Sidecar, in the order in which they are written. */
 	return n != 0 ? n
 		      : (x->ingress > y->ingress) - (x->ingress < y->ingress);
@@ -221,7 +216,7 @@ report(struct builder *b, const struct inbound_port *p,
 {
 	if (slice_eq(p->host, first->host) || p->protocol == first->protocol)
 		return;
-	add_problem(b, &p->origin,
+	add_loss(b, &p->origin,
 	    "its calls at port %u of this machine are taken as %s and not as "
 	    "%s, as %.*s is older and says so",
 	    (unsigned)p->port, view_protocol_name(first->protocol),
@@ -246,7 +241,7 @@ keep(struct builder *b, struct inbound_port *p, struct rows *out)
 	if (last != NULL && last->port == p->port)
 		report(b, p, last);
 	else if (is_reserved(b, p))
-		add_problem(b, &p->origin,
+		add_loss(b, &p->origin,
 		    "port %u of this machine is the mesh's own, and leads to "
 		    "no service",
 		    (unsigned)p->port);

@@ -17,18 +17,6 @@ struct odd_rules {
 	struct rows *all; /* struct merged_rule */
 };
 
-/* --- sets of namespaces --------------------------------------------------- */
-
-static bool
-covers(const struct slice *list, size_t count, const struct slice *wanted,
-    size_t wanted_count)
-{
-	for (size_t i = 0; i < wanted_count; i++)
-		if (!slice_is_among(wanted[i], list, count))
-			return false;
-	return true;
-}
-
 /* --- merging -------------------------------------------------------------- */
 
 /* One rule on its way into an index. */
@@ -44,9 +32,9 @@ struct incoming {
 static bool
 is_same_export(const struct incoming *in, const struct merged_rule *m)
 {
-	return covers(in->export_to, in->export_count, m->export_to,
+	return exports_cover(in->export_to, in->export_count, m->export_to,
 		   m->export_count) &&
-	       covers(m->export_to, m->export_count, in->export_to,
+	       exports_cover(m->export_to, m->export_count, in->export_to,
 		   in->export_count);
 }
 
@@ -64,9 +52,9 @@ static bool
 merge(const struct incoming *in, struct merged_rule *m)
 {
 	bool same = is_same_export(in, m);
-	bool wider =
-	    m->export_count > 0 && covers(in->export_to, in->export_count,
-				       m->export_to, m->export_count);
+	bool wider = m->export_count > 0 &&
+		     exports_cover(in->export_to, in->export_count,
+			 m->export_to, m->export_count);
 	bool both = in->callers != NULL && m->callers != NULL;
 	bool neither = in->callers == NULL && m->callers == NULL;
 

@@ -83,7 +83,7 @@ is_taken(struct merge *m, const struct served *s, uint16_t number)
 
 		if (bind == NULL || !slice_eq(*bind, s->spec->bind))
 			continue;
-		add_problem(m->b, &o,
+		add_loss(m->b, &o,
 		    "this server is not there: another, which comes first, "
 		    "has the host %.*s on port %u",
 		    SLICE_ARG(s->hosts[i].host), (unsigned)number);
@@ -144,7 +144,7 @@ is_conflict(
 	    (port_protocol_is_http(s->protocol) &&
 		port_protocol_is_http(port_protocol_parse(plain->protocol))))
 		return false;
-	add_problem(m->b, &o,
+	add_loss(m->b, &o,
 	    "this server is not there: %.*s cannot share port %u with the "
 	    "%.*s of another, which comes first",
 	    SLICE_ARG(s->spec->port->protocol), (unsigned)plain->number,
@@ -294,7 +294,7 @@ add_gateway(struct merge *m, const struct resource *r)
 		struct origin o = origin_of(r, s->head.line);
 
 		if (slice_starts(s->bind, S("unix://")))
-			add_problem(m->b, &o,
+			add_loss(m->b, &o,
 			    "not in force yet: a server at a unix socket");
 		else
 			add_server(m, r, s);

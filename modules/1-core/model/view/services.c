@@ -151,7 +151,7 @@ says_udp(struct builder *b, const struct service_row *s,
 	if (!slice_eq_nocase(
 		slice_sub(word, 0, slice_find(word, '-')), S("udp")))
 		return false;
-	add_problem(b, &s->row.origin,
+	add_loss(b, &s->row.origin,
 	    "port %u is left out, since \"%.*s\" says that it speaks UDP; "
 	    "another name or an appProtocol says something else",
 	    (unsigned)p->port, SLICE_ARG(word));

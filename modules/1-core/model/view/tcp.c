@@ -247,20 +247,6 @@ add_tls(struct builder *b, struct gathering *g, const struct tls_route *spec)
 	}
 }
 
-/* Of several services with the host, the one whose endpoints count. */
-static const struct view_cluster *
-own_cluster(struct builder *b, const struct gathering *g, struct slice *missing)
-{
-	const struct import_port *of;
-
-	if (g->port == NULL)
-		return NULL;
-	of = find_import_port(b, g->service->row.host, g->port->port);
-	return of != NULL
-		   ? find_cluster(b, of->service, of->port, S(""), missing)
-		   : find_cluster(b, g->service, g->port, S(""), missing);
-}
-
 static void
 add_default(struct builder *b, struct gathering *g)
 {
@@ -269,18 +255,7 @@ add_default(struct builder *b, struct gathering *g)
 
 	if (r == NULL || d == NULL)
 		return;
-	d->host = g->service->row.host;
-	d->cluster = own_cluster(b, g, &d->missing);
-	d->name = d->cluster != NULL
-		      ? d->cluster->name
-		      : take_printf(b, "outbound|%u||%.*s", (unsigned)g->called,
-			    SLICE_ARG(g->service->row.istio));
-	if (d->cluster == NULL) {
-		d->flag = FLOW_NO_CLUSTER;
-		if (d->missing.len == 0)
-			d->missing = take_printf(b, "%.*s has no port %u",
-			    SLICE_ARG(d->host), (unsigned)g->called);
-	}
+	compile_own(b, g->service, g->port, g->called, d);
 	r->is_met = true;
 	r->row.destinations = d;
 	r->row.destination_count = 1;

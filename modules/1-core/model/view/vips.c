@@ -5,7 +5,7 @@
  * A program that is given one by DNS reaches the service by it, whatever it
  * speaks. Host and namespace choose the number, so that every machine and
  * every start comes to the same one; where two choose one number, or somebody
- * wrote it down, the later one in the order of hosts takes another. Which
+ * wrote it down, the younger one takes another. Which
  * services get one and which number is upstream's rule; its ranges are
  * 240.240.0.0/16 and 2001:2::/48.
  */

@@ -100,6 +100,8 @@ put_service(struct text *t)
 	    "{name: grpc-x, port: 8080}", "{name: x, port: 9000}"};
 
 	put_head(t, "v1", "Service");
+	if (maybe(t, 6))
+		put(t, "  type: ExternalName\n  externalName: example.com\n");
 	put_selector(t, "  selector: {", "}\n");
 	if (maybe(t, 4))
 		put(t, "  clusterIP: None\n");
@@ -122,10 +124,27 @@ put_entry(struct text *t)
 	put2(t, "  resolution: ", resolution, "\n");
 	if (maybe(t, 3))
 		put(t, "  addresses: [10.1.1.1]\n");
-	if (strcmp(resolution, "STATIC") == 0)
+	if (strcmp(resolution, "STATIC") == 0 && maybe(t, 2))
+		put_selector(t, "  workloadSelector: {labels: {", "}}\n");
+	else if (strcmp(resolution, "STATIC") == 0)
 		put(t, "  endpoints:\n"
 		       "  - {address: 10.9.0.1, labels: {version: v1}}\n"
 		       "  - {address: 10.9.0.2, labels: {version: v2}}\n");
+}
+
+/* Some of what a rule may do beside leading somewhere. */
+static void
+put_action(struct text *t)
+{
+	static const char *const actions[] = {"timeout: 3s",
+	    "retries: {attempts: 2, retryOn: 5xx}", "rewrite: {uri: /z}",
+	    "fault: {abort: {httpStatus: 503}}",
+	    "headers: {request: {set: {x: z}}}",
+	    "corsPolicy: {allowMethods: [GET]}",
+	    "mirror: {host: cart.shop.svc.cluster.local}"};
+
+	if (maybe(t, 2))
+		put2(t, "    ", ANY(t, actions), "\n");
 }
 
 static void
@@ -134,7 +153,9 @@ put_http_rule(struct text *t)
 	static const char *const matches[] = {"uri: {exact: /a}",
 	    "uri: {prefix: /b}", "headers: {x: {exact: y}}", "port: 80",
 	    "sourceLabels: {app: web}", "sourceNamespace: shop",
-	    "gateways: [shop/web]"};
+	    "gateways: [shop/web]", "queryParams: {q: {exact: a}}",
+	    "method: {exact: GET}", "uri: {regex: '/c.*'}",
+	    "withoutHeaders: {x: {}}"};
 
 	if (maybe(t, 2))
 		put2(t, "  - match: [{", ANY(t, matches), "}]\n    route: [");
@@ -142,8 +163,15 @@ put_http_rule(struct text *t)
 		put(t, "  - route: [");
 	put_destination(t);
 	put(t, "]\n");
-	if (maybe(t, 3))
-		put(t, "    timeout: 3s\n");
+	put_action(t);
+}
+
+/* A rule of another VirtualService, maybe of one that is not there. */
+static void
+put_delegate(struct text *t)
+{
+	put2(t, "  - delegate: {name: ", ANY(t, names), "");
+	put2(t, ", namespace: ", ANY(t, spaces), "}\n");
 }
 
 static void
@@ -159,6 +187,16 @@ put_routes_head(struct text *t)
 		put2(t, "  gateways: [", ANY(t, gateways), "]\n");
 }
 
+/* Without hosts: others delegate to it. */
+static void
+put_delegated(struct text *t)
+{
+	put_head(t, "networking.istio.io/v1", "VirtualService");
+	put_export(t);
+	put(t, "  http:\n");
+	put_http_rule(t);
+}
+
 static void
 put_routes(struct text *t)
 {
@@ -169,7 +207,16 @@ put_routes(struct text *t)
 		put(t, "]\n");
 		return;
 	}
+	if (maybe(t, 6)) {
+		put2(t, "  tls:\n  - match: [{sniHosts: [\"", ANY(t, hosts),
+		    "\"]}]\n    route: [");
+		put_destination(t);
+		put(t, "]\n");
+		return;
+	}
 	put(t, "  http:\n");
+	if (maybe(t, 4))
+		put_delegate(t);
 	do
 		put_http_rule(t);
 	while (maybe(t, 2));
@@ -204,7 +251,15 @@ put_sidecar(struct text *t)
 
 	put_head(t, "networking.istio.io/v1", "Sidecar");
 	put_selector(t, "  workloadSelector: {labels: {", "}}\n");
-	put2(t, "  egress: [{hosts: [\"", ANY(t, scopes), "\"]}]\n");
+	put(t, "  egress: [");
+	if (maybe(t, 3))
+		put2(t,
+		    "{port: {number: 80, name: e, protocol: HTTP}, hosts: [\"",
+		    ANY(t, scopes), "\"]}, ");
+	put2(t, "{hosts: [\"", ANY(t, scopes), "\"]}]\n");
+	if (maybe(t, 4))
+		put(t, "  ingress: [{port: {number: 9080, name: i, protocol: "
+		       "HTTP}, defaultEndpoint: '127.0.0.1:8080'}]\n");
 	if (maybe(t, 3))
 		put(t, "  outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n");
 }
@@ -218,7 +273,13 @@ put_gateway(struct text *t)
 	put(t, "  selector: {istio: ingress}\n");
 	put2(t, "  servers: [{port: {number: ", ANY(t, ports), "");
 	put2(t, ", name: p, protocol: ", ANY(t, protocols), "}");
-	put2(t, ", hosts: [\"", ANY(t, hosts), "\"]}]\n");
+	put2(t, ", hosts: [\"", ANY(t, hosts), "\"]}");
+	if (maybe(t, 3))
+		put2(t,
+		    ", {port: {number: 443, name: s, protocol: HTTPS}, tls: "
+		    "{mode: SIMPLE, credentialName: c}, hosts: [\"",
+		    ANY(t, hosts), "\"]}");
+	put(t, "]\n");
 }
 
 static void
@@ -246,6 +307,53 @@ put_access(struct text *t)
 	put2(t, "  rules: ", ANY(t, rules), "\n");
 }
 
+static void
+put_tokens(struct text *t)
+{
+	put_head(t, "security.istio.io/v1", "RequestAuthentication");
+	put_selector(t, "  selector: {matchLabels: {", "}}\n");
+	put2(t, "  jwtRules: [{issuer: ", ANY(t, names),
+	    ", jwksUri: 'https://example.com/keys'}]\n");
+}
+
+static void
+put_workload(struct text *t)
+{
+	static const char *const networks[] = {"''", "far"};
+	static const char *const addresses[] = {"10.9.1.1", "10.9.1.2"};
+
+	put_head(t, "networking.istio.io/v1", "WorkloadEntry");
+	put2(t, "  address: ", ANY(t, addresses), "\n");
+	put_selector(t, "  labels: {", "}\n");
+	put2(t, "  network: ", ANY(t, networks), "\n");
+}
+
+/* One, whose name is given. */
+static void
+put_mesh(struct text *t)
+{
+	static const char *const specs[] = {"{connectTimeout: 3s}",
+	    "{defaultServiceExportTo: ['.']}",
+	    "{defaultVirtualServiceExportTo: ['.']}",
+	    "{defaultDestinationRuleExportTo: ['.']}", "{rootNamespace: pay}",
+	    "{outboundTrafficPolicy: {mode: REGISTRY_ONLY}}",
+	    "{enableAutoMtls: false}",
+	    "{defaultHttpRetryPolicy: {attempts: 4}}"};
+
+	put2(t,
+	    "apiVersion: meshd.dev/v1\nkind: MeshConfig\n"
+	    "metadata: {name: default}\nspec: ",
+	    ANY(t, specs), "\n");
+}
+
+static void
+put_telemetry(struct text *t)
+{
+	put_head(t, "telemetry.istio.io/v1", "Telemetry");
+	put_selector(t, "  selector: {matchLabels: {", "}}\n");
+	put(t, "  accessLogging: [{disabled: true}]\n");
+}
+
 /* --- all of it --- */
 
 static struct resource *
@@ -270,7 +378,8 @@ random_resource(struct rng *rng)
 {
 	static void (*const kinds[])(struct text *) = {put_service, put_entry,
 	    put_routes, put_routes, put_rule, put_rule, put_sidecar,
-	    put_gateway, put_peers, put_access};
+	    put_gateway, put_peers, put_access, put_tokens, put_workload,
+	    put_mesh, put_telemetry, put_delegated};
 	struct resource *r = NULL;
 
 	while (r == NULL) {
@@ -361,4 +470,37 @@ random_place(struct rng *rng, struct view_input *in)
 	in->ns = slice_str(spaces[rng_below(rng, ARRAY_LEN(spaces))]);
 	in->proxy = rng_below(rng, 3) == 0 ? VIEW_ROUTER : VIEW_SIDECAR;
 	in->labels = (struct labels){&labels[in->proxy == VIEW_ROUTER], 1};
+}
+
+void
+random_machine(struct rng *rng, struct view_input *in)
+{
+	static const struct label labels[] = {{{"app", 3}, {"web", 3}}};
+	static const struct addr own = {ADDR_V4, {10, 0, 0, 5}, 0};
+	static const struct view_upstream_input upstreams[] = {
+	    {.name = {"a", 1}, .host = {"web.shop", 8}, .ns = {"shop", 4}},
+	    {.name = {"b", 1}, .host = {"example.com", 11}, .ns = {"pay", 3}}};
+	static const struct view_exposed_input exposed[] = {
+	    {.service = {"web", 3},
+		.ns = {"shop", 4},
+		.port = 80,
+		.protocol = {"http", 4},
+		.addr = {ADDR_V4, {10, 0, 0, 5}, 80},
+		.target = {ADDR_V4, {127, 0, 0, 1}, 8080},
+		.account = {"web", 3},
+		.labels = {labels, 1}},
+	    {.service = {"db", 2},
+		.ns = {"pay", 3},
+		.port = 3306,
+		.protocol = {"tcp", 3},
+		.addr = {ADDR_V4, {10, 0, 0, 5}, 3306},
+		.target = {ADDR_V4, {127, 0, 0, 1}, 3306},
+		.account = {"db", 2}}};
+
+	in->addrs = &own;
+	in->addr_count = rng_below(rng, 2);
+	in->upstreams = upstreams; /* so there are scopes of others */
+	in->upstream_count = rng_below(rng, ARRAY_LEN(upstreams) + 1);
+	in->exposed = exposed; /* so policies are of somebody */
+	in->exposed_count = rng_below(rng, ARRAY_LEN(exposed) + 1);
 }

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * chains — why a listener's chains do not take a connection.
+ */
+#ifndef MESHD_CHAINS_H
+#define MESHD_CHAINS_H
+
+#include "listener.h"
+#include "tree.h"
+
+/*
+ * A list of {name, origin, why}, at most 50: of all chains, or if one took it
+ * (`taken`) of those that could not have. Of a listener of any port those of
+ * other ports are left out.
+ */
+struct value *chains_tell(struct tree *t, const struct view_listener *l,
+    const struct view_chain *taken, const struct view_connection *c);
+
+#endif
