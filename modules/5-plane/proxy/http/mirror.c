@@ -446,7 +446,7 @@ const struct filter filter_mirror = {
 void
 mirrors_cut(struct worker *w)
 {
-	while (!list_empty(&w->mirrors))
-		end(LIST_FIRST(&w->mirrors, struct mirror, link), FLOW_OVERFLOW,
+	LIST_EACH (&w->mirrors, it)
+		end(CONTAINER(it, struct mirror, link), FLOW_OVERFLOW,
 		    S("the proxy stops"));
 }
