@@ -135,20 +135,6 @@ read_reply(struct scene *s)
 	reply_read(&s->client, "GET", &s->reply);
 }
 
-/* A body of that many bytes, all 'x', behind the head of a POST. */
-static void
-post(struct scene *s, size_t bytes)
-{
-	AUTO(buf_fini) struct buf out = BUF(bytes + 256);
-
-	EXPECT_OK(buf_printf(&out,
-	    "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: %zu\r\n\r\n",
-	    bytes));
-	for (size_t i = 0; i < bytes; i++)
-		EXPECT_OK(buf_add_byte(&out, 'x'));
-	EXPECT_TRUE(wire_send(&s->client, buf_slice(&out)));
-}
-
 /* Answers with as many bytes as its text says, chunked with a trailer. */
 static void
 serve_much(struct server *s, struct wire *w, unsigned n)
@@ -178,7 +164,7 @@ TEST(a_request_waits_and_goes_on)
 	    begin(FILTER_WAIT, FILTER_GO_ON, serve_echo, NULL, NULL);
 
 	for (unsigned i = 1; i <= 3; i++) {
-		post(s, 1000);
+		wire_post(&s->client, 1000);
 		wait_at_gate(s);
 		EXPECT_EQ(atomic_load(&s->server.requests), i - 1);
 		open_gate(s);
@@ -195,7 +181,7 @@ TEST(a_waiting_request_stops_its_client)
 	struct scene *s =
 	    begin(FILTER_WAIT, FILTER_GO_ON, serve_echo, NULL, NULL);
 
-	post(s, 200000);
+	wire_post(&s->client, 200000);
 	wait_at_gate(s);
 	open_gate(s);
 	read_reply(s);
@@ -269,7 +255,7 @@ TEST(a_small_body_is_collected_whole)
 	struct scene *s =
 	    begin(FILTER_COLLECT, FILTER_GO_ON, serve_echo, NULL, NULL);
 
-	post(s, 5000);
+	wire_post(&s->client, 5000);
 	read_reply(s);
 	EXPECT_EQ(s->reply.status, 200);
 	EXPECT_EQ(atomic_load(&gate.collected), 5000);
@@ -283,7 +269,7 @@ TEST(a_large_body_is_collected_to_a_bound_and_arrives_whole)
 	struct scene *s =
 	    begin(FILTER_COLLECT, FILTER_GO_ON, serve_echo, NULL, NULL);
 
-	post(s, 1 << 20);
+	wire_post(&s->client, 1 << 20);
 	read_reply(s);
 	EXPECT_EQ(s->reply.status, 200);
 	EXPECT_TRUE(atomic_load(&gate.collected) >= LIMIT_STREAM_BUFFER);

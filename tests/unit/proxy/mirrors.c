@@ -245,14 +245,7 @@ TEST(a_copy_that_nobody_takes_is_told)
 static void
 post(struct stage *s, size_t bytes)
 {
-	AUTO(buf_fini) struct buf out = BUF(bytes + 256);
-
-	EXPECT_OK(buf_printf(&out,
-	    "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: %zu\r\n\r\n",
-	    bytes));
-	for (size_t i = 0; i < bytes; i++)
-		EXPECT_OK(buf_add_byte(&out, 'x'));
-	EXPECT_TRUE(wire_send(&s->client, buf_slice(&out)));
+	wire_post(&s->client, bytes);
 	reply_fini(&s->reply);
 	reply_read(&s->client, "POST", &s->reply);
 	EXPECT_EQ(s->reply.status, 200);
