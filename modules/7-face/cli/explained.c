@@ -246,69 +246,6 @@ print_destinations(const struct value *list)
 	}
 }
 
-/* "12.5 %" of requests. */
-static void
-print_share(const struct value *v)
-{
-	const struct value *n = value_get(v, S("percent"));
-
-	(void)printf("%g %%", n == NULL              ? 0.0
-			      : n->type == VALUE_INT ? (double)n->integer
-						     : n->real);
-}
-
-static void
-print_fault(const struct value *fault)
-{
-	const struct value *delay = value_get(fault, S("delay"));
-	const struct value *abort_it = value_get(fault, S("abort"));
-	int http = (int)value_get_int(abort_it, S("http"), 0);
-
-	if (delay == NULL && abort_it == NULL)
-		return;
-	(void)printf("%-13s ", "fault");
-	if (delay != NULL) {
-		print_share(delay);
-		(void)printf(" wait %.*s",
-		    SLICE_ARG(value_get_string(delay, S("fixed"), S("?"))));
-	}
-	if (abort_it != NULL) {
-		(void)printf("%s", delay != NULL ? ", " : "");
-		print_share(abort_it);
-		(void)printf(" are refused with %s%d", http ? "" : "gRPC's ",
-		    http ? http : (int)value_get_int(abort_it, S("grpc"), 0));
-	}
-	(void)printf("\n");
-}
-
-static void
-print_copies(const struct value *mirrors)
-{
-	VALUE_EACH(mirrors, it)
-	{
-		(void)printf("%-13s ", "copies");
-		print_share(it);
-		(void)printf(" to %.*s\n",
-		    SLICE_ARG(value_get_string(it, S("cluster"), S("?"))));
-	}
-}
-
-static void
-print_cors(const struct value *cors)
-{
-	const char *between = " ";
-
-	if (cors == NULL)
-		return;
-	(void)printf("%-13s", "other origins");
-	VALUE_EACH(value_get(cors, S("origins")), it)
-	{
-		(void)printf("%s%.*s", between, SLICE_ARG(it->string));
-		between = ", ";
-	}
-	(void)printf("%s\n", between[0] == ' ' ? " none" : "");
-}
-
 static void
 print_action(const struct value *action)
 {
@@ -316,9 +253,6 @@ print_action(const struct value *action)
 
 	if (!slice_eq(value_get_string(action, S("timeout"), none), none))
 		explained_line(action, "timeout", "timeout");
-	print_fault(value_get(action, S("fault")));
-	print_copies(value_get(action, S("mirrors")));
-	print_cors(value_get(action, S("cors")));
 }
 
 void
