@@ -87,6 +87,31 @@ TEST(a_rule_that_answers_is_no_refusal)
 	EXPECT_FALSE(compiled_tells(&w, "force"));
 }
 
+TEST(a_fault_for_every_request_is_its_outcome)
+{
+	static const struct {
+		const char *abort;
+		const char *flag;
+	} rows[] = {
+	    {"{httpStatus: 418, percentage: {value: 100}}", "FI"},
+	    {"{grpcStatus: ABORTED, percentage: {value: 100}}", "FI"},
+	    {"{httpStatus: 418, percentage: {value: 99}}", "UH"},
+	    {"{httpStatus: 418}", "UH"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(compiled_fini) struct compiled w;
+		char yaml[2048];
+
+		(void)snprintf(yaml, sizeof(yaml),
+		    SERVICES VS("web") "  http: [{fault: {abort: %s}, " WEB
+				       "}]\n",
+		    rows[i].abort);
+		compiled_init(&w, yaml);
+		EXPECT_SLICE(told(&w, "outcome.flag"), slice_str(rows[i].flag));
+	}
+}
+
 TEST(what_is_left_undone_is_told)
 {
 	AUTO(compiled_fini) struct compiled w;

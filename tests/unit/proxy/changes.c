@@ -5,6 +5,10 @@
 #include "scene.h"
 #include "unit.h"
 
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
 #define VS                                                                     \
 	"apiVersion: networking.istio.io/v1\nkind: VirtualService\n"           \
 	"metadata: {name: web}\nspec:\n  hosts: [web]\n  http:\n"
@@ -178,6 +182,58 @@ TEST(a_value_is_made_of_what_the_request_is)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		expect_made(rows[i].value, rows[i].fields, rows[i].wanted);
+}
+
+/* What the service says that x-it was. */
+static void
+value_of(const char *format, char out[256])
+{
+	AUTO(buf_fini) struct buf yaml = BUF(4096);
+	struct scene *s;
+	const char *at;
+
+	EXPECT_OK(buf_printf(&yaml,
+	    VS "  - {headers: {request: {set: {x-it: '%s'}}}, route: [{" WEB
+	       "}]}\n%c",
+	    format, 0));
+	s = scene_with(serve_echo, NULL, buf_slice(&yaml).ptr);
+	scene_ask(s, GET_WEB);
+	EXPECT_OK(buf_add_byte(&s->reply.body, 0));
+	at = strstr(buf_slice(&s->reply.body).ptr, "x-it: ");
+	EXPECT_TRUE(at != NULL);
+	(void)snprintf(out, 256, "%.*s", (int)strcspn(at + 6, "\r"), at + 6);
+	scene_free(&s);
+}
+
+TEST(a_time_is_written_as_its_format_says)
+{
+	char got[256], wanted[256], date[64];
+	int ms, ms2, us, ns;
+	long long at;
+	struct tm tm;
+	time_t t;
+
+	value_of("%START_TIME(%s)% %START_TIME(%3f %6f %f)% %START_TIME(%F "
+		 "%H:%M:%S)%",
+	    got);
+	EXPECT_EQ(sscanf(got, "%lld %3d %6d %9d", &at, &ms, &us, &ns), 4);
+	t = (time_t)at;
+	EXPECT_TRUE(t >= time(NULL) - 60 && t <= time(NULL));
+	EXPECT_EQ(us, ms * 1000);
+	EXPECT_EQ(ns, ms * 1000000);
+	EXPECT_TRUE(gmtime_r(&t, &tm) != NULL);
+	EXPECT_TRUE(strftime(date, sizeof(date), "%F %H:%M:%S", &tm) > 0);
+	EXPECT_STR(got + strlen(got) - strlen(date), date);
+	/* RFC 3339 if nothing is said; a letter that is none is nothing. */
+	value_of("%START_TIME(%Y)%%START_TIME(%Q)%-x %START_TIME%", got);
+	EXPECT_EQ(sscanf(got, "%4d-x %4d-", &ms, &ms2), 2);
+	EXPECT_EQ(ms, ms2);
+	EXPECT_EQ(got[strlen(got) - 1], 'Z');
+	EXPECT_EQ(gethostname(wanted, sizeof(wanted)), 0);
+	value_of("%HOSTNAME%", got);
+	EXPECT_STR(got, wanted);
+	value_of("%CONNECTION_ID%", got);
+	EXPECT_EQ(strspn(got, "0123456789"), strlen(got));
 }
 
 TEST(a_value_sees_the_head_before_any_change)

@@ -28,10 +28,15 @@ change(const struct view_header *to, struct slice value, struct http_head *h)
 
 static enum err
 compute(struct request *r, const struct view_headers *ops,
-    const struct http_head *h, struct slice *values)
+    const struct http_head *h, struct slice **out)
 {
-	enum err e = values != NULL ? OK : ERR_LIMIT;
+	struct slice *values =
+	    arena_alloc_array(&r->arena, ops->change_count, sizeof(*values));
+	enum err e = OK;
 
+	*out = values;
+	if (values == NULL)
+		return ERR_LIMIT;
 	for (size_t i = 0; e == OK && i < ops->change_count; i++) {
 		const struct view_header *to = &ops->changes[i];
 
@@ -50,16 +55,13 @@ filter_apply_headers(
 
 	for (size_t i = 0; i < ops->remove_count; i++)
 		(void)http_head_remove(h, ops->remove[i]);
-	if (ops->computes) {
-		values = arena_alloc_array(
-		    &r->arena, ops->change_count, sizeof(*values));
-		e = compute(r, ops, h, values);
-	}
+	if (ops->computes)
+		e = compute(r, ops, h, &values);
 	for (size_t i = 0; e == OK && i < ops->change_count; i++) {
 		const struct view_header *to = &ops->changes[i];
+		bool made = to->format != NULL && values != NULL;
 
-		e = change(to,
-		    to->format != NULL ? values[i] : slice_trim(to->value), h);
+		e = change(to, made ? values[i] : slice_trim(to->value), h);
 	}
 	return e;
 }

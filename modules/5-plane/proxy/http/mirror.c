@@ -324,20 +324,6 @@ on_later(void *arg)
 
 /* --- the copy ------------------------------------------------------------- */
 
-/* "web:80" is "web-shadow:80", as Envoy has it. */
-static struct slice
-shadow_of(struct arena *a, struct slice authority)
-{
-	size_t close = slice_rfind(authority, ']');
-	size_t colon = slice_rfind(authority, ':');
-
-	if (close < authority.len && colon < close)
-		colon = authority.len;
-	return arena_printf(a, "%.*s-shadow%.*s",
-	    SLICE_ARG(slice_sub(authority, 0, colon)),
-	    SLICE_ARG(slice_sub(authority, colon, authority.len)));
-}
-
 static enum err
 copy_head(struct copy *c, const struct request *r)
 {
@@ -350,10 +336,8 @@ copy_head(struct copy *c, const struct request *r)
 	c->head.connection = HTTP_CONN_DEFAULT;
 	http_head_remove_id(&c->head, HTTP_EXPECT);
 	http_head_remove_id(&c->head, HTTP_TRAILER);
-	c->head.authority = shadow_of(&c->arena, r->head->authority);
 	flow_record_copy(&r->record, &c->arena, &c->record);
-	c->record.authority = c->head.authority;
-	return c->head.authority.len > 0 ? OK : ERR_LIMIT;
+	return OK;
 }
 
 /* Those of the rule's mirrors that chance is for. */
@@ -456,7 +440,7 @@ const struct filter filter_mirror = {
 void
 mirrors_cut(struct worker *w)
 {
-	while (!list_empty(&w->mirrors))
-		end(LIST_FIRST(&w->mirrors, struct mirror, link), FLOW_OVERFLOW,
+	LIST_EACH (&w->mirrors, it)
+		end(CONTAINER(it, struct mirror, link), FLOW_OVERFLOW,
 		    S("the proxy stops"));
 }

@@ -13,6 +13,19 @@ ask(struct wire *w, const char *request, struct reply *out)
 	reply_read(w, request[0] == 'H' ? "HEAD" : "GET", out);
 }
 
+void
+wire_post(struct wire *w, size_t bytes)
+{
+	AUTO(buf_fini) struct buf out = BUF(bytes + 256);
+
+	EXPECT_OK(buf_printf(&out,
+	    "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: %zu\r\n\r\n",
+	    bytes));
+	for (size_t i = 0; i < bytes; i++)
+		EXPECT_OK(buf_add_byte(&out, 'x'));
+	EXPECT_TRUE(wire_send(w, buf_slice(&out)));
+}
+
 bool
 body_has(const struct reply *r, const char *text)
 {

@@ -25,6 +25,9 @@ void ask(struct wire *w, const char *request, struct reply *out);
 /* The same over the scene's own connection. */
 void scene_ask(struct scene *s, const char *request);
 
+/* A POST to "web" with a body of that many bytes, all 'x'. */
+void wire_post(struct wire *w, size_t bytes);
+
 bool body_has(const struct reply *r, const char *text);
 
 /* Answers every head with the server's text. */
