@@ -43,6 +43,7 @@ request_is_431(struct way way, size_t fields, size_t len)
 	duo_ask(d, head);
 	EXPECT_EQ(d->reply.status, 431);
 	EXPECT_TRUE(d->reply.whole);
+	EXPECT_TRUE(strstr(d->reply.head, "proxy-status: meshd; ") != NULL);
 	if (way.down2) {
 		duo_ask(d, GET_WEB); /* the connection lives */
 		EXPECT_EQ(d->reply.status, 200);
@@ -56,6 +57,18 @@ TEST_WAYS(a_head_over_its_limits_is_431)
 	request_is_431(way, LIMIT_HEAD_FIELDS + 1, 1);
 	request_is_431(way, LIMIT_HEAD_FIELDS, 1); /* and the proxy's own */
 	request_is_431(way, 9, 8 << 10);
+}
+
+TEST(an_authority_that_is_none_is_400_in_words)
+{
+	struct duo *d = duo_new(both, serve_mirror, NULL, NULL);
+
+	duo_ask(d, "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n");
+	EXPECT_EQ(d->reply.status, 400);
+	EXPECT_TRUE(strstr(d->reply.head, "makes no sense") != NULL);
+	duo_ask(d, GET_WEB);
+	EXPECT_EQ(d->reply.status, 200);
+	duo_free(&d);
 }
 
 TEST_WAYS(a_head_within_its_limits_passes)
