@@ -289,7 +289,6 @@ TEST_WAYS(a_view_changes_nothing_under_a_stream)
 	duo_free(&d);
 }
 
-/* Its endpoint goes, and the session with the last stream on it. */
 TEST_WAYS_TO_2(an_endpoint_that_goes_keeps_its_streams)
 {
 	struct duo *d = duo_new(way, serve_in_two, NULL, NULL);
@@ -301,6 +300,21 @@ TEST_WAYS_TO_2(an_endpoint_that_goes_keeps_its_streams)
 	duo_ask(d, GET_WEB);
 	EXPECT_EQ(d->reply.status, 503);
 	EXPECT_EQ(rig_record(d->rig, 1).flag, FLOW_NO_ENDPOINT);
+	duo_free(&d);
+}
+
+/* Its connections stay, but nobody knows what they are for. */
+TEST_WAYS(a_listener_that_goes_refuses_in_words)
+{
+	struct duo *d = duo_new(way, serve_in_two, NULL, NULL);
+
+	begin_in_two(d);
+	d->rig->upstream_count = 0;
+	rig_publish(d->rig, NULL);
+	end_in_two(d);
+	duo_ask(d, GET_WEB);
+	EXPECT_TRUE(d->reply.status == 404 || d->reply.status == 503);
+	EXPECT_TRUE(strstr(d->reply.head, "proxy-status: meshd; ") != NULL);
 	duo_free(&d);
 }
 
