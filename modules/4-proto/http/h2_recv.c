@@ -180,12 +180,17 @@ static void
 refuse_head(struct http2_stream *s)
 {
 	AUTO(arena_fini) struct arena a = {0};
+	struct slice words = s->bad_block
+				 ? S("the head of the request makes no sense")
+				 : S("the head of the request is too large");
 	struct http_head h;
 
 	arena_init(&a, 4096);
 	http_head_init(&h, &a);
 	h.status = s->bad_block ? 400 : 431;
-	if (http2_stream_respond(s, &h, /* end */ true) == OK)
+	if (http_head_set_id(
+		&h, HTTP_PROXY_STATUS, http_proxy_status(&a, words)) == OK &&
+	    http2_stream_respond(s, &h, /* end */ true) == OK)
 		http2_stream_leave(s);
 	else
 		http2_stream_reset(s, HTTP2_INTERNAL_ERROR);

@@ -259,6 +259,45 @@ TEST_WAYS(an_answer_that_waits_for_its_client_ends_with_it)
 	duo_free(&d);
 }
 
+enum { LARGE = 900000 };
+
+static struct duo *
+with_large_answer(void)
+{
+	AUTO(buf_fini) struct buf yaml = BUF(2 * LARGE);
+
+	EXPECT_OK(buf_printf(&yaml,
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: web}\nspec:\n  hosts: [web]\n  http:\n"
+	    "  - {directResponse: {status: 200, body: {string: "));
+	for (size_t i = 0; i < LARGE; i++)
+		EXPECT_OK(buf_add_byte(&yaml, (uint8_t)byte_at(i)));
+	EXPECT_OK(buf_add(&yaml, "}}}\n", 5)); /* with the zero */
+	return duo_new((struct way){.down2 = true}, serve_mirror, NULL,
+	    buf_slice(&yaml).ptr);
+}
+
+TEST(a_rules_large_answer_waits_for_a_slow_stream)
+{
+	struct duo *d = with_large_answer();
+	struct h2 *h = &d->client.h2;
+	struct h2_stream *x[5];
+
+	h->how.hold = true;
+	for (size_t i = 0; i < ARRAY_LEN(x); i++)
+		x[i] = h2_request(h, GET_WEB, /* end */ true);
+	EXPECT_TRUE(H2_UNTIL(h, x[0]->owed > 0));
+	EXPECT_TRUE(rig_still(d->rig).out < PROXY_BYTES);
+	h2_reset(h, x[1], H2_CANCEL);
+	EXPECT_EQ(rig_record(d->rig, 0).flag, FLOW_DOWNSTREAM_CLOSED);
+	h2_credit(h);
+	for (size_t i = 0; i < ARRAY_LEN(x); i++) {
+		EXPECT_EQ(h2_whole(h, x[i]), i != 1);
+		EXPECT_TRUE(i == 1 || is_filled(buf_slice(&x[i]->body), LARGE));
+	}
+	duo_free(&d);
+}
+
 /* --- many at once ----------------------------------------------------------
  */
 

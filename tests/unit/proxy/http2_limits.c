@@ -43,6 +43,7 @@ request_is_431(struct way way, size_t fields, size_t len)
 	duo_ask(d, head);
 	EXPECT_EQ(d->reply.status, 431);
 	EXPECT_TRUE(d->reply.whole);
+	EXPECT_TRUE(strstr(d->reply.head, "proxy-status: meshd; ") != NULL);
 	if (way.down2) {
 		duo_ask(d, GET_WEB); /* the connection lives */
 		EXPECT_EQ(d->reply.status, 200);
@@ -56,6 +57,18 @@ TEST_WAYS(a_head_over_its_limits_is_431)
 	request_is_431(way, LIMIT_HEAD_FIELDS + 1, 1);
 	request_is_431(way, LIMIT_HEAD_FIELDS, 1); /* and the proxy's own */
 	request_is_431(way, 9, 8 << 10);
+}
+
+TEST(an_authority_that_is_none_is_400_in_words)
+{
+	struct duo *d = duo_new(both, serve_mirror, NULL, NULL);
+
+	duo_ask(d, "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n");
+	EXPECT_EQ(d->reply.status, 400);
+	EXPECT_TRUE(strstr(d->reply.head, "makes no sense") != NULL);
+	duo_ask(d, GET_WEB);
+	EXPECT_EQ(d->reply.status, 200);
+	duo_free(&d);
 }
 
 TEST_WAYS(a_head_within_its_limits_passes)
@@ -276,7 +289,6 @@ TEST_WAYS(a_view_changes_nothing_under_a_stream)
 	duo_free(&d);
 }
 
-/* Its endpoint goes, and the session with the last stream on it. */
 TEST_WAYS_TO_2(an_endpoint_that_goes_keeps_its_streams)
 {
 	struct duo *d = duo_new(way, serve_in_two, NULL, NULL);
@@ -288,6 +300,21 @@ TEST_WAYS_TO_2(an_endpoint_that_goes_keeps_its_streams)
 	duo_ask(d, GET_WEB);
 	EXPECT_EQ(d->reply.status, 503);
 	EXPECT_EQ(rig_record(d->rig, 1).flag, FLOW_NO_ENDPOINT);
+	duo_free(&d);
+}
+
+/* Its connections stay, but nobody knows what they are for. */
+TEST_WAYS(a_listener_that_goes_refuses_in_words)
+{
+	struct duo *d = duo_new(way, serve_in_two, NULL, NULL);
+
+	begin_in_two(d);
+	d->rig->upstream_count = 0;
+	rig_publish(d->rig, NULL);
+	end_in_two(d);
+	duo_ask(d, GET_WEB);
+	EXPECT_TRUE(d->reply.status == 404 || d->reply.status == 503);
+	EXPECT_TRUE(strstr(d->reply.head, "proxy-status: meshd; ") != NULL);
 	duo_free(&d);
 }
 
