@@ -16,7 +16,11 @@
 
 #include "session.h"
 
-enum { RECORD_MAX = 16 << 10 /* RFC 8446 §5.1 */ };
+enum {
+	RECORD_MAX = 16 << 10, /* RFC 8446 §5.1 */
+	/* Of one key. AES-GCM bears 2^24.5 full records, RFC 8446 §5.5. */
+	RECORDS_MAX = 1 << 23
+};
 
 _Static_assert(RECORD_MAX == MBEDTLS_SSL_OUT_CONTENT_LEN, "one of ours");
 _Static_assert(RECORD_MAX + MBEDTLS_SSL_SEAL_OVERHEAD <= LOOP_SCRATCH_LEN,
@@ -231,6 +235,24 @@ write_behind(struct wire *w, const unsigned char *bytes, size_t n)
 	return mbedtls_ssl_write(&w->t->ssl, bytes, n);
 }
 
+/* Their sequence number counts the records of a key. */
+static uint64_t
+count_of(const unsigned char number[MBEDTLS_SSL_SEQUENCE_NUMBER_LEN])
+{
+	struct reader r =
+	    READER(slice_of(number, MBEDTLS_SSL_SEQUENCE_NUMBER_LEN));
+
+	return reader_u64(&r);
+}
+
+/* Peers look after their own keys, as we do after ours. */
+static void
+renew_worn_keys(struct tls *t)
+{
+	if (count_of(t->ssl.MBEDTLS_PRIVATE(cur_out_ctr)) >= RECORDS_MAX)
+		CHECK(mbedtls_ssl_send_key_update(&t->ssl, /* ask */ 0) == 0);
+}
+
 /* Returns how many bytes went into a record; 0 if it failed. */
 static size_t
 seal(struct wire *w, struct slice bytes)
@@ -244,6 +266,7 @@ seal(struct wire *w, struct slice bytes)
 		w->mem = loop_scratch_lend(w->t->s.loop);
 	if (LOOP_SCRATCH_LEN - w->len < size)
 		wire_send(w);
+	renew_worn_keys(w->t);
 	code = mbedtls_ssl_seal(
 	    &w->t->ssl, from, n, (unsigned char *)w->mem + w->len);
 	if (code == 0) {
