@@ -111,16 +111,24 @@ on_truncated(struct tls *t)
 	    "(close_notify): data may be missing");
 }
 
+/* A ticket has come; the next call looks at it. */
+static bool
+has_message(const struct tls *t)
+{
+	return t->ssl.MBEDTLS_PRIVATE(state) != MBEDTLS_SSL_HANDSHAKE_OVER;
+}
+
 /* Returns false if there is nothing to go on with. */
 static bool
 on_read_code(struct tls *t, int code)
 {
 	switch (code) {
 	case MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET:
-		return true; /* we never resume */
+		resume_keep(t);
+		return true;
 	case MBEDTLS_ERR_SSL_WANT_READ:
 	case MBEDTLS_ERR_SSL_WANT_WRITE:
-		if (record_waits(t))
+		if (record_waits(t) || has_message(t))
 			return true; /* a message that was no data */
 		if (t->below_ended)
 			on_truncated(t);

@@ -67,6 +67,9 @@ struct scene {
 void scene_init(struct scene *s);
 void scene_fini(struct scene *s);
 
+/* Ends the connection; the next one has the same configurations. */
+void scene_hang_up(struct scene *s);
+
 /* Makes both ends from the specs over a pair with that chunk (0: none). */
 void scene_connect(struct scene *s, size_t chunk);
 
