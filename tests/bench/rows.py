@@ -167,7 +167,9 @@ def handshakes(settings):
              str(max(settings.seconds // 2, 1)), str(settings.repetitions)],
             PROXY_CORE, 600))
     return {"full mutual handshakes a CPU second, both ends":
-            (out["ours"], out["other"])}
+            (out["ours"], out["other"]),
+            "resumed handshakes a CPU second, both ends":
+            (out["ours_resumed"], out["other_resumed"])}
 
 
 # --- memory ---
@@ -323,7 +325,9 @@ ROWS = (
         LEAN + "; TLS 1.3, both ends check the other's identity"),
     Row("handshakes", handshakes, (
         Goal("full mutual handshakes a CPU second, both ends", "1/s", 2.5,
-             5.0, "OpenSSL 3.0", ratio=True, more=True),),
+             5.0, "OpenSSL 3.0", ratio=True, more=True),
+        Goal("resumed handshakes a CPU second, both ends", "1/s", 2.0, 4.0,
+             "OpenSSL 3.0", ratio=True, more=True, issue="D")),
         "TLS 1.3, X25519, AES-128-GCM, P-256 leaf, intermediate and root"),
     Row("memory", memory, (
         Goal("RSS: idle agent", "MiB", 10, 6, "Envoy"),
