@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from hbone import Tunnel, frame, identity_of, mesh_context
+from hbone import OpenSSL, Tunnel, frame, identity_of, mesh_context
 
 PORTS = pytest.mark.parametrize("port, number", [(15008, 2), (15012, 1)])
 
@@ -68,33 +68,23 @@ def test_ztunnels_first_groups_are_known(s_client, group):
 
 def test_a_tunnel_lives_on_through_new_keys(mesh):
     """s_client's K: its keys move on, and it asks for ours (RFC 8446 4.6.3)."""
-    state = mesh.vm3.cli.state
     ping, number = 6, b"12345678"
-    with subprocess.Popen(
-            [*mesh.app.enter, "timeout", "20", "openssl", "s_client",
-             "-alpn", "h2", "-connect",
-             mesh.net.join(mesh.machine(2).ip, 15008),
-             "-cert", state / "node.pem", "-key", state / "node.key",
-             "-cert_chain", state / "node.pem"],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, bufsize=0) as tool:
-        said = b""
-
-        def tell(words, answer):
-            nonlocal said
-            said = b""
-            tool.stdin.write(words)
-            while answer not in said:
-                assert (more := tool.stdout.read(65536)), said
-                said += more
-
-        settings = frame(4, 0, 0)
-        tell(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + settings,
-             frame(4, 1, 0))
+    target = mesh.net.join(mesh.machine(2).ip, 15008)
+    with OpenSSL(mesh.app, target, mesh.vm3.cli.state) as tool:
+        tool.begin()
         for _ in range(3):
-            tell(b"K\n", b"KEYUPDATE")
-            tell(frame(ping, 0, 0, number), frame(ping, 1, 0, number))
-        tool.stdin.close()
+            tool.tell(b"K\n", b"KEYUPDATE")
+            tool.tell(frame(ping, 0, 0, number), frame(ping, 1, 0, number))
+
+
+def test_openssl_comes_back_by_ticket(mesh, tmp_path):
+    target = mesh.net.join(mesh.machine(2).ip, 15008)
+    session = tmp_path / "session"
+    for words, kind in ((["-sess_out", session], b"New, TLSv1.3"),
+                        (["-sess_in", session], b"Reused, TLSv1.3")):
+        with OpenSSL(mesh.app, target, mesh.vm3.cli.state, *words) as tool:
+            tool.begin()
+            assert kind in tool.said, tool.said
 
 
 def test_the_certificate_is_a_spiffe_one(mesh):

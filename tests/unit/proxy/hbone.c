@@ -481,3 +481,65 @@ TEST(a_node_that_came_back_gets_a_new_tunnel)
 	EXPECT_EQ(atomic_load(&m->relay.connections), 2);
 	mesh_free(&m);
 }
+
+/* --- a node that is known --- */
+
+/* How many tunnels that rig has opened so far, in that way. */
+static int64_t
+opened(const struct rig *r, int way, int kind)
+{
+	return metric_value(r->proxy->tunnels[way][kind]);
+}
+
+/* Tunnels break; the next request makes a new one. */
+static void
+break_tunnels(struct mesh *m)
+{
+	size_t told = rig_records(m->far);
+
+	atomic_store(&m->cut, true);
+	RIG_UNTIL(m->near, rig_records(m->far) > told); /* it saw the end */
+	atomic_store(&m->cut, false);
+}
+
+TEST(a_node_that_is_known_is_called_by_ticket_and_is_told_the_same)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	int64_t full = opened(m->near, TUNNEL_OUT, TUNNEL_FULL);
+	int64_t out = opened(m->near, TUNNEL_OUT, TUNNEL_RESUMED);
+	int64_t in = opened(m->far, TUNNEL_IN, TUNNEL_RESUMED);
+
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 200);
+	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_FULL), full + 1);
+	for (size_t i = 1; i < 4; i++) {
+		break_tunnels(m);
+		EXPECT_EQ(status_of(m, "web"), 200);
+		EXPECT_STR(rig_record(m->far, 2 * i).source, CLIENT);
+		EXPECT_EQ(rig_record(m->near, i).flag, FLOW_OK);
+	}
+	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_FULL), full + 1);
+	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_RESUMED), out + 3);
+	EXPECT_EQ(opened(m->far, TUNNEL_IN, TUNNEL_RESUMED), in + 3);
+	mesh_free(&m);
+}
+
+TEST(new_certificates_are_shown_once_and_then_known)
+{
+	static const char *const near[] = {"client"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	int64_t full = opened(m->near, TUNNEL_OUT, TUNNEL_FULL);
+	int64_t resumed = opened(m->near, TUNNEL_OUT, TUNNEL_RESUMED);
+
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 200);
+	mesh_credentials(m, m->near, near, ARRAY_LEN(near));
+	mesh_publish(m); /* behind the credentials, so these are in force */
+	for (int i = 0; i < 2; i++) {
+		break_tunnels(m);
+		EXPECT_EQ(status_of(m, "web"), 200);
+	}
+	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_FULL), full + 2);
+	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_RESUMED), resumed + 1);
+	mesh_free(&m);
+}

@@ -391,7 +391,17 @@ on_session_close(void *arg, struct http2 *c, enum err why)
 	mem_free(&s);
 }
 
+static void
+on_ready(void *arg, struct http2 *c)
+{
+	struct session *s;
+
+	OBJ(s, arg, SESSION_MAGIC);
+	worker_tell_tunnel(s->inbound->worker, TUNNEL_IN, c);
+}
+
 static const struct http2_events session_events = {
+    .on_ready = on_ready,
     .on_request = on_request,
     .on_close = on_session_close,
 };
@@ -554,7 +564,8 @@ inbound_new(struct worker *w)
 			       .alpn = {"h2"},
 			       .clock = loop_clock(w->loop),
 			       .check = credentials_check,
-			       .check_arg = w},
+			       .check_arg = w,
+			       .tickets = w->proxy->tickets},
 	    &in->tls);
 	CHECK(e == OK);
 	if (w->proxy->spec.hbone.family == ADDR_NONE)

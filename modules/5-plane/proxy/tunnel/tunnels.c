@@ -52,6 +52,15 @@ copy_text(struct slice s, char *out, size_t cap)
 /* --- a session's events --- */
 
 static void
+on_ready(void *arg, struct http2 *c)
+{
+	struct session *s;
+
+	OBJ(s, arg, SESSION_MAGIC);
+	worker_tell_tunnel(s->group->tunnels->worker, TUNNEL_OUT, c);
+}
+
+static void
 on_goaway(void *arg, struct http2 *c, uint32_t code)
 {
 	struct session *s;
@@ -87,6 +96,7 @@ on_session_close(void *arg, struct http2 *c, enum err why)
 }
 
 static const struct http2_events session_events = {
+    .on_ready = on_ready,
     .on_goaway = on_goaway,
     .on_close = on_session_close,
 };
@@ -127,9 +137,10 @@ sni_for(struct slice identity, struct arena *a)
 }
 
 static enum err
-dial_tls(struct tunnels *t, struct tls_identity *own,
+dial_tls(const struct group *g, struct tls_identity *own,
     const struct view_endpoint *e, struct stream **out, struct fault *why)
 {
+	struct tunnels *t = g->tunnels;
 	struct worker *w = t->worker;
 	struct net_connect_spec connect = NET_CONNECT_SPEC;
 	AUTO(arena_fini) struct arena arena;
@@ -138,6 +149,7 @@ dial_tls(struct tunnels *t, struct tls_identity *own,
 	    .identity = own,
 	    .trust = credentials_trust(w->credentials),
 	    .trust_domain = w->proxy->trust_domain,
+	    .server = g->key,
 	};
 	struct stream *socket;
 	enum err err;
@@ -166,7 +178,7 @@ session_new(struct tunnels *t, struct group *g, struct tls_identity *own,
 	struct http2_limits limits = http2_limits_client;
 
 	limits.idle_us = TUNNELS_IDLE_US;
-	if (dial_tls(t, own, e, &transport, why) != OK)
+	if (dial_tls(g, own, e, &transport, why) != OK)
 		return NULL;
 	s = mem_new(sizeof(*s));
 	s->magic = SESSION_MAGIC;
@@ -200,7 +212,8 @@ tunnels_new(struct worker *w)
 			       .alpn = {"h2"},
 			       .clock = loop_clock(w->loop),
 			       .check = credentials_check,
-			       .check_arg = w},
+			       .check_arg = w,
+			       .resume = true},
 	    &t->tls);
 	CHECK(e == OK);
 	return t;
