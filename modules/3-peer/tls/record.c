@@ -26,6 +26,27 @@ _Static_assert(RECORD_MAX == MBEDTLS_SSL_OUT_CONTENT_LEN, "one of ours");
 _Static_assert(RECORD_MAX + MBEDTLS_SSL_SEAL_OVERHEAD <= LOOP_SCRATCH_LEN,
     "a scratch holds a record");
 
+/* Their sequence number counts the records of a key. */
+static uint64_t
+count_of(const unsigned char number[MBEDTLS_SSL_SEQUENCE_NUMBER_LEN])
+{
+	struct reader r =
+	    READER(slice_of(number, MBEDTLS_SSL_SEQUENCE_NUMBER_LEN));
+
+	return reader_u64(&r);
+}
+
+uint64_t
+record_count(const struct tls *t)
+{
+	/* That of what comes in lies in its record buffer, if it has one. */
+	const unsigned char *in = t->attached
+				      ? t->ssl.MBEDTLS_PRIVATE(in_ctr)
+				      : t->ssl.MBEDTLS_PRIVATE(idle_in_ctr);
+
+	return MAX(count_of(in), count_of(t->ssl.MBEDTLS_PRIVATE(cur_out_ctr)));
+}
+
 /* --- what the library calls --- */
 
 /* A turn's records leave in one call. False: the connection is broken. */
@@ -241,16 +262,6 @@ write_behind(struct wire *w, const unsigned char *bytes, size_t n)
 		return MBEDTLS_ERR_SSL_CONN_EOF;
 	idle_attach(w->t);
 	return mbedtls_ssl_write(&w->t->ssl, bytes, n);
-}
-
-/* Their sequence number counts the records of a key. */
-static uint64_t
-count_of(const unsigned char number[MBEDTLS_SSL_SEQUENCE_NUMBER_LEN])
-{
-	struct reader r =
-	    READER(slice_of(number, MBEDTLS_SSL_SEQUENCE_NUMBER_LEN));
-
-	return reader_u64(&r);
 }
 
 /* Peers look after their own keys, as we do after ours. */

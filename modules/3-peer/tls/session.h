@@ -119,6 +119,9 @@ void record_stash(struct tls *t);
 /* True if something was received that is not handed up yet. */
 bool record_waits(const struct tls *t);
 
+/* Of the busier direction, under the keys in use. */
+uint64_t record_count(const struct tls *t);
+
 /* Seals what waits, and our end behind it if that was asked for. */
 void record_flush(struct tls *t);
 

@@ -639,6 +639,12 @@ tls_stream_fault(const struct stream *s)
 	return t->fault == NULL ? &none : t->fault;
 }
 
+uint64_t
+tls_stream_records(const struct stream *s)
+{
+	return record_count(tls_const(s));
+}
+
 enum err
 tls_stream_update_keys(struct stream *s, bool ask)
 {

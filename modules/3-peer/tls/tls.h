@@ -364,6 +364,12 @@ struct slice tls_stream_sni(const struct stream *s);
 const struct fault *tls_stream_fault(const struct stream *s);
 
 /*
+ * How many records the busier direction has carried under its keys. Ours move
+ * on by themselves after 2^23; who would rather begin anew does so before.
+ */
+uint64_t tls_stream_records(const struct stream *s);
+
+/*
  * New keys for what we send from the next record on (RFC 8446 §4.6.3), and
  * with `ask` for what the peer sends. ERR_INVALID when it is not open.
  */

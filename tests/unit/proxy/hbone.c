@@ -4,6 +4,7 @@
  */
 #include "mesh.h"
 #include "scene.h"
+#include "tunnel/tunnels.h"
 #include "unit.h"
 #include "worker.h"
 
@@ -541,5 +542,93 @@ TEST(new_certificates_are_shown_once_and_then_known)
 	}
 	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_FULL), full + 2);
 	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_RESUMED), resumed + 1);
+	mesh_free(&m);
+}
+
+/* --- a tunnel that carried enough --- */
+
+enum { ENOUGH = 40, ROUNDS = 300, CLIENTS = 4 };
+
+static void
+wear_soon(void *arg)
+{
+	struct rig *r = arg;
+
+	tunnels_set_records_max(r->proxy->worker[0].tunnels, ENOUGH);
+}
+
+static void
+roll_over(void *arg)
+{
+	struct rig *r = arg;
+
+	tunnels_roll_over(r->proxy->worker[0].tunnels);
+}
+
+/* All keep their connections, and so do the streams behind them. */
+static void
+ask_around(struct mesh *m, struct wire clients[CLIENTS], int rounds)
+{
+	AUTO(mem_free) struct reply *reply = mem_new(sizeof(*reply));
+
+	for (int i = 0; i < rounds; i++) {
+		ask(&clients[i % CLIENTS], GET_WEB, reply);
+		EXPECT_EQ(reply->status, 200);
+		reply_fini(reply);
+		if (i % 7 == 0) /* the clock comes by */
+			rig_on_worker(m->near, 0, roll_over, m->near);
+	}
+}
+
+TEST(tunnels_roll_over_and_no_request_fails)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	struct wire clients[CLIENTS];
+
+	mesh_publish(m);
+	rig_on_worker(m->near, 0, wear_soon, m->near);
+	for (int i = 0; i < CLIENTS; i++)
+		clients[i] = dial(m, "web");
+	ask_around(m, clients, ROUNDS);
+	EXPECT_TRUE(atomic_load(&m->relay.connections) >= ROUNDS / ENOUGH);
+	RIG_UNTIL(m->near, rig_records(m->near) == ROUNDS);
+	for (size_t i = 0; i < ROUNDS; i++) {
+		EXPECT_EQ(rig_record(m->near, i).flag, FLOW_OK);
+		EXPECT_EQ(rig_record(m->near, i).attempts, 1);
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		wire_close(&clients[i]);
+	mesh_free(&m);
+}
+
+TEST(what_flows_in_a_tunnel_that_rolls_over_flows_on)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "tcp", serve_back);
+	struct wire first, later[CLIENTS];
+	struct slice s;
+
+	mesh_publish(m);
+	rig_on_worker(m->near, 0, wear_soon, m->near);
+	first = dial(m, "web");
+	EXPECT_TRUE(wire_until(&first, "\n", &s));
+	for (int i = 0; i < ROUNDS; i++) {
+		EXPECT_TRUE(wire_say(&first, "x\n"));
+		EXPECT_TRUE(wire_until(&first, "\n", &s));
+		rig_on_worker(m->near, 0, roll_over, m->near);
+	}
+	EXPECT_EQ(atomic_load(&m->relay.connections), 1); /* nobody came */
+	for (int i = 0; i < CLIENTS; i++) {
+		later[i] = dial(m, "web");
+		EXPECT_TRUE(wire_until(&later[i], "\n", &s));
+	}
+	EXPECT_EQ(atomic_load(&m->relay.connections), 2);
+	EXPECT_TRUE(wire_say(&first, "still here\n"));
+	EXPECT_TRUE(wire_until(&first, "\n", &s));
+	EXPECT_SLICE(s, S("still here\n"));
+	wire_shut(&first);
+	EXPECT_TRUE(wire_until(&first, "bye\n", &s));
+	wire_close(&first);
+	for (int i = 0; i < CLIENTS; i++)
+		wire_close(&later[i]);
 	mesh_free(&m);
 }

@@ -20,6 +20,8 @@ struct tunnels {
 	struct worker *worker;
 	struct map groups; /* key → struct group */
 	struct tls_config *tls;
+	uint64_t records_max;
+	struct timer look; /* while there are sessions */
 };
 
 /* All sessions of one key. */
@@ -100,6 +102,32 @@ static const struct http2_events session_events = {
     .on_goaway = on_goaway,
     .on_close = on_session_close,
 };
+
+/* --- one that carried enough --- */
+
+static bool
+is_worn(const struct session *s)
+{
+	const struct stream *transport = http2_transport(s->http2);
+
+	return transport != NULL &&
+	       tls_stream_records(transport) >= s->group->tunnels->records_max;
+}
+
+/* Again and again: who was busy the last time may idle in it now. */
+static void
+retire_if_worn(struct session *s)
+{
+	if (!is_worn(s))
+		return;
+	hosts_close_idle(s->group->tunnels->worker->hosts, s->http2);
+	if (s->going)
+		return;
+	log_debug("tunnel rolls over", "peer=%s streams=%u", s->destination,
+	    (unsigned)http2_streams(s->http2));
+	s->going = true;
+	http2_shutdown(s->http2);
+}
 
 /* --- making one --- */
 
@@ -195,10 +223,22 @@ session_new(struct tunnels *t, struct group *g, struct tls_identity *own,
 	    .arg = s,
 	});
 	list_push_front(&g->sessions, &s->link);
+	if (!timer_is_set(&t->look))
+		timer_set(&t->look, TUNNELS_LOOK_US);
 	return s;
 }
 
 /* --- the pool --- */
+
+static void
+on_look(void *arg)
+{
+	struct tunnels *t = arg;
+
+	tunnels_roll_over(t);
+	if (!tunnels_are_empty(t))
+		timer_set(&t->look, TUNNELS_LOOK_US);
+}
 
 struct tunnels *
 tunnels_new(struct worker *w)
@@ -207,6 +247,8 @@ tunnels_new(struct worker *w)
 	enum err e;
 
 	t->worker = w;
+	t->records_max = TUNNELS_RECORDS_MAX;
+	timer_init(&t->look, w->loop, on_look, t);
 	map_init(&t->groups);
 	e = tls_config_new(&(struct tls_config_spec){.role = TLS_CLIENT,
 			       .alpn = {"h2"},
@@ -224,6 +266,7 @@ tunnels_free(struct tunnels **tp)
 {
 	if (*tp == NULL)
 		return;
+	timer_clear(&(*tp)->look);
 	tls_config_unref(&(*tp)->tls);
 	CHECK(tunnels_are_empty(*tp));
 	map_fini(&(*tp)->groups, NULL);
@@ -274,7 +317,7 @@ session_for(struct tunnels *t, struct group *g, struct tls_identity *own,
 	LIST_EACH (&g->sessions, it) {
 		struct session *s = CONTAINER(it, struct session, link);
 
-		if (has_room(s))
+		if (!is_worn(s) && has_room(s))
 			return s;
 	}
 	return session_new(t, g, own, e, why);
@@ -359,6 +402,18 @@ each_session(struct tunnels *t, void (*fn)(struct session *s))
 		LIST_EACH (&g->sessions, it)
 			fn(CONTAINER(it, struct session, link));
 	}
+}
+
+void
+tunnels_roll_over(struct tunnels *t)
+{
+	each_session(t, retire_if_worn);
+}
+
+void
+tunnels_set_records_max(struct tunnels *t, uint64_t records)
+{
+	t->records_max = records;
 }
 
 static void
