@@ -90,8 +90,8 @@ def test_openssl_comes_back_by_ticket(mesh, tmp_path):
 def test_the_certificate_is_a_spiffe_one(mesh):
     context = mesh_context(mesh.vm3.cli.state, mesh.cli)
     for number, port, uri in (
-            (2, 15008, r"spiffe://mesh\.internal/ns/default/sa/default|"
-             r"spiffe://mesh\.internal/ns/meshd-nodes/sa/vm2"),
+            (2, 15008, r"spiffe://mesh\.internal/ns/default/sa/default"),
+            (3, 15008, r"spiffe://mesh\.internal/ns/meshd-nodes/sa/vm3"),
             (1, 15012, r"spiffe://mesh\.internal/ns/meshd-servers/sa/.+")):
         conn = mesh.app.connect(mesh.machine(number).ip, port)
         with Tunnel(conn, context) as tunnel:

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #define CLIENT "spiffe://mesh.internal/ns/default/sa/client"
@@ -188,6 +189,7 @@ TEST(who_has_no_certificate_for_its_account_is_told_so)
 struct stranger {
 	bool closed;
 	enum err why;
+	char met[RIG_TEXT]; /* who opened */
 };
 
 static void
@@ -212,32 +214,87 @@ static const struct stream_events stranger_events = {
     .on_data = on_data, .on_close = on_close};
 
 static void
-knock(struct mesh *m, struct tls_identity *identity)
+on_open(struct stream *s, void *arg)
 {
-	AUTO(tls_config_unref) struct tls_config *config = NULL;
+	struct stranger *st = arg;
+
+	(void)snprintf(st->met, sizeof(st->met), "%s", tls_stream_peer(s)->uri);
+	stream_close(s, OK);
+}
+
+static const struct stream_events visitor_events = {
+    .on_open = on_open, .on_data = on_data, .on_close = on_close};
+
+/* Until the connection is over. */
+static void
+call_far(struct mesh *m, const struct tls_client_spec *who,
+    const struct stream_events *events, struct stranger *st)
+{
 	struct net_connect_spec connect = NET_CONNECT_SPEC;
 	struct tls_config_spec tls = {.role = TLS_CLIENT, .alpn = {"h2"}};
-	struct stranger st = {0};
-	struct tls_client_spec spec = {.identity = identity,
-	    .trust = m->trust,
-	    .trust_domain = S("mesh.internal")};
+	struct tls_client_spec spec = *who;
 	struct stream *s;
 
-	EXPECT_OK(tls_config_new(&tls, &config));
-	spec.config = config;
+	spec.trust = m->trust;
+	spec.trust_domain = S("mesh.internal");
+	EXPECT_OK(tls_config_new(&tls, &spec.config));
 	connect.addr = m->hbone;
-	s = net_connect(m->near->control, &connect, &stranger_events, &st);
-	EXPECT_OK(tls_stream_client(s, &spec, &stranger_events, &st, &s, NULL));
-	RIG_UNTIL(m->near, st.closed);
-	EXPECT_NE(st.why, OK);
+	s = net_connect(m->near->control, &connect, events, st);
+	EXPECT_OK(tls_stream_client(s, &spec, events, st, &s, NULL));
+	RIG_UNTIL(m->near, st->closed);
+	tls_config_unref(&spec.config);
+}
+
+/* Who answers a client of this mesh that asks for that name, or nobody. */
+static void
+expect_answer(struct mesh *m, struct slice sni, const char *uri)
+{
+	AUTO(tls_identity_unref)
+	struct tls_identity *identity = mesh_identity(m, "visitor");
+	struct tls_client_spec spec = {.identity = identity, .sni = sni};
+	struct stranger st = {0};
+
+	call_far(m, &spec, &visitor_events, &st);
+	EXPECT_STR(st.met, uri);
+}
+
+TEST(who_asks_for_nobody_is_answered_by_who_is_at_the_address)
+{
+	static const char *const far[] = {"other", "web"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+
+	mesh_credentials(m, m->far, far, ARRAY_LEN(far));
+	mesh_publish(m);
+	expect_answer(
+	    m, SLICE_NONE, "spiffe://mesh.internal/ns/default/sa/web");
+	expect_answer(m, S("other.default.sa.mesh.internal"),
+	    "spiffe://mesh.internal/ns/default/sa/other");
+	mesh_free(&m);
+}
+
+TEST(who_asks_for_nobody_of_several_is_answered_by_the_machine)
+{
+	static const char *const far[] = {"other", "web", "data"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+
+	rig_service(m->near, "data", "http");
+	(void)mesh_service(m, "data", "data");
+	mesh_credentials(m, m->far, far, ARRAY_LEN(far));
+	mesh_publish(m);
+	expect_answer(
+	    m, SLICE_NONE, "spiffe://mesh.internal/ns/default/sa/other");
+	mesh_free(&m);
 }
 
 TEST(a_client_without_a_certificate_is_refused)
 {
+	const struct tls_client_spec nobody = {.identity = NULL};
+	struct stranger st = {0};
 	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
 
 	mesh_publish(m);
-	knock(m, NULL);
+	call_far(m, &nobody, &stranger_events, &st);
+	EXPECT_NE(st.why, OK);
 	EXPECT_EQ(rig_records(m->far), 0);
 	mesh_free(&m);
 }
