@@ -16,7 +16,7 @@ import urllib.request
 import peers
 from machine import LOAD_CORE, PROXY_CORE, Stage, wait_for
 from mesh import Mesh
-from hold import hold
+from hold import ask, context_of, hold, open_tunnel
 
 WEB = "127.0.0.1:18080"
 FRONT = ("127.0.0.1", 9000)
@@ -198,14 +198,30 @@ def memory(settings):
             "RSS: a further idle client connection, plain": (ours, theirs)}
 
 
-def a_connection(program, where):
+def a_connection(program, where, open_one=ask):
     """KiB for each of IDLE_CONNECTIONS that asked once and stay open."""
-    with hold(where, 100):
+    with hold(where, 100, open_one):
         pass  # what the first connections bring in is not counted
     before = program.rss_kib()
-    with hold(where, IDLE_CONNECTIONS):
+    with hold(where, IDLE_CONNECTIONS, open_one):
         time.sleep(1)
         return (program.rss_kib() - before) / IDLE_CONNECTIONS
+
+
+def tunnels(settings):
+    """Each is a connection of its own, as from so many machines."""
+    with settings.stage() as stage:
+        mesh = Mesh(stage, settings.meshd)
+        token = mesh.token(2)
+        agent = mesh.agent(1, token).joined()
+        mesh.agent(2, token, core=LOAD_CORE).joined()
+        caller = stage.path("agent2")
+        wait_for(lambda: os.path.exists(f"{caller}/node.pem"),
+                 "the caller's certificate")
+        context = context_of(caller)
+        return {"RSS: a further idle tunnel, inbound": (
+            a_connection(agent.program, (agent.address, 15008),
+                         lambda where: open_tunnel(where, context)), None)}
 
 
 SERVICE = """apiVersion: v1
@@ -333,6 +349,9 @@ ROWS = (
         Goal("RSS: idle agent", "MiB", 10, 6, "Envoy"),
         Goal("RSS: a further idle client connection, plain", "KiB", 8, 2,
              "Envoy")), LEAN),
+    Row("tunnels", tunnels, (
+        Goal("RSS: a further idle tunnel, inbound", "KiB", 8, 4, issue="D"),),
+        ""),
     Row("server-memory", server_memory, (
         Goal(f"RSS: server with {SERVICES} services", "MiB", 60, 30),), ""),
     Row("starting", starting, (
