@@ -249,7 +249,8 @@ enum { TLS_ALPN_MAX = 4, TLS_HANDSHAKE_MS = 10000 };
 
 /*
  * The last word on a peer whose chain is good (a revocation list, say). On
- * the stream's loop; anything but OK, with words, refuses the handshake.
+ * the stream's loop; anything but OK, with words, refuses the handshake. Asked
+ * twice of one whose ticket is taken: when that comes, and at the end.
  */
 typedef enum err (*tls_check_cb)(
     void *arg, const struct tls_peer *peer, struct fault *why);

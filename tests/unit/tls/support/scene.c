@@ -157,6 +157,14 @@ const struct stream_events end_events = {
     .on_close = on_close,
 };
 
+void
+expect_words(const struct end *e, const char *part)
+{
+	if (strstr(e->words, part) == NULL)
+		printf("said: \"%s\", wanted: \"%s\"\n", e->words, part);
+	EXPECT_TRUE(strstr(e->words, part) != NULL);
+}
+
 /* --- the scene --- */
 
 void

@@ -47,6 +47,9 @@ struct end {
 	bool echo_close; /* closes when the other end does */
 };
 
+/* What it said in the end has this in it. */
+void expect_words(const struct end *e, const char *part);
+
 struct scene {
 	struct clock_fake time;
 	struct clock clock;
