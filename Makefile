@@ -21,6 +21,9 @@
 #                  ISTIOCTL, or go installs it below BUILD; PEER_ARGS
 #   check-reproducible   a second build, elsewhere, gives the same bytes
 #   check-third    the built libraries against known answers
+#   check-mbedtls  mbedTLS's own suites over the library as we built it, and
+#                  over our patches as mbedTLS configures itself; two minutes,
+#                  no part of check
 #   check-asan     the suites above under ASan and UBSan
 #   check-tsan     the suites above under TSan
 #   fuzz           libFuzzer on each tests/fuzz/*.c for FUZZ_SECONDS
@@ -404,6 +407,11 @@ $(foreach s,$(THIRD),$(eval $(call test_rule,$s,, \
 $(THIRD:%.c=$(O)/obj/%.o) $(call support,tests/third_party): $(TP_STAMPS)
 check-third: $(THIRD:%.c=$(O)/%)
 	@tests/run.sh $(O)/results/third $^
+
+.PHONY: check-mbedtls
+check-mbedtls: $(TP_STAMPS)
+	@third_party/suites.sh $(CRYPTO) $(BUILD)/suites/$(CRYPTO)
+	@third_party/suites.sh default $(BUILD)/suites/default
 
 # --- pytest ------------------------------------------------------------------
 

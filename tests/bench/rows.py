@@ -16,7 +16,7 @@ import urllib.request
 import peers
 from machine import LOAD_CORE, PROXY_CORE, Stage, wait_for
 from mesh import Mesh
-from hold import hold
+from hold import ask, context_of, hold, open_tunnel
 
 WEB = "127.0.0.1:18080"
 FRONT = ("127.0.0.1", 9000)
@@ -193,7 +193,9 @@ def handshakes(settings):
              str(max(settings.seconds // 2, 1)), str(settings.repetitions)],
             PROXY_CORE, 600))
     return {"full mutual handshakes a CPU second, both ends":
-            (out["ours"], out["other"])}
+            (out["ours"], out["other"]),
+            "resumed handshakes a CPU second, both ends":
+            (out["ours_resumed"], out["other_resumed"])}
 
 
 # --- memory ---
@@ -222,14 +224,30 @@ def memory(settings):
             "RSS: a further idle client connection, plain": (ours, theirs)}
 
 
-def a_connection(program, where):
+def a_connection(program, where, open_one=ask):
     """KiB for each of IDLE_CONNECTIONS that asked once and stay open."""
-    with hold(where, 100):
+    with hold(where, 100, open_one):
         pass  # what the first connections bring in is not counted
     before = program.rss_kib()
-    with hold(where, IDLE_CONNECTIONS):
+    with hold(where, IDLE_CONNECTIONS, open_one):
         time.sleep(1)
         return (program.rss_kib() - before) / IDLE_CONNECTIONS
+
+
+def tunnels(settings):
+    """Each is a connection of its own, as from so many machines."""
+    with settings.stage() as stage:
+        mesh = Mesh(stage, settings.meshd)
+        token = mesh.token(2)
+        agent = mesh.agent(1, token).joined()
+        mesh.agent(2, token, core=LOAD_CORE).joined()
+        caller = stage.path("agent2")
+        wait_for(lambda: os.path.exists(f"{caller}/node.pem"),
+                 "the caller's certificate")
+        context = context_of(caller)
+        return {"RSS: a further idle tunnel, inbound": (
+            a_connection(agent.program, (agent.address, 15008),
+                         lambda where: open_tunnel(where, context)), None)}
 
 
 SERVICE = """apiVersion: v1
@@ -355,12 +373,17 @@ ROWS = (
         LEAN + "; TLS 1.3, both ends check the other's identity"),
     Row("handshakes", handshakes, (
         Goal("full mutual handshakes a CPU second, both ends", "1/s", 2.5,
-             5.0, "OpenSSL 3.0", ratio=True, more=True),),
+             5.0, "OpenSSL 3.0", ratio=True, more=True),
+        Goal("resumed handshakes a CPU second, both ends", "1/s", 2.0, 4.0,
+             "OpenSSL 3.0", ratio=True, more=True, issue="D")),
         "TLS 1.3, X25519, AES-128-GCM, P-256 leaf, intermediate and root"),
     Row("memory", memory, (
         Goal("RSS: idle agent", "MiB", 10, 6, "Envoy"),
         Goal("RSS: a further idle client connection, plain", "KiB", 8, 2,
              "Envoy")), LEAN),
+    Row("tunnels", tunnels, (
+        Goal("RSS: a further idle tunnel, inbound", "KiB", 8, 4, issue="D"),),
+        ""),
     Row("server-memory", server_memory, (
         Goal(f"RSS: server with {SERVICES} services", "MiB", 60, 30),), ""),
     Row("starting", starting, (

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from guesses import Guesses
-from hbone import Tunnel, identity_of, mesh_context
+from hbone import OpenSSL, Tunnel, identity_of, mesh_context
 from mesh import DEADLINE, Mesh, families, is_cut, wait_for
 
 WEB = """\
@@ -867,6 +867,44 @@ def test_a_revoked_node_is_cut_off_and_told(mesh, extra):
     for _ in range(5):
         assert mesh.machine(1).fetch(9000).status == 503
     mesh.caller.sees("stale", 0)
+
+
+def test_a_revoked_node_does_not_come_back_by_its_ticket(
+        mesh, extra, tmp_path):
+    target = mesh.net.join(mesh.machine(2).ip, 15008)
+    session = tmp_path / "session"
+
+    def resumed():
+        return next((float(line.split()[-1]) for line in
+                     metrics(mesh, mesh.machine(2)).splitlines()
+                     if line.startswith("meshd_tunnels_opened_total{") and
+                     'direction="inbound"' in line and
+                     'handshake="resumed"' in line), None)
+
+    def call(*words):
+        return OpenSSL(mesh.machine(1), target, extra.cli.state, *words)
+    before = resumed()
+    with call("-sess_out", session) as tool:
+        tool.begin()
+    for number in range(3):
+        with call("-sess_in", session) as tool:
+            tool.begin()
+            assert b"Reused, TLSv1.3" in tool.said, tool.said
+        wait_for(lambda n=number: resumed() >= before + n + 1,
+                 "it is counted")
+    mesh.cli.ok("node", "revoke", extra.name)
+    extra.says("revoked")
+
+    def is_refused():
+        with call("-sess_in", session) as tool:
+            tool.hears(b"\n---\n")
+            try:
+                tool.begin()
+            except (AssertionError, BrokenPipeError):
+                return b"alert certificate revoked" in tool.said
+        return False
+    wait_for(is_refused, "vm2 has heard of it")
+    assert is_refused()
 
 
 def test_a_refusal_is_told_once_and_asked_about_less_and_less(mesh, extra):

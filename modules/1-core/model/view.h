@@ -246,6 +246,14 @@ const struct view_exposed *view_find_exposed(
 const struct view_exposed *view_find_exposed_host(
     const struct view *v, struct slice host, uint16_t port);
 
+/*
+ * Who answers at that address of the machine to a caller that names nobody:
+ * the identity of all that is exposed there, whatever the port; of all that is
+ * exposed, if nothing is at that address, as behind NAT. SLICE_NONE if they
+ * are of several identities, or nothing is exposed.
+ */
+struct slice view_identity_at(const struct view *v, const struct addr *at);
+
 /* Is this the IP address of one that the machine announces as its own? */
 bool view_is_announced(const struct view *v, const struct addr *a);
 

@@ -25,6 +25,7 @@
 
 enum {
 	H2_OUT_MAX = 128 << 10,         /* bytes gathered for one write */
+	H2_DATA_LEAST = 16 << 10,       /* room for a DATA frame at first */
 	H2_DATA_MAX = LOOP_SCRATCH_LEN, /* of one DATA frame that we send */
 	H2_CONN_START = 4 * LIMIT_H2_WINDOW_START,
 	H2_STREAM_ARENA = 128 << 10, /* heads of one stream */

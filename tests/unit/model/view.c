@@ -362,6 +362,37 @@ TEST(upstreams_know_their_host_or_why_not)
 	EXPECT_EQ(found, 1);
 }
 
+/* exposed[0] is at 10.0.0.6, exposed[1] at any address. */
+TEST(who_names_nobody_means_who_is_at_the_address)
+{
+	AUTO(world_fini) struct world w;
+	struct addr here, elsewhere;
+
+	world_init(&w);
+	EXPECT_OK(addr_parse(S("10.0.0.6:15008"), &here));
+	EXPECT_OK(addr_parse(S("192.0.2.1:15008"), &elsewhere));
+	EXPECT_SLICE(view_identity_at(w.v, &here),
+	    S("spiffe://mesh.internal/ns/default/sa/web"));
+	w.exposed[1].account = S("other");
+	w.exposed[1].addr = w.exposed[0].addr;
+	w.exposed[1].addr.port = 81;
+	compile(&w);
+	EXPECT_EQ(view_identity_at(w.v, &here).len, 0); /* two */
+	EXPECT_EQ(view_identity_at(w.v, &elsewhere).len, 0);
+	EXPECT_OK(addr_parse(S("10.0.0.7:81"), &w.exposed[1].addr));
+	compile(&w);
+	EXPECT_SLICE(view_identity_at(w.v, &here),
+	    S("spiffe://mesh.internal/ns/default/sa/web"));
+	w.in.exposed_count = 1;
+	compile(&w);
+	/* As behind NAT, where the address is one that nobody announced. */
+	EXPECT_SLICE(view_identity_at(w.v, &elsewhere),
+	    S("spiffe://mesh.internal/ns/default/sa/web"));
+	w.in.exposed_count = 0;
+	compile(&w);
+	EXPECT_EQ(view_identity_at(w.v, &here).len, 0);
+}
+
 TEST(only_exposed_ports_are_found)
 {
 	AUTO(world_fini) struct world w;
