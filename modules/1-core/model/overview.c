@@ -7,6 +7,25 @@
 #include "authn.h"
 #include "tree.h"
 
+/* "shop app=web" */
+static struct slice
+place_text(struct tree *t, struct slice ns, const struct labels *labels)
+{
+	struct slice text = ns;
+
+	for (size_t i = 0; i < labels->count; i++)
+		text = tree_joined(t, text, " ",
+		    tree_printf(t, "%.*s=%.*s", SLICE_ARG(labels->items[i].key),
+			SLICE_ARG(labels->items[i].value)));
+	return text;
+}
+
+static struct slice
+caller_text(struct tree *t, const struct view_scope *s)
+{
+	return place_text(t, s->ns, &s->labels);
+}
+
 /* --- where it goes -------------------------------------------------------- */
 
 static struct slice
@@ -61,14 +80,26 @@ takes_text(struct tree *t, const struct view_chain_match *m)
 	return text.len > 0 ? text : S("all");
 }
 
+/* "STRICT, PeerAuthentication/shop/strict@7" */
+static struct slice
+peers_text(struct tree *t, const struct view_chain *c)
+{
+	if (c->peers == MUTUAL_TLS_UNSET)
+		return S("");
+	return tree_printf(t, "%s, %.*s", mutual_tls_mode_name(c->peers),
+	    SLICE_ARG(tree_origin(t, &c->peers_origin)));
+}
+
+/* Callers of what comes in are elsewhere: `caller` is empty. */
 static void
-add_chain(struct tree *t, struct value *list, const struct view_listener *l,
-    const struct view_chain *c)
+add_chain(struct tree *t, struct value *list, struct slice caller,
+    const struct view_listener *l, const struct view_chain *c)
 {
 	struct value *row = tree_map(t);
 
 	tree_put_text(
 	    t, row, "direction", slice_str(view_direction_name(l->direction)));
+	tree_put_text(t, row, "caller", caller);
 	tree_put_text(t, row, "name", l->name);
 	tree_put_text(t, row, "chain", c->name);
 	tree_put_text(t, row, "takes",
@@ -76,6 +107,7 @@ add_chain(struct tree *t, struct value *list, const struct view_listener *l,
 			      : takes_text(t, &c->match));
 	tree_put_text(
 	    t, row, "tls", slice_str(view_tls_mode_name(c->tls.mode)));
+	tree_put_text(t, row, "peers", peers_text(t, c));
 	if (c->routes != NULL)
 		tree_put_text(t, row, "to",
 		    tree_printf(t, "routes %.*s",
@@ -99,6 +131,7 @@ add_upstreams(struct tree *t, struct value *list, const struct view *v)
 		struct value *row = tree_map(t);
 
 		tree_put_text(t, row, "direction", S("outbound"));
+		tree_put_text(t, row, "caller", caller_text(t, all[i].scope));
 		tree_put_text(t, row, "name", all[i].name);
 		tree_put_text(t, row, "takes", tree_addr(t, &all[i].listen));
 		tree_put_text(t, row, "to",
@@ -108,24 +141,70 @@ add_upstreams(struct tree *t, struct value *list, const struct view *v)
 	}
 }
 
+/* What the mesh reaches here through tunnels. */
+static void
+add_exposures(struct tree *t, struct value *list, const struct view *v)
+{
+	size_t count;
+	const struct view_exposed *all = view_exposures(v, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct view_exposed *e = &all[i];
+		struct value *row = tree_map(t);
+
+		tree_put_text(t, row, "direction", S("inbound"));
+		tree_put_text(t, row, "name",
+		    tree_printf(
+			t, "%.*s:%u", SLICE_ARG(e->host), (unsigned)e->port));
+		tree_put_text(t, row, "takes",
+		    tree_printf(
+			t, "tunnels to port %u", (unsigned)e->addr.port));
+		tree_put_text(t, row, "tls",
+		    slice_str(view_tls_mode_name(VIEW_TLS_ISTIO_MUTUAL)));
+		tree_put_text(t, row, "to",
+		    tree_printf(t, "%.*s, as %.*s",
+			SLICE_ARG(tree_addr(t, &e->target)),
+			SLICE_ARG(e->identity)));
+		tree_put_text(t, row, "origin", S("exposed here"));
+		tree_add(t, list, row);
+	}
+}
+
+static void
+add_listener(struct tree *t, struct value *list, struct slice caller,
+    const struct view_listener *l)
+{
+	for (size_t i = 0; i < l->chain_count; i++)
+		add_chain(t, list, caller, l, &l->chains[i]);
+	if (l->otherwise != NULL)
+		add_chain(t, list, caller, l, l->otherwise);
+}
+
+static void
+add_direction(struct tree *t, struct value *list, const struct view *v,
+    const struct view_scope *of, enum view_direction d)
+{
+	size_t count;
+	const struct view_listener *const *all =
+	    view_listeners(v, of, d, &count);
+	struct slice caller = d == VIEW_OUTBOUND ? caller_text(t, of) : S("");
+
+	for (size_t i = 0; i < count; i++)
+		add_listener(t, list, caller, all[i]);
+}
+
 static void
 add_listeners(struct tree *t, struct value *list, const struct view *v)
 {
+	size_t count;
+	const struct view_scope *const *scopes = view_scopes(v, &count);
+
 	add_upstreams(t, list, v);
-	for (size_t d = 0; d < VIEW_DIRECTIONS; d++) {
-		size_t count;
-		const struct view_listener *const *all =
-		    view_listeners(v, NULL, (enum view_direction)d, &count);
-
-		for (size_t i = 0; i < count; i++) {
-			const struct view_listener *l = all[i];
-
-			for (size_t j = 0; j < l->chain_count; j++)
-				add_chain(t, list, l, &l->chains[j]);
-			if (l->otherwise != NULL)
-				add_chain(t, list, l, l->otherwise);
-		}
-	}
+	add_exposures(t, list, v);
+	for (size_t d = 0; d < VIEW_DIRECTIONS; d++)
+		for (size_t i = 0; i < count; i++)
+			add_direction(
+			    t, list, v, scopes[i], (enum view_direction)d);
 }
 
 /* --- routes --------------------------------------------------------------- */
@@ -137,6 +216,7 @@ add_http(struct tree *t, struct value *list, const struct view_host *h,
 	struct value *row = tree_map(t);
 	struct slice asked = tree_asked(t, r);
 
+	tree_put_text(t, row, "caller", caller_text(t, h->scope));
 	tree_put_text(t, row, "host", h->name);
 	tree_put_text(t, row, "rule", r->name);
 	tree_put_text(t, row, "asks", asked.len > 0 ? asked : S("all"));
@@ -153,6 +233,7 @@ add_tcp(struct tree *t, struct value *list, const struct view_host *h,
 {
 	struct value *row = tree_map(t);
 
+	tree_put_text(t, row, "caller", caller_text(t, h->scope));
 	tree_put_text(t, row, "host", h->name);
 	tree_put_text(t, row, "asks", r->never.len > 0 ? r->never : S("all"));
 	tree_put_text(t, row, "to",
@@ -228,27 +309,13 @@ add_endpoints(struct tree *t, struct value *list, const struct view *v)
 
 /* --- policies ------------------------------------------------------------- */
 
-/* "shop app=web" */
-static struct slice
-workload_text(struct tree *t, const struct view_guard *g)
-{
-	struct slice text = g->ns;
-
-	for (size_t i = 0; i < g->labels.count; i++)
-		text = tree_joined(t, text, " ",
-		    tree_printf(t, "%.*s=%.*s",
-			SLICE_ARG(g->labels.items[i].key),
-			SLICE_ARG(g->labels.items[i].value)));
-	return text;
-}
-
 static void
 add_policy(struct tree *t, struct value *list, const struct view_guard *g,
     const char *action, struct slice asks, const struct origin *o)
 {
 	struct value *row = tree_map(t);
 
-	tree_put_text(t, row, "workload", workload_text(t, g));
+	tree_put_text(t, row, "workload", place_text(t, g->ns, &g->labels));
 	tree_put_text(t, row, "action", slice_str(action));
 	tree_put_text(t, row, "policy",
 	    tree_printf(

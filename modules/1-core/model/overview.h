@@ -9,12 +9,13 @@
 
 /*
  * A list of maps of texts, in the order of the view. By `table`:
- *	listeners  direction, name, chain, takes, tls, to, origin
- *	routes     host, rule, asks, to, origin
- *	clusters   name, balancer, endpoints, usable, origin
- *	endpoints  cluster, address, node, identity, locality, weight, state
- *	policies   workload, action, policy, asks, origin: of access and tokens
- * NULL: there is no such table, or the arena is full.
+ *	listeners  direction, caller, name, chain, takes, tls, peers, to,
+ *origin: named ones, what is exposed, and of captured connections routes
+ *caller, host, rule, asks, to, origin clusters   name, balancer, endpoints,
+ *usable, origin endpoints  cluster, address, node, identity, locality, weight,
+ *state policies   workload, action, policy, asks, origin: of access and tokens
+ * A caller is the place of calls, "shop app=web"; peers whether plain text is
+ * taken, and who says so. NULL: there is no such table, or the arena is full.
  */
 struct value *view_overview(
     const struct view *v, struct slice table, struct arena *arena);

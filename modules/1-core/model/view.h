@@ -188,7 +188,12 @@ const struct view_cluster *const *view_clusters(
     const struct view *v, size_t *out_count);
 const struct view_upstream *view_upstreams(
     const struct view *v, size_t *out_count);
+const struct view_exposed *view_exposures(
+    const struct view *v, size_t *out_count);
 const struct view_problem *view_problems(
+    const struct view *v, size_t *out_count);
+/* From where calls are made; the proxy's own place is the first. */
+const struct view_scope *const *view_scopes(
     const struct view *v, size_t *out_count);
 
 const struct view_upstream *view_find_upstream(

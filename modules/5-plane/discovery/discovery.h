@@ -166,4 +166,65 @@ bool discovery_wants(
 /* The families among these addresses, loopback not counted. */
 unsigned discovery_families(const struct addr *addrs, size_t count);
 
+/* --- one machine ---------------------------------------------------------- */
+
+/*
+ * All that a machine's own view is made of, beside what holds for the whole
+ * mesh: whoever knows the same of it makes the same view. All borrowed.
+ */
+struct discovery_machine {
+	struct gossip_id id;
+	struct slice name;
+	struct slice network;
+	struct slice domain;
+	struct slice trust_domain;
+	struct slice identity; /* its own: spiffe://… */
+	uint32_t issued_s;     /* of its voucher */
+	unsigned families;     /* that it can call: enum discovery_family */
+	const struct addr *addrs;
+	size_t addr_count;
+	const struct discovery_local *locals; /* that it announces */
+	size_t local_count;
+	struct slice ns; /* of its programs */
+	const struct view_upstream_input *upstreams;
+	size_t upstream_count;
+	/* Of discovery_take_facts(): services that are in the record and were
+	 * not told of, or the reverse; the latter are not among `locals`. */
+	size_t mismatches;
+};
+
+/*
+ * discovery_update() for this machine, and what its view is compiled from. Of
+ * `mesh` what is about a machine is not looked at. `out` borrows from all of
+ * them, until the next call.
+ */
+MUST_USE enum err discovery_view_input(struct discovery *d,
+    const struct discovery_machine *m, const struct discovery_input *mesh,
+    struct discovery_output *found, struct view_input *out);
+
+/*
+ * What its record does not say, in texts that it tells its servers by: its
+ * namespace, each upstream, and where each service listens. JSON, one map a
+ * fact:
+ *
+ *	{"namespace"}
+ *	{"upstream", "host", "port", "listen", "namespace", "account"}
+ *	{"port", "target"}
+ *
+ * Calls `each` with all of them, borrowed; how many had no room in
+ * DISCOVERY_FACT_MAX bytes, and are left out, is returned.
+ */
+enum { DISCOVERY_FACT_MAX = 1000, DISCOVERY_FACTS_MAX = 4096 };
+
+MUST_USE size_t discovery_each_fact(const struct discovery_machine *m,
+    void (*each)(void *arg, struct slice fact), void *arg);
+
+/*
+ * The other way round: into a machine that has what its record says. In any
+ * order; members that are not known are passed over. Texts lie in the arena.
+ * ERR_INVALID in words for a fact that is none; ERR_LIMIT.
+ */
+MUST_USE enum err discovery_take_facts(const struct slice *facts, size_t count,
+    struct arena *arena, struct discovery_machine *m, struct fault *why);
+
 #endif

@@ -62,6 +62,7 @@ struct node {
 	struct gossip_revoked *revoked; /* from the first run on */
 	struct loop_later revoked_news;
 	struct interests *interests; /* lives with it */
+	struct facts *facts;         /* the same */
 
 	/* the end */
 	struct loop_later end;
@@ -151,8 +152,11 @@ void uplink_free(struct node *n);
 struct http2 *uplink_session(const struct node *n);
 struct slice uplink_server(const struct node *n);
 
+typedef void (*uplink_tell_cb)(struct node *n, struct slice name, bool more);
 /* A host is asked of the servers, or no more. */
 void uplink_want(struct node *n, struct slice host, bool more);
+/* The servers are told a fact of this machine, or no more. */
+void uplink_tell(struct node *n, struct slice fact, bool more);
 /* All that is about it is in force. */
 bool uplink_has_host(const struct node *n, struct slice host);
 
@@ -169,10 +173,14 @@ void uplink_each_problem(const struct node *n,
 /* --- interest.c ----------------------------------------------------------- */
 
 struct discovery_scope;
+struct discovery_machine;
 
 /* With the uplink, before it asks for anything else. */
 void interests_open(struct node *n);
 void interests_close(struct node *n);
+/* Tells the names that are new, and those that are no more; how many. */
+size_t tell_changes(struct node *n, const struct map *before,
+    const struct map *now, uplink_tell_cb tell);
 /* Upstreams or what is exposed may have changed. */
 void interests_refresh(struct node *n);
 /* The stream brought hosts. */
@@ -182,6 +190,13 @@ MUST_USE enum err interests_scope(
     const struct node *n, struct arena *arena, struct discovery_scope *out);
 /* A view with the scope of that version is in force. */
 void interests_in_force(struct node *n, uint64_t version);
+
+/* --- facts.c -------------------------------------------------------------- */
+
+void facts_open(struct node *n);
+void facts_close(struct node *n);
+/* Upstreams or what is announced may have changed. */
+void facts_refresh(struct node *n);
 
 /* --- catalog.c ------------------------------------------------------------ */
 
@@ -277,6 +292,9 @@ void publisher_update(struct node *n, struct xds_update *u);
 void publisher_restore(struct node *n, const struct xds_resource *r);
 
 const struct view *publisher_view(const struct node *n);
+/* What its view is made of; in the arena, or the node's. ERR_NO_MEMORY. */
+MUST_USE enum err node_machine(
+    const struct node *n, struct arena *arena, struct discovery_machine *out);
 /* As node_survey(). */
 MUST_USE enum err publisher_survey(
     const struct node *n, struct view **out, struct fault *why);

@@ -147,22 +147,29 @@ gather(struct interests *x, struct map *to)
 		add_host(x, to, host, SLICE_NONE);
 }
 
-/* The hosts of `some` that `others` has not; how many these are. */
 static size_t
-tell_missing(
-    struct node *n, const struct map *some, const struct map *others, bool more)
+tell_missing(struct node *n, const struct map *some, const struct map *others,
+    uplink_tell_cb tell, bool more)
 {
-	struct slice host;
+	struct slice name;
 	size_t count = 0;
 	void *mark;
 
-	for (size_t i = 0; map_next(some, &i, &host, &mark);) {
-		if (map_get(others, host) != NULL)
+	for (size_t i = 0; map_next(some, &i, &name, &mark);) {
+		if (map_get(others, name) != NULL)
 			continue;
-		uplink_want(n, host, more);
+		tell(n, name, more);
 		count++;
 	}
 	return count;
+}
+
+size_t
+tell_changes(struct node *n, const struct map *before, const struct map *now,
+    uplink_tell_cb tell)
+{
+	return tell_missing(n, now, before, tell, /* more */ true) +
+	       tell_missing(n, before, now, tell, /* more */ false);
 }
 
 void
@@ -176,9 +183,7 @@ interests_refresh(struct node *n)
 	before = x->wanted;
 	map_init(&x->wanted);
 	gather(x, &x->wanted);
-	if (tell_missing(n, &x->wanted, &before, /* more */ true) +
-		tell_missing(n, &before, &x->wanted, /* more */ false) >
-	    0)
+	if (tell_changes(n, &before, &x->wanted, uplink_want) > 0)
 		x->version++;
 	map_fini(&before, NULL);
 }

@@ -129,6 +129,7 @@ node_identities_changed(struct node *n)
 {
 	plane_set_credentials(n);
 	peers_offer(n);
+	facts_refresh(n);
 	publisher_touch(n);
 }
 

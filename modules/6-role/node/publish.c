@@ -208,23 +208,38 @@ list_resources(const struct publisher *p, struct arena *arena)
 	return out;
 }
 
-/* Of all that there is; the caller narrows it. */
-static enum err
-discover(const struct node *n, struct discovery *d, struct discovery_input *in,
-    struct arena *arena, struct discovery_output *out)
+enum err
+node_machine(
+    const struct node *n, struct arena *arena, struct discovery_machine *out)
+{
+	struct tls_identity *own = identities_node(n);
+
+	*out = (struct discovery_machine){.name = slice_str(n->member.name),
+	    .network = slice_str(n->member.network),
+	    .domain = slice_str(n->member.domain),
+	    .trust_domain = slice_str(n->member.bundle.trust_domain),
+	    .issued_s = peers_issued_s(n),
+	    .families = discovery_families(n->addrs, n->addr_count),
+	    .addrs = n->addrs,
+	    .addr_count = n->addr_count,
+	    .ns = slice_str(n->ns),
+	    .upstreams = upstreams_inputs(n, arena),
+	    .upstream_count = upstreams_count(n)};
+	peers_self(n, &out->id);
+	if (own != NULL)
+		out->identity = slice_str(tls_identity_info(own)->uri);
+	out->local_count = exposed_locals(n, arena, &out->locals);
+	return out->locals != NULL && out->upstreams != NULL ? OK
+							     : ERR_NO_MEMORY;
+}
+
+/* What the mesh is, whole: the caller narrows it. */
+static void
+fill_mesh(const struct node *n, struct arena *arena, struct discovery_input *in)
 {
 	in->catalog = peers_catalog(n);
 	in->now_s = node_wall_ms(n) / 1000;
-	in->issued_s = peers_issued_s(n);
-	in->node = slice_str(n->member.name);
-	in->network = slice_str(n->member.network);
-	in->families = discovery_families(n->addrs, n->addr_count);
 	in->revocations = revoked_all(n, arena, &in->revocation_count);
-	peers_self(n, &in->self);
-	in->local_count = exposed_locals(n, arena, &in->locals);
-	if (in->locals == NULL)
-		return ERR_NO_MEMORY;
-	return discovery_update(d, in, out);
 }
 
 static uint64_t
@@ -267,85 +282,56 @@ version_of(const struct view_input *in, uint64_t discovered)
 	return h | 1;
 }
 
-static struct view_input
-input_of(const struct publisher *p)
-{
-	const struct node *n = p->node;
-	struct tls_identity *own = identities_node(n);
-	struct view_input in = {.domain = slice_str(n->member.domain),
-	    .trust_domain = slice_str(n->member.bundle.trust_domain),
-	    .ns = slice_str(n->ns),
-	    .network = slice_str(n->member.network),
-	    .resource_count = p->resources.count,
-	    .upstream_count = upstreams_count(n),
-	    .addrs = n->addrs,
-	    .addr_count = n->addr_count,
-	    .generation = p->generation + 1,
-	    .before = p->view};
-
-	if (own != NULL)
-		in.identity = slice_str(tls_identity_info(own)->uri);
-	return in;
-}
-
-static void
-take_found(struct view_input *in, const struct discovery_output *found)
-{
-	in->services = found->services;
-	in->service_count = found->service_count;
-	in->servings = found->servings;
-	in->serving_count = found->serving_count;
-	in->exposed = found->exposed;
-	in->exposed_count = found->exposed_count;
-}
-
 static enum err
 compile(struct publisher *p, struct view **out, struct fault *why)
 {
 	AUTO(arena_fini) struct arena arena = {0};
-	struct view_input in = input_of(p);
+	struct discovery_machine self;
 	struct discovery_scope scope;
 	struct discovery_input wanted = {.scope = &scope,
 	    .resource_count = p->resources.count,
 	    .resources_version = p->resources_version};
 	struct discovery_output found;
+	struct view_input in;
 	enum err err;
 
 	arena_init(&arena, DISCOVERY_BYTES_MAX);
-	in.resources = wanted.resources = list_resources(p, &arena);
-	in.upstreams = upstreams_inputs(p->node, &arena);
-	if (in.resources == NULL || in.upstreams == NULL ||
+	wanted.resources = list_resources(p, &arena);
+	if (wanted.resources == NULL ||
+	    node_machine(p->node, &arena, &self) != OK ||
 	    interests_scope(p->node, &arena, &scope) != OK)
 		return fault_set(why, ERR_NO_MEMORY, "too much for a view");
-	err = discover(p->node, p->discovery, &wanted, &arena, &found);
+	fill_mesh(p->node, &arena, &wanted);
+	err = discovery_view_input(p->discovery, &self, &wanted, &found, &in);
 	if (err != OK)
 		return fault_set(why, err, "discovery: %s", err_text(err));
 	p->scope = scope.version;
 	keep_conflicts(p, &found);
-	take_found(&in, &found);
+	in.generation = p->generation + 1;
+	in.before = p->view;
 	in.version = version_of(&in, found.version);
 	return view_compile(&in, out, why);
 }
 
 /* Those of which this machine wants nothing. */
 static enum err
-list_others(const struct publisher *p, struct arena *arena,
-    struct discovery_output *found)
+list_others(
+    const struct publisher *p, struct arena *arena, struct view_input *in)
 {
-	struct view_service_input *out = arena_alloc_array(
-	    arena, MAX(found->service_count, 1), sizeof(*out));
+	struct view_service_input *out =
+	    arena_alloc_array(arena, MAX(in->service_count, 1), sizeof(*out));
 	size_t count = 0;
 
 	if (out == NULL)
 		return ERR_NO_MEMORY;
-	for (size_t i = 0; i < found->service_count; i++) {
-		const struct view_service_input *s = &found->services[i];
+	for (size_t i = 0; i < in->service_count; i++) {
+		const struct view_service_input *s = &in->services[i];
 
 		if (!discovery_wants(p->discovery, s->ns, s->name))
 			out[count++] = *s;
 	}
-	found->services = out;
-	found->service_count = count;
+	in->services = out;
+	in->service_count = count;
 	return OK;
 }
 
@@ -355,25 +341,26 @@ publisher_survey(const struct node *n, struct view **out, struct fault *why)
 {
 	AUTO(discovery_free) struct discovery *all = discovery_new();
 	AUTO(arena_fini) struct arena arena = {0};
-	struct discovery_input in = {0};
+	struct discovery_machine self;
+	struct discovery_input mesh = {0};
 	struct discovery_output found;
-	struct view_input to = {.domain = slice_str(n->member.domain),
-	    .trust_domain = slice_str(n->member.bundle.trust_domain),
-	    .ns = slice_str(n->ns),
-	    .network = slice_str(n->member.network)};
+	struct view_input in;
 	enum err err;
 
 	if (publisher_view(n) == NULL)
 		return fault_set(
 		    why, ERR_BUSY, "this agent has no configuration yet");
 	arena_init(&arena, DISCOVERY_BYTES_MAX);
-	err = discover(n, all, &in, &arena, &found);
+	fill_mesh(n, &arena, &mesh);
+	err = node_machine(n, &arena, &self);
+	self.upstream_count = 0; /* nobody calls here */
 	if (err == OK)
-		err = list_others(n->publisher, &arena, &found);
+		err = discovery_view_input(all, &self, &mesh, &found, &in);
+	if (err == OK)
+		err = list_others(n->publisher, &arena, &in);
 	if (err != OK)
 		return fault_set(why, err, "discovery: %s", err_text(err));
-	take_found(&to, &found);
-	return view_compile(&to, out, why);
+	return view_compile(&in, out, why);
 }
 
 /* --- when ----------------------------------------------------------------- */

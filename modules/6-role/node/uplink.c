@@ -22,6 +22,7 @@ enum {
 
 static const char type_resource[] = "type.googleapis.com/meshd.v1.Resource";
 static const char type_host[] = "type.googleapis.com/meshd.v1.Host";
+static const char type_machine[] = "type.googleapis.com/meshd.v1.Machine";
 static const char type_bundle[] = "type.googleapis.com/meshd.v1.Bundle";
 static const char type_keys[] = "type.googleapis.com/meshd.v1.GossipKeys";
 static const char type_revocation[] = "type.googleapis.com/meshd.v1.Revocation";
@@ -160,6 +161,8 @@ on_update(void *arg, struct xds_update *u)
 		publisher_update(c->node, u);
 	else if (slice_eq(u->type_url, slice_str(type_host)))
 		use_hosts(c->node, u);
+	else if (slice_eq(u->type_url, slice_str(type_machine)))
+		xds_update_settle(&u); /* facts are heard, not answered */
 	else
 		use_small(c->node, u);
 }
@@ -399,6 +402,7 @@ uplink_open(struct node *n)
 	xds_backoff_init(&c->backoff, n->member.server_count, seed);
 	n->uplink = c;
 	interests_open(n);
+	facts_open(n);
 	load_snapshot(c);
 }
 
@@ -442,6 +446,7 @@ uplink_close(struct node *n)
 
 	c->closing = true;
 	interests_close(n);
+	facts_close(n);
 	timer_clear(&c->retry);
 	link_cancel(&c->link);
 	if (timer_is_set(&c->snapshot)) {
@@ -467,18 +472,31 @@ uplink_free(struct node *n)
 	mem_free(&n->uplink);
 }
 
-/* --- hosts ---------------------------------------------------------------- */
+/* --- hosts and facts ------------------------------------------------------ */
 
-void
-uplink_want(struct node *n, struct slice host, bool more)
+/* There are fewer of any type than XDS_NAMES_MAX. */
+static void
+ask(struct node *n, const char *type, struct slice name, bool more)
 {
 	struct xds_client *c = n->uplink->client;
 
 	if (!more)
-		xds_client_unsubscribe(c, slice_str(type_host), host);
-	else if (xds_client_subscribe(c, slice_str(type_host), host) != OK)
-		log_error("host is not asked for", "host=%.*s",
-		    SLICE_ARG(host)); /* there are fewer than XDS_NAMES_MAX */
+		xds_client_unsubscribe(c, slice_str(type), name);
+	else if (xds_client_subscribe(c, slice_str(type), name) != OK)
+		log_error("the servers are not asked", "type=%s name=\"%.*s\"",
+		    type, SLICE_ARG(name));
+}
+
+void
+uplink_want(struct node *n, struct slice host, bool more)
+{
+	ask(n, type_host, host, more);
+}
+
+void
+uplink_tell(struct node *n, struct slice fact, bool more)
+{
+	ask(n, type_machine, fact, more);
 }
 
 bool

@@ -111,6 +111,7 @@ node_set_upstreams(struct node *n, const struct node_upstream *upstreams,
 	upstreams_free(&n->upstreams);
 	n->upstreams = fresh;
 	upstreams_want_identities(n);
+	facts_refresh(n);
 	publisher_touch(n);
 	return OK;
 }

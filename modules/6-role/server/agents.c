@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "base/base.h"
+#include "discovery/discovery.h"
 #include "http/http.h"
 #include "tls/tls.h"
 #include "xds/xds.h"
@@ -460,16 +461,19 @@ agents_check(struct server *s)
 
 /* --- asking --- */
 
+/* Of one that has come back the newer: its former call has yet to end. */
 static const struct agent *
 find(const struct server *s, struct slice node)
 {
+	const struct agent *found = NULL;
+
 	LIST_EACH (&s->agents, it) {
 		const struct agent *a = CONTAINER(it, struct agent, link);
 
 		if (slice_eq(node, slice_str(a->node)))
-			return a;
+			found = a;
 	}
-	return NULL;
+	return found;
 }
 
 bool
@@ -478,18 +482,53 @@ agents_has(const struct server *s, struct slice node)
 	return find(s, node) != NULL;
 }
 
-void
-agents_each_space(const struct server *s, struct slice node,
-    void (*each)(void *arg, struct slice ns), void *arg)
+const struct interest *
+agents_interest(const struct server *s, struct slice node)
 {
 	const struct agent *a = find(s, node);
-	struct slice host, ns;
-	void *mark;
 
-	for (size_t i = 0;
-	     a != NULL && map_next(&a->interest.asked, &i, &host, &mark);)
-		if (host_is_space(host, &ns))
-			each(arg, ns);
+	return a != NULL ? &a->interest : NULL;
+}
+
+size_t
+agents_behind(const struct server *s, struct slice node)
+{
+	const struct agent *a = find(s, node);
+	uint64_t oldest;
+
+	return a != NULL ? xds_server_stream_pending(a->xds, &oldest) : 0;
+}
+
+/* One more than are heard says that there are too many. */
+enum { FACTS_MAX = DISCOVERY_FACTS_MAX + 1 };
+
+struct facts {
+	struct slice *items;
+	size_t count;
+};
+
+static void
+add_fact(void *arg, struct slice fact)
+{
+	struct facts *f = arg;
+
+	if (f->count < FACTS_MAX)
+		f->items[f->count++] = fact;
+}
+
+const struct slice *
+agents_facts(const struct server *s, struct slice node, struct arena *arena,
+    size_t *out_count)
+{
+	const struct agent *a = find(s, node);
+	struct facts f = {
+	    arena_alloc_array(arena, FACTS_MAX, sizeof(*f.items)), 0};
+
+	if (a != NULL && f.items != NULL)
+		xds_server_stream_each_name(
+		    a->xds, S(SERVER_TYPE_MACHINE), add_fact, &f);
+	*out_count = f.count;
+	return f.items;
 }
 
 size_t

@@ -6,8 +6,9 @@
  *	stored + documents ─► matter ─► a view from each place ─┴► effects
  *
  * Places are those of what members offer, each with its namespace and labels;
- * of programs that offer nothing; and of gateways, by the selectors of the
- * Gateways. Compiled on the thread of analyses.
+ * of programs that offer nothing, in the namespaces that agents tell; and of
+ * gateways, by the selectors of the Gateways. Compiled on the thread of
+ * analyses.
  */
 #define LOG_MODULE "server"
 
@@ -46,8 +47,9 @@ look_from(struct blast *b)
 {
 	const struct explain_place anybody = {.ns = S("default")};
 
-	viewpoints_add_offers(&b->from, b->server, /* node */ SLICE_NONE);
+	viewpoints_add_offers(&b->from, b->server);
 	viewpoints_add(&b->from, S("other programs in default"), &anybody);
+	viewpoints_add_programs(&b->from, b->server);
 	viewpoints_add_gateways(
 	    &b->from, b->after.all, b->after.in.resource_count);
 	viewpoints_add_gateways(
@@ -128,8 +130,8 @@ server_blast(struct server *s, const struct value *docs, struct slice ns,
 	b->arg = arg;
 	viewpoints_init(&b->from);
 	arena_init(&b->arena, BLAST_BYTES);
-	matter_init(&b->before);
-	matter_init(&b->after);
+	matter_init(&b->before, s);
+	matter_init(&b->after, s);
 	e = matter_gather(&b->before, s, NULL, ns, &why);
 	if (e == OK)
 		e = matter_gather(&b->after, s, &on_top, ns, &why);

@@ -389,8 +389,8 @@ void
 feed_open(struct server *s)
 {
 	static const char *const types[] = {SERVER_TYPE_RESOURCE,
-	    SERVER_TYPE_HOST, SERVER_TYPE_BUNDLE, SERVER_TYPE_GOSSIP_KEYS,
-	    SERVER_TYPE_REVOCATION};
+	    SERVER_TYPE_HOST, SERVER_TYPE_MACHINE, SERVER_TYPE_BUNDLE,
+	    SERVER_TYPE_GOSSIP_KEYS, SERVER_TYPE_REVOCATION};
 
 	map_init(&s->asked);
 	interest_index_init(&s->interests, S(MESH_DOMAIN));

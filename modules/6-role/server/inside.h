@@ -201,6 +201,8 @@ void issue_put_pem(
 
 #define SERVER_TYPE_RESOURCE "type.googleapis.com/meshd.v1.Resource"
 #define SERVER_TYPE_HOST "type.googleapis.com/meshd.v1.Host"
+/* Names that agents tell of themselves by; there are no such resources. */
+#define SERVER_TYPE_MACHINE "type.googleapis.com/meshd.v1.Machine"
 #define SERVER_TYPE_BUNDLE "type.googleapis.com/meshd.v1.Bundle"
 #define SERVER_TYPE_GOSSIP_KEYS "type.googleapis.com/meshd.v1.GossipKeys"
 #define SERVER_TYPE_REVOCATION "type.googleapis.com/meshd.v1.Revocation"
@@ -237,9 +239,15 @@ void agents_check(struct server *s);
 /* Those whose interests are stale find out anew what concerns them. */
 void agents_follow(struct server *s);
 bool agents_has(const struct server *s, struct slice node);
-/* The namespaces that calls are made from at a node, if it is connected. */
-void agents_each_space(const struct server *s, struct slice node,
-    void (*each)(void *arg, struct slice ns), void *arg);
+/* What concerns it; NULL if it is not connected. */
+const struct interest *agents_interest(
+    const struct server *s, struct slice node);
+/* How many resources it has not answered. */
+size_t agents_behind(const struct server *s, struct slice node);
+/* What it tells of itself (discovery_take_facts()); borrowed until the next
+ * turn, the array in the arena. NULL if that is full. */
+const struct slice *agents_facts(const struct server *s, struct slice node,
+    struct arena *arena, size_t *out_count);
 size_t agents_count(const struct server *s);
 
 /* --- members.c: gossip --- */

@@ -217,14 +217,21 @@ MUST_USE enum err server_view(const struct server *s,
     const struct explain_place *place, const struct explain_documents *with,
     struct view **out, struct fault *why);
 
+/* The view of a machine, and what of it this server cannot know. */
+struct server_machine {
+	struct view *view; /* the caller's */
+	const struct slice *unknown;
+	size_t unknown_count;
+};
+
 /*
- * The views of a machine, as above: from the place of each service that it
- * offers, "web.default"; of one that offers nothing, from none. ERR_NOT_FOUND
+ * The same view that the machine makes itself, with what it offers, who calls
+ * there, and what it was sent: by its record, and by what it tells on its
+ * stream. What is not known is said in sentences, in the arena. ERR_NOT_FOUND
  * in words for one that has not joined.
  */
-MUST_USE enum err server_each_view(const struct server *s, struct slice node,
-    void (*each)(void *arg, struct slice caller, const struct view *v),
-    void *arg, struct fault *why);
+MUST_USE enum err server_machine_view(const struct server *s, struct slice node,
+    struct arena *arena, struct server_machine *out, struct fault *why);
 
 /*
  * As model_explain_access(), by the stored configuration: the workload is what
@@ -269,8 +276,8 @@ typedef void (*server_blast_cb)(void *arg, enum err e, const struct fault *why,
 /*
  * What a list of documents on top of what is stored would do, on another
  * thread; from the place of each service that members offer, of programs that
- * offer nothing, and of gateways. Errors as above, ERR_INVALID for a document
- * that has mistakes.
+ * offer nothing in the namespaces that agents tell, and of gateways. Errors as
+ * above, ERR_INVALID for a document that has mistakes.
  */
 void server_blast(struct server *s, const struct value *docs, struct slice ns,
     server_blast_cb cb, void *arg);

@@ -3,14 +3,14 @@
  * view — what an agent would make of the stored configuration.
  *
  * The same steps that an agent takes: records of members and Services become
- * endpoints, they and the resources one view. Only the machine is missing that
- * would call: it has no services or listeners of its own, and every address
- * will do. Made anew for each question: operators ask seldom.
+ * endpoints, they and the resources one view, by discovery_view_input(). Unless
+ * it is that of one machine (machine.c), whoever would call has no services or
+ * listeners of its own, and every address will do. Made anew for each question:
+ * operators ask seldom.
  */
 #define LOG_MODULE "server"
 
 #include "base/base.h"
-#include "discovery/discovery.h"
 #include "model/model.h"
 
 #include "matter.h"
@@ -50,35 +50,58 @@ list_revocations(
 	return out;
 }
 
+/* The hosts that the machine asked for. */
 static enum err
-discover(const struct server *s, const struct view_input *in,
-    const struct discovery_catalog *catalog, struct discovery *d,
-    struct discovery_output *out)
+fill_scope(
+    const struct interest *i, struct arena *arena, struct discovery_scope *out)
 {
-	AUTO(arena_fini) struct arena arena = {0};
-	struct discovery_input from = {
-	    .catalog = catalog,
-	    .resources = in->resources,
-	    .resource_count = in->resource_count,
-	    .now_s = server_now_ms(s) / 1000,
-	    .network = in->network,
-	    .families = DISCOVERY_V4 | DISCOVERY_V6,
-	};
+	struct slice host, *hosts = arena_alloc_array(
+			       arena, i->asked.count + 1, sizeof(*hosts));
+	size_t count = 0;
+	void *mark;
 
-	arena_init(&arena, DISCOVERY_BYTES_MAX);
-	from.revocations =
-	    list_revocations(&s->registry, &arena, &from.revocation_count);
-	if (from.revocations == NULL)
+	if (hosts == NULL)
 		return ERR_NO_MEMORY;
-	return discovery_update(d, &from, out);
+	for (size_t at = 0; map_next(&i->asked, &at, &host, &mark);)
+		hosts[count++] = host;
+	*out = (struct discovery_scope){
+	    .domain = S(MESH_DOMAIN), .hosts = hosts, .count = count};
+	return OK;
+}
+
+static enum err
+discover(struct matter *m, const struct server *s)
+{
+	struct discovery_scope scope;
+	struct discovery_output found;
+	struct discovery_input mesh = {.catalog = m->catalog,
+	    .resources = m->all,
+	    .resource_count = m->in.resource_count,
+	    .now_s = server_now_ms(s) / 1000,
+	    .scope = m->interest != NULL ? &scope : NULL};
+	enum err e = m->interest != NULL
+			 ? fill_scope(m->interest, &m->arena, &scope)
+			 : OK;
+
+	mesh.revocations =
+	    list_revocations(&s->registry, &m->arena, &mesh.revocation_count);
+	if (e != OK || mesh.revocations == NULL)
+		return ERR_NO_MEMORY;
+	return discovery_view_input(
+	    m->discovery, &m->self, &mesh, &found, &m->in);
 }
 
 void
-matter_init(struct matter *m)
+matter_init(struct matter *m, const struct server *s)
 {
-	*m = (struct matter){
-	    .catalog = discovery_catalog_new(), .discovery = discovery_new()};
+	*m = (struct matter){.catalog = discovery_catalog_new(),
+	    .discovery = discovery_new(),
+	    .self = {.domain = S(MESH_DOMAIN),
+		.trust_domain = slice_str(s->mesh.trust_domain),
+		.network = S(MESH_NETWORK),
+		.families = DISCOVERY_V4 | DISCOVERY_V6}};
 	overlay_init(&m->overlay);
+	arena_init(&m->arena, DISCOVERY_BYTES_MAX);
 }
 
 void
@@ -93,33 +116,46 @@ matter_fini(struct matter *m)
 	overlay_fini(&m->overlay);
 	discovery_free(&m->discovery);
 	discovery_catalog_free(&m->catalog);
+	arena_fini(&m->arena);
+}
+
+/* Agents are not sent what is sealed. */
+static bool
+has(const struct interest *i, const struct resource *r)
+{
+	char key[CACHE_KEY_MAX];
+
+	return i == NULL ||
+	       (!r->kind->sealed &&
+		   interest_concerns(i, cache_key_text(&r->key, key)));
+}
+
+static void
+keep_resources(struct matter *m, size_t count)
+{
+	m->in.resource_count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (has(m->interest, m->all[i]))
+			m->all[m->in.resource_count++] =
+			    resource_ref(m->all[i]);
 }
 
 enum err
 matter_gather(struct matter *m, const struct server *s,
     const struct explain_documents *docs, struct slice ns, struct fault *why)
 {
-	struct discovery_output found;
 	enum err e = overlay_read(&m->overlay, s, docs, ns, why);
+	size_t count;
 
 	if (e != OK)
 		return e;
-	m->all = overlay_all(&m->overlay, &s->cache, &m->in.resource_count);
-	for (size_t i = 0; i < m->in.resource_count; i++)
-		m->all[i] = resource_ref(m->all[i]);
-	m->in.domain = S(MESH_DOMAIN);
-	m->in.trust_domain = slice_str(s->mesh.trust_domain);
-	m->in.network = S(MESH_NETWORK);
-	m->in.generation = s->cache.revision;
-	m->in.resources = m->all;
+	m->all = overlay_all(&m->overlay, &s->cache, &count);
+	keep_resources(m, count);
 	take_records(s, m->catalog);
-	e = discover(s, &m->in, m->catalog, m->discovery, &found);
+	e = discover(m, s);
 	if (e != OK)
 		return fault_set(why, e, "discovery: %s", err_text(e));
-	m->in.services = found.services;
-	m->in.service_count = found.service_count;
-	m->in.servings = found.servings;
-	m->in.serving_count = found.serving_count;
+	m->in.generation = s->cache.revision;
 	return OK;
 }
 
@@ -129,7 +165,8 @@ matter_view(const struct matter *m, const struct explain_place *place,
 {
 	struct view_input in = m->in;
 
-	explain_view_input(place, &in);
+	if (place != NULL)
+		explain_view_input(place, &in);
 	return view_compile(&in, out, why);
 }
 
@@ -142,7 +179,7 @@ server_explain_access(const struct server *s, const struct explain_access *ask,
 	struct view_exposed_input workload;
 	enum err e;
 
-	matter_init(&m);
+	matter_init(&m, s);
 	e = matter_gather(&m, s, /* docs */ NULL, SLICE_NONE, why);
 	if (e == OK)
 		e = explain_access_workload(ask->question, m.all,
@@ -166,7 +203,7 @@ server_view(const struct server *s, const struct explain_place *place,
 	AUTO(matter_fini) struct matter m;
 	enum err e;
 
-	matter_init(&m);
+	matter_init(&m, s);
 	e = matter_gather(&m, s, with, place->ns, why);
 	return e == OK ? matter_view(&m, place, out, why) : e;
 }

@@ -5,9 +5,9 @@
 #define LOG_MODULE "server"
 
 #include "base/base.h"
+#include "discovery/discovery.h"
 #include "model/model.h"
 
-#include "matter.h"
 #include "viewpoints.h"
 
 enum { TEXTS_BYTES = 64 << 20 };
@@ -58,38 +58,60 @@ viewpoints_add(
 	    &v->by_key, key, &v->items[v->count++]); /* was not there */
 }
 
-struct offers {
-	struct viewpoints *v;
-	struct slice node;
-};
-
 static void
 add_offer(void *arg, const struct member_offer *o)
 {
-	const struct offers *of = arg;
-	struct arena *a = &of->v->arena;
+	struct viewpoints *v = arg;
 	struct explain_place at = {
-	    .labels = members_copy_labels(o->service, a)};
-	bool any = of->node.len == 0;
+	    .labels = members_copy_labels(o->service, &v->arena)};
 
-	if (o->gone || arena_copy(a, o->service->ns, &at.ns) != OK ||
-	    (!any && !slice_eq(of->node, slice_str(o->member->name))))
+	if (o->gone || arena_copy(&v->arena, o->service->ns, &at.ns) != OK)
 		return;
-	if (!any && o->offers->addr_count > 0)
-		at.ip = o->offers->addrs[0];
-	viewpoints_add(of->v,
-	    arena_printf(a, "%.*s.%.*s", SLICE_ARG(o->service->name),
+	viewpoints_add(v,
+	    arena_printf(&v->arena, "%.*s.%.*s", SLICE_ARG(o->service->name),
 		SLICE_ARG(o->service->ns)),
 	    &at);
 }
 
 void
-viewpoints_add_offers(
-    struct viewpoints *v, const struct server *s, struct slice node)
+viewpoints_add_offers(struct viewpoints *v, const struct server *s)
 {
-	struct offers of = {v, node};
+	members_each_offer(s, add_offer, v);
+}
 
-	members_each_offer(s, add_offer, &of);
+struct callers {
+	struct viewpoints *v;
+	const struct server *s;
+};
+
+/* By what it tells of itself; one that has not yet calls from nowhere. */
+static void
+add_programs(void *arg, const struct server_agent *of)
+{
+	AUTO(arena_fini) struct arena scratch = {0};
+	const struct callers *c = arg;
+	struct explain_place at = {0};
+	struct discovery_machine m = {0};
+	const struct slice *facts;
+	size_t count;
+
+	arena_init(&scratch, TEXTS_BYTES);
+	facts = agents_facts(c->s, of->node, &scratch, &count);
+	if (discovery_take_facts(facts, count, &scratch, &m, NULL) != OK ||
+	    m.ns.len == 0 || arena_copy(&c->v->arena, m.ns, &at.ns) != OK)
+		return;
+	viewpoints_add(c->v,
+	    arena_printf(
+		&c->v->arena, "other programs in %.*s", SLICE_ARG(at.ns)),
+	    &at);
+}
+
+void
+viewpoints_add_programs(struct viewpoints *v, const struct server *s)
+{
+	struct callers c = {v, s};
+
+	server_each_agent(s, add_programs, &c);
 }
 
 /* "gateways with istio=ingressgateway" */
@@ -115,68 +137,4 @@ viewpoints_add_gateways(
 		if (explain_gateway_place(all[i], &at))
 			viewpoints_add(v, gateway_name(v, &at.labels), &at);
 	}
-}
-
-/* --- the views of one machine --------------------------------------------- */
-
-struct caller {
-	struct viewpoints *v;
-	struct slice node;
-};
-
-static void
-add_caller(void *arg, struct slice ns)
-{
-	const struct caller *c = arg;
-	struct explain_place at = {0};
-
-	if (arena_copy(&c->v->arena, ns, &at.ns) == OK)
-		viewpoints_add(c->v, c->node, &at);
-}
-
-/* What offers nothing is a place that only calls are made from. */
-static enum err
-look_from(struct viewpoints *v, const struct server *s, struct slice node,
-    struct fault *why)
-{
-	struct explain_place here = {.ns = S("default")};
-	struct caller caller = {v, node};
-
-	if (registry_node(&s->registry, node) == NULL)
-		return fault_set(why, ERR_NOT_FOUND,
-		    "no machine %.*s has joined this mesh; node list shows "
-		    "those that have",
-		    SLICE_ARG(node));
-	viewpoints_add_offers(v, s, node);
-	if (v->count == 0)
-		agents_each_space(s, node, add_caller, &caller);
-	if (v->count == 0)
-		viewpoints_add(v, node, &here);
-	return OK;
-}
-
-enum err
-server_each_view(const struct server *s, struct slice node,
-    void (*each)(void *arg, struct slice caller, const struct view *v),
-    void *arg, struct fault *why)
-{
-	struct viewpoints *from = mem_new(sizeof(*from));
-	AUTO(matter_fini) struct matter m;
-	enum err e;
-
-	viewpoints_init(from);
-	matter_init(&m);
-	e = look_from(from, s, node, why);
-	if (e == OK)
-		e = matter_gather(&m, s, NULL, SLICE_NONE, why);
-	for (size_t i = 0; e == OK && i < from->count; i++) {
-		AUTO(view_unref) struct view *v = NULL;
-
-		e = matter_view(&m, &from->items[i].at, &v, why);
-		if (e == OK)
-			each(arg, from->items[i].name, v);
-	}
-	viewpoints_fini(from);
-	mem_free(&from);
-	return e;
 }

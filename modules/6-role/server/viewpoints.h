@@ -29,9 +29,11 @@ void viewpoints_fini(struct viewpoints *v);
 void viewpoints_add(
     struct viewpoints *v, struct slice name, const struct explain_place *at);
 
-/* Of what members offer; only of `node`, and at its address, unless empty. */
-void viewpoints_add_offers(
-    struct viewpoints *v, const struct server *s, struct slice node);
+/* Of what members offer. */
+void viewpoints_add_offers(struct viewpoints *v, const struct server *s);
+
+/* Of programs that offer nothing, in the namespaces that agents tell. */
+void viewpoints_add_programs(struct viewpoints *v, const struct server *s);
 
 /* Of gateways, by what Gateways select; borrows from them. */
 void viewpoints_add_gateways(

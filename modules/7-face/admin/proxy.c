@@ -11,16 +11,19 @@ struct overviews {
 };
 
 static void
-add(void *arg, struct slice caller, const struct view *v)
+add(struct overviews *o, struct slice caller, const struct server_machine *of)
 {
-	struct overviews *o = arg;
-	struct value *m = json_map(o->arena);
-	const struct value *rows = view_overview(v, o->table, o->arena);
+	struct value *m = json_map(o->arena), *unknown = json_list(o->arena);
+	const struct value *rows = view_overview(of->view, o->table, o->arena);
 
 	/* The view may be gone when this is sent. */
 	json_text(o->arena, &m, S("caller"), caller);
 	json_put(
 	    &m, S("rows"), rows != NULL ? value_copy(rows, o->arena) : NULL);
+	for (size_t i = 0; i < of->unknown_count; i++)
+		value_push_text(o->arena, &unknown, of->unknown[i]);
+	if (of->unknown_count > 0)
+		json_put(&m, S("unknown"), unknown);
 	json_push(&o->list, m);
 }
 
@@ -29,6 +32,7 @@ add_own(const struct admin *a, struct overviews *o, struct slice node,
     struct fault *why)
 {
 	const struct view *v = node_view(a->spec.node);
+	struct server_machine self = {.view = (struct view *)(uintptr_t)v};
 	struct node_status s;
 
 	node_status(a->spec.node, &s);
@@ -39,20 +43,28 @@ add_own(const struct admin *a, struct overviews *o, struct slice node,
 	if (v == NULL)
 		return fault_set(
 		    why, ERR_BUSY, "this agent has no configuration yet");
-	add(o, s.name, v);
+	add(o, s.name, &self);
 	return OK;
 }
 
 static enum err
-add_all(const struct admin *a, struct overviews *o, struct slice node,
+add_machine(const struct admin *a, struct overviews *o, struct slice node,
     struct fault *why)
 {
+	struct server_machine machine;
+	enum err e;
+
 	if (a->spec.server == NULL)
 		return add_own(a, o, node, why);
 	if (node.len == 0)
 		return fault_set(why, ERR_INVALID,
 		    "say which machine; node list shows them");
-	return server_each_view(a->spec.server, node, add, o, why);
+	e = server_machine_view(a->spec.server, node, o->arena, &machine, why);
+	if (e != OK)
+		return e;
+	add(o, node, &machine);
+	view_unref(&machine.view);
+	return OK;
 }
 
 static void
@@ -70,7 +82,7 @@ proxy(struct admin *a, struct http_exchange *x)
 		    "policies, and no %.*s",
 		    SLICE_ARG(slice_sub(o.table, 0, 64)));
 	if (e == OK)
-		e = add_all(a, &o, admin_param(x, S("node")), &why);
+		e = add_machine(a, &o, admin_param(x, S("node")), &why);
 	if (e != OK)
 		admin_refuse(x, e, &why);
 	else

@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { PATH_BYTES = 1024, COLUMNS_MAX = 8 };
+enum { PATH_BYTES = 1024, COLUMNS_MAX = 9 };
 
 static const struct kind {
 	const char *name;
@@ -19,10 +19,12 @@ static const struct kind {
 	const char *head[COLUMNS_MAX];
 } kinds[] = {
     {"listeners",
-	{"direction", "name", "chain", "takes", "tls", "to", "origin"},
-	{"DIRECTION", "LISTENER", "CHAIN", "TAKES", "TLS", "TO", "FROM"}},
-    {"routes", {"host", "rule", "asks", "to", "origin"},
-	{"VIRTUAL HOST", "RULE", "ASKS", "TO", "FROM"}},
+	{"direction", "caller", "name", "chain", "takes", "tls", "peers", "to",
+	    "origin"},
+	{"DIRECTION", "CALLER", "LISTENER", "CHAIN", "TAKES", "TLS", "PEERS",
+	    "TO", "FROM"}},
+    {"routes", {"caller", "host", "rule", "asks", "to", "origin"},
+	{"CALLER", "VIRTUAL HOST", "RULE", "ASKS", "TO", "FROM"}},
     {"clusters", {"name", "balancer", "endpoints", "usable", "origin"},
 	{"CLUSTER", "BALANCER", "ENDPOINTS", "USABLE", "FROM"}},
     {"endpoints",
@@ -62,14 +64,33 @@ print_table(const struct kind *k, const struct value *rows)
 	table_fini(&t);
 }
 
+/* What the one who tells it cannot know. */
 static void
-print(const struct kind *k, const struct value *items)
+print_unknown(const struct value *sentences)
+{
+	static const char *const head[] = {"NOT KNOWN HERE"};
+	struct table t;
+
+	if (sentences == NULL)
+		return;
+	table_init(&t, head, ARRAY_LEN(head));
+	VALUE_EACH(sentences, it)
+	table_value(&t, it);
+	table_print(&t, stdout);
+	table_fini(&t);
+	(void)putchar('\n');
+}
+
+static void
+print(const struct kind *k, const struct value *items, bool is_first)
 {
 	VALUE_EACH(items, it)
 	{
 		const struct value *rows = value_get(it, S("rows"));
 		size_t count = rows != NULL ? rows->count : 0;
 
+		if (is_first)
+			print_unknown(value_get(it, S("unknown")));
 		(void)printf("%s%.*s, %s: %zu\n",
 		    it == items->child ? "" : "\n",
 		    SLICE_ARG(value_get_string(it, S("caller"), S("-"))),
@@ -138,7 +159,7 @@ show(const struct options *o, const struct asked *asked, const struct kind *k,
 	if (code != CLI_EXIT_OK)
 		return code;
 	if (arena == NULL)
-		print(k, items);
+		print(k, items, k == asked->only || k == kinds);
 	else
 		value_put(all, slice_str(k->name), value_copy(items, arena));
 	return CLI_EXIT_OK;

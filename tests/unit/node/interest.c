@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * interest — which hosts the servers are asked for, and who waits for them.
+ * interest — which hosts the servers are asked for, and who waits for them;
+ * and what they are told of this machine.
  *
  * The stream, the upstreams and what is exposed are the test's own: they stand
  * here instead of uplink.c, upstreams.c and exposed.c.
@@ -25,6 +26,9 @@ static struct {
 	struct node node;
 	struct map wanted;  /* as the stream was told */
 	struct map brought; /* as it has told */
+	struct map told;    /* facts of the machine */
+	struct discovery_local local;
+	bool is_full; /* nothing can be said of the machine */
 	bool has_server;
 	struct view_upstream_input upstreams[MANY];
 	size_t upstream_count;
@@ -48,6 +52,30 @@ uplink_want(struct node *n, struct slice host, bool more)
 		(void)map_put(&scene.wanted, host, &scene);
 	else
 		(void)map_remove(&scene.wanted, host);
+}
+
+void
+uplink_tell(struct node *n, struct slice fact, bool more)
+{
+	EXPECT_TRUE(n == &scene.node);
+	EXPECT_EQ(map_get(&scene.told, fact) == NULL, more); /* no word twice */
+	if (more)
+		(void)map_put(&scene.told, fact, &scene);
+	else
+		(void)map_remove(&scene.told, fact);
+}
+
+enum err
+node_machine(
+    const struct node *n, struct arena *arena, struct discovery_machine *out)
+{
+	EXPECT_TRUE(n == &scene.node && arena != NULL);
+	*out = (struct discovery_machine){.ns = slice_str(n->ns),
+	    .upstreams = scene.upstreams,
+	    .upstream_count = scene.upstream_count,
+	    .locals = &scene.local,
+	    .local_count = scene.local.port != 0};
+	return scene.is_full ? ERR_NO_MEMORY : OK;
 }
 
 bool
@@ -113,6 +141,7 @@ begin(void)
 	    sizeof(scene.node.member.domain), "mesh.internal");
 	map_init(&scene.wanted);
 	map_init(&scene.brought);
+	map_init(&scene.told);
 }
 
 static void
@@ -122,6 +151,7 @@ end(void)
 	EXPECT_TRUE(scene.node.interests == NULL);
 	map_fini(&scene.wanted, NULL);
 	map_fini(&scene.brought, NULL);
+	map_fini(&scene.told, NULL);
 	loop_free(&scene.node.loop);
 }
 
@@ -447,5 +477,37 @@ TEST(the_end_answers_those_who_wait_and_after_it_nobody_may_ask)
 	ask(S("web"));
 	EXPECT_EQ(scene.answers, 2);
 	EXPECT_EQ(scene.last, ERR_BUSY);
+	end();
+}
+
+/* --- what servers are told ------------------------------------------------ */
+
+#define TOLD(fact) (map_get(&scene.told, S(fact)) != NULL)
+#define OF_WEB(port)                                                           \
+	"{\"account\":\"\",\"host\":\"web\",\"listen\":\"-\",\"namespace\":"   \
+	"\"\",\"port\":" port ",\"upstream\":\"\"}"
+
+TEST(servers_are_told_what_the_machine_is_and_what_of_it_is_another)
+{
+	begin();
+	add_upstream(S("web"));
+	facts_refresh(&scene.node); /* there is no stream yet */
+	EXPECT_EQ(scene.told.count, 0);
+	facts_open(&scene.node);
+	EXPECT_EQ(scene.told.count, 2);
+	EXPECT_TRUE(TOLD("{\"namespace\":\"default\"}"));
+	EXPECT_TRUE(TOLD(OF_WEB("0")));
+	scene.upstreams[0].port = 80;
+	scene.local = (struct discovery_local){.port = 81,
+	    .target = {.family = ADDR_V4, .bytes = {127, 0, 0, 1}, .port = 9}};
+	facts_refresh(&scene.node);
+	EXPECT_EQ(scene.told.count, 3);
+	EXPECT_TRUE(TOLD(OF_WEB("80")));
+	EXPECT_TRUE(TOLD("{\"port\":81,\"target\":\"127.0.0.1:9\"}"));
+	scene.is_full = true; /* then what was told stays */
+	facts_refresh(&scene.node);
+	EXPECT_EQ(scene.told.count, 3);
+	facts_close(&scene.node);
+	EXPECT_TRUE(scene.node.facts == NULL);
 	end();
 }

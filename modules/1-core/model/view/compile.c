@@ -335,6 +335,21 @@ view_upstreams(const struct view *v, size_t *out_count)
 	return v->upstreams;
 }
 
+const struct view_exposed *
+view_exposures(const struct view *v, size_t *out_count)
+{
+	*out_count = v->exposed_count;
+	return v->exposed;
+}
+
+/* A scope begins with its row. */
+const struct view_scope *const *
+view_scopes(const struct view *v, size_t *out_count)
+{
+	*out_count = v->scopes.count;
+	return (const struct view_scope *const *)v->scopes.items;
+}
+
 const struct view_problem *
 view_problems(const struct view *v, size_t *out_count)
 {
