@@ -153,6 +153,10 @@ const struct view_listener *view_find_listener(const struct view *v,
 const struct view_chain *view_find_chain(
     const struct view_listener *l, const struct view_connection *c);
 
+/* What a gateway would need to serve the chain, and the proxy does not do yet,
+ * in words; empty: it serves it. */
+struct slice view_chain_missing(const struct view_chain *c);
+
 /* What keeps a chain from taking the connection, the first in this order: "the
  * port", …; NULL: nothing does, though another one may fit better. */
 const char *view_chain_misfit(

@@ -31,6 +31,16 @@ has_body(unsigned status)
 	return status != 204 && status != 304;
 }
 
+static void
+init_head(
+    struct request *r, unsigned status, struct slice body, struct http_head *h)
+{
+	http_head_init(h, &r->arena);
+	h->status = (uint16_t)status;
+	h->framing = has_body(status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
+	h->content_length = body.len;
+}
+
 static enum err
 make_head(
     struct request *r, unsigned status, struct slice body, struct http_head *h)
@@ -38,10 +48,7 @@ make_head(
 	const struct view_http_route *route = r->choice.route;
 	enum err e = OK;
 
-	http_head_init(h, &r->arena);
-	h->status = (uint16_t)status;
-	h->framing = has_body(status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
-	h->content_length = body.len;
+	init_head(r, status, body, h);
 	if (route->redirect != NULL)
 		e = add_location(r, h);
 	if (e == OK && body.len > 0)
@@ -83,6 +90,42 @@ by_rule_go_on(struct request *r)
 		send_rest(r);
 }
 
+static bool
+send_head(struct request *r, struct http_head *h, bool no_body)
+{
+	if (r->client->ops->head(r->client, h, no_body) != OK)
+		return false;
+	sm_go(&r->state, REQUEST_ANSWERING);
+	r->started = true;
+	r->record.status = h->status;
+	return true;
+}
+
+static void
+refuse(struct request *r)
+{
+	request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
+	    S("no room for the fields of the rule's answer"));
+}
+
+void
+by_rule_to_https(struct request *r)
+{
+	const struct slice location =
+	    arena_printf(&r->arena, "https://%.*s%.*s",
+		SLICE_ARG(r->head->authority), SLICE_ARG(r->head->path));
+	struct http_head h;
+
+	r->client->last = request_is_last(r);
+	init_head(r, 301, S(""), &h);
+	if (location.len == 0 ||
+	    http_head_set_id(&h, HTTP_LOCATION, location) != OK ||
+	    !send_head(r, &h, /* no_body */ true))
+		refuse(r);
+	else
+		send_rest(r);
+}
+
 void
 by_rule_answer(struct request *r)
 {
@@ -97,14 +140,10 @@ by_rule_answer(struct request *r)
 
 	r->client->last = request_is_last(r);
 	if (make_head(r, status, body, &h) != OK ||
-	    r->client->ops->head(r->client, &h, no_body) != OK) {
-		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
-		    S("no room for the fields of the rule's answer"));
+	    !send_head(r, &h, no_body)) {
+		refuse(r);
 		return;
 	}
-	sm_go(&r->state, REQUEST_ANSWERING);
-	r->started = true;
-	r->record.status = (uint16_t)status;
 	if (!no_body)
 		r->own_rest = body;
 	send_rest(r);
