@@ -1,0 +1,421 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gateway — programs outside of the mesh reach its services."""
+
+import collections
+import contextlib
+import json
+import os
+import socket
+import ssl
+import subprocess
+
+import pytest
+
+from mesh import DEADLINE, Mesh, Service, families, is_cut, wait_for
+from mesh import EchoHandler
+
+SERVICES = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{name: http, port: 80}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: secure}
+spec: {selector: {app: secure}, ports: [{name: tls, port: 443}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: echo}
+spec: {selector: {app: echo}, ports: [{name: tcp, port: 7}]}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: web}
+spec:
+  host: web
+  subsets:
+  - {name: v1, labels: {version: v1}}
+  - {name: v2, labels: {version: v2}}
+"""
+
+ISTIO = "apiVersion: networking.istio.io/v1\n"
+
+
+def gateway(name, *servers, selector="{istio: ingressgateway}"):
+    return (f"---\n{ISTIO}kind: Gateway\nmetadata: {{name: {name}}}\n"
+            f"spec:\n  selector: {selector}\n  servers:\n" +
+            "".join(f"  - {s}\n" for s in servers))
+
+
+def http_server(port, hosts, extra=""):
+    return (f"{{port: {{number: {port}, name: http-{port}, protocol: HTTP}}, "
+            f"hosts: {json.dumps(hosts)}{extra}}}")
+
+
+def bound(name, gateways, hosts, rules, kind="http"):
+    return (f"---\n{ISTIO}kind: VirtualService\nmetadata: {{name: {name}}}\n"
+            f"spec:\n  gateways: {json.dumps(gateways)}\n"
+            f"  hosts: {json.dumps(hosts)}\n  {kind}:\n" +
+            "".join(f"  - {r}\n" for r in rules))
+
+
+def to(host, subset=None, weight=None, port=None):
+    target = {"host": host}
+    if subset:
+        target["subset"] = subset
+    if port:
+        target["port"] = {"number": port}
+    made = {"destination": target}
+    if weight is not None:
+        made["weight"] = weight
+    return json.dumps(made)
+
+
+WEB_RULE = f"{{route: [{to('web')}]}}"
+
+
+class TlsHandler(EchoHandler):
+    """Ends TLS as itself, then sends back what comes."""
+
+    def handle(self):
+        with contextlib.suppress(OSError):
+            self.request = self.server.context.wrap_socket(
+                self.request, server_side=True)
+            super().handle()
+
+
+class Tls(Service):
+    def __init__(self, machine, port, folder):
+        key, cert = folder / "tls.key", folder / "tls.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", cert,
+             "-days", "2", "-subj", "/CN=secure.example.com", "-addext",
+             "subjectAltName=DNS:*.example.com"],
+            check=True, capture_output=True, timeout=60)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(cert, key)
+        self.context.set_alpn_protocols(["h2", "http/1.1"])
+        self.cert = cert
+        super().__init__(machine, port, TlsHandler)
+        self.server.context = self.context
+
+
+@pytest.fixture(scope="module", params=families("gateway"))
+def home(request, tmp_path_factory):
+    """Services on vm2 and vm5, a gateway on vm3; machine 4 is not of the
+    mesh."""
+    folder = tmp_path_factory.mktemp("gateway")
+    with Mesh(folder, request.param, machines=5) as it:
+        vm2, vm5 = it.member(2), it.member(5)
+        it.access_log = folder / "edge.log"
+        it.edge = it.member(3, "--access-log", it.access_log, "--log-success",
+                            role="gateway")
+        it.v1 = it.web(2, 8080, "v1")
+        it.v2 = it.web(5, 8080, "v2")
+        echo = it.echo(2, 8082)
+        it.tls = Tls(it.machine(2), 8443, folder)
+        it.services.append(it.tls)
+        vm2.expose("web", f"80:{it.v1.target}", "--protocol", "http",
+                   "--label", "version=v1")
+        vm5.expose("web", f"80:{it.v2.target}", "--protocol", "http",
+                   "--label", "version=v2")
+        vm2.expose("echo", f"7:{echo.target}", "--protocol", "tcp")
+        vm2.expose("secure", f"443:{it.tls.target}", "--protocol", "tcp")
+        it.cli.sees("web", 2)
+        it.cli.sees("secure", 1)
+        it.outside = it.machine(4)
+        it.at = it.machine(3).ip
+        yield it
+
+
+@pytest.fixture
+def mesh(home):
+    yield home
+    home.reset()
+    assert all(agent.is_running for agent in home.agents)
+
+
+def is_open(mesh, port):
+    try:
+        mesh.outside.connect(mesh.at, port).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+def opens(mesh, port):
+    wait_for(lambda: is_open(mesh, port), lambda: f"port {port} is open: "
+             f"{mesh.edge.text}")
+
+
+def fetch(mesh, path="/", host="shop.example.com", port=8000, **options):
+    return mesh.outside.fetch(
+        port, path, ip=mesh.at,
+        headers={"host": host, **options.pop("headers", {})}, **options)
+
+
+def serve(mesh, *documents, port=8000):
+    mesh.apply(SERVICES + "".join(documents))
+    opens(mesh, port)
+
+
+SHOP = gateway("shop", http_server(8000, ["*.example.com"]))
+
+
+def test_a_program_outside_reaches_a_service(mesh):
+    serve(mesh, SHOP, bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    answer = fetch(mesh, "/hello?x=1")
+    assert answer.status == 200
+    assert answer.json()["path"] == "/hello?x=1"
+    status = mesh.edge.status()
+    assert status["role"] == "gateway"
+    assert status["labels"] == "istio=ingressgateway"
+
+
+def test_http2_by_prior_knowledge_is_served(mesh):
+    serve(mesh, SHOP, bound("v", ["shop"], ["*.example.com"], [WEB_RULE]))
+    url = mesh.net.join(mesh.at, 8000)
+    done = mesh.outside.run("curl", "-sS", "--http2-prior-knowledge", "-w",
+                            "\n%{http_version} %{http_code}", "-H",
+                            "host: a.example.com", f"http://{url}/two")
+    assert done.stdout.endswith("\n2 200"), (done.stdout, done.stderr)
+    assert '"path": "/two"' in done.stdout
+
+
+def test_a_host_that_nobody_has_gets_404_in_words(mesh):
+    serve(mesh, SHOP, bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    answer = fetch(mesh, host="other.example.com")
+    assert answer.status == 404
+    assert "other.example.com" in answer.body.decode()
+    assert " NR " in mesh.access_log.read_text()
+
+
+def test_the_narrowest_host_takes_a_request(mesh):
+    serve(mesh, SHOP,
+          bound("wide", ["shop"], ["*.example.com"],
+                [f"{{route: [{to('web', 'v1')}]}}"]),
+          bound("narrow", ["shop"], ["shop.example.com"],
+                [f"{{route: [{to('web', 'v2')}]}}"]))
+    assert fetch(mesh).json()["text"] == "v2"
+    assert fetch(mesh, host="a.b.example.com").json()["text"] == "v1"
+    assert fetch(mesh, host="SHOP.example.com:80").json()["text"] == "v2"
+    assert fetch(mesh, host="example.com").status == 404
+
+
+def test_two_gateways_share_a_port(mesh):
+    serve(mesh, SHOP, gateway("more", http_server(8000, ["*.example.org"])),
+          bound("v", ["shop"], ["shop.example.com"],
+                [f"{{route: [{to('web', 'v1')}]}}"]),
+          bound("w", ["more"], ["shop.example.org"],
+                [f"{{route: [{to('web', 'v2')}]}}"]))
+    assert fetch(mesh).json()["text"] == "v1"
+    assert fetch(mesh, host="shop.example.org").json()["text"] == "v2"
+
+
+def test_shares_are_kept(mesh):
+    serve(mesh, SHOP, bound(
+        "v", ["shop"], ["shop.example.com"],
+        [f"{{route: [{to('web', 'v1', 75)}, {to('web', 'v2', 25)}]}}"]))
+    seen = collections.Counter(fetch(mesh).json()["text"] for _ in range(200))
+    assert 120 < seen["v1"] < 180 and seen.total() == 200, seen
+
+
+def test_a_delegate_says_what_its_root_leaves_open(mesh):
+    serve(mesh, SHOP,
+          bound("root", ["shop"], ["shop.example.com"],
+                ["{match: [{uri: {prefix: /api}}], "
+                 "delegate: {name: api}}"]),
+          f"---\n{ISTIO}kind: VirtualService\nmetadata: {{name: api}}\n"
+          f"spec: {{http: [{{route: [{to('web', 'v2')}]}}]}}\n")
+    assert fetch(mesh, "/api/x").json()["text"] == "v2"
+    assert fetch(mesh, "/").status == 404
+
+
+def test_a_change_cuts_no_connection(mesh):
+    rules = [bound("v", ["shop"], ["shop.example.com"],
+                   [f"{{route: [{to('web', name)}]}}"])
+             for name in ("v1", "v2")]
+    serve(mesh, SHOP, rules[0])
+    sock = mesh.outside.connect(mesh.at, 8000)
+
+    def ask():
+        sock.sendall(b"GET / HTTP/1.1\r\nhost: shop.example.com\r\n\r\n")
+        answer = b""
+        while b"\r\n\r\n" not in answer or not answer.endswith(b"}"):
+            answer += sock.recv(65536)
+        return json.loads(answer.split(b"\r\n\r\n", 1)[1])["text"]
+
+    with contextlib.closing(sock):
+        assert ask() == "v1"
+        for i in range(6):
+            mesh.apply(SERVICES + SHOP + rules[(i + 1) % 2])
+            assert ask() == ("v1", "v2")[(i + 1) % 2]
+
+
+def test_a_gateway_that_goes_closes_its_port(mesh):
+    serve(mesh, SHOP, bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    assert fetch(mesh).status == 200
+    mesh.cli.ok("delete", "Gateway", "shop")
+    wait_for(lambda: not is_open(mesh, 8000), "port 8000 is closed")
+    mesh.apply(SHOP)
+    opens(mesh, 8000)
+    assert fetch(mesh).status == 200
+
+
+def test_a_gateway_for_others_is_not_here(mesh):
+    mesh.apply(SERVICES + gateway(
+        "far", http_server(8001, ["*"]), selector="{istio: other}") + bound(
+            "v", ["far"], ["*"], [WEB_RULE]))
+    assert not is_open(mesh, 8001)
+    assert not mesh.edge.cli.items("get", "gateways")
+    assert not mesh.edge.cli.items("get", "virtualservices")
+
+
+def test_plain_requests_are_sent_to_https(mesh):
+    serve(mesh, gateway("shop", http_server(
+        8000, ["*"], ", tls: {httpsRedirect: true}")),
+          bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    answer = fetch(mesh, "/a?b=c")
+    assert answer.status == 301
+    assert answer.headers["location"] == "https://shop.example.com/a?b=c"
+
+
+def test_what_comes_from_outside_is_not_believed(mesh):
+    serve(mesh, SHOP, bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    seen = fetch(mesh, headers={
+        "x-envoy-retry-on": "5xx", "x-forwarded-for": "1.2.3.4",
+        "x-forwarded-proto": "https", "x-request-id": "mine",
+        "x-forwarded-client-cert": "URI=spiffe://x"}).json()["headers"]
+    assert seen["x-forwarded-for"] == f"1.2.3.4,{mesh.outside.ip}"
+    assert seen["x-envoy-external-address"] == mesh.outside.ip
+    assert seen["x-forwarded-proto"] == "http"
+    assert seen["x-request-id"] != "mine"
+    assert "x-envoy-retry-on" not in seen
+    assert "x-forwarded-client-cert" not in seen
+
+
+def test_metrics_have_the_gateway_as_the_source(mesh):
+    serve(mesh, SHOP, bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    assert fetch(mesh).status == 200
+    text = mesh.machine(3).fetch(15020, "/metrics").body.decode()
+    lines = [line for line in text.splitlines()
+             if line.startswith("istio_requests_total{")
+             and 'response_code="200"' in line]
+    assert lines and all('reporter="source"' in line and
+                         'source_workload="vm3"' in line and
+                         'destination_service="web.default.svc' in line
+                         for line in lines), lines
+
+
+# --- bytes, and TLS that is passed on ---
+
+
+def tcp_server(port, protocol="TCP", extra=""):
+    return (f"{{port: {{number: {port}, name: tcp-{port}, protocol: "
+            f"{protocol}}}, hosts: ['*']{extra}}}")
+
+
+def test_bytes_go_where_the_tcp_rule_says(mesh):
+    serve(mesh, gateway("bytes", tcp_server(8007)),
+          bound("v", ["bytes"], ["*"], [f"{{route: [{to('echo')}]}}"], "tcp"),
+          port=8007)
+    with contextlib.closing(mesh.outside.connect(mesh.at, 8007)) as sock:
+        sock.sendall(b"ping")
+        assert sock.recv(100) == b"ping"
+        mesh.cli.ok("delete", "Gateway", "bytes")
+        wait_for(lambda: not is_open(mesh, 8007), "port 8007 is closed")
+        sock.sendall(b"still here")
+        assert sock.recv(100) == b"still here"
+
+
+PASS = gateway("pass", tcp_server(8443, "TLS", ", tls: {mode: PASSTHROUGH}"))
+BY_NAME = bound("names", ["pass"], ["*.example.com"], [
+    "{match: [{sniHosts: ['secure.example.com']}], "
+    f"route: [{to('secure', port=443)}]}}"], "tls")
+
+
+def test_tls_is_passed_on_by_its_name(mesh):
+    serve(mesh, PASS, BY_NAME, port=8443)
+    context = ssl.create_default_context(cafile=mesh.tls.cert)
+    context.set_alpn_protocols(["h2"])
+    sock = mesh.outside.connect(mesh.at, 8443)
+    with context.wrap_socket(
+            sock, server_hostname="secure.example.com") as secured:
+        assert secured.selected_alpn_protocol() == "h2"
+        secured.sendall(b"x" * 100000)
+        got = b""
+        while len(got) < 100000:
+            got += secured.recv(65536)
+        assert got == b"x" * 100000
+
+
+def test_openssl_meets_the_service_itself(mesh):
+    serve(mesh, PASS, BY_NAME, port=8443)
+    words = ["openssl", "s_client", "-connect", mesh.net.join(mesh.at, 8443),
+             "-CAfile", mesh.tls.cert, "-verify_return_error"]
+    done = mesh.outside.run(*words, "-servername", "secure.example.com",
+                            input="Q\n")
+    assert done.returncode == 0, done.stderr
+    assert "CN = secure.example.com" in done.stdout
+    for name in (["-servername", "other.example.com"], ["-noservername"]):
+        done = mesh.outside.run(*words, *name, input="Q\n")
+        assert done.returncode != 0
+    mesh.edge.says("the listener takes no connection of this kind")
+    assert " NR " in mesh.access_log.read_text()
+
+
+def test_a_client_that_says_nothing_is_waited_for(mesh):
+    serve(mesh, PASS, BY_NAME, port=8443)
+    with contextlib.closing(mesh.outside.connect(mesh.at, 8443)) as sock:
+        sock.settimeout(0.3)
+        with pytest.raises(socket.timeout):
+            sock.recv(1)
+        sock.settimeout(DEADLINE)
+        assert is_cut(sock, b"GET / HTTP/1.1\r\n\r\n")
+
+
+def test_tls_that_would_end_here_is_refused_in_words(mesh):
+    mesh.apply(SERVICES + SHOP + gateway("ends", (
+        "{port: {number: 8444, name: https, protocol: HTTPS}, hosts: ['*'], "
+        "tls: {mode: SIMPLE, credentialName: c}}")) + bound(
+            "v", ["shop", "ends"], ["shop.example.com"], [WEB_RULE]))
+    opens(mesh, 8000)
+    assert not is_open(mesh, 8444)
+    assert "not in force yet is TLS that ends at a gateway" in \
+        mesh.edge.cli.ok("status")
+    assert fetch(mesh).status == 200
+
+
+# --- the server's word, and explain's ---
+
+
+def test_a_server_knows_what_the_gateway_serves(mesh):
+    serve(mesh, SHOP, bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    at_home = mesh.edge.cli.json("proxy", "config", "listeners")
+    told = mesh.cli.json("proxy", "config", "vm3", "listeners")
+    assert at_home["listeners"] == told["listeners"]
+    rows = [row for group in told["listeners"] for row in group["rows"]]
+    assert {(row["direction"], row["name"].rpartition("_")[2])
+            for row in rows} == {("gateway", "8000")}, rows
+    members = {m["name"]: m for m in mesh.cli.items("members")}
+    assert members["vm3"]["role"] == "gateway"
+
+
+def explained(mesh, host, path, *words):
+    return json.loads(mesh.edge.cli.ok(
+        "explain", "request", "--gateway", f"http://{host}:8000{path}",
+        *words, "-o", "json"))
+
+
+def test_conflicts_are_told_and_the_older_is_served(mesh):
+    serve(mesh, SHOP,
+          gateway("clash", tcp_server(8000)),
+          bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]),
+          bound("w", ["clash"], ["*"], [f"{{route: [{to('echo')}]}}"], "tcp"))
+    told = explained(mesh, "shop.example.com", "/")
+    if "error" in told:
+        assert told["error"] == "ErrProtocolError"
+    assert "cannot share port 8000" in mesh.edge.cli.ok("status")
