@@ -400,6 +400,16 @@ def test_a_server_knows_what_the_gateway_serves(mesh):
     rows = [row for group in told["listeners"] for row in group["rows"]]
     assert {(row["direction"], row["name"].rpartition("_")[2])
             for row in rows} == {("gateway", "8000")}, rows
+    assert "no gateway has these labels" not in mesh.cli("analyze").stdout
+    mesh.apply(gateway("none", http_server(8009, ["*"]),
+                       selector="{istio: nowhere}"))
+    assert "istio=nowhere\": no gateway has" in mesh.cli("analyze").stdout
+    told = json.loads(mesh.cli.ok(
+        "apply", "--dry-run", "--blast", "-f", "-", "-o", "json",
+        stdin=bound("v", ["shop"], ["shop.example.com"],
+                    [f"{{route: [{to('web')}], timeout: 3s}}"])))
+    assert any(item["caller"] == "the gateway vm3" and "3s" in item["text"]
+               for item in told["blast"]["items"]), told
     members = {m["name"]: m for m in mesh.cli.items("members")}
     assert members["vm3"]["role"] == "gateway"
 
