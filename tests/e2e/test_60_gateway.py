@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from guesses import EdgeGuesses, check_answer
 from mesh import DEADLINE, Mesh, Service, families, is_cut, wait_for
 from mesh import EchoHandler
 
@@ -28,7 +29,7 @@ spec: {selector: {app: secure}, ports: [{name: tls, port: 443}]}
 apiVersion: v1
 kind: Service
 metadata: {name: echo}
-spec: {selector: {app: echo}, ports: [{name: tcp, port: 7}]}
+spec: {selector: {app: echo}, ports: [{name: tcp, port: 443}]}
 ---
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
@@ -115,14 +116,14 @@ def home(request, tmp_path_factory):
                             role="gateway")
         it.v1 = it.web(2, 8080, "v1")
         it.v2 = it.web(5, 8080, "v2")
-        echo = it.echo(2, 8082)
+        echo = it.echo(5, 8082)
         it.tls = Tls(it.machine(2), 8443, folder)
         it.services.append(it.tls)
         vm2.expose("web", f"80:{it.v1.target}", "--protocol", "http",
                    "--label", "version=v1")
         vm5.expose("web", f"80:{it.v2.target}", "--protocol", "http",
                    "--label", "version=v2")
-        vm2.expose("echo", f"7:{echo.target}", "--protocol", "tcp")
+        vm5.expose("echo", f"443:{echo.target}", "--protocol", "tcp")
         vm2.expose("secure", f"443:{it.tls.target}", "--protocol", "tcp")
         it.cli.sees("web", 2)
         it.cli.sees("secure", 1)
@@ -149,6 +150,10 @@ def is_open(mesh, port):
 def opens(mesh, port):
     wait_for(lambda: is_open(mesh, port), lambda: f"port {port} is open: "
              f"{mesh.edge.text}")
+
+
+def closes(mesh, port):
+    wait_for(lambda: not is_open(mesh, port), f"port {port} is closed")
 
 
 def fetch(mesh, path="/", host="shop.example.com", port=8000, **options):
@@ -259,7 +264,7 @@ def test_a_gateway_that_goes_closes_its_port(mesh):
     serve(mesh, SHOP, bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
     assert fetch(mesh).status == 200
     mesh.cli.ok("delete", "Gateway", "shop")
-    wait_for(lambda: not is_open(mesh, 8000), "port 8000 is closed")
+    closes(mesh, 8000)
     mesh.apply(SHOP)
     opens(mesh, 8000)
     assert fetch(mesh).status == 200
@@ -326,7 +331,7 @@ def test_bytes_go_where_the_tcp_rule_says(mesh):
         sock.sendall(b"ping")
         assert sock.recv(100) == b"ping"
         mesh.cli.ok("delete", "Gateway", "bytes")
-        wait_for(lambda: not is_open(mesh, 8007), "port 8007 is closed")
+        closes(mesh, 8007)
         sock.sendall(b"still here")
         assert sock.recv(100) == b"still here"
 
@@ -414,18 +419,120 @@ def test_a_server_knows_what_the_gateway_serves(mesh):
     assert members["vm3"]["role"] == "gateway"
 
 
-def explained(mesh, host, path, *words):
-    return json.loads(mesh.edge.cli.ok(
-        "explain", "request", "--gateway", f"http://{host}:8000{path}",
-        *words, "-o", "json"))
-
-
-def test_conflicts_are_told_and_the_older_is_served(mesh):
-    serve(mesh, SHOP,
-          gateway("clash", tcp_server(8000)),
-          bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]),
-          bound("w", ["clash"], ["*"], [f"{{route: [{to('echo')}]}}"], "tcp"))
-    told = explained(mesh, "shop.example.com", "/")
-    if "error" in told:
-        assert told["error"] == "ErrProtocolError"
+def test_of_two_that_cannot_share_a_port_the_older_is_served(mesh):
+    serve(mesh, SHOP, bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    mesh.apply(gateway("clash", tcp_server(8000)) + bound(
+        "w", ["clash"], ["*"], [f"{{route: [{to('echo')}]}}"], "tcp"),
+               "--force")
+    told = json.loads(mesh.edge.cli.ok(
+        "explain", "request", "--gateway", "http://shop.example.com:8000/",
+        "-o", "json"))
+    assert told["clusterMatched"].endswith("web.default.svc.cluster.local")
+    assert fetch(mesh).status == 200
     assert "cannot share port 8000" in mesh.edge.cli.ok("status")
+
+
+def ask_all(mesh, questions):
+    lines = "".join(json.dumps({"direction": "gateway", "proxy": "gateway",
+                                **q}) + "\n" for q in questions)
+    out = mesh.edge.cli.ok("explain", "--questions", "-", stdin=lines)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def compare_requests(mesh, asked):
+    """Sends each to the gateway; how often what came of it."""
+    told = ask_all(mesh, [{
+        "port": port, "protocol": "http", "method": method, "path": path,
+        "authority": headers["host"],
+        "headers": {k: v for k, v in headers.items() if k != "host"}}
+                          for port, method, path, headers in asked])
+    seen = collections.Counter()
+    for (port, method, path, headers), one in zip(asked, told):
+        if one.get("error") == "ErrNoListener":
+            closes(mesh, port)
+            seen["closed"] += 1
+            continue
+        opens(mesh, port)
+        answer = mesh.outside.fetch(port, path, method, headers, ip=mesh.at)
+        try:
+            check_answer(one, answer)
+        except (AssertionError, KeyError) as why:
+            raise AssertionError(
+                f"{port} {method} {path} {headers} was answered "
+                f"{answer.status} {answer.body[:200]!r}, explain says "
+                f"{json.dumps(one)[:2000]}: {why}") from why
+        seen[answer.status] += 1
+    return seen
+
+
+def client_hello(name):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    out = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), out,
+                         server_hostname=name or None).do_handshake()
+    return out.read()
+
+
+def answers_tls(mesh, name):
+    """The service that a ClientHello with this name reaches; "": nobody."""
+    hello = client_hello(name)
+    with contextlib.closing(mesh.outside.connect(mesh.at, 8443)) as sock:
+        sock.sendall(hello)
+        try:
+            got = sock.recv(6)
+        except ConnectionResetError:
+            return ""
+    if not got:
+        return ""
+    return "echo" if got == hello[:6] and got[5] == 1 else "secure"
+
+
+def compare_tls(mesh, names):
+    told = ask_all(mesh, [{"port": 8443, "protocol": "tcp", "tls": "tls",
+                           "sni": name} for name in names])
+    seen = collections.Counter()
+    for name, one in zip(names, told):
+        if one.get("error") == "ErrNoListener":
+            closes(mesh, 8443)
+            continue
+        opens(mesh, 8443)
+        cluster = one.get("clusterMatched", "||").split("|")[-1]
+        wanted = cluster.split(".")[0]
+        if one["outcome"].get("flag", "-") != "-":
+            wanted = ""
+        got = answers_tls(mesh, name)
+        assert got == wanted, (name, got, json.dumps(one)[:2000])
+        seen[got] += 1
+    return seen
+
+
+# Whatever the others say, all services are in the gateway's view.
+ALL = gateway("all", http_server(8009, ["*"])) + bound(
+    "all", ["all"], ["all.test"],
+    [f"{{route: [{to(name)}]}}" for name in ("web", "echo", "secure")])
+
+
+def test_what_explain_says_is_what_a_gateway_does(mesh):
+    """SEED=n asks others."""
+    seed = int(os.environ.get("SEED", "") or 1)
+    guesses = EdgeGuesses(seed)
+    requests, names = collections.Counter(), collections.Counter()
+    for _ in range(15):
+        documents = guesses.edge()
+        mesh.reset()
+        mesh.apply(SERVICES + ALL + "".join(
+            f"---\n{json.dumps(d)}\n" for d in documents), "--force")
+        for name, count in (("web", 2), ("echo", 1), ("secure", 1)):
+            mesh.edge.sees(name, count)
+        try:
+            requests += compare_requests(
+                mesh, [guesses.edge_request() for _ in range(40)])
+            names += compare_tls(mesh, [guesses.sni() for _ in range(10)])
+        except AssertionError as why:
+            raise AssertionError(
+                f"SEED={seed}: {json.dumps(documents)}: {why}") from why
+    assert set(requests) >= {"closed", 200, 301, 404, 503}, requests
+    assert set(names) == {"", "echo", "secure"}, names
