@@ -245,7 +245,10 @@ tell_virtual_service(const struct telling *t)
 {
 	const struct virtual_service *vs = resource_virtual_service(t->r);
 
-	for (size_t i = 0; i < vs->hosts.count; i++)
+	bool in_mesh =
+	    gateways_have_mesh(vs->gateways.items, vs->gateways.count);
+
+	for (size_t i = 0; in_mesh && i < vs->hosts.count; i++)
 		tell(t, HOST_ABOUT, vs->hosts.items[i]);
 	for (size_t i = 0; i < vs->gateways.count; i++)
 		tell_binding(t, vs->gateways.items[i]);

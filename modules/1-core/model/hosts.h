@@ -95,8 +95,9 @@ bool host_leads_to(struct slice host, bool bare, struct slice domain,
 /*
  * Each host of the resource, in all its spellings; one that is named twice
  * comes twice. A Service is about its name, a DestinationRule about its host,
- * a VirtualService about its hosts, and refers to its destinations' and to its
- * delegates; a selector refers to workloads, a Gateway to what is bound to it.
+ * a VirtualService about its hosts, if it is for callers in the mesh, and
+ * refers to its destinations' and to its delegates; a selector refers to
+ * workloads, a Gateway to what is bound to it.
  */
 void resource_each_host(const struct resource *r, struct slice domain,
     void (*each)(void *arg, enum host_part part, struct slice host), void *arg);

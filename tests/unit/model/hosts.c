@@ -236,6 +236,12 @@ TEST(a_virtual_service_is_about_the_gateways_that_it_is_bound_to)
 	    "  http: [{route: [{destination: {host: a}}]}]\n",
 	    "*.x bound/shop/edge bound/other/edge bound/n/e "
 	    ">a.shop.svc.mesh.internal ");
+	expect_hosts(
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: x, namespace: shop}\nspec:\n"
+	    "  gateways: [edge]\n  hosts: ['*.x']\n"
+	    "  http: [{route: [{destination: {host: a}}]}]\n",
+	    "bound/shop/edge >a.shop.svc.mesh.internal ");
 }
 
 TEST(a_service_is_in_front_of_those_whom_it_selects)
