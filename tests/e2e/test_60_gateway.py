@@ -112,8 +112,9 @@ def home(request, tmp_path_factory):
     with Mesh(folder, request.param, machines=5) as it:
         vm2, vm5 = it.member(2), it.member(5)
         it.access_log = folder / "edge.log"
-        it.edge = it.member(3, "--access-log", it.access_log, "--log-success",
-                            role="gateway")
+        it.edge = it.member(
+            3, "--upstream", f"web={it.machine(3).at(9000)}",
+            "--access-log", it.access_log, "--log-success", role="gateway")
         it.v1 = it.web(2, 8080, "v1")
         it.v2 = it.web(5, 8080, "v2")
         echo = it.echo(5, 8082)
@@ -275,8 +276,45 @@ def test_a_gateway_for_others_is_not_here(mesh):
         "far", http_server(8001, ["*"]), selector="{istio: other}") + bound(
             "v", ["far"], ["*"], [WEB_RULE]))
     assert not is_open(mesh, 8001)
-    assert not mesh.edge.cli.items("get", "gateways")
-    assert not mesh.edge.cli.items("get", "virtualservices")
+    kinds = {item["kind"] for item in mesh.edge.cli.items("get", "all")}
+    assert kinds == {"Service", "DestinationRule"}  # of its own upstream
+
+
+def test_a_service_in_front_says_where_calls_arrive(mesh):
+    mesh.apply(SERVICES + gateway("shop", http_server(80, ["*"])) + bound(
+        "v", ["shop"], ["shop.example.com"], [WEB_RULE]) + """\
+---
+apiVersion: v1
+kind: Service
+metadata: {name: istio-ingressgateway}
+spec:
+  selector: {istio: ingressgateway}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+""")
+    opens(mesh, 8080)
+    assert fetch(mesh, port=8080).status == 200
+    assert not is_open(mesh, 80)
+    mesh.cli.ok("delete", "Service", "istio-ingressgateway")
+    opens(mesh, 80)
+    closes(mesh, 8080)
+    assert fetch(mesh, port=80).status == 200
+
+
+def test_a_server_may_have_an_address(mesh):
+    serve(mesh, gateway("shop", http_server(
+        8000, ["*"], f", bind: '{mesh.at}'")),
+          bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    assert fetch(mesh).status == 200
+    with pytest.raises(ConnectionRefusedError):
+        mesh.machine(3).connect(mesh.machine(3).loopback, 8000)
+
+
+def test_programs_beside_a_gateway_call_services_too(mesh):
+    mesh.apply(SERVICES)
+    mesh.edge.sees("web", 2)
+    answer = mesh.machine(3).fetch(9000, "/local")
+    assert answer.status == 200
+    assert "x-envoy-external-address" not in answer.json()["headers"]
 
 
 def test_plain_requests_are_sent_to_https(mesh):
@@ -369,7 +407,9 @@ def test_openssl_meets_the_service_itself(mesh):
         done = mesh.outside.run(*words, *name, input="Q\n")
         assert done.returncode != 0
     mesh.edge.says("the listener takes no connection of this kind")
-    assert " NR " in mesh.access_log.read_text()
+    refused = [line for line in mesh.access_log.read_text().splitlines()
+               if " NR " in line and "other.example.com" in line]
+    assert refused
 
 
 def test_a_client_that_says_nothing_is_waited_for(mesh):
@@ -404,7 +444,8 @@ def test_a_server_knows_what_the_gateway_serves(mesh):
     assert at_home["listeners"] == told["listeners"]
     rows = [row for group in told["listeners"] for row in group["rows"]]
     assert {(row["direction"], row["name"].rpartition("_")[2])
-            for row in rows} == {("gateway", "8000")}, rows
+            for row in rows if row["direction"] != "outbound"} == {
+                ("gateway", "8000")}, rows
     assert "no gateway has these labels" not in mesh.cli("analyze").stdout
     mesh.apply(gateway("none", http_server(8009, ["*"]),
                        selector="{istio: nowhere}"))
@@ -417,6 +458,21 @@ def test_a_server_knows_what_the_gateway_serves(mesh):
                for item in told["blast"]["items"]), told
     members = {m["name"]: m for m in mesh.cli.items("members")}
     assert members["vm3"]["role"] == "gateway"
+
+
+def test_a_server_says_what_it_does_not_know_of_a_gateway(mesh):
+    gone = mesh.member(4, "--labels", "istio=far", role="gateway")
+    wait_for(lambda: any(m["name"] == "vm4" and m["role"] == "gateway"
+                         for m in mesh.cli.items("members")),
+             "the server has the gateway's record")
+    gone.stop()
+    mesh.agents.remove(gone)
+    wait_for(lambda: all(a["node"] != "vm4"
+                         for a in mesh.cli.api("/v1/agents")["items"]),
+             "the server has seen it go")
+    text = mesh.cli.ok("proxy", "config", "vm4", "listeners")
+    assert "it is a gateway, and by which labels Gateways select it" in text
+    mesh.cli.ok("node", "revoke", "vm4")
 
 
 def test_of_two_that_cannot_share_a_port_the_older_is_served(mesh):

@@ -54,6 +54,14 @@ publish(struct edge *e, const char *server, const char *routes)
 	rig_publish(e->rig, yaml);
 }
 
+static void
+edge_open(struct edge *e, server_fn fn, const char *server, const char *routes)
+{
+	edge_init(e, fn == serve_echo ? "http" : "tcp", fn);
+	publish(e, server, routes);
+	rig_await(e->rig, e->name);
+}
+
 static struct wire
 dial(const struct edge *e)
 {
@@ -89,9 +97,7 @@ TEST(what_comes_from_outside_is_not_believed)
 	struct reply r;
 	struct wire w;
 
-	edge_init(&e, "http", serve_echo);
-	publish(&e, HTTP, ROUTES "  http: " TO_WEB);
-	rig_await(e.rig, e.name);
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " TO_WEB);
 	w = dial(&e);
 	get(&w,
 	    "Host: shop.com\r\nX-Envoy-Retry-On: 5xx\r\nx-meshd-a: b\r\n"
@@ -126,9 +132,7 @@ TEST(a_host_that_nobody_has_is_said_to_have_nobody)
 	struct reply r;
 	struct wire w;
 
-	edge_init(&e, "http", serve_echo);
-	publish(&e, HTTP, ROUTES "  http: " TO_WEB);
-	rig_await(e.rig, e.name);
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " TO_WEB);
 	w = dial(&e);
 	get(&w, "Host: other.com\r\n", &r);
 	EXPECT_EQ(r.status, 404);
@@ -149,9 +153,7 @@ TEST(a_connection_lives_through_changes_and_meets_the_new_rules)
 	struct reply r;
 	struct wire w;
 
-	edge_init(&e, "http", serve_echo);
-	publish(&e, HTTP, ROUTES "  http: " TO_WEB);
-	rig_await(e.rig, e.name);
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " TO_WEB);
 	w = dial(&e);
 	get(&w, "Host: shop.com\r\n", &r);
 	EXPECT_EQ(r.status, 200);
@@ -175,10 +177,9 @@ TEST(a_server_that_wants_tls_sends_plain_requests_there)
 	struct reply r;
 	struct wire w;
 
-	edge_init(&e, "http", serve_echo);
-	publish(&e, "HTTP}, hosts: ['*'], tls: {httpsRedirect: true}}\n",
+	edge_open(&e, serve_echo,
+	    "HTTP}, hosts: ['*'], tls: {httpsRedirect: true}}\n",
 	    ROUTES "  http: " TO_WEB);
-	rig_await(e.rig, e.name);
 	w = dial(&e);
 	get(&w, "Host: shop.com\r\n", &r);
 	EXPECT_EQ(r.status, 301);
@@ -210,9 +211,8 @@ TEST(tcp_goes_where_its_rule_says)
 	struct slice got;
 	struct wire w;
 
-	edge_init(&e, "tcp", serve_back);
-	publish(&e, "TCP}, hosts: ['*']}\n", ROUTES "  tcp: " TO_WEB);
-	rig_await(e.rig, e.name);
+	edge_open(
+	    &e, serve_back, "TCP}, hosts: ['*']}\n", ROUTES "  tcp: " TO_WEB);
 	w = dial(&e);
 	EXPECT_TRUE(wire_say(&w, "ping"));
 	EXPECT_TRUE(wire_take(&w, 4, &got));
@@ -253,9 +253,7 @@ TEST(tls_is_passed_on_by_the_name_that_it_wants)
 	struct slice all = hello("A.com", bytes), got;
 	struct edge e;
 
-	edge_init(&e, "tcp", serve_back);
-	publish(&e, PASS, BY_NAME);
-	rig_await(e.rig, e.name);
+	edge_open(&e, serve_back, PASS, BY_NAME);
 	for (size_t k = 0; k < ARRAY_LEN(pieces); k++) {
 		struct wire w = dial(&e);
 
@@ -279,9 +277,7 @@ TEST(a_name_that_no_rule_has_is_closed_and_counted)
 	uint8_t bytes[HELLO_MAX];
 	struct edge e;
 
-	edge_init(&e, "tcp", serve_back);
-	publish(&e, PASS, BY_NAME);
-	rig_await(e.rig, e.name);
+	edge_open(&e, serve_back, PASS, BY_NAME);
 	for (unsigned i = 0; i < 2; i++) {
 		struct wire w = dial(&e);
 
@@ -304,9 +300,7 @@ TEST(a_client_that_ends_before_it_says_a_name_is_told_of)
 	struct edge e;
 	struct wire w;
 
-	edge_init(&e, "tcp", serve_back);
-	publish(&e, PASS, BY_NAME);
-	rig_await(e.rig, e.name);
+	edge_open(&e, serve_back, PASS, BY_NAME);
 	w = dial(&e);
 	EXPECT_TRUE(wire_send(&w, slice_sub(hello("a.com", bytes), 0, 20)));
 	rig_list(e.rig);

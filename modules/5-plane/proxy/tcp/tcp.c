@@ -39,6 +39,7 @@ struct tcp {
 	struct snapshot *snapshot;
 	struct listener_way way;
 	struct buf first; /* of the client's bytes, read ahead */
+	char sni[NAME_HOST_MAX + 1];
 	struct bound *bound;
 	struct host *host; /* of the try; counted, active */
 	struct host *tried[TCP_TRIES_MAX];
@@ -410,13 +411,16 @@ try_next(struct tcp *t, struct slice last_words)
 /* --- beginning --- */
 
 static void
-fill_record(struct tcp *t)
+fill_record(struct tcp *t, struct slice sni)
 {
 	struct flow_record *f = &t->record;
+	enum err e = slice_to_cstr(sni, t->sni, sizeof(t->sni));
 
 	f->kind = FLOW_TCP_REFUSED; /* until it stands */
 	f->reporter = FLOW_SOURCE;
 	f->protocol = S("tcp");
+	CHECK(e == OK); /* a hello's is no longer */
+	f->sni = slice_str(t->sni);
 	f->start_wall_ms = clock_wall_ms(loop_clock(t->worker->loop));
 	f->downstream_remote = stream_peer(t->down);
 	f->downstream_local = stream_local(t->down);
@@ -494,6 +498,6 @@ tcp_accept(struct worker *w, struct listener *l, struct stream *stream,
 	timer_init(&t->guess, w->loop, on_silence, t);
 	timer_init(&t->await, w->loop, on_miss, t);
 	stream_set_events(stream, &down_events, t);
-	fill_record(t);
+	fill_record(t, seen->sni);
 	route(t);
 }
