@@ -128,8 +128,7 @@ compile_upstreams(struct builder *b)
 
 	for (size_t i = 0; i < n; i++)
 		rows_add(&sorted, (void *)(uintptr_t)&b->in->upstreams[i]);
-	if (n > 0)
-		qsort(sorted.items, n, sizeof(void *), upstreams_by_name);
+	rows_sort(&sorted, upstreams_by_name);
 	b->v->upstreams = take(b, n, sizeof(*b->v->upstreams));
 	for (size_t i = 0; i < n && !b->full; i++)
 		add_upstream(b, sorted.items[i], &b->v->upstreams[i]);
