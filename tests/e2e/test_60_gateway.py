@@ -126,8 +126,10 @@ def home(request, tmp_path_factory):
                    "--label", "version=v2")
         vm5.expose("echo", f"443:{echo.target}", "--protocol", "tcp")
         vm2.expose("secure", f"443:{it.tls.target}", "--protocol", "tcp")
-        it.cli.sees("web", 2)
-        it.cli.sees("secure", 1)
+        for cli in (it.cli, it.edge.cli):
+            cli.sees("web", 2)
+            cli.sees("echo", 1)
+            cli.sees("secure", 1)
         it.outside = it.machine(4)
         it.at = it.machine(3).ip
         yield it
@@ -458,6 +460,25 @@ def test_a_server_knows_what_the_gateway_serves(mesh):
                for item in told["blast"]["items"]), told
     members = {m["name"]: m for m in mesh.cli.items("members")}
     assert members["vm3"]["role"] == "gateway"
+
+
+def test_a_gateway_calls_as_its_account(mesh):
+    front = mesh.member(4, "--labels", "istio=front", "--account", "front",
+                        name="front", role="gateway")
+    mesh.apply(SERVICES + gateway("front", http_server(8020, ["*"]),
+                                  selector="{istio: front}") +
+               bound("v", ["front"], ["*"], [f"{{route: [{to('web', 'v1')}]}}"]))
+    front.sees("web", 2)
+    answer = wait_for(
+        lambda: (lambda a: a if a.status == 200 else None)(
+            mesh.outside.fetch(8020, "/")), "the certificate is here")
+    assert answer.json()["text"] == "v1"
+    text = mesh.machine(2).fetch(15020, "/metrics").body.decode()
+    assert 'source_principal="spiffe://mesh.internal/ns/default/sa/front"' \
+        in text
+    front.stop()
+    mesh.agents.remove(front)
+    mesh.cli.ok("node", "revoke", "front")
 
 
 def test_a_server_says_what_it_does_not_know_of_a_gateway(mesh):
