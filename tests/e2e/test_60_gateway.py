@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import subprocess
+import threading
 
 import pytest
 
@@ -434,6 +435,75 @@ def test_tls_that_would_end_here_is_refused_in_words(mesh):
     assert "not in force yet is TLS that ends at a gateway" in \
         mesh.edge.cli.ok("status")
     assert fetch(mesh).status == 200
+
+
+# --- changes ---
+
+
+class Talker(threading.Thread):
+    """Says and hears over one connection until it is told to end."""
+
+    def __init__(self, sock, turn):
+        super().__init__(daemon=True)
+        self.sock, self.turn = sock, turn
+        self.over = threading.Event()
+        self.turns, self.failed = 0, None
+
+    def run(self):
+        try:
+            while not self.over.is_set():
+                self.turn(self.sock)
+                self.turns += 1
+        except (OSError, AssertionError) as why:
+            self.failed = why
+        self.sock.close()
+
+    def end(self):
+        self.over.set()
+        self.join(DEADLINE)
+        return self.failed
+
+
+def turn_of_http(sock):
+    sock.sendall(b"GET / HTTP/1.1\r\nhost: shop.example.com\r\n\r\n")
+    answer = b""
+    while b"\r\n\r\n" not in answer or not answer.endswith(b"}"):
+        more = sock.recv(65536)
+        assert more, answer
+        answer += more
+    assert answer.startswith(b"HTTP/1.1 200 "), answer[:200]
+
+
+def turn_of_echo(sock):
+    sock.sendall(b"ping")
+    assert sock.recv(4) == b"ping"
+
+
+def test_changes_under_load_harm_nobody(mesh):
+    base = SERVICES + SHOP + PASS + BY_NAME + gateway(
+        "bytes", tcp_server(8007)) + bound(
+            "b", ["bytes"], ["*"], [f"{{route: [{to('echo')}]}}"], "tcp")
+    serve(mesh, base.removeprefix(SERVICES),
+          bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    for port in (8007, 8443):
+        opens(mesh, port)
+    context = ssl.create_default_context(cafile=mesh.tls.cert)
+    talkers = [Talker(mesh.outside.connect(mesh.at, 8000), turn_of_http)
+               for _ in range(3)] + [
+        Talker(mesh.outside.connect(mesh.at, 8007), turn_of_echo),
+        Talker(context.wrap_socket(
+            mesh.outside.connect(mesh.at, 8443),
+            server_hostname="secure.example.com"), turn_of_echo)]
+    for talker in talkers:
+        talker.start()
+    for i in range(20):
+        rule = f"{{route: [{to('web', ('v1', 'v2')[i % 2])}], timeout: {i + 1}s}}"
+        more = gateway("more", http_server(8100 + i % 3, ["*"]),
+                       http_server(8000, ["*.example.org"]))
+        mesh.apply(base + more + bound(
+            "v", ["shop", "more"], ["shop.example.com"], [rule]))
+    assert [t.end() for t in talkers] == [None] * len(talkers)
+    assert all(t.turns > 20 for t in talkers), [t.turns for t in talkers]
 
 
 # --- the server's word, and explain's ---
