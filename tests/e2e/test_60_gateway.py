@@ -432,9 +432,20 @@ def test_tls_that_would_end_here_is_refused_in_words(mesh):
             "v", ["shop", "ends"], ["shop.example.com"], [WEB_RULE]))
     opens(mesh, 8000)
     assert not is_open(mesh, 8444)
-    assert "not in force yet is TLS that ends at a gateway" in \
-        mesh.edge.cli.ok("status")
+    words = "TLS that ends at a gateway is not in force yet"
+    assert f"this server takes nobody: {words}" in mesh.edge.cli.ok("status")
     assert fetch(mesh).status == 200
+
+
+def test_on_a_shared_port_only_tls_that_would_end_here_is_closed(mesh):
+    serve(mesh, PASS, BY_NAME, gateway("ends", (
+        "{port: {number: 8443, name: https, protocol: HTTPS}, "
+        "hosts: ['ends.example.com'], "
+        "tls: {mode: SIMPLE, credentialName: c}}")), bound(
+            "v", ["ends"], ["ends.example.com"], [WEB_RULE]), port=8443)
+    assert answers_tls(mesh, "secure.example.com") == "secure"
+    assert answers_tls(mesh, "ends.example.com") == ""
+    mesh.edge.says('reason="TLS that ends at a gateway is not in force yet"')
 
 
 # --- changes ---

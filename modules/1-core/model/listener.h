@@ -153,8 +153,8 @@ const struct view_listener *view_find_listener(const struct view *v,
 const struct view_chain *view_find_chain(
     const struct view_listener *l, const struct view_connection *c);
 
-/* What a gateway would need to serve the chain, and the proxy does not do yet,
- * in words; empty: it serves it. */
+/* Why a gateway's proxy lets nobody in by the chain yet, in words; empty: it
+ * does. */
 struct slice view_chain_missing(const struct view_chain *c);
 
 /* What keeps a chain from taking the connection, the first in this order: "the

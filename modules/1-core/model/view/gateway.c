@@ -154,11 +154,11 @@ struct slice
 view_chain_missing(const struct view_chain *c)
 {
 	if (c->tls.mode != VIEW_TLS_NONE)
-		return S("TLS that ends at a gateway");
+		return S("TLS that ends at a gateway is not in force yet");
 	if (c->tls.settings != NULL &&
 	    c->tls.settings->mode == SERVER_TLS_AUTO_PASSTHROUGH)
-		return S("TLS that is passed on to whom its name stands for "
-			 "(AUTO_PASSTHROUGH)");
+		return S("AUTO_PASSTHROUGH, TLS to whom its name stands for, "
+			 "is not in force yet");
 	return S("");
 }
 
@@ -172,8 +172,7 @@ report_missing(struct gateway_state *g, const struct door *d,
 	for (size_t i = first; missing.len == 0 && i < d->chains.count; i++)
 		missing = view_chain_missing(d->chains.items[i]);
 	if (missing.len > 0)
-		add_problem(g->b, &o,
-		    "this server takes nobody: not in force yet is %.*s",
+		add_problem(g->b, &o, "this server takes nobody: %.*s",
 		    SLICE_ARG(missing));
 }
 
