@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from guesses import Guesses
+from guesses import Guesses, check_answer
 from hbone import OpenSSL, Tunnel, identity_of, mesh_context
 from mesh import DEADLINE, Mesh, families, is_cut, wait_for
 
@@ -1016,36 +1016,6 @@ def explained(mesh, port_name, requests):
                     for method, path, headers in requests)
     out = mesh.caller.cli.ok("explain", "--questions", "-", stdin=lines)
     return [json.loads(line) for line in out.splitlines()]
-
-
-def versions_of(told):
-    """Who may answer; None: nobody, and the proxy says so itself."""
-    found = set()
-    for d in told["destinations"]:
-        if len(told["destinations"]) > 1 and d["weight"] == 0:
-            continue
-        if d.get("usable", 0) == 0:
-            found.add(None)
-        else:
-            subset = d["cluster"].split("|")[2]
-            found |= {subset} if subset else {"v1", "v2"}
-    return found
-
-
-def check_answer(told, answer):
-    if told["outcome"]["status"]:
-        assert answer.status == told["outcome"]["status"]
-        return
-    if answer.status == 503:
-        assert None in versions_of(told)
-        return
-    seen = answer.json()
-    assert seen["text"] in versions_of(told)
-    if "rewrittenPath" in told:
-        # The server takes away slashes that come twice in front.
-        assert seen["path"] == "/" + told["rewrittenPath"].lstrip("/")
-    for name, value in told.get("requestHeaders", {}).get("set", {}).items():
-        assert seen["headers"][name] == value
 
 
 def test_a_thousand_requests_get_what_explain_says(mesh):

@@ -382,4 +382,40 @@ MUST_USE enum err tls_stream_update_keys(struct stream *s, bool ask);
 enum { TLS_SHA1_LEN = 20 };
 void tls_sha1(struct slice in, uint8_t out[TLS_SHA1_LEN]);
 
+/* --- a ClientHello that is read ahead --------------------------------------
+ */
+
+enum {
+	TLS_HELLO_BYTES_MAX = 16 << 10, /* of the message; Envoy's bound, too */
+	TLS_HELLO_ALPNS_MAX = 16,       /* kept; further ones are passed over */
+	TLS_HELLO_TEXT_MAX = 512        /* of all protocols that are kept */
+};
+
+/* What a client says of itself before anything is agreed on. */
+struct tls_hello {
+	char sni[NAME_HOST_MAX + 1];             /* in lower case; "": none */
+	struct slice alpns[TLS_HELLO_ALPNS_MAX]; /* in `text` */
+	size_t alpn_count;
+	char text[TLS_HELLO_TEXT_MAX];
+};
+
+/* Takes the first bytes of a connection, in pieces of any size. */
+struct tls_hello_reader {
+	uint8_t header[5]; /* of the record at hand */
+	size_t header_len;
+	size_t left; /* bytes of the record that are to come */
+	struct buf message;
+};
+
+void tls_hello_reader_init(struct tls_hello_reader *r);
+void tls_hello_reader_fini(struct tls_hello_reader *r);
+
+/*
+ * ERR_AGAIN: that was not all of it. ERR_PROTOCOL: this is no ClientHello;
+ * ERR_LIMIT: it is too long. OK: `out` has what it says; its slices lie in it,
+ * so it is not to be moved. Nobody feeds a reader that was not told ERR_AGAIN.
+ */
+MUST_USE enum err tls_hello_feed(
+    struct tls_hello_reader *r, struct slice bytes, struct tls_hello *out);
+
 #endif

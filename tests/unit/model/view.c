@@ -350,7 +350,7 @@ TEST(upstreams_know_their_host_or_why_not)
 	u = view_find_upstream(w.v, S("reviews"));
 	EXPECT_TRUE(u->host == view_find_host(w.v, NULL, S("reviews"), 9080));
 	EXPECT_SLICE(
-	    u->identity, S("spiffe://mesh.internal/ns/default/sa/web"));
+	    u->caller.identity, S("spiffe://mesh.internal/ns/default/sa/web"));
 	u = view_find_upstream(w.v, S("lost"));
 	EXPECT_TRUE(u->host == NULL);
 	EXPECT_TRUE(u->missing.len > 0);
@@ -542,12 +542,12 @@ TEST(who_calls_without_an_account_is_the_machine)
 	view_unref(&w.v);
 	compile(&w);
 	u = view_find_upstream(w.v, S("lost"));
-	EXPECT_SLICE(u->identity, w.in.identity);
-	EXPECT_SLICE(u->party.workload, S("vm4"));
-	EXPECT_SLICE(u->party.ns, S("meshd-nodes"));
+	EXPECT_SLICE(u->caller.identity, w.in.identity);
+	EXPECT_SLICE(u->caller.party.workload, S("vm4"));
+	EXPECT_SLICE(u->caller.party.ns, S("meshd-nodes"));
 	u = view_find_upstream(w.v, S("reviews"));
 	EXPECT_SLICE(
-	    u->identity, S("spiffe://mesh.internal/ns/default/sa/web"));
+	    u->caller.identity, S("spiffe://mesh.internal/ns/default/sa/web"));
 }
 
 TEST(an_empty_view_has_nothing)

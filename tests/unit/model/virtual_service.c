@@ -305,16 +305,15 @@ TEST(what_nothing_acts_on_is_told)
 		const char *field;
 		const char *id;
 	} rows[] = {
-	    {MATCH("gateways: [g]"), "spec.http[0].match[0].gateways[0]",
-		"MSH0001"},
 	    {RULE "    retries: {attempts: 1, retryRemoteLocalities: true}\n",
 		"spec.http[0].retries.retryRemoteLocalities", "MSH0001"},
 	    {RULE
 		"    headers: {request: {set: {a: '%DYNAMIC_METADATA(x)%'}}}\n",
 		"spec.http[0].headers.request.set[\"a\"]", "MSH0001"},
-	    {HEAD "  gateways: [mesh, g]\n" HTTP, "spec.gateways[1]",
-		"MSH0001"},
 	    {HEAD "  tls: [{match: [{sniHosts: [reviews]}], " GOES "}]\n",
+		"spec.tls", "MSH0001"},
+	    {HEAD "  gateways: [mesh, g]\n"
+		  "  tls: [{match: [{sniHosts: [reviews]}], " GOES "}]\n",
 		"spec.tls", "MSH0001"},
 	    {HEAD "  tcp: [{match: [{destinationSubnets: ['::1']}], " GOES
 		  "}]\n",
@@ -325,6 +324,11 @@ TEST(what_nothing_acts_on_is_told)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		expect_inert(rows[i].yaml, rows[i].field, rows[i].id);
 	expect_in_force(HEAD "  gateways: [mesh]\n  exportTo: ['*']\n" HTTP);
+	expect_in_force(HEAD "  gateways: [mesh, g]\n" HTTP);
+	expect_in_force(MATCH("gateways: [g]"));
+	expect_in_force(
+	    HEAD "  gateways: [g]\n"
+		 "  tls: [{match: [{sniHosts: [reviews]}], " GOES "}]\n");
 	expect_in_force(MATCH("uri: {prefix: /a}, ignoreUriCase: false"));
 	expect_in_force(
 	    RULE "    headers: {request: {set: {a: '%REQ(x)%'}}}\n");

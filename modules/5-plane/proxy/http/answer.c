@@ -201,8 +201,9 @@ request_answer_grpc(
 static void
 report_refusal(struct client *c, const struct answer *a)
 {
-	const struct view_upstream *u = view_find_upstream(
-	    c->worker->now->view, slice_str(listener_name(c->listener)));
+	const struct view_connection seen = {
+	    .destination = c->local, .source = c->peer};
+	struct listener_way way;
 	struct flow_record f = {
 	    .kind = FLOW_HTTP,
 	    .reporter = FLOW_SOURCE,
@@ -217,8 +218,9 @@ report_refusal(struct client *c, const struct answer *a)
 	    .downstream_local = c->local,
 	};
 
-	if (u != NULL)
-		f.source = u->party;
+	listener_way(c->listener, c->worker->now->view, &seen, &way);
+	if (way.caller != NULL)
+		f.source = way.caller->party;
 	worker_report(c->worker, &f);
 }
 

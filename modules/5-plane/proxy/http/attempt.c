@@ -350,7 +350,7 @@ void
 request_try(struct request *r)
 {
 	struct upstream_ask ask = {.worker = r->worker,
-	    .way.from = r->upstream,
+	    .way.from = r->way.caller,
 	    .events = &attempt_events,
 	    .arg = r};
 	struct fault why = {0};

@@ -102,6 +102,23 @@ by_rule_send(struct request *r, struct http_head *h, struct slice body)
 }
 
 void
+by_rule_to_https(struct request *r)
+{
+	const struct slice location =
+	    arena_printf(&r->arena, "https://%.*s%.*s",
+		SLICE_ARG(r->head->authority), SLICE_ARG(r->head->path));
+	struct http_head h;
+
+	http_head_init(&h, &r->arena);
+	h.status = 301;
+	if (location.len == 0 ||
+	    http_head_set_id(&h, HTTP_LOCATION, location) != OK)
+		no_room(r);
+	else
+		by_rule_send(r, &h, S(""));
+}
+
+void
 by_rule_answer(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;

@@ -17,6 +17,9 @@ void by_rule_answer(struct request *r);
  */
 void by_rule_send(struct request *r, struct http_head *h, struct slice body);
 
+/* The same request, at https: 301, whatever the rules say. */
+void by_rule_to_https(struct request *r);
+
 /* The client has room again for what is left of the body, if any is. */
 void by_rule_go_on(struct request *r);
 

@@ -169,22 +169,45 @@ no_route(struct request *r, struct slice detail)
 	return FILTER_ANSWERED;
 }
 
-static const struct view_host *
-host_of(const struct request *r)
+static enum filter_verdict
+find_host(struct request *r)
 {
-	return view_host_now(r->snapshot->view, r->upstream->host);
+	const struct view_upstream *u = r->way.upstream;
+	const struct view_chain *c = r->way.chain;
+	const struct view *v = r->snapshot->view;
+	const struct slice authority = r->head->authority;
+
+	if (u == NULL && (c == NULL || c->routes == NULL))
+		return no_route(r, S("this listener is no longer configured"));
+	if (u != NULL && u->host == NULL) {
+		request_answer(r, 503, FLOW_NO_CLUSTER, u->missing);
+		return FILTER_ANSWERED;
+	}
+	r->virtual_host = u != NULL ? view_host_now(v, u->host)
+				    : view_find_domain(v, c->routes, authority);
+	if (r->virtual_host == NULL)
+		return no_route(
+		    r, arena_printf(&r->arena,
+			   "no virtual host has the authority \"%.*s\"",
+			   SLICE_ARG(authority)));
+	r->record.destination.service = r->virtual_host->host;
+	if (!r->virtual_host->needs_tls)
+		return FILTER_GO_ON;
+	flow_party_seal(&r->record.destination);
+	by_rule_to_https(r);
+	return FILTER_ANSWERED;
 }
 
 static bool
 choose_route(struct request *r)
 {
-	const struct view_host *host = host_of(r);
+	const struct view_host *host = r->virtual_host;
 	struct http_attrs attrs = {
 	    .method = r->head->method,
 	    .scheme = S("http"),
 	    .authority = r->head->authority,
 	    .path = r->head->path,
-	    .port = host->port,
+	    .port = host->port != 0 ? host->port : r->client->local.port,
 	    .header = get_header,
 	    .arg = r,
 	};
@@ -197,12 +220,10 @@ static void
 name_parties(struct request *r)
 {
 	struct flow_record *f = &r->record;
-	const struct view_host *host = host_of(r);
 	const struct view_cluster *c =
 	    r->destination != NULL ? r->destination->cluster : NULL;
 
 	f->route = r->choice.route->name;
-	f->destination.service = host->host;
 	if (c != NULL) {
 		f->cluster = c->name;
 		f->destination.service = c->service->host;
@@ -217,13 +238,10 @@ static enum filter_verdict
 route_request(struct request *r)
 {
 	const struct view_http_route *route;
+	enum filter_verdict v = find_host(r);
 
-	if (r->upstream == NULL)
-		return no_route(r, S("this listener is no longer configured"));
-	if (r->upstream->host == NULL) {
-		request_answer(r, 503, FLOW_NO_CLUSTER, r->upstream->missing);
-		return FILTER_ANSWERED;
-	}
+	if (v != FILTER_GO_ON)
+		return v;
 	if (!choose_route(r))
 		return no_route(r, SLICE_NONE);
 	route = r->choice.route;

@@ -37,6 +37,7 @@ struct filter {
 	void (*on_end)(struct request *r);
 };
 
+extern const struct filter filter_edge;
 extern const struct filter filter_hygiene;
 extern const struct filter filter_route;
 extern const struct filter filter_cors;  /* cors.c */

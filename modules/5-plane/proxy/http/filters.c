@@ -5,6 +5,7 @@
 #include "http/filter.h"
 
 const struct filter *const filters[] = {
+    &filter_edge,    /* at a gateway: what only the mesh may say goes */
     &filter_hygiene, /* what concerns one connection only goes; an id comes */
     &filter_route,   /* which rule, which destination */
     &filter_cors,    /* a browser asks whether it may call */

@@ -19,7 +19,7 @@ struct copy {
 	uint32_t refs;
 	struct worker *worker;
 	struct snapshot *snapshot;
-	const struct view_upstream *from;
+	const struct view_caller *from;
 	const struct view_mirror *const *to; /* by chance */
 	size_t count;
 	uint64_t time_us; /* for an answer */
@@ -364,7 +364,7 @@ copy_new(struct request *r)
 	c->refs = 1;
 	c->worker = r->worker;
 	c->snapshot = snapshot_ref(r->snapshot);
-	c->from = r->upstream;
+	c->from = r->way.caller;
 	c->time_us = route->timeout_us > 0 ? route->timeout_us : MIRROR_TIME_US;
 	arena_init(&c->arena, COPY_ARENA_BYTES);
 	buf_init(&c->body, MIRROR_BODY_BYTES);

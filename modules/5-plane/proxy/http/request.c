@@ -71,8 +71,8 @@ fill_record(struct request *r)
 	f->start_wall_ms = clock_wall_ms(loop_clock(r->worker->loop));
 	f->downstream_remote = r->client->peer;
 	f->downstream_local = r->client->local;
-	if (r->upstream != NULL)
-		f->source = r->upstream->party;
+	if (r->way.caller != NULL)
+		f->source = r->way.caller->party;
 }
 
 static void
@@ -146,8 +146,10 @@ hold_view(struct request *r)
 {
 	CHECK(r->worker->now != NULL);
 	r->snapshot = snapshot_ref(r->worker->now);
-	r->upstream = view_find_upstream(
-	    r->snapshot->view, slice_str(listener_name(r->client->listener)));
+	listener_way(r->client->listener, r->snapshot->view,
+	    &(struct view_connection){
+		.destination = r->client->local, .source = r->client->peer},
+	    &r->way);
 }
 
 /* --- filters ---------------------------------------------------------------

@@ -47,7 +47,8 @@ struct request {
 	struct slice path;      /* as it came */
 
 	/* What configuration says. */
-	const struct view_upstream *upstream;
+	struct listener_way way;
+	const struct view_host *virtual_host; /* NULL before there is a route */
 	struct view_http_choice choice;
 	const struct view_destination *destination;
 	struct bound *bound;

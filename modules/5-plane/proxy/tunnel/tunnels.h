@@ -26,8 +26,7 @@ void tunnels_free(struct tunnels **tp);
 
 /* Who wants to reach what; borrowed for the call. */
 struct tunnels_ask {
-	const struct view_upstream
-	    *from; /* its identity; empty: the fallback */
+	const struct view_caller *from; /* no identity: the fallback's */
 	const struct view_endpoint *to;
 	const struct addr *client; /* NULL: the stream will serve several */
 	bool is_copy; /* never over what others' requests use, nor they */

@@ -214,6 +214,20 @@ rig_addr(struct rig *r, const char *name)
 	return (struct addr){0};
 }
 
+void
+rig_await(struct rig *r, const char *name)
+{
+	size_t i = 0;
+
+	RIG_UNTIL(r, r->listening_count > 0);
+	while (
+	    i < r->listening_count && strcmp(r->listening[i].name, name) != 0) {
+		loop_turn(r->control, 5000);
+		i = i + 1 < r->listening_count ? i + 1 : 0;
+	}
+	RIG_UNTIL(r, r->listening[i].opened >= workers_count(r->workers));
+}
+
 static size_t
 load(const char *yaml, struct resource *out[RESOURCES_MAX])
 {
@@ -271,8 +285,13 @@ rig_publish(struct rig *r, const char *yaml)
 	    .exposed_count = r->exposed_count,
 	    .generation = ++r->generation,
 	};
+	static const struct label label = {{"istio", 5}, {"edge", 4}};
 	struct view *v = NULL;
 
+	in.proxy = r->kind;
+	in.identity = S("spiffe://mesh.internal/ns/edge/sa/gw");
+	if (r->kind == VIEW_ROUTER)
+		in.labels = (struct labels){&label, 1};
 	if (yaml != NULL)
 		in.resource_count = load(yaml, resources);
 	in.resources = (const struct resource *const *)resources;

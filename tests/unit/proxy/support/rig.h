@@ -55,6 +55,8 @@ struct rig {
 	struct view_port_input ports[RIG_ROWS];
 	size_t service_count;
 	uint64_t generation;
+	/* VIEW_ROUTER: a gateway with istio=edge, at loopback's addresses. */
+	enum view_proxy kind;
 
 	/* What the proxy told. */
 	struct {
@@ -88,6 +90,9 @@ struct view_endpoint_input *rig_endpoint(struct rig *r, const char *service,
 /* A listener of the service's name, on any port of loopback. */
 void rig_listen(struct rig *r, const char *service, enum addr_family family);
 struct addr rig_addr(struct rig *r, const char *name);
+
+/* Waits until a listener of that name is open on every worker. */
+void rig_await(struct rig *r, const char *name);
 
 /* Compiles, publishes, waits until it is in force and listeners are open. */
 void rig_publish(struct rig *r, const char *yaml);
