@@ -199,7 +199,8 @@ def test_a_host_that_nobody_has_gets_404_in_words(mesh):
     answer = fetch(mesh, host="other.example.com")
     assert answer.status == 404
     assert "other.example.com" in answer.body.decode()
-    assert " NR " in mesh.access_log.read_text()
+    # Lines are written at the end of a turn.
+    wait_for(lambda: " NR " in mesh.access_log.read_text(), "a line of it")
 
 
 def test_the_narrowest_host_takes_a_request(mesh):
