@@ -411,9 +411,10 @@ def test_openssl_meets_the_service_itself(mesh):
         done = mesh.outside.run(*words, *name, input="Q\n")
         assert done.returncode != 0
     mesh.edge.says("the listener takes no connection of this kind")
-    refused = [line for line in mesh.access_log.read_text().splitlines()
-               if " NR " in line and "other.example.com" in line]
-    assert refused
+    wait_for(lambda: any(
+        " NR " in line and "other.example.com" in line
+        for line in mesh.access_log.read_text().splitlines()),
+        "a line of the refused name")
 
 
 def test_a_client_that_says_nothing_is_waited_for(mesh):
