@@ -12,7 +12,8 @@
 #   check-oom      tests/oom/*.c: each allocation fails once
 #   check-io       tests/io/*.c: each call on a file fails once; the store's
 #                  walks of both kinds are unit/store/faults
-#   check-e2e      pytest over tests/{golden,e2e,interop}
+#   check-e2e      pytest over tests/{golden,e2e,interop}, the last with
+#                  H2SPEC, or go builds it below BUILD
 #   conformance    tests/conformance/run.py on CORPUS, a folder of recorded
 #                  configuration; part of check if CORPUS is set
 #   conformance-peer   generated documents, judged and analysed by a real
@@ -20,6 +21,9 @@
 #                  ISTIOCTL, or go installs it below BUILD; PEER_ARGS
 #   check-reproducible   a second build, elsewhere, gives the same bytes
 #   check-third    the built libraries against known answers
+#   check-mbedtls  mbedTLS's own suites over the library as we built it, and
+#                  over our patches as mbedTLS configures itself; two minutes,
+#                  no part of check
 #   check-asan     the suites above under ASan and UBSan
 #   check-tsan     the suites above under TSan
 #   fuzz           libFuzzer on each tests/fuzz/*.c for FUZZ_SECONDS
@@ -404,14 +408,28 @@ $(THIRD:%.c=$(O)/obj/%.o) $(call support,tests/third_party): $(TP_STAMPS)
 check-third: $(THIRD:%.c=$(O)/%)
 	@tests/run.sh $(O)/results/third $^
 
+.PHONY: check-mbedtls
+check-mbedtls: $(TP_STAMPS)
+	@third_party/suites.sh $(CRYPTO) $(BUILD)/suites/$(CRYPTO)
+	@third_party/suites.sh default $(BUILD)/suites/default
+
 # --- pytest ------------------------------------------------------------------
 
 PYTEST_DIRS := $(wildcard tests/golden tests/e2e tests/interop)
+H2SPEC ?= $(abspath $(BUILD))/peers/bin/h2spec
 .PHONY: check-e2e
-check-e2e: all $(O)/tests/bench/swarm
+check-e2e: all $(O)/tests/bench/swarm $(H2SPEC)
 	@MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(O)) \
-	    tests/pytest.sh $(O)/results/e2e '$(PYTHON)' \
+	    H2SPEC=$(H2SPEC) tests/pytest.sh $(O)/results/e2e '$(PYTHON)' \
 	    $(sort $(dir $(wildcard $(PYTEST_DIRS:%=%/test_*.py)))) $(PYTEST_ARGS)
+
+# Where it cannot be had, the test that runs it fails with the reason.
+$(abspath $(BUILD))/peers/bin/h2spec: $(wildcard tests/interop/h2spec/go.*)
+	@mkdir -p $(@D)
+	@$(call say,GO,h2spec)
+	$(Q)cd tests/interop/h2spec && go build -o $@ \
+	    github.com/summerwind/h2spec/cmd/h2spec >$@.log 2>&1 \
+	    || echo "h2spec: $$(tail -n 1 $@.log)"
 
 # --- conformance -------------------------------------------------------------
 

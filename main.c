@@ -159,6 +159,15 @@ texts_differ(const char *a, const char *b)
 	return strcmp(a != NULL ? a : "", b != NULL ? b : "") != 0;
 }
 
+static bool
+labels_differ(const struct cli_agent *old, const struct cli_agent *new)
+{
+	const struct labels a = {old->labels, old->label_count};
+	const struct labels b = {new->labels, new->label_count};
+
+	return a.count != b.count || !labels_match(&a, &b);
+}
+
 static void
 tell_unchanged(const struct cli_agent *old, const struct cli_agent *new)
 {
@@ -169,6 +178,7 @@ tell_unchanged(const struct cli_agent *old, const struct cli_agent *new)
 	needs_restart("network", texts_differ(old->network, new->network));
 	needs_restart("namespace", texts_differ(old->ns, new->ns));
 	needs_restart("account", texts_differ(old->account, new->account));
+	needs_restart("labels", labels_differ(old, new));
 	needs_restart("hbone", !addr_eq(&old->hbone, &new->hbone));
 	needs_restart("gossip", !addr_eq(&old->gossip, &new->gossip));
 	needs_restart("metrics", !addr_eq(&old->metrics, &new->metrics));
@@ -461,6 +471,9 @@ open_node(
 	    .token = text(settings->token),
 	    .ns = text(settings->ns),
 	    .account = text(settings->account),
+	    .proxy = settings->is_gateway ? VIEW_ROUTER : VIEW_SIDECAR,
+	    .labels = settings->labels,
+	    .label_count = settings->label_count,
 	    .addrs = settings->addrs,
 	    .addr_count = settings->addr_count,
 	    .hbone = settings->hbone,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * handshakes — full mutual TLS 1.3 handshakes a CPU second, ours and OpenSSL's.
+ * handshakes — mutual TLS 1.3 handshakes a CPU second, ours and OpenSSL's.
  *
  *	handshakes OTHER_TLS.so SECONDS ROUNDS
  *
  * One program, one core, both ends in memory, the same keys and chains (leaf,
- * intermediate and root on P-256), the two in turns. Prints one JSON object.
+ * intermediate and root on P-256), the two in turns; full ones, and those that
+ * a ticket of the last one resumes. Prints one JSON object.
  */
 #include "other_tls.h"
 #include "tls/tls.h"
@@ -38,6 +39,7 @@ struct ours {
 	struct tls_server_spec server;
 	struct slice expected;
 	struct end ends[2];
+	bool knows; /* the client has a ticket */
 };
 
 /* --- certificates --- */
@@ -134,10 +136,14 @@ static const struct stream_events events = {
 static struct tls_config *
 config_new(enum tls_role role)
 {
-	struct tls_config_spec spec = {.role = role, .alpn = {"h2"}};
+	struct tls_config_spec spec = {.role = role,
+	    .alpn = {"h2"},
+	    .resume = role == TLS_CLIENT,
+	    .tickets = role == TLS_SERVER ? tls_tickets_new() : NULL};
 	struct tls_config *config = NULL;
 
 	CHECK(tls_config_new(&spec, &config) == OK);
+	tls_tickets_unref(&spec.tickets);
 	return config;
 }
 
@@ -149,6 +155,7 @@ ours_init(struct ours *o, const struct authority *a)
 
 	CHECK(tls_trust_new(&set, 1, /* epoch */ 1, &trust, NULL) == OK);
 	o->loop = loop_new(NULL);
+	o->knows = false;
 	o->expected = SERVER_URI;
 	o->client = (struct tls_client_spec){.config = config_new(TLS_CLIENT),
 	    .identity = identity_new(a, CLIENT_URI),
@@ -162,7 +169,7 @@ ours_init(struct ours *o, const struct authority *a)
 }
 
 static void
-ours_shake(struct ours *o)
+ours_open(struct ours *o)
 {
 	struct net_pair_spec pair = {0};
 	struct stream *low[2];
@@ -177,10 +184,24 @@ ours_shake(struct ours *o)
 	     i++)
 		loop_turn(o->loop, 0);
 	CHECK(o->ends[0].open && o->ends[1].open);
+}
+
+static void
+ours_shake(struct ours *o, bool resume)
+{
+	bool resumed;
+
+	o->client.server = resume ? S("server") : SLICE_NONE;
+	ours_open(o);
+	if (resume)
+		loop_settle(o->loop); /* its ticket arrives */
+	resumed = tls_stream_is_resumed(o->ends[1].stream);
 	for (int i = 0; i < 2; i++)
 		stream_close(o->ends[i].stream, ERR_CANCELLED);
 	loop_settle(o->loop);
 	CHECK(o->ends[0].stream == NULL && o->ends[1].stream == NULL);
+	CHECK(resumed == (resume && o->knows));
+	o->knows |= resume;
 }
 
 /* --- the other half --- */
@@ -249,16 +270,16 @@ cpu_s(void)
 
 /* Handshakes a CPU second; `other` NULL measures ours. */
 static double
-rate(struct ours *o, const struct other_tls *other, double seconds)
+rate(struct ours *o, const struct other_tls *other, bool resume, double seconds)
 {
 	double from = cpu_s();
 	unsigned count = 0;
 
 	for (; cpu_s() - from < seconds; count++) {
 		if (other != NULL)
-			other->shake();
+			other->shake(resume);
 		else
-			ours_shake(o);
+			ours_shake(o, resume);
 	}
 	return count / (cpu_s() - from);
 }
@@ -281,7 +302,7 @@ median(double *values, size_t count)
 static void
 run(const char *library, double seconds, size_t rounds)
 {
-	double mine[ROUNDS_MAX], others[ROUNDS_MAX];
+	double mine[2][ROUNDS_MAX], others[2][ROUNDS_MAX];
 	struct authority a;
 	struct ours o;
 	const struct other_tls *other;
@@ -290,12 +311,18 @@ run(const char *library, double seconds, size_t rounds)
 	authority_init(&a);
 	ours_init(&o, &a);
 	other = other_load(library, &o, &a);
-	for (size_t i = 0; i < rounds; i++) {
-		mine[i] = rate(&o, NULL, seconds);
-		others[i] = rate(&o, other, seconds);
+	for (size_t i = 0; i < 2 * rounds; i++) {
+		bool resume = i % 2 != 0;
+
+		mine[resume][i / 2] = rate(&o, NULL, resume, seconds);
+		others[resume][i / 2] = rate(&o, other, resume, seconds);
 	}
-	(void)printf("{\"ours\": %.1f, \"other\": %.1f, \"version\": \"%s\"}\n",
-	    median(mine, rounds), median(others, rounds), other->version());
+	(void)printf(
+	    "{\"ours\": %.1f, \"other\": %.1f, \"ours_resumed\": %.1f, "
+	    "\"other_resumed\": %.1f, \"version\": \"%s\"}\n",
+	    median(mine[0], rounds), median(others[0], rounds),
+	    median(mine[1], rounds), median(others[1], rounds),
+	    other->version());
 }
 
 int

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * other_tls — the same handshake as handshakes.c, by the system's OpenSSL.
+ * other_tls — the same handshakes as handshakes.c, by the system's OpenSSL.
  */
 #include "other_tls.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { FLIGHTS_MAX = 10 };
 
 static SSL_CTX *client_ctx, *server_ctx;
+static SSL_SESSION *ticket; /* the last one; NULL: none */
 
 static void
 must(bool ok)
@@ -68,7 +68,16 @@ trust(SSL_CTX *ctx, const char *pem)
 	BIO_free(in);
 }
 
-/* As our TLS has it: 1.3 only, X25519, AES-128-GCM first, no resumption. */
+static int
+on_ticket(SSL *ssl, SSL_SESSION *session)
+{
+	(void)ssl; /* the only client */
+	SSL_SESSION_free(ticket);
+	ticket = session;
+	return 1; /* it is ours */
+}
+
+/* As our TLS has it: 1.3 only, X25519, AES-128-GCM first. */
 static SSL_CTX *
 ctx_new(const SSL_METHOD *method, const char *root, const char *chain,
     const char *key)
@@ -80,8 +89,11 @@ ctx_new(const SSL_METHOD *method, const char *root, const char *chain,
 	must(SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1);
 	must(SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") == 1);
 	must(SSL_CTX_set1_groups(ctx, groups, 1) == 1);
-	must(SSL_CTX_set_num_tickets(ctx, 0) == 1);
-	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	must(SSL_CTX_set_session_id_context(
+		 ctx, (const unsigned char *)"bench", 5) == 1);
+	(void)SSL_CTX_set_session_cache_mode(
+	    ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+	SSL_CTX_sess_set_new_cb(ctx, on_ticket);
 	SSL_CTX_set_verify(
 	    ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 	use_chain(ctx, chain);
@@ -110,14 +122,27 @@ step(SSL *ssl)
 }
 
 static void
-shake(void)
+take_ticket(SSL *client)
+{
+	char none[1];
+	int ret = SSL_read(client, none, sizeof(none));
+
+	must(SSL_get_error(client, ret) == SSL_ERROR_WANT_READ);
+	must(ticket != NULL);
+}
+
+static void
+shake(bool resume)
 {
 	SSL *client = SSL_new(client_ctx);
 	SSL *server = SSL_new(server_ctx);
+	SSL_SESSION *known = resume ? ticket : NULL;
 	bool done = false;
 	BIO *a, *b;
 
 	must(client != NULL && server != NULL);
+	must(SSL_set_num_tickets(server, resume) == 1);
+	must(known == NULL || SSL_set_session(client, known) == 1);
 	must(BIO_new_bio_pair(&a, 1 << 16, &b, 1 << 16) == 1);
 	SSL_set_bio(client, a, a);
 	SSL_set_bio(server, b, b);
@@ -128,7 +153,11 @@ shake(void)
 
 		done = step(server) && first;
 	}
-	must(done && !SSL_session_reused(server));
+	must(done && SSL_session_reused(server) == (known != NULL));
+	if (resume)
+		take_ticket(client);
+	/* A connection that broke would take its session with it. */
+	SSL_set_shutdown(client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(client);
 	SSL_free(server);
 }

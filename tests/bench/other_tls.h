@@ -8,6 +8,8 @@
 #ifndef MESHD_BENCH_OTHER_TLS_H
 #define MESHD_BENCH_OTHER_TLS_H
 
+#include <stdbool.h>
+
 /* PEM texts; a chain has the leaf first. */
 struct other_tls_spec {
 	const char *root;
@@ -22,8 +24,11 @@ struct other_tls {
 	const char *(*version)(void);
 	/* Ends the process with a word on standard error if it cannot. */
 	void (*init)(const struct other_tls_spec *spec);
-	/* One full mutual TLS 1.3 handshake, both ends in memory. */
-	void (*shake)(void);
+	/*
+	 * One mutual TLS 1.3 handshake, both ends in memory: full, or resumed
+	 * by the ticket of the last that was, if there is one.
+	 */
+	void (*shake)(bool resume);
 };
 
 #endif

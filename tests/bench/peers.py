@@ -17,6 +17,7 @@ BULK_BYTES = 64 << 20
 # Front doors, and what lies between the two of a pair.
 HAPROXY_PORT, ENVOY_PORT, INNER_PORT = 18001, 18002, 18003
 BULK_PORT, INNER_BULK_PORT = 18004, 18005
+HAPROXY_H2_PORT = 18006
 ADMIN_PORTS = {"client": 18090, "server": 18091}
 
 TYPE = "type.googleapis.com/envoy.extensions."
@@ -112,6 +113,20 @@ def wrk(stage, where, path, connections, seconds, proxies):
             "gb_per_s": float(read[1]) * UNITS[read[2]] / 1e9 / spent}
 
 
+def h2load(stage, where, connections, seconds, proxies):
+    """The same by HTTP/2, in the clear: 16 requests at once on each."""
+    before = [p.cpu_s() for p in proxies]
+    out = stage.run(["h2load", "-t1", f"-c{connections}", "-m16",
+                     "--warm-up-time=0", f"-D{seconds}",
+                     f"http://{where[0]}:{where[1]}/"],
+                    LOAD_CORE, seconds + 60)
+    spent = sum(p.cpu_s() - b for p, b in zip(proxies, before))
+    done = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", out)
+    if done[3] != "0" or done[2] == "0":
+        raise RuntimeError(f"h2load: {out}")
+    return {"us": spent * 1e6 / int(done[1])}
+
+
 # --- HAProxy ---
 
 HAPROXY = """global
@@ -125,6 +140,7 @@ defaults
 	timeout http-keep-alive 1h
 frontend in
 	bind 127.0.0.1:{front} backlog 4096
+	bind 127.0.0.1:{front_h2} backlog 4096 proto h2
 	default_backend app
 backend app
 	server app {host}:{port}
@@ -134,7 +150,8 @@ backend app
 def start_haproxy(stage):
     """One thread, no log; its counters are always on."""
     conf = stage.write("haproxy.cfg", HAPROXY.format(
-        front=HAPROXY_PORT, host=APP[0], port=APP[1]))
+        front=HAPROXY_PORT, front_h2=HAPROXY_H2_PORT, host=APP[0],
+        port=APP[1]))
     return stage.start("haproxy", [find("haproxy"), "-db", "-f", conf],
                        PROXY_CORE).wait_port("127.0.0.1", HAPROXY_PORT)
 

@@ -16,7 +16,7 @@ import urllib.request
 import peers
 from machine import LOAD_CORE, PROXY_CORE, Stage, wait_for
 from mesh import Mesh
-from hold import hold
+from hold import ask, context_of, hold, open_tunnel
 
 WEB = "127.0.0.1:18080"
 FRONT = ("127.0.0.1", 9000)
@@ -110,6 +110,32 @@ def http_plain(settings):
             (ours["p99_us"], theirs["p99_us"])}
 
 
+H2_CONNECTIONS = 16
+
+
+def http2_plain(settings):
+    """The service speaks HTTP/1.1."""
+    with settings.stage() as stage:
+        peers.start_app(stage)
+        mesh = Mesh(stage, settings.meshd)
+        agent = mesh.agent(1, mesh.token(1), ["web=127.0.0.1:9000"]).joined()
+        agent.expose("web", 80, WEB, "http")
+        wait_for(lambda: fetch(FRONT) == 200, "a request is served")
+        sides = [(FRONT, agent.program),
+                 (("127.0.0.1", peers.HAPROXY_H2_PORT),
+                  peers.start_haproxy(stage)),
+                 (("127.0.0.1", peers.ENVOY_PORT), peers.start_envoy_alone(
+                     stage, peers.find_envoy(settings.build)))]
+        ours, haproxy, envoy = in_turns(settings, *(
+            lambda s, side=side: peers.h2load(
+                stage, side[0], H2_CONNECTIONS, s, [side[1]])
+            for side in sides))
+    return {"HTTP/2, one agent, plain: CPU a request":
+            (ours["us"], haproxy["us"]),
+            "HTTP/2, one agent, plain: CPU a request, beside Envoy":
+            (ours["us"], envoy["us"])}
+
+
 # --- through a pair ---
 
 def start_pair(stage, settings):
@@ -167,7 +193,9 @@ def handshakes(settings):
              str(max(settings.seconds // 2, 1)), str(settings.repetitions)],
             PROXY_CORE, 600))
     return {"full mutual handshakes a CPU second, both ends":
-            (out["ours"], out["other"])}
+            (out["ours"], out["other"]),
+            "resumed handshakes a CPU second, both ends":
+            (out["ours_resumed"], out["other_resumed"])}
 
 
 # --- memory ---
@@ -196,14 +224,30 @@ def memory(settings):
             "RSS: a further idle client connection, plain": (ours, theirs)}
 
 
-def a_connection(program, where):
+def a_connection(program, where, open_one=ask):
     """KiB for each of IDLE_CONNECTIONS that asked once and stay open."""
-    with hold(where, 100):
+    with hold(where, 100, open_one):
         pass  # what the first connections bring in is not counted
     before = program.rss_kib()
-    with hold(where, IDLE_CONNECTIONS):
+    with hold(where, IDLE_CONNECTIONS, open_one):
         time.sleep(1)
         return (program.rss_kib() - before) / IDLE_CONNECTIONS
+
+
+def tunnels(settings):
+    """Each is a connection of its own, as from so many machines."""
+    with settings.stage() as stage:
+        mesh = Mesh(stage, settings.meshd)
+        token = mesh.token(2)
+        agent = mesh.agent(1, token).joined()
+        mesh.agent(2, token, core=LOAD_CORE).joined()
+        caller = stage.path("agent2")
+        wait_for(lambda: os.path.exists(f"{caller}/node.pem"),
+                 "the caller's certificate")
+        context = context_of(caller)
+        return {"RSS: a further idle tunnel, inbound": (
+            a_connection(agent.program, (agent.address, 15008),
+                         lambda where: open_tunnel(where, context)), None)}
 
 
 SERVICE = """apiVersion: v1
@@ -313,6 +357,12 @@ ROWS = (
              "HAProxy, 1 thread", ratio=True),
         Goal("HTTP/1.1, one agent, plain: p99 at full load", "us", 1.2, 0.9,
              "HAProxy, 1 thread", ratio=True)), LEAN),
+    Row("http2-plain", http2_plain, (
+        Goal("HTTP/2, one agent, plain: CPU a request", "us", 1, 0.8,
+             "HAProxy, 1 thread", ratio=True, issue="D"),
+        Goal("HTTP/2, one agent, plain: CPU a request, beside Envoy", "us",
+             0.5, 0.25, "Envoy", ratio=True, issue="D")),
+        LEAN + "; 16 connections with 16 requests at once, HTTP/1.1 behind"),
     Row("http-pair", http_pair, (
         Goal("HTTP/1.1, a pair, mTLS: CPU a request", "us", 0.5, 0.2,
              "two Envoys", ratio=True),),
@@ -323,12 +373,17 @@ ROWS = (
         LEAN + "; TLS 1.3, both ends check the other's identity"),
     Row("handshakes", handshakes, (
         Goal("full mutual handshakes a CPU second, both ends", "1/s", 2.5,
-             5.0, "OpenSSL 3.0", ratio=True, more=True),),
+             5.0, "OpenSSL 3.0", ratio=True, more=True),
+        Goal("resumed handshakes a CPU second, both ends", "1/s", 2.0, 4.0,
+             "OpenSSL 3.0", ratio=True, more=True, issue="D")),
         "TLS 1.3, X25519, AES-128-GCM, P-256 leaf, intermediate and root"),
     Row("memory", memory, (
         Goal("RSS: idle agent", "MiB", 10, 6, "Envoy"),
         Goal("RSS: a further idle client connection, plain", "KiB", 8, 2,
              "Envoy")), LEAN),
+    Row("tunnels", tunnels, (
+        Goal("RSS: a further idle tunnel, inbound", "KiB", 8, 4, issue="D"),),
+        ""),
     Row("server-memory", server_memory, (
         Goal(f"RSS: server with {SERVICES} services", "MiB", 60, 30),), ""),
     Row("starting", starting, (

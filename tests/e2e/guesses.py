@@ -123,3 +123,107 @@ class Guesses:
             if self.maybe(0.4):
                 headers[name] = self.pick(VALUES) + self.pick(["", "", "x"])
         return self.pick(METHODS), self.path(), headers
+
+
+EDGE_HOSTS = ["shop.example.com", "*.example.com", "a.b.example.com",
+              "other.example.org", "*", "*.com"]
+EDGE_PORTS = [8000, 8001]
+NAMES_OF_TLS = ["a.tls.test", "b.tls.test", "*.tls.test", "c.d.tls.test"]
+
+
+class EdgeGuesses(Guesses):
+    """The same at gateways: several, whose hosts and ports nearly meet."""
+
+    def server(self, port, index):
+        made = {"port": {"number": port, "name": f"p{index}",
+                         "protocol": "HTTP"},
+                "hosts": sorted({self.pick(EDGE_HOSTS)
+                                 for _ in range(self.pick([1, 1, 2]))})}
+        if self.maybe(0.15):
+            made["tls"] = {"httpsRedirect": True}
+        return made
+
+    def gateway(self, name):
+        servers = [self.server(self.pick(EDGE_PORTS), i)
+                   for i in range(self.pick([1, 2]))]
+        servers.append({"port": {"number": 8443, "name": "tls",
+                                 "protocol": "TLS"}, "hosts": [f"*.{name}", "*"],
+                        "tls": {"mode": "PASSTHROUGH"}})
+        return {"apiVersion": "networking.istio.io/v1", "kind": "Gateway",
+                "metadata": {"name": name},
+                "spec": {"selector": {"istio": self.pick(
+                    ["ingressgateway"] * 4 + ["elsewhere"])},
+                         "servers": servers}}
+
+    def tls_rule(self):
+        return {"match": [{"sniHosts": [self.pick(NAMES_OF_TLS)]}],
+                "route": [{"destination": {
+                    "host": self.pick(["secure", "echo", "gone"]),
+                    "port": {"number": 443}}}]}
+
+    def virtual_service(self, name):
+        spec = {"gateways": self.pick([["g"], ["h"], ["g", "h"], ["mesh"],
+                                       ["default/g"]]),
+                "hosts": [self.pick(EDGE_HOSTS)],
+                "http": [self.rule(i)
+                         for i in range(self.random.randint(1, 4))]}
+        if self.maybe(0.7):
+            spec["http"].append({"name": "rest", "route": [
+                {"destination": self.destination()}]})
+        if spec["gateways"] == ["mesh"]:
+            spec["hosts"] = ["inside.example.com"]
+        if self.maybe(0.5):
+            spec["hosts"] = ["*.tls.test"]
+            spec["tls"] = [self.tls_rule()
+                           for _ in range(self.random.randint(1, 3))]
+        return {"apiVersion": "networking.istio.io/v1",
+                "kind": "VirtualService", "metadata": {"name": name},
+                "spec": spec}
+
+    def edge(self):
+        return [self.gateway(name) for name in ("g", "h")] + [
+            self.virtual_service(f"v{i}")
+            for i in range(self.random.randint(2, 5))]
+
+    def edge_request(self):
+        """(port, method, path, headers), the host among them."""
+        method, path, headers = self.request()
+        host = self.pick(EDGE_HOSTS).replace("*", self.pick(["x", "a.b"]))
+        headers["host"] = host + self.pick(["", "", ":8000"])
+        return self.pick(EDGE_PORTS), method, path, headers
+
+    def sni(self):
+        return self.pick(NAMES_OF_TLS + ["none.test", ""]).replace("*", "z")
+
+
+# --- what came, beside what explain says ---
+
+
+def versions_of(told):
+    """Who may answer; None: nobody, and the proxy says so itself."""
+    found = set()
+    for d in told["destinations"]:
+        if len(told["destinations"]) > 1 and d["weight"] == 0:
+            continue
+        if d.get("usable", 0) == 0:
+            found.add(None)
+        else:
+            subset = d["cluster"].split("|")[2]
+            found |= {subset} if subset else {"v1", "v2"}
+    return found
+
+
+def check_answer(told, answer):
+    if told["outcome"]["status"]:
+        assert answer.status == told["outcome"]["status"]
+        return
+    if answer.status == 503:
+        assert None in versions_of(told)
+        return
+    seen = answer.json()
+    assert seen["text"] in versions_of(told)
+    if "rewrittenPath" in told:
+        # The server takes away slashes that come twice in front.
+        assert seen["path"] == "/" + told["rewrittenPath"].lstrip("/")
+    for name, value in told.get("requestHeaders", {}).get("set", {}).items():
+        assert seen["headers"][name] == value

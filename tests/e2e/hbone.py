@@ -10,6 +10,7 @@ import contextlib
 import json
 import ssl
 import struct
+import subprocess
 
 import h2.config
 import h2.connection
@@ -40,12 +41,13 @@ def identity_of(tls):
 
 
 class Tunnel:
-    """One HTTP/2 connection, blocking, as many streams as wanted."""
+    """One HTTP/2 connection, blocking, as many streams as wanted; without a
+    context in the clear."""
 
-    def __init__(self, conn, context):
+    def __init__(self, conn, context=None):
         conn.settimeout(DEADLINE)
-        self.tls = context.wrap_socket(conn)
-        assert self.tls.selected_alpn_protocol() == "h2"
+        self.tls = conn if context is None else context.wrap_socket(conn)
+        assert context is None or self.tls.selected_alpn_protocol() == "h2"
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(
             client_side=True, header_encoding="utf-8",
             validate_outbound_headers=False))
@@ -151,3 +153,44 @@ def frame(kind, flags, stream, payload=b""):
 def literal(name, value):
     """RFC 7541 6.2.2, a new name, no Huffman; both shorter than 127."""
     return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+
+
+class OpenSSL:
+    """s_client on a machine, with a node's certificate; frames by hand."""
+
+    def __init__(self, machine, target, state, *words):
+        self.said = b""
+        # pylint: disable-next=consider-using-with
+        self.tool = subprocess.Popen(
+            [*machine.enter, "timeout", str(int(DEADLINE)), "openssl", "s_client",
+             "-alpn", "h2", "-connect", target, "-cert", state / "node.pem",
+             "-key", state / "node.key", "-cert_chain", state / "node.pem",
+             *words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, bufsize=0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.tool.stdin.close()
+        self.tool.stdout.close()
+        self.tool.wait(DEADLINE)
+
+    def hears(self, answer):
+        """Reads up to it; an assertion with all that came if it does not."""
+        while answer not in self.said:
+            more = self.tool.stdout.read(65536)
+            assert more, self.said
+            self.said += more
+
+    def tell(self, words, answer):
+        """Only what is said from now on counts."""
+        self.said = b""
+        self.tool.stdin.write(words)
+        self.hears(answer)
+
+    def begin(self):
+        """Preface and SETTINGS; those of the other end are acknowledged."""
+        self.tool.stdin.write(
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0))
+        self.hears(frame(4, 1, 0))

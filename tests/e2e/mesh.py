@@ -179,13 +179,14 @@ class Server(Process):
 
 
 class Agent(Process):
-    """`meshd agent` on a machine; the commands talk to it as `cli`."""
+    """`meshd agent` or `meshd gateway` on a machine; the commands talk to it
+    as `cli`."""
 
-    def __init__(self, folder, name, machine, words=()):
+    def __init__(self, folder, name, machine, words=(), role="agent"):
         self.name = name
         self.cli = Meshd(folder, "agent.sock")
         super().__init__(
-            self.cli, ["agent", "--name", name, *words], machine, "agent.log")
+            self.cli, [role, "--name", name, *words], machine, "agent.log")
 
     def start(self, token=None, **options):
         env = {"MESHD_JOIN": token} if token else {}
@@ -421,13 +422,13 @@ class Mesh:
     def token(self, *words):
         return self.cli.ok("token", "create", *words).strip()
 
-    def agent(self, number, *words, name=None):
+    def agent(self, number, *words, name=None, role="agent"):
         """An agent that was not started yet, with a folder of its own."""
         name = name or f"vm{number}"
         # Short, for the path of a socket has 107 bytes at most.
         home = self.folder / f"agent{next(self.homes)}-{name[-30:]}"
         home.mkdir()
-        agent = Agent(home, name, self.machine(number), words)
+        agent = Agent(home, name, self.machine(number), words, role)
         self.agents.append(agent)
         return agent
 
@@ -510,7 +511,7 @@ class WebHandler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(told)
 
-    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_any
+    do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do_any
 
     def log_message(self, *_):  # pylint: disable=arguments-differ
         """The test looks at answers, not at a log."""

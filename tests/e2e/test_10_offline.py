@@ -113,8 +113,8 @@ def test_three_mistakes_are_told_at_once_with_their_lines(meshd, write):
     assert any(f"{path}:11:" in line and "weight" in line for line in lines)
 
 
-def test_what_is_not_in_force_is_valid_and_explained(meshd, write):
-    path = write("inert.yaml", REVIEWS.replace(
+def test_a_fault_is_explained(meshd, write):
+    path = write("fault.yaml", REVIEWS.replace(
         "  - name: rest\n",
         "  - name: rest\n    fault: {abort: {httpStatus: 500, "
         "percentage: {value: 0.5}}}\n"))

@@ -15,7 +15,7 @@ metadata: {name: asked}
 spec:
   hosts: [asked.example.com]
   http:
-  - mirror: {host: reviews}
+  - match: [{statPrefix: asked}]
     route: [{destination: {host: reviews}}]
 """
 
@@ -58,7 +58,7 @@ def test_what_nothing_acts_on_is_a_warning_with_its_place(
     assert done.returncode == 0
     assert done.stdout == "VirtualService/default/asked created\n"
     assert done.stderr == (
-        f"warning: {path}:7:5: spec.http[0].mirror: "
+        f"warning: {path}:7:14: spec.http[0].match[0].statPrefix: "
         "valid, but nothing acts on it yet [MSH0001]\n")
     assert meshd("validate", path).stderr == ""
     status = meshd.json("status")["inert"]
@@ -66,7 +66,7 @@ def test_what_nothing_acts_on_is_a_warning_with_its_place(
     assert status["guards"] == {"resources": 0, "fields": 0}
     assert status["items"] == [{
         "id": "MSH0001", "resource": "VirtualService/default/asked",
-        "field": "spec.http[0].mirror",
+        "field": "spec.http[0].match[0].statPrefix",
         "message": "valid, but nothing acts on it yet"}]
     out = meshd.ok("status")
     assert "not in force     1 field of 1 resource\n" in out

@@ -14,8 +14,8 @@ import time
 
 import pytest
 
-from guesses import Guesses
-from hbone import Tunnel, identity_of, mesh_context
+from guesses import Guesses, check_answer
+from hbone import OpenSSL, Tunnel, identity_of, mesh_context
 from mesh import DEADLINE, Mesh, families, is_cut, wait_for
 
 WEB = """\
@@ -235,7 +235,8 @@ def test_least_request_avoids_the_one_that_is_busy(mesh):
         mesh.v2.gate.clear()
 
 
-# --- routes: what explain says is what happens ---
+# --- routes: what explain says is what happens; each field has its test in
+# test_41_virtual_service.py ---
 
 
 def test_traffic_is_split_by_weight(mesh):
@@ -420,56 +421,6 @@ def test_a_rule_answers_by_itself(mesh):
         "directResponse": {"status": 503, "body": "back soon"},
         "responseHeaders": {"add": [
             {"name": "retry-after", "op": "set", "value": "60"}]}}
-
-
-def test_headers_are_set_added_and_removed_both_ways(mesh):
-    mesh.apply(WEB % "" + ROUTES + """\
-  - headers:
-      request:
-        set: {x-set: new}
-        add: {x-add: "2"}
-        remove: [x-gone]
-      response:
-        set: {x-answer: "yes"}
-        remove: [x-from]
-    route: [{destination: {host: web}}]
-""")
-    answer = mesh.app.fetch(
-        9000, headers={"x-set": "old", "x-gone": "1"})
-    told = answer.json()["headers"]
-    assert (told["x-set"], told["x-add"]) == ("new", "2")
-    assert "x-gone" not in told
-    assert answer.headers["x-answer"] == "yes"
-    assert answer.headers["x-from"] is None
-
-
-def test_a_timeout_ends_a_request_that_takes_too_long(mesh):
-    mesh.apply(WEB % "" + ROUTES + """\
-  - timeout: 0.2s
-    route: [{destination: {host: web, subset: v1}}]
-""")
-    answer = mesh.app.fetch(9000, "/wait/long")
-    mesh.v1.gate.set()
-    assert answer.status == 504
-    assert answer.headers["proxy-status"]
-    assert mesh.app.fetch(9000, "/quick").status == 200
-    mesh.v1.gate.clear()
-
-
-def test_a_status_that_the_policy_names_is_retried(mesh):
-    mesh.apply(WEB % "" + ROUTES + """\
-  - retries: {attempts: 2, retryOn: 5xx}
-    route: [{destination: {host: web, subset: v1}}]
-""")
-    mesh.v1.seen.clear()
-    assert mesh.app.fetch(9000, "/status/503?get").status == 503
-    assert mesh.v1.seen.count("/status/503?get") == 3
-    assert " 503 URX via_upstream " in logged(mesh, "/status/503?get")[0]
-    assert mesh.app.fetch(9000, "/status/503?post", "POST",
-                          body=b"x" * 1000).status == 503
-    assert mesh.v1.seen.count("/status/503?post") == 3
-    assert mesh.app.fetch(9000, "/status/404?get").status == 404
-    assert mesh.v1.seen.count("/status/404?get") == 1
 
 
 def test_explain_names_the_endpoints_that_would_serve(mesh):
@@ -918,6 +869,44 @@ def test_a_revoked_node_is_cut_off_and_told(mesh, extra):
     mesh.caller.sees("stale", 0)
 
 
+def test_a_revoked_node_does_not_come_back_by_its_ticket(
+        mesh, extra, tmp_path):
+    target = mesh.net.join(mesh.machine(2).ip, 15008)
+    session = tmp_path / "session"
+
+    def resumed():
+        return next((float(line.split()[-1]) for line in
+                     metrics(mesh, mesh.machine(2)).splitlines()
+                     if line.startswith("meshd_tunnels_opened_total{") and
+                     'direction="inbound"' in line and
+                     'handshake="resumed"' in line), None)
+
+    def call(*words):
+        return OpenSSL(mesh.machine(1), target, extra.cli.state, *words)
+    before = resumed()
+    with call("-sess_out", session) as tool:
+        tool.begin()
+    for number in range(3):
+        with call("-sess_in", session) as tool:
+            tool.begin()
+            assert b"Reused, TLSv1.3" in tool.said, tool.said
+        wait_for(lambda n=number: resumed() >= before + n + 1,
+                 "it is counted")
+    mesh.cli.ok("node", "revoke", extra.name)
+    extra.says("revoked")
+
+    def is_refused():
+        with call("-sess_in", session) as tool:
+            tool.hears(b"\n---\n")
+            try:
+                tool.begin()
+            except (AssertionError, BrokenPipeError):
+                return b"alert certificate revoked" in tool.said
+        return False
+    wait_for(is_refused, "vm2 has heard of it")
+    assert is_refused()
+
+
 def test_a_refusal_is_told_once_and_asked_about_less_and_less(mesh, extra):
     before = mesh.server.text.count("control stream refused")
 
@@ -1027,36 +1016,6 @@ def explained(mesh, port_name, requests):
                     for method, path, headers in requests)
     out = mesh.caller.cli.ok("explain", "--questions", "-", stdin=lines)
     return [json.loads(line) for line in out.splitlines()]
-
-
-def versions_of(told):
-    """Who may answer; None: nobody, and the proxy says so itself."""
-    found = set()
-    for d in told["destinations"]:
-        if len(told["destinations"]) > 1 and d["weight"] == 0:
-            continue
-        if d.get("usable", 0) == 0:
-            found.add(None)
-        else:
-            subset = d["cluster"].split("|")[2]
-            found |= {subset} if subset else {"v1", "v2"}
-    return found
-
-
-def check_answer(told, answer):
-    if told["outcome"]["status"]:
-        assert answer.status == told["outcome"]["status"]
-        return
-    if answer.status == 503:
-        assert None in versions_of(told)
-        return
-    seen = answer.json()
-    assert seen["text"] in versions_of(told)
-    if "rewrittenPath" in told:
-        # The server takes away slashes that come twice in front.
-        assert seen["path"] == "/" + told["rewrittenPath"].lstrip("/")
-    for name, value in told.get("requestHeaders", {}).get("set", {}).items():
-        assert seen["headers"][name] == value
 
 
 def test_a_thousand_requests_get_what_explain_says(mesh):

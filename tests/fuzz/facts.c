@@ -51,14 +51,19 @@ tell_again(const struct discovery_machine *m)
 {
 	struct facts again = {.count = 0};
 	struct discovery_machine same;
+	size_t facts = 1 + (m->account.len > 0) + (m->proxy == VIEW_ROUTER) +
+		       m->labels.count + m->upstream_count + m->local_count;
 	size_t left_out;
 
 	arena_init(&again.arena, ARENA_BYTES);
 	left_out = discovery_each_fact(m, keep, &again);
-	CHECK(again.count + left_out == 1 + m->upstream_count + m->local_count);
+	CHECK(again.count + left_out == facts);
 	if (left_out == 0 && is_whole(m)) {
 		CHECK(take(&again, &same, NULL) == OK);
 		CHECK(slice_eq(same.ns, m->ns));
+		CHECK(slice_eq(same.account, m->account));
+		CHECK(same.proxy == m->proxy);
+		CHECK(same.labels.count == m->labels.count);
 		CHECK(same.upstream_count == m->upstream_count);
 		for (size_t i = 0; i < m->upstream_count; i++)
 			CHECK(slice_eq(same.upstreams[i].host,

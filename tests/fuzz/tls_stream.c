@@ -4,9 +4,10 @@
  *
  * The first byte chooses: the rest is what a server hears, what a client
  * hears, or a row of orders for somebody between the two who changes, drops,
- * repeats, cuts and adds bytes. Whatever he does: an end opens only to the
- * right peer, what it reads is the beginning of what the other wrote, the end
- * comes only behind all of it, and each closes once, with words if it broke.
+ * repeats, cuts and adds bytes; the same where the client comes back by a
+ * ticket. Whatever he does: an end opens only to the right peer, what it reads
+ * is the beginning of what the other wrote, the end comes only behind all of
+ * it, and each closes once, with words if it broke.
  */
 #include "tls/tls.h"
 
@@ -22,6 +23,7 @@ static struct clock fake_clock;
 static struct tls_trust *trust;
 static struct tls_identity *identities[2]; /* of the client, of the server */
 static struct tls_config *configs[2];
+static struct tls_tickets *tickets;
 
 /* --- a mesh of two -------------------------------------------------------- */
 
@@ -50,13 +52,24 @@ make_end(int side, const struct tls_chain *root, const struct tls_key *by)
 	AUTO(tls_key_unref) struct tls_key *key = tls_key_new();
 	AUTO(tls_chain_unref)
 	struct tls_chain *leaf = issue(side == 0 ? WEB : DB, key, root, by);
-	struct tls_config_spec spec = {
-	    .role = side == 0 ? TLS_CLIENT : TLS_SERVER,
-	    .alpn = {"h2"},
-	    .clock = &fake_clock};
 
 	CHECK(tls_identity_new(leaf, key, &identities[side], NULL) == OK);
-	CHECK(tls_config_new(&spec, &configs[side]) == OK);
+}
+
+/* Those who do not know each other yet. */
+static void
+make_configs(void)
+{
+	struct tls_config_spec spec = {.role = TLS_CLIENT,
+	    .alpn = {"h2"},
+	    .clock = &fake_clock,
+	    .resume = true};
+
+	CHECK(tls_config_new(&spec, &configs[0]) == OK);
+	spec.role = TLS_SERVER;
+	spec.resume = false;
+	spec.tickets = tickets;
+	CHECK(tls_config_new(&spec, &configs[1]) == OK);
 }
 
 static void
@@ -75,6 +88,7 @@ make_mesh(void)
 	CHECK(tls_trust_new(&set, 1, /* epoch */ 1, &trust, NULL) == OK);
 	make_end(0, root, key);
 	make_end(1, root, key);
+	tickets = tls_tickets_new();
 }
 
 /* --- the two ends --------------------------------------------------------- */
@@ -164,7 +178,8 @@ open_client(struct stream *below, struct end *e)
 	    .identity = identities[0],
 	    .trust = trust,
 	    .expected = &expected,
-	    .expected_count = 1};
+	    .expected_count = 1,
+	    .server = S("db")};
 
 	e->peer = DB;
 	CHECK(tls_stream_client(
@@ -350,6 +365,16 @@ stand_between(struct loop *l, struct slice bytes)
 		CHECK(tampered || (ends[i].eof && ends[i].closed));
 }
 
+/* Nobody is there, and the client gets its ticket. */
+static void
+make_known(struct loop *l)
+{
+	stand_between(l, SLICE_NONE);
+	close_all(l);
+	CHECK(ends[0].eof && ends[1].eof);
+	memset(ends, 0, sizeof(ends));
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -365,11 +390,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fake.mono_us = 1;
 	fake.wall_ms = INT64_C(1000) * NOW_MS;
 	l = loop_new(&fake_clock);
+	make_configs();
+	if (data[0] % 4 == 3)
+		make_known(l);
 	if (data[0] % 4 < 2)
 		speak_to(l, data[0] % 4, rest);
 	else
 		stand_between(l, rest);
 	close_all(l);
 	CHECK(ends[1].stream == NULL && ends[0].stream == NULL);
+	tls_config_unref(&configs[0]);
+	tls_config_unref(&configs[1]);
 	return 0;
 }

@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "e2e"))
 # pylint: disable-next=wrong-import-position
 from mesh import Mesh, families, wait_for
 
-UPSTREAMS = {"web": 9000, "redis": 9001, "ws": 9002, "echo": 9003}
+UPSTREAMS = {"web": 9000, "redis": 9001, "ws": 9002, "echo": 9003, "h2": 9004}
 
 NGINX = """\
 daemon off;
@@ -90,6 +90,17 @@ def start_redis(machine, home, port):
         home / "redis.log")
 
 
+def start_nghttpd(machine, home, port):
+    home.mkdir()
+    (home / "small").write_text("small\n")
+    (home / "index.html").write_text("index\n")
+    return Daemon(
+        machine,
+        ["nghttpd", "--no-tls", "--echo-upload", "-a", machine.loopback,
+         "-d", home, port],
+        home / "nghttpd.log")
+
+
 @pytest.fixture(scope="session", params=families("interop"))
 def mesh(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("interop")
@@ -104,14 +115,16 @@ def mesh(request, tmp_path_factory):
             it.vm3 = it.member(3, *words)
             daemons.append(start_nginx(it.service, folder / "nginx", 8080))
             daemons.append(start_redis(it.service, folder / "redis", 6379))
-            for port in (8080, 6379):
+            daemons.append(start_nghttpd(it.service, folder / "h2", 8083))
+            for port in (8080, 6379, 8083):
                 wait_for(lambda p=port: answers(it.service, p),
                          f"port {port} listens; {list(folder.iterdir())}")
-            it.nginx = folder / "nginx"
+            it.nginx, it.nghttpd = folder / "nginx", folder / "h2"
             it.echo(2, 8081)
             at = it.service.at
             it.vm2.expose("web", f"80:{at(8080)}", "--protocol", "http")
             it.vm2.expose("ws", f"81:{at(8082)}", "--protocol", "http")
+            it.vm2.expose("h2", f"82:{at(8083)}", "--protocol", "http2")
             it.vm2.expose("redis", f"6379:{at(6379)}")
             it.vm2.expose("echo", f"7:{at(8081)}")
             for name in UPSTREAMS:
@@ -124,11 +137,11 @@ def mesh(request, tmp_path_factory):
 
 @pytest.fixture
 def curl(mesh):
-    """curl on vm3, to the web service."""
-    def run(path, *words, **options):
+    """curl on vm3, to the web service unless told else."""
+    def run(path, *words, service="web", **options):
         done = mesh.app.run(
             "curl", "--silent", "--show-error", "--max-time", "60", *words,
-            f"http://{mesh.app.at(UPSTREAMS['web'])}{path}", **options)
+            f"http://{mesh.app.at(UPSTREAMS[service])}{path}", **options)
         assert done.returncode == 0, (words, done.stderr)
         return done.stdout
     return run

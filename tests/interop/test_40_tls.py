@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from hbone import Tunnel, identity_of, mesh_context
+from hbone import OpenSSL, Tunnel, frame, identity_of, mesh_context
 
 PORTS = pytest.mark.parametrize("port, number", [(15008, 2), (15012, 1)])
 
@@ -66,11 +66,32 @@ def test_ztunnels_first_groups_are_known(s_client, group):
     assert "New, TLSv1.3" in done.stdout, done.stderr
 
 
+def test_a_tunnel_lives_on_through_new_keys(mesh):
+    """s_client's K: its keys move on, and it asks for ours (RFC 8446 4.6.3)."""
+    ping, number = 6, b"12345678"
+    target = mesh.net.join(mesh.machine(2).ip, 15008)
+    with OpenSSL(mesh.app, target, mesh.vm3.cli.state) as tool:
+        tool.begin()
+        for _ in range(3):
+            tool.tell(b"K\n", b"KEYUPDATE")
+            tool.tell(frame(ping, 0, 0, number), frame(ping, 1, 0, number))
+
+
+def test_openssl_comes_back_by_ticket(mesh, tmp_path):
+    target = mesh.net.join(mesh.machine(2).ip, 15008)
+    session = tmp_path / "session"
+    for words, kind in ((["-sess_out", session], b"New, TLSv1.3"),
+                        (["-sess_in", session], b"Reused, TLSv1.3")):
+        with OpenSSL(mesh.app, target, mesh.vm3.cli.state, *words) as tool:
+            tool.begin()
+            assert kind in tool.said, tool.said
+
+
 def test_the_certificate_is_a_spiffe_one(mesh):
     context = mesh_context(mesh.vm3.cli.state, mesh.cli)
     for number, port, uri in (
-            (2, 15008, r"spiffe://mesh\.internal/ns/default/sa/default|"
-             r"spiffe://mesh\.internal/ns/meshd-nodes/sa/vm2"),
+            (2, 15008, r"spiffe://mesh\.internal/ns/default/sa/default"),
+            (3, 15008, r"spiffe://mesh\.internal/ns/meshd-nodes/sa/vm3"),
             (1, 15012, r"spiffe://mesh\.internal/ns/meshd-servers/sa/.+")):
         conn = mesh.app.connect(mesh.machine(number).ip, port)
         with Tunnel(conn, context) as tunnel:

@@ -21,8 +21,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLI = ROOT / "modules/7-face/cli"
 PAGES = {"server init": "meshd-server.8", "server run": "meshd-server.8",
          "server backup": "meshd-server.8", "server restore": "meshd-server.8",
-         "agent": "meshd-agent.8"}
-SECTIONS = {"server": ("server init", "server run"), "agent": ("agent",)}
+         "agent": "meshd-agent.8", "gateway": "meshd-agent.8"}
+SECTIONS = {"server": ("server init", "server run"),
+            "agent": ("agent", "gateway")}
 # The rest of the commands ask somebody, and share the settings of whom.
 CLI_SETTINGS = {"socket", "token"}
 

@@ -171,6 +171,19 @@ crypto_unseal(const uint8_t key[CRYPTO_KEY_LEN], struct slice ad,
 		   : ERR_AUTH;
 }
 
+void
+crypto_base64(struct slice in, char *out)
+{
+	char text[sodium_base64_ENCODED_LEN(
+	    CRYPTO_BASE64_SHORT, sodium_base64_VARIANT_ORIGINAL)];
+
+	CHECK(in.len <= CRYPTO_BASE64_SHORT);
+	CHECK(sodium_bin2base64(text, sizeof(text), bytes_of(in), in.len,
+		  sodium_base64_VARIANT_ORIGINAL) == text);
+	memcpy(out, text, CRYPTO_BASE64_LEN(in.len));
+	secret_wipe(text, sizeof(text));
+}
+
 size_t
 crypto_base64url_len(size_t bytes)
 {

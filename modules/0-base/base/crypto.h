@@ -82,7 +82,11 @@ size_t crypto_base64url_len(size_t bytes); /* without a zero */
 void crypto_base64url(struct slice in, char *out);
 MUST_USE enum err crypto_base64url_decode(
     struct slice text, uint8_t *out, size_t out_cap, size_t *out_len);
-/* With padding (RFC 4648 §4), as PEM has it; line ends are passed over. */
+/* With padding (RFC 4648 §4), of a few bytes; no zero. */
+enum { CRYPTO_BASE64_SHORT = 48 };
+#define CRYPTO_BASE64_LEN(bytes) (((bytes) + 2) / 3 * 4)
+void crypto_base64(struct slice in, char *out);
+/* The same, as PEM has it: line ends are passed over. */
 MUST_USE enum err crypto_base64_decode(
     struct slice text, uint8_t *out, size_t out_cap, size_t *out_len);
 void crypto_hex(struct slice in, char *out); /* 2 * in.len, no zero */

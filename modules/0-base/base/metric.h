@@ -18,7 +18,7 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 enum {
 	METRIC_SHARDS_MAX = 66,   /* threads that count */
 	METRIC_SERIES_MAX = 1000, /* series of one family */
-	METRIC_LABELS_MAX = 24,
+	METRIC_LABELS_MAX = 25,
 	METRIC_BUCKETS_MAX = 24,
 	METRIC_VALUE_MAX = 256 /* bytes of a label value; the rest is cut */
 };

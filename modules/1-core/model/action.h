@@ -11,16 +11,19 @@
 #define MESHD_ACTION_H
 
 #include "cluster.h"
+#include "operators.h"
 
 enum { VIEW_MILLION = 1000000 }; /* shares are counted in parts of it */
 
 /* --- headers -------------------------------------------------------------- */
 
-/* Text, then an operator: "by %REQ(x)%" is {"by ", "REQ", "x"}. */
+/* Text, then an operator: "by %REQ(x?y)%" is {"by ", OPERATOR_REQ, "x", "y"}.
+ */
 struct view_format_part {
 	struct slice text;      /* "%%" is one sign in it */
-	struct slice operation; /* empty: none, for the last part */
-	struct slice argument;  /* between the parentheses, as written */
+	enum operator_id id;    /* OPERATOR_NONE for the last part */
+	struct slice argument;  /* as written, names of headers in lower case */
+	struct slice otherwise; /* the header if there is no other; or empty */
 };
 
 /* A value that each request makes anew. */
@@ -28,6 +31,7 @@ struct view_format {
 	const struct view_format_part *parts;
 	size_t count;
 	struct slice written; /* all of it */
+	bool is_inert; /* an operator is in it that the proxy does not make */
 };
 
 struct view_header {
@@ -37,10 +41,14 @@ struct view_header {
 	bool append;                      /* beside what is there */
 };
 
-/* First all of `remove` go, then the changes are made in their order. */
+/*
+ * First all of `remove` go, then the changes are made in their order. Values
+ * are computed before the first of them; one that is empty changes nothing.
+ */
 struct view_headers {
 	const struct view_header *changes;
 	size_t change_count;
+	bool computes;              /* one of them has a format */
 	const struct slice *remove; /* in lower case */
 	size_t remove_count;
 };

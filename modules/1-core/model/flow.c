@@ -31,17 +31,40 @@ flow_flag_letters(enum flow_flag f)
 	return row(f)->letters;
 }
 
+/* Envoy's order of letters: what comes before those of a delay. */
+static bool
+comes_before_delay(enum flow_flag f)
+{
+	switch (f) {
+	case FLOW_NO_ROUTE:
+	case FLOW_NOT_EXPOSED:
+	case FLOW_NO_ENDPOINT:
+	case FLOW_CONNECT_FAILED:
+	case FLOW_UPSTREAM_RESET:
+	case FLOW_UPSTREAM_CLOSED:
+	case FLOW_TIMEOUT:
+	case FLOW_OVERFLOW:
+		return true;
+	default:
+		return false;
+	}
+}
+
 char *
 flow_letters(const struct flow_record *r, char out[FLOW_LETTERS_MAX])
 {
-	const char *letters = flow_flag_letters(r->flag);
+	const char *flag = r->flag != FLOW_OK ? row(r->flag)->letters : NULL;
+	bool first = comes_before_delay(r->flag);
+	const char *parts[] = {first ? flag : NULL, r->delayed ? "DI" : NULL,
+	    first ? NULL : flag, r->retries_spent ? "URX" : NULL};
+	size_t n = 0;
 
-	if (!r->retries_spent)
-		(void)snprintf(out, FLOW_LETTERS_MAX, "%s", letters);
-	else if (r->flag == FLOW_OK)
-		(void)snprintf(out, FLOW_LETTERS_MAX, "URX");
-	else
-		(void)snprintf(out, FLOW_LETTERS_MAX, "%s,URX", letters);
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		if (parts[i] != NULL)
+			n += (size_t)snprintf(out + n, FLOW_LETTERS_MAX - n,
+			    "%s%s", n > 0 ? "," : "", parts[i]);
+	if (n == 0)
+		(void)snprintf(out, FLOW_LETTERS_MAX, "-");
 	return out;
 }
 

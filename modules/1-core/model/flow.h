@@ -45,7 +45,8 @@
 	    "a limit of this proxy was reached")                               \
 	X(FLOW_DENIED, "UAEX", "http_request_denied", "refused by policy")     \
 	X(FLOW_NOT_EXPOSED, "NR", "destination_not_found",                     \
-	    "the port is not exposed here")
+	    "the port is not exposed here")                                    \
+	X(FLOW_FAULT, "FI", "proxy_internal_response", "fault filter abort")
 
 enum flow_flag {
 #define X(name, letters, token, words) name,
@@ -60,9 +61,13 @@ const char *flow_flag_letters(enum flow_flag f);
 const char *flow_flag_token(enum flow_flag f);
 const char *flow_flag_words(enum flow_flag f);
 
-/* A connection is told of when it stands and at its end, or once: refused. */
+/*
+ * A connection is told of when it stands and at its end, or once: refused. A
+ * copy of a request that went elsewhere, or that should have, is no request.
+ */
 enum flow_kind {
 	FLOW_HTTP,
+	FLOW_COPY,
 	FLOW_TCP_OPENED,
 	FLOW_TCP_CLOSED,
 	FLOW_TCP_REFUSED
@@ -113,9 +118,12 @@ struct flow_record {
 	struct slice forwarded_for;
 	struct slice request_id;
 	uint16_t status;         /* 0 for TCP */
+	bool has_grpc;           /* it is gRPC, and its own status is known */
+	uint8_t grpc;            /* then that */
 	uint64_t bytes_received; /* body or stream bytes from the client */
 	uint64_t bytes_sent;     /* and to it */
 	unsigned attempts;
+	bool delayed;       /* kept back by a rule: DI */
 	bool retries_spent; /* the policy wanted one more than it allows: URX */
 	bool mutual_tls;
 	struct addr downstream_remote;
@@ -129,7 +137,7 @@ struct flow_record {
 	struct flow_party destination;
 };
 
-/* Envoy's letters for how it ended: "-", "UF", "UF,URX", "URX". */
+/* Envoy's letters for how it ended: "-", "UF", "UF,URX", "DI,FI". */
 char *flow_letters(const struct flow_record *r, char out[FLOW_LETTERS_MAX]);
 
 /*

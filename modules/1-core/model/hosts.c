@@ -182,16 +182,20 @@ tell_workloads(
 		    SLICE_ARG(l->key), SLICE_ARG(l->value));
 }
 
+/* One that selects a gateway says at which of its ports calls arrive. */
 static void
 tell_service(const struct telling *t)
 {
 	const struct labels *selector = &resource_service(t->r)->selector;
 	const struct resource_key *k = &t->r->key;
+	char text[HOST_TEXT_MAX];
 
 	tell_text(t, HOST_ABOUT, "%.*s.%.*s.svc.%.*s", SLICE_ARG(k->name),
 	    SLICE_ARG(k->ns), SLICE_ARG(t->domain));
-	if (selector->count > 0)
-		tell_workloads(t, HOST_REFERS, selector->items);
+	if (selector->count == 0)
+		return;
+	tell_workloads(t, HOST_REFERS, selector->items);
+	t->each(t->arg, HOST_ABOUT, host_front(k->ns, selector->items, text));
 }
 
 static void
@@ -225,12 +229,29 @@ tell_http_rule(const struct telling *t, const struct http_route *r)
 }
 
 static void
+tell_binding(const struct telling *t, struct slice gateway)
+{
+	struct slice ns, name;
+
+	if (gateways_have_mesh(&gateway, 1))
+		return;
+	gateway_name_split(gateway, t->r->key.ns, &ns, &name);
+	tell_text(
+	    t, HOST_ABOUT, "bound/%.*s/%.*s", SLICE_ARG(ns), SLICE_ARG(name));
+}
+
+static void
 tell_virtual_service(const struct telling *t)
 {
 	const struct virtual_service *vs = resource_virtual_service(t->r);
 
-	for (size_t i = 0; i < vs->hosts.count; i++)
+	bool in_mesh =
+	    gateways_have_mesh(vs->gateways.items, vs->gateways.count);
+
+	for (size_t i = 0; in_mesh && i < vs->hosts.count; i++)
 		tell(t, HOST_ABOUT, vs->hosts.items[i]);
+	for (size_t i = 0; i < vs->gateways.count; i++)
+		tell_binding(t, vs->gateways.items[i]);
 	if (vs->hosts.count == 0)
 		tell_delegate(t, HOST_ABOUT, t->r->key.ns, t->r->key.name);
 	for (size_t i = 0; i < vs->http.count; i++)
@@ -314,12 +335,12 @@ tell_gateway(const struct telling *t)
 {
 	const struct labels *l =
 	    &((const struct gateway *)t->r->spec)->selector;
+	char text[HOST_TEXT_MAX];
 
-	if (l->count == 0)
-		tell_text(t, HOST_ABOUT, "gateway/");
-	else
-		tell_text(t, HOST_ABOUT, "gateway/%.*s=%.*s",
-		    SLICE_ARG(l->items[0].key), SLICE_ARG(l->items[0].value));
+	tell_text(t, HOST_REFERS, "bound/%.*s/%.*s", SLICE_ARG(t->r->key.ns),
+	    SLICE_ARG(t->r->key.name));
+	t->each(t->arg, HOST_ABOUT,
+	    host_gateway(l->count > 0 ? l->items : NULL, text));
 }
 
 static void
@@ -372,6 +393,23 @@ resource_each_host(const struct resource *r, struct slice domain,
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (r->kind == kinds[i].kind)
 			kinds[i].tell(&t);
+}
+
+struct slice
+host_gateway(const struct label *l, char out[HOST_TEXT_MAX])
+{
+	return printed(
+	    out, l == NULL ? snprintf(out, HOST_TEXT_MAX, "gateway/")
+			   : snprintf(out, HOST_TEXT_MAX, "gateway/%.*s=%.*s",
+				 SLICE_ARG(l->key), SLICE_ARG(l->value)));
+}
+
+struct slice
+host_front(struct slice ns, const struct label *l, char out[HOST_TEXT_MAX])
+{
+	return printed(
+	    out, snprintf(out, HOST_TEXT_MAX, "front/%.*s/%.*s=%.*s",
+		     SLICE_ARG(ns), SLICE_ARG(l->key), SLICE_ARG(l->value)));
 }
 
 struct slice

@@ -68,11 +68,19 @@ enum host_part {
  *	workload/<ns>, workload/<ns>/<key>=<value>	WorkloadEntries
  *	delegate/<ns>/<name>	a VirtualService without hosts
  *	gateway/, gateway/<key>=<value>	Gateways, by whom they select
+ *	bound/<ns>/<name>	VirtualServices of a Gateway
+ *	front/<ns>/<key>=<value>	Services, by what they select
  */
 #define HOST_MESH "mesh/config"
 #define HOST_NETWORKS "mesh/networks"
 
 struct slice host_space(struct slice ns, char out[HOST_TEXT_MAX]);
+
+/* Gateways for those with this label; NULL: for all. Lies in `out`. */
+struct slice host_gateway(const struct label *l, char out[HOST_TEXT_MAX]);
+/* Services in front of a gateway with it. */
+struct slice host_front(
+    struct slice ns, const struct label *l, char out[HOST_TEXT_MAX]);
 /* The other way round; false if it is none. */
 bool host_is_space(struct slice host, struct slice *out_ns);
 
@@ -87,8 +95,9 @@ bool host_leads_to(struct slice host, bool bare, struct slice domain,
 /*
  * Each host of the resource, in all its spellings; one that is named twice
  * comes twice. A Service is about its name, a DestinationRule about its host,
- * a VirtualService about its hosts, and refers to its destinations' and to its
- * delegates; a selector refers to workloads.
+ * a VirtualService about its hosts, if it is for callers in the mesh, and
+ * refers to its destinations' and to its delegates; a selector refers to
+ * workloads, a Gateway to what is bound to it.
  */
 void resource_each_host(const struct resource *r, struct slice domain,
     void (*each)(void *arg, enum host_part part, struct slice host), void *arg);

@@ -153,6 +153,10 @@ const struct view_listener *view_find_listener(const struct view *v,
 const struct view_chain *view_find_chain(
     const struct view_listener *l, const struct view_connection *c);
 
+/* Why a gateway's proxy lets nobody in by the chain yet, in words; empty: it
+ * does. */
+struct slice view_chain_missing(const struct view_chain *c);
+
 /* What keeps a chain from taking a connection, in the order of asking. */
 enum view_misfit {
 	VIEW_FITS, /* nothing does, though another one may fit better */

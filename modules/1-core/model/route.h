@@ -164,6 +164,10 @@ struct view_trace {
 	void *arg;
 };
 
+/* The first of that name in the query, as it came; false if there is none. */
+bool view_query_parameter(
+    struct slice path, struct slice name, struct slice *out);
+
 /* What a request meets; route NULL: no rule matches it (404, FLOW_NO_ROUTE). */
 struct view_http_choice {
 	const struct view_http_route *route;

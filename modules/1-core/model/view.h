@@ -93,6 +93,8 @@ struct view_input {
 	struct slice network;  /* that it lies in */
 	struct slice locality; /* "region/zone/subzone"; may be empty */
 	struct slice identity; /* its own; who calls without an account */
+	struct slice account;  /* who it calls as itself, in `ns`; may be empty
+				*/
 	const struct resource *const *resources;
 	size_t resource_count;
 	const struct view_service_input *services;
@@ -121,14 +123,19 @@ struct view_input {
 
 /* --- rows ----------------------------------------------------------------- */
 
+/* As whom calls leave this machine. */
+struct view_caller {
+	struct slice identity; /* spiffe://…; the node's without an account */
+	struct flow_party party; /* what reports say of it */
+};
+
 struct view_upstream {
 	struct slice name;
 	struct addr listen;
 	struct slice ns;
 	struct slice account;
-	struct slice identity; /* spiffe://…; the node's without an account */
+	struct view_caller caller; /* its clients */
 	const struct view_scope *scope;
-	struct flow_party party; /* what reports say of its clients */
 	/* NULL: see `missing`; its rules are those of view_host_now(). */
 	const struct view_host *host;
 	struct slice missing; /* words */
@@ -201,6 +208,9 @@ const struct view_scope *const *view_scopes(
 const struct view_upstream *view_find_upstream(
     const struct view *v, struct slice name);
 
+/* Whom a gateway calls as. */
+const struct view_caller *view_self(const struct view *v);
+
 /* By full name; NULL if there is none. */
 const struct view_cluster *view_find_cluster(
     const struct view *v, struct slice name);
@@ -245,6 +255,14 @@ const struct view_exposed *view_find_exposed(
 /* The same by any form of its service's full name, and the callers' port. */
 const struct view_exposed *view_find_exposed_host(
     const struct view *v, struct slice host, uint16_t port);
+
+/*
+ * Who answers at that address of the machine to a caller that names nobody:
+ * the identity of all that is exposed there, whatever the port; of all that is
+ * exposed, if nothing is at that address, as behind NAT. SLICE_NONE if they
+ * are of several identities, or nothing is exposed.
+ */
+struct slice view_identity_at(const struct view *v, const struct addr *at);
 
 /* Is this the IP address of one that the machine announces as its own? */
 bool view_is_announced(const struct view *v, const struct addr *a);

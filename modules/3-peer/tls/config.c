@@ -2,9 +2,9 @@
 /*
  * config — what all connections of one kind have in common.
  *
- * TLS 1.3 only, with fresh keys each time: no pre-shared keys, no tickets, no
- * early data. AES-GCM stands first because two defaults of the library would
- * agree on ChaCha20.
+ * TLS 1.3 only, with fresh keys each time, by a ticket too, and no early data.
+ * AES-GCM stands first because two defaults of the library would agree on
+ * ChaCha20.
  */
 #include "session.h"
 
@@ -19,25 +19,33 @@ static const uint16_t groups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
 static const uint16_t signatures[] = {MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
     MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384, MBEDTLS_TLS1_3_SIG_NONE};
 
-/* A server's identity, once the client has said whom it wants. */
-static int
-on_client_hello(mbedtls_ssl_context *ssl)
+bool
+config_choose_identity(struct tls *t)
 {
-	struct tls *t = mbedtls_ssl_get_user_data_p(ssl);
 	struct shake *h = t->shake;
 	size_t len = 0;
-	const unsigned char *sni = mbedtls_ssl_get_hs_sni(ssl, &len);
+	const unsigned char *sni = mbedtls_ssl_get_hs_sni(&t->ssl, &len);
 
+	mem_free(&t->sni); /* of a first ClientHello */
 	if (len > NAME_HOST_MAX)
-		return MBEDTLS_ERR_SSL_DECODE_ERROR;
+		return false;
 	if (len > 0)
 		t->sni = mem_strndup((const char *)sni, len);
 	if (h->pick != NULL) {
 		tls_identity_unref(&t->identity);
 		t->identity = h->pick(h->pick_arg, slice_of(sni, len));
 	}
-	if (t->identity == NULL) {
-		(void)fault_set(&h->verify.why, ERR_NOT_FOUND,
+	return t->identity != NULL;
+}
+
+/* The client has said whom it wants. */
+static int
+on_client_hello(mbedtls_ssl_context *ssl)
+{
+	struct tls *t = mbedtls_ssl_get_user_data_p(ssl);
+
+	if (!config_choose_identity(t)) {
+		(void)fault_set(&t->shake->verify.why, ERR_NOT_FOUND,
 		    "no identity answers to the name '%s'",
 		    t->sni == NULL ? "" : t->sni);
 		return MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME;
@@ -55,6 +63,28 @@ ask_mode(const struct tls_config_spec *spec)
 					     : MBEDTLS_SSL_VERIFY_NONE;
 }
 
+/* With new keys each time: the ticket stands for certificates only. */
+static void
+set_up_resumption(const struct tls_config *c, mbedtls_ssl_config *conf)
+{
+	int modes = MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL;
+	bool resumes = c->resumables != NULL || c->spec.tickets != NULL;
+
+	if (resumes)
+		modes |= MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL;
+	mbedtls_ssl_conf_tls13_key_exchange_modes(conf, modes);
+	if (c->spec.tickets != NULL)
+		ticket_set_up(conf, c->spec.tickets);
+	if (c->spec.role == TLS_SERVER)
+		return;
+	mbedtls_ssl_conf_session_tickets(
+	    conf, resumes ? MBEDTLS_SSL_SESSION_TICKETS_ENABLED
+			  : MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
+	if (resumes)
+		mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(conf,
+		    MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+}
+
 int
 config_set_up(const struct tls_config *c, mbedtls_ssl_config *conf)
 {
@@ -67,8 +97,7 @@ config_set_up(const struct tls_config *c, mbedtls_ssl_config *conf)
 		return code;
 	mbedtls_ssl_conf_min_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_3);
 	mbedtls_ssl_conf_max_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_3);
-	mbedtls_ssl_conf_tls13_key_exchange_modes(
-	    conf, MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
+	set_up_resumption(c, conf);
 	mbedtls_ssl_conf_rng(conf, x509_random, NULL);
 	mbedtls_ssl_conf_authmode(conf, ask_mode(&c->spec));
 	mbedtls_ssl_conf_ciphersuites(conf, suites);
@@ -76,11 +105,6 @@ config_set_up(const struct tls_config *c, mbedtls_ssl_config *conf)
 	mbedtls_ssl_conf_sig_algs(conf, signatures);
 	if (server)
 		mbedtls_ssl_conf_cert_cb(conf, on_client_hello);
-#if defined(MBEDTLS_SSL_SESSION_TICKETS)
-	if (!server)
-		mbedtls_ssl_conf_session_tickets(
-		    conf, MBEDTLS_SSL_SESSION_TICKETS_DISABLED);
-#endif
 	if (c->alpn[0] != NULL)
 		code = mbedtls_ssl_conf_alpn_protocols(
 		    conf, (const char **)(uintptr_t)c->alpn);
@@ -92,9 +116,18 @@ tls_config_new(const struct tls_config_spec *spec, struct tls_config **out)
 {
 	AUTO(tls_config_unref) struct tls_config *c = mem_new(sizeof(*c));
 
+	if (spec->resume && spec->role != TLS_CLIENT)
+		return ERR_INVALID;
+	if (spec->tickets != NULL &&
+	    (spec->role != TLS_SERVER || spec->ask != TLS_ASK_REQUIRED))
+		return ERR_INVALID;
 	atomic_init(&c->refs, 1);
 	mbedtls_ssl_config_init(&c->conf);
 	c->spec = *spec;
+	if (spec->tickets != NULL)
+		(void)tls_tickets_ref(spec->tickets);
+	if (spec->resume)
+		c->resumables = resumables_new();
 	if (c->spec.clock == NULL)
 		c->spec.clock = &clock_system;
 	if (c->spec.handshake_ms == 0)
@@ -123,5 +156,7 @@ tls_config_unref(struct tls_config **cp)
 	    atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	mbedtls_ssl_config_free(&c->conf);
+	tls_tickets_unref(&c->spec.tickets);
+	resumables_free(&c->resumables);
 	mem_free(&c);
 }

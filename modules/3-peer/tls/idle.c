@@ -3,7 +3,7 @@
  * idle — record buffers go from connection to connection of one thread.
  *
  * A connection at rest has none, which saves 33 KiB of the 36 that it would
- * hold. A few pairs wait for the next one that has bytes in hand.
+ * hold. A pair or two wait for the next one that has bytes in hand.
  */
 #include <pthread.h>
 
@@ -11,7 +11,7 @@
 
 #include "session.h"
 
-enum { SPARES_MAX = 4 };
+enum { SPARES_MAX = 2 };
 
 struct pair {
 	unsigned char *in;

@@ -16,11 +16,36 @@
 
 #include "session.h"
 
-enum { RECORD_MAX = 16 << 10 /* RFC 8446 §5.1 */ };
+enum {
+	RECORD_MAX = 16 << 10, /* RFC 8446 §5.1 */
+	/* Of one key. AES-GCM bears 2^24.5 full records, RFC 8446 §5.5. */
+	RECORDS_MAX = 1 << 23
+};
 
 _Static_assert(RECORD_MAX == MBEDTLS_SSL_OUT_CONTENT_LEN, "one of ours");
 _Static_assert(RECORD_MAX + MBEDTLS_SSL_SEAL_OVERHEAD <= LOOP_SCRATCH_LEN,
     "a scratch holds a record");
+
+/* Their sequence number counts the records of a key. */
+static uint64_t
+count_of(const unsigned char number[MBEDTLS_SSL_SEQUENCE_NUMBER_LEN])
+{
+	struct reader r =
+	    READER(slice_of(number, MBEDTLS_SSL_SEQUENCE_NUMBER_LEN));
+
+	return reader_u64(&r);
+}
+
+uint64_t
+record_count(const struct tls *t)
+{
+	/* That of what comes in lies in its record buffer, if it has one. */
+	const unsigned char *in = t->attached
+				      ? t->ssl.MBEDTLS_PRIVATE(in_ctr)
+				      : t->ssl.MBEDTLS_PRIVATE(idle_in_ctr);
+
+	return MAX(count_of(in), count_of(t->ssl.MBEDTLS_PRIVATE(cur_out_ctr)));
+}
 
 /* --- what the library calls --- */
 
@@ -107,16 +132,24 @@ on_truncated(struct tls *t)
 	    "(close_notify): data may be missing");
 }
 
+/* A ticket has come; the next call looks at it. */
+static bool
+has_message(const struct tls *t)
+{
+	return t->ssl.MBEDTLS_PRIVATE(state) != MBEDTLS_SSL_HANDSHAKE_OVER;
+}
+
 /* Returns false if there is nothing to go on with. */
 static bool
 on_read_code(struct tls *t, int code)
 {
 	switch (code) {
 	case MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET:
-		return true; /* we never resume */
+		resume_keep(t);
+		return true;
 	case MBEDTLS_ERR_SSL_WANT_READ:
 	case MBEDTLS_ERR_SSL_WANT_WRITE:
-		if (record_waits(t))
+		if (record_waits(t) || has_message(t))
 			return true; /* a message that was no data */
 		if (t->below_ended)
 			on_truncated(t);
@@ -231,6 +264,14 @@ write_behind(struct wire *w, const unsigned char *bytes, size_t n)
 	return mbedtls_ssl_write(&w->t->ssl, bytes, n);
 }
 
+/* Peers look after their own keys, as we do after ours. */
+static void
+renew_worn_keys(struct tls *t)
+{
+	if (count_of(t->ssl.MBEDTLS_PRIVATE(cur_out_ctr)) >= RECORDS_MAX)
+		CHECK(mbedtls_ssl_send_key_update(&t->ssl, /* ask */ 0) == 0);
+}
+
 /* Returns how many bytes went into a record; 0 if it failed. */
 static size_t
 seal(struct wire *w, struct slice bytes)
@@ -244,6 +285,7 @@ seal(struct wire *w, struct slice bytes)
 		w->mem = loop_scratch_lend(w->t->s.loop);
 	if (LOOP_SCRATCH_LEN - w->len < size)
 		wire_send(w);
+	renew_worn_keys(w->t);
 	code = mbedtls_ssl_seal(
 	    &w->t->ssl, from, n, (unsigned char *)w->mem + w->len);
 	if (code == 0) {

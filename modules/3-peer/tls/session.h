@@ -14,6 +14,7 @@ struct tls_config {
 	mbedtls_ssl_config conf;
 	struct tls_config_spec spec;
 	const char *alpn[TLS_ALPN_MAX + 1]; /* NULL-ended for the library */
+	struct resumables *resumables;      /* NULL: it resumes nothing */
 };
 
 /* What only a handshake needs; freed when it is over. */
@@ -24,6 +25,7 @@ struct shake {
 	struct expected expected;
 	struct tls_pin pin;
 	struct tls_trust *trust;
+	struct tls_peer *known; /* who it is, if the handshake resumes */
 	tls_pick_cb pick;
 	void *pick_arg;
 	/* A client's certificate can only hang on a configuration of its own,
@@ -40,6 +42,7 @@ struct tls {
 	struct shake *shake; /* NULL: over, or failed */
 	struct tls_peer *peer;
 	struct tls_chain *root;
+	struct comeback *comeback; /* a client that waits for a ticket */
 	char *sni;
 	struct fault *fault;
 	struct slice lent; /* what the layer below lends for this call */
@@ -52,12 +55,16 @@ struct tls {
 	bool below_full;         /* it said ERR_AGAIN */
 	bool below_ended;        /* it will bring no more */
 	bool notified;           /* our close_notify is on its way */
+	bool resumed;            /* by a ticket: nobody showed a certificate */
 };
 
 /* --- config.c --- */
 
 /* Fills a configuration of the library; its code, or 0. */
 int config_set_up(const struct tls_config *c, mbedtls_ssl_config *conf);
+
+/* A server's identity for the name in the ClientHello. False: there is none. */
+bool config_choose_identity(struct tls *t);
 
 /* --- stream.c --- */
 
@@ -74,6 +81,30 @@ void tls_fail_code(struct tls *t, int code);
 void shake_run(struct tls *t);
 void shake_end(struct tls *t);
 
+/* --- ticket.c --- */
+
+/* The library's call-backs of a server with these tickets. */
+void ticket_set_up(mbedtls_ssl_config *conf, struct tls_tickets *tickets);
+
+/* Around each step of a handshake, whose call-backs are not told whose. */
+void ticket_begin_step(struct tls *t);
+void ticket_end_step(void);
+
+/* --- resume.c --- */
+
+struct resumables *resumables_new(void);
+void resumables_free(struct resumables **rp);
+
+/*
+ * Offers the server of that name what it gave us last, and waits for what it
+ * gives us this time. After the library's half is set up.
+ */
+void resume_begin(struct tls *t, struct slice server);
+void comeback_free(struct comeback **cp);
+
+/* A ticket has come. */
+void resume_keep(struct tls *t);
+
 /* --- record.c --- */
 
 int record_send(void *arg, const unsigned char *bytes, size_t len);
@@ -87,6 +118,9 @@ void record_stash(struct tls *t);
 
 /* True if something was received that is not handed up yet. */
 bool record_waits(const struct tls *t);
+
+/* Of the busier direction, under the keys in use. */
+uint64_t record_count(const struct tls *t);
 
 /* Seals what waits, and our end behind it if that was asked for. */
 void record_flush(struct tls *t);

@@ -63,7 +63,30 @@ shake_end(struct tls *t)
 	verify_fini(&h->verify);
 	expected_fini(&h->expected);
 	tls_trust_unref(&h->trust);
+	tls_peer_free(&h->known);
 	mem_free(&h);
+}
+
+/*
+ * Nobody showed a certificate, so the ticket was taken: who had it is the one
+ * that it speaks of. Its owner may have been revoked since it was offered.
+ */
+static enum err
+identify_by_ticket(struct tls *t, struct fault *why)
+{
+	struct verify *v = &t->shake->verify;
+	enum err e;
+
+	if (v->began || t->shake->known == NULL ||
+	    mbedtls_ssl_get_peer_cert(&t->ssl) != NULL)
+		return OK;
+	e = verify_known(v, t->shake->known, why);
+	if (e != OK)
+		return e;
+	v->peer = TAKE(t->shake->known);
+	v->good = true;
+	t->resumed = true;
+	return OK;
 }
 
 /* The library's answer is never the only one: ours has to be there too. */
@@ -73,10 +96,13 @@ is_good(struct tls *t)
 	const struct tls_config_spec *spec = &t->config->spec;
 	struct verify *v = &t->shake->verify;
 	bool needed = spec->role == TLS_CLIENT || spec->ask == TLS_ASK_REQUIRED;
+	struct fault why = {0};
 
-	if (!v->began && !needed)
-		return true;
-	if (v->good)
+	if (identify_by_ticket(t, &why) != OK) {
+		tls_fail(t, ERR_AUTH, "%s", why.text);
+		return false;
+	}
+	if (v->good || (!v->began && !needed))
 		return true;
 	tls_fail(t, ERR_AUTH, "the peer was not verified");
 	return false;
@@ -142,14 +168,24 @@ send_under_application_keys(struct tls *t)
 	    sizeof(ssl->MBEDTLS_PRIVATE(cur_out_ctr)));
 }
 
+/* With a server's ticket, which the library does not count in. */
+static bool
+is_over(const struct tls *t)
+{
+	return t->ssl.MBEDTLS_PRIVATE(state) == MBEDTLS_SSL_HANDSHAKE_OVER;
+}
+
 void
 shake_run(struct tls *t)
 {
 	struct turn *turn = turn_of(t->s.loop);
 
 	while (turn->spent < STEPS_A_TURN) {
-		int code = mbedtls_ssl_handshake_step(&t->ssl);
+		int code;
 
+		ticket_begin_step(t);
+		code = mbedtls_ssl_handshake_step(&t->ssl);
+		ticket_end_step();
 		if (code == MBEDTLS_ERR_SSL_WANT_READ) {
 			if (t->below_ended)
 				tls_fail(t, ERR_RESET,
@@ -162,7 +198,7 @@ shake_run(struct tls *t)
 			return;
 		}
 		turn->spent++;
-		if (mbedtls_ssl_is_handshake_over(&t->ssl)) {
+		if (is_over(t)) {
 			complete(t);
 			return;
 		}

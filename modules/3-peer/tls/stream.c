@@ -355,6 +355,7 @@ tls_free(struct stream *s)
 	tls_peer_free(&t->peer);
 	tls_chain_unref(&t->root);
 	tls_identity_unref(&t->identity);
+	comeback_free(&t->comeback);
 	tls_config_unref(&t->config);
 	mem_free(&t->sni);
 	mem_free(&t->fault);
@@ -471,6 +472,14 @@ show_identity(struct tls *t, struct fault *why)
 	return code == 0 ? OK : x509_fault(why, ERR_INTERNAL, code, "TLS");
 }
 
+/* Only who shows a certificate is given a ticket. */
+static bool
+may_resume(const struct tls *t)
+{
+	return t->config->resumables != NULL && t->identity != NULL &&
+	       t->shake->trust != NULL;
+}
+
 static enum err
 set_up_client(
     struct tls *t, const struct tls_client_spec *spec, struct fault *why)
@@ -502,6 +511,8 @@ set_up_client(
 	if (mbedtls_ssl_set_hostname(&t->ssl, spec->sni.len > 0 ? sni : NULL) !=
 	    0)
 		return fault_set(why, ERR_INVALID, "the server name is wrong");
+	if (spec->server.len > 0 && may_resume(t))
+		resume_begin(t, spec->server);
 	return OK;
 }
 
@@ -595,6 +606,12 @@ tls_stream_peer(const struct stream *s)
 	return tls_const(s)->peer;
 }
 
+bool
+tls_stream_is_resumed(const struct stream *s)
+{
+	return tls_const(s)->resumed;
+}
+
 struct tls_chain *
 tls_stream_root(const struct stream *s)
 {
@@ -620,6 +637,12 @@ tls_stream_fault(const struct stream *s)
 	const struct tls *t = tls_const(s);
 
 	return t->fault == NULL ? &none : t->fault;
+}
+
+uint64_t
+tls_stream_records(const struct stream *s)
+{
+	return record_count(tls_const(s));
 }
 
 enum err

@@ -249,10 +249,20 @@ enum { TLS_ALPN_MAX = 4, TLS_HANDSHAKE_MS = 10000 };
 
 /*
  * The last word on a peer whose chain is good (a revocation list, say). On
- * the stream's loop; anything but OK, with words, refuses the handshake.
+ * the stream's loop; anything but OK, with words, refuses the handshake. Asked
+ * twice of one whose ticket is taken: when that comes, and at the end.
  */
 typedef enum err (*tls_check_cb)(
     void *arg, const struct tls_peer *peer, struct fault *why);
+
+/*
+ * What a server seals its session tickets with (RFC 8446 §4.6.1): the keys of
+ * any number of configurations, on any thread; new ones each hour.
+ */
+struct tls_tickets;
+struct tls_tickets *tls_tickets_new(void);
+struct tls_tickets *tls_tickets_ref(struct tls_tickets *t);
+void tls_tickets_unref(struct tls_tickets **tp);
 
 struct tls_config_spec {
 	enum tls_role role;
@@ -262,6 +272,12 @@ struct tls_config_spec {
 	uint32_t handshake_ms;          /* 0 is TLS_HANDSHAKE_MS */
 	tls_check_cb check;             /* may be NULL */
 	void *check_arg;
+	/* Servers with TLS_ASK_REQUIRED: their clients may come back without
+	 * certificates, for an hour. NULL: they may not. */
+	struct tls_tickets *tickets;
+	/* Clients: come back to servers that are named in struct
+	 * tls_client_spec. All streams are of one loop then. */
+	bool resume;
 };
 
 /* TLS 1.3 only; AES-128-GCM, AES-256-GCM, ChaCha20; X25519, P-256. */
@@ -290,6 +306,9 @@ struct tls_client_spec {
 	 */
 	const struct tls_pin *root_pin;
 	struct slice sni; /* SLICE_NONE sends none */
+	/* With resume: what this server is known by, among all that the
+	 * configuration goes to. SLICE_NONE: it is not known again. */
+	struct slice server;
 };
 
 enum { TLS_EXPECTED_MAX = 64 };
@@ -326,6 +345,12 @@ bool tls_stream_is(const struct stream *s);
 /* NULL before on_open and when the peer showed no certificate. */
 const struct tls_peer *tls_stream_peer(const struct stream *s);
 
+/*
+ * True if a ticket spoke for both ends and neither showed a certificate. What
+ * is known of the peer is the same then.
+ */
+bool tls_stream_is_resumed(const struct stream *s);
+
 /* With TLS_CLIENT and root_pin: the root that was pinned; else NULL. */
 struct tls_chain *tls_stream_root(const struct stream *s);
 
@@ -340,9 +365,57 @@ struct slice tls_stream_sni(const struct stream *s);
 const struct fault *tls_stream_fault(const struct stream *s);
 
 /*
+ * How many records the busier direction has carried under its keys. Ours move
+ * on by themselves after 2^23; who would rather begin anew does so before.
+ */
+uint64_t tls_stream_records(const struct stream *s);
+
+/*
  * New keys for what we send from the next record on (RFC 8446 §4.6.3), and
  * with `ask` for what the peer sends. ERR_INVALID when it is not open.
  */
 MUST_USE enum err tls_stream_update_keys(struct stream *s, bool ask);
+
+/* --- what old protocols ask for ------------------------------------------- */
+
+/* SHA-1, which proves nothing any more; RFC 6455 §4.2.2 has it. */
+enum { TLS_SHA1_LEN = 20 };
+void tls_sha1(struct slice in, uint8_t out[TLS_SHA1_LEN]);
+
+/* --- a ClientHello that is read ahead --------------------------------------
+ */
+
+enum {
+	TLS_HELLO_BYTES_MAX = 16 << 10, /* of the message; Envoy's bound, too */
+	TLS_HELLO_ALPNS_MAX = 16,       /* kept; further ones are passed over */
+	TLS_HELLO_TEXT_MAX = 512        /* of all protocols that are kept */
+};
+
+/* What a client says of itself before anything is agreed on. */
+struct tls_hello {
+	char sni[NAME_HOST_MAX + 1];             /* in lower case; "": none */
+	struct slice alpns[TLS_HELLO_ALPNS_MAX]; /* in `text` */
+	size_t alpn_count;
+	char text[TLS_HELLO_TEXT_MAX];
+};
+
+/* Takes the first bytes of a connection, in pieces of any size. */
+struct tls_hello_reader {
+	uint8_t header[5]; /* of the record at hand */
+	size_t header_len;
+	size_t left; /* bytes of the record that are to come */
+	struct buf message;
+};
+
+void tls_hello_reader_init(struct tls_hello_reader *r);
+void tls_hello_reader_fini(struct tls_hello_reader *r);
+
+/*
+ * ERR_AGAIN: that was not all of it. ERR_PROTOCOL: this is no ClientHello;
+ * ERR_LIMIT: it is too long. OK: `out` has what it says; its slices lie in it,
+ * so it is not to be moved. Nobody feeds a reader that was not told ERR_AGAIN.
+ */
+MUST_USE enum err tls_hello_feed(
+    struct tls_hello_reader *r, struct slice bytes, struct tls_hello *out);
 
 #endif

@@ -14,6 +14,7 @@
 #include <mbedtls/asn1.h>
 #include <mbedtls/oid.h>
 
+#include "peer.h"
 #include "verify.h"
 
 /* --- whom we expect --- */
@@ -273,31 +274,6 @@ check_usage(struct verify *v, const mbedtls_x509_crt *crt, uint32_t *flags)
 		    "peer certificate is not for both servers and clients");
 }
 
-static struct tls_peer *
-peer_new(const struct tls_cert_info *info)
-{
-	size_t len = strlen(info->uri);
-	struct tls_peer *p = mem_new(sizeof(*p) + len + 1);
-	char *uri = (char *)(p + 1);
-
-	memcpy(uri, info->uri, len);
-	p->uri = uri;
-	p->pin = info->pin;
-	memcpy(p->serial, info->serial, sizeof(p->serial));
-	memcpy(p->common_name, info->common_name, sizeof(p->common_name));
-	p->not_before_ms = info->not_before_ms;
-	p->not_after_ms = info->not_after_ms;
-	/* It was parsed once, so it parses again. */
-	CHECK(name_identity_parse(slice_str(uri), &p->identity, NULL) == OK);
-	return p;
-}
-
-void
-tls_peer_free(struct tls_peer **pp)
-{
-	mem_free(pp);
-}
-
 static void
 check_identity(
     struct verify *v, const struct tls_cert_info *info, uint32_t *flags)
@@ -365,6 +341,23 @@ verify_one(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 	if (depth == 0 && v->flags != 0 && v->must_stop)
 		return MBEDTLS_ERR_X509_FATAL_ERROR;
 	return 0;
+}
+
+enum err
+verify_known(
+    const struct verify *v, const struct tls_peer *p, struct fault *why)
+{
+	const struct expected *x = v->expected;
+
+	if (v->now_ms > p->not_after_ms || v->now_ms < p->not_before_ms)
+		return fault_set(why, ERR_EXPIRED,
+		    "the certificate that %.200s once showed is not valid now",
+		    p->uri);
+	if (!slice_eq(p->identity.trust_domain, slice_str(x->trust_domain)) ||
+	    !is_expected(x, slice_str(p->uri)))
+		return fault_set(why, ERR_AUTH,
+		    "identity %.200s is not one that is expected", p->uri);
+	return v->check == NULL ? OK : v->check(v->check_arg, p, why);
 }
 
 void

@@ -37,6 +37,13 @@ void verify_fini(struct verify *v);
 int verify_one(void *arg, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
 
 /*
+ * A peer that was good once: its dates, whether it is expected, and the last
+ * word on it, as verify_one() asks them.
+ */
+MUST_USE enum err verify_known(
+    const struct verify *v, const struct tls_peer *p, struct fault *why);
+
+/*
  * ERR_INVALID in words, if the identities are malformed or of several trust
  * domains. With no identities, trust_domain is needed.
  */

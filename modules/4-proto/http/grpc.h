@@ -30,6 +30,12 @@ enum grpc_status {
 /* What an HTTP status means where a grpc-status is missing. */
 enum grpc_status grpc_status_from_http(unsigned status);
 
+/*
+ * What grpc-timeout says: up to eight digits and a unit, H M S m u n; in whole
+ * microseconds, at least one. ERR_PARSE otherwise.
+ */
+MUST_USE enum err grpc_timeout_parse(struct slice text, uint64_t *out_us);
+
 /* --- framing, pure --- */
 
 enum { GRPC_PREFIX_LEN = 5 };

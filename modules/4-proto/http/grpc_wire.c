@@ -202,3 +202,31 @@ grpc_message_decode(struct slice text, struct arena *a, struct slice *out)
 	*out = slice_of(mem, n);
 	return OK;
 }
+
+/* --- fields of a call ------------------------------------------------------
+ */
+
+enum err
+grpc_timeout_parse(struct slice text, uint64_t *out_us)
+{
+	enum { DIGITS_MAX = 8 };
+	static const char units[] = "HMSmun";
+	static const uint64_t ns[] = {UINT64_C(3600000000000),
+	    UINT64_C(60000000000), UINT64_C(1000000000), 1000000, 1000, 1};
+	size_t digits = text.len - 1;
+	uint64_t n;
+	const char *unit;
+
+	if (text.len < 2 || digits > DIGITS_MAX ||
+	    slice_to_u64(slice_sub(text, 0, digits), &n) != OK)
+		return ERR_PARSE;
+	unit = memchr(units, text.ptr[digits], strlen(units));
+	if (unit == NULL)
+		return ERR_PARSE;
+	if (ns[unit - units] >= 1000)
+		*out_us = n * (ns[unit - units] / 1000);
+	else
+		*out_us = n * ns[unit - units] / 1000;
+	*out_us = MAX(*out_us, (uint64_t)1);
+	return OK;
+}

@@ -77,8 +77,10 @@ set_part(struct http_head *h, struct slice name, struct slice value)
 		 slice_to_u64(value, &status) == OK && status >= 100 &&
 		 status <= 999) /* RFC 9110 §15 */
 		h->status = (uint16_t)status;
+	else if (slice_eq(name, S(":protocol")))
+		h->upgrade = value;
 	else
-		return false; /* ":protocol": extended CONNECT is not offered */
+		return false;
 	return true;
 }
 
@@ -178,12 +180,17 @@ static void
 refuse_head(struct http2_stream *s)
 {
 	AUTO(arena_fini) struct arena a = {0};
+	struct slice words = s->bad_block
+				 ? S("the head of the request makes no sense")
+				 : S("the head of the request is too large");
 	struct http_head h;
 
 	arena_init(&a, 4096);
 	http_head_init(&h, &a);
 	h.status = s->bad_block ? 400 : 431;
-	if (http2_stream_respond(s, &h, /* end */ true) == OK)
+	if (http_head_set_id(
+		&h, HTTP_PROXY_STATUS, http_proxy_status(&a, words)) == OK &&
+	    http2_stream_respond(s, &h, /* end */ true) == OK)
 		http2_stream_leave(s);
 	else
 		http2_stream_reset(s, HTTP2_INTERNAL_ERROR);
@@ -203,10 +210,21 @@ on_request_head(struct http2_stream *s, bool end)
 		return;
 	}
 	decide_framing(s->head, end);
+	if (s->head->upgrade.len > 0)
+		s->head->method = S("GET"); /* RFC 8441 §4 */
+	if (end)
+		s->head->upgrade = SLICE_NONE; /* nothing will be switched */
 	if (c->events->on_request != NULL)
 		c->events->on_request(c->arg, s, s->head, end);
 	if (s->events == NULL && !s->done)
 		http2_stream_reset(s, HTTP2_REFUSED_STREAM);
+}
+
+static void
+refuse_block(struct http2_stream *s)
+{
+	http2_stream_reset(
+	    s, s->too_large ? HTTP2_ENHANCE_YOUR_CALM : HTTP2_PROTOCOL_ERROR);
 }
 
 static void
@@ -216,7 +234,7 @@ on_response_head(struct http2_stream *s, bool end)
 
 	s->block = NULL;
 	if (s->too_large || s->bad_block) {
-		http2_stream_reset(s, HTTP2_PROTOCOL_ERROR);
+		refuse_block(s);
 		return;
 	}
 	decide_framing(h, end);
@@ -239,7 +257,7 @@ on_trailers(struct http2_stream *s)
 
 	s->block = NULL;
 	if (s->too_large || s->bad_block)
-		http2_stream_reset(s, HTTP2_PROTOCOL_ERROR);
+		refuse_block(s);
 	else if (s->events->on_trailers != NULL)
 		s->events->on_trailers(s->arg, s, h);
 }
@@ -407,6 +425,8 @@ why_closed(const struct http2_stream *s, uint32_t code)
 		return OK;
 	if (s->leave && s->sent_end)
 		return OK;
+	if (s->invalid)
+		return ERR_PROTOCOL;
 	if (code == NGHTTP2_REFUSED_STREAM)
 		return ERR_REFUSED;
 	return ERR_RESET;
@@ -423,6 +443,23 @@ on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 	return 0;
 }
 
+/* nghttp2 resets the stream: whoever began it may not know that yet. */
+static int
+on_invalid_frame(
+    nghttp2_session *ng, const nghttp2_frame *frame, int code, void *arg)
+{
+	struct http2_stream *s = stream_of(ng, frame->hd.stream_id);
+	struct http2 *c;
+
+	(void)code; /* it tells the peer */
+	OBJ(c, arg, HTTP2_MAGIC);
+	if (s != NULL)
+		s->invalid = true;
+	if (frame->hd.type == NGHTTP2_HEADERS)
+		h2_order_reset(c, frame->hd.stream_id);
+	return 0;
+}
+
 void
 h2_recv_setup(nghttp2_session_callbacks *cb)
 {
@@ -432,17 +469,17 @@ h2_recv_setup(nghttp2_session_callbacks *cb)
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(
 	    cb, on_data_chunk);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(
+	    cb, on_invalid_frame);
 	nghttp2_session_callbacks_set_on_stream_close_callback(
 	    cb, on_stream_close);
 }
 
-void
-h2_recv(struct http2 *c, struct slice bytes)
+static bool
+feed(struct http2 *c, struct slice bytes)
 {
 	ssize_t rv;
 
-	if (c->dying)
-		return;
 	c->inside = true;
 	rv = nghttp2_session_mem_recv(
 	    c->ng, (const uint8_t *)bytes.ptr, bytes.len);
@@ -451,5 +488,35 @@ h2_recv(struct http2 *c, struct slice bytes)
 		h2_end(c, ERR_PROTOCOL,
 		    rv == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM
 					      : NGHTTP2_PROTOCOL_ERROR);
+	return rv >= 0;
+}
+
+/* A part at a time, where a frame is doubtful. */
+static void
+feed_in_order(struct http2 *c, struct slice bytes)
+{
+	while (bytes.len > 0 && !c->dying) {
+		int32_t id;
+		size_t n = h2_order_look(c, bytes, &id);
+
+		if (!feed(c, slice_sub(bytes, 0, n)))
+			return;
+		if (id > 0 && !h2_order_allows(c, id))
+			h2_end(c, ERR_PROTOCOL, NGHTTP2_STREAM_CLOSED);
+		bytes = slice_sub(bytes, n, bytes.len - n);
+	}
+}
+
+void
+h2_recv(struct http2 *c, struct slice bytes)
+{
+	if (c->dying)
+		return;
+	if (c->server)
+		feed_in_order(c, bytes);
+	else
+		(void)feed(c, bytes); /* it ends by itself */
+	if (c->events->on_batch_end != NULL)
+		c->events->on_batch_end(c->arg, c);
 	h2_want_flush(c);
 }

@@ -142,6 +142,13 @@ submit_trailers(struct http2_stream *s)
 	return nghttp2_submit_trailer(s->conn->ng, s->id, nv, n);
 }
 
+/* How much waits to be sent. */
+static size_t
+waiting(const struct http2_stream *s)
+{
+	return buf_len(&s->queue) + s->lent.len;
+}
+
 /* How much of the queue goes into the next DATA frame. */
 static ssize_t
 on_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t len,
@@ -155,7 +162,7 @@ on_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t len,
 	(void)arg;
 	if (s == NULL)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	there = buf_len(&s->queue) + s->lent.len;
+	there = waiting(s);
 	if (there == 0 && !s->ended_out) {
 		s->deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
@@ -175,20 +182,22 @@ on_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t len,
 /*
  * Few large frames instead of many: the other end hands on each frame by
  * itself, which costs it a write. nghttp2 cuts this to what windows and the
- * peer's largest frame allow.
+ * peer's largest frame allow; and it keeps room for so much, as long as the
+ * connection lives, so that large frames are for those who have much to say.
  */
 static ssize_t
 on_frame_length(nghttp2_session *ng, uint8_t type, int32_t id,
     int32_t conn_window, int32_t stream_window, uint32_t frame_max, void *arg)
 {
-	(void)ng;
+	const struct http2_stream *s = stream_of(ng, id);
+
 	(void)type;
-	(void)id;
 	(void)conn_window;
 	(void)stream_window;
 	(void)frame_max;
 	(void)arg;
-	return H2_DATA_MAX;
+	return s != NULL && waiting(s) > H2_DATA_LEAST ? H2_DATA_MAX
+						       : H2_DATA_LEAST;
 }
 
 nghttp2_data_provider
@@ -232,9 +241,13 @@ status_text(unsigned status, char out[3])
 static size_t
 request_parts(const struct http_head *h, nghttp2_nv *nv)
 {
+	bool upgrades = h->upgrade.len > 0; /* RFC 8441 §4 */
 	size_t n = 0;
 
-	nv[n++] = pair(S(":method"), h->method, false);
+	nv[n++] =
+	    pair(S(":method"), upgrades ? S("CONNECT") : h->method, false);
+	if (upgrades)
+		nv[n++] = pair(S(":protocol"), h->upgrade, false);
 	if (h->authority.len > 0)
 		nv[n++] = pair(S(":authority"), h->authority, false);
 	if (http_head_is_method(h, S("CONNECT")))

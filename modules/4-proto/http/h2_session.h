@@ -8,6 +8,7 @@
  *	h2_send.c    heads and queues → frames → one write a turn
  *	h2_flow.c    when credit goes back, and how windows grow
  *	h2_alive.c   whether the peer is still there
+ *	h2_order.c   frames of streams that are over
  */
 #ifndef MESHD_H2_SESSION_H
 #define MESHD_H2_SESSION_H
@@ -24,20 +25,35 @@
 
 enum {
 	H2_OUT_MAX = 128 << 10,         /* bytes gathered for one write */
+	H2_DATA_LEAST = 16 << 10,       /* room for a DATA frame at first */
 	H2_DATA_MAX = LOOP_SCRATCH_LEN, /* of one DATA frame that we send */
 	H2_CONN_START = 4 * LIMIT_H2_WINDOW_START,
 	H2_STREAM_ARENA = 128 << 10, /* heads of one stream */
-	H2_PSEUDO_MAX = 5,           /* fields of our own in a head */
+	H2_PSEUDO_MAX = 6,           /* fields of our own in a head */
 	H2_CALM_FRAMES = 1000,       /* idle frames in H2_CALM_US */
-	H2_EMPTY_DATA_MAX = 16       /* in a row */
+	H2_EMPTY_DATA_MAX = 16,      /* in a row */
+	H2_RESETS = 16               /* of ours that are remembered */
 };
 #define H2_CALM_US UINT64_C(10000000)
+
+/* Where frames begin, and what is known of streams that are over. */
+struct h2_order {
+	uint8_t head[9]; /* of the next frame, as far as it came */
+	uint8_t have;
+	uint32_t skip;             /* bytes until that begins */
+	int32_t last_id;           /* of the peer's streams */
+	int32_t resets[H2_RESETS]; /* streams that we reset, a ring */
+	uint32_t reset_count;
+	int32_t forgotten;     /* the highest that was in it */
+	int32_t reset_by_peer; /* the last one */
+};
 
 struct http2 {
 	uint32_t magic;
 	bool server;
 	bool inside;     /* in a call of nghttp2, which is not reentrant */
 	bool blocked;    /* the transport is full */
+	bool opened;     /* the transport was open */
 	bool ready;      /* the peer's SETTINGS came */
 	bool going;      /* GOAWAY came or went */
 	bool parting;    /* graceful: the last GOAWAY has yet to go */
@@ -57,6 +73,7 @@ struct http2 {
 	uint64_t heard_us; /* bytes came last */
 	uint64_t asked_us; /* the last PING went */
 	uint64_t look_us;  /* the ping timer rings */
+	struct h2_order order;
 	struct http2_limits limits;
 	struct http2_budget *budget;
 	struct loop *loop;
@@ -112,7 +129,8 @@ struct http2_stream {
 	bool full;      /* on_drained is owed */
 	bool deferred;  /* nghttp2 waits for http2_stream_send */
 	bool too_large; /* the block is past the limit */
-	bool bad_block; /* nghttp2 or we refuse it */
+	bool bad_block; /* we refuse it */
+	bool invalid;   /* nghttp2 refuses it, or a frame of data */
 	bool done;      /* nothing more comes but on_close */
 };
 
@@ -183,6 +201,21 @@ void h2_flow_drop(struct http2_stream *s);
 
 /* The connection ends: what it took of the budget goes back. */
 void h2_flow_fini(struct http2 *c);
+
+/* --- h2_order.c --- */
+
+void h2_order_init(struct http2 *c);
+
+/* We reset it: what the peer still sends on it is not its fault. */
+void h2_order_reset(struct http2 *c, int32_t id);
+
+/*
+ * How many of these bytes, which come next, raise no doubt: all, or those
+ * before a frame of the stream *out_id. h2_order_allows() judges it, once
+ * nghttp2 has seen those; then the rest may be looked at.
+ */
+size_t h2_order_look(struct http2 *c, struct slice bytes, int32_t *out_id);
+bool h2_order_allows(struct http2 *c, int32_t id);
 
 /* --- h2_alive.c --- */
 

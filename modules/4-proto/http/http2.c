@@ -61,7 +61,7 @@ h2_end(struct http2 *c, enum err why, uint32_t code)
 		c->why = why;
 	/* Without memory the transport's end says it alone. */
 	(void)nghttp2_session_terminate_session(c->ng, code);
-	finish_streams(c, why == OK ? ERR_CLOSED : why);
+	finish_streams(c, c->why == OK ? ERR_CLOSED : c->why);
 	h2_want_flush(c);
 }
 
@@ -130,6 +130,7 @@ on_open(struct stream *t, void *arg)
 
 	(void)t;
 	OBJ(c, arg, HTTP2_MAGIC);
+	c->opened = true;
 	h2_alive_opened(c);
 	h2_want_flush(c);
 }
@@ -152,6 +153,7 @@ on_eof(struct stream *t, void *arg)
 
 	(void)t;
 	OBJ(c, arg, HTTP2_MAGIC);
+	h2_pump(c); /* what came before it may have been no HTTP/2 */
 	h2_end(c, OK, NGHTTP2_NO_ERROR);
 }
 
@@ -192,6 +194,8 @@ on_close(struct stream *t, void *arg, enum err why)
 	final = c->why != OK ? c->why : c->ending ? OK : why;
 	c->going = c->dying = c->ending = true;
 	/* Whoever hears of the end may ask the transport for its reasons. */
+	if (c->why != OK)
+		why = c->why;
 	finish_streams(c, why == OK ? ERR_CLOSED : why);
 	h2_reap(c);
 	if (c->events->on_close != NULL)
@@ -228,6 +232,10 @@ on_frame_sent(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
 	if ((f->hd.type == NGHTTP2_DATA || f->hd.type == NGHTTP2_HEADERS) &&
 	    (f->hd.flags & NGHTTP2_FLAG_END_STREAM))
 		on_end_sent(ng, f->hd.stream_id);
+	/* One that is gone was reset by the peer meanwhile. */
+	if (f->hd.type == NGHTTP2_RST_STREAM &&
+	    nghttp2_session_find_stream(ng, f->hd.stream_id) != NULL)
+		h2_order_reset(c, f->hd.stream_id);
 	if (f->hd.type != NGHTTP2_GOAWAY)
 		return 0;
 	c->going = true;
@@ -271,7 +279,7 @@ session_new(struct http2 *c)
 static void
 submit_settings(struct http2 *c)
 {
-	nghttp2_settings_entry e[5];
+	nghttp2_settings_entry e[6];
 	size_t n = 0;
 	int rv;
 
@@ -281,6 +289,9 @@ submit_settings(struct http2 *c)
 	else
 		e[n++] =
 		    (nghttp2_settings_entry){NGHTTP2_SETTINGS_ENABLE_PUSH, 0};
+	if (c->limits.takes_upgrades)
+		e[n++] = (nghttp2_settings_entry){
+		    NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1};
 	e[n++] = (nghttp2_settings_entry){
 	    NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, LIMIT_H2_WINDOW_START};
 	e[n++] = (nghttp2_settings_entry){
@@ -310,6 +321,7 @@ http2_open(const struct http2_spec *spec)
 	c->budget = spec->budget;
 	c->loop = spec->loop;
 	c->transport = spec->transport;
+	c->opened = stream_is_open(c->transport);
 	c->events = spec->events;
 	c->arg = spec->arg;
 	list_init(&c->streams);
@@ -322,6 +334,7 @@ http2_open(const struct http2_spec *spec)
 	c->ng = session_new(c);
 	submit_settings(c);
 	h2_alive_init(c);
+	h2_order_init(c);
 	if (c->limits.idle_us > 0)
 		timer_set(&c->idle, c->limits.idle_us);
 	stream_set_events(c->transport, &transport_events, c);
@@ -330,6 +343,19 @@ http2_open(const struct http2_spec *spec)
 }
 
 /* --- the owner's side --- */
+
+void
+http2_feed(struct http2 *c, struct slice bytes)
+{
+	h2_alive_heard(c);
+	h2_recv(c, bytes);
+}
+
+bool
+http2_was_open(const struct http2 *c)
+{
+	return c->opened;
+}
 
 void
 http2_shutdown(struct http2 *c)
@@ -377,14 +403,33 @@ http2_streams(const struct http2 *c)
 }
 
 uint32_t
+http2_streams_max(const struct http2 *c)
+{
+	if (!c->ready)
+		return c->limits.streams;
+	return MIN(
+	    c->limits.streams, nghttp2_session_get_remote_settings(c->ng,
+				   NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
+}
+
+uint32_t
 http2_room(const struct http2 *c)
 {
-	uint32_t most = c->limits.streams;
+	uint32_t most = http2_streams_max(c);
 
-	if (c->ready)
-		most = MIN(most, nghttp2_session_get_remote_settings(c->ng,
-				     NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS));
 	return c->open < most ? most - c->open : 0;
+}
+
+bool
+http2_is_going(const struct http2 *c)
+{
+	return c->going;
+}
+
+bool
+http2_is_ending(const struct http2 *c)
+{
+	return c->dying;
 }
 
 bool
@@ -392,4 +437,17 @@ http2_is_usable(const struct http2 *c)
 {
 	return !c->server && !c->going && !c->doubted && c->transport != NULL &&
 	       !stream_is_closing(c->transport) && http2_room(c) > 0;
+}
+
+bool
+http2_is_ready(const struct http2 *c)
+{
+	return c->ready;
+}
+
+bool
+http2_allows_upgrades(const struct http2 *c)
+{
+	return c->ready && nghttp2_session_get_remote_settings(c->ng,
+			       NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
 }

@@ -48,6 +48,7 @@ struct http2_limits {
 	uint64_t quiet_us;        /* the same while a stream is urgent; or 0 */
 	uint64_t answer_us;       /* then the peer is doubted; 0: never */
 	uint64_t idle_us;         /* without streams; 0: never closed for it */
+	bool takes_upgrades;      /* server: extended CONNECT (RFC 8441) */
 };
 
 /* HBONE's values (client and server differ in head_bytes). */
@@ -69,6 +70,8 @@ struct http2_events {
 	void (*on_goaway)(void *arg, struct http2 *c, uint32_t code);
 	/* A stream ended: there is room for another, if not going away. */
 	void (*on_room)(void *arg, struct http2 *c);
+	/* All that one read brought was handed on. */
+	void (*on_batch_end)(void *arg, struct http2 *c);
 	/* Once and last; all streams are closed by now. `why` OK: in order. */
 	void (*on_close)(void *arg, struct http2 *c, enum err why);
 };
@@ -93,8 +96,9 @@ struct http2_stream_events {
 	/*
 	 * Once and last. OK: both halves ended. ERR_RESET: RST_STREAM with
 	 * `code`. ERR_REFUSED: the peer has not touched it, safe to retry.
-	 * ERR_CANCELLED: we reset it. Else the connection's own end, and
-	 * `code` is HTTP2_INTERNAL_ERROR.
+	 * ERR_CANCELLED: we reset it; with HTTP2_ENHANCE_YOUR_CALM if a head
+	 * was too large. ERR_PROTOCOL: what came makes no sense. Else the
+	 * connection's own end, and `code` is HTTP2_INTERNAL_ERROR.
 	 */
 	void (*on_close)(
 	    void *arg, struct http2_stream *s, enum err why, uint32_t code);
@@ -112,6 +116,12 @@ struct http2_spec {
 
 /* Sends preface and SETTINGS as soon as the transport is open. */
 struct http2 *http2_open(const struct http2_spec *spec);
+
+/* Bytes that came before it took the transport. */
+void http2_feed(struct http2 *c, struct slice bytes);
+
+/* The transport is open, or was: some of what was sent may have gone out. */
+bool http2_was_open(const struct http2 *c);
 
 /*
  * Graceful: GOAWAY, no new streams; closes when the last one has ended.
@@ -132,11 +142,25 @@ struct stream *http2_transport(struct http2 *c);
 /* Streams that are open, and how many more the peer lets us open. */
 uint32_t http2_streams(const struct http2 *c);
 uint32_t http2_room(const struct http2 *c);
+/* How many it lets us have, as far as we know. */
+uint32_t http2_streams_max(const struct http2 *c);
+
+/* GOAWAY came or went; and no stream lives on. */
+bool http2_is_going(const struct http2 *c);
+bool http2_is_ending(const struct http2 *c);
 
 /* True if http2_request() will not be refused here. */
 bool http2_is_usable(const struct http2 *c);
 
+/* Client: the peer's SETTINGS are here, and allow extended CONNECT. */
+bool http2_is_ready(const struct http2 *c);
+bool http2_allows_upgrades(const struct http2 *c);
+
 /*
+ * A request for another protocol has it as `upgrade` and the method GET, as in
+ * HTTP/1.1, and framing HTTP_BODY_TUNNEL; on the wire it is an extended CONNECT
+ * (RFC 8441), and its answer is a 200.
+ *
  * Client: opens a stream and sends the head. For CONNECT only method and
  * authority go out (RFC 9113 §8.5). NULL if !http2_is_usable() or no room.
  */

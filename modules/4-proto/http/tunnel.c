@@ -406,11 +406,33 @@ http_tunnel_open(struct http2 *c, struct slice authority,
 }
 
 struct stream *
+http_tunnel_take(struct http2_stream *s, struct buf *first, bool ended,
+    const struct stream_events *events, void *arg)
+{
+	/* As one that was accepted: it is open, whichever end this is. */
+	struct tunnel *t =
+	    tunnel_new(http2_stream_conn(s), /* client */ false, events, arg);
+
+	t->h2 = s;
+	t->status = 200;
+	t->fin = ended;
+	http2_stream_own(s, &h2_events, t);
+	if (buf_len(first) > 0) {
+		buf_fini(&t->held);
+		t->held = *first;
+		*first = BUF(0);
+	}
+	loop_later(t->s.loop, &t->deliver);
+	return &t->s;
+}
+
+struct stream *
 http_tunnel_accept(struct http2_stream *s, const struct http_head *extra,
     const struct stream_events *events, void *arg)
 {
+	struct buf first = BUF(LIMIT_H2_STREAM_WINDOW_MAX);
 	struct http_head h;
-	struct tunnel *t;
+	bool ended;
 
 	http_head_init(&h, NULL);
 	if (extra != NULL)
@@ -421,13 +443,8 @@ http_tunnel_accept(struct http2_stream *s, const struct http_head *extra,
 		http2_stream_reset(s, HTTP2_INTERNAL_ERROR);
 		return NULL;
 	}
-	t = tunnel_new(http2_stream_conn(s), /* client */ false, events, arg);
-	t->h2 = s;
-	t->status = 200;
-	http2_stream_own(s, &h2_events, t);
-	t->fin = http2_stream_take_early(s, &t->held);
-	loop_later(t->s.loop, &t->deliver);
-	return &t->s;
+	ended = http2_stream_take_early(s, &first);
+	return http_tunnel_take(s, &first, ended, events, arg);
 }
 
 enum err

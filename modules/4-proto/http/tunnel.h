@@ -36,6 +36,14 @@ struct stream *http_tunnel_accept(struct http2_stream *s,
     void *arg);
 
 /*
+ * Either end, of a stream whose heads went both ways: from here on its bytes
+ * are those of a stream, which is open. Takes the http2_stream over, and the
+ * bytes that came already and are not credited (`first` is empty then).
+ */
+struct stream *http_tunnel_take(struct http2_stream *s, struct buf *first,
+    bool ended, const struct stream_events *events, void *arg);
+
+/*
  * Server: answers a CONNECT with a status and says why in Proxy-Status's
  * details (RFC 9209 §2.1.5), then ends the stream; its events still come.
  */

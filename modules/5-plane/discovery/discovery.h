@@ -190,6 +190,11 @@ struct discovery_machine {
 	const struct discovery_local *locals; /* that it announces */
 	size_t local_count;
 	struct slice ns; /* of its programs */
+	/* Who calls from here unless an upstream says it; empty: the machine.
+	 */
+	struct slice account;
+	enum view_proxy proxy;
+	struct labels labels; /* a gateway's, by which it is selected */
 	const struct view_upstream_input *upstreams;
 	size_t upstream_count;
 	/* Of discovery_take_facts(): services that are in the record and were
@@ -208,10 +213,13 @@ MUST_USE enum err discovery_view_input(struct discovery *d,
 
 /*
  * What its record does not say, in texts that it tells its servers by: its
- * namespace, each upstream, and where each service listens. JSON, one map a
- * fact:
+ * namespace, who it calls as, what kind of proxy it is and its labels, each
+ * upstream, and where each service listens. JSON, one map a fact:
  *
  *	{"namespace"}
+ *	{"caller"}			an account
+ *	{"proxy"}			"gateway"
+ *	{"label", "value"}
  *	{"upstream", "host", "port", "listen", "namespace", "account"}
  *	{"port", "target"}
  *

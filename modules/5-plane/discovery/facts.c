@@ -39,11 +39,21 @@ tell(struct telling *t, const struct value *fact)
 }
 
 static void
-tell_space(struct telling *t, struct slice ns)
+tell_text(struct telling *t, struct slice key, struct slice text)
 {
 	struct value *m = value_new(&t->arena, VALUE_MAP);
 
-	value_put_text(&t->arena, &m, S("namespace"), ns);
+	value_put_text(&t->arena, &m, key, text);
+	tell(t, m);
+}
+
+static void
+tell_label(struct telling *t, const struct label *l)
+{
+	struct value *m = value_new(&t->arena, VALUE_MAP);
+
+	value_put_text(&t->arena, &m, S("label"), l->key);
+	value_put_text(&t->arena, &m, S("value"), l->value);
 	tell(t, m);
 }
 
@@ -79,7 +89,13 @@ discovery_each_fact(const struct discovery_machine *m,
 	struct telling t = {.each = each, .arg = arg};
 
 	arena_init(&t.arena, FACT_TREE_BYTES);
-	tell_space(&t, m->ns);
+	tell_text(&t, S("namespace"), m->ns);
+	if (m->account.len > 0)
+		tell_text(&t, S("caller"), m->account);
+	if (m->proxy == VIEW_ROUTER)
+		tell_text(&t, S("proxy"), S("gateway"));
+	for (size_t i = 0; i < m->labels.count; i++)
+		tell_label(&t, &m->labels.items[i]);
 	for (size_t i = 0; i < m->upstream_count; i++)
 		tell_upstream(&t, &m->upstreams[i]);
 	for (size_t i = 0; i < m->local_count; i++)
@@ -95,6 +111,7 @@ struct hearing {
 	struct arena *arena;
 	struct discovery_machine *m;
 	struct view_upstream_input *upstreams;
+	struct label *labels;
 	struct discovery_local *locals;
 	size_t unheard; /* locals of which no target was told */
 };
@@ -144,6 +161,29 @@ hear_upstream(struct hearing *h, const struct value *v)
 	return e;
 }
 
+static enum err
+hear_proxy(struct hearing *h, const struct value *v)
+{
+	if (!slice_eq(
+		value_get_string(v, S("proxy"), SLICE_NONE), S("gateway")))
+		return ERR_INVALID;
+	h->m->proxy = VIEW_ROUTER;
+	return OK;
+}
+
+static enum err
+hear_label(struct hearing *h, const struct value *v)
+{
+	struct label *l = &h->labels[h->m->labels.count];
+	enum err e = read_text(h, v, S("label"), &l->key);
+
+	if (e == OK)
+		e = read_text(h, v, S("value"), &l->value);
+	if (e == OK)
+		h->m->labels.count++;
+	return e;
+}
+
 /* A record and what is told come by different ways. */
 static enum err
 hear_target(struct hearing *h, const struct value *v)
@@ -184,6 +224,12 @@ hear(struct hearing *h, struct slice fact)
 		return hear_target(h, v);
 	if (value_get(v, S("namespace")) != NULL)
 		return read_text(h, v, S("namespace"), &h->m->ns);
+	if (value_get(v, S("caller")) != NULL)
+		return read_text(h, v, S("caller"), &h->m->account);
+	if (value_get(v, S("proxy")) != NULL)
+		return hear_proxy(h, v);
+	if (value_get(v, S("label")) != NULL)
+		return hear_label(h, v);
 	return v->type == VALUE_MAP ? OK : ERR_INVALID;
 }
 
@@ -196,7 +242,8 @@ begin(struct hearing *h, size_t count)
 	    arena_alloc_array(h->arena, count + 1, sizeof(*h->upstreams));
 	h->locals =
 	    arena_alloc_array(h->arena, m->local_count + 1, sizeof(*h->locals));
-	if (h->upstreams == NULL || h->locals == NULL)
+	h->labels = arena_alloc_array(h->arena, count + 1, sizeof(*h->labels));
+	if (h->upstreams == NULL || h->locals == NULL || h->labels == NULL)
 		return ERR_LIMIT;
 	if (m->local_count > 0)
 		memcpy(
@@ -204,6 +251,7 @@ begin(struct hearing *h, size_t count)
 	m->locals = h->locals;
 	m->upstreams = h->upstreams;
 	m->upstream_count = 0;
+	m->labels = (struct labels){h->labels, 0};
 	m->mismatches = 0;
 	h->unheard = m->local_count;
 	return OK;

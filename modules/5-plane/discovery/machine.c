@@ -30,9 +30,12 @@ discovery_view_input(struct discovery *d, const struct discovery_machine *m,
 
 	if (e != OK)
 		return e;
-	*out = (struct view_input){.domain = m->domain,
+	*out = (struct view_input){.proxy = m->proxy,
+	    .domain = m->domain,
 	    .trust_domain = m->trust_domain,
 	    .ns = m->ns,
+	    .account = m->account,
+	    .labels = m->labels,
 	    .network = m->network,
 	    .identity = m->identity,
 	    .resources = mesh->resources,

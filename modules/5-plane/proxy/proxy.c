@@ -8,6 +8,7 @@
  */
 #include "proxy.h"
 
+#include "http/mirror.h"
 #include "inbound/inbound.h"
 #include "outbound/listeners.h"
 #include "snapshot.h"
@@ -44,6 +45,7 @@ start_worker(struct loop *l, unsigned index, void *arg)
 	rng_init_random(&w->rng);
 	list_init(&w->conns);
 	list_init(&w->awaiting);
+	list_init(&w->mirrors);
 	buf_init(&w->to_client, OUT_BYTES);
 	buf_init(&w->to_service, OUT_BYTES);
 	w->hosts = hosts_new(l);
@@ -64,6 +66,26 @@ copy_names(struct proxy *p, const struct proxy_spec *spec)
 	CHECK(arena_copy(&p->arena, name, &p->server_name) == OK);
 }
 
+static void
+count_tunnels(struct proxy *p)
+{
+	static const char *const labels[] = {"direction", "handshake"};
+	static const char *const ways[TUNNEL_WAYS] = {
+	    [TUNNEL_OUT] = "outbound", [TUNNEL_IN] = "inbound"};
+	static const char *const kinds[TUNNEL_KINDS] = {
+	    [TUNNEL_FULL] = "full", [TUNNEL_RESUMED] = "resumed"};
+	struct metric_family *f =
+	    metric_family_new("meshd_tunnels_opened_total",
+		"Tunnels to and from other machines, by their handshake.",
+		METRIC_COUNTER, labels, ARRAY_LEN(labels), NULL, 0);
+
+	for (size_t i = 0; i < TUNNEL_WAYS; i++)
+		for (size_t j = 0; j < TUNNEL_KINDS; j++)
+			p->tunnels[i][j] = metric_series_get(
+			    f, (const struct slice[]){
+				   slice_str(ways[i]), slice_str(kinds[j])});
+}
+
 struct proxy *
 proxy_open(const struct proxy_spec *spec)
 {
@@ -74,7 +96,9 @@ proxy_open(const struct proxy_spec *spec)
 	p->count = workers_count(spec->workers);
 	p->worker = mem_new_array(p->count, sizeof(*p->worker));
 	p->budget.limit = spec->h2_window_bytes;
+	p->tickets = tls_tickets_new();
 	copy_names(p, spec);
+	count_tunnels(p);
 	for (unsigned i = 0; i < p->count; i++)
 		p->worker[i].loop = workers_loop(spec->workers, i);
 	workers_each(spec->workers, start_worker, spec->control, NULL, p);
@@ -311,6 +335,7 @@ count_left(struct loop *l, unsigned index, void *arg)
 	(void)l; /* the worker's */
 	if (c->cut) {
 		cut_conns(w);
+		mirrors_cut(w);
 		inbound_cut(w->inbound);
 		tunnels_cut(w->tunnels);
 	}
@@ -343,6 +368,10 @@ all_stopped(void *arg)
 	struct closing *c = arg;
 	struct proxy *p = c->proxy;
 
+	for (size_t i = 0; i < TUNNEL_WAYS; i++)
+		for (size_t j = 0; j < TUNNEL_KINDS; j++)
+			metric_series_release(p->tunnels[i][j]);
+	tls_tickets_unref(&p->tickets);
 	arena_fini(&p->arena);
 	mem_free(&p->worker);
 	p->magic = 0;

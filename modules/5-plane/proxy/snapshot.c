@@ -111,6 +111,7 @@ hosts_get(struct hosts *h, uint64_t id)
 		host = mem_new(sizeof(*host));
 		host->id = id;
 		list_init(&host->idle);
+		list_init(&host->sessions);
 		(void)map_put(&h->by_id, key_of(&id), host); /* was absent */
 	}
 	host->refs++;
@@ -262,6 +263,15 @@ bound_pick(struct bound *b, struct worker *w, struct host *const *tried,
 	b->hosts[i]->refs++;
 	b->hosts[i]->lb.active++;
 	return b->cluster->endpoints[i];
+}
+
+bool
+bound_speaks_http2(const struct bound *b, const struct http_head *h)
+{
+	const struct view_cluster *c = b->cluster;
+
+	return c->policy->connections.as_downstream ? h->version == HTTP_V2
+						    : c->http2;
 }
 
 struct bound *

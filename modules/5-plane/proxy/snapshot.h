@@ -23,8 +23,10 @@ struct host {
 	uint64_t id;
 	uint32_t refs; /* snapshots, connections, requests */
 	uint64_t unused_since_us;
-	struct list idle; /* struct upstream_conn, the freshest first */
+	struct list idle; /* connections, the freshest first (conns.c) */
 	uint32_t idle_count;
+	struct list sessions; /* of HTTP/2 (sessions.c) */
+	uint32_t streams_max; /* of a session, as the last said; or 0 */
 };
 
 /* A cluster with its hosts, in the order of its endpoints. */
@@ -60,6 +62,9 @@ struct bound *snapshot_bind(struct snapshot *s, const struct view_cluster *c);
  */
 const struct view_endpoint *bound_pick(struct bound *b, struct worker *w,
     struct host *const *tried, size_t count, struct host **out_host);
+
+/* As the service's port says, or as the client of the request does. */
+bool bound_speaks_http2(const struct bound *b, const struct http_head *h);
 
 /* The table of hosts; it ends when nothing refers to any of them. */
 struct hosts *hosts_new(struct loop *loop);

@@ -17,6 +17,20 @@ worker_report(struct worker *w, const struct flow_record *record)
 		spec->on_flow(spec->arg, w->index, record);
 }
 
+void
+worker_tell_tunnel(struct worker *w, int way, struct http2 *session)
+{
+	const struct stream *transport = http2_transport(session);
+	const struct tls_peer *peer = tls_stream_peer(transport);
+	bool resumed = tls_stream_is_resumed(transport);
+
+	metric_add(
+	    w->proxy->tunnels[way][resumed ? TUNNEL_RESUMED : TUNNEL_FULL], 1);
+	log_debug("tunnel open", "direction=%s peer=%s handshake=%s",
+	    way == TUNNEL_IN ? "inbound" : "outbound",
+	    peer == NULL ? "" : peer->uri, resumed ? "resumed" : "full");
+}
+
 /* --- listeners' news, carried to the control loop --- */
 
 struct news {

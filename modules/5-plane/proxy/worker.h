@@ -15,6 +15,10 @@ struct tunnels;
 struct listeners;
 struct inbound;
 
+/* Who dialled a tunnel, and how its handshake went. */
+enum { TUNNEL_OUT, TUNNEL_IN, TUNNEL_WAYS };
+enum { TUNNEL_FULL, TUNNEL_RESUMED, TUNNEL_KINDS };
+
 struct worker {
 	uint32_t magic;
 	unsigned index;
@@ -30,7 +34,10 @@ struct worker {
 	struct list conns;                     /* struct registered */
 	struct list awaiting; /* those of tcp.c that wait for a host */
 	uint64_t next_id;
-	uint32_t upstreams; /* connections to services, idle ones too */
+	uint32_t upstreams;    /* connections to services, idle ones too */
+	struct list mirrors;   /* copies of requests under way, mirror.c */
+	uint32_t mirror_count; /* of them */
+	size_t mirror_bytes;   /* of bodies that are held for copies */
 	bool draining;
 	_Atomic uint32_t load; /* inbound sessions; others read it */
 	struct buf to_client;  /* what one handler collects for each side; */
@@ -44,6 +51,9 @@ struct proxy {
 	struct slice server_name;
 	struct arena arena; /* the two texts above */
 	struct http2_budget budget;
+	struct tls_tickets *tickets; /* for who comes in, to any worker */
+	/* How many were opened. */
+	struct metric_series *tunnels[TUNNEL_WAYS][TUNNEL_KINDS];
 	struct worker *worker; /* an array, by index */
 	unsigned count;
 };
@@ -55,6 +65,9 @@ void worker_report(struct worker *w, const struct flow_record *record);
 void worker_tell_listener(struct worker *w, struct slice name,
     const struct addr *addr, enum proxy_listening state,
     const struct fault *why);
+
+/* A tunnel's handshake is over, and its peer has said the first words. */
+void worker_tell_tunnel(struct worker *w, int way, struct http2 *session);
 
 /* Connections to this listener wait: the process is out of something. */
 void worker_tell_shortage(const char *listener, enum err why);

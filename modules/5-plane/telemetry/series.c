@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { TABLE_LEN = 512, CODE_TEXT_MAX = 8 };
+enum { TABLE_LEN = 512 };
 
 /* The order of these is the order of label_names. */
 enum column {
@@ -38,7 +38,8 @@ enum column {
 	L_PROTOCOL,
 	L_FLAGS,
 	L_SECURITY,
-	L_CODE, /* last: TCP has none */
+	L_GRPC, /* from here on: TCP has none */
+	L_CODE,
 	LABELS
 };
 
@@ -66,6 +67,7 @@ static const char *const label_names[LABELS] = {
     [L_PROTOCOL] = "request_protocol",
     [L_FLAGS] = "response_flags",
     [L_SECURITY] = "connection_security_policy",
+    [L_GRPC] = "grpc_response_status",
     [L_CODE] = "response_code",
 };
 
@@ -77,6 +79,7 @@ static struct {
 	struct metric_family *duration;
 	struct metric_family *request_bytes;
 	struct metric_family *response_bytes;
+	struct metric_family *copies;
 	struct metric_family *opened;
 	struct metric_family *closed;
 	struct metric_family *received;
@@ -134,14 +137,17 @@ series_register(void)
 	    "Body bytes of requests.", METRIC_HISTOGRAM, LABELS);
 	families.response_bytes = family("istio_response_bytes",
 	    "Body bytes of answers.", METRIC_HISTOGRAM, LABELS);
+	families.copies = family("meshd_mirrored_requests_total",
+	    "Copies of requests that rules send elsewhere.", METRIC_COUNTER,
+	    LABELS);
 	families.opened = family("istio_tcp_connections_opened_total",
-	    "TCP connections that were opened.", METRIC_COUNTER, L_CODE);
+	    "TCP connections that were opened.", METRIC_COUNTER, L_GRPC);
 	families.closed = family("istio_tcp_connections_closed_total",
-	    "TCP connections that were closed.", METRIC_COUNTER, L_CODE);
+	    "TCP connections that were closed.", METRIC_COUNTER, L_GRPC);
 	families.received = family("istio_tcp_received_bytes_total",
-	    "Bytes from clients of TCP connections.", METRIC_COUNTER, L_CODE);
+	    "Bytes from clients of TCP connections.", METRIC_COUNTER, L_GRPC);
 	families.sent = family("istio_tcp_sent_bytes_total",
-	    "Bytes to clients of TCP connections.", METRIC_COUNTER, L_CODE);
+	    "Bytes to clients of TCP connections.", METRIC_COUNTER, L_GRPC);
 	tell_build();
 }
 
@@ -216,34 +222,45 @@ security(const struct flow_record *r)
 	return r->mutual_tls ? S("mutual_tls") : S("none");
 }
 
+/* Where labels lie that are numbers. */
+struct texts {
+	char letters[FLOW_LETTERS_MAX];
+	char code[SLICE_U64_MAX];
+	char grpc[SLICE_U64_MAX];
+};
+
 static void
-labels_of(const struct flow_record *r, char code[CODE_TEXT_MAX],
-    char letters[FLOW_LETTERS_MAX], struct slice out[LABELS])
+labels_of(
+    const struct flow_record *r, struct texts *texts, struct slice out[LABELS])
 {
 	source_labels(&r->source, out);
 	destination_labels(&r->destination, out);
 	out[L_REPORTER] =
 	    r->reporter == FLOW_SOURCE ? S("source") : S("destination");
 	out[L_PROTOCOL] = known(r->protocol);
-	out[L_FLAGS] = slice_str(flow_letters(r, letters));
+	out[L_FLAGS] = slice_str(flow_letters(r, texts->letters));
 	out[L_SECURITY] = security(r);
-	(void)snprintf(code, CODE_TEXT_MAX, "%u", (unsigned)r->status);
-	out[L_CODE] = slice_str(code);
+	out[L_CODE] = slice_from_u64(r->status, texts->code);
+	out[L_GRPC] =
+	    r->has_grpc ? slice_from_u64(r->grpc, texts->grpc) : S("");
 }
 
 static void
 fill(struct series_entry *e, const struct flow_record *r)
 {
 	struct slice labels[LABELS];
-	char code[CODE_TEXT_MAX];
-	char letters[FLOW_LETTERS_MAX];
+	struct texts texts;
 
-	labels_of(r, code, letters, labels);
+	labels_of(r, &texts, labels);
 	if (r->kind == FLOW_HTTP) {
 		e->count = metric_series_get(families.requests, labels);
 		e->duration = metric_series_get(families.duration, labels);
 		e->received = metric_series_get(families.request_bytes, labels);
 		e->sent = metric_series_get(families.response_bytes, labels);
+		return;
+	}
+	if (r->kind == FLOW_COPY) {
+		e->count = metric_series_get(families.copies, labels);
 		return;
 	}
 	if (r->kind != FLOW_TCP_CLOSED)
@@ -261,8 +278,8 @@ key_of(const struct flow_record *r)
 {
 	const uint64_t parts[] = {r->source.key, r->destination.key,
 	    slice_hash(r->protocol), r->status, (uint64_t)r->kind,
-	    (uint64_t)r->flag, r->retries_spent, (uint64_t)r->reporter,
-	    r->mutual_tls};
+	    (uint64_t)r->flag, r->retries_spent, r->delayed,
+	    (uint64_t)r->reporter, r->mutual_tls, r->has_grpc, r->grpc};
 	uint64_t h = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
@@ -292,6 +309,8 @@ series_count(const struct series_entry *e, const struct flow_record *r)
 	if (r->kind == FLOW_TCP_OPENED)
 		return;
 	metric_add(e->count, 1);
+	if (r->kind == FLOW_COPY)
+		return;
 	if (r->kind != FLOW_HTTP) {
 		metric_add(e->received, r->bytes_received);
 		metric_add(e->sent, r->bytes_sent);

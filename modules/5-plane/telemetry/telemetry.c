@@ -13,7 +13,11 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { TELEMETRY_MAGIC = 0x74656c65, WAITING_MAX = 256 << 10 };
+enum {
+	TELEMETRY_MAGIC = 0x74656c65,
+	WAITING_MAX = 256 << 10,
+	COPY_EVERY_MS = 1000
+};
 
 struct telemetry {
 	uint32_t magic;
@@ -28,6 +32,8 @@ struct telemetry_writer {
 	struct buf waiting;
 	size_t lines;
 	struct series_table *series;
+	bool told_copy;
+	int64_t copy_wall_ms; /* when the last lost copy was told */
 };
 
 struct telemetry *
@@ -88,11 +94,30 @@ is_failure(const struct flow_record *r)
 	return r->flag != FLOW_OK || r->retries_spent || r->status >= 500;
 }
 
+/* What a copy is answered is nobody's business, and where nobody takes them a
+ * line a second says so. */
 static bool
-wants_line(const struct telemetry *t, const struct flow_record *r)
+wants_copy(struct telemetry_writer *w, const struct flow_record *r)
 {
+	int64_t since_ms = r->start_wall_ms - w->copy_wall_ms;
+
+	if (r->flag == FLOW_OK ||
+	    (w->told_copy && since_ms >= 0 && since_ms < COPY_EVERY_MS))
+		return false;
+	w->told_copy = true;
+	w->copy_wall_ms = r->start_wall_ms;
+	return true;
+}
+
+static bool
+wants_line(struct telemetry_writer *w, const struct flow_record *r)
+{
+	const struct telemetry *t = w->owner;
+
 	if (t->fd < 0 || r->kind == FLOW_TCP_OPENED)
 		return false;
+	if (r->kind == FLOW_COPY)
+		return wants_copy(w, r);
 	return is_failure(r) ||
 	       __atomic_load_n(&t->log_success, __ATOMIC_RELAXED);
 }
@@ -115,7 +140,7 @@ void
 telemetry_report(struct telemetry_writer *w, const struct flow_record *r)
 {
 	series_count(series_table_find(w->series, r), r);
-	if (!wants_line(w->owner, r))
+	if (!wants_line(w, r))
 		return;
 	if (buf_len(&w->waiting) > WAITING_MAX / 2)
 		telemetry_flush(w);

@@ -126,6 +126,8 @@ node_status(const struct node *n, struct node_status *out)
 	const struct gossip_member *m;
 
 	*out = (struct node_status){.state = node_state(n),
+	    .proxy = n->proxy,
+	    .labels = n->labels,
 	    .name = slice_str(n->is_member ? n->member.name : n->want_name),
 	    .trust_domain = slice_str(n->member.bundle.trust_domain),
 	    .network =

@@ -463,7 +463,8 @@ peers_offer(struct node *n)
 	struct gossip_service services[NODE_EXPOSED_MAX];
 	struct gossip_offers o = {.addr_count = n->addr_count,
 	    .network = slice_str(n->member.network),
-	    .roles = GOSSIP_ROLE_AGENT,
+	    .roles = n->proxy == VIEW_ROUTER ? GOSSIP_ROLE_GATEWAY
+					     : GOSSIP_ROLE_AGENT,
 	    .tunnel_port = n->tunnel_port,
 	    .services = services};
 	const struct discovery_local *locals;

@@ -36,6 +36,9 @@ struct node {
 	char want_network[NODE_LABEL_MAX];
 	char ns[NODE_LABEL_MAX];
 	char account[NODE_LABEL_MAX];
+	enum view_proxy proxy;
+	struct labels labels; /* in `texts` */
+	struct arena texts;
 	struct addr addrs[NODE_ADDRS_MAX];
 	size_t addr_count;
 	struct addr hbone;

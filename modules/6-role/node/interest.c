@@ -4,7 +4,8 @@
  *
  * What holds for the whole mesh and for the namespaces that somebody here
  * calls from or serves in; the hosts of its upstreams and of what it exposes,
- * always; one that somebody asked about, for some minutes more. Of other hosts
+ * always; at a gateway the Gateways that select it, and all that they lead to;
+ * one that somebody asked about, for some minutes more. Of other hosts
  * nothing is decoded that members say, either. A host that the stream has
  * brought is one about which all configuration is in force; what members say
  * is, with the next view.
@@ -128,6 +129,24 @@ add_exposed(void *arg, const struct node_exposed *e)
 	add_host(a->x, a->to, e->what->name, e->what->ns);
 }
 
+/* Gateways that select this one lead to all the rest; Services that do say at
+ * which port. */
+static void
+add_gateways(struct interests *x, struct map *to)
+{
+	const struct node *n = x->node;
+	char text[HOST_TEXT_MAX];
+
+	add_space(x, to, slice_str(n->ns));
+	add(x, to, host_gateway(NULL, text));
+	for (size_t i = 0; i < n->labels.count; i++) {
+		const struct label *l = &n->labels.items[i];
+
+		add(x, to, host_gateway(l, text));
+		add(x, to, host_front(slice_str(n->ns), l, text));
+	}
+}
+
 /* What is for all of the mesh first: there is room for it. */
 static void
 gather(struct interests *x, struct map *to)
@@ -143,6 +162,8 @@ gather(struct interests *x, struct map *to)
 	add_space(x, to, SLICE_NONE);
 	add_upstreams(x, to, &arena);
 	node_each_exposed(x->node, add_exposed, &adding);
+	if (x->node->proxy == VIEW_ROUTER)
+		add_gateways(x, to);
 	for (size_t i = 0; map_next(&x->asked, &i, &host, &asked);)
 		add_host(x, to, host, SLICE_NONE);
 }

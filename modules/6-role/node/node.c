@@ -373,6 +373,32 @@ copy_names(struct node *n, const struct node_spec *spec, struct fault *why)
 	return err;
 }
 
+static enum err
+copy_labels(struct node *n, const struct node_spec *spec, struct fault *why)
+{
+	struct label *items =
+	    arena_alloc_array(&n->texts, spec->label_count + 1, sizeof(*items));
+	enum err err = items != NULL && spec->label_count <= NODE_LABELS_MAX
+			   ? OK
+			   : ERR_LIMIT;
+
+	for (size_t i = 0; err == OK && i < spec->label_count; i++) {
+		const struct label *l = &spec->labels[i];
+
+		err = l->key.len + l->value.len <= NODE_LABEL_BYTES_MAX
+			  ? arena_copy(&n->texts, l->key, &items[i].key)
+			  : ERR_LIMIT;
+		if (err == OK)
+			err = arena_copy(&n->texts, l->value, &items[i].value);
+	}
+	if (err != OK)
+		return fault_set(why, err,
+		    "a gateway has at most %d labels, each of %d bytes at most",
+		    NODE_LABELS_MAX, NODE_LABEL_BYTES_MAX);
+	n->labels = (struct labels){items, spec->label_count};
+	return OK;
+}
+
 static struct addr
 addr_or_any(const struct addr *asked, uint16_t port)
 {
@@ -462,6 +488,7 @@ node_free(struct node **np)
 	membership_fini(&n->member);
 	ca_token_fini(&n->token);
 	state_close(&n->state);
+	arena_fini(&n->texts);
 	n->magic = 0;
 	mem_free(np);
 }
@@ -487,7 +514,11 @@ node_open(const struct node_spec *spec, struct node **out, struct fault *why)
 	loop_later_init(&n->start, on_start, n);
 	loop_later_init(&n->end, on_end, n);
 	copy_addrs(n, spec);
+	n->proxy = spec->proxy;
+	arena_init(&n->texts, NODE_LABELS_MAX * 2 * NODE_LABEL_BYTES_MAX);
 	err = copy_names(n, spec, why);
+	if (err == OK)
+		err = copy_labels(n, spec, why);
 	if (err == OK)
 		err = open_parts(n, spec, why);
 	if (err != OK) {

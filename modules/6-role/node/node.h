@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * node — one machine of the mesh, as an agent.
+ * node — one machine of the mesh, as an agent or as a gateway.
  *
  * Assembles identities, control stream, gossip, discovery and proxy over a
  * state directory. Everything here is for the thread of the control loop; the
@@ -25,6 +25,8 @@
 enum {
 	NODE_ADDRS_MAX = GOSSIP_ADDRS_MAX,
 	NODE_UPSTREAMS_MAX = 1024,
+	NODE_LABELS_MAX = 64,
+	NODE_LABEL_BYTES_MAX = 180, /* both texts: they are asked for */
 	NODE_EXPOSED_MAX = GOSSIP_SERVICES_MAX,
 	NODE_SERVERS_MAX = 8,
 	NODE_TEXT_MAX = 256,
@@ -76,6 +78,9 @@ struct node_spec {
 	struct slice token;    /* "mj1.…", or empty */
 	struct slice ns;       /* of programs here; empty: "default" */
 	struct slice account;  /* who they call as; empty: the node itself */
+	enum view_proxy proxy; /* VIEW_ROUTER: a gateway */
+	const struct label *labels; /* a gateway's, that select it */
+	size_t label_count;
 	const struct addr *addrs; /* announced; none: what the machine has */
 	size_t addr_count;
 	struct addr hbone;  /* where tunnels come in; ADDR_NONE: [::]:15008 */
@@ -208,6 +213,8 @@ void node_each_problem(const struct node *n,
 
 struct node_status {
 	enum node_state state;
+	enum view_proxy proxy;
+	struct labels labels;
 	struct slice name;
 	struct slice trust_domain;
 	struct slice network;

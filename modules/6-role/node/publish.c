@@ -225,6 +225,9 @@ node_machine(
 	    .addrs = n->addrs,
 	    .addr_count = n->addr_count,
 	    .ns = slice_str(n->ns),
+	    .account = slice_str(n->account),
+	    .proxy = n->proxy,
+	    .labels = n->labels,
 	    .upstreams = upstreams_inputs(n, arena),
 	    .upstream_count = upstreams_count(n)};
 	peers_self(n, &out->id);
@@ -274,6 +277,7 @@ version_of(const struct view_input *in, uint64_t discovered)
 	h = mix(h, slice_hash_stable(in->domain));
 	h = mix(h, slice_hash_stable(in->trust_domain));
 	h = mix(h, slice_hash_stable(in->ns));
+	h = mix(h, slice_hash_stable(in->account));
 	h = mix(h, slice_hash_stable(in->network));
 	h = mix(h, slice_hash_stable(in->identity));
 	for (size_t i = 0; i < in->upstream_count; i++)

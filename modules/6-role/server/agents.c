@@ -531,6 +531,37 @@ agents_facts(const struct server *s, struct slice node, struct arena *arena,
 	return f.items;
 }
 
+/* As discovery_each_fact() writes it. */
+static void
+look_for_gateway(void *arg, struct slice fact)
+{
+	bool *is = arg;
+
+	*is = *is || slice_eq(fact, S("{\"proxy\":\"gateway\"}"));
+}
+
+void
+agents_each_gateway(const struct server *s, struct arena *arena,
+    void (*each)(void *arg, const struct discovery_machine *m), void *arg)
+{
+	LIST_EACH (&s->agents, it) {
+		const struct agent *a = CONTAINER(it, struct agent, link);
+		struct discovery_machine m = {.name = slice_str(a->node)};
+		const struct slice *facts;
+		bool is = false;
+		size_t count;
+
+		xds_server_stream_each_name(
+		    a->xds, S(SERVER_TYPE_MACHINE), look_for_gateway, &is);
+		if (!is)
+			continue;
+		facts = agents_facts(s, m.name, arena, &count);
+		if (facts != NULL &&
+		    discovery_take_facts(facts, count, arena, &m, NULL) == OK)
+			each(arg, &m);
+	}
+}
+
 size_t
 agents_count(const struct server *s)
 {

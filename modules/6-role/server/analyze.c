@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "codec/codec.h"
+#include "discovery/discovery.h"
 #include "loop/loop.h"
 #include "model/model.h"
 
@@ -52,6 +53,33 @@ copied_addrs(struct arena *a, const struct gossip_offers *o)
 	return addrs;
 }
 
+static struct analysis_workload *
+one_more(struct living *l)
+{
+	if (l->count == l->cap) {
+		size_t cap = MAX(l->cap * 2, 64);
+
+		l->items = mem_resize(l->items, l->cap, cap, sizeof(*l->items));
+		l->cap = cap;
+	}
+	return &l->items[l->count++];
+}
+
+/* Gateways of any namespace are selected. */
+static void
+add_gateway(void *arg, const struct discovery_machine *m)
+{
+	struct living *l = arg;
+
+	*one_more(l) =
+	    (struct analysis_workload){.node = copied(l->arena, m->name),
+		.name = copied(l->arena, m->name),
+		.network = S(MESH_NETWORK),
+		.ns = m->ns,
+		.labels = m->labels,
+		.healthy = true};
+}
+
 static void
 add_living(void *arg, const struct member_offer *e)
 {
@@ -61,14 +89,8 @@ add_living(void *arg, const struct member_offer *e)
 	if (l->namespaces != NULL &&
 	    map_get(l->namespaces, e->service->ns) == NULL)
 		return;
-	if (l->count == l->cap) {
-		size_t cap = MAX(l->cap * 2, 64);
-
-		l->items = mem_resize(l->items, l->cap, cap, sizeof(*l->items));
-		l->cap = cap;
-	}
 	addrs = copied_addrs(l->arena, e->offers);
-	l->items[l->count++] = (struct analysis_workload){
+	*one_more(l) = (struct analysis_workload){
 	    .node = copied(l->arena, slice_str(e->member->name)),
 	    .network = copied(l->arena, slice_str(e->member->network)),
 	    .addrs = addrs,
@@ -312,6 +334,7 @@ server_analyze(struct server *s, const struct server_analyze_spec *spec,
 		keep_stored(r);
 		keep_certificates(r);
 		members_each_offer(s, add_living, &r->living);
+		agents_each_gateway(s, &r->arena, add_gateway, &r->living);
 		e = analyze_submit(s, work, done, r, &why);
 	}
 	if (e == OK)
@@ -396,6 +419,7 @@ collect_near(struct around *x)
 	x->living =
 	    (struct living){.arena = &x->arena, .namespaces = &x->namespaces};
 	members_each_offer(x->s, add_living, &x->living);
+	agents_each_gateway(x->s, &x->arena, add_gateway, &x->living);
 }
 
 /* What is near, with these beside it. */

@@ -10,7 +10,8 @@
  *
  * Places are those of what members offer, each with its namespace and labels;
  * of programs that offer nothing, in the namespaces that agents tell; and of
- * gateways, by the selectors of the Gateways. Compiled on the thread of
+ * gateways, those that are connected, and by the selectors of the Gateways.
+ * Compiled on the thread of
  * analyses.
  */
 #define LOG_MODULE "server"
@@ -53,6 +54,7 @@ look_from(struct blast *b)
 	viewpoints_add_offers(&b->from, b->call->server);
 	viewpoints_add(&b->from, S("other programs in default"), &anybody);
 	viewpoints_add_programs(&b->from, b->call->server);
+	viewpoints_add_routers(&b->from, b->call->server);
 	viewpoints_add_gateways(
 	    &b->from, b->after.all, b->after.in.resource_count);
 	viewpoints_add_gateways(

@@ -248,6 +248,12 @@ size_t agents_behind(const struct server *s, struct slice node);
  * turn, the array in the arena. NULL if that is full. */
 const struct slice *agents_facts(const struct server *s, struct slice node,
     struct arena *arena, size_t *out_count);
+struct discovery_machine;
+
+/* Those that are gateways, as far as they are connected; of each its name,
+ * namespace and labels, in the arena. */
+void agents_each_gateway(const struct server *s, struct arena *arena,
+    void (*each)(void *arg, const struct discovery_machine *m), void *arg);
 size_t agents_count(const struct server *s);
 
 /* --- members.c: gossip --- */

@@ -84,6 +84,8 @@ take_offers(struct picture *p, const struct gossip_record *r)
 	self->addr_count = p->offers.addr_count;
 	self->families = discovery_families(self->addrs, self->addr_count);
 	self->issued_s = r->voucher.issued_s;
+	if (p->offers.roles & GOSSIP_ROLE_GATEWAY)
+		self->proxy = VIEW_ROUTER;
 	return OK;
 }
 
@@ -139,6 +141,10 @@ say_silent(struct picture *p)
 {
 	bool is_here = p->m.interest != NULL;
 
+	if (p->m.self.proxy == VIEW_ROUTER)
+		say(p, S("it is a gateway, and by which labels Gateways select "
+			 "it is not known here: those that select all are "
+			 "shown"));
 	say(p,
 	    arena_printf(p->arena,
 		"%s %s: its named listeners, the namespace that its programs "

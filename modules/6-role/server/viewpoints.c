@@ -8,6 +8,7 @@
 #include "discovery/discovery.h"
 #include "model/model.h"
 
+#include "inside.h"
 #include "viewpoints.h"
 
 enum { TEXTS_BYTES = 64 << 20 };
@@ -112,6 +113,27 @@ viewpoints_add_programs(struct viewpoints *v, const struct server *s)
 	struct callers c = {v, s};
 
 	server_each_agent(s, add_programs, &c);
+}
+
+static void
+add_gateway(void *arg, const struct discovery_machine *m)
+{
+	struct viewpoints *v = arg;
+	const struct explain_place at = {
+	    .proxy = VIEW_ROUTER, .ns = m->ns, .labels = m->labels};
+	struct slice name;
+
+	if (arena_copy(&v->arena, m->name, &name) == OK)
+		viewpoints_add(v,
+		    arena_printf(
+			&v->arena, "the gateway %.*s", SLICE_ARG(name)),
+		    &at);
+}
+
+void
+viewpoints_add_routers(struct viewpoints *v, const struct server *s)
+{
+	agents_each_gateway(s, &v->arena, add_gateway, v);
 }
 
 /* "gateways with istio=ingressgateway" */

@@ -35,6 +35,9 @@ void viewpoints_add_offers(struct viewpoints *v, const struct server *s);
 /* Of programs that offer nothing, in the namespaces that agents tell. */
 void viewpoints_add_programs(struct viewpoints *v, const struct server *s);
 
+/* Of gateways that are connected. */
+void viewpoints_add_routers(struct viewpoints *v, const struct server *s);
+
 /* Of gateways, by what Gateways select; borrows from them. */
 void viewpoints_add_gateways(
     struct viewpoints *v, const struct resource *const *all, size_t count);

@@ -313,6 +313,19 @@ put_counts(struct arena *a, struct value **m, const struct node_status *s)
 	json_number(a, m, S("upstreams"), (int64_t)s->upstreams);
 }
 
+/* "istio=ingressgateway, site=berlin" */
+static struct slice
+labels_text(struct arena *a, const struct labels *l)
+{
+	struct slice text = S("");
+
+	for (size_t i = 0; i < l->count; i++)
+		text = arena_printf(a, "%.*s%s%.*s=%.*s", SLICE_ARG(text),
+		    i > 0 ? ", " : "", SLICE_ARG(l->items[i].key),
+		    SLICE_ARG(l->items[i].value));
+	return text;
+}
+
 static void
 status(struct admin *a, struct http_exchange *x)
 {
@@ -322,7 +335,11 @@ status(struct admin *a, struct http_exchange *x)
 	struct node_status s;
 
 	node_status(a->spec.node, &s);
-	json_text(arena, &m, S("role"), S("agent"));
+	json_text(arena, &m, S("role"),
+	    s.proxy == VIEW_ROUTER ? S("gateway") : S("agent"));
+	if (s.proxy == VIEW_ROUTER)
+		json_text(
+		    arena, &m, S("labels"), labels_text(arena, &s.labels));
 	json_text(arena, &m, S("version"), S(MESHD_VERSION));
 	json_text(arena, &m, S("state"), slice_str(node_state_name(s.state)));
 	json_text(arena, &m, S("name"), s.name);
@@ -366,6 +383,8 @@ host_of(const struct view *v, const struct explain_question *q)
 	const struct explain_request *r = &q->connection.request;
 	const struct view_upstream *u;
 
+	if (q->connection.direction == VIEW_GATEWAY)
+		return SLICE_NONE; /* a gateway has all that it serves */
 	if (q->is_connection)
 		return r->authority;
 	if (r->upstream.len == 0)
@@ -380,12 +399,15 @@ read_question(const struct admin *a, const struct value *body,
     struct arena *arena, struct asked *q, struct fault *why)
 {
 	enum err e = explain_read(body, arena, &q->question, why);
+	struct node_status s;
 
 	if (e != OK)
 		return e;
+	node_status(a->spec.node, &s);
 	q->question.connection.parse_json = codec_json_parse;
 	q->question.connection.now_ms = clock_wall_ms(&clock_system);
-	if (q->question.place.proxy != VIEW_SIDECAR ||
+	if ((q->question.place.proxy != VIEW_SIDECAR &&
+		q->question.place.proxy != s.proxy) ||
 	    q->question.place.ip.family != ADDR_NONE ||
 	    q->question.with.list != NULL)
 		return fault_set(why, ERR_UNSUPPORTED,

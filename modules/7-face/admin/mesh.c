@@ -383,7 +383,9 @@ add_member(void *arg, const struct server_member *sm)
 	json_text(r->arena, &m, S("health"),
 	    slice_str(gossip_health_name(g->health)));
 	json_text(r->arena, &m, S("role"),
-	    sm->roles & GOSSIP_ROLE_SERVER ? S("server") : S("agent"));
+	    sm->roles & GOSSIP_ROLE_SERVER    ? S("server")
+	    : sm->roles & GOSSIP_ROLE_GATEWAY ? S("gateway")
+					      : S("agent"));
 	json_number(r->arena, &m, S("services"), (int64_t)sm->services);
 	json_number(r->arena, &m, S("rttMs"), g->rtt_ms);
 	json_bool(r->arena, &m, S("self"), g->self);

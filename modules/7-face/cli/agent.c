@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * agent — reads the settings of `meshd agent`, then lets main.c run it.
+ * agent — reads the settings of `meshd agent` and `meshd gateway`, then lets
+ * main.c run it.
  */
 #include "base/base.h"
 #include "net/net.h"
@@ -108,6 +109,33 @@ read_upstreams(
 			return e;
 		out->upstream_count++;
 	}
+	return OK;
+}
+
+/* --- labels --- */
+
+/* As Istio's own gateway has them, unless they are said. */
+static const struct label usual_label = {{"istio", 5}, {"ingressgateway", 14}};
+
+static enum err
+read_labels(const struct options *o, struct cli_agent *out, struct fault *why)
+{
+	const struct option_values *list = options_list(o, "labels");
+
+	for (size_t i = 0; i < list->count; i++) {
+		enum err e = command_label(list->text[i], &out->labels[i], why);
+
+		if (e != OK)
+			return e;
+		for (size_t j = 0; j < i; j++)
+			if (slice_eq(out->labels[j].key, out->labels[i].key))
+				return fault_set(why, ERR_INVALID,
+				    "the label %.*s is there twice",
+				    SLICE_ARG(out->labels[i].key));
+		out->label_count++;
+	}
+	if (list->count == 0)
+		out->labels[out->label_count++] = usual_label;
 	return OK;
 }
 
@@ -244,17 +272,29 @@ read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
 	return e != OK ? e : read_format(o, out, why);
 }
 
+static enum err
+read_gateway(const struct options *o, struct cli_agent *out, struct fault *why)
+{
+	enum err e = read_settings(o, out, why);
+
+	out->is_gateway = true;
+	return e != OK ? e : read_labels(o, out, why);
+}
+
+typedef enum err (*read_fn)(
+    const struct options *o, struct cli_agent *out, struct fault *why);
+
 static int
-agent(struct options *o)
+run(struct options *o, const char *name, read_fn read_all)
 {
 	AUTO(secret_fini) struct secret token = {0};
 	AUTO(mem_free) struct cli_agent *settings = mem_new(sizeof(*settings));
 	struct fault why = {0};
 
-	if (read_settings(o, settings, &why) != OK)
-		return command_fail(CLI_EXIT_USAGE, "agent: %s", why.text);
+	if (read_all(o, settings, &why) != OK)
+		return command_fail(CLI_EXIT_USAGE, "%s: %s", name, why.text);
 	if (command_log_format(o, &why) != OK)
-		return command_fail(CLI_EXIT_USAGE, "agent: %s", why.text);
+		return command_fail(CLI_EXIT_USAGE, "%s: %s", name, why.text);
 	if (command_token(options_text(o, "join"), &token, &why) != OK)
 		return cli_fault(&why);
 	settings->token = (const char *)token.bytes;
@@ -262,17 +302,46 @@ agent(struct options *o)
 }
 
 static enum err
-agent_again(const struct options *o, cli_use use, void *arg, struct fault *why)
+again(const struct options *o, read_fn read_all, cli_use use, void *arg,
+    struct fault *why)
 {
 	AUTO(mem_free) struct cli_agent *settings = mem_new(sizeof(*settings));
-	enum err e = read_settings(o, settings, why);
+	enum err e = read_all(o, settings, why);
 
 	if (e == OK)
 		use(arg, settings);
 	return e;
 }
 
-static const struct option_row agent_rows[] = {
+static int
+agent(struct options *o)
+{
+	return run(o, "agent", read_settings);
+}
+
+static enum err
+agent_again(const struct options *o, cli_use use, void *arg, struct fault *why)
+{
+	return again(o, read_settings, use, arg, why);
+}
+
+static int
+gateway(struct options *o)
+{
+	return run(o, "gateway", read_gateway);
+}
+
+static enum err
+gateway_again(
+    const struct options *o, cli_use use, void *arg, struct fault *why)
+{
+	return again(o, read_gateway, use, arg, why);
+}
+
+/* A gateway's; an agent has them from the second on. */
+static const struct option_row rows[] = {
+    {"labels", 0, OPTION_LIST, "KEY=VALUE", NULL, true,
+	"that Gateways select it by, else istio=ingressgateway"},
     {"join", 0, OPTION_TEXT, "TOKEN|@FILE|-", NULL, true,
 	"join by this token, if this machine is no member yet"},
     {"state", 0, OPTION_TEXT, "DIR", "/var/lib/meshd/agent", true,
@@ -319,8 +388,19 @@ const struct command command_agent = {
     .args = "",
     .summary = "run the agent of this machine",
     .section = "agent",
-    .rows = agent_rows,
-    .row_count = ARRAY_LEN(agent_rows),
+    .rows = rows + 1,
+    .row_count = ARRAY_LEN(rows) - 1,
     .run = agent,
     .again = agent_again,
+};
+
+const struct command command_gateway = {
+    .name = "gateway",
+    .args = "",
+    .summary = "run a gateway on this machine: an agent that serves outside",
+    .section = "agent",
+    .rows = rows,
+    .row_count = ARRAY_LEN(rows),
+    .run = gateway,
+    .again = gateway_again,
 };

@@ -28,6 +28,7 @@ static const struct command *const commands[] = {
     &command_token_list,
     &command_token_revoke,
     &command_agent,
+    &command_gateway,
     &command_join,
     &command_leave,
     &command_expose,
@@ -211,7 +212,7 @@ static bool
 is_to_come(const char *word)
 {
 	static const char *const later[] = {
-	    "gateway", "proxy", "capture", "console", "dns", "doctor"};
+	    "proxy", "capture", "console", "dns", "doctor"};
 
 	for (size_t i = 0; i < ARRAY_LEN(later); i++)
 		if (strcmp(word, later[i]) == 0)

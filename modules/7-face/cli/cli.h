@@ -6,6 +6,7 @@
 #define MESHD_CLI_H
 
 #include "base/base.h"
+#include "model/model.h"
 
 /* What the process ends with; documented in meshd(8). */
 enum cli_exit {
@@ -49,7 +50,7 @@ struct cli_upstream {
 	struct addr listen;
 };
 
-/* Settings of `agent`; ADDR_NONE and NULL mean the default. */
+/* Settings of `agent` and `gateway`; ADDR_NONE and NULL mean the default. */
 struct cli_agent {
 	const char *state_dir;
 	const char *socket_path;
@@ -73,6 +74,9 @@ struct cli_agent {
 	uint64_t drain_us;
 	struct cli_upstream upstreams[CLI_LIST_MAX];
 	size_t upstream_count;
+	bool is_gateway;
+	struct label labels[CLI_LIST_MAX]; /* that select it */
+	size_t label_count;
 };
 
 /* What stays: each runs a role until it is stopped, and returns its exit. */

@@ -22,6 +22,7 @@ static const struct line {
 	const char *label;
 } lines[] = {
     {"role", "role"},
+    {"labels", "labels"},
     {"name", "name"},
     {"version", "version"},
     {"state", "state"},

@@ -32,6 +32,8 @@ static const char *const documents[] = {
 
 static const struct label pay_labels[] = {
     {{"app", 3}, {"pay", 3}}, {{"tier", 4}, {"one", 3}}};
+static const struct label edge_labels[] = {
+    {{"istio", 5}, {"ingressgateway", 14}}, {{"site", 4}, {"\"x\"", 3}}};
 static const struct label web_labels[] = {{{"app", 3}, {"web", 3}}};
 
 static struct addr
@@ -132,7 +134,9 @@ forget(struct self *s)
 		s->locals[i].target = s->addr;
 		s->locals[i].target.port = s->locals[i].port;
 	}
-	s->m.ns = SLICE_NONE;
+	s->m.ns = s->m.account = SLICE_NONE;
+	s->m.proxy = VIEW_SIDECAR;
+	s->m.labels = (struct labels){NULL, 0};
 	s->m.upstreams = NULL;
 	s->m.upstream_count = 0;
 }
@@ -188,6 +192,33 @@ TEST(facts_say_what_a_record_does_not_say)
 	arena_fini(&f.arena);
 }
 
+static void
+make_gateway(struct self *s)
+{
+	s->m.proxy = VIEW_ROUTER;
+	s->m.labels = (struct labels){edge_labels, ARRAY_LEN(edge_labels)};
+	s->m.account = S("edge");
+}
+
+TEST(a_gateway_says_that_it_is_one_and_who_selects_it)
+{
+	struct self here, there;
+	struct facts f;
+
+	self_init(&here);
+	self_init(&there);
+	make_gateway(&here);
+	EXPECT_EQ(tell(&here, &f), 0);
+	forget(&there);
+	EXPECT_OK(
+	    discovery_take_facts(f.items, f.count, &f.arena, &there.m, NULL));
+	EXPECT_EQ(there.m.proxy, VIEW_ROUTER);
+	EXPECT_SLICE(there.m.account, S("edge"));
+	EXPECT_EQ(there.m.labels.count, ARRAY_LEN(edge_labels));
+	EXPECT_TRUE(labels_match(&there.m.labels, &here.m.labels));
+	arena_fini(&f.arena);
+}
+
 static enum err
 take(const char *fact, struct self *s, struct fault *why)
 {
@@ -221,8 +252,8 @@ TEST(a_fact_that_is_none_is_refused_in_words)
 	static const char *const bad[] = {"", "x", "[]", "{\"port\":", "null",
 	    "{\"port\":-1,\"target\":\"127.0.0.1:80\"}",
 	    "{\"port\":65536,\"target\":\"127.0.0.1:80\"}",
-	    "{\"port\":80,\"target\":\"nowhere\"}",
-	    "{\"upstream\":\"a\",\"host\":\"b\",\"port\":1}",
+	    "{\"port\":80,\"target\":\"nowhere\"}", "{\"proxy\":\"sidecar\"}",
+	    "{\"proxy\":1}", "{\"upstream\":\"a\",\"host\":\"b\",\"port\":1}",
 	    "{\"upstream\":\"a\",\"host\":\"b\",\"listen\":\"127.0.0.1:80\"}"};
 	struct self s;
 
@@ -382,6 +413,51 @@ TEST(a_server_makes_the_view_that_the_machine_makes)
 	EXPECT_NE(view_fingerprint(own), view_of(&at_server, &there.m, &told));
 	view_unref(&own);
 	view_unref(&told);
+	arena_fini(&f.arena);
+	mesh_fini(&at_home);
+	mesh_fini(&at_server);
+}
+
+TEST(a_server_makes_the_view_that_a_gateway_makes)
+{
+	static const char *const edge[] = {ISTIO
+	    "Gateway\nmetadata: {name: g}\n"
+	    "spec: {selector: {istio: ingressgateway}, servers: [\n"
+	    "  {port: {number: 80, name: http, protocol: HTTP},\n"
+	    "  hosts: ['*']}]}\n",
+	    ISTIO "VirtualService\nmetadata: {name: v}\n"
+		  "spec: {hosts: ['*'], gateways: [g], http: [\n"
+		  "  {route: [{destination: {host: web}}]}]}\n"};
+	struct mesh at_home, at_server;
+	struct self here, there;
+	struct view *own, *told;
+	struct facts f;
+	size_t count;
+
+	mesh_init(&at_home);
+	mesh_init(&at_server);
+	self_init(&here);
+	self_init(&there);
+	make_gateway(&here);
+	put_own(&at_server, &here);
+	put_others(&at_server);
+	put_others(&at_home);
+	for (size_t i = 0; i < ARRAY_LEN(edge); i++) {
+		mesh_apply(&at_home, edge[i]);
+		mesh_apply(&at_server, edge[i]);
+	}
+	forget(&there);
+	EXPECT_EQ(tell(&here, &f), 0);
+	EXPECT_OK(
+	    discovery_take_facts(f.items, f.count, &f.arena, &there.m, NULL));
+	EXPECT_EQ(view_of(&at_home, &here.m, &own),
+	    view_of(&at_server, &there.m, &told));
+	(void)view_listeners(told, NULL, VIEW_GATEWAY, &count);
+	EXPECT_EQ(count, 1);
+	EXPECT_SLICE(view_self(told)->identity,
+	    S("spiffe://mesh.internal/ns/shop/sa/edge"));
+	view_unref(&told);
+	view_unref(&own);
 	arena_fini(&f.arena);
 	mesh_fini(&at_home);
 	mesh_fini(&at_server);

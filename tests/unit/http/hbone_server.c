@@ -280,7 +280,10 @@ TEST(an_authority_that_is_none_is_400)
 	begin(ACCEPT);
 	wire_send_head(
 	    &wire, 1, 0, ":method: CONNECT\n:authority: user@host:80\n");
-	EXPECT_STR(wire_expect(&wire, WIRE_HEADERS)->text, ":status: 400\n");
+	EXPECT_STR(wire_expect(&wire, WIRE_HEADERS)->text,
+	    ":status: 400\n"
+	    "proxy-status: meshd; details=\"the head of the request makes no "
+	    "sense\"\n");
 	EXPECT_EQ(requests, 0);
 	end();
 }
@@ -303,7 +306,10 @@ TEST(a_head_past_the_limit_is_431)
 	snprintf(lines, sizeof(lines),
 	    ":method: CONNECT\n:authority: h:1\nx: %0*d\n", 170, 7);
 	wire_send_head(&wire, 1, 0, lines);
-	EXPECT_STR(wire_expect(&wire, WIRE_HEADERS)->text, ":status: 431\n");
+	EXPECT_STR(wire_expect(&wire, WIRE_HEADERS)->text,
+	    ":status: 431\n"
+	    "proxy-status: meshd; details=\"the head of the request is too "
+	    "large\"\n");
 	EXPECT_EQ(requests, 0);
 	end();
 }

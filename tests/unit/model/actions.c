@@ -198,23 +198,33 @@ TEST(a_computed_value_is_kept_in_parts)
 {
 	AUTO(compiled_fini) struct compiled w;
 	struct http_attrs a = {.path = S("/")};
+	const struct view_headers *ops;
 	const struct view_format *f;
 
 	compiled_init(&w,
-	    SERVICES VS "{headers: {request: {set: {a: 'by %%%REQ(x-y)% at "
-			"%START_TIME%.'}}}, " WEB "}\n");
-	f = view_route_http(view_find_host(w.v, NULL, S("web"), 80), &a, NULL)
-		.route->request.changes[0]
-		.format;
+	    SERVICES VS "{headers: {request: {set: {a: 'by %%%REQ(X-Y?:Path)% "
+			"at %START_TIME(%s)%.', b: '%UPSTREAM_METADATA(a:b)%', "
+			"c: '%REQ%'}}}, " WEB "}\n");
+	ops =
+	    &view_route_http(view_find_host(w.v, NULL, S("web"), 80), &a, NULL)
+		 .route->request;
+	EXPECT_TRUE(ops->computes);
+	f = ops->changes[0].format;
+	EXPECT_FALSE(f->is_inert);
 	EXPECT_EQ(f->count, 3);
 	EXPECT_SLICE(f->parts[0].text, S("by %"));
-	EXPECT_SLICE(f->parts[0].operation, S("REQ"));
+	EXPECT_EQ(f->parts[0].id, OPERATOR_REQ);
 	EXPECT_SLICE(f->parts[0].argument, S("x-y"));
+	EXPECT_SLICE(f->parts[0].otherwise, S(":path"));
 	EXPECT_SLICE(f->parts[1].text, S(" at "));
-	EXPECT_SLICE(f->parts[1].operation, S("START_TIME"));
-	EXPECT_EQ(f->parts[1].argument.len, 0);
+	EXPECT_EQ(f->parts[1].id, OPERATOR_START_TIME);
+	EXPECT_SLICE(f->parts[1].argument, S("%s"));
 	EXPECT_SLICE(f->parts[2].text, S("."));
-	EXPECT_EQ(f->parts[2].operation.len, 0);
+	EXPECT_EQ(f->parts[2].id, OPERATOR_NONE);
+	EXPECT_EQ(ops->changes[1].format->parts[0].id, OPERATOR_INERT);
+	EXPECT_TRUE(ops->changes[1].format->is_inert);
+	EXPECT_EQ(ops->changes[2].format->parts[0].id, OPERATOR_UNKNOWN);
+	EXPECT_TRUE(ops->changes[2].format->is_inert);
 }
 
 TEST(the_authority_is_the_rewrites_then_the_routes_then_the_destinations)

@@ -194,7 +194,9 @@ TEST(what_nothing_acts_on_is_told)
 	    {HASH("useSourceIp: true"), L "consistentHash", "MSH0001"},
 	    {LOCALITY("enabled: true"), L "localityLbSetting", "MSH0001"},
 	    {LB("warmup: {duration: 1s}"), L "warmup", "MSH0001"},
-	    {POOL("tcp: {}"), P "connectionPool", "MSH0001"},
+	    {POOL("tcp: {}"), P "connectionPool.tcp", "MSH0001"},
+	    {POOL("http: {maxRetries: 1}"), P "connectionPool.http.maxRetries",
+		"MSH0001"},
 	    {POLICY("outlierDetection: {}"), P "outlierDetection", "MSH0001"},
 	    {POLICY("retryBudget: {}"), P "retryBudget", "MSH0001"},
 	    {POLICY("portLevelSettings: [{port: {number: 1}, "
@@ -207,6 +209,8 @@ TEST(what_nothing_acts_on_is_told)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		expect_inert(rows[i].yaml, rows[i].field, rows[i].id);
 	expect_in_force(LB("simple: ROUND_ROBIN"));
+	expect_in_force(POOL("http: {useClientProtocol: true}"));
+	expect_in_force(POOL("http: {h2UpgradePolicy: UPGRADE}"));
 }
 
 TEST(a_number_stands_for_its_word)

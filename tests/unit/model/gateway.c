@@ -126,15 +126,12 @@ TEST(what_helps_nobody_is_warned_of)
 	expect_warned(rows, ARRAY_LEN(rows));
 }
 
-TEST(what_lets_more_through_is_told_inside_of_what_does_nothing)
+TEST(tls_that_ends_here_is_not_in_force)
 {
-	AUTO(loaded_fini) struct loaded l;
-
-	load(TLS("mode: SIMPLE, credentialName: a"), NULL, &l);
-	EXPECT_EQ(l.count, 1);
-	EXPECT_EQ(l.found.inert.count, 2);
-	EXPECT_STR(l.found.inert.items[0].id, "MSH0001");
-	EXPECT_STR(l.found.inert.items[0].field, "kind");
-	EXPECT_STR(l.found.inert.items[1].id, "MSH0002");
-	EXPECT_STR(l.found.inert.items[1].field, "spec.servers[0].tls");
+	expect_inert(TLS("mode: SIMPLE, credentialName: a"),
+	    "spec.servers[0].tls.mode", "MSH0001");
+	expect_inert(TLS("mode: AUTO_PASSTHROUGH"), "spec.servers[0].tls.mode",
+	    "MSH0001");
+	expect_in_force(TLS("mode: PASSTHROUGH"));
+	expect_in_force(SERVER("HTTP") "    tls: {httpsRedirect: true}\n");
 }

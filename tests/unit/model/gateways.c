@@ -462,6 +462,28 @@ TEST(each_server_with_tls_has_its_own_routes_by_the_name_that_is_said)
 	EXPECT_SLICE(l->chains[0].origin.file, S("m.yaml"));
 }
 
+TEST(a_server_that_takes_nobody_yet_says_why)
+{
+	AUTO(compiled_fini) struct compiled c;
+	const struct view_listener *l;
+	struct addr at = {.port = 443};
+
+	at_gateway(
+	    &c, WEB GW("gw", "01",
+		    SIMPLE("a", "a.com") ", " TLS("p", "443", "TLS", "b.com",
+			"mode: PASSTHROUGH") ", " TLS("n", "15443", "TLS",
+			"'*.local'", "mode: AUTO_PASSTHROUGH")) VS("v", "01",
+		    "hosts: [b.com], gateways: [gw], tls: [{match: "
+		    "[{sniHosts: [b.com]}], " TO_90 "}]"));
+	EXPECT_TRUE(compiled_tells(&c,
+	    "takes nobody: TLS that ends at a gateway is not in force yet"));
+	EXPECT_TRUE(compiled_tells(&c, "takes nobody: AUTO_PASSTHROUGH"));
+	l = view_find_listener(c.v, NULL, VIEW_GATEWAY, &at);
+	EXPECT_EQ(l->chain_count, 2);
+	EXPECT_NE(view_chain_missing(&l->chains[0]).len, 0);
+	EXPECT_EQ(view_chain_missing(&l->chains[1]).len, 0);
+}
+
 TEST(of_two_servers_with_tls_and_one_host_the_older_is_there)
 {
 	AUTO(compiled_fini) struct compiled c;

@@ -217,13 +217,41 @@ TEST(a_gateway_is_about_those_whom_it_selects)
 		     "spec: {selector: {istio: edge, zone: a}, servers: [\n"
 		     "  {port: {number: 80, name: http, protocol: HTTP},\n"
 		     "   hosts: ['*']}]}\n",
-	    "gateway/istio=edge ");
+	    ">bound/shop/x gateway/istio=edge ");
 	expect_hosts("apiVersion: networking.istio.io/v1\nkind: Gateway\n"
 		     "metadata: {name: x, namespace: shop}\n"
 		     "spec: {servers: [\n"
 		     "  {port: {number: 80, name: http, protocol: HTTP},\n"
 		     "   hosts: ['*']}]}\n",
-	    "gateway/ ");
+	    ">bound/shop/x gateway/ ");
+}
+
+TEST(a_virtual_service_is_about_the_gateways_that_it_is_bound_to)
+{
+	expect_hosts(
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: x, namespace: shop}\nspec:\n"
+	    "  gateways: [mesh, edge, other/edge, e.n.svc]\n"
+	    "  hosts: ['*.x']\n"
+	    "  http: [{route: [{destination: {host: a}}]}]\n",
+	    "*.x bound/shop/edge bound/other/edge bound/n/e "
+	    ">a.shop.svc.mesh.internal ");
+	expect_hosts(
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: x, namespace: shop}\nspec:\n"
+	    "  gateways: [edge]\n  hosts: ['*.x']\n"
+	    "  http: [{route: [{destination: {host: a}}]}]\n",
+	    "bound/shop/edge >a.shop.svc.mesh.internal ");
+}
+
+TEST(a_service_is_in_front_of_those_whom_it_selects)
+{
+	expect_hosts("apiVersion: v1\nkind: Service\n"
+		     "metadata: {name: in, namespace: shop}\n"
+		     "spec: {selector: {istio: edge, zone: a},\n"
+		     "  ports: [{port: 1}]}\n",
+	    "in.shop.svc.mesh.internal >workload/shop/istio=edge "
+	    "front/shop/istio=edge ");
 }
 
 static void

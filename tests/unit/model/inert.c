@@ -87,22 +87,46 @@ TEST(a_rule_that_answers_is_no_refusal)
 	EXPECT_FALSE(compiled_tells(&w, "force"));
 }
 
+TEST(a_fault_for_every_request_is_its_outcome)
+{
+	static const struct {
+		const char *abort;
+		const char *flag;
+	} rows[] = {
+	    {"{httpStatus: 418, percentage: {value: 100}}", "FI"},
+	    {"{grpcStatus: ABORTED, percentage: {value: 100}}", "FI"},
+	    {"{httpStatus: 418, percentage: {value: 99}}", "UH"},
+	    {"{httpStatus: 418}", "UH"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(compiled_fini) struct compiled w;
+		char yaml[2048];
+
+		(void)snprintf(yaml, sizeof(yaml),
+		    SERVICES VS("web") "  http: [{fault: {abort: %s}, " WEB
+				       "}]\n",
+		    rows[i].abort);
+		compiled_init(&w, yaml);
+		EXPECT_SLICE(told(&w, "outcome.flag"), slice_str(rows[i].flag));
+	}
+}
+
 TEST(what_is_left_undone_is_told)
 {
 	AUTO(compiled_fini) struct compiled w;
 
 	compiled_init(&w,
-	    SERVICES VS("web") "  http: [{fault: {delay: {fixedDelay: 1s}}, "
-			       "corsPolicy: {}, mirror: {host: db}, " WEB
+	    SERVICES VS("web") "  http: [{mirror: {host: db}, fault: {delay: "
+			       "{fixedDelay: 1s}}, corsPolicy: {}, " WEB
 			       "}]\n  tls: [{match: [{sniHosts: [web]}], " WEB
 			       "}]\n");
 	EXPECT_TRUE(get(&w)->destinations[0].cluster != NULL);
-	EXPECT_TRUE(
-	    compiled_tells(&w, "not in force yet: fault, mirror, corsPolicy"));
+	EXPECT_FALSE(compiled_tells(&w, "mirror"));
 	EXPECT_TRUE(compiled_tells(&w, "its tls rules are not in force yet"));
 }
 
-TEST(a_header_with_a_computed_value_is_told)
+TEST(a_header_with_a_value_that_nobody_makes_is_told)
 {
 	AUTO(compiled_fini) struct compiled w;
 	const struct view_headers *h;
@@ -123,7 +147,17 @@ TEST(a_header_with_a_computed_value_is_told)
 	EXPECT_SLICE(h->changes[3].value, S("1%"));
 	EXPECT_EQ(h->remove_count, 1);
 	EXPECT_SLICE(h->remove[0], S("e"));
-	EXPECT_TRUE(compiled_tells(&w, "computed value"));
+	EXPECT_TRUE(compiled_tells(&w, "the proxy does not make"));
+}
+
+TEST(a_header_with_a_value_that_is_made_is_nothing_to_tell)
+{
+	AUTO(compiled_fini) struct compiled w;
+
+	compiled_init(&w,
+	    SERVICES VS("web") "  http: [{headers: {response: {set: {a: "
+			       "'%REQ(x)% %UPSTREAM_HOST%'}}}, " WEB "}]\n");
+	EXPECT_FALSE(compiled_tells(&w, "does not make"));
 }
 
 TEST(rules_for_gateways_only_do_not_touch_the_mesh)

@@ -350,7 +350,7 @@ TEST(upstreams_know_their_host_or_why_not)
 	u = view_find_upstream(w.v, S("reviews"));
 	EXPECT_TRUE(u->host == view_find_host(w.v, NULL, S("reviews"), 9080));
 	EXPECT_SLICE(
-	    u->identity, S("spiffe://mesh.internal/ns/default/sa/web"));
+	    u->caller.identity, S("spiffe://mesh.internal/ns/default/sa/web"));
 	u = view_find_upstream(w.v, S("lost"));
 	EXPECT_TRUE(u->host == NULL);
 	EXPECT_TRUE(u->missing.len > 0);
@@ -360,6 +360,37 @@ TEST(upstreams_know_their_host_or_why_not)
 		found += slice_eq(p[i].origin.words, S("upstream lost")) &&
 			 slice_eq(p[i].text, u->missing);
 	EXPECT_EQ(found, 1);
+}
+
+/* exposed[0] is at 10.0.0.6, exposed[1] at any address. */
+TEST(who_names_nobody_means_who_is_at_the_address)
+{
+	AUTO(world_fini) struct world w;
+	struct addr here, elsewhere;
+
+	world_init(&w);
+	EXPECT_OK(addr_parse(S("10.0.0.6:15008"), &here));
+	EXPECT_OK(addr_parse(S("192.0.2.1:15008"), &elsewhere));
+	EXPECT_SLICE(view_identity_at(w.v, &here),
+	    S("spiffe://mesh.internal/ns/default/sa/web"));
+	w.exposed[1].account = S("other");
+	w.exposed[1].addr = w.exposed[0].addr;
+	w.exposed[1].addr.port = 81;
+	compile(&w);
+	EXPECT_EQ(view_identity_at(w.v, &here).len, 0); /* two */
+	EXPECT_EQ(view_identity_at(w.v, &elsewhere).len, 0);
+	EXPECT_OK(addr_parse(S("10.0.0.7:81"), &w.exposed[1].addr));
+	compile(&w);
+	EXPECT_SLICE(view_identity_at(w.v, &here),
+	    S("spiffe://mesh.internal/ns/default/sa/web"));
+	w.in.exposed_count = 1;
+	compile(&w);
+	/* As behind NAT, where the address is one that nobody announced. */
+	EXPECT_SLICE(view_identity_at(w.v, &elsewhere),
+	    S("spiffe://mesh.internal/ns/default/sa/web"));
+	w.in.exposed_count = 0;
+	compile(&w);
+	EXPECT_EQ(view_identity_at(w.v, &here).len, 0);
 }
 
 TEST(only_exposed_ports_are_found)
@@ -511,12 +542,12 @@ TEST(who_calls_without_an_account_is_the_machine)
 	view_unref(&w.v);
 	compile(&w);
 	u = view_find_upstream(w.v, S("lost"));
-	EXPECT_SLICE(u->identity, w.in.identity);
-	EXPECT_SLICE(u->party.workload, S("vm4"));
-	EXPECT_SLICE(u->party.ns, S("meshd-nodes"));
+	EXPECT_SLICE(u->caller.identity, w.in.identity);
+	EXPECT_SLICE(u->caller.party.workload, S("vm4"));
+	EXPECT_SLICE(u->caller.party.ns, S("meshd-nodes"));
 	u = view_find_upstream(w.v, S("reviews"));
 	EXPECT_SLICE(
-	    u->identity, S("spiffe://mesh.internal/ns/default/sa/web"));
+	    u->caller.identity, S("spiffe://mesh.internal/ns/default/sa/web"));
 }
 
 TEST(an_empty_view_has_nothing)

@@ -205,6 +205,12 @@ TEST(what_is_unwise_is_warned_about)
 	expect_warning(HEAD "  tls: [{match: [{sniHosts: [10.0.0.1]}], " GOES
 			    "}]\n",
 	    "spec.tls[0].match[0].sniHosts[0]", "is an address");
+	expect_warning(RULE
+	    "    headers: {request: {set: {a: '%UPSTREAM_HOTS%'}}}\n",
+	    "spec.http[0].headers.request.set[\"a\"]",
+	    "did you mean \"UPSTREAM_HOST\"?");
+	expect_warning(RULE "    headers: {request: {set: {a: '%REQ%'}}}\n",
+	    "spec.http[0].headers.request.set[\"a\"]", "left out");
 }
 
 TEST(rules_that_nothing_reaches_are_warned_about)
@@ -299,19 +305,15 @@ TEST(what_nothing_acts_on_is_told)
 		const char *field;
 		const char *id;
 	} rows[] = {
-	    {MATCH("gateways: [g]"), "spec.http[0].match[0].gateways[0]",
-		"MSH0001"},
-	    {RULE "    fault: {delay: {fixedDelay: 1s}}\n",
-		"spec.http[0].fault", "MSH0001"},
-	    {RULE "    mirror: {host: b}\n", "spec.http[0].mirror", "MSH0001"},
-	    {RULE "    corsPolicy: {}\n", "spec.http[0].corsPolicy", "MSH0001"},
 	    {RULE "    retries: {attempts: 1, retryRemoteLocalities: true}\n",
 		"spec.http[0].retries.retryRemoteLocalities", "MSH0001"},
-	    {RULE "    headers: {request: {set: {a: '%REQ(x)%'}}}\n",
+	    {RULE
+		"    headers: {request: {set: {a: '%DYNAMIC_METADATA(x)%'}}}\n",
 		"spec.http[0].headers.request.set[\"a\"]", "MSH0001"},
-	    {HEAD "  gateways: [mesh, g]\n" HTTP, "spec.gateways[1]",
-		"MSH0001"},
 	    {HEAD "  tls: [{match: [{sniHosts: [reviews]}], " GOES "}]\n",
+		"spec.tls", "MSH0001"},
+	    {HEAD "  gateways: [mesh, g]\n"
+		  "  tls: [{match: [{sniHosts: [reviews]}], " GOES "}]\n",
 		"spec.tls", "MSH0001"},
 	    {HEAD "  tcp: [{match: [{destinationSubnets: ['::1']}], " GOES
 		  "}]\n",
@@ -322,7 +324,19 @@ TEST(what_nothing_acts_on_is_told)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		expect_inert(rows[i].yaml, rows[i].field, rows[i].id);
 	expect_in_force(HEAD "  gateways: [mesh]\n  exportTo: ['*']\n" HTTP);
+	expect_in_force(HEAD "  gateways: [mesh, g]\n" HTTP);
+	expect_in_force(MATCH("gateways: [g]"));
+	expect_in_force(
+	    HEAD "  gateways: [g]\n"
+		 "  tls: [{match: [{sniHosts: [reviews]}], " GOES "}]\n");
 	expect_in_force(MATCH("uri: {prefix: /a}, ignoreUriCase: false"));
+	expect_in_force(
+	    RULE "    headers: {request: {set: {a: '%REQ(x)%'}}}\n");
+	expect_in_force(RULE "    mirror: {host: b}\n    mirrorPercentage: "
+			     "{value: 5}\n");
+	expect_in_force(RULE "    mirrors: [{destination: {host: b}}]\n");
+	expect_in_force(RULE "    corsPolicy: {}\n");
+	expect_in_force(RULE "    fault: {delay: {fixedDelay: 1s}}\n");
 	expect_in_force(ALONE("redirect: {uri: /a}"));
 	expect_in_force(ALONE("directResponse: {status: 200}"));
 	expect_in_force(

@@ -249,6 +249,24 @@ TEST(what_holds_for_the_mesh_and_for_callers_namespaces_is_wanted)
 	end();
 }
 
+TEST(a_gateway_wants_those_that_select_it_and_what_is_in_front)
+{
+	static const struct label labels[] = {
+	    {{"istio", 5}, {"edge", 4}}, {{"site", 4}, {"x", 1}}};
+
+	begin();
+	scene.node.proxy = VIEW_ROUTER;
+	scene.node.labels = (struct labels){labels, ARRAY_LEN(labels)};
+	interests_open(&scene.node);
+	EXPECT_TRUE(WANTS_JUST("gateway/"));
+	EXPECT_TRUE(WANTS_JUST("gateway/istio=edge"));
+	EXPECT_TRUE(WANTS_JUST("gateway/site=x"));
+	EXPECT_TRUE(WANTS_JUST("front/default/istio=edge"));
+	EXPECT_TRUE(WANTS_JUST("front/default/site=x"));
+	EXPECT_EQ(scene.wanted.count, ALWAYS + 5);
+	end();
+}
+
 TEST(what_is_no_host_is_not_asked_for)
 {
 	begin();

@@ -186,23 +186,6 @@ send_body(void *arg)
 	return NULL;
 }
 
-static uint64_t
-still_bytes_in(struct rig *r)
-{
-	uint64_t now = 0;
-	uint64_t before;
-
-	do {
-		before = now;
-		for (int i = 0; i < 20; i++)
-			loop_turn(r->control, 5000);
-		rig_list(r);
-		EXPECT_EQ(r->conn_count, 1);
-		now = r->conns[0].bytes_in;
-	} while (now != before || now == 0);
-	return now;
-}
-
 TEST(a_slow_service_stops_its_client)
 {
 	struct scene *s = scene_new(serve_late, NULL);
@@ -212,7 +195,7 @@ TEST(a_slow_service_stops_its_client)
 					 "Content-Length: 33554432\r\n\r\n"));
 	CHECK(pthread_create(&sender, NULL, send_body, &s->client) == 0);
 	RIG_UNTIL(s->rig, atomic_load(&s->server.requests) == 1);
-	EXPECT_TRUE(still_bytes_in(s->rig) < KERNEL_BYTES + PROXY_BYTES);
+	EXPECT_TRUE(rig_still(s->rig).in < KERNEL_BYTES + PROXY_BYTES);
 	atomic_fetch_add(&s->server.requests, 1); /* go on */
 	pthread_join(sender, NULL);
 	reply_read(&s->client, "POST", &s->reply);

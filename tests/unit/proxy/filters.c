@@ -6,6 +6,7 @@
  * request and its answer says the test; the test's thread opens it.
  */
 #include "http/filter.h"
+#include "peer.h"
 #include "scene.h"
 #include "unit.h"
 
@@ -72,13 +73,12 @@ static const struct filter filter_gate = {.name = "gate",
     .on_end = gate_end};
 
 /* Takes the place of the proxy's own table. */
-const struct filter *const filters[] = {
-    &filter_hygiene, &filter_gate, &filter_route, &filter_headers};
+const struct filter *const filters[] = {&filter_hygiene, &filter_gate,
+    &filter_route, &filter_target, &filter_headers};
 const size_t filter_count = ARRAY_LEN(filters);
 
-static struct scene *
-begin(enum filter_verdict request, enum filter_verdict response, server_fn fn,
-    const char *text, const char *yaml)
+static void
+set_gate(enum filter_verdict request, enum filter_verdict response)
 {
 	gate.request = request;
 	gate.response = response;
@@ -87,7 +87,14 @@ begin(enum filter_verdict request, enum filter_verdict response, server_fn fn,
 	atomic_store(&gate.ended, 0);
 	atomic_store(&gate.collected, 0);
 	atomic_store(&gate.all, false);
-	return scene_with(fn, text, yaml);
+}
+
+static struct duo *
+begin(struct way way, enum filter_verdict request, enum filter_verdict response,
+    server_fn fn, const char *text)
+{
+	set_gate(request, response);
+	return duo_new(way, fn, text, NULL);
 }
 
 static void
@@ -110,90 +117,92 @@ refuse(void *arg)
 }
 
 static void
-wait_at_gate(struct scene *s)
+wait_at_gate(struct duo *s)
 {
 	RIG_UNTIL(s->rig, atomic_load(&gate.held) != NULL);
 }
 
 static void
-open_gate(struct scene *s)
+open_gate(struct duo *s)
 {
 	wait_at_gate(s);
 	rig_on_worker(s->rig, 0, go_on, NULL);
 }
 
 static void
-say(struct scene *s, const char *request)
+say(struct duo *s, const char *request)
 {
-	EXPECT_TRUE(wire_say(&s->client, request));
+	peer_head(&s->client, request, /* end */ true);
 }
 
 static void
-read_reply(struct scene *s)
+read_reply(struct duo *s)
 {
-	reply_fini(&s->reply);
-	reply_read(&s->client, "GET", &s->reply);
+	duo_read(s);
 }
 
 /* A body of that many bytes, all 'x', behind the head of a POST. */
 static void
-post(struct scene *s, size_t bytes)
+post(struct duo *s, size_t bytes)
 {
-	AUTO(buf_fini) struct buf out = BUF(bytes + 256);
+	AUTO(mem_free) char *body = mem_new(bytes);
+	char head[256];
 
-	EXPECT_OK(buf_printf(&out,
+	memset(body, 'x', bytes);
+	(void)snprintf(head, sizeof(head),
 	    "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: %zu\r\n\r\n",
-	    bytes));
-	for (size_t i = 0; i < bytes; i++)
-		EXPECT_OK(buf_add_byte(&out, 'x'));
-	EXPECT_TRUE(wire_send(&s->client, buf_slice(&out)));
+	    bytes);
+	peer_head(&s->client, head, /* end */ false);
+	peer_body(&s->client, slice_of(body, bytes));
+	peer_end(&s->client, NULL);
 }
 
-/* Answers with as many bytes as its text says, chunked with a trailer. */
+/* Answers with as many bytes as its text says, and a trailer. */
 static void
 serve_much(struct server *s, struct wire *w, unsigned n)
 {
 	static char block[1 << 20];
 	size_t bytes = strtoul(s->text, NULL, 10);
-	struct slice head;
-	char size[64];
+	AUTO(mem_free) struct peer *p = mem_new(sizeof(*p));
 
 	(void)n;
 	memset(block, 'y', sizeof(block));
-	while (server_head(s, w, &head)) {
-		wire_say(w, "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
-			    "trailer: x-sum\r\n\r\n");
-		(void)snprintf(size, sizeof(size), "%zx\r\n", bytes);
-		wire_say(w, size);
-		wire_send(w, slice_of(block, bytes));
-		wire_say(w, "\r\n0\r\nx-sum: 7\r\n\r\n");
+	peer_server(p, w);
+	while (peer_next(p)) {
+		peer_head(p,
+		    "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n"
+		    "trailer: x-sum\r\n\r\n",
+		    /* end */ false);
+		peer_body(p, slice_of(block, bytes));
+		peer_end(p, "x-sum: 7\r\n");
 	}
+	peer_fini(p);
 }
 
 /* --- requests --- */
 
-TEST(a_request_waits_and_goes_on)
+TEST_WAYS(a_request_waits_and_goes_on)
 {
-	struct scene *s =
-	    begin(FILTER_WAIT, FILTER_GO_ON, serve_echo, NULL, NULL);
+	struct duo *s =
+	    begin(way, FILTER_WAIT, FILTER_GO_ON, serve_mirror, NULL);
 
 	for (unsigned i = 1; i <= 3; i++) {
 		post(s, 1000);
 		wait_at_gate(s);
-		EXPECT_EQ(atomic_load(&s->server.requests), i - 1);
+		EXPECT_EQ(atomic_load(&s->server->requests), i - 1);
 		open_gate(s);
 		read_reply(s);
 		EXPECT_EQ(s->reply.status, 200);
 		EXPECT_TRUE(body_has(&s->reply, "xxxxxxxxxx"));
 		RIG_UNTIL(s->rig, atomic_load(&gate.ended) == i);
 	}
-	scene_free(&s);
+	duo_free(&s);
 }
 
-TEST(a_waiting_request_stops_its_client)
+TEST_WAYS(a_waiting_request_stops_its_client)
 {
-	struct scene *s =
-	    begin(FILTER_WAIT, FILTER_GO_ON, serve_echo, NULL, NULL);
+	struct duo *s =
+	    begin(way, FILTER_WAIT, FILTER_GO_ON, serve_mirror, NULL);
 
 	post(s, 200000);
 	wait_at_gate(s);
@@ -201,13 +210,13 @@ TEST(a_waiting_request_stops_its_client)
 	read_reply(s);
 	EXPECT_EQ(s->reply.status, 200);
 	EXPECT_TRUE(buf_len(&s->reply.body) > 200000);
-	scene_free(&s);
+	duo_free(&s);
 }
 
-TEST(a_filter_may_answer_later)
+TEST_WAYS(a_filter_may_answer_later)
 {
-	struct scene *s =
-	    begin(FILTER_WAIT, FILTER_GO_ON, serve_ok, NULL, NULL);
+	struct duo *s =
+	    begin(way, FILTER_WAIT, FILTER_GO_ON, serve_mirror, NULL);
 
 	say(s, GET_WEB);
 	wait_at_gate(s);
@@ -216,38 +225,44 @@ TEST(a_filter_may_answer_later)
 	EXPECT_EQ(s->reply.status, 403);
 	EXPECT_TRUE(body_has(&s->reply, "the gate is shut"));
 	EXPECT_EQ(rig_record(s->rig, 0).flag, FLOW_DENIED);
-	EXPECT_EQ(atomic_load(&s->server.requests), 0);
-	scene_free(&s);
+	EXPECT_EQ(atomic_load(&s->server->requests), 0);
+	duo_free(&s);
 }
 
-TEST(a_client_that_leaves_a_waiting_request_ends_it)
+TEST_WAYS(a_client_that_leaves_a_waiting_request_ends_it)
 {
-	struct scene *s =
-	    begin(FILTER_WAIT, FILTER_GO_ON, serve_ok, NULL, NULL);
+	struct duo *s =
+	    begin(way, FILTER_WAIT, FILTER_GO_ON, serve_mirror, NULL);
 
 	say(s, GET_WEB);
 	wait_at_gate(s);
-	wire_reset(&s->client);
+	wire_reset(&s->wire);
 	RIG_UNTIL(s->rig, atomic_load(&gate.ended) == 1);
 	EXPECT_TRUE(atomic_load(&gate.held) == NULL);
 	EXPECT_EQ(rig_record(s->rig, 0).flag, FLOW_DOWNSTREAM_CLOSED);
-	scene_free(&s);
+	duo_free(&s);
 }
 
 static void
 serve_never(struct server *s, struct wire *w, unsigned n)
 {
-	struct slice head;
+	AUTO(mem_free) struct peer *p = mem_new(sizeof(*p));
 
+	(void)s;
 	(void)n;
-	while (server_head(s, w, &head))
-		;
+	peer_server(p, w);
+	while (peer_next(p))
+		continue;
+	peer_fini(p);
 }
 
 /* Its end came when there was no route yet to ask for a timeout. */
-TEST(a_request_that_waited_has_its_routes_timeout)
+TEST_WAYS(a_request_that_waited_has_its_routes_timeout)
 {
-	struct scene *s = begin(FILTER_WAIT, FILTER_GO_ON, serve_never, NULL,
+	struct duo *s;
+
+	set_gate(FILTER_WAIT, FILTER_GO_ON);
+	s = duo_new(way, serve_never, NULL,
 	    "apiVersion: networking.istio.io/v1\n"
 	    "kind: VirtualService\n"
 	    "metadata: {name: web, namespace: default}\n"
@@ -256,18 +271,17 @@ TEST(a_request_that_waited_has_its_routes_timeout)
 	    "  http:\n"
 	    "  - timeout: 0.1s\n"
 	    "    route: [{destination: {host: web}}]\n");
-
 	say(s, GET_WEB);
 	open_gate(s);
 	read_reply(s);
 	EXPECT_EQ(s->reply.status, 504);
-	scene_free(&s);
+	duo_free(&s);
 }
 
-TEST(a_small_body_is_collected_whole)
+TEST_WAYS(a_small_body_is_collected_whole)
 {
-	struct scene *s =
-	    begin(FILTER_COLLECT, FILTER_GO_ON, serve_echo, NULL, NULL);
+	struct duo *s =
+	    begin(way, FILTER_COLLECT, FILTER_GO_ON, serve_mirror, NULL);
 
 	post(s, 5000);
 	read_reply(s);
@@ -275,13 +289,13 @@ TEST(a_small_body_is_collected_whole)
 	EXPECT_EQ(atomic_load(&gate.collected), 5000);
 	EXPECT_TRUE(atomic_load(&gate.all));
 	EXPECT_EQ(atomic_load(&gate.asked), 3); /* twice, and the answer */
-	scene_free(&s);
+	duo_free(&s);
 }
 
-TEST(a_large_body_is_collected_to_a_bound_and_arrives_whole)
+TEST_WAYS(a_large_body_is_collected_to_a_bound_and_arrives_whole)
 {
-	struct scene *s =
-	    begin(FILTER_COLLECT, FILTER_GO_ON, serve_echo, NULL, NULL);
+	struct duo *s =
+	    begin(way, FILTER_COLLECT, FILTER_GO_ON, serve_mirror, NULL);
 
 	post(s, 1 << 20);
 	read_reply(s);
@@ -290,34 +304,36 @@ TEST(a_large_body_is_collected_to_a_bound_and_arrives_whole)
 	EXPECT_TRUE(atomic_load(&gate.collected) <= REQUEST_HELD_BYTES);
 	EXPECT_FALSE(atomic_load(&gate.all));
 	EXPECT_TRUE(buf_len(&s->reply.body) > 1 << 20);
-	scene_free(&s);
+	duo_free(&s);
 }
 
 /* The service is not asked before there is a body, so it cannot say so. */
-TEST(who_expects_100_gets_it_from_us_when_a_body_is_collected)
+TEST_WAYS(who_expects_100_gets_it_from_us_when_a_body_is_collected)
 {
-	struct scene *s =
-	    begin(FILTER_COLLECT, FILTER_GO_ON, serve_echo, NULL, NULL);
-	struct slice interim;
+	struct duo *s =
+	    begin(way, FILTER_COLLECT, FILTER_GO_ON, serve_mirror, NULL);
 
-	say(s, "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 5\r\n"
-	       "Expect: 100-continue\r\n\r\n");
-	EXPECT_TRUE(wire_until(&s->client, "\r\n\r\n", &interim));
-	EXPECT_TRUE(slice_starts(interim, S("HTTP/1.1 100 ")));
-	say(s, "hello");
+	peer_head(&s->client,
+	    "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 5\r\n"
+	    "Expect: 100-continue\r\n\r\n",
+	    /* end */ false);
+	read_reply(s);
+	EXPECT_EQ(s->reply.status, 100);
+	peer_body(&s->client, S("hello"));
+	peer_end(&s->client, NULL);
 	read_reply(s);
 	EXPECT_EQ(s->reply.status, 200);
 	EXPECT_TRUE(body_has(&s->reply, "hello"));
 	EXPECT_FALSE(body_has(&s->reply, "100-continue"));
-	scene_free(&s);
+	duo_free(&s);
 }
 
 /* --- answers --- */
 
-TEST(an_answer_waits_and_goes_on)
+TEST_WAYS(an_answer_waits_and_goes_on)
 {
-	struct scene *s =
-	    begin(FILTER_GO_ON, FILTER_WAIT, serve_much, "5000", NULL);
+	struct duo *s =
+	    begin(way, FILTER_GO_ON, FILTER_WAIT, serve_much, "5000");
 
 	for (unsigned i = 0; i < 3; i++) {
 		say(s, GET_WEB);
@@ -328,14 +344,14 @@ TEST(an_answer_waits_and_goes_on)
 		EXPECT_TRUE(strstr(s->reply.trailers, "x-sum: 7") != NULL);
 		EXPECT_TRUE(s->reply.whole);
 	}
-	EXPECT_EQ(atomic_load(&s->server.connections), 1);
-	scene_free(&s);
+	EXPECT_EQ(atomic_load(&s->server->connections), 1);
+	duo_free(&s);
 }
 
-TEST(a_waiting_answer_stops_its_service_and_arrives_whole)
+TEST_WAYS(a_waiting_answer_stops_its_service_and_arrives_whole)
 {
-	struct scene *s =
-	    begin(FILTER_GO_ON, FILTER_WAIT, serve_much, "1000000", NULL);
+	struct duo *s =
+	    begin(way, FILTER_GO_ON, FILTER_WAIT, serve_much, "1000000");
 
 	say(s, GET_WEB);
 	open_gate(s);
@@ -343,13 +359,13 @@ TEST(a_waiting_answer_stops_its_service_and_arrives_whole)
 	EXPECT_EQ(buf_len(&s->reply.body), 1000000);
 	EXPECT_TRUE(s->reply.whole);
 	EXPECT_TRUE(strstr(s->reply.trailers, "x-sum: 7") != NULL);
-	scene_free(&s);
+	duo_free(&s);
 }
 
-TEST(a_filter_may_put_its_own_answer_in_the_services_place)
+TEST_WAYS(a_filter_may_put_its_own_answer_in_the_services_place)
 {
-	struct scene *s =
-	    begin(FILTER_GO_ON, FILTER_WAIT, serve_much, "100000", NULL);
+	struct duo *s =
+	    begin(way, FILTER_GO_ON, FILTER_WAIT, serve_much, "100000");
 
 	say(s, GET_WEB);
 	wait_at_gate(s);
@@ -357,72 +373,110 @@ TEST(a_filter_may_put_its_own_answer_in_the_services_place)
 	read_reply(s);
 	EXPECT_EQ(s->reply.status, 403);
 	EXPECT_FALSE(body_has(&s->reply, "y"));
-	scene_free(&s);
+	duo_free(&s);
 }
 
-TEST(a_client_that_leaves_a_waiting_answer_ends_it)
+TEST_WAYS(a_client_that_leaves_a_waiting_answer_ends_it)
 {
-	struct scene *s =
-	    begin(FILTER_GO_ON, FILTER_WAIT, serve_much, "100000", NULL);
+	struct duo *s =
+	    begin(way, FILTER_GO_ON, FILTER_WAIT, serve_much, "100000");
 
 	say(s, GET_WEB);
 	wait_at_gate(s);
-	wire_reset(&s->client);
+	wire_reset(&s->wire);
 	RIG_UNTIL(s->rig, atomic_load(&gate.ended) == 1);
-	scene_free(&s);
+	duo_free(&s);
 }
 
 /* One that came whole is at hand, although its connection is gone. */
 TEST(a_waiting_answer_outlives_its_connection_if_it_is_whole)
 {
-	struct scene *s = begin(FILTER_GO_ON, FILTER_WAIT, serve_text,
-	    "HTTP/1.1 200 OK\r\nconnection: close\r\n"
-	    "content-length: 2\r\n\r\nok",
-	    NULL);
+	struct duo *s =
+	    begin((struct way){0}, FILTER_GO_ON, FILTER_WAIT, serve_text,
+		"HTTP/1.1 200 OK\r\nconnection: close\r\n"
+		"content-length: 2\r\n\r\nok");
 
 	say(s, GET_WEB);
 	wait_at_gate(s);
-	server_close(&s->server);
+	server_close(s->server);
 	open_gate(s);
 	read_reply(s);
 	EXPECT_EQ(s->reply.status, 200);
 	EXPECT_SLICE(buf_slice(&s->reply.body), S("ok"));
-	server_open(&s->server, ADDR_V4, serve_ok, NULL);
-	scene_free(&s);
+	server_open(s->server, ADDR_V4, serve_mirror, NULL);
+	duo_free(&s);
+}
+
+/* All of it is at the proxy when the session ends. */
+static void
+serve_and_end(struct server *s, struct wire *w, unsigned n)
+{
+	struct h2 *h = h2_serve(w);
+	struct h2_stream *x = h2_next(h);
+
+	(void)s;
+	(void)n;
+	if (x != NULL) {
+		h2_answer(h, x, "ok");
+		(void)h2_ping(h);
+	}
+	h2_leave(&h);
+}
+
+TEST_WAYS_TO_2(a_waiting_answer_outlives_its_session_if_it_is_whole)
+{
+	struct duo *s =
+	    begin(way, FILTER_GO_ON, FILTER_WAIT, serve_and_end, NULL);
+
+	say(s, GET_WEB);
+	wait_at_gate(s);
+	server_close(s->server);
+	open_gate(s);
+	read_reply(s);
+	EXPECT_EQ(s->reply.status, 200);
+	EXPECT_SLICE(buf_slice(&s->reply.body), S("ok"));
+	EXPECT_EQ(rig_record(s->rig, 0).flag, FLOW_OK);
+	server_open(s->server, ADDR_V4, serve_mirror, NULL);
+	duo_free(&s);
 }
 
 /* Half an answer; the other half never comes. */
 static void
 serve_half(struct server *s, struct wire *w, unsigned n)
 {
-	struct slice head;
+	AUTO(mem_free) struct peer *p = mem_new(sizeof(*p));
 
+	(void)s;
 	(void)n;
-	if (!server_head(s, w, &head))
-		return;
-	wire_say(w, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf");
-	while (atomic_load(&gate.held) == NULL && atomic_load(&gate.ended) == 0)
-		sched_yield();
-	wire_reset(w);
+	peer_server(p, w);
+	if (peer_next(p)) {
+		peer_head(p, "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n",
+		    /* end */ false);
+		peer_body(p, S("half"));
+		while (atomic_load(&gate.held) == NULL &&
+		       atomic_load(&gate.ended) == 0)
+			sched_yield();
+		wire_reset(w);
+	}
+	peer_fini(p);
 }
 
-TEST(a_waiting_answer_that_breaks_is_503)
+TEST_WAYS(a_waiting_answer_that_breaks_is_503)
 {
-	struct scene *s =
-	    begin(FILTER_GO_ON, FILTER_WAIT, serve_half, NULL, NULL);
+	struct duo *s = begin(way, FILTER_GO_ON, FILTER_WAIT, serve_half, NULL);
 
 	say(s, GET_WEB);
 	read_reply(s);
 	EXPECT_EQ(s->reply.status, 503);
 	EXPECT_EQ(rig_record(s->rig, 0).flag, FLOW_UPSTREAM_RESET);
 	RIG_UNTIL(s->rig, atomic_load(&gate.ended) == 1);
-	scene_free(&s);
+	duo_free(&s);
 }
 
-TEST(a_small_answer_is_collected_whole)
+TEST_WAYS(a_small_answer_is_collected_whole)
 {
-	struct scene *s =
-	    begin(FILTER_GO_ON, FILTER_COLLECT, serve_much, "5000", NULL);
+	struct duo *s =
+	    begin(way, FILTER_GO_ON, FILTER_COLLECT, serve_much, "5000");
 
 	say(s, GET_WEB);
 	read_reply(s);
@@ -430,13 +484,13 @@ TEST(a_small_answer_is_collected_whole)
 	EXPECT_TRUE(atomic_load(&gate.all));
 	EXPECT_EQ(buf_len(&s->reply.body), 5000);
 	EXPECT_TRUE(strstr(s->reply.trailers, "x-sum: 7") != NULL);
-	scene_free(&s);
+	duo_free(&s);
 }
 
-TEST(a_large_answer_is_collected_to_a_bound_and_arrives_whole)
+TEST_WAYS(a_large_answer_is_collected_to_a_bound_and_arrives_whole)
 {
-	struct scene *s =
-	    begin(FILTER_GO_ON, FILTER_COLLECT, serve_much, "1000000", NULL);
+	struct duo *s =
+	    begin(way, FILTER_GO_ON, FILTER_COLLECT, serve_much, "1000000");
 
 	for (unsigned i = 0; i < 3; i++) {
 		say(s, GET_WEB);
@@ -448,7 +502,7 @@ TEST(a_large_answer_is_collected_to_a_bound_and_arrives_whole)
 		EXPECT_EQ(buf_len(&s->reply.body), 1000000);
 		EXPECT_TRUE(s->reply.whole);
 	}
-	scene_free(&s);
+	duo_free(&s);
 }
 
 /* 101, a word, then back what comes. */
@@ -473,19 +527,19 @@ TEST(an_upgrade_may_wait_like_any_answer)
 	    FILTER_WAIT, FILTER_COLLECT, FILTER_GO_ON};
 
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
-		struct scene *s =
-		    begin(FILTER_GO_ON, ways[i], serve_switch, NULL, NULL);
+		struct duo *s = begin(
+		    (struct way){0}, FILTER_GO_ON, ways[i], serve_switch, NULL);
 		struct slice got;
 
 		say(s, "GET / HTTP/1.1\r\nHost: web\r\n"
 		       "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n");
 		if (ways[i] == FILTER_WAIT)
 			open_gate(s);
-		EXPECT_TRUE(wire_until(&s->client, "hello", &got));
+		EXPECT_TRUE(wire_until(&s->wire, "hello", &got));
 		EXPECT_TRUE(slice_starts(got, S("HTTP/1.1 101 ")));
-		say(s, "ping");
-		EXPECT_TRUE(wire_until(&s->client, "ping", &got));
+		EXPECT_TRUE(wire_say(&s->wire, "ping"));
+		EXPECT_TRUE(wire_until(&s->wire, "ping", &got));
 		EXPECT_SLICE(got, S("ping"));
-		scene_free(&s);
+		duo_free(&s);
 	}
 }

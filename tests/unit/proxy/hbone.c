@@ -4,11 +4,13 @@
  */
 #include "mesh.h"
 #include "scene.h"
+#include "tunnel/tunnels.h"
 #include "unit.h"
 #include "worker.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 #define CLIENT "spiffe://mesh.internal/ns/default/sa/client"
@@ -187,6 +189,7 @@ TEST(who_has_no_certificate_for_its_account_is_told_so)
 struct stranger {
 	bool closed;
 	enum err why;
+	char met[RIG_TEXT]; /* who opened */
 };
 
 static void
@@ -211,32 +214,87 @@ static const struct stream_events stranger_events = {
     .on_data = on_data, .on_close = on_close};
 
 static void
-knock(struct mesh *m, struct tls_identity *identity)
+on_open(struct stream *s, void *arg)
 {
-	AUTO(tls_config_unref) struct tls_config *config = NULL;
+	struct stranger *st = arg;
+
+	(void)snprintf(st->met, sizeof(st->met), "%s", tls_stream_peer(s)->uri);
+	stream_close(s, OK);
+}
+
+static const struct stream_events visitor_events = {
+    .on_open = on_open, .on_data = on_data, .on_close = on_close};
+
+/* Until the connection is over. */
+static void
+call_far(struct mesh *m, const struct tls_client_spec *who,
+    const struct stream_events *events, struct stranger *st)
+{
 	struct net_connect_spec connect = NET_CONNECT_SPEC;
 	struct tls_config_spec tls = {.role = TLS_CLIENT, .alpn = {"h2"}};
-	struct stranger st = {0};
-	struct tls_client_spec spec = {.identity = identity,
-	    .trust = m->trust,
-	    .trust_domain = S("mesh.internal")};
+	struct tls_client_spec spec = *who;
 	struct stream *s;
 
-	EXPECT_OK(tls_config_new(&tls, &config));
-	spec.config = config;
+	spec.trust = m->trust;
+	spec.trust_domain = S("mesh.internal");
+	EXPECT_OK(tls_config_new(&tls, &spec.config));
 	connect.addr = m->hbone;
-	s = net_connect(m->near->control, &connect, &stranger_events, &st);
-	EXPECT_OK(tls_stream_client(s, &spec, &stranger_events, &st, &s, NULL));
-	RIG_UNTIL(m->near, st.closed);
-	EXPECT_NE(st.why, OK);
+	s = net_connect(m->near->control, &connect, events, st);
+	EXPECT_OK(tls_stream_client(s, &spec, events, st, &s, NULL));
+	RIG_UNTIL(m->near, st->closed);
+	tls_config_unref(&spec.config);
+}
+
+/* Who answers a client of this mesh that asks for that name, or nobody. */
+static void
+expect_answer(struct mesh *m, struct slice sni, const char *uri)
+{
+	AUTO(tls_identity_unref)
+	struct tls_identity *identity = mesh_identity(m, "visitor");
+	struct tls_client_spec spec = {.identity = identity, .sni = sni};
+	struct stranger st = {0};
+
+	call_far(m, &spec, &visitor_events, &st);
+	EXPECT_STR(st.met, uri);
+}
+
+TEST(who_asks_for_nobody_is_answered_by_who_is_at_the_address)
+{
+	static const char *const far[] = {"other", "web"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+
+	mesh_credentials(m, m->far, far, ARRAY_LEN(far));
+	mesh_publish(m);
+	expect_answer(
+	    m, SLICE_NONE, "spiffe://mesh.internal/ns/default/sa/web");
+	expect_answer(m, S("other.default.sa.mesh.internal"),
+	    "spiffe://mesh.internal/ns/default/sa/other");
+	mesh_free(&m);
+}
+
+TEST(who_asks_for_nobody_of_several_is_answered_by_the_machine)
+{
+	static const char *const far[] = {"other", "web", "data"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+
+	rig_service(m->near, "data", "http");
+	(void)mesh_service(m, "data", "data");
+	mesh_credentials(m, m->far, far, ARRAY_LEN(far));
+	mesh_publish(m);
+	expect_answer(
+	    m, SLICE_NONE, "spiffe://mesh.internal/ns/default/sa/other");
+	mesh_free(&m);
 }
 
 TEST(a_client_without_a_certificate_is_refused)
 {
+	const struct tls_client_spec nobody = {.identity = NULL};
+	struct stranger st = {0};
 	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
 
 	mesh_publish(m);
-	knock(m, NULL);
+	call_far(m, &nobody, &stranger_events, &st);
+	EXPECT_NE(st.why, OK);
 	EXPECT_EQ(rig_records(m->far), 0);
 	mesh_free(&m);
 }
@@ -479,5 +537,155 @@ TEST(a_node_that_came_back_gets_a_new_tunnel)
 	atomic_store(&m->cut, false);
 	EXPECT_EQ(status_of(m, "web"), 200);
 	EXPECT_EQ(atomic_load(&m->relay.connections), 2);
+	mesh_free(&m);
+}
+
+/* --- a node that is known --- */
+
+/* How many tunnels that rig has opened so far, in that way. */
+static int64_t
+opened(const struct rig *r, int way, int kind)
+{
+	return metric_value(r->proxy->tunnels[way][kind]);
+}
+
+/* Tunnels break; the next request makes a new one. */
+static void
+break_tunnels(struct mesh *m)
+{
+	size_t told = rig_records(m->far);
+
+	atomic_store(&m->cut, true);
+	RIG_UNTIL(m->near, rig_records(m->far) > told); /* it saw the end */
+	atomic_store(&m->cut, false);
+}
+
+TEST(a_node_that_is_known_is_called_by_ticket_and_is_told_the_same)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	int64_t full = opened(m->near, TUNNEL_OUT, TUNNEL_FULL);
+	int64_t out = opened(m->near, TUNNEL_OUT, TUNNEL_RESUMED);
+	int64_t in = opened(m->far, TUNNEL_IN, TUNNEL_RESUMED);
+
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 200);
+	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_FULL), full + 1);
+	for (size_t i = 1; i < 4; i++) {
+		break_tunnels(m);
+		EXPECT_EQ(status_of(m, "web"), 200);
+		EXPECT_STR(rig_record(m->far, 2 * i).source, CLIENT);
+		EXPECT_EQ(rig_record(m->near, i).flag, FLOW_OK);
+	}
+	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_FULL), full + 1);
+	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_RESUMED), out + 3);
+	EXPECT_EQ(opened(m->far, TUNNEL_IN, TUNNEL_RESUMED), in + 3);
+	mesh_free(&m);
+}
+
+TEST(new_certificates_are_shown_once_and_then_known)
+{
+	static const char *const near[] = {"client"};
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	int64_t full = opened(m->near, TUNNEL_OUT, TUNNEL_FULL);
+	int64_t resumed = opened(m->near, TUNNEL_OUT, TUNNEL_RESUMED);
+
+	mesh_publish(m);
+	EXPECT_EQ(status_of(m, "web"), 200);
+	mesh_credentials(m, m->near, near, ARRAY_LEN(near));
+	mesh_publish(m); /* behind the credentials, so these are in force */
+	for (int i = 0; i < 2; i++) {
+		break_tunnels(m);
+		EXPECT_EQ(status_of(m, "web"), 200);
+	}
+	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_FULL), full + 2);
+	EXPECT_EQ(opened(m->near, TUNNEL_OUT, TUNNEL_RESUMED), resumed + 1);
+	mesh_free(&m);
+}
+
+/* --- a tunnel that carried enough --- */
+
+enum { ENOUGH = 40, ROUNDS = 300, CLIENTS = 4 };
+
+static void
+wear_soon(void *arg)
+{
+	struct rig *r = arg;
+
+	tunnels_set_records_max(r->proxy->worker[0].tunnels, ENOUGH);
+}
+
+static void
+roll_over(void *arg)
+{
+	struct rig *r = arg;
+
+	tunnels_roll_over(r->proxy->worker[0].tunnels);
+}
+
+/* All keep their connections, and so do the streams behind them. */
+static void
+ask_around(struct mesh *m, struct wire clients[CLIENTS], int rounds)
+{
+	AUTO(mem_free) struct reply *reply = mem_new(sizeof(*reply));
+
+	for (int i = 0; i < rounds; i++) {
+		ask(&clients[i % CLIENTS], GET_WEB, reply);
+		EXPECT_EQ(reply->status, 200);
+		reply_fini(reply);
+		if (i % 7 == 0) /* the clock comes by */
+			rig_on_worker(m->near, 0, roll_over, m->near);
+	}
+}
+
+TEST(tunnels_roll_over_and_no_request_fails)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "http", serve_ok);
+	struct wire clients[CLIENTS];
+
+	mesh_publish(m);
+	rig_on_worker(m->near, 0, wear_soon, m->near);
+	for (int i = 0; i < CLIENTS; i++)
+		clients[i] = dial(m, "web");
+	ask_around(m, clients, ROUNDS);
+	EXPECT_TRUE(atomic_load(&m->relay.connections) >= ROUNDS / ENOUGH);
+	RIG_UNTIL(m->near, rig_records(m->near) == ROUNDS);
+	for (size_t i = 0; i < ROUNDS; i++) {
+		EXPECT_EQ(rig_record(m->near, i).flag, FLOW_OK);
+		EXPECT_EQ(rig_record(m->near, i).attempts, 1);
+	}
+	for (int i = 0; i < CLIENTS; i++)
+		wire_close(&clients[i]);
+	mesh_free(&m);
+}
+
+TEST(what_flows_in_a_tunnel_that_rolls_over_flows_on)
+{
+	struct mesh *m = mesh_new(ADDR_V4, "tcp", serve_back);
+	struct wire first, later[CLIENTS];
+	struct slice s;
+
+	mesh_publish(m);
+	rig_on_worker(m->near, 0, wear_soon, m->near);
+	first = dial(m, "web");
+	EXPECT_TRUE(wire_until(&first, "\n", &s));
+	for (int i = 0; i < ROUNDS; i++) {
+		EXPECT_TRUE(wire_say(&first, "x\n"));
+		EXPECT_TRUE(wire_until(&first, "\n", &s));
+		rig_on_worker(m->near, 0, roll_over, m->near);
+	}
+	EXPECT_EQ(atomic_load(&m->relay.connections), 1); /* nobody came */
+	for (int i = 0; i < CLIENTS; i++) {
+		later[i] = dial(m, "web");
+		EXPECT_TRUE(wire_until(&later[i], "\n", &s));
+	}
+	EXPECT_EQ(atomic_load(&m->relay.connections), 2);
+	EXPECT_TRUE(wire_say(&first, "still here\n"));
+	EXPECT_TRUE(wire_until(&first, "\n", &s));
+	EXPECT_SLICE(s, S("still here\n"));
+	wire_shut(&first);
+	EXPECT_TRUE(wire_until(&first, "bye\n", &s));
+	wire_close(&first);
+	for (int i = 0; i < CLIENTS; i++)
+		wire_close(&later[i]);
 	mesh_free(&m);
 }

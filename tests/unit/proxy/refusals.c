@@ -360,3 +360,24 @@ TEST(a_service_that_comes_is_served_by_the_listener_that_waited)
 	rig_free(&r);
 	server_close(&server);
 }
+
+/* As gRPC says things: a status of its own, and no body. */
+TEST(a_call_of_grpc_is_refused_as_grpc_says_it)
+{
+	struct scene *s = scene_with(serve_ok, NULL,
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: web}\nspec:\n  hosts: [web]\n  http:\n"
+	    "  - {route: [{destination: {host: gone}}]}\n");
+
+	scene_ask(s, "POST /a.B/C HTTP/1.1\r\nHost: web\r\nContent-Type: "
+		     "application/grpc+proto\r\nContent-Length: 0\r\n\r\n");
+	EXPECT_EQ(s->reply.status, 200);
+	EXPECT_TRUE(head_has(s->reply.head, "content-type: application/grpc"));
+	EXPECT_TRUE(head_has(s->reply.head, "grpc-status: 14"));
+	EXPECT_TRUE(strstr(s->reply.head, "grpc-message: there is no") != NULL);
+	EXPECT_EQ(buf_len(&s->reply.body), 0);
+	EXPECT_EQ(rig_record(s->rig, 0).flag, FLOW_NO_CLUSTER);
+	EXPECT_EQ(rig_record(s->rig, 0).status, 200);
+	EXPECT_EQ(rig_record(s->rig, 0).sent, 0);
+	scene_free(&s);
+}

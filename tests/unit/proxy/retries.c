@@ -120,6 +120,31 @@ TEST(endpoints_that_all_failed_are_tried_all_the_same)
 	scene_free(&s);
 }
 
+/* Says 503 to the first, then what it got. */
+static void
+serve_second(struct server *s, struct wire *w, unsigned n)
+{
+	struct slice head;
+
+	(void)n;
+	if (atomic_load(&s->requests) == 0 && server_head(s, w, &head))
+		wire_say(w, "HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n");
+	serve_echo(s, w, n);
+}
+
+TEST(a_service_is_told_of_further_tries)
+{
+	struct scene *s = scene_with(serve_second, NULL,
+	    RULE("    timeout: 9s\n    retries: {attempts: 1, retryOn: '503', "
+		 "backoff: 40ms}\n"));
+
+	scene_ask(s, GET_WEB);
+	EXPECT_EQ(s->reply.status, 200);
+	EXPECT_TRUE(body_has(&s->reply, "x-envoy-attempt-count: 2\r\n"));
+	EXPECT_TRUE(body_has(&s->reply, "x-envoy-expected-rq-timeout-ms: "));
+	scene_free(&s);
+}
+
 TEST(tries_are_bounded_by_the_policy)
 {
 	struct scene *s = scene_with(
@@ -349,17 +374,6 @@ TEST(a_post_on_a_dead_kept_connection_is_not)
 }
 
 /* --- it is slow --- */
-
-/* Takes requests and is silent until the other end is gone. */
-static void
-serve_silence(struct server *s, struct wire *w, unsigned n)
-{
-	struct slice head;
-
-	(void)n;
-	while (server_head(s, w, &head))
-		continue;
-}
 
 TEST(an_answer_that_does_not_come_in_time_is_504_ut)
 {

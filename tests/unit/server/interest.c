@@ -231,6 +231,66 @@ TEST(a_route_leads_on_to_what_is_about_its_destinations)
 	rig_fini(&r);
 }
 
+static bool
+put_gateway(struct rig *r, const char *name, const char *selector)
+{
+	char yaml[TEXT_MAX];
+
+	(void)snprintf(yaml, sizeof(yaml),
+	    "apiVersion: networking.istio.io/v1\nkind: Gateway\n"
+	    "metadata: {name: %s}\nspec: {selector: {%s}, servers: [\n"
+	    "  {port: {number: 80, name: http, protocol: HTTP},\n"
+	    "   hosts: ['*']}]}\n",
+	    name, selector);
+	return put(r, name, yaml);
+}
+
+static bool
+put_bound(struct rig *r, const char *name, const char *gateway, const char *to)
+{
+	char yaml[TEXT_MAX];
+
+	(void)snprintf(yaml, sizeof(yaml),
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: %s}\nspec:\n  hosts: ['%s.com']\n"
+	    "  gateways: [%s]\n  http: [%s]\n",
+	    name, name, gateway, to);
+	return put(r, name, yaml);
+}
+
+#define GO(host) "{route: [{destination: {host: " host "}}]}"
+
+TEST(gateways_lead_on_to_what_is_bound_to_them)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_service(&r, "a");
+	(void)put_service(&r, "b");
+	(void)put_service(&r, "c");
+	(void)put_rule(&r, "rule-a", "a");
+	(void)put_gateway(&r, "edge", "istio: edge");
+	(void)put_gateway(&r, "other", "istio: other");
+	(void)put_gateway(&r, "any", "");
+	(void)put_bound(&r, "v-edge", "default/edge", GO("a"));
+	(void)put_bound(&r, "v-other", "other", GO("b"));
+	ask(&r, "gateway/");
+	ask(&r, "gateway/istio=edge");
+	expect(&r, "a any edge rule-a v-edge ");
+	EXPECT_TRUE(put_bound(&r, "v-any", "any",
+	    "{delegate: {name: d}, match: [{uri: {prefix: "
+	    "/d}}]}"));
+	EXPECT_TRUE(!put_bound(&r, "v-mesh", "mesh", GO("c")));
+	expect(&r, "a any edge rule-a v-any v-edge ");
+	EXPECT_TRUE(put(&r, "d",
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: d}\nspec: {http: [" GO("c") "]}\n"));
+	expect(&r, "a any c d edge rule-a v-any v-edge ");
+	EXPECT_TRUE(put(&r, "edge", NULL));
+	expect(&r, "any c d v-any ");
+	rig_fini(&r);
+}
+
 TEST(a_circle_of_routes_ends)
 {
 	struct rig r;

@@ -129,6 +129,19 @@ TEST(retries_that_are_spent_have_envoys_letters)
 	EXPECT_TRUE(line_has(&r, " 200 UF,URX connection_refused "));
 }
 
+TEST(a_request_that_was_kept_back_has_envoys_letters_in_its_order)
+{
+	struct flow_record r = sample();
+
+	r.delayed = true;
+	EXPECT_TRUE(line_has(&r, " 200 DI via_upstream "));
+	r.flag = FLOW_FAULT;
+	EXPECT_TRUE(line_has(&r, " 200 DI,FI proxy_internal_response "));
+	r.flag = FLOW_CONNECT_FAILED;
+	r.retries_spent = true;
+	EXPECT_TRUE(line_has(&r, " 200 UF,DI,URX connection_refused "));
+}
+
 TEST(a_peers_bytes_cannot_forge_a_line)
 {
 	AUTO(buf_fini) struct buf out = BUF(4096);

@@ -119,6 +119,26 @@ TEST(requests_are_counted_under_istios_names)
 	teardown(&f);
 }
 
+TEST(a_copy_is_counted_as_no_request_and_logged_when_it_is_lost)
+{
+	struct fixture f;
+	struct flow_record r = {.kind = FLOW_COPY, .status = 500};
+
+	setup(&f, true);
+	telemetry_report(f.w, &r);
+	EXPECT_EQ(logged(&f).len, 0);
+	r.flag = FLOW_OVERFLOW;
+	r.status = 0;
+	for (int i = 0; i < 3; i++) {
+		r.start_wall_ms = 1000000 + i * 900;
+		telemetry_report(f.w, &r);
+		EXPECT_EQ(logged(&f).len > 0, i != 1); /* one a second */
+	}
+	EXPECT_TRUE(metrics_have("meshd_mirrored_requests_total{"));
+	EXPECT_FALSE(metrics_have("istio_requests_total{"));
+	teardown(&f);
+}
+
 TEST(each_party_is_counted_under_its_own_labels)
 {
 	struct fixture f;
@@ -151,7 +171,8 @@ TEST(labels_and_buckets_are_istios)
 	    "destination_service_name", "destination_service_namespace",
 	    "destination_cluster", "destination_canonical_service",
 	    "destination_canonical_revision", "request_protocol",
-	    "response_flags", "connection_security_policy", "response_code"};
+	    "response_flags", "connection_security_policy",
+	    "grpc_response_status", "response_code"};
 	static const char *const buckets[] = {"0.5", "1", "5", "10", "25", "50",
 	    "100", "250", "500", "1000", "2500", "5000", "10000", "30000",
 	    "60000", "300000", "600000", "1800000", "3600000", "+Inf"};

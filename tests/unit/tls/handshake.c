@@ -7,14 +7,6 @@
 #include "scene.h"
 #include "unit.h"
 
-static void
-expect_words(const struct end *e, const char *part)
-{
-	if (strstr(e->words, part) == NULL)
-		printf("said: \"%s\", wanted: \"%s\"\n", e->words, part);
-	EXPECT_TRUE(strstr(e->words, part) != NULL);
-}
-
 /* Neither end handed up anything, and the server said why. */
 static void
 expect_refused_by_server(struct scene *s, enum err why, const char *part)

@@ -212,13 +212,22 @@ static void
 end(void)
 {
 	static const char *const files[] = {
-	    "key.pem", "chain.pem", "root.pem", "socket"};
+	    "key.pem", "chain.pem", "root.pem", "socket", "session"};
 
 	tool_end(&tool);
 	scene_fini(&s);
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)
 		(void)unlink(file(files[i])); /* not all are always there */
 	EXPECT_EQ(rmdir(dir), 0);
+}
+
+/* Another connection; the tool may be another one. */
+static void
+end_connection(void)
+{
+	tool_end(&tool);
+	scene_hang_up(&s);
+	(void)unlink(file("socket"));
 }
 
 static struct sockaddr_un
@@ -277,7 +286,9 @@ be_called(const char *const *args)
 	EXPECT_EQ(listen(fd, 1), 0);
 	tool_start(&tool, args);
 	EXPECT_EQ(poll(&p, 1, DEADLINE_US / 1000), 1);
-	EXPECT_OK(tls_config_new(&s.server_config, &s.server_spec.config));
+	if (s.server_spec.config == NULL)
+		EXPECT_OK(
+		    tls_config_new(&s.server_config, &s.server_spec.config));
 	EXPECT_OK(tls_stream_server(
 	    stream_on(accept4(fd, NULL, NULL, SOCK_CLOEXEC)), &s.server_spec,
 	    &end_events, &s.server, &s.server.stream, NULL));
@@ -322,6 +333,13 @@ dial(uint16_t port)
 	return fd;
 }
 
+static void
+call_port(uint16_t port)
+{
+	EXPECT_OK(tls_stream_client(stream_on(dial(port)), &s.client_spec,
+	    &end_events, &s.client, &s.client.stream, NULL));
+}
+
 /* Our client calls s_server. */
 static void
 call(const struct tls_identity *id)
@@ -334,8 +352,7 @@ call(const struct tls_identity *id)
 	UNTIL(tool_has_said(&tool, ACCEPTS) &&
 	      slice_ends(buf_slice(&tool.said), S("\n")));
 	EXPECT_OK(tls_config_new(&s.client_config, &s.client_spec.config));
-	EXPECT_OK(tls_stream_client(stream_on(dial(port_of_tool())),
-	    &s.client_spec, &end_events, &s.client, &s.client.stream, NULL));
+	call_port(port_of_tool());
 }
 
 static bool
@@ -360,7 +377,7 @@ TEST(openssl_calls_and_each_knows_the_other)
 	UNTIL(has_got(&s.server, "hello\n"));
 	EXPECT_OK(stream_write(s.server.stream, S("well met\n")));
 	UNTIL(tool_has_said(&tool, "well met\n"));
-	/* Nothing to resume by: a revoked peer would come back with it. */
+	/* It was not asked for: who resumes has tickets. */
 	EXPECT_FALSE(tool_has_said(&tool, "New Session Ticket"));
 	end();
 }
@@ -390,6 +407,64 @@ TEST(openssl_changes_its_keys_and_asks_for_ours)
 	UNTIL(has_got(&s.server, "yours\n"));
 	EXPECT_FALSE(s.server.closed);
 	end();
+}
+
+/* What came before these words was looked at, a ticket, too. */
+static void
+greet(void)
+{
+	EXPECT_OK(stream_write(s.server.stream, S("well met\n")));
+	UNTIL(tool_has_said(&tool, "well met\n"));
+}
+
+TEST(openssl_comes_back_by_our_ticket)
+{
+	begin();
+	s.server_config.tickets = tls_tickets_new();
+	save_identity(s.client_spec.identity);
+	be_called((const char *const[]){CALL_US, COMMON, WITH_IDENTITY,
+	    "-sess_out", file("session"), NULL});
+	UNTIL(s.server.opened);
+	EXPECT_FALSE(tls_stream_is_resumed(s.server.stream));
+	greet();
+	EXPECT_EQ(access(file("session"), R_OK), 0);
+	end_connection();
+	be_called((const char *const[]){
+	    CALL_US, COMMON, WITH_IDENTITY, "-sess_in", file("session"), NULL});
+	UNTIL(s.server.opened && tool_has_said(&tool, "Reused, TLSv1.3"));
+	EXPECT_TRUE(tls_stream_is_resumed(s.server.stream));
+	EXPECT_SLICE(slice_str(tls_stream_peer(s.server.stream)->uri), URI_WEB);
+	tool_tell(&tool, S("hello\n"));
+	UNTIL(has_got(&s.server, "hello\n"));
+	tool_tell(&tool, S("K\n")); /* new keys behind a ticket, too */
+	UNTIL(tool_has_said(&tool, "KEYUPDATE"));
+	tool_tell(&tool, S("again\n"));
+	UNTIL(has_got(&s.server, "again\n"));
+	greet();
+	end();
+	tls_tickets_unref(&s.server_config.tickets);
+}
+
+/* It sends no share for a group of ours at first, and is asked for one. */
+TEST(openssl_says_hello_twice_with_a_ticket_as_well)
+{
+	begin();
+	s.server_config.tickets = tls_tickets_new();
+	save_identity(s.client_spec.identity);
+	for (int i = 0; i < 2; i++) {
+		be_called((const char *const[]){CALL_US, COMMON, WITH_IDENTITY,
+		    "-servername", "db.default", "-groups", "P-384:P-256",
+		    i == 0 ? "-sess_out" : "-sess_in", file("session"), NULL});
+		UNTIL(s.server.opened);
+		greet();
+		EXPECT_TRUE(tool_has_said(
+		    &tool, i == 0 ? "New, TLSv1.3" : "Reused, TLSv1.3"));
+		EXPECT_EQ(tls_stream_is_resumed(s.server.stream), i == 1);
+		EXPECT_SLICE(tls_stream_sni(s.server.stream), S("db.default"));
+		end_connection();
+	}
+	end();
+	tls_tickets_unref(&s.server_config.tickets);
 }
 
 /* The tool takes K, Q, R and others for commands where a read begins. */
@@ -611,6 +686,31 @@ TEST(we_call_openssl_and_keys_change_both_ways)
 	stream_close(s.client.stream, OK);
 	UNTIL(s.client.closed);
 	EXPECT_ERR(s.client.why, OK);
+	end();
+}
+
+TEST(we_come_back_by_the_ticket_of_openssl)
+{
+	begin();
+	s.client_config.resume = true;
+	s.client_spec.server = S("openssl");
+	call(s.server_spec.identity);
+	for (int i = 0; i < 3; i++) {
+		char words[32];
+
+		snprintf(words, sizeof(words), "round %d\n", i);
+		if (i > 0)
+			call_port(port_of_tool());
+		UNTIL(s.client.opened);
+		EXPECT_EQ(tls_stream_is_resumed(s.client.stream), i > 0);
+		EXPECT_SLICE(
+		    slice_str(tls_stream_peer(s.client.stream)->uri), URI_DB);
+		EXPECT_OK(stream_write(s.client.stream, slice_str(words)));
+		UNTIL(tool_has_said(&tool, words));
+		stream_close(s.client.stream, OK);
+		UNTIL(s.client.closed);
+		scene_hang_up(&s);
+	}
 	end();
 }
 

@@ -340,6 +340,46 @@ TEST(keys_move_on_between_large_writes)
 	scene_fini(&s);
 }
 
+/* As if so many records had gone from one to the other. */
+static void
+pretend_sent(struct stream *from, struct stream *to, uint64_t records)
+{
+	struct tls *a = (struct tls *)from, *b = (struct tls *)to;
+
+	EXPECT_FALSE(b->attached);
+	for (int i = 7; i >= 0; i--, records >>= 8)
+		a->ssl.private_cur_out_ctr[i] = b->ssl.private_idle_in_ctr[i] =
+		    (uint8_t)records;
+}
+
+static unsigned
+sent_under_key(struct stream *s)
+{
+	return ((struct tls *)s)->ssl.private_cur_out_ctr[7];
+}
+
+TEST(keys_move_on_by_themselves_before_they_are_worn)
+{
+	struct scene s;
+
+	open_both(&s, 0);
+	pretend_sent(s.client.stream, s.server.stream, (1 << 23) - 2);
+	EXPECT_EQ(tls_stream_records(s.server.stream), (1 << 23) - 2);
+	pretend_sent(s.server.stream, s.client.stream, (1 << 23) - 2);
+	for (int i = 0; i < 4; i++) {
+		EXPECT_EQ(stream_write(s.client.stream, S("a")), OK);
+		EXPECT_EQ(stream_write(s.server.stream, S("b")), OK);
+		scene_run(&s, 3);
+	}
+	EXPECT_EQ(tls_stream_records(s.client.stream), 2);
+	EXPECT_EQ(tls_stream_records(s.server.stream), 2);
+	EXPECT_EQ(sent_under_key(s.client.stream), 2);
+	EXPECT_EQ(sent_under_key(s.server.stream), 2);
+	EXPECT_SLICE(buf_slice(&s.server.got), S("aaaa"));
+	EXPECT_SLICE(buf_slice(&s.client.got), S("bbbb"));
+	scene_fini(&s);
+}
+
 /* The layer below says when it has enough; nothing is sealed past that. */
 TEST(what_the_layer_below_has_no_room_for_waits_in_plaintext)
 {

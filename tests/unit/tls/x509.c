@@ -384,3 +384,109 @@ TEST(a_chain_is_judged_by_the_roots_of_its_own_trust_domain)
 	authority_fini(&a);
 	authority_fini(&b);
 }
+
+/* --- signatures that are known: patch 2-signature-memo --- */
+
+/* The chain with one bit of one certificate changed; NULL if it is none. */
+static struct tls_chain *
+changed(const struct tls_chain *chain, size_t which, size_t at)
+{
+	AUTO(buf_fini) struct buf der = BUF(TLS_CHAIN_BYTES_MAX);
+	struct tls_chain *out = NULL;
+	size_t start = 0;
+
+	for (size_t i = 0; i < tls_chain_count(chain); i++) {
+		if (i == which)
+			start = buf_len(&der);
+		EXPECT_OK(buf_add_slice(&der, tls_chain_der(chain, i)));
+	}
+	der.mem[der.start + start + at] ^= 1;
+	if (tls_chain_parse(buf_slice(&der), &out, NULL) != OK)
+		return NULL;
+	return out;
+}
+
+TEST(no_bit_of_a_chain_that_was_good_may_change)
+{
+	struct authority a;
+	struct tls_cert_spec spec = leaf_spec(URI_WEB);
+	AUTO(tls_identity_unref) struct tls_identity *id = NULL;
+	AUTO(tls_trust_unref) struct tls_trust *trust = NULL;
+	const struct tls_chain *good;
+	unsigned parsed = 0;
+
+	authority_init(&a, "mesh root");
+	trust = trust_new(&a);
+	id = leaf_new(&a, &spec, /* with root */ false);
+	good = tls_identity_chain(id);
+	for (size_t which = 0; which < tls_chain_count(good); which++) {
+		for (size_t at = 0; at < tls_chain_der(good, which).len; at++) {
+			AUTO(tls_chain_unref)
+			struct tls_chain *bad = changed(good, which, at);
+
+			EXPECT_OK(
+			    tls_chain_verify(good, trust, NOW_MS, NULL, NULL));
+			if (bad == NULL)
+				continue;
+			parsed++;
+			EXPECT_TRUE(tls_chain_verify(
+					bad, trust, NOW_MS, NULL, NULL) != OK);
+		}
+	}
+	EXPECT_TRUE(parsed > 300);
+	authority_fini(&a);
+}
+
+TEST(a_known_signature_says_nothing_of_another_key_of_that_name)
+{
+	struct authority a, b;
+	struct tls_cert_spec spec = leaf_spec(URI_WEB);
+	AUTO(tls_identity_unref) struct tls_identity *id = NULL;
+	AUTO(tls_trust_unref) struct tls_trust *ours = NULL;
+	AUTO(tls_trust_unref) struct tls_trust *theirs = NULL;
+	AUTO(tls_chain_unref) struct tls_chain *leaf = NULL;
+	AUTO(tls_chain_unref) struct tls_chain *mixed = NULL;
+
+	authority_init(&a, "mesh root");
+	authority_init(&b, "mesh root");
+	ours = trust_new(&a);
+	theirs = trust_new(&b);
+	id = leaf_new(&a, &spec, /* with root */ false);
+	for (int i = 0; i < 2; i++) {
+		EXPECT_OK(tls_chain_verify(
+		    tls_identity_chain(id), ours, NOW_MS, NULL, NULL));
+		EXPECT_ERR(tls_chain_verify(tls_identity_chain(id), theirs,
+			       NOW_MS, NULL, NULL),
+		    ERR_AUTH);
+	}
+	/* The leaf that is known, behind an issuer of the same name. */
+	EXPECT_OK(tls_chain_part(tls_identity_chain(id), 0, 1, &leaf));
+	EXPECT_OK(tls_chain_join(leaf, b.chain, &mixed));
+	EXPECT_ERR(
+	    tls_chain_verify(mixed, theirs, NOW_MS, NULL, NULL), ERR_AUTH);
+	authority_fini(&a);
+	authority_fini(&b);
+}
+
+TEST(dates_of_known_certificates_are_looked_at_each_time)
+{
+	struct authority a;
+	struct tls_cert_spec spec = leaf_spec(URI_WEB);
+	AUTO(tls_identity_unref) struct tls_identity *id = NULL;
+	AUTO(tls_trust_unref) struct tls_trust *trust = NULL;
+	const struct tls_chain *c;
+
+	authority_init(&a, "mesh root");
+	trust = trust_new(&a);
+	spec.not_after_ms = NOW_MS + 600 * HOUR_MS; /* cut to the issuer's */
+	id = leaf_new(&a, &spec, /* with root */ false);
+	c = tls_identity_chain(id);
+	EXPECT_OK(tls_chain_verify(c, trust, NOW_MS, NULL, NULL));
+	EXPECT_ERR(
+	    tls_chain_verify(c, trust, NOW_MS + 501 * HOUR_MS, NULL, NULL),
+	    ERR_EXPIRED);
+	EXPECT_ERR(tls_chain_verify(c, trust, NOW_MS - 3 * HOUR_MS, NULL, NULL),
+	    ERR_AUTH);
+	EXPECT_OK(tls_chain_verify(c, trust, NOW_MS, NULL, NULL));
+	authority_fini(&a);
+}

@@ -140,6 +140,20 @@ tls_words(const struct view_chain *c)
 	return S("");
 }
 
+/* What the proxy does not do yet is explained all the same. */
+static struct slice
+chain_words(struct trip *t)
+{
+	struct slice words = tls_words(t->chain);
+
+	if (t->c->direction != VIEW_GATEWAY ||
+	    view_chain_missing(t->chain).len == 0)
+		return words;
+	return tree_printf(&t->s.t,
+	    "%.*s; not in force yet: the gateway takes nobody here",
+	    SLICE_ARG(words));
+}
+
 /* Whether the client finds whom it expects, and shows what it is asked for. */
 static bool
 is_mutual(const struct trip *t)
@@ -300,8 +314,7 @@ find_chain(struct trip *t)
 	}
 	story_meet(&t->s, &t->chain->origin);
 	tree_put_text(&t->s.t, t->s.root, "filterChainMatched", t->chain->name);
-	put_step(
-	    t, "chain", t->chain->name, &t->chain->origin, tls_words(t->chain));
+	put_step(t, "chain", t->chain->name, &t->chain->origin, chain_words(t));
 	return passes_tls(t);
 }
 

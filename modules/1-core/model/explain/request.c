@@ -13,7 +13,7 @@ put_listener(struct story *s, const struct view_upstream *u)
 
 	tree_put_text(&s->t, map, "name", u->name);
 	tree_put_text(&s->t, map, "address", tree_addr(&s->t, &u->listen));
-	tree_put_text(&s->t, map, "identity", u->identity);
+	tree_put_text(&s->t, map, "identity", u->caller.identity);
 	tree_put(&s->t, s->root, "listener", map);
 }
 

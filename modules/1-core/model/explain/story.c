@@ -174,7 +174,6 @@ put_destinations(struct story *s, const struct view_destination *items,
 		tree_add(&s->t, list, destination(s, &items[i], total));
 	tree_put(&s->t, s->root, "destinations", list);
 	story_clusters(s, items, count);
-	judge(s, items, count, total);
 }
 
 /* --- rules ---------------------------------------------------------------- */
@@ -256,6 +255,43 @@ put_route(struct story *s, const struct view_http_choice *c,
 		tree_put_text(&s->t, s->root, "location", path);
 }
 
+/* A fault that hits every request comes before any of its answers. */
+static bool
+is_refused(struct story *s, const struct view_fault *f)
+{
+	if (f == NULL || f->abort_millionths < VIEW_MILLION ||
+	    (f->abort_status == 0 && !f->aborts_grpc))
+		return false;
+	story_outcome(s, f->abort_status != 0 ? f->abort_status : 200,
+	    FLOW_FAULT,
+	    f->abort_status != 0
+		? S("the rule refuses every request on purpose")
+		: tree_printf(&s->t,
+		      "the rule refuses every request on purpose, with status "
+		      "%u of gRPC",
+		      (unsigned)f->grpc_status));
+	return true;
+}
+
+static void
+judge_route(struct story *s, const struct view_http_route *r)
+{
+	if (is_refused(s, r->fault))
+		return;
+	if (r->redirect != NULL)
+		story_outcome(s, r->redirect->code, FLOW_OK,
+		    S("the rule answers: another place"));
+	else if (r->answer != NULL && r->answer->refusal.len > 0)
+		story_outcome(
+		    s, r->answer->status, FLOW_NO_CLUSTER, r->answer->refusal);
+	else if (r->answer != NULL)
+		story_outcome(
+		    s, r->answer->status, FLOW_OK, S("the rule answers"));
+	else
+		judge(
+		    s, r->destinations, r->destination_count, r->weight_total);
+}
+
 void
 story_http(struct story *s, const struct view_host *h)
 {
@@ -283,18 +319,10 @@ story_http(struct story *s, const struct view_host *h)
 	put_route(s, &c, &a);
 	tree_put(&s->t, s->root, "action", tree_http_action(&s->t, c.route));
 	tree_put(&s->t, s->root, "notInForce", tree_http_inert(&s->t, c.route));
-	if (c.route->redirect != NULL)
-		story_outcome(s, c.route->redirect->code, FLOW_OK,
-		    S("the rule answers: another place"));
-	else if (c.route->answer != NULL && c.route->answer->refusal.len > 0)
-		story_outcome(s, c.route->answer->status, FLOW_NO_CLUSTER,
-		    c.route->answer->refusal);
-	else if (c.route->answer != NULL)
-		story_outcome(
-		    s, c.route->answer->status, FLOW_OK, S("the rule answers"));
-	else
+	if (c.route->redirect == NULL && c.route->answer == NULL)
 		put_destinations(s, c.route->destinations,
 		    c.route->destination_count, c.route->weight_total);
+	judge_route(s, c.route);
 }
 
 void
@@ -310,6 +338,7 @@ story_tcp(struct story *s, const struct view_tcp_route *r)
 	tree_put(&s->t, s->root, "action", tree_tcp_action(&s->t, r));
 	put_destinations(
 	    s, r->destinations, r->destination_count, r->weight_total);
+	judge(s, r->destinations, r->destination_count, r->weight_total);
 }
 
 void

@@ -61,6 +61,8 @@ check_bind(struct check *c, const struct gateway_server *s)
 	struct check number = check_member(c, "port.number");
 	bool is_unix = slice_starts(s->bind, S("unix://"));
 
+	if (is_unix)
+		check_in_force(&at, FIELD_INERT);
 	if (is_unix && !slice_starts(s->bind, S("unix:///")) &&
 	    !slice_starts(s->bind, S("unix://@")))
 		check_error(&at, ERR_INVALID,
@@ -118,11 +120,10 @@ static const struct field server_fields[] = {
 	.flags = FIELD_REPEATED | FIELD_REQUIRED,
 	.doc = "Hosts that it serves, as NAMESPACE/HOST of the routes that "
 	       "may attach; `*` for any."),
-    ROW_OF(gateway_server, "tls", tls, server_tls, .flags = FIELD_GUARD,
-	.doc = "How it is secured."),
+    ROW_OF(gateway_server, "tls", tls, server_tls, .doc = "How it is secured."),
     ROW(gateway_server, "defaultEndpoint", default_endpoint, FIELD_STRING,
-	.doc = "Not used; upstream never did."),
-    ROW(gateway_server, "name", name, FIELD_STRING,
+	.flags = FIELD_INERT, .doc = "Not used; upstream never did."),
+    ROW(gateway_server, "name", name, FIELD_STRING, .flags = FIELD_INERT,
 	.doc = "Names the server in statistics."),
 };
 
@@ -172,5 +173,4 @@ const struct resource_kind kind_gateway = {
     .alias = "gw",
     .versions = (const char *const[]){"v1", "v1beta1", "v1alpha3", NULL},
     .spec = &gateway_message,
-    .flags = FIELD_INERT,
 };

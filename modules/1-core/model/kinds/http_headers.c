@@ -3,6 +3,7 @@
  * http_headers — what a route does to headers.
  */
 #include "http_fields.h"
+#include "operators.h"
 #include "rows.h"
 
 static bool
@@ -133,6 +134,38 @@ header_value_cut(
 	return true;
 }
 
+/* Upstream's proxy refuses all of its routes for such a value. */
+static void
+warn_unknown(struct check *c, struct slice name)
+{
+	char hint[NEAREST_TEXT_MAX];
+	struct nearest near;
+
+	nearest_init(&near, name);
+	operators_offer(&near);
+	check_warning(c,
+	    "%%%.*s%% is nothing that a proxy can put there, or it has an "
+	    "argument that it may not have, or has none%s; the header is left "
+	    "out",
+	    SLICE_ARG(slice_sub(name, 0, NAME_LABEL_MAX)),
+	    nearest_text(&near, hint));
+}
+
+static void
+check_operators(struct check *c, struct slice value)
+{
+	struct slice text, operator;
+
+	while (header_value_cut(&value, &text, &operator)) {
+		struct operator_use u = operator_parse(operator);
+
+		if (u.id == OPERATOR_INERT)
+			check_in_force(c, FIELD_INERT);
+		else if (u.id == OPERATOR_UNKNOWN)
+			warn_unknown(c, u.name);
+	}
+}
+
 static void
 check_header_value(struct check *c, struct slice value)
 {
@@ -146,7 +179,6 @@ check_header_value(struct check *c, struct slice value)
 			return;
 		}
 	while (next_operator(value, &at, &whole)) {
-		check_in_force(c, FIELD_INERT);
 		if (whole)
 			continue;
 		check_error(c, ERR_INVALID,
@@ -154,6 +186,7 @@ check_header_value(struct check *c, struct slice value)
 		    "does not end; write \"%%%%\" for the sign alone");
 		return;
 	}
+	check_operators(c, value);
 }
 
 static void

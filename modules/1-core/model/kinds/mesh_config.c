@@ -329,7 +329,6 @@ static const struct field mesh_config_fields[] = {
 	       "it could not be resolved."),
     ROW(mesh_config, "h2UpgradePolicy", h2_upgrade, FIELD_ENUM,
 	.words = upgrade_words, .otherwise = "DO_NOT_UPGRADE",
-	.flags = FIELD_INERT,
 	.doc = "Whether HTTP/1.1 becomes HTTP/2 on the way."),
     ROW(mesh_config, "inboundClusterStatName", inbound_stat_name, FIELD_STRING,
 	.flags = FIELD_INERT,

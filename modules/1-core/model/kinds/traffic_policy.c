@@ -85,18 +85,20 @@ static const struct field_word h2_upgrade_words[] = {
 static const struct field http_pool_fields[] = {
     ROW(http_pool, "http1MaxPendingRequests", http1_max_pending, FIELD_INT,
 	.min = 0, .max = INT32_MAX, .otherwise = "4294967295",
+	.flags = FIELD_INERT,
 	.doc = "Most requests that wait for a connection."),
     ROW(http_pool, "http2MaxRequests", http2_max_requests, FIELD_INT, .min = 0,
-	.max = INT32_MAX, .otherwise = "4294967295",
+	.max = INT32_MAX, .otherwise = "4294967295", .flags = FIELD_INERT,
 	.doc = "Most requests at once, of any version."),
     ROW(http_pool, "maxRequestsPerConnection", max_requests_per_connection,
 	FIELD_INT, .min = 0, .max = INT32_MAX, .otherwise = "0",
+	.flags = FIELD_INERT,
 	.doc = "Requests until a connection is closed; 0 for any number."),
     ROW(http_pool, "maxRetries", max_retries, FIELD_INT, .min = 0,
-	.max = INT32_MAX, .otherwise = "4294967295",
+	.max = INT32_MAX, .otherwise = "4294967295", .flags = FIELD_INERT,
 	.doc = "Most retries at once."),
     ROW(http_pool, "idleTimeout", idle_timeout, FIELD_DURATION,
-	.check = check_duration, .otherwise = "1h",
+	.check = check_duration, .otherwise = "1h", .flags = FIELD_INERT,
 	.doc = "How long a connection without requests is kept."),
     ROW(http_pool, "h2UpgradePolicy", h2_upgrade, FIELD_ENUM,
 	.words = h2_upgrade_words, .otherwise = "DEFAULT",
@@ -106,8 +108,9 @@ static const struct field http_pool_fields[] = {
 	.doc = "Speaks to the destination as the caller spoke."),
     ROW(http_pool, "maxConcurrentStreams", max_concurrent_streams, FIELD_INT,
 	.min = 0, .max = INT32_MAX, .otherwise = "2147483647",
-	.doc = "Most streams of one HTTP/2 connection."),
+	.flags = FIELD_INERT, .doc = "Most streams of one HTTP/2 connection."),
     ROW_OF(http_pool, "http2KeepAlive", http2_keepalive, http2_keepalive,
+	.flags = FIELD_INERT,
 	.doc = "PINGs on HTTP/2 connections; none if absent."),
 };
 
@@ -124,7 +127,7 @@ check_pool(struct check *c, const void *message)
 }
 
 static const struct field connection_pool_fields[] = {
-    ROW_OF(connection_pool, "tcp", tcp, tcp_pool,
+    ROW_OF(connection_pool, "tcp", tcp, tcp_pool, .flags = FIELD_INERT,
 	.doc = "Bounds of connections, of HTTP's too."),
     ROW_OF(
 	connection_pool, "http", http, http_pool, .doc = "Bounds of requests."),

@@ -85,8 +85,6 @@ check_gateways(struct check *c, const struct gateway_list *list, unsigned rules)
 
 		if (name.ptr == NULL)
 			continue; /* no text: reported */
-		if (!slice_eq(name, mesh_gateway))
-			check_in_force(&at, FIELD_INERT);
 		if (plain)
 			continue;
 		plain = slice_find(name, '/') == name.len;
@@ -316,6 +314,18 @@ check_sni(struct check *c, const struct virtual_service *vs, struct slice sni)
 		    SLICE_ARG(slice_sub(sni, 0, NAME_HOST_MAX)));
 }
 
+/* Gateways read a ClientHello; named listeners do not. */
+static void
+check_tls_in_force(struct check *c, const struct virtual_service *vs)
+{
+	struct check at = check_member(c, "tls");
+
+	if (vs->tls.count > 0 &&
+	    (vs->gateways.count == 0 ||
+		gateways_have_mesh(vs->gateways.items, vs->gateways.count)))
+		check_in_force(&at, FIELD_INERT);
+}
+
 static void
 check_tls_rules(struct check *c, const struct virtual_service *vs)
 {
@@ -364,6 +374,7 @@ check_virtual_service(struct check *c, const void *message)
 		    c, ERR_INVALID, "http, tcp or tls has to hold a rule");
 	check_http_rules(c, vs);
 	check_tls_rules(c, vs);
+	check_tls_in_force(c, vs);
 	check_reachability(c, vs);
 }
 
@@ -378,8 +389,8 @@ static const struct field virtual_service_fields[] = {
 	       "all other proxies, which alone is the default."),
     ROWS_OF(virtual_service, "http", http, http_route, 0,
 	.doc = "Rules for requests; the first that matches is used."),
-    ROWS_OF(virtual_service, "tls", tls, tls_route, FIELD_INERT,
-	.doc = "Rules for TLS connections by their server name."),
+    ROWS_OF(virtual_service, "tls", tls, tls_route, 0,
+	.doc = "Rules for TLS connections at gateways by their server name."),
     ROWS_OF(virtual_service, "tcp", tcp, tcp_route, 0,
 	.doc = "Rules for connections on ports that do not speak HTTP."),
     ROW(virtual_service, "exportTo", export_to, FIELD_STRING,

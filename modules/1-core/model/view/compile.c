@@ -335,6 +335,12 @@ view_upstreams(const struct view *v, size_t *out_count)
 	return v->upstreams;
 }
 
+const struct view_caller *
+view_self(const struct view *v)
+{
+	return &v->self;
+}
+
 const struct view_exposed *
 view_exposures(const struct view *v, size_t *out_count)
 {

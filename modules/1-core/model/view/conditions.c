@@ -33,8 +33,8 @@ http_header_of(const struct http_attrs *a, struct slice name, struct slice *out)
 }
 
 /* Upstream looks at the first of a name, and decodes nothing. */
-static bool
-parameter_of(struct slice path, struct slice name, struct slice *out)
+bool
+view_query_parameter(struct slice path, struct slice name, struct slice *out)
 {
 	struct slice rest = path, query;
 
@@ -71,7 +71,7 @@ condition_actual(const struct view_condition *c, const struct http_attrs *a,
 	case VIEW_ON_HEADER:
 		return http_header_of(a, c->name, out);
 	case VIEW_ON_PARAMETER:
-		return parameter_of(a->path, c->name, out);
+		return view_query_parameter(a->path, c->name, out);
 	case VIEW_ON_PORT:
 	case VIEW_NEVER:
 		break;

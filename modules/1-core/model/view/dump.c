@@ -91,7 +91,7 @@ upstream(struct tree *t, const struct view_upstream *u)
 
 	tree_put_text(t, map, "name", u->name);
 	tree_put_text(t, map, "listen", tree_addr(t, &u->listen));
-	tree_put_text(t, map, "identity", u->identity);
+	tree_put_text(t, map, "identity", u->caller.identity);
 	if (u->host != NULL)
 		tree_put_text(t, map, "virtualHost", u->host->name);
 	tree_put_text(t, map, "missing", u->missing);

@@ -6,21 +6,24 @@
 
 #include "inside.h"
 
-/* Who its clients call as: an account of this machine, or the machine. */
-static struct flow_party
-caller_of(struct builder *b, const struct view_upstream *u)
+/* An account of this machine, or the machine. */
+static struct view_caller
+caller_of(struct builder *b, struct slice ns, struct slice account,
+    const struct labels *labels)
 {
+	struct slice uri = account.len > 0 ? identity_of(b, ns, account)
+					   : take_copy(b, b->in->identity);
 	struct flow_party p = {
-	    .identity = u->identity, .cluster = take_copy(b, b->in->network)};
+	    .identity = uri, .cluster = take_copy(b, b->in->network)};
 	struct identity id;
 
-	if (name_identity_parse(u->identity, &id, NULL) == OK) {
+	if (name_identity_parse(uri, &id, NULL) == OK) {
 		p.workload = id.account;
 		p.ns = id.ns;
 	}
-	flow_party_label(&p, &(struct labels){0});
+	flow_party_label(&p, labels);
 	flow_party_seal(&p);
-	return p;
+	return (struct view_caller){uri, p};
 }
 
 static bool
@@ -88,9 +91,7 @@ add_upstream(struct builder *b, const struct view_upstream_input *in,
 	out->listen = in->listen;
 	out->ns = ns;
 	out->account = take_copy(b, in->account);
-	out->identity = in->account.len > 0 ? identity_of(b, ns, in->account)
-					    : take_copy(b, b->in->identity);
-	out->party = caller_of(b, out);
+	out->caller = caller_of(b, ns, in->account, &(struct labels){0});
 	out->host = view_find_host(b->v, out->scope, host, in->port);
 	if (out->host == NULL)
 		out->missing = why_missing(b, out, host, in->port);
@@ -98,6 +99,15 @@ add_upstream(struct builder *b, const struct view_upstream_input *in,
 		report_missing(b, out);
 	(void)map_put(&b->v->upstream_by_name, out->name,
 	    out); /* of two with one name the later is found */
+}
+
+static void
+compile_self(struct builder *b)
+{
+	const struct scope *own = b->v->scopes.items[0];
+
+	b->v->self =
+	    caller_of(b, own->row.ns, b->in->account, &own->row.labels);
 }
 
 static int
@@ -118,8 +128,7 @@ compile_upstreams(struct builder *b)
 
 	for (size_t i = 0; i < n; i++)
 		rows_add(&sorted, (void *)(uintptr_t)&b->in->upstreams[i]);
-	if (n > 0)
-		qsort(sorted.items, n, sizeof(void *), upstreams_by_name);
+	rows_sort(&sorted, upstreams_by_name);
 	b->v->upstreams = take(b, n, sizeof(*b->v->upstreams));
 	for (size_t i = 0; i < n && !b->full; i++)
 		add_upstream(b, sorted.items[i], &b->v->upstreams[i]);
@@ -193,6 +202,7 @@ compile_edges(struct builder *b)
 {
 	size_t n = b->in->exposed_count;
 
+	compile_self(b);
 	compile_upstreams(b);
 	keep_addrs(b);
 	b->v->exposed = take(b, n, sizeof(*b->v->exposed));

@@ -149,6 +149,33 @@ add_http_chain(struct gateway_state *g, struct door *d, const struct served *s,
 	end_tls(g->b, s, &c->tls);
 }
 
+/* A certificate of its own is needed, or clusters that no rule leads to. */
+struct slice
+view_chain_missing(const struct view_chain *c)
+{
+	if (c->tls.mode != VIEW_TLS_NONE)
+		return S("TLS that ends at a gateway is not in force yet");
+	if (c->tls.settings != NULL &&
+	    c->tls.settings->mode == SERVER_TLS_AUTO_PASSTHROUGH)
+		return S("AUTO_PASSTHROUGH, TLS to whom its name stands for, "
+			 "is not in force yet");
+	return S("");
+}
+
+static void
+report_missing(struct gateway_state *g, const struct door *d,
+    const struct served *s, size_t first)
+{
+	struct origin o = served_origin(s);
+	struct slice missing = S("");
+
+	for (size_t i = first; missing.len == 0 && i < d->chains.count; i++)
+		missing = view_chain_missing(d->chains.items[i]);
+	if (missing.len > 0)
+		add_problem(g->b, &o, "this server takes nobody: %.*s",
+		    SLICE_ARG(missing));
+}
+
 /* --- listeners ------------------------------------------------------------ */
 
 static struct door *
@@ -190,6 +217,8 @@ door_of(struct gateway_state *g, const struct served_port *p)
 static void
 add_server(struct gateway_state *g, struct door *d, const struct served *s)
 {
+	size_t first = d->chains.count;
+
 	if (served_is_http(s))
 		add_http_chain(g, d, s, s->routes);
 	else if (!served_is_passthrough(s))
@@ -198,6 +227,7 @@ add_server(struct gateway_state *g, struct door *d, const struct served *s)
 		add_auto_chains(g, d, s);
 	else
 		add_tls_chains(g, d, s);
+	report_missing(g, d, s, first);
 }
 
 static void

@@ -27,18 +27,32 @@ unescape(struct builder *b, struct slice value)
 	return copy;
 }
 
-/* "REQ(x)" */
+/* "REQ(x?y)": y where there is no x. */
+static void
+name_headers(struct builder *b, struct view_format_part *p)
+{
+	struct slice rest = p->argument;
+
+	p->argument = take_lower(b, slice_split(&rest, '?'));
+	p->otherwise = take_lower(b, rest);
+}
+
 static struct view_format_part
 part_of(struct builder *b, struct slice text, struct slice operator)
 {
-	size_t open = slice_find(operator, '(');
-	size_t close = slice_rfind(operator, ')');
-	struct view_format_part p = {.text = unescape(b, text),
-	    .operation = slice_sub(operator, 0, open)};
+	struct operator_use u = operator_parse(operator);
+	struct view_format_part p = {
+	    .text = unescape(b, text), .id = u.id, .argument = u.argument};
 
-	if (open < operator.len && close> open)
-		p.argument = slice_sub(operator, open + 1, close - open - 1);
+	if (u.id == OPERATOR_REQ || u.id == OPERATOR_RESP)
+		name_headers(b, &p);
 	return p;
+}
+
+static bool
+is_made(const struct view_format_part *p)
+{
+	return p->id != OPERATOR_UNKNOWN && p->id != OPERATOR_INERT;
 }
 
 static const struct view_format *
@@ -54,8 +68,11 @@ compile_format(struct builder *b, struct slice value)
 	parts = take(b, most, sizeof(*parts));
 	if (f == NULL || parts == NULL)
 		return NULL;
-	for (rest = value; header_value_cut(&rest, &text, &operator);)
-		parts[f->count++] = part_of(b, text, operator);
+	for (rest = value; header_value_cut(&rest, &text, &operator);
+	     f->count++) {
+		parts[f->count] = part_of(b, text, operator);
+		f->is_inert = f->is_inert || !is_made(&parts[f->count]);
+	}
 	if (rest.len > 0)
 		parts[f->count++].text = unescape(b, rest);
 	f->parts = parts;
@@ -105,8 +122,7 @@ sorted(struct builder *b, const struct labels *l)
 struct operations {
 	struct view_headers headers;
 	struct slice authority;
-	bool computes;   /* a value */
-	bool leaves_out; /* a name that no header can have */
+	bool leaves_out; /* a name that none can have, a value nobody makes */
 };
 
 static void
@@ -117,7 +133,9 @@ add_change(struct builder *b, const struct label *l, bool append,
 	out->name = take_lower(b, l->key);
 	if (header_value_is_computed(l->value)) {
 		out->format = compile_format(b, l->value);
-		o->computes = true;
+		o->headers.computes = true;
+		if (out->format != NULL && out->format->is_inert)
+			o->leaves_out = true;
 	} else {
 		out->value = unescape(b, l->value);
 	}
@@ -176,13 +194,13 @@ report(struct builder *b, const struct operations *o,
 {
 	struct origin at;
 
-	if (!o->computes && !o->leaves_out)
+	if (!o->leaves_out)
 		return;
 	at = origin_of(owner, spec->head.line);
 	add_problem(b, &at,
-	    "headers with a computed value such as %%REQ(x)%%, or with a name "
-	    "that none can have, are not in force yet; what was to be set is "
-	    "taken out");
+	    "headers with a name that none can have, or with a value that the "
+	    "proxy does not make, are left out; what was to be set is taken "
+	    "out");
 }
 
 void
@@ -228,6 +246,7 @@ append_headers(
 	for (size_t i = 0; i < more->remove_count; i++)
 		gone[to->remove_count + i] = more->remove[i];
 	to->changes = changes;
+	to->computes = to->computes || more->computes;
 	to->change_count += more->change_count;
 	to->remove = gone;
 	to->remove_count += more->remove_count;

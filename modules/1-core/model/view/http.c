@@ -140,27 +140,6 @@ compile_own_answer(struct builder *b, const struct http_rule *rule,
 		refuse(b, rule, S("none"), out);
 }
 
-/* What is left undone while the request goes on. */
-static void
-report_inert(struct builder *b, const struct http_route *spec,
-    const struct resource *owner)
-{
-	const struct inert_name rows[] = {
-	    {"fault", spec->fault != NULL},
-	    {"mirror", spec->mirror != NULL},
-	    {"mirrors", spec->mirrors.count > 0},
-	    {"corsPolicy", spec->cors_policy != NULL},
-	};
-	struct slice names = inert_names(b, rows, ARRAY_LEN(rows));
-	struct origin o = origin_of(owner, spec->head.line);
-
-	if (names.len > 0)
-		add_problem(b, &o,
-		    "goes on without what is not in force yet: "
-		    "%.*s",
-		    SLICE_ARG(names));
-}
-
 /* --- routes --------------------------------------------------------------- */
 
 static void
@@ -219,7 +198,6 @@ compile_http_rule(struct builder *b, const struct http_rule *rule,
 	out->origin = origin_of(rule->owner, spec->head.line);
 	out->timeout_us = out->grpc_timeout_us = spec->timeout;
 	compile_matches(b, rule, h->port, out);
-	report_inert(b, spec, rule->owner);
 	compile_changes(b, spec, rule->owner, out);
 	if (spec->route.count > 0)
 		compile_destinations(b, rule, h->port, out);

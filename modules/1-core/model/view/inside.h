@@ -185,6 +185,7 @@ struct view {
 	struct rows hosts;
 	struct rows clusters;
 	struct rows guards; /* struct view_guard */
+	struct view_caller self;
 	struct view_upstream *upstreams;
 	size_t upstream_count;
 	struct view_exposed *exposed; /* by port, then address */

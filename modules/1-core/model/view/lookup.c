@@ -131,6 +131,40 @@ view_find_exposed(const struct view *v, const struct addr *target)
 	return NULL;
 }
 
+/* The one identity of what is at the address, or anywhere (NULL). False: there
+ * is nothing. */
+static bool
+find_identity(const struct view *v, const struct addr *at, struct slice *out)
+{
+	const struct view_exposed *first = NULL;
+
+	*out = SLICE_NONE;
+	for (size_t i = 0; i < v->exposed_count; i++) {
+		const struct view_exposed *e = &v->exposed[i];
+
+		if (at != NULL && !addr_is_any(&e->addr) &&
+		    !addr_ip_eq(&e->addr, at))
+			continue;
+		if (first == NULL)
+			first = e;
+		else if (!slice_eq(first->identity, e->identity))
+			return true;
+	}
+	if (first != NULL)
+		*out = first->identity;
+	return first != NULL;
+}
+
+struct slice
+view_identity_at(const struct view *v, const struct addr *at)
+{
+	struct slice found;
+
+	if (!find_identity(v, at, &found))
+		(void)find_identity(v, NULL, &found); /* none, then */
+	return found;
+}
+
 const struct view_exposed *
 view_find_exposed_host(const struct view *v, struct slice host, uint16_t port)
 {

@@ -126,6 +126,22 @@ add_to(struct builder *b, enum rule_side side, const struct incoming *in)
 
 /* --- what is told of a rule ----------------------------------------------- */
 
+/* All of it but which version of HTTP is spoken. */
+static bool
+has_limits(const struct connection_pool *p)
+{
+	static const char *const names[] = {"http1MaxPendingRequests",
+	    "http2MaxRequests", "maxRequestsPerConnection", "maxRetries",
+	    "idleTimeout", "maxConcurrentStreams", "http2KeepAlive"};
+
+	if (p == NULL || p->tcp != NULL)
+		return p != NULL;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (message_has(&http_pool_message, p->http, names[i]))
+			return true;
+	return false;
+}
+
 static void
 report_policy(struct builder *b, const struct resource *r,
     const struct traffic_policy *p, uint32_t line)
@@ -133,7 +149,7 @@ report_policy(struct builder *b, const struct resource *r,
 	const struct load_balancer *lb = p != NULL ? p->load_balancer : NULL;
 	struct origin o = origin_of(r, line);
 	const struct inert_name rows[] = {
-	    {"connectionPool", p != NULL && p->connection_pool != NULL},
+	    {"connectionPool", p != NULL && has_limits(p->connection_pool)},
 	    {"outlierDetection", p != NULL && p->outlier_detection != NULL},
 	    {"tls", p != NULL && p->tls != NULL},
 	    {"tunnel", p != NULL && p->tunnel != NULL},

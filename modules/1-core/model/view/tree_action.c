@@ -372,17 +372,31 @@ tree_http_action(struct tree *t, const struct view_http_route *r)
 	return map;
 }
 
+static void
+add_inert(struct tree *t, struct value *list, const struct view_headers *h)
+{
+	for (size_t i = 0; i < h->change_count; i++) {
+		const struct view_header *to = &h->changes[i];
+
+		if (to->format != NULL && to->format->is_inert)
+			tree_add_text(t, list,
+			    tree_printf(t, "header %.*s: %.*s",
+				SLICE_ARG(to->name),
+				SLICE_ARG(to->format->written)));
+	}
+}
+
 struct value *
 tree_http_inert(struct tree *t, const struct view_http_route *r)
 {
 	struct value *list = tree_list(t);
 
-	if (r->fault != NULL)
-		tree_add_text(t, list, S("fault"));
-	if (r->mirror_count > 0)
-		tree_add_text(t, list, S("mirrors"));
-	if (r->cors != NULL)
-		tree_add_text(t, list, S("cors"));
+	add_inert(t, list, &r->request);
+	add_inert(t, list, &r->response);
+	for (size_t i = 0; i < r->destination_count; i++) {
+		add_inert(t, list, &r->destinations[i].request);
+		add_inert(t, list, &r->destinations[i].response);
+	}
 	return list;
 }
 

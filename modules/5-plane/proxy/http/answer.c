@@ -3,13 +3,12 @@
  * answer — what the proxy says itself, with the reason in words.
  *
  * The same words stand in the body, in Proxy-Status (RFC 9209) and in the
- * access log.
+ * access log. The route's changes of answers are made to it as well. A call of
+ * gRPC gets it as gRPC says things: status 200, and the outcome in fields.
  */
-#include "http/request.h"
+#include "http/filter.h"
 
-#include <stdio.h>
-
-enum { ANSWER_MAX = 4096, WORDS_MAX = 512 };
+enum { WORDS_MAX = 512, ANSWER_ARENA_BYTES = 2 * LIMIT_HEAD_BYTES };
 
 /* Details is a Structured Fields string (RFC 8941 §3.3.3): ASCII, escaped. */
 static void
@@ -30,114 +29,218 @@ quote(struct slice words, char out[WORDS_MAX])
 static struct slice
 words_of(enum flow_flag flag, struct slice detail)
 {
-	return detail.len > 0 ? detail : slice_str(flow_flag_words(flag));
+	struct slice words =
+	    detail.len > 0 ? detail : slice_str(flow_flag_words(flag));
+
+	words.len = MIN(words.len, (size_t)WORDS_MAX / 2);
+	return words;
 }
 
 struct answer {
 	unsigned status;
 	enum flow_flag flag;
-	struct slice detail;
-	bool no_body; /* to HEAD */
-	bool close;
+	struct slice words;
+	bool is_grpc; /* then the status is 200, and there is no body */
+	enum grpc_status grpc_status;
 };
 
-/* Head and body; bounded, so that it cannot fail in its buffer. */
-static void
-write_answer(const struct worker *w, const struct answer *a, struct buf *out)
+static enum err
+add_outcome(const struct answer *a, struct http_head *h)
 {
-	struct slice words = words_of(a->flag, a->detail);
-	struct slice reason = http_status_text(a->status);
+	AUTO(buf_fini) struct buf message = BUF(3 * WORDS_MAX);
+	struct slice text, kept;
+	char number[SLICE_U64_MAX];
+	enum err e = grpc_message_encode(a->words, &message);
+
+	if (e == OK)
+		e = http_head_set_id(
+		    h, HTTP_CONTENT_TYPE, S("application/grpc"));
+	text = slice_from_u64(a->grpc_status, number);
+	if (e == OK)
+		e = arena_copy(h->arena, text, &kept);
+	if (e == OK)
+		e = http_head_set_id(h, HTTP_GRPC_STATUS, kept);
+	if (e == OK)
+		e = arena_copy(h->arena, buf_slice(&message), &kept);
+	return e == OK ? http_head_set_id(h, HTTP_GRPC_MESSAGE, kept) : e;
+}
+
+/* Bounded, so that only the route's changes can be too much for it. */
+static void
+make_head(const struct worker *w, const struct answer *a, struct arena *arena,
+    struct http_head *h)
+{
 	char quoted[WORDS_MAX];
+	struct slice why;
 	enum err e;
 
-	words.len = MIN(words.len, WORDS_MAX / 2);
-	quote(words, quoted);
-	e = buf_printf(out,
-	    "HTTP/1.1 %u %.*s\r\n"
-	    "content-type: text/plain\r\n"
-	    "content-length: %zu\r\n"
-	    "proxy-status: %.*s; error=%s; details=\"%s\"\r\n"
-	    "%s\r\n",
-	    a->status, SLICE_ARG(reason), words.len + 1,
-	    SLICE_ARG(w->proxy->server_name), flow_flag_token(a->flag), quoted,
-	    a->close ? "connection: close\r\n" : "");
-	if (e == OK && !a->no_body)
-		e = buf_printf(out, "%.*s\n", SLICE_ARG(words));
+	http_head_init(h, arena);
+	quote(a->words, quoted);
+	h->status = (uint16_t)a->status;
+	h->framing =
+	    answer_has_body(a->status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
+	h->content_length = a->is_grpc ? 0 : a->words.len + 1;
+	why = arena_printf(arena, "%.*s; error=%s; details=\"%s\"",
+	    SLICE_ARG(w->proxy->server_name), flow_flag_token(a->flag), quoted);
+	e = a->is_grpc
+		? add_outcome(a, h)
+		: http_head_set_id(h, HTTP_CONTENT_TYPE, S("text/plain"));
 	CHECK(e == OK);
+	e = http_head_set_id(h, HTTP_PROXY_STATUS, why);
+	CHECK(e == OK);
+}
+
+bool
+request_read_grpc(const struct http_head *h, uint8_t *out)
+{
+	struct slice value;
+	uint64_t n;
+
+	if (!http_head_get_id(h, HTTP_GRPC_STATUS, &value) ||
+	    slice_to_u64(value, &n) != OK || n > UINT8_MAX)
+		return false;
+	*out = (uint8_t)n;
+	return true;
 }
 
 /* What comes behind a request that was not read to its end is no request. */
 bool
 request_is_last(const struct request *r)
 {
-	return r->conn->last || !r->complete || !r->head->keep_alive ||
+	return r->client->last || !r->complete || !r->head->keep_alive ||
 	       r->head->version == HTTP_V1_0;
+}
+
+/* Without the route's changes if they are too much; in an arena of its own, as
+ * the request's may be what is full. */
+static void
+send_head(struct request *r, const struct answer *a, bool no_body)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+	const struct client_ops *ops = r->client->ops;
+	struct http_head h;
+	enum err e;
+
+	arena_init(&arena, ANSWER_ARENA_BYTES);
+	make_head(r->worker, a, &arena, &h);
+	e = filter_dress(r, &h);
+	if (e == OK)
+		e = ops->head(r->client, &h, no_body);
+	if (e == OK)
+		return;
+	make_head(r->worker, a, &arena, &h);
+	e = ops->head(r->client, &h, no_body);
+	CHECK(e == OK);
+}
+
+static void
+send_body(struct request *r, const struct answer *a)
+{
+	enum err e;
+
+	r->record.bytes_sent = a->words.len + 1;
+	request_to_client(r, a->words);
+	request_to_client(r, S("\n"));
+	e = r->client->ops->end(r->client, NULL);
+	(void)e; /* there are no trailers; the client's end tells the rest */
+}
+
+static void
+say(struct request *r, struct answer *a, struct slice detail)
+{
+	bool no_body;
+
+	if (a->is_grpc)
+		a->status = 200;
+	no_body = a->is_grpc || !answer_has_body(a->status) ||
+		  http_head_is_method(r->head, S("HEAD"));
+	request_drop_try(r);
+	r->record.flag = a->flag;
+	r->record.status = (uint16_t)a->status;
+	r->record.has_grpc = a->is_grpc;
+	r->record.grpc = (uint8_t)a->grpc_status;
+	r->record.bytes_sent = 0;
+	if (arena_copy(&r->arena, detail, &r->record.detail) != OK)
+		r->record.detail = SLICE_NONE;
+	r->client->last = request_is_last(r);
+	send_head(r, a, no_body);
+	r->started = true;
+	if (!no_body)
+		send_body(r, a);
+	request_flush_client(r);
+	request_finish(r);
 }
 
 void
 request_answer(struct request *r, unsigned status, enum flow_flag flag,
     struct slice detail)
 {
-	AUTO(buf_fini) struct buf out = BUF(ANSWER_MAX);
 	struct answer a = {.status = status,
 	    .flag = flag,
-	    .detail = detail,
-	    .no_body = http_head_is_method(r->head, S("HEAD")),
-	    .close = request_is_last(r)};
+	    .words = words_of(flag, detail),
+	    .is_grpc = r->grpc,
+	    .grpc_status = grpc_status_from_http(status)};
 
-	request_drop_try(r);
-	r->record.flag = flag;
-	r->record.status = (uint16_t)status;
-	if (arena_copy(&r->arena, detail, &r->record.detail) != OK)
-		r->record.detail = SLICE_NONE;
-	write_answer(r->worker, &a, &out);
-	r->record.bytes_sent = a.no_body ? 0 : words_of(flag, detail).len + 1;
-	r->conn->last = a.close;
-	request_to_client(r, buf_slice(&out));
-	request_flush_client(r);
-	request_finish(r);
+	say(r, &a, detail);
+}
+
+void
+request_answer_grpc(
+    struct request *r, enum grpc_status status, enum flow_flag flag)
+{
+	struct answer a = {.status = 200,
+	    .flag = flag,
+	    .words = words_of(flag, SLICE_NONE),
+	    .is_grpc = r->grpc,
+	    .grpc_status = status};
+
+	say(r, &a, SLICE_NONE);
 }
 
 /* There is no request to speak of: the record has what the connection knows. */
 static void
-report_refusal(struct conn *c, const struct answer *a)
+report_refusal(struct client *c, const struct answer *a)
 {
-	const struct view_upstream *u = view_find_upstream(
-	    c->worker->now->view, slice_str(listener_name(c->listener)));
+	const struct view_connection seen = {
+	    .destination = c->local, .source = c->peer};
+	struct listener_way way;
 	struct flow_record f = {
 	    .kind = FLOW_HTTP,
 	    .reporter = FLOW_SOURCE,
 	    .flag = a->flag,
-	    .detail = a->detail,
+	    .detail = a->words,
 	    .status = (uint16_t)a->status,
 	    .protocol = S("http"),
 	    .version = S("HTTP/1.1"),
-	    .bytes_sent = words_of(a->flag, a->detail).len + 1,
+	    .bytes_sent = a->words.len + 1,
 	    .start_wall_ms = clock_wall_ms(loop_clock(c->worker->loop)),
-	    .downstream_remote = stream_peer(c->stream),
-	    .downstream_local = stream_local(c->stream),
+	    .downstream_remote = c->peer,
+	    .downstream_local = c->local,
 	};
 
-	if (u != NULL)
-		f.source = u->party;
+	listener_way(c->listener, c->worker->now->view, &seen, &way);
+	if (way.caller != NULL)
+		f.source = way.caller->party;
 	worker_report(c->worker, &f);
 }
 
 void
-request_refuse(struct conn *c, unsigned status, struct slice words)
+request_refuse(
+    struct client *c, unsigned status, struct slice words, struct buf *out)
 {
-	AUTO(buf_fini) struct buf out = BUF(ANSWER_MAX);
-	struct answer a = {.status = status,
+	AUTO(arena_fini) struct arena arena = {0};
+	const struct answer a = {.status = status,
 	    .flag = FLOW_DOWNSTREAM_PROTOCOL,
-	    .detail = words,
-	    .close = true};
+	    .words = words_of(FLOW_DOWNSTREAM_PROTOCOL, words)};
+	struct http_head h;
 	enum err e;
 
-	if (c->closing || c->stream == NULL || stream_is_closing(c->stream))
-		return;
 	report_refusal(c, &a);
-	write_answer(c->worker, &a, &out);
-	e = stream_write(c->stream, buf_slice(&out));
-	if (e == OK || e == ERR_AGAIN) /* else its on_close follows */
-		conn_end(c);
+	arena_init(&arena, ANSWER_ARENA_BYTES);
+	make_head(c->worker, &a, &arena, &h);
+	h.connection = HTTP_CONN_CLOSE;
+	e = http1_write_head(&h, out);
+	if (e == OK)
+		e = buf_printf(out, "%.*s\n", SLICE_ARG(a.words));
+	CHECK(e == OK); /* it is small */
 }

@@ -11,6 +11,7 @@
 #include "http/attempt.h"
 
 #include "http/respond.h"
+#include "http/upgrade.h"
 #include "pipe/piped.h"
 #include "tunnel/tunnels.h"
 
@@ -48,81 +49,53 @@ request_drop_try(struct request *r)
 	upstream_cancel(&r->up);
 	leave_host(r, /* remember */ false);
 	timer_clear(&r->try_end);
-	buf_reset(&r->worker->to_service);
 	r->sent = false;
 }
 
 /* --- sending --- */
 
+/* The client waits for a service that is slow. A failure is told once more, by
+ * the connection's own end. */
 static void
-collect(struct request *r, struct slice bytes)
+mind_service(struct request *r, enum err e)
 {
-	struct buf *out = &r->worker->to_service;
-	struct stream *s = upstream_stream(r->up);
-	struct slice parts[2];
-
-	if (bytes.len <= LIMIT_STREAM_BUFFER / 8 &&
-	    buf_add_slice(out, bytes) == OK)
-		return;
-	parts[0] = buf_slice(out);
-	parts[1] = bytes;
-	/* A failure is told once more by the connection's own end. */
-	if (stream_writev(s, parts, ARRAY_LEN(parts)) == ERR_AGAIN)
-		stream_pause(r->conn->stream, STREAM_PAUSE_PEER_FULL);
-	buf_reset(out);
+	if (e == ERR_AGAIN)
+		r->client->ops->pause(r->client, STREAM_PAUSE_PEER_FULL);
 }
 
 void
 attempt_flush(struct request *r)
 {
-	struct buf *out = &r->worker->to_service;
-	enum err e;
-
-	if (buf_len(out) == 0)
-		return;
-	CHECK(r->up != NULL);
-	e = stream_write(upstream_stream(r->up), buf_slice(out));
-	buf_reset(out);
-	if (e == ERR_AGAIN)
-		stream_pause(r->conn->stream, STREAM_PAUSE_PEER_FULL);
+	if (r->up != NULL && r->sent)
+		mind_service(r, upstream_flush(r->up));
 }
 
 void
 attempt_send_body(struct request *r, struct slice bytes)
 {
-	char size[HTTP1_CHUNK_HEAD_MAX];
-
-	if (bytes.len == 0)
-		return;
-	if (r->head->framing != HTTP_BODY_CHUNKED) {
-		collect(r, bytes);
-		return;
-	}
-	collect(r, slice_of(size, http1_chunk_head(bytes.len, size)));
-	collect(r, bytes);
-	collect(r, S("\r\n"));
+	mind_service(r, upstream_send_body(r->up, bytes));
 }
 
 void
 attempt_send_end(struct request *r)
 {
-	if (r->head->framing != HTTP_BODY_CHUNKED)
-		return;
-	if (http1_write_end(r->trailers, &r->worker->to_service) != OK)
-		stream_close(upstream_stream(r->up), ERR_LIMIT);
+	mind_service(r, upstream_send_end(r->up, r->trailers));
 }
 
 static void
 send_request(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
-	enum err e;
+	bool end = r->complete && buf_len(&r->held) == 0 && r->trailers == NULL;
+	enum err e = OK;
 
 	r->head->connection =
 	    r->head->upgrade.len > 0 ? HTTP_CONN_UPGRADE : HTTP_CONN_DEFAULT;
-	upstream_expect(r->up, r->head->method);
-	e = http1_write_head(r->head, &r->worker->to_service);
-	if (e != OK) {
+	if (r->attempts > 1)
+		e = headers_tell_try(r);
+	if (e == OK)
+		e = upstream_send_head(r->up, r->head, end);
+	if (e == ERR_LIMIT) {
 		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL, SLICE_NONE);
 		return;
 	}
@@ -134,9 +107,9 @@ send_request(struct request *r)
 		r->replayable = false;
 		buf_fini(&r->held);
 	}
-	if (!r->conn->reading)
+	if (!r->client->reading)
 		attempt_flush(r);
-	stream_resume(r->conn->stream, STREAM_PAUSE_NOT_READY);
+	r->client->ops->resume(r->client, STREAM_PAUSE_NOT_READY);
 	if (route->retry.per_try_timeout_us > 0)
 		timer_set(&r->try_end, route->retry.per_try_timeout_us);
 }
@@ -195,7 +168,7 @@ break_answer(struct request *r, enum flow_flag flag)
 	r->record.flag = flag;
 	r->record.detail = S("the endpoint's answer was cut off");
 	request_flush_client(r);
-	stream_close(r->conn->stream, ERR_RESET);
+	r->client->ops->cut(r->client, ERR_RESET);
 }
 
 static void
@@ -205,13 +178,16 @@ failed(
 	enum flow_flag flag = flag_of(cause, why);
 
 	timer_clear(&r->try_end);
-	buf_reset(&r->worker->to_service);
 	r->sent = false;
 	if (r->host != NULL && why != ERR_CANCELLED && !is_ours(why))
 		lb_host_failed(&r->host->lb, loop_now_us(r->worker->loop));
 	leave_host(r, r->choice.route->retry.avoid_tried);
 	if (r->started) {
 		break_answer(r, flag);
+		return;
+	}
+	if (why == ERR_UNSUPPORTED) { /* nor by another endpoint */
+		request_answer(r, 501, FLOW_UPSTREAM_PROTOCOL, words);
 		return;
 	}
 	if (try_again(r, cause, 0))
@@ -222,14 +198,21 @@ failed(
 	request_answer(r, status_of(cause, why), flag, words);
 }
 
-/* It may have been closed before our request got there: nobody's fault. */
+/*
+ * It may have been closed before our request got there: nobody's fault. A
+ * session that says goodbye tells what it did not touch (RFC 9113 §6.8): that
+ * may be asked for again whatever it is.
+ */
 static bool
 was_dead(const struct request *r, const struct upstream_conn *u, enum err why)
 {
+	if (!r->replayable || r->dead_reused >= RETRY_DEAD_REUSED_MAX)
+		return false;
+	if (upstream_is_left(u))
+		return true;
 	return upstream_is_reused(u) && !upstream_has_answer(u) &&
 	       (why == ERR_EOF || why == ERR_RESET) &&
-	       retry_is_idempotent(r->head->method) && r->replayable &&
-	       r->dead_reused < RETRY_DEAD_REUSED_MAX;
+	       retry_is_idempotent(r->head->method);
 }
 
 static void
@@ -237,7 +220,7 @@ on_failed(void *arg, struct upstream_conn *u, enum err why, struct slice words)
 {
 	struct request *r = arg;
 	bool open = upstream_is_open(u);
-	bool untouched = tunnels_is_untouched(upstream_stream(u));
+	bool untouched = upstream_is_untouched(u);
 	bool dead = was_dead(r, u, why);
 
 	r->up = NULL;
@@ -250,11 +233,10 @@ on_failed(void *arg, struct upstream_conn *u, enum err why, struct slice words)
 		timer_set(&r->pause, 0);
 		return;
 	}
-	if (!open)
-		failed(
-		    r, untouched ? RETRY_REFUSED : RETRY_CONNECT, why, words);
+	if (untouched)
+		failed(r, RETRY_REFUSED, why, words);
 	else
-		failed(r, RETRY_RESET, why, words);
+		failed(r, open ? RETRY_RESET : RETRY_CONNECT, why, words);
 }
 
 void
@@ -279,26 +261,21 @@ static void
 on_interim(void *arg, struct upstream_conn *u, struct http_head *h)
 {
 	struct request *r = arg;
-	bool was_started = r->started;
-	AUTO(buf_fini) struct buf text = BUF(LIMIT_HEAD_BYTES);
-
 	(void)u; /* the request's own */
-	if (r->head->version == HTTP_V1_0 || r->started)
-		return;
-	if (http1_write_head(h, &text) != OK)
-		return;
-	request_to_client(r, buf_slice(&text));
-	request_flush_client(r);
-	r->started = was_started; /* the answer itself has not begun */
+	if (!r->started)
+		r->client->ops->interim(r->client, h);
 }
 
 static void
 on_head(void *arg, struct upstream_conn *u, struct http_head *h)
 {
 	struct request *r = arg;
+	uint8_t grpc;
 
 	(void)u; /* the request's own */
-	if (!try_again(r, RETRY_STATUS, h->status)) {
+	if (!try_again(r, RETRY_STATUS, h->status) &&
+	    !(r->grpc && request_read_grpc(h, &grpc) &&
+		try_again(r, RETRY_GRPC, grpc))) {
 		respond_begin(r, h);
 		return;
 	}
@@ -353,8 +330,7 @@ on_drained(void *arg, struct upstream_conn *u)
 	struct request *r = arg;
 
 	(void)u; /* the request's own */
-	if (r->conn->stream != NULL)
-		stream_resume(r->conn->stream, STREAM_PAUSE_PEER_FULL);
+	r->client->ops->resume(r->client, STREAM_PAUSE_PEER_FULL);
 }
 
 static const struct upstream_events attempt_events = {
@@ -373,19 +349,26 @@ static const struct upstream_events attempt_events = {
 void
 request_try(struct request *r)
 {
-	struct tunnels_ask ask = {.from = r->upstream};
+	struct upstream_ask ask = {.worker = r->worker,
+	    .way.from = r->way.caller,
+	    .events = &attempt_events,
+	    .arg = r};
 	struct fault why = {0};
 
 	r->attempts++;
 	/* What was full was the last try's. */
-	stream_resume(r->conn->stream, STREAM_PAUSE_PEER_FULL);
+	r->client->ops->resume(r->client, STREAM_PAUSE_PEER_FULL);
 	if (!pick(r)) {
 		request_answer(r, 503, FLOW_NO_ENDPOINT, SLICE_NONE);
 		return;
 	}
-	ask.to = r->endpoint;
-	r->up = upstream_acquire(
-	    r->worker, r->host, &ask, &attempt_events, r, &why);
+	ask.host = r->host;
+	ask.way.to = r->endpoint;
+	ask.http2 = bound_speaks_http2(r->bound, r->head);
+	if (ask.http2 && !upgrade_is_websocket(r->head))
+		r->head->upgrade = SLICE_NONE; /* it may be ignored */
+	ask.upgrade = r->head->upgrade.len > 0;
+	r->up = upstream_acquire(&ask, &why);
 	if (r->up == NULL) {
 		failed(r, RETRY_CONNECT, why.code, slice_str(why.text));
 		return;

@@ -24,30 +24,19 @@ add_location(struct request *r, struct http_head *h)
 	return e == OK ? http_head_set_id(h, HTTP_LOCATION, location) : e;
 }
 
-/* RFC 9110 §6.4.1: these never have a body, whatever the rule says. */
-static bool
-has_body(unsigned status)
-{
-	return status != 204 && status != 304;
-}
-
 static enum err
 make_head(
-    struct request *r, unsigned status, struct slice body, struct http_head *h)
+    struct request *r, unsigned status, bool has_body, struct http_head *h)
 {
-	const struct view_http_route *route = r->choice.route;
 	enum err e = OK;
 
 	http_head_init(h, &r->arena);
 	h->status = (uint16_t)status;
-	h->framing = has_body(status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
-	h->content_length = body.len;
-	h->connection = r->conn->last ? HTTP_CONN_CLOSE : HTTP_CONN_DEFAULT;
-	if (route->redirect != NULL)
+	if (r->choice.route->redirect != NULL)
 		e = add_location(r, h);
-	if (e == OK && body.len > 0)
+	if (e == OK && has_body)
 		e = http_head_set_id(h, HTTP_CONTENT_TYPE, S("text/plain"));
-	return e == OK ? filter_apply_headers(&route->response, h) : e;
+	return e == OK ? filter_dress(r, h) : e;
 }
 
 /* --- the body --- */
@@ -56,11 +45,13 @@ make_head(
 static void
 send_rest(struct request *r)
 {
+	enum err e;
+
 	while (r->own_rest.len > 0) {
 		struct slice piece =
 		    slice_sub(r->own_rest, 0, LIMIT_STREAM_BUFFER);
 
-		if (r->conn->stream == NULL || r->conn->stream->full) {
+		if (r->client->full) {
 			request_flush_client(r);
 			return;
 		}
@@ -70,6 +61,8 @@ send_rest(struct request *r)
 		r->moved_us = loop_now_us(r->worker->loop);
 		request_to_client(r, piece);
 	}
+	e = r->client->ops->end(r->client, NULL);
+	(void)e; /* there are no trailers; the client's end tells the rest */
 	request_finish(r);
 }
 
@@ -80,28 +73,64 @@ by_rule_go_on(struct request *r)
 		send_rest(r);
 }
 
+static void
+no_room(struct request *r)
+{
+	request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
+	    S("no room for the fields of the rule's answer"));
+}
+
+void
+by_rule_send(struct request *r, struct http_head *h, struct slice body)
+{
+	bool no_body = body.len == 0 || http_head_is_method(r->head, S("HEAD"));
+
+	r->client->last = request_is_last(r);
+	h->framing =
+	    answer_has_body(h->status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
+	h->content_length = body.len;
+	if (r->client->ops->head(r->client, h, no_body) != OK) {
+		no_room(r);
+		return;
+	}
+	sm_go(&r->state, REQUEST_ANSWERING);
+	r->started = true;
+	r->record.status = h->status;
+	if (!no_body)
+		r->own_rest = body;
+	send_rest(r);
+}
+
+void
+by_rule_to_https(struct request *r)
+{
+	const struct slice location =
+	    arena_printf(&r->arena, "https://%.*s%.*s",
+		SLICE_ARG(r->head->authority), SLICE_ARG(r->head->path));
+	struct http_head h;
+
+	http_head_init(&h, &r->arena);
+	h.status = 301;
+	if (location.len == 0 ||
+	    http_head_set_id(&h, HTTP_LOCATION, location) != OK)
+		no_room(r);
+	else
+		by_rule_send(r, &h, S(""));
+}
+
 void
 by_rule_answer(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
 	unsigned status = route->redirect != NULL ? route->redirect->code
 						  : route->answer->status;
-	struct slice body = route->answer != NULL && has_body(status)
+	struct slice body = route->answer != NULL && answer_has_body(status)
 				? route->answer->body
 				: S("");
 	struct http_head h;
 
-	r->conn->last = request_is_last(r);
-	if (make_head(r, status, body, &h) != OK ||
-	    http1_write_head(&h, &r->worker->to_client) != OK) {
-		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
-		    S("no room for the fields of the rule's answer"));
-		return;
-	}
-	sm_go(&r->state, REQUEST_ANSWERING);
-	r->started = true;
-	r->record.status = (uint16_t)status;
-	if (!http_head_is_method(r->head, S("HEAD")))
-		r->own_rest = body;
-	send_rest(r);
+	if (make_head(r, status, body.len > 0, &h) == OK)
+		by_rule_send(r, &h, body);
+	else
+		no_room(r);
 }

@@ -8,20 +8,12 @@
  */
 #include "http/conn.h"
 
+#include "http/h1.h"
+#include "http/h2_conn.h"
 #include "http/request.h"
+#include "snapshot.h"
 
 #include <stdio.h>
-
-enum { CONN_MAGIC = 0x636f6e6e };
-
-static struct conn *
-conn_of(void *arg)
-{
-	struct conn *c;
-
-	OBJ(c, arg, CONN_MAGIC);
-	return c;
-}
 
 /* --- the parser's events --- */
 
@@ -32,7 +24,7 @@ on_head(void *arg, struct http_head *h)
 
 	timer_clear(&c->timer);
 	c->requests++;
-	request_begin(c, h);
+	request_begin(&c->client, h, h->framing == HTTP_BODY_NONE);
 }
 
 static void
@@ -40,8 +32,8 @@ on_body(void *arg, struct slice bytes)
 {
 	struct conn *c = conn_of(arg);
 
-	if (c->request != NULL)
-		request_on_body(c->request, bytes);
+	if (c->client.request != NULL)
+		request_on_body(c->client.request, bytes);
 }
 
 static void
@@ -49,8 +41,8 @@ on_trailers(void *arg, struct http_head *h)
 {
 	struct conn *c = conn_of(arg);
 
-	if (c->request != NULL)
-		request_on_trailers(c->request, h);
+	if (c->client.request != NULL)
+		request_on_trailers(c->client.request, h);
 }
 
 static void
@@ -58,8 +50,8 @@ on_complete(void *arg)
 {
 	struct conn *c = conn_of(arg);
 
-	if (c->request != NULL)
-		request_on_complete(c->request);
+	if (c->client.request != NULL)
+		request_on_complete(c->client.request);
 }
 
 static const struct http1_events parser_events = {
@@ -71,10 +63,27 @@ static const struct http1_events parser_events = {
 
 /* --- reading --- */
 
-void
+static void
+conn_free(struct conn **cp)
+{
+	struct conn *c = *cp;
+
+	*cp = NULL;
+	timer_clear(&c->timer);
+	loop_later_cancel(&c->next);
+	worker_unregister(&c->reg);
+	http1_parser_free(&c->parser);
+	listener_unref(&c->client.listener);
+	buf_fini(&c->backlog);
+	c->magic = 0;
+	mem_free(&c);
+}
+
+/* The last answer is written: closes, but lets the client read it. */
+static void
 conn_end(struct conn *c)
 {
-	c->last = c->closing = true;
+	c->client.last = c->closing = true;
 	timer_clear(&c->timer);
 	if (c->ended)
 		stream_close(c->stream, OK);
@@ -99,8 +108,43 @@ keep_for_later(struct conn *c, struct slice rest)
 		return;
 	}
 	stream_pause(c->stream, STREAM_PAUSE_OWNER);
-	if (c->request == NULL)
-		loop_later(c->worker->loop, &c->next);
+	if (c->client.request == NULL)
+		loop_later(c->client.worker->loop, &c->next);
+}
+
+/* Its service speaks HTTP/2, so a client that speaks nonsense may not know what
+ * an answer of HTTP/1.1 is (RFC 9113 §3.4). */
+static bool
+is_beyond_words(const struct conn *c)
+{
+	const struct view *v = c->client.worker->now->view;
+	const struct view_upstream *u =
+	    view_find_upstream(v, slice_str(listener_name(c->client.listener)));
+	const struct view_host *h =
+	    u != NULL ? view_host_now(v, u->host) : NULL;
+	enum http1_flaw f = http1_parser_flaw(c->parser); /* of its line */
+
+	return c->requests == 0 && h != NULL && h->protocol != VIEW_HTTP &&
+	       f >= HTTP1_BAD_START && f <= HTTP1_BAD_VERSION;
+}
+
+/* What came was no request: an answer without one, then the end. */
+static void
+refuse(struct conn *c, unsigned status, struct slice words)
+{
+	AUTO(buf_fini) struct buf text = BUF(LIMIT_HEAD_BYTES);
+	enum err e;
+
+	if (is_over(c))
+		return;
+	request_refuse(&c->client, status, words, &text);
+	if (is_beyond_words(c)) {
+		stream_close(c->stream, OK);
+		return;
+	}
+	e = stream_write(c->stream, buf_slice(&text));
+	if (e == OK || e == ERR_AGAIN) /* else its on_close follows */
+		conn_end(c);
 }
 
 static void
@@ -108,12 +152,12 @@ on_flaw(struct conn *c)
 {
 	enum http1_flaw f = http1_parser_flaw(c->parser);
 
-	c->last = true;
-	if (c->request != NULL)
-		request_on_flaw(c->request, f);
+	c->client.last = true;
+	if (c->client.request != NULL)
+		request_on_flaw(c->client.request, http1_flaw_status(f),
+		    slice_str(http1_flaw_text(f)));
 	else if (!c->done)
-		request_refuse(
-		    c, http1_flaw_status(f), slice_str(http1_flaw_text(f)));
+		refuse(c, http1_flaw_status(f), slice_str(http1_flaw_text(f)));
 }
 
 /* Outside the parser, which cannot be told to go on from inside. */
@@ -123,7 +167,7 @@ after_request(struct conn *c)
 	c->done = false;
 	if (is_over(c))
 		return;
-	if (!c->usable || c->last || c->worker->draining) {
+	if (!c->usable || c->client.last || c->client.worker->draining) {
 		conn_end(c);
 		return;
 	}
@@ -134,7 +178,7 @@ after_request(struct conn *c)
 				     STREAM_PAUSE_NOT_READY |
 				     STREAM_PAUSE_FILTER);
 	if (buf_len(&c->backlog) > 0)
-		loop_later(c->worker->loop, &c->next);
+		loop_later(c->client.worker->loop, &c->next);
 }
 
 /* To the end of the message at most; returns how much that was. */
@@ -144,13 +188,13 @@ feed(struct conn *c, struct slice data)
 	size_t used = 0;
 	enum err e;
 
-	c->reading = true;
+	c->client.reading = true;
 	e = http1_parser_feed(c->parser, data, &used);
-	c->reading = false;
+	c->client.reading = false;
 	if (e != OK && e != ERR_EOF)
 		on_flaw(c);
-	if (c->request != NULL)
-		request_on_batch_end(c->request);
+	if (c->client.request != NULL)
+		request_on_batch_end(c->client.request);
 	else if (c->done)
 		after_request(c);
 	return used;
@@ -160,8 +204,53 @@ feed(struct conn *c, struct slice data)
 static bool
 is_resting(const struct conn *c)
 {
-	return c->request != NULL ? c->request->complete
-				  : http1_parser_is_idle(c->parser);
+	return c->client.request != NULL ? c->client.request->complete
+					 : http1_parser_is_idle(c->parser);
+}
+
+static bool
+is_preface(struct slice data)
+{
+	struct slice all = S(H2_CONN_PREFACE);
+
+	return slice_eq(
+	    slice_sub(data, 0, all.len), slice_sub(all, 0, data.len));
+}
+
+/* HTTP/2 by prior knowledge (RFC 9113 §3.3). */
+static void
+become_h2(struct conn *c)
+{
+	struct stream *s = TAKE(c->stream);
+
+	h2_conn_accept(
+	    c->client.worker, c->client.listener, s, buf_slice(&c->backlog));
+	conn_free(&c);
+}
+
+/*
+ * True if the first bytes of the connection are another's, or if nobody can say
+ * yet. Those of a request are the parser's, now or behind this turn.
+ */
+static bool
+look_at_first(struct conn *c, struct slice data)
+{
+	if (buf_len(&c->backlog) == 0 && !is_preface(data)) {
+		c->known = true;
+		return false;
+	}
+	if (buf_add_slice(&c->backlog, data) != OK) {
+		stream_close(c->stream, ERR_LIMIT);
+		return true;
+	}
+	c->known = !is_preface(buf_slice(&c->backlog));
+	if (c->known) {
+		stream_pause(c->stream, STREAM_PAUSE_OWNER);
+		loop_later(c->client.worker->loop, &c->next);
+	} else if (buf_len(&c->backlog) >= strlen(H2_CONN_PREFACE)) {
+		become_h2(c);
+	}
+	return true;
 }
 
 static void
@@ -170,8 +259,10 @@ on_data(struct stream *s, void *arg, struct slice data)
 	struct conn *c = conn_of(arg);
 	size_t used = 0;
 
-	if (c->request == NULL && http1_parser_is_idle(c->parser))
+	if (c->client.request == NULL && http1_parser_is_idle(c->parser))
 		timer_set(&c->timer, CONN_HEAD_US);
+	if (!c->known && look_at_first(c, data))
+		return;
 	if (buf_len(&c->backlog) == 0)
 		used = feed(c, data);
 	keep_for_later(c, slice_sub(data, used, data.len - used));
@@ -185,12 +276,12 @@ on_next(void *arg)
 {
 	struct conn *c = conn_of(arg);
 
-	if (is_over(c) || c->request != NULL)
+	if (is_over(c) || c->client.request != NULL)
 		return;
 	buf_consume(&c->backlog, feed(c, buf_slice(&c->backlog)));
 	if (buf_len(&c->backlog) > 0) {
-		if (c->request == NULL)
-			loop_later(c->worker->loop, &c->next);
+		if (c->client.request == NULL)
+			loop_later(c->client.worker->loop, &c->next);
 		return;
 	}
 	buf_fini(&c->backlog);
@@ -204,8 +295,8 @@ on_eof(struct stream *s, void *arg)
 	struct conn *c = conn_of(arg);
 
 	c->ended = true;
-	if (c->request != NULL)
-		request_on_client_end(c->request);
+	if (c->client.request != NULL)
+		request_on_client_end(c->client.request);
 	else
 		stream_close(s, OK);
 }
@@ -216,8 +307,9 @@ on_drained(struct stream *s, void *arg)
 	struct conn *c = conn_of(arg);
 
 	(void)s; /* the connection's own */
-	if (c->request != NULL)
-		request_on_client_drained(c->request);
+	c->client.full = false;
+	if (c->client.request != NULL)
+		request_on_client_drained(c->client.request);
 }
 
 static void
@@ -227,9 +319,9 @@ on_close(struct stream *s, void *arg, enum err why)
 
 	(void)s; /* gone with this call */
 	c->stream = NULL;
-	if (c->request != NULL)
-		request_on_client_gone(c->request, why);
-	CHECK(c->request == NULL);
+	if (c->client.request != NULL)
+		request_on_client_gone(c->client.request, why);
+	CHECK(c->client.request == NULL);
 	conn_free(&c);
 }
 
@@ -250,8 +342,8 @@ on_timer(void *arg)
 		stream_close(c->stream, OK);
 		return;
 	}
-	c->last = true;
-	request_refuse(c, 408, S("the head did not come in time"));
+	c->client.last = true;
+	refuse(c, 408, S("the head did not come in time"));
 }
 
 /* --- the registry --- */
@@ -270,13 +362,13 @@ describe(struct registered *r, struct proxy_conn_info *out)
 	out->requests = c->requests;
 	if (c->stream == NULL)
 		return;
-	out->peer = c->peer;
+	out->peer = c->client.peer;
 	out->bytes_in = c->stream->bytes_in;
 	out->bytes_out = c->stream->bytes_out;
-	(void)snprintf(
-	    out->what, sizeof(out->what), "%s", listener_name(c->listener));
+	(void)snprintf(out->what, sizeof(out->what), "%s",
+	    listener_name(c->client.listener));
 	(void)snprintf(out->source, sizeof(out->source), "%s",
-	    listener_identity(c->listener));
+	    listener_identity(c->client.listener));
 }
 
 static void
@@ -293,11 +385,95 @@ drain(struct registered *r)
 {
 	struct conn *c = conn_of_reg(r);
 
-	c->last = true;
-	if (c->request == NULL && c->stream != NULL &&
+	c->client.last = true;
+	if (c->client.request == NULL && c->stream != NULL &&
 	    http1_parser_is_idle(c->parser) && buf_len(&c->backlog) == 0)
 		stream_close(c->stream, OK);
 }
+
+/* --- as a client --- */
+
+static uint64_t
+connection_id(struct client *client)
+{
+	return conn_of_client(client)->reg.id;
+}
+
+static void
+pause(struct client *client, enum stream_pause why)
+{
+	struct conn *c = conn_of_client(client);
+
+	if (c->stream != NULL)
+		stream_pause(c->stream, why);
+}
+
+static void
+resume(struct client *client, enum stream_pause why)
+{
+	struct conn *c = conn_of_client(client);
+
+	if (c->stream != NULL)
+		stream_resume(c->stream, why);
+}
+
+static void
+cut_answer(struct client *client, enum err why)
+{
+	struct conn *c = conn_of_client(client);
+
+	if (c->stream != NULL)
+		stream_close(c->stream, why);
+}
+
+static void
+on_done(struct client *client, bool complete)
+{
+	struct conn *c = conn_of_client(client);
+
+	client->request = NULL;
+	c->done = true;
+	c->usable = complete && http1_parser_head(c->parser)->keep_alive &&
+		    !client->last;
+	if (!client->reading)
+		after_request(c);
+}
+
+static struct stream *
+take_stream(struct client *client, struct slice *out_rest)
+{
+	struct conn *c = conn_of_client(client);
+	struct stream *s = c->stream;
+
+	c->stream = NULL;
+	client->request = NULL;
+	stream_resume(s, STREAM_PAUSE_OWNER);
+	*out_rest = buf_slice(&c->backlog);
+	return s;
+}
+
+static void
+drop(struct client *client)
+{
+	struct conn *c = conn_of_client(client);
+
+	conn_free(&c);
+}
+
+static const struct client_ops client_ops = {
+    .id = connection_id,
+    .interim = h1_interim,
+    .head = h1_head,
+    .body = h1_body,
+    .end = h1_end,
+    .flush = h1_flush,
+    .pause = pause,
+    .resume = resume,
+    .cut = cut_answer,
+    .done = on_done,
+    .take = take_stream,
+    .drop = drop,
+};
 
 /* --- life --- */
 
@@ -308,13 +484,14 @@ conn_accept(struct worker *w, struct listener *l, struct stream *stream,
 	struct conn *c = mem_new(sizeof(*c));
 
 	c->magic = CONN_MAGIC;
-	c->worker = w;
-	c->listener = listener_ref(l);
+	c->client.ops = &client_ops;
+	c->client.worker = w;
+	c->client.listener = listener_ref(l);
 	c->stream = stream;
-	c->peer = stream_peer(stream);
-	c->local = stream_local(stream);
+	c->client.peer = stream_peer(stream);
+	c->client.local = stream_local(stream);
 	c->parser = http1_parser_new(HTTP1_REQUESTS, &parser_events, c);
-	c->last = w->draining;
+	c->client.last = w->draining;
 	buf_init(&c->backlog, LOOP_SCRATCH_LEN);
 	timer_init(&c->timer, w->loop, on_timer, c);
 	timer_set(&c->timer, CONN_IDLE_US);
@@ -327,42 +504,4 @@ conn_accept(struct worker *w, struct listener *l, struct stream *stream,
 	stream_set_events(stream, &stream_events, c);
 	if (first.len > 0)
 		on_data(stream, c, first);
-}
-
-void
-conn_request_done(struct conn *c, bool usable)
-{
-	c->request = NULL;
-	c->done = true;
-	c->usable = usable;
-	if (!c->reading)
-		after_request(c);
-}
-
-struct stream *
-conn_take_stream(struct conn *c, struct slice *out_rest)
-{
-	struct stream *s = c->stream;
-
-	c->stream = NULL;
-	c->request = NULL;
-	stream_resume(s, STREAM_PAUSE_OWNER);
-	*out_rest = buf_slice(&c->backlog);
-	return s;
-}
-
-void
-conn_free(struct conn **cp)
-{
-	struct conn *c = *cp;
-
-	*cp = NULL;
-	timer_clear(&c->timer);
-	loop_later_cancel(&c->next);
-	worker_unregister(&c->reg);
-	http1_parser_free(&c->parser);
-	listener_unref(&c->listener);
-	buf_fini(&c->backlog);
-	c->magic = 0;
-	mem_free(&c);
 }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * filter — the filters that every request goes through.
+ * filter — the filters that every request goes through: what it is, and where
+ * it goes.
  */
 #include "http/filter.h"
 
 #include "http/by_rule.h"
+#include "http/upgrade.h"
 
 enum { UUID_LEN = 36 };
 
@@ -67,6 +69,45 @@ normalize_path(struct request *r)
 	return e == OK;
 }
 
+/* With these a client could steer Envoy; it is no business of a client's, and
+ * Envoy takes them out as well, behind "x-envoy-". */
+static bool
+is_steering(struct slice name)
+{
+	static const struct slice names[] = {{"expected-rq-timeout-ms", 22},
+	    {"force-trace", 11}, {"hedge-on-per-try-timeout", 24},
+	    {"internal", 8}, {"ip-tags", 7}, {"max-retries", 11},
+	    {"original-url", 12}, {"retriable-header-names", 22},
+	    {"retriable-status-codes", 22}, {"retry-grpc-on", 13},
+	    {"retry-on", 8}, {"upstream-alt-stat-name", 22},
+	    {"upstream-rq-per-try-timeout-ms", 30},
+	    {"upstream-rq-timeout-alt-response", 32},
+	    {"upstream-rq-timeout-ms", 22},
+	    {"upstream-stream-duration-ms", 27}};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (slice_eq_nocase(name, names[i]))
+			return true;
+	return false;
+}
+
+static void
+strip_steering(struct http_head *h)
+{
+	const struct slice prefix = S("x-envoy-");
+	size_t i = 0;
+
+	while (i < h->count) {
+		struct slice name = h->fields[i].name;
+
+		if (slice_eq_nocase(slice_sub(name, 0, prefix.len), prefix) &&
+		    is_steering(slice_sub(name, prefix.len, name.len)))
+			(void)http_head_remove(h, name); /* all of them */
+		else
+			i++;
+	}
+}
+
 static enum filter_verdict
 hygiene_request(struct request *r)
 {
@@ -80,10 +121,11 @@ hygiene_request(struct request *r)
 	if (!normalize_path(r))
 		return FILTER_ANSWERED;
 	http_head_strip_hops(h);
+	strip_steering(h);
 	/* Behind a switch nobody looks: HTTP has to stay what we can read. */
 	if (http_list_has(h->upgrade, S("h2c")))
 		h->upgrade = SLICE_NONE;
-	if (add_request_id(r) != OK ||
+	if (add_request_id(r) != OK || upgrade_ask(r) != OK ||
 	    (!http_head_has(h, HTTP_X_FORWARDED_PROTO) &&
 		http_head_set_id(h, HTTP_X_FORWARDED_PROTO, S("http")) != OK)) {
 		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
@@ -127,22 +169,45 @@ no_route(struct request *r, struct slice detail)
 	return FILTER_ANSWERED;
 }
 
-static const struct view_host *
-host_of(const struct request *r)
+static enum filter_verdict
+find_host(struct request *r)
 {
-	return view_host_now(r->snapshot->view, r->upstream->host);
+	const struct view_upstream *u = r->way.upstream;
+	const struct view_chain *c = r->way.chain;
+	const struct view *v = r->snapshot->view;
+	const struct slice authority = r->head->authority;
+
+	if (u == NULL && (c == NULL || c->routes == NULL))
+		return no_route(r, S("this listener is no longer configured"));
+	if (u != NULL && u->host == NULL) {
+		request_answer(r, 503, FLOW_NO_CLUSTER, u->missing);
+		return FILTER_ANSWERED;
+	}
+	r->virtual_host = u != NULL ? view_host_now(v, u->host)
+				    : view_find_domain(v, c->routes, authority);
+	if (r->virtual_host == NULL)
+		return no_route(
+		    r, arena_printf(&r->arena,
+			   "no virtual host has the authority \"%.*s\"",
+			   SLICE_ARG(authority)));
+	r->record.destination.service = r->virtual_host->host;
+	if (!r->virtual_host->needs_tls)
+		return FILTER_GO_ON;
+	flow_party_seal(&r->record.destination);
+	by_rule_to_https(r);
+	return FILTER_ANSWERED;
 }
 
 static bool
 choose_route(struct request *r)
 {
-	const struct view_host *host = host_of(r);
+	const struct view_host *host = r->virtual_host;
 	struct http_attrs attrs = {
 	    .method = r->head->method,
 	    .scheme = S("http"),
 	    .authority = r->head->authority,
 	    .path = r->head->path,
-	    .port = host->port,
+	    .port = host->port != 0 ? host->port : r->client->local.port,
 	    .header = get_header,
 	    .arg = r,
 	};
@@ -155,12 +220,10 @@ static void
 name_parties(struct request *r)
 {
 	struct flow_record *f = &r->record;
-	const struct view_host *host = host_of(r);
 	const struct view_cluster *c =
 	    r->destination != NULL ? r->destination->cluster : NULL;
 
 	f->route = r->choice.route->name;
-	f->destination.service = host->host;
 	if (c != NULL) {
 		f->cluster = c->name;
 		f->destination.service = c->service->host;
@@ -170,118 +233,51 @@ name_parties(struct request *r)
 	flow_party_seal(&f->destination);
 }
 
+/* Who takes it is decided once, whatever is done before it gets there. */
 static enum filter_verdict
 route_request(struct request *r)
 {
 	const struct view_http_route *route;
+	enum filter_verdict v = find_host(r);
 
-	if (r->upstream == NULL)
-		return no_route(r, S("this listener is no longer configured"));
-	if (r->upstream->host == NULL) {
-		request_answer(r, 503, FLOW_NO_CLUSTER, r->upstream->missing);
-		return FILTER_ANSWERED;
-	}
+	if (v != FILTER_GO_ON)
+		return v;
 	if (!choose_route(r))
 		return no_route(r, SLICE_NONE);
 	route = r->choice.route;
-	if (route->answer != NULL && route->answer->refusal.len > 0) {
-		name_parties(r);
-		request_answer(r, route->answer->status, FLOW_NO_CLUSTER,
-		    route->answer->refusal);
-		return FILTER_ANSWERED;
-	}
-	if (route->redirect != NULL || route->answer != NULL) {
-		name_parties(r);
-		by_rule_answer(r);
-		return FILTER_ANSWERED;
-	}
-	r->destination =
-	    view_choose(route->destinations, route->destination_count,
-		route->weight_total, rng_u64(&r->worker->rng));
+	if (route->redirect == NULL && route->answer == NULL)
+		r->destination =
+		    view_choose(route->destinations, route->destination_count,
+			route->weight_total, rng_u64(&r->worker->rng));
 	name_parties(r);
-	if (r->destination->cluster == NULL) {
-		request_answer(
-		    r, 503, r->destination->flag, r->destination->missing);
-		return FILTER_ANSWERED;
-	}
-	r->bound = snapshot_bind(r->snapshot, r->destination->cluster);
 	return FILTER_GO_ON;
 }
 
 const struct filter filter_route = {
     .name = "route", .on_request = route_request};
 
-/* --- headers ----------------------------------------------------------------
+/* --- target -----------------------------------------------------------------
  */
 
-/*
- * A value that would be computed is not there, and must not come from whoever
- * calls either: the service might believe it.
- */
-static enum err
-change(const struct view_header *to, struct http_head *h)
-{
-	if (to->format != NULL) {
-		if (!to->append)
-			(void)http_head_remove(h, to->name);
-		return OK;
-	}
-	return to->append ? http_head_add(h, to->name, to->value)
-			  : http_head_set(h, to->name, to->value);
-}
-
-enum err
-filter_apply_headers(const struct view_headers *ops, struct http_head *h)
-{
-	enum err e = OK;
-
-	for (size_t i = 0; i < ops->remove_count; i++)
-		(void)http_head_remove(h, ops->remove[i]);
-	for (size_t i = 0; e == OK && i < ops->change_count; i++)
-		e = change(&ops->changes[i], h);
-	return e;
-}
-
-static enum err
-rewrite(struct request *r)
+static enum filter_verdict
+target_request(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
-	const struct slice new_authority = route->new_authority.len > 0
-					       ? route->new_authority
-					       : r->destination->new_authority;
-	enum err e = OK;
+	const struct view_destination *d = r->destination;
 
-	if (route->rewrite_uri)
-		e = view_rewrite_path(
-		    &r->choice, r->head->path, &r->arena, &r->head->path);
-	if (e == OK && new_authority.len > 0)
-		r->head->authority = new_authority;
-	return e;
-}
-
-static enum filter_verdict
-headers_request(struct request *r)
-{
-	if (filter_apply_headers(&r->destination->request, r->head) == OK &&
-	    filter_apply_headers(&r->choice.route->request, r->head) == OK &&
-	    rewrite(r) == OK)
+	if (d != NULL && d->cluster != NULL) {
+		r->bound = snapshot_bind(r->snapshot, d->cluster);
 		return FILTER_GO_ON;
-	request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
-	    S("the head is too large after the route's changes"));
+	}
+	if (d != NULL)
+		request_answer(r, 503, d->flag, d->missing);
+	else if (route->answer != NULL && route->answer->refusal.len > 0)
+		request_answer(r, route->answer->status, FLOW_NO_CLUSTER,
+		    route->answer->refusal);
+	else
+		by_rule_answer(r);
 	return FILTER_ANSWERED;
 }
 
-static enum filter_verdict
-headers_response(struct request *r, struct http_head *h)
-{
-	if (filter_apply_headers(&r->destination->response, h) == OK &&
-	    filter_apply_headers(&r->choice.route->response, h) == OK)
-		return FILTER_GO_ON;
-	request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
-	    S("the head of the answer is too large"));
-	return FILTER_ANSWERED;
-}
-
-const struct filter filter_headers = {.name = "headers",
-    .on_request = headers_request,
-    .on_response = headers_response};
+const struct filter filter_target = {
+    .name = "target", .on_request = target_request};

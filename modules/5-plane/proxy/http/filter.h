@@ -37,17 +37,33 @@ struct filter {
 	void (*on_end)(struct request *r);
 };
 
+extern const struct filter filter_edge;
 extern const struct filter filter_hygiene;
 extern const struct filter filter_route;
-extern const struct filter filter_headers;
+extern const struct filter filter_cors;  /* cors.c */
+extern const struct filter filter_delay; /* fault.c */
+extern const struct filter filter_abort; /* fault.c */
+extern const struct filter filter_target;
+extern const struct filter filter_headers; /* headers.c */
+extern const struct filter filter_mirror;  /* mirror.c */
 
 /* The table, in a file of its own: a test may bring another. */
 extern const struct filter *const filters[];
 extern const size_t filter_count;
 
-/* What a rule changes; not what would be computed. */
+/* What one level of a rule changes; `h` is the request's head or an answer's.
+ */
 MUST_USE enum err filter_apply_headers(
-    const struct view_headers *ops, struct http_head *h);
+    struct request *r, const struct view_headers *ops, struct http_head *h);
+
+/*
+ * What is done to an answer of our own as to a service's, as far as the
+ * request got before it was answered.
+ */
+MUST_USE enum err filter_dress(struct request *r, struct http_head *h);
+
+/* A browser's origin may see it; nothing if none may (cors.c). */
+MUST_USE enum err cors_allow(const struct request *r, struct http_head *h);
 
 /* All of a body is held, or as much as is ever collected. */
 bool request_has_body(const struct request *r);

@@ -10,10 +10,11 @@
 #include "http/attempt.h"
 #include "http/by_rule.h"
 #include "http/filter.h"
+#include "http/mirror.h"
 #include "http/respond.h"
 #include "pipe/piped.h"
 
-enum { REQUEST_MAGIC = 0x72657175, SMALL_BODY = 8 << 10 };
+enum { REQUEST_MAGIC = 0x72657175 };
 
 static const struct sm_row request_rows[] = {
     [REQUEST_FILTERING] = {"filtering",
@@ -43,6 +44,14 @@ field(const struct http_head *h, enum http_field_id id)
 	return http_head_get_id(h, id, &s) ? s : SLICE_NONE;
 }
 
+static struct slice
+version_of(const struct http_head *h)
+{
+	if (h->version == HTTP_V2)
+		return S("HTTP/2");
+	return h->version == HTTP_V1_0 ? S("HTTP/1.0") : S("HTTP/1.1");
+}
+
 /* Text stays in the head, which stays the parser's until the end. */
 static void
 fill_record(struct request *r)
@@ -52,18 +61,27 @@ fill_record(struct request *r)
 
 	f->kind = FLOW_HTTP;
 	f->reporter = FLOW_SOURCE;
-	f->protocol = S("http");
-	f->version = h->version == HTTP_V1_0 ? S("HTTP/1.0") : S("HTTP/1.1");
+	f->protocol = r->grpc ? S("grpc") : S("http");
+	f->version = version_of(h);
 	f->method = h->method;
 	f->path = h->path;
 	f->authority = h->authority;
 	f->user_agent = field(h, HTTP_USER_AGENT);
 	f->forwarded_for = field(h, HTTP_X_FORWARDED_FOR);
 	f->start_wall_ms = clock_wall_ms(loop_clock(r->worker->loop));
-	f->downstream_remote = r->conn->peer;
-	f->downstream_local = r->conn->local;
-	if (r->upstream != NULL)
-		f->source = r->upstream->party;
+	f->downstream_remote = r->client->peer;
+	f->downstream_local = r->client->local;
+	if (r->way.caller != NULL)
+		f->source = r->way.caller->party;
+}
+
+static void
+on_delay_end(void *arg)
+{
+	struct request *r = request_of(arg);
+
+	r->moved_us = loop_now_us(r->worker->loop);
+	request_continue(r);
 }
 
 static void
@@ -87,7 +105,7 @@ give_up_waiting(struct request *r, unsigned status, enum flow_flag flag)
 		return;
 	}
 	r->record.flag = flag;
-	stream_close(r->conn->stream, ERR_RESET);
+	r->client->ops->cut(r->client, ERR_RESET);
 }
 
 static void
@@ -114,6 +132,7 @@ init_timers(struct request *r)
 {
 	struct loop *l = r->worker->loop;
 
+	timer_init(&r->delay, l, on_delay_end, r);
 	timer_init(&r->pause, l, on_pause_end, r);
 	timer_init(&r->try_end, l, on_try_timeout, r);
 	timer_init(&r->route_end, l, on_route_timeout, r);
@@ -127,8 +146,10 @@ hold_view(struct request *r)
 {
 	CHECK(r->worker->now != NULL);
 	r->snapshot = snapshot_ref(r->worker->now);
-	r->upstream = view_find_upstream(
-	    r->snapshot->view, slice_str(listener_name(r->conn->listener)));
+	listener_way(r->client->listener, r->snapshot->view,
+	    &(struct view_connection){
+		.destination = r->client->local, .source = r->client->peer},
+	    &r->way);
 }
 
 /* --- filters ---------------------------------------------------------------
@@ -144,13 +165,15 @@ request_has_body(const struct request *r)
 static void
 ask_for_body(struct request *r)
 {
+	struct http_head h;
+
 	if (!r->head->expect_continue)
 		return;
 	r->head->expect_continue = false;
 	http_head_remove_id(r->head, HTTP_EXPECT);
-	request_to_client(r, http1_continue());
-	r->started = false; /* the answer itself has not begun */
-	request_flush_client(r);
+	http_head_init(&h, &r->arena);
+	h.status = 100;
+	r->client->ops->interim(r->client, &h);
 }
 
 /* The client is read no further, or just as far as the filter wants. */
@@ -159,13 +182,26 @@ keep_waiting(struct request *r, enum filter_verdict v)
 {
 	r->wait = v;
 	if (v == FILTER_WAIT) {
-		stream_pause(r->conn->stream, STREAM_PAUSE_FILTER);
+		r->client->ops->pause(r->client, STREAM_PAUSE_FILTER);
 		return;
 	}
 	CHECK(!request_has_body(r));
 	r->next_filter--; /* the same once more */
-	stream_resume(r->conn->stream, STREAM_PAUSE_FILTER);
+	r->client->ops->resume(r->client, STREAM_PAUSE_FILTER);
 	ask_for_body(r);
+}
+
+uint64_t
+request_time_us(const struct request *r)
+{
+	const struct view_http_route *route = r->choice.route;
+	uint64_t asked = 0, most = route->grpc_timeout_us;
+
+	if (!r->grpc)
+		return route->timeout_us;
+	if (grpc_timeout_parse(field(r->head, HTTP_GRPC_TIMEOUT), &asked) != OK)
+		asked = 0;
+	return most > 0 && (asked == 0 || asked > most) ? most : asked;
 }
 
 static void
@@ -173,8 +209,14 @@ start_route_timeout(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
 
-	if (route != NULL && route->timeout_us > 0 && route->answer == NULL)
-		timer_set(&r->route_end, route->timeout_us);
+	uint64_t us = 0;
+
+	if (route != NULL && route->answer == NULL)
+		us = request_time_us(r);
+	if (us == 0)
+		return;
+	timer_set(&r->route_end, us);
+	r->route_end_us = loop_now_us(r->worker->loop) + us;
 }
 
 /* `waited`: the end of the request may have come before there was a route. */
@@ -204,7 +246,7 @@ static void
 continue_request(struct request *r)
 {
 	r->wait = FILTER_GO_ON;
-	stream_resume(r->conn->stream, STREAM_PAUSE_FILTER);
+	r->client->ops->resume(r->client, STREAM_PAUSE_FILTER);
 	run_filters(r, /* waited */ true);
 }
 
@@ -218,13 +260,13 @@ request_continue(struct request *r)
 }
 
 void
-request_begin(struct conn *c, struct http_head *h)
+request_begin(struct client *c, struct http_head *h, bool complete)
 {
 	struct request *r = mem_new(sizeof(*r));
 	enum err e;
 
 	r->magic = REQUEST_MAGIC;
-	r->conn = c;
+	r->client = c;
 	r->worker = c->worker;
 	r->head = h;
 	r->replayable = true;
@@ -239,8 +281,9 @@ request_begin(struct conn *c, struct http_head *h)
 	hold_view(r);
 	e = http_head_keep(h);
 	r->path = h->path;
+	r->grpc = grpc_is_request(h);
 	fill_record(r);
-	r->complete = h->framing == HTTP_BODY_NONE;
+	r->complete = complete;
 	if (e == OK)
 		run_filters(r, /* waited */ false);
 	else
@@ -272,11 +315,12 @@ request_on_body(struct request *r, struct slice bytes)
 	r->record.bytes_received += bytes.len;
 	if (sm_is(&r->state, REQUEST_DONE))
 		return;
+	mirror_body(r, bytes);
 	hold(r, bytes);
 	if (r->sent)
 		attempt_send_body(r, bytes);
 	else if (r->wait != FILTER_COLLECT || request_has_body(r))
-		stream_pause(r->conn->stream, STREAM_PAUSE_NOT_READY);
+		r->client->ops->pause(r->client, STREAM_PAUSE_NOT_READY);
 	if (r->wait == FILTER_COLLECT && request_has_body(r))
 		continue_request(r);
 }
@@ -289,7 +333,9 @@ request_on_complete(struct request *r)
 		continue_request(r);
 		return;
 	}
-	start_route_timeout(r);
+	if (!sm_is(&r->state, REQUEST_FILTERING))
+		start_route_timeout(r);
+	mirror_complete(r);
 	if (r->sent)
 		attempt_send_end(r);
 }
@@ -301,15 +347,14 @@ request_on_batch_end(struct request *r)
 }
 
 void
-request_on_flaw(struct request *r, enum http1_flaw f)
+request_on_flaw(struct request *r, unsigned status, struct slice words)
 {
 	if (r->started) {
 		r->record.flag = FLOW_DOWNSTREAM_PROTOCOL;
-		stream_close(r->conn->stream, ERR_PROTOCOL);
+		r->client->ops->cut(r->client, ERR_PROTOCOL);
 		return;
 	}
-	request_answer(r, http1_flaw_status(f), FLOW_DOWNSTREAM_PROTOCOL,
-	    slice_str(http1_flaw_text(f)));
+	request_answer(r, status, FLOW_DOWNSTREAM_PROTOCOL, words);
 }
 
 void
@@ -319,23 +364,24 @@ request_on_trailers(struct request *r, struct http_head *t)
 	if (http_head_keep(t) == OK)
 		r->trailers = t;
 	else
-		request_on_flaw(r, HTTP1_HEAD_TOO_LARGE);
+		request_on_flaw(r, 431, S("the trailers are too large"));
 }
 
 /* A half-closed client may still wait for its answer. */
 void
 request_on_client_end(struct request *r)
 {
-	r->conn->last = true;
+	r->client->last = true;
 	if (!r->complete)
-		request_on_flaw(r, HTTP1_CUT_SHORT);
+		request_on_flaw(
+		    r, 400, S("the client ended inside its request"));
 }
 
 void
 request_on_client_drained(struct request *r)
 {
 	if (r->up != NULL)
-		stream_resume(upstream_stream(r->up), STREAM_PAUSE_PEER_FULL);
+		upstream_resume(r->up, STREAM_PAUSE_PEER_FULL);
 	by_rule_go_on(r);
 }
 
@@ -350,38 +396,26 @@ request_on_client_gone(struct request *r, enum err why)
 
 /* --- the client's answer --- */
 
+/* The service waits for a client that is slow. */
+static void
+mind_client(struct request *r, enum err e)
+{
+	if (e == ERR_AGAIN && r->up != NULL)
+		upstream_pause(r->up, STREAM_PAUSE_PEER_FULL);
+}
+
 void
 request_flush_client(struct request *r)
 {
-	struct buf *out = &r->worker->to_client;
-	enum err e = OK;
-
-	if (buf_len(out) > 0 && r->conn->stream != NULL)
-		e = stream_write(r->conn->stream, buf_slice(out));
-	buf_reset(out);
-	if (e == ERR_AGAIN && r->up != NULL)
-		stream_pause(upstream_stream(r->up), STREAM_PAUSE_PEER_FULL);
+	mind_client(r, r->client->ops->flush(r->client));
 }
 
-/* Small pieces are collected; a large one goes out with what waits. */
 void
 request_to_client(struct request *r, struct slice bytes)
 {
-	struct buf *out = &r->worker->to_client;
-	struct slice parts[2];
-	enum err e;
-
 	r->started = true;
-	if (bytes.len <= SMALL_BODY && buf_add_slice(out, bytes) == OK)
-		return;
-	if (r->conn->stream == NULL)
-		return;
-	parts[0] = buf_slice(out);
-	parts[1] = bytes;
-	e = stream_writev(r->conn->stream, parts, ARRAY_LEN(parts));
-	buf_reset(out);
-	if (e == ERR_AGAIN && r->up != NULL)
-		stream_pause(upstream_stream(r->up), STREAM_PAUSE_PEER_FULL);
+	if (bytes.len > 0)
+		mind_client(r, r->client->ops->body(r->client, bytes));
 }
 
 /* --- the end --- */
@@ -399,6 +433,7 @@ report(struct request *r)
 static void
 release(struct request *r)
 {
+	timer_clear(&r->delay);
 	timer_clear(&r->pause);
 	timer_clear(&r->try_end);
 	timer_clear(&r->route_end);
@@ -419,15 +454,15 @@ release(struct request *r)
 void
 request_finish(struct request *r)
 {
-	struct conn *c = r->conn;
-	bool usable = r->complete && r->head->keep_alive && !c->last;
+	struct client *c = r->client;
+	bool complete = r->complete;
 
 	sm_go(&r->state, REQUEST_DONE);
 	request_flush_client(r);
 	request_drop_try(r);
 	report(r);
 	release(r);
-	conn_request_done(c, usable);
+	c->ops->done(c, complete);
 }
 
 /* A failed write is told by the stream's own end, to the pipe. */
@@ -442,7 +477,7 @@ write_first(struct stream *s, struct slice bytes)
 void
 request_become_pipe(struct request *r, struct slice rest)
 {
-	struct conn *c = r->conn;
+	struct client *c = r->client;
 	struct worker *w = r->worker;
 	struct piped_spec spec = {.worker = w,
 	    .kind = PROXY_CONN_UPGRADE,
@@ -454,7 +489,7 @@ request_become_pipe(struct request *r, struct slice rest)
 	request_flush_client(r);
 	spec.up = upstream_take_stream(&r->up);
 	stream_resume(spec.up, STREAM_PAUSE_FILTER);
-	spec.down = conn_take_stream(c, &early);
+	spec.down = c->ops->take(c, &early);
 	write_first(spec.down, rest);
 	write_first(spec.up, early);
 	r->host = NULL;
@@ -463,5 +498,5 @@ request_become_pipe(struct request *r, struct slice rest)
 	piped_new(&spec);
 	request_drop_try(r);
 	release(r);
-	conn_free(&c);
+	c->ops->drop(c);
 }

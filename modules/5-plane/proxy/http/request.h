@@ -13,7 +13,7 @@
 #ifndef MESHD_REQUEST_H
 #define MESHD_REQUEST_H
 
-#include "http/conn.h"
+#include "http/client.h"
 #include "http/retry.h"
 #include "snapshot.h"
 #include "upstream/upstream.h"
@@ -34,10 +34,12 @@ enum request_state {
 	REQUEST_DONE
 };
 
+struct copy;
+
 struct request {
 	uint32_t magic;
 	struct sm state;
-	struct conn *conn;
+	struct client *client;
 	struct worker *worker;
 	struct snapshot *snapshot;
 	struct arena arena;
@@ -45,10 +47,12 @@ struct request {
 	struct slice path;      /* as it came */
 
 	/* What configuration says. */
-	const struct view_upstream *upstream;
+	struct listener_way way;
+	const struct view_host *virtual_host; /* NULL before there is a route */
 	struct view_http_choice choice;
 	const struct view_destination *destination;
 	struct bound *bound;
+	struct slice origin; /* a browser's, that the rule lets call */
 	size_t next_filter;
 	uint8_t wait; /* enum filter_verdict of the filter that thinks, or 0 */
 
@@ -61,16 +65,20 @@ struct request {
 	size_t tried_count;
 	unsigned attempts;
 	unsigned dead_reused;
+	struct timer delay;   /* by the rule's fault */
 	struct timer pause;   /* between tries */
 	struct timer try_end; /* per-try timeout */
 	struct timer route_end;
+	uint64_t route_end_us; /* when that will be; 0: not begun, or never */
 	struct timer idle;
 
 	/* The request's body. */
 	struct buf held;
 	bool replayable;
 	bool complete; /* all of it is here */
+	bool grpc;     /* its Content-Type says so */
 	const struct http_head *trailers;
+	struct copy *copy; /* of it, for mirrors, until it is whole */
 
 	/* The response. */
 	struct http_head *response; /* the service's head, or our copy of it */
@@ -82,7 +90,6 @@ struct request {
 	uint8_t response_wait;    /* as `wait` */
 	bool response_over;       /* all of it came */
 	bool response_upgraded;   /* it was a 101 */
-	bool to_chunked;          /* we frame it in chunks */
 	bool answered;            /* a head came that is not retried */
 	bool started;             /* bytes of it went to the client */
 	struct slice own_rest;    /* of a rule's body, still to be sent */
@@ -91,21 +98,27 @@ struct request {
 	uint64_t moved_us; /* when a byte last moved */
 };
 
-/* From the parser's on_head: sets c->request, which may be over already. */
-void request_begin(struct conn *c, struct http_head *h);
+/*
+ * A head is here, and the body too if it is `complete`: sets c->request, which
+ * may be over already. The head is the client's until the request is done.
+ */
+void request_begin(struct client *c, struct http_head *h, bool complete);
 
 /* The client's side. */
 void request_on_body(struct request *r, struct slice bytes);
 void request_on_trailers(struct request *r, struct http_head *t);
 void request_on_complete(struct request *r);
 void request_on_batch_end(struct request *r);
-void request_on_flaw(struct request *r, enum http1_flaw f);
+/* What came makes no sense; answered with the status if that can be. */
+void request_on_flaw(struct request *r, unsigned status, struct slice words);
 void request_on_client_end(struct request *r);
 void request_on_client_drained(struct request *r);
 void request_on_client_gone(struct request *r, enum err why);
 
-/* What came was no request: an answer without one, then the end. */
-void request_refuse(struct conn *c, unsigned status, struct slice words);
+/* What came was no request: reports it, and writes the last answer of an
+ * HTTP/1.1 connection. */
+void request_refuse(
+    struct client *c, unsigned status, struct slice words, struct buf *out);
 
 /* --- between the rooms of a request --- */
 
@@ -122,6 +135,24 @@ void request_try(struct request *r);
 void request_answer(struct request *r, unsigned status, enum flow_flag flag,
     struct slice detail);
 
+/* The same with an outcome of gRPC; whoever speaks no gRPC is told 200. */
+void request_answer_grpc(
+    struct request *r, enum grpc_status status, enum flow_flag flag);
+
+/* How long its route gives it; of gRPC what it asks for, as far as the route
+ * allows that (as Envoy has it). 0: as long as it takes. */
+uint64_t request_time_us(const struct request *r);
+
+/* gRPC's own status, of a head or of trailers; false if there is none. */
+bool request_read_grpc(const struct http_head *h, uint8_t *out);
+
+/* RFC 9110 §6.4.1: these never have a body, whatever a rule says. */
+static inline bool
+answer_has_body(unsigned status)
+{
+	return status != 204 && status != 304;
+}
+
 /* Will its connection end behind an answer that comes now? */
 bool request_is_last(const struct request *r);
 
@@ -136,6 +167,9 @@ void request_become_pipe(struct request *r, struct slice rest);
 
 /* Leaves the current try behind, its connection reset. */
 void request_drop_try(struct request *r);
+
+/* The head says which try it is, and how much time there is (headers.c). */
+MUST_USE enum err headers_tell_try(struct request *r);
 
 /* Bytes for the client: collected, and sent by request_flush_client(). */
 void request_to_client(struct request *r, struct slice bytes);

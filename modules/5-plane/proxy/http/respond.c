@@ -5,40 +5,10 @@
 #include "http/respond.h"
 
 #include "http/filter.h"
+#include "http/upgrade.h"
 
 /* --- the head that the client gets ------------------------------------------
  */
-
-/* It waited for a 100 and got this: its body may come or not (RFC 9110
- * §10.1.1), so that nobody can say where the next request would begin. */
-static bool
-is_out_of_step(const struct request *r)
-{
-	return r->head->expect_continue && !r->complete &&
-	       r->record.bytes_received == 0;
-}
-
-/* How the client learns where the body ends; it may be older than we are. */
-static void
-frame_for_client(struct request *r, struct http_head *h)
-{
-	bool old = r->head->version == HTTP_V1_0;
-	bool open_end =
-	    h->framing == HTTP_BODY_CHUNKED || h->framing == HTTP_BODY_CLOSE;
-
-	if (open_end)
-		h->framing = old ? HTTP_BODY_CLOSE : HTTP_BODY_CHUNKED;
-	if ((open_end && old) || is_out_of_step(r))
-		r->conn->last = true;
-	r->to_chunked = h->framing == HTTP_BODY_CHUNKED;
-	h->version = HTTP_V1_1;
-	if (h->framing == HTTP_BODY_TUNNEL)
-		h->connection = HTTP_CONN_UPGRADE;
-	else if (r->conn->last || !r->head->keep_alive)
-		h->connection = HTTP_CONN_CLOSE;
-	else
-		h->connection = old ? HTTP_CONN_KEEP_ALIVE : HTTP_CONN_DEFAULT;
-}
 
 static void
 too_large(struct request *r)
@@ -90,14 +60,14 @@ static void
 pause_service(struct request *r)
 {
 	if (r->up != NULL)
-		stream_pause(upstream_stream(r->up), STREAM_PAUSE_FILTER);
+		upstream_pause(r->up, STREAM_PAUSE_FILTER);
 }
 
 static void
 resume_service(struct request *r)
 {
 	if (r->up != NULL)
-		stream_resume(upstream_stream(r->up), STREAM_PAUSE_FILTER);
+		upstream_resume(r->up, STREAM_PAUSE_FILTER);
 }
 
 /* Whoever collects is asked again when all is here, or as much as fits. */
@@ -115,7 +85,6 @@ static void
 leave_service(struct request *r)
 {
 	upstream_cancel(&r->up);
-	buf_reset(&r->worker->to_service);
 	buf_fini(&r->held);
 	r->replayable = r->sent = false;
 }
@@ -123,46 +92,35 @@ leave_service(struct request *r)
 /* --- from the head to the end ----------------------------------------------
  */
 
+/* Behind the body, once; without room for the trailers it breaks off. */
 static void
-to_client(struct request *r, struct slice bytes)
+end_answer(struct request *r, const struct http_head *trailers)
 {
-	char size[HTTP1_CHUNK_HEAD_MAX];
+	enum err e = r->client->ops->end(r->client, trailers);
 
-	if (bytes.len == 0)
-		return;
-	if (!r->to_chunked) {
-		request_to_client(r, bytes);
-		return;
-	}
-	request_to_client(r, slice_of(size, http1_chunk_head(bytes.len, size)));
-	request_to_client(r, bytes);
-	request_to_client(r, S("\r\n"));
-}
-
-static void
-end_chunks(struct request *r)
-{
-	if (r->to_chunked &&
-	    http1_write_end(r->response_trailers, &r->worker->to_client) != OK)
-		stream_close(r->conn->stream, ERR_LIMIT);
+	if (e == ERR_LIMIT)
+		r->client->ops->cut(r->client, ERR_LIMIT);
 }
 
 /* Passed by all filters: what was held goes, the rest follows as it comes. */
 static void
 start(struct request *r)
 {
-	frame_for_client(r, r->response);
-	if (http1_write_head(r->response, &r->worker->to_client) != OK) {
+	bool end = r->response->framing == HTTP_BODY_NONE ||
+		   (r->response_over && !r->response_upgraded &&
+		       buf_len(&r->response_held) == 0 &&
+		       r->response_trailers == NULL);
+
+	if (r->client->ops->head(r->client, r->response, end) != OK) {
 		too_large(r);
 		return;
 	}
-	r->started = true;
-	to_client(r, buf_slice(&r->response_held));
+	request_to_client(r, buf_slice(&r->response_held));
 	buf_fini(&r->response_held);
 	if (r->response_upgraded) {
 		request_become_pipe(r, SLICE_NONE);
 	} else if (r->response_over) {
-		end_chunks(r);
+		end_answer(r, r->response_trailers);
 		request_finish(r);
 	} else {
 		resume_service(r);
@@ -204,18 +162,31 @@ respond_continue(struct request *r)
 	start(r);
 }
 
+static void
+read_grpc(struct request *r, const struct http_head *h)
+{
+	if (r->grpc && request_read_grpc(h, &r->record.grpc))
+		r->record.has_grpc = true;
+}
+
 void
 respond_begin(struct request *r, struct http_head *h)
 {
 	sm_go(&r->state, REQUEST_ANSWERING);
 	timer_clear(&r->try_end);
 	r->record.status = h->status;
+	read_grpc(r, h);
 	r->record.upstream_us = loop_now_us(r->worker->loop) - r->began_us;
 	lb_host_succeeded(&r->host->lb);
 	r->answered = true;
 	if (is_stray_upgrade(r, h)) {
 		request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
 		    S("the endpoint switched protocols unasked"));
+		return;
+	}
+	if (h->framing == HTTP_BODY_TUNNEL && upgrade_answer(r, h) != OK) {
+		request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
+		    S("the endpoint's proof is not of the WebSocket's key"));
 		return;
 	}
 	r->response = h;
@@ -231,7 +202,7 @@ respond_body(struct request *r, struct slice bytes)
 	r->moved_us = loop_now_us(r->worker->loop);
 	r->record.bytes_sent += bytes.len;
 	if (!is_waiting(r)) {
-		to_client(r, bytes);
+		request_to_client(r, bytes);
 		return;
 	}
 	e = buf_add_slice(&r->response_held, bytes);
@@ -243,10 +214,9 @@ respond_body(struct request *r, struct slice bytes)
 void
 respond_trailers(struct request *r, const struct http_head *t)
 {
+	read_grpc(r, t);
 	if (!is_waiting(r)) {
-		if (r->to_chunked &&
-		    http1_write_end(t, &r->worker->to_client) == OK)
-			r->to_chunked = false; /* its end is written */
+		end_answer(r, t);
 		return;
 	}
 	if (http_head_copy(t, &r->arena, &r->response_trailers_kept) == OK)
@@ -262,7 +232,7 @@ respond_end(struct request *r)
 		tell_collector(r);
 		return;
 	}
-	end_chunks(r);
+	end_answer(r, NULL);
 	request_finish(r);
 }
 

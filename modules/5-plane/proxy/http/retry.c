@@ -4,6 +4,8 @@
  */
 #include "http/retry.h"
 
+#include "http/http.h"
+
 static bool
 has_status(const struct view_retry *p, uint16_t status)
 {
@@ -24,6 +26,20 @@ wants_status(const struct view_retry *p, uint16_t status)
 	if ((p->on & VIEW_RETRY_RETRIABLE_4XX) && status == 409)
 		return true;
 	return (p->on & VIEW_RETRY_STATUS_CODES) && has_status(p, status);
+}
+
+static bool
+wants_grpc(const struct view_retry *p, uint16_t status)
+{
+	static const uint32_t wanted[] = {
+	    [GRPC_CANCELLED] = VIEW_RETRY_GRPC_CANCELLED,
+	    [GRPC_DEADLINE_EXCEEDED] = VIEW_RETRY_GRPC_DEADLINE,
+	    [GRPC_RESOURCE_EXHAUSTED] = VIEW_RETRY_GRPC_EXHAUSTED,
+	    [GRPC_INTERNAL] = VIEW_RETRY_GRPC_INTERNAL,
+	    [GRPC_UNAVAILABLE] = VIEW_RETRY_GRPC_UNAVAILABLE,
+	};
+
+	return status < ARRAY_LEN(wanted) && (p->on & wanted[status]) != 0;
 }
 
 /* What each cause is called in retryOn; 5xx means "no answer" as well. */
@@ -47,6 +63,8 @@ retry_is_wanted(
 {
 	if (cause == RETRY_STATUS)
 		return wants_status(policy, status);
+	if (cause == RETRY_GRPC)
+		return wants_grpc(policy, status);
 	return (policy->on & wanted_by[cause]) != 0;
 }
 

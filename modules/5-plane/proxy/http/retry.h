@@ -21,10 +21,11 @@ enum retry_cause {
 	RETRY_REFUSED, /* the peer says it did not touch the request */
 	RETRY_RESET,   /* it broke after something was sent */
 	RETRY_TIMEOUT, /* the try's own time is over */
-	RETRY_STATUS   /* an answer with this status */
+	RETRY_STATUS,  /* an answer with this status */
+	RETRY_GRPC     /* one without messages, with this status of gRPC */
 };
 
-/* True if the policy asks for another try; `status` for RETRY_STATUS. */
+/* True if the policy asks for another try; `status` for the last two. */
 bool retry_is_wanted(
     const struct view_retry *policy, enum retry_cause cause, uint16_t status);
 

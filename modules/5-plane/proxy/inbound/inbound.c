@@ -33,6 +33,7 @@ struct session {
 	struct list link;
 	struct http2 *http2;
 	struct addr peer; /* the socket is gone when its end is told */
+	struct addr local;
 };
 
 /* A CONNECT whose service is being connected. */
@@ -391,17 +392,45 @@ on_session_close(void *arg, struct http2 *c, enum err why)
 	mem_free(&s);
 }
 
+static void
+on_ready(void *arg, struct http2 *c)
+{
+	struct session *s;
+
+	OBJ(s, arg, SESSION_MAGIC);
+	worker_tell_tunnel(s->inbound->worker, TUNNEL_IN, c);
+}
+
 static const struct http2_events session_events = {
+    .on_ready = on_ready,
     .on_request = on_request,
     .on_close = on_session_close,
 };
 
+/* Who names nobody, as ztunnel, means who is at the address that it called. */
+static struct tls_identity *
+identity_at(const struct worker *w, const struct addr *local)
+{
+	struct slice uri = SLICE_NONE;
+
+	if (w->now != NULL)
+		uri = view_identity_at(w->now->view, local);
+	return uri.len > 0 ? credentials_find(w->credentials, uri) : NULL;
+}
+
 static struct tls_identity *
 pick_identity(void *arg, struct slice sni)
 {
-	struct worker *w = arg;
-	struct tls_identity *id = credentials_find_sni(w->credentials, sni);
+	struct session *s;
+	struct worker *w;
+	struct tls_identity *id = NULL;
 
+	OBJ(s, arg, SESSION_MAGIC);
+	w = s->inbound->worker;
+	if (sni.len == 0)
+		id = identity_at(w, &s->local);
+	if (id == NULL)
+		id = credentials_find_sni(w->credentials, sni);
 	return id == NULL ? NULL : tls_identity_ref(id);
 }
 
@@ -410,26 +439,27 @@ serve(struct worker *w, int fd)
 {
 	struct inbound *in = w->inbound;
 	struct stream *socket = net_stream_new(w->loop, fd, &nobody, NULL);
+	struct session *s = mem_new(sizeof(*s));
 	struct tls_server_spec spec = {.config = in->tls,
 	    .pick = pick_identity,
-	    .pick_arg = w,
+	    .pick_arg = s,
 	    .trust = credentials_trust(w->credentials),
 	    .trust_domain = w->proxy->trust_domain};
 	struct stream *transport;
-	struct session *s;
 
+	s->magic = SESSION_MAGIC;
+	s->inbound = in;
+	s->peer = stream_peer(socket);
+	s->local = stream_local(socket);
 	if (w->draining || w->credentials == NULL ||
 	    in->count >= INBOUND_SESSIONS_MAX ||
 	    tls_stream_server(socket, &spec, &nobody, NULL, &transport, NULL) !=
 		OK) {
 		stream_close(socket, ERR_RESET);
 		w->load--;
+		mem_free(&s);
 		return;
 	}
-	s = mem_new(sizeof(*s));
-	s->magic = SESSION_MAGIC;
-	s->inbound = in;
-	s->peer = stream_peer(transport);
 	list_push_back(&in->sessions, &s->link);
 	in->count++;
 	s->http2 = http2_open(&(struct http2_spec){.loop = w->loop,
@@ -554,7 +584,8 @@ inbound_new(struct worker *w)
 			       .alpn = {"h2"},
 			       .clock = loop_clock(w->loop),
 			       .check = credentials_check,
-			       .check_arg = w},
+			       .check_arg = w,
+			       .tickets = w->proxy->tickets},
 	    &in->tls);
 	CHECK(e == OK);
 	if (w->proxy->spec.hbone.family == ADDR_NONE)

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * listeners — the named listeners of a view, on one worker.
+ * listeners — where a view says that clients come in, on one worker.
  */
 #define LOG_MODULE "proxy"
 
 #include "outbound/listeners.h"
 
 #include "http/conn.h"
+#include "outbound/peek.h"
 #include "snapshot.h"
 #include "tcp/tcp.h"
 
@@ -24,6 +25,7 @@ struct listener {
 	struct worker *worker;
 	struct net_listener *net; /* gone after on_close, as the link is */
 	struct addr addr;
+	bool is_gateway;
 	bool wanted; /* by the view that is being put in force */
 	bool closing;
 	struct list link;
@@ -61,6 +63,12 @@ const char *
 listener_name(const struct listener *l)
 {
 	return l->name;
+}
+
+bool
+listener_is_gateway(const struct listener *l)
+{
+	return l->is_gateway;
 }
 
 const char *
@@ -117,39 +125,85 @@ static const struct stream_events early = {
     .on_data = on_early_data, .on_close = on_early_close};
 
 static void
-hand_over(struct listener *l, struct stream *s, const struct view_upstream *u)
+gateway_way(const struct view *v, const struct view_connection *seen,
+    struct listener_way *out)
 {
-	struct worker *w = l->worker;
+	const struct view_listener *l =
+	    view_find_listener(v, NULL, VIEW_GATEWAY, &seen->destination);
 
-	if (u == NULL || u->host == NULL ||
-	    !view_protocol_is_http(u->host->protocol)) {
-		stream_pause(s, STREAM_PAUSE_NOT_READY);
-		tcp_accept(w, l, s);
+	out->why_not = S("this listener is no longer configured");
+	if (l == NULL)
 		return;
-	}
-	if (u->host->protocol == VIEW_HTTP) {
-		conn_accept(w, l, s, SLICE_NONE);
-		stream_resume(s, STREAM_PAUSE_NOT_READY); /* if it waited */
+	out->caller = view_self(v);
+	out->why_not = S("the listener takes no connection of this kind");
+	out->chain = view_find_chain(l, seen);
+	if (out->chain == NULL || view_chain_missing(out->chain).len == 0)
 		return;
-	}
-	log_warn("connection refused",
-	    "listener=%s reason=\"%s is not supported yet; declare the port "
-	    "as http or tcp\"",
-	    l->name, view_protocol_name(u->host->protocol));
-	stream_close(s, ERR_RESET);
+	out->why_not = view_chain_missing(out->chain);
+	out->chain = NULL;
 }
 
 void
-listener_hand_over(struct listener *l, struct stream *s)
+listener_way(const struct listener *l, const struct view *v,
+    const struct view_connection *seen, struct listener_way *out)
 {
+	*out = (struct listener_way){0};
+	if (l->is_gateway) {
+		gateway_way(v, seen, out);
+		return;
+	}
+	out->upstream = view_find_upstream(v, slice_str(l->name));
+	if (out->upstream != NULL)
+		out->caller = &out->upstream->caller;
+	else
+		out->why_not = S("this listener is no longer configured");
+}
+
+static bool
+is_http(const struct listener_way *way)
+{
+	const struct view_upstream *u = way->upstream;
+
+	if (way->chain != NULL)
+		return way->chain->routes != NULL;
+	return u != NULL && u->host != NULL &&
+	       view_protocol_is_http(u->host->protocol);
+}
+
+void
+listener_hand_over(struct listener *l, struct stream *s,
+    const struct view_connection *seen, struct slice first)
+{
+	struct worker *w = l->worker;
+	struct listener_way way;
+
+	listener_way(l, w->now->view, seen, &way);
 	stream_set_events(s, &early, NULL); /* who had it may be gone */
-	hand_over(
-	    l, s, view_find_upstream(l->worker->now->view, slice_str(l->name)));
+	if (!is_http(&way)) {
+		stream_pause(s, STREAM_PAUSE_NOT_READY);
+		tcp_accept(w, l, s, seen, first);
+		return;
+	}
+	conn_accept(w, l, s, first);
+	stream_resume(s, STREAM_PAUSE_NOT_READY); /* if it waited */
+}
+
+/* What its client is to say first decides where it goes. */
+static bool
+is_peeked_at(const struct listener *l, const struct addr *destination)
+{
+	const struct view_listener *v =
+	    l->is_gateway ? view_find_listener(l->worker->now->view, NULL,
+				VIEW_GATEWAY, destination)
+			  : NULL;
+
+	return v != NULL && v->sniffs_tls;
 }
 
 static void
 on_accept(struct net_listener *net, void *arg, int fd, const struct addr *peer)
 {
+	struct view_connection seen = {0};
 	struct listener *l;
 	struct stream *s;
 
@@ -157,7 +211,12 @@ on_accept(struct net_listener *net, void *arg, int fd, const struct addr *peer)
 	(void)peer; /* the stream knows */
 	OBJ(l, arg, LISTENER_MAGIC);
 	s = net_stream_new(l->worker->loop, fd, &early, NULL);
-	listener_hand_over(l, s);
+	seen.destination = stream_local(s);
+	seen.source = stream_peer(s);
+	if (is_peeked_at(l, &seen.destination))
+		peek_accept(l->worker, l, s);
+	else
+		listener_hand_over(l, s, &seen, SLICE_NONE);
 }
 
 /* --- opening and closing --- */
@@ -225,8 +284,16 @@ static const struct net_listener_events net_events = {
     .on_close = on_close,
 };
 
+/* What a view wants to be open. */
+struct wanted {
+	bool is_gateway;
+	struct slice name;
+	struct addr addr;
+	struct slice identity;
+};
+
 static void
-listener_open(struct listeners *ls, const struct view_upstream *u)
+listener_open(struct listeners *ls, const struct wanted *u)
 {
 	struct worker *w = ls->worker;
 	struct listener *l = mem_new(sizeof(*l));
@@ -236,16 +303,17 @@ listener_open(struct listeners *ls, const struct view_upstream *u)
 	l->magic = LISTENER_MAGIC;
 	l->refs = 1; /* of the open socket */
 	l->worker = w;
-	l->addr = u->listen;
+	l->is_gateway = u->is_gateway;
+	l->addr = u->addr;
 	l->wanted = true;
 	(void)snprintf(l->name, sizeof(l->name), "%.*s", SLICE_ARG(u->name));
 	(void)snprintf(
 	    l->identity, sizeof(l->identity), "%.*s", SLICE_ARG(u->identity));
-	(void)snprintf(
-	    stable, sizeof(stable), "upstream-%s-%u", l->name, w->index);
+	(void)snprintf(stable, sizeof(stable), "%s-%s-%u",
+	    u->is_gateway ? "gateway" : "upstream", l->name, w->index);
 	spec.name = slice_str(stable);
 	spec.kind = NET_LISTEN;
-	spec.addr = u->listen;
+	spec.addr = u->addr;
 	spec.worker = w->index;
 	spec.options = NET_REUSEPORT | NET_NODELAY | NET_KEEPALIVE;
 	list_push_back(&ls->all, &l->link);
@@ -254,13 +322,14 @@ listener_open(struct listeners *ls, const struct view_upstream *u)
 }
 
 static struct listener *
-find(struct listeners *ls, const struct view_upstream *u)
+find(struct listeners *ls, const struct wanted *u)
 {
 	LIST_EACH (&ls->all, it) {
 		struct listener *l = CONTAINER(it, struct listener, link);
 
-		if (!l->closing && slice_eq(slice_str(l->name), u->name) &&
-		    addr_eq(&l->addr, &u->listen))
+		if (!l->closing && l->is_gateway == u->is_gateway &&
+		    slice_eq(slice_str(l->name), u->name) &&
+		    addr_eq(&l->addr, &u->addr))
 			return l;
 	}
 	return NULL;
@@ -279,22 +348,66 @@ close_unwanted(struct listeners *ls)
 	}
 }
 
-void
-listeners_update(struct listeners *ls, const struct view *v)
+static void
+want(struct listeners *ls, const struct wanted *u)
+{
+	struct listener *l = find(ls, u);
+
+	if (l == NULL)
+		listener_open(ls, u);
+	else
+		l->wanted = true;
+}
+
+static void
+want_upstreams(struct listeners *ls, const struct view *v)
 {
 	size_t count;
 	const struct view_upstream *u = view_upstreams(v, &count);
 
+	for (size_t i = 0; i < count; i++)
+		want(ls, &(struct wanted){.name = u[i].name,
+			     .addr = u[i].listen,
+			     .identity = u[i].caller.identity});
+}
+
+/* Nobody is let in only to be sent away. */
+static bool
+takes_anybody(const struct view_listener *l)
+{
+	for (size_t i = 0; i < l->chain_count; i++)
+		if (view_chain_missing(&l->chains[i]).len == 0)
+			return true;
+	return false;
+}
+
+static void
+want_gateway(struct listeners *ls, const struct view *v)
+{
+	size_t count;
+	const struct view_listener *const *all =
+	    view_listeners(v, NULL, VIEW_GATEWAY, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		const struct view_listener *l = all[i];
+
+		if (takes_anybody(l))
+			want(ls, &(struct wanted){.is_gateway = true,
+				     .name = l->name,
+				     .addr = l->addr.family != ADDR_NONE
+						 ? l->addr
+						 : net_any_addr(l->addr.port),
+				     .identity = view_self(v)->identity});
+	}
+}
+
+void
+listeners_update(struct listeners *ls, const struct view *v)
+{
 	LIST_EACH (&ls->all, it)
 		CONTAINER(it, struct listener, link)->wanted = false;
-	for (size_t i = 0; i < count; i++) {
-		struct listener *l = find(ls, &u[i]);
-
-		if (l == NULL)
-			listener_open(ls, &u[i]);
-		else
-			l->wanted = true;
-	}
+	want_upstreams(ls, v);
+	want_gateway(ls, v);
 	close_unwanted(ls);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * listeners — the named listeners of a view, on one worker.
+ * listeners — where a view says that clients come in, on one worker: by the
+ * name of an upstream, or at a gateway's ports.
  *
  * Every worker has a socket of its own for each (SO_REUSEPORT). A listener
  * stays open as long as views name it with the same address.
@@ -40,9 +41,27 @@ void listener_refused(struct listener *l, struct slice reason);
 bool listener_may_await(const struct listener *l);
 void listener_missed(struct listener *l);
 
-/* A connection whose client was not read yet goes to who speaks what its
- * service speaks. */
-void listener_hand_over(struct listener *l, struct stream *s);
+/* Its clients are not of this machine. */
+bool listener_is_gateway(const struct listener *l);
+
+/*
+ * A connection goes to who speaks what is spoken on it: `seen` is what is known
+ * of it, `first` came already.
+ */
+void listener_hand_over(struct listener *l, struct stream *s,
+    const struct view_connection *seen, struct slice first);
+
+/* What a connection to it meets in a view. */
+struct listener_way {
+	const struct view_caller *caller; /* NULL: the view has no such */
+	/* One of the two, or none. */
+	const struct view_upstream *upstream; /* of its name */
+	const struct view_chain *chain;       /* of a gateway */
+	struct slice why_not; /* words, if there is none of the two */
+};
+
+void listener_way(const struct listener *l, const struct view *v,
+    const struct view_connection *seen, struct listener_way *out);
 
 /* Who its clients call as (URI); "" for the fallback. */
 const char *listener_identity(const struct listener *l);

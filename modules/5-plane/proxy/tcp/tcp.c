@@ -16,6 +16,7 @@
 #include "tcp/tcp.h"
 
 #include "http/conn.h"
+#include "outbound/peek.h"
 #include "pipe/piped.h"
 #include "snapshot.h"
 #include "tunnel/tunnels.h"
@@ -36,7 +37,9 @@ struct tcp {
 	struct stream *down;       /* NULL once closed */
 	struct stream *up;         /* the try that is under way */
 	struct snapshot *snapshot;
-	const struct view_upstream *upstream;
+	struct listener_way way;
+	struct buf first; /* of the client's bytes, read ahead */
+	char sni[NAME_HOST_MAX + 1];
 	struct bound *bound;
 	struct host *host; /* of the try; counted, active */
 	struct host *tried[TCP_TRIES_MAX];
@@ -112,6 +115,7 @@ tcp_free(struct tcp *t)
 		host_unref(t->worker->hosts, &t->tried[i]);
 	timer_clear(&t->guess);
 	stop_awaiting(t);
+	buf_fini(&t->first);
 	snapshot_unref(&t->snapshot);
 	listener_unref(&t->listener);
 	worker_unregister(&t->reg);
@@ -178,7 +182,7 @@ become_http(struct tcp *t, struct slice first)
 static void
 refuse_unknown(struct tcp *t)
 {
-	refuse(t, FLOW_NO_CLUSTER, t->upstream->missing);
+	refuse(t, FLOW_NO_CLUSTER, t->way.upstream->missing);
 }
 
 static void
@@ -216,7 +220,7 @@ on_miss(void *arg)
 	log_warn("a call waited in vain",
 	    "listener=%s waited_ms=%d reason=\"%.*s\"",
 	    listener_name(t->listener), AWAIT_US / 1000,
-	    SLICE_ARG(t->upstream->missing));
+	    SLICE_ARG(t->way.upstream->missing));
 	guess(t);
 }
 
@@ -226,9 +230,11 @@ begin_anew(struct tcp *t)
 {
 	struct stream *s = TAKE(t->down);
 	struct listener *l = listener_ref(t->listener);
+	const struct view_connection seen = {
+	    .destination = stream_local(s), .source = stream_peer(s)};
 
 	tcp_free(t);
-	listener_hand_over(l, s);
+	listener_hand_over(l, s, &seen, SLICE_NONE);
 	listener_unref(&l);
 }
 
@@ -298,6 +304,18 @@ static const struct stream_events down_events = {
 
 static void try_next(struct tcp *t, struct slice last_words);
 
+/* A failed write is told by the stream's own end, to the pipe. */
+static void
+send_first(struct tcp *t)
+{
+	enum err e = buf_len(&t->first) > 0
+			 ? stream_write(t->up, buf_slice(&t->first))
+			 : OK;
+
+	(void)e;
+	t->record.bytes_received = buf_len(&t->first);
+}
+
 static void
 become_pipe(struct tcp *t)
 {
@@ -313,6 +331,7 @@ become_pipe(struct tcp *t)
 	t->host = NULL;
 	t->record.upstream_local = stream_local(t->up);
 	t->record.kind = FLOW_TCP_OPENED;
+	send_first(t);
 	piped_new(&spec);
 	tcp_free(t);
 }
@@ -365,7 +384,7 @@ try_next(struct tcp *t, struct slice last_words)
 {
 	const struct view_endpoint *e;
 	struct tunnels_ask ask = {
-	    .from = t->upstream, .client = &t->record.downstream_remote};
+	    .from = t->way.caller, .client = &t->record.downstream_remote};
 	struct fault why = {0};
 
 	if (t->tries == TCP_TRIES_MAX) {
@@ -392,18 +411,21 @@ try_next(struct tcp *t, struct slice last_words)
 /* --- beginning --- */
 
 static void
-fill_record(struct tcp *t)
+fill_record(struct tcp *t, struct slice sni)
 {
 	struct flow_record *f = &t->record;
+	enum err e = slice_to_cstr(sni, t->sni, sizeof(t->sni));
 
 	f->kind = FLOW_TCP_REFUSED; /* until it stands */
 	f->reporter = FLOW_SOURCE;
 	f->protocol = S("tcp");
+	CHECK(e == OK); /* a hello's is no longer */
+	f->sni = slice_str(t->sni);
 	f->start_wall_ms = clock_wall_ms(loop_clock(t->worker->loop));
 	f->downstream_remote = stream_peer(t->down);
 	f->downstream_local = stream_local(t->down);
-	if (t->upstream != NULL)
-		f->source = t->upstream->party;
+	if (t->way.caller != NULL)
+		f->source = t->way.caller->party;
 }
 
 static void
@@ -425,32 +447,39 @@ connect_to(struct tcp *t, const struct view_destination *d)
 }
 
 static void
+follow(struct tcp *t, const struct view_tcp_route *route)
+{
+	if (route == NULL)
+		give_up(t, FLOW_NO_ROUTE, SLICE_NONE);
+	else
+		connect_to(t,
+		    view_choose(route->destinations, route->destination_count,
+			route->weight_total, rng_u64(&t->worker->rng)));
+}
+
+static void
 route(struct tcp *t)
 {
-	const struct view_tcp_route *route;
 	const struct view_host *host;
 
-	if (t->upstream == NULL) {
-		refuse(t, FLOW_NO_ROUTE,
-		    S("this listener is no longer configured"));
+	if (t->way.chain != NULL) {
+		follow(t, t->way.chain->tcp);
 		return;
 	}
-	host = view_host_now(t->snapshot->view, t->upstream->host);
-	if (host == NULL) {
+	if (t->way.upstream == NULL) {
+		refuse(t, FLOW_NO_ROUTE, t->way.why_not);
+		return;
+	}
+	host = view_host_now(t->snapshot->view, t->way.upstream->host);
+	if (host == NULL)
 		await(t);
-		return;
-	}
-	route = view_route_tcp(host, host->port, NULL);
-	if (route == NULL) {
-		give_up(t, FLOW_NO_ROUTE, SLICE_NONE);
-		return;
-	}
-	connect_to(t, view_choose(route->destinations, route->destination_count,
-			  route->weight_total, rng_u64(&t->worker->rng)));
+	else
+		follow(t, view_route_tcp(host, host->port, NULL));
 }
 
 void
-tcp_accept(struct worker *w, struct listener *l, struct stream *stream)
+tcp_accept(struct worker *w, struct listener *l, struct stream *stream,
+    const struct view_connection *seen, struct slice first)
 {
 	struct tcp *t = mem_new(sizeof(*t));
 
@@ -460,14 +489,15 @@ tcp_accept(struct worker *w, struct listener *l, struct stream *stream)
 	t->down = stream;
 	CHECK(w->now != NULL);
 	t->snapshot = snapshot_ref(w->now);
-	t->upstream =
-	    view_find_upstream(t->snapshot->view, slice_str(listener_name(l)));
+	listener_way(l, t->snapshot->view, seen, &t->way);
+	buf_init(&t->first, PEEK_BYTES_MAX);
+	CHECK(buf_add_slice(&t->first, first) == OK); /* it is no more */
 	t->reg = (struct registered){
 	    .kind = PROXY_CONN_TCP, .describe = describe, .cut = cut};
 	worker_register(w, &t->reg);
 	timer_init(&t->guess, w->loop, on_silence, t);
 	timer_init(&t->await, w->loop, on_miss, t);
 	stream_set_events(stream, &down_events, t);
-	fill_record(t);
+	fill_record(t, seen->sni);
 	route(t);
 }

@@ -14,8 +14,12 @@
 
 enum { TCP_TRIES_MAX = 3 };
 
-/* Takes the stream, which is open and paused with STREAM_PAUSE_NOT_READY. */
-void tcp_accept(struct worker *w, struct listener *l, struct stream *stream);
+/*
+ * Takes the stream, which is open and paused with STREAM_PAUSE_NOT_READY.
+ * `first` came already; borrowed, as `seen` is.
+ */
+void tcp_accept(struct worker *w, struct listener *l, struct stream *stream,
+    const struct view_connection *seen, struct slice first);
 
 /* The worker's view is another one: is there what somebody waits for? */
 void tcp_view_changed(struct worker *w);

@@ -20,6 +20,8 @@ struct tunnels {
 	struct worker *worker;
 	struct map groups; /* key → struct group */
 	struct tls_config *tls;
+	uint64_t records_max;
+	struct timer look; /* while there are sessions */
 };
 
 /* All sessions of one key. */
@@ -50,6 +52,15 @@ copy_text(struct slice s, char *out, size_t cap)
 }
 
 /* --- a session's events --- */
+
+static void
+on_ready(void *arg, struct http2 *c)
+{
+	struct session *s;
+
+	OBJ(s, arg, SESSION_MAGIC);
+	worker_tell_tunnel(s->group->tunnels->worker, TUNNEL_OUT, c);
+}
 
 static void
 on_goaway(void *arg, struct http2 *c, uint32_t code)
@@ -87,9 +98,36 @@ on_session_close(void *arg, struct http2 *c, enum err why)
 }
 
 static const struct http2_events session_events = {
+    .on_ready = on_ready,
     .on_goaway = on_goaway,
     .on_close = on_session_close,
 };
+
+/* --- one that carried enough --- */
+
+static bool
+is_worn(const struct session *s)
+{
+	const struct stream *transport = http2_transport(s->http2);
+
+	return transport != NULL &&
+	       tls_stream_records(transport) >= s->group->tunnels->records_max;
+}
+
+/* Again and again: who was busy the last time may idle in it now. */
+static void
+retire_if_worn(struct session *s)
+{
+	if (!is_worn(s))
+		return;
+	hosts_close_idle(s->group->tunnels->worker->hosts, s->http2);
+	if (s->going)
+		return;
+	log_debug("tunnel rolls over", "peer=%s streams=%u", s->destination,
+	    (unsigned)http2_streams(s->http2));
+	s->going = true;
+	http2_shutdown(s->http2);
+}
 
 /* --- making one --- */
 
@@ -127,9 +165,10 @@ sni_for(struct slice identity, struct arena *a)
 }
 
 static enum err
-dial_tls(struct tunnels *t, struct tls_identity *own,
+dial_tls(const struct group *g, struct tls_identity *own,
     const struct view_endpoint *e, struct stream **out, struct fault *why)
 {
+	struct tunnels *t = g->tunnels;
 	struct worker *w = t->worker;
 	struct net_connect_spec connect = NET_CONNECT_SPEC;
 	AUTO(arena_fini) struct arena arena;
@@ -138,6 +177,7 @@ dial_tls(struct tunnels *t, struct tls_identity *own,
 	    .identity = own,
 	    .trust = credentials_trust(w->credentials),
 	    .trust_domain = w->proxy->trust_domain,
+	    .server = g->key,
 	};
 	struct stream *socket;
 	enum err err;
@@ -166,7 +206,7 @@ session_new(struct tunnels *t, struct group *g, struct tls_identity *own,
 	struct http2_limits limits = http2_limits_client;
 
 	limits.idle_us = TUNNELS_IDLE_US;
-	if (dial_tls(t, own, e, &transport, why) != OK)
+	if (dial_tls(g, own, e, &transport, why) != OK)
 		return NULL;
 	s = mem_new(sizeof(*s));
 	s->magic = SESSION_MAGIC;
@@ -183,10 +223,22 @@ session_new(struct tunnels *t, struct group *g, struct tls_identity *own,
 	    .arg = s,
 	});
 	list_push_front(&g->sessions, &s->link);
+	if (!timer_is_set(&t->look))
+		timer_set(&t->look, TUNNELS_LOOK_US);
 	return s;
 }
 
 /* --- the pool --- */
+
+static void
+on_look(void *arg)
+{
+	struct tunnels *t = arg;
+
+	tunnels_roll_over(t);
+	if (!tunnels_are_empty(t))
+		timer_set(&t->look, TUNNELS_LOOK_US);
+}
 
 struct tunnels *
 tunnels_new(struct worker *w)
@@ -195,12 +247,15 @@ tunnels_new(struct worker *w)
 	enum err e;
 
 	t->worker = w;
+	t->records_max = TUNNELS_RECORDS_MAX;
+	timer_init(&t->look, w->loop, on_look, t);
 	map_init(&t->groups);
 	e = tls_config_new(&(struct tls_config_spec){.role = TLS_CLIENT,
 			       .alpn = {"h2"},
 			       .clock = loop_clock(w->loop),
 			       .check = credentials_check,
-			       .check_arg = w},
+			       .check_arg = w,
+			       .resume = true},
 	    &t->tls);
 	CHECK(e == OK);
 	return t;
@@ -211,6 +266,7 @@ tunnels_free(struct tunnels **tp)
 {
 	if (*tp == NULL)
 		return;
+	timer_clear(&(*tp)->look);
 	tls_config_unref(&(*tp)->tls);
 	CHECK(tunnels_are_empty(*tp));
 	map_fini(&(*tp)->groups, NULL);
@@ -261,7 +317,7 @@ session_for(struct tunnels *t, struct group *g, struct tls_identity *own,
 	LIST_EACH (&g->sessions, it) {
 		struct session *s = CONTAINER(it, struct session, link);
 
-		if (has_room(s))
+		if (!is_worn(s) && has_room(s))
 			return s;
 	}
 	return session_new(t, g, own, e, why);
@@ -346,6 +402,18 @@ each_session(struct tunnels *t, void (*fn)(struct session *s))
 		LIST_EACH (&g->sessions, it)
 			fn(CONTAINER(it, struct session, link));
 	}
+}
+
+void
+tunnels_roll_over(struct tunnels *t)
+{
+	each_session(t, retire_if_worn);
+}
+
+void
+tunnels_set_records_max(struct tunnels *t, uint64_t records)
+{
+	t->records_max = records;
 }
 
 static void

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * upstream — HTTP/1.1 connections to endpoints, kept and used again.
+ * upstream — a way to an endpoint for one request, kept and used again.
  *
- * One request at a time on each; the connection used last is used first, so
- * that the others may end. Over plain TCP or through a tunnel, which look the
- * same from here. An idle one holds its state and no buffer.
+ * Either an HTTP/1.1 connection, for one request at a time (upstream.c: the
+ * one used last is used first, so that the others may end; an idle one holds
+ * its state and no buffer), or a stream of an HTTP/2 session that requests
+ * share (sessions.c). Over plain TCP or through a tunnel, which look the same
+ * from here.
  */
 #ifndef MESHD_UPSTREAM_H
 #define MESHD_UPSTREAM_H
@@ -22,7 +24,7 @@ struct upstream_conn;
 
 /* What its user hears; none of it comes from inside the user's own call. */
 struct upstream_events {
-	/* Connected: the request may be written. Not for a reused one. */
+	/* Connected: the request may be sent. Not for one that is open. */
 	void (*on_open)(void *arg, struct upstream_conn *u);
 	/* 1xx but 101. Lent. */
 	void (*on_interim)(
@@ -36,8 +38,9 @@ struct upstream_events {
 	/* The response is over; release it now. */
 	void (*on_complete)(void *arg, struct upstream_conn *u);
 	/*
-	 * After a 101: the connection carries other bytes from now on. Take
-	 * the stream with upstream_take_stream(); `rest` came already.
+	 * After a 101 (HTTP/2: what stands for it): it carries other bytes from
+	 * now on. Take the stream with upstream_take_stream(); `rest` came
+	 * already.
 	 */
 	void (*on_upgrade)(
 	    void *arg, struct upstream_conn *u, struct slice rest);
@@ -49,36 +52,65 @@ struct upstream_events {
 	    struct slice words);
 };
 
+/* What is wanted; borrowed for the call, but for the events. */
+struct upstream_ask {
+	struct worker *worker;
+	struct host *host;
+	struct tunnels_ask way;
+	bool http2;
+	bool upgrade; /* the request asks for another protocol */
+	const struct upstream_events *events;
+	void *arg;
+};
+
+/* One that is there, else an opening one. NULL, with words, if it cannot even
+ * begin. */
+struct upstream_conn *upstream_acquire(
+    const struct upstream_ask *ask, struct fault *why);
+
 /*
- * An idle connection to the host, else an opening one. NULL, with words, if it
- * cannot even begin.
+ * The request, once it is open: its head, the body, its end. What is written
+ * leaves at upstream_flush(), or before if it is much. ERR_AGAIN: all of it was
+ * taken, and no more should come until on_drained. ERR_LIMIT, of the head: it
+ * does not fit, and nothing was sent. Any other is told by on_failed, too.
  */
-struct upstream_conn *upstream_acquire(struct worker *w, struct host *host,
-    const struct tunnels_ask *ask, const struct upstream_events *events,
-    void *arg, struct fault *why);
+MUST_USE enum err upstream_send_head(
+    struct upstream_conn *u, const struct http_head *h, bool end);
+MUST_USE enum err upstream_send_body(
+    struct upstream_conn *u, struct slice bytes);
+MUST_USE enum err upstream_send_end(
+    struct upstream_conn *u, const struct http_head *trailers);
+MUST_USE enum err upstream_flush(struct upstream_conn *u);
 
-/* The method decides how the response ends; before the request is written. */
-void upstream_expect(struct upstream_conn *u, struct slice method);
+/* The response is read no further until all reasons are gone. */
+void upstream_pause(struct upstream_conn *u, enum stream_pause why);
+void upstream_resume(struct upstream_conn *u, enum stream_pause why);
 
-/* True if it carried another request before. */
+/* True if it carried another request before, which it may have outlived. */
 bool upstream_is_reused(const struct upstream_conn *u);
+/* May the request be sent? Or could it, in on_failed. */
 bool upstream_is_open(const struct upstream_conn *u);
 /* True once a byte of the response came. */
 bool upstream_has_answer(const struct upstream_conn *u);
+/* In on_failed: the peer says that it did not look at the request. */
+bool upstream_is_untouched(const struct upstream_conn *u);
+/* And that it takes no more requests, this one or others. */
+bool upstream_is_left(const struct upstream_conn *u);
 /* Where it leaves this machine; once it is open. */
 struct addr upstream_local(const struct upstream_conn *u);
-struct stream *upstream_stream(struct upstream_conn *u);
 
 /* After on_complete: back to the pool if it can carry another request. */
 void upstream_release(struct upstream_conn **up);
 
-/* No more events; the connection is reset. */
+/* No more events, and what was not flushed is gone; the request is broken off.
+ */
 void upstream_cancel(struct upstream_conn **up);
 
 /* In on_upgrade: the stream is the caller's, the rest is freed. */
 struct stream *upstream_take_stream(struct upstream_conn **up);
 
-/* Ends what is idle to this host; with a session only what it carries. */
+/* Ends what is idle to this host, and lets what is shared end with its last
+ * request; with a tunnel's session only what it carries. */
 void upstream_close_idle(struct host *host, const struct http2 *session);
 
 /* A stream to the endpoint, through its tunnel or plainly; also for TCP. */

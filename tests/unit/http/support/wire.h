@@ -45,6 +45,7 @@ struct wire {
 	struct loop *loop;
 	struct stream *near;
 	struct stream *far;
+	struct buf *kept; /* if set: what is sent goes there instead */
 	struct buf in;    /* all that came to the far end */
 	size_t looked_at; /* bytes of it that are frames already */
 	struct wire_frame *frames;

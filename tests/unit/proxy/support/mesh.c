@@ -91,6 +91,16 @@ identity_of(struct mesh *m, struct slice uri)
 	return out;
 }
 
+struct tls_identity *
+mesh_identity(struct mesh *m, const char *account)
+{
+	char uri[RIG_TEXT];
+
+	(void)snprintf(uri, sizeof(uri),
+	    "spiffe://mesh.internal/ns/default/sa/%s", account);
+	return identity_of(m, slice_str(uri));
+}
+
 static void
 set_credentials(struct mesh *m, struct rig *r, const char *const *accounts,
     size_t count, size_t revocations)

@@ -37,6 +37,9 @@ struct mesh *mesh_new(
 void mesh_publish(struct mesh *m);
 void mesh_free(struct mesh **mp);
 
+/* A certificate for one more account of default; the caller's. */
+struct tls_identity *mesh_identity(struct mesh *m, const char *account);
+
 /* Certificates for these accounts of default, all new; the first is shown
  * when none is named. */
 void mesh_credentials(

@@ -32,6 +32,7 @@ on_flow(void *arg, unsigned worker, const struct flow_record *f)
 	    .reporter = f->reporter,
 	    .status = f->status,
 	    .attempts = f->attempts,
+	    .delayed = f->delayed,
 	    .retries_spent = f->retries_spent,
 	    .upstream_local = f->upstream_local,
 	    .received = f->bytes_received,
@@ -213,6 +214,20 @@ rig_addr(struct rig *r, const char *name)
 	return (struct addr){0};
 }
 
+void
+rig_await(struct rig *r, const char *name)
+{
+	size_t i = 0;
+
+	RIG_UNTIL(r, r->listening_count > 0);
+	while (
+	    i < r->listening_count && strcmp(r->listening[i].name, name) != 0) {
+		loop_turn(r->control, 5000);
+		i = i + 1 < r->listening_count ? i + 1 : 0;
+	}
+	RIG_UNTIL(r, r->listening[i].opened >= workers_count(r->workers));
+}
+
 static size_t
 load(const char *yaml, struct resource *out[RESOURCES_MAX])
 {
@@ -270,8 +285,13 @@ rig_publish(struct rig *r, const char *yaml)
 	    .exposed_count = r->exposed_count,
 	    .generation = ++r->generation,
 	};
+	static const struct label label = {{"istio", 5}, {"edge", 4}};
 	struct view *v = NULL;
 
+	in.proxy = r->kind;
+	in.identity = S("spiffe://mesh.internal/ns/edge/sa/gw");
+	if (r->kind == VIEW_ROUTER)
+		in.labels = (struct labels){&label, 1};
 	if (yaml != NULL)
 		in.resource_count = load(yaml, resources);
 	in.resources = (const struct resource *const *)resources;
@@ -345,14 +365,36 @@ rig_get(
 }
 
 struct rig *
-rig_web(server_fn fn, const char *text, struct server *s)
+rig_web(server_fn fn, const char *text, const char *protocol, struct server *s)
 {
 	struct rig *r = rig_new(/* workers */ 1, /* hbone */ ADDR_NONE);
 
 	server_open(s, ADDR_V4, fn, text);
-	rig_service(r, "web", "http");
+	rig_service(r, "web", protocol);
 	rig_endpoint(r, "web", &s->addr, NULL);
 	rig_listen(r, "web", ADDR_V4);
 	rig_publish(r, NULL);
 	return r;
+}
+
+static struct rig_bytes
+bytes_now(struct rig *r)
+{
+	rig_list(r);
+	CHECK(r->conn_count == 1);
+	return (struct rig_bytes){r->conns[0].bytes_in, r->conns[0].bytes_out};
+}
+
+struct rig_bytes
+rig_still(struct rig *r)
+{
+	struct rig_bytes now = bytes_now(r), before;
+
+	do {
+		before = now;
+		for (int i = 0; i < 20; i++)
+			loop_turn(r->control, 5000);
+		now = bytes_now(r);
+	} while (now.in != before.in || now.out != before.out || now.in == 0);
+	return now;
 }

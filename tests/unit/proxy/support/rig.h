@@ -22,6 +22,7 @@ struct rig_record {
 	enum flow_reporter reporter;
 	uint16_t status;
 	unsigned attempts;
+	bool delayed;
 	bool retries_spent;
 	uint64_t received;
 	uint64_t sent;
@@ -54,6 +55,8 @@ struct rig {
 	struct view_port_input ports[RIG_ROWS];
 	size_t service_count;
 	uint64_t generation;
+	/* VIEW_ROUTER: a gateway with istio=edge, at loopback's addresses. */
+	enum view_proxy kind;
 
 	/* What the proxy told. */
 	struct {
@@ -79,7 +82,7 @@ struct rig *rig_new(unsigned workers, enum addr_family hbone);
 void rig_free(struct rig **rp);
 void rig_close(struct rig *r, uint64_t drain_us);
 
-/* A service of default with one port, 80; protocol "http" or "tcp". */
+/* A service of default with one port, 80; protocol "http", "http2", "tcp". */
 void rig_service(struct rig *r, const char *name, const char *protocol);
 struct view_endpoint_input *rig_endpoint(struct rig *r, const char *service,
     const struct addr *addr, const char *version);
@@ -87,6 +90,9 @@ struct view_endpoint_input *rig_endpoint(struct rig *r, const char *service,
 /* A listener of the service's name, on any port of loopback. */
 void rig_listen(struct rig *r, const char *service, enum addr_family family);
 struct addr rig_addr(struct rig *r, const char *name);
+
+/* Waits until a listener of that name is open on every worker. */
+void rig_await(struct rig *r, const char *name);
 
 /* Compiles, publishes, waits until it is in force and listeners are open. */
 void rig_publish(struct rig *r, const char *yaml);
@@ -116,7 +122,16 @@ void rig_on_worker(
 void rig_get(
     struct rig *r, const char *listener, const char *path, struct reply *out);
 
-/* A rig with one worker, one HTTP service "web" and a listener for it. */
-struct rig *rig_web(server_fn fn, const char *text, struct server *s);
+/* A rig with one worker, one service "web" and a listener for it. */
+struct rig *rig_web(
+    server_fn fn, const char *text, const char *protocol, struct server *s);
+
+/* The bytes that came by the only connection, and went, once that stands still.
+ */
+struct rig_bytes {
+	uint64_t in;
+	uint64_t out;
+};
+struct rig_bytes rig_still(struct rig *r);
 
 #endif

@@ -13,6 +13,19 @@ ask(struct wire *w, const char *request, struct reply *out)
 	reply_read(w, request[0] == 'H' ? "HEAD" : "GET", out);
 }
 
+void
+wire_post(struct wire *w, size_t bytes)
+{
+	AUTO(buf_fini) struct buf out = BUF(bytes + 256);
+
+	EXPECT_OK(buf_printf(&out,
+	    "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: %zu\r\n\r\n",
+	    bytes));
+	for (size_t i = 0; i < bytes; i++)
+		EXPECT_OK(buf_add_byte(&out, 'x'));
+	EXPECT_TRUE(wire_send(w, buf_slice(&out)));
+}
+
 bool
 body_has(const struct reply *r, const char *text)
 {
@@ -27,7 +40,7 @@ scene_with(server_fn fn, const char *text, const char *yaml)
 	struct scene *s = mem_new(sizeof(*s));
 	struct addr at;
 
-	s->rig = rig_web(fn, text, &s->server);
+	s->rig = rig_web(fn, text, "http", &s->server);
 	if (yaml != NULL)
 		rig_publish(s->rig, yaml);
 	at = rig_addr(s->rig, "web");
@@ -68,4 +81,14 @@ serve_text(struct server *s, struct wire *w, unsigned n)
 	(void)n;
 	while (server_head(s, w, &head))
 		wire_say(w, s->text);
+}
+
+void
+serve_silence(struct server *s, struct wire *w, unsigned n)
+{
+	struct slice head;
+
+	(void)n;
+	while (server_head(s, w, &head))
+		continue;
 }

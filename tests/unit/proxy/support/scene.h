@@ -25,10 +25,16 @@ void ask(struct wire *w, const char *request, struct reply *out);
 /* The same over the scene's own connection. */
 void scene_ask(struct scene *s, const char *request);
 
+/* A POST to "web" with a body of that many bytes, all 'x'. */
+void wire_post(struct wire *w, size_t bytes);
+
 bool body_has(const struct reply *r, const char *text);
 
 /* Answers every head with the server's text. */
 void serve_text(struct server *s, struct wire *w, unsigned n);
+
+/* Takes requests and is silent until the other end is gone. */
+void serve_silence(struct server *s, struct wire *w, unsigned n);
 
 /* A GET of "/" at "web". */
 #define GET_WEB "GET / HTTP/1.1\r\nHost: web\r\n\r\n"

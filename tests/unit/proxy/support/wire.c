@@ -126,6 +126,14 @@ wire_take(struct wire *w, size_t n, struct slice *out)
 }
 
 bool
+wire_some(struct wire *w, struct slice *out)
+{
+	if (buf_len(&w->in) == 0 && !more(w))
+		return false;
+	return wire_take(w, buf_len(&w->in), out);
+}
+
+bool
 wire_until(struct wire *w, const char *mark, struct slice *out)
 {
 	size_t len = strlen(mark);
@@ -388,13 +396,20 @@ server_head(struct server *s, struct wire *w, struct slice *out)
 }
 
 bool
-server_body(struct wire *w, struct slice head, struct buf *out)
+server_message(
+    struct wire *w, struct slice head, struct buf *out, char trailers[1024])
 {
 	AUTO(mem_free) char *text = mem_strndup(head.ptr, head.len);
+
+	return read_body(w, text, /* until_end */ false, out, trailers, 1024);
+}
+
+bool
+server_body(struct wire *w, struct slice head, struct buf *out)
+{
 	char trailers[1024];
 
-	return read_body(
-	    w, text, /* until_end */ false, out, trailers, sizeof(trailers));
+	return server_message(w, head, out, trailers);
 }
 
 static bool

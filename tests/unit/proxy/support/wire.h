@@ -41,6 +41,9 @@ void wire_reset(struct wire *w);
 bool wire_take(struct wire *w, size_t n, struct slice *out);
 bool wire_until(struct wire *w, const char *mark, struct slice *out);
 
+/* At least a byte, and all that came; false: the other end is gone. */
+bool wire_some(struct wire *w, struct slice *out);
+
 /* True when the other end has ended or reset and nothing is left. */
 bool wire_is_over(struct wire *w);
 
@@ -100,7 +103,9 @@ void serve_ok(struct server *s, struct wire *w, unsigned n);
 /* Answers 200 with the request's head and body as the body. */
 void serve_echo(struct server *s, struct wire *w, unsigned n);
 
-/* Reads a whole body as the head says; trailers are thrown away. */
+/* Reads a whole body as the head says; trailers are thrown away, or not. */
 bool server_body(struct wire *w, struct slice head, struct buf *out);
+bool server_message(
+    struct wire *w, struct slice head, struct buf *out, char trailers[1024]);
 
 #endif

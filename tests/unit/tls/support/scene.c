@@ -157,6 +157,14 @@ const struct stream_events end_events = {
     .on_close = on_close,
 };
 
+void
+expect_words(const struct end *e, const char *part)
+{
+	if (strstr(e->words, part) == NULL)
+		printf("said: \"%s\", wanted: \"%s\"\n", e->words, part);
+	EXPECT_TRUE(strstr(e->words, part) != NULL);
+}
+
 /* --- the scene --- */
 
 void
@@ -202,10 +210,12 @@ scene_connect(struct scene *s, size_t chunk)
 	struct net_pair_spec pair = {.chunk = chunk};
 	struct fault why = {0};
 
-	EXPECT_EQ(
-	    tls_config_new(&s->client_config, &s->client_spec.config), OK);
-	EXPECT_EQ(
-	    tls_config_new(&s->server_config, &s->server_spec.config), OK);
+	if (s->client_spec.config == NULL)
+		EXPECT_OK(
+		    tls_config_new(&s->client_config, &s->client_spec.config));
+	if (s->server_spec.config == NULL)
+		EXPECT_OK(
+		    tls_config_new(&s->server_config, &s->server_spec.config));
 	net_pair_new(s->loop, &pair, &s->low[0], &s->low[1]);
 	if (tls_stream_client(s->low[0], &s->client_spec, &end_events,
 		&s->client, &s->client.stream, &why) != OK)
@@ -223,8 +233,17 @@ scene_shake(struct scene *s, size_t chunk)
 	scene_run(s, chunk == 0 ? 40 : 4000);
 }
 
+static void
+end_reset(struct end *e)
+{
+	struct buf got = e->got;
+
+	buf_reset(&got);
+	*e = (struct end){.got = got};
+}
+
 void
-scene_fini(struct scene *s)
+scene_hang_up(struct scene *s)
 {
 	if (s->client.stream != NULL)
 		stream_close(s->client.stream, ERR_CANCELLED);
@@ -234,6 +253,14 @@ scene_fini(struct scene *s)
 	clock_fake_advance(&s->time, 20 * 1000000); /* lingering is over */
 	scene_run(s, 10);
 	EXPECT_TRUE(s->client.stream == NULL && s->server.stream == NULL);
+	end_reset(&s->client);
+	end_reset(&s->server);
+}
+
+void
+scene_fini(struct scene *s)
+{
+	scene_hang_up(s);
 	tls_identity_unref(&s->client_spec.identity);
 	tls_identity_unref(&s->server_spec.identity);
 	tls_trust_unref(&s->client_spec.trust);

@@ -47,6 +47,9 @@ struct end {
 	bool echo_close; /* closes when the other end does */
 };
 
+/* What it said in the end has this in it. */
+void expect_words(const struct end *e, const char *part);
+
 struct scene {
 	struct clock_fake time;
 	struct clock clock;
@@ -66,6 +69,9 @@ struct scene {
 /* web calls db; both as they should be. */
 void scene_init(struct scene *s);
 void scene_fini(struct scene *s);
+
+/* Ends the connection; the next one has the same configurations. */
+void scene_hang_up(struct scene *s);
 
 /* Makes both ends from the specs over a pair with that chunk (0: none). */
 void scene_connect(struct scene *s, size_t chunk);
