@@ -368,6 +368,7 @@ request_try(struct request *r)
 	if (ask.http2 && !upgrade_is_websocket(r->head))
 		r->head->upgrade = SLICE_NONE; /* it may be ignored */
 	ask.upgrade = r->head->upgrade.len > 0;
+	ask.is_fresh = r->dead_reused > 0;
 	r->up = upstream_acquire(&ask, &why);
 	if (r->up == NULL) {
 		failed(r, RETRY_CONNECT, why.code, slice_str(why.text));

@@ -22,7 +22,8 @@ struct h1_conn {
 	uint8_t state;
 	bool completed; /* the parser saw the response's end */
 	bool upgraded;
-	bool chunked; /* the request's body goes in chunks */
+	bool chunked;     /* the request's body goes in chunks */
+	uint64_t keep_us; /* unused, at most */
 	struct stream *stream;
 	struct http1_parser *parser;
 	uint64_t way;     /* by which it was made */
@@ -77,12 +78,37 @@ on_interim(void *arg, struct http_head *h)
 		u->up.events->on_interim(u->up.arg, &u->up, h);
 }
 
+/*
+ * "timeout=5, max=100" (RFC 2068 §19.7.1.1), which Node and Apache say: they
+ * end it after so many seconds without a request. We do before that, or a
+ * request and that end would meet on the way.
+ */
+static uint64_t
+keep_time(const struct http_head *h)
+{
+	uint64_t us = UPSTREAM_IDLE_US, seconds;
+	struct slice list, item;
+
+	if (!http_head_get_id(h, HTTP_KEEP_ALIVE, &list))
+		return us;
+	while (list.len > 0) {
+		item = slice_split(&list, ',');
+		if (slice_eq_nocase(
+			slice_trim(slice_split(&item, '=')), S("timeout")) &&
+		    slice_to_u64(slice_trim(item), &seconds) == OK &&
+		    seconds < us / 1000000)
+			us = seconds * 900000; /* nine tenths */
+	}
+	return us;
+}
+
 static void
 on_head(void *arg, struct http_head *h)
 {
 	struct h1_conn *u = conn_of(arg);
 
 	u->upgraded = h->framing == HTTP_BODY_TUNNEL;
+	u->keep_us = keep_time(h);
 	if (u->up.events != NULL)
 		u->up.events->on_head(u->up.arg, &u->up, h);
 }
@@ -303,7 +329,7 @@ conns_acquire(const struct upstream_ask *ask, struct fault *why)
 {
 	struct h1_conn *u = NULL;
 
-	if (ask->host->idle_count > 0)
+	if (ask->host->idle_count > 0 && !ask->is_fresh)
 		u = take_idle(ask->host, upstream_way(&ask->way));
 	if (u == NULL)
 		u = conn_new(ask, why);
@@ -412,7 +438,7 @@ release(struct upstream_conn *up)
 	struct h1_conn *u = h1_of(up);
 
 	up->events = NULL;
-	if (!u->completed || up->worker->draining ||
+	if (!u->completed || u->keep_us == 0 || up->worker->draining ||
 	    up->host->idle_count >= HOST_IDLE_CONNS_MAX ||
 	    stream_pending(u->stream) > 0 || stream_is_closing(u->stream)) {
 		close_conn(u, OK);
@@ -425,7 +451,7 @@ release(struct upstream_conn *up)
 	u->state = IDLE;
 	list_push_front(&up->host->idle, &u->link);
 	up->host->idle_count++;
-	timer_set(&u->idle, UPSTREAM_IDLE_US);
+	timer_set(&u->idle, u->keep_us);
 }
 
 static void

@@ -16,7 +16,8 @@
 
 enum {
 	UPSTREAM_CONNECT_MS = 5000,
-	/* Below the keep-alive time of common servers (nginx: 75 s). */
+	/* Below the keep-alive time of common servers (nginx: 75 s), of
+	 * those that do not say theirs. */
 	UPSTREAM_IDLE_US = 55 * 1000000
 };
 
@@ -58,7 +59,8 @@ struct upstream_ask {
 	struct host *host;
 	struct tunnels_ask way;
 	bool http2;
-	bool upgrade; /* the request asks for another protocol */
+	bool upgrade;  /* the request asks for another protocol */
+	bool is_fresh; /* no kept connection of HTTP/1.1: one was dead */
 	const struct upstream_events *events;
 	void *arg;
 };

@@ -296,6 +296,21 @@ visit_run(void *arg)
 	return NULL;
 }
 
+/* For one more: the place of one that is over, if there is any. */
+static struct visit **
+place_for_visit(struct server_inside *in)
+{
+	for (unsigned i = 0; i < in->count; i++) {
+		if (in->visits[i]->fd >= 0)
+			continue;
+		pthread_join(in->visits[i]->thread, NULL);
+		mem_free(&in->visits[i]);
+		return &in->visits[i];
+	}
+	CHECK(in->count < CONNS_MAX);
+	return &in->visits[in->count++];
+}
+
 static void *
 accept_run(void *arg)
 {
@@ -307,10 +322,9 @@ accept_run(void *arg)
 		struct visit *v = mem_new(sizeof(*v));
 
 		pthread_mutex_lock(&in->lock);
-		CHECK(in->count < CONNS_MAX);
-		*v = (struct visit){.server = s, .fd = fd, .n = in->count};
-		in->visits[in->count++] = v;
-		atomic_fetch_add(&s->connections, 1);
+		*v = (struct visit){.server = s, .fd = fd};
+		v->n = atomic_fetch_add(&s->connections, 1);
+		*place_for_visit(in) = v;
 		CHECK(pthread_create(&v->thread, NULL, visit_run, v) == 0);
 		pthread_mutex_unlock(&in->lock);
 	}
