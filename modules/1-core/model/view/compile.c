@@ -237,6 +237,8 @@ compile(struct builder *b)
 	collect_sidecars(b);
 	compile_scopes(b);
 	b->scope = NULL;
+	if (b->full)
+		return; /* there may be no scope, not even the own */
 	compile_edges(b);
 	compile_access(b);
 	keep_problems(b);
