@@ -155,7 +155,7 @@ send_body(struct mirror *m)
 		e = upstream_send_body(m->up, piece);
 	}
 	if (m->sent == all.len && (e == OK || e == ERR_AGAIN))
-		e = upstream_send_end(m->up, /* trailers */ NULL);
+		(void)!upstream_send_end(m->up, /* trailers */ NULL);
 	(void)!upstream_flush(m->up);
 }
 
