@@ -468,12 +468,15 @@ def test_a_state_directory_of_somebody_else_is_told(meshd, tmp_path):
         folder.chmod(0o755)
     state = tmp_path / "theirs"
     meshd.ok("server", "init", "--state", state)
+    # Nothing but the state is in their way.
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(0o777)
     for verb in ("init", "run"):
         done = subprocess.run(
             ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
              MESHD, "server", verb, "--state", state], text=True,
             capture_output=True, timeout=60, check=False,
-            env={**meshd.env, "MESHD_SOCKET": ""})
+            env={**meshd.env, "MESHD_SOCKET": str(tmp_path / "run" / "sock")})
         assert done.returncode != 0
         assert f"{state} is not ours to use: Permission denied; run as " \
             "the user that owns it" in done.stderr, done.stderr
