@@ -10,6 +10,8 @@
 #include "http/http.h"
 #include "net/net.h"
 
+#include "far.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { STEP_S = 10, BODY_MAX = 2048, WAITING_MAX = 64 };
@@ -119,34 +121,6 @@ on_conn_close(void *arg, void *conn_arg)
 }
 
 /* --- the client ----------------------------------------------------------- */
-
-static void
-ignore_data(struct stream *s, void *arg, struct slice bytes)
-{
-	(void)s;
-	(void)arg;
-	(void)bytes;
-}
-
-static void
-far_close(struct stream *s, void *arg, enum err why)
-{
-	struct stream **far = arg;
-
-	(void)s;
-	(void)why;
-	*far = NULL;
-}
-
-static const struct stream_events far_events = {
-    .on_data = ignore_data, .on_close = far_close};
-
-static void
-settle(struct loop *l)
-{
-	loop_turn(l, 0);
-	loop_settle(l);
-}
 
 static void
 send(struct loop *l, struct stream **far, struct slice bytes)

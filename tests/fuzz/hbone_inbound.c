@@ -9,6 +9,8 @@
 #include "http/http.h"
 #include "net/net.h"
 
+#include "far.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { STEP_S = 4 };
@@ -110,34 +112,6 @@ on_conn_close(void *arg, struct http2 *c, enum err why)
 
 static const struct http2_events conn_events = {
     .on_request = on_request, .on_close = on_conn_close};
-
-static void
-ignore_data(struct stream *s, void *arg, struct slice bytes)
-{
-	(void)s;
-	(void)arg;
-	(void)bytes;
-}
-
-static void
-far_close(struct stream *s, void *arg, enum err why)
-{
-	struct stream **far = arg;
-
-	(void)s;
-	(void)why;
-	*far = NULL;
-}
-
-static const struct stream_events far_events = {
-    .on_data = ignore_data, .on_close = far_close};
-
-static void
-settle(struct loop *l)
-{
-	loop_turn(l, 0);
-	loop_settle(l);
-}
 
 static void
 talk(struct loop *l, struct slice frames)
