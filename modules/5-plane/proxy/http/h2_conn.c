@@ -10,6 +10,7 @@
 #include "http/conn.h"
 #include "http/inflow.h"
 #include "http/request.h"
+#include "upstream/upstream.h"
 
 #include <stdio.h>
 
@@ -331,26 +332,6 @@ on_done(struct client *client, bool complete)
 		http2_stream_leave(x->h2);
 }
 
-static void
-on_stray_data(struct stream *s, void *arg, struct slice data)
-{
-	(void)s;
-	(void)arg;
-	(void)data;
-	CHECK(!"bytes before the stream has its new owner");
-}
-
-static void
-on_stray_close(struct stream *s, void *arg, enum err why)
-{
-	(void)s; /* closed in the turn in which it changed hands */
-	(void)arg;
-	(void)why;
-}
-
-static const struct stream_events stray = {
-    .on_data = on_stray_data, .on_close = on_stray_close};
-
 static struct stream *
 take_stream(struct client *client, struct slice *out_rest)
 {
@@ -358,7 +339,8 @@ take_stream(struct client *client, struct slice *out_rest)
 
 	client->request = NULL;
 	*out_rest = SLICE_NONE; /* the stream brings it */
-	return http_tunnel_take(x->h2, &x->in.held, x->in.ended, &stray, NULL);
+	return http_tunnel_take(
+	    x->h2, &x->in.held, x->in.ended, &upstream_nobody, NULL);
 }
 
 static void

@@ -43,9 +43,6 @@ struct upstream_conn {
  */
 uint64_t upstream_way(const struct tunnels_ask *ask);
 
-/* Of a stream that changes hands, in the turn in which it does. */
-extern const struct stream_events upstream_nobody;
-
 /* A connection that is there, the one used last first, or is made (conns.c). */
 struct upstream_conn *conns_acquire(
     const struct upstream_ask *ask, struct fault *why);

@@ -111,6 +111,9 @@ void upstream_cancel(struct upstream_conn **up);
 /* In on_upgrade: the stream is the caller's, the rest is freed. */
 struct stream *upstream_take_stream(struct upstream_conn **up);
 
+/* Of a stream that changes hands, in the turn in which it does. */
+extern const struct stream_events upstream_nobody;
+
 /* Ends what is idle to this host, and lets what is shared end with its last
  * request; with a tunnel's session only what it carries. */
 void upstream_close_idle(struct host *host, const struct http2 *session);
