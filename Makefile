@@ -13,7 +13,10 @@
 #   check-io       tests/io/*.c: each call on a file fails once; the store's
 #                  walks of both kinds are unit/store/faults
 #   check-e2e      pytest over tests/{golden,e2e,interop}, the last with
-#                  H2SPEC, or go builds it below BUILD
+#                  H2SPEC and, in the folder GRPC_INTEROP, gRPC's own client
+#                  and server; or go builds them below BUILD
+#   interop        tests/peers: databases, sshd, Node … through a pair
+#                  of agents; one that is not installed is skipped and said
 #   conformance    tests/conformance/run.py on CORPUS, a folder of recorded
 #                  configuration; part of check if CORPUS is set
 #   conformance-peer   generated documents, judged and analysed by a real
@@ -36,11 +39,25 @@
 #   man            checks the manual pages, and that they, --help, the option
 #                  tables and the sample of settings agree
 #   man-resources  writes meshd-resources(5) anew, from the tables of fields
-#   bench          tests/bench against the peers; writes build/bench.json
+#   bench          tests/bench against the peers; writes build/bench.json;
+#                  gRPC's benchmark is in the folder GRPC_BENCH, or Go builds
+#                  it below BUILD
 #   bench-config   what configuration costs, of CORPUS beside ISTIOCTL (as
 #                  above) too, if it is set; into the same file
+#   soak           a small mesh under every protocol for SOAK_SECONDS, while
+#                  all of it changes: memory over time, and sums of calls
 #   demo           a mesh on this machine, in network namespaces
 #   install        DESTDIR and PREFIX are obeyed
+#   tarball deb rpm   what install lays out, packed, into BUILD/packages;
+#                  packaging/README.md
+#   provenance     those three, how they were made (in-toto, SLSA), and the
+#                  digests of all
+#   repo           of these, and those of ARCH=arm64 if they were made, trees
+#                  for apt and dnf in REPO (BUILD/repo), signed by the key of
+#                  gpg that REPO_KEY names in the environment
+#   check-packages   tests/packaging: their files, lint, and their lives in a
+#                  fresh root, ROOT or one that debootstrap makes, and under
+#                  systemd in a container; as root, no part of check
 #   third_party    the libraries that Debian's archives do not give
 #   clean          removes BUILD, but keeps build/third_party
 #
@@ -48,14 +65,20 @@
 #   V=1            shows the commands
 #   BUILD=dir      where everything goes (build). build/third_party is shared.
 #   CC=gcc|clang   any variant but the default one has a folder of its own
+#   ARCH=arm64     all tarball deb rpm: for that machine, on this one, by
+#                  Debian's cross compiler; no tests (this machine's)
 #   SANITIZE=address,undefined | thread      below BUILD, and a dynamic link
 #   CRYPTO=awslc|mbedtls   whose primitives mbedTLS uses (awslc)
 #   MODULES='a b'  lib, check-unit, fuzz: only these and the layers below them
 #   TESTS=pattern  check-unit: only the topics that match, as in TESTS=slice%
 #   FUZZ='a b' FUZZ_SECONDS=n   which fuzzers, and how long each (all, 60)
-#   WORKERS=n      check-e2e: how many processes share the tests (2 a core);
+#   SOAK_SECONDS=n   soak: how long (3600)
+#   WORKERS=n      check-e2e: how many processes share the tests (3 a core);
 #                  each is in namespaces of its own. 1: one after another, here
+#   TIDY_NODES=n   lint-tidy: how far into a function it walks (60000)
 #   PYTEST_ARGS= BENCH_ARGS= DEMO_ARGS=      handed on
+#   PEERS=dir      programs that Debian lacks, in bin/, for bench and interop
+#   ROOT=dir       what debootstrap made, for check-packages; it is copied
 #   CORPUS=dir     recorded configuration, for conformance and bench-config (none)
 #
 # How a file finds its headers
@@ -82,16 +105,28 @@ MODULES ?=
 TESTS ?= %
 FUZZ ?=
 FUZZ_SECONDS ?= 60
+SOAK_SECONDS ?= 3600
 PREFIX ?= /usr
 DESTDIR ?=
 V ?=
-CC := $(if $(filter default undefined,$(origin CC)),gcc,$(CC))
-AR := ar
+NATIVE := $(patsubst x86_64,amd64,$(patsubst aarch64,arm64,$(shell uname -m)))
+ARCH ?= $(NATIVE)
+CROSS := $(filter-out $(NATIVE),$(ARCH))
+TRIPLET := $(if $(CROSS),aarch64-linux-gnu)
+TOOLS := $(if $(CROSS),$(TRIPLET)-)
+CC := $(if $(filter default undefined,$(origin CC)),$(TOOLS)gcc,$(CC))
+AR := $(TOOLS)ar
+STRIP := $(TOOLS)strip
+# What prints completions, of which there is one program only.
+EMULATOR := $(if $(CROSS),qemu-aarch64-static)
 PYTHON := /usr/bin/python3
 
 Q := $(if $(V),,@)
 say = $(if $(V),:,printf '  %-7s %s\n' $1 $2)
 
+ifneq ($(filter-out arm64,$(CROSS)),)
+$(error ARCH is $(NATIVE) or arm64, not "$(ARCH)")
+endif
 ifneq ($(filter-out awslc mbedtls,$(CRYPTO)),)
 $(error CRYPTO is awslc or mbedtls, not "$(CRYPTO)")
 endif
@@ -105,14 +140,14 @@ endif
 empty :=
 space := $(empty) $(empty)
 VARIANT := $(subst $(space),-,$(strip \
-    $(filter-out gcc,$(notdir $(CC))) \
+    $(filter-out $(TOOLS)gcc,$(notdir $(CC))) $(CROSS) \
     $(if $(filter address%,$(SANITIZE)),asan) \
     $(if $(filter thread,$(SANITIZE)),tsan) \
     $(if $(filter fuzzer,$(SANITIZE)),fuzz) \
     $(if $(COVERAGE),coverage) \
     $(filter-out awslc,$(CRYPTO))))
 O := $(BUILD)$(if $(VARIANT),/$(VARIANT))
-TP := build/third_party
+TP := build/third_party$(CROSS:%=/%)
 GEN := $(BUILD)/gen
 
 # --- modules and layers ------------------------------------------------------
@@ -155,12 +190,17 @@ buildable = $(filter $(BUILDABLE),$1)
 OWNS_base := $(filter awslc,$(CRYPTO))
 OWNS_codec := inih
 OWNS_tls := mbedtls-$(CRYPTO)
-OWNS_http := llhttp
+OWNS_http := llhttp nghttp2
+# Tests of the proxy speak HTTP/2 to it by the library alone.
+TESTS_BY_proxy := nghttp2
 
-TP_NAMES := mbedtls-$(CRYPTO) $(filter awslc,$(CRYPTO)) inih llhttp
+TP_NAMES := mbedtls-$(CRYPTO) $(filter awslc,$(CRYPTO)) inih llhttp nghttp2
 TP_STAMPS := $(TP_NAMES:%=$(TP)/stamp/%)
+# For this machine apt has installed them.
+DEBIAN := $(CROSS:%=$(TP)/debian/usr)
+DEBIAN_STAMP := $(CROSS:%=$(TP)/stamp/debian)
 TP_LIBS = $(foreach n,$(TP_NAMES),$(wildcard $(TP)/lib/$n/*.a))
-SYSTEM_LIBS := -levent_pthreads -levent_extra -levent_core -lnghttp2 \
+SYSTEM_LIBS := -levent_pthreads -levent_extra -levent_core \
     -lsqlite3 -lsodium -lyaml -lprotobuf-c -ljansson -lm -lpthread
 
 # --- flags -------------------------------------------------------------------
@@ -175,7 +215,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 DEFINES := -D_GNU_SOURCE -DMESHD_VERSION='"$(VERSION)"' \
     -DMESHD_CRYPTO_AWSLC=$(if $(filter awslc,$(CRYPTO)),1,0)
 BASE_FLAGS := -std=gnu11 -g -fPIE -pthread -ffunction-sections \
-    -fdata-sections -fno-common -ffile-prefix-map=$(CURDIR)=.
+    -fdata-sections -fno-common -ffile-prefix-map=$(CURDIR)=. \
+    $(DEBIAN:%=-isystem %/include -isystem %/include/$(TRIPLET))
 ifeq ($(SANITIZE),)
 CODE_FLAGS := $(if $(COVERAGE),-O0 --coverage,-O2 -fstack-protector-strong \
     -D_FORTIFY_SOURCE=2)
@@ -193,7 +234,8 @@ endif
 WARNINGS += $(if $(SANITIZE)$(COVERAGE),-Wno-error)
 CFLAGS_ALL = $(BASE_FLAGS) $(CODE_FLAGS) $(WARNINGS) $(DEFINES) $(CFLAGS)
 LDFLAGS_ALL = -pthread -Wl,--gc-sections -Wl,-z,relro,-z,now \
-    -Wl,--build-id=sha1 -Wl,--as-needed $(LINK_MODE) $(LDFLAGS)
+    -Wl,--build-id=sha1 -Wl,--as-needed $(LINK_MODE) $(LDFLAGS) \
+    $(DEBIAN:%=-L%/lib/$(TRIPLET))
 
 # Nothing in an object says in which folder it was built.
 GEN_MAP := -ffile-prefix-map=$(GEN)=gen
@@ -208,7 +250,8 @@ module_paths = $(call quotes,$(call below,$(call number,$1)) \
 next = $(words $(wordlist 1,$1,$(DIGITS)) x)
 unit_paths = $(call quotes,tests/unit $(wildcard tests/unit/$1/support) \
     $(call below,$(call next,$(call number,$(call folder,$1)))) \
-    $(call rooms,$(call folder,$1))) $(call owned,$1)
+    $(call rooms,$(call folder,$1))) $(call owned,$1) \
+    $(patsubst %,-isystem $(TP)/include/%,$(TESTS_BY_$1))
 # A simulation sees the layers up to 4 and no sockets' worth of roles; what
 # fails may be a role's.
 LAYERS_sim := 5
@@ -221,6 +264,11 @@ all_paths = $(call quotes,tests/unit tests/third_party/support \
     third_party/mbedtls/alt $(call below,9)) \
     $(patsubst %,-isystem $(TP)/include/%,$(TP_NAMES))
 
+# Those that fuzz what lies inside of a module see its folder.
+INSIDE_tests/fuzz/bridge.c := proxy
+INSIDE_tests/fuzz/doctor.c := node
+INSIDE_tests/fuzz/named.c := resolver
+
 # $(call paths,file.c): the include path of any C file in the tree
 parts = $(subst /, ,$1)
 paths = $(strip $(if $(filter modules/%,$1), \
@@ -229,7 +277,7 @@ paths = $(strip $(if $(filter modules/%,$1), \
     $(call unit_paths,$(word 3,$(call parts,$1))), \
     $(if $(filter tests/sim/% tests/oom/% tests/io/%,$1), \
     $(call suite_paths,$(word 2,$(call parts,$1))), \
-    $(all_paths)))))
+    $(if $(INSIDE_$1),$(call unit_paths,$(INSIDE_$1)),$(all_paths))))))
 
 # --- what everybody calls ----------------------------------------------------
 
@@ -242,10 +290,10 @@ help:
 # --- objects and archives ----------------------------------------------------
 
 # Changed flags rebuild everything; unchanged ones leave the file alone.
-$(O)/flags: FORCE
+$(O)/flags: FORCE $(DEBIAN_STAMP)
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(CC) $(CFLAGS_ALL) $(GEN_MAP))' >$@.new
-	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@new=$@.$$$$; printf '%s\n' '$(subst ','\'',$(CC) $(CFLAGS_ALL) $(GEN_MAP))' \
+	    >$$new; cmp -s $$new $@ && rm $$new || mv $$new $@
 .PHONY: FORCE
 FORCE:
 
@@ -263,7 +311,7 @@ $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)): \
 $(patsubst %.c,$(O)/obj/%.o,$(call sources,$1)) \
     $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/unit/$1/*.c \
     tests/unit/$1/support/*.c)): \
-    $(OWNS_$1:%=$(TP)/stamp/%)
+    $(patsubst %,$(TP)/stamp/%,$(OWNS_$1) $(TESTS_BY_$1))
 endef
 $(foreach m,$(BUILDABLE),$(eval $(call module_rules,$m)))
 
@@ -277,12 +325,18 @@ $(O)/obj/%.pb-c.o: $(GEN)/%.pb-c.c $(O)/flags
 	@$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) -w $(GEN_MAP) -isystem $(dir $<) -MMD -MP -c $< -o $@
 
-# A table is written anew when the system's Unicode database is.
+# A table is written anew when the system's Unicode database is; the
+# installer's when one of the files is that it brings.
 UNICODE := /usr/share/unicode
+$(GEN)/%.table.c: private TABLE_OF = $(UNICODE)
+INSTALLER := modules/7-face/admin/install/script
+$(GEN)/$(INSTALLER).table.c: private TABLE_OF = packaging
+$(GEN)/$(INSTALLER).table.c: packaging/install.sh packaging/account.sh \
+    $(wildcard packaging/*.d/* packaging/systemd/*)
 $(GEN)/%.table.c: %.py $(UNICODE)/UnicodeData.txt
 	@mkdir -p $(@D)
 	@$(call say,TABLE,$<)
-	$(Q)$(PYTHON) $< $(UNICODE) >$@
+	$(Q)$(PYTHON) $< $(TABLE_OF) >$@
 $(O)/obj/%.table.o: $(GEN)/%.table.c $(O)/flags
 	@mkdir -p $(@D)
 	@$(call say,CC,$<)
@@ -304,13 +358,13 @@ STATIC := $(if $(SANITIZE)$(COVERAGE),-pie,-static-pie)
 $(O)/meshd: $(O)/obj/main.o $(call archive,$(BUILDABLE)) $(TP_STAMPS) \
     tests/lint/static-link.sh tests/lint/static-warnings
 	@$(call say,LINK,$@)
-	$(Q)tests/lint/static-link.sh $(CC) $(LDFLAGS_ALL) $(STATIC) -o $@ \
-	    $< $(call group,$(call archive,$(BUILDABLE)))
+	$(Q)tests/lint/static-link.sh $(CC) $(LDFLAGS_ALL) $(STATIC) \
+	    -Wl,-Map=$@.map -o $@ $< $(call group,$(call archive,$(BUILDABLE)))
 
 SIZE_MAX := 10485760
 $(O)/meshd.stripped: $(O)/meshd
 	@$(call say,STRIP,$@)
-	$(Q)strip -o $@ $<
+	$(Q)$(STRIP) --remove-section=.comment -o $@ $<
 	$(Q)$(if $(SANITIZE)$(COVERAGE),:,test $$(stat -c %s $@) -le $(SIZE_MAX) \
 	    || { echo "$@ is larger than $(SIZE_MAX) bytes" >&2; exit 1; })
 
@@ -345,7 +399,7 @@ endef
 TEST_NEEDS_model := codec
 TEST_NEEDS_node := server
 
-UNIT_MAIN := $(O)/obj/tests/unit/unit.o
+UNIT_MAIN := $(patsubst %,$(O)/obj/tests/unit/%.o,unit nameserver)
 unit_sources = $(wildcard tests/unit/$1/*.c)
 $(foreach m,$(BUILDABLE),$(foreach s,$(call unit_sources,$m),$(eval \
     $(call test_rule,$s,$(call closure,$m) $(TEST_NEEDS_$m), \
@@ -372,10 +426,13 @@ FUZZERS := $(patsubst tests/fuzz/%.c,%, \
     $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c)))
 FUZZ_CHOSEN := $(if $(FUZZ),$(FUZZ),$(FUZZERS))
 REPLAY := $(O)/obj/tests/fuzz/replay.o
-$(foreach f,$(FUZZERS),$(eval $(call test_rule,tests/fuzz/$f.c, \
-    $(CHOSEN),$(if $(filter fuzzer,$(SANITIZE)),,$(REPLAY)))))
+# One has a whole proxy between its ends, that of the proxy's own tests.
+FUZZ_NEEDS_bridge := $(patsubst %,$(O)/obj/tests/unit/proxy/support/%.o,rig wire)
+$(foreach f,$(FUZZERS),$(eval $(call test_rule,tests/fuzz/$f.c,$(CHOSEN), \
+    $(FUZZ_NEEDS_$f) $(if $(filter fuzzer,$(SANITIZE)),,$(REPLAY)))))
 # libFuzzer calls the entry by its name, so there is no header to declare it.
-$(FUZZERS:%=$(O)/obj/tests/fuzz/%.o): WARNINGS += -Wno-missing-prototypes
+$(FUZZERS:%=$(O)/obj/tests/fuzz/%.o): private WARNINGS += \
+    -Wno-missing-prototypes
 ifeq ($(SANITIZE),fuzzer)
 $(FUZZERS:%=$(O)/tests/fuzz/%): LINK_MODE := \
     -fsanitize=fuzzer,address,undefined
@@ -396,7 +453,7 @@ fuzz:
 third_party: $(TP_STAMPS)
 # The script compares contents, so a fresh clone's new times build nothing.
 $(TP)/stamp/%: $(shell find third_party -type f 2>/dev/null)
-	@third_party/build.sh $*
+	@THIRD_PARTY_ARCH=$(CROSS) third_party/build.sh $*
 $(TP)/stamp/mbedtls-awslc: $(TP)/stamp/awslc
 
 # The hooks are there only over AWS-LC.
@@ -416,20 +473,45 @@ check-mbedtls: $(TP_STAMPS)
 # --- pytest ------------------------------------------------------------------
 
 PYTEST_DIRS := $(wildcard tests/golden tests/e2e tests/interop)
-H2SPEC ?= $(abspath $(BUILD))/peers/bin/h2spec
+GO_BIN := $(abspath $(BUILD))/peers/bin
+H2SPEC ?= $(GO_BIN)/h2spec
+GRPC_INTEROP ?= $(GO_BIN)
 .PHONY: check-e2e
-check-e2e: all $(O)/tests/bench/swarm $(H2SPEC)
+check-e2e: all $(O)/tests/bench/swarm $(H2SPEC) \
+    $(GRPC_INTEROP)/grpc_client $(GRPC_INTEROP)/grpc_server
 	@MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(O)) \
-	    H2SPEC=$(H2SPEC) tests/pytest.sh $(O)/results/e2e '$(PYTHON)' \
+	    H2SPEC=$(H2SPEC) GRPC_INTEROP=$(GRPC_INTEROP) \
+	    tests/pytest.sh $(O)/results/e2e '$(PYTHON)' \
 	    $(sort $(dir $(wildcard $(PYTEST_DIRS:%=%/test_*.py)))) $(PYTEST_ARGS)
 
-# Where it cannot be had, the test that runs it fails with the reason.
-$(abspath $(BUILD))/peers/bin/h2spec: $(wildcard tests/interop/h2spec/go.*)
-	@mkdir -p $(@D)
-	@$(call say,GO,h2spec)
-	$(Q)cd tests/interop/h2spec && go build -o $@ \
-	    github.com/summerwind/h2spec/cmd/h2spec >$@.log 2>&1 \
-	    || echo "h2spec: $$(tail -n 1 $@.log)"
+ENVOY ?= $(abspath $(BUILD))/peers/envoy/envoy/_bin/envoy
+.PHONY: interop
+interop: all $(ENVOY)
+	@MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(O)) SKIPS=1 \
+	    ENVOY=$(ENVOY) $(if $(PEERS),ZTUNNEL=$(PEERS)/bin/ztunnel) \
+	    tests/pytest.sh $(O)/results/interop '$(PYTHON)' \
+	    tests/peers -r s $(PYTEST_ARGS)
+
+# The release that bench takes.
+$(abspath $(BUILD))/peers/envoy/envoy/_bin/envoy:
+	@mkdir -p $(BUILD)/peers
+	-$(Q)cd tests/bench && $(PYTHON) -c 'import peers, sys; \
+	    peers.find_envoy(sys.argv[1])' $(abspath $(BUILD))
+
+# A program of tests/interop/$2 in Go. Where it cannot be had, the tests that
+# run it fail with the reason.
+define go_peer
+$(GO_BIN)/$1: $(wildcard tests/interop/$2/go.*)
+	@mkdir -p $$(@D)
+	@$$(call say,GO,$1)
+	$$(Q)cd tests/interop/$2 && go build -o $$@ $3 >$$@.log 2>&1 \
+	    || echo "$1: $$$$(tail -n 1 $$@.log)"
+endef
+$(eval $(call go_peer,h2spec,h2spec,github.com/summerwind/h2spec/cmd/h2spec))
+$(eval $(call go_peer,grpc_client,grpc,google.golang.org/grpc/interop/client))
+$(eval $(call go_peer,grpc_server,grpc,google.golang.org/grpc/interop/server))
+$(eval $(call go_peer,grpc_bench_client,grpc,google.golang.org/grpc/benchmark/client))
+$(eval $(call go_peer,grpc_bench_server,grpc,google.golang.org/grpc/benchmark/server))
 
 # --- conformance -------------------------------------------------------------
 
@@ -458,10 +540,10 @@ $(abspath $(BUILD))/peers/bin/istioctl:
 # Each suite runs even if one before it failed; the summary decides.
 .PHONY: check check-asan check-tsan check-suites
 check:
-	+@tests/check.sh '$(O)' '$(MAKE)' third unit sim oom io fuzz e2e \
+	+@tests/check.sh '$(O)' '$(MAKE)' third sim unit oom io fuzz e2e \
 	    $(if $(CORPUS),conformance) lint reproducible asan tsan
 check-suites:
-	+@tests/check.sh '$(O)' '$(MAKE)' unit sim oom io fuzz e2e
+	+@tests/check.sh '$(O)' '$(MAKE)' sim unit oom io fuzz e2e
 check-asan:
 	+@$(MAKE) --no-print-directory SANITIZE=address,undefined check-suites
 check-tsan:
@@ -506,12 +588,17 @@ lint-shell:
 # An object is newer than all that its source includes, so what was found
 # clean stays so until one of them changes.
 LINT_C := $(wildcard main.c) $(foreach m,$(BUILDABLE),$(call sources,$m))
+# How far clang's analyzer walks into one function; its own default, 225000,
+# takes three times as long.
+TIDY_NODES ?= 60000
 lint-tidy: $(LINT_C:%.c=$(O)/lint/%.tidy)
 lint-analyzer: $(LINT_C:%.c=$(O)/lint/%.analyzer)
 $(O)/lint/%.tidy: %.c $(O)/obj/%.o .clang-tidy
 	@mkdir -p $(@D)
 	@$(call say,TIDY,$<)
-	$(Q)clang-tidy --quiet --warnings-as-errors='*' $< -- $(BASE_FLAGS) \
+	$(Q)clang-tidy --quiet --warnings-as-errors='*' \
+	    $(patsubst %,--extra-arg=%,-Xclang -analyzer-config \
+	    -Xclang max-nodes=$(TIDY_NODES)) $< -- $(BASE_FLAGS) \
 	    $(DEFINES) $(call paths,$<) >$@.log 2>/dev/null \
 	    || { cat $@.log; exit 1; }
 	@touch $@
@@ -542,7 +629,7 @@ man-resources: $(O)/meshd
 
 # --- bench, demo, install, clean ---------------------------------------------
 
-.PHONY: bench bench-config demo install clean
+.PHONY: bench bench-config soak demo install clean
 # The peer's half is loaded: OpenSSL's names are also those of AWS-LC.
 HANDSHAKES := $(O)/tests/bench/handshakes $(O)/tests/bench/other_tls.so
 $(eval $(call test_rule,tests/bench/handshakes.c,$(call closure,tls),))
@@ -552,15 +639,19 @@ $(O)/tests/bench/other_tls.so: tests/bench/other_tls.c \
 	@$(call say,CC,$<)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -shared -o $@ $< \
 	    -lssl -lcrypto
+ASKS := $(O)/tests/bench/asks
+$(eval $(call test_rule,tests/bench/asks.c,$(call closure,dns),))
 $(eval $(call test_rule,tests/bench/regex.c,base,))
 $(eval $(call test_rule,tests/bench/compile.c,$(call closure,model codec),))
 SWARM := $(O)/tests/bench/swarm
 $(eval $(call test_rule,tests/bench/swarm.c,$(call closure,node),))
 $(eval $(call test_rule,tests/bench/agent.c,$(call closure,node),))
 $(eval $(call test_rule,tests/bench/routes.c,$(call closure,model) codec,))
+GRPC_BENCH ?= $(GO_BIN)
 BENCH = $(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
-    $(PYTHON) tests/bench/bench.py
-bench: all $(HANDSHAKES)
+    GRPC_BENCH=$(GRPC_BENCH) $(PYTHON) tests/bench/bench.py
+bench: all $(HANDSHAKES) $(ASKS) $(GRPC_BENCH)/grpc_bench_client \
+    $(GRPC_BENCH)/grpc_bench_server
 	$(BENCH) traffic $(BENCH_ARGS)
 # Without istioctl there are our own figures.
 bench-config: all $(O)/tests/bench/regex $(O)/tests/bench/compile \
@@ -568,18 +659,83 @@ bench-config: all $(O)/tests/bench/regex $(O)/tests/bench/compile \
 	$(if $(CORPUS),-@$(MAKE) -s $(ISTIOCTL))
 	$(BENCH) configuration $(if $(CORPUS),--corpus '$(CORPUS)' \
 	    --istioctl '$(ISTIOCTL)') $(BENCH_ARGS)
+soak: all
+	$(Q)MESHD=$(abspath $(O)/meshd) tests/worker.sh \
+	    $(PYTHON) tests/e2e/soak.py --seconds $(SOAK_SECONDS)
 demo: all
 	$(Q)MESHD=$(abspath $(O)/meshd) demo/run $(DEMO_ARGS)
-install: $(O)/meshd.stripped
-	install -D -m 755 $(O)/meshd.stripped $(DESTDIR)$(PREFIX)/bin/meshd
-	$(foreach p,$(wildcard man/*.[1-9]),install -D -m 644 $p \
-	    $(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $p))/$(notdir $p) &&) :
-	$(foreach f,$(wildcard packaging/systemd/*.service),install -D -m 644 $f \
-	    $(DESTDIR)$(PREFIX)/lib/systemd/system/$(notdir $f) &&) :
-	$(foreach f,$(wildcard config/*.conf config/examples/*),install -D -m 644 $f \
-	    $(DESTDIR)$(PREFIX)/share/doc/meshd/examples/$(notdir $f) &&) :
+# What the linker took, as the map beside the program says.
+SBOM := $(O)/sbom/meshd.spdx.json
+$(SBOM): $(O)/meshd.stripped packaging/sbom.py third_party/manifest
+	@$(call say,SBOM,$@)
+	$(Q)$(PYTHON) packaging/sbom.py $(O)/meshd $(VERSION) $(ARCH) $(TP) \
+	    $(O)/sbom
+# $(call lay,mode,file,place)
+lay = install -D -m $1 $2 $(DESTDIR)$(PREFIX)/$3
+install: $(O)/meshd.stripped $(SBOM)
+	$(call lay,755,$(O)/meshd.stripped,bin/meshd)
+	$(Q)$(foreach p,$(wildcard man/*.[1-9]),$(call lay,644,$p,$(strip \
+	    share/man/man$(subst .,,$(suffix $p))/$(notdir $p))) &&) :
+	$(Q)$(foreach d,sysusers.d tmpfiles.d,$(call \
+	    lay,644,packaging/$d/meshd.conf,lib/$d/meshd.conf) &&) :
+	$(Q)$(foreach u,$(notdir $(wildcard packaging/systemd/*.service)), \
+	    $(call lay,644,packaging/systemd/$u,lib/systemd/system/$u) && \
+	    sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' \
+	    $(DESTDIR)$(PREFIX)/lib/systemd/system/$u &&) :
+	$(Q)$(foreach f,$(wildcard config/*.conf config/examples/*),$(call \
+	    lay,644,$f,share/doc/meshd/examples/$(notdir $f)) &&) :
+	$(Q)$(foreach f,CHANGELOG.md LICENSE,$(call \
+	    lay,644,$f,share/doc/meshd/$f) &&) :
+	$(Q)for f in $(O)/sbom/licenses/*; do $(call \
+	    lay,644,$$f,share/doc/meshd/licenses/$$(basename $$f)); done
+	$(call lay,644,$(SBOM),share/doc/meshd/meshd.spdx.json)
+	$(Q)$(foreach c,$(COMPLETIONS),$(EMULATOR) $(O)/meshd.stripped completion \
+	    $(firstword $(subst :, ,$c)) >$(O)/completion && $(call \
+	    lay,644,$(O)/completion,share/$(lastword $(subst :, ,$c))) &&) :
+# shell:place
+COMPLETIONS := bash:bash-completion/completions/meshd \
+    zsh:zsh/site-functions/_meshd fish:fish/vendor_completions.d/meshd.fish
+
+# What is packed is what install lays out, each kind in a tree of its own.
+PACKAGES := $(abspath $(O))/packages
+PREFIX_tarball := /usr/local
+.PHONY: tarball deb rpm
+tarball deb rpm: $(O)/meshd.stripped $(SBOM)
+	$(Q)rm -rf $(PACKAGES)/$@ && mkdir -p $(PACKAGES)/$@
+	$(Q)$(MAKE) -s install DESTDIR=$(PACKAGES)/$@ \
+	    PREFIX=$(or $(PREFIX_$@),/usr) >/dev/null
+	$(Q)ARCH=$(ARCH) packaging/$@.sh $(VERSION) $(PACKAGES)/$@ $(PACKAGES)
+	$(Q)rm -rf $(PACKAGES)/$@
+
+.PHONY: provenance
+provenance: tarball deb rpm
+	$(Q)$(PYTHON) packaging/provenance.py $(VERSION) $(ARCH) $(SBOM) $(PACKAGES)
+	$(Q)cd $(PACKAGES) && rm -f SHA256SUMS && sha256sum * >SHA256SUMS.new \
+	    && mv SHA256SUMS.new SHA256SUMS
+
+# Of the packages that are there, of either machine.
+REPO ?= $(abspath $(BUILD))/repo
+.PHONY: repo
+repo: deb rpm
+	$(Q)packaging/repo.sh $(REPO) $(wildcard $(sort \
+	    $(PACKAGES) $(abspath $(BUILD))/packages \
+	    $(abspath $(BUILD))/arm64/packages))
+
+# A root is made by debootstrap, once; ROOT may be one that is there already.
+ROOT ?= $(abspath $(BUILD))/roots/debian
+# Who else reads what sbom.py writes.
+SPDX := $(abspath $(BUILD))/tools/spdx/bin/pyspdxtools
+$(SPDX):
+	$(Q)$(PYTHON) -m venv $(abspath $(BUILD))/tools/spdx
+	$(Q)$(@D)/pip install -q spdx-tools==0.8.5
+.PHONY: check-packages
+check-packages: provenance $(SPDX)
+	@SPDX=$(SPDX) PACKAGES=$(PACKAGES) VERSION=$(VERSION) ROOT=$(ROOT) SKIPS=1 WORKERS=1 \
+	    tests/pytest.sh $(O)/results/packages '$(PYTHON)' \
+	    tests/packaging -r s $(PYTEST_ARGS)
+
 clean:
 	$(Q)for d in $(BUILD)/*; do \
-	    test "$$d" = $(TP) || rm -rf "$$d"; done
+	    test "$$d" = build/third_party || rm -rf "$$d"; done
 
 -include $(shell find $(O)/obj -name '*.d' 2>/dev/null)

@@ -7,6 +7,7 @@
 
 #include "admin/admin.h"
 #include "base/base.h"
+#include "capture/capture.h"
 #include "cli/cli.h"
 #include "loop/loop.h"
 #include "net/net.h"
@@ -16,6 +17,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,7 @@
 struct process {
 	struct loop *loop;
 	struct net_factory *factory;
+	struct net_supervisor *supervisor;
 	struct server *server;
 	struct node *node;
 	struct admin *admin;
@@ -36,10 +39,13 @@ struct process {
 	struct loop_signal interrupt;
 	struct loop_signal hangup;
 	struct timer watchdog;
-	uint64_t watchdog_us;             /* 0: nobody watches */
+	bool is_open;  /* the API is */
+	bool serves;   /* an agent: its first view is in force */
+	bool is_ready; /* as READY=1 said */
 	const struct cli_agent *settings; /* NULL: a server */
 	struct addr api;                  /* of a server */
 	struct addr metrics;              /* of a server */
+	const char *installer;            /* of a server; NULL: off */
 	int log_fd;                       /* of the access log, or -1 */
 	const char *socket;
 	uint64_t drain_us;
@@ -47,28 +53,103 @@ struct process {
 	int code;
 };
 
-/* systemd's protocol (sd_notify(3)); without systemd it does nothing. */
-static void
-notify(const char *state)
-{
-	const char *path = getenv("NOTIFY_SOCKET");
-	struct sockaddr_un to = {.sun_family = AF_UNIX};
-	size_t len = path == NULL ? 0 : strlen(path);
-	int fd;
+/* --- what systemd is told (sd_notify(3)) --- */
 
-	if (len == 0 || len >= sizeof(to.sun_path))
+enum {
+	STATUS_BYTES = 512,
+	CLOSE_US = 10 * 1000000 /* to close in, behind the drain */
+};
+
+static void
+describe_server(const struct process *p, char out[STATUS_BYTES])
+{
+	struct server_status now;
+	char text[ADDR_TEXT_MAX];
+
+	server_status(p->server, &now);
+	(void)snprintf(out, STATUS_BYTES, "Serves %.*s to agents at %s",
+	    SLICE_ARG(now.trust_domain), addr_format(&now.control, text));
+}
+
+static void
+describe_node(const struct node_status *now, char out[STATUS_BYTES])
+{
+	if (now->state == NODE_RUNNING)
+		(void)snprintf(out, STATUS_BYTES, "Serves as %.*s of %.*s",
+		    SLICE_ARG(now->name), SLICE_ARG(now->trust_domain));
+	else if (now->state == NODE_JOINING)
+		(void)snprintf(out, STATUS_BYTES, "Joins the mesh");
+	else
+		(void)snprintf(
+		    out, STATUS_BYTES, "Waits for a token: meshd join TOKEN");
+}
+
+/*
+ * A machine that is no member is ready when it can be made one; a member, when
+ * its first view is in force.
+ */
+static void
+tell_state(struct process *p)
+{
+	char status[STATUS_BYTES], lines[STATUS_BYTES + 32];
+	struct node_status now;
+
+	if (!p->is_open || p->stopping)
 		return;
-	memcpy(to.sun_path, path, len);
-	if (to.sun_path[0] == '@')
-		to.sun_path[0] = 0;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return;
-	/* Nobody listening is not our failure. */
-	(void)sendto(fd, state, strlen(state), MSG_NOSIGNAL,
-	    (struct sockaddr *)&to,
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
-	(void)close(fd); /* a datagram was sent or not by now */
+	if (p->server != NULL) {
+		describe_server(p, status);
+	} else {
+		node_status(p->node, &now);
+		if (now.state == NODE_RUNNING && !p->serves)
+			return;
+		describe_node(&now, status);
+	}
+	p->is_ready = true;
+	(void)snprintf(lines, sizeof(lines), "READY=1\nSTATUS=%s", status);
+	net_supervisor_tell(p->supervisor, lines);
+}
+
+/* The drain may be longer than the time that systemd gives. */
+static void
+tell_stopping(const struct process *p)
+{
+	char lines[STATUS_BYTES];
+
+	(void)snprintf(lines, sizeof(lines),
+	    "STOPPING=1\nSTATUS=Ends; connections get %" PRIu64 " ms\n"
+	    "EXTEND_TIMEOUT_USEC=%" PRIu64,
+	    p->drain_us / 1000, p->drain_us + CLOSE_US);
+	net_supervisor_tell(p->supervisor, lines);
+}
+
+static void
+set_watchdog(struct process *p)
+{
+	uint64_t us = net_supervisor_watchdog_us(p->supervisor);
+
+	if (us > 1 && !p->stopping)
+		timer_set(&p->watchdog, us / 2);
+}
+
+static void
+on_alive(void *arg)
+{
+	struct process *p = arg;
+
+	net_supervisor_tell(p->supervisor, "WATCHDOG=1");
+	set_watchdog(p);
+}
+
+/* A loop that hangs, this or a worker's, says nothing, and we are restarted. */
+static void
+on_watchdog(void *arg)
+{
+	struct process *p = arg;
+
+	if (p->node != NULL)
+		node_ask_workers(p->node, on_alive, p);
+	else
+		on_alive(p);
 }
 
 /* The folder of the socket; /run is empty after every boot. */
@@ -106,7 +187,8 @@ stop(struct process *p, int code)
 		return;
 	p->stopping = true;
 	p->code = code;
-	notify("STOPPING=1");
+	timer_clear(&p->watchdog);
+	tell_stopping(p);
 	admin_close(&p->admin);
 	if (p->server != NULL)
 		server_close(&p->server, on_closed, p);
@@ -168,6 +250,16 @@ labels_differ(const struct cli_agent *old, const struct cli_agent *new)
 	return a.count != b.count || !labels_match(&a, &b);
 }
 
+static bool
+lists_differ(
+    const struct addr *a, size_t a_count, const struct addr *b, size_t b_count)
+{
+	for (size_t i = 0; i < a_count && i < b_count; i++)
+		if (!addr_eq(&a[i], &b[i]))
+			return true;
+	return a_count != b_count;
+}
+
 static void
 tell_unchanged(const struct cli_agent *old, const struct cli_agent *new)
 {
@@ -184,13 +276,42 @@ tell_unchanged(const struct cli_agent *old, const struct cli_agent *new)
 	needs_restart("metrics", !addr_eq(&old->metrics, &new->metrics));
 	needs_restart("health", !addr_eq(&old->health, &new->health));
 	needs_restart("admin", !addr_eq(&old->admin, &new->admin));
+	needs_restart("dns",
+	    lists_differ(old->dns, old->dns_count, new->dns, new->dns_count));
+	needs_restart("dns-upstream",
+	    lists_differ(old->dns_upstreams, old->dns_upstream_count,
+		new->dns_upstreams, new->dns_upstream_count));
+	needs_restart("dns-ttl", old->dns_ttl_us != new->dns_ttl_us);
+	needs_restart("dns-wire", texts_differ(old->dns_wire, new->dns_wire));
+	needs_restart("dns-log", texts_differ(old->dns_log, new->dns_log));
 	needs_restart("workers", old->workers != new->workers);
+	needs_restart("exec-checks", old->exec_checks != new->exec_checks);
 	needs_restart(
 	    "access-log", texts_differ(old->access_log, new->access_log));
 	needs_restart(
 	    "log-format", texts_differ(old->log_format, new->log_format));
-	needs_restart(
-	    "access-log-format", old->access_log_json != new->access_log_json);
+}
+
+/* NULL: the mesh says how lines look. What is written there was read once. */
+static struct telemetry_lines *
+lines_of(const struct cli_agent *settings)
+{
+	struct telemetry_lines *lines = NULL;
+
+	if (settings->access_log_format != NULL)
+		CHECK(telemetry_lines_parse(
+			  slice_str(settings->access_log_format), &lines,
+			  NULL) == OK);
+	return lines;
+}
+
+static void
+use_lines(const struct process *p, const struct cli_agent *settings)
+{
+	AUTO(telemetry_lines_unref)
+	struct telemetry_lines *lines = lines_of(settings);
+
+	node_set_log_lines(p->node, lines);
 }
 
 /* The same path, perhaps another file by now (logrotate). */
@@ -224,11 +345,23 @@ use_settings(void *arg, const struct cli_agent *fresh)
 	node_retry(p->node);
 	p->drain_us = fresh->drain_us;
 	node_set_log_success(p->node, fresh->log_success);
+	use_lines(p, fresh);
 	if (node_set_upstreams(
 		p->node, upstreams, upstreams_of(fresh, upstreams), &why) != OK)
 		log_error(
 		    "upstreams stay as they were", "why=\"%s\"", why.text);
 	tell_unchanged(p->settings, fresh);
+}
+
+static void
+tell_reloading(const struct process *p)
+{
+	char lines[64];
+
+	(void)snprintf(lines, sizeof(lines),
+	    "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+	    clock_mono_us(&clock_system));
+	net_supervisor_tell(p->supervisor, lines);
 }
 
 static void
@@ -240,42 +373,16 @@ on_hangup(void *arg)
 
 	if (p->stopping)
 		return;
-	(void)snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%llu",
-	    (unsigned long long)clock_mono_us(&clock_system));
-	notify(text);
+	if (p->is_ready)
+		tell_reloading(p);
 	if (cli_read_again(use_settings, p, &why) == OK) {
 		log_info("settings were read again", "reason=SIGHUP");
 	} else {
 		fault_format(&why, text, sizeof(text));
 		log_error("settings stay as they were", "why=\"%s\"", text);
 	}
-	notify("READY=1");
-}
-
-/* A loop that hangs says nothing, and systemd restarts us. */
-static void
-on_watchdog(void *arg)
-{
-	struct process *p = arg;
-
-	notify("WATCHDOG=1");
-	timer_set(&p->watchdog, p->watchdog_us);
-}
-
-static void
-open_watchdog(struct process *p)
-{
-	const char *text = getenv("WATCHDOG_USEC");
-	const char *pid = getenv("WATCHDOG_PID");
-	uint64_t n;
-
-	timer_init(&p->watchdog, p->loop, on_watchdog, p);
-	if (text == NULL || slice_to_u64(slice_str(text), &n) != OK || n < 2)
-		return;
-	p->watchdog_us = n / 2;
-	if (pid == NULL ||
-	    (slice_to_u64(slice_str(pid), &n) == OK && n == (uint64_t)getpid()))
-		timer_set(&p->watchdog, p->watchdog_us);
+	if (p->is_ready)
+		net_supervisor_tell(p->supervisor, "READY=1");
 }
 
 /* --- up --- */
@@ -290,7 +397,8 @@ on_api_open(void *arg, enum err e, const struct fault *why)
 		return;
 	}
 	log_info("serving", "socket=%s version=%s", p->socket, MESHD_VERSION);
-	notify("READY=1");
+	p->is_open = true;
+	tell_state(p);
 }
 
 /* `spec` has what only one role gives. */
@@ -343,7 +451,8 @@ open_floor(struct process *p, const char *socket_path, struct fault *why)
 		    &p->interrupt, p->loop, SIGINT, on_signal, p);
 	if (e == OK)
 		e = loop_signal_open(&p->hangup, p->loop, SIGHUP, on_hangup, p);
-	open_watchdog(p);
+	timer_init(&p->watchdog, p->loop, on_watchdog, p);
+	set_watchdog(p);
 	return e;
 }
 
@@ -353,6 +462,7 @@ process_init(struct process *p)
 	*p = (struct process){.code = CLI_EXIT_OK, .log_fd = -1};
 	p->loop = loop_new(NULL);
 	p->factory = net_factory_new();
+	p->supervisor = net_supervisor_new_env();
 }
 
 /* Runs what was opened, or says why it was not. */
@@ -369,6 +479,7 @@ process_run(struct process *p, enum err e, const struct fault *why)
 	timer_clear(&p->watchdog);
 	net_factory_free(&p->factory);
 	loop_free(&p->loop);
+	net_supervisor_free(&p->supervisor);
 	return p->code;
 }
 
@@ -382,8 +493,9 @@ on_server_ready(void *arg, enum err e, const struct fault *why)
 	if (e != OK)
 		stop(p, cli_fault(why));
 	else
-		open_api(p, (struct admin_spec){
-				.remote = p->api, .metrics = p->metrics});
+		open_api(p, (struct admin_spec){.remote = p->api,
+				.metrics = p->metrics,
+				.installer = p->installer});
 }
 
 static int
@@ -396,6 +508,7 @@ run_server(const struct cli_server *settings)
 	process_init(&p);
 	p.api = settings->api;
 	p.metrics = settings->metrics;
+	p.installer = settings->installer ? settings->state_dir : NULL;
 	e = open_floor(&p, settings->socket_path, &why);
 	if (e == OK)
 		p.server = server_open(&(struct server_spec){
@@ -427,6 +540,8 @@ on_node_ready(void *arg, enum err e, const struct fault *why)
 {
 	struct process *p = arg;
 
+	p->serves = e == OK;
+	tell_state(p);
 	if (p->admin != NULL)
 		admin_joined(p->admin, e, why);
 }
@@ -457,10 +572,53 @@ text(const char *s)
 	return slice_str(s == NULL ? "" : s);
 }
 
-static enum err
-open_node(
-    struct process *p, const struct cli_agent *settings, struct fault *why)
+/* Borrows from the settings. */
+static struct wiring_spec
+wiring_of(const struct cli_agent *settings)
 {
+	struct slice link = slice_str(settings->dns_wire);
+	struct slice kind = slice_split(&link, ':');
+	struct wiring_spec spec = {.kind = WIRING_OFF};
+
+	if (slice_eq(kind, S("resolv-conf")))
+		spec.kind = WIRING_RESOLV_CONF;
+	else if (slice_eq(kind, S("resolved")))
+		spec.kind = WIRING_RESOLVED;
+	if (link.len > 0)
+		spec.link = link.ptr; /* the end of a text */
+	return spec;
+}
+
+/* Borrows from the settings. */
+static struct resolver_spec
+dns_of(const struct cli_agent *settings)
+{
+	enum { SECOND_US = 1000000 };
+	struct slice log = slice_str(settings->dns_log);
+	uint64_t each = 1;
+	struct resolver_spec spec = {.listen = settings->dns,
+	    .listen_count = settings->dns_count,
+	    .upstreams = settings->dns_upstreams,
+	    .upstream_count = settings->dns_upstream_count,
+	    .ttl_s = (uint32_t)(settings->dns_ttl_us / SECOND_US),
+	    .log = RESOLVER_LOG_ALL};
+
+	if (slice_eq(log, S("off")))
+		spec.log = RESOLVER_LOG_OFF;
+	else if (slice_eq(log, S("failed")))
+		spec.log = RESOLVER_LOG_FAILED;
+	else if (slice_to_u64(log, &each) != OK)
+		each = 1;               /* "all" */
+	spec.log_each = (uint32_t)each; /* the option said that it fits */
+	return spec;
+}
+
+static enum err
+open_node(struct process *p, const struct cli_agent *settings, int helper_fd,
+    struct fault *why)
+{
+	AUTO(telemetry_lines_unref)
+	struct telemetry_lines *lines = lines_of(settings);
 	struct node_upstream upstreams[CLI_LIST_MAX];
 	struct node_spec spec = {
 	    .loop = p->loop,
@@ -479,11 +637,13 @@ open_node(
 	    .hbone = settings->hbone,
 	    .gossip = settings->gossip,
 	    .workers = settings->workers,
-	    .log = {p->log_fd,
-		settings->access_log_json ? TELEMETRY_JSON : TELEMETRY_TEXT,
-		settings->log_success},
+	    .capture_fd = helper_fd,
+	    .exec_checks = settings->exec_checks,
+	    .log = {p->log_fd, lines, settings->log_success},
 	    .upstreams = upstreams,
 	    .upstream_count = settings->upstream_count,
+	    .dns = dns_of(settings),
+	    .wiring = wiring_of(settings),
 	    .on_ready = on_node_ready,
 	    .arg = p,
 	};
@@ -492,22 +652,61 @@ open_node(
 	return node_open(&spec, &p->node, why);
 }
 
+/* Before any thread and any descriptor of ours. */
+static enum err
+start_helper(const struct cli_agent *settings, int *out, struct fault *why)
+{
+	*out = -1;
+	if (settings->is_gateway)
+		return OK;
+	return capture_helper_start(text(settings->token), out, why);
+}
+
+static void
+on_finding(void *arg, const struct doctor_finding *f)
+{
+	(void)arg;
+	if (f->level != DOCTOR_OK)
+		log_warn("something is wrong with this machine",
+		    "check=%s what=\"%.*s\" mend=\"%.*s\"", f->check,
+		    SLICE_ARG(f->text), SLICE_ARG(f->mend));
+}
+
+/* What makes the start impossible, the start says. */
+static void
+glance(const struct cli_agent *settings)
+{
+	struct doctor_port ports[CLI_PORTS_MAX];
+
+	doctor_glance(&(struct doctor_spec){.root = "",
+	    .state_dir = settings->state_dir,
+	    .is_starting = true,
+	    .ports = ports,
+	    .port_count = cli_agent_ports(settings, ports),
+	    .clock = &clock_system,
+	    .each = on_finding});
+}
+
 static int
 run_agent(const struct cli_agent *settings)
 {
 	struct process p;
 	struct fault why = {0};
 	enum err e;
-	int code;
+	int helper_fd, code;
 
+	if (start_helper(settings, &helper_fd, &why) != OK)
+		return cli_fault(&why);
 	process_init(&p);
 	p.settings = settings;
 	p.drain_us = settings->drain_us;
 	e = open_floor(&p, settings->socket_path, &why);
 	if (e == OK)
+		glance(settings);
+	if (e == OK)
 		e = open_access_log(settings, &p.log_fd, &why);
 	if (e == OK)
-		e = open_node(&p, settings, &why);
+		e = open_node(&p, settings, helper_fd, &why);
 	if (e == OK)
 		open_api(&p, (struct admin_spec){.metrics = settings->metrics,
 				 .health = settings->health,

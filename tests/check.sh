@@ -11,8 +11,7 @@
 # and the slowest programs, are told before the summary.
 #
 # The simulation computes in one thread, so it goes on beside the suites after
-# it, most of which wait. It is built before: two makes may not build in one
-# folder at once.
+# it. It is built before: two makes may not build in one folder at once.
 
 build=$1
 results=$1/results

@@ -6,6 +6,11 @@ import collections
 import pytest
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "waits: for a time that the mesh takes, tens of seconds")
+
+
 def group(item):
     """Of those that share a mesh; None if the test shares nothing."""
     mark = item.get_closest_marker("xdist_group")
@@ -16,7 +21,8 @@ def group(item):
 def pytest_collection_modifyitems(config, items):
     """What takes longest begins first, lest all wait for it at the end.
 
-    That is the groups, from the largest down, then the complex files.
+    That is what waits, then groups, from the largest down, then the complex
+    files.
     """
     if not hasattr(config, "workerinput"):
         return
@@ -25,3 +31,4 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: "" if group(item) else item.path.name,
                reverse=True)
     items.sort(key=lambda item: -sizes[group(item)])
+    items.sort(key=lambda item: item.get_closest_marker("waits") is None)

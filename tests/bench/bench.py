@@ -15,15 +15,20 @@ import json
 import os
 import sys
 
+import answers
 import configuration
+import health
 import peers
+import protocols
 import rows
 import streams
 from machine import enter_network
 from mesh import SERVER_ADDRESS, agent_address
 from rows import LeftOut, Settings
 
-TABLES = {"traffic": rows.ROWS, "configuration": configuration.ROWS + (streams.ROW,)}
+TABLES = {"traffic": (rows.ROWS + protocols.ROWS + health.ROWS +
+                      (answers.ROW,)),
+          "configuration": configuration.ROWS + (streams.ROW,)}
 
 ADDRESSES = [SERVER_ADDRESS] + [agent_address(n) for n in range(1, 32)]
 

@@ -9,7 +9,10 @@
  * a proxy's scope. On stdout, as JSON: the milliseconds of this thread for a
  * view from nothing (the least of some tries), and what it takes of memory;
  * and for one where an endpoint is another than before, or the weights of a
- * VirtualService, or the policy of a DestinationRule.
+ * VirtualService, or the policy of a DestinationRule, or what a Service says;
+ * where one of these comes that was not there at first, and where one goes; and
+ * where something else comes. At a gateway each of the VirtualServices has a
+ *host of its own.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -48,8 +51,10 @@ used_mib(void)
 /* --- the mesh ------------------------------------------------------------- */
 
 struct mesh {
+	enum view_proxy proxy;
 	const struct resource **resources;
 	size_t resource_count;
+	size_t service_count;
 	struct view_endpoint_input *endpoints;
 	size_t endpoint_count;
 	struct view_serving *servings;
@@ -64,6 +69,26 @@ static const char service_text[] =
     "spec:\n"
     "  selector: {app: service-N}\n"
     "  ports: [{name: http, port: 80, targetPort: 8080}]\n";
+
+static const char other_service_text[] =
+    "apiVersion: v1\n"
+    "kind: Service\n"
+    "metadata: {name: service-N, namespace: space-S, labels: {a: b}}\n"
+    "spec:\n"
+    "  selector: {app: other-N}\n"
+    "  ports:\n"
+    "  - {name: http, port: 80, targetPort: 8080}\n";
+static const char entry_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: ServiceEntry\n"
+    "metadata: {name: entry-N, namespace: space-S}\n"
+    "spec:\n"
+    "  hosts: [entry-N.example.com]\n"
+    "  location: MESH_EXTERNAL\n"
+    "  resolution: DNS\n"
+    "  ports:\n"
+    "  - {name: http, number: 80, protocol: HTTP}\n"
+    "  - {name: tls, number: 443, protocol: TLS}\n";
 
 #define RULE_TEXT(balancer)                                                    \
 	"apiVersion: networking.istio.io/v1\n"                                 \
@@ -90,6 +115,50 @@ static const char service_text[] =
 	"    - {destination: {host: service-N, subset: v1}, weight: " v1 "}\n" \
 	"    - {destination: {host: service-N, subset: v2}, weight: " v2 "}\n"
 
+static const char plain_routes_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: VirtualService\n"
+    "metadata: {name: service-N, namespace: space-S}\n"
+    "spec:\n"
+    "  hosts: [service-N]\n"
+    "  http:\n"
+    "  - {timeout: 5s, route: [{destination: {host: service-N}}]}\n";
+static const char gateway_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: Gateway\n"
+    "metadata: {name: door, namespace: space}\n"
+    "spec:\n"
+    "  servers:\n"
+    "  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}\n";
+static const char bound_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: VirtualService\n"
+    "metadata: {name: service-N, namespace: space-S}\n"
+    "spec:\n"
+    "  hosts: [service-N.example.com]\n"
+    "  gateways: [space/door]\n"
+    "  http:\n"
+    "  - {timeout: 5s, route: [{destination: {host: service-N}}]}\n";
+static const char workload_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: WorkloadEntry\n"
+    "metadata: {name: one, namespace: space-0}\n"
+    "spec: {address: 10.250.0.1, labels: {app: service-0}}\n";
+static const char access_text[] =
+    "apiVersion: security.istio.io/v1\n"
+    "kind: AuthorizationPolicy\n"
+    "metadata: {name: policy-N, namespace: default}\n"
+    "spec: {rules: [{from: [{source: {namespaces: [shop]}}]}]}\n";
+static const char peers_text[] =
+    "apiVersion: security.istio.io/v1\n"
+    "kind: PeerAuthentication\n"
+    "metadata: {name: policy-N, namespace: default}\n"
+    "spec: {mtls: {mode: STRICT}}\n";
+static const char telemetry_text[] =
+    "apiVersion: telemetry.istio.io/v1\n"
+    "kind: Telemetry\n"
+    "metadata: {name: policy-N, namespace: default}\n"
+    "spec: {accessLogging: [{disabled: true}]}\n";
 static const char rule_text[] = RULE_TEXT("LEAST_REQUEST");
 static const char other_rule_text[] = RULE_TEXT("ROUND_ROBIN");
 static const char routes_text[] = ROUTES_TEXT("5s", "9", "1");
@@ -179,20 +248,23 @@ add_endpoints(struct mesh *m, size_t number)
 }
 
 static void
-make(struct mesh *m, size_t services)
+make(struct mesh *m, size_t services, enum view_proxy proxy)
 {
-	m->resources = mem_resize(NULL, 0, services * 3, sizeof(*m->resources));
+	*m = (struct mesh){.proxy = proxy};
+	m->resources =
+	    mem_resize(NULL, 0, services * 3 + 2, sizeof(*m->resources));
 	m->endpoints =
 	    mem_resize(NULL, 0, services * ENDPOINTS, sizeof(*m->endpoints));
 	m->servings = mem_resize(NULL, 0, services, sizeof(*m->servings));
 	arena_init(&m->arena, (size_t)1 << 30);
+	m->service_count = services;
 	for (size_t i = 0; i < services; i++) {
 		m->resources[m->resource_count++] = document(service_text, i);
 		if (i % 2 == 0) {
 			m->resources[m->resource_count++] =
 			    document(rule_text, i);
-			m->resources[m->resource_count++] =
-			    document(routes_text, i);
+			m->resources[m->resource_count++] = document(
+			    proxy == VIEW_ROUTER ? bound_text : routes_text, i);
 		}
 		add_endpoints(m, i);
 		m->servings[m->serving_count++] =
@@ -202,6 +274,7 @@ make(struct mesh *m, size_t services)
 			.endpoints = &m->endpoints[i * ENDPOINTS],
 			.count = ENDPOINTS};
 	}
+	m->resources[m->resource_count++] = decode(gateway_text);
 }
 
 static void
@@ -221,10 +294,6 @@ drop(struct mesh *m)
 
 /* --- measuring ------------------------------------------------------------ */
 
-struct found {
-	double full_ms, full_mib, endpoint_ms, rules_ms, policy_ms;
-};
-
 static int
 by_size(const void *a, const void *b)
 {
@@ -236,7 +305,8 @@ by_size(const void *a, const void *b)
 static struct view *
 compile(const struct mesh *m, const struct view *before)
 {
-	struct view_input in = {.resources = m->resources,
+	struct view_input in = {.proxy = m->proxy,
+	    .resources = m->resources,
 	    .resource_count = m->resource_count,
 	    .servings = m->servings,
 	    .serving_count = m->serving_count,
@@ -250,15 +320,15 @@ compile(const struct mesh *m, const struct view *before)
 }
 
 static void
-measure_full(const struct mesh *m, struct found *f)
+measure_full(const struct mesh *m, double *out_ms, double *out_mib)
 {
 	for (int i = 0; i < TRIES; i++) {
 		double mib = used_mib(), at = cpu_ms(), took;
 		struct view *v = compile(m, NULL);
 
 		took = cpu_ms() - at;
-		f->full_mib = used_mib() - mib;
-		f->full_ms = i == 0 ? took : MIN(f->full_ms, took);
+		*out_mib = used_mib() - mib;
+		*out_ms = i == 0 ? took : MIN(*out_ms, took);
 		view_unref(&v);
 	}
 }
@@ -274,17 +344,23 @@ change_endpoint(struct mesh *m, size_t i)
 	m->servings[n / ENDPOINTS].version++;
 }
 
-/* Of every second service there are three resources, of the others one. */
+/* The resources of a service with rules and of one without follow each other:
+ * Service, DestinationRule, VirtualService; Service. */
+static size_t
+place_of(const struct mesh *m, size_t i, size_t at)
+{
+	return i * 7919 % (m->service_count / 2) * 4 + at;
+}
+
 static void
 replace(struct mesh *m, size_t i, size_t at, const char *form)
 {
-	size_t services = m->resource_count / 2;
-	size_t number = i * 7919 % services / 2 * 2;
+	size_t place = place_of(m, i, at);
 	struct resource **r =
-	    (struct resource **)(uintptr_t)&m->resources[number * 2 + at];
+	    (struct resource **)(uintptr_t)&m->resources[place];
 
 	resource_unref(r);
-	*r = document(form, number);
+	*r = document(form, place / 4 * 2);
 }
 
 /* One of the VirtualServices has other weights, or its own again. */
@@ -300,49 +376,258 @@ change_policy(struct mesh *m, size_t i)
 	replace(m, i, 1, i % 2 == 0 ? other_rule_text : rule_text);
 }
 
-/* The median of many. */
+static void
+insert(struct mesh *m, size_t at, const struct resource *r)
+{
+	memmove(&m->resources[at + 1], &m->resources[at],
+	    (m->resource_count++ - at) * sizeof(*m->resources));
+	m->resources[at] = r;
+}
+
+static const struct resource *
+take_out(struct mesh *m, size_t at)
+{
+	const struct resource *r = m->resources[at];
+
+	memmove(&m->resources[at], &m->resources[at + 1],
+	    (--m->resource_count - at) * sizeof(*m->resources));
+	return r;
+}
+
+/* One more, of a service that had none. */
+static void
+add(struct mesh *m, size_t i, const char *form)
+{
+	size_t at = place_of(m, i, 4);
+
+	insert(m, at, document(form, at / 4 * 2 - 1));
+}
+
+static void
+add_rules(struct mesh *m, size_t i)
+{
+	add(m, i, plain_routes_text);
+}
+
+static void
+add_policy(struct mesh *m, size_t i)
+{
+	add(m, i, rule_text);
+}
+
+static void
+drop_added(struct mesh *m, size_t i)
+{
+	struct resource *r =
+	    (struct resource *)(uintptr_t)take_out(m, place_of(m, i, 4));
+
+	resource_unref(&r);
+}
+
+/* One of those that were there at first; it comes back. */
+static const struct resource *away;
+
+static void
+take_rules(struct mesh *m, size_t i)
+{
+	away = take_out(m, place_of(m, i, 2));
+}
+
+static void
+put_rules(struct mesh *m, size_t i)
+{
+	insert(m, place_of(m, i, 2), away);
+}
+
+static void
+take_policy(struct mesh *m, size_t i)
+{
+	away = take_out(m, place_of(m, i, 1));
+}
+
+static void
+put_policy(struct mesh *m, size_t i)
+{
+	insert(m, place_of(m, i, 1), away);
+}
+
+/* Whatever else: behind all others. */
+static void
+add_last(struct mesh *m, const char *form)
+{
+	m->resources[m->resource_count++] = document(form, m->service_count);
+}
+
+static void
+drop_last(struct mesh *m, size_t i)
+{
+	struct resource *r =
+	    (struct resource *)(uintptr_t)take_out(m, m->resource_count - 1);
+
+	(void)i; /* always the same one */
+	resource_unref(&r);
+}
+
+static void
+add_access(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, access_text);
+}
+
+static void
+add_peers(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, peers_text);
+}
+
+static void
+add_telemetry(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, telemetry_text);
+}
+
+static void
+add_workload(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, workload_text);
+}
+
+static void
+add_bound(struct mesh *m, size_t i)
+{
+	add(m, i, bound_text);
+}
+
+static void
+add_service(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, service_text);
+}
+
+static void
+add_entry(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, entry_text);
+}
+
+/* One with rules, which says something else, or the same again. */
+static void
+change_service(struct mesh *m, size_t i)
+{
+	replace(m, i, 0, i % 2 == 0 ? other_service_text : service_text);
+}
+
+/* One without rules. */
+static void
+take_service(struct mesh *m, size_t i)
+{
+	away = take_out(m, place_of(m, i, 3));
+}
+
+static void
+put_service(struct mesh *m, size_t i)
+{
+	insert(m, place_of(m, i, 3), away);
+}
+
+/* What may happen, and what comes after it. */
+struct change {
+	const char *name;
+	void (*happen)(struct mesh *m, size_t i);
+	void (*undo)(struct mesh *m, size_t i); /* NULL: nothing */
+	size_t times;
+};
+
+static const struct change changes[] = {
+    {"endpoint_ms", change_endpoint, NULL, CHANGES},
+    {"rules_ms", change_rules, NULL, CHANGES},
+    {"policy_ms", change_policy, NULL, CHANGES},
+    {"rules_come_ms", add_rules, drop_added, CHANGES},
+    {"rules_go_ms", take_rules, put_rules, CHANGES},
+    {"policy_comes_ms", add_policy, drop_added, CHANGES},
+    {"policy_goes_ms", take_policy, put_policy, CHANGES},
+    {"access_comes_ms", add_access, drop_last, CHANGES},
+    {"peers_come_ms", add_peers, drop_last, CHANGES},
+    {"telemetry_comes_ms", add_telemetry, drop_last, CHANGES},
+    {"workload_comes_ms", add_workload, drop_last, CHANGES},
+    {"service_comes_ms", add_service, drop_last, CHANGES},
+    {"service_ms", change_service, NULL, CHANGES},
+    {"service_goes_ms", take_service, put_service, CHANGES},
+    {"entry_comes_ms", add_entry, drop_last, CHANGES},
+};
+
+static const struct change at_gateway[] = {
+    {"gateway_rules_come_ms", add_bound, drop_added, CHANGES},
+    {"gateway_rules_go_ms", take_rules, put_rules, CHANGES},
+};
+
+static void
+step(struct mesh *m, struct view **v)
+{
+	struct view *before = *v;
+
+	*v = compile(m, before);
+	view_unref(&before);
+}
+
+/* The median. */
 static double
-measure(struct mesh *m, void (*change)(struct mesh *m, size_t i))
+measure(struct mesh *m, const struct change *c)
 {
 	struct view *v = compile(m, NULL);
 	double took[CHANGES];
 
-	for (size_t i = 0; i < CHANGES; i++) {
-		struct view *before = v;
+	for (size_t i = 0; i < c->times; i++) {
 		double at;
 
-		change(m, i);
+		c->happen(m, i);
 		at = cpu_ms();
-		v = compile(m, before);
+		step(m, &v);
 		took[i] = cpu_ms() - at;
-		view_unref(&before);
+		if (c->undo == NULL)
+			continue;
+		c->undo(m, i);
+		step(m, &v);
 	}
 	view_unref(&v);
-	qsort(took, CHANGES, sizeof(took[0]), by_size);
-	return took[CHANGES / 2];
+	qsort(took, c->times, sizeof(took[0]), by_size);
+	return took[c->times / 2];
+}
+
+static void
+measure_all(struct mesh *m, const struct change *all, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		(void)printf(
+		    ", \"%s\": %.4f", all[i].name, measure(m, &all[i]));
 }
 
 int
 main(int argc, char **argv)
 {
-	struct found f = {0};
 	struct mesh m = {0};
+	double ms = 0, mib = 0;
 	char *end;
 	unsigned long services = argc == 2 ? strtoul(argv[1], &end, 10) : 0;
 
-	if (services == 0 || services > 100000 || *end != '\0') {
-		(void)fprintf(stderr, "usage: compile SERVICES (1-100000)\n");
+	if (services < 2 || services > 100000 || *end != '\0') {
+		(void)fprintf(stderr, "usage: compile SERVICES (2-100000)\n");
 		return 2;
 	}
-	make(&m, services);
-	measure_full(&m, &f);
-	f.endpoint_ms = measure(&m, change_endpoint);
-	f.rules_ms = measure(&m, change_rules);
-	f.policy_ms = measure(&m, change_policy);
-	(void)printf("{\"full_ms\": %.3f, \"full_mib\": %.1f, "
-		     "\"endpoint_ms\": %.4f, \"rules_ms\": %.4f, "
-		     "\"policy_ms\": %.4f}\n",
-	    f.full_ms, f.full_mib, f.endpoint_ms, f.rules_ms, f.policy_ms);
+	make(&m, services, VIEW_SIDECAR);
+	measure_full(&m, &ms, &mib);
+	(void)printf("{\"full_ms\": %.3f, \"full_mib\": %.1f", ms, mib);
+	measure_all(&m, changes, ARRAY_LEN(changes));
+	drop(&m);
+	make(&m, services, VIEW_ROUTER);
+	measure_all(&m, at_gateway, ARRAY_LEN(at_gateway));
+	(void)printf("}\n");
 	drop(&m);
 	return 0;
 }

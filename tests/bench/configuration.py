@@ -74,12 +74,43 @@ def compile_view(settings):
                          f"{out['full_mib']:.1f} MiB; an endpoint "
                          f"{out['endpoint_ms']:.3f} ms, a VirtualService "
                          f"{out['rules_ms']:.3f} ms, a DestinationRule "
-                         f"{out['policy_ms']:.3f} ms")
+                         f"{out['policy_ms']:.3f} ms; one that comes "
+                         f"{out['rules_come_ms']:.3f} ms, "
+                         f"{out['policy_comes_ms']:.3f} ms; one that goes "
+                         f"{out['rules_go_ms']:.3f} ms, "
+                         f"{out['policy_goes_ms']:.3f} ms; an "
+                         f"AuthorizationPolicy {out['access_comes_ms']:.3f} "
+                         f"ms, a PeerAuthentication "
+                         f"{out['peers_come_ms']:.3f} ms, a Telemetry "
+                         f"{out['telemetry_comes_ms']:.3f} ms, a "
+                         f"VirtualService of a gateway "
+                         f"{out['gateway_rules_come_ms']:.3f} ms, a "
+                         f"WorkloadEntry "
+                         f"{out['workload_comes_ms']:.3f} ms, a Service "
+                         f"{out['service_comes_ms']:.3f} ms, changes "
+                         f"{out['service_ms']:.3f} ms, goes "
+                         f"{out['service_goes_ms']:.3f} ms, a ServiceEntry "
+                         f"{out['entry_comes_ms']:.3f} ms")
     return {"full compile of one proxy": (out["full_ms"], None),
             "memory of its view": (out["full_mib"], None),
             "one endpoint is another": (out["endpoint_ms"], None),
             "one VirtualService is another": (out["rules_ms"], None),
-            "one DestinationRule is another": (out["policy_ms"], None)}
+            "one DestinationRule is another": (out["policy_ms"], None),
+            "one VirtualService comes": (out["rules_come_ms"], None),
+            "one VirtualService goes": (out["rules_go_ms"], None),
+            "one DestinationRule comes": (out["policy_comes_ms"], None),
+            "one DestinationRule goes": (out["policy_goes_ms"], None),
+            "one AuthorizationPolicy comes": (out["access_comes_ms"], None),
+            "one PeerAuthentication comes": (out["peers_come_ms"], None),
+            "one VirtualService comes to a gateway":
+            (out["gateway_rules_come_ms"], None),
+            "one VirtualService of a gateway goes":
+            (out["gateway_rules_go_ms"], None),
+            "one WorkloadEntry comes": (out["workload_comes_ms"], None),
+            "one Service comes": (out["service_comes_ms"], None),
+            "one Service is another": (out["service_ms"], None),
+            "one Service goes": (out["service_goes_ms"], None),
+            "one ServiceEntry comes": (out["entry_comes_ms"], None)}
 
 
 ENDPOINTS_OUT_OF_SCOPE = 64  # bytes of each that are allowed
@@ -281,7 +312,15 @@ ROWS = (
         Goal("memory of its view", "MiB", 120, 40, issue="C"),
         Goal("one endpoint is another", "ms", 1, 0.05, issue="C"),
         Goal("one VirtualService is another", "ms", 10, 1, issue="C"),
-        Goal("one DestinationRule is another", "ms", 10, 1, issue="C")),
+        Goal("one DestinationRule is another", "ms", 10, 1, issue="C"),
+        Goal("one VirtualService comes", "ms", 10, 1, issue="C"),
+        Goal("one VirtualService goes", "ms", 10, 1, issue="C"),
+        Goal("one DestinationRule comes", "ms", 10, 1, issue="C"),
+        Goal("one DestinationRule goes", "ms", 10, 1, issue="C"),
+        Goal("one Service comes", "ms", 10, 1, issue="C"),
+        Goal("one Service is another", "ms", 10, 1, issue="C"),
+        Goal("one Service goes", "ms", 10, 1, issue="C"),
+        Goal("one ServiceEntry comes", "ms", 10, 1, issue="C")),
         f"{SERVICES[-1]} services, five endpoints each, 5,000 "
         "VirtualServices, all in scope"),
     Row("agent", agent_all, (

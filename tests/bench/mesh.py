@@ -89,20 +89,33 @@ class Mesh:
         return self.local.command("token", "create", "--uses",
                                   str(uses)).strip().split("\n")[-1]
 
-    def agent(self, number, token=None, upstreams=(), core=PROXY_CORE):
+    def agent(self, number, token=None, upstreams=(), **more):
         """`upstreams` are those of --upstream; listening is not awaited."""
-        return Agent(self, number, token, upstreams, core)
+        return Agent(self, number, token, upstreams, **more)
+
+    def pair(self, offers, first=1, **more):
+        """Two agents; of a name the first offers (port, protocol, target),
+        and the second has it at the last of the four."""
+        token = self.token(2)
+        server = self.agent(first, token, **more).joined()
+        for name, (port, protocol, target, _) in offers.items():
+            server.expose(name, port, target, protocol)
+        client = self.agent(first + 1, token, [
+            f"{name}={front}" for name, (*_, front) in offers.items()],
+            **more).joined()
+        return [client.program, server.program]
 
     def apply(self, text):
         return self.local.command("apply", "-f", "-", stdin=text)
 
 
 class Agent:
-    def __init__(self, mesh, number, token, upstreams, core):
+    def __init__(self, mesh, number, token, upstreams, core=PROXY_CORE,
+                 workers=1, dns=("--dns", "off")):
         self.number = number
         self.address = agent_address(number)
         self.local = Local(mesh.meshd, mesh.stage.path(f"agent{number}.sock"))
-        argv = [mesh.meshd, "agent", "--workers", "1",
+        argv = [mesh.meshd, "agent", "--workers", str(workers),
                 "--name", f"vm{number}", "--address", self.address,
                 "--state", mesh.stage.path(f"agent{number}"),
                 "--socket", self.local.path,
@@ -110,7 +123,7 @@ class Agent:
                 "--gossip", f"{self.address}:15946",
                 "--metrics", f"{self.address}:15020",
                 "--health", f"{self.address}:15021", "--admin", "off",
-                "--access-log", "off"]
+                "--access-log", "off", *dns]
         if token:
             argv += ["--join", token]
         for upstream in upstreams:

@@ -127,6 +127,38 @@ def h2load(stage, where, connections, seconds, proxies):
     return {"us": spent * 1e6 / int(done[1])}
 
 
+# --- gRPC's own client and server of its benchmark, in Go ---
+
+GRPC = ("127.0.0.1", 18081)
+GRPC_BYTES = 100
+
+
+def grpc_program(name):
+    return os.path.join(os.environ.get("GRPC_BENCH", ""), name)
+
+
+def start_grpc_server(stage):
+    return stage.start("grpc-server", [
+        grpc_program("grpc_bench_server"), "-port", str(GRPC[1]),
+        "-test_name", os.path.relpath(stage.path("grpc"), "/tmp")],
+        LOAD_CORE).wait_port(*GRPC)
+
+
+def grpc_load(stage, port, kind, seconds, proxies):
+    """64 calls, or streams, at once on each of 4 connections; a message of a
+    stream is one and its answer. Profiles go into the stage's folder."""
+    before = [p.cpu_s() for p in proxies]
+    out = stage.run([
+        grpc_program("grpc_bench_client"), "-port", str(port), "-c", "4",
+        "-r", "64", "-w", "0", "-d", str(seconds), "-rpc_type", kind,
+        "-req", str(GRPC_BYTES), "-resp", str(GRPC_BYTES), "-test_name",
+        os.path.relpath(stage.path(f"grpc-{port}"), "/tmp")],
+        LOAD_CORE, seconds + 60)
+    spent = sum(p.cpu_s() - b for p, b in zip(proxies, before))
+    per_s = float(re.search(r"qps: ([\d.e+]+)", out)[1])
+    return {"us": spent * 1e6 / (per_s * seconds)}
+
+
 # --- HAProxy ---
 
 HAPROXY = """global
@@ -207,13 +239,14 @@ def tls(stage, side, alpn):
     return {"name": "tls", "typed_config": config}
 
 
-def http_filter(cluster):
+def http_filter(cluster, websockets=False):
     router = {"name": "router", "typed_config": {
         "@type": f"{TYPE}filters.http.router.v3.Router"}}
     route = {"match": {"prefix": "/"},
              "route": {"cluster": cluster, "timeout": "0s"}}
     return {"name": "http", "typed_config": {
         "@type": TYPE + MANAGER, "stat_prefix": "http",
+        "upgrade_configs": [{"upgrade_type": "websocket"}] * websockets,
         "http_filters": [router],
         "route_config": {"virtual_hosts": [
             {"name": "all", "domains": ["*"], "routes": [route]}]}}}
@@ -237,7 +270,7 @@ def listener(port, network_filter, transport=None):
             "filter_chains": [chain]}
 
 
-def cluster(name, target, transport=None):
+def cluster(name, target, transport=None, http2=False):
     """Without the default limits, which are below the load."""
     most = 4294967295
     it = {"name": name, "type": "STATIC", "connect_timeout": "10s",
@@ -249,6 +282,11 @@ def cluster(name, target, transport=None):
                   "address": socket_address(*target)}}]}]}}
     if transport:
         it["transport_socket"] = transport
+    if http2:
+        it["typed_extension_protocol_options"] = {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": f"{TYPE}upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http2_protocol_options": {}}}}
     return it
 
 
@@ -269,21 +307,22 @@ def start_envoy_alone(stage, binary):
                        [cluster("app", APP)])
 
 
-def start_envoy_pair(stage, binary):
-    """HTTP/1.1 and bytes, each over mutual TLS; no log, no policy."""
+def start_envoy_pair(stage, binary, app=APP, http2=False, websockets=False):
+    """HTTP and bytes, each over mutual TLS; no log, no policy."""
     make_certificates(stage)
-    alpn = ["http/1.1"]
+    alpn = ["h2"] if http2 else ["http/1.1"]
     inner = [("127.0.0.1", INNER_PORT), ("127.0.0.1", INNER_BULK_PORT)]
     server = start_envoy(
         stage, binary, "server",
-        [listener(INNER_PORT, http_filter("app"), tls(stage, "server", alpn)),
+        [listener(INNER_PORT, http_filter("app", websockets),
+                  tls(stage, "server", alpn)),
          listener(INNER_BULK_PORT, tcp_filter("app"),
                   tls(stage, "server", alpn))],
-        [cluster("app", APP)])
+        [cluster("app", app, http2=http2)])
     client = start_envoy(
         stage, binary, "client",
-        [listener(ENVOY_PORT, http_filter("http")),
+        [listener(ENVOY_PORT, http_filter("http", websockets)),
          listener(BULK_PORT, tcp_filter("bulk"))],
-        [cluster("http", inner[0], tls(stage, "client", alpn)),
+        [cluster("http", inner[0], tls(stage, "client", alpn), http2),
          cluster("bulk", inner[1], tls(stage, "client", alpn))])
     return [client, server]

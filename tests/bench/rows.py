@@ -14,9 +14,9 @@ import time
 import urllib.request
 
 import peers
-from machine import LOAD_CORE, PROXY_CORE, Stage, wait_for
+from machine import LOAD_CORE, PROXY_CORE, Stage, is_listening, wait_for
 from mesh import Mesh
-from hold import ask, context_of, hold, open_tunnel
+from hold import ask, ask_h2, context_of, hold, open_tunnel
 
 WEB = "127.0.0.1:18080"
 FRONT = ("127.0.0.1", 9000)
@@ -89,13 +89,19 @@ def fetch(where, path="/"):
 
 # --- HTTP through one agent ---
 
+def start_alone(stage, settings):
+    """An agent that passes FRONT on to the application."""
+    peers.start_app(stage)
+    mesh = Mesh(stage, settings.meshd)
+    agent = mesh.agent(1, mesh.token(1), ["web=127.0.0.1:9000"]).joined()
+    agent.expose("web", 80, WEB, "http")
+    wait_for(lambda: fetch(FRONT) == 200, "a request is served")
+    return agent
+
+
 def http_plain(settings):
     with settings.stage() as stage:
-        peers.start_app(stage)
-        mesh = Mesh(stage, settings.meshd)
-        agent = mesh.agent(1, mesh.token(1), ["web=127.0.0.1:9000"]).joined()
-        agent.expose("web", 80, WEB, "http")
-        wait_for(lambda: fetch(FRONT) == 200, "a request is served")
+        agent = start_alone(stage, settings)
         haproxy = peers.start_haproxy(stage)
         ours, theirs = in_turns(
             settings,
@@ -116,11 +122,7 @@ H2_CONNECTIONS = 16
 def http2_plain(settings):
     """The service speaks HTTP/1.1."""
     with settings.stage() as stage:
-        peers.start_app(stage)
-        mesh = Mesh(stage, settings.meshd)
-        agent = mesh.agent(1, mesh.token(1), ["web=127.0.0.1:9000"]).joined()
-        agent.expose("web", 80, WEB, "http")
-        wait_for(lambda: fetch(FRONT) == 200, "a request is served")
+        agent = start_alone(stage, settings)
         sides = [(FRONT, agent.program),
                  (("127.0.0.1", peers.HAPROXY_H2_PORT),
                   peers.start_haproxy(stage)),
@@ -141,16 +143,12 @@ def http2_plain(settings):
 def start_pair(stage, settings):
     """Two agents; what the second's upstreams reach the first offers."""
     peers.start_app(stage)
-    mesh = Mesh(stage, settings.meshd)
-    token = mesh.token(2)
-    server = mesh.agent(1, token).joined()
-    server.expose("web", 80, WEB, "http")
-    server.expose("bulk", 81, WEB, "tcp")
-    client = mesh.agent(2, token, ["web=127.0.0.1:9000",
-                                   "bulk=127.0.0.1:9001"]).joined()
+    agents = Mesh(stage, settings.meshd).pair({
+        "web": (80, "http", WEB, "127.0.0.1:9000"),
+        "bulk": (81, "tcp", WEB, "127.0.0.1:9001")})
     wait_for(lambda: fetch(FRONT) == 200, "a request is served")
     wait_for(lambda: fetch(FRONT_BULK) == 200, "a connection is served")
-    return [client.program, server.program]
+    return agents
 
 
 def http_pair(settings):
@@ -234,6 +232,17 @@ def a_connection(program, where, open_one=ask):
         return (program.rss_kib() - before) / IDLE_CONNECTIONS
 
 
+def memory_h2(settings):
+    """Programs that held nothing else before."""
+    with settings.stage() as stage:
+        agent = start_alone(stage, settings)
+        envoy = peers.start_envoy_alone(
+            stage, peers.find_envoy(settings.build))
+        return {"RSS: a further idle HTTP/2 client connection, plain": (
+            a_connection(agent.program, FRONT, ask_h2),
+            a_connection(envoy, ("127.0.0.1", peers.ENVOY_PORT), ask_h2))}
+
+
 def tunnels(settings):
     """Each is a connection of its own, as from so many machines."""
     with settings.stage() as stage:
@@ -245,6 +254,8 @@ def tunnels(settings):
         wait_for(lambda: os.path.exists(f"{caller}/node.pem"),
                  "the caller's certificate")
         context = context_of(caller)
+        wait_for(lambda: is_listening(agent.address, 15008),
+                 "the agent takes tunnels")
         return {"RSS: a further idle tunnel, inbound": (
             a_connection(agent.program, (agent.address, 15008),
                          lambda where: open_tunnel(where, context)), None)}
@@ -381,6 +392,9 @@ ROWS = (
         Goal("RSS: idle agent", "MiB", 10, 6, "Envoy"),
         Goal("RSS: a further idle client connection, plain", "KiB", 8, 2,
              "Envoy")), LEAN),
+    Row("memory-h2", memory_h2, (
+        Goal("RSS: a further idle HTTP/2 client connection, plain", "KiB",
+             1 / 3, 1 / 4, "Envoy", ratio=True, issue="D"),), LEAN),
     Row("tunnels", tunnels, (
         Goal("RSS: a further idle tunnel, inbound", "KiB", 8, 4, issue="D"),),
         ""),

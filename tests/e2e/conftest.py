@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from mesh import Mesh, Meshd, Server
+from mesh import Mesh, Meshd, Server, families
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def server(meshd):
         it.stop(signal.SIGKILL)
 
 
-@pytest.fixture(params=[4, 6], ids=["IPv4", "IPv6"])
+@pytest.fixture(params=families("machines", shared=False))
 def mesh(request, tmp_path_factory):
     """A server, and machines 2 to 4 without agents."""
     with Mesh(tmp_path_factory.mktemp("mesh"), request.param) as it:

@@ -53,8 +53,10 @@ class Tunnel:
             validate_outbound_headers=False))
         self.h2.initiate_connection()
         self.headers = {}
+        self.trailers = {}
         self.data = {}
         self.ended = set()
+        self.reset = set()
         self.flush()
 
     def __enter__(self):
@@ -81,9 +83,13 @@ class Tunnel:
                 self.data[stream] = self.data.get(stream, b"") + event.data
                 self.h2.acknowledge_received_data(
                     event.flow_controlled_length, stream)
+            elif isinstance(event, h2.events.TrailersReceived):
+                self.trailers[stream] = dict(event.headers)
             elif isinstance(event, (h2.events.StreamEnded,
                                     h2.events.StreamReset)):
                 self.ended.add(stream)
+                if isinstance(event, h2.events.StreamReset):
+                    self.reset.add(stream)
             elif isinstance(event, h2.events.ConnectionTerminated):
                 raise ConnectionResetError("GOAWAY")
         self.flush()

@@ -21,9 +21,9 @@ spec:
 
 GUARD = """\
 apiVersion: security.istio.io/v1
-kind: PeerAuthentication
+kind: AuthorizationPolicy
 metadata: {name: strict}
-spec: {mtls: {mode: STRICT}}
+spec: {rules: [{}]}
 """
 
 FOREIGN = """\
@@ -86,8 +86,8 @@ def test_what_lets_more_through_is_refused_whole(server, meshd, write):
 
 
 def test_whoever_asks_the_server_judges_it(server, meshd):
-    doc = {"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication",
-           "metadata": {"name": "strict"}, "spec": {"mtls": {"mode": "STRICT"}}}
+    doc = {"apiVersion": "security.istio.io/v1", "kind": "AuthorizationPolicy",
+           "metadata": {"name": "strict"}, "spec": {"rules": [{}]}}
     status, told = post(meshd, "/v1/apply", {"documents": [doc]})
     assert status == 422 and told["code"] == "ERR_UNSUPPORTED"
     assert "MSH0002" in told["message"]
@@ -104,13 +104,13 @@ def test_it_is_kept_if_that_is_wanted_and_status_is_loud_as_long(
     assert done.returncode == 0
     assert done.stderr.startswith("warning: standard input:2:1: kind: ")
     loud = ("\nNOT IN FORCE: more is let through than these say (MSH0002)\n"
-            "RESOURCE                           FIELD\n"
-            "PeerAuthentication/default/strict  kind\n")
+            "RESOURCE                            FIELD\n"
+            "AuthorizationPolicy/default/strict  kind\n")
     assert loud in meshd.ok("status")
     server.stop()
     server.start()
     assert loud in meshd.ok("status")
-    meshd.ok("delete", "PeerAuthentication", "strict")
+    meshd.ok("delete", "AuthorizationPolicy", "strict")
     assert "NOT IN FORCE" not in meshd.ok("status")
     assert meshd.json("status")["inert"]["fields"] == 0
 
@@ -182,7 +182,7 @@ def test_diff_looks_at_what_apply_would_refuse(server, meshd):
     assert "VirtualService/default/reviews was changed by someone else; " \
         "get it anew" in dry.stderr
     assert meshd("diff", "-f", "-", stdin=GUARD).stdout == \
-        "PeerAuthentication/default/strict would be created\n"
+        "AuthorizationPolicy/default/strict would be created\n"
 
 
 def test_what_moves_in_a_list_is_told_as_that(server, meshd):
@@ -362,15 +362,15 @@ def test_one_resource_goes_back_alone(server, meshd):
 def test_what_was_is_judged_anew(server, meshd):
     meshd.ok("apply", "--allow-inert", "-f", "-", stdin=GUARD)
     then = revision(meshd)
-    meshd.ok("delete", "PeerAuthentication", "strict")
+    meshd.ok("delete", "AuthorizationPolicy", "strict")
     done = meshd("rollback", then)
     assert done.returncode == 3
     assert done.stderr.startswith(
-        "error: PeerAuthentication/default/strict: kind: valid, but not in "
+        "error: AuthorizationPolicy/default/strict: kind: valid, but not in "
         "force yet")
     assert "[MSH0002]" in done.stderr and meshd.items("get") == []
     assert meshd.ok("rollback", "--allow-inert", then) == \
-        "PeerAuthentication/default/strict created\n"
+        "AuthorizationPolicy/default/strict created\n"
 
 
 def test_another_trust_domain_is_still_told_after_a_restart(server, meshd):

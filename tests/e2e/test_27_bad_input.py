@@ -11,12 +11,11 @@ import socket
 
 import pytest
 
-from mesh import DEADLINE, MESHD, Server, wait_for
+from mesh import DEADLINE, SANITIZED, Server, wait_for
 from test_22_keep import LABELLED, names
 
 MIB = 1 << 20
 # A sanitizer's own memory is not the program's, and is no measure of it.
-SANITIZED = any(part in MESHD for part in ("/asan/", "/tsan/"))
 RESIDENT_MAX = 6000 if SANITIZED else 800  # MiB after any one request
 
 

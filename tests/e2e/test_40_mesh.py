@@ -343,6 +343,32 @@ def test_a_service_outside_is_called_as_an_entry_says(mesh):
         service.close()
 
 
+AGED = """\
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: %s}
+spec:
+  host: %s
+  trafficPolicy: {connectionPool: {tcp: {maxConnectionDuration: 200ms}}}
+"""
+
+
+def test_connections_end_at_their_age(mesh):
+    """Those of requests behind the last one, bytes at once."""
+    mesh.apply("---\n".join(AGED % (name, name) for name in ("web", "echo")))
+    policy = explain(mesh, "GET", "http://web/")["destinations"][0]["policy"]
+    assert policy["connections"]["maxConnectionDuration"] == "200ms"
+    mesh.v1.server.cut()  # older ones keep the age they were opened with
+    wait_for(lambda: not mesh.v1.server.connections, "they have ended")
+    assert texts(mesh, 10)["v1"]
+    wait_for(lambda: not mesh.v1.server.connections, "all have ended")
+    with mesh.app.connect(mesh.app.loopback, 9001) as conn:
+        conn.sendall(b"x")
+        assert conn.recv(1) == b"x"
+        assert is_cut(conn)
+    assert logged(mesh, " DT ")
+
+
 def test_a_path_is_matched_and_rewritten(mesh):
     mesh.apply(WEB % "" + ROUTES + """\
   - name: old
@@ -696,8 +722,11 @@ def test_metrics_tell_the_versions_of_a_service_apart(mesh):
             and f'destination_version="{version}"' in line)
 
     before = {version: counted(version) for version in ("v1", "v2")}
+    # The last is counted a moment after its client has all of it.
     for version, count in texts(mesh, 30).items():
-        assert counted(version) == before[version] + count
+        wait_for(lambda: counted(version) == before[version] + count,
+                 lambda: f"{version}: {counted(version)}, not "
+                 f"{before[version]} and {count}")
 
 
 def test_both_ends_name_the_caller_alike(mesh):

@@ -1,51 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """http2 — clients of HTTP/2, and what HTTP/1.1 and HTTP/2 have not in common."""
 
-import base64
 import contextlib
-import hashlib
 import json
-import socketserver
 
 import pytest
 
 from hbone import Tunnel, frame, literal
-from mesh import DEADLINE, Mesh, Service, families, wait_for
+from mesh import DEADLINE, Mesh, families, wait_for
+from traffic import Switch
 
 DATA, HEADERS, RST_STREAM, SETTINGS = 0, 1, 3, 4
 END_STREAM, END_HEADERS = 1, 4
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-
-
-class SwitchHandler(socketserver.BaseRequestHandler):
-    """A WebSocket's opening by RFC 6455, then everything back."""
-
-    def handle(self):
-        reader = self.request.makefile("rb")
-        fields = {}
-        assert reader.readline().startswith(b"GET /chat HTTP/1.1")
-        for line in iter(reader.readline, b"\r\n"):
-            name, value = line.decode().split(":", 1)
-            fields[name.lower()] = value.strip()
-        proof = base64.b64encode(hashlib.sha1((
-            fields["sec-websocket-key"] +
-            "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest())
-        if self.server.lies:
-            proof = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
-        self.request.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-            b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + proof +
-            b"\r\n\r\nfirst ")
-        while data := reader.read1(65536):
-            self.request.sendall(data)
-
-
-class Switch(Service):
-    """Its server lies when told to."""
-
-    def __init__(self, machine, port):
-        super().__init__(machine, port, SwitchHandler)
-        self.server.lies = False
 
 
 @pytest.fixture(scope="module", params=families("http2"))

@@ -8,7 +8,9 @@ import time
 
 import pytest
 
-from mesh import DEADLINE, Mesh, Server, is_cut, wait_for
+from mesh import DEADLINE, Mesh, Server, families, is_cut, wait_for
+
+pytestmark = pytest.mark.waits
 
 WEB = """\
 apiVersion: v1
@@ -30,7 +32,7 @@ spec:
 """
 
 
-@pytest.fixture(params=[4, 6], ids=["IPv4", "IPv6"])
+@pytest.fixture(params=families("resilience", shared=False))
 def mesh(request, tmp_path):
     """Web on vm2 and vm3, called from vm4 by configuration."""
     with Mesh(tmp_path, request.param) as it:

@@ -3,12 +3,16 @@
 
 import collections
 import contextlib
+import http.client
 import json
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import threading
+import time
+import urllib.parse
 
 import pytest
 
@@ -115,6 +119,8 @@ def home(request, tmp_path_factory):
         it.access_log = folder / "edge.log"
         it.edge = it.member(
             3, "--upstream", f"web={it.machine(3).at(9000)}",
+            "--upstream", f"secure={it.machine(3).at(9443)}",
+            "--upstream", f"echo={it.machine(3).at(9007)}",
             "--access-log", it.access_log, "--log-success", role="gateway")
         it.v1 = it.web(2, 8080, "v1")
         it.v2 = it.web(5, 8080, "v2")
@@ -192,6 +198,43 @@ def test_http2_by_prior_knowledge_is_served(mesh):
                             "host: a.example.com", f"http://{url}/two")
     assert done.stdout.endswith("\n2 200"), (done.stdout, done.stderr)
     assert '"path": "/two"' in done.stdout
+
+
+BROWSERS = ("{corsPolicy: {allowOrigins: [{exact: 'http://a.com'}], "
+            "allowMethods: [POST], allowHeaders: [content-type], "
+            "exposeHeaders: [grpc-status, grpc-message]}, "
+            f"route: [{to('web')}]}}")
+
+
+def test_browsers_speak_grpc_to_a_server_that_says_so(mesh):
+    """The service tells what it was asked in words that are no gRPC."""
+    server = http_server(8000, ["*.example.com"])
+    serve(mesh, gateway("shop", server.replace(" HTTP}", " GRPC-WEB}")),
+          bound("v", ["shop"], ["shop.example.com"], [BROWSERS]))
+    origin = {"origin": "http://a.com"}
+    before = fetch(mesh, "/a.B/C", method="OPTIONS", headers={
+        "access-control-request-method": "POST", **origin})
+    assert before.status == 200
+    assert before.headers["access-control-allow-headers"] == "content-type"
+    answer = fetch(mesh, "/a.B/C", method="POST", body=b"AAAAAAE=QQ==",
+                   headers={"content-type": "application/grpc-web-text",
+                            **origin})
+    assert (answer.status, answer.body) == (200, b"")
+    assert answer.headers["content-type"] == \
+        "application/grpc-web-text+proto"
+    assert answer.headers["access-control-expose-headers"] == \
+        "grpc-status,grpc-message"
+    assert answer.headers["grpc-status"] == "2"
+    asked = json.loads(urllib.parse.unquote(answer.headers["grpc-message"]))
+    assert asked["headers"]["content-type"] == "application/grpc"
+    assert asked["headers"]["te"] == "trailers"
+    nobody = fetch(mesh, "/a.B/C", "other.example.com", method="POST",
+                   body=b"", headers={"content-type": "application/grpc-web"})
+    assert (nobody.status, nobody.headers["grpc-status"]) == (200, "12")
+    told = json.loads(mesh.edge.cli.ok(
+        "explain", "request", "--gateway", "http://shop.example.com:8000/",
+        "-o", "json"))
+    assert told["destinations"][0]["grpcWeb"] is True
 
 
 def test_a_host_that_nobody_has_gets_404_in_words(mesh):
@@ -350,6 +393,7 @@ def test_metrics_have_the_gateway_as_the_source(mesh):
     text = mesh.machine(3).fetch(15020, "/metrics").body.decode()
     lines = [line for line in text.splitlines()
              if line.startswith("istio_requests_total{")
+             and 'response_flags="-"' in line
              and 'response_code="200"' in line]
     assert lines and all('reporter="source"' in line and
                          'source_workload="vm3"' in line and
@@ -448,6 +492,206 @@ def test_on_a_shared_port_only_tls_that_would_end_here_is_closed(mesh):
     assert answers_tls(mesh, "secure.example.com") == "secure"
     assert answers_tls(mesh, "ends.example.com") == ""
     mesh.edge.says('reason="TLS that ends at a gateway is not in force yet"')
+
+
+# --- behind another proxy, and in front of one ---
+
+BEHIND = """\
+---
+apiVersion: meshd.dev/v1
+kind: MeshConfig
+metadata: {name: default}
+spec: {defaultConfig: {gatewayTopology: {proxyProtocol: {}}}}
+"""
+
+CLIENT = {4: ("192.0.2.1", "198.51.100.9"), 6: ("2001:db8::1", "2001:db8::9")}
+CALLED = 443
+
+
+def header_of(family, version):
+    kind = socket.AF_INET6 if family == 6 else socket.AF_INET
+    source, called = CLIENT[family]
+    if version == 1:
+        return (f"PROXY TCP{family} {source} {called} 40000 "
+                f"{CALLED}\r\n").encode()
+    ends = (socket.inet_pton(kind, source) + socket.inet_pton(kind, called) +
+            struct.pack(">HH", 40000, CALLED))
+    return (b"\r\n\r\n\0\r\nQUIT\n\x21" + bytes([0x21 if family == 6 else 0x11])
+            + struct.pack(">H", len(ends)) + ends)
+
+
+def ask_behind(mesh, header, port=8000):
+    """The answer to a request behind these bytes; None: there is none."""
+    sock = mesh.outside.connect(mesh.at, port)
+    with contextlib.closing(sock):
+        sock.sendall(header + b"GET /told HTTP/1.1\r\n"
+                     b"host: shop.example.com\r\nconnection: close\r\n\r\n")
+        answer = http.client.HTTPResponse(sock)
+        try:
+            answer.begin()
+        except (ConnectionError, http.client.HTTPException):
+            return None
+        return json.loads(answer.read())
+
+
+def refused_headers(mesh):
+    text = mesh.machine(3).fetch(15020, "/metrics").body.decode()
+    return sum(int(line.split()[-1]) for line in text.splitlines()
+               if line.startswith("meshd_refusals_total{")
+               and 'reason="proxy_header"' in line)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_proxy_header_says_who_the_client_is(mesh, version):
+    serve(mesh, SHOP, BEHIND,
+          bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    source, called = CLIENT[mesh.net.family]
+    seen = ask_behind(mesh, header_of(mesh.net.family, version))["headers"]
+    assert seen["x-forwarded-for"] == source
+    assert seen["x-envoy-external-address"] == source
+    ends = (mesh.net.join(source, 40000), mesh.net.join(called, CALLED))
+    wait_for(lambda: any(
+        "/told" in line and all(end in line for end in ends)
+        for line in mesh.access_log.read_text().splitlines()),
+        lambda: f"a line with {ends}: {mesh.access_log.read_text()}")
+
+
+def test_a_header_that_knows_nobody_leaves_the_sockets_ends(mesh):
+    serve(mesh, SHOP, BEHIND,
+          bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    for header in (b"PROXY UNKNOWN\r\n", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"):
+        seen = ask_behind(mesh, header)["headers"]
+        assert seen["x-forwarded-for"] == mesh.outside.ip
+
+
+def test_without_a_header_a_client_is_closed_in_words(mesh):
+    serve(mesh, SHOP, BEHIND,
+          bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    before = refused_headers(mesh)
+    assert ask_behind(mesh, b"") is None
+    assert ask_behind(mesh, b"PROXY TCP9 a b 1 2\r\n") is None
+    wait_for(lambda: refused_headers(mesh) >= before + 2, "both are counted")
+    mesh.edge.says("the client did not begin with a PROXY header")
+    mesh.edge.says("names another family than TCP4, TCP6 and UNKNOWN")
+    wait_for(lambda: " DPE " in mesh.access_log.read_text(), "its line")
+    told = mesh.edge.cli.ok("explain", "connection", "--gateway",
+                            "http://shop.example.com:8000/")
+    assert "takes only what begins with a PROXY header" in told
+    mesh.cli.ok("delete", "MeshConfig", "default")
+    wait_for(lambda: ask_behind(mesh, b"") is not None,
+             "nobody has to say it any more")
+
+
+def test_the_annotation_of_its_group_is_for_one_gateway(mesh):
+    def group(label):
+        return (f"---\n{ISTIO}kind: WorkloadGroup\n"
+                "metadata: {name: edge}\nspec:\n  template: {}\n"
+                f"  metadata:\n    labels: {{istio: {label}}}\n"
+                "    annotations:\n      proxy.istio.io/config: |\n"
+                "        gatewayTopology:\n          proxyProtocol: {}\n")
+    serve(mesh, SHOP, group("ingressgateway"),
+          bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    source, _ = CLIENT[mesh.net.family]
+    seen = ask_behind(mesh, header_of(mesh.net.family, 2))["headers"]
+    assert seen["x-forwarded-for"] == source
+    assert ask_behind(mesh, b"") is None
+    mesh.apply(group("another"))
+    wait_for(lambda: ask_behind(mesh, b"") is not None,
+             "this gateway wants no header any more")
+
+
+@pytest.mark.parametrize("version", ["--http1.1", "--http2-prior-knowledge"])
+def test_curl_says_by_itself_who_it_is(mesh, version):
+    serve(mesh, SHOP, BEHIND,
+          bound("v", ["shop"], ["*.example.com"], [WEB_RULE]))
+    url = f"http://{mesh.net.join(mesh.at, 8000)}/"
+    done = mesh.outside.run("curl", "-sS", "--haproxy-protocol", version, "-H",
+                            "host: a.example.com", url)
+    assert done.returncode == 0, done.stderr
+    assert f'"x-forwarded-for": "{mesh.outside.ip}"' in done.stdout
+
+
+def test_a_header_has_to_come_in_time(mesh):
+    serve(mesh, SHOP, BEHIND,
+          bound("v", ["shop"], ["shop.example.com"], [WEB_RULE]))
+    before = refused_headers(mesh)
+    with contextlib.closing(mesh.outside.connect(mesh.at, 8000)) as sock:
+        began = time.monotonic()
+        assert is_cut(sock, b"PROXY TCP4 192.0.2.1")
+        assert 10 < time.monotonic() - began < 50
+    wait_for(lambda: refused_headers(mesh) > before, "it is counted")
+    mesh.edge.says("the client's PROXY header did not come in time")
+
+
+def test_tls_is_passed_on_behind_a_header(mesh):
+    serve(mesh, PASS, BY_NAME, BEHIND, port=8443)
+    context = ssl.create_default_context(cafile=mesh.tls.cert)
+    sock = mesh.outside.connect(mesh.at, 8443)
+    sock.sendall(header_of(mesh.net.family, 2))
+    with context.wrap_socket(
+            sock, server_hostname="secure.example.com") as secured:
+        secured.sendall(b"hi")
+        assert secured.recv(2) == b"hi"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_service_is_told_whom_the_gateway_was_told(mesh, version):
+    """In by one version, out by the other, through a tunnel."""
+    serve(mesh, gateway("bytes", tcp_server(8007)), BEHIND,
+          bound("v", ["bytes"], ["*"], [f"{{route: [{to('echo')}]}}"], "tcp"),
+          f"---\n{ISTIO}kind: DestinationRule\nmetadata: {{name: echo}}\n"
+          f"spec: {{host: echo, trafficPolicy: {{proxyProtocol: "
+          f"{{version: V{version}}}}}}}\n", port=8007)
+    family = mesh.net.family
+    wanted = header_of(family, version) + b"ping"
+    with contextlib.closing(mesh.outside.connect(mesh.at, 8007)) as sock:
+        sock.sendall(header_of(family, 3 - version) + b"ping")
+        got = b""
+        while len(got) < len(wanted):
+            more = sock.recv(1000)
+            assert more, got
+            got += more
+        assert got == wanted
+
+
+# --- rules for connections, at named listeners ---
+
+
+def in_mesh(name, hosts, rules, kind):
+    return bound(name, ["mesh"], hosts, rules, kind)
+
+
+def test_the_name_of_tls_decides_at_a_named_listener(mesh):
+    mesh.apply(SERVICES + in_mesh("names", ["secure", "*.example.com"], [
+        "{match: [{sniHosts: ['echo.example.com']}], "
+        f"route: [{to('echo')}]}}"], "tls"))
+    at = mesh.machine(3)
+    for name, wanted in (("echo.example.com", "echo"),
+                         ("secure.example.com", "secure"), ("", "secure")):
+        sock = at.connect(at.loopback, 9443)
+        assert taker_of(client_hello(name), sock) == wanted, name
+    told = [json.loads(line) for line in mesh.edge.cli.ok(
+        "explain", "--questions", "-", stdin="".join(
+            json.dumps({"upstream": "secure", "sni": name}) + "\n"
+            for name in ("echo.example.com", "secure.example.com"))
+    ).splitlines()]
+    assert told[0]["clusterMatched"].split("|")[-1].startswith("echo.")
+    assert told[1]["clusterMatched"].split("|")[-1].startswith("secure.")
+    assert "server name is echo.example.com" in told[1]["rules"][0]["why"]
+    assert "problems" not in told[0], told[0]
+
+
+def test_the_address_that_was_called_decides_at_a_named_listener(mesh):
+    loopback = "::1" if mesh.net.family == 6 else "127.0.0.0/8"
+    at = mesh.machine(3)
+    for subnet, wanted in ((loopback, "secure"), ("192.0.2.0/24", "echo")):
+        mesh.apply(SERVICES + in_mesh("subnets", ["echo"], [
+            f"{{match: [{{destinationSubnets: ['{subnet}']}}], "
+            f"route: [{to('secure')}]}}"], "tcp"))
+        sock = at.connect(at.loopback, 9007)
+        assert taker_of(client_hello("secure.example.com"), sock) == wanted
+        told = mesh.edge.cli.json("explain", "request", "tcp://echo:443")
+        assert f"||{wanted}." in told["clusterMatched"], told
 
 
 # --- changes ---
@@ -638,8 +882,11 @@ def client_hello(name):
 
 def answers_tls(mesh, name):
     """The service that a ClientHello with this name reaches; "": nobody."""
-    hello = client_hello(name)
-    with contextlib.closing(mesh.outside.connect(mesh.at, 8443)) as sock:
+    return taker_of(client_hello(name), mesh.outside.connect(mesh.at, 8443))
+
+
+def taker_of(hello, sock):
+    with contextlib.closing(sock):
         sock.sendall(hello)
         try:
             got = sock.recv(6)

@@ -96,7 +96,7 @@ on_request(void *arg, struct http2_stream *s, struct http_head *h, bool end)
 	    http_tunnel_accept(s, NULL, &tunnel_events, NULL) != NULL)
 		return;
 	http2_stream_own(s, &refused, NULL);
-	if (http_tunnel_refuse(s, 503, S("no")) != OK)
+	if (http_tunnel_refuse(s, 503, S(""), S("no")) != OK)
 		return; /* it was reset; on_close comes */
 }
 

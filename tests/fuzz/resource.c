@@ -269,7 +269,7 @@ ask_hosts(const struct view *v, struct arena *a)
 		CHECK(is_found(v, h));
 		ask_http(h, S("/"), a);
 		ask_http(h, S("/a/b?c=d"), a);
-		(void)view_route_tcp(h, h->port, NULL);
+		(void)view_route_tcp(h, &(struct view_connection){0}, NULL);
 	}
 }
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """conftest — a mesh for other people's programs: vm3 calls what vm2 offers."""
 
+import os
 import pathlib
-import subprocess
 import sys
 
 import pytest
@@ -10,9 +10,10 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "e2e"))
 
 # pylint: disable-next=wrong-import-position
-from mesh import Mesh, families, wait_for
+from mesh import Daemon, Mesh, answers, families, wait_for
 
 UPSTREAMS = {"web": 9000, "redis": 9001, "ws": 9002, "echo": 9003, "h2": 9004}
+GRPC = {"grpc": 9005, "grpc-web": 9006}  # one server, by its protocol
 
 NGINX = """\
 daemon off;
@@ -43,32 +44,18 @@ http {{
             root {home}/stored;
         }}
         location /host {{ return 200 "$host $http_x_forwarded_proto"; }}
+        location /xff {{ return 200 "$http_x_forwarded_for"; }}
+    }}
+    server {{
+        listen {proxied} proxy_protocol;
+        location /told/connection {{ return 200 "$connection"; }}
+        location /told {{
+            set $to "$proxy_protocol_server_addr $proxy_protocol_server_port";
+            return 200 "$proxy_protocol_addr $proxy_protocol_port $to";
+        }}
     }}
 }}
 """
-
-
-class Daemon:
-    """A program of somebody else on a machine, ended by its pid."""
-
-    def __init__(self, machine, words, log):
-        with open(log, "ab") as out:
-            self.process = subprocess.Popen(
-                [*machine.enter, *map(str, words)], stdout=out, stderr=out,
-                stdin=subprocess.DEVNULL)
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait(10)
-
-
-def answers(machine, port):
-    """True once somebody listens there."""
-    try:
-        machine.connect(machine.loopback, port, 1).close()
-    except OSError:
-        return False
-    return True
 
 
 def start_nginx(machine, home, port):
@@ -76,7 +63,8 @@ def start_nginx(machine, home, port):
         (home / name).mkdir(parents=True)
     (home / "www" / "small").write_text("small\n")
     conf = home / "nginx.conf"
-    conf.write_text(NGINX.format(home=home, listen=machine.at(port)))
+    conf.write_text(NGINX.format(
+        home=home, listen=machine.at(port), proxied=machine.at(port + 5)))
     return Daemon(machine, ["nginx", "-c", conf, "-e", home / "error.log",
                             "-g", "user root;"], home / "nginx.log")
 
@@ -105,12 +93,12 @@ def start_nghttpd(machine, home, port):
 def mesh(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("interop")
     daemons = []
-    with Mesh(folder, request.param, machines=3) as it:
+    with Mesh(folder, request.param, machines=4) as it:
         try:
             it.service, it.app = it.machine(2), it.machine(3)
             it.vm2 = it.member(2)
             words = []
-            for name, port in UPSTREAMS.items():
+            for name, port in (UPSTREAMS | GRPC).items():
                 words += ["--upstream", f"{name}={it.app.at(port)}"]
             it.vm3 = it.member(3, *words)
             daemons.append(start_nginx(it.service, folder / "nginx", 8080))
@@ -124,6 +112,7 @@ def mesh(request, tmp_path_factory):
             at = it.service.at
             it.vm2.expose("web", f"80:{at(8080)}", "--protocol", "http")
             it.vm2.expose("ws", f"81:{at(8082)}", "--protocol", "http")
+            it.vm2.expose("told", f"83:{at(8085)}", "--protocol", "http")
             it.vm2.expose("h2", f"82:{at(8083)}", "--protocol", "http2")
             it.vm2.expose("redis", f"6379:{at(6379)}")
             it.vm2.expose("echo", f"7:{at(8081)}")
@@ -133,6 +122,32 @@ def mesh(request, tmp_path_factory):
         finally:
             for daemon in daemons:
                 daemon.stop()
+
+
+def go_program(name):
+    """One that go built, of GRPC_INTEROP's folder."""
+    path = pathlib.Path(os.environ["GRPC_INTEROP"]) / name
+    log = path.with_name(name + ".log")
+    why = log.read_text() if log.exists() else "make check-e2e builds it"
+    assert path.exists(), f"there is no {name}: {why}"
+    return path
+
+
+@pytest.fixture(scope="session")
+def grpc(mesh, tmp_path_factory):
+    """gRPC's interop server as two services: their ports, and its client."""
+    server = Daemon(mesh.service,
+                    [go_program("grpc_server"), "-port", 8084],
+                    tmp_path_factory.mktemp("grpc") / "grpc.log")
+    try:
+        wait_for(lambda: answers(mesh.service, 8084), "the server listens")
+        for number, name in enumerate(GRPC):
+            mesh.vm2.expose(name, f"{84 + number}:{mesh.service.at(8084)}",
+                            "--protocol", name)
+            mesh.vm3.sees(name, 1)
+        yield GRPC, go_program("grpc_client")
+    finally:
+        server.stop()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@
 
 #include "arena.h"
 #include "check.h"
+#include "hot.h"
 #include "secret.h"
 
 #ifdef __SANITIZE_ADDRESS__
@@ -54,7 +55,7 @@ struct arena_hook {
 static enum err
 add_block(struct arena *a, size_t size, size_t gap)
 {
-	struct arena_block *block = mem_try(sizeof(*block) + size);
+	struct arena_block *block = hot_try(sizeof(*block) + size);
 
 	if (block == NULL)
 		return ERR_NO_MEMORY;
@@ -138,7 +139,7 @@ arena_reset(struct arena *a)
 		ASAN_UNPOISON_MEMORY_REGION(block->bytes, block->size);
 		if (a->secret)
 			secret_wipe(block->bytes, block->used);
-		mem_free(&block);
+		hot_free(&block, sizeof(*block) + block->size);
 	}
 	a->used = 0;
 }

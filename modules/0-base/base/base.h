@@ -18,6 +18,7 @@
 #include "crypto.h"
 #include "err.h"
 #include "file.h"
+#include "hot.h"
 #include "limit.h"
 #include "list.h"
 #include "log.h"

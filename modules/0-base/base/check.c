@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "hot.h"
 
 enum { CACHED_MAX = 1032 }; /* glibc's largest, on 64 bits */
 
@@ -18,8 +19,8 @@ static _Atomic uint64_t fail_in;
 /* Of this thread. */
 static _Thread_local uint64_t made;
 
-static bool
-must_fail(void)
+bool
+mem_must_fail(void)
 {
 	made++;
 	return UNLIKELY(
@@ -127,17 +128,18 @@ mem_fail_at(uint64_t n)
 void *
 mem_try(size_t size)
 {
-	return must_fail() ? NULL : malloc(size > 0 ? size : 1);
+	return mem_must_fail() ? NULL : malloc(size > 0 ? size : 1);
 }
 
 void *
 mem_try_resize(void *old, size_t size)
 {
-	return must_fail() ? NULL : realloc(old, size > 0 ? size : 1);
+	return mem_must_fail() ? NULL : realloc(old, size > 0 ? size : 1);
 }
 
 void
 mem_give_back(void)
 {
+	hot_give_back();
 	(void)malloc_trim(0); /* whether there was any */
 }

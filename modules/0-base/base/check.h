@@ -44,8 +44,8 @@ char *mem_strndup(const char *s, size_t len) MUST_USE;
 void mem_free(void *p_address);
 
 /*
- * Gives back to the system what was freed and only lies at hand: after a time
- * when much was needed. Takes milliseconds.
+ * Gives back to the system what was freed and only lies at hand, for this
+ * thread or for all: after a time when much was needed. Takes milliseconds.
  */
 void mem_give_back(void);
 
@@ -61,5 +61,8 @@ void mem_fail_at(uint64_t n);
 /* malloc for what a peer may size: may return NULL, obeys mem_fail_at. */
 void *mem_try(size_t size) MUST_USE;
 void *mem_try_resize(void *old, size_t size) MUST_USE;
+
+/* Counts one, and says whether it has to fail: for who has memory at hand. */
+bool mem_must_fail(void);
 
 #endif

@@ -2,7 +2,10 @@
 /*
  * crypto — libsodium behind our own names.
  */
+#include <errno.h>
 #include <sodium.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "crypto.h"
@@ -12,6 +15,7 @@ enum {
 	TAG_LEN = crypto_aead_xchacha20poly1305_ietf_ABYTES,
 	/* Text is made in pieces that end on a whole group: 3 bytes, 4 chars */
 	TEXT_PIECE = 48,
+	FILE_PIECE = 16 << 10,
 	BASE64_VARIANT = sodium_base64_VARIANT_URLSAFE_NO_PADDING
 };
 
@@ -70,6 +74,28 @@ void
 crypto_sha256(struct slice in, uint8_t out[CRYPTO_SHA256_LEN])
 {
 	(void)crypto_hash_sha256(out, bytes_of(in), in.len); /* always 0 */
+}
+
+enum err
+crypto_sha256_file(int fd, uint8_t out[CRYPTO_SHA256_LEN], struct fault *why)
+{
+	crypto_hash_sha256_state state;
+	uint8_t piece[FILE_PIECE];
+	off_t at = 0;
+	ssize_t n;
+
+	(void)crypto_hash_sha256_init(&state); /* these return 0 always */
+	while ((n = pread(fd, piece, sizeof(piece), at)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return fault_set(why, err_from_errno(errno),
+			    "cannot read it: %s", strerror(errno));
+		(void)crypto_hash_sha256_update(&state, piece, (size_t)n);
+		at += n;
+	}
+	(void)crypto_hash_sha256_final(&state, out);
+	return OK;
 }
 
 void
@@ -171,17 +197,30 @@ crypto_unseal(const uint8_t key[CRYPTO_KEY_LEN], struct slice ad,
 		   : ERR_AUTH;
 }
 
+/* Only the last piece is padded, if the variant pads. */
+static void
+to_base64(struct slice in, int variant, char *out)
+{
+	char text[sodium_base64_ENCODED_LEN(
+	    TEXT_PIECE, sodium_base64_VARIANT_ORIGINAL)];
+
+	while (in.len > 0) {
+		struct slice piece = slice_sub(in, 0, TEXT_PIECE);
+		size_t len;
+
+		CHECK(sodium_bin2base64(text, sizeof(text), bytes_of(piece),
+			  piece.len, variant) == text);
+		len = strlen(text);
+		out = (char *)memcpy(out, text, len) + len;
+		in = slice_sub(in, piece.len, in.len);
+	}
+	secret_wipe(text, sizeof(text));
+}
+
 void
 crypto_base64(struct slice in, char *out)
 {
-	char text[sodium_base64_ENCODED_LEN(
-	    CRYPTO_BASE64_SHORT, sodium_base64_VARIANT_ORIGINAL)];
-
-	CHECK(in.len <= CRYPTO_BASE64_SHORT);
-	CHECK(sodium_bin2base64(text, sizeof(text), bytes_of(in), in.len,
-		  sodium_base64_VARIANT_ORIGINAL) == text);
-	memcpy(out, text, CRYPTO_BASE64_LEN(in.len));
-	secret_wipe(text, sizeof(text));
+	to_base64(in, sodium_base64_VARIANT_ORIGINAL, out);
 }
 
 size_t
@@ -193,29 +232,24 @@ crypto_base64url_len(size_t bytes)
 void
 crypto_base64url(struct slice in, char *out)
 {
-	char text[sodium_base64_ENCODED_LEN(TEXT_PIECE, BASE64_VARIANT)];
-
-	while (in.len > 0) {
-		struct slice piece = slice_sub(in, 0, TEXT_PIECE);
-		size_t len = crypto_base64url_len(piece.len);
-
-		CHECK(sodium_bin2base64(text, sizeof(text), bytes_of(piece),
-			  piece.len, BASE64_VARIANT) == text);
-		out = (char *)memcpy(out, text, len) + len;
-		in = slice_sub(in, piece.len, in.len);
-	}
-	secret_wipe(text, sizeof(text));
+	to_base64(in, BASE64_VARIANT, out);
 }
 
-/* Without a branch on a byte: the text may be a secret. */
+/*
+ * Without a branch on a byte: the text may be a secret. libsodium 1.0.18 takes
+ * some bytes from 0x80 on for digits, and passes over zeros as it does over the
+ * line ends that it is told of.
+ */
 static bool
 is_ascii(struct slice s)
 {
-	uint8_t all = 0;
+	uint8_t all = 0, zeros = 0;
 
-	for (size_t i = 0; i < s.len; i++)
+	for (size_t i = 0; i < s.len; i++) {
 		all |= (uint8_t)s.ptr[i];
-	return all < 0x80;
+		zeros |= s.ptr[i] == 0;
+	}
+	return all < 0x80 && zeros == 0;
 }
 
 enum err
@@ -224,7 +258,6 @@ crypto_base64url_decode(
 {
 	size_t len = text.len / 4 * 3 + text.len % 4 * 3 / 4;
 
-	/* libsodium 1.0.18 takes some bytes from 0x80 on for digits. */
 	if (text.len % 4 == 1 || !is_ascii(text))
 		return ERR_PARSE;
 	if (len > out_cap)

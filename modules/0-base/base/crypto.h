@@ -33,6 +33,9 @@ uint64_t crypto_siphash(
     const uint8_t key[CRYPTO_SIPHASH_KEY_LEN], struct slice in);
 
 void crypto_sha256(struct slice in, uint8_t out[CRYPTO_SHA256_LEN]);
+/* Of a whole file, from its beginning; blocks on the disk. */
+MUST_USE enum err crypto_sha256_file(
+    int fd, uint8_t out[CRYPTO_SHA256_LEN], struct fault *why);
 void crypto_hmac_sha256(
     struct slice key, struct slice in, uint8_t out[CRYPTO_HMAC_LEN]);
 
@@ -82,8 +85,7 @@ size_t crypto_base64url_len(size_t bytes); /* without a zero */
 void crypto_base64url(struct slice in, char *out);
 MUST_USE enum err crypto_base64url_decode(
     struct slice text, uint8_t *out, size_t out_cap, size_t *out_len);
-/* With padding (RFC 4648 §4), of a few bytes; no zero. */
-enum { CRYPTO_BASE64_SHORT = 48 };
+/* With padding (RFC 4648 §4); no zero. */
 #define CRYPTO_BASE64_LEN(bytes) (((bytes) + 2) / 3 * 4)
 void crypto_base64(struct slice in, char *out);
 /* The same, as PEM has it: line ends are passed over. */

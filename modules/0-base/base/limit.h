@@ -25,7 +25,8 @@ enum {
 	/* HTTP/2 flow control: start, and as far as a keen reader gets. */
 	LIMIT_H2_WINDOW_START = 256 << 10,
 	LIMIT_H2_STREAM_WINDOW_MAX = 4 << 20,
-	LIMIT_H2_CONN_WINDOW_MAX = 16 << 20,
+	/* A hundred streams at their start, and some that have grown. */
+	LIMIT_H2_CONN_WINDOW_MAX = 48 << 20,
 
 	/* Gossip. */
 	LIMIT_GOSSIP_PACKET = 1200,

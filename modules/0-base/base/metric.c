@@ -329,6 +329,37 @@ put_family(struct buf *out, const struct metric_family *f)
 	return e;
 }
 
+/* --- rows, under the lock ---------------------------------------------- */
+
+struct each_row {
+	void (*each)(void *arg, const struct metric_row *row);
+	void *arg;
+};
+
+static void
+tell_series(const struct each_row *e, const struct metric_series *s)
+{
+	const struct metric_family *f = s->family;
+	struct reader r = READER(slice_of(s->values, s->values_len));
+	struct slice values[METRIC_LABELS_MAX];
+	uint64_t buckets[METRIC_BUCKETS_MAX + 1];
+	struct metric_row row = {.values = values,
+	    .buckets = buckets,
+	    .bounds = f->bounds,
+	    .bound_count = f->bound_count};
+
+	for (size_t i = 0; i < f->labels; i++)
+		values[i] = reader_bytes(&r, reader_u16(&r));
+	if (f->type != METRIC_HISTOGRAM)
+		row.count = (uint64_t)metric_value(s);
+	for (size_t i = 0; f->type == METRIC_HISTOGRAM && i <= f->bound_count;
+	     i++) {
+		buckets[i] = shard_cell_sum(s->cell + i);
+		row.count += buckets[i];
+	}
+	e->each(e->arg, &row);
+}
+
 /* --- exported ---------------------------------------------------------- */
 
 struct metric_family *
@@ -446,6 +477,24 @@ metric_value(const struct metric_series *s)
 	for (size_t i = 0; i <= f->bound_count; i++)
 		sum += shard_cell_sum(s->cell + i);
 	return (int64_t)sum;
+}
+
+void
+metrics_each(const char *name,
+    void (*each)(void *arg, const struct metric_row *row), void *arg)
+{
+	const struct each_row e = {each, arg};
+	struct metric_family *f;
+
+	lock_all();
+	f = family_find(name);
+	if (f != NULL) {
+		LIST_EACH (&f->series, it)
+			tell_series(
+			    &e, CONTAINER(it, struct metric_series, link));
+		tell_series(&e, f->other);
+	}
+	unlock_all();
 }
 
 enum err

@@ -65,6 +65,22 @@ void metric_observe(struct metric_series *s, double v); /* not a number: no */
  */
 int64_t metric_value(const struct metric_series *s);
 
+/* One series, as it is now; lent. */
+struct metric_row {
+	const struct slice *values; /* in the order of the label names */
+	uint64_t count;             /* a counter's, or all observations */
+	/* Of a histogram: how many fell under each bound and over the one
+	 * before; the last, at bound_count, over all of them. */
+	const uint64_t *buckets;
+	const double *bounds;
+	size_t bound_count;
+};
+
+/* All series of a family by its name; none if there is no such. Under the lock:
+ * `each` may not ask for metrics. */
+void metrics_each(const char *name,
+    void (*each)(void *arg, const struct metric_row *row), void *arg);
+
 /* Prometheus text exposition 0.0.4 of everything. */
 MUST_USE enum err metrics_render(struct buf *out);
 

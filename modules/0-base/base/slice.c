@@ -153,15 +153,69 @@ utf8_len(const uint8_t *p, size_t left)
 	return n;
 }
 
+/* The letters A to Z among eight bytes, in lower case; others stay. */
+static uint64_t
+lower_word(uint64_t w)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t low = w & 0x7f * each;
+	uint64_t from_a = low + (0x80 - 'A') * each;
+	uint64_t past_z = low + (0x7f - 'Z') * each;
+	uint64_t upper = (from_a ^ past_z) & ~w & 0x80 * each;
+
+	return w | upper >> 2;
+}
+
+/* Eight bytes, or the four to seven that there are, some of them twice. */
+static uint64_t
+load_word(const char *p, size_t len)
+{
+	uint64_t w;
+	uint32_t first, last;
+
+	if (len >= sizeof(w)) {
+		memcpy(&w, p, sizeof(w));
+		return w;
+	}
+	memcpy(&first, p, sizeof(first));
+	memcpy(&last, p + len - sizeof(last), sizeof(last));
+	return (uint64_t)last << 32 | first;
+}
+
+static bool
+is_same_word(const char *a, const char *b, size_t len)
+{
+	uint64_t x = load_word(a, len), y = load_word(b, len);
+
+	return x == y || lower_word(x) == lower_word(y);
+}
+
+static bool
+is_same_short(const char *a, const char *b, size_t len)
+{
+	if (len >= sizeof(uint32_t))
+		return is_same_word(a, b, len);
+	for (size_t i = 0; i < len; i++)
+		if (to_lower(a[i]) != to_lower(b[i]))
+			return false;
+	return true;
+}
+
+/* Nearly all that it compares are names of header fields: word by word. */
 bool
 slice_eq_nocase(struct slice a, struct slice b)
 {
+	const size_t word = sizeof(uint64_t);
+
 	if (a.len != b.len)
 		return false;
-	for (size_t i = 0; i < a.len; i++)
-		if (to_lower(a.ptr[i]) != to_lower(b.ptr[i]))
+	if (a.len < word)
+		return is_same_short(a.ptr, b.ptr, a.len);
+	for (size_t i = 0; i + word <= a.len; i += word)
+		if (!is_same_word(a.ptr + i, b.ptr + i, word))
 			return false;
-	return true;
+	/* The last word, some of it once more. */
+	return is_same_word(a.ptr + a.len - word, b.ptr + b.len - word, word);
 }
 
 int

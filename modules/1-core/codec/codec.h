@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * codec — bytes to values and back: YAML, JSON, INI, and the delta stream.
+ * codec — bytes to values and back: YAML, JSON, INI, the delta stream, and
+ * what asks a gRPC server for its health.
  *
  * Pure: no file, no socket. What is parsed lies in the caller's arena and may
  * borrow from the input, so the text must live as long as the arena. Every
@@ -44,6 +45,10 @@ struct codec_documents {
  */
 MUST_USE enum err codec_yaml_parse(struct slice text, const char *file,
     struct arena *arena, struct codec_documents *out, struct faults *faults);
+
+/* A text inside of another one: a single document, or the first mistake. */
+MUST_USE enum err codec_yaml_parse_one(struct slice text, struct arena *arena,
+    const struct value **out, struct fault *why);
 
 /*
  * Appends one document in block style, without "---": two spaces a level,
@@ -168,5 +173,17 @@ MUST_USE enum err codec_delta_request_decode(
     struct slice bytes, struct arena *arena, struct codec_delta_request *out);
 MUST_USE enum err codec_delta_response_decode(
     struct slice bytes, struct arena *arena, struct codec_delta_response *out);
+
+/* --- grpc.health.v1 ------------------------------------------------------- */
+
+enum { CODEC_HEALTH_SERVING = 1 }; /* of the states; also 0, 2 and 3 */
+
+/* Appends HealthCheckRequest; no gRPC prefix. An empty service is all. */
+MUST_USE enum err codec_health_request_encode(
+    struct slice service, struct buf *out);
+
+/* The state of HealthCheckResponse. ERR_PARSE. */
+MUST_USE enum err codec_health_response_decode(
+    struct slice bytes, int32_t *out_status);
 
 #endif

@@ -580,3 +580,20 @@ codec_yaml_parse(struct slice text, const char *file, struct arena *arena,
 	}
 	return finish(&r, out);
 }
+
+enum err
+codec_yaml_parse_one(struct slice text, struct arena *arena,
+    const struct value **out, struct fault *why)
+{
+	AUTO(faults_fini) struct faults faults = {0};
+	struct codec_documents docs;
+	enum err e = codec_yaml_parse(text, NULL, arena, &docs, &faults);
+
+	if (e != OK)
+		return fault_set(why, e, "%s",
+		    faults.count > 0 ? faults.items[0].text : err_text(e));
+	if (docs.count != 1 || docs.items[0].root == NULL)
+		return fault_set(why, ERR_PARSE, "it is not one document");
+	*out = docs.items[0].root;
+	return OK;
+}

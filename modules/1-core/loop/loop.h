@@ -256,7 +256,8 @@ typedef void (*loop_resolve_cb)(void *arg, enum err e, const struct addr *addrs,
  * call-back comes once, never before this returns, unless it is cancelled:
  * ERR_NOT_FOUND (no such name or no address), ERR_TIMEOUT, ERR_UNREACHABLE (no
  * name server answers), ERR_PROTOCOL (its answer is of no use), ERR_INVALID
- * (not a name). NULL when LOOP_RESOLVE_PENDING_MAX are open.
+ * (not a name). A family that is silent while the other has addresses is left
+ * out after a second. NULL when LOOP_RESOLVE_PENDING_MAX are open.
  */
 struct loop_resolve *loop_resolve(struct loop *l, struct slice name,
     enum addr_family family, loop_resolve_cb cb, void *arg) MUST_USE;

@@ -22,7 +22,10 @@
 
 enum {
 	RECHECK_US = 1000000, /* how often the files are looked at */
-	DEADLINE_US = 10000000
+	DEADLINE_US = 10000000,
+	/* For the other family, once one has addresses: some servers never
+	 * answer for IPv6 (RFC 8305 §3). */
+	LAST_FAMILY_US = 1000000
 };
 
 /* What tells one version of a file from another. */
@@ -306,6 +309,8 @@ on_query(int result, char type, int count, int ttl, void *addresses, void *arg)
 		note_failure(look, err_from_dns(result));
 	if (look->queries[0] == NULL && look->queries[1] == NULL)
 		loop_later(look->resolver->loop, &look->answer);
+	else if (result == DNS_ERR_NONE && count > 0)
+		timer_set(&look->deadline, LAST_FAMILY_US);
 }
 
 static MUST_USE enum err

@@ -11,28 +11,11 @@
 #define MESHD_ACTION_H
 
 #include "cluster.h"
-#include "operators.h"
+#include "format.h"
 
 enum { VIEW_MILLION = 1000000 }; /* shares are counted in parts of it */
 
 /* --- headers -------------------------------------------------------------- */
-
-/* Text, then an operator: "by %REQ(x?y)%" is {"by ", OPERATOR_REQ, "x", "y"}.
- */
-struct view_format_part {
-	struct slice text;      /* "%%" is one sign in it */
-	enum operator_id id;    /* OPERATOR_NONE for the last part */
-	struct slice argument;  /* as written, names of headers in lower case */
-	struct slice otherwise; /* the header if there is no other; or empty */
-};
-
-/* A value that each request makes anew. */
-struct view_format {
-	const struct view_format_part *parts;
-	size_t count;
-	struct slice written; /* all of it */
-	bool is_inert; /* an operator is in it that the proxy does not make */
-};
 
 struct view_header {
 	struct slice name;                /* in lower case */
@@ -57,6 +40,7 @@ struct view_headers {
 
 struct view_destination {
 	const struct view_cluster *cluster; /* NULL: see `flag`, `missing` */
+	bool passes; /* instead, where that is done: where the caller went */
 	struct slice name; /* of the cluster, also of one that is not there */
 	uint32_t weight;
 	enum flow_flag flag;  /* FLOW_NO_CLUSTER if there is no cluster */

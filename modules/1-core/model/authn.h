@@ -96,7 +96,13 @@ struct view_guard {
 	struct labels labels;
 	const struct view_access *access; /* NULL: nothing of who may call */
 	const struct view_authn *authn;   /* NULL: nothing of tokens */
+	size_t slot;
 };
+
+/* What they say in this view of whom a row of another one may be about, as
+ * view_host_now() has it; nothing of NULL. Never NULL. */
+const struct view_guard *view_guard_now(
+    const struct view *v, const struct view_guard *g);
 
 /* All of them, each once. */
 const struct view_guard *const *view_guards(

@@ -20,18 +20,25 @@ enum view_protocol {
 	VIEW_TCP, /* bytes */
 	VIEW_HTTP,
 	VIEW_HTTP2,
-	VIEW_GRPC, /* HTTP/2 with trailers */
-	VIEW_TLS,  /* bytes, whose ClientHello names a server */
-	VIEW_AUTO  /* found out from the first bytes */
+	VIEW_GRPC,     /* HTTP/2 with trailers */
+	VIEW_GRPC_WEB, /* the same, and browsers are understood as well */
+	VIEW_TLS,      /* bytes, whose ClientHello names a server */
+	VIEW_AUTO      /* found out from the first bytes */
 };
 
-/* "tcp", "http", "http2", "grpc", "tls", "auto". */
+/* "tcp", "http", "http2", "grpc", "grpc-web", "tls", "auto". */
 const char *view_protocol_name(enum view_protocol p);
 
 static inline bool
 view_protocol_is_http(enum view_protocol p)
 {
-	return p == VIEW_HTTP || p == VIEW_HTTP2 || p == VIEW_GRPC;
+	return p >= VIEW_HTTP && p <= VIEW_GRPC_WEB;
+}
+
+static inline bool
+view_protocol_is_grpc(enum view_protocol p)
+{
+	return p == VIEW_GRPC || p == VIEW_GRPC_WEB;
 }
 
 /* How the endpoints of a service are found. */
@@ -73,10 +80,16 @@ struct view_service {
 };
 
 struct view_endpoint {
-	uint64_t id; /* of (network, address, port); the same in every view */
+	/* Of (network, name, address, port); the same in every view. */
+	uint64_t id;
 	/* Family ADDR_NONE: `name` says where, and the port is here. */
 	struct addr addr;
-	struct slice name;  /* to be resolved, or the path of a unix socket */
+	struct slice name; /* that was or will be resolved, or the path of a
+			    * unix socket */
+	/* More addresses of it, with ports, to be tried beside `addr` or, if
+	 * there is one, `tunnel`. */
+	const struct addr *others;
+	size_t other_count;
 	struct addr tunnel; /* family 0: plaintext to `addr` */
 	struct slice network;
 	struct slice node;
@@ -88,12 +101,17 @@ struct view_endpoint {
 	struct flow_party party; /* what reports say of it */
 	struct slice locality;   /* "region/zone/subzone" */
 	uint32_t weight;
+	bool floats;     /* it is its name: each new connection goes where that
+			  * leads by then */
+	bool is_awaited; /* nobody knows yet where its name leads */
 	/* It wants mutual TLS of the mesh, where nothing else is said. */
 	bool mutual;
 	/* Of another network: the gateway that stands for its endpoints there.
 	 */
 	bool gateway;
 	enum view_health health;
+	/* One more address of a name: its locality has the weight already. */
+	bool is_further;
 	bool usable;         /* healthy, weight > 0, of an expected account */
 	struct slice reason; /* words, if not usable */
 };
@@ -102,6 +120,10 @@ enum { ENDPOINT_TEXT_MAX = 272 };
 
 /* "10.0.0.1:80", "db.example.com:5432", "/run/app.sock". Returns out. */
 char *view_endpoint_address(
+    const struct view_endpoint *e, char out[ENDPOINT_TEXT_MAX]);
+
+/* The same as it is written: by its name also where that is resolved. */
+char *view_endpoint_written(
     const struct view_endpoint *e, char out[ENDPOINT_TEXT_MAX]);
 
 /* Envoy's types, as Istio chooses them. */
@@ -154,11 +176,18 @@ struct view_cluster {
 	const struct view_endpoint *const *endpoints;
 	size_t endpoint_count;
 	size_t usable_count;
+	size_t awaited_count; /* see view_endpoint.is_awaited */
 	const struct view_locality *localities;
 	size_t locality_count;
 	/* Localities get traffic by their weights, and only then endpoints. */
 	bool by_locality;
 	struct origin origin; /* of the DestinationRule, if any */
 };
+
+/*
+ * Why no call can go to any of its endpoints, where there is more to say than
+ * that: a name that leads nowhere. Else empty.
+ */
+struct slice view_cluster_why_none(const struct view_cluster *c);
 
 #endif

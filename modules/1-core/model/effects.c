@@ -109,6 +109,8 @@ who(struct telling *x, const struct view_host *h,
 {
 	const struct view_cluster *c = d->cluster;
 
+	if (d->passes)
+		return d->name;
 	if (c == NULL)
 		return tree_printf(
 		    &x->t, "nobody (%.*s)", SLICE_ARG(d->missing));
@@ -298,6 +300,17 @@ compare_http(struct telling *x, const struct view_host *before,
 	map_fini(&now, NULL);
 }
 
+static bool
+asks_alike(const struct view_tcp_route *a, const struct view_tcp_route *b)
+{
+	for (size_t i = 0; i < MIN(a->cidr_count, b->cidr_count); i++)
+		if (a->cidrs[i].bits != b->cidrs[i].bits ||
+		    !addr_ip_eq(&a->cidrs[i].base, &b->cidrs[i].base))
+			return false;
+	return a->cidr_count == b->cidr_count &&
+	       slice_lists_eq(a->snis, a->sni_count, b->snis, b->sni_count);
+}
+
 static void
 compare_tcp(struct telling *x, const struct view_host *before,
     const struct view_host *after)
@@ -307,6 +320,12 @@ compare_tcp(struct telling *x, const struct view_host *before,
 	for (size_t i = 0; i < most; i++) {
 		struct shares old = {.count = 0}, now = {.count = 0};
 
+		if (before->tcp_count == after->tcp_count &&
+		    !asks_alike(&before->tcp[i], &after->tcp[i]))
+			say(x, tree_printf(&x->t,
+				   "rule %zu: is for other addresses, or other "
+				   "names of servers, than until now",
+				   i + 1));
 		if (i < before->tcp_count)
 			collect_shares(x, before, before->tcp[i].destinations,
 			    before->tcp[i].destination_count,
@@ -542,6 +561,22 @@ say_chains(struct telling *x, const struct view_listener *a,
 }
 
 static void
+compare_listener(struct telling *x, const struct listener_then *before,
+    const struct listener_then *after)
+{
+	const struct view_listener *was = before->l, *is = after->l;
+
+	if (was->reads_proxy_header != is->reads_proxy_header)
+		say(x, is->reads_proxy_header
+			   ? S("takes only what begins with a PROXY header")
+			   : S("takes no PROXY header any more"));
+	say_chains(x, is, was, "new, or ends TLS in another way");
+	say_chains(x, was, is, "gone, or as it was no longer");
+	VALUE_EACH(guards_compare(&x->t, before, after), it)
+	say(x, it->string);
+}
+
+static void
 compare_listeners(struct telling *x, const struct view *before,
     const struct view *after, enum view_direction d)
 {
@@ -555,17 +590,13 @@ compare_listeners(struct telling *x, const struct view *before,
 		const struct view_listener *was =
 		    find_named(old, old_count, now[i]->name);
 
-		if (was == now[i])
-			continue;
 		x->to = now[i]->name;
-		if (was == NULL) {
+		if (was == NULL)
 			say(x, S("listens now"));
-			continue;
-		}
-		say_chains(x, now[i], was, "new, or ends TLS in another way");
-		say_chains(x, was, now[i], "gone, or as it was no longer");
-		VALUE_EACH(guards_compare(&x->t, was, now[i]), it)
-		say(x, it->string);
+		else
+			compare_listener(x,
+			    &(struct listener_then){before, was},
+			    &(struct listener_then){after, now[i]});
 	}
 	for (size_t i = 0; i < old_count; i++) {
 		x->to = old[i]->name;

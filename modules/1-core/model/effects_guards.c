@@ -212,33 +212,34 @@ say_issuers(struct tree *t, struct value *list, const struct view_authn *a,
 
 /* --- both ----------------------------------------------------------------- */
 
-static const struct view_chain *
-guarded_chain(const struct view_listener *l)
+/* The first that says something. */
+static const struct view_guard *
+guard_of(const struct listener_then *then)
 {
-	for (size_t i = 0; i < l->chain_count; i++)
-		if (l->chains[i].access != NULL || l->chains[i].authn != NULL)
-			return &l->chains[i];
-	return NULL;
+	const struct view_guard *g = view_guard_now(then->v, NULL);
+
+	for (size_t i = 0;
+	     g->access == NULL && g->authn == NULL && i < then->l->chain_count;
+	     i++)
+		g = view_guard_now(then->v, then->l->chains[i].guard);
+	return g;
 }
 
 struct value *
-guards_compare(struct tree *t, const struct view_listener *before,
-    const struct view_listener *after)
+guards_compare(struct tree *t, const struct listener_then *before,
+    const struct listener_then *after)
 {
 	struct value *list = tree_list(t);
-	const struct view_chain *was = guarded_chain(before);
-	const struct view_chain *is = guarded_chain(after);
-	const struct view_access *a = was != NULL ? was->access : NULL;
-	const struct view_access *b = is != NULL ? is->access : NULL;
-	const struct view_authn *old = was != NULL ? was->authn : NULL;
-	const struct view_authn *now = is != NULL ? is->authn : NULL;
+	const struct view_guard *was = guard_of(before);
+	const struct view_guard *is = guard_of(after);
+	const struct view_access *a = was->access, *b = is->access;
 
-	compare_modes(t, list, before, after);
+	compare_modes(t, list, before->l, after->l);
 	compare_default(t, list, a, b);
 	for (int s = 0; s < ACCESS_STAGES; s++)
 		compare_stage(t, list, s, a != NULL ? &a->http[s] : NULL,
 		    b != NULL ? &b->http[s] : NULL);
-	say_issuers(t, list, now, old, "now");
-	say_issuers(t, list, old, now, "no longer");
+	say_issuers(t, list, is->authn, was->authn, "now");
+	say_issuers(t, list, was->authn, is->authn, "no longer");
 	return list;
 }

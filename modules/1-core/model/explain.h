@@ -27,6 +27,8 @@ struct explain_request {
 	struct slice path;           /* empty: / */
 	const struct label *headers; /* names in any case */
 	size_t header_count;
+	/* Of a connection that is no request, lower case; empty: the host. */
+	struct slice sni;
 	bool offline; /* nobody knows who is alive: endpoints are not judged */
 };
 
@@ -107,11 +109,11 @@ struct explain_question {
  * A question as JSON has it. Of all: namespace, labels, proxy (sidecar,
  * gateway), ip, with [document], places [{file, lines}]. Of a request and a
  * connection: port, method, scheme, authority, path, headers {name: value}. Of
- * a request: host, or upstream. Of a connection: direction (outbound, inbound,
- * gateway), which makes it one; address, protocol (tcp, http, http2, grpc), tls
- * (plaintext, tls, mtls, client), sni, alpn [text], secret, peer, sourceIp. Of
- * a cluster just that: cluster, its name. Borrows from `v`. ERR_INVALID names
- * the member that is not right, not known or missing.
+ * a request: host, or upstream; sni. Of a connection: direction (outbound,
+ * inbound, gateway), which makes it one; address, protocol (tcp, http, http2,
+ * grpc), tls (plaintext, tls, mtls, client), sni, alpn [text], secret, peer,
+ * sourceIp. Of a cluster just that: cluster, its name. Borrows from `v`.
+ * ERR_INVALID names the member that is not right, not known or missing.
  */
 MUST_USE enum err explain_read(const struct value *v, struct arena *arena,
     struct explain_question *out, struct fault *why);

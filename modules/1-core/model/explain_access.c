@@ -26,6 +26,7 @@ static void
 put_workload(struct story *s)
 {
 	const struct view_exposed *e = s->to;
+	const struct view_guard *g = view_guard_now(s->v, e->guard);
 	struct value *map = tree_map(&s->t);
 
 	tree_put_text(&s->t, map, "service", e->host);
@@ -34,9 +35,9 @@ put_workload(struct story *s)
 	tree_put_int(&s->t, map, "workloadPort", e->target.port);
 	tree_put(&s->t, map, "labels", tree_labels(&s->t, &e->labels));
 	tree_put_int(&s->t, map, "policies",
-	    e->access != NULL ? (int64_t)e->access->policies : 0);
+	    g->access != NULL ? (int64_t)g->access->policies : 0);
 	tree_put_int(&s->t, map, "tokenRules",
-	    e->authn != NULL ? (int64_t)e->authn->count : 0);
+	    g->authn != NULL ? (int64_t)g->authn->count : 0);
 	tree_put(&s->t, s->root, "workload", map);
 }
 
@@ -99,9 +100,10 @@ find_workload(struct story *s, struct fault *why)
 static struct verdict_ask
 verdict_of(const struct story *s)
 {
+	const struct view_guard *g = view_guard_now(s->v, s->to->guard);
 	struct verdict_ask a = {.v = s->v,
-	    .access = s->to->access,
-	    .authn = s->to->authn,
+	    .access = g->access,
+	    .authn = g->authn,
 	    .call = s->call.question,
 	    .parse_json = s->ask->parse_json,
 	    .now_ms = s->ask->now_ms,

@@ -41,6 +41,8 @@
 	    "the client broke the protocol")                                   \
 	X(FLOW_STREAM_IDLE, "SI", "connection_timeout",                        \
 	    "nothing moved for too long")                                      \
+	X(FLOW_TOO_OLD, "DT", "connection_terminated",                         \
+	    "the connection was as old as it may become")                      \
 	X(FLOW_OVERFLOW, "UO", "proxy_internal_error",                         \
 	    "a limit of this proxy was reached")                               \
 	X(FLOW_DENIED, "UAEX", "http_request_denied", "refused by policy")     \
@@ -74,6 +76,9 @@ enum flow_kind {
 };
 enum flow_reporter { FLOW_SOURCE, FLOW_DESTINATION };
 
+/* "http", "copy", "tcp". */
+const char *flow_kind_name(enum flow_kind k);
+
 /* One side of a flow, as far as it is known; empty slices are unknown. */
 struct flow_party {
 	struct slice service; /* "reviews.default.svc.mesh.internal" */
@@ -101,16 +106,58 @@ void flow_party_label(struct flow_party *p, const struct labels *labels);
 /* To be called when the last text is set. */
 void flow_party_seal(struct flow_party *p);
 
+/* When something happened to a request. Named as Envoy does it in
+ * %COMMON_DURATION%. */
+enum flow_point {
+	FLOW_BEGAN,       /* DS_RX_BEG: its head is here */
+	FLOW_CAME,        /* DS_RX_END: all of it is */
+	FLOW_SENT,        /* US_TX_BEG: on its way to the last endpoint */
+	FLOW_SENT_ALL,    /* US_TX_END */
+	FLOW_ANSWERED,    /* US_RX_BEG: the endpoint's head is here */
+	FLOW_ANSWER_CAME, /* US_RX_END */
+	FLOW_ANSWER_SENT, /* DS_TX_BEG: a head on its way to the client */
+	FLOW_ENDED,       /* DS_TX_END */
+	FLOW_POINTS
+};
+
+/* A try that was not the last, and why. */
+struct flow_try {
+	struct addr endpoint;
+	uint64_t at_us; /* when it was over, since the request began */
+	enum flow_flag
+	    flag;        /* FLOW_OK: an answer that the policy did not take */
+	uint16_t status; /* of that */
+	struct slice words; /* beyond the flag's own; may be empty */
+};
+
+enum { FLOW_TRIES_MAX = 16 }; /* that are told */
+
+/* Heads while they are there: for whoever is told of the flow, in that call. */
+struct flow_heads {
+	const void *request; /* NULL: there is none, or no more */
+	const void *answer;
+	const void *trailers;
+	/* The first of that name (":path" and the like too); false if absent.
+	 */
+	bool (*field)(
+	    const void *head, struct slice name, struct slice *out_value);
+};
+
+struct origin;
+
 struct flow_record {
 	enum flow_kind kind;
 	enum flow_reporter reporter;
 	enum flow_flag flag;
 	struct slice detail; /* words beyond the flag's own, may be empty */
+	bool own;            /* the answer is our own refusal, in words */
 	int64_t start_wall_ms;
+	uint64_t at_us[FLOW_POINTS]; /* by one clock; 0: it did not happen */
 	uint64_t duration_us;
-	uint64_t upstream_us;  /* until the first byte of the answer */
-	struct slice protocol; /* "http", "tcp", "grpc" */
-	struct slice version;  /* "HTTP/1.1", empty for TCP */
+	uint64_t upstream_us;          /* until the first byte of the answer */
+	struct slice protocol;         /* "http", "tcp", "grpc" */
+	struct slice version;          /* "HTTP/1.1", empty for TCP */
+	struct slice upstream_version; /* the same, to the endpoint */
 	struct slice method;
 	struct slice path;
 	struct slice authority;
@@ -118,21 +165,27 @@ struct flow_record {
 	struct slice forwarded_for;
 	struct slice request_id;
 	uint16_t status;         /* 0 for TCP */
-	bool has_grpc;           /* it is gRPC, and its own status is known */
-	uint8_t grpc;            /* then that */
+	bool has_grpc;           /* it is gRPC, and was answered */
+	uint8_t grpc;            /* then its own status */
 	uint64_t bytes_received; /* body or stream bytes from the client */
 	uint64_t bytes_sent;     /* and to it */
 	unsigned attempts;
+	const struct flow_try *tries; /* before the last one */
+	size_t try_count;
 	bool delayed;       /* kept back by a rule: DI */
 	bool retries_spent; /* the policy wanted one more than it allows: URX */
 	bool mutual_tls;
+	uint64_t connection; /* the client's number here; 0 is none */
 	struct addr downstream_remote;
 	struct addr downstream_local;
 	struct addr upstream; /* family 0: none was chosen */
 	struct addr upstream_local;
-	struct slice cluster; /* "outbound|80||reviews.default.svc…" */
-	struct slice route;   /* name of the route, may be empty */
+	struct slice upstream_node;  /* the machine that it is; may be empty */
+	struct slice cluster;        /* "outbound|80||reviews.default.svc…" */
+	struct slice route;          /* name of the route, may be empty */
+	const struct origin *origin; /* where that stands; NULL: nowhere */
 	struct slice sni;
+	struct flow_heads heads;
 	struct flow_party source; /* both are sealed */
 	struct flow_party destination;
 };
@@ -140,11 +193,28 @@ struct flow_record {
 /* Envoy's letters for how it ended: "-", "UF", "UF,URX", "DI,FI". */
 char *flow_letters(const struct flow_record *r, char out[FLOW_LETTERS_MAX]);
 
+/* The same in Envoy's long names: "UpstreamConnectionFailure,DelayInjected". */
+enum { FLOW_NAMES_MAX = 128 };
+char *flow_names(const struct flow_record *r, char out[FLOW_NAMES_MAX]);
+
+/* Why it ended as it did: the detail, or the flag's own words; may be empty. */
+struct slice flow_reason(const struct flow_record *r);
+
+/* "via_upstream", "direct_response", the token of a flag; empty: no answer. */
+struct slice flow_details(const struct flow_record *r);
+
 /*
- * Copies the record and its texts into the arena. A text for which there is
- * no room becomes empty: a log line without it is better than no line.
+ * Copies the record and its texts into the arena, without heads. A text for
+ * which there is no room becomes empty: a log line without it is better than no
+ * line.
  */
 void flow_record_copy(
     const struct flow_record *from, struct arena *a, struct flow_record *out);
+
+/* The same into so many bytes; long texts are cut, and of the parties only the
+ * service, the workload and the identity are there. */
+enum { FLOW_PACKED_TEXT_MAX = 256 };
+void flow_record_pack(const struct flow_record *from, char *mem, size_t room,
+    struct flow_record *out);
 
 #endif

@@ -343,6 +343,18 @@ tell_gateway(const struct telling *t)
 	    host_gateway(l->count > 0 ? l->items : NULL, text));
 }
 
+/* What it says of a gateway, whose labels it has. */
+static void
+tell_group(const struct telling *t)
+{
+	const struct workload_group *g = t->r->spec;
+	char text[HOST_TEXT_MAX];
+
+	if (g->metadata != NULL && g->metadata->labels.count > 0)
+		t->each(t->arg, HOST_ABOUT,
+		    host_gateway(g->metadata->labels.items, text));
+}
+
 static void
 tell_mesh(const struct telling *t)
 {
@@ -382,9 +394,11 @@ resource_each_host(const struct resource *r, struct slice domain,
 	    {&kind_authorization_policy, tell_space},
 	    {&kind_telemetry, tell_space},
 	    {&kind_proxy_config, tell_space},
+	    {&kind_health_check_policy, tell_space},
 	    {&kind_wasm_plugin, tell_space},
 	    {&kind_traffic_extension, tell_space},
 	    {&kind_gateway, tell_gateway},
+	    {&kind_workload_group, tell_group},
 	    {&kind_mesh_config, tell_mesh},
 	    {&kind_network, tell_network},
 	};

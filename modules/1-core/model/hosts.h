@@ -63,6 +63,7 @@ enum host_part {
  *
  *	HOST_MESH	MeshConfig; leads to the root namespace's space
  *	HOST_NETWORKS	Networks
+ *	HOST_ALL	everything is, for who calls by addresses
  *	space/<ns>	what holds for the workloads of a namespace
  *	peers/<ns>	of that, what callers of its services have to know
  *	workload/<ns>, workload/<ns>/<key>=<value>	WorkloadEntries
@@ -73,6 +74,7 @@ enum host_part {
  */
 #define HOST_MESH "mesh/config"
 #define HOST_NETWORKS "mesh/networks"
+#define HOST_ALL "mesh/all"
 
 struct slice host_space(struct slice ns, char out[HOST_TEXT_MAX]);
 

@@ -21,6 +21,7 @@ enum view_direction {
 };
 
 struct view;
+struct view_guard; /* authn.h */
 
 enum { VIEW_DIRECTIONS = VIEW_GATEWAY + 1 };
 
@@ -88,17 +89,22 @@ struct view_snis; /* opaque */
 struct slice view_routes_name(const struct view_routes *r);
 
 /* Its virtual hosts, see view_host_now(); those of a gateway, the most specific
- * first. */
+ * first. What a patch (patch.c) has more or less, only a look-up knows. */
 const struct view_host *const *view_routes_hosts(
     const struct view_routes *r, size_t *out_count);
 
 /*
  * The virtual host that an authority (a port may be in it, any case) meets:
  * exact names before wildcards, longer wildcards before shorter, "*" last.
- * NULL: none.
+ * The port counts where a proxy is asked; 80 is meant if there is none. NULL:
+ * none.
  */
 const struct view_host *view_find_domain(
     const struct view *v, const struct view_routes *r, struct slice authority);
+
+/* "shop.com:8080" without its port; "[::1]:80" without that, too. The port is
+ * 0 if there is none. */
+struct slice view_split_authority(struct slice authority, uint16_t *out_port);
 
 struct view_chain {
 	struct slice name; /* Istio's; may be empty */
@@ -108,13 +114,16 @@ struct view_chain {
 	const struct view_routes *routes;
 	/* Where bytes go. Never NULL without `routes`. */
 	const struct view_tcp_route *tcp;
+	/* Of a server with GRPC-WEB; see view_translates_grpc_web(). */
+	bool grpc_web;
+	/* Nowhere: its service has rules for requests, and they are none. */
+	bool refuses_bytes;
 	/* Inbound: what the port takes, and who says so; else UNSET. */
 	enum mutual_tls_mode peers;
 	struct origin peers_origin;
-	/* Inbound and gateway: what policies say of whom it leads to; NULL:
-	 * nothing. */
-	const struct view_access *access;
-	const struct view_authn *authn;
+	/* Inbound and gateway: what policies say of whom it leads to, see
+	 * view_guard_now(); NULL: nothing. */
+	const struct view_guard *guard;
 	struct origin origin;
 };
 
@@ -127,7 +136,11 @@ struct view_listener {
 	struct slice path; /* a Unix socket instead; or empty */
 	bool bound; /* a socket of its own; else only what is captured meets it
 		     */
+	bool proxies;     /* HTTP, for programs that name it as their proxy */
 	bool sniffs_http; /* reads ahead to know whether it is HTTP */
+	/* Each connection begins with a PROXY header, which says who it is
+	 * from; what does not is closed. */
+	bool reads_proxy_header;
 	/* Reads a ClientHello ahead, at ports where a chain asks for that. */
 	bool sniffs_tls;
 	const struct view_chain *chains;
@@ -157,6 +170,9 @@ const struct view_chain *view_find_chain(
  * does. */
 struct slice view_chain_missing(const struct view_chain *c);
 
+/* Why bytes are refused where requests have rules, in words. */
+extern const struct slice view_only_requests;
+
 /* What keeps a chain from taking a connection, in the order of asking. */
 enum view_misfit {
 	VIEW_FITS, /* nothing does, though another one may fit better */
@@ -169,6 +185,18 @@ enum view_misfit {
 
 enum view_misfit view_chain_misfit(
     const struct view_chain *chain, const struct view_connection *c);
+
+/* The same of a rule for connections to a port of that number. */
+enum view_misfit view_tcp_misfit(const struct view_tcp_route *r, uint16_t port,
+    const struct view_connection *c);
+
+/*
+ * Is gRPC-Web translated into gRPC? Where a server of a gateway (`by`), the
+ * service that is called (`host`) or the one that takes it (`to`) declares
+ * grpc-web. Any of them may be NULL.
+ */
+bool view_translates_grpc_web(const struct view_chain *by,
+    const struct view_host *host, const struct view_cluster *to);
 
 /* All of a scope in a direction, in the order of their names. */
 const struct view_listener *const *view_listeners(const struct view *v,

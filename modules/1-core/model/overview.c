@@ -31,7 +31,9 @@ caller_text(struct tree *t, const struct view_scope *s)
 static struct slice
 share_text(struct tree *t, const struct view_destination *d, uint32_t total)
 {
-	struct slice to = d->cluster != NULL ? d->cluster->name : d->missing;
+	struct slice to = d->cluster != NULL ? d->cluster->name
+			  : d->passes        ? d->name
+					     : d->missing;
 
 	if (total == 0 || d->weight == total)
 		return to;
@@ -293,10 +295,14 @@ add_endpoints(struct tree *t, struct value *list, const struct view *v)
 		for (size_t j = 0; j < all[i]->endpoint_count; j++) {
 			const struct view_endpoint *e = all[i]->endpoints[j];
 			struct value *row = tree_map(t);
+			char text[ENDPOINT_TEXT_MAX];
 
 			tree_put_text(t, row, "cluster", all[i]->name);
-			tree_put_text(
-			    t, row, "address", tree_addr(t, &e->addr));
+			tree_put_text(t, row, "address",
+			    tree_printf(
+				t, "%s", view_endpoint_address(e, text)));
+			tree_put_text(t, row, "name",
+			    e->addr.family != ADDR_NONE ? e->name : S(""));
 			tree_put_text(t, row, "node", e->node);
 			tree_put_text(t, row, "identity", e->identity);
 			tree_put_text(t, row, "locality", e->locality);

@@ -95,7 +95,8 @@ struct resource {
 	const void *spec;   /* of kind->spec; never NULL */
 };
 
-/* How JSON inside of a text is read, as in `jwks`: codec_json_parse(). */
+/* How what is inside of a text is read, such as JSON in `jwks`:
+ * codec_json_parse(). */
 typedef enum err (*resource_json_cb)(struct slice text, struct arena *arena,
     const struct value **out, struct fault *why);
 

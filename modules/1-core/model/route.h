@@ -7,8 +7,9 @@
 
 #include "action.h"
 
-struct view;        /* opaque, see view.h */
-struct route_index; /* opaque */
+struct view;            /* opaque, see view.h */
+struct view_connection; /* listener.h */
+struct route_index;     /* opaque */
 
 /*
  * Whose calls: which rules hold may depend on the caller's namespace and
@@ -46,6 +47,7 @@ struct view_condition {
 /* All of its conditions have to hold. */
 struct view_match {
 	struct slice name;
+	struct slice logged; /* the route's name, a dot and its own */
 	const struct view_condition *conditions;
 	size_t count;
 	uint32_t line;
@@ -94,8 +96,8 @@ struct view_tcp_route {
 	const uint16_t *ports; /* any of them; none: every port */
 	size_t port_count;
 	struct slice never; /* words: why it takes nothing at all; or empty */
-	/* Addresses that are called; none: any. Nothing is known of them, and
-	 * of server names, where a named listener is called. */
+	/* Addresses that are called; none: any. Of a named listener's clients
+	 * it is the listener's own. */
 	const struct cidr *cidrs;
 	size_t cidr_count;
 	const struct slice *snis; /* exact, or "*.shop.com"; none: any */
@@ -124,6 +126,9 @@ struct view_host {
 	const struct route_index *index; /* of them; private to the look-up */
 	const struct view_tcp_route *tcp;
 	size_t tcp_count;
+	/* Somebody wrote rules for its requests: where the port's protocol is
+	 * found out, bytes that are no HTTP would get past them. */
+	bool has_rules;
 	/* At a gateway: a request in the clear is answered 301, to https,
 	 * whatever the rules say (httpsRedirect; upstream's ErrTLSRedirect). */
 	bool needs_tls;
@@ -178,9 +183,19 @@ struct view_http_choice {
 struct view_http_choice view_route_http(const struct view_host *host,
     const struct http_attrs *attrs, const struct view_trace *trace);
 
-/* NULL: no rule takes this port. */
+/* Upstream's name of it for the logs: the route's, and the match's behind. */
+struct slice view_choice_name(const struct view_http_choice *choice);
+
+/*
+ * What a connection to the host meets where no chain was chosen for it, as at
+ * a named listener. Of the rules for the port those count whose networks hold
+ * the address most narrowly, and of these the one with the name that fits
+ * best, as view_find_chain() has it; where none does, the last: the service
+ * itself. NULL: there is none for the port. A trace ends with the one that is
+ * taken.
+ */
 const struct view_tcp_route *view_route_tcp(const struct view_host *host,
-    uint16_t port, const struct view_trace *trace);
+    const struct view_connection *c, const struct view_trace *trace);
 
 /*
  * One of the destinations by weight; `chance` is any 64 random bits. Never

@@ -11,10 +11,10 @@
 
 #include "listener.h"
 
-struct view_access; /* access.h */
-struct view_authn;  /* authn.h */
-
 /* --- what goes in (all borrowed for the call, then copied) ---------------- */
+
+/* HBONE, where nothing else is said. */
+enum { VIEW_TUNNEL_PORT = 15008 };
 
 /* A port of a service that nobody wrote a Service for. */
 struct view_port_input {
@@ -39,6 +39,7 @@ struct view_endpoint_input {
 	uint16_t service_port;
 	struct addr addr; /* of the workload, port included: CONNECT's target */
 	struct addr tunnel; /* HBONE of its node; family 0: none, plaintext */
+	struct addr other_tunnel; /* the same at another address, or family 0 */
 	struct slice network;
 	struct slice node;
 	struct slice workload;
@@ -58,6 +59,16 @@ struct view_serving {
 	uint64_t version;
 	const struct view_endpoint_input *endpoints;
 	size_t count;
+};
+
+/* What is known of a name that endpoints have, see view_names(). */
+struct view_name_input {
+	struct slice name;
+	uint64_t version;         /* another one with each change */
+	const struct addr *addrs; /* without ports */
+	size_t count;
+	struct slice reason; /* words, if it leads nowhere; without addresses
+			      * and words nobody knows yet */
 };
 
 /* A named listener: what a program on this machine connects to. */
@@ -104,17 +115,23 @@ struct view_input {
 	/* Those of services as a whole, each once, beside `endpoints`. */
 	const struct view_serving *servings;
 	size_t serving_count;
+	/* By name, each once; of those that are not there nobody knows. */
+	const struct view_name_input *names;
+	size_t name_count;
 	/*
-	 * A number of all that is neither in `resources` nor `servings`, nor
-	 * the generation: if `before` had the same, and the resources in the
-	 * same order, only what changed in those is made anew. 0: nobody
-	 * knows.
+	 * A number of all that is neither in `resources`, `servings` nor
+	 * `names`, nor the generation: if `before` had the same, and the
+	 * resources in the same order, only what changed in those is made anew.
+	 * 0: nobody knows.
 	 */
 	uint64_t version;
 	const struct view_upstream_input *upstreams;
 	size_t upstream_count;
 	const struct view_exposed_input *exposed;
 	size_t exposed_count;
+	/* How YAML inside of a text is read, as codec_yaml_parse_one() does it;
+	 * NULL: it is not. */
+	resource_json_cb parse_yaml;
 	const struct addr *addrs; /* of this machine, as announced; no port */
 	size_t addr_count;
 	uint64_t generation;       /* for people: which view this is */
@@ -152,10 +169,15 @@ struct view_exposed {
 	struct slice account;
 	struct slice identity; /* spiffe://… */
 	struct labels labels;
-	struct flow_party party;          /* what reports say of it */
-	struct slice cluster;             /* "inbound|80||" */
-	const struct view_access *access; /* NULL: no policy is for it */
-	const struct view_authn *authn;   /* NULL: tokens are not looked at */
+	struct flow_party party;        /* what reports say of it */
+	struct slice cluster;           /* "inbound|80||" */
+	const struct view_guard *guard; /* see view_guard_now() */
+};
+
+/* A name that endpoints have instead of an address; in lower case. */
+struct view_name {
+	struct slice name;
+	bool in_order; /* it matters which of its addresses is the first */
 };
 
 /* Something that does not take part, or not fully, and why. */
@@ -205,6 +227,11 @@ const struct view_problem *view_problems(
 const struct view_scope *const *view_scopes(
     const struct view *v, size_t *out_count);
 
+/* Whose addresses it needs, by name, each once; and how soon they are asked
+ * for again where nothing else says it (MeshConfig's dnsRefreshRate). */
+const struct view_name *view_names(const struct view *v, size_t *out_count);
+uint64_t view_name_refresh_us(const struct view *v);
+
 const struct view_upstream *view_find_upstream(
     const struct view *v, struct slice name);
 
@@ -214,6 +241,10 @@ const struct view_caller *view_self(const struct view *v);
 /* By full name; NULL if there is none. */
 const struct view_cluster *view_find_cluster(
     const struct view *v, struct slice name);
+
+/* The same one in another view; NULL if it has none. */
+const struct view_cluster *view_find_like(
+    const struct view *v, const struct view_cluster *c);
 
 /*
  * The cluster with the endpoints that this view has, and the host with its
@@ -240,6 +271,60 @@ const struct view_host *view_find_host(const struct view *v,
     const struct view_scope *of, struct slice host, uint16_t port);
 
 /*
+ * The ports of the name that the host has, by number from 0; NULL: no more. Of
+ * a host that view_find_host() gave for the same scope.
+ */
+const struct view_host *view_host_port(const struct view *v,
+    const struct view_scope *of, const struct view_host *h, size_t index);
+
+/* All endpoints behind a port of a service; NULL: nobody calls it here. */
+const struct view_cluster *view_port_cluster(
+    const struct view *v, const struct view_host *port);
+
+/* The name that a written Service gives the port; else empty. */
+struct slice view_port_name(const struct view_host *port);
+
+/* "mesh.internal"; and which view it is. */
+struct slice view_domain(const struct view *v);
+uint64_t view_generation(const struct view *v);
+
+/* DNS tells of automatic addresses, and calls to them are taken (MeshConfig's
+ * ISTIO_META_DNS_CAPTURE). */
+bool view_tells_automatic(const struct view *v);
+
+/* Is it what calls to a host that the mesh does not know meet? */
+bool view_is_unknown(const struct view_host *h);
+
+/* Who is called by a client of a proxy. */
+struct view_called {
+	struct slice host;
+	uint16_t port;
+	bool connect; /* else a request of HTTP */
+};
+
+struct view_refusal {
+	unsigned status;
+	enum flow_flag flag;
+	struct slice words;
+};
+
+/*
+ * Somebody who is not known is called: is that refused? False: it goes where
+ * the unknown goes; the one destination of that.
+ */
+bool view_is_refused(const struct view *v, const struct view_called *c,
+    struct arena *arena, struct view_refusal *out);
+const struct view_destination *view_unknown_destination(const struct view *v);
+
+/* How lines of the access log look by MeshConfig; borrowed, empty: as usual. */
+struct view_log {
+	struct slice format;
+	bool json;
+};
+
+struct view_log view_access_log(const struct view *v);
+
+/*
  * The path, with its query, by MeshConfig's pathNormalization; what is judged,
  * routed and forwarded is this. ERR_INVALID: no path at all, to be answered
  * 400; ERR_LIMIT: the arena is full. Where there is nothing to change it is
@@ -264,8 +349,10 @@ const struct view_exposed *view_find_exposed_host(
  */
 struct slice view_identity_at(const struct view *v, const struct addr *at);
 
-/* Is this the IP address of one that the machine announces as its own? */
+/* Is this the IP address of one that the machine announces as its own? And all
+ * of these, without ports. */
 bool view_is_announced(const struct view *v, const struct addr *a);
+const struct addr *view_announced(const struct view *v, size_t *out_count);
 
 /* All of it as a tree, for admin. Borrows from the view. NULL: arena full. */
 struct value *view_dump(const struct view *v, struct arena *arena);

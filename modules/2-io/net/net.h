@@ -43,7 +43,9 @@ enum stream_pause {
 	STREAM_PAUSE_HANDSHAKE = 1 << 4,
 	STREAM_PAUSE_BUDGET = 1 << 5, /* its share of the turn is spent */
 	STREAM_PAUSE_DRAIN = 1 << 6,  /* closing: flush first */
-	STREAM_PAUSE_OWNER = 1 << 7   /* for anything else */
+	/* Anything else: what it wrote is to be out first, so that a write that
+	 * fails ends the stream at once. */
+	STREAM_PAUSE_OWNER = 1 << 7
 };
 
 /*
@@ -103,10 +105,14 @@ size_t stream_pending(const struct stream *s);
 void stream_set_events(
     struct stream *s, const struct stream_events *events, void *arg);
 
+/* Whose owner does not listen: none yet, or one that only wants to write. */
+extern const struct stream_events stream_deaf;
+
 /* The default is LIMIT_STREAM_BUFFER bytes. */
 void stream_set_high_mark(struct stream *s, uint32_t bytes);
 
-/* Of the socket at the bottom; family ADDR_NONE for a unix socket or pair. */
+/* Of the socket at the bottom, or as net_stream_set_ends() has them; family
+ * ADDR_NONE for a unix socket or pair. */
 struct addr stream_peer(const struct stream *s);
 struct addr stream_local(const struct stream *s);
 
@@ -205,6 +211,7 @@ enum {
 	NET_BACKLOG = 1024,
 	NET_RETRY_MS = 2000, /* until a port that was taken is tried again */
 	NET_FLUSH_MS = 10000,
+	NET_RACE_STEP_MS = 250, /* until another address is tried as well */
 	NET_LINGER_MS = 2000,
 	NET_ACCEPT_BATCH = 64, /* a listener, a turn */
 	NET_SHORT_TOLD_US = 10 * 1000000,
@@ -263,6 +270,20 @@ struct net_socket_request *net_socket_open(struct net_factory *f,
     struct loop *loop, const struct net_socket_spec *spec, net_socket_cb cb,
     void *arg);
 
+/*
+ * From now on every TCP or UDP socket that is made, and says no mark of its
+ * own, bears this one (SO_MARK), by which rules of the machine know it for
+ * ours; 0: none. Any thread. ERR_PERMISSION, and nothing has changed: it may
+ * not.
+ */
+MUST_USE enum err net_mark_all(uint32_t mark);
+
+/*
+ * Where the peer meant to get before the kernel led it here (SO_ORIGINAL_DST).
+ * ERR_NOT_FOUND: it meant this very socket.
+ */
+MUST_USE enum err net_original_destination(int fd, struct addr *out);
+
 /* No call comes after; *rp becomes NULL. Not after the call-back. */
 void net_socket_cancel(struct net_socket_request **rp);
 
@@ -316,8 +337,21 @@ struct addr net_listener_addr(const struct net_listener *l);
 struct stream *net_stream_new(
     struct loop *loop, int fd, const struct stream_events *events, void *arg);
 
+/* From now on these are its ends, for it and all above: whoever stands between
+ * it and its peer has said so. Copies; the stream is a socket's. */
+void net_stream_set_ends(
+    struct stream *s, const struct addr *peer, const struct addr *local);
+
+/* Gives bytes back (copied), that on_data gets again before any other; the
+ * stream is a socket's, and none are given back yet. */
+void net_stream_unread(struct stream *s, struct slice bytes);
+
 struct net_connect_spec {
 	struct addr addr;
+	/* More addresses of the peer, tried beside it if it takes long or fails
+	 * (RFC 8305): the first that stands is the stream's. Borrowed. */
+	const struct addr *others;
+	size_t other_count;
 	struct slice path;   /* a unix socket instead, if not empty */
 	struct addr source;  /* ADDR_NONE: the kernel's choice */
 	uint64_t timeout_us; /* 0 waits as long as the kernel does */
@@ -371,7 +405,7 @@ struct net_udp; /* opaque */
 enum {
 	NET_UDP_PACKET_MAX = 4096,       /* longer ones are dropped */
 	NET_UDP_QUEUE_BYTES = 256 << 10, /* waiting to leave */
-	NET_UDP_BATCH = 16
+	NET_UDP_BATCH = 32
 };
 
 struct net_udp_events {
@@ -400,6 +434,25 @@ MUST_USE enum err net_udp_send(
 
 /* After on_open. */
 struct addr net_udp_addr(const struct net_udp *u);
+
+/* --- who started this process, and watches it --- */
+
+struct net_supervisor; /* opaque; any thread may tell it */
+
+/*
+ * By sd_notify(3): NOTIFY_SOCKET, WATCHDOG_USEC and, if it is there,
+ * WATCHDOG_PID, which has to be ours. They are unset, so that no child has
+ * them; before threads start. Never NULL: where nobody asked, nobody is told.
+ */
+struct net_supervisor *net_supervisor_new_env(void);
+void net_supervisor_free(struct net_supervisor **sp);
+
+/* "READY=1\nSTATUS=Serves". Waits a tenth of a second at most; what is not
+ * taken is lost. */
+void net_supervisor_tell(const struct net_supervisor *s, const char *lines);
+
+/* How often WATCHDOG=1 has to come, before it ends us. 0: it does not. */
+uint64_t net_supervisor_watchdog_us(const struct net_supervisor *s);
 
 /* --- the machine --- */
 

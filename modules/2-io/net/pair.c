@@ -177,34 +177,12 @@ static const struct stream_ops pair_ops = {
     .local = no_addr,
 };
 
-/* Until the test gives the end an owner: nothing is read, nothing is told. */
-static void
-ignore_data(struct stream *s, void *arg, struct slice data)
-{
-	(void)s;
-	(void)arg;
-	(void)data;
-}
-
-static void
-ignore_close(struct stream *s, void *arg, enum err why)
-{
-	(void)s;
-	(void)arg;
-	(void)why;
-}
-
-static const struct stream_events no_events = {
-    .on_data = ignore_data,
-    .on_close = ignore_close,
-};
-
 static struct pair_end *
 end_new(struct loop *loop, const struct net_pair_spec *spec)
 {
 	struct pair_end *p = mem_new(sizeof(*p));
 
-	stream_init(&p->s, &pair_ops, loop, &no_events, NULL, STREAM_OPEN);
+	stream_init(&p->s, &pair_ops, loop, &stream_deaf, NULL, STREAM_OPEN);
 	buf_init(&p->in, SIZE_MAX / 2);
 	p->chunk = spec->chunk != 0 ? spec->chunk : SIZE_MAX;
 	p->capacity = spec->capacity != 0 ? spec->capacity : 64 << 10;

@@ -22,11 +22,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "race.h"
 #include "socket.h"
 
 enum { PARTS_A_CALL = 64, APPETITE_START = LIMIT_STREAM_BUFFER };
 
 _Static_assert(PARTS_A_CALL <= IOV_MAX, "one sendmsg takes them all");
+
+/* What somebody in between said, or read ahead. */
+struct ends {
+	struct addr peer;
+	struct addr local;
+	struct buf unread; /* given back; to be told again first */
+};
 
 struct sock {
 	struct stream s; /* first */
@@ -38,10 +46,14 @@ struct sock {
 	bool flushing; /* closing, once pending is empty */
 	bool fin_sent;
 	bool secret;       /* bytes are wiped once they are handed on */
-	enum err broken;   /* a write failed; what came before is read first */
+	uint8_t broken;    /* enum err: a write failed; what came before is read
+			    * first */
+	bool was_reset;    /* which that write was told, so no read will be */
 	uint32_t appetite; /* most bytes of the next read */
 	struct buf pending;
 	struct timer *timer; /* connecting or flushing, else NULL */
+	struct race *race;   /* for its descriptor, else NULL */
+	struct ends *ends;   /* that were said; NULL: the kernel knows */
 	struct loop_later reread;
 	struct loop_later uncork;
 };
@@ -84,11 +96,25 @@ start_timer(struct sock *k, uint64_t delay_us, void (*fn)(void *arg))
 	timer_set(k->timer, delay_us);
 }
 
+static void
+forget_unread(struct sock *k)
+{
+	if (k->ends != NULL)
+		buf_fini(&k->ends->unread);
+}
+
+static bool
+has_unread(const struct sock *k)
+{
+	return k->ends != NULL && buf_len(&k->ends->unread) > 0;
+}
+
 /* Everything but the object, which on_close may still look at. */
 static void
 release(struct sock *k)
 {
 	stop_timer(k);
+	race_cancel(&k->race);
 	loop_later_cancel(&k->reread);
 	loop_later_cancel(&k->uncork);
 	loop_io_close(&k->io);
@@ -97,6 +123,7 @@ release(struct sock *k)
 	k->fd = -1;
 	k->readable = false;
 	buf_fini(&k->pending);
+	forget_unread(k);
 }
 
 static void
@@ -131,29 +158,20 @@ on_dry(struct sock *k)
 		fail(k, k->broken);
 }
 
-static int
-pending_error(int fd)
-{
-	int errnum = 0;
-	socklen_t len = sizeof(errnum);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &len) != 0)
-		return errno;
-	return errnum;
-}
-
 /* A reset may have come behind the end: reading stops here, so it never told
- * and no edge is left that would. */
+ * and no edge is left that would. Or the reset was told to a write, and then
+ * what a read is told looks like an end. */
 static void
 on_end(struct sock *k)
 {
 	int errnum;
 
-	stream_emit_eof(&k->s);
+	if (!k->was_reset)
+		stream_emit_eof(&k->s);
 	on_dry(k);
 	if (k->s.state != STREAM_OPEN)
 		return;
-	errnum = pending_error(k->fd);
+	errnum = socket_error(k->fd);
 	if (errnum != 0)
 		fail(k, err_from_errno(errnum));
 }
@@ -188,6 +206,17 @@ on_read(struct sock *k, const char *mem, size_t len)
 		k->readable = false;
 }
 
+/* What was given back comes again. Its owner may end the stream. */
+static void
+read_again(struct sock *k)
+{
+	struct buf b = k->ends->unread;
+
+	k->ends->unread = BUF(0);
+	stream_emit_data(&k->s, buf_slice(&b));
+	buf_fini(&b);
+}
+
 /* One read, into lent memory that is given back after its owner's call. */
 static void
 read_once(struct sock *k)
@@ -210,6 +239,14 @@ read_once(struct sock *k)
 	loop_scratch_return(l, mem);
 }
 
+/* A write failed, and its owner reads no more until it is done with writing. */
+static bool
+is_stuck(const struct sock *k)
+{
+	return k->broken != OK && (k->s.paused & STREAM_PAUSE_OWNER) &&
+	       k->s.state == STREAM_OPEN;
+}
+
 static void
 sock_read(struct sock *k)
 {
@@ -218,8 +255,13 @@ sock_read(struct sock *k)
 			loop_later(k->s.loop, &k->reread);
 			return;
 		}
-		read_once(k);
+		if (has_unread(k))
+			read_again(k);
+		else
+			read_once(k);
 	}
+	if (is_stuck(k))
+		fail(k, k->broken);
 }
 
 static void
@@ -263,8 +305,11 @@ send_some(
 			? send(k->fd, parts[0].ptr, parts[0].len, MSG_NOSIGNAL)
 			: sendmsg(k->fd, &m, MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno != EAGAIN)
+	if (n < 0 && errno != EAGAIN) {
+		/* After the peer's end it would be EPIPE (tcp_reset). */
+		k->was_reset = errno == ECONNRESET;
 		return err_from_errno(errno);
+	}
 	*out_sent = n < 0 ? 0 : (size_t)n;
 	return OK;
 }
@@ -312,7 +357,7 @@ break_off(struct sock *k, enum err why)
 		fail(k, why);
 		return why;
 	}
-	k->broken = why;
+	k->broken = (uint8_t)why;
 	k->readable = true;
 	buf_fini(&k->pending);
 	loop_later(k->s.loop, &k->reread);
@@ -467,7 +512,7 @@ on_connected(struct sock *k)
 static void
 on_connect_edge(struct sock *k)
 {
-	int errnum = pending_error(k->fd);
+	int errnum = socket_error(k->fd);
 
 	if (errnum != 0)
 		fail(k, err_from_errno(errnum));
@@ -489,7 +534,7 @@ on_ready(void *arg, bool readable, bool writable)
 		flush(k);
 	} else if (readable && writable && (k->s.paused || k->s.ended)) {
 		/* A reset is an edge both ways, and nobody reads to see it. */
-		errnum = pending_error(k->fd);
+		errnum = socket_error(k->fd);
 		if (errnum != 0)
 			fail(k, err_from_errno(errnum));
 	}
@@ -543,19 +588,24 @@ sock_free(struct stream *s)
 	struct sock *k = CONTAINER(s, struct sock, s);
 
 	release(k);
+	mem_free(&k->ends);
 	mem_free(&k);
 }
 
 static void
 sock_peer(const struct stream *s, struct addr *out)
 {
-	*out = socket_peer(const_sock_of(s)->fd);
+	const struct sock *k = const_sock_of(s);
+
+	*out = k->ends != NULL ? k->ends->peer : socket_peer(k->fd);
 }
 
 static void
 sock_local(const struct stream *s, struct addr *out)
 {
-	*out = socket_local(const_sock_of(s)->fd);
+	const struct sock *k = const_sock_of(s);
+
+	*out = k->ends != NULL ? k->ends->local : socket_local(k->fd);
 }
 
 static const struct stream_ops sock_ops = {
@@ -607,6 +657,35 @@ net_stream_new(
 	return &k->s;
 }
 
+void
+net_stream_set_ends(
+    struct stream *s, const struct addr *peer, const struct addr *local)
+{
+	struct sock *k = sock_of(s);
+
+	CHECK(!has_unread(k));
+	mem_free(&k->ends);
+	k->ends = mem_new(sizeof(*k->ends));
+	*k->ends = (struct ends){.peer = *peer, .local = *local};
+}
+
+void
+net_stream_unread(struct stream *s, struct slice bytes)
+{
+	struct sock *k = sock_of(s);
+	struct addr peer = stream_peer(s), local = stream_local(s);
+
+	CHECK(!has_unread(k));
+	if (bytes.len == 0)
+		return;
+	if (k->ends == NULL)
+		net_stream_set_ends(s, &peer, &local);
+	buf_init(&k->ends->unread, bytes.len);
+	CHECK(buf_add_slice(&k->ends->unread, bytes) == OK); /* it is no more */
+	k->readable = true;
+	loop_later(s->loop, &k->reread);
+}
+
 static void
 on_connect_late(void *arg)
 {
@@ -625,26 +704,10 @@ on_connected_already(void *arg)
 		on_connected(k);
 }
 
-static int
-start_connect(int fd, const struct net_connect_spec *spec)
-{
-	struct sockaddr_storage ss;
-	struct sockaddr_un un;
-	unsigned len;
-
-	if (spec->path.len > 0) {
-		if (socket_unix_addr(spec->path, &un, &len) != OK)
-			return ENAMETOOLONG;
-		return connect(fd, (struct sockaddr *)&un, len) ? errno : 0;
-	}
-	len = addr_to_sockaddr(&spec->addr, (struct sockaddr *)&ss);
-	return connect(fd, (struct sockaddr *)&ss, len) ? errno : 0;
-}
-
 static void
 dial(struct sock *k, const struct net_connect_spec *spec)
 {
-	int errnum = start_connect(k->fd, spec);
+	int errnum = socket_connect(k->fd, spec);
 
 	k->connecting = true;
 	if (errnum == 0) {
@@ -662,6 +725,21 @@ dial(struct sock *k, const struct net_connect_spec *spec)
 		start_timer(k, spec->timeout_us, on_connect_late);
 }
 
+static void
+on_raced(void *arg, enum err e, int fd)
+{
+	struct sock *k = arg;
+
+	k->race = NULL;
+	k->fd = fd;
+	if (e == OK)
+		watch(k);
+	else
+		fail(k, e);
+	if (k->fd >= 0)
+		on_connected(k);
+}
+
 struct stream *
 net_connect(struct loop *loop, const struct net_connect_spec *spec,
     const struct stream_events *events, void *arg)
@@ -669,6 +747,11 @@ net_connect(struct loop *loop, const struct net_connect_spec *spec,
 	struct sock *k = sock_new(loop, -1, events, arg, STREAM_OPENING);
 	enum err e;
 
+	if (spec->other_count > 0) {
+		k->connecting = true;
+		k->race = race_new(loop, spec, on_raced, k);
+		return &k->s;
+	}
 	if (spec->path.len == 0 && spec->addr.family == ADDR_NONE)
 		e = ERR_INVALID;
 	else

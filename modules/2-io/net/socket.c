@@ -18,6 +18,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST: the kernel's headers that have them
+ * do not stand beside the system's. */
+enum { ORIGINAL_DST = 80 };
+
 enum { KEEPALIVE_IDLE_S = 180, KEEPALIVE_EVERY_S = 180, KEEPALIVE_COUNT = 9 };
 
 /* Closes on the way out unless the descriptor was taken. */
@@ -133,13 +137,31 @@ set_options(int fd, const struct addr *a, uint32_t wanted,
 	return OK;
 }
 
+/* Of all that say none; of the whole process, as rules of the machine are. */
+static _Atomic uint32_t mark_of_all;
+
 static MUST_USE enum err
 set_mark(int fd, uint32_t mark)
 {
+	if (mark == 0)
+		mark = mark_of_all;
 	if (mark != 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)) != 0)
 		return err_from_errno(errno);
 	return OK;
+}
+
+enum err
+net_mark_all(uint32_t mark)
+{
+	AUTO(fd_close) int fd = -1;
+	enum err e = socket_in(/* netns */ -1, AF_INET, SOCK_STREAM, &fd);
+
+	if (e == OK)
+		e = set_mark(fd, mark);
+	if (e == OK)
+		mark_of_all = mark;
+	return e;
 }
 
 static int
@@ -355,7 +377,34 @@ socket_make_client(const struct net_connect_spec *spec, int *out_fd)
 	return OK;
 }
 
+int
+socket_connect(int fd, const struct net_connect_spec *spec)
+{
+	struct sockaddr_storage ss;
+	struct sockaddr_un un;
+	unsigned len;
+
+	if (spec->path.len > 0) {
+		if (socket_unix_addr(spec->path, &un, &len) != OK)
+			return ENAMETOOLONG;
+		return connect(fd, (struct sockaddr *)&un, len) ? errno : 0;
+	}
+	len = addr_to_sockaddr(&spec->addr, (struct sockaddr *)&ss);
+	return connect(fd, (struct sockaddr *)&ss, len) ? errno : 0;
+}
+
 /* --- looking at sockets --- */
+
+int
+socket_error(int fd)
+{
+	int errnum = 0;
+	socklen_t len = sizeof(errnum);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &len) != 0)
+		return errno;
+	return errnum;
+}
 
 static struct addr
 name_of(int fd, int (*get)(int, struct sockaddr *, socklen_t *))
@@ -392,6 +441,32 @@ struct addr
 socket_peer(int fd)
 {
 	return name_of(fd, get_peer);
+}
+
+/* The kernel has it by family, whatever the socket's own is. */
+static MUST_USE enum err
+read_original(int fd, int level, struct addr *out)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof(ss);
+
+	if (getsockopt(fd, level, ORIGINAL_DST, &ss, &len) != 0)
+		return ERR_NOT_FOUND;
+	return addr_from_sockaddr((struct sockaddr *)&ss, len, out);
+}
+
+enum err
+net_original_destination(int fd, struct addr *out)
+{
+	struct addr local = socket_local(fd), a;
+	enum err e = local.family == ADDR_V4 ? read_original(fd, SOL_IP, &a)
+					     : read_original(fd, SOL_IPV6, &a);
+
+	if (e == OK && addr_eq(&a, &local))
+		e = ERR_NOT_FOUND;
+	if (e == OK)
+		*out = a;
+	return e;
 }
 
 static int

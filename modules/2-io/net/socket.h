@@ -21,6 +21,12 @@ MUST_USE enum err socket_make(const struct net_socket_spec *spec, bool first,
 MUST_USE enum err socket_make_client(
     const struct net_connect_spec *spec, int *out_fd);
 
+/* Begins; an errno, EINPROGRESS as a rule, or 0 for one that stands. */
+MUST_USE int socket_connect(int fd, const struct net_connect_spec *spec);
+
+/* Its pending error, an errno or 0: how a connect() ended. */
+MUST_USE int socket_error(int fd);
+
 /* True if the descriptor is what the spec asks for; else words. */
 MUST_USE enum err socket_check(
     int fd, const struct net_socket_spec *spec, struct fault *why);

@@ -162,6 +162,25 @@ stream_pending(const struct stream *s)
 	return s->ops->pending(s);
 }
 
+static void
+ignore_data(struct stream *s, void *arg, struct slice data)
+{
+	(void)s;
+	(void)arg;
+	(void)data;
+}
+
+static void
+ignore_close(struct stream *s, void *arg, enum err why)
+{
+	(void)s;
+	(void)arg;
+	(void)why;
+}
+
+const struct stream_events stream_deaf = {
+    .on_data = ignore_data, .on_close = ignore_close};
+
 void
 stream_set_events(
     struct stream *s, const struct stream_events *events, void *arg)

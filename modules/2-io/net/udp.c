@@ -2,19 +2,33 @@
 /*
  * udp — datagrams in batches: one call for what a turn brought or sends.
  *
+ * Those that follow one another to one address and are as long go through the
+ * kernel as one, which cuts them at its end (UDP_SEGMENT): answers to who asked
+ * many questions at once cost half.
+ *
  * The queue of what is to leave holds whole packets, each behind a head, and
  * exists only while it is not empty. A full queue drops: that is what networks
  * do, and whoever needs more has its own repair.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "socket.h"
 
-_Static_assert(NET_UDP_BATCH *NET_UDP_PACKET_MAX <= LOOP_SCRATCH_LEN,
-    "a batch fits the scratch");
+enum {
+	/* So that first bytes of packets do not meet in one line of a cache. */
+	ROOM = NET_UDP_PACKET_MAX + 64,
+	CUT_MAX = 1200 /* what is longer may be longer than the path takes */
+};
+
+_Static_assert(NET_UDP_BATCH *CUT_MAX < 65000, "the kernel takes no more");
+
+_Static_assert(
+    NET_UDP_BATCH *ROOM <= LOOP_SCRATCH_LEN, "a batch fits the scratch");
 
 /* Before each queued packet. */
 struct head {
@@ -30,7 +44,8 @@ struct net_udp {
 	int fd;
 	struct loop_io io;
 	bool readable;
-	bool blocked; /* the kernel takes no more until the next edge */
+	bool blocked;    /* the kernel takes no more until the next edge */
+	bool one_by_one; /* it does not cut */
 	bool closing;
 	enum err why;
 	struct fault words;
@@ -74,6 +89,9 @@ struct batch {
 	struct mmsghdr msgs[NET_UDP_BATCH];
 	struct iovec iov[NET_UDP_BATCH];
 	struct sockaddr_storage names[NET_UDP_BATCH];
+	/* Of what is sent: how each message is cut. */
+	_Alignas(struct cmsghdr) char cuts[NET_UDP_BATCH]
+					  [CMSG_SPACE(sizeof(uint16_t))];
 };
 
 static void
@@ -83,8 +101,7 @@ batch_prepare(struct batch *b, char *mem)
 	for (size_t i = 0; i < NET_UDP_BATCH; i++) {
 		struct msghdr *m = &b->msgs[i].msg_hdr;
 
-		b->iov[i] = (struct iovec){
-		    mem + i * NET_UDP_PACKET_MAX, NET_UDP_PACKET_MAX};
+		b->iov[i] = (struct iovec){mem + i * ROOM, NET_UDP_PACKET_MAX};
 		m->msg_iov = &b->iov[i];
 		m->msg_iovlen = 1;
 		m->msg_name = &b->names[i];
@@ -156,22 +173,47 @@ on_again(void *arg)
 
 /* --- sending --- */
 
+/* One more packet in the message, to be cut off it. */
+static void
+cut(struct msghdr *m, size_t each, char room[CMSG_SPACE(sizeof(uint16_t))])
+{
+	uint16_t size = (uint16_t)each;
+	struct cmsghdr *c;
+
+	m->msg_iovlen++;
+	m->msg_control = room;
+	m->msg_controllen = CMSG_SPACE(sizeof(size));
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = IPPROTO_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(size));
+	memcpy(CMSG_DATA(c), &size, sizeof(size));
+}
+
 /* The next queued packets as messages; how many. */
 static int
-batch_fill(struct batch *b, struct slice queue)
+batch_fill(const struct net_udp *u, struct batch *b)
 {
+	struct slice queue = buf_slice(&u->queue);
+	struct head h, last = {.len = 0};
+	struct msghdr *m = NULL;
+	size_t packets = 0;
 	int n = 0;
 
 	memset(b->msgs, 0, sizeof(b->msgs));
-	while (n < NET_UDP_BATCH && queue.len > 0) {
-		struct msghdr *m = &b->msgs[n].msg_hdr;
-		struct head h;
-
+	for (; packets < NET_UDP_BATCH && queue.len > 0; packets++, last = h) {
 		memcpy(&h, queue.ptr, sizeof(h));
 		queue = slice_sub(queue, sizeof(h), queue.len);
-		b->iov[n] = (struct iovec){(void *)(uintptr_t)queue.ptr, h.len};
+		b->iov[packets] =
+		    (struct iovec){(void *)(uintptr_t)queue.ptr, h.len};
 		queue = slice_sub(queue, h.len, queue.len);
-		m->msg_iov = &b->iov[n];
+		if (m != NULL && !u->one_by_one && h.len == last.len &&
+		    h.len > 0 && h.len <= CUT_MAX && addr_eq(&h.to, &last.to)) {
+			cut(m, h.len, b->cuts[n - 1]);
+			continue;
+		}
+		m = &b->msgs[n].msg_hdr;
+		m->msg_iov = &b->iov[packets];
 		m->msg_iovlen = 1;
 		m->msg_name = &b->names[n];
 		m->msg_namelen =
@@ -184,8 +226,24 @@ batch_fill(struct batch *b, struct slice queue)
 static void
 drop_packets(struct net_udp *u, const struct batch *b, int count)
 {
-	for (int i = 0; i < count; i++)
-		buf_consume(&u->queue, sizeof(struct head) + b->iov[i].iov_len);
+	for (int i = 0; i < count; i++) {
+		const struct msghdr *m = &b->msgs[i].msg_hdr;
+
+		for (size_t j = 0; j < m->msg_iovlen; j++)
+			buf_consume(&u->queue,
+			    sizeof(struct head) + m->msg_iov[j].iov_len);
+	}
+}
+
+/* A kernel, or what it sends through, that does not cut (udp(7)). */
+static bool
+cannot_cut(struct net_udp *u, const struct batch *b, int errnum)
+{
+	if (b->msgs[0].msg_hdr.msg_iovlen < 2 ||
+	    (errnum != EIO && errnum != EINVAL && errnum != EOPNOTSUPP))
+		return false;
+	u->one_by_one = true;
+	return true;
 }
 
 /* False when the kernel takes no more for now. */
@@ -193,11 +251,13 @@ static bool
 send_batch(struct net_udp *u)
 {
 	struct batch b;
-	int count = batch_fill(&b, buf_slice(&u->queue));
+	int count = batch_fill(u, &b);
 	int n = sendmmsg(u->fd, b.msgs, (unsigned)count, MSG_NOSIGNAL);
 
 	if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
 		return false;
+	if (n < 0 && cannot_cut(u, &b, errno))
+		return true; /* what is left goes one by one */
 	/* What cannot be sent (no route, say) must not block the others. */
 	drop_packets(u, &b, n < 0 ? 1 : n);
 	return true;

@@ -89,6 +89,7 @@ core_set_health(struct core *c, struct core_time now, enum gossip_health node,
 	s->health = (uint8_t)node;
 	s->unhealthy = unhealthy;
 	publish_change(c);
+	spread_at_once(c);
 }
 
 MUST_USE enum err

@@ -231,8 +231,10 @@ core_leave(struct core *c, struct core_time now)
 	c->leaving = true;
 	c->leave_until_ms = now.ms + LEAVE_MS;
 	c->self->state.left = true;
+	c->self->state.health = GOSSIP_DRAINING;
 	c->self->state.epoch++;
 	self_publish(c);
+	spread_at_once(c);
 }
 
 /* --- steps ---------------------------------------------------------------- */

@@ -36,6 +36,7 @@ enum {
 	SPREAD_INTERVAL_MS = 200,
 	SPREAD_FANOUT = 3,
 	SPREAD_PACKETS_MAX = 4, /* to one target in one interval */
+	SPREAD_AT_ONCE = 32, /* members that hear of our state in that turn */
 	SPREAD_MULTIPLE = 4,
 	SPREAD_TIERS = 40,
 	DEAD_TOLD_MS = 30 * 1000, /* gossip goes to a dead one for so long */
@@ -364,6 +365,8 @@ void spread_news(struct core *c, struct peer *p, enum news n,
     const struct gossip_id *accuser);
 void spread_forget(struct core *c, struct peer *p);
 void spread_fill(struct core *c, struct packer *p);
+/* Our own state, to many, without waiting for the next interval. */
+void spread_at_once(struct core *c);
 
 /* catalog.c */
 void self_publish(struct core *c);

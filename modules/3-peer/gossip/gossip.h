@@ -342,7 +342,8 @@ uint16_t gossip_port(const struct gossip *g);
  */
 void gossip_join(struct gossip *g, const struct addr *seeds, size_t count);
 
-/* Says good-bye; done() once, when it has spread or 3 s have passed. */
+/* Says good-bye, draining from now on; done() once, when it has spread or 3 s
+ * have passed. */
 void gossip_leave(struct gossip *g, void (*done)(void *arg), void *arg);
 
 /*
@@ -434,5 +435,25 @@ struct gossip_stats {
 };
 
 void gossip_stats(const struct gossip *g, struct gossip_stats *out);
+
+/* --- who is no member: does a packet get there, and back? ------------------
+ */
+
+struct gossip_echo; /* pure; its packets go to any member */
+
+struct gossip_echo *gossip_echo_new(
+    const uint8_t mesh[GOSSIP_MESH_LEN], const struct gossip_keyring *keyring);
+void gossip_echo_free(struct gossip_echo **ep);
+
+enum { GOSSIP_ECHO_MIN = 128 };
+
+/* A question of so many bytes, GOSSIP_ECHO_MIN to LIMIT_GOSSIP_PACKET; `seq` is
+ * not 0. */
+void gossip_echo_ask(
+    struct gossip_echo *e, uint32_t seq, size_t size, uint8_t *out);
+
+/* True if it answers one; to which. */
+bool gossip_echo_answer(
+    struct gossip_echo *e, struct slice packet, uint32_t *out_seq);
 
 #endif

@@ -160,6 +160,24 @@ spread_to(struct core *c, const struct peer *target)
 }
 
 void
+spread_at_once(struct core *c)
+{
+	size_t start = (size_t)rng_below(&c->rng, c->count), told = 0;
+
+	for (size_t i = 0; i < c->count && told < SPREAD_AT_ONCE; i++) {
+		const struct peer *p = c->peers[(start + i) % c->count];
+		struct out o;
+
+		if (!fits_alive(c, p))
+			continue;
+		out_packet(c, &o, &p->pub.addr);
+		o.filled = pack_state_news(&o.p, c->self);
+		out_flush(&o);
+		told++;
+	}
+}
+
+void
 spread_tick(struct core *c)
 {
 	if (!has_news(c) || c->now.ms < c->next_spread_ms)

@@ -28,7 +28,8 @@ enum part_type {
 	PART_DIGEST = 13,  /* a hash of 8 bytes for each bucket */
 	PART_BUCKET = 14,  /* number 1, complete 1, entries of 33 */
 	PART_REVOCATION = 15, /* signed by the CA */
-	PART_REVOKED = 16     /* the record_hash, 8, of each that is known */
+	PART_REVOKED = 16,    /* the record_hash, 8, of each that is known */
+	PART_PADDING = 255    /* nothing: for the packet's length */
 };
 
 enum {

@@ -212,6 +212,30 @@ tls_key_spki(const struct tls_key *k)
 	return slice_of(k->spki, k->spki_len);
 }
 
+enum err
+tls_key_public_pem(const struct tls_key *k, struct buf *out)
+{
+	return x509_wrap(tls_key_spki(k), "PUBLIC KEY", out);
+}
+
+enum err
+tls_key_sign(const struct tls_key *k, struct slice text,
+    uint8_t out[TLS_SIGNATURE_MAX], size_t *out_len)
+{
+	mbedtls_md_type_t md = x509_hash_for(&k->pk);
+	const mbedtls_md_info_t *info = mbedtls_md_info_from_type(md);
+	uint8_t hash[MBEDTLS_MD_MAX_SIZE];
+
+	/* The library does not change the key, but says that it might. */
+	if (info == NULL ||
+	    mbedtls_md(info, (const uint8_t *)text.ptr, text.len, hash) != 0 ||
+	    mbedtls_pk_sign((mbedtls_pk_context *)(uintptr_t)&k->pk, md, hash,
+		mbedtls_md_get_size(info), out, TLS_SIGNATURE_MAX, out_len,
+		x509_random, NULL) != 0)
+		return ERR_INTERNAL;
+	return OK;
+}
+
 void
 tls_key_pin(const struct tls_key *k, struct tls_pin *out)
 {

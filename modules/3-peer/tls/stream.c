@@ -28,32 +28,13 @@ tls_of(void *stream)
 /* --- how it ends --- */
 
 static void
-orphan_data(struct stream *s, void *arg, struct slice data)
-{
-	(void)s;
-	(void)arg;
-	(void)data;
-}
-
-static void
-orphan_close(struct stream *s, void *arg, enum err why)
-{
-	(void)s;
-	(void)arg;
-	(void)why;
-}
-
-static const struct stream_events orphan_events = {
-    .on_data = orphan_data, .on_close = orphan_close};
-
-static void
 let_below_go(struct tls *t)
 {
 	struct stream *below = TAKE(t->s.below);
 
 	if (below == NULL)
 		return;
-	stream_set_events(below, &orphan_events, NULL);
+	stream_set_events(below, &stream_deaf, NULL);
 	below->paused = 0;
 	/* Lingering, so that no reset overtakes the alert. */
 	stream_close_lingering(below);

@@ -51,6 +51,17 @@ struct slice tls_key_spki(const struct tls_key *k);
 void tls_key_pin(const struct tls_key *k, struct tls_pin *out);
 
 /*
+ * ECDSA over the text's SHA-256 (P-384: SHA-384), as DER (RFC 3279 §2.2.3), as
+ * `openssl dgst -sha256 -verify` reads it.
+ */
+enum { TLS_SIGNATURE_MAX = 160 };
+MUST_USE enum err tls_key_sign(const struct tls_key *k, struct slice text,
+    uint8_t out[TLS_SIGNATURE_MAX], size_t *out_len);
+
+/* The public half as PEM; appends to `out`. */
+MUST_USE enum err tls_key_public_pem(const struct tls_key *k, struct buf *out);
+
+/*
  * A file of mode 0600, written beside `path` and renamed over it after fsync.
  * Loading refuses a file that others may read (ERR_PERMISSION).
  */

@@ -419,7 +419,8 @@ make_request(struct http_call *c)
 	struct slice type = SLICE_NONE;
 
 	h->status = 0;
-	h->scheme = S("https");
+	if (h->scheme.len == 0)
+		h->scheme = S("https");
 	if (e == OK)
 		e = arena_copy(&c->arena, c->spec.method, &h->method);
 	if (e == OK)

@@ -14,9 +14,9 @@
 struct http_call;
 
 struct http_result {
-	enum err err; /* OK: status and body are valid */
-	unsigned status;
-	struct slice body;            /* empty if on_data took it */
+	enum err err;      /* OK: status and body are valid */
+	unsigned status;   /* whatever came of the rest; 0: no head came */
+	struct slice body; /* empty if on_data took it */
 	const struct http_head *head; /* NULL unless err is OK */
 	const char *what; /* what was going on when it failed; static */
 };
@@ -28,9 +28,10 @@ struct http_call_spec {
 	struct http2 *session; /* borrowed, if conn is NULL */
 	struct slice method;
 	struct slice authority;
-	struct slice path;             /* with query */
-	const struct http_head *extra; /* further fields; may be NULL */
-	struct slice content_type;     /* if there is a body */
+	struct slice path; /* with query */
+	/* Further fields, and the scheme if it is not https; may be NULL. */
+	const struct http_head *extra;
+	struct slice content_type; /* if there is a body */
 	struct slice body;
 	uint64_t timeout_us; /* for the whole call; 0 is 30 s */
 	uint64_t silence_us; /* with on_data: between pieces; 0 is no limit,

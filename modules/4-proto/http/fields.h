@@ -20,21 +20,37 @@ enum head_part {
 /* RFC 9110 §5.6.2: at least one byte, all of them tchar. */
 bool http_is_token(struct slice s);
 
+/* The same without capitals, as HTTP/2 has names (RFC 9113 §8.2.1). */
+bool http_is_low_token(struct slice s);
+
 /* RFC 9110 §5.5: no control byte but tab, no space at either end. */
 bool http_is_value(struct slice s);
 
 /* RFC 3986 §3.2 without userinfo: host, or [v6], and maybe a port. */
 bool http_is_authority(struct slice s);
 
-/* Appends without looking at the bytes; ERR_LIMIT as http_head_add(). */
-MUST_USE enum err http_head_add_raw(
-    struct http_head *h, struct slice name, struct slice value, bool lent);
+/* Bytes that a request's target may have, and at least one. */
+bool http_is_target(struct slice s);
+
+/* Content-Length, which is there, into the head; false: it is not one. */
+bool http_read_length(struct http_head *h);
+
+/*
+ * Appends without looking at the bytes; `id` is the name's. ERR_LIMIT as
+ * http_head_add().
+ */
+MUST_USE enum err http_head_add_raw(struct http_head *h, enum http_field_id id,
+    struct slice name, struct slice value, bool lent);
 
 /*
  * True for a field whose place is taken by what the head says itself
  * (framing, connection, upgrade, authority): it is not written.
  */
 bool http_is_framing(const struct http_head *h, const struct http_field *f);
+
+/* The lines of all others, names in lower case; nothing behind them. */
+MUST_USE enum err http1_write_fields(
+    const struct http_head *h, struct buf *out);
 
 /* "a, b;q=1 ,c" → next item without spaces; false at the end. */
 bool http_list_next(struct slice *rest, struct slice *out_item);

@@ -94,16 +94,6 @@ give_up(struct grpc_call *c, enum grpc_status status, struct slice text)
 	http2_stream_reset(c->h2, HTTP2_CANCEL);
 }
 
-static bool
-is_grpc_content(const struct http_head *h)
-{
-	struct slice type;
-
-	return http_head_get_id(h, HTTP_CONTENT_TYPE, &type) &&
-	       slice_starts(type, S("application/grpc")) &&
-	       (type.len == 16 || type.ptr[16] == '+' || type.ptr[16] == ';');
-}
-
 static void
 on_head(void *arg, struct http2_stream *s, struct http_head *h, bool end)
 {
@@ -113,7 +103,7 @@ on_head(void *arg, struct http2_stream *s, struct http_head *h, bool end)
 	OBJ(c, arg, GRPC_MAGIC);
 	c->http_status = h->status;
 	read_status(c, h); /* trailers only, or none */
-	if (h->status != 200 || (!end && !is_grpc_content(h))) {
+	if (h->status != 200 || (!end && !grpc_is_content(h))) {
 		give_up(c, grpc_status_from_http(h->status),
 		    S("the answer is not gRPC"));
 		return;
@@ -289,7 +279,7 @@ grpc_call_open(struct http2 *conn, struct slice authority, struct slice path,
 bool
 grpc_is_request(const struct http_head *h)
 {
-	return http_head_is_method(h, S("POST")) && is_grpc_content(h);
+	return http_head_is_method(h, S("POST")) && grpc_is_content(h);
 }
 
 struct grpc_call *

@@ -27,6 +27,22 @@ enum grpc_status {
 	GRPC_UNAUTHENTICATED = 16
 };
 
+/*
+ * What a Content-Type says: "application/grpc", "-web", "-web-text" or
+ * "-web-text-base64", and the format of messages behind a plus. Parameters are
+ * passed over. False: something else.
+ */
+struct grpc_type {
+	bool web;             /* gRPC-Web, see grpc_web.h */
+	bool text;            /* its bytes are base64 */
+	struct slice subtype; /* "+proto"; may be empty */
+};
+
+bool grpc_read_type(struct slice content_type, struct grpc_type *out);
+
+/* The content of a head is gRPC itself. */
+bool grpc_is_content(const struct http_head *h);
+
 /* What an HTTP status means where a grpc-status is missing. */
 enum grpc_status grpc_status_from_http(unsigned status);
 

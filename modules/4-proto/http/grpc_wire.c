@@ -206,6 +206,45 @@ grpc_message_decode(struct slice text, struct arena *a, struct slice *out)
 /* --- fields of a call ------------------------------------------------------
  */
 
+bool
+grpc_read_type(struct slice content_type, struct grpc_type *out)
+{
+	static const struct {
+		struct slice name;
+		bool web;
+		bool text;
+	} types[] = {
+	    {{"application/grpc", 16}, false, false},
+	    {{"application/grpc-web", 20}, true, false},
+	    {{"application/grpc-web-text", 25}, true, true},
+	    {{"application/grpc-web-text-base64", 32}, true, true},
+	};
+	struct slice type = slice_trim(
+	    slice_sub(content_type, 0, slice_find(content_type, ';')));
+	size_t plus = slice_find(type, '+');
+	struct slice name = slice_sub(type, 0, plus);
+
+	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+		if (!slice_eq_nocase(name, types[i].name))
+			continue;
+		*out = (struct grpc_type){.web = types[i].web,
+		    .text = types[i].text,
+		    .subtype = slice_sub(type, plus, type.len)};
+		return true;
+	}
+	return false;
+}
+
+bool
+grpc_is_content(const struct http_head *h)
+{
+	struct slice type;
+	struct grpc_type t;
+
+	return http_head_get_id(h, HTTP_CONTENT_TYPE, &type) &&
+	       grpc_read_type(type, &t) && !t.web;
+}
+
 enum err
 grpc_timeout_parse(struct slice text, uint64_t *out_us)
 {

@@ -37,7 +37,7 @@ h1_is_trailer_allowed(enum http_field_id id)
 static enum http1_flaw
 check_coding(const struct http_head *h)
 {
-	struct slice list = http_head_join(h, S("transfer-encoding"));
+	struct slice list = http_head_join_id(h, HTTP_TRANSFER_ENCODING);
 	struct slice item;
 	size_t chunked = 0;
 	size_t others = 0;
@@ -53,22 +53,6 @@ check_coding(const struct http_head *h)
 	if (others > 0)
 		return HTTP1_UNKNOWN_CODING;
 	return chunked == 1 ? HTTP1_OK : HTTP1_BAD_CODING;
-}
-
-static enum http1_flaw
-check_length(struct http_head *h)
-{
-	struct slice value = SLICE_NONE;
-	size_t cursor = 0;
-	size_t count = 0;
-
-	while (http_head_next(h, S("content-length"), &cursor) != NULL)
-		count++;
-	(void)http_head_get_id(h, HTTP_CONTENT_LENGTH, &value);
-	if (count > 1 || value.len > 19 ||
-	    slice_to_u64(value, &h->content_length) != OK)
-		return HTTP1_BAD_LENGTH;
-	return HTTP1_OK;
 }
 
 /* Sets the framing that the fields ask for. */
@@ -87,7 +71,7 @@ read_framing(struct http_head *h, enum http_framing otherwise)
 	}
 	if (length) {
 		h->framing = HTTP_BODY_LENGTH;
-		return check_length(h);
+		return http_read_length(h) ? HTTP1_OK : HTTP1_BAD_LENGTH;
 	}
 	return HTTP1_OK;
 }
@@ -102,7 +86,7 @@ read_connection(struct http_head *h)
 	h->keep_alive = h->version == HTTP_V1_1;
 	if (!http_head_has(h, HTTP_CONNECTION))
 		return;
-	list = http_head_join(h, S("connection"));
+	list = http_head_join_id(h, HTTP_CONNECTION);
 	if (http_list_has(list, S("close")))
 		h->keep_alive = false;
 	else if (http_list_has(list, S("keep-alive")))
@@ -115,15 +99,6 @@ read_connection(struct http_head *h)
 }
 
 /* --- what is asked for, and of whom --- */
-
-static bool
-is_target_text(struct slice s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (s.ptr[i] <= ' ' || s.ptr[i] >= 0x7f || s.ptr[i] == '#')
-			return false;
-	return s.len > 0;
-}
 
 /* "http://host/path": scheme, authority and path from one text. */
 static enum http1_flaw
@@ -172,7 +147,7 @@ read_target(struct h1_message *m)
 	struct slice t = m->target;
 	bool star = slice_eq(t, S("*"));
 
-	if (!is_target_text(t))
+	if (!http_is_target(t))
 		return HTTP1_BAD_TARGET;
 	if (m->target_lent)
 		h->lent |= HEAD_SCHEME | HEAD_AUTHORITY | HEAD_PATH;

@@ -84,12 +84,8 @@ doubt(struct http2 *c)
 		struct http2_stream *s =
 		    CONTAINER(it, struct http2_stream, link);
 
-		if (s->patience == HTTP2_PATIENT)
-			continue;
-		/* Without memory the peer keeps a stream that is nobody's. */
-		(void)nghttp2_submit_rst_stream(
-		    c->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
-		h2_stream_finish(s, ERR_TIMEOUT, NGHTTP2_CANCEL);
+		if (s->patience != HTTP2_PATIENT)
+			h2_stream_give_up(s);
 	}
 	h2_want_flush(c);
 }
@@ -101,7 +97,7 @@ look_at_answer(struct http2 *c)
 	uint64_t waited = waited_us(c), silent;
 
 	if (waited >= c->limits.ping_timeout_us) {
-		h2_end(c, ERR_TIMEOUT, NGHTTP2_NO_ERROR);
+		h2_fail(c, HTTP2_SILENT);
 		return;
 	}
 	if (!c->doubted && c->limits.answer_us > 0) {

@@ -9,12 +9,16 @@
  *
  * The connection's window is what all streams together may make us hold, so
  * that is what the process-wide budget counts. It stays at four times the
- * largest stream's, and grows when stalled streams have eaten half of it, so
- * that they do not stop the others.
+ * largest stream's, and grows when stalled streams have eaten half of it.
+ *
+ * On a session that we opened others' streams are not to wait for stalled ones:
+ * there it becomes at last what all streams may send, whether the budget has it
+ * or not, and streams grow only as far as that leaves room for a hundred. A
+ * client's streams are all its own, and what they have is what it gets.
  */
 #include "h2_session.h"
 
-enum { GROW_WITHIN_US = 1000000, CONN_PER_STREAM = 4 };
+enum { GROW_WITHIN_US = 1000000, CONN_PER_STREAM = 4, STREAMS_EXPECTED = 100 };
 
 static bool
 budget_take(struct http2_budget *b, uint64_t n)
@@ -29,6 +33,16 @@ budget_take(struct http2_budget *b, uint64_t n)
 	return true;
 }
 
+static void
+set_conn(struct http2 *c, uint32_t window)
+{
+	c->window = window;
+	/* Fails only for want of memory; then the window stays small. */
+	(void)nghttp2_session_set_local_window_size(
+	    c->ng, NGHTTP2_FLAG_NONE, 0, (int32_t)window);
+	h2_want_flush(c);
+}
+
 /* At least `want` for the connection; false if there is no room for it. */
 static bool
 grow_conn(struct http2 *c, uint64_t want)
@@ -38,12 +52,20 @@ grow_conn(struct http2 *c, uint64_t want)
 		return true;
 	if (c->budget == NULL || !budget_take(c->budget, want - c->window))
 		return false;
-	c->window = (uint32_t)want;
-	/* Fails only for want of memory; then the window stays small. */
-	(void)nghttp2_session_set_local_window_size(
-	    c->ng, NGHTTP2_FLAG_NONE, 0, (int32_t)want);
-	h2_want_flush(c);
+	c->borrowed += (uint32_t)want - c->window;
+	set_conn(c, (uint32_t)want);
 	return true;
+}
+
+/* What all streams may send, and what others may when they are opened. */
+static bool
+leaves_room(const struct http2 *c, uint32_t more)
+{
+	uint64_t others =
+	    c->open < STREAMS_EXPECTED ? STREAMS_EXPECTED - c->open : 0;
+
+	return c->promised + more + others * LIMIT_H2_WINDOW_START <=
+	       LIMIT_H2_CONN_WINDOW_MAX;
 }
 
 static void
@@ -52,9 +74,13 @@ grow_stream(struct http2_stream *s)
 	uint32_t want =
 	    MIN(2 * s->window, (uint32_t)LIMIT_H2_STREAM_WINDOW_MAX);
 
-	if (want == s->window ||
-	    !grow_conn(s->conn, (uint64_t)want * CONN_PER_STREAM))
+	uint32_t more = want - s->window;
+
+	if (more == 0 || !leaves_room(s->conn, more) ||
+	    !grow_conn(s->conn, MAX((uint64_t)want * CONN_PER_STREAM,
+				    s->conn->promised + more)))
 		return;
+	s->conn->promised += more;
 	s->window = want;
 	(void)nghttp2_session_set_local_window_size(
 	    s->conn->ng, NGHTTP2_FLAG_NONE, s->id, (int32_t)want);
@@ -85,8 +111,11 @@ h2_flow_received(struct http2_stream *s, size_t n)
 	s->held += (uint32_t)n;
 	c->held += n;
 	s->peak = MAX(s->peak, s->held);
-	if (c->held > c->window / 2)
-		(void)grow_conn(c, c->window * UINT64_C(2)); /* or not */
+	if (c->held <= c->window / 2 || grow_conn(c, c->window * UINT64_C(2)))
+		return;
+	if (!c->server && c->window < c->promised)
+		set_conn(c, (uint32_t)MIN(c->promised,
+				(uint64_t)LIMIT_H2_CONN_WINDOW_MAX));
 }
 
 static void
@@ -125,8 +154,8 @@ h2_flow_drop(struct http2_stream *s)
 void
 h2_flow_fini(struct http2 *c)
 {
-	if (c->budget != NULL && c->window > H2_CONN_START)
-		atomic_fetch_sub_explicit(&c->budget->used,
-		    c->window - H2_CONN_START, memory_order_relaxed);
-	c->window = H2_CONN_START;
+	if (c->budget != NULL)
+		atomic_fetch_sub_explicit(
+		    &c->budget->used, c->borrowed, memory_order_relaxed);
+	c->borrowed = 0;
 }

@@ -58,6 +58,9 @@ next_frame(struct h2_order *o)
 	const uint8_t *h = o->head;
 
 	o->have = 0;
+	o->type = h[3];
+	if (o->type == NGHTTP2_HEADERS || o->type == NGHTTP2_CONTINUATION)
+		o->in_block = !(h[4] & NGHTTP2_FLAG_END_HEADERS);
 	o->skip = (uint32_t)h[0] << 16 | (uint32_t)h[1] << 8 | h[2];
 	return (struct frame){
 	    .id = (int32_t)(((uint32_t)h[5] & 0x7f) << 24 |
@@ -112,6 +115,7 @@ h2_order_look(struct http2 *c, struct slice bytes, int32_t *out_id)
 		if (o->have < sizeof(o->head))
 			break;
 		f = next_frame(o);
+		h2_calm_type(c, f.type);
 		if (!is_doubtful(c, f))
 			continue;
 		*out_id = f.id;
@@ -122,8 +126,24 @@ h2_order_look(struct http2 *c, struct slice bytes, int32_t *out_id)
 }
 
 bool
+h2_order_is_in_head(const struct http2 *c)
+{
+	const struct h2_order *o = &c->order;
+
+	return o->in_block ||
+	       (o->skip > 0 && (o->type == NGHTTP2_HEADERS ||
+				   o->type == NGHTTP2_CONTINUATION));
+}
+
+bool
 h2_order_allows(struct http2 *c, int32_t id)
 {
-	return c->going || was_reset(&c->order, id) ||
-	       nghttp2_session_find_stream(c->ng, id) != NULL;
+	const uint8_t *h = c->order.head; /* of the frame in question */
+
+	if (nghttp2_session_find_stream(c->ng, id) != NULL)
+		return true;
+	if (!c->going && !was_reset(&c->order, id))
+		return false;
+	h2_calm_late(c, (size_t)h[0] << 16 | (size_t)h[1] << 8 | h[2]);
+	return true;
 }

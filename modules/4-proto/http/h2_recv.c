@@ -2,19 +2,14 @@
 /*
  * h2_recv — what the peer sent, as heads, data and ends of streams.
  *
- * nghttp2 checks framing and the rules of RFC 9113 §8; what is bounded here
- * is what it leaves to us: the size of a head, and frames that cost us work
- * and carry nothing (PING, SETTINGS, PRIORITY, empty DATA).
+ * nghttp2 checks frames; whether they are a message h2_check.c decides. What is
+ * bounded here is the size of a head, and how many 1xx one answer has. Frames
+ * that cost work and carry nothing are h2_calm.c's.
  */
 #include "h2_session.h"
+#include "http1.h"
 
 enum { HEAD_FIELD_OVERHEAD = 32 /* RFC 9113 §6.5.2 */ };
-
-static struct http2_stream *
-stream_of(nghttp2_session *ng, int32_t id)
-{
-	return nghttp2_session_get_stream_user_data(ng, id);
-}
 
 /* A stream that may still hear of things. */
 static bool
@@ -23,14 +18,44 @@ is_heard(const struct http2_stream *s)
 	return s != NULL && !s->done && s->events != NULL;
 }
 
+static void
+tell_refused(
+    struct http2 *c, unsigned status, const char *word, const char *text)
+{
+	if (c->events->on_refused != NULL)
+		c->events->on_refused(c->arg, c, status, word, text);
+}
+
+static void
+tell_malformed(struct http2_stream *s)
+{
+	if (s->conn->server && s->events == NULL)
+		tell_refused(s->conn, 0, http1_flaw_word(HTTP1_BAD_HEAD),
+		    http1_flaw_text(HTTP1_BAD_HEAD));
+}
+
+/* RFC 9113 §8.1.1: the stream ends, and no other. */
+static void
+end_malformed(struct http2_stream *s)
+{
+	/* Without memory the peer goes on in vain. */
+	(void)nghttp2_submit_rst_stream(
+	    s->conn->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_PROTOCOL_ERROR);
+	tell_malformed(s);
+	h2_stream_finish(s, ERR_PROTOCOL, NGHTTP2_PROTOCOL_ERROR);
+	h2_want_flush(s->conn);
+}
+
 /* --- heads --- */
 
 static bool
-begin_block(struct http2_stream *s)
+begin_block(struct http2_stream *s, bool trailers)
 {
+	h2_check_begin(s, trailers);
 	if (s->head == NULL)
 		arena_reset(&s->arena);
-	s->too_large = s->bad_block = false;
+	s->too_large = s->overlong = s->bad_block = false;
+	s->listed = 0;
 	s->block = arena_alloc(&s->arena, sizeof(*s->block));
 	if (s->block == NULL)
 		return false;
@@ -43,12 +68,14 @@ begin_block(struct http2_stream *s)
 static int
 on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 {
-	struct http2_stream *s = stream_of(ng, frame->hd.stream_id);
+	struct http2_stream *s;
 	struct http2 *c;
+	bool trailers;
 
 	OBJ(c, arg, HTTP2_MAGIC);
 	if (frame->hd.type != NGHTTP2_HEADERS)
 		return 0;
+	s = h2_stream_of(c, frame->hd.stream_id);
 	if (s == NULL && c->server &&
 	    frame->headers.cat == NGHTTP2_HCAT_REQUEST) {
 		s = h2_stream_new(c, frame->hd.stream_id);
@@ -57,31 +84,10 @@ on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *arg)
 	}
 	if (s == NULL || s->done)
 		return 0;
-	return begin_block(s) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-}
-
-static bool
-set_part(struct http_head *h, struct slice name, struct slice value)
-{
-	uint64_t status;
-
-	if (slice_eq(name, S(":method")))
-		h->method = value;
-	else if (slice_eq(name, S(":scheme")))
-		h->scheme = value;
-	else if (slice_eq(name, S(":authority")))
-		h->authority = value;
-	else if (slice_eq(name, S(":path")))
-		h->path = value;
-	else if (slice_eq(name, S(":status")) &&
-		 slice_to_u64(value, &status) == OK && status >= 100 &&
-		 status <= 999) /* RFC 9110 §15 */
-		h->status = (uint16_t)status;
-	else if (slice_eq(name, S(":protocol")))
-		h->upgrade = value;
-	else
-		return false;
-	return true;
+	trailers = c->server ? frame->headers.cat != NGHTTP2_HCAT_REQUEST
+			     : s->got_head;
+	return begin_block(s, trailers) ? 0
+					: NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 /* Crumbs become one again (RFC 9113 §8.2.3): HTTP/1 knows one Cookie. */
@@ -93,7 +99,8 @@ join_cookie(struct http_head *h, struct slice value)
 	struct slice joined;
 
 	if (f == NULL)
-		return http_head_add_raw(h, S("cookie"), value, false) == OK;
+		return http_head_add_raw(
+			   h, HTTP_OTHER, S("cookie"), value, false) == OK;
 	joined = arena_printf(
 	    h->arena, "%.*s; %.*s", SLICE_ARG(f->value), SLICE_ARG(value));
 	if (joined.ptr == NULL)
@@ -108,15 +115,18 @@ static bool
 add_field(struct http2_stream *s, struct slice name, struct slice value)
 {
 	struct http_head *h = s->block;
+	enum http_field_id id;
 
 	if (arena_copy(&s->arena, value, &value) != OK)
 		return false;
 	if (name.len > 0 && name.ptr[0] == ':') {
 		h->bytes += (uint32_t)value.len;
-		s->bad_block |= !set_part(h, name, value);
+		s->bad_block = !h2_check_part(s, name, value);
 		return true;
 	}
-	switch (http_field_id(name)) {
+	id = http_field_id(name);
+	s->bad_block = !h2_check_field(s, id, name, value);
+	switch (id) {
 	case HTTP_HOST: /* :authority goes before it */
 		if (h->authority.len == 0)
 			h->authority = value;
@@ -128,9 +138,9 @@ add_field(struct http2_stream *s, struct slice name, struct slice value)
 			return false;
 		break;
 	default:
-		name = http_field_name(http_field_id(name));
+		name = http_field_name(id);
 	}
-	return http_head_add_raw(h, name, value, /* lent */ false) == OK;
+	return http_head_add_raw(h, id, name, value, /* lent */ false) == OK;
 }
 
 static int
@@ -138,18 +148,24 @@ on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name,
     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
     void *arg)
 {
-	struct http2_stream *s = stream_of(ng, frame->hd.stream_id);
+	struct http2_stream *s;
 	struct http2 *c;
 	uint16_t count;
 
+	(void)ng;
 	OBJ(c, arg, HTTP2_MAGIC);
-	if (s == NULL || s->block == NULL || s->too_large)
+	s = h2_stream_of(c, frame->hd.stream_id);
+	if (s == NULL || s->block == NULL)
+		return 0;
+	if (!h2_calm_field(s, name_len + value_len + HEAD_FIELD_OVERHEAD))
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
+	if (s->too_large || s->bad_block)
 		return 0;
 	count = s->block->count;
 	if (s->block->bytes + name_len + value_len +
 		(size_t)HEAD_FIELD_OVERHEAD * (s->block->count + 1u) >
 	    c->limits.head_bytes)
-		s->too_large = true;
+		s->too_large = s->overlong = true;
 	else
 		s->too_large = !add_field(
 		    s, slice_of(name, name_len), slice_of(value, value_len));
@@ -167,8 +183,7 @@ decide_framing(struct http_head *h, bool end)
 		h->framing = HTTP_BODY_NONE;
 	else if (http_head_is_method(h, S("CONNECT")))
 		h->framing = HTTP_BODY_TUNNEL;
-	else if (http_head_get_id(h, HTTP_CONTENT_LENGTH, &value) &&
-		 slice_to_u64(value, &h->content_length) == OK)
+	else if (http_head_has(h, HTTP_CONTENT_LENGTH))
 		h->framing = HTTP_BODY_LENGTH;
 	else
 		h->framing = HTTP_BODY_CHUNKED;
@@ -180,16 +195,19 @@ static void
 refuse_head(struct http2_stream *s)
 {
 	AUTO(arena_fini) struct arena a = {0};
-	struct slice words = s->bad_block
-				 ? S("the head of the request makes no sense")
-				 : S("the head of the request is too large");
+	enum http1_flaw f = !s->too_large ? HTTP1_BAD_HEAD
+			    : s->overlong ? HTTP1_HEAD_TOO_LARGE
+					  : HTTP1_TOO_MANY_FIELDS;
+	const char *text = http1_flaw_text(f);
 	struct http_head h;
 
 	arena_init(&a, 4096);
 	http_head_init(&h, &a);
-	h.status = s->bad_block ? 400 : 431;
-	if (http_head_set_id(
-		&h, HTTP_PROXY_STATUS, http_proxy_status(&a, words)) == OK &&
+	h.status = (uint16_t)http1_flaw_status(f);
+	tell_refused(s->conn, h.status, http1_flaw_word(f), text);
+	if (http_head_set_id(&h, HTTP_PROXY_STATUS,
+		http_proxy_status(
+		    &a, S("http_request_error"), slice_str(text))) == OK &&
 	    http2_stream_respond(s, &h, /* end */ true) == OK)
 		http2_stream_leave(s);
 	else
@@ -200,12 +218,15 @@ static void
 on_request_head(struct http2_stream *s, bool end)
 {
 	struct http2 *c = s->conn;
+	bool bad = s->bad_block || (!s->too_large && !h2_check_request(s, end));
 
 	s->head = s->block;
 	s->block = NULL;
-	if (s->too_large || s->bad_block ||
-	    !http_is_authority(s->head->authority)) {
-		s->bad_block |= !s->too_large;
+	if (bad) {
+		end_malformed(s);
+		return;
+	}
+	if (s->too_large || !http_is_authority(s->head->authority)) {
 		refuse_head(s);
 		return;
 	}
@@ -221,25 +242,27 @@ on_request_head(struct http2_stream *s, bool end)
 }
 
 static void
-refuse_block(struct http2_stream *s)
-{
-	http2_stream_reset(
-	    s, s->too_large ? HTTP2_ENHANCE_YOUR_CALM : HTTP2_PROTOCOL_ERROR);
-}
-
-static void
 on_response_head(struct http2_stream *s, bool end)
 {
 	struct http_head *h = s->block;
+	bool bad = s->bad_block || !h2_check_response(s, end);
 
 	s->block = NULL;
-	if (s->too_large || s->bad_block) {
-		refuse_block(s);
+	if (s->too_large) {
+		http2_stream_reset(s, HTTP2_ENHANCE_YOUR_CALM);
+		return;
+	}
+	if (bad) {
+		end_malformed(s);
 		return;
 	}
 	decide_framing(h, end);
 	if (h->status >= 200)
 		s->got_head = true;
+	if (h->status < 200 && ++s->interims > H2_INTERIM_MAX) {
+		http2_stream_reset(s, HTTP2_PROTOCOL_ERROR);
+		return;
+	}
 	if (h->status < 200) {
 		if (s->events->on_interim != NULL)
 			s->events->on_interim(s->arg, s, h);
@@ -251,13 +274,15 @@ on_response_head(struct http2_stream *s, bool end)
 }
 
 static void
-on_trailers(struct http2_stream *s)
+on_trailers(struct http2_stream *s, bool end)
 {
 	struct http_head *h = s->block;
 
 	s->block = NULL;
-	if (s->too_large || s->bad_block)
-		refuse_block(s);
+	if (s->too_large)
+		http2_stream_reset(s, HTTP2_ENHANCE_YOUR_CALM);
+	else if (s->bad_block || !end || !h2_check_end(s))
+		end_malformed(s);
 	else if (s->events->on_trailers != NULL)
 		s->events->on_trailers(s->arg, s, h);
 }
@@ -276,7 +301,7 @@ on_headers(struct http2_stream *s, const nghttp2_frame *frame)
 	else if (!s->conn->server && !s->got_head)
 		on_response_head(s, end);
 	else
-		on_trailers(s);
+		on_trailers(s, end);
 }
 
 /* --- data and ends --- */
@@ -285,12 +310,19 @@ static int
 on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id,
     const uint8_t *data, size_t len, void *arg)
 {
-	struct http2_stream *s = stream_of(ng, id);
+	struct http2_stream *s;
+	struct http2 *c;
 
 	(void)flags;
-	(void)arg;
+	OBJ(c, arg, HTTP2_MAGIC);
+	s = h2_stream_of(c, id);
 	if (!is_heard(s) || (s->events->on_data == NULL && !s->conn->server)) {
 		(void)nghttp2_session_consume(ng, id, len); /* nobody's */
+		return 0;
+	}
+	if (!h2_check_data(s, len)) {
+		(void)nghttp2_session_consume(ng, id, len); /* as good */
+		end_malformed(s);
 		return 0;
 	}
 	s->empty_data = 0;
@@ -307,37 +339,16 @@ on_end(struct http2_stream *s)
 {
 	if (!is_heard(s) || s->ended_in)
 		return;
+	if (!h2_check_end(s)) {
+		end_malformed(s);
+		return;
+	}
 	s->ended_in = true;
 	if (s->events->on_end != NULL)
 		s->events->on_end(s->arg, s);
 }
 
-/* DATA without bytes and without an end is only work. */
-static void
-on_data_frame(struct http2 *c, struct http2_stream *s, const nghttp2_frame *f)
-{
-	bool end = f->hd.flags & NGHTTP2_FLAG_END_STREAM;
-
-	if (f->hd.length == 0 && !end && s != NULL &&
-	    ++s->empty_data > H2_EMPTY_DATA_MAX)
-		h2_end(c, ERR_PROTOCOL, NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
 /* --- the connection --- */
-
-/* Frames that carry nothing: H2_CALM_FRAMES in H2_CALM_US, not more. */
-static void
-count_idle_frame(struct http2 *c)
-{
-	uint64_t now = loop_now_us(c->loop);
-
-	if (now - c->calm_since_us > H2_CALM_US) {
-		c->calm_since_us = now;
-		c->calm_frames = 0;
-	}
-	if (++c->calm_frames > H2_CALM_FRAMES)
-		h2_end(c, ERR_PROTOCOL, NGHTTP2_ENHANCE_YOUR_CALM);
-}
 
 static void
 on_goaway(struct http2 *c, uint32_t code)
@@ -353,12 +364,7 @@ static void
 on_ping_ack(struct http2 *c)
 {
 	h2_alive_answered(c);
-	if (!c->parting)
-		return;
-	c->parting = false;
-	(void)nghttp2_submit_goaway(c->ng, NGHTTP2_FLAG_NONE,
-	    nghttp2_session_get_last_proc_stream_id(c->ng), NGHTTP2_NO_ERROR,
-	    NULL, 0); /* without memory the peer learns it by our end */
+	h2_part(c);
 }
 
 static void
@@ -383,34 +389,30 @@ on_conn_frame(struct http2 *c, const nghttp2_frame *f)
 		break;
 	case NGHTTP2_GOAWAY:
 		on_goaway(c, f->goaway.error_code);
-		return;
-	case NGHTTP2_PING:
-		if (ack) {
-			on_ping_ack(c);
-			return;
-		}
 		break;
-	case NGHTTP2_PRIORITY:
+	case NGHTTP2_PING:
+		if (ack)
+			on_ping_ack(c);
 		break;
 	default:
-		return;
+		break;
 	}
-	count_idle_frame(c);
 }
 
 static int
 on_frame(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
 {
-	struct http2_stream *s = stream_of(ng, f->hd.stream_id);
+	struct http2_stream *s;
 	struct http2 *c;
 
+	(void)ng;
 	OBJ(c, arg, HTTP2_MAGIC);
+	h2_calm_frame(c, f, h2_stream_of(c, f->hd.stream_id));
 	on_conn_frame(c, f);
+	s = h2_stream_of(c, f->hd.stream_id);
 	if (f->hd.type == NGHTTP2_HEADERS)
 		on_headers(s, f);
-	else if (f->hd.type == NGHTTP2_DATA)
-		on_data_frame(c, s, f);
-	else
+	else if (f->hd.type != NGHTTP2_DATA)
 		return 0;
 	if (f->hd.flags & NGHTTP2_FLAG_END_STREAM)
 		on_end(s);
@@ -435,9 +437,12 @@ why_closed(const struct http2_stream *s, uint32_t code)
 static int
 on_stream_close(nghttp2_session *ng, int32_t id, uint32_t code, void *arg)
 {
-	struct http2_stream *s = stream_of(ng, id);
+	struct http2_stream *s;
+	struct http2 *c;
 
-	(void)arg;
+	(void)ng;
+	OBJ(c, arg, HTTP2_MAGIC);
+	s = h2_stream_of(c, id);
 	if (s != NULL && !s->done)
 		h2_stream_finish(s, why_closed(s, code), code);
 	return 0;
@@ -448,15 +453,20 @@ static int
 on_invalid_frame(
     nghttp2_session *ng, const nghttp2_frame *frame, int code, void *arg)
 {
-	struct http2_stream *s = stream_of(ng, frame->hd.stream_id);
+	struct http2_stream *s;
 	struct http2 *c;
 
+	(void)ng;
 	(void)code; /* it tells the peer */
 	OBJ(c, arg, HTTP2_MAGIC);
+	s = h2_stream_of(c, frame->hd.stream_id);
 	if (s != NULL)
 		s->invalid = true;
-	if (frame->hd.type == NGHTTP2_HEADERS)
-		h2_order_reset(c, frame->hd.stream_id);
+	if (frame->hd.type != NGHTTP2_HEADERS)
+		return 0;
+	h2_order_reset(c, frame->hd.stream_id);
+	if (s != NULL)
+		tell_malformed(s);
 	return 0;
 }
 
@@ -485,9 +495,7 @@ feed(struct http2 *c, struct slice bytes)
 	    c->ng, (const uint8_t *)bytes.ptr, bytes.len);
 	c->inside = false;
 	if (rv < 0)
-		h2_end(c, ERR_PROTOCOL,
-		    rv == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM
-					      : NGHTTP2_PROTOCOL_ERROR);
+		h2_fail(c, h2_calm_error((int)rv));
 	return rv >= 0;
 }
 
@@ -499,10 +507,10 @@ feed_in_order(struct http2 *c, struct slice bytes)
 		int32_t id;
 		size_t n = h2_order_look(c, bytes, &id);
 
-		if (!feed(c, slice_sub(bytes, 0, n)))
+		if (c->dying || !feed(c, slice_sub(bytes, 0, n)))
 			return;
 		if (id > 0 && !h2_order_allows(c, id))
-			h2_end(c, ERR_PROTOCOL, NGHTTP2_STREAM_CLOSED);
+			h2_fail(c, HTTP2_OUT_OF_STEP);
 		bytes = slice_sub(bytes, n, bytes.len - n);
 	}
 }
@@ -516,6 +524,7 @@ h2_recv(struct http2 *c, struct slice bytes)
 		feed_in_order(c, bytes);
 	else
 		(void)feed(c, bytes); /* it ends by itself */
+	h2_calm_read(c);
 	if (c->events->on_batch_end != NULL)
 		c->events->on_batch_end(c->arg, c);
 	h2_want_flush(c);

@@ -11,15 +11,10 @@
 
 enum {
 	FRAME_HEAD = 9,
+	OUT_FIRST = 1000,
 	OUT_SLACK = 64 << 10,
 	PAST_MIN = 16 << 10 /* bytes that are worth a write of their own */
 };
-
-static struct http2_stream *
-stream_of(nghttp2_session *ng, int32_t id)
-{
-	return nghttp2_session_get_stream_user_data(ng, id);
-}
 
 /* --- what nghttp2 asks for --- */
 
@@ -27,6 +22,17 @@ static bool
 is_full(const struct http2 *c)
 {
 	return c->blocked || buf_len(&c->out) >= H2_OUT_MAX;
+}
+
+/* A turn's first frames are a head and a few bytes, mostly. */
+static enum err
+out_add(struct http2 *c, const void *bytes, size_t len)
+{
+	char *room;
+
+	if (c->out.mem == NULL && buf_reserve(&c->out, OUT_FIRST, &room) != OK)
+		return ERR_NO_MEMORY;
+	return buf_add(&c->out, bytes, len);
 }
 
 static ssize_t
@@ -40,9 +46,17 @@ on_send(
 	OBJ(c, arg, HTTP2_MAGIC);
 	if (is_full(c))
 		return NGHTTP2_ERR_WOULDBLOCK;
-	if (buf_add(&c->out, data, len) != OK)
+	if (out_add(c, data, len) != OK)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	return (ssize_t)len;
+}
+
+static void
+note_blocked(struct http2 *c, enum err e)
+{
+	c->blocked = e == ERR_AGAIN;
+	if (c->blocked)
+		c->blocked_us = loop_now_us(c->loop);
 }
 
 /* What was collected goes on its way; false: no more may follow now. */
@@ -55,7 +69,7 @@ write_out(struct http2 *c)
 		return false;
 	e = stream_write(c->transport, buf_slice(&c->out));
 	buf_reset(&c->out);
-	c->blocked = e == ERR_AGAIN;
+	note_blocked(c, e);
 	return e == OK;
 }
 
@@ -95,7 +109,7 @@ send_past(struct http2 *c, const uint8_t *head, struct share part)
 	if (c->transport == NULL)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	e = stream_writev(c->transport, parts, ARRAY_LEN(parts));
-	c->blocked = e == ERR_AGAIN;
+	note_blocked(c, e);
 	return 0; /* any failure is told by the transport's on_close */
 }
 
@@ -103,7 +117,7 @@ send_past(struct http2 *c, const uint8_t *head, struct share part)
 static int
 send_with_others(struct http2 *c, const uint8_t *head, struct share part)
 {
-	if (buf_add(&c->out, head, FRAME_HEAD) != OK ||
+	if (out_add(c, head, FRAME_HEAD) != OK ||
 	    buf_add_slice(&c->out, part.queued) != OK ||
 	    buf_add_slice(&c->out, part.lent) != OK)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -114,13 +128,15 @@ static int
 on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
     size_t len, nghttp2_data_source *source, void *arg)
 {
-	struct http2_stream *s = stream_of(ng, frame->hd.stream_id);
+	struct http2_stream *s;
 	struct http2 *c;
 	struct share part;
 	int rv;
 
+	(void)ng;
 	(void)source;
 	OBJ(c, arg, HTTP2_MAGIC);
+	s = h2_stream_of(c, frame->hd.stream_id);
 	if (is_full(c))
 		return NGHTTP2_ERR_WOULDBLOCK;
 	if (s == NULL)
@@ -128,9 +144,12 @@ on_send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head,
 	part = first_bytes(s, len);
 	rv = len >= PAST_MIN ? send_past(c, head, part)
 			     : send_with_others(c, head, part);
-	if (rv == 0)
-		drop_bytes(s, part);
-	return rv;
+	if (rv != 0)
+		return rv;
+	drop_bytes(s, part);
+	s->sent_us = loop_now_us(c->loop);
+	h2_calm_data_sent(c);
+	return 0;
 }
 
 static int
@@ -154,12 +173,15 @@ static ssize_t
 on_read(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t len,
     uint32_t *flags, nghttp2_data_source *source, void *arg)
 {
-	struct http2_stream *s = stream_of(ng, id);
+	struct http2_stream *s;
+	struct http2 *c;
 	size_t there;
 
+	(void)ng;
 	(void)buf;
 	(void)source;
-	(void)arg;
+	OBJ(c, arg, HTTP2_MAGIC);
+	s = h2_stream_of(c, id);
 	if (s == NULL)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 	there = waiting(s);
@@ -189,13 +211,16 @@ static ssize_t
 on_frame_length(nghttp2_session *ng, uint8_t type, int32_t id,
     int32_t conn_window, int32_t stream_window, uint32_t frame_max, void *arg)
 {
-	const struct http2_stream *s = stream_of(ng, id);
+	const struct http2_stream *s;
+	struct http2 *c;
 
+	(void)ng;
 	(void)type;
 	(void)conn_window;
 	(void)stream_window;
 	(void)frame_max;
-	(void)arg;
+	OBJ(c, arg, HTTP2_MAGIC);
+	s = h2_stream_of(c, id);
 	return s != NULL && waiting(s) > H2_DATA_LEAST ? H2_DATA_MAX
 						       : H2_DATA_LEAST;
 }
@@ -330,7 +355,7 @@ h2_pump(struct http2 *c)
 	int rv;
 
 	CHECK(!c->inside);
-	if (c->ending || is_full(c))
+	if (c->ending || is_full(c) || !nghttp2_session_want_write(c->ng))
 		return;
 	c->inside = true;
 	rv = nghttp2_session_send(c->ng);
@@ -380,5 +405,6 @@ h2_flush(struct http2 *c)
 	/* In a later: who is told writes again, and a flush has to end. */
 	if (c->full > 0 && first_drained(c) != NULL)
 		loop_later(c->loop, &c->drain);
+	h2_calm_flushed(c);
 	h2_look_over(c);
 }

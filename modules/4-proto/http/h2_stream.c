@@ -7,15 +7,18 @@
  */
 #include "h2_session.h"
 
-/* One send may be a whole gRPC message; owners that go on are cut off. */
-enum { QUEUE_MAX = 2 * LIMIT_GRPC_MESSAGE };
+enum {
+	/* One send may be a whole gRPC message; who goes on is cut off. */
+	QUEUE_MAX = 2 * LIMIT_GRPC_MESSAGE,
+	SEND_NOW_LEAST = 4 << 10
+};
 
 static const struct http2_stream_events no_events;
 
 struct http2_stream *
 h2_stream_new(struct http2 *c, int32_t id)
 {
-	struct http2_stream *s = mem_new(sizeof(*s));
+	struct http2_stream *s = hot_new(sizeof(*s));
 
 	s->magic = HTTP2_STREAM_MAGIC;
 	s->id = id;
@@ -27,7 +30,9 @@ h2_stream_new(struct http2 *c, int32_t id)
 	s->mark = LIMIT_STREAM_BUFFER;
 	list_push_back(&c->streams, &s->link);
 	c->open++;
+	c->promised += s->window;
 	timer_clear(&c->idle);
+	h2_calm_stream(c);
 	return s;
 }
 
@@ -57,7 +62,7 @@ stream_free(struct http2_stream *s)
 	buf_fini(&s->queue);
 	arena_fini(&s->arena);
 	s->magic = 0;
-	mem_free(&s);
+	hot_free(&s, sizeof(*s));
 }
 
 void
@@ -71,6 +76,15 @@ h2_stream_hold(struct http2_stream *s, struct slice bytes)
 		http2_stream_reset(s, HTTP2_INTERNAL_ERROR);
 }
 
+/* Events come in runs of one stream's. */
+struct http2_stream *
+h2_stream_of(struct http2 *c, int32_t id)
+{
+	if (c->last == NULL || c->last->id != id)
+		c->last = nghttp2_session_get_stream_user_data(c->ng, id);
+	return c->last;
+}
+
 void
 h2_stream_finish(struct http2_stream *s, enum err why, uint32_t code)
 {
@@ -78,12 +92,17 @@ h2_stream_finish(struct http2_stream *s, enum err why, uint32_t code)
 
 	CHECK(!s->done);
 	s->done = true;
+	if (c->last == s)
+		c->last = NULL;
 	s->why = why;
 	s->code = code;
 	if (s->full)
 		c->full--;
 	s->full = false;
 	c->urgent -= s->patience == HTTP2_URGENT;
+	c->owing -= s->owing;
+	s->owing = false;
+	c->promised -= s->window;
 	h2_flow_drop(s);
 	/* Fails if nghttp2 has forgotten the stream, which is as good. */
 	(void)nghttp2_session_set_stream_user_data(c->ng, s->id, NULL);
@@ -92,6 +111,15 @@ h2_stream_finish(struct http2_stream *s, enum err why, uint32_t code)
 	c->open--;
 	c->room_news = true;
 	loop_later(c->loop, &c->reap);
+}
+
+void
+h2_stream_give_up(struct http2_stream *s)
+{
+	/* Without memory the peer keeps a stream that is nobody's. */
+	(void)nghttp2_submit_rst_stream(
+	    s->conn->ng, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_CANCEL);
+	h2_stream_finish(s, ERR_TIMEOUT, NGHTTP2_CANCEL);
 }
 
 void
@@ -105,6 +133,15 @@ h2_reap(struct http2 *c)
 			s->events->on_close(s->arg, s, s->why, s->code);
 		stream_free(s);
 	}
+}
+
+static enum h2_asked
+asked(const struct http_head *h)
+{
+	if (h->upgrade.len > 0 || http_head_is_method(h, S("CONNECT")))
+		return H2_ASKED_CONNECT;
+	return http_head_is_method(h, S("HEAD")) ? H2_ASKED_HEAD
+						 : H2_ASKED_OTHER;
 }
 
 static void
@@ -137,12 +174,14 @@ http2_request(struct http2 *c, const struct http_head *h, bool end,
 	if (id < 0) {
 		list_remove(&s->link);
 		c->open--;
+		c->promised -= s->window;
 		stream_free(s);
 		return NULL;
 	}
 	s->id = id;
 	s->events = events;
 	s->arg = arg;
+	s->asked = (uint8_t)asked(h);
 	s->ended_out = end;
 	h2_want_flush(c);
 	return s;
@@ -196,16 +235,21 @@ http2_stream_respond(
 	if (rv < 0)
 		return ERR_NO_MEMORY;
 	s->answered = h->status >= 200;
-	s->ended_out = s->answered && end;
+	if (s->answered && end)
+		h2_stream_owe_end(s);
 	h2_want_flush(s->conn);
 	return OK;
 }
 
-/* The bytes go into frames at once if nothing stands in the way. */
+/*
+ * Many bytes go into frames at once, if nothing stands in the way. Few wait for
+ * the end of the turn: a head, what follows it and the end are two frames then.
+ */
 static struct slice
 send_now(struct http2_stream *s, struct slice bytes)
 {
-	if (s->conn->inside || buf_len(&s->queue) > 0)
+	if (s->conn->inside || bytes.len < SEND_NOW_LEAST ||
+	    buf_len(&s->queue) >= SEND_NOW_LEAST)
 		return bytes;
 	s->lent = bytes;
 	resume(s);
@@ -264,7 +308,7 @@ http2_stream_end(struct http2_stream *s, const struct http_head *trailers)
 		http2_stream_reset(s, HTTP2_INTERNAL_ERROR);
 		return ERR_LIMIT;
 	}
-	s->ended_out = true;
+	h2_stream_owe_end(s);
 	resume(s);
 	return OK;
 }
@@ -279,9 +323,19 @@ reset_rest(struct http2_stream *s)
 }
 
 void
+h2_stream_owe_end(struct http2_stream *s)
+{
+	s->ended_out = s->owing = true;
+	s->sent_us = loop_now_us(s->conn->loop);
+	s->conn->owing++;
+}
+
+void
 h2_stream_end_sent(struct http2_stream *s)
 {
 	s->sent_end = true;
+	s->conn->owing -= s->owing;
+	s->owing = false;
 	reset_rest(s);
 }
 
@@ -316,6 +370,12 @@ http2_stream_consumed(struct http2_stream *s, size_t n)
 		h2_flow_consumed(s, n);
 }
 
+bool
+http2_stream_is_over(const struct http2_stream *s)
+{
+	return s->done || s->invalid;
+}
+
 size_t
 http2_stream_queued(const struct http2_stream *s)
 {
@@ -334,6 +394,12 @@ http2_stream_forget_head(struct http2_stream *s)
 	s->head = NULL;
 	if (s->block == NULL)
 		arena_reset(&s->arena);
+}
+
+bool
+http2_stream_is_overlong(const struct http2_stream *s)
+{
+	return s->overlong;
 }
 
 struct http2 *

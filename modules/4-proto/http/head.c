@@ -71,18 +71,40 @@ is_alnum(unsigned char c)
 	       ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
+/* RFC 9110 §5.6.2, a bit a byte; capitals are left out. */
 static bool
-is_tchar(unsigned char c)
+is_low_tchar(unsigned char c)
 {
-	return is_alnum(c) ||
-	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+	static const uint32_t set[] = {
+	    0, 0x03ff6cfa, 0xc0000000, 0x57ffffff, 0, 0, 0, 0};
+
+	return (set[c >> 5] >> (c & 31)) & 1;
+}
+
+bool
+http_is_low_token(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!is_low_tchar((unsigned char)s.ptr[i]))
+			return false;
+	return s.len > 0;
 }
 
 bool
 http_is_token(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++)
-		if (!is_tchar((unsigned char)s.ptr[i]))
+		if (!is_low_tchar((unsigned char)s.ptr[i]) &&
+		    (s.ptr[i] < 'A' || s.ptr[i] > 'Z'))
+			return false;
+	return s.len > 0;
+}
+
+bool
+http_is_target(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.ptr[i] <= ' ' || s.ptr[i] >= 0x7f || s.ptr[i] == '#')
 			return false;
 	return s.len > 0;
 }
@@ -93,10 +115,27 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* None of eight bytes is a control byte. */
+static bool
+is_plain_word(const char *p)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t w, low;
+
+	memcpy(&w, p, sizeof(w));
+	low = w & 0x7f * each;
+	/* Its top bit: from a space on; and: it is 0x7f. */
+	return ((~(low + 0x60 * each) | (low + each)) & ~w & 0x80 * each) == 0;
+}
+
 bool
 http_is_value(struct slice s)
 {
-	for (size_t i = 0; i < s.len; i++) {
+	size_t i = 0;
+
+	while (s.len - i >= sizeof(uint64_t) && is_plain_word(s.ptr + i))
+		i += sizeof(uint64_t);
+	for (; i < s.len; i++) {
 		unsigned char c = (unsigned char)s.ptr[i];
 
 		if ((c < ' ' && c != '\t') || c == 0x7f)
@@ -173,11 +212,9 @@ make_room(struct http_head *h)
 }
 
 enum err
-http_head_add_raw(
-    struct http_head *h, struct slice name, struct slice value, bool lent)
+http_head_add_raw(struct http_head *h, enum http_field_id id, struct slice name,
+    struct slice value, bool lent)
 {
-	enum http_field_id id = http_field_id(name);
-
 	if (h->bytes + name.len + value.len > LIMIT_HEAD_BYTES)
 		return ERR_LIMIT;
 	if (make_room(h) != OK)
@@ -187,6 +224,19 @@ http_head_add_raw(
 	h->bytes += (uint32_t)(name.len + value.len);
 	h->present |= UINT64_C(1) << id;
 	return OK;
+}
+
+bool
+http_read_length(struct http_head *h)
+{
+	struct slice value = SLICE_NONE;
+	size_t count = 0;
+
+	for (size_t i = 0; i < h->count; i++)
+		count += h->fields[i].id == HTTP_CONTENT_LENGTH;
+	(void)http_head_get_id(h, HTTP_CONTENT_LENGTH, &value);
+	return count == 1 && value.len <= 19 &&
+	       slice_to_u64(value, &h->content_length) == OK;
 }
 
 /* "host" is not a field of ours but the authority. */
@@ -203,11 +253,14 @@ set_authority(struct http_head *h, struct slice value)
 enum err
 http_head_add(struct http_head *h, struct slice name, struct slice value)
 {
+	enum http_field_id id;
+
 	if (!http_is_token(name) || !http_is_value(value))
 		return ERR_INVALID;
-	if (http_field_id(name) == HTTP_HOST)
+	id = http_field_id(name);
+	if (id == HTTP_HOST)
 		return set_authority(h, value);
-	return http_head_add_raw(h, name, value, /* lent */ false);
+	return http_head_add_raw(h, id, name, value, /* lent */ false);
 }
 
 /* The order of the others stays. */
@@ -267,7 +320,7 @@ set(struct http_head *h, enum http_field_id id, struct slice name,
 	struct http_field *f;
 
 	if (at == h->count)
-		return http_head_add_raw(h, name, value, /* lent */ false);
+		return http_head_add_raw(h, id, name, value, /* lent */ false);
 	f = &h->fields[at];
 	if (h->bytes - f->value.len + value.len > LIMIT_HEAD_BYTES)
 		return ERR_LIMIT;
@@ -397,23 +450,34 @@ join_all(const struct http_head *h, struct slice name, size_t bytes)
 	return slice_of(mem, len);
 }
 
-struct slice
-http_head_join(const struct http_head *h, struct slice name)
+static struct slice
+join(const struct http_head *h, enum http_field_id id, struct slice name)
 {
-	const struct http_field *f;
 	struct slice first = SLICE_NONE;
-	size_t cursor = 0;
 	size_t bytes = 0;
 	size_t count = 0;
 
-	if (http_field_id(name) == HTTP_HOST)
+	if (id == HTTP_HOST)
 		return h->authority;
-	while ((f = http_head_next(h, name, &cursor)) != NULL) {
+	for (size_t at = 0; (at = find(h, id, name, at)) < h->count; at++) {
 		if (count++ == 0)
-			first = f->value;
-		bytes += f->value.len + 2;
+			first = h->fields[at].value;
+		bytes += h->fields[at].value.len + 2;
 	}
 	return count > 1 ? join_all(h, name, bytes) : first;
+}
+
+struct slice
+http_head_join(const struct http_head *h, struct slice name)
+{
+	return join(h, http_field_id(name), name);
+}
+
+struct slice
+http_head_join_id(const struct http_head *h, enum http_field_id id)
+{
+	CHECK(id != HTTP_OTHER);
+	return join(h, id, names[id]);
 }
 
 bool

@@ -150,6 +150,8 @@ const struct http_field *http_head_next(
  * the arena if there are several. SLICE_NONE if absent or out of room.
  */
 struct slice http_head_join(const struct http_head *h, struct slice name);
+struct slice http_head_join_id(
+    const struct http_head *h, enum http_field_id id);
 
 /*
  * True if a comma-separated list holds the token, without regard to case;
@@ -178,11 +180,12 @@ MUST_USE enum err http_head_copy(
 struct slice http_status_text(unsigned status);
 
 /*
- * Proxy-Status of an answer that we made: `meshd; details="…"` (RFC 9209
- * §2.1.5), and the details of such a value; SLICE_NONE if there are none or
- * the arena is full.
+ * Proxy-Status of an answer that we made: `meshd; error=TOKEN; details="…"`
+ * (RFC 9209 §2.1), the error being left out if it is empty, and the details of
+ * such a value; SLICE_NONE if there are none or the arena is full.
  */
-struct slice http_proxy_status(struct arena *a, struct slice details);
+struct slice http_proxy_status(
+    struct arena *a, struct slice error, struct slice details);
 struct slice http_proxy_status_details(struct arena *a, struct slice value);
 
 static inline bool

@@ -119,7 +119,7 @@ http_head_copy(
 static void
 drop_named(struct http_head *h)
 {
-	struct slice list = http_head_join(h, S("connection"));
+	struct slice list = http_head_join_id(h, HTTP_CONNECTION);
 	struct slice name;
 
 	while (http_list_next(&list, &name))
@@ -136,7 +136,7 @@ http_head_strip_hops(struct http_head *h)
 
 	bool trailers =
 	    http_head_has(h, HTTP_TE) &&
-	    http_list_has(http_head_join(h, S("te")), S("trailers"));
+	    http_list_has(http_head_join_id(h, HTTP_TE), S("trailers"));
 
 	if (http_head_has(h, HTTP_CONNECTION))
 		drop_named(h);
@@ -146,6 +146,6 @@ http_head_strip_hops(struct http_head *h)
 		if (http_head_has(h, hops[i]))
 			(void)http_head_remove_id(h, hops[i]);
 	if (trailers) /* it takes the room of what was just removed */
-		CHECK(
-		    http_head_add_raw(h, S("te"), S("trailers"), false) == OK);
+		CHECK(http_head_add_raw(
+			  h, HTTP_TE, S("te"), S("trailers"), false) == OK);
 }

@@ -26,8 +26,9 @@ struct http1_parser {
 	const struct http1_events *events;
 	void *arg;
 	struct arena arena;
-	struct h1_message *m; /* NULL between messages */
-	struct slice method;  /* of the request that a response answers */
+	struct h1_message *m;  /* NULL between messages */
+	struct slice method;   /* of the request that a response answers */
+	const char *run_start; /* of the bytes that llhttp reads now */
 	uint64_t body_max;
 	uint32_t head_max;
 	uint16_t fields_max;
@@ -106,6 +107,20 @@ on_span(llhttp_t *ll, const char *at, size_t len)
 		m->span.ptr = at;
 	m->span.len += len;
 	return 0;
+}
+
+/* Right behind the method and one space (RFC 9112 §3): llhttp forgives more. */
+static int
+on_target_span(llhttp_t *ll, const char *at, size_t len)
+{
+	struct http1_parser *p = parser_of(ll);
+	struct h1_message *m = p->m;
+	uint64_t before = m->head_bytes + (uint64_t)(at - p->run_start);
+
+	if (m->span.len == 0 && buf_len(&m->part) == 0 &&
+	    before != strlen(llhttp_method_name(ll->method)) + 1)
+		return refuse(p, HTTP1_BAD_START);
+	return on_span(ll, at, len);
 }
 
 /* The whole text; *out_lent if it lies in the bytes of this feed. */
@@ -224,7 +239,7 @@ on_value_complete(llhttp_t *ll)
 		return refuse(p, HTTP1_BAD_TRAILER);
 	if (id == HTTP_HOST && p->side == HTTP1_REQUESTS)
 		return add_host(m, value, lent);
-	if (http_head_add_raw(h, m->name, value, lent) != OK)
+	if (http_head_add_raw(h, id, m->name, value, lent) != OK)
 		return refuse(p, HTTP1_HEAD_TOO_LARGE);
 	return 0;
 }
@@ -358,7 +373,7 @@ on_message_complete(llhttp_t *ll)
 }
 
 static const llhttp_settings_t settings = {
-    .on_url = on_span,
+    .on_url = on_target_span,
     .on_status = on_span,
     .on_header_field = on_span,
     .on_header_value = on_span,
@@ -474,6 +489,7 @@ run(struct http1_parser *p, struct slice *bytes)
 	if (p->paused)
 		llhttp_resume(&p->ll);
 	p->paused = false;
+	p->run_start = bytes->ptr;
 	e = llhttp_execute(&p->ll, bytes->ptr, bytes->len);
 	if (p->flaw != HTTP1_OK)
 		return ERR_PARSE;

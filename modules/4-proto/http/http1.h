@@ -46,6 +46,8 @@
 	X(HTTP1_BAD_HOST, 400, "bad_host", "malformed Host field")             \
 	X(HTTP1_HOST_MISMATCH, 400, "host_mismatch",                           \
 	    "Host differs from the request target")                            \
+	X(HTTP1_BAD_HEAD, 400, "bad_head",                                     \
+	    "a head that makes no sense") /* of HTTP/2 */                      \
 	X(HTTP1_HEAD_TOO_LARGE, 431, "head_too_large",                         \
 	    "start line and fields are too large")                             \
 	X(HTTP1_TOO_MANY_FIELDS, 431, "too_many_fields", "too many fields")    \

@@ -179,6 +179,17 @@ http1_write_chunk(struct slice bytes, struct buf *out)
 }
 
 enum err
+http1_write_fields(const struct http_head *h, struct buf *out)
+{
+	char *start;
+	enum err e = buf_reserve(out, measure(h), &start);
+
+	if (e == OK)
+		buf_commit(out, (size_t)(put_fields(start, h) - start));
+	return e;
+}
+
+enum err
 http1_write_end(const struct http_head *trailers, struct buf *out)
 {
 	char *start;

@@ -10,14 +10,12 @@
  */
 #include "h2_session.h"
 
-enum {
-	FRAME_BYTES = 1 << 20,
-	HEADER_TABLE_BYTES = 4096,
-	RESET_BURST = 500, /* streams that a client may reset at once */
-	RESET_RATE = 50    /* and each second after that */
-};
+enum { FRAME_BYTES = 1 << 20, HEADER_TABLE_BYTES = 4096 };
 #define PING_EVERY_US UINT64_C(10000000)
 #define PING_TIMEOUT_US UINT64_C(20000000)
+#define HEAD_US UINT64_C(60000000)
+/* A client that does not answer our goodbye is not waited for any longer. */
+#define PARTING_US UINT64_C(5000000)
 /* A peer that is gone is noticed in 4.5 s where somebody waits for it. */
 #define QUIET_US UINT64_C(1500000)
 #define ANSWER_US UINT64_C(3000000)
@@ -38,6 +36,7 @@ const struct http2_limits http2_limits_server = {
     .frame_bytes = FRAME_BYTES,
     .ping_every_us = PING_EVERY_US,
     .ping_timeout_us = PING_TIMEOUT_US,
+    .head_us = HEAD_US,
 };
 
 /* --- ends --- */
@@ -63,6 +62,28 @@ h2_end(struct http2 *c, enum err why, uint32_t code)
 	(void)nghttp2_session_terminate_session(c->ng, code);
 	finish_streams(c, c->why == OK ? ERR_CLOSED : c->why);
 	h2_want_flush(c);
+}
+
+void
+h2_part(struct http2 *c)
+{
+	if (!c->parting)
+		return;
+	c->parting = false;
+	(void)nghttp2_submit_goaway(c->ng, NGHTTP2_FLAG_NONE,
+	    nghttp2_session_get_last_proc_stream_id(c->ng), NGHTTP2_NO_ERROR,
+	    NULL, 0); /* without memory the peer learns it by our end */
+	h2_want_flush(c);
+}
+
+/* Nothing is open. */
+static void
+set_idle(struct http2 *c)
+{
+	if (c->parting)
+		timer_set(&c->idle, PARTING_US);
+	else if (c->limits.idle_us > 0)
+		timer_set(&c->idle, c->limits.idle_us);
 }
 
 void
@@ -95,8 +116,8 @@ on_reap(void *arg)
 
 	OBJ(c, arg, HTTP2_MAGIC);
 	h2_reap(c);
-	if (c->open == 0 && c->limits.idle_us > 0)
-		timer_set(&c->idle, c->limits.idle_us);
+	if (c->open == 0)
+		set_idle(c);
 	if (c->room_news && !c->going && c->events->on_room != NULL)
 		c->events->on_room(c->arg, c);
 	c->room_news = false;
@@ -118,7 +139,10 @@ on_idle_timer(void *arg)
 	struct http2 *c;
 
 	OBJ(c, arg, HTTP2_MAGIC);
-	http2_shutdown(c);
+	if (c->parting)
+		h2_part(c);
+	else
+		http2_shutdown(c);
 }
 
 /* --- the transport --- */
@@ -173,6 +197,7 @@ conn_free(struct http2 *c)
 {
 	timer_clear(&c->ping);
 	timer_clear(&c->idle);
+	h2_calm_fini(c);
 	loop_later_cancel(&c->flush);
 	loop_later_cancel(&c->reap);
 	loop_later_cancel(&c->drain);
@@ -214,9 +239,9 @@ static const struct stream_events transport_events = {
 /* --- beginnings --- */
 
 static void
-on_end_sent(nghttp2_session *ng, int32_t id)
+on_end_sent(struct http2 *c, int32_t id)
 {
-	struct http2_stream *s = nghttp2_session_get_stream_user_data(ng, id);
+	struct http2_stream *s = h2_stream_of(c, id);
 
 	if (s != NULL)
 		h2_stream_end_sent(s);
@@ -231,11 +256,13 @@ on_frame_sent(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
 	OBJ(c, arg, HTTP2_MAGIC);
 	if ((f->hd.type == NGHTTP2_DATA || f->hd.type == NGHTTP2_HEADERS) &&
 	    (f->hd.flags & NGHTTP2_FLAG_END_STREAM))
-		on_end_sent(ng, f->hd.stream_id);
+		on_end_sent(c, f->hd.stream_id);
 	/* One that is gone was reset by the peer meanwhile. */
 	if (f->hd.type == NGHTTP2_RST_STREAM &&
 	    nghttp2_session_find_stream(ng, f->hd.stream_id) != NULL)
 		h2_order_reset(c, f->hd.stream_id);
+	if (f->hd.type == NGHTTP2_RST_STREAM)
+		h2_calm_reset(c, f->rst_stream.error_code);
 	if (f->hd.type != NGHTTP2_GOAWAY)
 		return 0;
 	c->going = true;
@@ -245,8 +272,10 @@ on_frame_sent(nghttp2_session *ng, const nghttp2_frame *f, void *arg)
 	 */
 	if (c->parting && !c->ping_sent)
 		(void)h2_alive_ask(c); /* else the next keepalive does it */
-	if (f->goaway.error_code != NGHTTP2_NO_ERROR && c->why == OK)
-		c->why = ERR_PROTOCOL;
+	if (f->goaway.error_code == NGHTTP2_NO_ERROR || c->why != OK)
+		return 0;
+	c->why = ERR_PROTOCOL;
+	c->flaw = (uint8_t)h2_calm_goaway(f->goaway.error_code);
 	return 0;
 }
 
@@ -255,6 +284,7 @@ session_new(struct http2 *c)
 {
 	nghttp2_session_callbacks *cb;
 	nghttp2_option *o;
+	nghttp2_mem mem = h2_memory(c);
 	nghttp2_session *ng;
 	int rv = nghttp2_session_callbacks_new(&cb) | nghttp2_option_new(&o);
 
@@ -264,12 +294,14 @@ session_new(struct http2 *c)
 	nghttp2_session_callbacks_set_on_frame_send_callback(cb, on_frame_sent);
 	nghttp2_option_set_no_auto_window_update(o, 1);
 	nghttp2_option_set_no_closed_streams(o, 1);
+	nghttp2_option_set_no_http_messaging(o, 1); /* h2_check.c does */
 	nghttp2_option_set_max_deflate_dynamic_table_size(
 	    o, HEADER_TABLE_BYTES);
-	nghttp2_option_set_stream_reset_rate_limit(o, RESET_BURST, RESET_RATE);
+	/* Ours are counted, and in time: h2_calm.c. */
+	nghttp2_option_set_stream_reset_rate_limit(o, UINT32_MAX, UINT32_MAX);
 	nghttp2_option_set_peer_max_concurrent_streams(o, c->limits.streams);
-	rv = c->server ? nghttp2_session_server_new2(&ng, cb, c, o)
-		       : nghttp2_session_client_new2(&ng, cb, c, o);
+	rv = c->server ? nghttp2_session_server_new3(&ng, cb, c, o, &mem)
+		       : nghttp2_session_client_new3(&ng, cb, c, o, &mem);
 	CHECK(rv == 0);
 	nghttp2_session_callbacks_del(cb);
 	nghttp2_option_del(o);
@@ -335,8 +367,8 @@ http2_open(const struct http2_spec *spec)
 	submit_settings(c);
 	h2_alive_init(c);
 	h2_order_init(c);
-	if (c->limits.idle_us > 0)
-		timer_set(&c->idle, c->limits.idle_us);
+	h2_calm_init(c);
+	set_idle(c);
 	stream_set_events(c->transport, &transport_events, c);
 	h2_want_flush(c);
 	return c;
@@ -368,6 +400,8 @@ http2_shutdown(struct http2 *c)
 	if (c->server) {
 		c->parting = true;
 		rv = nghttp2_submit_shutdown_notice(c->ng);
+		if (c->open == 0)
+			set_idle(c);
 	} else {
 		rv = nghttp2_submit_goaway(
 		    c->ng, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, NULL, 0);
@@ -432,11 +466,20 @@ http2_is_ending(const struct http2 *c)
 	return c->dying;
 }
 
+/* Streams that nobody reads have eaten nearly all that may be held, and it
+ * does not grow any more: another would stand in line behind them. */
+static bool
+is_crowded(const struct http2 *c)
+{
+	return c->held > c->window - c->window / 4;
+}
+
 bool
 http2_is_usable(const struct http2 *c)
 {
-	return !c->server && !c->going && !c->doubted && c->transport != NULL &&
-	       !stream_is_closing(c->transport) && http2_room(c) > 0;
+	return !c->server && !c->going && !c->doubted && !is_crowded(c) &&
+	       c->transport != NULL && !stream_is_closing(c->transport) &&
+	       http2_room(c) > 0;
 }
 
 bool

@@ -16,6 +16,52 @@
 
 #include "head.h"
 
+/*
+ * What ended a connection, if it was a rule or a bound.
+ *	X(id, GOAWAY's code, word for logs and counters, sentence for people)
+ */
+#define HTTP2_FLAW_TABLE(X)                                                    \
+	X(HTTP2_SOUND, NO_ERROR, "-", "nothing is wrong")                      \
+	X(HTTP2_NONSENSE, PROTOCOL_ERROR, "protocol_error",                    \
+	    "frames that break the rules of HTTP/2")                           \
+	X(HTTP2_OUT_OF_STEP, STREAM_CLOSED, "stream_closed",                   \
+	    "frames of a stream that is over")                                 \
+	X(HTTP2_PING_FLOOD, ENHANCE_YOUR_CALM, "ping_flood", "too many PINGs") \
+	X(HTTP2_SETTINGS_FLOOD, ENHANCE_YOUR_CALM, "settings_flood",           \
+	    "too many SETTINGS")                                               \
+	X(HTTP2_PRIORITY_FLOOD, ENHANCE_YOUR_CALM, "priority_flood",           \
+	    "too many PRIORITY frames")                                        \
+	X(HTTP2_WINDOW_FLOOD, ENHANCE_YOUR_CALM, "window_update_flood",        \
+	    "too many WINDOW_UPDATEs for what was sent")                       \
+	X(HTTP2_FRAME_FLOOD, ENHANCE_YOUR_CALM, "frame_flood",                 \
+	    "too many frames that say nothing")                                \
+	X(HTTP2_EMPTY_FLOOD, ENHANCE_YOUR_CALM, "empty_data_flood",            \
+	    "too many DATA frames without a byte")                             \
+	X(HTTP2_CONTINUATION_FLOOD, ENHANCE_YOUR_CALM, "continuation_flood",   \
+	    "a head in too many pieces")                                       \
+	X(HTTP2_HEAD_BOMB, ENHANCE_YOUR_CALM, "head_bomb",                     \
+	    "a head many times as large as may be")                            \
+	X(HTTP2_RESET_FLOOD, ENHANCE_YOUR_CALM, "reset_flood",                 \
+	    "too many streams that were reset")                                \
+	X(HTTP2_FAULT_FLOOD, ENHANCE_YOUR_CALM, "fault_flood",                 \
+	    "too many streams that had to be reset")                           \
+	X(HTTP2_ANSWER_FLOOD, ENHANCE_YOUR_CALM, "answer_flood",               \
+	    "answers to PINGs and SETTINGS are not taken")                     \
+	X(HTTP2_SLOW_HEAD, ENHANCE_YOUR_CALM, "slow_head",                     \
+	    "a head did not come in time")                                     \
+	X(HTTP2_STALLED, ENHANCE_YOUR_CALM, "stalled",                         \
+	    "what was sent was not taken in time")                             \
+	X(HTTP2_SILENT, NO_ERROR, "silent", "no answer to a PING in time")
+
+enum http2_flaw {
+#define X(id, code, word, text) id,
+	HTTP2_FLAW_TABLE(X)
+#undef X
+};
+
+const char *http2_flaw_word(enum http2_flaw f);
+const char *http2_flaw_text(enum http2_flaw f);
+
 struct loop;
 struct stream;
 struct http2;        /* one connection */
@@ -27,6 +73,7 @@ enum http2_code {
 	HTTP2_PROTOCOL_ERROR = 1,
 	HTTP2_INTERNAL_ERROR = 2,
 	HTTP2_FLOW_CONTROL_ERROR = 3,
+	HTTP2_STREAM_CLOSED = 5,
 	HTTP2_REFUSED_STREAM = 7,
 	HTTP2_CANCEL = 8,
 	HTTP2_CONNECT_ERROR = 10,
@@ -48,6 +95,9 @@ struct http2_limits {
 	uint64_t quiet_us;        /* the same while a stream is urgent; or 0 */
 	uint64_t answer_us;       /* then the peer is doubted; 0: never */
 	uint64_t idle_us;         /* without streams; 0: never closed for it */
+	uint64_t head_us;         /* server: for a head to be whole; or 0 */
+	uint64_t stall_us;        /* server: for what is left to send; or 0 */
+	uint32_t resets;          /* server: by a client, in 10 s; 0: 500 */
 	bool takes_upgrades;      /* server: extended CONNECT (RFC 8441) */
 };
 
@@ -66,6 +116,12 @@ struct http2_events {
 	 */
 	void (*on_request)(
 	    void *arg, struct http2_stream *s, struct http_head *h, bool end);
+	/*
+	 * Server: a request that is no one's: answered here with the status,
+	 * or reset (0).
+	 */
+	void (*on_refused)(void *arg, struct http2 *c, unsigned status,
+	    const char *word, const char *text);
 	/* The peer says goodbye: no new streams here. */
 	void (*on_goaway)(void *arg, struct http2 *c, uint32_t code);
 	/* A stream ended: there is room for another, if not going away. */
@@ -97,8 +153,10 @@ struct http2_stream_events {
 	 * Once and last. OK: both halves ended. ERR_RESET: RST_STREAM with
 	 * `code`. ERR_REFUSED: the peer has not touched it, safe to retry.
 	 * ERR_CANCELLED: we reset it; with HTTP2_ENHANCE_YOUR_CALM if a head
-	 * was too large. ERR_PROTOCOL: what came makes no sense. Else the
-	 * connection's own end, and `code` is HTTP2_INTERNAL_ERROR.
+	 * was too large (http2_stream_is_overlong()). ERR_TIMEOUT: the rest
+	 * of what it was to be sent was not taken. ERR_PROTOCOL: what came
+	 * makes no sense. Else the connection's own end, and `code` is
+	 * HTTP2_INTERNAL_ERROR.
 	 */
 	void (*on_close)(
 	    void *arg, struct http2_stream *s, enum err why, uint32_t code);
@@ -138,6 +196,9 @@ void http2_set_events(
 
 /* In on_close too: it knows why it ended. */
 struct stream *http2_transport(struct http2 *c);
+
+/* In on_close: what rule or bound it met, if that was why. */
+enum http2_flaw http2_flaw_of(const struct http2 *c);
 
 /* Streams that are open, and how many more the peer lets us open. */
 uint32_t http2_streams(const struct http2 *c);
@@ -202,6 +263,9 @@ void http2_stream_set_high_mark(struct http2_stream *s, uint32_t bytes);
  */
 void http2_stream_leave(struct http2_stream *s);
 
+/* The head that was too large has too many bytes, not too many fields. */
+bool http2_stream_is_overlong(const struct http2_stream *s);
+
 /* RST_STREAM; on_close follows at the end of the turn. */
 void http2_stream_reset(struct http2_stream *s, enum http2_code code);
 
@@ -222,6 +286,9 @@ void http2_stream_set_patience(
 
 /* n bytes of on_data have left the owner's hands. */
 void http2_stream_consumed(struct http2_stream *s, size_t n);
+
+/* Nothing more comes of it but on_close, now or as soon as it is reset. */
+bool http2_stream_is_over(const struct http2_stream *s);
 
 /* Bytes that wait to be sent, and bytes received but not consumed. */
 size_t http2_stream_queued(const struct http2_stream *s);

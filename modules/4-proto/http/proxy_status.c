@@ -7,7 +7,9 @@
  */
 #include "head.h"
 
-static const char prefix[] = "meshd; details=\"";
+static const char name[] = "meshd";
+static const char error_key[] = "; error=";
+static const char details_key[] = "; details=\"";
 
 static char *
 put_escaped(char *at, struct slice text)
@@ -22,16 +24,30 @@ put_escaped(char *at, struct slice text)
 	return at;
 }
 
-struct slice
-http_proxy_status(struct arena *a, struct slice details)
+static char *
+put(char *at, const char *text, size_t len)
 {
-	char *mem = arena_alloc(a, sizeof(prefix) + 2 * details.len + 1);
-	char *at;
+	memcpy(at, text, len);
+	return at + len;
+}
+
+struct slice
+http_proxy_status(struct arena *a, struct slice error, struct slice details)
+{
+	char *mem =
+	    arena_alloc(a, sizeof(name) + sizeof(error_key) + error.len +
+			       sizeof(details_key) + 2 * details.len);
+	char *at = mem;
 
 	if (mem == NULL)
 		return SLICE_NONE;
-	memcpy(mem, prefix, sizeof(prefix) - 1);
-	at = put_escaped(mem + sizeof(prefix) - 1, details);
+	at = put(at, name, sizeof(name) - 1);
+	if (error.len > 0) {
+		at = put(at, error_key, sizeof(error_key) - 1);
+		at = put(at, error.ptr, error.len);
+	}
+	at = put(at, details_key, sizeof(details_key) - 1);
+	at = put_escaped(at, details);
 	*at++ = '"';
 	return slice_of(mem, (size_t)(at - mem));
 }

@@ -56,23 +56,36 @@ credit(struct tunnel *t, size_t n)
 		http2_stream_consumed(t->h2, n);
 }
 
+/* The owner may close meanwhile: what it reads is out of that one's reach. */
+static void
+deliver(struct tunnel *t, struct buf *held)
+{
+	while (buf_len(held) > 0 && may_deliver(t)) {
+		struct slice part =
+		    slice_sub(buf_slice(held), 0, (size_t)LOOP_SCRATCH_LEN);
+
+		stream_emit_data(&t->s, part);
+		buf_consume(held, part.len);
+		credit(t, part.len);
+	}
+}
+
 static void
 on_deliver(void *arg)
 {
+	struct buf held;
 	struct tunnel *t;
 
 	OBJ(t, arg, TUNNEL_MAGIC);
-	while (buf_len(&t->held) > 0 && may_deliver(t)) {
-		struct slice part =
-		    slice_sub(buf_slice(&t->held), 0, (size_t)LOOP_SCRATCH_LEN);
-
-		stream_emit_data(&t->s, part);
-		buf_consume(&t->held, part.len);
-		credit(t, part.len);
-	}
-	if (buf_len(&t->held) > 0)
+	held = t->held;
+	buf_init(&t->held, LIMIT_H2_STREAM_WINDOW_MAX);
+	deliver(t, &held);
+	if (buf_len(&held) > 0 && !stream_is_closing(&t->s)) {
+		t->held = held;
 		return;
-	buf_fini(&t->held);
+	}
+	credit(t, buf_len(&held)); /* nobody wants it any more */
+	buf_fini(&held);
 	if (t->fin && may_deliver(t))
 		stream_emit_eof(&t->s);
 }
@@ -448,7 +461,8 @@ http_tunnel_accept(struct http2_stream *s, const struct http_head *extra,
 }
 
 enum err
-http_tunnel_refuse(struct http2_stream *s, unsigned status, struct slice why)
+http_tunnel_refuse(struct http2_stream *s, unsigned status, struct slice error,
+    struct slice why)
 {
 	AUTO(arena_fini) struct arena a = {0};
 	struct http_head h;
@@ -457,7 +471,7 @@ http_tunnel_refuse(struct http2_stream *s, unsigned status, struct slice why)
 	arena_init(&a, 8 << 10);
 	http_head_init(&h, &a);
 	h.status = (uint16_t)status;
-	why = http_proxy_status(&a, slice_sub(why, 0, REASON_MAX));
+	why = http_proxy_status(&a, error, slice_sub(why, 0, REASON_MAX));
 	e = http_head_set_id(&h, HTTP_PROXY_STATUS, why);
 	if (e == OK)
 		e = http2_stream_respond(s, &h, /* end */ true);

@@ -44,11 +44,12 @@ struct stream *http_tunnel_take(struct http2_stream *s, struct buf *first,
     bool ended, const struct stream_events *events, void *arg);
 
 /*
- * Server: answers a CONNECT with a status and says why in Proxy-Status's
- * details (RFC 9209 §2.1.5), then ends the stream; its events still come.
+ * Server: answers a CONNECT with a status and says why in Proxy-Status, by an
+ * error type (RFC 9209 §2.3; empty: none) and details, then ends the stream;
+ * its events still come.
  */
-MUST_USE enum err http_tunnel_refuse(
-    struct http2_stream *s, unsigned status, struct slice why);
+MUST_USE enum err http_tunnel_refuse(struct http2_stream *s, unsigned status,
+    struct slice error, struct slice why);
 
 /* Client, of a tunnel: the status of the answer, 0 before it. */
 unsigned http_tunnel_status(const struct stream *tunnel);

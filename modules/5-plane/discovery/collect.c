@@ -61,12 +61,20 @@ with_port(const struct addr *a, uint16_t port)
 	return out;
 }
 
+/*
+ * Of the other family only the first: what else a machine has are mostly
+ * bridges of its own, whose addresses others have, too.
+ */
 static void
-place(struct workload *w, const struct addr *a, uint16_t tunnel_port)
+place(struct workload *w, const struct addr *a, const struct addr *other,
+    uint16_t tunnel_port)
 {
 	w->addr = with_port(a, w->port);
-	if (tunnel_port != 0)
-		w->tunnel = with_port(a, tunnel_port);
+	if (tunnel_port == 0)
+		return;
+	w->tunnel = with_port(a, tunnel_port);
+	if (other != NULL)
+		w->other = with_port(other, tunnel_port);
 }
 
 static struct labels
@@ -98,8 +106,12 @@ read_workload(const struct record_reading *from, const struct gossip_service *s,
 {
 	const struct gossip_offers *o = &from->x.offers;
 	const struct discovery_record *r = from->r;
-	const struct addr *a =
-	    pick_addr(o->addrs, o->addr_count, from->d->in.families);
+	unsigned families = from->d->in.families;
+	const struct addr *a = pick_addr(o->addrs, o->addr_count, families);
+	const struct addr *other =
+	    a != NULL
+		? pick_addr(o->addrs, o->addr_count, families & ~family_bit(a))
+		: NULL;
 
 	*w = (struct workload){.node = from->node,
 	    .network = from->network,
@@ -116,7 +128,7 @@ read_workload(const struct record_reading *from, const struct gossip_service *s,
 	    .is_reachable = a != NULL,
 	    .issued_s = r->issued_s,
 	    .id = r->id};
-	place(w, a != NULL ? a : &o->addrs[0], o->tunnel_port);
+	place(w, a != NULL ? a : &o->addrs[0], other, o->tunnel_port);
 	(void)workload_judge(from->d, r, s, to, w); /* for the first time */
 }
 
@@ -310,6 +322,8 @@ read_local(const struct discovery *d, const struct discovery_local *l,
 	keep(to, l->ns, &w->ns);
 	keep(to, l->account, &w->account);
 	keep(to, l->protocol, &w->protocol);
+	keep(to, l->unhealthy, &w->reason);
+	w->health = l->unhealthy.len > 0 ? VIEW_UNHEALTHY : VIEW_HEALTHY;
 	w->labels = keep_labels(to, &l->labels);
 }
 
@@ -333,6 +347,7 @@ is_same_local(const struct workload *w, const struct discovery_local *l)
 	       addr_eq(&w->addr, &l->target) && slice_eq(w->name, l->name) &&
 	       slice_eq(w->ns, l->ns) && slice_eq(w->account, l->account) &&
 	       slice_eq(w->protocol, l->protocol) &&
+	       slice_eq(w->reason, l->unhealthy) &&
 	       w->labels.count == l->labels.count &&
 	       labels_match(&w->labels, &l->labels) &&
 	       labels_match(&l->labels, &w->labels);

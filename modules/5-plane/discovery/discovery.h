@@ -88,9 +88,10 @@ struct discovery_local {
 	struct slice account;
 	struct slice protocol;
 	struct labels labels;
-	uint16_t port;      /* callers' */
-	uint16_t weight;    /* 0 takes no new traffic */
-	struct addr target; /* where it really listens */
+	uint16_t port;          /* callers' */
+	uint16_t weight;        /* 0 takes no new traffic */
+	struct addr target;     /* where it really listens */
+	struct slice unhealthy; /* why nobody may call it; empty: it is well */
 };
 
 /*

@@ -38,6 +38,7 @@ struct workload {
 	bool is_reachable;  /* by an address of a family that we have */
 	struct addr addr;   /* with `port`; here: where it listens */
 	struct addr tunnel; /* family 0: none */
+	struct addr other;  /* the same by the other family, if it has one */
 	enum view_health health;
 	struct slice reason;
 	/* Its age, for conflicts: the living first, then the older voucher. */

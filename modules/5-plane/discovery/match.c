@@ -91,6 +91,7 @@ add_endpoint(struct making *m, const struct workload *w, uint16_t port)
 		.service_port = port,
 		.addr = w->addr,
 		.tunnel = w->tunnel,
+		.other_tunnel = w->other,
 		.network = w->network,
 		.node = w->node,
 		.workload = w->name,

@@ -11,17 +11,23 @@
 #include "http/mirror.h"
 #include "inbound/inbound.h"
 #include "outbound/listeners.h"
+#include "outbound/wanted.h"
 #include "snapshot.h"
-#include "tcp/tcp.h"
 #include "tunnel/tunnels.h"
+#include "upstream/outside.h"
 #include "worker.h"
 
 enum {
 	PROXY_MAGIC = 0x70726f78,
-	NAMES_BYTES = 4096,
+	NAME_BYTES = 4096,
 	OUT_BYTES = 2 * LIMIT_HEAD_BYTES + LIMIT_STREAM_BUFFER,
-	CLOSE_POLL_US = 10000
+	CLOSE_POLL_US = 10000,
+	CONNS_MAX = 32768,
+	TUNNELS_MAX = 8192
 };
+#define HEAD_US UINT64_C(60000000)
+#define IDLE_US UINT64_C(3600000000)
+#define STREAM_IDLE_US UINT64_C(300000000)
 
 static struct worker *
 worker_at(struct proxy *p, unsigned index)
@@ -48,22 +54,20 @@ start_worker(struct loop *l, unsigned index, void *arg)
 	list_init(&w->mirrors);
 	buf_init(&w->to_client, OUT_BYTES);
 	buf_init(&w->to_service, OUT_BYTES);
+	map_init(&w->outside);
 	w->hosts = hosts_new(l);
 	w->tunnels = tunnels_new(w);
 	w->listeners = listeners_new(w);
+	w->wanted = wanted_new(w);
 	w->inbound = inbound_new(w);
 }
 
 static void
-copy_names(struct proxy *p, const struct proxy_spec *spec)
+copy_name(struct proxy *p, const struct proxy_spec *spec)
 {
-	struct slice name =
-	    spec->server_name.len > 0 ? spec->server_name : S("meshd");
-
-	arena_init(&p->arena, NAMES_BYTES);
+	arena_init(&p->arena, NAME_BYTES);
 	CHECK(
 	    arena_copy(&p->arena, spec->trust_domain, &p->trust_domain) == OK);
-	CHECK(arena_copy(&p->arena, name, &p->server_name) == OK);
 }
 
 static void
@@ -86,6 +90,30 @@ count_tunnels(struct proxy *p)
 				   slice_str(ways[i]), slice_str(kinds[j])});
 }
 
+static void
+count_refusals(struct proxy *p)
+{
+	static const char *const labels[] = {"peer", "reason"};
+
+	p->refusals = metric_family_new("meshd_refusals_total",
+	    "What broke a rule of its protocol, or met a limit.",
+	    METRIC_COUNTER, labels, ARRAY_LEN(labels), NULL, 0);
+}
+
+static void
+set_limits(struct proxy *p)
+{
+	struct proxy_limits *l = &p->limits;
+
+	*l = p->spec.limits;
+	l->conns = l->conns > 0 ? l->conns : CONNS_MAX;
+	l->tunnels = l->tunnels > 0 ? l->tunnels : TUNNELS_MAX;
+	l->head_us = l->head_us > 0 ? l->head_us : HEAD_US;
+	l->idle_us = l->idle_us > 0 ? l->idle_us : IDLE_US;
+	l->stream_idle_us =
+	    l->stream_idle_us > 0 ? l->stream_idle_us : STREAM_IDLE_US;
+}
+
 struct proxy *
 proxy_open(const struct proxy_spec *spec)
 {
@@ -97,8 +125,10 @@ proxy_open(const struct proxy_spec *spec)
 	p->worker = mem_new_array(p->count, sizeof(*p->worker));
 	p->budget.limit = spec->h2_window_bytes;
 	p->tickets = tls_tickets_new();
-	copy_names(p, spec);
+	copy_name(p, spec);
+	set_limits(p);
 	count_tunnels(p);
+	count_refusals(p);
 	for (unsigned i = 0; i < p->count; i++)
 		p->worker[i].loop = workers_loop(spec->workers, i);
 	workers_each(spec->workers, start_worker, spec->control, NULL, p);
@@ -127,7 +157,7 @@ take_view(struct loop *l, unsigned index, void *arg)
 	snapshot_unref(&w->now);
 	w->now = snapshot_new(w, pub->view);
 	listeners_update(w->listeners, pub->view);
-	tcp_view_changed(w);
+	awaiting_tell(w);
 }
 
 static void
@@ -151,6 +181,56 @@ proxy_publish(
 	    .proxy = p, .view = view_ref(v), .done = done, .arg = arg};
 	workers_each(
 	    p->spec.workers, take_view, p->spec.control, view_taken, pub);
+}
+
+/* --- what rules of the machine lead here ------------------------------------
+ */
+
+struct capturing {
+	struct proxy *proxy;
+	struct proxy_captured what;
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static void
+take_doors(struct loop *l, unsigned index, void *arg)
+{
+	struct capturing *c = arg;
+	struct worker *w = worker_at(c->proxy, index);
+
+	(void)l; /* the worker's */
+	w->captured = c->what;
+	if (w->now != NULL && !w->draining)
+		listeners_update(w->listeners, w->now->view);
+}
+
+static void
+doors_taken(void *arg)
+{
+	struct capturing *c = arg;
+
+	if (c->done != NULL)
+		c->done(c->arg);
+	mem_free(&c);
+}
+
+void
+proxy_capture(struct proxy *p, const struct proxy_captured *what,
+    void (*done)(void *arg), void *arg)
+{
+	struct capturing *c = mem_new(sizeof(*c));
+
+	*c = (struct capturing){
+	    .proxy = p, .what = *what, .done = done, .arg = arg};
+	workers_each(
+	    p->spec.workers, take_doors, p->spec.control, doors_taken, c);
+}
+
+void
+proxy_keep_answers(struct proxy *p, bool on)
+{
+	__atomic_store_n(&p->keeps_answers, on, __ATOMIC_RELAXED);
 }
 
 /* --- credentials --- */
@@ -341,7 +421,7 @@ count_left(struct loop *l, unsigned index, void *arg)
 	}
 	if (!list_empty(&w->conns) || w->upstreams > 0 ||
 	    !inbound_is_empty(w->inbound) || !tunnels_are_empty(w->tunnels) ||
-	    !listeners_are_empty(w->listeners))
+	    !listeners_are_empty(w->listeners) || !wanted_is_quiet(w->wanted))
 		c->left++;
 }
 
@@ -353,9 +433,11 @@ stop_worker(struct loop *l, unsigned index, void *arg)
 
 	(void)l; /* the worker's */
 	snapshot_unref(&w->now);
+	outside_forget(w);
 	hosts_free(&w->hosts);
 	inbound_free(&w->inbound);
 	listeners_free(&w->listeners);
+	wanted_free(&w->wanted);
 	tunnels_free(&w->tunnels);
 	proxy_credentials_unref(&w->credentials);
 	buf_fini(&w->to_client);

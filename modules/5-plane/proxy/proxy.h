@@ -18,10 +18,9 @@
 #include "net/net.h"
 #include "tls/tls.h"
 
-enum { PROXY_HBONE_PORT = 15008 };
-
 struct proxy;
 struct proxy_credentials;
+struct proxy_ask;
 
 enum proxy_listening {
 	PROXY_LISTENS,
@@ -38,6 +37,15 @@ struct proxy_listener {
 	struct slice why; /* PROXY_WAITS: in words */
 };
 
+/* How many and how long; 0: as said there. */
+struct proxy_limits {
+	uint32_t conns;          /* of clients, a listener and worker: 32768 */
+	uint32_t tunnels;        /* that come in, a worker: 8192 */
+	uint64_t head_us;        /* until a request's head is whole: 60 s */
+	uint64_t idle_us;        /* a client without a request: 1 h */
+	uint64_t stream_idle_us; /* a request of which nothing moves: 5 min */
+};
+
 struct proxy_spec {
 	struct loop *control;
 	struct workers *workers;
@@ -45,13 +53,19 @@ struct proxy_spec {
 	struct addr hbone;         /* where tunnels come in; port 0 takes any,
 				    * family 0: nothing comes in */
 	struct slice trust_domain; /* copied */
-	struct slice server_name;  /* for Proxy-Status and Via; "meshd" */
 	uint64_t h2_window_bytes;  /* growth of all windows together */
+	struct proxy_limits limits;
 	/* On a worker, in the turn in which a flow ended; `record` is lent. */
 	void (*on_flow)(
 	    void *arg, unsigned worker, const struct flow_record *record);
 	/* On the control loop; all of it is lent. */
 	void (*on_listener)(void *arg, const struct proxy_listener *l);
+	/*
+	 * On the control loop: a program calls this host (lent) by name, and
+	 * shall meet what holds for it. proxy_host_told(ask) once, when that is
+	 * in force, or cannot be. May be NULL: nothing is missing.
+	 */
+	void (*on_host)(void *arg, struct slice host, struct proxy_ask *ask);
 	void *arg;
 };
 
@@ -73,6 +87,25 @@ void proxy_close(
  */
 void proxy_publish(
     struct proxy *p, const struct view *v, void (*done)(void *arg), void *arg);
+
+/*
+ * The ports to which rules of the machine lead what programs call, and who
+ * calls them; family 0: it is not listened there. done(arg) when they are open
+ * on every worker, or are tried again (on_listener); may be NULL. A connection
+ * that no rule led there is refused.
+ */
+enum { PROXY_DOORS_MAX = 2 }; /* of each: IPv4 and IPv6 */
+struct proxy_captured {
+	struct addr out[PROXY_DOORS_MAX];
+	struct addr in[PROXY_DOORS_MAX];
+};
+void proxy_capture(struct proxy *p, const struct proxy_captured *c,
+    void (*done)(void *arg), void *arg);
+
+void proxy_host_told(struct proxy_ask *ask);
+
+/* Whether records come with the heads of answers; any thread. */
+void proxy_keep_answers(struct proxy *p, bool on);
 
 /* --- who this machine is, to its peers --- */
 
@@ -107,7 +140,7 @@ void proxy_set_credentials(struct proxy *p, struct proxy_credentials *c);
 enum proxy_conn_kind {
 	PROXY_CONN_HTTP,    /* a client of a named listener */
 	PROXY_CONN_TCP,     /* the same, bytes */
-	PROXY_CONN_UPGRADE, /* the same, after 101 */
+	PROXY_CONN_UPGRADE, /* the same, after 101, or CONNECT's 200 */
 	PROXY_CONN_INBOUND  /* a tunnel's stream to a local service */
 };
 

@@ -101,9 +101,8 @@ hosts_free(struct hosts **hp)
 	mem_free(hp);
 }
 
-/* Counted; made if new. */
-static struct host *
-hosts_get(struct hosts *h, uint64_t id)
+struct host *
+hosts_ref(struct hosts *h, uint64_t id)
 {
 	struct host *host = map_get(&h->by_id, key_of(&id));
 
@@ -221,7 +220,7 @@ bind(struct snapshot *s, const struct view_cluster *c)
 	b->hosts = mem_new_array(MAX(n, 1), sizeof(struct host *));
 	for (size_t i = 0; i < n; i++) {
 		const struct view_endpoint *e = c->endpoints[i];
-		struct host *host = hosts_get(s->worker->hosts, e->id);
+		struct host *host = hosts_ref(s->worker->hosts, e->id);
 
 		host->lb.weight = e->weight;
 		host->lb.unhealthy = !e->usable;
@@ -265,6 +264,43 @@ bound_pick(struct bound *b, struct worker *w, struct host *const *tried,
 	return b->cluster->endpoints[i];
 }
 
+/* The index, or how many there are. */
+static size_t
+find_at(const struct bound *b, const struct addr *at)
+{
+	size_t i = 0;
+
+	while (
+	    i < b->set.count && !addr_eq(&b->cluster->endpoints[i]->addr, at))
+		i++;
+	return i;
+}
+
+bool
+bound_has_at(const struct bound *b, const struct addr *at)
+{
+	return find_at(b, at) < b->set.count;
+}
+
+const struct view_endpoint *
+bound_pick_at(struct bound *b, const struct addr *at, struct host **out_host)
+{
+	size_t i = find_at(b, at);
+
+	if (i == b->set.count)
+		return NULL;
+	*out_host = b->hosts[i];
+	b->hosts[i]->refs++;
+	b->hosts[i]->lb.active++;
+	return b->cluster->endpoints[i];
+}
+
+uint64_t
+bound_longest_us(const struct bound *b)
+{
+	return b != NULL ? b->cluster->policy->connections.longest_us : 0;
+}
+
 bool
 bound_speaks_http2(const struct bound *b, const struct http_head *h)
 {
@@ -288,4 +324,23 @@ snapshot_bind(struct snapshot *s, const struct view_cluster *c)
 	b = bind(s, c);
 	*place_of(s->bound, s->bound_cap, c) = b;
 	return b;
+}
+
+bool
+bound_is_awaited(const struct bound *b)
+{
+	return b->cluster->usable_count == 0 && b->cluster->awaited_count > 0;
+}
+
+struct bound *
+bound_now(const struct bound *b, struct worker *w, struct snapshot **held)
+{
+	const struct view_cluster *c = view_find_like(w->now->view, b->cluster);
+	struct snapshot *before = *held;
+
+	if (c == NULL)
+		return NULL;
+	*held = snapshot_ref(w->now);
+	snapshot_unref(&before);
+	return snapshot_bind(*held, c);
 }

@@ -14,7 +14,7 @@
 
 enum {
 	HOST_FORGET_US = 60 * 1000000, /* unused that long, it is forgotten */
-	HOST_IDLE_CONNS_MAX = 128      /* kept open to one host */
+	HOST_IDLE_CONNS_MAX = 1024     /* kept open to it, 1.2 KB each */
 };
 
 /* One endpoint, as this worker met it. */
@@ -63,6 +63,23 @@ struct bound *snapshot_bind(struct snapshot *s, const struct view_cluster *c);
 const struct view_endpoint *bound_pick(struct bound *b, struct worker *w,
     struct host *const *tried, size_t count, struct host **out_host);
 
+/* The same of the one at that address; NULL: none of them is there. */
+const struct view_endpoint *bound_pick_at(
+    struct bound *b, const struct addr *at, struct host **out_host);
+bool bound_has_at(const struct bound *b, const struct addr *at);
+
+/*
+ * Nothing of it can be picked, but where a name of its endpoints leads is being
+ * looked up. Then bound_now() is the same cluster in the worker's view of now,
+ * kept by *held, in place of what that kept; NULL: there is none.
+ */
+bool bound_is_awaited(const struct bound *b);
+struct bound *bound_now(
+    const struct bound *b, struct worker *w, struct snapshot **held);
+
+/* How old a connection to it may become; 0: any age, as without a cluster. */
+uint64_t bound_longest_us(const struct bound *b);
+
 /* As the service's port says, or as the client of the request does. */
 bool bound_speaks_http2(const struct bound *b, const struct http_head *h);
 
@@ -74,6 +91,8 @@ void hosts_free(struct hosts **hp);
 struct http2;
 void hosts_close_idle(struct hosts *h, const struct http2 *session);
 
+/* Counted; made if new. */
+struct host *hosts_ref(struct hosts *h, uint64_t id);
 void host_unref(struct hosts *h, struct host **hp);
 
 #endif

@@ -9,6 +9,15 @@
 enum { NEWS_NAME_MAX = 128 };
 
 void
+worker_name_destination(struct flow_record *f, const struct view_cluster *c)
+{
+	f->cluster = c->name;
+	f->destination.service = c->service->host;
+	f->destination.service_name = c->service->name;
+	f->destination.service_ns = c->service->ns;
+}
+
+void
 worker_report(struct worker *w, const struct flow_record *record)
 {
 	const struct proxy_spec *spec = &w->proxy->spec;
@@ -29,6 +38,29 @@ worker_tell_tunnel(struct worker *w, int way, struct http2 *session)
 	log_debug("tunnel open", "direction=%s peer=%s handshake=%s",
 	    way == TUNNEL_IN ? "inbound" : "outbound",
 	    peer == NULL ? "" : peer->uri, resumed ? "resumed" : "full");
+}
+
+/* Looked up each time, under a lock: who is refused is not in a hurry. */
+void
+worker_refused(struct worker *w, enum refused who, const char *reason)
+{
+	static const char *const names[] = {[REFUSED_CLIENT] = "client",
+	    [REFUSED_SERVICE] = "service",
+	    [REFUSED_NODE] = "node"};
+	struct metric_series *s = metric_series_get(w->proxy->refusals,
+	    (const struct slice[]){slice_str(names[who]), slice_str(reason)});
+
+	metric_add(s, 1);
+	metric_series_release(s);
+}
+
+void
+worker_refused_http2(struct worker *w, enum refused who, const struct http2 *c)
+{
+	enum http2_flaw f = http2_flaw_of(c);
+
+	if (f != HTTP2_SOUND)
+		worker_refused(w, who, http2_flaw_word(f));
 }
 
 /* --- listeners' news, carried to the control loop --- */
@@ -99,4 +131,41 @@ void
 worker_unregister(struct registered *r)
 {
 	list_remove(&r->link);
+}
+
+/* --- what waits for a view that knows more --- */
+
+static void
+on_awaited_long(void *arg)
+{
+	struct awaiting *a = arg;
+
+	awaiting_stop(a);
+	a->on_end(a);
+}
+
+void
+awaiting_begin(struct worker *w, struct awaiting *a, uint64_t longest_us)
+{
+	awaiting_stop(a);
+	list_push_back(&w->awaiting, &a->link);
+	timer_init(&a->until, w->loop, on_awaited_long, a);
+	timer_set(&a->until, longest_us);
+}
+
+void
+awaiting_stop(struct awaiting *a)
+{
+	list_remove(&a->link);
+	timer_clear(&a->until);
+}
+
+void
+awaiting_tell(struct worker *w)
+{
+	LIST_EACH (&w->awaiting, it) {
+		struct awaiting *a = CONTAINER(it, struct awaiting, link);
+
+		a->on_view(a);
+	}
 }

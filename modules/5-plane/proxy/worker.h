@@ -14,6 +14,7 @@ struct hosts;
 struct tunnels;
 struct listeners;
 struct inbound;
+struct wanted;
 
 /* Who dialled a tunnel, and how its handshake went. */
 enum { TUNNEL_OUT, TUNNEL_IN, TUNNEL_WAYS };
@@ -29,10 +30,13 @@ struct worker {
 	struct hosts *hosts;     /* what traffic did, by endpoint id */
 	struct tunnels *tunnels; /* HBONE sessions that go out */
 	struct listeners *listeners;
+	struct proxy_captured captured;
+	struct wanted *wanted; /* hosts that programs name */
+	struct map outside;    /* where names of others lead, outside.c */
 	struct inbound *inbound;
 	struct proxy_credentials *credentials; /* NULL before the first */
 	struct list conns;                     /* struct registered */
-	struct list awaiting; /* those of tcp.c that wait for a host */
+	struct list awaiting;                  /* struct awaiting */
 	uint64_t next_id;
 	uint32_t upstreams;    /* connections to services, idle ones too */
 	struct list mirrors;   /* copies of requests under way, mirror.c */
@@ -48,18 +52,40 @@ struct proxy {
 	uint32_t magic;
 	struct proxy_spec spec;
 	struct slice trust_domain;
-	struct slice server_name;
-	struct arena arena; /* the two texts above */
+	struct arena arena; /* the text above */
 	struct http2_budget budget;
+	struct proxy_limits limits;  /* no zero among them */
 	struct tls_tickets *tickets; /* for who comes in, to any worker */
 	/* How many were opened. */
 	struct metric_series *tunnels[TUNNEL_WAYS][TUNNEL_KINDS];
+	struct metric_family *refusals;
 	struct worker *worker; /* an array, by index */
 	unsigned count;
+	bool keeps_answers; /* relaxed: one more or less does not matter */
 };
+
+/* Whom a flow is for; what is known of the very endpoint comes later. */
+void worker_name_destination(
+    struct flow_record *f, const struct view_cluster *c);
+
+static inline bool
+proxy_keeps_answers(const struct proxy *p)
+{
+	return __atomic_load_n(&p->keeps_answers, __ATOMIC_RELAXED);
+}
 
 /* Tells the owner of a flow's end. */
 void worker_report(struct worker *w, const struct flow_record *record);
+
+/* Who broke a rule of its protocol, or met a limit. */
+enum refused { REFUSED_CLIENT, REFUSED_SERVICE, REFUSED_NODE };
+
+/* Counts it, by the word of what it was: http1_flaw_word() and the like. */
+void worker_refused(struct worker *w, enum refused who, const char *reason);
+
+/* The same for a connection of HTTP/2 that ended, if that was why. */
+void worker_refused_http2(
+    struct worker *w, enum refused who, const struct http2 *c);
 
 /* A listener's fate, for the owner of the proxy; `why` if it waits. */
 void worker_tell_listener(struct worker *w, struct slice name,
@@ -90,6 +116,24 @@ struct registered {
 
 void worker_register(struct worker *w, struct registered *r);
 void worker_unregister(struct registered *r);
+
+/* --- what waits for a view that knows more --- */
+
+/* Part of its object; zeroed it is idle. */
+struct awaiting {
+	struct list link;
+	struct timer until;
+	/* Another view is in force: it may be over now. */
+	void (*on_view)(struct awaiting *a);
+	/* It was in vain; it is idle by then. */
+	void (*on_end)(struct awaiting *a);
+};
+
+/* The two functions are set. */
+void awaiting_begin(struct worker *w, struct awaiting *a, uint64_t longest_us);
+/* Harmless when idle. */
+void awaiting_stop(struct awaiting *a);
+void awaiting_tell(struct worker *w);
 
 /* --- credentials -----------------------------------------------------------
  */

@@ -2,226 +2,320 @@
 /*
  * line — one access log line, as text or as JSON.
  *
- * Both forms walk the same columns; a column that has no value prints "-" in
- * text and null in JSON, as Istio does. Bytes that a peer chose are escaped,
- * so that no request can forge a line.
+ * Both are a list of pieces: what stands there as it is, and behind it what an
+ * operator makes of the flow. Istio's own two forms are written like anybody
+ * else's. A value that is not there is "-" in text; in JSON it is null, where
+ * the operator is all of a member.
  */
 #include "base/base.h"
+#include "codec/codec.h"
 
 #include "telemetry.h"
+#include "writer.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <stdatomic.h>
 
-enum { NUMBER_MAX = 32 };
+enum { ARENA_BYTES = 64 * TELEMETRY_FORMAT_MAX };
 
-struct writer {
-	struct buf *out;
-	bool json;
-	bool first;
-	enum err err; /* sticky */
+/* Istio's (pilot/pkg/model/telemetry_logging.go). */
+static const char usual_text[] =
+    "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% "
+    "%PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% "
+    "%CONNECTION_TERMINATION_DETAILS% "
+    "\"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_RECEIVED% %BYTES_SENT% "
+    "%DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% "
+    "\"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" \"%REQ(X-REQUEST-ID)%\" "
+    "\"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER% "
+    "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% "
+    "%DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%\n";
+
+static const char usual_json[] =
+    "{\"start_time\":\"%START_TIME%\","
+    "\"method\":\"%REQ(:METHOD)%\","
+    "\"path\":\"%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%\","
+    "\"protocol\":\"%PROTOCOL%\","
+    "\"response_code\":\"%RESPONSE_CODE%\","
+    "\"response_flags\":\"%RESPONSE_FLAGS%\","
+    "\"response_code_details\":\"%RESPONSE_CODE_DETAILS%\","
+    "\"connection_termination_details\":"
+    "\"%CONNECTION_TERMINATION_DETAILS%\","
+    "\"upstream_transport_failure_reason\":"
+    "\"%UPSTREAM_TRANSPORT_FAILURE_REASON%\","
+    "\"bytes_received\":\"%BYTES_RECEIVED%\","
+    "\"bytes_sent\":\"%BYTES_SENT%\","
+    "\"duration\":\"%DURATION%\","
+    "\"upstream_service_time\":\"%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%\","
+    "\"x_forwarded_for\":\"%REQ(X-FORWARDED-FOR)%\","
+    "\"user_agent\":\"%REQ(USER-AGENT)%\","
+    "\"request_id\":\"%REQ(X-REQUEST-ID)%\","
+    "\"authority\":\"%REQ(:AUTHORITY)%\","
+    "\"upstream_host\":\"%UPSTREAM_HOST%\","
+    "\"upstream_cluster\":\"%UPSTREAM_CLUSTER%\","
+    "\"upstream_local_address\":\"%UPSTREAM_LOCAL_ADDRESS%\","
+    "\"downstream_local_address\":\"%DOWNSTREAM_LOCAL_ADDRESS%\","
+    "\"downstream_remote_address\":\"%DOWNSTREAM_REMOTE_ADDRESS%\","
+    "\"requested_server_name\":\"%REQUESTED_SERVER_NAME%\","
+    "\"route_name\":\"%ROUTE_NAME%\"}";
+
+struct piece {
+	struct view_format_part part; /* its text is ready to be written */
+	bool whole;                   /* the value is all of a member of JSON */
+};
+
+struct telemetry_lines {
+	_Atomic unsigned refs;
+	struct arena arena;
+	struct piece *pieces;
+	size_t count;
+	bool wants_answers;
+};
+
+/* --- making --------------------------------------------------------------- */
+
+struct making {
+	struct telemetry_lines *lines;
+	size_t cap;
+	struct buf text; /* before the next operator */
+	struct writer w; /* into it */
+	struct fault *why;
 };
 
 static void
-put(struct writer *w, struct slice s)
+add_piece(struct making *m, const struct view_format_part *p, bool whole)
 {
-	if (w->err == OK)
-		w->err = buf_add_slice(w->out, s);
+	struct telemetry_lines *l = m->lines;
+	struct piece *at = &l->pieces[l->count];
+
+	CHECK(l->count < m->cap); /* an operator takes two bytes at least */
+	*at = (struct piece){.part = *p, .whole = whole};
+	if (m->w.err == OK)
+		m->w.err =
+		    arena_copy(&l->arena, buf_slice(&m->text), &at->part.text);
+	buf_reset(&m->text);
+	l->count++;
+	if (p->id == OPERATOR_TRAILER ||
+	    (p->id == OPERATOR_RESP &&
+		!slice_eq(p->argument, S("x-envoy-upstream-service-time"))))
+		l->wants_answers = true;
+}
+
+static bool
+parse(struct making *m, struct slice text, struct view_format *out)
+{
+	bool inert; /* then it has no value, ever */
+
+	if (m->w.err == OK)
+		m->w.err = format_check(text, &inert, m->why);
+	if (m->w.err == OK)
+		m->w.err =
+		    format_parse(text, OPERATOR_IN_LOG, &m->lines->arena, out);
+	return m->w.err == OK;
 }
 
 static void
-put_escaped(struct writer *w, struct slice s)
+make_text(struct making *m, struct slice text)
 {
-	static const char hex[] = "0123456789abcdef";
-	size_t plain = 0;
+	struct view_format f;
 
-	for (size_t i = 0; i < s.len; i++) {
-		uint8_t c = (uint8_t)s.ptr[i];
-		char code[] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-
-		if (c >= 0x20 && c != '"' && c != '\\' && c < 0x7f)
-			continue;
-		put(w, slice_sub(s, plain, i - plain));
-		put(w, slice_of(code, sizeof(code)));
-		plain = i + 1;
-	}
-	put(w, slice_sub(s, plain, s.len - plain));
-}
-
-/* Before each column: its separator and, in JSON, its key. */
-static void
-begin(struct writer *w, const char *key)
-{
-	if (!w->first)
-		put(w, w->json ? S(",") : S(" "));
-	w->first = false;
-	if (!w->json)
+	if (!parse(m, text, &f))
 		return;
-	put(w, S("\""));
-	put(w, slice_str(key));
-	put(w, S("\":"));
-}
-
-/* Text of a peer; `quoted` says whether the text form has quotes as well. */
-static void
-column(struct writer *w, const char *key, struct slice value, bool quoted)
-{
-	begin(w, key);
-	if (w->json && value.len == 0) {
-		put(w, S("null"));
-		return;
+	for (size_t i = 0; i < f.count; i++) {
+		writer_put(&m->w, f.parts[i].text);
+		if (f.parts[i].id != OPERATOR_NONE)
+			add_piece(m, &f.parts[i], /* whole */ false);
 	}
-	quoted = quoted || w->json;
-	if (quoted)
-		put(w, S("\""));
-	if (value.len == 0)
-		put(w, S("-"));
-	put_escaped(w, value);
-	if (quoted)
-		put(w, S("\""));
+	if (!slice_ends(text, S("\n")))
+		writer_put(&m->w, S("\n"));
 }
 
 static void
-number(struct writer *w, const char *key, uint64_t n)
+make_string(struct making *m, struct slice text)
 {
-	char text[NUMBER_MAX];
-	int len = snprintf(text, sizeof(text), "%" PRIu64, n);
+	struct view_format f;
 
-	begin(w, key);
-	put(w, slice_of(text, (size_t)len));
-}
-
-static void
-address(struct writer *w, const char *key, const struct addr *a, bool quoted)
-{
-	char text[ADDR_TEXT_MAX] = "";
-
-	if (a->family != ADDR_NONE)
-		addr_format(a, text);
-	column(w, key, slice_str(text), quoted);
-}
-
-/* The detail where there is one, else the flag's own words. */
-static struct slice
-reason(const struct flow_record *r)
-{
-	if (r->detail.len > 0)
-		return r->detail;
-	return slice_str(flow_flag_words(r->flag));
-}
-
-static void
-start_time(struct writer *w, const struct flow_record *r)
-{
-	char text[CLOCK_RFC3339_LEN];
-
-	clock_format_rfc3339(r->start_wall_ms, text);
-	if (w->json) {
-		column(w, "start_time", slice_str(text), false);
+	if (!parse(m, text, &f))
+		return;
+	if (f.count == 1 && f.parts[0].text.len == 0) {
+		add_piece(m, &f.parts[0], /* whole */ true);
 		return;
 	}
-	w->first = false;
-	put(w, S("["));
-	put(w, slice_str(text));
-	put(w, S("]"));
+	writer_put(&m->w, S("\""));
+	for (size_t i = 0; i < f.count; i++) {
+		writer_put_escaped(&m->w, f.parts[i].text);
+		if (f.parts[i].id != OPERATOR_NONE)
+			add_piece(m, &f.parts[i], /* whole */ false);
+	}
+	writer_put(&m->w, S("\""));
 }
 
-/* Text joins three columns within one pair of quotes. */
+/* As deep as the tree, which the parser of JSON has bounded. */
 static void
-request_line(struct writer *w, const struct flow_record *r)
+make_value(struct making *m, const struct value *v)
 {
-	const struct slice parts[] = {r->method, r->path, r->version};
-	const char *keys[] = {"method", "path", "protocol"};
+	bool is_map = v->type == VALUE_MAP;
 
-	if (w->json) {
-		for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-			column(w, keys[i], parts[i], false);
+	if (v->type == VALUE_STRING) {
+		make_string(m, v->string);
 		return;
 	}
-	put(w, S(" \""));
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		if (i > 0)
-			put(w, S(" "));
-		if (parts[i].len == 0)
-			put(w, S("-"));
-		put_escaped(w, parts[i]);
+	if (!is_map && v->type != VALUE_LIST) {
+		if (m->w.err == OK)
+			m->w.err = codec_json_emit(v, &m->text);
+		return;
 	}
-	put(w, S("\""));
-}
-
-/* Bytes that nobody looked into have no response, so no details either. */
-static struct slice
-details(const struct flow_record *r)
-{
-	if (r->flag != FLOW_OK)
-		return slice_str(flow_flag_token(r->flag));
-	if (r->kind != FLOW_HTTP)
-		return SLICE_NONE;
-	/* A rule may answer by itself, and nothing is wrong. */
-	return r->upstream.family == ADDR_NONE ? S("direct_response")
-					       : S("via_upstream");
-}
-
-static void
-outcome(struct writer *w, const struct flow_record *r)
-{
-	char letters[FLOW_LETTERS_MAX];
-
-	number(w, "response_code", r->status);
-	column(w, "response_flags", slice_str(flow_letters(r, letters)), false);
-	column(w, "response_code_details", details(r), false);
-	column(w, "connection_termination_details", SLICE_NONE, false);
-	column(w, "upstream_transport_failure_reason", reason(r), true);
-	number(w, "bytes_received", r->bytes_received);
-	number(w, "bytes_sent", r->bytes_sent);
-	number(w, "duration", r->duration_us / 1000);
+	writer_put(&m->w, is_map ? S("{") : S("["));
+	VALUE_EACH(v, it)
+	{
+		if (it != v->child)
+			writer_put(&m->w, S(","));
+		if (is_map) {
+			writer_put(&m->w, S("\""));
+			writer_put_escaped(&m->w, it->key);
+			writer_put(&m->w, S("\":"));
+		}
+		make_value(m, it);
+	}
+	writer_put(&m->w, is_map ? S("}") : S("]"));
 }
 
 static void
-upstream_time(struct writer *w, const struct flow_record *r)
+make_json(struct making *m, struct slice text)
 {
-	if (r->kind == FLOW_HTTP && r->upstream_us > 0)
-		number(w, "upstream_service_time", r->upstream_us / 1000);
-	else
-		column(w, "upstream_service_time", SLICE_NONE, false);
-}
+	AUTO(arena_fini) struct arena arena = {0};
+	const struct value *v = NULL;
 
-static void
-request_headers(struct writer *w, const struct flow_record *r)
-{
-	column(w, "x_forwarded_for", r->forwarded_for, true);
-	column(w, "user_agent", r->user_agent, true);
-	column(w, "request_id", r->request_id, true);
-	column(w, "authority", r->authority, true);
-}
-
-static void
-route(struct writer *w, const struct flow_record *r)
-{
-	address(w, "upstream_host", &r->upstream, true);
-	column(w, "upstream_cluster", r->cluster, false);
-	address(w, "upstream_local_address", &r->upstream_local, false);
-	address(w, "downstream_local_address", &r->downstream_local, false);
-	address(w, "downstream_remote_address", &r->downstream_remote, false);
-	column(w, "requested_server_name", r->sni, false);
-	column(w, "route_name", r->route, false);
+	arena_init(&arena, ARENA_BYTES);
+	m->w.err = codec_json_parse(text, &arena, &v, m->why);
+	if (m->w.err == OK && v->type != VALUE_MAP)
+		m->w.err = fault_set(m->why, ERR_INVALID,
+		    "a line of JSON is an object, {\"…\": \"%%…%%\"}");
+	if (m->w.err != OK)
+		return;
+	make_value(m, v);
+	writer_put(&m->w, S("\n"));
 }
 
 enum err
-telemetry_format_line(
-    const struct flow_record *r, enum telemetry_format format, struct buf *out)
+telemetry_lines_new(enum telemetry_format format, struct slice written,
+    struct telemetry_lines **out, struct fault *why)
 {
-	struct writer w = {
-	    .out = out, .json = format == TELEMETRY_JSON, .first = true};
+	static const struct view_format_part none = {.id = OPERATOR_NONE};
+	AUTO(telemetry_lines_unref)
+	struct telemetry_lines *l = mem_new(sizeof(*l));
+	struct making m = {.lines = l, .why = why};
+	enum err e;
 
-	if (w.json)
-		put(&w, S("{"));
-	start_time(&w, r);
-	request_line(&w, r);
-	outcome(&w, r);
-	upstream_time(&w, r);
-	request_headers(&w, r);
-	route(&w, r);
-	put(&w, w.json ? S("}\n") : S("\n"));
+	l->refs = 1;
+	arena_init(&l->arena, ARENA_BYTES);
+	if (written.len > TELEMETRY_FORMAT_MAX)
+		return fault_set(why, ERR_LIMIT,
+		    "a format of the access log has at most %d bytes",
+		    TELEMETRY_FORMAT_MAX);
+	if (written.len == 0)
+		written = format == TELEMETRY_JSON ? slice_str(usual_json)
+						   : slice_str(usual_text);
+	m.cap = written.len / 2 + 2;
+	l->pieces = mem_new_array(m.cap, sizeof(*l->pieces));
+	buf_init(&m.text, ARENA_BYTES);
+	m.w.out = &m.text;
+	if (format == TELEMETRY_JSON)
+		make_json(&m, written);
+	else
+		make_text(&m, written);
+	add_piece(&m, &none, /* whole */ false);
+	buf_fini(&m.text);
+	e = m.w.err;
+	if (e != OK)
+		return why != NULL && why->code == OK
+			   ? fault_set(why, e, "the format: %s", err_text(e))
+			   : e;
+	*out = TAKE(l);
+	return OK;
+}
+
+enum err
+telemetry_lines_parse(
+    struct slice setting, struct telemetry_lines **out, struct fault *why)
+{
+	enum { SHOWN_MAX = 64 };
+
+	if (slice_eq(setting, S("text")) || slice_eq(setting, S("json")))
+		return telemetry_lines_new(slice_eq(setting, S("json"))
+					       ? TELEMETRY_JSON
+					       : TELEMETRY_TEXT,
+		    S(""), out, why);
+	if (slice_starts(setting, S("{")))
+		return telemetry_lines_new(TELEMETRY_JSON, setting, out, why);
+	if (slice_find(setting, '%') == setting.len)
+		return fault_set(why, ERR_INVALID,
+		    "a format of the access log is text, json, or has "
+		    "operators such as %%RESPONSE_CODE%%; \"%.*s\" has none",
+		    SLICE_ARG(slice_sub(setting, 0, SHOWN_MAX)));
+	return telemetry_lines_new(TELEMETRY_TEXT, setting, out, why);
+}
+
+struct telemetry_lines *
+telemetry_lines_ref(struct telemetry_lines *l)
+{
+	atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+	return l;
+}
+
+void
+telemetry_lines_unref(struct telemetry_lines **lp)
+{
+	struct telemetry_lines *l = *lp;
+
+	*lp = NULL;
+	if (l == NULL ||
+	    atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	arena_fini(&l->arena);
+	mem_free(&l->pieces);
+	mem_free(&l);
+}
+
+bool
+telemetry_lines_want_answers(const struct telemetry_lines *l)
+{
+	return l->wants_answers;
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+static void
+put_whole(struct writer *w, const struct format_value *v)
+{
+	if (v->text.len == 0) {
+		writer_put(w, S("null"));
+		return;
+	}
+	if (!v->is_number)
+		writer_put(w, S("\""));
+	writer_put_escaped(w, v->text);
+	if (!v->is_number)
+		writer_put(w, S("\""));
+}
+
+enum err
+telemetry_format_line(const struct flow_record *r,
+    const struct telemetry_lines *l, struct buf *out)
+{
+	struct writer w = {.out = out};
+	struct format_value v;
+
+	for (size_t i = 0; i < l->count; i++) {
+		const struct piece *p = &l->pieces[i];
+
+		writer_put(&w, p->part.text);
+		if (p->part.id == OPERATOR_NONE)
+			continue;
+		format_value(&p->part, r, &v);
+		if (p->whole)
+			put_whole(&w, &v);
+		else
+			writer_put_escaped(
+			    &w, v.text.len > 0 ? v.text : S("-"));
+	}
 	return w.err;
 }

@@ -9,7 +9,7 @@
 
 #include "series.h"
 
-#include <stdio.h>
+#include <string.h>
 
 enum { TABLE_LEN = 512 };
 
@@ -149,6 +149,18 @@ series_register(void)
 	families.sent = family("istio_tcp_sent_bytes_total",
 	    "Bytes to clients of TCP connections.", METRIC_COUNTER, L_GRPC);
 	tell_build();
+}
+
+size_t
+series_label(const char *name)
+{
+	size_t i = 0;
+
+	while (strcmp(label_names[i], name) != 0) {
+		i++;
+		CHECK(i < LABELS);
+	}
+	return i;
 }
 
 struct series_table *

@@ -14,6 +14,9 @@ struct series_entry; /* all that one kind of flow counts into */
 /* Makes the families; harmless the second time. */
 void series_register(void);
 
+/* Where the label of this name stands; it is one of the metrics'. */
+size_t series_label(const char *name);
+
 struct series_table *series_table_new(void);
 void series_table_free(struct series_table **tp);
 

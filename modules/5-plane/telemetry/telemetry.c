@@ -7,7 +7,9 @@
  */
 #include "base/base.h"
 
+#include "recent.h"
 #include "series.h"
+#include "tap.h"
 #include "telemetry.h"
 
 #include <errno.h>
@@ -22,7 +24,7 @@ enum {
 struct telemetry {
 	uint32_t magic;
 	int fd;
-	enum telemetry_format format;
+	struct telemetry_lines *lines; /* of new writers */
 	bool log_success; /* relaxed: a line more or less does not matter */
 	struct metric_series *dropped;
 };
@@ -31,10 +33,23 @@ struct telemetry_writer {
 	struct telemetry *owner;
 	struct buf waiting;
 	size_t lines;
+	struct telemetry_lines *form; /* of what follows */
 	struct series_table *series;
+	struct recent *recent;
+	struct tapped taps[TELEMETRY_TAPS_MAX];
+	size_t tap_count; /* mostly none */
 	bool told_copy;
 	int64_t copy_wall_ms; /* when the last lost copy was told */
 };
+
+static struct telemetry_lines *
+usual_lines(void)
+{
+	struct telemetry_lines *l = NULL;
+
+	CHECK(telemetry_lines_new(TELEMETRY_TEXT, S(""), &l, NULL) == OK);
+	return l;
+}
 
 struct telemetry *
 telemetry_new(const struct telemetry_config *config)
@@ -43,7 +58,8 @@ telemetry_new(const struct telemetry_config *config)
 
 	t->magic = TELEMETRY_MAGIC;
 	t->fd = config->fd;
-	t->format = config->format;
+	t->lines = config->lines != NULL ? telemetry_lines_ref(config->lines)
+					 : usual_lines();
 	t->log_success = config->log_success;
 	t->dropped = metric_series_get(
 	    metric_family_new("meshd_access_log_dropped_total",
@@ -57,6 +73,9 @@ telemetry_new(const struct telemetry_config *config)
 void
 telemetry_free(struct telemetry **tp)
 {
+	if (*tp == NULL)
+		return;
+	telemetry_lines_unref(&(*tp)->lines);
 	mem_free(tp);
 }
 
@@ -73,7 +92,9 @@ telemetry_writer_new(struct telemetry *t)
 
 	w->owner = t;
 	buf_init(&w->waiting, WAITING_MAX);
+	w->form = telemetry_lines_ref(t->lines);
 	w->series = series_table_new();
+	w->recent = recent_new();
 	return w;
 }
 
@@ -83,6 +104,10 @@ telemetry_writer_free(struct telemetry_writer **wp)
 	if (*wp == NULL)
 		return;
 	telemetry_flush(*wp);
+	while ((*wp)->tap_count > 0)
+		telemetry_writer_untap(*wp, (*wp)->taps[0].tap);
+	telemetry_lines_unref(&(*wp)->form);
+	recent_free(&(*wp)->recent);
 	buf_fini(&(*wp)->waiting);
 	series_table_free(&(*wp)->series);
 	mem_free(wp);
@@ -128,7 +153,7 @@ add_line(struct telemetry_writer *w, const struct flow_record *r)
 {
 	size_t before = buf_len(&w->waiting);
 
-	if (telemetry_format_line(r, w->owner->format, &w->waiting) == OK) {
+	if (telemetry_format_line(r, w->form, &w->waiting) == OK) {
 		w->lines++;
 		return;
 	}
@@ -140,6 +165,9 @@ void
 telemetry_report(struct telemetry_writer *w, const struct flow_record *r)
 {
 	series_count(series_table_find(w->series, r), r);
+	recent_note(w->recent, r);
+	for (size_t i = 0; i < w->tap_count; i++)
+		tapped_note(&w->taps[i], r);
 	if (!wants_line(w, r))
 		return;
 	if (buf_len(&w->waiting) > WAITING_MAX / 2)
@@ -152,6 +180,8 @@ telemetry_flush(struct telemetry_writer *w)
 {
 	struct slice rest = buf_slice(&w->waiting);
 
+	for (size_t i = 0; i < w->tap_count; i++)
+		tapped_flush(&w->taps[i]);
 	while (rest.len > 0) {
 		ssize_t n = write(w->owner->fd, rest.ptr, rest.len);
 
@@ -165,4 +195,37 @@ telemetry_flush(struct telemetry_writer *w)
 	}
 	buf_reset(&w->waiting);
 	w->lines = 0;
+}
+
+void
+telemetry_writer_use(struct telemetry_writer *w, struct telemetry_lines *lines)
+{
+	telemetry_lines_unref(&w->form);
+	w->form = telemetry_lines_ref(lines);
+}
+
+void
+telemetry_writer_tap(struct telemetry_writer *w, struct telemetry_tap *t)
+{
+	CHECK(w->tap_count < TELEMETRY_TAPS_MAX);
+	w->taps[w->tap_count++] = (struct tapped){.tap = t};
+}
+
+void
+telemetry_writer_untap(struct telemetry_writer *w, struct telemetry_tap *t)
+{
+	for (size_t i = 0; i < w->tap_count; i++) {
+		if (w->taps[i].tap != t)
+			continue;
+		buf_fini(&w->taps[i].lines);
+		w->taps[i] = w->taps[--w->tap_count];
+		return;
+	}
+}
+
+enum err
+telemetry_writer_find(
+    const struct telemetry_writer *w, struct slice id, struct buf *out)
+{
+	return recent_find(w->recent, id, out);
 }

@@ -19,6 +19,15 @@ node_set_log_success(struct node *n, bool on)
 	plane_set_log_success(n, on);
 }
 
+void
+node_set_log_lines(struct node *n, struct telemetry_lines *lines)
+{
+	telemetry_lines_unref(&n->log.lines);
+	if (lines != NULL)
+		n->log.lines = telemetry_lines_ref(lines);
+	plane_choose_lines(n, NULL);
+}
+
 const struct view *
 node_view(const struct node *n)
 {
@@ -63,7 +72,10 @@ node_each_problem(const struct node *n,
 
 	if (revoked_self(n))
 		each(arg, &revoked);
+	health_each_problem(n, each, arg);
 	plane_each_problem(n, each, arg);
+	captured_each_problem(n, each, arg);
+	dns_each_problem(n, each, arg);
 	peers_each_problem(n, each, arg);
 	uplink_each_problem(n, each, arg);
 	publisher_each_problem(n, each, arg);

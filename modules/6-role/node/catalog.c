@@ -23,6 +23,7 @@ enum {
 	SAVE_US = 10000000,
 	REOPEN_US = 5000000,
 	PRUNE_US = 60000000,
+	HEALTH_BITS = 64,
 	OFFER_ARENA_MAX = 4 << 20
 };
 
@@ -33,6 +34,7 @@ struct peers {
 	bool alive;            /* its CLOSED has not come */
 	bool ready;
 	bool leaving;
+	uint64_t unhealthy;           /* of the services that were offered */
 	char trouble[FAULT_TEXT_MAX]; /* why it could not open, or "" */
 	struct discovery_catalog *catalog;
 	struct buf saved; /* of the last run; for the next opening */
@@ -385,12 +387,15 @@ peers_close(struct node *n)
 	stop_timers(p);
 	save_catalog(p, /* now */ true);
 	save_peers(p, /* now */ true);
-	if (!p->alive)
+	if (!p->alive) {
 		node_part_closed(n);
-	else if (p->ready)
-		gossip_leave(p->gossip, on_left, p);
-	else
+		return;
+	}
+	if (!p->ready) {
 		gossip_close(&p->gossip); /* harmless if it is closing */
+		return;
+	}
+	gossip_leave(p->gossip, on_left, p);
 }
 
 void
@@ -456,6 +461,22 @@ service_of(const struct discovery_local *l, struct arena *arena)
 	    .weight = l->weight};
 }
 
+/*
+ * Of service `index` in a word that moves without the offers, which has bits
+ * for the first of them alone.
+ */
+static void
+mark_health(struct gossip_service *s, const struct discovery_local *l,
+    size_t index, uint64_t *bits)
+{
+	if (l->unhealthy.len == 0)
+		return;
+	if (index < HEALTH_BITS)
+		*bits |= UINT64_C(1) << index;
+	else
+		s->health = GOSSIP_UNHEALTHY;
+}
+
 void
 peers_offer(struct node *n)
 {
@@ -468,20 +489,28 @@ peers_offer(struct node *n)
 	    .tunnel_port = n->tunnel_port,
 	    .services = services};
 	const struct discovery_local *locals;
+	struct peers *p = n->peers;
 	struct fault why = {0};
+	uint64_t bits = 0;
 
-	if (peers_gossip(n) == NULL)
+	if (peers_gossip(n) == NULL || p->leaving)
 		return;
 	arena_init(&arena, OFFER_ARENA_MAX);
 	memcpy(o.addrs, n->addrs, n->addr_count * sizeof(n->addrs[0]));
 	/* Without a tunnel nobody could call what we offer. */
 	if (n->tunnel_port != 0) {
-		o.service_count = exposed_locals(n, &arena, &locals);
-		for (size_t i = 0; i < o.service_count; i++)
+		o.service_count = exposed_offers(n, &arena, &locals);
+		for (size_t i = 0; i < o.service_count; i++) {
 			services[i] = service_of(&locals[i], &arena);
+			mark_health(&services[i], &locals[i], i, &bits);
+		}
 	}
-	if (gossip_set_offers(n->peers->gossip, &o, &why) != OK)
+	/* A bit is a place in the offers: while these change, both say no. */
+	gossip_set_health(p->gossip, GOSSIP_HEALTHY, p->unhealthy | bits);
+	if (gossip_set_offers(p->gossip, &o, &why) != OK)
 		log_error("services are not announced", "why=\"%s\"", why.text);
+	gossip_set_health(p->gossip, GOSSIP_HEALTHY, bits);
+	p->unhealthy = bits;
 }
 
 void

@@ -20,11 +20,14 @@ enum {
 struct service {
 	struct node_expose what; /* complete; text in the arena */
 	struct arena arena;
+	struct resource *check; /* a HealthCheckPolicy of its own, or NULL */
+	uint64_t since;         /* the first view with it; 0: none yet */
 };
 
 struct exposed {
 	struct service *items[NODE_EXPOSED_MAX]; /* by namespace, name, port */
 	size_t count;
+	uint64_t version; /* another one where services are */
 };
 
 static void
@@ -32,6 +35,7 @@ service_free(struct service **sp)
 {
 	if (*sp == NULL)
 		return;
+	resource_unref(&(*sp)->check);
 	arena_fini(&(*sp)->arena);
 	mem_free(sp);
 }
@@ -49,7 +53,8 @@ check_label(const char *what, struct slice s, struct fault *why)
 static enum err
 check_protocol(struct slice p, struct fault *why)
 {
-	static const char *const known[] = {"tcp", "http", "http2", "grpc"};
+	static const char *const known[] = {
+	    "tcp", "http", "http2", "grpc", "grpc-web"};
 	struct nearest near;
 	char text[NEAREST_TEXT_MAX];
 
@@ -63,7 +68,7 @@ check_protocol(struct slice p, struct fault *why)
 		return fault_set(
 		    why, ERR_UNSUPPORTED, "protocol udp is not supported yet");
 	return fault_set(why, ERR_INVALID,
-	    "protocol %.*s is not one of tcp, http, http2, grpc%s",
+	    "protocol %.*s is not one of tcp, http, http2, grpc, grpc-web%s",
 	    SLICE_ARG(p), nearest_text(&near, text));
 }
 
@@ -168,12 +173,12 @@ copy_labels(struct service *s, const struct node_expose *from, struct slice app)
 }
 
 static enum err
-service_new(const struct node_expose *e, struct service **out)
+copy_texts(struct service *s, const struct node_expose *e)
 {
-	AUTO(service_free) struct service *s = mem_new(sizeof(*s));
 	enum err err;
 
 	s->what = *e;
+	s->what.check = NULL; /* s->check has it */
 	arena_init(&s->arena, SERVICE_BYTES_MAX);
 	err = arena_copy(&s->arena, e->name, &s->what.name);
 	if (err == OK)
@@ -182,17 +187,33 @@ service_new(const struct node_expose *e, struct service **out)
 		err = arena_copy(&s->arena, e->account, &s->what.account);
 	if (err == OK)
 		err = arena_copy(&s->arena, e->protocol, &s->what.protocol);
-	if (err == OK)
-		err = copy_labels(s, e, s->what.name);
-	if (err == OK)
-		*out = TAKE(s);
-	return err;
+	return err == OK ? copy_labels(s, e, s->what.name) : err;
+}
+
+static enum err
+service_new(
+    const struct node_expose *e, struct service **out, struct fault *why)
+{
+	AUTO(service_free) struct service *s = mem_new(sizeof(*s));
+
+	if (copy_texts(s, e) != OK)
+		return fault_set(
+		    why, ERR_LIMIT, "the service's texts are too long");
+	if (e->check != NULL) {
+		enum err err = health_read_check(e, &s->check, why);
+
+		if (err != OK)
+			return err;
+	}
+	*out = TAKE(s);
+	return OK;
 }
 
 static void
 remove_at(struct exposed *x, size_t at)
 {
 	service_free(&x->items[at]);
+	x->version++;
 	x->count--;
 	memmove(&x->items[at], &x->items[at + 1],
 	    (x->count - at) * sizeof(x->items[0]));
@@ -221,8 +242,9 @@ check_port(
 static enum err
 put(struct exposed *x, const struct node_expose *e, struct fault *why)
 {
-	struct service *s;
+	struct service *s = NULL;
 	size_t at = 0;
+	bool is_there;
 	enum err err = check_service(e, why);
 
 	if (err == OK)
@@ -231,18 +253,22 @@ put(struct exposed *x, const struct node_expose *e, struct fault *why)
 		return err;
 	while (at < x->count && service_cmp(&x->items[at]->what, e) < 0)
 		at++;
-	if (at < x->count && service_cmp(&x->items[at]->what, e) == 0)
-		remove_at(x, at);
-	else if (x->count == NODE_EXPOSED_MAX)
+	is_there = at < x->count && service_cmp(&x->items[at]->what, e) == 0;
+	if (!is_there && x->count == NODE_EXPOSED_MAX)
 		return fault_set(why, ERR_LIMIT,
 		    "a node may offer at most %d services", NODE_EXPOSED_MAX);
-	err = service_new(e, &s);
+	err = service_new(e, &s, why);
 	if (err != OK)
-		return fault_set(why, err, "the service's texts are too long");
+		return err;
+	if (is_there) { /* until the next view that one is served */
+		s->since = x->items[at]->since;
+		remove_at(x, at);
+	}
 	memmove(&x->items[at + 1], &x->items[at],
 	    (x->count - at) * sizeof(x->items[0]));
 	x->items[at] = s;
 	x->count++;
+	x->version++;
 	return OK;
 }
 
@@ -277,9 +303,24 @@ addr_value(const struct addr *addr, struct arena *a)
 		   : NULL;
 }
 
-static struct value *
-service_value(const struct node_expose *e, struct arena *a)
+/* A tree that lies in the resource and in the arena. */
+static enum err
+set_check(struct value *v, const struct service *s, struct arena *a)
 {
+	struct value *doc;
+
+	if (s->check == NULL)
+		return OK;
+	doc = resource_encode(s->check, RESOURCE_AS_WRITTEN, a);
+	return doc == NULL ? ERR_NO_MEMORY
+			   : set_item(v, S("check"),
+				 value_share(value_get(doc, S("spec")), a));
+}
+
+static struct value *
+service_value(const struct service *s, struct arena *a)
+{
+	const struct node_expose *e = &s->what;
 	struct value *v = value_new(a, VALUE_MAP);
 
 	if (v == NULL ||
@@ -291,7 +332,8 @@ service_value(const struct node_expose *e, struct arena *a)
 	    set_item(v, S("port"), value_new_int(a, e->port)) != OK ||
 	    set_item(v, S("weight"), value_new_int(a, e->weight)) != OK ||
 	    set_item(v, S("target"), addr_value(&e->target, a)) != OK ||
-	    set_item(v, S("labels"), labels_value(e, a)) != OK)
+	    set_item(v, S("labels"), labels_value(e, a)) != OK ||
+	    set_check(v, s, a) != OK)
 		return NULL;
 	return v;
 }
@@ -310,7 +352,7 @@ encode(const struct exposed *x, struct buf *out)
 		return ERR_NO_MEMORY;
 	err = set_item(root, S("services"), list);
 	for (size_t i = 0; err == OK && i < x->count; i++)
-		err = value_append(list, service_value(&x->items[i]->what, &a));
+		err = value_append(list, service_value(x->items[i], &a));
 	return err != OK ? err : codec_json_emit_pretty(root, out);
 }
 
@@ -349,7 +391,8 @@ load_one(struct exposed *x, const struct value *v)
 	    .protocol = value_get_string(v, S("protocol"), SLICE_NONE),
 	    .port = read_number(v, S("port")),
 	    .weight = read_number(v, S("weight")),
-	    .labels = labels};
+	    .labels = labels,
+	    .check = value_get(v, S("check"))};
 
 	VALUE_EACH(value_get(v, S("labels")), it)
 	if (it->type == VALUE_STRING && e.label_count < ARRAY_LEN(labels) - 1)
@@ -435,8 +478,31 @@ waits_for(const struct node *n, const struct node_expose *e)
 	return SLICE_NONE;
 }
 
-size_t
-exposed_locals(const struct node *n, struct arena *arena,
+/* Who is told of it may call at once. */
+static bool
+is_in_force(const struct node *n, const struct service *s)
+{
+	return s->since != 0 && s->since <= publisher_generation(n);
+}
+
+void
+exposed_compiled(struct node *n, uint64_t generation)
+{
+	struct exposed *x = n->exposed;
+
+	for (size_t i = 0; i < x->count; i++) {
+		struct service *s = x->items[i];
+
+		if (waits_for(n, &s->what).len > 0)
+			s->since = 0;
+		else if (s->since == 0)
+			s->since = generation;
+	}
+}
+
+/* All that may be, or those of them that are in force. */
+static size_t
+list_locals(const struct node *n, bool all, struct arena *arena,
     const struct discovery_local **out)
 {
 	const struct exposed *x = n->exposed;
@@ -447,7 +513,8 @@ exposed_locals(const struct node *n, struct arena *arena,
 	for (size_t i = 0; l != NULL && i < x->count; i++) {
 		const struct node_expose *e = &x->items[i]->what;
 
-		if (waits_for(n, e).len > 0)
+		if (waits_for(n, e).len > 0 ||
+		    (!all && !is_in_force(n, x->items[i])))
 			continue;
 		l[count++] = (struct discovery_local){.name = e->name,
 		    .ns = e->ns,
@@ -456,10 +523,25 @@ exposed_locals(const struct node *n, struct arena *arena,
 		    .labels = {e->labels, e->label_count},
 		    .port = e->port,
 		    .weight = e->weight,
-		    .target = e->target};
+		    .target = e->target,
+		    .unhealthy = health_why_not(n, e, arena)};
 	}
 	*out = l;
 	return count;
+}
+
+size_t
+exposed_locals(const struct node *n, struct arena *arena,
+    const struct discovery_local **out)
+{
+	return list_locals(n, /* all */ true, arena, out);
+}
+
+size_t
+exposed_offers(const struct node *n, struct arena *arena,
+    const struct discovery_local **out)
+{
+	return list_locals(n, /* all */ false, arena, out);
 }
 
 size_t
@@ -485,6 +567,21 @@ size_t
 exposed_count(const struct node *n)
 {
 	return n->exposed->count;
+}
+
+uint64_t
+exposed_version(const struct node *n)
+{
+	return n->exposed->version;
+}
+
+struct exposed_check
+exposed_check(const struct node *n, size_t index)
+{
+	const struct service *s = n->exposed->items[index];
+
+	return (struct exposed_check){
+	    .what = &s->what, .own = s->check, .serves = is_in_force(n, s)};
 }
 
 /* --- the local API -------------------------------------------------------- */
@@ -517,7 +614,9 @@ node_expose(struct node *n, const struct node_expose *e, struct fault *why)
 
 	if (n->is_member && !is_granted(n, &full))
 		return not_granted(n, &full, why);
-	err = put(n->exposed, &full, why);
+	err = health_may_check(n, e->check, why);
+	if (err == OK)
+		err = put(n->exposed, &full, why);
 	if (err == OK)
 		err = save(n, why);
 	if (err != OK)
@@ -562,7 +661,11 @@ node_each_exposed(const struct node *n,
 		struct node_exposed row = {
 		    .what = e, .waits_for = waits_for(n, e)};
 
+		if (row.waits_for.len == 0 &&
+		    !is_in_force(n, n->exposed->items[i]))
+			row.waits_for = S("it is about to be in force");
 		row.announced = row.waits_for.len == 0;
+		health_fill(n, &row);
 		each(arg, &row);
 	}
 }

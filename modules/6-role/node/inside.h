@@ -58,14 +58,25 @@ struct node {
 	struct identities *identities; /* from node_open() on */
 	struct exposed *exposed;       /* the same */
 	struct upstreams *upstreams;   /* the same */
-	struct plane *plane;           /* these four while it is a member */
+	struct captured *captured;     /* the same */
+	bool exec_checks;
+	struct plane *plane; /* these four while it is a member */
 	struct publisher *publisher;
 	struct peers *peers;
 	struct uplink *uplink;
 	struct gossip_revoked *revoked; /* from the first run on */
 	struct loop_later revoked_news;
 	struct interests *interests; /* lives with it */
+	struct health *health;       /* while it is a member */
 	struct facts *facts;         /* the same */
+	struct dns *dns; /* while it is a member; NULL: none is wanted */
+	struct resolver_spec dns_spec; /* as asked */
+	struct addr dns_listen[RESOLVER_ADDRS_MAX];
+	struct addr dns_upstreams[RESOLVER_ADDRS_MAX];
+	enum wiring_kind wiring;
+	unsigned wiring_open; /* changes under way */
+	bool wiring_ends;     /* then what is changed is taken back */
+	char wiring_link[WIRING_NAME_MAX]; /* empty: the usual one */
 
 	/* the end */
 	struct loop_later end;
@@ -186,6 +197,9 @@ size_t tell_changes(struct node *n, const struct map *before,
     const struct map *now, uplink_tell_cb tell);
 /* Upstreams or what is exposed may have changed. */
 void interests_refresh(struct node *n);
+/* HOST_ALL is among them; and all that there is is in force. */
+bool interests_have_all(const struct node *n);
+bool interests_know_all(const struct node *n);
 /* The stream brought hosts. */
 void interests_arrived(struct node *n);
 /* What is wanted now, in the arena. ERR_NO_MEMORY. */
@@ -251,10 +265,76 @@ struct discovery_local;
 size_t exposed_locals(const struct node *n, struct arena *arena,
     const struct discovery_local **out);
 
+/*
+ * Those that are: nobody is told of one before it is in force here, since who
+ * hears of it may call at once.
+ */
+size_t exposed_offers(const struct node *n, struct arena *arena,
+    const struct discovery_local **out);
+
+/* The view of this generation has all that may be announced by now. */
+void exposed_compiled(struct node *n, uint64_t generation);
+
 /* Identities that it needs, into `out`; returns how many. */
 size_t exposed_wanted(const struct node *n, struct ca_wanted *out, size_t max);
 size_t exposed_count(const struct node *n);
+
+/* Another one where services, or their checks, are. */
+uint64_t exposed_version(const struct node *n);
+
+/* One of them, of exposed_count(). */
+struct exposed_check {
+	const struct node_expose *what;
+	const struct resource *own; /* its own check, or NULL */
+	bool serves;                /* callers know of it */
+};
+struct exposed_check exposed_check(const struct node *n, size_t index);
 void exposed_forget(struct node *n);
+
+/* --- capture.c ------------------------------------------------------------ */
+
+/* Takes the descriptor, if it is one. */
+void captured_open(struct node *n, int helper_fd);
+void captured_close(struct node *n);
+/* A view is in force: what was kept of a capture is, again. */
+void captured_restore(struct node *n);
+/* Nothing is captured any more, unless it is to stay so without us. */
+void captured_stop(struct node *n);
+/* Programs here call by addresses. */
+bool captured_wants_all(const struct node *n);
+void captured_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* --- health.c ------------------------------------------------------------- */
+
+void health_open(struct node *n);
+void health_close(struct node *n);
+
+/* The checks of services, if those or policies are others. */
+void health_refresh(struct node *n);
+
+/* Why nobody may call it, in words, in the arena; empty: it may be called. */
+struct slice health_why_not(
+    const struct node *n, const struct node_expose *e, struct arena *arena);
+
+/* What is known of its health. */
+void health_fill(const struct node *n, struct node_exposed *row);
+
+void health_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* Which of both is the check of the service: `best`, which may be NULL, or one
+ * more resource of any kind. */
+const struct resource *health_better(const struct resource *best,
+    const struct resource *r, const struct node_expose *e);
+
+/* Of e->check; in words. A new reference. */
+MUST_USE enum err health_read_check(
+    const struct node_expose *e, struct resource **out, struct fault *why);
+
+/* ERR_DENIED: it runs a command, and this machine allows none. */
+MUST_USE enum err health_may_check(
+    const struct node *n, const struct value *check, struct fault *why);
 
 /* --- upstreams.c ---------------------------------------------------------- */
 
@@ -272,13 +352,32 @@ void upstreams_want_identities(struct node *n);
 void plane_open(struct node *n);
 struct proxy *plane_proxy(const struct node *n);
 void plane_set_credentials(struct node *n);
+/* Whether all workers listen at this name and address. */
+bool plane_listens(
+    const struct node *n, struct slice name, const struct addr *addr);
 void plane_set_log_success(struct node *n, bool on);
+/* n->log.lines, else as this view has it; NULL: as the last had it. */
+void plane_choose_lines(struct node *n, const struct view *v);
 /* Listeners whose ports are taken. */
 void plane_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
 /* Then node_part_closed(). */
 void plane_close(struct node *n, uint64_t drain_us);
 void plane_free(struct node *n);
+
+/* --- dns.c ---------------------------------------------------------------- */
+
+/* Copies what was asked for. */
+void dns_keep(struct node *n, const struct resolver_spec *spec,
+    const struct wiring_spec *wiring);
+void dns_open(struct node *n);
+/* Programs are sent away again; then node_part_closed(). */
+void dns_unwire(struct node *n);
+void dns_close(struct node *n);
+/* A view is in force on every worker. */
+void dns_publish(struct node *n, const struct view *v);
+void dns_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
 
 /* --- publish.c ------------------------------------------------------------ */
 
@@ -287,6 +386,9 @@ void publisher_close(struct node *n);
 
 /* Something changed: a view soon. */
 void publisher_touch(struct node *n);
+
+/* Names that could not be resolved are asked for now. */
+void publisher_retry(struct node *n);
 
 /* The same; `u` is settled when that view is in force. Takes it. */
 void publisher_update(struct node *n, struct xds_update *u);
@@ -302,6 +404,8 @@ MUST_USE enum err node_machine(
 MUST_USE enum err publisher_survey(
     const struct node *n, struct view **out, struct fault *why);
 uint64_t publisher_generation(const struct node *n);
+/* Another one where HealthCheckPolicies are. */
+uint64_t publisher_policies(const struct node *n);
 size_t publisher_resources(const struct node *n);
 void publisher_each_resource(const struct node *n,
     void (*each)(void *arg, const struct resource *r), void *arg);

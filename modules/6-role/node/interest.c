@@ -8,7 +8,8 @@
  * one that somebody asked about, for some minutes more. Of other hosts
  * nothing is decoded that members say, either. A host that the stream has
  * brought is one about which all configuration is in force; what members say
- * is, with the next view.
+ * is, with the next view. While programs are captured all hosts are asked for:
+ * they call by addresses, and nobody knows whose before they do.
  */
 #define LOG_MODULE "node"
 
@@ -19,7 +20,7 @@
 enum {
 	INTERESTS_MAGIC = 0x696e7472,
 	HOSTS_MAX = 4096, /* a server takes no more */
-	ASKED_MAX = 256,
+	ASKED_MAX = 1024,
 	WAITING_MAX = 256,
 	KEEP_US = 300 * 1000000,
 	SWEEP_US = 30 * 1000000,
@@ -160,6 +161,8 @@ gather(struct interests *x, struct map *to)
 	add(x, to, S(HOST_MESH));
 	add(x, to, S(HOST_NETWORKS));
 	add_space(x, to, SLICE_NONE);
+	if (captured_wants_all(x->node))
+		add(x, to, S(HOST_ALL));
 	add_upstreams(x, to, &arena);
 	node_each_exposed(x->node, add_exposed, &adding);
 	if (x->node->proxy == VIEW_ROUTER)
@@ -218,6 +221,13 @@ refresh(struct interests *x)
 	interests_refresh(x->node);
 	if (x->version != before)
 		publisher_touch(x->node);
+}
+
+bool
+interests_have_all(const struct node *n)
+{
+	return n->interests != NULL &&
+	       map_get(&n->interests->wanted, S(HOST_ALL)) != NULL;
 }
 
 enum err
@@ -359,6 +369,15 @@ static bool
 is_here(const struct interests *x, struct slice host)
 {
 	return x->in_force == x->version && has_host(x->node, host);
+}
+
+bool
+interests_know_all(const struct node *n)
+{
+	const struct interests *x = n->interests;
+
+	return x != NULL && x->in_force == x->version &&
+	       uplink_has_host(n, S(HOST_ALL));
 }
 
 void

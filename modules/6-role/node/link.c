@@ -77,28 +77,7 @@ link_free(struct link **lp)
 	mem_free(lp);
 }
 
-/* A stream that nobody waits for any more. */
-static void
-on_orphan_data(struct stream *s, void *arg, struct slice data)
-{
-	(void)s;
-	(void)arg;
-	(void)data;
-}
-
-static void
-on_orphan_close(struct stream *s, void *arg, enum err why)
-{
-	(void)s;
-	(void)arg;
-	(void)why;
-}
-
-static const struct stream_events orphan_events = {
-    .on_data = on_orphan_data,
-    .on_close = on_orphan_close,
-};
-
+/* Nobody waits for it any more. */
 static void
 drop_stream(struct stream **sp)
 {
@@ -106,7 +85,7 @@ drop_stream(struct stream **sp)
 
 	if (s == NULL)
 		return;
-	stream_set_events(s, &orphan_events, NULL);
+	stream_set_events(s, &stream_deaf, NULL);
 	stream_close(s, ERR_CANCELLED);
 }
 

@@ -19,7 +19,7 @@
 
 enum {
 	JOBS_QUEUE = 64,
-	PARTS = 3 /* stream, gossip, plane */
+	PARTS = 4 /* names, stream, gossip, plane */
 };
 
 static const struct sm_row node_rows[] = {
@@ -160,7 +160,9 @@ run(struct node *n)
 	log_info("member of the mesh", "node=%s trust_domain=%s network=%s",
 	    n->member.name, n->member.bundle.trust_domain, n->member.network);
 	plane_open(n);
+	dns_open(n);
 	publisher_open(n);
+	health_open(n);
 	revoked_open(n);
 	peers_open(n);
 	uplink_open(n);
@@ -183,6 +185,7 @@ tell(struct node *n, enum err e, const struct fault *why)
 void
 node_published(struct node *n)
 {
+	captured_restore(n);
 	tell(n, OK, NULL);
 }
 
@@ -267,6 +270,7 @@ node_retry(struct node *n)
 	join_retry(n);
 	identities_retry(n);
 	uplink_retry(n);
+	publisher_retry(n);
 }
 
 MUST_USE enum err
@@ -408,7 +412,7 @@ addr_or_any(const struct addr *asked, uint16_t port)
 static void
 copy_addrs(struct node *n, const struct node_spec *spec)
 {
-	n->hbone = addr_or_any(&spec->hbone, PROXY_HBONE_PORT);
+	n->hbone = addr_or_any(&spec->hbone, VIEW_TUNNEL_PORT);
 	n->gossip = addr_or_any(&spec->gossip, GOSSIP_PORT);
 	n->addr_count = MIN(spec->addr_count, NODE_ADDRS_MAX);
 	for (size_t i = 0; i < n->addr_count; i++) {
@@ -467,6 +471,7 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 	identities_open(n);
 	exposed_open(n);
 	upstreams_open(n);
+	captured_open(n, spec->capture_fd);
 	return node_set_upstreams(
 	    n, spec->upstreams, spec->upstream_count, why);
 }
@@ -481,10 +486,12 @@ node_free(struct node **np)
 	identities_close(n);
 	exposed_close(n);
 	upstreams_close(n);
+	captured_close(n);
 	revoked_close(n);
 	jobs_free(&n->jobs);
 	tls_config_unref(&n->client_tls);
 	tls_trust_unref(&n->trust);
+	telemetry_lines_unref(&n->log.lines);
 	membership_fini(&n->member);
 	ca_token_fini(&n->token);
 	state_close(&n->state);
@@ -507,6 +514,8 @@ node_open(const struct node_spec *spec, struct node **out, struct fault *why)
 	n->on_ready = spec->on_ready;
 	n->arg = spec->arg;
 	n->log = spec->log;
+	if (n->log.lines != NULL)
+		(void)telemetry_lines_ref(n->log.lines);
 	n->worker_count = spec->workers;
 	n->began_us = loop_now_us(n->loop);
 	sm_init(&n->sm, "node", 1, node_rows, ARRAY_LEN(node_rows),
@@ -514,7 +523,9 @@ node_open(const struct node_spec *spec, struct node **out, struct fault *why)
 	loop_later_init(&n->start, on_start, n);
 	loop_later_init(&n->end, on_end, n);
 	copy_addrs(n, spec);
+	dns_keep(n, &spec->dns, &spec->wiring);
 	n->proxy = spec->proxy;
+	n->exec_checks = spec->exec_checks;
 	arena_init(&n->texts, NODE_LABELS_MAX * 2 * NODE_LABEL_BYTES_MAX);
 	err = copy_names(n, spec, why);
 	if (err == OK)
@@ -542,6 +553,8 @@ on_end(void *arg)
 	OBJ(n, arg, NODE_MAGIC);
 	if (!n->stopped) {
 		n->stopped = true;
+		dns_close(n);
+		health_close(n);
 		publisher_close(n);
 		uplink_free(n);
 		peers_free(n);
@@ -585,7 +598,9 @@ stop(struct node *n, uint64_t drain_us)
 		loop_later(n->loop, &n->end);
 		return;
 	}
+	captured_stop(n);
 	n->closing = PARTS;
+	dns_unwire(n);
 	peers_close(n);
 	uplink_close(n);
 	plane_close(n, drain_us);

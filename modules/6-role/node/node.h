@@ -11,14 +11,18 @@
 #define MESHD_NODE_H
 
 #include "base/base.h"
+#include "capture/capture.h"
 #include "gossip/gossip.h"
 #include "loop/loop.h"
 #include "model/model.h"
 #include "net/net.h"
 #include "proxy/proxy.h"
+#include "resolver/resolver.h"
 #include "telemetry/telemetry.h"
 
+#include "doctor/doctor.h"
 #include "link.h"
+#include "wiring.h"
 
 #define NODE_STATE_DIR "/var/lib/meshd/agent"
 
@@ -30,6 +34,7 @@ enum {
 	NODE_EXPOSED_MAX = GOSSIP_SERVICES_MAX,
 	NODE_SERVERS_MAX = 8,
 	NODE_TEXT_MAX = 256,
+	NODE_CHECK_MAX = 640,
 	NODE_SETTLE_MS = 50 /* at most one new view in this time */
 };
 
@@ -56,6 +61,9 @@ struct node_expose {
 	uint16_t weight;            /* 0: 100 */
 	const struct label *labels; /* app=<name> is added if it is not there */
 	size_t label_count;
+	/* The `spec` of a HealthCheckPolicy, for it alone; NULL: as policies
+	 * say. */
+	const struct value *check;
 };
 
 /*	WAITING --token--> JOINING --granted--> RUNNING --close--> CLOSING
@@ -86,9 +94,19 @@ struct node_spec {
 	struct addr hbone;  /* where tunnels come in; ADDR_NONE: [::]:15008 */
 	struct addr gossip; /* ADDR_NONE: [::]:15946 */
 	unsigned workers;   /* 0: one a core */
+	/* capture_helper_start()'s, taken whatever comes of this; 0: nothing
+	 * can be captured here. */
+	int capture_fd;
+	bool exec_checks; /* health checks may run commands here */
+	/* `lines` NULL: as MeshConfig says, else Istio's text. */
 	struct telemetry_config log;
 	const struct node_upstream *upstreams;
 	size_t upstream_count;
+	/* Where names are answered, nowhere if listen_count is 0; what ties it
+	 * to the rest is the node's. */
+	struct resolver_spec dns;
+	/* Whether programs come to ask there: kind, link, conf, bus. */
+	struct wiring_spec wiring;
 	/*
 	 * The outcome of a start or a join: OK, and it serves; else in words,
 	 * with the server's own hint. After a refusal node_join() may be
@@ -139,7 +157,8 @@ void node_leave(struct node *n, void (*done)(void *arg), void *arg);
  * Offers a service from now on and after a restart; the same name, namespace
  * and port again replaces. ERR_DENIED: our voucher does not grant it.
  * ERR_EXISTS: the port belongs to another service. ERR_INVALID, ERR_LIMIT,
- * ERR_UNSUPPORTED (udp).
+ * ERR_UNSUPPORTED (udp). A check that runs a command is ERR_DENIED unless the
+ * spec allows it.
  */
 MUST_USE enum err node_expose(
     struct node *n, const struct node_expose *e, struct fault *why);
@@ -152,8 +171,56 @@ MUST_USE enum err node_unexpose(struct node *n, struct slice name,
 MUST_USE enum err node_set_upstreams(struct node *n,
     const struct node_upstream *upstreams, size_t count, struct fault *why);
 
+/*
+ * Programs' connections come to the proxy from now on, and after a restart.
+ * With `confirm_us` they do for so long only, unless node_capture_confirm()
+ * comes: then it is again as it was. What the mesh itself needs is filled in:
+ * the wish says the rest, and of sshd's ports those that are known besides.
+ * `done` comes once. ERR_PERMISSION: there is no helper; ERR_BUSY: it is being
+ * changed, or a port of ours is taken; what capture_wish_check() says.
+ */
+typedef void (*node_capture_cb)(void *arg, enum err e, const struct fault *why);
+void node_capture_on(struct node *n, const struct capture_wish *w,
+    uint64_t confirm_us, node_capture_cb done, void *arg);
+void node_capture_off(struct node *n, node_capture_cb done, void *arg);
+
+/*
+ * ERR_NOT_FOUND: nothing waits for it. ERR_UNREACHABLE, ERR_RESET: a server
+ * that was reached before is not reached by a new connection, or a session of
+ * SSH that stood is gone; then it still waits, and falls back in its time.
+ */
+void node_capture_confirm(struct node *n, node_capture_cb done, void *arg);
+
+/* All of it is lent. */
+struct node_capture_state {
+	bool possible;                   /* there is a helper */
+	const struct capture_wish *wish; /* in force; NULL: none */
+	uint64_t left_us;                /* to confirm it in; 0: it is */
+	struct slice trouble;            /* why what was kept is not in force */
+	const struct capture_report *report; /* what the kernel has */
+};
+void node_capture_read(struct node *n,
+    void (*done)(void *arg, const struct node_capture_state *s), void *arg);
+
+/* A wish as JSON has it, as in the state directory: "out", "in", "uids",
+ * "gids", "cgroups", "exclude", "sshd", "loopback", "dns", "failClosed". In
+ * words, if it is none; NULL: the arena is full. */
+MUST_USE enum err node_capture_decode(
+    const struct value *v, struct capture_wish *out, struct fault *why);
+struct value *node_capture_encode(
+    const struct capture_wish *w, struct arena *arena);
+
 /* Access log lines for successes, too. */
 void node_set_log_success(struct node *n, bool on);
+
+/* How they look from now on; takes a reference, NULL as in the spec. */
+void node_set_log_lines(struct node *n, struct telemetry_lines *lines);
+
+/*
+ * done(arg) once each worker has come round to it: while one of them hangs,
+ * not at all. At once if there are none yet.
+ */
+void node_ask_workers(struct node *n, void (*done)(void *arg), void *arg);
 
 /* --- questions; every row is borrowed for the call ------------------------ */
 
@@ -182,6 +249,13 @@ struct node_exposed {
 	const struct node_expose *what;
 	bool announced;
 	struct slice waits_for; /* words, if not */
+	/* "http:8080/healthz", or "tcp (shop/db)" of a HealthCheckPolicy;
+	 * empty: it has none, and nothing below is there. */
+	char check[NODE_CHECK_MAX];
+	const char *health;  /* "unknown", "healthy", "unhealthy"; NULL: it is
+			      * not asked, and `reason` says why */
+	int64_t since_ms;    /* Unix time */
+	struct slice reason; /* "GET /healthz: 503" */
 };
 
 void node_each_exposed(const struct node *n,
@@ -199,10 +273,12 @@ void node_each_identity(const struct node *n,
 
 /*
  * Resources that this agent refused, view problems, conflicts of records,
- * ports that are taken, and that it was revoked itself.
+ * ports that are taken, services that are not well, and that it was revoked
+ * itself.
  */
 struct node_problem {
-	/* "resource", "view", "discovery", "port", "revocation" */
+	/* "resource", "view", "discovery", "name", "port", "health",
+	 * "revocation" */
 	const char *kind;
 	struct slice about;
 	struct slice text;
@@ -254,9 +330,38 @@ MUST_USE enum err node_survey(
 void node_ask_host(struct node *n, struct slice host,
     void (*done)(void *arg, enum err e, const struct fault *why), void *arg);
 
+/*
+ * As resolver_query(). ERR_INVALID: it is no name; ERR_UNSUPPORTED, ERR_BUSY:
+ * names are not answered here, or not yet.
+ */
+MUST_USE enum err node_dns_query(struct node *n, struct slice name,
+    uint16_t type,
+    void (*done)(void *arg, const struct resolver_report *report), void *arg,
+    struct fault *why);
+
 /* As model_answer() on the view in force; NULL: none yet, or arena full. */
 struct value *node_explain(const struct node *n,
     const struct explain_question *question, struct arena *arena);
+
+/* --- what passes, and what has passed ------------------------------------- */
+
+struct node_tap;
+
+/*
+ * Flows as they happen, as lines of JSON, until it is closed; on_lines on the
+ * control loop. Takes the match, whatever comes of it. ERR_BUSY: as many taps
+ * as may be are open, or there is no data plane yet.
+ */
+MUST_USE enum err node_tap_open(struct node *n, struct telemetry_query *match,
+    void (*on_lines)(void *arg, struct slice lines, size_t count), void *arg,
+    struct node_tap **out, struct fault *why);
+void node_tap_close(struct node_tap **tp);
+struct telemetry_tap *node_tap_flows(const struct node_tap *t);
+
+/* Requests with this id that are remembered, as lines of JSON, by worker; once,
+ * on the control loop; none without a data plane. */
+void node_find_requests(struct node *n, struct slice id,
+    void (*done)(void *arg, struct slice lines), void *arg);
 
 /* All resources in force, for `meshd get` at the agent. */
 void node_each_resource(const struct node *n,

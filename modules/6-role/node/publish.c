@@ -16,6 +16,7 @@
 #include "discovery/discovery.h"
 
 #include "inside.h"
+#include "names.h"
 
 enum {
 	PUBLISHER_MAGIC = 0x7075626c,
@@ -34,7 +35,9 @@ struct publisher {
 	struct node *node;
 	struct map resources; /* name on the stream → struct resource */
 	uint64_t resources_version;
+	uint64_t policies_version; /* of the HealthCheckPolicies among them */
 	struct discovery *discovery;
+	struct names *names; /* where those of `view` lead */
 	struct view *view;   /* the newest, in force or about to be */
 	struct view *former; /* until `view` is; then it is freed here, since
 			      * a worker has other things to do */
@@ -102,6 +105,12 @@ decode(struct slice body, struct resource **out, char *words, size_t words_len)
 	return err;
 }
 
+static bool
+is_policy(const struct resource *r)
+{
+	return r != NULL && r->kind == &kind_health_check_policy;
+}
+
 static void
 put(struct publisher *p, struct slice name, struct resource *r)
 {
@@ -110,6 +119,8 @@ put(struct publisher *p, struct slice name, struct resource *r)
 		      : map_remove(&p->resources, name); /* skipped kind */
 
 	p->resources_version++;
+	if (is_policy(r) || is_policy(before))
+		p->policies_version++;
 	resource_unref(&before);
 }
 
@@ -307,6 +318,8 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	    node_machine(p->node, &arena, &self) != OK ||
 	    interests_scope(p->node, &arena, &scope) != OK)
 		return fault_set(why, ERR_NO_MEMORY, "too much for a view");
+	if (interests_have_all(p->node))
+		wanted.scope = NULL;
 	fill_mesh(p->node, &arena, &wanted);
 	err = discovery_view_input(p->discovery, &self, &wanted, &found, &in);
 	if (err != OK)
@@ -314,8 +327,12 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	p->scope = scope.version;
 	keep_conflicts(p, &found);
 	in.generation = p->generation + 1;
+	in.parse_yaml = codec_yaml_parse_one;
 	in.before = p->view;
 	in.version = version_of(&in, found.version);
+	in.names = names_inputs(p->names, &arena, &in.name_count);
+	if (in.names == NULL)
+		return fault_set(why, ERR_NO_MEMORY, "too much for a view");
 	return view_compile(&in, out, why);
 }
 
@@ -382,8 +399,10 @@ on_in_force(void *arg)
 	p->busy = false;
 	p->in_force = p->generation;
 	view_unref(&p->former);
+	dns_publish(p->node, p->view);
 	settle(p, &p->flying, NULL);
 	interests_in_force(p->node, p->scope);
+	peers_offer(p->node);
 	node_published(p->node);
 	if (p->dirty)
 		publisher_touch(p->node);
@@ -405,18 +424,31 @@ hand_over(struct publisher *p, struct view *fresh)
 		list_push_back(&p->flying, it);
 	}
 	if (fresh == p->view) { /* nothing is new */
+		exposed_compiled(p->node, p->generation);
 		view_unref(&fresh);
 		settle(p, &p->flying, NULL);
 		interests_in_force(p->node, p->scope);
+		peers_offer(p->node);
 		return;
 	}
 	p->former = p->view;
 	p->view = fresh;
 	p->generation++;
 	p->busy = true;
+	exposed_compiled(p->node, p->generation);
 	if (!timer_is_set(&p->tidy))
 		timer_set(&p->tidy, TIDY_US);
 	proxy_publish(plane_proxy(p->node), fresh, on_in_force, p);
+	plane_choose_lines(p->node, fresh);
+}
+
+static void
+follow_names(struct publisher *p, const struct view *v)
+{
+	size_t count;
+	const struct view_name *needed = view_names(v, &count);
+
+	names_follow(p->names, needed, count, view_name_refresh_us(v));
 }
 
 static void
@@ -428,10 +460,12 @@ publish(struct publisher *p)
 	if (p->busy || plane_proxy(p->node) == NULL)
 		return; /* on_in_force() comes back to it */
 	interests_refresh(p->node);
+	health_refresh(p->node);
 	p->dirty = false;
 	p->has_published = true;
 	p->last_us = loop_now_us(p->node->loop);
 	if (compile(p, &fresh, &why) == OK) {
+		follow_names(p, fresh);
 		hand_over(p, fresh);
 		return;
 	}
@@ -468,15 +502,50 @@ publisher_touch(struct node *n)
 		timer_set(&p->timer, next - now);
 }
 
+/* What no interface here has an address for cannot be called. */
+static enum addr_family
+callable_family(void)
+{
+	struct addr addrs[NODE_ADDRS_MAX];
+	size_t count = net_machine_addrs(addrs, ARRAY_LEN(addrs));
+
+	switch (discovery_families(addrs, count)) {
+	case DISCOVERY_V4:
+		return ADDR_V4;
+	case DISCOVERY_V6:
+		return ADDR_V6;
+	default:
+		return ADDR_NONE; /* both, or there is loopback alone */
+	}
+}
+
+static void
+on_names_change(void *arg)
+{
+	publisher_touch(arg);
+}
+
+void
+publisher_retry(struct node *n)
+{
+	if (n->publisher != NULL)
+		names_retry(n->publisher->names);
+}
+
 void
 publisher_open(struct node *n)
 {
+	const struct names_spec names = {.loop = n->loop,
+	    .family = callable_family,
+	    .on_change = on_names_change,
+	    .arg = n};
 	struct publisher *p = mem_new(sizeof(*p));
 
 	p->magic = PUBLISHER_MAGIC;
 	p->node = n;
 	map_init(&p->resources);
 	p->discovery = discovery_new();
+	p->names = names_new(&names);
 	arena_init(&p->words, WORDS_MAX);
 	list_init(&p->waiting);
 	list_init(&p->flying);
@@ -500,6 +569,7 @@ publisher_close(struct node *n)
 	settle(p, &p->flying, "the agent is going down");
 	settle(p, &p->waiting, "the agent is going down");
 	discovery_free(&p->discovery);
+	names_free(&p->names);
 	map_fini(&p->resources, drop_resource);
 	view_unref(&p->view);
 	view_unref(&p->former);
@@ -522,6 +592,12 @@ publisher_generation(const struct node *n)
 	return n->publisher != NULL ? n->publisher->in_force : 0;
 }
 
+uint64_t
+publisher_policies(const struct node *n)
+{
+	return n->publisher != NULL ? n->publisher->policies_version : 0;
+}
+
 size_t
 publisher_resources(const struct node *n)
 {
@@ -542,10 +618,26 @@ publisher_each_resource(const struct node *n,
 		each(arg, value);
 }
 
+/* Who is told of problems. */
+struct listener {
+	void (*each)(void *arg, const struct node_problem *p);
+	void *arg;
+};
+
+static void
+tell_name(void *arg, struct slice name, struct slice words)
+{
+	const struct listener *to = arg;
+
+	to->each(to->arg, &(struct node_problem){
+			      .kind = "name", .about = name, .text = words});
+}
+
 void
 publisher_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg)
 {
+	struct listener to = {each, arg};
 	const struct publisher *p = n->publisher;
 	const struct view_problem *problems;
 	char about[ORIGIN_TEXT_MAX];
@@ -559,6 +651,7 @@ publisher_each_problem(const struct node *n,
 
 		each(arg, &row);
 	}
+	names_each_failure(p->names, tell_name, &to);
 	problems = p->view != NULL ? view_problems(p->view, &count) : NULL;
 	for (size_t i = 0; i < count; i++) {
 		struct node_problem row = {.kind = "view",

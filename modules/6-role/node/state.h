@@ -16,6 +16,7 @@
 #define STATE_MEMBERSHIP "join.json"
 #define STATE_NODE_CERT "node.pem"
 #define STATE_EXPOSED "exposed.json"
+#define STATE_CAPTURE "capture.json"
 #define STATE_SNAPSHOT "snapshot"
 #define STATE_CATALOG "catalog"
 #define STATE_PEERS "peers"

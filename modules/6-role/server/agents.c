@@ -235,11 +235,7 @@ trust_held(struct agent *a)
 static void
 tell_all(struct agent *a)
 {
-	struct slice name;
-	void *mark;
-
-	for (size_t i = 0; map_next(&a->interest.resources, &i, &name, &mark);)
-		refilter(a, name);
+	interest_each(&a->interest, refilter, a);
 }
 
 static enum err

@@ -83,6 +83,8 @@ restore(const struct server_restore_spec *spec, struct slice key,
 	if (e != OK)
 		return e;
 	e = fill(spec, key, clock_wall_ms(&clock_system), out, why);
+	if (e == OK)
+		e = state_give(spec->state_dir, why);
 	if (e != OK)
 		state_remove(spec->state_dir, made);
 	return e;

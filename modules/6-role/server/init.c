@@ -133,6 +133,8 @@ server_init(const struct server_init_spec *spec, struct fault *why)
 	if (e != OK)
 		return e;
 	e = fill_dir(&mesh, spec->state_dir, now_ms, why);
+	if (e == OK)
+		e = state_give(spec->state_dir, why);
 	if (e != OK)
 		state_remove(spec->state_dir, made);
 	return e;

@@ -39,6 +39,7 @@ interest_index_init(struct interest_index *x, struct slice domain)
 	x->domain = domain;
 	map_init(&x->places);
 	list_init(&x->stale);
+	list_init(&x->all);
 }
 
 void
@@ -68,14 +69,31 @@ place_left(struct interest_index *x, struct slice host, struct place *p)
 }
 
 static void
+make_stale(struct interest_index *x, struct interest *i)
+{
+	if (!interest_is_stale(i))
+		list_push_back(&x->stale, &i->link);
+}
+
+static void
 alarm(struct interest_index *x, const struct place *p)
 {
-	LIST_EACH (&p->watches, it) {
-		struct interest *i =
-		    CONTAINER(it, struct watch, link)->interest;
+	LIST_EACH (&p->watches, it)
+		make_stale(x, CONTAINER(it, struct watch, link)->interest);
+}
 
-		if (!interest_is_stale(i))
-			list_push_back(&x->stale, &i->link);
+/* One is new, and concerns whoever wants all. */
+static void
+tell_news(struct interest_index *x, const struct resource *r)
+{
+	char name[CACHE_KEY_MAX];
+
+	LIST_EACH (&x->all, it) {
+		struct interest *i = CONTAINER(it, struct interest, all);
+
+		(void)map_put(
+		    &i->news, cache_key_text(&r->key, name), x); /* a mark */
+		make_stale(x, i);
 	}
 }
 
@@ -179,6 +197,8 @@ interest_index_change(struct interest_index *x, const struct resource *before,
 		resource_each_host(before, x->domain, remove_about, &was);
 	if (now != NULL)
 		resource_each_host(now, x->domain, add_about, &is);
+	if (before == NULL && now != NULL)
+		tell_news(x, now);
 }
 
 void
@@ -211,6 +231,7 @@ interest_init(struct interest *i, struct interest_index *x)
 	map_init(&i->asked);
 	map_init(&i->patterns);
 	map_init(&i->resources);
+	map_init(&i->news);
 }
 
 static void
@@ -252,6 +273,8 @@ void
 interest_fini(struct interest *i)
 {
 	list_remove(&i->link);
+	list_remove(&i->all);
+	map_fini(&i->news, NULL);
 	unwatch_all(i->index, &i->patterns);
 	map_fini(&i->asked, NULL);
 	map_fini(&i->resources, NULL);
@@ -266,7 +289,7 @@ interest_is_stale(const struct interest *i)
 bool
 interest_concerns(const struct interest *i, struct slice name)
 {
-	return map_get(&i->resources, name) != NULL;
+	return list_is_linked(&i->all) || map_get(&i->resources, name) != NULL;
 }
 
 /* --- what concerns it ----------------------------------------------------- */
@@ -355,6 +378,17 @@ walk(struct walk *w)
 }
 
 static void
+tell_marked(const struct map *names, void (*each)(void *arg, struct slice name),
+    void *arg)
+{
+	struct slice name;
+	void *mark;
+
+	for (size_t i = 0; map_next(names, &i, &name, &mark);)
+		each(arg, name);
+}
+
+static void
 tell_others(const struct map *these, const struct map *those,
     void (*each)(void *arg, struct slice name), void *arg)
 {
@@ -366,6 +400,46 @@ tell_others(const struct map *these, const struct map *those,
 			each(arg, name);
 }
 
+static void
+tell_all(const struct interest_index *x,
+    void (*each)(void *arg, struct slice name), void *arg)
+{
+	char name[CACHE_KEY_MAX];
+	struct slice host;
+	void *value;
+
+	for (size_t at = 0; map_next(&x->places, &at, &host, &value);) {
+		const struct place *p = value;
+
+		for (size_t i = 0; i < p->count; i++)
+			each(arg, cache_key_text(&p->about[i]->key, name));
+	}
+}
+
+void
+interest_each(const struct interest *i,
+    void (*each)(void *arg, struct slice name), void *arg)
+{
+	if (list_is_linked(&i->all))
+		tell_all(i->index, each, arg);
+	else
+		tell_marked(&i->resources, each, arg);
+}
+
+/* Whether it wants all now; true: that is another answer than before. */
+static bool
+follow_all(struct interest *i)
+{
+	bool had = list_is_linked(&i->all);
+	bool has = map_get(&i->asked, S(HOST_ALL)) != NULL;
+
+	if (has && !had)
+		list_push_back(&i->index->all, &i->all);
+	else if (!has)
+		list_remove(&i->all);
+	return had != has;
+}
+
 void
 interest_follow(
     struct interest *i, void (*each)(void *arg, struct slice name), void *arg)
@@ -373,6 +447,7 @@ interest_follow(
 	struct walk w = {.i = i};
 	struct map before = i->resources;
 	struct map watched = i->patterns;
+	bool turned = follow_all(i);
 
 	list_remove(&i->link);
 	list_init(&w.ahead);
@@ -382,6 +457,11 @@ interest_follow(
 	i->resources = w.resources;
 	tell_others(&before, &i->resources, each, arg);
 	tell_others(&i->resources, &before, each, arg);
+	if (turned)
+		tell_all(i->index, each, arg);
+	tell_marked(&i->news, each, arg);
+	map_fini(&i->news, NULL);
+	map_init(&i->news);
 	map_fini(&before, NULL);
 	map_fini(&w.hosts, NULL);
 }

@@ -17,6 +17,7 @@ struct interest_index {
 	struct slice domain;
 	struct map places; /* host or pattern → struct place */
 	struct list stale; /* of struct interest, by its link */
+	struct list all;   /* of those that asked for HOST_ALL */
 };
 
 /* `domain` is borrowed. */
@@ -42,6 +43,8 @@ struct interest {
 	struct interest_index *index;
 	struct list link;     /* while it is stale */
 	struct map asked;     /* hosts that it asked for */
+	struct list all;      /* in the index, if HOST_ALL is among them */
+	struct map news;      /* then: what came since it was followed */
 	struct map patterns;  /* what matches those and what they lead to */
 	struct map resources; /* cache_key_text() of those that concern it */
 };
@@ -51,6 +54,10 @@ void interest_fini(struct interest *i);
 
 /* Has something changed that may change what concerns the agent? */
 bool interest_is_stale(const struct interest *i);
+
+/* Each resource that concerns it, perhaps several times. */
+void interest_each(const struct interest *i,
+    void (*each)(void *arg, struct slice name), void *arg);
 
 bool interest_concerns(const struct interest *i, struct slice name);
 

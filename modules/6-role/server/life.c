@@ -94,6 +94,7 @@ on_upkeep(void *arg)
 	struct fault why = {0};
 
 	timer_set(&s->upkeep, UPKEEP_US);
+	mem_give_back();
 	if (s->upkeeps++ % SWEEP_EVERY == 0)
 		sweep(s);
 	if (!own_is_due(&s->own, server_now_ms(s)))

@@ -50,8 +50,10 @@ called_at(const struct gossip_offers *o, uint16_t port)
 }
 
 static struct discovery_local
-local_of(struct picture *p, const struct gossip_service *s)
+local_of(struct picture *p, const struct gossip_record *r, size_t index)
 {
+	const struct gossip_service *s = &p->offers.services[index];
+
 	return (struct discovery_local){.name = s->name,
 	    .ns = s->ns,
 	    .account = s->account,
@@ -59,7 +61,10 @@ local_of(struct picture *p, const struct gossip_service *s)
 	    .labels = members_copy_labels(s, &p->m.arena),
 	    .port = s->port,
 	    .weight = s->weight,
-	    .target = called_at(&p->offers, s->port)};
+	    .target = called_at(&p->offers, s->port),
+	    .unhealthy = gossip_service_is_healthy(r, s, index)
+			     ? S("")
+			     : S("it says that it is unhealthy")};
 }
 
 static enum err
@@ -77,7 +82,7 @@ take_offers(struct picture *p, const struct gossip_record *r)
 	if (locals == NULL)
 		return ERR_NO_MEMORY;
 	for (size_t i = 0; i < p->offers.service_count; i++)
-		locals[i] = local_of(p, &p->offers.services[i]);
+		locals[i] = local_of(p, r, i);
 	self->locals = locals;
 	self->local_count = p->offers.service_count;
 	self->addrs = p->offers.addrs;
@@ -192,6 +197,21 @@ take_facts(struct picture *p, struct fault *why)
 	return OK;
 }
 
+static void
+say_names(struct picture *p, const struct view *v)
+{
+	size_t count;
+
+	(void)view_names(v, &count);
+	if (count > 0)
+		say(p,
+		    arena_printf(p->arena,
+			"where %zu name%s of endpoints lead%s is known to %s "
+			"alone, which asks its own name servers",
+			count, count == 1 ? "" : "s", count == 1 ? "s" : "",
+			p->node->name));
+}
+
 /* --- all of it ------------------------------------------------------------ */
 
 static enum err
@@ -230,6 +250,7 @@ server_machine_view(const struct server *s, struct slice node,
 	matter_fini(&p.m);
 	if (e != OK)
 		return e;
+	say_names(&p, view);
 	unknown =
 	    arena_alloc_array(arena, p.unknown_count + 1, sizeof(*unknown));
 	for (size_t i = 0; unknown != NULL && i < p.unknown_count; i++)

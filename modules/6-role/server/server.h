@@ -54,6 +54,13 @@ struct server *server_open(const struct server_spec *spec);
 /* What was asked is answered first; then on_closed(arg). */
 void server_close(struct server **sp, void (*on_closed)(void *arg), void *arg);
 
+/*
+ * The index-th address that agents are told, with this port, as a token and a
+ * URL write it. ERR_NOT_FOUND behind the last.
+ */
+MUST_USE enum err server_reached_at(const struct server *s, size_t index,
+    uint16_t port, char out[CA_TOKEN_SERVER_LEN]);
+
 struct server_init_spec {
 	const char *state_dir;    /* made with mode 0700 if it is not there */
 	const char *trust_domain; /* NULL: SERVER_TRUST_DOMAIN */
@@ -66,9 +73,10 @@ struct server_init_spec {
 
 /*
  * Makes the state directory of a new mesh: the key under which secrets are
- * sealed, and the store with root, voucher key, gossip key and mesh id. Blocks;
- * before any loop runs, after tls_init(). ERR_EXISTS if there is one already;
- * any other failure leaves nothing of it behind.
+ * sealed, and the store with root, voucher key, gossip key and mesh id, all of
+ * them the folder's owner's. Blocks; before any loop runs, after tls_init().
+ * ERR_EXISTS if there is one already; any other failure leaves nothing of it
+ * behind.
  */
 MUST_USE enum err server_init(
     const struct server_init_spec *spec, struct fault *why);

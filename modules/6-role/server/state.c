@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -59,11 +60,65 @@ state_check_new(const char *dir, struct fault *why)
 	return OK;
 }
 
+/* What is made there before a server runs. */
+static const char *const files[] = {
+    PATH_SEAL, PATH_STORE, PATH_STORE "-wal", PATH_STORE "-shm"};
+
+/* The folder's owner may have put something else there meanwhile. */
+static enum err
+give_fd(int fd, const struct stat *to, const char *path, struct fault *why)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return fault_set(
+		    why, ERR_INVALID, "%s is not the file that was made", path);
+	if (fchown(fd, to->st_uid, to->st_gid) == 0)
+		return OK;
+	return fault_set(why, err_from_errno(errno),
+	    "cannot give %s to the owner of its folder: %s", path,
+	    strerror(errno));
+}
+
+static enum err
+give_one(const char *path, const struct stat *to, struct fault *why)
+{
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	enum err e;
+
+	if (fd < 0 && errno == ENOENT)
+		return OK;
+	if (fd < 0)
+		return fault_set(why, err_from_errno(errno),
+		    "cannot open %s: %s", path, strerror(errno));
+	e = give_fd(fd, to, path, why);
+	(void)close(fd); /* it was only read */
+	return e;
+}
+
+enum err
+state_give(const char *dir, struct fault *why)
+{
+	char path[SERVER_PATH_MAX];
+	struct stat st;
+	enum err e = OK;
+
+	if (stat(dir, &st) != 0)
+		return fault_set(why, err_from_errno(errno),
+		    "cannot look at %s: %s", dir, strerror(errno));
+	if (st.st_uid == geteuid())
+		return OK;
+	for (size_t i = 0; e == OK && i < ARRAY_LEN(files); i++) {
+		e = path_of(dir, files[i], path, why);
+		if (e == OK)
+			e = give_one(path, &st, why);
+	}
+	return e;
+}
+
 void
 state_remove(const char *dir, bool made)
 {
-	static const char *const files[] = {
-	    PATH_SEAL, PATH_STORE, PATH_STORE "-wal", PATH_STORE "-shm"};
 	char path[SERVER_PATH_MAX];
 
 	for (size_t i = 0; i < ARRAY_LEN(files); i++)

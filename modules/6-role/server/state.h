@@ -17,6 +17,12 @@ MUST_USE enum err state_check_new(const char *dir, struct fault *why);
 MUST_USE enum err state_check_empty(const char *dir, struct fault *why);
 
 /*
+ * What was made there belongs to the folder's owner from now on: root makes a
+ * mesh for the user that runs its server.
+ */
+MUST_USE enum err state_give(const char *dir, struct fault *why);
+
+/*
  * Takes a mesh away again, and the folder if it was `made`. What cannot be
  * removed does no harm but to the next attempt, which says so.
  */

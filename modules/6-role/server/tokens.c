@@ -409,3 +409,12 @@ server_api_identity(const struct server *s)
 {
 	return s->own.api_identity;
 }
+
+enum err
+server_reached_at(const struct server *s, size_t index, uint16_t port,
+    char out[CA_TOKEN_SERVER_LEN])
+{
+	return index < s->own.host_count
+		   ? own_server_text(&s->own, index, port, out)
+		   : ERR_NOT_FOUND;
+}

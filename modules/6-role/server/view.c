@@ -11,6 +11,7 @@
 #define LOG_MODULE "server"
 
 #include "base/base.h"
+#include "codec/codec.h"
 #include "model/model.h"
 
 #include "matter.h"
@@ -160,6 +161,7 @@ find_servings(struct matter *m, const struct server *s, struct fault *why)
 	if (e != OK)
 		return fault_set(why, e, "discovery: %s", err_text(e));
 	m->in.generation = s->cache.revision;
+	m->in.parse_yaml = codec_yaml_parse_one;
 	return OK;
 }
 

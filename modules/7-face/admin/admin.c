@@ -5,6 +5,7 @@
 #define LOG_MODULE "admin"
 
 #include "inside.h"
+#include "install.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -75,6 +76,17 @@ admin_refuse(struct http_exchange *x, enum err e, const struct fault *why)
 	json_text(a, &m, S("code"), slice_str(err_name(e)));
 	json_text(a, &m, S("message"), slice_str(words));
 	admin_answer_status(x, admin_status_of(e), m);
+}
+
+void
+admin_done(void *exchange, enum err e, const struct fault *why)
+{
+	struct http_exchange *x = exchange;
+
+	if (e != OK)
+		admin_refuse(x, e, why);
+	else
+		admin_answer(x, json_map(http_exchange_arena(x)));
 }
 
 void
@@ -149,6 +161,8 @@ static const struct table {
     {FOR_SERVER, admin_past_routes, &admin_past_route_count},
     {FOR_SERVER, admin_mesh_routes, &admin_mesh_route_count},
     {FOR_AGENT, admin_agent_routes, &admin_agent_route_count},
+    {FOR_AGENT, admin_capture_routes, &admin_capture_route_count},
+    {FOR_AGENT, admin_flow_routes, &admin_flow_route_count},
 };
 
 /* NULL if there is none; notes whether the path has another method. */
@@ -374,6 +388,8 @@ admin_open(const struct admin_spec *spec)
 	    .secret = true, /* tokens, and Secrets of others */
 	});
 	a->ports = ports_open(a);
+	if (spec->remote.family != ADDR_NONE && spec->installer != NULL)
+		a->install = install_open(a);
 	if (spec->remote.family != ADDR_NONE)
 		a->remote = remote_open(a);
 	else
@@ -391,6 +407,7 @@ admin_close(struct admin **ap)
 		return;
 	a->told = true;
 	ports_close(&a->ports);
+	install_close(&a->install); /* its exchanges are the port's */
 	remote_close(&a->remote);
 	http_server_free(&a->http);
 	if (a->bound)

@@ -36,6 +36,9 @@ struct admin_spec {
 	struct addr loopback; /* all of the API that reads */
 	/* Of a server, for operators; family 0 is none. Not open is fatal. */
 	struct addr remote;
+	/* There, for who is to join: programs of other machines' kinds are in
+	 * the folder dist below this one. Copied; NULL: nothing is served. */
+	const char *installer;
 	uint32_t admin_uid; /* this user is admin, besides root */
 	/* Once: it serves, or why it does not, in words. */
 	void (*on_open)(void *arg, enum err e, const struct fault *why);

@@ -2,6 +2,8 @@
 /*
  * agent — an agent's paths: what it offers, whom it knows, what it would do.
  */
+#include "dns/dns.h"
+
 #include "inside.h"
 
 #include <stdio.h>
@@ -62,6 +64,10 @@ read_expose(const struct value *body, struct label labels[LABELS_MAX],
 	out->ns = value_get_string(body, S("namespace"), SLICE_NONE);
 	out->account = value_get_string(body, S("account"), SLICE_NONE);
 	out->protocol = value_get_string(body, S("protocol"), SLICE_NONE);
+	out->check = value_get(body, S("check"));
+	if (out->check != NULL && out->check->type != VALUE_MAP)
+		return fault_set(why, ERR_INVALID,
+		    "check is no map, as the spec of a HealthCheckPolicy is");
 	if (addr_parse(target, &out->target) != OK)
 		return fault_set(why, ERR_INVALID,
 		    "target \"%.*s\" is no address with a port",
@@ -71,15 +77,6 @@ read_expose(const struct value *body, struct label labels[LABELS_MAX],
 		labels[out->label_count++] =
 		    (struct label){it->key, it->string};
 	return OK;
-}
-
-static void
-answer_done(struct http_exchange *x, enum err e, const struct fault *why)
-{
-	if (e != OK)
-		admin_refuse(x, e, why);
-	else
-		admin_answer(x, json_map(http_exchange_arena(x)));
 }
 
 static void
@@ -96,7 +93,7 @@ expose(struct admin *a, struct http_exchange *x)
 	e = read_expose(body, labels, &what, &why);
 	if (e == OK)
 		e = node_expose(a->spec.node, &what, &why);
-	answer_done(x, e, &why);
+	admin_done(x, e, &why);
 }
 
 static void
@@ -115,7 +112,23 @@ unexpose(struct admin *a, struct http_exchange *x)
 		    value_get_string(body, S("name"), S("")),
 		    value_get_string(body, S("namespace"), S("default")), port,
 		    &why);
-	answer_done(x, e, &why);
+	admin_done(x, e, &why);
+}
+
+static void
+put_health(struct arena *a, struct value **m, const struct node_exposed *e)
+{
+	char since[CLOCK_RFC3339_LEN];
+
+	if (e->check[0] == '\0')
+		return;
+	json_text(a, m, S("check"), slice_str(e->check));
+	json_text(a, m, S("reason"), e->reason);
+	if (e->health == NULL)
+		return;
+	clock_format_rfc3339(e->since_ms, since);
+	json_text(a, m, S("health"), slice_str(e->health));
+	json_text(a, m, S("since"), slice_str(since));
 }
 
 static void
@@ -132,6 +145,7 @@ add_exposed(void *arg, const struct node_exposed *e)
 	put_addr(r->arena, &m, S("target"), &e->what->target);
 	json_bool(r->arena, &m, S("announced"), e->announced);
 	json_text(r->arena, &m, S("waitsFor"), e->waits_for);
+	put_health(r->arena, &m, e);
 	json_push(&r->list, m);
 }
 
@@ -445,6 +459,105 @@ explain(struct admin *a, struct http_exchange *x)
 		on_host(q, e, &why);
 }
 
+/* --- names --- */
+
+/* A question to the name server of this machine; in its exchange's arena. */
+struct named {
+	struct http_exchange *exchange;
+	struct slice name;
+	uint16_t type;
+};
+
+static void
+add_record(struct rows *r, struct slice message, const struct dns_record *from)
+{
+	static const char *const sections[] = {
+	    "answer", "authority", "additional"};
+	char text[DNS_RECORD_TEXT_MAX], type[DNS_TYPE_TEXT_MAX];
+	struct value *m = json_map(r->arena);
+	struct dns_name owner;
+	size_t end;
+
+	if (from->type == DNS_OPT)
+		return; /* it says nothing of the name */
+	if (dns_name_read(message, from->name_at, &owner, &end) == OK)
+		json_text(r->arena, &m, S("name"), dns_name_text(&owner, text));
+	json_text(r->arena, &m, S("type"),
+	    slice_str(dns_type_name(from->type, type)));
+	json_number(r->arena, &m, S("ttl"), from->ttl);
+	json_text(
+	    r->arena, &m, S("data"), dns_record_text(message, from, text));
+	json_text(
+	    r->arena, &m, S("section"), slice_str(sections[from->section]));
+	json_push(&r->list, m);
+}
+
+static void
+put_message(struct rows *r, struct value **m, struct slice message)
+{
+	struct dns_reader reader;
+	struct dns_question q;
+	struct dns_record record;
+
+	if (dns_answer_read(message, &reader, &q) != OK)
+		return;
+	json_text(r->arena, m, S("code"),
+	    slice_str(dns_rcode_name(q.flags & DNS_RCODE)));
+	while (dns_record_next(&reader, &record) == OK)
+		add_record(r, message, &record);
+	json_put(m, S("records"), r->list);
+}
+
+static void
+on_named(void *arg, const struct resolver_report *told)
+{
+	const struct named *n = arg;
+	struct rows r = rows_of(n->exchange);
+	struct value *m = json_map(r.arena);
+	char type[DNS_TYPE_TEXT_MAX];
+
+	json_text(r.arena, &m, S("name"), n->name);
+	json_text(
+	    r.arena, &m, S("type"), slice_str(dns_type_name(n->type, type)));
+	json_text(r.arena, &m, S("result"), slice_str(told->result));
+	json_text(r.arena, &m, S("why"), slice_str(told->why));
+	if (told->form != NULL)
+		json_text(r.arena, &m, S("form"), slice_str(told->form));
+	(void)keep_text(&r, &m, "service", told->host);
+	(void)keep_text(&r, &m, "origin", told->origin);
+	if (told->upstream.family != ADDR_NONE)
+		put_addr(r.arena, &m, S("upstream"), &told->upstream);
+	json_number(r.arena, &m, S("tookUs"), (int64_t)told->took_us);
+	put_message(&r, &m, told->message);
+	admin_answer(n->exchange, m);
+}
+
+static void
+name_query(struct admin *a, struct http_exchange *x)
+{
+	struct arena *arena = http_exchange_arena(x);
+	struct named *n = arena_alloc(arena, sizeof(*n));
+	struct slice type = admin_param(x, S("type"));
+	struct fault why = {0};
+	enum err e = OK;
+
+	if (n == NULL) {
+		admin_answer(x, NULL);
+		return;
+	}
+	*n = (struct named){x, admin_param(x, S("name")), DNS_A};
+	if (type.len > 0 && dns_type_parse(type, &n->type) != OK)
+		e = fault_set(&why, ERR_INVALID,
+		    "\"%.*s\" is no type of DNS: A, AAAA, SRV, PTR, ANY, "
+		    "TYPE65",
+		    SLICE_ARG(slice_sub(type, 0, NAME_HOST_MAX)));
+	if (e == OK)
+		e = node_dns_query(
+		    a->spec.node, n->name, n->type, on_named, n, &why);
+	if (e != OK)
+		admin_refuse(x, e, &why);
+}
+
 /* --- join and leave --- */
 
 static void
@@ -475,7 +588,7 @@ admin_joined(struct admin *a, enum err e, const struct fault *why)
 	if (x == NULL)
 		return;
 	a->joining = NULL;
-	answer_done(x, e, why);
+	admin_done(x, e, why);
 }
 
 static void
@@ -485,7 +598,7 @@ on_left(void *arg)
 	struct http_exchange *x = a->leaving;
 
 	a->leaving = NULL;
-	answer_done(x, OK, NULL);
+	admin_done(x, OK, NULL);
 	if (a->spec.on_left != NULL)
 		a->spec.on_left(a->spec.arg);
 }
@@ -519,5 +632,6 @@ const struct admin_route admin_agent_routes[] = {
     {"GET", "/v1/view", CA_ROLE_VIEWER, view},
     {"GET", "/v1/connections", CA_ROLE_VIEWER, connections},
     {"POST", "/v1/explain", CA_ROLE_VIEWER, explain},
+    {"GET", "/v1/dns", CA_ROLE_VIEWER, name_query},
 };
 const size_t admin_agent_route_count = ARRAY_LEN(admin_agent_routes);

@@ -13,8 +13,9 @@
 
 enum { ADMIN_MAGIC = 0x61646d6e };
 
-struct ports;  /* what is open over TCP on this machine */
-struct remote; /* what is open to operators elsewhere */
+struct ports;   /* what is open over TCP on this machine */
+struct remote;  /* what is open to operators elsewhere */
+struct install; /* what is open to machines that are to join */
 
 struct admin {
 	uint32_t magic;
@@ -24,6 +25,7 @@ struct admin {
 	char path[108]; /* sun_path's length */
 	struct ports *ports;
 	struct remote *remote;
+	struct install *install;       /* NULL: off */
 	struct http_exchange *joining; /* waits for admin_joined() */
 	struct http_exchange *leaving;
 	bool told;    /* on_open was called */
@@ -55,6 +57,9 @@ void admin_open_socket(struct admin *a);
 
 /* Calls on_open, once. The owner may close the API inside. */
 void admin_tell(struct admin *a, enum err e, const struct fault *why);
+
+/* Of one machine: it has one IPv4 address, but a whole /64 of IPv6. */
+bool admin_is_near(const struct addr *a, const struct addr *b);
 
 /* A stream between its making and the server that takes it. */
 extern const struct stream_events admin_early;
@@ -90,6 +95,10 @@ extern const struct admin_route admin_mesh_routes[];
 extern const size_t admin_mesh_route_count;
 extern const struct admin_route admin_agent_routes[];
 extern const size_t admin_agent_route_count;
+extern const struct admin_route admin_capture_routes[];
+extern const size_t admin_capture_route_count;
+extern const struct admin_route admin_flow_routes[];
+extern const size_t admin_flow_route_count;
 
 /* Of a server: its agents under this key, and what they refuse. */
 void admin_put_agents(const struct admin *a, struct arena *arena,
@@ -111,6 +120,9 @@ void admin_refuse(struct http_exchange *x, enum err e, const struct fault *why);
 void admin_answer_status(
     struct http_exchange *x, unsigned status, const struct value *v);
 unsigned admin_status_of(enum err e);
+
+/* The same, or {} if it is OK; the exchange is its argument. */
+void admin_done(void *exchange, enum err e, const struct fault *why);
 
 /* What came of a change of configuration; the exchange is its argument. */
 void admin_applied(void *arg, const struct server_apply_result *r);

@@ -4,6 +4,7 @@
  * members, endpoints, the CA.
  */
 #include "inside.h"
+#include "install.h"
 
 #include <stdio.h>
 
@@ -96,27 +97,67 @@ read_bounds(const struct value *body, struct ca_bounds *out, struct fault *why)
 	return e;
 }
 
+/* One that is made; lies in its exchange's arena. */
+struct making {
+	struct admin *admin;
+	struct http_exchange *x;
+	bool joins;
+	struct value *answer;
+};
+
+static void
+put_lines(struct making *m)
+{
+	AUTO(script_lines_fini) struct script_lines l;
+	struct arena *a = http_exchange_arena(m->x);
+	struct value *map = json_map(a);
+	struct fault why = {0};
+
+	script_lines_init(&l);
+	if (install_lines(m->admin->install,
+		value_get_string(m->answer, S("token"), SLICE_NONE), &l,
+		&why) != OK)
+		return; /* the log says why; the token is good */
+	json_text(a, &map, S("curl"), buf_slice(&l.curl));
+	json_text(a, &map, S("wget"), buf_slice(&l.wget));
+	json_text(a, &map, S("manual"), buf_slice(&l.manual));
+	json_put(&m->answer, S("install"), map);
+}
+
+static void
+on_installer_ready(void *arg)
+{
+	struct making *m = arg;
+
+	put_lines(m);
+	admin_answer(m->x, m->answer);
+}
+
 static void
 on_token(void *arg, enum err e, const struct fault *why, struct slice id,
     struct slice text)
 {
-	struct http_exchange *x = arg;
-	struct arena *a = http_exchange_arena(x);
-	struct value *m = json_map(a);
+	struct making *m = arg;
+	struct arena *a = http_exchange_arena(m->x);
 
+	m->answer = json_map(a);
 	if (e != OK) {
-		admin_refuse(x, e, why);
+		admin_refuse(m->x, e, why);
 		return;
 	}
-	json_text(a, &m, S("id"), id);
-	json_text(a, &m, S("token"), text);
-	admin_answer(x, m);
+	json_text(a, &m->answer, S("id"), id);
+	json_text(a, &m->answer, S("token"), text);
+	if (m->joins && m->admin->install != NULL)
+		install_when_ready(m->admin->install, on_installer_ready, m);
+	else
+		admin_answer(m->x, m->answer);
 }
 
 static void
 token_create(struct admin *a, struct http_exchange *x)
 {
 	const struct value *body = admin_body(x);
+	struct making *m;
 	struct ca_bounds bounds;
 	struct server_token_spec spec = {.bounds = &bounds,
 	    .api_port = remote_port(a->remote),
@@ -126,24 +167,16 @@ token_create(struct admin *a, struct http_exchange *x)
 
 	if (body == NULL)
 		return;
-	e = read_bounds(body, &bounds, &why);
+	m = arena_alloc(http_exchange_arena(x), sizeof(*m));
+	e = m != NULL ? read_bounds(body, &bounds, &why) : ERR_LIMIT;
 	if (e != OK) {
 		admin_refuse(x, e, &why);
 		return;
 	}
+	*m = (struct making){
+	    .admin = a, .x = x, .joins = bounds.role == CA_ROLE_NONE};
 	spec.note = value_get_string(body, S("note"), S(""));
-	server_token_create(a->spec.server, &spec, on_token, x);
-}
-
-static void
-on_done(void *arg, enum err e, const struct fault *why)
-{
-	struct http_exchange *x = arg;
-
-	if (e != OK)
-		admin_refuse(x, e, why);
-	else
-		admin_answer(x, json_map(http_exchange_arena(x)));
+	server_token_create(a->spec.server, &spec, on_token, m);
 }
 
 static void
@@ -154,7 +187,8 @@ token_revoke(struct admin *a, struct http_exchange *x)
 	if (body == NULL)
 		return;
 	server_token_revoke(a->spec.server,
-	    value_get_string(body, S("id"), S("")), admin_actor(x), on_done, x);
+	    value_get_string(body, S("id"), S("")), admin_actor(x), admin_done,
+	    x);
 }
 
 static struct value *
@@ -267,7 +301,7 @@ node_revoke(struct admin *a, struct http_exchange *x)
 	server_node_revoke(a->spec.server,
 	    value_get_string(body, S("name"), S("")),
 	    value_get_string(body, S("reason"), S("revoked by an operator")),
-	    admin_actor(x), on_done, x);
+	    admin_actor(x), admin_done, x);
 }
 
 static void

@@ -12,6 +12,7 @@
 #define LOG_MODULE "admin"
 
 #include "inside.h"
+#include "install.h"
 #include "tls/tls.h"
 
 #include <stdio.h>
@@ -102,6 +103,10 @@ on_head(void *arg, struct http_exchange *x)
 	if (http_head_is_method(h, S("GET")) &&
 	    slice_eq(http_exchange_path(x), S("/healthz/ready"))) {
 		http_exchange_respond(x, 200, S("text/plain"), S("serving\n"));
+		return false;
+	}
+	if (install_takes(r->admin->install, x)) {
+		install_answer(r->admin->install, x, &c->from);
 		return false; /* all that a stranger gets, without a body */
 	}
 	server_operator(
@@ -134,17 +139,23 @@ on_conn_close(void *arg, void *conn_arg)
 	mem_free(&c);
 }
 
-/* A machine has one IPv4 address, but a whole /64 of IPv6. */
+bool
+admin_is_near(const struct addr *a, const struct addr *b)
+{
+	struct cidr near;
+
+	cidr_around(a, a->family == ADDR_V6 ? 64 : 32, &near);
+	return cidr_contains(&near, b);
+}
+
 static bool
 has_many(const struct remote *r, const struct addr *from)
 {
-	struct cidr near;
 	size_t n = 0;
 
-	cidr_around(from, from->family == ADDR_V6 ? 64 : 32, &near);
 	LIST_EACH (&r->callers, it)
-		n += cidr_contains(
-		    &near, &CONTAINER(it, struct caller, link)->from);
+		n += admin_is_near(
+		    from, &CONTAINER(it, struct caller, link)->from);
 	return n >= CONNS_PER_ADDR;
 }
 

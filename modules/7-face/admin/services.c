@@ -43,6 +43,24 @@ put_configuration(
 						   : S("in force"));
 }
 
+/* Of the first that may not be called: which, and why. */
+static void
+put_why(struct rows *r, struct value **m, const struct view_cluster *c)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	for (size_t i = 0; i < c->endpoint_count; i++) {
+		const struct view_endpoint *e = c->endpoints[i];
+
+		if (e->usable)
+			continue;
+		json_text(r->arena, m, S("why"),
+		    arena_printf(r->arena, "%s: %.*s",
+			view_endpoint_address(e, text), SLICE_ARG(e->reason)));
+		return;
+	}
+}
+
 static void
 add_service(struct rows *r, const struct view_cluster *c)
 {
@@ -58,6 +76,7 @@ add_service(struct rows *r, const struct view_cluster *c)
 	    slice_str(view_protocol_name(c->protocol)));
 	json_number(r->arena, &m, S("endpoints"), (int64_t)c->endpoint_count);
 	json_number(r->arena, &m, S("usable"), (int64_t)c->usable_count);
+	put_why(r, &m, c);
 	json_text(r->arena, &m, S("origin"),
 	    slice_str(origin_format(&s->origin, text)));
 	put_configuration(r, &m, s);
@@ -70,7 +89,7 @@ add_endpoints(struct rows *r, const struct view_cluster *c)
 	for (size_t i = 0; i < c->endpoint_count; i++) {
 		const struct view_endpoint *e = c->endpoints[i];
 		struct value *m = json_map(r->arena);
-		char text[ADDR_TEXT_MAX];
+		char text[ENDPOINT_TEXT_MAX];
 
 		json_text(r->arena, &m, S("service"), c->service->name);
 		json_text(r->arena, &m, S("namespace"), c->service->ns);
@@ -78,7 +97,8 @@ add_endpoints(struct rows *r, const struct view_cluster *c)
 		json_text(r->arena, &m, S("protocol"),
 		    slice_str(view_protocol_name(c->protocol)));
 		json_text(r->arena, &m, S("address"),
-		    slice_str(addr_format(&e->addr, text)));
+		    slice_str(view_endpoint_address(e, text)));
+		json_text(r->arena, &m, S("byName"), e->name);
 		json_text(r->arena, &m, S("node"), e->node);
 		json_text(r->arena, &m, S("account"), e->account);
 		json_text(r->arena, &m, S("status"),

@@ -5,15 +5,18 @@
  */
 #include "base/base.h"
 #include "net/net.h"
+#include "node/node.h"
+#include "telemetry/telemetry.h"
 
 #include "command.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { TOKEN_MAX = 4096 };
+enum { TOKEN_MAX = 4096, CREDENTIAL_PATH_MAX = 4096 };
 
 /* --- addresses --- */
 
@@ -112,6 +115,108 @@ read_upstreams(
 	return OK;
 }
 
+/* --- names --- */
+
+/* Loopback, unless it is said. */
+static const struct addr usual_dns = {ADDR_V4, {127, 0, 0, 1}, RESOLVER_PORT};
+
+static enum err
+read_dns_addr(const char *text, uint16_t port, struct addr *out,
+    const char *option, struct fault *why)
+{
+	if (addr_parse_ip(slice_str(text), out) == OK)
+		out->port = port;
+	else if (addr_parse(slice_str(text), out) != OK)
+		return fault_set(why, ERR_INVALID,
+		    "--%s is IP or ADDR:PORT, not \"%s\"", option, text);
+	if (addr_is_any(out))
+		return fault_set(why, ERR_INVALID,
+		    "--%s is one address of a machine, not \"%s\"", option,
+		    text);
+	return OK;
+}
+
+static enum err
+read_dns_addrs(const struct options *o, const char *option, uint16_t port,
+    struct addr out[CLI_LIST_MAX], size_t *out_count, struct fault *why)
+{
+	const struct option_values *list = options_list(o, option);
+	enum err e = OK;
+
+	if (list->count > RESOLVER_ADDRS_MAX)
+		return fault_set(why, ERR_LIMIT,
+		    "--%s is there at most %d times", option,
+		    RESOLVER_ADDRS_MAX);
+	for (size_t i = 0; e == OK && i < list->count; i++)
+		e = read_dns_addr(list->text[i], port, &out[i], option, why);
+	*out_count = list->count;
+	return e;
+}
+
+static bool
+is_off(const struct option_values *list)
+{
+	return list->count == 1 && strcmp(list->text[0], "off") == 0;
+}
+
+static enum err
+read_dns_log(const char *text, struct fault *why)
+{
+	uint64_t n;
+
+	if (strcmp(text, "off") == 0 || strcmp(text, "failed") == 0 ||
+	    strcmp(text, "all") == 0 ||
+	    (slice_to_u64(slice_str(text), &n) == OK && n > 0 &&
+		n <= UINT32_MAX))
+		return OK;
+	return fault_set(why, ERR_INVALID,
+	    "--dns-log is off, failed, all, or N for every Nth, not \"%s\"",
+	    text);
+}
+
+static enum err
+read_dns_wire(const char *text, struct fault *why)
+{
+	struct slice rest = slice_str(text);
+	struct slice kind = slice_split(&rest, ':');
+
+	if (slice_eq(slice_str(text), S("off")) ||
+	    slice_eq(slice_str(text), S("resolv-conf")) ||
+	    (slice_eq(kind, S("resolved")) && rest.len < WIRING_NAME_MAX))
+		return OK;
+	return fault_set(why, ERR_INVALID,
+	    "--dns-wire is off, resolved, resolved:LINK or resolv-conf, not "
+	    "\"%s\"",
+	    text);
+}
+
+static enum err
+read_dns(const struct options *o, struct cli_agent *out, struct fault *why)
+{
+	enum { TTL_MAX_S = 86400, SECOND_US = 1000000 };
+	enum err e = OK;
+
+	out->dns_log = options_text(o, "dns-log");
+	out->dns_wire = options_text(o, "dns-wire");
+	if (!is_off(options_list(o, "dns"))) {
+		e = read_dns_addrs(
+		    o, "dns", RESOLVER_PORT, out->dns, &out->dns_count, why);
+		if (out->dns_count == 0)
+			out->dns[out->dns_count++] = usual_dns;
+	}
+	if (e == OK)
+		e = read_dns_addrs(o, "dns-upstream", /* port */ 53,
+		    out->dns_upstreams, &out->dns_upstream_count, why);
+	if (e == OK)
+		e = options_duration_us(o, "dns-ttl", &out->dns_ttl_us, why);
+	if (e == OK && out->dns_ttl_us > (uint64_t)TTL_MAX_S * SECOND_US)
+		e = fault_set(
+		    why, ERR_INVALID, "--dns-ttl is at most a day (24h)");
+	if (e == OK)
+		e = read_dns_log(out->dns_log, why);
+	return e == OK ? read_dns_wire(out->dns_wire, why) : e;
+}
+
 /* --- labels --- */
 
 /* As Istio's own gateway has them, unless they are said. */
@@ -205,6 +310,28 @@ command_token(const char *text, struct secret *out, struct fault *why)
 	return OK;
 }
 
+/*
+ * Who names none may have been given one by the service manager, as the
+ * credential `join` (systemd.exec(5), LoadCredential=). A blank one is none: a
+ * unit has to load something, also when the token was thrown away.
+ */
+static enum err
+read_credential(struct secret *out, struct fault *why)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+	char path[CREDENTIAL_PATH_MAX];
+	enum err e;
+
+	if (dir == NULL ||
+	    snprintf(path, sizeof(path), "%s/join", dir) >= (int)sizeof(path))
+		return command_token(NULL, out, why);
+	e = read_token(path, out, why);
+	if (e != ERR_PARSE && e != ERR_NOT_FOUND)
+		return e;
+	secret_fini(out);
+	return command_token(NULL, out, why);
+}
+
 /* --- the command --- */
 
 static enum err
@@ -227,13 +354,15 @@ read_numbers(const struct options *o, struct cli_agent *out, struct fault *why)
 static enum err
 read_format(const struct options *o, struct cli_agent *out, struct fault *why)
 {
-	const char *text = options_text(o, "access-log-format");
+	AUTO(telemetry_lines_unref) struct telemetry_lines *lines = NULL;
+	enum err e;
 
-	out->access_log_json = strcmp(text, "json") == 0;
-	if (out->access_log_json || strcmp(text, "text") == 0)
+	out->access_log_format = options_text(o, "access-log-format");
+	if (out->access_log_format == NULL)
 		return OK;
-	return fault_set(why, ERR_INVALID,
-	    "--access-log-format is text or json, not \"%s\"", text);
+	e = telemetry_lines_parse(
+	    slice_str(out->access_log_format), &lines, why);
+	return e == OK ? OK : fault_prefix(why, e, "--access-log-format: ");
 }
 
 static enum err
@@ -250,6 +379,7 @@ read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
 	    .account = options_text(o, "account"),
 	    .access_log = options_text(o, "access-log"),
 	    .log_success = options_flag(o, "log-success"),
+	    .exec_checks = options_flag(o, "exec-checks"),
 	    .log_format = options_text(o, "log-format"),
 	};
 	e = command_log_level(o, why);
@@ -263,6 +393,8 @@ read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
 		e = command_addr_or_off(o, "health", &out->health, why);
 	if (e == OK)
 		e = command_addr_or_off(o, "admin", &out->admin, why);
+	if (e == OK)
+		e = read_dns(o, out, why);
 	if (e == OK)
 		e = read_own_addrs(o, out, why);
 	if (e == OK)
@@ -289,13 +421,17 @@ run(struct options *o, const char *name, read_fn read_all)
 {
 	AUTO(secret_fini) struct secret token = {0};
 	AUTO(mem_free) struct cli_agent *settings = mem_new(sizeof(*settings));
+	const char *join = options_text(o, "join");
 	struct fault why = {0};
+	enum err e;
 
 	if (read_all(o, settings, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "%s: %s", name, why.text);
 	if (command_log_format(o, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "%s: %s", name, why.text);
-	if (command_token(options_text(o, "join"), &token, &why) != OK)
+	e = join != NULL ? command_token(join, &token, &why)
+			 : read_credential(&token, &why);
+	if (e != OK)
 		return cli_fault(&why);
 	settings->token = (const char *)token.bytes;
 	return command_roles()->agent(settings);
@@ -363,6 +499,16 @@ static const struct option_row rows[] = {
 	"where tunnels come in, else [::]:15008"},
     {"gossip", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
 	"UDP and TCP, else [::]:15946"},
+    {"dns", 0, OPTION_LIST, "IP|ADDR:PORT|off", NULL, true,
+	"where names are answered, else 127.0.0.1:15053"},
+    {"dns-upstream", 0, OPTION_LIST, "IP|ADDR:PORT", NULL, true,
+	"who is asked for other names, else the machine's resolv.conf"},
+    {"dns-ttl", 0, OPTION_DURATION, "TIME", "5s", true,
+	"how long names of the mesh may be kept"},
+    {"dns-wire", 0, OPTION_TEXT, "off|resolved[:LINK]|resolv-conf", "off", true,
+	"how programs of this machine come to ask there"},
+    {"dns-log", 0, OPTION_TEXT, "off|failed|all|N", "off", true,
+	"which questions are logged; N: every Nth"},
     {"metrics", 0, OPTION_TEXT, "[ADDR:]PORT|off", "15020", true,
 	"GET /metrics for Prometheus"},
     {"health", 0, OPTION_TEXT, "[ADDR:]PORT|off", "15021", true,
@@ -373,10 +519,12 @@ static const struct option_row rows[] = {
 	"threads of the data plane; 0 is one a core"},
     {"access-log", 0, OPTION_TEXT, "FILE|-|off", "-", true,
 	"what was refused or failed, and why; - is standard output"},
-    {"access-log-format", 0, OPTION_TEXT, "text|json", "text", true,
-	"Istio's text or its JSON"},
+    {"access-log-format", 0, OPTION_TEXT, "text|json|FORMAT", NULL, true,
+	"Istio's, or with Envoy's operators; else MeshConfig's"},
     {"log-success", 0, OPTION_FLAG, NULL, NULL, true,
 	"log what went well, too"},
+    {"exec-checks", 0, OPTION_FLAG, NULL, NULL, true,
+	"let health checks run commands on this machine"},
     {"drain", 0, OPTION_DURATION, "TIME", "5s", true,
 	"that connections get to end by themselves"},
     OPTION_LOG_LEVEL,

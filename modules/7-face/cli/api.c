@@ -23,7 +23,8 @@ enum {
 	BODY_BYTES = LIMIT_API_BODY,
 	HEAD_BYTES = 16 << 10,
 	START_MS = 1000,
-	START_STEP_MS = 10
+	START_STEP_MS = 10,
+	LINE_BYTES = 4 << 20 /* that came in one piece, and what is not whole */
 };
 
 #define SERVER_SOCKET "/run/meshd/server.sock"
@@ -38,12 +39,16 @@ struct call {
 	enum err err;
 	const char *socket_path; /* NULL: */
 	struct remote remote;
+	bool (*on_line)(void *arg, struct slice line); /* NULL: collect */
+	void *line_arg;
+	struct buf rest; /* of a line that is not whole yet */
 };
 
 static void
 call_fini(struct call *c)
 {
 	remote_fini(&c->remote);
+	buf_fini(&c->rest);
 	loop_free(&c->loop);
 }
 
@@ -98,6 +103,29 @@ on_done(void *arg, const struct http_result *r)
 	loop_stop(c->loop);
 }
 
+/* Whole lines only; the rest waits for more. */
+static void
+on_piece(void *arg, struct slice bytes)
+{
+	struct call *c = arg;
+	enum err e = buf_add_slice(&c->rest, bytes);
+	bool more = true;
+
+	while (e == OK && more) {
+		struct slice all = buf_slice(&c->rest);
+		size_t len = slice_find(all, '\n');
+
+		if (len == all.len)
+			return;
+		more = c->on_line(c->line_arg, slice_sub(all, 0, len));
+		buf_consume(&c->rest, len + 1);
+	}
+	c->err = e == OK ? OK
+			 : fault_set(c->why, e, "a line is too long: %s",
+			       err_text(e));
+	loop_stop(c->loop);
+}
+
 static void
 on_early_data(struct stream *s, void *arg, struct slice data)
 {
@@ -135,6 +163,7 @@ ask_over(struct call *c, struct stream *conn, struct slice authority,
 	    .body = c->body,
 	    .body_limit = BODY_BYTES * 16,
 	    .secret = true,
+	    .on_data = c->on_line != NULL ? on_piece : NULL,
 	    .on_done = on_done,
 	    .arg = c,
 	});
@@ -229,34 +258,59 @@ find_whom(struct call *c, const struct options *o, struct fault *why)
 	return e == OK ? OK : fault_prefix(why, e, "--token: ");
 }
 
+/* The call has its question, its answer and whoever hears of lines. */
+static enum err
+run(struct call *c, const struct options *o)
+{
+	AUTO(buf_fini) struct buf text = BUF_SECRET(BODY_BYTES);
+	const struct value *body = c->question->body;
+	enum err e = OK;
+
+	*c->answer = (struct api_answer){0};
+	arena_init(&c->answer->arena, ANSWER_BYTES);
+	c->answer->arena.secret = true; /* keys, tokens */
+	buf_init(&c->rest, LINE_BYTES);
+	if (body != NULL && (e = codec_json_emit(body, &text)) != OK)
+		return fault_set(
+		    c->why, e, "the request is too large: %s", err_text(e));
+	c->body = buf_slice(&text);
+	e = find_whom(c, o, c->why);
+	if (e != OK)
+		return e;
+	c->loop = c->remote.loop = loop_new(NULL);
+	c->remote.done = on_conn;
+	c->remote.arg = c;
+	if (c->socket_path != NULL)
+		ask_here(c);
+	else
+		remote_dial(&c->remote);
+	loop_run(c->loop);
+	return c->err;
+}
+
 enum err
 api_ask(const struct options *o, const struct api_question *q,
     struct api_answer *out, struct fault *why)
 {
-	AUTO(buf_fini) struct buf text = BUF_SECRET(BODY_BYTES);
 	AUTO(call_fini)
 	struct call c = {.question = q, .answer = out, .why = why};
-	enum err e = OK;
 
-	*out = (struct api_answer){0};
-	arena_init(&out->arena, ANSWER_BYTES);
-	out->arena.secret = true; /* keys, tokens */
-	if (q->body != NULL && (e = codec_json_emit(q->body, &text)) != OK)
-		return fault_set(
-		    why, e, "the request is too large: %s", err_text(e));
-	c.body = buf_slice(&text);
-	e = find_whom(&c, o, why);
-	if (e != OK)
-		return e;
-	c.loop = c.remote.loop = loop_new(NULL);
-	c.remote.done = on_conn;
-	c.remote.arg = &c;
-	if (c.socket_path != NULL)
-		ask_here(&c);
-	else
-		remote_dial(&c.remote);
-	loop_run(c.loop);
-	return c.err;
+	return run(&c, o);
+}
+
+enum err
+api_follow(const struct options *o, const struct api_question *q,
+    bool (*on_line)(void *arg, struct slice line), void *arg,
+    struct api_answer *out, struct fault *why)
+{
+	AUTO(call_fini)
+	struct call c = {.question = q,
+	    .answer = out,
+	    .why = why,
+	    .on_line = on_line,
+	    .line_arg = arg};
+
+	return run(&c, o);
 }
 
 /* --- refusals --- */

@@ -38,6 +38,15 @@ MUST_USE enum err api_ask(const struct options *o, const struct api_question *q,
     struct api_answer *out, struct fault *why);
 
 /*
+ * Asks as above and hands on each line of the answer as it comes, until it
+ * ends or `on_line` says false; `line` is lent, without its newline. An answer
+ * that is no 2xx is in `out`, as above.
+ */
+MUST_USE enum err api_follow(const struct options *o,
+    const struct api_question *q, bool (*on_line)(void *arg, struct slice line),
+    void *arg, struct api_answer *out, struct fault *why);
+
+/*
  * The whole of a simple command: asks, and prints the answer as -o says, a
  * table by `print`. Returns the exit status.
  */

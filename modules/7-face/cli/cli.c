@@ -34,6 +34,10 @@ static const struct command *const commands[] = {
     &command_expose,
     &command_unexpose,
     &command_exposed,
+    &command_capture_on,
+    &command_capture_off,
+    &command_capture_confirm,
+    &command_capture_status,
     &command_apply,
     &command_get,
     &command_delete,
@@ -49,13 +53,19 @@ static const struct command *const commands[] = {
     &command_members,
     &command_services,
     &command_endpoints,
+    &command_dns_query,
+    &command_dns_unwire,
     &command_proxy_config,
+    &command_tap,
+    &command_top,
+    &command_why,
     &command_node_list,
     &command_node_revoke,
     &command_ca_show,
     &command_log_levels,
     &command_log,
     &command_status,
+    &command_doctor,
     &command_completion,
     &command_version,
 };
@@ -211,8 +221,7 @@ find(int argc, char **argv, int *out_words)
 static bool
 is_to_come(const char *word)
 {
-	static const char *const later[] = {
-	    "proxy", "capture", "console", "dns", "doctor"};
+	static const char *const later[] = {"proxy", "console"};
 
 	for (size_t i = 0; i < ARRAY_LEN(later); i++)
 		if (strcmp(word, later[i]) == 0)

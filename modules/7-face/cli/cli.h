@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "model/model.h"
+#include "node/node.h"
 
 /* What the process ends with; documented in meshd(8). */
 enum cli_exit {
@@ -36,6 +37,7 @@ struct cli_server {
 	struct addr gossip;
 	struct addr api;     /* ADDR_NONE: none */
 	struct addr metrics; /* the same */
+	bool installer;      /* at the API's port */
 	struct cli_list advertised;
 	const char *config_dir; /* NULL: none */
 	bool config_allow_inert;
@@ -67,17 +69,31 @@ struct cli_agent {
 	struct addr health;
 	struct addr admin;
 	unsigned workers;
-	const char *access_log; /* a path; "-": standard output; "off" */
-	bool access_log_json;
+	const char *access_log;        /* a path; "-": standard output; "off" */
+	const char *access_log_format; /* NULL: as MeshConfig says */
 	bool log_success;
+	bool exec_checks;       /* health checks may run commands */
 	const char *log_format; /* of the program's own lines; in force */
 	uint64_t drain_us;
 	struct cli_upstream upstreams[CLI_LIST_MAX];
 	size_t upstream_count;
+	struct addr dns[CLI_LIST_MAX]; /* where names are answered */
+	size_t dns_count;
+	struct addr dns_upstreams[CLI_LIST_MAX];
+	size_t dns_upstream_count; /* 0: the machine's */
+	uint64_t dns_ttl_us;
+	const char *dns_wire; /* "off", "resolv-conf", "resolved[:LINK]" */
+	const char *dns_log;  /* "off", "failed", "all", or every so many */
 	bool is_gateway;
 	struct label labels[CLI_LIST_MAX]; /* that select it */
 	size_t label_count;
 };
+
+enum { CLI_PORTS_MAX = 16 };
+
+/* Its ports, for who looks at who has them; returns how many. */
+size_t cli_agent_ports(
+    const struct cli_agent *s, struct doctor_port out[CLI_PORTS_MAX]);
 
 /* What stays: each runs a role until it is stopped, and returns its exit. */
 struct cli_roles {

@@ -31,7 +31,9 @@ static const char zsh_script[] =
     "\"${(@)words[2,CURRENT]}\")\"})\n"
     "    if (( $#found )); then compadd -- $found; else _files; fi\n"
     "}\n"
-    "compdef _meshd meshd\n";
+    /* As a file of $fpath it is the function's body, the first time. */
+    "if [[ $funcstack[1] = _meshd ]]; then _meshd; else compdef _meshd meshd; "
+    "fi\n";
 
 static const char fish_script[] =
     "complete -c meshd -a '(meshd completion words -- "

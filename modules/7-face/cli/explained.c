@@ -238,16 +238,27 @@ print_place(const struct value *endpoint, bool weighs)
 		    (long long)value_get_int(endpoint, S("weight"), 0));
 }
 
+/* Where connections are tried beside its first address. */
+static void
+print_others(const struct value *endpoint)
+{
+	VALUE_EACH(value_get(endpoint, S("alsoAt")), it)
+	(void)printf(" or %.*s", SLICE_ARG(it->string));
+}
+
 /* Whether it is used; from files alone nobody knows whether it lives. */
 static void
 print_endpoint(const struct value *endpoint, bool judged)
 {
 	bool usable = is_true(value_get(endpoint, S("usable")));
-	struct slice node = value_get_string(endpoint, S("node"), SLICE_NONE);
+	struct slice name = value_get_string(endpoint, S("name"), SLICE_NONE);
+	struct slice node = value_get_string(endpoint, S("node"), name);
 
-	(void)printf("    %s %.*s%s%.*s  %.*s  %.*s", usable ? "+" : "-",
-	    SLICE_ARG(value_get_string(endpoint, S("address"), S("?"))),
-	    node.len > 0 ? "  " : "", SLICE_ARG(node),
+	(void)printf("    %s %.*s", usable ? "+" : "-",
+	    SLICE_ARG(value_get_string(endpoint, S("address"), S("?"))));
+	print_others(endpoint);
+	(void)printf("%s%.*s  %.*s  %.*s", node.len > 0 ? "  " : "",
+	    SLICE_ARG(node),
 	    SLICE_ARG(value_get_string(endpoint, S("reason"),
 		!usable  ? S("not usable")
 		: judged ? S("in use")

@@ -3,6 +3,7 @@
  * local — commands to this machine's agent: join, leave, expose, unexpose.
  */
 #include "base/base.h"
+#include "health/health.h"
 #include "model/model.h"
 
 #include "api.h"
@@ -79,6 +80,62 @@ set_labels(
 	return OK;
 }
 
+/* What goes with --check: the option, and the field that it stands for. */
+static const struct check_option {
+	const char *option;
+	const char *field;
+	bool is_number;
+} check_options[] = {
+    {"check-interval", "interval", false},
+    {"check-timeout", "timeout", false},
+    {"check-delay", "initialDelay", false},
+    {"check-healthy", "healthyThreshold", true},
+    {"check-unhealthy", "unhealthyThreshold", true},
+};
+
+static enum err
+set_check_option(const struct options *o, const struct check_option *c,
+    struct arena *arena, struct value **map, struct fault *why)
+{
+	const char *text = options_text(o, c->option);
+	uint64_t n;
+
+	if (text == NULL)
+		return OK;
+	if (*map == NULL)
+		return fault_set(why, ERR_INVALID,
+		    "--%s says something of --check, which is not there",
+		    c->option);
+	if (!c->is_number) {
+		value_put_text(
+		    arena, map, slice_str(c->field), slice_str(text));
+		return OK;
+	}
+	if (options_number(o, c->option, &n, why) != OK || n > INT32_MAX)
+		return fault_set(why, ERR_INVALID, "--%s is a number, not %s",
+		    c->option, text);
+	value_put_int(arena, map, slice_str(c->field), (int64_t)n);
+	return OK;
+}
+
+/* As the spec of a HealthCheckPolicy, which the agent judges. */
+static enum err
+set_check(const struct options *o, struct body *b, struct fault *why)
+{
+	const char *text = options_text(o, "check");
+	struct value *map = NULL;
+	enum err e = OK;
+
+	if (text != NULL)
+		e = health_check_parse(slice_str(text), &b->arena, &map, why);
+	for (size_t i = 0; e == OK && i < ARRAY_LEN(check_options); i++)
+		e = set_check_option(
+		    o, &check_options[i], &b->arena, &map, why);
+	if (e == OK && text != NULL)
+		body_set(b, "check", map);
+	return e;
+}
+
 static enum err
 expose_body(const struct options *o, struct body *b, struct fault *why)
 {
@@ -90,6 +147,8 @@ expose_body(const struct options *o, struct body *b, struct fault *why)
 
 	if (e == OK)
 		e = set_labels(b, options_list(o, "label"), why);
+	if (e == OK)
+		e = set_check(o, b, why);
 	if (e == OK)
 		e = arena_copy(
 		    &b->arena, slice_str(addr_format(&target, text)), &kept);
@@ -129,6 +188,18 @@ static const struct option_row expose_rows[] = {
     {"label", 'l', OPTION_LIST, "KEY=VALUE", NULL, false,
 	"what subsets and Services select it by"},
     {"protocol", 0, OPTION_TEXT, "http|tcp", "tcp", false, "what it speaks"},
+    {"check", 0, OPTION_TEXT, "HOW", NULL, false,
+	"http[:PORT][/PATH], tcp[:PORT], grpc[:PORT][/NAME] or exec:COMMAND"},
+    {"check-interval", 0, OPTION_TEXT, "TIME", NULL, false,
+	"from one check to the next, else 10s"},
+    {"check-timeout", 0, OPTION_TEXT, "TIME", NULL, false,
+	"after which no answer is a bad one, else 1s"},
+    {"check-delay", 0, OPTION_TEXT, "TIME", NULL, false,
+	"before the first check, else none"},
+    {"check-healthy", 0, OPTION_NUMBER, "N", NULL, false,
+	"good answers in a row that make it healthy, else 1"},
+    {"check-unhealthy", 0, OPTION_NUMBER, "N", NULL, false,
+	"bad answers in a row that make it unhealthy, else 3"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
 };
@@ -192,9 +263,11 @@ static void
 print_exposed(const struct value *body)
 {
 	static const char *const head[] = {"NAME", "NAMESPACE", "PORT",
-	    "PROTOCOL", "ACCOUNT", "TARGET", "ANNOUNCED", "WAITS FOR"};
+	    "PROTOCOL", "ACCOUNT", "TARGET", "ANNOUNCED", "WAITS FOR", "CHECK",
+	    "HEALTH", "SINCE", "WHY"};
 	static const char *const member[] = {"name", "namespace", "port",
-	    "protocol", "account", "target", "announced", "waitsFor"};
+	    "protocol", "account", "target", "announced", "waitsFor", "check",
+	    "health", "since", "reason"};
 	AUTO(table_fini) struct table t;
 
 	table_init(&t, head, ARRAY_LEN(head));

@@ -12,6 +12,8 @@
 #include "table.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 enum { PATH_BYTES = 4096 };
 
@@ -93,6 +95,7 @@ print_services(const struct value *body)
 	    {"PROTOCOL", "protocol"},
 	    {"ENDPOINTS", "endpoints"},
 	    {"USABLE", "usable"},
+	    {"WHY NOT", "why"},
 	    {"FROM", "origin"},
 	    {"CONFIGURATION", "configuration"},
 	};
@@ -125,6 +128,7 @@ print_endpoints(const struct value *body)
 	    {"NAMESPACE", "namespace"},
 	    {"PORT", "port"},
 	    {"ADDRESS", "address"},
+	    {"BY NAME", "byName"},
 	    {"NODE", "node"},
 	    {"ACCOUNT", "account"},
 	    {"STATUS", "status"},
@@ -295,6 +299,53 @@ token_body(const struct options *o, struct body *b, struct fault *why)
 		   : OK;
 }
 
+/* What to paste on a machine that is to join; SLICE_NONE: nothing serves it. */
+static struct slice
+line_of(const struct value *body, const char *form)
+{
+	const struct value *install = value_get(body, S("install"));
+
+	return install == NULL
+		   ? SLICE_NONE
+		   : value_get_string(install, slice_str(form), SLICE_NONE);
+}
+
+static int
+print_line(const struct value *body, const char *form)
+{
+	struct slice line = line_of(body, form);
+
+	if (line.len == 0)
+		return command_fail(CLI_EXIT_FAILED,
+		    "the token is made, but there is no such line: an "
+		    "operator's has none, nor a server with installer = off "
+		    "or api = off");
+	(void)printf("%.*s\n", SLICE_ARG(line));
+	return CLI_EXIT_OK;
+}
+
+/* Programs get the token alone. */
+static void
+print_token(const struct value *body)
+{
+	struct slice token = value_get_string(body, S("token"), SLICE_NONE);
+	struct slice line = line_of(body, "curl");
+
+	(void)printf("%.*s\n", SLICE_ARG(token));
+	if (line.len == 0 || isatty(STDOUT_FILENO) == 0)
+		return;
+	(void)printf("\nPaste this on the machine that is to join, as root or "
+		     "as a user (without curl: --line wget):\n\n%.*s\n",
+	    SLICE_ARG(line));
+}
+
+static bool
+is_form(const char *form)
+{
+	return form == NULL || strcmp(form, "curl") == 0 ||
+	       strcmp(form, "wget") == 0 || strcmp(form, "manual") == 0;
+}
+
 static int
 token_create(struct options *o)
 {
@@ -302,10 +353,14 @@ token_create(struct options *o)
 	AUTO(api_answer_fini) struct api_answer a = {0};
 	struct api_question q = {API_SERVER, "POST", "/v1/tokens", NULL};
 	struct fault why = {0};
-	struct slice token;
+	const char *form = options_text(o, "line");
 	enum output how;
 
 	body_init(&b);
+	if (!is_form(form))
+		return command_fail(CLI_EXIT_USAGE,
+		    "token create: line is curl, wget or manual, not \"%s\"",
+		    form);
 	if (output_parse(options_text(o, "output"), &how, &why) != OK ||
 	    token_body(o, &b, &why) != OK)
 		return command_fail(
@@ -318,8 +373,9 @@ token_create(struct options *o)
 	if (how != OUTPUT_TABLE)
 		return output_value(how, a.body, &why) == OK ? CLI_EXIT_OK
 							     : cli_fault(&why);
-	token = value_get_string(a.body, S("token"), SLICE_NONE);
-	(void)printf("%.*s\n", SLICE_ARG(token));
+	if (form != NULL)
+		return print_line(a.body, form);
+	print_token(a.body);
 	return CLI_EXIT_OK;
 }
 
@@ -338,6 +394,8 @@ static const struct option_row token_rows[] = {
     {"accounts", 0, OPTION_TEXT, "A,B", NULL, false,
 	"whom its services may be, else anybody"},
     {"note", 0, OPTION_TEXT, "TEXT", NULL, false, "shown by token list"},
+    {"line", 0, OPTION_TEXT, "FORM", NULL, false,
+	"only what to paste on a machine: curl, wget or manual"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
     OPTION_TOKEN,

@@ -46,3 +46,10 @@ output_value(enum output how, const struct value *v, struct fault *why)
 		return fault_set(why, ERR_IO, "cannot write the output");
 	return OK;
 }
+
+void
+output_line(const char *label, int width, struct slice text)
+{
+	if (text.len > 0)
+		(void)printf("%-*s  %.*s\n", width, label, SLICE_ARG(text));
+}

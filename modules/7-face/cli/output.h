@@ -17,4 +17,7 @@ MUST_USE enum err output_parse(
 MUST_USE enum err output_value(
     enum output how, const struct value *v, struct fault *why);
 
+/* "label  text", the label that wide; nothing where there is no text. */
+void output_line(const char *label, int width, struct slice text);
+
 #endif

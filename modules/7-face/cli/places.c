@@ -4,6 +4,7 @@
  */
 #include "places.h"
 
+#include "codec/codec.h"
 #include "files/files.h"
 
 #include "command.h"
@@ -114,7 +115,8 @@ places_view(
 	AUTO(buf_fini) struct buf text = BUF(KEY_BYTES);
 	struct view_input in = {
 	    .resources = (const struct resource *const *)p->items,
-	    .resource_count = p->count};
+	    .resource_count = p->count,
+	    .parse_yaml = codec_yaml_parse_one};
 	struct view *v;
 
 	if (key_of(place, &text) != OK) {

@@ -28,10 +28,10 @@ static const struct kind {
     {"clusters", {"name", "balancer", "endpoints", "usable", "origin"},
 	{"CLUSTER", "BALANCER", "ENDPOINTS", "USABLE", "FROM"}},
     {"endpoints",
-	{"cluster", "address", "node", "identity", "locality", "weight",
+	{"cluster", "address", "name", "node", "identity", "locality", "weight",
 	    "state"},
-	{"CLUSTER", "ADDRESS", "NODE", "IDENTITY", "LOCALITY", "WEIGHT",
-	    "STATE"}},
+	{"CLUSTER", "ADDRESS", "BY NAME", "NODE", "IDENTITY", "LOCALITY",
+	    "WEIGHT", "STATE"}},
     {"policies", {"workload", "action", "policy", "asks", "origin"},
 	{"WORKLOAD", "ACTION", "POLICY", "ASKS", "FROM"}},
 };

@@ -85,6 +85,18 @@ command_log_format(const struct options *o, struct fault *why)
 	return OK;
 }
 
+static enum err
+read_installer(const struct options *o, bool *out, struct fault *why)
+{
+	const char *text = options_text(o, "installer");
+
+	*out = strcmp(text, "on") == 0;
+	if (*out || strcmp(text, "off") == 0)
+		return OK;
+	return fault_set(
+	    why, ERR_INVALID, "installer is on or off, not \"%s\"", text);
+}
+
 static void
 read_advertised(const struct options *o, struct cli_server *out)
 {
@@ -112,7 +124,8 @@ serve(struct options *o)
 	    command_addr(o, "control", &settings.control, &why) != OK ||
 	    command_addr(o, "gossip", &settings.gossip, &why) != OK ||
 	    command_addr_or_off(o, "api", &settings.api, &why) != OK ||
-	    command_addr_or_off(o, "metrics", &settings.metrics, &why) != OK)
+	    command_addr_or_off(o, "metrics", &settings.metrics, &why) != OK ||
+	    read_installer(o, &settings.installer, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "server run: %s", why.text);
 	read_advertised(o, &settings);
 	return command_roles()->server(&settings);
@@ -140,6 +153,8 @@ static const struct option_row run_rows[] = {
 	"UDP and TCP, else [::]:15946"},
     {"api", 0, OPTION_TEXT, "[ADDR:]PORT|off", "15080", true,
 	"where operators reach it by a token"},
+    {"installer", 0, OPTION_TEXT, "on|off", "on", true,
+	"serve /install and the program there, to anybody"},
     {"metrics", 0, OPTION_TEXT, "[ADDR:]PORT|off", "15014", true,
 	"GET /metrics for Prometheus"},
     {"advertise", 0, OPTION_LIST, "IP|NAME", NULL, true,

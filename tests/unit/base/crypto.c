@@ -227,6 +227,27 @@ TEST(base64url_has_sixty_four_digits)
 	EXPECT_EQ(digits, 64);
 }
 
+TEST(base64_goes_both_ways_for_every_length)
+{
+	uint8_t in[200], back[200];
+	char text[280];
+	size_t len;
+
+	count_up(in, sizeof(in), 0x7f);
+	for (size_t n = 0; n <= sizeof(in); n++) {
+		size_t chars = CRYPTO_BASE64_LEN(n);
+
+		text[chars] = '#'; /* nothing is written behind */
+		crypto_base64(slice_of(in, n), text);
+		EXPECT_EQ(text[chars], '#');
+		EXPECT_OK(
+		    crypto_base64_decode(slice_of(text, chars), back, n, &len));
+		EXPECT_SLICE(slice_of(back, len), slice_of(in, n));
+	}
+	crypto_base64(S("\xfb\xff"), text);
+	EXPECT_SLICE(slice_of(text, 4), S("+/8="));
+}
+
 TEST(base64_of_files_is_read_with_its_line_ends)
 {
 	static const char *const bad[] = {"aGk", "aGk=x", "a-_=", "a Gk="};
@@ -243,6 +264,7 @@ TEST(base64_of_files_is_read_with_its_line_ends)
 		EXPECT_ERR(
 		    crypto_base64_decode(slice_str(bad[i]), out, 4, &len),
 		    ERR_PARSE);
+	EXPECT_ERR(crypto_base64_decode(S("a\0Gk="), out, 4, &len), ERR_PARSE);
 	EXPECT_ERR(
 	    crypto_base64_decode(S("AAAAAAAA"), out, 4, &len), ERR_LIMIT);
 }

@@ -2,6 +2,7 @@
 /*
  * file — replaced whole or not at all; read to a bound.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -43,6 +44,32 @@ TEST(a_replaced_file_has_the_new_bytes_and_the_mode)
 	EXPECT_EQ(st.st_mode & 0777, 0600);
 	EXPECT_EQ(file_read_private(s.path, &got, NULL), OK);
 	EXPECT_SLICE(buf_slice(&got), S("new"));
+	end(&s);
+}
+
+TEST(a_file_is_digested_from_its_beginning_whatever_was_read_of_it)
+{
+	static char bytes[40000]; /* more than one piece */
+	struct scene s;
+	uint8_t whole[CRYPTO_SHA256_LEN], got[CRYPTO_SHA256_LEN];
+	char first;
+	struct fault why = {0};
+	int fd;
+
+	begin(&s);
+	memset(bytes, 'x', sizeof(bytes));
+	crypto_sha256(slice_of(bytes, sizeof(bytes)), whole);
+	EXPECT_OK(
+	    file_replace(s.path, slice_of(bytes, sizeof(bytes)), 0600, &why));
+	fd = open(s.path, O_RDONLY | O_CLOEXEC);
+	EXPECT_EQ(read(fd, &first, 1), 1);
+	EXPECT_OK(crypto_sha256_file(fd, got, &why));
+	EXPECT_EQ(memcmp(got, whole, sizeof(got)), 0);
+	EXPECT_EQ(close(fd), 0);
+	fd = open(s.folder, O_RDONLY | O_CLOEXEC);
+	EXPECT_TRUE(crypto_sha256_file(fd, got, &why) != OK);
+	EXPECT_TRUE(why.text[0] != '\0');
+	EXPECT_EQ(close(fd), 0);
 	end(&s);
 }
 

@@ -194,3 +194,51 @@ TEST(text_that_does_not_fit_is_a_limit)
 	buf_fini(&small);
 	end();
 }
+
+/* --- rows ----------------------------------------------------------------- */
+
+struct seen {
+	size_t rows;
+	uint64_t count;
+	uint64_t over; /* of a histogram, above all bounds */
+};
+
+static void
+see(void *arg, const struct metric_row *row)
+{
+	struct seen *s = arg;
+
+	s->rows += slice_eq(row->values[0], S("a"));
+	s->count += row->count;
+	if (row->bound_count > 0)
+		s->over += row->buckets[row->bound_count];
+}
+
+TEST(rows_are_told_of_a_family_by_its_name)
+{
+	static const char *const labels[] = {"who"};
+	static const double two[] = {1, 2};
+	struct seen s = {0};
+	struct metric_family *f = metric_family_new(
+	    "rows_total", "r", METRIC_COUNTER, labels, 1, NULL, 0);
+	struct metric_family *h = metric_family_new(
+	    "rows_ms", "r", METRIC_HISTOGRAM, labels, 1, two, 2);
+	struct metric_series *count = metric_series_get(f, &S("a"));
+	struct metric_series *ms = metric_series_get(h, &S("a"));
+
+	metric_add(count, 3);
+	metric_observe(ms, 1.5);
+	metric_observe(ms, 9);
+	metrics_each("rows_total", see, &s);
+	EXPECT_EQ(s.rows, 1);
+	EXPECT_EQ(s.count, 3);
+	s = (struct seen){0};
+	metrics_each("rows_ms", see, &s);
+	EXPECT_EQ(s.count, 2);
+	EXPECT_EQ(s.over, 1);
+	metrics_each("nothing", see, &s);
+	EXPECT_EQ(s.rows, 1);
+	metric_series_release(count);
+	metric_series_release(ms);
+	metrics_fini();
+}

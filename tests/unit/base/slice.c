@@ -5,6 +5,8 @@
 #include "base/base.h"
 #include "unit.h"
 
+#include <ctype.h>
+
 static int
 sign(int n)
 {
@@ -25,6 +27,29 @@ TEST(case_matters_only_when_asked)
 	EXPECT_FALSE(slice_eq(S("a"), S("A")));
 	EXPECT_FALSE(slice_eq_nocase(S("[a"), S("{a")));
 	EXPECT_FALSE(slice_eq_nocase(S("a"), S("ab")));
+}
+
+/* Every byte against every other, in each place of texts of any length. */
+TEST(only_the_case_of_letters_is_passed_over)
+{
+	enum { LONGEST = 18, BYTES = 256 };
+	char a[LONGEST], b[LONGEST];
+
+	memset(a, '-', sizeof(a));
+	memset(b, '-', sizeof(b));
+	for (unsigned n = 0; n < LONGEST * BYTES * BYTES; n++) {
+		size_t at = n / (BYTES * BYTES);
+		unsigned x = n / BYTES % BYTES, y = n % BYTES;
+		bool same = x == y || (x < 0x80 && y < 0x80 &&
+					  isalpha((int)x) && (x ^ y) == 0x20);
+
+		a[at] = (char)x;
+		b[at] = (char)y;
+		for (size_t len = at + 1; len <= LONGEST; len += 4)
+			CHECK(slice_eq_nocase(
+				  slice_of(a, len), slice_of(b, len)) == same);
+		a[at] = b[at] = '-';
+	}
 }
 
 TEST(starts_and_ends_are_found)

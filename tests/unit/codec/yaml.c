@@ -277,6 +277,24 @@ TEST(strings_are_quoted_only_where_it_matters)
 	      "old: \"no\"\nstar: \"*\"\ntext: \"GET /x?y=1\"\n"));
 }
 
+TEST(a_text_inside_of_another_is_one_document)
+{
+	static const char *const wrong[] = {"", "# a", "a: [", "a\n---\nb\n"};
+	AUTO(arena_fini) struct arena arena;
+	const struct value *v = NULL;
+	struct fault why = {0};
+
+	arena_init(&arena, ARENA_MAX);
+	EXPECT_OK(codec_yaml_parse_one(S("a: {b: 1}\n"), &arena, &v, &why));
+	EXPECT_EQ(value_get(value_get(v, S("a")), S("b"))->integer, 1);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		v = NULL;
+		EXPECT_TRUE(codec_yaml_parse_one(
+				slice_str(wrong[i]), &arena, &v, &why) != OK);
+		EXPECT_TRUE(v == NULL && why.text[0] != 0);
+	}
+}
+
 TEST(failed_allocations_are_errors)
 {
 	for (uint64_t n = 1; n < 40; n++) {

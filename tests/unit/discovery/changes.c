@@ -132,7 +132,8 @@ change_local(struct world *w)
 	    .protocol = S("tcp"),
 	    .port = (uint16_t)(1 + rng_below(&w->rng, 2)),
 	    .weight = 100,
-	    .target = {.family = ADDR_V4, .bytes = {127, 0, 0, 1}, .port = 9}};
+	    .target = {.family = ADDR_V4, .bytes = {127, 0, 0, 1}, .port = 9},
+	    .unhealthy = rng_below(&w->rng, 2) ? S("GET /: 503") : S("")};
 	w->m.in.locals = &w->local;
 	w->m.in.local_count = rng_below(&w->rng, 2);
 }

@@ -190,6 +190,28 @@ TEST(an_address_of_a_family_that_we_have_is_picked)
 	mesh_fini(&m);
 }
 
+TEST(a_tunnel_may_take_the_other_family_where_both_ends_have_it)
+{
+	struct gossip_service web = mesh_service("web", 80, "http");
+	struct mesh_node both = {.name = "a",
+	    .addrs = "10.0.0.2,172.17.0.1,fd00::2,fd00::3",
+	    .services = &web,
+	    .count = 1};
+	struct mesh m;
+	char text[ADDR_TEXT_MAX];
+
+	mesh_init(&m);
+	EXPECT_TRUE(mesh_put(&m, &both));
+	mesh_compile(&m);
+	EXPECT_EQ(m.endpoints[0].other_tunnel.family, ADDR_NONE);
+	m.in.families = DISCOVERY_V4 | DISCOVERY_V6;
+	mesh_compile(&m);
+	EXPECT_STR(addr_format(&m.endpoints[0].tunnel, text), "10.0.0.2:15008");
+	EXPECT_STR(
+	    addr_format(&m.endpoints[0].other_tunnel, text), "[fd00::2]:15008");
+	mesh_fini(&m);
+}
+
 TEST(a_local_service_is_exposed_and_called_where_it_listens)
 {
 	struct label app = {S("app"), S("web")};
@@ -214,6 +236,10 @@ TEST(a_local_service_is_exposed_and_called_where_it_listens)
 	EXPECT_EQ(m.out.exposed[0].target.port, 81);
 	EXPECT_STR(mesh_text(&m), "web.default:80 127.0.0.1:81 healthy\n");
 	EXPECT_EQ(m.endpoints[0].tunnel.family, ADDR_NONE);
+	web.unhealthy = S("GET /: 503");
+	mesh_compile(&m);
+	EXPECT_STR(mesh_text(&m), "web.default:80 127.0.0.1:81 unhealthy\n");
+	EXPECT_SLICE(m.endpoints[0].reason, S("GET /: 503"));
 	mesh_fini(&m);
 }
 

@@ -410,8 +410,41 @@ TEST(a_paused_reader_gives_no_credit)
 	end();
 }
 
-TEST(more_than_the_window_ends_the_stream)
+static void
+close_at_once(struct stream *s, void *arg, struct slice bytes)
 {
+	on_data(s, arg, bytes);
+	stream_close(s, OK);
+}
+
+/* As who has read an answer to its end, of what came while it was paused. */
+TEST(what_was_held_may_be_closed_while_it_is_read)
+{
+	static const struct stream_events events = {.on_open = on_open,
+	    .on_data = close_at_once,
+	    .on_eof = on_eof,
+	    .on_drained = on_drained,
+	    .on_close = on_close};
+	struct seen seen;
+	struct stream *s;
+
+	begin();
+	s = open_accepted(&seen);
+	stream_set_events(s, &events, &seen);
+	stream_pause(s, STREAM_PAUSE_PEER_FULL);
+	send_data(LIMIT_H2_WINDOW_START);
+	stream_resume(s, STREAM_PAUSE_PEER_FULL);
+	wire_settle(&wire);
+	EXPECT_EQ(seen.bytes, LIMIT_H2_WINDOW_START);
+	EXPECT_FALSE(seen.eof);
+	EXPECT_EQ(wire_expect(&wire, WIRE_DATA)->flags, WIRE_END_STREAM);
+	end();
+}
+
+/* RFC 9113 §5.2.2 leaves the choice: who does so is out of step. */
+TEST(more_than_the_window_ends_the_connection)
+{
+	const struct wire_frame *f;
 	struct seen seen;
 	struct stream *s;
 
@@ -419,8 +452,9 @@ TEST(more_than_the_window_ends_the_stream)
 	s = open_accepted(&seen);
 	stream_pause(s, STREAM_PAUSE_PEER_FULL);
 	send_data(LIMIT_H2_WINDOW_START + 1);
-	EXPECT_EQ(wire_u32(wire_expect(&wire, WIRE_RST)->payload),
-	    HTTP2_FLOW_CONTROL_ERROR);
+	f = wire_expect(&wire, WIRE_GOAWAY);
+	EXPECT_EQ(
+	    wire_u32(slice_sub(f->payload, 4, 4)), HTTP2_FLOW_CONTROL_ERROR);
 	end();
 }
 
@@ -441,7 +475,7 @@ TEST(a_keen_reader_gets_a_larger_window)
 	/* What may be sent now: at most the largest window, nearly all. */
 	EXPECT_TRUE(window - sent <= LIMIT_H2_STREAM_WINDOW_MAX);
 	EXPECT_TRUE(window - sent >= LIMIT_H2_STREAM_WINDOW_MAX / 2);
-	EXPECT_EQ(budget.used, LIMIT_H2_CONN_WINDOW_MAX - (1 << 20));
+	EXPECT_EQ(budget.used, 4 * LIMIT_H2_STREAM_WINDOW_MAX - (1 << 20));
 	end();
 }
 
@@ -470,6 +504,38 @@ TEST(an_empty_budget_keeps_windows_small)
 	send_data(4 << 20);
 	EXPECT_EQ(seen.bytes, 4 << 20);
 	EXPECT_EQ(budget.used, 0);
+	budget.limit = UINT64_C(64) << 20;
+	end();
+}
+
+/* Whoever came now would stand in line behind what nobody reads. */
+TEST(a_window_that_stalled_streams_have_eaten_takes_no_new_one)
+{
+	static const char piece[64 << 10];
+	struct stream *s[4];
+	struct seen seen[4];
+
+	begin();
+	budget.limit = 0; /* the window stays at 1 MiB */
+	s[0] = open_accepted(&seen[0]);
+	for (uint32_t i = 1; i < 4; i++) {
+		s[i] = open_tunnel(&seen[i]);
+		wire_settle(&wire);
+		wire_send_head(&wire, 1 + 2 * i, 0, ":status: 200\n");
+	}
+	wire_settle(&wire);
+	for (uint32_t i = 0; i < 4; i++) {
+		EXPECT_TRUE(http2_is_usable(conn));
+		stream_pause(s[i], STREAM_PAUSE_PEER_FULL);
+		for (int k = 0; k < 4; k++)
+			wire_send_frame(&wire, WIRE_DATA, 0, 1 + 2 * i,
+			    slice_of(piece, sizeof(piece)));
+		wire_settle(&wire);
+	}
+	EXPECT_FALSE(http2_is_usable(conn));
+	stream_resume(s[0], STREAM_PAUSE_PEER_FULL);
+	wire_settle(&wire);
+	EXPECT_TRUE(http2_is_usable(conn));
 	budget.limit = UINT64_C(64) << 20;
 	end();
 }

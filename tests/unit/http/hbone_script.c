@@ -105,8 +105,8 @@ on_request(void *arg, struct http2_stream *s, struct http_head *h, bool end)
 		return;
 	}
 	http2_stream_own(s, &refused_events, NULL);
-	EXPECT_OK(http_tunnel_refuse(
-	    s, http_head_is_method(h, S("CONNECT")) ? 503 : 400, S("no")));
+	EXPECT_OK(http_tunnel_refuse(s,
+	    http_head_is_method(h, S("CONNECT")) ? 503 : 400, S(""), S("no")));
 }
 
 static void
@@ -279,7 +279,7 @@ TEST(a_ztunnel_calls_says_a_word_each_way_and_halves_close)
 	EXPECT_STR(heard, "dde");
 	EXPECT_OK(stream_write(tunnels[0], S("late")));
 	stream_shutdown(tunnels[0]);
-	expect_sent("DATA 0 1 6c617465\nDATA 1 1 \n");
+	expect_sent("DATA 1 1 6c617465\n");
 	stream_close(tunnels[0], OK);
 	expect_sent("");
 	EXPECT_STR(heard, "ddec");

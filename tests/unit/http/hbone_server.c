@@ -92,7 +92,8 @@ on_request(void *arg, struct http2_stream *s, struct http_head *h, bool end)
 		waiting = NULL;
 		seen.stream = http_tunnel_accept(s, NULL, &tunnel_events, NULL);
 	} else if (answer == REFUSE) {
-		EXPECT_OK(http_tunnel_refuse(s, 503, S("nobody \"home\"")));
+		EXPECT_OK(http_tunnel_refuse(
+		    s, 503, S("dns_error"), S("nobody \"home\"")));
 	}
 }
 
@@ -207,9 +208,9 @@ TEST(a_refusal_has_a_status_and_words)
 	begin(REFUSE);
 	send_connect(1);
 	f = wire_expect(&wire, WIRE_HEADERS);
-	EXPECT_STR(f->text,
-	    ":status: 503\n"
-	    "proxy-status: meshd; details=\"nobody \\\"home\\\"\"\n");
+	EXPECT_STR(f->text, ":status: 503\n"
+			    "proxy-status: meshd; error=dns_error; "
+			    "details=\"nobody \\\"home\\\"\"\n");
 	EXPECT_EQ(f->flags, WIRE_END_HEADERS | WIRE_END_STREAM);
 	EXPECT_EQ(
 	    wire_u32(wire_expect(&wire, WIRE_RST)->payload), HTTP2_NO_ERROR);
@@ -279,11 +280,35 @@ TEST(an_authority_that_is_none_is_400)
 {
 	begin(ACCEPT);
 	wire_send_head(
-	    &wire, 1, 0, ":method: CONNECT\n:authority: user@host:80\n");
+	    &wire, 1, 0, ":method: CONNECT\n:authority: host:80000\n");
 	EXPECT_STR(wire_expect(&wire, WIRE_HEADERS)->text,
 	    ":status: 400\n"
-	    "proxy-status: meshd; details=\"the head of the request makes no "
+	    "proxy-status: meshd; error=http_request_error; details=\"a head "
+	    "that makes no "
 	    "sense\"\n");
+	EXPECT_EQ(requests, 0);
+	end();
+}
+
+/* RFC 9113 §8.3.1: such a head is malformed, so it is no request. */
+TEST(an_authority_with_a_user_is_a_protocol_error)
+{
+	begin(ACCEPT);
+	wire_send_head(
+	    &wire, 1, 0, ":method: CONNECT\n:authority: user@host:80\n");
+	EXPECT_EQ(wire_u32(wire_expect(&wire, WIRE_RST)->payload),
+	    HTTP2_PROTOCOL_ERROR);
+	EXPECT_EQ(requests, 0);
+	end();
+}
+
+TEST(a_field_that_is_none_is_a_protocol_error)
+{
+	begin(ACCEPT);
+	wire_send_head(
+	    &wire, 1, 0, ":method: CONNECT\n:authority: 10.0.0.7:80\nx y: z\n");
+	EXPECT_EQ(wire_u32(wire_expect(&wire, WIRE_RST)->payload),
+	    HTTP2_PROTOCOL_ERROR);
 	EXPECT_EQ(requests, 0);
 	end();
 }
@@ -308,7 +333,8 @@ TEST(a_head_past_the_limit_is_431)
 	wire_send_head(&wire, 1, 0, lines);
 	EXPECT_STR(wire_expect(&wire, WIRE_HEADERS)->text,
 	    ":status: 431\n"
-	    "proxy-status: meshd; details=\"the head of the request is too "
+	    "proxy-status: meshd; error=http_request_error; details=\"start "
+	    "line and fields are too "
 	    "large\"\n");
 	EXPECT_EQ(requests, 0);
 	end();

@@ -196,12 +196,14 @@ TEST(the_words_of_a_refusal_survive_the_field)
 	struct slice value;
 
 	begin();
-	value = http_proxy_status(&arena, S("no \"x\\y\"\n\xc3"));
+	value = http_proxy_status(&arena, S(""), S("no \"x\\y\"\n\xc3"));
 	EXPECT_SLICE(value, S("meshd; details=\"no \\\"x\\\\y\\\"??\""));
 	EXPECT_SLICE(
 	    http_proxy_status_details(&arena, value), S("no \"x\\y\"??"));
 	EXPECT_TRUE(
 	    http_proxy_status_details(&arena, S("other; error=x")).ptr == NULL);
+	value = http_proxy_status(&arena, S("dns_error"), S("no"));
+	EXPECT_SLICE(value, S("meshd; error=dns_error; details=\"no\""));
 	arena_fini(&arena);
 }
 
@@ -209,4 +211,27 @@ TEST(a_status_has_words)
 {
 	EXPECT_SLICE(http_status_text(404), S("Not Found"));
 	EXPECT_SLICE(http_status_text(799), S("Unknown"));
+}
+
+/* Each byte in each place of a value, beside what it was before by bytes. */
+TEST(control_bytes_are_found_wherever_they_are)
+{
+	AUTO(arena_fini) struct arena a;
+	struct http_head h;
+	char value[19];
+
+	arena_init(&a, 1 << 20);
+	for (size_t at = 1; at + 1 < sizeof(value); at++) {
+		for (unsigned c = 0; c < 256; c++) {
+			bool good = c == '\t' || (c >= ' ' && c != 0x7f);
+
+			memset(value, 'v', sizeof(value));
+			value[at] = (char)c;
+			http_head_init(&h, &a);
+			EXPECT_EQ(http_head_set_id(&h, HTTP_VIA,
+				      slice_of(value, sizeof(value))) == OK,
+			    good);
+		}
+		arena_reset(&a);
+	}
 }

@@ -12,7 +12,7 @@
 #include "policies.h"
 #include "unit.h"
 
-enum { SEEDS = 2000, CALLS = 12, YAML_MAX = 64 << 10 };
+enum { SEEDS = UNIT_SEEDS(2000), CALLS = 12, YAML_MAX = 64 << 10 };
 
 struct maker {
 	struct rng rng;

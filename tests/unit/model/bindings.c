@@ -83,6 +83,7 @@ world_fini(struct world *w)
 {
 	bindings_fini(&w->g);
 	map_fini(&w->b.service_by_host, NULL);
+	map_fini(&w->b.two_labels, NULL);
 	compiled_fini(&w->c);
 }
 

@@ -63,6 +63,10 @@ TEST(grpc_of_browsers_is_sent_on_as_grpc)
 			   "appProtocol: grpc-web}"));
 	EXPECT_TRUE(cluster(&c, WEB("81"))->http2);
 	EXPECT_TRUE(cluster(&c, WEB("82"))->http2);
+	EXPECT_TRUE(
+	    view_translates_grpc_web(NULL, NULL, cluster(&c, WEB("81"))));
+	EXPECT_TRUE(
+	    view_translates_grpc_web(NULL, NULL, cluster(&c, WEB("82"))));
 }
 
 TEST(a_port_replaces_all_and_a_subset_only_what_it_says)

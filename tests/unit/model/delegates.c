@@ -226,8 +226,8 @@ TEST(rules_for_connections_only_decide_nothing_about_requests)
 		"port: {number: 82}}}]}]\n")
 		FOR("b", "02", "uri: {prefix: /}", "80"));
 	EXPECT_SLICE(get(&w, "/", 80)->name, S("b"));
-	EXPECT_SLICE(
-	    view_route_tcp(view_find_host(w.v, NULL, S("web"), 82), 82, NULL)
-		->origin.key.name,
+	EXPECT_SLICE(view_route_tcp(view_find_host(w.v, NULL, S("web"), 82),
+			 &(struct view_connection){0}, NULL)
+			 ->origin.key.name,
 	    S("a"));
 }

@@ -194,7 +194,14 @@ TEST(what_nothing_acts_on_is_told)
 	    {HASH("useSourceIp: true"), L "consistentHash", "MSH0001"},
 	    {LOCALITY("enabled: true"), L "localityLbSetting", "MSH0001"},
 	    {LB("warmup: {duration: 1s}"), L "warmup", "MSH0001"},
-	    {POOL("tcp: {}"), P "connectionPool.tcp", "MSH0001"},
+	    {POOL("tcp: {maxConnections: 1}"),
+		P "connectionPool.tcp.maxConnections", "MSH0001"},
+	    {POOL("tcp: {connectTimeout: 1s}"),
+		P "connectionPool.tcp.connectTimeout", "MSH0001"},
+	    {POOL("tcp: {tcpKeepalive: {}}"),
+		P "connectionPool.tcp.tcpKeepalive", "MSH0001"},
+	    {POOL("tcp: {idleTimeout: 1s}"), P "connectionPool.tcp.idleTimeout",
+		"MSH0001"},
 	    {POOL("http: {maxRetries: 1}"), P "connectionPool.http.maxRetries",
 		"MSH0001"},
 	    {POLICY("outlierDetection: {}"), P "outlierDetection", "MSH0001"},
@@ -209,6 +216,7 @@ TEST(what_nothing_acts_on_is_told)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		expect_inert(rows[i].yaml, rows[i].field, rows[i].id);
 	expect_in_force(LB("simple: ROUND_ROBIN"));
+	expect_in_force(POOL("tcp: {maxConnectionDuration: 1s}"));
 	expect_in_force(POOL("http: {useClientProtocol: true}"));
 	expect_in_force(POOL("http: {h2UpgradePolicy: UPGRADE}"));
 }

@@ -271,3 +271,52 @@ TEST(servers_of_a_gateway_are_told_by_their_names)
 	    "the chain for b.com is gone, or as it was no longer"));
 	arena_fini(&arena);
 }
+
+#define BEHIND                                                                 \
+	"---\napiVersion: meshd.dev/v1\nkind: MeshConfig\n"                    \
+	"metadata: {name: default}\n"                                          \
+	"spec: {defaultConfig: {gatewayTopology: {proxyProtocol: {}}}}\n"
+
+TEST(a_gateway_that_stands_behind_a_proxy_is_told)
+{
+	static const struct label app[] = {{{"app", 3}, {"gw", 2}}};
+	const struct view_input at = {
+	    .proxy = VIEW_ROUTER, .ns = S("default"), .labels = {app, 1}};
+	AUTO(made_fini) struct made a, b;
+	struct arena arena;
+
+	make_at(&a, gateway, "", &at);
+	make_at(&b, gateway, BEHIND, &at);
+	arena_init(&arena, 1 << 20);
+	EXPECT_TRUE(says(view_effects(a.v, b.v, &arena), "0.0.0.0_443",
+	    "takes only what begins with a PROXY header"));
+	EXPECT_TRUE(says(view_effects(b.v, a.v, &arena), "0.0.0.0_443",
+	    "takes no PROXY header any more"));
+	arena_fini(&arena);
+}
+
+#define SUBNET(text)                                                           \
+	"---\napiVersion: v1\nkind: Service\nmetadata: {name: db}\n"           \
+	"spec: {ports: [{name: tcp, port: 5432}]}\n---\n"                      \
+	"apiVersion: networking.istio.io/v1\nkind: VirtualService\n"           \
+	"metadata: {name: db}\nspec:\n  hosts: [db]\n  tcp:\n"                 \
+	"  - {match: [{destinationSubnets: [" text "]}], route: "              \
+	"[{destination: {host: db}}]}\n"
+
+TEST(a_rule_for_other_addresses_is_told)
+{
+	AUTO(made_fini) struct made a, b;
+	struct arena arena;
+	const struct value *list;
+
+	make(&a, services, SUBNET("10.0.0.0/8"));
+	make(&b, services, SUBNET("10.0.0.0/16"));
+	arena_init(&arena, 1 << 20);
+	list = view_effects(a.v, b.v, &arena);
+	EXPECT_TRUE(says(list, "db.default:5432",
+	    "rule 1: is for other addresses, or other names of servers, than "
+	    "until now"));
+	EXPECT_EQ(list->count, 1);
+	EXPECT_EQ(view_effects(a.v, a.v, &arena)->count, 0);
+	arena_fini(&arena);
+}

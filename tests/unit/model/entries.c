@@ -134,17 +134,21 @@ TEST(what_cannot_be_called_yet_is_told)
 	static const struct {
 		const char *yaml;
 		const char *words;
+		const char *cluster;
 	} rows[] = {
 	    {SE("a", "default", "01",
-		 "  hosts: [a.b]\n  resolution: DNS\n" HTTP80),
-		"a resolution that is not STATIC; no endpoint of it is called"},
+		 "  hosts: ['*.b']\n  resolution: DYNAMIC_DNS\n" HTTP80),
+		"resolution DYNAMIC_DNS; no endpoint of it is called",
+		"outbound|80||*.b"},
 	    {SE("a", "default", "01", "  hosts: [a.b]\n" HTTP80),
-		"a resolution that is not STATIC; no endpoint of it is called"},
+		"resolution NONE; no endpoint of it is called",
+		"outbound|80||a.b"},
 	    {SE("a", "default", "01",
 		 "  hosts: [a.b]\n  endpoints: [{address: "
 		 "'unix:///run/x'}]\n" STATIC
 		 "  ports: [{number: 80, name: http, protocol: HTTP}]\n"),
-		"an endpoint that is no IP address, unix:///run/x"},
+		"an endpoint that is no IP address, unix:///run/x",
+		"outbound|80||a.b"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -152,7 +156,7 @@ TEST(what_cannot_be_called_yet_is_told)
 
 		compiled_init(&c, rows[i].yaml);
 		EXPECT_TRUE(compiled_tells(&c, rows[i].words));
-		EXPECT_EQ(cluster(&c, "outbound|80||a.b")->usable_count, 0);
+		EXPECT_EQ(cluster(&c, rows[i].cluster)->usable_count, 0);
 	}
 }
 

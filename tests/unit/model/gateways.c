@@ -197,6 +197,24 @@ TEST(a_unix_socket_is_said_to_be_not_in_force)
 	EXPECT_TRUE(compiled_tells(&c, "unix socket"));
 }
 
+TEST(browsers_speak_grpc_where_the_first_server_of_a_port_says_so)
+{
+	AUTO(compiled_fini) struct compiled c;
+
+	at_gateway(&c,
+	    GW("old", "01", AT("w", "80", "GRPC-WEB", "a.com", "")) GW("young",
+		"02", HTTP("b.com") ", " AT("h", "81", "HTTP", "b.com", "")));
+	for (uint16_t port = 80; port <= 81; port++) {
+		struct addr at = {.port = port};
+		const struct view_listener *l =
+		    view_find_listener(c.v, NULL, VIEW_GATEWAY, &at);
+
+		EXPECT_EQ(l->chain_count, 1);
+		EXPECT_EQ(view_translates_grpc_web(l->chains, NULL, NULL),
+		    port == 80);
+	}
+}
+
 TEST(the_older_of_two_protocols_has_a_port)
 {
 	AUTO(compiled_fini) struct compiled c;

@@ -170,6 +170,7 @@ TEST(what_holds_for_workloads_is_about_the_space_of_their_namespace)
 	expect_space("telemetry.istio.io/v1", "Telemetry", "{}");
 	expect_space(
 	    "networking.istio.io/v1beta1", "ProxyConfig", "{concurrency: 1}");
+	expect_space("meshd.dev/v1", "HealthCheckPolicy", "{tcp: {}}");
 	expect_space("extensions.istio.io/v1alpha1", "WasmPlugin",
 	    "{url: 'https://x.org/a.wasm'}");
 	expect_space("networking.istio.io/v1", "Sidecar",
@@ -224,6 +225,19 @@ TEST(a_gateway_is_about_those_whom_it_selects)
 		     "  {port: {number: 80, name: http, protocol: HTTP},\n"
 		     "   hosts: ['*']}]}\n",
 	    ">bound/shop/x gateway/ ");
+}
+
+TEST(a_group_of_workloads_is_about_gateways_with_its_labels)
+{
+	expect_hosts(
+	    "apiVersion: networking.istio.io/v1\nkind: WorkloadGroup\n"
+	    "metadata: {name: x, namespace: shop}\n"
+	    "spec: {template: {}, metadata: {labels: {istio: edge}}}\n",
+	    "gateway/istio=edge ");
+	expect_hosts("apiVersion: networking.istio.io/v1\nkind: WorkloadGroup\n"
+		     "metadata: {name: x, namespace: shop}\n"
+		     "spec: {template: {labels: {a: b}}}\n",
+	    "");
 }
 
 TEST(a_virtual_service_is_about_the_gateways_that_it_is_bound_to)

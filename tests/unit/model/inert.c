@@ -112,7 +112,7 @@ TEST(a_fault_for_every_request_is_its_outcome)
 	}
 }
 
-TEST(what_is_left_undone_is_told)
+TEST(what_is_done_is_not_told)
 {
 	AUTO(compiled_fini) struct compiled w;
 
@@ -123,7 +123,7 @@ TEST(what_is_left_undone_is_told)
 			       "}]\n");
 	EXPECT_TRUE(get(&w)->destinations[0].cluster != NULL);
 	EXPECT_FALSE(compiled_tells(&w, "mirror"));
-	EXPECT_TRUE(compiled_tells(&w, "its tls rules are not in force yet"));
+	EXPECT_FALSE(compiled_tells(&w, "force"));
 }
 
 TEST(a_header_with_a_value_that_nobody_makes_is_told)
@@ -190,22 +190,6 @@ TEST(a_wildcard_inside_a_label_is_not_looked_for)
 	EXPECT_TRUE(compiled_tells(&w, "a part of a label"));
 }
 
-TEST(connections_pass_a_match_that_nobody_makes)
-{
-	AUTO(compiled_fini) struct compiled w;
-	const struct view_host *h;
-
-	compiled_init(&w,
-	    SERVICES VS("db") "  tcp: [{match: [{destinationSubnets: "
-			      "[10.0.0.0/8]}, {gateways: [g]}], " WEB
-			      "}, {match: [{sourceLabels: {a: b}}, {port: "
-			      "5432}], route: [{destination: {host: db}}]}]\n");
-	h = view_find_host(w.v, NULL, S("db"), 5432);
-	EXPECT_EQ(view_route_tcp(h, 5432, NULL)->index, 1);
-	EXPECT_TRUE(compiled_tells(&w, "not in force yet: destinationSubnets"));
-	EXPECT_SLICE(why_not_first(&w, S("db")), S("it is for gateways only"));
-}
-
 TEST(a_policy_that_is_not_in_force_is_told)
 {
 	AUTO(compiled_fini) struct compiled w;
@@ -218,6 +202,32 @@ TEST(a_policy_that_is_not_in_force_is_told)
 	    BALANCER_LEAST_REQUEST);
 	EXPECT_TRUE(compiled_tells(
 	    &w, "not in force yet: outlierDetection, tls, consistentHash"));
+}
+
+TEST(a_pool_is_told_of_for_what_is_not_in_force_of_it)
+{
+	static const struct {
+		const char *pool;
+		bool told;
+	} rows[] = {
+	    {"tcp: {maxConnectionDuration: 1s}", false},
+	    {"tcp: {maxConnections: 1}", true},
+	    {"tcp: {}, http: {maxRetries: 1}", true},
+	    {"http: {useClientProtocol: true}", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		AUTO(compiled_fini) struct compiled w;
+		char yaml[2048];
+
+		(void)snprintf(yaml, sizeof(yaml),
+		    "%s  trafficPolicy: {connectionPool: {%s}}\n", SERVICES DR,
+		    rows[i].pool);
+		compiled_init(&w, yaml);
+		EXPECT_EQ(
+		    compiled_tells(&w, "not in force yet: connectionPool"),
+		    rows[i].told);
+	}
 }
 
 TEST(ports_of_another_transport_are_no_ports)

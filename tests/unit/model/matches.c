@@ -191,6 +191,19 @@ TEST(a_prefix_in_another_case_is_replaced)
 	EXPECT_SLICE(path, S("/new/x?q"));
 }
 
+/* The rule of the test has no name. */
+TEST(a_match_with_a_name_is_named_behind_its_rule)
+{
+	AUTO(world_fini) struct world w;
+	struct view_http_choice choice;
+
+	world_init(&w, "name: it, uri: {prefix: /a}", NULL);
+	choice = ask(&w, "/a", "", NULL);
+	EXPECT_SLICE(view_choice_name(&choice), S(".it"));
+	choice = ask(&w, "/b", "", NULL);
+	EXPECT_SLICE(view_choice_name(&choice), S(""));
+}
+
 TEST(an_expression_is_compiled_once_for_views_in_a_row)
 {
 	AUTO(world_fini) struct world first, next;

@@ -344,9 +344,8 @@ TEST(what_lets_more_through_when_it_is_ignored_is_told)
 	    {"trustDomain: other.example\n", "trustDomain"},
 	    {"trustDomainAliases: [old]\n", "trustDomainAliases"},
 	    {"enableAutoMtls: false\n", "enableAutoMtls"},
-	    {"outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n",
-		"outboundTrafficPolicy.mode"},
-	    {"outboundTrafficPolicy: {}\n", "outboundTrafficPolicy"},
+	    {"outboundTrafficPolicy: {tls: {mode: SIMPLE}}\n",
+		"outboundTrafficPolicy.tls"},
 	    {"meshMTLS: {}\n", "meshMTLS"},
 	    {"discoverySelectors: [{}]\n", "discoverySelectors"},
 	    {SETTINGS "{listenerConnectionLimit: 5}}\n",
@@ -362,6 +361,8 @@ TEST(what_agents_do_as_it_says_is_in_force)
 {
 	expect_in_force(
 	    "rootNamespace: mesh\n"
+	    "proxyHttpPort: 15002\n"
+	    "outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n"
 	    "defaultServiceExportTo: ['.']\n"
 	    "defaultVirtualServiceExportTo: ['.']\n"
 	    "defaultDestinationRuleExportTo: ['.']\n"
@@ -374,7 +375,8 @@ TEST(what_a_mesh_has_anyway_is_only_not_acted_on)
 
 	load("trustDomain: mesh.internal\nrootNamespace: istio-system\n"
 	     "enableAutoMtls: true\ndefaultServiceExportTo: ['*']\n"
-	     "outboundTrafficPolicy: {mode: ALLOW_ANY}\n",
+	     "outboundTrafficPolicy: {mode: ALLOW_ANY}\n"
+	     "ingressClass: istio\n",
 	    "m.yaml", &l);
 	EXPECT_EQ(l.found.inert.count, 1);
 	EXPECT_STR(l.found.inert.items[0].id, "MSH0001");

@@ -1,39 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * patches — a view of before with other endpoints, or with rules that say
- * something else about their hosts, is the view that is made from nothing, and
- * what it does to calls is told in the same words.
+ * patches — a view of before with other endpoints, or with rules that come, go
+ * or say something else, is the view that is made from nothing, and what it
+ * does to calls is told in the same words.
  */
 #include <stdio.h>
 
 #include "load.h"
 #include "random.h"
+#include "settings.h"
 #include "unit.h"
 
 enum {
-	SEEDS = 2000,
-	FEW_SEEDS = 400,
-	RULES = 5, /* of the resources the last, see random_again() */
-	RESOURCES = 7 + RULES,
+	SEEDS = UNIT_SEEDS(2000),
+	FEW_SEEDS = UNIT_SEEDS(400),
+	SERVICE_SEEDS = UNIT_SEEDS(800),
+	OTHERS = 7,
+	RULED = 3, /* the first, of services: see random_again() */
+	OWN = 3,   /* behind these, see random_own() */
+	RULES = 5, /* the last, see random_again() */
+	RESOURCES = OTHERS + OWN + RULES,
 	SERVINGS = 9,
+	NAMES = 8,
 	MOST = 4,
+	PORTS = 2,
 	STEPS = 6,
 	EFFECTS_BYTES = 4 << 20
 };
 
+/* What may meet anything, VirtualServices that meet Gateways, WorkloadEntries
+ * that meet Services, Services that meet all of these and rules. */
+enum kind_of_world { OF_ANY, OF_GATEWAYS, OF_WORKLOADS, OF_SERVICES };
+
 struct world {
 	struct rng rng;
 	uint64_t seed, revision;
-	uint64_t heads[RESOURCES]; /* of rules */
-	struct resource *items[RESOURCES];
+	enum kind_of_world kind;
+	uint64_t heads[RESOURCES];         /* of what is made again */
+	struct resource *items[RESOURCES]; /* NULL: it is away */
 	size_t count;
 	struct view_endpoint_input endpoints[SERVINGS][MOST];
 	struct view_serving servings[SERVINGS];
-	struct view_service_input told;
+	struct view_service_input told[SERVINGS];
+	struct addr leads[NAMES][MOST];
+	struct view_name_input names[NAMES];
+	char name_texts[NAMES][64];
 	struct addr own;
 	struct view_input in;
 };
 
+static const struct view_port_input own_port = {9000, {"tcp", 3}, {"tcp", 3}};
 static const char *const names[] = {"web", "cart", "db"};
 static const char *const spaces[] = {"shop", "pay", "istio-system"};
 
@@ -73,14 +89,53 @@ is_welcome(const struct world *w, const struct resource *r)
 	return true;
 }
 
+/* At a gateway no VirtualService: there are not so many keys of them. */
+static bool
+is_wanted(const struct world *w, const struct resource *r)
+{
+	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES)
+		return r->kind == &kind_service ||
+		       r->kind == &kind_destination_rule;
+	return w->kind == OF_ANY || r->kind != &kind_virtual_service;
+}
+
+static struct resource *
+random_other(struct world *w)
+{
+	struct resource *r = random_resource(&w->rng);
+
+	while (!is_wanted(w, r)) {
+		resource_unref(&r);
+		r = random_resource(&w->rng);
+	}
+	return r;
+}
+
+static struct resource *
+make(struct world *w, size_t at, uint64_t head)
+{
+	if (w->kind == OF_GATEWAYS && at < 2)
+		return random_door(&w->rng, spaces[at]);
+	if (w->kind == OF_SERVICES && at < RULED)
+		return random_again(&w->rng, head);
+	if (at < OTHERS)
+		return random_other(w);
+	if (at < OTHERS + OWN)
+		return w->kind == OF_WORKLOADS || w->kind == OF_SERVICES
+			   ? random_workload(&w->rng, head)
+			   : random_own(&w->rng, head);
+	if (w->kind == OF_SERVICES)
+		return random_service(&w->rng, head);
+	return w->kind == OF_GATEWAYS ? random_bound(&w->rng, head)
+				      : random_again(&w->rng, head);
+}
+
 static void
 fill_resources(struct world *w)
 {
 	while (w->count < RESOURCES) {
-		bool is_rule = w->count >= RESOURCES - RULES;
 		uint64_t head = rng_u64(&w->rng);
-		struct resource *r = is_rule ? random_again(&w->rng, head)
-					     : random_resource(&w->rng);
+		struct resource *r = make(w, w->count, head);
 
 		if (is_welcome(w, r)) {
 			w->heads[w->count] = head;
@@ -91,18 +146,44 @@ fill_resources(struct world *w)
 	}
 }
 
+/* The first always is web of shop, with a port of its own. */
 static void
-world_init(struct world *w, uint64_t seed)
+fill_services(struct world *w)
 {
-	static const struct view_port_input port = {
-	    9000, {"tcp", 3}, {"tcp", 3}};
+	static const struct view_port_input ports[][PORTS] = {
+	    {{80, {"http", 4}, {"http", 4}}, {8080, {"http", 4}, {"http", 4}}},
+	    {{8080, {"http", 4}, {"http", 4}}, {3306, {"tcp", 3}, {"tcp", 3}}},
+	    {{80, {"grpc", 4}, {"grpc", 4}}, {9000, {"tcp", 3}, {"tcp", 3}}}};
+
+	for (size_t i = 0; i < SERVINGS; i++)
+		w->told[i] = (struct view_service_input){w->servings[i].service,
+		    w->servings[i].ns, ports[rng_below(&w->rng, 3)],
+		    1 + rng_below(&w->rng, PORTS), S("a record")};
+	if (rng_below(&w->rng, 2) == 0)
+		w->told[0] = (struct view_service_input){
+		    S("web"), S("shop"), &own_port, 1, S("a record")};
+	w->in.services = w->told;
+	w->in.service_count = rng_below(&w->rng, SERVINGS + 1);
+}
+
+static void
+world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
+{
+	static const struct label ingress = {{"istio", 5}, {"ingress", 7}};
 	static const struct view_upstream_input upstreams[] = {
 	    {.name = {"a", 1}, .host = {"web.shop", 8}, .ns = {"shop", 4}},
 	    {.name = {"b", 1}, .host = {"cart", 4}, .ns = {"pay", 3}}};
 
-	*w = (struct world){.seed = seed, .own = {ADDR_V4, {10, 0, 0, 5}, 0}};
+	*w = (struct world){
+	    .seed = seed, .kind = kind, .own = {ADDR_V4, {10, 0, 0, 5}, 0}};
 	rng_init(&w->rng, seed);
 	random_place(&w->rng, &w->in);
+	if (kind == OF_GATEWAYS) {
+		w->in.proxy = VIEW_ROUTER;
+		w->in.labels = (struct labels){&ingress, 1};
+	}
+	if (kind == OF_SERVICES) /* at gateways there are no patches of them */
+		w->in.proxy = VIEW_SIDECAR;
 	fill_resources(w);
 	for (size_t i = 0; i < SERVINGS; i++) {
 		w->servings[i] =
@@ -111,16 +192,12 @@ world_init(struct world *w, uint64_t seed)
 			.endpoints = w->endpoints[i]};
 		fill(w, &w->servings[i], w->endpoints[i]);
 	}
-	w->told = (struct view_service_input){
-	    S("web"), S("shop"), &port, 1, S("a record")};
-	w->in.services = &w->told;
-	w->in.service_count = rng_below(&w->rng, 2);
+	fill_services(w);
+	random_machine(&w->rng, &w->in);
 	w->in.upstreams = upstreams; /* so there are scopes of others */
 	w->in.upstream_count = rng_below(&w->rng, 3);
 	w->in.addrs = &w->own;
 	w->in.addr_count = rng_below(&w->rng, 2);
-	w->in.resources = (const struct resource *const *)w->items;
-	w->in.resource_count = w->count;
 	w->in.servings = w->servings;
 	w->in.serving_count = SERVINGS;
 }
@@ -135,13 +212,51 @@ world_fini(struct world *w)
 static struct view *
 compile(const struct world *w, const struct view *before, uint64_t version)
 {
+	const struct resource *there[RESOURCES];
 	struct view_input in = w->in;
 	struct view *v;
 
+	in.resources = there;
+	for (size_t i = 0; i < w->count; i++)
+		if (w->items[i] != NULL)
+			there[in.resource_count++] = w->items[i];
 	in.before = before;
 	in.version = version;
 	EXPECT_OK(view_compile(&in, &v, NULL));
 	return v;
+}
+
+static void
+fill_name(struct world *w, size_t n)
+{
+	struct view_name_input *name = &w->names[n];
+	size_t count = rng_below(&w->rng, MOST + 1);
+
+	name->version++;
+	name->count = count;
+	name->reason = rng_below(&w->rng, 2) ? S("nobody") : S("");
+	for (size_t i = 0; i < count; i++)
+		w->leads[n][i] = (struct addr){ADDR_V4,
+		    {10, 0, 1, (uint8_t)(i * 8 + rng_below(&w->rng, 8))}, 0};
+}
+
+/* Those that the view needs, of some of which nothing is known at first. */
+static void
+find_names(struct world *w)
+{
+	AUTO(view_unref) struct view *v = compile(w, NULL, 0);
+	const struct view_name *needed = view_names(v, &w->in.name_count);
+
+	EXPECT_TRUE(w->in.name_count <= NAMES);
+	for (size_t i = 0; i < w->in.name_count; i++) {
+		snprintf(w->name_texts[i], sizeof(w->name_texts[i]), "%.*s",
+		    SLICE_ARG(needed[i].name));
+		w->names[i] = (struct view_name_input){
+		    .name = slice_str(w->name_texts[i]), .addrs = w->leads[i]};
+		if (rng_below(&w->rng, 2) == 0)
+			fill_name(w, i);
+	}
+	w->in.names = w->names;
 }
 
 /* How many there are; a patch shares most rows with the view of before. */
@@ -163,6 +278,39 @@ compare_effects(
 	return count;
 }
 
+static const struct value *
+settings_of(const struct view *v, struct arena *arena)
+{
+	size_t count;
+	const struct view_scope *own = view_scopes(v, &count)[0];
+	const struct view_settings *s =
+	    view_settings_of(v, own->ns, &own->labels, arena);
+	const struct value *value =
+	    s != NULL ? view_settings_value(s, arena) : NULL;
+
+	EXPECT_TRUE(value != NULL);
+	return value;
+}
+
+static void
+compare_settings(const struct view *v, const struct view *alone)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+
+	arena_init(&arena, EFFECTS_BYTES);
+	EXPECT_TRUE(
+	    value_eq(settings_of(v, &arena), settings_of(alone, &arena)));
+}
+
+static size_t
+compare_views(
+    const struct view *before, const struct view *v, const struct view *alone)
+{
+	EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+	compare_settings(v, alone);
+	return compare_effects(before, v, alone);
+}
+
 static size_t
 compare(const struct world *w, const struct view *before, const struct view *v)
 {
@@ -170,8 +318,7 @@ compare(const struct world *w, const struct view *before, const struct view *v)
 
 	if (view_fingerprint(v) != view_fingerprint(alone))
 		printf("seed %llu\n", (unsigned long long)w->seed);
-	EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
-	return compare_effects(before, v, alone);
+	return compare_views(before, v, alone);
 }
 
 static void
@@ -183,15 +330,55 @@ change_serving(struct world *w)
 }
 
 static void
-change_rule(struct world *w)
+change_name(struct world *w)
 {
-	size_t n = RESOURCES - 1 - rng_below(&w->rng, RULES);
+	if (w->in.name_count > 0)
+		fill_name(w, rng_below(&w->rng, w->in.name_count));
+	else
+		change_serving(w);
+}
 
+static void
+make_again_at(struct world *w, size_t n)
+{
 	resource_unref(&w->items[n]);
-	w->items[n] = random_again(&w->rng, w->heads[n]);
+	w->items[n] = make(w, n, w->heads[n]);
 	w->items[n]->revision = ++w->revision;
 	if (rng_below(&w->rng, 2) == 0)
 		w->items[n]->file = S(""); /* then the revision is told */
+}
+
+static void
+change_rule(struct world *w)
+{
+	make_again_at(w, RESOURCES - 1 - rng_below(&w->rng, RULES));
+}
+
+/* One that was away comes, or one goes. */
+static void
+come_or_go_at(struct world *w, size_t n)
+{
+	if (w->items[n] == NULL)
+		make_again_at(w, n);
+	else
+		resource_unref(&w->items[n]);
+}
+
+static void
+come_or_go(struct world *w)
+{
+	come_or_go_at(w, RESOURCES - 1 - rng_below(&w->rng, RULES));
+}
+
+static void
+change_own(struct world *w)
+{
+	size_t n = OTHERS + rng_below(&w->rng, OWN);
+
+	if (rng_below(&w->rng, 2) == 0)
+		make_again_at(w, n);
+	else
+		come_or_go_at(w, n);
 }
 
 /* It has the rows that a patch leaves as they are. */
@@ -206,7 +393,8 @@ is_patch(const struct view *v, const struct view *before)
 /* One step at a time; how many of the views were patches. Many say something
  * else about calls than the one before. */
 static size_t
-walk(void (*change)(struct world *w), uint64_t seeds)
+walk_as(
+    void (*change)(struct world *w), uint64_t seeds, enum kind_of_world kind)
 {
 	size_t patches = 0, effects = 0;
 
@@ -214,7 +402,8 @@ walk(void (*change)(struct world *w), uint64_t seeds)
 		struct view *v;
 		struct world w;
 
-		world_init(&w, seed);
+		world_init(&w, seed, kind);
+		find_names(&w);
 		v = compile(&w, NULL, 1);
 		for (size_t i = 0; i < STEPS; i++) {
 			struct view *before = v;
@@ -232,9 +421,20 @@ walk(void (*change)(struct world *w), uint64_t seeds)
 	return patches;
 }
 
+static size_t
+walk(void (*change)(struct world *w), uint64_t seeds)
+{
+	return walk_as(change, seeds, OF_ANY);
+}
+
 TEST(endpoints_step_by_step_are_endpoints_at_once)
 {
-	EXPECT_TRUE(walk(change_serving, FEW_SEEDS) > FEW_SEEDS);
+	EXPECT_TRUE(walk(change_serving, FEW_SEEDS) > 3 * FEW_SEEDS);
+}
+
+TEST(names_step_by_step_are_names_at_once)
+{
+	EXPECT_TRUE(walk(change_name, FEW_SEEDS) > FEW_SEEDS);
 }
 
 TEST(rules_step_by_step_are_rules_at_once)
@@ -242,21 +442,113 @@ TEST(rules_step_by_step_are_rules_at_once)
 	EXPECT_TRUE(walk(change_rule, FEW_SEEDS) > FEW_SEEDS);
 }
 
+TEST(rules_that_come_and_go_are_there_or_not)
+{
+	size_t patches = walk(come_or_go, SEEDS);
+
+	printf("%zu of %d views are patches\n", patches, SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SEEDS);
+}
+
+TEST(policies_step_by_step_are_policies_at_once)
+{
+	size_t patches = walk(change_own, FEW_SEEDS);
+
+	printf("%zu of %d views are patches\n", patches, FEW_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * FEW_SEEDS);
+}
+
+TEST(rules_of_gateways_come_go_and_change)
+{
+	size_t patches = walk_as(come_or_go, SEEDS, OF_GATEWAYS);
+
+	printf("%zu of %d views are patches\n", patches, SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SEEDS);
+}
+
+/* And endpoints, which their services have beside them. */
+static void
+change_workload(struct world *w)
+{
+	if (rng_below(&w->rng, 3) == 0)
+		change_serving(w);
+	else
+		change_own(w);
+}
+
+TEST(workloads_come_go_and_change)
+{
+	size_t patches = walk_as(change_workload, FEW_SEEDS, OF_WORKLOADS);
+
+	printf("%zu of %d views are patches\n", patches, FEW_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * FEW_SEEDS);
+}
+
+static void
+change_service(struct world *w)
+{
+	if (rng_below(&w->rng, 3) == 0)
+		come_or_go(w);
+	else
+		change_rule(w);
+}
+
+TEST(services_come_go_and_change)
+{
+	size_t patches = walk_as(change_service, SERVICE_SEEDS, OF_SERVICES);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > SERVICE_SEEDS);
+}
+
+/* And what is said of them beside that. */
+static void
+change_around_services(struct world *w)
+{
+	size_t n = rng_below(&w->rng, RULED);
+
+	switch (rng_below(&w->rng, 6)) {
+	case 0:
+		make_again_at(w, n);
+		break;
+	case 1:
+		come_or_go_at(w, n);
+		break;
+	case 2:
+		change_workload(w);
+		break;
+	case 3:
+		change_name(w);
+		break;
+	default:
+		change_service(w);
+	}
+}
+
+TEST(services_change_with_all_that_is_said_of_them)
+{
+	size_t patches =
+	    walk_as(change_around_services, SERVICE_SEEDS, OF_SERVICES);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
 static void
 change_any(struct world *w)
 {
-	if (rng_below(&w->rng, 2) == 0)
-		change_rule(w);
-	else
-		change_serving(w);
+	static void (*const all[])(struct world *) = {
+	    change_rule, come_or_go, change_serving, change_name, change_own};
+
+	all[rng_below(&w->rng, ARRAY_LEN(all))](w);
 }
 
-TEST(both_step_by_step_are_both_at_once)
+TEST(all_step_by_step_is_all_at_once)
 {
 	size_t patches = walk(change_any, SEEDS);
 
 	printf("%zu of %d views are patches\n", patches, SEEDS * STEPS);
-	EXPECT_TRUE(patches > SEEDS);
+	EXPECT_TRUE(patches > 3 * SEEDS);
 }
 
 /* Routes name the clusters of the first; what they have now is the last's. */
@@ -267,9 +559,11 @@ TEST(what_routes_name_has_the_endpoints_of_now)
 	const struct view_cluster *c;
 	const struct view_host *h;
 
-	world_init(&w, 1);
+	world_init(&w, 1, OF_ANY);
+	world_fini(&w); /* no resource is there */
+	w.told[0] = (struct view_service_input){
+	    S("web"), S("shop"), &own_port, 1, S("a record")};
 	w.in.proxy = VIEW_SIDECAR;
-	w.in.resource_count = 0;
 	w.in.service_count = 1;
 	w.in.ns = S("shop");
 	w.servings[0].count = 0;
@@ -364,9 +658,10 @@ TEST(a_request_meets_the_rules_of_now)
 	EXPECT_TRUE(is_patch(v[1], v[0]));
 	EXPECT_EQ(timeout_of(v[1]), 2000000);
 	/* It does not decide about this port any more. */
-	EXPECT_FALSE(is_patch(v[2], v[1]));
+	EXPECT_TRUE(is_patch(v[2], v[1]));
 	EXPECT_EQ(timeout_of(v[2]), 0);
-	EXPECT_FALSE(is_patch(v[3], v[2]));
+	EXPECT_TRUE(is_patch(v[3], v[2]));
+	EXPECT_EQ(timeout_of(v[3]), 1000000);
 	in.resources = (const struct resource *const *)&r[1];
 	view_unref(&v[2]);
 	in.before = v[1];
@@ -540,13 +835,505 @@ TEST(a_gateway_meets_the_rules_and_the_endpoints_of_now)
 		resource_unref(&r[i]);
 }
 
+/* --- what comes and goes -------------------------------------------------- */
+
+/* A DestinationRule or a VirtualService of shop. */
+#define RESOURCE(kind, name, year, rest)                                       \
+	"apiVersion: networking.istio.io/v1\nkind: " kind "\n"                 \
+	"metadata: {name: " name                                               \
+	", namespace: shop, creationTimestamp: \"" year                        \
+	"-01-01T00:00:00Z\"}\nspec:\n" rest
+#define ROUTES(name, year, hosts, rest)                                        \
+	RESOURCE("VirtualService", name, year,                                 \
+	    "  hosts: [" hosts "]\n  http:\n  - " rest "\n")
+#define POLICIES(name, host, rest)                                             \
+	RESOURCE(                                                              \
+	    "DestinationRule", name, "2020", "  host: " host "\n  " rest "\n")
+#define LEAD_TO(host) "route: [{destination: {host: " host "}}]"
+
+/* What is there in one step: digits are places among the documents. */
+struct act {
+	const char *there;
+	bool is_patch;
+	/* Of what takes a request to web: its timeout, in seconds, and if it
+	 * leads somewhere; how many clusters web has, how many problems. */
+	uint64_t timeout;
+	bool is_led;
+	size_t clusters, problems;
+};
+
+struct play {
+	struct resource *documents[10];
+	const struct resource *there[10];
+	struct view_input in;
+};
+
+static void
+play_init(struct play *p, const char *const *documents, size_t count)
+{
+	static const struct view_port_input port = {
+	    80, {"http", 4}, {"http", 4}};
+	static const struct view_port_input other = {
+	    8080, {"http", 4}, {"http", 4}};
+	static const struct view_service_input services[] = {
+	    {{"cart", 4}, {"shop", 4}, &other, 1, {"a record", 8}},
+	    {{"web", 3}, {"shop", 4}, &port, 1, {"a record", 8}}};
+	static const struct label v1 = {{"version", 7}, {"v1", 2}};
+	static const struct view_endpoint_input one = {.service = {"web", 3},
+	    .service_ns = {"shop", 4},
+	    .service_port = 80,
+	    .addr = {ADDR_V4, {10, 0, 0, 1}, 80},
+	    .labels = {&v1, 1},
+	    .weight = 1};
+	static const struct view_serving servings[] = {
+	    {{"cart", 4}, {"shop", 4}, 1, NULL, 0},
+	    {{"web", 3}, {"shop", 4}, 1, &one, 1}};
+
+	*p = (struct play){.in = {.ns = S("shop"),
+			       .services = services,
+			       .service_count = ARRAY_LEN(services),
+			       .servings = servings,
+			       .serving_count = ARRAY_LEN(servings),
+			       .version = 1}};
+	for (size_t i = 0; i < count; i++)
+		p->documents[i] = resource_of(documents[i]);
+}
+
+static void
+play_fini(struct play *p)
+{
+	for (size_t i = 0; i < ARRAY_LEN(p->documents); i++)
+		resource_unref(&p->documents[i]);
+}
+
+static size_t
+clusters_of_web(const struct view *v)
+{
+	size_t count, found = 0;
+	const struct view_cluster *const *all = view_clusters(v, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (!slice_ends(all[i]->name, S("|web.shop.svc.cluster.local")))
+			continue;
+		found++;
+		EXPECT_EQ(view_find_cluster(v, all[i]->name), all[i]);
+		EXPECT_EQ(all[i]->usable_count,
+		    slice_eq(all[i]->subset, S("v2")) ? 0 : 1);
+	}
+	return found;
+}
+
+static void
+expect_act(const struct view *v, const struct act *act)
+{
+	const struct http_attrs a = {.authority = S("web"), .path = S("/")};
+	const struct view_host *h = view_find_host(v, NULL, S("web"), 80);
+	const struct view_http_route *r = view_route_http(h, &a, NULL).route;
+	const struct view_cluster *c = r->destinations[0].cluster;
+	size_t problems;
+
+	(void)view_problems(v, &problems);
+	EXPECT_EQ(r->timeout_us, act->timeout * 1000000);
+	EXPECT_EQ(c != NULL, act->is_led);
+	EXPECT_TRUE(c == NULL ||
+		    view_cluster_now(v, c) == view_find_cluster(v, c->name));
+	EXPECT_EQ(clusters_of_web(v), act->clusters);
+	EXPECT_EQ(problems, act->problems);
+}
+
+static struct view *
+compile_act(struct play *p, const struct act *act, const struct view *before)
+{
+	AUTO(view_unref) struct view *alone = NULL;
+	struct view_input in = p->in;
+	struct view *v;
+
+	in.resources = p->there;
+	for (const char *c = act->there; *c != '\0'; c++)
+		p->there[in.resource_count++] = p->documents[*c - '0'];
+	EXPECT_OK(view_compile(&in, &alone, NULL));
+	in.before = before;
+	EXPECT_OK(view_compile(&in, &v, NULL));
+	if (before == NULL)
+		return v;
+	if (is_patch(v, before) != act->is_patch)
+		printf("with %s\n", act->there);
+	EXPECT_EQ(is_patch(v, before), act->is_patch);
+	(void)compare_views(before, v, alone);
+	return v;
+}
+
+static void
+play(struct play *p, const struct act *acts, size_t count)
+{
+	struct view *v = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		struct view *before = v;
+
+		v = compile_act(p, &acts[i], before);
+		if (acts[i].clusters > 0)
+			expect_act(v, &acts[i]);
+		if (before != NULL)
+			view_unref(&before);
+	}
+	view_unref(&v);
+}
+
+TEST(a_virtual_service_comes_goes_and_comes_again)
+{
+	static const char *const documents[] = {
+	    ROUTES("a", "2020", "web", "timeout: 1s\n    " LEAD_TO("web")),
+	    ROUTES("a", "2020", "web", "timeout: 2s\n    " LEAD_TO("web")),
+	    ROUTES("a", "2021", "web, web.shop",
+		"timeout: 3s\n    " LEAD_TO("cart")),
+	    ROUTES("b", "2021", "cart", "timeout: 4s\n    " LEAD_TO("web"))};
+	static const struct act acts[] = {{"", false, 0, true, 1, 0},
+	    {"0", true, 1, true, 1, 0}, {"", true, 0, true, 1, 0},
+	    {"0", true, 1, true, 1, 0}, {"1", true, 2, true, 1, 0},
+	    /* No destination without a port is at the port of cart. */
+	    {"2", true, 3, false, 1, 1}, {"", true, 0, true, 1, 0},
+	    {"3", true, 0, true, 1, 1}, {"13", true, 2, true, 1, 1},
+	    {"1", true, 2, true, 1, 0}, {"", true, 0, true, 1, 0}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}
+
+/* The timeout of what takes a request on port 80 to cart, which is not there,
+ * in seconds; 0 if it goes where what is not known goes. */
+static uint64_t
+web_timeout(const struct view *v)
+{
+	struct http_attrs a = {.authority = S("cart.shop.svc.mesh.internal"),
+	    .path = S("/"),
+	    .port = 80};
+	const struct addr to = {ADDR_V4, {10, 0, 0, 9}, 80};
+	const struct view_listener *l =
+	    view_find_listener(v, NULL, VIEW_OUTBOUND, &to);
+	const struct view_host *h =
+	    view_find_domain(v, l->chains[0].routes, a.authority);
+
+	EXPECT_EQ(h, view_host_now(v, h));
+	EXPECT_EQ(slice_eq(h->host, a.authority),
+	    slice_eq(h->name, S("cart.shop.svc.cluster.local:80")));
+	return view_route_http(h, &a, NULL).route->timeout_us / 1000000;
+}
+
+/* On port 80 all rules count: their hosts are there because of them. */
+TEST(a_host_that_only_rules_know_comes_and_goes_with_them)
+{
+	static const char *const documents[] = {
+	    ROUTES("a", "2020", "cart", "timeout: 1s\n    " LEAD_TO("web")),
+	    ROUTES("b", "2021", "cart", "timeout: 2s\n    " LEAD_TO("web")),
+	    ROUTES("c", "2022", "web, cart",
+		"match: [{port: 80}]\n    timeout: 3s\n    " LEAD_TO("web")),
+	    ROUTES("a", "2020", "cart",
+		"match: [{port: 8080}]\n    timeout: 4s\n    " LEAD_TO("web"))};
+	static const struct {
+		const char *there;
+		uint64_t timeout;
+	} steps[] = {{"", 0}, {"0", 1}, {"01", 1}, {"1", 2}, {"", 0}, {"2", 3},
+	    {"21", 2}, {"210", 1}, {"213", 2}, {"23", 3}, {"3", 0}, {"", 0}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	for (size_t first = 0; first < ARRAY_LEN(steps); first++) {
+		struct view *v = NULL;
+
+		for (size_t i = first; i < ARRAY_LEN(steps); i++) {
+			struct view *before = v;
+
+			v = compile_act(&p,
+			    &(struct act){
+				.there = steps[i].there, .is_patch = true},
+			    before);
+			EXPECT_EQ(web_timeout(v), steps[i].timeout);
+			if (before != NULL)
+				view_unref(&before);
+		}
+		view_unref(&v);
+	}
+	play_fini(&p);
+}
+
+TEST(of_two_with_one_host_the_older_decides)
+{
+	static const char *const documents[] = {
+	    ROUTES("a", "2020", "web", "timeout: 1s\n    " LEAD_TO("web")),
+	    ROUTES("b", "2021", "web", "timeout: 2s\n    " LEAD_TO("web")),
+	    ROUTES("b", "2021", "web", "timeout: 3s\n    " LEAD_TO("web")),
+	    ROUTES("a", "2020", "web",
+		"match: [{port: 8080}]\n    timeout: 4s\n    " LEAD_TO("web")),
+	    ROUTES("c", "2019", "web", "timeout: 5s\n    " LEAD_TO("web"))};
+	static const struct act acts[] = {{"", false, 0, true, 1, 0},
+	    {"1", true, 2, true, 1, 0}, {"10", true, 1, true, 1, 1},
+	    {"20", true, 1, true, 1, 1}, {"2", true, 3, true, 1, 0},
+	    /* What is older, but for another port, leaves it to the other. */
+	    {"23", true, 3, true, 1, 1}, {"13", true, 2, true, 1, 1},
+	    {"3", true, 0, true, 1, 0}, {"0", true, 1, true, 1, 0},
+	    {"041", true, 5, true, 1, 2}, {"41", true, 5, true, 1, 1},
+	    {"1", true, 2, true, 1, 0}, {"", true, 0, true, 1, 0}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play(&p, acts, ARRAY_LEN(acts));
+	play(&p, &acts[9], ARRAY_LEN(acts) - 9); /* with all of them first */
+	play_fini(&p);
+}
+
+TEST(subsets_come_and_go_with_those_who_lead_to_them)
+{
+	static const char *const documents[] = {
+	    POLICIES("a", "web",
+		"subsets: [{name: v1, labels: {version: v1}}, "
+		"{name: v2, labels: {version: v2}}]"),
+	    POLICIES(
+		"a", "web", "subsets: [{name: v1, labels: {version: v1}}]"),
+	    POLICIES(
+		"b", "web", "subsets: [{name: v2, labels: {version: v2}}]"),
+	    ROUTES("a", "2020", "web",
+		"timeout: 1s\n    route: "
+		"[{destination: {host: web, subset: v2}}]"),
+	    ROUTES("a", "2020", "web",
+		"timeout: 2s\n    route: "
+		"[{destination: {host: web, subset: v1}}]")};
+	static const struct act acts[] = {{"3", false, 1, false, 1, 1},
+	    {"30", true, 1, true, 3, 0}, {"31", true, 1, false, 2, 1},
+	    {"321", true, 1, true, 3, 0}, {"32", true, 1, true, 2, 0},
+	    {"42", true, 2, false, 2, 1}, {"421", true, 2, true, 3, 0},
+	    {"41", true, 2, true, 2, 0}, {"4", true, 2, false, 1, 1},
+	    {"", true, 0, true, 1, 0}, {"0", true, 0, true, 3, 0},
+	    {"03", true, 1, true, 3, 0}, {"", true, 0, true, 1, 0}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play(&p, acts, ARRAY_LEN(acts));
+	for (size_t i = 1; i < ARRAY_LEN(acts); i++)
+		play(&p, &acts[i], ARRAY_LEN(acts) - i);
+	play_fini(&p);
+}
+
+/* What is said of web alone makes the box of the wildcard's rule anew, and the
+ * rules that lead to what is in it. */
+TEST(a_wildcard_gives_subsets_to_those_who_have_no_rule_of_their_own)
+{
+	static const char *const documents[] = {
+	    POLICIES("web", "web",
+		"trafficPolicy: {loadBalancer: {simple: RANDOM}}"),
+	    POLICIES("web", "web",
+		"trafficPolicy: {loadBalancer: {simple: ROUND_ROBIN}}"),
+	    POLICIES("all", "\"*.shop.svc.mesh.internal\"",
+		"subsets: [{name: v1, labels: {version: v1}}]"),
+	    ROUTES("a", "2020", "cart",
+		"timeout: 1s\n    route: "
+		"[{destination: {host: cart, subset: v1}}]")};
+	static const struct act acts[] = {{"03", false, 0, true, 1, 1},
+	    {"032", true, 0, true, 1, 0}, {"132", true, 0, true, 1, 0},
+	    {"032", true, 0, true, 1, 0}, {"32", true, 0, true, 2, 0},
+	    {"132", true, 0, true, 1, 0}, {"13", true, 0, true, 1, 1},
+	    {"3", true, 0, true, 1, 1}, {"", true, 0, true, 1, 0},
+	    {"2", true, 0, true, 2, 0}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	for (size_t i = 0; i < ARRAY_LEN(acts); i++)
+		play(&p, &acts[i], ARRAY_LEN(acts) - i);
+	play_fini(&p);
+}
+
+/* By what it is hashed is a part of routes, all else one of clusters. */
+TEST(a_rule_that_hashes_by_the_same_is_one_of_clusters)
+{
+	static const char *const documents[] = {
+	    POLICIES("a", "web",
+		"trafficPolicy: {loadBalancer: {consistentHash: "
+		"{httpCookie: {name: c, ttl: 3s}}}}"),
+	    POLICIES("a", "web",
+		"trafficPolicy: {loadBalancer: {consistentHash: "
+		"{httpCookie: {name: c, ttl: 3s}, minimumRingSize: 9}}}"),
+	    POLICIES("a", "web",
+		"trafficPolicy: {loadBalancer: {consistentHash: "
+		"{httpCookie: {name: c, ttl: 4s}}}}"),
+	    POLICIES(
+		"a", "web", "trafficPolicy: {loadBalancer: {simple: RANDOM}}")};
+	static const struct act acts[] = {{"0", false, 0, true, 1, 1},
+	    {"1", true, 0, true, 1, 1}, {"0", true, 0, true, 1, 1},
+	    {"2", false, 0, true, 1, 1}, {"3", false, 0, true, 1, 0},
+	    {"0", false, 0, true, 1, 1}, {"", false, 0, true, 1, 0}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}
+
+TEST(where_more_follows_the_view_is_made_from_nothing)
+{
+	static const char *const documents[] = {
+	    ROUTES("a", "2020", "shop.com", LEAD_TO("web")),
+	    ROUTES("a", "2020", "\"*.shop.svc.mesh.internal\"", LEAD_TO("web")),
+	    /* Where one is called the other would be, too. */
+	    ROUTES("a", "2020", "web, cart", LEAD_TO("cart")),
+	    ROUTES("a", "2020", "web", "delegate: {name: b}"),
+	    RESOURCE("VirtualService", "a", "2020",
+		"  hosts: [web]\n  tcp: [{" LEAD_TO("web") "}]\n"),
+	    POLICIES("a", "web",
+		"trafficPolicy: {loadBalancer: {consistentHash: "
+		"{useSourceIp: true}}}"),
+	    POLICIES("a", "web",
+		"trafficPolicy: {loadBalancer: {simple: PASSTHROUGH}}"),
+	    POLICIES("a", "\"*b.shop.svc.mesh.internal\"",
+		"trafficPolicy: {loadBalancer: {simple: RANDOM}}"),
+	    RESOURCE(
+		"Sidecar", "a", "2020", "  egress: [{hosts: [\"./*\"]}]\n"),
+	    ROUTES("z", "2020", "web", LEAD_TO("web"))};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	for (size_t i = 0; i + 1 < ARRAY_LEN(documents); i++) {
+		const char with[] = {(char)('0' + i), '\0'};
+		const struct act acts[] = {
+		    {"", false, 0, true, 1, 0}, {.there = with}, {.there = ""}};
+
+		play(&p, acts, ARRAY_LEN(acts));
+	}
+	/* Whether it counts is the Sidecar's word. */
+	play(&p, (struct act[]){{.there = "8"}, {.there = "89"}}, 2);
+	play_fini(&p);
+}
+
+/* A Service "a" and a ServiceEntry "e" of shop. */
+#define SERVICE(labels, spec)                                                  \
+	"apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: shop, " \
+	"labels: {" labels "}}\nspec: {" spec "}\n"
+#define ENTRY(rest)                                                            \
+	RESOURCE("ServiceEntry", "e", "2020",                                  \
+	    "  hosts: [a.test]\n"                                              \
+	    "  ports: [{number: 80, name: http, protocol: HTTP}, "             \
+	    "{number: 3306, name: tcp, protocol: TCP}]\n  " rest "\n")
+#define HTTP_PORT "{name: http, port: 80}"
+
+/* From any of these states to any that follows it. */
+static void
+play_from_each(struct play *p, const struct act *acts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		play(p, &acts[i], count - i);
+}
+
+TEST(ordinary_services_are_patches)
+{
+	static const char *const documents[] = {
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]"),
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT
+			", {name: tcp, port: 3306}]"),
+	    SERVICE("", "selector: {app: a}, ports: [{name: grpc, port: 80}]"),
+	    SERVICE("x: y", "ports: [" HTTP_PORT "]"),
+	    SERVICE("", "clusterIP: 10.1.1.9, ports: [" HTTP_PORT
+			", {name: tcp, port: 3306}]"),
+	    ENTRY("resolution: STATIC\n  endpoints: [{address: 10.9.0.1}]"),
+	    ENTRY("resolution: STATIC\n  exportTo: [pay]"),
+	    ENTRY("resolution: DNS"), ENTRY("resolution: NONE"),
+	    ENTRY("resolution: DNS_ROUND_ROBIN\n"
+		  "  endpoints: [{address: a.names.test}]")};
+	static const struct act acts[] = {{.there = ""},
+	    {.there = "0", .is_patch = true}, {.there = "1", .is_patch = true},
+	    {.there = "2", .is_patch = true}, {.there = "3", .is_patch = true},
+	    {.there = "4", .is_patch = true}, {.there = "0", .is_patch = true},
+	    {.there = "05", .is_patch = true}, {.there = "6", .is_patch = true},
+	    {.there = "5", .is_patch = true}, {.there = "7", .is_patch = true},
+	    {.there = "8", .is_patch = true}, {.there = "94", .is_patch = true},
+	    {.there = "4", .is_patch = true}, {.there = "", .is_patch = true}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play_from_each(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}
+
+TEST(what_is_said_of_a_service_follows_it)
+{
+	static const char *const documents[] = {
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]"),
+	    SERVICE("x: y", "ports: [" HTTP_PORT "]"),
+	    ROUTES("a", "2020", "a",
+		"timeout: 1s\n    route: "
+		"[{destination: {host: a, subset: v1}}]"),
+	    POLICIES("a", "a", "subsets: [{name: v1, labels: {version: v1}}]"),
+	    ROUTES("b", "2020", "web", "timeout: 2s\n    " LEAD_TO("a"))};
+	static const struct act acts[] = {{.there = "0234"},
+	    {.there = "1234", .is_patch = true},
+	    {.there = "0234", .is_patch = true},
+	    {.there = "034", .is_patch = true}};
+	static const struct act without[] = {{.there = "034"},
+	    {.there = "14", .is_patch = true}, {.there = "4", .is_patch = true},
+	    {.there = "04", .is_patch = true}, {.there = "3", .is_patch = true},
+	    {.there = "03", .is_patch = true}, {.there = "0", .is_patch = true},
+	    {.there = "", .is_patch = true}};
+	/* Whose requests a rule decides about comes or goes. */
+	static const struct act others[] = {{.there = "02"}, {.there = "2"},
+	    {.there = "02"}, {.there = "12", .is_patch = true}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play_from_each(&p, acts, ARRAY_LEN(acts));
+	play_from_each(&p, without, ARRAY_LEN(without));
+	play(&p, others, ARRAY_LEN(others));
+	play_fini(&p);
+}
+
+/* What two claim, what is many, and what leads to this machine. */
+TEST(services_that_meddle_are_made_from_nothing)
+{
+	static const char *const documents[] = {
+	    SERVICE("", "ports: [" HTTP_PORT "]"),
+	    SERVICE("", "clusterIP: None, ports: [" HTTP_PORT "]"),
+	    SERVICE("", "type: ExternalName, externalName: web.shop"),
+	    RESOURCE("ServiceEntry", "e", "2020",
+		"  hosts: [a.shop.svc.cluster.local]\n"
+		"  ports: [{number: 80, name: http, protocol: HTTP}]\n"
+		"  resolution: DNS\n"),
+	    RESOURCE("ServiceEntry", "w", "2020",
+		"  hosts: [\"*.test\"]\n"
+		"  ports: [{number: 80, name: http, protocol: HTTP}]\n"
+		"  resolution: NONE\n")};
+	static const struct act acts[] = {{.there = "0"}, {.there = "03"},
+	    {.there = "3"}, {.there = "1"}, {.there = "2"}, {.there = "4"}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}
+
+TEST(what_is_for_gateways_alone_is_nothing_to_a_machine)
+{
+	static const char *const documents[] = {
+	    BOUND_TO("door", "a", "shop.com", "timeout: 1s\n"),
+	    BOUND_TO("door, mesh", "a", "web", "timeout: 2s\n")};
+	static const struct act acts[] = {{"", false, 0, true, 1, 0},
+	    {"0", true, 0, true, 1, 0}, {"1", true, 2, true, 1, 0},
+	    {"0", true, 0, true, 1, 0}, {"", true, 0, true, 1, 0}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play(&p, acts, ARRAY_LEN(acts));
+	p.in.proxy = VIEW_ROUTER;
+	play(&p, (struct act[]){{.there = ""}, {.there = "1"}, {.there = ""}},
+	    3);
+	play_fini(&p);
+}
+
 TEST(the_same_endpoints_are_the_same_view)
 {
 	AUTO(view_unref) struct view *v = NULL;
 	AUTO(view_unref) struct view *again = NULL;
 	struct world w;
 
-	world_init(&w, 2);
+	world_init(&w, 2, OF_ANY);
 	v = compile(&w, NULL, 1);
 	again = compile(&w, v, 1);
 	EXPECT_TRUE(again == v);

@@ -14,6 +14,7 @@
 #define HC(words) HEAD("HealthCheckPolicy") "  " words "\n"
 
 static const struct wrong wrongs[] = {
+    {HC("http: {path: '/a b'}"), "spec.http.path", "blank", ERR_INVALID},
     {HEAD("RateLimitPolicy") "  selector: {matchLabels: {a: b}}\n",
 	"spec.limits", "is required", ERR_INVALID},
     {HEAD("RateLimitPolicy") "  limits: []\n", "spec.limits", "empty",
@@ -123,5 +124,6 @@ TEST(what_a_policy_does_not_say_has_a_default)
 TEST(a_limit_that_nobody_keeps_lets_more_through)
 {
 	expect_inert(RL("requests: 5"), "kind", "MSH0002");
-	expect_inert(HC("tcp: {}"), "kind", "MSH0001");
+	expect_inert(
+	    HC("http: {scheme: HTTPS}"), "spec.http.scheme", "MSH0001");
 }

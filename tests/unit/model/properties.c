@@ -9,7 +9,12 @@
 #include "codec/codec.h"
 #include "unit.h"
 
-enum { SEEDS = 2000, RESOURCES = 14, TEXT_MAX = 64 << 10, ARENA_MAX = 1 << 20 };
+enum {
+	SEEDS = UNIT_SEEDS(2000),
+	RESOURCES = 14,
+	TEXT_MAX = 64 << 10,
+	ARENA_MAX = 1 << 20
+};
 
 struct world {
 	struct rng rng;

@@ -102,9 +102,8 @@ TEST(each_mistake_in_a_policy_is_named)
 
 TEST(a_policy_that_is_right_is_said_to_be_not_in_force)
 {
-	static const char *const rights[] = {PA "  mtls: {mode: STRICT}\n",
-	    RA "  jwtRules: [{issuer: a}]\n", AP "  rules: [{}]\n",
-	    HEAD("AuthorizationPolicy") "spec: {}\n"};
+	static const char *const rights[] = {RA "  jwtRules: [{issuer: a}]\n",
+	    AP "  rules: [{}]\n", HEAD("AuthorizationPolicy") "spec: {}\n"};
 
 	for (size_t i = 0; i < ARRAY_LEN(rights); i++) {
 		AUTO(loaded_fini) struct loaded l;
@@ -115,6 +114,16 @@ TEST(a_policy_that_is_right_is_said_to_be_not_in_force)
 		EXPECT_EQ(l.found.inert.count, 1);
 		EXPECT_STR(l.found.inert.items[0].id, "MSH0002");
 	}
+}
+
+TEST(whether_plain_text_is_taken_is_in_force)
+{
+	AUTO(loaded_fini) struct loaded l;
+
+	load(PA "  mtls: {mode: STRICT}\n", NULL, &l);
+	EXPECT_EQ(l.count, 1);
+	EXPECT_EQ(l.found.errors.count, 0);
+	EXPECT_EQ(l.found.inert.count, 0);
 }
 
 TEST(a_denial_of_http_is_warned_of_tcp)

@@ -254,6 +254,5 @@ TEST(what_it_lets_named_upstreams_call_is_in_force_and_the_rest_is_told)
 	expect_inert(HELD("ingress: [{port: {number: 80, name: http, "
 			  "protocol: HTTP}}]"),
 	    "spec.ingress", "MSH0001");
-	expect_inert(HELD("outboundTrafficPolicy: {mode: ALLOW_ANY}"),
-	    "spec.outboundTrafficPolicy", "MSH0001");
+	expect_in_force(HELD("outboundTrafficPolicy: {mode: REGISTRY_ONLY}"));
 }

@@ -7,7 +7,12 @@
 #include "unit.h"
 #include "view/inside.h"
 
-enum { SEEDS = 2000, CHAINS_MAX = 40, NAMES_MAX = 4, CONNECTIONS = 30 };
+enum {
+	SEEDS = UNIT_SEEDS(2000),
+	CHAINS_MAX = 40,
+	NAMES_MAX = 4,
+	CONNECTIONS = 30
+};
 
 /* Few, so that they meet. */
 static const struct slice patterns[] = {{"a.b.c", 5}, {"b.c", 3}, {"*.b.c", 5},

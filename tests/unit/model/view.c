@@ -303,7 +303,7 @@ TEST(a_tcp_port_goes_to_its_service)
 	world_init(&w);
 	h = view_find_host(w.v, NULL, S("db.shop"), 0);
 	EXPECT_EQ(h->protocol, VIEW_TCP);
-	r = view_route_tcp(h, 6379, NULL);
+	r = view_route_tcp(h, &(struct view_connection){0}, NULL);
 	EXPECT_SLICE(r->destinations[0].cluster->name,
 	    S("outbound|6379||db.shop.svc.cluster.local"));
 }

@@ -310,14 +310,8 @@ TEST(what_nothing_acts_on_is_told)
 	    {RULE
 		"    headers: {request: {set: {a: '%DYNAMIC_METADATA(x)%'}}}\n",
 		"spec.http[0].headers.request.set[\"a\"]", "MSH0001"},
-	    {HEAD "  tls: [{match: [{sniHosts: [reviews]}], " GOES "}]\n",
-		"spec.tls", "MSH0001"},
-	    {HEAD "  gateways: [mesh, g]\n"
-		  "  tls: [{match: [{sniHosts: [reviews]}], " GOES "}]\n",
-		"spec.tls", "MSH0001"},
-	    {HEAD "  tcp: [{match: [{destinationSubnets: ['::1']}], " GOES
-		  "}]\n",
-		"spec.tcp[0].match[0].destinationSubnets", "MSH0001"},
+	    {HEAD "  tcp: [{match: [{sourceSubnet: '::1'}], " GOES "}]\n",
+		"spec.tcp[0].match[0].sourceSubnet", "MSH0001"},
 	    {VS "  hosts: ['*-a.b']\n" HTTP, "spec.hosts[0]", "MSH0001"},
 	};
 

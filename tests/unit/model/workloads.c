@@ -95,6 +95,36 @@ TEST(a_service_chooses_entries_too)
 	    "192.0.2.1:9 a, 192.0.2.2:8 b, 192.0.2.3:80 c");
 }
 
+#define TUNNELLED(protocols)                                                   \
+	"labels: {app: db, networking.istio.io/tunnel: \"" protocols "\"}"
+#define SQL_ENTRY CHOOSING("STATIC", SQL)
+#define CLUSTER "outbound|80||e.com"
+
+/* A ztunnel is at its address, and who it speaks for is known. */
+TEST(a_workload_may_take_tunnels)
+{
+	AUTO(compiled_fini) struct compiled c;
+	const struct view_endpoint *const *all;
+
+	compiled_init(&c,
+	    SQL_ENTRY WORKLOAD("a",
+		"address: 192.0.2.1, serviceAccount: sql, " TUNNELLED("http"))
+		WORKLOAD("b",
+		    "address: 192.0.2.2, serviceAccount: sql, " TUNNELLED("no"))
+		    WORKLOAD("c", "address: 192.0.2.3, " TUNNELLED("http")));
+	EXPECT_STR(seen(&c, CLUSTER), "192.0.2.1:80 a, 192.0.2.2:80 b, "
+				      "192.0.2.3:80 c");
+	all = view_find_cluster(c.v, S(CLUSTER))->endpoints;
+	EXPECT_EQ(all[0]->tunnel.port, VIEW_TUNNEL_PORT);
+	EXPECT_SLICE(
+	    all[0]->identity, S("spiffe://mesh.internal/ns/shop/sa/sql"));
+	EXPECT_EQ(all[1]->tunnel.family, ADDR_NONE);
+	EXPECT_FALSE(all[2]->usable);
+	EXPECT_SLICE(all[2]->reason,
+	    S("a tunnel, and no serviceAccount that is to be expected "
+	      "there"));
+}
+
 /* What machines offer: the first two on one port, under two services. */
 static void
 offer(struct view_endpoint_input out[3])
@@ -166,7 +196,7 @@ TEST(who_has_an_account_wants_mutual_tls_unless_a_label_or_policy_says_no)
 	}
 }
 
-TEST(sockets_and_own_names_are_rows_that_get_no_calls)
+TEST(sockets_get_no_calls_and_own_names_are_looked_up)
 {
 	AUTO(compiled_fini) struct compiled c;
 	const struct view_cluster *of;
@@ -181,6 +211,6 @@ TEST(sockets_and_own_names_are_rows_that_get_no_calls)
 	EXPECT_STR(seen(&c, "outbound|80||d.com"), "d.com:81 d");
 	of = view_find_cluster(c.v, S("outbound|80||d.com"));
 	EXPECT_EQ(of->usable_count, 0);
-	EXPECT_SLICE(of->endpoints[0]->reason,
-	    S("not in force yet: an address that is a name"));
+	EXPECT_EQ(of->awaited_count, 1);
+	EXPECT_SLICE(of->endpoints[0]->reason, S("d.com is being looked up"));
 }

@@ -53,6 +53,23 @@ TEST(both_ends_know_their_addresses)
 	}
 }
 
+TEST(ends_that_were_said_stand_for_those_of_the_socket)
+{
+	const struct addr client = {.family = ADDR_V4, .port = 40000};
+	const struct addr server = {.family = ADDR_V6, .port = 443};
+	struct addr peer, local;
+	struct link k;
+
+	link_open(&k, LINK_V4);
+	net_stream_set_ends(k.server.stream, &server, &client);
+	net_stream_set_ends(k.server.stream, &client, &server);
+	peer = stream_peer(k.server.stream);
+	local = stream_local(k.server.stream);
+	EXPECT_TRUE(addr_eq(&peer, &client));
+	EXPECT_TRUE(addr_eq(&local, &server));
+	link_close(&k);
+}
+
 TEST(a_unix_peer_has_a_uid)
 {
 	struct link k;
@@ -423,6 +440,38 @@ TEST(a_resting_stream_notices_it_when_it_writes)
 	link_close(&k);
 }
 
+/* The kernel tells of it once, and the write is first. */
+TEST(a_reset_that_a_write_was_told_is_no_end)
+{
+	struct link k;
+
+	link_open(&k, LINK_V4);
+	EXPECT_OK(stream_write(k.client.stream, S("half an ans")));
+	stream_close(k.client.stream, ERR_RESET);
+	EXPECT_ERR(stream_write(k.server.stream, S("a window")), ERR_RESET);
+	UNTIL(k.loop, k.server.closes == 1);
+	EXPECT_SLICE(buf_slice(&k.server.got), S("half an ans"));
+	EXPECT_EQ(k.server.eofs, 0);
+	EXPECT_ERR(k.server.why, ERR_RESET);
+	link_close(&k);
+}
+
+/* It stops reading until its answer is out, which is never. */
+TEST(an_owner_that_waits_for_what_it_wrote_is_told_that_it_cannot)
+{
+	struct link k;
+
+	link_open(&k, LINK_V4);
+	k.server.then_data = pause_self;
+	EXPECT_OK(stream_write(k.client.stream, S("one question more")));
+	stream_close(k.client.stream, ERR_RESET);
+	EXPECT_ERR(stream_write(k.server.stream, S("answer")), ERR_RESET);
+	UNTIL(k.loop, k.server.closes == 1);
+	EXPECT_SLICE(buf_slice(&k.server.got), S("one question more"));
+	EXPECT_ERR(k.server.why, ERR_RESET);
+	link_close(&k);
+}
+
 TEST(one_stream_does_not_take_the_whole_turn)
 {
 	struct link k;
@@ -566,6 +615,51 @@ close_on_data(struct owner *o, struct slice data)
 {
 	(void)data;
 	stream_close(o->stream, OK);
+}
+
+TEST(bytes_that_are_given_back_come_again_first)
+{
+	struct addr peer, local;
+	struct link k;
+
+	link_open(&k, LINK_V4);
+	peer = stream_peer(k.server.stream);
+	local = stream_local(k.server.stream);
+	stream_pause(k.server.stream, STREAM_PAUSE_NOT_READY);
+	EXPECT_OK(stream_write(k.client.stream, S(" and more")));
+	net_stream_unread(k.server.stream, S("")); /* nothing */
+	net_stream_unread(k.server.stream, S("read ahead"));
+	stream_resume(k.server.stream, STREAM_PAUSE_NOT_READY);
+	UNTIL(k.loop, buf_len(&k.server.got) == 19);
+	EXPECT_TRUE(
+	    slice_eq(buf_slice(&k.server.got), S("read ahead and more")));
+	/* Its ends are the same. */
+	EXPECT_EQ(stream_peer(k.server.stream).port, peer.port);
+	EXPECT_EQ(stream_local(k.server.stream).port, local.port);
+	/* One that is closed meanwhile forgets them. */
+	stream_pause(k.server.stream, STREAM_PAUSE_NOT_READY);
+	net_stream_unread(k.server.stream, S("never"));
+	stream_close(k.server.stream, OK);
+	UNTIL(k.loop, k.server.closes == 1);
+	EXPECT_EQ(buf_len(&k.server.got), 19);
+	link_close(&k);
+}
+
+TEST(whoever_was_led_nowhere_meant_this_very_socket)
+{
+	struct addr a = {.port = 7};
+
+	for (enum link_kind kind = LINK_V4; kind <= LINK_V6; kind++) {
+		struct link k;
+
+		link_open(&k, kind);
+		EXPECT_EQ(net_original_destination(
+			      net_stream_fd(k.server.stream), &a),
+		    ERR_NOT_FOUND);
+		link_close(&k);
+	}
+	EXPECT_EQ(a.port, 7); /* untouched */
+	EXPECT_EQ(net_original_destination(-1, &a), ERR_NOT_FOUND);
 }
 
 TEST(a_stream_may_be_closed_inside_any_call_back)

@@ -123,6 +123,33 @@ TEST(a_turns_packets_leave_together_and_all_arrive)
 	party_close(&b);
 }
 
+TEST(packets_of_one_length_are_cut_where_they_were)
+{
+	static const char *const sent[] = {
+	    "ab", "cd", "ef", "ghi", "jkl", "m", "", "", "n", "op", "qr"};
+	AUTO(loop_free) struct loop *l = loop_new(NULL);
+	AUTO(net_factory_free) struct net_factory *f = net_factory_new();
+	char large[NET_UDP_PACKET_MAX];
+	struct party a, b, c;
+
+	memset(large, 'x', sizeof(large));
+	party_open(&a, f, l, S("127.0.0.1"));
+	party_open(&b, f, l, S("127.0.0.1"));
+	party_open(&c, f, l, S("127.0.0.1"));
+	for (size_t i = 0; i < ARRAY_LEN(sent); i++)
+		EXPECT_OK(net_udp_send(a.udp, &b.addr, slice_str(sent[i])));
+	for (size_t i = 0; i < 12; i++)
+		EXPECT_OK(net_udp_send(a.udp, i % 3 == 0 ? &b.addr : &c.addr,
+		    slice_of(large, sizeof(large))));
+	UNTIL(l, b.packets == ARRAY_LEN(sent) + 4 && c.packets == 8);
+	EXPECT_SLICE(
+	    slice_sub(buf_slice(&b.got), 0, 18), S("abcdefghijklmnopqr"));
+	EXPECT_EQ(buf_len(&c.got), 8 * sizeof(large));
+	party_close(&a);
+	party_close(&b);
+	party_close(&c);
+}
+
 TEST(a_packet_that_cannot_go_does_not_stop_the_next)
 {
 	AUTO(loop_free) struct loop *l = loop_new(NULL);

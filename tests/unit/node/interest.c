@@ -30,6 +30,7 @@ static struct {
 	struct discovery_local local;
 	bool is_full; /* nothing can be said of the machine */
 	bool has_server;
+	bool is_captured;
 	struct view_upstream_input upstreams[MANY];
 	size_t upstream_count;
 	struct node_expose exposed[2];
@@ -76,6 +77,13 @@ node_machine(
 	    .locals = &scene.local,
 	    .local_count = scene.local.port != 0};
 	return scene.is_full ? ERR_NO_MEMORY : OK;
+}
+
+bool
+captured_wants_all(const struct node *n)
+{
+	EXPECT_TRUE(n == &scene.node);
+	return scene.is_captured;
 }
 
 bool
@@ -267,6 +275,28 @@ TEST(a_gateway_wants_those_that_select_it_and_what_is_in_front)
 	end();
 }
 
+TEST(all_hosts_are_wanted_while_programs_call_by_addresses)
+{
+	begin();
+	interests_open(&scene.node);
+	EXPECT_FALSE(interests_have_all(&scene.node));
+	scene.is_captured = true;
+	interests_refresh(&scene.node);
+	EXPECT_TRUE(WANTS_JUST(HOST_ALL));
+	EXPECT_TRUE(interests_have_all(&scene.node));
+	EXPECT_FALSE(interests_know_all(&scene.node));
+	(void)map_put(&scene.brought, S(HOST_ALL), &scene); /* a mark */
+	interests_in_force(&scene.node, 1); /* the view before */
+	EXPECT_FALSE(interests_know_all(&scene.node));
+	interests_in_force(&scene.node, 3);
+	EXPECT_TRUE(interests_know_all(&scene.node));
+	scene.is_captured = false;
+	interests_refresh(&scene.node);
+	EXPECT_FALSE(WANTS_JUST(HOST_ALL));
+	EXPECT_FALSE(interests_have_all(&scene.node));
+	end();
+}
+
 TEST(what_is_no_host_is_not_asked_for)
 {
 	begin();
@@ -331,7 +361,7 @@ TEST(too_many_questions_are_refused_until_some_are_over)
 
 	begin();
 	interests_open(&scene.node);
-	for (unsigned i = 0; i < 256; i++) {
+	for (unsigned i = 0; i < 1024; i++) {
 		(void)snprintf(name, sizeof(name), "s%u", i);
 		ask(slice_str(name));
 		EXPECT_EQ(
@@ -339,7 +369,7 @@ TEST(too_many_questions_are_refused_until_some_are_over)
 	}
 	ask(S("one-more"));
 	EXPECT_EQ(scene.last, ERR_BUSY);
-	EXPECT_EQ(scene.wanted.count, ALWAYS + 256);
+	EXPECT_EQ(scene.wanted.count, ALWAYS + 1024);
 	pass(6 * MINUTE);
 	ask(S("one-more"));
 	EXPECT_EQ(scene.last, ERR_UNREACHABLE);

@@ -241,7 +241,50 @@ is_synced(const struct rig *r)
 	return s.synced;
 }
 
+static void
+see_announced(void *arg, const struct node_exposed *e)
+{
+	*(bool *)arg = e->announced;
+}
+
+static bool
+is_announced(const struct rig *r)
+{
+	bool announced = false;
+
+	node_each_exposed(r->node, see_announced, &announced);
+	return announced;
+}
+
+static uint64_t
+generation(const struct rig *r)
+{
+	struct node_status s;
+
+	node_status(r->node, &s);
+	return s.generation;
+}
+
 /* --- */
+
+/* Who hears of it may call in the same moment. */
+TEST(what_is_exposed_is_in_force_before_others_hear_of_it)
+{
+	struct node_expose web = {.name = S("web"), .target = {.port = 8080}};
+	uint64_t before;
+	struct rig r;
+
+	rig_open(&r);
+	UNTIL(&r, is_synced(&r));
+	before = generation(&r);
+	EXPECT_OK(node_expose(r.node, &web, NULL));
+	EXPECT_FALSE(is_announced(&r));
+	UNTIL(&r, is_announced(&r));
+	EXPECT_TRUE(generation(&r) > before);
+	EXPECT_OK(node_expose(r.node, &web, NULL)); /* the same stays */
+	EXPECT_TRUE(is_announced(&r));
+	rig_close(&r);
+}
 
 TEST(a_certificate_is_renewed_in_time_and_the_stream_stays)
 {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "codec/codec.h"
 #include "node/node.h"
 #include "state.h"
 #include "unit.h"
@@ -91,6 +92,7 @@ struct seen {
 	uint16_t port;
 	uint16_t target;
 	char text[512];
+	char check[NODE_CHECK_MAX];
 };
 
 static void
@@ -107,6 +109,7 @@ see(void *arg, const struct node_exposed *e)
 	    SLICE_ARG(e->what->account), SLICE_ARG(e->what->protocol),
 	    SLICE_ARG(e->what->labels[0].key),
 	    SLICE_ARG(e->what->labels[0].value), SLICE_ARG(e->waits_for));
+	(void)snprintf(s->check, sizeof(s->check), "%s", e->check);
 	EXPECT_FALSE(e->announced);
 }
 
@@ -144,6 +147,34 @@ TEST(an_exposed_service_survives_a_restart)
 	rig_close(&r);
 }
 
+TEST(a_check_survives_a_restart_with_its_service)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+	struct node_expose web = web_at(8080);
+	struct seen seen = {0};
+	struct node_spec spec;
+	struct rig r;
+
+	rig_open(&r);
+	arena_init(&arena, 1 << 20);
+	EXPECT_OK(codec_json_parse(S("{\"http\":{\"path\":\"/healthz\"},"
+				     "\"interval\":\"2s\"}"),
+	    &arena, &web.check, NULL));
+	EXPECT_OK(node_expose(r.node, &web, NULL));
+	for (int i = 0; i < 2; i++) {
+		close_node(&r);
+		spec = spec_of(&r);
+		EXPECT_OK(node_open(&spec, &r.node, NULL));
+		node_each_exposed(r.node, see, &seen);
+		EXPECT_STR(seen.check, "http/healthz");
+	}
+	web.check = NULL; /* the same service without one */
+	EXPECT_OK(node_expose(r.node, &web, NULL));
+	node_each_exposed(r.node, see, &seen);
+	EXPECT_STR(seen.check, "");
+	rig_close(&r);
+}
+
 TEST(a_port_belongs_to_one_service)
 {
 	struct node_expose web = web_at(8080), api = web_at(9090);
@@ -169,6 +200,7 @@ TEST(a_port_belongs_to_one_service)
 
 TEST(what_cannot_be_exposed_is_refused_in_words)
 {
+	AUTO(arena_fini) struct arena arena = {0};
 	struct node_expose e = web_at(53);
 	struct fault why = {0};
 	struct rig r;
@@ -185,6 +217,15 @@ TEST(what_cannot_be_exposed_is_refused_in_words)
 	EXPECT_TRUE(node_expose(r.node, &e, &why) != OK);
 	e = web_at(0);
 	EXPECT_ERR(node_expose(r.node, &e, &why), ERR_INVALID);
+	e = web_at(53);
+	arena_init(&arena, 1 << 20);
+	EXPECT_OK(codec_json_parse(
+	    S("{\"exec\":{\"command\":[\"true\"]}}"), &arena, &e.check, NULL));
+	EXPECT_ERR(node_expose(r.node, &e, &why), ERR_DENIED);
+	EXPECT_OK(codec_json_parse(
+	    S("{\"tcp\":{\"prot\":1}}"), &arena, &e.check, NULL));
+	EXPECT_TRUE(node_expose(r.node, &e, &why) != OK);
+	EXPECT_TRUE(strstr(why.text, "prot") != NULL);
 	rig_close(&r);
 }
 

@@ -74,7 +74,7 @@ static const struct filter filter_gate = {.name = "gate",
 
 /* Takes the place of the proxy's own table. */
 const struct filter *const filters[] = {&filter_hygiene, &filter_gate,
-    &filter_route, &filter_target, &filter_headers};
+    &filter_route, &filter_grpc_web, &filter_target, &filter_headers};
 const size_t filter_count = ARRAY_LEN(filters);
 
 static void
@@ -180,6 +180,26 @@ serve_much(struct server *s, struct wire *w, unsigned n)
 }
 
 /* --- requests --- */
+
+TEST(text_that_came_while_a_filter_waited_becomes_bytes)
+{
+	struct duo *s = begin((struct way){.web = true}, FILTER_WAIT,
+	    FILTER_GO_ON, serve_mirror, NULL);
+
+	peer_head(&s->client,
+	    "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 16\r\n"
+	    "Content-Type: application/grpc-web-text\r\n\r\n",
+	    /* end */ false);
+	peer_body(&s->client, S("aGVs"));
+	wait_at_gate(s);
+	peer_body(&s->client, S("bG8=d29yb"));
+	open_gate(s);
+	peer_body(&s->client, S("GQ="));
+	read_reply(s);
+	EXPECT_TRUE(head_has(s->reply.head, "grpc-status: 2"));
+	EXPECT_TRUE(strstr(s->reply.head, "helloworld") != NULL);
+	duo_free(&s);
+}
 
 TEST_WAYS(a_request_waits_and_goes_on)
 {

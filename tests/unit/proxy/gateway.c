@@ -2,15 +2,17 @@
 /*
  * gateway — clients from outside of the mesh: by host, by name of TLS, by port.
  */
+#include "peer.h"
 #include "scene.h"
 #include "unit.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { YAML_MAX = 4096, HELLO_MAX = 512 };
+enum { YAML_MAX = 4096 };
 
 #define ISTIO "apiVersion: networking.istio.io/v1\nkind: "
 #define ROUTES                                                                 \
@@ -89,7 +91,7 @@ get(struct wire *w, const char *fields, struct reply *out)
 }
 
 #define HTTP "HTTP}, hosts: ['shop.com']}\n"
-#define TO_WEB "[{route: [{destination: {host: web}}]}]\n"
+#define GOES_TO_WEB "[{" TO_WEB "}]\n"
 
 TEST(what_comes_from_outside_is_not_believed)
 {
@@ -97,7 +99,7 @@ TEST(what_comes_from_outside_is_not_believed)
 	struct reply r;
 	struct wire w;
 
-	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " TO_WEB);
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " GOES_TO_WEB);
 	w = dial(&e);
 	get(&w,
 	    "Host: shop.com\r\nX-Envoy-Retry-On: 5xx\r\nx-meshd-a: b\r\n"
@@ -126,13 +128,25 @@ TEST(what_comes_from_outside_is_not_believed)
 	edge_fini(&e);
 }
 
+TEST(a_client_from_outside_has_a_hundred_streams_at_once)
+{
+	struct edge e;
+	struct wire w;
+
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " GOES_TO_WEB);
+	w = dial(&e);
+	EXPECT_EQ(wire_streams_announced(&w), 100);
+	wire_close(&w);
+	edge_fini(&e);
+}
+
 TEST(a_host_that_nobody_has_is_said_to_have_nobody)
 {
 	struct edge e;
 	struct reply r;
 	struct wire w;
 
-	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " TO_WEB);
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " GOES_TO_WEB);
 	w = dial(&e);
 	get(&w, "Host: other.com\r\n", &r);
 	EXPECT_EQ(r.status, 404);
@@ -153,7 +167,7 @@ TEST(a_connection_lives_through_changes_and_meets_the_new_rules)
 	struct reply r;
 	struct wire w;
 
-	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " TO_WEB);
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " GOES_TO_WEB);
 	w = dial(&e);
 	get(&w, "Host: shop.com\r\n", &r);
 	EXPECT_EQ(r.status, 200);
@@ -179,13 +193,77 @@ TEST(a_server_that_wants_tls_sends_plain_requests_there)
 
 	edge_open(&e, serve_echo,
 	    "HTTP}, hosts: ['*'], tls: {httpsRedirect: true}}\n",
-	    ROUTES "  http: " TO_WEB);
+	    ROUTES "  http: " GOES_TO_WEB);
 	w = dial(&e);
 	get(&w, "Host: shop.com\r\n", &r);
 	EXPECT_EQ(r.status, 301);
 	EXPECT_TRUE(head_has(r.head, "location: https://shop.com/a"));
 	EXPECT_EQ(rig_record(e.rig, 0).flag, FLOW_OK);
 	EXPECT_EQ(rig_record(e.rig, 0).status, 301);
+	reply_fini(&r);
+	wire_close(&w);
+	edge_fini(&e);
+}
+
+/* --- gRPC-Web ------------------------------------------------------------- */
+
+static void
+call_web(struct wire *w, const char *host, struct reply *out)
+{
+	char text[512];
+
+	(void)snprintf(text, sizeof(text),
+	    "POST /a HTTP/1.1\r\nHost: %s\r\nContent-Length: 8\r\n"
+	    "Content-Type: application/grpc-web-text\r\n\r\nAAAAAAFB",
+	    host);
+	CHECK(wire_say(w, text));
+	reply_read(w, "POST", out);
+}
+
+TEST(browsers_may_speak_grpc_at_a_server_that_says_so)
+{
+	static const struct {
+		const char *host;
+		const char *line;
+	} rows[] = {{"shop.com", "grpc-status: 2"},
+	    {"other.com", "grpc-status: 12"}}; /* nobody has it */
+	struct edge e;
+	struct reply r;
+	struct wire w;
+
+	edge_open(&e, serve_echo, "GRPC-WEB}, hosts: ['shop.com']}\n",
+	    ROUTES "  http: " GOES_TO_WEB);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		w = dial(&e);
+		call_web(&w, rows[i].host, &r);
+		EXPECT_EQ(r.status, 200);
+		EXPECT_TRUE(head_has(
+		    r.head, "content-type: application/grpc-web-text+proto"));
+		EXPECT_TRUE(head_has(r.head, rows[i].line));
+		EXPECT_EQ(buf_len(&r.body), 0);
+		/* What was no gRPC is told: it was asked as if it spoke it. */
+		if (i == 0)
+			EXPECT_TRUE(
+			    strstr(r.head, "application/grpc%0D") != NULL &&
+			    strstr(r.head, "%00%00%00%00%01A") != NULL);
+		reply_fini(&r);
+		wire_close(&w);
+	}
+	edge_fini(&e);
+}
+
+TEST(at_any_other_server_what_browsers_say_passes)
+{
+	struct edge e;
+	struct reply r;
+	struct wire w;
+
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " GOES_TO_WEB);
+	w = dial(&e);
+	call_web(&w, "shop.com", &r);
+	EXPECT_EQ(r.status, 200);
+	EXPECT_TRUE(body_has(&r, "application/grpc-web-text"));
+	EXPECT_TRUE(body_has(&r, "AAAAAAFB"));
 	reply_fini(&r);
 	wire_close(&w);
 	edge_fini(&e);
@@ -211,8 +289,8 @@ TEST(tcp_goes_where_its_rule_says)
 	struct slice got;
 	struct wire w;
 
-	edge_open(
-	    &e, serve_back, "TCP}, hosts: ['*']}\n", ROUTES "  tcp: " TO_WEB);
+	edge_open(&e, serve_back, "TCP}, hosts: ['*']}\n",
+	    ROUTES "  tcp: " GOES_TO_WEB);
 	w = dial(&e);
 	EXPECT_TRUE(wire_say(&w, "ping"));
 	EXPECT_TRUE(wire_take(&w, 4, &got));
@@ -222,25 +300,6 @@ TEST(tcp_goes_where_its_rule_says)
 	edge_fini(&e);
 }
 
-/* A ClientHello that wants this host. */
-static struct slice
-hello(const char *host, uint8_t out[HELLO_MAX])
-{
-	size_t n = strlen(host);
-	const uint8_t head[] = {
-	    22, 3, 1, 0, (uint8_t)(n + 56), 1, 0, 0, (uint8_t)(n + 52), 3, 3};
-	const uint8_t rest[] = {0, 0, 2, 0x13, 1, 1, 0, 0, (uint8_t)(n + 9), 0,
-	    0, 0, (uint8_t)(n + 5), 0, (uint8_t)(n + 3), 0, 0, (uint8_t)n};
-	size_t len = sizeof(head) + 32 + sizeof(rest) + n;
-
-	CHECK(len <= HELLO_MAX && n < 100);
-	memset(out, 0, len);
-	memcpy(out, head, sizeof(head));
-	memcpy(out + sizeof(head) + 32, rest, sizeof(rest));
-	memcpy(out + len - n, host, n);
-	return slice_of(out, len);
-}
-
 #define PASS "TLS}, hosts: ['*'], tls: {mode: PASSTHROUGH}}\n"
 #define BY_NAME                                                                \
 	ROUTES "  tls: [{match: [{sniHosts: [a.com]}], "                       \
@@ -248,9 +307,9 @@ hello(const char *host, uint8_t out[HELLO_MAX])
 
 TEST(tls_is_passed_on_by_the_name_that_it_wants)
 {
-	static const size_t pieces[] = {HELLO_MAX, 1, 30};
-	uint8_t bytes[HELLO_MAX];
-	struct slice all = hello("A.com", bytes), got;
+	static const size_t pieces[] = {WIRE_HELLO_MAX, 1, 30};
+	uint8_t bytes[WIRE_HELLO_MAX];
+	struct slice all = wire_hello("A.com", bytes), got;
 	struct edge e;
 
 	edge_open(&e, serve_back, PASS, BY_NAME);
@@ -274,15 +333,15 @@ TEST(tls_is_passed_on_by_the_name_that_it_wants)
 TEST(a_name_that_no_rule_has_is_closed_and_counted)
 {
 	static const char *const plain = "GET / HTTP/1.1\r\n\r\n";
-	uint8_t bytes[HELLO_MAX];
+	uint8_t bytes[WIRE_HELLO_MAX];
 	struct edge e;
 
 	edge_open(&e, serve_back, PASS, BY_NAME);
 	for (unsigned i = 0; i < 2; i++) {
 		struct wire w = dial(&e);
 
-		EXPECT_TRUE(wire_send(
-		    &w, i == 0 ? hello("b.com", bytes) : slice_str(plain)));
+		EXPECT_TRUE(wire_send(&w,
+		    i == 0 ? wire_hello("b.com", bytes) : slice_str(plain)));
 		EXPECT_TRUE(wire_is_over(&w));
 		EXPECT_EQ(rig_record(e.rig, i).kind, FLOW_TCP_REFUSED);
 		EXPECT_EQ(rig_record(e.rig, i).flag, FLOW_NO_ROUTE);
@@ -296,13 +355,14 @@ TEST(a_name_that_no_rule_has_is_closed_and_counted)
 
 TEST(a_client_that_ends_before_it_says_a_name_is_told_of)
 {
-	uint8_t bytes[HELLO_MAX];
+	uint8_t bytes[WIRE_HELLO_MAX];
 	struct edge e;
 	struct wire w;
 
 	edge_open(&e, serve_back, PASS, BY_NAME);
 	w = dial(&e);
-	EXPECT_TRUE(wire_send(&w, slice_sub(hello("a.com", bytes), 0, 20)));
+	EXPECT_TRUE(
+	    wire_send(&w, slice_sub(wire_hello("a.com", bytes), 0, 20)));
 	rig_list(e.rig);
 	RIG_UNTIL(e.rig, (rig_list(e.rig), e.rig->conn_count) == 1);
 	EXPECT_STR(e.rig->conns[0].what, e.name);
@@ -339,9 +399,215 @@ TEST(a_port_whose_tls_would_end_here_is_not_opened)
 	publish(&e,
 	    "HTTPS}, hosts: ['*'], "
 	    "tls: {mode: SIMPLE, credentialName: c}}\n",
-	    ROUTES "  http: " TO_WEB);
+	    ROUTES "  http: " GOES_TO_WEB);
 	rig_list(e.rig);
 	EXPECT_EQ(e.rig->listening_count, 0);
 	EXPECT_TRUE(is_refused(e.port));
+	edge_fini(&e);
+}
+
+/* --- behind another proxy ------------------------------------------------- */
+
+#define BEHIND                                                                 \
+	"---\napiVersion: meshd.dev/v1\nkind: MeshConfig\n"                    \
+	"metadata: {name: default}\n"                                          \
+	"spec: {defaultConfig: {gatewayTopology: {proxyProtocol: {}}}}\n"
+
+#define V1 "PROXY TCP4 192.0.2.1 198.51.100.9 40000 443\r\n"
+#define V2                                                                     \
+	"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\1\xc6\x33\x64\x09\x9c\x40" \
+	"\1\xbb"
+#define V2_LOCAL "\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+#define LITERAL(text)                                                          \
+	{                                                                      \
+		"" text, sizeof(text) - 1                                      \
+	}
+
+/* In pieces of that many bytes. */
+static void
+send_pieces(struct wire *w, struct slice all, size_t each)
+{
+	for (size_t i = 0; i < all.len; i += each)
+		EXPECT_TRUE(wire_send(w, slice_sub(all, i, each)));
+}
+
+TEST(a_proxy_header_says_who_the_client_is)
+{
+	static const struct slice headers[] = {LITERAL(V1), LITERAL(V2)};
+	static const size_t pieces[] = {1000, 1, 20};
+	struct edge e;
+	size_t n = 0;
+
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " GOES_TO_WEB BEHIND);
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
+		for (size_t k = 0; k < ARRAY_LEN(pieces); k++, n++) {
+			struct wire w = dial(&e);
+			char mem[ADDR_TEXT_MAX];
+			struct rig_record told;
+			struct reply r;
+
+			send_pieces(&w, headers[i], pieces[k]);
+			get(&w, "Host: shop.com\r\n", &r);
+			EXPECT_EQ(r.status, 200);
+			EXPECT_TRUE(body_has(&r, "forwarded-for: 192.0.2.1\r"));
+			reply_fini(&r);
+			told = rig_record(e.rig, n);
+			EXPECT_STR(
+			    addr_format(&told.remote, mem), "192.0.2.1:40000");
+			EXPECT_STR(
+			    addr_format(&told.local, mem), "198.51.100.9:443");
+			wire_close(&w);
+		}
+	edge_fini(&e);
+}
+
+TEST(a_header_and_a_request_may_come_at_once)
+{
+	struct edge e;
+	struct reply r;
+	struct wire w;
+
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " GOES_TO_WEB BEHIND);
+	w = dial(&e);
+	EXPECT_TRUE(
+	    wire_say(&w, V1 "GET / HTTP/1.1\r\nHost: shop.com\r\n\r\n"));
+	reply_read(&w, "GET", &r);
+	EXPECT_EQ(r.status, 200);
+	EXPECT_TRUE(body_has(&r, "x-forwarded-for: 192.0.2.1\r\n"));
+	reply_fini(&r);
+	get(&w, "Host: shop.com\r\n", &r); /* once is enough */
+	EXPECT_EQ(r.status, 200);
+	EXPECT_TRUE(body_has(&r, "x-forwarded-for: 192.0.2.1\r\n"));
+	reply_fini(&r);
+	wire_close(&w);
+	edge_fini(&e);
+}
+
+TEST(http2_may_come_behind_a_header)
+{
+	struct edge e;
+	struct peer client;
+	struct reply r;
+	struct wire w;
+
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " GOES_TO_WEB BEHIND);
+	w = dial(&e);
+	EXPECT_TRUE(wire_say(&w, V1));
+	peer_client(&client, &w, /* is_h2 */ true);
+	for (int i = 0; i < 2; i++) {
+		peer_head(&client, "GET / HTTP/1.1\r\nHost: shop.com\r\n\r\n",
+		    /* end */ true);
+		peer_reply(&client, &r);
+		EXPECT_EQ(r.status, 200);
+		EXPECT_TRUE(body_has(&r, "x-forwarded-for: 192.0.2.1\r\n"));
+		reply_fini(&r);
+	}
+	peer_fini(&client);
+	wire_close(&w);
+	edge_fini(&e);
+}
+
+TEST(a_header_that_knows_nobody_leaves_the_connections_own_ends)
+{
+	static const struct slice headers[] = {
+	    LITERAL("PROXY UNKNOWN\r\n"), LITERAL(V2_LOCAL)};
+	struct edge e;
+	struct reply r;
+
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " GOES_TO_WEB BEHIND);
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
+		struct wire w = dial(&e);
+
+		EXPECT_TRUE(wire_send(&w, headers[i]));
+		get(&w, "Host: shop.com\r\n", &r);
+		EXPECT_EQ(r.status, 200);
+		EXPECT_TRUE(body_has(&r, "x-forwarded-for: 127.0.0.1\r\n"));
+		reply_fini(&r);
+		EXPECT_EQ(rig_record(e.rig, i).local.port, e.port);
+		wire_close(&w);
+	}
+	edge_fini(&e);
+}
+
+TEST(without_a_header_the_connection_is_closed_told_and_counted)
+{
+	static const struct {
+		const char *text;
+		const char *words;
+	} rows[] = {
+	    {"GET / HTTP/1.1\r\nHost: shop.com\r\n\r\n",
+		"did not begin with a PROXY header"},
+	    {"PROXY TCP4 192.0.2.1 198.51.100.9 40000\r\n",
+		"addresses or ports"},
+	    {"PROXY UNKNOWN", "ended before its PROXY header did"},
+	};
+	struct edge e;
+	uint64_t before;
+
+	edge_open(&e, serve_echo, HTTP, ROUTES "  http: " GOES_TO_WEB BEHIND);
+	before = rig_refused("client", "proxy_header");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct wire w = dial(&e);
+		struct rig_record told;
+
+		EXPECT_TRUE(wire_say(&w, rows[i].text));
+		wire_shut(&w);
+		EXPECT_TRUE(wire_is_over(&w));
+		wire_close(&w);
+		told = rig_record(e.rig, i);
+		EXPECT_EQ(told.kind, FLOW_TCP_REFUSED);
+		EXPECT_EQ(told.flag, FLOW_DOWNSTREAM_PROTOCOL);
+		EXPECT_TRUE(strstr(told.detail, rows[i].words) != NULL);
+		EXPECT_EQ(
+		    rig_refused("client", "proxy_header"), before + i + 1);
+	}
+	EXPECT_EQ(atomic_load(&e.server.requests), 0);
+	edge_fini(&e);
+}
+
+TEST(a_name_of_tls_comes_behind_the_header)
+{
+	static const struct slice header = LITERAL(V2);
+	uint8_t bytes[WIRE_HELLO_MAX];
+	struct slice all = wire_hello("a.com", bytes), got;
+	struct edge e;
+
+	edge_open(&e, serve_back, PASS, BY_NAME BEHIND);
+	for (size_t each = 1; each <= 1000; each *= 10) {
+		struct wire w = dial(&e);
+
+		send_pieces(&w, header, each);
+		send_pieces(&w, all, each);
+		EXPECT_TRUE(wire_take(&w, all.len, &got));
+		EXPECT_SLICE(got, all); /* and nothing in front */
+		wire_close(&w);
+	}
+	edge_fini(&e);
+}
+
+static void
+serve_greeting(struct server *s, struct wire *w, unsigned n)
+{
+	(void)n;
+	(void)wire_say(w, s->text);
+	(void)wire_is_over(w);
+}
+
+TEST(a_service_that_speaks_first_waits_for_the_header_only)
+{
+	struct edge e;
+	struct slice got;
+	struct wire w;
+
+	edge_init(&e, "tcp", serve_greeting);
+	e.server.text = "220 hi\r\n";
+	publish(
+	    &e, "TCP}, hosts: ['*']}\n", ROUTES "  tcp: " GOES_TO_WEB BEHIND);
+	rig_await(e.rig, e.name);
+	w = dial(&e);
+	EXPECT_TRUE(wire_say(&w, V1));
+	EXPECT_TRUE(wire_until(&w, "\n", &got));
+	EXPECT_SLICE(got, S("220 hi\r\n"));
+	wire_close(&w);
 	edge_fini(&e);
 }

@@ -364,6 +364,32 @@ TEST(an_old_client_may_keep_its_connection)
 	scene_free(&s);
 }
 
+/* Ours and a rule's say how long they are. */
+TEST(an_old_client_keeps_its_connection_behind_our_own_answers)
+{
+	struct scene *s = scene_with(serve_ok, NULL,
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: web}\nspec:\n  hosts: [web]\n  http:\n"
+	    "  - match: [{uri: {prefix: /rule}}]\n"
+	    "    directResponse: {status: 451, body: {string: no}}\n"
+	    "  - match: [{uri: {prefix: /ok}}]\n"
+	    "    route: [{destination: {host: web}}]\n");
+
+	for (int i = 0; i < 2; i++) {
+		scene_ask(s, "GET /none HTTP/1.0\r\nHost: web\r\n"
+			     "Connection: keep-alive\r\n\r\n");
+		EXPECT_EQ(s->reply.status, 404);
+		EXPECT_TRUE(head_has(s->reply.head, "connection: keep-alive"));
+		scene_ask(s, "GET /rule HTTP/1.0\r\nHost: web\r\n"
+			     "Connection: keep-alive\r\n\r\n");
+		EXPECT_EQ(s->reply.status, 451);
+	}
+	scene_ask(s, "GET /none HTTP/1.0\r\nHost: web\r\n\r\n");
+	EXPECT_EQ(s->reply.status, 404);
+	EXPECT_TRUE(wire_is_over(&s->client));
+	scene_free(&s);
+}
+
 TEST(a_client_that_says_close_is_closed_behind_the_answer)
 {
 	struct scene *s = scene_new(serve_ok, NULL);

@@ -12,7 +12,7 @@
 enum {
 	PIECE = 64 << 10,
 	BIG = 8 << 20,
-	FLOOD = 40 << 20,
+	FLOOD = 20 << 20,
 	/* What kernels keep on a connection without flow control of its own. */
 	KERNEL_BYTES = 12 << 20,
 	/* A window, and what waits behind it. */
@@ -100,7 +100,7 @@ serve_flood(struct server *s, struct wire *w, unsigned n)
 	peer_server(p, w);
 	if (peer_next(p)) {
 		peer_head(p,
-		    "HTTP/1.1 200 OK\r\ncontent-length: 41943040\r\n\r\n",
+		    "HTTP/1.1 200 OK\r\ncontent-length: 20971520\r\n\r\n",
 		    /* end */ false);
 		for (size_t at = 0; at < FLOOD; at += PIECE) {
 			fill(piece, at);
@@ -178,7 +178,7 @@ TEST_WAYS(a_slow_service_stops_its_client)
 	pthread_t sender;
 
 	peer_head(&d->client,
-	    "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 41943040\r\n\r\n",
+	    "POST / HTTP/1.1\r\nHost: web\r\nContent-Length: 20971520\r\n\r\n",
 	    /* end */ false);
 	CHECK(pthread_create(&sender, NULL, send_flood, &d->client) == 0);
 	RIG_UNTIL(d->rig, atomic_load(&d->server->requests) == 1);

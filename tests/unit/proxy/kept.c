@@ -11,7 +11,7 @@
 
 /* --- the end and the next request meet ------------------------------------ */
 
-enum { CLIENTS = 4, REQUESTS_EACH = 25000, ANSWERS_MAX = 16 };
+enum { CLIENTS = 4, REQUESTS_EACH = UNIT_SEEDS(25000), ANSWERS_MAX = 16 };
 
 #define OK_ANSWER "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n"
 
@@ -122,6 +122,49 @@ TEST(after_one_that_was_dead_no_other_kept_one_is_tried)
 	EXPECT_EQ(s->reply.status, 200);
 	EXPECT_EQ(atomic_load(&s->server.requests), AT_ONCE + 2);
 	EXPECT_EQ(atomic_load(&s->server.connections), AT_ONCE + 1);
+	scene_free(&s);
+}
+
+/* --- many at once, again and again ---------------------------------------- */
+
+enum { CROWD = 200, ROUNDS = 3 };
+
+/* In each round the answers wait until all requests of it are here. */
+static void
+serve_crowd(struct server *s, struct wire *w, unsigned n)
+{
+	struct slice head;
+
+	(void)n;
+	for (unsigned round = 1; server_head(s, w, &head); round++) {
+		while (atomic_load(&s->requests) < round * CROWD)
+			(void)usleep(1000);
+		if (!wire_say(w, OK_ANSWER))
+			return;
+	}
+}
+
+TEST(a_crowd_that_comes_again_finds_its_connections)
+{
+	struct scene *s = scene_new(serve_crowd, NULL);
+	struct addr at = rig_addr(s->rig, "web");
+	struct wire *clients = mem_new_array(CROWD, sizeof(*clients));
+
+	for (int i = 0; i < CROWD; i++)
+		clients[i] = wire_dial(&at);
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < CROWD; i++)
+			EXPECT_TRUE(wire_say(&clients[i], GET_WEB));
+		for (int i = 0; i < CROWD; i++) {
+			reply_read(&clients[i], "GET", &s->reply);
+			EXPECT_EQ(s->reply.status, 200);
+			reply_fini(&s->reply);
+		}
+	}
+	EXPECT_EQ(atomic_load(&s->server.connections), CROWD);
+	for (int i = 0; i < CROWD; i++)
+		wire_close(&clients[i]);
+	mem_free(&clients);
 	scene_free(&s);
 }
 

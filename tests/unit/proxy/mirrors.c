@@ -2,6 +2,7 @@
 /*
  * mirrors — copies of requests that go elsewhere.
  */
+#include "h2.h"
 #include "scene.h"
 #include "unit.h"
 
@@ -61,7 +62,7 @@ was_seen(const char *text)
 }
 
 static struct stage *
-stage_new(server_fn copy, const char *yaml)
+stage_of(const char *protocol, server_fn copy, const char *yaml)
 {
 	struct stage *s = mem_new(sizeof(*s));
 	struct addr at;
@@ -71,7 +72,7 @@ stage_new(server_fn copy, const char *yaml)
 	server_open(&s->web, ADDR_V4, serve_ok, NULL);
 	server_open(&s->copy, ADDR_V4, copy, NULL);
 	rig_service(s->rig, "web", "http");
-	rig_service(s->rig, "copy", "http");
+	rig_service(s->rig, "copy", protocol);
 	rig_endpoint(s->rig, "web", &s->web.addr, NULL);
 	rig_endpoint(s->rig, "copy", &s->copy.addr, NULL);
 	rig_listen(s->rig, "web", ADDR_V4);
@@ -79,6 +80,12 @@ stage_new(server_fn copy, const char *yaml)
 	at = rig_addr(s->rig, "web");
 	s->client = wire_dial(&at);
 	return s;
+}
+
+static struct stage *
+stage_new(server_fn copy, const char *yaml)
+{
+	return stage_of("http", copy, yaml);
 }
 
 static void
@@ -160,6 +167,38 @@ TEST(a_body_in_chunks_is_copied_as_a_whole)
 	EXPECT_TRUE(was_seen("content-length: 5\r\n"));
 	EXPECT_TRUE(was_seen("\r\n\r\nhello"));
 	EXPECT_FALSE(was_seen("x-t"));
+	stage_free(&s);
+}
+
+/* All that an answer may have; nobody waits for any of it. */
+static void
+serve_all_in_http2(struct server *s, struct wire *w, unsigned n)
+{
+	struct h2 *h = h2_serve(w);
+	struct h2_stream *x;
+
+	(void)n;
+	while ((x = h2_next(h)) != NULL) {
+		(void)atomic_fetch_add(&s->requests, 1);
+		h2_respond(h, x, "HTTP/2 103\r\nlink: a\r\n\r\n", false);
+		h2_respond(h, x, "HTTP/2 200\r\nx: y\r\n\r\n", false);
+		h2_data(h, x, S("late"), /* end */ false);
+		h2_trailers(h, x, "sum: 4\r\n");
+		(void)h2_sent(h, x);
+	}
+	h2_leave(&h);
+}
+
+TEST(a_copy_may_be_answered_in_http2)
+{
+	struct stage *s = stage_of("http2", serve_all_in_http2, MIRRORED(""));
+
+	for (size_t i = 0; i < 3; i++) {
+		stage_ask(s, POST_HELLO);
+		EXPECT_EQ(copied(s, i).flag, FLOW_OK);
+		EXPECT_EQ(copied(s, i).status, 200);
+	}
+	EXPECT_EQ(atomic_load(&s->copy.requests), 3);
 	stage_free(&s);
 }
 
@@ -272,6 +311,28 @@ TEST(a_client_that_leaves_takes_its_copy_along)
 	wire_reset(&s->client);
 	EXPECT_EQ(copied(s, 0).flag, FLOW_DOWNSTREAM_CLOSED);
 	EXPECT_EQ(atomic_load(&s->copy.requests), 0);
+	stage_free(&s);
+}
+
+/* The end of its stream may come after the answer. */
+TEST(a_copy_is_whole_once_its_length_is_there)
+{
+	struct stage *s = stage_new(serve_and_keep, MIRRORED(""));
+	struct h2_stream *posted;
+	struct h2 h;
+
+	h2_client(&h, &s->client, (struct h2_how){.hold = false});
+	posted = h2_request(&h,
+	    "POST / HTTP/2\r\nhost: web\r\ncontent-length: 5\r\n\r\n",
+	    /* end */ false);
+	h2_data(&h, posted, S("hello"), /* end */ false);
+	EXPECT_TRUE(H2_UNTIL(&h, posted->ended));
+	EXPECT_EQ(posted->status, 200);
+	h2_fini(&h);
+	wire_reset(&s->client);
+	EXPECT_EQ(copied(s, 0).flag, FLOW_OK);
+	EXPECT_TRUE(was_seen("content-length: 5\r\n"));
+	EXPECT_TRUE(was_seen("\r\n\r\nhello"));
 	stage_free(&s);
 }
 

@@ -150,6 +150,45 @@ TEST(a_chunk_that_is_none_ends_the_connection)
 	scene_free(&s);
 }
 
+struct visit {
+	struct addr at;
+	const char *text;
+};
+
+/* All of it in one turn of the worker, which so finds both at once. */
+static void
+speak_and_reset(void *arg)
+{
+	const struct visit *v = arg;
+	struct wire w = wire_dial(&v->at);
+
+	CHECK(wire_say(&w, v->text));
+	wire_reset(&w);
+}
+
+static void
+expect_forgotten(const char *text, size_t records)
+{
+	struct scene *s = scene_new(serve_ok, NULL);
+	struct visit v = {rig_addr(s->rig, "web"), text};
+
+	wire_close(&s->client);
+	rig_on_worker(s->rig, 0, speak_and_reset, &v);
+	RIG_UNTIL(s->rig, (rig_list(s->rig), s->rig->conn_count) == 0);
+	EXPECT_EQ(rig_records(s->rig), records);
+	scene_free(&s);
+}
+
+TEST(who_is_gone_before_a_refusal_is_forgotten)
+{
+	expect_forgotten("GET / HTTP/1.1\r\nno field\r\n\r\nand more", 1);
+}
+
+TEST(who_says_nothing_and_is_gone_is_forgotten)
+{
+	expect_forgotten("\r\n", 0);
+}
+
 TEST(an_absolute_target_of_the_same_host_passes_as_a_path)
 {
 	struct scene *s = scene_new(serve_echo, NULL);

@@ -538,3 +538,29 @@ TEST(a_rule_for_a_service_by_two_labels_concerns_those_who_ask_for_it_in_full)
 	expect(&r, "short ");
 	rig_fini(&r);
 }
+
+TEST(everything_concerns_an_agent_that_asks_for_all)
+{
+	struct rig r;
+
+	rig_init(&r);
+	(void)put_service(&r, "a");
+	(void)put_rule(&r, "rule-b", "b");
+	expect(&r, "");
+	ask(&r, HOST_ALL);
+	expect(&r, "");                            /* nothing leads to them, */
+	EXPECT_TRUE(strstr(r.told, "a ") != NULL); /* but they are told */
+	EXPECT_TRUE(strstr(r.told, "rule-b ") != NULL);
+	EXPECT_TRUE(interest_concerns(&r.agent, S("/Service/default/a")));
+	/* What comes then concerns it at once, and is told. */
+	EXPECT_TRUE(put_service(&r, "c"));
+	expect(&r, "");
+	EXPECT_STR(r.told, "c ");
+	EXPECT_FALSE(put_service(&r, "c")); /* it has it */
+	EXPECT_TRUE(interest_concerns(&r.agent, S("/Service/default/c")));
+	(void)map_remove(&r.agent.asked, S(HOST_ALL)); /* a mark */
+	expect(&r, "");
+	EXPECT_TRUE(strstr(r.told, "c ") != NULL);
+	EXPECT_FALSE(interest_concerns(&r.agent, S("/Service/default/c")));
+	rig_fini(&r);
+}

@@ -33,12 +33,22 @@ sample(void)
 	return r;
 }
 
+/* A line as the setting says. */
+static void
+format(const struct flow_record *r, const char *setting, struct buf *out)
+{
+	AUTO(telemetry_lines_unref) struct telemetry_lines *lines = NULL;
+
+	EXPECT_OK(telemetry_lines_parse(slice_str(setting), &lines, NULL));
+	EXPECT_OK(telemetry_format_line(r, lines, out));
+}
+
 TEST(text_has_istios_columns_in_istios_order)
 {
 	AUTO(buf_fini) struct buf out = BUF(4096);
 	struct flow_record r = sample();
 
-	EXPECT_OK(telemetry_format_line(&r, TELEMETRY_TEXT, &out));
+	format(&r, "text", &out);
 	EXPECT_SLICE(buf_slice(&out),
 	    S("[1970-01-01T00:00:00.000Z] \"GET /x?y=1 HTTP/1.1\" 200 - "
 	      "via_upstream - \"-\" 3 42 12 11 \"-\" \"curl/8\" \"-\" "
@@ -53,7 +63,7 @@ TEST(json_has_istios_keys_and_null_for_what_is_missing)
 	struct flow_record r = sample();
 
 	r.user_agent = SLICE_NONE;
-	EXPECT_OK(telemetry_format_line(&r, TELEMETRY_JSON, &out));
+	format(&r, "json", &out);
 	EXPECT_SLICE(buf_slice(&out),
 	    S("{\"start_time\":\"1970-01-01T00:00:00.000Z\",\"method\":\"GET\","
 	      "\"path\":\"/x?y=1\",\"protocol\":\"HTTP/1.1\","
@@ -81,7 +91,7 @@ TEST(a_refusal_says_why_in_words)
 
 	r.flag = FLOW_NO_ENDPOINT;
 	r.status = 503;
-	EXPECT_OK(telemetry_format_line(&r, TELEMETRY_TEXT, &out));
+	format(&r, "text", &out);
 	line = buf_slice(&out);
 	EXPECT_TRUE(memmem(line.ptr, line.len,
 			S("503 UH destination_unavailable - "
@@ -98,7 +108,7 @@ line_has(const struct flow_record *r, const char *text)
 	AUTO(buf_fini) struct buf out = BUF(4096);
 	struct slice line;
 
-	EXPECT_OK(telemetry_format_line(r, TELEMETRY_TEXT, &out));
+	format(r, "text", &out);
 	line = buf_slice(&out);
 	return memmem(line.ptr, line.len, text, strlen(text)) != NULL;
 }
@@ -117,6 +127,18 @@ TEST(what_a_rule_answers_has_envoys_word)
 	r.upstream = (struct addr){.family = ADDR_NONE};
 	r.status = 301;
 	EXPECT_TRUE(line_has(&r, " 301 - direct_response "));
+}
+
+TEST(a_failure_that_only_grpc_tells_of_is_told)
+{
+	struct flow_record r = sample();
+
+	r.has_grpc = true;
+	EXPECT_FALSE(line_has(&r, "gRPC"));
+	r.grpc = 5;
+	EXPECT_TRUE(line_has(&r, " via_upstream - \"gRPC status 5\" "));
+	r.detail = S("other words");
+	EXPECT_TRUE(line_has(&r, " via_upstream - \"other words\" "));
 }
 
 TEST(retries_that_are_spent_have_envoys_letters)
@@ -149,7 +171,7 @@ TEST(a_peers_bytes_cannot_forge_a_line)
 	struct slice line;
 
 	r.user_agent = S("a\"\n[2026-01-01] \\ \x7f");
-	EXPECT_OK(telemetry_format_line(&r, TELEMETRY_TEXT, &out));
+	format(&r, "text", &out);
 	line = buf_slice(&out);
 	EXPECT_EQ(slice_find(line, '\n'), line.len - 1);
 	EXPECT_TRUE(memmem(line.ptr, line.len, "a\\u0022\\u000a[", 14) != NULL);
@@ -158,7 +180,9 @@ TEST(a_peers_bytes_cannot_forge_a_line)
 TEST(a_line_that_does_not_fit_is_an_error)
 {
 	AUTO(buf_fini) struct buf out = BUF(20);
+	AUTO(telemetry_lines_unref) struct telemetry_lines *lines = NULL;
 	struct flow_record r = sample();
 
-	EXPECT_EQ(telemetry_format_line(&r, TELEMETRY_TEXT, &out), ERR_LIMIT);
+	EXPECT_OK(telemetry_lines_parse(S("text"), &lines, NULL));
+	EXPECT_EQ(telemetry_format_line(&r, lines, &out), ERR_LIMIT);
 }

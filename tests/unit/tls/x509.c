@@ -38,6 +38,34 @@ TEST(a_key_comes_back_from_pem_and_from_der)
 	tls_key_unref(&k);
 }
 
+TEST(a_key_signs_what_its_public_half_verifies)
+{
+	struct tls_key *k, *other;
+	AUTO(buf_fini) struct buf pem = BUF(1024);
+	uint8_t sig[TLS_SIGNATURE_MAX], hash[CRYPTO_SHA256_LEN];
+	size_t len = 0;
+
+	EXPECT_EQ(crypto_init(), OK);
+	EXPECT_EQ(tls_init(), OK);
+	k = tls_key_new();
+	other = tls_key_new();
+	EXPECT_OK(tls_key_sign(k, S("a list"), sig, &len));
+	crypto_sha256(S("a list"), hash);
+	EXPECT_EQ(mbedtls_pk_verify(
+		      &k->pk, MBEDTLS_MD_SHA256, hash, sizeof(hash), sig, len),
+	    0);
+	EXPECT_TRUE(mbedtls_pk_verify(&other->pk, MBEDTLS_MD_SHA256, hash,
+			sizeof(hash), sig, len) != 0);
+	hash[0] ^= 1;
+	EXPECT_TRUE(mbedtls_pk_verify(&k->pk, MBEDTLS_MD_SHA256, hash,
+			sizeof(hash), sig, len) != 0);
+	EXPECT_OK(tls_key_public_pem(k, &pem));
+	EXPECT_TRUE(
+	    slice_starts(buf_slice(&pem), S("-----BEGIN PUBLIC KEY-----\n")));
+	tls_key_unref(&k);
+	tls_key_unref(&other);
+}
+
 TEST(what_is_no_key_is_refused_in_words)
 {
 	struct tls_key *k = NULL;

@@ -244,6 +244,11 @@ trust_of(const struct builder *b)
 	    .alias_count = b->mesh->trust_domain_aliases.count};
 }
 
+struct guard_row {
+	struct view_guard row; /* first */
+	struct scope *scope;   /* that was at hand */
+};
+
 static bool
 is_same_workload(
     const struct view_guard *g, struct slice ns, const struct labels *labels)
@@ -252,13 +257,24 @@ is_same_workload(
 	       labels_match(labels, &g->labels);
 }
 
+static void
+fill_guard(struct builder *b, struct guard_row *g)
+{
+	const struct policy_target w = {g->row.ns, g->row.labels};
+	const struct trust t = trust_of(b);
+
+	b->scope = g->scope;
+	g->row.access = access_of(b, &t, &w);
+	g->row.authn = authn_of(b, &w);
+	g->row.slot = b->v->guards.count;
+	rows_add(&b->v->guards, g);
+}
+
 /* Few workloads are on a machine. */
 const struct view_guard *
 guard_of(struct builder *b, struct slice ns, const struct labels *labels)
 {
-	const struct policy_target w = {ns, *labels};
-	const struct trust t = trust_of(b);
-	struct view_guard *g;
+	struct guard_row *g;
 
 	for (size_t i = 0; i < b->v->guards.count; i++)
 		if (is_same_workload(b->v->guards.items[i], ns, labels))
@@ -266,12 +282,32 @@ guard_of(struct builder *b, struct slice ns, const struct labels *labels)
 	g = take(b, 1, sizeof(*g));
 	if (g == NULL)
 		return NULL;
-	g->ns = take_copy(b, ns);
-	g->labels = take_labels(b, labels);
-	g->access = access_of(b, &t, &w);
-	g->authn = authn_of(b, &w);
-	rows_add(&b->v->guards, g);
-	return g;
+	g->row.ns = take_copy(b, ns);
+	g->row.labels = take_labels(b, labels);
+	g->scope = b->scope;
+	fill_guard(b, g);
+	return &g->row;
+}
+
+void
+renew_guards(struct builder *b, const struct rows *all)
+{
+	for (size_t i = 0; i < all->count && !b->full; i++) {
+		struct guard_row *g = take(b, 1, sizeof(*g));
+
+		if (g == NULL)
+			return;
+		*g = *(const struct guard_row *)all->items[i];
+		fill_guard(b, g);
+	}
+}
+
+const struct view_guard *
+view_guard_now(const struct view *v, const struct view_guard *g)
+{
+	static const struct view_guard none;
+
+	return g != NULL ? v->guards.items[g->slot] : &none;
 }
 
 const struct view_guard *const *
@@ -286,9 +322,7 @@ compile_access(struct builder *b)
 {
 	for (size_t i = 0; i < b->v->exposed_count && !b->full; i++) {
 		struct view_exposed *e = &b->v->exposed[i];
-		const struct view_guard *g = guard_of(b, e->ns, &e->labels);
 
-		e->access = g != NULL ? g->access : NULL;
-		e->authn = g != NULL ? g->authn : NULL;
+		e->guard = guard_of(b, e->ns, &e->labels);
 	}
 }

@@ -68,8 +68,8 @@ alpn_words(struct tree *t, const struct view_chain_match *m,
 	    SLICE_ARG(wanted), SLICE_ARG(some_of(t, c->alpns, c->alpn_count)));
 }
 
-static struct slice
-misfit_words(struct tree *t, enum view_misfit misfit,
+struct slice
+chains_misfit(struct tree *t, enum view_misfit misfit,
     const struct view_chain_match *m, const struct view_connection *c)
 {
 	switch (misfit) {
@@ -103,7 +103,7 @@ chain_of(struct tree *t, const struct view_chain *chain,
 	    misfit == VIEW_FITS
 		? S("others fit better, as far as they were asked")
 		: tree_printf(t, "not so: %.*s",
-		      SLICE_ARG(misfit_words(t, misfit, &chain->match, c))));
+		      SLICE_ARG(chains_misfit(t, misfit, &chain->match, c))));
 	return map;
 }
 

@@ -10,6 +10,8 @@
 #include "story.h"
 #include "verdict.h"
 
+enum { WEB_PORT = 80 };
+
 struct trip {
 	struct story s;
 	const struct explain_connection *c;
@@ -254,7 +256,11 @@ find_listener(struct trip *t, const struct view_scope *of)
 	}
 	story_meet(&t->s, &l->origin);
 	tree_put_text(&t->s.t, t->s.root, "listenerMatched", l->name);
-	put_step(t, "listener", l->name, &l->origin, S(""));
+	put_step(t, "listener", l->name, &l->origin,
+	    l->reads_proxy_header
+		? S("takes only what begins with a PROXY header, which says "
+		    "who the client is")
+		: S(""));
 	return true;
 }
 
@@ -300,7 +306,7 @@ find_chain(struct trip *t)
 	bool may_come = tell_peers(t);
 
 	look(t);
-	t->chain = view_find_chain(t->listener, &t->seen);
+	t->chain = t->s.chain = view_find_chain(t->listener, &t->seen);
 	if (t->chain == NULL || !t->s.is_inbound)
 		tree_put(&t->s.t, t->s.root, "chains",
 		    chains_tell(&t->s.t, t->listener, t->chain, &t->seen));
@@ -357,12 +363,12 @@ verdict_words(struct trip *t, const struct verdict *v)
 static void
 tell_access(struct trip *t, const struct http_attrs *http)
 {
-	const struct view_chain *c = t->chain;
+	const struct view_guard *g = view_guard_now(t->s.v, t->chain->guard);
 	struct tree *tree = &t->s.t;
 	struct value *map = tree_map(tree);
 	const struct verdict_ask ask = {.v = t->s.v,
-	    .access = c->access,
-	    .authn = c->authn,
+	    .access = g->access,
+	    .authn = g->authn,
 	    .call = {.identity = identity_of(t),
 		.source = t->c->source,
 		.destination = t->c->destination,
@@ -372,7 +378,7 @@ tell_access(struct trip *t, const struct http_attrs *http)
 	    .now_ms = t->c->now_ms};
 	struct verdict v;
 
-	if (c->access == NULL && c->authn == NULL)
+	if (g->access == NULL && g->authn == NULL)
 		return;
 	tree_put_text(tree, map, "from", identity_words(t, ask.call.identity));
 	v = verdict_tell(tree, &ask, map);
@@ -408,6 +414,22 @@ redirect(struct trip *t, const struct view_host *h)
 	    &t->s, 301, FLOW_OK, S("plain requests are sent to https here"));
 }
 
+/* Of a proxy for programs; true if it is the end. */
+static bool
+refuse_unknown(struct trip *t, const struct http_attrs *http)
+{
+	struct view_called c = {0};
+	struct view_refusal why;
+
+	c.host = view_split_authority(http->authority, &c.port);
+	if (c.port == 0)
+		c.port = WEB_PORT;
+	if (!view_is_refused(t->s.v, &c, t->s.t.arena, &why))
+		return false;
+	story_outcome(&t->s, why.status, why.flag, why.words);
+	return true;
+}
+
 static void
 tell_requests(struct trip *t)
 {
@@ -433,16 +455,21 @@ tell_requests(struct trip *t)
 		return;
 	}
 	put_step(t, "virtual host", h->name, &h->origin, S(""));
+	if (t->listener->proxies && view_is_unknown(h) &&
+	    refuse_unknown(t, &http))
+		return;
 	if (h->needs_tls && t->c->tls == EXPLAIN_PLAINTEXT)
 		redirect(t, h);
 	else
 		story_http(&t->s, h);
 }
 
+/* Where they would go is told even if they are refused. */
 static void
 tell_bytes(struct trip *t)
 {
 	tell_access(t, NULL);
+	t->s.is_refused = t->chain->refuses_bytes;
 	story_tcp(&t->s, t->chain->tcp);
 }
 

@@ -201,6 +201,7 @@ read_sni(struct question_reader *r)
 			       ? (char)(text.ptr[i] + ('a' - 'A'))
 			       : text.ptr[i];
 	r->q->connection.sni = slice_of(lower, text.len);
+	r->q->connection.request.sni = r->q->connection.sni;
 	return OK;
 }
 

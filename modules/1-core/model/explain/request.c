@@ -15,6 +15,7 @@ put_listener(struct story *s, const struct view_upstream *u)
 	tree_put_text(&s->t, map, "address", tree_addr(&s->t, &u->listen));
 	tree_put_text(&s->t, map, "identity", u->caller.identity);
 	tree_put(&s->t, s->root, "listener", map);
+	s->seen.destination = u->listen;
 }
 
 /* Where a program of this machine would find the host. */
@@ -87,7 +88,11 @@ static void
 tell_tcp(struct story *s, const struct view_host *h)
 {
 	struct view_trace trace = {story_on_step, s};
-	const struct view_tcp_route *r = view_route_tcp(h, h->port, &trace);
+	const struct view_tcp_route *r;
+
+	if (s->seen.sni.len == 0) /* as clients of TLS say it mostly */
+		s->seen.sni = story_or(s->ask->authority, s->ask->host);
+	r = view_route_tcp(h, &s->seen, &trace);
 
 	tree_put_text(&s->t, s->root, "virtualHostMatched", h->name);
 	tree_put_text(&s->t, s->root, "note",
@@ -110,7 +115,13 @@ model_explain(const struct view *v, const struct explain_request *request,
 		story_meet(&s, &h->origin);
 		tree_put_text(&s.t, s.root, "protocol",
 		    slice_str(view_protocol_name(h->protocol)));
-		if (view_protocol_is_http(h->protocol))
+		if (h->protocol == VIEW_AUTO)
+			tree_put_text(&s.t, s.root, "note",
+			    S("the port declares no protocol, so it is found "
+			      "out from the first bytes; this is what a "
+			      "request meets"));
+		if (h->protocol == VIEW_AUTO ||
+		    view_protocol_is_http(h->protocol))
 			story_http(&s, h);
 		else
 			tell_tcp(&s, h);

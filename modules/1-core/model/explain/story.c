@@ -3,6 +3,7 @@
  * story — an explanation while it is told.
  */
 #include "story.h"
+#include "chains.h"
 
 /* --- the request ---------------------------------------------------------- */
 
@@ -84,6 +85,8 @@ destination(struct story *s, const struct view_destination *d, uint32_t total)
 	story_meet(s, &c->origin);
 	story_meet(s, &c->service->origin);
 	tree_put_cluster(&s->t, map, c);
+	if (view_translates_grpc_web(s->chain, s->host, c))
+		tree_put_bool(&s->t, map, "grpcWeb", true);
 	if (!s->ask->offline || c->endpoint_count > 0)
 		tree_put(&s->t, map, "endpoints", tree_endpoints(&s->t, c));
 	if (!s->ask->offline)
@@ -96,19 +99,24 @@ destination(struct story *s, const struct view_destination *d, uint32_t total)
 static bool
 is_served(const struct story *s, const struct view_cluster *c)
 {
-	return s->ask->offline || s->is_inbound ||
-	       view_cluster_now(s->v, c)->usable_count > 0;
+	c = view_cluster_now(s->v, c);
+	return s->ask->offline || s->is_inbound || c->usable_count > 0 ||
+	       c->awaited_count > 0;
 }
 
 /* Where it goes, if nothing is missing. */
 static struct slice
 served_words(const struct story *s, const struct view_cluster *c)
 {
+	c = view_cluster_now(s->v, c);
 	if (s->is_inbound)
 		return S("goes to the program beside the proxy");
+	if (c->usable_count == 0 && c->awaited_count > 0)
+		return S("goes where the name of the endpoint leads, as soon "
+			 "as the proxy knows that");
 	if (!s->ask->offline)
 		return S("goes to a living endpoint");
-	if (view_cluster_now(s->v, c)->usable_count > 0)
+	if (c->usable_count > 0)
 		return S("goes to an endpoint that the files name; whether it "
 			 "lives, files do not tell");
 	return S("goes to the destination; files do not tell whether anybody "
@@ -127,6 +135,14 @@ tell_unserved(struct story *s, enum flow_flag flag, struct slice reason)
 		story_outcome(s, 503, flag, reason);
 }
 
+static struct slice
+why_unserved(const struct story *s, const struct view_destination *d)
+{
+	return d->cluster == NULL
+		   ? d->missing
+		   : view_cluster_why_none(view_cluster_now(s->v, d->cluster));
+}
+
 /* Told of one destination; with several, only of what all have in common. */
 static void
 judge(struct story *s, const struct view_destination *items, size_t count,
@@ -143,13 +159,20 @@ judge(struct story *s, const struct view_destination *items, size_t count,
 
 		if (!taken)
 			continue;
+		if (d->passes) {
+			story_outcome(s, 0, FLOW_OK,
+			    S("goes where its caller meant it to, outside of "
+			      "the mesh"));
+			return;
+		}
 		if (d->cluster != NULL && is_served(s, d->cluster)) {
 			good = d->cluster;
 			continue;
 		}
 		bad = true;
 		flag = d->cluster != NULL ? FLOW_NO_ENDPOINT : d->flag;
-		reason = story_or(d->missing, slice_str(flow_flag_words(flag)));
+		reason = story_or(
+		    why_unserved(s, d), slice_str(flow_flag_words(flag)));
 	}
 	if (!bad && good != NULL)
 		story_outcome(s, 0, FLOW_OK, served_words(s, good));
@@ -178,6 +201,26 @@ put_destinations(struct story *s, const struct view_destination *items,
 
 /* --- rules ---------------------------------------------------------------- */
 
+/* Of a rule for connections. */
+static struct slice
+why_not_tcp(struct story *s, const struct view_step *step)
+{
+	const struct view_tcp_route *r = step->tcp;
+	const struct view_chain_match m = {.cidrs = r->cidrs,
+	    .cidr_count = r->cidr_count,
+	    .snis = r->snis,
+	    .sni_count = r->sni_count};
+	enum view_misfit misfit =
+	    view_tcp_misfit(r, step->host->port, &s->seen);
+
+	if (misfit == VIEW_FITS)
+		return S("another one fits better");
+	if (misfit == VIEW_OTHER_PORT)
+		return story_or(r->never, S("another port was called"));
+	return tree_printf(&s->t, "not so: %.*s",
+	    SLICE_ARG(chains_misfit(&s->t, misfit, &m, &s->seen)));
+}
+
 static struct slice
 why_not(struct story *s, const struct view_step *step)
 {
@@ -185,9 +228,8 @@ why_not(struct story *s, const struct view_step *step)
 
 	if (step->matched)
 		return S("");
-	if (step->failed == NULL)
-		return story_or(step->tcp != NULL ? step->tcp->never : S(""),
-		    S("another port was called"));
+	if (step->tcp != NULL)
+		return why_not_tcp(s, step);
 	if (step->failed->subject == VIEW_NEVER)
 		return step->failed->value;
 	wanted = tree_condition(&s->t, step->failed);
@@ -235,13 +277,8 @@ put_route(struct story *s, const struct view_http_choice *c,
 {
 	const struct view_http_route *r = c->route;
 	struct slice path = a->path;
-	bool both = c->match != NULL && c->match->name.len > 0;
 
-	/* Upstream's name for the logs: route and match with a dot. */
-	tree_put_text(&s->t, s->root, "routeMatched",
-	    both ? tree_printf(&s->t, "%.*s.%.*s", SLICE_ARG(r->name),
-		       SLICE_ARG(c->match->name))
-		 : r->name);
+	tree_put_text(&s->t, s->root, "routeMatched", view_choice_name(c));
 	tree_put_text(&s->t, s->root, "origin", tree_origin(&s->t, &r->origin));
 	if (r->rewrite_uri &&
 	    view_rewrite_path(c, a->path, s->t.arena, &path) != OK)
@@ -300,6 +337,7 @@ story_http(struct story *s, const struct view_host *h)
 	struct view_http_choice c;
 	enum err e = view_normalize_path(s->v, a.path, s->t.arena, &a.path);
 
+	s->host = h;
 	story_meet(s, &h->origin);
 	tree_put_text(&s->t, s->root, "virtualHostMatched", h->name);
 	put_request(s, &a);
@@ -338,7 +376,11 @@ story_tcp(struct story *s, const struct view_tcp_route *r)
 	tree_put(&s->t, s->root, "action", tree_tcp_action(&s->t, r));
 	put_destinations(
 	    s, r->destinations, r->destination_count, r->weight_total);
-	judge(s, r->destinations, r->destination_count, r->weight_total);
+	if (s->is_refused)
+		tell_unserved(s, FLOW_DOWNSTREAM_PROTOCOL, view_only_requests);
+	else
+		judge(
+		    s, r->destinations, r->destination_count, r->weight_total);
 }
 
 void
@@ -357,6 +399,8 @@ story_init(struct story *s, const struct view *v,
 {
 	*s = (struct story){.t = {.arena = arena}, .v = v, .ask = ask};
 	s->port = ask->port;
+	s->seen.sni = ask->sni;
+	s->seen.tls = ask->sni.len > 0;
 	s->root = tree_map(&s->t);
 	s->rules = tree_list(&s->t);
 }

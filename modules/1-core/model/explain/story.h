@@ -19,6 +19,11 @@ struct story {
 	bool is_inbound; /* to a program beside the proxy */
 	bool is_gateway; /* at one, from outside */
 	bool is_bytes;   /* which nobody answers, but closes */
+	bool is_refused; /* and which go nowhere, as they are no HTTP */
+	const struct view_chain *chain; /* of a gateway, or inbound */
+	const struct view_host *host;   /* that requests meet */
+	/* By a named listener: what is known of the connection. */
+	struct view_connection seen;
 	struct value *root;
 	struct value *rules;
 	/* Where that by which it went is written, each resource once. */

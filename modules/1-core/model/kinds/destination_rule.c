@@ -159,7 +159,7 @@ static const struct field policy_fields[] = {
     ROW_OF(traffic_policy, "tunnel", tunnel, tunnel_settings,
 	.flags = FIELD_INERT, .doc = "Carries TCP through an HTTP proxy."),
     ROW_OF(traffic_policy, "proxyProtocol", proxy_protocol, proxy_protocol,
-	.flags = FIELD_INERT, .doc = "Tells the destination who called."),
+	.doc = "Tells the destination who called."),
     ROW_OF(traffic_policy, "retryBudget", retry_budget, retry_budget,
 	.flags = FIELD_INERT,
 	.doc = "Bounds retries to a share of the requests."),

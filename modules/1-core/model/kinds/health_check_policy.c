@@ -18,6 +18,13 @@ check_path(struct check *c, const void *value)
 
 	if (!slice_starts(*s, S("/")))
 		check_error(c, ERR_INVALID, "has to begin with \"/\"");
+	for (size_t i = 0; i < s->len; i++)
+		if ((unsigned char)s->ptr[i] <= ' ' || s->ptr[i] == 127) {
+			check_error(c, ERR_INVALID,
+			    "holds a blank or a control character, which no "
+			    "path may");
+			return;
+		}
 }
 
 static void
@@ -52,7 +59,7 @@ check_statuses(struct check *c, const void *value)
 
 static const struct field_word scheme_words[] = {
     {"HTTP", HEALTH_HTTP, 0},
-    {"HTTPS", HEALTH_HTTPS, 0},
+    {"HTTPS", HEALTH_HTTPS, FIELD_INERT},
     {NULL, 0, 0},
 };
 
@@ -70,7 +77,8 @@ static const struct field http_fields[] = {
 	.otherwise = "GET", .doc = "Method of the request."),
     ROW(health_http, "scheme", scheme, FIELD_ENUM, .words = scheme_words,
 	.otherwise = "HTTP",
-	.doc = "HTTP or HTTPS; the certificate is not looked at."),
+	.doc = "HTTP, or HTTPS, with which the policy is as if it were not "
+	       "there."),
     ROWS_OF(health_http, "headers", headers, probe_header, 0,
 	.doc = "Headers of the request."),
     ROW(health_http, "expectedStatuses", expected_statuses, FIELD_STRING,
@@ -138,7 +146,8 @@ static const struct field policy_fields[] = {
     ROW(health_check_policy, "service", service, FIELD_STRING,
 	.check = check_dns_label,
 	.doc = "Service of the workload that is asked; each of them if "
-	       "absent."),
+	       "absent. Of several policies the one that says most counts: "
+	       "service or targetRefs, then selector; then the oldest."),
     ROW_OF(health_check_policy, "http", http, health_http, .oneof = ONEOF_CHECK,
 	.doc = "Asks by HTTP."),
     ROW_OF(health_check_policy, "tcp", tcp, health_tcp, .oneof = ONEOF_CHECK,
@@ -158,10 +167,12 @@ static const struct field policy_fields[] = {
 	.otherwise = "0s", .doc = "Time before the first check."),
     ROW(health_check_policy, "healthyThreshold", healthy_threshold, FIELD_INT,
 	.min = 1, .max = 100, .otherwise = "1",
-	.doc = "Good answers in a row after which it is healthy."),
+	.doc = "Good answers in a row after which it is healthy; the first "
+	       "of all decides alone."),
     ROW(health_check_policy, "unhealthyThreshold", unhealthy_threshold,
 	FIELD_INT, .min = 1, .max = 100, .otherwise = "3",
-	.doc = "Bad answers in a row after which it is not."),
+	.doc = "Bad answers in a row after which it is not; the first of all "
+	       "decides alone."),
 };
 
 const struct message health_check_policy_message = MESSAGE(health_check_policy,
@@ -176,5 +187,4 @@ const struct resource_kind kind_health_check_policy = {
     .alias = "hc",
     .versions = (const char *const[]){"v1", NULL},
     .spec = &health_check_policy_message,
-    .flags = FIELD_INERT,
 };

@@ -19,119 +19,13 @@ is_value_byte(char c)
 	return c == '\t' || ((unsigned char)c >= 0x20 && c != 0x7f);
 }
 
-/*
- * Operators as Envoy writes them: %NAME%, %NAME(argument)%, and
- * %NAME(["argument", …])%, where a backslash takes the next byte along.
- */
-enum operator_state {
-	OP_NAME,      /* up to the sign or an argument */
-	OP_ARGUMENTS, /* after "(" */
-	OP_STRING,    /* in an argument */
-	OP_NEXT,      /* after one in quotes: a comma, or the end of the list */
-	OP_QUOTE,     /* a quote is due */
-	OP_CLOSE,     /* the parenthesis is due */
-	OP_END,       /* the sign is due */
-	OP_DONE,
-	OP_BAD
-};
-
-static enum operator_state
-skip_spaces(enum operator_state s, char byte)
-{
-	return byte == ' ' ? s : OP_BAD;
-}
-
-static enum operator_state
-step(enum operator_state s, char byte)
-{
-	switch (s) {
-	case OP_NAME:
-		if (byte == '%')
-			return OP_DONE;
-		return byte == '(' ? OP_ARGUMENTS : s;
-	case OP_ARGUMENTS:
-		if (byte == '[')
-			return OP_QUOTE;
-		return byte == ' ' ? s : OP_STRING;
-	case OP_STRING:
-		if (byte == ')')
-			return OP_END;
-		return byte == '"' ? OP_NEXT : s;
-	case OP_NEXT:
-		if (byte == ',')
-			return OP_QUOTE;
-		return byte == ']' ? OP_CLOSE : skip_spaces(s, byte);
-	case OP_QUOTE:
-		return byte == '"' ? OP_STRING : skip_spaces(s, byte);
-	case OP_CLOSE:
-		return byte == ')' ? OP_END : skip_spaces(s, byte);
-	case OP_END:
-		return byte == '%' ? OP_DONE : skip_spaces(s, byte);
-	default:
-		return OP_BAD;
-	}
-}
-
-/* From behind the sign to behind its partner. False if there is none. */
-static bool
-skip_operator(struct slice value, size_t *at)
-{
-	enum operator_state s = OP_NAME;
-
-	while (*at < value.len && s != OP_DONE && s != OP_BAD) {
-		char byte = value.ptr[(*at)++];
-
-		if (s != OP_STRING || byte != '\\')
-			s = step(s, byte);
-		else if ((*at)++ == value.len)
-			return false;
-	}
-	return s == OP_DONE;
-}
-
-/* Goes on behind the next operator; false if none is left. */
-static bool
-next_operator(struct slice value, size_t *at, bool *out_whole)
-{
-	while (*at < value.len) {
-		if (value.ptr[(*at)++] != '%')
-			continue;
-		if (*at < value.len && value.ptr[*at] == '%') {
-			(*at)++; /* "%%" is a sign for itself */
-			continue;
-		}
-		*out_whole = skip_operator(value, at);
-		return true;
-	}
-	return false;
-}
-
 bool
 header_value_is_computed(struct slice value)
 {
 	size_t at = 0;
 	bool whole;
 
-	return next_operator(value, &at, &whole);
-}
-
-bool
-header_value_cut(
-    struct slice *rest, struct slice *out_text, struct slice *out_operator)
-{
-	size_t at = 0, open = 0;
-	bool whole;
-
-	while (open < rest->len &&
-	       (rest->ptr[open] != '%' ||
-		   slice_starts(slice_sub(*rest, open, 2), S("%%"))))
-		open += rest->ptr[open] == '%' ? 2 : 1;
-	if (!next_operator(*rest, &at, &whole) || !whole)
-		return false;
-	*out_text = slice_sub(*rest, 0, open);
-	*out_operator = slice_sub(*rest, open + 1, at - open - 2);
-	*rest = slice_sub(*rest, at, rest->len);
-	return true;
+	return operator_next(value, OPERATOR_IN_HEADER, &at, &whole);
 }
 
 /* Upstream's proxy refuses all of its routes for such a value. */
@@ -156,8 +50,9 @@ check_operators(struct check *c, struct slice value)
 {
 	struct slice text, operator;
 
-	while (header_value_cut(&value, &text, &operator)) {
-		struct operator_use u = operator_parse(operator);
+	while (operator_cut(&value, OPERATOR_IN_HEADER, &text, &operator)) {
+		struct operator_use u =
+		    operator_parse(operator, OPERATOR_IN_HEADER);
 
 		if (u.id == OPERATOR_INERT)
 			check_in_force(c, FIELD_INERT);
@@ -178,7 +73,7 @@ check_header_value(struct check *c, struct slice value)
 			    "holds a byte that no header may have");
 			return;
 		}
-	while (next_operator(value, &at, &whole)) {
+	while (operator_next(value, OPERATOR_IN_HEADER, &at, &whole)) {
 		if (whole)
 			continue;
 		check_error(c, ERR_INVALID,

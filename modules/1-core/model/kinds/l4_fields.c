@@ -32,9 +32,10 @@ check_shares(struct check *c, const struct tcp_destination *items, size_t count)
 /* The rows of both matches, apart from the names of servers. */
 #define L4_MATCH_ROWS(of_struct)                                               \
 	ROW(of_struct, "destinationSubnets", destination_subnets,              \
-	    FIELD_STRING, .flags = FIELD_REPEATED | FIELD_INERT,               \
+	    FIELD_STRING, .flags = FIELD_REPEATED,                             \
 	    .check = check_ip_or_subnet,                                       \
-	    .doc = "Addresses or networks that were called."),                 \
+	    .doc = "Addresses or networks that were called; gateways do "      \
+		   "not look at them."),                                       \
 	    ROW(of_struct, "port", port, FIELD_INT, .min = 0, .max = 65535,    \
 		.doc = "The service's port that was called; 0 for any."),      \
 	    ROW(of_struct, "sourceLabels", source_labels, FIELD_STRING_MAP,    \
@@ -62,7 +63,8 @@ static const struct field tcp_match_fields[] = {
     L4_MATCH_ROWS(tcp_match),
     ROW(tcp_match, "sourceSubnet", source_subnet, FIELD_STRING,
 	.flags = FIELD_INERT,
-	.doc = "Address or network of the caller; no proxy looks at it."),
+	.doc = "Address or network of the caller; no proxy looks at it, nor "
+	       "does upstream's."),
 };
 
 const struct message tcp_match_message =

@@ -2,6 +2,7 @@
 /*
  * mesh_config — the fields of MeshConfig.
  */
+#include "format.h"
 #include "kinds.h"
 #include "resource.h"
 #include "rows.h"
@@ -10,7 +11,7 @@
 /* --- traffic that nobody names -------------------------------------------- */
 
 static const struct field_word outbound_words[] = {
-    {"REGISTRY_ONLY", MESH_OUTBOUND_REGISTRY_ONLY, FIELD_GUARD},
+    {"REGISTRY_ONLY", MESH_OUTBOUND_REGISTRY_ONLY, 0},
     {"ALLOW_ANY", MESH_OUTBOUND_ALLOW_ANY, 0},
     {"ALLOW_ANY_DYNAMIC_DNS", MESH_OUTBOUND_DYNAMIC_DNS, 0},
     {NULL, 0, 0},
@@ -26,19 +27,9 @@ static const struct field outbound_fields[] = {
 	.doc = "How ALLOW_ANY_DYNAMIC_DNS secures them."),
 };
 
-/* The block alone means REGISTRY_ONLY, as the number 0 does. */
-static void
-check_outbound(struct check *c, const void *message)
-{
-	const struct mesh_outbound_policy *p = message;
-
-	if (p->mode == MESH_OUTBOUND_REGISTRY_ONLY && !check_given(c, "mode"))
-		check_in_force(c, FIELD_GUARD);
-}
-
-static const struct message mesh_outbound_message = MESSAGE(
-    mesh_outbound_policy, "OutboundTrafficPolicy", outbound_fields,
-    .check = check_outbound, .doc = "Calls to what the mesh does not know.");
+static const struct message mesh_outbound_message =
+    MESSAGE(mesh_outbound_policy, "OutboundTrafficPolicy", outbound_fields,
+	.doc = "Calls to what the mesh does not know.");
 
 static const struct field_word inbound_words[] = {
     {"PASSTHROUGH", MESH_INBOUND_PASSTHROUGH, 0},
@@ -231,6 +222,20 @@ static const struct field_word upgrade_words[] = {
 	    .doc = "Who is shown a " words                                     \
 		   " that does not say it; everyone unless it is said.")
 
+/* Upstream's proxy takes no configuration with an operator that is none. */
+static void
+check_log_format(struct check *c, const void *value)
+{
+	const struct slice *text = value;
+	struct fault why = {0};
+	bool inert = false;
+
+	if (format_check(*text, &inert, &why) != OK)
+		check_error(c, why.code, "%s", why.text);
+	else if (inert)
+		check_in_force(c, FIELD_INERT);
+}
+
 static const struct field mesh_config_fields[] = {
     ROW(mesh_config, "proxyListenPort", proxy_listen_port, FIELD_INT, .min = 1,
 	.max = 65535, .otherwise = "15001", .flags = FIELD_INERT,
@@ -240,8 +245,8 @@ static const struct field mesh_config_fields[] = {
 	.flags = FIELD_INERT,
 	.doc = "Port that captured calls to a workload come to."),
     ROW(mesh_config, "proxyHttpPort", proxy_http_port, FIELD_INT, .min = 0,
-	.max = 65535, .otherwise = "0", .flags = FIELD_INERT,
-	.doc = "Port of an HTTP proxy for programs; 0 for none."),
+	.max = 65535, .otherwise = "0",
+	.doc = "Port at 127.0.0.1 of an HTTP proxy for programs; 0 for none."),
     ROW(mesh_config, "connectTimeout", connect_timeout, FIELD_DURATION,
 	.check = check_connect_timeout, .otherwise = "10s",
 	.flags = FIELD_INERT,
@@ -273,12 +278,18 @@ static const struct field mesh_config_fields[] = {
 	.doc = "Whether requests are traced."),
     ROW(mesh_config, "accessLogFile", access_log_file, FIELD_STRING,
 	.flags = FIELD_INERT,
-	.doc = "File of the access log, such as /dev/stdout; none if empty."),
+	.doc =
+	    "File of the access log, such as /dev/stdout; where it goes here "
+	    "is the agent's setting access-log."),
     ROW(mesh_config, "accessLogFormat", access_log_format, FIELD_STRING,
-	.flags = FIELD_INERT,
-	.doc = "How a line looks; the usual way if empty."),
+	.check = check_log_format,
+	.doc =
+	    "How a line of an agent's access log looks, by Envoy's operators; "
+	    "an object of JSON with operators in its texts where the "
+	    "encoding is JSON; the usual way if empty. An agent's own "
+	    "access-log-format goes before it."),
     ROW(mesh_config, "accessLogEncoding", access_log_encoding, FIELD_ENUM,
-	.words = encoding_words, .otherwise = "TEXT", .flags = FIELD_INERT,
+	.words = encoding_words, .otherwise = "TEXT",
 	.doc = "Whether a line is text or JSON."),
     ROW(mesh_config, "enableEnvoyAccessLogService", enable_access_log_service,
 	FIELD_BOOL, .otherwise = "false", .flags = FIELD_INERT,
@@ -287,9 +298,8 @@ static const struct field mesh_config_fields[] = {
 	FIELD_BOOL, .otherwise = "false", .flags = FIELD_INERT,
 	.doc = "Leaves out connections that no listener takes."),
     ROW_OF(mesh_config, "defaultConfig", default_config, mesh_proxy,
-	.flags = FIELD_INERT, .doc = "What holds for every proxy."),
+	.doc = "What holds for every proxy."),
     ROW_OF(mesh_config, "outboundTrafficPolicy", outbound, mesh_outbound,
-	.flags = FIELD_INERT,
 	.doc = "Calls to what the mesh does not know; let pass if absent."),
     ROW_OF(mesh_config, "inboundTrafficPolicy", inbound, mesh_inbound,
 	.flags = FIELD_INERT,
@@ -324,9 +334,9 @@ static const struct field mesh_config_fields[] = {
 	.doc = "Prefers the own zone by its share; before "
 	       "localityLbSetting."),
     ROW(mesh_config, "dnsRefreshRate", dns_refresh_rate, FIELD_DURATION,
-	.otherwise = "60s", .flags = FIELD_INERT,
-	.doc = "How soon a name is asked for again after "
-	       "it could not be resolved."),
+	.otherwise = "60s",
+	.doc = "How soon a name is asked for again at the latest after it "
+	       "could not be resolved, or if the answer does not say it."),
     ROW(mesh_config, "h2UpgradePolicy", h2_upgrade, FIELD_ENUM,
 	.words = upgrade_words, .otherwise = "DO_NOT_UPGRADE",
 	.doc = "Whether HTTP/1.1 becomes HTTP/2 on the way."),

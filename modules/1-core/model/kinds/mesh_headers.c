@@ -19,18 +19,20 @@ static const struct field_word forward_cert_words[] = {
 
 static const struct message proxy_protocol_message =
     EMPTY_MESSAGE("ProxyProtocolConfiguration",
-	.doc = "The PROXY protocol, as what stands before sends it.");
+	.doc = "The PROXY protocol; it has no settings.");
 
 static const struct field topology_fields[] = {
     ROW(gateway_topology, "numTrustedProxies", num_trusted_proxies, FIELD_INT,
-	.min = 0, .max = UINT32_MAX, .otherwise = "0",
+	.min = 0, .max = UINT32_MAX, .otherwise = "0", .flags = FIELD_INERT,
 	.doc = "Proxies before the gateway whose X-Forwarded-For is "
 	       "believed."),
     ROW(gateway_topology, "forwardClientCertDetails", forward_client_cert,
 	FIELD_ENUM, .words = forward_cert_words, .otherwise = "UNDEFINED",
+	.flags = FIELD_INERT,
 	.doc = "What becomes of X-Forwarded-Client-Cert at a gateway."),
     ROW_OF(gateway_topology, "proxyProtocol", proxy_protocol, proxy_protocol,
-	.doc = "Connections begin with the PROXY protocol."),
+	.doc = "Connections to a gateway begin with a header of the PROXY "
+	       "protocol, version 1 or 2; others are closed."),
 };
 
 const struct message gateway_topology_message = MESSAGE(gateway_topology,

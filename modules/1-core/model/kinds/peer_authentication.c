@@ -76,7 +76,7 @@ static const struct field peer_authentication_fields[] = {
 const struct message peer_authentication_message =
     MESSAGE(peer_authentication, "PeerAuthentication",
 	peer_authentication_fields, .check = check_peer_authentication,
-	.doc = "Whether workloads take plain text.");
+	.doc = "Whether workloads take plain text, where that is captured.");
 
 const struct resource_kind kind_peer_authentication = {
     .group = "security.istio.io",
@@ -85,5 +85,4 @@ const struct resource_kind kind_peer_authentication = {
     .alias = "pa",
     .versions = (const char *const[]){"v1", "v1beta1", NULL},
     .spec = &peer_authentication_message,
-    .flags = FIELD_GUARD,
 };

@@ -65,10 +65,10 @@ static const struct field_word location_words[] = {
 };
 
 static const struct field_word resolution_words[] = {
-    {"NONE", ENTRY_NONE, FIELD_INERT},
+    {"NONE", ENTRY_NONE, 0},
     {"STATIC", ENTRY_STATIC, 0},
-    {"DNS", ENTRY_DNS, FIELD_INERT},
-    {"DNS_ROUND_ROBIN", ENTRY_DNS_ROUND_ROBIN, FIELD_INERT},
+    {"DNS", ENTRY_DNS, 0},
+    {"DNS_ROUND_ROBIN", ENTRY_DNS_ROUND_ROBIN, 0},
     {"DYNAMIC_DNS", ENTRY_DYNAMIC_DNS, FIELD_INERT},
     {NULL, 0, 0},
 };
@@ -79,9 +79,10 @@ static const struct field service_entry_fields[] = {
 	.check = check_entry_host,
 	.doc = "Names that callers use; the first label may be `*`."),
     ROW(service_entry, "addresses", addresses, FIELD_STRING,
-	.flags = FIELD_REPEATED | FIELD_INERT, .most = HOSTS_MAX, .longest = 64,
+	.flags = FIELD_REPEATED, .most = HOSTS_MAX, .longest = 64,
 	.check = check_ip_or_subnet,
-	.doc = "Addresses, or networks of them, that are the service's."),
+	.doc = "Addresses, or networks of them, that are the service's, for "
+	       "callers that are captured."),
     ROWS_OF(service_entry, "ports", ports, entry_port, 0, .most = PORTS_MAX,
 	.doc = "Ports of the service."),
     ROW(service_entry, "location", location, FIELD_ENUM,
@@ -109,11 +110,6 @@ static const struct field service_entry_fields[] = {
 static void
 check_service_entry(struct check *c, const void *message)
 {
-	const struct service_entry *e = message;
-	struct check resolution = check_member(c, "resolution");
-
-	if (!message_has(&service_entry_message, e, "resolution"))
-		check_in_force(&resolution, FIELD_INERT); /* NONE */
 	check_entry_ports(c, message);
 	check_entry_addresses(c, message);
 	check_entry_resolution(c, message);

@@ -85,7 +85,7 @@ static const struct message sidecar_egress_message =
 	.check = check_sidecar_egress, .doc = "One way out.");
 
 static const struct field_word outbound_words[] = {
-    {"REGISTRY_ONLY", OUTBOUND_REGISTRY_ONLY, FIELD_GUARD},
+    {"REGISTRY_ONLY", OUTBOUND_REGISTRY_ONLY, 0},
     {"ALLOW_ANY", OUTBOUND_ALLOW_ANY, 0},
     {NULL, 0, 0},
 };
@@ -134,7 +134,7 @@ static const struct field sidecar_fields[] = {
 	connection_pool, .flags = FIELD_INERT,
 	.doc = "Bounds of what comes in, for all ports."),
     ROW_OF(sidecar, "outboundTrafficPolicy", outbound_traffic_policy,
-	outbound_policy, .flags = FIELD_INERT,
+	outbound_policy,
 	.doc = "What becomes of calls that the mesh does not know; absent: "
 	       "what the mesh says."),
 };

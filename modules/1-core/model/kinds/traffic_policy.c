@@ -33,18 +33,20 @@ check_tcp_idle(struct check *c, const void *us)
 
 static const struct field tcp_pool_fields[] = {
     ROW(tcp_pool, "maxConnections", max_connections, FIELD_INT, .min = 0,
-	.max = INT32_MAX, .otherwise = "4294967295",
+	.max = INT32_MAX, .otherwise = "4294967295", .flags = FIELD_INERT,
 	.doc = "Most connections to the destination."),
     ROW(tcp_pool, "connectTimeout", connect_timeout, FIELD_DURATION,
-	.check = check_duration, .otherwise = "10s",
+	.check = check_duration, .otherwise = "10s", .flags = FIELD_INERT,
 	.doc = "How long a connection may take to be made."),
     ROW_OF(tcp_pool, "tcpKeepalive", keepalive, tcp_keepalive,
+	.flags = FIELD_INERT,
 	.doc = "The kernel's probes of silent connections; none if absent."),
     ROW(tcp_pool, "maxConnectionDuration", max_connection_duration,
 	FIELD_DURATION, .check = check_duration,
-	.doc = "How long a connection lives; without end if absent."),
+	.doc = "How long a connection lives: then TCP's is reset, and HTTP's "
+	       "ends with the requests that it has; without end if absent."),
     ROW(tcp_pool, "idleTimeout", idle_timeout, FIELD_DURATION,
-	.check = check_tcp_idle, .otherwise = "1h",
+	.check = check_tcp_idle, .otherwise = "1h", .flags = FIELD_INERT,
 	.doc = "Silence that ends a connection; 0s for none."),
 };
 
@@ -127,7 +129,7 @@ check_pool(struct check *c, const void *message)
 }
 
 static const struct field connection_pool_fields[] = {
-    ROW_OF(connection_pool, "tcp", tcp, tcp_pool, .flags = FIELD_INERT,
+    ROW_OF(connection_pool, "tcp", tcp, tcp_pool,
 	.doc = "Bounds of connections, of HTTP's too."),
     ROW_OF(
 	connection_pool, "http", http, http_pool, .doc = "Bounds of requests."),

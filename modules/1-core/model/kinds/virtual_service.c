@@ -314,18 +314,6 @@ check_sni(struct check *c, const struct virtual_service *vs, struct slice sni)
 		    SLICE_ARG(slice_sub(sni, 0, NAME_HOST_MAX)));
 }
 
-/* Gateways read a ClientHello; named listeners do not. */
-static void
-check_tls_in_force(struct check *c, const struct virtual_service *vs)
-{
-	struct check at = check_member(c, "tls");
-
-	if (vs->tls.count > 0 &&
-	    (vs->gateways.count == 0 ||
-		gateways_have_mesh(vs->gateways.items, vs->gateways.count)))
-		check_in_force(&at, FIELD_INERT);
-}
-
 static void
 check_tls_rules(struct check *c, const struct virtual_service *vs)
 {
@@ -374,7 +362,6 @@ check_virtual_service(struct check *c, const void *message)
 		    c, ERR_INVALID, "http, tcp or tls has to hold a rule");
 	check_http_rules(c, vs);
 	check_tls_rules(c, vs);
-	check_tls_in_force(c, vs);
 	check_reachability(c, vs);
 }
 

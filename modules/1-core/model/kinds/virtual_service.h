@@ -199,14 +199,6 @@ extern const struct message http_retry_message;
 /* True if the value has operators such as %REQ(x)% and is no plain text. */
 bool header_value_is_computed(struct slice value);
 
-/*
- * Cuts off up to the end of the next operator: the text before it, as written,
- * and what stands between its signs, "REQ(x)". False, and nothing is cut, if
- * none is left; one that does not end is text.
- */
-bool header_value_cut(
-    struct slice *rest, struct slice *out_text, struct slice *out_operator);
-
 /* --- connections ---------------------------------------------------------- */
 
 struct tcp_match {

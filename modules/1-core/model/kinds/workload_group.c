@@ -144,9 +144,11 @@ const struct message readiness_probe_message =
 
 static const struct field metadata_fields[] = {
     ROW(workload_metadata, "labels", labels, FIELD_STRING_MAP,
-	.check = check_label, .doc = "Labels of each workload that joins."),
+	.check = check_label,
+	.doc = "Labels of its workloads, as a gateway was given them."),
     ROW(workload_metadata, "annotations", annotations, FIELD_STRING_MAP,
-	.doc = "Annotations of each workload that joins."),
+	.doc = "Of these proxy.istio.io/config is looked at by a gateway "
+	       "with the labels, for gatewayTopology.proxyProtocol."),
 };
 
 static const struct message metadata_message = MESSAGE(workload_metadata,
@@ -156,11 +158,11 @@ static const struct field workload_group_fields[] = {
     ROW_OF(workload_group, "metadata", metadata, metadata,
 	.doc = "Labels and annotations of each workload that joins."),
     ROW_OF(workload_group, "template", workload, workload_entry,
-	.flags = FIELD_REQUIRED,
+	.flags = FIELD_REQUIRED | FIELD_INERT,
 	.doc = "What each workload's entry begins with; its address is its "
 	       "own."),
     ROW_OF(workload_group, "probe", probe, readiness_probe,
-	.doc = "How their health is asked."),
+	.flags = FIELD_INERT, .doc = "How their health is asked."),
 };
 
 const struct message workload_group_message =
@@ -174,5 +176,4 @@ const struct resource_kind kind_workload_group = {
     .alias = "wg",
     .versions = (const char *const[]){"v1", "v1beta1", "v1alpha3", NULL},
     .spec = &workload_group_message,
-    .flags = FIELD_INERT,
 };

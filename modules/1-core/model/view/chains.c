@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * chains — which listener takes a connection, and which of its chains.
+ * chains — which listener takes a connection, and which of its chains; or
+ * which rule, where there are none.
  *
  * Envoy's order (listener.FilterChainMatch): one property after the other,
  * and each time only the chains that are the most specific go on. It does not
@@ -22,14 +23,20 @@ fit_port(const struct view_chain_match *m, const struct view_connection *c)
 }
 
 static unsigned
+fit_cidrs(const struct cidr *cidrs, size_t count, const struct addr *called)
+{
+	unsigned best = count == 0 ? 1 : 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (cidr_contains(&cidrs[i], called))
+			best = MAX(best, 2 + (unsigned)cidrs[i].bits);
+	return best;
+}
+
+static unsigned
 fit_address(const struct view_chain_match *m, const struct view_connection *c)
 {
-	unsigned best = m->cidr_count == 0 ? 1 : 0;
-
-	for (size_t i = 0; i < m->cidr_count; i++)
-		if (cidr_contains(&m->cidrs[i], &c->destination))
-			best = MAX(best, 2 + (unsigned)m->cidrs[i].bits);
-	return best;
+	return fit_cidrs(m->cidrs, m->cidr_count, &c->destination);
 }
 
 static unsigned
@@ -46,13 +53,19 @@ fit_name(struct slice pattern, struct slice sni)
 }
 
 static unsigned
+fit_names(const struct slice *names, size_t count, struct slice sni)
+{
+	unsigned best = count == 0 ? 1 : 0;
+
+	for (size_t i = 0; sni.len > 0 && i < count; i++)
+		best = MAX(best, fit_name(names[i], sni));
+	return best;
+}
+
+static unsigned
 fit_sni(const struct view_chain_match *m, const struct view_connection *c)
 {
-	unsigned best = m->sni_count == 0 ? 1 : 0;
-
-	for (size_t i = 0; c->sni.len > 0 && i < m->sni_count; i++)
-		best = MAX(best, fit_name(m->snis[i], c->sni));
-	return best;
+	return fit_names(m->snis, m->sni_count, c->sni);
 }
 
 static unsigned
@@ -178,6 +191,90 @@ view_chain_misfit(
 	return VIEW_FITS;
 }
 
+bool
+view_translates_grpc_web(const struct view_chain *by,
+    const struct view_host *host, const struct view_cluster *to)
+{
+	return (by != NULL && by->grpc_web) ||
+	       (host != NULL && host->protocol == VIEW_GRPC_WEB) ||
+	       (to != NULL && to->protocol == VIEW_GRPC_WEB);
+}
+
+/* --- without a chain ------------------------------------------------------ */
+
+static bool
+takes_port(const struct view_tcp_route *r, uint16_t port)
+{
+	for (size_t i = 0; i < r->port_count; i++)
+		if (r->ports[i] == port)
+			return true;
+	return r->port_count == 0 && r->never.len == 0;
+}
+
+/* 0: it does not take the port, or not the address. */
+static unsigned
+fit_called(const struct view_tcp_route *r, uint16_t port,
+    const struct view_connection *c)
+{
+	return takes_port(r, port)
+		   ? fit_cidrs(r->cidrs, r->cidr_count, &c->destination)
+		   : 0;
+}
+
+enum view_misfit
+view_tcp_misfit(const struct view_tcp_route *r, uint16_t port,
+    const struct view_connection *c)
+{
+	if (!takes_port(r, port))
+		return VIEW_OTHER_PORT;
+	if (fit_called(r, port, c) == 0)
+		return VIEW_OTHER_ADDRESS;
+	return fit_names(r->snis, r->sni_count, c->sni) == 0 ? VIEW_OTHER_SNI
+							     : VIEW_FITS;
+}
+
+static const struct view_tcp_route *
+best_of(const struct view_host *host, const struct view_connection *c)
+{
+	const struct view_tcp_route *last, *best = NULL;
+	unsigned address = 1, name = 0;
+
+	if (host->tcp_count == 0)
+		return NULL;
+	for (size_t i = 0; i < host->tcp_count; i++)
+		address =
+		    MAX(address, fit_called(&host->tcp[i], host->port, c));
+	for (size_t i = 0; i < host->tcp_count; i++) {
+		const struct view_tcp_route *r = &host->tcp[i];
+		unsigned fit = fit_names(r->snis, r->sni_count, c->sni);
+
+		if (fit_called(r, host->port, c) == address && fit > name) {
+			best = r;
+			name = fit;
+		}
+	}
+	last = &host->tcp[host->tcp_count - 1];
+	if (best == NULL && view_tcp_misfit(last, host->port, c) == VIEW_FITS)
+		return last;
+	return best;
+}
+
+const struct view_tcp_route *
+view_route_tcp(const struct view_host *host, const struct view_connection *c,
+    const struct view_trace *trace)
+{
+	const struct view_tcp_route *best = best_of(host, c);
+	struct view_step step = {.host = host};
+
+	for (size_t i = 0;
+	     trace != NULL && !step.matched && i < host->tcp_count; i++) {
+		step.tcp = &host->tcp[i];
+		step.matched = step.tcp == best;
+		trace->step(trace->arg, &step);
+	}
+	return best;
+}
+
 /* --- listeners ------------------------------------------------------------ */
 
 enum { KEY_BYTES = 19 };
@@ -195,52 +292,99 @@ key_of(const struct addr *a, unsigned char out[KEY_BYTES])
 void
 add_listener(struct builder *b, struct view_listener *l)
 {
-	struct scope *s = b->scope;
-	unsigned char *key = take(b, 1, KEY_BYTES);
+	struct listener_set *set = l->direction == VIEW_INBOUND
+				       ? &b->v->inbound
+				       : &b->scope->listeners[l->direction];
+	unsigned char key[KEY_BYTES];
 
-	if (key == NULL)
-		return;
+	if (b->outbound_now != NULL)
+		set = b->outbound_now;
 	l->snis = index_snis(b, l);
-	rows_add(&s->listeners[l->direction], l);
+	rows_add(&set->rows, l);
 	if (l->path.len > 0)
 		return; /* nobody looks for it by an address */
-	(void)map_put(&s->listener_by_addr[l->direction], key_of(&l->addr, key),
-	    l); /* addresses differ */
+	(void)map_put(
+	    &set->by_addr, key_of(&l->addr, key), l); /* addresses differ */
 }
 
-const struct view_listener *
-find_listener(
-    const struct scope *s, enum view_direction direction, const struct addr *a)
+/* Stands for one that a patch has no more. */
+static struct view_listener no_listener;
+
+void
+hide_listener(struct listener_set *set, const struct view_listener *l)
 {
 	unsigned char key[KEY_BYTES];
 
-	return map_get(&s->listener_by_addr[direction], key_of(a, key));
+	(void)map_put(&set->by_addr, key_of(&l->addr, key),
+	    &no_listener); /* the base's */
+}
+
+const struct view_listener *
+find_listener(const struct listener_set *set, const struct addr *a)
+{
+	unsigned char key[KEY_BYTES];
+
+	return map_get(&set->by_addr, key_of(a, key));
+}
+
+/* What a patch has in place of the base's; NULL: nothing. */
+static const struct listener_set *
+set_now(
+    const struct view *v, const struct view_scope *of, enum view_direction d)
+{
+	const struct scope *s =
+	    of != NULL ? scope_const(of) : v->scopes.items[0];
+	const struct listener_set *set = v->front != NULL && d == VIEW_OUTBOUND
+					     ? &v->front->outbound[s->place]
+					     : NULL;
+
+	return set != NULL && set->rows.items != NULL ? set : NULL;
+}
+
+static const struct view_listener *
+find_now(const struct listener_set *now, const struct listener_set *base,
+    const struct addr *a)
+{
+	const struct view_listener *l =
+	    now != NULL ? find_listener(now, a) : NULL;
+
+	if (l == NULL)
+		return find_listener(base, a);
+	return l != &no_listener ? l : NULL;
+}
+
+static const struct listener_set *
+set_of(const struct view *v, const struct view_scope *of, enum view_direction d)
+{
+	const struct scope *own = v->scopes.items[0];
+	const struct scope *s = of != NULL ? scope_const(of) : own;
+
+	return s == own && d == VIEW_INBOUND ? &v->inbound : &s->listeners[d];
 }
 
 const struct view_listener *
 view_find_listener(const struct view *v, const struct view_scope *of,
     enum view_direction direction, const struct addr *destination)
 {
-	const struct scope *s =
-	    of != NULL ? scope_const(of) : v->scopes.items[0];
+	const struct listener_set *set = set_of(v, of, direction);
+	const struct listener_set *now = set_now(v, of, direction);
 	struct addr any = {.port = destination->port};
-	const struct view_listener *l =
-	    find_listener(s, direction, destination);
+	const struct view_listener *l = find_now(now, set, destination);
 
 	if (l == NULL)
-		l = find_listener(s, direction, &any);
+		l = find_now(now, set, &any);
 	any.port = 0;
-	return l != NULL ? l : find_listener(s, direction, &any);
+	return l != NULL ? l : find_now(now, set, &any);
 }
 
 const struct view_listener *const *
 view_listeners(const struct view *v, const struct view_scope *of,
     enum view_direction direction, size_t *out_count)
 {
-	const struct scope *s =
-	    of != NULL ? scope_const(of) : v->scopes.items[0];
+	const struct listener_set *set = set_now(v, of, direction);
 
-	*out_count = s->listeners[direction].count;
-	return (const struct view_listener *const *)s->listeners[direction]
-	    .items;
+	if (set == NULL)
+		set = set_of(v, of, direction);
+	*out_count = set->rows.count;
+	return (const struct view_listener *const *)set->rows.items;
 }

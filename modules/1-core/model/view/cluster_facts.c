@@ -125,7 +125,7 @@ endpoint_fact(struct tree *t, const struct view_endpoint *e)
 	char text[ENDPOINT_TEXT_MAX];
 
 	return tree_printf(t, e->weight > 1 ? "%s weight %u" : "%s",
-	    view_endpoint_address(e, text), (unsigned)e->weight);
+	    view_endpoint_written(e, text), (unsigned)e->weight);
 }
 
 static struct value *
@@ -134,13 +134,16 @@ endpoint_facts(struct tree *t, const struct view_cluster *c)
 	struct value *list = tree_list(t);
 	struct slice *all =
 	    arena_alloc_array(t->arena, c->endpoint_count + 1, sizeof(*all));
+	size_t count = 0;
 
 	t->full = t->full || all == NULL;
+	/* It resolves names itself. */
 	for (size_t i = 0; all != NULL && i < c->endpoint_count; i++)
-		all[i] = endpoint_fact(t, c->endpoints[i]);
+		if (!c->endpoints[i]->is_further)
+			all[count++] = endpoint_fact(t, c->endpoints[i]);
 	if (all != NULL)
-		qsort(all, c->endpoint_count, sizeof(*all), by_text);
-	for (size_t i = 0; all != NULL && i < c->endpoint_count; i++)
+		qsort(all, count, sizeof(*all), by_text);
+	for (size_t i = 0; i < count; i++)
 		tree_add_text(t, list, all[i]);
 	return list;
 }

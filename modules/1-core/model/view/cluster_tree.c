@@ -39,6 +39,16 @@ endpoint_security(
 }
 
 static struct value *
+others(struct tree *t, const struct view_endpoint *e)
+{
+	struct value *list = tree_list(t);
+
+	for (size_t i = 0; i < e->other_count; i++)
+		tree_add_text(t, list, tree_addr(t, &e->others[i]));
+	return list;
+}
+
+static struct value *
 endpoint(
     struct tree *t, const struct view_cluster *c, const struct view_endpoint *e)
 {
@@ -47,6 +57,9 @@ endpoint(
 
 	tree_put_text(t, map, "address",
 	    tree_printf(t, "%s", view_endpoint_address(e, text)));
+	if (e->name.len > 0 && e->addr.family != ADDR_NONE)
+		tree_put_text(t, map, "name", e->name);
+	tree_put(t, map, "alsoAt", others(t, e));
 	tree_put_text(t, map, "tunnel", tree_addr(t, &e->tunnel));
 	tree_put_text(t, map, "network", e->network);
 	tree_put_text(t, map, "node", e->node);
@@ -334,7 +347,6 @@ inert(struct tree *t, const struct view_cluster *c)
 	    {"hash", p->balancing.hash.on != VIEW_HASH_NONE},
 	    {"warmup", p->balancing.warmup.duration_us > 0},
 	    {"tls", p->tls != NULL},
-	    {"proxyProtocol", p->proxy_protocol > 0},
 	    {"tunnel", p->tunnel != NULL},
 	    {"priorities",
 		c->locality_count > 0 &&

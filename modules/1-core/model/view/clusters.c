@@ -58,8 +58,8 @@ find_policy(const struct merged_rule *m, const struct resource **out_rule)
 	return NULL;
 }
 
-static bool
-is_by_name(const struct service_row *s)
+bool
+is_resolved(const struct service_row *s)
 {
 	return s->row.resolution == VIEW_DNS ||
 	       s->row.resolution == VIEW_DNS_FIRST;
@@ -101,7 +101,7 @@ find_settings(struct builder *b, struct wanted *w)
 		s.selecting = m != NULL && m->callers != NULL;
 		w->merged = cluster_policy_of(b, &s);
 	}
-	w->fails_over = notices_failures(b, &s, is_by_name(w->s));
+	w->fails_over = notices_failures(b, &s, is_resolved(w->s));
 	if (w->rule == NULL)
 		w->rule = from;
 }
@@ -158,7 +158,7 @@ speaks_http2(const struct builder *b, const struct wanted *w)
 
 	if (w->merged->connections.as_downstream || sniffed)
 		return false;
-	if (p == VIEW_HTTP2 || p == VIEW_GRPC || wish == H2_UPGRADE)
+	if (p == VIEW_HTTP2 || view_protocol_is_grpc(p) || wish == H2_UPGRADE)
 		return true;
 	return wish == H2_DEFAULT && view_protocol_is_http(p) &&
 	       b->mesh->h2_upgrade == 1;
@@ -270,10 +270,27 @@ choose_endpoints(struct builder *b, struct cluster_row *row,
 
 /* --- the row -------------------------------------------------------------- */
 
+/* Has another of its name come already? */
+static bool
+is_named_before(const struct builder *b, const struct wanted *w)
+{
+	if (b->arriving == NULL)
+		return map_get(&b->v->cluster_by_name, w->name) != NULL;
+	for (const struct cluster_row *c = w->p->clusters; c != NULL;
+	     c = c->next)
+		if (slice_eq(c->row.name, w->name))
+			return true;
+	return false;
+}
+
 /* Into the lists of the view; of one name the first is found by it. */
 static void
 register_cluster(struct builder *b, struct view_cluster *c)
 {
+	if (b->arriving != NULL) {
+		rows_add(&b->box->their_clusters, c);
+		return;
+	}
 	if (map_get(&b->v->cluster_by_name, c->name) == NULL)
 		(void)map_put(
 		    &b->v->cluster_by_name, c->name, c); /* see above */
@@ -290,7 +307,7 @@ make(struct builder *b, const struct wanted *w)
 		return NULL;
 	c = &row->row;
 	c->id = slice_hash_stable(w->name);
-	if (map_get(&b->v->cluster_by_name, w->name) != NULL)
+	if (is_named_before(b, w))
 		c->id ^=
 		    b->scope->hash; /* other rules hold for these callers */
 	c->name = w->name;
@@ -351,17 +368,47 @@ cluster_name(struct builder *b, const struct service_row *s,
 		   subset, S("|"), s->row.istio));
 }
 
+/* What stands in the rows of the base for what holds now. */
+static const struct merged_rule *
+rule_before(const struct ruled *r, const struct merged_rule *now)
+{
+	for (size_t i = 0; r != NULL && i < r->pair_count; i++)
+		if (r->pairs[i].now == now)
+			return r->pairs[i].old;
+	return now;
+}
+
+/* One that a patch has beside those of its base. */
+static struct cluster_row *
+find_later(const struct builder *b, const struct wanted *w, struct slice subset)
+{
+	for (size_t i = 0; i < b->v->renewal_count; i++) {
+		const struct box *box = b->v->renewals[i].box;
+
+		for (size_t j = 0; box != NULL && j < box->clusters.count;
+		     j++) {
+			struct cluster_row *c = box->clusters.items[j];
+
+			if (c->row.service == &w->s->row &&
+			    c->row.port == w->p->port &&
+			    slice_eq(c->row.subset, subset))
+				return c;
+		}
+	}
+	return NULL;
+}
+
 /* Scopes in which the same holds have a cluster in common. */
 static struct cluster_row *
 find_made(const struct builder *b, const struct wanted *w, struct slice subset)
 {
+	const struct merged_rule *m = rule_before(w->s->ruled, w->m);
 	struct cluster_row *c = w->p->clusters;
 
-	while (
-	    c != NULL && (c->rule != w->m || !slice_eq(c->row.subset, subset) ||
-			     (c->is_own && c->scope != b->scope)))
+	while (c != NULL && (c->rule != m || !slice_eq(c->row.subset, subset) ||
+				(c->is_own && c->scope != b->scope)))
 		c = c->next;
-	return c;
+	return c != NULL || w->s->ruled == NULL ? c : find_later(b, w, subset);
 }
 
 /* It is there even if no rule leads to it, where that is asked for. */
@@ -393,7 +440,7 @@ add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 	if (row == NULL)
 		return NULL;
 	c = &row->row;
-	if (is_by_name(w->s) && c->endpoint_count == 0 &&
+	if (is_resolved(w->s) && c->endpoint_count == 0 &&
 	    c->type != VIEW_CLUSTER_ORIGINAL_DST) {
 		*missing = take_printf(b,
 		    "%.*s has no endpoint%s%.*s whose name could be resolved",
@@ -428,6 +475,50 @@ remake_cluster(struct builder *b, const struct cluster_row *old,
 	return row;
 }
 
+struct slice
+view_cluster_why_none(const struct view_cluster *c)
+{
+	struct slice why = S("");
+
+	for (size_t i = 0; i < c->endpoint_count; i++) {
+		if (c->endpoints[i]->usable)
+			return S("");
+		if (why.len == 0 && c->endpoints[i]->name.len > 0)
+			why = c->endpoints[i]->reason;
+	}
+	return why;
+}
+
+bool
+has_cluster(struct builder *b, struct service_row *s, struct port_row *p,
+    struct slice subset)
+{
+	const struct wanted w = {.s = s, .p = p, .m = rule_of(b, s)};
+
+	return find_made(b, &w, subset) != NULL;
+}
+
+struct cluster_row *
+add_later(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct merged_rule *m, struct slice subset)
+{
+	struct wanted w = {
+	    .s = s, .p = p, .m = m, .name = cluster_name(b, s, p, subset)};
+	struct cluster_row *row;
+
+	w.subset = find_subset(m, subset, &w.rule);
+	if (w.subset == NULL || b->full ||
+	    map_get(&b->v->cluster_by_name, w.name) != NULL)
+		return NULL;
+	find_settings(b, &w);
+	row = b->full ? NULL : make(b, &w);
+	if (row == NULL || (row->is_own && b->v->scopes.count > 1))
+		return NULL;
+	row->is_kept = true;
+	row->rule = rule_before(s->ruled, m);
+	return row;
+}
+
 const struct view_cluster *
 find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
     struct slice subset, struct slice *missing)
@@ -436,9 +527,9 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 	    .s = s, .p = &s->ports[p - s->ports], .m = rule_of(b, s)};
 	struct cluster_row *made = find_made(b, &w, subset);
 
-	if (made != NULL)
+	if (made != NULL && s->ruled == NULL)
 		return keep(b, made);
-	if (subset.len > 0) {
+	if (subset.len > 0) { /* of the base's it may be gone */
 		w.subset = find_subset(w.m, subset, &w.rule);
 		if (w.subset == NULL) {
 			*missing = take_printf(b,
@@ -447,7 +538,9 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 			return NULL;
 		}
 	}
-	if (b->box != NULL) { /* views have as many clusters as before */
+	if (made != NULL)
+		return keep(b, made);
+	if (b->box != NULL && b->arriving != s) { /* it has no slot */
 		b->more_follows = true;
 		return NULL;
 	}
@@ -472,17 +565,21 @@ add_subsets(
 	}
 }
 
+void
+compile_subsets_of(struct builder *b, struct service_row *s)
+{
+	const struct merged_rule *m = rule_of(b, s);
+
+	if (m != NULL && find_service(b, s->row.host) == s)
+		add_subsets(b, s, m);
+}
+
 /* Those that no route leads to are there as well, as upstream has them. */
 void
 compile_subsets(struct builder *b)
 {
-	for (size_t i = 0; i < b->services.count && !b->full; i++) {
-		struct service_row *s = b->services.items[i];
-		const struct merged_rule *m = rule_of(b, s);
-
-		if (m != NULL && find_service(b, s->row.host) == s)
-			add_subsets(b, s, m);
-	}
+	for (size_t i = 0; i < b->services.count && !b->full; i++)
+		compile_subsets_of(b, b->services.items[i]);
 }
 
 /* --- without a service ---------------------------------------------------- */

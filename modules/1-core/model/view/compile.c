@@ -82,8 +82,11 @@ new_view(const struct view_input *in)
 	atomic_init(&v->refs, 1);
 	arena_init(&v->arena, VIEW_BYTES_MAX);
 	map_init(&v->regexes);
+	map_init(&v->more_hosts);
+	map_init(&v->hosts_now);
 	map_init(&v->cluster_by_name);
 	map_init(&v->upstream_by_name);
+	listeners_init(&v->inbound);
 	v->generation = in->generation;
 	return v;
 }
@@ -150,10 +153,14 @@ builder_new(struct view *v, const struct view_input *in)
 	b->arena = &v->arena;
 	b->in = in;
 	map_init(&b->service_by_host);
+	map_init(&b->names);
 	map_init(&b->policies);
 	map_init(&b->http_rules);
 	map_init(&b->peers_by_ns);
 	map_init(&b->peers_by_label);
+	map_init(&b->led_to);
+	map_init(&b->two_labels);
+	map_init(&b->overridden);
 	return b;
 }
 
@@ -163,9 +170,9 @@ builder_trim(struct builder *b)
 {
 	rows_fini(&b->virtual_services);
 	rows_fini(&b->sidecars);
-	rows_fini(&b->services_by_age);
 	rows_fini(&b->problems);
 	map_fini(&b->policies, NULL);
+	map_fini(&b->names, NULL);
 	for (size_t i = 0; i < b->services.count; i++)
 		service_fini(b->services.items[i]);
 }
@@ -179,6 +186,14 @@ builder_free(struct builder **bp)
 	if (b == NULL)
 		return;
 	rows_fini(&b->services);
+	rows_fini(&b->services_by_age);
+	rows_fini(&b->named);
+	rows_fini(&b->unserved);
+	map_fini(&b->led_to, rows_drop);
+	map_fini(&b->two_labels, NULL);
+	map_fini(&b->overridden, NULL);
+	mem_free(&b->numbers);
+	rows_fini(&b->gateway_sets);
 	rules_fini(b);
 	map_fini(&b->http_rules, http_rules_drop);
 	workloads_fini(b);
@@ -210,6 +225,7 @@ view_drop(struct view *v)
 	rows_fini(&v->scopes);
 	map_fini(&v->cluster_by_name, NULL);
 	map_fini(&v->upstream_by_name, NULL);
+	listeners_fini(&v->inbound);
 	v->magic = 0;
 	arena_fini(&v->arena);
 	mem_free(&v);
@@ -252,18 +268,33 @@ keep_input(struct builder *b)
 	struct view *v = b->v;
 
 	v->version = in->version;
-	v->serving_count = in->serving_count;
+	v->serving_count = in->serving_count + b->unserved.count;
 	v->servings = mem_new_array(
-	    MAX(in->serving_count, (size_t)1), sizeof(*v->servings));
+	    MAX(v->serving_count, (size_t)1), sizeof(*v->servings));
 	for (size_t i = 0; i < in->serving_count; i++)
 		v->servings[i] = (struct serving_state){in->servings[i].version,
 		    is_served_here(v, &in->servings[i])};
+	for (size_t i = 0; i < b->unserved.count; i++)
+		v->servings[in->serving_count + i].version =
+		    names_version(in, b->unserved.items[i]);
 	b->kept = (struct view_input){.proxy = in->proxy,
 	    .network = take_copy(b, in->network),
 	    .addrs = v->addrs,
 	    .addr_count = v->addr_count};
 	b->in = &b->kept;
-	b->is_plain = b->gateway_scale == 0 && !has_selecting_entry(b);
+	/* A network's gateway may be a service that is found by name. */
+	b->is_plain = b->gateway_scale == 0 && !has_selecting_entry(b) &&
+		      !b->is_mixed && in->endpoint_count == 0 &&
+		      (v->name_count == 0 || b->networks.count == 0);
+}
+
+/* There will be no patches. */
+static void
+settle(struct view *v)
+{
+	builder_free(&v->made_by);
+	for (size_t i = 0; i < v->scopes.count; i++)
+		scope_settle(v->scopes.items[i]);
 }
 
 enum err
@@ -288,7 +319,7 @@ view_compile(const struct view_input *in, struct view **out, struct fault *why)
 		    (int)VIEW_BYTES_MAX);
 	}
 	if (in->version == 0)
-		builder_free(&v->made_by);
+		settle(v);
 	*out = v;
 	return OK;
 }
@@ -319,15 +350,22 @@ view_unref(struct view **vp)
 const struct view_host *const *
 view_hosts(const struct view *v, size_t *out_count)
 {
-	*out_count = v->hosts.count;
-	return (const struct view_host *const *)v->hosts.items;
+	const struct rows *all =
+	    v->listed_hosts.items != NULL ? &v->listed_hosts : &v->hosts;
+
+	*out_count = all->count;
+	return (const struct view_host *const *)all->items;
 }
 
 const struct view_cluster *const *
 view_clusters(const struct view *v, size_t *out_count)
 {
-	*out_count = v->clusters.count;
-	return (const struct view_cluster *const *)v->clusters.items;
+	const struct rows *all = v->listed_clusters.items != NULL
+				     ? &v->listed_clusters
+				     : &v->clusters;
+
+	*out_count = all->count;
+	return (const struct view_cluster *const *)all->items;
 }
 
 const struct view_upstream *
@@ -335,6 +373,19 @@ view_upstreams(const struct view *v, size_t *out_count)
 {
 	*out_count = v->upstream_count;
 	return v->upstreams;
+}
+
+const struct view_name *
+view_names(const struct view *v, size_t *out_count)
+{
+	*out_count = v->name_count;
+	return v->names;
+}
+
+uint64_t
+view_name_refresh_us(const struct view *v)
+{
+	return v->mesh->dns_refresh_rate;
 }
 
 const struct view_caller *

@@ -362,16 +362,12 @@ find_delegate(struct builder *b, const struct resource *root,
     const struct delegate_spec *d)
 {
 	struct slice ns = d->ns.len > 0 ? d->ns : root->key.ns;
+	const struct resource *r =
+	    find_resource(b->v, &kind_virtual_service, ns, d->name);
 
-	for (size_t i = 0; i < b->v->resources.count; i++) {
-		const struct resource *r = b->v->resources.items[i];
-
-		if (r->kind == &kind_virtual_service &&
-		    slice_eq(r->key.name, d->name) && slice_eq(r->key.ns, ns) &&
-		    resource_virtual_service(r)->hosts.count == 0)
-			return r;
-	}
-	return NULL;
+	return r != NULL && resource_virtual_service(r)->hosts.count == 0
+		   ? r
+		   : NULL;
 }
 
 static void

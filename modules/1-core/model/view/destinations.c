@@ -20,7 +20,7 @@ static struct service_row *
 find_own(const struct builder *b, struct slice host)
 {
 	struct service_row *s =
-	    b->rules_ns.len > 0 ? map_get(&b->service_by_host, host) : NULL;
+	    b->rules_ns.len > 0 ? service_at(b, host) : NULL;
 
 	while (s != NULL &&
 	       (!slice_eq(s->row.ns, b->rules_ns) || !is_seen_service(b, s)))
@@ -115,7 +115,7 @@ find_target(const struct builder *b, struct slice host,
 static struct slice
 no_service(struct builder *b, struct slice host)
 {
-	if (map_get(&b->service_by_host, host) == NULL)
+	if (service_at(b, host) == NULL)
 		return take_printf(
 		    b, "there is no service %.*s", SLICE_ARG(host));
 	return take_printf(b,
@@ -203,6 +203,23 @@ find_destination_service(struct builder *b, const struct destination_spec *spec,
 	return find_target(b, host, spec, /* called */ 0).service;
 }
 
+/* What becomes of it hangs on DestinationRules of the service. */
+static void
+name_subset(struct builder *b, struct service_row *s)
+{
+	struct named_by *n;
+
+	s->is_split = s->is_split || b->owner == NULL;
+	if (b->owner == NULL || b->box != NULL ||
+	    (s->namings != NULL && s->namings->by == b->owner))
+		return;
+	n = take(b, 1, sizeof(*n));
+	if (n == NULL)
+		return;
+	*n = (struct named_by){b->owner, s->namings};
+	s->namings = n;
+}
+
 void
 compile_destination(struct builder *b, const struct destination_spec *spec,
     const struct resource *owner, uint16_t called_port,
@@ -217,9 +234,12 @@ compile_destination(struct builder *b, const struct destination_spec *spec,
 		out->missing = no_service(b, host);
 	else if (t.row == NULL)
 		out->missing = no_port(b, &t, spec);
-	else
+	else {
+		if (spec->subset.len > 0)
+			name_subset(b, t.service);
 		out->cluster = find_cluster(
 		    b, t.service, t.row, spec->subset, &out->missing);
+	}
 	if (out->cluster != NULL) {
 		out->name = out->cluster->name;
 		return;

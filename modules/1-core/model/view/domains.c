@@ -31,7 +31,7 @@ add_routes(struct builder *b, struct slice name)
 	r->scope = b->scope;
 	r->name = name;
 	map_init(&r->domains);
-	rows_add(&b->scope->routes, r);
+	rows_add(b->box != NULL ? &b->box->routes : &b->scope->routes, r);
 	return r;
 }
 
@@ -92,35 +92,50 @@ seal_routes(struct view_routes *r)
 	rows_sort(&r->odd, longest_first);
 }
 
+struct slice
+more_key(const void *of, struct slice domain, char out[MORE_KEY_MAX])
+{
+	return slice_join(
+	    SLICES(slice_of(&of, sizeof(of)), domain), out, MORE_KEY_MAX);
+}
+
 /* --- looking up ---------------------------------------------------------- */
 
-/* "shop.com:8080" without its port; "[::1]:80" without that, too. */
-static struct slice
-without_port(struct slice authority)
+struct slice
+view_split_authority(struct slice authority, uint16_t *out_port)
 {
-	struct slice rest;
-	struct slice port;
-	uint16_t number;
+	size_t colon = slice_rfind(authority, ':');
+	struct slice rest = slice_sub(authority, 0, colon);
+	struct slice port = slice_sub(authority, colon + 1, authority.len);
 
-	for (size_t i = authority.len; i > 0; i--)
-		if (authority.ptr[i - 1] == ':') {
-			rest = slice_sub(authority, 0, i - 1);
-			port = slice_sub(authority, i, authority.len);
-			if (slice_ends(rest, S("]")) ||
-			    slice_find(rest, ':') == rest.len)
-				return addr_parse_port(port, &number) == OK
-					   ? rest
-					   : authority;
-			return authority; /* an IPv6 address without brackets */
-		}
+	/* Else an IPv6 address without brackets. */
+	if (colon < authority.len &&
+	    (slice_ends(rest, S("]")) || slice_find(rest, ':') == rest.len) &&
+	    addr_parse_port(port, out_port) == OK)
+		return rest;
+	*out_port = 0;
 	return authority;
+}
+
+/* A patch may have one more, or one less. */
+static const struct view_host *
+find_exact_now(
+    const struct view *v, const struct view_routes *r, struct slice domain)
+{
+	const struct view_host *h = view_host_now(v, find_exact(r, domain));
+	char text[MORE_KEY_MAX];
+
+	return h != NULL || v->more_hosts.count == 0
+		   ? h
+		   : map_get(&v->more_hosts, more_key(r, domain, text));
 }
 
 /* One of a service whose own name this is. */
 static const struct view_host *
-find_service_host(const struct view_routes *r, struct slice name)
+find_service_host(
+    const struct view *v, const struct view_routes *r, struct slice name)
 {
-	const struct view_host *h = map_get(&r->domains, name);
+	const struct view_host *h = find_exact_now(v, r, name);
 
 	return h != NULL && h->service != NULL &&
 		       slice_eq(h->service->host, name)
@@ -213,9 +228,10 @@ find_wildcard(const struct view_routes *r, struct slice host, char *text)
 
 /* The last dot belongs to services' names alone. */
 static const struct view_host *
-find_absolute(const struct view_routes *r, struct slice host, char *text)
+find_absolute(const struct view *v, const struct view_routes *r,
+    struct slice host, char *text)
 {
-	const struct view_host *h = find_service_host(r, host);
+	const struct view_host *h = find_service_host(v, r, host);
 
 	if (h == NULL)
 		h = find_wildcard(r, host, text);
@@ -228,9 +244,9 @@ find_form(const struct view *v, const struct view_routes *r, struct slice host,
     char *text)
 {
 	if (!slice_ends(host, S(".")))
-		return find_service_host(r, spell_out(v, r, text, host));
+		return find_service_host(v, r, spell_out(v, r, text, host));
 	host = in_domain(v, text, slice_sub(host, 0, host.len - 1));
-	return find_absolute(r, host, text);
+	return find_absolute(v, r, host, text);
 }
 
 static const struct view_host *
@@ -248,7 +264,7 @@ find(const struct view *v, const struct view_routes *r, struct slice host)
 	host = slice_of(text, host.len);
 	if (r->scope != NULL)
 		host = in_domain(v, text, host);
-	h = map_get(&r->domains, host);
+	h = find_exact_now(v, r, host);
 	if (h == NULL && r->scope != NULL)
 		h = find_form(v, r, host, text);
 	if (h == NULL && !slice_ends(host, S(".")))
@@ -256,9 +272,24 @@ find(const struct view *v, const struct view_routes *r, struct slice host)
 	return h != NULL ? h : r->any;
 }
 
+/* Only a port that somebody serves has a set. */
+static const struct view_routes *
+routes_for_port(const struct view_routes *r, uint16_t port)
+{
+	char text[SLICE_U64_MAX];
+
+	if (!r->by_port || port == 0 || port == 80)
+		return r;
+	return map_get(&r->scope->routes_by_name, slice_from_u64(port, text));
+}
+
 const struct view_host *
 view_find_domain(
     const struct view *v, const struct view_routes *r, struct slice authority)
 {
-	return view_host_now(v, find(v, r, without_port(authority)));
+	uint16_t port;
+	struct slice host = view_split_authority(authority, &port);
+	const struct view_routes *of = routes_for_port(r, port);
+
+	return view_host_now(v, of != NULL ? find(v, of, host) : r->any);
 }

@@ -15,6 +15,7 @@ struct door {
 
 struct gateway_state {
 	struct builder *b;
+	bool is_behind; /* see stands_behind_proxy() */
 	struct serving serving;
 	struct bindings bindings;
 	struct map doors;       /* name of the listener → struct door */
@@ -36,6 +37,11 @@ void match_server(
 /* As the server's tls says. */
 void end_tls(
     struct builder *b, const struct served *s, struct view_chain_tls *out);
+
+/* --- what stands before (topology.c) ------------------------------------- */
+
+/* All that comes to this gateway begins with a PROXY header. */
+bool stands_behind_proxy(struct builder *b);
 
 /* --- bytes (passed.c) ----------------------------------------------------- */
 

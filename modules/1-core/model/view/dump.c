@@ -2,6 +2,7 @@
 /*
  * dump — a whole view as a tree, and as a number.
  */
+#include "authn.h"
 #include "inside.h"
 #include "tree.h"
 
@@ -99,8 +100,9 @@ upstream(struct tree *t, const struct view_upstream *u)
 }
 
 static struct value *
-exposed(struct tree *t, const struct view_exposed *e)
+exposed(struct tree *t, const struct view *v, const struct view_exposed *e)
 {
+	const struct view_guard *g = view_guard_now(v, e->guard);
 	struct value *map = tree_map(t);
 
 	tree_put_text(t, map, "service", e->host);
@@ -111,8 +113,8 @@ exposed(struct tree *t, const struct view_exposed *e)
 	tree_put_text(t, map, "target", tree_addr(t, &e->target));
 	tree_put_text(t, map, "identity", e->identity);
 	tree_put(t, map, "labels", tree_labels(t, &e->labels));
-	tree_put(t, map, "access", tree_access(t, e->access));
-	tree_put(t, map, "tokens", tree_authn(t, e->authn));
+	tree_put(t, map, "access", tree_access(t, g->access));
+	tree_put(t, map, "tokens", tree_authn(t, g->authn));
 	return map;
 }
 
@@ -139,17 +141,21 @@ everything(struct tree *t, const struct view *v)
 	struct value *upstreams = tree_list(t), *exposures = tree_list(t);
 	struct value *problems = tree_list(t), *addrs = tree_list(t);
 	struct value *places = tree_list(t);
+	size_t host_count, cluster_count;
+	const struct view_host *const *all_hosts = view_hosts(v, &host_count);
+	const struct view_cluster *const *all_clusters =
+	    view_clusters(v, &cluster_count);
 
 	for (size_t i = 0; i < v->addr_count; i++)
 		tree_add_text(t, addrs, tree_addr(t, &v->addrs[i]));
-	for (size_t i = 0; i < v->hosts.count; i++)
-		tree_add(t, hosts, tree_host(t, v->hosts.items[i]));
-	for (size_t i = 0; i < v->clusters.count; i++)
-		tree_add(t, clusters, tree_cluster(t, v->clusters.items[i]));
+	for (size_t i = 0; i < host_count; i++)
+		tree_add(t, hosts, tree_host(t, all_hosts[i]));
+	for (size_t i = 0; i < cluster_count; i++)
+		tree_add(t, clusters, tree_cluster(t, all_clusters[i]));
 	for (size_t i = 0; i < v->upstream_count; i++)
 		tree_add(t, upstreams, upstream(t, &v->upstreams[i]));
 	for (size_t i = 0; i < v->exposed_count; i++)
-		tree_add(t, exposures, exposed(t, &v->exposed[i]));
+		tree_add(t, exposures, exposed(t, v, &v->exposed[i]));
 	for (size_t i = 0; i < v->problem_count; i++)
 		tree_add(t, problems, problem(t, &v->problems[i]));
 	for (size_t i = 0; i < v->scopes.count; i++)

@@ -3,7 +3,8 @@
  * endpoints — who serves which port, in an order that never changes.
  *
  * They come from records, from what a ServiceEntry lists, and from the
- * workloads that a selector chooses (workloads.c).
+ * workloads that a selector chooses (workloads.c); what is written by a name
+ * is where that leads (resolved.c).
  */
 #include <stdio.h>
 
@@ -14,6 +15,15 @@
 
 char *
 view_endpoint_address(
+    const struct view_endpoint *e, char out[ENDPOINT_TEXT_MAX])
+{
+	if (e->name.len == 0 || e->addr.family != ADDR_NONE)
+		return addr_format(&e->addr, out);
+	return view_endpoint_written(e, out);
+}
+
+char *
+view_endpoint_written(
     const struct view_endpoint *e, char out[ENDPOINT_TEXT_MAX])
 {
 	if (e->name.len == 0)
@@ -79,13 +89,15 @@ judge(struct builder *b, const struct view_service *s,
 		e->reason = why_not_health(b, in);
 	else if (in->weight == 0)
 		e->reason = S("its weight is 0");
-	else if (f->name.len > 0)
-		e->reason = in->addr.port == 0
-				? S("not in force yet: a unix socket")
-				: S("not in force yet: an address that is a "
-				    "name");
+	else if (f->name.len > 0 && in->addr.port == 0)
+		e->reason = S("not in force yet: a unix socket");
+	else if (f->why_not.len > 0)
+		e->reason = f->why_not;
 	else if (in->addr.family == ADDR_NONE)
 		e->reason = S(NO_ADDRESS);
+	else if (in->tunnel.family != ADDR_NONE && in->account.len == 0)
+		e->reason = S("a tunnel, and no serviceAccount that is to be "
+			      "expected there");
 	e->usable = e->reason.len == 0;
 }
 
@@ -162,9 +174,51 @@ identify(struct builder *b, const struct view_endpoint_input *in,
 	e->labels = share_labels(b, &in->labels, &before->labels);
 }
 
+static void
+add_other_tunnel(struct builder *b, const struct addr *other,
+    const struct view_endpoint *before, struct view_endpoint *e)
+{
+	struct addr *copy;
+
+	if (other->family == ADDR_NONE)
+		return;
+	e->other_count = 1;
+	e->others = before->others;
+	if (before->other_count == 1 && addr_eq(before->others, other))
+		return;
+	copy = take(b, 1, sizeof(*copy));
+	if (copy != NULL)
+		*copy = *other;
+	e->others = copy;
+	e->other_count = copy != NULL;
+}
+
+/* Where it floats it is the same one wherever its name leads. */
+static void
+locate(struct builder *b, const struct found_endpoint *f,
+    const struct view_endpoint *before, struct view_endpoint *e)
+{
+	const struct view_endpoint_input *in = &f->in;
+
+	e->name = share(b, f->name, before->name);
+	e->tunnel = in->tunnel;
+	e->network =
+	    share(b, network_of(b, in->network, &in->labels, &in->addr),
+		before->network);
+	e->addr = f->floats ? (struct addr){.port = in->addr.port} : in->addr;
+	e->id = endpoint_id(e);
+	e->addr = in->addr;
+	e->others = f->others;
+	e->other_count = f->other_count;
+	e->floats = f->floats;
+	e->is_awaited = f->is_awaited;
+	e->is_further = f->is_further;
+	add_other_tunnel(b, &in->other_tunnel, before, e);
+}
+
 void
-add_endpoint(struct builder *b, const struct service_row *s, struct port_row *p,
-    const struct found_endpoint *f)
+add_endpoint_row(struct builder *b, const struct service_row *s,
+    struct port_row *p, const struct found_endpoint *f)
 {
 	static const struct view_endpoint none;
 	const struct view_endpoint_input *in = &f->in;
@@ -176,13 +230,7 @@ add_endpoint(struct builder *b, const struct service_row *s, struct port_row *p,
 	b->full = b->full || e == NULL;
 	if (e == NULL)
 		return;
-	e->addr = in->addr;
-	e->name = take_copy(b, f->name);
-	e->tunnel = in->tunnel;
-	e->network =
-	    share(b, network_of(b, in->network, &in->labels, &in->addr),
-		before->network);
-	e->id = endpoint_id(e);
+	locate(b, f, before, e);
 	identify(b, in, before, e);
 	e->party = party_of(&s->row, e);
 	e->locality = in->locality.len > 0
@@ -193,6 +241,16 @@ add_endpoint(struct builder *b, const struct service_row *s, struct port_row *p,
 	e->health = in->health;
 	judge(b, &s->row, f, e);
 	rows_add(&p->endpoints, e);
+}
+
+void
+add_endpoint(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct found_endpoint *f)
+{
+	if (f->name.len > 0 && f->in.addr.port != 0)
+		add_by_name(b, s, p, f);
+	else
+		add_endpoint_row(b, s, p, f);
 }
 
 /* --- of records ----------------------------------------------------------- */
@@ -227,9 +285,9 @@ service_of(const struct builder *b, struct slice ns, struct slice name)
 {
 	char text[HOST_TEXT_MAX];
 
-	return map_get(&b->service_by_host,
-	    slice_join(SLICES(name, S("."), ns, S(".svc."), b->v->domain), text,
-		sizeof(text)));
+	return service_at(
+	    b, slice_join(SLICES(name, S("."), ns, S(".svc."), b->v->domain),
+		   text, sizeof(text)));
 }
 
 /* Discovery hands over only what it matched. */
@@ -238,7 +296,7 @@ add_told(struct builder *b, struct service_row *s,
     const struct view_endpoint_input *in)
 {
 	const struct found_endpoint f = {
-	    *in, S(""), in->tunnel.family != ADDR_NONE};
+	    .in = *in, .mutual = in->tunnel.family != ADDR_NONE};
 	struct port_row *p = find_port(s, in->service_port);
 
 	if (p != NULL)
@@ -339,10 +397,8 @@ add_listed(struct builder *b, struct service_row *s, struct port_row *p)
 {
 	const struct service_entry *e = s->resource->spec;
 	const struct entry_port *port = entry_port_of(e, p->port);
-	bool by_name = s->row.resolution == VIEW_DNS ||
-		       s->row.resolution == VIEW_DNS_FIRST;
 
-	if (e->endpoints.count == 0 && by_name)
+	if (e->endpoints.count == 0 && is_resolved(s))
 		add_own_name(b, s, p, port);
 	for (size_t i = 0; !b->full && i < e->endpoints.count; i++) {
 		const struct workload_entry *w = &e->endpoints.items[i];
@@ -425,6 +481,21 @@ add_written_endpoints(struct builder *b, struct service_row *s)
 	}
 }
 
+/* So that what hangs on one is made anew alone: where its names lead, or what
+ * is written. */
+static void
+number_unserved(struct builder *b)
+{
+	for (size_t i = 0; i < b->services.count; i++) {
+		struct service_row *s = b->services.items[i];
+
+		if (s->serving != 0)
+			continue;
+		rows_add(&b->unserved, s);
+		s->serving = b->in->serving_count + b->unserved.count;
+	}
+}
+
 void
 compile_endpoints(struct builder *b)
 {
@@ -438,5 +509,7 @@ compile_endpoints(struct builder *b)
 		if (s->resource != NULL)
 			add_written_endpoints(b, s);
 	}
+	number_unserved(b);
+	keep_names(b);
 	find_gateways(b);
 }

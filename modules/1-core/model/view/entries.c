@@ -83,16 +83,17 @@ report_sockets(struct builder *b, const struct resource *r)
 	}
 }
 
-static void
+void
 add_entry(struct builder *b, const struct resource *r)
 {
 	const struct service_entry *e = r->spec;
 	struct origin o = origin_of(r, 0);
 
-	if (e->resolution != ENTRY_STATIC)
+	if (e->resolution == ENTRY_NONE || e->resolution == ENTRY_DYNAMIC_DNS)
 		add_problem(b, &o,
-		    "not in force yet: a resolution that is not STATIC; no "
-		    "endpoint of it is called");
+		    "not in force yet: resolution %s; no endpoint of it is "
+		    "called",
+		    e->resolution == ENTRY_NONE ? "NONE" : "DYNAMIC_DNS");
 	report_sockets(b, r);
 	for (size_t i = 0; i < e->hosts.count; i++)
 		add_host(b, r, e->hosts.items[i]);

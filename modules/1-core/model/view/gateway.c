@@ -112,8 +112,7 @@ add_chain(struct gateway_state *g, struct door *d, const struct origin *o)
 	if (c == NULL || guard == NULL)
 		return NULL;
 	c->origin = *o;
-	c->access = guard->access;
-	c->authn = guard->authn;
+	c->guard = guard;
 	rows_add(&d->chains, c);
 	return c;
 }
@@ -143,6 +142,7 @@ add_http_chain(struct gateway_state *g, struct door *d, const struct served *s,
 	if (c == NULL)
 		return;
 	c->routes = routes_of(g, routes);
+	c->grpc_web = s->protocol == PORT_GRPC_WEB;
 	if (port_protocol_is_http(s->protocol))
 		return;
 	match_server(g->b, s, &c->match);
@@ -196,6 +196,7 @@ new_door(
 	if (addr_is_any(&l->addr))
 		l->addr = (struct addr){0};
 	l->addr.port = p->number;
+	l->reads_proxy_header = g->is_behind;
 	l->origin = served_origin(s);
 	d->listener = l;
 	rows_add(&g->door_rows, d);
@@ -280,7 +281,7 @@ static bool
 is_elsewhere(struct gateway_state *g, const struct view_listener *l)
 {
 	const struct view_listener *other =
-	    find_listener(g->b->scope, VIEW_GATEWAY, &l->addr);
+	    find_listener(&g->b->scope->listeners[VIEW_GATEWAY], &l->addr);
 
 	if (other == NULL)
 		return false;
@@ -313,7 +314,7 @@ close_door(struct gateway_state *g, struct door *d)
 void
 compile_gateway(struct builder *b)
 {
-	struct gateway_state g = {.b = b};
+	struct gateway_state g = {.b = b, .is_behind = stands_behind_proxy(b)};
 
 	serving_init(&g.serving);
 	bindings_init(b, &g.bindings);

@@ -94,14 +94,17 @@ fill_part(struct builder *b, struct gateway_part *p)
 
 struct gateway_part *
 gateway_part_of(
-    struct builder *b, const struct resource *r, const struct gateway_part *at)
+    struct builder *b, const struct served *s, const struct resource *r)
 {
 	struct gateway_part *p = take(b, 1, sizeof(*p));
 
 	if (p == NULL)
 		return NULL;
-	*p = *at;
-	p->resource = r;
+	*p = (struct gateway_part){.resource = r,
+	    .gateway = s->name,
+	    .port = (uint16_t)s->spec->port->number,
+	    .ends_tls = s->spec->tls != NULL,
+	    .scope = b->scope};
 	if (has_http_rule(b, r, p->port))
 		fill_part(b, p);
 	rows_add(&http_rules_of(b, r)->parts, p);

@@ -3,7 +3,8 @@
  * hashing — what keeps the requests of one client at one endpoint.
  *
  * A destination's rules say it, but the key is looked for in the request, so
- * it belongs to the route.
+ * it belongs to the route. In a patch routes may outlive the DestinationRule
+ * that they were made by, so they have texts of their own.
  */
 #include "actions.h"
 
@@ -84,13 +85,14 @@ compile_cookie(struct builder *b, const struct hash_cookie *c,
 	struct label *items = take(b, c->attributes.count, sizeof(*items));
 
 	out->key = VIEW_HASH_BY_COOKIE;
-	out->name = c->name;
-	out->path = c->path;
+	out->name = take_copy(b, c->name);
+	out->path = take_copy(b, c->path);
 	out->has_ttl = message_has(&hash_cookie_message, c, "ttl");
 	out->ttl_us = c->ttl;
 	for (size_t i = 0; items != NULL && i < c->attributes.count; i++)
-		items[i] = (struct label){
-		    c->attributes.items[i].name, c->attributes.items[i].value};
+		items[i] =
+		    (struct label){take_copy(b, c->attributes.items[i].name),
+			take_copy(b, c->attributes.items[i].value)};
 	out->attributes = items;
 	out->attribute_count = items != NULL ? c->attributes.count : 0;
 }
@@ -108,10 +110,10 @@ find_hash(struct builder *b, struct service_row *s, uint16_t port,
 		compile_cookie(b, h->http_cookie, out);
 	} else if (h->http_header_name.len > 0) {
 		out->key = VIEW_HASH_BY_HEADER;
-		out->name = h->http_header_name;
+		out->name = take_copy(b, h->http_header_name);
 	} else if (h->http_query_parameter_name.len > 0) {
 		out->key = VIEW_HASH_BY_PARAMETER;
-		out->name = h->http_query_parameter_name;
+		out->name = take_copy(b, h->http_query_parameter_name);
 	} else {
 		return h->use_source_ip;
 	}

@@ -13,71 +13,25 @@
 
 /* "%%" is the only use of the sign here. */
 static struct slice
-unescape(struct builder *b, struct slice value)
+plain_value(struct builder *b, struct slice value)
 {
-	struct slice copy = take_copy(b, value);
-	char *p = (char *)(uintptr_t)copy.ptr; /* ours */
-	size_t n = 0;
+	struct slice out = S("");
 
-	for (size_t i = 0; i < copy.len; i++) {
-		p[n++] = p[i];
-		i += p[i] == '%' && i + 1 < copy.len;
-	}
-	copy.len = n;
-	return copy;
-}
-
-/* "REQ(x?y)": y where there is no x. */
-static void
-name_headers(struct builder *b, struct view_format_part *p)
-{
-	struct slice rest = p->argument;
-
-	p->argument = take_lower(b, slice_split(&rest, '?'));
-	p->otherwise = take_lower(b, rest);
-}
-
-static struct view_format_part
-part_of(struct builder *b, struct slice text, struct slice operator)
-{
-	struct operator_use u = operator_parse(operator);
-	struct view_format_part p = {
-	    .text = unescape(b, text), .id = u.id, .argument = u.argument};
-
-	if (u.id == OPERATOR_REQ || u.id == OPERATOR_RESP)
-		name_headers(b, &p);
-	return p;
-}
-
-static bool
-is_made(const struct view_format_part *p)
-{
-	return p->id != OPERATOR_UNKNOWN && p->id != OPERATOR_INERT;
+	if (format_unescape(value, b->arena, &out) != OK)
+		b->full = true;
+	return out;
 }
 
 static const struct view_format *
 compile_format(struct builder *b, struct slice value)
 {
 	struct view_format *f = take(b, 1, sizeof(*f));
-	struct slice rest = value, text, operator;
-	struct view_format_part *parts;
-	size_t most = 1;
 
-	while (header_value_cut(&rest, &text, &operator))
-		most++;
-	parts = take(b, most, sizeof(*parts));
-	if (f == NULL || parts == NULL)
-		return NULL;
-	for (rest = value; header_value_cut(&rest, &text, &operator);
-	     f->count++) {
-		parts[f->count] = part_of(b, text, operator);
-		f->is_inert = f->is_inert || !is_made(&parts[f->count]);
-	}
-	if (rest.len > 0)
-		parts[f->count++].text = unescape(b, rest);
-	f->parts = parts;
-	f->written = value;
-	return f;
+	if (f == NULL ||
+	    format_parse(value, OPERATOR_IN_HEADER, b->arena, f) == OK)
+		return f;
+	b->full = true;
+	return NULL;
 }
 
 /* --- names ---------------------------------------------------------------- */
@@ -137,7 +91,7 @@ add_change(struct builder *b, const struct label *l, bool append,
 		if (out->format != NULL && out->format->is_inert)
 			o->leaves_out = true;
 	} else {
-		out->value = unescape(b, l->value);
+		out->value = plain_value(b, l->value);
 	}
 	o->headers.change_count++;
 }

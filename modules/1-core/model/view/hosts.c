@@ -5,7 +5,18 @@
  * Each egress of a scope has its own; a port that a Sidecar names is of that
  * egress alone, but for services that have an address of their own there.
  */
-#include "inside.h"
+#include "listening.h"
+
+void
+fill_new_host(struct builder *b, struct host_row *h, struct slice name,
+    struct slice host, uint16_t port)
+{
+	h->row.name = name;
+	h->row.host = host;
+	h->row.port = port;
+	h->row.scope = &b->scope->row;
+	h->egress = b->egress;
+}
 
 struct host_row *
 new_host(struct builder *b, struct slice name, struct slice host, uint16_t port)
@@ -14,11 +25,7 @@ new_host(struct builder *b, struct slice name, struct slice host, uint16_t port)
 
 	if (h == NULL)
 		return NULL;
-	h->row.name = name;
-	h->row.host = host;
-	h->row.port = port;
-	h->row.scope = &b->scope->row;
-	h->egress = b->egress;
+	fill_new_host(b, h, name, host, port);
 	rows_add(&b->v->hosts, h);
 	return h;
 }
@@ -65,13 +72,16 @@ call(struct builder *b, struct host_row *h)
 
 void
 fill_host(struct builder *b, struct host_row *h, struct service_row *s,
-    const struct port_row *p)
+    const struct port_row *p, const struct resource *owner)
 {
 	const struct import_port *of =
 	    find_import_port(b, s->row.host, p->port);
 	struct slice missing = S("");
-	const struct resource *owner = NULL;
 
+	if (h->service == NULL) {
+		h->next_of_service = s->hosts;
+		s->hosts = h;
+	}
 	h->service = s;
 	h->port = p;
 	h->row.service = &s->row;
@@ -80,6 +90,7 @@ fill_host(struct builder *b, struct host_row *h, struct service_row *s,
 	h->row.http = NULL;
 	h->row.http_count = 0;
 	h->row.index = NULL;
+	h->row.has_rules = false;
 	h->owner = NULL;
 	if (of != NULL) { /* of several with the host, whose endpoints count */
 		s = of->service;
@@ -88,10 +99,10 @@ fill_host(struct builder *b, struct host_row *h, struct service_row *s,
 	(void)find_own_cluster(b, s, p, &missing); /* told by its routes */
 	if (b->full)
 		return;
-	if (h->row.protocol != VIEW_TCP && h->row.protocol != VIEW_TLS) {
-		owner = owner_of(b, s->row.host, p->port);
+	if (is_bytes(p->protocol))
+		owner = NULL;
+	else
 		compile_http(b, h, owner, s, p);
-	}
 	h->tcp = (struct tcp_routes){0};
 	if (!view_protocol_is_http(h->row.protocol))
 		h->tcp =
@@ -100,6 +111,15 @@ fill_host(struct builder *b, struct host_row *h, struct service_row *s,
 	h->row.tcp_count = h->tcp.count;
 	if (owner == NULL && h->tcp.owner != NULL)
 		h->row.origin = origin_of(h->tcp.owner, 0);
+}
+
+struct slice
+service_host_name(struct builder *b, const struct service_row *s, uint16_t port)
+{
+	char text[SLICE_U64_MAX];
+
+	return take_join(
+	    b, SLICES(s->row.istio, S(":"), slice_from_u64(port, text)));
 }
 
 /* Requests to a port that a Sidecar names are its listener's alone. */
@@ -114,9 +134,7 @@ static void
 add_service_port(
     struct builder *b, struct service_row *s, const struct port_row *p)
 {
-	char port[SLICE_U64_MAX];
-	struct slice name = take_join(
-	    b, SLICES(s->row.istio, S(":"), slice_from_u64(p->port, port)));
+	struct slice name = service_host_name(b, s, p->port);
 	struct host_row *h;
 	bool known;
 
@@ -126,7 +144,7 @@ add_service_port(
 	if (h == NULL || h->egress != b->egress)
 		return;
 	known = h->service != NULL;
-	fill_host(b, h, s, p);
+	fill_host(b, h, s, p, owner_of(b, s->row.host, p->port));
 	if (!known)
 		call(b, h);
 }

@@ -276,6 +276,7 @@ compile_http(struct builder *b, struct host_row *h,
 	b->known_by = 0;
 	rows_add(&rules->hosts, h);
 	h->owner = owner;
+	h->row.has_rules = true;
 	h->row.origin = origin_of(owner, 0);
 	h->row.http = routes;
 	h->row.http_count = routes != NULL ? count : 0;

@@ -51,12 +51,20 @@ struct choice {
 	bool entry;
 };
 
-/* Those that not everybody sees are asked first. */
-static bool
+bool
 is_for_all(const struct builder *b, const struct service_row *s)
 {
 	return s->resource == NULL ||
 	       sight_of(b, s->resource, b->scope->row.ns) == SIGHT_PUBLIC;
+}
+
+bool
+is_asked_before(const struct builder *b, const struct service_row *x,
+    const struct service_row *y)
+{
+	bool one = is_for_all(b, x), other = is_for_all(b, y);
+
+	return one != other ? other : compare_service_ages(&x, &y) < 0;
 }
 
 /* With nothing but exact names upstream looks up one of a namespace. */
@@ -214,10 +222,20 @@ see_virtual_services(struct builder *b)
 
 /* --- destinations -------------------------------------------------------- */
 
+/* Of a service that is another one now. */
+static const struct import *
+import_now(const struct builder *b, const struct service_row *s)
+{
+	return s != NULL && is_seen_service(b, s) ? s->import : NULL;
+}
+
 const struct import *
 find_import(const struct builder *b, struct slice host)
 {
-	return map_get(&b->scope->imports, host);
+	const struct service_now *now = service_now_of(b, host);
+
+	return now != NULL ? import_now(b, now->fresh)
+			   : map_get(&b->scope->imports, host);
 }
 
 static const struct import_port *
@@ -323,6 +341,24 @@ import_ports(struct builder *b, struct service_row *s, uint16_t port)
 	}
 }
 
+void
+import_later(struct builder *b, struct service_row *s)
+{
+	struct import *i = take(b, 1, sizeof(*i));
+	struct import_port **end = i != NULL ? &i->ports : NULL;
+
+	for (size_t j = 0; end != NULL && j < s->port_count; j++) {
+		*end = take(b, 1, sizeof(**end));
+		if (*end == NULL)
+			return;
+		**end = (struct import_port){s, &s->ports[j], NULL};
+		end = &(*end)->next;
+	}
+	if (i != NULL)
+		i->service = s;
+	s->import = i;
+}
+
 /* In the scope's namespace, seen or not, else a Service, else the oldest that
  * is seen. A gateway's namespace is one of many. */
 static struct service_row *
@@ -341,15 +377,42 @@ find_destination(const struct builder *b, struct slice host)
 	return best;
 }
 
+/* Those that have the host are found by it already. */
+static bool
+has_ruling(const struct builder *b, struct slice host)
+{
+	const struct host_owners *o = map_get(&b->egress->owner_by_host, host);
+
+	for (size_t i = 0; o != NULL && i < o->all.count; i++)
+		if (((const struct ruling *)o->all.items[i])->resource ==
+		    b->owner)
+			return true;
+	return false;
+}
+
+/* What becomes of its rules hangs on the service. */
+static void
+note_leading(struct builder *b, struct slice host)
+{
+	const struct rows *all = map_get(&b->led_to, host);
+	void *owner = (void *)(uintptr_t)b->owner;
+
+	if (!has_ruling(b, host) &&
+	    (all == NULL || all->items[all->count - 1] != owner))
+		rows_add_under(b, &b->led_to, host, owner);
+}
+
 static void
 import_destination(struct builder *b, const struct destination_spec *d,
-    const struct resource *owner)
+    const struct resource *owner, bool is_for_it)
 {
-	struct service_row *s =
-	    find_destination(b, canonical_host(b, d->host, owner->key.ns));
+	struct slice host = canonical_host(b, d->host, owner->key.ns);
+	struct service_row *s = find_destination(b, host);
 	uint16_t only = taken_port(b->egress);
 
-	if (s == NULL || (only != 0 && find_port(s, only) == NULL))
+	note_leading(b, host);
+	if (s == NULL || !is_for_it ||
+	    (only != 0 && find_port(s, only) == NULL))
 		return;
 	if (only == 0 && d->port != NULL)
 		only = (uint16_t)d->port->number;
@@ -377,18 +440,17 @@ static void
 import_http(struct builder *b, const struct http_rule *rule)
 {
 	const struct http_route *r = rule->spec;
+	bool fits = is_for_namespace(b, r);
 
-	if (!is_for_namespace(b, r))
-		return;
 	for (size_t i = 0; i < r->route.count; i++)
 		import_destination(
-		    b, r->route.items[i].destination, rule->owner);
+		    b, r->route.items[i].destination, rule->owner, fits);
 	if (r->mirror != NULL)
-		import_destination(b, r->mirror, rule->owner);
+		import_destination(b, r->mirror, rule->owner, fits);
 	for (size_t i = 0; i < r->mirrors.count; i++)
 		if (r->mirrors.items[i].destination != NULL)
-			import_destination(
-			    b, r->mirrors.items[i].destination, rule->owner);
+			import_destination(b, r->mirrors.items[i].destination,
+			    rule->owner, fits);
 }
 
 static void
@@ -401,12 +463,14 @@ import_rules(struct builder *b, const struct resource *r)
 		import_http(b, http->rows.items[i]);
 	for (size_t i = 0; i < vs->tcp.count; i++)
 		for (size_t j = 0; j < vs->tcp.items[i].route.count; j++)
-			import_destination(
-			    b, vs->tcp.items[i].route.items[j].destination, r);
+			import_destination(b,
+			    vs->tcp.items[i].route.items[j].destination, r,
+			    true);
 	for (size_t i = 0; i < vs->tls.count; i++)
 		for (size_t j = 0; j < vs->tls.items[i].route.count; j++)
-			import_destination(
-			    b, vs->tls.items[i].route.items[j].destination, r);
+			import_destination(b,
+			    vs->tls.items[i].route.items[j].destination, r,
+			    true);
 }
 
 /* --- the whole ----------------------------------------------------------- */

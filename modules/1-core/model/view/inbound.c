@@ -8,6 +8,7 @@
  * order and application protocols are Istio's.
  */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "authn.h"
 #include "inbound.h"
@@ -20,9 +21,12 @@ struct chains {
 	size_t cap;
 };
 
-/* What the chains of a port have in common. */
+/* What the chains of a port have in common, and what PeerAuthentication says
+ * of it. */
 struct part {
-	uint16_t port; /* 0: any */
+	const struct inbound_port *of; /* NULL: it is of none */
+	uint16_t port;                 /* 0: any */
+	struct slice bind;
 	struct slice http_name;
 	struct slice tcp_name;
 	const struct view_routes *routes;
@@ -32,6 +36,14 @@ struct part {
 	struct origin peers_origin;
 	const struct view_guard *guard; /* NULL: none */
 	struct origin origin;
+};
+
+/* All that leads in; of it listeners are made, again when other peers may
+ * come. */
+struct inbound {
+	struct part blackhole, passthrough;
+	struct part *ports; /* by number */
+	size_t count;
 };
 
 static void
@@ -51,10 +63,7 @@ add_chain(struct chains *to, const struct part *p, const struct way *w)
 	c->tcp = w->http ? NULL : p->tcp;
 	c->peers = p->peers;
 	c->peers_origin = p->peers_origin;
-	if (p->guard != NULL) {
-		c->access = p->guard->access;
-		c->authn = p->guard->authn;
-	}
+	c->guard = p->guard;
 	c->origin = p->origin;
 }
 
@@ -141,7 +150,7 @@ add_inbound_routes(struct builder *b, const struct view_destination *d,
 	h->protocol = p != NULL ? protocol_behind(p) : VIEW_AUTO;
 	h->scope = &b->scope->row;
 	h->service = p != NULL && p->service != NULL ? &p->service->row : NULL;
-	h->http = add_http(b, d, h->protocol == VIEW_GRPC, o);
+	h->http = add_http(b, d, view_protocol_is_grpc(h->protocol), o);
 	h->http_count = 1;
 	h->origin = *o;
 	(void)add_domain(b, routes, h->host, h); /* the only one */
@@ -276,28 +285,34 @@ add_bound(struct builder *b, const struct part *p, const struct way *w,
 }
 
 static void
-add_port_chains(
-    struct builder *b, const struct inbound_port *port, struct chains *to)
+fill_port(struct builder *b, const struct inbound_port *port, struct part *p)
 {
+	p->of = port;
+	p->port = port->port;
+	p->bind = bind_of(b, port);
+	p->guard = guard_of(b, port->callee.ns, port->callee.labels);
+	p->origin = port->origin;
+	p->tcp_name = p->http_name =
+	    take_printf(b, "%.*s_%u", SLICE_ARG(p->bind), (unsigned)p->port);
+	set_way_on(b, p,
+	    add_local_cluster(
+		b, take_printf(b, "inbound|%u||", (unsigned)p->port), port),
+	    port);
+}
+
+static void
+add_port_chains(struct builder *b, struct part p, struct chains *to)
+{
+	const struct inbound_port *port = p.of;
 	const struct peer_policy policy =
 	    peer_policy_of(b, port->callee.ns, port->callee.labels);
-	struct slice bind = bind_of(b, port);
-	struct part p = {.port = port->port,
-	    .guard = guard_of(b, port->callee.ns, port->callee.labels),
-	    .origin = port->origin};
 	const struct way *w;
 
-	p.tcp_name = p.http_name =
-	    take_printf(b, "%.*s_%u", SLICE_ARG(bind), (unsigned)port->port);
-	set_way_on(b, &p,
-	    add_local_cluster(
-		b, take_printf(b, "inbound|%u||", (unsigned)port->port), port),
-	    port);
 	set_peers(&p, &policy);
 	w = ways_of(&p, port);
 	if (port->ingress != NULL &&
 	    port->ingress->capture_mode == CAPTURE_NONE)
-		add_bound(b, &p, w, bind);
+		add_bound(b, &p, w, p.bind);
 	else
 		add_ways(to, &p, w);
 }
@@ -306,42 +321,62 @@ add_port_chains(
 
 /* What came in here may not go out to itself. */
 static void
-add_blackhole(struct builder *b, struct chains *to)
+fill_blackhole(struct builder *b, struct part *p)
 {
-	static const struct way way = {
-	    VIEW_ANY_TRANSPORT, ANY_ALPN, false, false};
-	struct part p = {.port = (uint16_t)b->mesh->proxy_inbound_listen_port,
+	const struct view_cluster *nowhere =
+	    bare_cluster(b, S("BlackHoleCluster"), VIEW_CLUSTER_STATIC, NULL);
+
+	*p = (struct part){.port = (uint16_t)b->mesh->proxy_inbound_listen_port,
 	    .tcp_name = S("virtualInbound-blackhole"),
 	    .origin = {.words = S("the mesh's own port")}};
-	const struct view_destination *d;
+	p->tcp = add_tcp(b, add_destination(b, nowhere), &p->origin);
+}
 
-	d = add_destination(b,
-	    bare_cluster(b, S("BlackHoleCluster"), VIEW_CLUSTER_STATIC, NULL));
-	p.tcp = add_tcp(b, d, &p.origin);
-	add_chain(to, &p, &way);
+static void
+fill_passthrough(struct builder *b, struct part *p)
+{
+	const struct view_scope *of = &b->scope->row;
+
+	*p = (struct part){.http_name = S("virtualInbound-catchall-http"),
+	    .tcp_name = S("virtualInbound"),
+	    .guard = guard_of(b, of->ns, &of->labels),
+	    .origin = {.words = S("no service has the port")}};
+	set_way_on(b, p,
+	    bare_cluster(b, S("InboundPassthroughCluster"),
+		VIEW_CLUSTER_ORIGINAL_DST, NULL),
+	    NULL);
+}
+
+static int
+compare_port(const void *key, const void *row)
+{
+	const uint16_t *port = key;
+	const struct part *p = row;
+
+	return (int)*port - (int)p->port;
+}
+
+static bool
+has_port(const struct inbound *in, uint16_t port)
+{
+	return in->count > 0 && bsearch(&port, in->ports, in->count,
+				    sizeof(*in->ports), compare_port) != NULL;
 }
 
 /* One more for each port that a policy sets apart and nothing else names. */
 static void
-add_passthrough(struct builder *b, const struct rows *ports, struct chains *to)
+add_passthrough(struct builder *b, const struct inbound *in, struct chains *to)
 {
 	const struct view_scope *of = &b->scope->row;
 	const struct peer_policy policy =
 	    peer_policy_of(b, of->ns, &of->labels);
+	struct part p = in->passthrough;
 	uint16_t apart;
-	struct part p = {.http_name = S("virtualInbound-catchall-http"),
-	    .tcp_name = S("virtualInbound"),
-	    .guard = guard_of(b, of->ns, &of->labels),
-	    .origin = {.words = S("no service has the port")}};
 
-	set_way_on(b, &p,
-	    bare_cluster(b, S("InboundPassthroughCluster"),
-		VIEW_CLUSTER_ORIGINAL_DST, NULL),
-	    NULL);
 	set_peers(&p, &policy);
 	add_ways(to, &p, inbound_ways(p.peers, VIEW_AUTO));
 	for (size_t i = 0; (apart = peer_policy_port(&policy, i)) != 0; i++) {
-		if (has_inbound_port(ports, apart))
+		if (has_port(in, apart))
 			continue;
 		p.port = apart;
 		set_peers(&p, &policy);
@@ -363,32 +398,53 @@ count_apart(const struct builder *b)
 }
 
 static void
-compile_ports(struct builder *b, const struct rows *ports)
+fill(struct builder *b, struct inbound *in)
+{
+	struct rows ports = {0};
+
+	collect_inbound_ports(b, &ports);
+	fill_blackhole(b, &in->blackhole);
+	fill_passthrough(b, &in->passthrough);
+	in->ports = take(b, ports.count, sizeof(*in->ports));
+	for (size_t i = 0; i < ports.count && !b->full; i++)
+		fill_port(b, ports.items[i], &in->ports[in->count++]);
+	rows_fini(&ports);
+}
+
+void
+compile_inbound_listeners(struct builder *b)
 {
 	static const struct addr anywhere = {0};
-	struct chains chains = {
-	    .cap = 1 + WAYS_MAX * (1 + count_apart(b) + ports->count)};
+	static const struct way closed = {
+	    VIEW_ANY_TRANSPORT, ANY_ALPN, false, false};
+	const struct inbound *in = b->inbound;
 	struct origin o = {.words = S("captured calls to this machine")};
+	struct chains chains = {.cap = 1 + WAYS_MAX};
 
+	if (in == NULL)
+		return;
+	b->scope = b->v->scopes.items[0];
+	chains.cap += WAYS_MAX * (count_apart(b) + in->count);
 	chains.items = take(b, chains.cap, sizeof(*chains.items));
 	if (chains.items == NULL)
 		return;
-	add_blackhole(b, &chains);
-	add_passthrough(b, ports, &chains);
-	for (size_t i = 0; i < ports->count && !b->full; i++)
-		add_port_chains(b, ports->items[i], &chains);
+	add_chain(&chains, &in->blackhole, &closed);
+	add_passthrough(b, in, &chains);
+	for (size_t i = 0; i < in->count && !b->full; i++)
+		add_port_chains(b, in->ports[i], &chains);
 	add_inbound_listener(b, S("virtualInbound"), &anywhere, &chains, &o);
+	listeners_sort(&b->v->inbound);
 }
 
 /* Who is called does not depend on who calls: once, in the own scope. */
 void
 compile_inbound(struct builder *b)
 {
-	struct rows ports = {0};
-
 	if (b->scope->hash != 0)
 		return;
-	collect_inbound_ports(b, &ports);
-	compile_ports(b, &ports);
-	rows_fini(&ports);
+	b->inbound = take(b, 1, sizeof(*b->inbound));
+	if (b->inbound != NULL)
+		fill(b, b->inbound);
+	if (!b->full)
+		compile_inbound_listeners(b);
 }

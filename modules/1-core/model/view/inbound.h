@@ -33,9 +33,6 @@ struct inbound_port {
  */
 void collect_inbound_ports(struct builder *b, struct rows *out);
 
-/* Whether a service leads to this port, or a Sidecar names it. */
-bool has_inbound_port(const struct rows *ports, uint16_t port);
-
 /* --- where they go (local_clusters.c) ------------------------------------- */
 
 /* "inbound|80||". NULL when it is full. */

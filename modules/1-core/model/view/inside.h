@@ -21,8 +21,6 @@
 #include "kinds/sidecar.h"
 #include "view.h"
 
-struct view_guard; /* authn.h */
-
 /* A growing array of pointers; the rows lie in the view's arena. */
 struct rows {
 	void **items;
@@ -30,9 +28,16 @@ struct rows {
 	size_t cap;
 };
 
+/* Where connections come in. */
+struct listener_set {
+	struct rows rows; /* struct view_listener, by name */
+	struct map by_addr;
+};
+
 /* The hosts of one scope, and who decides about them while it is compiled. */
 struct scope {
 	struct view_scope row; /* first */
+	size_t place;          /* among the view's */
 	uint64_t hash;         /* of the row; 0: the proxy's own */
 	struct map hosts; /* host → struct host_row, the first of its ports */
 	struct rows wildcards; /* struct view_host, the longest first */
@@ -43,11 +48,11 @@ struct scope {
 	/* What is called and not known. */
 	const struct view_host *unknown_host;
 	const struct view_tcp_route *unknown_route;
-	struct rows listeners[VIEW_DIRECTIONS]; /* struct view_listener, by
-						    name; of each direction */
-	struct map listener_by_addr[VIEW_DIRECTIONS];
+	/* Of each direction, but that those of VIEW_INBOUND are the view's. */
+	struct listener_set listeners[VIEW_DIRECTIONS];
 	struct rows routes;        /* struct view_routes */
 	struct map routes_by_name; /* those of ports that are called */
+	bool has_hosts_aside;      /* of ports that have no set of routes */
 	bool sidecar_known;
 	const struct resource *sidecar; /* see sidecar_of() */
 };
@@ -72,11 +77,14 @@ struct host_row {
 	const struct port_row *port;
 	const struct resource *owner; /* the VirtualService that decides about
 				       * its requests; NULL: none */
+	/* Another service wanted one of its domains, too. */
+	bool is_contested;
 	/* What is wrong with the rules is told where a service of its name has
 	 * the port, or no service is of its name. */
 	bool is_quiet;
 	struct tcp_routes tcp;
 	struct host_row *next;
+	struct host_row *next_of_service;
 };
 
 /* A VirtualService of an egress. */
@@ -120,6 +128,15 @@ struct import {
 	bool is_ruled; /* some of it is there because a rule leads to it */
 };
 
+/* A listener of programs' calls, and the services that have a part in it. */
+struct shared_listener {
+	struct view_listener row; /* first */
+	const struct service_row *first;
+	size_t count;   /* of their ports */
+	bool is_simple; /* the first alone says what it is */
+	bool hides;     /* another cannot be told from it, which was told */
+};
+
 enum { PROBLEMS_MAX = 1000 };
 
 struct problem_row {
@@ -127,7 +144,8 @@ struct problem_row {
 	const struct resource *owner; /* of the rules for requests; or NULL */
 };
 
-/* What is known of a serving once it is compiled. */
+/* What is known of a serving once it is compiled; behind those of the input
+ * come those of `unserved`. */
 struct serving_state {
 	uint64_t version;
 	bool is_here; /* some of it is at an address of this machine */
@@ -135,21 +153,56 @@ struct serving_state {
 
 /*
  * Rows that are newer than the view's own (patch.c): clusters of one service,
- * or what else hangs on one resource.
+ * what else hangs on one resource, or what is said of this machine's workloads
+ * (patch_own.c).
  */
 struct box {
 	atomic_uint refs;
 	struct arena arena;
-	struct resource *resource; /* a reference; NULL: it is a service's */
+	struct resource *resource; /* a reference; NULL: it is of endpoints */
 	struct rows hosts;         /* struct view_host */
+	struct rows more_hosts;    /* struct more_host */
+	struct rows fewer_hosts;   /* struct view_host: the base's, gone */
+	struct rows clusters;      /* struct cluster_row: the base has none like
+				    * them; see view_cluster_now() */
 	struct rows problems;      /* struct problem_row */
-	struct map regexes;        /* as in the view, of these alone */
+	/* Of what a Service or ServiceEntry is now (patch_services.c). */
+	struct rows services;       /* struct service_row */
+	struct rows their_clusters; /* struct cluster_row, by slot anywhere */
+	struct rows fewer_clusters; /* struct cluster_row: the base's, gone */
+	uint64_t names_version;     /* of those that no serving is of */
+	/* Where programs call, if services are others (patch_front.c). */
+	struct rows routes;            /* struct view_routes */
+	struct listener_set *outbound; /* of each scope: all by name, and what
+					* the base has not by address */
+	size_t outbound_count;
+	struct view_name *names;
+	size_t name_count;
+	/* In place of the view's; of workloads here alone. */
+	struct rows resources, guards;
+	struct listener_set inbound;
+	struct map regexes; /* as in the view, of these alone */
 	size_t regex_bytes;
 };
 
-/* A resource of the input that is another one now; that is the box's. */
+/* A virtual host of a set of routes that the base has not. */
+struct more_host {
+	struct host_row row; /* first */
+	const struct view_routes *routes;
+	const struct slice *domains;
+	size_t domain_count;
+};
+
+/*
+ * A resource that is another one than in the base, whose box has what hangs on
+ * it; both the same: what hangs on it does so in another way.
+ */
 struct renewal {
-	size_t at; /* among the inputs */
+	const struct resource *old;   /* the base's; NULL: it came */
+	const struct resource *fresh; /* the box's; NULL: it went */
+	/* What hangs on others is another for it, too: who decides about a
+	 * host, or which subsets a service has. */
+	bool moves;
 	struct box *box;
 };
 
@@ -161,14 +214,17 @@ struct view {
 	size_t serving_count;
 	/*
 	 * What it was made with, for patches; NULL: there will be none. In a
-	 * patched view all but the lists of clusters, hosts and problems and
-	 * what stands before this is the `base`'s, which owns it.
+	 * patched view all but the lists of clusters, hosts and problems, what
+	 * its boxes have and what stands before this is the `base`'s, which
+	 * owns it.
 	 */
 	struct builder *made_by;
 	const struct view *base; /* NULL: it is none */
 	struct box **boxes;      /* of each serving; NULL: as in the base */
 	struct renewal *renewals;
 	size_t renewal_count;
+	struct box *own;   /* of workloads here; NULL: as in the base */
+	struct box *front; /* where programs call; NULL: as in the base */
 	struct resource **inputs; /* references, in the order of the input */
 	size_t input_count;
 	struct arena arena;
@@ -182,9 +238,18 @@ struct view {
 	struct rows resources; /* of the inputs, by key, each once */
 	struct map regexes;    /* pattern → struct regex, a reference */
 	size_t regex_bytes;
-	struct rows hosts;
-	struct rows clusters;
+	/* Both by slot; NULL: a patch has it no more. Those of a patch in their
+	 * order, and what it has more of; without items: the same. */
+	struct rows hosts, listed_hosts;
+	struct rows clusters, listed_clusters;
+	struct map more_hosts; /* see more_key() → struct view_host */
+	/* The scope and the host → struct host_row, the first of its ports, or
+	 * `no_host`: of services that are others than in the base. */
+	struct map hosts_now;
 	struct rows guards; /* struct view_guard */
+	struct listener_set inbound;
+	struct view_name *names; /* by name */
+	size_t name_count;
 	struct view_caller self;
 	struct view_upstream *upstreams;
 	size_t upstream_count;
@@ -227,10 +292,31 @@ struct service_row {
 	struct service_row *next; /* of the same host; asked after this one */
 	struct port_row *ports;
 	size_t port_count;
-	size_t serving; /* of the input, from 1; 0: none is of it */
+	struct name_use *names; /* that its endpoints have */
+	size_t serving; /* of the input, from 1; behind those the unserved */
+	struct host_row *hosts; /* with its ports, in any scope */
+	/* Whose rules for requests lead to subsets of it, known or not. */
+	struct named_by *namings;
+	struct named_by *policies; /* DestinationRules of just its host */
+	bool is_split;             /* what is no such rule leads to them, too */
+	bool leads_here;           /* it is served on this machine */
+	const struct ruled *ruled; /* in the patch that is made; else NULL */
 	/* For rule_of(): how it is called from which scope. */
 	const struct merged_rule *rule;
 	const struct scope *rule_scope; /* NULL: nobody asked */
+	struct import *import;          /* of a patch's: in every scope */
+};
+
+/* The service that has a host is another than in the base. */
+struct service_now {
+	struct service_row *old, *fresh; /* NULL: it has none */
+	size_t item;                     /* whose renewal it is */
+};
+
+/* A name of a service's endpoints, in lower case. */
+struct name_use {
+	struct slice name;
+	struct name_use *next;
 };
 
 /*
@@ -243,6 +329,28 @@ struct merged_rule {
 	const struct slice *export_to;
 	size_t export_count;
 	const struct labels *callers; /* NULL: for any */
+};
+
+/* A resource that names a service. */
+struct named_by {
+	const struct resource *by;
+	struct named_by *next;
+};
+
+/* What holds in some scopes, in the base and now; both may be NULL. */
+struct rule_pair {
+	const struct merged_rule *old, *now;
+};
+
+/* A service that obeys another DestinationRule than in the base, in the patch
+ * that is made (patch_policies.c). */
+struct ruled {
+	struct service_row *service;
+	struct rule_pair *pairs; /* each once; none: it is as in the base */
+	size_t pair_count;
+	bool same_subsets; /* has them, as in the base */
+	bool is_due;       /* it was another in the view before */
+	bool is_filled;    /* what the base has not is in a box */
 };
 
 /* From which side rules are looked for (rules.c). */
@@ -260,6 +368,7 @@ struct rule_index {
 
 /* A WorkloadEntry, or an endpoint that a ServiceEntry lists. */
 struct workload {
+	const struct resource *resource; /* NULL: it is listed */
 	const struct workload_entry *spec;
 	struct labels labels;
 	struct slice name;
@@ -270,6 +379,13 @@ struct found_endpoint {
 	struct view_endpoint_input in;
 	struct slice name; /* to be resolved, or a path; empty: in.addr */
 	bool mutual;       /* it wants mutual TLS, for all that it says */
+	/* Of a name, see view_endpoint. */
+	const struct addr *others;
+	size_t other_count;
+	bool floats;
+	bool is_awaited;
+	bool is_further;
+	struct slice why_not; /* in the view's arena */
 };
 
 /* Of the Network kind, or only named by gateways. */
@@ -303,15 +419,22 @@ struct builder {
 	const struct mesh_config *mesh; /* what is written, or the defaults */
 	struct rows services;           /* struct service_row, by host */
 	struct map service_by_host;     /* → struct service_row */
+	struct rows unserved; /* struct service_row: no serving is of it */
+	struct map names;     /* → struct view_name */
+	bool is_mixed;        /* one has names and a serving */
 	struct rows virtual_services; /* const struct resource, oldest first */
 	struct rule_index rules[RULES_COUNT];
-	/* const struct resource: DestinationRules that servers here obey. */
-	struct rows rules_of_servers;
+	/* const struct service_row: servers here obey DestinationRules. */
+	struct rows obeyed;
+	/* In place of those of some hosts, while a patch is made; or NULL. */
+	const struct rule_index *rules_now;
 	struct rows services_by_age; /* struct service_row */
 	/* PeerAuthentications (peers.c): a namespace → the one for all of it;
 	 * a namespace and a label → struct rows of those that ask for it. */
 	struct map peers_by_ns;
 	struct map peers_by_label;
+	struct rows gateway_sets; /* struct gateway_set; of a gateway */
+	struct inbound *inbound;  /* of its own scope; NULL: a gateway */
 	struct rows
 	    sidecars; /* const struct resource, first to be asked first */
 	struct scope *scope;   /* that is compiled now */
@@ -324,10 +447,23 @@ struct builder {
 	struct map http_rules; /* address of a resource → struct http_rules */
 	struct map workloads;  /* by namespace and label: rows of workload */
 	struct map offers;     /* the same of what machines offer */
-	struct rows networks;  /* struct network_row, by name */
-	struct slice locality; /* this proxy's */
-	uint32_t gateway_scale; /* of weights; 0: there is no gateway */
-	struct rows problems;   /* struct problem_row */
+	/* In a patch: const struct resource, and struct workload of others. */
+	struct rows gone_workloads, come_workloads;
+	/* In a patch: host → struct service_now; NULL: none is another. */
+	const struct map *services_now;
+	struct service_row *arriving; /* whose clusters are made; or NULL */
+	struct listener_set *outbound_now; /* where listeners go; or NULL */
+	/* For patches: host → struct rows of const struct resource, the
+	 * VirtualServices that lead there and do not have it; services that two
+	 * labels may stand for → anything; services of records under a written
+	 * one's host → anything. */
+	struct map led_to, two_labels, overridden;
+	struct rows named;       /* struct service_row: those with names */
+	struct numbers *numbers; /* automatic addresses; NULL: none is */
+	struct rows networks;    /* struct network_row, by name */
+	struct slice locality;   /* this proxy's */
+	uint32_t gateway_scale;  /* of weights; 0: there is no gateway */
+	struct rows problems;    /* struct problem_row */
 	/* The VirtualService whose rules for requests are at hand, or NULL. */
 	const struct resource *owner;
 	bool is_quiet; /* as of the host at hand */
@@ -354,6 +490,12 @@ void rows_sort_by_age(struct rows *r); /* of const struct resource */
 void rows_add_under(
     struct builder *b, struct map *index, struct slice key, void *item);
 void rows_drop(void *value); /* for map_fini */
+void copy_rows(struct rows *out, const struct rows *from);
+void rows_insert(struct rows *r, size_t at, void *item);
+
+/* How many of them, which are in order, come before it. */
+size_t rows_place(const struct rows *all, void *item,
+    int (*cmp)(const void *a, const void *b));
 
 /* All resources of a kind, the oldest first. */
 void rows_of_kind(const struct builder *b, const struct resource_kind *kind,
@@ -382,18 +524,15 @@ struct inert_name {
 struct slice inert_names(
     struct builder *b, const struct inert_name *rows, size_t count);
 
-/*
- * Why a match takes nothing, as words: it has tests of these names, which
- * nobody makes. Reported, too. Nothing if there is none.
- */
-struct slice inert_match(
-    struct builder *b, struct slice names, const struct origin *o);
-
 /* --- the mesh (mesh.c) ---------------------------------------------------- */
 
 /* Where those of a kind and namespace begin among the view's resources. */
 size_t first_resource(
     const struct view *v, const struct resource_kind *kind, struct slice ns);
+
+/* NULL: there is none. */
+const struct resource *find_resource(const struct view *v,
+    const struct resource_kind *kind, struct slice ns, struct slice name);
 
 /* What is written for the whole mesh, else the defaults; NULL: no room. */
 const struct mesh_config *find_mesh(struct view *v);
@@ -403,6 +542,9 @@ const struct mesh_config *find_mesh(struct view *v);
 /* Made once for each workload; NULL when it is full. */
 const struct view_guard *guard_of(
     struct builder *b, struct slice ns, const struct labels *labels);
+
+/* The same workloads once more, to those that the view at hand has. */
+void renew_guards(struct builder *b, const struct rows *all);
 
 /* --- requests (conditions.c) ---------------------------------------------- */
 
@@ -428,6 +570,10 @@ struct view_routes {
 	struct rows odd;    /* struct domain, "*x.y"; the longest first */
 	const struct view_host *any;
 	struct rows hosts; /* struct view_host, in their order */
+	/* A proxy's: of another port than 80 it is that port's set that counts.
+	 */
+	bool by_port;
+	const struct view_routes *of; /* of a service: its port's */
 };
 
 /* Of the scope at hand; NULL when it is full. */
@@ -439,6 +585,12 @@ struct view_routes *add_routes(struct builder *b, struct slice name);
  */
 bool add_domain(struct builder *b, struct view_routes *r, struct slice domain,
     const struct view_host *host);
+
+/* The key of what a patch has more of: a domain of routes, a host of a scope.
+ */
+enum { MORE_KEY_MAX = HOST_TEXT_MAX + sizeof(void *) };
+struct slice more_key(
+    const void *of, struct slice domain, char out[MORE_KEY_MAX]);
 
 /* After the last domain. */
 void seal_routes(struct view_routes *r);
@@ -453,11 +605,22 @@ void routes_fini(struct view_routes *r);
 
 void scope_fini(struct scope *s);
 
+/* There will be no patches. */
+void scope_settle(struct scope *s);
+
 static inline const struct scope *
 scope_const(const struct view_scope *row)
 {
 	return (const struct scope *)(const void *)row;
 }
+
+/* Who is called by the host in the scope, the first of its ports; NULL: nobody
+ * of just this host (lookup.c). */
+const struct host_row *host_row_now(
+    const struct view *v, const struct scope *s, struct slice host);
+
+/* Stands for a host that a patch has no more. */
+extern struct host_row no_host;
 
 /* --- names (names.c) ------------------------------------------------------ */
 
@@ -508,6 +671,10 @@ struct slice label_key(
 /* The one that holds in the scope at hand; NULL: none. */
 const struct resource *sidecar_of(struct builder *b);
 
+/* Would it hold in the scope if there were no other? */
+bool sidecar_may_hold(
+    const struct view *v, const struct scope *s, const struct resource *r);
+
 /* --- PeerAuthentication (peers.c) ----------------------------------------- */
 
 /* What holds for a workload. */
@@ -537,6 +704,10 @@ void peers_fini(struct builder *b);
 
 /* Who wants mutual TLS, found by namespace and label (peers.c). */
 void collect_peers(struct builder *b);
+
+/* What one writes down; into the box at hand, if there is one. */
+void add_written_service(struct builder *b, const struct resource *r);
+void add_entry(struct builder *b, const struct resource *r);
 
 /* Services of all kinds, by host (services.c); those of ServiceEntries
  * (entries.c) get addresses that nobody wrote (vips.c). */
@@ -574,6 +745,7 @@ void compile_hosts(struct builder *b);
 /* Clusters of subsets that no route leads to, as upstream has them
  * (clusters.c). */
 void compile_subsets(struct builder *b);
+void compile_subsets_of(struct builder *b, struct service_row *s);
 
 /* Listeners and their chains (listeners.c): where programs here call
  * (outbound.c), where they are called (inbound.c), and of a gateway
@@ -581,6 +753,7 @@ void compile_subsets(struct builder *b);
 void compile_listeners(struct builder *b);
 void compile_outbound(struct builder *b);
 void compile_inbound(struct builder *b);
+void compile_inbound_listeners(struct builder *b);
 void compile_gateway(struct builder *b);
 
 /* At the end named listeners and exposed ports, which are the machine's and
@@ -595,6 +768,16 @@ void compile_access(struct builder *b);
 /* One more, behind those that have its host already. */
 void chain_service(struct builder *b, struct service_row *s);
 
+/* The first that has the host now; NULL: none. */
+struct service_row *service_at(const struct builder *b, struct slice host);
+
+/* By age; for rows of pointers. */
+int compare_service_ages(const void *a, const void *b);
+
+/* Is its host, or it, another one in the patch that is made? */
+const struct service_now *service_now_of(
+    const struct builder *b, struct slice host);
+
 /* One more to the room that `ports` has; of one number the first counts. */
 void add_port(
     struct service_row *s, uint16_t port, enum view_protocol protocol);
@@ -604,12 +787,23 @@ struct service_row *find_service(const struct builder *b, struct slice host);
 bool is_seen_service(const struct builder *b, const struct service_row *s);
 struct port_row *find_port(const struct service_row *s, uint16_t port);
 
-bool is_entry(const struct service_row *s); /* of a ServiceEntry */
+bool is_entry(const struct service_row *s);    /* of a ServiceEntry */
+bool is_resolved(const struct service_row *s); /* and resolved by names */
+/* Do records tell of its endpoints? Does nobody, nor is any written? */
+bool is_recorded(const struct builder *b, const struct service_row *s);
+bool has_no_endpoints(const struct builder *b, const struct service_row *s);
 
 /* Where a service is called; none: anywhere (vips.c). */
 const struct cidr *service_addresses(
     struct builder *b, const struct service_row *s, size_t *out_count);
 bool cidr_is_one(const struct cidr *c);
+
+/* Of a patch's, which takes the place of `old` (or NULL). False: others would
+ * be at other addresses, or it cannot be told. */
+MUST_USE bool give_address_later(
+    struct builder *b, const struct service_row *old, struct service_row *s);
+/* Would others be, if it went? */
+bool frees_address(const struct builder *b, const struct service_row *s);
 
 /* --- endpoints (endpoints.c, workloads.c, networks.c) --------------------- */
 
@@ -622,8 +816,25 @@ void add_written_endpoints(struct builder *b, struct service_row *s);
 struct service_row *service_of(
     const struct builder *b, struct slice ns, struct slice name);
 
-void add_endpoint(struct builder *b, const struct service_row *s,
+void add_endpoint(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct found_endpoint *f);
+void add_endpoint_row(struct builder *b, const struct service_row *s,
     struct port_row *p, const struct found_endpoint *f);
+
+/* Where the name leads, one row for each address or one for all (resolved.c).
+ */
+void add_by_name(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct found_endpoint *f);
+
+/* After the last endpoint. */
+void keep_names(struct builder *b);
+
+/* Those of a patch, into the box at hand. */
+void keep_names_now(struct builder *b);
+
+/* Another number where a name of the service leads elsewhere. */
+uint64_t names_version(
+    const struct view_input *in, const struct service_row *s);
 
 /*
  * The workload, for a port that is called so and is this one if the workload
@@ -634,6 +845,12 @@ struct found_endpoint workload_at(const struct workload *w, struct slice ns,
 
 /* Does any ServiceEntry choose among what machines offer? */
 bool has_selecting_entry(const struct builder *b);
+
+/* Is it chosen by the service's selector? */
+bool selects_workload(const struct service_row *s, const struct workload *w);
+
+/* NULL when it is full. */
+struct workload *workload_new(struct builder *b, const struct resource *r);
 
 /* Those that its selector chooses. */
 void add_selected_by_entry(struct builder *b, struct service_row *s,
@@ -685,37 +902,28 @@ void choose_endpoints(struct builder *b, struct cluster_row *c,
 struct view *view_patch(const struct view_input *in);
 void patch_drop(struct view *v); /* at its end */
 
-/*
- * What is newer goes into the box at hand. False: not everything that follows
- * from it is known (patch_service.c, patch_rules.c, patch_policies.c).
- */
-MUST_USE bool patch_service(
-    struct builder *b, struct service_row *s, const struct view_serving *from);
-MUST_USE bool patch_rules(struct builder *b, const struct view *base,
-    const struct resource *old, const struct resource *fresh);
-MUST_USE bool patch_gateway_parts(
-    struct builder *b, const struct rows *parts, const struct resource *fresh);
-MUST_USE bool patch_policies(struct builder *b, const struct view *base,
-    const struct resource *old, const struct resource *fresh);
-
 /* Are the clusters that they lead to there in any case (patch_rules.c)? */
 bool lead_to_kept(const struct view_http_route *rows, size_t count);
 
-/* Is anything told of it but by its owner? That names its revision. */
-bool is_told_of(const struct view *base, const struct resource *r);
+/* What is newer goes into the box at hand. False: more follows from it. */
+MUST_USE bool patch_gateway_parts(
+    struct builder *b, const struct rows *parts, const struct resource *fresh);
 
-/* The rule as its sources are in the view that is patched; itself, if that is
- * no other (patch_policies.c). NULL when it is full. */
-const struct merged_rule *rule_now(
-    struct builder *b, const struct merged_rule *m);
+static inline struct service_row *
+service_of_cluster(const struct cluster_row *c)
+{
+	return (struct service_row *)(uintptr_t)c->row.service;
+}
 
-/* By what they are about; for rows of pointers. */
+/* In the order of a view; for rows of pointers. */
 int compare_problems(const void *a, const void *b);
+int compare_clusters(const void *a, const void *b);
+int compare_hosts(const void *a, const void *b);
 
 /* Is any of it at an address of the view's machine? */
 bool is_served_here(const struct view *v, const struct view_serving *from);
 
-/* Of its network and address. */
+/* Of its network, name and address. */
 uint64_t endpoint_id(const struct view_endpoint *e);
 
 /* --- who sees what, and for whom it is (exports.c, scopes.c) -------------- */
@@ -768,6 +976,15 @@ const struct import *find_import(const struct builder *b, struct slice host);
 const struct import_port *find_import_port(
     const struct builder *b, struct slice host, uint16_t port);
 
+/* In the scope at hand: those that not everybody sees are asked first, the
+ * older before the younger. */
+bool is_for_all(const struct builder *b, const struct service_row *s);
+bool is_asked_before(const struct builder *b, const struct service_row *x,
+    const struct service_row *y);
+
+/* As every scope that sees it imports it; of a patch. */
+void import_later(struct builder *b, struct service_row *s);
+
 /* Services of the egress at hand that stand for the host; NULL: none. */
 const struct rows *aliases_of(const struct builder *b, struct slice host);
 
@@ -782,6 +999,13 @@ bool is_egress_of_rest(const struct egress *e);
  */
 const struct resource *owner_of(
     struct builder *b, struct slice host, uint16_t port);
+
+/* The loser's rules are met by nobody where the winner has one. */
+void report_conflict(struct builder *b, const struct resource *loser,
+    const struct resource *winner, struct slice host);
+
+/* Is there one of a wildcard that the host lies in, in the egress at hand? */
+bool has_wildcard_owner(const struct builder *b, struct slice host);
 
 /* All that name the host and have a rule for requests to the port. */
 void add_rulings(
@@ -799,8 +1023,20 @@ const struct merged_rule *rule_of(
 void rules_fini(struct builder *b);
 
 /* The one that servers of it obey: workloadSelector is for callers only. */
+const struct merged_rule *rule_of_servers(
+    const struct builder *b, const struct service_row *s);
+
+/* The same, that a patch knows that it hangs on it. */
 const struct merged_rule *find_rule_of_servers(
     struct builder *b, const struct service_row *s);
+
+/* The host that it is for. */
+struct slice host_of_rule(struct builder *b, const struct resource *r);
+
+/* Makes an index of the rules of now for the hosts of those that are others. */
+void index_rules_again(struct builder *b, const struct renewal *all,
+    size_t count, struct rule_index *out);
+void rule_indexes_fini(struct rule_index *all);
 
 /* What is wrong with a DestinationRule, or not in force. */
 void report_rule(struct builder *b, const struct resource *r);
@@ -831,6 +1067,14 @@ const struct view_cluster_policy *cluster_policy_of(
 const struct view_cluster *find_cluster(struct builder *b,
     struct service_row *s, const struct port_row *p, struct slice subset,
     struct slice *missing);
+
+bool has_cluster(struct builder *b, struct service_row *s, struct port_row *p,
+    struct slice subset);
+
+/* One that the base of a patch has not, without endpoints. NULL when it is
+ * full, or more would follow from it. */
+struct cluster_row *add_later(struct builder *b, struct service_row *s,
+    struct port_row *p, const struct merged_rule *m, struct slice subset);
 
 /*
  * The same cluster of before by another rule, with the endpoints of `p`; NULL
@@ -944,9 +1188,24 @@ struct tcp_routes compile_tcp(struct builder *b, struct service_row *s,
 struct host_row *new_host(
     struct builder *b, struct slice name, struct slice host, uint16_t port);
 
-/* With what is called on a service's port. */
+/* One that is no row of the view yet, of the scope and the egress at hand. */
+void fill_new_host(struct builder *b, struct host_row *h, struct slice name,
+    struct slice host, uint16_t port);
+
+/* With what is called on a service's port, where the owner decides. */
 void fill_host(struct builder *b, struct host_row *h, struct service_row *s,
-    const struct port_row *p);
+    const struct port_row *p, const struct resource *owner);
+
+/* As dashboards have it: "reviews.default.svc.cluster.local:80". */
+struct slice service_host_name(
+    struct builder *b, const struct service_row *s, uint16_t port);
+
+/* A host that is no service of the port that is called: requests meet the
+ * owner's rules (port_routes.c). */
+struct slice bare_host_name(
+    struct builder *b, struct slice host, uint16_t port);
+void fill_bare_host(
+    struct builder *b, struct host_row *h, const struct resource *owner);
 
 /* What becomes of calls to what is not known (unknown.c). */
 void compile_unknown(struct builder *b);
@@ -963,6 +1222,16 @@ const struct view_routes *routes_of_port(struct builder *b, uint16_t port);
 const struct view_routes *routes_of_proxy(
     struct builder *b, struct egress *e, struct slice name);
 
+/* Is any on a port that has no routes, as nobody listens there? */
+bool has_hosts_aside(const struct scope *s);
+
+/* May requests meet it? */
+bool takes_requests(const struct host_row *h);
+
+/* The addresses by which it is called; as many as may be are in the arena. */
+size_t address_domains(
+    struct builder *b, const struct host_row *h, struct slice **out);
+
 /* That of one service alone, whatever the authority is. */
 const struct view_routes *routes_of_service(
     struct builder *b, const struct service_row *s, uint16_t port);
@@ -976,6 +1245,13 @@ size_t host_forms(struct builder *b, const struct service_row *s,
 
 bool is_own_address(const struct builder *b, const struct addr *a);
 
+/* Does it lead to this machine (ports.c)? Its endpoints have to be there. */
+bool leads_here(struct builder *b, struct service_row *s);
+
+/* Where programs call, for services that are others (patch_outbound.c): all
+ * listeners of the scope at hand, into the set. */
+void renew_outbound(struct builder *b, struct listener_set *out);
+
 /* As upstream writes it for a machine without any address of IPv4. */
 struct slice any_address(const struct builder *b);
 
@@ -984,7 +1260,15 @@ void add_listener(struct builder *b, struct view_listener *l);
 
 /* That of exactly this address; NULL: none. */
 const struct view_listener *find_listener(
-    const struct scope *s, enum view_direction direction, const struct addr *a);
+    const struct listener_set *set, const struct addr *a);
+
+/* It is found no more, though the base of a patch has it (chains.c). */
+void hide_listener(struct listener_set *set, const struct view_listener *l);
+
+void listeners_init(struct listener_set *set);
+void listeners_fini(struct listener_set *set);
+void listeners_sort(struct listener_set *set);       /* after the last one */
+int compare_listeners(const void *a, const void *b); /* by name */
 
 /* An index of the chains; NULL if a walk is as good (snis.c). */
 const struct view_snis *index_snis(

@@ -22,13 +22,33 @@ any_address(const struct builder *b)
 	return b->in->addr_count > 0 ? S("::") : S("0.0.0.0");
 }
 
-static int
-by_name(const void *a, const void *b)
+int
+compare_listeners(const void *a, const void *b)
 {
 	const struct view_listener *const *x = a;
 	const struct view_listener *const *y = b;
 
 	return slice_cmp((*x)->name, (*y)->name);
+}
+
+void
+listeners_init(struct listener_set *set)
+{
+	*set = (struct listener_set){.rows = {0}};
+	map_init(&set->by_addr);
+}
+
+void
+listeners_fini(struct listener_set *set)
+{
+	rows_fini(&set->rows);
+	map_fini(&set->by_addr, NULL);
+}
+
+void
+listeners_sort(struct listener_set *set)
+{
+	rows_sort(&set->rows, compare_listeners);
 }
 
 void
@@ -43,5 +63,5 @@ compile_listeners(struct builder *b)
 		compile_inbound(b);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(s->listeners); i++)
-		rows_sort(&s->listeners[i], by_name);
+		listeners_sort(&s->listeners[i]);
 }

@@ -212,26 +212,48 @@ add_plain(struct builder *b, const struct listening *l,
 	}
 }
 
+static const struct host_row *
+host_of(const struct builder *b, const struct listening *l)
+{
+	const struct host_row *h =
+	    host_row_now(b->v, b->scope, l->service->row.host);
+
+	while (h != NULL && (h->service != l->service || h->port != l->port))
+		h = h->next;
+	return h;
+}
+
 /* Those of the host itself, if they are of this kind of port. */
 static struct tcp_routes
 tcp_routes_for(struct builder *b, const struct listening *l)
 {
 	bool tls = l->protocol == VIEW_TLS;
-	const struct host_row *h =
-	    map_get(&b->scope->hosts, l->service->row.host);
+	const struct host_row *h = host_of(b, l);
 
-	while (h != NULL && (h->service != l->service || h->port != l->port))
-		h = h->next;
 	if (h != NULL && h->tcp.count > 0 && h->egress == l->egress &&
 	    (l->port->protocol == VIEW_TLS) == tls)
 		return h->tcp;
 	return compile_tcp(b, l->service, l->port, tls, l->number);
 }
 
+/* What is found out to be no HTTP must not get past rules for requests. */
+static void
+guard_requests(struct builder *b, const struct listening *l,
+    const struct rows *chains, size_t from)
+{
+	const struct host_row *h = host_of(b, l);
+
+	if (l->protocol != VIEW_AUTO || h == NULL || !h->row.has_rules)
+		return;
+	for (size_t i = from; i < chains->count; i++)
+		((struct view_chain *)chains->items[i])->refuses_bytes = true;
+}
+
 static void
 add_tcp(struct builder *b, const struct listening *l, struct rows *to)
 {
 	struct tcp_routes all = tcp_routes_for(b, l);
+	size_t before = to->count;
 
 	if (all.count == 0)
 		return;
@@ -239,6 +261,7 @@ add_tcp(struct builder *b, const struct listening *l, struct rows *to)
 		add_tls(b, *l, &all, to);
 	else
 		add_plain(b, l, &all, to);
+	guard_requests(b, l, to, before);
 }
 
 void

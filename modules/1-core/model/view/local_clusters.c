@@ -157,7 +157,8 @@ add_local_cluster(
 	if (p->service != NULL)
 		c->service = &p->service->row;
 	c->protocol = p->protocol;
-	c->http2 = c->protocol == VIEW_HTTP2 || c->protocol == VIEW_GRPC;
+	c->http2 =
+	    c->protocol == VIEW_HTTP2 || view_protocol_is_grpc(c->protocol);
 	set_policy(b, c, p);
 	return c;
 }

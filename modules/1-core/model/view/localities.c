@@ -370,7 +370,8 @@ add_to_group(struct view_cluster *c, struct view_locality *all,
 		l->first = at;
 	}
 	l->count++;
-	l->weight += MIN(r->e->weight, UINT32_MAX - l->weight);
+	if (!r->e->is_further)
+		l->weight += MIN(r->e->weight, UINT32_MAX - l->weight);
 }
 
 static void
@@ -394,8 +395,10 @@ write_rows(struct arrangement *a, struct view_cluster *c)
 	share = find_share(a, c->policy->balancing.locality);
 	if (share != NULL)
 		distribute(a->b, c, share, all, items);
-	for (size_t i = 0; i < c->endpoint_count; i++)
+	for (size_t i = 0; i < c->endpoint_count; i++) {
 		c->usable_count += items[i]->usable;
+		c->awaited_count += items[i]->is_awaited;
+	}
 }
 
 /* Upstream asks whether anything of it is written. */

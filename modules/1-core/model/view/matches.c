@@ -277,6 +277,9 @@ compile_matches(struct builder *b, const struct http_rule *rule, uint16_t port,
 		const struct callers callers = callers_of(m, rule->owner);
 
 		compile_match(b, m, &callers, port, &items[i]);
+		if (m->name.len > 0)
+			items[i].logged = take_printf(b, "%.*s.%.*s",
+			    SLICE_ARG(spec->name), SLICE_ARG(m->name));
 	}
 	out->matches = items;
 	out->match_count = spec->match.count;

@@ -28,6 +28,42 @@ rows_fini(struct rows *r)
 }
 
 void
+copy_rows(struct rows *out, const struct rows *from)
+{
+	*out = (struct rows){
+	    mem_new_array(MAX(from->count, (size_t)1), sizeof(void *)),
+	    from->count, from->count};
+	if (from->count > 0)
+		memcpy(out->items, from->items, from->count * sizeof(void *));
+}
+
+void
+rows_insert(struct rows *all, size_t at, void *item)
+{
+	rows_add(all, NULL);
+	memmove(&all->items[at + 1], &all->items[at],
+	    (all->count - 1 - at) * sizeof(void *));
+	all->items[at] = item;
+}
+
+size_t
+rows_place(const struct rows *all, void *item,
+    int (*cmp)(const void *a, const void *b))
+{
+	size_t low = 0, high = all->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (cmp(&all->items[mid], &item) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+void
 rows_drop(void *value)
 {
 	rows_fini(value);
@@ -74,11 +110,15 @@ void
 rows_of_kind(
     const struct builder *b, const struct resource_kind *kind, struct rows *out)
 {
-	for (size_t i = 0; i < b->v->resources.count; i++) {
-		struct resource *r = b->v->resources.items[i];
+	const struct rows *all = &b->v->resources;
 
-		if (r->kind == kind)
-			rows_add(out, r);
+	for (size_t i = first_resource(b->v, kind, S("")); i < all->count;
+	     i++) {
+		struct resource *r = all->items[i];
+
+		if (r->kind != kind)
+			break;
+		rows_add(out, r);
 	}
 	rows_sort_by_age(out);
 }
@@ -220,17 +260,4 @@ add_loss(struct builder *b, const struct origin *o, const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* may be cut */
 	va_end(ap);
 	put_problem(b, &p, text);
-}
-
-struct slice
-inert_match(struct builder *b, struct slice names, const struct origin *o)
-{
-	struct slice why;
-
-	if (names.len == 0)
-		return names;
-	why = take_printf(b, "not in force yet: %.*s", SLICE_ARG(names));
-	add_problem(b, o, "this match takes nothing, as a part of it is %.*s",
-	    SLICE_ARG(why));
-	return why;
 }

@@ -13,9 +13,10 @@ by_kind(const struct resource *r, const struct resource_kind *kind)
 	return n != 0 ? n : slice_cmp(r->key.kind, slice_str(kind->kind));
 }
 
-size_t
-first_resource(
-    const struct view *v, const struct resource_kind *kind, struct slice ns)
+/* How many come before it. */
+static size_t
+place_of(const struct view *v, const struct resource_kind *kind,
+    struct slice ns, struct slice name)
 {
 	size_t low = 0, high = v->resources.count;
 
@@ -26,12 +27,35 @@ first_resource(
 
 		if (n == 0)
 			n = slice_cmp(r->key.ns, ns);
+		if (n == 0)
+			n = slice_cmp(r->key.name, name);
 		if (n < 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
 	return low;
+}
+
+size_t
+first_resource(
+    const struct view *v, const struct resource_kind *kind, struct slice ns)
+{
+	return place_of(v, kind, ns, S(""));
+}
+
+const struct resource *
+find_resource(const struct view *v, const struct resource_kind *kind,
+    struct slice ns, struct slice name)
+{
+	size_t at = place_of(v, kind, ns, name);
+	const struct resource *r =
+	    at < v->resources.count ? v->resources.items[at] : NULL;
+
+	return r != NULL && r->kind == kind && slice_eq(r->key.ns, ns) &&
+		       slice_eq(r->key.name, name)
+		   ? r
+		   : NULL;
 }
 
 const struct mesh_config *
@@ -52,4 +76,11 @@ find_mesh(struct view *v)
 		    &v->arena, &found);
 	findings_fini(&found);
 	return m;
+}
+
+struct view_log
+view_access_log(const struct view *v)
+{
+	return (struct view_log){.format = v->mesh->access_log_format,
+	    .json = v->mesh->access_log_encoding == LOG_ENCODING_JSON};
 }

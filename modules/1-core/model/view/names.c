@@ -7,17 +7,29 @@
 #include "hosts.h"
 #include "inside.h"
 
+/* It would be this one, if there were such a service. */
+static void
+note_two_labels(struct builder *b, struct slice of)
+{
+	if (b->v->base == NULL && map_get(&b->two_labels, of) == NULL)
+		(void)map_put(&b->two_labels, of, b); /* only the mark */
+}
+
 /* That of a service is the service's own. */
 struct slice
 canonical_host(struct builder *b, struct slice host, struct slice ns)
 {
 	char text[HOST_TEXT_MAX], full[HOST_TEXT_MAX];
 	struct slice s = host_spell_written(host, ns, b->v->domain, text);
-	const struct service_row *row = map_get(&b->service_by_host, s);
+	const struct service_row *row = service_at(b, s);
 
-	if (row == NULL && host_may_be_outside(s))
-		row = map_get(
-		    &b->service_by_host, host_spell(s, ns, b->v->domain, full));
+	if (host_may_be_outside(s)) {
+		struct slice of = host_spell(s, ns, b->v->domain, full);
+
+		note_two_labels(b, of);
+		if (row == NULL)
+			row = service_at(b, of);
+	}
 	return row != NULL ? row->row.host : take_copy(b, s);
 }
 
@@ -75,7 +87,7 @@ static const struct {
     {"http", VIEW_HTTP},
     {"http2", VIEW_HTTP2},
     {"grpc", VIEW_GRPC},
-    {"grpc-web", VIEW_GRPC},
+    {"grpc-web", VIEW_GRPC_WEB},
     {"http_proxy", VIEW_HTTP},
     {"kubernetes.io/h2c", VIEW_HTTP2},
     {"kubernetes.io/ws", VIEW_HTTP},
@@ -109,7 +121,7 @@ protocol_of(struct slice app, struct slice name)
 	if (protocol_word(word, &p))
 		return p;
 	if (slice_eq_nocase(slice_sub(word, 0, 8), S("grpc-web")))
-		return VIEW_GRPC;
+		return VIEW_GRPC_WEB;
 	word = slice_sub(word, 0, slice_find(word, '-'));
 	(void)protocol_word(word, &p); /* unknown: found out */
 	return p;
@@ -174,6 +186,7 @@ view_protocol_name(enum view_protocol p)
 	    [VIEW_HTTP] = "http",
 	    [VIEW_HTTP2] = "http2",
 	    [VIEW_GRPC] = "grpc",
+	    [VIEW_GRPC_WEB] = "grpc-web",
 	    [VIEW_TLS] = "tls",
 	    [VIEW_AUTO] = "auto",
 	};

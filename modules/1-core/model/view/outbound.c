@@ -8,21 +8,7 @@
  * the rest by networks. Of two that cannot be told apart the older service
  * stays.
  */
-#include "listening.h"
-
-/* A listener while services are added. */
-struct entry {
-	struct view_listener *listener;
-	struct rows chains; /* struct view_chain */
-	enum view_protocol protocol;
-	enum port_protocol said;
-	const struct egress *egress;
-};
-
-struct making {
-	struct rows entries; /* struct entry, in the arena */
-	struct map by_name;
-};
+#include "outbound.h"
 
 /* --- what a port speaks -------------------------------------------------- */
 
@@ -80,6 +66,7 @@ report_hidden(
 	const struct origin *first = &e->listener->origin;
 	char key[RESOURCE_KEY_MAX];
 
+	e->shared->hides = true;
 	add_loss(b, &l->service->row.origin,
 	    "connections to port %u of it cannot be told from those to %s, "
 	    "which comes first, at %.*s; an address of its own sets it apart",
@@ -117,11 +104,15 @@ new_entry(struct builder *b, struct making *m, const struct listening *l,
     struct slice name)
 {
 	struct entry *e = take(b, 1, sizeof(*e));
-	struct view_listener *v = take(b, 1, sizeof(*v));
+	struct shared_listener *shared = take(b, 1, sizeof(*shared));
+	struct view_listener *v;
 
-	if (e == NULL || v == NULL)
+	if (e == NULL || shared == NULL)
 		return NULL;
-	v->name = name;
+	shared->first = l->service;
+	shared->is_simple = true;
+	v = &shared->row;
+	v->name = take_copy(b, name);
 	v->direction = VIEW_OUTBOUND;
 	v->addr = l->addr;
 	v->addr.port = l->number;
@@ -129,9 +120,10 @@ new_entry(struct builder *b, struct making *m, const struct listening *l,
 	if (is_socket(l))
 		v->path = slice_sub(l->bind, strlen("unix://"), l->bind.len);
 	v->origin = l->service->row.origin;
+	e->shared = shared;
 	e->listener = v;
 	e->egress = l->egress;
-	(void)map_put(&m->by_name, name, e); /* was not there */
+	(void)map_put(&m->by_name, v->name, e); /* was not there */
 	rows_add(&m->entries, e);
 	return e;
 }
@@ -166,16 +158,38 @@ replace(struct entry *e, const struct rows *chains, const struct listening *l)
 	e->listener->origin = l->service->row.origin;
 }
 
+bool
+is_simple(const struct listening *l)
+{
+	return !is_bytes(l->protocol) && is_any_bound(l) &&
+	       l->said != PORT_HTTP_PROXY;
+}
+
+static void
+count_in(struct entry *e, const struct listening *l)
+{
+	if (e == NULL)
+		return;
+	e->shared->count++;
+	e->shared->is_simple = e->shared->is_simple && is_simple(l);
+}
+
+/* --- listening ------------------------------------------------------------ */
+
 static void
 listen(struct builder *b, struct making *m, const struct listening *l)
 {
-	char port[SLICE_U64_MAX];
-	struct slice name = take_join(
-	    b, SLICES(l->bind, S("_"), slice_from_u64(l->number, port)));
+	char port[SLICE_U64_MAX], text[HOST_TEXT_MAX];
+	struct slice name =
+	    slice_join(SLICES(l->bind, S("_"), slice_from_u64(l->number, port)),
+		text, sizeof(text));
 	struct entry *e = entry_at(m, name);
 	struct rows chains = {0};
 	bool proxy = l->said == PORT_HTTP_PROXY;
 
+	if (!is_wanted(b, m, l, name))
+		return;
+	count_in(e, l);
 	if (e != NULL &&
 	    (e->egress != l->egress ||
 		(!proxy && (is_settled(e, l) || !may_share(e, l)))))
@@ -183,7 +197,10 @@ listen(struct builder *b, struct making *m, const struct listening *l)
 	add_chains(b, l, &chains);
 	if (e == NULL || proxy ||
 	    (l->protocol == VIEW_AUTO && view_protocol_is_http(e->protocol))) {
-		e = e != NULL ? e : new_entry(b, m, l, name);
+		if (e == NULL) {
+			e = new_entry(b, m, l, name);
+			count_in(e, l);
+		}
 		if (e != NULL)
 			replace(e, &chains, l);
 	} else {
@@ -252,7 +269,8 @@ listen_at_endpoints(struct builder *b, struct making *m,
 		const struct addr *a = &at->addr;
 		struct listening l = *how;
 
-		if (a->family == ADDR_NONE || is_own_address(b, a))
+		if (a->family == ADDR_NONE || at->name.len > 0 ||
+		    is_own_address(b, a))
 			continue;
 		bind_to(b, &l, a);
 		listen(b, m, &l);
@@ -272,8 +290,11 @@ listen_by_workload(
 	const struct service_entry *e = is_entry(s) ? s->resource->spec : NULL;
 	size_t met = 0;
 
-	for (const struct service_row *of =
-		 map_get(&b->service_by_host, s->row.host);
+	if (b->box != NULL && !has_no_endpoints(b, s)) {
+		b->more_follows = true; /* nobody knows them any more */
+		return;
+	}
+	for (const struct service_row *of = service_at(b, s->row.host);
 	     of != NULL; of = of->next) {
 		const struct port_row *p = find_port(of, how->number);
 
@@ -345,22 +366,30 @@ add_named(struct builder *b, struct making *m, struct egress *e)
 	}
 }
 
+void
+listen_for_all_of(struct builder *b, struct making *m,
+    const struct listening *how, struct service_row *s)
+{
+	struct listening l = *how;
+
+	l.service = s;
+	for (size_t i = 0; i < s->port_count; i++) {
+		l.port = &s->ports[i];
+		l.number = l.port->port;
+		l.protocol = l.port->protocol;
+		l.said = said_by(s, l.number);
+		listen_for(b, m, &l);
+	}
+}
+
 static void
 add_rest(struct builder *b, struct making *m, struct egress *e)
 {
 	struct listening l = {.egress = e};
 
 	read_bind(&l, e->spec);
-	for (size_t i = 0; !b->full && i < e->services.count; i++) {
-		l.service = e->services.items[i];
-		for (size_t j = 0; j < l.service->port_count; j++) {
-			l.port = &l.service->ports[j];
-			l.number = l.port->port;
-			l.protocol = l.port->protocol;
-			l.said = said_by(l.service, l.number);
-			listen_for(b, m, &l);
-		}
-	}
+	for (size_t i = 0; !b->full && i < e->services.count; i++)
+		listen_for_all_of(b, m, &l, e->services.items[i]);
 }
 
 /* --- those that no service asks for -------------------------------------- */
@@ -393,6 +422,7 @@ add_proxy(struct builder *b)
 		return;
 	v->addr.port = port;
 	v->bound = true;
+	v->proxies = true;
 	c->routes = routes_of_proxy(b, e, S("http_proxy"));
 	c->origin = v->origin;
 	v->chains = c;
@@ -438,8 +468,8 @@ add_virtual(struct builder *b)
 /* --- the whole ----------------------------------------------------------- */
 
 /* What matches none of the chains goes where the unknown goes. */
-static void
-finish(struct builder *b, struct entry *e)
+void
+finish_entry(struct builder *b, struct entry *e)
 {
 	struct view_listener *v = e->listener;
 	struct view_chain *all = take(b, e->chains.count + 1, sizeof(*all));
@@ -484,7 +514,7 @@ compile_outbound(struct builder *b)
 			add_named(b, &m, b->egress);
 	}
 	for (size_t i = 0; i < m.entries.count; i++)
-		finish(b, m.entries.items[i]);
+		finish_entry(b, m.entries.items[i]);
 	if (!b->full) {
 		add_proxy(b);
 		add_virtual(b);

@@ -9,17 +9,19 @@
 #include "hosts.h"
 #include "inside.h"
 
-static void
+void
 report_conflict(struct builder *b, const struct resource *loser,
     const struct resource *winner, struct slice host)
 {
 	struct origin o = origin_of(loser, 0);
 	char key[RESOURCE_KEY_MAX];
 
+	b->owner = loser;
 	add_loss(b, &o,
 	    "its rules for %.*s are used only where %s, which comes first, has "
 	    "none for the caller and the port",
 	    SLICE_ARG(host), resource_key_format(&winner->key, key));
+	b->owner = NULL;
 }
 
 /* "*x.y" stands for hosts that end so; only "*.y" is looked for. */
@@ -95,6 +97,12 @@ wildcard_of(const struct egress *e, struct slice host)
 			return o;
 	}
 	return NULL;
+}
+
+bool
+has_wildcard_owner(const struct builder *b, struct slice host)
+{
+	return wildcard_of(b->egress, host) != NULL;
 }
 
 /*
@@ -198,13 +206,9 @@ static void
 add_virtual_service(struct builder *b, struct resource *r)
 {
 	const struct virtual_service *vs = resource_virtual_service(r);
-	struct origin o = origin_of(r, 0);
 
-	if (!gateways_have_mesh(vs->gateways.items, vs->gateways.count))
-		return;
-	rows_add(&b->virtual_services, r);
-	if (vs->tls.count > 0)
-		add_problem(b, &o, "its tls rules are not in force yet");
+	if (gateways_have_mesh(vs->gateways.items, vs->gateways.count))
+		rows_add(&b->virtual_services, r);
 }
 
 void

@@ -267,8 +267,7 @@ add_auto_chain(struct gateway_state *g, struct door *d, const struct served *s,
 	c->tls.settings = s->spec->tls;
 	c->tcp = r;
 	/* Whom the bytes are for asks who may call. */
-	c->access = NULL;
-	c->authn = NULL;
+	c->guard = NULL;
 }
 
 static bool
@@ -295,6 +294,7 @@ add_auto_port(struct gateway_state *g, struct door *d, const struct served *s,
 	const struct merged_rule *merged = rule_of(g->b, row);
 	const struct rows *sources = merged != NULL ? &merged->sources : &none;
 
+	row->is_split = true; /* each has a chain */
 	add_auto_chain(g, d, s, row, p, S(""));
 	for (size_t i = 0; i < sources->count; i++) {
 		const struct destination_rule *rule =

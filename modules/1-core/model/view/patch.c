@@ -5,29 +5,35 @@
  *	base ──┬── listeners, routes, upstreams ◄── all that names a cluster
  *	       │                                 or a host
  *	       │                     ▲ slot
- *	patch ─┴── clusters, hosts, problems of now
+ *	patch ─┴── clusters, hosts, guards, problems of now
  *	             │
  *	             └ those that are newer: clusters in a box for each
- *	               service, the rest in one for each resource
+ *	               service, what policies say in one, listeners of services
+ *	               that are others in one, the rest in one for each resource
  *
  * Who serves changes by the second, what is written by the day. Where nothing
- * but endpoints is new, or what a VirtualService or a DestinationRule says
- * about the hosts that it had before, rows that hang on them are made anew, and
- * all else is shared.
- * Everything is put against the base, so that patches never lie on patches;
- * when the boxes hold much, or more follows from a change than its box says,
- * there is no patch, and the view is made from nothing.
+ * but endpoints is new, or VirtualServices, DestinationRules, WorkloadEntries,
+ * Services, ServiceEntries and policies come, go and say something else, rows
+ * that hang on them are made anew, and all else is shared. What only others
+ *make of it is renewed with them: the rules of all that name a host about which
+ *another may decide now, and of all that name a subset of a service that has
+ *other ones. A cluster that comes takes a slot behind those of the base; one
+ *that goes leaves its slot empty. So do virtual hosts of gateways, and those
+ *that are on port 80 only because rules name them. Everything is put against
+ *the base, so that patches never lie on patches; when the boxes hold much, or
+ *more follows from a change than its box says, there is no patch, and the view
+ *is made from nothing: where hosts are no services or a Sidecar chooses, where
+ *listeners of callers or other virtual hosts come or go, where several have a
+ *host of a gateway, for delegates and rules for connections, where services
+ *meddle with each other, and where the mesh itself is another.
  */
 #include <stddef.h>
 
-#include "inside.h"
+#include "patch.h"
 
-enum {
-	RENEWALS_MAX = 64,
-	BOXES_FREE = 1 << 20 /* bytes that are never too much */
-};
+enum { BOXES_FREE = 1 << 20 /* bytes that are never too much */ };
 
-static void
+void
 box_unref(struct box **bp)
 {
 	struct box *box = *bp;
@@ -37,14 +43,29 @@ box_unref(struct box **bp)
 	    atomic_fetch_sub_explicit(&box->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	rows_fini(&box->hosts);
+	rows_fini(&box->more_hosts);
+	rows_fini(&box->fewer_hosts);
+	rows_fini(&box->clusters);
 	rows_fini(&box->problems);
+	rows_fini(&box->resources);
+	rows_fini(&box->guards);
+	rows_fini(&box->services);
+	rows_fini(&box->their_clusters);
+	rows_fini(&box->fewer_clusters);
+	for (size_t i = 0; i < box->routes.count; i++)
+		routes_fini(box->routes.items[i]);
+	rows_fini(&box->routes);
+	for (size_t i = 0; i < box->outbound_count; i++)
+		listeners_fini(&box->outbound[i]);
+	mem_free(&box->outbound);
+	listeners_fini(&box->inbound);
 	map_fini(&box->regexes, regex_drop);
 	arena_fini(&box->arena);
 	resource_unref(&box->resource);
 	mem_free(&box);
 }
 
-static struct box *
+struct box *
 box_ref(struct box *box)
 {
 	if (box != NULL)
@@ -52,8 +73,7 @@ box_ref(struct box *box)
 	return box;
 }
 
-/* What is made goes there from now on. */
-static struct box *
+struct box *
 open_box(struct builder *b)
 {
 	struct box *box = mem_new(sizeof(*box));
@@ -61,9 +81,29 @@ open_box(struct builder *b)
 	atomic_init(&box->refs, 1);
 	arena_init(&box->arena, VIEW_BYTES_MAX);
 	map_init(&box->regexes);
+	listeners_init(&box->inbound);
 	b->box = box;
 	b->arena = &box->arena;
 	return box;
+}
+
+void
+enter_box(struct patching *p, struct box *box)
+{
+	p->b.box = box;
+	p->b.arena = &box->arena;
+}
+
+void
+leave_box(struct patching *p)
+{
+	struct builder *b = &p->b;
+
+	for (size_t i = 0; i < b->problems.count; i++)
+		rows_add(&b->box->problems, b->problems.items[i]);
+	rows_fini(&b->problems);
+	b->box = NULL;
+	b->arena = &p->arena;
 }
 
 static const struct view *
@@ -78,69 +118,75 @@ static bool
 is_like_before(const struct view_input *in)
 {
 	const struct view *v = in->before;
+	const struct builder *b;
 
-	return v != NULL && in->version != 0 && v->version == in->version &&
-	       v->serving_count == in->serving_count &&
-	       base_of(v)->input_count == in->resource_count &&
-	       base_of(v)->made_by != NULL && base_of(v)->made_by->is_plain;
-}
-
-/* Which of the resources are others than the base's. */
-struct changes {
-	size_t at[RENEWALS_MAX];
-	size_t count;
-};
-
-/* False: too many, or one that is no other form of the same. */
-static bool
-find_changes(
-    const struct view *base, const struct view_input *in, struct changes *out)
-{
-	for (size_t i = 0; i < in->resource_count; i++) {
-		const struct resource *old = base->inputs[i];
-
-		if (in->resources[i] == old)
-			continue;
-		if (out->count == RENEWALS_MAX ||
-		    (old->kind != &kind_virtual_service &&
-			old->kind != &kind_destination_rule) ||
-		    !resource_key_eq(&old->key, &in->resources[i]->key))
-			return false;
-		out->at[out->count++] = i;
-	}
-	/* Of two with one key the newer counts, whichever that is now. */
-	return out->count == 0 || base->input_count == base->resources.count;
-}
-
-/* That of before, if it is of just this resource. */
-static struct box *
-box_of(const struct view *before, size_t at, const struct resource *r)
-{
-	for (size_t i = 0; i < before->renewal_count; i++)
-		if (before->renewals[i].at == at &&
-		    before->renewals[i].box->resource == r)
-			return before->renewals[i].box;
-	return NULL;
-}
-
-static bool
-is_all_the_same(const struct view_input *in, const struct changes *changes)
-{
-	const struct view *before = in->before;
-
-	if (before->renewal_count != changes->count)
+	if (v == NULL || in->version == 0 || v->version != in->version)
 		return false;
-	for (size_t i = 0; i < changes->count; i++)
-		if (box_of(before, changes->at[i],
-			in->resources[changes->at[i]]) == NULL)
-			return false;
-	for (size_t i = 0; i < in->serving_count; i++)
-		if (before->servings[i].version != in->servings[i].version)
-			return false;
-	return true;
+	b = base_of(v)->made_by;
+	return b != NULL && b->is_plain &&
+	       v->serving_count == in->serving_count + b->unserved.count;
 }
 
-/* --- what follows from it ------------------------------------------------- */
+uint64_t
+version_now(const struct patching *p, size_t i)
+{
+	const struct builder *b = p->base->made_by;
+	const struct view_input *in = p->in;
+
+	return i < in->serving_count
+		   ? in->servings[i].version
+		   : names_version(
+			 in, b->unserved.items[i - in->serving_count]);
+}
+
+static bool
+is_policy(const struct renewal *r)
+{
+	return kind_of(r) == &kind_destination_rule;
+}
+
+static bool
+is_rule(const struct renewal *r)
+{
+	return kind_of(r) == &kind_virtual_service;
+}
+
+static bool
+is_moving(const struct patching *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].moves && is_rule(&p->items[i]))
+			return true;
+	return false;
+}
+
+/* Is any VirtualService another than in the view before? */
+static bool
+has_other_rules(const struct patching *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (is_rule(&p->items[i]) &&
+		    renewal_before(p, &p->items[i]) == NULL)
+			return true;
+	for (size_t i = 0; i < p->before->renewal_count; i++)
+		if (is_rule(&p->before->renewals[i]) &&
+		    !is_still_there(p, &p->before->renewals[i]))
+			return true;
+	return false;
+}
+
+/* Are clusters of subsets, to which rules lead, other rows than before? */
+static bool
+makes_subsets(const struct patching *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].moves && is_policy(&p->items[i]) &&
+		    !keeps_policies(p, i))
+			return true;
+	return false;
+}
+
+/* --- resources ------------------------------------------------------------ */
 
 static bool
 is_done(const struct builder *b)
@@ -148,7 +194,170 @@ is_done(const struct builder *b)
 	return !b->full && !b->more_follows;
 }
 
+/* What was told goes with what it is about. */
+static bool
+close_box(struct builder *b)
+{
+	b->box->problems = b->problems;
+	b->problems = (struct rows){0};
+	return is_done(b);
+}
+
+static bool
+patch_resource(struct patching *p, size_t item, struct box **out)
+{
+	struct builder *b = &p->b;
+	struct view *v = b->v;
+	size_t bytes = v->regex_bytes;
+	const struct renewal *r = &p->items[item];
+	bool ok = true;
+
+	*out = open_box(b);
+	if (r->fresh != NULL)
+		b->box->resource = resource_ref(r->fresh);
+	if (is_policy(r))
+		ok = patch_policies(p, item);
+	else if (is_rule(r))
+		ok = patch_rules(p, item);
+	b->box->regex_bytes = v->regex_bytes - bytes;
+	return close_box(b) && ok;
+}
+
+/* That of before, if nothing in it would be another. */
+static struct box *
+box_of(struct patching *p, size_t item)
+{
+	const struct renewal *r = &p->items[item];
+	const struct renewal *x = renewal_before(p, r);
+
+	if (x == NULL || (is_rule(r) && (p->rules_anew || p->anew[item])) ||
+	    (is_policy(r) && !keeps_policies(p, item)))
+		return NULL;
+	return x->box;
+}
+
+/* Slots of the base have its rows again, until others take them. */
+static void
+give_back(struct patching *p, const struct box *box)
+{
+	const struct rows *base = &p->base->clusters;
+	const struct rows *lists[] = {
+	    &box->their_clusters, &box->fewer_clusters};
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		for (size_t j = 0; j < lists[i]->count; j++) {
+			const struct view_cluster *c = lists[i]->items[j];
+
+			p->b.v->clusters.items[c->slot] =
+			    c->slot < base->count ? base->items[c->slot] : NULL;
+		}
+}
+
+/* Of what only the view before has, the slots are free. */
+static void
+free_slots(struct patching *p)
+{
+	const struct view *before = p->before;
+
+	for (size_t i = 0; i < before->renewal_count; i++) {
+		const struct box *box = before->renewals[i].box;
+		bool kept = false;
+
+		for (size_t j = 0; j < p->count; j++)
+			kept = kept || p->b.v->renewals[j].box == box;
+		for (size_t j = 0; !kept && j < box->clusters.count; j++) {
+			const struct view_cluster *c = box->clusters.items[j];
+
+			p->b.v->clusters.items[c->slot] = NULL;
+		}
+		if (!kept)
+			give_back(p, box);
+	}
+}
+
+static void
+keep_boxes(struct patching *p)
+{
+	struct view *v = p->b.v;
+
+	v->renewals =
+	    mem_new_array(MAX(p->count, (size_t)1), sizeof(*v->renewals));
+	v->renewal_count = p->count;
+	for (size_t i = 0; i < p->count; i++) {
+		v->renewals[i] = p->items[i];
+		if (p->items[i].box != NULL)
+			p->items[i].box = NULL; /* the view has it now */
+		else
+			v->renewals[i].box = box_ref(box_of(p, i));
+		if (v->renewals[i].box != NULL)
+			v->regex_bytes += v->renewals[i].box->regex_bytes;
+	}
+}
+
+/* Those that are made anew. */
+static bool
+each_service(struct patching *p, bool (*fill)(struct patching *p, size_t item))
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (is_about_services(&p->items[i]) && p->anew[i] &&
+		    !fill(p, i))
+			return false;
+	return true;
+}
+
+/* Rules for requests lead to clusters, of which DestinationRules make some. */
+static bool
+patch_resources(struct patching *p)
+{
+	struct view *v = p->b.v;
+
+	keep_boxes(p);
+	free_slots(p);
+	if (!each_service(p, fill_clusters))
+		return false;
+	if (p->count > 0)
+		begin_hosts(p);
+	for (int policies = 1; policies >= 0; policies--)
+		for (size_t i = 0; i < p->count; i++)
+			if (v->renewals[i].box == NULL &&
+			    is_policy(&p->items[i]) == (policies == 1) &&
+			    !patch_resource(p, i, &v->renewals[i].box))
+				return false;
+	return each_service(p, fill_hosts);
+}
+
+static bool
+patch_own(struct patching *p)
+{
+	struct view *v = p->b.v;
+	bool ok = true;
+
+	if (!has_own(p))
+		return true;
+	if (is_own_as_before(p)) {
+		v->own = box_ref(p->before->own);
+	} else {
+		v->own = open_box(&p->b);
+		ok = fill_own(p);
+		ok = close_box(&p->b) && ok;
+	}
+	use_own(v);
+	return ok;
+}
+
+/* --- services ------------------------------------------------------------- */
+
 /* False: more follows from it. */
+static bool
+patch_into(struct builder *b, struct service_row *s,
+    const struct view_serving *from, struct box **out)
+{
+	box_unref(out);
+	*out = open_box(b);
+	return patch_service(b, s, from) && b->problems.count == 0 &&
+	       is_done(b);
+}
+
 static bool
 patch_serving(
     struct builder *b, const struct view_serving *from, struct box **out)
@@ -157,228 +366,89 @@ patch_serving(
 
 	if (is_served_here(b->v, from))
 		return false;
-	if (s == NULL)
-		return true; /* nobody knows such a service */
-	box_unref(out);
-	*out = open_box(b);
-	return patch_service(b, s, from) && b->problems.count == 0 &&
-	       is_done(b);
+	/* Nobody may know such a service. */
+	return s == NULL || patch_into(b, s, from, out);
 }
 
 static bool
-patch_servings(struct builder *b, const struct view_input *in, const bool *due)
+patch_one(struct patching *p, size_t i)
 {
-	for (size_t i = 0; i < in->serving_count; i++) {
-		struct serving_state *s = &b->v->servings[i];
-		bool is_due = due != NULL && due[i];
+	const struct view_input *in = p->in;
+	struct builder *b = &p->b;
+	struct box **out = &b->v->boxes[i];
 
-		if (s->version == in->servings[i].version && !is_due)
-			continue;
-		if (s->is_here ||
-		    !patch_serving(b, &in->servings[i], &b->v->boxes[i]))
-			return false;
-		s->version = in->servings[i].version;
-	}
-	return true;
+	struct service_row *s;
+
+	if (i < in->serving_count)
+		return patch_serving(b, &in->servings[i], out);
+	s = b->unserved.items[i - in->serving_count];
+	/* Of another one its own box has all. */
+	return is_changed_service(b, s) || patch_into(b, s, NULL, out);
 }
 
-static bool
-patch_resource(struct builder *b, const struct view *base, size_t at,
-    const struct resource *fresh, struct box **out)
-{
-	struct view *v = b->v;
-	struct box *box = open_box(b);
-	size_t bytes = v->regex_bytes;
-	const struct resource *old = base->inputs[at];
-	bool ok;
-
-	*out = box;
-	box->resource = resource_ref(fresh);
-	map_init(&b->http_rules); /* those of the base stay */
-	ok = fresh->kind == &kind_virtual_service
-		 ? patch_rules(b, base, old, fresh)
-		 : patch_policies(b, base, old, fresh);
-	ok = ok && is_done(b);
-	map_fini(&b->http_rules, http_rules_drop);
-	box->problems = b->problems;
-	b->problems = (struct rows){0};
-	box->regex_bytes = v->regex_bytes - bytes;
-	return ok;
-}
-
-static bool
-patch_resources(struct builder *b, const struct view *base,
-    const struct view_input *in, const struct changes *changes)
-{
-	struct view *v = b->v;
-
-	for (size_t i = 0; i < changes->count; i++) {
-		struct renewal *r = &v->renewals[i];
-		const struct resource *fresh = in->resources[changes->at[i]];
-
-		r->at = changes->at[i];
-		r->box = box_ref(box_of(in->before, r->at, fresh));
-		v->renewal_count = i + 1;
-		if (r->box != NULL)
-			v->regex_bytes += r->box->regex_bytes;
-		else if (!patch_resource(b, base, r->at, fresh, &r->box))
-			return false;
-	}
-	return true;
-}
-
-/* --- services whose rules are others than in the view before -------------- */
-
+/* Rows of the base again, whose endpoints may be others. */
 static void
-add_moved(struct rows *out, const struct view *base, size_t at)
+mark_given_back(struct patching *p, bool *due)
 {
-	if (base->inputs[at]->kind == &kind_destination_rule)
-		rows_add(out, base->inputs[at]);
+	for (size_t i = 0; i < p->changed.count; i++) {
+		const struct service_row *s = map_get(&p->b.service_by_host,
+		    *(const struct slice *)p->changed.items[i]);
+
+		if (s != NULL && !is_changed_service(&p->b, s) &&
+		    has_clusters(s))
+			due[s->serving - 1] = true;
+	}
 }
 
+/* False: there is one of names, which may gain or lose a cluster. */
 static bool
-has_change(const struct changes *changes, size_t at)
+mark_due(struct patching *p, bool *due)
 {
-	for (size_t i = 0; i < changes->count; i++)
-		if (changes->at[i] == at)
-			return true;
-	return false;
-}
+	mark_selecting(p, due);
+	for (size_t i = 0; i < p->ruled.count; i++) {
+		const struct ruled *r = p->ruled.items[i];
 
-/* DestinationRules of the base that are neither as before nor were as now. */
-static void
-find_moved(const struct view *base, const struct view_input *in,
-    const struct changes *changes, struct rows *out)
-{
-	const struct view *before = in->before;
-
-	for (size_t i = 0; i < changes->count; i++)
-		if (box_of(before, changes->at[i],
-			in->resources[changes->at[i]]) == NULL)
-			add_moved(out, base, changes->at[i]);
-	for (size_t i = 0; i < before->renewal_count; i++)
-		if (!has_change(changes, before->renewals[i].at))
-			add_moved(out, base, before->renewals[i].at);
-}
-
-static bool
-is_moved(const struct rows *moved, const struct merged_rule *m)
-{
-	for (size_t i = 0; m != NULL && i < m->sources.count; i++)
-		for (size_t j = 0; j < moved->count; j++)
-			if (m->sources.items[i] == moved->items[j])
-				return true;
-	return false;
-}
-
-static bool
-is_service_moved(const struct rows *moved, const struct service_row *s)
-{
-	for (size_t i = 0; i < s->port_count; i++)
-		for (const struct cluster_row *c = s->ports[i].clusters;
-		     c != NULL; c = c->next)
-			if (is_moved(moved, c->rule))
-				return true;
-	return false;
-}
-
-/* False: there is one that nobody serves, so it has no box. */
-static bool
-mark_moved(const struct builder *b, const struct rows *moved, bool *due)
-{
-	for (size_t i = 0; i < b->services.count; i++) {
-		const struct service_row *s = b->services.items[i];
-
-		if (!is_service_moved(moved, s))
-			continue;
-		if (s->serving == 0)
+		if (r->is_due && is_resolved(r->service))
 			return false;
-		due[s->serving - 1] = true;
+		if (!r->is_due || !has_clusters(r->service))
+			continue;
+		due[r->service->serving - 1] = true;
+		reset_service(p, r->service);
+	}
+	mark_given_back(p, due);
+	return true;
+}
+
+static bool
+patch_servings(struct patching *p, const bool *due)
+{
+	struct view *v = p->b.v;
+
+	for (size_t i = 0; i < v->serving_count; i++) {
+		struct serving_state *s = &v->servings[i];
+		uint64_t version = version_now(p, i);
+
+		if (s->version == version && !due[i])
+			continue;
+		if (s->is_here || !patch_one(p, i))
+			return false;
+		s->version = version;
 	}
 	return true;
 }
 
 static bool
-patch_services(struct builder *b, const struct view *base,
-    const struct view_input *in, const struct changes *changes)
+patch_services(struct patching *p)
 {
-	struct rows moved = {0};
-	bool *due = NULL, ok = true;
+	bool *due =
+	    mem_new_array(MAX(p->b.v->serving_count, (size_t)1), sizeof(*due));
+	bool ok = mark_due(p, due) && patch_servings(p, due);
 
-	find_moved(base, in, changes, &moved);
-	if (moved.count > 0) {
-		due = mem_new_array(
-		    MAX(in->serving_count, (size_t)1), sizeof(*due));
-		ok = mark_moved(b, &moved, due);
-	}
-	ok = ok && patch_servings(b, in, due);
 	mem_free(&due);
-	rows_fini(&moved);
 	return ok;
 }
 
-/* --- the lists ------------------------------------------------------------ */
-
-static void
-copy_rows(struct rows *out, const struct rows *from)
-{
-	*out = (struct rows){
-	    mem_new_array(MAX(from->count, (size_t)1), sizeof(void *)),
-	    from->count, from->count};
-	if (from->count > 0)
-		memcpy(out->items, from->items, from->count * sizeof(void *));
-}
-
-static void
-put_hosts(struct view *v, const struct view *base)
-{
-	copy_rows(&v->hosts, &base->hosts);
-	for (size_t i = 0; i < v->renewal_count; i++) {
-		const struct rows *some = &v->renewals[i].box->hosts;
-
-		for (size_t j = 0; j < some->count; j++) {
-			struct view_host *h = some->items[j];
-
-			v->hosts.items[h->slot - 1] = h;
-		}
-	}
-}
-
-static bool
-is_renewed(
-    const struct view *v, const struct view *base, const struct resource *r)
-{
-	for (size_t i = 0; i < v->renewal_count; i++)
-		if (base->inputs[v->renewals[i].at] == r)
-			return true;
-	return false;
-}
-
-/* False: there may be others, which nobody wrote down. */
-static bool
-put_problems(struct view *v, const struct view *base)
-{
-	struct rows all = {0};
-
-	for (size_t i = 0; i < base->problem_count; i++)
-		if (!is_renewed(v, base, base->problem_owners[i]))
-			rows_add(&all, &base->problems[i]);
-	for (size_t i = 0; i < v->renewal_count; i++) {
-		const struct rows *some = &v->renewals[i].box->problems;
-
-		for (size_t j = 0; j < some->count; j++)
-			rows_add(&all, some->items[j]);
-	}
-	rows_sort(&all, compare_problems);
-	v->problems =
-	    mem_new_array(MAX(all.count, (size_t)1), sizeof(*v->problems));
-	v->problem_count = all.count;
-	for (size_t i = 0; i < all.count; i++)
-		v->problems[i] = *(const struct view_problem *)all.items[i];
-	rows_fini(&all);
-	return base->problem_count < PROBLEMS_MAX &&
-	       v->problem_count < PROBLEMS_MAX;
-}
+/* --- the view ------------------------------------------------------------- */
 
 /* So that what nobody sees any more does not become most of it. */
 static bool
@@ -391,13 +461,15 @@ is_small(const struct view *v, const struct view *base)
 			used += v->boxes[i]->arena.used;
 	for (size_t i = 0; i < v->renewal_count; i++)
 		used += v->renewals[i].box->arena.used;
+	if (v->own != NULL)
+		used += v->own->arena.used;
+	if (v->front != NULL)
+		used += v->front->arena.used;
 	return used <= BOXES_FREE + base->arena.used / 2;
 }
 
-/* --- the view ------------------------------------------------------------- */
-
 static struct view *
-copy_of(const struct view *before, size_t changes)
+copy_of(const struct view *before)
 {
 	static const size_t counted = offsetof(struct view, version);
 	const struct view *base = base_of(before);
@@ -411,51 +483,72 @@ copy_of(const struct view *before, size_t changes)
 	atomic_init(&v->refs, 1);
 	v->base = view_ref(base);
 	copy_rows(&v->clusters, &before->clusters);
+	map_init(&v->more_hosts);
+	map_init(&v->hosts_now);
 	v->boxes = mem_new_array(MAX(n, (size_t)1), sizeof(struct box *));
 	v->servings = mem_new_array(MAX(n, (size_t)1), sizeof(*v->servings));
 	memcpy(v->servings, before->servings, n * sizeof(*v->servings));
 	for (size_t i = 0; before->boxes != NULL && i < n; i++)
 		v->boxes[i] = box_ref(before->boxes[i]);
-	if (changes > 0)
-		v->renewals = mem_new_array(changes, sizeof(*v->renewals));
 	return v;
 }
 
+/* False: there is no patch. */
 static bool
-patch_all(struct builder *b, const struct view *base,
-    const struct view_input *in, const struct changes *changes)
+patch_all(struct patching *p)
 {
-	return patch_resources(b, base, in, changes) &&
-	       patch_services(b, base, in, changes) &&
-	       (changes->count == 0 || put_problems(b->v, base)) &&
-	       is_small(b->v, base);
+	list_workloads(p);
+	if (!find_services(p) || !find_ruled(p) || !find_moved(p))
+		return false;
+	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
+			(is_moving(p) && has_other_rules(p));
+	return decide_services(p) && patch_resources(p) &&
+	       leave_gateways_open(p) && patch_front(p) && patch_own(p) &&
+	       patch_services(p) && put_lists(p) && is_small(p->b.v, p->base);
+}
+
+static struct view *
+patch(struct patching *p)
+{
+	struct view *v = copy_of(p->before);
+
+	v->generation = p->in->generation;
+	arena_init(&p->arena, VIEW_BYTES_MAX);
+	p->b = *p->base->made_by;
+	p->b.v = v;
+	p->b.arena = &p->arena;
+	p->b.kept.names = p->in->names;
+	p->b.kept.name_count = p->in->name_count;
+	p->b.in = &p->b.kept;
+	map_init(&p->b.http_rules); /* those of the base stay */
+	map_init(&p->moved);
+	map_init(&p->services);
+	if (!patch_all(p))
+		view_unref(&v);
+	rows_fini(&p->b.problems);
+	rows_fini(&p->b.gone_workloads);
+	rows_fini(&p->b.come_workloads);
+	map_fini(&p->b.http_rules, http_rules_drop);
+	map_fini(&p->moved, NULL);
+	forget_ruled(p);
+	forget_services(p);
+	arena_fini(&p->arena);
+	return v;
 }
 
 struct view *
 view_patch(const struct view_input *in)
 {
-	struct changes changes = {.count = 0};
-	const struct view *base;
-	struct builder b;
-	struct view *v;
+	struct patching p = {.in = in, .before = in->before};
 
 	if (!is_like_before(in))
 		return NULL;
-	base = base_of(in->before);
-	if (!find_changes(base, in, &changes))
+	p.base = base_of(in->before);
+	if (!find_changes(&p))
 		return NULL;
-	if (is_all_the_same(in, &changes))
+	if (is_all_the_same(&p))
 		return view_ref(in->before);
-	v = copy_of(in->before, changes.count);
-	v->generation = in->generation;
-	b = *base->made_by;
-	b.v = v;
-	if (!patch_all(&b, base, in, &changes))
-		view_unref(&v);
-	else if (changes.count > 0)
-		put_hosts(v, base);
-	rows_fini(&b.problems);
-	return v;
+	return patch(&p);
 }
 
 /* All but the lists of a patch is its base's. */
@@ -465,14 +558,20 @@ patch_drop(struct view *v)
 	struct view *base = (struct view *)(uintptr_t)v->base;
 
 	rows_fini(&v->clusters);
+	rows_fini(&v->listed_clusters);
 	if (v->hosts.items != base->hosts.items)
 		rows_fini(&v->hosts);
+	rows_fini(&v->listed_hosts);
+	map_fini(&v->more_hosts, NULL);
+	map_fini(&v->hosts_now, NULL);
 	if (v->problems != base->problems)
 		mem_free(&v->problems);
 	for (size_t i = 0; i < v->serving_count; i++)
 		box_unref(&v->boxes[i]);
 	for (size_t i = 0; i < v->renewal_count; i++)
 		box_unref(&v->renewals[i].box);
+	box_unref(&v->own);
+	box_unref(&v->front);
 	mem_free(&v->boxes);
 	mem_free(&v->renewals);
 	mem_free(&v->servings);

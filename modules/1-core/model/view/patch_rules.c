@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * patch_rules — a VirtualService that says something else about its hosts.
+ * patch_rules — the routes of hosts about which VirtualServices decide.
  *
- * What hangs on its rules for requests is made anew: the routes of the hosts
- * that it decides about. Whether it decides, what is imported and which
- * clusters there are may hang on them too; where that would be another answer
- * than before, or where it is not known, there is no patch.
+ * What hangs on the rules for requests of one that comes, goes or says
+ * something else is made anew: the routes of the hosts that it decides about,
+ * or does so no longer (patch_owners.c). What is imported and which clusters
+ * there are may hang on them too; where that would be another answer than
+ * before, or where it is not known, there is no patch.
  */
-#include "inside.h"
+#include "patch.h"
 
 /* --- is it about the same ------------------------------------------------- */
 
-static bool
+bool
 is_about_requests(const struct virtual_service *vs)
 {
 	for (size_t i = 0; i < vs->http.count; i++)
@@ -116,6 +117,20 @@ decides_alike(
 	       takes_alike(b, old, fresh, another_port(&named));
 }
 
+bool
+is_alike(struct patching *p, const struct renewal *r)
+{
+	if (r->old == NULL || r->fresh == NULL || !is_like(r->old, r->fresh))
+		return false;
+	for (size_t i = 0; r->old != r->fresh && i < p->base->scopes.count;
+	     i++) {
+		p->b.scope = p->base->scopes.items[i];
+		if (!decides_alike(&p->b, r->old, r->fresh))
+			return false;
+	}
+	return true;
+}
+
 /* --- does it lead to what is there in any case ---------------------------- */
 
 /* Its service is there with all of its ports, whoever leads to it. */
@@ -124,7 +139,7 @@ is_imported(struct builder *b, const struct destination_spec *d,
     const struct resource *owner)
 {
 	struct slice host = canonical_host(b, d->host, owner->key.ns);
-	const struct service_row *s = map_get(&b->service_by_host, host);
+	const struct service_row *s = service_at(b, host);
 	const struct import *i = find_import(b, host);
 
 	if (s == NULL)
@@ -184,46 +199,246 @@ lead_to_kept(const struct view_http_route *rows, size_t count)
 
 /* --- the rows ------------------------------------------------------------- */
 
+/* Without rules of requests it is the service's, or of those of connections. */
+static struct origin
+origin_of_service(const struct host_row *h)
+{
+	if (h->service == NULL)
+		return h->row.origin;
+	return h->tcp.owner != NULL ? origin_of(h->tcp.owner, 0)
+				    : h->service->row.origin;
+}
+
+/* Calls go to the service itself, which has no cluster; that was told. */
+static bool
+has_no_cluster(const struct host_row *h)
+{
+	return h->owner == NULL && h->row.http_count > 0 &&
+	       h->row.http[0].destinations[0].cluster == NULL;
+}
+
+static void
+stand_at(struct builder *b, const struct host_row *h)
+{
+	b->scope = (struct scope *)(uintptr_t)scope_const(h->row.scope);
+	b->egress = (struct egress *)(uintptr_t)h->egress;
+}
+
+/* False where a chain goes by whether there are rules. */
 static bool
 renew_host(
-    struct builder *b, const struct host_row *old, const struct resource *fresh)
+    struct builder *b, const struct host_row *old, const struct resource *owner)
 {
 	struct host_row *row = take(b, 1, sizeof(*row));
 
-	if (row == NULL || !lead_to_kept(old->row.http, old->row.http_count))
+	if (row == NULL || has_no_cluster(old) ||
+	    !lead_to_kept(old->row.http, old->row.http_count))
 		return false;
 	*row = *old;
 	row->row.http = NULL;
 	row->row.http_count = 0;
 	row->row.index = NULL;
-	b->scope = (struct scope *)(uintptr_t)scope_const(old->row.scope);
-	b->egress = (struct egress *)(uintptr_t)old->egress;
-	compile_http(b, row, fresh, NULL, NULL);
+	row->row.origin = origin_of_service(old);
+	row->row.has_rules = false;
+	row->owner = NULL;
+	compile_http(b, row, owner, old->service, old->port);
 	rows_add(&b->box->hosts, row);
+	return row->row.protocol != VIEW_AUTO ||
+	       row->row.has_rules == old->row.has_rules;
+}
+
+/* That of port 80 which is there because rules name it; NULL: none. */
+static const struct view_host *
+find_web_host(const struct builder *b, struct slice host)
+{
+	const struct view_routes *web =
+	    map_get(&b->scope->routes_by_name, S("80"));
+	const struct view_host *h = web != NULL ? find_exact(web, host) : NULL;
+
+	return h != NULL && h->service == NULL ? h : NULL;
+}
+
+/* Of what was the old one's; false: not known. */
+static bool
+find_owner(struct patching *p, const struct renewal *r,
+    const struct host_row *h, const struct resource **out)
+{
+	*out = r->fresh;
+	if (!is_moved(p, h->row.host) ||
+	    (h->service == NULL &&
+		find_web_host(&p->b, h->row.host) != &h->row))
+		return !r->moves;
+	*out = owner_of_port(p, h->row.host, h->row.port);
 	return true;
 }
 
-bool
-patch_rules(struct builder *b, const struct view *base,
-    const struct resource *old, const struct resource *fresh)
+/* It was there because of rules alone. */
+static bool
+drop_host(struct builder *b, const struct host_row *old)
 {
-	const struct http_rules *rules =
-	    map_get(&base->made_by->http_rules, slice_of(&old, sizeof(old)));
+	rows_add(&b->box->fewer_hosts, (void *)(uintptr_t)old);
+	return lead_to_kept(old->row.http, old->row.http_count);
+}
 
-	if (!is_like(old, fresh) || is_told_of(base, old))
-		return false;
-	for (size_t i = 0; i < base->scopes.count; i++) {
-		b->scope = base->scopes.items[i];
-		if (!decides_alike(b, old, fresh) || !imports_nothing(b, old) ||
-		    !imports_nothing(b, fresh))
-			return false;
-	}
+static bool
+renew_old_hosts(struct patching *p, const struct renewal *r)
+{
+	const struct http_rules *rules = map_get(
+	    &p->base->made_by->http_rules, slice_of(&r->old, sizeof(r->old)));
+
 	for (size_t i = 0; rules != NULL && i < rules->hosts.count; i++) {
 		const struct host_row *h = rules->hosts.items[i];
+		const struct resource *owner;
 
-		/* Another one may have made the row its own. */
-		if (h->owner == old && !renew_host(b, h, fresh))
+		if (h->owner != r->old)
+			continue; /* another one made the row its own */
+		if (h->service != NULL && is_changed_service(&p->b, h->service))
+			continue; /* its own box has it */
+		stand_at(&p->b, h);
+		if (!find_owner(p, r, h, &owner))
+			return false;
+		if (owner != NULL || h->service != NULL
+			? !renew_host(&p->b, h, owner)
+			: !drop_host(&p->b, h))
 			return false;
 	}
-	return rules == NULL || patch_gateway_parts(b, &rules->parts, fresh);
+	if (rules == NULL || rules->parts.count == 0)
+		return true;
+	return r->moves ? drop_gateway_hosts(&p->b, &rules->parts, r->old)
+			: patch_gateway_parts(&p->b, &rules->parts, r->fresh);
+}
+
+/* What was nobody's, and is the fresh one's; what was another's that one
+ * renews. */
+static bool
+renew_own_hosts(
+    struct patching *p, const struct service_row *s, const struct resource *r)
+{
+	for (const struct host_row *h = s->hosts; h != NULL;
+	     h = h->next_of_service) {
+		if (h->owner != NULL || h->row.protocol == VIEW_TCP ||
+		    h->row.protocol == VIEW_TLS)
+			continue;
+		stand_at(&p->b, h);
+		if (owner_of_port(p, h->row.host, h->row.port) == r &&
+		    !renew_host(&p->b, h, r))
+			return false;
+	}
+	return true;
+}
+
+/* On port 80 there is a virtual host for each host that a rule names. */
+static bool
+add_web_host(struct patching *p, const struct service_row *s,
+    const struct resource *r, struct view_routes *web)
+{
+	struct builder *b = &p->b;
+	struct more_host *h;
+
+	if (find_port(s, WEB_PORT) != NULL ||
+	    find_exact(web, s->row.host) != NULL || !is_moved(p, s->row.host) ||
+	    owner_of_port(p, s->row.host, WEB_PORT) != r)
+		return true;
+	h = take(b, 1, sizeof(*h));
+	if (h == NULL)
+		return false;
+	fill_new_host(b, &h->row, bare_host_name(b, s->row.host, WEB_PORT),
+	    s->row.host, WEB_PORT);
+	fill_bare_host(b, &h->row, r);
+	h->routes = web;
+	h->domains = &h->row.row.host;
+	h->domain_count = 1;
+	put_more_host(p, h);
+	return true;
+}
+
+static bool
+add_web_hosts(
+    struct patching *p, const struct service_row *s, const struct resource *r)
+{
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		struct scope *scope = p->base->scopes.items[i];
+		struct view_routes *web =
+		    map_get(&scope->routes_by_name, S("80"));
+
+		p->b.scope = scope;
+		p->b.egress = scope->egresses.items[0];
+		if (web != NULL && !add_web_host(p, s, r, web))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_named_before(struct builder *b, const struct resource *r, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (slice_eq(host_at(b, r, i), host_at(b, r, at)))
+			return true;
+	return false;
+}
+
+static bool
+renew_fresh_hosts(struct patching *p, const struct resource *r)
+{
+	size_t count = resource_virtual_service(r)->hosts.count;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct service_row *s =
+		    service_at(&p->b, host_at(&p->b, r, i));
+
+		if (s == NULL || is_named_before(&p->b, r, i))
+			continue;
+		if (!is_changed_service(&p->b, s) && !renew_own_hosts(p, s, r))
+			return false;
+		if (!add_web_hosts(p, s, r))
+			return false;
+	}
+	return true;
+}
+
+static bool
+import_nothing(struct patching *p, const struct renewal *r)
+{
+	for (size_t i = 0; r->old != r->fresh && i < p->base->scopes.count;
+	     i++) {
+		p->b.scope = p->base->scopes.items[i];
+		if ((r->old != NULL && !imports_nothing(&p->b, r->old)) ||
+		    (r->fresh != NULL && !imports_nothing(&p->b, r->fresh)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+is_nothing(const struct builder *b, const struct resource *r)
+{
+	return r == NULL || (is_for_gateways(r) && b->in->proxy != VIEW_ROUTER);
+}
+
+static bool
+add_hosts_of(struct patching *p, const struct resource *r)
+{
+	if (!is_for_gateways(r))
+		return renew_fresh_hosts(p, r);
+	return is_nothing(&p->b, r) || add_gateway_hosts(p, r);
+}
+
+bool
+patch_rules(struct patching *p, size_t item)
+{
+	const struct renewal *r = &p->items[item];
+
+	if (is_nothing(&p->b, r->old) && is_nothing(&p->b, r->fresh))
+		return true;
+	if ((r->old != NULL && is_told_of(p->base, r->old)) ||
+	    (r->old == r->fresh &&
+		!is_about_requests(resource_virtual_service(r->old))) ||
+	    !import_nothing(p, r) || (r->old != NULL && !renew_old_hosts(p, r)))
+		return false;
+	if (r->moves && r->fresh != NULL && !add_hosts_of(p, r->fresh))
+		return false;
+	if (r->fresh != NULL)
+		report_all_conflicts(p, r->fresh);
+	return true;
 }

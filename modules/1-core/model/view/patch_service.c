@@ -6,14 +6,13 @@
  * Some endpoints say more than where to send to: those at this machine make
  * ports of it, those of a service without an address are called by theirs.
  */
-#include "inside.h"
+#include "patch.h"
 
 /* Several of one host may be called at each other's endpoints. */
 static bool
 is_simple(const struct builder *b, const struct service_row *s)
 {
-	const struct service_row *first =
-	    map_get(&b->service_by_host, s->row.host);
+	const struct service_row *first = service_at(b, s->row.host);
 
 	if (first->next != NULL)
 		return false;
@@ -22,8 +21,7 @@ is_simple(const struct builder *b, const struct service_row *s)
 		     c != NULL; c = c->next)
 			if (c->needs_all)
 				return false;
-	return s->row.resolution == VIEW_LISTED &&
-	       (s->resource == NULL || s->resource->kind == &kind_service);
+	return is_resolved(s) || s->row.resolution == VIEW_LISTED;
 }
 
 bool
@@ -59,18 +57,34 @@ copy_cluster(struct builder *b, const struct cluster_row *old,
 	row->row.endpoints = NULL;
 	row->row.localities = NULL;
 	row->row.endpoint_count = row->row.usable_count = 0;
+	row->row.awaited_count = 0;
 	row->row.locality_count = 0;
 	choose_endpoints(b, row, &s->row, p);
 	return row;
 }
 
+/* Nobody gives its service the subset any more. */
+static bool
+is_gone(const struct cluster_row *c, const struct merged_rule *m)
+{
+	const struct resource *from;
+
+	return m != c->rule && c->subset != NULL &&
+	       find_subset(m, c->row.subset, &from) == NULL;
+}
+
+/* False also where only rules led to what is gone: others may still do so. */
 static bool
 renew_cluster(struct builder *b, const struct cluster_row *old,
     struct service_row *s, struct port_row *p)
 {
-	const struct merged_rule *m = rule_now(b, old->rule);
+	const struct merged_rule *m = rule_now(s, old->rule);
 	struct cluster_row *row;
 
+	if (is_gone(old, m)) {
+		b->v->clusters.items[old->row.slot] = NULL;
+		return old->is_kept;
+	}
 	b->scope = old->scope;
 	row = m == old->rule ? copy_cluster(b, old, s, p)
 			     : remake_cluster(b, old, s, p, m);
@@ -90,6 +104,46 @@ renew_clusters(struct builder *b, struct service_row *s, struct port_row *fresh)
 	return true;
 }
 
+/* Those that the base has not. */
+static bool
+renew_later(struct builder *b, struct service_row *s, struct port_row *fresh)
+{
+	for (size_t i = 0; i < b->v->renewal_count; i++) {
+		const struct rows *some = &b->v->renewals[i].box->clusters;
+
+		for (size_t j = 0; j < some->count; j++) {
+			const struct cluster_row *c = some->items[j];
+			const struct port_row *p =
+			    c->row.service == &s->row
+				? find_port(s, c->row.port)
+				: NULL;
+
+			if (p != NULL &&
+			    !renew_cluster(b, c, s, &fresh[p - s->ports]))
+				return false;
+		}
+	}
+	return true;
+}
+
+bool
+has_clusters(const struct service_row *s)
+{
+	for (size_t i = 0; i < s->port_count; i++)
+		if (s->ports[i].clusters != NULL)
+			return true;
+	return false;
+}
+
+void
+reset_service(struct patching *p, const struct service_row *s)
+{
+	for (size_t i = 0; i < s->port_count; i++)
+		for (struct cluster_row *c = s->ports[i].clusters; c != NULL;
+		     c = c->next)
+			p->b.v->clusters.items[c->row.slot] = &c->row;
+}
+
 bool
 patch_service(
     struct builder *b, struct service_row *s, const struct view_serving *from)
@@ -100,10 +154,12 @@ patch_service(
 	if (!is_simple(b, s) || !read_ports(b, s, &fresh.ports))
 		return false;
 	map_init(&b->policies); /* those of the base stay */
-	add_serving(b, &fresh, from);
+	if (from != NULL)
+		add_serving(b, &fresh, from);
 	if (fresh.resource != NULL)
 		add_written_endpoints(b, &fresh);
-	ok = renew_clusters(b, s, fresh.ports);
+	ok =
+	    renew_clusters(b, s, fresh.ports) && renew_later(b, s, fresh.ports);
 	for (size_t i = 0; i < s->port_count; i++)
 		rows_fini(&fresh.ports[i].endpoints);
 	map_fini(&b->policies, NULL);

@@ -47,7 +47,7 @@ add_all(struct builder *b, struct making *m)
 	}
 }
 
-static bool
+bool
 takes_requests(const struct host_row *h)
 {
 	return h->row.protocol == VIEW_AUTO ||
@@ -122,6 +122,22 @@ has_part(struct making *m, struct slice pattern)
 	return false;
 }
 
+struct slice
+bare_host_name(struct builder *b, struct slice host, uint16_t port)
+{
+	return take_printf(
+	    b, "%.*s:%u", SLICE_ARG(istio_host(b, host)), (unsigned)port);
+}
+
+void
+fill_bare_host(
+    struct builder *b, struct host_row *h, const struct resource *owner)
+{
+	h->row.protocol = VIEW_HTTP;
+	h->is_quiet = true;
+	compile_http(b, h, owner, NULL, NULL);
+}
+
 static void
 add_bare_host(struct builder *b, struct making *m, const struct ruling *r,
     struct slice host)
@@ -132,15 +148,10 @@ add_bare_host(struct builder *b, struct making *m, const struct ruling *r,
 	    (slice_starts(host, S("*")) && has_part(m, host)) ||
 	    find_exact(m->routes, host) != NULL)
 		return;
-	h = new_host(b,
-	    take_printf(b, "%.*s:%u", SLICE_ARG(istio_host(b, host)),
-		(unsigned)m->port),
-	    host, m->port);
+	h = new_host(b, bare_host_name(b, host, m->port), host, m->port);
 	if (h == NULL)
 		return;
-	h->row.protocol = VIEW_HTTP;
-	h->is_quiet = true;
-	compile_http(b, h, r->resource, NULL, NULL);
+	fill_bare_host(b, h, r->resource);
 	(void)add_domain(b, m->routes, host, &h->row); /* was not there */
 	rows_add(&m->routes->hosts, h);
 }
@@ -185,36 +196,59 @@ host_forms(
 	return n;
 }
 
-/* Who was there first keeps a domain. */
+/* Who was there first keeps a domain, which is told it. */
+static void
+claim(struct builder *b, struct view_routes *r, struct slice domain,
+    const struct host_row *h)
+{
+	struct host_row *holder;
+
+	if (add_domain(b, r, domain, &h->row))
+		return;
+	holder = (struct host_row *)(uintptr_t)find_exact(r, domain);
+	if (holder != NULL && holder != h)
+		holder->is_contested = true;
+}
+
 static void
 add_forms(struct builder *b, struct view_routes *r, const char *prefix,
-    const struct service_row *of, const struct view_host *h)
+    const struct service_row *of, const struct host_row *h)
 {
 	struct slice forms[FORMS_MAX];
 	size_t n = host_forms(b, of, forms);
 
 	for (size_t i = 0; i < n; i++)
-		(void)add_domain(b, r,
-		    take_join(b, SLICES(slice_str(prefix), forms[i])),
-		    h); /* see above */
+		claim(
+		    b, r, take_join(b, SLICES(slice_str(prefix), forms[i])), h);
+}
+
+size_t
+address_domains(struct builder *b, const struct host_row *h, struct slice **out)
+{
+	size_t n, count = 0;
+	const struct cidr *all = service_addresses(b, h->service, &n);
+	char text[ADDR_TEXT_MAX];
+
+	*out = take(b, n, sizeof(**out));
+	/* Of an entry with several upstream knows the last by name. */
+	for (size_t i = is_entry(h->service) && n > 1 ? n - 1 : 0;
+	     *out != NULL && i < n; i++)
+		if (cidr_is_one(&all[i]))
+			(*out)[count++] = take_printf(b,
+			    all[i].base.family == ADDR_V6 ? "[%s]" : "%s",
+			    addr_format_ip(&all[i].base, text));
+	return count;
 }
 
 static void
 add_addresses(
     struct builder *b, struct view_routes *r, const struct host_row *h)
 {
-	size_t n;
-	const struct cidr *all = service_addresses(b, h->service, &n);
-	char text[ADDR_TEXT_MAX];
+	struct slice *all;
+	size_t n = address_domains(b, h, &all);
 
-	/* Of an entry with several upstream knows the last by name. */
-	for (size_t i = is_entry(h->service) && n > 1 ? n - 1 : 0; i < n; i++)
-		if (cidr_is_one(&all[i]))
-			(void)add_domain(b, r,
-			    take_printf(b,
-				all[i].base.family == ADDR_V6 ? "[%s]" : "%s",
-				addr_format_ip(&all[i].base, text)),
-			    &h->row); /* who was there first keeps it */
+	for (size_t i = 0; i < n; i++)
+		claim(b, r, all[i], h);
 }
 
 static void
@@ -223,7 +257,7 @@ add_aliases(struct builder *b, struct view_routes *r, const struct host_row *h)
 	const struct rows *all = aliases_of(b, h->row.host);
 
 	for (size_t i = 0; all != NULL && i < all->count; i++)
-		add_forms(b, r, "", all->items[i], &h->row);
+		add_forms(b, r, "", all->items[i], h);
 }
 
 /* Short forms of its own name are found without being written down. */
@@ -235,12 +269,12 @@ add_service(struct builder *b, struct making *m, const struct host_row *h)
 	if (!takes_requests(h) ||
 	    (s->resolution == VIEW_ALIAS && h->owner == NULL))
 		return;
-	(void)add_domain(b, m->routes, h->row.host, &h->row); /* or an alias */
+	claim(b, m->routes, h->row.host, h); /* maybe an alias has it */
 	rows_add(&m->routes->hosts, (void *)(uintptr_t)&h->row);
 	add_addresses(b, m->routes, h);
 	add_aliases(b, m->routes, h);
 	if (s->resolution == VIEW_ORIGINAL && !is_entry(h->service))
-		add_forms(b, m->routes, "*.", h->service, &h->row);
+		add_forms(b, m->routes, "*.", h->service, h);
 }
 
 /* --- sets ---------------------------------------------------------------- */
@@ -257,6 +291,7 @@ make(struct builder *b, struct egress *e, struct slice name,
 	map_init(&m.patterns);
 	m.routes = add_routes(b, name);
 	if (m.routes != NULL) {
+		m.routes->by_port = m.proxy;
 		(void)map_put(&b->scope->routes_by_name, name,
 		    m.routes); /* was not there */
 		register_hosts(&m);
@@ -275,6 +310,134 @@ make(struct builder *b, struct egress *e, struct slice name,
 	return m.routes;
 }
 
+static bool
+has_routes(const struct scope *s, uint16_t port)
+{
+	char text[SLICE_U64_MAX];
+
+	return map_get(&s->routes_by_name, slice_from_u64(port, text)) != NULL;
+}
+
+static bool
+has_any_requests(const struct rows *hosts)
+{
+	for (size_t i = 0; i < hosts->count; i++)
+		if (takes_requests(hosts->items[i]))
+			return true;
+	return false;
+}
+
+bool
+has_hosts_aside(const struct scope *s)
+{
+	for (size_t i = 0; i < s->egresses.count; i++) {
+		const struct egress *e = s->egresses.items[i];
+		struct slice key;
+		void *value;
+
+		for (size_t at = 0; map_next(&e->called, &at, &key, &value);) {
+			const struct called *c = value;
+			const struct host_row *h = c->hosts.items[0];
+
+			if (!has_routes(s, h->row.port) &&
+			    has_any_requests(&c->hosts))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* --- for a patch ---------------------------------------------------------- */
+
+/* Made in the box at hand. */
+static struct view_routes *
+find_made(const struct builder *b, struct slice name)
+{
+	for (size_t i = 0; i < b->box->routes.count; i++) {
+		struct view_routes *r = b->box->routes.items[i];
+
+		if (r->scope == b->scope && slice_eq(r->name, name))
+			return r;
+	}
+	return NULL;
+}
+
+static const struct host_row *
+host_of_service(
+    const struct builder *b, const struct service_row *s, uint16_t port)
+{
+	const struct host_row *h = s->hosts;
+
+	while (h != NULL &&
+	       (h->row.scope != &b->scope->row || h->row.port != port))
+		h = h->next_of_service;
+	return h;
+}
+
+/* Whoever has a domain already, it is not clear who was there first. */
+static void
+add_alone(struct builder *b, struct view_routes *r, const struct host_row *h)
+{
+	struct slice *all;
+	size_t n = address_domains(b, h, &all);
+
+	if (!add_domain(b, r, h->row.host, &h->row))
+		b->more_follows = true;
+	for (size_t i = 0; i < n; i++)
+		if (!add_domain(b, r, all[i], &h->row))
+			b->more_follows = true;
+	rows_add(&r->hosts, (void *)(uintptr_t)&h->row);
+}
+
+/* The base has no service on the port: those that came. */
+static const struct view_routes *
+routes_now(struct builder *b, struct slice name, uint16_t port)
+{
+	struct view_routes *r = find_made(b, name);
+	struct slice host;
+	void *value;
+
+	if (r != NULL)
+		return r;
+	b->more_follows = b->more_follows || b->scope->has_hosts_aside;
+	r = add_routes(b, name);
+	for (size_t i = 0;
+	     r != NULL && map_next(b->services_now, &i, &host, &value);) {
+		const struct service_now *now = value;
+		const struct host_row *h =
+		    now->fresh != NULL ? host_of_service(b, now->fresh, port)
+				       : NULL;
+
+		if (h != NULL && takes_requests(h))
+			add_alone(b, r, h);
+	}
+	if (r != NULL)
+		(void)add_domain(
+		    b, r, S("*"), b->scope->unknown_host); /* was not there */
+	return r;
+}
+
+static const struct view_routes *
+routes_of_service_now(
+    struct builder *b, const struct service_row *s, uint16_t port)
+{
+	struct slice name = service_host_name(b, s, port);
+	struct view_routes *r = find_made(b, name);
+	const struct host_row *h = host_of_service(b, s, port);
+
+	if (r != NULL)
+		return r;
+	r = add_routes(b, name);
+	if (r == NULL)
+		return NULL;
+	r->of = routes_of_port(b, port);
+	if (h != NULL)
+		(void)add_domain(b, r, S("*"), &h->row); /* was not there */
+	return r;
+}
+
+/* --- one for each port ---------------------------------------------------- */
+
 static const struct rows *
 hosts_on(const struct egress *e, uint16_t port)
 {
@@ -292,6 +455,8 @@ routes_of_port(struct builder *b, uint16_t port)
 	const struct view_routes *r = map_get(&b->scope->routes_by_name, name);
 	struct egress *e = egress_of_port(b->scope, port);
 
+	if (r == NULL && b->box != NULL)
+		return routes_now(b, name, port);
 	if (r != NULL || e == NULL)
 		return r;
 	return make(b, e, name,
@@ -315,7 +480,7 @@ add_proxy_hosts(struct builder *b, struct egress *e, struct rows *out)
 		    s->row.host, WEB_PORT);
 		if (h == NULL)
 			return;
-		fill_host(b, h, s, p);
+		fill_host(b, h, s, p, owner_of(b, s->row.host, p->port));
 		rows_add(out, h);
 	}
 }
@@ -341,18 +506,21 @@ routes_of_proxy(struct builder *b, struct egress *e, struct slice name)
 const struct view_routes *
 routes_of_service(struct builder *b, const struct service_row *s, uint16_t port)
 {
-	struct slice name =
-	    take_printf(b, "%.*s:%u", SLICE_ARG(s->row.istio), (unsigned)port);
+	struct slice name = service_host_name(b, s, port);
 	struct view_routes *r = map_get(&b->scope->routes_by_name, name);
-	const struct view_routes *all = routes_of_port(b, port);
+	const struct view_routes *all;
 	const struct view_host *h;
 
+	if (service_now_of(b, s->row.host) != NULL)
+		return routes_of_service_now(b, s, port);
 	if (r != NULL)
 		return r;
+	all = routes_of_port(b, port);
 	r = add_routes(b, name);
 	if (r == NULL)
 		return NULL;
 	(void)map_put(&b->scope->routes_by_name, name, r); /* was not there */
+	r->of = all;
 	h = all != NULL ? find_exact(all, s->row.host) : NULL;
 	if (h != NULL)
 		(void)add_domain(b, r, S("*"), h); /* was not there */

@@ -45,7 +45,7 @@ collect_ingress(struct builder *b, const struct resource *r, struct rows *out)
 
 /* A service's port that leads to one of this machine. */
 struct lead {
-	const struct service_row *service;
+	struct service_row *service;
 	const struct port_row *from;
 	uint16_t port;
 	struct callee to;
@@ -65,6 +65,7 @@ add_lead(struct builder *b, const struct lead *l, struct rows *out)
 	p->service = l->service;
 	p->callee = l->to;
 	p->origin = l->service->row.origin;
+	l->service->leads_here = true;
 	rows_add(out, p);
 }
 
@@ -86,8 +87,7 @@ callee_at(const struct builder *b, uint16_t port)
 
 /* By its endpoints; it leads to workloads of its own namespace only. */
 static void
-collect_endpoints(
-    struct builder *b, const struct service_row *s, struct rows *out)
+collect_endpoints(struct builder *b, struct service_row *s, struct rows *out)
 {
 	struct lead l = {.service = s};
 
@@ -98,7 +98,8 @@ collect_endpoints(
 			    l.from->endpoints.items[j];
 			const struct addr *a = &e->addr;
 
-			if (!is_own_address(b, a))
+			/* Where a name leads is no part of what is written. */
+			if (e->name.len > 0 || !is_own_address(b, a))
 				continue;
 			l.port = a->port;
 			l.to = callee_at(b, a->port);
@@ -119,8 +120,7 @@ target_of(const struct service_port *p)
 
 /* By its selector, where nobody announced the workload (explain of files). */
 static void
-collect_selected(
-    struct builder *b, const struct service_row *s, struct rows *out)
+collect_selected(struct builder *b, struct service_row *s, struct rows *out)
 {
 	struct lead l = {.service = s, .to = place_of(b)};
 	const struct service_spec *spec;
@@ -284,6 +284,18 @@ give_services(struct builder *b, struct rows *ingress)
 	rows_fini(&leads);
 }
 
+bool
+leads_here(struct builder *b, struct service_row *s)
+{
+	struct rows all = {0};
+
+	b->scope = b->v->scopes.items[0];
+	collect_endpoints(b, s, &all);
+	collect_selected(b, s, &all);
+	rows_fini(&all);
+	return s->leads_here;
+}
+
 void
 collect_inbound_ports(struct builder *b, struct rows *out)
 {
@@ -302,20 +314,4 @@ collect_inbound_ports(struct builder *b, struct rows *out)
 	rows_fini(&all);
 	if (has_ingress)
 		give_services(b, out);
-}
-
-static int
-compare_port(const void *key, const void *row)
-{
-	const uint16_t *port = key;
-	const struct inbound_port *const *p = row;
-
-	return (int)*port - (int)(*p)->port;
-}
-
-bool
-has_inbound_port(const struct rows *ports, uint16_t port)
-{
-	return ports->count > 0 && bsearch(&port, ports->items, ports->count,
-				       sizeof(void *), compare_port) != NULL;
 }

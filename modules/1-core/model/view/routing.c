@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * routing — which rule takes a request or a connection, and which of its
- * destinations.
+ * routing — which rule takes a request, and which of its destinations.
  *
  * On a request's path: no allocation and no lock.
  */
 #include "conditions.h"
+
+const struct slice view_only_requests = {
+    "rules for requests hold here, and this is no HTTP", 49};
 
 static bool
 tell(const struct view_trace *trace, const struct view_step *step)
@@ -55,28 +57,12 @@ view_route_http(const struct view_host *host, const struct http_attrs *attrs,
 	return (struct view_http_choice){NULL, NULL};
 }
 
-static bool
-takes_port(const struct view_tcp_route *r, uint16_t port)
+struct slice
+view_choice_name(const struct view_http_choice *choice)
 {
-	for (size_t i = 0; i < r->port_count; i++)
-		if (r->ports[i] == port)
-			return true;
-	return r->port_count == 0 && r->never.len == 0;
-}
-
-const struct view_tcp_route *
-view_route_tcp(
-    const struct view_host *host, uint16_t port, const struct view_trace *trace)
-{
-	for (size_t i = 0; i < host->tcp_count; i++) {
-		struct view_step step = {.host = host,
-		    .tcp = &host->tcp[i],
-		    .matched = takes_port(&host->tcp[i], port)};
-
-		if (tell(trace, &step))
-			return &host->tcp[i];
-	}
-	return NULL;
+	if (choice->match != NULL && choice->match->name.len > 0)
+		return choice->match->logged;
+	return choice->route->name;
 }
 
 /* The high half of a product maps 64 bits of chance on [0, total). */

@@ -14,7 +14,7 @@
 struct odd_rules {
 	struct slice ns;
 	struct slice suffix;
-	struct rows *all; /* struct merged_rule */
+	struct slice key; /* in the map */
 };
 
 /* --- merging -------------------------------------------------------------- */
@@ -99,16 +99,16 @@ rows_of(struct builder *b, struct rule_index *index, const struct incoming *in)
 	(void)map_put(&index->by_host, key, all); /* was not there */
 	if (slice_starts(in->host, S("*")) && !host_is_pattern(in->host)) {
 		*odd = (struct odd_rules){
-		    in->r->key.ns, slice_sub(in->host, 1, in->host.len), all};
+		    in->r->key.ns, slice_sub(in->host, 1, in->host.len), key};
 		rows_add(&index->odd, odd);
 	}
 	return all;
 }
 
 static void
-add_to(struct builder *b, enum rule_side side, const struct incoming *in)
+add_to(struct builder *b, struct rule_index *index, const struct incoming *in)
 {
-	struct rows *all = rows_of(b, &b->rules[side], in);
+	struct rows *all = rows_of(b, index, in);
 	struct merged_rule *m;
 	bool alone = true;
 
@@ -126,20 +126,28 @@ add_to(struct builder *b, enum rule_side side, const struct incoming *in)
 
 /* --- what is told of a rule ----------------------------------------------- */
 
-/* All of it but which version of HTTP is spoken. */
+static bool
+has_any(const struct message *m, const void *of, const char *const names[])
+{
+	for (; of != NULL && *names != NULL; names++)
+		if (message_has(m, of, *names))
+			return true;
+	return false;
+}
+
+/* All of it but how old a connection may become and which version of HTTP is
+ * spoken. */
 static bool
 has_limits(const struct connection_pool *p)
 {
-	static const char *const names[] = {"http1MaxPendingRequests",
+	static const char *const tcp[] = {"maxConnections", "connectTimeout",
+	    "tcpKeepalive", "idleTimeout", NULL};
+	static const char *const http[] = {"http1MaxPendingRequests",
 	    "http2MaxRequests", "maxRequestsPerConnection", "maxRetries",
-	    "idleTimeout", "maxConcurrentStreams", "http2KeepAlive"};
+	    "idleTimeout", "maxConcurrentStreams", "http2KeepAlive", NULL};
 
-	if (p == NULL || p->tcp != NULL)
-		return p != NULL;
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (message_has(&http_pool_message, p->http, names[i]))
-			return true;
-	return false;
+	return p != NULL && (has_any(&tcp_pool_message, p->tcp, tcp) ||
+				has_any(&http_pool_message, p->http, http));
 }
 
 static void
@@ -153,7 +161,6 @@ report_policy(struct builder *b, const struct resource *r,
 	    {"outlierDetection", p != NULL && p->outlier_detection != NULL},
 	    {"tls", p != NULL && p->tls != NULL},
 	    {"tunnel", p != NULL && p->tunnel != NULL},
-	    {"proxyProtocol", p != NULL && p->proxy_protocol != NULL},
 	    {"retryBudget", p != NULL && p->retry_budget != NULL},
 	    {"consistentHash", lb != NULL && lb->consistent_hash != NULL},
 	    {"localityLbSetting", lb != NULL && lb->locality != NULL},
@@ -188,6 +195,18 @@ report_policies(struct builder *b, const struct resource *r,
 	}
 }
 
+/* That there is a service for it is the other word. */
+static void
+note_policy(struct builder *b, struct service_row *s)
+{
+	struct named_by *n = take(b, 1, sizeof(*n));
+
+	if (n == NULL)
+		return;
+	*n = (struct named_by){b->owner, s->policies};
+	s->policies = n;
+}
+
 static void
 report(struct builder *b, const struct incoming *in)
 {
@@ -199,10 +218,15 @@ report(struct builder *b, const struct incoming *in)
 	for (size_t i = 0; i < d->subsets.count; i++)
 		report_policies(b, in->r, d->subsets.items[i].traffic_policy,
 		    d->subsets.items[i].head.line);
-	if (!slice_starts(in->host, S("*")) &&
-	    find_service(b, in->host) == NULL)
-		add_problem(b, &o, "there is no service %.*s here",
-		    SLICE_ARG(in->host));
+	if (!slice_starts(in->host, S("*"))) {
+		struct service_row *s = find_service(b, in->host);
+
+		if (s == NULL)
+			add_problem(b, &o, "there is no service %.*s here",
+			    SLICE_ARG(in->host));
+		else if (b->v->base == NULL)
+			note_policy(b, s);
+	}
 	b->owner = NULL;
 }
 
@@ -257,18 +281,21 @@ report_rule(struct builder *b, const struct resource *r)
 	report(b, &in);
 }
 
-static void
-add_rule(struct builder *b, const struct resource *r)
+struct slice
+host_of_rule(struct builder *b, const struct resource *r)
 {
-	const struct incoming in = incoming_of(b, r);
+	return incoming_of(b, r).host;
+}
 
-	report(b, &in);
-	if (is_own(&in))
-		add_to(b, RULES_OWN, &in);
-	if (!is_private(b, &in))
-		add_to(b, RULES_EXPORTED, &in);
-	else if (slice_eq(r->key.ns, b->v->root_ns))
-		add_to(b, RULES_OWN_ROOT, &in);
+static void
+add_rule(struct builder *b, struct rule_index *all, const struct incoming *in)
+{
+	if (is_own(in))
+		add_to(b, &all[RULES_OWN], in);
+	if (!is_private(b, in))
+		add_to(b, &all[RULES_EXPORTED], in);
+	else if (slice_eq(in->r->key.ns, b->v->root_ns))
+		add_to(b, &all[RULES_OWN_ROOT], in);
 }
 
 static int
@@ -291,11 +318,94 @@ index_rules(struct builder *b)
 		map_init(&b->rules[i].by_host);
 	rows_of_kind(b, &kind_destination_rule, &all);
 	rows_sort(&all, selecting_first);
-	for (size_t i = 0; !b->full && i < all.count; i++)
-		add_rule(b, all.items[i]);
+	for (size_t i = 0; !b->full && i < all.count; i++) {
+		const struct incoming in = incoming_of(b, all.items[i]);
+
+		report(b, &in);
+		add_rule(b, b->rules, &in);
+	}
 	for (size_t i = 0; i < RULES_COUNT; i++)
 		rows_sort(&b->rules[i].odd, longest_first);
 	rows_fini(&all);
+}
+
+/* --- for a patch ---------------------------------------------------------- */
+
+static void
+add_once(struct rows *all, void *item)
+{
+	for (size_t i = 0; i < all->count; i++)
+		if (all->items[i] == item)
+			return;
+	rows_add(all, item);
+}
+
+/* All of its host and namespace that the base knows. */
+static void
+add_known(struct builder *b, const struct incoming *in, struct rows *out)
+{
+	struct slice key = key_of(b, in->r->key.ns, in->host);
+
+	for (size_t side = 0; side < RULES_COUNT; side++) {
+		const struct rows *all = map_get(&b->rules[side].by_host, key);
+
+		for (size_t i = 0; all != NULL && i < all->count; i++) {
+			const struct merged_rule *m = all->items[i];
+
+			for (size_t j = 0; j < m->sources.count; j++)
+				add_once(out, m->sources.items[j]);
+		}
+	}
+}
+
+/* What is known of its host there is told by these indexes from now on. */
+static void
+take_over(struct builder *b, const struct resource *r, struct rule_index *all,
+    struct rows *out)
+{
+	struct incoming in;
+
+	if (r == NULL || r->kind != &kind_destination_rule)
+		return;
+	in = incoming_of(b, r);
+	for (size_t side = 0; side < RULES_COUNT; side++)
+		(void)rows_of(b, &all[side], &in); /* maybe of none */
+	add_known(b, &in, out);
+}
+
+static bool
+is_gone(const struct renewal *all, size_t count, const struct resource *r)
+{
+	for (size_t i = 0; i < count; i++)
+		if (all[i].old == r && all[i].fresh != r)
+			return true;
+	return false;
+}
+
+void
+index_rules_again(struct builder *b, const struct renewal *all, size_t count,
+    struct rule_index *out)
+{
+	struct rows rules = {0};
+
+	for (size_t i = 0; i < RULES_COUNT; i++)
+		map_init(&out[i].by_host);
+	for (size_t i = 0; i < count; i++) {
+		take_over(b, all[i].old, out, &rules);
+		take_over(b, all[i].fresh, out, &rules);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (all[i].fresh != NULL &&
+		    all[i].fresh->kind == &kind_destination_rule)
+			add_once(&rules, (void *)(uintptr_t)all[i].fresh);
+	rows_sort(&rules, selecting_first);
+	for (size_t i = 0; !b->full && i < rules.count; i++) {
+		const struct incoming in = incoming_of(b, rules.items[i]);
+
+		if (!is_gone(all, count, in.r))
+			add_rule(b, out, &in);
+	}
+	rows_fini(&rules);
 }
 
 static void
@@ -309,13 +419,19 @@ drop_rules(void *value)
 }
 
 void
+rule_indexes_fini(struct rule_index *all)
+{
+	for (size_t i = 0; i < RULES_COUNT; i++) {
+		map_fini(&all[i].by_host, drop_rules);
+		rows_fini(&all[i].odd);
+	}
+}
+
+void
 rules_fini(struct builder *b)
 {
-	rows_fini(&b->rules_of_servers);
-	for (size_t i = 0; i < RULES_COUNT; i++) {
-		map_fini(&b->rules[i].by_host, drop_rules);
-		rows_fini(&b->rules[i].odd);
-	}
+	rows_fini(&b->obeyed);
+	rule_indexes_fini(b->rules);
 }
 
 /* --- looking up ----------------------------------------------------------- */
@@ -335,6 +451,18 @@ find_odd(const struct rule_index *index, struct slice ns, struct slice host)
 	return NULL;
 }
 
+static const struct rows *
+rows_under(const struct builder *b, enum rule_side side, struct slice key)
+{
+	const struct rows *all = b->rules_now != NULL
+				     ? map_get(&b->rules_now[side].by_host, key)
+				     : NULL;
+
+	if (all == NULL)
+		all = map_get(&b->rules[side].by_host, key);
+	return all != NULL && all->count > 0 ? all : NULL;
+}
+
 /* Of the hosts that fit the longest; an exact one before any. */
 static const struct rows *
 find_in(const struct builder *b, enum rule_side side, struct slice ns,
@@ -345,17 +473,17 @@ find_in(const struct builder *b, enum rule_side side, struct slice ns,
 	char pattern_text[HOST_TEXT_MAX], text[HOST_TEXT_MAX + NAME_HOST_MAX];
 	struct slice pattern;
 
-	if (index->by_host.count == 0)
+	if (index->by_host.count == 0 && b->rules_now == NULL)
 		return NULL;
 	for (size_t at = 0;
 	     host_next_pattern(host, &at, pattern_text, &pattern);) {
-		const struct rows *all = map_get(
-		    &index->by_host, slice_join(SLICES(ns, S("/"), pattern),
-					 text, sizeof(text)));
+		const struct rows *all = rows_under(b, side,
+		    slice_join(
+			SLICES(ns, S("/"), pattern), text, sizeof(text)));
 
 		if (odd != NULL && !slice_eq(pattern, host) &&
 		    odd->suffix.len + 1 > pattern.len)
-			return odd->all;
+			return rows_under(b, side, odd->key);
 		if (all != NULL)
 			return all;
 	}
@@ -424,6 +552,8 @@ look_up(const struct builder *b, const struct service_row *s, bool by_callers)
 const struct merged_rule *
 rule_of(const struct builder *b, struct service_row *s)
 {
+	if (b->rules_now != NULL)
+		return look_up(b, s, /* by_callers */ true);
 	if (s->rule_scope != b->scope) {
 		s->rule = look_up(b, s, /* by_callers */ true);
 		s->rule_scope = b->scope;
@@ -432,11 +562,14 @@ rule_of(const struct builder *b, struct service_row *s)
 }
 
 const struct merged_rule *
+rule_of_servers(const struct builder *b, const struct service_row *s)
+{
+	return look_up(b, s, /* by_callers */ false);
+}
+
+const struct merged_rule *
 find_rule_of_servers(struct builder *b, const struct service_row *s)
 {
-	const struct merged_rule *m = look_up(b, s, /* by_callers */ false);
-
-	for (size_t i = 0; m != NULL && i < m->sources.count; i++)
-		rows_add(&b->rules_of_servers, m->sources.items[i]);
-	return m;
+	rows_add(&b->obeyed, (void *)(uintptr_t)s);
+	return rule_of_servers(b, s);
 }

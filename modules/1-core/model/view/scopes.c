@@ -29,25 +29,36 @@ drop_called(void *value)
 
 /* What only the making of the scope needs. */
 static void
-egresses_fini(struct scope *s)
+scope_trim(struct scope *s)
 {
 	for (size_t i = 0; i < s->egresses.count; i++) {
 		struct egress *e = s->egresses.items[i];
 
 		rows_fini(&e->services);
 		rows_fini(&e->rulings);
-		map_fini(&e->owner_by_host, drop_owners);
 		map_fini(&e->called, drop_called);
+	}
+	rows_fini(&s->virtual_services);
+}
+
+/* Nor what else its patches need. */
+void
+scope_settle(struct scope *s)
+{
+	for (size_t i = 0; i < s->egresses.count; i++) {
+		struct egress *e = s->egresses.items[i];
+
+		map_fini(&e->owner_by_host, drop_owners);
 		map_fini(&e->aliases, rows_drop);
 	}
 	rows_fini(&s->egresses);
-	rows_fini(&s->virtual_services);
 }
 
 void
 scope_fini(struct scope *s)
 {
-	egresses_fini(s);
+	scope_trim(s);
+	scope_settle(s);
 	map_fini(&s->imports, NULL);
 	map_fini(&s->hosts, NULL);
 	rows_fini(&s->wildcards);
@@ -55,10 +66,8 @@ scope_fini(struct scope *s)
 	for (size_t i = 0; i < s->routes.count; i++)
 		routes_fini(s->routes.items[i]);
 	rows_fini(&s->routes);
-	for (size_t i = 0; i < ARRAY_LEN(s->listeners); i++) {
-		rows_fini(&s->listeners[i]);
-		map_fini(&s->listener_by_addr[i], NULL);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(s->listeners); i++)
+		listeners_fini(&s->listeners[i]);
 }
 
 static bool
@@ -175,8 +184,8 @@ add(struct builder *b, struct slice ns, const struct labels *labels)
 	map_init(&s->hosts);
 	map_init(&s->imports);
 	map_init(&s->routes_by_name);
-	for (size_t i = 0; i < ARRAY_LEN(s->listener_by_addr); i++)
-		map_init(&s->listener_by_addr[i]);
+	for (size_t i = 0; i < ARRAY_LEN(s->listeners); i++)
+		listeners_init(&s->listeners[i]);
 	s->row.ns = take_copy(b, ns);
 	s->row.labels = take_labels(b, labels);
 	if (s->row.labels.count > 0)
@@ -212,8 +221,8 @@ by_place(const void *a, const void *b)
 		      : ((*x)->hash > (*y)->hash) - ((*x)->hash < (*y)->hash);
 }
 
-static int
-hosts_by_name(const void *a, const void *b)
+int
+compare_hosts(const void *a, const void *b)
 {
 	const struct view_host *const *x = a;
 	const struct view_host *const *y = b;
@@ -224,11 +233,14 @@ hosts_by_name(const void *a, const void *b)
 	if (n == 0)
 		n = by_place(&of_x, &of_y);
 	/* Two listeners of a scope may have a host each. */
-	return n != 0 ? n : (int)(*x)->origin.line - (int)(*y)->origin.line;
+	if (n == 0)
+		n = (int)(*x)->origin.line - (int)(*y)->origin.line;
+	return n != 0 ? n
+		      : resource_key_cmp(&(*x)->origin.key, &(*y)->origin.key);
 }
 
-static int
-clusters_by_name(const void *a, const void *b)
+int
+compare_clusters(const void *a, const void *b)
 {
 	const struct view_cluster *const *x = a;
 	const struct view_cluster *const *y = b;
@@ -250,17 +262,19 @@ compile_scopes(struct builder *b)
 		rows_sort(&b->v->scopes, by_place);
 	for (size_t i = 0; !b->full && i < b->v->scopes.count; i++) {
 		b->scope = b->v->scopes.items[i];
+		b->scope->place = i;
 		compile_imports(b);
 		compile_hosts(b);
 		compile_subsets(b);
 		compile_listeners(b);
-		egresses_fini(b->scope);
+		b->scope->has_hosts_aside = has_hosts_aside(b->scope);
+		scope_trim(b->scope);
 	}
 	compile_bare_clusters(b);
-	rows_sort(&b->v->hosts, hosts_by_name);
+	rows_sort(&b->v->hosts, compare_hosts);
 	for (size_t i = 0; i < b->v->hosts.count; i++)
 		((struct view_host *)b->v->hosts.items[i])->slot = i + 1;
-	rows_sort(&b->v->clusters, clusters_by_name);
+	rows_sort(&b->v->clusters, compare_clusters);
 	for (size_t i = 0; i < b->v->clusters.count; i++)
 		((struct view_cluster *)b->v->clusters.items[i])->slot = i;
 }

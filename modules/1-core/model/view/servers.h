@@ -31,6 +31,7 @@ struct origin served_origin(const struct served *s);
 /* Ends TLS, or speaks HTTP in the clear: requests are parsed. */
 bool served_is_http(const struct served *s);
 bool served_is_passthrough(const struct served *s);
+bool served_redirects(const struct served *s); /* to HTTPS */
 
 /* What servers of one protocol take at one address and port. */
 struct served_port {
@@ -106,6 +107,7 @@ bool served_meets(const struct served_host *h, const struct bound *v,
 /* A virtual host of a gateway. */
 struct gateway_host {
 	struct view_host row; /* first */
+	const struct view_routes *routes;
 	struct gateway_host *next;
 };
 
@@ -123,14 +125,45 @@ struct gateway_part {
 	struct gateway_host *hosts; /* those that have no others */
 };
 
-/* Made of the rules of `r`, and known to these; NULL when it is full. */
+/* Made of the rules of `r`, as the server has them, and known to these; NULL
+ * when it is full. */
 struct gateway_part *gateway_part_of(
-    struct builder *b, const struct resource *r, const struct gateway_part *at);
+    struct builder *b, const struct served *s, const struct resource *r);
 
 /* The host is made of these, struct gateway_part. */
 void gateway_parts_have(const struct rows *parts, struct gateway_host *h);
 
 /* --- virtual hosts of a set of routes (virtual_hosts.c) ------------------- */
+
+/* A host while it is looked for. */
+struct gateway_draft {
+	struct slice host;  /* canonical; "ns/host" if only a redirect */
+	struct slice shown; /* as dashboards have it */
+	uint16_t port;
+	struct rows parts; /* struct gateway_part */
+	bool needs_tls;
+	bool ends_tls;
+	struct origin origin;
+};
+
+/* Without a rule, as the first server has it. */
+void gateway_draft_init(struct builder *b, const struct served *s,
+    struct slice host, struct gateway_draft *out);
+
+/* The most specific first; for rows of pointers. */
+int compare_gateway_drafts(const void *a, const void *b);
+
+void fill_gateway_host(
+    struct builder *b, const struct gateway_draft *x, struct view_host *h);
+
+/* What a set is made of beside VirtualServices, for patches. */
+struct gateway_set {
+	const struct view_routes *routes;
+	struct scope *scope;
+	const struct served **servers; /* in the order of age */
+	size_t server_count;
+	bool is_blackhole; /* nobody is at home */
+};
 
 const struct view_routes *compile_virtual_hosts(struct builder *b,
     const struct bindings *g, struct slice name, const struct rows *servers);

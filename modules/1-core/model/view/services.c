@@ -22,13 +22,27 @@ is_seen_service(const struct builder *b, const struct service_row *s)
 	       is_exported(b, s->resource, b->scope->row.ns);
 }
 
+const struct service_now *
+service_now_of(const struct builder *b, struct slice host)
+{
+	return b->services_now != NULL ? map_get(b->services_now, host) : NULL;
+}
+
+struct service_row *
+service_at(const struct builder *b, struct slice host)
+{
+	const struct service_now *now = service_now_of(b, host);
+
+	return now != NULL ? now->fresh : map_get(&b->service_by_host, host);
+}
+
 struct service_row *
 find_service(const struct builder *b, struct slice host)
 {
 	const struct import *i;
 
 	if (b->scope == NULL)
-		return map_get(&b->service_by_host, host);
+		return service_at(b, host);
 	i = find_import(b, host);
 	return i != NULL ? i->service : NULL;
 }
@@ -40,6 +54,22 @@ find_port(const struct service_row *s, uint16_t port)
 		if (s->ports[i].port == port)
 			return &s->ports[i];
 	return NULL;
+}
+
+bool
+is_recorded(const struct builder *b, const struct service_row *s)
+{
+	return s->serving > 0 &&
+	       s->serving <= b->v->serving_count - b->unserved.count;
+}
+
+bool
+has_no_endpoints(const struct builder *b, const struct service_row *s)
+{
+	const struct service_entry *e = is_entry(s) ? s->resource->spec : NULL;
+
+	return e != NULL && e->endpoints.count == 0 &&
+	       e->workload_selector == NULL && !is_recorded(b, s);
 }
 
 /* "a, b" → the accounts that may serve it. */
@@ -66,6 +96,10 @@ chain_service(struct builder *b, struct service_row *s)
 {
 	struct service_row *last = map_get(&b->service_by_host, s->row.host);
 
+	if (b->box != NULL) {
+		rows_add(&b->box->services, s);
+		return;
+	}
 	rows_add(&b->services, s);
 	if (last == NULL) {
 		(void)map_put(
@@ -158,8 +192,8 @@ says_udp(struct builder *b, const struct service_row *s,
 	return true;
 }
 
-static void
-add_written(struct builder *b, const struct resource *r)
+void
+add_written_service(struct builder *b, const struct resource *r)
 {
 	const struct service_spec *spec = resource_service(r);
 	struct service_row *s =
@@ -197,10 +231,13 @@ implied_host(struct builder *b, const struct view_service_input *in)
 static void
 add_implied(struct builder *b, const struct view_service_input *in)
 {
-	struct service_row *s = find_service(b, implied_host(b, in));
+	struct slice host = implied_host(b, in);
+	struct service_row *s = find_service(b, host);
 
-	if (s != NULL)
+	if (s != NULL) {
+		(void)map_put(&b->overridden, host, s); /* only the mark */
 		return;
+	}
 	s = add_service(b, in->name, in->ns, in->port_count);
 	if (s == NULL)
 		return;
@@ -247,8 +284,8 @@ age_of(const struct service_row *s)
 }
 
 /* As upstream asks them: by age, then name, then namespace. */
-static int
-by_age(const void *a, const void *b)
+int
+compare_service_ages(const void *a, const void *b)
 {
 	const struct service_row *const *x = a;
 	const struct service_row *const *y = b;
@@ -271,7 +308,7 @@ compile_services(struct builder *b)
 		const struct resource *r = b->v->resources.items[i];
 
 		if (r->kind == &kind_service)
-			add_written(b, r);
+			add_written_service(b, r);
 	}
 	compile_entries(b);
 	give_addresses(b); /* while the older ones come first */
@@ -284,5 +321,5 @@ compile_services(struct builder *b)
 	rows_sort(&b->services, by_host);
 	for (size_t i = 0; i < b->services.count; i++)
 		rows_add(&b->services_by_age, b->services.items[i]);
-	rows_sort(&b->services_by_age, by_age);
+	rows_sort(&b->services_by_age, compare_service_ages);
 }

@@ -36,6 +36,16 @@ selects(const struct resource *r, const struct labels *labels)
 	return s == NULL || labels_match(labels, &s->labels);
 }
 
+bool
+sidecar_may_hold(
+    const struct view *v, const struct scope *s, const struct resource *r)
+{
+	bool is_wide = spec_of(r)->workload_selector == NULL;
+
+	return (is_wide && slice_eq(r->key.ns, v->root_ns)) ||
+	       (slice_eq(r->key.ns, s->row.ns) && selects(r, &s->row.labels));
+}
+
 static const struct resource *
 find(const struct builder *b, const struct view_scope *of)
 {

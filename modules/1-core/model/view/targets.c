@@ -40,7 +40,7 @@ add_endpoint_targets(
 			    e->labels.count > 0 &&
 				labels_match(own, &e->labels)};
 
-			if (is_own_address(b, &e->addr))
+			if (e->name.len == 0 && is_own_address(b, &e->addr))
 				add_target(b, to, &t);
 		}
 	}

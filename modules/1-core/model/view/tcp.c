@@ -125,23 +125,6 @@ is_port_called(const struct l4_match *m, const struct gathering *g)
 	return m->port == 0 || m->port == g->called;
 }
 
-/* Why a named listener's connections never meet it; or nothing. */
-static struct slice
-why_not_named(
-    struct builder *b, const struct l4_match *m, const struct gathering *g)
-{
-	const struct inert_name rows[] = {
-	    {"destinationSubnets", m->subnet_count > 0},
-	    {"sniHosts", m->sni_count > 0},
-	};
-	struct origin o = origin_of(g->owner, m->line);
-	struct slice why = why_not_callers(b, &m->callers);
-
-	return why.len > 0
-		   ? why
-		   : inert_match(b, inert_names(b, rows, ARRAY_LEN(rows)), &o);
-}
-
 static void
 add_cidrs(
     struct builder *b, const struct l4_match *m, struct view_tcp_route *out)
@@ -187,7 +170,7 @@ compile_matches_of(struct builder *b, const struct tcp_route *spec,
 
 	for (size_t i = 0; !any && i < spec->match.count; i++) {
 		struct l4_match m = of_tcp(&spec->match.items[i], g->owner);
-		struct slice why = why_not_named(b, &m, g);
+		struct slice why = why_not_callers(b, &m.callers);
 		bool may =
 		    is_for_callers(b, &m.callers) && is_port_called(&m, g);
 
@@ -239,7 +222,9 @@ add_tls(struct builder *b, struct gathering *g, const struct tls_route *spec)
 		r->row.origin = origin_of(g->owner, m.line);
 		r->row.snis = m.snis;
 		r->row.sni_count = m.sni_count;
-		r->row.never = why_not_named(b, &m, g);
+		r->row.never = why_not_callers(b, &m.callers);
+		if (r->row.never.len == 0 && !is_port_called(&m, g))
+			r->row.never = S("another port was called");
 		if (g->called != 0)
 			add_cidrs(b, &m, &r->row);
 		compile_shares(b, spec->route.items, spec->route.count,

@@ -230,7 +230,7 @@ tree_destination(
 
 	tree_put_text(t, map, "host", d->host);
 	tree_put_text(t, map, "cluster", d->name);
-	if (d->cluster == NULL)
+	if (d->cluster == NULL && !d->passes)
 		tree_put_text(t, map, "missing", d->missing);
 	tree_put_int(t, map, "weight", d->weight);
 	if (weight_total > 0)

@@ -7,11 +7,9 @@
 #ifndef MESHD_TREE_H
 #define MESHD_TREE_H
 
-#include "view.h"
+#include "authn.h"
 
-struct scope;            /* inside.h */
-struct access_condition; /* access.h */
-struct access_rule;
+struct scope; /* inside.h */
 
 struct tree {
 	struct arena *arena;

@@ -66,18 +66,25 @@ by_name(const void *a, const void *b)
 
 /* All of its domains by name. Returns how many. */
 static size_t
-list_domains(struct tree *t, const struct view_routes *r, struct domain **out)
+list_domains(struct tree *t, const struct view *v, const struct view_routes *r,
+    struct domain **out)
 {
-	struct domain *all =
-	    arena_alloc_array(t->arena, r->domains.count + 1, sizeof(*all));
+	struct domain *all = arena_alloc_array(
+	    t->arena, r->domains.count + v->more_hosts.count + 1, sizeof(*all));
 	size_t n = 0;
+	struct slice name;
 	void *host;
 
 	t->full = t->full || all == NULL;
 	if (all == NULL)
 		return 0;
-	for (size_t i = 0; map_next(&r->domains, &i, &all[n].name, &host); n++)
-		all[n].host = host;
+	for (size_t i = 0; map_next(&r->domains, &i, &name, &host);)
+		if (view_host_now(v, host) != NULL)
+			all[n++] = (struct domain){name, host};
+	for (size_t i = 0; map_next(&v->more_hosts, &i, &name, &host);)
+		if (((const struct more_host *)host)->routes == r)
+			all[n++] = (struct domain){
+			    slice_sub(name, sizeof(r), name.len), host};
 	if (r->any != NULL)
 		all[n++] = (struct domain){S("*"), r->any};
 	if (n > 0)
@@ -87,11 +94,11 @@ list_domains(struct tree *t, const struct view_routes *r, struct domain **out)
 }
 
 static struct value *
-routes(struct tree *t, const struct view_routes *r)
+routes(struct tree *t, const struct view *v, const struct view_routes *r)
 {
 	struct value *map = tree_map(t), *domains = tree_map(t);
 	struct domain *all = NULL;
-	size_t n = list_domains(t, r, &all);
+	size_t n = list_domains(t, v, r, &all);
 
 	tree_put_text(t, map, "name", r->name);
 	for (size_t i = 0; i < n && !t->full; i++)
@@ -117,7 +124,7 @@ hosts(struct tree *t, const struct view *v, const struct view_routes *r)
 {
 	struct value *list = tree_list(t);
 	struct domain *all = NULL;
-	size_t n = list_domains(t, r, &all);
+	size_t n = list_domains(t, v, r, &all);
 
 	if (n > 0)
 		qsort(all, n, sizeof(*all), by_host);
@@ -131,8 +138,9 @@ hosts(struct tree *t, const struct view *v, const struct view_routes *r)
 /* --- listeners ------------------------------------------------------------ */
 
 static struct value *
-chain(struct tree *t, const struct view_chain *c)
+chain(struct tree *t, const struct view *v, const struct view_chain *c)
 {
+	const struct view_guard *g = view_guard_now(v, c->guard);
 	struct value *map = tree_map(t);
 
 	tree_put_text(t, map, "name", c->name);
@@ -142,8 +150,12 @@ chain(struct tree *t, const struct view_chain *c)
 		tree_put_text(t, map, "routes", c->routes->name);
 	else
 		tree_put(t, map, "tcp", tree_tcp_route(t, c->tcp));
-	tree_put(t, map, "access", tree_access(t, c->access));
-	tree_put(t, map, "tokens", tree_authn(t, c->authn));
+	if (c->grpc_web)
+		tree_put_bool(t, map, "grpcWeb", true);
+	if (c->refuses_bytes)
+		tree_put_bool(t, map, "refusesBytes", true);
+	tree_put(t, map, "access", tree_access(t, g->access));
+	tree_put(t, map, "tokens", tree_authn(t, g->authn));
 	tree_put_text(t, map, "origin", tree_origin(t, &c->origin));
 	return map;
 }
@@ -161,11 +173,15 @@ listener(struct tree *t, const struct view *v, const struct view_listener *l)
 		tree_put_int(t, map, "port", l->addr.port);
 	tree_put_text(t, map, "path", l->path);
 	tree_put_bool(t, map, "bound", l->bound);
+	if (l->proxies)
+		tree_put_bool(t, map, "proxies", true);
+	if (l->reads_proxy_header)
+		tree_put_bool(t, map, "readsProxyHeader", true);
 	tree_put_bool(t, map, "sniffsHttp", l->sniffs_http);
 	tree_put_bool(t, map, "sniffsTls", l->sniffs_tls);
 	for (size_t i = 0; i < l->chain_count; i++) {
 		const struct view_chain *c = &l->chains[i];
-		struct value *one = chain(t, c);
+		struct value *one = chain(t, v, c);
 
 		/* Those of programs' calls are among the view's hosts. */
 		if (l->direction != VIEW_OUTBOUND && c->routes != NULL &&
@@ -176,30 +192,102 @@ listener(struct tree *t, const struct view *v, const struct view_listener *l)
 	}
 	tree_put(t, map, "chains", chains);
 	if (l->otherwise != NULL)
-		tree_put(t, map, "otherwise", chain(t, l->otherwise));
+		tree_put(t, map, "otherwise", chain(t, v, l->otherwise));
 	tree_put_text(t, map, "origin", tree_origin(t, &l->origin));
 	return map;
+}
+
+/* --- sets of routes ------------------------------------------------------- */
+
+/* Those that listeners lead to, in the order of both. */
+struct sets {
+	struct tree *t;
+	struct map known; /* the address of one → anything */
+	struct rows all;  /* struct set */
+};
+
+struct set {
+	const struct view_routes *routes;
+	size_t at;
+};
+
+/* And the set that it is a part of. */
+static void
+list_set(struct sets *sets, const struct view_routes *r)
+{
+	for (; r != NULL; r = r->of) {
+		struct slice key = slice_of(&r, sizeof(r));
+		struct set *set;
+
+		if (map_get(&sets->known, key) != NULL)
+			return;
+		set = arena_alloc(sets->t->arena, sizeof(*set));
+		sets->t->full = sets->t->full || set == NULL;
+		if (set == NULL)
+			return;
+		*set = (struct set){r, sets->all.count};
+		(void)map_put(&sets->known, key, set); /* was not there */
+		rows_add(&sets->all, set);
+	}
+}
+
+static int
+by_set(const void *a, const void *b)
+{
+	const struct set *const *x = a;
+	const struct set *const *y = b;
+	int n = slice_cmp((*x)->routes->name, (*y)->routes->name);
+
+	return n != 0 ? n : ((*x)->at > (*y)->at) - ((*x)->at < (*y)->at);
+}
+
+/* Those of a patch lie elsewhere, and it may leave some of its base unused. */
+static void
+list_sets(struct sets *sets, const struct view_listener *l)
+{
+	for (size_t i = 0; i < l->chain_count; i++)
+		list_set(sets, l->chains[i].routes);
+	if (l->otherwise != NULL)
+		list_set(sets, l->otherwise->routes);
+}
+
+static struct value *
+tell_sets(struct sets *sets, const struct view *v)
+{
+	struct value *list = tree_list(sets->t);
+
+	rows_sort(&sets->all, by_set);
+	for (size_t i = 0; i < sets->all.count; i++)
+		tree_add(sets->t, list,
+		    routes(sets->t, v,
+			((const struct set *)sets->all.items[i])->routes));
+	rows_fini(&sets->all);
+	map_fini(&sets->known, NULL);
+	return list;
 }
 
 struct value *
 tree_place(struct tree *t, const struct view *v, const struct view_scope *of)
 {
-	const struct scope *s = scope_const(of);
-	struct value *map = tree_map(t), *sets = tree_list(t);
+	struct value *map = tree_map(t);
+	const struct view_listener *const *all;
+	struct sets sets = {.t = t};
+	size_t count;
 
+	map_init(&sets.known);
 	tree_put_text(t, map, "namespace", of->ns);
 	tree_put(t, map, "labels", tree_labels(t, &of->labels));
 	for (size_t d = 0; d < VIEW_DIRECTIONS; d++) {
 		struct value *list = tree_list(t);
 
-		for (size_t i = 0; i < s->listeners[d].count; i++)
-			tree_add(
-			    t, list, listener(t, v, s->listeners[d].items[i]));
+		all = view_listeners(v, of, (enum view_direction)d, &count);
+		for (size_t i = 0; i < count; i++) {
+			list_sets(&sets, all[i]);
+			tree_add(t, list, listener(t, v, all[i]));
+		}
 		tree_put(
 		    t, map, view_direction_name((enum view_direction)d), list);
 	}
-	for (size_t i = 0; i < s->routes.count; i++)
-		tree_add(t, sets, routes(t, s->routes.items[i]));
-	tree_put(t, map, "routes", sets);
+	tree_put(t, map, "routes", tell_sets(&sets, v));
 	return map;
 }

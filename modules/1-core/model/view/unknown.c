@@ -43,8 +43,9 @@ compile_proxy(struct builder *b, struct view_destination *out)
 	}
 	out->flag = FLOW_NO_CLUSTER;
 	out->name = S("PassthroughCluster");
+	out->passes = true;
 	out->missing = S("not in force yet: calls to what the mesh does not "
-			 "know");
+			 "know, but by the HTTP proxy and by capture");
 }
 
 static const char NOWHERE_WORDS[] =
@@ -141,6 +142,53 @@ unknown_host(struct builder *b, enum policy p)
 	h->http = r;
 	h->http_count = 1;
 	return h;
+}
+
+bool
+view_is_unknown(const struct view_host *h)
+{
+	return h->scope != NULL && scope_const(h->scope)->unknown_host == h;
+}
+
+/* The host is known, and this port of it is another matter. */
+static struct slice
+port_words(const struct view *v, const struct view_called *c, struct arena *a)
+{
+	const struct view_host *h = view_find_host(v, NULL, c->host, c->port);
+
+	if (h != NULL && !c->connect)
+		return arena_printf(a,
+		    "port %u of %.*s speaks %s, no HTTP; CONNECT reaches it",
+		    (unsigned)c->port, SLICE_ARG(h->host),
+		    view_protocol_name(h->protocol));
+	h = view_find_host(v, NULL, c->host, 0);
+	return h != NULL ? arena_printf(a, "%.*s has no port %u",
+			       SLICE_ARG(h->host), (unsigned)c->port)
+			 : SLICE_NONE;
+}
+
+bool
+view_is_refused(const struct view *v, const struct view_called *c,
+    struct arena *arena, struct view_refusal *out)
+{
+	const struct scope *s = v->scopes.items[0];
+	const struct view_answer *a = s->unknown_host->http->answer;
+	struct slice words = port_words(v, c, arena);
+
+	if (words.len > 0)
+		*out = (struct view_refusal){404, FLOW_NO_ROUTE, words};
+	else if (a != NULL)
+		*out = (struct view_refusal){
+		    a->status, FLOW_NO_CLUSTER, a->refusal};
+	return words.len > 0 || a != NULL;
+}
+
+const struct view_destination *
+view_unknown_destination(const struct view *v)
+{
+	const struct scope *s = v->scopes.items[0];
+
+	return s->unknown_route->destinations;
 }
 
 const struct view_tcp_route *

@@ -20,9 +20,15 @@
 enum { RANGE = 65536, OCTET = 255, SLOTS = 256 * 254 };
 
 struct numbers {
-	bool used[RANGE];  /* the last two octets */
-	struct map places; /* "ns/host" → struct place */
+	uint8_t used[RANGE / 8]; /* a bit of each: the last two octets */
 	size_t left;
+	bool is_moved; /* somebody's is not the one that it chose first */
+};
+
+/* While they are given: "ns/host" → struct place. */
+struct giving {
+	struct numbers *numbers;
+	struct map places;
 };
 
 struct place {
@@ -54,16 +60,38 @@ address_v6(unsigned n)
 	return a;
 }
 
-static void
-mark(struct numbers *all, const struct addr *a)
+/* False: it is none of ours. */
+static bool
+find_number(const struct addr *a, unsigned *out)
 {
 	const struct addr v4 = address_v4(0), v6 = address_v6(0);
 	const uint8_t *last =
 	    a->family == ADDR_V4 ? a->bytes + 2 : a->bytes + 14;
 	const struct addr *of = a->family == ADDR_V4 ? &v4 : &v6;
 
-	if (memcmp(a->bytes, of->bytes, (size_t)(last - a->bytes)) == 0)
-		all->used[last[0] << 8 | last[1]] = true;
+	*out = (unsigned)last[0] << 8 | last[1];
+	return memcmp(a->bytes, of->bytes, (size_t)(last - a->bytes)) == 0;
+}
+
+static bool
+is_used(const struct numbers *all, unsigned n)
+{
+	return (all->used[n / 8] >> n % 8 & 1) != 0;
+}
+
+static void
+use(struct numbers *all, unsigned n)
+{
+	all->used[n / 8] |= (uint8_t)(1U << n % 8);
+}
+
+static void
+mark(struct numbers *all, const struct addr *a)
+{
+	unsigned n;
+
+	if (find_number(a, &n))
+		use(all, n);
 }
 
 /* What people wrote down is theirs. */
@@ -124,9 +152,9 @@ free_slot(const struct numbers *all, struct slice key)
 	uint32_t h = hash_of(key);
 	uint32_t slot = h % SLOTS, step = PRIME - h % PRIME;
 
-	for (uint32_t i = 1; i < SLOTS && all->used[number_of(slot)]; i++)
+	for (uint32_t i = 1; i < SLOTS && is_used(all, number_of(slot)); i++)
 		slot = (h + i * step) % (SLOTS - 1);
-	while (all->used[number_of(slot)]) /* the steps do not reach all */
+	while (is_used(all, number_of(slot))) /* the steps do not reach all */
 		slot = (slot + 1) % SLOTS;
 	return slot;
 }
@@ -140,10 +168,11 @@ key_of(struct builder *b, const struct service_row *s)
 
 /* Two entries of one host are one service, at the lower one's address. */
 static void
-find_place(struct builder *b, struct numbers *all, const struct service_row *s)
+find_place(struct builder *b, struct giving *g, const struct service_row *s)
 {
+	struct numbers *all = g->numbers;
 	struct slice key = key_of(b, s);
-	struct place *p = map_get(&all->places, key);
+	struct place *p = map_get(&g->places, key);
 	uint32_t slot;
 
 	if (all->left == 0) {
@@ -153,27 +182,33 @@ find_place(struct builder *b, struct numbers *all, const struct service_row *s)
 		return;
 	}
 	slot = free_slot(all, key);
-	all->used[number_of(slot)] = true;
+	all->is_moved = all->is_moved || slot != hash_of(key) % SLOTS;
+	use(all, number_of(slot));
 	all->left--;
 	if (p == NULL) {
 		p = take(b, 1, sizeof(*p));
 		if (p == NULL)
 			return;
 		p->slot = slot;
-		(void)map_put(&all->places, key, p); /* was not there */
+		(void)map_put(&g->places, key, p); /* was not there */
 	}
 	p->slot = MIN(p->slot, slot);
 }
 
 static void
-give(struct builder *b, const struct numbers *all, struct service_row *s)
+put_address(struct service_row *s, unsigned number)
 {
-	const struct place *p = map_get(&all->places, key_of(b, s));
+	s->row.automatic[0] = address_v4(number);
+	s->row.automatic[1] = address_v6(number);
+}
 
-	if (p == NULL)
-		return;
-	s->row.automatic[0] = address_v4(number_of(p->slot));
-	s->row.automatic[1] = address_v6(number_of(p->slot));
+static void
+give(struct builder *b, const struct giving *g, struct service_row *s)
+{
+	const struct place *p = map_get(&g->places, key_of(b, s));
+
+	if (p != NULL)
+		put_address(s, number_of(p->slot));
 }
 
 static size_t
@@ -182,7 +217,7 @@ count_left(const struct numbers *all)
 	size_t left = 0;
 
 	for (unsigned n = 0; n < OCTET << 8; n++)
-		left += n % 256 != 0 && n % 256 != OCTET && !all->used[n];
+		left += n % 256 != 0 && n % 256 != OCTET && !is_used(all, n);
 	return left;
 }
 
@@ -190,18 +225,90 @@ void
 give_addresses(struct builder *b)
 {
 	struct numbers *all = mem_new(sizeof(*all));
+	struct giving g = {.numbers = all};
 
-	map_init(&all->places);
+	map_init(&g.places);
 	mark_written(b, all);
 	all->left = count_left(all);
 	for (size_t i = 0; !b->full && i < b->services.count; i++)
 		if (gets_one(b->services.items[i]))
-			find_place(b, all, b->services.items[i]);
+			find_place(b, &g, b->services.items[i]);
 	for (size_t i = 0; !b->full && i < b->services.count; i++)
 		if (gets_one(b->services.items[i]))
-			give(b, all, b->services.items[i]);
-	map_fini(&all->places, NULL);
-	mem_free(&all);
+			give(b, &g, b->services.items[i]);
+	map_fini(&g.places, NULL);
+	if (all->left < SLOTS)
+		b->numbers = all;
+	else
+		mem_free(&all); /* none is used */
+}
+
+/* --- one more, or one less ------------------------------------------------ */
+
+/* What is written may be in a place that somebody would choose. */
+static bool
+is_in_range(const struct service_row *s)
+{
+	unsigned n;
+
+	for (size_t i = 0; i < s->row.address_count; i++)
+		if (find_number(&s->row.addresses[i].base, &n))
+			return true;
+	return false;
+}
+
+bool
+frees_address(const struct builder *b, const struct service_row *s)
+{
+	return is_in_range(s) ||
+	       (s->row.automatic[0].family != ADDR_NONE && b->numbers != NULL &&
+		   b->numbers->is_moved);
+}
+
+static bool
+is_taken_now(const struct builder *b, unsigned number)
+{
+	const struct addr a = address_v4(number);
+	const struct service_now *now;
+	struct slice host;
+	void *value;
+
+	if (b->numbers != NULL && is_used(b->numbers, number))
+		return true;
+	for (size_t i = 0; map_next(b->services_now, &i, &host, &value);) {
+		now = value;
+		if (now->fresh != NULL &&
+		    addr_ip_eq(&now->fresh->row.automatic[0], &a))
+			return true;
+	}
+	return false;
+}
+
+/* The place that it chooses first has to be free, or its own before. */
+bool
+give_address_later(
+    struct builder *b, const struct service_row *old, struct service_row *s)
+{
+	enum { ENOUGH = 1000 };
+	unsigned number;
+
+	if (is_in_range(s))
+		return false;
+	if (!gets_one(s))
+		return true;
+	if (old != NULL && old->row.automatic[0].family != ADDR_NONE &&
+	    slice_eq(old->row.ns, s->row.ns) &&
+	    slice_eq(old->row.istio, s->row.istio)) {
+		memcpy(s->row.automatic, old->row.automatic,
+		    sizeof(s->row.automatic));
+		return true;
+	}
+	number = number_of(hash_of(key_of(b, s)) % SLOTS);
+	if (is_taken_now(b, number) ||
+	    (b->numbers != NULL && b->numbers->left < ENOUGH))
+		return false;
+	put_address(s, number);
+	return true;
 }
 
 /* --- where callers go ---------------------------------------------------- */
@@ -214,13 +321,19 @@ cidr_is_one(const struct cidr *c)
 
 /* Upstream's word for machines whose DNS tells of automatic addresses. */
 static bool
-captures_dns(const struct builder *b)
+captures_dns(const struct mesh_config *mesh)
 {
-	const struct mesh_proxy *p = b->mesh->default_config;
+	const struct mesh_proxy *p = mesh->default_config;
 
 	return p != NULL && slice_eq_nocase(labels_get(&p->metadata,
 						S("ISTIO_META_DNS_CAPTURE")),
 				S("true"));
+}
+
+bool
+view_tells_automatic(const struct view *v)
+{
+	return captures_dns(v->mesh);
 }
 
 static const struct cidr *
@@ -257,7 +370,7 @@ const struct cidr *
 service_addresses(
     struct builder *b, const struct service_row *s, size_t *out_count)
 {
-	if (s->row.address_count == 0 && captures_dns(b))
+	if (s->row.address_count == 0 && captures_dns(b->mesh))
 		return automatic_addresses(b, s, out_count);
 	if (s->row.address_count > 1 && !is_entry(s))
 		return addresses_v4(b, s, out_count);

@@ -8,21 +8,10 @@
  */
 #include "servers.h"
 
-/* A host while it is looked for. */
-struct draft {
-	struct slice host;  /* canonical; "ns/host" if only a redirect */
-	struct slice shown; /* as dashboards have it */
-	uint16_t port;
-	struct rows parts; /* struct gateway_part */
-	bool needs_tls;
-	bool ends_tls;
-	struct origin origin;
-};
-
 struct drafting {
 	struct builder *b;
-	struct rows drafts; /* struct draft */
-	struct map by_host; /* → struct draft */
+	struct rows drafts; /* struct gateway_draft */
+	struct map by_host; /* → struct gateway_draft */
 	struct map part_of; /* by part_key(): struct gateway_part */
 	struct view_routes *routes;
 };
@@ -41,15 +30,11 @@ part_key(struct builder *b, const struct served *s, const struct resource *r)
 static struct gateway_part *
 part_of(struct drafting *d, const struct served *s, const struct bound *v)
 {
-	const struct gateway_part at = {.gateway = s->name,
-	    .port = (uint16_t)s->spec->port->number,
-	    .ends_tls = s->spec->tls != NULL,
-	    .scope = d->b->scope};
 	struct slice key = part_key(d->b, s, v->resource);
 	struct gateway_part *p = map_get(&d->part_of, key);
 
 	if (p == NULL) {
-		p = gateway_part_of(d->b, v->resource, &at);
+		p = gateway_part_of(d->b, s, v->resource);
 		if (p == NULL)
 			return NULL;
 		(void)map_put(&d->part_of, key, p); /* was not there */
@@ -59,29 +44,36 @@ part_of(struct drafting *d, const struct served *s, const struct bound *v)
 
 /* --- drafts --------------------------------------------------------------- */
 
-static struct draft *
+void
+gateway_draft_init(struct builder *b, const struct served *s, struct slice host,
+    struct gateway_draft *out)
+{
+	*out = (struct gateway_draft){.host = host,
+	    .shown = istio_host(b, host),
+	    .port = (uint16_t)s->spec->port->number,
+	    .ends_tls =
+		s->spec->tls != NULL && !port_protocol_is_http(s->protocol),
+	    .origin = served_origin(s)};
+}
+
+static struct gateway_draft *
 draft_of(struct drafting *d, const struct served *s, struct slice host)
 {
-	struct draft *x = map_get(&d->by_host, host);
+	struct gateway_draft *x = map_get(&d->by_host, host);
 
 	if (x != NULL)
 		return x;
 	x = take(d->b, 1, sizeof(*x));
 	if (x == NULL)
 		return NULL;
-	x->host = host;
-	x->shown = istio_host(d->b, host);
-	x->port = (uint16_t)s->spec->port->number;
-	x->ends_tls =
-	    s->spec->tls != NULL && !port_protocol_is_http(s->protocol);
-	x->origin = served_origin(s);
+	gateway_draft_init(d->b, s, host, x);
 	rows_add(&d->drafts, x);
 	(void)map_put(&d->by_host, host, x); /* was not there */
 	return x;
 }
 
-static bool
-redirects(const struct served *s)
+bool
+served_redirects(const struct served *s)
 {
 	return s->spec->tls != NULL && s->spec->tls->https_redirect;
 }
@@ -91,14 +83,14 @@ static void
 add_part(struct drafting *d, const struct served *s, struct gateway_part *p,
     struct slice host)
 {
-	struct draft *x = draft_of(d, s, host);
+	struct gateway_draft *x = draft_of(d, s, host);
 
 	if (x == NULL)
 		return;
 	if (x->parts.count == 0)
 		x->origin = origin_of(p->resource, 0);
 	rows_add(&x->parts, p);
-	x->needs_tls = x->needs_tls || redirects(s);
+	x->needs_tls = x->needs_tls || served_redirects(s);
 }
 
 static void
@@ -121,13 +113,13 @@ add_bound(struct drafting *d, const struct served *s, const struct bound *v)
 static void
 add_redirects(struct drafting *d, const struct served *s)
 {
-	for (size_t i = 0; redirects(s) && i < s->host_count; i++) {
+	for (size_t i = 0; served_redirects(s) && i < s->host_count; i++) {
 		const struct served_host *h = &s->hosts[i];
 		struct slice host =
 		    h->ns.len == 0 ? h->host
 				   : take_printf(d->b, "%.*s/%.*s",
 					 SLICE_ARG(h->ns), SLICE_ARG(h->host));
-		struct draft *x = draft_of(d, s, host);
+		struct gateway_draft *x = draft_of(d, s, host);
 
 		if (x != NULL)
 			x->needs_tls = true;
@@ -188,25 +180,33 @@ fill_rules(struct builder *b, const struct rows *parts, struct view_host *h)
 		    &rows[append(parts, false, rows)]); /* all of them */
 }
 
+void
+fill_gateway_host(
+    struct builder *b, const struct gateway_draft *x, struct view_host *h)
+{
+	h->name =
+	    take_printf(b, "%.*s:%u", SLICE_ARG(x->shown), (unsigned)x->port);
+	h->host = x->host;
+	h->port = x->port;
+	h->protocol = VIEW_HTTP;
+	h->scope = &b->scope->row;
+	h->origin = x->origin;
+	h->needs_tls = x->needs_tls;
+	h->ends_tls = x->ends_tls;
+	fill_rules(b, &x->parts, h);
+	index_routes(b, h);
+}
+
 static struct view_host *
-add_row(struct drafting *d, const struct draft *x)
+add_row(struct drafting *d, const struct gateway_draft *x)
 {
 	struct gateway_host *g = take(d->b, 1, sizeof(*g));
 	struct view_host *h = g != NULL ? &g->row : NULL;
 
 	if (h == NULL)
 		return NULL;
-	h->name = take_printf(
-	    d->b, "%.*s:%u", SLICE_ARG(x->shown), (unsigned)x->port);
-	h->host = x->host;
-	h->port = x->port;
-	h->protocol = VIEW_HTTP;
-	h->scope = &d->b->scope->row;
-	h->origin = x->origin;
-	h->needs_tls = x->needs_tls;
-	h->ends_tls = x->ends_tls;
-	fill_rules(d->b, &x->parts, h);
-	index_routes(d->b, h);
+	fill_gateway_host(d->b, x, h);
+	g->routes = d->routes;
 	gateway_parts_have(&x->parts, g);
 	rows_add(&d->routes->hosts, h);
 	rows_add(&d->b->v->hosts, h);
@@ -215,7 +215,7 @@ add_row(struct drafting *d, const struct draft *x)
 
 /* Of the same rules in the same order, and as eager for TLS. */
 static struct view_host *
-row_of(struct drafting *d, struct map *known, const struct draft *x)
+row_of(struct drafting *d, struct map *known, const struct gateway_draft *x)
 {
 	struct slice key =
 	    slice_of(x->parts.items, x->parts.count * sizeof(void *));
@@ -229,11 +229,11 @@ row_of(struct drafting *d, struct map *known, const struct draft *x)
 	return h;
 }
 
-static int
-most_specific_first(const void *a, const void *b)
+int
+compare_gateway_drafts(const void *a, const void *b)
 {
-	const struct draft *const *x = a;
-	const struct draft *const *y = b;
+	const struct gateway_draft *const *x = a;
+	const struct gateway_draft *const *y = b;
 	struct slice s = (*x)->shown, t = (*y)->shown;
 	int n = slice_starts(s, S("*")) - slice_starts(t, S("*"));
 
@@ -248,9 +248,9 @@ add_domains(struct drafting *d)
 	struct map known;
 
 	map_init(&known);
-	rows_sort(&d->drafts, most_specific_first);
+	rows_sort(&d->drafts, compare_gateway_drafts);
 	for (size_t i = 0; !d->b->full && i < d->drafts.count; i++) {
-		const struct draft *x = d->drafts.items[i];
+		const struct gateway_draft *x = d->drafts.items[i];
 		const struct view_host *h = row_of(d, &known, x);
 
 		if (h == NULL)
@@ -267,7 +267,7 @@ static void
 add_blackhole(struct drafting *d, const struct rows *servers)
 {
 	const struct served *s = servers->items[0];
-	const struct draft x = {.host = S("*"),
+	const struct gateway_draft x = {.host = S("*"),
 	    .shown = S("blackhole"),
 	    .port = (uint16_t)s->spec->port->number,
 	    .origin = served_origin(s)};
@@ -275,6 +275,23 @@ add_blackhole(struct drafting *d, const struct rows *servers)
 
 	if (h != NULL)
 		(void)add_domain(d->b, d->routes, x.host, h); /* the only one */
+}
+
+/* For those that come and go. */
+static void
+keep_set(struct drafting *d, const struct rows *servers)
+{
+	struct gateway_set *s = take(d->b, 1, sizeof(*s));
+
+	if (s == NULL)
+		return;
+	s->routes = d->routes;
+	s->scope = d->b->scope;
+	s->is_blackhole = d->drafts.count == 0;
+	s->servers = take(d->b, servers->count, sizeof(*s->servers));
+	for (size_t i = 0; s->servers != NULL && i < servers->count; i++)
+		s->servers[s->server_count++] = servers->items[i];
+	rows_add(&d->b->gateway_sets, s);
 }
 
 const struct view_routes *
@@ -295,8 +312,9 @@ compile_virtual_hosts(struct builder *b, const struct bindings *g,
 	else
 		add_domains(&d);
 	seal_routes(d.routes);
+	keep_set(&d, servers);
 	for (size_t i = 0; i < d.drafts.count; i++)
-		rows_fini(&((struct draft *)d.drafts.items[i])->parts);
+		rows_fini(&((struct gateway_draft *)d.drafts.items[i])->parts);
 	rows_fini(&d.drafts);
 	map_fini(&d.by_host, NULL);
 	map_fini(&d.part_of, NULL);

@@ -9,6 +9,7 @@
 #include "inside.h"
 
 #define TLS_MODE "security.istio.io/tlsMode"
+#define TUNNEL "networking.istio.io/tunnel"
 
 /* --- one workload on one port --------------------------------------------- */
 
@@ -29,6 +30,13 @@ wants_mutual(const struct workload *w)
 
 	return mode.ptr != NULL ? slice_eq(mode, S("istio"))
 				: w->spec->service_account.len > 0;
+}
+
+/* It takes HBONE by a proxy of its own, as a ztunnel's workloads do. */
+static bool
+has_tunnel(const struct workload *w)
+{
+	return slice_eq(labels_get(&w->labels, S(TUNNEL)), S("http"));
 }
 
 struct found_endpoint
@@ -53,6 +61,11 @@ workload_at(const struct workload *w, struct slice ns, struct slice port_name,
 	if (addr_parse_ip(spec->address, &f.in.addr) != OK)
 		f.name = spec->address;
 	f.in.addr.port = own != 0 ? own : (uint16_t)port;
+	if (f.name.len == 0 && has_tunnel(w)) {
+		f.in.tunnel = f.in.addr;
+		f.in.tunnel.port = VIEW_TUNNEL_PORT;
+		f.in.account = spec->service_account;
+	}
 	return f;
 }
 
@@ -102,17 +115,27 @@ labels_of(
 	return (struct labels){all, n};
 }
 
-static void
-add_workload(struct builder *b, const struct resource *r)
+struct workload *
+workload_new(struct builder *b, const struct resource *r)
 {
 	struct workload *w = take(b, 1, sizeof(*w));
 
 	if (w == NULL)
-		return;
+		return NULL;
+	w->resource = r;
 	w->spec = r->spec;
 	w->name = r->key.name;
 	w->labels = labels_of(b, r, w->spec);
-	add_under_labels(b, &b->workloads, r->key.ns, &w->labels, w);
+	return w;
+}
+
+static void
+add_workload(struct builder *b, const struct resource *r)
+{
+	struct workload *w = workload_new(b, r);
+
+	if (w != NULL)
+		add_under_labels(b, &b->workloads, r->key.ns, &w->labels, w);
 }
 
 bool
@@ -182,7 +205,7 @@ add_offers(struct builder *b, struct service_row *s, struct port_row *p,
 	for (size_t i = 0; i < all->count && !b->full; i++) {
 		const struct view_endpoint_input *in = all->items[i];
 		const struct found_endpoint f = {
-		    *in, S(""), in->tunnel.family != ADDR_NONE};
+		    .in = *in, .mutual = in->tunnel.family != ADDR_NONE};
 
 		if (in->addr.port == port && labels_match(&in->labels, wanted))
 			add_endpoint(b, s, p, &f);
@@ -198,8 +221,6 @@ add_selected_by_entry(struct builder *b, struct service_row *s,
 	const struct rows *all = candidates(&b->workloads, s->row.ns, wanted);
 	int64_t number =
 	    port->target_port != 0 ? port->target_port : port->number;
-	bool takes_names = s->row.resolution == VIEW_DNS ||
-			   s->row.resolution == VIEW_DNS_FIRST;
 
 	for (size_t i = 0; i < all->count && !b->full; i++) {
 		const struct workload *w = all->items[i];
@@ -207,7 +228,7 @@ add_selected_by_entry(struct builder *b, struct service_row *s,
 		    workload_at(w, s->row.ns, port->name, number);
 
 		if (labels_match(&w->labels, wanted) &&
-		    (f.name.len == 0 || takes_names))
+		    (f.name.len == 0 || is_resolved(s)))
 			add_endpoint(b, s, p, &f);
 	}
 	add_offers(b, s, p, wanted, (uint16_t)number);
@@ -240,6 +261,42 @@ behind_service(const struct workload *w, const struct service_row *s,
 	    w, s->row.ns, port->name, target != 0 ? target : number);
 }
 
+bool
+selects_workload(const struct service_row *s, const struct workload *w)
+{
+	const struct labels *selector =
+	    s->resource != NULL && s->resource->kind == &kind_service
+		? &resource_service(s->resource)->selector
+		: NULL;
+
+	return selector != NULL && selector->count > 0 &&
+	       slice_eq(w->resource->key.ns, s->row.ns) &&
+	       labels_match(&w->labels, selector);
+}
+
+static bool
+is_gone(const struct builder *b, const struct workload *w)
+{
+	for (size_t i = 0; i < b->gone_workloads.count; i++)
+		if (b->gone_workloads.items[i] == w->resource)
+			return true;
+	return false;
+}
+
+static void
+choose(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct workload *w)
+{
+	const struct service_spec *spec = resource_service(s->resource);
+	struct found_endpoint f;
+
+	if (is_gone(b, w) || !selects_workload(s, w))
+		return;
+	f = behind_service(w, s, service_port_of(spec, p->port));
+	if (f.name.len == 0)
+		add_endpoint(b, s, p, &f);
+}
+
 /* Its records are discovery's to match; WorkloadEntries nobody else sees. */
 void
 add_selected_by_service(
@@ -251,13 +308,8 @@ add_selected_by_service(
 	if (spec->selector.count == 0)
 		return;
 	all = candidates(&b->workloads, s->row.ns, &spec->selector);
-	for (size_t i = 0; i < all->count && !b->full; i++) {
-		const struct workload *w = all->items[i];
-		struct found_endpoint f =
-		    behind_service(w, s, service_port_of(spec, p->port));
-
-		if (labels_match(&w->labels, &spec->selector) &&
-		    f.name.len == 0)
-			add_endpoint(b, s, p, &f);
-	}
+	for (size_t i = 0; i < all->count && !b->full; i++)
+		choose(b, s, p, all->items[i]);
+	for (size_t i = 0; i < b->come_workloads.count && !b->full; i++)
+		choose(b, s, p, b->come_workloads.items[i]);
 }

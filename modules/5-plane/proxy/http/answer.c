@@ -7,24 +7,9 @@
  * gRPC gets it as gRPC says things: status 200, and the outcome in fields.
  */
 #include "http/filter.h"
+#include "http/web.h"
 
 enum { WORDS_MAX = 512, ANSWER_ARENA_BYTES = 2 * LIMIT_HEAD_BYTES };
-
-/* Details is a Structured Fields string (RFC 8941 §3.3.3): ASCII, escaped. */
-static void
-quote(struct slice words, char out[WORDS_MAX])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < words.len && n + 2 < WORDS_MAX; i++) {
-		char c = words.ptr[i];
-
-		if (c == '"' || c == '\\')
-			out[n++] = '\\';
-		out[n++] = c < 0x20 || c == 0x7f ? '?' : c;
-	}
-	out[n] = 0;
-}
 
 static struct slice
 words_of(enum flow_flag flag, struct slice detail)
@@ -40,50 +25,63 @@ struct answer {
 	unsigned status;
 	enum flow_flag flag;
 	struct slice words;
-	bool is_grpc; /* then the status is 200, and there is no body */
+	/* Of gRPC, else empty; then the status is 200, and there is no body. */
+	struct slice grpc_type;
 	enum grpc_status grpc_status;
 };
 
-static enum err
-add_outcome(const struct answer *a, struct http_head *h)
+static bool
+is_grpc(const struct answer *a)
 {
-	AUTO(buf_fini) struct buf message = BUF(3 * WORDS_MAX);
-	struct slice text, kept;
-	char number[SLICE_U64_MAX];
-	enum err e = grpc_message_encode(a->words, &message);
+	return a->grpc_type.len > 0;
+}
 
+static enum err
+set_copy(struct http_head *h, enum http_field_id id, struct slice text)
+{
+	struct slice kept;
+	enum err e = arena_copy(h->arena, text, &kept);
+
+	return e == OK ? http_head_set_id(h, id, kept) : e;
+}
+
+enum err
+request_write_grpc(struct http_head *h, struct slice type,
+    enum grpc_status status, struct slice words)
+{
+	AUTO(buf_fini) struct buf message = BUF(3 * REQUEST_GRPC_WORDS);
+	char number[SLICE_U64_MAX];
+	enum err e = grpc_message_encode(
+	    slice_sub(words, 0, REQUEST_GRPC_WORDS), &message);
+
+	h->framing = HTTP_BODY_LENGTH;
+	h->content_length = 0;
 	if (e == OK)
-		e = http_head_set_id(
-		    h, HTTP_CONTENT_TYPE, S("application/grpc"));
-	text = slice_from_u64(a->grpc_status, number);
+		e = http_head_set_id(h, HTTP_CONTENT_TYPE, type);
 	if (e == OK)
-		e = arena_copy(h->arena, text, &kept);
-	if (e == OK)
-		e = http_head_set_id(h, HTTP_GRPC_STATUS, kept);
-	if (e == OK)
-		e = arena_copy(h->arena, buf_slice(&message), &kept);
-	return e == OK ? http_head_set_id(h, HTTP_GRPC_MESSAGE, kept) : e;
+		e = set_copy(
+		    h, HTTP_GRPC_STATUS, slice_from_u64(status, number));
+	if (e == OK && words.len > 0)
+		e = set_copy(h, HTTP_GRPC_MESSAGE, buf_slice(&message));
+	return e;
 }
 
 /* Bounded, so that only the route's changes can be too much for it. */
 static void
-make_head(const struct worker *w, const struct answer *a, struct arena *arena,
-    struct http_head *h)
+make_head(const struct answer *a, struct arena *arena, struct http_head *h)
 {
-	char quoted[WORDS_MAX];
 	struct slice why;
 	enum err e;
 
 	http_head_init(h, arena);
-	quote(a->words, quoted);
 	h->status = (uint16_t)a->status;
 	h->framing =
 	    answer_has_body(a->status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
-	h->content_length = a->is_grpc ? 0 : a->words.len + 1;
-	why = arena_printf(arena, "%.*s; error=%s; details=\"%s\"",
-	    SLICE_ARG(w->proxy->server_name), flow_flag_token(a->flag), quoted);
-	e = a->is_grpc
-		? add_outcome(a, h)
+	h->content_length = a->words.len + 1;
+	why = http_proxy_status(
+	    arena, slice_str(flow_flag_token(a->flag)), a->words);
+	e = is_grpc(a)
+		? request_write_grpc(h, a->grpc_type, a->grpc_status, a->words)
 		: http_head_set_id(h, HTTP_CONTENT_TYPE, S("text/plain"));
 	CHECK(e == OK);
 	e = http_head_set_id(h, HTTP_PROXY_STATUS, why);
@@ -107,8 +105,7 @@ request_read_grpc(const struct http_head *h, uint8_t *out)
 bool
 request_is_last(const struct request *r)
 {
-	return r->client->last || !r->complete || !r->head->keep_alive ||
-	       r->head->version == HTTP_V1_0;
+	return r->client->last || !r->complete || !r->head->keep_alive;
 }
 
 /* Without the route's changes if they are too much; in an arena of its own, as
@@ -122,13 +119,15 @@ send_head(struct request *r, const struct answer *a, bool no_body)
 	enum err e;
 
 	arena_init(&arena, ANSWER_ARENA_BYTES);
-	make_head(r->worker, a, &arena, &h);
+	make_head(a, &arena, &h);
 	e = filter_dress(r, &h);
+	request_note_answer(r, &h);
 	if (e == OK)
 		e = ops->head(r->client, &h, no_body);
 	if (e == OK)
 		return;
-	make_head(r->worker, a, &arena, &h);
+	make_head(a, &arena, &h);
+	request_note_answer(r, &h);
 	e = ops->head(r->client, &h, no_body);
 	CHECK(e == OK);
 }
@@ -150,14 +149,17 @@ say(struct request *r, struct answer *a, struct slice detail)
 {
 	bool no_body;
 
-	if (a->is_grpc)
+	web_recognize(r);
+	a->grpc_type = web_answer_type(r);
+	if (is_grpc(a))
 		a->status = 200;
-	no_body = a->is_grpc || !answer_has_body(a->status) ||
+	no_body = is_grpc(a) || !answer_has_body(a->status) ||
 		  http_head_is_method(r->head, S("HEAD"));
 	request_drop_try(r);
 	r->record.flag = a->flag;
+	r->record.own = true;
 	r->record.status = (uint16_t)a->status;
-	r->record.has_grpc = a->is_grpc;
+	r->record.has_grpc = is_grpc(a);
 	r->record.grpc = (uint8_t)a->grpc_status;
 	r->record.bytes_sent = 0;
 	if (arena_copy(&r->arena, detail, &r->record.detail) != OK)
@@ -178,7 +180,6 @@ request_answer(struct request *r, unsigned status, enum flow_flag flag,
 	struct answer a = {.status = status,
 	    .flag = flag,
 	    .words = words_of(flag, detail),
-	    .is_grpc = r->grpc,
 	    .grpc_status = grpc_status_from_http(status)};
 
 	say(r, &a, detail);
@@ -191,34 +192,34 @@ request_answer_grpc(
 	struct answer a = {.status = 200,
 	    .flag = flag,
 	    .words = words_of(flag, SLICE_NONE),
-	    .is_grpc = r->grpc,
 	    .grpc_status = status};
 
 	say(r, &a, SLICE_NONE);
 }
 
 /* There is no request to speak of: the record has what the connection knows. */
-static void
-report_refusal(struct client *c, const struct answer *a)
+void
+request_report_refusal(const struct client *c, struct slice version,
+    unsigned status, struct slice words, size_t bytes)
 {
-	const struct view_connection seen = {
-	    .destination = c->local, .source = c->peer};
 	struct listener_way way;
 	struct flow_record f = {
 	    .kind = FLOW_HTTP,
 	    .reporter = FLOW_SOURCE,
-	    .flag = a->flag,
-	    .detail = a->words,
-	    .status = (uint16_t)a->status,
+	    .flag = FLOW_DOWNSTREAM_PROTOCOL,
+	    .detail = words,
+	    .own = status != 0,
+	    .status = (uint16_t)status,
 	    .protocol = S("http"),
-	    .version = S("HTTP/1.1"),
-	    .bytes_sent = a->words.len + 1,
+	    .version = version,
+	    .bytes_sent = bytes,
 	    .start_wall_ms = clock_wall_ms(loop_clock(c->worker->loop)),
 	    .downstream_remote = c->peer,
 	    .downstream_local = c->local,
 	};
 
-	listener_way(c->listener, c->worker->now->view, &seen, &way);
+	listener_way_of_request(
+	    c->listener, c->worker->now->view, &c->local, &c->peer, &way);
 	if (way.caller != NULL)
 		f.source = way.caller->party;
 	worker_report(c->worker, &f);
@@ -235,9 +236,10 @@ request_refuse(
 	struct http_head h;
 	enum err e;
 
-	report_refusal(c, &a);
+	request_report_refusal(c, S("HTTP/1.1"), status, a.words,
+	    /* bytes */ a.words.len + 1);
 	arena_init(&arena, ANSWER_ARENA_BYTES);
-	make_head(c->worker, &a, &arena, &h);
+	make_head(&a, &arena, &h);
 	h.connection = HTTP_CONN_CLOSE;
 	e = http1_write_head(&h, out);
 	if (e == OK)

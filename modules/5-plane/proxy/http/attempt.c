@@ -14,18 +14,27 @@
 #include "http/upgrade.h"
 #include "pipe/piped.h"
 #include "tunnel/tunnels.h"
+#include "upstream/outside.h"
 
 /* --- which host --- */
 
 static bool
 pick(struct request *r)
 {
-	r->endpoint =
-	    bound_pick(r->bound, r->worker, r->tried, r->tried_count, &r->host);
+	if (r->outside != NULL)
+		r->endpoint = outside_pick(r->outside, &r->host);
+	else if (r->leads_on)
+		r->endpoint =
+		    bound_pick_at(r->bound, &r->client->local, &r->host);
+	else
+		r->endpoint = bound_pick(
+		    r->bound, r->worker, r->tried, r->tried_count, &r->host);
 	if (r->endpoint == NULL)
 		return false;
 	r->record.upstream = r->endpoint->addr;
-	r->record.destination = r->endpoint->party;
+	if (r->outside == NULL)
+		r->record.destination = r->endpoint->party;
+	r->record.upstream_node = r->endpoint->node;
 	return true;
 }
 
@@ -46,10 +55,98 @@ leave_host(struct request *r, bool remember)
 void
 request_drop_try(struct request *r)
 {
+	awaiting_stop(&r->await);
 	upstream_cancel(&r->up);
 	leave_host(r, /* remember */ false);
 	timer_clear(&r->try_end);
 	r->sent = false;
+}
+
+/* --- where a name leads --- */
+
+static struct request *
+request_of_await(struct awaiting *a)
+{
+	return CONTAINER(a, struct request, await);
+}
+
+static void
+no_endpoint(struct request *r)
+{
+	request_answer(r, 503, FLOW_NO_ENDPOINT,
+	    r->bound != NULL ? view_cluster_why_none(r->bound->cluster)
+			     : SLICE_NONE);
+}
+
+static void
+on_name_missed(struct awaiting *a)
+{
+	no_endpoint(request_of_await(a));
+}
+
+/* True if the worker's view of now knows it; its cluster is tried from now on.
+ */
+static bool
+is_known_now(struct request *r)
+{
+	struct bound *now = bound_now(r->bound, r->worker, &r->named);
+
+	r->bound = now != NULL ? now : r->bound;
+	return !bound_is_awaited(r->bound);
+}
+
+static void
+on_name_view(struct awaiting *a)
+{
+	struct request *r = request_of_await(a);
+
+	if (!is_known_now(r))
+		return;
+	awaiting_stop(a);
+	timer_set(&r->pause, 0);
+}
+
+/* True if the try has to wait: it begins anew. */
+static bool
+await_name(struct request *r)
+{
+	if (r->bound == NULL || !bound_is_awaited(r->bound))
+		return false;
+	r->attempts--;
+	if (is_known_now(r)) {
+		timer_set(&r->pause, 0);
+		return true;
+	}
+	r->await.on_view = on_name_view;
+	r->await.on_end = on_name_missed;
+	awaiting_begin(
+	    r->worker, &r->await, UPSTREAM_CONNECT_MS * UINT64_C(1000));
+	return true;
+}
+
+/* --- what is told of it --- */
+
+/* A try is over and another follows; the words are lent. */
+static void
+note_try(
+    struct request *r, enum flow_flag flag, uint16_t status, struct slice words)
+{
+	struct flow_record *f = &r->record;
+	struct flow_try *tries = r->tries;
+
+	if (tries == NULL)
+		tries = arena_alloc_array(
+		    &r->arena, FLOW_TRIES_MAX, sizeof(*tries));
+	if (tries == NULL || f->try_count == FLOW_TRIES_MAX)
+		return;
+	f->tries = r->tries = tries;
+	tries += f->try_count++;
+	*tries = (struct flow_try){.endpoint = f->upstream,
+	    .at_us = loop_now_us(r->worker->loop) - r->began_us,
+	    .flag = flag,
+	    .status = status};
+	if (arena_copy(&r->arena, words, &tries->words) != OK)
+		tries->words = SLICE_NONE;
 }
 
 /* --- sending --- */
@@ -79,6 +176,7 @@ attempt_send_body(struct request *r, struct slice bytes)
 void
 attempt_send_end(struct request *r)
 {
+	request_note(r, FLOW_SENT_ALL);
 	mind_service(r, upstream_send_end(r->up, r->trailers));
 }
 
@@ -100,6 +198,7 @@ send_request(struct request *r)
 		return;
 	}
 	r->sent = true;
+	request_note(r, FLOW_SENT);
 	attempt_send_body(r, buf_slice(&r->held));
 	if (r->complete)
 		attempt_send_end(r);
@@ -115,6 +214,14 @@ send_request(struct request *r)
 }
 
 /* --- failing --- */
+
+/* What became of a try. */
+struct failure {
+	enum retry_cause cause;
+	enum err why;
+	bool overlong; /* the head of its answer */
+	struct slice words;
+};
 
 /* We ran out of descriptors or memory: the endpoint is not to blame. */
 static bool
@@ -137,12 +244,14 @@ flag_of(enum retry_cause cause, enum err why)
 	return why == ERR_EOF ? FLOW_UPSTREAM_CLOSED : FLOW_UPSTREAM_RESET;
 }
 
+/* An answer that makes no sense is 502; one that is too large 503, as Envoy has
+ * it. */
 static unsigned
-status_of(enum retry_cause cause, enum err why)
+status_of(const struct failure *f)
 {
-	if (cause == RETRY_TIMEOUT)
+	if (f->cause == RETRY_TIMEOUT)
 		return 504;
-	return why == ERR_PROTOCOL ? 502 : 503;
+	return f->why == ERR_PROTOCOL && !f->overlong ? 502 : 503;
 }
 
 /* True if another try is on its way. */
@@ -172,10 +281,11 @@ break_answer(struct request *r, enum flow_flag flag)
 }
 
 static void
-failed(
-    struct request *r, enum retry_cause cause, enum err why, struct slice words)
+failed(struct request *r, const struct failure *f)
 {
-	enum flow_flag flag = flag_of(cause, why);
+	enum flow_flag flag = flag_of(f->cause, f->why);
+	struct slice words = f->words;
+	enum err why = f->why;
 
 	timer_clear(&r->try_end);
 	r->sent = false;
@@ -190,12 +300,14 @@ failed(
 		request_answer(r, 501, FLOW_UPSTREAM_PROTOCOL, words);
 		return;
 	}
-	if (try_again(r, cause, 0))
-		return;
 	if (words.len == 0 && flag == FLOW_CONNECT_FAILED)
 		words = arena_printf(
 		    &r->arena, "%s: %s", flow_flag_words(flag), err_text(why));
-	request_answer(r, status_of(cause, why), flag, words);
+	if (try_again(r, f->cause, 0)) {
+		note_try(r, flag, 0, words);
+		return;
+	}
+	request_answer(r, status_of(f), flag, words);
 }
 
 /*
@@ -219,12 +331,20 @@ static void
 on_failed(void *arg, struct upstream_conn *u, enum err why, struct slice words)
 {
 	struct request *r = arg;
-	bool open = upstream_is_open(u);
-	bool untouched = upstream_is_untouched(u);
 	bool dead = was_dead(r, u, why);
+	const struct failure f = {
+	    .cause = upstream_is_untouched(u) ? RETRY_REFUSED
+		     : upstream_is_open(u)    ? RETRY_RESET
+					      : RETRY_CONNECT,
+	    .why = why,
+	    .overlong = upstream_is_overlong(u),
+	    .words = words};
 
 	r->up = NULL;
 	if (dead) {
+		note_try(r, FLOW_UPSTREAM_CLOSED, 0,
+		    S("the kept connection was closed before the request "
+		      "reached it"));
 		r->dead_reused++;
 		r->attempts--;
 		r->sent = false;
@@ -233,20 +353,32 @@ on_failed(void *arg, struct upstream_conn *u, enum err why, struct slice words)
 		timer_set(&r->pause, 0);
 		return;
 	}
-	if (untouched)
-		failed(r, RETRY_REFUSED, why, words);
-	else
-		failed(r, open ? RETRY_RESET : RETRY_CONNECT, why, words);
+	failed(r, &f);
 }
 
 void
 attempt_on_timeout(struct request *r)
 {
 	upstream_cancel(&r->up);
-	failed(r, RETRY_TIMEOUT, ERR_TIMEOUT, SLICE_NONE);
+	failed(
+	    r, &(struct failure){.cause = RETRY_TIMEOUT, .why = ERR_TIMEOUT});
 }
 
 /* --- the answer --- */
+
+/* Where its name led when the connection was made; of a session that still
+ * opens the answer will tell. */
+static void
+note_peer(struct request *r, const struct upstream_conn *u)
+{
+	struct addr peer;
+
+	if (!r->endpoint->floats)
+		return;
+	peer = upstream_peer(u);
+	if (peer.family != ADDR_NONE)
+		r->record.upstream = peer;
+}
 
 static void
 on_open(void *arg, struct upstream_conn *u)
@@ -254,6 +386,7 @@ on_open(void *arg, struct upstream_conn *u)
 	struct request *r = arg;
 
 	r->record.upstream_local = upstream_local(u);
+	note_peer(r, u);
 	send_request(r);
 }
 
@@ -272,13 +405,14 @@ on_head(void *arg, struct upstream_conn *u, struct http_head *h)
 	struct request *r = arg;
 	uint8_t grpc;
 
-	(void)u; /* the request's own */
+	note_peer(r, u);
 	if (!try_again(r, RETRY_STATUS, h->status) &&
 	    !(r->grpc && request_read_grpc(h, &grpc) &&
 		try_again(r, RETRY_GRPC, grpc))) {
 		respond_begin(r, h);
 		return;
 	}
+	note_try(r, FLOW_OK, h->status, SLICE_NONE);
 	upstream_cancel(&r->up);
 	timer_clear(&r->try_end);
 	r->sent = false;
@@ -359,19 +493,29 @@ request_try(struct request *r)
 	/* What was full was the last try's. */
 	r->client->ops->resume(r->client, STREAM_PAUSE_PEER_FULL);
 	if (!pick(r)) {
-		request_answer(r, 503, FLOW_NO_ENDPOINT, SLICE_NONE);
+		if (!await_name(r))
+			no_endpoint(r);
 		return;
 	}
 	ask.host = r->host;
 	ask.way.to = r->endpoint;
-	ask.http2 = bound_speaks_http2(r->bound, r->head);
+	if (r->bound != NULL)
+		upstream_tell(&ask.way, r->bound->cluster, &r->client->peer,
+		    &r->client->local);
+	ask.longest_us = bound_longest_us(r->bound);
+	ask.http2 = r->bound != NULL
+			? bound_speaks_http2(r->bound, r->head)
+			: r->leads_on && r->head->version == HTTP_V2;
 	if (ask.http2 && !upgrade_is_websocket(r->head))
 		r->head->upgrade = SLICE_NONE; /* it may be ignored */
 	ask.upgrade = r->head->upgrade.len > 0;
+	r->record.upstream_version = ask.http2 ? S("HTTP/2") : S("HTTP/1.1");
 	ask.is_fresh = r->dead_reused > 0;
 	r->up = upstream_acquire(&ask, &why);
 	if (r->up == NULL) {
-		failed(r, RETRY_CONNECT, why.code, slice_str(why.text));
+		failed(r, &(struct failure){.cause = RETRY_CONNECT,
+			      .why = why.code,
+			      .words = slice_str(why.text)});
 		return;
 	}
 	if (upstream_is_open(r->up))

@@ -8,6 +8,7 @@
 #include "http/by_rule.h"
 
 #include "http/filter.h"
+#include "http/web.h"
 
 /* --- the head --- */
 
@@ -80,16 +81,41 @@ no_room(struct request *r)
 	    S("no room for the fields of the rule's answer"));
 }
 
+/* A browser follows a redirect before gRPC-Web sees anything of it. */
+static bool
+wants_outcome(const struct request *r, const struct http_head *h)
+{
+	return r->grpc && !(r->web.on && http_head_has(h, HTTP_LOCATION));
+}
+
+/* A client of gRPC reads no body, and no status but its own. */
+static enum err
+say_outcome(struct request *r, struct http_head *h, struct slice words)
+{
+	enum grpc_status status = grpc_status_from_http(h->status);
+
+	h->status = 200;
+	r->record.has_grpc = true;
+	r->record.grpc = (uint8_t)status;
+	return request_write_grpc(h, web_answer_type(r), status, words);
+}
+
 void
 by_rule_send(struct request *r, struct http_head *h, struct slice body)
 {
 	bool no_body = body.len == 0 || http_head_is_method(r->head, S("HEAD"));
+	enum err e = OK;
 
 	r->client->last = request_is_last(r);
 	h->framing =
 	    answer_has_body(h->status) ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
 	h->content_length = body.len;
-	if (r->client->ops->head(r->client, h, no_body) != OK) {
+	if (wants_outcome(r, h)) {
+		no_body = true;
+		e = say_outcome(r, h, body);
+	}
+	request_note_answer(r, h);
+	if (e != OK || r->client->ops->head(r->client, h, no_body) != OK) {
 		no_room(r);
 		return;
 	}

@@ -73,7 +73,7 @@ conn_free(struct conn **cp)
 	loop_later_cancel(&c->next);
 	worker_unregister(&c->reg);
 	http1_parser_free(&c->parser);
-	listener_unref(&c->client.listener);
+	listener_leave(&c->client.listener);
 	buf_fini(&c->backlog);
 	c->magic = 0;
 	mem_free(&c);
@@ -117,15 +117,15 @@ keep_for_later(struct conn *c, struct slice rest)
 static bool
 is_beyond_words(const struct conn *c)
 {
-	const struct view *v = c->client.worker->now->view;
-	const struct view_upstream *u =
-	    view_find_upstream(v, slice_str(listener_name(c->client.listener)));
-	const struct view_host *h =
-	    u != NULL ? view_host_now(v, u->host) : NULL;
 	enum http1_flaw f = http1_parser_flaw(c->parser); /* of its line */
+	struct listener_way way;
 
-	return c->requests == 0 && h != NULL && h->protocol != VIEW_HTTP &&
-	       f >= HTTP1_BAD_START && f <= HTTP1_BAD_VERSION;
+	if (c->requests > 0 || f < HTTP1_BAD_START || f > HTTP1_BAD_VERSION)
+		return false;
+	listener_way_of_request(c->client.listener, c->client.worker->now->view,
+	    &c->client.local, &c->client.peer, &way);
+	return way.host != NULL && (way.host->protocol == VIEW_HTTP2 ||
+				       way.host->protocol == VIEW_GRPC);
 }
 
 /* What came was no request: an answer without one, then the end. */
@@ -143,8 +143,8 @@ refuse(struct conn *c, unsigned status, struct slice words)
 		return;
 	}
 	e = stream_write(c->stream, buf_slice(&text));
-	if (e == OK || e == ERR_AGAIN) /* else its on_close follows */
-		conn_end(c);
+	(void)e; /* it may be gone already, which reading tells */
+	conn_end(c);
 }
 
 static void
@@ -152,12 +152,28 @@ on_flaw(struct conn *c)
 {
 	enum http1_flaw f = http1_parser_flaw(c->parser);
 
+	worker_refused(c->client.worker, REFUSED_CLIENT, http1_flaw_word(f));
 	c->client.last = true;
 	if (c->client.request != NULL)
 		request_on_flaw(c->client.request, http1_flaw_status(f),
 		    slice_str(http1_flaw_text(f)));
 	else if (!c->done)
 		refuse(c, http1_flaw_status(f), slice_str(http1_flaw_text(f)));
+}
+
+static const struct proxy_limits *
+limits_of(const struct conn *c)
+{
+	return &c->client.worker->proxy->limits;
+}
+
+/* Between requests; but what is left of the last answer has to be taken. */
+static void
+rest(struct conn *c)
+{
+	c->owed = stream_pending(c->stream) > 0;
+	timer_set(&c->timer,
+	    c->owed ? limits_of(c)->stream_idle_us : limits_of(c)->idle_us);
 }
 
 /* Outside the parser, which cannot be told to go on from inside. */
@@ -172,7 +188,7 @@ after_request(struct conn *c)
 		return;
 	}
 	http1_parser_next(c->parser);
-	timer_set(&c->timer, CONN_IDLE_US);
+	rest(c);
 	/* An answer may come before the request went anywhere. */
 	stream_resume(c->stream, STREAM_PAUSE_PEER_FULL |
 				     STREAM_PAUSE_NOT_READY |
@@ -200,12 +216,15 @@ feed(struct conn *c, struct slice data)
 	return used;
 }
 
-/* The client waits for an answer, or thinks. */
+/* The client waits for an answer, or thinks about the one that it got. An empty
+ * line is not answered, so that no write would tell that its client is gone. */
 static bool
-is_resting(const struct conn *c)
+is_resting(const struct conn *c, uint64_t requests_before)
 {
-	return c->client.request != NULL ? c->client.request->complete
-					 : http1_parser_is_idle(c->parser);
+	if (c->client.request != NULL)
+		return c->client.request->complete;
+	return http1_parser_is_idle(c->parser) &&
+	       c->requests != requests_before;
 }
 
 static bool
@@ -257,17 +276,19 @@ static void
 on_data(struct stream *s, void *arg, struct slice data)
 {
 	struct conn *c = conn_of(arg);
+	uint64_t requests = c->requests;
 	size_t used = 0;
 
-	if (c->client.request == NULL && http1_parser_is_idle(c->parser))
-		timer_set(&c->timer, CONN_HEAD_US);
+	if (c->client.request == NULL && http1_parser_is_idle(c->parser) &&
+	    buf_len(&c->backlog) == 0)
+		timer_set(&c->timer, limits_of(c)->head_us);
 	if (!c->known && look_at_first(c, data))
 		return;
 	if (buf_len(&c->backlog) == 0)
 		used = feed(c, data);
 	keep_for_later(c, slice_sub(data, used, data.len - used));
 	if (!is_over(c))
-		stream_set_resting(s, is_resting(c));
+		stream_set_resting(s, is_resting(c, requests));
 }
 
 /* Behind a response: the bytes that came meanwhile begin the next request. */
@@ -279,6 +300,10 @@ on_next(void *arg)
 	if (is_over(c) || c->client.request != NULL)
 		return;
 	buf_consume(&c->backlog, feed(c, buf_slice(&c->backlog)));
+	/* Half of a head: the rest of it has to come in time. */
+	if (c->client.request == NULL && !http1_parser_is_idle(c->parser) &&
+	    !is_over(c))
+		timer_set(&c->timer, limits_of(c)->head_us);
 	if (buf_len(&c->backlog) > 0) {
 		if (c->client.request == NULL)
 			loop_later(c->client.worker->loop, &c->next);
@@ -332,18 +357,29 @@ static const struct stream_events stream_events = {
     .on_close = on_close,
 };
 
-/* Idle for too long is an end like any other; half a head is a flaw. */
+/* Half a head is a flaw, and so is an answer that is not taken; else it was
+ * idle for too long, which is an end like any other. */
 static void
 on_timer(void *arg)
 {
 	struct conn *c = conn_of(arg);
+	struct worker *w = c->client.worker;
 
-	if (http1_parser_is_idle(c->parser)) {
+	if (!http1_parser_is_idle(c->parser)) {
+		worker_refused(
+		    w, REFUSED_CLIENT, http2_flaw_word(HTTP2_SLOW_HEAD));
+		c->client.last = true;
+		refuse(c, 408, S("the head did not come in time"));
+	} else if (stream_pending(c->stream) > 0) {
+		worker_refused(
+		    w, REFUSED_CLIENT, http2_flaw_word(HTTP2_STALLED));
+		stream_close(c->stream, ERR_TIMEOUT);
+	} else if (c->owed) {
+		c->owed = false; /* it is idle from now on */
+		timer_set(&c->timer, limits_of(c)->idle_us);
+	} else {
 		stream_close(c->stream, OK);
-		return;
 	}
-	c->client.last = true;
-	refuse(c, 408, S("the head did not come in time"));
 }
 
 /* --- the registry --- */
@@ -486,7 +522,7 @@ conn_accept(struct worker *w, struct listener *l, struct stream *stream,
 	c->magic = CONN_MAGIC;
 	c->client.ops = &client_ops;
 	c->client.worker = w;
-	c->client.listener = listener_ref(l);
+	c->client.listener = listener_join(l);
 	c->stream = stream;
 	c->client.peer = stream_peer(stream);
 	c->client.local = stream_local(stream);
@@ -494,7 +530,7 @@ conn_accept(struct worker *w, struct listener *l, struct stream *stream,
 	c->client.last = w->draining;
 	buf_init(&c->backlog, LOOP_SCRATCH_LEN);
 	timer_init(&c->timer, w->loop, on_timer, c);
-	timer_set(&c->timer, CONN_IDLE_US);
+	timer_set(&c->timer, limits_of(c)->idle_us);
 	loop_later_init(&c->next, on_next, c);
 	c->reg = (struct registered){.kind = PROXY_CONN_HTTP,
 	    .describe = describe,

@@ -10,11 +10,6 @@
 
 #include "http/client.h"
 
-enum {
-	CONN_IDLE_US = 3600 * INT64_C(1000000), /* without a request */
-	CONN_HEAD_US = 60 * 1000000             /* for a head to be whole */
-};
-
 /* Takes the stream, which is open. `first` came already; borrowed. */
 void conn_accept(struct worker *w, struct listener *l, struct stream *stream,
     struct slice first);

@@ -7,6 +7,7 @@
 
 #include "http/by_rule.h"
 #include "http/upgrade.h"
+#include "upstream/outside.h"
 
 enum { UUID_LEN = 36 };
 
@@ -17,20 +18,20 @@ enum { UUID_LEN = 36 };
 static void
 make_uuid(struct rng *rng, char out[UUID_LEN])
 {
-	static const char shape[] = "xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx";
 	static const char hex[] = "0123456789abcdef";
-	uint64_t bits = 0;
+	/* Where the digits of each byte begin, between the dashes. */
+	static const uint8_t places[] = {
+	    0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34};
+	uint64_t words[] = {rng_u64(rng), rng_u64(rng)};
+	uint8_t bytes[sizeof(words)];
 
-	for (size_t i = 0, used = 0; i < UUID_LEN; i++) {
-		if (shape[i] != 'x' && shape[i] != 'y') {
-			out[i] = shape[i];
-			continue;
-		}
-		if (used++ % 16 == 0)
-			bits = rng_u64(rng);
-		/* The variant's two bits are 10. */
-		out[i] = hex[shape[i] == 'x' ? bits & 15 : 8 | (bits & 3)];
-		bits >>= 4;
+	memcpy(bytes, words, sizeof(bytes));
+	bytes[6] = 0x40 | (bytes[6] & 0x0f);
+	bytes[8] = 0x80 | (bytes[8] & 0x3f); /* the variant's two bits */
+	memset(out, '-', UUID_LEN);
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		out[places[i]] = hex[bytes[i] >> 4];
+		out[places[i] + 1] = hex[bytes[i] & 15];
 	}
 }
 
@@ -48,6 +49,18 @@ add_request_id(struct request *r)
 	if (e != OK)
 		return e;
 	return http_head_set_id(r->head, HTTP_X_REQUEST_ID, kept);
+}
+
+/* By which it is found, whatever becomes of it. */
+static enum err
+name_request(struct request *r)
+{
+	enum err e = add_request_id(r);
+
+	if (e == OK)
+		(void)http_head_get_id(
+		    r->head, HTTP_X_REQUEST_ID, &r->record.request_id);
+	return e;
 }
 
 /* False: it was answered. Before anybody asks for the path. */
@@ -113,11 +126,6 @@ hygiene_request(struct request *r)
 {
 	struct http_head *h = r->head;
 
-	if (http_head_is_method(h, S("CONNECT"))) {
-		request_answer(r, 403, FLOW_NOT_EXPOSED,
-		    S("CONNECT is not served on this listener"));
-		return FILTER_ANSWERED;
-	}
 	if (!normalize_path(r))
 		return FILTER_ANSWERED;
 	http_head_strip_hops(h);
@@ -125,7 +133,7 @@ hygiene_request(struct request *r)
 	/* Behind a switch nobody looks: HTTP has to stay what we can read. */
 	if (http_list_has(h->upgrade, S("h2c")))
 		h->upgrade = SLICE_NONE;
-	if (add_request_id(r) != OK || upgrade_ask(r) != OK ||
+	if (name_request(r) != OK || upgrade_ask(r) != OK ||
 	    (!http_head_has(h, HTTP_X_FORWARDED_PROTO) &&
 		http_head_set_id(h, HTTP_X_FORWARDED_PROTO, S("http")) != OK)) {
 		request_answer(r, 431, FLOW_DOWNSTREAM_PROTOCOL,
@@ -172,19 +180,19 @@ no_route(struct request *r, struct slice detail)
 static enum filter_verdict
 find_host(struct request *r)
 {
-	const struct view_upstream *u = r->way.upstream;
 	const struct view_chain *c = r->way.chain;
 	const struct view *v = r->snapshot->view;
 	const struct slice authority = r->head->authority;
 
-	if (u == NULL && (c == NULL || c->routes == NULL))
-		return no_route(r, S("this listener is no longer configured"));
-	if (u != NULL && u->host == NULL) {
-		request_answer(r, 503, FLOW_NO_CLUSTER, u->missing);
+	if (r->way.may_come) {
+		request_answer(r, 503, FLOW_NO_CLUSTER, r->way.why_not);
 		return FILTER_ANSWERED;
 	}
-	r->virtual_host = u != NULL ? view_host_now(v, u->host)
-				    : view_find_domain(v, c->routes, authority);
+	if (r->way.host == NULL && (c == NULL || c->routes == NULL))
+		return no_route(r, S("this listener is no longer configured"));
+	r->virtual_host = r->way.host != NULL
+			      ? r->way.host
+			      : view_find_domain(v, c->routes, authority);
 	if (r->virtual_host == NULL)
 		return no_route(
 		    r, arena_printf(&r->arena,
@@ -193,7 +201,6 @@ find_host(struct request *r)
 	r->record.destination.service = r->virtual_host->host;
 	if (!r->virtual_host->needs_tls)
 		return FILTER_GO_ON;
-	flow_party_seal(&r->record.destination);
 	by_rule_to_https(r);
 	return FILTER_ANSWERED;
 }
@@ -220,17 +227,14 @@ static void
 name_parties(struct request *r)
 {
 	struct flow_record *f = &r->record;
-	const struct view_cluster *c =
-	    r->destination != NULL ? r->destination->cluster : NULL;
+	const struct view_destination *d = r->destination;
 
-	f->route = r->choice.route->name;
-	if (c != NULL) {
-		f->cluster = c->name;
-		f->destination.service = c->service->host;
-		f->destination.service_name = c->service->name;
-		f->destination.service_ns = c->service->ns;
-	}
-	flow_party_seal(&f->destination);
+	f->route = view_choice_name(&r->choice);
+	f->origin = &r->choice.route->origin;
+	if (d != NULL && d->cluster != NULL)
+		worker_name_destination(f, d->cluster);
+	else if (d != NULL && r->outside != NULL)
+		f->cluster = d->name;
 }
 
 /* Who takes it is decided once, whatever is done before it gets there. */
@@ -259,16 +263,40 @@ const struct filter filter_route = {
 /* --- target -----------------------------------------------------------------
  */
 
+/* False: there is no room. */
+static bool
+lead_on(struct request *r)
+{
+	const struct addr *called = &r->client->local;
+
+	r->leads_on = true;
+	if (r->bound != NULL && bound_has_at(r->bound, called))
+		return true;
+	r->outside = arena_alloc(&r->arena, sizeof(*r->outside));
+	if (r->outside == NULL)
+		return false;
+	outside_be(r->outside, r->worker, called);
+	return true;
+}
+
 static enum filter_verdict
 target_request(struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
 	const struct view_destination *d = r->destination;
 
-	if (d != NULL && d->cluster != NULL) {
+	if (d != NULL && d->cluster != NULL)
 		r->bound = snapshot_bind(r->snapshot, d->cluster);
-		return FILTER_GO_ON;
+	if (d != NULL && listener_leads_on(r->client->listener, d)) {
+		if (lead_on(r))
+			return FILTER_GO_ON;
+		request_answer(r, 503, FLOW_OVERFLOW, SLICE_NONE);
+		return FILTER_ANSWERED;
 	}
+	if (r->bound != NULL)
+		return FILTER_GO_ON;
+	if (d != NULL && d->passes && r->outside != NULL)
+		return FILTER_GO_ON;
 	if (d != NULL)
 		request_answer(r, 503, d->flag, d->missing);
 	else if (route->answer != NULL && route->answer->refusal.len > 0)

@@ -38,11 +38,13 @@ struct filter {
 };
 
 extern const struct filter filter_edge;
+extern const struct filter filter_proxied; /* proxied.c */
 extern const struct filter filter_hygiene;
 extern const struct filter filter_route;
-extern const struct filter filter_cors;  /* cors.c */
-extern const struct filter filter_delay; /* fault.c */
-extern const struct filter filter_abort; /* fault.c */
+extern const struct filter filter_grpc_web; /* web.c */
+extern const struct filter filter_cors;     /* cors.c */
+extern const struct filter filter_delay;    /* fault.c */
+extern const struct filter filter_abort;    /* fault.c */
 extern const struct filter filter_target;
 extern const struct filter filter_headers; /* headers.c */
 extern const struct filter filter_mirror;  /* mirror.c */

@@ -5,8 +5,8 @@
  * What is not known (yet) is empty, as Envoy has it for headers: there is no
  * endpoint before an answer, and no answer before it is there.
  */
-#ifndef MESHD_FORMAT_H
-#define MESHD_FORMAT_H
+#ifndef MESHD_HTTP_FORMAT_H
+#define MESHD_HTTP_FORMAT_H
 
 #include "http/request.h"
 

@@ -17,6 +17,7 @@ struct conn {
 	bool done;       /* the request is over, the parser not told yet */
 	bool usable;     /* and another may follow it */
 	bool closing;    /* the last byte for the client is written */
+	bool owed;       /* it had bytes to take when it began to rest */
 	bool to_chunked; /* the answer's body goes in chunks */
 	bool known;      /* to be HTTP/1: bytes came that say so */
 	struct stream *stream; /* NULL once closed */

@@ -46,8 +46,9 @@ frame(struct conn *c, struct http_head *h)
 		c->client.last = true;
 	c->to_chunked = h->framing == HTTP_BODY_CHUNKED;
 	h->version = HTTP_V1_1;
-	if (h->framing == HTTP_BODY_TUNNEL)
-		h->connection = HTTP_CONN_UPGRADE;
+	if (h->framing == HTTP_BODY_TUNNEL) /* or CONNECT's 200 */
+		h->connection =
+		    h->status == 101 ? HTTP_CONN_UPGRADE : HTTP_CONN_DEFAULT;
 	else if (c->client.last || !r->head->keep_alive)
 		h->connection = HTTP_CONN_CLOSE;
 	else

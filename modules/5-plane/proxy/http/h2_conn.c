@@ -4,6 +4,10 @@
  *
  * What one read brings for one stream is sent on together: before another
  * stream is served, and at the end of the read, its request is told so.
+ *
+ * Of the requests that come in one turn a few begin at once, the others at its
+ * end: a client that takes them back by then has cost nobody behind us a thing
+ * (CVE-2023-44487).
  */
 #include "http/h2_conn.h"
 
@@ -18,16 +22,9 @@ enum {
 	CONN_MAGIC = 0x6832636e,
 	CALLER_MAGIC = 0x68326372,
 	STREAMS_MAX = 1024,
+	STREAMS_MAX_OUTSIDE = 100, /* as Envoy advises at an edge */
+	BEGIN_AT_ONCE = 8,         /* requests, in a turn */
 	FRAME_BYTES = 16 << 10
-};
-
-/* Clients are not asked whether they live: TCP finds out. */
-static const struct http2_limits limits = {
-    .streams = STREAMS_MAX,
-    .head_bytes = LIMIT_HEAD_BYTES,
-    .frame_bytes = FRAME_BYTES,
-    .idle_us = CONN_IDLE_US,
-    .takes_upgrades = true,
 };
 
 struct h2_conn {
@@ -36,6 +33,9 @@ struct h2_conn {
 	struct listener *listener; /* counted */
 	struct http2 *http2;
 	struct caller *unflushed; /* whose request holds bytes back */
+	struct list waiting;      /* callers whose requests begin later */
+	struct loop_later turn;   /* the end of this one */
+	unsigned begun;           /* requests, in it */
 	struct addr peer;
 	struct addr local;
 	struct registered reg;
@@ -48,8 +48,11 @@ struct caller {
 	uint32_t magic;
 	struct h2_conn *conn;
 	struct http2_stream *h2; /* NULL once closed */
-	bool begun;              /* the answer's head went out */
-	bool ended;              /* our half */
+	struct list waiting;     /* of the connection's, until it begins */
+	struct http_head *head;
+	bool last;  /* the head is all of it */
+	bool begun; /* the answer's head went out */
+	bool ended; /* our half */
 	struct inflow in;
 };
 
@@ -198,10 +201,11 @@ caller_free(struct caller *x)
 {
 	if (x->conn->unflushed == x)
 		x->conn->unflushed = NULL;
+	list_remove(&x->waiting);
 	inflow_fini(&x->in);
 	listener_unref(&x->client.listener);
 	x->magic = 0;
-	mem_free(&x);
+	hot_free(&x, sizeof(*x));
 }
 
 static void
@@ -211,6 +215,9 @@ on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 
 	(void)h2;   /* gone with this call */
 	(void)code; /* whatever it was, the client is gone */
+	if (why == ERR_TIMEOUT && x->client.request == NULL)
+		worker_refused(x->conn->worker, REFUSED_CLIENT,
+		    http2_flaw_word(HTTP2_STALLED));
 	x->h2 = NULL;
 	inflow_closed(&x->in);
 	inflow_stop(&x->in);
@@ -368,12 +375,59 @@ static const struct client_ops client_ops = {
  */
 
 static void
+begin_request(struct caller *x)
+{
+	/* What follows an upgrade is no body. */
+	bool upgrades = x->head->framing == HTTP_BODY_TUNNEL;
+
+	if (upgrades)
+		inflow_pause(&x->in, STREAM_PAUSE_OWNER);
+	request_begin(&x->client, x->head, x->last || upgrades);
+}
+
+static void
+on_turn_end(void *arg)
+{
+	struct h2_conn *c = conn_of(arg);
+	struct caller *x;
+
+	c->begun = 0;
+	while ((x = LIST_FIRST(&c->waiting, struct caller, waiting)) != NULL) {
+		list_remove(&x->waiting);
+		if (http2_stream_is_over(x->h2))
+			continue;
+		inflow_resume(&x->in, STREAM_PAUSE_NOT_READY);
+		begin_request(x);
+	}
+}
+
+/* At once, or at the end of the turn if it is one of many. */
+static void
+begin_or_wait(struct caller *x)
+{
+	struct h2_conn *c = x->conn;
+
+	loop_later(c->worker->loop, &c->turn);
+	if (c->begun < BEGIN_AT_ONCE) {
+		c->begun++;
+		begin(x);
+		begin_request(x);
+		end(x);
+		return;
+	}
+	inflow_pause(&x->in, STREAM_PAUSE_NOT_READY);
+	list_push_back(&c->waiting, &x->waiting);
+}
+
+static void
 on_request(void *arg, struct http2_stream *h2, struct http_head *h, bool last)
 {
 	struct h2_conn *c = conn_of(arg);
-	struct caller *x = mem_new(sizeof(*x));
+	struct caller *x = hot_new(sizeof(*x));
 
 	c->requests++;
+	x->head = h;
+	x->last = last;
 	x->magic = CALLER_MAGIC;
 	x->conn = c;
 	x->h2 = h2;
@@ -384,12 +438,7 @@ on_request(void *arg, struct http2_stream *h2, struct http_head *h, bool last)
 	    .local = c->local};
 	inflow_init(&x->in, c->worker->loop, h2, &inflow_events, x);
 	http2_stream_own(h2, &stream_events, x);
-	/* What follows an upgrade is no body. */
-	if (h->framing == HTTP_BODY_TUNNEL)
-		inflow_pause(&x->in, STREAM_PAUSE_OWNER);
-	begin(x);
-	request_begin(&x->client, h, last || h->framing == HTTP_BODY_TUNNEL);
-	end(x);
+	begin_or_wait(x);
 }
 
 static void
@@ -399,21 +448,40 @@ on_batch_end(void *arg, struct http2 *http2)
 	flush_request(conn_of(arg));
 }
 
+/* Nobody's request: told here, as there is none to tell of. */
+static void
+on_refused(void *arg, struct http2 *http2, unsigned status, const char *word,
+    const char *text)
+{
+	struct h2_conn *c = conn_of(arg);
+	const struct client client = {.worker = c->worker,
+	    .listener = c->listener,
+	    .peer = c->peer,
+	    .local = c->local};
+
+	(void)http2; /* c->http2 */
+	worker_refused(c->worker, REFUSED_CLIENT, word);
+	request_report_refusal(&client, S("HTTP/2"), status, slice_str(text),
+	    /* bytes */ 0);
+}
+
 static void
 on_conn_close(void *arg, struct http2 *http2, enum err why)
 {
 	struct h2_conn *c = conn_of(arg);
 
-	(void)http2; /* gone with this call */
-	(void)why;   /* each stream of it was told */
+	(void)why; /* each stream of it was told */
+	worker_refused_http2(c->worker, REFUSED_CLIENT, http2);
+	loop_later_cancel(&c->turn);
 	worker_unregister(&c->reg);
-	listener_unref(&c->listener);
+	listener_leave(&c->listener);
 	c->magic = 0;
 	mem_free(&c);
 }
 
 static const struct http2_events conn_events = {
     .on_request = on_request,
+    .on_refused = on_refused,
     .on_batch_end = on_batch_end,
     .on_close = on_conn_close,
 };
@@ -463,15 +531,36 @@ drain(struct registered *r)
 /* --- life ------------------------------------------------------------------
  */
 
+/* Clients are not asked whether they live: TCP finds out. */
+static struct http2_limits
+limits_of(const struct worker *w, const struct listener *l)
+{
+	const struct proxy_limits *most = &w->proxy->limits;
+
+	return (struct http2_limits){
+	    .streams =
+		listener_is_gateway(l) ? STREAMS_MAX_OUTSIDE : STREAMS_MAX,
+	    .head_bytes = LIMIT_HEAD_BYTES,
+	    .frame_bytes = FRAME_BYTES,
+	    .idle_us = most->idle_us,
+	    .head_us = most->head_us,
+	    .stall_us = most->stream_idle_us,
+	    .takes_upgrades = true,
+	};
+}
+
 void
 h2_conn_accept(struct worker *w, struct listener *l, struct stream *stream,
     struct slice first)
 {
 	struct h2_conn *c = mem_new(sizeof(*c));
+	struct http2_limits limits = limits_of(w, l);
 
 	c->magic = CONN_MAGIC;
 	c->worker = w;
-	c->listener = listener_ref(l);
+	c->listener = listener_join(l);
+	list_init(&c->waiting);
+	loop_later_init(&c->turn, on_turn_end, c);
 	c->peer = stream_peer(stream);
 	c->local = stream_local(stream);
 	c->reg = (struct registered){.kind = PROXY_CONN_HTTP,

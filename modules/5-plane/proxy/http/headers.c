@@ -94,6 +94,37 @@ set_number(struct request *r, struct slice name, uint64_t n)
 	return e == OK ? http_head_set(r->head, name, kept) : e;
 }
 
+/* In a unit for which gRPC's eight digits are enough. */
+static enum err
+set_grpc_timeout(struct request *r, uint64_t ms)
+{
+	enum { DIGITS_END = 100000000 };
+	static const struct {
+		char unit;
+		unsigned of_next;
+	} units[] = {{'m', 1000}, {'S', 60}, {'M', 60}, {'H', 1}};
+	struct slice text;
+	size_t i = 0;
+
+	while (ms >= DIGITS_END && i + 1 < ARRAY_LEN(units))
+		ms /= units[i++].of_next;
+	text = arena_printf(&r->arena, "%llu%c",
+	    (unsigned long long)MIN(ms, DIGITS_END - 1), units[i].unit);
+	return text.len > 0 ? http_head_set_id(r->head, HTTP_GRPC_TIMEOUT, text)
+			    : ERR_LIMIT;
+}
+
+/* The service is not to work for longer than anybody waits. What the client
+ * says stands, unless there is less. */
+static enum err
+tell_grpc(struct request *r, uint64_t left_ms)
+{
+	if (!r->grpc ||
+	    (r->grpc_time_us > 0 && r->grpc_time_us <= left_ms * 1000))
+		return OK;
+	return set_grpc_timeout(r, left_ms);
+}
+
 enum err
 headers_tell_try(struct request *r)
 {
@@ -105,7 +136,8 @@ headers_tell_try(struct request *r)
 
 	if (e != OK || left_ms == 0)
 		return e;
-	return set_number(r, S("x-envoy-expected-rq-timeout-ms"), left_ms);
+	e = set_number(r, S("x-envoy-expected-rq-timeout-ms"), left_ms);
+	return e == OK ? tell_grpc(r, left_ms) : e;
 }
 
 static enum err

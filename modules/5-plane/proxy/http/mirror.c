@@ -296,6 +296,8 @@ send_to(struct copy *c, const struct view_mirror *to)
 		return;
 	}
 	bound = snapshot_bind(c->snapshot, to->to.cluster);
+	upstream_tell(&ask.way, bound->cluster, &c->record.downstream_remote,
+	    &c->record.downstream_local);
 	ask.way.to = bound_pick(bound, w, NULL, 0, &host);
 	if (ask.way.to == NULL) {
 		tell_lost(c, to, FLOW_NO_ENDPOINT, SLICE_NONE);
@@ -303,6 +305,7 @@ send_to(struct copy *c, const struct view_mirror *to)
 	}
 	m = mirror_new(c, to, ask.way.to, host);
 	ask.host = host;
+	ask.longest_us = bound_longest_us(bound);
 	ask.http2 = bound_speaks_http2(bound, &c->head);
 	ask.arg = m;
 	m->up = upstream_acquire(&ask, &why);
@@ -375,6 +378,34 @@ copy_new(struct request *r)
 }
 
 void
+mirror_complete(struct request *r)
+{
+	struct copy *c = r->copy;
+
+	if (c == NULL)
+		return;
+	r->copy = NULL;
+	if (c->head.framing != HTTP_BODY_NONE)
+		c->head.framing = HTTP_BODY_LENGTH;
+	c->head.content_length = buf_len(&c->body);
+	loop_later(c->worker->loop, &c->later);
+}
+
+/* The bytes are in the copy. Once all are that its head says it is complete:
+ * the end of an HTTP/2 stream may come after the answer, and then never. */
+static void
+hold(struct request *r, size_t bytes)
+{
+	struct copy *c = r->copy;
+
+	c->held += bytes;
+	r->worker->mirror_bytes += bytes;
+	if (c->head.framing == HTTP_BODY_LENGTH &&
+	    buf_len(&c->body) == c->head.content_length)
+		mirror_complete(r);
+}
+
+void
 mirror_body(struct request *r, struct slice bytes)
 {
 	struct copy *c = r->copy;
@@ -387,24 +418,8 @@ mirror_body(struct request *r, struct slice bytes)
 	else if (buf_add_slice(&c->body, bytes) != OK)
 		give_up(r, FLOW_OVERFLOW,
 		    S("the body is larger than 1 MiB, which is not copied"));
-	else {
-		c->held += bytes.len;
-		r->worker->mirror_bytes += bytes.len;
-	}
-}
-
-void
-mirror_complete(struct request *r)
-{
-	struct copy *c = r->copy;
-
-	if (c == NULL)
-		return;
-	r->copy = NULL;
-	if (c->head.framing != HTTP_BODY_NONE)
-		c->head.framing = HTTP_BODY_LENGTH;
-	c->head.content_length = buf_len(&c->body);
-	loop_later(c->worker->loop, &c->later);
+	else
+		hold(r, bytes.len);
 }
 
 /* Streams that become something else are not copied. */

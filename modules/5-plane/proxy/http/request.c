@@ -12,6 +12,7 @@
 #include "http/filter.h"
 #include "http/mirror.h"
 #include "http/respond.h"
+#include "http/web.h"
 #include "pipe/piped.h"
 
 enum { REQUEST_MAGIC = 0x72657175 };
@@ -52,6 +53,12 @@ version_of(const struct http_head *h)
 	return h->version == HTTP_V1_0 ? S("HTTP/1.0") : S("HTTP/1.1");
 }
 
+static bool
+head_field(const void *head, struct slice name, struct slice *out)
+{
+	return http_head_get(head, name, out);
+}
+
 /* Text stays in the head, which stays the parser's until the end. */
 static void
 fill_record(struct request *r)
@@ -61,18 +68,32 @@ fill_record(struct request *r)
 
 	f->kind = FLOW_HTTP;
 	f->reporter = FLOW_SOURCE;
-	f->protocol = r->grpc ? S("grpc") : S("http");
+	f->protocol = S("http");
 	f->version = version_of(h);
 	f->method = h->method;
 	f->path = h->path;
 	f->authority = h->authority;
 	f->user_agent = field(h, HTTP_USER_AGENT);
-	f->forwarded_for = field(h, HTTP_X_FORWARDED_FOR);
+	if (http_head_has(h, HTTP_X_FORWARDED_FOR))
+		f->forwarded_for = http_head_join(h, S("x-forwarded-for"));
+	f->heads = (struct flow_heads){.request = h, .field = head_field};
+	f->connection = r->client->ops->id(r->client);
+	f->at_us[FLOW_BEGAN] = r->began_us;
 	f->start_wall_ms = clock_wall_ms(loop_clock(r->worker->loop));
 	f->downstream_remote = r->client->peer;
 	f->downstream_local = r->client->local;
-	if (r->way.caller != NULL)
-		f->source = r->way.caller->party;
+	if (listener_is_inbound(r->client->listener))
+		listener_name_inbound(r->client->listener, f);
+}
+
+void
+request_speaks_grpc(struct request *r)
+{
+	r->grpc = true;
+	r->record.protocol = S("grpc");
+	if (grpc_timeout_parse(
+		field(r->head, HTTP_GRPC_TIMEOUT), &r->grpc_time_us) != OK)
+		r->grpc_time_us = 0; /* as if it said nothing */
 }
 
 static void
@@ -119,9 +140,10 @@ on_idle(void *arg)
 {
 	struct request *r = request_of(arg);
 	uint64_t still = loop_now_us(r->worker->loop) - r->moved_us;
+	uint64_t most = r->worker->proxy->limits.stream_idle_us;
 
-	if (still < REQUEST_STREAM_IDLE_US) {
-		timer_set(&r->idle, REQUEST_STREAM_IDLE_US - still);
+	if (still < most) {
+		timer_set(&r->idle, most - still);
 		return;
 	}
 	give_up_waiting(r, r->complete ? 504 : 408, FLOW_STREAM_IDLE);
@@ -137,19 +159,29 @@ init_timers(struct request *r)
 	timer_init(&r->try_end, l, on_try_timeout, r);
 	timer_init(&r->route_end, l, on_route_timeout, r);
 	timer_init(&r->idle, l, on_idle, r);
-	timer_set(&r->idle, REQUEST_STREAM_IDLE_US);
+	timer_set(&r->idle, r->worker->proxy->limits.stream_idle_us);
 }
 
-/* No view yet means that no listener could have been there to come in by. */
+/* No view yet means that no listener could have been there to come in by. What
+ * the record has of it is its own. */
 static void
 hold_view(struct request *r)
 {
 	CHECK(r->worker->now != NULL);
 	r->snapshot = snapshot_ref(r->worker->now);
-	listener_way(r->client->listener, r->snapshot->view,
-	    &(struct view_connection){
-		.destination = r->client->local, .source = r->client->peer},
-	    &r->way);
+	listener_way_of_request(r->client->listener, r->snapshot->view,
+	    &r->client->local, &r->client->peer, &r->way);
+	if (r->way.caller != NULL)
+		r->record.source = r->way.caller->party;
+	else
+		r->record.source = (struct flow_party){0};
+}
+
+void
+request_renew_view(struct request *r)
+{
+	snapshot_unref(&r->snapshot);
+	hold_view(r);
 }
 
 /* --- filters ---------------------------------------------------------------
@@ -195,12 +227,10 @@ uint64_t
 request_time_us(const struct request *r)
 {
 	const struct view_http_route *route = r->choice.route;
-	uint64_t asked = 0, most = route->grpc_timeout_us;
+	uint64_t asked = r->grpc_time_us, most = route->grpc_timeout_us;
 
 	if (!r->grpc)
 		return route->timeout_us;
-	if (grpc_timeout_parse(field(r->head, HTTP_GRPC_TIMEOUT), &asked) != OK)
-		asked = 0;
 	return most > 0 && (asked == 0 || asked > most) ? most : asked;
 }
 
@@ -262,7 +292,7 @@ request_continue(struct request *r)
 void
 request_begin(struct client *c, struct http_head *h, bool complete)
 {
-	struct request *r = mem_new(sizeof(*r));
+	struct request *r = hot_new(sizeof(*r));
 	enum err e;
 
 	r->magic = REQUEST_MAGIC;
@@ -281,9 +311,12 @@ request_begin(struct client *c, struct http_head *h, bool complete)
 	hold_view(r);
 	e = http_head_keep(h);
 	r->path = h->path;
-	r->grpc = grpc_is_request(h);
 	fill_record(r);
+	if (grpc_is_request(h))
+		request_speaks_grpc(r);
 	r->complete = complete;
+	if (complete)
+		request_note(r, FLOW_CAME);
 	if (e == OK)
 		run_filters(r, /* waited */ false);
 	else
@@ -308,13 +341,10 @@ hold(struct request *r, struct slice bytes)
 	buf_fini(&r->held);
 }
 
-void
-request_on_body(struct request *r, struct slice bytes)
+/* As the service is to have it. */
+static void
+take_body(struct request *r, struct slice bytes)
 {
-	r->moved_us = loop_now_us(r->worker->loop);
-	r->record.bytes_received += bytes.len;
-	if (sm_is(&r->state, REQUEST_DONE))
-		return;
 	mirror_body(r, bytes);
 	hold(r, bytes);
 	if (r->sent)
@@ -326,9 +356,27 @@ request_on_body(struct request *r, struct slice bytes)
 }
 
 void
+request_on_body(struct request *r, struct slice bytes)
+{
+	r->moved_us = loop_now_us(r->worker->loop);
+	r->record.bytes_received += bytes.len;
+	if (sm_is(&r->state, REQUEST_DONE))
+		return;
+	if (r->web.reads_text)
+		web_from_client(r, bytes, take_body);
+	else
+		take_body(r, bytes);
+}
+
+void
 request_on_complete(struct request *r)
 {
+	if (grpc_web_is_inside(&r->web.text)) {
+		web_is_torn(r);
+		return;
+	}
 	r->complete = true;
+	request_note(r, FLOW_CAME);
 	if (r->wait == FILTER_COLLECT) {
 		continue_request(r);
 		return;
@@ -410,21 +458,75 @@ request_flush_client(struct request *r)
 	mind_client(r, r->client->ops->flush(r->client));
 }
 
+static void
+send_body(struct request *r, struct slice bytes)
+{
+	mind_client(r, r->client->ops->body(r->client, bytes));
+}
+
 void
 request_to_client(struct request *r, struct slice bytes)
 {
 	r->started = true;
-	if (bytes.len > 0)
-		mind_client(r, r->client->ops->body(r->client, bytes));
+	if (bytes.len == 0)
+		return;
+	if (r->web.writes_text)
+		web_to_client(r, bytes, send_body);
+	else
+		send_body(r, bytes);
 }
 
 /* --- the end --- */
+
+/* A call that was told no outcome has the one that the status stands for, as
+ * its client makes of it. */
+static void
+conclude(struct request *r)
+{
+	struct flow_record *f = &r->record;
+
+	if (!r->grpc || f->has_grpc || f->status == 0)
+		return;
+	f->has_grpc = true;
+	f->grpc = (uint8_t)grpc_status_from_http(f->status);
+}
+
+/* Kept by the request, as who brought it may be gone at the end. */
+static const void *
+keep_for_log(struct request *r, const struct http_head *h)
+{
+	struct http_head *kept;
+
+	if (!proxy_keeps_answers(r->worker->proxy))
+		return NULL;
+	kept = arena_alloc(&r->arena, sizeof(*kept));
+	return kept != NULL && http_head_copy(h, &r->arena, kept) == OK ? kept
+									: NULL;
+}
+
+void
+request_note_answer(struct request *r, const struct http_head *h)
+{
+	request_note(r, FLOW_ANSWER_SENT);
+	r->record.heads.answer = keep_for_log(r, h);
+}
+
+void
+request_note_trailers(struct request *r, const struct http_head *t)
+{
+	r->record.heads.trailers = keep_for_log(r, t);
+}
 
 static void
 report(struct request *r)
 {
 	struct flow_record *f = &r->record;
 
+	/* An endpoint's is; without one only the service is known. */
+	if (f->destination.key == 0 && f->destination.service.len > 0)
+		flow_party_seal(&f->destination);
+	conclude(r);
+	request_note(r, FLOW_ENDED);
 	f->duration_us = loop_now_us(r->worker->loop) - r->began_us;
 	f->attempts = r->attempts;
 	worker_report(r->worker, f);
@@ -443,12 +545,13 @@ release(struct request *r)
 			filters[i]->on_end(r);
 	for (size_t i = 0; i < r->tried_count; i++)
 		host_unref(r->worker->hosts, &r->tried[i]);
+	snapshot_unref(&r->named);
 	snapshot_unref(&r->snapshot);
 	buf_fini(&r->held);
 	buf_fini(&r->response_held);
 	arena_fini(&r->arena);
 	r->magic = 0;
-	mem_free(&r);
+	hot_free(&r, sizeof(*r));
 }
 
 void
@@ -474,29 +577,68 @@ write_first(struct stream *s, struct slice bytes)
 	(void)e;
 }
 
-void
-request_become_pipe(struct request *r, struct slice rest)
+static void
+join(struct request *r, struct stream *up, struct host *host,
+    uint64_t longest_us, struct slice rest)
 {
 	struct client *c = r->client;
-	struct worker *w = r->worker;
-	struct piped_spec spec = {.worker = w,
+	struct piped_spec spec = {.worker = r->worker,
 	    .kind = PROXY_CONN_UPGRADE,
+	    .up = up,
 	    .record = &r->record,
+	    .listener = c->listener,
 	    .what = slice_str(listener_name(c->listener)),
-	    .host = r->host};
+	    .host = host,
+	    .longest_us = longest_us};
 	struct slice early;
 
 	request_flush_client(r);
-	spec.up = upstream_take_stream(&r->up);
-	stream_resume(spec.up, STREAM_PAUSE_FILTER);
 	spec.down = c->ops->take(c, &early);
 	write_first(spec.down, rest);
 	write_first(spec.up, early);
-	r->host = NULL;
-	r->record.attempts = r->attempts;
+	r->record.attempts = MAX(r->attempts, r->record.attempts);
+	request_note(r, FLOW_ANSWER_SENT);
 	sm_go(&r->state, REQUEST_DONE);
 	piped_new(&spec);
 	request_drop_try(r);
 	release(r);
+	c->ops->drop(c);
+}
+
+void
+request_become_pipe(struct request *r, struct slice rest)
+{
+	struct stream *up = upstream_take_stream(&r->up);
+
+	stream_resume(up, STREAM_PAUSE_FILTER);
+	/* It ends in its own time, as any request does. */
+	join(r, up, TAKE(r->host), /* longest_us */ 0, rest);
+}
+
+/* Its filter made it wait. */
+void
+request_join(struct request *r, struct stream *up, struct host *host,
+    uint64_t longest_us)
+{
+	r->client->ops->resume(r->client, STREAM_PAUSE_FILTER);
+	join(r, up, host, longest_us, SLICE_NONE);
+}
+
+void
+request_hand_over(struct request *r, struct listener *to)
+{
+	struct client *c = r->client;
+	const struct view_connection seen = {
+	    .destination = c->local, .source = c->peer};
+	struct stream *s;
+	struct slice early;
+
+	c->ops->resume(c, STREAM_PAUSE_FILTER);
+	request_flush_client(r);
+	s = c->ops->take(c, &early);
+	sm_go(&r->state, REQUEST_DONE);
+	report(r);
+	release(r);
+	listener_accept(to, s, &seen, early);
 	c->ops->drop(c);
 }

@@ -21,10 +21,17 @@
 enum {
 	REQUEST_ARENA_BYTES = 256 << 10, /* heads, rewrites, words */
 	REQUEST_TRIED_MAX = 8,           /* hosts remembered as tried */
-	REQUEST_STREAM_IDLE_US = 300 * 1000000,
 	/* What is held of a body for another try, and until there is a
 	 * connection: one high mark, and what the last read brought. */
 	REQUEST_HELD_BYTES = LIMIT_STREAM_BUFFER + LOOP_SCRATCH_LEN
+};
+
+/* A call of gRPC-Web that is translated; see web.h. */
+struct request_web {
+	bool on;
+	bool reads_text;  /* its body is base64 */
+	bool writes_text; /* its answer has to be */
+	struct grpc_web_text text;
 };
 
 enum request_state {
@@ -35,6 +42,8 @@ enum request_state {
 };
 
 struct copy;
+struct outside;
+struct visit;
 
 struct request {
 	uint32_t magic;
@@ -52,7 +61,11 @@ struct request {
 	struct view_http_choice choice;
 	const struct view_destination *destination;
 	struct bound *bound;
-	struct slice origin; /* a browser's, that the rule lets call */
+	struct awaiting await;   /* for where a name of `bound` leads */
+	struct snapshot *named;  /* the view that told; it has `bound` then */
+	struct outside *outside; /* before `bound`: who is not known */
+	bool leads_on;           /* to where its client meant to get */
+	struct slice origin;     /* a browser's, that the rule lets call */
 	size_t next_filter;
 	uint8_t wait; /* enum filter_verdict of the filter that thinks, or 0 */
 
@@ -63,6 +76,7 @@ struct request {
 	bool sent;                             /* the head is on its way */
 	struct host *tried[REQUEST_TRIED_MAX]; /* counted */
 	size_t tried_count;
+	struct flow_try *tries; /* of the record; NULL: none was over yet */
 	unsigned attempts;
 	unsigned dead_reused;
 	struct timer delay;   /* by the rule's fault */
@@ -75,10 +89,13 @@ struct request {
 	/* The request's body. */
 	struct buf held;
 	bool replayable;
-	bool complete; /* all of it is here */
-	bool grpc;     /* its Content-Type says so */
+	bool complete;         /* all of it is here */
+	bool grpc;             /* its Content-Type says so */
+	uint64_t grpc_time_us; /* what its client waits for; 0: not said */
+	struct request_web web;
 	const struct http_head *trailers;
-	struct copy *copy; /* of it, for mirrors, until it is whole */
+	struct visit *visit; /* of a proxy's client (proxied.c), or NULL */
+	struct copy *copy;   /* of it, for mirrors, until it is whole */
 
 	/* The response. */
 	struct http_head *response; /* the service's head, or our copy of it */
@@ -115,8 +132,15 @@ void request_on_client_end(struct request *r);
 void request_on_client_drained(struct request *r);
 void request_on_client_gone(struct request *r, enum err why);
 
-/* What came was no request: reports it, and writes the last answer of an
- * HTTP/1.1 connection. */
+/*
+ * What came was no request, and was refused with this status, or reset (0):
+ * reports it; `bytes` of a body told so. Of the client worker, listener and
+ * addresses are enough.
+ */
+void request_report_refusal(const struct client *c, struct slice version,
+    unsigned status, struct slice words, size_t bytes);
+
+/* The same, and writes the last answer of an HTTP/1.1 connection. */
 void request_refuse(
     struct client *c, unsigned status, struct slice words, struct buf *out);
 
@@ -143,6 +167,17 @@ void request_answer_grpc(
  * allows that (as Envoy has it). 0: as long as it takes. */
 uint64_t request_time_us(const struct request *r);
 
+/* It is a call of gRPC: what its head says of that is read. */
+void request_speaks_grpc(struct request *r);
+
+/*
+ * An outcome of gRPC in a head that has no body, of this type of content. Of
+ * the words as many as a head can bear.
+ */
+enum { REQUEST_GRPC_WORDS = 4 << 10 };
+MUST_USE enum err request_write_grpc(struct http_head *h, struct slice type,
+    enum grpc_status status, struct slice words);
+
 /* gRPC's own status, of a head or of trailers; false if there is none. */
 bool request_read_grpc(const struct http_head *h, uint8_t *out);
 
@@ -164,6 +199,31 @@ void request_finish(struct request *r);
  * `rest` being the service's first bytes. Request and connection are gone.
  */
 void request_become_pipe(struct request *r, struct slice rest);
+
+/*
+ * The same behind the 200 of a CONNECT: with a stream to an endpoint, which may
+ * become so old (0: any age), or with whoever speaks what comes.
+ */
+void request_join(struct request *r, struct stream *up, struct host *host,
+    uint64_t longest_us);
+void request_hand_over(struct request *r, struct listener *to);
+
+/* The view of now instead of the one that it began with; before its route. */
+void request_renew_view(struct request *r);
+
+/* Right before a head goes to the client: when, and for a log that wants them
+ * what fields it has. */
+void request_note_answer(struct request *r, const struct http_head *h);
+
+/* The same with trailers. */
+void request_note_trailers(struct request *r, const struct http_head *t);
+
+/* It happens now. */
+static inline void
+request_note(struct request *r, enum flow_point what)
+{
+	r->record.at_us[what] = loop_now_us(r->worker->loop);
+}
 
 /* Leaves the current try behind, its connection reset. */
 void request_drop_try(struct request *r);

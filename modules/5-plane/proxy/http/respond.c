@@ -6,6 +6,7 @@
 
 #include "http/filter.h"
 #include "http/upgrade.h"
+#include "http/web.h"
 
 /* --- the head that the client gets ------------------------------------------
  */
@@ -13,7 +14,7 @@
 static void
 too_large(struct request *r)
 {
-	request_answer(r, 502, FLOW_UPSTREAM_PROTOCOL,
+	request_answer(r, 503, FLOW_UPSTREAM_PROTOCOL,
 	    S("the head of the answer is too large"));
 }
 
@@ -96,7 +97,16 @@ leave_service(struct request *r)
 static void
 end_answer(struct request *r, const struct http_head *trailers)
 {
-	enum err e = r->client->ops->end(r->client, trailers);
+	enum err e = OK;
+
+	if (trailers != NULL)
+		request_note_trailers(r, trailers);
+	if (r->web.on) {
+		e = web_end(r, trailers);
+		trailers = NULL;
+	}
+	if (e == OK)
+		e = r->client->ops->end(r->client, trailers);
 
 	if (e == ERR_LIMIT)
 		r->client->ops->cut(r->client, ERR_LIMIT);
@@ -111,6 +121,7 @@ start(struct request *r)
 		       buf_len(&r->response_held) == 0 &&
 		       r->response_trailers == NULL);
 
+	request_note_answer(r, r->response);
 	if (r->client->ops->head(r->client, r->response, end) != OK) {
 		too_large(r);
 		return;
@@ -174,6 +185,7 @@ respond_begin(struct request *r, struct http_head *h)
 {
 	sm_go(&r->state, REQUEST_ANSWERING);
 	timer_clear(&r->try_end);
+	request_note(r, FLOW_ANSWERED);
 	r->record.status = h->status;
 	read_grpc(r, h);
 	r->record.upstream_us = loop_now_us(r->worker->loop) - r->began_us;
@@ -227,6 +239,7 @@ void
 respond_end(struct request *r)
 {
 	r->response_over = true;
+	request_note(r, FLOW_ANSWER_CAME);
 	if (is_waiting(r)) {
 		leave_service(r);
 		tell_collector(r);

@@ -10,10 +10,7 @@
 
 #include "worker.h"
 
-enum {
-	INBOUND_CONNECT_MS = 5000,  /* to the local service */
-	INBOUND_SESSIONS_MAX = 8192 /* of one worker; more are closed at once */
-};
+enum { INBOUND_CONNECT_MS = 5000 /* to the local service */ };
 
 /* Begins to listen at the proxy's hbone address. */
 struct inbound *inbound_new(struct worker *w);

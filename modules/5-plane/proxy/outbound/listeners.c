@@ -4,41 +4,17 @@
  */
 #define LOG_MODULE "proxy"
 
-#include "outbound/listeners.h"
+#include "outbound/inside.h"
 
 #include "http/conn.h"
+#include "inbound/mutual.h"
 #include "outbound/peek.h"
 #include "snapshot.h"
 #include "tcp/tcp.h"
 
 #include <stdio.h>
 
-enum {
-	LISTENER_MAGIC = 0x6c697374,
-	NAME_MAX_LEN = 128,
-	AWAIT_AGAIN_US = 30 * 1000000
-};
-
-struct listener {
-	uint32_t magic;
-	uint32_t refs;
-	struct worker *worker;
-	struct net_listener *net; /* gone after on_close, as the link is */
-	struct addr addr;
-	bool is_gateway;
-	bool wanted; /* by the view that is being put in force */
-	bool closing;
-	struct list link;
-	char name[NAME_MAX_LEN];
-	char identity[PROXY_CONN_TEXT_MAX];
-	uint64_t told;          /* hash of the last reason that is in the log */
-	uint64_t await_from_us; /* since the last call that waited in vain */
-};
-
-struct listeners {
-	struct worker *worker;
-	struct list all;
-};
+enum { AWAIT_AGAIN_US = 30 * 1000000 };
 
 struct listener *
 listener_ref(struct listener *l)
@@ -55,8 +31,24 @@ listener_unref(struct listener **lp)
 	*lp = NULL;
 	if (l == NULL || --l->refs > 0)
 		return;
+	mem_free(&l->host);
 	l->magic = 0;
 	mem_free(&l);
+}
+
+struct listener *
+listener_join(struct listener *l)
+{
+	l->conns++;
+	return listener_ref(l);
+}
+
+void
+listener_leave(struct listener **lp)
+{
+	if (*lp != NULL)
+		(*lp)->conns--;
+	listener_unref(lp);
 }
 
 const char *
@@ -68,7 +60,13 @@ listener_name(const struct listener *l)
 bool
 listener_is_gateway(const struct listener *l)
 {
-	return l->is_gateway;
+	return l->kind == GATEWAY;
+}
+
+bool
+listener_is_proxy(const struct listener *l)
+{
+	return l->kind == PROXY;
 }
 
 const char *
@@ -124,50 +122,16 @@ on_early_close(struct stream *s, void *arg, enum err why)
 static const struct stream_events early = {
     .on_data = on_early_data, .on_close = on_early_close};
 
-static void
-gateway_way(const struct view *v, const struct view_connection *seen,
-    struct listener_way *out)
-{
-	const struct view_listener *l =
-	    view_find_listener(v, NULL, VIEW_GATEWAY, &seen->destination);
-
-	out->why_not = S("this listener is no longer configured");
-	if (l == NULL)
-		return;
-	out->caller = view_self(v);
-	out->why_not = S("the listener takes no connection of this kind");
-	out->chain = view_find_chain(l, seen);
-	if (out->chain == NULL || view_chain_missing(out->chain).len == 0)
-		return;
-	out->why_not = view_chain_missing(out->chain);
-	out->chain = NULL;
-}
-
-void
-listener_way(const struct listener *l, const struct view *v,
-    const struct view_connection *seen, struct listener_way *out)
-{
-	*out = (struct listener_way){0};
-	if (l->is_gateway) {
-		gateway_way(v, seen, out);
-		return;
-	}
-	out->upstream = view_find_upstream(v, slice_str(l->name));
-	if (out->upstream != NULL)
-		out->caller = &out->upstream->caller;
-	else
-		out->why_not = S("this listener is no longer configured");
-}
+/* --- who reads a connection --- */
 
 static bool
-is_http(const struct listener_way *way)
+is_http(const struct listener_way *way, const struct view_connection *seen)
 {
-	const struct view_upstream *u = way->upstream;
-
-	if (way->chain != NULL)
-		return way->chain->routes != NULL;
-	return u != NULL && u->host != NULL &&
-	       view_protocol_is_http(u->host->protocol);
+	if (way->chain == NULL && way->host == NULL)
+		return false;
+	if (way->host != NULL && way->host->protocol == VIEW_AUTO)
+		return !seen->tls && seen->alpn_count > 0;
+	return !way->sniffs && !way->peeks && !listener_way_is_bytes(way);
 }
 
 void
@@ -179,7 +143,12 @@ listener_hand_over(struct listener *l, struct stream *s,
 
 	listener_way(l, w->now->view, seen, &way);
 	stream_set_events(s, &early, NULL); /* who had it may be gone */
-	if (!is_http(&way)) {
+	if (l->kind == CAPTURED_IN && way.chain != NULL &&
+	    listener_ends_mutual(way.chain)) {
+		mutual_accept(w, l, s, first);
+		return;
+	}
+	if (!is_http(&way, seen)) {
 		stream_pause(s, STREAM_PAUSE_NOT_READY);
 		tcp_accept(w, l, s, seen, first);
 		return;
@@ -188,16 +157,50 @@ listener_hand_over(struct listener *l, struct stream *s,
 	stream_resume(s, STREAM_PAUSE_NOT_READY); /* if it waited */
 }
 
-/* What its client is to say first decides where it goes. */
-static bool
-is_peeked_at(const struct listener *l, const struct addr *destination)
+/* What its client is to say first: enum peek_for. */
+static unsigned
+peeked_for(const struct listener *l, const struct view_connection *seen)
 {
-	const struct view_listener *v =
-	    l->is_gateway ? view_find_listener(l->worker->now->view, NULL,
-				VIEW_GATEWAY, destination)
-			  : NULL;
+	const struct view *v = l->worker->now->view;
+	const struct view_listener *row;
+	struct listener_way way;
 
-	return v != NULL && v->sniffs_tls;
+	if (listener_is_captured(l)) {
+		row = listener_captured_row(l, v, &seen->destination);
+		return row != NULL && row->sniffs_tls
+			   ? PEEK_HELLO | PEEK_SILENCE
+			   : 0;
+	}
+	if (l->kind != GATEWAY) {
+		listener_way(l, v, seen, &way);
+		return way.peeks ? PEEK_HELLO : 0;
+	}
+	row = listener_gateway_row(l, v);
+	if (row == NULL)
+		return 0;
+	return (row->reads_proxy_header ? PEEK_HEADER : 0u) |
+	       (row->sniffs_tls ? PEEK_HELLO : 0u);
+}
+
+void
+listener_accept(struct listener *l, struct stream *s,
+    const struct view_connection *seen, struct slice first)
+{
+	unsigned what = peeked_for(l, seen);
+
+	if (what != 0)
+		peek_accept(l->worker, l, s, what, first);
+	else
+		listener_hand_over(l, s, seen, first);
+}
+
+/* There are too many. */
+static void
+refuse(struct listener *l, struct stream *s)
+{
+	worker_refused(l->worker, REFUSED_CLIENT, "connections");
+	listener_refused(l, S("it has as many connections as it may have"));
+	stream_close(s, ERR_RESET);
 }
 
 static void
@@ -211,12 +214,15 @@ on_accept(struct net_listener *net, void *arg, int fd, const struct addr *peer)
 	(void)peer; /* the stream knows */
 	OBJ(l, arg, LISTENER_MAGIC);
 	s = net_stream_new(l->worker->loop, fd, &early, NULL);
+	if (l->conns >= l->worker->proxy->limits.conns) {
+		refuse(l, s);
+		return;
+	}
+	if (listener_is_captured(l) && !captured_find_called(l, s))
+		return;
 	seen.destination = stream_local(s);
 	seen.source = stream_peer(s);
-	if (is_peeked_at(l, &seen.destination))
-		peek_accept(l->worker, l, s);
-	else
-		listener_hand_over(l, s, &seen, SLICE_NONE);
+	listener_accept(l, s, &seen, SLICE_NONE);
 }
 
 /* --- opening and closing --- */
@@ -284,33 +290,57 @@ static const struct net_listener_events net_events = {
     .on_close = on_close,
 };
 
-/* What a view wants to be open. */
-struct wanted {
-	bool is_gateway;
-	struct slice name;
-	struct addr addr;
-	struct slice identity;
-};
-
-static void
-listener_open(struct listeners *ls, const struct wanted *u)
+/* The first reference is the caller's. */
+struct listener *
+listener_new(struct worker *w, const struct listener_spec *u)
 {
-	struct worker *w = ls->worker;
 	struct listener *l = mem_new(sizeof(*l));
-	struct net_socket_spec spec = NET_SOCKET_SPEC;
-	char stable[NAME_MAX_LEN + 16];
 
 	l->magic = LISTENER_MAGIC;
-	l->refs = 1; /* of the open socket */
+	l->refs = 1;
 	l->worker = w;
-	l->is_gateway = u->is_gateway;
+	l->kind = u->kind;
 	l->addr = u->addr;
-	l->wanted = true;
 	(void)snprintf(l->name, sizeof(l->name), "%.*s", SLICE_ARG(u->name));
 	(void)snprintf(
 	    l->identity, sizeof(l->identity), "%.*s", SLICE_ARG(u->identity));
-	(void)snprintf(stable, sizeof(stable), "%s-%s-%u",
-	    u->is_gateway ? "gateway" : "upstream", l->name, w->index);
+	return l;
+}
+
+struct listener *
+listener_new_target(struct worker *w, struct slice host, uint16_t port)
+{
+	char name[NAME_MAX_LEN];
+	struct listener_spec u = {
+	    .kind = TARGET, .identity = view_self(w->now->view)->identity};
+	struct listener *l;
+
+	(void)snprintf(name, sizeof(name), "CONNECT %.*s:%u",
+	    SLICE_ARG(slice_sub(host, 0, NAME_MAX_LEN / 2)), (unsigned)port);
+	u.name = slice_str(name);
+	l = listener_new(w, &u);
+	if (addr_parse_ip(host, &l->addr) != OK)
+		l->host = mem_strndup(host.ptr, host.len);
+	l->addr.port = port;
+	return l;
+}
+
+static void
+listener_open(struct listeners *ls, const struct listener_spec *u)
+{
+	static const char *const kinds[] = {[UPSTREAM] = "upstream",
+	    [GATEWAY] = "gateway",
+	    [PROXY] = "proxy",
+	    [CAPTURED_OUT] = "capture",
+	    [CAPTURED_IN] = "capture"};
+	struct worker *w = ls->worker;
+	struct listener *l = listener_new(w, u); /* of the open socket */
+	struct net_socket_spec spec = NET_SOCKET_SPEC;
+	char stable[NAME_MAX_LEN + 16];
+
+	l->wanted = true;
+	(void)snprintf(stable, sizeof(stable), "%s-%s-%u", kinds[u->kind],
+	    l->name, w->index);
 	spec.name = slice_str(stable);
 	spec.kind = NET_LISTEN;
 	spec.addr = u->addr;
@@ -322,12 +352,12 @@ listener_open(struct listeners *ls, const struct wanted *u)
 }
 
 static struct listener *
-find(struct listeners *ls, const struct wanted *u)
+find(struct listeners *ls, const struct listener_spec *u)
 {
 	LIST_EACH (&ls->all, it) {
 		struct listener *l = CONTAINER(it, struct listener, link);
 
-		if (!l->closing && l->is_gateway == u->is_gateway &&
+		if (!l->closing && l->kind == u->kind &&
 		    slice_eq(slice_str(l->name), u->name) &&
 		    addr_eq(&l->addr, &u->addr))
 			return l;
@@ -349,7 +379,7 @@ close_unwanted(struct listeners *ls)
 }
 
 static void
-want(struct listeners *ls, const struct wanted *u)
+want(struct listeners *ls, const struct listener_spec *u)
 {
 	struct listener *l = find(ls, u);
 
@@ -366,7 +396,8 @@ want_upstreams(struct listeners *ls, const struct view *v)
 	const struct view_upstream *u = view_upstreams(v, &count);
 
 	for (size_t i = 0; i < count; i++)
-		want(ls, &(struct wanted){.name = u[i].name,
+		want(ls, &(struct listener_spec){.kind = UPSTREAM,
+			     .name = u[i].name,
 			     .addr = u[i].listen,
 			     .identity = u[i].caller.identity});
 }
@@ -392,13 +423,41 @@ want_gateway(struct listeners *ls, const struct view *v)
 		const struct view_listener *l = all[i];
 
 		if (takes_anybody(l))
-			want(ls, &(struct wanted){.is_gateway = true,
+			want(ls, &(struct listener_spec){.kind = GATEWAY,
 				     .name = l->name,
 				     .addr = l->addr.family != ADDR_NONE
 						 ? l->addr
 						 : net_any_addr(l->addr.port),
 				     .identity = view_self(v)->identity});
 	}
+}
+
+static void
+want_proxy(struct listeners *ls, const struct view *v)
+{
+	size_t count;
+	const struct view_listener *const *all =
+	    view_listeners(v, NULL, VIEW_OUTBOUND, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (all[i]->proxies)
+			want(ls, &(struct listener_spec){.kind = PROXY,
+				     .name = S("http-proxy"),
+				     .addr = all[i]->addr,
+				     .identity = view_self(v)->identity});
+}
+
+static void
+want_captured(struct listeners *ls, const struct view *v,
+    enum listener_kind kind, struct slice name,
+    const struct addr doors[PROXY_DOORS_MAX])
+{
+	for (size_t i = 0; i < PROXY_DOORS_MAX; i++)
+		if (doors[i].family != ADDR_NONE)
+			want(ls, &(struct listener_spec){.kind = kind,
+				     .name = name,
+				     .addr = doors[i],
+				     .identity = view_self(v)->identity});
 }
 
 void
@@ -408,6 +467,11 @@ listeners_update(struct listeners *ls, const struct view *v)
 		CONTAINER(it, struct listener, link)->wanted = false;
 	want_upstreams(ls, v);
 	want_gateway(ls, v);
+	want_proxy(ls, v);
+	want_captured(
+	    ls, v, CAPTURED_OUT, S("captured-out"), ls->worker->captured.out);
+	want_captured(
+	    ls, v, CAPTURED_IN, S("captured-in"), ls->worker->captured.in);
 	close_unwanted(ls);
 }
 
@@ -439,5 +503,7 @@ void
 listeners_free(struct listeners **lp)
 {
 	CHECK(*lp == NULL || list_empty(&(*lp)->all));
+	if (*lp != NULL)
+		tls_config_unref(&(*lp)->mutual);
 	mem_free(lp);
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * peek — a gateway's client, until it has said what it wants.
+ * peek — a client, until it has said who it is and what it wants; see peek.h.
  *
- *	PEEKING --all of a hello, or no hello--> (the listener's: this is gone)
- *	   `--too long, too late, client gone--> closed, reported
+ *	(PROXY header) --> (hello, or none) --> the listener's: this is gone
+ *	    `---------------------`--- no such, too long, too late, client gone
+ *					`--> closed, reported
  */
 #define LOG_MODULE "proxy"
 
 #include "outbound/peek.h"
 
+#include "proxy_header.h"
 #include "snapshot.h"
 
 #include <stdio.h>
@@ -20,6 +22,7 @@ struct peek {
 	struct worker *worker;
 	struct listener *listener; /* counted */
 	struct stream *stream;
+	unsigned left; /* enum peek_for: what is to come yet */
 	struct tls_hello_reader reader;
 	struct buf first; /* all that came */
 	struct timer timer;
@@ -64,7 +67,7 @@ peek_free(struct peek *p)
 	timer_clear(&p->timer);
 	tls_hello_reader_fini(&p->reader);
 	buf_fini(&p->first);
-	listener_unref(&p->listener);
+	listener_leave(&p->listener);
 	worker_unregister(&p->reg);
 	p->magic = 0;
 	mem_free(&p);
@@ -75,7 +78,8 @@ peek_free(struct peek *p)
 static void
 report(struct peek *p, enum flow_flag flag, struct slice detail)
 {
-	const struct view_caller *self = view_self(p->worker->now->view);
+	const struct view_caller *from =
+	    listener_caller(p->listener, p->worker->now->view);
 	const struct loop *l = p->worker->loop;
 	const struct flow_record f = {.kind = FLOW_TCP_REFUSED,
 	    .reporter = FLOW_SOURCE,
@@ -85,7 +89,7 @@ report(struct peek *p, enum flow_flag flag, struct slice detail)
 	    .start_wall_ms = clock_wall_ms(loop_clock(l)),
 	    .downstream_remote = stream_peer(p->stream),
 	    .downstream_local = stream_local(p->stream),
-	    .source = self->party,
+	    .source = from->party,
 	    .duration_us = loop_now_us(l) - p->reg.since_us};
 
 	p->over = true;
@@ -95,6 +99,8 @@ report(struct peek *p, enum flow_flag flag, struct slice detail)
 static void
 refuse(struct peek *p, struct slice words)
 {
+	if (p->left & PEEK_HEADER)
+		worker_refused(p->worker, REFUSED_CLIENT, "proxy_header");
 	listener_refused(p->listener, words);
 	report(p, FLOW_DOWNSTREAM_PROTOCOL, words);
 	stream_close(p->stream, ERR_PROTOCOL);
@@ -103,8 +109,12 @@ refuse(struct peek *p, struct slice words)
 static void
 on_late(void *arg)
 {
-	refuse(peek_of(arg),
-	    S("the client did not say in time which server it wants"));
+	struct peek *p = peek_of(arg);
+
+	refuse(
+	    p, p->left & PEEK_HEADER
+		   ? S("the client's PROXY header did not come in time")
+		   : S("the client did not say in time which server it wants"));
 }
 
 /* --- what it says --------------------------------------------------------- */
@@ -124,21 +134,80 @@ hand_over(struct peek *p, const struct tls_hello *h)
 	peek_free(p);
 }
 
+/* False: all of it is not here yet, or it is refused. */
+static bool
+read_header(struct peek *p)
+{
+	struct proxy_header h;
+	struct slice why;
+	enum err e = proxy_header_read(buf_slice(&p->first), &h, &why);
+
+	if (e != OK && e != ERR_AGAIN)
+		refuse(p, why);
+	if (e != OK)
+		return false;
+	if (h.is_for_another)
+		net_stream_set_ends(p->stream, &h.source, &h.destination);
+	buf_consume(&p->first, h.len);
+	p->left &= ~(unsigned)PEEK_HEADER;
+	return true;
+}
+
+static void
+read_hello(struct peek *p, struct slice more)
+{
+	struct tls_hello hello;
+	enum err e = tls_hello_feed(&p->reader, more, &hello);
+
+	if (e == ERR_LIMIT)
+		refuse(p, S("the client's hello is too long"));
+	else if (e != ERR_AGAIN)
+		hand_over(p, e == OK ? &hello : NULL);
+}
+
+static void
+on_silence(void *arg)
+{
+	struct peek *p = peek_of(arg);
+
+	stream_pause(p->stream, STREAM_PAUSE_NOT_READY);
+	hand_over(p, NULL);
+}
+
+/* It has begun, and says all of it. */
+static void
+expect_rest(struct peek *p)
+{
+	if ((p->left & PEEK_SILENCE) == 0)
+		return;
+	p->left &= ~(unsigned)PEEK_SILENCE;
+	timer_clear(&p->timer);
+	timer_init(&p->timer, p->worker->loop, on_late, p);
+	timer_set(&p->timer, PEEK_US);
+}
+
 static void
 on_data(struct stream *s, void *arg, struct slice data)
 {
 	struct peek *p = peek_of(arg);
-	struct tls_hello hello;
-	enum err e;
 
 	(void)s; /* p->stream */
 	if (p->over)
 		return;
-	e = tls_hello_feed(&p->reader, data, &hello);
-	if (e == ERR_LIMIT || buf_add_slice(&p->first, data) != OK)
+	if (buf_add_slice(&p->first, data) != OK) {
 		refuse(p, S("the client's hello is too long"));
-	else if (e != ERR_AGAIN)
-		hand_over(p, e == OK ? &hello : NULL);
+		return;
+	}
+	expect_rest(p);
+	if (p->left & PEEK_HEADER) {
+		if (!read_header(p))
+			return;
+		data = buf_slice(&p->first);
+	}
+	if ((p->left & PEEK_HELLO) == 0)
+		hand_over(p, NULL);
+	else if (data.len > 0)
+		read_hello(p, data);
 }
 
 static void
@@ -147,8 +216,15 @@ on_eof(struct stream *s, void *arg)
 	struct peek *p = peek_of(arg);
 
 	(void)s; /* p->stream */
-	if (!p->over)
-		refuse(p, S("the client ended before it said which server it "
+	if (p->over)
+		return;
+	if (p->left & PEEK_SILENCE)
+		hand_over(p, NULL);
+	else
+		refuse(p,
+		    p->left & PEEK_HEADER
+			? S("the client ended before its PROXY header did")
+			: S("the client ended before it said which server it "
 			    "wants"));
 }
 
@@ -168,20 +244,26 @@ static const struct stream_events events = {
     .on_data = on_data, .on_eof = on_eof, .on_close = on_close};
 
 void
-peek_accept(struct worker *w, struct listener *l, struct stream *stream)
+peek_accept(struct worker *w, struct listener *l, struct stream *stream,
+    unsigned what, struct slice first)
 {
 	struct peek *p = mem_new(sizeof(*p));
 
 	p->magic = PEEK_MAGIC;
 	p->worker = w;
-	p->listener = listener_ref(l);
+	p->listener = listener_join(l);
 	p->stream = stream;
+	p->left = what;
 	tls_hello_reader_init(&p->reader);
 	buf_init(&p->first, PEEK_BYTES_MAX);
-	timer_init(&p->timer, w->loop, on_late, p);
-	timer_set(&p->timer, PEEK_US);
+	timer_init(
+	    &p->timer, w->loop, what & PEEK_SILENCE ? on_silence : on_late, p);
+	timer_set(&p->timer, what & PEEK_SILENCE ? PEEK_SILENCE_US : PEEK_US);
 	p->reg = (struct registered){
 	    .kind = PROXY_CONN_TCP, .describe = describe, .cut = cut};
 	worker_register(w, &p->reg);
 	stream_set_events(stream, &events, p);
+	stream_resume(stream, STREAM_PAUSE_NOT_READY); /* if it waited */
+	if (first.len > 0)
+		on_data(stream, p, first);
 }

@@ -148,9 +148,11 @@ pipe_new(struct stream *down, struct stream *up, pipe_done_cb done, void *arg)
 	p->half[PIPE_UP] = (struct half){.pipe = p, .stream = up};
 	for (int i = 0; i < 2; i++)
 		stream_set_events(p->half[i].stream, &pipe_events, &p->half[i]);
-	/* A client that half-closed before is not going to say so again. */
+	/* Who half-closed before is not going to say so again. */
 	if (down->ended)
 		on_eof(down, &p->half[PIPE_DOWN]);
+	if (up->ended)
+		on_eof(up, &p->half[PIPE_UP]);
 	stream_resume(down, STREAM_PAUSE_NOT_READY);
 	return p;
 }

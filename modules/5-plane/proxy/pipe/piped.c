@@ -14,11 +14,14 @@ struct piped {
 	uint32_t magic;
 	struct worker *worker;
 	struct pipe *pipe;
+	struct listener *listener; /* joined, or NULL */
 	struct host *host;
 	struct registered reg;
 	struct arena arena;
 	struct flow_record record;
 	uint64_t began_us;
+	struct timer *age; /* NULL: it may be of any age */
+	bool is_too_old;
 	char what[WHAT_MAX];
 };
 
@@ -73,7 +76,7 @@ on_done(void *arg, struct pipe *pipe, enum err why, enum pipe_side side)
 	f->bytes_received += pipe_bytes(pipe, PIPE_DOWN);
 	f->bytes_sent += pipe_bytes(pipe, PIPE_UP);
 	f->duration_us = loop_now_us(p->worker->loop) - p->began_us;
-	f->flag = flag_of(why, side);
+	f->flag = p->is_too_old ? FLOW_TOO_OLD : flag_of(why, side);
 	if (f->kind == FLOW_TCP_OPENED)
 		f->kind = FLOW_TCP_CLOSED;
 	worker_report(p->worker, f);
@@ -81,9 +84,30 @@ on_done(void *arg, struct pipe *pipe, enum err why, enum pipe_side side)
 		p->host->lb.active--;
 	host_unref(p->worker->hosts, &p->host);
 	worker_unregister(&p->reg);
+	listener_leave(&p->listener);
 	arena_fini(&p->arena);
+	if (p->age != NULL)
+		timer_clear(p->age);
+	mem_free(&p->age);
 	p->magic = 0;
 	mem_free(&p);
+}
+
+static void
+on_age(void *arg)
+{
+	struct piped *p = piped_of(arg);
+
+	p->is_too_old = true;
+	pipe_cut(p->pipe, ERR_TIMEOUT);
+}
+
+static void
+limit_age(struct piped *p, uint64_t longest_us)
+{
+	p->age = mem_new(sizeof(*p->age));
+	timer_init(p->age, p->worker->loop, on_age, p);
+	timer_set(p->age, longest_us);
 }
 
 void
@@ -93,6 +117,8 @@ piped_new(const struct piped_spec *spec)
 
 	p->magic = PIPED_MAGIC;
 	p->worker = spec->worker;
+	if (spec->listener != NULL)
+		p->listener = listener_join(spec->listener);
 	p->host = spec->host;
 	p->began_us = loop_now_us(spec->worker->loop);
 	arena_init(&p->arena, RECORD_BYTES);
@@ -106,4 +132,6 @@ piped_new(const struct piped_spec *spec)
 	/* What has no second try outlives a network that comes back. */
 	tunnels_set_patience(spec->up, HTTP2_PATIENT);
 	p->pipe = pipe_new(spec->down, spec->up, on_done, p);
+	if (spec->longest_us > 0)
+		limit_age(p, spec->longest_us);
 }

@@ -3,8 +3,10 @@
  * tcp — a client's connection whose bytes are nobody's business.
  *
  * The listener's service decides by its TCP routes; the client is not read
- * until an endpoint is connected. An endpoint that does not answer is left
- * for another. A call to a service that is not known waits for it.
+ * until an endpoint is connected, unless what it speaks is still to be found
+ * out. An endpoint that does not answer is left for another. A call to a
+ * service that is not known waits for it, and so does one to a name of which
+ * nobody knows yet where it leads.
  */
 #ifndef MESHD_TCP_H
 #define MESHD_TCP_H
@@ -12,16 +14,11 @@
 #include "outbound/listeners.h"
 #include "worker.h"
 
-enum { TCP_TRIES_MAX = 3 };
-
 /*
  * Takes the stream, which is open and paused with STREAM_PAUSE_NOT_READY.
  * `first` came already; borrowed, as `seen` is.
  */
 void tcp_accept(struct worker *w, struct listener *l, struct stream *stream,
     const struct view_connection *seen, struct slice first);
-
-/* The worker's view is another one: is there what somebody waits for? */
-void tcp_view_changed(struct worker *w);
 
 #endif

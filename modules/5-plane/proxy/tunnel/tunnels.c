@@ -88,9 +88,9 @@ on_session_close(void *arg, struct http2 *c, enum err why)
 {
 	struct session *s;
 
-	(void)c; /* gone with this call */
 	OBJ(s, arg, SESSION_MAGIC);
 	(void)why; /* each stream of it was told */
+	worker_refused_http2(s->group->tunnels->worker, REFUSED_NODE, c);
 	list_remove(&s->link);
 	group_drop_if_empty(s->group);
 	s->magic = 0;
@@ -189,6 +189,8 @@ dial_tls(const struct group *g, struct tls_identity *own,
 		spec.sni = sni_for(e->identity, &arena);
 	}
 	connect.addr = e->tunnel;
+	connect.others = e->others;
+	connect.other_count = e->other_count;
 	connect.timeout_us = TUNNELS_CONNECT_MS * UINT64_C(1000);
 	socket = net_connect(w->loop, &connect, &nobody, NULL);
 	err = tls_stream_client(socket, &spec, &nobody, NULL, out, why);

@@ -30,6 +30,10 @@ struct tunnels_ask {
 	const struct view_endpoint *to;
 	const struct addr *client; /* NULL: the stream will serve several */
 	bool is_copy; /* never over what others' requests use, nor they */
+	/* Version of the PROXY header that the endpoint is to get first, of
+	 * this client and of where it called; 0: none. See upstream_tell(). */
+	unsigned header;
+	const struct addr *called;
 };
 
 /*

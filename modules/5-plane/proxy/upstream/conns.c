@@ -24,6 +24,7 @@ struct h1_conn {
 	bool upgraded;
 	bool chunked;     /* the request's body goes in chunks */
 	uint64_t keep_us; /* unused, at most */
+	uint64_t ends_us; /* no new request then; 0: never */
 	struct stream *stream;
 	struct http1_parser *parser;
 	uint64_t way;     /* by which it was made */
@@ -190,6 +191,16 @@ after_message(struct h1_conn *u, struct slice rest)
 }
 
 static void
+fail_flawed(struct h1_conn *u)
+{
+	enum http1_flaw f = http1_parser_flaw(u->parser);
+
+	worker_refused(u->up.worker, REFUSED_SERVICE, http1_flaw_word(f));
+	u->up.overlong = f == HTTP1_HEAD_TOO_LARGE;
+	fail(u, ERR_PROTOCOL, slice_str(http1_flaw_text(f)));
+}
+
+static void
 on_data(struct stream *s, void *arg, struct slice data)
 {
 	struct h1_conn *u = conn_of(arg);
@@ -208,8 +219,7 @@ on_data(struct stream *s, void *arg, struct slice data)
 	if (e == ERR_EOF)
 		after_message(u, slice_sub(data, used, data.len - used));
 	else if (e != OK)
-		fail(u, ERR_PROTOCOL,
-		    slice_str(http1_flaw_text(http1_parser_flaw(u->parser))));
+		fail_flawed(u);
 	else if (u->up.events->on_batch_end != NULL)
 		u->up.events->on_batch_end(u->up.arg, &u->up);
 }
@@ -278,6 +288,17 @@ on_idle_timeout(void *arg)
 	close_conn(conn_of(arg), OK);
 }
 
+/* How long it may wait for another request; 0: not at all. */
+static uint64_t
+rest_time(const struct h1_conn *u)
+{
+	uint64_t now = loop_now_us(u->up.worker->loop);
+
+	if (u->ends_us == 0)
+		return u->keep_us;
+	return u->ends_us > now ? MIN(u->keep_us, u->ends_us - now) : 0;
+}
+
 static const struct upstream_ops conn_ops;
 
 static struct h1_conn *
@@ -298,6 +319,8 @@ conn_new(const struct upstream_ask *ask, struct fault *why)
 	w->upstreams++;
 	ask->host->refs++;
 	u->way = upstream_way(&ask->way);
+	if (ask->longest_us > 0)
+		u->ends_us = loop_now_us(w->loop) + ask->longest_us;
 	u->state = stream_is_open(u->stream) ? BUSY : OPENING;
 	u->up.open = u->state == BUSY;
 	if (u->state == BUSY)
@@ -431,15 +454,18 @@ resume_response(struct upstream_conn *up, enum stream_pause why)
 
 /* --- the end -------------------------------------------------------------- */
 
-/* `completed` says by now that the connection can carry another request. */
+/*
+ * `completed` says by now that the connection can carry another request. Of too
+ * many the one that rested longest goes: it may be of a client that is gone.
+ */
 static void
 release(struct upstream_conn *up)
 {
 	struct h1_conn *u = h1_of(up);
+	uint64_t rest_us = rest_time(u);
 
 	up->events = NULL;
-	if (!u->completed || u->keep_us == 0 || up->worker->draining ||
-	    up->host->idle_count >= HOST_IDLE_CONNS_MAX ||
+	if (!u->completed || rest_us == 0 || up->worker->draining ||
 	    stream_pending(u->stream) > 0 || stream_is_closing(u->stream)) {
 		close_conn(u, OK);
 		return;
@@ -451,7 +477,10 @@ release(struct upstream_conn *up)
 	u->state = IDLE;
 	list_push_front(&up->host->idle, &u->link);
 	up->host->idle_count++;
-	timer_set(&u->idle, u->keep_us);
+	timer_set(&u->idle, rest_us);
+	if (up->host->idle_count > HOST_IDLE_CONNS_MAX)
+		close_conn(
+		    CONTAINER(up->host->idle.prev, struct h1_conn, link), OK);
 }
 
 static void
@@ -475,6 +504,12 @@ take(struct upstream_conn *up)
 	return s;
 }
 
+static struct addr
+peer(const struct upstream_conn *up)
+{
+	return stream_peer(((const struct h1_conn *)(const void *)up)->stream);
+}
+
 static const struct upstream_ops conn_ops = {
     .send_head = send_head,
     .send_body = send_body,
@@ -485,6 +520,7 @@ static const struct upstream_ops conn_ops = {
     .release = release,
     .cancel = cancel,
     .take = take,
+    .peer = peer,
 };
 
 static bool

@@ -20,6 +20,7 @@ struct upstream_ops {
 	void (*release)(struct upstream_conn *u);
 	void (*cancel)(struct upstream_conn *u);
 	struct stream *(*take)(struct upstream_conn *u);
+	struct addr (*peer)(const struct upstream_conn *u);
 };
 
 /* The common part. */
@@ -34,12 +35,14 @@ struct upstream_conn {
 	bool answered;  /* a byte of the response is here */
 	bool untouched; /* it failed, and nobody looked at the request */
 	bool left;      /* because the session said goodbye before it */
+	bool overlong;  /* the head of the answer is too large for us */
 	struct addr local;
 };
 
 /*
- * Who calls, who has to answer, and where: a connection made for another of
- * them, before a view changed it, is not to be used again.
+ * Who calls, who has to answer, and where; and for whom, if the endpoint was
+ * told that: a connection made for another of them, before a view changed it,
+ * is not to be used again.
  */
 uint64_t upstream_way(const struct tunnels_ask *ask);
 

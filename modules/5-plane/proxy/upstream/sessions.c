@@ -39,6 +39,7 @@ struct session {
 	uint32_t calls;
 	struct call *unflushed; /* whose user holds bytes back in this read */
 	struct list streamless; /* calls that no stream tells of the end */
+	struct timer age;       /* set if it may get too old */
 };
 
 struct call {
@@ -79,12 +80,19 @@ call_of_up(struct upstream_conn *u)
 /* --- the user is told in batches ------------------------------------------ */
 
 static void
+end_batch(struct call *c)
+{
+	if (c->up.events != NULL && c->up.events->on_batch_end != NULL)
+		c->up.events->on_batch_end(c->up.arg, &c->up);
+}
+
+static void
 flush_user(struct session *s)
 {
 	struct call *c = TAKE(s->unflushed);
 
-	if (c != NULL && c->up.events != NULL)
-		c->up.events->on_batch_end(c->up.arg, &c->up);
+	if (c != NULL)
+		end_batch(c);
 }
 
 /* Something is told to the call's user: what others hold back goes first. */
@@ -184,9 +192,7 @@ on_end_due(void *arg)
 static void
 on_held_delivered(void *arg)
 {
-	struct call *c = call_of(arg);
-
-	c->up.events->on_batch_end(c->up.arg, &c->up);
+	end_batch(call_of(arg));
 }
 
 static const struct inflow_events inflow_events = {
@@ -204,7 +210,8 @@ on_interim(void *arg, struct http2_stream *h2, struct http_head *h)
 	(void)h2; /* c->h2 */
 	c->up.answered = true;
 	tell(c);
-	if (c->up.events != NULL && h->status != 101)
+	if (c->up.events != NULL && c->up.events->on_interim != NULL &&
+	    h->status != 101)
 		c->up.events->on_interim(c->up.arg, &c->up, h);
 }
 
@@ -278,6 +285,14 @@ on_drained(void *arg, struct http2_stream *h2)
 		c->up.events->on_drained(c->up.arg, &c->up);
 }
 
+/* Of a head that is too large. */
+static enum http1_flaw
+flaw_of(const struct http2_stream *h2)
+{
+	return http2_stream_is_overlong(h2) ? HTTP1_HEAD_TOO_LARGE
+					    : HTTP1_TOO_MANY_FIELDS;
+}
+
 static struct slice
 words_of(struct http2_stream *h2, enum err why, uint32_t code)
 {
@@ -287,7 +302,7 @@ words_of(struct http2_stream *h2, enum err why, uint32_t code)
 	if (why == ERR_PROTOCOL && http2_is_ending(conn))
 		return S("the endpoint's answer is no HTTP/2");
 	if (why == ERR_PROTOCOL && code == HTTP2_ENHANCE_YOUR_CALM)
-		return S("the head of the answer is too large");
+		return slice_str(http1_flaw_text(flaw_of(h2)));
 	if (why == ERR_PROTOCOL)
 		return S("the endpoint's answer makes no sense in HTTP/2");
 	return below != NULL ? tunnels_why(below) : SLICE_NONE;
@@ -320,6 +335,12 @@ on_close(void *arg, struct http2_stream *h2, enum err why, uint32_t code)
 	/* A stream that is reset was met by somebody who lives. */
 	c->up.reused = c->up.reused && http2_is_ending(conn);
 	why = cause_of(why, code);
+	c->up.overlong = http2_stream_is_overlong(h2);
+	if (why == ERR_PROTOCOL && !http2_is_ending(conn))
+		worker_refused(c->up.worker, REFUSED_SERVICE,
+		    http1_flaw_word(code == HTTP2_ENHANCE_YOUR_CALM
+					? flaw_of(h2)
+					: HTTP1_BAD_HEAD));
 	fail(c, why, words_of(h2, why, code));
 	free_if_over(c);
 }
@@ -415,6 +436,17 @@ take(struct upstream_conn *up)
 	return s;
 }
 
+static struct addr
+peer(const struct upstream_conn *up)
+{
+	const struct call *c = (const struct call *)(const void *)up;
+	const struct stream *below =
+	    c->session != NULL ? http2_transport(c->session->http2) : NULL;
+
+	return below != NULL ? stream_peer(below)
+			     : (struct addr){.family = ADDR_NONE};
+}
+
 static const struct upstream_ops call_ops = {
     .send_head = send_head,
     .send_body = send_body,
@@ -425,6 +457,7 @@ static const struct upstream_ops call_ops = {
     .release = leave,
     .cancel = leave,
     .take = take,
+    .peer = peer,
 };
 
 /* --- sessions --------------------------------------------------------------
@@ -487,9 +520,11 @@ on_session_close(void *arg, struct http2 *http2, enum err why)
 {
 	struct session *s = session_of(arg);
 
+	worker_refused_http2(s->worker, REFUSED_SERVICE, http2);
 	fail_streamless(
 	    s, why == OK ? ERR_EOF : why, tunnels_why(http2_transport(http2)));
 	CHECK(s->calls == 0); /* each stream was told */
+	timer_clear(&s->age);
 	list_remove(&s->link);
 	host_unref(s->worker->hosts, &s->host);
 	s->worker->upstreams--;
@@ -502,6 +537,13 @@ static const struct http2_events session_events = {
     .on_batch_end = on_batch_end,
     .on_close = on_session_close,
 };
+
+/* Its streams end in their time; others get a session of their own. */
+static void
+on_age(void *arg)
+{
+	http2_shutdown(session_of(arg)->http2);
+}
 
 static struct session *
 session_new(const struct upstream_ask *ask, struct fault *why)
@@ -522,6 +564,9 @@ session_new(const struct upstream_ask *ask, struct fault *why)
 	s->way = upstream_way(&ask->way);
 	list_push_front(&s->host->sessions, &s->link);
 	list_init(&s->streamless);
+	timer_init(&s->age, w->loop, on_age, s);
+	if (ask->longest_us > 0)
+		timer_set(&s->age, ask->longest_us);
 	s->http2 = http2_open(&(struct http2_spec){
 	    .loop = w->loop,
 	    .transport = transport,

@@ -4,6 +4,7 @@
  */
 #include "upstream/inside.h"
 
+#include "proxy_header.h"
 #include "tunnel/tunnels.h"
 
 static void
@@ -26,8 +27,19 @@ on_stray_close(struct stream *s, void *arg, enum err why)
 const struct stream_events upstream_nobody = {
     .on_data = on_stray_data, .on_close = on_stray_close};
 
-struct stream *
-upstream_dial(struct worker *w, const struct tunnels_ask *ask,
+void
+upstream_tell(struct tunnels_ask *way, const struct view_cluster *c,
+    const struct addr *client, const struct addr *called)
+{
+	way->header = c->policy->proxy_protocol;
+	if (way->header == 0)
+		return;
+	way->client = client;
+	way->called = called;
+}
+
+static struct stream *
+dial(struct worker *w, const struct tunnels_ask *ask,
     const struct stream_events *events, void *arg, struct fault *why)
 {
 	struct net_connect_spec spec = NET_CONNECT_SPEC;
@@ -35,8 +47,45 @@ upstream_dial(struct worker *w, const struct tunnels_ask *ask,
 	if (ask->to->tunnel.family != ADDR_NONE)
 		return tunnels_open(w->tunnels, ask, events, arg, why);
 	spec.addr = ask->to->addr;
+	spec.others = ask->to->others;
+	spec.other_count = ask->to->other_count;
 	spec.timeout_us = UPSTREAM_CONNECT_MS * UINT64_C(1000);
 	return net_connect(w->loop, &spec, events, arg);
+}
+
+/* A stream that is opening keeps it until then. A failure is told by its own
+ * end. */
+static void
+send_header(struct stream *s, const struct tunnels_ask *ask)
+{
+	char mem[PROXY_HEADER_SENT_MAX];
+
+	(void)!stream_write(
+	    s, proxy_header_write(ask->header, ask->client, ask->called, mem));
+}
+
+struct stream *
+upstream_dial(struct worker *w, const struct tunnels_ask *ask,
+    const struct stream_events *events, void *arg, struct fault *why)
+{
+	struct stream *s = dial(w, ask, events, arg, why);
+
+	if (s != NULL && ask->header != 0)
+		send_header(s, ask);
+	return s;
+}
+
+static uint64_t
+mix(uint64_t hash, uint64_t more)
+{
+	return hash * UINT64_C(0x9e3779b97f4a7c15) + more;
+}
+
+static uint64_t
+mix_addr(uint64_t hash, const struct addr *a)
+{
+	return mix(hash, slice_hash(slice_of(a->bytes, sizeof(a->bytes)))) +
+	       a->port;
 }
 
 uint64_t
@@ -45,12 +94,12 @@ upstream_way(const struct tunnels_ask *ask)
 	const struct view_endpoint *e = ask->to;
 	uint64_t way = slice_hash(ask->from->identity) + ask->is_copy;
 
+	if (ask->header != 0)
+		way = mix_addr(
+		    mix_addr(mix(way, ask->header), ask->client), ask->called);
 	if (e->tunnel.family == ADDR_NONE)
 		return way;
-	way = way * UINT64_C(0x9e3779b97f4a7c15) + slice_hash(e->identity);
-	return way * UINT64_C(0x9e3779b97f4a7c15) +
-	       slice_hash(slice_of(e->tunnel.bytes, sizeof(e->tunnel.bytes))) +
-	       e->tunnel.port;
+	return mix_addr(mix(way, slice_hash(e->identity)), &e->tunnel);
 }
 
 struct upstream_conn *
@@ -132,10 +181,22 @@ upstream_is_left(const struct upstream_conn *u)
 	return u->left;
 }
 
+bool
+upstream_is_overlong(const struct upstream_conn *u)
+{
+	return u->overlong;
+}
+
 struct addr
 upstream_local(const struct upstream_conn *u)
 {
 	return u->local;
+}
+
+struct addr
+upstream_peer(const struct upstream_conn *u)
+{
+	return u->ops->peer(u);
 }
 
 void

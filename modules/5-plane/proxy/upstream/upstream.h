@@ -27,7 +27,7 @@ struct upstream_conn;
 struct upstream_events {
 	/* Connected: the request may be sent. Not for one that is open. */
 	void (*on_open)(void *arg, struct upstream_conn *u);
-	/* 1xx but 101. Lent. */
+	/* 1xx but 101. Lent. May be NULL. */
 	void (*on_interim)(
 	    void *arg, struct upstream_conn *u, struct http_head *h);
 	/* Lent until on_complete or on_failed. */
@@ -45,7 +45,7 @@ struct upstream_events {
 	 */
 	void (*on_upgrade)(
 	    void *arg, struct upstream_conn *u, struct slice rest);
-	/* All bytes that one read brought were handed on. */
+	/* All bytes that one read brought were handed on. May be NULL. */
 	void (*on_batch_end)(void *arg, struct upstream_conn *u);
 	void (*on_drained)(void *arg, struct upstream_conn *u);
 	/* Last: it broke, `words` (lent, may be empty) say why. */
@@ -61,6 +61,9 @@ struct upstream_ask {
 	bool http2;
 	bool upgrade;  /* the request asks for another protocol */
 	bool is_fresh; /* no kept connection of HTTP/1.1: one was dead */
+	/* One that is made takes no new request when it is so old, and ends
+	 * when it has none; 0: it may be of any age. */
+	uint64_t longest_us;
 	const struct upstream_events *events;
 	void *arg;
 };
@@ -98,8 +101,11 @@ bool upstream_has_answer(const struct upstream_conn *u);
 bool upstream_is_untouched(const struct upstream_conn *u);
 /* And that it takes no more requests, this one or others. */
 bool upstream_is_left(const struct upstream_conn *u);
-/* Where it leaves this machine; once it is open. */
+/* Likewise: the head of its answer has more bytes than we take. */
+bool upstream_is_overlong(const struct upstream_conn *u);
+/* Where it leaves this machine, and where it leads; once it is open. */
 struct addr upstream_local(const struct upstream_conn *u);
+struct addr upstream_peer(const struct upstream_conn *u);
 
 /* After on_complete: back to the pool if it can carry another request. */
 void upstream_release(struct upstream_conn **up);
@@ -118,7 +124,13 @@ extern const struct stream_events upstream_nobody;
  * request; with a tunnel's session only what it carries. */
 void upstream_close_idle(struct host *host, const struct http2 *session);
 
-/* A stream to the endpoint, through its tunnel or plainly; also for TCP. */
+/* If the cluster's endpoints want to know whose connection it is, it will be
+ * that of this client, who called there, alone. Keeps both. */
+void upstream_tell(struct tunnels_ask *way, const struct view_cluster *c,
+    const struct addr *client, const struct addr *called);
+
+/* A stream to the endpoint, through its tunnel or plainly, to the first of its
+ * addresses that answers; also for TCP. */
 struct stream *upstream_dial(struct worker *w, const struct tunnels_ask *ask,
     const struct stream_events *events, void *arg, struct fault *why);
 

@@ -13,7 +13,7 @@
 #include "loop/loop.h"
 #include "net/net.h"
 
-enum { WIRE_FRAMES_MAX = 512, WIRE_TEXT_MAX = 1024 };
+enum { WIRE_FRAMES_MAX = 2048, WIRE_TEXT_MAX = 1024 };
 
 enum wire_type {
 	WIRE_DATA = 0,

@@ -19,6 +19,7 @@ guarded_init(struct guarded *g, const char *yaml)
 	    .account = S("web"),
 	    .labels = {labels, 2}};
 	struct view_input in = {.exposed = &web, .exposed_count = 1};
+	const struct view_exposed *e;
 
 	*g = (struct guarded){.v = NULL};
 	load(yaml, "p.yaml", &g->l);
@@ -26,8 +27,9 @@ guarded_init(struct guarded *g, const char *yaml)
 	in.resources = (const struct resource *const *)g->l.items;
 	in.resource_count = g->l.count;
 	EXPECT_OK(view_compile(&in, &g->v, NULL));
-	g->web = view_find_exposed_host(g->v, S("web"), 80);
-	EXPECT_TRUE(g->web != NULL);
+	e = view_find_exposed_host(g->v, S("web"), 80);
+	EXPECT_TRUE(e != NULL);
+	g->web = view_guard_now(g->v, e->guard);
 }
 
 void

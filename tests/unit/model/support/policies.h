@@ -11,7 +11,7 @@
 struct guarded {
 	struct loaded l;
 	struct view *v;
-	const struct view_exposed *web;
+	const struct view_guard *web;
 	uint64_t seed; /* printed when the index is wrong; 0: none */
 };
 

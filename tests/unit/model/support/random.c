@@ -18,6 +18,7 @@ static const char *const ports[] = {"80", "8080", "3306"};
 struct text {
 	struct rng *rng;
 	struct buf b;
+	uint64_t head; /* its key comes of this; 0: it is any */
 };
 
 static bool
@@ -47,10 +48,15 @@ put_head(struct text *t, const char *group, const char *kind)
 {
 	static const char *const years[] = {"2019", "2020", "2021", "2022"};
 
+	struct rng *rng = t->rng, again;
+
+	rng_init(&again, t->head);
+	t->rng = t->head != 0 ? &again : rng;
 	put2(t, "apiVersion: ", group, "\n");
 	put2(t, "kind: ", kind, "\n");
 	put2(t, "metadata: {name: ", ANY(t, names), "");
 	put2(t, ", namespace: ", ANY(t, spaces), "");
+	t->rng = rng;
 	put2(t, ", creationTimestamp: \"", ANY(t, years),
 	    "-01-01T00:00:00Z\"}\nspec:\n");
 }
@@ -111,7 +117,8 @@ put_service(struct text *t)
 static void
 put_entry(struct text *t)
 {
-	static const char *const how[] = {"STATIC", "DNS", "NONE"};
+	static const char *const how[] = {
+	    "STATIC", "DNS", "NONE", "DNS_ROUND_ROBIN"};
 	static const char *const where[] = {"MESH_INTERNAL", "MESH_EXTERNAL"};
 	const char *resolution = ANY(t, how);
 
@@ -130,6 +137,13 @@ put_entry(struct text *t)
 		put(t, "  endpoints:\n"
 		       "  - {address: 10.9.0.1, labels: {version: v1}}\n"
 		       "  - {address: 10.9.0.2, labels: {version: v2}}\n");
+	else if (strcmp(resolution, "NONE") != 0 && maybe(t, 2))
+		put(t, "  endpoints:\n"
+		       "  - {address: a.names.test, labels: {version: v1}}\n");
+	else if (strcmp(resolution, "DNS") == 0 && maybe(t, 2))
+		put(t, "  endpoints:\n"
+		       "  - {address: a.names.test, labels: {version: v1}}\n"
+		       "  - {address: b.names.test, labels: {version: v2}}\n");
 }
 
 /* Some of what a rule may do beside leading somewhere. */
@@ -303,7 +317,11 @@ put_access(struct text *t)
 
 	put_head(t, "security.istio.io/v1", "AuthorizationPolicy");
 	put_selector(t, "  selector: {matchLabels: {", "}}\n");
-	put2(t, "  action: ", ANY(t, actions), "\n");
+	if (maybe(t, 4))
+		put2(t, "  action: CUSTOM\n  provider: {name: ", ANY(t, names),
+		    "}\n");
+	else
+		put2(t, "  action: ", ANY(t, actions), "\n");
 	put2(t, "  rules: ", ANY(t, rules), "\n");
 }
 
@@ -373,6 +391,19 @@ decode(struct text *t)
 	return r;
 }
 
+static struct resource *
+make(struct rng *rng, uint64_t head, void (*put_kind)(struct text *t))
+{
+	AUTO(buf_fini) struct buf memory = BUF(TEXT_MAX);
+	struct text t = {rng, memory, head};
+	struct resource *r;
+
+	put_kind(&t);
+	r = decode(&t);
+	memory = t.b;
+	return r;
+}
+
 struct resource *
 random_resource(struct rng *rng)
 {
@@ -382,14 +413,175 @@ random_resource(struct rng *rng)
 	    put_mesh, put_telemetry, put_delegated};
 	struct resource *r = NULL;
 
-	while (r == NULL) {
-		AUTO(buf_fini) struct buf memory = BUF(TEXT_MAX);
-		struct text t = {rng, memory};
+	while (r == NULL)
+		r = make(rng, 0, kinds[rng_below(rng, ARRAY_LEN(kinds))]);
+	return r;
+}
 
-		ANY(&t, kinds)(&t);
-		r = decode(&t);
-		memory = t.b;
+struct resource *
+random_own(struct rng *rng, uint64_t head)
+{
+	static void (*const kinds[])(struct text *) = {put_peers, put_peers,
+	    put_access, put_access, put_tokens, put_telemetry, put_sidecar,
+	    put_gateway, put_workload};
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, head, kinds[head % ARRAY_LEN(kinds)]);
+	return r;
+}
+
+static void
+put_door(struct text *t)
+{
+	static const char *const servers[] = {
+	    "{port: {number: 80, name: p, protocol: HTTP}, hosts: [\"*\"]}",
+	    "{port: {number: 80, name: p, protocol: HTTP}, hosts: [\"*\"], "
+	    "tls: {httpsRedirect: true}}",
+	    "{port: {number: 80, name: p, protocol: HTTP}, hosts: "
+	    "[\"shop/*\", example.com], tls: {httpsRedirect: true}}",
+	    "{port: {number: 80, name: p, protocol: HTTP}, hosts: "
+	    "[api.example.com, \"*.shop.svc.cluster.local\"]}"};
+
+	put_head(t, "networking.istio.io/v1", "Gateway");
+	put(t, "  selector: {istio: ingress}\n");
+	put2(t, "  servers: [", ANY(t, servers), "");
+	if (maybe(t, 2))
+		put2(t, ", ", ANY(t, servers), "");
+	put(t, ", {port: {number: 443, name: s, protocol: HTTPS}, tls: "
+	       "{mode: SIMPLE, credentialName: c}, hosts: [\"*\"]}]\n");
+}
+
+static void
+put_bound(struct text *t)
+{
+	static const char *const gateways[] = {"shop/web", "shop/web",
+	    "pay/web", "shop/web, pay/web", "shop/web, mesh"};
+	static const char *const own[] = {"web", "cart.shop.svc.cluster.local",
+	    "api.example.com", "example.com", "a.test", "b.test", "c.test",
+	    "d.test", "e.test", "*.example.com"};
+
+	put_head(t, "networking.istio.io/v1", "VirtualService");
+	put_export(t);
+	put2(t, "  hosts: [\"", ANY(t, own), "\"");
+	if (maybe(t, 3))
+		put2(t, ", \"", ANY(t, own), "\"");
+	put2(t, "]\n  gateways: [", ANY(t, gateways), "]\n");
+	put(t, "  http:\n");
+	do
+		put_http_rule(t);
+	while (maybe(t, 2));
+}
+
+struct resource *
+random_workload(struct rng *rng, uint64_t head)
+{
+	return make(rng, head, put_workload);
+}
+
+struct resource *
+random_door(struct rng *rng, const char *ns)
+{
+	struct resource *r = make(rng, 0, put_door);
+
+	while (r == NULL || !slice_eq(r->key.ns, slice_str(ns)) ||
+	       !slice_eq(r->key.name, S("web"))) {
+		resource_unref(&r);
+		r = make(rng, 0, put_door);
 	}
+	return r;
+}
+
+struct resource *
+random_bound(struct rng *rng, uint64_t head)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, head, put_bound);
+	return r;
+}
+
+/* Ports that mostly are those of the same head before. */
+static void
+put_ports(struct text *t, const char *const *forms, size_t count)
+{
+	struct rng *rng = t->rng, again;
+
+	rng_init(&again, t->head);
+	if (!maybe(t, 4))
+		t->rng = &again;
+	put2(t, "  ports: [", forms[rng_below(t->rng, count)], "");
+	if (maybe(t, 3))
+		put2(t, ", ", forms[rng_below(t->rng, count)], "");
+	put(t, "]\n");
+	t->rng = rng;
+}
+
+static void
+put_service_again(struct text *t)
+{
+	static const char *const forms[] = {
+	    "{name: http, port: 80, targetPort: 8080}",
+	    "{name: grpc-x, port: 8080}", "{name: tcp, port: 3306}",
+	    "{name: x, port: 9000}", "{name: https, port: 443}"};
+	static const char *const addresses[] = {
+	    "10.1.1.1", "10.1.1.2", "10.1.1.3", "240.240.0.7"};
+
+	put_head(t, "v1", "Service");
+	if (maybe(t, 20))
+		put(t, "  type: ExternalName\n  externalName: example.com\n");
+	else if (maybe(t, 20))
+		put(t, "  clusterIP: None\n");
+	else if (maybe(t, 3))
+		put2(t, "  clusterIP: ", ANY(t, addresses), "\n");
+	put_selector(t, "  selector: {", "}\n");
+	put_ports(t, forms, ARRAY_LEN(forms));
+}
+
+static void
+put_entry_again(struct text *t)
+{
+	static const char *const forms[] = {
+	    "{number: 80, name: http, protocol: HTTP}",
+	    "{number: 8080, name: auto, protocol: UNSET}",
+	    "{number: 3306, name: tcp, protocol: TCP}",
+	    "{number: 443, name: tls, protocol: TLS}"};
+	static const char *const own[] = {"api.example.com", "example.com",
+	    "a.test", "b.test", "c.test", "d.test", "e.test", "f.test",
+	    "web.shop.svc.cluster.local", "*.example.com"};
+	static const char *const rest[] = {
+	    "  resolution: STATIC\n  endpoints:\n"
+	    "  - {address: 10.9.0.1, labels: {version: v1}}\n",
+	    "  resolution: DNS\n", "  resolution: NONE\n",
+	    "  resolution: DNS_ROUND_ROBIN\n  endpoints:\n"
+	    "  - {address: a.names.test, labels: {version: v1}}\n"};
+	struct rng *rng = t->rng, again;
+
+	put_head(t, "networking.istio.io/v1", "ServiceEntry");
+	put_export(t);
+	rng_init(&again, t->head);
+	if (!maybe(t, 6))
+		t->rng = &again;
+	put2(t, "  hosts: [\"", ANY(t, own), "\"");
+	if (maybe(t, 4))
+		put2(t, ", \"", ANY(t, own), "\"");
+	t->rng = rng;
+	put(t, "]\n");
+	if (maybe(t, 4))
+		put(t, "  addresses: [10.1.1.1]\n");
+	put_ports(t, forms, ARRAY_LEN(forms));
+	put(t, ANY(t, rest));
+}
+
+struct resource *
+random_service(struct rng *rng, uint64_t head)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, head,
+		    head % 3 == 0 ? put_entry_again : put_service_again);
 	return r;
 }
 
@@ -401,10 +593,16 @@ put_rule_again(struct text *t, uint64_t head)
 	    "loadBalancer: {simple: ROUND_ROBIN}", "tls: {mode: SIMPLE}",
 	    "connectionPool: {tcp: {maxConnections: 5}}",
 	    "loadBalancer: {consistentHash: {useSourceIp: true}}",
+	    "loadBalancer: {consistentHash: {useSourceIp: true}}, "
+	    "connectionPool: {tcp: {maxConnections: 7}}",
+	    "loadBalancer: {consistentHash: {httpHeaderName: x}}",
+	    "loadBalancer: {consistentHash: {httpHeaderName: x, "
+	    "minimumRingSize: 7}}",
 	    "loadBalancer: {simple: PASSTHROUGH}",
 	    "loadBalancer: {localityLbSetting: {failoverPriority: [app]}}, "
 	    "outlierDetection: {interval: 5s}"};
 	static const char *const versions[] = {"v1", "v2", "v3"};
+	static const char *const subsets[] = {"v1", "v1", "v1", "v2"};
 	struct rng *rng = t->rng, again;
 
 	rng_init(&again, head);
@@ -417,8 +615,9 @@ put_rule_again(struct text *t, uint64_t head)
 	put2(t, "  host: \"", ANY(t, hosts), "\"\n");
 	if (maybe(t, 2)) {
 		t->rng = rng;
-		put2(t, "  subsets: [{name: v1, labels: {version: ",
-		    ANY(t, versions), "}, trafficPolicy: {");
+		put2(t, "  subsets: [{name: ", ANY(t, subsets), "");
+		put2(t, ", labels: {version: ", ANY(t, versions),
+		    "}, trafficPolicy: {");
 		put2(t, "", ANY(t, policies), "}}]\n");
 	}
 	t->rng = rng;
@@ -449,7 +648,7 @@ random_again(struct rng *rng, uint64_t head)
 
 	while (r == NULL) {
 		AUTO(buf_fini) struct buf memory = BUF(TEXT_MAX);
-		struct text t = {rng, memory};
+		struct text t = {rng, memory, 0};
 
 		if (head % 2 == 0)
 			put_rule_again(&t, head);

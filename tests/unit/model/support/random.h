@@ -20,6 +20,22 @@ struct resource *random_resource(struct rng *rng);
  */
 struct resource *random_again(struct rng *rng, uint64_t head);
 
+/* A policy, or another kind that is not about routes; of one head they have the
+ * same key. The head is not 0. */
+struct resource *random_own(struct rng *rng, uint64_t head);
+
+/* A WorkloadEntry, of one head with one key. */
+struct resource *random_workload(struct rng *rng, uint64_t head);
+
+/* A Service or a ServiceEntry; of one head with one key, mostly of the same
+ * hosts and ports. */
+struct resource *random_service(struct rng *rng, uint64_t head);
+
+/* The Gateway "web" of a namespace, shop or pay; and a VirtualService for them,
+ * of one head with one key. */
+struct resource *random_door(struct rng *rng, const char *ns);
+struct resource *random_bound(struct rng *rng, uint64_t head);
+
 /* Some places of callers, gateways too; `in` has room for no other inputs. */
 void random_place(struct rng *rng, struct view_input *in);
 

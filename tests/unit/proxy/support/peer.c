@@ -202,7 +202,9 @@ struct duo *
 duo_new(struct way way, server_fn fn, const char *text, const char *yaml)
 {
 	struct duo *d = mem_new(sizeof(*d));
-	const char *protocol = way.up2 ? "http2" : "http";
+	const char *protocol = way.web   ? "grpc-web"
+			       : way.up2 ? "http2"
+					 : "http";
 	struct addr at;
 
 	if (way.tunnel) {

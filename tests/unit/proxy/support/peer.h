@@ -55,6 +55,7 @@ struct way {
 	bool down2;  /* the client speaks HTTP/2 */
 	bool up2;    /* the service does */
 	bool tunnel; /* between them */
+	bool web;    /* the service, of HTTP/2, says grpc-web */
 };
 
 struct duo {
@@ -81,16 +82,17 @@ void duo_post(struct duo *d);
 /* The client's next answer. */
 void duo_read(struct duo *d);
 
-/* Rules for "web": whether requests are tried again. */
-#define RETRY(rest)                                                            \
+/* The one rule for "web"; and that of which requests are tried again. */
+#define WEB_RULE(rest)                                                         \
 	"apiVersion: networking.istio.io/v1\n"                                 \
 	"kind: VirtualService\n"                                               \
 	"metadata: {name: web, namespace: default}\n"                          \
 	"spec:\n"                                                              \
 	"  hosts: [web]\n"                                                     \
 	"  http:\n"                                                            \
-	"  - route: [{destination: {host: web}}]\n"                            \
-	"    retries: {" rest "}\n"
+	"  - {" rest "}\n"
+#define TO_WEB "route: [{destination: {host: web}}]"
+#define RETRY(rest) WEB_RULE(TO_WEB ", retries: {" rest "}")
 
 /* A test for each way, of a function that takes one; and for those only that
  * end at a service of HTTP/2. */

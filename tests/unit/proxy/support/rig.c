@@ -9,6 +9,8 @@
 
 enum { RESOURCES_MAX = 16 };
 
+struct proxy_limits rig_limits;
+
 /* --- what the proxy tells ---------------------------------------------------
  */
 
@@ -34,7 +36,12 @@ on_flow(void *arg, unsigned worker, const struct flow_record *f)
 	    .attempts = f->attempts,
 	    .delayed = f->delayed,
 	    .retries_spent = f->retries_spent,
+	    .has_grpc = f->has_grpc,
+	    .grpc = f->grpc,
+	    .upstream = f->upstream,
 	    .upstream_local = f->upstream_local,
+	    .remote = f->downstream_remote,
+	    .local = f->downstream_local,
 	    .received = f->bytes_received,
 	    .sent = f->bytes_sent};
 	copy(f->detail, to->detail);
@@ -103,6 +110,7 @@ rig_new(unsigned workers, enum addr_family hbone)
 	struct workers_spec spec = {.count = workers};
 	struct proxy_spec proxy = {.trust_domain = S("mesh.internal"),
 	    .h2_window_bytes = 64 << 20,
+	    .limits = rig_limits,
 	    .on_flow = on_flow,
 	    .on_listener = on_listener,
 	    .arg = r};
@@ -283,6 +291,8 @@ rig_publish(struct rig *r, const char *yaml)
 	    .upstream_count = r->upstream_count,
 	    .exposed = r->exposed,
 	    .exposed_count = r->exposed_count,
+	    .names = r->names,
+	    .name_count = r->name_count,
 	    .generation = ++r->generation,
 	};
 	static const struct label label = {{"istio", 5}, {"edge", 4}};
@@ -305,6 +315,21 @@ rig_publish(struct rig *r, const char *yaml)
 }
 
 /* --- questions --- */
+
+/* The family is the proxy's: a name that is there already gives the same. */
+uint64_t
+rig_refused(const char *peer, const char *reason)
+{
+	static const char *const labels[] = {"peer", "reason"};
+	struct metric_family *f = metric_family_new("meshd_refusals_total", "",
+	    METRIC_COUNTER, labels, ARRAY_LEN(labels), NULL, 0);
+	struct metric_series *s = metric_series_get(
+	    f, (const struct slice[]){slice_str(peer), slice_str(reason)});
+	uint64_t n = (uint64_t)metric_value(s);
+
+	metric_series_release(s);
+	return n;
+}
 
 static void
 on_conns(void *arg, const struct proxy_conn_info *conns, size_t count)

@@ -24,12 +24,17 @@ struct rig_record {
 	unsigned attempts;
 	bool delayed;
 	bool retries_spent;
+	bool has_grpc;
+	uint8_t grpc;
 	uint64_t received;
 	uint64_t sent;
 	char detail[RIG_TEXT];
 	char cluster[RIG_TEXT];
 	char source[RIG_TEXT];
+	struct addr upstream;
 	struct addr upstream_local;
+	struct addr remote; /* the client */
+	struct addr local;  /* that it called */
 	char forwarded_for[RIG_TEXT];
 	char caller[RIG_TEXT];  /* the source's canonical name */
 	char version[RIG_TEXT]; /* the destination's */
@@ -54,6 +59,8 @@ struct rig {
 	struct view_service_input services[RIG_ROWS];
 	struct view_port_input ports[RIG_ROWS];
 	size_t service_count;
+	struct view_name_input names[RIG_ROWS];
+	size_t name_count;
 	uint64_t generation;
 	/* VIEW_ROUTER: a gateway with istio=edge, at loopback's addresses. */
 	enum view_proxy kind;
@@ -74,6 +81,12 @@ struct rig {
 	struct proxy_conn_info conns[64];
 	size_t conn_count;
 };
+
+/* Of the rigs that are made from now on; zeroes: the proxy's own. */
+extern struct proxy_limits rig_limits;
+
+/* What was counted so far, by the name of who was refused and by reason. */
+uint64_t rig_refused(const char *peer, const char *reason);
 
 /* `hbone`: tunnels come in as well, at any port of that family's loopback. */
 struct rig *rig_new(unsigned workers, enum addr_family hbone);

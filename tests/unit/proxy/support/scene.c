@@ -34,6 +34,23 @@ body_has(const struct reply *r, const char *text)
 		   strlen(text)) != NULL;
 }
 
+/* RFC 9113 §6.5.1: it is the first of the SETTINGS. */
+uint32_t
+wire_streams_announced(struct wire *w)
+{
+	static const char hello[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+				    "\0\0\0\4\0\0\0\0\0";
+	struct slice head, first;
+	struct reader r;
+
+	EXPECT_TRUE(wire_send(w, slice_of(hello, sizeof(hello) - 1)));
+	EXPECT_TRUE(wire_take(w, 9, &head));
+	EXPECT_TRUE(wire_take(w, 6, &first));
+	r = READER(first);
+	EXPECT_EQ(reader_u16(&r), 3);
+	return reader_u32(&r);
+}
+
 struct scene *
 scene_with(server_fn fn, const char *text, const char *yaml)
 {

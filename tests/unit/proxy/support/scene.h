@@ -33,6 +33,9 @@ bool body_has(const struct reply *r, const char *text);
 /* Answers every head with the server's text. */
 void serve_text(struct server *s, struct wire *w, unsigned n);
 
+/* What a listener says first in HTTP/2: how many streams it takes at once. */
+uint32_t wire_streams_announced(struct wire *w);
+
 /* Takes requests and is silent until the other end is gone. */
 void serve_silence(struct server *s, struct wire *w, unsigned n);
 

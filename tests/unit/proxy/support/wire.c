@@ -45,14 +45,24 @@ socket_for(const struct addr *a)
 }
 
 struct wire
-wire_dial(const struct addr *to)
+wire_try(const struct addr *to)
 {
 	struct sockaddr_storage ss;
 	unsigned len = addr_to_sockaddr(to, (struct sockaddr *)&ss);
-	int fd = socket_for(to);
+	struct wire w = wire_of(socket_for(to));
 
-	CHECK(connect(fd, (struct sockaddr *)&ss, len) == 0);
-	return wire_of(fd);
+	if (connect(w.fd, (struct sockaddr *)&ss, len) != 0)
+		wire_close(&w);
+	return w;
+}
+
+struct wire
+wire_dial(const struct addr *to)
+{
+	struct wire w = wire_try(to);
+
+	CHECK(w.fd >= 0);
+	return w;
 }
 
 void
@@ -155,6 +165,24 @@ bool
 wire_is_over(struct wire *w)
 {
 	return buf_len(&w->in) == 0 && !more(w);
+}
+
+struct slice
+wire_hello(const char *host, uint8_t out[WIRE_HELLO_MAX])
+{
+	size_t n = strlen(host);
+	const uint8_t head[] = {
+	    22, 3, 1, 0, (uint8_t)(n + 56), 1, 0, 0, (uint8_t)(n + 52), 3, 3};
+	const uint8_t rest[] = {0, 0, 2, 0x13, 1, 1, 0, 0, (uint8_t)(n + 9), 0,
+	    0, 0, (uint8_t)(n + 5), 0, (uint8_t)(n + 3), 0, 0, (uint8_t)n};
+	size_t len = sizeof(head) + 32 + sizeof(rest) + n;
+
+	CHECK(len <= WIRE_HELLO_MAX && n < 100);
+	memset(out, 0, len);
+	memcpy(out, head, sizeof(head));
+	memcpy(out + sizeof(head) + 32, rest, sizeof(rest));
+	memcpy(out + len - n, host, n);
+	return slice_of(out, len);
 }
 
 /* --- messages --- */
@@ -391,12 +419,32 @@ server_close(struct server *s)
 	mem_free(&s->inside);
 }
 
+/*
+ * Below those that the kernel gives away (ip_local_port_range), since other
+ * programs' connections have these meanwhile, and each process elsewhere.
+ */
 struct addr
 closed_port(enum addr_family family)
 {
+	enum { FIRST = 12000, COUNT = 20000 };
+	static uint32_t next; /* 0: not begun */
+	struct sockaddr_storage ss;
 	struct addr a;
+	bool is_free = false;
 
-	close(listen_any(family, &a));
+	CHECK(addr_parse_ip(
+		  family == ADDR_V6 ? S("::1") : S("127.0.0.1"), &a) == OK);
+	while (next == 0)
+		crypto_random(&next, sizeof(next));
+	while (!is_free) {
+		int fd = socket_for(&a);
+
+		a.port = (uint16_t)(FIRST + next++ % COUNT);
+		is_free =
+		    bind(fd, (struct sockaddr *)&ss,
+			addr_to_sockaddr(&a, (struct sockaddr *)&ss)) == 0;
+		close(fd);
+	}
 	return a;
 }
 

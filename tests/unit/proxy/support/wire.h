@@ -12,7 +12,7 @@
 
 #include <stdatomic.h>
 
-enum { WIRE_WAIT_MS = 10000, WIRE_HEAD_MAX = 64 << 10 };
+enum { WIRE_WAIT_MS = 10000, WIRE_HEAD_MAX = 64 << 10, WIRE_HELLO_MAX = 512 };
 
 /* One end of a connection. */
 struct wire {
@@ -21,6 +21,7 @@ struct wire {
 };
 
 struct wire wire_dial(const struct addr *to);
+struct wire wire_try(const struct addr *to); /* fd -1: it was refused */
 struct wire wire_of(int fd);
 void wire_close(struct wire *w);
 
@@ -46,6 +47,9 @@ bool wire_some(struct wire *w, struct slice *out);
 
 /* True when the other end has ended or reset and nothing is left. */
 bool wire_is_over(struct wire *w);
+
+/* A ClientHello that wants this host, in `out`. */
+struct slice wire_hello(const char *host, uint8_t out[WIRE_HELLO_MAX]);
 
 /* A response, with the framing taken off. */
 struct reply {

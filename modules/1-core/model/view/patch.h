@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * patch — what the steps that make a patch have in common, see patch.c.
+ *
+ *	patch_changes.c   which resources are others than the base's
+ *	patch_services.c  ─► Services and ServiceEntries, and who names them
+ *	patch_policies.c  ─► services that obey another DestinationRule
+ *	patch_owners.c    ─► hosts about which another VirtualService may decide
+ *	patch_rules.c     ─► their routes
+ *	patch_gateways.c  ─► those of gateways
+ *	patch_workloads.c ─► services that choose other WorkloadEntries
+ *	patch_service.c   ─► clusters of services with other endpoints or rules
+ *	patch_arrivals.c  ─► clusters and virtual hosts of other services
+ *	patch_front.c     ─► listeners of these (patch_outbound.c)
+ *	patch_own.c       ─► what is said of workloads of this machine
+ *	patch_lists.c     ─► the lists
+ */
+#ifndef MESHD_VIEW_PATCH_H
+#define MESHD_VIEW_PATCH_H
+
+#include "inside.h"
+
+enum { RENEWALS_MAX = 64, WEB_PORT = 80 };
+
+/* Which hosts a VirtualService is about and leads to; struct slice. */
+struct named {
+	struct rows hosts, led_to;
+};
+
+/* A patch while it is made. */
+struct patching {
+	struct builder b; /* the base's, but for what is filled */
+	const struct view *base;
+	const struct view *before;
+	const struct view_input *in;
+	struct arena arena; /* until it is made */
+	struct renewal items[RENEWALS_MAX];
+	struct {
+		struct slice old, fresh;
+	} hosts[RENEWALS_MAX]; /* of DestinationRules, of each of them */
+	size_t count;
+	struct rule_index rules[RULES_COUNT];
+	struct rows ruled; /* struct ruled */
+	struct map moved; /* hosts about which others may decide → anything */
+	bool rules_anew;  /* those for requests: what others say moved */
+	struct map services; /* host → struct service_now */
+	struct rows changed; /* struct slice: hosts that have, or had in the
+			      * view before alone, another service than there */
+	struct named named[RENEWALS_MAX]; /* by each of them, if it is a rule */
+	bool anew[RENEWALS_MAX]; /* their boxes of before are of no use */
+};
+
+/* What is made goes there from now on, and no more. */
+struct box *open_box(struct builder *b);
+void enter_box(struct patching *p, struct box *box);
+void leave_box(struct patching *p);
+struct box *box_ref(struct box *box);
+void box_unref(struct box **bp);
+
+/* The number of now of the i-th that changes by itself (patch.c). */
+uint64_t version_now(const struct patching *p, size_t i);
+
+/* --- what is another one (patch_changes.c) -------------------------------- */
+
+/* False: too many, or such that more follows from them. */
+MUST_USE bool find_changes(struct patching *p);
+
+/* The one of both that is there, and its kind. */
+const struct resource *any_of(const struct renewal *r);
+const struct resource_kind *kind_of(const struct renewal *r);
+
+/* By key; for rows of pointers. */
+int compare_resources(const void *a, const void *b);
+
+bool is_all_the_same(const struct patching *p);
+
+/* What hangs on a resource of the base is made anew as well. False: that would
+ * be too many. */
+MUST_USE bool renew_too(struct patching *p, const struct resource *r);
+
+/* The same of the view before; NULL: it had none. */
+const struct renewal *renewal_before(
+    const struct patching *p, const struct renewal *r);
+
+/* The other way round. */
+bool is_still_there(const struct patching *p, const struct renewal *r);
+
+/* Does anything move that did not before, or the other way round? */
+bool moves_anew(const struct patching *p);
+
+/* --- services (patch_services.c) ------------------------------------------ */
+
+bool is_about_services(const struct renewal *r);
+
+/* Those that are others, and who names them; false: more follows from them. */
+MUST_USE bool find_services(struct patching *p);
+
+/* After all that is another is known: which are made anew, and which rules. */
+MUST_USE bool decide_services(struct patching *p);
+
+/* Is it of a host that has, or had in the view before, another one? */
+bool is_changed_service(const struct builder *b, const struct service_row *s);
+bool names_changed(const struct patching *p, struct slice pattern);
+
+bool is_named_listener_for(struct patching *p, struct slice host);
+
+/* Of where names of its services lead. */
+uint64_t names_of_box(const struct view_input *in, const struct box *box);
+
+void forget_services(struct patching *p);
+
+/* Rows without clusters and hosts; in a box (patch_arrivals.c). */
+struct box *make_services(struct patching *p, size_t item);
+MUST_USE bool fill_clusters(struct patching *p, size_t item);
+MUST_USE bool fill_hosts(struct patching *p, size_t item);
+void list_hosts_now(struct patching *p);
+
+/* Listeners, and the names that they need (patch_front.c). */
+MUST_USE bool patch_front(struct patching *p);
+
+/* --- what hangs on DestinationRules (patch_policies.c) -------------------- */
+
+/* False: more follows from them. */
+MUST_USE bool find_ruled(struct patching *p);
+MUST_USE bool patch_policies(struct patching *p, size_t item);
+
+/* May the box of before stay? */
+bool keeps_policies(const struct patching *p, size_t item);
+
+/* Are routes to what they rule the same (patch_hashes.c)? */
+bool balance_alike(
+    const struct merged_rule *old, const struct merged_rule *now);
+
+/* After the last step. */
+void forget_ruled(struct patching *p);
+
+/* What holds now where that held; the same if no other does. */
+const struct merged_rule *rule_now(
+    const struct service_row *s, const struct merged_rule *old);
+
+/* --- who decides about hosts (patch_owners.c) ----------------------------- */
+
+/* False: more follows from VirtualServices that are others. */
+MUST_USE bool find_moved(struct patching *p);
+
+struct slice host_at(struct builder *b, const struct resource *r, size_t i);
+
+/* In the scope at hand: may others decide about it, and who does; NULL: none.
+ */
+bool is_moved(const struct patching *p, struct slice host);
+const struct resource *owner_of_port(
+    struct patching *p, struct slice host, uint16_t port);
+
+/* In every scope. */
+void report_all_conflicts(struct patching *p, const struct resource *r);
+
+/* --- what hangs on VirtualServices (patch_rules.c) ------------------------ */
+
+bool is_about_requests(const struct virtual_service *vs);
+
+/* Does whoever decided before do so now? */
+bool is_alike(struct patching *p, const struct renewal *r);
+
+/* Is anything told of it but by its owner? That names its revision. */
+bool is_told_of(const struct view *base, const struct resource *r);
+
+/* False: more follows from it. */
+MUST_USE bool patch_rules(struct patching *p, size_t item);
+
+/* --- virtual hosts of gateways (patch_gateways.c) ------------------------- */
+
+/* Nobody inside the mesh knows it. */
+bool is_for_gateways(const struct resource *r);
+
+/* Those of the base, of which these are the parts, and those of now; into the
+ * box at hand. False: more follows from it. */
+MUST_USE bool drop_gateway_hosts(
+    struct builder *b, const struct rows *parts, const struct resource *r);
+MUST_USE bool add_gateway_hosts(struct patching *p, const struct resource *r);
+
+/* After the last: does each set of routes still have one? */
+bool leave_gateways_open(const struct patching *p);
+
+/* --- what hangs on WorkloadEntries (patch_workloads.c) -------------------- */
+
+bool is_patched_workload(const struct view *base, const struct resource *r);
+
+/* Those of now beside the base's, for who chooses; once. */
+void list_workloads(struct patching *p);
+
+/* Services that choose another one than in the view before, by `serving`. */
+void mark_selecting(struct patching *p, bool *due);
+
+/* --- what hangs on endpoints (patch_service.c) ---------------------------- */
+
+/* Into the box at hand; `from` is NULL where names lead elsewhere. False: more
+ * follows from it. */
+MUST_USE bool patch_service(
+    struct builder *b, struct service_row *s, const struct view_serving *from);
+
+/* Does anybody call it? */
+bool has_clusters(const struct service_row *s);
+
+/* Its clusters are those of the base again. */
+void reset_service(struct patching *p, const struct service_row *s);
+
+/* --- workloads of this machine (patch_own.c) ------------------------------ */
+
+/* May there be a patch where it is another? */
+bool is_patched(const struct view *base, const struct resource *r);
+
+/* Is any resource another that is found by who asks for it? The same ones as
+ * in the view before? */
+bool has_own(const struct patching *p);
+bool is_own_as_before(const struct patching *p);
+
+/* Into the box at hand. False: more follows from it. */
+MUST_USE bool fill_own(struct patching *p);
+
+/* In the place of the base's. */
+void use_own(struct view *v);
+
+/* Is it the box that tells it, if it is still so? */
+bool tells_own(const struct view *v, const struct view_problem *problem);
+
+/* --- the lists (patch_lists.c) -------------------------------------------- */
+
+/* A place for one that the base has not; later it may be another's. */
+size_t free_slot(struct rows *all, const struct rows *of_base);
+
+/* What stays is in its slot; before others are given away. */
+void begin_hosts(struct patching *p);
+
+/* One more, into the box at hand. */
+void put_more_host(struct patching *p, struct more_host *h);
+
+/* False: there may be problems that nobody wrote down. */
+MUST_USE bool put_lists(struct patching *p);
+
+#endif

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * patch_arrivals — the rows of services that are others than in the base: their
+ * clusters, and their virtual hosts.
+ *
+ * What is like a row of the base takes its slot, so that all that names that
+ * one leads to it; what is left of the base's has none any more. A virtual host
+ * that has other domains than before is another one.
+ */
+#include "patch.h"
+
+/* --- the services --------------------------------------------------------- */
+
+static const struct service_row *
+old_of(const struct builder *b, const struct service_row *s)
+{
+	const struct service_now *now = service_now_of(b, s->row.host);
+
+	return now != NULL ? now->old : NULL;
+}
+
+static void
+finish_row(struct builder *b, struct service_row *s)
+{
+	const struct service_row *old =
+	    map_get(&b->service_by_host, s->row.host);
+
+	b->more_follows = b->more_follows || !give_address_later(b, old, s);
+	import_later(b, s);
+}
+
+struct box *
+make_services(struct patching *p, size_t item)
+{
+	struct builder *b = &p->b;
+	const struct resource *r = p->items[item].fresh;
+	struct box *box = open_box(b);
+
+	if (r != NULL) {
+		box->resource = resource_ref(r);
+		if (r->kind == &kind_service)
+			add_written_service(b, r);
+		else
+			add_entry(b, r);
+	}
+	for (size_t i = 0; i < box->services.count; i++)
+		finish_row(b, box->services.items[i]);
+	leave_box(p);
+	return box;
+}
+
+/* --- their endpoints ------------------------------------------------------ */
+
+/* "name.ns.svc.domain" */
+static bool
+is_of_host(
+    const struct builder *b, const struct view_serving *from, struct slice host)
+{
+	char text[HOST_TEXT_MAX];
+
+	return host.len == from->service.len + from->ns.len + b->v->domain.len +
+			       strlen("..svc.") &&
+	       slice_starts(host, from->service) &&
+	       slice_eq(host, slice_join(SLICES(from->service, S("."), from->ns,
+					     S(".svc."), b->v->domain),
+				  text, sizeof(text)));
+}
+
+/* Its place among the servings, from 1; 0: records do not tell of it. */
+static size_t
+serving_of(const struct patching *p, const struct service_row *s)
+{
+	const struct builder *b = &p->b;
+	const struct service_row *old = old_of(b, s);
+
+	if (old != NULL)
+		return is_recorded(b, old) ? old->serving : 0;
+	for (size_t i = 0; i < p->in->serving_count; i++)
+		if (is_of_host(b, &p->in->servings[i], s->row.host))
+			return i + 1;
+	return 0;
+}
+
+/* Those of before are the base's, or of a row that is gone. */
+static void
+forget_serving(struct patching *p, const struct service_row *s)
+{
+	struct view *v = p->b.v;
+	size_t i = s->serving - 1;
+
+	if (s->serving == 0)
+		return;
+	box_unref(&v->boxes[i]);
+	v->servings[i].version = version_now(p, i);
+}
+
+static bool
+serve(struct patching *p, struct service_row *s)
+{
+	struct builder *b = &p->b;
+	const struct view_serving *from;
+
+	s->serving = serving_of(p, s);
+	if (s->serving > 0) {
+		from = &p->in->servings[s->serving - 1];
+		if (is_served_here(b->v, from))
+			return false;
+		add_serving(b, s, from);
+	}
+	add_written_endpoints(b, s);
+	forget_serving(p, s);
+	return (s->names == NULL || s->serving == 0) && !leads_here(b, s);
+}
+
+/* --- their clusters ------------------------------------------------------- */
+
+static bool
+stand_in(struct patching *p, size_t scope, const struct service_row *s)
+{
+	p->b.scope = p->base->scopes.items[scope];
+	p->b.egress = p->b.scope->egresses.items[0];
+	return is_seen_service(&p->b, s);
+}
+
+static void
+make_clusters(struct patching *p, struct service_row *s)
+{
+	struct slice missing; /* told by its routes */
+
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		if (!stand_in(p, i, s))
+			continue;
+		for (size_t j = 0; j < s->port_count; j++)
+			(void)find_own_cluster(
+			    &p->b, s, &s->ports[j], &missing);
+		compile_subsets_of(&p->b, s);
+	}
+}
+
+/* The base's of the same id; NULL: it has none. */
+static const struct cluster_row *
+like_in_base(const struct service_row *old, const struct view_cluster *c)
+{
+	for (size_t i = 0; old != NULL && i < old->port_count; i++)
+		for (const struct cluster_row *x = old->ports[i].clusters;
+		     x != NULL; x = x->next)
+			if (x->row.id == c->id)
+				return x;
+	return NULL;
+}
+
+static void
+place_clusters(struct patching *p, const struct box *box)
+{
+	struct rows *all = &p->b.v->clusters;
+
+	for (size_t i = 0; i < box->their_clusters.count; i++) {
+		struct cluster_row *c = box->their_clusters.items[i];
+		const struct cluster_row *like =
+		    like_in_base(old_of(&p->b, service_of_cluster(c)), &c->row);
+
+		c->row.slot = like != NULL ? like->row.slot
+					   : free_slot(all, &p->base->clusters);
+		all->items[c->row.slot] = &c->row;
+	}
+}
+
+static bool
+is_taken(const struct rows *all, const struct cluster_row *old)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct cluster_row *c = all->items[i];
+
+		if (c->row.slot == old->row.slot)
+			return true;
+	}
+	return false;
+}
+
+/* What the base has more of. */
+static void
+drop_clusters(
+    struct patching *p, struct box *box, const struct service_row *old)
+{
+	for (size_t i = 0; i < old->port_count; i++)
+		for (struct cluster_row *c = old->ports[i].clusters; c != NULL;
+		     c = c->next) {
+			if (is_taken(&box->their_clusters, c))
+				continue;
+			rows_add(&box->fewer_clusters, c);
+			p->b.v->clusters.items[c->row.slot] = NULL;
+		}
+}
+
+static void
+drop_old(struct patching *p, size_t item)
+{
+	struct slice host;
+	void *value;
+
+	for (size_t i = 0; map_next(&p->services, &i, &host, &value);) {
+		const struct service_now *now = value;
+
+		if (now->item != item || now->old == NULL)
+			continue;
+		drop_clusters(p, p->b.box, now->old);
+		forget_serving(p, now->old);
+	}
+}
+
+bool
+fill_clusters(struct patching *p, size_t item)
+{
+	struct builder *b = &p->b;
+	struct box *box = p->b.v->renewals[item].box;
+	bool ok = true;
+
+	enter_box(p, box);
+	map_init(&b->policies); /* those of the base stay */
+	map_init(&b->names);
+	for (size_t i = 0; ok && i < box->services.count; i++) {
+		struct service_row *s = box->services.items[i];
+
+		b->arriving = s;
+		ok = serve(p, s);
+		if (ok)
+			make_clusters(p, s);
+		for (size_t j = 0; j < s->port_count; j++)
+			rows_fini(&s->ports[j].endpoints);
+	}
+	b->arriving = NULL;
+	place_clusters(p, box);
+	drop_old(p, item);
+	box->names_version = names_of_box(p->in, box);
+	map_fini(&b->policies, NULL);
+	map_fini(&b->names, NULL);
+	leave_box(p);
+	return ok && !b->full && !b->more_follows;
+}
+
+/* --- their virtual hosts -------------------------------------------------- */
+
+static struct host_row *
+like_host(const struct service_row *old, const struct host_row *h)
+{
+	struct host_row *x = old != NULL ? old->hosts : NULL;
+
+	while (x != NULL &&
+	       (x->row.scope != h->row.scope || x->row.port != h->row.port))
+		x = x->next_of_service;
+	return x;
+}
+
+/* Where the base has a set of routes for it; NULL: it has none. */
+static const struct view_routes *
+routes_in_base(struct builder *b, const struct host_row *h)
+{
+	char port[SLICE_U64_MAX];
+
+	return takes_requests(h) ? map_get(&b->scope->routes_by_name,
+				       slice_from_u64(h->row.port, port))
+				 : NULL;
+}
+
+/* Its own name, and its addresses. */
+static size_t
+domains_of(struct builder *b, const struct host_row *h, struct slice **out)
+{
+	struct slice *addresses;
+	size_t n = address_domains(b, h, &addresses);
+
+	*out = take(b, n + 1, sizeof(**out));
+	if (*out == NULL)
+		return 0;
+	(*out)[0] = h->row.host;
+	for (size_t i = 0; i < n; i++)
+		(*out)[i + 1] = addresses[i];
+	return n + 1;
+}
+
+/* Another has one of them, which may be its now. */
+static void
+check_domains(struct builder *b, const struct host_row *old,
+    const struct slice *domains, size_t count)
+{
+	const struct view_routes *r = routes_in_base(b, old);
+
+	for (size_t i = 0; r != NULL && i < count; i++)
+		if (find_exact(r, domains[i]) != &old->row)
+			b->more_follows = true;
+}
+
+static bool
+has_same_domains(
+    struct builder *b, const struct host_row *old, const struct host_row *h)
+{
+	struct slice *of_old, *of_h;
+	size_t n = domains_of(b, old, &of_old), m = domains_of(b, h, &of_h);
+
+	check_domains(b, old, of_old, n);
+	return takes_requests(old) == takes_requests(h) &&
+	       slice_lists_eq(of_old, n, of_h, m);
+}
+
+static void
+come_anew(struct patching *p, struct more_host *h)
+{
+	struct slice *domains;
+
+	h->routes = routes_in_base(&p->b, &h->row);
+	if (h->routes != NULL) {
+		h->domain_count = domains_of(&p->b, &h->row, &domains);
+		h->domains = domains;
+	}
+	put_more_host(p, h);
+}
+
+/* False: a named listener leads to the base's. */
+static bool
+make_host(struct patching *p, struct service_row *s, const struct port_row *of)
+{
+	struct builder *b = &p->b;
+	struct more_host *h = take(b, 1, sizeof(*h));
+	const struct host_row *old;
+
+	if (h == NULL)
+		return false;
+	fill_new_host(b, &h->row, service_host_name(b, s, of->port),
+	    s->row.host, of->port);
+	fill_host(b, &h->row, s, of, owner_of_port(p, s->row.host, of->port));
+	old = like_host(old_of(b, s), &h->row);
+	if (old == NULL || !has_same_domains(b, old, &h->row)) {
+		come_anew(p, h);
+		return !is_named_listener_for(p, s->row.host);
+	}
+	h->row.row.slot = old->row.slot;
+	rows_add(&b->box->hosts, h);
+	return true;
+}
+
+/* The last port first: each is followed by the next one of its scope. */
+static bool
+make_hosts(struct patching *p, struct service_row *s)
+{
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		struct host_row *next = NULL;
+
+		if (!stand_in(p, i, s))
+			continue;
+		for (size_t j = s->port_count; j > 0; j--) {
+			if (!make_host(p, s, &s->ports[j - 1]))
+				return false;
+			s->hosts->next = next;
+			next = s->hosts;
+		}
+	}
+	return true;
+}
+
+static bool
+is_replaced(const struct box *box, const struct view_host *old)
+{
+	for (size_t i = 0; i < box->hosts.count; i++) {
+		const struct view_host *h = box->hosts.items[i];
+
+		if (h->slot == old->slot)
+			return true;
+	}
+	return false;
+}
+
+/* False: another service may have its domains now. */
+static bool
+drop_hosts(struct box *box, const struct service_row *old)
+{
+	for (struct host_row *h = old->hosts; h != NULL;
+	     h = h->next_of_service) {
+		if (h->is_contested)
+			return false;
+		if (!is_replaced(box, &h->row))
+			rows_add(&box->fewer_hosts, h);
+	}
+	return true;
+}
+
+static bool
+drop_old_hosts(struct patching *p, struct box *box, size_t item)
+{
+	struct slice host;
+	void *value;
+
+	for (size_t i = 0; map_next(&p->services, &i, &host, &value);) {
+		const struct service_now *now = value;
+
+		if (now->item == item && now->old != NULL &&
+		    (frees_address(&p->b, now->old) ||
+			!drop_hosts(box, now->old)))
+			return false;
+	}
+	return true;
+}
+
+bool
+fill_hosts(struct patching *p, size_t item)
+{
+	struct builder *b = &p->b;
+	struct box *box = b->v->renewals[item].box;
+	bool ok = true;
+
+	enter_box(p, box);
+	for (size_t i = 0; ok && i < box->services.count; i++)
+		ok = make_hosts(p, box->services.items[i]);
+	ok = ok && drop_old_hosts(p, box, item);
+	leave_box(p);
+	b->scope = NULL;
+	b->egress = NULL;
+	return ok && !b->full && !b->more_follows;
+}
+
+/* --- found by name -------------------------------------------------------- */
+
+static const struct host_row *
+first_host(const struct service_row *s, const struct scope *of)
+{
+	const struct host_row *h = s != NULL ? s->hosts : NULL;
+
+	while (h != NULL &&
+	       (h->row.scope != &of->row || h->row.port != s->ports[0].port))
+		h = h->next_of_service;
+	return h;
+}
+
+/* Of each scope, for who looks for a host there. */
+void
+list_hosts_now(struct patching *p)
+{
+	struct view *v = p->b.v;
+	char text[MORE_KEY_MAX];
+	struct slice host;
+	void *value;
+
+	for (size_t i = 0; map_next(&p->services, &i, &host, &value);) {
+		const struct service_now *now = value;
+
+		for (size_t j = 0; j < p->base->scopes.count; j++) {
+			const struct scope *s = p->base->scopes.items[j];
+			const struct host_row *h = first_host(now->fresh, s);
+
+			(void)map_put(&v->hosts_now, more_key(s, host, text),
+			    h != NULL ? (void *)(uintptr_t)h
+				      : &no_host); /* hosts differ */
+		}
+	}
+}

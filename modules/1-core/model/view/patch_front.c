@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * patch_front — where programs call, when services are others than in the base:
+ * listeners, sets of routes for ports that nobody had, and names to be
+ * resolved.
+ *
+ * All services that are others are in one box, since several may meet in one
+ * listener.
+ */
+#include "patch.h"
+
+static bool
+has_front_of_before(const struct patching *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (is_about_services(&p->items[i]) && p->anew[i])
+			return false;
+	return p->changed.count == 0 && p->before->front != NULL;
+}
+
+/* --- port 80 -------------------------------------------------------------- */
+
+static bool
+has_come(const struct patching *p, const struct scope *of)
+{
+	struct slice host;
+	void *value;
+
+	for (size_t i = 0; map_next(&p->services, &i, &host, &value);) {
+		const struct service_now *now = value;
+		const struct host_row *h =
+		    now->fresh != NULL ? now->fresh->hosts : NULL;
+
+		for (; h != NULL; h = h->next_of_service)
+			if (h->row.scope == &of->row &&
+			    h->row.port == WEB_PORT && takes_requests(h))
+				return true;
+	}
+	return false;
+}
+
+/* Of the base, one that is the same now. */
+static bool
+has_stayed(const struct patching *p, const struct view_routes *web)
+{
+	for (size_t i = 0; i < web->hosts.count; i++) {
+		const struct host_row *h = web->hosts.items[i];
+
+		if (h->service != NULL &&
+		    !is_changed_service(&p->b, h->service))
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_rules(const struct patching *p, const struct scope *s)
+{
+	const struct egress *e = s->egresses.items[0];
+
+	for (size_t i = 0; i < p->count; i++)
+		if (kind_of(&p->items[i]) == &kind_virtual_service)
+			return true;
+	return e->owner_by_host.count > 0;
+}
+
+/* All hosts that rules name are there, if any service is. */
+static bool
+is_web_alike(const struct patching *p, const struct scope *s)
+{
+	const struct view_routes *web = map_get(&s->routes_by_name, S("80"));
+
+	if (web != NULL && has_stayed(p, web))
+		return true;
+	return (web != NULL) == has_come(p, s) || !has_rules(p, s);
+}
+
+static bool
+are_webs_alike(const struct patching *p)
+{
+	for (size_t i = 0; i < p->base->scopes.count; i++)
+		if (!is_web_alike(p, p->base->scopes.items[i]))
+			return false;
+	return true;
+}
+
+/* --- the box -------------------------------------------------------------- */
+
+static void
+fill(struct patching *p)
+{
+	struct builder *b = &p->b;
+	size_t count = p->base->scopes.count;
+
+	b->box->outbound = mem_new_array(count, sizeof(*b->box->outbound));
+	b->box->outbound_count = count;
+	for (size_t i = 0; i < count; i++)
+		listeners_init(&b->box->outbound[i]);
+	for (size_t i = 0; i < count && b->mesh->proxy_listen_port != 0; i++) {
+		b->scope = p->base->scopes.items[i];
+		renew_outbound(b, &b->box->outbound[i]);
+	}
+	b->scope = NULL;
+	keep_names_now(b);
+}
+
+/* False: more follows from it, or others than these services are told. */
+bool
+patch_front(struct patching *p)
+{
+	struct view *v = p->b.v;
+
+	if (p->services.count == 0)
+		return true;
+	if (!are_webs_alike(p))
+		return false;
+	list_hosts_now(p);
+	if (has_front_of_before(p)) {
+		v->front = box_ref(p->before->front);
+	} else {
+		v->front = open_box(&p->b);
+		fill(p);
+		leave_box(p);
+	}
+	v->names = v->front->names;
+	v->name_count = v->front->name_count;
+	return v->front->problems.count == 0 && !p->b.full &&
+	       !p->b.more_follows;
+}

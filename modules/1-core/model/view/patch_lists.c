@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * patch_lists — what a patch has in the place of its base's lists.
+ */
+#include "patch.h"
+
+/* --- slots ---------------------------------------------------------------- */
+
+size_t
+free_slot(struct rows *all, const struct rows *of_base)
+{
+	size_t i = of_base->count;
+
+	while (i < all->count && all->items[i] != NULL)
+		i++;
+	if (i == all->count)
+		rows_add(all, NULL);
+	return i;
+}
+
+/* Those of the base are in order; not all of them may still be there. */
+static void
+list(const struct rows *all, const struct rows *of_base,
+    int (*cmp)(const void *a, const void *b), struct rows *out)
+{
+	struct rows more = {0};
+	size_t at = 0;
+
+	copy_rows(out, &more); /* there is a list, though it may be empty */
+	for (size_t i = of_base->count; i < all->count; i++)
+		if (all->items[i] != NULL)
+			rows_add(&more, all->items[i]);
+	rows_sort(&more, cmp);
+	for (size_t i = 0; i <= more.count; i++) {
+		size_t end = i < more.count
+				 ? rows_place(of_base, more.items[i], cmp)
+				 : of_base->count;
+
+		for (; at < end; at++)
+			if (all->items[at] != NULL)
+				rows_add(out, all->items[at]);
+		if (i < more.count)
+			rows_add(out, more.items[i]);
+	}
+	rows_fini(&more);
+}
+
+/* Else all rows have the slots of the base. */
+static bool
+has_moving(const struct view *v, const struct resource_kind *kind)
+{
+	for (size_t i = 0; i < v->renewal_count; i++) {
+		const struct renewal *r = &v->renewals[i];
+
+		if (r->moves && kind_of(r) == kind)
+			return true;
+	}
+	return false;
+}
+
+/* --- hosts ---------------------------------------------------------------- */
+
+static void
+put_at(struct rows *all, size_t slot, struct view_host *h)
+{
+	while (all->count <= slot)
+		rows_add(all, NULL);
+	all->items[slot] = h;
+}
+
+void
+begin_hosts(struct patching *p)
+{
+	struct view *v = p->b.v;
+
+	copy_rows(&v->hosts, &p->base->hosts);
+	for (size_t i = 0; i < v->renewal_count; i++) {
+		const struct box *box = v->renewals[i].box;
+
+		for (size_t j = 0; box != NULL && j < box->more_hosts.count;
+		     j++) {
+			struct view_host *h = box->more_hosts.items[j];
+
+			put_at(&v->hosts, h->slot - 1, h);
+		}
+	}
+}
+
+void
+put_more_host(struct patching *p, struct more_host *h)
+{
+	struct rows *all = &p->b.v->hosts;
+
+	h->row.row.slot = free_slot(all, &p->base->hosts) + 1;
+	all->items[h->row.row.slot - 1] = h;
+	rows_add(&p->b.box->more_hosts, h);
+}
+
+/* False: another one has a domain already, and it is not clear whose it is. */
+static bool
+put_more(struct view *v, const struct box *box)
+{
+	char text[MORE_KEY_MAX];
+
+	for (size_t i = 0; i < box->more_hosts.count; i++) {
+		struct more_host *h = box->more_hosts.items[i];
+
+		for (size_t j = 0; j < h->domain_count; j++) {
+			struct slice domain = h->domains[j];
+
+			if (view_host_now(v, find_exact(h->routes, domain)) !=
+				NULL ||
+			    map_put(&v->more_hosts,
+				more_key(h->routes, domain, text), h) != NULL)
+				return false;
+		}
+	}
+	return true;
+}
+
+static void
+put_hosts_of(struct view *v, const struct box *box)
+{
+	for (size_t i = 0; i < box->hosts.count; i++) {
+		struct view_host *h = box->hosts.items[i];
+
+		v->hosts.items[h->slot - 1] = h;
+	}
+	for (size_t i = 0; i < box->fewer_hosts.count; i++) {
+		const struct view_host *h = box->fewer_hosts.items[i];
+
+		v->hosts.items[h->slot - 1] = NULL;
+	}
+}
+
+static bool
+put_hosts(struct view *v)
+{
+	for (size_t i = 0; i < v->renewal_count; i++)
+		put_hosts_of(v, v->renewals[i].box);
+	for (size_t i = 0; i < v->renewal_count; i++)
+		if (!put_more(v, v->renewals[i].box))
+			return false;
+	return true;
+}
+
+/* --- problems ------------------------------------------------------------- */
+
+static bool
+is_renewed(const struct view *v, const struct resource *r)
+{
+	for (size_t i = 0; r != NULL && i < v->renewal_count; i++)
+		if (v->renewals[i].old == r)
+			return true;
+	return false;
+}
+
+/* Of a service whose box tells it, if it is still so. */
+static bool
+tells_service(const struct view *v, const struct view_problem *problem)
+{
+	for (size_t i = 0; i < v->renewal_count; i++) {
+		const struct renewal *r = &v->renewals[i];
+
+		if (is_about_services(r) &&
+		    resource_key_eq(&any_of(r)->key, &problem->origin.key))
+			return true;
+	}
+	return false;
+}
+
+/* Two boxes may tell the same. */
+static void
+drop_doubles(struct rows *all)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < all->count; i++)
+		if (kept == 0 || compare_problems(&all->items[kept - 1],
+				     &all->items[i]) != 0)
+			all->items[kept++] = all->items[i];
+	all->count = kept;
+}
+
+static void
+add_rows(struct rows *to, const struct rows *some)
+{
+	for (size_t i = 0; i < some->count; i++)
+		rows_add(to, some->items[i]);
+}
+
+/* False: there may be others, which nobody wrote down. */
+static bool
+put_problems(struct view *v, const struct view *base)
+{
+	struct rows all = {0};
+
+	for (size_t i = 0; i < base->problem_count; i++)
+		if (!is_renewed(v, base->problem_owners[i]) &&
+		    !tells_service(v, &base->problems[i]) &&
+		    !tells_own(v, &base->problems[i]))
+			rows_add(&all, &base->problems[i]);
+	for (size_t i = 0; i < v->renewal_count; i++)
+		add_rows(&all, &v->renewals[i].box->problems);
+	if (v->own != NULL)
+		add_rows(&all, &v->own->problems);
+	rows_sort(&all, compare_problems);
+	drop_doubles(&all);
+	v->problems =
+	    mem_new_array(MAX(all.count, (size_t)1), sizeof(*v->problems));
+	v->problem_count = all.count;
+	for (size_t i = 0; i < all.count; i++)
+		v->problems[i] = *(const struct view_problem *)all.items[i];
+	rows_fini(&all);
+	return base->problem_count < PROBLEMS_MAX &&
+	       v->problem_count < PROBLEMS_MAX;
+}
+
+bool
+put_lists(struct patching *p)
+{
+	const struct view *base = p->base;
+	struct view *v = p->b.v;
+
+	if (has_moving(v, &kind_destination_rule) || v->front != NULL)
+		list(&v->clusters, &base->clusters, compare_clusters,
+		    &v->listed_clusters);
+	else
+		v->clusters.count = base->clusters.count; /* no more */
+	if (v->renewal_count == 0)
+		return true;
+	if (!put_hosts(v))
+		return false;
+	if (has_moving(v, &kind_virtual_service) || v->front != NULL)
+		list(&v->hosts, &base->hosts, compare_hosts, &v->listed_hosts);
+	return put_problems(v, base);
+}

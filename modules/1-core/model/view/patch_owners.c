@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * patch_owners — who decides about a host when VirtualServices come or go.
+ *
+ * One that says something else about the hosts that it had keeps them. One that
+ * comes or goes, or has other hosts, may make others decide about each of its
+ * hosts, so all that name one are compiled again, each in its own box. Which
+ * virtual hosts a port has may hang on it too; there is no patch where hosts
+ * are no services, or a port has some that are called elsewhere only, and where
+ * a wildcard or a Sidecar has a word in it.
+ */
+#include "patch.h"
+
+/* --- who decides ---------------------------------------------------------- */
+
+static bool
+is_virtual_service(const struct resource *r)
+{
+	return r != NULL && r->kind == &kind_virtual_service;
+}
+
+static bool
+is_seen(const struct builder *b, const struct resource *r)
+{
+	return !is_for_gateways(r) &&
+	       sight_of(b, r, b->scope->row.ns) != SIGHT_NONE;
+}
+
+struct slice
+host_at(struct builder *b, const struct resource *r, size_t i)
+{
+	return canonical_host(
+	    b, resource_virtual_service(r)->hosts.items[i], r->key.ns);
+}
+
+static bool
+has_host(struct builder *b, const struct resource *r, struct slice host)
+{
+	const struct virtual_service *vs = resource_virtual_service(r);
+
+	for (size_t i = 0; i < vs->hosts.count; i++)
+		if (slice_eq(host_at(b, r, i), host))
+			return true;
+	return false;
+}
+
+static const struct renewal *
+renewal_of(const struct patching *p, const struct resource *old)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].old == old)
+			return &p->items[i];
+	return NULL;
+}
+
+/* As the scope at hand asks them. */
+static bool
+comes_before(
+    const struct builder *b, const struct resource *x, const struct resource *y)
+{
+	enum sight of_x = sight_of(b, x, b->scope->row.ns);
+	enum sight of_y = sight_of(b, y, b->scope->row.ns);
+
+	return of_x != of_y ? of_x < of_y : resource_age_cmp(x, y) < 0;
+}
+
+static void
+insert(const struct builder *b, struct rows *all, const struct resource *r)
+{
+	size_t i = all->count;
+
+	rows_add(all, (void *)(uintptr_t)r);
+	for (; i > 0 && comes_before(b, r, all->items[i - 1]); i--)
+		all->items[i] = all->items[i - 1];
+	all->items[i] = (void *)(uintptr_t)r;
+}
+
+/* Those of the base that stay where they are. */
+static void
+add_old_rulings(struct patching *p, struct slice host, struct rows *out)
+{
+	const struct host_owners *o =
+	    map_get(&p->b.egress->owner_by_host, host);
+
+	for (size_t i = 0; o != NULL && i < o->all.count; i++) {
+		const struct ruling *x = o->all.items[i];
+		const struct renewal *r = renewal_of(p, x->resource);
+
+		if (r == NULL || !r->moves)
+			rows_add(
+			    out, (void *)(uintptr_t)(r != NULL ? r->fresh
+							       : x->resource));
+	}
+}
+
+/* All that name the host, the first to be asked first, in the scope and the
+ * egress at hand. */
+static void
+find_rulings(struct patching *p, struct slice host, struct rows *out)
+{
+	add_old_rulings(p, host, out);
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (r->moves && is_virtual_service(r->fresh) &&
+		    is_seen(&p->b, r->fresh) && has_host(&p->b, r->fresh, host))
+			insert(&p->b, out, r->fresh);
+	}
+}
+
+const struct resource *
+owner_of_port(struct patching *p, struct slice host, uint16_t port)
+{
+	const struct resource *owner = NULL;
+	struct rows all = {0};
+
+	find_rulings(p, host, &all);
+	for (size_t i = 0; owner == NULL && i < all.count; i++)
+		if (has_http_rule(&p->b, all.items[i], port))
+			owner = all.items[i];
+	rows_fini(&all);
+	return owner;
+}
+
+static void
+report_conflicts(struct patching *p, const struct resource *r)
+{
+	const struct virtual_service *vs = resource_virtual_service(r);
+	struct rows all = {0};
+
+	for (size_t i = 0; i < vs->hosts.count; i++) {
+		struct slice host = host_at(&p->b, r, i);
+		size_t at = 0;
+
+		all.count = 0;
+		find_rulings(p, host, &all);
+		while (at < all.count && all.items[at] != r)
+			at++;
+		if (at > 0 && at < all.count)
+			report_conflict(&p->b, r, all.items[0], host);
+	}
+	rows_fini(&all);
+}
+
+void
+report_all_conflicts(struct patching *p, const struct resource *r)
+{
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		struct scope *s = p->base->scopes.items[i];
+
+		p->b.scope = s;
+		for (size_t j = 0; j < s->egresses.count; j++) {
+			p->b.egress = s->egresses.items[j];
+			report_conflicts(p, r);
+		}
+	}
+}
+
+/* --- may it come, or go --------------------------------------------------- */
+
+/* A service of its own: not one of several, nor a part of a wildcard. */
+static struct service_row *
+service_named(struct builder *b, const struct resource *r, size_t i)
+{
+	struct slice host = host_at(b, r, i);
+	struct service_row *s = service_at(b, host);
+	const struct import *in = find_import(b, host);
+
+	if (slice_starts(host, S("*")) || has_wildcard_owner(b, host) ||
+	    s == NULL || s->next != NULL || in == NULL || in->is_ruled ||
+	    in->service != s || s->row.resolution == VIEW_ALIAS)
+		return NULL;
+	for (size_t j = 0; j < s->port_count; j++)
+		if (find_import_port(b, host, s->ports[j].port) == NULL)
+			return NULL;
+	return s;
+}
+
+/* Where one of its hosts is called, all are: else those that are not would be
+ * virtual hosts there because of it. (On port 80 they are because of any.) */
+static bool
+is_called_alike(struct builder *b, const struct resource *r, uint16_t port)
+{
+	size_t count = resource_virtual_service(r)->hosts.count;
+
+	if (!has_http_rule(b, r, port))
+		return true;
+	for (size_t i = 0; i < count; i++)
+		if (find_port(service_named(b, r, i), port) == NULL)
+			return false;
+	return true;
+}
+
+static bool
+is_called_alike_everywhere(struct builder *b, const struct resource *r)
+{
+	size_t count = resource_virtual_service(r)->hosts.count;
+	bool has_proxy =
+	    map_get(&b->scope->routes_by_name, S("http_proxy")) != NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct service_row *s = service_named(b, r, i);
+
+		for (size_t j = 0; s != NULL && j < s->port_count; j++)
+			if ((s->ports[j].port != WEB_PORT || has_proxy) &&
+			    !is_called_alike(b, r, s->ports[j].port))
+				return false;
+		if (s == NULL)
+			return false;
+	}
+	return true;
+}
+
+enum { MOVED_KEY_MAX = HOST_TEXT_MAX + sizeof(void *) };
+
+/* The host in the scope at hand. */
+static struct slice
+moved_key(const struct builder *b, struct slice host, char out[MOVED_KEY_MAX])
+{
+	return slice_join(SLICES(slice_of(&b->scope, sizeof(b->scope)), host),
+	    out, MOVED_KEY_MAX);
+}
+
+bool
+is_moved(const struct patching *p, struct slice host)
+{
+	char text[MOVED_KEY_MAX];
+
+	return map_get(&p->moved, moved_key(&p->b, host, text)) != NULL;
+}
+
+/* Others may decide about its hosts now. */
+static bool
+move_host(struct patching *p, struct slice host)
+{
+	const struct host_owners *o =
+	    map_get(&p->b.egress->owner_by_host, host);
+	char text[MOVED_KEY_MAX];
+
+	(void)map_put(
+	    &p->moved, moved_key(&p->b, host, text), p); /* only the mark */
+	for (size_t i = 0; o != NULL && i < o->all.count; i++)
+		if (!renew_too(
+			p, ((const struct ruling *)o->all.items[i])->resource))
+			return false;
+	return true;
+}
+
+static bool
+move_in_scope(struct patching *p, const struct resource *r)
+{
+	struct builder *b = &p->b;
+	size_t count = resource_virtual_service(r)->hosts.count;
+
+	if (!is_seen(b, r))
+		return true;
+	b->egress = b->scope->egresses.items[0];
+	if (b->scope->egresses.count > 1 || b->egress->spec != NULL)
+		return false; /* a Sidecar says whether it counts */
+	for (size_t i = 0; i < count; i++)
+		if (!move_host(p, host_at(b, r, i)))
+			return false;
+	return is_called_alike_everywhere(b, r);
+}
+
+/* False: more hangs on it than who decides about requests. */
+static bool
+move(struct patching *p, const struct resource *r)
+{
+	bool is_gateway = p->b.in->proxy == VIEW_ROUTER;
+	const struct virtual_service *vs;
+
+	if (r == NULL || (is_for_gateways(r) && !is_gateway))
+		return true;
+	vs = resource_virtual_service(r);
+	if (!is_about_requests(vs))
+		return false;
+	if (is_gateway && vs->gateways.count > 0)
+		return is_for_gateways(r); /* not of both */
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		p->b.scope = p->base->scopes.items[i];
+		if (!move_in_scope(p, r))
+			return false;
+	}
+	return true;
+}
+
+bool
+find_moved(struct patching *p)
+{
+	size_t count = p->count;
+
+	for (size_t i = 0; i < count; i++) {
+		struct renewal *r = &p->items[i];
+		const struct renewal *x = renewal_before(p, r);
+
+		if (!is_virtual_service(r->old) &&
+		    !is_virtual_service(r->fresh))
+			continue;
+		r->moves = x != NULL ? x->moves : !is_alike(p, r);
+		if (r->moves && (!move(p, r->old) || !move(p, r->fresh)))
+			return false;
+	}
+	return true;
+}

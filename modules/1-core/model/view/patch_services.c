@@ -1,0 +1,735 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * patch_services — Services and ServiceEntries that come, go, or say something
+ * else: which they are, and what hangs on them.
+ *
+ *	resource ─► rows of its hosts ─► patch_arrivals.c: clusters, virtual
+ *	                │                hosts ─► patch_front.c: listeners
+ *	                └─► VirtualServices that name one are compiled again
+ *
+ * A host has one service, now and in the base. There is no patch where two
+ * claim one, where it is a wildcard or lies in one that rules are for, where it
+ * stands for another or another for it, where its endpoints are called by their
+ * own addresses, where it leads to this machine, and at gateways; nor where
+ * rules or a named listener are for a host that has a service only now, or on
+ * other ports.
+ */
+#include "kinds/service_entry.h"
+#include "listening.h"
+#include "patch.h"
+
+/* --- which hosts ---------------------------------------------------------- */
+
+bool
+is_about_services(const struct renewal *r)
+{
+	const struct resource_kind *k = kind_of(r);
+
+	return k == &kind_service || k == &kind_service_entry;
+}
+
+static size_t
+count_hosts(const struct resource *r)
+{
+	return r->kind == &kind_service
+		   ? 1
+		   : ((const struct service_entry *)r->spec)->hosts.count;
+}
+
+static struct slice
+service_host(struct builder *b, const struct resource *r, size_t i)
+{
+	const struct service_entry *e = r->spec;
+
+	if (r->kind == &kind_service)
+		return take_join(b, SLICES(r->key.name, S("."), r->key.ns,
+					S(".svc."), b->v->domain));
+	return written_host(b, e->hosts.items[i], r->key.ns);
+}
+
+/* NULL: another one has it already. */
+static struct service_now *
+now_of(struct patching *p, struct slice host, size_t item)
+{
+	struct service_now *now = map_get(&p->services, host);
+
+	if (now != NULL)
+		return now->item == item ? now : NULL;
+	p->b.arena = &p->arena;
+	now = take(&p->b, 1, sizeof(*now));
+	if (now == NULL)
+		return NULL;
+	now->item = item;
+	(void)map_put(&p->services, host, now); /* was not there */
+	return now;
+}
+
+/* What the base has of it; false: a host is not its own. */
+static bool
+add_old(struct patching *p, size_t item)
+{
+	const struct resource *r = p->items[item].old;
+	size_t count = r != NULL ? count_hosts(r) : 0;
+
+	p->b.arena = &p->arena;
+	for (size_t i = 0; i < count; i++) {
+		struct slice host = service_host(&p->b, r, i);
+		struct service_row *s = map_get(&p->b.service_by_host, host);
+		struct service_now *now = now_of(p, host, item);
+
+		if (now == NULL || now->old != NULL || s == NULL ||
+		    s->resource != r || s->next != NULL)
+			return false;
+		now->old = s;
+	}
+	return true;
+}
+
+/* The same of its rows now. */
+static bool
+add_fresh(struct patching *p, size_t item)
+{
+	const struct box *box = p->items[item].box;
+
+	for (size_t i = 0; i < box->services.count; i++) {
+		struct service_row *s = box->services.items[i];
+		struct service_now *now = now_of(p, s->row.host, item);
+
+		if (now == NULL || now->fresh != NULL ||
+		    (now->old == NULL &&
+			map_get(&p->b.service_by_host, s->row.host) != NULL))
+			return false;
+		now->fresh = s;
+	}
+	return true;
+}
+
+static bool
+add_now(struct patching *p, size_t item, bool is_known)
+{
+	struct renewal *r = &p->items[item];
+	const struct renewal *x = renewal_before(p, r);
+
+	if (!is_about_services(r) || (x != NULL) != is_known)
+		return true;
+	p->b.services_now = &p->services;
+	if (!add_old(p, item))
+		return false;
+	r->box = x != NULL ? box_ref(x->box) : make_services(p, item);
+	return add_fresh(p, item);
+}
+
+/* Those that the view before has are there first. */
+static bool
+add_all_now(struct patching *p)
+{
+	size_t count = p->count;
+
+	for (int known = 1; known >= 0; known--)
+		for (size_t i = 0; i < count; i++)
+			if (!add_now(p, i, known == 1))
+				return false;
+	return true;
+}
+
+/* --- is it ordinary ------------------------------------------------------- */
+
+static bool
+is_whole(const struct scope *s)
+{
+	const struct egress *e = s->egresses.items[0];
+
+	return s->egresses.count == 1 && e->spec == NULL && s->sidecar == NULL;
+}
+
+/* Nothing but services and rules says who calls whom. */
+static bool
+is_plain(const struct patching *p)
+{
+	const struct builder *b = &p->b;
+
+	for (size_t i = 0; i < p->base->scopes.count; i++)
+		if (!is_whole(p->base->scopes.items[i]))
+			return false;
+	return b->in->proxy != VIEW_ROUTER && b->networks.count == 0 &&
+	       b->mesh->proxy_http_port == 0;
+}
+
+static bool
+is_ordinary_row(const struct builder *b, const struct service_row *s)
+{
+	if (s == NULL)
+		return true;
+	if (is_entry(s) && ((const struct service_entry *)s->resource->spec)
+				   ->workload_selector != NULL)
+		return false;
+	return s->row.resolution != VIEW_ALIAS &&
+	       (s->row.resolution != VIEW_ORIGINAL || has_no_endpoints(b, s));
+}
+
+/* Others stand for it, or a rule for more than it holds. */
+static bool
+is_entangled(struct patching *p, struct slice host)
+{
+	struct builder *b = &p->b;
+
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		b->scope = p->base->scopes.items[i];
+		b->egress = b->scope->egresses.items[0];
+		if (aliases_of(b, host) != NULL || has_wildcard_owner(b, host))
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_same_ports(const struct service_row *a, const struct service_row *b)
+{
+	if (a->port_count != b->port_count)
+		return false;
+	for (size_t i = 0; i < a->port_count; i++)
+		if (a->ports[i].port != b->ports[i].port ||
+		    is_bytes(a->ports[i].protocol) !=
+			is_bytes(b->ports[i].protocol))
+			return false;
+	return true;
+}
+
+static bool
+is_seen_alike(struct patching *p, const struct service_row *a,
+    const struct service_row *b)
+{
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		p->b.scope = p->base->scopes.items[i];
+		if (is_seen_service(&p->b, a) != is_seen_service(&p->b, b))
+			return false;
+	}
+	return true;
+}
+
+/* Two labels that stood for one of both would stand for the other. */
+static bool
+is_ambiguous_host(const struct builder *b, struct slice host)
+{
+	char text[HOST_TEXT_MAX];
+	struct slice full;
+
+	if (map_get(&b->two_labels, host) != NULL)
+		return true;
+	if (!host_may_be_outside(host))
+		return false;
+	full = host_spell(host, S(""), b->v->domain, text);
+	return map_get(&b->service_by_host, full) != NULL ||
+	       service_at(b, full) != NULL;
+}
+
+/* Who knows the host finds it as before. */
+static bool
+is_there_as_before(struct patching *p, const struct service_now *now)
+{
+	return now->old != NULL && now->fresh != NULL &&
+	       has_same_ports(now->old, now->fresh) &&
+	       is_seen_alike(p, now->old, now->fresh);
+}
+
+/* May a destination lead to it where it is not seen? */
+static bool
+is_hidden_at_home(struct patching *p, const struct service_row *s)
+{
+	for (size_t i = 0; s != NULL && i < p->base->scopes.count; i++) {
+		p->b.scope = p->base->scopes.items[i];
+		if (slice_eq(s->row.ns, p->b.scope->row.ns) &&
+		    !is_seen_service(&p->b, s))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_spelled(
+    struct builder *b, struct slice written, struct slice ns, struct slice host)
+{
+	struct host_spellings s;
+	size_t n = host_spellings(written, ns, b->v->domain, &s);
+
+	for (size_t i = 0; i < n; i++)
+		if (slice_eq(s.names[i], host))
+			return true;
+	return false;
+}
+
+/* The machine's own place is the first scope. */
+bool
+is_named_listener_for(struct patching *p, struct slice host)
+{
+	const struct view_input *in = p->in;
+	const struct scope *own = p->base->scopes.items[0];
+
+	for (size_t i = 0; i < in->upstream_count; i++) {
+		const struct view_upstream_input *u = &in->upstreams[i];
+
+		if (is_spelled(&p->b, u->host,
+			u->ns.len > 0 ? u->ns : own->row.ns, host))
+			return true;
+	}
+	return false;
+}
+
+/* --- who names it --------------------------------------------------------- */
+
+static void
+add_named(struct patching *p, struct rows *out, struct slice written,
+    const struct resource *by)
+{
+	struct host_spellings s;
+	size_t n = host_spellings(written, by->key.ns, p->b.v->domain, &s);
+
+	for (size_t i = 0; i < n; i++) {
+		struct slice *copy = take(&p->b, 1, sizeof(*copy));
+
+		if (copy == NULL)
+			return;
+		*copy = take_copy(&p->b, s.names[i]);
+		rows_add(out, copy);
+	}
+}
+
+static void
+add_destination(struct patching *p, struct rows *out,
+    const struct destination_spec *d, const struct resource *by)
+{
+	if (d != NULL)
+		add_named(p, out, d->host, by);
+}
+
+static void
+add_all_named(struct patching *p, size_t item, const struct resource *r)
+{
+	struct named *n = &p->named[item];
+	const struct virtual_service *vs;
+
+	if (r == NULL)
+		return;
+	vs = resource_virtual_service(r);
+	for (size_t i = 0; i < vs->hosts.count; i++)
+		add_named(p, &n->hosts, vs->hosts.items[i], r);
+	for (size_t i = 0; i < vs->http.count; i++) {
+		const struct http_route *h = &vs->http.items[i];
+
+		for (size_t j = 0; j < h->route.count; j++)
+			add_destination(
+			    p, &n->led_to, h->route.items[j].destination, r);
+		for (size_t j = 0; j < h->mirrors.count; j++)
+			add_destination(
+			    p, &n->led_to, h->mirrors.items[j].destination, r);
+		add_destination(p, &n->led_to, h->mirror, r);
+	}
+}
+
+static bool
+is_rule(const struct resource *r)
+{
+	return r != NULL && r->kind == &kind_virtual_service;
+}
+
+static void
+list_named(struct patching *p)
+{
+	p->b.arena = &p->arena;
+	for (size_t i = 0; i < p->count; i++) {
+		struct named *n = &p->named[i];
+		const struct renewal *r = &p->items[i];
+
+		n->hosts.count = n->led_to.count = 0;
+		if (!is_rule(any_of(r)))
+			continue;
+		add_all_named(p, i, r->old);
+		if (r->fresh != r->old)
+			add_all_named(p, i, r->fresh);
+	}
+}
+
+static bool
+is_among(const struct rows *hosts, struct slice host)
+{
+	for (size_t i = 0; i < hosts->count; i++)
+		if (slice_eq(*(const struct slice *)hosts->items[i], host))
+			return true;
+	return false;
+}
+
+static bool
+names(const struct named *n, struct slice host)
+{
+	return is_among(&n->hosts, host) || is_among(&n->led_to, host);
+}
+
+/* What rules say of it is compiled again: those of the base. */
+static bool
+renew_rules_for(struct patching *p, struct slice host, bool *is_ruled)
+{
+	const struct rows *led = map_get(&p->b.led_to, host);
+
+	for (size_t i = 0; led != NULL && i < led->count; i++)
+		if (!renew_too(p, led->items[i]))
+			return false;
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		const struct scope *s = p->base->scopes.items[i];
+		const struct egress *e = s->egresses.items[0];
+		const struct host_owners *o = map_get(&e->owner_by_host, host);
+
+		*is_ruled = *is_ruled || o != NULL;
+		for (size_t j = 0; o != NULL && j < o->all.count; j++)
+			if (!renew_too(
+				p, ((const struct ruling *)o->all.items[j])
+				       ->resource))
+				return false;
+	}
+	return true;
+}
+
+/* That there is no such service is told of them, or would be. */
+static bool
+renew_policies_for(struct patching *p, struct slice host)
+{
+	const struct service_row *s = map_get(&p->b.service_by_host, host);
+	const struct view *base = p->base;
+
+	p->b.arena = &p->arena;
+	for (const struct named_by *n = s != NULL ? s->policies : NULL;
+	     n != NULL; n = n->next)
+		if (!renew_too(p, n->by))
+			return false;
+	for (size_t i = 0; i < base->problem_count; i++) {
+		const struct resource *r = base->problem_owners[i];
+
+		if (s == NULL && r != NULL &&
+		    r->kind == &kind_destination_rule &&
+		    slice_eq(host_of_rule(&p->b, r), host) && !renew_too(p, r))
+			return false;
+	}
+	return true;
+}
+
+/* By rules that are others than in the base. */
+static bool
+is_ruled_now(const struct patching *p, struct slice host)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (is_among(&p->named[i].hosts, host))
+			return true;
+	return false;
+}
+
+static bool
+is_led_to(const struct patching *p, struct slice host)
+{
+	if (map_get(&p->b.led_to, host) != NULL)
+		return true;
+	for (size_t i = 0; i < p->count; i++)
+		if (is_among(&p->named[i].led_to, host))
+			return true;
+	return false;
+}
+
+/* --- the checks ----------------------------------------------------------- */
+
+/* False: more than its own rows hangs on it. */
+static bool
+is_ordinary(
+    struct patching *p, const struct service_now *now, struct slice host)
+{
+	struct builder *b = &p->b;
+	bool ruled = is_ruled_now(p, host);
+
+	if (slice_starts(host, S("*")) || is_entangled(p, host) ||
+	    !is_ordinary_row(b, now->old) || !is_ordinary_row(b, now->fresh) ||
+	    (now->old != NULL && now->old->leads_here))
+		return false;
+	if ((now->old == NULL || now->fresh == NULL) &&
+	    (is_ambiguous_host(b, host) ||
+		map_get(&b->overridden, host) != NULL ||
+		!renew_policies_for(p, host)))
+		return false;
+	if (!renew_rules_for(p, host, &ruled))
+		return false;
+	if ((ruled || is_led_to(p, host)) &&
+	    (is_hidden_at_home(p, now->old) ||
+		is_hidden_at_home(p, now->fresh)))
+		return false;
+	return (!ruled && !is_named_listener_for(p, host)) ||
+	       is_there_as_before(p, now);
+}
+
+static bool
+are_ordinary(struct patching *p)
+{
+	struct slice host;
+	void *now;
+
+	for (size_t i = 0; map_next(&p->services, &i, &host, &now);)
+		if (!is_ordinary(p, now, host))
+			return false;
+	return true;
+}
+
+/* What was another service in the view before, or is now and was not then. */
+static void
+note_changed(struct patching *p, const struct resource *r)
+{
+	size_t count = r != NULL ? count_hosts(r) : 0;
+
+	p->b.arena = &p->arena;
+	for (size_t i = 0; i < count; i++) {
+		struct slice *host = take(&p->b, 1, sizeof(*host));
+
+		if (host == NULL)
+			return;
+		*host = service_host(&p->b, r, i);
+		rows_add(&p->changed, host);
+	}
+}
+
+static void
+find_changed(struct patching *p)
+{
+	const struct view *before = p->before;
+
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (is_about_services(r) && renewal_before(p, r) == NULL) {
+			note_changed(p, r->old);
+			note_changed(p, r->fresh);
+			p->anew[i] = true;
+		}
+	}
+	for (size_t i = 0; i < before->renewal_count; i++) {
+		const struct renewal *r = &before->renewals[i];
+
+		if (is_about_services(r) && !is_still_there(p, r)) {
+			note_changed(p, r->old);
+			note_changed(p, r->fresh);
+		}
+	}
+}
+
+bool
+find_services(struct patching *p)
+{
+	if (!add_all_now(p))
+		return false;
+	find_changed(p);
+	if (p->services.count == 0)
+		return !p->b.full;
+	if (!is_plain(p))
+		return false;
+	list_named(p);
+	return are_ordinary(p) && !p->b.full && !p->b.more_follows;
+}
+
+/* --- what is made anew ---------------------------------------------------- */
+
+bool
+names_changed(const struct patching *p, struct slice pattern)
+{
+	for (size_t i = 0; i < p->changed.count; i++) {
+		const struct slice *host = p->changed.items[i];
+
+		if (slice_starts(pattern, S("*"))
+			? slice_ends(*host, slice_sub(pattern, 1, pattern.len))
+			: slice_eq(*host, pattern))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_rule_for(struct slice pattern, struct slice host)
+{
+	return slice_starts(pattern, S("*"))
+		   ? slice_ends(host, slice_sub(pattern, 1, pattern.len))
+		   : slice_eq(pattern, host);
+}
+
+/* Does any other DestinationRule, or WorkloadEntry, than before say something
+ * of it? */
+static bool
+is_touched_by(
+    struct patching *p, const struct resource *r, const struct service_row *s)
+{
+	if (r == NULL)
+		return false;
+	p->b.arena = &p->arena;
+	if (r->kind == &kind_destination_rule)
+		return is_rule_for(host_of_rule(&p->b, r), s->row.host);
+	if (r->kind == &kind_workload_entry)
+		return selects_workload(s, workload_new(&p->b, r));
+	if (r->kind == &kind_virtual_service) {
+		const struct virtual_service *vs = resource_virtual_service(r);
+
+		for (size_t i = 0; i < vs->hosts.count; i++)
+			if (is_spelled(&p->b, vs->hosts.items[i], r->key.ns,
+				s->row.host))
+				return true;
+	}
+	return false;
+}
+
+static bool
+is_touched(struct patching *p, const struct service_row *s)
+{
+	const struct view *before = p->before;
+
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (renewal_before(p, r) == NULL &&
+		    (is_touched_by(p, r->old, s) ||
+			is_touched_by(p, r->fresh, s)))
+			return true;
+	}
+	for (size_t i = 0; i < before->renewal_count; i++) {
+		const struct renewal *r = &before->renewals[i];
+
+		if (!is_still_there(p, r) && (is_touched_by(p, r->old, s) ||
+						 is_touched_by(p, r->fresh, s)))
+			return true;
+	}
+	return false;
+}
+
+uint64_t
+names_of_box(const struct view_input *in, const struct box *box)
+{
+	uint64_t h = 1;
+
+	for (size_t i = 0; i < box->services.count; i++)
+		h = h * 31 + names_version(in, box->services.items[i]);
+	return h;
+}
+
+static bool
+has_touched(struct patching *p, const struct box *box)
+{
+	if (box->names_version != names_of_box(p->in, box))
+		return true;
+	for (size_t i = 0; i < box->services.count; i++)
+		if (is_touched(p, box->services.items[i]))
+			return true;
+	return false;
+}
+
+/* A rule that leads to what is made anew, or did. */
+static bool
+leads_to_anew(const struct patching *p, size_t item)
+{
+	struct slice host;
+	void *value;
+
+	for (size_t i = 0; i < p->changed.count; i++)
+		if (names(&p->named[item],
+			*(const struct slice *)p->changed.items[i]))
+			return true;
+	for (size_t i = 0; map_next(&p->services, &i, &host, &value);)
+		if (p->anew[((const struct service_now *)value)->item] &&
+		    names(&p->named[item], host))
+			return true;
+	return false;
+}
+
+/* A service about whose requests such a rule may decide. */
+static bool
+is_ruled_anew(const struct patching *p, size_t item)
+{
+	const struct box *box = p->items[item].box;
+
+	for (size_t i = 0; i < box->services.count; i++) {
+		const struct service_row *s = box->services.items[i];
+
+		for (size_t j = 0; j < p->count; j++)
+			if (p->anew[j] && is_rule(any_of(&p->items[j])) &&
+			    is_among(&p->named[j].hosts, s->row.host))
+				return true;
+	}
+	return false;
+}
+
+static bool
+spread(struct patching *p)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (p->anew[i])
+			continue;
+		if (is_rule(any_of(r)))
+			p->anew[i] = p->rules_anew ||
+				     renewal_before(p, r) == NULL ||
+				     leads_to_anew(p, i);
+		else if (is_about_services(r))
+			p->anew[i] = is_ruled_anew(p, i);
+		any = any || p->anew[i];
+	}
+	return any;
+}
+
+/* Rows of what only seemed to be as before. */
+static bool
+make_again(struct patching *p, size_t item)
+{
+	struct renewal *r = &p->items[item];
+	struct slice host;
+	void *value;
+
+	if (renewal_before(p, r) == NULL)
+		return true; /* they are new */
+	box_unref(&r->box);
+	for (size_t i = 0; map_next(&p->services, &i, &host, &value);) {
+		struct service_now *now = value;
+
+		if (now->item == item)
+			now->fresh = NULL;
+	}
+	r->box = make_services(p, item);
+	return add_fresh(p, item);
+}
+
+bool
+decide_services(struct patching *p)
+{
+	if (p->services.count + p->changed.count == 0)
+		return true;
+	list_named(p); /* more of them may be others by now */
+	for (size_t i = 0; i < p->count; i++)
+		if (is_about_services(&p->items[i]) && !p->anew[i])
+			p->anew[i] = has_touched(p, p->items[i].box);
+	while (spread(p))
+		;
+	for (size_t i = 0; i < p->count; i++)
+		if (is_about_services(&p->items[i]) && p->anew[i] &&
+		    !make_again(p, i))
+			return false;
+	return !p->b.full && !p->b.more_follows;
+}
+
+bool
+is_changed_service(const struct builder *b, const struct service_row *s)
+{
+	return service_now_of(b, s->row.host) != NULL;
+}
+
+void
+forget_services(struct patching *p)
+{
+	for (size_t i = 0; i < RENEWALS_MAX; i++) {
+		rows_fini(&p->named[i].hosts);
+		rows_fini(&p->named[i].led_to);
+	}
+	for (size_t i = 0; i < p->count; i++)
+		box_unref(&p->items[i].box);
+	rows_fini(&p->changed);
+	map_fini(&p->services, NULL);
+}

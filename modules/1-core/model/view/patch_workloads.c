@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * patch_workloads — services that choose WorkloadEntries which come, go or say
+ * something else.
+ *
+ * They are endpoints and nothing more: the clusters of services whose selector
+ * fits are made anew. Where one is at this machine, ports are made of it.
+ */
+#include "kinds/workload.h"
+#include "patch.h"
+
+static bool
+is_here(const struct view *base, const struct resource *r)
+{
+	const struct workload_entry *w = r->spec;
+	struct addr a;
+
+	return addr_parse_ip(w->address, &a) == OK &&
+	       view_is_announced(base, &a);
+}
+
+bool
+is_patched_workload(const struct view *base, const struct resource *r)
+{
+	return !is_here(base, r) && base->made_by->networks.count == 0;
+}
+
+static bool
+is_workload(const struct renewal *r)
+{
+	return kind_of(r) == &kind_workload_entry;
+}
+
+void
+list_workloads(struct patching *p)
+{
+	struct builder *b = &p->b;
+
+	b->gone_workloads = b->come_workloads = (struct rows){0};
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+		struct workload *w;
+
+		if (!is_workload(r))
+			continue;
+		if (r->old != NULL)
+			rows_add(&b->gone_workloads, (void *)(uintptr_t)r->old);
+		w = r->fresh != NULL ? workload_new(b, r->fresh) : NULL;
+		if (w != NULL)
+			rows_add(&b->come_workloads, w);
+	}
+}
+
+/* All services that choose it. */
+static void
+mark_all(struct patching *p, const struct resource *r, bool *due)
+{
+	const struct workload *w = r != NULL ? workload_new(&p->b, r) : NULL;
+
+	for (size_t i = 0; w != NULL && i < p->b.services.count; i++) {
+		const struct service_row *s = p->b.services.items[i];
+
+		if (!is_changed_service(&p->b, s) && selects_workload(s, w))
+			due[s->serving - 1] = true;
+	}
+}
+
+static void
+mark(struct patching *p, const struct renewal *r, bool *due)
+{
+	if (!is_workload(r))
+		return;
+	mark_all(p, r->old, due);
+	mark_all(p, r->fresh, due);
+}
+
+void
+mark_selecting(struct patching *p, bool *due)
+{
+	const struct view *before = p->before;
+
+	p->b.arena = &p->arena;
+	for (size_t i = 0; i < p->count; i++)
+		if (renewal_before(p, &p->items[i]) == NULL)
+			mark(p, &p->items[i], due);
+	for (size_t i = 0; i < before->renewal_count; i++)
+		if (!is_still_there(p, &before->renewals[i]))
+			mark(p, &before->renewals[i], due);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kernel — the helper's talk with the kernel: the table, and two routes.
+ *
+ * Blocks, as whatever the helper does; the kernel answers at once.
+ */
+#ifndef MESHD_CAPTURE_KERNEL_H
+#define MESHD_CAPTURE_KERNEL_H
+
+#include "capture.h"
+
+struct kernel {
+	int nft; /* the table is this socket's, and goes with it */
+	int route;
+	uint32_t seq;
+	struct capture_rule *rules;
+};
+
+/* Routes that are left of one before us go. */
+MUST_USE enum err kernel_open(struct kernel *k, struct fault *why);
+
+/* The table stays if it was loaded to stay; routes of ours go. */
+void kernel_close(struct kernel *k);
+
+/* What is there is replaced, or stays as it was. */
+MUST_USE enum err kernel_load(
+    struct kernel *k, const struct capture_wish *w, struct fault *why);
+
+/* No table and no route is left. */
+MUST_USE enum err kernel_unload(struct kernel *k, struct fault *why);
+
+/* Returns how many; *out_loaded: whether there is a table at all. */
+MUST_USE enum err kernel_read(struct kernel *k,
+    struct capture_count out[CAPTURE_RULES_MAX], size_t *out_count,
+    bool *out_loaded, struct fault *why);
+
+#endif

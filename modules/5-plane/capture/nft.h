@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nft — rules as messages to the kernel's nf_tables, and its answers. Pure.
+ */
+#ifndef MESHD_CAPTURE_NFT_H
+#define MESHD_CAPTURE_NFT_H
+
+#include "capture.h"
+#include "netlink.h"
+
+#define NFT_TABLE "meshd"
+
+enum { NFT_BATCH_BYTES = 512 << 10 };
+
+/* What a batch does; sequence numbers go up by one a message from `seq`. */
+struct nft_batch {
+	const struct capture_rule *rules;
+	size_t count;
+	bool replaces; /* a table that is there, goes first */
+	bool loads;    /* the new one comes */
+	bool closed;   /* it stays when we end */
+	uint32_t seq;
+};
+
+/* The whole transaction; `out` is empty before. ERR_LIMIT. */
+MUST_USE enum err nft_batch_write(const struct nft_batch *b, struct buf *out);
+
+/* The rule that a message of that number is about; NULL: none. */
+const struct capture_rule *nft_batch_rule(
+    const struct nft_batch *b, uint32_t seq);
+
+/* Questions: is the table there; which rules has it. */
+MUST_USE enum err nft_ask_table(uint32_t seq, struct buf *out);
+MUST_USE enum err nft_ask_rules(uint32_t seq, struct buf *out);
+
+/* The body of an answer to the latter. ERR_PARSE; ERR_NOT_FOUND: it is no rule
+ * of a chain of ours. */
+MUST_USE enum err nft_rule_read(struct slice body, struct capture_count *out);
+
+/* Is it an answer with a rule? */
+bool nft_is_rule(uint16_t type);
+
+#endif

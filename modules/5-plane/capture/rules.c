@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules — what a wish becomes, each rule with its meaning in words. Pure.
+ *
+ *	output: own traffic, servers, exceptions pass ─► whose is it? ─► take
+ *	take:   name servers, networks ─► the proxy
+ *	input:  sshd, our own ports pass; ports ─► the proxy
+ *
+ * Only the first packet of a connection is asked: the rest of it follows, and
+ * what stood before is not touched. That is why DHCP and everything else that
+ * is no TCP, and no question to a name server, never meets a rule.
+ */
+#include "capture.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+struct making {
+	const struct capture_wish *w;
+	struct capture_rule *out;
+	size_t count;
+};
+
+const char *
+capture_chain_name(enum capture_chain c)
+{
+	static const char *const names[CAPTURE_CHAINS] = {
+	    [CAPTURE_CHAIN_OUT] = "output",
+	    [CAPTURE_CHAIN_TAKE] = "take",
+	    [CAPTURE_CHAIN_IN] = "input"};
+
+	CHECK((unsigned)c < CAPTURE_CHAINS);
+	return names[c];
+}
+
+/* --- the wish ------------------------------------------------------------- */
+
+enum err
+capture_ports_parse(
+    struct slice text, struct capture_ports *out, struct fault *why)
+{
+	struct slice rest = text;
+	struct slice first = slice_split(&rest, '-');
+	struct capture_ports p;
+
+	if (addr_parse_port(first, &p.first) != OK)
+		return fault_set(why, ERR_PARSE,
+		    "\"%.*s\" is neither a port nor a range of ports, as in "
+		    "8000-8099",
+		    SLICE_ARG(text));
+	p.last = p.first;
+	if (first.len != text.len &&
+	    (addr_parse_port(rest, &p.last) != OK || p.last < p.first))
+		return fault_set(why, ERR_PARSE,
+		    "\"%.*s\" is no range of ports, as 8000-8099 is",
+		    SLICE_ARG(text));
+	*out = p;
+	return OK;
+}
+
+static bool
+are_ports(const struct capture_ports *p, uint32_t count)
+{
+	if (count > CAPTURE_LIST_MAX)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (p[i].first == 0 || p[i].last < p[i].first)
+			return false;
+	return true;
+}
+
+static bool
+is_cidr(const struct cidr *c)
+{
+	return (c->base.family == ADDR_V4 && c->bits <= 32) ||
+	       (c->base.family == ADDR_V6 && c->bits <= 128);
+}
+
+static bool
+are_cidrs(const struct cidr *c, uint32_t count)
+{
+	if (count > CAPTURE_LIST_MAX)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (!is_cidr(&c[i]))
+			return false;
+	return true;
+}
+
+static bool
+are_cgroups(const struct capture_cgroup *g, uint32_t count)
+{
+	if (count > CAPTURE_LIST_MAX)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (memchr(g[i].path, 0, sizeof(g[i].path)) == NULL)
+			return false;
+	return true;
+}
+
+static bool
+are_servers(const struct addr *a, uint32_t count)
+{
+	if (count > CAPTURE_LIST_MAX)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (a[i].family != ADDR_V4 && a[i].family != ADDR_V6)
+			return false;
+	return true;
+}
+
+static bool
+is_whole(const struct capture_wish *w)
+{
+	return are_cidrs(w->out, w->out_count) &&
+	       are_cidrs(w->except, w->except_count) &&
+	       are_ports(w->in, w->in_count) &&
+	       are_ports(w->except_ports, w->except_port_count) &&
+	       are_ports(w->sshd, w->sshd_count) &&
+	       are_cgroups(w->cgroups, w->cgroup_count) &&
+	       are_servers(w->servers, w->server_count) &&
+	       w->uid_count <= CAPTURE_LIST_MAX &&
+	       w->gid_count <= CAPTURE_LIST_MAX;
+}
+
+enum err
+capture_wish_check(const struct capture_wish *w, struct fault *why)
+{
+	if (!is_whole(w))
+		return fault_set(why, ERR_INVALID,
+		    "a list of the wish is longer than %d, or holds what is "
+		    "none of its kind",
+		    CAPTURE_LIST_MAX);
+	if (w->out_count == 0 && w->in_count == 0 && !(w->how & CAPTURE_DNS))
+		return fault_set(why, ERR_INVALID,
+		    "nothing is to be captured: say --out, --in or --dns");
+	if (w->mark == 0 && w->uid == 0)
+		return fault_set(why, ERR_UNSUPPORTED,
+		    "the agent's own connections could not be told from "
+		    "others: it runs as root, and may not mark them "
+		    "(CAP_NET_RAW, Linux 5.17); run it as a user of its own");
+	if ((w->how & CAPTURE_DNS) && w->uid == 0)
+		return fault_set(why, ERR_UNSUPPORTED,
+		    "--dns takes an agent that runs as a user of its own: of "
+		    "root's its own questions could not be told from others");
+	return OK;
+}
+
+/* --- rules ---------------------------------------------------------------- */
+
+static struct capture_rule *
+add(struct making *m, enum capture_chain chain, uint32_t tests,
+    enum capture_verdict verdict)
+{
+	struct capture_rule *r = &m->out[m->count++];
+
+	CHECK(m->count <= CAPTURE_RULES_MAX);
+	*r = (struct capture_rule){
+	    .chain = chain, .tests = tests, .verdict = verdict};
+	return r;
+}
+
+static PRINTF_LIKE(2, 3) void say(struct capture_rule *r, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)vsnprintf(r->text, sizeof(r->text), fmt, args);
+	va_end(args);
+}
+
+/* "80", "8000-8099" */
+static const char *
+ports_text(const struct capture_ports *p, char out[SLICE_U64_MAX])
+{
+	(void)snprintf(out, SLICE_U64_MAX, p->first == p->last ? "%u" : "%u-%u",
+	    (unsigned)p->first, (unsigned)p->last);
+	return out;
+}
+
+static void
+spare_ports(struct making *m, enum capture_chain chain,
+    const struct capture_ports *p, const char *words)
+{
+	struct capture_rule *r =
+	    add(m, chain, CAPTURE_IS_TCP | CAPTURE_IS_TO_PORT, CAPTURE_PASSES);
+	char text[SLICE_U64_MAX];
+
+	r->ports = *p;
+	say(r, "port %s passes: %s", ports_text(p, text), words);
+}
+
+static void
+spare_cidr(struct making *m, const struct cidr *c, const char *words)
+{
+	struct capture_rule *r =
+	    add(m, CAPTURE_CHAIN_OUT, CAPTURE_IS_TO, CAPTURE_PASSES);
+	char text[ADDR_TEXT_MAX];
+
+	r->to = *c;
+	say(r, "calls to %s pass: %s", cidr_format(c, text), words);
+}
+
+static void
+spare_servers(struct making *m)
+{
+	for (uint32_t i = 0; i < m->w->server_count; i++) {
+		const struct addr *a = &m->w->servers[i];
+		struct cidr c;
+
+		cidr_around(a, a->family == ADDR_V4 ? 32 : 128, &c);
+		spare_cidr(m, &c, "a server of the mesh");
+	}
+}
+
+/* What it sends is never captured, or it would come back to it for ever. */
+static void
+spare_own(struct making *m)
+{
+	struct capture_rule *r;
+
+	if (m->w->mark != 0) {
+		r = add(
+		    m, CAPTURE_CHAIN_OUT, CAPTURE_IS_MARKED, CAPTURE_PASSES);
+		r->number = m->w->mark;
+		say(r, "what bears the mark 0x%x passes: the agent's own",
+		    (unsigned)m->w->mark);
+	}
+	if (m->w->uid != 0) {
+		r = add(m, CAPTURE_CHAIN_OUT, CAPTURE_IS_UID, CAPTURE_PASSES);
+		r->number = m->w->uid;
+		say(r, "what user %u sends passes: the agent itself",
+		    (unsigned)m->w->uid);
+	}
+}
+
+static void
+spare(struct making *m)
+{
+	const struct capture_wish *w = m->w;
+
+	spare_own(m);
+	spare_servers(m);
+	for (uint32_t i = 0; i < w->except_count; i++)
+		spare_cidr(m, &w->except[i], "excluded");
+	for (uint32_t i = 0; i < w->except_port_count; i++)
+		spare_ports(
+		    m, CAPTURE_CHAIN_OUT, &w->except_ports[i], "excluded");
+}
+
+/* --- who is asked --------------------------------------------------------- */
+
+static uint32_t
+levels_of(const char *path)
+{
+	uint32_t n = 1;
+
+	for (const char *c = path; *c != '\0'; c++)
+		n += *c == '/';
+	return n;
+}
+
+static void
+ask_ids(struct making *m, const uint32_t *ids, uint32_t count,
+    enum capture_test test, const char *what)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct capture_rule *r =
+		    add(m, CAPTURE_CHAIN_OUT, test, CAPTURE_IS_ASKED);
+
+		r->number = ids[i];
+		say(r, "calls of %s %u are looked at", what, (unsigned)ids[i]);
+	}
+}
+
+static void
+ask_cgroups(struct making *m)
+{
+	for (uint32_t i = 0; i < m->w->cgroup_count; i++) {
+		const struct capture_cgroup *g = &m->w->cgroups[i];
+		struct capture_rule *r = add(
+		    m, CAPTURE_CHAIN_OUT, CAPTURE_IS_CGROUP, CAPTURE_IS_ASKED);
+
+		r->number = g->id;
+		r->level = levels_of(g->path);
+		say(r, "calls of cgroup %.80s are looked at", g->path);
+	}
+}
+
+static void
+ask(struct making *m)
+{
+	const struct capture_wish *w = m->w;
+	struct capture_rule *r;
+
+	ask_ids(m, w->uids, w->uid_count, CAPTURE_IS_UID, "user");
+	ask_ids(m, w->gids, w->gid_count, CAPTURE_IS_GID, "group");
+	ask_cgroups(m);
+	if (w->uid_count + w->gid_count + w->cgroup_count > 0)
+		return;
+	r = add(m, CAPTURE_CHAIN_OUT, 0, CAPTURE_IS_ASKED);
+	say(r, "everybody's calls are looked at");
+}
+
+/* --- what is taken -------------------------------------------------------- */
+
+static void
+take_dns(struct making *m, enum capture_test how, const char *words)
+{
+	struct capture_rule *r = add(m, CAPTURE_CHAIN_TAKE,
+	    (uint32_t)how | CAPTURE_IS_TO_PORT, CAPTURE_IS_TAKEN);
+
+	r->ports = (struct capture_ports){53, 53};
+	r->port = CAPTURE_DNS_PORT;
+	say(r, "questions to name servers by %s come to port %d", words,
+	    CAPTURE_DNS_PORT);
+}
+
+static void
+take_out(struct making *m)
+{
+	const struct capture_wish *w = m->w;
+	char text[ADDR_TEXT_MAX];
+	struct capture_rule *r;
+
+	if (w->how & CAPTURE_DNS) {
+		take_dns(m, CAPTURE_IS_UDP, "UDP");
+		take_dns(m, CAPTURE_IS_TCP, "TCP");
+	}
+	if (!(w->how & CAPTURE_LOOPBACK)) {
+		r = add(m, CAPTURE_CHAIN_TAKE, CAPTURE_IS_HERE, CAPTURE_PASSES);
+		say(r, "calls to the machine itself pass");
+	}
+	for (uint32_t i = 0; i < w->out_count; i++) {
+		r = add(m, CAPTURE_CHAIN_TAKE, CAPTURE_IS_TCP | CAPTURE_IS_TO,
+		    CAPTURE_IS_TAKEN);
+		r->to = w->out[i];
+		r->port = CAPTURE_OUT_PORT;
+		say(r, "connections to %s come to the proxy, port %d",
+		    cidr_format(&w->out[i], text), CAPTURE_OUT_PORT);
+	}
+}
+
+/* A call to a port of ours must not become a call to another one of ours. */
+static void
+spare_in(struct making *m)
+{
+	static const struct capture_ports own[] = {
+	    {15000, 15053}, {15080, 15080}, {15443, 15443}, {15946, 15946}};
+
+	for (uint32_t i = 0; i < m->w->sshd_count; i++)
+		spare_ports(m, CAPTURE_CHAIN_IN, &m->w->sshd[i], "sshd's");
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		spare_ports(m, CAPTURE_CHAIN_IN, &own[i], "the mesh's own");
+}
+
+static void
+take_in(struct making *m)
+{
+	const struct capture_wish *w = m->w;
+
+	if (w->in_count > 0)
+		spare_in(m);
+	for (uint32_t i = 0; i < w->in_count; i++) {
+		struct capture_rule *r = add(m, CAPTURE_CHAIN_IN,
+		    CAPTURE_IS_TCP | CAPTURE_IS_TO_PORT, CAPTURE_IS_TAKEN);
+		char text[SLICE_U64_MAX];
+
+		r->ports = w->in[i];
+		r->port = CAPTURE_IN_PORT;
+		say(r,
+		    "connections from elsewhere to port %s come to the proxy, "
+		    "port %d",
+		    ports_text(&w->in[i], text), CAPTURE_IN_PORT);
+	}
+}
+
+size_t
+capture_rules(
+    const struct capture_wish *w, struct capture_rule out[CAPTURE_RULES_MAX])
+{
+	struct making m = {.w = w, .out = out};
+
+	if (w->out_count > 0 || (w->how & CAPTURE_DNS)) {
+		spare(&m);
+		ask(&m);
+		take_out(&m);
+	}
+	take_in(&m);
+	return m.count;
+}

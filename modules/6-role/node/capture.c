@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * capture — what is captured on this machine: changed, tried, kept, restored.
+ *
+ *	OFF --on--> OPENING --listens, knows--> LOADING --> ON
+ *	 ^             `------- in vain --------.             |
+ *	 `------ off, or not confirmed in time -----------<---'
+ *
+ * Listeners are open, and the configuration of all hosts is here, or has been
+ * waited for, before the first rule leads anybody to them. A change on trial
+ * is not kept on the disk: whatever ends the agent then, it begins with what
+ * was there before.
+ */
+#define LOG_MODULE "node"
+
+#include "codec/codec.h"
+
+#include "captured.h"
+
+#include <unistd.h>
+
+enum {
+	POLL_US = 10000,
+	LISTEN_US = 2000000,   /* until its ports have to be open */
+	KNOW_US = 1000000,     /* until all hosts should be known */
+	RESTORE_US = 5000000,  /* until what failed is tried again */
+	FILE_BYTES = 256 << 10 /* of ours */
+};
+
+/* --- doors ---------------------------------------------------------------- */
+
+static struct addr
+loopback(const char *ip)
+{
+	struct addr a;
+
+	CHECK(addr_parse_ip(slice_str(ip), &a) == OK);
+	a.port = CAPTURE_OUT_PORT;
+	return a;
+}
+
+/* Adds to them. */
+static void
+doors_for(const struct capture_wish *w, struct proxy_captured *out)
+{
+	struct addr any = net_any_addr(CAPTURE_IN_PORT);
+
+	if (w != NULL && w->out_count > 0) {
+		out->out[0] = loopback("127.0.0.1");
+		if (any.family == ADDR_V6)
+			out->out[1] = loopback("::1");
+	}
+	if (w != NULL && w->in_count > 0)
+		out->in[0] = any;
+}
+
+/* Those of what is in force stay open: rules lead there until others do. */
+static void
+open_doors(struct captured *c, const struct capture_wish *w)
+{
+	struct proxy_captured doors = {0};
+
+	doors_for(w, &doors);
+	doors_for(c->on ? &c->wish : NULL, &doors);
+	if (plane_proxy(c->node) != NULL)
+		proxy_capture(plane_proxy(c->node), &doors, NULL, NULL);
+	interests_refresh(c->node);
+	publisher_touch(c->node);
+}
+
+static bool
+listens(const struct captured *c, const struct addr doors[PROXY_DOORS_MAX],
+    struct slice name)
+{
+	for (size_t i = 0; i < PROXY_DOORS_MAX; i++)
+		if (doors[i].family != ADDR_NONE &&
+		    !plane_listens(c->node, name, &doors[i]))
+			return false;
+	return true;
+}
+
+static bool
+is_open(const struct captured *c, const struct capture_wish *w)
+{
+	struct proxy_captured doors = {0};
+
+	doors_for(w, &doors);
+	return listens(c, doors.out, S("captured-out")) &&
+	       listens(c, doors.in, S("captured-in"));
+}
+
+bool
+captured_wants_all(const struct node *n)
+{
+	const struct captured *c = n->captured;
+
+	return c != NULL &&
+	       ((c->on && c->wish.out_count > 0) ||
+		   (c->change.is_under_way && c->change.wish.out_count > 0));
+}
+
+/* As it was before a change, or with nothing. */
+void
+captured_settle(struct captured *c)
+{
+	open_doors(c, NULL);
+	if (!c->on)
+		(void)!net_mark_all(0); /* it takes no right */
+}
+
+/* --- the disk ------------------------------------------------------------- */
+
+void
+captured_keep(struct captured *c)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+	AUTO(buf_fini) struct buf json = BUF(FILE_BYTES);
+	struct fault why = {0};
+	struct value *v;
+	enum err e;
+
+	arena_init(&arena, FILE_BYTES);
+	v = node_capture_encode(&c->wish, &arena);
+	e = v != NULL ? codec_json_emit_pretty(v, &json) : ERR_NO_MEMORY;
+	if (e == OK)
+		e = state_write(
+		    &c->node->state, STATE_CAPTURE, buf_slice(&json), &why);
+	if (e != OK)
+		log_error("what is captured was not kept: a restart will not "
+			  "know of it",
+		    "why=\"%s\"", why.text);
+}
+
+static void
+forget(struct captured *c)
+{
+	char path[STATE_PATH_MAX];
+
+	if (state_path(&c->node->state, STATE_CAPTURE, path) == OK)
+		(void)unlink(path); /* it need not be there */
+	timer_clear(&c->restore);
+	c->trouble = (struct fault){0};
+}
+
+/* --- a change ------------------------------------------------------------- */
+
+static void
+end_change(struct captured *c, enum err e, const struct fault *why)
+{
+	struct change *ch = &c->change;
+	node_capture_cb done = ch->done, off = c->off;
+	void *arg = ch->arg;
+
+	ch->is_under_way = ch->is_told = false;
+	timer_clear(&c->poll);
+	captured_settle(c);
+	if (done != NULL && !c->stopped)
+		done(arg, e, why);
+	c->off = NULL;
+	if (off != NULL && !c->stopped)
+		node_capture_off(c->node, off, c->off_arg);
+}
+
+static void
+on_loaded(void *arg, const struct capture_report *r)
+{
+	struct captured *c = captured_of(arg);
+	struct change *ch = &c->change;
+
+	if (r->e != OK) {
+		end_change(c, r->e, &r->why);
+		return;
+	}
+	if (ch->confirm_us > 0)
+		trial_begin(c, ch->confirm_us);
+	else
+		trial_end(c);
+	c->on = true;
+	c->wish = ch->wish;
+	c->trouble = (struct fault){0};
+	timer_clear(&c->restore);
+	if (ch->confirm_us == 0 && !ch->is_restored)
+		captured_keep(c);
+	log_info("captures", "networks=%u ports=%u confirm_s=%u",
+	    (unsigned)c->wish.out_count, (unsigned)c->wish.in_count,
+	    (unsigned)(ch->confirm_us / 1000000));
+	end_change(c, OK, NULL);
+}
+
+/* Nobody is led to a door that is shut. */
+static void
+on_poll(void *arg)
+{
+	struct captured *c = captured_of(arg);
+	struct change *ch = &c->change;
+	uint64_t waited_us = loop_now_us(c->node->loop) - ch->began_us;
+	bool knows = ch->wish.out_count == 0 || interests_know_all(c->node) ||
+		     waited_us >= KNOW_US;
+	struct fault why = {0};
+
+	if (is_open(c, &ch->wish) && knows) {
+		trial_note(c, &ch->wish);
+		ch->is_told = true;
+		capture_on(c->helper, &ch->wish, on_loaded, c);
+	} else if (waited_us >= LISTEN_US) {
+		end_change(c,
+		    fault_set(&why, ERR_BUSY,
+			"port %d or %d could not be opened; meshd status says "
+			"why",
+			CAPTURE_OUT_PORT, CAPTURE_IN_PORT),
+		    &why);
+	} else {
+		timer_set(&c->poll, POLL_US);
+	}
+}
+
+enum err
+captured_check(const struct captured *c, struct fault *why)
+{
+	const struct node *n = c->node;
+
+	if (c->helper == NULL)
+		return fault_set(why, ERR_PERMISSION,
+		    "this agent may not change the machine's rules: start it "
+		    "with CAP_NET_ADMIN, see meshd-capture(7)");
+	if (n->proxy == VIEW_ROUTER)
+		return fault_set(why, ERR_UNSUPPORTED,
+		    "a gateway captures nothing; an agent on this machine "
+		    "may");
+	if (plane_proxy(n) == NULL || publisher_view(n) == NULL)
+		return fault_set(why, ERR_BUSY,
+		    "this agent is in no mesh yet: meshd join TOKEN");
+	if (c->change.is_told || c->trial.probe != NULL)
+		return fault_set(
+		    why, ERR_BUSY, "what is captured is being changed");
+	return OK;
+}
+
+/* Another one comes: who says off must not be kept waiting. */
+static void
+give_up_change(struct captured *c)
+{
+	struct fault why = {0};
+
+	if (c->change.is_under_way)
+		end_change(c,
+		    fault_set(&why, ERR_CANCELLED,
+			"another change came before this was in force"),
+		    &why);
+}
+
+static void
+change_to(struct captured *c, const struct capture_wish *w, struct change how)
+{
+	struct capture_wish whole = *w;
+	struct fault why = {0};
+	enum err e = captured_check(c, &why);
+
+	if (e == OK) {
+		give_up_change(c);
+		captured_fill(c->node, &whole);
+		e = capture_wish_check(&whole, &why);
+	}
+	if (e != OK) {
+		captured_settle(c);
+		how.done(how.arg, e, &why);
+		return;
+	}
+	c->change = how;
+	c->change.wish = whole;
+	c->change.is_under_way = true;
+	c->change.began_us = loop_now_us(c->node->loop);
+	open_doors(c, &whole);
+	timer_set(&c->poll, POLL_US);
+}
+
+void
+node_capture_on(struct node *n, const struct capture_wish *w,
+    uint64_t confirm_us, node_capture_cb done, void *arg)
+{
+	change_to(n->captured, w,
+	    (struct change){
+		.confirm_us = confirm_us, .done = done, .arg = arg});
+}
+
+static void
+on_off(void *arg, const struct capture_report *r)
+{
+	struct captured *c = captured_of(arg);
+
+	if (r->e == OK) {
+		c->on = false;
+		trial_end(c);
+		forget(c);
+		log_info("captures nothing any more", "reason=asked");
+	}
+	end_change(c, r->e, &r->why);
+}
+
+void
+node_capture_off(struct node *n, node_capture_cb done, void *arg)
+{
+	struct captured *c = n->captured;
+	struct fault why = {0};
+	enum err e;
+
+	if (c->change.is_told && c->off == NULL) { /* the helper's answer */
+		c->off = done;
+		c->off_arg = arg;
+		return;
+	}
+	e = captured_check(c, &why);
+	if (e != OK) {
+		done(arg, e, &why);
+		return;
+	}
+	give_up_change(c);
+	c->change = (struct change){
+	    .is_under_way = true, .is_told = true, .done = done, .arg = arg};
+	capture_off(c->helper, on_off, c);
+}
+
+/* --- how it stands -------------------------------------------------------- */
+
+struct reading {
+	struct captured *captured;
+	void (*done)(void *arg, const struct node_capture_state *s);
+	void *arg;
+};
+
+static void
+tell_state(const struct reading *r, const struct capture_report *report)
+{
+	const struct captured *c = r->captured;
+	const struct trial *t = &c->trial;
+	uint64_t now = loop_now_us(c->node->loop);
+
+	r->done(r->arg,
+	    &(struct node_capture_state){.possible = c->helper != NULL,
+		.wish = c->on ? &c->wish : NULL,
+		.left_us =
+		    t->is_under_way ? t->until_us - MIN(now, t->until_us) : 0,
+		.trouble = slice_str(c->trouble.text),
+		.report = report});
+}
+
+static void
+on_read(void *arg, const struct capture_report *report)
+{
+	struct reading *r = arg;
+
+	if (!r->captured->stopped)
+		tell_state(r, report);
+	mem_free(&r);
+}
+
+void
+node_capture_read(struct node *n,
+    void (*done)(void *arg, const struct node_capture_state *s), void *arg)
+{
+	const struct capture_report none = {0};
+	struct reading *r = mem_new(sizeof(*r));
+
+	*r = (struct reading){n->captured, done, arg};
+	if (n->captured->helper != NULL) {
+		capture_read(n->captured->helper, on_read, r);
+		return;
+	}
+	tell_state(r, &none);
+	mem_free(&r);
+}
+
+void
+captured_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg)
+{
+	const struct captured *c = n->captured;
+
+	if (c != NULL && c->trouble.code != OK)
+		each(arg, &(struct node_problem){.kind = "capture",
+			      .about = S("capture"),
+			      .text = slice_str(c->trouble.text)});
+}
+
+/* --- after a restart ------------------------------------------------------ */
+
+static void
+on_restored(void *arg, enum err e, const struct fault *why)
+{
+	struct captured *c = captured_of(arg);
+
+	if (e == OK)
+		return;
+	if (strcmp(c->trouble.text, why->text) != 0)
+		log_error("what was captured is not; it is tried again",
+		    "why=\"%s\"", why->text);
+	c->trouble = *why;
+	c->trouble.code = e;
+	timer_set(&c->restore, RESTORE_US);
+}
+
+static enum err
+read_kept(struct captured *c, struct capture_wish *out, struct fault *why)
+{
+	AUTO(buf_fini) struct buf json = BUF(FILE_BYTES);
+	AUTO(arena_fini) struct arena arena = {0};
+	const struct value *v = NULL;
+	enum err e = state_read(&c->node->state, STATE_CAPTURE, &json, why);
+
+	arena_init(&arena, FILE_BYTES);
+	if (e == OK)
+		e = codec_json_parse(buf_slice(&json), &arena, &v, why);
+	return e == OK ? node_capture_decode(v, out, why) : e;
+}
+
+static void
+restore(void *arg)
+{
+	struct captured *c = captured_of(arg);
+	struct capture_wish w;
+	struct fault why = {0};
+	enum err e = read_kept(c, &w, &why);
+
+	if (e == ERR_NOT_FOUND)
+		return;
+	if (e != OK)
+		on_restored(c, e, &why);
+	else
+		change_to(c, &w,
+		    (struct change){
+			.is_restored = true, .done = on_restored, .arg = c});
+}
+
+void
+captured_restore(struct node *n)
+{
+	struct captured *c = n->captured;
+
+	if (c->looked)
+		return;
+	c->looked = true;
+	restore(c);
+}
+
+/* --- birth and end -------------------------------------------------------- */
+
+static void
+on_lost(void *arg)
+{
+	struct captured *c = captured_of(arg);
+
+	c->on = false;
+	trial_end(c);
+	(void)fault_set(&c->trouble, ERR_CLOSED,
+	    "the helper that captures has ended; start the agent again");
+	log_error(
+	    "nothing is captured any more", "why=\"%s\"", c->trouble.text);
+	captured_settle(c);
+}
+
+void
+captured_open(struct node *n, int helper_fd)
+{
+	struct captured *c = mem_new(sizeof(*c));
+
+	c->magic = CAPTURED_MAGIC;
+	c->node = n;
+	timer_init(&c->poll, n->loop, on_poll, c);
+	trial_open(c);
+	timer_init(&c->restore, n->loop, restore, c);
+	if (helper_fd > 0)
+		c->helper = capture_new(n->loop, helper_fd, on_lost, c);
+	n->captured = c;
+}
+
+static void
+on_stopped(void *arg, const struct capture_report *r)
+{
+	(void)arg;
+	if (r->e != OK)
+		log_error("what was captured could not be let go", "why=\"%s\"",
+		    r->why.text);
+}
+
+/* Programs call as they would without us while connections drain. */
+void
+captured_stop(struct node *n)
+{
+	struct captured *c = n->captured;
+
+	c->stopped = true;
+	timer_clear(&c->poll);
+	timer_clear(&c->restore);
+	trial_end(c);
+	if (c->on && !(c->wish.how & CAPTURE_CLOSED))
+		capture_off(c->helper, on_stopped, c);
+	c->on = false;
+}
+
+void
+captured_close(struct node *n)
+{
+	struct captured *c = n->captured;
+
+	if (c == NULL)
+		return;
+	timer_clear(&c->poll);
+	timer_clear(&c->restore);
+	trial_close(c);
+	capture_free(&c->helper);
+	c->magic = 0;
+	mem_free(&n->captured);
+}

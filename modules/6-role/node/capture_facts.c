@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * capture_facts — what must never be captured, as far as the agent knows it:
+ * its own connections, the servers', sshd's; and who is logged in.
+ */
+#include "captured.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+	FILE_BYTES = 256 << 10, /* of sshd's configuration */
+	TABLE_BYTES = 8 << 20   /* of /proc/net/tcp */
+};
+
+static const char sshd_file[] = "/etc/ssh/sshd_config";
+static const char sshd_folder[] = "/etc/ssh/sshd_config.d";
+
+static void
+read_sshd(const char *path, struct capture_wish *w)
+{
+	AUTO(buf_fini) struct buf text = BUF(FILE_BYTES);
+
+	/* Without one there may still be an sshd, at its usual port. */
+	if (file_read(path, &text, NULL) != OK)
+		buf_reset(&text);
+	w->sshd_count =
+	    capture_sshd_ports(buf_slice(&text), w->sshd, w->sshd_count);
+}
+
+static void
+find_sshd(struct capture_wish *w)
+{
+	char path[sizeof(sshd_folder) + NAME_MAX + 2];
+	DIR *d = opendir(sshd_folder);
+	struct dirent *e;
+
+	read_sshd(sshd_file, w);
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		(void)snprintf(
+		    path, sizeof(path), "%s/%s", sshd_folder, e->d_name);
+		if (slice_ends(slice_str(e->d_name), S(".conf")))
+			read_sshd(path, w);
+	}
+	if (d != NULL)
+		(void)closedir(d);
+}
+
+struct addr
+captured_server(const struct node *n)
+{
+	struct http2 *h = uplink_session(n);
+	struct stream *s = h != NULL ? http2_transport(h) : NULL;
+
+	return s != NULL ? stream_peer(s) : (struct addr){0};
+}
+
+static void
+add_server(struct capture_wish *w, const struct addr *a)
+{
+	for (uint32_t i = 0; i < w->server_count; i++)
+		if (addr_ip_eq(&w->servers[i], a))
+			return;
+	if (a->family != ADDR_NONE && w->server_count < CAPTURE_LIST_MAX)
+		w->servers[w->server_count++] = *a;
+}
+
+static void
+find_servers(const struct node *n, struct capture_wish *w)
+{
+	struct addr a = captured_server(n);
+
+	w->server_count = 0;
+	add_server(w, &a);
+	for (size_t i = 0; i < n->member.server_count; i++)
+		if (addr_parse(slice_str(n->member.servers[i]), &a) == OK)
+			add_server(w, &a);
+}
+
+/* Of root's processes nobody could tell ours but by a mark. */
+void
+captured_fill(const struct node *n, struct capture_wish *w)
+{
+	w->uid = (uint32_t)geteuid();
+	w->mark =
+	    w->uid == 0 && net_mark_all(CAPTURE_MARK) == OK ? CAPTURE_MARK : 0;
+	find_servers(n, w);
+	find_sshd(w);
+}
+
+size_t
+captured_sessions(
+    const struct capture_wish *w, struct addr out[CAPTURED_SESSIONS_MAX])
+{
+	static const char *const tables[] = {
+	    "/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"};
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+		AUTO(buf_fini) struct buf text = BUF(TABLE_BYTES);
+
+		if (file_read(tables[i], &text, NULL) == OK)
+			count = capture_sessions(buf_slice(&text), w->sshd,
+			    w->sshd_count, out, count, CAPTURED_SESSIONS_MAX);
+	}
+	return count;
+}

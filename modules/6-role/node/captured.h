@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * captured — what the parts of capture know of each other.
+ */
+#ifndef MESHD_NODE_CAPTURED_H
+#define MESHD_NODE_CAPTURED_H
+
+#include "inside.h"
+
+enum {
+	CAPTURED_MAGIC = 0x63617064,
+	CAPTURED_SESSIONS_MAX = 256 /* of SSH, that are watched */
+};
+
+/* A wish that is on its way to be in force. */
+struct change {
+	bool is_under_way;
+	bool is_told; /* to the helper, which answers at once */
+	struct capture_wish wish;
+	uint64_t began_us;
+	uint64_t confirm_us;
+	bool is_restored; /* it is on the disk already */
+	node_capture_cb done;
+	void *arg;
+};
+
+/* One that falls back unless it is confirmed. */
+struct trial {
+	bool is_under_way;
+	uint64_t until_us;
+	struct timer end;
+	bool was_on; /* and with what: */
+	struct capture_wish before;
+	struct addr server; /* that was reached; ADDR_NONE: none was */
+	struct addr sessions[CAPTURED_SESSIONS_MAX];
+	size_t session_count;
+	struct stream *probe;
+	node_capture_cb done; /* of who confirms */
+	void *arg;
+};
+
+struct captured {
+	uint32_t magic;
+	struct node *node;
+	struct capture *helper; /* NULL: there is none */
+	bool on;
+	struct capture_wish wish; /* that is in force */
+	struct change change;
+	node_capture_cb off; /* of who says so meanwhile, or NULL */
+	void *off_arg;
+	struct timer poll; /* until it may be loaded */
+	struct trial trial;
+	bool looked;  /* for what was kept */
+	bool stopped; /* whoever asked is not there any more */
+	struct timer restore;
+	struct fault trouble; /* why what was kept is not in force */
+};
+
+static inline struct captured *
+captured_of(void *arg)
+{
+	struct captured *c;
+
+	OBJ(c, arg, CAPTURED_MAGIC);
+	return c;
+}
+
+/* --- capture_facts.c ------------------------------------------------------ */
+
+/* What the agent itself knows that must never be captured. */
+void captured_fill(const struct node *n, struct capture_wish *w);
+
+/* Of the session to a server, or ADDR_NONE. */
+struct addr captured_server(const struct node *n);
+
+/* Who is connected to sshd now; returns how many. */
+size_t captured_sessions(
+    const struct capture_wish *w, struct addr out[CAPTURED_SESSIONS_MAX]);
+
+/* --- capture_trial.c ------------------------------------------------------ */
+
+void trial_open(struct captured *c);
+/* Before the wish is loaded: what is to stand then, too. */
+void trial_note(struct captured *c, const struct capture_wish *w);
+/* It is loaded, and falls back to what is in force now in that time. */
+void trial_begin(struct captured *c, uint64_t confirm_us);
+/* Nothing is on trial any more. */
+void trial_end(struct captured *c);
+void trial_close(struct captured *c);
+
+/* --- capture.c ------------------------------------------------------------ */
+
+/* Doors, marks and interests as what is in force needs them. */
+void captured_settle(struct captured *c);
+/* What is in force is, after a restart, too. */
+void captured_keep(struct captured *c);
+/* Why nothing can be done now, in words. */
+MUST_USE enum err captured_check(const struct captured *c, struct fault *why);
+
+#endif

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lockout — what may go wrong with capture, and that nobody is locked out.
+
+vm2 captures; machine 3, a stranger, is whom its programs must still reach.
+"""
+
+import contextlib
+import signal
+import threading
+import time
+
+import pytest
+
+from mesh import DEADLINE, Mesh, families, is_cut, wait_for
+
+PORT = 2525
+
+NOWHERE = """\
+apiVersion: meshd.dev/v1
+kind: MeshConfig
+metadata: {name: default}
+spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}
+"""
+
+
+@pytest.fixture(scope="module", params=families("lockout")[:1])
+def home(request, tmp_path_factory):
+    """One family is enough: nothing here looks at addresses."""
+    with Mesh(tmp_path_factory.mktemp("lockout"), request.param,
+              machines=3) as it:
+        it.far = it.machine(3)
+        it.listener = it.far.listen(it.far.ip, PORT)
+        it.agent = it.member(2, "--drain", "0s")
+        it.app = it.machine(2)
+        yield it
+        it.listener.close()
+
+
+@pytest.fixture
+def drill(home):
+    """As it was before, whatever came of it."""
+    yield home
+    if not home.agent.is_running:
+        home.agent.start().joined()
+    home.agent.cli.ok("capture", "off")
+    assert not is_captured(home)
+    home.reset()
+
+
+def is_captured(home):
+    return home.app.run("nft", "list", "table", "inet", "meshd").returncode == 0
+
+
+def reaches(home):
+    """Does a program of vm2 reach the stranger?"""
+    home.listener.settimeout(0.2)
+    try:
+        with home.app.connect(home.far.ip, PORT) as conn:
+            other, _ = home.listener.accept()
+            with other:
+                other.sendall(b"hello")
+                return conn.recv(5) == b"hello"
+    except (TimeoutError, ConnectionError):
+        return False
+
+
+def on_trial(home, *words):
+    home.agent.cli.ok("capture", "on", "--commit-confirm", "1s", *words)
+
+
+def falls_back(home):
+    wait_for(lambda: not is_captured(home), "the change falls back")
+    assert home.agent.cli.json("capture", "status")["captures"] is False
+    assert reaches(home)
+
+
+def test_a_change_that_locks_out_falls_back(drill):
+    drill.apply(NOWHERE)
+    assert reaches(drill)
+    on_trial(drill)
+    assert not reaches(drill)
+    falls_back(drill)
+
+
+def test_a_change_falls_back_to_the_one_before(drill):
+    drill.agent.cli.ok("capture", "on", "--out", "203.0.113.0/24")
+    on_trial(drill)
+    assert "0.0.0.0/0" in str(drill.agent.cli.json("capture", "status"))
+    wait_for(lambda: "203.0.113.0/24" in str(
+        drill.agent.cli.json("capture", "status")["rules"]),
+        "the former networks are captured again")
+    assert is_captured(drill) and reaches(drill)
+
+
+def test_what_is_confirmed_stays_and_is_there_after_a_restart(drill):
+    on_trial(drill)
+    drill.agent.cli.ok("capture", "confirm")
+    assert drill.agent.cli("capture", "confirm").returncode != 0
+    time.sleep(1.1)  # the trial would be over
+    assert is_captured(drill) and reaches(drill)
+    drill.agent.stop()
+    assert not is_captured(drill) and reaches(drill)
+    drill.agent.start().joined()
+    wait_for(lambda: is_captured(drill), "what was kept is captured again")
+    assert reaches(drill)
+
+
+def test_a_restart_in_between_forgets_the_trial(drill):
+    on_trial(drill)
+    drill.agent.stop(signal.SIGKILL)
+    drill.agent.start().joined().synced()
+    assert drill.agent.cli.json("capture", "status")["captures"] is False
+    assert not is_captured(drill) and reaches(drill)
+
+
+BLOCKED = """\
+table inet blocked {
+	chain output {
+		type filter hook output priority filter; policy accept;
+		tcp dport 15012 reject with tcp reset
+	}
+}
+"""
+
+
+def test_without_the_server_nothing_is_confirmed(drill):
+    drill.agent.synced()
+    on_trial(drill)
+    drill.app.run("nft", "-f", "-", input=BLOCKED)
+    try:
+        done = drill.agent.cli("capture", "confirm")
+        assert "reached before, is not now" in done.stderr, done
+        falls_back(drill)
+    finally:
+        drill.app.run("nft", "delete", "table", "inet", "blocked")
+
+
+def test_a_session_that_is_lost_keeps_a_change_from_being_confirmed(drill):
+    with contextlib.ExitStack() as stack:
+        sshd = stack.enter_context(drill.app.listen(drill.app.ip, 22))
+        operator = stack.enter_context(drill.far.connect(drill.app.ip, 22))
+        session = stack.enter_context(sshd.accept()[0])
+        on_trial(drill, "--in", "1-65535")
+        operator.close()
+        assert is_cut(session)
+        session.close()
+        done = drill.agent.cli("capture", "confirm")
+        assert "session of SSH from" in done.stderr, done
+        falls_back(drill)
+        # One that stands is not touched, and sshd is reached as before.
+        operator = stack.enter_context(drill.far.connect(drill.app.ip, 22))
+        session = stack.enter_context(sshd.accept()[0])
+        on_trial(drill, "--in", "1-65535")
+        drill.agent.cli.ok("capture", "confirm")
+        operator.sendall(b"ls")
+        assert session.recv(2) == b"ls"
+        drill.far.connect(drill.app.ip, 22).close()
+        sshd.settimeout(DEADLINE)
+        sshd.accept()[0].close()
+
+
+def test_who_says_off_need_not_say_it_again(drill):
+    """Whatever is under way: it goes behind what the kernel is told already."""
+    for wait in range(10):
+        on = threading.Thread(
+            target=lambda: drill.agent.cli("capture", "on"))
+        on.start()
+        time.sleep(wait / 200)
+        drill.agent.cli.ok("capture", "off")
+        on.join()
+        drill.agent.cli.ok("capture", "off")
+        assert not is_captured(drill)
+
+
+def test_a_killed_agent_takes_its_table_along(drill):
+    drill.agent.cli.ok("capture", "on")
+    assert is_captured(drill)
+    drill.agent.stop(signal.SIGKILL)
+    wait_for(lambda: not is_captured(drill), "the kernel takes the table away")
+    assert reaches(drill)
+
+
+def test_fail_closed_lets_nobody_through_until_it_is_back(drill):
+    drill.agent.cli.ok("capture", "on", "--fail-closed")
+    assert reaches(drill)
+    drill.agent.stop(signal.SIGKILL)
+    assert is_captured(drill) and not reaches(drill)
+    drill.agent.start().joined()
+    wait_for(lambda: drill.agent.cli.json("capture", "status")["captures"],
+             "it captures again")
+    assert reaches(drill)
+
+
+def test_a_helper_that_is_killed_is_told_of(drill):
+    drill.agent.cli.ok("capture", "on")
+    pid = drill.app.run(
+        "pgrep", "--ns", drill.agent.process.pid, "--nslist", "net",
+        "meshd-capture").stdout
+    drill.app.run("kill", "-9", pid.strip())
+    wait_for(lambda: not is_captured(drill), "the table goes with its helper")
+    assert reaches(drill)
+    wait_for(lambda: "helper" in drill.agent.cli.ok("status"),
+             "status tells of it")
+    drill.agent.stop()
+    drill.agent.start().joined()
+    wait_for(lambda: is_captured(drill), "a new one captures again")
+
+
+OTHERS = """\
+table inet firewall {
+	chain input {
+		type filter hook input priority filter; policy accept;
+		tcp dport 23 drop comment "somebody else's"
+	}
+	chain output {
+		type nat hook output priority -100; policy accept;
+		tcp dport 4444 redirect to :4445
+	}
+}
+"""
+
+
+def test_rules_of_others_stay_as_they_are(drill):
+    def rules():
+        text = drill.app.run("nft", "-s", "list", "ruleset").stdout
+        text += drill.app.run("iptables-legacy-save").stdout
+        return [line for line in text.split("\n")
+                if not line.startswith((":", "#"))]  # counters, times
+    drill.app.run("nft", "-f", "-", input=OTHERS)
+    drill.app.run("iptables-legacy", "-t", "nat", "-A", "OUTPUT", "-p", "tcp",
+                  "--dport", "5555", "-j", "REDIRECT", "--to-ports", "5556")
+    try:
+        before = rules()
+        drill.agent.cli.ok("capture", "on")
+        assert reaches(drill)
+        assert OTHERS.split("\n")[0] in rules()
+        drill.agent.cli.ok("capture", "off")
+        assert rules() == before
+    finally:
+        drill.app.run("nft", "delete", "table", "inet", "firewall")
+        drill.app.run("iptables-legacy", "-t", "nat", "-F")
+
+
+CAPS = "+net_admin,+dac_override"  # the latter for the test's own folders
+
+
+def test_an_agent_of_a_user_of_its_own_is_known_by_it(drill):
+    """As under systemd: no mark, and no right but the helper's."""
+    drill.agent.stop()
+    drill.app.run("chown", "-R", "15999", drill.agent.cli.folder)
+    drill.agent.start(prefix=[
+        "setpriv", "--reuid=15999", "--clear-groups", f"--inh-caps={CAPS}",
+        f"--ambient-caps={CAPS}", f"--bounding-set=-all,{CAPS}"]).joined()
+    try:
+        drill.agent.cli.ok("capture", "on", "--dns")
+        rules = str(drill.agent.cli.json("capture", "status")["rules"])
+        assert "what user 15999 sends passes" in rules
+        assert "name servers by UDP" in rules and "mark" not in rules
+        assert reaches(drill)
+        caps = drill.app.run(
+            "grep", "CapEff", f"/proc/{drill.agent.process.pid}/status").stdout
+        assert int(caps.split()[1], 16) & 1 << 12 == 0  # CAP_NET_ADMIN
+        drill.agent.cli.ok("capture", "off")
+    finally:
+        drill.agent.stop()
+        drill.app.run("chown", "-R", "0", drill.agent.cli.folder)
+        drill.agent.start().joined()
+
+
+def test_without_the_right_nothing_is_captured_and_that_is_said(drill):
+    drill.agent.stop()
+    drill.agent.start(prefix=[
+        "setpriv", "--bounding-set=-net_admin",
+        "--inh-caps=-net_admin"]).joined()
+    try:
+        done = drill.agent.cli("capture", "on")
+        assert done.returncode != 0 and "CAP_NET_ADMIN" in done.stderr
+        assert "CAP_NET_ADMIN" in drill.agent.cli.ok("capture", "status")
+    finally:
+        drill.agent.stop()
+        drill.agent.start().joined()
+
+
+PYTHON = "/usr/bin/python3"
+CGROUPS = ["sh", "-c", 'mount -t cgroup2 none /sys/fs/cgroup; exec "$@"', "sh"]
+ASK = """\
+import socket
+with socket.create_connection(("{ip}", {port}), 3) as conn:
+    conn.settimeout(0.5)
+    try:
+        print("cut" if conn.recv(1) == b"" else "heard")
+    except TimeoutError:
+        print("reached")
+"""
+
+
+def test_only_who_is_named_is_captured(drill):
+    """By cgroup and by user; whoever else calls is not met by any rule."""
+    script = ASK.format(ip=drill.far.ip, port=PORT)
+    name = f"meshd-test-{drill.net.prefix}"
+    group = f"/sys/fs/cgroup/{name}"
+
+    def calls(*words):
+        done = drill.app.run(*CGROUPS, *words)
+        return done.stdout.strip() == "reached"
+    drill.apply(NOWHERE)
+    drill.app.run(*CGROUPS, "mkdir", "-p", f"{group}/inner")
+    drill.agent.stop()
+    drill.agent.start(prefix=CGROUPS).joined()
+    try:
+        drill.agent.cli.ok(
+            "capture", "on", "--cgroup", name, "--uid", "15998")
+        assert calls(PYTHON, "-c", script)
+        for at in (group, f"{group}/inner"):
+            assert not calls("sh", "-c", f"echo $$ >{at}/cgroup.procs && "
+                             f'exec {PYTHON} -c "$0"', script)
+        assert not calls("setpriv", "--reuid=15998", "--clear-groups",
+                         PYTHON, "-c", script)
+        met = {r["rule"]: r["connections"] for r in drill.agent.cli.json(
+            "capture", "status")["rules"]}
+        assert met[f"calls of cgroup {name} are looked at"] == 2
+        assert met["calls of user 15998 are looked at"] == 1
+    finally:
+        drill.app.run(*CGROUPS, "rmdir", f"{group}/inner", group)
+        drill.agent.stop()
+        drill.agent.start().joined()

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kernel — the table and the routes in a real kernel, in a network of the
+ * test's own; and the helper, with both its ends.
+ */
+#include "kernel.h"
+#include "capture.h"
+#include "unit.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void
+new_netns(void)
+{
+	if (unshare(CLONE_NEWNET) != 0)
+		CHECK(unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0);
+}
+
+/* In a child, which has a network of its own then. */
+static void
+in_netns(int (*work)(void))
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	EXPECT_TRUE(pid >= 0);
+	if (pid == 0) {
+		new_netns();
+		_exit(work());
+	}
+	EXPECT_EQ(waitpid(pid, &status, 0), pid);
+	EXPECT_EQ(status, 0);
+}
+
+static struct capture_wish
+wish(void)
+{
+	struct capture_wish w = {.mark = CAPTURE_MARK, .out_count = 2};
+
+	CHECK(cidr_parse(S("0.0.0.0/0"), &w.out[0]) == OK);
+	CHECK(cidr_parse(S("2001::/15"), &w.out[1]) == OK);
+	w.in[0] = (struct capture_ports){80, 90};
+	w.in_count = 1;
+	w.sshd_count = capture_sshd_ports(S(""), w.sshd, 0);
+	w.uids[0] = 1000;
+	w.uid_count = 1;
+	w.gids[0] = 1000;
+	w.gid_count = 1;
+	return w;
+}
+
+static size_t
+count_rules(struct kernel *k, bool *loaded)
+{
+	AUTO(mem_free)
+	struct capture_count *counts =
+	    mem_new_array(CAPTURE_RULES_MAX, sizeof(*counts));
+	size_t count = 0;
+
+	CHECK(kernel_read(k, counts, &count, loaded, NULL) == OK);
+	for (size_t i = 0; i < count; i++)
+		CHECK(counts[i].text[0] != '\0');
+	return count;
+}
+
+static int
+load_and_unload(void)
+{
+	struct capture_wish w = wish();
+	struct capture_rule *rules =
+	    mem_new_array(CAPTURE_RULES_MAX, sizeof(*rules));
+	struct kernel k;
+	bool loaded;
+
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(count_rules(&k, &loaded) == 0 && !loaded);
+	CHECK(kernel_unload(&k, NULL) == OK); /* harmless */
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(count_rules(&k, &loaded) == capture_rules(&w, rules) && loaded);
+	w.uid_count = w.gid_count = 0; /* another one in its place */
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(count_rules(&k, &loaded) == capture_rules(&w, rules) && loaded);
+	CHECK(kernel_unload(&k, NULL) == OK);
+	CHECK(count_rules(&k, &loaded) == 0 && !loaded);
+	kernel_close(&k);
+	mem_free(&rules);
+	return 0;
+}
+
+TEST(a_table_is_loaded_replaced_and_taken_away)
+{
+	in_netns(load_and_unload);
+}
+
+static int
+end_of_owner(void)
+{
+	struct capture_wish w = wish();
+	struct kernel k, other;
+	bool loaded;
+
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(kernel_open(&other, NULL) == OK);
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(kernel_load(&other, &w, NULL) == ERR_PERMISSION);
+	kernel_close(&k); /* and the table with it */
+	CHECK(count_rules(&other, &loaded) == 0 && !loaded);
+	w.how = CAPTURE_CLOSED;
+	CHECK(kernel_load(&other, &w, NULL) == OK);
+	kernel_close(&other); /* and it stays */
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(count_rules(&k, &loaded) > 0 && loaded);
+	CHECK(kernel_load(&k, &w, NULL) == OK); /* as after a restart */
+	CHECK(kernel_unload(&k, NULL) == OK);
+	kernel_close(&k);
+	return 0;
+}
+
+TEST(a_table_goes_with_its_owner_unless_it_is_to_stay)
+{
+	in_netns(end_of_owner);
+}
+
+static int
+refuse_nonsense(void)
+{
+	struct capture_wish w = wish();
+	struct fault why = {0};
+	struct kernel k;
+	bool loaded;
+
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	w.in_count = CAPTURE_LIST_MAX + 1;
+	CHECK(kernel_load(&k, &w, &why) == ERR_INVALID);
+	w = wish();
+	w.cgroups[0] = (struct capture_cgroup){.path = "a/b", .id = 1};
+	w.cgroup_count = 1;
+	CHECK(kernel_load(&k, &w, &why) == OK); /* of nobody */
+	CHECK(count_rules(&k, &loaded) > 0 && loaded);
+	kernel_close(&k);
+	return 0;
+}
+
+TEST(what_is_no_wish_changes_nothing)
+{
+	in_netns(refuse_nonsense);
+}
+
+/* --- the helper ----------------------------------------------------------- */
+
+struct answers {
+	struct loop *loop;
+	unsigned count;
+	enum err last;
+	size_t rules;
+	bool loaded;
+	bool lost;
+};
+
+static void
+on_answer(void *arg, const struct capture_report *r)
+{
+	struct answers *a = arg;
+
+	a->count++;
+	a->last = r->e;
+	a->rules = r->count;
+	a->loaded = r->loaded;
+}
+
+static void
+on_lost(void *arg)
+{
+	struct answers *a = arg;
+
+	a->lost = true;
+}
+
+static void
+wait_for(struct answers *a, unsigned count)
+{
+	while (a->count < count)
+		loop_turn(a->loop, 1000000);
+	CHECK(a->count == count);
+}
+
+static int
+talk_to_helper(void)
+{
+	char secret[] = "token";
+	struct answers a = {.loop = loop_new(NULL)};
+	struct capture_wish w = wish(), none = {0};
+	struct capture *c;
+	struct kernel k;
+	int fd;
+
+	CHECK(capture_helper_start(slice_str(secret), &fd, NULL) == OK);
+	CHECK(fd > 0);
+	c = capture_new(a.loop, fd, on_lost, &a);
+	capture_on(c, &none, on_answer, &a);
+	wait_for(&a, 1);
+	CHECK(a.last == ERR_INVALID);
+	capture_on(c, &w, on_answer, &a);
+	capture_read(c, on_answer, &a);
+	wait_for(&a, 3);
+	CHECK(a.last == OK && a.loaded && a.rules > 10);
+	/* Whoever started it has the right no more. */
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(kernel_load(&k, &w, NULL) == ERR_PERMISSION);
+	kernel_close(&k);
+	CHECK(capture_helper_start(SLICE_NONE, &fd, NULL) == OK && fd == -1);
+	capture_off(c, on_answer, &a);
+	capture_read(c, on_answer, &a);
+	wait_for(&a, 5);
+	CHECK(!a.loaded && !a.lost);
+	/* What it cannot understand ends it, and whoever asked is told. */
+	CHECK(strcmp(secret, "token") == 0); /* only the child's is wiped */
+	capture_free(&c);
+	loop_free(&a.loop);
+	return 0;
+}
+
+TEST(the_helper_does_what_it_is_asked_and_alone_may)
+{
+	in_netns(talk_to_helper);
+}
+
+static int
+lose_helper(void)
+{
+	struct answers a = {.loop = loop_new(NULL)};
+	struct capture *c;
+	int fds[2];
+
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) == 0);
+	c = capture_new(a.loop, fds[0], on_lost, &a);
+	capture_read(c, on_answer, &a);
+	(void)close(fds[1]);
+	wait_for(&a, 1);
+	CHECK(a.last == ERR_CLOSED && a.lost);
+	capture_read(c, on_answer, &a); /* and whoever asks then */
+	wait_for(&a, 2);
+	CHECK(a.last == ERR_CLOSED);
+	capture_free(&c);
+	loop_free(&a.loop);
+	return 0;
+}
+
+TEST(a_helper_that_is_gone_is_told_to_who_asked)
+{
+	in_netns(lose_helper);
+}
+
+static int
+lying_helper(void)
+{
+	struct answers a = {.loop = loop_new(NULL)};
+	struct capture *c;
+	int fds[2];
+
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds) == 0);
+	c = capture_new(a.loop, fds[0], on_lost, &a);
+	capture_read(c, on_answer, &a);
+	CHECK(write(fds[1], "nonsense", 8) == 8);
+	wait_for(&a, 1);
+	CHECK(a.last == ERR_CLOSED && a.lost);
+	(void)close(fds[1]);
+	capture_free(&c);
+	loop_free(&a.loop);
+	return 0;
+}
+
+TEST(an_answer_that_is_none_is_the_helpers_end)
+{
+	in_netns(lying_helper);
+}
+
+TEST(a_cgroup_is_named_by_a_path_below_the_root)
+{
+	struct capture_cgroup g;
+
+	EXPECT_EQ(capture_cgroup_find(S("../etc"), &g, NULL), ERR_INVALID);
+	EXPECT_EQ(capture_cgroup_find(S("a//b"), &g, NULL), ERR_INVALID);
+	EXPECT_EQ(capture_cgroup_find(S(""), &g, NULL), ERR_INVALID);
+	EXPECT_TRUE(capture_cgroup_find(S("no/such"), &g, NULL) != OK);
+}
