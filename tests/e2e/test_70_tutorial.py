@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tutorial — who follows README or meshd-quickstart(7) sees what they show."""
+"""tutorial — who follows README or a page to begin with sees what they show."""
 
 import contextlib
 import pathlib
@@ -31,7 +31,43 @@ def test_readme(reader):
     reader.follow(blocks)
 
 
+def page(name, section=None):
+    blocks = list(mdoc_blocks(
+        (TREE / f"man/{name}").read_text(), section))
+    assert len(blocks) > 1
+    return blocks
+
+
 def test_quickstart(reader):
-    blocks = list(mdoc_blocks((TREE / "man/meshd-quickstart.7").read_text()))
-    assert len(blocks) > 3
-    reader.follow(blocks)
+    reader.follow(page("meshd-quickstart.7"))
+
+
+CLUSTER = """\
+cat >istio.yaml <<END
+apiVersion: v1
+kind: List
+items:
+- apiVersion: networking.istio.io/v1
+  kind: VirtualService
+  metadata: {name: reviews, namespace: shop, generation: 3}
+  spec:
+    hosts: [reviews]
+    http: [{route: [{destination: {host: reviews}}]}]
+- apiVersion: v1
+  kind: Service
+  metadata: {name: reviews, namespace: shop}
+  spec:
+    ports: [{name: http, port: 9080, protocol: TCP, targetPort: 9080}]
+    selector: {app: reviews}
+    type: ClusterIP
+  status: {loadBalancer: {}}
+END"""
+
+
+def test_who_comes_from_istio_brings_a_configuration(reader):
+    assert reader.terminal("server").type(CLUSTER)[0] == 0
+    reader.follow(page("meshd-istio.7", "BRINGING A CONFIGURATION OVER"))
+
+
+def test_who_comes_from_consul_brings_services(reader):
+    reader.follow(page("meshd-consul.7", "BRINGING SERVICES OVER"))

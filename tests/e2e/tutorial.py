@@ -54,6 +54,11 @@ class Line:
             return self.command.endswith(f"\n{here[1]}")
         return not self.command.endswith("\\")
 
+    @property
+    def fails(self):
+        """What is refused is shown to be."""
+        return any(line.startswith("meshd: ") for line in self.shown)
+
     def __str__(self):
         return f"{self.machine}# {self.command}"
 
@@ -77,7 +82,9 @@ def markdown_blocks(text, heading):
     return re.findall(r"^```\n(.*?)^```$", part, re.S | re.M)
 
 
-def mdoc_blocks(text):
+def mdoc_blocks(text, section=None):
+    if section:
+        text = text.partition(f"\n.Sh {section}\n")[2].partition("\n.Sh ")[0]
     for block in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", text,
                             re.S | re.M):
         yield block.replace(r"\e", "\\").replace(r"\&", "")
@@ -194,7 +201,7 @@ class Reader:
 
         def goes():
             told[:] = terminal.type(command)
-            return told[0] == 0 and (
+            return (told[0] != 0) == line.fails and (
                 not line.shown or is_as_shown(line.shown, told[1]))
 
         def why():
