@@ -291,6 +291,13 @@ struct exposed_check {
 struct exposed_check exposed_check(const struct node *n, size_t index);
 void exposed_forget(struct node *n);
 
+/* Whether this machine may be that account; ERR_DENIED, in words. */
+MUST_USE enum err node_may_be(const struct node *n, struct slice ns,
+    struct slice account, struct fault *why);
+/* The passing one of that name is offered no more, if it is there. */
+void exposed_end(
+    struct node *n, struct slice name, struct slice ns, uint16_t port);
+
 /* --- capture.c ------------------------------------------------------------ */
 
 /* Takes the descriptor, if it is one. */
@@ -376,6 +383,8 @@ void dns_unwire(struct node *n);
 void dns_close(struct node *n);
 /* A view is in force on every worker. */
 void dns_publish(struct node *n, const struct view *v);
+/* Questions that rules lead to port CAPTURE_DNS_PORT are answered. */
+bool dns_takes_questions(const struct node *n);
 void dns_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
 
