@@ -157,6 +157,10 @@ state_open(struct state *s, const char *dir, struct fault *why)
 		err = lock(s, why);
 	if (err == OK)
 		err = make_dir(identities, why);
+	if (err == OK) {
+		file_sweep(dir);
+		file_sweep(identities);
+	}
 	if (err == OK)
 		err = load_node_key(s, why);
 	if (err == OK)
