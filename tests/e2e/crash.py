@@ -36,6 +36,7 @@ AGAIN = 0.25         # of the kills are followed by one while it starts
 AWAY = 0.2           # of the agents start with no server there
 LOOK_EVERY = 25      # kills from one long look to the next
 LINES = 20           # that tell how it goes
+PORTS = {"ports": [{"name": "http", "port": 80}]}
 VIRTUAL = {4: "240.240.9.9", 6: "2001:2::9"}
 # Whom it meets, and how often beside the others.
 VICTIMS = {"server": 4, "vm2": 3, "vm3": 2, "vm4": 3, "helper": 1, "all": 1}
@@ -62,13 +63,13 @@ class Promises:
 
     def __init__(self):
         self.kept = {}     # name -> what was acknowledged last
-        self.asked = {}    # name -> what else it may be
+        self.asked = collections.defaultdict(list)  # what else it may be
         self.lock = threading.Lock()
 
     def change(self, name, value, ask):
         """`ask` returns whether it was acknowledged."""
         with self.lock:
-            self.asked[name] = value
+            self.asked[name].append(value)
             if ask():
                 self.kept[name] = value
                 del self.asked[name]
@@ -80,13 +81,11 @@ class Promises:
         bad = []
         for name in {*self.kept, *self.asked, *there}:
             value = there.get(name)
-            allowed = [self.kept.get(name)]
-            if name in self.asked:
-                allowed.append(self.asked[name])
+            allowed = [self.kept.get(name), *self.asked[name]]
             if value not in allowed:
                 bad.append(f"{name} is {value}, not one of {allowed}")
         self.kept = dict(there)
-        self.asked = {}
+        self.asked.clear()
         return bad
 
 
@@ -136,6 +135,9 @@ class Crash:
         wait_for(lambda: kept.exists() and all(
             name in kept.read_bytes() for name in (b"vm2", b"vm3")),
                  "the caller has written down whom it knows")
+        status, _ = post(mesh.cli, "/v1/apply", {"documents": [
+            Changes.document("Service", "stays", PORTS, "v1")]})
+        assert status == 200
         self.configured = Promises()
         self.offered = {"vm2": Promises(), "vm3": Promises()}
         self.turns = {
@@ -160,8 +162,7 @@ class Crash:
 
     def configure(self, number):
         name = f"crash-{number % NAMES}"
-        document = Changes.document(
-            "Service", name, {"ports": [{"name": "http", "port": 80}]}, "v1")
+        document = Changes.document("Service", name, PORTS, "v1")
         document["metadata"]["annotations"] = {"number": str(number)}
         gone = number // NAMES % 3 == 2
         body = {"keys": [{"group": "", "kind": "Service",
