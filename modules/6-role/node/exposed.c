@@ -622,10 +622,28 @@ not_granted(
 	    SLICE_ARG(v.accounts), SLICE_ARG(e->ns), SLICE_ARG(e->account));
 }
 
+/* What is in force, and not on the disk. */
+static enum err
+not_kept(enum err err, struct fault *why)
+{
+	return fault_prefix(why, err,
+	    "it is so until the agent starts again, for it was not saved: ");
+}
+
+/* Who is new, and was not saved, is refused whole. */
+static void
+take_back(struct exposed *x, const struct node_expose *e)
+{
+	for (size_t i = x->count; i-- > 0;)
+		if (service_cmp(&x->items[i]->what, e) == 0)
+			remove_at(x, i);
+}
+
 MUST_USE enum err
 node_expose(struct node *n, const struct node_expose *e, struct fault *why)
 {
 	struct node_expose full = complete(e);
+	size_t before = n->exposed->count;
 	enum err err;
 
 	if (n->is_member && !is_granted(n, &full))
@@ -633,13 +651,18 @@ node_expose(struct node *n, const struct node_expose *e, struct fault *why)
 	err = health_may_check(n, e->check, why);
 	if (err == OK)
 		err = put(n->exposed, &full, why);
-	if (err == OK)
-		err = save(n, why);
 	if (err != OK)
 		return err;
+	err = save(n, why);
+	if (err != OK && n->exposed->count > before) {
+		take_back(n->exposed, &full);
+		return err;
+	}
+	if (err != OK)
+		err = not_kept(err, why);
 	identities_want(n, full.ns, full.account);
 	node_identities_changed(n);
-	return OK;
+	return err;
 }
 
 MUST_USE enum err
@@ -664,6 +687,8 @@ node_unexpose(struct node *n, struct slice name, struct slice ns, uint16_t port,
 		    "%.*s.%.*s is not exposed here; see: meshd status",
 		    SLICE_ARG(name), SLICE_ARG(ns));
 	err = save(n, why);
+	if (err != OK)
+		err = not_kept(err, why);
 	node_identities_changed(n);
 	return err;
 }
