@@ -384,11 +384,22 @@ captured_each_problem(const struct node *n,
 
 /* --- after a restart ------------------------------------------------------ */
 
+/* Who waits until the agent is ready has waited for this, too. */
+static void
+end_first(struct captured *c)
+{
+	if (!c->is_restoring)
+		return;
+	c->is_restoring = false;
+	node_published(c->node);
+}
+
 static void
 on_restored(void *arg, enum err e, const struct fault *why)
 {
 	struct captured *c = captured_of(arg);
 
+	end_first(c);
 	if (e == OK)
 		return;
 	if (strcmp(c->trouble.text, why->text) != 0)
@@ -407,10 +418,14 @@ read_kept(struct captured *c, struct capture_wish *out, struct fault *why)
 	const struct value *v = NULL;
 	enum err e = state_read(&c->node->state, STATE_CAPTURE, &json, why);
 
+	if (e != OK)
+		return e;
 	arena_init(&arena, FILE_BYTES);
+	e = codec_json_parse(buf_slice(&json), &arena, &v, why);
 	if (e == OK)
-		e = codec_json_parse(buf_slice(&json), &arena, &v, why);
-	return e == OK ? node_capture_decode(v, out, why) : e;
+		e = node_capture_decode(v, out, why);
+	/* A cgroup that is missing: its unit may be started later. */
+	return e == ERR_NOT_FOUND ? ERR_BUSY : e;
 }
 
 static void
@@ -422,8 +437,8 @@ restore(void *arg)
 	enum err e = read_kept(c, &w, &why);
 
 	if (e == ERR_NOT_FOUND)
-		return;
-	if (e != OK)
+		end_first(c);
+	else if (e != OK)
 		on_restored(c, e, &why);
 	else
 		change_to(c, &w,
@@ -431,15 +446,16 @@ restore(void *arg)
 			.is_restored = true, .done = on_restored, .arg = c});
 }
 
-void
+bool
 captured_restore(struct node *n)
 {
 	struct captured *c = n->captured;
 
-	if (c->looked)
-		return;
-	c->looked = true;
-	restore(c);
+	if (!c->looked) {
+		c->looked = c->is_restoring = true;
+		restore(c);
+	}
+	return !c->is_restoring;
 }
 
 /* --- birth and end -------------------------------------------------------- */

@@ -50,8 +50,9 @@ struct captured {
 	void *off_arg;
 	struct timer poll; /* until it may be loaded */
 	struct trial trial;
-	bool looked;  /* for what was kept */
-	bool stopped; /* whoever asked is not there any more */
+	bool looked;       /* for what was kept */
+	bool is_restoring; /* that, for the first time */
+	bool stopped;      /* whoever asked is not there any more */
 	struct timer restore;
 	struct fault trouble; /* why what was kept is not in force */
 };

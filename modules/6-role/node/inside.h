@@ -296,8 +296,11 @@ void exposed_forget(struct node *n);
 /* Takes the descriptor, if it is one. */
 void captured_open(struct node *n, int helper_fd);
 void captured_close(struct node *n);
-/* A view is in force: what was kept of a capture is, again. */
-void captured_restore(struct node *n);
+/*
+ * A view is in force: what was kept of a capture is, again. True once it is so
+ * or was refused; node_published() is called then, if it is not so at once.
+ */
+MUST_USE bool captured_restore(struct node *n);
 /* Nothing is captured any more, unless it is to stay so without us. */
 void captured_stop(struct node *n);
 /* Programs here call by addresses. */

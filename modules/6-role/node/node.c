@@ -185,8 +185,9 @@ tell(struct node *n, enum err e, const struct fault *why)
 void
 node_published(struct node *n)
 {
-	captured_restore(n);
-	tell(n, OK, NULL);
+	/* Units that come after ours have their first call captured. */
+	if (captured_restore(n))
+		tell(n, OK, NULL);
 }
 
 /* --- joining -------------------------------------------------------------- */
