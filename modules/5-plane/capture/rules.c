@@ -5,6 +5,8 @@
  *	output: own traffic, servers, exceptions pass ─► whose is it? ─► take
  *	take:   name servers, networks ─► the proxy
  *	input:  sshd, our own ports pass; ports ─► the proxy
+ *	apart, source, back: what programs answer to a caller's address, which
+ *		a connection of ours bears, comes to us
  *
  * Only the first packet of a connection is asked: the rest of it follows, and
  * what stood before is not touched. That is why DHCP and everything else that
@@ -27,7 +29,10 @@ capture_chain_name(enum capture_chain c)
 	static const char *const names[CAPTURE_CHAINS] = {
 	    [CAPTURE_CHAIN_OUT] = "output",
 	    [CAPTURE_CHAIN_TAKE] = "take",
-	    [CAPTURE_CHAIN_IN] = "input"};
+	    [CAPTURE_CHAIN_IN] = "input",
+	    [CAPTURE_CHAIN_APART] = "apart",
+	    [CAPTURE_CHAIN_SOURCE] = "source",
+	    [CAPTURE_CHAIN_BACK] = "back"};
 
 	CHECK((unsigned)c < CAPTURE_CHAINS);
 	return names[c];
@@ -131,18 +136,16 @@ capture_wish_check(const struct capture_wish *w, struct fault *why)
 		    "a list of the wish is longer than %d, or holds what is "
 		    "none of its kind",
 		    CAPTURE_LIST_MAX);
-	if (w->out_count == 0 && w->in_count == 0 && !(w->how & CAPTURE_DNS))
+	if (w->out_count == 0 && w->in_count == 0 &&
+	    !(w->how & (CAPTURE_DNS | CAPTURE_SOURCE)))
 		return fault_set(why, ERR_INVALID,
-		    "nothing is to be captured: say --out, --in or --dns");
+		    "nothing is to be captured: say --out, --in, --dns or "
+		    "--tproxy");
 	if (w->mark == 0 && w->uid == 0)
 		return fault_set(why, ERR_UNSUPPORTED,
 		    "the agent's own connections could not be told from "
 		    "others: it runs as root, and may not mark them "
 		    "(CAP_NET_RAW, Linux 5.17); run it as a user of its own");
-	if ((w->how & CAPTURE_DNS) && w->uid == 0)
-		return fault_set(why, ERR_UNSUPPORTED,
-		    "--dns takes an agent that runs as a user of its own: of "
-		    "root's its own questions could not be told from others");
 	return OK;
 }
 
@@ -225,6 +228,13 @@ spare_own(struct making *m)
 		r->number = m->w->mark;
 		say(r, "what bears the mark 0x%x passes: the agent's own",
 		    (unsigned)m->w->mark);
+	}
+	if (m->w->how & CAPTURE_SOURCE) {
+		r = add(
+		    m, CAPTURE_CHAIN_OUT, CAPTURE_IS_MARKED, CAPTURE_PASSES);
+		r->number = CAPTURE_SOURCE_MARK;
+		say(r, "what bears the mark 0x%x passes: a caller's address",
+		    (unsigned)CAPTURE_SOURCE_MARK);
 	}
 	if (m->w->uid != 0) {
 		r = add(m, CAPTURE_CHAIN_OUT, CAPTURE_IS_UID, CAPTURE_PASSES);
@@ -375,6 +385,38 @@ take_in(struct making *m)
 	}
 }
 
+/* --- a caller's address --------------------------------------------------- */
+
+/*
+ * A connection of ours to a program bears the address of who calls. Its ends
+ * may be those of the caller's own connection, which was led to us: so
+ * conntrack has it in a zone of its own, by the direction in which it was made.
+ * What the program answers would leave the machine: it is marked by its
+ * connection, and a rule of routing has it stay. In `source` answers of
+ * programs here meet that, in `back` those of containers, to which others'
+ * rules led.
+ */
+static void
+keep_source(struct making *m)
+{
+	static const enum capture_chain ways[] = {
+	    CAPTURE_CHAIN_SOURCE, CAPTURE_CHAIN_BACK};
+	struct capture_rule *r;
+
+	r = add(m, CAPTURE_CHAIN_APART, CAPTURE_IS_MARKED, CAPTURE_IS_APART);
+	r->number = CAPTURE_SOURCE_MARK;
+	say(r, "packets with a caller's address are told from the caller's");
+	r = add(m, CAPTURE_CHAIN_SOURCE, CAPTURE_IS_MARKED | CAPTURE_IS_NEW,
+	    CAPTURE_IS_NOTED);
+	r->number = CAPTURE_SOURCE_MARK;
+	say(r, "connections to programs here bear their caller's address");
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		r = add(m, ways[i], CAPTURE_IS_ANSWER, CAPTURE_COMES_BACK);
+		r->number = CAPTURE_BACK_MARK;
+		say(r, "packets that answer them come to the proxy");
+	}
+}
+
 size_t
 capture_rules(
     const struct capture_wish *w, struct capture_rule out[CAPTURE_RULES_MAX])
@@ -387,5 +429,7 @@ capture_rules(
 		take_out(&m);
 	}
 	take_in(&m);
+	if (w->how & CAPTURE_SOURCE)
+		keep_source(&m);
 	return m.count;
 }

@@ -29,14 +29,15 @@ enum {
 
 /* --- doors ---------------------------------------------------------------- */
 
-static struct addr
-loopback(const char *ip)
+/* Where rules lead what this machine sends; where IPv6 is switched off there is
+ * only the first. */
+static void
+find_loopback(uint16_t port, struct addr out[2])
 {
-	struct addr a;
-
-	CHECK(addr_parse_ip(slice_str(ip), &a) == OK);
-	a.port = CAPTURE_OUT_PORT;
-	return a;
+	out[0] = (struct addr){ADDR_V4, {127, 0, 0, 1}, port};
+	out[1] = (struct addr){ADDR_V6, {[15] = 1}, port};
+	if (!net_has_addr(&out[1]))
+		out[1] = (struct addr){.family = ADDR_NONE};
 }
 
 /* Adds to them. */
@@ -45,13 +46,16 @@ doors_for(const struct capture_wish *w, struct proxy_captured *out)
 {
 	struct addr any = net_any_addr(CAPTURE_IN_PORT);
 
-	if (w != NULL && w->out_count > 0) {
-		out->out[0] = loopback("127.0.0.1");
-		if (any.family == ADDR_V6)
-			out->out[1] = loopback("::1");
-	}
+	if (w != NULL && w->out_count > 0)
+		find_loopback(CAPTURE_OUT_PORT, out->out);
 	if (w != NULL && w->in_count > 0)
 		out->in[0] = any;
+}
+
+static bool
+keeps_source(const struct capture_wish *w)
+{
+	return w != NULL && (w->how & CAPTURE_SOURCE);
 }
 
 /* Those of what is in force stay open: rules lead there until others do. */
@@ -62,6 +66,9 @@ open_doors(struct captured *c, const struct capture_wish *w)
 
 	doors_for(w, &doors);
 	doors_for(c->on ? &c->wish : NULL, &doors);
+	/* Not before there is a way back, and not when that is to go. */
+	doors.keeps_source = keeps_source(c->on ? &c->wish : NULL) &&
+			     (w == NULL || keeps_source(w));
 	if (plane_proxy(c->node) != NULL)
 		proxy_capture(plane_proxy(c->node), &doors, NULL, NULL);
 	interests_refresh(c->node);
@@ -79,6 +86,19 @@ listens(const struct captured *c, const struct addr doors[PROXY_DOORS_MAX],
 	return true;
 }
 
+/* Of all to which questions are led; true where none are. */
+static bool
+each_dns_door(const struct captured *c, const struct capture_wish *w,
+    bool (*is)(const struct node *n, const struct addr *a))
+{
+	struct addr doors[2];
+
+	find_loopback(CAPTURE_DNS_PORT, doors);
+	return !(w->how & CAPTURE_DNS) ||
+	       (is(c->node, &doors[0]) &&
+		   (doors[1].family == ADDR_NONE || is(c->node, &doors[1])));
+}
+
 static bool
 is_open(const struct captured *c, const struct capture_wish *w)
 {
@@ -86,7 +106,8 @@ is_open(const struct captured *c, const struct capture_wish *w)
 
 	doors_for(w, &doors);
 	return listens(c, doors.out, S("captured-out")) &&
-	       listens(c, doors.in, S("captured-in"));
+	       listens(c, doors.in, S("captured-in")) &&
+	       each_dns_door(c, w, dns_listens);
 }
 
 bool
@@ -99,13 +120,35 @@ captured_wants_all(const struct node *n)
 		   (c->change.is_under_way && c->change.wish.out_count > 0));
 }
 
+static bool
+takes_automatic(const struct capture_wish *w)
+{
+	static const struct addr one = {ADDR_V4, {240, 240, 0, 1}, 0};
+
+	for (uint32_t i = 0; i < w->out_count; i++)
+		if (cidr_contains(&w->out[i], &one))
+			return true;
+	return false;
+}
+
+/* Of programs that are not captured only those ask that were wired to. */
+bool
+captured_tells_automatic(const struct node *n)
+{
+	const struct captured *c = n->captured;
+	const struct capture_wish *w = c != NULL ? &c->wish : NULL;
+
+	return w != NULL && c->on && (w->how & CAPTURE_DNS) &&
+	       takes_automatic(w) &&
+	       (n->wiring == WIRING_OFF ||
+		   w->uid_count + w->gid_count + w->cgroup_count == 0);
+}
+
 /* As it was before a change, or with nothing. */
 void
 captured_settle(struct captured *c)
 {
 	open_doors(c, NULL);
-	if (!c->on)
-		(void)!net_mark_all(0); /* it takes no right */
 }
 
 /* --- the disk ------------------------------------------------------------- */
@@ -205,9 +248,9 @@ on_poll(void *arg)
 	} else if (waited_us >= LISTEN_US) {
 		end_change(c,
 		    fault_set(&why, ERR_BUSY,
-			"port %d or %d could not be opened; meshd status says "
-			"why",
-			CAPTURE_OUT_PORT, CAPTURE_IN_PORT),
+			"port %d, %d or %d could not be opened; meshd status "
+			"says why",
+			CAPTURE_OUT_PORT, CAPTURE_IN_PORT, CAPTURE_DNS_PORT),
 		    &why);
 	} else {
 		timer_set(&c->poll, POLL_US);
@@ -261,6 +304,12 @@ change_to(struct captured *c, const struct capture_wish *w, struct change how)
 		captured_fill(c->node, &whole);
 		e = capture_wish_check(&whole, &why);
 	}
+	if (e == OK && !each_dns_door(c, &whole, dns_wants))
+		e = fault_set(&why, ERR_UNSUPPORTED,
+		    "--dns leads questions to port %d of 127.0.0.1 and ::1, "
+		    "where this agent does not answer names: its --dns says "
+		    "otherwise",
+		    CAPTURE_DNS_PORT);
 	if (e != OK) {
 		captured_settle(c);
 		how.done(how.arg, e, &why);
@@ -475,7 +524,7 @@ on_lost(void *arg)
 }
 
 void
-captured_open(struct node *n, int helper_fd)
+captured_open(struct node *n, const struct capture_ends *helper)
 {
 	struct captured *c = mem_new(sizeof(*c));
 
@@ -484,8 +533,16 @@ captured_open(struct node *n, int helper_fd)
 	timer_init(&c->poll, n->loop, on_poll, c);
 	trial_open(c);
 	timer_init(&c->restore, n->loop, restore, c);
-	if (helper_fd > 0)
-		c->helper = capture_new(n->loop, helper_fd, on_lost, c);
+	if (helper->pair > 0) {
+		c->helper = capture_new(n->loop, helper->pair, on_lost, c);
+		net_transparent_from(helper->sockets);
+	}
+	/* Of root's processes nobody could tell ours but by a mark, and some of
+	 * its sockets live long: they bear it before anything is captured. */
+	if (c->helper != NULL && geteuid() == 0 &&
+	    net_mark_all(CAPTURE_MARK) != OK)
+		log_debug("sockets cannot be marked", "mark=0x%x",
+		    (unsigned)CAPTURE_MARK);
 	n->captured = c;
 }
 
@@ -496,6 +553,22 @@ on_stopped(void *arg, const struct capture_report *r)
 	if (r->e != OK)
 		log_error("what was captured could not be let go", "why=\"%s\"",
 		    r->why.text);
+}
+
+/* What bears a caller's address drains, too: it needs its way back, which goes
+ * with the helper. */
+static void
+let_go(struct captured *c)
+{
+	struct capture_wish w = c->wish;
+
+	if (!keeps_source(&w)) {
+		capture_off(c->helper, on_stopped, c);
+		return;
+	}
+	w.out_count = w.in_count = 0;
+	w.how = CAPTURE_SOURCE;
+	capture_on(c->helper, &w, on_stopped, c);
 }
 
 /* Programs call as they would without us while connections drain. */
@@ -509,7 +582,7 @@ captured_stop(struct node *n)
 	timer_clear(&c->restore);
 	trial_end(c);
 	if (c->on && !(c->wish.how & CAPTURE_CLOSED))
-		capture_off(c->helper, on_stopped, c);
+		let_go(c);
 	c->on = false;
 }
 

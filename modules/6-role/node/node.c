@@ -472,7 +472,7 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 	identities_open(n);
 	exposed_open(n);
 	upstreams_open(n);
-	captured_open(n, spec->capture_fd);
+	captured_open(n, &spec->capture);
 	return node_set_upstreams(
 	    n, spec->upstreams, spec->upstream_count, why);
 }

@@ -134,6 +134,36 @@ TEST(questions_to_name_servers_are_taken_alone)
 	    "take: calls to the machine itself pass\n");
 }
 
+TEST(programs_see_who_calls_them_by_connections_apart)
+{
+	struct capture_wish w = wish();
+
+	w.how = CAPTURE_SOURCE;
+	expect_rules(&w,
+	    "apart: packets with a caller's address are told from the "
+	    "caller's\n"
+	    "source: connections to programs here bear their caller's "
+	    "address\n"
+	    "source: packets that answer them come to the proxy\n"
+	    "back: packets that answer them come to the proxy\n");
+	w.how |= CAPTURE_LOOPBACK;
+	w.server_count = 0;
+	w.out[0] = cidr("10.0.0.0/8");
+	w.out_count = 1;
+	expect_rules(&w,
+	    "output: what bears the mark 0x6d736864 passes: the agent's own\n"
+	    "output: what bears the mark 0x6d736873 passes: a caller's "
+	    "address\n"
+	    "output: everybody's calls are looked at\n"
+	    "take: connections to 10.0.0.0/8 come to the proxy, port 15001\n"
+	    "apart: packets with a caller's address are told from the "
+	    "caller's\n"
+	    "source: connections to programs here bear their caller's "
+	    "address\n"
+	    "source: packets that answer them come to the proxy\n"
+	    "back: packets that answer them come to the proxy\n");
+}
+
 static void
 expect_refused(const struct capture_wish *w, enum err e, const char *words)
 {
@@ -151,9 +181,6 @@ TEST(a_wish_that_makes_no_sense_is_refused_in_words)
 	w.in[0] = (struct capture_ports){80, 80};
 	w.in_count = 1;
 	EXPECT_OK(capture_wish_check(&w, NULL));
-	w.how = CAPTURE_DNS;
-	expect_refused(&w, ERR_UNSUPPORTED, "user of its own");
-	w.how = 0;
 	w.mark = 0;
 	expect_refused(&w, ERR_UNSUPPORTED, "could not be told from others");
 }
