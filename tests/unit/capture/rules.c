@@ -56,6 +56,7 @@ TEST(all_that_goes_out_is_taken_but_what_must_not_be)
 	w.out[1] = cidr("::/0");
 	w.out_count = 2;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: what bears the mark 0x6d736864 passes: the agent's own\n"
 	    "output: calls to 10.9.0.1/32 pass: a server of the mesh\n"
 	    "output: everybody's calls are looked at\n"
@@ -87,6 +88,7 @@ TEST(only_who_is_named_is_taken_and_what_is_excluded_passes_first)
 	w.except_port_count = 1;
 	w.how = CAPTURE_LOOPBACK;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: what user 998 sends passes: the agent itself\n"
 	    "output: calls to 10.1.0.0/16 pass: excluded\n"
 	    "output: port 5432-5433 passes: excluded\n"
@@ -106,6 +108,7 @@ TEST(what_comes_in_is_taken_but_for_sshd_and_the_mesh)
 	w.sshd_count =
 	    capture_sshd_ports(S("Port 2222\n"), w.sshd, w.sshd_count);
 	expect_rules(&w,
+	    "input: connections that stood before pass\n"
 	    "input: port 22 passes: sshd's\n"
 	    "input: port 2222 passes: sshd's\n"
 	    "input: port 15000-15053 passes: the mesh's own\n"
@@ -127,6 +130,7 @@ TEST(questions_to_name_servers_are_taken_alone)
 	w.server_count = 0;
 	w.how = CAPTURE_DNS;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: what user 998 sends passes: the agent itself\n"
 	    "output: everybody's calls are looked at\n"
 	    "take: questions to name servers by UDP come to port 15053\n"
@@ -151,6 +155,7 @@ TEST(programs_see_who_calls_them_by_connections_apart)
 	w.out[0] = cidr("10.0.0.0/8");
 	w.out_count = 1;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: what bears the mark 0x6d736864 passes: the agent's own\n"
 	    "output: what bears the mark 0x6d736873 passes: a caller's "
 	    "address\n"
