@@ -690,6 +690,7 @@ install: $(O)/meshd.stripped $(SBOM)
 	    $(call lay,644,packaging/systemd/$u,lib/systemd/system/$u) && \
 	    sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' \
 	    $(DESTDIR)$(PREFIX)/lib/systemd/system/$u &&) :
+	$(call lay,644,packaging/systemd/meshd-capture.conf,share/meshd/meshd-capture.conf)
 	$(Q)$(foreach f,$(wildcard config/*.conf config/examples/*),$(call \
 	    lay,644,$f,share/doc/meshd/examples/$(notdir $f)) &&) :
 	$(Q)$(foreach f,CHANGELOG.md LICENSE,$(call \

@@ -317,14 +317,19 @@ void exposed_end(
 /* --- capture.c ------------------------------------------------------------ */
 
 /* Takes the descriptor, if it is one. */
-void captured_open(struct node *n, int helper_fd);
+void captured_open(struct node *n, const struct capture_ends *helper);
 void captured_close(struct node *n);
-/* A view is in force: what was kept of a capture is, again. */
-void captured_restore(struct node *n);
+/*
+ * A view is in force: what was kept of a capture is, again. True once it is so
+ * or was refused; node_published() is called then, if it is not so at once.
+ */
+MUST_USE bool captured_restore(struct node *n);
 /* Nothing is captured any more, unless it is to stay so without us. */
 void captured_stop(struct node *n);
 /* Programs here call by addresses. */
 bool captured_wants_all(const struct node *n);
+/* Who asks for names here has calls to automatic addresses captured. */
+bool captured_tells_automatic(const struct node *n);
 void captured_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
 
@@ -394,6 +399,9 @@ void plane_free(struct node *n);
 void dns_keep(struct node *n, const struct resolver_spec *spec,
     const struct wiring_spec *wiring);
 void dns_open(struct node *n);
+/* Is it to answer there, and does it? */
+bool dns_wants(const struct node *n, const struct addr *a);
+bool dns_listens(const struct node *n, const struct addr *a);
 /* Programs are sent away again; then node_part_closed(). */
 void dns_unwire(struct node *n);
 void dns_close(struct node *n);

@@ -190,8 +190,9 @@ tell(struct node *n, enum err e, const struct fault *why)
 void
 node_published(struct node *n)
 {
-	captured_restore(n);
-	tell(n, OK, NULL);
+	/* Units that come after ours have their first call captured. */
+	if (captured_restore(n))
+		tell(n, OK, NULL);
 }
 
 /* --- joining -------------------------------------------------------------- */
@@ -486,7 +487,7 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 	identities_open(n);
 	exposed_open(n);
 	upstreams_open(n);
-	captured_open(n, spec->capture_fd);
+	captured_open(n, &spec->capture);
 	return node_set_upstreams(
 	    n, spec->upstreams, spec->upstream_count, why);
 }

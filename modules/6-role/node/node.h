@@ -96,9 +96,9 @@ struct node_spec {
 	struct addr hbone;  /* where tunnels come in; ADDR_NONE: [::]:15008 */
 	struct addr gossip; /* ADDR_NONE: [::]:15946 */
 	unsigned workers;   /* 0: one a core */
-	/* capture_helper_start()'s, taken whatever comes of this; 0: nothing
-	 * can be captured here. */
-	int capture_fd;
+	/* capture_helper_start()'s, taken whatever comes of this; zeroed:
+	 * nothing can be captured here. */
+	struct capture_ends capture;
 	bool exec_checks; /* health checks may run commands here */
 	/* `lines` NULL: as MeshConfig says, else Istio's text. */
 	struct telemetry_config log;

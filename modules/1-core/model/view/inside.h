@@ -234,6 +234,8 @@ struct view {
 	struct slice root_ns;
 	enum path_normalization normalization; /* never the default's number */
 	const struct mesh_config *mesh; /* what is written, or the defaults */
+	bool captures_dns; /* this machine; or any that does tells of them: */
+	bool tells_automatic;
 	struct rows scopes;    /* struct scope; the proxy's own is the first */
 	struct rows resources; /* of the inputs, by key, each once */
 	struct map regexes;    /* pattern → struct regex, a reference */
@@ -792,6 +794,10 @@ bool is_resolved(const struct service_row *s); /* and resolved by names */
 /* Do records tell of its endpoints? Does nobody, nor is any written? */
 bool is_recorded(const struct builder *b, const struct service_row *s);
 bool has_no_endpoints(const struct builder *b, const struct service_row *s);
+
+/* Upstream's word for machines whose DNS tells of automatic addresses (vips.c).
+ */
+bool captures_dns(const struct mesh_config *mesh);
 
 /* Where a service is called; none: anywhere (vips.c). */
 const struct cidr *service_addresses(
