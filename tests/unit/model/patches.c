@@ -41,6 +41,8 @@ struct world {
 	size_t count;
 	struct view_endpoint_input endpoints[SERVINGS][MOST];
 	struct view_serving servings[SERVINGS];
+	bool is_away[SERVINGS];
+	uint64_t lists;
 	struct view_service_input told[SERVINGS];
 	struct addr leads[NAMES][MOST];
 	struct view_name_input names[NAMES];
@@ -198,8 +200,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	w->in.upstream_count = rng_below(&w->rng, 3);
 	w->in.addrs = &w->own;
 	w->in.addr_count = rng_below(&w->rng, 2);
-	w->in.servings = w->servings;
-	w->in.serving_count = SERVINGS;
+	w->lists = 1;
 }
 
 static void
@@ -213,9 +214,16 @@ static struct view *
 compile(const struct world *w, const struct view *before, uint64_t version)
 {
 	const struct resource *there[RESOURCES];
+	struct view_serving servings[SERVINGS];
 	struct view_input in = w->in;
 	struct view *v;
 
+	in.servings = servings;
+	in.serving_count = 0;
+	for (size_t i = 0; i < SERVINGS; i++)
+		if (!w->is_away[i])
+			servings[in.serving_count++] = w->servings[i];
+	in.lists_version = w->seed % 3 > 0 ? w->lists : 0;
 	in.resources = there;
 	for (size_t i = 0; i < w->count; i++)
 		if (w->items[i] != NULL)
@@ -329,6 +337,18 @@ change_serving(struct world *w)
 	fill(w, &w->servings[n], w->endpoints[n]);
 }
 
+/* One that was away comes, or one goes. */
+static void
+change_list(struct world *w)
+{
+	size_t n = rng_below(&w->rng, SERVINGS);
+
+	w->is_away[n] = !w->is_away[n];
+	w->lists++;
+	if (rng_below(&w->rng, 2) == 0)
+		change_serving(w);
+}
+
 static void
 change_name(struct world *w)
 {
@@ -432,6 +452,14 @@ TEST(endpoints_step_by_step_are_endpoints_at_once)
 	EXPECT_TRUE(walk(change_serving, FEW_SEEDS) > 3 * FEW_SEEDS);
 }
 
+TEST(servings_come_and_go)
+{
+	size_t patches = walk(change_list, FEW_SEEDS);
+
+	printf("%zu of %d views are patches\n", patches, FEW_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * FEW_SEEDS);
+}
+
 TEST(names_step_by_step_are_names_at_once)
 {
 	EXPECT_TRUE(walk(change_name, FEW_SEEDS) > FEW_SEEDS);
@@ -507,7 +535,7 @@ change_around_services(struct world *w)
 {
 	size_t n = rng_below(&w->rng, RULED);
 
-	switch (rng_below(&w->rng, 6)) {
+	switch (rng_below(&w->rng, 7)) {
 	case 0:
 		make_again_at(w, n);
 		break;
@@ -519,6 +547,9 @@ change_around_services(struct world *w)
 		break;
 	case 3:
 		change_name(w);
+		break;
+	case 4:
+		change_list(w);
 		break;
 	default:
 		change_service(w);
@@ -537,8 +568,8 @@ TEST(services_change_with_all_that_is_said_of_them)
 static void
 change_any(struct world *w)
 {
-	static void (*const all[])(struct world *) = {
-	    change_rule, come_or_go, change_serving, change_name, change_own};
+	static void (*const all[])(struct world *) = {change_rule, come_or_go,
+	    change_serving, change_list, change_name, change_own};
 
 	all[rng_below(&w->rng, ARRAY_LEN(all))](w);
 }
@@ -647,6 +678,7 @@ TEST(a_request_meets_the_rules_of_now)
 	    .upstreams = &upstream,
 	    .upstream_count = 1,
 	    .resource_count = 1,
+	    .lists_version = 1,
 	    .version = 1};
 
 	for (size_t i = 0; i < ARRAY_LEN(v); i++) {

@@ -145,9 +145,12 @@ struct problem_row {
 };
 
 /* What is known of a serving once it is compiled; behind those of the input
- * come those of `unserved`. */
+ * come those of `unserved`, and in a patch those that came since. */
 struct serving_state {
 	uint64_t version;
+	struct slice ns, service; /* empty: it is unserved, or the slot free */
+	struct blob *text;        /* where these lie; NULL: in the base */
+	uint32_t at;              /* in the input, from 1; 0: it is not there */
 	bool is_here; /* some of it is at an address of this machine */
 };
 
@@ -209,7 +212,8 @@ struct renewal {
 struct view {
 	uint32_t magic;
 	atomic_uint refs;
-	uint64_t version; /* of its input; a patch copies all from here on */
+	uint64_t lists_version;         /* of its input, as is the next */
+	uint64_t version;               /* a patch copies all from here on */
 	struct serving_state *servings; /* of its input */
 	size_t serving_count;
 	/*
@@ -295,7 +299,7 @@ struct service_row {
 	struct port_row *ports;
 	size_t port_count;
 	struct name_use *names; /* that its endpoints have */
-	size_t serving; /* of the input, from 1; behind those the unserved */
+	size_t serving;         /* its slot, from 1: see serving_state */
 	struct host_row *hosts; /* with its ports, in any scope */
 	/* Whose rules for requests lead to subsets of it, known or not. */
 	struct named_by *namings;
@@ -421,6 +425,7 @@ struct builder {
 	const struct mesh_config *mesh; /* what is written, or the defaults */
 	struct rows services;           /* struct service_row, by host */
 	struct map service_by_host;     /* → struct service_row */
+	size_t served_count;            /* servings of the input */
 	struct rows unserved; /* struct service_row: no serving is of it */
 	struct map names;     /* → struct view_name */
 	bool is_mixed;        /* one has names and a serving */
@@ -819,6 +824,8 @@ void add_serving(
 void add_written_endpoints(struct builder *b, struct service_row *s);
 
 /* That which records of it are about: the first of the host; NULL: none. */
+struct slice recorded_host(const struct builder *b, struct slice ns,
+    struct slice name, char text[HOST_TEXT_MAX]);
 struct service_row *service_of(
     const struct builder *b, struct slice ns, struct slice name);
 

@@ -3,6 +3,7 @@
  * patch — what the steps that make a patch have in common, see patch.c.
  *
  *	patch_changes.c   which resources are others than the base's
+ *	patch_servings.c  which services records tell of
  *	patch_services.c  ─► Services and ServiceEntries, and who names them
  *	patch_policies.c  ─► services that obey another DestinationRule
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
@@ -57,8 +58,30 @@ void leave_box(struct patching *p);
 struct box *box_ref(struct box *box);
 void box_unref(struct box **bp);
 
-/* The number of now of the i-th that changes by itself (patch.c). */
-uint64_t version_now(const struct patching *p, size_t i);
+/* Does the box at hand have all that it should? */
+bool is_done(const struct builder *b);
+
+/* --- whom records tell of (patch_servings.c) ------------------------------ */
+
+/* In the place of those of the view before, whose slots stay theirs. */
+void copy_servings(struct view *v, const struct view *before);
+void drop_servings(struct view *v);
+
+/* Which of the input is of which slot; false: too many came. */
+MUST_USE bool find_servings(struct patching *p);
+
+/* Does the input list the same services and servings as for the view before? */
+bool has_same_lists(const struct patching *p);
+
+/* NULL: it is not there, or none. */
+const struct view_serving *serving_at(const struct patching *p, size_t slot);
+
+/* The number of now of a slot, by where `all` say that they are. */
+uint64_t version_now(
+    const struct patching *p, const struct serving_state *all, size_t slot);
+
+/* Clusters with the endpoints of now; false: more follows from them. */
+MUST_USE bool patch_servings(struct patching *p);
 
 /* --- what is another one (patch_changes.c) -------------------------------- */
 
