@@ -73,6 +73,7 @@ node_each_problem(const struct node *n,
 	if (revoked_self(n))
 		each(arg, &revoked);
 	health_each_problem(n, each, arg);
+	groups_each_problem(n, each, arg);
 	plane_each_problem(n, each, arg);
 	captured_each_problem(n, each, arg);
 	dns_each_problem(n, each, arg);

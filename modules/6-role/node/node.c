@@ -469,6 +469,7 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 		return err;
 	n->jobs = jobs_new(/* threads */ 1, JOBS_QUEUE);
 	identities_open(n);
+	groups_open(n);
 	exposed_open(n);
 	upstreams_open(n);
 	captured_open(n, spec->capture_fd);
@@ -485,6 +486,7 @@ node_free(struct node **np)
 	loop_later_cancel(&n->end);
 	identities_close(n);
 	exposed_close(n);
+	groups_close(n);
 	upstreams_close(n);
 	captured_close(n);
 	revoked_close(n);
@@ -561,6 +563,7 @@ on_end(void *arg)
 		plane_free(n);
 		if (n->on_left != NULL) {
 			exposed_forget(n);
+			groups_forget(n);
 			state_forget(&n->state);
 			n->on_left(n->left_arg);
 		}

@@ -50,6 +50,9 @@ struct node_upstream {
 	struct slice account; /* empty: the node itself */
 };
 
+/* Who said that something is offered; each has its own. */
+enum node_exposer { NODE_BY_COMMAND, NODE_BY_SETTINGS, NODE_BY_GROUP };
+
 /* What this machine offers. Text is borrowed. */
 struct node_expose {
 	struct slice name;
@@ -64,6 +67,30 @@ struct node_expose {
 	/* The `spec` of a HealthCheckPolicy, for it alone; NULL: as policies
 	 * say. */
 	const struct value *check;
+	/* Not for node_expose(), whose services are by command: */
+	enum node_exposer by;
+	struct slice origin; /* words: where it is written */
+	struct addr asked;   /* where its check asks; ADDR_NONE: the target */
+	struct slice leaves; /* words: why nobody may call it any more */
+};
+
+/* A port of a workload, beside those of its group's template. */
+struct node_group_port {
+	uint16_t port; /* callers' */
+	struct addr target;
+};
+
+enum { NODE_GROUPS_MAX = 16, NODE_GROUP_PORTS_MAX = 16 };
+
+/* This machine is a workload of a WorkloadGroup. Text is borrowed. */
+struct node_group {
+	struct slice name;
+	struct slice ns;            /* "default" if empty */
+	const struct label *labels; /* over those of the group */
+	size_t label_count;
+	struct slice protocol; /* of these ports; empty: as the group says */
+	const struct node_group_port *ports;
+	size_t port_count;
 };
 
 /*	WAITING --token--> JOINING --granted--> RUNNING --close--> CLOSING
@@ -167,6 +194,19 @@ MUST_USE enum err node_expose(
 MUST_USE enum err node_unexpose(struct node *n, struct slice name,
     struct slice ns, uint16_t port, struct fault *why);
 
+/*
+ * Is a workload of that group from now on and after a restart: what the group
+ * says of its workloads is offered for as long as the group is there, and some
+ * seconds more. The same group again replaces. Whether our voucher grants the
+ * group's account is told by node_each_exposed(). ERR_DENIED: not its
+ * namespace. ERR_INVALID, ERR_LIMIT.
+ */
+MUST_USE enum err node_group_enter(
+    struct node *n, const struct node_group *g, struct fault *why);
+/* ERR_NOT_FOUND. */
+MUST_USE enum err node_group_leave(
+    struct node *n, struct slice name, struct slice ns, struct fault *why);
+
 /* Replaces all named listeners; copies. ERR_INVALID: two of one name. */
 MUST_USE enum err node_set_upstreams(struct node *n,
     const struct node_upstream *upstreams, size_t count, struct fault *why);
@@ -246,6 +286,7 @@ void node_each_member(const struct node *n,
 bool node_is_by_records(const struct node *n, const struct view_service *s);
 
 struct node_exposed {
+	/* A group that is not in force yet has no port. */
 	const struct node_expose *what;
 	bool announced;
 	struct slice waits_for; /* words, if not */
@@ -273,12 +314,12 @@ void node_each_identity(const struct node *n,
 
 /*
  * Resources that this agent refused, view problems, conflicts of records,
- * ports that are taken, services that are not well, and that it was revoked
- * itself.
+ * ports that are taken, services that are not well, groups that it is no
+ * workload of, and that it was revoked itself.
  */
 struct node_problem {
 	/* "resource", "view", "discovery", "name", "port", "health",
-	 * "revocation" */
+	 * "group", "revocation" */
 	const char *kind;
 	struct slice about;
 	struct slice text;

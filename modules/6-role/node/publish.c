@@ -36,6 +36,7 @@ struct publisher {
 	struct map resources; /* name on the stream → struct resource */
 	uint64_t resources_version;
 	uint64_t policies_version; /* of the HealthCheckPolicies among them */
+	uint64_t groups_version;   /* of the WorkloadGroups */
 	struct discovery *discovery;
 	struct names *names; /* where those of `view` lead */
 	struct view *view;   /* the newest, in force or about to be */
@@ -106,9 +107,9 @@ decode(struct slice body, struct resource **out, char *words, size_t words_len)
 }
 
 static bool
-is_policy(const struct resource *r)
+is_of(const struct resource *r, const struct resource_kind *kind)
 {
-	return r != NULL && r->kind == &kind_health_check_policy;
+	return r != NULL && r->kind == kind;
 }
 
 static void
@@ -119,8 +120,12 @@ put(struct publisher *p, struct slice name, struct resource *r)
 		      : map_remove(&p->resources, name); /* skipped kind */
 
 	p->resources_version++;
-	if (is_policy(r) || is_policy(before))
+	if (is_of(r, &kind_health_check_policy) ||
+	    is_of(before, &kind_health_check_policy))
 		p->policies_version++;
+	if (is_of(r, &kind_workload_group) ||
+	    is_of(before, &kind_workload_group))
+		p->groups_version++;
 	resource_unref(&before);
 }
 
@@ -459,6 +464,7 @@ publish(struct publisher *p)
 
 	if (p->busy || plane_proxy(p->node) == NULL)
 		return; /* on_in_force() comes back to it */
+	groups_refresh(p->node);
 	interests_refresh(p->node);
 	health_refresh(p->node);
 	p->dirty = false;
@@ -596,6 +602,12 @@ uint64_t
 publisher_policies(const struct node *n)
 {
 	return n->publisher != NULL ? n->publisher->policies_version : 0;
+}
+
+uint64_t
+publisher_groups(const struct node *n)
+{
+	return n->publisher != NULL ? n->publisher->groups_version : 0;
 }
 
 size_t

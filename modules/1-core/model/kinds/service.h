@@ -53,6 +53,14 @@ struct service_offer {
 	uint16_t port;
 };
 
+/*
+ * Which port of services it is, as WorkloadEntry's `ports` has it. A record
+ * has no other place for it.
+ */
+#define OFFER_PORT_NAME "meshd.dev/port-name"
+
+bool labels_name_port(const struct labels *l, struct slice port_name);
+
 struct resource;
 
 /* By its selector; without one, what was exposed under its own name. */
@@ -61,7 +69,8 @@ bool service_selects(const struct resource *r, const struct service_offer *o);
 /*
  * Is the offer's port what this port, of TCP, leads to? What was exposed
  * under the Service's name may be addressed by the Service's own port,
- * whatever lies behind. A port's name is its protocol or its name.
+ * whatever lies behind. A port's name is its protocol or its name; one that
+ * the offer is said to be by its labels beats the target port.
  */
 bool service_port_leads_to(const struct resource *r,
     const struct service_port *p, const struct service_offer *o);
