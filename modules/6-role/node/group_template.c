@@ -320,6 +320,7 @@ merge_labels(struct making *m, const struct workload_group *g,
 		merge(l, &m->like.label_count, meta->labels.items,
 		    meta->labels.count);
 	merge(l, &m->like.label_count, wish->labels, wish->label_count);
+	l[m->like.label_count++] = (struct label){S(OFFER_GROUP), wish->name};
 	m->like.labels = l;
 	return OK;
 }

@@ -544,7 +544,8 @@ groups_locality(const struct node *n)
 	for (size_t i = 0; i < n->groups->count; i++) {
 		const struct resource *r = n->groups->items[i]->group;
 
-		if (r != NULL && group_locality(r).len > 0)
+		if (r != NULL && group_locality(r).len > 0 &&
+		    node_locality_check(group_locality(r), NULL) == OK)
 			return group_locality(r);
 	}
 	return SLICE_NONE;

@@ -57,6 +57,7 @@ struct node {
 	struct join *join;             /* while it joins or re-enrols */
 	struct identities *identities; /* from node_open() on */
 	struct exposed *exposed;       /* the same */
+	struct place *place;           /* the same */
 	struct groups *groups;         /* the same */
 	struct upstreams *upstreams;   /* the same */
 	struct captured *captured;     /* the same */
@@ -303,6 +304,15 @@ bool exposed_set(struct node *n, enum node_exposer by,
     void *arg);
 /* Services and groups as they are, onto the disk. */
 MUST_USE enum err exposed_save(const struct node *n, struct fault *why);
+
+/* --- place.c ----------------------------------------------------------- */
+
+/* After groups. */
+void place_open(struct node *n, const struct node_place *p);
+void place_close(struct node *n);
+struct slice place_of(const struct node *n);
+void place_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
 
 /* --- groups.c ------------------------------------------------------------- */
 

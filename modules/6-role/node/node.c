@@ -470,6 +470,7 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 	n->jobs = jobs_new(/* threads */ 1, JOBS_QUEUE);
 	identities_open(n);
 	groups_open(n);
+	place_open(n, &spec->place);
 	exposed_open(n);
 	upstreams_open(n);
 	captured_open(n, spec->capture_fd);
@@ -487,6 +488,7 @@ node_free(struct node **np)
 	identities_close(n);
 	exposed_close(n);
 	groups_close(n);
+	place_close(n);
 	upstreams_close(n);
 	captured_close(n);
 	revoked_close(n);

@@ -104,6 +104,15 @@ enum node_state {
 
 const char *node_state_name(enum node_state s);
 
+/* Where it lies: what is said, or a program that says it, which is asked anew
+ * by each call; neither: as its groups do. Text is borrowed. */
+struct node_place {
+	struct slice locality; /* of node_locality_check() */
+	struct slice command;  /* words between blanks, for its first line */
+};
+
+enum { NODE_LOCALITY_COMMAND_MAX = 1024 };
+
 struct node_spec {
 	struct loop *loop; /* the control loop; its clock is used */
 	struct net_factory *factory;
@@ -121,6 +130,7 @@ struct node_spec {
 	struct addr hbone;  /* where tunnels come in; ADDR_NONE: [::]:15008 */
 	struct addr gossip; /* ADDR_NONE: [::]:15946 */
 	unsigned workers;   /* 0: one a core */
+	struct node_place place;
 	/* capture_helper_start()'s, taken whatever comes of this; 0: nothing
 	 * can be captured here. */
 	int capture_fd;
@@ -250,6 +260,10 @@ MUST_USE enum err node_capture_decode(
 struct value *node_capture_encode(
     const struct capture_wish *w, struct arena *arena);
 
+void node_set_place(struct node *n, const struct node_place *p);
+/* "region", "region/zone" or "region/zone/subzone". ERR_INVALID, ERR_LIMIT. */
+MUST_USE enum err node_locality_check(struct slice text, struct fault *why);
+
 /* Access log lines for successes, too. */
 void node_set_log_success(struct node *n, bool on);
 
@@ -319,7 +333,7 @@ void node_each_identity(const struct node *n,
  */
 struct node_problem {
 	/* "resource", "view", "discovery", "name", "port", "health",
-	 * "group", "revocation" */
+	 * "group", "locality", "revocation" */
 	const char *kind;
 	struct slice about;
 	struct slice text;
@@ -335,11 +349,12 @@ struct node_status {
 	struct slice name;
 	struct slice trust_domain;
 	struct slice network;
-	bool connected;       /* to a server */
-	bool synced;          /* and it has told all */
-	struct slice server;  /* the one it is, or was last, connected to */
-	struct slice trouble; /* why not connected, in words; or empty */
-	uint64_t generation;  /* of the view in force */
+	struct slice locality; /* empty: it is not said */
+	bool connected;        /* to a server */
+	bool synced;           /* and it has told all */
+	struct slice server;   /* the one it is, or was last, connected to */
+	struct slice trouble;  /* why not connected, in words; or empty */
+	uint64_t generation;   /* of the view in force */
 	uint64_t uptime_us;
 	size_t members;
 	size_t members_up;

@@ -234,6 +234,7 @@ node_machine(
 
 	*out = (struct discovery_machine){.name = slice_str(n->member.name),
 	    .network = slice_str(n->member.network),
+	    .locality = place_of(n),
 	    .domain = slice_str(n->member.domain),
 	    .trust_domain = slice_str(n->member.bundle.trust_domain),
 	    .issued_s = peers_issued_s(n),
@@ -295,6 +296,7 @@ version_of(const struct view_input *in, uint64_t discovered)
 	h = mix(h, slice_hash_stable(in->ns));
 	h = mix(h, slice_hash_stable(in->account));
 	h = mix(h, slice_hash_stable(in->network));
+	h = mix(h, slice_hash_stable(in->locality));
 	h = mix(h, slice_hash_stable(in->identity));
 	for (size_t i = 0; i < in->upstream_count; i++)
 		h = mix_upstream(h, &in->upstreams[i]);

@@ -433,6 +433,7 @@ status(struct admin *a, struct http_exchange *x)
 	json_text(arena, &m, S("name"), s.name);
 	json_text(arena, &m, S("trustDomain"), s.trust_domain);
 	json_text(arena, &m, S("network"), s.network);
+	json_text(arena, &m, S("locality"), s.locality);
 	json_bool(arena, &m, S("connected"), s.connected);
 	json_bool(arena, &m, S("synced"), s.synced);
 	json_text(arena, &m, S("server"), s.server);

@@ -104,11 +104,11 @@ TEST(each_port_of_the_template_is_a_service_with_the_group_s_labels)
 	    " metadata: {labels: {v: '2'}}}",
 	    &bare,
 	    "web.shop pay http 8080 127.0.0.1:8080 300 app=a v=2 "
-	    "meshd.dev/port-name=http\n"
+	    "meshd.dev/group=web meshd.dev/port-name=http\n"
 	    "web.shop pay grpc 90 127.0.0.1:90 300 app=a v=2 "
-	    "meshd.dev/port-name=grpc-api\n"
+	    "meshd.dev/group=web meshd.dev/port-name=grpc-api\n"
 	    "web.shop pay tcp 5432 127.0.0.1:5432 300 app=a v=2 "
-	    "meshd.dev/port-name=db\n");
+	    "meshd.dev/group=web meshd.dev/port-name=db\n");
 }
 
 TEST(what_the_machine_says_comes_over_the_group)
@@ -122,8 +122,9 @@ TEST(what_the_machine_says_comes_over_the_group)
 	expect_group("{template: {labels: {site: x}, ports: {http: 8080}}}",
 	    &wish,
 	    "web.shop default http 8080 10.0.0.2:9090 100 site=berlin "
-	    "meshd.dev/port-name=http\n"
-	    "web.shop default  81 127.0.0.1:81 100 site=berlin\n");
+	    "meshd.dev/group=web meshd.dev/port-name=http\n"
+	    "web.shop default  81 127.0.0.1:81 100 site=berlin "
+	    "meshd.dev/group=web\n");
 }
 
 TEST(without_ports_or_for_another_network_it_is_no_workload)
@@ -137,7 +138,9 @@ TEST(without_ports_or_for_another_network_it_is_no_workload)
 }
 
 #define PROBE(how) "{template: {ports: {x: 1}}, probe: {" how "}}"
-#define SERVICE "web.shop default tcp 1 127.0.0.1:1 100 meshd.dev/port-name=x "
+#define SERVICE                                                                \
+	"web.shop default tcp 1 127.0.0.1:1 100 meshd.dev/group=web "          \
+	"meshd.dev/port-name=x "
 /* Members are in order. */
 #define HEALTHY(n) "\"healthyThreshold\":" n ","
 #define TIMES(delay, interval)                                                 \

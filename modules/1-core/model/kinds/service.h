@@ -54,10 +54,12 @@ struct service_offer {
 };
 
 /*
- * Which port of services it is, as WorkloadEntry's `ports` has it. A record
- * has no other place for it.
+ * Of a workload of a WorkloadGroup: which port of services it is, as the
+ * template's `ports` have it, and the group's name. A record has no other place
+ * for them.
  */
 #define OFFER_PORT_NAME "meshd.dev/port-name"
+#define OFFER_GROUP "meshd.dev/group"
 
 bool labels_name_port(const struct labels *l, struct slice port_name);
 
