@@ -30,28 +30,31 @@ enum {
 /* --- doors ---------------------------------------------------------------- */
 
 static struct addr
-loopback(const char *ip)
+loopback(const char *ip, uint16_t port)
 {
 	struct addr a;
 
 	CHECK(addr_parse_ip(slice_str(ip), &a) == OK);
-	a.port = CAPTURE_OUT_PORT;
+	a.port = port;
 	return a;
+}
+
+void
+captured_loopback(uint16_t port, struct addr out[PROXY_DOORS_MAX])
+{
+	out[0] = loopback("127.0.0.1", port);
+	if (net_any_addr(port).family == ADDR_V6)
+		out[1] = loopback("::1", port);
 }
 
 /* Adds to them. */
 static void
 doors_for(const struct capture_wish *w, struct proxy_captured *out)
 {
-	struct addr any = net_any_addr(CAPTURE_IN_PORT);
-
-	if (w != NULL && w->out_count > 0) {
-		out->out[0] = loopback("127.0.0.1");
-		if (any.family == ADDR_V6)
-			out->out[1] = loopback("::1");
-	}
+	if (w != NULL && w->out_count > 0)
+		captured_loopback(CAPTURE_OUT_PORT, out->out);
 	if (w != NULL && w->in_count > 0)
-		out->in[0] = any;
+		out->in[0] = net_any_addr(CAPTURE_IN_PORT);
 }
 
 /* Those of what is in force stay open: rules lead there until others do. */
@@ -62,15 +65,16 @@ open_doors(struct captured *c, const struct capture_wish *w)
 
 	doors_for(w, &doors);
 	doors_for(c->on ? &c->wish : NULL, &doors);
+	wards_add_doors(c, &doors);
 	if (plane_proxy(c->node) != NULL)
 		proxy_capture(plane_proxy(c->node), &doors, NULL, NULL);
 	interests_refresh(c->node);
 	publisher_touch(c->node);
 }
 
-static bool
-listens(const struct captured *c, const struct addr doors[PROXY_DOORS_MAX],
-    struct slice name)
+bool
+captured_listens(const struct captured *c,
+    const struct addr doors[PROXY_DOORS_MAX], struct slice name)
 {
 	for (size_t i = 0; i < PROXY_DOORS_MAX; i++)
 		if (doors[i].family != ADDR_NONE &&
@@ -85,8 +89,8 @@ is_open(const struct captured *c, const struct capture_wish *w)
 	struct proxy_captured doors = {0};
 
 	doors_for(w, &doors);
-	return listens(c, doors.out, S("captured-out")) &&
-	       listens(c, doors.in, S("captured-in"));
+	return captured_listens(c, doors.out, S("captured-out")) &&
+	       captured_listens(c, doors.in, S("captured-in"));
 }
 
 bool
@@ -95,7 +99,7 @@ captured_wants_all(const struct node *n)
 	const struct captured *c = n->captured;
 
 	return c != NULL &&
-	       ((c->on && c->wish.out_count > 0) ||
+	       (wards_any(c) || (c->on && c->wish.out_count > 0) ||
 		   (c->change.is_under_way && c->change.wish.out_count > 0));
 }
 
@@ -104,8 +108,35 @@ void
 captured_settle(struct captured *c)
 {
 	open_doors(c, NULL);
-	if (!c->on)
+	if (!c->on && !wards_any(c))
 		(void)!net_mark_all(0); /* it takes no right */
+}
+
+/* --- the helper ----------------------------------------------------------- */
+
+void
+captured_load(struct captured *c, const struct capture_wish *w, capture_cb done)
+{
+	struct capture_wish whole = {0};
+
+	if (w != NULL)
+		whole = *w;
+	wards_add_wish(c, &whole);
+	c->loads++;
+	if (w == NULL && whole.own_count == 0) {
+		capture_off(c->helper, done, c);
+		return;
+	}
+	if (w == NULL)
+		captured_fill(c->node, &whole);
+	capture_on(c->helper, &whole, done, c);
+}
+
+void
+captured_told(struct captured *c)
+{
+	CHECK(c->loads > 0);
+	c->loads--;
 }
 
 /* --- the disk ------------------------------------------------------------- */
@@ -159,6 +190,7 @@ end_change(struct captured *c, enum err e, const struct fault *why)
 	c->off = NULL;
 	if (off != NULL && !c->stopped)
 		node_capture_off(c->node, off, c->off_arg);
+	wards_go_on(c);
 }
 
 static void
@@ -167,6 +199,7 @@ on_loaded(void *arg, const struct capture_report *r)
 	struct captured *c = captured_of(arg);
 	struct change *ch = &c->change;
 
+	captured_told(c);
 	if (r->e != OK) {
 		end_change(c, r->e, &r->why);
 		return;
@@ -194,14 +227,15 @@ on_poll(void *arg)
 	struct captured *c = captured_of(arg);
 	struct change *ch = &c->change;
 	uint64_t waited_us = loop_now_us(c->node->loop) - ch->began_us;
+	bool is_free = c->loads == 0;
 	bool knows = ch->wish.out_count == 0 || interests_know_all(c->node) ||
 		     waited_us >= KNOW_US;
 	struct fault why = {0};
 
-	if (is_open(c, &ch->wish) && knows) {
+	if (is_open(c, &ch->wish) && knows && is_free) {
 		trial_note(c, &ch->wish);
 		ch->is_told = true;
-		capture_on(c->helper, &ch->wish, on_loaded, c);
+		captured_load(c, &ch->wish, on_loaded);
 	} else if (waited_us >= LISTEN_US) {
 		end_change(c,
 		    fault_set(&why, ERR_BUSY,
@@ -215,7 +249,7 @@ on_poll(void *arg)
 }
 
 enum err
-captured_check(const struct captured *c, struct fault *why)
+captured_may(const struct captured *c, struct fault *why)
 {
 	const struct node *n = c->node;
 
@@ -230,6 +264,16 @@ captured_check(const struct captured *c, struct fault *why)
 	if (plane_proxy(n) == NULL || publisher_view(n) == NULL)
 		return fault_set(why, ERR_BUSY,
 		    "this agent is in no mesh yet: meshd join TOKEN");
+	return OK;
+}
+
+enum err
+captured_check(const struct captured *c, struct fault *why)
+{
+	enum err e = captured_may(c, why);
+
+	if (e != OK)
+		return e;
 	if (c->change.is_told || c->trial.probe != NULL)
 		return fault_set(
 		    why, ERR_BUSY, "what is captured is being changed");
@@ -288,6 +332,7 @@ on_off(void *arg, const struct capture_report *r)
 {
 	struct captured *c = captured_of(arg);
 
+	captured_told(c);
 	if (r->e == OK) {
 		c->on = false;
 		trial_end(c);
@@ -317,7 +362,7 @@ node_capture_off(struct node *n, node_capture_cb done, void *arg)
 	give_up_change(c);
 	c->change = (struct change){
 	    .is_under_way = true, .is_told = true, .done = done, .arg = arg};
-	capture_off(c->helper, on_off, c);
+	captured_load(c, NULL, on_off);
 }
 
 /* --- how it stands -------------------------------------------------------- */
@@ -455,6 +500,7 @@ on_lost(void *arg)
 	    "the helper that captures has ended; start the agent again");
 	log_error(
 	    "nothing is captured any more", "why=\"%s\"", c->trouble.text);
+	wards_lost(c);
 	captured_settle(c);
 }
 
@@ -467,6 +513,7 @@ captured_open(struct node *n, int helper_fd)
 	c->node = n;
 	timer_init(&c->poll, n->loop, on_poll, c);
 	trial_open(c);
+	wards_open(c);
 	timer_init(&c->restore, n->loop, restore, c);
 	if (helper_fd > 0)
 		c->helper = capture_new(n->loop, helper_fd, on_lost, c);
@@ -489,10 +536,12 @@ captured_stop(struct node *n)
 	struct captured *c = n->captured;
 
 	c->stopped = true;
+	wards_stop(c);
 	timer_clear(&c->poll);
 	timer_clear(&c->restore);
 	trial_end(c);
-	if (c->on && !(c->wish.how & CAPTURE_CLOSED))
+	if ((c->on && !(c->wish.how & CAPTURE_CLOSED)) ||
+	    (!c->on && wards_any(c) && c->helper != NULL))
 		capture_off(c->helper, on_stopped, c);
 	c->on = false;
 }
@@ -508,6 +557,7 @@ captured_close(struct node *n)
 	timer_clear(&c->restore);
 	trial_close(c);
 	capture_free(&c->helper);
+	wards_close(c);
 	c->magic = 0;
 	mem_free(&n->captured);
 }

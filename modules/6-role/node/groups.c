@@ -494,14 +494,22 @@ node_group_enter(
     struct node *n, const struct node_group *wish, struct fault *why)
 {
 	struct slice ns = wish->ns.len > 0 ? wish->ns : S("default");
+	size_t before = n->groups->count, at;
 	enum err e = check_namespace(n, ns, why);
 
 	if (e == OK)
 		e = put(n->groups, wish, why);
-	if (e == OK)
-		e = exposed_save(n, why);
-	if (e == OK)
-		publisher_touch(n);
+	if (e != OK)
+		return e;
+	e = exposed_save(n, why);
+	if (e != OK && n->groups->count > before) {
+		if (find(n->groups, ns, wish->name, &at) != NULL)
+			remove_at(n->groups, at);
+		return e;
+	}
+	if (e != OK)
+		e = exposed_not_kept(e, why);
+	publisher_touch(n);
 	return e;
 }
 
@@ -510,6 +518,7 @@ node_group_leave(
     struct node *n, struct slice name, struct slice ns, struct fault *why)
 {
 	size_t at;
+	enum err e;
 
 	if (ns.len == 0)
 		ns = S("default");
@@ -520,7 +529,8 @@ node_group_leave(
 		    SLICE_ARG(name), SLICE_ARG(ns));
 	remove_at(n->groups, at);
 	publisher_touch(n);
-	return exposed_save(n, why);
+	e = exposed_save(n, why);
+	return e == OK ? OK : exposed_not_kept(e, why);
 }
 
 /* --- what others ask ------------------------------------------------------ */

@@ -8,8 +8,6 @@
 
 #include <stdio.h>
 
-enum { LABELS_MAX = GOSSIP_LABELS_MAX };
-
 struct rows {
 	struct arena *arena;
 	struct value *list;
@@ -50,17 +48,18 @@ read_port(const struct value *body, struct slice key, uint16_t *out,
 }
 
 static void
-read_labels(
-    const struct value *body, struct label labels[LABELS_MAX], size_t *count)
+read_labels(const struct value *body, struct label labels[ADMIN_LABELS_MAX],
+    size_t *count)
 {
 	VALUE_EACH(value_get(body, S("labels")), it)
-	if (it->type == VALUE_STRING && *count < LABELS_MAX)
+	if (it->type == VALUE_STRING && *count < ADMIN_LABELS_MAX)
 		labels[(*count)++] = (struct label){it->key, it->string};
 }
 
-static enum err
-read_expose(const struct value *body, struct label labels[LABELS_MAX],
-    struct node_expose *out, struct fault *why)
+enum err
+admin_read_expose(const struct value *body,
+    struct label labels[ADMIN_LABELS_MAX], struct node_expose *out,
+    struct fault *why)
 {
 	struct slice target = value_get_string(body, S("target"), S(""));
 	uint16_t port = 0;
@@ -108,7 +107,7 @@ static enum err
 enter_group(struct node *n, const struct value *body, struct fault *why)
 {
 	struct node_group_port ports[NODE_GROUP_PORTS_MAX];
-	struct label labels[LABELS_MAX];
+	struct label labels[ADMIN_LABELS_MAX];
 	struct node_group g = {
 	    .name = value_get_string(body, S("group"), S("")),
 	    .ns = value_get_string(body, S("namespace"), SLICE_NONE),
@@ -135,9 +134,9 @@ enter_group(struct node *n, const struct value *body, struct fault *why)
 static enum err
 expose_one(struct node *n, const struct value *body, struct fault *why)
 {
-	struct label labels[LABELS_MAX];
+	struct label labels[ADMIN_LABELS_MAX];
 	struct node_expose what;
-	enum err e = read_expose(body, labels, &what, why);
+	enum err e = admin_read_expose(body, labels, &what, why);
 
 	return e == OK ? node_expose(n, &what, why) : e;
 }
@@ -216,7 +215,9 @@ add_exposed(void *arg, const struct node_exposed *e)
 	if (e->what->port != 0)
 		put_port(r->arena, &m, e->what);
 	json_text(r->arena, &m, S("from"),
-	    e->what->by == NODE_BY_COMMAND ? S("command") : e->what->origin);
+	    e->what->is_passing              ? S("meshd run")
+	    : e->what->by == NODE_BY_COMMAND ? S("meshd expose")
+					     : e->what->origin);
 	json_bool(r->arena, &m, S("announced"), e->announced);
 	json_text(r->arena, &m, S("waitsFor"), e->waits_for);
 	put_health(r->arena, &m, e);
