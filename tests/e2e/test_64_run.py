@@ -74,7 +74,7 @@ def home(request, tmp_path_factory):
 
 
 def runs(agent):
-    return agent.cli.api("/v1/runs")["items"]
+    return agent.cli.json("capture", "status")["programs"]
 
 
 def exposed(agent):

@@ -148,18 +148,16 @@ add_run(void *arg, const struct node_run_state *s)
 	json_push(&r->list, m);
 }
 
-static void
-runs(struct admin *a, struct http_exchange *x)
+void
+admin_put_runs(const struct admin *a, struct arena *arena, struct value **m)
 {
-	struct arena *arena = http_exchange_arena(x);
 	struct rows r = {arena, json_list(arena)};
 
 	node_each_run(a->spec.node, add_run, &r);
-	admin_answer_items(x, r.list);
+	json_put(m, S("programs"), r.list);
 }
 
 const struct admin_route admin_run_routes[] = {
     {"POST", "/v1/run", CA_ROLE_ADMIN, run},
-    {"GET", "/v1/runs", CA_ROLE_VIEWER, runs},
 };
 const size_t admin_run_route_count = ARRAY_LEN(admin_run_routes);
