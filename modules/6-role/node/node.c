@@ -472,6 +472,7 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 	exposed_open(n);
 	upstreams_open(n);
 	captured_open(n, spec->capture_fd);
+	units_open(n);
 	return node_set_upstreams(
 	    n, spec->upstreams, spec->upstream_count, why);
 }
@@ -486,6 +487,7 @@ node_free(struct node **np)
 	identities_close(n);
 	exposed_close(n);
 	upstreams_close(n);
+	units_close(n);
 	captured_close(n);
 	revoked_close(n);
 	jobs_free(&n->jobs);
@@ -598,6 +600,7 @@ stop(struct node *n, uint64_t drain_us)
 		loop_later(n->loop, &n->end);
 		return;
 	}
+	units_stop(n);
 	captured_stop(n);
 	n->closing = PARTS;
 	dns_unwire(n);
