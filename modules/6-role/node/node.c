@@ -490,6 +490,7 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 	exposed_open(n);
 	upstreams_open(n);
 	captured_open(n, &spec->capture);
+	units_open(n);
 	return node_set_upstreams(
 	    n, spec->upstreams, spec->upstream_count, why);
 }
@@ -506,6 +507,7 @@ node_free(struct node **np)
 	groups_close(n);
 	place_close(n);
 	upstreams_close(n);
+	units_close(n);
 	captured_close(n);
 	revoked_close(n);
 	state_save_no_more(&n->state);
@@ -620,6 +622,7 @@ stop(struct node *n, uint64_t drain_us)
 		loop_later(n->loop, &n->end);
 		return;
 	}
+	units_stop(n);
 	captured_stop(n);
 	addresses_close(n);
 	n->closing = PARTS;
