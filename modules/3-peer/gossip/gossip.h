@@ -358,6 +358,9 @@ MUST_USE enum err gossip_set_offers(
 void gossip_set_health(
     struct gossip *g, enum gossip_health node, uint64_t unhealthy);
 
+/* Where others find us from now on; port 0 takes bind's. */
+void gossip_set_advertise(struct gossip *g, const struct addr *advertise);
+
 /* A renewed voucher for the same key; errors as gossip_voucher_verify(). */
 MUST_USE enum err gossip_set_voucher(struct gossip *g, struct slice voucher);
 void gossip_set_trust(struct gossip *g, const struct gossip_trust *trust);

@@ -257,6 +257,8 @@ remove_routes(struct kernel *k)
 static bool
 is_taken(const struct capture_wish *w, const struct addr *a)
 {
+	if (w->own_count > 0)
+		return true; /* they may call anybody */
 	for (uint32_t i = 0; i < w->out_count; i++)
 		if (cidr_contains(&w->out[i], a))
 			return true;

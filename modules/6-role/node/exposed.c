@@ -239,6 +239,18 @@ check_port(
 	return OK;
 }
 
+/* What is exposed as long as a program lives is that program's. */
+static enum err
+already_there(const struct node_expose *e, const struct node_expose *other,
+    struct fault *why)
+{
+	return fault_set(why, ERR_EXISTS, "%.*s.%.*s:%u is exposed already, %s",
+	    SLICE_ARG(e->name), SLICE_ARG(e->ns), (unsigned)e->port,
+	    other->is_passing
+		? "as long as a program lives that meshd run or a unit began"
+		: "for good; take that back with: meshd unexpose");
+}
+
 static enum err
 put(struct exposed *x, const struct node_expose *e, struct fault *why)
 {
@@ -254,6 +266,8 @@ put(struct exposed *x, const struct node_expose *e, struct fault *why)
 	while (at < x->count && service_cmp(&x->items[at]->what, e) < 0)
 		at++;
 	is_there = at < x->count && service_cmp(&x->items[at]->what, e) == 0;
+	if (is_there && (e->is_passing || x->items[at]->what.is_passing))
+		return already_there(e, &x->items[at]->what, why);
 	if (!is_there && x->count == NODE_EXPOSED_MAX)
 		return fault_set(why, ERR_LIMIT,
 		    "a node may offer at most %d services", NODE_EXPOSED_MAX);
@@ -352,7 +366,9 @@ encode(const struct exposed *x, struct buf *out)
 		return ERR_NO_MEMORY;
 	err = set_item(root, S("services"), list);
 	for (size_t i = 0; err == OK && i < x->count; i++)
-		err = value_append(list, service_value(x->items[i], &a));
+		if (!x->items[i]->what.is_passing)
+			err =
+			    value_append(list, service_value(x->items[i], &a));
 	return err != OK ? err : codec_json_emit_pretty(root, out);
 }
 
@@ -606,10 +622,28 @@ not_granted(
 	    SLICE_ARG(v.accounts), SLICE_ARG(e->ns), SLICE_ARG(e->account));
 }
 
+/* What is in force, and not on the disk. */
+static enum err
+not_kept(enum err err, struct fault *why)
+{
+	return fault_prefix(why, err,
+	    "it is so until the agent starts again, for it was not saved: ");
+}
+
+/* Who is new, and was not saved, is refused whole. */
+static void
+take_back(struct exposed *x, const struct node_expose *e)
+{
+	for (size_t i = x->count; i-- > 0;)
+		if (service_cmp(&x->items[i]->what, e) == 0)
+			remove_at(x, i);
+}
+
 MUST_USE enum err
 node_expose(struct node *n, const struct node_expose *e, struct fault *why)
 {
 	struct node_expose full = complete(e);
+	size_t before = n->exposed->count;
 	enum err err;
 
 	if (n->is_member && !is_granted(n, &full))
@@ -617,13 +651,18 @@ node_expose(struct node *n, const struct node_expose *e, struct fault *why)
 	err = health_may_check(n, e->check, why);
 	if (err == OK)
 		err = put(n->exposed, &full, why);
-	if (err == OK)
-		err = save(n, why);
 	if (err != OK)
 		return err;
+	err = save(n, why);
+	if (err != OK && n->exposed->count > before) {
+		take_back(n->exposed, &full);
+		return err;
+	}
+	if (err != OK)
+		err = not_kept(err, why);
 	identities_want(n, full.ns, full.account);
 	node_identities_changed(n);
-	return OK;
+	return err;
 }
 
 MUST_USE enum err
@@ -648,8 +687,35 @@ node_unexpose(struct node *n, struct slice name, struct slice ns, uint16_t port,
 		    "%.*s.%.*s is not exposed here; see: meshd status",
 		    SLICE_ARG(name), SLICE_ARG(ns));
 	err = save(n, why);
+	if (err != OK)
+		err = not_kept(err, why);
 	node_identities_changed(n);
 	return err;
+}
+
+enum err
+node_may_be(const struct node *n, struct slice ns, struct slice account,
+    struct fault *why)
+{
+	const struct node_expose e = {.ns = ns, .account = account};
+
+	return !n->is_member || is_granted(n, &e) ? OK
+						  : not_granted(n, &e, why);
+}
+
+void
+exposed_end(struct node *n, struct slice name, struct slice ns, uint16_t port)
+{
+	struct exposed *x = n->exposed;
+
+	for (size_t i = x->count; i-- > 0;) {
+		const struct node_expose *e = &x->items[i]->what;
+
+		if (e->is_passing && slice_eq(e->name, name) &&
+		    slice_eq(e->ns, ns) && e->port == port)
+			remove_at(x, i);
+	}
+	node_identities_changed(n);
 }
 
 void

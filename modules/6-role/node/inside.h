@@ -39,8 +39,12 @@ struct node {
 	enum view_proxy proxy;
 	struct labels labels; /* in `texts` */
 	struct arena texts;
-	struct addr addrs[NODE_ADDRS_MAX];
+	struct addr addrs[NODE_ADDRS_MAX]; /* without ports */
 	size_t addr_count;
+	bool addrs_asked;   /* else they follow the machine's interfaces */
+	bool addr_was_here; /* the first of them, of those asked for */
+	struct fault addr_trouble; /* empty: none */
+	struct timer addrs_timer;
 	struct addr hbone;
 	struct addr gossip;
 	unsigned worker_count;
@@ -215,6 +219,16 @@ void facts_close(struct node *n);
 /* Upstreams or what is announced may have changed. */
 void facts_refresh(struct node *n);
 
+/* --- addresses.c ---------------------------------------------------------- */
+
+/* None asked for: the machine's own. */
+void addresses_take(struct node *n, const struct addr *asked, size_t count);
+/* Follows what becomes of them, while it is a member. */
+void addresses_open(struct node *n);
+void addresses_close(struct node *n);
+void addresses_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
 /* --- catalog.c ------------------------------------------------------------ */
 
 /* Reads catalog and peers, opens gossip. Goes on without it, in words. */
@@ -231,6 +245,8 @@ void peers_self(const struct node *n, struct gossip_id *out);
 
 /* Says what we offer, again if it changed. */
 void peers_offer(struct node *n);
+/* The machine's addresses are others. */
+void peers_moved(struct node *n);
 void peers_set_voucher(struct node *n);
 void peers_set_keyring(struct node *n);
 void peers_set_trust(struct node *n);
@@ -290,6 +306,13 @@ struct exposed_check {
 };
 struct exposed_check exposed_check(const struct node *n, size_t index);
 void exposed_forget(struct node *n);
+
+/* Whether this machine may be that account; ERR_DENIED, in words. */
+MUST_USE enum err node_may_be(const struct node *n, struct slice ns,
+    struct slice account, struct fault *why);
+/* The passing one of that name is offered no more, if it is there. */
+void exposed_end(
+    struct node *n, struct slice name, struct slice ns, uint16_t port);
 
 /* --- capture.c ------------------------------------------------------------ */
 
@@ -381,6 +404,8 @@ void dns_unwire(struct node *n);
 void dns_close(struct node *n);
 /* A view is in force on every worker. */
 void dns_publish(struct node *n, const struct view *v);
+/* Questions that rules lead to port CAPTURE_DNS_PORT are answered. */
+bool dns_takes_questions(const struct node *n);
 void dns_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
 

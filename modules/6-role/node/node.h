@@ -64,6 +64,8 @@ struct node_expose {
 	/* The `spec` of a HealthCheckPolicy, for it alone; NULL: as policies
 	 * say. */
 	const struct value *check;
+	/* Not after a restart, and nobody else's to replace: of a node_run. */
+	bool is_passing;
 };
 
 /*	WAITING --token--> JOINING --granted--> RUNNING --close--> CLOSING
@@ -201,6 +203,45 @@ struct node_capture_state {
 };
 void node_capture_read(struct node *n,
     void (*done)(void *arg, const struct node_capture_state *s), void *arg);
+
+/*
+ * A program that calls as an account of its own from its first connection on:
+ * all that its cgroup sends, but for what goes to the machine itself, comes to
+ * the proxy, and what it offers is offered as long. Text is borrowed.
+ */
+struct node_run {
+	struct slice cgroup; /* below the root of cgroups */
+	struct slice ns;
+	struct slice account;
+	const struct node_expose *expose; /* as `ns` and `account`; or NULL */
+	uint64_t wait_us; /* for certificate and configuration; a minute at
+			   * most */
+};
+
+struct ward; /* opaque */
+
+/* Once: OK, and it is in force; `why` has words if not all that it needs is
+ * here, though it was waited for. Not OK: it is not captured. */
+typedef void (*node_run_cb)(void *arg, enum err e, const struct fault *why);
+
+/*
+ * ready(arg) comes after this returns. As node_capture_on() and node_expose()
+ * refuse; ERR_EXISTS: the service is exposed already; ERR_LIMIT.
+ */
+MUST_USE enum err node_run_begin(struct node *n, const struct node_run *spec,
+    node_run_cb ready, void *arg, struct ward **out, struct fault *why);
+/* Before the node is closed, whatever became of it. */
+void node_run_end(struct ward **wp);
+
+struct node_run_state {
+	struct slice cgroup;
+	struct slice identity;
+	struct slice service; /* empty: none */
+	const char *state;    /* "waits", "captured", "not captured" */
+	struct slice missed;  /* what was not here in time, in words */
+};
+void node_each_run(const struct node *n,
+    void (*each)(void *arg, const struct node_run_state *s), void *arg);
 
 /* A wish as JSON has it, as in the state directory: "out", "in", "uids",
  * "gids", "cgroups", "exclude", "sshd", "loopback", "dns", "failClosed". In

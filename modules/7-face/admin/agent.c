@@ -8,8 +8,6 @@
 
 #include <stdio.h>
 
-enum { LABELS_MAX = GOSSIP_LABELS_MAX };
-
 struct rows {
 	struct arena *arena;
 	struct value *list;
@@ -49,9 +47,10 @@ read_port(const struct value *body, struct slice key, uint16_t *out,
 	return OK;
 }
 
-static enum err
-read_expose(const struct value *body, struct label labels[LABELS_MAX],
-    struct node_expose *out, struct fault *why)
+enum err
+admin_read_expose(const struct value *body,
+    struct label labels[ADMIN_LABELS_MAX], struct node_expose *out,
+    struct fault *why)
 {
 	struct slice target = value_get_string(body, S("target"), S(""));
 	uint16_t port = 0;
@@ -73,7 +72,7 @@ read_expose(const struct value *body, struct label labels[LABELS_MAX],
 		    "target \"%.*s\" is no address with a port",
 		    SLICE_ARG(target));
 	VALUE_EACH(value_get(body, S("labels")), it)
-	if (it->type == VALUE_STRING && out->label_count < LABELS_MAX)
+	if (it->type == VALUE_STRING && out->label_count < ADMIN_LABELS_MAX)
 		labels[out->label_count++] =
 		    (struct label){it->key, it->string};
 	return OK;
@@ -83,14 +82,14 @@ static void
 expose(struct admin *a, struct http_exchange *x)
 {
 	const struct value *body = admin_body(x);
-	struct label labels[LABELS_MAX];
+	struct label labels[ADMIN_LABELS_MAX];
 	struct node_expose what;
 	struct fault why = {0};
 	enum err e;
 
 	if (body == NULL)
 		return;
-	e = read_expose(body, labels, &what, &why);
+	e = admin_read_expose(body, labels, &what, &why);
 	if (e == OK)
 		e = node_expose(a->spec.node, &what, &why);
 	admin_done(x, e, &why);

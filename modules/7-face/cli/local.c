@@ -136,14 +136,15 @@ set_check(const struct options *o, struct body *b, struct fault *why)
 	return e;
 }
 
-static enum err
-expose_body(const struct options *o, struct body *b, struct fault *why)
+enum err
+command_expose_body(const struct options *o, const char *name,
+    const char *where, struct body *b, struct fault *why)
 {
 	char text[ADDR_TEXT_MAX];
 	struct addr target;
 	struct slice kept;
 	uint16_t port;
-	enum err e = read_target(o->args[1], &port, &target, why);
+	enum err e = read_target(where, &port, &target, why);
 
 	if (e == OK)
 		e = set_labels(b, options_list(o, "label"), why);
@@ -154,7 +155,7 @@ expose_body(const struct options *o, struct body *b, struct fault *why)
 		    &b->arena, slice_str(addr_format(&target, text)), &kept);
 	if (e != OK)
 		return e;
-	body_text(b, "name", o->args[0]);
+	body_text(b, "name", name);
 	body_slice(b, "target", kept);
 	body_set(b, "port", value_new_int(&b->arena, port));
 	body_text(b, "namespace", options_text(o, "namespace"));
@@ -174,7 +175,7 @@ expose(struct options *o)
 	if (o->arg_count != 2)
 		return command_fail(CLI_EXIT_USAGE,
 		    "say what and where: expose NAME [PORT:]TARGET");
-	if (expose_body(o, &b, &why) != OK)
+	if (command_expose_body(o, o->args[0], o->args[1], &b, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "expose: %s", why.text);
 	(void)snprintf(done, sizeof(done), "%s is exposed", o->args[0]);
 	return do_with(o, &b, "/v1/expose", done);
@@ -185,21 +186,7 @@ static const struct option_row expose_rows[] = {
 	"who the service is to its callers"},
     {"namespace", 'n', OPTION_TEXT, "NAME", "default", false,
 	"where its name lies"},
-    {"label", 'l', OPTION_LIST, "KEY=VALUE", NULL, false,
-	"what subsets and Services select it by"},
-    {"protocol", 0, OPTION_TEXT, "http|tcp", "tcp", false, "what it speaks"},
-    {"check", 0, OPTION_TEXT, "HOW", NULL, false,
-	"http[:PORT][/PATH], tcp[:PORT], grpc[:PORT][/NAME] or exec:COMMAND"},
-    {"check-interval", 0, OPTION_TEXT, "TIME", NULL, false,
-	"from one check to the next, else 10s"},
-    {"check-timeout", 0, OPTION_TEXT, "TIME", NULL, false,
-	"after which no answer is a bad one, else 1s"},
-    {"check-delay", 0, OPTION_TEXT, "TIME", NULL, false,
-	"before the first check, else none"},
-    {"check-healthy", 0, OPTION_NUMBER, "N", NULL, false,
-	"good answers in a row that make it healthy, else 1"},
-    {"check-unhealthy", 0, OPTION_NUMBER, "N", NULL, false,
-	"bad answers in a row that make it unhealthy, else 3"},
+    OPTIONS_OF_SERVICE,
     OPTION_OUTPUT,
     OPTION_SOCKET,
 };
