@@ -302,6 +302,7 @@ enum err
 kernel_load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 {
 	struct nft_batch b = {.loads = true,
+	    .holds = !k->holds,
 	    .closed = (w->how & CAPTURE_CLOSED) != 0,
 	    .rules = k->rules};
 	enum err e = capture_wish_check(w, why);
@@ -317,6 +318,7 @@ kernel_load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 		e = commit(k, &b, why);
 	if (e != OK)
 		return e;
+	k->holds = true;
 	remove_service_routes(k);
 	add_routes(k, w);
 	k->keeps_source = (w->how & CAPTURE_SOURCE) != 0;

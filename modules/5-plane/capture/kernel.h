@@ -18,6 +18,7 @@ struct kernel {
 	int route;
 	uint32_t seq;
 	struct capture_rule *rules;
+	bool holds;        /* NFT_HOLDER is there */
 	bool keeps_source; /* what is loaded is CAPTURE_SOURCE */
 };
 
