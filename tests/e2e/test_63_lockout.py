@@ -138,6 +138,23 @@ def test_a_network_too_many_leaves_the_way_to_the_server(drill):
     assert reaches(drill)
 
 
+def test_what_was_captured_stays_when_nothing_is_any_more(drill):
+    """Also where the kernel has no other reason to translate addresses."""
+    drill.listener.settimeout(DEADLINE)
+    drill.agent.cli.ok("capture", "on")
+    with contextlib.closing(drill.app.connect(drill.far.ip, PORT)) as calls:
+        called, _ = drill.listener.accept()
+        with called:
+            says(calls, called, b"hello")
+            drill.agent.cli.ok("capture", "on", "--in", "2526")
+            says(called, calls, b"and back")
+            drill.agent.cli.ok("capture", "off")
+            assert not is_captured(drill)
+            says(calls, called, b"hello again")
+            drill.agent.cli.ok("capture", "on")
+            says(called, calls, b"and once more")
+
+
 def test_a_change_falls_back_to_the_one_before(drill):
     drill.agent.cli.ok("capture", "on", "--out", "203.0.113.0/24")
     on_trial(drill)
