@@ -62,6 +62,7 @@ struct node {
 	struct identities *identities; /* from node_open() on */
 	struct exposed *exposed;       /* the same */
 	struct place *place;           /* the same */
+	struct settled *settled;       /* the same */
 	struct groups *groups;         /* the same */
 	struct upstreams *upstreams;   /* the same */
 	struct captured *captured;     /* the same */
@@ -331,6 +332,13 @@ void place_open(struct node *n, const struct node_place *p);
 void place_close(struct node *n);
 struct slice place_of(const struct node *n);
 void place_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* --- settled.c ------------------------------------------------------------ */
+
+void settled_open(struct node *n);
+void settled_close(struct node *n);
+void settled_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
 
 /* --- groups.c ------------------------------------------------------------- */
