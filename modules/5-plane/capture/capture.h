@@ -17,6 +17,7 @@ enum {
 	CAPTURE_OUT_PORT = 15001, /* what programs here call */
 	CAPTURE_IN_PORT = 15006,  /* who calls programs here */
 	CAPTURE_DNS_PORT = 15053,
+	CAPTURE_OWN_PORT = 15101,  /* and on: of cgroups that have one each */
 	CAPTURE_MARK = 0x6d736864, /* of the agent's own sockets: "mshd" */
 	/* Of those that bear a caller's address: "mshs"; and of what is sent
 	 * back to that address, and comes here instead: "mshb". */
@@ -51,11 +52,38 @@ struct capture_cgroup {
 MUST_USE enum err capture_cgroup_find(
     struct slice path, struct capture_cgroup *out, struct fault *why);
 
+/* One all of whose calls come to a port of its own, by which the proxy knows
+ * whose they are. */
+struct capture_own {
+	struct capture_cgroup cgroup;
+	uint16_t port;
+};
+
+/* Of /proc/PID/cgroup: its cgroup of version 2, without the first slash; empty
+ * is the root. ERR_NOT_FOUND. */
+MUST_USE enum err capture_cgroup_of(struct slice text, struct slice *out);
+
+/*
+ * Makes one below this process's own, "meshd-run-<pid>"; such ones of processes
+ * that are gone go. ERR_UNSUPPORTED, ERR_PERMISSION and others, in words that
+ * say what would be right.
+ */
+MUST_USE enum err capture_cgroup_make(
+    struct capture_cgroup *out, struct fault *why);
+/* This process is in it from now on, and what it starts. */
+MUST_USE enum err capture_cgroup_enter(
+    const struct capture_cgroup *g, struct fault *why);
+/* Sends the signal to all in it; returns to how many, 0 when it is empty. */
+size_t capture_cgroup_signal(const struct capture_cgroup *g, int sig);
+/* Ends what is left in it, and it. Waits for that, two seconds at most. */
+void capture_cgroup_end(const struct capture_cgroup *g);
+
 enum capture_how {
 	CAPTURE_LOOPBACK = 1 << 0, /* also what the machine calls of itself */
 	CAPTURE_DNS = 1 << 1,      /* questions to name servers, as well */
 	CAPTURE_CLOSED = 1 << 2,   /* the table outlives us: nothing passes */
-	CAPTURE_SOURCE = 1 << 3    /* programs see the address of who calls */
+	CAPTURE_SOURCE = 1 << 3,   /* programs see the address of who calls */
+	CAPTURE_OWN_DNS = 1 << 4   /* such questions of `own` */
 };
 
 /* Plain data: it goes to the helper as it is. */
@@ -79,6 +107,10 @@ struct capture_wish {
 	struct capture_ports except_ports[CAPTURE_LIST_MAX];
 	uint32_t except_port_count;
 	uint32_t how; /* enum capture_how, a set */
+	/* These, whatever the lists above say of who and where to; but not
+	 * what is excepted. */
+	struct capture_own own[CAPTURE_LIST_MAX];
+	uint32_t own_count;
 
 	/* What it never takes, whoever wishes what. */
 	uint32_t mark; /* of the agent's own sockets; 0: it cannot mark */

@@ -31,8 +31,8 @@ enum {
 
 /* Where rules lead what this machine sends; where IPv6 is switched off there is
  * only the first. */
-static void
-find_loopback(uint16_t port, struct addr out[2])
+void
+captured_loopback(uint16_t port, struct addr out[PROXY_DOORS_MAX])
 {
 	out[0] = (struct addr){ADDR_V4, {127, 0, 0, 1}, port};
 	out[1] = (struct addr){ADDR_V6, {[15] = 1}, port};
@@ -44,12 +44,10 @@ find_loopback(uint16_t port, struct addr out[2])
 static void
 doors_for(const struct capture_wish *w, struct proxy_captured *out)
 {
-	struct addr any = net_any_addr(CAPTURE_IN_PORT);
-
 	if (w != NULL && w->out_count > 0)
-		find_loopback(CAPTURE_OUT_PORT, out->out);
+		captured_loopback(CAPTURE_OUT_PORT, out->out);
 	if (w != NULL && w->in_count > 0)
-		out->in[0] = any;
+		out->in[0] = net_any_addr(CAPTURE_IN_PORT);
 }
 
 static bool
@@ -66,6 +64,7 @@ open_doors(struct captured *c, const struct capture_wish *w)
 
 	doors_for(w, &doors);
 	doors_for(c->on ? &c->wish : NULL, &doors);
+	wards_add_doors(c, &doors);
 	/* Not before there is a way back, and not when that is to go. */
 	doors.keeps_source = keeps_source(c->on ? &c->wish : NULL) &&
 			     (w == NULL || keeps_source(w));
@@ -75,9 +74,9 @@ open_doors(struct captured *c, const struct capture_wish *w)
 	publisher_touch(c->node);
 }
 
-static bool
-listens(const struct captured *c, const struct addr doors[PROXY_DOORS_MAX],
-    struct slice name)
+bool
+captured_listens(const struct captured *c,
+    const struct addr doors[PROXY_DOORS_MAX], struct slice name)
 {
 	for (size_t i = 0; i < PROXY_DOORS_MAX; i++)
 		if (doors[i].family != ADDR_NONE &&
@@ -91,9 +90,9 @@ static bool
 each_dns_door(const struct captured *c, const struct capture_wish *w,
     bool (*is)(const struct node *n, const struct addr *a))
 {
-	struct addr doors[2];
+	struct addr doors[PROXY_DOORS_MAX];
 
-	find_loopback(CAPTURE_DNS_PORT, doors);
+	captured_loopback(CAPTURE_DNS_PORT, doors);
 	return !(w->how & CAPTURE_DNS) ||
 	       (is(c->node, &doors[0]) &&
 		   (doors[1].family == ADDR_NONE || is(c->node, &doors[1])));
@@ -105,8 +104,8 @@ is_open(const struct captured *c, const struct capture_wish *w)
 	struct proxy_captured doors = {0};
 
 	doors_for(w, &doors);
-	return listens(c, doors.out, S("captured-out")) &&
-	       listens(c, doors.in, S("captured-in")) &&
+	return captured_listens(c, doors.out, S("captured-out")) &&
+	       captured_listens(c, doors.in, S("captured-in")) &&
 	       each_dns_door(c, w, dns_listens);
 }
 
@@ -116,7 +115,7 @@ captured_wants_all(const struct node *n)
 	const struct captured *c = n->captured;
 
 	return c != NULL &&
-	       ((c->on && c->wish.out_count > 0) ||
+	       (wards_any(c) || (c->on && c->wish.out_count > 0) ||
 		   (c->change.is_under_way && c->change.wish.out_count > 0));
 }
 
@@ -131,17 +130,25 @@ takes_automatic(const struct capture_wish *w)
 	return false;
 }
 
+static bool
+takes_everybody(const struct capture_wish *w)
+{
+	return w->uid_count + w->gid_count + w->cgroup_count == 0;
+}
+
 /* Of programs that are not captured only those ask that were wired to. */
 bool
 captured_tells_automatic(const struct node *n)
 {
 	const struct captured *c = n->captured;
-	const struct capture_wish *w = c != NULL ? &c->wish : NULL;
+	bool is_wired = n->wiring != WIRING_OFF;
 
-	return w != NULL && c->on && (w->how & CAPTURE_DNS) &&
-	       takes_automatic(w) &&
-	       (n->wiring == WIRING_OFF ||
-		   w->uid_count + w->gid_count + w->cgroup_count == 0);
+	if (c == NULL)
+		return false;
+	if (c->on && (c->wish.how & CAPTURE_DNS) && takes_automatic(&c->wish) &&
+	    (!is_wired || takes_everybody(&c->wish)))
+		return true;
+	return wards_any(c) && dns_takes_questions(n) && !is_wired;
 }
 
 /* As it was before a change, or with nothing. */
@@ -149,6 +156,33 @@ void
 captured_settle(struct captured *c)
 {
 	open_doors(c, NULL);
+}
+
+/* --- the helper ----------------------------------------------------------- */
+
+void
+captured_load(struct captured *c, const struct capture_wish *w, capture_cb done)
+{
+	struct capture_wish whole = {0};
+
+	if (w != NULL)
+		whole = *w;
+	wards_add_wish(c, &whole);
+	c->loads++;
+	if (w == NULL && whole.own_count == 0) {
+		capture_off(c->helper, done, c);
+		return;
+	}
+	if (w == NULL)
+		captured_fill(c->node, &whole);
+	capture_on(c->helper, &whole, done, c);
+}
+
+void
+captured_told(struct captured *c)
+{
+	CHECK(c->loads > 0);
+	c->loads--;
 }
 
 /* --- the disk ------------------------------------------------------------- */
@@ -202,6 +236,7 @@ end_change(struct captured *c, enum err e, const struct fault *why)
 	c->off = NULL;
 	if (off != NULL && !c->stopped)
 		node_capture_off(c->node, off, c->off_arg);
+	wards_go_on(c);
 }
 
 static void
@@ -210,6 +245,7 @@ on_loaded(void *arg, const struct capture_report *r)
 	struct captured *c = captured_of(arg);
 	struct change *ch = &c->change;
 
+	captured_told(c);
 	if (r->e != OK) {
 		end_change(c, r->e, &r->why);
 		return;
@@ -237,14 +273,15 @@ on_poll(void *arg)
 	struct captured *c = captured_of(arg);
 	struct change *ch = &c->change;
 	uint64_t waited_us = loop_now_us(c->node->loop) - ch->began_us;
+	bool is_free = c->loads == 0;
 	bool knows = ch->wish.out_count == 0 || interests_know_all(c->node) ||
 		     waited_us >= KNOW_US;
 	struct fault why = {0};
 
-	if (is_open(c, &ch->wish) && knows) {
+	if (is_open(c, &ch->wish) && knows && is_free) {
 		trial_note(c, &ch->wish);
 		ch->is_told = true;
-		capture_on(c->helper, &ch->wish, on_loaded, c);
+		captured_load(c, &ch->wish, on_loaded);
 	} else if (waited_us >= LISTEN_US) {
 		end_change(c,
 		    fault_set(&why, ERR_BUSY,
@@ -258,7 +295,7 @@ on_poll(void *arg)
 }
 
 enum err
-captured_check(const struct captured *c, struct fault *why)
+captured_may(const struct captured *c, struct fault *why)
 {
 	const struct node *n = c->node;
 
@@ -273,6 +310,16 @@ captured_check(const struct captured *c, struct fault *why)
 	if (plane_proxy(n) == NULL || publisher_view(n) == NULL)
 		return fault_set(why, ERR_BUSY,
 		    "this agent is in no mesh yet: meshd join TOKEN");
+	return OK;
+}
+
+enum err
+captured_check(const struct captured *c, struct fault *why)
+{
+	enum err e = captured_may(c, why);
+
+	if (e != OK)
+		return e;
 	if (c->change.is_told || c->trial.probe != NULL)
 		return fault_set(
 		    why, ERR_BUSY, "what is captured is being changed");
@@ -337,6 +384,7 @@ on_off(void *arg, const struct capture_report *r)
 {
 	struct captured *c = captured_of(arg);
 
+	captured_told(c);
 	if (r->e == OK) {
 		c->on = false;
 		trial_end(c);
@@ -366,7 +414,7 @@ node_capture_off(struct node *n, node_capture_cb done, void *arg)
 	give_up_change(c);
 	c->change = (struct change){
 	    .is_under_way = true, .is_told = true, .done = done, .arg = arg};
-	capture_off(c->helper, on_off, c);
+	captured_load(c, NULL, on_off);
 }
 
 /* --- how it stands -------------------------------------------------------- */
@@ -520,6 +568,7 @@ on_lost(void *arg)
 	    "the helper that captures has ended; start the agent again");
 	log_error(
 	    "nothing is captured any more", "why=\"%s\"", c->trouble.text);
+	wards_lost(c);
 	captured_settle(c);
 }
 
@@ -532,6 +581,7 @@ captured_open(struct node *n, const struct capture_ends *helper)
 	c->node = n;
 	timer_init(&c->poll, n->loop, on_poll, c);
 	trial_open(c);
+	wards_open(c);
 	timer_init(&c->restore, n->loop, restore, c);
 	if (helper->pair > 0) {
 		c->helper = capture_new(n->loop, helper->pair, on_lost, c);
@@ -562,7 +612,7 @@ let_go(struct captured *c)
 {
 	struct capture_wish w = c->wish;
 
-	if (!keeps_source(&w)) {
+	if (!c->on || !keeps_source(&w)) {
 		capture_off(c->helper, on_stopped, c);
 		return;
 	}
@@ -578,10 +628,12 @@ captured_stop(struct node *n)
 	struct captured *c = n->captured;
 
 	c->stopped = true;
+	wards_stop(c);
 	timer_clear(&c->poll);
 	timer_clear(&c->restore);
 	trial_end(c);
-	if (c->on && !(c->wish.how & CAPTURE_CLOSED))
+	if (c->on ? !(c->wish.how & CAPTURE_CLOSED)
+		  : c->helper != NULL && wards_any(c))
 		let_go(c);
 	c->on = false;
 }
@@ -597,6 +649,7 @@ captured_close(struct node *n)
 	timer_clear(&c->restore);
 	trial_close(c);
 	capture_free(&c->helper);
+	wards_close(c);
 	c->magic = 0;
 	mem_free(&n->captured);
 }

@@ -261,6 +261,16 @@ dns_publish(struct node *n, const struct view *v)
 		resolver_publish(n->dns->resolver, v);
 }
 
+bool
+dns_takes_questions(const struct node *n)
+{
+	for (size_t i = 0; n->dns != NULL && i < n->dns_spec.listen_count; i++)
+		if (n->dns_listen[i].port == CAPTURE_DNS_PORT &&
+		    n->dns->why[i][0] == '\0')
+			return true;
+	return false;
+}
+
 void
 dns_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg)

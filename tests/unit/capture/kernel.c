@@ -133,6 +133,43 @@ TEST(a_table_goes_with_its_owner_unless_it_is_to_stay)
 	in_netns(end_of_owner);
 }
 
+/* As `nft flush ruleset` of a program that knows nothing of us. */
+static void
+flush_tables(struct kernel *by)
+{
+	CHECK(kernel_unload(by, NULL) == OK);
+}
+
+static int
+mend_what_others_break(void)
+{
+	struct capture_wish w = wish();
+	struct kernel k, other;
+	bool loaded;
+
+	w.how = CAPTURE_CLOSED | CAPTURE_SOURCE;
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(kernel_open(&other, NULL) == OK);
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	kernel_look_again(&k); /* nothing is missing */
+	flush_tables(&other);
+	CHECK(count_rules(&k, &loaded) == 0 && !loaded);
+	kernel_look_again(&k);
+	CHECK(count_rules(&k, &loaded) > 0 && loaded);
+	/* What was taken back on purpose does not come again. */
+	CHECK(kernel_unload(&k, NULL) == OK);
+	kernel_look_again(&k);
+	CHECK(count_rules(&k, &loaded) == 0 && !loaded);
+	kernel_close(&other);
+	kernel_close(&k);
+	return 0;
+}
+
+TEST(what_others_take_away_comes_again)
+{
+	in_netns(mend_what_others_break);
+}
+
 static int
 refuse_nonsense(void)
 {
@@ -149,6 +186,10 @@ refuse_nonsense(void)
 	w.cgroups[0] = (struct capture_cgroup){.path = "a/b", .id = 1};
 	w.cgroup_count = 1;
 	CHECK(kernel_load(&k, &w, &why) == OK); /* of nobody */
+	w = (struct capture_wish){.own_count = 1,
+	    .own[0] = {.cgroup = w.cgroups[0], .port = 15101},
+	    .how = CAPTURE_OWN_DNS};
+	CHECK(kernel_load(&k, &w, &why) == OK);
 	CHECK(count_rules(&k, &loaded) > 0 && loaded);
 	kernel_close(&k);
 	return 0;
@@ -353,4 +394,16 @@ TEST(a_cgroup_is_named_by_a_path_below_the_root)
 	EXPECT_EQ(capture_cgroup_find(S("a//b"), &g, NULL), ERR_INVALID);
 	EXPECT_EQ(capture_cgroup_find(S(""), &g, NULL), ERR_INVALID);
 	EXPECT_TRUE(capture_cgroup_find(S("no/such"), &g, NULL) != OK);
+}
+
+TEST(a_process_is_in_one_cgroup_of_version_2)
+{
+	struct slice path = S("?");
+
+	EXPECT_OK(capture_cgroup_of(
+	    S("9:name=systemd:/x\n0::/system.slice/web.service\n"), &path));
+	EXPECT_TRUE(slice_eq(path, S("system.slice/web.service")));
+	EXPECT_OK(capture_cgroup_of(S("0::/"), &path));
+	EXPECT_EQ(path.len, 0);
+	EXPECT_EQ(capture_cgroup_of(S("4:memory:/x\n"), &path), ERR_NOT_FOUND);
 }
