@@ -152,20 +152,13 @@ guess_cgroup(struct unit *u, struct fault *why)
 	return OK;
 }
 
-/* It is in no list yet. */
 static enum err
-read_unit(
-    struct node *n, const struct value *v, struct unit **out, struct fault *why)
+fill(struct unit *u, const struct value *v, struct fault *why)
 {
-	struct unit *u = mem_new(sizeof(*u));
 	struct slice cgroup = value_get_string(v, S("cgroup"), S(""));
-	enum err e;
-
-	u->magic = UNIT_MAGIC;
-	u->node = n;
-	buf_init(&u->expose, TEXT_BYTES);
-	e = slice_to_cstr(
+	enum err e = slice_to_cstr(
 	    value_get_string(v, S("unit"), S("")), u->name, sizeof(u->name));
+
 	if (e == OK)
 		e = slice_to_cstr(
 		    value_get_string(v, S("namespace"), S("default")), u->ns,
@@ -175,23 +168,29 @@ read_unit(
 		    value_get_string(v, S("account"), S("default")), u->account,
 		    sizeof(u->account));
 	if (e != OK || u->name[0] == '\0')
-		e = fault_set(why, ERR_INVALID,
+		return fault_set(why, ERR_INVALID,
 		    "the unit, its namespace or its account has no name, or "
 		    "one that is too long");
-	if (e == OK &&
-	    slice_to_cstr(cgroup, u->cgroup, sizeof(u->cgroup)) != OK)
-		u->cgroup[0] = '\0';
-	if (e == OK && u->cgroup[0] == '\0')
-		e = guess_cgroup(u, why);
 	u->ended_id = (uint64_t)value_get_int(v, S("ended"), 0);
-	if (e == OK)
-		e = read_expose(u, value_get(v, S("expose")), why);
-	if (e != OK) {
-		unit_free(u);
-		return e;
-	}
-	*out = u;
-	return OK;
+	if (cgroup.len == 0 ||
+	    slice_to_cstr(cgroup, u->cgroup, sizeof(u->cgroup)) != OK)
+		e = guess_cgroup(u, why);
+	return e == OK ? read_expose(u, value_get(v, S("expose")), why) : e;
+}
+
+/* It is in no list yet. NULL: in words why not. */
+static struct unit *
+unit_new(struct node *n, const struct value *v, struct fault *why)
+{
+	struct unit *u = mem_new(sizeof(*u));
+
+	u->magic = UNIT_MAGIC;
+	u->node = n;
+	buf_init(&u->expose, TEXT_BYTES);
+	if (fill(u, v, why) == OK)
+		return u;
+	unit_free(u);
+	return NULL;
 }
 
 static void
@@ -219,9 +218,9 @@ load(struct node *n)
 		log_error("units are not known", "why=\"%s\"", why.text);
 	VALUE_EACH(value_get(root, S("units")), it)
 	{
-		struct unit *u;
+		struct unit *u = unit_new(n, it, &why);
 
-		if (read_unit(n, it, &u, &why) == OK)
+		if (u != NULL)
 			add(n, u);
 		else
 			log_warn("a unit is left out", "why=\"%s\"", why.text);
@@ -345,26 +344,37 @@ drop(struct node *n, struct unit *u)
 	unit_free(u);
 }
 
-enum err
-node_unit_put(struct node *n, const struct value *v, struct fault *why)
+/* Where it is, and what became of it there. */
+static void
+replace(struct node *n, struct unit *u)
 {
-	struct unit *u = NULL, *before;
-	enum err e = captured_may(n->captured, why);
+	struct unit *before = find(n, slice_str(u->name));
 
-	if (e == OK || e == ERR_BUSY) /* once it is in a mesh, it is */
-		e = read_unit(n, v, &u, why);
-	if (e == OK && (e = node_may_be(n, slice_str(u->ns),
-			    slice_str(u->account), why)) != OK)
-		unit_free(u);
-	if (e != OK)
-		return e;
-	before = find(n, slice_str(u->name));
 	if (before != NULL) {
 		memcpy(u->cgroup, before->cgroup, sizeof(u->cgroup));
 		u->ended_id = before->ended_id;
 		drop(n, before);
 	}
 	add(n, u);
+}
+
+enum err
+node_unit_put(struct node *n, const struct value *v, struct fault *why)
+{
+	struct unit *u;
+	enum err e = captured_may(n->captured, why);
+
+	if (e != OK && e != ERR_BUSY) /* it is in no mesh yet */
+		return e;
+	u = unit_new(n, v, why);
+	if (u == NULL)
+		return why->code;
+	e = node_may_be(n, slice_str(u->ns), slice_str(u->account), why);
+	if (e != OK) {
+		unit_free(u);
+		return e;
+	}
+	replace(n, u);
 	identities_want(n, slice_str(u->ns), slice_str(u->account));
 	timer_set(&n->units->look, 0);
 	return save(n, why);
@@ -432,7 +442,8 @@ units_open(struct node *n)
 	list_init(&n->units->all);
 	timer_init(&n->units->look, n->loop, on_look, n);
 	load(n);
-	timer_set(&n->units->look, LOOK_US);
+	if (n->units->count > 0)
+		timer_set(&n->units->look, LOOK_US);
 }
 
 /* Whoever waits is gone by now. */

@@ -227,9 +227,9 @@ print_rows(const struct value *list, const char *const *head,
 {
 	AUTO(table_fini) struct table t;
 
+	table_init(&t, head, count);
 	if (list == NULL || list->count == 0)
 		return;
-	table_init(&t, head, count);
 	VALUE_EACH(list, it)
 	for (size_t i = 0; i < count; i++)
 		table_value(&t, value_get(it, slice_str(member[i])));
