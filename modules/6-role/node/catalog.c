@@ -496,6 +496,7 @@ peers_offer(struct node *n)
 	struct gossip_service services[NODE_EXPOSED_MAX];
 	struct gossip_offers o = {.addr_count = n->addr_count,
 	    .network = slice_str(n->member.network),
+	    .locality = place_of(n),
 	    .roles = n->proxy == VIEW_ROUTER ? GOSSIP_ROLE_GATEWAY
 					     : GOSSIP_ROLE_AGENT,
 	    .tunnel_port = n->tunnel_port,
