@@ -420,6 +420,30 @@ def test_an_agent_alone_was_off_for_a_month(mesh, clock):
     reaches(agent, "vm2")
 
 
+def test_who_was_off_for_too_long_is_told_to_join_anew(mesh, clock):
+    mesh.server.stop()
+    start(mesh.server, clock)
+    agent = start(mesh.agent(2), clock, mesh.token()).joined().synced()
+    agent.expose("web", "80:8080")
+    for process in (agent, mesh.server):
+        process.stop()
+    clock.set(40 * DAY)
+    for process in (mesh.server, agent):
+        start(process, clock)
+    wait_for(lambda: "join again with a new token" in
+             agent.status().get("trouble", ""),
+             lambda: f"status tells of it: {agent.status()} {agent.text}")
+    mesh.cli.ok("node", "revoke", "vm2")
+    token = mesh.token()
+    agent.cli.ok("leave")
+    agent.stop()
+    start(agent, clock)
+    wait_for(agent.status, "it answers")
+    agent.cli.ok("join", token)
+    agent.synced()
+    agent.expose("web", "80:8080")
+
+
 def test_the_clock_jumps_while_all_run(mesh, clock):
     """As when a host of virtual machines slept for a week."""
     mesh.server.stop()
