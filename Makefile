@@ -46,6 +46,8 @@
 #                  above) too, if it is set; into the same file
 #   soak           a small mesh under every protocol for SOAK_SECONDS, while
 #                  all of it changes: memory over time, and sums of calls
+#   crash          KILLS times SIGKILL, for whom and when SEED says, under load:
+#                  what was acknowledged is there, and nothing else is left
 #   demo           a mesh on this machine, in network namespaces
 #   install        DESTDIR and PREFIX are obeyed
 #   tarball deb rpm   what install lays out, packed, into BUILD/packages;
@@ -73,6 +75,7 @@
 #   TESTS=pattern  check-unit: only the topics that match, as in TESTS=slice%
 #   FUZZ='a b' FUZZ_SECONDS=n   which fuzzers, and how long each (all, 60)
 #   SOAK_SECONDS=n   soak: how long (3600)
+#   KILLS=n SEED=n   crash: how many (1000), and which (the time, and printed)
 #   WORKERS=n      check-e2e: how many processes share the tests (3 a core);
 #                  each is in namespaces of its own. 1: one after another, here
 #   TIDY_NODES=n   lint-tidy: how far into a function it walks (60000)
@@ -106,6 +109,8 @@ TESTS ?= %
 FUZZ ?=
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 3600
+KILLS ?= 1000
+SEED ?=
 PREFIX ?= /usr
 DESTDIR ?=
 V ?=
@@ -629,7 +634,7 @@ man-resources: $(O)/meshd
 
 # --- bench, demo, install, clean ---------------------------------------------
 
-.PHONY: bench bench-config soak demo install clean
+.PHONY: bench bench-config soak crash demo install clean
 # The peer's half is loaded: OpenSSL's names are also those of AWS-LC.
 HANDSHAKES := $(O)/tests/bench/handshakes $(O)/tests/bench/other_tls.so
 $(eval $(call test_rule,tests/bench/handshakes.c,$(call closure,tls),))
@@ -639,8 +644,9 @@ $(O)/tests/bench/other_tls.so: tests/bench/other_tls.c \
 	@$(call say,CC,$<)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -shared -o $@ $< \
 	    -lssl -lcrypto
-ASKS := $(O)/tests/bench/asks
+LOADS := $(O)/tests/bench/asks $(O)/tests/bench/calls
 $(eval $(call test_rule,tests/bench/asks.c,$(call closure,dns),))
+$(eval $(call test_rule,tests/bench/calls.c,base,))
 $(eval $(call test_rule,tests/bench/regex.c,base,))
 $(eval $(call test_rule,tests/bench/compile.c,$(call closure,model codec),))
 SWARM := $(O)/tests/bench/swarm
@@ -650,7 +656,7 @@ $(eval $(call test_rule,tests/bench/routes.c,$(call closure,model) codec,))
 GRPC_BENCH ?= $(GO_BIN)
 BENCH = $(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
     GRPC_BENCH=$(GRPC_BENCH) $(PYTHON) tests/bench/bench.py
-bench: all $(HANDSHAKES) $(ASKS) $(GRPC_BENCH)/grpc_bench_client \
+bench: all $(HANDSHAKES) $(LOADS) $(GRPC_BENCH)/grpc_bench_client \
     $(GRPC_BENCH)/grpc_bench_server
 	$(BENCH) traffic $(BENCH_ARGS)
 # Without istioctl there are our own figures.
@@ -662,6 +668,9 @@ bench-config: all $(O)/tests/bench/regex $(O)/tests/bench/compile \
 soak: all
 	$(Q)MESHD=$(abspath $(O)/meshd) tests/worker.sh \
 	    $(PYTHON) tests/e2e/soak.py --seconds $(SOAK_SECONDS)
+crash: all
+	$(Q)MESHD=$(abspath $(O)/meshd) tests/worker.sh \
+	    $(PYTHON) tests/e2e/crash.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 demo: all
 	$(Q)MESHD=$(abspath $(O)/meshd) demo/run $(DEMO_ARGS)
 # What the linker took, as the map beside the program says.
@@ -682,6 +691,7 @@ install: $(O)/meshd.stripped $(SBOM)
 	    $(call lay,644,packaging/systemd/$u,lib/systemd/system/$u) && \
 	    sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' \
 	    $(DESTDIR)$(PREFIX)/lib/systemd/system/$u &&) :
+	$(call lay,644,packaging/systemd/meshd-capture.conf,share/meshd/meshd-capture.conf)
 	$(Q)$(foreach f,$(wildcard config/*.conf config/examples/*),$(call \
 	    lay,644,$f,share/doc/meshd/examples/$(notdir $f)) &&) :
 	$(Q)$(foreach f,CHANGELOG.md LICENSE,$(call \

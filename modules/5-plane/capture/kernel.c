@@ -5,6 +5,7 @@
 #include "kernel.h"
 
 #include "nft.h"
+#include "source.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -14,7 +15,6 @@
 #include <unistd.h>
 
 enum {
-	OURS = 109, /* the protocol of routes: by it they are known for ours */
 	ANSWER_BYTES = 64 << 10,
 	ROUTE_BYTES = 4096,
 	WAIT_S = 2 /* for an answer, which the kernel has at once */
@@ -184,9 +184,8 @@ addr_len(size_t i)
 	return routes[i].family == AF_INET ? 4 : 16;
 }
 
-/* An errno; 0 is yes. */
-static int
-talk(struct kernel *k, const struct buf *ask)
+int
+kernel_talk(struct kernel *k, const struct buf *ask)
 {
 	AUTO(mem_free) char *mem = mem_new(ANSWER_BYTES);
 	struct netlink_message m;
@@ -212,7 +211,7 @@ has_route(struct kernel *k, size_t i)
 	netlink_begin(&w, RTM_GETROUTE, 0, k->seq++, &r, sizeof(r));
 	netlink_put(&w, RTA_DST, one.bytes, addr_len(i));
 	netlink_end(&w);
-	return netlink_done(&w) == OK && talk(k, &ask) == 0;
+	return netlink_done(&w) == OK && kernel_talk(k, &ask) == 0;
 }
 
 /* By loopback: it only has to go as far as our own chain. */
@@ -224,7 +223,7 @@ change_route(struct kernel *k, size_t i, uint16_t what, uint16_t flags)
 	const struct rtmsg r = {.rtm_family = routes[i].family,
 	    .rtm_dst_len = routes[i].to.bits,
 	    .rtm_table = RT_TABLE_MAIN,
-	    .rtm_protocol = OURS,
+	    .rtm_protocol = KERNEL_OURS,
 	    .rtm_scope = RT_SCOPE_LINK,
 	    .rtm_type = RTN_UNICAST};
 
@@ -233,15 +232,22 @@ change_route(struct kernel *k, size_t i, uint16_t what, uint16_t flags)
 	netlink_put(&w, RTA_DST, routes[i].to.base.bytes, addr_len(i));
 	netlink_host32(&w, RTA_OIF, if_nametoindex("lo"));
 	netlink_end(&w);
-	return netlink_done(&w) == OK ? talk(k, &ask) : ENOBUFS;
+	return netlink_done(&w) == OK ? kernel_talk(k, &ask) : ENOBUFS;
 }
 
 /* They need not be there. One may be of a helper that was killed. */
 static void
-remove_routes(struct kernel *k)
+remove_service_routes(struct kernel *k)
 {
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
 		(void)change_route(k, i, RTM_DELROUTE, 0);
+}
+
+static void
+remove_routes(struct kernel *k)
+{
+	remove_service_routes(k);
+	source_remove_routes(k);
 }
 
 static bool
@@ -307,11 +313,17 @@ kernel_load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 	if (e != OK)
 		return e;
 	b.count = capture_rules(w, k->rules);
-	e = commit(k, &b, why);
+	if (w->how & CAPTURE_SOURCE)
+		e = source_add_routes(k, why);
+	if (e == OK)
+		e = commit(k, &b, why);
 	if (e != OK)
 		return e;
-	remove_routes(k);
+	remove_service_routes(k);
 	add_routes(k, w);
+	k->keeps_source = (w->how & CAPTURE_SOURCE) != 0;
+	if (!k->keeps_source)
+		source_remove_routes(k);
 	return OK;
 }
 
@@ -323,8 +335,10 @@ kernel_unload(struct kernel *k, struct fault *why)
 
 	if (e == OK && b.replaces)
 		e = commit(k, &b, why);
-	if (e == OK)
+	if (e == OK) {
 		remove_routes(k);
+		k->keeps_source = false;
+	}
 	return e;
 }
 

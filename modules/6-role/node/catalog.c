@@ -21,6 +21,7 @@
 enum {
 	PEERS_MAGIC = 0x70656572,
 	SAVE_US = 10000000,
+	SAVE_FIRST_US = 1000000, /* who has just joined may crash, too */
 	REOPEN_US = 5000000,
 	PRUNE_US = 60000000,
 	HEALTH_BITS = 64,
@@ -38,6 +39,7 @@ struct peers {
 	char trouble[FAULT_TEXT_MAX]; /* why it could not open, or "" */
 	struct discovery_catalog *catalog;
 	struct buf saved; /* of the last run; for the next opening */
+	bool is_saved;    /* once at least */
 	struct timer save;
 	struct timer reopen;
 	struct timer prune;
@@ -58,8 +60,7 @@ save_catalog(struct peers *p, bool now)
 	if (err != OK)
 		log_error("catalog was not saved", "why=%s", err_text(err));
 	else if (!now)
-		state_write_later(
-		    &n->state, n->jobs, n->loop, STATE_CATALOG, &out);
+		state_write_later(&n->state, STATE_CATALOG, &out);
 	else if (state_write(&n->state, STATE_CATALOG, buf_slice(&out), &why) !=
 		 OK)
 		log_error("catalog was not saved", "why=\"%s\"", why.text);
@@ -79,8 +80,7 @@ save_peers(struct peers *p, bool now)
 	if (err != OK)
 		log_error("peers were not saved", "why=%s", err_text(err));
 	else if (!now)
-		state_write_later(
-		    &n->state, n->jobs, n->loop, STATE_PEERS, &out);
+		state_write_later(&n->state, STATE_PEERS, &out);
 	else if (state_write(&n->state, STATE_PEERS, buf_slice(&out), &why) !=
 		 OK)
 		log_error("peers were not saved", "why=\"%s\"", why.text);
@@ -92,6 +92,7 @@ on_save(void *arg)
 	struct peers *p;
 
 	OBJ(p, arg, PEERS_MAGIC);
+	p->is_saved = true;
 	save_catalog(p, /* now */ false);
 	save_peers(p, /* now */ false);
 }
@@ -122,7 +123,7 @@ changed(struct peers *p)
 {
 	publisher_touch(p->node);
 	if (!timer_is_set(&p->save))
-		timer_set(&p->save, SAVE_US);
+		timer_set(&p->save, p->is_saved ? SAVE_US : SAVE_FIRST_US);
 }
 
 static void
@@ -310,9 +311,7 @@ open_gossip(struct peers *p)
 
 	if (p->alive || p->leaving)
 		return;
-	if (n->addr_count == 0)
-		n->addr_count = net_machine_addrs(n->addrs, NODE_ADDRS_MAX);
-	if (n->addr_count == 0) {
+	if (n->addr_count == 0) { /* addresses.c looks for one */
 		log_warn("gossip waits for an address of this machine",
 		    "retry_s=%d", REOPEN_US / 1000000);
 		timer_set(&p->reopen, REOPEN_US);
@@ -484,6 +483,7 @@ peers_offer(struct node *n)
 	struct gossip_service services[NODE_EXPOSED_MAX];
 	struct gossip_offers o = {.addr_count = n->addr_count,
 	    .network = slice_str(n->member.network),
+	    .locality = place_of(n),
 	    .roles = n->proxy == VIEW_ROUTER ? GOSSIP_ROLE_GATEWAY
 					     : GOSSIP_ROLE_AGENT,
 	    .tunnel_port = n->tunnel_port,
@@ -511,6 +511,15 @@ peers_offer(struct node *n)
 		log_error("services are not announced", "why=\"%s\"", why.text);
 	gossip_set_health(p->gossip, GOSSIP_HEALTHY, bits);
 	p->unhealthy = bits;
+}
+
+void
+peers_moved(struct node *n)
+{
+	if (peers_gossip(n) == NULL)
+		return;
+	gossip_set_advertise(n->peers->gossip, &n->addrs[0]);
+	peers_offer(n);
 }
 
 void

@@ -277,7 +277,8 @@ on_link(void *arg, struct stream *open, enum err e, const struct fault *why)
 	c->refused = e == ERR_AUTH;
 	if (c->refused)
 		(void)fault_set(&c->trouble, e,
-		    "%s; if the mesh was made anew, leave it with: meshd leave",
+		    "%s; meshd doctor looks at the clock; if the mesh was made "
+		    "anew, leave it with: meshd leave",
 		    why->text);
 	else
 		c->trouble = *why;
@@ -337,8 +338,7 @@ on_snapshot(void *arg)
 		log_error(
 		    "configuration was not saved", "why=%s", err_text(err));
 	else
-		state_write_later(
-		    &n->state, n->jobs, n->loop, STATE_SNAPSHOT, &out);
+		state_write_later(&n->state, STATE_SNAPSHOT, &out);
 }
 
 void

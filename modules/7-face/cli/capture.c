@@ -46,7 +46,7 @@ set_out(struct body *b, const struct options *o)
 	    .text = {"0.0.0.0/0", "::/0"}, .count = 2};
 	const struct option_values *out = options_list(o, "out");
 	bool nothing = out->count == 0 && options_list(o, "in")->count == 0 &&
-		       !options_flag(o, "dns");
+		       !options_flag(o, "dns") && !options_flag(o, "tproxy");
 
 	set_list(b, "out", nothing ? &all : out);
 }
@@ -93,6 +93,7 @@ on(struct options *o)
 	set_sshd(&b);
 	set_flag(&b, "loopback", options_flag(o, "loopback"));
 	set_flag(&b, "dns", options_flag(o, "dns"));
+	set_flag(&b, "tproxy", options_flag(o, "tproxy"));
 	set_flag(&b, "failClosed", options_flag(o, "fail-closed"));
 	body_set(&b, "confirmSeconds",
 	    value_new_int(
@@ -124,6 +125,8 @@ static const struct option_row on_rows[] = {
 	"also what the machine calls of itself"},
     {"dns", 0, OPTION_FLAG, NULL, NULL, false,
 	"questions to name servers, which come to port 15053"},
+    {"tproxy", 0, OPTION_FLAG, NULL, NULL, false,
+	"programs here see the address of who calls them"},
     {"fail-closed", 0, OPTION_FLAG, NULL, NULL, false,
 	"when the agent ends nothing passes, instead of all"},
     {"commit-confirm", 0, OPTION_DURATION, "TIME", NULL, false,
