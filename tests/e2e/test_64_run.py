@@ -232,6 +232,8 @@ def test_what_cannot_be_is_said(home, nginx):
         assert code != 0
         return err
     assert "behind --" in refused(home.caller, "curl")
+    assert "account: a name consists" in refused(
+        home.caller, "--account", "Not_one", "--", "true")
     assert "go together" in refused(
         home.caller, "--service", "x", "--", "true")
     assert "exposed already" in refused(
