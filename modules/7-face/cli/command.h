@@ -44,6 +44,7 @@ extern const struct command command_explain_field;
 extern const struct command command_explain_workload;
 extern const struct command command_expose;
 extern const struct command command_exposed;
+extern const struct command command_discover;
 extern const struct command command_gateway;
 extern const struct command command_get;
 extern const struct command command_history;
