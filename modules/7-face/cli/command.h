@@ -197,7 +197,7 @@ const char *command_plural(uint64_t n);
 	    {"protocol", 0, OPTION_TEXT, "http|tcp", "tcp", false,             \
 		"what it speaks"},                                             \
 	    {"check", 0, OPTION_TEXT, "HOW", NULL, false,                      \
-		"http[:PORT][/PATH], tcp[:PORT], grpc[:PORT][/NAME] or "       \
+		"http[s][:PORT][/PATH], tcp[:PORT], grpc[:PORT][/NAME] or "    \
 		"exec:COMMAND"},                                               \
 	    {"check-interval", 0, OPTION_TEXT, "TIME", NULL, false,            \
 		"from one check to the next, else 10s"},                       \
