@@ -644,8 +644,9 @@ $(O)/tests/bench/other_tls.so: tests/bench/other_tls.c \
 	@$(call say,CC,$<)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -shared -o $@ $< \
 	    -lssl -lcrypto
-ASKS := $(O)/tests/bench/asks
+LOADS := $(O)/tests/bench/asks $(O)/tests/bench/calls
 $(eval $(call test_rule,tests/bench/asks.c,$(call closure,dns),))
+$(eval $(call test_rule,tests/bench/calls.c,base,))
 $(eval $(call test_rule,tests/bench/regex.c,base,))
 $(eval $(call test_rule,tests/bench/compile.c,$(call closure,model codec),))
 SWARM := $(O)/tests/bench/swarm
@@ -655,7 +656,7 @@ $(eval $(call test_rule,tests/bench/routes.c,$(call closure,model) codec,))
 GRPC_BENCH ?= $(GO_BIN)
 BENCH = $(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
     GRPC_BENCH=$(GRPC_BENCH) $(PYTHON) tests/bench/bench.py
-bench: all $(HANDSHAKES) $(ASKS) $(GRPC_BENCH)/grpc_bench_client \
+bench: all $(HANDSHAKES) $(LOADS) $(GRPC_BENCH)/grpc_bench_client \
     $(GRPC_BENCH)/grpc_bench_server
 	$(BENCH) traffic $(BENCH_ARGS)
 # Without istioctl there are our own figures.
@@ -690,6 +691,7 @@ install: $(O)/meshd.stripped $(SBOM)
 	    $(call lay,644,packaging/systemd/$u,lib/systemd/system/$u) && \
 	    sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' \
 	    $(DESTDIR)$(PREFIX)/lib/systemd/system/$u &&) :
+	$(call lay,644,packaging/systemd/meshd-capture.conf,share/meshd/meshd-capture.conf)
 	$(Q)$(foreach f,$(wildcard config/*.conf config/examples/*),$(call \
 	    lay,644,$f,share/doc/meshd/examples/$(notdir $f)) &&) :
 	$(Q)$(foreach f,CHANGELOG.md LICENSE,$(call \

@@ -332,19 +332,35 @@ reopen_access_log(const struct process *p)
 		(void)close(fd); /* log_fd is another name of it */
 }
 
+static struct slice
+text(const char *s)
+{
+	return slice_str(s == NULL ? "" : s);
+}
+
+static struct node_place
+place_of(const struct cli_agent *settings)
+{
+	return (struct node_place){.locality = slice_str(settings->locality),
+	    .command = text(settings->locality_command)};
+}
+
 static void
 use_settings(void *arg, const struct cli_agent *fresh)
 {
 	struct process *p = arg;
 	struct node_upstream upstreams[CLI_LIST_MAX];
+	struct node_place place;
 	struct fault why = {0};
 
 	if (fresh == NULL)
 		return;
+	place = place_of(fresh);
 	reopen_access_log(p);
 	node_retry(p->node);
 	p->drain_us = fresh->drain_us;
 	node_set_log_success(p->node, fresh->log_success);
+	node_set_place(p->node, &place);
 	use_lines(p, fresh);
 	if (node_set_upstreams(
 		p->node, upstreams, upstreams_of(fresh, upstreams), &why) != OK)
@@ -566,12 +582,6 @@ open_access_log(
 	    strerror(errno));
 }
 
-static struct slice
-text(const char *s)
-{
-	return slice_str(s == NULL ? "" : s);
-}
-
 /* Borrows from the settings. */
 static struct wiring_spec
 wiring_of(const struct cli_agent *settings)
@@ -626,6 +636,7 @@ open_node(struct process *p, const struct cli_agent *settings,
 	    .state_dir = settings->state_dir,
 	    .name = text(settings->name),
 	    .network = text(settings->network),
+	    .place = place_of(settings),
 	    .token = text(settings->token),
 	    .ns = text(settings->ns),
 	    .account = text(settings->account),

@@ -109,6 +109,35 @@ def test_a_network_too_many_leaves_the_way_to_the_server(drill):
     assert reaches(drill)
 
 
+def says(one, other, text):
+    """It comes from the one to the other."""
+    one.sendall(text)
+    other.settimeout(DEADLINE)
+    assert other.recv(len(text)) == text
+
+
+def test_what_stands_already_stays(drill):
+    """Nobody has looked at these connections before, so any packet is the
+    first of one for the kernel."""
+    app, far = drill.app, drill.far
+    drill.listener.settimeout(DEADLINE)
+    with app.listen(app.ip, 2526) as listener, contextlib.closing(
+            app.connect(far.ip, PORT)) as calls, contextlib.closing(
+            far.connect(app.ip, 2526)) as caller:
+        called, _ = drill.listener.accept()
+        answers, _ = listener.accept()
+        with called, answers:
+            drill.agent.cli.ok(
+                "capture", "on", "--out", "0.0.0.0/0", "--in", "2526")
+            assert is_captured(drill)
+            for one, other in ((calls, called), (answers, caller)):
+                says(one, other, b"hello")
+                says(other, one, b"and back")
+            drill.agent.cli.ok("capture", "off")
+            for one, other in ((calls, called), (answers, caller)):
+                says(one, other, b"hello again")
+
+
 def test_a_change_falls_back_to_the_one_before(drill):
     drill.agent.cli.ok("capture", "on", "--out", "203.0.113.0/24")
     on_trial(drill)

@@ -119,6 +119,12 @@ struct view_input {
 	const struct view_name_input *names;
 	size_t name_count;
 	/*
+	 * A number of which services and servings there are, and in what order:
+	 * if `before` had the same, what is written above is where it was. 0:
+	 * nobody knows.
+	 */
+	uint64_t lists_version;
+	/*
 	 * A number of all that is neither in `resources`, `servings` nor
 	 * `names`, nor the generation: if `before` had the same, and the
 	 * resources in the same order, only what changed in those is made anew.

@@ -25,8 +25,9 @@ enum {
 	GOSSIP_ADDRS_MAX = 8,
 	GOSSIP_SERVICES_MAX = 256, /* of one node */
 	GOSSIP_LABELS_MAX = 32,    /* of one service */
-	GOSSIP_KEYS_MAX = 3,       /* old, new, and one on its way */
-	GOSSIP_TRUST_MAX = 8,      /* CA keys that may sign vouchers */
+	GOSSIP_LOCALITY_MAX = 191,
+	GOSSIP_KEYS_MAX = 3,  /* old, new, and one on its way */
+	GOSSIP_TRUST_MAX = 8, /* CA keys that may sign vouchers */
 	GOSSIP_SEEDS_MAX = 64,
 	GOSSIP_MEMBERS_MAX =
 	    8192 /* hard; a pool is advised to stay below 2000 */

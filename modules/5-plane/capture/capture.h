@@ -155,8 +155,9 @@ enum capture_test {
 	CAPTURE_IS_TO_PORT = 1 << 6, /* … to one of `ports` */
 	CAPTURE_IS_TCP = 1 << 7,
 	CAPTURE_IS_UDP = 1 << 8,
-	CAPTURE_IS_NEW = 1 << 9,    /* the first packet of a connection */
-	CAPTURE_IS_ANSWER = 1 << 10 /* … of a connection marked `number` */
+	CAPTURE_IS_NEW = 1 << 9,     /* the first packet of a connection */
+	CAPTURE_IS_ANSWER = 1 << 10, /* … of a connection marked `number` */
+	CAPTURE_IS_LATER = 1 << 11 /* TCP, but no first packet: no SYN alone */
 };
 
 enum capture_verdict {

@@ -19,6 +19,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 enum {
@@ -129,13 +130,10 @@ load_payload(struct netlink_writer *w, enum nft_payload_bases base,
 }
 
 static void
-keep_bits(struct netlink_writer *w, uint8_t bits, uint32_t len)
+keep_bits(struct netlink_writer *w, const void *mask, uint32_t len)
 {
 	static const uint8_t zeros[sizeof(struct in6_addr)];
-	uint8_t mask[sizeof(zeros)] = {0};
 
-	for (unsigned i = 0; i < bits; i++)
-		mask[i / 8] |= (uint8_t)(0x80 >> (i % 8));
 	begin_expression(w, "bitwise");
 	netlink_be32(w, NFTA_BITWISE_SREG, NFT_REG_1);
 	netlink_be32(w, NFTA_BITWISE_DREG, NFT_REG_1);
@@ -143,6 +141,16 @@ keep_bits(struct netlink_writer *w, uint8_t bits, uint32_t len)
 	put_value(w, NFTA_BITWISE_MASK, mask, len);
 	put_value(w, NFTA_BITWISE_XOR, zeros, len);
 	end_expression(w);
+}
+
+static void
+keep_prefix(struct netlink_writer *w, uint8_t bits, uint32_t len)
+{
+	uint8_t mask[sizeof(struct in6_addr)] = {0};
+
+	for (unsigned i = 0; i < bits; i++)
+		mask[i / 8] |= (uint8_t)(0x80 >> (i % 8));
+	keep_bits(w, mask, len);
 }
 
 static void
@@ -156,7 +164,7 @@ test_destination(struct netlink_writer *w, const struct cidr *c)
 		return;
 	load_payload(w, NFT_PAYLOAD_NETWORK_HEADER, v4 ? 16 : 24, len);
 	if (c->bits < 8 * len)
-		keep_bits(w, c->bits, len);
+		keep_prefix(w, c->bits, len);
 	compare(w, NFT_CMP_EQ, c->base.bytes, len);
 }
 
@@ -172,6 +180,18 @@ test_ports(struct netlink_writer *w, const struct capture_ports *p)
 	}
 	compare(w, NFT_CMP_GTE, &first, sizeof(first));
 	compare(w, NFT_CMP_LTE, &last, sizeof(last));
+}
+
+static void
+test_later(struct netlink_writer *w)
+{
+	enum { FLAGS_AT = 13 };
+	const uint8_t mask = TH_SYN | TH_ACK | TH_RST | TH_FIN, syn = TH_SYN;
+
+	test_meta_byte(w, NFT_META_L4PROTO, IPPROTO_TCP);
+	load_payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, FLAGS_AT, sizeof(mask));
+	keep_bits(w, &mask, sizeof(mask));
+	compare(w, NFT_CMP_NEQ, &syn, sizeof(syn));
 }
 
 static void
@@ -213,13 +233,7 @@ test_new(struct netlink_writer *w)
 	const uint32_t is_new = NF_CT_STATE_BIT(IP_CT_NEW), none = 0;
 
 	load_ct(w, NFT_CT_STATE);
-	begin_expression(w, "bitwise");
-	netlink_be32(w, NFTA_BITWISE_SREG, NFT_REG_1);
-	netlink_be32(w, NFTA_BITWISE_DREG, NFT_REG_1);
-	netlink_be32(w, NFTA_BITWISE_LEN, sizeof(is_new));
-	put_value(w, NFTA_BITWISE_MASK, &is_new, sizeof(is_new));
-	put_value(w, NFTA_BITWISE_XOR, &none, sizeof(none));
-	end_expression(w);
+	keep_bits(w, &is_new, sizeof(is_new));
 	compare(w, NFT_CMP_NEQ, &none, sizeof(none));
 }
 
@@ -345,6 +359,8 @@ put_tests(struct netlink_writer *w, const struct capture_rule *r)
 		test_meta_byte(w, NFT_META_L4PROTO, IPPROTO_UDP);
 	if (r->tests & CAPTURE_IS_TO_PORT)
 		test_ports(w, &r->ports);
+	if (r->tests & CAPTURE_IS_LATER)
+		test_later(w);
 	if (r->tests & CAPTURE_IS_NEW)
 		test_new(w);
 	if (r->tests & CAPTURE_IS_ANSWER)

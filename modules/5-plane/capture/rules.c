@@ -9,9 +9,11 @@
  *	apart, source, back: what programs answer to a caller's address, which
  *		a connection of ours bears, comes to us
  *
- * Only the first packet of a connection is asked: the rest of it follows, and
- * what stood before is not touched. That is why DHCP and everything else that
- * is no TCP, and no question to a name server, never meets a rule.
+ * Only the first packet of a connection is asked: the rest of it follows. Of
+ * one that stood before that would be any packet, for conntrack may just have
+ * begun to look, and takes it for new: each chain lets these pass. DHCP, and
+ * whatever else is no TCP and no question to a name server, meets no rule that
+ * takes it.
  */
 #include "capture.h"
 
@@ -203,6 +205,16 @@ ports_text(const struct capture_ports *p, char out[SLICE_U64_MAX])
 	return out;
 }
 
+/* What stands already, a session of SSH as well. */
+static void
+spare_standing(struct making *m, enum capture_chain chain)
+{
+	struct capture_rule *r =
+	    add(m, chain, CAPTURE_IS_LATER, CAPTURE_PASSES);
+
+	say(r, "connections that stood before pass");
+}
+
 static void
 spare_ports(struct making *m, enum capture_chain chain,
     const struct capture_ports *p, const char *words)
@@ -283,6 +295,7 @@ spare(struct making *m)
 {
 	const struct capture_wish *w = m->w;
 
+	spare_standing(m, CAPTURE_CHAIN_OUT);
 	spare_own(m);
 	spare_servers(m);
 	for (uint32_t i = 0; i < w->except_count; i++)
@@ -445,6 +458,7 @@ spare_in(struct making *m)
 	    {CAPTURE_OWN_PORT, CAPTURE_OWN_PORT + CAPTURE_LIST_MAX - 1},
 	    {15443, 15443}, {15946, 15946}};
 
+	spare_standing(m, CAPTURE_CHAIN_IN);
 	for (uint32_t i = 0; i < m->w->sshd_count; i++)
 		spare_ports(m, CAPTURE_CHAIN_IN, &m->w->sshd[i], "sshd's");
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)

@@ -123,6 +123,7 @@ struct discovery_input {
 	uint32_t issued_s; /* of its voucher: the older one wins a conflict */
 	struct slice node;
 	struct slice network;
+	struct slice locality;
 	unsigned families; /* that it can call: enum discovery_family */
 	const struct discovery_scope *scope; /* NULL: all is wanted */
 };
@@ -135,8 +136,9 @@ struct discovery_output {
 	size_t serving_count;
 	const struct view_exposed_input *exposed;
 	size_t exposed_count;
-	/* Another number where anything but `servings` and words is new. */
-	uint64_t version; /* of all of it but servings and words */
+	/* Another number where other services or servings are listed, ... */
+	uint64_t lists_version;
+	uint64_t version; /* ... and where anything else but words is */
 	/* What contradicts something else, in words, and who won. */
 	const struct slice *conflicts;
 	size_t conflict_count;
@@ -181,6 +183,7 @@ struct discovery_machine {
 	struct gossip_id id;
 	struct slice name;
 	struct slice network;
+	struct slice locality; /* "region/zone/subzone"; may be empty */
 	struct slice domain;
 	struct slice trust_domain;
 	struct slice identity; /* its own: spiffe://… */

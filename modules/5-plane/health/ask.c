@@ -26,7 +26,7 @@ struct ask {
 	struct ask_spec spec;
 	struct http_call *call; /* http, grpc */
 	struct stream *stream;  /* tcp */
-	struct exec *exec;
+	struct health_exec *exec;
 	bool is_good;
 	char reason[HEALTH_REASON_MAX];
 	struct loop_later tell;
@@ -49,7 +49,7 @@ ask_free(struct ask **ap)
 	*ap = NULL;
 	loop_later_cancel(&a->tell);
 	http_call_cancel(&a->call);
-	exec_cancel(&a->exec);
+	health_exec_cancel(&a->exec);
 	a->magic = 0;
 	mem_free(&a);
 }
@@ -389,9 +389,11 @@ open_grpc(struct ask *a)
 /* --- a command ------------------------------------------------------------ */
 
 static void
-on_exec(void *arg, bool is_good, const char *reason)
+on_exec(void *arg, bool is_good, const char *reason, struct slice said)
 {
 	struct ask *a;
+
+	(void)said; /* it is in the reason */
 
 	OBJ(a, arg, ASK_MAGIC);
 	a->exec = NULL;
@@ -405,12 +407,13 @@ open_exec(struct ask *a)
 {
 	const struct probe_exec *x = a->spec.policy->exec;
 
-	a->exec = exec_open(&(struct exec_spec){.loop = a->spec.loop,
-	    .words = x->command.items,
-	    .word_count = x->command.count,
-	    .timeout_us = a->spec.policy->timeout,
-	    .done = on_exec,
-	    .arg = a});
+	a->exec =
+	    health_exec_open(&(struct health_exec_spec){.loop = a->spec.loop,
+		.words = x->command.items,
+		.word_count = x->command.count,
+		.timeout_us = a->spec.policy->timeout,
+		.done = on_exec,
+		.arg = a});
 }
 
 /* --- the owner's side ----------------------------------------------------- */

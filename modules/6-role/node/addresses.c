@@ -36,8 +36,8 @@ is_same(const struct node *n, const struct addr *now, size_t count)
 
 /* The first few of them, with commas. */
 static char *
-join_text(const struct addr *addrs, size_t count,
-    char out[NAMED_MAX * ADDR_TEXT_MAX])
+join_text(
+    const struct addr *addrs, size_t count, char out[NAMED_MAX * ADDR_TEXT_MAX])
 {
 	char text[ADDR_TEXT_MAX];
 	size_t at = 0;
@@ -55,8 +55,7 @@ move_to(struct node *n, const struct addr *now, size_t count)
 	char was[NAMED_MAX * ADDR_TEXT_MAX], is[NAMED_MAX * ADDR_TEXT_MAX];
 
 	log_info("this machine's addresses are others now", "was=%s are=%s",
-	    join_text(n->addrs, n->addr_count, was),
-	    join_text(now, count, is));
+	    join_text(n->addrs, n->addr_count, was), join_text(now, count, is));
 	memcpy(n->addrs, now, count * sizeof(now[0]));
 	n->addr_count = count;
 	peers_moved(n);

@@ -94,6 +94,8 @@ node_each_problem(const struct node *n,
 		each(arg, &revoked);
 	each_unsaved(n, each, arg);
 	health_each_problem(n, each, arg);
+	groups_each_problem(n, each, arg);
+	place_each_problem(n, each, arg);
 	plane_each_problem(n, each, arg);
 	captured_each_problem(n, each, arg);
 	dns_each_problem(n, each, arg);
@@ -166,6 +168,7 @@ node_status(const struct node *n, struct node_status *out)
 	    .trust_domain = slice_str(n->member.bundle.trust_domain),
 	    .network =
 		slice_str(n->is_member ? n->member.network : n->want_network),
+	    .locality = place_of(n),
 	    .generation = publisher_generation(n),
 	    .uptime_us = loop_now_us(n->loop) - n->began_us,
 	    .resources = publisher_resources(n),

@@ -29,14 +29,15 @@ enum {
 
 /* --- doors ---------------------------------------------------------------- */
 
+/* Where rules lead what this machine sends; where IPv6 is switched off there is
+ * only the first. */
 void
 captured_loopback(uint16_t port, struct addr out[PROXY_DOORS_MAX])
 {
-	const struct addr six = {ADDR_V6, {[15] = 1}, port};
-
 	out[0] = (struct addr){ADDR_V4, {127, 0, 0, 1}, port};
-	if (net_has_addr(&six))
-		out[1] = six;
+	out[1] = (struct addr){ADDR_V6, {[15] = 1}, port};
+	if (!net_has_addr(&out[1]))
+		out[1] = (struct addr){.family = ADDR_NONE};
 }
 
 /* Adds to them. */
@@ -89,7 +90,7 @@ static bool
 each_dns_door(const struct captured *c, const struct capture_wish *w,
     bool (*is)(const struct node *n, const struct addr *a))
 {
-	struct addr doors[PROXY_DOORS_MAX] = {{0}};
+	struct addr doors[PROXY_DOORS_MAX];
 
 	captured_loopback(CAPTURE_DNS_PORT, doors);
 	return !(w->how & CAPTURE_DNS) ||
@@ -480,11 +481,22 @@ captured_each_problem(const struct node *n,
 
 /* --- after a restart ------------------------------------------------------ */
 
+/* Who waits until the agent is ready has waited for this, too. */
+static void
+end_first(struct captured *c)
+{
+	if (!c->is_restoring)
+		return;
+	c->is_restoring = false;
+	node_published(c->node);
+}
+
 static void
 on_restored(void *arg, enum err e, const struct fault *why)
 {
 	struct captured *c = captured_of(arg);
 
+	end_first(c);
 	if (e == OK)
 		return;
 	if (strcmp(c->trouble.text, why->text) != 0)
@@ -503,10 +515,14 @@ read_kept(struct captured *c, struct capture_wish *out, struct fault *why)
 	const struct value *v = NULL;
 	enum err e = state_read(&c->node->state, STATE_CAPTURE, &json, why);
 
+	if (e != OK)
+		return e;
 	arena_init(&arena, FILE_BYTES);
+	e = codec_json_parse(buf_slice(&json), &arena, &v, why);
 	if (e == OK)
-		e = codec_json_parse(buf_slice(&json), &arena, &v, why);
-	return e == OK ? node_capture_decode(v, out, why) : e;
+		e = node_capture_decode(v, out, why);
+	/* A cgroup that is missing: its unit may be started later. */
+	return e == ERR_NOT_FOUND ? ERR_BUSY : e;
 }
 
 static void
@@ -518,8 +534,8 @@ restore(void *arg)
 	enum err e = read_kept(c, &w, &why);
 
 	if (e == ERR_NOT_FOUND)
-		return;
-	if (e != OK)
+		end_first(c);
+	else if (e != OK)
 		on_restored(c, e, &why);
 	else
 		change_to(c, &w,
@@ -527,15 +543,16 @@ restore(void *arg)
 			.is_restored = true, .done = on_restored, .arg = c});
 }
 
-void
+bool
 captured_restore(struct node *n)
 {
 	struct captured *c = n->captured;
 
-	if (c->looked)
-		return;
-	c->looked = true;
-	restore(c);
+	if (!c->looked) {
+		c->looked = c->is_restoring = true;
+		restore(c);
+	}
+	return !c->is_restoring;
 }
 
 /* --- birth and end -------------------------------------------------------- */
@@ -615,8 +632,8 @@ captured_stop(struct node *n)
 	timer_clear(&c->poll);
 	timer_clear(&c->restore);
 	trial_end(c);
-	if ((c->on && !(c->wish.how & CAPTURE_CLOSED)) ||
-	    (!c->on && wards_any(c) && c->helper != NULL))
+	if (c->on ? !(c->wish.how & CAPTURE_CLOSED)
+		  : c->helper != NULL && wards_any(c))
 		let_go(c);
 	c->on = false;
 }

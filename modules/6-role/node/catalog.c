@@ -39,7 +39,7 @@ struct peers {
 	char trouble[FAULT_TEXT_MAX]; /* why it could not open, or "" */
 	struct discovery_catalog *catalog;
 	struct buf saved; /* of the last run; for the next opening */
-	bool is_saved; /* once at least */
+	bool is_saved;    /* once at least */
 	struct timer save;
 	struct timer reopen;
 	struct timer prune;
@@ -483,6 +483,7 @@ peers_offer(struct node *n)
 	struct gossip_service services[NODE_EXPOSED_MAX];
 	struct gossip_offers o = {.addr_count = n->addr_count,
 	    .network = slice_str(n->member.network),
+	    .locality = place_of(n),
 	    .roles = n->proxy == VIEW_ROUTER ? GOSSIP_ROLE_GATEWAY
 					     : GOSSIP_ROLE_AGENT,
 	    .tunnel_port = n->tunnel_port,

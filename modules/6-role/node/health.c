@@ -209,6 +209,15 @@ tell_refused(const struct chosen *c, const struct node_expose *e)
 		    SLICE_ARG(e->ns), SLICE_ARG(e->name));
 }
 
+static struct addr
+with_port(const struct addr *a, uint16_t port)
+{
+	struct addr out = *a;
+
+	out.port = port;
+	return out;
+}
+
 static void
 choose_all(struct health *h)
 {
@@ -230,7 +239,10 @@ choose_all(struct health *h)
 			wishes[count++] = (struct health_wish){.ns = x.what->ns,
 			    .name = x.what->name,
 			    .port = x.what->port,
-			    .target = x.what->target,
+			    .target = x.what->asked.family != ADDR_NONE
+					  ? with_port(&x.what->asked,
+						x.what->target.port)
+					  : x.what->target,
 			    .policy = c->policy,
 			    .serves = x.serves};
 	}
@@ -315,6 +327,8 @@ health_why_not(
 {
 	struct health_report r;
 
+	if (e->leaves.len > 0)
+		return e->leaves;
 	if (!find(n, e, &r) || r.state == HEALTH_HEALTHY)
 		return S("");
 	return words(&r, arena);

@@ -61,6 +61,8 @@ struct node {
 	struct join *join;             /* while it joins or re-enrols */
 	struct identities *identities; /* from node_open() on */
 	struct exposed *exposed;       /* the same */
+	struct place *place;           /* the same */
+	struct groups *groups;         /* the same */
 	struct upstreams *upstreams;   /* the same */
 	struct captured *captured;     /* the same */
 	bool exec_checks;
@@ -307,6 +309,51 @@ struct exposed_check {
 struct exposed_check exposed_check(const struct node *n, size_t index);
 void exposed_forget(struct node *n);
 
+/*
+ * Of those by `by`, these and no others from now on; `refused` for each that
+ * cannot be. True if anything is another; who asks for a view does it after.
+ */
+typedef void (*exposed_refused_cb)(
+    void *arg, const struct node_expose *e, const struct fault *why);
+bool exposed_set(struct node *n, enum node_exposer by,
+    const struct node_expose *list, size_t count, exposed_refused_cb refused,
+    void *arg);
+/* Services and groups as they are, onto the disk. */
+MUST_USE enum err exposed_save(const struct node *n, struct fault *why);
+/* Says of that failure what is in force all the same. */
+enum err exposed_not_kept(enum err err, struct fault *why);
+
+/* --- place.c ----------------------------------------------------------- */
+
+/* After groups. */
+void place_open(struct node *n, const struct node_place *p);
+void place_close(struct node *n);
+struct slice place_of(const struct node *n);
+void place_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* --- groups.c ------------------------------------------------------------- */
+
+void groups_open(struct node *n);
+void groups_close(struct node *n);
+void groups_forget(struct node *n);
+
+/* As the file has them; a list, in the arena. */
+void groups_load(struct node *n, const struct value *list);
+struct value *groups_encode(const struct node *n, struct arena *arena);
+
+/* WorkloadGroups may be others: what they make this machine offer, is. */
+void groups_refresh(struct node *n);
+/* Hosts that lead to them. */
+void groups_each_host(const struct node *n,
+    void (*each)(void *arg, struct slice host), void *arg);
+/* Where the first of them that says it puts this machine; or empty. */
+struct slice groups_locality(const struct node *n);
+/* Those that nothing is offered for yet. */
+void groups_each_waiting(const struct node *n,
+    void (*each)(void *arg, const struct node_exposed *e), void *arg);
+void groups_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
 /* Whether this machine may be that account; ERR_DENIED, in words. */
 MUST_USE enum err node_may_be(const struct node *n, struct slice ns,
     struct slice account, struct fault *why);
@@ -319,8 +366,11 @@ void exposed_end(
 /* Takes the descriptor, if it is one. */
 void captured_open(struct node *n, const struct capture_ends *helper);
 void captured_close(struct node *n);
-/* A view is in force: what was kept of a capture is, again. */
-void captured_restore(struct node *n);
+/*
+ * A view is in force: what was kept of a capture is, again. True once it is so
+ * or was refused; node_published() is called then, if it is not so at once.
+ */
+MUST_USE bool captured_restore(struct node *n);
 /* Nothing is captured any more, unless it is to stay so without us. */
 void captured_stop(struct node *n);
 /* Programs here call by addresses. */
@@ -434,8 +484,9 @@ MUST_USE enum err node_machine(
 MUST_USE enum err publisher_survey(
     const struct node *n, struct view **out, struct fault *why);
 uint64_t publisher_generation(const struct node *n);
-/* Another one where HealthCheckPolicies are. */
+/* Another one where HealthCheckPolicies, or WorkloadGroups, are. */
 uint64_t publisher_policies(const struct node *n);
+uint64_t publisher_groups(const struct node *n);
 size_t publisher_resources(const struct node *n);
 void publisher_each_resource(const struct node *n,
     void (*each)(void *arg, const struct resource *r), void *arg);

@@ -190,8 +190,9 @@ tell(struct node *n, enum err e, const struct fault *why)
 void
 node_published(struct node *n)
 {
-	captured_restore(n);
-	tell(n, OK, NULL);
+	/* Units that come after ours have their first call captured. */
+	if (captured_restore(n))
+		tell(n, OK, NULL);
 }
 
 /* --- joining -------------------------------------------------------------- */
@@ -484,6 +485,8 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 	n->jobs = jobs_new(/* threads */ 1, JOBS_QUEUE);
 	state_save_with(&n->state, n->jobs, n->loop);
 	identities_open(n);
+	groups_open(n);
+	place_open(n, &spec->place);
 	exposed_open(n);
 	upstreams_open(n);
 	captured_open(n, &spec->capture);
@@ -500,6 +503,8 @@ node_free(struct node **np)
 	loop_later_cancel(&n->end);
 	identities_close(n);
 	exposed_close(n);
+	groups_close(n);
+	place_close(n);
 	upstreams_close(n);
 	captured_close(n);
 	revoked_close(n);
@@ -577,6 +582,7 @@ on_end(void *arg)
 		plane_free(n);
 		if (n->on_left != NULL) {
 			exposed_forget(n);
+			groups_forget(n);
 			state_forget(&n->state);
 			n->on_left(n->left_arg);
 		}

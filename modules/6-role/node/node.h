@@ -50,6 +50,9 @@ struct node_upstream {
 	struct slice account; /* empty: the node itself */
 };
 
+/* Who said that something is offered; each has its own. */
+enum node_exposer { NODE_BY_COMMAND, NODE_BY_SETTINGS, NODE_BY_GROUP };
+
 /* What this machine offers. Text is borrowed. */
 struct node_expose {
 	struct slice name;
@@ -66,6 +69,30 @@ struct node_expose {
 	const struct value *check;
 	/* Not after a restart, and nobody else's to replace: of a node_run. */
 	bool is_passing;
+	/* Not for node_expose(), whose services are by command: */
+	enum node_exposer by;
+	struct slice origin; /* words: where it is written */
+	struct addr asked;   /* where its check asks; ADDR_NONE: the target */
+	struct slice leaves; /* words: why nobody may call it any more */
+};
+
+/* A port of a workload, beside those of its group's template. */
+struct node_group_port {
+	uint16_t port; /* callers' */
+	struct addr target;
+};
+
+enum { NODE_GROUPS_MAX = 16, NODE_GROUP_PORTS_MAX = 16 };
+
+/* This machine is a workload of a WorkloadGroup. Text is borrowed. */
+struct node_group {
+	struct slice name;
+	struct slice ns;            /* "default" if empty */
+	const struct label *labels; /* over those of the group */
+	size_t label_count;
+	struct slice protocol; /* of these ports; empty: as the group says */
+	const struct node_group_port *ports;
+	size_t port_count;
 };
 
 /*	WAITING --token--> JOINING --granted--> RUNNING --close--> CLOSING
@@ -78,6 +105,15 @@ enum node_state {
 };
 
 const char *node_state_name(enum node_state s);
+
+/* Where it lies: what is said, or a program that says it, which is asked anew
+ * by each call; neither: as its groups do. Text is borrowed. */
+struct node_place {
+	struct slice locality; /* of node_locality_check() */
+	struct slice command;  /* words between blanks, for its first line */
+};
+
+enum { NODE_LOCALITY_COMMAND_MAX = 1024 };
 
 struct node_spec {
 	struct loop *loop; /* the control loop; its clock is used */
@@ -96,6 +132,7 @@ struct node_spec {
 	struct addr hbone;  /* where tunnels come in; ADDR_NONE: [::]:15008 */
 	struct addr gossip; /* ADDR_NONE: [::]:15946 */
 	unsigned workers;   /* 0: one a core */
+	struct node_place place;
 	/* capture_helper_start()'s, taken whatever comes of this; zeroed:
 	 * nothing can be captured here. */
 	struct capture_ends capture;
@@ -168,6 +205,19 @@ MUST_USE enum err node_expose(
 /* All its ports if `port` is 0. ERR_NOT_FOUND. */
 MUST_USE enum err node_unexpose(struct node *n, struct slice name,
     struct slice ns, uint16_t port, struct fault *why);
+
+/*
+ * Is a workload of that group from now on and after a restart: what the group
+ * says of its workloads is offered for as long as the group is there, and some
+ * seconds more. The same group again replaces. Whether our voucher grants the
+ * group's account is told by node_each_exposed(). ERR_DENIED: not its
+ * namespace. ERR_INVALID, ERR_LIMIT.
+ */
+MUST_USE enum err node_group_enter(
+    struct node *n, const struct node_group *g, struct fault *why);
+/* ERR_NOT_FOUND. */
+MUST_USE enum err node_group_leave(
+    struct node *n, struct slice name, struct slice ns, struct fault *why);
 
 /* Replaces all named listeners; copies. ERR_INVALID: two of one name. */
 MUST_USE enum err node_set_upstreams(struct node *n,
@@ -251,6 +301,10 @@ MUST_USE enum err node_capture_decode(
 struct value *node_capture_encode(
     const struct capture_wish *w, struct arena *arena);
 
+void node_set_place(struct node *n, const struct node_place *p);
+/* "region", "region/zone" or "region/zone/subzone". ERR_INVALID, ERR_LIMIT. */
+MUST_USE enum err node_locality_check(struct slice text, struct fault *why);
+
 /* Access log lines for successes, too. */
 void node_set_log_success(struct node *n, bool on);
 
@@ -287,6 +341,7 @@ void node_each_member(const struct node *n,
 bool node_is_by_records(const struct node *n, const struct view_service *s);
 
 struct node_exposed {
+	/* A group that is not in force yet has no port. */
 	const struct node_expose *what;
 	bool announced;
 	struct slice waits_for; /* words, if not */
@@ -314,12 +369,12 @@ void node_each_identity(const struct node *n,
 
 /*
  * Resources that this agent refused, view problems, conflicts of records,
- * ports that are taken, services that are not well, and that it was revoked
- * itself.
+ * ports that are taken, services that are not well, groups that it is no
+ * workload of, and that it was revoked itself.
  */
 struct node_problem {
 	/* "resource", "view", "discovery", "name", "port", "health",
-	 * "revocation" */
+	 * "group", "locality", "revocation" */
 	const char *kind;
 	struct slice about;
 	struct slice text;
@@ -335,11 +390,12 @@ struct node_status {
 	struct slice name;
 	struct slice trust_domain;
 	struct slice network;
-	bool connected;       /* to a server */
-	bool synced;          /* and it has told all */
-	struct slice server;  /* the one it is, or was last, connected to */
-	struct slice trouble; /* why not connected, in words; or empty */
-	uint64_t generation;  /* of the view in force */
+	struct slice locality; /* empty: it is not said */
+	bool connected;        /* to a server */
+	bool synced;           /* and it has told all */
+	struct slice server;   /* the one it is, or was last, connected to */
+	struct slice trouble;  /* why not connected, in words; or empty */
+	uint64_t generation;   /* of the view in force */
 	uint64_t uptime_us;
 	size_t members;
 	size_t members_up;

@@ -116,8 +116,8 @@ done(void *arg)
 		settle(s, w);
 	} else {
 		if (w->err != OK)
-			log_error("state was not saved", "path=\"%s\" why=\"%s\"",
-			    w->path, w->why.text);
+			log_error("state was not saved",
+			    "path=\"%s\" why=\"%s\"", w->path, w->why.text);
 		save_free(w);
 	}
 	unref(s);

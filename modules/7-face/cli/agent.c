@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TOKEN_MAX = 4096, CREDENTIAL_PATH_MAX = 4096 };
+enum { TOKEN_MAX = 4096, CREDENTIAL_PATH_MAX = 4096, LOCALITY_FILE_MAX = 4096 };
 
 /* --- addresses --- */
 
@@ -113,6 +113,57 @@ read_upstreams(
 		out->upstream_count++;
 	}
 	return OK;
+}
+
+/* --- where it lies --- */
+
+/* The first line of the file. */
+static enum err
+read_locality_file(const char *path, struct cli_agent *out, struct fault *why)
+{
+	AUTO(buf_fini) struct buf text = BUF(LOCALITY_FILE_MAX);
+	struct slice rest;
+	enum err e = file_read(path, &text, why);
+
+	if (e != OK)
+		return e;
+	rest = buf_slice(&text);
+	rest = slice_trim(slice_split(&rest, '\n'));
+	e = node_locality_check(rest, why);
+	if (e != OK) {
+		fault_at(why, path, 1, 0);
+		return e;
+	}
+	(void)snprintf(
+	    out->locality, sizeof(out->locality), "%.*s", SLICE_ARG(rest));
+	return OK;
+}
+
+static enum err
+read_locality(const char *text, struct cli_agent *out, struct fault *why)
+{
+	struct slice all = slice_str(text != NULL ? text : "");
+	struct slice command = slice_trim(slice_sub(all, 5, all.len));
+	enum err e;
+
+	if (all.len == 0)
+		return OK;
+	if (text[0] == '@')
+		return read_locality_file(text + 1, out, why);
+	if (slice_starts(all, S("exec:"))) {
+		out->locality_command = command.ptr;
+		return command.len > 0 &&
+			       command.len < NODE_LOCALITY_COMMAND_MAX
+			   ? OK
+			   : fault_set(why, ERR_INVALID,
+				 "--locality exec: says a command of at most "
+				 "%d bytes",
+				 NODE_LOCALITY_COMMAND_MAX - 1);
+	}
+	e = node_locality_check(all, why);
+	(void)snprintf(
+	    out->locality, sizeof(out->locality), "%.*s", SLICE_ARG(all));
+	return e == OK ? OK : fault_prefix(why, e, "--locality: ");
 }
 
 /* --- names --- */
@@ -404,6 +455,8 @@ read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
 	if (e == OK)
 		e = command_addr_or_off(o, "admin", &out->admin, why);
 	if (e == OK)
+		e = read_locality(options_text(o, "locality"), out, why);
+	if (e == OK)
 		e = read_dns(o, out, why);
 	if (e == OK)
 		e = read_own_addrs(o, out, why);
@@ -497,6 +550,8 @@ static const struct option_row rows[] = {
     {"name", 0, OPTION_TEXT, "NAME", NULL, true,
 	"of this machine in the mesh, else the host's"},
     {"network", 0, OPTION_TEXT, "NAME", NULL, true, "that the machine lies in"},
+    {"locality", 0, OPTION_TEXT, "PLACE|@FILE|exec:COMMAND", NULL, true,
+	"region[/zone[/subzone]] of the machine, or who says it"},
     {"address", 0, OPTION_LIST, "IP", NULL, true,
 	"announced to the mesh, else all that the machine has"},
     {"namespace", 'n', OPTION_TEXT, "NAME", "default", true,

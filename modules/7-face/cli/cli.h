@@ -59,6 +59,9 @@ struct cli_agent {
 	const char *token; /* "" if none */
 	const char *name;
 	const char *network;
+	char locality[GOSSIP_LOCALITY_MAX + 1]; /* as said, or as the file has
+						 * it */
+	const char *locality_command;           /* NULL: none */
 	const char *ns;
 	const char *account;
 	struct addr addrs[CLI_LIST_MAX];

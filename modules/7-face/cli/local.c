@@ -5,6 +5,7 @@
 #include "base/base.h"
 #include "health/health.h"
 #include "model/model.h"
+#include "node/node.h"
 
 #include "api.h"
 #include "body.h"
@@ -164,6 +165,89 @@ command_expose_body(const struct options *o, const char *name,
 	return OK;
 }
 
+/* --- a group --- */
+
+/* What its template and its probe say is not said here. */
+static enum err
+check_group_options(const struct options *o, struct fault *why)
+{
+	static const char *const others[] = {"account", "check",
+	    "check-interval", "check-timeout", "check-delay", "check-healthy",
+	    "check-unhealthy"};
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (options_list(o, others[i])->count > 0)
+			return fault_set(why, ERR_INVALID,
+			    "--%s and --group do not go together: the "
+			    "WorkloadGroup says it",
+			    others[i]);
+	return OK;
+}
+
+/* "NAME[.NS]"; an empty name is the agent's to refuse. */
+static void
+set_group(struct body *b, const struct options *o)
+{
+	struct slice rest = slice_str(options_text(o, "group"));
+	struct slice name = slice_split(&rest, '.');
+
+	body_set(b, "group", value_new_string(&b->arena, name));
+	if (rest.len > 0)
+		body_slice(b, "namespace", rest);
+	else
+		body_text(b, "namespace", options_text(o, "namespace"));
+}
+
+static enum err
+set_ports(const struct options *o, struct body *b, struct fault *why)
+{
+	struct value *list = value_new(&b->arena, VALUE_LIST);
+
+	for (size_t i = 0; i < o->arg_count; i++) {
+		struct value *p = value_new(&b->arena, VALUE_MAP);
+		char text[ADDR_TEXT_MAX];
+		struct addr target;
+		struct slice kept;
+		uint16_t port;
+		enum err e = read_target(o->args[i], &port, &target, why);
+
+		if (e == OK)
+			e = arena_copy(&b->arena,
+			    slice_str(addr_format(&target, text)), &kept);
+		if (e != OK)
+			return e;
+		value_put_int(&b->arena, &p, S("port"), port);
+		value_put_text(&b->arena, &p, S("target"), kept);
+		value_push(&list, p);
+	}
+	body_set(b, "ports", list);
+	return OK;
+}
+
+static int
+expose_group(struct options *o, struct body *b)
+{
+	const char *group = options_text(o, "group");
+	char done[TEXT_MAX];
+	struct fault why = {0};
+	enum err e = check_group_options(o, &why);
+
+	if (e == OK)
+		e = set_labels(b, options_list(o, "label"), &why);
+	if (e == OK)
+		e = set_ports(o, b, &why);
+	if (e != OK)
+		return command_fail(CLI_EXIT_USAGE, "expose: %s", why.text);
+	set_group(b, o);
+	if (options_list(o, "protocol")->count > 0)
+		body_text(b, "protocol", options_text(o, "protocol"));
+	(void)snprintf(done, sizeof(done),
+	    "this machine is a workload of %s; see: meshd exposed", group);
+	return do_with(o, b, "/v1/expose", done);
+}
+
+/* --- one service --- */
+
 static int
 expose(struct options *o)
 {
@@ -172,9 +256,12 @@ expose(struct options *o)
 	struct fault why = {0};
 
 	body_init(&b);
+	if (options_text(o, "group") != NULL)
+		return expose_group(o, &b);
 	if (o->arg_count != 2)
 		return command_fail(CLI_EXIT_USAGE,
-		    "say what and where: expose NAME [PORT:]TARGET");
+		    "say what and where: expose NAME [PORT:]TARGET, or "
+		    "expose --group NAME[.NS]");
 	if (command_expose_body(o, o->args[0], o->args[1], &b, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "expose: %s", why.text);
 	(void)snprintf(done, sizeof(done), "%s is exposed", o->args[0]);
@@ -182,6 +269,8 @@ expose(struct options *o)
 }
 
 static const struct option_row expose_rows[] = {
+    {"group", 0, OPTION_TEXT, "NAME[.NS]", NULL, false,
+	"as a workload of this WorkloadGroup; with it TARGETs are ports more"},
     {"account", 0, OPTION_TEXT, "NAME", "default", false,
 	"who the service is to its callers"},
     {"namespace", 'n', OPTION_TEXT, "NAME", "default", false,
@@ -193,14 +282,30 @@ static const struct option_row expose_rows[] = {
 
 const struct command command_expose = {
     .name = "expose",
-    .args = "NAME [PORT:]TARGET",
-    .words = 2,
+    .args = "[NAME] [PORT:]TARGET...",
+    .words = NODE_GROUP_PORTS_MAX,
     .summary = "offer a service of this machine to the mesh",
     .section = "cli",
     .rows = expose_rows,
     .row_count = ARRAY_LEN(expose_rows),
     .run = expose,
 };
+
+static int
+unexpose_group(struct options *o, struct body *b)
+{
+	char done[TEXT_MAX];
+
+	if (o->arg_count != 0)
+		return command_fail(CLI_EXIT_USAGE,
+		    "unexpose: --group leaves it as a whole, without \"%s\"",
+		    o->args[0]);
+	set_group(b, o);
+	(void)snprintf(done, sizeof(done),
+	    "this machine is a workload of %s no longer",
+	    options_text(o, "group"));
+	return do_with(o, b, "/v1/unexpose", done);
+}
 
 static int
 unexpose(struct options *o)
@@ -211,6 +316,8 @@ unexpose(struct options *o)
 	char done[TEXT_MAX];
 
 	body_init(&b);
+	if (options_text(o, "group") != NULL)
+		return unexpose_group(o, &b);
 	if (o->arg_count != 1)
 		return command_fail(CLI_EXIT_USAGE, "say which: unexpose NAME");
 	if (options_number(o, "port", &port, &why) != OK || port > UINT16_MAX)
@@ -225,6 +332,8 @@ unexpose(struct options *o)
 }
 
 static const struct option_row unexpose_rows[] = {
+    {"group", 0, OPTION_TEXT, "NAME[.NS]", NULL, false,
+	"be a workload of this WorkloadGroup no longer"},
     {"namespace", 'n', OPTION_TEXT, "NAME", "default", false,
 	"where its name lies"},
     {"port", 0, OPTION_NUMBER, "PORT", "0", false,
@@ -235,7 +344,7 @@ static const struct option_row unexpose_rows[] = {
 
 const struct command command_unexpose = {
     .name = "unexpose",
-    .args = "NAME",
+    .args = "[NAME]",
     .words = 1,
     .summary = "offer a service no longer",
     .section = "cli",
@@ -250,11 +359,11 @@ static void
 print_exposed(const struct value *body)
 {
 	static const char *const head[] = {"NAME", "NAMESPACE", "PORT",
-	    "PROTOCOL", "ACCOUNT", "TARGET", "ANNOUNCED", "WAITS FOR", "CHECK",
-	    "HEALTH", "SINCE", "WHY"};
+	    "PROTOCOL", "ACCOUNT", "TARGET", "FROM", "ANNOUNCED", "WAITS FOR",
+	    "CHECK", "HEALTH", "SINCE", "WHY"};
 	static const char *const member[] = {"name", "namespace", "port",
-	    "protocol", "account", "target", "announced", "waitsFor", "check",
-	    "health", "since", "reason"};
+	    "protocol", "account", "target", "from", "announced", "waitsFor",
+	    "check", "health", "since", "reason"};
 	AUTO(table_fini) struct table t;
 
 	table_init(&t, head, ARRAY_LEN(head));

@@ -56,6 +56,7 @@ TEST(all_that_goes_out_is_taken_but_what_must_not_be)
 	w.out[1] = cidr("::/0");
 	w.out_count = 2;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: what bears the mark 0x6d736864 passes: the agent's own\n"
 	    "output: calls to 10.9.0.1/32 pass: a server of the mesh\n"
 	    "output: everybody's calls are looked at\n"
@@ -88,6 +89,7 @@ TEST(only_who_is_named_is_taken_and_what_is_excluded_passes_first)
 	w.except_port_count = 1;
 	w.how = CAPTURE_LOOPBACK;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: what user 998 sends passes: the agent itself\n"
 	    "output: calls to 10.1.0.0/16 pass: excluded\n"
 	    "output: port 5432-5433 passes: excluded\n"
@@ -108,6 +110,7 @@ TEST(what_comes_in_is_taken_but_for_sshd_and_the_mesh)
 	w.sshd_count =
 	    capture_sshd_ports(S("Port 2222\n"), w.sshd, w.sshd_count);
 	expect_rules(&w,
+	    "input: connections that stood before pass\n"
 	    "input: port 22 passes: sshd's\n"
 	    "input: port 2222 passes: sshd's\n"
 	    "input: port 15000-15053 passes: the mesh's own\n"
@@ -131,42 +134,12 @@ TEST(questions_to_name_servers_are_taken_alone)
 	w.server_count = 0;
 	w.how = CAPTURE_DNS;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: what user 998 sends passes: the agent itself\n"
 	    "output: everybody's calls are looked at\n"
 	    "take: questions to name servers by UDP come to port 15053\n"
 	    "take: questions to name servers by TCP come to port 15053\n"
 	    "take: calls to the machine itself pass\n");
-}
-
-TEST(programs_see_who_calls_them_by_connections_apart)
-{
-	struct capture_wish w = wish();
-
-	w.how = CAPTURE_SOURCE;
-	expect_rules(&w,
-	    "apart: packets with a caller's address are told from the "
-	    "caller's\n"
-	    "source: connections to programs here bear their caller's "
-	    "address\n"
-	    "source: packets that answer them come to the proxy\n"
-	    "back: packets that answer them come to the proxy\n");
-	w.how |= CAPTURE_LOOPBACK;
-	w.server_count = 0;
-	w.out[0] = cidr("10.0.0.0/8");
-	w.out_count = 1;
-	expect_rules(&w,
-	    "output: what bears the mark 0x6d736864 passes: the agent's own\n"
-	    "output: what bears the mark 0x6d736873 passes: a caller's "
-	    "address\n"
-	    "output: everybody's calls are looked at\n"
-	    "take: calls to addresses of a link, fe80::/10, pass\n"
-	    "take: connections to 10.0.0.0/8 come to the proxy, port 15001\n"
-	    "apart: packets with a caller's address are told from the "
-	    "caller's\n"
-	    "source: connections to programs here bear their caller's "
-	    "address\n"
-	    "source: packets that answer them come to the proxy\n"
-	    "back: packets that answer them come to the proxy\n");
 }
 
 static struct capture_own
@@ -187,6 +160,7 @@ TEST(a_cgroup_of_its_own_has_a_port_of_its_own)
 	w.own_count = 2;
 	w.server_count = 0;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: what bears the mark 0x6d736864 passes: the agent's own\n"
 	    "output: calls of a/b to the machine itself pass\n"
 	    "output: calls of a/b to addresses of a link, fe80::/10, pass\n"
@@ -198,6 +172,7 @@ TEST(a_cgroup_of_its_own_has_a_port_of_its_own)
 	w.mark = w.uid = 0; /* nobody else is met by its rules */
 	w.how = CAPTURE_LOOPBACK | CAPTURE_OWN_DNS;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: questions of a/b by UDP come to port 15053\n"
 	    "output: questions of a/b by TCP come to port 15053\n"
 	    "output: calls of a/b to addresses of a link, fe80::/10, pass\n"
@@ -217,11 +192,43 @@ TEST(a_cgroup_of_its_own_is_met_before_everybody_is)
 	w.out[0] = cidr("10.0.0.0/8");
 	w.out_count = 1;
 	EXPECT_OK(capture_wish_check(&w, NULL));
-	EXPECT_EQ(capture_rules(&w, rules), 8);
-	EXPECT_EQ(rules[3].number, 7);
-	EXPECT_EQ(rules[3].level, 2);
-	EXPECT_EQ(rules[3].port, 15101);
-	EXPECT_EQ(rules[4].verdict, CAPTURE_IS_ASKED);
+	EXPECT_EQ(capture_rules(&w, rules), 9);
+	EXPECT_EQ(rules[4].number, 7);
+	EXPECT_EQ(rules[4].level, 2);
+	EXPECT_EQ(rules[4].port, 15101);
+	EXPECT_EQ(rules[5].verdict, CAPTURE_IS_ASKED);
+}
+
+TEST(programs_see_who_calls_them_by_connections_apart)
+{
+	struct capture_wish w = wish();
+
+	w.how = CAPTURE_SOURCE;
+	expect_rules(&w,
+	    "apart: packets with a caller's address are told from the "
+	    "caller's\n"
+	    "source: connections to programs here bear their caller's "
+	    "address\n"
+	    "source: packets that answer them come to the proxy\n"
+	    "back: packets that answer them come to the proxy\n");
+	w.how |= CAPTURE_LOOPBACK;
+	w.server_count = 0;
+	w.out[0] = cidr("10.0.0.0/8");
+	w.out_count = 1;
+	expect_rules(&w,
+	    "output: connections that stood before pass\n"
+	    "output: what bears the mark 0x6d736864 passes: the agent's own\n"
+	    "output: what bears the mark 0x6d736873 passes: a caller's "
+	    "address\n"
+	    "output: everybody's calls are looked at\n"
+	    "take: calls to addresses of a link, fe80::/10, pass\n"
+	    "take: connections to 10.0.0.0/8 come to the proxy, port 15001\n"
+	    "apart: packets with a caller's address are told from the "
+	    "caller's\n"
+	    "source: connections to programs here bear their caller's "
+	    "address\n"
+	    "source: packets that answer them come to the proxy\n"
+	    "back: packets that answer them come to the proxy\n");
 }
 
 static void
