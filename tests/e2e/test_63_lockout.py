@@ -82,33 +82,6 @@ def test_a_change_that_locks_out_falls_back(drill):
     falls_back(drill)
 
 
-def test_a_network_that_is_none_is_refused_and_changes_nothing(drill):
-    drill.agent.cli.ok("capture", "on", "--out", "203.0.113.0/24")
-    for wrong in ("10.0.0.0/33", "10.0.0", "nonsense.example", "2001:2::/200"):
-        done = drill.agent.cli("capture", "on", "--out", wrong)
-        assert done.returncode != 0 and wrong in done.stderr, done
-    for wrong in ("0", "65536", "90-80", "http"):
-        done = drill.agent.cli("capture", "on", "--in", wrong)
-        assert done.returncode != 0 and wrong in done.stderr, done
-    assert "203.0.113.0/24" in str(
-        drill.agent.cli.json("capture", "status")["rules"])
-
-
-def test_a_network_too_many_leaves_the_way_to_the_server(drill):
-    """All that there is, also of itself, from outside and from inside: who
-    asked for too much can still say so."""
-    drill.apply(NOWHERE)
-    drill.agent.cli.ok("capture", "on", "--out", "0.0.0.0/0,::/0", "--in",
-                       "1-65535", "--loopback", "--tproxy")
-    assert not reaches(drill)
-    drill.agent.stop()
-    drill.agent.start().joined().synced()
-    wait_for(lambda: is_captured(drill), "what was kept is captured again")
-    assert drill.agent.status()["synced"]
-    drill.agent.cli.ok("capture", "off")
-    assert reaches(drill)
-
-
 def says(one, other, text):
     """It comes from the one to the other."""
     one.sendall(text)
@@ -136,6 +109,50 @@ def test_what_stands_already_stays(drill):
             drill.agent.cli.ok("capture", "off")
             for one, other in ((calls, called), (answers, caller)):
                 says(one, other, b"hello again")
+
+
+def test_a_network_that_is_none_is_refused_and_changes_nothing(drill):
+    drill.agent.cli.ok("capture", "on", "--out", "203.0.113.0/24")
+    for wrong in ("10.0.0.0/33", "10.0.0", "nonsense.example", "2001:2::/200"):
+        done = drill.agent.cli("capture", "on", "--out", wrong)
+        assert done.returncode != 0 and wrong in done.stderr, done
+    for wrong in ("0", "65536", "90-80", "http"):
+        done = drill.agent.cli("capture", "on", "--in", wrong)
+        assert done.returncode != 0 and wrong in done.stderr, done
+    assert "203.0.113.0/24" in str(
+        drill.agent.cli.json("capture", "status")["rules"])
+
+
+def test_a_network_too_many_leaves_the_way_to_the_server(drill):
+    """All that there is, also of itself, from outside and from inside: who
+    asked for too much can still say so."""
+    drill.apply(NOWHERE)
+    drill.agent.cli.ok("capture", "on", "--out", "0.0.0.0/0,::/0", "--in",
+                       "1-65535", "--loopback", "--tproxy")
+    assert not reaches(drill)
+    drill.agent.stop()
+    drill.agent.start().joined().synced()
+    wait_for(lambda: is_captured(drill), "what was kept is captured again")
+    assert drill.agent.status()["synced"]
+    drill.agent.cli.ok("capture", "off")
+    assert reaches(drill)
+
+
+def test_what_was_captured_stays_when_nothing_is_any_more(drill):
+    """Also where the kernel has no other reason to translate addresses."""
+    drill.listener.settimeout(DEADLINE)
+    drill.agent.cli.ok("capture", "on")
+    with contextlib.closing(drill.app.connect(drill.far.ip, PORT)) as calls:
+        called, _ = drill.listener.accept()
+        with called:
+            says(calls, called, b"hello")
+            drill.agent.cli.ok("capture", "on", "--in", "2526")
+            says(called, calls, b"and back")
+            drill.agent.cli.ok("capture", "off")
+            assert not is_captured(drill)
+            says(calls, called, b"hello again")
+            drill.agent.cli.ok("capture", "on")
+            says(called, calls, b"and once more")
 
 
 def test_a_change_falls_back_to_the_one_before(drill):

@@ -338,6 +338,7 @@ static enum err
 load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 {
 	struct nft_batch b = {.loads = true,
+	    .holds = !k->holds,
 	    .closed = (w->how & CAPTURE_CLOSED) != 0,
 	    .rules = k->rules};
 	enum err e = has_table(k, &b.replaces, why);
@@ -347,7 +348,10 @@ load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 	if (e != OK)
 		return e;
 	b.count = capture_rules(w, k->rules);
-	return commit(k, &b, why);
+	e = commit(k, &b, why);
+	if (e == OK)
+		k->holds = true;
+	return e;
 }
 
 enum err

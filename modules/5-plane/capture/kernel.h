@@ -21,6 +21,7 @@ struct kernel {
 	int route;
 	uint32_t seq;
 	struct capture_rule *rules;
+	bool holds;        /* NFT_HOLDER is there */
 	bool keeps_source; /* what is loaded is CAPTURE_SOURCE */
 	bool is_loaded;
 	struct capture_wish *wish; /* that is loaded, if it is */

@@ -54,7 +54,7 @@ struct captured {
 	struct trial trial;
 	struct wards *wards;
 	unsigned loads; /* that the helper was told of and has not answered */
-	bool looked;       /* for what was kept */
+	bool looked;    /* for what was kept */
 	bool is_restoring; /* that, for the first time */
 	bool stopped;      /* whoever asked is not there any more */
 	struct timer restore;

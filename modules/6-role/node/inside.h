@@ -62,9 +62,11 @@ struct node {
 	struct identities *identities; /* from node_open() on */
 	struct exposed *exposed;       /* the same */
 	struct place *place;           /* the same */
+	struct settled *settled;       /* the same */
 	struct groups *groups;         /* the same */
 	struct upstreams *upstreams;   /* the same */
 	struct captured *captured;     /* the same */
+	struct units *units;           /* the same */
 	bool exec_checks;
 	struct plane *plane; /* these four while it is a member */
 	struct publisher *publisher;
@@ -332,6 +334,13 @@ struct slice place_of(const struct node *n);
 void place_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
 
+/* --- settled.c ------------------------------------------------------------ */
+
+void settled_open(struct node *n);
+void settled_close(struct node *n);
+void settled_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
 /* --- groups.c ------------------------------------------------------------- */
 
 void groups_open(struct node *n);
@@ -354,6 +363,13 @@ void groups_each_waiting(const struct node *n,
     void (*each)(void *arg, const struct node_exposed *e), void *arg);
 void groups_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
+/* One as its file and the API have it; borrows. What it lacks is empty. */
+void exposed_decode(const struct value *v,
+    struct label labels[GOSSIP_LABELS_MAX], struct node_expose *out);
+/* As node_expose() would refuse it, by itself. */
+MUST_USE enum err exposed_check_all(
+    const struct node *n, const struct node_expose *e, struct fault *why);
+
 /* Whether this machine may be that account; ERR_DENIED, in words. */
 MUST_USE enum err node_may_be(const struct node *n, struct slice ns,
     struct slice account, struct fault *why);
@@ -379,6 +395,13 @@ bool captured_wants_all(const struct node *n);
 bool captured_tells_automatic(const struct node *n);
 void captured_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* --- unit.c --------------------------------------------------------------- */
+
+void units_open(struct node *n);
+void units_close(struct node *n);
+/* None is captured any more; all stay known. */
+void units_stop(struct node *n);
 
 /* --- health.c ------------------------------------------------------------- */
 

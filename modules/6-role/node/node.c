@@ -486,10 +486,12 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 	state_save_with(&n->state, n->jobs, n->loop);
 	identities_open(n);
 	groups_open(n);
+	settled_open(n);
 	place_open(n, &spec->place);
 	exposed_open(n);
 	upstreams_open(n);
 	captured_open(n, &spec->capture);
+	units_open(n);
 	return node_set_upstreams(
 	    n, spec->upstreams, spec->upstream_count, why);
 }
@@ -504,8 +506,10 @@ node_free(struct node **np)
 	identities_close(n);
 	exposed_close(n);
 	groups_close(n);
+	settled_close(n);
 	place_close(n);
 	upstreams_close(n);
+	units_close(n);
 	captured_close(n);
 	revoked_close(n);
 	state_save_no_more(&n->state);
@@ -620,6 +624,7 @@ stop(struct node *n, uint64_t drain_us)
 		loop_later(n->loop, &n->end);
 		return;
 	}
+	units_stop(n);
 	captured_stop(n);
 	addresses_close(n);
 	n->closing = PARTS;

@@ -220,25 +220,37 @@ print_summary(const struct value *body)
 		(void)printf("trouble   %.*s\n", SLICE_ARG(trouble));
 }
 
+/* Behind an empty line, if there is any. */
+static void
+print_rows(const struct value *list, const char *const *head,
+    const char *const *member, size_t count)
+{
+	AUTO(table_fini) struct table t;
+
+	table_init(&t, head, count);
+	if (list == NULL || list->count == 0)
+		return;
+	VALUE_EACH(list, it)
+	for (size_t i = 0; i < count; i++)
+		table_value(&t, value_get(it, slice_str(member[i])));
+	(void)printf("\n");
+	table_print(&t, stdout);
+}
+
 static void
 print_status(const struct value *body)
 {
-	static const char *const head[] = {"CHAIN", "CONNECTIONS", "RULE"};
-	const struct value *rules = value_get(body, S("rules"));
-	AUTO(table_fini) struct table t;
+	static const char *const of_rule[] = {"CHAIN", "CONNECTIONS", "RULE"};
+	static const char *const rule[] = {"chain", "connections", "rule"};
+	static const char *const of_program[] = {
+	    "CGROUP", "UNIT", "IDENTITY", "SERVICE", "STATE", "MISSED"};
+	static const char *const program[] = {
+	    "cgroup", "unit", "identity", "service", "state", "missed"};
 
 	print_summary(body);
-	table_init(&t, head, ARRAY_LEN(head));
-	VALUE_EACH(rules, it)
-	{
-		table_value(&t, value_get(it, S("chain")));
-		table_value(&t, value_get(it, S("connections")));
-		table_value(&t, value_get(it, S("rule")));
-	}
-	if (rules != NULL && rules->count > 0) {
-		(void)printf("\n");
-		table_print(&t, stdout);
-	}
+	print_rows(value_get(body, S("programs")), of_program, program,
+	    ARRAY_LEN(program));
+	print_rows(value_get(body, S("rules")), of_rule, rule, ARRAY_LEN(rule));
 }
 
 static int
