@@ -128,7 +128,8 @@ void node_part_closed(struct node *n);
 /* Copies the token; NULL: by the known key. Ends in node_granted/_refused. */
 void join_begin(struct node *n, const struct ca_token *token);
 void join_cancel(struct node *n);
-void join_retry(struct node *n); /* now, if it waits */
+struct slice join_trouble(const struct node *n); /* why it takes so long */
+void join_retry(struct node *n);                 /* now, if it waits */
 
 /* --- identity.c ----------------------------------------------------------- */
 
