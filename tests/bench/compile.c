@@ -27,7 +27,7 @@ enum {
 	CHANGES = 101,
 	NAMESPACES = 100,
 	ENDPOINTS = 5,
-	DATA = 100, /* Services for connections */
+	DATA = 100, /* Services for connections, and such with delegates */
 	TRIES = 3,
 	TEXT_MAX = 4096
 };
@@ -135,6 +135,29 @@ static const char data_text[] = "apiVersion: v1\n"
 				"  ports: [{name: tcp, port: 3306}]\n";
 static const char wired_text[] = WIRED_TEXT("9", "1");
 static const char other_wired_text[] = WIRED_TEXT("5", "5");
+#define LEAF_TEXT(timeout)                                                     \
+	"apiVersion: networking.istio.io/v1\n"                                 \
+	"kind: VirtualService\n"                                               \
+	"metadata: {name: leaf-N, namespace: space-S}\n"                       \
+	"spec:\n"                                                              \
+	"  http:\n"                                                            \
+	"  - {timeout: " timeout                                               \
+	", route: [{destination: {host: front-N}}]}\n"
+
+static const char front_text[] =
+    "apiVersion: v1\n"
+    "kind: Service\n"
+    "metadata: {name: front-N, namespace: space-S}\n"
+    "spec:\n"
+    "  ports: [{name: http, port: 80}]\n";
+static const char root_text[] = "apiVersion: networking.istio.io/v1\n"
+				"kind: VirtualService\n"
+				"metadata: {name: root-N, namespace: space-S}\n"
+				"spec:\n"
+				"  hosts: [front-N]\n"
+				"  http: [{delegate: {name: leaf-N}}]\n";
+static const char leaf_text[] = LEAF_TEXT("5s");
+static const char other_leaf_text[] = LEAF_TEXT("3s");
 static const char plain_routes_text[] =
     "apiVersion: networking.istio.io/v1\n"
     "kind: VirtualService\n"
@@ -269,12 +292,22 @@ add_endpoints(struct mesh *m, size_t number)
 	}
 }
 
+/* The last resources: so many of each, in this order. */
+enum { DATA_AT, FRONT_AT, ROOT_AT, LEAF_AT, WIRED_AT, FORMS };
+static const char *const last_forms[FORMS] = {
+    [DATA_AT] = data_text,
+    [FRONT_AT] = front_text,
+    [ROOT_AT] = root_text,
+    [LEAF_AT] = leaf_text,
+    [WIRED_AT] = wired_text,
+};
+
 static void
 make(struct mesh *m, size_t services, enum view_proxy proxy)
 {
 	*m = (struct mesh){.proxy = proxy};
 	m->resources = mem_resize(
-	    NULL, 0, services * 3 + 2 * DATA + 2, sizeof(*m->resources));
+	    NULL, 0, services * 3 + FORMS * DATA + 2, sizeof(*m->resources));
 	m->endpoints =
 	    mem_resize(NULL, 0, services * ENDPOINTS, sizeof(*m->endpoints));
 	m->servings = mem_resize(NULL, 0, services, sizeof(*m->servings));
@@ -297,10 +330,9 @@ make(struct mesh *m, size_t services, enum view_proxy proxy)
 			.count = ENDPOINTS};
 	}
 	m->resources[m->resource_count++] = decode(gateway_text);
-	for (size_t i = 0; i < DATA; i++)
-		m->resources[m->resource_count++] = document(data_text, i);
-	for (size_t i = 0; i < DATA; i++)
-		m->resources[m->resource_count++] = document(wired_text, i);
+	for (size_t i = 0; i < FORMS * DATA; i++)
+		m->resources[m->resource_count++] =
+		    document(last_forms[i / DATA], i % DATA);
 }
 
 static void
@@ -562,27 +594,66 @@ put_service(struct mesh *m, size_t i)
 	insert(m, place_of(m, i, 3), away);
 }
 
-/* Of those for connections, which are the last ones. */
-static void
-change_wired(struct mesh *m, size_t i)
+static size_t
+place_of_last(const struct mesh *m, size_t form, size_t i)
 {
-	size_t at = m->resource_count - DATA + i / 2 % DATA;
+	return m->resource_count - (FORMS - form) * DATA + i % DATA;
+}
+
+static void
+replace_last(struct mesh *m, size_t form, size_t i, const char *other)
+{
+	size_t at = place_of_last(m, form, i / 2);
 	struct resource **r = (struct resource **)(uintptr_t)&m->resources[at];
 
 	resource_unref(r);
-	*r = document(i % 2 == 0 ? other_wired_text : wired_text, i / 2 % DATA);
+	*r = document(i % 2 == 0 ? other : last_forms[form], i / 2 % DATA);
+}
+
+static void
+change_wired(struct mesh *m, size_t i)
+{
+	replace_last(m, WIRED_AT, i, other_wired_text);
+}
+
+static void
+change_leaf(struct mesh *m, size_t i)
+{
+	replace_last(m, LEAF_AT, i, other_leaf_text);
+}
+
+static size_t away_from;
+
+static void
+take_last(struct mesh *m, size_t form, size_t i)
+{
+	away_from = place_of_last(m, form, i);
+	away = take_out(m, away_from);
+}
+
+static void
+put_last(struct mesh *m, size_t i)
+{
+	(void)i; /* the same */
+	insert(m, away_from, away);
 }
 
 static void
 take_wired(struct mesh *m, size_t i)
 {
-	away = take_out(m, m->resource_count - 1 - i % DATA);
+	take_last(m, WIRED_AT, i);
 }
 
 static void
-put_wired(struct mesh *m, size_t i)
+take_root(struct mesh *m, size_t i)
 {
-	insert(m, m->resource_count - i % DATA, away);
+	take_last(m, ROOT_AT, i);
+}
+
+static void
+take_leaf(struct mesh *m, size_t i)
+{
+	take_last(m, LEAF_AT, i);
 }
 
 /* What may happen, and what comes after it. */
@@ -610,7 +681,10 @@ static const struct change changes[] = {
     {"service_goes_ms", take_service, put_service, CHANGES},
     {"entry_comes_ms", add_entry, drop_last, CHANGES},
     {"connections_ms", change_wired, NULL, CHANGES},
-    {"connections_go_ms", take_wired, put_wired, CHANGES},
+    {"connections_go_ms", take_wired, put_last, CHANGES},
+    {"delegate_ms", change_leaf, NULL, CHANGES},
+    {"delegate_goes_ms", take_leaf, put_last, CHANGES},
+    {"root_goes_ms", take_root, put_last, CHANGES},
 };
 
 static const struct change at_gateway[] = {

@@ -30,13 +30,14 @@ enum {
 
 /* What may meet anything, VirtualServices that meet Gateways, WorkloadEntries
  * that meet Services, Services that meet all of these and rules, rules for
- * connections that meet Services. */
+ * connections that meet Services, VirtualServices that meet each other. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
 	OF_WORKLOADS,
 	OF_SERVICES,
-	OF_CONNECTIONS
+	OF_CONNECTIONS,
+	OF_DELEGATES
 };
 
 struct world {
@@ -124,7 +125,7 @@ random_other(struct world *w)
 static struct resource *
 make(struct world *w, size_t at, uint64_t head)
 {
-	if (w->kind == OF_GATEWAYS && at < 2)
+	if ((w->kind == OF_GATEWAYS || w->kind == OF_DELEGATES) && at < 2)
 		return random_door(&w->rng, spaces[at]);
 	if (w->kind == OF_SERVICES && at < RULED)
 		return random_again(&w->rng, head);
@@ -141,6 +142,8 @@ make(struct world *w, size_t at, uint64_t head)
 			   : random_own(&w->rng, head);
 	if (w->kind == OF_SERVICES)
 		return random_service(&w->rng, head);
+	if (w->kind == OF_DELEGATES)
+		return random_delegation(&w->rng, head);
 	return w->kind == OF_GATEWAYS ? random_bound(&w->rng, head)
 				      : random_again(&w->rng, head);
 }
@@ -609,6 +612,14 @@ TEST(rules_for_connections_come_go_and_change)
 {
 	size_t patches =
 	    walk_as(change_connections, SERVICE_SEEDS, OF_CONNECTIONS);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
+TEST(delegates_and_who_names_them_come_go_and_change)
+{
+	size_t patches = walk_as(change_service, SERVICE_SEEDS, OF_DELEGATES);
 
 	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
@@ -1329,7 +1340,8 @@ TEST(where_more_follows_the_view_is_made_from_nothing)
 	    ROUTES("a", "2020", "\"*.shop.svc.mesh.internal\"", LEAD_TO("web")),
 	    /* Where one is called the other would be, too. */
 	    ROUTES("a", "2020", "web, cart", LEAD_TO("cart")),
-	    ROUTES("a", "2020", "web", "delegate: {name: b}"),
+	    RESOURCE("VirtualService", "a", "2020",
+		"  hosts: [\"*.shop\"]\n  tcp: [{" LEAD_TO("web") "}]\n"),
 	    ROUTES("a", "2020", "cart, shop.com", LEAD_TO("web")),
 	    POLICIES("a", "web",
 		"trafficPolicy: {loadBalancer: {consistentHash: "

@@ -189,6 +189,7 @@ builder_free(struct builder **bp)
 	rows_fini(&b->services);
 	rows_fini(&b->services_by_age);
 	rows_fini(&b->named);
+	rows_fini(&b->roots);
 	rows_fini(&b->unserved);
 	map_fini(&b->led_to, rows_drop);
 	map_fini(&b->two_labels, NULL);
@@ -297,6 +298,9 @@ keep_input(struct builder *b)
 	v->version = in->version;
 	v->lists_version = in->lists_version;
 	keep_servings(b);
+	for (size_t i = 0; i < v->resources.count; i++)
+		if (has_delegates(v->resources.items[i]))
+			rows_add(&b->roots, v->resources.items[i]);
 	b->kept = (struct view_input){.proxy = in->proxy,
 	    .network = take_copy(b, in->network),
 	    .addrs = v->addrs,

@@ -363,7 +363,9 @@ find_delegate(struct builder *b, const struct resource *root,
 {
 	struct slice ns = d->ns.len > 0 ? d->ns : root->key.ns;
 	const struct resource *r =
-	    find_resource(b->v, &kind_virtual_service, ns, d->name);
+	    b->patch != NULL
+		? delegate_now(b->patch, ns, d->name)
+		: find_resource(b->v, &kind_virtual_service, ns, d->name);
 
 	return r != NULL && resource_virtual_service(r)->hosts.count == 0
 		   ? r
@@ -396,17 +398,53 @@ add_delegated(struct builder *b, struct http_rules *to,
 	}
 }
 
+bool
+has_delegates(const struct resource *r)
+{
+	const struct virtual_service *vs;
+
+	if (r == NULL || r->kind != &kind_virtual_service)
+		return false;
+	vs = resource_virtual_service(r);
+	for (size_t i = 0; i < vs->http.count; i++)
+		if (vs->http.items[i].delegate != NULL)
+			return true;
+	return false;
+}
+
 static struct http_rules *
 make(struct builder *b, const struct resource *r)
 {
 	const struct virtual_service *vs = resource_virtual_service(r);
+	const struct resource *owner = b->owner;
 	struct http_rules *rules = mem_new(sizeof(*rules));
 
+	b->owner = r; /* what is told is about its rules */
 	for (size_t i = 0; i < vs->http.count; i++)
 		if (vs->http.items[i].delegate != NULL)
 			add_delegated(b, rules, &vs->http.items[i], r);
 		else
 			add_rule(b, rules, &vs->http.items[i], r);
+	b->owner = owner;
+	return rules;
+}
+
+void
+report_delegates(struct builder *b, const struct resource *r)
+{
+	http_rules_drop(make(b, r));
+}
+
+/* In a patch nobody knows whose box it is that is at hand. */
+static struct http_rules *
+make_quietly(struct builder *b, const struct resource *r)
+{
+	bool quiet = b->is_quiet;
+	struct http_rules *rules;
+
+	b->is_quiet = true;
+	rules = make(b, r);
+	b->is_quiet = quiet;
 	return rules;
 }
 
@@ -418,7 +456,7 @@ http_rules_of(struct builder *b, const struct resource *r)
 
 	if (rules != NULL)
 		return rules;
-	rules = make(b, r);
+	rules = b->patch != NULL ? make_quietly(b, r) : make(b, r);
 	(void)map_put(&b->http_rules, key, rules); /* was not there */
 	return rules;
 }

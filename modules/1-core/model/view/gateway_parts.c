@@ -105,6 +105,8 @@ gateway_part_of(
 	    .port = (uint16_t)s->spec->port->number,
 	    .ends_tls = s->spec->tls != NULL,
 	    .scope = b->scope};
+	if (b->patch != NULL)
+		report_delegates(b, r);
 	if (has_http_rule(b, r, p->port))
 		fill_part(b, p);
 	rows_add(&http_rules_of(b, r)->parts, p);

@@ -140,8 +140,9 @@ struct shared_listener {
 enum { PROBLEMS_MAX = 1000 };
 
 struct problem_row {
-	struct view_problem row;      /* first */
-	const struct resource *owner; /* of the rules for requests; or NULL */
+	struct view_problem row; /* first */
+	/* Whose rules it is about; NULL: nobody's, or several tell it. */
+	const struct resource *owner;
 };
 
 /* What is known of a serving once it is compiled; behind those of the input
@@ -469,7 +470,8 @@ struct builder {
 	 * labels may stand for → anything; services of records under a written
 	 * one's host → anything. */
 	struct map led_to, two_labels, overridden;
-	struct rows named;       /* struct service_row: those with names */
+	struct rows named; /* struct service_row: those with names */
+	struct rows roots; /* const struct resource: those with delegates */
 	struct numbers *numbers; /* automatic addresses; NULL: none is */
 	struct rows networks;    /* struct network_row, by name */
 	struct slice locality;   /* this proxy's */
@@ -1142,6 +1144,13 @@ struct http_rules {
 
 /* Made once for each resource. */
 struct http_rules *http_rules_of(struct builder *b, const struct resource *r);
+bool has_delegates(const struct resource *r);
+
+/* In a patch: the VirtualService of the key, if it is there now. And what is
+ * wrong with delegates of one, which else is told when its rules are made. */
+const struct resource *delegate_now(
+    const struct patching *p, struct slice ns, struct slice name);
+void report_delegates(struct builder *b, const struct resource *r);
 void http_rules_drop(void *value);
 
 /* Each place that the resource leads to, these being its rules for requests:
@@ -1154,6 +1163,8 @@ void each_lead(struct builder *b, const struct http_rules *rules,
 
 /* May anything from the scope at hand to the port meet one of its rules? */
 bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);
+bool has_rule_among(
+    struct builder *b, const struct http_rules *rules, uint16_t port);
 
 /* --- routes of requests (http.c) ------------------------------------------ */
 

@@ -298,8 +298,12 @@ may_match(const struct builder *b, const struct http_match *m,
 bool
 has_http_rule(struct builder *b, const struct resource *r, uint16_t port)
 {
-	const struct http_rules *rules = http_rules_of(b, r);
+	return has_rule_among(b, http_rules_of(b, r), port);
+}
 
+bool
+has_rule_among(struct builder *b, const struct http_rules *rules, uint16_t port)
+{
 	for (size_t i = 0; i < rules->rows.count; i++) {
 		const struct http_rule *rule = rules->rows.items[i];
 		const struct http_route *spec = rule->spec;

@@ -200,18 +200,18 @@ inert_names(struct builder *b, const struct inert_name *rows, size_t count)
 }
 
 /* What was told already: of another scope, or another port. */
-static bool
-is_told(const struct builder *b, const struct origin *o, struct slice text)
+static struct problem_row *
+find_told(const struct builder *b, const struct origin *o, struct slice text)
 {
 	for (size_t i = 0; i < b->problems.count; i++) {
-		const struct problem_row *p = b->problems.items[i];
+		struct problem_row *p = b->problems.items[i];
 
 		if (p->row.origin.line == o->line &&
 		    slice_eq(p->row.text, text) &&
 		    resource_key_eq(&p->row.origin.key, &o->key))
-			return true;
+			return p;
 	}
-	return false;
+	return NULL;
 }
 
 static void
@@ -219,9 +219,11 @@ put_problem(
     struct builder *b, const struct view_problem *problem, const char *text)
 {
 	const struct origin *o = &problem->origin;
-	struct problem_row *p;
+	struct problem_row *p = find_told(b, o, slice_str(text));
 
-	if (b->problems.count == PROBLEMS_MAX || is_told(b, o, slice_str(text)))
+	if (p != NULL && p->owner != b->owner)
+		p->owner = NULL; /* it does not go with one of them */
+	if (p != NULL || b->problems.count == PROBLEMS_MAX)
 		return;
 	p = take(b, 1, sizeof(*p));
 	if (p == NULL)

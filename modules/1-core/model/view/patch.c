@@ -24,7 +24,7 @@
  *more follows from a change than its box says, there is no patch, and the view
  *is made from nothing: where hosts are no services or a Sidecar chooses, where
  *listeners of callers or other virtual hosts come or go, where several have a
- *host of a gateway, for delegates, where services meddle with each other, and
+ *host of a gateway, where services meddle with each other, and
  *where the mesh itself is another.
  */
 #include <stddef.h>
@@ -383,8 +383,8 @@ static bool
 patch_all(struct patching *p)
 {
 	list_workloads(p);
-	if (!find_servings(p) || !find_services(p) || !find_ruled(p) ||
-	    !find_moved(p))
+	if (!find_servings(p) || !find_delegated(p) || !find_services(p) ||
+	    !find_ruled(p) || !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
 			(is_moving(p) && has_other(p, is_rule));

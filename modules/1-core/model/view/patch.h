@@ -6,6 +6,7 @@
  *	patch_servings.c  which services records tell of
  *	patch_services.c  ─► Services and ServiceEntries, and who names them
  *	patch_policies.c  ─► services that obey another DestinationRule
+ *	patch_delegates.c ─► VirtualServices whose delegates are others
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
  *	patch_rules.c     ─► their routes
  *	patch_gateways.c  ─► those of gateways
@@ -116,6 +117,23 @@ bool is_still_there(const struct patching *p, const struct renewal *r);
 /* Does anything move that did not before, or the other way round? */
 bool moves_anew(const struct patching *p);
 
+/* --- delegates (patch_delegates.c) ---------------------------------------- */
+
+bool is_delegate(const struct resource *r); /* it has no hosts */
+
+/* What names those that are others is made anew. False: that is too many. */
+MUST_USE bool find_delegated(struct patching *p);
+
+/* Is a problem of its delegates one of other VirtualServices as well? */
+bool is_told_with_others(const struct view *base, const struct resource *r);
+
+/* Its rules for requests in the base. */
+const struct http_rules *rules_before(
+    struct patching *p, const struct resource *old);
+
+/* Into the box at hand. */
+void report_delegates_of(struct patching *p, const struct renewal *r);
+
 /* --- services (patch_services.c) ------------------------------------------ */
 
 bool is_about_services(const struct renewal *r);
@@ -200,8 +218,8 @@ void list_rewired(struct patching *p);
 
 /* --- what hangs on VirtualServices (patch_rules.c) ------------------------ */
 
-/* Of its own, and of hosts. */
-bool has_own_rules(const struct virtual_service *vs);
+/* Nobody here knows it by its hosts. */
+bool is_nothing(const struct builder *b, const struct resource *r);
 
 /* In the place of the row. */
 void stand_at(struct builder *b, const struct host_row *h);
@@ -213,7 +231,7 @@ bool is_kept_cluster(const struct view_cluster *c);
 bool is_alike(struct patching *p, const struct renewal *r);
 
 /* Is anything told of it but by its owner? That names its revision. */
-bool is_told_of(const struct view *base, const struct resource *r);
+bool is_told_of(const struct patching *p, const struct resource *r);
 
 /* False: more follows from it. */
 MUST_USE bool patch_rules(struct patching *p, size_t item);

@@ -302,15 +302,10 @@ move_in_scope(struct patching *p, const struct resource *r)
 static bool
 move(struct patching *p, const struct resource *r)
 {
-	bool is_gateway = p->b.in->proxy == VIEW_ROUTER;
-	const struct virtual_service *vs;
-
-	if (r == NULL || (is_for_gateways(r) && !is_gateway))
+	if (is_nothing(&p->b, r))
 		return true;
-	vs = resource_virtual_service(r);
-	if (!has_own_rules(vs))
-		return false;
-	if (is_gateway && vs->gateways.count > 0)
+	if (p->b.in->proxy == VIEW_ROUTER &&
+	    resource_virtual_service(r)->gateways.count > 0)
 		return is_for_gateways(r); /* not of both */
 	for (size_t i = 0; i < p->base->scopes.count; i++) {
 		p->b.scope = p->base->scopes.items[i];
@@ -320,6 +315,18 @@ move(struct patching *p, const struct resource *r)
 	return true;
 }
 
+static bool
+moves(struct patching *p, const struct renewal *r)
+{
+	const struct renewal *x = renewal_before(p, r);
+
+	if (is_nothing(&p->b, r->old) && is_nothing(&p->b, r->fresh))
+		return false;
+	/* The same may have other delegates than then. */
+	return x != NULL && !has_delegates(r->fresh) ? x->moves
+						     : !is_alike(p, r);
+}
+
 bool
 find_moved(struct patching *p)
 {
@@ -327,12 +334,10 @@ find_moved(struct patching *p)
 
 	for (size_t i = 0; i < count; i++) {
 		struct renewal *r = &p->items[i];
-		const struct renewal *x = renewal_before(p, r);
 
-		if (!is_virtual_service(r->old) &&
-		    !is_virtual_service(r->fresh))
+		if (!is_virtual_service(any_of(r)))
 			continue;
-		r->moves = x != NULL ? x->moves : !is_alike(p, r);
+		r->moves = moves(p, r);
 		if (r->moves && (!move(p, r->old) || !move(p, r->fresh)))
 			return false;
 	}

@@ -425,7 +425,7 @@ patch_policies(struct patching *p, size_t item)
 {
 	const struct renewal *r = &p->items[item];
 	struct builder *b = &p->b;
-	bool ok = r->old == NULL || !is_told_of(p->base, r->old);
+	bool ok = r->old == NULL || !is_told_of(p, r->old);
 
 	map_init(&b->policies); /* those of the base stay */
 	for (size_t i = 0; ok && i < p->ruled.count; i++) {

@@ -12,23 +12,13 @@
 
 /* --- is it about the same ------------------------------------------------- */
 
-bool
-has_own_rules(const struct virtual_service *vs)
-{
-	for (size_t i = 0; i < vs->http.count; i++)
-		if (vs->http.items[i].delegate != NULL)
-			return false;
-	return vs->hosts.count > 0;
-}
-
 static bool
 is_like(const struct resource *old, const struct resource *fresh)
 {
 	const struct virtual_service *x = resource_virtual_service(old);
 	const struct virtual_service *y = resource_virtual_service(fresh);
 
-	return old->created_ms == fresh->created_ms && has_own_rules(x) &&
-	       has_own_rules(y) &&
+	return old->created_ms == fresh->created_ms && x->hosts.count > 0 &&
 	       slice_lists_eq(x->hosts.items, x->hosts.count, y->hosts.items,
 		   y->hosts.count) &&
 	       slice_lists_eq(x->gateways.items, x->gateways.count,
@@ -37,11 +27,22 @@ is_like(const struct resource *old, const struct resource *fresh)
 		   y->export_to.items, y->export_to.count);
 }
 
-bool
-is_told_of(const struct view *base, const struct resource *r)
+static bool
+is_renewed(const struct patching *p, const struct resource *r)
 {
+	for (size_t i = 0; i < p->count; i++)
+		if (r != NULL && p->items[i].old == r)
+			return true;
+	return false;
+}
+
+bool
+is_told_of(const struct patching *p, const struct resource *r)
+{
+	const struct view *base = p->base;
+
 	for (size_t i = 0; i < base->problem_count; i++)
-		if (base->problem_owners[i] != r &&
+		if (!is_renewed(p, base->problem_owners[i]) &&
 		    resource_key_eq(&base->problems[i].origin.key, &r->key))
 			return true;
 	return false;
@@ -66,21 +67,29 @@ has_port(const struct ports *p, uint16_t port)
 
 /* False: more than there is room for. */
 static bool
-add_ports(const struct resource *r, struct ports *out)
+add_ports_of(const struct http_route *r, struct ports *out)
 {
-	const struct virtual_service *vs = resource_virtual_service(r);
+	for (size_t i = 0; i < r->match.count; i++) {
+		uint16_t port = (uint16_t)r->match.items[i].port;
 
-	for (size_t i = 0; i < vs->http.count; i++)
-		for (size_t j = 0; j < vs->http.items[i].match.count; j++) {
-			uint16_t port =
-			    (uint16_t)vs->http.items[i].match.items[j].port;
+		if (has_port(out, port))
+			continue;
+		if (out->count == ARRAY_LEN(out->items))
+			return false;
+		out->items[out->count++] = port;
+	}
+	return true;
+}
 
-			if (has_port(out, port))
-				continue;
-			if (out->count == ARRAY_LEN(out->items))
-				return false;
-			out->items[out->count++] = port;
-		}
+static bool
+add_ports(const struct http_rules *rules, struct ports *out)
+{
+	for (size_t i = 0; i < rules->rows.count; i++) {
+		const struct http_rule *rule = rules->rows.items[i];
+
+		if (!add_ports_of(rule->spec, out))
+			return false;
+	}
 	return true;
 }
 
@@ -95,16 +104,16 @@ another_port(const struct ports *p)
 }
 
 static bool
-takes_alike(struct builder *b, const struct resource *old,
-    const struct resource *fresh, uint16_t port)
+takes_alike(struct builder *b, const struct http_rules *old,
+    const struct http_rules *fresh, uint16_t port)
 {
-	return has_http_rule(b, old, port) == has_http_rule(b, fresh, port);
+	return has_rule_among(b, old, port) == has_rule_among(b, fresh, port);
 }
 
 /* At any port, one that no match names standing for the others. */
 static bool
-decides_alike(
-    struct builder *b, const struct resource *old, const struct resource *fresh)
+decides_alike(struct builder *b, const struct http_rules *old,
+    const struct http_rules *fresh)
 {
 	struct ports named = {.count = 0};
 
@@ -117,15 +126,23 @@ decides_alike(
 	       takes_alike(b, old, fresh, another_port(&named));
 }
 
+/* Its own, or those of delegates. */
+static bool
+has_other_text(const struct renewal *r)
+{
+	return r->old != r->fresh || has_delegates(r->fresh);
+}
+
 bool
 is_alike(struct patching *p, const struct renewal *r)
 {
 	if (r->old == NULL || r->fresh == NULL || !is_like(r->old, r->fresh))
 		return false;
-	for (size_t i = 0; r->old != r->fresh && i < p->base->scopes.count;
+	for (size_t i = 0; has_other_text(r) && i < p->base->scopes.count;
 	     i++) {
 		p->b.scope = p->base->scopes.items[i];
-		if (!decides_alike(&p->b, r->old, r->fresh))
+		if (!decides_alike(&p->b, rules_before(p, r->old),
+			http_rules_of(&p->b, r->fresh)))
 			return false;
 	}
 	return true;
@@ -154,11 +171,12 @@ check_imported(struct builder *b, const struct destination_spec *d,
 }
 
 static bool
-imports_nothing(struct builder *b, const struct resource *r)
+imports_nothing(
+    struct builder *b, const struct http_rules *rules, const struct resource *r)
 {
 	bool imported = true;
 
-	each_lead(b, http_rules_of(b, r), r, check_imported, &imported);
+	each_lead(b, rules, r, check_imported, &imported);
 	return imported;
 }
 
@@ -396,28 +414,35 @@ renew_fresh_hosts(struct patching *p, const struct resource *r)
 static bool
 import_nothing(struct patching *p, const struct renewal *r)
 {
-	for (size_t i = 0; r->old != r->fresh && i < p->base->scopes.count;
+	struct builder *b = &p->b;
+
+	for (size_t i = 0; has_other_text(r) && i < p->base->scopes.count;
 	     i++) {
-		p->b.scope = p->base->scopes.items[i];
-		if ((r->old != NULL && !imports_nothing(&p->b, r->old)) ||
-		    (r->fresh != NULL && !imports_nothing(&p->b, r->fresh)))
+		b->scope = p->base->scopes.items[i];
+		if ((r->old != NULL &&
+			!imports_nothing(b, rules_before(p, r->old), r->old)) ||
+		    (r->fresh != NULL &&
+			!imports_nothing(
+			    b, http_rules_of(b, r->fresh), r->fresh)))
 			return false;
 	}
 	return true;
 }
 
-static bool
+bool
 is_nothing(const struct builder *b, const struct resource *r)
 {
-	return r == NULL || (is_for_gateways(r) && b->in->proxy != VIEW_ROUTER);
+	return r == NULL || is_delegate(r) ||
+	       (is_for_gateways(r) && b->in->proxy != VIEW_ROUTER);
 }
 
 static bool
 add_hosts_of(struct patching *p, const struct resource *r)
 {
-	if (!is_for_gateways(r))
-		return renew_fresh_hosts(p, r);
-	return is_nothing(&p->b, r) || add_gateway_hosts(p, r);
+	if (is_nothing(&p->b, r))
+		return true;
+	return is_for_gateways(r) ? add_gateway_hosts(p, r)
+				  : renew_fresh_hosts(p, r);
 }
 
 bool
@@ -427,14 +452,15 @@ patch_rules(struct patching *p, size_t item)
 
 	if (is_nothing(&p->b, r->old) && is_nothing(&p->b, r->fresh))
 		return true;
-	if ((r->old != NULL && is_told_of(p->base, r->old)) ||
-	    (r->old == r->fresh &&
-		!has_own_rules(resource_virtual_service(r->old))) ||
+	if ((r->old != NULL && (is_told_of(p, r->old) ||
+				   is_told_with_others(p->base, r->old))) ||
 	    !import_nothing(p, r) || (r->old != NULL && !renew_old_hosts(p, r)))
 		return false;
 	if (r->moves && r->fresh != NULL && !add_hosts_of(p, r->fresh))
 		return false;
-	if (r->fresh != NULL)
+	if (r->fresh != NULL) {
 		report_all_conflicts(p, r->fresh);
+		report_delegates_of(p, r);
+	}
 	return true;
 }

@@ -313,18 +313,17 @@ add_destination(struct builder *b, const struct destination_spec *d,
 }
 
 static void
-add_all_named(struct patching *p, size_t item, const struct resource *r)
+add_all_named(struct patching *p, size_t item, const struct resource *r,
+    const struct http_rules *rules)
 {
 	struct named *n = &p->named[item];
 	struct naming led_to = {p, &n->led_to};
 	const struct virtual_service *vs;
 
-	if (r == NULL)
-		return;
 	vs = resource_virtual_service(r);
 	for (size_t i = 0; i < vs->hosts.count; i++)
 		add_named(p, &n->hosts, vs->hosts.items[i], r);
-	each_lead(&p->b, http_rules_of(&p->b, r), r, add_destination, &led_to);
+	each_lead(&p->b, rules, r, add_destination, &led_to);
 }
 
 static bool
@@ -344,9 +343,11 @@ list_named(struct patching *p)
 		n->hosts.count = n->led_to.count = 0;
 		if (!is_rule(any_of(r)))
 			continue;
-		add_all_named(p, i, r->old);
-		if (r->fresh != r->old)
-			add_all_named(p, i, r->fresh);
+		if (r->old != NULL)
+			add_all_named(p, i, r->old, rules_before(p, r->old));
+		if (r->fresh != NULL)
+			add_all_named(
+			    p, i, r->fresh, http_rules_of(&p->b, r->fresh));
 	}
 }
 

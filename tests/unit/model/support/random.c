@@ -728,6 +728,64 @@ random_wired(struct rng *rng, uint64_t head)
 	return r;
 }
 
+/* Of shop, one of three: few enough that roots name it. */
+static void
+put_leaf(struct text *t)
+{
+	struct rng *rng = t->rng, again;
+
+	rng_init(&again, t->head);
+	t->rng = &again;
+	put2(t,
+	    "apiVersion: networking.istio.io/v1\nkind: VirtualService\n"
+	    "metadata: {name: ",
+	    ANY(t, names), ", namespace: shop}\nspec:\n");
+	t->rng = rng;
+	put_export(t);
+	put(t, "  http:\n");
+	do
+		put_http_rule(t);
+	while (maybe(t, 2));
+}
+
+static void
+put_root(struct text *t)
+{
+	static const char *const gateways[] = {"mesh", "mesh", "shop/web",
+	    "shop/web", "shop/web, pay/web", "shop/web, mesh"};
+	static const char *const own[] = {"web", "cart.shop.svc.cluster.local",
+	    "api.example.com", "a.test", "b.test"};
+	struct rng *rng = t->rng, again;
+
+	put_head(t, "networking.istio.io/v1", "VirtualService");
+	put_export(t);
+	rng_init(&again, t->head);
+	t->rng = &again;
+	put2(t, "  hosts: [\"", ANY(t, own), "\"]\n");
+	put2(t, "  gateways: [", ANY(t, gateways), "]\n  http:\n");
+	t->rng = rng;
+	do {
+		if (maybe(t, 4)) {
+			put_http_rule(t);
+			continue;
+		}
+		put2(t, "  - delegate: {name: ", ANY(t, names),
+		    ", namespace: shop}\n");
+		if (maybe(t, 3))
+			put(t, "    match: [{uri: {prefix: /b}}]\n");
+	} while (maybe(t, 2));
+}
+
+struct resource *
+random_delegation(struct rng *rng, uint64_t head)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, head, head % 2 == 0 ? put_leaf : put_root);
+	return r;
+}
+
 void
 random_place(struct rng *rng, struct view_input *in)
 {
