@@ -60,6 +60,10 @@
 #   check-packages   tests/packaging: their files, lint, and their lives in a
 #                  fresh root, ROOT or one that debootstrap makes, and under
 #                  systemd in a container; as root, no part of check
+#   check-vm       tests/vm: the same on machines that qemu emulates, with
+#                  Debian's kernel and systemd, beside namespaces in one mesh;
+#                  ROOT, or debootstrap makes it; transcripts are kept in
+#                  BUILD/results/vm-told; as root, no part of check
 #   third_party    the libraries that Debian's archives do not give
 #   clean          removes BUILD, but keeps build/third_party
 #
@@ -81,7 +85,8 @@
 #   TIDY_NODES=n   lint-tidy: how far into a function it walks (60000)
 #   PYTEST_ARGS= BENCH_ARGS= DEMO_ARGS=      handed on
 #   PEERS=dir      programs that Debian lacks, in bin/, for bench and interop
-#   ROOT=dir       what debootstrap made, for check-packages; it is copied
+#   ROOT=dir       what debootstrap made, for check-packages and check-vm; it is
+#                  copied
 #   CORPUS=dir     recorded configuration, for conformance and bench-config (none)
 #
 # How a file finds its headers
@@ -743,6 +748,15 @@ check-packages: provenance $(SPDX)
 	@SPDX=$(SPDX) PACKAGES=$(PACKAGES) VERSION=$(VERSION) ROOT=$(ROOT) SKIPS=1 WORKERS=1 \
 	    tests/pytest.sh $(O)/results/packages '$(PYTHON)' \
 	    tests/packaging -r s $(PYTEST_ARGS)
+
+# Their disk is kept beside their root, and made anew when that is newer.
+VM_ROOT = $(if $(filter file,$(origin ROOT)),$(abspath $(BUILD))/roots/vm,$(ROOT))
+.PHONY: check-vm
+check-vm: deb
+	@MESHD=$(abspath $(O)/meshd.stripped) KEPT=$(abspath $(BUILD))/vm \
+	    TOLD=$(abspath $(O))/results/vm-told VERSION=$(VERSION) ROOT=$(VM_ROOT) \
+	    DEB=$(PACKAGES)/meshd_$(VERSION)_$(ARCH).deb WORKERS=1 \
+	    tests/pytest.sh $(O)/results/vm '$(PYTHON)' tests/vm -x $(PYTEST_ARGS)
 
 clean:
 	$(Q)for d in $(BUILD)/*; do \

@@ -361,6 +361,8 @@ use_settings(void *arg, const struct cli_agent *fresh)
 	p->drain_us = fresh->drain_us;
 	node_set_log_success(p->node, fresh->log_success);
 	node_set_place(p->node, &place);
+	node_set_services(
+	    p->node, fresh->services.items, fresh->services.count);
 	use_lines(p, fresh);
 	if (node_set_upstreams(
 		p->node, upstreams, upstreams_of(fresh, upstreams), &why) != OK)
@@ -720,6 +722,9 @@ run_agent(const struct cli_agent *settings)
 		e = open_access_log(settings, &p.log_fd, &why);
 	if (e == OK)
 		e = open_node(&p, settings, &helper, &why);
+	if (e == OK)
+		node_set_services(
+		    p.node, settings->services.items, settings->services.count);
 	if (e == OK)
 		open_api(&p, (struct admin_spec){.metrics = settings->metrics,
 				 .health = settings->health,

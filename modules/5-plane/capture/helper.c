@@ -3,10 +3,10 @@
  * helper — the process that alone may change what the kernel does.
  *
  * It has CAP_NET_ADMIN and nothing else: no user of its own but nobody, no
- * descriptor but the pair and two over which sockets go. It knows three verbs,
- * and whatever it is told it changes one table, four routes and two rules of
- * routing. When its other end is gone, which is how it watches the agent, it
- * ends; the kernel takes the table with its socket.
+ * descriptor but the pair and two over which sockets go, and the kernel's. It
+ * knows three verbs, and whatever it is told it changes one table, four routes
+ * and three rules of routing. When its other end is gone, which is how it
+ * watches the agent, it ends; the kernel takes the table with its socket.
  */
 #include "helper.h"
 
@@ -161,34 +161,50 @@ feed(struct pollfd fds[SOURCE_FAMILIES])
 	return is_left;
 }
 
+/* What it waits for: requests, changes of others, room for sockets. */
+enum {
+	FOR_REQUESTS,
+	FOR_CHANGES,
+	FOR_ROOM = FOR_CHANGES + KERNEL_WATCHES,
+	FOR_ALL = FOR_ROOM + SOURCE_FAMILIES
+};
+
+static bool
+have_changed(const struct pollfd fds[KERNEL_WATCHES])
+{
+	for (int i = 0; i < KERNEL_WATCHES; i++)
+		if (fds[i].revents != 0)
+			return true;
+	return false;
+}
+
 static void
 serve(struct kernel *k)
 {
 	AUTO(mem_free) struct helper_request *q = mem_new(sizeof(*q));
 	AUTO(mem_free) struct helper_reply *r = mem_new(sizeof(*r));
-	struct pollfd fds[1 + SOURCE_FAMILIES] = {
-	    {.fd = PAIR_FD, .events = POLLIN}};
+	struct pollfd fds[FOR_ALL] = {{.fd = PAIR_FD, .events = POLLIN}};
 	bool is_left = false;
+	int n;
 
-	wait_for_sockets(fds + 1, false);
-	for (;;) {
-		int n = poll(fds, ARRAY_LEN(fds), is_left ? AGAIN_MS : -1);
-		bool has_changed = n == 0;
-
-		if (n < 0 && errno != EINTR)
+	for (int i = 0; i < KERNEL_WATCHES; i++)
+		fds[FOR_CHANGES + i] =
+		    (struct pollfd){.fd = k->watches[i], .events = POLLIN};
+	wait_for_sockets(fds + FOR_ROOM, false);
+	do {
+		n = poll(fds, FOR_ALL, is_left ? AGAIN_MS : -1);
+		if (n > 0 && have_changed(fds + FOR_CHANGES))
+			kernel_look_again(k);
+		if (n > 0 && fds[FOR_REQUESTS].revents != 0 &&
+		    !serve_one(k, q, r))
 			return;
-		if (n > 0 && fds[0].revents != 0) {
-			if (!serve_one(k, q, r))
-				return;
-			has_changed = true;
-		} else if (n > 0) {
-			is_left |= feed(fds + 1);
-		}
-		if (has_changed) {
-			wait_for_sockets(fds + 1, k->keeps_source);
+		if (n > 0 && feed(fds + FOR_ROOM))
+			is_left = true;
+		if (n == 0 || fds[FOR_REQUESTS].revents != 0) {
+			wait_for_sockets(fds + FOR_ROOM, k->keeps_source);
 			is_left = false;
 		}
-	}
+	} while (n >= 0 || errno == EINTR);
 }
 
 /* They may lie where others of them are to be. */
@@ -209,7 +225,7 @@ keep_only(const int theirs[FDS_END - PAIR_FD])
 static _Noreturn void
 live(const int theirs[FDS_END - PAIR_FD], struct slice secret)
 {
-	struct kernel k = {.nft = -1, .route = -1};
+	struct kernel k = {.nft = -1, .route = -1, .watches = {-1, -1}};
 	struct fault why = {0};
 
 	secret_wipe((void *)(uintptr_t)secret.ptr, secret.len);

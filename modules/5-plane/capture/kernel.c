@@ -8,11 +8,15 @@
 #include "source.h"
 
 #include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* One that the system's header leaves out. */
+#define RTMGRP_IPV6_RULE (1u << (RTNLGRP_IPV6_RULE - 1))
 
 enum {
 	ANSWER_BYTES = 64 << 10,
@@ -273,18 +277,43 @@ add_routes(struct kernel *k, const struct capture_wish *w)
 
 /* --- what the helper is asked --------------------------------------------- */
 
+/* Without it nothing is wrong, but nobody mends what others break. */
+static void
+open_watches(struct kernel *k)
+{
+	static const struct {
+		int protocol;
+		uint32_t groups;
+	} of[KERNEL_WATCHES] = {
+	    {NETLINK_NETFILTER, 1u << (NFNLGRP_NFTABLES - 1)},
+	    {NETLINK_ROUTE, RTMGRP_IPV4_RULE | RTMGRP_IPV6_RULE}};
+
+	for (size_t i = 0; i < ARRAY_LEN(of); i++) {
+		const struct sockaddr_nl a = {
+		    .nl_family = AF_NETLINK, .nl_groups = of[i].groups};
+
+		if (open_socket(of[i].protocol, &k->watches[i], NULL) == OK)
+			(void)!bind(k->watches[i], (const struct sockaddr *)&a,
+			    sizeof(a));
+	}
+}
+
 enum err
 kernel_open(struct kernel *k, struct fault *why)
 {
 	enum err e;
 
-	*k = (struct kernel){.nft = -1, .route = -1, .seq = 1};
+	*k = (struct kernel){
+	    .nft = -1, .route = -1, .seq = 1, .watches = {-1, -1}};
 	k->rules = mem_new_array(CAPTURE_RULES_MAX, sizeof(*k->rules));
+	k->wish = mem_new(sizeof(*k->wish));
 	e = open_socket(NETLINK_NETFILTER, &k->nft, why);
 	if (e == OK)
 		e = open_socket(NETLINK_ROUTE, &k->route, why);
 	if (e == OK)
 		remove_routes(k);
+	if (e == OK)
+		open_watches(k);
 	return e;
 }
 
@@ -297,34 +326,77 @@ kernel_close(struct kernel *k)
 	}
 	if (k->nft >= 0)
 		(void)close(k->nft);
+	for (size_t i = 0; i < ARRAY_LEN(k->watches); i++)
+		if (k->watches[i] >= 0)
+			(void)close(k->watches[i]);
 	mem_free(&k->rules);
+	mem_free(&k->wish);
+}
+
+/* The way back is there before anything is marked to take it. */
+static enum err
+load(struct kernel *k, const struct capture_wish *w, struct fault *why)
+{
+	struct nft_batch b = {.loads = true,
+	    .holds = !k->holds,
+	    .closed = (w->how & CAPTURE_CLOSED) != 0,
+	    .rules = k->rules};
+	enum err e = has_table(k, &b.replaces, why);
+
+	if (e == OK && (w->how & CAPTURE_SOURCE))
+		e = source_add_routes(k, why);
+	if (e != OK)
+		return e;
+	b.count = capture_rules(w, k->rules);
+	e = commit(k, &b, why);
+	if (e == OK)
+		k->holds = true;
+	return e;
 }
 
 enum err
 kernel_load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 {
-	struct nft_batch b = {.loads = true,
-	    .closed = (w->how & CAPTURE_CLOSED) != 0,
-	    .rules = k->rules};
 	enum err e = capture_wish_check(w, why);
 
 	if (e == OK)
-		e = has_table(k, &b.replaces, why);
-	if (e != OK)
-		return e;
-	b.count = capture_rules(w, k->rules);
-	if (w->how & CAPTURE_SOURCE)
-		e = source_add_routes(k, why);
-	if (e == OK)
-		e = commit(k, &b, why);
-	if (e != OK)
-		return e;
-	remove_service_routes(k);
-	add_routes(k, w);
-	k->keeps_source = (w->how & CAPTURE_SOURCE) != 0;
+		e = load(k, w, why);
+	if (e == OK) {
+		remove_service_routes(k);
+		add_routes(k, w);
+		k->keeps_source = (w->how & CAPTURE_SOURCE) != 0;
+		k->is_loaded = true;
+		*k->wish = *w;
+	}
 	if (!k->keeps_source)
 		source_remove_routes(k);
-	return OK;
+	return e;
+}
+
+static void
+drain(int fd)
+{
+	char mem[1 << 10]; /* what it says does not matter */
+
+	while (
+	    recv(fd, mem, sizeof(mem), MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
+		continue;
+}
+
+void
+kernel_look_again(struct kernel *k)
+{
+	bool is_there = true;
+
+	for (size_t i = 0; i < ARRAY_LEN(k->watches); i++)
+		if (k->watches[i] >= 0)
+			drain(k->watches[i]);
+	if (!k->is_loaded || has_table(k, &is_there, NULL) != OK)
+		return;
+	if (!is_there)
+		(void)load(k, k->wish, NULL); /* the next change tries again */
+	else if (k->keeps_source)
+		(void)!source_add_routes(k, NULL); /* likewise */
 }
 
 enum err
@@ -337,7 +409,7 @@ kernel_unload(struct kernel *k, struct fault *why)
 		e = commit(k, &b, why);
 	if (e == OK) {
 		remove_routes(k);
-		k->keeps_source = false;
+		k->keeps_source = k->is_loaded = false;
 	}
 	return e;
 }

@@ -416,10 +416,11 @@ put_comment(struct netlink_writer *w, const char *text)
 }
 
 static void
-put_rule(struct netlink_writer *w, const struct capture_rule *r, uint32_t seq)
+put_rule(struct netlink_writer *w, const char *table,
+    const struct capture_rule *r, uint32_t seq)
 {
 	begin(w, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, seq);
-	netlink_text(w, NFTA_RULE_TABLE, NFT_TABLE);
+	netlink_text(w, NFTA_RULE_TABLE, table);
 	netlink_text(w, NFTA_RULE_CHAIN, capture_chain_name(r->chain));
 	put_expressions(w, r);
 	put_comment(w, r->text);
@@ -429,10 +430,10 @@ put_rule(struct netlink_writer *w, const struct capture_rule *r, uint32_t seq)
 /* --- the table ------------------------------------------------------------ */
 
 static void
-put_table(struct netlink_writer *w, bool closed, uint32_t seq)
+put_table(struct netlink_writer *w, const char *name, bool closed, uint32_t seq)
 {
 	begin(w, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, seq);
-	netlink_text(w, NFTA_TABLE_NAME, NFT_TABLE);
+	netlink_text(w, NFTA_TABLE_NAME, name);
 	netlink_be32(w, NFTA_TABLE_FLAGS, closed ? 0 : NFT_TABLE_F_OWNER);
 	netlink_end(w);
 }
@@ -464,12 +465,13 @@ is_wanted(const struct nft_batch *b, enum capture_chain chain)
 }
 
 static void
-put_chain(struct netlink_writer *w, enum capture_chain chain, uint32_t seq)
+put_chain(struct netlink_writer *w, const char *table, enum capture_chain chain,
+    uint32_t seq)
 {
 	const struct chain *c = &chains[chain];
 
 	begin(w, NFT_MSG_NEWCHAIN, NLM_F_CREATE, seq);
-	netlink_text(w, NFTA_CHAIN_TABLE, NFT_TABLE);
+	netlink_text(w, NFTA_CHAIN_TABLE, table);
 	netlink_text(w, NFTA_CHAIN_NAME, capture_chain_name(chain));
 	if (c->type != NULL) {
 		netlink_nest(w, NFTA_CHAIN_HOOK);
@@ -480,6 +482,21 @@ put_chain(struct netlink_writer *w, enum capture_chain chain, uint32_t seq)
 		netlink_text(w, NFTA_CHAIN_TYPE, c->type);
 	}
 	netlink_end(w);
+}
+
+/* A chain of NAT, and a question to conntrack: both work as long as somebody
+ * has one. */
+static void
+put_holder(struct netlink_writer *w, uint32_t *seq)
+{
+	static const struct capture_rule holder = {.chain = CAPTURE_CHAIN_OUT,
+	    .tests = CAPTURE_IS_NEW,
+	    .verdict = CAPTURE_PASSES,
+	    .text = "connections that were led to the proxy go on"};
+
+	put_table(w, NFT_HOLDER, /* closed */ false, (*seq)++);
+	put_chain(w, NFT_HOLDER, holder.chain, (*seq)++);
+	put_rule(w, NFT_HOLDER, &holder, (*seq)++);
 }
 
 static void
@@ -500,13 +517,16 @@ nft_batch_write(const struct nft_batch *b, struct buf *out)
 	if (b->replaces)
 		remove_table(&w, seq++);
 	if (b->loads) {
-		put_table(&w, b->closed, seq++);
+		put_table(&w, NFT_TABLE, b->closed, seq++);
 		for (int i = 0; i < CAPTURE_CHAINS; i++)
 			if (is_wanted(b, (enum capture_chain)i))
-				put_chain(&w, (enum capture_chain)i, seq++);
+				put_chain(&w, NFT_TABLE, (enum capture_chain)i,
+				    seq++);
 		for (size_t i = 0; i < b->count; i++)
-			put_rule(&w, &b->rules[i], seq++);
+			put_rule(&w, NFT_TABLE, &b->rules[i], seq++);
 	}
+	if (b->loads && b->holds)
+		put_holder(&w, &seq);
 	mark_batch(&w, NFNL_MSG_BATCH_END, seq);
 	return netlink_done(&w);
 }

@@ -250,6 +250,18 @@ spare_servers(struct making *m)
 	}
 }
 
+/* Whose link the proxy does not know, and so could not call there. */
+static const struct cidr of_a_link = {{ADDR_V6, {0xfe, 0x80}, 0}, 10};
+
+static void
+spare_links(struct making *m, enum capture_chain chain)
+{
+	struct capture_rule *r = add(m, chain, CAPTURE_IS_TO, CAPTURE_PASSES);
+
+	r->to = of_a_link;
+	say(r, "calls to addresses of a link, fe80::/10, pass");
+}
+
 /* What it sends is never captured, or it would come back to it for ever. */
 static void
 spare_own(struct making *m)
@@ -344,6 +356,10 @@ take_own(struct making *m, const struct capture_own *o)
 		r = add_of_cgroup(m, g, CAPTURE_IS_HERE, CAPTURE_PASSES);
 		say(r, "calls of %.60s to the machine itself pass", g->path);
 	}
+	r = add_of_cgroup(m, g, CAPTURE_IS_TO, CAPTURE_PASSES);
+	r->to = of_a_link;
+	say(r, "calls of %.60s to addresses of a link, fe80::/10, pass",
+	    g->path);
 	r = add_of_cgroup(m, g, CAPTURE_IS_TCP, CAPTURE_IS_TAKEN);
 	r->port = o->port;
 	say(r, "connections of %.60s come to the proxy, port %u", g->path,
@@ -421,6 +437,8 @@ take_out(struct making *m)
 		r = add(m, CAPTURE_CHAIN_TAKE, CAPTURE_IS_HERE, CAPTURE_PASSES);
 		say(r, "calls to the machine itself pass");
 	}
+	if (w->out_count > 0)
+		spare_links(m, CAPTURE_CHAIN_TAKE);
 	for (uint32_t i = 0; i < w->out_count; i++) {
 		r = add(m, CAPTURE_CHAIN_TAKE, CAPTURE_IS_TCP | CAPTURE_IS_TO,
 		    CAPTURE_IS_TAKEN);
@@ -445,6 +463,7 @@ spare_in(struct making *m)
 		spare_ports(m, CAPTURE_CHAIN_IN, &m->w->sshd[i], "sshd's");
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		spare_ports(m, CAPTURE_CHAIN_IN, &own[i], "the mesh's own");
+	spare_links(m, CAPTURE_CHAIN_IN);
 }
 
 static void

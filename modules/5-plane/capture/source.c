@@ -112,7 +112,9 @@ source_add_routes(struct kernel *k, struct fault *why)
 		    "answers to callers come back (table %d): %s",
 		    TABLE, strerror(errnum));
 	errnum = add_ways(k, AF_INET6);
-	if (errnum == 0 || errnum == EAFNOSUPPORT || errnum == EOPNOTSUPP)
+	/* EACCES: it is switched off (disable_ipv6). */
+	if (errnum == 0 || errnum == EAFNOSUPPORT || errnum == EOPNOTSUPP ||
+	    errnum == EACCES)
 		return OK;
 	return fault_set(why, err_from_errno(errnum),
 	    "the kernel does not take the same rules of IPv6: %s",

@@ -94,6 +94,7 @@ node_each_problem(const struct node *n,
 		each(arg, &revoked);
 	each_unsaved(n, each, arg);
 	health_each_problem(n, each, arg);
+	settled_each_problem(n, each, arg);
 	groups_each_problem(n, each, arg);
 	place_each_problem(n, each, arg);
 	plane_each_problem(n, each, arg);

@@ -130,17 +130,25 @@ takes_automatic(const struct capture_wish *w)
 	return false;
 }
 
+static bool
+takes_everybody(const struct capture_wish *w)
+{
+	return w->uid_count + w->gid_count + w->cgroup_count == 0;
+}
+
 /* Of programs that are not captured only those ask that were wired to. */
 bool
 captured_tells_automatic(const struct node *n)
 {
 	const struct captured *c = n->captured;
-	const struct capture_wish *w = c != NULL ? &c->wish : NULL;
+	bool is_wired = n->wiring != WIRING_OFF;
 
-	return w != NULL && c->on && (w->how & CAPTURE_DNS) &&
-	       takes_automatic(w) &&
-	       (n->wiring == WIRING_OFF ||
-		   w->uid_count + w->gid_count + w->cgroup_count == 0);
+	if (c == NULL)
+		return false;
+	if (c->on && (c->wish.how & CAPTURE_DNS) && takes_automatic(&c->wish) &&
+	    (!is_wired || takes_everybody(&c->wish)))
+		return true;
+	return wards_any(c) && dns_takes_questions(n) && !is_wired;
 }
 
 /* As it was before a change, or with nothing. */

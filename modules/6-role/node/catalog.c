@@ -35,7 +35,8 @@ struct peers {
 	bool alive;            /* its CLOSED has not come */
 	bool ready;
 	bool leaving;
-	uint64_t unhealthy;           /* of the services that were offered */
+	bool is_cloned;     /* another machine has our key, or had it */
+	uint64_t unhealthy; /* of the services that were offered */
 	char trouble[FAULT_TEXT_MAX]; /* why it could not open, or "" */
 	struct discovery_catalog *catalog;
 	struct buf saved; /* of the last run; for the next opening */
@@ -217,9 +218,9 @@ on_event(void *arg, const struct gossip_event *e)
 		learn(p, e->member);
 		break;
 	case GOSSIP_EVENT_CLONED:
-		log_error("another machine uses this machine's key: if it was "
-			  "cloned, remove its state directory and join it "
-			  "anew",
+		p->is_cloned = true;
+		log_error("another machine uses this machine's key; see: meshd "
+			  "status",
 		    "node=%s", p->node->member.name);
 		break;
 	case GOSSIP_EVENT_REVOKED:
@@ -334,7 +335,19 @@ peers_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg)
 {
 	const struct peers *p = n->peers;
+	char text[FAULT_TEXT_MAX];
 
+	if (p != NULL && p->is_cloned) {
+		(void)snprintf(text, sizeof(text),
+		    "another machine uses this machine's key and name: one is "
+		    "a copy of the other, and calls go to one of them. On the "
+		    "copy stop the agent, remove %.200s, and start it with "
+		    "--name and a token of: meshd token create",
+		    n->state.dir);
+		each(arg, &(struct node_problem){.kind = "clone",
+			      .about = slice_str(n->member.name),
+			      .text = slice_str(text)});
+	}
 	if (p != NULL && p->trouble[0] != '\0')
 		each(arg, &(struct node_problem){.kind = "port",
 			      .about = S("gossip"),

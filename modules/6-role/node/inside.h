@@ -62,6 +62,7 @@ struct node {
 	struct identities *identities; /* from node_open() on */
 	struct exposed *exposed;       /* the same */
 	struct place *place;           /* the same */
+	struct settled *settled;       /* the same */
 	struct groups *groups;         /* the same */
 	struct upstreams *upstreams;   /* the same */
 	struct captured *captured;     /* the same */
@@ -127,7 +128,8 @@ void node_part_closed(struct node *n);
 /* Copies the token; NULL: by the known key. Ends in node_granted/_refused. */
 void join_begin(struct node *n, const struct ca_token *token);
 void join_cancel(struct node *n);
-void join_retry(struct node *n); /* now, if it waits */
+struct slice join_trouble(const struct node *n); /* why it takes so long */
+void join_retry(struct node *n);                 /* now, if it waits */
 
 /* --- identity.c ----------------------------------------------------------- */
 
@@ -313,13 +315,6 @@ struct exposed_check {
 struct exposed_check exposed_check(const struct node *n, size_t index);
 void exposed_forget(struct node *n);
 
-/* One as its file and the API have it; borrows. What it lacks is empty. */
-void exposed_decode(const struct value *v,
-    struct label labels[GOSSIP_LABELS_MAX], struct node_expose *out);
-/* As node_expose() would refuse it, by itself. */
-MUST_USE enum err exposed_check_all(
-    const struct node *n, const struct node_expose *e, struct fault *why);
-
 /*
  * Of those by `by`, these and no others from now on; `refused` for each that
  * cannot be. True if anything is another; who asks for a view does it after.
@@ -341,6 +336,13 @@ void place_open(struct node *n, const struct node_place *p);
 void place_close(struct node *n);
 struct slice place_of(const struct node *n);
 void place_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* --- settled.c ------------------------------------------------------------ */
+
+void settled_open(struct node *n);
+void settled_close(struct node *n);
+void settled_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
 
 /* --- groups.c ------------------------------------------------------------- */
@@ -365,6 +367,13 @@ void groups_each_waiting(const struct node *n,
     void (*each)(void *arg, const struct node_exposed *e), void *arg);
 void groups_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
+/* One as its file and the API have it; borrows. What it lacks is empty. */
+void exposed_decode(const struct value *v,
+    struct label labels[GOSSIP_LABELS_MAX], struct node_expose *out);
+/* As node_expose() would refuse it, by itself. */
+MUST_USE enum err exposed_check_all(
+    const struct node *n, const struct node_expose *e, struct fault *why);
+
 /* Whether this machine may be that account; ERR_DENIED, or what is wrong with
  * its name, in words. */
 MUST_USE enum err node_may_be(const struct node *n, struct slice ns,

@@ -486,6 +486,7 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 	state_save_with(&n->state, n->jobs, n->loop);
 	identities_open(n);
 	groups_open(n);
+	settled_open(n);
 	place_open(n, &spec->place);
 	exposed_open(n);
 	upstreams_open(n);
@@ -505,6 +506,7 @@ node_free(struct node **np)
 	identities_close(n);
 	exposed_close(n);
 	groups_close(n);
+	settled_close(n);
 	place_close(n);
 	upstreams_close(n);
 	units_close(n);

@@ -208,6 +208,21 @@ MUST_USE enum err node_unexpose(struct node *n, struct slice name,
     struct slice ns, uint16_t port, struct fault *why);
 
 /*
+ * What the machine's own files say it offers: these and no others from now on,
+ * each with its `origin`. What cannot be is a problem of kind "service".
+ */
+void node_set_services(
+    struct node *n, const struct node_expose *list, size_t count);
+
+/*
+ * A service as JSON has it: "name", "namespace", "account", "protocol", "port",
+ * "target", "labels", "check". Borrows. ERR_INVALID.
+ */
+MUST_USE enum err node_expose_read(const struct value *v,
+    struct label labels[GOSSIP_LABELS_MAX], struct node_expose *out,
+    struct fault *why);
+
+/*
  * Is a workload of that group from now on and after a restart: what the group
  * says of its workloads is offered for as long as the group is there, and some
  * seconds more. The same group again replaces. Whether our voucher grants the
@@ -398,7 +413,7 @@ void node_each_identity(const struct node *n,
  */
 struct node_problem {
 	/* "resource", "view", "discovery", "name", "port", "health",
-	 * "group", "locality", "revocation" */
+	 * "service", "group", "locality", "revocation" */
 	const char *kind;
 	struct slice about;
 	struct slice text;

@@ -570,7 +570,9 @@ uplink_fill_status(const struct node *n, struct node_status *out)
 	out->connected = c->session != NULL && c->call != NULL && !c->refused;
 	out->synced = out->connected && xds_client_is_synced(c->client);
 	out->server = uplink_server(n);
-	if (!out->connected)
+	if (!out->connected && n->join != NULL)
+		out->trouble = join_trouble(n);
+	else if (!out->connected)
 		out->trouble = slice_str(c->trouble.text);
 	xds_client_each_refused(c->client, count_refused, out);
 }

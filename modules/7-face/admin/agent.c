@@ -61,27 +61,7 @@ admin_read_expose(const struct value *body,
     struct label labels[ADMIN_LABELS_MAX], struct node_expose *out,
     struct fault *why)
 {
-	struct slice target = value_get_string(body, S("target"), S(""));
-	uint16_t port = 0;
-	enum err e = read_port(body, S("port"), &port, why);
-
-	*out = (struct node_expose){.labels = labels, .port = port};
-	if (e != OK)
-		return e;
-	out->name = value_get_string(body, S("name"), S(""));
-	out->ns = value_get_string(body, S("namespace"), SLICE_NONE);
-	out->account = value_get_string(body, S("account"), SLICE_NONE);
-	out->protocol = value_get_string(body, S("protocol"), SLICE_NONE);
-	out->check = value_get(body, S("check"));
-	if (out->check != NULL && out->check->type != VALUE_MAP)
-		return fault_set(why, ERR_INVALID,
-		    "check is no map, as the spec of a HealthCheckPolicy is");
-	if (addr_parse(target, &out->target) != OK)
-		return fault_set(why, ERR_INVALID,
-		    "target \"%.*s\" is no address with a port",
-		    SLICE_ARG(target));
-	read_labels(body, labels, &out->label_count);
-	return OK;
+	return node_expose_read(body, labels, out, why);
 }
 
 static enum err

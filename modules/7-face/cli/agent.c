@@ -9,6 +9,7 @@
 #include "telemetry/telemetry.h"
 
 #include "command.h"
+#include "services.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -455,6 +456,9 @@ read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
 	if (e == OK)
 		e = command_addr_or_off(o, "admin", &out->admin, why);
 	if (e == OK)
+		e = cli_services_read(
+		    &out->services, options_text(o, "services"), why);
+	if (e == OK)
 		e = read_locality(options_text(o, "locality"), out, why);
 	if (e == OK)
 		e = read_dns(o, out, why);
@@ -476,6 +480,14 @@ read_gateway(const struct options *o, struct cli_agent *out, struct fault *why)
 	return e != OK ? e : read_labels(o, out, why);
 }
 
+static void
+settings_free(struct cli_agent **sp)
+{
+	if (*sp != NULL)
+		cli_services_fini(&(*sp)->services);
+	mem_free(sp);
+}
+
 typedef enum err (*read_fn)(
     const struct options *o, struct cli_agent *out, struct fault *why);
 
@@ -483,13 +495,17 @@ static int
 run(struct options *o, const char *name, read_fn read_all)
 {
 	AUTO(secret_fini) struct secret token = {0};
-	AUTO(mem_free) struct cli_agent *settings = mem_new(sizeof(*settings));
+	AUTO(settings_free)
+	struct cli_agent *settings = mem_new(sizeof(*settings));
 	const char *join = options_text(o, "join");
+	char text[FAULT_TEXT_MAX + FAULT_FIELD_MAX + FAULT_FILE_MAX];
 	struct fault why = {0};
 	enum err e;
 
-	if (read_all(o, settings, &why) != OK)
-		return command_fail(CLI_EXIT_USAGE, "%s: %s", name, why.text);
+	if (read_all(o, settings, &why) != OK) {
+		fault_format(&why, text, sizeof(text));
+		return command_fail(CLI_EXIT_USAGE, "%s: %s", name, text);
+	}
 	if (command_log_format(o, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "%s: %s", name, why.text);
 	e = join != NULL ? command_token(join, &token, &why)
@@ -504,7 +520,8 @@ static enum err
 again(const struct options *o, read_fn read_all, cli_use use, void *arg,
     struct fault *why)
 {
-	AUTO(mem_free) struct cli_agent *settings = mem_new(sizeof(*settings));
+	AUTO(settings_free)
+	struct cli_agent *settings = mem_new(sizeof(*settings));
 	enum err e = read_all(o, settings, why);
 
 	if (e == OK)
@@ -560,6 +577,8 @@ static const struct option_row rows[] = {
 	"who they call as, else the machine itself"},
     {"upstream", 0, OPTION_LIST, "NAME=ADDR:PORT[/HOST:PORT]", NULL, true,
 	"a local address behind which a service is"},
+    {"services", 0, OPTION_TEXT, "DIR", NULL, true,
+	"of files that say what is exposed, else /etc/meshd/services.d"},
     {"hbone", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
 	"where tunnels come in, else [::]:15008"},
     {"gossip", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,

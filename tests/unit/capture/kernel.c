@@ -133,6 +133,43 @@ TEST(a_table_goes_with_its_owner_unless_it_is_to_stay)
 	in_netns(end_of_owner);
 }
 
+/* As `nft flush ruleset` of a program that knows nothing of us. */
+static void
+flush_tables(struct kernel *by)
+{
+	CHECK(kernel_unload(by, NULL) == OK);
+}
+
+static int
+mend_what_others_break(void)
+{
+	struct capture_wish w = wish();
+	struct kernel k, other;
+	bool loaded;
+
+	w.how = CAPTURE_CLOSED | CAPTURE_SOURCE;
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(kernel_open(&other, NULL) == OK);
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	kernel_look_again(&k); /* nothing is missing */
+	flush_tables(&other);
+	CHECK(count_rules(&k, &loaded) == 0 && !loaded);
+	kernel_look_again(&k);
+	CHECK(count_rules(&k, &loaded) > 0 && loaded);
+	/* What was taken back on purpose does not come again. */
+	CHECK(kernel_unload(&k, NULL) == OK);
+	kernel_look_again(&k);
+	CHECK(count_rules(&k, &loaded) == 0 && !loaded);
+	kernel_close(&other);
+	kernel_close(&k);
+	return 0;
+}
+
+TEST(what_others_take_away_comes_again)
+{
+	in_netns(mend_what_others_break);
+}
+
 static int
 refuse_nonsense(void)
 {

@@ -39,7 +39,8 @@ TEST(a_batch_replaces_at_one_stroke)
 	AUTO(buf_fini) struct buf out = BUF(NFT_BATCH_BYTES);
 	static const unsigned want[] = {NFT_MSG_DELTABLE, NFT_MSG_NEWTABLE,
 	    NFT_MSG_NEWCHAIN, NFT_MSG_NEWCHAIN, NFT_MSG_NEWCHAIN,
-	    NFT_MSG_NEWRULE, NFT_MSG_NEWRULE};
+	    NFT_MSG_NEWRULE, NFT_MSG_NEWRULE, NFT_MSG_NEWTABLE,
+	    NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE};
 	struct netlink_message m;
 	struct slice rest;
 
@@ -47,6 +48,7 @@ TEST(a_batch_replaces_at_one_stroke)
 			.count = 2,
 			.replaces = true,
 			.loads = true,
+			.holds = true,
 			.seq = 7},
 	    &out);
 	rest = buf_slice(&out);

@@ -61,6 +61,7 @@ TEST(all_that_goes_out_is_taken_but_what_must_not_be)
 	    "output: calls to 10.9.0.1/32 pass: a server of the mesh\n"
 	    "output: everybody's calls are looked at\n"
 	    "take: calls to the machine itself pass\n"
+	    "take: calls to addresses of a link, fe80::/10, pass\n"
 	    "take: connections to 0.0.0.0/0 come to the proxy, port 15001\n"
 	    "take: connections to ::/0 come to the proxy, port 15001\n");
 }
@@ -95,6 +96,7 @@ TEST(only_who_is_named_is_taken_and_what_is_excluded_passes_first)
 	    "output: calls of user 1000 are looked at\n"
 	    "output: calls of group 50 are looked at\n"
 	    "output: calls of cgroup system.slice/web.service are looked at\n"
+	    "take: calls to addresses of a link, fe80::/10, pass\n"
 	    "take: connections to 10.0.0.0/8 come to the proxy, port 15001\n");
 }
 
@@ -116,6 +118,7 @@ TEST(what_comes_in_is_taken_but_for_sshd_and_the_mesh)
 	    "input: port 15101-15132 passes: the mesh's own\n"
 	    "input: port 15443 passes: the mesh's own\n"
 	    "input: port 15946 passes: the mesh's own\n"
+	    "input: calls to addresses of a link, fe80::/10, pass\n"
 	    "input: connections from elsewhere to port 8080 come to the "
 	    "proxy, port 15006\n"
 	    "input: connections from elsewhere to port 1-65535 come to the "
@@ -160,8 +163,10 @@ TEST(a_cgroup_of_its_own_has_a_port_of_its_own)
 	    "output: connections that stood before pass\n"
 	    "output: what bears the mark 0x6d736864 passes: the agent's own\n"
 	    "output: calls of a/b to the machine itself pass\n"
+	    "output: calls of a/b to addresses of a link, fe80::/10, pass\n"
 	    "output: connections of a/b come to the proxy, port 15101\n"
 	    "output: calls of c to the machine itself pass\n"
+	    "output: calls of c to addresses of a link, fe80::/10, pass\n"
 	    "output: connections of c come to the proxy, port 15102\n");
 	w.own_count = 1;
 	w.mark = w.uid = 0; /* nobody else is met by its rules */
@@ -170,6 +175,7 @@ TEST(a_cgroup_of_its_own_has_a_port_of_its_own)
 	    "output: connections that stood before pass\n"
 	    "output: questions of a/b by UDP come to port 15053\n"
 	    "output: questions of a/b by TCP come to port 15053\n"
+	    "output: calls of a/b to addresses of a link, fe80::/10, pass\n"
 	    "output: connections of a/b come to the proxy, port 15101\n");
 }
 
@@ -186,11 +192,11 @@ TEST(a_cgroup_of_its_own_is_met_before_everybody_is)
 	w.out[0] = cidr("10.0.0.0/8");
 	w.out_count = 1;
 	EXPECT_OK(capture_wish_check(&w, NULL));
-	EXPECT_EQ(capture_rules(&w, rules), 7);
-	EXPECT_EQ(rules[3].number, 7);
-	EXPECT_EQ(rules[3].level, 2);
-	EXPECT_EQ(rules[3].port, 15101);
-	EXPECT_EQ(rules[4].verdict, CAPTURE_IS_ASKED);
+	EXPECT_EQ(capture_rules(&w, rules), 9);
+	EXPECT_EQ(rules[4].number, 7);
+	EXPECT_EQ(rules[4].level, 2);
+	EXPECT_EQ(rules[4].port, 15101);
+	EXPECT_EQ(rules[5].verdict, CAPTURE_IS_ASKED);
 }
 
 TEST(programs_see_who_calls_them_by_connections_apart)
@@ -215,6 +221,7 @@ TEST(programs_see_who_calls_them_by_connections_apart)
 	    "output: what bears the mark 0x6d736873 passes: a caller's "
 	    "address\n"
 	    "output: everybody's calls are looked at\n"
+	    "take: calls to addresses of a link, fe80::/10, pass\n"
 	    "take: connections to 10.0.0.0/8 come to the proxy, port 15001\n"
 	    "apart: packets with a caller's address are told from the "
 	    "caller's\n"
