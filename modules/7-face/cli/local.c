@@ -267,13 +267,13 @@ expose(struct options *o)
 	struct fault why = {0};
 
 	body_init(&b);
-	if (options_text(o, "group") != NULL)
-		return expose_group(o, &b);
 	if (options_text(o, "unit") != NULL)
 		return command_expose_unit(o);
 	if (options_flag(o, "now"))
 		return command_fail(
 		    CLI_EXIT_USAGE, "expose: --now is for --unit");
+	if (options_text(o, "group") != NULL)
+		return expose_group(o, &b);
 	if (o->arg_count != 2)
 		return command_fail(CLI_EXIT_USAGE,
 		    "say what and where: expose NAME [PORT:]TARGET, or "
@@ -336,10 +336,10 @@ unexpose(struct options *o)
 	char done[TEXT_MAX];
 
 	body_init(&b);
-	if (options_text(o, "group") != NULL)
-		return unexpose_group(o, &b);
 	if (options_text(o, "unit") != NULL)
 		return command_unexpose_unit(o);
+	if (options_text(o, "group") != NULL)
+		return unexpose_group(o, &b);
 	if (o->arg_count != 1)
 		return command_fail(CLI_EXIT_USAGE, "say which: unexpose NAME");
 	if (options_number(o, "port", &port, &why) != OK || port > UINT16_MAX)
