@@ -310,10 +310,14 @@ def advertised(agent, of):
                  agent.cli.items("members") if m["name"] == of), None)
 
 
-def move(machine, ip):
+def move(machine):
     """As DHCP does it: another address instead of the one it had."""
-    run_batch([f"addr del {machine.ip}/24 dev eth0",
-               f"addr add {ip}/24 dev eth0"], "-n", machine.name)
+    ip = machine.net.ip(77)
+    length = "64" if machine.net.family == 6 else "24"
+    plain = " nodad" if machine.net.family == 6 else ""
+    run_batch([f"addr del {machine.ip}/{length} dev eth0",
+               f"addr add {ip}/{length} dev eth0{plain}"], "-n", machine.name)
+    return ip
 
 
 @pytest.mark.parametrize("who", ["vm2", "vm3"])
@@ -322,9 +326,9 @@ def test_a_new_address_is_followed(mesh, who):
     reaches(agent, "vm2")
     moved = serving if who == "vm2" else agent
     other = agent if who == "vm2" else serving
-    move(moved.machine, "10.99.0.77")
+    ip = move(moved.machine)
     reaches(agent, "vm2")
-    wait_for(lambda: advertised(other, who) == "10.99.0.77",
+    wait_for(lambda: advertised(other, who) == ip,
              lambda: other.cli.ok("members"))
     reaches(agent, "vm2")
     moved.says("addresses are others now")
@@ -341,13 +345,13 @@ def test_an_address_that_was_asked_for_is_not_followed_but_told(mesh):
     serving.expose("web", f"80:{web.target}", "--protocol", "http")
     reaches(agent, "vm2")
     assert problems(serving, "address") == []
-    move(serving.machine, "10.99.0.77")
+    ip = move(serving.machine)
     wait_for(lambda: problems(serving, "address"), "status tells of it")
     text = problems(serving, "address")[0]
-    assert serving.machine.ip in text and "10.99.0.77" in text
+    assert serving.machine.ip in text and ip in text
     assert "--address" in text
     serving.stop()
-    serving.words[-1] = "10.99.0.77"
+    serving.words[-1] = ip
     serving.start().joined()
     reaches(agent, "vm2")
     assert problems(serving, "address") == []
