@@ -5,9 +5,12 @@ meshd-faq(7) answers each of these questions; here is what it rests on.
 """
 
 import contextlib
+import fcntl
+import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import types
@@ -227,6 +230,60 @@ def test_a_server_on_a_disk_that_cannot_be_written_says_so(mesh):
         _, mend = found(examine(mesh.cli), "state", "problem")[0]
         subprocess.run(mend, shell=True, check=True)
         mesh.server.start()
+        mesh.server.stop()
+
+
+EXT4_SHUTDOWN = 0x8004587d  # ioctl: as if somebody had pulled the disk
+
+
+@contextlib.contextmanager
+def dying(folder, image):
+    """A disk that a call of what is handed out ends."""
+    with open(image, "wb") as f:
+        f.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    folder.mkdir()
+    subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+
+    def die():
+        fd = os.open(folder, os.O_RDONLY)
+        fcntl.ioctl(fd, EXT4_SHUTDOWN, struct.pack("I", 1))
+        os.close(fd)
+
+    def revive():
+        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+    try:
+        yield die, revive
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_server_whose_disk_dies_has_all_of_it_once_it_is_back(
+        mesh, tmp_path):
+    agent = serve(mesh)
+    mesh.server.stop()
+    state = mesh.cli.state
+    kept = state.with_name("kept")
+    state.rename(kept)
+    with dying(state, tmp_path / "disk") as (die, revive):
+        shutil.copytree(kept, state, dirs_exist_ok=True)
+        state.chmod(0o700)
+        subprocess.run(["sync", "-f", state], check=True)  # the copy itself
+        mesh.server.start()
+        mesh.apply(SERVICE.format("before"))
+        die()
+        for name in "first", "second":
+            done = mesh.cli("apply", "-f", "-", stdin=SERVICE.format(name))
+            assert done.returncode != 0 and "disk" in done.stderr, done.stderr
+            assert "backup" not in done.stderr, "nothing is lost"
+        mesh.server.stop(signal.SIGKILL)
+        revive()
+        mesh.server.start()
+        assert [i["metadata"]["name"] for i in mesh.cli.items("get")] == [
+            "before"]
+        mesh.apply(SERVICE.format("after"))
+        assert agent.is_running
         mesh.server.stop()
 
 
