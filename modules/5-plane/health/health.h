@@ -25,8 +25,9 @@ enum {
 /* --- a check in one line -------------------------------------------------- */
 
 /*
- * "http[:PORT][/PATH]", "tcp[:PORT]", "grpc[:PORT][/SERVICE]" or "exec:COMMAND
- * ARGUMENTS…" (words between blanks, no shell) as a map of HealthCheckPolicy:
+ * "http[:PORT][/PATH]", "https…", "tcp[:PORT]", "grpc[:PORT][/SERVICE]" or
+ * "exec:COMMAND ARGUMENTS…" (words between blanks, no shell) as a map of
+ * HealthCheckPolicy:
  * {"http": {"port": …, "path": …}}. What the words mean is not looked at, that
  * is the kind's. In the arena; texts are borrowed. ERR_INVALID in words.
  */

@@ -97,6 +97,7 @@ void proxy_publish(
 enum {
 	PROXY_DOORS_MAX = 2, /* of each: IPv4 and IPv6 */
 	PROXY_OWN_MAX = 32,
+	PROXY_CLUSTER_MAX = 64,
 	PROXY_OWN_TEXT_MAX = 256
 };
 
@@ -104,7 +105,7 @@ enum {
 struct proxy_own {
 	struct addr out[PROXY_DOORS_MAX];
 	char identity[PROXY_OWN_TEXT_MAX]; /* URI */
-	char cluster[PROXY_OWN_TEXT_MAX];  /* as reports have it */
+	char cluster[PROXY_CLUSTER_MAX];   /* as reports have it */
 };
 
 struct proxy_captured {

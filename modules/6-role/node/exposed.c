@@ -784,9 +784,13 @@ node_may_be(const struct node *n, struct slice ns, struct slice account,
     struct fault *why)
 {
 	const struct node_expose e = {.ns = ns, .account = account};
+	enum err err = check_label("namespace", ns, why);
 
-	return !n->is_member || is_granted(n, &e) ? OK
-						  : not_granted(n, &e, why);
+	if (err == OK)
+		err = check_label("account", account, why);
+	if (err == OK && n->is_member && !is_granted(n, &e))
+		err = not_granted(n, &e, why);
+	return err;
 }
 
 enum err

@@ -123,9 +123,8 @@ rank_of(const struct resource *r, const struct node_expose *e)
 	const struct policy_scope *s = &p->scope;
 	const struct labels labels = {e->labels, e->label_count};
 	bool has_refs = s->target_refs.count > 0 || s->target_ref != NULL;
-	bool is_https = p->http != NULL && p->http->scheme == HEALTH_HTTPS;
 
-	if (is_https || !slice_eq(r->key.ns, e->ns) ||
+	if (!slice_eq(r->key.ns, e->ns) ||
 	    (p->service.len > 0 && !slice_eq(p->service, e->name)) ||
 	    (has_refs && !refers_to(s, e->name)) ||
 	    (s->selector != NULL &&

@@ -408,6 +408,16 @@ identities_have(const struct node *n, struct slice ns, struct slice account)
 	       tls_identity_info(e->held)->not_after_ms > node_wall_ms(n);
 }
 
+bool
+identities_are_refused(
+    const struct node *n, struct slice ns, struct slice account)
+{
+	const struct entry *e = find(n, ns, account);
+
+	return e != NULL && e->problem.code == ERR_DENIED &&
+	       !identities_have(n, ns, account);
+}
+
 struct slice
 identities_problem(const struct node *n, struct slice ns, struct slice account)
 {

@@ -140,6 +140,9 @@ void identities_close(struct node *n);
 void identities_want(struct node *n, struct slice ns, struct slice account);
 bool identities_have(
     const struct node *n, struct slice ns, struct slice account);
+/* The server will not have it so. */
+bool identities_are_refused(
+    const struct node *n, struct slice ns, struct slice account);
 /* Why it is not here, in words. */
 struct slice identities_problem(
     const struct node *n, struct slice ns, struct slice account);
@@ -371,7 +374,8 @@ void exposed_decode(const struct value *v,
 MUST_USE enum err exposed_check_all(
     const struct node *n, const struct node_expose *e, struct fault *why);
 
-/* Whether this machine may be that account; ERR_DENIED, in words. */
+/* Whether this machine may be that account; ERR_DENIED, or what is wrong with
+ * its name, in words. */
 MUST_USE enum err node_may_be(const struct node *n, struct slice ns,
     struct slice account, struct fault *why);
 /* The passing one of that name is offered no more, if it is there. */

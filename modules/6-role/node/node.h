@@ -281,6 +281,9 @@ struct node_run {
 	struct slice ns;
 	struct slice account;
 	const struct node_expose *expose; /* as `ns` and `account`; or NULL */
+	/* Somebody says so now: an account that was refused is asked for again.
+	 */
+	bool is_anew;
 	uint64_t wait_us; /* for certificate and configuration; a minute at
 			   * most */
 };

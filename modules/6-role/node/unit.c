@@ -283,6 +283,7 @@ begin(struct unit *u, uint64_t wait_us)
 	    .cgroup = slice_str(u->cgroup),
 	    .ns = slice_str(u->ns),
 	    .account = slice_str(u->account),
+	    .is_anew = u->ready != NULL,
 	    .wait_us = wait_us};
 	const struct value *expose = NULL;
 	enum err e = capture_cgroup_find(spec.cgroup, &now, &why);

@@ -382,6 +382,20 @@ load(struct ward *w)
 	changed(w->captured);
 }
 
+static bool
+is_refused(const struct ward *w, struct fault *why)
+{
+	const struct node *n = w->captured->node;
+	struct slice ns = slice_str(w->slot->ns);
+	struct slice account = slice_str(w->slot->account);
+
+	if (!identities_are_refused(n, ns, account))
+		return false;
+	(void)fault_set(why, ERR_DENIED, "%.*s",
+	    SLICE_ARG(identities_problem(n, ns, account)));
+	return true;
+}
+
 static void
 on_poll(void *arg)
 {
@@ -390,7 +404,9 @@ on_poll(void *arg)
 	bool is_open = has_open_door(w);
 	struct fault why = {0};
 
-	if (is_open && (has_all(w, &why) || waited_us >= w->wait_us)) {
+	if (is_refused(w, &why)) {
+		fail(w, why.code, &why);
+	} else if (is_open && (has_all(w, &why) || waited_us >= w->wait_us)) {
 		w->missed = why;
 		load(w);
 	} else if (!is_open && waited_us >= MAX(w->wait_us, LISTEN_US)) {
@@ -469,6 +485,8 @@ node_run_begin(struct node *n, const struct node_run *spec, node_run_cb ready,
 	list_push_back(&c->wards->all, &w->link);
 	c->wards->count++;
 	identities_want(n, spec->ns, spec->account);
+	if (spec->is_anew && identities_are_refused(n, spec->ns, spec->account))
+		identities_retry(n);
 	captured_settle(c);
 	timer_set(&w->poll, POLL_US);
 	*out = w;

@@ -99,6 +99,7 @@ read_run(const struct value *body, struct label labels[ADMIN_LABELS_MAX],
 	    .cgroup = value_get_string(body, S("cgroup"), S("")),
 	    .ns = value_get_string(body, S("namespace"), S("default")),
 	    .account = value_get_string(body, S("account"), S("default")),
+	    .is_anew = true,
 	    .wait_us = wait_of(body)};
 	if (offered == NULL)
 		return OK;

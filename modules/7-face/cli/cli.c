@@ -34,6 +34,7 @@ static const struct command *const commands[] = {
     &command_expose,
     &command_unexpose,
     &command_exposed,
+    &command_discover,
     &command_run,
     &command_unit_started,
     &command_unit_stopped,

@@ -44,6 +44,7 @@ extern const struct command command_explain_field;
 extern const struct command command_explain_workload;
 extern const struct command command_expose;
 extern const struct command command_exposed;
+extern const struct command command_discover;
 extern const struct command command_gateway;
 extern const struct command command_get;
 extern const struct command command_history;
@@ -204,7 +205,7 @@ const char *command_plural(uint64_t n);
 	    {"protocol", 0, OPTION_TEXT, "http|tcp", "tcp", false,             \
 		"what it speaks"},                                             \
 	    {"check", 0, OPTION_TEXT, "HOW", NULL, false,                      \
-		"http[:PORT][/PATH], tcp[:PORT], grpc[:PORT][/NAME] or "       \
+		"http[s][:PORT][/PATH], tcp[:PORT], grpc[:PORT][/NAME] or "    \
 		"exec:COMMAND"},                                               \
 	    {"check-interval", 0, OPTION_TEXT, "TIME", NULL, false,            \
 		"from one check to the next, else 10s"},                       \

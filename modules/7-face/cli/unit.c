@@ -69,8 +69,13 @@ struct drop_in {
 static enum err
 find_drop_in(const struct options *o, struct drop_in *d, struct fault *why)
 {
-	enum err e =
-	    read_name(slice_str(options_text(o, "unit")), d->unit, why);
+	enum err e;
+
+	if (options_text(o, "group") != NULL)
+		return fault_set(why, ERR_INVALID,
+		    "--unit and --group do not go together: a unit offers one "
+		    "service, while it is active");
+	e = read_name(slice_str(options_text(o, "unit")), d->unit, why);
 
 	if (e != OK)
 		return e;

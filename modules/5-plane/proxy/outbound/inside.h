@@ -37,7 +37,7 @@ struct listener {
 	char name[NAME_MAX_LEN];
 	char identity[PROXY_CONN_TEXT_MAX];
 	bool is_own; /* its clients call as `caller`, which is in the texts */
-	char cluster[PROXY_OWN_TEXT_MAX];
+	char cluster[PROXY_CLUSTER_MAX];
 	struct view_caller caller;
 	uint64_t told;          /* hash of the last reason that is in the log */
 	uint64_t await_from_us; /* since the last call that waited in vain */

@@ -59,8 +59,8 @@ def home(request, tmp_path_factory):
     """One family is enough: who calls does not hang on addresses."""
     folder = tmp_path_factory.mktemp("run")
     resolv = folder / "resolv.conf"
-    resolv.write_text("nameserver 10.99.0.77\n")
     with Mesh(folder, request.param, machines=3) as it:
+        resolv.write_text(f"nameserver {it.net.ip(77)}\n")
         it.enter = (*ENTER, resolv)
         it.folder = folder
 
@@ -232,6 +232,8 @@ def test_what_cannot_be_is_said(home, nginx):
         assert code != 0
         return err
     assert "behind --" in refused(home.caller, "curl")
+    assert "account: a name consists" in refused(
+        home.caller, "--account", "Not_one", "--", "true")
     assert "go together" in refused(
         home.caller, "--service", "x", "--", "true")
     assert "exposed already" in refused(
@@ -303,6 +305,7 @@ class Unit:
         machine = self.home.serving.machine
         wait_for(lambda: machine.run(*self.home.enter, "rmdir", self.group
                                      ).returncode == 0, "its cgroup is empty")
+        machine.run(*self.home.enter, "rmdir", pathlib.Path(self.group).parent)
 
 
 @pytest.fixture
