@@ -5,9 +5,12 @@ meshd-faq(7) answers each of these questions; here is what it rests on.
 """
 
 import contextlib
+import fcntl
+import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import types
@@ -230,6 +233,60 @@ def test_a_server_on_a_disk_that_cannot_be_written_says_so(mesh):
         mesh.server.stop()
 
 
+EXT4_SHUTDOWN = 0x8004587d  # ioctl: as if somebody had pulled the disk
+
+
+@contextlib.contextmanager
+def dying(folder, image):
+    """A disk that a call of what is handed out ends."""
+    with open(image, "wb") as f:
+        f.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    folder.mkdir()
+    subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+
+    def die():
+        fd = os.open(folder, os.O_RDONLY)
+        fcntl.ioctl(fd, EXT4_SHUTDOWN, struct.pack("I", 1))
+        os.close(fd)
+
+    def revive():
+        subprocess.run(["umount", folder], check=True)
+        subprocess.run(["mount", "-o", "loop", image, folder], check=True)
+    try:
+        yield die, revive
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_server_whose_disk_dies_has_all_of_it_once_it_is_back(
+        mesh, tmp_path):
+    agent = serve(mesh)
+    mesh.server.stop()
+    state = mesh.cli.state
+    kept = state.with_name("kept")
+    state.rename(kept)
+    with dying(state, tmp_path / "disk") as (die, revive):
+        shutil.copytree(kept, state, dirs_exist_ok=True)
+        state.chmod(0o700)
+        subprocess.run(["sync", "-f", state], check=True)  # the copy itself
+        mesh.server.start()
+        mesh.apply(SERVICE.format("before"))
+        die()
+        for name in "first", "second":
+            done = mesh.cli("apply", "-f", "-", stdin=SERVICE.format(name))
+            assert done.returncode != 0 and "disk" in done.stderr, done.stderr
+            assert "backup" not in done.stderr, "nothing is lost"
+        mesh.server.stop(signal.SIGKILL)
+        revive()
+        mesh.server.start()
+        assert [i["metadata"]["name"] for i in mesh.cli.items("get")] == [
+            "before"]
+        mesh.apply(SERVICE.format("after"))
+        assert agent.is_running
+        mesh.server.stop()
+
+
 # --- clocks ---
 
 
@@ -310,10 +367,14 @@ def advertised(agent, of):
                  agent.cli.items("members") if m["name"] == of), None)
 
 
-def move(machine, ip):
+def move(machine):
     """As DHCP does it: another address instead of the one it had."""
-    run_batch([f"addr del {machine.ip}/24 dev eth0",
-               f"addr add {ip}/24 dev eth0"], "-n", machine.name)
+    ip = machine.net.ip(77)
+    length = "64" if machine.net.family == 6 else "24"
+    plain = " nodad" if machine.net.family == 6 else ""
+    run_batch([f"addr del {machine.ip}/{length} dev eth0",
+               f"addr add {ip}/{length} dev eth0{plain}"], "-n", machine.name)
+    return ip
 
 
 @pytest.mark.parametrize("who", ["vm2", "vm3"])
@@ -322,9 +383,9 @@ def test_a_new_address_is_followed(mesh, who):
     reaches(agent, "vm2")
     moved = serving if who == "vm2" else agent
     other = agent if who == "vm2" else serving
-    move(moved.machine, "10.99.0.77")
+    ip = move(moved.machine)
     reaches(agent, "vm2")
-    wait_for(lambda: advertised(other, who) == "10.99.0.77",
+    wait_for(lambda: advertised(other, who) == ip,
              lambda: other.cli.ok("members"))
     reaches(agent, "vm2")
     moved.says("addresses are others now")
@@ -341,13 +402,13 @@ def test_an_address_that_was_asked_for_is_not_followed_but_told(mesh):
     serving.expose("web", f"80:{web.target}", "--protocol", "http")
     reaches(agent, "vm2")
     assert problems(serving, "address") == []
-    move(serving.machine, "10.99.0.77")
+    ip = move(serving.machine)
     wait_for(lambda: problems(serving, "address"), "status tells of it")
     text = problems(serving, "address")[0]
-    assert serving.machine.ip in text and "10.99.0.77" in text
+    assert serving.machine.ip in text and ip in text
     assert "--address" in text
     serving.stop()
-    serving.words[-1] = "10.99.0.77"
+    serving.words[-1] = ip
     serving.start().joined()
     reaches(agent, "vm2")
     assert problems(serving, "address") == []

@@ -45,6 +45,7 @@ struct db {
 	char *path;
 	uint64_t revision; /* of the last mutation that changed something */
 	bool failed;       /* the transaction cannot go on */
+	bool shaken;       /* the disk failed: what it says now may be wrong */
 	bool frozen;       /* an fsync failed: no write any more */
 	int wal_pages;
 	sqlite3_stmt *rows[STORE_TABLE_COUNT][DB_ROW_STMTS];

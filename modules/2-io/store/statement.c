@@ -75,6 +75,7 @@ db_fault(struct db *db, int code, const char *doing, struct fault *why)
 	enum err e = err_of_code(db->sql, code);
 
 	db->failed = true;
+	db->shaken = db->shaken || e == ERR_IO;
 	if (db_is_fsync_failure(code)) {
 		db->frozen = true;
 		return fault_set(why, ERR_IO,
@@ -97,6 +98,12 @@ db_fault(struct db *db, int code, const char *doing, struct fault *why)
 		    "directory",
 		    doing, db->path);
 	case ERR_CORRUPT:
+		if (db->shaken)
+			return fault_set(why, ERR_IO,
+			    "%s is not read any more as it was, since its disk "
+			    "failed: %s; mend the disk, then start the server "
+			    "again",
+			    db->path, sqlite3_errmsg(db->sql));
 		return fault_set(why, e, "%s is damaged: %s; restore a backup",
 		    db->path, sqlite3_errmsg(db->sql));
 	default:
