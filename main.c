@@ -626,8 +626,8 @@ dns_of(const struct cli_agent *settings)
 }
 
 static enum err
-open_node(struct process *p, const struct cli_agent *settings, int helper_fd,
-    struct fault *why)
+open_node(struct process *p, const struct cli_agent *settings,
+    const struct capture_ends *helper, struct fault *why)
 {
 	AUTO(telemetry_lines_unref)
 	struct telemetry_lines *lines = lines_of(settings);
@@ -650,7 +650,7 @@ open_node(struct process *p, const struct cli_agent *settings, int helper_fd,
 	    .hbone = settings->hbone,
 	    .gossip = settings->gossip,
 	    .workers = settings->workers,
-	    .capture_fd = helper_fd,
+	    .capture = *helper,
 	    .exec_checks = settings->exec_checks,
 	    .log = {p->log_fd, lines, settings->log_success},
 	    .upstreams = upstreams,
@@ -667,9 +667,10 @@ open_node(struct process *p, const struct cli_agent *settings, int helper_fd,
 
 /* Before any thread and any descriptor of ours. */
 static enum err
-start_helper(const struct cli_agent *settings, int *out, struct fault *why)
+start_helper(const struct cli_agent *settings, struct capture_ends *out,
+    struct fault *why)
 {
-	*out = -1;
+	*out = (struct capture_ends)CAPTURE_NO_ENDS;
 	if (settings->is_gateway)
 		return OK;
 	return capture_helper_start(text(settings->token), out, why);
@@ -705,10 +706,11 @@ run_agent(const struct cli_agent *settings)
 {
 	struct process p;
 	struct fault why = {0};
+	struct capture_ends helper;
 	enum err e;
-	int helper_fd, code;
+	int code;
 
-	if (start_helper(settings, &helper_fd, &why) != OK)
+	if (start_helper(settings, &helper, &why) != OK)
 		return cli_fault(&why);
 	process_init(&p);
 	p.settings = settings;
@@ -719,7 +721,7 @@ run_agent(const struct cli_agent *settings)
 	if (e == OK)
 		e = open_access_log(settings, &p.log_fd, &why);
 	if (e == OK)
-		e = open_node(&p, settings, helper_fd, &why);
+		e = open_node(&p, settings, &helper, &why);
 	if (e == OK)
 		node_set_services(
 		    p.node, settings->services.items, settings->services.count);

@@ -266,6 +266,7 @@ publish(struct bench *b)
 	in.servings = d.servings;
 	in.serving_count = d.serving_count;
 	in.version = d.version;
+	in.lists_version = d.lists_version;
 	CHECK(view_compile(&in, &fresh, &why) == OK);
 	b->in_force = false;
 	proxy_publish(b->proxy, fresh, on_in_force, b);

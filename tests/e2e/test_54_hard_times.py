@@ -12,10 +12,11 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
-from mesh import Agent, Mesh, families, run_batch, wait_for
+from mesh import Agent, Mesh, Meshd, families, run_batch, wait_for
 from test_51_doctor import examine, found
 
 CLOCKED = pathlib.Path(__file__).with_name("clocked.py")
@@ -250,6 +251,10 @@ class Clock:
     def prefix(self):
         return [sys.executable, CLOCKED, self.path]
 
+    def seen_from(self, machine):
+        """The machine, for commands that have this clock."""
+        return types.SimpleNamespace(enter=[*machine.enter, *self.prefix])
+
 
 @pytest.fixture
 def clock(tmp_path):
@@ -285,9 +290,189 @@ def test_a_year_off_is_told_and_mended_by_setting_the_clock(
     clock.set(seconds)
     agent.stop()
     start(agent, clock)
-    wait_for(lambda: "clock" in agent.text, lambda: agent.text, LONG)
-    print(agent.text, agent.cli.ok("status"))
+    wait_for(lambda: "is a clock wrong?" in str(agent.status()),
+             lambda: f"status tells of it: {agent.status()} {agent.text}")
+    print(agent.cli.ok("status"))
+    print(call(agent))
+    print(Meshd(agent.cli.folder, "agent.sock", clock.seen_from(
+        agent.machine))("doctor").stdout)
     clock.set(0)
-    agent.cli("join", "retry")
+    agent.process.send_signal(signal.SIGHUP)
     reaches(agent, "vm2")
     agent.synced()
+
+
+# --- names and addresses ---
+
+
+def advertised(agent, of):
+    """Where the agent thinks that the other is."""
+    return next((m["address"].rpartition(":")[0].strip("[]") for m in
+                 agent.cli.items("members") if m["name"] == of), None)
+
+
+def move(machine, ip):
+    """As DHCP does it: another address instead of the one it had."""
+    run_batch([f"addr del {machine.ip}/24 dev eth0",
+               f"addr add {ip}/24 dev eth0"], "-n", machine.name)
+
+
+@pytest.mark.parametrize("who", ["vm2", "vm3"])
+def test_a_new_address_is_followed(mesh, who):
+    serving, agent = serve(mesh), caller(mesh)
+    reaches(agent, "vm2")
+    moved = serving if who == "vm2" else agent
+    other = agent if who == "vm2" else serving
+    move(moved.machine, "10.99.0.77")
+    begin = time.monotonic()
+    reaches(agent, "vm2")
+    wait_for(lambda: advertised(other, who) == "10.99.0.77",
+             lambda: other.cli.ok("members"))
+    reaches(agent, "vm2")
+    print("seconds", time.monotonic() - begin)
+    moved.says("addresses are others now")
+    mesh.apply(SERVICE.format("after"))
+    print("seconds", time.monotonic() - begin)
+    wait_for(lambda: all(m["status"] == "up" for m in
+                         other.cli.items("members")), "nobody is given up")
+
+
+def test_an_address_that_was_asked_for_is_not_followed_but_told(mesh):
+    agent = caller(mesh, name="vm3")
+    serving = mesh.agent(2, "--address", mesh.machine(2).ip)
+    serving.start(mesh.token()).joined().synced()
+    web = mesh.web(2, 8080, "vm2")
+    serving.expose("web", f"80:{web.target}", "--protocol", "http")
+    reaches(agent, "vm2")
+    assert problems(serving, "address") == []
+    move(serving.machine, "10.99.0.77")
+    wait_for(lambda: problems(serving, "address"), "status tells of it")
+    text = problems(serving, "address")[0]
+    assert serving.machine.ip in text and "10.99.0.77" in text
+    assert "--address" in text
+    serving.stop()
+    serving.words[-1] = "10.99.0.77"
+    serving.start().joined()
+    reaches(agent, "vm2")
+    assert problems(serving, "address") == []
+
+
+@pytest.mark.parametrize("host", ["another", "Not_A.label", ""])
+def test_another_host_name_changes_nothing(mesh, host):
+    def named(word):
+        return ["unshare", "--uts", "sh", "-c",
+                'hostname "$0" 2>/dev/null || printf "" > '
+                '/proc/sys/kernel/hostname; exec "$@"', word]
+    agent = mesh.agent(2)
+    del agent.words[1:3]  # its name is the host's
+    agent.start(mesh.token(), prefix=named("first")).joined().synced()
+    web = mesh.web(2, 8080, "vm2")
+    agent.expose("web", f"80:{web.target}", "--protocol", "http")
+    other = caller(mesh)
+    reaches(other, "vm2")
+    agent.stop()
+    agent.start(prefix=named(host)).joined().synced()
+    assert agent.status()["name"] == "first"
+    reaches(other, "vm2")
+
+
+# --- away ---
+
+
+@pytest.mark.parametrize("days", [8, 35])
+def test_who_was_off_for_a_week_comes_back_untouched(mesh, clock, days):
+    """All of it, as a laboratory over a holiday: a node's certificate lives a
+    week, a server's intermediate a month."""
+    mesh.server.stop()
+    start(mesh.server, clock)
+    serving = start(mesh.agent(2), clock, mesh.token()).joined().synced()
+    web = mesh.web(2, 8080, "vm2")
+    serving.expose("web", f"80:{web.target}", "--protocol", "http")
+    agent = mesh.agent(3, "--upstream", f"web={mesh.machine(3).at(9000)}")
+    start(agent, clock, mesh.token()).joined().synced()
+    reaches(agent, "vm2")
+    for process in (agent, serving, mesh.server):
+        process.stop()
+    clock.set(days * DAY)
+    for process in (mesh.server, serving, agent):
+        start(process, clock)
+    for one in (serving, agent):
+        one.joined().synced()
+    reaches(agent, "vm2")
+    assert [e["name"] for e in serving.cli.items("exposed")] == ["web"]
+
+
+def test_an_agent_alone_was_off_for_a_month(mesh, clock):
+    """The others renewed meanwhile; it comes back by its key, not by a token.
+    """
+    mesh.server.stop()
+    start(mesh.server, clock)
+    serving = start(mesh.agent(2), clock, mesh.token()).joined().synced()
+    web = mesh.web(2, 8080, "vm2")
+    serving.expose("web", f"80:{web.target}", "--protocol", "http")
+    agent = mesh.agent(3, "--upstream", f"web={mesh.machine(3).at(9000)}")
+    start(agent, clock, mesh.token()).joined().synced()
+    reaches(agent, "vm2")
+    agent.stop()
+    clock.set(30 * DAY)
+    for process in (mesh.server, serving):
+        process.stop()
+        start(process, clock)
+    serving.joined().synced()
+    start(agent, clock).joined().synced()
+    agent.says("it enrols again by its key")
+    reaches(agent, "vm2")
+
+
+def test_the_clock_jumps_while_all_run(mesh, clock):
+    """As when a host of virtual machines slept for a week."""
+    mesh.server.stop()
+    start(mesh.server, clock)
+    serving = start(mesh.agent(2), clock, mesh.token()).joined().synced()
+    web = mesh.web(2, 8080, "vm2")
+    serving.expose("web", f"80:{web.target}", "--protocol", "http")
+    agent = mesh.agent(3, "--upstream", f"web={mesh.machine(3).at(9000)}")
+    start(agent, clock, mesh.token()).joined().synced()
+    reaches(agent, "vm2")
+    clock.set(8 * DAY)
+    for one in (serving, agent):
+        wait_for(lambda a=one: "it enrols again by its key" in a.text,
+                 lambda a=one: a.text, LONG)
+        one.synced()
+    reaches(agent, "vm2")
+
+
+def test_a_machine_that_slept_is_back_at_once(mesh):
+    serving, agent = serve(mesh), caller(mesh)
+    reaches(agent, "vm2")
+    serving.process.send_signal(signal.SIGSTOP)
+    wait_for(lambda: [m["status"] for m in agent.cli.items("members")
+                      if m["name"] == "vm2"] == ["down"],
+             "the others give it up")
+    serving.process.send_signal(signal.SIGCONT)
+    reaches(agent, "vm2")
+    wait_for(lambda: all(m["status"] == "up" for a in (agent, serving)
+                         for m in a.cli.items("members")), "all are up")
+    mesh.apply(SERVICE.format("after"))
+
+
+# --- clones ---
+
+
+def test_a_clone_is_told_of_on_both_and_mended_by_joining_anew(mesh):
+    serving, agent = serve(mesh), caller(mesh)
+    reaches(agent, "vm2")
+    home = mesh.folder / "clone"
+    home.mkdir()
+    clone = Agent(home, "vm2", mesh.machine(4))
+    mesh.agents.append(clone)
+    shutil.copytree(serving.cli.state, clone.cli.state)
+    clone.cli.state.chmod(0o700)
+    clone.start().joined()
+    for one in (serving, clone):
+        one.says("uses this machine's key")
+    print(serving.text, clone.text)
+    for one in (serving, clone):
+        print(one.cli.ok("status"), one.cli.ok("members"))
+    print(agent.cli.ok("members"))
+    print(mesh.cli.ok("status"))

@@ -11,6 +11,7 @@ import subprocess
 
 import pytest
 
+from bus import Bus
 from mesh import DEADLINE, MESHD, Mesh, families, wait_for
 
 # A machine of its own has cgroups, and a name server that is far away.
@@ -74,7 +75,7 @@ def home(request, tmp_path_factory):
 
 
 def runs(agent):
-    return agent.cli.api("/v1/runs")["items"]
+    return agent.cli.json("capture", "status")["programs"]
 
 
 def exposed(agent):
@@ -247,3 +248,140 @@ def test_what_cannot_be_is_said(home, nginx):
         "run", "--", "true", env=home.caller.cli.env)
     assert done.returncode != 0 and "Delegate=yes" in done.stderr
     is_over(home.caller)
+
+
+# --- units of systemd ---
+
+WITH_SYSTEMD = ("sh", "-c", 'mount --bind "$0" /etc/systemd/system; exec "$@"')
+
+
+class Unit:
+    """A service of systemd, run as systemd would by what its drop-in says."""
+
+    def __init__(self, home, name, *words):
+        self.home, self.words = home, words
+        self.name = f"{name}-{home.net.prefix}.service"
+        self.units = home.folder / "units"
+        self.units.mkdir(exist_ok=True)
+        self.group = f"/sys/fs/cgroup/system.slice/{self.name}"
+        self.process = None
+
+    @property
+    def drop_in(self):
+        return self.units / f"{self.name}.d/50-meshd.conf"
+
+    def meshd(self, *words, **env):
+        """A command that sees the folder of systemd's units."""
+        agent = self.home.serving
+        return agent.machine.run(
+            *self.home.enter, *WITH_SYSTEMD, self.units, MESHD, *words,
+            env={**agent.cli.env, **env})
+
+    def line(self, key):
+        for line in self.drop_in.read_text().splitlines():
+            if line.startswith(f"{key}=+-"):
+                return line.partition("=+-")[2].replace("%n", self.name)
+        return "true"
+
+    def inside(self, script):
+        agent = self.home.serving
+        return subprocess.Popen(
+            [*agent.machine.enter, *self.home.enter, "sh", "-c",
+             f"mkdir -p {self.group}; echo $$ >{self.group}/cgroup.procs; "
+             f"{script}", "sh", *map(str, self.words)],
+            env=agent.cli.env, stdout=subprocess.DEVNULL)
+
+    def start(self):
+        before = self.line("ExecStartPre") if self.drop_in.exists() else ":"
+        self.process = self.inside(f'{before} || :; exec "$@"')
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(DEADLINE)
+        after = self.line("ExecStopPost") if self.drop_in.exists() else ":"
+        self.inside(after).wait(DEADLINE)  # its "-": whatever comes of it
+        machine = self.home.serving.machine
+        wait_for(lambda: machine.run(*self.home.enter, "rmdir", self.group
+                                     ).returncode == 0, "its cgroup is empty")
+
+
+@pytest.fixture
+def unit(home):
+    conf = home.folder / "unit.conf"
+    conf.write_text(NGINX.format(folder=home.folder, port=8085))
+    it = Unit(home, "web", "nginx", "-c", conf)
+    yield it
+    if it.process.poll() is None:
+        it.stop()
+    it.meshd("unexpose", "--unit", it.name)
+    is_over(home.serving)
+
+
+def programs(home):
+    return [(p["unit"], p["state"]) for p in runs(home.serving)]
+
+
+def is_active(home, unit):
+    wait_for(lambda: programs(home) == [(unit.name, "captured")],
+             lambda: f"{runs(home.serving)} {home.serving.text}")
+    home.caller.sees("unit", 1)
+
+
+def test_a_unit_is_in_the_mesh_while_it_is_active(home, unit):
+    done = unit.meshd("expose", "--unit", unit.name, "--account", "unit",
+                      "--protocol", "http", "unit", "80:8085")
+    assert done.returncode == 0, done.stderr
+    assert str(unit.drop_in.name) in done.stdout
+    assert f"systemctl restart {unit.name}" in done.stderr
+    assert exposed(home.serving) == []
+    for _ in range(2):  # its cgroup is another one each time
+        unit.start()
+        is_active(home, unit)
+        curl = home.run(home.caller, "--", "curl", "-sS", "http://unit/")
+        assert curl.ends() == (0, "hello\n", "")
+        unit.stop()
+        assert programs(home) == [] and exposed(home.serving) == []
+    unit.start()
+    is_active(home, unit)
+    home.serving.stop(signal.SIGKILL)
+    home.serving.start(prefix=home.enter).joined()
+    is_active(home, unit)
+    # It begins anew while nobody is there to be told.
+    home.serving.stop(signal.SIGKILL)
+    unit.stop()
+    unit.start()
+    home.serving.start(prefix=home.enter).joined()
+    is_active(home, unit)
+    done = unit.meshd("unexpose", "--unit", unit.name)
+    assert done.returncode == 0, done.stderr
+    assert not unit.drop_in.parent.exists()
+    is_over(home.serving)
+    assert unit.process.poll() is None
+
+
+def test_a_unit_that_is_active_already_is_captured_from_now_on(home, unit):
+    unit.start()
+    bus = Bus(home.folder / "bus")
+    done = unit.meshd(
+        "expose", "--unit", unit.name[:-len(".service")], "--now", "unit",
+        "80:8085", DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={bus.path}")
+    assert done.returncode == 0, done.stderr
+    assert bus.calls == [("Hello", []), ("Reload", []),
+                         ("RestartUnit", [unit.name, "replace"])]
+    bus.close()
+    is_active(home, unit)
+
+
+def test_what_no_unit_can_be_is_said(home, unit):
+    unit.start()
+    for words, what in (
+            (["expose", "--unit", "../x", "a", "80"], "no name of a service"),
+            (["expose", "--unit", "x.socket", "a", "80"], "no name"),
+            (["expose", "--unit", "x", "a"], "or neither"),
+            (["expose", "--now", "a", "80"], "is for --unit"),
+            (["unexpose", "--unit", "x"], "knows of no unit"),
+            (["unit", "stopped", "x.service"], "knows of no unit"),
+            (["unit", "started", "x.service"], "is none of x.service")):
+        done = unit.meshd(*words)
+        assert done.returncode != 0 and what in done.stderr
+    assert list(unit.units.iterdir()) == []

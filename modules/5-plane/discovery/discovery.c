@@ -395,6 +395,8 @@ make_dirty(struct discovery *d)
 		s->version = ++d->clock;
 		s->told = told_hash(s);
 		if (d->is_unordered || s->told != before)
+			d->lists_version = ++d->clock;
+		if (s->told != before)
 			d->version = ++d->clock;
 	}
 	d->dirty.count = 0;
@@ -569,6 +571,7 @@ give_out(struct discovery *d)
 	list_servings(d, services, servings);
 	list_exposed(d, exposed);
 	d->out.version = d->version;
+	d->out.lists_version = d->lists_version;
 	list_conflicts(d, conflicts, n.conflicts);
 	return OK;
 }

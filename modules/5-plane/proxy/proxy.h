@@ -111,6 +111,9 @@ struct proxy_captured {
 	struct addr out[PROXY_DOORS_MAX];
 	struct addr in[PROXY_DOORS_MAX];
 	struct proxy_own own[PROXY_OWN_MAX];
+	/* Who is called here, by tunnels too, sees the address of its caller:
+	 * there are transparent sockets, and what is answered comes back. */
+	bool keeps_source;
 };
 void proxy_capture(struct proxy *p, const struct proxy_captured *c,
     void (*done)(void *arg), void *arg);

@@ -29,22 +29,15 @@ enum {
 
 /* --- doors ---------------------------------------------------------------- */
 
-static struct addr
-loopback(const char *ip, uint16_t port)
-{
-	struct addr a;
-
-	CHECK(addr_parse_ip(slice_str(ip), &a) == OK);
-	a.port = port;
-	return a;
-}
-
+/* Where rules lead what this machine sends; where IPv6 is switched off there is
+ * only the first. */
 void
 captured_loopback(uint16_t port, struct addr out[PROXY_DOORS_MAX])
 {
-	out[0] = loopback("127.0.0.1", port);
-	if (net_any_addr(port).family == ADDR_V6)
-		out[1] = loopback("::1", port);
+	out[0] = (struct addr){ADDR_V4, {127, 0, 0, 1}, port};
+	out[1] = (struct addr){ADDR_V6, {[15] = 1}, port};
+	if (!net_has_addr(&out[1]))
+		out[1] = (struct addr){.family = ADDR_NONE};
 }
 
 /* Adds to them. */
@@ -57,6 +50,12 @@ doors_for(const struct capture_wish *w, struct proxy_captured *out)
 		out->in[0] = net_any_addr(CAPTURE_IN_PORT);
 }
 
+static bool
+keeps_source(const struct capture_wish *w)
+{
+	return w != NULL && (w->how & CAPTURE_SOURCE);
+}
+
 /* Those of what is in force stay open: rules lead there until others do. */
 static void
 open_doors(struct captured *c, const struct capture_wish *w)
@@ -66,6 +65,9 @@ open_doors(struct captured *c, const struct capture_wish *w)
 	doors_for(w, &doors);
 	doors_for(c->on ? &c->wish : NULL, &doors);
 	wards_add_doors(c, &doors);
+	/* Not before there is a way back, and not when that is to go. */
+	doors.keeps_source = keeps_source(c->on ? &c->wish : NULL) &&
+			     (w == NULL || keeps_source(w));
 	if (plane_proxy(c->node) != NULL)
 		proxy_capture(plane_proxy(c->node), &doors, NULL, NULL);
 	interests_refresh(c->node);
@@ -83,6 +85,19 @@ captured_listens(const struct captured *c,
 	return true;
 }
 
+/* Of all to which questions are led; true where none are. */
+static bool
+each_dns_door(const struct captured *c, const struct capture_wish *w,
+    bool (*is)(const struct node *n, const struct addr *a))
+{
+	struct addr doors[PROXY_DOORS_MAX];
+
+	captured_loopback(CAPTURE_DNS_PORT, doors);
+	return !(w->how & CAPTURE_DNS) ||
+	       (is(c->node, &doors[0]) &&
+		   (doors[1].family == ADDR_NONE || is(c->node, &doors[1])));
+}
+
 static bool
 is_open(const struct captured *c, const struct capture_wish *w)
 {
@@ -90,7 +105,8 @@ is_open(const struct captured *c, const struct capture_wish *w)
 
 	doors_for(w, &doors);
 	return captured_listens(c, doors.out, S("captured-out")) &&
-	       captured_listens(c, doors.in, S("captured-in"));
+	       captured_listens(c, doors.in, S("captured-in")) &&
+	       each_dns_door(c, w, dns_listens);
 }
 
 bool
@@ -103,13 +119,43 @@ captured_wants_all(const struct node *n)
 		   (c->change.is_under_way && c->change.wish.out_count > 0));
 }
 
+static bool
+takes_automatic(const struct capture_wish *w)
+{
+	static const struct addr one = {ADDR_V4, {240, 240, 0, 1}, 0};
+
+	for (uint32_t i = 0; i < w->out_count; i++)
+		if (cidr_contains(&w->out[i], &one))
+			return true;
+	return false;
+}
+
+static bool
+takes_everybody(const struct capture_wish *w)
+{
+	return w->uid_count + w->gid_count + w->cgroup_count == 0;
+}
+
+/* Of programs that are not captured only those ask that were wired to. */
+bool
+captured_tells_automatic(const struct node *n)
+{
+	const struct captured *c = n->captured;
+	bool is_wired = n->wiring != WIRING_OFF;
+
+	if (c == NULL)
+		return false;
+	if (c->on && (c->wish.how & CAPTURE_DNS) && takes_automatic(&c->wish) &&
+	    (!is_wired || takes_everybody(&c->wish)))
+		return true;
+	return wards_any(c) && dns_takes_questions(n) && !is_wired;
+}
+
 /* As it was before a change, or with nothing. */
 void
 captured_settle(struct captured *c)
 {
 	open_doors(c, NULL);
-	if (!c->on && !wards_any(c))
-		(void)!net_mark_all(0); /* it takes no right */
 }
 
 /* --- the helper ----------------------------------------------------------- */
@@ -239,9 +285,9 @@ on_poll(void *arg)
 	} else if (waited_us >= LISTEN_US) {
 		end_change(c,
 		    fault_set(&why, ERR_BUSY,
-			"port %d or %d could not be opened; meshd status says "
-			"why",
-			CAPTURE_OUT_PORT, CAPTURE_IN_PORT),
+			"port %d, %d or %d could not be opened; meshd status "
+			"says why",
+			CAPTURE_OUT_PORT, CAPTURE_IN_PORT, CAPTURE_DNS_PORT),
 		    &why);
 	} else {
 		timer_set(&c->poll, POLL_US);
@@ -305,6 +351,12 @@ change_to(struct captured *c, const struct capture_wish *w, struct change how)
 		captured_fill(c->node, &whole);
 		e = capture_wish_check(&whole, &why);
 	}
+	if (e == OK && !each_dns_door(c, &whole, dns_wants))
+		e = fault_set(&why, ERR_UNSUPPORTED,
+		    "--dns leads questions to port %d of 127.0.0.1 and ::1, "
+		    "where this agent does not answer names: its --dns says "
+		    "otherwise",
+		    CAPTURE_DNS_PORT);
 	if (e != OK) {
 		captured_settle(c);
 		how.done(how.arg, e, &why);
@@ -429,11 +481,22 @@ captured_each_problem(const struct node *n,
 
 /* --- after a restart ------------------------------------------------------ */
 
+/* Who waits until the agent is ready has waited for this, too. */
+static void
+end_first(struct captured *c)
+{
+	if (!c->is_restoring)
+		return;
+	c->is_restoring = false;
+	node_published(c->node);
+}
+
 static void
 on_restored(void *arg, enum err e, const struct fault *why)
 {
 	struct captured *c = captured_of(arg);
 
+	end_first(c);
 	if (e == OK)
 		return;
 	if (strcmp(c->trouble.text, why->text) != 0)
@@ -452,10 +515,14 @@ read_kept(struct captured *c, struct capture_wish *out, struct fault *why)
 	const struct value *v = NULL;
 	enum err e = state_read(&c->node->state, STATE_CAPTURE, &json, why);
 
+	if (e != OK)
+		return e;
 	arena_init(&arena, FILE_BYTES);
+	e = codec_json_parse(buf_slice(&json), &arena, &v, why);
 	if (e == OK)
-		e = codec_json_parse(buf_slice(&json), &arena, &v, why);
-	return e == OK ? node_capture_decode(v, out, why) : e;
+		e = node_capture_decode(v, out, why);
+	/* A cgroup that is missing: its unit may be started later. */
+	return e == ERR_NOT_FOUND ? ERR_BUSY : e;
 }
 
 static void
@@ -467,8 +534,8 @@ restore(void *arg)
 	enum err e = read_kept(c, &w, &why);
 
 	if (e == ERR_NOT_FOUND)
-		return;
-	if (e != OK)
+		end_first(c);
+	else if (e != OK)
 		on_restored(c, e, &why);
 	else
 		change_to(c, &w,
@@ -476,15 +543,16 @@ restore(void *arg)
 			.is_restored = true, .done = on_restored, .arg = c});
 }
 
-void
+bool
 captured_restore(struct node *n)
 {
 	struct captured *c = n->captured;
 
-	if (c->looked)
-		return;
-	c->looked = true;
-	restore(c);
+	if (!c->looked) {
+		c->looked = c->is_restoring = true;
+		restore(c);
+	}
+	return !c->is_restoring;
 }
 
 /* --- birth and end -------------------------------------------------------- */
@@ -505,7 +573,7 @@ on_lost(void *arg)
 }
 
 void
-captured_open(struct node *n, int helper_fd)
+captured_open(struct node *n, const struct capture_ends *helper)
 {
 	struct captured *c = mem_new(sizeof(*c));
 
@@ -515,8 +583,16 @@ captured_open(struct node *n, int helper_fd)
 	trial_open(c);
 	wards_open(c);
 	timer_init(&c->restore, n->loop, restore, c);
-	if (helper_fd > 0)
-		c->helper = capture_new(n->loop, helper_fd, on_lost, c);
+	if (helper->pair > 0) {
+		c->helper = capture_new(n->loop, helper->pair, on_lost, c);
+		net_transparent_from(helper->sockets);
+	}
+	/* Of root's processes nobody could tell ours but by a mark, and some of
+	 * its sockets live long: they bear it before anything is captured. */
+	if (c->helper != NULL && geteuid() == 0 &&
+	    net_mark_all(CAPTURE_MARK) != OK)
+		log_debug("sockets cannot be marked", "mark=0x%x",
+		    (unsigned)CAPTURE_MARK);
 	n->captured = c;
 }
 
@@ -527,6 +603,22 @@ on_stopped(void *arg, const struct capture_report *r)
 	if (r->e != OK)
 		log_error("what was captured could not be let go", "why=\"%s\"",
 		    r->why.text);
+}
+
+/* What bears a caller's address drains, too: it needs its way back, which goes
+ * with the helper. */
+static void
+let_go(struct captured *c)
+{
+	struct capture_wish w = c->wish;
+
+	if (!c->on || !keeps_source(&w)) {
+		capture_off(c->helper, on_stopped, c);
+		return;
+	}
+	w.out_count = w.in_count = 0;
+	w.how = CAPTURE_SOURCE;
+	capture_on(c->helper, &w, on_stopped, c);
 }
 
 /* Programs call as they would without us while connections drain. */
@@ -540,9 +632,9 @@ captured_stop(struct node *n)
 	timer_clear(&c->poll);
 	timer_clear(&c->restore);
 	trial_end(c);
-	if ((c->on && !(c->wish.how & CAPTURE_CLOSED)) ||
-	    (!c->on && wards_any(c) && c->helper != NULL))
-		capture_off(c->helper, on_stopped, c);
+	if (c->on ? !(c->wish.how & CAPTURE_CLOSED)
+		  : c->helper != NULL && wards_any(c))
+		let_go(c);
 	c->on = false;
 }
 

@@ -55,7 +55,8 @@ struct captured {
 	struct wards *wards;
 	unsigned loads; /* that the helper was told of and has not answered */
 	bool looked;    /* for what was kept */
-	bool stopped;   /* whoever asked is not there any more */
+	bool is_restoring; /* that, for the first time */
+	bool stopped;      /* whoever asked is not there any more */
 	struct timer restore;
 	struct fault trouble; /* why what was kept is not in force */
 };

@@ -420,12 +420,11 @@ read_number(const struct value *v, struct slice key)
 	return (uint16_t)n->integer;
 }
 
-static void
-load_one(struct exposed *x, const struct value *v)
+void
+exposed_decode(const struct value *v, struct label labels[GOSSIP_LABELS_MAX],
+    struct node_expose *out)
 {
-	struct label labels[GOSSIP_LABELS_MAX];
-	struct fault why = {0};
-	struct node_expose e = {
+	*out = (struct node_expose){
 	    .name = value_get_string(v, S("name"), SLICE_NONE),
 	    .ns = value_get_string(v, S("namespace"), SLICE_NONE),
 	    .account = value_get_string(v, S("account"), SLICE_NONE),
@@ -436,11 +435,23 @@ load_one(struct exposed *x, const struct value *v)
 	    .check = value_get(v, S("check"))};
 
 	VALUE_EACH(value_get(v, S("labels")), it)
-	if (it->type == VALUE_STRING && e.label_count < ARRAY_LEN(labels) - 1)
-		labels[e.label_count++] = (struct label){it->key, it->string};
-	if (addr_parse(
-		value_get_string(v, S("target"), SLICE_NONE), &e.target) != OK)
-		e.target.port = 0; /* refused with words below */
+	if (it->type == VALUE_STRING &&
+	    out->label_count < GOSSIP_LABELS_MAX - 1)
+		labels[out->label_count++] =
+		    (struct label){it->key, it->string};
+	if (addr_parse(value_get_string(v, S("target"), SLICE_NONE),
+		&out->target) != OK)
+		out->target.port = 0; /* refused with words below */
+}
+
+static void
+load_one(struct exposed *x, const struct value *v)
+{
+	struct label labels[GOSSIP_LABELS_MAX];
+	struct fault why = {0};
+	struct node_expose e;
+
+	exposed_decode(v, labels, &e);
 	e = complete(&e);
 	if (put(x, &e, &why) != OK)
 		log_warn("exposed service is left out", "why=\"%s\"", why.text);
@@ -776,6 +787,24 @@ node_may_be(const struct node *n, struct slice ns, struct slice account,
 
 	return !n->is_member || is_granted(n, &e) ? OK
 						  : not_granted(n, &e, why);
+}
+
+enum err
+exposed_check_all(
+    const struct node *n, const struct node_expose *e, struct fault *why)
+{
+	const struct node_expose full = complete(e);
+	struct resource *check = NULL;
+	enum err err = check_service(&full, why);
+
+	if (err == OK && n->is_member && !is_granted(n, &full))
+		err = not_granted(n, &full, why);
+	if (err == OK)
+		err = health_may_check(n, e->check, why);
+	if (err == OK && e->check != NULL)
+		err = health_read_check(&full, &check, why);
+	resource_unref(&check);
+	return err;
 }
 
 void

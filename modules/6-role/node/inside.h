@@ -66,6 +66,7 @@ struct node {
 	struct groups *groups;         /* the same */
 	struct upstreams *upstreams;   /* the same */
 	struct captured *captured;     /* the same */
+	struct units *units;           /* the same */
 	bool exec_checks;
 	struct plane *plane; /* these four while it is a member */
 	struct publisher *publisher;
@@ -362,6 +363,13 @@ void groups_each_waiting(const struct node *n,
     void (*each)(void *arg, const struct node_exposed *e), void *arg);
 void groups_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
+/* One as its file and the API have it; borrows. What it lacks is empty. */
+void exposed_decode(const struct value *v,
+    struct label labels[GOSSIP_LABELS_MAX], struct node_expose *out);
+/* As node_expose() would refuse it, by itself. */
+MUST_USE enum err exposed_check_all(
+    const struct node *n, const struct node_expose *e, struct fault *why);
+
 /* Whether this machine may be that account; ERR_DENIED, in words. */
 MUST_USE enum err node_may_be(const struct node *n, struct slice ns,
     struct slice account, struct fault *why);
@@ -372,16 +380,28 @@ void exposed_end(
 /* --- capture.c ------------------------------------------------------------ */
 
 /* Takes the descriptor, if it is one. */
-void captured_open(struct node *n, int helper_fd);
+void captured_open(struct node *n, const struct capture_ends *helper);
 void captured_close(struct node *n);
-/* A view is in force: what was kept of a capture is, again. */
-void captured_restore(struct node *n);
+/*
+ * A view is in force: what was kept of a capture is, again. True once it is so
+ * or was refused; node_published() is called then, if it is not so at once.
+ */
+MUST_USE bool captured_restore(struct node *n);
 /* Nothing is captured any more, unless it is to stay so without us. */
 void captured_stop(struct node *n);
 /* Programs here call by addresses. */
 bool captured_wants_all(const struct node *n);
+/* Who asks for names here has calls to automatic addresses captured. */
+bool captured_tells_automatic(const struct node *n);
 void captured_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* --- unit.c --------------------------------------------------------------- */
+
+void units_open(struct node *n);
+void units_close(struct node *n);
+/* None is captured any more; all stay known. */
+void units_stop(struct node *n);
 
 /* --- health.c ------------------------------------------------------------- */
 
@@ -449,6 +469,9 @@ void plane_free(struct node *n);
 void dns_keep(struct node *n, const struct resolver_spec *spec,
     const struct wiring_spec *wiring);
 void dns_open(struct node *n);
+/* Is it to answer there, and does it? */
+bool dns_wants(const struct node *n, const struct addr *a);
+bool dns_listens(const struct node *n, const struct addr *a);
 /* Programs are sent away again; then node_part_closed(). */
 void dns_unwire(struct node *n);
 void dns_close(struct node *n);

@@ -190,8 +190,9 @@ tell(struct node *n, enum err e, const struct fault *why)
 void
 node_published(struct node *n)
 {
-	captured_restore(n);
-	tell(n, OK, NULL);
+	/* Units that come after ours have their first call captured. */
+	if (captured_restore(n))
+		tell(n, OK, NULL);
 }
 
 /* --- joining -------------------------------------------------------------- */
@@ -489,7 +490,8 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 	place_open(n, &spec->place);
 	exposed_open(n);
 	upstreams_open(n);
-	captured_open(n, spec->capture_fd);
+	captured_open(n, &spec->capture);
+	units_open(n);
 	return node_set_upstreams(
 	    n, spec->upstreams, spec->upstream_count, why);
 }
@@ -507,6 +509,7 @@ node_free(struct node **np)
 	settled_close(n);
 	place_close(n);
 	upstreams_close(n);
+	units_close(n);
 	captured_close(n);
 	revoked_close(n);
 	state_save_no_more(&n->state);
@@ -621,6 +624,7 @@ stop(struct node *n, uint64_t drain_us)
 		loop_later(n->loop, &n->end);
 		return;
 	}
+	units_stop(n);
 	captured_stop(n);
 	addresses_close(n);
 	n->closing = PARTS;

@@ -35,7 +35,8 @@ enum {
 	NODE_SERVERS_MAX = 8,
 	NODE_TEXT_MAX = 256,
 	NODE_CHECK_MAX = 640,
-	NODE_SETTLE_MS = 50 /* at most one new view in this time */
+	NODE_UNIT_MAX = 256, /* of a unit's name */
+	NODE_SETTLE_MS = 50  /* at most one new view in this time */
 };
 
 struct node; /* opaque */
@@ -133,9 +134,9 @@ struct node_spec {
 	struct addr gossip; /* ADDR_NONE: [::]:15946 */
 	unsigned workers;   /* 0: one a core */
 	struct node_place place;
-	/* capture_helper_start()'s, taken whatever comes of this; 0: nothing
-	 * can be captured here. */
-	int capture_fd;
+	/* capture_helper_start()'s, taken whatever comes of this; zeroed:
+	 * nothing can be captured here. */
+	struct capture_ends capture;
 	bool exec_checks; /* health checks may run commands here */
 	/* `lines` NULL: as MeshConfig says, else Istio's text. */
 	struct telemetry_config log;
@@ -275,6 +276,7 @@ void node_capture_read(struct node *n,
  * the proxy, and what it offers is offered as long. Text is borrowed.
  */
 struct node_run {
+	struct slice unit;   /* whose it is; empty: nobody's */
 	struct slice cgroup; /* below the root of cgroups */
 	struct slice ns;
 	struct slice account;
@@ -299,6 +301,7 @@ MUST_USE enum err node_run_begin(struct node *n, const struct node_run *spec,
 void node_run_end(struct ward **wp);
 
 struct node_run_state {
+	struct slice unit;
 	struct slice cgroup;
 	struct slice identity;
 	struct slice service; /* empty: none */
@@ -307,6 +310,24 @@ struct node_run_state {
 };
 void node_each_run(const struct node *n,
     void (*each)(void *arg, const struct node_run_state *s), void *arg);
+
+/*
+ * The same of a unit of systemd's, while it is active, from now on and after a
+ * restart: {"unit", "namespace", "account", "expose": as node_expose()}. In its
+ * place if it is known already. ERR_DENIED, ERR_INVALID and the like.
+ */
+MUST_USE enum err node_unit_put(
+    struct node *n, const struct value *v, struct fault *why);
+/* ERR_NOT_FOUND. */
+MUST_USE enum err node_unit_remove(
+    struct node *n, struct slice name, struct fault *why);
+/* It begins in that cgroup, and waits for `ready`, which comes once; not when
+ * the node is closed. */
+void node_unit_started(struct node *n, struct slice name, struct slice cgroup,
+    uint64_t wait_us, node_run_cb ready, void *arg);
+/* It has ended. ERR_NOT_FOUND. */
+MUST_USE enum err node_unit_stopped(
+    struct node *n, struct slice name, struct fault *why);
 
 /* A wish as JSON has it, as in the state directory: "out", "in", "uids",
  * "gids", "cgroups", "exclude", "sshd", "loopback", "dns", "failClosed". In

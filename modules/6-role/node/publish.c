@@ -303,6 +303,7 @@ version_of(const struct view_input *in, uint64_t discovered)
 	for (size_t i = 0; i < in->addr_count; i++)
 		h = mix(h, slice_hash_stable(
 			       slice_str(addr_format(&in->addrs[i], text))));
+	h = mix(h, in->captures_dns);
 	return h | 1;
 }
 
@@ -336,6 +337,7 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	in.generation = p->generation + 1;
 	in.parse_yaml = codec_yaml_parse_one;
 	in.before = p->view;
+	in.captures_dns = captured_tells_automatic(p->node);
 	in.version = version_of(&in, found.version);
 	in.names = names_inputs(p->names, &arena, &in.name_count);
 	if (in.names == NULL)

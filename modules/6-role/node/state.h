@@ -17,6 +17,7 @@
 #define STATE_NODE_CERT "node.pem"
 #define STATE_EXPOSED "exposed.json"
 #define STATE_CAPTURE "capture.json"
+#define STATE_UNITS "units.json"
 #define STATE_SNAPSHOT "snapshot"
 #define STATE_CATALOG "catalog"
 #define STATE_PEERS "peers"

@@ -44,6 +44,7 @@ struct ward {
 	enum ward_state state;
 	bool is_asked; /* the helper is being told of it */
 	struct capture_cgroup cgroup;
+	char unit[NODE_UNIT_MAX];
 	struct slot *slot;
 	uint64_t began_us;
 	uint64_t wait_us;
@@ -242,7 +243,7 @@ node_each_run(const struct node *n,
 	LIST_EACH (&ws->all, it) {
 		const struct ward *w = CONTAINER(it, struct ward, link);
 
-		each(arg, &(struct node_run_state){
+		each(arg, &(struct node_run_state){.unit = slice_str(w->unit),
 			      .cgroup = slice_str(w->cgroup.path),
 			      .identity = slice_str(w->slot->identity),
 			      .service = slice_str(w->service),
@@ -458,6 +459,7 @@ node_run_begin(struct node *n, const struct node_run *spec, node_run_cb ready,
 	w->arg = arg;
 	w->began_us = loop_now_us(n->loop);
 	w->wait_us = MIN(spec->wait_us, WAIT_MAX_US);
+	(void)snprintf(w->unit, sizeof(w->unit), "%.*s", SLICE_ARG(spec->unit));
 	timer_init(&w->poll, n->loop, on_poll, w);
 	e = begin(w, spec, why);
 	if (e != OK) {

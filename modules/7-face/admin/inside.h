@@ -102,6 +102,10 @@ extern const size_t admin_run_route_count;
 extern const struct admin_route admin_flow_routes[];
 extern const size_t admin_flow_route_count;
 
+/* Programs that call as accounts of their own, under "programs". */
+void admin_put_runs(
+    const struct admin *a, struct arena *arena, struct value **m);
+
 /* What /v1/expose is asked; borrows. In words, if it is none. */
 MUST_USE enum err admin_read_expose(const struct value *body,
     struct label labels[ADMIN_LABELS_MAX], struct node_expose *out,

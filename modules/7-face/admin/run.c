@@ -81,18 +81,25 @@ on_ready(void *arg, enum err e, const struct fault *why)
 	admin_refuse(x, e, why);
 }
 
+static uint64_t
+wait_of(const struct value *body)
+{
+	int64_t ms = value_get_int(body, S("waitMs"), 0);
+
+	return ms > 0 ? (uint64_t)ms * 1000 : 0;
+}
+
 static enum err
 read_run(const struct value *body, struct label labels[ADMIN_LABELS_MAX],
     struct node_expose *expose, struct node_run *out, struct fault *why)
 {
 	const struct value *offered = value_get(body, S("expose"));
-	int64_t wait_ms = value_get_int(body, S("waitMs"), 0);
 
 	*out = (struct node_run){
 	    .cgroup = value_get_string(body, S("cgroup"), S("")),
 	    .ns = value_get_string(body, S("namespace"), S("default")),
 	    .account = value_get_string(body, S("account"), S("default")),
-	    .wait_us = wait_ms > 0 ? (uint64_t)wait_ms * 1000 : 0};
+	    .wait_us = wait_of(body)};
 	if (offered == NULL)
 		return OK;
 	out->expose = expose;
@@ -141,6 +148,8 @@ add_run(void *arg, const struct node_run_state *s)
 	struct value *m = json_map(r->arena);
 
 	json_text(r->arena, &m, S("cgroup"), s->cgroup);
+	if (s->unit.len > 0)
+		json_text(r->arena, &m, S("unit"), s->unit);
 	json_text(r->arena, &m, S("identity"), s->identity);
 	json_text(r->arena, &m, S("service"), s->service);
 	json_text(r->arena, &m, S("state"), slice_str(s->state));
@@ -148,18 +157,87 @@ add_run(void *arg, const struct node_run_state *s)
 	json_push(&r->list, m);
 }
 
-static void
-runs(struct admin *a, struct http_exchange *x)
+void
+admin_put_runs(const struct admin *a, struct arena *arena, struct value **m)
 {
-	struct arena *arena = http_exchange_arena(x);
 	struct rows r = {arena, json_list(arena)};
 
 	node_each_run(a->spec.node, add_run, &r);
-	admin_answer_items(x, r.list);
+	json_put(m, S("programs"), r.list);
+}
+
+/* --- units ---------------------------------------------------------------- */
+
+static struct slice
+unit_of(const struct value *body)
+{
+	return value_get_string(body, S("unit"), S(""));
+}
+
+static void
+put_unit(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	struct fault why = {0};
+
+	if (body != NULL)
+		admin_done(x, node_unit_put(a->spec.node, body, &why), &why);
+}
+
+static void
+remove_unit(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	struct fault why = {0};
+
+	if (body != NULL)
+		admin_done(x,
+		    node_unit_remove(a->spec.node, unit_of(body), &why), &why);
+}
+
+/* What was missing is told, too. */
+static void
+on_started(void *arg, enum err e, const struct fault *why)
+{
+	struct http_exchange *x = arg;
+	struct arena *a = http_exchange_arena(x);
+	struct value *m = json_map(a);
+
+	if (e != OK) {
+		admin_refuse(x, e, why);
+		return;
+	}
+	json_text(a, &m, S("missed"), slice_str(why->text));
+	admin_answer(x, m);
+}
+
+static void
+unit_started(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+
+	if (body != NULL)
+		node_unit_started(a->spec.node, unit_of(body),
+		    value_get_string(body, S("cgroup"), S("")), wait_of(body),
+		    on_started, x);
+}
+
+static void
+unit_stopped(struct admin *a, struct http_exchange *x)
+{
+	const struct value *body = admin_body(x);
+	struct fault why = {0};
+
+	if (body != NULL)
+		admin_done(x,
+		    node_unit_stopped(a->spec.node, unit_of(body), &why), &why);
 }
 
 const struct admin_route admin_run_routes[] = {
     {"POST", "/v1/run", CA_ROLE_ADMIN, run},
-    {"GET", "/v1/runs", CA_ROLE_VIEWER, runs},
+    {"POST", "/v1/units", CA_ROLE_ADMIN, put_unit},
+    {"POST", "/v1/units/remove", CA_ROLE_ADMIN, remove_unit},
+    {"POST", "/v1/units/started", CA_ROLE_ADMIN, unit_started},
+    {"POST", "/v1/units/stopped", CA_ROLE_ADMIN, unit_stopped},
 };
 const size_t admin_run_route_count = ARRAY_LEN(admin_run_routes);

@@ -169,8 +169,10 @@ read_locality(const char *text, struct cli_agent *out, struct fault *why)
 
 /* --- names --- */
 
-/* Loopback, unless it is said. */
-static const struct addr usual_dns = {ADDR_V4, {127, 0, 0, 1}, RESOLVER_PORT};
+/* Loopback, unless it is said; where IPv6 is switched off only the first. */
+static const struct addr usual_dns[] = {
+    {ADDR_V4, {127, 0, 0, 1}, RESOLVER_PORT},
+    {ADDR_V6, {[15] = 1}, RESOLVER_PORT}};
 
 static enum err
 read_dns_addr(const char *text, uint16_t port, struct addr *out,
@@ -242,6 +244,14 @@ read_dns_wire(const char *text, struct fault *why)
 	    text);
 }
 
+static void
+use_usual_dns(struct cli_agent *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(usual_dns); i++)
+		if (i == 0 || net_has_addr(&usual_dns[i]))
+			out->dns[out->dns_count++] = usual_dns[i];
+}
+
 static enum err
 read_dns(const struct options *o, struct cli_agent *out, struct fault *why)
 {
@@ -254,7 +264,7 @@ read_dns(const struct options *o, struct cli_agent *out, struct fault *why)
 		e = read_dns_addrs(
 		    o, "dns", RESOLVER_PORT, out->dns, &out->dns_count, why);
 		if (out->dns_count == 0)
-			out->dns[out->dns_count++] = usual_dns;
+			use_usual_dns(out);
 	}
 	if (e == OK)
 		e = read_dns_addrs(o, "dns-upstream", /* port */ 53,
@@ -574,7 +584,7 @@ static const struct option_row rows[] = {
     {"gossip", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
 	"UDP and TCP, else [::]:15946"},
     {"dns", 0, OPTION_LIST, "IP|ADDR:PORT|off", NULL, true,
-	"where names are answered, else 127.0.0.1:15053"},
+	"where names are answered, else port 15053 of loopback"},
     {"dns-upstream", 0, OPTION_LIST, "IP|ADDR:PORT", NULL, true,
 	"who is asked for other names, else the machine's resolv.conf"},
     {"dns-ttl", 0, OPTION_DURATION, "TIME", "5s", true,

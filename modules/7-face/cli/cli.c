@@ -36,6 +36,8 @@ static const struct command *const commands[] = {
     &command_exposed,
     &command_discover,
     &command_run,
+    &command_unit_started,
+    &command_unit_stopped,
     &command_capture_on,
     &command_capture_off,
     &command_capture_confirm,

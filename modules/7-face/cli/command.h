@@ -70,6 +70,8 @@ extern const struct command command_token_list;
 extern const struct command command_token_revoke;
 extern const struct command command_top;
 extern const struct command command_unexpose;
+extern const struct command command_unit_started;
+extern const struct command command_unit_stopped;
 extern const struct command command_validate;
 extern const struct command command_version;
 extern const struct command command_why;
@@ -120,8 +122,14 @@ MUST_USE enum err command_key(const struct options *o, const char *kind,
 /* What is asked of /v1/expose: `where` is [PORT:]TARGET, the rest is options.
  */
 struct body;
+/* Without a check it is one by TCP: nobody calls it before it listens. */
+void command_expose_check(const struct options *o, struct body *service);
 MUST_USE enum err command_expose_body(const struct options *o, const char *name,
     const char *where, struct body *b, struct fault *why);
+
+/* expose and unexpose --unit. */
+int command_expose_unit(const struct options *o);
+int command_unexpose_unit(const struct options *o);
 
 /* The key as a request has it; NULL when the arena is full. */
 struct arena;

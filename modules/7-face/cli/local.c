@@ -248,6 +248,17 @@ expose_group(struct options *o, struct body *b)
 
 /* --- one service --- */
 
+void
+command_expose_check(const struct options *o, struct body *service)
+{
+	struct value *check = value_new(&service->arena, VALUE_MAP);
+
+	if (options_text(o, "check") != NULL)
+		return;
+	value_put(&check, S("tcp"), value_new(&service->arena, VALUE_MAP));
+	body_set(service, "check", check);
+}
+
 static int
 expose(struct options *o)
 {
@@ -258,6 +269,11 @@ expose(struct options *o)
 	body_init(&b);
 	if (options_text(o, "group") != NULL)
 		return expose_group(o, &b);
+	if (options_text(o, "unit") != NULL)
+		return command_expose_unit(o);
+	if (options_flag(o, "now"))
+		return command_fail(
+		    CLI_EXIT_USAGE, "expose: --now is for --unit");
 	if (o->arg_count != 2)
 		return command_fail(CLI_EXIT_USAGE,
 		    "say what and where: expose NAME [PORT:]TARGET, or "
@@ -276,6 +292,10 @@ static const struct option_row expose_rows[] = {
     {"namespace", 'n', OPTION_TEXT, "NAME", "default", false,
 	"where its name lies"},
     OPTIONS_OF_SERVICE,
+    {"unit", 0, OPTION_TEXT, "UNIT", NULL, false,
+	"while this unit of systemd is active; it is captured, too"},
+    {"now", 0, OPTION_FLAG, NULL, NULL, false,
+	"with --unit: let systemd start it anew at once"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
 };
@@ -318,6 +338,8 @@ unexpose(struct options *o)
 	body_init(&b);
 	if (options_text(o, "group") != NULL)
 		return unexpose_group(o, &b);
+	if (options_text(o, "unit") != NULL)
+		return command_unexpose_unit(o);
 	if (o->arg_count != 1)
 		return command_fail(CLI_EXIT_USAGE, "say which: unexpose NAME");
 	if (options_number(o, "port", &port, &why) != OK || port > UINT16_MAX)
@@ -338,6 +360,8 @@ static const struct option_row unexpose_rows[] = {
 	"where its name lies"},
     {"port", 0, OPTION_NUMBER, "PORT", "0", false,
 	"only this one; 0 is all of them"},
+    {"unit", 0, OPTION_TEXT, "UNIT", NULL, false,
+	"what expose --unit did, for this unit"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
 };

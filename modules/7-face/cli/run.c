@@ -311,18 +311,6 @@ supervise(struct running *r, char **words, const sigset_t *set)
 
 /* --- the words ------------------------------------------------------------ */
 
-/* Nobody calls it before it listens. */
-static void
-set_check(const struct options *o, struct body *service)
-{
-	struct value *check = value_new(&service->arena, VALUE_MAP);
-
-	if (options_text(o, "check") != NULL)
-		return;
-	value_put(&check, S("tcp"), value_new(&service->arena, VALUE_MAP));
-	body_set(service, "check", check);
-}
-
 static enum err
 make_body(const struct options *o, struct body *b, struct body *service,
     struct fault *why)
@@ -340,7 +328,7 @@ make_body(const struct options *o, struct body *b, struct body *service,
 		e = command_expose_body(o, name, where, service, why);
 	if (e != OK)
 		return e;
-	set_check(o, service);
+	command_expose_check(o, service);
 	body_text(b, "namespace", options_text(o, "namespace"));
 	body_text(b, "account", options_text(o, "account"));
 	body_set(

@@ -41,6 +41,8 @@ struct world {
 	struct discovery_scope scope;
 	struct slice hosts[ARRAY_LEN(names)];
 	char trail[STEPS + 1];
+	uint64_t version, lists_version; /* of the last output ... */
+	struct buf exposed, lists;       /* ... and what was so numbered */
 };
 
 static void
@@ -204,6 +206,46 @@ text_of(struct world *w, const struct discovery_output *out)
 }
 
 static void
+tell_lists(const struct discovery_output *out, struct buf *b)
+{
+	for (size_t i = 0; i < out->serving_count; i++)
+		EXPECT_OK(buf_printf(
+		    b, "%.*s\n", SLICE_ARG(out->servings[i].service)));
+	for (size_t i = 0; i < out->service_count; i++) {
+		const struct view_service_input *s = &out->services[i];
+
+		EXPECT_OK(buf_printf(b, "%.*s by %.*s", SLICE_ARG(s->name),
+		    SLICE_ARG(s->origin)));
+		for (size_t j = 0; j < s->port_count; j++)
+			EXPECT_OK(buf_printf(b, " %u", s->ports[j].port));
+	}
+}
+
+static void
+tell_exposed(const struct discovery_output *out, struct buf *b)
+{
+	for (size_t i = 0; i < out->exposed_count; i++)
+		EXPECT_OK(buf_printf(b, "%.*s:%u\n",
+		    SLICE_ARG(out->exposed[i].service), out->exposed[i].port));
+}
+
+/* The same number as of the last output is of the same things. */
+static void
+expect_numbered(const struct discovery_output *out, uint64_t number,
+    uint64_t *last, struct buf *told,
+    void (*tell)(const struct discovery_output *out, struct buf *b))
+{
+	AUTO(buf_fini) struct buf now = BUF(1 << 20);
+
+	tell(out, &now);
+	if (number == *last)
+		EXPECT_SLICE(buf_slice(&now), buf_slice(told));
+	buf_reset(told);
+	EXPECT_OK(buf_add_slice(told, buf_slice(&now)));
+	*last = number;
+}
+
+static void
 compare(struct world *w, uint64_t seed)
 {
 	AUTO(discovery_free) struct discovery *fresh = discovery_new();
@@ -212,6 +254,10 @@ compare(struct world *w, uint64_t seed)
 
 	EXPECT_OK(discovery_update(fresh, &w->m.in, &once));
 	EXPECT_OK(discovery_update(w->m.discovery, &w->m.in, &stepwise));
+	expect_numbered(&stepwise, stepwise.version, &w->version, &w->exposed,
+	    tell_exposed);
+	expect_numbered(&stepwise, stepwise.lists_version, &w->lists_version,
+	    &w->lists, tell_lists);
 	a = text_of(w, &once);
 	b = text_of(w, &stepwise);
 	if (strcmp(a, b) != 0)
@@ -223,7 +269,7 @@ compare(struct world *w, uint64_t seed)
 static void
 world_init(struct world *w, uint64_t seed)
 {
-	*w = (struct world){0};
+	*w = (struct world){.exposed = BUF(1 << 20), .lists = BUF(1 << 20)};
 	mesh_init(&w->m);
 	rng_init(&w->rng, seed);
 	for (size_t i = 0; i < SERVICES; i++)
@@ -237,6 +283,8 @@ static void
 world_fini(struct world *w)
 {
 	memcpy(w->m.resources, w->written, sizeof(w->written));
+	buf_fini(&w->exposed);
+	buf_fini(&w->lists);
 	mesh_fini(&w->m);
 }
 
@@ -306,5 +354,37 @@ TEST(what_a_node_says_of_its_health_touches_only_services_with_news)
 	EXPECT_TRUE(mesh_put(&m, &a));
 	mesh_compile(&m);
 	EXPECT_SLICE(m.endpoints[0].reason, S("node a drains it"));
+	mesh_fini(&m);
+}
+
+/* What is listed has a number of its own, who serves it one by each. */
+TEST(a_service_that_comes_is_another_list_and_nothing_else)
+{
+	struct gossip_service s[] = {
+	    mesh_service("web", 8080, "http"), mesh_service("db", 5432, "tcp")};
+	struct mesh_node a = {
+	    .name = "a", .addrs = "10.0.0.2", .services = s, .count = 1};
+	uint64_t version, lists;
+	struct mesh m;
+
+	mesh_init(&m);
+	EXPECT_TRUE(mesh_put(&m, &a));
+	mesh_compile(&m);
+	version = m.out.version;
+	lists = m.out.lists_version;
+	a.unhealthy = 1;
+	EXPECT_TRUE(mesh_put(&m, &a));
+	mesh_compile(&m);
+	EXPECT_EQ(m.out.lists_version, lists);
+	a.count = ARRAY_LEN(s);
+	EXPECT_TRUE(mesh_put(&m, &a)); /* it exposes one more */
+	mesh_compile(&m);
+	EXPECT_NE(m.out.lists_version, lists);
+	lists = m.out.lists_version;
+	version = m.out.version;
+	mesh_apply(&m, yaml[1]);
+	mesh_compile(&m);
+	EXPECT_NE(m.out.lists_version, lists);
+	EXPECT_EQ(m.out.version, version);
 	mesh_fini(&m);
 }

@@ -26,6 +26,7 @@ struct world {
 	size_t count;
 	struct view_endpoint_input endpoints[SERVINGS][MANY];
 	struct view_serving servings[SERVINGS];
+	bool is_away[SERVINGS];
 	struct view_input in;
 };
 
@@ -134,6 +135,16 @@ serve(struct world *w)
 			.weight = 1};
 }
 
+/* One that was away comes, or one goes. */
+static void
+list(struct world *w)
+{
+	size_t n = rng_below(&w->rng, SERVINGS);
+
+	w->is_away[n] = !w->is_away[n];
+	w->in.lists_version++;
+}
+
 static void
 move(struct world *w)
 {
@@ -145,7 +156,7 @@ static void
 mutate(struct world *w)
 {
 	static void (*const all[])(struct world *) = {add, take_away, replace,
-	    replace, change_places, serve, serve, move};
+	    replace, change_places, serve, serve, list, move};
 
 	all[rng_below(&w->rng, ARRAY_LEN(all))](w);
 }
@@ -167,8 +178,7 @@ world_init(struct world *w, uint64_t seed)
 		w->servings[i] = (struct view_serving){.service = names[i % 2],
 		    .ns = spaces[i / 2],
 		    .endpoints = w->endpoints[i]};
-	w->in.servings = w->servings;
-	w->in.serving_count = SERVINGS;
+	w->in.lists_version = 1;
 	while (w->count < FIRST)
 		add(w);
 }
@@ -183,9 +193,14 @@ world_fini(struct world *w)
 static struct view *
 compile(const struct world *w, const struct view *before)
 {
+	struct view_serving servings[SERVINGS];
 	struct view_input in = w->in;
 	struct view *v;
 
+	in.servings = servings;
+	for (size_t i = 0; i < SERVINGS; i++)
+		if (!w->is_away[i])
+			servings[in.serving_count++] = w->servings[i];
 	in.resources = (const struct resource *const *)w->items;
 	in.resource_count = w->count;
 	in.before = before;

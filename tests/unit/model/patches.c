@@ -29,8 +29,15 @@ enum {
 };
 
 /* What may meet anything, VirtualServices that meet Gateways, WorkloadEntries
- * that meet Services, Services that meet all of these and rules. */
-enum kind_of_world { OF_ANY, OF_GATEWAYS, OF_WORKLOADS, OF_SERVICES };
+ * that meet Services, Services that meet all of these and rules, rules for
+ * connections that meet Services. */
+enum kind_of_world {
+	OF_ANY,
+	OF_GATEWAYS,
+	OF_WORKLOADS,
+	OF_SERVICES,
+	OF_CONNECTIONS
+};
 
 struct world {
 	struct rng rng;
@@ -41,6 +48,8 @@ struct world {
 	size_t count;
 	struct view_endpoint_input endpoints[SERVINGS][MOST];
 	struct view_serving servings[SERVINGS];
+	bool is_away[SERVINGS];
+	uint64_t lists;
 	struct view_service_input told[SERVINGS];
 	struct addr leads[NAMES][MOST];
 	struct view_name_input names[NAMES];
@@ -93,7 +102,8 @@ is_welcome(const struct world *w, const struct resource *r)
 static bool
 is_wanted(const struct world *w, const struct resource *r)
 {
-	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES)
+	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
+	    w->kind == OF_CONNECTIONS)
 		return r->kind == &kind_service ||
 		       r->kind == &kind_destination_rule;
 	return w->kind == OF_ANY || r->kind != &kind_virtual_service;
@@ -118,8 +128,13 @@ make(struct world *w, size_t at, uint64_t head)
 		return random_door(&w->rng, spaces[at]);
 	if (w->kind == OF_SERVICES && at < RULED)
 		return random_again(&w->rng, head);
+	if (w->kind == OF_CONNECTIONS && at < RULED)
+		return random_service(&w->rng, head);
 	if (at < OTHERS)
 		return random_other(w);
+	if (w->kind == OF_CONNECTIONS)
+		return at < OTHERS + OWN ? random_again(&w->rng, head & ~1ULL)
+					 : random_wired(&w->rng, head);
 	if (at < OTHERS + OWN)
 		return w->kind == OF_WORKLOADS || w->kind == OF_SERVICES
 			   ? random_workload(&w->rng, head)
@@ -182,7 +197,9 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
-	if (kind == OF_SERVICES) /* at gateways there are no patches of them */
+	if (kind == OF_SERVICES ||
+	    kind ==
+		OF_CONNECTIONS) /* at gateways there are no patches of them */
 		w->in.proxy = VIEW_SIDECAR;
 	fill_resources(w);
 	for (size_t i = 0; i < SERVINGS; i++) {
@@ -198,8 +215,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	w->in.upstream_count = rng_below(&w->rng, 3);
 	w->in.addrs = &w->own;
 	w->in.addr_count = rng_below(&w->rng, 2);
-	w->in.servings = w->servings;
-	w->in.serving_count = SERVINGS;
+	w->lists = 1;
 }
 
 static void
@@ -213,9 +229,16 @@ static struct view *
 compile(const struct world *w, const struct view *before, uint64_t version)
 {
 	const struct resource *there[RESOURCES];
+	struct view_serving servings[SERVINGS];
 	struct view_input in = w->in;
 	struct view *v;
 
+	in.servings = servings;
+	in.serving_count = 0;
+	for (size_t i = 0; i < SERVINGS; i++)
+		if (!w->is_away[i])
+			servings[in.serving_count++] = w->servings[i];
+	in.lists_version = w->seed % 3 > 0 ? w->lists : 0;
 	in.resources = there;
 	for (size_t i = 0; i < w->count; i++)
 		if (w->items[i] != NULL)
@@ -329,6 +352,18 @@ change_serving(struct world *w)
 	fill(w, &w->servings[n], w->endpoints[n]);
 }
 
+/* One that was away comes, or one goes. */
+static void
+change_list(struct world *w)
+{
+	size_t n = rng_below(&w->rng, SERVINGS);
+
+	w->is_away[n] = !w->is_away[n];
+	w->lists++;
+	if (rng_below(&w->rng, 2) == 0)
+		change_serving(w);
+}
+
 static void
 change_name(struct world *w)
 {
@@ -432,6 +467,14 @@ TEST(endpoints_step_by_step_are_endpoints_at_once)
 	EXPECT_TRUE(walk(change_serving, FEW_SEEDS) > 3 * FEW_SEEDS);
 }
 
+TEST(servings_come_and_go)
+{
+	size_t patches = walk(change_list, FEW_SEEDS);
+
+	printf("%zu of %d views are patches\n", patches, FEW_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * FEW_SEEDS);
+}
+
 TEST(names_step_by_step_are_names_at_once)
 {
 	EXPECT_TRUE(walk(change_name, FEW_SEEDS) > FEW_SEEDS);
@@ -507,7 +550,7 @@ change_around_services(struct world *w)
 {
 	size_t n = rng_below(&w->rng, RULED);
 
-	switch (rng_below(&w->rng, 6)) {
+	switch (rng_below(&w->rng, 7)) {
 	case 0:
 		make_again_at(w, n);
 		break;
@@ -519,6 +562,9 @@ change_around_services(struct world *w)
 		break;
 	case 3:
 		change_name(w);
+		break;
+	case 4:
+		change_list(w);
 		break;
 	default:
 		change_service(w);
@@ -534,11 +580,45 @@ TEST(services_change_with_all_that_is_said_of_them)
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
 }
 
+/* Rules for connections, and what they lead to. */
+static void
+change_connections(struct world *w)
+{
+	size_t n = rng_below(&w->rng, RULED);
+
+	switch (rng_below(&w->rng, 8)) {
+	case 0:
+		make_again_at(w, n);
+		break;
+	case 1:
+		change_workload(w);
+		break;
+	case 2:
+		change_name(w);
+		break;
+	case 3:
+	case 4:
+		come_or_go(w);
+		break;
+	default:
+		change_rule(w);
+	}
+}
+
+TEST(rules_for_connections_come_go_and_change)
+{
+	size_t patches =
+	    walk_as(change_connections, SERVICE_SEEDS, OF_CONNECTIONS);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
 static void
 change_any(struct world *w)
 {
-	static void (*const all[])(struct world *) = {
-	    change_rule, come_or_go, change_serving, change_name, change_own};
+	static void (*const all[])(struct world *) = {change_rule, come_or_go,
+	    change_serving, change_list, change_name, change_own};
 
 	all[rng_below(&w->rng, ARRAY_LEN(all))](w);
 }
@@ -647,6 +727,7 @@ TEST(a_request_meets_the_rules_of_now)
 	    .upstreams = &upstream,
 	    .upstream_count = 1,
 	    .resource_count = 1,
+	    .lists_version = 1,
 	    .version = 1};
 
 	for (size_t i = 0; i < ARRAY_LEN(v); i++) {
@@ -669,6 +750,77 @@ TEST(a_request_meets_the_rules_of_now)
 	EXPECT_EQ(v[2], v[1]); /* nothing is another */
 	for (size_t i = 0; i < ARRAY_LEN(v); i++)
 		view_unref(&v[i]);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		resource_unref(&r[i]);
+}
+
+#define WIRED(subset)                                                          \
+	"apiVersion: networking.istio.io/v1\nkind: VirtualService\n"           \
+	"metadata: {name: web, namespace: shop}\n"                             \
+	"spec:\n  hosts: [web]\n  tcp:\n"                                      \
+	"  - route: [{destination: {host: web, subset: " subset "}}]\n"
+
+/* The subset that connections to web go to, whichever way they are looked up.
+ */
+static struct slice
+subset_of(const struct view *v)
+{
+	const struct addr to = {ADDR_V4, {10, 0, 0, 9}, 9000};
+	const struct view_listener *l =
+	    view_find_listener(v, NULL, VIEW_OUTBOUND, &to);
+	const struct view_host *h = view_find_host(v, NULL, S("web"), 9000);
+	const struct view_destination *d = &h->tcp[0].destinations[0];
+	size_t count;
+
+	EXPECT_EQ(l->otherwise->tcp->destinations[0].cluster, d->cluster);
+	EXPECT_EQ(h, view_host_now(v, view_upstreams(v, &count)->host));
+	EXPECT_EQ(view_host_port(v, NULL, h, 0), h);
+	return d->cluster != NULL ? view_cluster_now(v, d->cluster)->subset
+				  : S("none");
+}
+
+TEST(a_connection_meets_the_rules_of_now)
+{
+	static const struct view_upstream_input upstream = {
+	    .name = {"a", 1}, .host = {"web", 3}};
+	struct resource *r[] = {resource_of(WIRED("v1")),
+	    resource_of(WIRED("v2")),
+	    resource_of("apiVersion: networking.istio.io/v1\n"
+			"kind: DestinationRule\n"
+			"metadata: {name: web, namespace: shop}\n"
+			"spec:\n  host: web\n  subsets:\n"
+			"  - {name: v1, labels: {version: v1}}\n")};
+	const struct resource *all[2];
+	struct view_service_input service = {
+	    S("web"), S("shop"), &own_port, 1, S("a record")};
+	static const struct {
+		size_t first, count;
+		const char *subset;
+	} steps[] = {{2, 1, ""}, {0, 2, "v1"}, {1, 2, "none"}, {0, 2, "v1"},
+	    {2, 1, ""}, {0, 1, "none"}, {0, 2, "v1"}};
+	struct view *v = NULL;
+	struct view_input in = {.ns = S("shop"),
+	    .services = &service,
+	    .service_count = 1,
+	    .upstreams = &upstream,
+	    .upstream_count = 1,
+	    .resources = all,
+	    .version = 1};
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		struct view *before = v;
+
+		all[0] = r[steps[i].first];
+		all[1] = r[2];
+		in.resource_count = steps[i].count;
+		in.before = before;
+		EXPECT_OK(view_compile(&in, &v, NULL));
+		EXPECT_TRUE(before == NULL || is_patch(v, before));
+		EXPECT_TRUE(slice_eq(subset_of(v), slice_str(steps[i].subset)));
+		if (before != NULL)
+			view_unref(&before);
+	}
+	view_unref(&v);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++)
 		resource_unref(&r[i]);
 }
@@ -1178,8 +1330,7 @@ TEST(where_more_follows_the_view_is_made_from_nothing)
 	    /* Where one is called the other would be, too. */
 	    ROUTES("a", "2020", "web, cart", LEAD_TO("cart")),
 	    ROUTES("a", "2020", "web", "delegate: {name: b}"),
-	    RESOURCE("VirtualService", "a", "2020",
-		"  hosts: [web]\n  tcp: [{" LEAD_TO("web") "}]\n"),
+	    ROUTES("a", "2020", "cart, shop.com", LEAD_TO("web")),
 	    POLICIES("a", "web",
 		"trafficPolicy: {loadBalancer: {consistentHash: "
 		"{useSourceIp: true}}}"),

@@ -202,7 +202,7 @@ TEST(another_answer_is_a_patch)
 {
 	AUTO(compiled_fini) struct compiled c;
 	const struct view_name_input one = known(S("db.example.com"), 1);
-	struct view_input in = {.version = 1};
+	struct view_input in = {.lists_version = 1, .version = 1};
 	struct view *before, *after;
 	const struct view_cluster *to;
 	size_t x, y;

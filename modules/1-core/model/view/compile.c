@@ -152,6 +152,7 @@ builder_new(struct view *v, const struct view_input *in)
 	b->v = v;
 	b->arena = &v->arena;
 	b->in = in;
+	b->served_count = in->serving_count;
 	map_init(&b->service_by_host);
 	map_init(&b->names);
 	map_init(&b->policies);
@@ -239,6 +240,8 @@ compile(struct builder *b)
 
 	keep_resources(v, in);
 	b->mesh = v->mesh = find_mesh(v);
+	v->captures_dns = in->captures_dns;
+	v->tells_automatic = in->captures_dns || captures_dns(v->mesh);
 	b->full = b->mesh == NULL;
 	if (b->full)
 		return;
@@ -260,6 +263,30 @@ compile(struct builder *b)
 	keep_problems(b);
 }
 
+static void
+keep_servings(struct builder *b)
+{
+	const struct view_input *in = b->in;
+	struct view *v = b->v;
+
+	v->serving_count = in->serving_count + b->unserved.count;
+	v->servings = mem_new_array(
+	    MAX(v->serving_count, (size_t)1), sizeof(*v->servings));
+	for (size_t i = 0; i < in->serving_count; i++) {
+		const struct view_serving *from = &in->servings[i];
+
+		v->servings[i] =
+		    (struct serving_state){.version = from->version,
+			.ns = take_copy(b, from->ns),
+			.service = take_copy(b, from->service),
+			.at = (uint32_t)(i + 1),
+			.is_here = is_served_here(v, from)};
+	}
+	for (size_t i = 0; i < b->unserved.count; i++)
+		v->servings[in->serving_count + i].version =
+		    names_version(in, b->unserved.items[i]);
+}
+
 /* What a patch needs to know of the input. */
 static void
 keep_input(struct builder *b)
@@ -268,15 +295,8 @@ keep_input(struct builder *b)
 	struct view *v = b->v;
 
 	v->version = in->version;
-	v->serving_count = in->serving_count + b->unserved.count;
-	v->servings = mem_new_array(
-	    MAX(v->serving_count, (size_t)1), sizeof(*v->servings));
-	for (size_t i = 0; i < in->serving_count; i++)
-		v->servings[i] = (struct serving_state){in->servings[i].version,
-		    is_served_here(v, &in->servings[i])};
-	for (size_t i = 0; i < b->unserved.count; i++)
-		v->servings[in->serving_count + i].version =
-		    names_version(in, b->unserved.items[i]);
+	v->lists_version = in->lists_version;
+	keep_servings(b);
 	b->kept = (struct view_input){.proxy = in->proxy,
 	    .network = take_copy(b, in->network),
 	    .addrs = v->addrs,

@@ -280,14 +280,20 @@ by_socket_and_node(const void *a, const void *b)
 	return n != 0 ? n : slice_cmp((*x)->node, (*y)->node);
 }
 
+struct slice
+recorded_host(const struct builder *b, struct slice ns, struct slice name,
+    char text[HOST_TEXT_MAX])
+{
+	return slice_join(SLICES(name, S("."), ns, S(".svc."), b->v->domain),
+	    text, HOST_TEXT_MAX);
+}
+
 struct service_row *
 service_of(const struct builder *b, struct slice ns, struct slice name)
 {
 	char text[HOST_TEXT_MAX];
 
-	return service_at(
-	    b, slice_join(SLICES(name, S("."), ns, S(".svc."), b->v->domain),
-		   text, sizeof(text)));
+	return service_at(b, recorded_host(b, ns, name, text));
 }
 
 /* Discovery hands over only what it matched. */
@@ -492,7 +498,7 @@ number_unserved(struct builder *b)
 		if (s->serving != 0)
 			continue;
 		rows_add(&b->unserved, s);
-		s->serving = b->in->serving_count + b->unserved.count;
+		s->serving = b->served_count + b->unserved.count;
 	}
 }
 

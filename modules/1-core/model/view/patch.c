@@ -24,8 +24,8 @@
  *more follows from a change than its box says, there is no patch, and the view
  *is made from nothing: where hosts are no services or a Sidecar chooses, where
  *listeners of callers or other virtual hosts come or go, where several have a
- *host of a gateway, for delegates and rules for connections, where services
- *meddle with each other, and where the mesh itself is another.
+ *host of a gateway, for delegates, where services meddle with each other, and
+ *where the mesh itself is another.
  */
 #include <stddef.h>
 
@@ -123,20 +123,7 @@ is_like_before(const struct view_input *in)
 	if (v == NULL || in->version == 0 || v->version != in->version)
 		return false;
 	b = base_of(v)->made_by;
-	return b != NULL && b->is_plain &&
-	       v->serving_count == in->serving_count + b->unserved.count;
-}
-
-uint64_t
-version_now(const struct patching *p, size_t i)
-{
-	const struct builder *b = p->base->made_by;
-	const struct view_input *in = p->in;
-
-	return i < in->serving_count
-		   ? in->servings[i].version
-		   : names_version(
-			 in, b->unserved.items[i - in->serving_count]);
+	return b != NULL && b->is_plain;
 }
 
 static bool
@@ -160,19 +147,25 @@ is_moving(const struct patching *p)
 	return false;
 }
 
-/* Is any VirtualService another than in the view before? */
+/* Of rules that are others than in the view before: is any of such a kind? */
 static bool
-has_other_rules(const struct patching *p)
+has_other(const struct patching *p, bool (*is_such)(const struct renewal *r))
 {
 	for (size_t i = 0; i < p->count; i++)
-		if (is_rule(&p->items[i]) &&
+		if (is_such(&p->items[i]) &&
 		    renewal_before(p, &p->items[i]) == NULL)
 			return true;
 	for (size_t i = 0; i < p->before->renewal_count; i++)
-		if (is_rule(&p->before->renewals[i]) &&
+		if (is_such(&p->before->renewals[i]) &&
 		    !is_still_there(p, &p->before->renewals[i]))
 			return true;
 	return false;
+}
+
+bool
+has_other_rules(const struct patching *p)
+{
+	return has_other(p, is_rule) || has_other(p, is_policy);
 }
 
 /* Are clusters of subsets, to which rules lead, other rows than before? */
@@ -188,7 +181,7 @@ makes_subsets(const struct patching *p)
 
 /* --- resources ------------------------------------------------------------ */
 
-static bool
+bool
 is_done(const struct builder *b)
 {
 	return !b->full && !b->more_follows;
@@ -345,109 +338,6 @@ patch_own(struct patching *p)
 	return ok;
 }
 
-/* --- services ------------------------------------------------------------- */
-
-/* False: more follows from it. */
-static bool
-patch_into(struct builder *b, struct service_row *s,
-    const struct view_serving *from, struct box **out)
-{
-	box_unref(out);
-	*out = open_box(b);
-	return patch_service(b, s, from) && b->problems.count == 0 &&
-	       is_done(b);
-}
-
-static bool
-patch_serving(
-    struct builder *b, const struct view_serving *from, struct box **out)
-{
-	struct service_row *s = service_of(b, from->ns, from->service);
-
-	if (is_served_here(b->v, from))
-		return false;
-	/* Nobody may know such a service. */
-	return s == NULL || patch_into(b, s, from, out);
-}
-
-static bool
-patch_one(struct patching *p, size_t i)
-{
-	const struct view_input *in = p->in;
-	struct builder *b = &p->b;
-	struct box **out = &b->v->boxes[i];
-
-	struct service_row *s;
-
-	if (i < in->serving_count)
-		return patch_serving(b, &in->servings[i], out);
-	s = b->unserved.items[i - in->serving_count];
-	/* Of another one its own box has all. */
-	return is_changed_service(b, s) || patch_into(b, s, NULL, out);
-}
-
-/* Rows of the base again, whose endpoints may be others. */
-static void
-mark_given_back(struct patching *p, bool *due)
-{
-	for (size_t i = 0; i < p->changed.count; i++) {
-		const struct service_row *s = map_get(&p->b.service_by_host,
-		    *(const struct slice *)p->changed.items[i]);
-
-		if (s != NULL && !is_changed_service(&p->b, s) &&
-		    has_clusters(s))
-			due[s->serving - 1] = true;
-	}
-}
-
-/* False: there is one of names, which may gain or lose a cluster. */
-static bool
-mark_due(struct patching *p, bool *due)
-{
-	mark_selecting(p, due);
-	for (size_t i = 0; i < p->ruled.count; i++) {
-		const struct ruled *r = p->ruled.items[i];
-
-		if (r->is_due && is_resolved(r->service))
-			return false;
-		if (!r->is_due || !has_clusters(r->service))
-			continue;
-		due[r->service->serving - 1] = true;
-		reset_service(p, r->service);
-	}
-	mark_given_back(p, due);
-	return true;
-}
-
-static bool
-patch_servings(struct patching *p, const bool *due)
-{
-	struct view *v = p->b.v;
-
-	for (size_t i = 0; i < v->serving_count; i++) {
-		struct serving_state *s = &v->servings[i];
-		uint64_t version = version_now(p, i);
-
-		if (s->version == version && !due[i])
-			continue;
-		if (s->is_here || !patch_one(p, i))
-			return false;
-		s->version = version;
-	}
-	return true;
-}
-
-static bool
-patch_services(struct patching *p)
-{
-	bool *due =
-	    mem_new_array(MAX(p->b.v->serving_count, (size_t)1), sizeof(*due));
-	bool ok = mark_due(p, due) && patch_servings(p, due);
-
-	mem_free(&due);
-	return ok;
-}
-
 /* --- the view ------------------------------------------------------------- */
 
 /* So that what nobody sees any more does not become most of it. */
@@ -474,7 +364,6 @@ copy_of(const struct view *before)
 	static const size_t counted = offsetof(struct view, version);
 	const struct view *base = base_of(before);
 	struct view *v = mem_new(sizeof(*v));
-	size_t n = before->serving_count;
 
 	/* But for the count, which others change meanwhile. */
 	memcpy((char *)v + counted, (const char *)base + counted,
@@ -485,11 +374,7 @@ copy_of(const struct view *before)
 	copy_rows(&v->clusters, &before->clusters);
 	map_init(&v->more_hosts);
 	map_init(&v->hosts_now);
-	v->boxes = mem_new_array(MAX(n, (size_t)1), sizeof(struct box *));
-	v->servings = mem_new_array(MAX(n, (size_t)1), sizeof(*v->servings));
-	memcpy(v->servings, before->servings, n * sizeof(*v->servings));
-	for (size_t i = 0; before->boxes != NULL && i < n; i++)
-		v->boxes[i] = box_ref(before->boxes[i]);
+	copy_servings(v, before);
 	return v;
 }
 
@@ -498,13 +383,14 @@ static bool
 patch_all(struct patching *p)
 {
 	list_workloads(p);
-	if (!find_services(p) || !find_ruled(p) || !find_moved(p))
+	if (!find_servings(p) || !find_services(p) || !find_ruled(p) ||
+	    !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
-			(is_moving(p) && has_other_rules(p));
-	return decide_services(p) && patch_resources(p) &&
+			(is_moving(p) && has_other(p, is_rule));
+	return find_rewired(p) && decide_services(p) && patch_resources(p) &&
 	       leave_gateways_open(p) && patch_front(p) && patch_own(p) &&
-	       patch_services(p) && put_lists(p) && is_small(p->b.v, p->base);
+	       patch_servings(p) && put_lists(p) && is_small(p->b.v, p->base);
 }
 
 static struct view *
@@ -515,6 +401,8 @@ patch(struct patching *p)
 	v->generation = p->in->generation;
 	arena_init(&p->arena, VIEW_BYTES_MAX);
 	p->b = *p->base->made_by;
+	p->b.patch = p;
+	p->b.services_now = &p->services;
 	p->b.v = v;
 	p->b.arena = &p->arena;
 	p->b.kept.names = p->in->names;
@@ -523,6 +411,7 @@ patch(struct patching *p)
 	map_init(&p->b.http_rules); /* those of the base stay */
 	map_init(&p->moved);
 	map_init(&p->services);
+	map_init(&p->rewired);
 	if (!patch_all(p))
 		view_unref(&v);
 	rows_fini(&p->b.problems);
@@ -566,15 +455,12 @@ patch_drop(struct view *v)
 	map_fini(&v->hosts_now, NULL);
 	if (v->problems != base->problems)
 		mem_free(&v->problems);
-	for (size_t i = 0; i < v->serving_count; i++)
-		box_unref(&v->boxes[i]);
+	drop_servings(v);
 	for (size_t i = 0; i < v->renewal_count; i++)
 		box_unref(&v->renewals[i].box);
 	box_unref(&v->own);
 	box_unref(&v->front);
-	mem_free(&v->boxes);
 	mem_free(&v->renewals);
-	mem_free(&v->servings);
 	v->magic = 0;
 	mem_free(&v);
 	view_unref(&base);

@@ -3,11 +3,13 @@
  * patch — what the steps that make a patch have in common, see patch.c.
  *
  *	patch_changes.c   which resources are others than the base's
+ *	patch_servings.c  which services records tell of
  *	patch_services.c  ─► Services and ServiceEntries, and who names them
  *	patch_policies.c  ─► services that obey another DestinationRule
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
  *	patch_rules.c     ─► their routes
  *	patch_gateways.c  ─► those of gateways
+ *	patch_connections.c ► services that other rules for connections name
  *	patch_workloads.c ─► services that choose other WorkloadEntries
  *	patch_service.c   ─► clusters of services with other endpoints or rules
  *	patch_arrivals.c  ─► clusters and virtual hosts of other services
@@ -44,6 +46,7 @@ struct patching {
 	struct map moved; /* hosts about which others may decide → anything */
 	bool rules_anew;  /* those for requests: what others say moved */
 	struct map services; /* host → struct service_now */
+	struct map rewired;  /* host → struct service_row: the base's */
 	struct rows changed; /* struct slice: hosts that have, or had in the
 			      * view before alone, another service than there */
 	struct named named[RENEWALS_MAX]; /* by each of them, if it is a rule */
@@ -57,13 +60,38 @@ void leave_box(struct patching *p);
 struct box *box_ref(struct box *box);
 void box_unref(struct box **bp);
 
-/* The number of now of the i-th that changes by itself (patch.c). */
-uint64_t version_now(const struct patching *p, size_t i);
+/* Does the box at hand have all that it should? */
+bool is_done(const struct builder *b);
+
+/* --- whom records tell of (patch_servings.c) ------------------------------ */
+
+/* In the place of those of the view before, whose slots stay theirs. */
+void copy_servings(struct view *v, const struct view *before);
+void drop_servings(struct view *v);
+
+/* Which of the input is of which slot; false: too many came. */
+MUST_USE bool find_servings(struct patching *p);
+
+/* Does the input list the same services and servings as for the view before? */
+bool has_same_lists(const struct patching *p);
+
+/* NULL: it is not there, or none. */
+const struct view_serving *serving_at(const struct patching *p, size_t slot);
+
+/* The number of now of a slot, by where `all` say that they are. */
+uint64_t version_now(
+    const struct patching *p, const struct serving_state *all, size_t slot);
+
+/* Clusters with the endpoints of now; false: more follows from them. */
+MUST_USE bool patch_servings(struct patching *p);
 
 /* --- what is another one (patch_changes.c) -------------------------------- */
 
 /* False: too many, or such that more follows from them. */
 MUST_USE bool find_changes(struct patching *p);
+
+/* Is it the pattern, or ends as that does? */
+bool host_is_within(struct slice host, struct slice pattern);
 
 /* The one of both that is there, and its kind. */
 const struct resource *any_of(const struct renewal *r);
@@ -103,6 +131,12 @@ bool is_changed_service(const struct builder *b, const struct service_row *s);
 bool names_changed(const struct patching *p, struct slice pattern);
 
 bool is_named_listener_for(struct patching *p, struct slice host);
+
+/* Does nothing but services and rules say who calls whom? */
+bool calls_are_plain(const struct patching *p);
+
+/* Is any VirtualService or DestinationRule another than in the view before? */
+bool has_other_rules(const struct patching *p);
 
 /* Of where names of its services lead. */
 uint64_t names_of_box(const struct view_input *in, const struct box *box);
@@ -154,9 +188,26 @@ const struct resource *owner_of_port(
 /* In every scope. */
 void report_all_conflicts(struct patching *p, const struct resource *r);
 
+/* --- rules for connections (patch_connections.c) -------------------------- */
+
+/* After all that is another is known: which services these name; false: more
+ * follows from them. */
+MUST_USE bool find_rewired(struct patching *p);
+
+/* Their virtual hosts, into the box at hand; then for who looks for them. */
+MUST_USE bool fill_rewired(struct patching *p);
+void list_rewired(struct patching *p);
+
 /* --- what hangs on VirtualServices (patch_rules.c) ------------------------ */
 
-bool is_about_requests(const struct virtual_service *vs);
+/* Of its own, and of hosts. */
+bool has_own_rules(const struct virtual_service *vs);
+
+/* In the place of the row. */
+void stand_at(struct builder *b, const struct host_row *h);
+
+/* Is it there without rules for requests, too? */
+bool is_kept_cluster(const struct view_cluster *c);
 
 /* Does whoever decided before do so now? */
 bool is_alike(struct patching *p, const struct renewal *r);

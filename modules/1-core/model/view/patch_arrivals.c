@@ -61,23 +61,24 @@ is_of_host(
 	return host.len == from->service.len + from->ns.len + b->v->domain.len +
 			       strlen("..svc.") &&
 	       slice_starts(host, from->service) &&
-	       slice_eq(host, slice_join(SLICES(from->service, S("."), from->ns,
-					     S(".svc."), b->v->domain),
-				  text, sizeof(text)));
+	       slice_eq(host, recorded_host(b, from->ns, from->service, text));
 }
 
-/* Its place among the servings, from 1; 0: records do not tell of it. */
+/* Its slot among the servings, from 1; 0: records do not tell of it. */
 static size_t
 serving_of(const struct patching *p, const struct service_row *s)
 {
 	const struct builder *b = &p->b;
 	const struct service_row *old = old_of(b, s);
 
-	if (old != NULL)
-		return is_recorded(b, old) ? old->serving : 0;
-	for (size_t i = 0; i < p->in->serving_count; i++)
-		if (is_of_host(b, &p->in->servings[i], s->row.host))
+	if (old != NULL && is_recorded(b, old))
+		return old->serving;
+	for (size_t i = 0; i < b->v->serving_count; i++) {
+		const struct view_serving *from = serving_at(p, i);
+
+		if (from != NULL && is_of_host(b, from, s->row.host))
 			return i + 1;
+	}
 	return 0;
 }
 
@@ -91,7 +92,7 @@ forget_serving(struct patching *p, const struct service_row *s)
 	if (s->serving == 0)
 		return;
 	box_unref(&v->boxes[i]);
-	v->servings[i].version = version_now(p, i);
+	v->servings[i].version = version_now(p, v->servings, i);
 }
 
 static bool
@@ -101,8 +102,8 @@ serve(struct patching *p, struct service_row *s)
 	const struct view_serving *from;
 
 	s->serving = serving_of(p, s);
-	if (s->serving > 0) {
-		from = &p->in->servings[s->serving - 1];
+	from = s->serving > 0 ? serving_at(p, s->serving - 1) : NULL;
+	if (from != NULL) {
 		if (is_served_here(b->v, from))
 			return false;
 		add_serving(b, s, from);

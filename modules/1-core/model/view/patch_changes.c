@@ -105,6 +105,14 @@ drop_moved(struct odd *o)
 	o->gone_count = kept;
 }
 
+bool
+host_is_within(struct slice host, struct slice pattern)
+{
+	return slice_starts(pattern, S("*"))
+		   ? slice_ends(host, slice_sub(pattern, 1, pattern.len))
+		   : slice_eq(host, pattern);
+}
+
 /* --- what became what ----------------------------------------------------- */
 
 const struct resource *
@@ -242,8 +250,11 @@ is_all_the_same(const struct patching *p)
 		if (before->renewals[i].old != before->renewals[i].fresh &&
 		    !is_still_there(p, &before->renewals[i]))
 			return false;
+	if (!has_same_lists(p))
+		return false;
 	for (size_t i = 0; i < before->serving_count; i++)
-		if (before->servings[i].version != version_now(p, i))
+		if (before->servings[i].version !=
+		    version_now(p, before->servings, i))
 			return false;
 	return leads_as_before(p);
 }

@@ -60,7 +60,8 @@ bool
 is_recorded(const struct builder *b, const struct service_row *s)
 {
 	return s->serving > 0 &&
-	       s->serving <= b->v->serving_count - b->unserved.count;
+	       (s->serving <= b->served_count ||
+		   s->serving > b->served_count + b->unserved.count);
 }
 
 bool
