@@ -8,7 +8,7 @@ workloads is offered, and asked how it is, as long as the group is there.
 import pytest
 
 from mesh import Mesh, wait_for
-from test_52_health import Well, callers_see, exposed
+from test_52_health import Well, callers_see, exposed, is_health
 
 pytestmark = pytest.mark.xdist_group("groups")
 
@@ -133,10 +133,10 @@ def test_an_account_that_was_not_granted_is_not_announced(mesh):
 
 def test_the_probe_is_in_force(mesh):
     mesh.webs[0].health = 503
+    assert is_health(mesh.vm2, "reviews", "unhealthy")["reason"] == \
+        "GET /healthz: 503"
+    mesh.vm4.sees("web.shop", 1)
     callers_see(mesh, "vm3")
-    row = rows(mesh.vm2)["reviews", 8080]
-    assert row["health"] == "unhealthy"
-    assert row["reason"] == "GET /healthz: 503"
     mesh.webs[0].health = 200
     callers_see(mesh, "vm2", "vm3")
 
