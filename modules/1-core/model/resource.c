@@ -176,8 +176,8 @@ copy_pointed(struct resource *r, struct arena *a)
  * From where it was decoded into one block of its own. Of very many resources
  * each is kept, so the first copy finds out how large that has to be.
  */
-static struct resource *
-settle(const struct resource *r)
+struct resource *
+resource_copy(const struct resource *r)
 {
 	AUTO(arena_fini) struct arena sizes;
 	struct resource once = *r, *out;
@@ -230,7 +230,7 @@ resource_decode(const struct value *doc, const struct resource_source *source,
 		found->errors.count + found->errors.dropped > before;
 	if (read.spec == NULL || (wrong && !source->keep_wrong))
 		return first_error(found, before);
-	r = settle(&read);
+	r = resource_copy(&read);
 	if (r == NULL)
 		report_full(doc, source, found);
 	else

@@ -166,6 +166,9 @@ enum resource_encoding {
 struct value *resource_encode(
     const struct resource *r, unsigned flags, struct arena *arena);
 
+/* One of its own with all that it says; NULL: there is no room. */
+struct resource *resource_copy(const struct resource *r);
+
 struct resource *resource_ref(const struct resource *r);
 void resource_unref(struct resource **rp);
 

@@ -396,8 +396,6 @@ make_dirty(struct discovery *d)
 		s->told = told_hash(s);
 		if (d->is_unordered || s->told != before)
 			d->lists_version = ++d->clock;
-		if (s->told != before)
-			d->version = ++d->clock;
 	}
 	d->dirty.count = 0;
 }

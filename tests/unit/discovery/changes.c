@@ -381,7 +381,6 @@ TEST(a_service_that_comes_is_another_list_and_nothing_else)
 	mesh_compile(&m);
 	EXPECT_NE(m.out.lists_version, lists);
 	lists = m.out.lists_version;
-	version = m.out.version;
 	mesh_apply(&m, yaml[1]);
 	mesh_compile(&m);
 	EXPECT_NE(m.out.lists_version, lists);

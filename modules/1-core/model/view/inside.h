@@ -164,12 +164,13 @@ struct box {
 	atomic_uint refs;
 	struct arena arena;
 	struct resource *resource; /* a reference; NULL: it is of endpoints */
-	struct rows hosts;         /* struct view_host */
-	struct rows more_hosts;    /* struct more_host */
-	struct rows fewer_hosts;   /* struct view_host: the base's, gone */
-	struct rows clusters;      /* struct cluster_row: the base has none like
-				    * them; see view_cluster_now() */
-	struct rows problems;      /* struct problem_row */
+	struct resource *was; /* the same, that it is for; if it is a record */
+	struct rows hosts;    /* struct view_host */
+	struct rows more_hosts;  /* struct more_host */
+	struct rows fewer_hosts; /* struct view_host: the base's, gone */
+	struct rows clusters;    /* struct cluster_row: the base has none like
+				  * them; see view_cluster_now() */
+	struct rows problems;    /* struct problem_row */
 	/* Of what a Service or ServiceEntry is now (patch_services.c). */
 	struct rows services;       /* struct service_row */
 	struct rows their_clusters; /* struct cluster_row, by slot anywhere */
@@ -307,6 +308,7 @@ struct service_row {
 	struct named_by *policies; /* DestinationRules of just its host */
 	bool is_split;             /* what is no such rule leads to them, too */
 	bool leads_here;           /* it is served on this machine */
+	bool is_told_now; /* while patch_records.c looks: records still do */
 	const struct ruled *ruled; /* in the patch that is made; else NULL */
 	/* For rule_of(): how it is called from which scope. */
 	const struct merged_rule *rule;
@@ -795,6 +797,9 @@ bool is_rewired(const struct builder *b, const struct service_row *s);
 /* Is its host, or it, another one in the patch that is made? */
 const struct service_now *service_now_of(
     const struct builder *b, struct slice host);
+
+/* A service that nobody wrote. */
+void add_record(struct builder *b, const struct view_service_input *in);
 
 /* One more to the room that `ports` has; of one number the first counts. */
 void add_port(

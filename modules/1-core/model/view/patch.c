@@ -62,6 +62,7 @@ box_unref(struct box **bp)
 	map_fini(&box->regexes, regex_drop);
 	arena_fini(&box->arena);
 	resource_unref(&box->resource);
+	resource_unref(&box->was);
 	mem_free(&box);
 }
 
@@ -429,15 +430,15 @@ struct view *
 view_patch(const struct view_input *in)
 {
 	struct patching p = {.in = in, .before = in->before};
+	struct view *v = NULL;
 
 	if (!is_like_before(in))
 		return NULL;
 	p.base = base_of(in->before);
-	if (!find_changes(&p))
-		return NULL;
-	if (is_all_the_same(&p))
-		return view_ref(in->before);
-	return patch(&p);
+	if (find_changes(&p) && find_records(&p))
+		v = is_all_the_same(&p) ? view_ref(in->before) : patch(&p);
+	forget_records(&p);
+	return v;
 }
 
 /* All but the lists of a patch is its base's. */

@@ -3,7 +3,8 @@
  * patch — what the steps that make a patch have in common, see patch.c.
  *
  *	patch_changes.c   which resources are others than the base's
- *	patch_servings.c  which services records tell of
+ *	patch_records.c   which services nobody wrote are others
+ *	patch_servings.c  ─► who serves which
  *	patch_services.c  ─► Services and ServiceEntries, and who names them
  *	patch_policies.c  ─► services that obey another DestinationRule
  *	patch_delegates.c ─► VirtualServices whose delegates are others
@@ -42,6 +43,8 @@ struct patching {
 		struct slice old, fresh;
 	} hosts[RENEWALS_MAX]; /* of DestinationRules, of each of them */
 	size_t count;
+	struct rows
+	    records; /* struct resource, a reference: see find_records() */
 	struct rule_index rules[RULES_COUNT];
 	struct rows ruled; /* struct ruled */
 	struct map moved; /* hosts about which others may decide → anything */
@@ -63,6 +66,18 @@ void box_unref(struct box **bp);
 
 /* Does the box at hand have all that it should? */
 bool is_done(const struct builder *b);
+
+/* --- services that nobody wrote (patch_records.c) ------------------------- */
+
+extern const struct resource_kind kind_record;
+
+/* Those that are others: behind find_changes(). False: too many, or such that
+ * more follows from them. */
+MUST_USE bool find_records(struct patching *p);
+void forget_records(struct patching *p);
+
+/* Its row, without endpoints; into the box at hand. */
+void add_record_again(struct builder *b, const struct resource *r);
 
 /* --- whom records tell of (patch_servings.c) ------------------------------ */
 
@@ -93,6 +108,9 @@ MUST_USE bool find_changes(struct patching *p);
 
 /* Is it the pattern, or ends as that does? */
 bool host_is_within(struct slice host, struct slice pattern);
+/* One more; either may be NULL. False: too many. */
+MUST_USE bool add_change(struct patching *p, const struct resource *old,
+    const struct resource *fresh);
 
 /* The one of both that is there, and its kind. */
 const struct resource *any_of(const struct renewal *r);

@@ -34,11 +34,16 @@ make_services(struct patching *p, size_t item)
 {
 	struct builder *b = &p->b;
 	const struct resource *r = p->items[item].fresh;
+	const struct resource *old = p->items[item].old;
 	struct box *box = open_box(b);
 
+	if (old != NULL && old->kind == &kind_record)
+		box->was = resource_ref(old);
 	if (r != NULL) {
 		box->resource = resource_ref(r);
-		if (r->kind == &kind_service)
+		if (r->kind == &kind_record)
+			add_record_again(b, r);
+		else if (r->kind == &kind_service)
 			add_written_service(b, r);
 		else
 			add_entry(b, r);
@@ -108,7 +113,8 @@ serve(struct patching *p, struct service_row *s)
 			return false;
 		add_serving(b, s, from);
 	}
-	add_written_endpoints(b, s);
+	if (s->resource != NULL)
+		add_written_endpoints(b, s);
 	forget_serving(p, s);
 	return (s->names == NULL || s->serving == 0) && !leads_here(b, s);
 }

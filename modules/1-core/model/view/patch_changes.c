@@ -127,7 +127,7 @@ kind_of(const struct renewal *r)
 	return any_of(r)->kind;
 }
 
-static bool
+bool
 add_change(struct patching *p, const struct resource *old,
     const struct resource *fresh)
 {

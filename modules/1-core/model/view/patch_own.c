@@ -21,7 +21,7 @@ is_about_others(const struct resource_kind *k)
 {
 	return k == &kind_virtual_service || k == &kind_destination_rule ||
 	       k == &kind_workload_entry || k == &kind_service ||
-	       k == &kind_service_entry;
+	       k == &kind_service_entry || k == &kind_record;
 }
 
 static bool

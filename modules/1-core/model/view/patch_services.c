@@ -25,15 +25,16 @@ is_about_services(const struct renewal *r)
 {
 	const struct resource_kind *k = kind_of(r);
 
-	return k == &kind_service || k == &kind_service_entry;
+	return k == &kind_service || k == &kind_service_entry ||
+	       k == &kind_record;
 }
 
 static size_t
 count_hosts(const struct resource *r)
 {
-	return r->kind == &kind_service
-		   ? 1
-		   : ((const struct service_entry *)r->spec)->hosts.count;
+	return r->kind == &kind_service_entry
+		   ? ((const struct service_entry *)r->spec)->hosts.count
+		   : 1;
 }
 
 static struct slice
@@ -41,7 +42,7 @@ service_host(struct builder *b, const struct resource *r, size_t i)
 {
 	const struct service_entry *e = r->spec;
 
-	if (r->kind == &kind_service)
+	if (r->kind != &kind_service_entry)
 		return take_join(b, SLICES(r->key.name, S("."), r->key.ns,
 					S(".svc."), b->v->domain));
 	return written_host(b, e->hosts.items[i], r->key.ns);
@@ -70,6 +71,8 @@ add_old(struct patching *p, size_t item)
 {
 	const struct resource *r = p->items[item].old;
 	size_t count = r != NULL ? count_hosts(r) : 0;
+	const struct resource *of_row =
+	    r != NULL && r->kind != &kind_record ? r : NULL;
 
 	p->b.arena = &p->arena;
 	for (size_t i = 0; i < count; i++) {
@@ -78,7 +81,7 @@ add_old(struct patching *p, size_t item)
 		struct service_now *now = now_of(p, host, item);
 
 		if (now == NULL || now->old != NULL || s == NULL ||
-		    s->resource != r || s->next != NULL)
+		    s->resource != of_row || s->next != NULL)
 			return false;
 		now->old = s;
 	}

@@ -229,17 +229,12 @@ implied_host(struct builder *b, const struct view_service_input *in)
 	    b, SLICES(in->name, S("."), in->ns, S(".svc."), b->v->domain));
 }
 
-static void
-add_implied(struct builder *b, const struct view_service_input *in)
+void
+add_record(struct builder *b, const struct view_service_input *in)
 {
-	struct slice host = implied_host(b, in);
-	struct service_row *s = find_service(b, host);
+	struct service_row *s =
+	    add_service(b, in->name, in->ns, in->port_count);
 
-	if (s != NULL) {
-		(void)map_put(&b->overridden, host, s); /* only the mark */
-		return;
-	}
-	s = add_service(b, in->name, in->ns, in->port_count);
 	if (s == NULL)
 		return;
 	s->row.origin.words = take_copy(b, in->origin);
@@ -247,6 +242,18 @@ add_implied(struct builder *b, const struct view_service_input *in)
 		add_port(s, in->ports[i].port,
 		    protocol_of_record(
 			in->ports[i].protocol, in->ports[i].name));
+}
+
+static void
+add_implied(struct builder *b, const struct view_service_input *in)
+{
+	struct slice host = implied_host(b, in);
+	struct service_row *s = find_service(b, host);
+
+	if (s != NULL)
+		(void)map_put(&b->overridden, host, s); /* only the mark */
+	else
+		add_record(b, in);
 }
 
 static int
