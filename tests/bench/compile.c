@@ -307,7 +307,7 @@ make(struct mesh *m, size_t services, enum view_proxy proxy)
 {
 	*m = (struct mesh){.proxy = proxy};
 	m->resources = mem_resize(
-	    NULL, 0, services * 3 + FORMS * DATA + 2, sizeof(*m->resources));
+	    NULL, 0, services * 3 + FORMS * DATA + 3, sizeof(*m->resources));
 	m->endpoints =
 	    mem_resize(NULL, 0, services * ENDPOINTS, sizeof(*m->endpoints));
 	m->servings = mem_resize(NULL, 0, services, sizeof(*m->servings));
@@ -330,6 +330,8 @@ make(struct mesh *m, size_t services, enum view_proxy proxy)
 			.count = ENDPOINTS};
 	}
 	m->resources[m->resource_count++] = decode(gateway_text);
+	m->resources[m->resource_count++] =
+	    document(plain_routes_text, services + 1); /* see add_ruled() */
 	for (size_t i = 0; i < FORMS * DATA; i++)
 		m->resources[m->resource_count++] =
 		    document(last_forms[i / DATA], i % DATA);
@@ -567,6 +569,15 @@ add_service(struct mesh *m, size_t i)
 	add_last(m, service_text);
 }
 
+/* One that a VirtualService is for already. */
+static void
+add_ruled(struct mesh *m, size_t i)
+{
+	(void)i;
+	m->resources[m->resource_count++] =
+	    document(service_text, m->service_count + 1);
+}
+
 static void
 add_entry(struct mesh *m, size_t i)
 {
@@ -656,6 +667,14 @@ take_leaf(struct mesh *m, size_t i)
 	take_last(m, LEAF_AT, i);
 }
 
+/* The VirtualService for it stays. */
+static void
+take_ruled(struct mesh *m, size_t i)
+{
+	away_from = place_of(m, i, 0);
+	away = take_out(m, away_from);
+}
+
 /* What may happen, and what comes after it. */
 struct change {
 	const char *name;
@@ -680,6 +699,8 @@ static const struct change changes[] = {
     {"service_ms", change_service, NULL, CHANGES},
     {"service_goes_ms", take_service, put_service, CHANGES},
     {"entry_comes_ms", add_entry, drop_last, CHANGES},
+    {"ruled_service_comes_ms", add_ruled, drop_last, CHANGES},
+    {"ruled_service_goes_ms", take_ruled, put_last, CHANGES},
     {"connections_ms", change_wired, NULL, CHANGES},
     {"connections_go_ms", take_wired, put_last, CHANGES},
     {"delegate_ms", change_leaf, NULL, CHANGES},

@@ -30,14 +30,16 @@ enum {
 
 /* What may meet anything, VirtualServices that meet Gateways, WorkloadEntries
  * that meet Services, Services that meet all of these and rules, rules for
- * connections that meet Services, VirtualServices that meet each other. */
+ * connections that meet Services, VirtualServices that meet each other,
+ * Services that come to VirtualServices for them. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
 	OF_WORKLOADS,
 	OF_SERVICES,
 	OF_CONNECTIONS,
-	OF_DELEGATES
+	OF_DELEGATES,
+	OF_NAMES
 };
 
 struct world {
@@ -105,7 +107,7 @@ static bool
 is_wanted(const struct world *w, const struct resource *r)
 {
 	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
-	    w->kind == OF_CONNECTIONS)
+	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES)
 		return r->kind == &kind_service ||
 		       r->kind == &kind_destination_rule;
 	return w->kind == OF_ANY || r->kind != &kind_virtual_service;
@@ -130,6 +132,8 @@ make(struct world *w, size_t at, uint64_t head)
 		return random_door(&w->rng, spaces[at]);
 	if (w->kind == OF_SERVICES && at < RULED)
 		return random_again(&w->rng, head);
+	if (w->kind == OF_NAMES && at < RULED)
+		return random_named(&w->rng, head);
 	if (w->kind == OF_CONNECTIONS && at < RULED)
 		return random_service(&w->rng, head);
 	if (at < OTHERS)
@@ -138,10 +142,11 @@ make(struct world *w, size_t at, uint64_t head)
 		return at < OTHERS + OWN ? random_again(&w->rng, head & ~1ULL)
 					 : random_wired(&w->rng, head);
 	if (at < OTHERS + OWN)
-		return w->kind == OF_WORKLOADS || w->kind == OF_SERVICES
+		return w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
+			       w->kind == OF_NAMES
 			   ? random_workload(&w->rng, head)
 			   : random_own(&w->rng, head);
-	if (w->kind == OF_SERVICES)
+	if (w->kind == OF_SERVICES || w->kind == OF_NAMES)
 		return random_service(&w->rng, head);
 	if (w->kind == OF_DELEGATES)
 		return random_delegation(&w->rng, head);
@@ -208,7 +213,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
-	if (kind == OF_SERVICES ||
+	if (kind == OF_NAMES || kind == OF_SERVICES ||
 	    kind ==
 		OF_CONNECTIONS) /* at gateways there are no patches of them */
 		w->in.proxy = VIEW_SIDECAR;
@@ -618,6 +623,15 @@ TEST(services_change_with_all_that_is_said_of_them)
 {
 	size_t patches =
 	    walk_as(change_around_services, SERVICE_SEEDS, OF_SERVICES);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
+TEST(services_come_and_go_where_rules_are_for_them)
+{
+	size_t patches =
+	    walk_as(change_around_services, SERVICE_SEEDS, OF_NAMES);
 
 	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
@@ -1533,14 +1547,16 @@ TEST(what_is_said_of_a_service_follows_it)
 	    {.there = "03", .is_patch = true}, {.there = "0", .is_patch = true},
 	    {.there = "", .is_patch = true}};
 	/* Whose requests a rule decides about comes or goes. */
-	static const struct act others[] = {{.there = "02"}, {.there = "2"},
-	    {.there = "02"}, {.there = "12", .is_patch = true}};
+	static const struct act others[] = {{.there = "02"},
+	    {.there = "2", .is_patch = true}, {.there = "02", .is_patch = true},
+	    {.there = "12", .is_patch = true},
+	    {.there = "2", .is_patch = true}};
 	struct play p;
 
 	play_init(&p, documents, ARRAY_LEN(documents));
 	play_from_each(&p, acts, ARRAY_LEN(acts));
 	play_from_each(&p, without, ARRAY_LEN(without));
-	play(&p, others, ARRAY_LEN(others));
+	play_from_each(&p, others, ARRAY_LEN(others));
 	play_fini(&p);
 }
 

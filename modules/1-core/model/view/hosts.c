@@ -174,8 +174,7 @@ add_bare_host(
 	if (map_get(&b->scope->hosts, host) != NULL ||
 	    find_import(b, host) != NULL || owner_of(b, host, 0) != owner)
 		return;
-	h = host_of(b, host,
-	    take_printf(b, "%.*s:*", SLICE_ARG(istio_host(b, host))), 0);
+	h = host_of(b, host, bare_host_name(b, host, 0), 0);
 	if (h == NULL)
 		return;
 	h->row.protocol = VIEW_HTTP;

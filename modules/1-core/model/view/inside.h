@@ -1257,8 +1257,8 @@ void fill_host(struct builder *b, struct host_row *h, struct service_row *s,
 struct slice service_host_name(
     struct builder *b, const struct service_row *s, uint16_t port);
 
-/* A host that is no service of the port that is called: requests meet the
- * owner's rules (port_routes.c). */
+/* A host that is no service of the port that is called (0: of any): requests
+ * meet the owner's rules (port_routes.c). */
 struct slice bare_host_name(
     struct builder *b, struct slice host, uint16_t port);
 void fill_bare_host(

@@ -6,6 +6,7 @@
  *	patch_records.c   which services nobody wrote are others
  *	patch_servings.c  ─► who serves which
  *	patch_services.c  ─► Services and ServiceEntries, and who names them
+ *	patch_naming.c    ─► who names these
  *	patch_policies.c  ─► services that obey another DestinationRule
  *	patch_delegates.c ─► VirtualServices whose delegates are others
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
@@ -187,6 +188,25 @@ void list_hosts_now(struct patching *p);
 
 /* Listeners, and the names that they need (patch_front.c). */
 MUST_USE bool patch_front(struct patching *p);
+
+/* --- who names them (patch_naming.c) -------------------------------------- */
+
+/* What each VirtualService that is another names, before and now. */
+void list_named(struct patching *p);
+bool is_among_hosts(const struct rows *hosts, struct slice host);
+bool names_host(const struct named *n, struct slice host);
+
+/* Is any for the host, or leads there, that is another than in the base (or,
+ * of the latter, one of the base)? Is each that is for it for no other? */
+bool is_ruled_now(const struct patching *p, struct slice host);
+bool is_led_to(const struct patching *p, struct slice host);
+bool is_named_alone(struct patching *p, struct slice host);
+
+/* Those of the base; is any VirtualService for the host? False: that would be
+ * too many. */
+MUST_USE bool renew_rules_for(
+    struct patching *p, struct slice host, bool *is_ruled);
+MUST_USE bool renew_policies_for(struct patching *p, struct slice host);
 
 /* --- what hangs on DestinationRules (patch_policies.c) -------------------- */
 

@@ -437,6 +437,24 @@ first_host(const struct service_row *s, const struct scope *of)
 	return h;
 }
 
+/* Rules alone know it: it is in the box of one of them. */
+static const struct host_row *
+bare_host(const struct view *v, const struct scope *s, struct slice host)
+{
+	for (size_t i = 0; i < v->renewal_count; i++) {
+		const struct rows *some = &v->renewals[i].box->more_hosts;
+
+		for (size_t j = 0; j < some->count; j++) {
+			const struct host_row *h = some->items[j];
+
+			if (h->row.port == 0 && h->row.scope == &s->row &&
+			    slice_eq(h->row.host, host))
+				return h;
+		}
+	}
+	return NULL;
+}
+
 /* Of each scope, for who looks for a host there. */
 void
 list_hosts_now(struct patching *p)
@@ -452,6 +470,9 @@ list_hosts_now(struct patching *p)
 		for (size_t j = 0; j < p->base->scopes.count; j++) {
 			const struct scope *s = p->base->scopes.items[j];
 			const struct host_row *h = first_host(now->fresh, s);
+
+			if (h == NULL)
+				h = bare_host(v, s, host);
 
 			(void)map_put(&v->hosts_now, more_key(s, host, text),
 			    h != NULL ? (void *)(uintptr_t)h

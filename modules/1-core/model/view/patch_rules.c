@@ -294,6 +294,17 @@ has_other_box(const struct builder *b, const struct service_row *s)
 	return is_changed_service(b, s) || is_rewired(b, s);
 }
 
+/* What was a name alone is a service's now. */
+static bool
+is_taken_over(const struct builder *b, const struct host_row *h)
+{
+	const struct service_row *s = service_at(b, h->row.host);
+
+	return h->service == NULL && service_now_of(b, h->row.host) != NULL &&
+	       find_import(b, h->row.host) != NULL &&
+	       (h->row.port == 0 || find_port(s, h->row.port) != NULL);
+}
+
 static bool
 renew_old_hosts(struct patching *p, const struct renewal *r)
 {
@@ -309,6 +320,11 @@ renew_old_hosts(struct patching *p, const struct renewal *r)
 		if (h->service != NULL && has_other_box(&p->b, h->service))
 			continue;
 		stand_at(&p->b, h);
+		if (is_taken_over(&p->b, h)) {
+			if (!drop_host(&p->b, h))
+				return false;
+			continue;
+		}
 		if (!find_owner(p, r, h, &owner))
 			return false;
 		if (owner != NULL || h->service != NULL
@@ -341,29 +357,35 @@ renew_own_hosts(
 	return true;
 }
 
-/* On port 80 there is a virtual host for each host that a rule names. */
 static bool
-add_web_host(struct patching *p, const struct service_row *s,
-    const struct resource *r, struct view_routes *web)
+put_web_host(struct patching *p, struct slice host, const struct resource *r,
+    struct view_routes *web)
 {
 	struct builder *b = &p->b;
-	struct more_host *h;
+	struct more_host *h = take(b, 1, sizeof(*h));
 
-	if (find_port(s, WEB_PORT) != NULL ||
-	    find_exact(web, s->row.host) != NULL || !is_moved(p, s->row.host) ||
-	    owner_of_port(p, s->row.host, WEB_PORT) != r)
-		return true;
-	h = take(b, 1, sizeof(*h));
 	if (h == NULL)
 		return false;
-	fill_new_host(b, &h->row, bare_host_name(b, s->row.host, WEB_PORT),
-	    s->row.host, WEB_PORT);
+	fill_new_host(
+	    b, &h->row, bare_host_name(b, host, WEB_PORT), host, WEB_PORT);
 	fill_bare_host(b, &h->row, r);
 	h->routes = web;
 	h->domains = &h->row.row.host;
 	h->domain_count = 1;
 	put_more_host(p, h);
 	return true;
+}
+
+/* On port 80 there is a virtual host for each host that a rule names. */
+static bool
+add_web_host(struct patching *p, const struct service_row *s,
+    const struct resource *r, struct view_routes *web)
+{
+	if (find_port(s, WEB_PORT) != NULL ||
+	    find_exact(web, s->row.host) != NULL || !is_moved(p, s->row.host) ||
+	    owner_of_port(p, s->row.host, WEB_PORT) != r)
+		return true;
+	return put_web_host(p, s->row.host, r, web);
 }
 
 static bool
@@ -406,6 +428,78 @@ renew_fresh_hosts(struct patching *p, const struct resource *r)
 		if (!has_other_box(&p->b, s) && !renew_own_hosts(p, s, r))
 			return false;
 		if (!add_web_hosts(p, s, r))
+			return false;
+	}
+	return true;
+}
+
+/* --- hosts whose service comes or goes ------------------------------------ */
+
+/* Of any port: where nobody has the host it is there because of rules. */
+static bool
+leave_name(struct patching *p, struct slice host, const struct resource *r)
+{
+	struct builder *b = &p->b;
+	const struct host_row *base = map_get(&b->scope->hosts, host);
+	struct more_host *h;
+
+	if (find_import(b, host) != NULL ||
+	    (base != NULL && base->row.port == 0) ||
+	    owner_of_port(p, host, 0) != r)
+		return true;
+	h = take(b, 1, sizeof(*h));
+	if (h == NULL)
+		return false;
+	fill_new_host(b, &h->row, bare_host_name(b, host, 0), host, 0);
+	h->row.row.protocol = VIEW_HTTP;
+	compile_http(b, &h->row, r, NULL, NULL);
+	put_more_host(p, h);
+	return true;
+}
+
+/* On port 80, what the base has of a service that is no longer there. */
+static bool
+leave_web_name(struct patching *p, const struct service_now *now,
+    struct slice host, const struct resource *r)
+{
+	struct view_routes *web = map_get(&p->b.scope->routes_by_name, S("80"));
+	const struct view_host *base =
+	    web != NULL ? find_exact(web, host) : NULL;
+
+	if (web == NULL || (base != NULL && base->service == NULL) ||
+	    (find_import(&p->b, host) != NULL &&
+		find_port(now->fresh, WEB_PORT) != NULL) ||
+	    owner_of_port(p, host, WEB_PORT) != r)
+		return true;
+	return put_web_host(p, host, r, web);
+}
+
+static bool
+leave_names(struct patching *p, const struct service_now *now,
+    struct slice host, const struct resource *r)
+{
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		p->b.scope = p->base->scopes.items[i];
+		p->b.egress = p->b.scope->egresses.items[0];
+		if (!leave_name(p, host, r) || !leave_web_name(p, now, host, r))
+			return false;
+	}
+	return true;
+}
+
+/* Those of its hosts that were a service's. */
+static bool
+leave_all_names(struct patching *p, const struct resource *r)
+{
+	size_t count = resource_virtual_service(r)->hosts.count;
+
+	for (size_t i = 0; !is_for_gateways(r) && i < count; i++) {
+		struct slice host = host_at(&p->b, r, i);
+		const struct service_now *now = service_now_of(&p->b, host);
+
+		if (now != NULL && now->old != NULL &&
+		    !is_named_before(&p->b, r, i) &&
+		    !leave_names(p, now, host, r))
 			return false;
 	}
 	return true;
@@ -457,6 +551,8 @@ patch_rules(struct patching *p, size_t item)
 	    !import_nothing(p, r) || (r->old != NULL && !renew_old_hosts(p, r)))
 		return false;
 	if (r->moves && r->fresh != NULL && !add_hosts_of(p, r->fresh))
+		return false;
+	if (r->fresh != NULL && !leave_all_names(p, r->fresh))
 		return false;
 	if (r->fresh != NULL) {
 		report_all_conflicts(p, r->fresh);

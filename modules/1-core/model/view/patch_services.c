@@ -10,9 +10,10 @@
  * A host has one service, now and in the base. There is no patch where two
  * claim one, where it is a wildcard or lies in one that rules are for, where it
  * stands for another or another for it, where its endpoints are called by their
- * own addresses, where it leads to this machine, and at gateways; nor where
- * rules or a named listener are for a host that has a service only now, or on
- * other ports.
+ * own addresses, where it leads to this machine, and at gateways; nor where a
+ * named listener is for a host that has a service only now, or on other ports,
+ * or rules that are for other hosts, too. Of a host for which rules are, what
+ * is there without a service is in their boxes.
  */
 #include "kinds/service_entry.h"
 #include "listening.h"
@@ -237,6 +238,14 @@ is_there_as_before(struct patching *p, const struct service_now *now)
 	       is_seen_alike(p, now->old, now->fresh);
 }
 
+/* Where it is one, those who see it do so as before. */
+static bool
+comes_or_goes(struct patching *p, const struct service_now *now)
+{
+	return now->old == NULL || now->fresh == NULL ||
+	       is_seen_alike(p, now->old, now->fresh);
+}
+
 /* May a destination lead to it where it is not seen? */
 static bool
 is_hidden_at_home(struct patching *p, const struct service_row *s)
@@ -280,161 +289,10 @@ is_named_listener_for(struct patching *p, struct slice host)
 	return false;
 }
 
-/* --- who names it --------------------------------------------------------- */
-
-static void
-add_named(struct patching *p, struct rows *out, struct slice written,
-    const struct resource *by)
-{
-	struct host_spellings s;
-	size_t n = host_spellings(written, by->key.ns, p->b.v->domain, &s);
-
-	for (size_t i = 0; i < n; i++) {
-		struct slice *copy = take(&p->b, 1, sizeof(*copy));
-
-		if (copy == NULL)
-			return;
-		*copy = take_copy(&p->b, s.names[i]);
-		rows_add(out, copy);
-	}
-}
-
-struct naming {
-	struct patching *p;
-	struct rows *out;
-};
-
-static void
-add_destination(struct builder *b, const struct destination_spec *d,
-    const struct resource *owner, const struct http_rule *rule, void *arg)
-{
-	const struct naming *n = arg;
-
-	(void)b;
-	(void)rule; /* of any kind */
-	add_named(n->p, n->out, d->host, owner);
-}
-
-static void
-add_all_named(struct patching *p, size_t item, const struct resource *r,
-    const struct http_rules *rules)
-{
-	struct named *n = &p->named[item];
-	struct naming led_to = {p, &n->led_to};
-	const struct virtual_service *vs;
-
-	vs = resource_virtual_service(r);
-	for (size_t i = 0; i < vs->hosts.count; i++)
-		add_named(p, &n->hosts, vs->hosts.items[i], r);
-	each_lead(&p->b, rules, r, add_destination, &led_to);
-}
-
 static bool
 is_rule(const struct resource *r)
 {
 	return r != NULL && r->kind == &kind_virtual_service;
-}
-
-static void
-list_named(struct patching *p)
-{
-	p->b.arena = &p->arena;
-	for (size_t i = 0; i < p->count; i++) {
-		struct named *n = &p->named[i];
-		const struct renewal *r = &p->items[i];
-
-		n->hosts.count = n->led_to.count = 0;
-		if (!is_rule(any_of(r)))
-			continue;
-		if (r->old != NULL)
-			add_all_named(p, i, r->old, rules_before(p, r->old));
-		if (r->fresh != NULL)
-			add_all_named(
-			    p, i, r->fresh, http_rules_of(&p->b, r->fresh));
-	}
-}
-
-static bool
-is_among(const struct rows *hosts, struct slice host)
-{
-	for (size_t i = 0; i < hosts->count; i++)
-		if (slice_eq(*(const struct slice *)hosts->items[i], host))
-			return true;
-	return false;
-}
-
-static bool
-names(const struct named *n, struct slice host)
-{
-	return is_among(&n->hosts, host) || is_among(&n->led_to, host);
-}
-
-/* What rules say of it is compiled again: those of the base. */
-static bool
-renew_rules_for(struct patching *p, struct slice host, bool *is_ruled)
-{
-	const struct rows *led = map_get(&p->b.led_to, host);
-
-	for (size_t i = 0; led != NULL && i < led->count; i++)
-		if (!renew_too(p, led->items[i]))
-			return false;
-	for (size_t i = 0; i < p->base->scopes.count; i++) {
-		const struct scope *s = p->base->scopes.items[i];
-		const struct egress *e = s->egresses.items[0];
-		const struct host_owners *o = map_get(&e->owner_by_host, host);
-
-		*is_ruled = *is_ruled || o != NULL;
-		for (size_t j = 0; o != NULL && j < o->all.count; j++)
-			if (!renew_too(
-				p, ((const struct ruling *)o->all.items[j])
-				       ->resource))
-				return false;
-	}
-	return true;
-}
-
-/* That there is no such service is told of them, or would be. */
-static bool
-renew_policies_for(struct patching *p, struct slice host)
-{
-	const struct service_row *s = map_get(&p->b.service_by_host, host);
-	const struct view *base = p->base;
-
-	p->b.arena = &p->arena;
-	for (const struct named_by *n = s != NULL ? s->policies : NULL;
-	     n != NULL; n = n->next)
-		if (!renew_too(p, n->by))
-			return false;
-	for (size_t i = 0; i < base->problem_count; i++) {
-		const struct resource *r = base->problem_owners[i];
-
-		if (s == NULL && r != NULL &&
-		    r->kind == &kind_destination_rule &&
-		    slice_eq(host_of_rule(&p->b, r), host) && !renew_too(p, r))
-			return false;
-	}
-	return true;
-}
-
-/* By rules that are others than in the base. */
-static bool
-is_ruled_now(const struct patching *p, struct slice host)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (is_among(&p->named[i].hosts, host))
-			return true;
-	return false;
-}
-
-static bool
-is_led_to(const struct patching *p, struct slice host)
-{
-	if (map_get(&p->b.led_to, host) != NULL)
-		return true;
-	for (size_t i = 0; i < p->count; i++)
-		if (is_among(&p->named[i].led_to, host))
-			return true;
-	return false;
 }
 
 /* --- the checks ----------------------------------------------------------- */
@@ -462,8 +320,10 @@ is_ordinary(
 	    (is_hidden_at_home(p, now->old) ||
 		is_hidden_at_home(p, now->fresh)))
 		return false;
-	return (!ruled && !is_named_listener_for(p, host)) ||
-	       is_there_as_before(p, now);
+	if (is_there_as_before(p, now))
+		return true;
+	return !is_named_listener_for(p, host) &&
+	       (!ruled || (is_named_alone(p, host) && comes_or_goes(p, now)));
 }
 
 static bool
@@ -623,12 +483,12 @@ leads_to_anew(const struct patching *p, size_t item)
 	void *value;
 
 	for (size_t i = 0; i < p->changed.count; i++)
-		if (names(&p->named[item],
+		if (names_host(&p->named[item],
 			*(const struct slice *)p->changed.items[i]))
 			return true;
 	for (size_t i = 0; map_next(&p->services, &i, &host, &value);)
 		if (p->anew[((const struct service_now *)value)->item] &&
-		    names(&p->named[item], host))
+		    names_host(&p->named[item], host))
 			return true;
 	return false;
 }
@@ -644,7 +504,7 @@ is_ruled_anew(const struct patching *p, size_t item)
 
 		for (size_t j = 0; j < p->count; j++)
 			if (p->anew[j] && is_rule(any_of(&p->items[j])) &&
-			    is_among(&p->named[j].hosts, s->row.host))
+			    is_among_hosts(&p->named[j].hosts, s->row.host))
 				return true;
 	}
 	return false;

@@ -125,8 +125,11 @@ has_part(struct making *m, struct slice pattern)
 struct slice
 bare_host_name(struct builder *b, struct slice host, uint16_t port)
 {
-	return take_printf(
-	    b, "%.*s:%u", SLICE_ARG(istio_host(b, host)), (unsigned)port);
+	struct slice name = istio_host(b, host);
+
+	return port == 0
+		   ? take_printf(b, "%.*s:*", SLICE_ARG(name))
+		   : take_printf(b, "%.*s:%u", SLICE_ARG(name), (unsigned)port);
 }
 
 void

@@ -786,6 +786,41 @@ random_delegation(struct rng *rng, uint64_t head)
 	return r;
 }
 
+static void
+put_named(struct text *t)
+{
+	static const char *const own[] = {"a.test", "b.test", "c.test",
+	    "api.example.com", "web.shop.svc.cluster.local",
+	    "cart.pay.svc.cluster.local"};
+	struct rng *rng = t->rng, again;
+
+	put_head(t, "networking.istio.io/v1", "VirtualService");
+	put_export(t);
+	rng_init(&again, t->head);
+	t->rng = &again;
+	put2(t, "  hosts: [\"", ANY(t, own), "\"]\n");
+	t->rng = rng;
+	put(t, "  http:\n");
+	do
+		if (maybe(t, 2))
+			put_http_rule(t);
+		else
+			put2(t,
+			    "  - route: [{destination: {host: ", ANY(t, own),
+			    "}}]\n");
+	while (maybe(t, 2));
+}
+
+struct resource *
+random_named(struct rng *rng, uint64_t head)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, head, put_named);
+	return r;
+}
+
 void
 random_place(struct rng *rng, struct view_input *in)
 {

@@ -35,6 +35,10 @@ struct resource *random_service(struct rng *rng, uint64_t head);
  * mostly of the same hosts. */
 struct resource *random_wired(struct rng *rng, uint64_t head);
 
+/* A VirtualService for one host, which a service may have; of one head with one
+ * key and for the same host. */
+struct resource *random_named(struct rng *rng, uint64_t head);
+
 /* A VirtualService with delegates, or of an even `head` one that others may
  * name as theirs; of one head with one key, and of the same hosts. */
 struct resource *random_delegation(struct rng *rng, uint64_t head);
