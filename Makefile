@@ -46,6 +46,8 @@
 #                  above) too, if it is set; into the same file
 #   soak           a small mesh under every protocol for SOAK_SECONDS, while
 #                  all of it changes: memory over time, and sums of calls
+#   crash          KILLS times SIGKILL, for whom and when SEED says, under load:
+#                  what was acknowledged is there, and nothing else is left
 #   demo           a mesh on this machine, in network namespaces
 #   install        DESTDIR and PREFIX are obeyed
 #   tarball deb rpm   what install lays out, packed, into BUILD/packages;
@@ -58,6 +60,10 @@
 #   check-packages   tests/packaging: their files, lint, and their lives in a
 #                  fresh root, ROOT or one that debootstrap makes, and under
 #                  systemd in a container; as root, no part of check
+#   check-vm       tests/vm: the same on machines that qemu emulates, with
+#                  Debian's kernel and systemd, beside namespaces in one mesh;
+#                  ROOT, or debootstrap makes it; transcripts are kept in
+#                  BUILD/results/vm-told; as root, no part of check
 #   third_party    the libraries that Debian's archives do not give
 #   clean          removes BUILD, but keeps build/third_party
 #
@@ -73,12 +79,14 @@
 #   TESTS=pattern  check-unit: only the topics that match, as in TESTS=slice%
 #   FUZZ='a b' FUZZ_SECONDS=n   which fuzzers, and how long each (all, 60)
 #   SOAK_SECONDS=n   soak: how long (3600)
+#   KILLS=n SEED=n   crash: how many (1000), and which (the time, and printed)
 #   WORKERS=n      check-e2e: how many processes share the tests (3 a core);
 #                  each is in namespaces of its own. 1: one after another, here
 #   TIDY_NODES=n   lint-tidy: how far into a function it walks (60000)
 #   PYTEST_ARGS= BENCH_ARGS= DEMO_ARGS=      handed on
 #   PEERS=dir      programs that Debian lacks, in bin/, for bench and interop
-#   ROOT=dir       what debootstrap made, for check-packages; it is copied
+#   ROOT=dir       what debootstrap made, for check-packages and check-vm; it is
+#                  copied
 #   CORPUS=dir     recorded configuration, for conformance and bench-config (none)
 #
 # How a file finds its headers
@@ -106,6 +114,8 @@ TESTS ?= %
 FUZZ ?=
 FUZZ_SECONDS ?= 60
 SOAK_SECONDS ?= 3600
+KILLS ?= 1000
+SEED ?=
 PREFIX ?= /usr
 DESTDIR ?=
 V ?=
@@ -629,7 +639,7 @@ man-resources: $(O)/meshd
 
 # --- bench, demo, install, clean ---------------------------------------------
 
-.PHONY: bench bench-config soak demo install clean
+.PHONY: bench bench-config soak crash demo install clean
 # The peer's half is loaded: OpenSSL's names are also those of AWS-LC.
 HANDSHAKES := $(O)/tests/bench/handshakes $(O)/tests/bench/other_tls.so
 $(eval $(call test_rule,tests/bench/handshakes.c,$(call closure,tls),))
@@ -639,8 +649,9 @@ $(O)/tests/bench/other_tls.so: tests/bench/other_tls.c \
 	@$(call say,CC,$<)
 	$(Q)$(CC) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -shared -o $@ $< \
 	    -lssl -lcrypto
-ASKS := $(O)/tests/bench/asks
+LOADS := $(O)/tests/bench/asks $(O)/tests/bench/calls
 $(eval $(call test_rule,tests/bench/asks.c,$(call closure,dns),))
+$(eval $(call test_rule,tests/bench/calls.c,base,))
 $(eval $(call test_rule,tests/bench/regex.c,base,))
 $(eval $(call test_rule,tests/bench/compile.c,$(call closure,model codec),))
 SWARM := $(O)/tests/bench/swarm
@@ -650,7 +661,7 @@ $(eval $(call test_rule,tests/bench/routes.c,$(call closure,model) codec,))
 GRPC_BENCH ?= $(GO_BIN)
 BENCH = $(Q)MESHD=$(abspath $(O)/meshd) MESHD_BUILD=$(abspath $(BUILD)) \
     GRPC_BENCH=$(GRPC_BENCH) $(PYTHON) tests/bench/bench.py
-bench: all $(HANDSHAKES) $(ASKS) $(GRPC_BENCH)/grpc_bench_client \
+bench: all $(HANDSHAKES) $(LOADS) $(GRPC_BENCH)/grpc_bench_client \
     $(GRPC_BENCH)/grpc_bench_server
 	$(BENCH) traffic $(BENCH_ARGS)
 # Without istioctl there are our own figures.
@@ -662,6 +673,9 @@ bench-config: all $(O)/tests/bench/regex $(O)/tests/bench/compile \
 soak: all
 	$(Q)MESHD=$(abspath $(O)/meshd) tests/worker.sh \
 	    $(PYTHON) tests/e2e/soak.py --seconds $(SOAK_SECONDS)
+crash: all
+	$(Q)MESHD=$(abspath $(O)/meshd) tests/worker.sh \
+	    $(PYTHON) tests/e2e/crash.py --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 demo: all
 	$(Q)MESHD=$(abspath $(O)/meshd) demo/run $(DEMO_ARGS)
 # What the linker took, as the map beside the program says.
@@ -682,6 +696,7 @@ install: $(O)/meshd.stripped $(SBOM)
 	    $(call lay,644,packaging/systemd/$u,lib/systemd/system/$u) && \
 	    sed -i 's|=/usr/bin/|=$(PREFIX)/bin/|' \
 	    $(DESTDIR)$(PREFIX)/lib/systemd/system/$u &&) :
+	$(call lay,644,packaging/systemd/meshd-capture.conf,share/meshd/meshd-capture.conf)
 	$(Q)$(foreach f,$(wildcard config/*.conf config/examples/*),$(call \
 	    lay,644,$f,share/doc/meshd/examples/$(notdir $f)) &&) :
 	$(Q)$(foreach f,CHANGELOG.md LICENSE,$(call \
@@ -733,6 +748,15 @@ check-packages: provenance $(SPDX)
 	@SPDX=$(SPDX) PACKAGES=$(PACKAGES) VERSION=$(VERSION) ROOT=$(ROOT) SKIPS=1 WORKERS=1 \
 	    tests/pytest.sh $(O)/results/packages '$(PYTHON)' \
 	    tests/packaging -r s $(PYTEST_ARGS)
+
+# Their disk is kept beside their root, and made anew when that is newer.
+VM_ROOT = $(if $(filter file,$(origin ROOT)),$(abspath $(BUILD))/roots/vm,$(ROOT))
+.PHONY: check-vm
+check-vm: deb
+	@MESHD=$(abspath $(O)/meshd.stripped) KEPT=$(abspath $(BUILD))/vm \
+	    TOLD=$(abspath $(O))/results/vm-told VERSION=$(VERSION) ROOT=$(VM_ROOT) \
+	    DEB=$(PACKAGES)/meshd_$(VERSION)_$(ARCH).deb WORKERS=1 \
+	    tests/pytest.sh $(O)/results/vm '$(PYTHON)' tests/vm -x $(PYTEST_ARGS)
 
 clean:
 	$(Q)for d in $(BUILD)/*; do \

@@ -332,19 +332,37 @@ reopen_access_log(const struct process *p)
 		(void)close(fd); /* log_fd is another name of it */
 }
 
+static struct slice
+text(const char *s)
+{
+	return slice_str(s == NULL ? "" : s);
+}
+
+static struct node_place
+place_of(const struct cli_agent *settings)
+{
+	return (struct node_place){.locality = slice_str(settings->locality),
+	    .command = text(settings->locality_command)};
+}
+
 static void
 use_settings(void *arg, const struct cli_agent *fresh)
 {
 	struct process *p = arg;
 	struct node_upstream upstreams[CLI_LIST_MAX];
+	struct node_place place;
 	struct fault why = {0};
 
 	if (fresh == NULL)
 		return;
+	place = place_of(fresh);
 	reopen_access_log(p);
 	node_retry(p->node);
 	p->drain_us = fresh->drain_us;
 	node_set_log_success(p->node, fresh->log_success);
+	node_set_place(p->node, &place);
+	node_set_services(
+	    p->node, fresh->services.items, fresh->services.count);
 	use_lines(p, fresh);
 	if (node_set_upstreams(
 		p->node, upstreams, upstreams_of(fresh, upstreams), &why) != OK)
@@ -566,12 +584,6 @@ open_access_log(
 	    strerror(errno));
 }
 
-static struct slice
-text(const char *s)
-{
-	return slice_str(s == NULL ? "" : s);
-}
-
 /* Borrows from the settings. */
 static struct wiring_spec
 wiring_of(const struct cli_agent *settings)
@@ -614,8 +626,8 @@ dns_of(const struct cli_agent *settings)
 }
 
 static enum err
-open_node(struct process *p, const struct cli_agent *settings, int helper_fd,
-    struct fault *why)
+open_node(struct process *p, const struct cli_agent *settings,
+    const struct capture_ends *helper, struct fault *why)
 {
 	AUTO(telemetry_lines_unref)
 	struct telemetry_lines *lines = lines_of(settings);
@@ -626,6 +638,7 @@ open_node(struct process *p, const struct cli_agent *settings, int helper_fd,
 	    .state_dir = settings->state_dir,
 	    .name = text(settings->name),
 	    .network = text(settings->network),
+	    .place = place_of(settings),
 	    .token = text(settings->token),
 	    .ns = text(settings->ns),
 	    .account = text(settings->account),
@@ -637,7 +650,7 @@ open_node(struct process *p, const struct cli_agent *settings, int helper_fd,
 	    .hbone = settings->hbone,
 	    .gossip = settings->gossip,
 	    .workers = settings->workers,
-	    .capture_fd = helper_fd,
+	    .capture = *helper,
 	    .exec_checks = settings->exec_checks,
 	    .log = {p->log_fd, lines, settings->log_success},
 	    .upstreams = upstreams,
@@ -654,9 +667,10 @@ open_node(struct process *p, const struct cli_agent *settings, int helper_fd,
 
 /* Before any thread and any descriptor of ours. */
 static enum err
-start_helper(const struct cli_agent *settings, int *out, struct fault *why)
+start_helper(const struct cli_agent *settings, struct capture_ends *out,
+    struct fault *why)
 {
-	*out = -1;
+	*out = (struct capture_ends)CAPTURE_NO_ENDS;
 	if (settings->is_gateway)
 		return OK;
 	return capture_helper_start(text(settings->token), out, why);
@@ -692,10 +706,11 @@ run_agent(const struct cli_agent *settings)
 {
 	struct process p;
 	struct fault why = {0};
+	struct capture_ends helper;
 	enum err e;
-	int helper_fd, code;
+	int code;
 
-	if (start_helper(settings, &helper_fd, &why) != OK)
+	if (start_helper(settings, &helper, &why) != OK)
 		return cli_fault(&why);
 	process_init(&p);
 	p.settings = settings;
@@ -706,7 +721,10 @@ run_agent(const struct cli_agent *settings)
 	if (e == OK)
 		e = open_access_log(settings, &p.log_fd, &why);
 	if (e == OK)
-		e = open_node(&p, settings, helper_fd, &why);
+		e = open_node(&p, settings, &helper, &why);
+	if (e == OK)
+		node_set_services(
+		    p.node, settings->services.items, settings->services.count);
 	if (e == OK)
 		open_api(&p, (struct admin_spec){.metrics = settings->metrics,
 				 .health = settings->health,

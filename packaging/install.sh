@@ -21,6 +21,7 @@ Usage: sh install [OPTION]...
   --pin PIN         the server's key, from the same line: sha256//...
   --name NAME       of this machine in the mesh, else the host's
   --role ROLE       agent or gateway (agent)
+  --capture         the agent's unit may capture: meshd-capture(7)
   --from URL        fetch from here: https://ADDRESS:15080
   --program FILE    it was brought here by other means; it is checked as well
   --no-start        install, and start nothing
@@ -89,6 +90,7 @@ places() {
 	fi
 	socket=$runtime/agent.sock
 	pidfile=$runtime/agent.pid
+	dropin=/etc/systemd/system/meshd-agent.service.d/meshd-capture.conf
 	meshd=$bin/meshd
 	manager=none
 	if [ "$(id -u)" -eq 0 ] && [ -d /run/systemd/system ] &&
@@ -288,6 +290,19 @@ END
 	    put 644 "$lib/systemd/system/meshd-gateway.service"
 }
 
+# A right, by which nothing is captured yet. What is there may be the operator's.
+allow_capture() {
+	[ -n "$capture" ] || return 0
+	if [ -e "$dropin" ]; then
+		say "$dropin is there, and stays as it is"
+		return
+	fi
+	put 644 "$dropin" <<'END'
+@FILE systemd/meshd-capture.conf@
+END
+	changed=yes
+}
+
 # The same as of the packages.
 packages_account() {
 	:
@@ -485,6 +500,11 @@ check_words() {
 	agent | gateway) ;;
 	*) fail "--role is agent or gateway, not $role" ;;
 	esac
+	[ -n "$capture" ] || return 0
+	[ "$role" = agent ] || fail "--capture: a $role captures nothing"
+	[ "$manager" = systemd ] ||
+		fail "--capture gives a right to systemd's unit, and there is" \
+		    "none: systemd does not run here, or this is not root"
 }
 
 install() {
@@ -498,6 +518,7 @@ install() {
 		say "the user meshd and its folders"
 		run account
 	fi
+	allow_capture
 	[ -n "$start" ] || return 0
 	if [ "$manager" = systemd ]; then
 		start_systemd
@@ -514,6 +535,8 @@ purge() {
 	run rm -rf "$state"
 	[ "$(id -u)" -eq 0 ] || return 0
 	run rm -rf /var/lib/meshd /var/log/meshd /run/meshd /etc/meshd
+	run rm -f "$dropin"
+	run rmdir "${dropin%/*}" 2>/dev/null || true
 	has_user || return 0
 	if has userdel; then
 		run userdel meshd
@@ -551,7 +574,7 @@ uninstall() {
 }
 
 main() {
-	dry='' join='' asked_pin='' program='' role=agent name='' start=yes
+	dry='' join='' asked_pin='' program='' role=agent name='' start=yes capture=''
 	action=install purge='' work=''
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -566,6 +589,7 @@ main() {
 		--role) role=$2 && shift ;;
 		--from) servers=$2 && shift ;;
 		--program) program=$2 && shift ;;
+		--capture) capture=yes ;;
 		--no-start) start='' ;;
 		--dry-run) dry=yes ;;
 		--uninstall) action=uninstall ;;

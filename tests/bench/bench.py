@@ -18,6 +18,7 @@ import sys
 import answers
 import configuration
 import health
+import machines
 import peers
 import protocols
 import rows
@@ -27,7 +28,7 @@ from mesh import SERVER_ADDRESS, agent_address
 from rows import LeftOut, Settings
 
 TABLES = {"traffic": (rows.ROWS + protocols.ROWS + health.ROWS +
-                      (answers.ROW,)),
+                      machines.ROWS + (answers.ROW,)),
           "configuration": configuration.ROWS + (streams.ROW,)}
 
 ADDRESSES = [SERVER_ADDRESS] + [agent_address(n) for n in range(1, 32)]

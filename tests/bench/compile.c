@@ -27,6 +27,7 @@ enum {
 	CHANGES = 101,
 	NAMESPACES = 100,
 	ENDPOINTS = 5,
+	DATA = 100, /* Services for connections */
 	TRIES = 3,
 	TEXT_MAX = 4096
 };
@@ -115,6 +116,25 @@ static const char entry_text[] =
 	"    - {destination: {host: service-N, subset: v1}, weight: " v1 "}\n" \
 	"    - {destination: {host: service-N, subset: v2}, weight: " v2 "}\n"
 
+#define WIRED_TEXT(v1, v2)                                                     \
+	"apiVersion: networking.istio.io/v1\n"                                 \
+	"kind: VirtualService\n"                                               \
+	"metadata: {name: data-N, namespace: space-S}\n"                       \
+	"spec:\n"                                                              \
+	"  hosts: [data-N]\n"                                                  \
+	"  tcp:\n"                                                             \
+	"  - route:\n"                                                         \
+	"    - {destination: {host: data-N}, weight: " v1 "}\n"                \
+	"    - {destination: {host: service-0}, weight: " v2 "}\n"
+
+static const char data_text[] = "apiVersion: v1\n"
+				"kind: Service\n"
+				"metadata: {name: data-N, namespace: space-S}\n"
+				"spec:\n"
+				"  clusterIP: 10.200.0.N\n"
+				"  ports: [{name: tcp, port: 3306}]\n";
+static const char wired_text[] = WIRED_TEXT("9", "1");
+static const char other_wired_text[] = WIRED_TEXT("5", "5");
 static const char plain_routes_text[] =
     "apiVersion: networking.istio.io/v1\n"
     "kind: VirtualService\n"
@@ -180,14 +200,16 @@ decode(const char *text)
 	return r;
 }
 
-/* -N and -S in the text are the numbers of the service and its namespace. */
+/* -N, .N and -S in the text are the numbers of the service and its namespace.
+ */
 static struct resource *
 document(const char *form, size_t number)
 {
 	AUTO(buf_fini) struct buf text = BUF(TEXT_MAX);
 
 	for (const char *p = form; *p != '\0'; p++) {
-		if (p > form && p[-1] == '-' && (*p == 'N' || *p == 'S'))
+		if (p > form && (p[-1] == '-' || p[-1] == '.') &&
+		    (*p == 'N' || *p == 'S'))
 			CHECK(buf_printf(&text, "%zu",
 				  *p == 'N' ? number : number % NAMESPACES) ==
 			      OK);
@@ -251,8 +273,8 @@ static void
 make(struct mesh *m, size_t services, enum view_proxy proxy)
 {
 	*m = (struct mesh){.proxy = proxy};
-	m->resources =
-	    mem_resize(NULL, 0, services * 3 + 2, sizeof(*m->resources));
+	m->resources = mem_resize(
+	    NULL, 0, services * 3 + 2 * DATA + 2, sizeof(*m->resources));
 	m->endpoints =
 	    mem_resize(NULL, 0, services * ENDPOINTS, sizeof(*m->endpoints));
 	m->servings = mem_resize(NULL, 0, services, sizeof(*m->servings));
@@ -275,6 +297,10 @@ make(struct mesh *m, size_t services, enum view_proxy proxy)
 			.count = ENDPOINTS};
 	}
 	m->resources[m->resource_count++] = decode(gateway_text);
+	for (size_t i = 0; i < DATA; i++)
+		m->resources[m->resource_count++] = document(data_text, i);
+	for (size_t i = 0; i < DATA; i++)
+		m->resources[m->resource_count++] = document(wired_text, i);
 }
 
 static void
@@ -536,6 +562,29 @@ put_service(struct mesh *m, size_t i)
 	insert(m, place_of(m, i, 3), away);
 }
 
+/* Of those for connections, which are the last ones. */
+static void
+change_wired(struct mesh *m, size_t i)
+{
+	size_t at = m->resource_count - DATA + i / 2 % DATA;
+	struct resource **r = (struct resource **)(uintptr_t)&m->resources[at];
+
+	resource_unref(r);
+	*r = document(i % 2 == 0 ? other_wired_text : wired_text, i / 2 % DATA);
+}
+
+static void
+take_wired(struct mesh *m, size_t i)
+{
+	away = take_out(m, m->resource_count - 1 - i % DATA);
+}
+
+static void
+put_wired(struct mesh *m, size_t i)
+{
+	insert(m, m->resource_count - i % DATA, away);
+}
+
 /* What may happen, and what comes after it. */
 struct change {
 	const char *name;
@@ -560,6 +609,8 @@ static const struct change changes[] = {
     {"service_ms", change_service, NULL, CHANGES},
     {"service_goes_ms", take_service, put_service, CHANGES},
     {"entry_comes_ms", add_entry, drop_last, CHANGES},
+    {"connections_ms", change_wired, NULL, CHANGES},
+    {"connections_go_ms", take_wired, put_wired, CHANGES},
 };
 
 static const struct change at_gateway[] = {

@@ -79,10 +79,12 @@ def in_turns(settings, *sides):
     return [medians(s) for s in samples]
 
 
-def fetch(where, path="/"):
+def fetch(where, path="/", host=None):
     """The status of one request; OSError while nobody is there."""
-    url = f"http://{where[0]}:{where[1]}{path}"
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    request = urllib.request.Request(
+        f"http://{where[0]}:{where[1]}{path}",
+        headers={"Host": host} if host else {})
+    with urllib.request.urlopen(request, timeout=5) as answer:
         answer.read()
         return answer.status
 

@@ -156,6 +156,36 @@ def test_a_worker_that_hangs_is_not_told_to_live(mesh, manager):
     assert agent.stop() == 0
 
 
+def has_table(machine):
+    return machine.run("nft", "list", "table", "inet", "meshd").returncode == 0
+
+
+def test_who_captured_is_ready_when_it_does_so_again(mesh, manager):
+    """A unit that comes after ours makes no call that nobody captures; here
+    without a server, of which rules wait to hear."""
+    agent = mesh.member(2, name="captures")
+    agent.cli.ok("capture", "on")
+    assert agent.stop() == 0 and not has_table(mesh.machine(2))
+    mesh.server.stop()
+    Process.start(agent, env=manager.env)
+    manager.hears("READY", "1")
+    assert has_table(mesh.machine(2))
+    assert agent.stop() == 0
+
+    # What cannot be captured again is said, and keeps nobody waiting.
+    kept = agent.cli.state / "capture.json"
+    kept.write_text(kept.read_text().replace(
+        '"cgroups": []', '"cgroups": ["system.slice/not-yet.service"]'))
+    Process.start(agent, env=manager.env)
+    manager.hears("READY", "1")
+    assert not has_table(mesh.machine(2))
+    agent.says("what was captured is not; it is tried again")
+    told = agent.cli.ok("capture", "status")
+    assert "trouble" in told and "cgroup" in told
+    assert agent.stop() == 0
+    mesh.server.start()
+
+
 # --- what is given ---
 
 

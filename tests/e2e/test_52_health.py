@@ -6,6 +6,8 @@ answer is taken from a service that says how it is as the test says.
 """
 
 import re
+import ssl
+import subprocess
 import time
 
 import h2.events
@@ -243,6 +245,54 @@ def test_grpc_says_which_service_is_well(mesh):
         "gRPC health of a.C: gRPC status 5 unknown"
     mesh.vm2.cli.ok("unexpose", "good")
     mesh.vm2.cli.ok("unexpose", "bad")
+
+
+@pytest.fixture(name="secure", params=["rsa:2048", "ec"])
+def make_secure(mesh, request, tmp_path):
+    """A service by TLS whose certificate nobody would trust."""
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    kind = ([request.param] if request.param != "ec" else
+            ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    subprocess.run(
+        ["openssl", "req", "-x509", "-nodes", "-newkey", *kind, "-keyout",
+         str(key), "-out", str(cert), "-days", "1", "-subj", "/CN=nobody"],
+        check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    names = []
+    context.sni_callback = lambda s, name, c: names.append(name)
+    web = Well(mesh.machine(2), 8443, "vm2")
+    web.server.socket = context.wrap_socket(
+        web.server.socket, server_side=True)
+    web.context, web.names = context, names
+    yield web
+    web.close()
+
+
+def test_https_asks_whoever_answers(mesh, secure):
+    mesh.vm2.expose("tls", f"87:{secure.target}", "--check",
+                    "https/healthz", "--check-interval", "2s",
+                    "--check-timeout", "2s", "--check-unhealthy", "1")
+    told = is_health(mesh.vm2, "tls", "healthy")
+    assert told["check"] == "https/healthz"
+    assert told["reason"] == "GET /healthz: 200"
+    secure.health = 500
+    assert is_health(mesh.vm2, "tls", "unhealthy")["reason"] == \
+        "GET /healthz: 500"
+    secure.health = 200
+    is_health(mesh.vm2, "tls", "healthy")
+    # One that speaks no TLS 1.3, or none at all, is not well.
+    secure.context.maximum_version = ssl.TLSVersion.TLSv1_2
+    wait_for(lambda: exposed(mesh.vm2, "tls")["health"] == "unhealthy" and
+             "TLS 1.3" in exposed(mesh.vm2, "tls")["reason"],
+             lambda: f"it says TLS 1.3: {exposed(mesh.vm2, 'tls')}")
+    mesh.vm2.cli.ok("unexpose", "tls")
+    web = mesh.webs[0]
+    mesh.vm2.expose("plain", f"88:{web.target}", "--check", "https/healthz",
+                    "--check-interval", "2s", "--check-timeout", "2s")
+    told = is_health(mesh.vm2, "plain", "unhealthy")
+    assert told["reason"].startswith("GET /healthz: "), told
+    mesh.vm2.cli.ok("unexpose", "plain")
 
 
 def test_who_flaps_is_held_back(mesh):

@@ -27,7 +27,7 @@ spec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}
 def home(request, tmp_path_factory):
     """One family is enough: nothing here looks at addresses."""
     with Mesh(tmp_path_factory.mktemp("lockout"), request.param,
-              machines=3) as it:
+              machines=4) as it:
         it.far = it.machine(3)
         it.listener = it.far.listen(it.far.ip, PORT)
         it.agent = it.member(2, "--drain", "0s")
@@ -80,6 +80,79 @@ def test_a_change_that_locks_out_falls_back(drill):
     on_trial(drill)
     assert not reaches(drill)
     falls_back(drill)
+
+
+def says(one, other, text):
+    """It comes from the one to the other."""
+    one.sendall(text)
+    other.settimeout(DEADLINE)
+    assert other.recv(len(text)) == text
+
+
+def test_what_stands_already_stays(drill):
+    """Nobody has looked at these connections before, so any packet is the
+    first of one for the kernel."""
+    app, far = drill.app, drill.far
+    drill.listener.settimeout(DEADLINE)
+    with app.listen(app.ip, 2526) as listener, contextlib.closing(
+            app.connect(far.ip, PORT)) as calls, contextlib.closing(
+            far.connect(app.ip, 2526)) as caller:
+        called, _ = drill.listener.accept()
+        answers, _ = listener.accept()
+        with called, answers:
+            drill.agent.cli.ok(
+                "capture", "on", "--out", "0.0.0.0/0", "--in", "2526")
+            assert is_captured(drill)
+            for one, other in ((calls, called), (answers, caller)):
+                says(one, other, b"hello")
+                says(other, one, b"and back")
+            drill.agent.cli.ok("capture", "off")
+            for one, other in ((calls, called), (answers, caller)):
+                says(one, other, b"hello again")
+
+
+def test_a_network_that_is_none_is_refused_and_changes_nothing(drill):
+    drill.agent.cli.ok("capture", "on", "--out", "203.0.113.0/24")
+    for wrong in ("10.0.0.0/33", "10.0.0", "nonsense.example", "2001:2::/200"):
+        done = drill.agent.cli("capture", "on", "--out", wrong)
+        assert done.returncode != 0 and wrong in done.stderr, done
+    for wrong in ("0", "65536", "90-80", "http"):
+        done = drill.agent.cli("capture", "on", "--in", wrong)
+        assert done.returncode != 0 and wrong in done.stderr, done
+    assert "203.0.113.0/24" in str(
+        drill.agent.cli.json("capture", "status")["rules"])
+
+
+def test_a_network_too_many_leaves_the_way_to_the_server(drill):
+    """All that there is, also of itself, from outside and from inside: who
+    asked for too much can still say so."""
+    drill.apply(NOWHERE)
+    drill.agent.cli.ok("capture", "on", "--out", "0.0.0.0/0,::/0", "--in",
+                       "1-65535", "--loopback", "--tproxy")
+    assert not reaches(drill)
+    drill.agent.stop()
+    drill.agent.start().joined().synced()
+    wait_for(lambda: is_captured(drill), "what was kept is captured again")
+    assert drill.agent.status()["synced"]
+    drill.agent.cli.ok("capture", "off")
+    assert reaches(drill)
+
+
+def test_what_was_captured_stays_when_nothing_is_any_more(drill):
+    """Also where the kernel has no other reason to translate addresses."""
+    drill.listener.settimeout(DEADLINE)
+    drill.agent.cli.ok("capture", "on")
+    with contextlib.closing(drill.app.connect(drill.far.ip, PORT)) as calls:
+        called, _ = drill.listener.accept()
+        with called:
+            says(calls, called, b"hello")
+            drill.agent.cli.ok("capture", "on", "--in", "2526")
+            says(called, calls, b"and back")
+            drill.agent.cli.ok("capture", "off")
+            assert not is_captured(drill)
+            says(calls, called, b"hello again")
+            drill.agent.cli.ok("capture", "on")
+            says(called, calls, b"and once more")
 
 
 def test_a_change_falls_back_to_the_one_before(drill):
@@ -180,6 +253,44 @@ def test_a_killed_agent_takes_its_table_along(drill):
     assert reaches(drill)
 
 
+def test_without_any_server_it_goes_on_and_comes_again(drill):
+    drill.agent.cli.ok("capture", "on")
+    drill.server.stop(signal.SIGKILL)
+    try:
+        assert reaches(drill)
+        drill.agent.stop(signal.SIGKILL)
+        wait_for(lambda: not is_captured(drill), "the table goes")
+        assert reaches(drill)
+        drill.agent.start().joined()
+        wait_for(lambda: is_captured(drill), "it captures without a server")
+        assert reaches(drill)
+    finally:
+        drill.server.start()
+
+
+def kill_both(home):
+    """As a machine that loses its power: nobody tidies up, and the kernel
+    forgets all."""
+    pid = helper_of(home)
+    home.app.run("kill", "-9", pid, str(home.agent.process.pid))
+    home.agent.stop(signal.SIGKILL)
+    home.app.run("nft", "flush", "ruleset")
+    home.app.run("sh", "-c", "while ip rule del protocol 109; do :; done; "
+                 "ip route flush protocol 109; ip -6 route flush protocol 109")
+
+
+def test_a_reboot_captures_what_was_confirmed_and_forgets_a_trial(drill):
+    drill.agent.cli.ok("capture", "on", "--out", "203.0.113.0/24", "--tproxy")
+    on_trial(drill, "--out", "0.0.0.0/0")
+    kill_both(drill)
+    assert not is_captured(drill) and reaches(drill)
+    drill.agent.start().joined()
+    wait_for(lambda: is_captured(drill), "what was confirmed comes again")
+    rules = str(drill.agent.cli.json("capture", "status")["rules"])
+    assert "203.0.113.0/24" in rules and "0.0.0.0/0" not in rules
+    assert reaches(drill)
+
+
 def test_fail_closed_lets_nobody_through_until_it_is_back(drill):
     drill.agent.cli.ok("capture", "on", "--fail-closed")
     assert reaches(drill)
@@ -191,12 +302,15 @@ def test_fail_closed_lets_nobody_through_until_it_is_back(drill):
     assert reaches(drill)
 
 
+def helper_of(home):
+    return home.app.run(
+        "pgrep", "--ns", home.agent.process.pid, "--nslist", "net",
+        "meshd-capture").stdout.strip()
+
+
 def test_a_helper_that_is_killed_is_told_of(drill):
     drill.agent.cli.ok("capture", "on")
-    pid = drill.app.run(
-        "pgrep", "--ns", drill.agent.process.pid, "--nslist", "net",
-        "meshd-capture").stdout
-    drill.app.run("kill", "-9", pid.strip())
+    drill.app.run("kill", "-9", helper_of(drill))
     wait_for(lambda: not is_captured(drill), "the table goes with its helper")
     assert reaches(drill)
     wait_for(lambda: "helper" in drill.agent.cli.ok("status"),
@@ -205,6 +319,19 @@ def test_a_helper_that_is_killed_is_told_of(drill):
     drill.agent.start().joined()
     wait_for(lambda: is_captured(drill), "a new one captures again")
 
+
+FIREWALL = """\
+table inet firewall {
+	chain input {
+		type filter hook input priority filter; policy drop;
+		iif lo accept
+		ct state established,related accept
+		meta l4proto { icmp, ipv6-icmp } accept
+		udp dport 15946 accept
+		tcp dport { 2626, 15006, 15008, 15946 } accept
+	}
+}
+"""
 
 OTHERS = """\
 table inet firewall {
@@ -239,6 +366,40 @@ def test_rules_of_others_stay_as_they_are(drill):
     finally:
         drill.app.run("nft", "delete", "table", "inet", "firewall")
         drill.app.run("iptables-legacy", "-t", "nat", "-F")
+
+
+def test_who_flushes_all_rules_does_not_flush_ours(drill):
+    """`systemctl restart nftables` does. Ours has an owner; one that is to
+    stay has none, and comes again. So do rules of routing, which network
+    managers take away that they do not know."""
+    for words in ([], ["--fail-closed"]):
+        drill.agent.cli.ok(
+            "capture", "on", "--tproxy", "--out", "0.0.0.0/0", *words)
+        drill.app.run("nft", "flush", "ruleset")
+        drill.app.run("ip", "rule", "del", "protocol", "109")
+        wait_for(lambda: is_captured(drill), "the table is there")
+        wait_for(lambda: drill.app.run("ip", "rule").stdout.count("15006") == 4,
+                 "so are the rules")  # twice in a line
+        assert reaches(drill)
+        assert any(r["connections"] > 0 for r in drill.agent.cli.json(
+            "capture", "status")["rules"])
+
+
+def test_a_firewall_that_drops_others_drops_nobody_of_ours(drill):
+    """One that takes only what it knows: by interface, port and state."""
+    drill.app.run("nft", "-f", "-", input=FIREWALL)
+    try:
+        drill.agent.cli.ok("capture", "on", "--in", "2626", "--tproxy")
+        listener = drill.app.listen(drill.app.ip, 2626)
+        listener.settimeout(DEADLINE)
+        with listener, drill.far.connect(drill.app.ip, 2626) as conn:
+            other, _ = listener.accept()
+            with other:
+                other.sendall(b"hello")
+                assert conn.recv(5) == b"hello"
+                assert other.getpeername()[0] == drill.far.ip
+    finally:
+        drill.app.run("nft", "delete", "table", "inet", "firewall")
 
 
 CAPS = "+net_admin,+dac_override"  # the latter for the test's own folders
@@ -279,6 +440,21 @@ def test_without_the_right_nothing_is_captured_and_that_is_said(drill):
     finally:
         drill.agent.stop()
         drill.agent.start().joined()
+
+
+def test_a_machine_without_ipv6_captures_all_the_same(drill):
+    """There is no ::1 to lead to, and no rule of routing to make."""
+    machine = drill.machine(4)
+    machine.run("sysctl", "-w", "net.ipv6.conf.all.disable_ipv6=1",
+                "net.ipv6.conf.lo.disable_ipv6=1")
+    agent = Mesh.agent(drill, 4).start(drill.token()).joined()
+    agent.cli.ok("capture", "on", "--dns", "--out", "0.0.0.0/0,::/0", "--in",
+                 "80", "--tproxy")
+    with machine.connect(drill.far.ip, PORT):
+        drill.listener.settimeout(DEADLINE)
+        drill.listener.accept()[0].close()
+    assert all("::1" not in str(p) for p in agent.status()["problems"])
+    agent.stop()
 
 
 PYTHON = "/usr/bin/python3"

@@ -5,6 +5,8 @@
  * A node that made a second key would be another node: what is on the disk is
  * loaded or the start fails, in words.
  */
+#include <errno.h>
+
 #include "node/state.h"
 
 #include "disk.h"
@@ -104,6 +106,78 @@ start_again(const struct disk_walk *w, bool *out_hit)
 TEST(a_start_that_cannot_read_its_keys_makes_no_new_ones)
 {
 	disk_walk_all(start_again);
+}
+
+/* --- what nobody waits for ------------------------------------------------ */
+
+enum { TURNS_MAX = 2000, TURN_US = 5000, AGAIN_US = 6000000 };
+
+static void
+write_later(const char *text)
+{
+	struct buf bytes = BUF(100);
+
+	EXPECT_ERR(buf_add(&bytes, text, strlen(text)), OK);
+	state_write_later(&state, STATE_SNAPSHOT, &bytes);
+	buf_fini(&bytes);
+}
+
+static bool
+is_trouble(void)
+{
+	return state_trouble(&state).len > 0;
+}
+
+static void
+turn_until_trouble(struct loop *loop, bool wanted)
+{
+	for (int i = 0; i < TURNS_MAX && is_trouble() != wanted; i++)
+		loop_turn(loop, TURN_US);
+	EXPECT_EQ(is_trouble(), wanted);
+}
+
+static void
+expect_saved(const char *text)
+{
+	AUTO(buf_fini) struct buf got = BUF(100);
+
+	EXPECT_ERR(state_read(&state, STATE_SNAPSHOT, &got, NULL), OK);
+	EXPECT_SLICE(buf_slice(&got), slice_str(text));
+}
+
+TEST(what_a_full_disk_refused_is_written_when_there_is_room)
+{
+	struct clock_fake time = {.mono_us = 1};
+	struct clock clock = clock_fake_as_clock(&time);
+	AUTO(loop_free) struct loop *loop = loop_new(&clock);
+	struct jobs *jobs = jobs_new(1, 16);
+
+	begin();
+	EXPECT_ERR(open_state(NULL), OK);
+	state_save_with(&state, jobs, loop);
+	EXPECT_ERR(state_write(&state, STATE_SNAPSHOT, S("old"), NULL), OK);
+	disk_fail(DISK_WRITE, 1, ENOSPC);
+	write_later("new");
+	turn_until_trouble(loop, true);
+	expect_saved("old");
+	clock_fake_advance(&time, AGAIN_US);
+	turn_until_trouble(loop, false);
+	expect_saved("new");
+	/* What comes meanwhile is newer than what was refused. */
+	disk_fail(DISK_WRITE, 1, ENOSPC);
+	write_later("newer");
+	turn_until_trouble(loop, true);
+	write_later("newest");
+	turn_until_trouble(loop, false);
+	clock_fake_advance(&time, AGAIN_US);
+	loop_turn(loop, TURN_US);
+	EXPECT_TRUE(disk_heal());
+	state_save_no_more(&state);
+	jobs_free(&jobs);
+	loop_settle(loop);
+	expect_saved("newest");
+	state_close(&state);
+	folder_remove(&folder);
 }
 
 /* --- identities of workloads ---------------------------------------------- */

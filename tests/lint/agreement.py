@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""agreement — the option tables, --help, the pages and the sample agree, and
-the codes of the analysis with their page.
+"""agreement — the option tables, --help, the pages and the sample agree, the
+codes of the analysis with their page, and what any page says of a command with
+that command.
 
     agreement.py MESHD
 
@@ -35,7 +36,8 @@ def told(meshd, *words):
 
 def helped(meshd):
     """What --help says: command -> its options."""
-    names = re.findall(r"^  ([\w-]+(?: \w+)?) {2,}\S", told(meshd, "help"), re.M)
+    names = [line[2:18].rstrip() for line in told(meshd, "help").split("\n")
+             if line.startswith("  ")]
     return {name: set(re.findall(
         r"^ {2}(?:-\w, | {4})--([\w-]+)",
         told(meshd, *name.split(), "--help"), re.M)) for name in names}
@@ -112,6 +114,31 @@ def codes(meshd):
                        "meshd-analysis.7")
 
 
+def lines_typed():
+    """(page, line) of commands that pages and README name, or show typed."""
+    pages = sorted((ROOT / "man").glob("*.[1-9]"))
+    for path in (*pages, ROOT / "README.md"):
+        text = re.sub(r"\\e?\n *", "", path.read_text())
+        for line in re.findall(r"^\.Ic meshd (.*)$", text, re.M):
+            yield path.name, line.replace("Fl -", "--")
+        for line in re.findall(r"^(?:\w*[#$] |\.Dl .. )meshd (.*)$", text, re.M):
+            yield path.name, line.partition(" -- ")[0]
+
+
+def unknown_lines(commands):
+    """Those whose command or option there is not."""
+    for name, line in lines_typed():
+        words = line.replace("help ", "").split()
+        own = next((" ".join(words[:n]) for n in (2, 1)
+                    if " ".join(words[:n]) in commands), None)
+        if own is None:
+            yield f"{name}: there is no command: meshd {line}"
+            continue
+        for option in re.findall(r"(?:^|\s)--([\w-]+)", line):
+            if option not in commands[own]:
+                yield f"{name}: meshd {own} has no option --{option}"
+
+
 def check(meshd):
     commands = helped(meshd)
     wrong = differences("the tables", tabled(), set().union(
@@ -135,6 +162,7 @@ def check(meshd):
         for section in settings.keys() & has.keys():
             wrong += differences(f"[{section}]", settings[section],
                                  has[section], other)
+    wrong += unknown_lines(commands)
     return wrong + codes(meshd) + refused(meshd)
 
 

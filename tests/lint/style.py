@@ -33,6 +33,10 @@ BANNED_IN_C = {
         "names are resolved by evdns",
     ),
     "localtime": (r"\b(gmtime|localtime|asctime|ctime)\s*\(", "use the _r form"),
+    "unverified": (
+        r"\btls_unverified_\w+",
+        "only a health check may ask who is not verified",
+    ),
     "typedef": (r"\btypedef\s+(struct|enum|union)\b(?!.*\(\*)", "no typedefs but callbacks"),
 }
 
@@ -40,6 +44,7 @@ BANNED_IN_C = {
 BANNED_SKIPPED = {
     "typedef": ("third_party/",),
     "system": ("tests/",),
+    "unverified": ("modules/3-peer/tls/", "modules/5-plane/health/", "tests/"),
     "rand": ("tests/third_party/",),  # without base; the same seed each time
 }
 

@@ -20,6 +20,8 @@ NEWER = VERSION + "+1"  # the same tree as another version
 DEADLINE = 120
 ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[os.uname().machine]
 
+NEEDED = ("curl", "dbus", "iproute2", "systemd", "systemd-sysv")
+
 # What has no trace of a package in its name, or is of the tool itself.
 NOT_OURS = ("var/lib/dpkg", "var/lib/rpm", "var/cache", "var/log", "proc",
             "sys", "dev", "run/lock", "tmp", "root")
@@ -118,16 +120,16 @@ class Root:
 @pytest.fixture(scope="session")
 def base():
     """Made once, kept for the next run."""
-    if not (ROOT / "usr/bin/curl").exists():
+    if not ROOT.exists():
         made = ROOT.with_name(ROOT.name + ".new")
         shutil.rmtree(made, ignore_errors=True)
         made.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(
             ["debootstrap", "--variant=minbase",
-             "--include=curl,dbus,iproute2,systemd,systemd-sysv",
-             "bookworm", made], check=True)
-        shutil.rmtree(ROOT, ignore_errors=True)
+             f"--include={','.join(NEEDED)}", "bookworm", made], check=True)
         made.rename(ROOT)
+    assert (ROOT / "usr/bin/curl").exists(), (
+        f"{ROOT} has no curl: it needs {', '.join(NEEDED)}")
     return ROOT
 
 

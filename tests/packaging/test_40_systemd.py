@@ -32,6 +32,18 @@ says 'in use' meshd endpoints web
 meshd server backup /var/lib/meshd/backups/mesh.db
 stat -c '%n %U %a' /var/lib/meshd/backups/mesh.db /var/log/meshd/access.log
 
+# By the step of meshd-capture(7); ready is when it captures again.
+meshd capture status
+install -D -m 644 -t /etc/systemd/system/meshd-agent.service.d \
+    /usr/share/meshd/meshd-capture.conf
+systemctl daemon-reload
+systemctl restart meshd-agent
+meshd capture on
+systemctl restart meshd-agent
+echo "again: $(meshd capture status | head -n 1)"
+grep -h CapEff /proc/$(systemctl show --value -p MainPID meshd-agent)/status
+meshd capture off
+
 # A member needs no token, nor a server, nor the other's runtime folder.
 rm /etc/meshd/token
 systemctl stop meshd-server
@@ -74,6 +86,10 @@ def test_the_units_live_confined_and_go_with_the_package(root, boot):
     lines = told.splitlines()
     assert "/var/lib/meshd/backups/mesh.db meshd 600" in lines, told
     assert "/var/log/meshd/access.log meshd 600" in lines, told
+    assert "captures  no, and this agent has not the right to " \
+        "(CAP_NET_ADMIN)" in lines, told
+    assert "again: captures  yes" in lines, told
+    assert "CapEff:\t0000000000000000" in lines, told
     assert "restarts: 0" in lines, told
     assert "CapEff:\t0000000000000400" in lines, told  # CAP_NET_BIND_SERVICE
     assert "CapBnd:\t0000000000000400" in lines, told

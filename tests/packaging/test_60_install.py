@@ -66,8 +66,9 @@ def test_root_installs_and_purges_where_nothing_manages_processes(prepared):
 
 BOOTED = BEGIN.replace("ip link", ": ").replace("ip addr", ": ") + (
     "program=/srv/program served=/srv/mesh\n") + SERVER + r"""
-sh -c "$(served token create --line curl)" 2>&1
+sh -c "$(served token create --line curl) --capture" 2>&1
 systemctl is-enabled meshd-agent
+meshd capture status
 says 'Serves as one of mesh.internal' status meshd-agent
 test ! -e /etc/meshd/token
 stat -c 'runs as %U' /proc/$(systemctl show --value -p MainPID meshd-agent)
@@ -92,6 +93,7 @@ def test_under_systemd_it_is_a_unit_whose_token_is_a_credential(
     lines = told.splitlines()
     assert "enabled" in lines and "runs as meshd" in lines, told
     assert "/usr/local/lib/systemd/system/meshd-agent.service" in lines, told
+    assert "captures  no" in lines, told
     assert told.count("this machine is a member") == 2, told
     assert "is there already" in told
     assert lines[-2:] == ["no user", "done"], told

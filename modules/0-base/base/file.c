@@ -2,6 +2,7 @@
 /*
  * file — write beside, fsync, rename; read to a bound.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include "check.h"
 #include "file.h"
 #include "secret.h"
+
+#define BESIDE ".new" /* what is not whole yet */
 
 enum { READ_CHUNK = 4 << 10 };
 
@@ -87,7 +90,7 @@ file_replace(
 	AUTO(mem_free) char *beside = NULL;
 	enum err e;
 
-	if (asprintf(&beside, "%s.new", path) < 0)
+	if (asprintf(&beside, "%s" BESIDE, path) < 0)
 		return fault_set(why, ERR_NO_MEMORY, "out of memory");
 	e = write_beside(beside, bytes, mode, why);
 	if (e == OK && rename(beside, path) != 0)
@@ -97,6 +100,20 @@ file_replace(
 		return e;
 	}
 	return sync_folder(path, why);
+}
+
+void
+file_sweep(const char *folder)
+{
+	const struct dirent *entry;
+	DIR *dir = opendir(folder);
+
+	if (dir == NULL)
+		return; /* whoever wants a file there will say so */
+	while ((entry = readdir(dir)) != NULL)
+		if (slice_ends(slice_str(entry->d_name), S(BESIDE)))
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	(void)closedir(dir); /* only read */
 }
 
 static enum err

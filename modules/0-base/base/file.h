@@ -19,6 +19,12 @@ MUST_USE enum err file_replace(
     const char *path, struct slice bytes, unsigned mode, struct fault *why);
 
 /*
+ * Removes what file_replace() had begun in a folder when its process was
+ * killed. For its only user, before anything is written there.
+ */
+void file_sweep(const char *folder);
+
+/*
  * The folder, of that mode, and those above it that are missing (0755). True
  * in *out_made, which may be NULL, if it was not there. In words: which of
  * them cannot be made, or is there and no folder (ERR_EXISTS).

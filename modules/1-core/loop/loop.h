@@ -272,4 +272,10 @@ void loop_resolve_cancel(struct loop_resolve **rp);
 void loop_resolve_setup(
     struct loop *l, const char *resolv_conf, const char *hosts);
 
+/*
+ * Sockets to name servers, of any loop, that are made from now on bear this
+ * mark (SO_MARK); 0: none. Any thread. The caller has the right to.
+ */
+void loop_resolve_mark(uint32_t mark);
+
 #endif

@@ -15,6 +15,7 @@
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "hosts.h"
@@ -97,9 +98,35 @@ has_changed(const char *path, struct file_version *v)
 	return !same;
 }
 
+static _Atomic uint32_t mark_of_all;
+
+void
+loop_resolve_mark(uint32_t mark)
+{
+	mark_of_all = mark;
+}
+
+/* The library has one for each name server, and shows them nowhere else. */
+static int
+mark_datagrams(const struct event_base *base, const struct event *e, void *arg)
+{
+	const uint32_t *mark = arg;
+	int fd = event_get_fd(e), type = 0;
+	socklen_t len = sizeof(type);
+
+	(void)base; /* the loop's */
+	if (fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	    type == SOCK_DGRAM)
+		/* Who asks for marks has tried that it may. */
+		(void)setsockopt(fd, SOL_SOCKET, SO_MARK, mark, sizeof(*mark));
+	return 0;
+}
+
 static void
 read_name_servers(struct resolver *r)
 {
+	uint32_t mark = mark_of_all;
+
 	/* Running queries go on with the new servers. */
 	(void)evdns_base_clear_nameservers_and_suspend(r->dns);
 	evdns_base_search_clear(r->dns);
@@ -108,6 +135,9 @@ read_name_servers(struct resolver *r)
 	    DNS_OPTION_NAMESERVERS | DNS_OPTION_NAMESERVERS_NO_DEFAULT |
 		DNS_OPTION_SEARCH | DNS_OPTION_MISC,
 	    r->resolv_conf);
+	if (mark != 0)
+		(void)event_base_foreach_event(
+		    r->loop->base, mark_datagrams, &mark);
 	(void)evdns_base_resume(r->dns);
 }
 

@@ -343,13 +343,15 @@ tell_gateway(const struct telling *t)
 	    host_gateway(l->count > 0 ? l->items : NULL, text));
 }
 
-/* What it says of a gateway, whose labels it has. */
+/* What it says of its workloads, and of a gateway, whose labels it has. */
 static void
 tell_group(const struct telling *t)
 {
 	const struct workload_group *g = t->r->spec;
+	const struct resource_key *k = &t->r->key;
 	char text[HOST_TEXT_MAX];
 
+	t->each(t->arg, HOST_ABOUT, host_group(k->ns, k->name, text));
 	if (g->metadata != NULL && g->metadata->labels.count > 0)
 		t->each(t->arg, HOST_ABOUT,
 		    host_gateway(g->metadata->labels.items, text));
@@ -407,6 +409,13 @@ resource_each_host(const struct resource *r, struct slice domain,
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (r->kind == kinds[i].kind)
 			kinds[i].tell(&t);
+}
+
+struct slice
+host_group(struct slice ns, struct slice name, char out[HOST_TEXT_MAX])
+{
+	return printed(out, snprintf(out, HOST_TEXT_MAX, "group/%.*s/%.*s",
+				SLICE_ARG(ns), SLICE_ARG(name)));
 }
 
 struct slice

@@ -71,6 +71,7 @@ enum host_part {
  *	gateway/, gateway/<key>=<value>	Gateways, by whom they select
  *	bound/<ns>/<name>	VirtualServices of a Gateway
  *	front/<ns>/<key>=<value>	Services, by what they select
+ *	group/<ns>/<name>	a WorkloadGroup
  */
 #define HOST_MESH "mesh/config"
 #define HOST_NETWORKS "mesh/networks"
@@ -83,7 +84,10 @@ struct slice host_gateway(const struct label *l, char out[HOST_TEXT_MAX]);
 /* Services in front of a gateway with it. */
 struct slice host_front(
     struct slice ns, const struct label *l, char out[HOST_TEXT_MAX]);
-/* The other way round; false if it is none. */
+/* A WorkloadGroup, for who is a workload of it. */
+struct slice host_group(
+    struct slice ns, struct slice name, char out[HOST_TEXT_MAX]);
+/* Of host_space(); false if it is none. */
 bool host_is_space(struct slice host, struct slice *out_ns);
 
 /*

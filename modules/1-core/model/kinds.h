@@ -15,6 +15,7 @@
 #include "kinds/health_check_policy.h"
 #include "kinds/mesh_config.h"
 #include "kinds/network.h"
+#include "kinds/protocols.h"
 #include "kinds/proxy_config.h"
 #include "kinds/rate_limit_policy.h"
 #include "kinds/security.h"

@@ -140,6 +140,9 @@ struct view_input {
 	resource_json_cb parse_yaml;
 	const struct addr *addrs; /* of this machine, as announced; no port */
 	size_t addr_count;
+	/* Programs' questions to name servers are answered here, and what they
+	 * call comes here: as ISTIO_META_DNS_CAPTURE says of others. */
+	bool captures_dns;
 	uint64_t generation;       /* for people: which view this is */
 	const struct view *before; /* what it has may be shared; may be NULL */
 };
@@ -294,9 +297,10 @@ struct slice view_port_name(const struct view_host *port);
 struct slice view_domain(const struct view *v);
 uint64_t view_generation(const struct view *v);
 
-/* DNS tells of automatic addresses, and calls to them are taken (MeshConfig's
- * ISTIO_META_DNS_CAPTURE). */
-bool view_tells_automatic(const struct view *v);
+/* DNS tells of automatic addresses, and calls to them are taken: it is this
+ * machine's to answer or, of those of IPv4, MeshConfig says
+ * ISTIO_META_DNS_CAPTURE. */
+bool view_tells_automatic(const struct view *v, enum addr_family family);
 
 /* Is it what calls to a host that the mesh does not know meet? */
 bool view_is_unknown(const struct view_host *h);

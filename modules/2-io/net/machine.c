@@ -43,6 +43,25 @@ net_any_addr(uint16_t port)
 	    .family = fd >= 0 ? ADDR_V6 : ADDR_V4, .port = port};
 }
 
+bool
+net_has_addr(const struct addr *a)
+{
+	struct addr any_port = *a;
+	struct sockaddr_storage ss;
+	unsigned len;
+	bool has;
+	int fd;
+
+	any_port.port = 0;
+	len = addr_to_sockaddr(&any_port, (struct sockaddr *)&ss);
+	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	has = bind(fd, (struct sockaddr *)&ss, len) == 0;
+	close(fd);
+	return has;
+}
+
 size_t
 net_machine_addrs(struct addr *out, size_t cap)
 {

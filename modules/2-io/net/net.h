@@ -201,7 +201,8 @@ enum net_kind {
 
 enum net_option {
 	NET_REUSEPORT = 1 << 0,   /* one socket a worker */
-	NET_TRANSPARENT = 1 << 1, /* IP_TRANSPARENT, for capture */
+	NET_TRANSPARENT = 1 << 1, /* IP_TRANSPARENT, for capture; of a client:
+				   * see net_transparent_from() */
 	NET_KEEPALIVE = 1 << 2,   /* after 180 s, every 180 s, 9 times */
 	NET_NODELAY = 1 << 3,
 	NET_V6ONLY = 1 << 4 /* else [::] takes IPv4 as well */
@@ -273,10 +274,21 @@ struct net_socket_request *net_socket_open(struct net_factory *f,
 /*
  * From now on every TCP or UDP socket that is made, and says no mark of its
  * own, bears this one (SO_MARK), by which rules of the machine know it for
- * ours; 0: none. Any thread. ERR_PERMISSION, and nothing has changed: it may
- * not.
+ * ours, and so do those to name servers (loop_resolve()); 0: none. Any thread.
+ * ERR_PERMISSION, and nothing has changed: it may not.
  */
 MUST_USE enum err net_mark_all(uint32_t mark);
+
+/* What they bear; 0: nothing. */
+uint32_t net_mark(void);
+
+/*
+ * From now on a client with NET_TRANSPARENT, whose source may be any address,
+ * gets its socket from there: IPv4's, IPv6's, one in each message of that
+ * descriptor (SCM_RIGHTS), as somebody makes them who has the right to. It
+ * waits where there is none now. Once, before any asks; takes both.
+ */
+void net_transparent_from(const int fds[2]);
 
 /*
  * Where the peer meant to get before the kernel led it here (SO_ORIGINAL_DST).
@@ -458,6 +470,9 @@ uint64_t net_supervisor_watchdog_us(const struct net_supervisor *s);
 
 /* All addresses of the machine: [::], or 0.0.0.0 if it knows no IPv6. */
 struct addr net_any_addr(uint16_t port);
+
+/* Can it be listened at? Not at ::1 where IPv6 is switched off. */
+bool net_has_addr(const struct addr *a);
 
 /*
  * The addresses of its interfaces that are up, without ports, IPv4 first:

@@ -13,6 +13,8 @@
 #include "race.h"
 #include "socket.h"
 
+enum { AGAIN_US = 1000 /* until there is a transparent socket, perhaps */ };
+
 struct attempt {
 	struct race *race;
 	struct loop_io io;
@@ -183,8 +185,14 @@ start_next(struct race *r)
 	bool begun = false;
 
 	timer_clear(&r->step);
-	while (r->next < r->count && !begun)
-		begun = begin(r, r->next++);
+	while (r->next < r->count && !begun) {
+		begun = begin(r, r->next);
+		if (!begun && r->result == ERR_AGAIN) {
+			timer_set(&r->step, AGAIN_US);
+			return;
+		}
+		r->next++;
+	}
 	if (is_over(r))
 		return;
 	if (r->next < r->count)

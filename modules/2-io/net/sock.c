@@ -747,7 +747,8 @@ net_connect(struct loop *loop, const struct net_connect_spec *spec,
 	struct sock *k = sock_new(loop, -1, events, arg, STREAM_OPENING);
 	enum err e;
 
-	if (spec->other_count > 0) {
+	/* Its descriptor may be another's, and have to be waited for. */
+	if (spec->other_count > 0 || (spec->options & NET_TRANSPARENT)) {
 		k->connecting = true;
 		k->race = race_new(loop, spec, on_raced, k);
 		return &k->s;

@@ -159,9 +159,17 @@ net_mark_all(uint32_t mark)
 
 	if (e == OK)
 		e = set_mark(fd, mark);
-	if (e == OK)
-		mark_of_all = mark;
-	return e;
+	if (e != OK)
+		return e;
+	mark_of_all = mark;
+	loop_resolve_mark(mark);
+	return OK;
+}
+
+uint32_t
+net_mark(void)
+{
+	return mark_of_all;
 }
 
 static int
@@ -352,14 +360,70 @@ bind_source(int fd, const struct addr *source)
 	return bind_ip(fd, source, NULL);
 }
 
+/* Of IPv4 and IPv6; all threads take from there. */
+static int transparent_from[2] = {-1, -1};
+
+void
+net_transparent_from(const int fds[2])
+{
+	memcpy(transparent_from, fds, sizeof(transparent_from));
+}
+
+/* ERR_AGAIN: there is none now. ERR_UNSUPPORTED: there will be none. */
+static MUST_USE enum err
+take_transparent(const struct addr *to, int *out_fd)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	char byte;
+	struct iovec part = {&byte, sizeof(byte)};
+	struct msghdr m = {.msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = sizeof(control)};
+	ssize_t n;
+	const struct cmsghdr *c;
+
+	do
+		n = recvmsg(transparent_from[to->family == ADDR_V6], &m,
+		    MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return ERR_AGAIN;
+	c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	if (c == NULL || c->cmsg_type != SCM_RIGHTS)
+		return ERR_UNSUPPORTED;
+	memcpy(out_fd, CMSG_DATA(c), sizeof(*out_fd));
+	return OK;
+}
+
+/* It bears its maker's mark, and may bear any source. */
+static MUST_USE enum err
+make_transparent(const struct net_connect_spec *spec, int *out_fd)
+{
+	AUTO(fd_close) int fd = -1;
+	enum err e = take_transparent(&spec->addr, &fd);
+
+	if (e == OK)
+		e = set_options(fd, &spec->addr, spec->options, tcp_options,
+		    ARRAY_LEN(tcp_options));
+	if (e == OK)
+		e = bind_source(fd, &spec->source);
+	if (e == OK)
+		*out_fd = fd_take(&fd);
+	return e;
+}
+
 enum err
 socket_make_client(const struct net_connect_spec *spec, int *out_fd)
 {
 	bool is_unix = spec->path.len > 0;
 	AUTO(fd_close) int fd = -1;
-	enum err e = socket_in(is_unix ? -1 : spec->netns,
-	    is_unix ? AF_UNIX : domain_of(&spec->addr), SOCK_STREAM, &fd);
+	enum err e;
 
+	if (spec->options & NET_TRANSPARENT)
+		return make_transparent(spec, out_fd);
+	e = socket_in(is_unix ? -1 : spec->netns,
+	    is_unix ? AF_UNIX : domain_of(&spec->addr), SOCK_STREAM, &fd);
 	if (e == OK && !is_unix) {
 		e = set_options(fd, &spec->addr, spec->options, any_options,
 		    ARRAY_LEN(any_options));

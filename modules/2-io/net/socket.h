@@ -17,7 +17,8 @@
 MUST_USE enum err socket_make(const struct net_socket_spec *spec, bool first,
     int *out_fd, struct fault *why);
 
-/* For connect(): options set, bound to the source if there is one. */
+/* For connect(): options set, bound to the source if there is one. ERR_AGAIN:
+ * it is transparent, and there is none now. */
 MUST_USE enum err socket_make_client(
     const struct net_connect_spec *spec, int *out_fd);
 

@@ -154,14 +154,16 @@ on_own_state(struct core *c, struct slice bytes, const struct state *s)
 		c->stats.drop_signature++;
 		return;
 	}
+	if (c->yielded || c->leaving)
+		return;
+	/* Who yields outbids once more, so that the other one finds out, too.
+	 */
 	if (s->boot != c->config.boot && is_clone(c, s)) {
 		if (!c->clone_told)
 			emit_event(c, GOSSIP_EVENT_CLONED, self, NULL);
 		c->clone_told = true;
-		c->yielded = c->yielded || c->config.boot > s->boot;
+		c->yielded = c->config.boot > s->boot;
 	}
-	if (c->yielded || c->leaving)
-		return;
 	c->stats.refutations++;
 	self->state.incarnation = s->incarnation + 1;
 	self->state.epoch = MAX(self->state.epoch, s->epoch);

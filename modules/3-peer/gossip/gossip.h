@@ -25,8 +25,9 @@ enum {
 	GOSSIP_ADDRS_MAX = 8,
 	GOSSIP_SERVICES_MAX = 256, /* of one node */
 	GOSSIP_LABELS_MAX = 32,    /* of one service */
-	GOSSIP_KEYS_MAX = 3,       /* old, new, and one on its way */
-	GOSSIP_TRUST_MAX = 8,      /* CA keys that may sign vouchers */
+	GOSSIP_LOCALITY_MAX = 191,
+	GOSSIP_KEYS_MAX = 3,  /* old, new, and one on its way */
+	GOSSIP_TRUST_MAX = 8, /* CA keys that may sign vouchers */
 	GOSSIP_SEEDS_MAX = 64,
 	GOSSIP_MEMBERS_MAX =
 	    8192 /* hard; a pool is advised to stay below 2000 */
@@ -357,6 +358,9 @@ MUST_USE enum err gossip_set_offers(
 /* Our health and that of the first 64 services; pushed eagerly. */
 void gossip_set_health(
     struct gossip *g, enum gossip_health node, uint64_t unhealthy);
+
+/* Where others find us from now on; port 0 takes bind's. */
+void gossip_set_advertise(struct gossip *g, const struct addr *advertise);
 
 /* A renewed voucher for the same key; errors as gossip_voucher_verify(). */
 MUST_USE enum err gossip_set_voucher(struct gossip *g, struct slice voucher);

@@ -496,21 +496,33 @@ on_listener_close(
 		on_socket_gone(g, why);
 }
 
+void
+gossip_set_advertise(struct gossip *g, const struct addr *advertise)
+{
+	struct addr a = *advertise;
+
+	g->config.advertise = a;
+	if (!g->ready)
+		return; /* its port may not be known */
+	if (a.port == 0)
+		a.port = gossip_port(g);
+	core_set_advertise(g->core, gossip_io_now(g), &a);
+	gossip_io_rearm(g);
+}
+
 static void
 on_listening(struct net_listener *l, void *arg)
 {
 	struct gossip *g;
-	struct addr a;
+	struct addr advertise;
 
 	(void)l;
 	OBJ(g, arg, GOSSIP_MAGIC);
 	if (g->closing)
 		return;
 	g->ready = true;
-	a = g->config.advertise;
-	if (a.port == 0)
-		a.port = gossip_port(g);
-	core_set_advertise(g->core, gossip_io_now(g), &a);
+	advertise = g->config.advertise;
+	gossip_set_advertise(g, &advertise);
 	queue_simple(g, GOSSIP_EVENT_READY, OK);
 	gossip_io_rearm(g);
 }

@@ -9,7 +9,7 @@
  */
 #include "record.h"
 
-enum { OFFERS_VERSION = 1, PROTOCOL_MAX = 15, LOCALITY_MAX = 191 };
+enum { OFFERS_VERSION = 1, PROTOCOL_MAX = 15 };
 
 static enum err
 check_limits(const struct gossip_offers *o, struct fault *why)
@@ -21,9 +21,10 @@ check_limits(const struct gossip_offers *o, struct fault *why)
 		return fault_set(why, ERR_LIMIT,
 		    "a node may offer at most %d services",
 		    GOSSIP_SERVICES_MAX);
-	if (o->locality.len > LOCALITY_MAX)
+	if (o->locality.len > GOSSIP_LOCALITY_MAX)
 		return fault_set(why, ERR_LIMIT,
-		    "a locality may have at most %d bytes", LOCALITY_MAX);
+		    "a locality may have at most %d bytes",
+		    GOSSIP_LOCALITY_MAX);
 	return OK;
 }
 
@@ -100,7 +101,8 @@ read_head(struct reader *r, struct gossip_offers *o, struct gossip_id *owner)
 	o->roles = reader_u32(r);
 	o->tunnel_port = reader_u16(r);
 	o->addr_count = reader_u8(r);
-	if (o->addr_count > GOSSIP_ADDRS_MAX || o->locality.len > LOCALITY_MAX)
+	if (o->addr_count > GOSSIP_ADDRS_MAX ||
+	    o->locality.len > GOSSIP_LOCALITY_MAX)
 		return ERR_PARSE;
 	for (size_t i = 0; i < o->addr_count; i++)
 		o->addrs[i] = wire_addr(r);

@@ -19,6 +19,16 @@ static const uint16_t groups[] = {MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
 static const uint16_t signatures[] = {MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
     MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384, MBEDTLS_TLS1_3_SIG_NONE};
 
+/* Of who is not verified any will do: services have RSA keys, too. */
+static const uint16_t all_signatures[] = {
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256, /* in certificates */
+    MBEDTLS_TLS1_3_SIG_NONE};
+
 bool
 config_choose_identity(struct tls *t)
 {
@@ -55,8 +65,12 @@ on_client_hello(mbedtls_ssl_context *ssl)
 }
 
 static int
-ask_mode(const struct tls_config_spec *spec)
+ask_mode(const struct tls_config *c)
 {
+	const struct tls_config_spec *spec = &c->spec;
+
+	if (c->unverified)
+		return MBEDTLS_SSL_VERIFY_NONE;
 	if (spec->role == TLS_CLIENT || spec->ask == TLS_ASK_REQUIRED)
 		return MBEDTLS_SSL_VERIFY_REQUIRED;
 	return spec->ask == TLS_ASK_OPTIONAL ? MBEDTLS_SSL_VERIFY_OPTIONAL
@@ -99,10 +113,11 @@ config_set_up(const struct tls_config *c, mbedtls_ssl_config *conf)
 	mbedtls_ssl_conf_max_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_3);
 	set_up_resumption(c, conf);
 	mbedtls_ssl_conf_rng(conf, x509_random, NULL);
-	mbedtls_ssl_conf_authmode(conf, ask_mode(&c->spec));
+	mbedtls_ssl_conf_authmode(conf, ask_mode(c));
 	mbedtls_ssl_conf_ciphersuites(conf, suites);
 	mbedtls_ssl_conf_groups(conf, groups);
-	mbedtls_ssl_conf_sig_algs(conf, signatures);
+	mbedtls_ssl_conf_sig_algs(
+	    conf, c->unverified ? all_signatures : signatures);
 	if (server)
 		mbedtls_ssl_conf_cert_cb(conf, on_client_hello);
 	if (c->alpn[0] != NULL)
@@ -111,8 +126,9 @@ config_set_up(const struct tls_config *c, mbedtls_ssl_config *conf)
 	return code;
 }
 
-enum err
-tls_config_new(const struct tls_config_spec *spec, struct tls_config **out)
+static enum err
+make(const struct tls_config_spec *spec, bool unverified,
+    struct tls_config **out)
 {
 	AUTO(tls_config_unref) struct tls_config *c = mem_new(sizeof(*c));
 
@@ -124,6 +140,7 @@ tls_config_new(const struct tls_config_spec *spec, struct tls_config **out)
 	atomic_init(&c->refs, 1);
 	mbedtls_ssl_config_init(&c->conf);
 	c->spec = *spec;
+	c->unverified = unverified;
 	if (spec->tickets != NULL)
 		(void)tls_tickets_ref(spec->tickets);
 	if (spec->resume)
@@ -138,6 +155,21 @@ tls_config_new(const struct tls_config_spec *spec, struct tls_config **out)
 		return ERR_INVALID;
 	*out = TAKE(c);
 	return OK;
+}
+
+enum err
+tls_config_new(const struct tls_config_spec *spec, struct tls_config **out)
+{
+	return make(spec, /* unverified */ false, out);
+}
+
+enum err
+tls_unverified_config(uint32_t handshake_ms, struct tls_config **out)
+{
+	const struct tls_config_spec spec = {
+	    .role = TLS_CLIENT, .handshake_ms = handshake_ms};
+
+	return make(&spec, /* unverified */ true, out);
 }
 
 struct tls_config *

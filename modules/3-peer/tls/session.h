@@ -15,6 +15,7 @@ struct tls_config {
 	struct tls_config_spec spec;
 	const char *alpn[TLS_ALPN_MAX + 1]; /* NULL-ended for the library */
 	struct resumables *resumables;      /* NULL: it resumes nothing */
+	bool unverified; /* of tls_unverified_config() alone */
 };
 
 /* What only a handshake needs; freed when it is over. */

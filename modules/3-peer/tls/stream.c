@@ -506,12 +506,38 @@ tls_stream_client(struct stream *below, const struct tls_client_spec *spec,
 	enum err e;
 
 	CHECK(spec->config->spec.role == TLS_CLIENT);
+	CHECK(!spec->config->unverified);
 	t = tls_new(below, spec->config, events, arg);
 	if (spec->identity != NULL)
 		t->identity = tls_identity_ref(spec->identity);
 	if (spec->trust != NULL)
 		t->shake->trust = tls_trust_ref(spec->trust);
 	e = set_up_client(t, spec, why);
+	if (e != OK)
+		tls_free(&t->s);
+	else
+		*out = start(t, below);
+	return e;
+}
+
+enum err
+tls_unverified_client(struct stream *below, struct tls_config *config,
+    struct slice sni, const struct stream_events *events, void *arg,
+    struct stream **out, struct fault *why)
+{
+	char name[NAME_HOST_MAX + 1];
+	struct tls *t;
+	enum err e;
+
+	CHECK(config->unverified);
+	if (slice_to_cstr(sni, name, sizeof(name)) != OK)
+		return fault_set(why, ERR_LIMIT,
+		    "a server name has at most %d characters", NAME_HOST_MAX);
+	t = tls_new(below, config, events, arg);
+	e = set_up(t, SLICE_NONE, why);
+	if (e == OK &&
+	    mbedtls_ssl_set_hostname(&t->ssl, sni.len > 0 ? name : NULL) != 0)
+		e = fault_set(why, ERR_INVALID, "the server name is wrong");
 	if (e != OK)
 		tls_free(&t->s);
 	else

@@ -333,6 +333,20 @@ MUST_USE enum err tls_stream_client(struct stream *below,
     const struct tls_client_spec *spec, const struct stream_events *events,
     void *arg, struct stream **out, struct fault *why);
 
+/*
+ * A client that takes WHOEVER ANSWERS, with any certificate: nothing that comes
+ * of it says who the peer is, and nothing secret may be told to it. It is for
+ * health checks alone, which ask a service of their own machine whether it is
+ * there, as a kubelet does; the lint keeps everybody else from it. The one
+ * configuration is good for nothing else, and takes RSA keys, too.
+ */
+MUST_USE enum err tls_unverified_config(
+    uint32_t handshake_ms, struct tls_config **out);
+MUST_USE enum err tls_unverified_client(struct stream *below,
+    struct tls_config *config, struct slice sni,
+    const struct stream_events *events, void *arg, struct stream **out,
+    struct fault *why);
+
 /* Which identity answers: a new reference, or NULL to refuse. `sni` may be
  * empty. On the stream's loop. */
 typedef struct tls_identity *(*tls_pick_cb)(void *arg, struct slice sni);

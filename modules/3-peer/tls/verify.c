@@ -164,7 +164,7 @@ check_time(
 	} else if (v->now_ms < from) {
 		span_text(from - v->now_ms, span);
 		/* The alert is that of an expired one: RFC 8446 §6.2. */
-		refuse(v, flags, MBEDTLS_X509_BADCERT_EXPIRED, ERR_AUTH,
+		refuse(v, flags, MBEDTLS_X509_BADCERT_EXPIRED, ERR_EXPIRED,
 		    "%s is valid only in %s: is a clock wrong?", what(depth),
 		    span);
 	}

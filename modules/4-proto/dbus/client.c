@@ -14,6 +14,7 @@
 #include "dbus.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 enum { DBUS_MAGIC = 0x64627573, LINE_MAX_BYTES = 512, HELLO_SERIAL = 1 };
@@ -209,6 +210,17 @@ introduce(char out[64])
 		    (size_t)snprintf(out + len, 64 - len, "%02x", (unsigned)*p);
 	len += (size_t)snprintf(out + len, 64 - len, "\r\n");
 	return slice_of(out, len);
+}
+
+const char *
+dbus_system_bus(void)
+{
+	static const char by_path[] = "unix:path=";
+	const char *told = getenv("DBUS_SYSTEM_BUS_ADDRESS");
+
+	if (told != NULL && strncmp(told, by_path, sizeof(by_path) - 1) == 0)
+		return told + sizeof(by_path) - 1;
+	return DBUS_SYSTEM_BUS;
 }
 
 enum err

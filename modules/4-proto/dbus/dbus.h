@@ -71,6 +71,9 @@ MUST_USE enum err dbus_message_read(
 
 struct dbus; /* opaque */
 
+/* The machine's bus, as libdbus's callers find it. */
+const char *dbus_system_bus(void);
+
 /*
  * Connects as the user that this process is, and makes the calls; they are
  * copied. done() once, never before this returns: OK when all were answered,

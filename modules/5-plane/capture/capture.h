@@ -17,9 +17,14 @@ enum {
 	CAPTURE_OUT_PORT = 15001, /* what programs here call */
 	CAPTURE_IN_PORT = 15006,  /* who calls programs here */
 	CAPTURE_DNS_PORT = 15053,
+	CAPTURE_OWN_PORT = 15101,  /* and on: of cgroups that have one each */
 	CAPTURE_MARK = 0x6d736864, /* of the agent's own sockets: "mshd" */
-	CAPTURE_LIST_MAX = 32,     /* of each list below */
-	CAPTURE_CGROUP_MAX = 200,  /* bytes of a path */
+	/* Of those that bear a caller's address: "mshs"; and of what is sent
+	 * back to that address, and comes here instead: "mshb". */
+	CAPTURE_SOURCE_MARK = 0x6d736873,
+	CAPTURE_BACK_MARK = 0x6d736862,
+	CAPTURE_LIST_MAX = 32,    /* of each list below */
+	CAPTURE_CGROUP_MAX = 200, /* bytes of a path */
 	CAPTURE_RULES_MAX = 512,
 	CAPTURE_TEXT_MAX = 126 /* of a rule's words, zero included; what nft
 				  takes for a comment */
@@ -47,10 +52,38 @@ struct capture_cgroup {
 MUST_USE enum err capture_cgroup_find(
     struct slice path, struct capture_cgroup *out, struct fault *why);
 
+/* One all of whose calls come to a port of its own, by which the proxy knows
+ * whose they are. */
+struct capture_own {
+	struct capture_cgroup cgroup;
+	uint16_t port;
+};
+
+/* Of /proc/PID/cgroup: its cgroup of version 2, without the first slash; empty
+ * is the root. ERR_NOT_FOUND. */
+MUST_USE enum err capture_cgroup_of(struct slice text, struct slice *out);
+
+/*
+ * Makes one below this process's own, "meshd-run-<pid>"; such ones of processes
+ * that are gone go. ERR_UNSUPPORTED, ERR_PERMISSION and others, in words that
+ * say what would be right.
+ */
+MUST_USE enum err capture_cgroup_make(
+    struct capture_cgroup *out, struct fault *why);
+/* This process is in it from now on, and what it starts. */
+MUST_USE enum err capture_cgroup_enter(
+    const struct capture_cgroup *g, struct fault *why);
+/* Sends the signal to all in it; returns to how many, 0 when it is empty. */
+size_t capture_cgroup_signal(const struct capture_cgroup *g, int sig);
+/* Ends what is left in it, and it. Waits for that, two seconds at most. */
+void capture_cgroup_end(const struct capture_cgroup *g);
+
 enum capture_how {
 	CAPTURE_LOOPBACK = 1 << 0, /* also what the machine calls of itself */
 	CAPTURE_DNS = 1 << 1,      /* questions to name servers, as well */
-	CAPTURE_CLOSED = 1 << 2    /* the table outlives us: nothing passes */
+	CAPTURE_CLOSED = 1 << 2,   /* the table outlives us: nothing passes */
+	CAPTURE_SOURCE = 1 << 3,   /* programs see the address of who calls */
+	CAPTURE_OWN_DNS = 1 << 4   /* such questions of `own` */
 };
 
 /* Plain data: it goes to the helper as it is. */
@@ -74,6 +107,10 @@ struct capture_wish {
 	struct capture_ports except_ports[CAPTURE_LIST_MAX];
 	uint32_t except_port_count;
 	uint32_t how; /* enum capture_how, a set */
+	/* These, whatever the lists above say of who and where to; but not
+	 * what is excepted. */
+	struct capture_own own[CAPTURE_LIST_MAX];
+	uint32_t own_count;
 
 	/* What it never takes, whoever wishes what. */
 	uint32_t mark; /* of the agent's own sockets; 0: it cannot mark */
@@ -98,10 +135,14 @@ enum capture_chain {
 	CAPTURE_CHAIN_OUT,  /* hook output */
 	CAPTURE_CHAIN_TAKE, /* where the former sends what it may be */
 	CAPTURE_CHAIN_IN,   /* hook prerouting */
+	/* Of connections that bear a caller's address; only where these are. */
+	CAPTURE_CHAIN_APART,  /* hook output, before conntrack */
+	CAPTURE_CHAIN_SOURCE, /* hook output, where it is routed again */
+	CAPTURE_CHAIN_BACK,   /* hook prerouting, before it is routed */
 	CAPTURE_CHAINS
 };
 
-/* "output", "take", "input". */
+/* "output", "take", "input", "apart", "source", "back". */
 const char *capture_chain_name(enum capture_chain c);
 
 enum capture_test {
@@ -113,13 +154,21 @@ enum capture_test {
 	CAPTURE_IS_TO = 1 << 5,      /* it goes to `to` */
 	CAPTURE_IS_TO_PORT = 1 << 6, /* … to one of `ports` */
 	CAPTURE_IS_TCP = 1 << 7,
-	CAPTURE_IS_UDP = 1 << 8
+	CAPTURE_IS_UDP = 1 << 8,
+	CAPTURE_IS_NEW = 1 << 9,     /* the first packet of a connection */
+	CAPTURE_IS_ANSWER = 1 << 10, /* … of a connection marked `number` */
+	CAPTURE_IS_LATER = 1 << 11 /* TCP, but no first packet: no SYN alone */
 };
 
 enum capture_verdict {
 	CAPTURE_PASSES,   /* it goes where it wants to */
 	CAPTURE_IS_ASKED, /* the rules of CAPTURE_CHAIN_TAKE decide */
-	CAPTURE_IS_TAKEN  /* it comes to `port` of ours */
+	CAPTURE_IS_TAKEN, /* it comes to `port` of ours */
+	/* Its connection is one beside that of the caller, whose ends may be
+	 * the same; it is marked; what is marked so comes to us. */
+	CAPTURE_IS_APART,
+	CAPTURE_IS_NOTED,
+	CAPTURE_COMES_BACK
 };
 
 /* All of its tests hold, then the verdict. */
@@ -141,13 +190,30 @@ size_t capture_rules(
 
 /* --- the helper ----------------------------------------------------------- */
 
+/* Our ends of what ties it to us; each -1 if there is none. */
+struct capture_ends {
+	int pair;
+	/* Sockets that may bear any address (IP_TRANSPARENT), marked with
+	 * CAPTURE_SOURCE_MARK, of IPv4 and IPv6: one a message, while a wish
+	 * has CAPTURE_SOURCE. See net_transparent_from(). */
+	int sockets[2];
+};
+
+#define CAPTURE_NO_ENDS                                                        \
+	{                                                                      \
+		-1,                                                            \
+		{                                                              \
+			-1, -1                                                 \
+		}                                                              \
+	}
+
 /*
  * Forks it, before any thread starts, and gives up the right that it has. *out
- * is our end; -1 if this process has not got the right (CAP_NET_ADMIN). What
- * lies in `secret` is wiped from the child. The child does not return.
+ * is CAPTURE_NO_ENDS if this process has not got the right (CAP_NET_ADMIN).
+ * What lies in `secret` is wiped from the child. The child does not return.
  */
 MUST_USE enum err capture_helper_start(
-    struct slice secret, int *out, struct fault *why);
+    struct slice secret, struct capture_ends *out, struct fault *why);
 
 /* One rule as the kernel has it now. */
 struct capture_count {

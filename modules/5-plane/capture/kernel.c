@@ -5,16 +5,20 @@
 #include "kernel.h"
 
 #include "nft.h"
+#include "source.h"
 
 #include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* One that the system's header leaves out. */
+#define RTMGRP_IPV6_RULE (1u << (RTNLGRP_IPV6_RULE - 1))
+
 enum {
-	OURS = 109, /* the protocol of routes: by it they are known for ours */
 	ANSWER_BYTES = 64 << 10,
 	ROUTE_BYTES = 4096,
 	WAIT_S = 2 /* for an answer, which the kernel has at once */
@@ -184,9 +188,8 @@ addr_len(size_t i)
 	return routes[i].family == AF_INET ? 4 : 16;
 }
 
-/* An errno; 0 is yes. */
-static int
-talk(struct kernel *k, const struct buf *ask)
+int
+kernel_talk(struct kernel *k, const struct buf *ask)
 {
 	AUTO(mem_free) char *mem = mem_new(ANSWER_BYTES);
 	struct netlink_message m;
@@ -212,7 +215,7 @@ has_route(struct kernel *k, size_t i)
 	netlink_begin(&w, RTM_GETROUTE, 0, k->seq++, &r, sizeof(r));
 	netlink_put(&w, RTA_DST, one.bytes, addr_len(i));
 	netlink_end(&w);
-	return netlink_done(&w) == OK && talk(k, &ask) == 0;
+	return netlink_done(&w) == OK && kernel_talk(k, &ask) == 0;
 }
 
 /* By loopback: it only has to go as far as our own chain. */
@@ -224,7 +227,7 @@ change_route(struct kernel *k, size_t i, uint16_t what, uint16_t flags)
 	const struct rtmsg r = {.rtm_family = routes[i].family,
 	    .rtm_dst_len = routes[i].to.bits,
 	    .rtm_table = RT_TABLE_MAIN,
-	    .rtm_protocol = OURS,
+	    .rtm_protocol = KERNEL_OURS,
 	    .rtm_scope = RT_SCOPE_LINK,
 	    .rtm_type = RTN_UNICAST};
 
@@ -233,20 +236,29 @@ change_route(struct kernel *k, size_t i, uint16_t what, uint16_t flags)
 	netlink_put(&w, RTA_DST, routes[i].to.base.bytes, addr_len(i));
 	netlink_host32(&w, RTA_OIF, if_nametoindex("lo"));
 	netlink_end(&w);
-	return netlink_done(&w) == OK ? talk(k, &ask) : ENOBUFS;
+	return netlink_done(&w) == OK ? kernel_talk(k, &ask) : ENOBUFS;
 }
 
 /* They need not be there. One may be of a helper that was killed. */
 static void
-remove_routes(struct kernel *k)
+remove_service_routes(struct kernel *k)
 {
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
 		(void)change_route(k, i, RTM_DELROUTE, 0);
 }
 
+static void
+remove_routes(struct kernel *k)
+{
+	remove_service_routes(k);
+	source_remove_routes(k);
+}
+
 static bool
 is_taken(const struct capture_wish *w, const struct addr *a)
 {
+	if (w->own_count > 0)
+		return true; /* they may call anybody */
 	for (uint32_t i = 0; i < w->out_count; i++)
 		if (cidr_contains(&w->out[i], a))
 			return true;
@@ -265,18 +277,43 @@ add_routes(struct kernel *k, const struct capture_wish *w)
 
 /* --- what the helper is asked --------------------------------------------- */
 
+/* Without it nothing is wrong, but nobody mends what others break. */
+static void
+open_watches(struct kernel *k)
+{
+	static const struct {
+		int protocol;
+		uint32_t groups;
+	} of[KERNEL_WATCHES] = {
+	    {NETLINK_NETFILTER, 1u << (NFNLGRP_NFTABLES - 1)},
+	    {NETLINK_ROUTE, RTMGRP_IPV4_RULE | RTMGRP_IPV6_RULE}};
+
+	for (size_t i = 0; i < ARRAY_LEN(of); i++) {
+		const struct sockaddr_nl a = {
+		    .nl_family = AF_NETLINK, .nl_groups = of[i].groups};
+
+		if (open_socket(of[i].protocol, &k->watches[i], NULL) == OK)
+			(void)!bind(k->watches[i], (const struct sockaddr *)&a,
+			    sizeof(a));
+	}
+}
+
 enum err
 kernel_open(struct kernel *k, struct fault *why)
 {
 	enum err e;
 
-	*k = (struct kernel){.nft = -1, .route = -1, .seq = 1};
+	*k = (struct kernel){
+	    .nft = -1, .route = -1, .seq = 1, .watches = {-1, -1}};
 	k->rules = mem_new_array(CAPTURE_RULES_MAX, sizeof(*k->rules));
+	k->wish = mem_new(sizeof(*k->wish));
 	e = open_socket(NETLINK_NETFILTER, &k->nft, why);
 	if (e == OK)
 		e = open_socket(NETLINK_ROUTE, &k->route, why);
 	if (e == OK)
 		remove_routes(k);
+	if (e == OK)
+		open_watches(k);
 	return e;
 }
 
@@ -289,28 +326,77 @@ kernel_close(struct kernel *k)
 	}
 	if (k->nft >= 0)
 		(void)close(k->nft);
+	for (size_t i = 0; i < ARRAY_LEN(k->watches); i++)
+		if (k->watches[i] >= 0)
+			(void)close(k->watches[i]);
 	mem_free(&k->rules);
+	mem_free(&k->wish);
+}
+
+/* The way back is there before anything is marked to take it. */
+static enum err
+load(struct kernel *k, const struct capture_wish *w, struct fault *why)
+{
+	struct nft_batch b = {.loads = true,
+	    .holds = !k->holds,
+	    .closed = (w->how & CAPTURE_CLOSED) != 0,
+	    .rules = k->rules};
+	enum err e = has_table(k, &b.replaces, why);
+
+	if (e == OK && (w->how & CAPTURE_SOURCE))
+		e = source_add_routes(k, why);
+	if (e != OK)
+		return e;
+	b.count = capture_rules(w, k->rules);
+	e = commit(k, &b, why);
+	if (e == OK)
+		k->holds = true;
+	return e;
 }
 
 enum err
 kernel_load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 {
-	struct nft_batch b = {.loads = true,
-	    .closed = (w->how & CAPTURE_CLOSED) != 0,
-	    .rules = k->rules};
 	enum err e = capture_wish_check(w, why);
 
 	if (e == OK)
-		e = has_table(k, &b.replaces, why);
-	if (e != OK)
-		return e;
-	b.count = capture_rules(w, k->rules);
-	e = commit(k, &b, why);
-	if (e != OK)
-		return e;
-	remove_routes(k);
-	add_routes(k, w);
-	return OK;
+		e = load(k, w, why);
+	if (e == OK) {
+		remove_service_routes(k);
+		add_routes(k, w);
+		k->keeps_source = (w->how & CAPTURE_SOURCE) != 0;
+		k->is_loaded = true;
+		*k->wish = *w;
+	}
+	if (!k->keeps_source)
+		source_remove_routes(k);
+	return e;
+}
+
+static void
+drain(int fd)
+{
+	char mem[1 << 10]; /* what it says does not matter */
+
+	while (
+	    recv(fd, mem, sizeof(mem), MSG_DONTWAIT) >= 0 || errno == ENOBUFS)
+		continue;
+}
+
+void
+kernel_look_again(struct kernel *k)
+{
+	bool is_there = true;
+
+	for (size_t i = 0; i < ARRAY_LEN(k->watches); i++)
+		if (k->watches[i] >= 0)
+			drain(k->watches[i]);
+	if (!k->is_loaded || has_table(k, &is_there, NULL) != OK)
+		return;
+	if (!is_there)
+		(void)load(k, k->wish, NULL); /* the next change tries again */
+	else if (k->keeps_source)
+		(void)!source_add_routes(k, NULL); /* likewise */
 }
 
 enum err
@@ -321,8 +407,10 @@ kernel_unload(struct kernel *k, struct fault *why)
 
 	if (e == OK && b.replaces)
 		e = commit(k, &b, why);
-	if (e == OK)
+	if (e == OK) {
 		remove_routes(k);
+		k->keeps_source = k->is_loaded = false;
+	}
 	return e;
 }
 

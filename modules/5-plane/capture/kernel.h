@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kernel — the helper's talk with the kernel: the table, and two routes.
+ * kernel — the helper's talk with the kernel: the table, and routes.
  *
  * Blocks, as whatever the helper does; the kernel answers at once.
  */
@@ -9,11 +9,24 @@
 
 #include "capture.h"
 
+/* The protocol of routes, and rules of routing: by it they are known for ours.
+ */
+enum {
+	KERNEL_OURS = 109,
+	KERNEL_WATCHES = 2 /* tables, rules of routing */
+};
+
 struct kernel {
 	int nft; /* the table is this socket's, and goes with it */
 	int route;
 	uint32_t seq;
 	struct capture_rule *rules;
+	bool holds;        /* NFT_HOLDER is there */
+	bool keeps_source; /* what is loaded is CAPTURE_SOURCE */
+	bool is_loaded;
+	struct capture_wish *wish; /* that is loaded, if it is */
+	/* Readable when anybody has changed what it is of; -1: nobody looks. */
+	int watches[KERNEL_WATCHES];
 };
 
 /* Routes that are left of one before us go. */
@@ -33,5 +46,15 @@ MUST_USE enum err kernel_unload(struct kernel *k, struct fault *why);
 MUST_USE enum err kernel_read(struct kernel *k,
     struct capture_count out[CAPTURE_RULES_MAX], size_t *out_count,
     bool *out_loaded, struct fault *why);
+
+/*
+ * Somebody may have changed something: what of ours is gone comes again. A
+ * table with an owner nobody else takes away; one that is to stay goes with
+ * `nft flush ruleset`, and rules of routing with a network manager's start.
+ */
+void kernel_look_again(struct kernel *k);
+
+/* One request of routing, and its answer: an errno; 0 is yes. */
+int kernel_talk(struct kernel *k, const struct buf *ask);
 
 #endif

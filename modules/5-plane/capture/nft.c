@@ -12,17 +12,22 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_nat.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 enum {
+	RAW_PRIORITY = -300,
+	MANGLE_PRIORITY = -150,
 	DSTNAT_PRIORITY = -100,
-	COMMENT = 0, /* what libnftnl calls NFTNL_UDATA_RULE_COMMENT */
-	BEFORE_RULES = 1 + 1 + CAPTURE_CHAINS /* messages: begin, table … */
+	APART_ZONE = 0x6d73, /* of conntrack: "ms" */
+	COMMENT = 0          /* what libnftnl calls NFTNL_UDATA_RULE_COMMENT */
 };
 
 static uint16_t
@@ -125,13 +130,10 @@ load_payload(struct netlink_writer *w, enum nft_payload_bases base,
 }
 
 static void
-keep_bits(struct netlink_writer *w, uint8_t bits, uint32_t len)
+keep_bits(struct netlink_writer *w, const void *mask, uint32_t len)
 {
 	static const uint8_t zeros[sizeof(struct in6_addr)];
-	uint8_t mask[sizeof(zeros)] = {0};
 
-	for (unsigned i = 0; i < bits; i++)
-		mask[i / 8] |= (uint8_t)(0x80 >> (i % 8));
 	begin_expression(w, "bitwise");
 	netlink_be32(w, NFTA_BITWISE_SREG, NFT_REG_1);
 	netlink_be32(w, NFTA_BITWISE_DREG, NFT_REG_1);
@@ -139,6 +141,16 @@ keep_bits(struct netlink_writer *w, uint8_t bits, uint32_t len)
 	put_value(w, NFTA_BITWISE_MASK, mask, len);
 	put_value(w, NFTA_BITWISE_XOR, zeros, len);
 	end_expression(w);
+}
+
+static void
+keep_prefix(struct netlink_writer *w, uint8_t bits, uint32_t len)
+{
+	uint8_t mask[sizeof(struct in6_addr)] = {0};
+
+	for (unsigned i = 0; i < bits; i++)
+		mask[i / 8] |= (uint8_t)(0x80 >> (i % 8));
+	keep_bits(w, mask, len);
 }
 
 static void
@@ -152,7 +164,7 @@ test_destination(struct netlink_writer *w, const struct cidr *c)
 		return;
 	load_payload(w, NFT_PAYLOAD_NETWORK_HEADER, v4 ? 16 : 24, len);
 	if (c->bits < 8 * len)
-		keep_bits(w, c->bits, len);
+		keep_prefix(w, c->bits, len);
 	compare(w, NFT_CMP_EQ, c->base.bytes, len);
 }
 
@@ -168,6 +180,18 @@ test_ports(struct netlink_writer *w, const struct capture_ports *p)
 	}
 	compare(w, NFT_CMP_GTE, &first, sizeof(first));
 	compare(w, NFT_CMP_LTE, &last, sizeof(last));
+}
+
+static void
+test_later(struct netlink_writer *w)
+{
+	enum { FLAGS_AT = 13 };
+	const uint8_t mask = TH_SYN | TH_ACK | TH_RST | TH_FIN, syn = TH_SYN;
+
+	test_meta_byte(w, NFT_META_L4PROTO, IPPROTO_TCP);
+	load_payload(w, NFT_PAYLOAD_TRANSPORT_HEADER, FLAGS_AT, sizeof(mask));
+	keep_bits(w, &mask, sizeof(mask));
+	compare(w, NFT_CMP_NEQ, &syn, sizeof(syn));
 }
 
 static void
@@ -192,6 +216,37 @@ test_cgroup(struct netlink_writer *w, const struct capture_rule *r)
 	netlink_be32(w, NFTA_SOCKET_LEVEL, r->level);
 	end_expression(w);
 	compare(w, NFT_CMP_EQ, &r->number, sizeof(r->number));
+}
+
+static void
+load_ct(struct netlink_writer *w, enum nft_ct_keys key)
+{
+	begin_expression(w, "ct");
+	netlink_be32(w, NFTA_CT_DREG, NFT_REG_1);
+	netlink_be32(w, NFTA_CT_KEY, key);
+	end_expression(w);
+}
+
+static void
+test_new(struct netlink_writer *w)
+{
+	const uint32_t is_new = NF_CT_STATE_BIT(IP_CT_NEW), none = 0;
+
+	load_ct(w, NFT_CT_STATE);
+	keep_bits(w, &is_new, sizeof(is_new));
+	compare(w, NFT_CMP_NEQ, &none, sizeof(none));
+}
+
+static void
+test_answer(struct netlink_writer *w, uint64_t mark)
+{
+	const uint32_t of = (uint32_t)mark;
+	const uint8_t reply = IP_CT_DIR_REPLY;
+
+	load_ct(w, NFT_CT_MARK);
+	compare(w, NFT_CMP_EQ, &of, sizeof(of));
+	load_ct(w, NFT_CT_DIRECTION);
+	compare(w, NFT_CMP_EQ, &reply, sizeof(reply));
 }
 
 static void
@@ -221,18 +276,63 @@ put_verdict(struct netlink_writer *w, int32_t code, const char *chain)
 }
 
 static void
+put_immediate(struct netlink_writer *w, const void *bytes, size_t len)
+{
+	begin_expression(w, "immediate");
+	netlink_be32(w, NFTA_IMMEDIATE_DREG, NFT_REG_1);
+	put_value(w, NFTA_IMMEDIATE_DATA, bytes, len);
+	end_expression(w);
+}
+
+static void
 redirect(struct netlink_writer *w, uint16_t port)
 {
 	const uint16_t to = htons(port);
 
-	begin_expression(w, "immediate");
-	netlink_be32(w, NFTA_IMMEDIATE_DREG, NFT_REG_1);
-	put_value(w, NFTA_IMMEDIATE_DATA, &to, sizeof(to));
-	end_expression(w);
+	put_immediate(w, &to, sizeof(to));
 	begin_expression(w, "redir");
 	netlink_be32(w, NFTA_REDIR_REG_PROTO_MIN, NFT_REG_1);
 	netlink_be32(w, NFTA_REDIR_REG_PROTO_MAX, NFT_REG_1);
 	netlink_be32(w, NFTA_REDIR_FLAGS, NF_NAT_RANGE_PROTO_SPECIFIED);
+	end_expression(w);
+}
+
+/* By the direction in which it was made: what is answered is asked as ever. */
+static void
+set_zone(struct netlink_writer *w)
+{
+	const uint16_t zone = APART_ZONE;
+	const uint8_t original = IP_CT_DIR_ORIGINAL;
+
+	put_immediate(w, &zone, sizeof(zone));
+	begin_expression(w, "ct");
+	netlink_be32(w, NFTA_CT_KEY, NFT_CT_ZONE);
+	netlink_be32(w, NFTA_CT_SREG, NFT_REG_1);
+	netlink_put(w, NFTA_CT_DIRECTION, &original, sizeof(original));
+	end_expression(w);
+}
+
+static void
+set_connection_mark(struct netlink_writer *w)
+{
+	const uint32_t mark = CAPTURE_BACK_MARK;
+
+	put_immediate(w, &mark, sizeof(mark));
+	begin_expression(w, "ct");
+	netlink_be32(w, NFTA_CT_KEY, NFT_CT_MARK);
+	netlink_be32(w, NFTA_CT_SREG, NFT_REG_1);
+	end_expression(w);
+}
+
+static void
+set_mark(struct netlink_writer *w)
+{
+	const uint32_t mark = CAPTURE_BACK_MARK;
+
+	put_immediate(w, &mark, sizeof(mark));
+	begin_expression(w, "meta");
+	netlink_be32(w, NFTA_META_KEY, NFT_META_MARK);
+	netlink_be32(w, NFTA_META_SREG, NFT_REG_1);
 	end_expression(w);
 }
 
@@ -259,6 +359,37 @@ put_tests(struct netlink_writer *w, const struct capture_rule *r)
 		test_meta_byte(w, NFT_META_L4PROTO, IPPROTO_UDP);
 	if (r->tests & CAPTURE_IS_TO_PORT)
 		test_ports(w, &r->ports);
+	if (r->tests & CAPTURE_IS_LATER)
+		test_later(w);
+	if (r->tests & CAPTURE_IS_NEW)
+		test_new(w);
+	if (r->tests & CAPTURE_IS_ANSWER)
+		test_answer(w, r->number);
+}
+
+static void
+put_decision(struct netlink_writer *w, const struct capture_rule *r)
+{
+	switch (r->verdict) {
+	case CAPTURE_PASSES:
+		put_verdict(w, NFT_RETURN, NULL);
+		return;
+	case CAPTURE_IS_ASKED:
+		put_verdict(
+		    w, NFT_JUMP, capture_chain_name(CAPTURE_CHAIN_TAKE));
+		return;
+	case CAPTURE_IS_TAKEN:
+		redirect(w, r->port);
+		return;
+	case CAPTURE_IS_APART:
+		set_zone(w);
+		return;
+	case CAPTURE_IS_NOTED:
+		set_connection_mark(w);
+		return;
+	case CAPTURE_COMES_BACK:
+		set_mark(w);
+	}
 }
 
 static void
@@ -267,13 +398,7 @@ put_expressions(struct netlink_writer *w, const struct capture_rule *r)
 	netlink_nest(w, NFTA_RULE_EXPRESSIONS);
 	put_tests(w, r);
 	count(w);
-	if (r->verdict == CAPTURE_IS_TAKEN)
-		redirect(w, r->port);
-	else if (r->verdict == CAPTURE_IS_ASKED)
-		put_verdict(
-		    w, NFT_JUMP, capture_chain_name(CAPTURE_CHAIN_TAKE));
-	else
-		put_verdict(w, NFT_RETURN, NULL);
+	put_decision(w, r);
 	netlink_end(w);
 }
 
@@ -291,10 +416,11 @@ put_comment(struct netlink_writer *w, const char *text)
 }
 
 static void
-put_rule(struct netlink_writer *w, const struct capture_rule *r, uint32_t seq)
+put_rule(struct netlink_writer *w, const char *table,
+    const struct capture_rule *r, uint32_t seq)
 {
 	begin(w, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, seq);
-	netlink_text(w, NFTA_RULE_TABLE, NFT_TABLE);
+	netlink_text(w, NFTA_RULE_TABLE, table);
 	netlink_text(w, NFTA_RULE_CHAIN, capture_chain_name(r->chain));
 	put_expressions(w, r);
 	put_comment(w, r->text);
@@ -304,33 +430,73 @@ put_rule(struct netlink_writer *w, const struct capture_rule *r, uint32_t seq)
 /* --- the table ------------------------------------------------------------ */
 
 static void
-put_table(struct netlink_writer *w, bool closed, uint32_t seq)
+put_table(struct netlink_writer *w, const char *name, bool closed, uint32_t seq)
 {
 	begin(w, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, seq);
-	netlink_text(w, NFTA_TABLE_NAME, NFT_TABLE);
+	netlink_text(w, NFTA_TABLE_NAME, name);
 	netlink_be32(w, NFTA_TABLE_FLAGS, closed ? 0 : NFT_TABLE_F_OWNER);
 	netlink_end(w);
 }
 
-static void
-put_chain(struct netlink_writer *w, enum capture_chain chain, uint32_t seq)
+static const struct chain {
+	const char *type; /* NULL: rules send there */
+	uint32_t hook;
+	int32_t priority;
+	bool is_rare; /* it is there if it has rules */
+} chains[CAPTURE_CHAINS] = {
+    [CAPTURE_CHAIN_OUT] = {"nat", NF_INET_LOCAL_OUT, DSTNAT_PRIORITY, false},
+    [CAPTURE_CHAIN_IN] = {"nat", NF_INET_PRE_ROUTING, DSTNAT_PRIORITY, false},
+    [CAPTURE_CHAIN_APART] = {"filter", NF_INET_LOCAL_OUT, RAW_PRIORITY, true},
+    [CAPTURE_CHAIN_SOURCE] = {"route", NF_INET_LOCAL_OUT, MANGLE_PRIORITY,
+	true},
+    [CAPTURE_CHAIN_BACK] = {
+	"filter", NF_INET_PRE_ROUTING, MANGLE_PRIORITY, true}};
+
+/* Whom every packet meets, whatever it is, costs each of them. */
+static bool
+is_wanted(const struct nft_batch *b, enum capture_chain chain)
 {
-	static const uint32_t hooks[CAPTURE_CHAINS] = {
-	    [CAPTURE_CHAIN_OUT] = NF_INET_LOCAL_OUT,
-	    [CAPTURE_CHAIN_IN] = NF_INET_PRE_ROUTING};
+	if (!chains[chain].is_rare)
+		return true;
+	for (size_t i = 0; i < b->count; i++)
+		if (b->rules[i].chain == chain)
+			return true;
+	return false;
+}
+
+static void
+put_chain(struct netlink_writer *w, const char *table, enum capture_chain chain,
+    uint32_t seq)
+{
+	const struct chain *c = &chains[chain];
 
 	begin(w, NFT_MSG_NEWCHAIN, NLM_F_CREATE, seq);
-	netlink_text(w, NFTA_CHAIN_TABLE, NFT_TABLE);
+	netlink_text(w, NFTA_CHAIN_TABLE, table);
 	netlink_text(w, NFTA_CHAIN_NAME, capture_chain_name(chain));
-	if (chain != CAPTURE_CHAIN_TAKE) {
+	if (c->type != NULL) {
 		netlink_nest(w, NFTA_CHAIN_HOOK);
-		netlink_be32(w, NFTA_HOOK_HOOKNUM, hooks[chain]);
-		netlink_be32(w, NFTA_HOOK_PRIORITY, (uint32_t)DSTNAT_PRIORITY);
+		netlink_be32(w, NFTA_HOOK_HOOKNUM, c->hook);
+		netlink_be32(w, NFTA_HOOK_PRIORITY, (uint32_t)c->priority);
 		netlink_end(w);
 		netlink_be32(w, NFTA_CHAIN_POLICY, NF_ACCEPT);
-		netlink_text(w, NFTA_CHAIN_TYPE, "nat");
+		netlink_text(w, NFTA_CHAIN_TYPE, c->type);
 	}
 	netlink_end(w);
+}
+
+/* A chain of NAT, and a question to conntrack: both work as long as somebody
+ * has one. */
+static void
+put_holder(struct netlink_writer *w, uint32_t *seq)
+{
+	static const struct capture_rule holder = {.chain = CAPTURE_CHAIN_OUT,
+	    .tests = CAPTURE_IS_NEW,
+	    .verdict = CAPTURE_PASSES,
+	    .text = "connections that were led to the proxy go on"};
+
+	put_table(w, NFT_HOLDER, /* closed */ false, (*seq)++);
+	put_chain(w, NFT_HOLDER, holder.chain, (*seq)++);
+	put_rule(w, NFT_HOLDER, &holder, (*seq)++);
 }
 
 static void
@@ -351,12 +517,16 @@ nft_batch_write(const struct nft_batch *b, struct buf *out)
 	if (b->replaces)
 		remove_table(&w, seq++);
 	if (b->loads) {
-		put_table(&w, b->closed, seq++);
+		put_table(&w, NFT_TABLE, b->closed, seq++);
 		for (int i = 0; i < CAPTURE_CHAINS; i++)
-			put_chain(&w, (enum capture_chain)i, seq++);
+			if (is_wanted(b, (enum capture_chain)i))
+				put_chain(&w, NFT_TABLE, (enum capture_chain)i,
+				    seq++);
 		for (size_t i = 0; i < b->count; i++)
-			put_rule(&w, &b->rules[i], seq++);
+			put_rule(&w, NFT_TABLE, &b->rules[i], seq++);
 	}
+	if (b->loads && b->holds)
+		put_holder(&w, &seq);
 	mark_batch(&w, NFNL_MSG_BATCH_END, seq);
 	return netlink_done(&w);
 }
@@ -364,8 +534,11 @@ nft_batch_write(const struct nft_batch *b, struct buf *out)
 const struct capture_rule *
 nft_batch_rule(const struct nft_batch *b, uint32_t seq)
 {
-	uint32_t first = b->seq + BEFORE_RULES + (b->replaces ? 1 : 0);
+	/* behind the beginning and the table */
+	uint32_t first = b->seq + 2 + (b->replaces ? 1 : 0);
 
+	for (int i = 0; i < CAPTURE_CHAINS; i++)
+		first += is_wanted(b, (enum capture_chain)i);
 	if (!b->loads || seq < first || seq - first >= b->count)
 		return NULL;
 	return &b->rules[seq - first];

@@ -9,6 +9,12 @@
 #include "netlink.h"
 
 #define NFT_TABLE "meshd"
+/*
+ * It leads nobody anywhere, and is there as long as we are: with the last rule
+ * of a machine that needs them, conntrack and NAT end, and so would connections
+ * that were led to us.
+ */
+#define NFT_HOLDER "meshd-holds"
 
 enum { NFT_BATCH_BYTES = 512 << 10 };
 
@@ -18,6 +24,7 @@ struct nft_batch {
 	size_t count;
 	bool replaces; /* a table that is there, goes first */
 	bool loads;    /* the new one comes */
+	bool holds;    /* … and NFT_HOLDER, which is not there yet */
 	bool closed;   /* it stays when we end */
 	uint32_t seq;
 };

@@ -2,13 +2,18 @@
 /*
  * rules — what a wish becomes, each rule with its meaning in words. Pure.
  *
- *	output: own traffic, servers, exceptions pass ─► whose is it? ─► take
+ *	output: own traffic, servers, exceptions pass ─► of a cgroup with a port
+ *		of its own? ─► the proxy, else: whose is it? ─► take
  *	take:   name servers, networks ─► the proxy
  *	input:  sshd, our own ports pass; ports ─► the proxy
+ *	apart, source, back: what programs answer to a caller's address, which
+ *		a connection of ours bears, comes to us
  *
- * Only the first packet of a connection is asked: the rest of it follows, and
- * what stood before is not touched. That is why DHCP and everything else that
- * is no TCP, and no question to a name server, never meets a rule.
+ * Only the first packet of a connection is asked: the rest of it follows. Of
+ * one that stood before that would be any packet, for conntrack may just have
+ * begun to look, and takes it for new: each chain lets these pass. DHCP, and
+ * whatever else is no TCP and no question to a name server, meets no rule that
+ * takes it.
  */
 #include "capture.h"
 
@@ -27,7 +32,10 @@ capture_chain_name(enum capture_chain c)
 	static const char *const names[CAPTURE_CHAINS] = {
 	    [CAPTURE_CHAIN_OUT] = "output",
 	    [CAPTURE_CHAIN_TAKE] = "take",
-	    [CAPTURE_CHAIN_IN] = "input"};
+	    [CAPTURE_CHAIN_IN] = "input",
+	    [CAPTURE_CHAIN_APART] = "apart",
+	    [CAPTURE_CHAIN_SOURCE] = "source",
+	    [CAPTURE_CHAIN_BACK] = "back"};
 
 	CHECK((unsigned)c < CAPTURE_CHAINS);
 	return names[c];
@@ -99,6 +107,17 @@ are_cgroups(const struct capture_cgroup *g, uint32_t count)
 }
 
 static bool
+are_own(const struct capture_own *o, uint32_t count)
+{
+	if (count > CAPTURE_LIST_MAX)
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (o[i].port == 0 || !are_cgroups(&o[i].cgroup, 1))
+			return false;
+	return true;
+}
+
+static bool
 are_servers(const struct addr *a, uint32_t count)
 {
 	if (count > CAPTURE_LIST_MAX)
@@ -118,9 +137,17 @@ is_whole(const struct capture_wish *w)
 	       are_ports(w->except_ports, w->except_port_count) &&
 	       are_ports(w->sshd, w->sshd_count) &&
 	       are_cgroups(w->cgroups, w->cgroup_count) &&
+	       are_own(w->own, w->own_count) &&
 	       are_servers(w->servers, w->server_count) &&
 	       w->uid_count <= CAPTURE_LIST_MAX &&
 	       w->gid_count <= CAPTURE_LIST_MAX;
+}
+
+static bool
+is_of_cgroups_alone(const struct capture_wish *w)
+{
+	return w->own_count > 0 && w->out_count == 0 && w->in_count == 0 &&
+	       !(w->how & CAPTURE_DNS);
 }
 
 enum err
@@ -131,18 +158,18 @@ capture_wish_check(const struct capture_wish *w, struct fault *why)
 		    "a list of the wish is longer than %d, or holds what is "
 		    "none of its kind",
 		    CAPTURE_LIST_MAX);
-	if (w->out_count == 0 && w->in_count == 0 && !(w->how & CAPTURE_DNS))
+	if (is_of_cgroups_alone(w))
+		return OK; /* the agent is in none of them */
+	if (w->out_count == 0 && w->in_count == 0 &&
+	    !(w->how & (CAPTURE_DNS | CAPTURE_SOURCE)))
 		return fault_set(why, ERR_INVALID,
-		    "nothing is to be captured: say --out, --in or --dns");
+		    "nothing is to be captured: say --out, --in, --dns or "
+		    "--tproxy");
 	if (w->mark == 0 && w->uid == 0)
 		return fault_set(why, ERR_UNSUPPORTED,
 		    "the agent's own connections could not be told from "
 		    "others: it runs as root, and may not mark them "
 		    "(CAP_NET_RAW, Linux 5.17); run it as a user of its own");
-	if ((w->how & CAPTURE_DNS) && w->uid == 0)
-		return fault_set(why, ERR_UNSUPPORTED,
-		    "--dns takes an agent that runs as a user of its own: of "
-		    "root's its own questions could not be told from others");
 	return OK;
 }
 
@@ -176,6 +203,16 @@ ports_text(const struct capture_ports *p, char out[SLICE_U64_MAX])
 	(void)snprintf(out, SLICE_U64_MAX, p->first == p->last ? "%u" : "%u-%u",
 	    (unsigned)p->first, (unsigned)p->last);
 	return out;
+}
+
+/* What stands already, a session of SSH as well. */
+static void
+spare_standing(struct making *m, enum capture_chain chain)
+{
+	struct capture_rule *r =
+	    add(m, chain, CAPTURE_IS_LATER, CAPTURE_PASSES);
+
+	say(r, "connections that stood before pass");
 }
 
 static void
@@ -213,6 +250,18 @@ spare_servers(struct making *m)
 	}
 }
 
+/* Whose link the proxy does not know, and so could not call there. */
+static const struct cidr of_a_link = {{ADDR_V6, {0xfe, 0x80}, 0}, 10};
+
+static void
+spare_links(struct making *m, enum capture_chain chain)
+{
+	struct capture_rule *r = add(m, chain, CAPTURE_IS_TO, CAPTURE_PASSES);
+
+	r->to = of_a_link;
+	say(r, "calls to addresses of a link, fe80::/10, pass");
+}
+
 /* What it sends is never captured, or it would come back to it for ever. */
 static void
 spare_own(struct making *m)
@@ -225,6 +274,13 @@ spare_own(struct making *m)
 		r->number = m->w->mark;
 		say(r, "what bears the mark 0x%x passes: the agent's own",
 		    (unsigned)m->w->mark);
+	}
+	if (m->w->how & CAPTURE_SOURCE) {
+		r = add(
+		    m, CAPTURE_CHAIN_OUT, CAPTURE_IS_MARKED, CAPTURE_PASSES);
+		r->number = CAPTURE_SOURCE_MARK;
+		say(r, "what bears the mark 0x%x passes: a caller's address",
+		    (unsigned)CAPTURE_SOURCE_MARK);
 	}
 	if (m->w->uid != 0) {
 		r = add(m, CAPTURE_CHAIN_OUT, CAPTURE_IS_UID, CAPTURE_PASSES);
@@ -239,6 +295,7 @@ spare(struct making *m)
 {
 	const struct capture_wish *w = m->w;
 
+	spare_standing(m, CAPTURE_CHAIN_OUT);
 	spare_own(m);
 	spare_servers(m);
 	for (uint32_t i = 0; i < w->except_count; i++)
@@ -248,7 +305,7 @@ spare(struct making *m)
 		    m, CAPTURE_CHAIN_OUT, &w->except_ports[i], "excluded");
 }
 
-/* --- who is asked --------------------------------------------------------- */
+/* --- who has a port of its own -------------------------------------------- */
 
 static uint32_t
 levels_of(const char *path)
@@ -259,6 +316,57 @@ levels_of(const char *path)
 		n += *c == '/';
 	return n;
 }
+
+static struct capture_rule *
+add_of_cgroup(struct making *m, const struct capture_cgroup *g, uint32_t tests,
+    enum capture_verdict verdict)
+{
+	struct capture_rule *r =
+	    add(m, CAPTURE_CHAIN_OUT, tests | CAPTURE_IS_CGROUP, verdict);
+
+	r->number = g->id;
+	r->level = levels_of(g->path);
+	return r;
+}
+
+static void
+take_own_dns(struct making *m, const struct capture_cgroup *g,
+    enum capture_test how, const char *words)
+{
+	struct capture_rule *r = add_of_cgroup(
+	    m, g, (uint32_t)how | CAPTURE_IS_TO_PORT, CAPTURE_IS_TAKEN);
+
+	r->ports = (struct capture_ports){53, 53};
+	r->port = CAPTURE_DNS_PORT;
+	say(r, "questions of %.60s by %s come to port %d", g->path, words,
+	    CAPTURE_DNS_PORT);
+}
+
+static void
+take_own(struct making *m, const struct capture_own *o)
+{
+	const struct capture_cgroup *g = &o->cgroup;
+	struct capture_rule *r;
+
+	if (m->w->how & CAPTURE_OWN_DNS) {
+		take_own_dns(m, g, CAPTURE_IS_UDP, "UDP");
+		take_own_dns(m, g, CAPTURE_IS_TCP, "TCP");
+	}
+	if (!(m->w->how & CAPTURE_LOOPBACK)) {
+		r = add_of_cgroup(m, g, CAPTURE_IS_HERE, CAPTURE_PASSES);
+		say(r, "calls of %.60s to the machine itself pass", g->path);
+	}
+	r = add_of_cgroup(m, g, CAPTURE_IS_TO, CAPTURE_PASSES);
+	r->to = of_a_link;
+	say(r, "calls of %.60s to addresses of a link, fe80::/10, pass",
+	    g->path);
+	r = add_of_cgroup(m, g, CAPTURE_IS_TCP, CAPTURE_IS_TAKEN);
+	r->port = o->port;
+	say(r, "connections of %.60s come to the proxy, port %u", g->path,
+	    (unsigned)o->port);
+}
+
+/* --- who is asked --------------------------------------------------------- */
 
 static void
 ask_ids(struct making *m, const uint32_t *ids, uint32_t count,
@@ -278,11 +386,9 @@ ask_cgroups(struct making *m)
 {
 	for (uint32_t i = 0; i < m->w->cgroup_count; i++) {
 		const struct capture_cgroup *g = &m->w->cgroups[i];
-		struct capture_rule *r = add(
-		    m, CAPTURE_CHAIN_OUT, CAPTURE_IS_CGROUP, CAPTURE_IS_ASKED);
+		struct capture_rule *r =
+		    add_of_cgroup(m, g, 0, CAPTURE_IS_ASKED);
 
-		r->number = g->id;
-		r->level = levels_of(g->path);
 		say(r, "calls of cgroup %.80s are looked at", g->path);
 	}
 }
@@ -331,6 +437,8 @@ take_out(struct making *m)
 		r = add(m, CAPTURE_CHAIN_TAKE, CAPTURE_IS_HERE, CAPTURE_PASSES);
 		say(r, "calls to the machine itself pass");
 	}
+	if (w->out_count > 0)
+		spare_links(m, CAPTURE_CHAIN_TAKE);
 	for (uint32_t i = 0; i < w->out_count; i++) {
 		r = add(m, CAPTURE_CHAIN_TAKE, CAPTURE_IS_TCP | CAPTURE_IS_TO,
 		    CAPTURE_IS_TAKEN);
@@ -345,13 +453,17 @@ take_out(struct making *m)
 static void
 spare_in(struct making *m)
 {
-	static const struct capture_ports own[] = {
-	    {15000, 15053}, {15080, 15080}, {15443, 15443}, {15946, 15946}};
+	static const struct capture_ports own[] = {{15000, 15053},
+	    {15080, 15080},
+	    {CAPTURE_OWN_PORT, CAPTURE_OWN_PORT + CAPTURE_LIST_MAX - 1},
+	    {15443, 15443}, {15946, 15946}};
 
+	spare_standing(m, CAPTURE_CHAIN_IN);
 	for (uint32_t i = 0; i < m->w->sshd_count; i++)
 		spare_ports(m, CAPTURE_CHAIN_IN, &m->w->sshd[i], "sshd's");
 	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		spare_ports(m, CAPTURE_CHAIN_IN, &own[i], "the mesh's own");
+	spare_links(m, CAPTURE_CHAIN_IN);
 }
 
 static void
@@ -375,17 +487,56 @@ take_in(struct making *m)
 	}
 }
 
+/* --- a caller's address --------------------------------------------------- */
+
+/*
+ * A connection of ours to a program bears the address of who calls. Its ends
+ * may be those of the caller's own connection, which was led to us: so
+ * conntrack has it in a zone of its own, by the direction in which it was made.
+ * What the program answers would leave the machine: it is marked by its
+ * connection, and a rule of routing has it stay. In `source` answers of
+ * programs here meet that, in `back` those of containers, to which others'
+ * rules led.
+ */
+static void
+keep_source(struct making *m)
+{
+	static const enum capture_chain ways[] = {
+	    CAPTURE_CHAIN_SOURCE, CAPTURE_CHAIN_BACK};
+	struct capture_rule *r;
+
+	r = add(m, CAPTURE_CHAIN_APART, CAPTURE_IS_MARKED, CAPTURE_IS_APART);
+	r->number = CAPTURE_SOURCE_MARK;
+	say(r, "packets with a caller's address are told from the caller's");
+	r = add(m, CAPTURE_CHAIN_SOURCE, CAPTURE_IS_MARKED | CAPTURE_IS_NEW,
+	    CAPTURE_IS_NOTED);
+	r->number = CAPTURE_SOURCE_MARK;
+	say(r, "connections to programs here bear their caller's address");
+	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+		r = add(m, ways[i], CAPTURE_IS_ANSWER, CAPTURE_COMES_BACK);
+		r->number = CAPTURE_BACK_MARK;
+		say(r, "packets that answer them come to the proxy");
+	}
+}
+
 size_t
 capture_rules(
     const struct capture_wish *w, struct capture_rule out[CAPTURE_RULES_MAX])
 {
 	struct making m = {.w = w, .out = out};
 
-	if (w->out_count > 0 || (w->how & CAPTURE_DNS)) {
+	bool asks = w->out_count > 0 || (w->how & CAPTURE_DNS);
+
+	if (asks || w->own_count > 0)
 		spare(&m);
+	for (uint32_t i = 0; i < w->own_count; i++)
+		take_own(&m, &w->own[i]);
+	if (asks) {
 		ask(&m);
 		take_out(&m);
 	}
 	take_in(&m);
+	if (w->how & CAPTURE_SOURCE)
+		keep_source(&m);
 	return m.count;
 }

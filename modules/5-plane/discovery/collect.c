@@ -318,6 +318,7 @@ read_local(const struct discovery *d, const struct discovery_local *l,
 	    .id = d->in.self};
 	keep(to, d->in.node, &w->node);
 	keep(to, d->in.network, &w->network);
+	keep(to, d->in.locality, &w->locality);
 	keep(to, l->name, &w->name);
 	keep(to, l->ns, &w->ns);
 	keep(to, l->account, &w->account);
@@ -360,6 +361,7 @@ source_has(const struct source *s, const struct discovery_input *in)
 		return false;
 	for (size_t i = 0; i < s->count; i++)
 		if (s->workloads[i].issued_s != in->issued_s ||
+		    !slice_eq(s->workloads[i].locality, in->locality) ||
 		    !is_same_local(&s->workloads[i], &in->locals[i]))
 			return false;
 	return true;

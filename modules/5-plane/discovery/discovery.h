@@ -123,6 +123,7 @@ struct discovery_input {
 	uint32_t issued_s; /* of its voucher: the older one wins a conflict */
 	struct slice node;
 	struct slice network;
+	struct slice locality;
 	unsigned families; /* that it can call: enum discovery_family */
 	const struct discovery_scope *scope; /* NULL: all is wanted */
 };
@@ -182,6 +183,7 @@ struct discovery_machine {
 	struct gossip_id id;
 	struct slice name;
 	struct slice network;
+	struct slice locality; /* "region/zone/subzone"; may be empty */
 	struct slice domain;
 	struct slice trust_domain;
 	struct slice identity; /* its own: spiffe://… */

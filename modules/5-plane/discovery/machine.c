@@ -14,6 +14,7 @@ input_for(const struct discovery_machine *m, const struct discovery_input *mesh)
 	in.issued_s = m->issued_s;
 	in.node = m->name;
 	in.network = m->network;
+	in.locality = m->locality;
 	in.families = m->families;
 	in.locals = m->locals;
 	in.local_count = m->local_count;
@@ -37,6 +38,7 @@ discovery_view_input(struct discovery *d, const struct discovery_machine *m,
 	    .account = m->account,
 	    .labels = m->labels,
 	    .network = m->network,
+	    .locality = m->locality,
 	    .identity = m->identity,
 	    .resources = mesh->resources,
 	    .resource_count = mesh->resource_count,

@@ -10,6 +10,7 @@
 #include "codec/codec.h"
 #include "http/http.h"
 #include "net/net.h"
+#include "tls/tls.h"
 
 #include <stdio.h>
 
@@ -18,7 +19,8 @@ enum {
 	HEAD_ARENA_MAX = 64 << 10,
 	WHAT_MAX = 128, /* of a path or a name, in the reason */
 	STATUS_GOOD_FIRST = 200,
-	STATUS_GOOD_LAST = 399
+	STATUS_GOOD_LAST = 399,
+	US_A_MS = 1000
 };
 
 struct ask {
@@ -26,7 +28,7 @@ struct ask {
 	struct ask_spec spec;
 	struct http_call *call; /* http, grpc */
 	struct stream *stream;  /* tcp */
-	struct exec *exec;
+	struct health_exec *exec;
 	bool is_good;
 	char reason[HEALTH_REASON_MAX];
 	struct loop_later tell;
@@ -49,7 +51,7 @@ ask_free(struct ask **ap)
 	*ap = NULL;
 	loop_later_cancel(&a->tell);
 	http_call_cancel(&a->call);
-	exec_cancel(&a->exec);
+	health_exec_cancel(&a->exec);
 	a->magic = 0;
 	mem_free(&a);
 }
@@ -79,8 +81,9 @@ say_failure(struct ask *a, const char *what, enum err e)
 		    ask_time(a->spec.policy->timeout, time));
 	else
 		(void)snprintf(a->reason, sizeof(a->reason), "%s: %s", what,
-		    e == ERR_EOF ? "it closed without a whole answer"
-				 : err_text(e));
+		    e == ERR_EOF   ? "it closed without a whole answer"
+		    : e == ERR_TLS ? "no handshake of TLS 1.3"
+				   : err_text(e));
 }
 
 /* The service's own, or another port beside it. */
@@ -237,6 +240,35 @@ authority_of(const struct addr *at, struct slice host, char out[ADDR_TEXT_MAX])
 	return host.len > 0 ? host : slice_str(addr_format(at, out));
 }
 
+static bool
+is_https(const struct ask *a)
+{
+	const struct health_http *h = a->spec.policy->http;
+
+	return h != NULL && h->scheme == HEALTH_HTTPS;
+}
+
+/* TLS over the stream, which it takes; NULL: there is none. */
+static struct stream *
+secure(const struct ask *a, struct stream *below)
+{
+	AUTO(tls_config_unref) struct tls_config *config = NULL;
+	struct slice host = a->spec.policy->http->host;
+	struct slice name = slice_sub(host, 0, slice_find(host, ':'));
+	struct stream *out = NULL;
+	struct addr ip;
+
+	if (addr_parse_ip(name, &ip) == OK || slice_starts(host, S("[")))
+		name = SLICE_NONE; /* RFC 6066 §3: addresses are no names */
+	if (tls_unverified_config(
+		(uint32_t)(a->spec.policy->timeout / US_A_MS), &config) == OK &&
+	    tls_unverified_client(
+		below, config, name, &stream_deaf, NULL, &out, NULL) == OK)
+		return out;
+	stream_close(below, ERR_TLS);
+	return NULL;
+}
+
 /* Says the rest of the call and begins it. */
 static void
 call(struct ask *a, const struct addr *at, struct http_call_spec spec)
@@ -247,6 +279,13 @@ call(struct ask *a, const struct addr *at, struct http_call_spec spec)
 	conn.timeout_us = a->spec.policy->timeout;
 	spec.loop = a->spec.loop;
 	spec.conn = net_connect(a->spec.loop, &conn, &stream_deaf, NULL);
+	if (is_https(a))
+		spec.conn = secure(a, spec.conn);
+	if (spec.conn == NULL) {
+		say_failure(a, "TLS", ERR_TLS);
+		loop_later(a->spec.loop, &a->tell);
+		return;
+	}
 	spec.timeout_us = a->spec.policy->timeout;
 	spec.body_limit = HEALTH_BODY_MAX;
 	spec.arg = a;
@@ -264,7 +303,7 @@ open_http(struct ask *a)
 
 	arena_init(&arena, HEAD_ARENA_MAX);
 	http_head_init(&head, &arena);
-	head.scheme = S("http");
+	head.scheme = is_https(a) ? S("https") : S("http");
 	head.authority = authority_of(&at, h->host, text);
 	if (fill_head(h, &head) != OK) {
 		(void)snprintf(a->reason, sizeof(a->reason),
@@ -389,9 +428,11 @@ open_grpc(struct ask *a)
 /* --- a command ------------------------------------------------------------ */
 
 static void
-on_exec(void *arg, bool is_good, const char *reason)
+on_exec(void *arg, bool is_good, const char *reason, struct slice said)
 {
 	struct ask *a;
+
+	(void)said; /* it is in the reason */
 
 	OBJ(a, arg, ASK_MAGIC);
 	a->exec = NULL;
@@ -405,12 +446,13 @@ open_exec(struct ask *a)
 {
 	const struct probe_exec *x = a->spec.policy->exec;
 
-	a->exec = exec_open(&(struct exec_spec){.loop = a->spec.loop,
-	    .words = x->command.items,
-	    .word_count = x->command.count,
-	    .timeout_us = a->spec.policy->timeout,
-	    .done = on_exec,
-	    .arg = a});
+	a->exec =
+	    health_exec_open(&(struct health_exec_spec){.loop = a->spec.loop,
+		.words = x->command.items,
+		.word_count = x->command.count,
+		.timeout_us = a->spec.policy->timeout,
+		.done = on_exec,
+		.arg = a});
 }
 
 /* --- the owner's side ----------------------------------------------------- */

@@ -12,7 +12,8 @@ static enum err
 no_check(struct slice text, struct fault *why)
 {
 	return fault_set(why, ERR_INVALID,
-	    "\"%.*s\" is none of http[:PORT][/PATH], tcp[:PORT], "
+	    "\"%.*s\" is none of http[:PORT][/PATH], https[:PORT][/PATH], "
+	    "tcp[:PORT], "
 	    "grpc[:PORT][/SERVICE] and exec:COMMAND ARGUMENTS",
 	    SLICE_ARG(slice_sub(text, 0, NAME_HOST_MAX)));
 }
@@ -72,7 +73,8 @@ set_port(struct slice text, struct arena *arena, struct value *how,
 static struct slice
 read_way(struct slice text, struct slice *out_rest)
 {
-	static const char *const ways[] = {"http", "tcp", "grpc", "exec:"};
+	static const char *const ways[] = {
+	    "https", "http", "tcp", "grpc", "exec:"};
 
 	for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
 		struct slice way = slice_str(ways[i]);
@@ -98,7 +100,7 @@ read_how(struct slice way, struct slice rest, struct arena *arena,
 	e = set_port(port, arena, how, why);
 	if (e != OK || path.len == 0)
 		return e;
-	if (slice_eq(way, S("http")))
+	if (slice_starts(way, S("http")))
 		return value_set(how, S("path"), value_new_string(arena, path));
 	return value_set(how, S("service"),
 	    value_new_string(arena, slice_sub(path, 1, path.len)));
@@ -135,6 +137,11 @@ health_check_parse(struct slice text, struct arena *arena, struct value **out,
 				     : read_how(way, rest, arena, how, why);
 	if (e == ERR_PARSE)
 		return no_check(text, why);
+	if (e == OK && slice_eq(way, S("https"))) {
+		way = S("http");
+		e = value_set(
+		    how, S("scheme"), value_new_string(arena, S("HTTPS")));
+	}
 	if (e == ERR_NO_MEMORY || (e == OK && value_set(map, way, how) != OK))
 		return fault_set(why, ERR_NO_MEMORY, "the check is too large");
 	if (e == OK)
@@ -180,7 +187,11 @@ health_check_text(
 
 	out[0] = '\0';
 	if (p->http != NULL)
-		len = add_place(out, add(out, 0, "", S("http")), p->http->port,
+		len = add_place(out,
+		    add(out, 0, "",
+			p->http->scheme == HEALTH_HTTPS ? S("https")
+							: S("http")),
+		    p->http->port,
 		    slice_eq(p->http->path, root) ? S("") : p->http->path);
 	else if (p->tcp != NULL)
 		len = add_place(

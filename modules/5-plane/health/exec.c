@@ -30,12 +30,12 @@ enum {
 	PATH_LEN = 4096
 };
 
-struct exec {
+struct health_exec {
 	uint32_t magic;
-	struct exec_spec spec; /* `done` NULL: nobody waits any more */
-	pid_t pid;             /* 0: it did not start */
-	int pidfd;             /* or -1 */
-	int out;               /* what it says; or -1 */
+	struct health_exec_spec spec; /* `done` NULL: nobody waits any more */
+	pid_t pid;                    /* 0: it did not start */
+	int pidfd;                    /* or -1 */
+	int out;                      /* what it says; or -1 */
 	struct loop_io exit_io;
 	struct loop_io out_io;
 	struct timer timer;
@@ -60,7 +60,7 @@ close_fd(int *fd)
 }
 
 static void
-exec_free(struct exec *x)
+exec_free(struct health_exec *x)
 {
 	loop_io_close(&x->exit_io);
 	loop_io_close(&x->out_io);
@@ -75,14 +75,15 @@ exec_free(struct exec *x)
 
 /* Once; then it waits for its end alone. */
 static void
-tell(struct exec *x, bool is_good)
+tell(struct health_exec *x, bool is_good)
 {
-	void (*done)(void *arg, bool is_good, const char *reason) =
-	    x->spec.done;
+	void (*done)(void *arg, bool is_good, const char *reason,
+	    struct slice said) = x->spec.done;
 
 	x->spec.done = NULL;
 	if (done != NULL)
-		done(x->spec.arg, is_good, x->reason);
+		done(x->spec.arg, is_good, x->reason,
+		    slice_of(x->said, x->said_len));
 }
 
 /* The loop ends before the command did: it is killed already, and will be
@@ -90,7 +91,7 @@ tell(struct exec *x, bool is_good)
 static void
 on_loop_end(void *arg)
 {
-	struct exec *x;
+	struct health_exec *x;
 
 	OBJ(x, arg, EXEC_MAGIC);
 	exec_free(x);
@@ -98,7 +99,7 @@ on_loop_end(void *arg)
 
 /* All of its group. */
 static void
-kill_group(const struct exec *x)
+kill_group(const struct health_exec *x)
 {
 	if (x->pid > 0)
 		(void)kill(-x->pid, SIGKILL); /* perhaps all have ended */
@@ -107,7 +108,7 @@ kill_group(const struct exec *x)
 /* --- what it says --------------------------------------------------------- */
 
 static void
-keep_line(struct exec *x, const char *bytes, size_t len)
+keep_line(struct health_exec *x, const char *bytes, size_t len)
 {
 	for (size_t i = 0; i < len && !x->line_ended; i++) {
 		x->line_ended = bytes[i] == '\n' && x->said_len > 0;
@@ -126,7 +127,7 @@ keep_line(struct exec *x, const char *bytes, size_t len)
  * first line is kept; who never stops is cut off.
  */
 static void
-read_out(struct exec *x)
+read_out(struct health_exec *x)
 {
 	char bytes[READ_LEN];
 	ssize_t n = 1;
@@ -146,7 +147,7 @@ read_out(struct exec *x)
 static void
 on_output(void *arg, bool readable, bool writable)
 {
-	struct exec *x;
+	struct health_exec *x;
 
 	(void)writable;
 	OBJ(x, arg, EXEC_MAGIC);
@@ -157,7 +158,7 @@ on_output(void *arg, bool readable, bool writable)
 /* --- how it ended --------------------------------------------------------- */
 
 static void
-say_end(struct exec *x, const siginfo_t *info)
+say_end(struct health_exec *x, const siginfo_t *info)
 {
 	char how[64];
 
@@ -176,7 +177,7 @@ static void
 on_exit_ready(void *arg, bool readable, bool writable)
 {
 	siginfo_t info = {0};
-	struct exec *x;
+	struct health_exec *x;
 
 	(void)readable; /* there is one thing that it can say */
 	(void)writable;
@@ -199,7 +200,7 @@ static void
 on_timer(void *arg)
 {
 	char time[ASK_TIME_MAX];
-	struct exec *x;
+	struct health_exec *x;
 
 	OBJ(x, arg, EXEC_MAGIC);
 	kill_group(x);
@@ -235,7 +236,7 @@ prepare(posix_spawn_file_actions_t *files, posix_spawnattr_t *how, int out)
 
 /* No variable of ours: some hold what nobody else should see. */
 static int
-spawn(struct exec *x, char **words, int out)
+spawn(struct health_exec *x, char **words, int out)
 {
 	const char *path = getenv("PATH");
 	posix_spawn_file_actions_t files;
@@ -259,7 +260,7 @@ spawn(struct exec *x, char **words, int out)
 }
 
 static int
-watch(struct exec *x)
+watch(struct health_exec *x)
 {
 	x->pidfd = pidfd_open(x->pid, 0);
 	if (x->pidfd < 0)
@@ -273,7 +274,7 @@ watch(struct exec *x)
 
 /* 0, or why it does not run. */
 static int
-start(struct exec *x, char **words)
+start(struct health_exec *x, char **words)
 {
 	int ends[2], failed;
 
@@ -297,7 +298,7 @@ start(struct exec *x, char **words)
 static void
 on_tell(void *arg)
 {
-	struct exec *x;
+	struct health_exec *x;
 
 	OBJ(x, arg, EXEC_MAGIC);
 	tell(x, false);
@@ -305,7 +306,7 @@ on_tell(void *arg)
 }
 
 static int
-start_words(struct exec *x, const struct exec_spec *spec)
+start_words(struct health_exec *x, const struct health_exec_spec *spec)
 {
 	char *words[HEALTH_WORDS_MAX + 1] = {NULL};
 	int failed =
@@ -323,10 +324,10 @@ start_words(struct exec *x, const struct exec_spec *spec)
 	return failed;
 }
 
-struct exec *
-exec_open(const struct exec_spec *spec)
+struct health_exec *
+health_exec_open(const struct health_exec_spec *spec)
 {
-	struct exec *x = mem_new(sizeof(*x));
+	struct health_exec *x = mem_new(sizeof(*x));
 	int failed;
 
 	x->magic = EXEC_MAGIC;
@@ -350,9 +351,9 @@ exec_open(const struct exec_spec *spec)
 }
 
 void
-exec_cancel(struct exec **xp)
+health_exec_cancel(struct health_exec **xp)
 {
-	struct exec *x = *xp;
+	struct health_exec *x = *xp;
 
 	*xp = NULL;
 	if (x == NULL)

@@ -25,8 +25,9 @@ enum {
 /* --- a check in one line -------------------------------------------------- */
 
 /*
- * "http[:PORT][/PATH]", "tcp[:PORT]", "grpc[:PORT][/SERVICE]" or "exec:COMMAND
- * ARGUMENTS…" (words between blanks, no shell) as a map of HealthCheckPolicy:
+ * "http[:PORT][/PATH]", "https…", "tcp[:PORT]", "grpc[:PORT][/SERVICE]" or
+ * "exec:COMMAND ARGUMENTS…" (words between blanks, no shell) as a map of
+ * HealthCheckPolicy:
  * {"http": {"port": …, "path": …}}. What the words mean is not looked at, that
  * is the kind's. In the arena; texts are borrowed. ERR_INVALID in words.
  */
@@ -36,6 +37,34 @@ MUST_USE enum err health_check_parse(struct slice text, struct arena *arena,
 /* The other way round, as far as a line can say it. Cut, zero-ended. */
 struct slice health_check_text(
     const struct health_check_policy *p, char out[HEALTH_REASON_MAX]);
+
+/* --- a command ------------------------------------------------------------ */
+
+/*
+ * A command without a shell: in a process group of its own, in "/", with
+ * nothing open but its output, and no environment but PATH. What is left of
+ * its group when it ends, or at the timeout, is killed; it is reaped in any
+ * case, also after a cancel.
+ */
+struct health_exec; /* opaque */
+
+struct health_exec_spec {
+	struct loop *loop;
+	const struct slice *words; /* at most HEALTH_WORDS_MAX */
+	size_t word_count;
+	uint64_t timeout_us;
+	/*
+	 * Once unless cancelled, never from inside; it is gone then. Good is
+	 * the exit status 0; the first line of its output, cut, is borrowed.
+	 */
+	void (*done)(
+	    void *arg, bool is_good, const char *reason, struct slice said);
+	void *arg;
+};
+
+struct health_exec *health_exec_open(const struct health_exec_spec *spec);
+/* done() will not come; *xp becomes NULL. */
+void health_exec_cancel(struct health_exec **xp);
 
 /* --- services and their checks -------------------------------------------- */
 

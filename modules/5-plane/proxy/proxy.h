@@ -94,10 +94,27 @@ void proxy_publish(
  * on every worker, or are tried again (on_listener); may be NULL. A connection
  * that no rule led there is refused.
  */
-enum { PROXY_DOORS_MAX = 2 }; /* of each: IPv4 and IPv6 */
+enum {
+	PROXY_DOORS_MAX = 2, /* of each: IPv4 and IPv6 */
+	PROXY_OWN_MAX = 32,
+	PROXY_CLUSTER_MAX = 64,
+	PROXY_OWN_TEXT_MAX = 256
+};
+
+/* One whose clients call as an identity of their own, and as no other. */
+struct proxy_own {
+	struct addr out[PROXY_DOORS_MAX];
+	char identity[PROXY_OWN_TEXT_MAX]; /* URI */
+	char cluster[PROXY_CLUSTER_MAX];   /* as reports have it */
+};
+
 struct proxy_captured {
 	struct addr out[PROXY_DOORS_MAX];
 	struct addr in[PROXY_DOORS_MAX];
+	struct proxy_own own[PROXY_OWN_MAX];
+	/* Who is called here, by tunnels too, sees the address of its caller:
+	 * there are transparent sockets, and what is answered comes back. */
+	bool keeps_source;
 };
 void proxy_capture(struct proxy *p, const struct proxy_captured *c,
     void (*done)(void *arg), void *arg);

@@ -169,3 +169,14 @@ awaiting_tell(struct worker *w)
 		a->on_view(a);
 	}
 }
+
+void
+worker_bear_source(const struct worker *w, const struct addr *client,
+    struct net_connect_spec *spec)
+{
+	if (!w->captured.keeps_source || client->family != spec->addr.family)
+		return;
+	spec->source = *client;
+	spec->source.port = 0; /* the kernel's choice: theirs may be in use */
+	spec->options |= NET_TRANSPARENT;
+}

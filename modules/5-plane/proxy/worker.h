@@ -98,6 +98,11 @@ void worker_tell_tunnel(struct worker *w, int way, struct http2 *session);
 /* Connections to this listener wait: the process is out of something. */
 void worker_tell_shortage(const char *listener, enum err why);
 
+/* A connection to a program of this machine, for that client: it will bear the
+ * client's address if it is to and can. */
+void worker_bear_source(const struct worker *w, const struct addr *client,
+    struct net_connect_spec *spec);
+
 /* --- the list of connections --- */
 
 /* Part of every connection's object. */

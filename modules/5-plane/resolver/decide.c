@@ -196,11 +196,19 @@ has_written(const struct view_service *s)
 }
 
 static bool
+is_told(const struct asked *a, const struct addr *automatic)
+{
+	return automatic->family != ADDR_NONE &&
+	       view_tells_automatic(a->v, (enum addr_family)automatic->family);
+}
+
+static bool
 has_automatic(const struct asked *a)
 {
-	return view_tells_automatic(a->v) &&
-	       (a->service->automatic[0].family != ADDR_NONE ||
-		   a->service->automatic[1].family != ADDR_NONE);
+	for (size_t i = 0; i < ARRAY_LEN(a->service->automatic); i++)
+		if (is_told(a, &a->service->automatic[i]))
+			return true;
+	return false;
 }
 
 static bool
@@ -244,7 +252,8 @@ decide_addrs(const struct asked *a)
 		    "the addresses that are written for it");
 	} else if (has_automatic(a)) {
 		for (size_t i = 0; i < ARRAY_LEN(a->service->automatic); i++)
-			add_addr(d, &a->service->automatic[i], a->type);
+			if (is_told(a, &a->service->automatic[i]))
+				add_addr(d, &a->service->automatic[i], a->type);
 		say(d, DECIDED_RECORDS, "its automatic addresses");
 	} else if (has_members(a)) {
 		add_members(a);

@@ -6,6 +6,8 @@
 
 #include "inside.h"
 
+#include <stdio.h>
+
 enum node_state
 node_state(const struct node *n)
 {
@@ -62,6 +64,24 @@ node_each_resource(const struct node *n,
 	publisher_each_resource(n, each, arg);
 }
 
+static void
+each_unsaved(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg)
+{
+	struct slice why = state_trouble(&n->state);
+	char text[FAULT_TEXT_MAX];
+
+	if (why.len == 0)
+		return;
+	(void)snprintf(text, sizeof(text),
+	    "%.*s; what changes is in force, but a restart would not know of "
+	    "it until this is mended: meshd doctor",
+	    SLICE_ARG(why));
+	each(arg, &(struct node_problem){.kind = "state",
+		      .about = slice_str(n->state.dir),
+		      .text = slice_str(text)});
+}
+
 void
 node_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg)
@@ -72,10 +92,15 @@ node_each_problem(const struct node *n,
 
 	if (revoked_self(n))
 		each(arg, &revoked);
+	each_unsaved(n, each, arg);
 	health_each_problem(n, each, arg);
+	settled_each_problem(n, each, arg);
+	groups_each_problem(n, each, arg);
+	place_each_problem(n, each, arg);
 	plane_each_problem(n, each, arg);
 	captured_each_problem(n, each, arg);
 	dns_each_problem(n, each, arg);
+	addresses_each_problem(n, each, arg);
 	peers_each_problem(n, each, arg);
 	uplink_each_problem(n, each, arg);
 	publisher_each_problem(n, each, arg);
@@ -144,6 +169,7 @@ node_status(const struct node *n, struct node_status *out)
 	    .trust_domain = slice_str(n->member.bundle.trust_domain),
 	    .network =
 		slice_str(n->is_member ? n->member.network : n->want_network),
+	    .locality = place_of(n),
 	    .generation = publisher_generation(n),
 	    .uptime_us = loop_now_us(n->loop) - n->began_us,
 	    .resources = publisher_resources(n),

@@ -29,29 +29,31 @@ enum {
 
 /* --- doors ---------------------------------------------------------------- */
 
-static struct addr
-loopback(const char *ip)
+/* Where rules lead what this machine sends; where IPv6 is switched off there is
+ * only the first. */
+void
+captured_loopback(uint16_t port, struct addr out[PROXY_DOORS_MAX])
 {
-	struct addr a;
-
-	CHECK(addr_parse_ip(slice_str(ip), &a) == OK);
-	a.port = CAPTURE_OUT_PORT;
-	return a;
+	out[0] = (struct addr){ADDR_V4, {127, 0, 0, 1}, port};
+	out[1] = (struct addr){ADDR_V6, {[15] = 1}, port};
+	if (!net_has_addr(&out[1]))
+		out[1] = (struct addr){.family = ADDR_NONE};
 }
 
 /* Adds to them. */
 static void
 doors_for(const struct capture_wish *w, struct proxy_captured *out)
 {
-	struct addr any = net_any_addr(CAPTURE_IN_PORT);
-
-	if (w != NULL && w->out_count > 0) {
-		out->out[0] = loopback("127.0.0.1");
-		if (any.family == ADDR_V6)
-			out->out[1] = loopback("::1");
-	}
+	if (w != NULL && w->out_count > 0)
+		captured_loopback(CAPTURE_OUT_PORT, out->out);
 	if (w != NULL && w->in_count > 0)
-		out->in[0] = any;
+		out->in[0] = net_any_addr(CAPTURE_IN_PORT);
+}
+
+static bool
+keeps_source(const struct capture_wish *w)
+{
+	return w != NULL && (w->how & CAPTURE_SOURCE);
 }
 
 /* Those of what is in force stay open: rules lead there until others do. */
@@ -62,15 +64,19 @@ open_doors(struct captured *c, const struct capture_wish *w)
 
 	doors_for(w, &doors);
 	doors_for(c->on ? &c->wish : NULL, &doors);
+	wards_add_doors(c, &doors);
+	/* Not before there is a way back, and not when that is to go. */
+	doors.keeps_source = keeps_source(c->on ? &c->wish : NULL) &&
+			     (w == NULL || keeps_source(w));
 	if (plane_proxy(c->node) != NULL)
 		proxy_capture(plane_proxy(c->node), &doors, NULL, NULL);
 	interests_refresh(c->node);
 	publisher_touch(c->node);
 }
 
-static bool
-listens(const struct captured *c, const struct addr doors[PROXY_DOORS_MAX],
-    struct slice name)
+bool
+captured_listens(const struct captured *c,
+    const struct addr doors[PROXY_DOORS_MAX], struct slice name)
 {
 	for (size_t i = 0; i < PROXY_DOORS_MAX; i++)
 		if (doors[i].family != ADDR_NONE &&
@@ -79,14 +85,28 @@ listens(const struct captured *c, const struct addr doors[PROXY_DOORS_MAX],
 	return true;
 }
 
+/* Of all to which questions are led; true where none are. */
+static bool
+each_dns_door(const struct captured *c, const struct capture_wish *w,
+    bool (*is)(const struct node *n, const struct addr *a))
+{
+	struct addr doors[PROXY_DOORS_MAX];
+
+	captured_loopback(CAPTURE_DNS_PORT, doors);
+	return !(w->how & CAPTURE_DNS) ||
+	       (is(c->node, &doors[0]) &&
+		   (doors[1].family == ADDR_NONE || is(c->node, &doors[1])));
+}
+
 static bool
 is_open(const struct captured *c, const struct capture_wish *w)
 {
 	struct proxy_captured doors = {0};
 
 	doors_for(w, &doors);
-	return listens(c, doors.out, S("captured-out")) &&
-	       listens(c, doors.in, S("captured-in"));
+	return captured_listens(c, doors.out, S("captured-out")) &&
+	       captured_listens(c, doors.in, S("captured-in")) &&
+	       each_dns_door(c, w, dns_listens);
 }
 
 bool
@@ -95,8 +115,40 @@ captured_wants_all(const struct node *n)
 	const struct captured *c = n->captured;
 
 	return c != NULL &&
-	       ((c->on && c->wish.out_count > 0) ||
+	       (wards_any(c) || (c->on && c->wish.out_count > 0) ||
 		   (c->change.is_under_way && c->change.wish.out_count > 0));
+}
+
+static bool
+takes_automatic(const struct capture_wish *w)
+{
+	static const struct addr one = {ADDR_V4, {240, 240, 0, 1}, 0};
+
+	for (uint32_t i = 0; i < w->out_count; i++)
+		if (cidr_contains(&w->out[i], &one))
+			return true;
+	return false;
+}
+
+static bool
+takes_everybody(const struct capture_wish *w)
+{
+	return w->uid_count + w->gid_count + w->cgroup_count == 0;
+}
+
+/* Of programs that are not captured only those ask that were wired to. */
+bool
+captured_tells_automatic(const struct node *n)
+{
+	const struct captured *c = n->captured;
+	bool is_wired = n->wiring != WIRING_OFF;
+
+	if (c == NULL)
+		return false;
+	if (c->on && (c->wish.how & CAPTURE_DNS) && takes_automatic(&c->wish) &&
+	    (!is_wired || takes_everybody(&c->wish)))
+		return true;
+	return wards_any(c) && dns_takes_questions(n) && !is_wired;
 }
 
 /* As it was before a change, or with nothing. */
@@ -104,8 +156,33 @@ void
 captured_settle(struct captured *c)
 {
 	open_doors(c, NULL);
-	if (!c->on)
-		(void)!net_mark_all(0); /* it takes no right */
+}
+
+/* --- the helper ----------------------------------------------------------- */
+
+void
+captured_load(struct captured *c, const struct capture_wish *w, capture_cb done)
+{
+	struct capture_wish whole = {0};
+
+	if (w != NULL)
+		whole = *w;
+	wards_add_wish(c, &whole);
+	c->loads++;
+	if (w == NULL && whole.own_count == 0) {
+		capture_off(c->helper, done, c);
+		return;
+	}
+	if (w == NULL)
+		captured_fill(c->node, &whole);
+	capture_on(c->helper, &whole, done, c);
+}
+
+void
+captured_told(struct captured *c)
+{
+	CHECK(c->loads > 0);
+	c->loads--;
 }
 
 /* --- the disk ------------------------------------------------------------- */
@@ -159,6 +236,7 @@ end_change(struct captured *c, enum err e, const struct fault *why)
 	c->off = NULL;
 	if (off != NULL && !c->stopped)
 		node_capture_off(c->node, off, c->off_arg);
+	wards_go_on(c);
 }
 
 static void
@@ -167,6 +245,7 @@ on_loaded(void *arg, const struct capture_report *r)
 	struct captured *c = captured_of(arg);
 	struct change *ch = &c->change;
 
+	captured_told(c);
 	if (r->e != OK) {
 		end_change(c, r->e, &r->why);
 		return;
@@ -194,20 +273,21 @@ on_poll(void *arg)
 	struct captured *c = captured_of(arg);
 	struct change *ch = &c->change;
 	uint64_t waited_us = loop_now_us(c->node->loop) - ch->began_us;
+	bool is_free = c->loads == 0;
 	bool knows = ch->wish.out_count == 0 || interests_know_all(c->node) ||
 		     waited_us >= KNOW_US;
 	struct fault why = {0};
 
-	if (is_open(c, &ch->wish) && knows) {
+	if (is_open(c, &ch->wish) && knows && is_free) {
 		trial_note(c, &ch->wish);
 		ch->is_told = true;
-		capture_on(c->helper, &ch->wish, on_loaded, c);
+		captured_load(c, &ch->wish, on_loaded);
 	} else if (waited_us >= LISTEN_US) {
 		end_change(c,
 		    fault_set(&why, ERR_BUSY,
-			"port %d or %d could not be opened; meshd status says "
-			"why",
-			CAPTURE_OUT_PORT, CAPTURE_IN_PORT),
+			"port %d, %d or %d could not be opened; meshd status "
+			"says why",
+			CAPTURE_OUT_PORT, CAPTURE_IN_PORT, CAPTURE_DNS_PORT),
 		    &why);
 	} else {
 		timer_set(&c->poll, POLL_US);
@@ -215,7 +295,7 @@ on_poll(void *arg)
 }
 
 enum err
-captured_check(const struct captured *c, struct fault *why)
+captured_may(const struct captured *c, struct fault *why)
 {
 	const struct node *n = c->node;
 
@@ -230,6 +310,16 @@ captured_check(const struct captured *c, struct fault *why)
 	if (plane_proxy(n) == NULL || publisher_view(n) == NULL)
 		return fault_set(why, ERR_BUSY,
 		    "this agent is in no mesh yet: meshd join TOKEN");
+	return OK;
+}
+
+enum err
+captured_check(const struct captured *c, struct fault *why)
+{
+	enum err e = captured_may(c, why);
+
+	if (e != OK)
+		return e;
 	if (c->change.is_told || c->trial.probe != NULL)
 		return fault_set(
 		    why, ERR_BUSY, "what is captured is being changed");
@@ -261,6 +351,12 @@ change_to(struct captured *c, const struct capture_wish *w, struct change how)
 		captured_fill(c->node, &whole);
 		e = capture_wish_check(&whole, &why);
 	}
+	if (e == OK && !each_dns_door(c, &whole, dns_wants))
+		e = fault_set(&why, ERR_UNSUPPORTED,
+		    "--dns leads questions to port %d of 127.0.0.1 and ::1, "
+		    "where this agent does not answer names: its --dns says "
+		    "otherwise",
+		    CAPTURE_DNS_PORT);
 	if (e != OK) {
 		captured_settle(c);
 		how.done(how.arg, e, &why);
@@ -288,6 +384,7 @@ on_off(void *arg, const struct capture_report *r)
 {
 	struct captured *c = captured_of(arg);
 
+	captured_told(c);
 	if (r->e == OK) {
 		c->on = false;
 		trial_end(c);
@@ -317,7 +414,7 @@ node_capture_off(struct node *n, node_capture_cb done, void *arg)
 	give_up_change(c);
 	c->change = (struct change){
 	    .is_under_way = true, .is_told = true, .done = done, .arg = arg};
-	capture_off(c->helper, on_off, c);
+	captured_load(c, NULL, on_off);
 }
 
 /* --- how it stands -------------------------------------------------------- */
@@ -384,11 +481,22 @@ captured_each_problem(const struct node *n,
 
 /* --- after a restart ------------------------------------------------------ */
 
+/* Who waits until the agent is ready has waited for this, too. */
+static void
+end_first(struct captured *c)
+{
+	if (!c->is_restoring)
+		return;
+	c->is_restoring = false;
+	node_published(c->node);
+}
+
 static void
 on_restored(void *arg, enum err e, const struct fault *why)
 {
 	struct captured *c = captured_of(arg);
 
+	end_first(c);
 	if (e == OK)
 		return;
 	if (strcmp(c->trouble.text, why->text) != 0)
@@ -407,10 +515,14 @@ read_kept(struct captured *c, struct capture_wish *out, struct fault *why)
 	const struct value *v = NULL;
 	enum err e = state_read(&c->node->state, STATE_CAPTURE, &json, why);
 
+	if (e != OK)
+		return e;
 	arena_init(&arena, FILE_BYTES);
+	e = codec_json_parse(buf_slice(&json), &arena, &v, why);
 	if (e == OK)
-		e = codec_json_parse(buf_slice(&json), &arena, &v, why);
-	return e == OK ? node_capture_decode(v, out, why) : e;
+		e = node_capture_decode(v, out, why);
+	/* A cgroup that is missing: its unit may be started later. */
+	return e == ERR_NOT_FOUND ? ERR_BUSY : e;
 }
 
 static void
@@ -422,8 +534,8 @@ restore(void *arg)
 	enum err e = read_kept(c, &w, &why);
 
 	if (e == ERR_NOT_FOUND)
-		return;
-	if (e != OK)
+		end_first(c);
+	else if (e != OK)
 		on_restored(c, e, &why);
 	else
 		change_to(c, &w,
@@ -431,15 +543,16 @@ restore(void *arg)
 			.is_restored = true, .done = on_restored, .arg = c});
 }
 
-void
+bool
 captured_restore(struct node *n)
 {
 	struct captured *c = n->captured;
 
-	if (c->looked)
-		return;
-	c->looked = true;
-	restore(c);
+	if (!c->looked) {
+		c->looked = c->is_restoring = true;
+		restore(c);
+	}
+	return !c->is_restoring;
 }
 
 /* --- birth and end -------------------------------------------------------- */
@@ -455,11 +568,12 @@ on_lost(void *arg)
 	    "the helper that captures has ended; start the agent again");
 	log_error(
 	    "nothing is captured any more", "why=\"%s\"", c->trouble.text);
+	wards_lost(c);
 	captured_settle(c);
 }
 
 void
-captured_open(struct node *n, int helper_fd)
+captured_open(struct node *n, const struct capture_ends *helper)
 {
 	struct captured *c = mem_new(sizeof(*c));
 
@@ -467,9 +581,18 @@ captured_open(struct node *n, int helper_fd)
 	c->node = n;
 	timer_init(&c->poll, n->loop, on_poll, c);
 	trial_open(c);
+	wards_open(c);
 	timer_init(&c->restore, n->loop, restore, c);
-	if (helper_fd > 0)
-		c->helper = capture_new(n->loop, helper_fd, on_lost, c);
+	if (helper->pair > 0) {
+		c->helper = capture_new(n->loop, helper->pair, on_lost, c);
+		net_transparent_from(helper->sockets);
+	}
+	/* Of root's processes nobody could tell ours but by a mark, and some of
+	 * its sockets live long: they bear it before anything is captured. */
+	if (c->helper != NULL && geteuid() == 0 &&
+	    net_mark_all(CAPTURE_MARK) != OK)
+		log_debug("sockets cannot be marked", "mark=0x%x",
+		    (unsigned)CAPTURE_MARK);
 	n->captured = c;
 }
 
@@ -482,6 +605,22 @@ on_stopped(void *arg, const struct capture_report *r)
 		    r->why.text);
 }
 
+/* What bears a caller's address drains, too: it needs its way back, which goes
+ * with the helper. */
+static void
+let_go(struct captured *c)
+{
+	struct capture_wish w = c->wish;
+
+	if (!c->on || !keeps_source(&w)) {
+		capture_off(c->helper, on_stopped, c);
+		return;
+	}
+	w.out_count = w.in_count = 0;
+	w.how = CAPTURE_SOURCE;
+	capture_on(c->helper, &w, on_stopped, c);
+}
+
 /* Programs call as they would without us while connections drain. */
 void
 captured_stop(struct node *n)
@@ -489,11 +628,13 @@ captured_stop(struct node *n)
 	struct captured *c = n->captured;
 
 	c->stopped = true;
+	wards_stop(c);
 	timer_clear(&c->poll);
 	timer_clear(&c->restore);
 	trial_end(c);
-	if (c->on && !(c->wish.how & CAPTURE_CLOSED))
-		capture_off(c->helper, on_stopped, c);
+	if (c->on ? !(c->wish.how & CAPTURE_CLOSED)
+		  : c->helper != NULL && wards_any(c))
+		let_go(c);
 	c->on = false;
 }
 
@@ -508,6 +649,7 @@ captured_close(struct node *n)
 	timer_clear(&c->restore);
 	trial_close(c);
 	capture_free(&c->helper);
+	wards_close(c);
 	c->magic = 0;
 	mem_free(&n->captured);
 }

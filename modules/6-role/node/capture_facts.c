@@ -78,13 +78,11 @@ find_servers(const struct node *n, struct capture_wish *w)
 			add_server(w, &a);
 }
 
-/* Of root's processes nobody could tell ours but by a mark. */
 void
 captured_fill(const struct node *n, struct capture_wish *w)
 {
 	w->uid = (uint32_t)geteuid();
-	w->mark =
-	    w->uid == 0 && net_mark_all(CAPTURE_MARK) == OK ? CAPTURE_MARK : 0;
+	w->mark = net_mark();
 	find_servers(n, w);
 	find_sshd(w);
 }

@@ -43,6 +43,7 @@ on_fallen_back(void *arg, const struct capture_report *r)
 {
 	struct captured *c = captured_of(arg);
 
+	captured_told(c);
 	if (r->e != OK) {
 		log_error("what was captured before could not be put back",
 		    "why=\"%s\"", r->why.text);
@@ -51,16 +52,15 @@ on_fallen_back(void *arg, const struct capture_report *r)
 	c->on = c->trial.was_on;
 	c->wish = c->trial.before;
 	captured_settle(c);
+	wards_go_on(c);
 }
 
 static void
 fall_back(struct captured *c)
 {
 	trial_end(c);
-	if (c->trial.was_on)
-		capture_on(c->helper, &c->trial.before, on_fallen_back, c);
-	else
-		capture_off(c->helper, on_fallen_back, c);
+	captured_load(
+	    c, c->trial.was_on ? &c->trial.before : NULL, on_fallen_back);
 }
 
 static void

@@ -123,7 +123,7 @@ static const struct {
 	const char *key;
 	enum capture_how how;
 } flags[] = {{"loopback", CAPTURE_LOOPBACK}, {"dns", CAPTURE_DNS},
-    {"failClosed", CAPTURE_CLOSED}};
+    {"failClosed", CAPTURE_CLOSED}, {"tproxy", CAPTURE_SOURCE}};
 
 enum err
 node_capture_decode(

@@ -39,6 +39,8 @@ struct trial {
 	void *arg;
 };
 
+struct wards; /* ward.c */
+
 struct captured {
 	uint32_t magic;
 	struct node *node;
@@ -50,8 +52,11 @@ struct captured {
 	void *off_arg;
 	struct timer poll; /* until it may be loaded */
 	struct trial trial;
-	bool looked;  /* for what was kept */
-	bool stopped; /* whoever asked is not there any more */
+	struct wards *wards;
+	unsigned loads; /* that the helper was told of and has not answered */
+	bool looked;    /* for what was kept */
+	bool is_restoring; /* that, for the first time */
+	bool stopped;      /* whoever asked is not there any more */
 	struct timer restore;
 	struct fault trouble; /* why what was kept is not in force */
 };
@@ -88,13 +93,38 @@ void trial_begin(struct captured *c, uint64_t confirm_us);
 void trial_end(struct captured *c);
 void trial_close(struct captured *c);
 
+/* --- ward.c --------------------------------------------------------------- */
+
+void wards_open(struct captured *c);
+void wards_stop(struct captured *c);
+void wards_close(struct captured *c);
+bool wards_any(const struct captured *c);
+/* What they add to what is loaded, and to what is listened at. */
+void wards_add_wish(const struct captured *c, struct capture_wish *w);
+void wards_add_doors(const struct captured *c, struct proxy_captured *out);
+/* The helper may have time for them. */
+void wards_go_on(struct captured *c);
+/* There is no helper any more. */
+void wards_lost(struct captured *c);
+
 /* --- capture.c ------------------------------------------------------------ */
 
 /* Doors, marks and interests as what is in force needs them. */
 void captured_settle(struct captured *c);
 /* What is in force is, after a restart, too. */
 void captured_keep(struct captured *c);
-/* Why nothing can be done now, in words. */
+/* The helper is told: the wish, or nothing, and what programs with accounts of
+ * their own need. `done` calls captured_told() first, and is given c. */
+void captured_load(
+    struct captured *c, const struct capture_wish *w, capture_cb done);
+void captured_told(struct captured *c);
+/* That port of loopback, as far as this machine has the addresses. */
+void captured_loopback(uint16_t port, struct addr out[PROXY_DOORS_MAX]);
+bool captured_listens(const struct captured *c,
+    const struct addr doors[PROXY_DOORS_MAX], struct slice name);
+/* Why nothing can be captured here, in words. */
+MUST_USE enum err captured_may(const struct captured *c, struct fault *why);
+/* The same, or why nothing can be done just now. */
 MUST_USE enum err captured_check(const struct captured *c, struct fault *why);
 
 #endif

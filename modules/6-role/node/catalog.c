@@ -21,6 +21,7 @@
 enum {
 	PEERS_MAGIC = 0x70656572,
 	SAVE_US = 10000000,
+	SAVE_FIRST_US = 1000000, /* who has just joined may crash, too */
 	REOPEN_US = 5000000,
 	PRUNE_US = 60000000,
 	HEALTH_BITS = 64,
@@ -34,10 +35,12 @@ struct peers {
 	bool alive;            /* its CLOSED has not come */
 	bool ready;
 	bool leaving;
-	uint64_t unhealthy;           /* of the services that were offered */
+	bool is_cloned;     /* another machine has our key, or had it */
+	uint64_t unhealthy; /* of the services that were offered */
 	char trouble[FAULT_TEXT_MAX]; /* why it could not open, or "" */
 	struct discovery_catalog *catalog;
 	struct buf saved; /* of the last run; for the next opening */
+	bool is_saved;    /* once at least */
 	struct timer save;
 	struct timer reopen;
 	struct timer prune;
@@ -58,8 +61,7 @@ save_catalog(struct peers *p, bool now)
 	if (err != OK)
 		log_error("catalog was not saved", "why=%s", err_text(err));
 	else if (!now)
-		state_write_later(
-		    &n->state, n->jobs, n->loop, STATE_CATALOG, &out);
+		state_write_later(&n->state, STATE_CATALOG, &out);
 	else if (state_write(&n->state, STATE_CATALOG, buf_slice(&out), &why) !=
 		 OK)
 		log_error("catalog was not saved", "why=\"%s\"", why.text);
@@ -79,8 +81,7 @@ save_peers(struct peers *p, bool now)
 	if (err != OK)
 		log_error("peers were not saved", "why=%s", err_text(err));
 	else if (!now)
-		state_write_later(
-		    &n->state, n->jobs, n->loop, STATE_PEERS, &out);
+		state_write_later(&n->state, STATE_PEERS, &out);
 	else if (state_write(&n->state, STATE_PEERS, buf_slice(&out), &why) !=
 		 OK)
 		log_error("peers were not saved", "why=\"%s\"", why.text);
@@ -92,6 +93,7 @@ on_save(void *arg)
 	struct peers *p;
 
 	OBJ(p, arg, PEERS_MAGIC);
+	p->is_saved = true;
 	save_catalog(p, /* now */ false);
 	save_peers(p, /* now */ false);
 }
@@ -122,7 +124,7 @@ changed(struct peers *p)
 {
 	publisher_touch(p->node);
 	if (!timer_is_set(&p->save))
-		timer_set(&p->save, SAVE_US);
+		timer_set(&p->save, p->is_saved ? SAVE_US : SAVE_FIRST_US);
 }
 
 static void
@@ -216,9 +218,9 @@ on_event(void *arg, const struct gossip_event *e)
 		learn(p, e->member);
 		break;
 	case GOSSIP_EVENT_CLONED:
-		log_error("another machine uses this machine's key: if it was "
-			  "cloned, remove its state directory and join it "
-			  "anew",
+		p->is_cloned = true;
+		log_error("another machine uses this machine's key; see: meshd "
+			  "status",
 		    "node=%s", p->node->member.name);
 		break;
 	case GOSSIP_EVENT_REVOKED:
@@ -310,9 +312,7 @@ open_gossip(struct peers *p)
 
 	if (p->alive || p->leaving)
 		return;
-	if (n->addr_count == 0)
-		n->addr_count = net_machine_addrs(n->addrs, NODE_ADDRS_MAX);
-	if (n->addr_count == 0) {
+	if (n->addr_count == 0) { /* addresses.c looks for one */
 		log_warn("gossip waits for an address of this machine",
 		    "retry_s=%d", REOPEN_US / 1000000);
 		timer_set(&p->reopen, REOPEN_US);
@@ -335,7 +335,19 @@ peers_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg)
 {
 	const struct peers *p = n->peers;
+	char text[FAULT_TEXT_MAX];
 
+	if (p != NULL && p->is_cloned) {
+		(void)snprintf(text, sizeof(text),
+		    "another machine uses this machine's key and name: one is "
+		    "a copy of the other, and calls go to one of them. On the "
+		    "copy stop the agent, remove %.200s, and start it with "
+		    "--name and a token of: meshd token create",
+		    n->state.dir);
+		each(arg, &(struct node_problem){.kind = "clone",
+			      .about = slice_str(n->member.name),
+			      .text = slice_str(text)});
+	}
 	if (p != NULL && p->trouble[0] != '\0')
 		each(arg, &(struct node_problem){.kind = "port",
 			      .about = S("gossip"),
@@ -484,6 +496,7 @@ peers_offer(struct node *n)
 	struct gossip_service services[NODE_EXPOSED_MAX];
 	struct gossip_offers o = {.addr_count = n->addr_count,
 	    .network = slice_str(n->member.network),
+	    .locality = place_of(n),
 	    .roles = n->proxy == VIEW_ROUTER ? GOSSIP_ROLE_GATEWAY
 					     : GOSSIP_ROLE_AGENT,
 	    .tunnel_port = n->tunnel_port,
@@ -511,6 +524,15 @@ peers_offer(struct node *n)
 		log_error("services are not announced", "why=\"%s\"", why.text);
 	gossip_set_health(p->gossip, GOSSIP_HEALTHY, bits);
 	p->unhealthy = bits;
+}
+
+void
+peers_moved(struct node *n)
+{
+	if (peers_gossip(n) == NULL)
+		return;
+	gossip_set_advertise(n->peers->gossip, &n->addrs[0]);
+	peers_offer(n);
 }
 
 void

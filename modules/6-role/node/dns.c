@@ -18,7 +18,8 @@ struct dns {
 	    conf[WIRING_PATH_MAX]; /* of name servers, while ours is in place */
 	bool wired;                /* that was asked for, once it listened */
 	char not_wired[FAULT_TEXT_MAX];
-	/* Of each address; empty: it listens. */
+	/* Of each address: it listens, or why it does not. */
+	bool listens[RESOLVER_ADDRS_MAX];
 	char why[RESOLVER_ADDRS_MAX][FAULT_TEXT_MAX];
 };
 
@@ -187,6 +188,19 @@ index_of(const struct node *n, const struct addr *a)
 	return i;
 }
 
+bool
+dns_wants(const struct node *n, const struct addr *a)
+{
+	return index_of(n, a) < n->dns_spec.listen_count;
+}
+
+bool
+dns_listens(const struct node *n, const struct addr *a)
+{
+	return n->dns != NULL && dns_wants(n, a) &&
+	       n->dns->listens[index_of(n, a)];
+}
+
 static void
 on_listener(void *arg, const struct addr *a, const char *why)
 {
@@ -200,6 +214,7 @@ on_listener(void *arg, const struct addr *a, const char *why)
 		return;
 	(void)snprintf(n->dns->why[i], sizeof(n->dns->why[i]), "%s",
 	    why != NULL ? why : "");
+	n->dns->listens[i] = why == NULL;
 	if (why != NULL)
 		log_error("listener could not open; it tries again",
 		    "name=dns addr=%s why=\"%s\"", addr_format(a, text), why);
@@ -244,6 +259,16 @@ dns_publish(struct node *n, const struct view *v)
 {
 	if (n->dns != NULL)
 		resolver_publish(n->dns->resolver, v);
+}
+
+bool
+dns_takes_questions(const struct node *n)
+{
+	for (size_t i = 0; n->dns != NULL && i < n->dns_spec.listen_count; i++)
+		if (n->dns_listen[i].port == CAPTURE_DNS_PORT &&
+		    n->dns->why[i][0] == '\0')
+			return true;
+	return false;
 }
 
 void

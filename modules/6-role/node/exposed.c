@@ -182,6 +182,10 @@ copy_texts(struct service *s, const struct node_expose *e)
 	arena_init(&s->arena, SERVICE_BYTES_MAX);
 	err = arena_copy(&s->arena, e->name, &s->what.name);
 	if (err == OK)
+		err = arena_copy(&s->arena, e->origin, &s->what.origin);
+	if (err == OK)
+		err = arena_copy(&s->arena, e->leaves, &s->what.leaves);
+	if (err == OK)
 		err = arena_copy(&s->arena, e->ns, &s->what.ns);
 	if (err == OK)
 		err = arena_copy(&s->arena, e->account, &s->what.account);
@@ -239,6 +243,33 @@ check_port(
 	return OK;
 }
 
+/* Who says it first has it: no other way changes it behind that one's back. */
+static enum err
+not_ours(const struct node_expose *e, struct fault *why)
+{
+	if (e->by == NODE_BY_COMMAND)
+		return fault_set(why, ERR_EXISTS,
+		    "%.*s.%.*s:%u is exposed by command already; see: meshd "
+		    "unexpose",
+		    SLICE_ARG(e->name), SLICE_ARG(e->ns), (unsigned)e->port);
+	return fault_set(why, ERR_EXISTS,
+	    "%.*s.%.*s:%u is exposed by %.*s; change it there",
+	    SLICE_ARG(e->name), SLICE_ARG(e->ns), (unsigned)e->port,
+	    SLICE_ARG(e->origin));
+}
+
+/* What is exposed as long as a program lives is that program's. */
+static enum err
+already_there(const struct node_expose *e, const struct node_expose *other,
+    struct fault *why)
+{
+	return fault_set(why, ERR_EXISTS, "%.*s.%.*s:%u is exposed already, %s",
+	    SLICE_ARG(e->name), SLICE_ARG(e->ns), (unsigned)e->port,
+	    other->is_passing
+		? "as long as a program lives that meshd run or a unit began"
+		: "for good; take that back with: meshd unexpose");
+}
+
 static enum err
 put(struct exposed *x, const struct node_expose *e, struct fault *why)
 {
@@ -254,6 +285,10 @@ put(struct exposed *x, const struct node_expose *e, struct fault *why)
 	while (at < x->count && service_cmp(&x->items[at]->what, e) < 0)
 		at++;
 	is_there = at < x->count && service_cmp(&x->items[at]->what, e) == 0;
+	if (is_there && (e->is_passing || x->items[at]->what.is_passing))
+		return already_there(e, &x->items[at]->what, why);
+	if (is_there && x->items[at]->what.by != e->by)
+		return not_ours(&x->items[at]->what, why);
 	if (!is_there && x->count == NODE_EXPOSED_MAX)
 		return fault_set(why, ERR_LIMIT,
 		    "a node may offer at most %d services", NODE_EXPOSED_MAX);
@@ -339,8 +374,9 @@ service_value(const struct service *s, struct arena *a)
 }
 
 static enum err
-encode(const struct exposed *x, struct buf *out)
+encode(const struct node *n, struct buf *out)
 {
+	const struct exposed *x = n->exposed;
 	AUTO(arena_fini) struct arena a = {0};
 	struct value *root, *list;
 	enum err err;
@@ -352,15 +388,20 @@ encode(const struct exposed *x, struct buf *out)
 		return ERR_NO_MEMORY;
 	err = set_item(root, S("services"), list);
 	for (size_t i = 0; err == OK && i < x->count; i++)
-		err = value_append(list, service_value(x->items[i], &a));
+		if (x->items[i]->what.by == NODE_BY_COMMAND &&
+		    !x->items[i]->what.is_passing)
+			err =
+			    value_append(list, service_value(x->items[i], &a));
+	if (err == OK)
+		err = set_item(root, S("groups"), groups_encode(n, &a));
 	return err != OK ? err : codec_json_emit_pretty(root, out);
 }
 
-static enum err
-save(const struct node *n, struct fault *why)
+enum err
+exposed_save(const struct node *n, struct fault *why)
 {
 	AUTO(buf_fini) struct buf text = BUF(STATE_FILE_MAX);
-	enum err err = encode(n->exposed, &text);
+	enum err err = encode(n, &text);
 
 	if (err != OK)
 		return fault_set(
@@ -379,12 +420,11 @@ read_number(const struct value *v, struct slice key)
 	return (uint16_t)n->integer;
 }
 
-static void
-load_one(struct exposed *x, const struct value *v)
+void
+exposed_decode(const struct value *v, struct label labels[GOSSIP_LABELS_MAX],
+    struct node_expose *out)
 {
-	struct label labels[GOSSIP_LABELS_MAX];
-	struct fault why = {0};
-	struct node_expose e = {
+	*out = (struct node_expose){
 	    .name = value_get_string(v, S("name"), SLICE_NONE),
 	    .ns = value_get_string(v, S("namespace"), SLICE_NONE),
 	    .account = value_get_string(v, S("account"), SLICE_NONE),
@@ -395,11 +435,23 @@ load_one(struct exposed *x, const struct value *v)
 	    .check = value_get(v, S("check"))};
 
 	VALUE_EACH(value_get(v, S("labels")), it)
-	if (it->type == VALUE_STRING && e.label_count < ARRAY_LEN(labels) - 1)
-		labels[e.label_count++] = (struct label){it->key, it->string};
-	if (addr_parse(
-		value_get_string(v, S("target"), SLICE_NONE), &e.target) != OK)
-		e.target.port = 0; /* refused with words below */
+	if (it->type == VALUE_STRING &&
+	    out->label_count < GOSSIP_LABELS_MAX - 1)
+		labels[out->label_count++] =
+		    (struct label){it->key, it->string};
+	if (addr_parse(value_get_string(v, S("target"), SLICE_NONE),
+		&out->target) != OK)
+		out->target.port = 0; /* refused with words below */
+}
+
+static void
+load_one(struct exposed *x, const struct value *v)
+{
+	struct label labels[GOSSIP_LABELS_MAX];
+	struct fault why = {0};
+	struct node_expose e;
+
+	exposed_decode(v, labels, &e);
 	e = complete(&e);
 	if (put(x, &e, &why) != OK)
 		log_warn("exposed service is left out", "why=\"%s\"", why.text);
@@ -426,6 +478,7 @@ load(struct node *n)
 	}
 	VALUE_EACH(value_get(root, S("services")), it)
 	load_one(n->exposed, it);
+	groups_load(n, value_get(root, S("groups")));
 }
 
 void
@@ -606,10 +659,27 @@ not_granted(
 	    SLICE_ARG(v.accounts), SLICE_ARG(e->ns), SLICE_ARG(e->account));
 }
 
+enum err
+exposed_not_kept(enum err err, struct fault *why)
+{
+	return fault_prefix(why, err,
+	    "it is so until the agent starts again, for it was not saved: ");
+}
+
+/* Who is new, and was not saved, is refused whole. */
+static void
+take_back(struct exposed *x, const struct node_expose *e)
+{
+	for (size_t i = x->count; i-- > 0;)
+		if (service_cmp(&x->items[i]->what, e) == 0)
+			remove_at(x, i);
+}
+
 MUST_USE enum err
 node_expose(struct node *n, const struct node_expose *e, struct fault *why)
 {
 	struct node_expose full = complete(e);
+	size_t before = n->exposed->count;
 	enum err err;
 
 	if (n->is_member && !is_granted(n, &full))
@@ -617,13 +687,18 @@ node_expose(struct node *n, const struct node_expose *e, struct fault *why)
 	err = health_may_check(n, e->check, why);
 	if (err == OK)
 		err = put(n->exposed, &full, why);
-	if (err == OK)
-		err = save(n, why);
 	if (err != OK)
 		return err;
+	err = exposed_save(n, why);
+	if (err != OK && n->exposed->count > before) {
+		take_back(n->exposed, &full);
+		return err;
+	}
+	if (err != OK)
+		err = exposed_not_kept(err, why);
 	identities_want(n, full.ns, full.account);
 	node_identities_changed(n);
-	return OK;
+	return err;
 }
 
 MUST_USE enum err
@@ -631,6 +706,7 @@ node_unexpose(struct node *n, struct slice name, struct slice ns, uint16_t port,
     struct fault *why)
 {
 	struct exposed *x = n->exposed;
+	struct fault other = {0};
 	size_t before = x->count;
 	enum err err;
 
@@ -639,17 +715,115 @@ node_unexpose(struct node *n, struct slice name, struct slice ns, uint16_t port,
 	for (size_t i = x->count; i-- > 0;) {
 		const struct node_expose *e = &x->items[i]->what;
 
-		if (slice_eq(e->name, name) && slice_eq(e->ns, ns) &&
-		    (port == 0 || e->port == port))
+		if (!slice_eq(e->name, name) || !slice_eq(e->ns, ns) ||
+		    (port != 0 && e->port != port))
+			continue;
+		if (e->by == NODE_BY_COMMAND)
 			remove_at(x, i);
+		else
+			(void)not_ours(e, &other); /* its words */
 	}
+	if (x->count == before && other.text[0] != '\0')
+		return fault_set(why, ERR_EXISTS, "%s", other.text);
 	if (x->count == before)
 		return fault_set(why, ERR_NOT_FOUND,
 		    "%.*s.%.*s is not exposed here; see: meshd status",
 		    SLICE_ARG(name), SLICE_ARG(ns));
-	err = save(n, why);
+	err = exposed_save(n, why);
+	if (err != OK)
+		err = exposed_not_kept(err, why);
 	node_identities_changed(n);
 	return err;
+}
+
+/* Of one that is not granted a server would be asked in vain. */
+static void
+want_identity(struct node *n, const struct node_expose *e)
+{
+	if (is_granted(n, e))
+		identities_want(n, e->ns, e->account);
+}
+
+static bool
+is_listed(
+    const struct node_expose *list, size_t count, const struct node_expose *e)
+{
+	for (size_t i = 0; i < count; i++)
+		if (service_cmp(&list[i], e) == 0)
+			return true;
+	return false;
+}
+
+bool
+exposed_set(struct node *n, enum node_exposer by,
+    const struct node_expose *list, size_t count, exposed_refused_cb refused,
+    void *arg)
+{
+	struct exposed *x = n->exposed;
+	uint64_t before = x->version;
+
+	for (size_t i = x->count; i-- > 0;)
+		if (x->items[i]->what.by == by &&
+		    !is_listed(list, count, &x->items[i]->what))
+			remove_at(x, i);
+	for (size_t i = 0; i < count; i++) {
+		struct node_expose full = complete(&list[i]);
+		struct fault why = {0};
+
+		full.by = by;
+		if (put(x, &full, &why) == OK)
+			want_identity(n, &full);
+		else
+			refused(arg, &list[i], &why);
+	}
+	return x->version != before;
+}
+
+enum err
+node_may_be(const struct node *n, struct slice ns, struct slice account,
+    struct fault *why)
+{
+	const struct node_expose e = {.ns = ns, .account = account};
+	enum err err = check_label("namespace", ns, why);
+
+	if (err == OK)
+		err = check_label("account", account, why);
+	if (err == OK && n->is_member && !is_granted(n, &e))
+		err = not_granted(n, &e, why);
+	return err;
+}
+
+enum err
+exposed_check_all(
+    const struct node *n, const struct node_expose *e, struct fault *why)
+{
+	const struct node_expose full = complete(e);
+	struct resource *check = NULL;
+	enum err err = check_service(&full, why);
+
+	if (err == OK && n->is_member && !is_granted(n, &full))
+		err = not_granted(n, &full, why);
+	if (err == OK)
+		err = health_may_check(n, e->check, why);
+	if (err == OK && e->check != NULL)
+		err = health_read_check(&full, &check, why);
+	resource_unref(&check);
+	return err;
+}
+
+void
+exposed_end(struct node *n, struct slice name, struct slice ns, uint16_t port)
+{
+	struct exposed *x = n->exposed;
+
+	for (size_t i = x->count; i-- > 0;) {
+		const struct node_expose *e = &x->items[i]->what;
+
+		if (e->is_passing && slice_eq(e->name, name) &&
+		    slice_eq(e->ns, ns) && e->port == port)
+			remove_at(x, i);
+	}
+	node_identities_changed(n);
 }
 
 void
@@ -664,8 +838,11 @@ node_each_exposed(const struct node *n,
 		if (row.waits_for.len == 0 &&
 		    !is_in_force(n, n->exposed->items[i]))
 			row.waits_for = S("it is about to be in force");
+		if (e->leaves.len > 0)
+			row.waits_for = e->leaves;
 		row.announced = row.waits_for.len == 0;
 		health_fill(n, &row);
 		each(arg, &row);
 	}
+	groups_each_waiting(n, each, arg);
 }

@@ -123,9 +123,8 @@ rank_of(const struct resource *r, const struct node_expose *e)
 	const struct policy_scope *s = &p->scope;
 	const struct labels labels = {e->labels, e->label_count};
 	bool has_refs = s->target_refs.count > 0 || s->target_ref != NULL;
-	bool is_https = p->http != NULL && p->http->scheme == HEALTH_HTTPS;
 
-	if (is_https || !slice_eq(r->key.ns, e->ns) ||
+	if (!slice_eq(r->key.ns, e->ns) ||
 	    (p->service.len > 0 && !slice_eq(p->service, e->name)) ||
 	    (has_refs && !refers_to(s, e->name)) ||
 	    (s->selector != NULL &&
@@ -209,6 +208,15 @@ tell_refused(const struct chosen *c, const struct node_expose *e)
 		    SLICE_ARG(e->ns), SLICE_ARG(e->name));
 }
 
+static struct addr
+with_port(const struct addr *a, uint16_t port)
+{
+	struct addr out = *a;
+
+	out.port = port;
+	return out;
+}
+
 static void
 choose_all(struct health *h)
 {
@@ -230,7 +238,10 @@ choose_all(struct health *h)
 			wishes[count++] = (struct health_wish){.ns = x.what->ns,
 			    .name = x.what->name,
 			    .port = x.what->port,
-			    .target = x.what->target,
+			    .target = x.what->asked.family != ADDR_NONE
+					  ? with_port(&x.what->asked,
+						x.what->target.port)
+					  : x.what->target,
 			    .policy = c->policy,
 			    .serves = x.serves};
 	}
@@ -315,6 +326,8 @@ health_why_not(
 {
 	struct health_report r;
 
+	if (e->leaves.len > 0)
+		return e->leaves;
 	if (!find(n, e, &r) || r.state == HEALTH_HEALTHY)
 		return S("");
 	return words(&r, arena);

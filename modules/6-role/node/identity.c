@@ -31,6 +31,7 @@ struct entry {
 	struct node *node;
 	bool is_node;
 	bool wanted; /* else only held, from before */
+	bool is_unsaved;
 	char uri[URI_MAX];
 	struct slice ns; /* inside uri */
 	struct slice account;
@@ -49,6 +50,7 @@ struct identities {
 };
 
 static void ask(struct entry *e);
+static void save(struct entry *e);
 
 /* --- the list ------------------------------------------------------------- */
 
@@ -142,6 +144,8 @@ on_timer(void *arg)
 	struct entry *e;
 
 	OBJ(e, arg, IDENTITY_MAGIC);
+	if (e->is_unsaved)
+		save(e);
 	if (e->held != NULL && e->problem.code == OK &&
 	    e->renew_at_ms > node_wall_ms(e->node))
 		wait_for_renewal(e);
@@ -203,7 +207,7 @@ check(const struct entry *e, const struct tls_chain *chain, struct fault *why)
 }
 
 static void
-save(const struct entry *e)
+save(struct entry *e)
 {
 	AUTO(buf_fini) struct buf pem = BUF(TLS_CHAIN_BYTES_MAX);
 	const struct node *n = e->node;
@@ -219,9 +223,10 @@ save(const struct entry *e)
 			err = state_write(
 			    &n->state, STATE_NODE_CERT, buf_slice(&pem), &why);
 	}
-	if (err != OK)
-		log_error("certificate was not saved", "identity=%s why=\"%s\"",
-		    e->uri, why.text);
+	if (err != OK && !e->is_unsaved)
+		log_error("certificate was not saved; it is tried again",
+		    "identity=%s why=\"%s\"", e->uri, why.text);
+	e->is_unsaved = err != OK;
 }
 
 static void
@@ -401,6 +406,16 @@ identities_have(const struct node *n, struct slice ns, struct slice account)
 
 	return e != NULL && e->held != NULL &&
 	       tls_identity_info(e->held)->not_after_ms > node_wall_ms(n);
+}
+
+bool
+identities_are_refused(
+    const struct node *n, struct slice ns, struct slice account)
+{
+	const struct entry *e = find(n, ns, account);
+
+	return e != NULL && e->problem.code == ERR_DENIED &&
+	       !identities_have(n, ns, account);
 }
 
 struct slice

@@ -39,8 +39,12 @@ struct node {
 	enum view_proxy proxy;
 	struct labels labels; /* in `texts` */
 	struct arena texts;
-	struct addr addrs[NODE_ADDRS_MAX];
+	struct addr addrs[NODE_ADDRS_MAX]; /* without ports */
 	size_t addr_count;
+	bool addrs_asked;   /* else they follow the machine's interfaces */
+	bool addr_was_here; /* the first of them, of those asked for */
+	struct fault addr_trouble; /* empty: none */
+	struct timer addrs_timer;
 	struct addr hbone;
 	struct addr gossip;
 	unsigned worker_count;
@@ -57,8 +61,12 @@ struct node {
 	struct join *join;             /* while it joins or re-enrols */
 	struct identities *identities; /* from node_open() on */
 	struct exposed *exposed;       /* the same */
+	struct place *place;           /* the same */
+	struct settled *settled;       /* the same */
+	struct groups *groups;         /* the same */
 	struct upstreams *upstreams;   /* the same */
 	struct captured *captured;     /* the same */
+	struct units *units;           /* the same */
 	bool exec_checks;
 	struct plane *plane; /* these four while it is a member */
 	struct publisher *publisher;
@@ -120,7 +128,8 @@ void node_part_closed(struct node *n);
 /* Copies the token; NULL: by the known key. Ends in node_granted/_refused. */
 void join_begin(struct node *n, const struct ca_token *token);
 void join_cancel(struct node *n);
-void join_retry(struct node *n); /* now, if it waits */
+struct slice join_trouble(const struct node *n); /* why it takes so long */
+void join_retry(struct node *n);                 /* now, if it waits */
 
 /* --- identity.c ----------------------------------------------------------- */
 
@@ -130,6 +139,9 @@ void identities_close(struct node *n);
 /* This machine needs that identity from now on. */
 void identities_want(struct node *n, struct slice ns, struct slice account);
 bool identities_have(
+    const struct node *n, struct slice ns, struct slice account);
+/* The server will not have it so. */
+bool identities_are_refused(
     const struct node *n, struct slice ns, struct slice account);
 /* Why it is not here, in words. */
 struct slice identities_problem(
@@ -215,6 +227,16 @@ void facts_close(struct node *n);
 /* Upstreams or what is announced may have changed. */
 void facts_refresh(struct node *n);
 
+/* --- addresses.c ---------------------------------------------------------- */
+
+/* None asked for: the machine's own. */
+void addresses_take(struct node *n, const struct addr *asked, size_t count);
+/* Follows what becomes of them, while it is a member. */
+void addresses_open(struct node *n);
+void addresses_close(struct node *n);
+void addresses_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
 /* --- catalog.c ------------------------------------------------------------ */
 
 /* Reads catalog and peers, opens gossip. Goes on without it, in words. */
@@ -231,6 +253,8 @@ void peers_self(const struct node *n, struct gossip_id *out);
 
 /* Says what we offer, again if it changed. */
 void peers_offer(struct node *n);
+/* The machine's addresses are others. */
+void peers_moved(struct node *n);
 void peers_set_voucher(struct node *n);
 void peers_set_keyring(struct node *n);
 void peers_set_trust(struct node *n);
@@ -291,19 +315,98 @@ struct exposed_check {
 struct exposed_check exposed_check(const struct node *n, size_t index);
 void exposed_forget(struct node *n);
 
+/*
+ * Of those by `by`, these and no others from now on; `refused` for each that
+ * cannot be. True if anything is another; who asks for a view does it after.
+ */
+typedef void (*exposed_refused_cb)(
+    void *arg, const struct node_expose *e, const struct fault *why);
+bool exposed_set(struct node *n, enum node_exposer by,
+    const struct node_expose *list, size_t count, exposed_refused_cb refused,
+    void *arg);
+/* Services and groups as they are, onto the disk. */
+MUST_USE enum err exposed_save(const struct node *n, struct fault *why);
+/* Says of that failure what is in force all the same. */
+enum err exposed_not_kept(enum err err, struct fault *why);
+
+/* --- place.c ----------------------------------------------------------- */
+
+/* After groups. */
+void place_open(struct node *n, const struct node_place *p);
+void place_close(struct node *n);
+struct slice place_of(const struct node *n);
+void place_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* --- settled.c ------------------------------------------------------------ */
+
+void settled_open(struct node *n);
+void settled_close(struct node *n);
+void settled_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* --- groups.c ------------------------------------------------------------- */
+
+void groups_open(struct node *n);
+void groups_close(struct node *n);
+void groups_forget(struct node *n);
+
+/* As the file has them; a list, in the arena. */
+void groups_load(struct node *n, const struct value *list);
+struct value *groups_encode(const struct node *n, struct arena *arena);
+
+/* WorkloadGroups may be others: what they make this machine offer, is. */
+void groups_refresh(struct node *n);
+/* Hosts that lead to them. */
+void groups_each_host(const struct node *n,
+    void (*each)(void *arg, struct slice host), void *arg);
+/* Where the first of them that says it puts this machine; or empty. */
+struct slice groups_locality(const struct node *n);
+/* Those that nothing is offered for yet. */
+void groups_each_waiting(const struct node *n,
+    void (*each)(void *arg, const struct node_exposed *e), void *arg);
+void groups_each_problem(const struct node *n,
+    void (*each)(void *arg, const struct node_problem *p), void *arg);
+/* One as its file and the API have it; borrows. What it lacks is empty. */
+void exposed_decode(const struct value *v,
+    struct label labels[GOSSIP_LABELS_MAX], struct node_expose *out);
+/* As node_expose() would refuse it, by itself. */
+MUST_USE enum err exposed_check_all(
+    const struct node *n, const struct node_expose *e, struct fault *why);
+
+/* Whether this machine may be that account; ERR_DENIED, or what is wrong with
+ * its name, in words. */
+MUST_USE enum err node_may_be(const struct node *n, struct slice ns,
+    struct slice account, struct fault *why);
+/* The passing one of that name is offered no more, if it is there. */
+void exposed_end(
+    struct node *n, struct slice name, struct slice ns, uint16_t port);
+
 /* --- capture.c ------------------------------------------------------------ */
 
 /* Takes the descriptor, if it is one. */
-void captured_open(struct node *n, int helper_fd);
+void captured_open(struct node *n, const struct capture_ends *helper);
 void captured_close(struct node *n);
-/* A view is in force: what was kept of a capture is, again. */
-void captured_restore(struct node *n);
+/*
+ * A view is in force: what was kept of a capture is, again. True once it is so
+ * or was refused; node_published() is called then, if it is not so at once.
+ */
+MUST_USE bool captured_restore(struct node *n);
 /* Nothing is captured any more, unless it is to stay so without us. */
 void captured_stop(struct node *n);
 /* Programs here call by addresses. */
 bool captured_wants_all(const struct node *n);
+/* Who asks for names here has calls to automatic addresses captured. */
+bool captured_tells_automatic(const struct node *n);
 void captured_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
+
+/* --- unit.c --------------------------------------------------------------- */
+
+void units_open(struct node *n);
+void units_close(struct node *n);
+/* None is captured any more; all stay known. */
+void units_stop(struct node *n);
 
 /* --- health.c ------------------------------------------------------------- */
 
@@ -371,11 +474,16 @@ void plane_free(struct node *n);
 void dns_keep(struct node *n, const struct resolver_spec *spec,
     const struct wiring_spec *wiring);
 void dns_open(struct node *n);
+/* Is it to answer there, and does it? */
+bool dns_wants(const struct node *n, const struct addr *a);
+bool dns_listens(const struct node *n, const struct addr *a);
 /* Programs are sent away again; then node_part_closed(). */
 void dns_unwire(struct node *n);
 void dns_close(struct node *n);
 /* A view is in force on every worker. */
 void dns_publish(struct node *n, const struct view *v);
+/* Questions that rules lead to port CAPTURE_DNS_PORT are answered. */
+bool dns_takes_questions(const struct node *n);
 void dns_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
 
@@ -404,8 +512,9 @@ MUST_USE enum err node_machine(
 MUST_USE enum err publisher_survey(
     const struct node *n, struct view **out, struct fault *why);
 uint64_t publisher_generation(const struct node *n);
-/* Another one where HealthCheckPolicies are. */
+/* Another one where HealthCheckPolicies, or WorkloadGroups, are. */
 uint64_t publisher_policies(const struct node *n);
+uint64_t publisher_groups(const struct node *n);
 size_t publisher_resources(const struct node *n);
 void publisher_each_resource(const struct node *n,
     void (*each)(void *arg, const struct resource *r), void *arg);

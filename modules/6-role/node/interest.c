@@ -122,6 +122,14 @@ struct adding {
 };
 
 static void
+add_group(void *arg, struct slice host)
+{
+	const struct adding *a = arg;
+
+	add(a->x, a->to, host);
+}
+
+static void
 add_exposed(void *arg, const struct node_exposed *e)
 {
 	const struct adding *a = arg;
@@ -165,6 +173,7 @@ gather(struct interests *x, struct map *to)
 		add(x, to, S(HOST_ALL));
 	add_upstreams(x, to, &arena);
 	node_each_exposed(x->node, add_exposed, &adding);
+	groups_each_host(x->node, add_group, &adding);
 	if (x->node->proxy == VIEW_ROUTER)
 		add_gateways(x, to);
 	for (size_t i = 0; map_next(&x->asked, &i, &host, &asked);)

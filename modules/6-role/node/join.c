@@ -50,6 +50,12 @@ join_cancel(struct node *n)
 	mem_free(&n->join);
 }
 
+struct slice
+join_trouble(const struct node *n)
+{
+	return slice_str(n->join->told.text);
+}
+
 static void
 refuse(struct join *j, enum err e, const struct fault *why)
 {

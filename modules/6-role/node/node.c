@@ -78,10 +78,14 @@ write_member(const struct node *n, struct fault *why)
 void
 node_save_member(struct node *n)
 {
-	struct fault why = {0};
+	struct buf json = BUF_SECRET(WIRE_BODY_MAX);
+	enum err err = wire_membership_encode(&n->member, &json);
 
-	if (write_member(n, &why) != OK)
-		log_error("membership was not saved", "why=\"%s\"", why.text);
+	if (err == OK)
+		state_write_later(&n->state, STATE_MEMBERSHIP, &json);
+	else
+		log_error("membership was not saved", "why=%s", err_text(err));
+	buf_fini(&json);
 }
 
 static enum err
@@ -166,6 +170,7 @@ run(struct node *n)
 	revoked_open(n);
 	peers_open(n);
 	uplink_open(n);
+	addresses_open(n);
 	want_identities(n);
 	plane_set_credentials(n);
 	publisher_touch(n);
@@ -185,8 +190,9 @@ tell(struct node *n, enum err e, const struct fault *why)
 void
 node_published(struct node *n)
 {
-	captured_restore(n);
-	tell(n, OK, NULL);
+	/* Units that come after ours have their first call captured. */
+	if (captured_restore(n))
+		tell(n, OK, NULL);
 }
 
 /* --- joining -------------------------------------------------------------- */
@@ -221,7 +227,9 @@ node_granted(struct node *n, struct membership *m, struct tls_chain *chain)
 	err = make_trust(n, &why);
 	if (err == OK)
 		err = identities_set_node(n, chain, &why);
-	if (err == OK)
+	if (err == OK && before)
+		node_save_member(n); /* never before an older one's job */
+	else if (err == OK)
 		err = write_member(n, &why);
 	if (err != OK) {
 		node_refused(n, err, &why);
@@ -356,12 +364,10 @@ host_name(char out[NODE_LABEL_MAX])
 static enum err
 copy_names(struct node *n, const struct node_spec *spec, struct fault *why)
 {
-	char host[NODE_LABEL_MAX];
 	enum err err;
 
-	host_name(host);
 	err = copy_label(
-	    spec->name, host, n->want_name, "the node's name, see --name", why);
+	    spec->name, "", n->want_name, "the node's name, see --name", why);
 	if (err == OK)
 		err = copy_label(spec->network, "default", n->want_network,
 		    "the network", why);
@@ -371,10 +377,23 @@ copy_names(struct node *n, const struct node_spec *spec, struct fault *why)
 	if (err == OK)
 		err = copy_label(
 		    spec->account, "", n->account, "the account", why);
-	if (err == OK && n->want_name[0] == '\0')
-		err = fault_set(why, ERR_INVALID,
-		    "this machine has no host name; give it one with --name");
 	return err;
+}
+
+/* The host's name may be any once this machine is a member by another. */
+static enum err
+take_host_name(struct node *n, struct fault *why)
+{
+	char host[NODE_LABEL_MAX];
+
+	if (n->is_member || n->want_name[0] != '\0')
+		return OK;
+	host_name(host);
+	if (host[0] == '\0')
+		return fault_set(why, ERR_INVALID,
+		    "this machine has no host name; give it one with --name");
+	return copy_label(slice_str(host), "", n->want_name,
+	    "the node's name, see --name", why);
 }
 
 static enum err
@@ -414,13 +433,7 @@ copy_addrs(struct node *n, const struct node_spec *spec)
 {
 	n->hbone = addr_or_any(&spec->hbone, VIEW_TUNNEL_PORT);
 	n->gossip = addr_or_any(&spec->gossip, GOSSIP_PORT);
-	n->addr_count = MIN(spec->addr_count, NODE_ADDRS_MAX);
-	for (size_t i = 0; i < n->addr_count; i++) {
-		n->addrs[i] = spec->addrs[i];
-		n->addrs[i].port = 0;
-	}
-	if (n->addr_count == 0)
-		n->addr_count = net_machine_addrs(n->addrs, NODE_ADDRS_MAX);
+	addresses_take(n, spec->addrs, spec->addr_count);
 }
 
 static enum err
@@ -457,6 +470,8 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 
 	if (err == OK)
 		err = load_member(n, why);
+	if (err == OK)
+		err = take_host_name(n, why);
 	if (err == OK && n->is_member) {
 		say_unused("name", spec->name, n->member.name);
 		say_unused("network", spec->network, n->member.network);
@@ -468,10 +483,15 @@ open_parts(struct node *n, const struct node_spec *spec, struct fault *why)
 	if (err != OK)
 		return err;
 	n->jobs = jobs_new(/* threads */ 1, JOBS_QUEUE);
+	state_save_with(&n->state, n->jobs, n->loop);
 	identities_open(n);
+	groups_open(n);
+	settled_open(n);
+	place_open(n, &spec->place);
 	exposed_open(n);
 	upstreams_open(n);
-	captured_open(n, spec->capture_fd);
+	captured_open(n, &spec->capture);
+	units_open(n);
 	return node_set_upstreams(
 	    n, spec->upstreams, spec->upstream_count, why);
 }
@@ -485,9 +505,14 @@ node_free(struct node **np)
 	loop_later_cancel(&n->end);
 	identities_close(n);
 	exposed_close(n);
+	groups_close(n);
+	settled_close(n);
+	place_close(n);
 	upstreams_close(n);
+	units_close(n);
 	captured_close(n);
 	revoked_close(n);
+	state_save_no_more(&n->state);
 	jobs_free(&n->jobs);
 	tls_config_unref(&n->client_tls);
 	tls_trust_unref(&n->trust);
@@ -561,6 +586,7 @@ on_end(void *arg)
 		plane_free(n);
 		if (n->on_left != NULL) {
 			exposed_forget(n);
+			groups_forget(n);
 			state_forget(&n->state);
 			n->on_left(n->left_arg);
 		}
@@ -598,7 +624,9 @@ stop(struct node *n, uint64_t drain_us)
 		loop_later(n->loop, &n->end);
 		return;
 	}
+	units_stop(n);
 	captured_stop(n);
+	addresses_close(n);
 	n->closing = PARTS;
 	dns_unwire(n);
 	peers_close(n);

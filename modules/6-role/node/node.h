@@ -35,7 +35,8 @@ enum {
 	NODE_SERVERS_MAX = 8,
 	NODE_TEXT_MAX = 256,
 	NODE_CHECK_MAX = 640,
-	NODE_SETTLE_MS = 50 /* at most one new view in this time */
+	NODE_UNIT_MAX = 256, /* of a unit's name */
+	NODE_SETTLE_MS = 50  /* at most one new view in this time */
 };
 
 struct node; /* opaque */
@@ -49,6 +50,9 @@ struct node_upstream {
 	struct slice ns;      /* with `account`, who it calls as */
 	struct slice account; /* empty: the node itself */
 };
+
+/* Who said that something is offered; each has its own. */
+enum node_exposer { NODE_BY_COMMAND, NODE_BY_SETTINGS, NODE_BY_GROUP };
 
 /* What this machine offers. Text is borrowed. */
 struct node_expose {
@@ -64,6 +68,32 @@ struct node_expose {
 	/* The `spec` of a HealthCheckPolicy, for it alone; NULL: as policies
 	 * say. */
 	const struct value *check;
+	/* Not after a restart, and nobody else's to replace: of a node_run. */
+	bool is_passing;
+	/* Not for node_expose(), whose services are by command: */
+	enum node_exposer by;
+	struct slice origin; /* words: where it is written */
+	struct addr asked;   /* where its check asks; ADDR_NONE: the target */
+	struct slice leaves; /* words: why nobody may call it any more */
+};
+
+/* A port of a workload, beside those of its group's template. */
+struct node_group_port {
+	uint16_t port; /* callers' */
+	struct addr target;
+};
+
+enum { NODE_GROUPS_MAX = 16, NODE_GROUP_PORTS_MAX = 16 };
+
+/* This machine is a workload of a WorkloadGroup. Text is borrowed. */
+struct node_group {
+	struct slice name;
+	struct slice ns;            /* "default" if empty */
+	const struct label *labels; /* over those of the group */
+	size_t label_count;
+	struct slice protocol; /* of these ports; empty: as the group says */
+	const struct node_group_port *ports;
+	size_t port_count;
 };
 
 /*	WAITING --token--> JOINING --granted--> RUNNING --close--> CLOSING
@@ -76,6 +106,15 @@ enum node_state {
 };
 
 const char *node_state_name(enum node_state s);
+
+/* Where it lies: what is said, or a program that says it, which is asked anew
+ * by each call; neither: as its groups do. Text is borrowed. */
+struct node_place {
+	struct slice locality; /* of node_locality_check() */
+	struct slice command;  /* words between blanks, for its first line */
+};
+
+enum { NODE_LOCALITY_COMMAND_MAX = 1024 };
 
 struct node_spec {
 	struct loop *loop; /* the control loop; its clock is used */
@@ -94,9 +133,10 @@ struct node_spec {
 	struct addr hbone;  /* where tunnels come in; ADDR_NONE: [::]:15008 */
 	struct addr gossip; /* ADDR_NONE: [::]:15946 */
 	unsigned workers;   /* 0: one a core */
-	/* capture_helper_start()'s, taken whatever comes of this; 0: nothing
-	 * can be captured here. */
-	int capture_fd;
+	struct node_place place;
+	/* capture_helper_start()'s, taken whatever comes of this; zeroed:
+	 * nothing can be captured here. */
+	struct capture_ends capture;
 	bool exec_checks; /* health checks may run commands here */
 	/* `lines` NULL: as MeshConfig says, else Istio's text. */
 	struct telemetry_config log;
@@ -167,6 +207,34 @@ MUST_USE enum err node_expose(
 MUST_USE enum err node_unexpose(struct node *n, struct slice name,
     struct slice ns, uint16_t port, struct fault *why);
 
+/*
+ * What the machine's own files say it offers: these and no others from now on,
+ * each with its `origin`. What cannot be is a problem of kind "service".
+ */
+void node_set_services(
+    struct node *n, const struct node_expose *list, size_t count);
+
+/*
+ * A service as JSON has it: "name", "namespace", "account", "protocol", "port",
+ * "target", "labels", "check". Borrows. ERR_INVALID.
+ */
+MUST_USE enum err node_expose_read(const struct value *v,
+    struct label labels[GOSSIP_LABELS_MAX], struct node_expose *out,
+    struct fault *why);
+
+/*
+ * Is a workload of that group from now on and after a restart: what the group
+ * says of its workloads is offered for as long as the group is there, and some
+ * seconds more. The same group again replaces. Whether our voucher grants the
+ * group's account is told by node_each_exposed(). ERR_DENIED: not its
+ * namespace. ERR_INVALID, ERR_LIMIT.
+ */
+MUST_USE enum err node_group_enter(
+    struct node *n, const struct node_group *g, struct fault *why);
+/* ERR_NOT_FOUND. */
+MUST_USE enum err node_group_leave(
+    struct node *n, struct slice name, struct slice ns, struct fault *why);
+
 /* Replaces all named listeners; copies. ERR_INVALID: two of one name. */
 MUST_USE enum err node_set_upstreams(struct node *n,
     const struct node_upstream *upstreams, size_t count, struct fault *why);
@@ -202,6 +270,68 @@ struct node_capture_state {
 void node_capture_read(struct node *n,
     void (*done)(void *arg, const struct node_capture_state *s), void *arg);
 
+/*
+ * A program that calls as an account of its own from its first connection on:
+ * all that its cgroup sends, but for what goes to the machine itself, comes to
+ * the proxy, and what it offers is offered as long. Text is borrowed.
+ */
+struct node_run {
+	struct slice unit;   /* whose it is; empty: nobody's */
+	struct slice cgroup; /* below the root of cgroups */
+	struct slice ns;
+	struct slice account;
+	const struct node_expose *expose; /* as `ns` and `account`; or NULL */
+	/* Somebody says so now: an account that was refused is asked for again.
+	 */
+	bool is_anew;
+	uint64_t wait_us; /* for certificate and configuration; a minute at
+			   * most */
+};
+
+struct ward; /* opaque */
+
+/* Once: OK, and it is in force; `why` has words if not all that it needs is
+ * here, though it was waited for. Not OK: it is not captured. */
+typedef void (*node_run_cb)(void *arg, enum err e, const struct fault *why);
+
+/*
+ * ready(arg) comes after this returns. As node_capture_on() and node_expose()
+ * refuse; ERR_EXISTS: the service is exposed already; ERR_LIMIT.
+ */
+MUST_USE enum err node_run_begin(struct node *n, const struct node_run *spec,
+    node_run_cb ready, void *arg, struct ward **out, struct fault *why);
+/* Before the node is closed, whatever became of it. */
+void node_run_end(struct ward **wp);
+
+struct node_run_state {
+	struct slice unit;
+	struct slice cgroup;
+	struct slice identity;
+	struct slice service; /* empty: none */
+	const char *state;    /* "waits", "captured", "not captured" */
+	struct slice missed;  /* what was not here in time, in words */
+};
+void node_each_run(const struct node *n,
+    void (*each)(void *arg, const struct node_run_state *s), void *arg);
+
+/*
+ * The same of a unit of systemd's, while it is active, from now on and after a
+ * restart: {"unit", "namespace", "account", "expose": as node_expose()}. In its
+ * place if it is known already. ERR_DENIED, ERR_INVALID and the like.
+ */
+MUST_USE enum err node_unit_put(
+    struct node *n, const struct value *v, struct fault *why);
+/* ERR_NOT_FOUND. */
+MUST_USE enum err node_unit_remove(
+    struct node *n, struct slice name, struct fault *why);
+/* It begins in that cgroup, and waits for `ready`, which comes once; not when
+ * the node is closed. */
+void node_unit_started(struct node *n, struct slice name, struct slice cgroup,
+    uint64_t wait_us, node_run_cb ready, void *arg);
+/* It has ended. ERR_NOT_FOUND. */
+MUST_USE enum err node_unit_stopped(
+    struct node *n, struct slice name, struct fault *why);
+
 /* A wish as JSON has it, as in the state directory: "out", "in", "uids",
  * "gids", "cgroups", "exclude", "sshd", "loopback", "dns", "failClosed". In
  * words, if it is none; NULL: the arena is full. */
@@ -209,6 +339,10 @@ MUST_USE enum err node_capture_decode(
     const struct value *v, struct capture_wish *out, struct fault *why);
 struct value *node_capture_encode(
     const struct capture_wish *w, struct arena *arena);
+
+void node_set_place(struct node *n, const struct node_place *p);
+/* "region", "region/zone" or "region/zone/subzone". ERR_INVALID, ERR_LIMIT. */
+MUST_USE enum err node_locality_check(struct slice text, struct fault *why);
 
 /* Access log lines for successes, too. */
 void node_set_log_success(struct node *n, bool on);
@@ -246,6 +380,7 @@ void node_each_member(const struct node *n,
 bool node_is_by_records(const struct node *n, const struct view_service *s);
 
 struct node_exposed {
+	/* A group that is not in force yet has no port. */
 	const struct node_expose *what;
 	bool announced;
 	struct slice waits_for; /* words, if not */
@@ -273,12 +408,12 @@ void node_each_identity(const struct node *n,
 
 /*
  * Resources that this agent refused, view problems, conflicts of records,
- * ports that are taken, services that are not well, and that it was revoked
- * itself.
+ * ports that are taken, services that are not well, groups that it is no
+ * workload of, and that it was revoked itself.
  */
 struct node_problem {
 	/* "resource", "view", "discovery", "name", "port", "health",
-	 * "revocation" */
+	 * "service", "group", "locality", "revocation" */
 	const char *kind;
 	struct slice about;
 	struct slice text;
@@ -294,11 +429,12 @@ struct node_status {
 	struct slice name;
 	struct slice trust_domain;
 	struct slice network;
-	bool connected;       /* to a server */
-	bool synced;          /* and it has told all */
-	struct slice server;  /* the one it is, or was last, connected to */
-	struct slice trouble; /* why not connected, in words; or empty */
-	uint64_t generation;  /* of the view in force */
+	struct slice locality; /* empty: it is not said */
+	bool connected;        /* to a server */
+	bool synced;           /* and it has told all */
+	struct slice server;   /* the one it is, or was last, connected to */
+	struct slice trouble;  /* why not connected, in words; or empty */
+	uint64_t generation;   /* of the view in force */
 	uint64_t uptime_us;
 	size_t members;
 	size_t members_up;

@@ -36,6 +36,7 @@ struct publisher {
 	struct map resources; /* name on the stream → struct resource */
 	uint64_t resources_version;
 	uint64_t policies_version; /* of the HealthCheckPolicies among them */
+	uint64_t groups_version;   /* of the WorkloadGroups */
 	struct discovery *discovery;
 	struct names *names; /* where those of `view` lead */
 	struct view *view;   /* the newest, in force or about to be */
@@ -106,9 +107,9 @@ decode(struct slice body, struct resource **out, char *words, size_t words_len)
 }
 
 static bool
-is_policy(const struct resource *r)
+is_of(const struct resource *r, const struct resource_kind *kind)
 {
-	return r != NULL && r->kind == &kind_health_check_policy;
+	return r != NULL && r->kind == kind;
 }
 
 static void
@@ -119,8 +120,12 @@ put(struct publisher *p, struct slice name, struct resource *r)
 		      : map_remove(&p->resources, name); /* skipped kind */
 
 	p->resources_version++;
-	if (is_policy(r) || is_policy(before))
+	if (is_of(r, &kind_health_check_policy) ||
+	    is_of(before, &kind_health_check_policy))
 		p->policies_version++;
+	if (is_of(r, &kind_workload_group) ||
+	    is_of(before, &kind_workload_group))
+		p->groups_version++;
 	resource_unref(&before);
 }
 
@@ -229,6 +234,7 @@ node_machine(
 
 	*out = (struct discovery_machine){.name = slice_str(n->member.name),
 	    .network = slice_str(n->member.network),
+	    .locality = place_of(n),
 	    .domain = slice_str(n->member.domain),
 	    .trust_domain = slice_str(n->member.bundle.trust_domain),
 	    .issued_s = peers_issued_s(n),
@@ -290,12 +296,14 @@ version_of(const struct view_input *in, uint64_t discovered)
 	h = mix(h, slice_hash_stable(in->ns));
 	h = mix(h, slice_hash_stable(in->account));
 	h = mix(h, slice_hash_stable(in->network));
+	h = mix(h, slice_hash_stable(in->locality));
 	h = mix(h, slice_hash_stable(in->identity));
 	for (size_t i = 0; i < in->upstream_count; i++)
 		h = mix_upstream(h, &in->upstreams[i]);
 	for (size_t i = 0; i < in->addr_count; i++)
 		h = mix(h, slice_hash_stable(
 			       slice_str(addr_format(&in->addrs[i], text))));
+	h = mix(h, in->captures_dns);
 	return h | 1;
 }
 
@@ -329,6 +337,7 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	in.generation = p->generation + 1;
 	in.parse_yaml = codec_yaml_parse_one;
 	in.before = p->view;
+	in.captures_dns = captured_tells_automatic(p->node);
 	in.version = version_of(&in, found.version);
 	in.names = names_inputs(p->names, &arena, &in.name_count);
 	if (in.names == NULL)
@@ -459,6 +468,7 @@ publish(struct publisher *p)
 
 	if (p->busy || plane_proxy(p->node) == NULL)
 		return; /* on_in_force() comes back to it */
+	groups_refresh(p->node);
 	interests_refresh(p->node);
 	health_refresh(p->node);
 	p->dirty = false;
@@ -596,6 +606,12 @@ uint64_t
 publisher_policies(const struct node *n)
 {
 	return n->publisher != NULL ? n->publisher->policies_version : 0;
+}
+
+uint64_t
+publisher_groups(const struct node *n)
+{
+	return n->publisher != NULL ? n->publisher->groups_version : 0;
 }
 
 size_t

@@ -41,8 +41,7 @@ save(const struct node *n)
 	enum err err = gossip_revoked_encode(n->revoked, &out);
 
 	if (err == OK)
-		state_write_later(
-		    &n->state, n->jobs, n->loop, STATE_REVOKED, &out);
+		state_write_later(&n->state, STATE_REVOKED, &out);
 	else
 		log_error(
 		    "revocations were not saved", "why=%s", err_text(err));

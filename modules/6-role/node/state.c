@@ -62,6 +62,30 @@ check_not_a_servers(const struct state *s, struct fault *why)
 /* --- the lock ------------------------------------------------------------- */
 
 static enum err
+lock_file(const struct state *s, struct fault *why)
+{
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
+		return fault_set(why, ERR_BUSY,
+		    "another meshd uses the state directory %s; stop it, or "
+		    "choose another with --state",
+		    s->dir);
+	return OK;
+}
+
+/* On a disk that broke services are called, too: what is there will do. */
+static enum err
+lock_as_it_is(struct state *s, const char *path, struct fault *why)
+{
+	s->lock_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (s->lock_fd < 0)
+		return fault_set(why, ERR_PERMISSION,
+		    "the state directory %s cannot be written: %s; mount it "
+		    "so that it can, or choose another with --state",
+		    s->dir, strerror(EROFS));
+	return lock_file(s, why);
+}
+
+static enum err
 lock(struct state *s, struct fault *why)
 {
 	char path[STATE_PATH_MAX];
@@ -70,6 +94,8 @@ lock(struct state *s, struct fault *why)
 	if (err != OK)
 		return fault_set(why, err, "the path %s is too long", s->dir);
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock_fd < 0 && errno == EROFS)
+		return lock_as_it_is(s, path, why);
 	if (s->lock_fd < 0) {
 		err = err_from_errno(errno);
 		return fault_set(why, err,
@@ -77,12 +103,7 @@ lock(struct state *s, struct fault *why)
 		    "the user that owns it, or choose another with --state",
 		    s->dir, strerror(errno));
 	}
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) != 0)
-		return fault_set(why, ERR_BUSY,
-		    "another meshd uses the state directory %s; stop it, or "
-		    "choose another with --state",
-		    s->dir);
-	return OK;
+	return lock_file(s, why);
 }
 
 /* --- our two keys --------------------------------------------------------- */
@@ -157,6 +178,10 @@ state_open(struct state *s, const char *dir, struct fault *why)
 		err = lock(s, why);
 	if (err == OK)
 		err = make_dir(identities, why);
+	if (err == OK) {
+		file_sweep(dir);
+		file_sweep(identities);
+	}
 	if (err == OK)
 		err = load_node_key(s, why);
 	if (err == OK)
@@ -203,50 +228,6 @@ state_write(const struct state *s, const char *file, struct slice bytes,
 		return fault_set(
 		    why, ERR_LIMIT, "the path %s is too long", s->dir);
 	return file_replace(path, bytes, 0600, why);
-}
-
-struct write_job {
-	char path[STATE_PATH_MAX];
-	struct buf bytes;
-	enum err err;
-	struct fault why;
-};
-
-static void
-write_work(void *arg)
-{
-	struct write_job *w = arg;
-
-	w->err = file_replace(w->path, buf_slice(&w->bytes), 0600, &w->why);
-}
-
-static void
-write_done(void *arg)
-{
-	struct write_job *w = arg;
-
-	if (w->err != OK)
-		log_error("state was not saved", "path=\"%s\" why=\"%s\"",
-		    w->path, w->why.text);
-	buf_fini(&w->bytes);
-	mem_free(&w);
-}
-
-void
-state_write_later(const struct state *s, struct jobs *jobs, struct loop *back,
-    const char *file, struct buf *bytes)
-{
-	struct write_job *w = mem_new(sizeof(*w));
-
-	w->bytes = *bytes;
-	*bytes = BUF(bytes->limit);
-	if (state_path(s, file, w->path) != OK) {
-		w->err = fault_set(&w->why, ERR_LIMIT, "the path is too long");
-		write_done(w);
-	} else if (jobs_submit(jobs, back, write_work, write_done, w) != OK) {
-		write_work(w); /* the queue is full: a slow disk may be felt */
-		write_done(w);
-	}
 }
 
 /* --- identities of workloads ---------------------------------------------- */

@@ -17,6 +17,7 @@
 #define STATE_NODE_CERT "node.pem"
 #define STATE_EXPOSED "exposed.json"
 #define STATE_CAPTURE "capture.json"
+#define STATE_UNITS "units.json"
 #define STATE_SNAPSHOT "snapshot"
 #define STATE_CATALOG "catalog"
 #define STATE_PEERS "peers"
@@ -27,6 +28,7 @@ enum { STATE_PATH_MAX = 1024, STATE_FILE_MAX = 4 << 20 };
 struct state {
 	char dir[STATE_PATH_MAX];
 	int lock_fd;
+	struct saving *saving; /* NULL: not yet, or no more */
 	struct tls_key *node_key;
 	uint8_t gossip_secret[CRYPTO_ED25519_SECRET_LEN];
 	uint8_t gossip_public[CRYPTO_ED25519_PUBLIC_LEN];
@@ -52,12 +54,21 @@ MUST_USE enum err state_read(const struct state *s, const char *file,
 MUST_USE enum err state_write(const struct state *s, const char *file,
     struct slice bytes, struct fault *why);
 
+/* --- saving.c --- */
+
+/* From here on the next two may be called; jobs outlive the latter. */
+void state_save_with(struct state *s, struct jobs *jobs, struct loop *loop);
+void state_save_no_more(struct state *s);
+
 /*
- * The same in a job, in the order of the calls; takes the bytes. A failure is
- * logged: what is written so is known elsewhere, too.
+ * The same in a job, in the order of the calls; takes the bytes. What fails is
+ * logged, and written again until it is there: of each file the latest.
  */
-void state_write_later(const struct state *s, struct jobs *jobs,
-    struct loop *back, const char *file, struct buf *bytes);
+void state_write_later(
+    const struct state *s, const char *file, struct buf *bytes);
+
+/* Why something is not saved now, in words; or empty. */
+struct slice state_trouble(const struct state *s);
 
 /* An identity of a workload: its key and chain, in one file. */
 MUST_USE enum err state_save_identity(const struct state *s, struct slice ns,

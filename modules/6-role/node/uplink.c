@@ -277,7 +277,8 @@ on_link(void *arg, struct stream *open, enum err e, const struct fault *why)
 	c->refused = e == ERR_AUTH;
 	if (c->refused)
 		(void)fault_set(&c->trouble, e,
-		    "%s; if the mesh was made anew, leave it with: meshd leave",
+		    "%s; meshd doctor looks at the clock; if the mesh was made "
+		    "anew, leave it with: meshd leave",
 		    why->text);
 	else
 		c->trouble = *why;
@@ -337,8 +338,7 @@ on_snapshot(void *arg)
 		log_error(
 		    "configuration was not saved", "why=%s", err_text(err));
 	else
-		state_write_later(
-		    &n->state, n->jobs, n->loop, STATE_SNAPSHOT, &out);
+		state_write_later(&n->state, STATE_SNAPSHOT, &out);
 }
 
 void
@@ -570,7 +570,9 @@ uplink_fill_status(const struct node *n, struct node_status *out)
 	out->connected = c->session != NULL && c->call != NULL && !c->refused;
 	out->synced = out->connected && xds_client_is_synced(c->client);
 	out->server = uplink_server(n);
-	if (!out->connected)
+	if (!out->connected && n->join != NULL)
+		out->trouble = join_trouble(n);
+	else if (!out->connected)
 		out->trouble = slice_str(c->trouble.text);
 	xds_client_each_refused(c->client, count_refused, out);
 }

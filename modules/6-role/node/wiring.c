@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -400,20 +399,6 @@ say_all(const struct wiring_spec *spec, const struct note *n, uint32_t link,
 	return e;
 }
 
-/* As libdbus's callers find it. */
-static const char *
-bus_path(const struct wiring_spec *spec)
-{
-	static const char by_path[] = "unix:path=";
-	const char *told = getenv("DBUS_SYSTEM_BUS_ADDRESS");
-
-	if (spec->bus != NULL)
-		return spec->bus;
-	if (told != NULL && strncmp(told, by_path, sizeof(by_path) - 1) == 0)
-		return told + sizeof(by_path) - 1;
-	return DBUS_SYSTEM_BUS;
-}
-
 static enum err
 set_resolved(const struct wiring_spec *spec, wiring_cb done, void *arg,
     struct fault *why)
@@ -426,7 +411,8 @@ set_resolved(const struct wiring_spec *spec, wiring_cb done, void *arg,
 	if (snprintf(n.link, sizeof(n.link), "%s",
 		spec->link != NULL ? spec->link : WIRING_LINK) >=
 		(int)sizeof(n.link) ||
-	    snprintf(n.bus, sizeof(n.bus), "%s", bus_path(spec)) >=
+	    snprintf(n.bus, sizeof(n.bus), "%s",
+		spec->bus != NULL ? spec->bus : dbus_system_bus()) >=
 		(int)sizeof(n.bus))
 		return fault_set(why, ERR_LIMIT, "the link's name is too long");
 	e = find_link(n.link, &link, why);

@@ -85,6 +85,7 @@ take_offers(struct picture *p, const struct gossip_record *r)
 		locals[i] = local_of(p, r, i);
 	self->locals = locals;
 	self->local_count = p->offers.service_count;
+	self->locality = p->offers.locality;
 	self->addrs = p->offers.addrs;
 	self->addr_count = p->offers.addr_count;
 	self->families = discovery_families(self->addrs, self->addr_count);

@@ -94,6 +94,7 @@ on_store_open(enum err e, const struct fault *why, void *arg)
 		server_fail(s, e, why);
 		return;
 	}
+	file_sweep(s->spec.state_dir); /* it is ours: the store is locked */
 	s->watch = store_watch(s->store, 0, on_changes, s);
 }
 

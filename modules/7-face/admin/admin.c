@@ -162,6 +162,7 @@ static const struct table {
     {FOR_SERVER, admin_mesh_routes, &admin_mesh_route_count},
     {FOR_AGENT, admin_agent_routes, &admin_agent_route_count},
     {FOR_AGENT, admin_capture_routes, &admin_capture_route_count},
+    {FOR_AGENT, admin_run_routes, &admin_run_route_count},
     {FOR_AGENT, admin_flow_routes, &admin_flow_route_count},
 };
 

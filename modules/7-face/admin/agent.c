@@ -8,8 +8,6 @@
 
 #include <stdio.h>
 
-enum { LABELS_MAX = GOSSIP_LABELS_MAX };
-
 struct rows {
 	struct arena *arena;
 	struct value *list;
@@ -49,50 +47,92 @@ read_port(const struct value *body, struct slice key, uint16_t *out,
 	return OK;
 }
 
-static enum err
-read_expose(const struct value *body, struct label labels[LABELS_MAX],
-    struct node_expose *out, struct fault *why)
+static void
+read_labels(const struct value *body, struct label labels[ADMIN_LABELS_MAX],
+    size_t *count)
 {
-	struct slice target = value_get_string(body, S("target"), S(""));
-	uint16_t port = 0;
-	enum err e = read_port(body, S("port"), &port, why);
+	VALUE_EACH(value_get(body, S("labels")), it)
+	if (it->type == VALUE_STRING && *count < ADMIN_LABELS_MAX)
+		labels[(*count)++] = (struct label){it->key, it->string};
+}
 
-	*out = (struct node_expose){.labels = labels, .port = port};
-	if (e != OK)
-		return e;
-	out->name = value_get_string(body, S("name"), S(""));
-	out->ns = value_get_string(body, S("namespace"), SLICE_NONE);
-	out->account = value_get_string(body, S("account"), SLICE_NONE);
-	out->protocol = value_get_string(body, S("protocol"), SLICE_NONE);
-	out->check = value_get(body, S("check"));
-	if (out->check != NULL && out->check->type != VALUE_MAP)
-		return fault_set(why, ERR_INVALID,
-		    "check is no map, as the spec of a HealthCheckPolicy is");
+enum err
+admin_read_expose(const struct value *body,
+    struct label labels[ADMIN_LABELS_MAX], struct node_expose *out,
+    struct fault *why)
+{
+	return node_expose_read(body, labels, out, why);
+}
+
+static enum err
+read_group_port(
+    const struct value *v, struct node_group_port *out, struct fault *why)
+{
+	struct slice target = value_get_string(v, S("target"), S(""));
+	enum err e;
+
 	if (addr_parse(target, &out->target) != OK)
 		return fault_set(why, ERR_INVALID,
 		    "target \"%.*s\" is no address with a port",
 		    SLICE_ARG(target));
-	VALUE_EACH(value_get(body, S("labels")), it)
-	if (it->type == VALUE_STRING && out->label_count < LABELS_MAX)
-		labels[out->label_count++] =
-		    (struct label){it->key, it->string};
-	return OK;
+	out->port = 0;
+	e = read_port(v, S("port"), &out->port, why);
+	if (e == OK && out->port == 0)
+		out->port = out->target.port;
+	return e;
+}
+
+/* To be a workload of a WorkloadGroup. */
+static enum err
+enter_group(struct node *n, const struct value *body, struct fault *why)
+{
+	struct node_group_port ports[NODE_GROUP_PORTS_MAX];
+	struct label labels[ADMIN_LABELS_MAX];
+	struct node_group g = {
+	    .name = value_get_string(body, S("group"), S("")),
+	    .ns = value_get_string(body, S("namespace"), SLICE_NONE),
+	    .protocol = value_get_string(body, S("protocol"), SLICE_NONE),
+	    .labels = labels,
+	    .ports = ports};
+
+	read_labels(body, labels, &g.label_count);
+	VALUE_EACH(value_get(body, S("ports")), it)
+	{
+		enum err e;
+
+		if (g.port_count == ARRAY_LEN(ports))
+			return fault_set(why, ERR_LIMIT,
+			    "at most %d ports may be said",
+			    NODE_GROUP_PORTS_MAX);
+		e = read_group_port(it, &ports[g.port_count++], why);
+		if (e != OK)
+			return e;
+	}
+	return node_group_enter(n, &g, why);
+}
+
+static enum err
+expose_one(struct node *n, const struct value *body, struct fault *why)
+{
+	struct label labels[ADMIN_LABELS_MAX];
+	struct node_expose what;
+	enum err e = admin_read_expose(body, labels, &what, why);
+
+	return e == OK ? node_expose(n, &what, why) : e;
 }
 
 static void
 expose(struct admin *a, struct http_exchange *x)
 {
 	const struct value *body = admin_body(x);
-	struct label labels[LABELS_MAX];
-	struct node_expose what;
 	struct fault why = {0};
 	enum err e;
 
 	if (body == NULL)
 		return;
-	e = read_expose(body, labels, &what, &why);
-	if (e == OK)
-		e = node_expose(a->spec.node, &what, &why);
+	e = value_get(body, S("group")) != NULL
+		? enter_group(a->spec.node, body, &why)
+		: expose_one(a->spec.node, body, &why);
 	admin_done(x, e, &why);
 }
 
@@ -107,7 +147,11 @@ unexpose(struct admin *a, struct http_exchange *x)
 	if (body == NULL)
 		return;
 	e = read_port(body, S("port"), &port, &why);
-	if (e == OK)
+	if (e == OK && value_get(body, S("group")) != NULL)
+		e = node_group_leave(a->spec.node,
+		    value_get_string(body, S("group"), S("")),
+		    value_get_string(body, S("namespace"), S("default")), &why);
+	else if (e == OK)
 		e = node_unexpose(a->spec.node,
 		    value_get_string(body, S("name"), S("")),
 		    value_get_string(body, S("namespace"), S("default")), port,
@@ -132,6 +176,15 @@ put_health(struct arena *a, struct value **m, const struct node_exposed *e)
 }
 
 static void
+put_port(struct arena *a, struct value **m, const struct node_expose *e)
+{
+	json_number(a, m, S("port"), e->port);
+	json_text(a, m, S("protocol"), e->protocol);
+	json_text(a, m, S("account"), e->account);
+	put_addr(a, m, S("target"), &e->target);
+}
+
+static void
 add_exposed(void *arg, const struct node_exposed *e)
 {
 	struct rows *r = arg;
@@ -139,10 +192,12 @@ add_exposed(void *arg, const struct node_exposed *e)
 
 	json_text(r->arena, &m, S("name"), e->what->name);
 	json_text(r->arena, &m, S("namespace"), e->what->ns);
-	json_number(r->arena, &m, S("port"), e->what->port);
-	json_text(r->arena, &m, S("protocol"), e->what->protocol);
-	json_text(r->arena, &m, S("account"), e->what->account);
-	put_addr(r->arena, &m, S("target"), &e->what->target);
+	if (e->what->port != 0)
+		put_port(r->arena, &m, e->what);
+	json_text(r->arena, &m, S("from"),
+	    e->what->is_passing              ? S("meshd run")
+	    : e->what->by == NODE_BY_COMMAND ? S("meshd expose")
+					     : e->what->origin);
 	json_bool(r->arena, &m, S("announced"), e->announced);
 	json_text(r->arena, &m, S("waitsFor"), e->waits_for);
 	put_health(r->arena, &m, e);
@@ -359,6 +414,7 @@ status(struct admin *a, struct http_exchange *x)
 	json_text(arena, &m, S("name"), s.name);
 	json_text(arena, &m, S("trustDomain"), s.trust_domain);
 	json_text(arena, &m, S("network"), s.network);
+	json_text(arena, &m, S("locality"), s.locality);
 	json_bool(arena, &m, S("connected"), s.connected);
 	json_bool(arena, &m, S("synced"), s.synced);
 	json_text(arena, &m, S("server"), s.server);

@@ -45,6 +45,7 @@ static void
 on_state(void *arg, const struct node_capture_state *s)
 {
 	struct http_exchange *x = arg;
+	const struct admin_peer *p = http_exchange_conn_arg(x);
 	struct arena *a = http_exchange_arena(x);
 	struct value *m = json_map(a), *rules = json_list(a);
 
@@ -69,6 +70,7 @@ on_state(void *arg, const struct node_capture_state *s)
 	json_text(a, &m, S("trouble"), s->trouble);
 	if (s->wish != NULL)
 		json_put(&m, S("wish"), node_capture_encode(s->wish, a));
+	admin_put_runs(p->admin, a, &m);
 	json_put(&m, S("rules"), rules);
 	admin_answer(x, m);
 }

@@ -11,7 +11,7 @@
 
 #include "admin.h"
 
-enum { ADMIN_MAGIC = 0x61646d6e };
+enum { ADMIN_MAGIC = 0x61646d6e, ADMIN_LABELS_MAX = GOSSIP_LABELS_MAX };
 
 struct ports;   /* what is open over TCP on this machine */
 struct remote;  /* what is open to operators elsewhere */
@@ -97,8 +97,19 @@ extern const struct admin_route admin_agent_routes[];
 extern const size_t admin_agent_route_count;
 extern const struct admin_route admin_capture_routes[];
 extern const size_t admin_capture_route_count;
+extern const struct admin_route admin_run_routes[];
+extern const size_t admin_run_route_count;
 extern const struct admin_route admin_flow_routes[];
 extern const size_t admin_flow_route_count;
+
+/* Programs that call as accounts of their own, under "programs". */
+void admin_put_runs(
+    const struct admin *a, struct arena *arena, struct value **m);
+
+/* What /v1/expose is asked; borrows. In words, if it is none. */
+MUST_USE enum err admin_read_expose(const struct value *body,
+    struct label labels[ADMIN_LABELS_MAX], struct node_expose *out,
+    struct fault *why);
 
 /* Of a server: its agents under this key, and what they refuse. */
 void admin_put_agents(const struct admin *a, struct arena *arena,

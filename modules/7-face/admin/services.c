@@ -100,6 +100,9 @@ add_endpoints(struct rows *r, const struct view_cluster *c)
 		    slice_str(view_endpoint_address(e, text)));
 		json_text(r->arena, &m, S("byName"), e->name);
 		json_text(r->arena, &m, S("node"), e->node);
+		json_text(r->arena, &m, S("group"),
+		    labels_get(&e->labels, S(OFFER_GROUP)));
+		json_text(r->arena, &m, S("locality"), e->locality);
 		json_text(r->arena, &m, S("account"), e->account);
 		json_text(r->arena, &m, S("status"),
 		    e->usable ? S("in use") : S("not usable"));

@@ -9,6 +9,7 @@
 #include "telemetry/telemetry.h"
 
 #include "command.h"
+#include "services.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TOKEN_MAX = 4096, CREDENTIAL_PATH_MAX = 4096 };
+enum { TOKEN_MAX = 4096, CREDENTIAL_PATH_MAX = 4096, LOCALITY_FILE_MAX = 4096 };
 
 /* --- addresses --- */
 
@@ -115,10 +116,63 @@ read_upstreams(
 	return OK;
 }
 
+/* --- where it lies --- */
+
+/* The first line of the file. */
+static enum err
+read_locality_file(const char *path, struct cli_agent *out, struct fault *why)
+{
+	AUTO(buf_fini) struct buf text = BUF(LOCALITY_FILE_MAX);
+	struct slice rest;
+	enum err e = file_read(path, &text, why);
+
+	if (e != OK)
+		return e;
+	rest = buf_slice(&text);
+	rest = slice_trim(slice_split(&rest, '\n'));
+	e = node_locality_check(rest, why);
+	if (e != OK) {
+		fault_at(why, path, 1, 0);
+		return e;
+	}
+	(void)snprintf(
+	    out->locality, sizeof(out->locality), "%.*s", SLICE_ARG(rest));
+	return OK;
+}
+
+static enum err
+read_locality(const char *text, struct cli_agent *out, struct fault *why)
+{
+	struct slice all = slice_str(text != NULL ? text : "");
+	struct slice command = slice_trim(slice_sub(all, 5, all.len));
+	enum err e;
+
+	if (all.len == 0)
+		return OK;
+	if (text[0] == '@')
+		return read_locality_file(text + 1, out, why);
+	if (slice_starts(all, S("exec:"))) {
+		out->locality_command = command.ptr;
+		return command.len > 0 &&
+			       command.len < NODE_LOCALITY_COMMAND_MAX
+			   ? OK
+			   : fault_set(why, ERR_INVALID,
+				 "--locality exec: says a command of at most "
+				 "%d bytes",
+				 NODE_LOCALITY_COMMAND_MAX - 1);
+	}
+	e = node_locality_check(all, why);
+	(void)snprintf(
+	    out->locality, sizeof(out->locality), "%.*s", SLICE_ARG(all));
+	return e == OK ? OK : fault_prefix(why, e, "--locality: ");
+}
+
 /* --- names --- */
 
-/* Loopback, unless it is said. */
-static const struct addr usual_dns = {ADDR_V4, {127, 0, 0, 1}, RESOLVER_PORT};
+/* Loopback, unless it is said; where IPv6 is switched off only the first. */
+static const struct addr usual_dns[] = {
+    {ADDR_V4, {127, 0, 0, 1}, RESOLVER_PORT},
+    {ADDR_V6, {[15] = 1}, RESOLVER_PORT}};
 
 static enum err
 read_dns_addr(const char *text, uint16_t port, struct addr *out,
@@ -190,6 +244,14 @@ read_dns_wire(const char *text, struct fault *why)
 	    text);
 }
 
+static void
+use_usual_dns(struct cli_agent *out)
+{
+	for (size_t i = 0; i < ARRAY_LEN(usual_dns); i++)
+		if (i == 0 || net_has_addr(&usual_dns[i]))
+			out->dns[out->dns_count++] = usual_dns[i];
+}
+
 static enum err
 read_dns(const struct options *o, struct cli_agent *out, struct fault *why)
 {
@@ -202,7 +264,7 @@ read_dns(const struct options *o, struct cli_agent *out, struct fault *why)
 		e = read_dns_addrs(
 		    o, "dns", RESOLVER_PORT, out->dns, &out->dns_count, why);
 		if (out->dns_count == 0)
-			out->dns[out->dns_count++] = usual_dns;
+			use_usual_dns(out);
 	}
 	if (e == OK)
 		e = read_dns_addrs(o, "dns-upstream", /* port */ 53,
@@ -394,6 +456,11 @@ read_settings(const struct options *o, struct cli_agent *out, struct fault *why)
 	if (e == OK)
 		e = command_addr_or_off(o, "admin", &out->admin, why);
 	if (e == OK)
+		e = cli_services_read(
+		    &out->services, options_text(o, "services"), why);
+	if (e == OK)
+		e = read_locality(options_text(o, "locality"), out, why);
+	if (e == OK)
 		e = read_dns(o, out, why);
 	if (e == OK)
 		e = read_own_addrs(o, out, why);
@@ -413,6 +480,14 @@ read_gateway(const struct options *o, struct cli_agent *out, struct fault *why)
 	return e != OK ? e : read_labels(o, out, why);
 }
 
+static void
+settings_free(struct cli_agent **sp)
+{
+	if (*sp != NULL)
+		cli_services_fini(&(*sp)->services);
+	mem_free(sp);
+}
+
 typedef enum err (*read_fn)(
     const struct options *o, struct cli_agent *out, struct fault *why);
 
@@ -420,13 +495,17 @@ static int
 run(struct options *o, const char *name, read_fn read_all)
 {
 	AUTO(secret_fini) struct secret token = {0};
-	AUTO(mem_free) struct cli_agent *settings = mem_new(sizeof(*settings));
+	AUTO(settings_free)
+	struct cli_agent *settings = mem_new(sizeof(*settings));
 	const char *join = options_text(o, "join");
+	char text[FAULT_TEXT_MAX + FAULT_FIELD_MAX + FAULT_FILE_MAX];
 	struct fault why = {0};
 	enum err e;
 
-	if (read_all(o, settings, &why) != OK)
-		return command_fail(CLI_EXIT_USAGE, "%s: %s", name, why.text);
+	if (read_all(o, settings, &why) != OK) {
+		fault_format(&why, text, sizeof(text));
+		return command_fail(CLI_EXIT_USAGE, "%s: %s", name, text);
+	}
 	if (command_log_format(o, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "%s: %s", name, why.text);
 	e = join != NULL ? command_token(join, &token, &why)
@@ -441,7 +520,8 @@ static enum err
 again(const struct options *o, read_fn read_all, cli_use use, void *arg,
     struct fault *why)
 {
-	AUTO(mem_free) struct cli_agent *settings = mem_new(sizeof(*settings));
+	AUTO(settings_free)
+	struct cli_agent *settings = mem_new(sizeof(*settings));
 	enum err e = read_all(o, settings, why);
 
 	if (e == OK)
@@ -487,6 +567,8 @@ static const struct option_row rows[] = {
     {"name", 0, OPTION_TEXT, "NAME", NULL, true,
 	"of this machine in the mesh, else the host's"},
     {"network", 0, OPTION_TEXT, "NAME", NULL, true, "that the machine lies in"},
+    {"locality", 0, OPTION_TEXT, "PLACE|@FILE|exec:COMMAND", NULL, true,
+	"region[/zone[/subzone]] of the machine, or who says it"},
     {"address", 0, OPTION_LIST, "IP", NULL, true,
 	"announced to the mesh, else all that the machine has"},
     {"namespace", 'n', OPTION_TEXT, "NAME", "default", true,
@@ -495,12 +577,14 @@ static const struct option_row rows[] = {
 	"who they call as, else the machine itself"},
     {"upstream", 0, OPTION_LIST, "NAME=ADDR:PORT[/HOST:PORT]", NULL, true,
 	"a local address behind which a service is"},
+    {"services", 0, OPTION_TEXT, "DIR", NULL, true,
+	"of files that say what is exposed, else /etc/meshd/services.d"},
     {"hbone", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
 	"where tunnels come in, else [::]:15008"},
     {"gossip", 0, OPTION_TEXT, "[ADDR:]PORT", NULL, true,
 	"UDP and TCP, else [::]:15946"},
     {"dns", 0, OPTION_LIST, "IP|ADDR:PORT|off", NULL, true,
-	"where names are answered, else 127.0.0.1:15053"},
+	"where names are answered, else port 15053 of loopback"},
     {"dns-upstream", 0, OPTION_LIST, "IP|ADDR:PORT", NULL, true,
 	"who is asked for other names, else the machine's resolv.conf"},
     {"dns-ttl", 0, OPTION_DURATION, "TIME", "5s", true,

@@ -46,7 +46,7 @@ set_out(struct body *b, const struct options *o)
 	    .text = {"0.0.0.0/0", "::/0"}, .count = 2};
 	const struct option_values *out = options_list(o, "out");
 	bool nothing = out->count == 0 && options_list(o, "in")->count == 0 &&
-		       !options_flag(o, "dns");
+		       !options_flag(o, "dns") && !options_flag(o, "tproxy");
 
 	set_list(b, "out", nothing ? &all : out);
 }
@@ -93,6 +93,7 @@ on(struct options *o)
 	set_sshd(&b);
 	set_flag(&b, "loopback", options_flag(o, "loopback"));
 	set_flag(&b, "dns", options_flag(o, "dns"));
+	set_flag(&b, "tproxy", options_flag(o, "tproxy"));
 	set_flag(&b, "failClosed", options_flag(o, "fail-closed"));
 	body_set(&b, "confirmSeconds",
 	    value_new_int(
@@ -124,6 +125,8 @@ static const struct option_row on_rows[] = {
 	"also what the machine calls of itself"},
     {"dns", 0, OPTION_FLAG, NULL, NULL, false,
 	"questions to name servers, which come to port 15053"},
+    {"tproxy", 0, OPTION_FLAG, NULL, NULL, false,
+	"programs here see the address of who calls them"},
     {"fail-closed", 0, OPTION_FLAG, NULL, NULL, false,
 	"when the agent ends nothing passes, instead of all"},
     {"commit-confirm", 0, OPTION_DURATION, "TIME", NULL, false,
@@ -217,25 +220,37 @@ print_summary(const struct value *body)
 		(void)printf("trouble   %.*s\n", SLICE_ARG(trouble));
 }
 
+/* Behind an empty line, if there is any. */
+static void
+print_rows(const struct value *list, const char *const *head,
+    const char *const *member, size_t count)
+{
+	AUTO(table_fini) struct table t;
+
+	table_init(&t, head, count);
+	if (list == NULL || list->count == 0)
+		return;
+	VALUE_EACH(list, it)
+	for (size_t i = 0; i < count; i++)
+		table_value(&t, value_get(it, slice_str(member[i])));
+	(void)printf("\n");
+	table_print(&t, stdout);
+}
+
 static void
 print_status(const struct value *body)
 {
-	static const char *const head[] = {"CHAIN", "CONNECTIONS", "RULE"};
-	const struct value *rules = value_get(body, S("rules"));
-	AUTO(table_fini) struct table t;
+	static const char *const of_rule[] = {"CHAIN", "CONNECTIONS", "RULE"};
+	static const char *const rule[] = {"chain", "connections", "rule"};
+	static const char *const of_program[] = {
+	    "CGROUP", "UNIT", "IDENTITY", "SERVICE", "STATE", "MISSED"};
+	static const char *const program[] = {
+	    "cgroup", "unit", "identity", "service", "state", "missed"};
 
 	print_summary(body);
-	table_init(&t, head, ARRAY_LEN(head));
-	VALUE_EACH(rules, it)
-	{
-		table_value(&t, value_get(it, S("chain")));
-		table_value(&t, value_get(it, S("connections")));
-		table_value(&t, value_get(it, S("rule")));
-	}
-	if (rules != NULL && rules->count > 0) {
-		(void)printf("\n");
-		table_print(&t, stdout);
-	}
+	print_rows(value_get(body, S("programs")), of_program, program,
+	    ARRAY_LEN(program));
+	print_rows(value_get(body, S("rules")), of_rule, rule, ARRAY_LEN(rule));
 }
 
 static int

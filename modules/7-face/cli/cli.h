@@ -52,6 +52,15 @@ struct cli_upstream {
 	struct addr listen;
 };
 
+struct body;
+
+/* What a machine offers, by files; text is in the body's arena. */
+struct cli_services {
+	struct body *body; /* NULL: no file was read */
+	struct node_expose items[NODE_EXPOSED_MAX];
+	size_t count;
+};
+
 /* Settings of `agent` and `gateway`; ADDR_NONE and NULL mean the default. */
 struct cli_agent {
 	const char *state_dir;
@@ -59,6 +68,9 @@ struct cli_agent {
 	const char *token; /* "" if none */
 	const char *name;
 	const char *network;
+	char locality[GOSSIP_LOCALITY_MAX + 1]; /* as said, or as the file has
+						 * it */
+	const char *locality_command;           /* NULL: none */
 	const char *ns;
 	const char *account;
 	struct addr addrs[CLI_LIST_MAX];
@@ -77,6 +89,7 @@ struct cli_agent {
 	uint64_t drain_us;
 	struct cli_upstream upstreams[CLI_LIST_MAX];
 	size_t upstream_count;
+	struct cli_services services;
 	struct addr dns[CLI_LIST_MAX]; /* where names are answered */
 	size_t dns_count;
 	struct addr dns_upstreams[CLI_LIST_MAX];

@@ -44,6 +44,7 @@ extern const struct command command_explain_field;
 extern const struct command command_explain_workload;
 extern const struct command command_expose;
 extern const struct command command_exposed;
+extern const struct command command_discover;
 extern const struct command command_gateway;
 extern const struct command command_get;
 extern const struct command command_history;
@@ -56,6 +57,7 @@ extern const struct command command_node_list;
 extern const struct command command_node_revoke;
 extern const struct command command_proxy_config;
 extern const struct command command_rollback;
+extern const struct command command_run;
 extern const struct command command_server_backup;
 extern const struct command command_server_init;
 extern const struct command command_server_restore;
@@ -68,6 +70,8 @@ extern const struct command command_token_list;
 extern const struct command command_token_revoke;
 extern const struct command command_top;
 extern const struct command command_unexpose;
+extern const struct command command_unit_started;
+extern const struct command command_unit_stopped;
 extern const struct command command_validate;
 extern const struct command command_version;
 extern const struct command command_why;
@@ -114,6 +118,18 @@ int command_files(struct files *f, const struct options *o, bool words);
 struct resource_key;
 MUST_USE enum err command_key(const struct options *o, const char *kind,
     const char *name, struct resource_key *out, struct fault *why);
+
+/* What is asked of /v1/expose: `where` is [PORT:]TARGET, the rest is options.
+ */
+struct body;
+/* Without a check it is one by TCP: nobody calls it before it listens. */
+void command_expose_check(const struct options *o, struct body *service);
+MUST_USE enum err command_expose_body(const struct options *o, const char *name,
+    const char *where, struct body *b, struct fault *why);
+
+/* expose and unexpose --unit. */
+int command_expose_unit(const struct options *o);
+int command_unexpose_unit(const struct options *o);
 
 /* The key as a request has it; NULL when the arena is full. */
 struct arena;
@@ -181,6 +197,27 @@ const char *command_plural(uint64_t n);
 	{                                                                      \
 		"namespace", 'n', OPTION_TEXT, "NAME", "default", false,       \
 		    "where a document or name has none"                        \
+	}
+/* What is said of a service beside its name and place. */
+#define OPTIONS_OF_SERVICE                                                     \
+	{"label", 'l', OPTION_LIST, "KEY=VALUE", NULL, false,                  \
+	    "what subsets and Services select it by"},                         \
+	    {"protocol", 0, OPTION_TEXT, "http|tcp", "tcp", false,             \
+		"what it speaks"},                                             \
+	    {"check", 0, OPTION_TEXT, "HOW", NULL, false,                      \
+		"http[s][:PORT][/PATH], tcp[:PORT], grpc[:PORT][/NAME] or "    \
+		"exec:COMMAND"},                                               \
+	    {"check-interval", 0, OPTION_TEXT, "TIME", NULL, false,            \
+		"from one check to the next, else 10s"},                       \
+	    {"check-timeout", 0, OPTION_TEXT, "TIME", NULL, false,             \
+		"after which no answer is a bad one, else 1s"},                \
+	    {"check-delay", 0, OPTION_TEXT, "TIME", NULL, false,               \
+		"before the first check, else none"},                          \
+	    {"check-healthy", 0, OPTION_NUMBER, "N", NULL, false,              \
+		"good answers in a row that make it healthy, else 1"},         \
+	{                                                                      \
+		"check-unhealthy", 0, OPTION_NUMBER, "N", NULL, false,         \
+		    "bad answers in a row that make it unhealthy, else 3"      \
 	}
 #define OPTION_DRY_RUN                                                         \
 	{                                                                      \

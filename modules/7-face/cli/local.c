@@ -5,6 +5,7 @@
 #include "base/base.h"
 #include "health/health.h"
 #include "model/model.h"
+#include "node/node.h"
 
 #include "api.h"
 #include "body.h"
@@ -136,14 +137,15 @@ set_check(const struct options *o, struct body *b, struct fault *why)
 	return e;
 }
 
-static enum err
-expose_body(const struct options *o, struct body *b, struct fault *why)
+enum err
+command_expose_body(const struct options *o, const char *name,
+    const char *where, struct body *b, struct fault *why)
 {
 	char text[ADDR_TEXT_MAX];
 	struct addr target;
 	struct slice kept;
 	uint16_t port;
-	enum err e = read_target(o->args[1], &port, &target, why);
+	enum err e = read_target(where, &port, &target, why);
 
 	if (e == OK)
 		e = set_labels(b, options_list(o, "label"), why);
@@ -154,13 +156,107 @@ expose_body(const struct options *o, struct body *b, struct fault *why)
 		    &b->arena, slice_str(addr_format(&target, text)), &kept);
 	if (e != OK)
 		return e;
-	body_text(b, "name", o->args[0]);
+	body_text(b, "name", name);
 	body_slice(b, "target", kept);
 	body_set(b, "port", value_new_int(&b->arena, port));
 	body_text(b, "namespace", options_text(o, "namespace"));
 	body_text(b, "account", options_text(o, "account"));
 	body_text(b, "protocol", options_text(o, "protocol"));
 	return OK;
+}
+
+/* --- a group --- */
+
+/* What its template and its probe say is not said here. */
+static enum err
+check_group_options(const struct options *o, struct fault *why)
+{
+	static const char *const others[] = {"account", "check",
+	    "check-interval", "check-timeout", "check-delay", "check-healthy",
+	    "check-unhealthy"};
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (options_list(o, others[i])->count > 0)
+			return fault_set(why, ERR_INVALID,
+			    "--%s and --group do not go together: the "
+			    "WorkloadGroup says it",
+			    others[i]);
+	return OK;
+}
+
+/* "NAME[.NS]"; an empty name is the agent's to refuse. */
+static void
+set_group(struct body *b, const struct options *o)
+{
+	struct slice rest = slice_str(options_text(o, "group"));
+	struct slice name = slice_split(&rest, '.');
+
+	body_set(b, "group", value_new_string(&b->arena, name));
+	if (rest.len > 0)
+		body_slice(b, "namespace", rest);
+	else
+		body_text(b, "namespace", options_text(o, "namespace"));
+}
+
+static enum err
+set_ports(const struct options *o, struct body *b, struct fault *why)
+{
+	struct value *list = value_new(&b->arena, VALUE_LIST);
+
+	for (size_t i = 0; i < o->arg_count; i++) {
+		struct value *p = value_new(&b->arena, VALUE_MAP);
+		char text[ADDR_TEXT_MAX];
+		struct addr target;
+		struct slice kept;
+		uint16_t port;
+		enum err e = read_target(o->args[i], &port, &target, why);
+
+		if (e == OK)
+			e = arena_copy(&b->arena,
+			    slice_str(addr_format(&target, text)), &kept);
+		if (e != OK)
+			return e;
+		value_put_int(&b->arena, &p, S("port"), port);
+		value_put_text(&b->arena, &p, S("target"), kept);
+		value_push(&list, p);
+	}
+	body_set(b, "ports", list);
+	return OK;
+}
+
+static int
+expose_group(struct options *o, struct body *b)
+{
+	const char *group = options_text(o, "group");
+	char done[TEXT_MAX];
+	struct fault why = {0};
+	enum err e = check_group_options(o, &why);
+
+	if (e == OK)
+		e = set_labels(b, options_list(o, "label"), &why);
+	if (e == OK)
+		e = set_ports(o, b, &why);
+	if (e != OK)
+		return command_fail(CLI_EXIT_USAGE, "expose: %s", why.text);
+	set_group(b, o);
+	if (options_list(o, "protocol")->count > 0)
+		body_text(b, "protocol", options_text(o, "protocol"));
+	(void)snprintf(done, sizeof(done),
+	    "this machine is a workload of %s; see: meshd exposed", group);
+	return do_with(o, b, "/v1/expose", done);
+}
+
+/* --- one service --- */
+
+void
+command_expose_check(const struct options *o, struct body *service)
+{
+	struct value *check = value_new(&service->arena, VALUE_MAP);
+
+	if (options_text(o, "check") != NULL)
+		return;
+	value_put(&check, S("tcp"), value_new(&service->arena, VALUE_MAP));
+	body_set(service, "check", check);
 }
 
 static int
@@ -171,49 +267,65 @@ expose(struct options *o)
 	struct fault why = {0};
 
 	body_init(&b);
+	if (options_text(o, "group") != NULL)
+		return expose_group(o, &b);
+	if (options_text(o, "unit") != NULL)
+		return command_expose_unit(o);
+	if (options_flag(o, "now"))
+		return command_fail(
+		    CLI_EXIT_USAGE, "expose: --now is for --unit");
 	if (o->arg_count != 2)
 		return command_fail(CLI_EXIT_USAGE,
-		    "say what and where: expose NAME [PORT:]TARGET");
-	if (expose_body(o, &b, &why) != OK)
+		    "say what and where: expose NAME [PORT:]TARGET, or "
+		    "expose --group NAME[.NS]");
+	if (command_expose_body(o, o->args[0], o->args[1], &b, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "expose: %s", why.text);
 	(void)snprintf(done, sizeof(done), "%s is exposed", o->args[0]);
 	return do_with(o, &b, "/v1/expose", done);
 }
 
 static const struct option_row expose_rows[] = {
+    {"group", 0, OPTION_TEXT, "NAME[.NS]", NULL, false,
+	"as a workload of this WorkloadGroup; with it TARGETs are ports more"},
     {"account", 0, OPTION_TEXT, "NAME", "default", false,
 	"who the service is to its callers"},
     {"namespace", 'n', OPTION_TEXT, "NAME", "default", false,
 	"where its name lies"},
-    {"label", 'l', OPTION_LIST, "KEY=VALUE", NULL, false,
-	"what subsets and Services select it by"},
-    {"protocol", 0, OPTION_TEXT, "http|tcp", "tcp", false, "what it speaks"},
-    {"check", 0, OPTION_TEXT, "HOW", NULL, false,
-	"http[:PORT][/PATH], tcp[:PORT], grpc[:PORT][/NAME] or exec:COMMAND"},
-    {"check-interval", 0, OPTION_TEXT, "TIME", NULL, false,
-	"from one check to the next, else 10s"},
-    {"check-timeout", 0, OPTION_TEXT, "TIME", NULL, false,
-	"after which no answer is a bad one, else 1s"},
-    {"check-delay", 0, OPTION_TEXT, "TIME", NULL, false,
-	"before the first check, else none"},
-    {"check-healthy", 0, OPTION_NUMBER, "N", NULL, false,
-	"good answers in a row that make it healthy, else 1"},
-    {"check-unhealthy", 0, OPTION_NUMBER, "N", NULL, false,
-	"bad answers in a row that make it unhealthy, else 3"},
+    OPTIONS_OF_SERVICE,
+    {"unit", 0, OPTION_TEXT, "UNIT", NULL, false,
+	"while this unit of systemd is active; it is captured, too"},
+    {"now", 0, OPTION_FLAG, NULL, NULL, false,
+	"with --unit: let systemd start it anew at once"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
 };
 
 const struct command command_expose = {
     .name = "expose",
-    .args = "NAME [PORT:]TARGET",
-    .words = 2,
+    .args = "[NAME] [PORT:]TARGET...",
+    .words = NODE_GROUP_PORTS_MAX,
     .summary = "offer a service of this machine to the mesh",
     .section = "cli",
     .rows = expose_rows,
     .row_count = ARRAY_LEN(expose_rows),
     .run = expose,
 };
+
+static int
+unexpose_group(struct options *o, struct body *b)
+{
+	char done[TEXT_MAX];
+
+	if (o->arg_count != 0)
+		return command_fail(CLI_EXIT_USAGE,
+		    "unexpose: --group leaves it as a whole, without \"%s\"",
+		    o->args[0]);
+	set_group(b, o);
+	(void)snprintf(done, sizeof(done),
+	    "this machine is a workload of %s no longer",
+	    options_text(o, "group"));
+	return do_with(o, b, "/v1/unexpose", done);
+}
 
 static int
 unexpose(struct options *o)
@@ -224,6 +336,10 @@ unexpose(struct options *o)
 	char done[TEXT_MAX];
 
 	body_init(&b);
+	if (options_text(o, "group") != NULL)
+		return unexpose_group(o, &b);
+	if (options_text(o, "unit") != NULL)
+		return command_unexpose_unit(o);
 	if (o->arg_count != 1)
 		return command_fail(CLI_EXIT_USAGE, "say which: unexpose NAME");
 	if (options_number(o, "port", &port, &why) != OK || port > UINT16_MAX)
@@ -238,17 +354,21 @@ unexpose(struct options *o)
 }
 
 static const struct option_row unexpose_rows[] = {
+    {"group", 0, OPTION_TEXT, "NAME[.NS]", NULL, false,
+	"be a workload of this WorkloadGroup no longer"},
     {"namespace", 'n', OPTION_TEXT, "NAME", "default", false,
 	"where its name lies"},
     {"port", 0, OPTION_NUMBER, "PORT", "0", false,
 	"only this one; 0 is all of them"},
+    {"unit", 0, OPTION_TEXT, "UNIT", NULL, false,
+	"what expose --unit did, for this unit"},
     OPTION_OUTPUT,
     OPTION_SOCKET,
 };
 
 const struct command command_unexpose = {
     .name = "unexpose",
-    .args = "NAME",
+    .args = "[NAME]",
     .words = 1,
     .summary = "offer a service no longer",
     .section = "cli",
@@ -263,11 +383,11 @@ static void
 print_exposed(const struct value *body)
 {
 	static const char *const head[] = {"NAME", "NAMESPACE", "PORT",
-	    "PROTOCOL", "ACCOUNT", "TARGET", "ANNOUNCED", "WAITS FOR", "CHECK",
-	    "HEALTH", "SINCE", "WHY"};
+	    "PROTOCOL", "ACCOUNT", "TARGET", "FROM", "ANNOUNCED", "WAITS FOR",
+	    "CHECK", "HEALTH", "SINCE", "WHY"};
 	static const char *const member[] = {"name", "namespace", "port",
-	    "protocol", "account", "target", "announced", "waitsFor", "check",
-	    "health", "since", "reason"};
+	    "protocol", "account", "target", "from", "announced", "waitsFor",
+	    "check", "health", "since", "reason"};
 	AUTO(table_fini) struct table t;
 
 	table_init(&t, head, ARRAY_LEN(head));

@@ -130,6 +130,8 @@ print_endpoints(const struct value *body)
 	    {"ADDRESS", "address"},
 	    {"BY NAME", "byName"},
 	    {"NODE", "node"},
+	    {"GROUP", "group"},
+	    {"LOCALITY", "locality"},
 	    {"ACCOUNT", "account"},
 	    {"STATUS", "status"},
 	    {"WHY NOT", "reason"},

@@ -145,6 +145,8 @@ short_option(
 static enum err
 plain_word(struct options *o, const char *text, struct fault *why)
 {
+	if (o->arg_count == OPTION_ARGS_MAX && o->rest != NULL)
+		return OK;
 	if (o->arg_count == OPTION_ARGS_MAX)
 		return fault_set(
 		    why, ERR_LIMIT, "more than %d words", OPTION_ARGS_MAX);
@@ -162,6 +164,7 @@ one_word(struct options *o, struct cursor *c, bool *only_words, bool *out_help,
 		return plain_word(o, text, why);
 	if (strcmp(text, "--") == 0) {
 		*only_words = true;
+		o->rest = c->argv + c->next; /* whole, however much it is */
 		return OK;
 	}
 	if (strcmp(text, "-h") == 0 || strcmp(text, "--help") == 0) {

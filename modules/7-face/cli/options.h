@@ -42,6 +42,7 @@ struct options {
 	} values[OPTIONS_MAX];
 	const char *args[OPTION_ARGS_MAX]; /* what is no option */
 	size_t arg_count;
+	char **rest; /* what stands behind "--", ended by NULL; NULL: nothing */
 	struct arena arena; /* text that came from files */
 };
 

@@ -28,6 +28,7 @@ static const struct line {
     {"state", "state"},
     {"trustDomain", "trust domain"},
     {"network", "network"},
+    {"locality", "locality"},
     {"server", "server"},
     {"connected", "connected"},
     {"synced", "up to date"},

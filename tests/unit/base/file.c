@@ -110,6 +110,24 @@ TEST(a_folder_that_is_not_there_and_a_folder_as_a_file_are_told_apart)
 	EXPECT_EQ(file_read("/tmp", &got, NULL), ERR_INVALID);
 }
 
+TEST(what_a_killed_process_had_begun_is_swept_away)
+{
+	char half[160];
+	struct scene s;
+	AUTO(buf_fini) struct buf got = BUF(100);
+
+	begin(&s);
+	EXPECT_OK(file_replace(s.path, S("whole"), 0600, NULL));
+	(void)snprintf(half, sizeof(half), "%s.new", s.path);
+	EXPECT_EQ(close(open(half, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+	file_sweep(s.folder);
+	EXPECT_EQ(access(half, F_OK), -1);
+	EXPECT_OK(file_read(s.path, &got, NULL));
+	EXPECT_SLICE(buf_slice(&got), S("whole"));
+	file_sweep(s.path); /* no folder: nothing happens */
+	end(&s);
+}
+
 TEST(a_folder_is_made_with_those_above_it)
 {
 	char top[] = "/tmp/meshd-folder-XXXXXX";

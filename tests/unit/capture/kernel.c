@@ -7,8 +7,10 @@
 #include "capture.h"
 #include "unit.h"
 
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -16,8 +18,14 @@
 static void
 new_netns(void)
 {
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int fd;
+
 	if (unshare(CLONE_NEWNET) != 0)
 		CHECK(unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0);
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	CHECK(fd >= 0 && ioctl(fd, SIOCSIFFLAGS, &lo) == 0);
+	(void)close(fd);
 }
 
 /* In a child, which has a network of its own then. */
@@ -125,6 +133,43 @@ TEST(a_table_goes_with_its_owner_unless_it_is_to_stay)
 	in_netns(end_of_owner);
 }
 
+/* As `nft flush ruleset` of a program that knows nothing of us. */
+static void
+flush_tables(struct kernel *by)
+{
+	CHECK(kernel_unload(by, NULL) == OK);
+}
+
+static int
+mend_what_others_break(void)
+{
+	struct capture_wish w = wish();
+	struct kernel k, other;
+	bool loaded;
+
+	w.how = CAPTURE_CLOSED | CAPTURE_SOURCE;
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(kernel_open(&other, NULL) == OK);
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	kernel_look_again(&k); /* nothing is missing */
+	flush_tables(&other);
+	CHECK(count_rules(&k, &loaded) == 0 && !loaded);
+	kernel_look_again(&k);
+	CHECK(count_rules(&k, &loaded) > 0 && loaded);
+	/* What was taken back on purpose does not come again. */
+	CHECK(kernel_unload(&k, NULL) == OK);
+	kernel_look_again(&k);
+	CHECK(count_rules(&k, &loaded) == 0 && !loaded);
+	kernel_close(&other);
+	kernel_close(&k);
+	return 0;
+}
+
+TEST(what_others_take_away_comes_again)
+{
+	in_netns(mend_what_others_break);
+}
+
 static int
 refuse_nonsense(void)
 {
@@ -141,6 +186,10 @@ refuse_nonsense(void)
 	w.cgroups[0] = (struct capture_cgroup){.path = "a/b", .id = 1};
 	w.cgroup_count = 1;
 	CHECK(kernel_load(&k, &w, &why) == OK); /* of nobody */
+	w = (struct capture_wish){.own_count = 1,
+	    .own[0] = {.cgroup = w.cgroups[0], .port = 15101},
+	    .how = CAPTURE_OWN_DNS};
+	CHECK(kernel_load(&k, &w, &why) == OK);
 	CHECK(count_rules(&k, &loaded) > 0 && loaded);
 	kernel_close(&k);
 	return 0;
@@ -190,18 +239,73 @@ wait_for(struct answers *a, unsigned count)
 }
 
 static int
+take_socket(int from)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	char byte;
+	struct iovec part = {&byte, 1};
+	struct msghdr m = {.msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = control,
+	    .msg_controllen = sizeof(control)};
+	int fd;
+
+	CHECK(recvmsg(from, &m, 0) == 1);
+	CHECK(CMSG_FIRSTHDR(&m) != NULL);
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&m)), sizeof(fd));
+	return fd;
+}
+
+static uint32_t
+mark_of(int fd)
+{
+	uint32_t mark = 0;
+	socklen_t len = sizeof(mark);
+
+	CHECK(getsockopt(fd, SOL_SOCKET, SO_MARK, &mark, &len) == 0);
+	return mark;
+}
+
+/* As many as are wanted, of either family: each may bear any address, and says
+ * by its mark what it is. The helper has the right to, nobody here. */
+static void
+ask_for_sockets(struct answers *a, struct capture *c, const int from[2])
+{
+	struct capture_wish w = {.mark = CAPTURE_MARK, .how = CAPTURE_SOURCE};
+	struct addr far = {ADDR_V4, {198, 51, 100, 7}, 0};
+
+	capture_on(c, &w, on_answer, a);
+	wait_for(a, 4);
+	CHECK(a->last == OK);
+	for (int i = 0; i < 200; i++) {
+		struct sockaddr_storage ss;
+		unsigned len;
+		int fd = take_socket(from[i % 2]);
+
+		if (i % 2 == 1) /* of IPv6 */
+			CHECK(addr_parse_ip(S("2001:db8::7"), &far) == OK);
+		else
+			CHECK(addr_parse_ip(S("198.51.100.7"), &far) == OK);
+		len = addr_to_sockaddr(&far, (struct sockaddr *)&ss);
+		CHECK(bind(fd, (struct sockaddr *)&ss, len) == 0);
+		CHECK(mark_of(fd) == CAPTURE_SOURCE_MARK);
+		(void)close(fd);
+	}
+}
+
+static int
 talk_to_helper(void)
 {
 	char secret[] = "token";
 	struct answers a = {.loop = loop_new(NULL)};
 	struct capture_wish w = wish(), none = {0};
 	struct capture *c;
+	struct capture_ends ends;
 	struct kernel k;
-	int fd;
 
-	CHECK(capture_helper_start(slice_str(secret), &fd, NULL) == OK);
-	CHECK(fd > 0);
-	c = capture_new(a.loop, fd, on_lost, &a);
+	CHECK(capture_helper_start(slice_str(secret), &ends, NULL) == OK);
+	CHECK(ends.pair > 0 && ends.sockets[0] > 0 && ends.sockets[1] > 0);
+	c = capture_new(a.loop, ends.pair, on_lost, &a);
 	capture_on(c, &none, on_answer, &a);
 	wait_for(&a, 1);
 	CHECK(a.last == ERR_INVALID);
@@ -213,10 +317,12 @@ talk_to_helper(void)
 	CHECK(kernel_open(&k, NULL) == OK);
 	CHECK(kernel_load(&k, &w, NULL) == ERR_PERMISSION);
 	kernel_close(&k);
-	CHECK(capture_helper_start(SLICE_NONE, &fd, NULL) == OK && fd == -1);
+	ask_for_sockets(&a, c, ends.sockets);
+	CHECK(capture_helper_start(SLICE_NONE, &ends, NULL) == OK);
+	CHECK(ends.pair == -1 && ends.sockets[1] == -1);
 	capture_off(c, on_answer, &a);
 	capture_read(c, on_answer, &a);
-	wait_for(&a, 5);
+	wait_for(&a, 6);
 	CHECK(!a.loaded && !a.lost);
 	/* What it cannot understand ends it, and whoever asked is told. */
 	CHECK(strcmp(secret, "token") == 0); /* only the child's is wiped */
@@ -288,4 +394,16 @@ TEST(a_cgroup_is_named_by_a_path_below_the_root)
 	EXPECT_EQ(capture_cgroup_find(S("a//b"), &g, NULL), ERR_INVALID);
 	EXPECT_EQ(capture_cgroup_find(S(""), &g, NULL), ERR_INVALID);
 	EXPECT_TRUE(capture_cgroup_find(S("no/such"), &g, NULL) != OK);
+}
+
+TEST(a_process_is_in_one_cgroup_of_version_2)
+{
+	struct slice path = S("?");
+
+	EXPECT_OK(capture_cgroup_of(
+	    S("9:name=systemd:/x\n0::/system.slice/web.service\n"), &path));
+	EXPECT_TRUE(slice_eq(path, S("system.slice/web.service")));
+	EXPECT_OK(capture_cgroup_of(S("0::/"), &path));
+	EXPECT_EQ(path.len, 0);
+	EXPECT_EQ(capture_cgroup_of(S("4:memory:/x\n"), &path), ERR_NOT_FOUND);
 }

@@ -39,7 +39,8 @@ TEST(a_batch_replaces_at_one_stroke)
 	AUTO(buf_fini) struct buf out = BUF(NFT_BATCH_BYTES);
 	static const unsigned want[] = {NFT_MSG_DELTABLE, NFT_MSG_NEWTABLE,
 	    NFT_MSG_NEWCHAIN, NFT_MSG_NEWCHAIN, NFT_MSG_NEWCHAIN,
-	    NFT_MSG_NEWRULE, NFT_MSG_NEWRULE};
+	    NFT_MSG_NEWRULE, NFT_MSG_NEWRULE, NFT_MSG_NEWTABLE,
+	    NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE};
 	struct netlink_message m;
 	struct slice rest;
 
@@ -47,6 +48,7 @@ TEST(a_batch_replaces_at_one_stroke)
 			.count = 2,
 			.replaces = true,
 			.loads = true,
+			.holds = true,
 			.seq = 7},
 	    &out);
 	rest = buf_slice(&out);
@@ -77,6 +79,39 @@ TEST(an_error_finds_its_rule)
 	EXPECT_TRUE(nft_batch_rule(&b, 13) == &rules[0]);
 	EXPECT_TRUE(nft_batch_rule(&b, 14) == &rules[1]);
 	EXPECT_TRUE(nft_batch_rule(&b, 15) == NULL);
+}
+
+/* Its chains are there then, and the number of its message counts them. */
+TEST(chains_that_every_packet_meets_are_there_where_they_have_rules)
+{
+	static const struct capture_rule source[] = {
+	    {.chain = CAPTURE_CHAIN_APART,
+		.tests = CAPTURE_IS_MARKED,
+		.verdict = CAPTURE_IS_APART,
+		.text = "apart"},
+	    {.chain = CAPTURE_CHAIN_BACK,
+		.tests = CAPTURE_IS_ANSWER,
+		.verdict = CAPTURE_COMES_BACK,
+		.text = "back"}};
+	static const unsigned want[] = {NFT_MSG_NEWTABLE, NFT_MSG_NEWCHAIN,
+	    NFT_MSG_NEWCHAIN, NFT_MSG_NEWCHAIN, NFT_MSG_NEWCHAIN,
+	    NFT_MSG_NEWCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWRULE};
+	const struct nft_batch b = {
+	    .rules = source, .count = 2, .loads = true, .seq = 7};
+	AUTO(buf_fini) struct buf out = BUF(NFT_BATCH_BYTES);
+	struct netlink_message m;
+	struct slice rest;
+
+	write_batch(b, &out);
+	rest = buf_slice(&out);
+	EXPECT_OK(netlink_next(&rest, &m));
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		EXPECT_OK(netlink_next(&rest, &m));
+		EXPECT_EQ(message_of(m.type), want[i]);
+	}
+	EXPECT_TRUE(nft_batch_rule(&b, 13) == NULL);
+	EXPECT_TRUE(nft_batch_rule(&b, 14) == &source[0]);
+	EXPECT_TRUE(nft_batch_rule(&b, 15) == &source[1]);
 }
 
 /* The owner's flag is what takes the table away with its socket. */

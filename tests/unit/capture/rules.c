@@ -56,10 +56,12 @@ TEST(all_that_goes_out_is_taken_but_what_must_not_be)
 	w.out[1] = cidr("::/0");
 	w.out_count = 2;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: what bears the mark 0x6d736864 passes: the agent's own\n"
 	    "output: calls to 10.9.0.1/32 pass: a server of the mesh\n"
 	    "output: everybody's calls are looked at\n"
 	    "take: calls to the machine itself pass\n"
+	    "take: calls to addresses of a link, fe80::/10, pass\n"
 	    "take: connections to 0.0.0.0/0 come to the proxy, port 15001\n"
 	    "take: connections to ::/0 come to the proxy, port 15001\n");
 }
@@ -87,12 +89,14 @@ TEST(only_who_is_named_is_taken_and_what_is_excluded_passes_first)
 	w.except_port_count = 1;
 	w.how = CAPTURE_LOOPBACK;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: what user 998 sends passes: the agent itself\n"
 	    "output: calls to 10.1.0.0/16 pass: excluded\n"
 	    "output: port 5432-5433 passes: excluded\n"
 	    "output: calls of user 1000 are looked at\n"
 	    "output: calls of group 50 are looked at\n"
 	    "output: calls of cgroup system.slice/web.service are looked at\n"
+	    "take: calls to addresses of a link, fe80::/10, pass\n"
 	    "take: connections to 10.0.0.0/8 come to the proxy, port 15001\n");
 }
 
@@ -106,12 +110,15 @@ TEST(what_comes_in_is_taken_but_for_sshd_and_the_mesh)
 	w.sshd_count =
 	    capture_sshd_ports(S("Port 2222\n"), w.sshd, w.sshd_count);
 	expect_rules(&w,
+	    "input: connections that stood before pass\n"
 	    "input: port 22 passes: sshd's\n"
 	    "input: port 2222 passes: sshd's\n"
 	    "input: port 15000-15053 passes: the mesh's own\n"
 	    "input: port 15080 passes: the mesh's own\n"
+	    "input: port 15101-15132 passes: the mesh's own\n"
 	    "input: port 15443 passes: the mesh's own\n"
 	    "input: port 15946 passes: the mesh's own\n"
+	    "input: calls to addresses of a link, fe80::/10, pass\n"
 	    "input: connections from elsewhere to port 8080 come to the "
 	    "proxy, port 15006\n"
 	    "input: connections from elsewhere to port 1-65535 come to the "
@@ -127,11 +134,101 @@ TEST(questions_to_name_servers_are_taken_alone)
 	w.server_count = 0;
 	w.how = CAPTURE_DNS;
 	expect_rules(&w,
+	    "output: connections that stood before pass\n"
 	    "output: what user 998 sends passes: the agent itself\n"
 	    "output: everybody's calls are looked at\n"
 	    "take: questions to name servers by UDP come to port 15053\n"
 	    "take: questions to name servers by TCP come to port 15053\n"
 	    "take: calls to the machine itself pass\n");
+}
+
+static struct capture_own
+own(const char *path, uint64_t id, uint16_t port)
+{
+	struct capture_own o = {.cgroup.id = id, .port = port};
+
+	(void)snprintf(o.cgroup.path, sizeof(o.cgroup.path), "%s", path);
+	return o;
+}
+
+TEST(a_cgroup_of_its_own_has_a_port_of_its_own)
+{
+	struct capture_wish w = wish();
+
+	w.own[0] = own("a/b", 7, 15101);
+	w.own[1] = own("c", 8, 15102);
+	w.own_count = 2;
+	w.server_count = 0;
+	expect_rules(&w,
+	    "output: connections that stood before pass\n"
+	    "output: what bears the mark 0x6d736864 passes: the agent's own\n"
+	    "output: calls of a/b to the machine itself pass\n"
+	    "output: calls of a/b to addresses of a link, fe80::/10, pass\n"
+	    "output: connections of a/b come to the proxy, port 15101\n"
+	    "output: calls of c to the machine itself pass\n"
+	    "output: calls of c to addresses of a link, fe80::/10, pass\n"
+	    "output: connections of c come to the proxy, port 15102\n");
+	w.own_count = 1;
+	w.mark = w.uid = 0; /* nobody else is met by its rules */
+	w.how = CAPTURE_LOOPBACK | CAPTURE_OWN_DNS;
+	expect_rules(&w,
+	    "output: connections that stood before pass\n"
+	    "output: questions of a/b by UDP come to port 15053\n"
+	    "output: questions of a/b by TCP come to port 15053\n"
+	    "output: calls of a/b to addresses of a link, fe80::/10, pass\n"
+	    "output: connections of a/b come to the proxy, port 15101\n");
+}
+
+TEST(a_cgroup_of_its_own_is_met_before_everybody_is)
+{
+	struct capture_wish w = wish();
+	AUTO(mem_free)
+	struct capture_rule *rules =
+	    mem_new_array(CAPTURE_RULES_MAX, sizeof(*rules));
+
+	w.own[0] = own("a/b", 7, 15101);
+	w.own_count = 1;
+	w.server_count = 0;
+	w.out[0] = cidr("10.0.0.0/8");
+	w.out_count = 1;
+	EXPECT_OK(capture_wish_check(&w, NULL));
+	EXPECT_EQ(capture_rules(&w, rules), 9);
+	EXPECT_EQ(rules[4].number, 7);
+	EXPECT_EQ(rules[4].level, 2);
+	EXPECT_EQ(rules[4].port, 15101);
+	EXPECT_EQ(rules[5].verdict, CAPTURE_IS_ASKED);
+}
+
+TEST(programs_see_who_calls_them_by_connections_apart)
+{
+	struct capture_wish w = wish();
+
+	w.how = CAPTURE_SOURCE;
+	expect_rules(&w,
+	    "apart: packets with a caller's address are told from the "
+	    "caller's\n"
+	    "source: connections to programs here bear their caller's "
+	    "address\n"
+	    "source: packets that answer them come to the proxy\n"
+	    "back: packets that answer them come to the proxy\n");
+	w.how |= CAPTURE_LOOPBACK;
+	w.server_count = 0;
+	w.out[0] = cidr("10.0.0.0/8");
+	w.out_count = 1;
+	expect_rules(&w,
+	    "output: connections that stood before pass\n"
+	    "output: what bears the mark 0x6d736864 passes: the agent's own\n"
+	    "output: what bears the mark 0x6d736873 passes: a caller's "
+	    "address\n"
+	    "output: everybody's calls are looked at\n"
+	    "take: calls to addresses of a link, fe80::/10, pass\n"
+	    "take: connections to 10.0.0.0/8 come to the proxy, port 15001\n"
+	    "apart: packets with a caller's address are told from the "
+	    "caller's\n"
+	    "source: connections to programs here bear their caller's "
+	    "address\n"
+	    "source: packets that answer them come to the proxy\n"
+	    "back: packets that answer them come to the proxy\n");
 }
 
 static void
@@ -151,9 +248,6 @@ TEST(a_wish_that_makes_no_sense_is_refused_in_words)
 	w.in[0] = (struct capture_ports){80, 80};
 	w.in_count = 1;
 	EXPECT_OK(capture_wish_check(&w, NULL));
-	w.how = CAPTURE_DNS;
-	expect_refused(&w, ERR_UNSUPPORTED, "user of its own");
-	w.how = 0;
 	w.mark = 0;
 	expect_refused(&w, ERR_UNSUPPORTED, "could not be told from others");
 }
@@ -175,6 +269,9 @@ TEST(bytes_of_somebody_else_are_no_wish)
 	memset(w.cgroups[0].path, 'x', sizeof(w.cgroups[0].path));
 	w.cgroup_count = 1;
 	expect_refused(&w, ERR_INVALID, "none of its kind");
+	w = wish();
+	w.own_count = 1; /* port 0 */
+	expect_refused(&w, ERR_INVALID, "none of its kind");
 }
 
 TEST(the_longest_lists_have_room)
@@ -191,10 +288,12 @@ TEST(the_longest_lists_have_room)
 		    (struct capture_ports){10000, 60000};
 		w.uids[i] = w.gids[i] = UINT32_MAX - 1;
 		memset(w.cgroups[i].path, 'x', CAPTURE_CGROUP_MAX - 1);
+		w.own[i] = (struct capture_own){w.cgroups[i], UINT16_MAX};
 	}
+	w.how = CAPTURE_OWN_DNS;
 	w.out_count = w.except_count = w.server_count = w.in_count =
 	    w.except_port_count = w.sshd_count = w.uid_count = w.gid_count =
-		w.cgroup_count = CAPTURE_LIST_MAX;
+		w.cgroup_count = w.own_count = CAPTURE_LIST_MAX;
 	w.uid = UINT32_MAX;
 	EXPECT_OK(capture_wish_check(&w, NULL));
 	EXPECT_TRUE(capture_rules(&w, rules) < CAPTURE_RULES_MAX);

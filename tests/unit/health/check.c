@@ -30,6 +30,9 @@ TEST(each_way_can_be_said_in_a_line_and_is_shown_as_the_same)
 {
 	expect("http", "{\"http\":{}}");
 	expect("http:8080", "{\"http\":{\"port\":8080}}");
+	expect("https", "{\"http\":{\"scheme\":\"HTTPS\"}}");
+	expect("https:8443/x",
+	    "{\"http\":{\"path\":\"/x\",\"port\":8443,\"scheme\":\"HTTPS\"}}");
 	expect("http/healthz?a=b", "{\"http\":{\"path\":\"/healthz?a=b\"}}");
 	expect("http:81/a/b:c", "{\"http\":{\"path\":\"/a/b:c\",\"port\":81}}");
 	expect("tcp", "{\"tcp\":{}}");

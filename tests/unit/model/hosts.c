@@ -227,17 +227,17 @@ TEST(a_gateway_is_about_those_whom_it_selects)
 	    ">bound/shop/x gateway/ ");
 }
 
-TEST(a_group_of_workloads_is_about_gateways_with_its_labels)
+TEST(a_group_of_workloads_is_about_itself_and_gateways_with_its_labels)
 {
 	expect_hosts(
 	    "apiVersion: networking.istio.io/v1\nkind: WorkloadGroup\n"
 	    "metadata: {name: x, namespace: shop}\n"
 	    "spec: {template: {}, metadata: {labels: {istio: edge}}}\n",
-	    "gateway/istio=edge ");
+	    "group/shop/x gateway/istio=edge ");
 	expect_hosts("apiVersion: networking.istio.io/v1\nkind: WorkloadGroup\n"
 		     "metadata: {name: x, namespace: shop}\n"
 		     "spec: {template: {labels: {a: b}}}\n",
-	    "");
+	    "group/shop/x ");
 }
 
 TEST(a_virtual_service_is_about_the_gateways_that_it_is_bound_to)

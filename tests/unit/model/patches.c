@@ -29,8 +29,15 @@ enum {
 };
 
 /* What may meet anything, VirtualServices that meet Gateways, WorkloadEntries
- * that meet Services, Services that meet all of these and rules. */
-enum kind_of_world { OF_ANY, OF_GATEWAYS, OF_WORKLOADS, OF_SERVICES };
+ * that meet Services, Services that meet all of these and rules, rules for
+ * connections that meet Services. */
+enum kind_of_world {
+	OF_ANY,
+	OF_GATEWAYS,
+	OF_WORKLOADS,
+	OF_SERVICES,
+	OF_CONNECTIONS
+};
 
 struct world {
 	struct rng rng;
@@ -96,7 +103,8 @@ is_welcome(const struct world *w, const struct resource *r)
 static bool
 is_wanted(const struct world *w, const struct resource *r)
 {
-	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES)
+	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
+	    w->kind == OF_CONNECTIONS)
 		return r->kind == &kind_service ||
 		       r->kind == &kind_destination_rule;
 	return w->kind == OF_ANY || r->kind != &kind_virtual_service;
@@ -121,8 +129,13 @@ make(struct world *w, size_t at, uint64_t head)
 		return random_door(&w->rng, spaces[at]);
 	if (w->kind == OF_SERVICES && at < RULED)
 		return random_again(&w->rng, head);
+	if (w->kind == OF_CONNECTIONS && at < RULED)
+		return random_service(&w->rng, head);
 	if (at < OTHERS)
 		return random_other(w);
+	if (w->kind == OF_CONNECTIONS)
+		return at < OTHERS + OWN ? random_again(&w->rng, head & ~1ULL)
+					 : random_wired(&w->rng, head);
 	if (at < OTHERS + OWN)
 		return w->kind == OF_WORKLOADS || w->kind == OF_SERVICES
 			   ? random_workload(&w->rng, head)
@@ -192,7 +205,9 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
-	if (kind == OF_SERVICES) /* at gateways there are no patches of them */
+	if (kind == OF_SERVICES ||
+	    kind ==
+		OF_CONNECTIONS) /* at gateways there are no patches of them */
 		w->in.proxy = VIEW_SIDECAR;
 	fill_resources(w);
 	for (size_t i = 0; i < SERVINGS; i++) {
@@ -605,6 +620,40 @@ TEST(services_change_with_all_that_is_said_of_them)
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
 }
 
+/* Rules for connections, and what they lead to. */
+static void
+change_connections(struct world *w)
+{
+	size_t n = rng_below(&w->rng, RULED);
+
+	switch (rng_below(&w->rng, 8)) {
+	case 0:
+		make_again_at(w, n);
+		break;
+	case 1:
+		change_workload(w);
+		break;
+	case 2:
+		change_name(w);
+		break;
+	case 3:
+	case 4:
+		come_or_go(w);
+		break;
+	default:
+		change_rule(w);
+	}
+}
+
+TEST(rules_for_connections_come_go_and_change)
+{
+	size_t patches =
+	    walk_as(change_connections, SERVICE_SEEDS, OF_CONNECTIONS);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
 static void
 change_any(struct world *w)
 {
@@ -797,6 +846,77 @@ TEST(a_request_meets_the_rules_of_now)
 	EXPECT_EQ(v[2], v[1]); /* nothing is another */
 	for (size_t i = 0; i < ARRAY_LEN(v); i++)
 		view_unref(&v[i]);
+	for (size_t i = 0; i < ARRAY_LEN(r); i++)
+		resource_unref(&r[i]);
+}
+
+#define WIRED(subset)                                                          \
+	"apiVersion: networking.istio.io/v1\nkind: VirtualService\n"           \
+	"metadata: {name: web, namespace: shop}\n"                             \
+	"spec:\n  hosts: [web]\n  tcp:\n"                                      \
+	"  - route: [{destination: {host: web, subset: " subset "}}]\n"
+
+/* The subset that connections to web go to, whichever way they are looked up.
+ */
+static struct slice
+subset_of(const struct view *v)
+{
+	const struct addr to = {ADDR_V4, {10, 0, 0, 9}, 9000};
+	const struct view_listener *l =
+	    view_find_listener(v, NULL, VIEW_OUTBOUND, &to);
+	const struct view_host *h = view_find_host(v, NULL, S("web"), 9000);
+	const struct view_destination *d = &h->tcp[0].destinations[0];
+	size_t count;
+
+	EXPECT_EQ(l->otherwise->tcp->destinations[0].cluster, d->cluster);
+	EXPECT_EQ(h, view_host_now(v, view_upstreams(v, &count)->host));
+	EXPECT_EQ(view_host_port(v, NULL, h, 0), h);
+	return d->cluster != NULL ? view_cluster_now(v, d->cluster)->subset
+				  : S("none");
+}
+
+TEST(a_connection_meets_the_rules_of_now)
+{
+	static const struct view_upstream_input upstream = {
+	    .name = {"a", 1}, .host = {"web", 3}};
+	struct resource *r[] = {resource_of(WIRED("v1")),
+	    resource_of(WIRED("v2")),
+	    resource_of("apiVersion: networking.istio.io/v1\n"
+			"kind: DestinationRule\n"
+			"metadata: {name: web, namespace: shop}\n"
+			"spec:\n  host: web\n  subsets:\n"
+			"  - {name: v1, labels: {version: v1}}\n")};
+	const struct resource *all[2];
+	struct view_service_input service = {
+	    S("web"), S("shop"), &own_port, 1, S("a record")};
+	static const struct {
+		size_t first, count;
+		const char *subset;
+	} steps[] = {{2, 1, ""}, {0, 2, "v1"}, {1, 2, "none"}, {0, 2, "v1"},
+	    {2, 1, ""}, {0, 1, "none"}, {0, 2, "v1"}};
+	struct view *v = NULL;
+	struct view_input in = {.ns = S("shop"),
+	    .services = &service,
+	    .service_count = 1,
+	    .upstreams = &upstream,
+	    .upstream_count = 1,
+	    .resources = all,
+	    .version = 1};
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		struct view *before = v;
+
+		all[0] = r[steps[i].first];
+		all[1] = r[2];
+		in.resource_count = steps[i].count;
+		in.before = before;
+		EXPECT_OK(view_compile(&in, &v, NULL));
+		EXPECT_TRUE(before == NULL || is_patch(v, before));
+		EXPECT_TRUE(slice_eq(subset_of(v), slice_str(steps[i].subset)));
+		if (before != NULL)
+			view_unref(&before);
+	}
+	view_unref(&v);
 	for (size_t i = 0; i < ARRAY_LEN(r); i++)
 		resource_unref(&r[i]);
 }
@@ -1306,8 +1426,7 @@ TEST(where_more_follows_the_view_is_made_from_nothing)
 	    /* Where one is called the other would be, too. */
 	    ROUTES("a", "2020", "web, cart", LEAD_TO("cart")),
 	    ROUTES("a", "2020", "web", "delegate: {name: b}"),
-	    RESOURCE("VirtualService", "a", "2020",
-		"  hosts: [web]\n  tcp: [{" LEAD_TO("web") "}]\n"),
+	    ROUTES("a", "2020", "cart, shop.com", LEAD_TO("web")),
 	    POLICIES("a", "web",
 		"trafficPolicy: {loadBalancer: {consistentHash: "
 		"{useSourceIp: true}}}"),

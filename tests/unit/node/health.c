@@ -92,18 +92,13 @@ TEST(the_one_that_says_most_counts_then_the_oldest_then_the_name)
 	    POLICY("b", "shop", "20", "") POLICY("a", "shop", "20", ""), "a");
 }
 
-TEST(one_that_would_ask_by_https_is_as_if_it_were_not_there)
+TEST(one_that_asks_by_https_counts_as_others_do)
 {
-	static const char https[] =
-	    "---\napiVersion: meshd.dev/v1\nkind: HealthCheckPolicy\n"
-	    "metadata: {name: s, namespace: shop}\n"
-	    "spec: {service: web, http: {scheme: HTTPS}}\n";
-	char both[1024];
-
-	expect_best(https, "");
-	(void)snprintf(
-	    both, sizeof(both), "%s%s", https, POLICY("a", "shop", "20", ""));
-	expect_best(both, "a");
+	expect_best("---\napiVersion: meshd.dev/v1\nkind: HealthCheckPolicy\n"
+		    "metadata: {name: s, namespace: shop}\n"
+		    "spec: {service: web, http: {scheme: HTTPS}}\n" POLICY(
+			"a", "shop", "20", ""),
+	    "s");
 }
 
 /* --- a check of its own --------------------------------------------------- */
@@ -141,8 +136,6 @@ TEST(a_check_of_its_own_has_the_rules_and_words_of_the_kind)
 	    ERR_INVALID);
 	EXPECT_STR(
 	    why.text, "its check: spec.interval: has to be at least 100ms");
-	EXPECT_ERR(read_check("{\"http\":{\"scheme\":\"HTTPS\"}}", &r, &why),
-	    ERR_UNSUPPORTED);
 	EXPECT_TRUE(r == NULL);
 }
 

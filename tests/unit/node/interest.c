@@ -79,6 +79,13 @@ node_machine(
 	return scene.is_full ? ERR_NO_MEMORY : OK;
 }
 
+void
+groups_each_host(
+    const struct node *n, void (*each)(void *arg, struct slice host), void *arg)
+{
+	EXPECT_TRUE(n == &scene.node && each != NULL && arg != NULL);
+}
+
 bool
 captured_wants_all(const struct node *n)
 {

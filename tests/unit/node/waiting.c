@@ -198,6 +198,64 @@ TEST(a_port_belongs_to_one_service)
 	rig_close(&r);
 }
 
+TEST(what_a_program_offers_is_its_own_and_not_kept)
+{
+	struct node_expose run = web_at(8080), web = web_at(8080);
+	struct node_spec spec;
+	struct fault why = {0};
+	struct seen seen = {0};
+	struct rig r;
+
+	rig_open(&r);
+	run.is_passing = true;
+	EXPECT_OK(node_expose(r.node, &run, NULL));
+	EXPECT_ERR(node_expose(r.node, &run, &why), ERR_EXISTS);
+	EXPECT_ERR(node_expose(r.node, &web, &why), ERR_EXISTS);
+	EXPECT_TRUE(strstr(why.text, "meshd run") != NULL);
+	close_node(&r);
+	spec = spec_of(&r);
+	EXPECT_OK(node_open(&spec, &r.node, NULL));
+	node_each_exposed(r.node, see, &seen);
+	EXPECT_EQ(seen.count, 0);
+	EXPECT_OK(node_expose(r.node, &web, NULL));
+	EXPECT_ERR(node_expose(r.node, &run, &why), ERR_EXISTS);
+	EXPECT_TRUE(strstr(why.text, "meshd unexpose") != NULL);
+	rig_close(&r);
+}
+
+static void
+never(void *arg, enum err e, const struct fault *why)
+{
+	(void)arg;
+	(void)e;
+	(void)why;
+	CHECK(!"what cannot begin is never ready");
+}
+
+TEST(a_program_or_a_unit_takes_an_agent_that_may_capture)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+	const struct node_run run = {
+	    .cgroup = S("a"), .ns = S("default"), .account = S("default")};
+	const struct value *unit;
+	struct ward *ward = NULL;
+	struct fault why = {0};
+	struct rig r;
+
+	rig_open(&r);
+	arena_init(&arena, 1 << 20);
+	EXPECT_ERR(node_run_begin(r.node, &run, never, NULL, &ward, &why),
+	    ERR_PERMISSION);
+	EXPECT_TRUE(strstr(why.text, "CAP_NET_ADMIN") != NULL);
+	EXPECT_OK(codec_json_parse(
+	    S("{\"unit\":\"x.service\"}"), &arena, &unit, NULL));
+	EXPECT_ERR(node_unit_put(r.node, unit, &why), ERR_PERMISSION);
+	EXPECT_ERR(
+	    node_unit_stopped(r.node, S("x.service"), &why), ERR_NOT_FOUND);
+	EXPECT_TRUE(ward == NULL);
+	rig_close(&r);
+}
+
 TEST(what_cannot_be_exposed_is_refused_in_words)
 {
 	AUTO(arena_fini) struct arena arena = {0};

@@ -152,7 +152,7 @@ TEST(a_server_from_the_future_is_refused)
 	scene_init(&s);
 	s.time.wall_ms = NOW_MS - 5 * HOUR_MS;
 	scene_shake(&s, 0);
-	expect_refused_by_client(&s, ERR_AUTH, "is valid only in");
+	expect_refused_by_client(&s, ERR_EXPIRED, "is valid only in");
 	scene_fini(&s);
 }
 

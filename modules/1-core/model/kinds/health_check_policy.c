@@ -59,7 +59,7 @@ check_statuses(struct check *c, const void *value)
 
 static const struct field_word scheme_words[] = {
     {"HTTP", HEALTH_HTTP, 0},
-    {"HTTPS", HEALTH_HTTPS, FIELD_INERT},
+    {"HTTPS", HEALTH_HTTPS, 0},
     {NULL, 0, 0},
 };
 
@@ -77,8 +77,8 @@ static const struct field http_fields[] = {
 	.otherwise = "GET", .doc = "Method of the request."),
     ROW(health_http, "scheme", scheme, FIELD_ENUM, .words = scheme_words,
 	.otherwise = "HTTP",
-	.doc = "HTTP, or HTTPS, with which the policy is as if it were not "
-	       "there."),
+	.doc = "HTTP, or HTTPS by TLS 1.3, whatever the certificate says: "
+	       "whether it is well is asked, not who it is."),
     ROWS_OF(health_http, "headers", headers, probe_header, 0,
 	.doc = "Headers of the request."),
     ROW(health_http, "expectedStatuses", expected_statuses, FIELD_STRING,

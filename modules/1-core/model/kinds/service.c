@@ -134,12 +134,23 @@ service_selects(const struct resource *r, const struct service_offer *o)
 }
 
 bool
+labels_name_port(const struct labels *l, struct slice port_name)
+{
+	const struct label wanted = {S(OFFER_PORT_NAME), port_name};
+	const struct labels one = {&wanted, 1};
+
+	return port_name.len > 0 && labels_match(l, &one);
+}
+
+bool
 service_port_leads_to(const struct resource *r, const struct service_port *p,
     const struct service_offer *o)
 {
 	if (p->protocol != SERVICE_TCP)
 		return false;
 	if (slice_eq(r->key.name, o->name) && p->port == o->port)
+		return true;
+	if (labels_name_port(&o->labels, p->name))
 		return true;
 	if (!service_port_has_target(p))
 		return p->port == o->port;

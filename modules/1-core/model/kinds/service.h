@@ -53,6 +53,16 @@ struct service_offer {
 	uint16_t port;
 };
 
+/*
+ * Of a workload of a WorkloadGroup: which port of services it is, as the
+ * template's `ports` have it, and the group's name. A record has no other place
+ * for them.
+ */
+#define OFFER_PORT_NAME "meshd.dev/port-name"
+#define OFFER_GROUP "meshd.dev/group"
+
+bool labels_name_port(const struct labels *l, struct slice port_name);
+
 struct resource;
 
 /* By its selector; without one, what was exposed under its own name. */
@@ -61,7 +71,8 @@ bool service_selects(const struct resource *r, const struct service_offer *o);
 /*
  * Is the offer's port what this port, of TCP, leads to? What was exposed
  * under the Service's name may be addressed by the Service's own port,
- * whatever lies behind. A port's name is its protocol or its name.
+ * whatever lies behind. A port's name is its protocol or its name; one that
+ * the offer is said to be by its labels beats the target port.
  */
 bool service_port_leads_to(const struct resource *r,
     const struct service_port *p, const struct service_offer *o);

@@ -21,6 +21,7 @@ struct workload_entry {
 };
 
 extern const struct message workload_entry_message;
+extern const struct message workload_template_message; /* of a group */
 
 enum workload_rules {
 	WORKLOAD_NAMES = 1 << 0 /* the address may be a name */

@@ -93,21 +93,26 @@ check_workload_entry(
 	}
 }
 
+/* What is written by hand, and what machines take, say the same. */
+#define COMMON_ROWS                                                            \
+	ROW(workload_entry, "labels", labels, FIELD_STRING_MAP,                \
+	    .doc = "Labels that services select it by."),                      \
+	    ROW(workload_entry, "locality", locality, FIELD_STRING,            \
+		.doc = "Where it is, as region/zone/subzone."),                \
+	    ROW(workload_entry, "weight", weight, FIELD_INT, .min = 0,         \
+		.max = UINT32_MAX,                                             \
+		.doc = "Its share of the calls, among equals.")
+
 static const struct field workload_entry_fields[] = {
     ROW(workload_entry, "address", address, FIELD_STRING,
 	.doc = "IP address, name that is resolved, or `unix:///path`."),
     ROW(workload_entry, "ports", ports, FIELD_INT_MAP, .max = UINT32_MAX,
 	.doc = "Ports of the workload by the name of the service's port; "
 	       "absent: the service's own."),
-    ROW(workload_entry, "labels", labels, FIELD_STRING_MAP,
-	.doc = "Labels that services select it by."),
     ROW(workload_entry, "network", network, FIELD_STRING,
 	.doc = "Network that it lies in; from others it is reached by "
 	       "gateways."),
-    ROW(workload_entry, "locality", locality, FIELD_STRING,
-	.doc = "Where it is, as region/zone/subzone."),
-    ROW(workload_entry, "weight", weight, FIELD_INT, .min = 0,
-	.max = UINT32_MAX, .doc = "Its share of the calls, among equals."),
+    COMMON_ROWS,
     ROW(workload_entry, "serviceAccount", service_account, FIELD_STRING,
 	.flags = FIELD_INERT, .doc = "Account whose identity it has."),
 };
@@ -115,6 +120,25 @@ static const struct field workload_entry_fields[] = {
 const struct message workload_entry_message =
     MESSAGE(workload_entry, "WorkloadEntry", workload_entry_fields,
 	.doc = "One workload: where it is, and who it is.");
+
+static const struct field workload_template_fields[] = {
+    ROW(workload_entry, "address", address, FIELD_STRING,
+	.doc = "Not looked at: each machine has its own."),
+    ROW(workload_entry, "ports", ports, FIELD_INT_MAP, .max = UINT32_MAX,
+	.doc = "Ports that each of them serves, by the name of the service's "
+	       "port, which says the protocol, too."),
+    ROW(workload_entry, "network", network, FIELD_STRING,
+	.doc = "Only machines that joined this network are its workloads."),
+    COMMON_ROWS,
+    ROW(workload_entry, "serviceAccount", service_account, FIELD_STRING,
+	.otherwise = "default",
+	.doc = "Account whose identity they have, if their join tokens "
+	       "granted it."),
+};
+
+const struct message workload_template_message =
+    MESSAGE(workload_entry, "WorkloadEntry", workload_template_fields,
+	.doc = "What each workload begins with.");
 
 static void
 check_entry_kind(struct check *c, const struct resource *r)

@@ -145,7 +145,8 @@ const struct message readiness_probe_message =
 static const struct field metadata_fields[] = {
     ROW(workload_metadata, "labels", labels, FIELD_STRING_MAP,
 	.check = check_label,
-	.doc = "Labels of its workloads, as a gateway was given them."),
+	.doc = "Labels of its workloads, which win over the template's; "
+	       "by them a gateway finds its group."),
     ROW(workload_metadata, "annotations", annotations, FIELD_STRING_MAP,
 	.doc = "Of these proxy.istio.io/config is looked at by a gateway "
 	       "with the labels, for gatewayTopology.proxyProtocol."),
@@ -157,12 +158,12 @@ static const struct message metadata_message = MESSAGE(workload_metadata,
 static const struct field workload_group_fields[] = {
     ROW_OF(workload_group, "metadata", metadata, metadata,
 	.doc = "Labels and annotations of each workload that joins."),
-    ROW_OF(workload_group, "template", workload, workload_entry,
-	.flags = FIELD_REQUIRED | FIELD_INERT,
+    ROW_OF(workload_group, "template", workload, workload_template,
+	.flags = FIELD_REQUIRED,
 	.doc = "What each workload's entry begins with; its address is its "
 	       "own."),
     ROW_OF(workload_group, "probe", probe, readiness_probe,
-	.flags = FIELD_INERT, .doc = "How their health is asked."),
+	.doc = "How their health is asked, on the machine that they run on."),
 };
 
 const struct message workload_group_message =

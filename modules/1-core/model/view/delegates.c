@@ -433,3 +433,39 @@ http_rules_drop(void *value)
 	rows_fini(&rules->parts);
 	mem_free(&rules);
 }
+
+/* --- where they lead ------------------------------------------------------ */
+
+static void
+each_of_http(struct builder *b, const struct http_rule *rule,
+    destination_cb meet, void *arg)
+{
+	const struct http_route *r = rule->spec;
+
+	for (size_t i = 0; i < r->route.count; i++)
+		meet(b, r->route.items[i].destination, rule->owner, rule, arg);
+	if (r->mirror != NULL)
+		meet(b, r->mirror, rule->owner, rule, arg);
+	for (size_t i = 0; i < r->mirrors.count; i++)
+		if (r->mirrors.items[i].destination != NULL)
+			meet(b, r->mirrors.items[i].destination, rule->owner,
+			    rule, arg);
+}
+
+void
+each_lead(struct builder *b, const struct http_rules *rules,
+    const struct resource *r, destination_cb meet, void *arg)
+{
+	const struct virtual_service *vs = resource_virtual_service(r);
+
+	for (size_t i = 0; i < rules->rows.count; i++)
+		each_of_http(b, rules->rows.items[i], meet, arg);
+	for (size_t i = 0; i < vs->tcp.count; i++)
+		for (size_t j = 0; j < vs->tcp.items[i].route.count; j++)
+			meet(b, vs->tcp.items[i].route.items[j].destination, r,
+			    NULL, arg);
+	for (size_t i = 0; i < vs->tls.count; i++)
+		for (size_t j = 0; j < vs->tls.items[i].route.count; j++)
+			meet(b, vs->tls.items[i].route.items[j].destination, r,
+			    NULL, arg);
+}

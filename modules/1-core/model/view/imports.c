@@ -402,24 +402,6 @@ note_leading(struct builder *b, struct slice host)
 		rows_add_under(b, &b->led_to, host, owner);
 }
 
-static void
-import_destination(struct builder *b, const struct destination_spec *d,
-    const struct resource *owner, bool is_for_it)
-{
-	struct slice host = canonical_host(b, d->host, owner->key.ns);
-	struct service_row *s = find_destination(b, host);
-	uint16_t only = taken_port(b->egress);
-
-	note_leading(b, host);
-	if (s == NULL || !is_for_it ||
-	    (only != 0 && find_port(s, only) == NULL))
-		return;
-	if (only == 0 && d->port != NULL)
-		only = (uint16_t)d->port->number;
-	if (only == 0 || find_port(s, only) != NULL)
-		import_ports(b, s, only);
-}
-
 /* Upstream looks at nothing else of the matches here. */
 static bool
 is_for_namespace(const struct builder *b, const struct http_route *r)
@@ -437,40 +419,28 @@ is_for_namespace(const struct builder *b, const struct http_route *r)
 }
 
 static void
-import_http(struct builder *b, const struct http_rule *rule)
+import_destination(struct builder *b, const struct destination_spec *d,
+    const struct resource *owner, const struct http_rule *rule, void *arg)
 {
-	const struct http_route *r = rule->spec;
-	bool fits = is_for_namespace(b, r);
+	struct slice host = canonical_host(b, d->host, owner->key.ns);
+	struct service_row *s = find_destination(b, host);
+	uint16_t only = taken_port(b->egress);
 
-	for (size_t i = 0; i < r->route.count; i++)
-		import_destination(
-		    b, r->route.items[i].destination, rule->owner, fits);
-	if (r->mirror != NULL)
-		import_destination(b, r->mirror, rule->owner, fits);
-	for (size_t i = 0; i < r->mirrors.count; i++)
-		if (r->mirrors.items[i].destination != NULL)
-			import_destination(b, r->mirrors.items[i].destination,
-			    rule->owner, fits);
+	(void)arg;
+	note_leading(b, host);
+	if (s == NULL || (rule != NULL && !is_for_namespace(b, rule->spec)) ||
+	    (only != 0 && find_port(s, only) == NULL))
+		return;
+	if (only == 0 && d->port != NULL)
+		only = (uint16_t)d->port->number;
+	if (only == 0 || find_port(s, only) != NULL)
+		import_ports(b, s, only);
 }
 
 static void
 import_rules(struct builder *b, const struct resource *r)
 {
-	const struct virtual_service *vs = resource_virtual_service(r);
-	const struct http_rules *http = http_rules_of(b, r);
-
-	for (size_t i = 0; i < http->rows.count; i++)
-		import_http(b, http->rows.items[i]);
-	for (size_t i = 0; i < vs->tcp.count; i++)
-		for (size_t j = 0; j < vs->tcp.items[i].route.count; j++)
-			import_destination(b,
-			    vs->tcp.items[i].route.items[j].destination, r,
-			    true);
-	for (size_t i = 0; i < vs->tls.count; i++)
-		for (size_t j = 0; j < vs->tls.items[i].route.count; j++)
-			import_destination(b,
-			    vs->tls.items[i].route.items[j].destination, r,
-			    true);
+	each_lead(b, http_rules_of(b, r), r, import_destination, NULL);
 }
 
 /* --- the whole ----------------------------------------------------------- */

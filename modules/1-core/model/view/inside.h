@@ -239,6 +239,8 @@ struct view {
 	struct slice root_ns;
 	enum path_normalization normalization; /* never the default's number */
 	const struct mesh_config *mesh; /* what is written, or the defaults */
+	bool captures_dns; /* this machine; or any that does tells of them: */
+	bool tells_automatic;
 	struct rows scopes;    /* struct scope; the proxy's own is the first */
 	struct rows resources; /* of the inputs, by key, each once */
 	struct map regexes;    /* pattern → struct regex, a reference */
@@ -418,7 +420,8 @@ struct settings {
 
 struct builder {
 	struct view *v;
-	struct arena *arena; /* where rows go */
+	struct patching *patch; /* that is made; NULL: a view is */
+	struct arena *arena;    /* where rows go */
 	const struct view_input *in;
 	struct view_input kept; /* in place of it, once it is compiled */
 	bool is_plain;          /* endpoints are nowhere but in clusters */
@@ -458,6 +461,9 @@ struct builder {
 	struct rows gone_workloads, come_workloads;
 	/* In a patch: host → struct service_now; NULL: none is another. */
 	const struct map *services_now;
+	/* In a patch: host → struct service_row, which is as in the base while
+	 * rules for connections to it are others; NULL: none is. */
+	const struct map *rewired;
 	struct service_row *arriving; /* whose clusters are made; or NULL */
 	struct listener_set *outbound_now; /* where listeners go; or NULL */
 	/* For patches: host → struct rows of const struct resource, the
@@ -781,6 +787,11 @@ struct service_row *service_at(const struct builder *b, struct slice host);
 /* By age; for rows of pointers. */
 int compare_service_ages(const void *a, const void *b);
 
+bool has_connections(const struct resource *r); /* of a VirtualService */
+
+/* Is it as in the base, and called by other rules (patch_connections.c)? */
+bool is_rewired(const struct builder *b, const struct service_row *s);
+
 /* Is its host, or it, another one in the patch that is made? */
 const struct service_now *service_now_of(
     const struct builder *b, struct slice host);
@@ -802,6 +813,10 @@ bool is_resolved(const struct service_row *s); /* and resolved by names */
 /* Do records tell of its endpoints? Does nobody, nor is any written? */
 bool is_recorded(const struct builder *b, const struct service_row *s);
 bool has_no_endpoints(const struct builder *b, const struct service_row *s);
+
+/* Upstream's word for machines whose DNS tells of automatic addresses (vips.c).
+ */
+bool captures_dns(const struct mesh_config *mesh);
 
 /* Where a service is called; none: anywhere (vips.c). */
 const struct cidr *service_addresses(
@@ -1023,7 +1038,18 @@ bool has_wildcard_owner(const struct builder *b, struct slice host);
 void add_rulings(
     struct builder *b, struct slice host, uint16_t port, struct rows *out);
 
-/* All that name the host or a part of it, for connections; by rank. */
+/* In a patch: what that one of the base is now; NULL: gone, or elsewhere. And
+ * those that are elsewhere, for connections (patch_owners.c). */
+const struct resource *ruling_now(
+    const struct patching *p, const struct resource *old);
+void add_moved_rulings(struct patching *p, struct slice host, struct rows *out);
+
+/* Is `x` asked before `y` in the scope at hand? */
+bool is_ruling_before(const struct builder *b, const struct resource *x,
+    const struct resource *y);
+
+/* All that name the host or a part of it, for connections, the first to be
+ * asked first; const struct resource. */
 void find_tcp_rulings(struct builder *b, struct slice host, struct rows *out);
 void rulings_sort(struct rows *r);
 
@@ -1122,6 +1148,14 @@ struct http_rules {
 /* Made once for each resource. */
 struct http_rules *http_rules_of(struct builder *b, const struct resource *r);
 void http_rules_drop(void *value);
+
+/* Each place that the resource leads to, these being its rules for requests:
+ * by which of them, or by one for connections (NULL). */
+typedef void (*destination_cb)(struct builder *b,
+    const struct destination_spec *d, const struct resource *owner,
+    const struct http_rule *rule, void *arg);
+void each_lead(struct builder *b, const struct http_rules *rules,
+    const struct resource *r, destination_cb meet, void *arg);
 
 /* May anything from the scope at hand to the port meet one of its rules? */
 bool has_http_rule(struct builder *b, const struct resource *r, uint16_t port);

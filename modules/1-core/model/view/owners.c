@@ -143,6 +143,27 @@ owner_of(struct builder *b, struct slice host, uint16_t port)
 
 /* --- of connections ------------------------------------------------------ */
 
+bool
+has_connections(const struct resource *r)
+{
+	const struct virtual_service *vs;
+
+	if (r == NULL || r->kind != &kind_virtual_service)
+		return false;
+	vs = resource_virtual_service(r);
+	return vs->tcp.count + vs->tls.count > 0;
+}
+
+bool
+is_ruling_before(
+    const struct builder *b, const struct resource *x, const struct resource *y)
+{
+	enum sight of_x = sight_of(b, x, b->scope->row.ns);
+	enum sight of_y = sight_of(b, y, b->scope->row.ns);
+
+	return of_x != of_y ? of_x < of_y : resource_age_cmp(x, y) < 0;
+}
+
 static int
 by_rank(const void *a, const void *b)
 {
@@ -163,10 +184,8 @@ add_once(struct egress *e, const struct host_owners *o, struct rows *out)
 {
 	for (size_t i = 0; o != NULL && i < o->all.count; i++) {
 		struct ruling *r = o->all.items[i];
-		const struct virtual_service *vs =
-		    resource_virtual_service(r->resource);
 
-		if (r->mark == e->marks || vs->tcp.count + vs->tls.count == 0)
+		if (r->mark == e->marks)
 			continue;
 		r->mark = e->marks;
 		rows_add(out, r);
@@ -186,10 +205,9 @@ add_parts(struct egress *e, struct slice pattern, struct rows *out)
 			add_once(e, o, out);
 }
 
-void
-find_tcp_rulings(struct builder *b, struct slice host, struct rows *out)
+static void
+add_all(struct egress *e, struct slice host, struct rows *out)
 {
-	struct egress *e = b->egress;
 	char text[HOST_TEXT_MAX];
 	struct slice pattern;
 
@@ -199,6 +217,26 @@ find_tcp_rulings(struct builder *b, struct slice host, struct rows *out)
 	if (slice_starts(host, S("*")))
 		add_parts(e, host, out);
 	rulings_sort(out);
+}
+
+void
+find_tcp_rulings(struct builder *b, struct slice host, struct rows *out)
+{
+	struct rows all = {0};
+
+	add_all(b->egress, host, &all);
+	for (size_t i = 0; i < all.count; i++) {
+		const struct resource *r =
+		    ((const struct ruling *)all.items[i])->resource;
+
+		if (b->patch != NULL)
+			r = ruling_now(b->patch, r);
+		if (has_connections(r))
+			rows_add(out, (void *)(uintptr_t)r);
+	}
+	rows_fini(&all);
+	if (b->patch != NULL)
+		add_moved_rulings(b->patch, host, out);
 }
 
 /* One that names gateways only says nothing to proxies inside the mesh. */

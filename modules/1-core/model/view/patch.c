@@ -24,8 +24,8 @@
  *more follows from a change than its box says, there is no patch, and the view
  *is made from nothing: where hosts are no services or a Sidecar chooses, where
  *listeners of callers or other virtual hosts come or go, where several have a
- *host of a gateway, for delegates and rules for connections, where services
- *meddle with each other, and where the mesh itself is another.
+ *host of a gateway, for delegates, where services meddle with each other, and
+ *where the mesh itself is another.
  */
 #include <stddef.h>
 
@@ -148,19 +148,25 @@ is_moving(const struct patching *p)
 	return false;
 }
 
-/* Is any VirtualService another than in the view before? */
+/* Of rules that are others than in the view before: is any of such a kind? */
 static bool
-has_other_rules(const struct patching *p)
+has_other(const struct patching *p, bool (*is_such)(const struct renewal *r))
 {
 	for (size_t i = 0; i < p->count; i++)
-		if (is_rule(&p->items[i]) &&
+		if (is_such(&p->items[i]) &&
 		    renewal_before(p, &p->items[i]) == NULL)
 			return true;
 	for (size_t i = 0; i < p->before->renewal_count; i++)
-		if (is_rule(&p->before->renewals[i]) &&
+		if (is_such(&p->before->renewals[i]) &&
 		    !is_still_there(p, &p->before->renewals[i]))
 			return true;
 	return false;
+}
+
+bool
+has_other_rules(const struct patching *p)
+{
+	return has_other(p, is_rule) || has_other(p, is_policy);
 }
 
 /* Are clusters of subsets, to which rules lead, other rows than before? */
@@ -382,8 +388,8 @@ patch_all(struct patching *p)
 	    !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
-			(is_moving(p) && has_other_rules(p));
-	return decide_services(p) && patch_resources(p) &&
+			(is_moving(p) && has_other(p, is_rule));
+	return find_rewired(p) && decide_services(p) && patch_resources(p) &&
 	       leave_gateways_open(p) && patch_front(p) && patch_own(p) &&
 	       patch_servings(p) && put_lists(p) && is_small(p->b.v, p->base);
 }
@@ -396,6 +402,8 @@ patch(struct patching *p)
 	v->generation = p->in->generation;
 	arena_init(&p->arena, VIEW_BYTES_MAX);
 	p->b = *p->base->made_by;
+	p->b.patch = p;
+	p->b.services_now = &p->services;
 	p->b.v = v;
 	p->b.arena = &p->arena;
 	p->b.kept.names = p->in->names;
@@ -404,6 +412,7 @@ patch(struct patching *p)
 	map_init(&p->b.http_rules); /* those of the base stay */
 	map_init(&p->moved);
 	map_init(&p->services);
+	map_init(&p->rewired);
 	if (!patch_all(p))
 		view_unref(&v);
 	rows_fini(&p->b.problems);

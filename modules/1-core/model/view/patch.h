@@ -10,6 +10,7 @@
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
  *	patch_rules.c     ─► their routes
  *	patch_gateways.c  ─► those of gateways
+ *	patch_connections.c ► services that other rules for connections name
  *	patch_workloads.c ─► services that choose other WorkloadEntries
  *	patch_service.c   ─► clusters of services with other endpoints or rules
  *	patch_arrivals.c  ─► clusters and virtual hosts of other services
@@ -48,6 +49,7 @@ struct patching {
 	struct map moved; /* hosts about which others may decide → anything */
 	bool rules_anew;  /* those for requests: what others say moved */
 	struct map services; /* host → struct service_now */
+	struct map rewired;  /* host → struct service_row: the base's */
 	struct rows changed; /* struct slice: hosts that have, or had in the
 			      * view before alone, another service than there */
 	struct named named[RENEWALS_MAX]; /* by each of them, if it is a rule */
@@ -107,6 +109,9 @@ MUST_USE bool find_changes(struct patching *p);
 MUST_USE bool add_change(struct patching *p, const struct resource *old,
     const struct resource *fresh);
 
+/* Is it the pattern, or ends as that does? */
+bool host_is_within(struct slice host, struct slice pattern);
+
 /* The one of both that is there, and its kind. */
 const struct resource *any_of(const struct renewal *r);
 const struct resource_kind *kind_of(const struct renewal *r);
@@ -145,6 +150,12 @@ bool is_changed_service(const struct builder *b, const struct service_row *s);
 bool names_changed(const struct patching *p, struct slice pattern);
 
 bool is_named_listener_for(struct patching *p, struct slice host);
+
+/* Does nothing but services and rules say who calls whom? */
+bool calls_are_plain(const struct patching *p);
+
+/* Is any VirtualService or DestinationRule another than in the view before? */
+bool has_other_rules(const struct patching *p);
 
 /* Of where names of its services lead. */
 uint64_t names_of_box(const struct view_input *in, const struct box *box);
@@ -196,9 +207,26 @@ const struct resource *owner_of_port(
 /* In every scope. */
 void report_all_conflicts(struct patching *p, const struct resource *r);
 
+/* --- rules for connections (patch_connections.c) -------------------------- */
+
+/* After all that is another is known: which services these name; false: more
+ * follows from them. */
+MUST_USE bool find_rewired(struct patching *p);
+
+/* Their virtual hosts, into the box at hand; then for who looks for them. */
+MUST_USE bool fill_rewired(struct patching *p);
+void list_rewired(struct patching *p);
+
 /* --- what hangs on VirtualServices (patch_rules.c) ------------------------ */
 
-bool is_about_requests(const struct virtual_service *vs);
+/* Of its own, and of hosts. */
+bool has_own_rules(const struct virtual_service *vs);
+
+/* In the place of the row. */
+void stand_at(struct builder *b, const struct host_row *h);
+
+/* Is it there without rules for requests, too? */
+bool is_kept_cluster(const struct view_cluster *c);
 
 /* Does whoever decided before do so now? */
 bool is_alike(struct patching *p, const struct renewal *r);

@@ -105,6 +105,14 @@ drop_moved(struct odd *o)
 	o->gone_count = kept;
 }
 
+bool
+host_is_within(struct slice host, struct slice pattern)
+{
+	return slice_starts(pattern, S("*"))
+		   ? slice_ends(host, slice_sub(pattern, 1, pattern.len))
+		   : slice_eq(host, pattern);
+}
+
 /* --- what became what ----------------------------------------------------- */
 
 const struct resource *

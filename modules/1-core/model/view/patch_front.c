@@ -4,8 +4,8 @@
  * listeners, sets of routes for ports that nobody had, and names to be
  * resolved.
  *
- * All services that are others are in one box, since several may meet in one
- * listener.
+ * All services that are others, or are rewired, are in one box, since several
+ * may meet in one listener.
  */
 #include "patch.h"
 
@@ -15,7 +15,8 @@ has_front_of_before(const struct patching *p)
 	for (size_t i = 0; i < p->count; i++)
 		if (is_about_services(&p->items[i]) && p->anew[i])
 			return false;
-	return p->changed.count == 0 && p->before->front != NULL;
+	return p->changed.count == 0 && p->before->front != NULL &&
+	       !has_other_rules(p);
 }
 
 /* --- port 80 -------------------------------------------------------------- */
@@ -87,7 +88,7 @@ are_webs_alike(const struct patching *p)
 /* --- the box -------------------------------------------------------------- */
 
 static void
-fill(struct patching *p)
+listen(struct patching *p)
 {
 	struct builder *b = &p->b;
 	size_t count = p->base->scopes.count;
@@ -101,7 +102,35 @@ fill(struct patching *p)
 		renew_outbound(b, &b->box->outbound[i]);
 	}
 	b->scope = NULL;
-	keep_names_now(b);
+}
+
+static bool
+fill(struct patching *p)
+{
+	struct view *v = p->b.v;
+
+	if (!fill_rewired(p))
+		return false;
+	list_rewired(p);
+	listen(p);
+	v->front->names = v->names;
+	v->front->name_count = v->name_count;
+	if (p->services.count > 0)
+		keep_names_now(&p->b);
+	return true;
+}
+
+/* Each is of a rule that is told of anyway, if it is no other one. */
+static bool
+is_told_of_rules_alone(const struct box *box)
+{
+	for (size_t i = 0; i < box->problems.count; i++) {
+		const struct problem_row *p = box->problems.items[i];
+
+		if (p->owner == NULL)
+			return false;
+	}
+	return true;
 }
 
 /* False: more follows from it, or others than these services are told. */
@@ -110,20 +139,23 @@ patch_front(struct patching *p)
 {
 	struct view *v = p->b.v;
 
-	if (p->services.count == 0)
+	bool ok = true;
+
+	if (p->services.count + p->rewired.count == 0)
 		return true;
-	if (!are_webs_alike(p))
+	if (p->services.count > 0 && !are_webs_alike(p))
 		return false;
 	list_hosts_now(p);
 	if (has_front_of_before(p)) {
 		v->front = box_ref(p->before->front);
+		list_rewired(p);
 	} else {
 		v->front = open_box(&p->b);
-		fill(p);
+		ok = fill(p);
 		leave_box(p);
 	}
 	v->names = v->front->names;
 	v->name_count = v->front->name_count;
-	return v->front->problems.count == 0 && !p->b.full &&
+	return ok && is_told_of_rules_alone(v->front) && !p->b.full &&
 	       !p->b.more_follows;
 }

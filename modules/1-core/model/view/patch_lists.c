@@ -138,6 +138,8 @@ put_hosts(struct view *v)
 {
 	for (size_t i = 0; i < v->renewal_count; i++)
 		put_hosts_of(v, v->renewals[i].box);
+	if (v->front != NULL)
+		put_hosts_of(v, v->front);
 	for (size_t i = 0; i < v->renewal_count; i++)
 		if (!put_more(v, v->renewals[i].box))
 			return false;
@@ -204,6 +206,8 @@ put_problems(struct view *v, const struct view *base)
 		add_rows(&all, &v->renewals[i].box->problems);
 	if (v->own != NULL)
 		add_rows(&all, &v->own->problems);
+	if (v->front != NULL)
+		add_rows(&all, &v->front->problems);
 	rows_sort(&all, compare_problems);
 	drop_doubles(&all);
 	v->problems =

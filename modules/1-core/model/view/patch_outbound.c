@@ -72,7 +72,7 @@ struct renewing {
 static bool
 is_renewed(const struct builder *b, const struct service_row *s)
 {
-	return service_now_of(b, s->row.host) != NULL;
+	return service_now_of(b, s->row.host) != NULL || is_rewired(b, s);
 }
 
 static void
@@ -86,6 +86,20 @@ add_fresh(struct builder *b, struct renewing *r, struct service_row *s)
 }
 
 static void
+ask(struct builder *b, struct renewing *r, struct service_row *old,
+    struct service_row *fresh)
+{
+	r->doubts.state = ASK_OLD;
+	if (old != NULL && is_seen_service(b, old))
+		listen_for_all_of(b, &r->m, &r->how, old);
+	r->doubts.state = ASK_FRESH;
+	if (fresh == NULL || !is_seen_service(b, fresh))
+		return;
+	listen_for_all_of(b, &r->m, &r->how, fresh);
+	add_fresh(b, r, fresh);
+}
+
+static void
 ask_all(struct builder *b, struct renewing *r)
 {
 	struct slice host;
@@ -94,15 +108,10 @@ ask_all(struct builder *b, struct renewing *r)
 	for (size_t i = 0; map_next(b->services_now, &i, &host, &value);) {
 		const struct service_now *now = value;
 
-		r->doubts.state = ASK_OLD;
-		if (now->old != NULL && is_seen_service(b, now->old))
-			listen_for_all_of(b, &r->m, &r->how, now->old);
-		r->doubts.state = ASK_FRESH;
-		if (now->fresh == NULL || !is_seen_service(b, now->fresh))
-			continue;
-		listen_for_all_of(b, &r->m, &r->how, now->fresh);
-		add_fresh(b, r, now->fresh);
+		ask(b, r, now->old, now->fresh);
 	}
+	for (size_t i = 0; map_next(b->rewired, &i, &host, &value);)
+		ask(b, r, value, value);
 	r->doubts.state = ANSWER;
 }
 

@@ -54,25 +54,25 @@ renewal_of(const struct patching *p, const struct resource *old)
 }
 
 /* As the scope at hand asks them. */
-static bool
-comes_before(
-    const struct builder *b, const struct resource *x, const struct resource *y)
-{
-	enum sight of_x = sight_of(b, x, b->scope->row.ns);
-	enum sight of_y = sight_of(b, y, b->scope->row.ns);
-
-	return of_x != of_y ? of_x < of_y : resource_age_cmp(x, y) < 0;
-}
-
 static void
 insert(const struct builder *b, struct rows *all, const struct resource *r)
 {
 	size_t i = all->count;
 
 	rows_add(all, (void *)(uintptr_t)r);
-	for (; i > 0 && comes_before(b, r, all->items[i - 1]); i--)
+	for (; i > 0 && is_ruling_before(b, r, all->items[i - 1]); i--)
 		all->items[i] = all->items[i - 1];
 	all->items[i] = (void *)(uintptr_t)r;
+}
+
+const struct resource *
+ruling_now(const struct patching *p, const struct resource *old)
+{
+	const struct renewal *r = renewal_of(p, old);
+
+	if (r == NULL)
+		return old;
+	return r->moves ? NULL : r->fresh;
 }
 
 /* Those of the base that stay where they are. */
@@ -84,12 +84,35 @@ add_old_rulings(struct patching *p, struct slice host, struct rows *out)
 
 	for (size_t i = 0; o != NULL && i < o->all.count; i++) {
 		const struct ruling *x = o->all.items[i];
-		const struct renewal *r = renewal_of(p, x->resource);
+		const struct resource *r = ruling_now(p, x->resource);
 
-		if (r == NULL || !r->moves)
-			rows_add(
-			    out, (void *)(uintptr_t)(r != NULL ? r->fresh
-							       : x->resource));
+		if (r != NULL)
+			rows_add(out, (void *)(uintptr_t)r);
+	}
+}
+
+static bool
+names_part(struct builder *b, const struct resource *r, struct slice pattern)
+{
+	const struct virtual_service *vs = resource_virtual_service(r);
+
+	for (size_t i = 0; i < vs->hosts.count; i++)
+		if (host_is_within(host_at(b, r, i), pattern))
+			return true;
+	return false;
+}
+
+/* Those with wildcards do not move, see find_rewired(). */
+void
+add_moved_rulings(struct patching *p, struct slice host, struct rows *out)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (r->moves && has_connections(r->fresh) &&
+		    is_seen(&p->b, r->fresh) &&
+		    names_part(&p->b, r->fresh, host))
+			insert(&p->b, out, r->fresh);
 	}
 }
 
@@ -185,10 +208,22 @@ is_called_alike(struct builder *b, const struct resource *r, uint16_t port)
 
 	if (!has_http_rule(b, r, port))
 		return true;
-	for (size_t i = 0; i < count; i++)
-		if (find_port(service_named(b, r, i), port) == NULL)
+	for (size_t i = 0; i < count; i++) {
+		const struct service_row *s = service_named(b, r, i);
+
+		if (s == NULL || find_port(s, port) == NULL)
 			return false;
+	}
 	return true;
+}
+
+/* No virtual host is there because of rules for connections alone, nor does
+ * one that is for a part of a wildcard. */
+static bool
+makes_no_host(struct builder *b, const struct resource *r, struct slice host)
+{
+	return resource_virtual_service(r)->http.count == 0 &&
+	       !slice_starts(host, S("*")) && !has_wildcard_owner(b, host);
 }
 
 static bool
@@ -205,7 +240,7 @@ is_called_alike_everywhere(struct builder *b, const struct resource *r)
 			if ((s->ports[j].port != WEB_PORT || has_proxy) &&
 			    !is_called_alike(b, r, s->ports[j].port))
 				return false;
-		if (s == NULL)
+		if (s == NULL && !makes_no_host(b, r, host_at(b, r, i)))
 			return false;
 	}
 	return true;
@@ -273,7 +308,7 @@ move(struct patching *p, const struct resource *r)
 	if (r == NULL || (is_for_gateways(r) && !is_gateway))
 		return true;
 	vs = resource_virtual_service(r);
-	if (!is_about_requests(vs))
+	if (!has_own_rules(vs))
 		return false;
 	if (is_gateway && vs->gateways.count > 0)
 		return is_for_gateways(r); /* not of both */

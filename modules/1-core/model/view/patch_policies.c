@@ -167,15 +167,6 @@ ruled_of(struct patching *p, struct service_row *s)
 
 /* --- which services may be ------------------------------------------------ */
 
-/* With what a service's name has to end; of "*" everything. */
-static bool
-is_about(struct slice host, const struct service_row *s)
-{
-	return slice_starts(host, S("*"))
-		   ? slice_ends(s->row.host, slice_sub(host, 1, host.len))
-		   : slice_eq(s->row.host, host);
-}
-
 static bool
 add_ruled(struct patching *p, struct service_row *s, bool is_due)
 {
@@ -198,8 +189,8 @@ add_all_ruled(struct patching *p, struct slice host, bool is_due)
 	for (size_t i = 0;
 	     slice_starts(host, S("*")) && i < p->b.services.count; i++) {
 		s = p->b.services.items[i];
-		if (is_about(host, s) && !is_changed_service(&p->b, s) &&
-		    !add_ruled(p, s, is_due))
+		if (host_is_within(s->row.host, host) &&
+		    !is_changed_service(&p->b, s) && !add_ruled(p, s, is_due))
 			return false;
 	}
 	return true;
@@ -280,8 +271,8 @@ renew_namings(struct patching *p, const struct ruled *r)
 static bool
 names(const struct patching *p, size_t item, const struct service_row *s)
 {
-	return is_about(p->hosts[item].old, s) ||
-	       is_about(p->hosts[item].fresh, s);
+	return host_is_within(s->row.host, p->hosts[item].old) ||
+	       host_is_within(s->row.host, p->hosts[item].fresh);
 }
 
 /* Other subsets of any service that it names. */

@@ -13,12 +13,12 @@
 /* --- is it about the same ------------------------------------------------- */
 
 bool
-is_about_requests(const struct virtual_service *vs)
+has_own_rules(const struct virtual_service *vs)
 {
 	for (size_t i = 0; i < vs->http.count; i++)
 		if (vs->http.items[i].delegate != NULL)
 			return false;
-	return vs->hosts.count > 0 && vs->tcp.count + vs->tls.count == 0;
+	return vs->hosts.count > 0;
 }
 
 static bool
@@ -27,8 +27,8 @@ is_like(const struct resource *old, const struct resource *fresh)
 	const struct virtual_service *x = resource_virtual_service(old);
 	const struct virtual_service *y = resource_virtual_service(fresh);
 
-	return old->created_ms == fresh->created_ms && is_about_requests(x) &&
-	       is_about_requests(y) &&
+	return old->created_ms == fresh->created_ms && has_own_rules(x) &&
+	       has_own_rules(y) &&
 	       slice_lists_eq(x->hosts.items, x->hosts.count, y->hosts.items,
 		   y->hosts.count) &&
 	       slice_lists_eq(x->gateways.items, x->gateways.count,
@@ -134,48 +134,37 @@ is_alike(struct patching *p, const struct renewal *r)
 /* --- does it lead to what is there in any case ---------------------------- */
 
 /* Its service is there with all of its ports, whoever leads to it. */
-static bool
-is_imported(struct builder *b, const struct destination_spec *d,
-    const struct resource *owner)
+static void
+check_imported(struct builder *b, const struct destination_spec *d,
+    const struct resource *owner, const struct http_rule *rule, void *arg)
 {
 	struct slice host = canonical_host(b, d->host, owner->key.ns);
 	const struct service_row *s = service_at(b, host);
 	const struct import *i = find_import(b, host);
+	bool *imported = arg;
 
+	(void)rule; /* of any kind */
 	if (s == NULL)
-		return true;
+		return;
 	if (s->next != NULL || i == NULL || i->is_ruled || i->service != s)
-		return false;
+		*imported = false;
 	for (size_t j = 0; j < s->port_count; j++)
 		if (find_import_port(b, host, s->ports[j].port) == NULL)
-			return false;
-	return true;
+			*imported = false;
 }
 
 static bool
 imports_nothing(struct builder *b, const struct resource *r)
 {
-	const struct virtual_service *vs = resource_virtual_service(r);
+	bool imported = true;
 
-	for (size_t i = 0; i < vs->http.count; i++) {
-		const struct http_route *h = &vs->http.items[i];
-
-		for (size_t j = 0; j < h->route.count; j++)
-			if (!is_imported(b, h->route.items[j].destination, r))
-				return false;
-		for (size_t j = 0; j < h->mirrors.count; j++)
-			if (h->mirrors.items[j].destination != NULL &&
-			    !is_imported(b, h->mirrors.items[j].destination, r))
-				return false;
-		if (h->mirror != NULL && !is_imported(b, h->mirror, r))
-			return false;
-	}
-	return true;
+	each_lead(b, http_rules_of(b, r), r, check_imported, &imported);
+	return imported;
 }
 
 /* Else it would be gone with a rule that does not lead there any more. */
-static bool
-is_kept(const struct view_cluster *c)
+bool
+is_kept_cluster(const struct view_cluster *c)
 {
 	return c == NULL ||
 	       ((const struct cluster_row *)(const void *)c)->is_kept;
@@ -188,10 +177,10 @@ lead_to_kept(const struct view_http_route *rows, size_t count)
 		const struct view_http_route *r = &rows[i];
 
 		for (size_t j = 0; j < r->destination_count; j++)
-			if (!is_kept(r->destinations[j].cluster))
+			if (!is_kept_cluster(r->destinations[j].cluster))
 				return false;
 		for (size_t j = 0; j < r->mirror_count; j++)
-			if (!is_kept(r->mirrors[j].to.cluster))
+			if (!is_kept_cluster(r->mirrors[j].to.cluster))
 				return false;
 	}
 	return true;
@@ -217,7 +206,7 @@ has_no_cluster(const struct host_row *h)
 	       h->row.http[0].destinations[0].cluster == NULL;
 }
 
-static void
+void
 stand_at(struct builder *b, const struct host_row *h)
 {
 	b->scope = (struct scope *)(uintptr_t)scope_const(h->row.scope);
@@ -280,6 +269,13 @@ drop_host(struct builder *b, const struct host_row *old)
 	return lead_to_kept(old->row.http, old->row.http_count);
 }
 
+/* Its virtual hosts are not in those of rules. */
+static bool
+has_other_box(const struct builder *b, const struct service_row *s)
+{
+	return is_changed_service(b, s) || is_rewired(b, s);
+}
+
 static bool
 renew_old_hosts(struct patching *p, const struct renewal *r)
 {
@@ -292,8 +288,8 @@ renew_old_hosts(struct patching *p, const struct renewal *r)
 
 		if (h->owner != r->old)
 			continue; /* another one made the row its own */
-		if (h->service != NULL && is_changed_service(&p->b, h->service))
-			continue; /* its own box has it */
+		if (h->service != NULL && has_other_box(&p->b, h->service))
+			continue;
 		stand_at(&p->b, h);
 		if (!find_owner(p, r, h, &owner))
 			return false;
@@ -389,7 +385,7 @@ renew_fresh_hosts(struct patching *p, const struct resource *r)
 
 		if (s == NULL || is_named_before(&p->b, r, i))
 			continue;
-		if (!is_changed_service(&p->b, s) && !renew_own_hosts(p, s, r))
+		if (!has_other_box(&p->b, s) && !renew_own_hosts(p, s, r))
 			return false;
 		if (!add_web_hosts(p, s, r))
 			return false;
@@ -433,7 +429,7 @@ patch_rules(struct patching *p, size_t item)
 		return true;
 	if ((r->old != NULL && is_told_of(p->base, r->old)) ||
 	    (r->old == r->fresh &&
-		!is_about_requests(resource_virtual_service(r->old))) ||
+		!has_own_rules(resource_virtual_service(r->old))) ||
 	    !import_nothing(p, r) || (r->old != NULL && !renew_old_hosts(p, r)))
 		return false;
 	if (r->moves && r->fresh != NULL && !add_hosts_of(p, r->fresh))

@@ -115,7 +115,6 @@ add_now(struct patching *p, size_t item, bool is_known)
 
 	if (!is_about_services(r) || (x != NULL) != is_known)
 		return true;
-	p->b.services_now = &p->services;
 	if (!add_old(p, item))
 		return false;
 	r->box = x != NULL ? box_ref(x->box) : make_services(p, item);
@@ -145,17 +144,20 @@ is_whole(const struct scope *s)
 	return s->egresses.count == 1 && e->spec == NULL && s->sidecar == NULL;
 }
 
-/* Nothing but services and rules says who calls whom. */
-static bool
-is_plain(const struct patching *p)
+bool
+calls_are_plain(const struct patching *p)
 {
-	const struct builder *b = &p->b;
-
 	for (size_t i = 0; i < p->base->scopes.count; i++)
 		if (!is_whole(p->base->scopes.items[i]))
 			return false;
-	return b->in->proxy != VIEW_ROUTER && b->networks.count == 0 &&
-	       b->mesh->proxy_http_port == 0;
+	return p->b.in->proxy != VIEW_ROUTER;
+}
+
+static bool
+is_plain(const struct patching *p)
+{
+	return calls_are_plain(p) && p->b.networks.count == 0 &&
+	       p->b.mesh->proxy_http_port == 0;
 }
 
 static bool
@@ -297,18 +299,27 @@ add_named(struct patching *p, struct rows *out, struct slice written,
 	}
 }
 
+struct naming {
+	struct patching *p;
+	struct rows *out;
+};
+
 static void
-add_destination(struct patching *p, struct rows *out,
-    const struct destination_spec *d, const struct resource *by)
+add_destination(struct builder *b, const struct destination_spec *d,
+    const struct resource *owner, const struct http_rule *rule, void *arg)
 {
-	if (d != NULL)
-		add_named(p, out, d->host, by);
+	const struct naming *n = arg;
+
+	(void)b;
+	(void)rule; /* of any kind */
+	add_named(n->p, n->out, d->host, owner);
 }
 
 static void
 add_all_named(struct patching *p, size_t item, const struct resource *r)
 {
 	struct named *n = &p->named[item];
+	struct naming led_to = {p, &n->led_to};
 	const struct virtual_service *vs;
 
 	if (r == NULL)
@@ -316,17 +327,7 @@ add_all_named(struct patching *p, size_t item, const struct resource *r)
 	vs = resource_virtual_service(r);
 	for (size_t i = 0; i < vs->hosts.count; i++)
 		add_named(p, &n->hosts, vs->hosts.items[i], r);
-	for (size_t i = 0; i < vs->http.count; i++) {
-		const struct http_route *h = &vs->http.items[i];
-
-		for (size_t j = 0; j < h->route.count; j++)
-			add_destination(
-			    p, &n->led_to, h->route.items[j].destination, r);
-		for (size_t j = 0; j < h->mirrors.count; j++)
-			add_destination(
-			    p, &n->led_to, h->mirrors.items[j].destination, r);
-		add_destination(p, &n->led_to, h->mirror, r);
-	}
+	each_lead(&p->b, http_rules_of(&p->b, r), r, add_destination, &led_to);
 }
 
 static bool
@@ -539,20 +540,10 @@ names_changed(const struct patching *p, struct slice pattern)
 	for (size_t i = 0; i < p->changed.count; i++) {
 		const struct slice *host = p->changed.items[i];
 
-		if (slice_starts(pattern, S("*"))
-			? slice_ends(*host, slice_sub(pattern, 1, pattern.len))
-			: slice_eq(*host, pattern))
+		if (host_is_within(*host, pattern))
 			return true;
 	}
 	return false;
-}
-
-static bool
-is_rule_for(struct slice pattern, struct slice host)
-{
-	return slice_starts(pattern, S("*"))
-		   ? slice_ends(host, slice_sub(pattern, 1, pattern.len))
-		   : slice_eq(pattern, host);
 }
 
 /* Does any other DestinationRule, or WorkloadEntry, than before say something
@@ -565,7 +556,7 @@ is_touched_by(
 		return false;
 	p->b.arena = &p->arena;
 	if (r->kind == &kind_destination_rule)
-		return is_rule_for(host_of_rule(&p->b, r), s->row.host);
+		return host_is_within(s->row.host, host_of_rule(&p->b, r));
 	if (r->kind == &kind_workload_entry)
 		return selects_workload(s, workload_new(&p->b, r));
 	if (r->kind == &kind_virtual_service) {
@@ -735,4 +726,5 @@ forget_services(struct patching *p)
 		box_unref(&p->items[i].box);
 	rows_fini(&p->changed);
 	map_fini(&p->services, NULL);
+	map_fini(&p->rewired, NULL);
 }

@@ -272,24 +272,24 @@ compile_tcp(struct builder *b, struct service_row *s, const struct port_row *p,
     bool tls, uint16_t called)
 {
 	struct gathering g = {.service = s, .port = p, .called = called};
-	const struct resource *owner = NULL;
+	const struct resource *owner = NULL, *before = b->owner;
 	struct rows rulings = {0};
 
 	find_tcp_rulings(b, s->row.host, &rulings);
 	for (size_t i = 0; i < rulings.count; i++) {
-		const struct ruling *r = rulings.items[i];
-		const struct virtual_service *vs =
-		    resource_virtual_service(r->resource);
+		const struct resource *r = rulings.items[i];
+		const struct virtual_service *vs = resource_virtual_service(r);
 
-		g.owner = r->resource;
+		g.owner = b->owner = r;
 		for (size_t j = 0; tls && j < vs->tls.count; j++)
 			add_tls(b, &g, &vs->tls.items[j]);
 		for (size_t j = 0; !tls && !g.all_taken && j < vs->tcp.count;
 		     j++)
 			add_tcp(b, &g, &vs->tcp.items[j]);
 		if (owner == NULL && g.routes.count > 0)
-			owner = r->resource;
+			owner = r;
 	}
+	b->owner = before;
 	if (!g.all_taken)
 		add_default(b, &g);
 	rows_fini(&rulings);

@@ -319,8 +319,7 @@ cidr_is_one(const struct cidr *c)
 	return c->bits == (c->base.family == ADDR_V4 ? 32 : 128);
 }
 
-/* Upstream's word for machines whose DNS tells of automatic addresses. */
-static bool
+bool
 captures_dns(const struct mesh_config *mesh)
 {
 	const struct mesh_proxy *p = mesh->default_config;
@@ -330,10 +329,11 @@ captures_dns(const struct mesh_config *mesh)
 				S("true"));
 }
 
+/* Upstream's proxies take calls to those of IPv4 alone. */
 bool
-view_tells_automatic(const struct view *v)
+view_tells_automatic(const struct view *v, enum addr_family family)
 {
-	return captures_dns(v->mesh);
+	return family == ADDR_V4 ? v->tells_automatic : v->captures_dns;
 }
 
 static const struct cidr *
@@ -343,10 +343,15 @@ automatic_addresses(
 	struct cidr *all = take(b, ARRAY_LEN(s->row.automatic), sizeof(*all));
 
 	*out_count = 0;
-	for (size_t i = 0; all != NULL && i < ARRAY_LEN(s->row.automatic); i++)
-		if (s->row.automatic[i].family == ADDR_V4)
-			cidr_around(
-			    &s->row.automatic[i], 32, &all[(*out_count)++]);
+	for (size_t i = 0; all != NULL && i < ARRAY_LEN(s->row.automatic);
+	     i++) {
+		const struct addr *a = &s->row.automatic[i];
+		enum addr_family family = (enum addr_family)a->family;
+
+		if (family != ADDR_NONE && view_tells_automatic(b->v, family))
+			cidr_around(a, family == ADDR_V4 ? 32 : 128,
+			    &all[(*out_count)++]);
+	}
 	return all;
 }
 
@@ -370,7 +375,7 @@ const struct cidr *
 service_addresses(
     struct builder *b, const struct service_row *s, size_t *out_count)
 {
-	if (s->row.address_count == 0 && captures_dns(b->mesh))
+	if (s->row.address_count == 0 && b->v->tells_automatic)
 		return automatic_addresses(b, s, out_count);
 	if (s->row.address_count > 1 && !is_entry(s))
 		return addresses_v4(b, s, out_count);

@@ -198,8 +198,10 @@ workloads_fini(struct builder *b)
 /* A tunnel leads only to what its machine offers, by the port it announces. */
 static void
 add_offers(struct builder *b, struct service_row *s, struct port_row *p,
-    const struct labels *wanted, uint16_t port)
+    const struct entry_port *port, uint16_t number)
 {
+	const struct service_entry *e = s->resource->spec;
+	const struct labels *wanted = &e->workload_selector->labels;
 	const struct rows *all = candidates(&b->offers, s->row.ns, wanted);
 
 	for (size_t i = 0; i < all->count && !b->full; i++) {
@@ -207,7 +209,9 @@ add_offers(struct builder *b, struct service_row *s, struct port_row *p,
 		const struct found_endpoint f = {
 		    .in = *in, .mutual = in->tunnel.family != ADDR_NONE};
 
-		if (in->addr.port == port && labels_match(&in->labels, wanted))
+		if ((in->addr.port == number ||
+			labels_name_port(&in->labels, port->name)) &&
+		    labels_match(&in->labels, wanted))
 			add_endpoint(b, s, p, &f);
 	}
 }
@@ -231,7 +235,7 @@ add_selected_by_entry(struct builder *b, struct service_row *s,
 		    (f.name.len == 0 || is_resolved(s)))
 			add_endpoint(b, s, p, &f);
 	}
-	add_offers(b, s, p, wanted, (uint16_t)number);
+	add_offers(b, s, p, port, (uint16_t)number);
 }
 
 static const struct service_port *

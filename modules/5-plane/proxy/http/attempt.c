@@ -499,6 +499,8 @@ request_try(struct request *r)
 	}
 	ask.host = r->host;
 	ask.way.to = r->endpoint;
+	if (listener_is_inbound(r->client->listener))
+		ask.way.source = &r->client->peer;
 	if (r->bound != NULL)
 		upstream_tell(&ask.way, r->bound->cluster, &r->client->peer,
 		    &r->client->local);

@@ -20,6 +20,7 @@ struct copy {
 	struct worker *worker;
 	struct snapshot *snapshot;
 	const struct view_caller *from;
+	struct listener *listener;           /* may have it */
 	const struct view_mirror *const *to; /* by chance */
 	size_t count;
 	uint64_t time_us; /* for an answer */
@@ -55,6 +56,7 @@ copy_unref(struct copy **cp)
 		return;
 	c->worker->mirror_bytes -= c->held;
 	snapshot_unref(&c->snapshot);
+	listener_unref(&c->listener);
 	buf_fini(&c->body);
 	arena_fini(&c->arena);
 	mem_free(&c);
@@ -368,6 +370,7 @@ copy_new(struct request *r)
 	c->worker = r->worker;
 	c->snapshot = snapshot_ref(r->snapshot);
 	c->from = r->way.caller;
+	c->listener = listener_ref(r->client->listener);
 	c->time_us = route->timeout_us > 0 ? route->timeout_us : MIRROR_TIME_US;
 	arena_init(&c->arena, COPY_ARENA_BYTES);
 	buf_init(&c->body, MIRROR_BODY_BYTES);

@@ -218,6 +218,10 @@ connect_service(struct session *s, struct http2_stream *h2,
 	http2_stream_forget_head(h2);
 	spec.addr = e->target;
 	spec.timeout_us = INBOUND_CONNECT_MS * UINT64_C(1000);
+	/* As ztunnel: where the tunnel comes from. What the peer says of its
+	 * own client is for reports. */
+	worker_bear_source(
+	    s->inbound->worker, &record->downstream_remote, &spec);
 	p->up = net_connect(s->inbound->worker->loop, &spec, &up_events, p);
 }
 

@@ -49,6 +49,23 @@ captured_find_called(struct listener *l, struct stream *s)
 	return true;
 }
 
+void
+listener_make_caller(struct listener *l)
+{
+	struct slice uri = slice_str(l->identity);
+	struct flow_party p = {
+	    .identity = uri, .cluster = slice_str(l->cluster)};
+	struct identity id;
+
+	if (name_identity_parse(uri, &id, NULL) == OK) {
+		p.workload = id.account;
+		p.ns = id.ns;
+	}
+	flow_party_label(&p, &(struct labels){0});
+	flow_party_seal(&p);
+	l->caller = (struct view_caller){uri, p};
+}
+
 /* What peers of the mesh say that they speak, the best first. */
 static const char *const mesh_alpns[] = {
     "istio-h2", "istio-http/1.1", "istio", "istio-peer-exchange"};

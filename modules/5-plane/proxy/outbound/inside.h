@@ -36,6 +36,9 @@ struct listener {
 	struct list link;
 	char name[NAME_MAX_LEN];
 	char identity[PROXY_CONN_TEXT_MAX];
+	bool is_own; /* its clients call as `caller`, which is in the texts */
+	char cluster[PROXY_CLUSTER_MAX];
+	struct view_caller caller;
 	uint64_t told;          /* hash of the last reason that is in the log */
 	uint64_t await_from_us; /* since the last call that waited in vain */
 };
@@ -52,6 +55,8 @@ struct listener_spec {
 	struct slice name;
 	struct addr addr;
 	struct slice identity;
+	bool is_own;
+	struct slice cluster; /* of one's own */
 };
 
 /* The first reference is the caller's. */
@@ -68,6 +73,9 @@ const struct view_listener *listener_captured_row(
 bool listener_ends_mutual(const struct view_chain *c);
 
 /* --- captured.c ----------------------------------------------------------- */
+
+/* Who its clients are, for reports and for who is called. */
+void listener_make_caller(struct listener *l);
 
 /* Says so and closes the stream, and false, if no rule led it here; else its
  * end is where it meant to get. */

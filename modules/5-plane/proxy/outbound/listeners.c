@@ -304,6 +304,11 @@ listener_new(struct worker *w, const struct listener_spec *u)
 	(void)snprintf(l->name, sizeof(l->name), "%.*s", SLICE_ARG(u->name));
 	(void)snprintf(
 	    l->identity, sizeof(l->identity), "%.*s", SLICE_ARG(u->identity));
+	(void)snprintf(
+	    l->cluster, sizeof(l->cluster), "%.*s", SLICE_ARG(u->cluster));
+	l->is_own = u->is_own;
+	if (l->is_own)
+		listener_make_caller(l);
 	return l;
 }
 
@@ -351,6 +356,14 @@ listener_open(struct listeners *ls, const struct listener_spec *u)
 	    w->proxy->spec.factory, w->loop, &spec, &net_events, l);
 }
 
+/* Of another identity it is another one, though the address is the same. */
+static bool
+is_same_caller(const struct listener *l, const struct listener_spec *u)
+{
+	return l->is_own == u->is_own &&
+	       (!u->is_own || slice_eq(slice_str(l->identity), u->identity));
+}
+
 static struct listener *
 find(struct listeners *ls, const struct listener_spec *u)
 {
@@ -359,7 +372,7 @@ find(struct listeners *ls, const struct listener_spec *u)
 
 		if (!l->closing && l->kind == u->kind &&
 		    slice_eq(slice_str(l->name), u->name) &&
-		    addr_eq(&l->addr, &u->addr))
+		    addr_eq(&l->addr, &u->addr) && is_same_caller(l, u))
 			return l;
 	}
 	return NULL;
@@ -460,6 +473,24 @@ want_captured(struct listeners *ls, const struct view *v,
 				     .identity = view_self(v)->identity});
 }
 
+static void
+want_own(struct listeners *ls)
+{
+	for (size_t i = 0; i < PROXY_OWN_MAX; i++) {
+		const struct proxy_own *o = &ls->worker->captured.own[i];
+
+		for (size_t k = 0; k < PROXY_DOORS_MAX; k++)
+			if (o->out[k].family != ADDR_NONE)
+				want(ls, &(struct listener_spec){
+					     .kind = CAPTURED_OUT,
+					     .name = S("captured-out"),
+					     .addr = o->out[k],
+					     .identity = slice_str(o->identity),
+					     .is_own = true,
+					     .cluster = slice_str(o->cluster)});
+	}
+}
+
 void
 listeners_update(struct listeners *ls, const struct view *v)
 {
@@ -472,6 +503,7 @@ listeners_update(struct listeners *ls, const struct view *v)
 	    ls, v, CAPTURED_OUT, S("captured-out"), ls->worker->captured.out);
 	want_captured(
 	    ls, v, CAPTURED_IN, S("captured-in"), ls->worker->captured.in);
+	want_own(ls);
 	close_unwanted(ls);
 }
 

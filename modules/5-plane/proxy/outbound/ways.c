@@ -150,6 +150,8 @@ listener_way(const struct listener *l, const struct view *v,
 	case CAPTURED_OUT:
 	case PROXY:
 		chain_way(v, outbound_row(v, &seen->destination), seen, out);
+		if (l->is_own && out->caller != NULL)
+			out->caller = &l->caller;
 		return;
 	case TARGET:
 		target_way(l, v, seen, out);
@@ -194,5 +196,7 @@ listener_caller(const struct listener *l, const struct view *v)
 	    l->kind == UPSTREAM ? view_find_upstream(v, slice_str(l->name))
 				: NULL;
 
+	if (l->is_own)
+		return &l->caller;
 	return u != NULL ? &u->caller : view_self(v);
 }

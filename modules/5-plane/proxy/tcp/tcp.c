@@ -185,6 +185,7 @@ connect_to(struct tcp *t, const struct view_destination *d)
 	t->dial = (struct dial){.worker = t->worker,
 	    .bound = b,
 	    .from = t->way.caller,
+	    .is_inbound = listener_is_inbound(t->listener),
 	    .record = f,
 	    .events = &dial_events,
 	    .arg = t};

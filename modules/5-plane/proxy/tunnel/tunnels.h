@@ -34,6 +34,9 @@ struct tunnels_ask {
 	 * this client and of where it called; 0: none. See upstream_tell(). */
 	unsigned header;
 	const struct addr *called;
+	/* It is a program here, called from there; NULL: any other. See
+	 * worker_bear_source(). */
+	const struct addr *source;
 };
 
 /*

@@ -318,7 +318,7 @@ conn_new(const struct upstream_ask *ask, struct fault *why)
 	u->up.host = ask->host;
 	w->upstreams++;
 	ask->host->refs++;
-	u->way = upstream_way(&ask->way);
+	u->way = upstream_way(w, &ask->way);
 	if (ask->longest_us > 0)
 		u->ends_us = loop_now_us(w->loop) + ask->longest_us;
 	u->state = stream_is_open(u->stream) ? BUSY : OPENING;
@@ -353,7 +353,7 @@ conns_acquire(const struct upstream_ask *ask, struct fault *why)
 	struct h1_conn *u = NULL;
 
 	if (ask->host->idle_count > 0 && !ask->is_fresh)
-		u = take_idle(ask->host, upstream_way(&ask->way));
+		u = take_idle(ask->host, upstream_way(ask->worker, &ask->way));
 	if (u == NULL)
 		u = conn_new(ask, why);
 	if (u == NULL)

@@ -179,6 +179,8 @@ next(struct dial *d, struct slice last_words)
 	if (d->outside == NULL)
 		d->record->destination = e->party;
 	ask.to = e;
+	if (d->is_inbound)
+		ask.source = &d->record->downstream_remote;
 	if (d->bound != NULL)
 		upstream_tell(&ask, d->bound->cluster,
 		    &d->record->downstream_remote,

@@ -26,6 +26,7 @@ struct dial {
 	/* Of `bound` only the endpoint at that address; NULL: any. */
 	const struct addr *at;
 	const struct view_caller *from;
+	bool is_inbound; /* a program here, that is called by others */
 	struct flow_record *record;
 	const struct dial_events *events;
 	void *arg;

@@ -44,7 +44,7 @@ struct upstream_conn {
  * told that: a connection made for another of them, before a view changed it,
  * is not to be used again.
  */
-uint64_t upstream_way(const struct tunnels_ask *ask);
+uint64_t upstream_way(const struct worker *w, const struct tunnels_ask *ask);
 
 /* A connection that is there, the one used last first, or is made (conns.c). */
 struct upstream_conn *conns_acquire(

@@ -561,7 +561,7 @@ session_new(const struct upstream_ask *ask, struct fault *why)
 	s->host = ask->host;
 	s->host->refs++;
 	w->upstreams++;
-	s->way = upstream_way(&ask->way);
+	s->way = upstream_way(w, &ask->way);
 	list_push_front(&s->host->sessions, &s->link);
 	list_init(&s->streamless);
 	timer_init(&s->age, w->loop, on_age, s);
@@ -590,7 +590,7 @@ has_room(const struct session *s)
 static struct session *
 session_for(const struct upstream_ask *ask, struct fault *why)
 {
-	uint64_t way = upstream_way(&ask->way);
+	uint64_t way = upstream_way(ask->worker, &ask->way);
 
 	LIST_EACH (&ask->host->sessions, it) {
 		struct session *s = CONTAINER(it, struct session, link);

@@ -50,6 +50,8 @@ dial(struct worker *w, const struct tunnels_ask *ask,
 	spec.others = ask->to->others;
 	spec.other_count = ask->to->other_count;
 	spec.timeout_us = UPSTREAM_CONNECT_MS * UINT64_C(1000);
+	if (ask->source != NULL)
+		worker_bear_source(w, ask->source, &spec);
 	return net_connect(w->loop, &spec, events, arg);
 }
 
@@ -82,17 +84,25 @@ mix(uint64_t hash, uint64_t more)
 }
 
 static uint64_t
+mix_ip(uint64_t hash, const struct addr *a)
+{
+	return mix(hash, slice_hash(slice_of(a->bytes, sizeof(a->bytes))));
+}
+
+static uint64_t
 mix_addr(uint64_t hash, const struct addr *a)
 {
-	return mix(hash, slice_hash(slice_of(a->bytes, sizeof(a->bytes)))) +
-	       a->port;
+	return mix_ip(hash, a) + a->port;
 }
 
 uint64_t
-upstream_way(const struct tunnels_ask *ask)
+upstream_way(const struct worker *w, const struct tunnels_ask *ask)
 {
 	const struct view_endpoint *e = ask->to;
 	uint64_t way = slice_hash(ask->from->identity) + ask->is_copy;
+
+	if (ask->source != NULL && w->captured.keeps_source)
+		way = mix_ip(mix(way, /* any number */ 1), ask->source);
 
 	if (ask->header != 0)
 		way = mix_addr(

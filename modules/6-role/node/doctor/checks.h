@@ -60,6 +60,11 @@ MUST_USE enum err doctor_read_number(
 /* The next word of a line, and the rest; empty at its end. */
 struct slice doctor_word(struct slice *line);
 
+/* A line of /proc/net/tcp or udp: who takes what comes, but for its owner. */
+bool doctor_socket_read(
+    struct slice line, bool is_udp, struct doctor_socket *out);
+void doctor_socket_owner(const struct doctor *d, struct doctor_socket *s);
+
 int64_t doctor_now_ms(const struct doctor *d);
 
 /* --- checks; false: doctor_go_on() comes later ---------------------------- */

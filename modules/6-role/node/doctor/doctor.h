@@ -53,6 +53,20 @@ struct doctor_spec {
 /* The fast half, at once. */
 void doctor_glance(const struct doctor_spec *spec);
 
+/* A socket that takes what comes to a port. */
+struct doctor_socket {
+	struct addr addr;
+	uint64_t inode;
+	uint64_t uid;
+	uint64_t pid;   /* 0: not known, since it is another user's */
+	char name[64];  /* of the program, as its kernel has it */
+	char unit[256]; /* of systemd, or "" */
+};
+
+/* All of TCP, as this user may know them; `root` as in the spec. */
+void doctor_each_listener(const char *root,
+    void (*each)(void *arg, const struct doctor_socket *s), void *arg);
+
 struct doctor; /* opaque */
 
 /* All of it; done(arg) once, not from inside, unless it is closed before. */

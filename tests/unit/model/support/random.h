@@ -31,6 +31,10 @@ struct resource *random_workload(struct rng *rng, uint64_t head);
  * hosts and ports. */
 struct resource *random_service(struct rng *rng, uint64_t head);
 
+/* A VirtualService with rules for connections, of one head with one key and
+ * mostly of the same hosts. */
+struct resource *random_wired(struct rng *rng, uint64_t head);
+
 /* The Gateway "web" of a namespace, shop or pay; and a VirtualService for them,
  * of one head with one key. */
 struct resource *random_door(struct rng *rng, const char *ns);
