@@ -124,6 +124,4 @@ TEST(what_a_policy_does_not_say_has_a_default)
 TEST(a_limit_that_nobody_keeps_lets_more_through)
 {
 	expect_inert(RL("requests: 5"), "kind", "MSH0002");
-	expect_inert(
-	    HC("http: {scheme: HTTPS}"), "spec.http.scheme", "MSH0001");
 }

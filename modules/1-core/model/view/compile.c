@@ -241,11 +241,11 @@ compile(struct builder *b)
 
 	keep_resources(v, in);
 	b->mesh = v->mesh = find_mesh(v);
-	v->captures_dns = in->captures_dns;
-	v->tells_automatic = in->captures_dns || captures_dns(v->mesh);
 	b->full = b->mesh == NULL;
 	if (b->full)
 		return;
+	v->captures_dns = in->captures_dns;
+	v->tells_automatic = in->captures_dns || captures_dns(v->mesh);
 	name_mesh(b);
 	b->locality = locality_of(b, in->locality, &in->labels);
 	v->normalization = normalization_of(b->mesh);

@@ -6,7 +6,9 @@
  *	patch_records.c   which services nobody wrote are others
  *	patch_servings.c  ─► who serves which
  *	patch_services.c  ─► Services and ServiceEntries, and who names them
+ *	patch_naming.c    ─► who names these
  *	patch_policies.c  ─► services that obey another DestinationRule
+ *	patch_delegates.c ─► VirtualServices whose delegates are others
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
  *	patch_rules.c     ─► their routes
  *	patch_gateways.c  ─► those of gateways
@@ -105,12 +107,12 @@ MUST_USE bool patch_servings(struct patching *p);
 /* False: too many, or such that more follows from them. */
 MUST_USE bool find_changes(struct patching *p);
 
+/* Is it the pattern, or ends as that does? */
+bool host_is_within(struct slice host, struct slice pattern);
+
 /* One more; either may be NULL. False: too many. */
 MUST_USE bool add_change(struct patching *p, const struct resource *old,
     const struct resource *fresh);
-
-/* Is it the pattern, or ends as that does? */
-bool host_is_within(struct slice host, struct slice pattern);
 
 /* The one of both that is there, and its kind. */
 const struct resource *any_of(const struct renewal *r);
@@ -134,6 +136,23 @@ bool is_still_there(const struct patching *p, const struct renewal *r);
 
 /* Does anything move that did not before, or the other way round? */
 bool moves_anew(const struct patching *p);
+
+/* --- delegates (patch_delegates.c) ---------------------------------------- */
+
+bool is_delegate(const struct resource *r); /* it has no hosts */
+
+/* What names those that are others is made anew. False: that is too many. */
+MUST_USE bool find_delegated(struct patching *p);
+
+/* Is a problem of its delegates one of other VirtualServices as well? */
+bool is_told_with_others(const struct view *base, const struct resource *r);
+
+/* Its rules for requests in the base. */
+const struct http_rules *rules_before(
+    struct patching *p, const struct resource *old);
+
+/* Into the box at hand. */
+void report_delegates_of(struct patching *p, const struct renewal *r);
 
 /* --- services (patch_services.c) ------------------------------------------ */
 
@@ -170,6 +189,25 @@ void list_hosts_now(struct patching *p);
 
 /* Listeners, and the names that they need (patch_front.c). */
 MUST_USE bool patch_front(struct patching *p);
+
+/* --- who names them (patch_naming.c) -------------------------------------- */
+
+/* What each VirtualService that is another names, before and now. */
+void list_named(struct patching *p);
+bool is_among_hosts(const struct rows *hosts, struct slice host);
+bool names_host(const struct named *n, struct slice host);
+
+/* Is any for the host, or leads there, that is another than in the base (or,
+ * of the latter, one of the base)? Is each that is for it for no other? */
+bool is_ruled_now(const struct patching *p, struct slice host);
+bool is_led_to(const struct patching *p, struct slice host);
+bool is_named_alone(struct patching *p, struct slice host);
+
+/* Those of the base; is any VirtualService for the host? False: that would be
+ * too many. */
+MUST_USE bool renew_rules_for(
+    struct patching *p, struct slice host, bool *is_ruled);
+MUST_USE bool renew_policies_for(struct patching *p, struct slice host);
 
 /* --- what hangs on DestinationRules (patch_policies.c) -------------------- */
 
@@ -219,8 +257,8 @@ void list_rewired(struct patching *p);
 
 /* --- what hangs on VirtualServices (patch_rules.c) ------------------------ */
 
-/* Of its own, and of hosts. */
-bool has_own_rules(const struct virtual_service *vs);
+/* Nobody here knows it by its hosts. */
+bool is_nothing(const struct builder *b, const struct resource *r);
 
 /* In the place of the row. */
 void stand_at(struct builder *b, const struct host_row *h);
@@ -232,7 +270,7 @@ bool is_kept_cluster(const struct view_cluster *c);
 bool is_alike(struct patching *p, const struct renewal *r);
 
 /* Is anything told of it but by its owner? That names its revision. */
-bool is_told_of(const struct view *base, const struct resource *r);
+bool is_told_of(const struct patching *p, const struct resource *r);
 
 /* False: more follows from it. */
 MUST_USE bool patch_rules(struct patching *p, size_t item);

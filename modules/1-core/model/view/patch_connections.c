@@ -94,13 +94,53 @@ find_all(struct patching *p)
 	return true;
 }
 
+/* A wildcard may, and is more than there are patches of. */
+static bool
+names_rewired(struct patching *p, const struct resource *r)
+{
+	char text[HOST_TEXT_MAX];
+	struct slice pattern;
+
+	for (size_t i = 0; i < resource_virtual_service(r)->hosts.count; i++) {
+		struct slice host = host_at(&p->b, r, i);
+
+		if (slice_starts(host, S("*")))
+			return true;
+		for (size_t at = 0;
+		     host_next_pattern(host, &at, text, &pattern);)
+			if (map_get(&p->rewired, pattern) != NULL)
+				return true;
+	}
+	return false;
+}
+
+/* What the base tells of rules that stay may be so no more: others decide
+ * before them now. */
+static bool
+renew_told(struct patching *p)
+{
+	for (size_t i = 0; i < p->base->problem_count; i++) {
+		const struct resource *r = p->base->problem_owners[i];
+
+		if (is_of_proxies(r) && has_connections(r) &&
+		    names_rewired(p, r) && !renew_too(p, r))
+			return false;
+	}
+	return true;
+}
+
 bool
 find_rewired(struct patching *p)
 {
+	size_t count;
+
 	p->b.arena = &p->arena;
 	p->b.rewired = &p->rewired;
-	if (!find_all(p))
-		return false;
+	do {
+		count = p->count;
+		if (!find_all(p) || !renew_told(p))
+			return false;
+	} while (p->count > count); /* these name services as well */
 	return p->rewired.count == 0 || calls_are_plain(p);
 }
 
