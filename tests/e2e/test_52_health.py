@@ -90,7 +90,7 @@ def callers_see(mesh, *names):
         answer = mesh.machine(4).fetch(9000)
         seen.append(answer.json()["text"] if answer.status == 200
                     else answer.status)
-        return len(seen) >= 8 and set(seen[-8:]) == set(names)
+        return len(seen) >= 16 and set(seen[-16:]) == set(names)
     wait_for(is_so, lambda: f"calls to {names}: {seen[-20:]}")
 
 
