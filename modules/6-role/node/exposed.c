@@ -1,34 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * exposed — what this machine offers, checked against its voucher, kept on
- * the disk.
+ * exposed — what this machine offers, checked against its voucher.
  */
 #define LOG_MODULE "node"
 
-#include "codec/codec.h"
 #include "discovery/discovery.h"
 
-#include "inside.h"
+#include "exposed.h"
 
-enum {
-	SERVICE_BYTES_MAX = 64 << 10,
-	FILE_ARENA_MAX = 64 << 20,
-	WEIGHT_DEFAULT = 100,
-	LABEL_TEXT_MAX = 255
-};
-
-struct service {
-	struct node_expose what; /* complete; text in the arena */
-	struct arena arena;
-	struct resource *check; /* a HealthCheckPolicy of its own, or NULL */
-	uint64_t since;         /* the first view with it; 0: none yet */
-};
-
-struct exposed {
-	struct service *items[NODE_EXPOSED_MAX]; /* by namespace, name, port */
-	size_t count;
-	uint64_t version; /* another one where services are */
-};
+enum { SERVICE_BYTES_MAX = 64 << 10 };
 
 static void
 service_free(struct service **sp)
@@ -38,101 +18,6 @@ service_free(struct service **sp)
 	resource_unref(&(*sp)->check);
 	arena_fini(&(*sp)->arena);
 	mem_free(sp);
-}
-
-/* --- is it legal? --------------------------------------------------------- */
-
-static enum err
-check_label(const char *what, struct slice s, struct fault *why)
-{
-	enum err err = name_check_label(s, why);
-
-	return err == OK ? OK : fault_prefix(why, err, "%s: ", what);
-}
-
-static enum err
-check_protocol(struct slice p, struct fault *why)
-{
-	static const char *const known[] = {
-	    "tcp", "http", "http2", "grpc", "grpc-web"};
-	struct nearest near;
-	char text[NEAREST_TEXT_MAX];
-
-	nearest_init(&near, p);
-	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-		if (slice_eq(p, slice_str(known[i])))
-			return OK;
-		nearest_offer(&near, known[i]);
-	}
-	if (slice_eq(p, S("udp")))
-		return fault_set(
-		    why, ERR_UNSUPPORTED, "protocol udp is not supported yet");
-	return fault_set(why, ERR_INVALID,
-	    "protocol %.*s is not one of tcp, http, http2, grpc, grpc-web%s",
-	    SLICE_ARG(p), nearest_text(&near, text));
-}
-
-static enum err
-check_labels(const struct node_expose *e, struct fault *why)
-{
-	if (e->label_count >= GOSSIP_LABELS_MAX)
-		return fault_set(why, ERR_LIMIT,
-		    "a service may have at most %d labels",
-		    GOSSIP_LABELS_MAX - 1);
-	for (size_t i = 0; i < e->label_count; i++) {
-		const struct label *l = &e->labels[i];
-
-		if (l->key.len == 0 || l->key.len > LABEL_TEXT_MAX ||
-		    l->value.len > LABEL_TEXT_MAX || !slice_is_utf8(l->key) ||
-		    !slice_is_utf8(l->value))
-			return fault_set(why, ERR_INVALID,
-			    "label %zu is not key=value of at most %d bytes "
-			    "each",
-			    i + 1, LABEL_TEXT_MAX);
-	}
-	return OK;
-}
-
-static enum err
-check_service(const struct node_expose *e, struct fault *why)
-{
-	enum err err = check_label("service name", e->name, why);
-
-	if (err == OK)
-		err = check_label("namespace", e->ns, why);
-	if (err == OK)
-		err = check_label("account", e->account, why);
-	if (err == OK)
-		err = check_protocol(e->protocol, why);
-	if (err == OK)
-		err = check_labels(e, why);
-	if (err == OK && e->target.port == 0)
-		err = fault_set(why, ERR_INVALID,
-		    "the target has no port, e.g.: meshd expose web 8080");
-	return err;
-}
-
-/* What was left out, filled in. */
-static struct node_expose
-complete(const struct node_expose *e)
-{
-	struct node_expose out = *e;
-
-	if (out.ns.len == 0)
-		out.ns = S("default");
-	if (out.account.len == 0)
-		out.account = S("default");
-	if (out.protocol.len == 0)
-		out.protocol = S("tcp");
-	if (out.target.family == ADDR_NONE)
-		out.target = (struct addr){.family = ADDR_V4,
-		    .bytes = {127, 0, 0, 1},
-		    .port = e->target.port};
-	if (out.port == 0)
-		out.port = out.target.port;
-	if (out.weight == 0)
-		out.weight = WEIGHT_DEFAULT;
-	return out;
 }
 
 /* --- the list ------------------------------------------------------------- */
@@ -270,13 +155,13 @@ already_there(const struct node_expose *e, const struct node_expose *other,
 		: "for good; take that back with: meshd unexpose");
 }
 
-static enum err
-put(struct exposed *x, const struct node_expose *e, struct fault *why)
+enum err
+exposed_put(struct exposed *x, const struct node_expose *e, struct fault *why)
 {
 	struct service *s = NULL;
 	size_t at = 0;
 	bool is_there;
-	enum err err = check_service(e, why);
+	enum err err = exposed_legal(e, why);
 
 	if (err == OK)
 		err = check_port(x, e, why);
@@ -307,185 +192,11 @@ put(struct exposed *x, const struct node_expose *e, struct fault *why)
 	return OK;
 }
 
-/* --- the file ------------------------------------------------------------- */
-
-static enum err
-set_item(struct value *map, struct slice key, struct value *item)
-{
-	return item != NULL ? value_set(map, key, item) : ERR_NO_MEMORY;
-}
-
-static struct value *
-labels_value(const struct node_expose *e, struct arena *a)
-{
-	struct value *map = value_new(a, VALUE_MAP);
-
-	for (size_t i = 0; map != NULL && i < e->label_count; i++)
-		if (set_item(map, e->labels[i].key,
-			value_new_string(a, e->labels[i].value)) != OK)
-			return NULL;
-	return map;
-}
-
-static struct value *
-addr_value(const struct addr *addr, struct arena *a)
-{
-	char text[ADDR_TEXT_MAX];
-	struct slice copy;
-
-	return arena_copy(a, slice_str(addr_format(addr, text)), &copy) == OK
-		   ? value_new_string(a, copy)
-		   : NULL;
-}
-
-/* A tree that lies in the resource and in the arena. */
-static enum err
-set_check(struct value *v, const struct service *s, struct arena *a)
-{
-	struct value *doc;
-
-	if (s->check == NULL)
-		return OK;
-	doc = resource_encode(s->check, RESOURCE_AS_WRITTEN, a);
-	return doc == NULL ? ERR_NO_MEMORY
-			   : set_item(v, S("check"),
-				 value_share(value_get(doc, S("spec")), a));
-}
-
-static struct value *
-service_value(const struct service *s, struct arena *a)
-{
-	const struct node_expose *e = &s->what;
-	struct value *v = value_new(a, VALUE_MAP);
-
-	if (v == NULL ||
-	    set_item(v, S("name"), value_new_string(a, e->name)) != OK ||
-	    set_item(v, S("namespace"), value_new_string(a, e->ns)) != OK ||
-	    set_item(v, S("account"), value_new_string(a, e->account)) != OK ||
-	    set_item(v, S("protocol"), value_new_string(a, e->protocol)) !=
-		OK ||
-	    set_item(v, S("port"), value_new_int(a, e->port)) != OK ||
-	    set_item(v, S("weight"), value_new_int(a, e->weight)) != OK ||
-	    set_item(v, S("target"), addr_value(&e->target, a)) != OK ||
-	    set_item(v, S("labels"), labels_value(e, a)) != OK ||
-	    set_check(v, s, a) != OK)
-		return NULL;
-	return v;
-}
-
-static enum err
-encode(const struct node *n, struct buf *out)
-{
-	const struct exposed *x = n->exposed;
-	AUTO(arena_fini) struct arena a = {0};
-	struct value *root, *list;
-	enum err err;
-
-	arena_init(&a, FILE_ARENA_MAX);
-	root = value_new(&a, VALUE_MAP);
-	list = value_new(&a, VALUE_LIST);
-	if (root == NULL)
-		return ERR_NO_MEMORY;
-	err = set_item(root, S("services"), list);
-	for (size_t i = 0; err == OK && i < x->count; i++)
-		if (x->items[i]->what.by == NODE_BY_COMMAND &&
-		    !x->items[i]->what.is_passing)
-			err =
-			    value_append(list, service_value(x->items[i], &a));
-	if (err == OK)
-		err = set_item(root, S("groups"), groups_encode(n, &a));
-	return err != OK ? err : codec_json_emit_pretty(root, out);
-}
-
-enum err
-exposed_save(const struct node *n, struct fault *why)
-{
-	AUTO(buf_fini) struct buf text = BUF(STATE_FILE_MAX);
-	enum err err = encode(n, &text);
-
-	if (err != OK)
-		return fault_set(
-		    why, err, "the list of services: %s", err_text(err));
-	return state_write(&n->state, STATE_EXPOSED, buf_slice(&text), why);
-}
-
-static uint16_t
-read_number(const struct value *v, struct slice key)
-{
-	const struct value *n = value_get(v, key);
-
-	if (n == NULL || n->type != VALUE_INT || n->integer < 0 ||
-	    n->integer > UINT16_MAX)
-		return 0;
-	return (uint16_t)n->integer;
-}
-
-void
-exposed_decode(const struct value *v, struct label labels[GOSSIP_LABELS_MAX],
-    struct node_expose *out)
-{
-	*out = (struct node_expose){
-	    .name = value_get_string(v, S("name"), SLICE_NONE),
-	    .ns = value_get_string(v, S("namespace"), SLICE_NONE),
-	    .account = value_get_string(v, S("account"), SLICE_NONE),
-	    .protocol = value_get_string(v, S("protocol"), SLICE_NONE),
-	    .port = read_number(v, S("port")),
-	    .weight = read_number(v, S("weight")),
-	    .labels = labels,
-	    .check = value_get(v, S("check"))};
-
-	VALUE_EACH(value_get(v, S("labels")), it)
-	if (it->type == VALUE_STRING &&
-	    out->label_count < GOSSIP_LABELS_MAX - 1)
-		labels[out->label_count++] =
-		    (struct label){it->key, it->string};
-	if (addr_parse(value_get_string(v, S("target"), SLICE_NONE),
-		&out->target) != OK)
-		out->target.port = 0; /* refused with words below */
-}
-
-static void
-load_one(struct exposed *x, const struct value *v)
-{
-	struct label labels[GOSSIP_LABELS_MAX];
-	struct fault why = {0};
-	struct node_expose e;
-
-	exposed_decode(v, labels, &e);
-	e = complete(&e);
-	if (put(x, &e, &why) != OK)
-		log_warn("exposed service is left out", "why=\"%s\"", why.text);
-}
-
-static void
-load(struct node *n)
-{
-	AUTO(buf_fini) struct buf text = BUF(STATE_FILE_MAX);
-	AUTO(arena_fini) struct arena a = {0};
-	const struct value *root;
-	struct fault why = {0};
-	enum err err = state_read(&n->state, STATE_EXPOSED, &text, &why);
-
-	arena_init(&a, FILE_ARENA_MAX);
-	if (err == ERR_NOT_FOUND)
-		return;
-	if (err == OK)
-		err = codec_json_parse(buf_slice(&text), &a, &root, &why);
-	if (err != OK) {
-		log_error(
-		    "exposed services are not known", "why=\"%s\"", why.text);
-		return;
-	}
-	VALUE_EACH(value_get(root, S("services")), it)
-	load_one(n->exposed, it);
-	groups_load(n, value_get(root, S("groups")));
-}
-
 void
 exposed_open(struct node *n)
 {
 	n->exposed = mem_new(sizeof(*n->exposed));
-	load(n);
+	exposed_load(n);
 }
 
 void
@@ -678,7 +389,7 @@ take_back(struct exposed *x, const struct node_expose *e)
 MUST_USE enum err
 node_expose(struct node *n, const struct node_expose *e, struct fault *why)
 {
-	struct node_expose full = complete(e);
+	struct node_expose full = exposed_complete(e);
 	size_t before = n->exposed->count;
 	enum err err;
 
@@ -686,7 +397,7 @@ node_expose(struct node *n, const struct node_expose *e, struct fault *why)
 		return not_granted(n, &full, why);
 	err = health_may_check(n, e->check, why);
 	if (err == OK)
-		err = put(n->exposed, &full, why);
+		err = exposed_put(n->exposed, &full, why);
 	if (err != OK)
 		return err;
 	err = exposed_save(n, why);
@@ -767,11 +478,11 @@ exposed_set(struct node *n, enum node_exposer by,
 		    !is_listed(list, count, &x->items[i]->what))
 			remove_at(x, i);
 	for (size_t i = 0; i < count; i++) {
-		struct node_expose full = complete(&list[i]);
+		struct node_expose full = exposed_complete(&list[i]);
 		struct fault why = {0};
 
 		full.by = by;
-		if (put(x, &full, &why) == OK)
+		if (exposed_put(x, &full, &why) == OK)
 			want_identity(n, &full);
 		else
 			refused(arg, &list[i], &why);
@@ -784,10 +495,10 @@ node_may_be(const struct node *n, struct slice ns, struct slice account,
     struct fault *why)
 {
 	const struct node_expose e = {.ns = ns, .account = account};
-	enum err err = check_label("namespace", ns, why);
+	enum err err = exposed_legal_label("namespace", ns, why);
 
 	if (err == OK)
-		err = check_label("account", account, why);
+		err = exposed_legal_label("account", account, why);
 	if (err == OK && n->is_member && !is_granted(n, &e))
 		err = not_granted(n, &e, why);
 	return err;
@@ -797,9 +508,9 @@ enum err
 exposed_check_all(
     const struct node *n, const struct node_expose *e, struct fault *why)
 {
-	const struct node_expose full = complete(e);
+	const struct node_expose full = exposed_complete(e);
 	struct resource *check = NULL;
-	enum err err = check_service(&full, why);
+	enum err err = exposed_legal(&full, why);
 
 	if (err == OK && n->is_member && !is_granted(n, &full))
 		err = not_granted(n, &full, why);
