@@ -300,10 +300,12 @@ on_loaded(void *arg, const struct capture_report *r)
 {
 	struct captured *c = captured_of(arg);
 
+	/* Nothing more is asked while those who were are told. */
+	if (!c->stopped)
+		settle_asked(c, r);
 	captured_told(c);
 	if (c->stopped)
 		return;
-	settle_asked(c, r);
 	if (!c->wards->is_dirty)
 		shut_unused(c);
 	wards_go_on(c);
