@@ -40,7 +40,7 @@ spec:
 """
 
 
-@pytest.fixture(params=families("hard times")[:1])
+@pytest.fixture(params=families("hard times", shared=False)[:1])
 def mesh(request, tmp_path):
     """A server and machines; one family, for nothing here looks at it."""
     with Mesh(tmp_path, request.param, machines=4) as it:
@@ -560,5 +560,8 @@ def test_a_clone_is_told_of_on_both_and_mended_by_joining_anew(mesh):
     clone.start(mesh.token()).joined().synced()
     serving.stop()
     serving.start().joined().synced()
+    wait_for(lambda: agent.usable("web"),
+             lambda: f"vm2 is believed again: {agent.cli('members').stdout} "
+             f"{serving.cli('members').stdout} {serving.text} {clone.text}")
     reaches(agent, "vm2")
     assert problems(serving, "clone") == problems(clone, "clone") == []

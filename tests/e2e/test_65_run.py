@@ -110,6 +110,9 @@ def nginx(home):
                    "--protocol", "http", "--account", "web", "--",
                    "nginx", "-c", conf)
     try:
+        # The caller may know one that was there before.
+        wait_for(lambda: exposed(home.serving) == ["web"],
+                 lambda: f"it is offered: {home.serving.text}")
         home.caller.sees("web", 1)
         yield run
     finally:
