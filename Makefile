@@ -80,7 +80,7 @@
 #   FUZZ='a b' FUZZ_SECONDS=n   which fuzzers, and how long each (all, 60)
 #   SOAK_SECONDS=n   soak: how long (3600)
 #   KILLS=n SEED=n   crash: how many (1000), and which (the time, and printed)
-#   WORKERS=n      check-e2e: how many processes share the tests (3 a core);
+#   WORKERS=n      check-e2e: how many processes share the tests (4 a core);
 #                  each is in namespaces of its own. 1: one after another, here
 #   TIDY_NODES=n   lint-tidy: how far into a function it walks (60000)
 #   PYTEST_ARGS= BENCH_ARGS= DEMO_ARGS=      handed on

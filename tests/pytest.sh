@@ -6,7 +6,7 @@
 #	tests/pytest.sh RESULT PYTHON FOLDER... [PYTEST-OPTION...]
 #
 # A skipped test counts as failed, unless SKIPS is set: it was to show something
-# and did not. The tests mostly wait, so WORKERS processes share them, three times
+# and did not. The tests mostly wait, so WORKERS processes share them, four times
 # the cores if it is not set, each in namespaces of its own (worker.sh).
 # That takes root; without it, and with WORKERS=1, they run in this process one
 # after another.
@@ -27,7 +27,7 @@ mkdir -p "$(dirname "$result")"
 report=$result.xml
 rm -f "$report"
 
-workers=${WORKERS:-$((3 * $(nproc)))}
+workers=${WORKERS:-$((4 * $(nproc)))}
 [ "$(id -u)" -eq 0 ] || workers=1
 if [ "$workers" -gt 1 ]; then
 	worker="popen//python=$(dirname "$0")/worker.sh $python"
