@@ -2,9 +2,9 @@
 /*
  * groups — the WorkloadGroups that this machine is a workload of.
  *
- *	ABSENT --the stream brings it--> THERE --it goes--> LEAVING --grace-->
- *ABSENT
- *					   ^------it is back--'
+ *	ABSENT --the stream brings it--> THERE --it goes--> LEAVING
+ *	  ^                                ^--it is back-------' |
+ *	  `------------------ after the grace ------------------'
  *
  * THERE: what it says of a workload is offered. LEAVING: that still takes what
  * comes, but callers are told not to; so that one that was written anew is no
