@@ -245,13 +245,18 @@ check_state(struct core *c, const struct peer *known, struct slice bytes,
 	return OK;
 }
 
-/* What the new state does to the status. */
+/*
+ * What the new state does to the status. A good-bye is taken back by any newer
+ * state: nobody tells its subject that it counts as gone, and a process that
+ * began with a copy of another's numbers may be just as far as that one was.
+ */
 static enum gossip_status
 next_status(const struct peer *p, const struct state *s, bool fresh)
 {
 	if (s->left)
 		return GOSSIP_LEFT;
-	if (fresh || s->incarnation > p->pub.incarnation)
+	if (fresh || s->incarnation > p->pub.incarnation ||
+	    p->pub.status == GOSSIP_LEFT)
 		return GOSSIP_UP;
 	return p->pub.status;
 }

@@ -10,7 +10,7 @@
  *	             `---------- good-bye -----------+--> LEFT --72 h--> gone
  *
  * At one incarnation a status only moves to the right; LEFT is its member's
- * own signed word and never becomes DOWN.
+ * own signed word, never becomes DOWN, and is taken back by any newer one.
  */
 #include "core.h"
 

@@ -136,6 +136,30 @@ TEST(forged_older_and_repeated_states_change_nothing)
 	end(&s);
 }
 
+/* As from a copy of its state, or after a clone of it said good-bye: what it
+ * counts may be just where the other one ended. */
+TEST(who_left_and_has_a_newer_word_lives)
+{
+	struct scene s;
+
+	begin(&s);
+	introduce(&s);
+	s.state.incarnation = 4;
+	s.state.left = true;
+	pack_peer_state(&s);
+	say(&s);
+	EXPECT_EQ(seen(&s)->status, GOSSIP_LEFT);
+	s.state.left = false;
+	pack_peer_state(&s); /* the same number: older or newer, who knows */
+	say(&s);
+	EXPECT_EQ(seen(&s)->status, GOSSIP_LEFT);
+	s.state.epoch++;
+	pack_peer_state(&s);
+	say(&s);
+	EXPECT_EQ(seen(&s)->status, GOSSIP_UP);
+	end(&s);
+}
+
 TEST(a_voucher_of_a_stranger_ca_admits_nobody)
 {
 	struct scene s;
