@@ -20,6 +20,8 @@ import pytest
 from mesh import Agent, Mesh, Meshd, families, run_batch, wait_for
 from test_51_doctor import examine, found
 
+pytestmark = pytest.mark.waits
+
 CLOCKED = pathlib.Path(__file__).with_name("clocked.py")
 HOUR, DAY, YEAR = 3600, 86400, 365 * 86400
 LONG = 150.0  # seconds, where what is waited for happens once a minute
