@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,9 @@ static struct {
 	size_t most; /* of one write */
 } disk;
 
+/* Jobs write files, too, and wake others through descriptors. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
 const char *
 disk_call_name(enum disk_call call)
 {
@@ -38,35 +42,49 @@ disk_call_name(enum disk_call call)
 void
 disk_fail(enum disk_call call, uint64_t n, int errnum)
 {
+	(void)pthread_mutex_lock(&lock);
 	disk.armed = true;
 	disk.hit = false;
 	disk.call = call;
 	disk.left = n;
 	disk.errnum = errnum;
+	(void)pthread_mutex_unlock(&lock);
 }
 
 bool
 disk_heal(void)
 {
+	bool hit;
+
+	(void)pthread_mutex_lock(&lock);
 	disk.armed = false;
-	return disk.hit;
+	hit = disk.hit;
+	(void)pthread_mutex_unlock(&lock);
+	return hit;
 }
 
 void
 disk_write_short(size_t most)
 {
+	(void)pthread_mutex_lock(&lock);
 	disk.most = most;
+	(void)pthread_mutex_unlock(&lock);
 }
 
 static bool
 fails(enum disk_call call)
 {
-	if (!disk.armed || call != disk.call || disk.left == 0 ||
-	    --disk.left > 0)
-		return false;
-	disk.hit = true;
-	errno = disk.errnum;
-	return true;
+	bool is_it;
+
+	(void)pthread_mutex_lock(&lock);
+	is_it = disk.armed && call == disk.call && disk.left > 0 &&
+		--disk.left == 0;
+	if (is_it) {
+		disk.hit = true;
+		errno = disk.errnum;
+	}
+	(void)pthread_mutex_unlock(&lock);
+	return is_it;
 }
 
 /* Threads wake each other through descriptors as well: those are no disk. */
@@ -74,8 +92,12 @@ static bool
 is_file(int fd)
 {
 	struct stat st;
+	bool is_armed;
 
-	return disk.armed && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	(void)pthread_mutex_lock(&lock);
+	is_armed = disk.armed;
+	(void)pthread_mutex_unlock(&lock);
+	return is_armed && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 }
 
 /* --- in front of libc ----------------------------------------------------- */
@@ -107,8 +129,13 @@ read(int fd, void *to, size_t len)
 ssize_t
 write(int fd, const void *from, size_t len)
 {
-	if (disk.most > 0)
-		len = MIN(len, disk.most);
+	size_t most;
+
+	(void)pthread_mutex_lock(&lock);
+	most = disk.most;
+	(void)pthread_mutex_unlock(&lock);
+	if (most > 0)
+		len = MIN(len, most);
 	return is_file(fd) && fails(DISK_WRITE)
 		   ? -1
 		   : syscall(SYS_write, fd, from, len);
