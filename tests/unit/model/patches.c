@@ -501,7 +501,7 @@ walk(void (*change)(struct world *w), uint64_t seeds)
 
 TEST(endpoints_step_by_step_are_endpoints_at_once)
 {
-	EXPECT_TRUE(walk(change_serving, FEW_SEEDS) > 3 * FEW_SEEDS);
+	EXPECT_TRUE(walk(change_serving, FEW_SEEDS) > 2 * FEW_SEEDS);
 }
 
 TEST(servings_come_and_go)
