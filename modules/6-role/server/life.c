@@ -16,10 +16,10 @@
 #include "life.h"
 
 enum {
-	UPKEEP_US = 600000000, /* ten minutes */
-	MANY = 1000,           /* resources that leave much memory behind */
+	UPKEEP_US = 60000000, /* a minute: the wall's clock may jump */
+	MANY = 1000,          /* resources that leave much memory behind */
 	TIDY_US = 1000000,
-	SWEEP_EVERY = 6 * 24 /* upkeeps: once a day */
+	SWEEP_EVERY = 60 * 24 /* upkeeps: once a day */
 };
 
 static void
