@@ -438,10 +438,8 @@ def test_another_host_name_changes_nothing(mesh, host):
 # --- away ---
 
 
-@pytest.mark.parametrize("days", [8, 35])
-def test_who_was_off_for_a_week_comes_back_untouched(mesh, clock, days):
-    """All of it, as a laboratory over a holiday: a node's certificate lives a
-    week, a server's intermediate a month."""
+def pair(mesh, clock):
+    """Who serves web and who calls it, by that clock, as the server's is."""
     mesh.server.stop()
     start(mesh.server, clock)
     serving = start(mesh.agent(2), clock, mesh.token()).joined().synced()
@@ -450,6 +448,14 @@ def test_who_was_off_for_a_week_comes_back_untouched(mesh, clock, days):
     agent = mesh.agent(3, "--upstream", f"web={mesh.machine(3).at(9000)}")
     start(agent, clock, mesh.token()).joined().synced()
     reaches(agent, "vm2")
+    return serving, agent
+
+
+@pytest.mark.parametrize("days", [8, 35])
+def test_who_was_off_for_a_week_comes_back_untouched(mesh, clock, days):
+    """All of it, as a laboratory over a holiday: a node's certificate lives a
+    week, a server's intermediate a month."""
+    serving, agent = pair(mesh, clock)
     for process in (agent, serving, mesh.server):
         process.stop()
     clock.set(days * DAY)
@@ -464,14 +470,7 @@ def test_who_was_off_for_a_week_comes_back_untouched(mesh, clock, days):
 def test_an_agent_alone_was_off_for_a_month(mesh, clock):
     """The others renewed meanwhile; it comes back by its key, not by a token.
     """
-    mesh.server.stop()
-    start(mesh.server, clock)
-    serving = start(mesh.agent(2), clock, mesh.token()).joined().synced()
-    web = mesh.web(2, 8080, "vm2")
-    serving.expose("web", f"80:{web.target}", "--protocol", "http")
-    agent = mesh.agent(3, "--upstream", f"web={mesh.machine(3).at(9000)}")
-    start(agent, clock, mesh.token()).joined().synced()
-    reaches(agent, "vm2")
+    serving, agent = pair(mesh, clock)
     agent.stop()
     clock.set(30 * DAY)
     for process in (mesh.server, serving):
@@ -509,14 +508,7 @@ def test_who_was_off_for_too_long_is_told_to_join_anew(mesh, clock):
 
 def test_the_clock_jumps_while_all_run(mesh, clock):
     """As when a host of virtual machines slept for a week."""
-    mesh.server.stop()
-    start(mesh.server, clock)
-    serving = start(mesh.agent(2), clock, mesh.token()).joined().synced()
-    web = mesh.web(2, 8080, "vm2")
-    serving.expose("web", f"80:{web.target}", "--protocol", "http")
-    agent = mesh.agent(3, "--upstream", f"web={mesh.machine(3).at(9000)}")
-    start(agent, clock, mesh.token()).joined().synced()
-    reaches(agent, "vm2")
+    serving, agent = pair(mesh, clock)
     clock.set(8 * DAY)
     for one in (serving, agent):
         wait_for(lambda a=one: "it enrols again by its key" in a.text,
