@@ -12,7 +12,8 @@
  * VirtualService, or the policy of a DestinationRule, or what a Service says;
  * where one of these comes that was not there at first, and where one goes; and
  * where something else comes. At a gateway each of the VirtualServices has a
- *host of its own.
+ *host of its own. Where a Sidecar holds it names all of one namespace; what is
+ *there comes, changes and goes, and what is elsewhere does, too.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -166,6 +167,17 @@ static const char plain_routes_text[] =
     "  hosts: [service-N]\n"
     "  http:\n"
     "  - {timeout: 5s, route: [{destination: {host: service-N}}]}\n";
+static const char sidecar_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: Sidecar\n"
+    "metadata: {name: default, namespace: default}\n"
+    "spec: {egress: [{hosts: ['./*', space-0/*]}]}\n";
+static const char other_sidecar_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: Sidecar\n"
+    "metadata: {name: default, namespace: default}\n"
+    "spec: {egress: [{hosts: ['./*', space-0/*,\n"
+    "  space-1/service-1.space-1.svc.cluster.local]}]}\n";
 static const char gateway_text[] =
     "apiVersion: networking.istio.io/v1\n"
     "kind: Gateway\n"
@@ -303,11 +315,11 @@ static const char *const last_forms[FORMS] = {
 };
 
 static void
-make(struct mesh *m, size_t services, enum view_proxy proxy)
+make(struct mesh *m, size_t services, enum view_proxy proxy, bool scoped)
 {
 	*m = (struct mesh){.proxy = proxy};
 	m->resources = mem_resize(
-	    NULL, 0, services * 3 + FORMS * DATA + 3, sizeof(*m->resources));
+	    NULL, 0, services * 3 + FORMS * DATA + 4, sizeof(*m->resources));
 	m->endpoints =
 	    mem_resize(NULL, 0, services * ENDPOINTS, sizeof(*m->endpoints));
 	m->servings = mem_resize(NULL, 0, services, sizeof(*m->servings));
@@ -330,6 +342,8 @@ make(struct mesh *m, size_t services, enum view_proxy proxy)
 			.count = ENDPOINTS};
 	}
 	m->resources[m->resource_count++] = decode(gateway_text);
+	if (scoped)
+		m->resources[m->resource_count++] = decode(sidecar_text);
 	m->resources[m->resource_count++] =
 	    document(plain_routes_text, services + 1); /* see add_ruled() */
 	for (size_t i = 0; i < FORMS * DATA; i++)
@@ -675,6 +689,73 @@ take_ruled(struct mesh *m, size_t i)
 	away = take_out(m, away_from);
 }
 
+/* --- where a Sidecar holds ------------------------------------------------ */
+
+/* What follows a Service of the namespace that is named. */
+static size_t
+place_named(const struct mesh *m, size_t i, size_t at)
+{
+	return i % (m->service_count / NAMESPACES) * NAMESPACES / 2 * 4 + at;
+}
+
+static void
+take_named(struct mesh *m, size_t i)
+{
+	away_from = place_named(m, i, 0);
+	away = take_out(m, away_from);
+}
+
+static void
+take_named_rules(struct mesh *m, size_t i)
+{
+	away_from = place_named(m, i, 2);
+	away = take_out(m, away_from);
+}
+
+static void
+change_named_rules(struct mesh *m, size_t i)
+{
+	size_t place = place_named(m, i / 2, 2);
+	struct resource **r =
+	    (struct resource **)(uintptr_t)&m->resources[place];
+
+	resource_unref(r);
+	*r = document(
+	    i % 2 == 0 ? other_routes_text : routes_text, place / 4 * 2);
+}
+
+static void
+add_named(struct mesh *m, size_t i)
+{
+	size_t number = m->service_count + NAMESPACES;
+
+	(void)i;
+	m->resources[m->resource_count++] =
+	    document(service_text, number - number % NAMESPACES);
+}
+
+/* In another namespace. */
+static void
+add_unnamed(struct mesh *m, size_t i)
+{
+	size_t number = m->service_count + NAMESPACES;
+
+	(void)i;
+	m->resources[m->resource_count++] =
+	    document(service_text, number - number % NAMESPACES + 1);
+}
+
+static void
+change_sidecar(struct mesh *m, size_t i)
+{
+	struct resource **r =
+	    (struct resource **)(uintptr_t)&m
+		->resources[m->resource_count - 2 - FORMS * DATA];
+
+	resource_unref(r);
+	*r = decode(i % 2 == 0 ? other_sidecar_text : sidecar_text);
+}
+
 /* What may happen, and what comes after it. */
 struct change {
 	const char *name;
@@ -706,6 +787,19 @@ static const struct change changes[] = {
     {"delegate_ms", change_leaf, NULL, CHANGES},
     {"delegate_goes_ms", take_leaf, put_last, CHANGES},
     {"root_goes_ms", take_root, put_last, CHANGES},
+};
+
+static const struct change in_scope[] = {
+    {"named_service_comes_ms", add_named, drop_last, CHANGES},
+    {"named_service_goes_ms", take_named, put_last, CHANGES},
+    {"named_rules_ms", change_named_rules, NULL, CHANGES},
+    {"named_rules_go_ms", take_named_rules, put_last, CHANGES},
+    {"unnamed_service_comes_ms", add_unnamed, drop_last, CHANGES},
+    {"unnamed_service_goes_ms", take_service, put_service, CHANGES},
+    {"unnamed_rules_ms", change_rules, NULL, CHANGES},
+    {"unnamed_rules_go_ms", take_rules, put_rules, CHANGES},
+    {"unnamed_connections_ms", change_wired, NULL, CHANGES},
+    {"sidecar_ms", change_sidecar, NULL, CHANGES},
 };
 
 static const struct change at_gateway[] = {
@@ -762,16 +856,21 @@ main(int argc, char **argv)
 	char *end;
 	unsigned long services = argc == 2 ? strtoul(argv[1], &end, 10) : 0;
 
-	if (services < 2 || services > 100000 || *end != '\0') {
-		(void)fprintf(stderr, "usage: compile SERVICES (2-100000)\n");
+	if (services < NAMESPACES || services > 100000 || *end != '\0') {
+		(void)fprintf(stderr, "usage: compile SERVICES (100-100000)\n");
 		return 2;
 	}
-	make(&m, services, VIEW_SIDECAR);
+	make(&m, services, VIEW_SIDECAR, false);
 	measure_full(&m, &ms, &mib);
 	(void)printf("{\"full_ms\": %.3f, \"full_mib\": %.1f", ms, mib);
 	measure_all(&m, changes, ARRAY_LEN(changes));
 	drop(&m);
-	make(&m, services, VIEW_ROUTER);
+	make(&m, services, VIEW_SIDECAR, true);
+	measure_full(&m, &ms, &mib);
+	(void)printf(", \"scoped_ms\": %.3f, \"scoped_mib\": %.1f", ms, mib);
+	measure_all(&m, in_scope, ARRAY_LEN(in_scope));
+	drop(&m);
+	make(&m, services, VIEW_ROUTER, false);
 	measure_all(&m, at_gateway, ARRAY_LEN(at_gateway));
 	(void)printf("}\n");
 	drop(&m);

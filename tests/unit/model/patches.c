@@ -16,9 +16,10 @@ enum {
 	FEW_SEEDS = UNIT_SEEDS(400),
 	SERVICE_SEEDS = UNIT_SEEDS(800),
 	OTHERS = 7,
-	RULED = 3, /* the first, of services: see random_again() */
-	OWN = 3,   /* behind these, see random_own() */
-	RULES = 5, /* the last, see random_again() */
+	RULED = 3,  /* the first, of services: see random_again() */
+	SCOPES = 3, /* the last of the others, see random_scoping() */
+	OWN = 3,    /* behind these, see random_own() */
+	RULES = 5,  /* the last, see random_again() */
 	RESOURCES = OTHERS + OWN + RULES,
 	SERVINGS = 9,
 	NAMES = 8,
@@ -39,13 +40,15 @@ enum kind_of_world {
 	OF_SERVICES,
 	OF_CONNECTIONS,
 	OF_DELEGATES,
-	OF_NAMES
+	OF_NAMES,
+	SCOPED = 64 /* beside one of these: Sidecars hold for most callers */
 };
 
 struct world {
 	struct rng rng;
 	uint64_t seed, revision;
 	enum kind_of_world kind;
+	bool is_scoped;
 	uint64_t heads[RESOURCES];         /* of what is made again */
 	struct resource *items[RESOURCES]; /* NULL: it is away */
 	size_t count;
@@ -136,6 +139,8 @@ make(struct world *w, size_t at, uint64_t head)
 		return random_named(&w->rng, head);
 	if (w->kind == OF_CONNECTIONS && at < RULED)
 		return random_service(&w->rng, head);
+	if (at < OTHERS && w->is_scoped && at >= OTHERS - SCOPES)
+		return random_scoping(&w->rng, head);
 	if (at < OTHERS)
 		return random_other(w);
 	if (w->kind == OF_CONNECTIONS)
@@ -205,15 +210,18 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	    {.name = {"a", 1}, .host = {"web.shop", 8}, .ns = {"shop", 4}},
 	    {.name = {"b", 1}, .host = {"cart", 4}, .ns = {"pay", 3}}};
 
-	*w = (struct world){
-	    .seed = seed, .kind = kind, .own = {ADDR_V4, {10, 0, 0, 5}, 0}};
+	*w = (struct world){.seed = seed,
+	    .kind = kind & ~(unsigned)SCOPED,
+	    .is_scoped = (kind & SCOPED) != 0,
+	    .own = {ADDR_V4, {10, 0, 0, 5}, 0}};
+	kind = w->kind;
 	rng_init(&w->rng, seed);
 	random_place(&w->rng, &w->in);
 	if (kind == OF_GATEWAYS) {
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
-	if (kind == OF_NAMES || kind == OF_SERVICES ||
+	if (kind == OF_NAMES || kind == OF_SERVICES || w->is_scoped ||
 	    kind ==
 		OF_CONNECTIONS) /* at gateways there are no patches of them */
 		w->in.proxy = VIEW_SIDECAR;
@@ -674,6 +682,43 @@ TEST(rules_for_connections_come_go_and_change)
 TEST(delegates_and_who_names_them_come_go_and_change)
 {
 	size_t patches = walk_as(change_service, SERVICE_SEEDS, OF_DELEGATES);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
+/* Where Sidecars say what there is. */
+TEST(services_come_and_go_where_sidecars_hold)
+{
+	size_t patches = walk_as(
+	    change_around_services, SERVICE_SEEDS, OF_SERVICES | SCOPED);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
+TEST(rules_for_services_come_and_go_where_sidecars_hold)
+{
+	size_t patches =
+	    walk_as(change_around_services, SERVICE_SEEDS, OF_NAMES | SCOPED);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
+TEST(connections_come_and_go_where_sidecars_hold)
+{
+	size_t patches =
+	    walk_as(change_connections, SERVICE_SEEDS, OF_CONNECTIONS | SCOPED);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
+TEST(delegates_come_and_go_where_sidecars_hold)
+{
+	size_t patches =
+	    walk_as(change_service, SERVICE_SEEDS, OF_DELEGATES | SCOPED);
 
 	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
@@ -1474,7 +1519,9 @@ TEST(where_more_follows_the_view_is_made_from_nothing)
 		play(&p, acts, ARRAY_LEN(acts));
 	}
 	/* Whether it counts is the Sidecar's word. */
-	play(&p, (struct act[]){{.there = "8"}, {.there = "89"}}, 2);
+	play(&p,
+	    (struct act[]){{.there = "8"}, {.there = "89", .is_patch = true}},
+	    2);
 	play_fini(&p);
 }
 

@@ -123,7 +123,7 @@ service_host_name(struct builder *b, const struct service_row *s, uint16_t port)
 }
 
 /* Requests to a port that a Sidecar names are its listener's alone. */
-static bool
+bool
 is_called_here(const struct builder *b, const struct port_row *p)
 {
 	return egress_of_port(b->scope, p->port) == b->egress ||

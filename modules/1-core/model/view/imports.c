@@ -104,16 +104,19 @@ taken_port(const struct egress *e)
 	return proxy ? 0 : egress_port(e);
 }
 
-static bool
-is_wanted(const struct builder *b, const struct egress *e,
-    const struct wish *wish, const struct service_row *s)
+/* Of services of a patch none has another's host. */
+bool
+egress_has(const struct builder *b, const struct egress *e,
+    const struct service_row *s)
 {
 	uint16_t port = taken_port(e);
 
-	return is_seen_service(b, s) &&
-	       wish_has_service(wish, s->row.ns, s->row.host) &&
+	if (!is_seen_service(b, s) || e->wish == NULL)
+		return is_seen_service(b, s);
+	return wish_has_service(e->wish, s->row.ns, s->row.host) &&
 	       (port == 0 || find_port(s, port) != NULL) &&
-	       (!wish->all_exact || is_first_of_host(b, s));
+	       (!e->wish->all_exact || b->patch != NULL ||
+		   is_first_of_host(b, s));
 }
 
 /* One namespace has a host: the scope's, else one with a Service, else the
@@ -137,7 +140,7 @@ choose(struct builder *b, struct map *choices, const struct service_row *s)
 }
 
 static void
-select_services(struct builder *b, struct egress *e, const struct wish *wish)
+select_services(struct builder *b, struct egress *e)
 {
 	struct rows met = {0};
 	struct map choices;
@@ -148,7 +151,7 @@ select_services(struct builder *b, struct egress *e, const struct wish *wish)
 			struct service_row *s = b->services_by_age.items[i];
 
 			if (is_for_all(b, s) != (public == 1) ||
-			    !is_wanted(b, e, wish, s))
+			    !egress_has(b, e, s))
 				continue;
 			rows_add(&met, s);
 			if (b->in->proxy == VIEW_ROUTER)
@@ -179,6 +182,8 @@ is_rule_wanted(
 {
 	const struct virtual_service *vs = resource_virtual_service(r);
 
+	if (wish == NULL)
+		return vs->hosts.count > 0; /* else it is a delegate */
 	for (size_t i = 0; i < vs->hosts.count; i++) {
 		struct slice host =
 		    canonical_host(b, vs->hosts.items[i], r->key.ns);
@@ -189,14 +194,25 @@ is_rule_wanted(
 	return false;
 }
 
+bool
+egress_obeys(
+    struct builder *b, const struct egress *e, const struct resource *r)
+{
+	const struct virtual_service *vs = resource_virtual_service(r);
+
+	return gateways_have_mesh(vs->gateways.items, vs->gateways.count) &&
+	       sight_of(b, r, b->scope->row.ns) != SIGHT_NONE &&
+	       is_rule_wanted(b, e->wish, r);
+}
+
 static void
-select_rules(struct builder *b, struct egress *e, const struct wish *wish)
+select_rules(struct builder *b, struct egress *e)
 {
 	for (size_t i = 0; i < b->scope->virtual_services.count; i++) {
 		const struct resource *r = b->scope->virtual_services.items[i];
 		struct ruling *ruling;
 
-		if (!is_rule_wanted(b, wish, r))
+		if (!is_rule_wanted(b, e->wish, r))
 			continue;
 		ruling = take(b, 1, sizeof(*ruling));
 		if (ruling == NULL)
@@ -226,7 +242,8 @@ see_virtual_services(struct builder *b)
 static const struct import *
 import_now(const struct builder *b, const struct service_row *s)
 {
-	return s != NULL && is_seen_service(b, s) ? s->import : NULL;
+	return s != NULL && s->imports != NULL ? s->imports[b->scope->place]
+					       : NULL;
 }
 
 const struct import *
@@ -318,9 +335,9 @@ import_for(struct builder *b, struct service_row *s)
 
 /* Of one port, or of all (0). */
 static void
-import_ports(struct builder *b, struct service_row *s, uint16_t port)
+add_ports(
+    struct builder *b, struct import *i, struct service_row *s, uint16_t port)
 {
-	struct import *i = import_for(b, s);
 	struct import_port **end = i != NULL ? &i->ports : NULL;
 
 	while (end != NULL && *end != NULL)
@@ -341,22 +358,44 @@ import_ports(struct builder *b, struct service_row *s, uint16_t port)
 	}
 }
 
+static void
+import_ports(struct builder *b, struct service_row *s, uint16_t port)
+{
+	add_ports(b, import_for(b, s), s, port);
+}
+
+static struct import *
+import_here(struct builder *b, struct service_row *s)
+{
+	struct import *i = NULL;
+
+	for (size_t j = 0; j < b->scope->egresses.count; j++) {
+		const struct egress *e = b->scope->egresses.items[j];
+
+		if (!egress_has(b, e, s))
+			continue;
+		if (i == NULL)
+			i = take(b, 1, sizeof(*i));
+		if (i == NULL)
+			return NULL;
+		i->service = s;
+		add_ports(b, i, s, taken_port(e));
+	}
+	return i;
+}
+
 void
 import_later(struct builder *b, struct service_row *s)
 {
-	struct import *i = take(b, 1, sizeof(*i));
-	struct import_port **end = i != NULL ? &i->ports : NULL;
+	struct scope *before = b->scope;
+	const struct rows *all = &b->v->scopes;
 
-	for (size_t j = 0; end != NULL && j < s->port_count; j++) {
-		*end = take(b, 1, sizeof(**end));
-		if (*end == NULL)
-			return;
-		**end = (struct import_port){s, &s->ports[j], NULL};
-		end = &(*end)->next;
+	s->imports = take(b, all->count, sizeof(struct import *));
+	for (size_t i = 0; s->imports != NULL && i < all->count; i++) {
+		b->scope = all->items[i];
+		s->imports[i] = import_here(b, s);
 	}
-	if (i != NULL)
-		i->service = s;
-	s->import = i;
+	b->scope = before;
 }
 
 /* In the scope's namespace, seen or not, else a Service, else the oldest that
@@ -449,20 +488,19 @@ static void
 add_egress(struct builder *b, const struct sidecar_egress *spec)
 {
 	struct egress *e = take(b, 1, sizeof(*e));
-	struct wish wish;
 
 	if (e == NULL)
 		return;
 	e->spec = spec;
+	if (spec != NULL)
+		e->wish = wish_new(b, spec);
 	map_init(&e->owner_by_host);
 	map_init(&e->called);
 	map_init(&e->aliases);
 	rows_add(&b->scope->egresses, e);
 	b->egress = e;
-	wish_init(b, &wish, spec);
-	select_rules(b, e, &wish);
-	select_services(b, e, &wish);
-	wish_fini(&wish);
+	select_rules(b, e);
+	select_services(b, e);
 	compile_owners(b);
 	for (size_t i = 0; i < e->services.count; i++)
 		import_ports(b, e->services.items[i], taken_port(e));

@@ -100,6 +100,7 @@ struct ruling {
  */
 struct egress {
 	const struct sidecar_egress *spec; /* NULL: nobody wrote one */
+	struct wish *wish;                 /* NULL: of all */
 	struct rows services;     /* struct service_row, oldest first */
 	struct rows rulings;      /* struct ruling, by rank */
 	struct map owner_by_host; /* host → struct host_owners */
@@ -132,9 +133,10 @@ struct import {
 struct shared_listener {
 	struct view_listener row; /* first */
 	const struct service_row *first;
-	size_t count;   /* of their ports */
-	bool is_simple; /* the first alone says what it is */
-	bool hides;     /* another cannot be told from it, which was told */
+	const struct egress *egress; /* of the first */
+	size_t count;                /* of their ports */
+	bool is_simple;              /* the first alone says what it is */
+	bool hides; /* another cannot be told from it, which was told */
 };
 
 enum { PROBLEMS_MAX = 1000 };
@@ -313,7 +315,7 @@ struct service_row {
 	/* For rule_of(): how it is called from which scope. */
 	const struct merged_rule *rule;
 	const struct scope *rule_scope; /* NULL: nobody asked */
-	struct import *import;          /* of a patch's: in every scope */
+	struct import **imports;        /* of a patch's: by the scope's place */
 };
 
 /* The service that has a host is another than in the base. */
@@ -1011,8 +1013,15 @@ bool is_for_all(const struct builder *b, const struct service_row *s);
 bool is_asked_before(const struct builder *b, const struct service_row *x,
     const struct service_row *y);
 
-/* As every scope that sees it imports it; of a patch. */
+/* As each scope imports it, if no rule leads there; of a patch. */
 void import_later(struct builder *b, struct service_row *s);
+
+/* Has the egress, of the scope at hand, the service? And is the VirtualService
+ * one of its rules? */
+bool egress_has(const struct builder *b, const struct egress *e,
+    const struct service_row *s);
+bool egress_obeys(
+    struct builder *b, const struct egress *e, const struct resource *r);
 
 /* Services of the egress at hand that stand for the host; NULL: none. */
 const struct rows *aliases_of(const struct builder *b, struct slice host);
@@ -1249,6 +1258,9 @@ struct host_row *new_host(
 void fill_new_host(struct builder *b, struct host_row *h, struct slice name,
     struct slice host, uint16_t port);
 
+/* Has the egress at hand a row for the port? */
+bool is_called_here(const struct builder *b, const struct port_row *p);
+
 /* With what is called on a service's port, where the owner decides. */
 void fill_host(struct builder *b, struct host_row *h, struct service_row *s,
     const struct port_row *p, const struct resource *owner);
@@ -1266,6 +1278,7 @@ void fill_bare_host(
 
 /* What becomes of calls to what is not known (unknown.c). */
 void compile_unknown(struct builder *b);
+const struct destination_spec *egress_proxy_of(const struct scope *s);
 const struct view_tcp_route *nowhere_route(struct builder *b);
 
 /* --- sets of hosts, one for each port (port_routes.c) --------------------- */

@@ -110,6 +110,7 @@ new_entry(struct builder *b, struct making *m, const struct listening *l,
 	if (e == NULL || shared == NULL)
 		return NULL;
 	shared->first = l->service;
+	shared->egress = l->egress;
 	shared->is_simple = true;
 	v = &shared->row;
 	v->name = take_copy(b, name);
@@ -347,32 +348,33 @@ read_bind(struct listening *l, const struct sidecar_egress *spec)
 		l->addr = (struct addr){0};
 }
 
+/* On the port that a Sidecar names. */
 static void
-add_named(struct builder *b, struct making *m, struct egress *e)
+listen_for_named(
+    struct builder *b, struct making *m, struct listening l, struct egress *e)
 {
 	const struct sidecar_port *p = e->spec->port;
-	struct listening l = {.egress = e,
-	    .number = (uint16_t)p->number,
-	    .protocol = protocol_of(p->protocol, S("")),
-	    .said = port_protocol_parse(p->protocol)};
 
-	read_bind(&l, e->spec);
-	for (size_t i = 0; !b->full && i < e->services.count; i++) {
-		l.service = e->services.items[i];
-		l.port = find_port(l.service, l.number);
-		if (l.port == NULL && l.service->port_count == 1)
-			l.port = &l.service->ports[0];
-		listen_for(b, m, &l);
-	}
+	l.number = (uint16_t)p->number;
+	l.protocol = protocol_of(p->protocol, S(""));
+	l.said = port_protocol_parse(p->protocol);
+	l.port = find_port(l.service, l.number);
+	if (l.port == NULL && l.service->port_count == 1)
+		l.port = &l.service->ports[0];
+	listen_for(b, m, &l);
 }
 
 void
-listen_for_all_of(struct builder *b, struct making *m,
-    const struct listening *how, struct service_row *s)
+listen_in(struct builder *b, struct making *m, struct egress *e,
+    struct service_row *s)
 {
-	struct listening l = *how;
+	struct listening l = {.egress = e, .service = s};
 
-	l.service = s;
+	read_bind(&l, e->spec);
+	if (!is_egress_of_rest(e)) {
+		listen_for_named(b, m, l, e);
+		return;
+	}
 	for (size_t i = 0; i < s->port_count; i++) {
 		l.port = &s->ports[i];
 		l.number = l.port->port;
@@ -380,16 +382,6 @@ listen_for_all_of(struct builder *b, struct making *m,
 		l.said = said_by(s, l.number);
 		listen_for(b, m, &l);
 	}
-}
-
-static void
-add_rest(struct builder *b, struct making *m, struct egress *e)
-{
-	struct listening l = {.egress = e};
-
-	read_bind(&l, e->spec);
-	for (size_t i = 0; !b->full && i < e->services.count; i++)
-		listen_for_all_of(b, m, &l, e->services.items[i]);
 }
 
 /* --- those that no service asks for -------------------------------------- */
@@ -507,11 +499,12 @@ compile_outbound(struct builder *b)
 		return;
 	map_init(&m.by_name);
 	for (size_t i = 0; !b->full && i < b->scope->egresses.count; i++) {
+		const struct rows *all;
+
 		b->egress = b->scope->egresses.items[i];
-		if (is_egress_of_rest(b->egress))
-			add_rest(b, &m, b->egress);
-		else
-			add_named(b, &m, b->egress);
+		all = &b->egress->services;
+		for (size_t j = 0; !b->full && j < all->count; j++)
+			listen_in(b, &m, b->egress, all->items[j]);
 	}
 	for (size_t i = 0; i < m.entries.count; i++)
 		finish_entry(b, m.entries.items[i]);

@@ -51,9 +51,9 @@ bool is_wanted(struct builder *b, struct making *m, const struct listening *l,
 /* Of such ones the first says what the listener is. */
 bool is_simple(const struct listening *l);
 
-/* All ports of the service. */
-void listen_for_all_of(struct builder *b, struct making *m,
-    const struct listening *how, struct service_row *s);
+/* The service's part of the egress's listeners. */
+void listen_in(struct builder *b, struct making *m, struct egress *e,
+    struct service_row *s);
 
 /* After the last service: it becomes a row. */
 void finish_entry(struct builder *b, struct entry *e);

@@ -22,7 +22,7 @@
  *that are on port 80 only because rules name them. Everything is put against
  *the base, so that patches never lie on patches; when the boxes hold much, or
  *more follows from a change than its box says, there is no patch, and the view
- *is made from nothing: where hosts are no services or a Sidecar chooses, where
+ *is made from nothing: where hosts are no services, where
  *listeners of callers or other virtual hosts come or go, where several have a
  *host of a gateway, where services meddle with each other, and
  *where the mesh itself is another.

@@ -7,6 +7,7 @@
  *	patch_servings.c  ─► who serves which
  *	patch_services.c  ─► Services and ServiceEntries, and who names them
  *	patch_naming.c    ─► who names these
+ *	patch_sidecars.c  ─► and which listeners of Sidecars have them
  *	patch_policies.c  ─► services that obey another DestinationRule
  *	patch_delegates.c ─► VirtualServices whose delegates are others
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
@@ -190,6 +191,36 @@ void list_hosts_now(struct patching *p);
 /* Listeners, and the names that they need (patch_front.c). */
 MUST_USE bool patch_front(struct patching *p);
 
+/* --- which listeners have them (patch_sidecars.c) ------------------------- */
+
+/* Has it a set of routes of its own, under another name than its port's? */
+bool is_proxy_egress(const struct egress *e);
+
+/* Is the VirtualService one for any listener of the scope at hand, or of any?
+ */
+bool is_obeyed_here(struct builder *b, const struct resource *r);
+bool is_obeyed_anywhere(const struct builder *b, const struct resource *r);
+
+/* Where a service has a virtual host. */
+struct host_place {
+	struct egress *egress;
+	const struct port_row *port;
+};
+
+/* All of the scope at hand, in their order; as many as are told. */
+size_t host_places(
+    struct builder *b, const struct service_row *s, struct host_place **out);
+bool has_host_place(struct builder *b, const struct service_row *s,
+    const struct egress *e, uint16_t port);
+
+/* Have the same listeners of all scopes both, and is it seen from the same? */
+bool is_had_alike(struct patching *p, const struct service_row *x,
+    const struct service_row *y);
+
+/* Is nothing of it there only because rules lead to it? After list_named(). */
+bool is_led_to_whole(
+    struct patching *p, const struct service_now *now, struct slice host);
+
 /* --- who names them (patch_naming.c) -------------------------------------- */
 
 /* What each VirtualService that is another names, before and now. */
@@ -197,10 +228,9 @@ void list_named(struct patching *p);
 bool is_among_hosts(const struct rows *hosts, struct slice host);
 bool names_host(const struct named *n, struct slice host);
 
-/* Is any for the host, or leads there, that is another than in the base (or,
- * of the latter, one of the base)? Is each that is for it for no other? */
+/* Is any for the host that is another than in the base? Is each that is for it
+ * for no other? */
 bool is_ruled_now(const struct patching *p, struct slice host);
-bool is_led_to(const struct patching *p, struct slice host);
 bool is_named_alone(struct patching *p, struct slice host);
 
 /* Those of the base; is any VirtualService for the host? False: that would be

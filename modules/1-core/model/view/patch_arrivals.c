@@ -121,25 +121,19 @@ serve(struct patching *p, struct service_row *s)
 
 /* --- their clusters ------------------------------------------------------- */
 
-static bool
-stand_in(struct patching *p, size_t scope, const struct service_row *s)
-{
-	p->b.scope = p->base->scopes.items[scope];
-	p->b.egress = p->b.scope->egresses.items[0];
-	return is_seen_service(&p->b, s);
-}
-
 static void
 make_clusters(struct patching *p, struct service_row *s)
 {
 	struct slice missing; /* told by its routes */
 
 	for (size_t i = 0; i < p->base->scopes.count; i++) {
-		if (!stand_in(p, i, s))
-			continue;
-		for (size_t j = 0; j < s->port_count; j++)
-			(void)find_own_cluster(
-			    &p->b, s, &s->ports[j], &missing);
+		struct host_place *all;
+		size_t n;
+
+		p->b.scope = p->base->scopes.items[i];
+		n = host_places(&p->b, s, &all);
+		for (size_t j = 0; j < n; j++)
+			(void)find_own_cluster(&p->b, s, all[j].port, &missing);
 		compile_subsets_of(&p->b, s);
 	}
 }
@@ -253,9 +247,18 @@ like_host(const struct service_row *old, const struct host_row *h)
 	struct host_row *x = old != NULL ? old->hosts : NULL;
 
 	while (x != NULL &&
-	       (x->row.scope != h->row.scope || x->row.port != h->row.port))
+	       (x->row.scope != h->row.scope || x->row.port != h->row.port ||
+		   x->egress != h->egress))
 		x = x->next_of_service;
 	return x;
+}
+
+/* Else the port's virtual hosts are another listener's. */
+static bool
+is_of_its_port(const struct host_row *h)
+{
+	return egress_of_port(scope_const(h->row.scope), h->row.port) ==
+	       h->egress;
 }
 
 /* Where the base has a set of routes for it; NULL: it has none. */
@@ -335,6 +338,8 @@ make_host(struct patching *p, struct service_row *s, const struct port_row *of)
 	fill_new_host(b, &h->row, service_host_name(b, s, of->port),
 	    s->row.host, of->port);
 	fill_host(b, &h->row, s, of, owner_of_port(p, s->row.host, of->port));
+	b->more_follows = b->more_follows ||
+			  (takes_requests(&h->row) && !is_of_its_port(&h->row));
 	old = like_host(old_of(b, s), &h->row);
 	if (old == NULL || !has_same_domains(b, old, &h->row)) {
 		come_anew(p, h);
@@ -351,11 +356,14 @@ make_hosts(struct patching *p, struct service_row *s)
 {
 	for (size_t i = 0; i < p->base->scopes.count; i++) {
 		struct host_row *next = NULL;
+		struct host_place *all;
+		size_t n;
 
-		if (!stand_in(p, i, s))
-			continue;
-		for (size_t j = s->port_count; j > 0; j--) {
-			if (!make_host(p, s, &s->ports[j - 1]))
+		p->b.scope = p->base->scopes.items[i];
+		n = host_places(&p->b, s, &all);
+		for (size_t j = n; j > 0; j--) {
+			p->b.egress = all[j - 1].egress;
+			if (!make_host(p, s, all[j - 1].port))
 				return false;
 			s->hosts->next = next;
 			next = s->hosts;
@@ -431,10 +439,9 @@ first_host(const struct service_row *s, const struct scope *of)
 {
 	const struct host_row *h = s != NULL ? s->hosts : NULL;
 
-	while (h != NULL &&
-	       (h->row.scope != &of->row || h->row.port != s->ports[0].port))
+	while (h != NULL && h->row.scope != &of->row)
 		h = h->next_of_service;
-	return h;
+	return h; /* the last one that was made */
 }
 
 /* Rules alone know it: it is in the box of one of them. */

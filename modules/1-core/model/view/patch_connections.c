@@ -71,10 +71,10 @@ rewire_all_of(struct patching *p, const struct resource *r)
 }
 
 static bool
-is_of_proxies(const struct resource *r)
+is_of_proxies(const struct builder *b, const struct resource *r)
 {
 	return r != NULL && r->kind == &kind_virtual_service &&
-	       !is_for_gateways(r);
+	       is_obeyed_anywhere(b, r);
 }
 
 static bool
@@ -87,8 +87,10 @@ find_all(struct patching *p)
 			continue;
 		if (p->b.in->proxy == VIEW_ROUTER)
 			return false; /* they are in its own listeners, too */
-		if ((is_of_proxies(r->old) && !rewire_all_of(p, r->old)) ||
-		    (is_of_proxies(r->fresh) && !rewire_all_of(p, r->fresh)))
+		if ((is_of_proxies(&p->b, r->old) &&
+			!rewire_all_of(p, r->old)) ||
+		    (is_of_proxies(&p->b, r->fresh) &&
+			!rewire_all_of(p, r->fresh)))
 			return false;
 	}
 	return true;
@@ -122,7 +124,7 @@ renew_told(struct patching *p)
 	for (size_t i = 0; i < p->base->problem_count; i++) {
 		const struct resource *r = p->base->problem_owners[i];
 
-		if (is_of_proxies(r) && has_connections(r) &&
+		if (has_connections(r) && is_of_proxies(&p->b, r) &&
 		    names_rewired(p, r) && !renew_too(p, r))
 			return false;
 	}

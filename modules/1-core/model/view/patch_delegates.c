@@ -136,10 +136,8 @@ is_asked_for(struct patching *p, const struct renewal *r)
 		return map_get(&p->base->made_by->http_rules,
 			   slice_of(&r->old, sizeof(r->old))) != NULL;
 	for (size_t i = 0; i < p->base->scopes.count; i++) {
-		const struct scope *s = p->base->scopes.items[i];
-
-		if (!is_for_gateways(r->fresh) &&
-		    sight_of(&p->b, r->fresh, s->row.ns) != SIGHT_NONE)
+		p->b.scope = p->base->scopes.items[i];
+		if (is_obeyed_here(&p->b, r->fresh))
 			return true;
 	}
 	return false;

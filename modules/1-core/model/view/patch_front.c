@@ -24,6 +24,7 @@ has_front_of_before(const struct patching *p)
 static bool
 has_come(const struct patching *p, const struct scope *of)
 {
+	const struct egress *e = egress_of_port(of, WEB_PORT);
 	struct slice host;
 	void *value;
 
@@ -33,7 +34,7 @@ has_come(const struct patching *p, const struct scope *of)
 		    now->fresh != NULL ? now->fresh->hosts : NULL;
 
 		for (; h != NULL; h = h->next_of_service)
-			if (h->row.scope == &of->row &&
+			if (h->row.scope == &of->row && h->egress == e &&
 			    h->row.port == WEB_PORT && takes_requests(h))
 				return true;
 	}
@@ -57,12 +58,12 @@ has_stayed(const struct patching *p, const struct view_routes *web)
 static bool
 has_rules(const struct patching *p, const struct scope *s)
 {
-	const struct egress *e = s->egresses.items[0];
+	const struct egress *e = egress_of_port(s, WEB_PORT);
 
 	for (size_t i = 0; i < p->count; i++)
 		if (kind_of(&p->items[i]) == &kind_virtual_service)
 			return true;
-	return e->owner_by_host.count > 0;
+	return e != NULL && e->owner_by_host.count > 0;
 }
 
 /* All hosts that rules name are there, if any service is. */

@@ -95,18 +95,12 @@ names_host(const struct named *n, struct slice host)
 	       is_among_hosts(&n->led_to, host);
 }
 
-/* What rules say of it is compiled again: those of the base. */
-bool
-renew_rules_for(struct patching *p, struct slice host, bool *is_ruled)
+static bool
+renew_owners(struct patching *p, const struct scope *s, struct slice host,
+    bool *is_ruled)
 {
-	const struct rows *led = map_get(&p->b.led_to, host);
-
-	for (size_t i = 0; led != NULL && i < led->count; i++)
-		if (!renew_too(p, led->items[i]))
-			return false;
-	for (size_t i = 0; i < p->base->scopes.count; i++) {
-		const struct scope *s = p->base->scopes.items[i];
-		const struct egress *e = s->egresses.items[0];
+	for (size_t i = 0; i < s->egresses.count; i++) {
+		const struct egress *e = s->egresses.items[i];
 		const struct host_owners *o = map_get(&e->owner_by_host, host);
 
 		*is_ruled = *is_ruled || o != NULL;
@@ -116,6 +110,21 @@ renew_rules_for(struct patching *p, struct slice host, bool *is_ruled)
 				       ->resource))
 				return false;
 	}
+	return true;
+}
+
+/* What rules say of it is compiled again: those of the base. */
+bool
+renew_rules_for(struct patching *p, struct slice host, bool *is_ruled)
+{
+	const struct rows *led = map_get(&p->b.led_to, host);
+
+	for (size_t i = 0; led != NULL && i < led->count; i++)
+		if (!renew_too(p, led->items[i]))
+			return false;
+	for (size_t i = 0; i < p->base->scopes.count; i++)
+		if (!renew_owners(p, p->base->scopes.items[i], host, is_ruled))
+			return false;
 	return true;
 }
 
@@ -148,17 +157,6 @@ is_ruled_now(const struct patching *p, struct slice host)
 {
 	for (size_t i = 0; i < p->count; i++)
 		if (is_among_hosts(&p->named[i].hosts, host))
-			return true;
-	return false;
-}
-
-bool
-is_led_to(const struct patching *p, struct slice host)
-{
-	if (map_get(&p->b.led_to, host) != NULL)
-		return true;
-	for (size_t i = 0; i < p->count; i++)
-		if (is_among_hosts(&p->named[i].led_to, host))
 			return true;
 	return false;
 }

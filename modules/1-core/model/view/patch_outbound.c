@@ -40,6 +40,21 @@ doubt_of(struct builder *b, struct doubts *all, struct slice name)
 	return d;
 }
 
+/* Of the listeners of a Sidecar the first is asked first. */
+static bool
+comes_first(
+    const struct builder *b, const struct doubt *d, const struct listening *l)
+{
+	const struct rows *all = &b->scope->egresses;
+	size_t i = 0;
+
+	if (d->base->egress == l->egress)
+		return !is_asked_before(b, d->base->first, l->service);
+	while (all->items[i] != d->base->egress && all->items[i] != l->egress)
+		i++;
+	return all->items[i] == l->egress;
+}
+
 bool
 is_wanted(struct builder *b, struct making *m, const struct listening *l,
     struct slice name)
@@ -54,8 +69,7 @@ is_wanted(struct builder *b, struct making *m, const struct listening *l,
 	if (m->doubts->state == ASK_OLD)
 		return false;
 	d->is_unlike = d->is_unlike || !is_simple(l);
-	d->is_first = d->is_first || d->base == NULL ||
-		      !is_asked_before(b, d->base->first, l->service);
+	d->is_first = d->is_first || d->base == NULL || comes_first(b, d, l);
 	return false;
 }
 
@@ -65,8 +79,7 @@ is_wanted(struct builder *b, struct making *m, const struct listening *l,
 struct renewing {
 	struct making m;
 	struct doubts doubts;
-	struct listening how; /* nobody wrote an egress */
-	struct rows fresh;    /* struct service_row: seen, as they are asked */
+	struct rows fresh; /* struct service_row, as they are asked */
 };
 
 static bool
@@ -85,17 +98,30 @@ add_fresh(struct builder *b, struct renewing *r, struct service_row *s)
 	rows_insert(&r->fresh, at, s);
 }
 
+/* In each listener that has it. */
+static void
+listen_for(struct builder *b, struct renewing *r, struct service_row *s)
+{
+	const struct rows *all = &b->scope->egresses;
+
+	for (size_t i = 0; i < all->count; i++) {
+		b->egress = all->items[i];
+		if (egress_has(b, b->egress, s))
+			listen_in(b, &r->m, b->egress, s);
+	}
+}
+
 static void
 ask(struct builder *b, struct renewing *r, struct service_row *old,
     struct service_row *fresh)
 {
 	r->doubts.state = ASK_OLD;
-	if (old != NULL && is_seen_service(b, old))
-		listen_for_all_of(b, &r->m, &r->how, old);
+	if (old != NULL)
+		listen_for(b, r, old);
 	r->doubts.state = ASK_FRESH;
-	if (fresh == NULL || !is_seen_service(b, fresh))
+	if (fresh == NULL)
 		return;
-	listen_for_all_of(b, &r->m, &r->how, fresh);
+	listen_for(b, r, fresh);
 	add_fresh(b, r, fresh);
 }
 
@@ -143,34 +169,62 @@ settle_all(struct builder *b, const struct doubts *all)
 	return others;
 }
 
+static void
+listen_for_next(struct builder *b, struct renewing *r, size_t *next)
+{
+	struct service_row *s = r->fresh.items[(*next)++];
+
+	if (egress_has(b, b->egress, s))
+		listen_in(b, &r->m, b->egress, s);
+}
+
 /* One of the base, behind those that came and are asked before it. */
 static void
 listen_for_other(
     struct builder *b, struct renewing *r, struct service_row *s, size_t *next)
 {
-	if (is_renewed(b, s) || !is_seen_service(b, s))
+	if (is_renewed(b, s))
 		return;
 	/* Of several with one host it is not known which of them counts. */
 	b->more_follows = b->more_follows || s->next != NULL ||
 			  map_get(&b->service_by_host, s->row.host) != s;
 	while (*next < r->fresh.count &&
 	       is_asked_before(b, r->fresh.items[*next], s))
-		listen_for_all_of(b, &r->m, &r->how, r->fresh.items[(*next)++]);
-	listen_for_all_of(b, &r->m, &r->how, s);
+		listen_for_next(b, r, next);
+	listen_in(b, &r->m, b->egress, s);
+}
+
+/* Without a Sidecar it has all that is seen. */
+static void
+listen_for_others(struct builder *b, struct renewing *r, size_t *next)
+{
+	const struct rows *all = &b->services_by_age;
+
+	if (b->egress->spec != NULL) {
+		all = &b->egress->services;
+		for (size_t i = 0; i < all->count; i++)
+			listen_for_other(b, r, all->items[i], next);
+		return;
+	}
+	for (int public = 0; public <= 1; public ++)
+		for (size_t i = 0; i < all->count; i++)
+			if (is_seen_service(b, all->items[i]) &&
+			    is_for_all(b, all->items[i]) == (public == 1))
+				listen_for_other(b, r, all->items[i], next);
 }
 
 static void
 listen_again(struct builder *b, struct renewing *r, bool others)
 {
-	const struct rows *all = &b->services_by_age;
-	size_t next = 0;
+	for (size_t i = 0; i < b->scope->egresses.count; i++) {
+		size_t next = 0;
 
-	for (int public = 0; others && public <= 1; public ++)
-		for (size_t i = 0; i < all->count; i++)
-			if (is_for_all(b, all->items[i]) == (public == 1))
-				listen_for_other(b, r, all->items[i], &next);
-	while (next < r->fresh.count)
-		listen_for_all_of(b, &r->m, &r->how, r->fresh.items[next++]);
+		b->egress = b->scope->egresses.items[i];
+		if (others)
+			listen_for_others(b, r, &next);
+		while (next < r->fresh.count)
+			listen_for_next(b, r, &next);
+	}
 }
 
 static bool
@@ -234,8 +288,6 @@ renew_outbound(struct builder *b, struct listener_set *out)
 	const struct rows *base = &b->scope->listeners[VIEW_OUTBOUND].rows;
 	struct renewing r = {0};
 
-	b->egress = b->scope->egresses.items[0];
-	r.how.egress = b->egress;
 	r.m.doubts = &r.doubts;
 	map_init(&r.m.by_name);
 	map_init(&r.doubts.by_name);

@@ -7,7 +7,7 @@
  * hosts, so all that name one are compiled again, each in its own box. Which
  * virtual hosts a port has may hang on it too; there is no patch where hosts
  * are no services, or a port has some that are called elsewhere only, and where
- * a wildcard or a Sidecar has a word in it.
+ * a wildcard has a word in it. What no listener of a Sidecar names is nothing.
  */
 #include "patch.h"
 
@@ -17,13 +17,6 @@ static bool
 is_virtual_service(const struct resource *r)
 {
 	return r != NULL && r->kind == &kind_virtual_service;
-}
-
-static bool
-is_seen(const struct builder *b, const struct resource *r)
-{
-	return !is_for_gateways(r) &&
-	       sight_of(b, r, b->scope->row.ns) != SIGHT_NONE;
 }
 
 struct slice
@@ -110,7 +103,7 @@ add_moved_rulings(struct patching *p, struct slice host, struct rows *out)
 		const struct renewal *r = &p->items[i];
 
 		if (r->moves && has_connections(r->fresh) &&
-		    is_seen(&p->b, r->fresh) &&
+		    egress_obeys(&p->b, p->b.egress, r->fresh) &&
 		    names_part(&p->b, r->fresh, host))
 			insert(&p->b, out, r->fresh);
 	}
@@ -126,7 +119,8 @@ find_rulings(struct patching *p, struct slice host, struct rows *out)
 		const struct renewal *r = &p->items[i];
 
 		if (r->moves && is_virtual_service(r->fresh) &&
-		    is_seen(&p->b, r->fresh) && has_host(&p->b, r->fresh, host))
+		    egress_obeys(&p->b, p->b.egress, r->fresh) &&
+		    has_host(&p->b, r->fresh, host))
 			insert(&p->b, out, r->fresh);
 	}
 }
@@ -282,20 +276,30 @@ move_host(struct patching *p, struct slice host)
 }
 
 static bool
-move_in_scope(struct patching *p, const struct resource *r)
+move_in_egress(struct patching *p, const struct resource *r)
 {
 	struct builder *b = &p->b;
 	size_t count = resource_virtual_service(r)->hosts.count;
 
-	if (!is_seen(b, r))
+	if (!egress_obeys(b, b->egress, r))
 		return true;
-	b->egress = b->scope->egresses.items[0];
-	if (b->scope->egresses.count > 1 || b->egress->spec != NULL)
-		return false; /* a Sidecar says whether it counts */
 	for (size_t i = 0; i < count; i++)
 		if (!move_host(p, host_at(b, r, i)))
 			return false;
-	return is_called_alike_everywhere(b, r);
+	return !is_proxy_egress(b->egress) && is_called_alike_everywhere(b, r);
+}
+
+static bool
+move_in_scope(struct patching *p, const struct resource *r)
+{
+	const struct rows *all = &p->b.scope->egresses;
+
+	for (size_t i = 0; i < all->count; i++) {
+		p->b.egress = all->items[i];
+		if (!move_in_egress(p, r))
+			return false;
+	}
+	return true;
 }
 
 /* False: more hangs on it than who decides about requests. */

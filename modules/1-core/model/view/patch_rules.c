@@ -296,13 +296,14 @@ has_other_box(const struct builder *b, const struct service_row *s)
 
 /* What was a name alone is a service's now. */
 static bool
-is_taken_over(const struct builder *b, const struct host_row *h)
+is_taken_over(struct builder *b, const struct host_row *h)
 {
 	const struct service_row *s = service_at(b, h->row.host);
 
-	return h->service == NULL && service_now_of(b, h->row.host) != NULL &&
-	       find_import(b, h->row.host) != NULL &&
-	       (h->row.port == 0 || find_port(s, h->row.port) != NULL);
+	if (h->service != NULL || service_now_of(b, h->row.host) == NULL)
+		return false;
+	return h->row.port == 0 ? find_import(b, h->row.host) != NULL
+				: has_host_place(b, s, h->egress, h->row.port);
 }
 
 static bool
@@ -381,7 +382,7 @@ static bool
 add_web_host(struct patching *p, const struct service_row *s,
     const struct resource *r, struct view_routes *web)
 {
-	if (find_port(s, WEB_PORT) != NULL ||
+	if (has_host_place(&p->b, s, p->b.egress, WEB_PORT) ||
 	    find_exact(web, s->row.host) != NULL || !is_moved(p, s->row.host) ||
 	    owner_of_port(p, s->row.host, WEB_PORT) != r)
 		return true;
@@ -398,7 +399,7 @@ add_web_hosts(
 		    map_get(&scope->routes_by_name, S("80"));
 
 		p->b.scope = scope;
-		p->b.egress = scope->egresses.items[0];
+		p->b.egress = egress_of_port(scope, WEB_PORT);
 		if (web != NULL && !add_web_host(p, s, r, web))
 			return false;
 	}
@@ -435,6 +436,20 @@ renew_fresh_hosts(struct patching *p, const struct resource *r)
 
 /* --- hosts whose service comes or goes ------------------------------------ */
 
+/* That of the first listener for which any decides; it is at hand then. */
+static const struct resource *
+first_owner(struct patching *p, struct slice host)
+{
+	const struct rows *all = &p->b.scope->egresses;
+	const struct resource *owner = NULL;
+
+	for (size_t i = 0; owner == NULL && i < all->count; i++) {
+		p->b.egress = all->items[i];
+		owner = owner_of_port(p, host, 0);
+	}
+	return owner;
+}
+
 /* Of any port: where nobody has the host it is there because of rules. */
 static bool
 leave_name(struct patching *p, struct slice host, const struct resource *r)
@@ -444,8 +459,7 @@ leave_name(struct patching *p, struct slice host, const struct resource *r)
 	struct more_host *h;
 
 	if (find_import(b, host) != NULL ||
-	    (base != NULL && base->row.port == 0) ||
-	    owner_of_port(p, host, 0) != r)
+	    (base != NULL && base->row.port == 0) || first_owner(p, host) != r)
 		return true;
 	h = take(b, 1, sizeof(*h));
 	if (h == NULL)
@@ -466,9 +480,9 @@ leave_web_name(struct patching *p, const struct service_now *now,
 	const struct view_host *base =
 	    web != NULL ? find_exact(web, host) : NULL;
 
+	p->b.egress = egress_of_port(p->b.scope, WEB_PORT);
 	if (web == NULL || (base != NULL && base->service == NULL) ||
-	    (find_import(&p->b, host) != NULL &&
-		find_port(now->fresh, WEB_PORT) != NULL) ||
+	    has_host_place(&p->b, now->fresh, p->b.egress, WEB_PORT) ||
 	    owner_of_port(p, host, WEB_PORT) != r)
 		return true;
 	return put_web_host(p, host, r, web);
@@ -480,7 +494,6 @@ leave_names(struct patching *p, const struct service_now *now,
 {
 	for (size_t i = 0; i < p->base->scopes.count; i++) {
 		p->b.scope = p->base->scopes.items[i];
-		p->b.egress = p->b.scope->egresses.items[0];
 		if (!leave_name(p, host, r) || !leave_web_name(p, now, host, r))
 			return false;
 	}
@@ -513,9 +526,9 @@ import_nothing(struct patching *p, const struct renewal *r)
 	for (size_t i = 0; has_other_text(r) && i < p->base->scopes.count;
 	     i++) {
 		b->scope = p->base->scopes.items[i];
-		if ((r->old != NULL &&
+		if ((r->old != NULL && is_obeyed_here(b, r->old) &&
 			!imports_nothing(b, rules_before(p, r->old), r->old)) ||
-		    (r->fresh != NULL &&
+		    (r->fresh != NULL && is_obeyed_here(b, r->fresh) &&
 			!imports_nothing(
 			    b, http_rules_of(b, r->fresh), r->fresh)))
 			return false;
@@ -526,8 +539,9 @@ import_nothing(struct patching *p, const struct renewal *r)
 bool
 is_nothing(const struct builder *b, const struct resource *r)
 {
-	return r == NULL || is_delegate(r) ||
-	       (is_for_gateways(r) && b->in->proxy != VIEW_ROUTER);
+	if (r == NULL || is_delegate(r))
+		return true;
+	return b->in->proxy != VIEW_ROUTER && !is_obeyed_anywhere(b, r);
 }
 
 static bool

@@ -10,7 +10,8 @@
  * A host has one service, now and in the base. There is no patch where two
  * claim one, where it is a wildcard or lies in one that rules are for, where it
  * stands for another or another for it, where its endpoints are called by their
- * own addresses, where it leads to this machine, and at gateways; nor where a
+ * own addresses, where it leads to this machine, where nothing but a rule leads
+ * to it (patch_sidecars.c), and at gateways; nor where a
  * named listener is for a host that has a service only now, or on other ports,
  * or rules that are for other hosts, too. Of a host for which rules are, what
  * is there without a service is in their boxes.
@@ -137,20 +138,9 @@ add_all_now(struct patching *p)
 
 /* --- is it ordinary ------------------------------------------------------- */
 
-static bool
-is_whole(const struct scope *s)
-{
-	const struct egress *e = s->egresses.items[0];
-
-	return s->egresses.count == 1 && e->spec == NULL && s->sidecar == NULL;
-}
-
 bool
 calls_are_plain(const struct patching *p)
 {
-	for (size_t i = 0; i < p->base->scopes.count; i++)
-		if (!is_whole(p->base->scopes.items[i]))
-			return false;
 	return p->b.in->proxy != VIEW_ROUTER;
 }
 
@@ -173,16 +163,24 @@ is_ordinary_row(const struct builder *b, const struct service_row *s)
 	       (s->row.resolution != VIEW_ORIGINAL || has_no_endpoints(b, s));
 }
 
+static bool
+is_entangled_here(struct builder *b, struct slice host)
+{
+	for (size_t i = 0; i < b->scope->egresses.count; i++) {
+		b->egress = b->scope->egresses.items[i];
+		if (aliases_of(b, host) != NULL || has_wildcard_owner(b, host))
+			return true;
+	}
+	return false;
+}
+
 /* Others stand for it, or a rule for more than it holds. */
 static bool
 is_entangled(struct patching *p, struct slice host)
 {
-	struct builder *b = &p->b;
-
 	for (size_t i = 0; i < p->base->scopes.count; i++) {
-		b->scope = p->base->scopes.items[i];
-		b->egress = b->scope->egresses.items[0];
-		if (aliases_of(b, host) != NULL || has_wildcard_owner(b, host))
+		p->b.scope = p->base->scopes.items[i];
+		if (is_entangled_here(&p->b, host))
 			return true;
 	}
 	return false;
@@ -198,18 +196,6 @@ has_same_ports(const struct service_row *a, const struct service_row *b)
 		    is_bytes(a->ports[i].protocol) !=
 			is_bytes(b->ports[i].protocol))
 			return false;
-	return true;
-}
-
-static bool
-is_seen_alike(struct patching *p, const struct service_row *a,
-    const struct service_row *b)
-{
-	for (size_t i = 0; i < p->base->scopes.count; i++) {
-		p->b.scope = p->base->scopes.items[i];
-		if (is_seen_service(&p->b, a) != is_seen_service(&p->b, b))
-			return false;
-	}
 	return true;
 }
 
@@ -235,7 +221,7 @@ is_there_as_before(struct patching *p, const struct service_now *now)
 {
 	return now->old != NULL && now->fresh != NULL &&
 	       has_same_ports(now->old, now->fresh) &&
-	       is_seen_alike(p, now->old, now->fresh);
+	       is_had_alike(p, now->old, now->fresh);
 }
 
 /* Where it is one, those who see it do so as before. */
@@ -243,20 +229,7 @@ static bool
 comes_or_goes(struct patching *p, const struct service_now *now)
 {
 	return now->old == NULL || now->fresh == NULL ||
-	       is_seen_alike(p, now->old, now->fresh);
-}
-
-/* May a destination lead to it where it is not seen? */
-static bool
-is_hidden_at_home(struct patching *p, const struct service_row *s)
-{
-	for (size_t i = 0; s != NULL && i < p->base->scopes.count; i++) {
-		p->b.scope = p->base->scopes.items[i];
-		if (slice_eq(s->row.ns, p->b.scope->row.ns) &&
-		    !is_seen_service(&p->b, s))
-			return true;
-	}
-	return false;
+	       is_had_alike(p, now->old, now->fresh);
 }
 
 static bool
@@ -289,6 +262,21 @@ is_named_listener_for(struct patching *p, struct slice host)
 	return false;
 }
 
+/* Of a Sidecar that leads there all that nobody knows. */
+static bool
+is_named_proxy(struct patching *p, struct slice host)
+{
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		const struct scope *s = p->base->scopes.items[i];
+		const struct destination_spec *d = egress_proxy_of(s);
+
+		if (d != NULL &&
+		    is_spelled(&p->b, d->host, s->sidecar->key.ns, host))
+			return true;
+	}
+	return false;
+}
+
 static bool
 is_rule(const struct resource *r)
 {
@@ -316,13 +304,9 @@ is_ordinary(
 		return false;
 	if (!renew_rules_for(p, host, &ruled))
 		return false;
-	if ((ruled || is_led_to(p, host)) &&
-	    (is_hidden_at_home(p, now->old) ||
-		is_hidden_at_home(p, now->fresh)))
-		return false;
 	if (is_there_as_before(p, now))
 		return true;
-	return !is_named_listener_for(p, host) &&
+	return !is_named_listener_for(p, host) && !is_named_proxy(p, host) &&
 	       (!ruled || (is_named_alone(p, host) && comes_or_goes(p, now)));
 }
 
@@ -334,6 +318,10 @@ are_ordinary(struct patching *p)
 
 	for (size_t i = 0; map_next(&p->services, &i, &host, &now);)
 		if (!is_ordinary(p, now, host))
+			return false;
+	list_named(p); /* there are more by now */
+	for (size_t i = 0; map_next(&p->services, &i, &host, &now);)
+		if (!is_led_to_whole(p, now, host))
 			return false;
 	return true;
 }

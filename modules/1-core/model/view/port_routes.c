@@ -411,7 +411,8 @@ routes_now(struct builder *b, struct slice name, uint16_t port)
 		    now->fresh != NULL ? host_of_service(b, now->fresh, port)
 				       : NULL;
 
-		if (h != NULL && takes_requests(h))
+		if (h != NULL && takes_requests(h) &&
+		    h->egress == egress_of_port(b->scope, port))
 			add_alone(b, r, h);
 	}
 	if (r != NULL)
@@ -458,10 +459,10 @@ routes_of_port(struct builder *b, uint16_t port)
 	const struct view_routes *r = map_get(&b->scope->routes_by_name, name);
 	struct egress *e = egress_of_port(b->scope, port);
 
-	if (r == NULL && b->box != NULL)
-		return routes_now(b, name, port);
 	if (r != NULL || e == NULL)
 		return r;
+	if (b->box != NULL)
+		return routes_now(b, name, port);
 	return make(b, e, name,
 	    &(struct making){.hosts = hosts_on(e, port), .port = port});
 }
@@ -495,6 +496,10 @@ routes_of_proxy(struct builder *b, struct egress *e, struct slice name)
 	struct egress *before = b->egress;
 	struct rows hosts = {0};
 
+	if (b->box != NULL) { /* its virtual hosts are rows of its own */
+		b->more_follows = true;
+		return NULL;
+	}
 	if (r != NULL)
 		return r;
 	b->egress = e;

@@ -8,8 +8,8 @@
  */
 #include <stdlib.h>
 
-#include "inside.h"
 #include "kinds/scoped_host.h"
+#include "wish.h"
 
 static void
 drop_owners(void *value)
@@ -34,7 +34,8 @@ scope_trim(struct scope *s)
 	for (size_t i = 0; i < s->egresses.count; i++) {
 		struct egress *e = s->egresses.items[i];
 
-		rows_fini(&e->services);
+		if (e->spec == NULL)
+			rows_fini(&e->services); /* all that are seen */
 		rows_fini(&e->rulings);
 		map_fini(&e->called, drop_called);
 	}
@@ -48,6 +49,8 @@ scope_settle(struct scope *s)
 	for (size_t i = 0; i < s->egresses.count; i++) {
 		struct egress *e = s->egresses.items[i];
 
+		rows_fini(&e->services);
+		wish_drop(e->wish);
 		map_fini(&e->owner_by_host, drop_owners);
 		map_fini(&e->aliases, rows_drop);
 	}

@@ -17,6 +17,15 @@ own_policy(const struct scope *s)
 				  : NULL;
 }
 
+/* NULL: nobody names one. */
+const struct destination_spec *
+egress_proxy_of(const struct scope *s)
+{
+	const struct outbound_policy *own = own_policy(s);
+
+	return own != NULL ? own->egress_proxy : NULL;
+}
+
 /* A Sidecar's word, else the mesh's. */
 static enum policy
 policy_of(const struct builder *b)

@@ -122,21 +122,25 @@ is_excluded(const struct wish *wish, struct slice ns, struct slice host)
 	       (of_any != NULL && is_any_within(&of_any->excluded, host));
 }
 
-void
-wish_init(struct builder *b, struct wish *wish, const struct sidecar_egress *e)
+struct wish *
+wish_new(struct builder *b, const struct sidecar_egress *e)
 {
-	*wish = (struct wish){.all_exact = e != NULL};
+	struct wish *wish = take(b, 1, sizeof(*wish));
+
+	if (wish == NULL)
+		return NULL;
+	wish->all_exact = true;
 	map_init(&wish->by_ns);
-	for (size_t i = 0; e != NULL && i < e->hosts.count; i++)
+	for (size_t i = 0; i < e->hosts.count; i++)
 		read_wish(b, wish, e->hosts.items[i]);
-	if (e == NULL)
-		read_wish(b, wish, S("*/*"));
+	return wish;
 }
 
 void
-wish_fini(struct wish *wish)
+wish_drop(struct wish *wish)
 {
-	map_fini(&wish->by_ns, drop_wanted);
+	if (wish != NULL)
+		map_fini(&wish->by_ns, drop_wanted);
 }
 
 bool

@@ -12,10 +12,9 @@ struct wish {
 	bool all_exact;   /* no wildcard, and no namespace left open */
 };
 
-/* As it is written; NULL: everything. */
-void wish_init(
-    struct builder *b, struct wish *wish, const struct sidecar_egress *e);
-void wish_fini(struct wish *wish);
+/* As it is written, in the arena; NULL when it is full. */
+struct wish *wish_new(struct builder *b, const struct sidecar_egress *e);
+void wish_drop(struct wish *wish); /* at its end; may be NULL */
 
 bool wish_has_service(
     const struct wish *wish, struct slice ns, struct slice host);

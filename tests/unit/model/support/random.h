@@ -43,6 +43,10 @@ struct resource *random_named(struct rng *rng, uint64_t head);
  * name as theirs; of one head with one key, and of the same hosts. */
 struct resource *random_delegation(struct rng *rng, uint64_t head);
 
+/* A Sidecar with listeners of several kinds; of one head with one key, and for
+ * the same workloads. */
+struct resource *random_scoping(struct rng *rng, uint64_t head);
+
 /* The Gateway "web" of a namespace, shop or pay; and a VirtualService for them,
  * of one head with one key. */
 struct resource *random_door(struct rng *rng, const char *ns);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * patch_sidecars — which egress of a scope has what is another than in the
+ * base.
+ *
+ * Without a Sidecar one has all that is seen. With one each of its listeners
+ * names what it has: what none names is nothing to the scope, and nothing of
+ * the patch hangs on it there.
+ */
+#include "kinds/protocols.h"
+#include "patch.h"
+
+bool
+is_proxy_egress(const struct egress *e)
+{
+	const struct sidecar_egress *s = e->spec;
+
+	if (s == NULL)
+		return false;
+	return slice_starts(s->bind, S("unix://")) ||
+	       (s->port != NULL &&
+		   port_protocol_parse(s->port->protocol) == PORT_HTTP_PROXY);
+}
+
+bool
+is_obeyed_here(struct builder *b, const struct resource *r)
+{
+	const struct rows *all = &b->scope->egresses;
+
+	for (size_t i = 0; i < all->count; i++)
+		if (egress_obeys(b, all->items[i], r))
+			return true;
+	return false;
+}
+
+bool
+is_obeyed_anywhere(const struct builder *b, const struct resource *r)
+{
+	struct builder at = *b;
+
+	for (size_t i = 0; i < b->v->scopes.count; i++) {
+		at.scope = b->v->scopes.items[i];
+		if (is_obeyed_here(&at, r))
+			return true;
+	}
+	return false;
+}
+
+/* --- rows of a service ---------------------------------------------------- */
+
+static bool
+has_place(const struct host_place *all, size_t count, uint16_t port)
+{
+	for (size_t i = 0; i < count; i++)
+		if (all[i].port->port == port)
+			return true;
+	return false;
+}
+
+/* One after the other, as they are made where a view is (hosts.c). */
+static size_t
+add_places(struct builder *b, const struct service_row *s,
+    struct host_place *out, size_t n)
+{
+	uint16_t only = egress_port(b->egress);
+
+	if (only == 0 && !is_egress_of_rest(b->egress))
+		return n; /* a socket */
+	for (size_t i = 0; i < s->port_count; i++) {
+		const struct port_row *p = &s->ports[i];
+
+		if ((only == 0 || p->port == only) && is_called_here(b, p) &&
+		    !has_place(out, n, p->port))
+			out[n++] = (struct host_place){b->egress, p};
+	}
+	return n;
+}
+
+size_t
+host_places(
+    struct builder *b, const struct service_row *s, struct host_place **out)
+{
+	struct egress *before = b->egress;
+	size_t n = 0;
+
+	*out = take(b, s->port_count, sizeof(**out));
+	for (size_t i = 0; *out != NULL && i < b->scope->egresses.count; i++) {
+		b->egress = b->scope->egresses.items[i];
+		if (egress_has(b, b->egress, s))
+			n = add_places(b, s, *out, n);
+	}
+	b->egress = before;
+	return n;
+}
+
+bool
+has_host_place(struct builder *b, const struct service_row *s,
+    const struct egress *e, uint16_t port)
+{
+	struct host_place *all;
+	size_t n = s != NULL ? host_places(b, s, &all) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i].egress == e && all[i].port->port == port)
+			return true;
+	return false;
+}
+
+/* --- what is seen --------------------------------------------------------- */
+
+static bool
+is_had_alike_here(const struct builder *b, const struct service_row *x,
+    const struct service_row *y)
+{
+	const struct rows *all = &b->scope->egresses;
+
+	for (size_t i = 0; i < all->count; i++)
+		if (egress_has(b, all->items[i], x) !=
+		    egress_has(b, all->items[i], y))
+			return false;
+	return is_seen_service(b, x) == is_seen_service(b, y);
+}
+
+bool
+is_had_alike(struct patching *p, const struct service_row *x,
+    const struct service_row *y)
+{
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		p->b.scope = p->base->scopes.items[i];
+		if (!is_had_alike_here(&p->b, x, y))
+			return false;
+	}
+	return true;
+}
+
+/* By what its listeners name, with each port. */
+static bool
+is_imported_whole(const struct import *i, const struct service_row *s)
+{
+	if (i == NULL || i->is_ruled)
+		return false;
+	for (size_t j = 0; j < s->port_count; j++) {
+		const struct import_port *p = i->ports;
+
+		while (p != NULL && p->port->port != s->ports[j].port)
+			p = p->next;
+		if (p == NULL)
+			return false;
+	}
+	return true;
+}
+
+static bool
+leads_here_from(struct patching *p, size_t item, struct slice host)
+{
+	const struct renewal *r = &p->items[item];
+
+	return kind_of(r) == &kind_virtual_service &&
+	       names_host(&p->named[item], host) &&
+	       ((r->old != NULL && is_obeyed_here(&p->b, r->old)) ||
+		   (r->fresh != NULL && is_obeyed_here(&p->b, r->fresh)));
+}
+
+/* In the scope at hand; after list_named(). */
+static bool
+is_led_to_here(struct patching *p, struct slice host)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (leads_here_from(p, i, host))
+			return true;
+	return false;
+}
+
+static bool
+is_found_whole(
+    struct patching *p, const struct service_row *s, const struct import *i)
+{
+	return s == NULL || is_imported_whole(i, s) ||
+	       (!is_seen_service(&p->b, s) &&
+		   !slice_eq(s->row.ns, p->b.scope->row.ns));
+}
+
+bool
+is_led_to_whole(
+    struct patching *p, const struct service_now *now, struct slice host)
+{
+	for (size_t i = 0; i < p->base->scopes.count; i++) {
+		struct scope *s = p->base->scopes.items[i];
+
+		p->b.scope = s;
+		if ((!is_found_whole(p, now->old, map_get(&s->imports, host)) ||
+			!is_found_whole(
+			    p, now->fresh, find_import(&p->b, host))) &&
+		    is_led_to_here(p, host))
+			return false;
+	}
+	return true;
+}
