@@ -1607,6 +1607,81 @@ TEST(what_is_said_of_a_service_follows_it)
 	play_fini(&p);
 }
 
+#define SCOPING(egress)                                                        \
+	RESOURCE("Sidecar", "s", "2020", "  egress: [" egress "]\n")
+#define OF_PAY(kind, name, rest)                                               \
+	"apiVersion: networking.istio.io/v1\nkind: " kind "\n"                 \
+	"metadata: {name: " name ", namespace: pay}\nspec:\n  " rest "\n"
+
+/* Whether a listener names it or not. */
+TEST(what_is_ordinary_is_a_patch_where_a_sidecar_holds)
+{
+	static const char *const scopes[] = {SCOPING("{hosts: [\"*/*\"]}"),
+	    SCOPING("{hosts: [\"./web.shop.svc.cluster.local\", \"pay/*\"]}"),
+	    SCOPING("{hosts: [\"./*\"]}"),
+	    SCOPING("{hosts: [\"*/a.test\", \"~pay/x.test\"]}"),
+	    SCOPING("{captureMode: NONE, hosts: [\"*/*\"]}"),
+	    SCOPING("{port: {number: 80, name: h, protocol: HTTP}, hosts: "
+		    "[\"pay/*\"]}, {hosts: [\"./*\"]}"),
+	    SCOPING("{port: {number: 3306, name: t, protocol: TCP}, bind: "
+		    "10.8.0.1, hosts: [\"pay/*\"]}, {hosts: [\"*/*\"]}"),
+	    RESOURCE("Sidecar", "s", "2020",
+		"  outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n")};
+	static const char *const documents[] = {"",
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]"),
+	    SERVICE("x: y", "clusterIP: 10.1.1.9, ports: [" HTTP_PORT
+			    ", {name: tcp, port: 5432}]"),
+	    OF_PAY("ServiceEntry", "e",
+		"{hosts: [a.test], resolution: STATIC, ports: [{number: 80, "
+		"name: http, protocol: HTTP}, {number: 3306, name: tcp, "
+		"protocol: TCP}], endpoints: [{address: 10.9.0.1}]}"),
+	    OF_PAY("ServiceEntry", "e",
+		"{hosts: [a.test], resolution: DNS, ports: [{number: 80, "
+		"name: http, protocol: HTTP}]}"),
+	    ROUTES("a", "2020", "a", "timeout: 1s\n    " LEAD_TO("a")),
+	    OF_PAY("VirtualService", "b",
+		"{hosts: [a.test], tcp: [{route: [{destination: {host: "
+		"a.test, port: {number: 80}}}]}]}"),
+	    OF_PAY("DestinationRule", "c",
+		"{host: a.test, trafficPolicy: {loadBalancer: {simple: "
+		"RANDOM}}}"),
+	    ROUTES("d", "2020", "a", "delegate: {name: f}"),
+	    RESOURCE("VirtualService", "f", "2020",
+		"  http: [{timeout: 2s, " LEAD_TO("a") "}]\n")};
+	static const struct act acts[] = {{.there = "0"},
+	    {.there = "01", .is_patch = true},
+	    {.there = "02", .is_patch = true},
+	    {.there = "023", .is_patch = true},
+	    {.there = "0237", .is_patch = true},
+	    {.there = "0235", .is_patch = true},
+	    {.there = "0135", .is_patch = true},
+	    {.there = "014", .is_patch = true},
+	    {.there = "0189", .is_patch = true},
+	    {.there = "018", .is_patch = true},
+	    {.there = "01", .is_patch = true}};
+	static const struct act wired[] = {{.there = "03"},
+	    {.there = "036", .is_patch = true},
+	    {.there = "02367", .is_patch = true},
+	    {.there = "03", .is_patch = true}};
+	static const struct act gone[] = {{.there = "014"},
+	    {.there = "04", .is_patch = true},
+	    {.there = "03", .is_patch = true}, {.there = "0", .is_patch = true},
+	    {.there = "01", .is_patch = true}};
+
+	for (size_t i = 0; i < ARRAY_LEN(scopes); i++) {
+		struct play p;
+
+		play_init(&p, documents + 1, ARRAY_LEN(documents) - 1);
+		memmove(&p.documents[1], &p.documents[0],
+		    (ARRAY_LEN(documents) - 1) * sizeof(p.documents[0]));
+		p.documents[0] = resource_of(scopes[i]);
+		play_from_each(&p, acts, ARRAY_LEN(acts));
+		play_from_each(&p, wired, ARRAY_LEN(wired));
+		play_from_each(&p, gone, ARRAY_LEN(gone));
+		play_fini(&p);
+	}
+}
+
 /* What two claim, what is many, and what leads to this machine. */
 TEST(services_that_meddle_are_made_from_nothing)
 {

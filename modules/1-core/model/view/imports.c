@@ -94,7 +94,7 @@ is_egress_of_rest(const struct egress *e)
 }
 
 /* The only port of its services that a listener takes; 0: all. */
-static uint16_t
+uint16_t
 taken_port(const struct egress *e)
 {
 	bool proxy =

@@ -1029,6 +1029,7 @@ const struct rows *aliases_of(const struct builder *b, struct slice host);
 /* The egress that has the port's virtual hosts; NULL: none. */
 struct egress *egress_of_port(const struct scope *s, uint16_t port);
 uint16_t egress_port(const struct egress *e); /* 0: none, or a socket */
+uint16_t taken_port(const struct egress *e);  /* of services; 0: each */
 bool is_egress_of_rest(const struct egress *e);
 
 /*

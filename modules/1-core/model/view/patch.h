@@ -217,6 +217,11 @@ bool has_host_place(struct builder *b, const struct service_row *s,
 bool is_had_alike(struct patching *p, const struct service_row *x,
     const struct service_row *y);
 
+/* Is all of it that rules of the egress at hand may lead to there without them?
+ */
+bool is_imported_whole(const struct builder *b, const struct service_row *s,
+    const struct import *i);
+
 /* Is nothing of it there only because rules lead to it? After list_named(). */
 bool is_led_to_whole(
     struct patching *p, const struct service_now *now, struct slice host);

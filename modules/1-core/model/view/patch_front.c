@@ -55,30 +55,77 @@ has_stayed(const struct patching *p, const struct view_routes *web)
 	return false;
 }
 
+/* It would name a virtual host there that is no service's. */
 static bool
-has_rules(const struct patching *p, const struct scope *s)
+names_bare_host(struct patching *p, const struct resource *r)
 {
-	const struct egress *e = egress_of_port(s, WEB_PORT);
+	struct builder *b = &p->b;
+	size_t count = r != NULL && r->kind == &kind_virtual_service
+			   ? resource_virtual_service(r)->hosts.count
+			   : 0;
+
+	if (count == 0 || !egress_obeys(b, b->egress, r) ||
+	    !has_http_rule(b, r, WEB_PORT))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!has_host_place(b, service_at(b, host_at(b, r, i)),
+			b->egress, WEB_PORT))
+			return true;
+	return false;
+}
+
+static bool
+names_any_bare_host(struct patching *p)
+{
+	struct slice host;
+	void *value;
 
 	for (size_t i = 0; i < p->count; i++)
-		if (kind_of(&p->items[i]) == &kind_virtual_service)
+		if (names_bare_host(p, p->items[i].fresh))
 			return true;
-	return e != NULL && e->owner_by_host.count > 0;
+	for (size_t at = 0;
+	     map_next(&p->b.egress->owner_by_host, &at, &host, &value);) {
+		const struct host_owners *o = value;
+
+		for (size_t i = 0; i < o->all.count; i++) {
+			const struct ruling *r = o->all.items[i];
+
+			if (names_bare_host(p, r->resource))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+has_bare_host(const struct view_routes *web)
+{
+	for (size_t i = 0; web != NULL && i < web->hosts.count; i++) {
+		const struct view_host *h = web->hosts.items[i];
+
+		if (h->service == NULL)
+			return true;
+	}
+	return false;
 }
 
 /* All hosts that rules name are there, if any service is. */
 static bool
-is_web_alike(const struct patching *p, const struct scope *s)
+is_web_alike(struct patching *p, struct scope *s)
 {
 	const struct view_routes *web = map_get(&s->routes_by_name, S("80"));
 
-	if (web != NULL && has_stayed(p, web))
+	if ((web != NULL && has_stayed(p, web)) ||
+	    (web != NULL) == has_come(p, s))
 		return true;
-	return (web != NULL) == has_come(p, s) || !has_rules(p, s);
+	p->b.scope = s;
+	p->b.egress = egress_of_port(s, WEB_PORT);
+	return !has_bare_host(web) &&
+	       (p->b.egress == NULL || !names_any_bare_host(p));
 }
 
 static bool
-are_webs_alike(const struct patching *p)
+are_webs_alike(struct patching *p)
 {
 	for (size_t i = 0; i < p->base->scopes.count; i++)
 		if (!is_web_alike(p, p->base->scopes.items[i]))

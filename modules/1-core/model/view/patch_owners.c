@@ -184,12 +184,9 @@ service_named(struct builder *b, const struct resource *r, size_t i)
 	const struct import *in = find_import(b, host);
 
 	if (slice_starts(host, S("*")) || has_wildcard_owner(b, host) ||
-	    s == NULL || s->next != NULL || in == NULL || in->is_ruled ||
-	    in->service != s || s->row.resolution == VIEW_ALIAS)
+	    s == NULL || s->next != NULL || in == NULL ||
+	    !is_imported_whole(b, s, in) || s->row.resolution == VIEW_ALIAS)
 		return NULL;
-	for (size_t j = 0; j < s->port_count; j++)
-		if (find_import_port(b, host, s->ports[j].port) == NULL)
-			return NULL;
 	return s;
 }
 
@@ -286,7 +283,9 @@ move_in_egress(struct patching *p, const struct resource *r)
 	for (size_t i = 0; i < count; i++)
 		if (!move_host(p, host_at(b, r, i)))
 			return false;
-	return !is_proxy_egress(b->egress) && is_called_alike_everywhere(b, r);
+	return !is_proxy_egress(b->egress) &&
+	       (b->scope->egresses.count == 1 || count == 1) &&
+	       is_called_alike_everywhere(b, r);
 }
 
 static bool

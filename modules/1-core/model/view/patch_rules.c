@@ -163,11 +163,8 @@ check_imported(struct builder *b, const struct destination_spec *d,
 	(void)rule; /* of any kind */
 	if (s == NULL)
 		return;
-	if (s->next != NULL || i == NULL || i->is_ruled || i->service != s)
+	if (s->next != NULL || !is_imported_whole(b, s, i))
 		*imported = false;
-	for (size_t j = 0; j < s->port_count; j++)
-		if (find_import_port(b, host, s->ports[j].port) == NULL)
-			*imported = false;
 }
 
 static bool
@@ -519,18 +516,29 @@ leave_all_names(struct patching *p, const struct resource *r)
 }
 
 static bool
-import_nothing(struct patching *p, const struct renewal *r)
+import_nothing_here(struct patching *p, const struct renewal *r)
 {
 	struct builder *b = &p->b;
 
-	for (size_t i = 0; has_other_text(r) && i < p->base->scopes.count;
-	     i++) {
-		b->scope = p->base->scopes.items[i];
-		if ((r->old != NULL && is_obeyed_here(b, r->old) &&
+	for (size_t i = 0; i < b->scope->egresses.count; i++) {
+		b->egress = b->scope->egresses.items[i];
+		if ((r->old != NULL && egress_obeys(b, b->egress, r->old) &&
 			!imports_nothing(b, rules_before(p, r->old), r->old)) ||
-		    (r->fresh != NULL && is_obeyed_here(b, r->fresh) &&
+		    (r->fresh != NULL && egress_obeys(b, b->egress, r->fresh) &&
 			!imports_nothing(
 			    b, http_rules_of(b, r->fresh), r->fresh)))
+			return false;
+	}
+	return true;
+}
+
+static bool
+import_nothing(struct patching *p, const struct renewal *r)
+{
+	for (size_t i = 0; has_other_text(r) && i < p->base->scopes.count;
+	     i++) {
+		p->b.scope = p->base->scopes.items[i];
+		if (!import_nothing_here(p, r))
 			return false;
 	}
 	return true;

@@ -133,35 +133,45 @@ is_had_alike(struct patching *p, const struct service_row *x,
 	return true;
 }
 
-/* By what its listeners name, with each port. */
 static bool
-is_imported_whole(const struct import *i, const struct service_row *s)
+has_import_port(const struct import *i, uint16_t port)
 {
-	if (i == NULL || i->is_ruled)
-		return false;
-	for (size_t j = 0; j < s->port_count; j++) {
-		const struct import_port *p = i->ports;
+	const struct import_port *p = i->ports;
 
-		while (p != NULL && p->port->port != s->ports[j].port)
-			p = p->next;
-		if (p == NULL)
+	while (p != NULL && p->port->port != port)
+		p = p->next;
+	return p != NULL;
+}
+
+/* A listener of one port lets its rules lead to that one alone. */
+bool
+is_imported_whole(const struct builder *b, const struct service_row *s,
+    const struct import *i)
+{
+	uint16_t only = taken_port(b->egress);
+
+	if (i == NULL || i->is_ruled || i->service != s)
+		return only != 0 && find_port(s, only) == NULL;
+	for (size_t j = 0; j < s->port_count; j++)
+		if ((only == 0 || s->ports[j].port == only) &&
+		    !has_import_port(i, s->ports[j].port))
 			return false;
-	}
 	return true;
 }
 
 static bool
 leads_here_from(struct patching *p, size_t item, struct slice host)
 {
+	struct builder *b = &p->b;
 	const struct renewal *r = &p->items[item];
 
 	return kind_of(r) == &kind_virtual_service &&
 	       names_host(&p->named[item], host) &&
-	       ((r->old != NULL && is_obeyed_here(&p->b, r->old)) ||
-		   (r->fresh != NULL && is_obeyed_here(&p->b, r->fresh)));
+	       ((r->old != NULL && egress_obeys(b, b->egress, r->old)) ||
+		   (r->fresh != NULL && egress_obeys(b, b->egress, r->fresh)));
 }
 
-/* In the scope at hand; after list_named(). */
+/* By a rule of the egress at hand; after list_named(). */
 static bool
 is_led_to_here(struct patching *p, struct slice host)
 {
@@ -172,12 +182,29 @@ is_led_to_here(struct patching *p, struct slice host)
 }
 
 static bool
-is_found_whole(
-    struct patching *p, const struct service_row *s, const struct import *i)
+is_found_whole(const struct builder *b, const struct service_row *s,
+    const struct import *i)
 {
-	return s == NULL || is_imported_whole(i, s) ||
-	       (!is_seen_service(&p->b, s) &&
-		   !slice_eq(s->row.ns, p->b.scope->row.ns));
+	return s == NULL || is_imported_whole(b, s, i) ||
+	       (!is_seen_service(b, s) &&
+		   !slice_eq(s->row.ns, b->scope->row.ns));
+}
+
+static bool
+is_led_to_whole_here(
+    struct patching *p, const struct service_now *now, struct slice host)
+{
+	struct builder *b = &p->b;
+	const struct import *old = map_get(&b->scope->imports, host);
+
+	for (size_t i = 0; i < b->scope->egresses.count; i++) {
+		b->egress = b->scope->egresses.items[i];
+		if ((!is_found_whole(b, now->old, old) ||
+			!is_found_whole(b, now->fresh, find_import(b, host))) &&
+		    is_led_to_here(p, host))
+			return false;
+	}
+	return true;
 }
 
 bool
@@ -185,13 +212,8 @@ is_led_to_whole(
     struct patching *p, const struct service_now *now, struct slice host)
 {
 	for (size_t i = 0; i < p->base->scopes.count; i++) {
-		struct scope *s = p->base->scopes.items[i];
-
-		p->b.scope = s;
-		if ((!is_found_whole(p, now->old, map_get(&s->imports, host)) ||
-			!is_found_whole(
-			    p, now->fresh, find_import(&p->b, host))) &&
-		    is_led_to_here(p, host))
+		p->b.scope = p->base->scopes.items[i];
+		if (!is_led_to_whole_here(p, now, host))
 			return false;
 	}
 	return true;
