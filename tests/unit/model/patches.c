@@ -687,11 +687,28 @@ TEST(delegates_and_who_names_them_come_go_and_change)
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
 }
 
-/* Where Sidecars say what there is. */
+/* Where Sidecars say what there is, of which some are others, too. */
+static void
+change_around_scopes(struct world *w)
+{
+	size_t n = OTHERS - SCOPES + rng_below(&w->rng, SCOPES);
+
+	switch (rng_below(&w->rng, 16)) {
+	case 0:
+		come_or_go_at(w, n);
+		break;
+	case 1:
+		make_again_at(w, n);
+		break;
+	default:
+		change_around_services(w);
+	}
+}
+
 TEST(services_come_and_go_where_sidecars_hold)
 {
-	size_t patches = walk_as(
-	    change_around_services, SERVICE_SEEDS, OF_SERVICES | SCOPED);
+	size_t patches =
+	    walk_as(change_around_scopes, SERVICE_SEEDS, OF_SERVICES | SCOPED);
 
 	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
@@ -700,7 +717,7 @@ TEST(services_come_and_go_where_sidecars_hold)
 TEST(rules_for_services_come_and_go_where_sidecars_hold)
 {
 	size_t patches =
-	    walk_as(change_around_services, SERVICE_SEEDS, OF_NAMES | SCOPED);
+	    walk_as(change_around_scopes, SERVICE_SEEDS, OF_NAMES | SCOPED);
 
 	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
@@ -1680,6 +1697,35 @@ TEST(what_is_ordinary_is_a_patch_where_a_sidecar_holds)
 		play_from_each(&p, gone, ARRAY_LEN(gone));
 		play_fini(&p);
 	}
+}
+
+TEST(a_sidecar_that_another_stands_before_is_nothing)
+{
+	static const char *const documents[] = {SCOPING("{hosts: [\"./*\"]}"),
+	    RESOURCE(
+		"Sidecar", "t", "2021", "  egress: [{hosts: [\"*/*\"]}]\n"),
+	    "apiVersion: networking.istio.io/v1\nkind: Sidecar\n"
+	    "metadata: {name: all, namespace: istio-system}\n"
+	    "spec: {egress: [{hosts: [\"~/*\"]}]}\n",
+	    RESOURCE("Sidecar", "u", "2019",
+		"  workloadSelector: {labels: {app: none}}\n"
+		"  egress: [{hosts: [\"~/*\"]}]\n"),
+	    RESOURCE(
+		"Sidecar", "v", "2019", "  egress: [{hosts: [\"pay/*\"]}]\n"),
+	    OF_PAY("Sidecar", "w", "{egress: [{hosts: [\"./*\"]}]}")};
+	static const struct act acts[] = {{.there = "0"},
+	    {.there = "01", .is_patch = true},
+	    {.there = "012", .is_patch = true},
+	    {.there = "0123", .is_patch = true},
+	    {.there = "035", .is_patch = true},
+	    /* What stands before it, or takes its place. */
+	    {.there = "0354"}, {.there = "1"},
+	    {.there = "12", .is_patch = true}, {.there = "2"}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
 }
 
 /* What two claim, what is many, and what leads to this machine. */

@@ -688,8 +688,8 @@ struct slice label_key(
 /* The one that holds in the scope at hand; NULL: none. */
 const struct resource *sidecar_of(struct builder *b);
 
-/* Would it hold in the scope if there were no other? */
-bool sidecar_may_hold(
+/* Does it hold in the scope, or would it beside the one that does? */
+bool sidecar_would_hold(
     const struct view *v, const struct scope *s, const struct resource *r);
 
 /* --- PeerAuthentication (peers.c) ----------------------------------------- */

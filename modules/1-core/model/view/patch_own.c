@@ -32,12 +32,12 @@ is_about_own(const struct renewal *r)
 
 /* --- which kinds ---------------------------------------------------------- */
 
-/* Does it hold for callers here, or did it? */
+/* Does it hold for callers here? If one that does goes there is no patch. */
 static bool
 is_sidecar_of_any(const struct view *base, const struct resource *r)
 {
 	for (size_t i = 0; i < base->scopes.count; i++)
-		if (sidecar_may_hold(base, base->scopes.items[i], r))
+		if (sidecar_would_hold(base, base->scopes.items[i], r))
 			return true;
 	return false;
 }

@@ -36,14 +36,42 @@ selects(const struct resource *r, const struct labels *labels)
 	return s == NULL || labels_match(labels, &s->labels);
 }
 
-bool
-sidecar_may_hold(
-    const struct view *v, const struct scope *s, const struct resource *r)
+static bool
+is_of_scope(const struct scope *s, const struct resource *r)
+{
+	return slice_eq(r->key.ns, s->row.ns) && selects(r, &s->row.labels);
+}
+
+static bool
+may_hold(const struct view *v, const struct scope *s, const struct resource *r)
 {
 	bool is_wide = spec_of(r)->workload_selector == NULL;
 
 	return (is_wide && slice_eq(r->key.ns, v->root_ns)) ||
-	       (slice_eq(r->key.ns, s->row.ns) && selects(r, &s->row.labels));
+	       is_of_scope(s, r);
+}
+
+/* Of two that may hold in the scope. */
+static bool
+is_sidecar_before(
+    const struct scope *s, const struct resource *x, const struct resource *y)
+{
+	bool own_x = is_of_scope(s, x), own_y = is_of_scope(s, y);
+	bool selecting_x = spec_of(x)->workload_selector != NULL;
+	bool selecting_y = spec_of(y)->workload_selector != NULL;
+
+	if (own_x != own_y)
+		return own_x;
+	return selecting_x != selecting_y ? selecting_x
+					  : resource_age_cmp(x, y) < 0;
+}
+
+bool
+sidecar_would_hold(
+    const struct view *v, const struct scope *s, const struct resource *r)
+{
+	return may_hold(v, s, r) && (s->sidecar == NULL || s->sidecar == r ||
+					is_sidecar_before(s, r, s->sidecar));
 }
 
 static const struct resource *
