@@ -67,10 +67,14 @@ names_bare_host(struct patching *p, const struct resource *r)
 	if (count == 0 || !egress_obeys(b, b->egress, r) ||
 	    !has_http_rule(b, r, WEB_PORT))
 		return false;
-	for (size_t i = 0; i < count; i++)
-		if (!has_host_place(b, service_at(b, host_at(b, r, i)),
-			b->egress, WEB_PORT))
+	for (size_t i = 0; i < count; i++) {
+		const struct service_row *s = service_at(b, host_at(b, r, i));
+
+		/* Of several with the host it may be another's port. */
+		if (s == NULL || s->next != NULL ||
+		    !has_host_place(b, s, b->egress, WEB_PORT))
 			return true;
+	}
 	return false;
 }
 

@@ -415,6 +415,9 @@ routes_now(struct builder *b, struct slice name, uint16_t port)
 		    h->egress == egress_of_port(b->scope, port))
 			add_alone(b, r, h);
 	}
+	/* Of a Sidecar's listener that has no service there, but rules. */
+	if (r != NULL && port == WEB_PORT && r->hosts.count == 0)
+		b->more_follows = true;
 	if (r != NULL)
 		(void)add_domain(
 		    b, r, S("*"), b->scope->unknown_host); /* was not there */
