@@ -197,6 +197,18 @@ static const char peers_text[] =
     "kind: PeerAuthentication\n"
     "metadata: {name: policy-N, namespace: default}\n"
     "spec: {mtls: {mode: STRICT}}\n";
+static const char peers_off_text[] =
+    "apiVersion: security.istio.io/v1\n"
+    "kind: PeerAuthentication\n"
+    "metadata: {name: policy-N, namespace: space-1}\n"
+    "spec: {mtls: {mode: DISABLE}}\n";
+static const char one_peer_off_text[] =
+    "apiVersion: security.istio.io/v1\n"
+    "kind: PeerAuthentication\n"
+    "metadata: {name: policy-N, namespace: space-1}\n"
+    "spec:\n"
+    "  selector: {matchLabels: {app: service-1}}\n"
+    "  portLevelMtls: {8080: {mode: DISABLE}}\n";
 static const char telemetry_text[] =
     "apiVersion: telemetry.istio.io/v1\n"
     "kind: Telemetry\n"
@@ -542,6 +554,21 @@ add_peers(struct mesh *m, size_t i)
 	add_last(m, peers_text);
 }
 
+/* All of a namespace, which is a hundredth of the mesh. */
+static void
+add_peers_off(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, peers_off_text);
+}
+
+static void
+add_one_peer_off(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, one_peer_off_text);
+}
+
 static void
 add_telemetry(struct mesh *m, size_t i)
 {
@@ -693,6 +720,8 @@ static const struct change changes[] = {
     {"policy_goes_ms", take_policy, put_policy, CHANGES},
     {"access_comes_ms", add_access, drop_last, CHANGES},
     {"peers_come_ms", add_peers, drop_last, CHANGES},
+    {"peers_off_ms", add_peers_off, drop_last, CHANGES},
+    {"one_peer_off_ms", add_one_peer_off, drop_last, CHANGES},
     {"telemetry_comes_ms", add_telemetry, drop_last, CHANGES},
     {"workload_comes_ms", add_workload, drop_last, CHANGES},
     {"service_comes_ms", add_service, drop_last, CHANGES},

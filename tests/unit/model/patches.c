@@ -31,7 +31,8 @@ enum {
 /* What may meet anything, VirtualServices that meet Gateways, WorkloadEntries
  * that meet Services, Services that meet all of these and rules, rules for
  * connections that meet Services, VirtualServices that meet each other,
- * Services that come to VirtualServices for them. */
+ * Services that come to VirtualServices for them, PeerAuthentications that meet
+ * endpoints with tunnels. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
@@ -39,7 +40,8 @@ enum kind_of_world {
 	OF_SERVICES,
 	OF_CONNECTIONS,
 	OF_DELEGATES,
-	OF_NAMES
+	OF_NAMES,
+	OF_PEERS
 };
 
 struct world {
@@ -90,6 +92,13 @@ fill(struct world *w, struct view_serving *s, struct view_endpoint_input *all)
 		    .locality = rng_below(&w->rng, 2) ? S("a/b/c") : S("x/y/z"),
 		    .weight = (uint32_t)rng_below(&w->rng, 3),
 		    .health = (enum view_health)rng_below(&w->rng, 4)};
+	for (size_t i = 0; w->kind == OF_PEERS && i < s->count; i++) {
+		all[i].ns = slice_str(spaces[rng_below(&w->rng, 3)]);
+		if (rng_below(&w->rng, 4) > 0) {
+			all[i].tunnel = all[i].addr;
+			all[i].tunnel.port = VIEW_TUNNEL_PORT;
+		}
+	}
 }
 
 /* Few worlds have two of one key, of which the newer counts. */
@@ -107,7 +116,8 @@ static bool
 is_wanted(const struct world *w, const struct resource *r)
 {
 	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
-	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES)
+	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES ||
+	    w->kind == OF_PEERS)
 		return r->kind == &kind_service ||
 		       r->kind == &kind_destination_rule;
 	return w->kind == OF_ANY || r->kind != &kind_virtual_service;
@@ -130,7 +140,7 @@ make(struct world *w, size_t at, uint64_t head)
 {
 	if ((w->kind == OF_GATEWAYS || w->kind == OF_DELEGATES) && at < 2)
 		return random_door(&w->rng, spaces[at]);
-	if (w->kind == OF_SERVICES && at < RULED)
+	if ((w->kind == OF_SERVICES || w->kind == OF_PEERS) && at < RULED)
 		return random_again(&w->rng, head);
 	if (w->kind == OF_NAMES && at < RULED)
 		return random_named(&w->rng, head);
@@ -141,6 +151,9 @@ make(struct world *w, size_t at, uint64_t head)
 	if (w->kind == OF_CONNECTIONS)
 		return at < OTHERS + OWN ? random_again(&w->rng, head & ~1ULL)
 					 : random_wired(&w->rng, head);
+	if (w->kind == OF_PEERS)
+		return at < OTHERS + OWN ? random_peers(&w->rng, head)
+					 : random_service(&w->rng, head);
 	if (at < OTHERS + OWN)
 		return w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
 			       w->kind == OF_NAMES
@@ -671,6 +684,27 @@ TEST(rules_for_connections_come_go_and_change)
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
 }
 
+/* Mostly who wants mutual TLS, and what that is said of. */
+static void
+change_peers(struct world *w)
+{
+	static void (*const all[])(struct world *) = {
+	    change_serving, change_list, change_name, change_service};
+
+	if (rng_below(&w->rng, 3) > 0)
+		change_own(w);
+	else
+		all[rng_below(&w->rng, ARRAY_LEN(all))](w);
+}
+
+TEST(peers_step_by_step_are_peers_at_once)
+{
+	size_t patches = walk_as(change_peers, SERVICE_SEEDS, OF_PEERS);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * SERVICE_SEEDS);
+}
+
 TEST(delegates_and_who_names_them_come_go_and_change)
 {
 	size_t patches = walk_as(change_service, SERVICE_SEEDS, OF_DELEGATES);
@@ -1156,6 +1190,9 @@ play_init(struct play *p, const char *const *documents, size_t count)
 	    .service_ns = {"shop", 4},
 	    .service_port = 80,
 	    .addr = {ADDR_V4, {10, 0, 0, 1}, 80},
+	    .tunnel = {ADDR_V4, {10, 0, 0, 1}, VIEW_TUNNEL_PORT},
+	    .ns = {"shop", 4},
+	    .account = {"web", 3},
 	    .labels = {&v1, 1},
 	    .weight = 1};
 	static const struct view_serving servings[] = {
@@ -1581,6 +1618,73 @@ TEST(services_that_meddle_are_made_from_nothing)
 
 	play_init(&p, documents, ARRAY_LEN(documents));
 	play(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}
+
+#define PEERS(name, ns, spec)                                                  \
+	"apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n"         \
+	"metadata: {name: " name ", namespace: " ns "}\nspec: {" spec "}\n"
+#define ONE_PORT(mode)                                                         \
+	"selector: {matchLabels: {version: v1}}, portLevelMtls: {80: "         \
+	"{mode: " mode "}}"
+
+/* Is web called in plain text: as a whole, and where it has its endpoint? */
+static bool
+is_plain(const struct view *v, bool *of_all)
+{
+	const struct view_cluster *c =
+	    view_find_cluster(v, S("outbound|80||web.shop.svc.cluster.local"));
+
+	*of_all = c->security == VIEW_SECURITY_NONE;
+	EXPECT_EQ(c->endpoint_count, 1);
+	return !c->endpoints[0]->mutual;
+}
+
+TEST(plain_text_comes_and_goes_with_those_who_ask_for_it)
+{
+	static const char *const documents[] = {
+	    PEERS("mesh", "istio-system", "mtls: {mode: DISABLE}"),
+	    PEERS("mesh", "istio-system", "mtls: {mode: STRICT}"),
+	    PEERS("all", "shop", "mtls: {mode: DISABLE}"),
+	    PEERS("all", "shop", "mtls: {mode: PERMISSIVE}"),
+	    PEERS("all", "pay", "mtls: {mode: DISABLE}"),
+	    PEERS("one", "shop",
+		"selector: {matchLabels: {version: v1}}, "
+		"mtls: {mode: DISABLE}"),
+	    PEERS("one", "shop", ONE_PORT("DISABLE")),
+	    PEERS("one", "shop", ONE_PORT("STRICT")),
+	    POLICIES(
+		"a", "web", "subsets: [{name: v1, labels: {version: v1}}]")};
+	static const struct {
+		const char *there;
+		bool of_all, of_one;
+	} steps[] = {{"", false, false}, {"0", true, true}, {"1", false, false},
+	    {"2", true, true}, {"12", true, true}, {"03", false, false},
+	    {"04", true, true}, {"4", false, false}, {"5", false, true},
+	    {"6", false, true}, {"26", true, true}, {"27", true, false},
+	    {"07", true, false}, {"7", false, false}, {"68", false, true},
+	    {"28", true, true}, {"8", false, false}, {"", false, false}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	for (size_t first = 0; first < ARRAY_LEN(steps); first++) {
+		struct view *v = NULL;
+
+		for (size_t i = first; i < ARRAY_LEN(steps); i++) {
+			struct view *before = v;
+			bool of_all;
+
+			v = compile_act(&p,
+			    &(struct act){
+				.there = steps[i].there, .is_patch = true},
+			    before);
+			EXPECT_EQ(is_plain(v, &of_all), steps[i].of_one);
+			EXPECT_EQ(of_all, steps[i].of_all);
+			if (before != NULL)
+				view_unref(&before);
+		}
+		view_unref(&v);
+	}
 	play_fini(&p);
 }
 

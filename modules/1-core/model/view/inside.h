@@ -277,6 +277,7 @@ struct port_row {
 	uint16_t port;
 	enum view_protocol protocol;
 	struct rows endpoints; /* struct view_endpoint, by network, address */
+	bool is_scattered;     /* any is, or was, of another namespace */
 	struct cluster_row *clusters;
 };
 
@@ -286,10 +287,9 @@ struct cluster_row {
 	const struct subset_spec *subset; /* NULL: all endpoints */
 	const struct merged_rule *rule;   /* its service's; may be NULL */
 	bool fails_over;                  /* failures are noticed */
-	bool
-	    needs_all; /* what its endpoints want says more than who they are */
-	bool is_own;   /* callers of other scopes are given another one */
-	bool is_kept;  /* not only rules for requests lead to it */
+	bool is_unchosen; /* its callers say which endpoint they mean */
+	bool is_own;      /* callers of other scopes are given another one */
+	bool is_kept;     /* not only rules for requests lead to it */
 	struct scope *scope;
 	struct cluster_row *next; /* of the same port */
 };
@@ -919,6 +919,11 @@ void arrange_endpoints(struct builder *b, struct view_cluster *c,
 
 /* Does it depend on who calls, and not only on the machine? */
 bool arranges_by_labels(const struct view_cluster_policy *p, bool fails_over);
+
+/* Whether the cluster is called in plain text, once more, before these are its
+ * endpoints (clusters.c). */
+void secure_again(
+    struct builder *b, struct cluster_row *row, const struct port_row *p);
 
 /* The endpoints of a cluster anew, out of those of a port (clusters.c). */
 void choose_endpoints(struct builder *b, struct cluster_row *c,

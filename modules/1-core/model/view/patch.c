@@ -332,8 +332,8 @@ patch_own(struct patching *p)
 		v->own = box_ref(p->before->own);
 	} else {
 		v->own = open_box(&p->b);
-		ok = fill_own(p);
-		ok = close_box(&p->b) && ok;
+		fill_own(p);
+		ok = close_box(&p->b);
 	}
 	use_own(v);
 	return ok;
@@ -384,6 +384,7 @@ static bool
 patch_all(struct patching *p)
 {
 	list_workloads(p);
+	find_peers(p);
 	if (!find_servings(p) || !find_delegated(p) || !find_services(p) ||
 	    !find_ruled(p) || !find_moved(p))
 		return false;
@@ -422,6 +423,7 @@ patch(struct patching *p)
 	map_fini(&p->moved, NULL);
 	forget_ruled(p);
 	forget_services(p);
+	forget_peers(p);
 	arena_fini(&p->arena);
 	return v;
 }

@@ -17,6 +17,7 @@
  *	patch_service.c   ─► clusters of services with other endpoints or rules
  *	patch_arrivals.c  ─► clusters and virtual hosts of other services
  *	patch_front.c     ─► listeners of these (patch_outbound.c)
+ *	patch_peers.c     ─► those that are called in plain text, or no more
  *	patch_own.c       ─► what is said of workloads of this machine
  *	patch_lists.c     ─► the lists
  */
@@ -56,6 +57,14 @@ struct patching {
 			      * view before alone, another service than there */
 	struct named named[RENEWALS_MAX]; /* by each of them, if it is a rule */
 	bool anew[RENEWALS_MAX]; /* their boxes of before are of no use */
+	/* PeerAuthentications that are others than in the base, and those that
+	 * are others than in the view before; struct resource. */
+	bool other_peers;
+	struct rows moved_peers;
+	/* Any of them, or of the rest, turns mutual TLS off, or did: then what
+	 * was said before is looked up here. */
+	bool disarms;
+	struct builder of_before;
 };
 
 /* What is made goes there from now on, and no more. */
@@ -299,6 +308,16 @@ void list_workloads(struct patching *p);
 /* Services that choose another one than in the view before, by `serving`. */
 void mark_selecting(struct patching *p, bool *due);
 
+/* --- what hangs on PeerAuthentications (patch_peers.c) -------------------- */
+
+/* From now on those of now are asked. */
+void find_peers(struct patching *p);
+void forget_peers(struct patching *p);
+
+/* Services of which any endpoint is called in plain text now and was not in
+ * the view before, or the other way round, by `serving`; false: too many. */
+MUST_USE bool mark_disarmed(struct patching *p, bool *due);
+
 /* --- what hangs on endpoints (patch_service.c) ---------------------------- */
 
 /* Into the box at hand; `from` is NULL where names lead elsewhere. False: more
@@ -322,8 +341,11 @@ bool is_patched(const struct view *base, const struct resource *r);
 bool has_own(const struct patching *p);
 bool is_own_as_before(const struct patching *p);
 
-/* Into the box at hand. False: more follows from it. */
-MUST_USE bool fill_own(struct patching *p);
+/* Those of now, without kinds that have rows of their own; into `out`. */
+void list_resources(const struct patching *p, struct rows *out);
+
+/* Into the box at hand. */
+void fill_own(struct patching *p);
 
 /* In the place of the base's. */
 void use_own(struct view *v);

@@ -16,11 +16,6 @@ is_simple(const struct builder *b, const struct service_row *s)
 
 	if (first->next != NULL)
 		return false;
-	for (size_t i = 0; i < s->port_count; i++)
-		for (const struct cluster_row *c = s->ports[i].clusters;
-		     c != NULL; c = c->next)
-			if (c->needs_all)
-				return false;
 	return is_resolved(s) || s->row.resolution == VIEW_LISTED;
 }
 
@@ -59,6 +54,7 @@ copy_cluster(struct builder *b, const struct cluster_row *old,
 	row->row.endpoint_count = row->row.usable_count = 0;
 	row->row.awaited_count = 0;
 	row->row.locality_count = 0;
+	secure_again(b, row, p);
 	choose_endpoints(b, row, &s->row, p);
 	return row;
 }
@@ -160,8 +156,10 @@ patch_service(
 		add_written_endpoints(b, &fresh);
 	ok =
 	    renew_clusters(b, s, fresh.ports) && renew_later(b, s, fresh.ports);
-	for (size_t i = 0; i < s->port_count; i++)
+	for (size_t i = 0; i < s->port_count; i++) {
+		s->ports[i].is_scattered |= fresh.ports[i].is_scattered;
 		rows_fini(&fresh.ports[i].endpoints);
+	}
 	map_fini(&b->policies, NULL);
 	return ok;
 }

@@ -420,6 +420,8 @@ is_touched_by(
 		return host_is_within(s->row.host, host_of_rule(&p->b, r));
 	if (r->kind == &kind_workload_entry)
 		return selects_workload(s, workload_new(&p->b, r));
+	if (r->kind == &kind_peer_authentication)
+		return p->disarms;
 	if (r->kind == &kind_virtual_service) {
 		const struct virtual_service *vs = resource_virtual_service(r);
 

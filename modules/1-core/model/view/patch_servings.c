@@ -204,8 +204,11 @@ patch_serving(struct patching *p, size_t slot)
 	const struct serving_state *state = &b->v->servings[slot];
 	const struct view_serving *from = serving_at(p, slot);
 	struct service_row *s = service_of(b, state->ns, state->service);
+	bool same = state->version == version_now(p, b->v->servings, slot);
 
-	if (state->is_here || (from != NULL && is_served_here(b->v, from)))
+	/* What only lies in clusters is another where its endpoints are not. */
+	if (!same &&
+	    (state->is_here || (from != NULL && is_served_here(b->v, from))))
 		return false;
 	if (s == NULL)
 		return true;
@@ -239,7 +242,8 @@ mark_given_back(struct patching *p, bool *due)
 	}
 }
 
-/* False: there is one of names, which may gain or lose a cluster. */
+/* False: there is one of names, which may gain or lose a cluster, or too many.
+ */
 static bool
 mark_due(struct patching *p, bool *due)
 {
@@ -255,7 +259,7 @@ mark_due(struct patching *p, bool *due)
 		reset_service(p, r->service);
 	}
 	mark_given_back(p, due);
-	return true;
+	return mark_disarmed(p, due);
 }
 
 static bool

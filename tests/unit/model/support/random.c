@@ -473,6 +473,37 @@ put_bound(struct text *t)
 	while (maybe(t, 2));
 }
 
+/* Half of them turn it off, for all or for a port. */
+static void
+put_peers_again(struct text *t)
+{
+	static const char *const modes[] = {
+	    "STRICT", "PERMISSIVE", "DISABLE", "DISABLE", "UNSET"};
+	static const char *const labels[] = {
+	    "app: web", "version: v1", "version: v2"};
+	static const char *const target_ports[] = {"80", "8080", "3306"};
+
+	put_head(t, "security.istio.io/v1", "PeerAuthentication");
+	put2(t, "  mtls: {mode: ", ANY(t, modes), "}\n");
+	if (maybe(t, 2))
+		return;
+	put2(t, "  selector: {matchLabels: {", ANY(t, labels), "}}\n");
+	if (maybe(t, 2)) {
+		put2(t, "  portLevelMtls: {", ANY(t, target_ports), ": ");
+		put2(t, "{mode: ", ANY(t, modes), "}}\n");
+	}
+}
+
+struct resource *
+random_peers(struct rng *rng, uint64_t head)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, head, put_peers_again);
+	return r;
+}
+
 struct resource *
 random_workload(struct rng *rng, uint64_t head)
 {

@@ -24,6 +24,10 @@ struct resource *random_again(struct rng *rng, uint64_t head);
  * same key. The head is not 0. */
 struct resource *random_own(struct rng *rng, uint64_t head);
 
+/* A PeerAuthentication, which mostly turns mutual TLS off somewhere; of one
+ * head with one key. */
+struct resource *random_peers(struct rng *rng, uint64_t head);
+
 /* A WorkloadEntry, of one head with one key. */
 struct resource *random_workload(struct rng *rng, uint64_t head);
 
