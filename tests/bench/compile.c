@@ -209,6 +209,10 @@ static const char one_peer_off_text[] =
     "spec:\n"
     "  selector: {matchLabels: {app: service-1}}\n"
     "  portLevelMtls: {8080: {mode: DISABLE}}\n";
+static const char mesh_text[] = "apiVersion: meshd.dev/v1\n"
+				"kind: MeshConfig\n"
+				"metadata: {name: default}\n"
+				"spec: {accessLogFormat: '%PROTOCOL%'}\n";
 static const char telemetry_text[] =
     "apiVersion: telemetry.istio.io/v1\n"
     "kind: Telemetry\n"
@@ -570,6 +574,13 @@ add_one_peer_off(struct mesh *m, size_t i)
 }
 
 static void
+add_mesh(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, mesh_text);
+}
+
+static void
 add_telemetry(struct mesh *m, size_t i)
 {
 	(void)i;
@@ -722,6 +733,7 @@ static const struct change changes[] = {
     {"peers_come_ms", add_peers, drop_last, CHANGES},
     {"peers_off_ms", add_peers_off, drop_last, CHANGES},
     {"one_peer_off_ms", add_one_peer_off, drop_last, CHANGES},
+    {"mesh_comes_ms", add_mesh, drop_last, CHANGES},
     {"telemetry_comes_ms", add_telemetry, drop_last, CHANGES},
     {"workload_comes_ms", add_workload, drop_last, CHANGES},
     {"service_comes_ms", add_service, drop_last, CHANGES},

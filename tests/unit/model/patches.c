@@ -32,7 +32,7 @@ enum {
  * that meet Services, Services that meet all of these and rules, rules for
  * connections that meet Services, VirtualServices that meet each other,
  * Services that come to VirtualServices for them, PeerAuthentications that meet
- * endpoints with tunnels. */
+ * endpoints with tunnels, a MeshConfig. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
@@ -41,7 +41,8 @@ enum kind_of_world {
 	OF_CONNECTIONS,
 	OF_DELEGATES,
 	OF_NAMES,
-	OF_PEERS
+	OF_PEERS,
+	OF_MESH
 };
 
 struct world {
@@ -115,6 +116,8 @@ is_welcome(const struct world *w, const struct resource *r)
 static bool
 is_wanted(const struct world *w, const struct resource *r)
 {
+	if (w->kind == OF_MESH)
+		return r->kind != &kind_mesh_config && r->kind != &kind_sidecar;
 	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
 	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES ||
 	    w->kind == OF_PEERS)
@@ -146,6 +149,8 @@ make(struct world *w, size_t at, uint64_t head)
 		return random_named(&w->rng, head);
 	if (w->kind == OF_CONNECTIONS && at < RULED)
 		return random_service(&w->rng, head);
+	if (w->kind == OF_MESH && at == OTHERS)
+		return random_mesh(&w->rng);
 	if (at < OTHERS)
 		return random_other(w);
 	if (w->kind == OF_CONNECTIONS)
@@ -700,6 +705,33 @@ change_peers(struct world *w)
 TEST(peers_step_by_step_are_peers_at_once)
 {
 	size_t patches = walk_as(change_peers, SERVICE_SEEDS, OF_PEERS);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * SERVICE_SEEDS);
+}
+
+/* Mostly the mesh itself, which the first of the own is. */
+static void
+change_mesh(struct world *w)
+{
+	static void (*const all[])(struct world *) = {change_serving,
+	    change_list, change_name, change_rule, come_or_go, change_own};
+
+	switch (rng_below(&w->rng, 4)) {
+	case 0:
+		all[rng_below(&w->rng, ARRAY_LEN(all))](w);
+		break;
+	case 1:
+		come_or_go_at(w, OTHERS);
+		break;
+	default:
+		make_again_at(w, OTHERS);
+	}
+}
+
+TEST(what_holds_for_the_mesh_step_by_step_is_what_holds_at_once)
+{
+	size_t patches = walk_as(change_mesh, SERVICE_SEEDS, OF_MESH);
 
 	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
 	EXPECT_TRUE(patches > 3 * SERVICE_SEEDS);
@@ -1685,6 +1717,52 @@ TEST(plain_text_comes_and_goes_with_those_who_ask_for_it)
 		}
 		view_unref(&v);
 	}
+	play_fini(&p);
+}
+
+#define MESH(spec)                                                             \
+	"apiVersion: meshd.dev/v1\nkind: MeshConfig\n"                         \
+	"metadata: {name: default}\nspec: {" spec "}\n"
+
+TEST(what_is_only_asked_of_the_mesh_is_a_patch)
+{
+	static const char *const documents[] = {
+	    MESH("accessLogFormat: '%PROTOCOL%'"),
+	    MESH("dnsRefreshRate: 5s, enableTracing: false"),
+	    MESH("defaultConfig: {concurrency: 2}, "
+		 "pathNormalization: {normalization: NONE}"),
+	    MESH("connectTimeout: 3s"),
+	    MESH("connectTimeout: 3s, accessLogFormat: '%PROTOCOL%'"),
+	    ROUTES("a", "2020", "web", LEAD_TO("web"))};
+	static const struct {
+		const char *there;
+		bool is_patch;
+		const char *format;
+		uint64_t refresh_us;
+	} steps[] = {{"", false, "", 60000000},
+	    {"0", true, "%PROTOCOL%", 60000000}, {"15", true, "", 5000000},
+	    {"2", true, "", 60000000}, {"05", true, "%PROTOCOL%", 60000000},
+	    {"", true, "", 60000000}, {"3", false, "", 60000000},
+	    {"4", true, "%PROTOCOL%", 60000000}, {"35", true, "", 60000000},
+	    {"2", false, "", 60000000}};
+	struct view *v = NULL;
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		struct view *before = v;
+
+		v = compile_act(&p,
+		    &(struct act){
+			.there = steps[i].there, .is_patch = steps[i].is_patch},
+		    before);
+		EXPECT_SLICE(
+		    view_access_log(v).format, slice_str(steps[i].format));
+		EXPECT_EQ(view_name_refresh_us(v), steps[i].refresh_us);
+		if (before != NULL)
+			view_unref(&before);
+	}
+	view_unref(&v);
 	play_fini(&p);
 }
 

@@ -91,7 +91,7 @@ new_view(const struct view_input *in)
 	return v;
 }
 
-static enum path_normalization
+enum path_normalization
 normalization_of(const struct mesh_config *m)
 {
 	const struct mesh_normalization *n = m->path_normalization;
@@ -240,7 +240,7 @@ compile(struct builder *b)
 	struct view *v = b->v;
 
 	keep_resources(v, in);
-	b->mesh = v->mesh = find_mesh(v);
+	b->mesh = v->mesh = find_mesh(&v->resources, &v->arena);
 	b->full = b->mesh == NULL;
 	if (b->full)
 		return;

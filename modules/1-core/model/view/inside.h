@@ -184,6 +184,7 @@ struct box {
 	struct view_name *names;
 	size_t name_count;
 	/* In place of the view's; of workloads here alone. */
+	const struct mesh_config *mesh; /* if that is another */
 	struct rows resources, guards;
 	struct listener_set inbound;
 	struct map regexes; /* as in the view, of these alone */
@@ -549,8 +550,17 @@ size_t first_resource(
 const struct resource *find_resource(const struct view *v,
     const struct resource_kind *kind, struct slice ns, struct slice name);
 
-/* What is written for the whole mesh, else the defaults; NULL: no room. */
-const struct mesh_config *find_mesh(struct view *v);
+/* What is written for the whole mesh, else the defaults, which are in the
+ * arena; NULL: no room. The resources are in the order of a view's. */
+const struct mesh_config *find_mesh(
+    const struct rows *resources, struct arena *arena);
+
+/* What is done to paths, never the default's number (compile.c). */
+enum path_normalization normalization_of(const struct mesh_config *m);
+
+/* Does something stand before gateways that tells of its callers (topology.c)?
+ */
+bool is_behind_proxy(const struct mesh_proxy *p);
 
 /* --- policies (../access/compile.c) --------------------------------------- */
 

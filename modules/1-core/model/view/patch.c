@@ -385,8 +385,8 @@ patch_all(struct patching *p)
 {
 	list_workloads(p);
 	find_peers(p);
-	if (!find_servings(p) || !find_delegated(p) || !find_services(p) ||
-	    !find_ruled(p) || !find_moved(p))
+	if (!is_mesh_alike(p) || !find_servings(p) || !find_delegated(p) ||
+	    !find_services(p) || !find_ruled(p) || !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
 			(is_moving(p) && has_other(p, is_rule));

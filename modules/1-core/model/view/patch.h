@@ -18,6 +18,7 @@
  *	patch_arrivals.c  ─► clusters and virtual hosts of other services
  *	patch_front.c     ─► listeners of these (patch_outbound.c)
  *	patch_peers.c     ─► those that are called in plain text, or no more
+ *	patch_mesh.c      ─► whether another MeshConfig is none for the rows
  *	patch_own.c       ─► what is said of workloads of this machine
  *	patch_lists.c     ─► the lists
  */
@@ -307,6 +308,15 @@ void list_workloads(struct patching *p);
 
 /* Services that choose another one than in the view before, by `serving`. */
 void mark_selecting(struct patching *p, bool *due);
+
+/* --- MeshConfig (patch_mesh.c) -------------------------------------------- */
+
+/* Is any of them another one? */
+bool has_other_mesh(const struct renewal *all, size_t count);
+
+/* Does it say the same of all that rows are made of which are not renewed for
+ * it? */
+bool is_mesh_alike(struct patching *p);
 
 /* --- what hangs on PeerAuthentications (patch_peers.c) -------------------- */
 

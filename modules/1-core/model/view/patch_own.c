@@ -48,7 +48,8 @@ is_patched(const struct view *base, const struct resource *r)
 	    &kind_authorization_policy, &kind_request_authentication,
 	    &kind_peer_authentication, &kind_telemetry, &kind_wasm_plugin,
 	    &kind_traffic_extension, &kind_proxy_config, &kind_tls_secret,
-	    &kind_rate_limit_policy, &kind_health_check_policy};
+	    &kind_rate_limit_policy, &kind_health_check_policy,
+	    &kind_mesh_config};
 	bool is_gateway = base->made_by->in->proxy == VIEW_ROUTER;
 
 	for (size_t i = 0; i < ARRAY_LEN(always); i++)
@@ -160,12 +161,20 @@ fill_own(struct patching *p)
 
 	list_resources(p, &b->box->resources);
 	v->resources = b->box->resources;
+	if (has_other_mesh(v->renewals, v->renewal_count))
+		b->mesh = find_mesh(&v->resources, b->arena);
+	if (b->mesh == NULL) {
+		b->full = true;
+		return;
+	}
+	b->box->mesh = b->mesh;
 	v->guards = (struct rows){0};
 	renew_guards(b, &p->base->guards);
 	b->box->guards = v->guards;
 	if (has_other_peers(v))
 		renew_peers(p);
 	b->scope = NULL;
+	b->mesh = p->base->mesh;
 }
 
 void
@@ -175,6 +184,8 @@ use_own(struct view *v)
 
 	v->resources = own->resources;
 	v->guards = own->guards;
+	v->mesh = own->mesh;
+	v->normalization = normalization_of(v->mesh);
 	if (has_other_peers(v))
 		v->inbound = own->inbound;
 }

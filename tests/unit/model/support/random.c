@@ -364,6 +364,37 @@ put_mesh(struct text *t)
 	    ANY(t, specs), "\n");
 }
 
+/* What no row of the mesh is made of, and seldom something else. */
+static void
+put_mesh_again(struct text *t)
+{
+	static const char *const specs[] = {"accessLogFormat: '%PROTOCOL%'",
+	    "accessLogFormat: '{}', accessLogEncoding: JSON",
+	    "accessLogFile: /dev/stdout", "enableTracing: false",
+	    "dnsRefreshRate: 5s", "trustDomainAliases: [old.test]",
+	    "pathNormalization: {normalization: MERGE_SLASHES}",
+	    "pathNormalization: {normalization: NONE}",
+	    "extensionProviders: [{name: web, envoyExtAuthzHttp: {service: "
+	    "authz.shop.svc.cluster.local, port: 80}}]",
+	    "extensionProviders: [{name: cart, envoyExtAuthzGrpc: {service: "
+	    "authz.shop.svc.cluster.local, port: 81}}]",
+	    "extensionProviders: [{name: web, prometheus: {}}], "
+	    "defaultProviders: {metrics: [web]}",
+	    "discoverySelectors: [{matchLabels: {a: b}}]",
+	    "defaultConfig: {concurrency: 3}",
+	    "defaultConfig: {proxyMetadata: {A: b}}"};
+	static const char *const more[] = {"connectTimeout: 3s",
+	    "defaultInboundHttpRetryPolicy: {attempts: 0}",
+	    "defaultHttpRetryPolicy: {attempts: 4}", "rootNamespace: pay",
+	    "defaultConfig: {proxyMetadata: {ISTIO_META_DNS_CAPTURE: 'true'}}",
+	    "outboundTrafficPolicy: {mode: REGISTRY_ONLY}"};
+
+	put(t, "apiVersion: meshd.dev/v1\nkind: MeshConfig\n"
+	       "metadata: {name: default}\nspec: {");
+	put(t, maybe(t, 8) ? ANY(t, more) : ANY(t, specs));
+	put(t, "}\n");
+}
+
 static void
 put_telemetry(struct text *t)
 {
@@ -492,6 +523,16 @@ put_peers_again(struct text *t)
 		put2(t, "  portLevelMtls: {", ANY(t, target_ports), ": ");
 		put2(t, "{mode: ", ANY(t, modes), "}}\n");
 	}
+}
+
+struct resource *
+random_mesh(struct rng *rng)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, 0, put_mesh_again);
+	return r;
 }
 
 struct resource *

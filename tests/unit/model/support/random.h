@@ -28,6 +28,9 @@ struct resource *random_own(struct rng *rng, uint64_t head);
  * head with one key. */
 struct resource *random_peers(struct rng *rng, uint64_t head);
 
+/* The MeshConfig, mostly with what no row of the mesh is made of. */
+struct resource *random_mesh(struct rng *rng);
+
 /* A WorkloadEntry, of one head with one key. */
 struct resource *random_workload(struct rng *rng, uint64_t head);
 
