@@ -213,6 +213,11 @@ static const char mesh_text[] = "apiVersion: meshd.dev/v1\n"
 				"kind: MeshConfig\n"
 				"metadata: {name: default}\n"
 				"spec: {accessLogFormat: '%PROTOCOL%'}\n";
+static const char network_text[] = "apiVersion: meshd.dev/v1\n"
+				   "kind: Network\n"
+				   "metadata: {name: west}\n"
+				   "spec: {endpoints: [{fromCidr: "
+				   "10.0.0.0/24}]}\n";
 static const char telemetry_text[] =
     "apiVersion: telemetry.istio.io/v1\n"
     "kind: Telemetry\n"
@@ -580,6 +585,14 @@ add_mesh(struct mesh *m, size_t i)
 	add_last(m, mesh_text);
 }
 
+/* No endpoint says that it lies there, but all are looked at. */
+static void
+add_network(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, network_text);
+}
+
 static void
 add_telemetry(struct mesh *m, size_t i)
 {
@@ -734,6 +747,7 @@ static const struct change changes[] = {
     {"peers_off_ms", add_peers_off, drop_last, CHANGES},
     {"one_peer_off_ms", add_one_peer_off, drop_last, CHANGES},
     {"mesh_comes_ms", add_mesh, drop_last, CHANGES},
+    {"network_comes_ms", add_network, drop_last, CHANGES},
     {"telemetry_comes_ms", add_telemetry, drop_last, CHANGES},
     {"workload_comes_ms", add_workload, drop_last, CHANGES},
     {"service_comes_ms", add_service, drop_last, CHANGES},

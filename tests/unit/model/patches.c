@@ -32,7 +32,8 @@ enum {
  * that meet Services, Services that meet all of these and rules, rules for
  * connections that meet Services, VirtualServices that meet each other,
  * Services that come to VirtualServices for them, PeerAuthentications that meet
- * endpoints with tunnels, a MeshConfig. */
+ * endpoints with tunnels, a MeshConfig, Networks that meet
+ * endpoints of these. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
@@ -42,7 +43,8 @@ enum kind_of_world {
 	OF_DELEGATES,
 	OF_NAMES,
 	OF_PEERS,
-	OF_MESH
+	OF_MESH,
+	OF_NETWORKS
 };
 
 struct world {
@@ -69,6 +71,14 @@ static const struct view_port_input own_port = {9000, {"tcp", 3}, {"tcp", 3}};
 static const char *const names[] = {"web", "cart", "db"};
 static const char *const spaces[] = {"shop", "pay", "istio-system"};
 
+static const char *const networks[] = {"", "", "far", "near"};
+
+static bool
+has_tunnels(const struct world *w)
+{
+	return w->kind == OF_PEERS || w->kind == OF_NETWORKS;
+}
+
 static void
 fill(struct world *w, struct view_serving *s, struct view_endpoint_input *all)
 {
@@ -93,9 +103,11 @@ fill(struct world *w, struct view_serving *s, struct view_endpoint_input *all)
 		    .locality = rng_below(&w->rng, 2) ? S("a/b/c") : S("x/y/z"),
 		    .weight = (uint32_t)rng_below(&w->rng, 3),
 		    .health = (enum view_health)rng_below(&w->rng, 4)};
-	for (size_t i = 0; w->kind == OF_PEERS && i < s->count; i++) {
+	for (size_t i = 0; has_tunnels(w) && i < s->count; i++) {
 		all[i].ns = slice_str(spaces[rng_below(&w->rng, 3)]);
-		if (rng_below(&w->rng, 4) > 0) {
+		all[i].network = slice_str(networks[rng_below(&w->rng, 4)]);
+		/* What has none may be told of. */
+		if (w->kind == OF_NETWORKS || rng_below(&w->rng, 4) > 0) {
 			all[i].tunnel = all[i].addr;
 			all[i].tunnel.port = VIEW_TUNNEL_PORT;
 		}
@@ -119,8 +131,7 @@ is_wanted(const struct world *w, const struct resource *r)
 	if (w->kind == OF_MESH)
 		return r->kind != &kind_mesh_config && r->kind != &kind_sidecar;
 	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
-	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES ||
-	    w->kind == OF_PEERS)
+	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES || has_tunnels(w))
 		return r->kind == &kind_service ||
 		       r->kind == &kind_destination_rule;
 	return w->kind == OF_ANY || r->kind != &kind_virtual_service;
@@ -143,7 +154,7 @@ make(struct world *w, size_t at, uint64_t head)
 {
 	if ((w->kind == OF_GATEWAYS || w->kind == OF_DELEGATES) && at < 2)
 		return random_door(&w->rng, spaces[at]);
-	if ((w->kind == OF_SERVICES || w->kind == OF_PEERS) && at < RULED)
+	if ((w->kind == OF_SERVICES || has_tunnels(w)) && at < RULED)
 		return random_again(&w->rng, head);
 	if (w->kind == OF_NAMES && at < RULED)
 		return random_named(&w->rng, head);
@@ -158,6 +169,11 @@ make(struct world *w, size_t at, uint64_t head)
 					 : random_wired(&w->rng, head);
 	if (w->kind == OF_PEERS)
 		return at < OTHERS + OWN ? random_peers(&w->rng, head)
+					 : random_service(&w->rng, head);
+	if (w->kind == OF_NETWORKS && at >= OTHERS && at < OTHERS + 2)
+		return random_network(&w->rng, at);
+	if (w->kind == OF_NETWORKS)
+		return at < OTHERS + OWN ? random_workload(&w->rng, head)
 					 : random_service(&w->rng, head);
 	if (at < OTHERS + OWN)
 		return w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
@@ -235,6 +251,8 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	    kind ==
 		OF_CONNECTIONS) /* at gateways there are no patches of them */
 		w->in.proxy = VIEW_SIDECAR;
+	if (kind == OF_NETWORKS)
+		w->in.network = slice_str(networks[rng_below(&w->rng, 4)]);
 	fill_resources(w);
 	for (size_t i = 0; i < SERVINGS; i++) {
 		w->servings[i] =
@@ -735,6 +753,38 @@ TEST(what_holds_for_the_mesh_step_by_step_is_what_holds_at_once)
 
 	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
 	EXPECT_TRUE(patches > 3 * SERVICE_SEEDS);
+}
+
+static void
+change_network(struct world *w)
+{
+	if (rng_below(&w->rng, 4) == 0)
+		come_or_go_at(w, OTHERS + rng_below(&w->rng, 2));
+	else
+		make_again_at(w, OTHERS + rng_below(&w->rng, 2));
+}
+
+/* Networks, and all that lies in them. */
+static void
+change_around_networks(struct world *w)
+{
+	static void (*const all[])(struct world *) = {change_serving,
+	    change_list, change_told, change_name, change_workload,
+	    change_service};
+
+	if (rng_below(&w->rng, 2) == 0)
+		change_network(w);
+	else
+		all[rng_below(&w->rng, ARRAY_LEN(all))](w);
+}
+
+TEST(networks_step_by_step_are_networks_at_once)
+{
+	size_t patches =
+	    walk_as(change_around_networks, SERVICE_SEEDS, OF_NETWORKS);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
 }
 
 TEST(delegates_and_who_names_them_come_go_and_change)
@@ -1717,6 +1767,37 @@ TEST(plain_text_comes_and_goes_with_those_who_ask_for_it)
 		}
 		view_unref(&v);
 	}
+	play_fini(&p);
+}
+
+#define NETWORK(name, spec)                                                    \
+	"apiVersion: meshd.dev/v1\nkind: Network\n"                            \
+	"metadata: {name: " name "}\nspec: {" spec "}\n"
+#define GATEWAYS(list) "gateways: [" list "]"
+#define GATEWAY_AT(address) "{address: " address ", port: 15443}"
+
+TEST(a_network_is_a_patch_unless_all_weights_are_others)
+{
+	static const char *const documents[] = {
+	    NETWORK("near", GATEWAYS(GATEWAY_AT("203.0.113.1"))),
+	    NETWORK("far", GATEWAYS(GATEWAY_AT("203.0.113.2"))),
+	    NETWORK("far", "endpoints: [{fromCidr: 10.0.0.0/8}], " GATEWAYS(
+			       GATEWAY_AT("203.0.113.3"))),
+	    NETWORK("far", GATEWAYS(GATEWAY_AT("203.0.113.2") ", " GATEWAY_AT(
+			       "203.0.113.3"))),
+	    NETWORK("far", "endpoints: [{fromCidr: 10.0.0.0/8}]"),
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]")};
+	static const struct act acts[] = {{.there = ""}, {.there = "0"},
+	    {.there = "01", .is_patch = true},
+	    {.there = "02", .is_patch = true},
+	    {.there = "025", .is_patch = true},
+	    {.there = "04", .is_patch = true}, {.there = "0", .is_patch = true},
+	    {.there = "03"}, {.there = "035", .is_patch = true},
+	    {.there = "02"}, {.there = "4"}, {.there = "", .is_patch = true}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play(&p, acts, ARRAY_LEN(acts));
 	play_fini(&p);
 }
 

@@ -272,14 +272,22 @@ choose_endpoints(struct builder *b, struct cluster_row *row,
 		c->policy->tls != NULL && c->security != VIEW_SECURITY_MESH,
 	    .origin = s->origin};
 	struct rows all = {0};
+	struct slice last = S("");
+	size_t left;
 
+	row->networks = 0;
 	for (size_t i = 0; i < p->endpoints.count; i++) {
 		struct view_endpoint *e = p->endpoints.items[i];
 
-		if (labels_match(&e->labels, labels))
-			rows_add(&all, e);
+		if (!labels_match(&e->labels, labels))
+			continue;
+		rows_add(&all, e);
+		if (e->network.ptr != last.ptr) /* mostly they share it */
+			row->networks |= network_bit(e->network);
+		last = e->network;
 	}
-	replace_by_gateways(b, &all, &through);
+	row->is_behind = replace_by_gateways(b, &all, &through, &left);
+	row->leaves_out = left > 0;
 	arrange_endpoints(b, c, &all, row->fails_over);
 	rows_fini(&all);
 }

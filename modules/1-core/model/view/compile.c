@@ -306,10 +306,8 @@ keep_input(struct builder *b)
 	    .addrs = v->addrs,
 	    .addr_count = v->addr_count};
 	b->in = &b->kept;
-	/* A network's gateway may be a service that is found by name. */
-	b->is_plain = b->gateway_scale == 0 && !has_selecting_entry(b) &&
-		      !b->is_mixed && in->endpoint_count == 0 &&
-		      (v->name_count == 0 || b->networks.count == 0);
+	b->is_plain =
+	    !has_selecting_entry(b) && !b->is_mixed && in->endpoint_count == 0;
 }
 
 /* There will be no patches. */

@@ -288,9 +288,12 @@ struct cluster_row {
 	const struct subset_spec *subset; /* NULL: all endpoints */
 	const struct merged_rule *rule;   /* its service's; may be NULL */
 	bool fails_over;                  /* failures are noticed */
-	bool is_unchosen; /* its callers say which endpoint they mean */
-	bool is_own;      /* callers of other scopes are given another one */
-	bool is_kept;     /* not only rules for requests lead to it */
+	uint64_t networks; /* network_bit() of all that it has endpoints in */
+	bool is_behind;    /* some of them are behind gateways */
+	bool leaves_out;   /* or cannot be reached by these, which is told */
+	bool is_unchosen;  /* its callers say which endpoint they mean */
+	bool is_own;       /* callers of other scopes are given another one */
+	bool is_kept;      /* not only rules for requests lead to it */
 	struct scope *scope;
 	struct cluster_row *next; /* of the same port */
 };
@@ -309,6 +312,7 @@ struct service_row {
 	struct named_by *policies; /* DestinationRules of just its host */
 	bool is_split;             /* what is no such rule leads to them, too */
 	bool leads_here;           /* it is served on this machine */
+	bool is_gateway;           /* of a Network: its endpoints are */
 	bool is_told_now; /* while patch_records.c looks: records still do */
 	const struct ruled *ruled; /* in the patch that is made; else NULL */
 	/* For rule_of(): how it is called from which scope. */
@@ -915,9 +919,25 @@ struct network_rules {
 	struct origin origin; /* for what is told */
 };
 
-/* Puts gateways in the place of endpoints that lie in other networks. */
-void replace_by_gateways(
-    struct builder *b, struct rows *endpoints, const struct network_rules *r);
+/* Puts gateways in the place of endpoints that lie in other networks; are there
+ * any? Some may be left out. */
+bool replace_by_gateways(struct builder *b, struct rows *endpoints,
+    const struct network_rules *r, size_t *out_left);
+
+/* For patches: one more; its gateways; the row of just this resource (NULL:
+ * none); what all weights are multiplied by. */
+struct network_row *network_new(struct builder *b, const struct resource *r);
+void network_fini(struct network_row *n);
+void network_find_gateways(struct builder *b, struct network_row *n);
+struct network_row *find_network_row(
+    const struct builder *b, const struct resource *r);
+uint32_t gateway_scale_of(const struct rows *networks);
+
+/* Its ranges, as many as it says at most. A bit for its name, of few; none: 0.
+ */
+size_t network_ranges(const struct network *n, struct cidr *out);
+uint64_t network_bit(struct slice name);
+
 void networks_fini(struct builder *b);
 
 /*

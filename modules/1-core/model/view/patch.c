@@ -385,8 +385,9 @@ patch_all(struct patching *p)
 {
 	list_workloads(p);
 	find_peers(p);
-	if (!is_mesh_alike(p) || !find_servings(p) || !find_delegated(p) ||
-	    !find_services(p) || !find_ruled(p) || !find_moved(p))
+	if (!is_mesh_alike(p) || !find_networks(p) || !find_servings(p) ||
+	    !find_delegated(p) || !find_services(p) || !find_ruled(p) ||
+	    !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
 			(is_moving(p) && has_other(p, is_rule));
@@ -424,6 +425,7 @@ patch(struct patching *p)
 	forget_ruled(p);
 	forget_services(p);
 	forget_peers(p);
+	forget_networks(p);
 	arena_fini(&p->arena);
 	return v;
 }

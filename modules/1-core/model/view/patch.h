@@ -18,6 +18,7 @@
  *	patch_arrivals.c  ─► clusters and virtual hosts of other services
  *	patch_front.c     ─► listeners of these (patch_outbound.c)
  *	patch_peers.c     ─► those that are called in plain text, or no more
+ *	patch_networks.c  ─► those that have endpoints in other networks
  *	patch_mesh.c      ─► whether another MeshConfig is none for the rows
  *	patch_own.c       ─► what is said of workloads of this machine
  *	patch_lists.c     ─► the lists
@@ -27,7 +28,11 @@
 
 #include "inside.h"
 
-enum { RENEWALS_MAX = 64, WEB_PORT = 80 };
+enum {
+	RENEWALS_MAX = 64,
+	DUE_MAX = 1000, /* more services are as well made from nothing */
+	WEB_PORT = 80
+};
 
 /* Which hosts a VirtualService is about and leads to; struct slice. */
 struct named {
@@ -66,6 +71,10 @@ struct patching {
 	 * was said before is looked up here. */
 	bool disarms;
 	struct builder of_before;
+	/* Networks that are others than in the view before, struct resource;
+	 * rows of those that are others than in the base, if any is. */
+	struct rows moved_networks, new_networks;
+	bool other_networks;
 };
 
 /* What is made goes there from now on, and no more. */
@@ -177,6 +186,10 @@ MUST_USE bool decide_services(struct patching *p);
 /* Is it of a host that has, or had in the view before, another one? */
 bool is_changed_service(const struct builder *b, const struct service_row *s);
 bool names_changed(const struct patching *p, struct slice pattern);
+
+/* Is it what is written there, in the namespace (patch_services.c)? */
+bool is_spelled(struct builder *b, struct slice written, struct slice ns,
+    struct slice host);
 
 bool is_named_listener_for(struct patching *p, struct slice host);
 
@@ -308,6 +321,20 @@ void list_workloads(struct patching *p);
 
 /* Services that choose another one than in the view before, by `serving`. */
 void mark_selecting(struct patching *p, bool *due);
+
+/* --- what hangs on Networks (patch_networks.c) -----------------------------
+ */
+
+/* From now on those of now are looked at; false: more follows from them. */
+MUST_USE bool find_networks(struct patching *p);
+void forget_networks(struct patching *p);
+
+/* Services with endpoints in one that is another than in the view before, by
+ * `serving`; false: too many. */
+MUST_USE bool mark_in_networks(struct patching *p, bool *due);
+
+/* Does a gateway of any Network go by the name? */
+bool is_named_as_gateway(struct patching *p, struct slice host);
 
 /* --- MeshConfig (patch_mesh.c) -------------------------------------------- */
 

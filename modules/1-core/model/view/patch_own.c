@@ -49,7 +49,7 @@ is_patched(const struct view *base, const struct resource *r)
 	    &kind_peer_authentication, &kind_telemetry, &kind_wasm_plugin,
 	    &kind_traffic_extension, &kind_proxy_config, &kind_tls_secret,
 	    &kind_rate_limit_policy, &kind_health_check_policy,
-	    &kind_mesh_config};
+	    &kind_mesh_config, &kind_network};
 	bool is_gateway = base->made_by->in->proxy == VIEW_ROUTER;
 
 	for (size_t i = 0; i < ARRAY_LEN(always); i++)

@@ -15,8 +15,6 @@
 #include "kinds/security.h"
 #include "patch.h"
 
-enum { DISARMED_MAX = 1000 /* more are as well made from nothing */ };
-
 static bool
 is_of_peers(const struct renewal *r)
 {
@@ -168,9 +166,13 @@ is_other_word(struct patching *p, struct slice ns, const struct labels *labels,
 				      is_off(&p->of_before, ns, labels, port);
 }
 
+/* What lies behind a gateway is not in it. */
 static bool
 is_other_cluster(struct patching *p, const struct view_cluster *c)
 {
+	if (c != NULL &&
+	    ((const struct cluster_row *)(const void *)c)->is_behind)
+		return true;
 	for (size_t i = 0; c != NULL && i < c->endpoint_count; i++) {
 		const struct view_endpoint *e = c->endpoints[i];
 
@@ -238,7 +240,7 @@ mark_disarmed(struct patching *p, bool *due)
 		    is_changed_service(&p->b, s))
 			continue;
 		due[s->serving - 1] = true;
-		if (++count > DISARMED_MAX)
+		if (++count > DUE_MAX)
 			return false;
 	}
 	if (p->disarms)

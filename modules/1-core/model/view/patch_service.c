@@ -77,6 +77,8 @@ renew_cluster(struct builder *b, const struct cluster_row *old,
 	const struct merged_rule *m = rule_now(s, old->rule);
 	struct cluster_row *row;
 
+	if (old->leaves_out) /* and maybe no more, though that was told */
+		return false;
 	if (is_gone(old, m)) {
 		b->v->clusters.items[old->row.slot] = NULL;
 		return old->is_kept;

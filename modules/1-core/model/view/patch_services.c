@@ -157,8 +157,7 @@ calls_are_plain(const struct patching *p)
 static bool
 is_plain(const struct patching *p)
 {
-	return calls_are_plain(p) && p->b.networks.count == 0 &&
-	       p->b.mesh->proxy_http_port == 0;
+	return calls_are_plain(p) && p->b.mesh->proxy_http_port == 0;
 }
 
 static bool
@@ -259,7 +258,7 @@ is_hidden_at_home(struct patching *p, const struct service_row *s)
 	return false;
 }
 
-static bool
+bool
 is_spelled(
     struct builder *b, struct slice written, struct slice ns, struct slice host)
 {
@@ -306,7 +305,8 @@ is_ordinary(
 	bool ruled = is_ruled_now(p, host);
 
 	if (slice_starts(host, S("*")) || is_entangled(p, host) ||
-	    !is_ordinary_row(b, now->old) || !is_ordinary_row(b, now->fresh) ||
+	    is_named_as_gateway(p, host) || !is_ordinary_row(b, now->old) ||
+	    !is_ordinary_row(b, now->fresh) ||
 	    (now->old != NULL && now->old->leads_here))
 		return false;
 	if ((now->old == NULL || now->fresh == NULL) &&
@@ -422,6 +422,8 @@ is_touched_by(
 		return selects_workload(s, workload_new(&p->b, r));
 	if (r->kind == &kind_peer_authentication)
 		return p->disarms;
+	if (r->kind == &kind_network)
+		return true;
 	if (r->kind == &kind_virtual_service) {
 		const struct virtual_service *vs = resource_virtual_service(r);
 

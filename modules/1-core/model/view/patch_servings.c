@@ -189,6 +189,8 @@ static bool
 patch_into(struct builder *b, struct service_row *s,
     const struct view_serving *from, struct box **out)
 {
+	if (s->is_gateway)
+		return false;
 	box_unref(out);
 	*out = open_box(b);
 	return patch_service(b, s, from) && b->problems.count == 0 &&
@@ -259,7 +261,7 @@ mark_due(struct patching *p, bool *due)
 		reset_service(p, r->service);
 	}
 	mark_given_back(p, due);
-	return mark_disarmed(p, due);
+	return mark_disarmed(p, due) && mark_in_networks(p, due);
 }
 
 static bool

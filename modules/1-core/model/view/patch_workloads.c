@@ -22,7 +22,7 @@ is_here(const struct view *base, const struct resource *r)
 bool
 is_patched_workload(const struct view *base, const struct resource *r)
 {
-	return !is_here(base, r) && base->made_by->networks.count == 0;
+	return !is_here(base, r);
 }
 
 static bool

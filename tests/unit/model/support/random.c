@@ -545,6 +545,36 @@ random_peers(struct rng *rng, uint64_t head)
 	return r;
 }
 
+static void
+put_network(struct text *t)
+{
+	static const char *const ranges[] = {
+	    "10.0.0.0/30", "10.0.0.4/31", "10.9.0.0/24", "10.9.1.2"};
+	static const char *const gateways[] = {
+	    "203.0.113.1", "203.0.113.2", "203.0.113.3"};
+
+	put2(t, "apiVersion: meshd.dev/v1\nkind: Network\nmetadata: {name: ",
+	    t->head % 2 == 0 ? "far" : "near", "}\nspec:\n");
+	if (maybe(t, 2))
+		put2(t, "  endpoints: [{fromCidr: ", ANY(t, ranges), "}]\n");
+	if (maybe(t, 6))
+		return;
+	put(t, "  gateways:\n");
+	if (maybe(t, 12))
+		put(t, "  - {registryServiceName: "
+		       "web.shop.svc.cluster.local, port: 15443}\n");
+	else
+		put2(t, "  - {address: ", ANY(t, gateways), ", port: 15443}\n");
+	if (maybe(t, 12))
+		put(t, "  - {address: 203.0.113.9, port: 15443}\n");
+}
+
+struct resource *
+random_network(struct rng *rng, uint64_t head)
+{
+	return make(rng, head, put_network);
+}
+
 struct resource *
 random_workload(struct rng *rng, uint64_t head)
 {
