@@ -386,7 +386,11 @@ by_size(const void *a, const void *b)
 static struct view *
 compile(const struct mesh *m, const struct view *before)
 {
+	/* One of the endpoints is on this machine: the last. */
+	const struct addr *own = &m->endpoints[m->endpoint_count - 1].addr;
 	struct view_input in = {.proxy = m->proxy,
+	    .addrs = own,
+	    .addr_count = 1,
 	    .resources = m->resources,
 	    .resource_count = m->resource_count,
 	    .servings = m->servings,
@@ -423,6 +427,15 @@ change_endpoint(struct mesh *m, size_t i)
 
 	e->health = e->health == VIEW_HEALTHY ? VIEW_UNHEALTHY : VIEW_HEALTHY;
 	m->servings[n / ENDPOINTS].version++;
+}
+
+static void
+change_own_endpoint(struct mesh *m, size_t i)
+{
+	struct view_endpoint_input *e = &m->endpoints[m->endpoint_count - 1];
+
+	e->health = i % 2 == 0 ? VIEW_UNHEALTHY : VIEW_HEALTHY;
+	m->servings[m->serving_count - 1].version++;
 }
 
 /* The resources of a service with rules and of one without follow each other:
@@ -736,6 +749,7 @@ struct change {
 
 static const struct change changes[] = {
     {"endpoint_ms", change_endpoint, NULL, CHANGES},
+    {"own_endpoint_ms", change_own_endpoint, NULL, CHANGES},
     {"rules_ms", change_rules, NULL, CHANGES},
     {"policy_ms", change_policy, NULL, CHANGES},
     {"rules_come_ms", add_rules, drop_added, CHANGES},

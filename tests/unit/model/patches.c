@@ -1646,6 +1646,36 @@ TEST(ordinary_services_are_patches)
 	play_fini(&p);
 }
 
+TEST(an_entry_that_chooses_is_a_patch_and_no_bar_to_others)
+{
+	static const char *const documents[] = {
+	    ENTRY("resolution: STATIC\n"
+		  "  workloadSelector: {labels: {version: v1}}"),
+	    ENTRY("resolution: STATIC\n"
+		  "  workloadSelector: {labels: {app: a}}"),
+	    RESOURCE("WorkloadEntry", "w", "2020",
+		"  address: 10.9.9.1\n  labels: {version: v1}\n"),
+	    RESOURCE("WorkloadEntry", "w", "2020",
+		"  address: 10.9.9.2\n  labels: {version: v1, app: a}\n"),
+	    RESOURCE("WorkloadEntry", "w", "2020", "  address: 10.9.9.3\n"),
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]"),
+	    ROUTES("a", "2020", "web", LEAD_TO("a.test"))};
+	static const struct act acts[] = {{.there = ""},
+	    {.there = "0", .is_patch = true}, {.there = "02", .is_patch = true},
+	    {.there = "03", .is_patch = true},
+	    {.there = "13", .is_patch = true},
+	    {.there = "12", .is_patch = true},
+	    {.there = "026", .is_patch = true},
+	    {.there = "0356", .is_patch = true},
+	    {.there = "045", .is_patch = true},
+	    {.there = "5", .is_patch = true}, {.there = "", .is_patch = true}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play_from_each(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}
+
 TEST(what_is_said_of_a_service_follows_it)
 {
 	static const char *const documents[] = {
@@ -1768,6 +1798,68 @@ TEST(plain_text_comes_and_goes_with_those_who_ask_for_it)
 		view_unref(&v);
 	}
 	play_fini(&p);
+}
+
+/* Of a program here, ports are made of where it listens, and no more. */
+TEST(an_own_endpoint_is_a_patch_where_it_stays)
+{
+	static const struct addr own = {ADDR_V4, {10, 0, 0, 5}, 0};
+	static const struct {
+		uint16_t port;
+		enum view_health health;
+		bool is_patch;
+	} steps[] = {{80, VIEW_HEALTHY, false}, {80, VIEW_UNHEALTHY, true},
+	    {80, VIEW_HEALTHY, true}, {81, VIEW_HEALTHY, false},
+	    {81, VIEW_DRAINING, true}, {0, VIEW_HEALTHY, false}};
+	struct view_endpoint_input all[] = {
+	    {.service = S("web"),
+		.service_ns = S("shop"),
+		.service_port = 80,
+		.addr = {ADDR_V4, {10, 0, 0, 5}, 80},
+		.ns = S("shop"),
+		.weight = 1},
+	    {.service = S("web"),
+		.service_ns = S("shop"),
+		.service_port = 80,
+		.addr = {ADDR_V4, {10, 0, 0, 6}, 80},
+		.ns = S("shop"),
+		.weight = 1}};
+	struct view_serving serving = {S("web"), S("shop"), 1, all, 2};
+	struct resource *documents[] = {
+	    resource_of("apiVersion: v1\nkind: Service\n"
+			"metadata: {name: web, namespace: shop}\n"
+			"spec: {ports: [" HTTP_PORT "]}\n")};
+	struct view_input in = {.ns = S("shop"),
+	    .resources = (const struct resource *const *)documents,
+	    .resource_count = 1,
+	    .servings = &serving,
+	    .serving_count = 1,
+	    .addrs = &own,
+	    .addr_count = 1,
+	    .version = 1};
+	struct view *before = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		AUTO(view_unref) struct view *alone = NULL;
+		struct view *v;
+
+		all[0].addr.port = steps[i].port;
+		all[0].addr.bytes[3] = steps[i].port != 0 ? 5 : 7;
+		all[0].health = steps[i].health;
+		serving.version++;
+		in.before = NULL;
+		EXPECT_OK(view_compile(&in, &alone, NULL));
+		in.before = before;
+		EXPECT_OK(view_compile(&in, &v, NULL));
+		EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+		EXPECT_EQ(
+		    before != NULL && is_patch(v, before), steps[i].is_patch);
+		if (before != NULL)
+			view_unref(&before);
+		before = v;
+	}
+	view_unref(&before);
+	resource_unref(&documents[0]);
 }
 
 #define NETWORK(name, spec)                                                    \

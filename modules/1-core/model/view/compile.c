@@ -281,7 +281,8 @@ keep_servings(struct builder *b)
 			.ns = take_copy(b, from->ns),
 			.service = take_copy(b, from->service),
 			.at = (uint32_t)(i + 1),
-			.is_here = is_served_here(v, from)};
+			.here = served_here(v, from),
+			.offered = offered_to(b, from)};
 	}
 	for (size_t i = 0; i < b->unserved.count; i++)
 		v->servings[in->serving_count + i].version =
@@ -306,8 +307,7 @@ keep_input(struct builder *b)
 	    .addrs = v->addrs,
 	    .addr_count = v->addr_count};
 	b->in = &b->kept;
-	b->is_plain =
-	    !has_selecting_entry(b) && !b->is_mixed && in->endpoint_count == 0;
+	b->is_plain = !b->is_mixed && in->endpoint_count == 0;
 }
 
 /* There will be no patches. */

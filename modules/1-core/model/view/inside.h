@@ -152,7 +152,8 @@ struct serving_state {
 	struct slice ns, service; /* empty: it is unserved, or the slot free */
 	struct blob *text;        /* where these lie; NULL: in the base */
 	uint32_t at;              /* in the input, from 1; 0: it is not there */
-	bool is_here; /* some of it is at an address of this machine */
+	uint64_t here;            /* see served_here() */
+	uint64_t offered;         /* see offered_to() */
 };
 
 /*
@@ -463,6 +464,7 @@ struct builder {
 	struct map http_rules; /* address of a resource → struct http_rules */
 	struct map workloads;  /* by namespace and label: rows of workload */
 	struct map offers;     /* the same of what machines offer */
+	struct rows selecting; /* struct service_row: is_selecting_entry() */
 	/* In a patch: const struct resource, and struct workload of others. */
 	struct rows gone_workloads, come_workloads;
 	/* In a patch: host → struct service_now; NULL: none is another. */
@@ -886,11 +888,20 @@ uint64_t names_version(
 struct found_endpoint workload_at(const struct workload *w, struct slice ns,
     struct slice port_name, int64_t port);
 
-/* Does any ServiceEntry choose among what machines offer? */
-bool has_selecting_entry(const struct builder *b);
+/* Is it a ServiceEntry that chooses among WorkloadEntries, and among what
+ * machines offer? */
+bool is_selecting_entry(const struct service_row *s);
 
-/* Is it chosen by the service's selector? */
+/* Is it chosen by the service's selector, or by that of such an entry? */
 bool selects_workload(const struct service_row *s, const struct workload *w);
+bool selects_offer(
+    const struct service_row *s, const struct view_endpoint_input *in);
+
+/* It may be none of the port's; of a patch all of them (patch_workloads.c). */
+void add_offer(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct entry_port *port, const struct view_endpoint_input *in);
+void add_offers_now(struct builder *b, struct service_row *s,
+    struct port_row *p, const struct entry_port *port);
 
 /* NULL when it is full. */
 struct workload *workload_new(struct builder *b, const struct resource *r);
@@ -984,8 +995,12 @@ int compare_problems(const void *a, const void *b);
 int compare_clusters(const void *a, const void *b);
 int compare_hosts(const void *a, const void *b);
 
-/* Is any of it at an address of the view's machine? */
-bool is_served_here(const struct view *v, const struct view_serving *from);
+/* A bit, of few, for each of the entries that choose any of it; none: 0
+ * (patch_workloads.c). */
+uint64_t offered_to(const struct builder *b, const struct view_serving *from);
+
+/* Of the sockets that are at addresses of the view's machine; none: 0. */
+uint64_t served_here(const struct view *v, const struct view_serving *from);
 
 /* Of its network, name and address. */
 uint64_t endpoint_id(const struct view_endpoint *e);

@@ -165,9 +165,6 @@ is_ordinary_row(const struct builder *b, const struct service_row *s)
 {
 	if (s == NULL)
 		return true;
-	if (is_entry(s) && ((const struct service_entry *)s->resource->spec)
-				   ->workload_selector != NULL)
-		return false;
 	return s->row.resolution != VIEW_ALIAS &&
 	       (s->row.resolution != VIEW_ORIGINAL || has_no_endpoints(b, s));
 }
@@ -474,7 +471,8 @@ has_touched(struct patching *p, const struct box *box)
 	if (box->names_version != names_of_box(p->in, box))
 		return true;
 	for (size_t i = 0; i < box->services.count; i++)
-		if (is_touched(p, box->services.items[i]))
+		if (is_touched(p, box->services.items[i]) ||
+		    is_selecting_entry(box->services.items[i]))
 			return true;
 	return false;
 }

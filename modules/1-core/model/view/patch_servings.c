@@ -208,9 +208,9 @@ patch_serving(struct patching *p, size_t slot)
 	struct service_row *s = service_of(b, state->ns, state->service);
 	bool same = state->version == version_now(p, b->v->servings, slot);
 
-	/* What only lies in clusters is another where its endpoints are not. */
+	/* Ports of this machine are made of where they are, and no more. */
 	if (!same &&
-	    (state->is_here || (from != NULL && is_served_here(b->v, from))))
+	    state->here != (from != NULL ? served_here(b->v, from) : 0))
 		return false;
 	if (s == NULL)
 		return true;

@@ -656,6 +656,8 @@ put_entry_again(struct text *t)
 	    "  resolution: STATIC\n  endpoints:\n"
 	    "  - {address: 10.9.0.1, labels: {version: v1}}\n",
 	    "  resolution: DNS\n", "  resolution: NONE\n",
+	    "  resolution: STATIC\n"
+	    "  workloadSelector: {labels: {version: v1}}\n",
 	    "  resolution: DNS_ROUND_ROBIN\n  endpoints:\n"
 	    "  - {address: a.names.test, labels: {version: v1}}\n"};
 	struct rng *rng = t->rng, again;
