@@ -251,8 +251,9 @@ static void
 add_offers(struct builder *b, struct service_row *s, struct port_row *p,
     const struct entry_port *port)
 {
+	const struct service_entry *e = s->resource->spec;
 	const struct rows *all =
-	    candidates(&b->offers, s->row.ns, selector_of_entry(s));
+	    candidates(&b->offers, s->row.ns, &e->workload_selector->labels);
 
 	for (size_t i = 0; i < all->count && !b->full; i++)
 		add_offer(b, s, p, port, all->items[i]);
@@ -284,8 +285,9 @@ void
 add_selected_by_entry(struct builder *b, struct service_row *s,
     struct port_row *p, const struct entry_port *port)
 {
+	const struct service_entry *e = s->resource->spec;
 	const struct rows *all =
-	    candidates(&b->workloads, s->row.ns, selector_of_entry(s));
+	    candidates(&b->workloads, s->row.ns, &e->workload_selector->labels);
 
 	for (size_t i = 0; i < all->count && !b->full; i++)
 		choose_for_entry(b, s, p, port, all->items[i]);
