@@ -14,7 +14,9 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 
-enum { RAW_PRIORITY = -300, MANGLE_PRIORITY = -150, DSTNAT_PRIORITY = -100 };
+/* Just before all else that redirects, whoever was there first: a container's
+ * port that is captured must not be led past the proxy by who published it. */
+enum { RAW_PRIORITY = -300, MANGLE_PRIORITY = -150, DSTNAT_PRIORITY = -101 };
 
 static uint16_t
 type_of(unsigned message)
