@@ -93,6 +93,23 @@ def test_bytes_find_their_service_by_its_port(captured):
         assert conn.recv(4) == b"ping"
 
 
+def test_bytes_find_the_service_of_the_machine_that_is_called(captured):
+    """Two services have one port, each at a machine of its own."""
+    banner = Banner(captured.far, 7007)
+    other = captured.member(4)
+    other.expose("banner", f"7000:{banner.target}")
+    with contextlib.closing(banner):
+        captured.caller.sees("banner", 1)
+        with captured.app.connect(captured.machine(2).ip, 7000) as conn:
+            conn.sendall(b"ping")
+            assert conn.recv(4) == b"ping"
+        with captured.app.connect(captured.far.ip, 7000) as conn:
+            with banner.accept():
+                assert conn.recv(99) == b"220 hello\r\n"
+    other.cli.ok("unexpose", "banner")
+    other.stop()
+
+
 def test_whoever_is_not_known_is_called_as_before(captured):
     banner = Banner(captured.far, 2525, captured.far.ip)
     with contextlib.closing(banner), captured.app.connect(
