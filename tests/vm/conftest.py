@@ -43,7 +43,11 @@ FILES = {
     # Who is called says who is, and who calls.
     "etc/nginx/sites-available/default":
         "server {\n\tlisten 80;\n\tlocation / {\n"
-        '\t\treturn 200 "$hostname answers $remote_addr\\n";\n\t}\n}\n',
+        '\t\treturn 200 "$hostname answers $remote_addr\\n";\n\t}\n}\n'
+        # It asks another for each answer.
+        "server {\n\tlisten 127.0.0.1:8081;\n"
+        "\tresolver 10.99.0.253 ipv6=off;\n\tset $other pears;\n"
+        "\tlocation / {\n\t\tproxy_pass http://$other;\n\t}\n}\n",
 }
 NETWORK = ("[Match]\nMACAddress={mac}\n[Network]\nAddress={ip}/24\n"
            "LinkLocalAddressing=no\nIPv6AcceptRA=no\n")
