@@ -223,20 +223,24 @@ class Vm:
             done = self.ssh(f"cat >/tmp/{path.name}", stdin=file)
         assert done.returncode == 0, done
 
-    def comes_to(self, text, script):
+    def comes_to(self, text, script, deadline=CALL_S):
         """Until it says so."""
         found = []
 
         def says():
-            found[:] = [self.ssh(script).stdout]
+            found[:] = [self.ssh(script, deadline).stdout]
             return text in found[0]
         mesh.wait_for(says, lambda: f'{self.name}: {script} says "{text}", '
-                      f"not {found}", deadline=CALL_S)
+                      f"not {found}", deadline=deadline)
         self.lab.told.add(self.name, script, found[0])
         return found[0]
 
     def boot_id(self):
-        done = self.ssh("cat /proc/sys/kernel/random/boot_id", 60)
+        """Nothing of who is not up, or goes down with the question."""
+        try:
+            done = self.ssh("cat /proc/sys/kernel/random/boot_id", 60)
+        except subprocess.TimeoutExpired:
+            return ""
         return done.stdout.strip() if done.returncode == 0 else ""
 
     def up(self, before=""):
@@ -244,7 +248,8 @@ class Vm:
         mesh.wait_for(lambda: self.boot_id() not in ("", before),
                       lambda: f"{self.name} boots: {self.console_end()}",
                       deadline=BOOT_S)
-        self.comes_to("done", "systemctl is-system-running --wait; echo done")
+        self.comes_to("done", "systemctl is-system-running --wait; echo done",
+                      BOOT_S)
         return self
 
     def reboots(self, by):
