@@ -267,6 +267,8 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	w->in.upstream_count = rng_below(&w->rng, 3);
 	w->in.addrs = &w->own;
 	w->in.addr_count = rng_below(&w->rng, 2);
+	w->in.knows_members = w->seed % 2 == 0;
+	w->in.captures_dns = w->seed % 4 == 0;
 	w->lists = 1;
 }
 
