@@ -107,6 +107,9 @@ def test_bytes_find_the_service_of_the_machine_that_is_called(captured):
             with banner.accept():
                 assert conn.recv(99) == b"220 hello\r\n"
     other.cli.ok("unexpose", "banner")
+    # With it the port is one service's again, whatever address is called.
+    wait_for(lambda: "banner" not in captured.caller.cli.ok("services"),
+             "it is gone")
     other.stop()
 
 
