@@ -156,8 +156,9 @@ captured_tells_automatic(const struct node *n)
 
 	if (c == NULL)
 		return false;
-	if (c->on && (c->wish.how & CAPTURE_DNS) && takes_automatic(&c->wish) &&
-	    (!is_wired || takes_everybody(&c->wish)))
+	if (c->on && takes_automatic(&c->wish) &&
+	    (is_wired ? takes_everybody(&c->wish)
+		      : (c->wish.how & CAPTURE_DNS) != 0))
 		return true;
 	return wards_any(c) && dns_takes_questions(n) && !is_wired;
 }

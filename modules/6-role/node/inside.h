@@ -44,6 +44,7 @@ struct node {
 	bool addrs_asked;   /* else they follow the machine's interfaces */
 	bool addr_was_here; /* the first of them, of those asked for */
 	struct fault addr_trouble; /* empty: none */
+	struct fault refusal;      /* why it waits for another token */
 	struct timer addrs_timer;
 	struct addr hbone;
 	struct addr gossip;
@@ -427,9 +428,10 @@ void health_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
 
 /* Which of both is the check of the service: `best`, which may be NULL, or one
- * more resource of any kind. */
+ * more resource of any kind. What lies in the namespace `root` and names no
+ * service is for all namespaces. */
 const struct resource *health_better(const struct resource *best,
-    const struct resource *r, const struct node_expose *e);
+    const struct resource *r, const struct node_expose *e, struct slice root);
 
 /* Of e->check; in words. A new reference. */
 MUST_USE enum err health_read_check(

@@ -266,10 +266,8 @@ unit_body(const struct options *o, const struct drop_in *d, struct body *b,
 	body_text(b, "unit", d->unit);
 	body_text(b, "namespace", options_text(o, "namespace"));
 	body_text(b, "account", options_text(o, "account"));
-	if (o->arg_count == 2) {
-		command_expose_check(o, service);
+	if (o->arg_count == 2)
 		body_set(b, "expose", service->map);
-	}
 	return b->map != NULL
 		   ? OK
 		   : fault_set(why, ERR_LIMIT, "the request is too large");

@@ -25,7 +25,7 @@
  *is made from nothing: where hosts are no services or a Sidecar chooses, where
  *listeners of callers or other virtual hosts come or go, where several have a
  *host of a gateway, where services meddle with each other, and
- *where the mesh itself is another.
+ *where all rows of the mesh are made of what is another.
  */
 #include <stddef.h>
 
