@@ -31,7 +31,8 @@ enum {
 /* What may meet anything, VirtualServices that meet Gateways, WorkloadEntries
  * that meet Services, Services that meet all of these and rules, rules for
  * connections that meet Services, VirtualServices that meet each other,
- * Services that come to VirtualServices for them. */
+ * Services that come to VirtualServices for them, Gateways that meet all of it.
+ */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
@@ -39,7 +40,8 @@ enum kind_of_world {
 	OF_SERVICES,
 	OF_CONNECTIONS,
 	OF_DELEGATES,
-	OF_NAMES
+	OF_NAMES,
+	OF_GATES
 };
 
 struct world {
@@ -107,7 +109,8 @@ static bool
 is_wanted(const struct world *w, const struct resource *r)
 {
 	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
-	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES)
+	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES ||
+	    w->kind == OF_GATES)
 		return r->kind == &kind_service ||
 		       r->kind == &kind_destination_rule;
 	return w->kind == OF_ANY || r->kind != &kind_virtual_service;
@@ -125,9 +128,25 @@ random_other(struct world *w)
 	return r;
 }
 
+/* Services, rules and delegates, Gateways, and VirtualServices for these. */
+static struct resource *
+make_at_gate(struct world *w, size_t at, uint64_t head)
+{
+	if (at < RULED)
+		return random_service(&w->rng, head);
+	if (at < RULED + 2)
+		return at == RULED ? random_other(w)
+				   : random_delegation(&w->rng, head & ~1ULL);
+	if (at < OTHERS + OWN)
+		return random_gate(&w->rng, head);
+	return random_passed(&w->rng, head);
+}
+
 static struct resource *
 make(struct world *w, size_t at, uint64_t head)
 {
+	if (w->kind == OF_GATES)
+		return make_at_gate(w, at, head);
 	if ((w->kind == OF_GATEWAYS || w->kind == OF_DELEGATES) && at < 2)
 		return random_door(&w->rng, spaces[at]);
 	if (w->kind == OF_SERVICES && at < RULED)
@@ -209,7 +228,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	    .seed = seed, .kind = kind, .own = {ADDR_V4, {10, 0, 0, 5}, 0}};
 	rng_init(&w->rng, seed);
 	random_place(&w->rng, &w->in);
-	if (kind == OF_GATEWAYS) {
+	if (kind == OF_GATEWAYS || kind == OF_GATES) {
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
@@ -347,11 +366,58 @@ compare_settings(const struct view *v, const struct view *alone)
 	    value_eq(settings_of(v, &arena), settings_of(alone, &arena)));
 }
 
+/* What a fingerprint has not: whom requests meet, by whatever name. */
+static void
+compare_chain(const struct view *v, const struct view_routes *r,
+    const struct view *alone, const struct view_routes *of_alone)
+{
+	static const char *const authorities[] = {"a.test", "x.test",
+	    "web.shop.svc.cluster.local", "cart.shop.svc.cluster.local",
+	    "example.com", "api.example.com", "x.api.example.com", "maple.com",
+	    "nowhere", ""};
+
+	for (size_t i = 0; i < ARRAY_LEN(authorities); i++) {
+		struct slice a = slice_str(authorities[i]);
+		const struct view_host *x = view_find_domain(v, r, a);
+		const struct view_host *y =
+		    view_find_domain(alone, of_alone, a);
+
+		EXPECT_EQ(x == NULL, y == NULL);
+		if (x == NULL)
+			continue;
+		EXPECT_TRUE(slice_eq(x->name, y->name));
+		EXPECT_TRUE(
+		    x->needs_tls == y->needs_tls && x->ends_tls == y->ends_tls);
+	}
+}
+
+/* Listeners are known to be the same. */
+static void
+compare_doors(const struct view *v, const struct view *alone)
+{
+	size_t count;
+	const struct view_listener *const *all =
+	    view_listeners(v, NULL, VIEW_GATEWAY, &count);
+	const struct view_listener *const *of_alone =
+	    view_listeners(alone, NULL, VIEW_GATEWAY, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		EXPECT_EQ(
+		    view_find_listener(v, NULL, VIEW_GATEWAY, &all[i]->addr),
+		    all[i]);
+		for (size_t j = 0; j < all[i]->chain_count; j++)
+			if (all[i]->chains[j].routes != NULL)
+				compare_chain(v, all[i]->chains[j].routes,
+				    alone, of_alone[i]->chains[j].routes);
+	}
+}
+
 static size_t
 compare_views(
     const struct view *before, const struct view *v, const struct view *alone)
 {
 	EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+	compare_doors(v, alone);
 	compare_settings(v, alone);
 	return compare_effects(before, v, alone);
 }
@@ -552,6 +618,49 @@ TEST(rules_of_gateways_come_go_and_change)
 
 	printf("%zu of %d views are patches\n", patches, SEEDS * STEPS);
 	EXPECT_TRUE(patches > 2 * SEEDS);
+}
+
+/* Gateways, what is bound to them, and what that leads to. */
+static void
+change_gate(struct world *w)
+{
+	size_t n = OTHERS + rng_below(&w->rng, OWN);
+
+	switch (rng_below(&w->rng, 12)) {
+	case 0:
+		make_again_at(w, n);
+		break;
+	case 1:
+		come_or_go_at(w, n);
+		break;
+	case 2:
+		make_again_at(w, rng_below(&w->rng, RULED + 2));
+		break;
+	case 3:
+		come_or_go_at(w, rng_below(&w->rng, RULED + 2));
+		break;
+	case 4:
+		change_told(w);
+		break;
+	case 5:
+		change_serving(w);
+		break;
+	case 6:
+	case 7:
+	case 8:
+		come_or_go(w);
+		break;
+	default:
+		change_rule(w);
+	}
+}
+
+TEST(gateways_change_with_all_that_is_bound_to_them)
+{
+	size_t patches = walk_as(change_gate, SEEDS, OF_GATES);
+
+	printf("%zu of %d views are patches\n", patches, SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * SEEDS);
 }
 
 /* And endpoints, which their services have beside them. */
@@ -1068,8 +1177,8 @@ TEST(a_gateway_meets_the_rules_and_the_endpoints_of_now)
 	} steps[] = {{{0, 2}, 3, 0, false, 1, 3}, {{1, 2}, 3, 0, true, 2, 3},
 	    {{1, 2}, 3, 1, true, 2, 3}, {{1, 3}, 3, 1, true, 2, 4},
 	    {{0, 3}, 3, 0, true, 1, 4}, {{0, 2}, 3, 0, true, 1, 3},
-	    {{0, 2}, 4, 0, false, 1, 3}, {{1, 2}, 4, 0, true, 2, 3},
-	    {{1, 3}, 4, 0, false, 2, 4}};
+	    {{0, 2}, 4, 0, true, 1, 3}, {{1, 2}, 4, 0, true, 2, 3},
+	    {{1, 3}, 4, 0, true, 2, 4}};
 	const struct resource *all[] = {gateway, NULL, NULL, r[4]};
 	struct view *v = NULL;
 	struct view_input in = {.ns = S("shop"),
@@ -1597,7 +1706,9 @@ TEST(what_is_for_gateways_alone_is_nothing_to_a_machine)
 	play_init(&p, documents, ARRAY_LEN(documents));
 	play(&p, acts, ARRAY_LEN(acts));
 	p.in.proxy = VIEW_ROUTER;
-	play(&p, (struct act[]){{.there = ""}, {.there = "1"}, {.there = ""}},
+	play(&p,
+	    (struct act[]){{.there = ""}, {.there = "1", .is_patch = true},
+		{.there = "", .is_patch = true}},
 	    3);
 	play_fini(&p);
 }

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * patch_gateways — virtual hosts of gateways that come and go.
+ * patch_gateways — what a gateway listens to, where Gateways, VirtualServices
+ * or services that these lead to are others than in the base.
  *
- * A VirtualService that comes or goes, or has other hosts, brings its own
- * virtual hosts to the sets of routes of its Gateways, or takes them away.
- * There is no patch where anybody else has a part of one of them, where hosts
- * are wildcards, which others may lie in, and where a set would be left without
- * any or had none.
+ *	VirtualServices ─► virtual hosts of sets that are as before
+ *	       │                              (patch_virtual_hosts.c)
+ *	       └─ tcp, tls ─► ports ◄─ Gateways
+ *	                        └─► listeners, their chains, sets that are
+ *others
+ *
+ * A port is made again as a whole, with all Gateways that have a part in it;
+ * rules for requests that are as before are used again. All of it is in one
+ * box, which is that of before while nothing in it would be another. There is
+ * no patch where a port is AUTO_PASSTHROUGH and services or its own Gateways
+ * are others, and where the first chain of all would be made.
  */
+#include "doors.h"
 #include "patch.h"
-#include "servers.h"
 
 bool
 is_for_gateways(const struct resource *r)
@@ -20,317 +27,732 @@ is_for_gateways(const struct resource *r)
 	       !gateways_have_mesh(vs->gateways.items, vs->gateways.count);
 }
 
-/* --- what goes ------------------------------------------------------------ */
+/* --- what is another ------------------------------------------------------ */
 
 static bool
-has_wildcard(const struct resource *r)
+is_rule(const struct resource *r)
 {
-	const struct virtual_service *vs = resource_virtual_service(r);
+	return r != NULL && r->kind == &kind_virtual_service;
+}
 
-	for (size_t i = 0; i < vs->hosts.count; i++)
-		if (slice_starts(vs->hosts.items[i], S("*")))
+/* A VirtualService that Gateways may have. */
+static bool
+is_bound(const struct resource *r)
+{
+	return is_rule(r) && resource_virtual_service(r)->gateways.count > 0 &&
+	       !is_delegate(r);
+}
+
+static bool
+is_door_kind(const struct resource *r)
+{
+	return r != NULL && r->kind == &kind_gateway;
+}
+
+/* In any scope; false: it is for other machines. */
+static bool
+is_for_us(struct patching *p, const struct resource *r)
+{
+	for (size_t i = 0; is_door_kind(r) && i < p->b.gateways.count; i++) {
+		const struct gateway_state *g = p->b.gateways.items[i];
+
+		p->b.scope = g->scope;
+		if (is_gateway_for(&p->b, &g->serving.targets, r))
+			return true;
+	}
+	return false;
+}
+
+static bool
+has_other_doors(struct patching *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (is_for_us(p, p->items[i].old) ||
+		    is_for_us(p, p->items[i].fresh))
 			return true;
 	return false;
 }
 
-/* Such a host is there without anybody's rules, too. */
 static bool
-redirects_host(
-    struct builder *b, const struct served *s, const struct resource *r)
+has_other_bytes(const struct patching *p)
 {
-	size_t count = resource_virtual_service(r)->hosts.count;
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
 
-	for (size_t i = 0; served_redirects(s) && i < s->host_count; i++)
-		for (size_t j = 0; j < count; j++)
-			if (slice_eq(s->hosts[i].host, host_at(b, r, j)))
-				return true;
-	return false;
-}
-
-static bool
-leaves_redirect(struct builder *b, const struct resource *r)
-{
-	for (size_t i = 0; i < b->gateway_sets.count; i++) {
-		const struct gateway_set *set = b->gateway_sets.items[i];
-
-		for (size_t j = 0; j < set->server_count; j++)
-			if (redirects_host(b, set->servers[j], r))
-				return true;
+		if ((is_bound(r->old) && has_connections(r->old)) ||
+		    (is_bound(r->fresh) && has_connections(r->fresh)))
+			return true;
 	}
 	return false;
 }
 
-bool
-drop_gateway_hosts(
-    struct builder *b, const struct rows *parts, const struct resource *r)
+static bool
+have_port_in_common(const struct resource *x, const struct resource *y)
 {
-	if (parts->count > 0 && (has_wildcard(r) || leaves_redirect(b, r)))
-		return false;
-	for (size_t i = 0; i < parts->count; i++) {
-		const struct gateway_part *p = parts->items[i];
+	const struct gateway *g = x->spec, *h = y->spec;
 
-		if (p->is_mixed || !lead_to_kept(p->rows, p->count))
-			return false;
-		for (struct gateway_host *h = p->hosts; h != NULL; h = h->next)
-			rows_add(&b->box->fewer_hosts, h);
-	}
-	return true;
+	for (size_t i = 0; i < g->servers.count; i++)
+		for (size_t j = 0; j < h->servers.count; j++)
+			if (g->servers.items[i].port->number ==
+			    h->servers.items[j].port->number)
+				return true;
+	return false;
 }
 
-/* --- what comes ----------------------------------------------------------- */
+/* Where services stand before a gateway, ports are not what they seem. */
+static bool
+may_meet(
+    const struct patching *p, const struct serving *s, const struct resource *r)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *x = &p->items[i];
 
-/* The hosts of one VirtualService in one set. */
-struct arrival {
-	struct patching *p;
-	const struct gateway_set *set;
-	const struct bound *of;
-	const struct served *first; /* NULL: none */
-	struct rows drafts;         /* struct gateway_draft */
-};
+		if (is_door_kind(any_of(x)) &&
+		    (s->targets.count > 0 || x->old == r ||
+			(x->old != NULL && have_port_in_common(x->old, r)) ||
+			(x->fresh != NULL && have_port_in_common(x->fresh, r))))
+			return true;
+	}
+	return false;
+}
 
 static bool
-is_bound_to(const struct resource *r, const struct served *s)
+names(const struct resource *r, const struct resource *door)
 {
 	const struct virtual_service *vs = resource_virtual_service(r);
-	const struct resource_key *gateway = &s->gateway->key;
 
 	for (size_t i = 0; i < vs->gateways.count; i++) {
 		struct slice ns, name;
 
 		gateway_name_split(
 		    vs->gateways.items[i], r->key.ns, &ns, &name);
-		if (slice_eq(ns, gateway->ns) && slice_eq(name, gateway->name))
+		if (slice_eq(door->key.ns, ns) &&
+		    slice_eq(door->key.name, name))
 			return true;
 	}
 	return false;
 }
 
-/* Both make the same of it. */
+/* One of its Gateways is another, or may share a port with one that is. */
 static bool
-serves_alike(const struct served *x, const struct served *y)
+names_other_door(const struct patching *p, const struct resource *r)
 {
-	return x->gateway == y->gateway && x->protocol == y->protocol &&
-	       x->spec->port->number == y->spec->port->number &&
-	       (x->spec->tls != NULL) == (y->spec->tls != NULL) &&
-	       served_redirects(x) == served_redirects(y);
+	for (size_t i = 0; i < p->b.gateways.count; i++) {
+		const struct gateway_state *g = p->b.gateways.items[i];
+		const struct rows *all = &g->serving.gateways;
+
+		for (size_t j = 0; j < all->count; j++)
+			if (names(r, all->items[j]) &&
+			    may_meet(p, &g->serving, all->items[j]))
+				return true;
+	}
+	return false;
+}
+
+/* What the base tells of a rule that stays may be so no more: others come
+ * before it, or its Gateway is another. False: it is nobody's alone. */
+static bool
+renew_told(struct patching *p, bool doors, bool bytes)
+{
+	const struct view *base = p->base;
+
+	for (size_t i = 0; i < base->problem_count; i++) {
+		const struct resource *r = base->problem_owners[i];
+
+		if (doors && r == NULL && base->problem_doors[i] == 0 &&
+		    slice_eq(base->problems[i].origin.key.kind,
+			slice_str(kind_virtual_service.kind)))
+			return false;
+		if (is_bound(r) &&
+		    ((bytes && has_connections(r)) ||
+			(doors && names_other_door(p, r))) &&
+		    !renew_too(p, r))
+			return false;
+	}
+	return true;
 }
 
 static bool
-is_drafted(const struct arrival *a, struct slice host)
+passes_on_alone(const struct serving *s)
 {
-	for (size_t i = 0; i < a->drafts.count; i++) {
-		const struct gateway_draft *x = a->drafts.items[i];
+	for (size_t i = 0; i < s->ports.count; i++) {
+		const struct served_port *p = s->ports.items[i];
 
-		if (slice_eq(x->host, host))
+		for (size_t j = 0; j < p->servers.count; j++) {
+			const struct served *x = p->servers.items[j];
+
+			if (x->spec->tls != NULL &&
+			    x->spec->tls->mode == SERVER_TLS_AUTO_PASSTHROUGH)
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+has_auto(const struct patching *p)
+{
+	for (size_t i = 0; i < p->b.gateways.count; i++) {
+		const struct gateway_state *g = p->b.gateways.items[i];
+
+		if (passes_on_alone(&g->serving))
 			return true;
 	}
 	return false;
 }
 
-/* False: it is more than a host of its own. */
-static bool
-add_host(struct arrival *a, const struct served *s, struct slice host)
+bool
+find_doors(struct patching *p)
 {
-	struct builder *b = &a->p->b;
-	struct gateway_draft *x;
+	bool doors;
 
-	if (a->first == NULL)
-		a->first = s;
-	if (slice_starts(host, S("*")) || !serves_alike(s, a->first))
-		return false;
-	if (is_drafted(a, host))
+	if (p->b.in->proxy != VIEW_ROUTER)
 		return true;
-	x = take(b, 1, sizeof(*x));
-	if (x == NULL)
+	if (p->services.count + p->changed.count > 0 && has_auto(p))
 		return false;
-	gateway_draft_init(b, s, host, x);
-	x->needs_tls = served_redirects(s);
-	x->origin = origin_of(a->of->resource, 0);
-	rows_add(&a->drafts, x);
+	doors = has_other_doors(p);
+	return renew_told(p, doors, doors || has_other_bytes(p));
+}
+
+bool
+leads_to_gateway(const struct patching *p, const struct service_row *s)
+{
+	const struct resource *r = s != NULL ? s->resource : NULL;
+	const struct labels *selector = r != NULL && r->kind == &kind_service
+					    ? &resource_service(r)->selector
+					    : NULL;
+
+	for (size_t i = 0; s != NULL && i < p->b.gateways.count; i++) {
+		const struct gateway_state *g = p->b.gateways.items[i];
+
+		if (selector != NULL && selector->count > 0 &&
+		    slice_eq(s->row.ns, g->scope->row.ns) &&
+		    labels_match(&g->scope->row.labels, selector))
+			return true;
+		for (size_t j = 0; j < g->serving.targets.count; j++)
+			if (((const struct target *)g->serving.targets.items[j])
+				->service == s)
+				return true;
+	}
+	return false;
+}
+
+const struct http_rules *
+rules_of_base(const struct patching *p, const struct resource *r)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].old == r)
+			return NULL;
+	return map_get(&p->base->made_by->http_rules, slice_of(&r, sizeof(r)));
+}
+
+/* --- is it as before ------------------------------------------------------ */
+
+/* Chains and routes hang on it. */
+static bool
+is_of_doors(struct patching *p, const struct renewal *r)
+{
+	const struct resource_kind *k = kind_of(r);
+
+	if (k == &kind_gateway)
+		return is_for_us(p, r->old) || is_for_us(p, r->fresh);
+	return k == &kind_virtual_service || k == &kind_destination_rule ||
+	       is_about_services(r);
+}
+
+static bool
+are_as_before(struct patching *p)
+{
+	const struct view *before = p->before;
+
+	if (p->rules_anew || p->changed.count > 0)
+		return false;
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (is_of_doors(p, r) &&
+		    (p->anew[i] || renewal_before(p, r) == NULL ||
+			(kind_of(r) == &kind_destination_rule &&
+			    !keeps_policies(p, i))))
+			return false;
+	}
+	for (size_t i = 0; i < before->renewal_count; i++)
+		if (is_of_doors(p, &before->renewals[i]) &&
+		    !is_still_there(p, &before->renewals[i]))
+			return false;
+	return true;
+}
+
+void
+keep_doors(struct patching *p)
+{
+	p->keeps_doors = p->b.in->proxy == VIEW_ROUTER && are_as_before(p);
+	if (p->keeps_doors)
+		p->b.v->doors = box_ref(p->before->doors);
+}
+
+/* --- ports ---------------------------------------------------------------- */
+
+/* One scope's while it is made again. */
+struct remaking {
+	struct patching *p;
+	const struct gateway_state *base;
+	struct gateway_state now;
+	bool has_others;  /* Gateways */
+	struct rows sets; /* struct gateway_set, of the base and as before */
+};
+
+static bool
+is_anew(const struct box *box, uint16_t number)
+{
+	return box->all_doors_anew ||
+	       map_get(&box->doors_anew, slice_of(&number, sizeof(number))) !=
+		   NULL;
+}
+
+static void
+mark(struct remaking *m, uint16_t number)
+{
+	struct box *box = m->p->b.box;
+
+	(void)map_put(&box->doors_anew, slice_of(&number, sizeof(number)),
+	    box); /* only the mark */
+}
+
+static bool
+are_servers_alike(const struct rows *x, const struct rows *y)
+{
+	if (x->count != y->count)
+		return false;
+	for (size_t i = 0; i < x->count; i++)
+		if (((const struct served *)x->items[i])->spec !=
+		    ((const struct served *)y->items[i])->spec)
+			return false;
 	return true;
 }
 
 static bool
-add_hosts(struct arrival *a, const struct served *s)
+are_ports_alike(const struct served_port *x, const struct served_port *y)
 {
-	struct slice host;
+	return slice_eq(x->protocol, y->protocol) &&
+	       slice_eq(x->bind, y->bind) && slice_eq(x->routes, y->routes) &&
+	       are_servers_alike(&x->servers, &y->servers);
+}
 
-	for (size_t i = 0; i < s->host_count; i++)
-		for (size_t j = 0; j < a->of->host_count; j++)
-			if (served_meets(
-				&s->hosts[i], a->of, a->of->hosts[j], &host) &&
-			    !add_host(a, s, host))
-				return false;
-	return true;
+/* The next of a number, from there on; NULL: none. */
+static const struct served_port *
+next_port(const struct serving *s, uint16_t number, size_t *at)
+{
+	while (*at < s->ports.count) {
+		const struct served_port *p = s->ports.items[(*at)++];
+
+		if (p->number == number)
+			return p;
+	}
+	return NULL;
 }
 
 static bool
-is_among_more(
-    const struct box *box, const struct view_routes *r, struct slice domain)
+is_number_alike(
+    const struct serving *x, const struct serving *y, uint16_t number)
 {
-	for (size_t i = 0; i < box->more_hosts.count; i++) {
-		const struct more_host *h = box->more_hosts.items[i];
+	size_t of_x = 0, of_y = 0;
 
-		if (h->routes == r &&
-		    slice_is_among(domain, h->domains, h->domain_count))
+	for (;;) {
+		const struct served_port *p = next_port(x, number, &of_x);
+		const struct served_port *q = next_port(y, number, &of_y);
+
+		if (p == NULL || q == NULL)
+			return p == q;
+		if (!are_ports_alike(p, q))
+			return false;
+	}
+}
+
+static void
+mark_others(
+    struct remaking *m, const struct serving *x, const struct serving *y)
+{
+	for (size_t i = 0; i < x->ports.count; i++) {
+		uint16_t number =
+		    ((const struct served_port *)x->ports.items[i])->number;
+
+		if (!is_anew(m->p->b.box, number) &&
+		    !is_number_alike(x, y, number))
+			mark(m, number);
+	}
+}
+
+static bool
+takes_bytes(const struct served *s)
+{
+	return !served_is_http(s);
+}
+
+static bool
+has_bytes_of(const struct remaking *m, const struct served *s)
+{
+	const struct patching *p = m->p;
+
+	for (size_t i = 0; takes_bytes(s) && i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if ((is_bound(r->old) && has_connections(r->old) &&
+			is_bound_to(r->old, s)) ||
+		    (is_bound(r->fresh) && has_connections(r->fresh) &&
+			is_bound_to(r->fresh, s)))
 			return true;
 	}
 	return false;
 }
 
-static bool
-goes(const struct box *box, const struct view_host *h)
+/* Where rules for connections are others. */
+static void
+mark_bytes(struct remaking *m)
 {
-	for (size_t i = 0; i < box->fewer_hosts.count; i++)
-		if (box->fewer_hosts.items[i] == h)
-			return true;
-	return false;
-}
+	const struct serving *s = &m->now.serving;
 
-/* Nobody else has it; what was the VirtualService's own goes in this box. */
-static bool
-is_free(const struct arrival *a, struct slice domain)
-{
-	const struct view *v = a->p->b.v;
-	const struct view_routes *r = a->set->routes;
-	const struct view_host *h = find_exact(r, domain);
+	for (size_t i = 0; i < s->ports.count; i++) {
+		const struct served_port *p = s->ports.items[i];
 
-	for (size_t i = 0; i < v->renewal_count; i++)
-		if (v->renewals[i].box != NULL &&
-		    is_among_more(v->renewals[i].box, r, domain))
-			return false;
-	return h == NULL || goes(a->p->b.box, h);
-}
-
-/* As people and dashboards spell them. */
-static bool
-add_domains(struct arrival *a, struct more_host *h)
-{
-	struct slice *domains =
-	    take(&a->p->b, a->drafts.count * 2, sizeof(*domains));
-
-	for (size_t i = 0; domains != NULL && i < a->drafts.count; i++) {
-		const struct gateway_draft *x = a->drafts.items[i];
-
-		if (!is_free(a, x->host) || !is_free(a, x->shown))
-			return false;
-		domains[h->domain_count++] = x->host;
-		if (!slice_eq(x->host, x->shown))
-			domains[h->domain_count++] = x->shown;
+		for (size_t j = 0; j < p->servers.count; j++)
+			if (has_bytes_of(m, p->servers.items[j]))
+				mark(m, p->number);
 	}
-	h->domains = domains;
-	return domains != NULL;
 }
 
-/* All of them are one row, which the most specific names. */
-static bool
-add_row(struct arrival *a, struct gateway_part *part)
-{
-	struct builder *b = &a->p->b;
-	struct more_host *h = take(b, 1, sizeof(*h));
-	struct gateway_draft x;
-	void *parts[] = {part};
+/* --- the Gateways of now -------------------------------------------------- */
 
-	if (h == NULL || !add_domains(a, h))
-		return false;
-	rows_sort(&a->drafts, compare_gateway_drafts);
-	x = *(const struct gateway_draft *)a->drafts.items[0];
-	x.parts = (struct rows){parts, 1, 1};
-	fill_gateway_host(b, &x, &h->row.row);
-	h->routes = a->set->routes;
-	put_more_host(a->p, h);
+static void
+find_doors_now(struct remaking *m, struct rows *out)
+{
+	struct patching *p = m->p;
+	const struct rows *all = &m->base->serving.gateways;
+
+	for (size_t i = 0; i < all->count; i++) {
+		size_t j = 0;
+
+		while (j < p->count && p->items[j].old != all->items[i])
+			j++;
+		if (j == p->count)
+			rows_add(out, all->items[i]);
+	}
+	for (size_t i = 0; i < p->count; i++) {
+		const struct resource *r = p->items[i].fresh;
+
+		if (is_door_kind(r) &&
+		    is_gateway_for(&p->b, &m->base->serving.targets, r))
+			rows_add(out, (void *)(uintptr_t)r);
+	}
+	rows_sort_by_age(out);
+}
+
+static void
+remaking_init(
+    struct remaking *m, struct patching *p, const struct gateway_state *base)
+{
+	struct rows gateways = {0};
+
+	*m = (struct remaking){.p = p, .base = base, .now = *base};
+	m->now.b = &p->b;
+	m->now.door_rows = (struct rows){0};
+	doors_init(&m->now);
+	p->b.scope = base->scope;
+	m->has_others = has_other_doors(p);
+	p->b.scope = base->scope;
+	p->b.box->shares_anew = m->has_others;
+	if (m->has_others) {
+		serving_init(&m->now.serving);
+		find_doors_now(m, &gateways);
+		merge_servers_again(
+		    &p->b, &base->serving, &gateways, &m->now.serving);
+	}
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (is_bound(r->old))
+			rows_add(
+			    &m->now.bindings.gone, (void *)(uintptr_t)r->old);
+		if (is_bound(r->fresh))
+			bind_later(&p->b, &m->now.bindings, r->fresh);
+	}
+}
+
+static void
+remaking_fini(struct remaking *m)
+{
+	doors_fini(&m->now);
+	rows_fini(&m->now.bindings.gone);
+	rows_fini(&m->now.bindings.come);
+	rows_fini(&m->sets);
+	if (m->has_others)
+		serving_fini(&m->now.serving);
+}
+
+/* --- listeners ------------------------------------------------------------ */
+
+static bool
+leads_to_kept(const struct view_tcp_route *r)
+{
+	for (size_t i = 0; r != NULL && i < r->destination_count; i++)
+		if (!is_kept_cluster(r->destinations[i].cluster))
+			return false;
+	return true;
+}
+
+/* False: a cluster would be gone with it. */
+static bool
+hide(struct listener_set *out, const struct view_listener *l)
+{
+	hide_listener(out, l);
+	for (size_t i = 0; i < l->chain_count; i++)
+		if (!leads_to_kept(l->chains[i].tcp))
+			return false;
 	return true;
 }
 
 static bool
-arrive(struct arrival *a)
+keep_rest(struct remaking *m, struct listener_set *out)
 {
-	struct builder *b = &a->p->b;
-	const struct resource *r = a->of->resource;
-	struct gateway_part *part;
+	const struct rows *all = &m->base->scope->listeners[VIEW_GATEWAY].rows;
 	bool ok = true;
 
-	b->scope = a->set->scope;
-	if (sight_of(b, r, b->scope->row.ns) == SIGHT_NONE)
-		return true;
-	for (size_t i = 0; ok && i < a->set->server_count; i++)
-		if (is_bound_to(r, a->set->servers[i]))
-			ok = add_hosts(a, a->set->servers[i]);
-	if (!ok || a->first == NULL)
-		return ok;
-	b->gateway = a->first->name;
-	part = gateway_part_of(b, a->first, r);
-	ok = part != NULL &&
-	     (part->count == 0 || (!a->set->is_blackhole && add_row(a, part)));
-	b->gateway = S("");
-	return ok;
-}
+	copy_rows(&out->rows, all); /* there is a list, though maybe empty */
+	out->rows.count = 0;
+	for (size_t i = 0; ok && i < all->count; i++) {
+		struct view_listener *l = all->items[i];
 
-bool
-add_gateway_hosts(struct patching *p, const struct resource *r)
-{
-	struct builder *b = &p->b;
-	size_t count = resource_virtual_service(r)->hosts.count;
-	struct slice *hosts = take(b, count, sizeof(*hosts));
-	const struct bound of = {r, hosts, count, 0};
-	bool ok = hosts != NULL;
-
-	for (size_t i = 0; ok && i < count; i++)
-		hosts[i] = host_at(b, r, i);
-	for (size_t i = 0; ok && i < b->gateway_sets.count; i++) {
-		struct arrival a = {
-		    .p = p, .set = b->gateway_sets.items[i], .of = &of};
-
-		ok = arrive(&a);
-		rows_fini(&a.drafts);
+		if (is_anew(m->p->b.box, l->addr.port))
+			ok = hide(out, l);
+		else
+			rows_add(&out->rows, l);
 	}
 	return ok;
 }
 
-/* --- what is left --------------------------------------------------------- */
-
-/* At a gateway all that goes is of gateways. */
-static size_t
-count_fewer(const struct box *box, const struct view_routes *r)
+static void
+make_again(struct remaking *m, struct listener_set *out)
 {
-	size_t n = 0;
+	struct builder *b = &m->p->b;
+	const struct serving *s = &m->now.serving;
+	struct listener_set fresh;
 
-	for (size_t i = 0; i < box->fewer_hosts.count; i++) {
-		const struct gateway_host *h = box->fewer_hosts.items[i];
+	listeners_init(&fresh);
+	b->outbound_now = &fresh;
+	for (size_t i = 0; !b->full && i < s->ports.count; i++) {
+		const struct served_port *p = s->ports.items[i];
 
-		n += h->routes == r;
+		if (is_anew(b->box, p->number))
+			open_port_at(&m->now, p);
 	}
-	return n;
+	close_doors(&m->now);
+	b->outbound_now = NULL;
+	for (size_t i = 0; i < fresh.rows.count; i++) {
+		show_listener(out, fresh.rows.items[i]);
+		rows_add(&out->rows, fresh.rows.items[i]);
+	}
+	listeners_sort(out);
+	listeners_fini(&fresh);
 }
 
-static size_t
-count_more(const struct box *box, const struct view_routes *r)
+static bool
+listen_again(struct remaking *m)
 {
-	size_t n = 0;
+	struct listener_set *out =
+	    &m->p->b.box->outbound[m->base->scope->place];
 
-	for (size_t i = 0; i < box->more_hosts.count; i++) {
-		const struct more_host *h = box->more_hosts.items[i];
+	/* Else there is nobody whom policies are about. */
+	if (m->base->scope->listeners[VIEW_GATEWAY].rows.count == 0)
+		return false;
+	for (size_t i = 0; i < m->sets.count; i++) {
+		const struct gateway_set *s = m->sets.items[i];
 
-		n += h->routes == r;
+		(void)map_put(&m->now.routes, s->routes->name,
+		    (void *)(uintptr_t)s->routes); /* names differ */
 	}
-	return n;
+	if (!keep_rest(m, out))
+		return false;
+	make_again(m, out);
+	return true;
 }
 
-bool
-leave_gateways_open(const struct patching *p)
+/* --- sets of routes ------------------------------------------------------- */
+
+/* Those that are as before are patched; of the others nothing is left. */
+static bool
+renew_sets(struct remaking *m)
 {
-	const struct view *v = p->b.v;
+	struct patching *p = m->p;
+	bool ok = true;
 
-	for (size_t i = 0; i < p->b.gateway_sets.count; i++) {
-		const struct gateway_set *set = p->b.gateway_sets.items[i];
-		size_t more = 0, fewer = 0;
+	for (size_t i = 0; ok && i < p->b.gateway_sets.count; i++) {
+		struct gateway_set *s = p->b.gateway_sets.items[i];
+		const struct rows *was, *is;
 
-		for (size_t j = 0; j < v->renewal_count; j++) {
-			more += count_more(v->renewals[j].box, set->routes);
-			fewer += count_fewer(v->renewals[j].box, set->routes);
+		if (s->scope != m->base->scope)
+			continue;
+		was = map_get(&m->base->serving.sets, s->routes->name);
+		is = map_get(&m->now.serving.sets, s->routes->name);
+		if (is == NULL || !are_servers_alike(was, is)) {
+			drop_gateway_set(p, s);
+			continue;
 		}
-		if (set->routes->hosts.count + more <= fewer)
+		rows_add(&m->sets, s);
+		ok = patch_gateway_set(p, s, &m->now.bindings);
+	}
+	return ok;
+}
+
+static bool
+lead_parts_to_kept(const struct rows *parts)
+{
+	for (size_t i = 0; i < parts->count; i++) {
+		const struct gateway_part *x = parts->items[i];
+
+		if (!lead_to_kept(x->rows, x->count))
 			return false;
 	}
 	return true;
+}
+
+/* What rules led to is there without them. */
+static bool
+leaves_clusters(const struct patching *p)
+{
+	const struct map *all = &p->base->made_by->http_rules;
+
+	for (size_t i = 0; i < p->count; i++) {
+		const struct resource *r = p->items[i].old;
+		const struct http_rules *rules =
+		    is_bound(r) ? map_get(all, slice_of(&r, sizeof(r))) : NULL;
+
+		if (rules != NULL && !lead_parts_to_kept(&rules->parts))
+			return false;
+	}
+	return true;
+}
+
+static bool
+leaves_clusters_of_sets(const struct patching *p)
+{
+	const struct map *all = &p->base->made_by->http_rules;
+	struct slice key;
+	void *rules;
+
+	for (size_t i = 0; map_next(all, &i, &key, &rules);)
+		if (!lead_parts_to_kept(
+			&((const struct http_rules *)rules)->parts))
+			return false;
+	return true;
+}
+
+/* --- the box -------------------------------------------------------------- */
+
+/* What several ports tell goes with all of them. */
+static bool
+is_told_by_several(const struct view *base)
+{
+	for (size_t i = 0; i < base->problem_count; i++)
+		if (base->problem_doors[i] == DOORS_ALL)
+			return true;
+	return false;
+}
+
+static bool
+fill_all(struct patching *p, struct remaking *all, size_t count)
+{
+	struct box *box = p->b.box;
+	bool anew;
+
+	for (size_t i = 0; i < count; i++) {
+		mark_others(
+		    &all[i], &all[i].base->serving, &all[i].now.serving);
+		mark_others(
+		    &all[i], &all[i].now.serving, &all[i].base->serving);
+		mark_bytes(&all[i]);
+	}
+	anew = box->doors_anew.count > 0;
+	box->all_doors_anew = anew && is_told_by_several(p->base);
+	if (anew && has_auto(p))
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		p->b.scope = all[i].base->scope;
+		if (!renew_sets(&all[i]))
+			return false;
+		p->b.scope = all[i].base->scope;
+		if (anew && (passes_on_alone(&all[i].now.serving) ||
+				!listen_again(&all[i])))
+			return false;
+	}
+	return true;
+}
+
+static bool
+fill(struct patching *p)
+{
+	struct box *box = p->b.box;
+	size_t count = p->b.gateways.count, scopes = p->base->scopes.count;
+	struct remaking *all = mem_new_array(count + 1, sizeof(*all));
+	bool ok;
+
+	box->outbound = mem_new_array(scopes, sizeof(*box->outbound));
+	box->outbound_count = scopes;
+	for (size_t i = 0; i < scopes; i++)
+		listeners_init(&box->outbound[i]);
+	for (size_t i = 0; i < count; i++)
+		remaking_init(&all[i], p, p->b.gateways.items[i]);
+	ok = fill_all(p, all, count);
+	for (size_t i = 0; i < count; i++)
+		remaking_fini(&all[i]);
+	mem_free(&all);
+	p->b.scope = NULL;
+	return ok && is_done(&p->b);
+}
+
+static bool
+concerns_doors(struct patching *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (is_bound(r->old) || is_bound(r->fresh) ||
+		    is_for_us(p, r->old) || is_for_us(p, r->fresh))
+			return true;
+	}
+	return false;
+}
+
+bool
+patch_gateways(struct patching *p)
+{
+	struct view *v = p->b.v;
+	size_t bytes = v->regex_bytes;
+	bool ok;
+
+	if (p->b.in->proxy != VIEW_ROUTER || p->keeps_doors) {
+		if (v->doors != NULL)
+			v->regex_bytes += v->doors->regex_bytes;
+		return true;
+	}
+	if (!concerns_doors(p))
+		return true;
+	v->doors = open_box(&p->b);
+	ok = leaves_clusters(p) &&
+	     (!has_other_doors(p) || leaves_clusters_of_sets(p)) && fill(p);
+	v->doors->regex_bytes = v->regex_bytes - bytes;
+	leave_box(p);
+	return ok;
+}
+
+bool
+tells_doors(const struct view *v, uint32_t door)
+{
+	const struct box *box = v->doors;
+
+	if (door == 0 || box == NULL)
+		return false;
+	if (door == DOORS_SHARED)
+		return box->shares_anew;
+	return door == DOORS_ALL ? box->all_doors_anew
+				 : is_anew(box, (uint16_t)(door - 1));
 }
