@@ -1713,6 +1713,119 @@ TEST(what_is_for_gateways_alone_is_nothing_to_a_machine)
 	play_fini(&p);
 }
 
+#define GATE(name, year, app, servers)                                         \
+	RESOURCE("Gateway", name, year,                                        \
+	    "  selector: {app: " app "}\n  servers: [" servers "]\n")
+#define WEB_SERVER(hosts)                                                      \
+	"{port: {number: 80, name: http, protocol: HTTP}, hosts: [" hosts "]}"
+#define AT_GATES(name, year, hosts, rest)                                      \
+	RESOURCE("VirtualService", name, year,                                 \
+	    "  hosts: [" hosts "]\n  gateways: [door, two]\n  " rest "\n")
+
+static void
+play_at_gates(const char *const *documents, size_t count,
+    const struct act *acts, size_t act_count)
+{
+	static const struct label app = {{"app", 3}, {"door", 4}};
+	struct play p;
+
+	play_init(&p, documents, count);
+	p.in.proxy = VIEW_ROUTER;
+	p.in.labels = (struct labels){&app, 1};
+	play_from_each(&p, acts, act_count);
+	play_fini(&p);
+}
+
+/* One host of several, wildcards, and those that are in them. */
+TEST(ordinary_rules_of_gateways_are_patches)
+{
+	static const char *const documents[] = {
+	    GATE("door", "2020", "door", WEB_SERVER("\"*.com\", x.test")),
+	    AT_GATES("a", "2021", "a.com",
+		"http: [{timeout: 1s, " LEAD_TO("web") "}]"),
+	    AT_GATES("a", "2021", "a.com",
+		"http: [{timeout: 2s, " LEAD_TO("cart") "}]"),
+	    AT_GATES("b", "2020", "b.com", "http: [{" LEAD_TO("web") "}]"),
+	    AT_GATES("b", "2020", "a.com, b.com",
+		"http: [{match: [{uri: {prefix: /b}}], timeout: 3s, " LEAD_TO(
+		    "web") "}]"),
+	    AT_GATES("w", "2019", "\"*.com\"",
+		"http: [{timeout: 4s, " LEAD_TO("web") "}]"),
+	    AT_GATES("w", "2019", "\"*\"", "http: [{delegate: {name: leaf}}]"),
+	    RESOURCE("VirtualService", "leaf", "2020",
+		"  http: [{timeout: 5s, " LEAD_TO("web") "}]\n"),
+	    AT_GATES("m", "2020", "a.com, mesh.com, x.test",
+		"http: [{timeout: 6s, " LEAD_TO("a") "}]"),
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]")};
+	static const struct act acts[] = {{.there = "0"},
+	    {.there = "01", .is_patch = true},
+	    {.there = "02", .is_patch = true},
+	    {.there = "024", .is_patch = true},
+	    {.there = "0245", .is_patch = true},
+	    {.there = "0145", .is_patch = true},
+	    {.there = "014", .is_patch = true},
+	    {.there = "0146", .is_patch = true},
+	    {.there = "01467", .is_patch = true},
+	    {.there = "0467", .is_patch = true},
+	    {.there = "04678", .is_patch = true},
+	    {.there = "046789", .is_patch = true},
+	    {.there = "0489", .is_patch = true},
+	    {.there = "08", .is_patch = true},
+	    {.there = "05", .is_patch = true},
+	    {.there = "0", .is_patch = true}};
+
+	play_at_gates(documents, ARRAY_LEN(documents), acts, ARRAY_LEN(acts));
+}
+
+/* Of this machine, or not; on ports that others have, too. */
+TEST(ordinary_gateways_are_patches)
+{
+	static const char *const documents[] = {
+	    GATE("door", "2020", "door", WEB_SERVER("\"*.com\"")),
+	    GATE("door", "2020", "door",
+		WEB_SERVER("\"*.com\"") ", {port: {number: 443, name: s, "
+					"protocol: HTTPS}, tls: "
+					"{mode: SIMPLE, credentialName: c}, "
+					"hosts: [a.com]}"),
+	    GATE("two", "2021", "door",
+		WEB_SERVER(
+		    "\"*\"") ", {port: {number: 443, name: p, protocol: TLS}, "
+			     "tls: "
+			     "{mode: PASSTHROUGH}, hosts: [b.com]}"
+			     ", {port: {number: 3306, name: t, protocol: TCP}, "
+			     "hosts: [\"*\"]}"),
+	    GATE("two", "2019", "door",
+		"{port: {number: 80, name: t, protocol: TCP}, "
+		"hosts: [\"*\"]}"),
+	    GATE("far", "2020", "far", WEB_SERVER("\"*\"")),
+	    AT_GATES("a", "2021", "a.com, b.com",
+		"http: [{timeout: 1s, " LEAD_TO("web") "}]"),
+	    AT_GATES("t", "2020", "\"*\"", "tcp: [{" LEAD_TO("web") "}]"),
+	    AT_GATES("t", "2020", "\"*\"", "tcp: [{" LEAD_TO("cart") "}]"),
+	    AT_GATES("p", "2020", "b.com",
+		"tls: [{match: [{sniHosts: [b.com]}], " LEAD_TO("web") "}]"),
+	    AT_GATES("q", "2019", "b.com",
+		"tls: [{match: [{sniHosts: [b.com]}], " LEAD_TO("web") "}]")};
+	static const struct act acts[] = {{.there = "05"},
+	    {.there = "15", .is_patch = true},
+	    {.there = "125", .is_patch = true},
+	    {.there = "1256", .is_patch = true},
+	    {.there = "1257", .is_patch = true},
+	    {.there = "12578", .is_patch = true},
+	    {.there = "125789", .is_patch = true},
+	    {.there = "12589", .is_patch = true},
+	    {.there = "1259", .is_patch = true},
+	    {.there = "12594", .is_patch = true},
+	    {.there = "2594", .is_patch = true},
+	    {.there = "0259", .is_patch = true},
+	    {.there = "0357", .is_patch = true},
+	    {.there = "0356", .is_patch = true},
+	    {.there = "056", .is_patch = true},
+	    {.there = "05", .is_patch = true}};
+
+	play_at_gates(documents, ARRAY_LEN(documents), acts, ARRAY_LEN(acts));
+}
+
 TEST(the_same_endpoints_are_the_same_view)
 {
 	AUTO(view_unref) struct view *v = NULL;

@@ -11,7 +11,8 @@
  *	patch_delegates.c ─► VirtualServices whose delegates are others
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
  *	patch_rules.c     ─► their routes
- *	patch_gateways.c  ─► what gateways listen to
+ *	patch_gateways.c  ─► what gateways are made of
+ *	patch_doors.c     ─► what they listen to
  *	patch_virtual_hosts.c ► and whose requests they take
  *	patch_connections.c ► services that other rules for connections name
  *	patch_workloads.c ─► services that choose other WorkloadEntries
@@ -298,6 +299,24 @@ void keep_doors(struct patching *p);
 
 /* After all that requests are led to; false: more follows from it. */
 MUST_USE bool patch_gateways(struct patching *p);
+
+/* --- their ports (patch_doors.c) ------------------------------------------ */
+
+struct serving;
+
+/* A VirtualService that Gateways may have; a Gateway. */
+bool is_bound(const struct resource *r);
+bool is_door_kind(const struct resource *r);
+
+/* Is a Gateway another that is for this machine? */
+bool has_other_doors(struct patching *p);
+
+/* Has any a port that is AUTO_PASSTHROUGH? */
+bool passes_on_alone(const struct serving *s);
+bool has_auto(const struct patching *p);
+
+/* Into the box at hand. False: more follows from it. */
+MUST_USE bool fill_doors(struct patching *p);
 
 /* Is it a box's that tells it, if it is still so? */
 bool tells_doors(const struct view *v, uint32_t door);
