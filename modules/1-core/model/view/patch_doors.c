@@ -275,14 +275,26 @@ make_again(struct remaking *m, struct listener_set *out)
 }
 
 static bool
+has_any_anew(const struct remaking *m)
+{
+	const struct rows *all = &m->now.serving.ports;
+
+	for (size_t i = 0; i < all->count; i++)
+		if (is_anew(m->p->b.box,
+			((const struct served_port *)all->items[i])->number))
+			return true;
+	return false;
+}
+
+static bool
 listen_again(struct remaking *m)
 {
 	struct listener_set *out =
 	    &m->p->b.box->outbound[m->base->scope->place];
 
-	/* Else there is nobody whom policies are about. */
+	/* Else there is nobody yet whom policies are about. */
 	if (m->base->scope->listeners[VIEW_GATEWAY].rows.count == 0)
-		return false;
+		return !has_any_anew(m);
 	for (size_t i = 0; i < m->sets.count; i++) {
 		const struct gateway_set *s = m->sets.items[i];
 
