@@ -269,6 +269,27 @@ static const char peers_text[] =
     "kind: PeerAuthentication\n"
     "metadata: {name: policy-N, namespace: default}\n"
     "spec: {mtls: {mode: STRICT}}\n";
+static const char peers_off_text[] =
+    "apiVersion: security.istio.io/v1\n"
+    "kind: PeerAuthentication\n"
+    "metadata: {name: policy-N, namespace: space-1}\n"
+    "spec: {mtls: {mode: DISABLE}}\n";
+static const char one_peer_off_text[] =
+    "apiVersion: security.istio.io/v1\n"
+    "kind: PeerAuthentication\n"
+    "metadata: {name: policy-N, namespace: space-1}\n"
+    "spec:\n"
+    "  selector: {matchLabels: {app: service-1}}\n"
+    "  portLevelMtls: {8080: {mode: DISABLE}}\n";
+static const char mesh_text[] = "apiVersion: meshd.dev/v1\n"
+				"kind: MeshConfig\n"
+				"metadata: {name: default}\n"
+				"spec: {accessLogFormat: '%PROTOCOL%'}\n";
+static const char network_text[] = "apiVersion: meshd.dev/v1\n"
+				   "kind: Network\n"
+				   "metadata: {name: west}\n"
+				   "spec: {endpoints: [{fromCidr: "
+				   "10.0.0.0/24}]}\n";
 static const char telemetry_text[] =
     "apiVersion: telemetry.istio.io/v1\n"
     "kind: Telemetry\n"
@@ -452,7 +473,11 @@ by_size(const void *a, const void *b)
 static struct view *
 compile(const struct mesh *m, const struct view *before)
 {
+	/* One of the endpoints is on this machine: the last. */
+	const struct addr *own = &m->endpoints[m->endpoint_count - 1].addr;
 	struct view_input in = {.proxy = m->proxy,
+	    .addrs = own,
+	    .addr_count = 1,
 	    .resources = m->resources,
 	    .resource_count = m->resource_count,
 	    .servings = m->servings,
@@ -489,6 +514,15 @@ change_endpoint(struct mesh *m, size_t i)
 
 	e->health = e->health == VIEW_HEALTHY ? VIEW_UNHEALTHY : VIEW_HEALTHY;
 	m->servings[n / ENDPOINTS].version++;
+}
+
+static void
+change_own_endpoint(struct mesh *m, size_t i)
+{
+	struct view_endpoint_input *e = &m->endpoints[m->endpoint_count - 1];
+
+	e->health = i % 2 == 0 ? VIEW_UNHEALTHY : VIEW_HEALTHY;
+	m->servings[m->serving_count - 1].version++;
 }
 
 /* The resources of a service with rules and of one without follow each other:
@@ -627,6 +661,36 @@ add_peers(struct mesh *m, size_t i)
 {
 	(void)i;
 	add_last(m, peers_text);
+}
+
+/* All of a namespace, which is a hundredth of the mesh. */
+static void
+add_peers_off(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, peers_off_text);
+}
+
+static void
+add_one_peer_off(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, one_peer_off_text);
+}
+
+static void
+add_mesh(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, mesh_text);
+}
+
+/* No endpoint says that it lies there, but all are looked at. */
+static void
+add_network(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, network_text);
 }
 
 static void
@@ -817,6 +881,7 @@ struct change {
 
 static const struct change changes[] = {
     {"endpoint_ms", change_endpoint, NULL, CHANGES},
+    {"own_endpoint_ms", change_own_endpoint, NULL, CHANGES},
     {"rules_ms", change_rules, NULL, CHANGES},
     {"policy_ms", change_policy, NULL, CHANGES},
     {"rules_come_ms", add_rules, drop_added, CHANGES},
@@ -825,6 +890,10 @@ static const struct change changes[] = {
     {"policy_goes_ms", take_policy, put_policy, CHANGES},
     {"access_comes_ms", add_access, drop_last, CHANGES},
     {"peers_come_ms", add_peers, drop_last, CHANGES},
+    {"peers_off_ms", add_peers_off, drop_last, CHANGES},
+    {"one_peer_off_ms", add_one_peer_off, drop_last, CHANGES},
+    {"mesh_comes_ms", add_mesh, drop_last, CHANGES},
+    {"network_comes_ms", add_network, drop_last, CHANGES},
     {"telemetry_comes_ms", add_telemetry, drop_last, CHANGES},
     {"workload_comes_ms", add_workload, drop_last, CHANGES},
     {"service_comes_ms", add_service, drop_last, CHANGES},

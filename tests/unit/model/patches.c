@@ -31,8 +31,9 @@ enum {
 /* What may meet anything, VirtualServices that meet Gateways, WorkloadEntries
  * that meet Services, Services that meet all of these and rules, rules for
  * connections that meet Services, VirtualServices that meet each other,
- * Services that come to VirtualServices for them, Gateways that meet all of it.
- */
+ * Services that come to VirtualServices for them, PeerAuthentications that meet
+ * endpoints with tunnels, a MeshConfig, Networks that meet
+ * endpoints of these, Gateways that meet all of it. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
@@ -41,6 +42,9 @@ enum kind_of_world {
 	OF_CONNECTIONS,
 	OF_DELEGATES,
 	OF_NAMES,
+	OF_PEERS,
+	OF_MESH,
+	OF_NETWORKS,
 	OF_GATES
 };
 
@@ -68,6 +72,14 @@ static const struct view_port_input own_port = {9000, {"tcp", 3}, {"tcp", 3}};
 static const char *const names[] = {"web", "cart", "db"};
 static const char *const spaces[] = {"shop", "pay", "istio-system"};
 
+static const char *const networks[] = {"", "", "far", "near"};
+
+static bool
+has_tunnels(const struct world *w)
+{
+	return w->kind == OF_PEERS || w->kind == OF_NETWORKS;
+}
+
 static void
 fill(struct world *w, struct view_serving *s, struct view_endpoint_input *all)
 {
@@ -92,6 +104,15 @@ fill(struct world *w, struct view_serving *s, struct view_endpoint_input *all)
 		    .locality = rng_below(&w->rng, 2) ? S("a/b/c") : S("x/y/z"),
 		    .weight = (uint32_t)rng_below(&w->rng, 3),
 		    .health = (enum view_health)rng_below(&w->rng, 4)};
+	for (size_t i = 0; has_tunnels(w) && i < s->count; i++) {
+		all[i].ns = slice_str(spaces[rng_below(&w->rng, 3)]);
+		all[i].network = slice_str(networks[rng_below(&w->rng, 4)]);
+		/* What has none may be told of. */
+		if (w->kind == OF_NETWORKS || rng_below(&w->rng, 4) > 0) {
+			all[i].tunnel = all[i].addr;
+			all[i].tunnel.port = VIEW_TUNNEL_PORT;
+		}
+	}
 }
 
 /* Few worlds have two of one key, of which the newer counts. */
@@ -108,9 +129,11 @@ is_welcome(const struct world *w, const struct resource *r)
 static bool
 is_wanted(const struct world *w, const struct resource *r)
 {
+	if (w->kind == OF_MESH)
+		return r->kind != &kind_mesh_config && r->kind != &kind_sidecar;
 	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
 	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES ||
-	    w->kind == OF_GATES)
+	    w->kind == OF_GATES || has_tunnels(w))
 		return r->kind == &kind_service ||
 		       r->kind == &kind_destination_rule;
 	return w->kind == OF_ANY || r->kind != &kind_virtual_service;
@@ -128,14 +151,14 @@ random_other(struct world *w)
 	return r;
 }
 
-/* Services, rules and delegates, Gateways, and VirtualServices for these. */
+/* Services, a policy, delegates, Gateways, and VirtualServices for these. */
 static struct resource *
 make_at_gate(struct world *w, size_t at, uint64_t head)
 {
 	if (at < RULED)
 		return random_service(&w->rng, head);
 	if (at < RULED + 2)
-		return at == RULED ? random_other(w)
+		return at == RULED ? random_own(&w->rng, head)
 				   : random_delegation(&w->rng, head & ~1ULL);
 	if (at < OTHERS + OWN)
 		return random_gate(&w->rng, head);
@@ -149,17 +172,27 @@ make(struct world *w, size_t at, uint64_t head)
 		return make_at_gate(w, at, head);
 	if ((w->kind == OF_GATEWAYS || w->kind == OF_DELEGATES) && at < 2)
 		return random_door(&w->rng, spaces[at]);
-	if (w->kind == OF_SERVICES && at < RULED)
+	if ((w->kind == OF_SERVICES || has_tunnels(w)) && at < RULED)
 		return random_again(&w->rng, head);
 	if (w->kind == OF_NAMES && at < RULED)
 		return random_named(&w->rng, head);
 	if (w->kind == OF_CONNECTIONS && at < RULED)
 		return random_service(&w->rng, head);
+	if (w->kind == OF_MESH && at == OTHERS)
+		return random_mesh(&w->rng);
 	if (at < OTHERS)
 		return random_other(w);
 	if (w->kind == OF_CONNECTIONS)
 		return at < OTHERS + OWN ? random_again(&w->rng, head & ~1ULL)
 					 : random_wired(&w->rng, head);
+	if (w->kind == OF_PEERS)
+		return at < OTHERS + OWN ? random_peers(&w->rng, head)
+					 : random_service(&w->rng, head);
+	if (w->kind == OF_NETWORKS && at >= OTHERS && at < OTHERS + 2)
+		return random_network(&w->rng, at);
+	if (w->kind == OF_NETWORKS)
+		return at < OTHERS + OWN ? random_workload(&w->rng, head)
+					 : random_service(&w->rng, head);
 	if (at < OTHERS + OWN)
 		return w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
 			       w->kind == OF_NAMES
@@ -236,6 +269,8 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	    kind ==
 		OF_CONNECTIONS) /* at gateways there are no patches of them */
 		w->in.proxy = VIEW_SIDECAR;
+	if (kind == OF_NETWORKS)
+		w->in.network = slice_str(networks[rng_below(&w->rng, 4)]);
 	fill_resources(w);
 	for (size_t i = 0; i < SERVINGS; i++) {
 		w->servings[i] =
@@ -780,6 +815,86 @@ TEST(rules_for_connections_come_go_and_change)
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
 }
 
+/* Mostly who wants mutual TLS, and what that is said of. */
+static void
+change_peers(struct world *w)
+{
+	static void (*const all[])(struct world *) = {
+	    change_serving, change_list, change_name, change_service};
+
+	if (rng_below(&w->rng, 3) > 0)
+		change_own(w);
+	else
+		all[rng_below(&w->rng, ARRAY_LEN(all))](w);
+}
+
+TEST(peers_step_by_step_are_peers_at_once)
+{
+	size_t patches = walk_as(change_peers, SERVICE_SEEDS, OF_PEERS);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * SERVICE_SEEDS);
+}
+
+/* Mostly the mesh itself, which the first of the own is. */
+static void
+change_mesh(struct world *w)
+{
+	static void (*const all[])(struct world *) = {change_serving,
+	    change_list, change_name, change_rule, come_or_go, change_own};
+
+	switch (rng_below(&w->rng, 4)) {
+	case 0:
+		all[rng_below(&w->rng, ARRAY_LEN(all))](w);
+		break;
+	case 1:
+		come_or_go_at(w, OTHERS);
+		break;
+	default:
+		make_again_at(w, OTHERS);
+	}
+}
+
+TEST(what_holds_for_the_mesh_step_by_step_is_what_holds_at_once)
+{
+	size_t patches = walk_as(change_mesh, SERVICE_SEEDS, OF_MESH);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * SERVICE_SEEDS);
+}
+
+static void
+change_network(struct world *w)
+{
+	if (rng_below(&w->rng, 4) == 0)
+		come_or_go_at(w, OTHERS + rng_below(&w->rng, 2));
+	else
+		make_again_at(w, OTHERS + rng_below(&w->rng, 2));
+}
+
+/* Networks, and all that lies in them. */
+static void
+change_around_networks(struct world *w)
+{
+	static void (*const all[])(struct world *) = {change_serving,
+	    change_list, change_told, change_name, change_workload,
+	    change_service};
+
+	if (rng_below(&w->rng, 2) == 0)
+		change_network(w);
+	else
+		all[rng_below(&w->rng, ARRAY_LEN(all))](w);
+}
+
+TEST(networks_step_by_step_are_networks_at_once)
+{
+	size_t patches =
+	    walk_as(change_around_networks, SERVICE_SEEDS, OF_NETWORKS);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
 TEST(delegates_and_who_names_them_come_go_and_change)
 {
 	size_t patches = walk_as(change_service, SERVICE_SEEDS, OF_DELEGATES);
@@ -1265,6 +1380,9 @@ play_init(struct play *p, const char *const *documents, size_t count)
 	    .service_ns = {"shop", 4},
 	    .service_port = 80,
 	    .addr = {ADDR_V4, {10, 0, 0, 1}, 80},
+	    .tunnel = {ADDR_V4, {10, 0, 0, 1}, VIEW_TUNNEL_PORT},
+	    .ns = {"shop", 4},
+	    .account = {"web", 3},
 	    .labels = {&v1, 1},
 	    .weight = 1};
 	static const struct view_serving servings[] = {
@@ -1636,6 +1754,36 @@ TEST(ordinary_services_are_patches)
 	play_fini(&p);
 }
 
+TEST(an_entry_that_chooses_is_a_patch_and_no_bar_to_others)
+{
+	static const char *const documents[] = {
+	    ENTRY("resolution: STATIC\n"
+		  "  workloadSelector: {labels: {version: v1}}"),
+	    ENTRY("resolution: STATIC\n"
+		  "  workloadSelector: {labels: {app: a}}"),
+	    RESOURCE("WorkloadEntry", "w", "2020",
+		"  address: 10.9.9.1\n  labels: {version: v1}\n"),
+	    RESOURCE("WorkloadEntry", "w", "2020",
+		"  address: 10.9.9.2\n  labels: {version: v1, app: a}\n"),
+	    RESOURCE("WorkloadEntry", "w", "2020", "  address: 10.9.9.3\n"),
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]"),
+	    ROUTES("a", "2020", "web", LEAD_TO("a.test"))};
+	static const struct act acts[] = {{.there = ""},
+	    {.there = "0", .is_patch = true}, {.there = "02", .is_patch = true},
+	    {.there = "03", .is_patch = true},
+	    {.there = "13", .is_patch = true},
+	    {.there = "12", .is_patch = true},
+	    {.there = "026", .is_patch = true},
+	    {.there = "0356", .is_patch = true},
+	    {.there = "045", .is_patch = true},
+	    {.there = "5", .is_patch = true}, {.there = "", .is_patch = true}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play_from_each(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}
+
 TEST(what_is_said_of_a_service_follows_it)
 {
 	static const char *const documents[] = {
@@ -1690,6 +1838,212 @@ TEST(services_that_meddle_are_made_from_nothing)
 
 	play_init(&p, documents, ARRAY_LEN(documents));
 	play(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}
+
+#define PEERS(name, ns, spec)                                                  \
+	"apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n"         \
+	"metadata: {name: " name ", namespace: " ns "}\nspec: {" spec "}\n"
+#define ONE_PORT(mode)                                                         \
+	"selector: {matchLabels: {version: v1}}, portLevelMtls: {80: "         \
+	"{mode: " mode "}}"
+
+/* Is web called in plain text: as a whole, and where it has its endpoint? */
+static bool
+is_plain(const struct view *v, bool *of_all)
+{
+	const struct view_cluster *c =
+	    view_find_cluster(v, S("outbound|80||web.shop.svc.cluster.local"));
+
+	*of_all = c->security == VIEW_SECURITY_NONE;
+	EXPECT_EQ(c->endpoint_count, 1);
+	return !c->endpoints[0]->mutual;
+}
+
+TEST(plain_text_comes_and_goes_with_those_who_ask_for_it)
+{
+	static const char *const documents[] = {
+	    PEERS("mesh", "istio-system", "mtls: {mode: DISABLE}"),
+	    PEERS("mesh", "istio-system", "mtls: {mode: STRICT}"),
+	    PEERS("all", "shop", "mtls: {mode: DISABLE}"),
+	    PEERS("all", "shop", "mtls: {mode: PERMISSIVE}"),
+	    PEERS("all", "pay", "mtls: {mode: DISABLE}"),
+	    PEERS("one", "shop",
+		"selector: {matchLabels: {version: v1}}, "
+		"mtls: {mode: DISABLE}"),
+	    PEERS("one", "shop", ONE_PORT("DISABLE")),
+	    PEERS("one", "shop", ONE_PORT("STRICT")),
+	    POLICIES(
+		"a", "web", "subsets: [{name: v1, labels: {version: v1}}]")};
+	static const struct {
+		const char *there;
+		bool of_all, of_one;
+	} steps[] = {{"", false, false}, {"0", true, true}, {"1", false, false},
+	    {"2", true, true}, {"12", true, true}, {"03", false, false},
+	    {"04", true, true}, {"4", false, false}, {"5", false, true},
+	    {"6", false, true}, {"26", true, true}, {"27", true, false},
+	    {"07", true, false}, {"7", false, false}, {"68", false, true},
+	    {"28", true, true}, {"8", false, false}, {"", false, false}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	for (size_t first = 0; first < ARRAY_LEN(steps); first++) {
+		struct view *v = NULL;
+
+		for (size_t i = first; i < ARRAY_LEN(steps); i++) {
+			struct view *before = v;
+			bool of_all;
+
+			v = compile_act(&p,
+			    &(struct act){
+				.there = steps[i].there, .is_patch = true},
+			    before);
+			EXPECT_EQ(is_plain(v, &of_all), steps[i].of_one);
+			EXPECT_EQ(of_all, steps[i].of_all);
+			if (before != NULL)
+				view_unref(&before);
+		}
+		view_unref(&v);
+	}
+	play_fini(&p);
+}
+
+/* Of a program here, ports are made of where it listens, and no more. */
+TEST(an_own_endpoint_is_a_patch_where_it_stays)
+{
+	static const struct addr own = {ADDR_V4, {10, 0, 0, 5}, 0};
+	static const struct {
+		uint16_t port;
+		enum view_health health;
+		bool is_patch;
+	} steps[] = {{80, VIEW_HEALTHY, false}, {80, VIEW_UNHEALTHY, true},
+	    {80, VIEW_HEALTHY, true}, {81, VIEW_HEALTHY, false},
+	    {81, VIEW_DRAINING, true}, {0, VIEW_HEALTHY, false}};
+	struct view_endpoint_input all[] = {
+	    {.service = S("web"),
+		.service_ns = S("shop"),
+		.service_port = 80,
+		.addr = {ADDR_V4, {10, 0, 0, 5}, 80},
+		.ns = S("shop"),
+		.weight = 1},
+	    {.service = S("web"),
+		.service_ns = S("shop"),
+		.service_port = 80,
+		.addr = {ADDR_V4, {10, 0, 0, 6}, 80},
+		.ns = S("shop"),
+		.weight = 1}};
+	struct view_serving serving = {S("web"), S("shop"), 1, all, 2};
+	struct resource *documents[] = {
+	    resource_of("apiVersion: v1\nkind: Service\n"
+			"metadata: {name: web, namespace: shop}\n"
+			"spec: {ports: [" HTTP_PORT "]}\n")};
+	struct view_input in = {.ns = S("shop"),
+	    .resources = (const struct resource *const *)documents,
+	    .resource_count = 1,
+	    .servings = &serving,
+	    .serving_count = 1,
+	    .addrs = &own,
+	    .addr_count = 1,
+	    .version = 1};
+	struct view *before = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		AUTO(view_unref) struct view *alone = NULL;
+		struct view *v;
+
+		all[0].addr.port = steps[i].port;
+		all[0].addr.bytes[3] = steps[i].port != 0 ? 5 : 7;
+		all[0].health = steps[i].health;
+		serving.version++;
+		in.before = NULL;
+		EXPECT_OK(view_compile(&in, &alone, NULL));
+		in.before = before;
+		EXPECT_OK(view_compile(&in, &v, NULL));
+		EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+		EXPECT_EQ(
+		    before != NULL && is_patch(v, before), steps[i].is_patch);
+		if (before != NULL)
+			view_unref(&before);
+		before = v;
+	}
+	view_unref(&before);
+	resource_unref(&documents[0]);
+}
+
+#define NETWORK(name, spec)                                                    \
+	"apiVersion: meshd.dev/v1\nkind: Network\n"                            \
+	"metadata: {name: " name "}\nspec: {" spec "}\n"
+#define GATEWAYS(list) "gateways: [" list "]"
+#define GATEWAY_AT(address) "{address: " address ", port: 15443}"
+
+TEST(a_network_is_a_patch_unless_all_weights_are_others)
+{
+	static const char *const documents[] = {
+	    NETWORK("near", GATEWAYS(GATEWAY_AT("203.0.113.1"))),
+	    NETWORK("far", GATEWAYS(GATEWAY_AT("203.0.113.2"))),
+	    NETWORK("far", "endpoints: [{fromCidr: 10.0.0.0/8}], " GATEWAYS(
+			       GATEWAY_AT("203.0.113.3"))),
+	    NETWORK("far", GATEWAYS(GATEWAY_AT("203.0.113.2") ", " GATEWAY_AT(
+			       "203.0.113.3"))),
+	    NETWORK("far", "endpoints: [{fromCidr: 10.0.0.0/8}]"),
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]")};
+	static const struct act acts[] = {{.there = ""}, {.there = "0"},
+	    {.there = "01", .is_patch = true},
+	    {.there = "02", .is_patch = true},
+	    {.there = "025", .is_patch = true},
+	    {.there = "04", .is_patch = true}, {.there = "0", .is_patch = true},
+	    {.there = "03"}, {.there = "035", .is_patch = true},
+	    {.there = "02"}, {.there = "4"}, {.there = "", .is_patch = true}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}
+
+#define MESH(spec)                                                             \
+	"apiVersion: meshd.dev/v1\nkind: MeshConfig\n"                         \
+	"metadata: {name: default}\nspec: {" spec "}\n"
+
+TEST(what_is_only_asked_of_the_mesh_is_a_patch)
+{
+	static const char *const documents[] = {
+	    MESH("accessLogFormat: '%PROTOCOL%'"),
+	    MESH("dnsRefreshRate: 5s, enableTracing: false"),
+	    MESH("defaultConfig: {concurrency: 2}, "
+		 "pathNormalization: {normalization: NONE}"),
+	    MESH("connectTimeout: 3s"),
+	    MESH("connectTimeout: 3s, accessLogFormat: '%PROTOCOL%'"),
+	    ROUTES("a", "2020", "web", LEAD_TO("web"))};
+	static const struct {
+		const char *there;
+		bool is_patch;
+		const char *format;
+		uint64_t refresh_us;
+	} steps[] = {{"", false, "", 60000000},
+	    {"0", true, "%PROTOCOL%", 60000000}, {"15", true, "", 5000000},
+	    {"2", true, "", 60000000}, {"05", true, "%PROTOCOL%", 60000000},
+	    {"", true, "", 60000000}, {"3", false, "", 60000000},
+	    {"4", true, "%PROTOCOL%", 60000000}, {"35", true, "", 60000000},
+	    {"2", false, "", 60000000}};
+	struct view *v = NULL;
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		struct view *before = v;
+
+		v = compile_act(&p,
+		    &(struct act){
+			.there = steps[i].there, .is_patch = steps[i].is_patch},
+		    before);
+		EXPECT_SLICE(
+		    view_access_log(v).format, slice_str(steps[i].format));
+		EXPECT_EQ(view_name_refresh_us(v), steps[i].refresh_us);
+		if (before != NULL)
+			view_unref(&before);
+	}
+	view_unref(&v);
 	play_fini(&p);
 }
 

@@ -102,11 +102,24 @@ end_tls(struct builder *b, const struct served *s, struct view_chain_tls *out)
 
 /* --- chains --------------------------------------------------------------- */
 
+/* What is told of it is about policies, and not about a port. */
+static const struct view_guard *
+guard_here(struct builder *b)
+{
+	const struct view_scope *of = &b->scope->row;
+	uint32_t mark = b->door;
+	const struct view_guard *guard;
+
+	b->door = 0;
+	guard = guard_of(b, of->ns, &of->labels);
+	b->door = mark;
+	return guard;
+}
+
 struct view_chain *
 add_chain(struct gateway_state *g, struct door *d, const struct origin *o)
 {
-	const struct view_scope *of = &g->b->scope->row;
-	const struct view_guard *guard = guard_of(g->b, of->ns, &of->labels);
+	const struct view_guard *guard = guard_here(g->b);
 	struct view_chain *c = take(g->b, 1, sizeof(*c));
 
 	if (c == NULL || guard == NULL)

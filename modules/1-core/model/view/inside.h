@@ -158,7 +158,8 @@ struct serving_state {
 	struct slice ns, service; /* empty: it is unserved, or the slot free */
 	struct blob *text;        /* where these lie; NULL: in the base */
 	uint32_t at;              /* in the input, from 1; 0: it is not there */
-	bool is_here; /* some of it is at an address of this machine */
+	uint64_t here;            /* see served_here() */
+	uint64_t offered;         /* see offered_to() */
 };
 
 /*
@@ -193,6 +194,7 @@ struct box {
 	struct view_name *names;
 	size_t name_count;
 	/* In place of the view's; of workloads here alone. */
+	const struct mesh_config *mesh; /* if that is another */
 	struct rows resources, guards;
 	struct listener_set inbound;
 	struct map regexes; /* as in the view, of these alone */
@@ -288,6 +290,7 @@ struct port_row {
 	uint16_t port;
 	enum view_protocol protocol;
 	struct rows endpoints; /* struct view_endpoint, by network, address */
+	bool is_scattered;     /* any is, or was, of another namespace */
 	struct cluster_row *clusters;
 };
 
@@ -297,10 +300,12 @@ struct cluster_row {
 	const struct subset_spec *subset; /* NULL: all endpoints */
 	const struct merged_rule *rule;   /* its service's; may be NULL */
 	bool fails_over;                  /* failures are noticed */
-	bool
-	    needs_all; /* what its endpoints want says more than who they are */
-	bool is_own;   /* callers of other scopes are given another one */
-	bool is_kept;  /* not only rules for requests lead to it */
+	uint64_t networks; /* network_bit() of all that it has endpoints in */
+	bool is_behind;    /* some of them are behind gateways */
+	bool leaves_out;   /* or cannot be reached by these, which is told */
+	bool is_unchosen;  /* its callers say which endpoint they mean */
+	bool is_own;       /* callers of other scopes are given another one */
+	bool is_kept;      /* not only rules for requests lead to it */
 	struct scope *scope;
 	struct cluster_row *next; /* of the same port */
 };
@@ -319,6 +324,7 @@ struct service_row {
 	struct named_by *policies; /* DestinationRules of just its host */
 	bool is_split;             /* what is no such rule leads to them, too */
 	bool leads_here;           /* it is served on this machine */
+	bool is_gateway;           /* of a Network: its endpoints are */
 	bool is_told_now; /* while patch_records.c looks: records still do */
 	const struct ruled *ruled; /* in the patch that is made; else NULL */
 	/* For rule_of(): how it is called from which scope. */
@@ -472,6 +478,7 @@ struct builder {
 	struct map http_rules; /* address of a resource → struct http_rules */
 	struct map workloads;  /* by namespace and label: rows of workload */
 	struct map offers;     /* the same of what machines offer */
+	struct rows selecting; /* struct service_row: is_selecting_entry() */
 	/* In a patch: const struct resource, and struct workload of others. */
 	struct rows gone_workloads, come_workloads;
 	/* In a patch: host → struct service_now; NULL: none is another. */
@@ -563,8 +570,17 @@ size_t first_resource(
 const struct resource *find_resource(const struct view *v,
     const struct resource_kind *kind, struct slice ns, struct slice name);
 
-/* What is written for the whole mesh, else the defaults; NULL: no room. */
-const struct mesh_config *find_mesh(struct view *v);
+/* What is written for the whole mesh, else the defaults, which are in the
+ * arena; NULL: no room. The resources are in the order of a view's. */
+const struct mesh_config *find_mesh(
+    const struct rows *resources, struct arena *arena);
+
+/* What is done to paths, never the default's number (compile.c). */
+enum path_normalization normalization_of(const struct mesh_config *m);
+
+/* Does something stand before gateways that tells of its callers (topology.c)?
+ */
+bool is_behind_proxy(const struct mesh_proxy *p);
 
 /* --- policies (../access/compile.c) --------------------------------------- */
 
@@ -887,11 +903,20 @@ uint64_t names_version(
 struct found_endpoint workload_at(const struct workload *w, struct slice ns,
     struct slice port_name, int64_t port);
 
-/* Does any ServiceEntry choose among what machines offer? */
-bool has_selecting_entry(const struct builder *b);
+/* Is it a ServiceEntry that chooses among WorkloadEntries, and among what
+ * machines offer? */
+bool is_selecting_entry(const struct service_row *s);
 
-/* Is it chosen by the service's selector? */
+/* Is it chosen by the service's selector, or by that of such an entry? */
 bool selects_workload(const struct service_row *s, const struct workload *w);
+bool selects_offer(
+    const struct service_row *s, const struct view_endpoint_input *in);
+
+/* It may be none of the port's; of a patch all of them (patch_workloads.c). */
+void add_offer(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct entry_port *port, const struct view_endpoint_input *in);
+void add_offers_now(struct builder *b, struct service_row *s,
+    struct port_row *p, const struct entry_port *port);
 
 /* NULL when it is full. */
 struct workload *workload_new(struct builder *b, const struct resource *r);
@@ -920,9 +945,25 @@ struct network_rules {
 	struct origin origin; /* for what is told */
 };
 
-/* Puts gateways in the place of endpoints that lie in other networks. */
-void replace_by_gateways(
-    struct builder *b, struct rows *endpoints, const struct network_rules *r);
+/* Puts gateways in the place of endpoints that lie in other networks; are there
+ * any? Some may be left out. */
+bool replace_by_gateways(struct builder *b, struct rows *endpoints,
+    const struct network_rules *r, size_t *out_left);
+
+/* For patches: one more; its gateways; the row of just this resource (NULL:
+ * none); what all weights are multiplied by. */
+struct network_row *network_new(struct builder *b, const struct resource *r);
+void network_fini(struct network_row *n);
+void network_find_gateways(struct builder *b, struct network_row *n);
+struct network_row *find_network_row(
+    const struct builder *b, const struct resource *r);
+uint32_t gateway_scale_of(const struct rows *networks);
+
+/* Its ranges, as many as it says at most. A bit for its name, of few; none: 0.
+ */
+size_t network_ranges(const struct network *n, struct cidr *out);
+uint64_t network_bit(struct slice name);
+
 void networks_fini(struct builder *b);
 
 /*
@@ -934,6 +975,11 @@ void arrange_endpoints(struct builder *b, struct view_cluster *c,
 
 /* Does it depend on who calls, and not only on the machine? */
 bool arranges_by_labels(const struct view_cluster_policy *p, bool fails_over);
+
+/* Whether the cluster is called in plain text, once more, before these are its
+ * endpoints (clusters.c). */
+void secure_again(
+    struct builder *b, struct cluster_row *row, const struct port_row *p);
 
 /* The endpoints of a cluster anew, out of those of a port (clusters.c). */
 void choose_endpoints(struct builder *b, struct cluster_row *c,
@@ -960,8 +1006,12 @@ int compare_problems(const void *a, const void *b);
 int compare_clusters(const void *a, const void *b);
 int compare_hosts(const void *a, const void *b);
 
-/* Is any of it at an address of the view's machine? */
-bool is_served_here(const struct view *v, const struct view_serving *from);
+/* A bit, of few, for each of the entries that choose any of it; none: 0
+ * (patch_workloads.c). */
+uint64_t offered_to(const struct builder *b, const struct view_serving *from);
+
+/* Of the sockets that are at addresses of the view's machine; none: 0. */
+uint64_t served_here(const struct view *v, const struct view_serving *from);
 
 /* Of its network, name and address. */
 uint64_t endpoint_id(const struct view_endpoint *e);

@@ -334,8 +334,8 @@ patch_own(struct patching *p)
 		v->own = box_ref(p->before->own);
 	} else {
 		v->own = open_box(&p->b);
-		ok = fill_own(p);
-		ok = close_box(&p->b) && ok;
+		fill_own(p);
+		ok = close_box(&p->b);
 	}
 	use_own(v);
 	return ok;
@@ -388,8 +388,10 @@ static bool
 patch_all(struct patching *p)
 {
 	list_workloads(p);
-	if (!find_servings(p) || !find_delegated(p) || !find_services(p) ||
-	    !find_doors(p) || !find_ruled(p) || !find_moved(p))
+	find_peers(p);
+	if (!is_mesh_alike(p) || !find_networks(p) || !find_servings(p) ||
+	    !find_delegated(p) || !find_services(p) || !find_doors(p) ||
+	    !find_ruled(p) || !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
 			(is_moving(p) && has_other(p, is_rule));
@@ -429,6 +431,8 @@ patch(struct patching *p)
 	map_fini(&p->moved, NULL);
 	forget_ruled(p);
 	forget_services(p);
+	forget_peers(p);
+	forget_networks(p);
 	arena_fini(&p->arena);
 	return v;
 }

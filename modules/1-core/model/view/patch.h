@@ -19,6 +19,9 @@
  *	patch_service.c   ─► clusters of services with other endpoints or rules
  *	patch_arrivals.c  ─► clusters and virtual hosts of other services
  *	patch_front.c     ─► listeners of these (patch_outbound.c)
+ *	patch_peers.c     ─► those that are called in plain text, or no more
+ *	patch_networks.c  ─► those that have endpoints in other networks
+ *	patch_mesh.c      ─► whether another MeshConfig is none for the rows
  *	patch_own.c       ─► what is said of workloads of this machine
  *	patch_lists.c     ─► the lists
  */
@@ -27,7 +30,11 @@
 
 #include "inside.h"
 
-enum { RENEWALS_MAX = 64, WEB_PORT = 80 };
+enum {
+	RENEWALS_MAX = 64,
+	DUE_MAX = 1000, /* more services are as well made from nothing */
+	WEB_PORT = 80
+};
 
 /* Which hosts a VirtualService is about and leads to; struct slice. */
 struct named {
@@ -59,6 +66,18 @@ struct patching {
 	struct named named[RENEWALS_MAX]; /* by each of them, if it is a rule */
 	bool anew[RENEWALS_MAX]; /* their boxes of before are of no use */
 	bool keeps_doors;        /* of a gateway, as they were */
+	/* PeerAuthentications that are others than in the base, and those that
+	 * are others than in the view before; struct resource. */
+	bool other_peers;
+	struct rows moved_peers;
+	/* Any of them, or of the rest, turns mutual TLS off, or did: then what
+	 * was said before is looked up here. */
+	bool disarms;
+	struct builder of_before;
+	/* Networks that are others than in the view before, struct resource;
+	 * rows of those that are others than in the base, if any is. */
+	struct rows moved_networks, new_networks;
+	bool other_networks;
 };
 
 /* What is made goes there from now on, and no more. */
@@ -170,6 +189,10 @@ MUST_USE bool decide_services(struct patching *p);
 /* Is it of a host that has, or had in the view before, another one? */
 bool is_changed_service(const struct builder *b, const struct service_row *s);
 bool names_changed(const struct patching *p, struct slice pattern);
+
+/* Is it what is written there, in the namespace (patch_services.c)? */
+bool is_spelled(struct builder *b, struct slice written, struct slice ns,
+    struct slice host);
 
 bool is_named_listener_for(struct patching *p, struct slice host);
 
@@ -343,6 +366,39 @@ void list_workloads(struct patching *p);
 /* Services that choose another one than in the view before, by `serving`. */
 void mark_selecting(struct patching *p, bool *due);
 
+/* --- what hangs on Networks (patch_networks.c) -----------------------------
+ */
+
+/* From now on those of now are looked at; false: more follows from them. */
+MUST_USE bool find_networks(struct patching *p);
+void forget_networks(struct patching *p);
+
+/* Services with endpoints in one that is another than in the view before, by
+ * `serving`; false: too many. */
+MUST_USE bool mark_in_networks(struct patching *p, bool *due);
+
+/* Does a gateway of any Network go by the name? */
+bool is_named_as_gateway(struct patching *p, struct slice host);
+
+/* --- MeshConfig (patch_mesh.c) -------------------------------------------- */
+
+/* Is any of them another one? */
+bool has_other_mesh(const struct renewal *all, size_t count);
+
+/* Does it say the same of all that rows are made of which are not renewed for
+ * it? */
+bool is_mesh_alike(struct patching *p);
+
+/* --- what hangs on PeerAuthentications (patch_peers.c) -------------------- */
+
+/* From now on those of now are asked. */
+void find_peers(struct patching *p);
+void forget_peers(struct patching *p);
+
+/* Services of which any endpoint is called in plain text now and was not in
+ * the view before, or the other way round, by `serving`; false: too many. */
+MUST_USE bool mark_disarmed(struct patching *p, bool *due);
+
 /* --- what hangs on endpoints (patch_service.c) ---------------------------- */
 
 /* Into the box at hand; `from` is NULL where names lead elsewhere. False: more
@@ -366,8 +422,11 @@ bool is_patched(const struct view *base, const struct resource *r);
 bool has_own(const struct patching *p);
 bool is_own_as_before(const struct patching *p);
 
-/* Into the box at hand. False: more follows from it. */
-MUST_USE bool fill_own(struct patching *p);
+/* Those of now, without kinds that have rows of their own; into `out`. */
+void list_resources(const struct patching *p, struct rows *out);
+
+/* Into the box at hand. */
+void fill_own(struct patching *p);
 
 /* In the place of the base's. */
 void use_own(struct view *v);

@@ -292,7 +292,7 @@ listen_again(struct remaking *m)
 	struct listener_set *out =
 	    &m->p->b.box->outbound[m->base->scope->place];
 
-	/* Else there is nobody yet whom policies are about. */
+	/* Else there is nobody yet whom policies are about, see guard_of(). */
 	if (m->base->scope->listeners[VIEW_GATEWAY].rows.count == 0)
 		return !has_any_anew(m);
 	for (size_t i = 0; i < m->sets.count; i++) {
@@ -304,7 +304,7 @@ listen_again(struct remaking *m)
 	if (!keep_rest(m, out))
 		return false;
 	make_again(m, out);
-	return true;
+	return out->rows.count > 0; /* nor may the last of them go */
 }
 
 /* --- sets of routes ------------------------------------------------------- */

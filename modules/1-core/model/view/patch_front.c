@@ -40,7 +40,8 @@ has_come(const struct patching *p, const struct scope *of)
 	return false;
 }
 
-/* Of the base, one that is the same now. */
+/* Of the base, one that is the same now; what only stands for another service
+ * is no reason that anybody listens. */
 static bool
 has_stayed(const struct patching *p, const struct view_routes *web)
 {
@@ -48,6 +49,7 @@ has_stayed(const struct patching *p, const struct view_routes *web)
 		const struct host_row *h = web->hosts.items[i];
 
 		if (h->service != NULL &&
+		    h->service->row.resolution != VIEW_ALIAS &&
 		    !is_changed_service(&p->b, h->service))
 			return true;
 	}

@@ -13,7 +13,7 @@
  * rules for requests that are as before are used again. All of it is in one
  * box, which is that of before while nothing in it would be another. There is
  * no patch where a port is AUTO_PASSTHROUGH and services or its own Gateways
- * are others, and where the first chain of all would be made.
+ * are others, and where the first chain of all would be made or the last goes.
  */
 #include "doors.h"
 #include "patch.h"

@@ -4,7 +4,8 @@
  * policies of now.
  *
  * Some endpoints say more than where to send to: those at this machine make
- * ports of it, those of a service without an address are called by theirs.
+ * ports of it, so they have to stay where they are; those of a service without
+ * an address are called by theirs.
  */
 #include "patch.h"
 
@@ -16,21 +17,32 @@ is_simple(const struct builder *b, const struct service_row *s)
 
 	if (first->next != NULL)
 		return false;
-	for (size_t i = 0; i < s->port_count; i++)
-		for (const struct cluster_row *c = s->ports[i].clusters;
-		     c != NULL; c = c->next)
-			if (c->needs_all)
-				return false;
 	return is_resolved(s) || s->row.resolution == VIEW_LISTED;
 }
 
-bool
-is_served_here(const struct view *v, const struct view_serving *from)
+static uint64_t
+socket_hash(const struct view_endpoint_input *e)
 {
+	const uint16_t ports[] = {e->service_port, e->addr.port};
+	char text[sizeof(ports) + sizeof(e->addr.bytes)];
+
+	/* 0 is no endpoint at all. */
+	return slice_hash_stable(slice_join(
+		   SLICES(slice_of(ports, sizeof(ports)),
+		       slice_of(e->addr.bytes, sizeof(e->addr.bytes))),
+		   text, sizeof(text))) |
+	       1;
+}
+
+uint64_t
+served_here(const struct view *v, const struct view_serving *from)
+{
+	uint64_t all = 0;
+
 	for (size_t i = 0; i < from->count; i++)
 		if (view_is_announced(v, &from->endpoints[i].addr))
-			return true;
-	return false;
+			all += socket_hash(&from->endpoints[i]);
+	return all;
 }
 
 /* Its ports, with the endpoints of now. */
@@ -59,6 +71,7 @@ copy_cluster(struct builder *b, const struct cluster_row *old,
 	row->row.endpoint_count = row->row.usable_count = 0;
 	row->row.awaited_count = 0;
 	row->row.locality_count = 0;
+	secure_again(b, row, p);
 	choose_endpoints(b, row, &s->row, p);
 	return row;
 }
@@ -81,6 +94,8 @@ renew_cluster(struct builder *b, const struct cluster_row *old,
 	const struct merged_rule *m = rule_now(s, old->rule);
 	struct cluster_row *row;
 
+	if (old->leaves_out) /* and maybe no more, though that was told */
+		return false;
 	if (is_gone(old, m)) {
 		b->v->clusters.items[old->row.slot] = NULL;
 		return old->is_kept;
@@ -144,6 +159,26 @@ reset_service(struct patching *p, const struct service_row *s)
 			p->b.v->clusters.items[c->row.slot] = &c->row;
 }
 
+/* What an entry chooses may be here; and names that come or go are needed. */
+static bool
+stays_away(const struct builder *b, const struct service_row *s,
+    const struct port_row *fresh)
+{
+	if (!is_selecting_entry(s))
+		return true;
+	if (s->leads_here || is_resolved(s))
+		return false;
+	for (size_t i = 0; i < s->port_count; i++)
+		for (size_t j = 0; j < fresh[i].endpoints.count; j++) {
+			const struct view_endpoint *e =
+			    fresh[i].endpoints.items[j];
+
+			if (is_own_address(b, &e->addr))
+				return false;
+		}
+	return true;
+}
+
 bool
 patch_service(
     struct builder *b, struct service_row *s, const struct view_serving *from)
@@ -158,10 +193,13 @@ patch_service(
 		add_serving(b, &fresh, from);
 	if (fresh.resource != NULL)
 		add_written_endpoints(b, &fresh);
-	ok =
-	    renew_clusters(b, s, fresh.ports) && renew_later(b, s, fresh.ports);
-	for (size_t i = 0; i < s->port_count; i++)
+	ok = stays_away(b, s, fresh.ports) &&
+	     renew_clusters(b, s, fresh.ports) &&
+	     renew_later(b, s, fresh.ports);
+	for (size_t i = 0; i < s->port_count; i++) {
+		s->ports[i].is_scattered |= fresh.ports[i].is_scattered;
 		rows_fini(&fresh.ports[i].endpoints);
+	}
 	map_fini(&b->policies, NULL);
 	return ok;
 }

@@ -157,8 +157,7 @@ calls_are_plain(const struct patching *p)
 static bool
 is_plain(const struct patching *p)
 {
-	return calls_are_plain(p) && p->b.networks.count == 0 &&
-	       p->b.mesh->proxy_http_port == 0;
+	return calls_are_plain(p) && p->b.mesh->proxy_http_port == 0;
 }
 
 static bool
@@ -166,9 +165,6 @@ is_ordinary_row(const struct builder *b, const struct service_row *s)
 {
 	if (s == NULL)
 		return true;
-	if (is_entry(s) && ((const struct service_entry *)s->resource->spec)
-				   ->workload_selector != NULL)
-		return false;
 	return s->row.resolution != VIEW_ALIAS &&
 	       (s->row.resolution != VIEW_ORIGINAL || has_no_endpoints(b, s));
 }
@@ -259,7 +255,7 @@ is_hidden_at_home(struct patching *p, const struct service_row *s)
 	return false;
 }
 
-static bool
+bool
 is_spelled(
     struct builder *b, struct slice written, struct slice ns, struct slice host)
 {
@@ -306,7 +302,8 @@ is_ordinary(
 	bool ruled = is_ruled_now(p, host);
 
 	if (slice_starts(host, S("*")) || is_entangled(p, host) ||
-	    !is_ordinary_row(b, now->old) || !is_ordinary_row(b, now->fresh) ||
+	    is_named_as_gateway(p, host) || !is_ordinary_row(b, now->old) ||
+	    !is_ordinary_row(b, now->fresh) ||
 	    (now->old != NULL && now->old->leads_here) ||
 	    leads_to_gateway(p, now->old) || leads_to_gateway(p, now->fresh))
 		return false;
@@ -421,6 +418,10 @@ is_touched_by(
 		return host_is_within(s->row.host, host_of_rule(&p->b, r));
 	if (r->kind == &kind_workload_entry)
 		return selects_workload(s, workload_new(&p->b, r));
+	if (r->kind == &kind_peer_authentication)
+		return p->disarms;
+	if (r->kind == &kind_network)
+		return true;
 	if (r->kind == &kind_virtual_service) {
 		const struct virtual_service *vs = resource_virtual_service(r);
 
@@ -471,7 +472,8 @@ has_touched(struct patching *p, const struct box *box)
 	if (box->names_version != names_of_box(p->in, box))
 		return true;
 	for (size_t i = 0; i < box->services.count; i++)
-		if (is_touched(p, box->services.items[i]))
+		if (is_touched(p, box->services.items[i]) ||
+		    is_selecting_entry(box->services.items[i]))
 			return true;
 	return false;
 }

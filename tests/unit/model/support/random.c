@@ -364,6 +364,37 @@ put_mesh(struct text *t)
 	    ANY(t, specs), "\n");
 }
 
+/* What no row of the mesh is made of, and seldom something else. */
+static void
+put_mesh_again(struct text *t)
+{
+	static const char *const specs[] = {"accessLogFormat: '%PROTOCOL%'",
+	    "accessLogFormat: '{}', accessLogEncoding: JSON",
+	    "accessLogFile: /dev/stdout", "enableTracing: false",
+	    "dnsRefreshRate: 5s", "trustDomainAliases: [old.test]",
+	    "pathNormalization: {normalization: MERGE_SLASHES}",
+	    "pathNormalization: {normalization: NONE}",
+	    "extensionProviders: [{name: web, envoyExtAuthzHttp: {service: "
+	    "authz.shop.svc.cluster.local, port: 80}}]",
+	    "extensionProviders: [{name: cart, envoyExtAuthzGrpc: {service: "
+	    "authz.shop.svc.cluster.local, port: 81}}]",
+	    "extensionProviders: [{name: web, prometheus: {}}], "
+	    "defaultProviders: {metrics: [web]}",
+	    "discoverySelectors: [{matchLabels: {a: b}}]",
+	    "defaultConfig: {concurrency: 3}",
+	    "defaultConfig: {proxyMetadata: {A: b}}"};
+	static const char *const more[] = {"connectTimeout: 3s",
+	    "defaultInboundHttpRetryPolicy: {attempts: 0}",
+	    "defaultHttpRetryPolicy: {attempts: 4}", "rootNamespace: pay",
+	    "defaultConfig: {proxyMetadata: {ISTIO_META_DNS_CAPTURE: 'true'}}",
+	    "outboundTrafficPolicy: {mode: REGISTRY_ONLY}"};
+
+	put(t, "apiVersion: meshd.dev/v1\nkind: MeshConfig\n"
+	       "metadata: {name: default}\nspec: {");
+	put(t, maybe(t, 8) ? ANY(t, more) : ANY(t, specs));
+	put(t, "}\n");
+}
+
 static void
 put_telemetry(struct text *t)
 {
@@ -471,6 +502,77 @@ put_bound(struct text *t)
 	do
 		put_http_rule(t);
 	while (maybe(t, 2));
+}
+
+/* Half of them turn it off, for all or for a port. */
+static void
+put_peers_again(struct text *t)
+{
+	static const char *const modes[] = {
+	    "STRICT", "PERMISSIVE", "DISABLE", "DISABLE", "UNSET"};
+	static const char *const labels[] = {
+	    "app: web", "version: v1", "version: v2"};
+	static const char *const target_ports[] = {"80", "8080", "3306"};
+
+	put_head(t, "security.istio.io/v1", "PeerAuthentication");
+	put2(t, "  mtls: {mode: ", ANY(t, modes), "}\n");
+	if (maybe(t, 2))
+		return;
+	put2(t, "  selector: {matchLabels: {", ANY(t, labels), "}}\n");
+	if (maybe(t, 2)) {
+		put2(t, "  portLevelMtls: {", ANY(t, target_ports), ": ");
+		put2(t, "{mode: ", ANY(t, modes), "}}\n");
+	}
+}
+
+struct resource *
+random_mesh(struct rng *rng)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, 0, put_mesh_again);
+	return r;
+}
+
+struct resource *
+random_peers(struct rng *rng, uint64_t head)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, head, put_peers_again);
+	return r;
+}
+
+static void
+put_network(struct text *t)
+{
+	static const char *const ranges[] = {
+	    "10.0.0.0/30", "10.0.0.4/31", "10.9.0.0/24", "10.9.1.2"};
+	static const char *const gateways[] = {
+	    "203.0.113.1", "203.0.113.2", "203.0.113.3"};
+
+	put2(t, "apiVersion: meshd.dev/v1\nkind: Network\nmetadata: {name: ",
+	    t->head % 2 == 0 ? "far" : "near", "}\nspec:\n");
+	if (maybe(t, 2))
+		put2(t, "  endpoints: [{fromCidr: ", ANY(t, ranges), "}]\n");
+	if (maybe(t, 6))
+		return;
+	put(t, "  gateways:\n");
+	if (maybe(t, 12))
+		put(t, "  - {registryServiceName: "
+		       "web.shop.svc.cluster.local, port: 15443}\n");
+	else
+		put2(t, "  - {address: ", ANY(t, gateways), ", port: 15443}\n");
+	if (maybe(t, 12))
+		put(t, "  - {address: 203.0.113.9, port: 15443}\n");
+}
+
+struct resource *
+random_network(struct rng *rng, uint64_t head)
+{
+	return make(rng, head, put_network);
 }
 
 struct resource *
@@ -679,6 +781,8 @@ put_entry_again(struct text *t)
 	    "  resolution: STATIC\n  endpoints:\n"
 	    "  - {address: 10.9.0.1, labels: {version: v1}}\n",
 	    "  resolution: DNS\n", "  resolution: NONE\n",
+	    "  resolution: STATIC\n"
+	    "  workloadSelector: {labels: {version: v1}}\n",
 	    "  resolution: DNS_ROUND_ROBIN\n  endpoints:\n"
 	    "  - {address: a.names.test, labels: {version: v1}}\n"};
 	struct rng *rng = t->rng, again;

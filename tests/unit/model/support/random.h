@@ -24,6 +24,16 @@ struct resource *random_again(struct rng *rng, uint64_t head);
  * same key. The head is not 0. */
 struct resource *random_own(struct rng *rng, uint64_t head);
 
+/* A PeerAuthentication, which mostly turns mutual TLS off somewhere; of one
+ * head with one key. */
+struct resource *random_peers(struct rng *rng, uint64_t head);
+
+/* The MeshConfig, mostly with what no row of the mesh is made of. */
+struct resource *random_mesh(struct rng *rng);
+
+/* The Network "far", or of an odd `head` "near". */
+struct resource *random_network(struct rng *rng, uint64_t head);
+
 /* A WorkloadEntry, of one head with one key. */
 struct resource *random_workload(struct rng *rng, uint64_t head);
 
