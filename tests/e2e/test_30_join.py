@@ -43,6 +43,7 @@ def refused(agent, token, code):
     assert done.stderr.count("\n") == 1, "one line for people"
     assert agent.is_running
     assert agent.status()["state"] == "waiting"
+    assert agent.status()["trouble"].startswith(code), "it is not only logged"
     return done.stderr
 
 

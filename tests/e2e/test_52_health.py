@@ -175,6 +175,14 @@ spec: {{{scope}http: {{path: {path}}}, interval: 100ms,
 """
 
 
+ROOT = """\
+apiVersion: meshd.dev/v1
+kind: MeshConfig
+metadata: {name: default}
+spec: {rootNamespace: mesh-root}
+"""
+
+
 def test_a_policy_reaches_the_agent_that_serves(mesh):
     web = mesh.webs[1]
     mesh.vm3.expose("pay", f"82:{web.target}", "--protocol", "http",
@@ -195,6 +203,31 @@ def test_a_policy_reaches_the_agent_that_serves(mesh):
     mesh.vm4.sees("pay.shop", 0)
     mesh.cli.ok("delete", "HealthCheckPolicy", "pay", "all", "-n", "shop")
     mesh.vm4.sees("pay.shop", 1)
+    mesh.vm3.cli.ok("unexpose", "pay", "-n", "shop")
+
+
+def test_a_policy_of_the_root_namespace_is_for_all(mesh):
+    web = mesh.webs[1]
+    mesh.vm3.expose("pay", f"82:{web.target}", "--protocol", "http",
+                    "-n", "shop")
+    scope = "selector: {matchLabels: {app: pay}}, "
+    mesh.apply(POLICY.format(name="root", scope=scope, path="/status/418")
+               .replace("namespace: shop", "namespace: istio-system"))
+    told = is_health(mesh.vm3, "pay", "unhealthy")
+    assert told["check"] == "http/status/418 (istio-system/root)"
+    # One of its own namespace comes before it, however little it says.
+    mesh.apply(POLICY.format(name="all", scope="", path="/healthz"))
+    told = is_health(mesh.vm3, "pay", "healthy")
+    assert told["check"] == "http/healthz (shop/all)"
+    # Where the root is elsewhere it is a namespace like any other.
+    mesh.cli.ok("delete", "HealthCheckPolicy", "all", "-n", "shop")
+    is_health(mesh.vm3, "pay", "unhealthy")
+    mesh.apply(ROOT)
+    wait_for(lambda: "health" not in exposed(mesh.vm3, "pay"),
+             "nobody asks it")
+    mesh.cli.ok("delete", "MeshConfig", "default")
+    is_health(mesh.vm3, "pay", "unhealthy")
+    mesh.cli.ok("delete", "HealthCheckPolicy", "root", "-n", "istio-system")
     mesh.vm3.cli.ok("unexpose", "pay", "-n", "shop")
 
 

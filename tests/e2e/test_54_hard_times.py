@@ -176,6 +176,9 @@ def test_a_server_with_a_full_disk_refuses_changes_and_loses_none(mesh):
             assert done.returncode != 0 and "full" in done.stderr, done.stderr
             text, mend = found(examine(mesh.cli), "state", "problem")[0]
             assert "room for 0 MiB" in text and mend
+            assert "full" in mesh.cli.json("status")["trouble"]
+            text, mend = found(examine(mesh.cli), "server", "problem")[0]
+            assert "could not write" in text and mend
             assert agent.status()["connected"]
             mesh.server.stop(signal.SIGKILL)
             mesh.server.start()  # it reads, and writes when there is room
@@ -279,6 +282,9 @@ def test_a_server_whose_disk_dies_has_all_of_it_once_it_is_back(
             done = mesh.cli("apply", "-f", "-", stdin=SERVICE.format(name))
             assert done.returncode != 0 and "disk" in done.stderr, done.stderr
             assert "backup" not in done.stderr, "nothing is lost"
+            assert "disk" in mesh.cli.json("status")["trouble"]
+            assert "meshd_store_failing 1" in mesh.machine(1).fetch(
+                15014, "/metrics").body.decode()
         mesh.server.stop(signal.SIGKILL)
         revive()
         mesh.server.start()

@@ -7,10 +7,11 @@ others lead to.
 
 import contextlib
 import ipaddress
+import socketserver
 
 import pytest
 
-from mesh import Banner, Mesh, families, wait_for
+from mesh import Banner, Mesh, Service, families, wait_for
 from questions import TYPES, Asker, NameServer, record, say
 
 WEB = "web.default.svc.mesh.internal"
@@ -40,6 +41,21 @@ spec:
 def is_automatic(value):
     return ipaddress.ip_address(value) in ipaddress.ip_network(
         "2001:2::/48" if ":" in value else "240.240.0.0/16")
+
+
+class GreetingHandler(socketserver.BaseRequestHandler):
+    """Says who it is."""
+
+    def handle(self):
+        self.request.sendall(self.server.words.encode())
+
+
+class Greeter(Service):
+    """TCP, and it speaks first."""
+
+    def __init__(self, machine, port, words):
+        super().__init__(machine, port, GreetingHandler)
+        self.server.words = words
 
 
 @pytest.fixture(scope="module", params=families("questions"))
@@ -124,6 +140,24 @@ def test_questions_of_the_agent_itself_are_not_captured(captured):
     address = automatic(captured, "named.example.org")
     assert reached(captured, address)
     assert captured.outside.asked("named.example.org")
+
+
+def test_services_of_machines_get_one_too(captured):
+    """Their machines' own lead past the proxy here, and may be shared."""
+    with contextlib.ExitStack() as stack:
+        for port, name in ((8081, "one"), (8082, "two")):
+            stack.enter_context(contextlib.closing(
+                Greeter(captured.app, port, name)))
+        captured.agent.expose("one", f"2700:{captured.app.at(8081)}")
+        captured.agent.expose("two", f"2701:{captured.app.at(8082)}")
+        for port, name in ((2700, "one"), (2701, "two")):
+            captured.agent.sees(name, 1)
+            address = automatic(captured, f"{name}.default.svc.mesh.internal")
+            with captured.app.connect(address, port) as conn:
+                assert conn.recv(99) == name.encode()
+            reverse = ipaddress.ip_address(address).reverse_pointer
+            assert captured.ask(reverse, "PTR").values
+            captured.agent.cli.ok("unexpose", name)
 
 
 def test_nobody_is_told_an_address_that_leads_nowhere(home):

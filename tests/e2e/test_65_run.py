@@ -134,6 +134,25 @@ def test_two_programs_meet_by_name_and_each_is_itself(home, nginx):
     is_over(home.caller)
 
 
+POLICY = """\
+apiVersion: meshd.dev/v1
+kind: HealthCheckPolicy
+metadata: {name: all}
+spec: {http: {path: /}, interval: 100ms}
+"""
+
+
+def test_a_policy_comes_before_the_check_that_nobody_asked_for(home, nginx):
+    def check():
+        row = home.serving.cli.items("exposed")[0]
+        return row["check"], row["health"]
+    wait_for(lambda: check() == ("tcp", "healthy"), check)
+    home.apply(POLICY)
+    wait_for(lambda: check() == ("http (default/all)", "healthy"), check)
+    home.cli.ok("delete", "HealthCheckPolicy", "all")
+    wait_for(lambda: check() == ("tcp", "healthy"), check)
+
+
 def test_who_is_not_run_does_not_call_as_one_that_is(home, nginx):
     """Another program of the machine, at the same time, is not captured."""
     ready = home.folder / "ready"

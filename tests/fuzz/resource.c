@@ -204,7 +204,8 @@ ask_chains(const struct view *v, const struct view_listener *l, struct arena *a)
 		    .sni = c->match.sni_count > 0 ? c->match.snis[0] : S("")};
 
 		CHECK(c->routes != NULL || c->tcp != NULL);
-		CHECK(view_find_chain(l, &k) == view_find_chain(&plain, &k));
+		CHECK(view_find_chain(v, l, &k) ==
+		      view_find_chain(v, &plain, &k));
 		if (c->routes != NULL)
 			ask_routes(v, c->routes, a);
 	}

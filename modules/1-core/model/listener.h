@@ -55,6 +55,9 @@ struct view_chain_match {
 	enum view_transport transport;
 	const struct slice *alpns;
 	size_t alpn_count;
+	/* Bytes for a service without an address of its own: one of its
+	 * members has to be called. See view_find_chain(). */
+	const struct view_cluster *members;
 };
 
 /* What a chain does with TLS before anything else. */
@@ -162,8 +165,11 @@ const struct view_listener *view_find_listener(const struct view *v,
  * transport, the application protocols; what is chosen first is not taken back
  * where nothing further matches. TLS is not seen as such where no chain of the
  * port asks for it. NULL: none, not even `otherwise`.
+ *
+ * Of chains that ask for members the one is taken whose member was called by
+ * the address; any is where that is an automatic one, which is nobody else's.
  */
-const struct view_chain *view_find_chain(
+const struct view_chain *view_find_chain(const struct view *v,
     const struct view_listener *l, const struct view_connection *c);
 
 /* Why a gateway's proxy lets nobody in by the chain yet, in words; empty: it

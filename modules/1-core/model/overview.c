@@ -70,6 +70,10 @@ takes_text(struct tree *t, const struct view_chain_match *m)
 	for (size_t i = 0; i < m->cidr_count; i++)
 		text = tree_joined(t, text, i == 0 ? ", " : " or ",
 		    tree_printf(t, "%s", cidr_format(&m->cidrs[i], cidr)));
+	if (m->members != NULL)
+		text = tree_joined(t, text, ", ",
+		    tree_printf(t, "members of %.*s",
+			SLICE_ARG(m->members->service->host)));
 	if (m->transport != VIEW_ANY_TRANSPORT)
 		text = tree_joined(
 		    t, text, ", ", slice_str(transports[m->transport]));

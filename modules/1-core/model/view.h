@@ -143,6 +143,9 @@ struct view_input {
 	/* Programs' questions to name servers are answered here, and what they
 	 * call comes here: as ISTIO_META_DNS_CAPTURE says of others. */
 	bool captures_dns;
+	/* Machines are told apart by their addresses: bytes to a service that
+	 * has none of its own are those to one of its members. */
+	bool knows_members;
 	uint64_t generation;       /* for people: which view this is */
 	const struct view *before; /* what it has may be shared; may be NULL */
 };
@@ -301,6 +304,9 @@ uint64_t view_generation(const struct view *v);
  * machine's to answer or, of those of IPv4, MeshConfig says
  * ISTIO_META_DNS_CAPTURE. */
 bool view_tells_automatic(const struct view *v, enum addr_family family);
+
+/* Is it out of their ranges, and so nobody's but the mesh's? */
+bool view_is_automatic(const struct addr *a);
 
 /* Is it what calls to a host that the mesh does not know meet? */
 bool view_is_unknown(const struct view_host *h);

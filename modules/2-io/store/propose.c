@@ -30,6 +30,26 @@ proposal_of(struct list *it)
 	return CONTAINER(it, struct proposal, r.link);
 }
 
+/* Of the disk or the file, and not of what was to be written. */
+static bool
+is_trouble(enum err e)
+{
+	return e == ERR_IO || e == ERR_NO_SPACE || e == ERR_PERMISSION ||
+	       e == ERR_CORRUPT;
+}
+
+static void
+keep_trouble(struct store *s, const struct proposal *p)
+{
+	if (is_trouble(p->err))
+		s->trouble = p->why;
+	else if (p->err == OK)
+		s->trouble = (struct fault){0};
+	else
+		return; /* it was not tried */
+	metric_gauge_set(s->failing, p->err != OK);
+}
+
 static void
 done(struct request *r)
 {
@@ -43,6 +63,7 @@ done(struct request *r)
 	    .count = p->err == OK ? p->count : 0,
 	};
 
+	keep_trouble(r->store, p);
 	p->cb(&result, p->arg);
 	buf_fini(&p->bytes);
 	mem_free(&p->result.outcomes);
@@ -189,6 +210,12 @@ prepare(struct proposal *p, const struct store_mutation *m)
 		    "more than %d writes are waiting for the disk",
 		    STORE_QUEUE_MAX);
 	return OK;
+}
+
+struct slice
+store_trouble(const struct store *s)
+{
+	return slice_str(s->trouble.text);
 }
 
 void

@@ -145,6 +145,11 @@ store_open(const struct store_config *config, store_open_cb on_open, void *arg)
 {
 	struct store *s = mem_new(sizeof(*s));
 
+	s->failing = metric_series_get(
+	    metric_family_new("meshd_store_failing",
+		"1 while the last write to the disk could not be made.",
+		METRIC_GAUGE, NULL, 0, NULL, 0),
+	    NULL);
 	s->magic = STORE_MAGIC;
 	s->loop = config->loop;
 	s->path = mem_strndup(config->path, strlen(config->path));

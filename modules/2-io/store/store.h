@@ -234,6 +234,9 @@ void store_close(struct store **sp, store_close_cb on_close, void *arg);
 void store_propose(struct store *s, const struct store_mutation *m,
     store_propose_cb cb, void *arg);
 
+/* Why the last write could not be made, if the disk was it; else empty. */
+struct slice store_trouble(const struct store *s);
+
 /* Rows as an answer; `next` continues a list, 0 when there is no more. */
 struct store_rows {
 	enum err err;

@@ -39,6 +39,8 @@ struct store {
 	void *open_arg;
 	store_close_cb on_close;
 	void *close_arg;
+	struct fault trouble; /* of the last write; empty: none */
+	struct metric_series *failing;
 
 	/* Both threads', under the lock. */
 	pthread_mutex_t lock;

@@ -52,6 +52,7 @@ discovery_view_input(struct discovery *d, const struct discovery_machine *m,
 	    .exposed = found->exposed,
 	    .exposed_count = found->exposed_count,
 	    .addrs = m->addrs,
-	    .addr_count = m->addr_count};
+	    .addr_count = m->addr_count,
+	    .knows_members = true};
 	return OK;
 }

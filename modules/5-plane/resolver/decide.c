@@ -690,17 +690,6 @@ name_service(const struct asked *a, const struct addr *addr)
 		visit_members(&t);
 }
 
-/* Addresses that are nobody's but the mesh's. */
-static bool
-is_automatic(const struct addr *a)
-{
-	static const struct cidr ranges[] = {
-	    {{.family = ADDR_V4, .bytes = {240, 240}}, 16},
-	    {{.family = ADDR_V6, .bytes = {0x20, 0x01, 0, 2}}, 48}};
-
-	return cidr_contains(&ranges[0], a) || cidr_contains(&ranges[1], a);
-}
-
 static void
 decide_reverse(const struct view *v, const struct addr *addr, uint16_t type,
     struct decided *d)
@@ -724,7 +713,7 @@ decide_reverse(const struct view *v, const struct addr *addr, uint16_t type,
 	d->form = "an address of the mesh";
 	if (d->count > 0)
 		say(d, DECIDED_RECORDS, "who is at that address");
-	else if (is_automatic(addr))
+	else if (view_is_automatic(addr))
 		say(d, DECIDED_NO_NAME, "the address is nobody's");
 	else
 		say(d, DECIDED_OUTSIDE, "it is no address of the mesh");

@@ -175,7 +175,12 @@ node_status(const struct node *n, struct node_status *out)
 	    .resources = publisher_resources(n),
 	    .exposed = exposed_count(n),
 	    .upstreams = upstreams_count(n)};
-	uplink_fill_status(n, out);
+	if (n->is_member)
+		uplink_fill_status(n, out);
+	else if (n->join != NULL)
+		out->trouble = join_trouble(n);
+	else
+		out->trouble = slice_str(n->refusal.text);
 	for (size_t i = 0;
 	     g != NULL && (m = gossip_member_next(g, &i)) != NULL;) {
 		out->members++;

@@ -3,9 +3,11 @@
  * health — which check each service here has, and what comes of it.
  *
  * What was said with `expose` counts, else the HealthCheckPolicy of its
- * namespace that says most about it; of two that say as much the older one,
- * as everywhere. A command is run only where this machine's own settings
- * allow it, since whoever writes policies is not its master.
+ * namespace that says most about it, else one of the mesh's root namespace; of
+ * two that say as much the older one, as everywhere. Who is there for as long
+ * as a command or a unit is at least taking connections. A command is run only
+ * where this machine's own settings allow it, since whoever writes policies is
+ * not its master.
  */
 #define LOG_MODULE "node"
 
@@ -117,33 +119,38 @@ refers_to(const struct policy_scope *s, struct slice name)
 
 /* How much it says of the service; 0: it is not for it. */
 static unsigned
-rank_of(const struct resource *r, const struct node_expose *e)
+rank_of(
+    const struct resource *r, const struct node_expose *e, struct slice root)
 {
+	enum { OF_ITS_OWN = 8 };
 	const struct health_check_policy *p = policy_of(r);
 	const struct policy_scope *s = &p->scope;
 	const struct labels labels = {e->labels, e->label_count};
 	bool has_refs = s->target_refs.count > 0 || s->target_ref != NULL;
 
-	if (!slice_eq(r->key.ns, e->ns) ||
+	bool names = p->service.len > 0 || has_refs;
+	bool is_own = slice_eq(r->key.ns, e->ns);
+
+	if (!(is_own || (slice_eq(r->key.ns, root) && !names)) ||
 	    (p->service.len > 0 && !slice_eq(p->service, e->name)) ||
 	    (has_refs && !refers_to(s, e->name)) ||
 	    (s->selector != NULL &&
 		!labels_match(&labels, &s->selector->match_labels)))
 		return 0;
-	return 1U + (s->selector != NULL ? 1U : 0U) +
-	       (p->service.len > 0 || has_refs ? 2U : 0U);
+	return 1U + (s->selector != NULL ? 1U : 0U) + (names ? 2U : 0U) +
+	       (is_own ? (unsigned)OF_ITS_OWN : 0U);
 }
 
 const struct resource *
 health_better(const struct resource *best, const struct resource *r,
-    const struct node_expose *e)
+    const struct node_expose *e, struct slice root)
 {
 	unsigned rank, of_best;
 
 	if (r->kind != &kind_health_check_policy)
 		return best;
-	rank = rank_of(r, e);
-	of_best = best != NULL ? rank_of(best, e) : 0;
+	rank = rank_of(r, e, root);
+	of_best = best != NULL ? rank_of(best, e, root) : 0;
 	if (rank != of_best)
 		return rank > of_best ? r : best;
 	return rank > 0 && resource_age_cmp(r, best) < 0 ? r : best;
@@ -152,6 +159,7 @@ health_better(const struct resource *best, const struct resource *r,
 struct choosing {
 	const struct node_expose *for_whom;
 	const struct resource *best;
+	struct slice root;
 };
 
 static void
@@ -159,19 +167,51 @@ offer(void *arg, const struct resource *r)
 {
 	struct choosing *c = arg;
 
-	c->best = health_better(c->best, r, c->for_whom);
+	c->best = health_better(c->best, r, c->for_whom, c->root);
+}
+
+static void
+find_root(void *arg, const struct resource *r)
+{
+	struct choosing *c = arg;
+
+	if (r->kind == &kind_mesh_config)
+		c->root = ((const struct mesh_config *)r->spec)->root_namespace;
+}
+
+/* Without a check or a policy: of a command or unit, which takes a while until
+ * it listens. */
+static struct resource *
+connects(const struct node_expose *of)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+	struct node_expose e = *of;
+	struct value *check;
+	struct resource *r = NULL;
+
+	arena_init(&arena, CHECK_ARENA_MAX);
+	check = value_new(&arena, VALUE_MAP);
+	value_put(&check, S("tcp"), value_new(&arena, VALUE_MAP));
+	e.check = check;
+	CHECK(check != NULL && health_read_check(&e, &r, NULL) == OK);
+	return r;
 }
 
 static struct chosen
 choose(const struct node *n, const struct exposed_check *x)
 {
-	struct choosing c = {.for_whom = x->what};
+	struct choosing c = {
+	    .for_whom = x->what, .root = S(MESH_ROOT_NAMESPACE)};
 	const struct resource *r = x->own;
 
 	if (r == NULL) {
+		publisher_each_resource(n, find_root, &c);
 		publisher_each_resource(n, offer, &c);
 		r = c.best;
 	}
+	if (r == NULL && x->what->is_passing)
+		return (struct chosen){
+		    .policy = connects(x->what), .is_own = true};
 	if (r == NULL)
 		return (struct chosen){0};
 	return (struct chosen){.policy = resource_ref(r),

@@ -44,6 +44,7 @@ struct node {
 	bool addrs_asked;   /* else they follow the machine's interfaces */
 	bool addr_was_here; /* the first of them, of those asked for */
 	struct fault addr_trouble; /* empty: none */
+	struct fault refusal;      /* why it waits for another token */
 	struct timer addrs_timer;
 	struct addr hbone;
 	struct addr gossip;
@@ -427,9 +428,10 @@ void health_each_problem(const struct node *n,
     void (*each)(void *arg, const struct node_problem *p), void *arg);
 
 /* Which of both is the check of the service: `best`, which may be NULL, or one
- * more resource of any kind. */
+ * more resource of any kind. What lies in the namespace `root` and names no
+ * service is for all namespaces. */
 const struct resource *health_better(const struct resource *best,
-    const struct resource *r, const struct node_expose *e);
+    const struct resource *r, const struct node_expose *e, struct slice root);
 
 /* Of e->check; in words. A new reference. */
 MUST_USE enum err health_read_check(
@@ -455,8 +457,16 @@ void upstreams_want_identities(struct node *n);
 void plane_open(struct node *n);
 struct proxy *plane_proxy(const struct node *n);
 void plane_set_credentials(struct node *n);
-/* Whether all workers listen at this name and address. */
-bool plane_listens(
+/* How it stands with an address to listen at. The worst is the last. */
+enum door_state {
+	DOOR_OPEN,
+	DOOR_AWAITED, /* neither open nor refused yet */
+	DOOR_REFUSED, /* it is tried again */
+	DOOR_NONE     /* nobody wants it */
+};
+
+/* Of all workers, at this name and address. */
+enum door_state plane_door(
     const struct node *n, struct slice name, const struct addr *addr);
 void plane_set_log_success(struct node *n, bool on);
 /* n->log.lines, else as this view has it; NULL: as the last had it. */
@@ -474,9 +484,7 @@ void plane_free(struct node *n);
 void dns_keep(struct node *n, const struct resolver_spec *spec,
     const struct wiring_spec *wiring);
 void dns_open(struct node *n);
-/* Is it to answer there, and does it? */
-bool dns_wants(const struct node *n, const struct addr *a);
-bool dns_listens(const struct node *n, const struct addr *a);
+enum door_state dns_door(const struct node *n, const struct addr *a);
 /* Programs are sent away again; then node_part_closed(). */
 void dns_unwire(struct node *n);
 void dns_close(struct node *n);

@@ -255,6 +255,7 @@ node_refused(struct node *n, enum err e, const struct fault *why)
 		return;
 	}
 	log_error("joining failed", "why=\"%s\"", why->text);
+	n->refusal = *why;
 	sm_go(&n->sm, NODE_WAITING);
 	tell(n, e, why);
 }
@@ -300,6 +301,7 @@ node_join(struct node *n, struct slice token, struct fault *why)
 	if (err != OK)
 		return err;
 	n->told = false;
+	n->refusal = (struct fault){0};
 	sm_go(&n->sm, NODE_JOINING);
 	join_begin(n, &t);
 	ca_token_fini(&t);

@@ -35,7 +35,7 @@ struct publisher {
 	struct node *node;
 	struct map resources; /* name on the stream → struct resource */
 	uint64_t resources_version;
-	uint64_t policies_version; /* of the HealthCheckPolicies among them */
+	uint64_t policies_version; /* of HealthCheckPolicies, MeshConfig */
 	uint64_t groups_version;   /* of the WorkloadGroups */
 	struct discovery *discovery;
 	struct names *names; /* where those of `view` lead */
@@ -121,7 +121,8 @@ put(struct publisher *p, struct slice name, struct resource *r)
 
 	p->resources_version++;
 	if (is_of(r, &kind_health_check_policy) ||
-	    is_of(before, &kind_health_check_policy))
+	    is_of(before, &kind_health_check_policy) ||
+	    is_of(r, &kind_mesh_config) || is_of(before, &kind_mesh_config))
 		p->policies_version++;
 	if (is_of(r, &kind_workload_group) ||
 	    is_of(before, &kind_workload_group))

@@ -243,6 +243,7 @@ server_status(const struct server *s, struct server_status *out)
 	    .trust_domain = slice_str(s->mesh.trust_domain),
 	    .nodes = s->registry.nodes.count,
 	    .agents = agents_count(s),
+	    .trouble = s->store != NULL ? store_trouble(s->store) : S(""),
 	};
 
 	if (s->listener != NULL && s->told)

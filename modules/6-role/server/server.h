@@ -352,8 +352,9 @@ struct server_status {
 	struct slice trust_domain; /* empty before it is ready */
 	struct addr control;       /* that it listens on */
 	uint16_t gossip_port;
-	size_t nodes;  /* that have joined */
-	size_t agents; /* that are connected */
+	size_t nodes;         /* that have joined */
+	size_t agents;        /* that are connected */
+	struct slice trouble; /* why it could not write; or empty */
 };
 
 void server_status(const struct server *s, struct server_status *out);

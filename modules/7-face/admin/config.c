@@ -414,6 +414,7 @@ status(struct admin *a, struct http_exchange *x)
 	json_number(arena, &m, S("resources"), (int64_t)s.resources);
 	json_number(arena, &m, S("quarantined"), (int64_t)s.quarantined);
 	json_number(arena, &m, S("uptimeMs"), (int64_t)(s.uptime_us / 1000));
+	json_text(arena, &m, S("trouble"), s.trouble);
 	put_inert(a, arena, &s, &m);
 	put_folder(a, arena, &m);
 	admin_put_agents(a, arena, S("agents"), &m);

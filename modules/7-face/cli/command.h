@@ -122,8 +122,6 @@ MUST_USE enum err command_key(const struct options *o, const char *kind,
 /* What is asked of /v1/expose: `where` is [PORT:]TARGET, the rest is options.
  */
 struct body;
-/* Without a check it is one by TCP: nobody calls it before it listens. */
-void command_expose_check(const struct options *o, struct body *service);
 MUST_USE enum err command_expose_body(const struct options *o, const char *name,
     const char *where, struct body *b, struct fault *why);
 

@@ -106,7 +106,9 @@ judge_agent(struct visit *v, const struct value *status)
 		    "the agent runs and is no member of a mesh: %.*s%s%.*s",
 		    SLICE_ARG(state), trouble.len > 0 ? ", " : "",
 		    SLICE_ARG(trouble));
-		say(v, "agent", DOCTOR_WARNING, text, "meshd join TOKEN");
+		say(v, "agent",
+		    trouble.len > 0 ? DOCTOR_PROBLEM : DOCTOR_WARNING, text,
+		    "meshd join TOKEN");
 	} else if (!is_true(status, S("connected"))) {
 		(void)snprintf(text, sizeof(text),
 		    "the agent serves without a server: %.*s",
@@ -126,6 +128,21 @@ judge_agent(struct visit *v, const struct value *status)
 		    (unsigned long long)up, (unsigned long long)members);
 		say(v, "agent", DOCTOR_OK, text, "");
 	}
+}
+
+static void
+judge_server(struct visit *v, const struct value *status)
+{
+	struct slice trouble = value_get_string(status, S("trouble"), S(""));
+	char text[FAULT_TEXT_MAX];
+
+	if (trouble.len == 0) {
+		say(v, "server", DOCTOR_OK, "the server serves", "");
+		return;
+	}
+	(void)snprintf(text, sizeof(text),
+	    "the server serves, and could not write: %.*s", SLICE_ARG(trouble));
+	say(v, "server", DOCTOR_PROBLEM, text, "journalctl -u meshd-server");
 }
 
 static void
@@ -160,7 +177,7 @@ ask_role(struct visit *v, const struct options *o, bool is_server)
 		say(v, is_server ? "server" : "agent", DOCTOR_WARNING,
 		    "it does not tell how it is", "meshd status");
 	else if (is_server)
-		say(v, "server", DOCTOR_OK, "the server serves", "");
+		judge_server(v, answer.body);
 	else
 		judge_agent(v, answer.body);
 	return true;

@@ -248,17 +248,6 @@ expose_group(struct options *o, struct body *b)
 
 /* --- one service --- */
 
-void
-command_expose_check(const struct options *o, struct body *service)
-{
-	struct value *check = value_new(&service->arena, VALUE_MAP);
-
-	if (options_text(o, "check") != NULL)
-		return;
-	value_put(&check, S("tcp"), value_new(&service->arena, VALUE_MAP));
-	body_set(service, "check", check);
-}
-
 static int
 expose(struct options *o)
 {

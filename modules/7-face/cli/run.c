@@ -328,7 +328,6 @@ make_body(const struct options *o, struct body *b, struct body *service,
 		e = command_expose_body(o, name, where, service, why);
 	if (e != OK)
 		return e;
-	command_expose_check(o, service);
 	body_text(b, "namespace", options_text(o, "namespace"));
 	body_text(b, "account", options_text(o, "account"));
 	body_set(

@@ -41,7 +41,7 @@ guard_at(const struct machine *m, uint16_t port)
 	const struct addr any = {0};
 	const struct view_connection c = {.destination = {.port = port}};
 	const struct view_chain *chain = view_find_chain(
-	    view_find_listener(m->v, NULL, VIEW_INBOUND, &any), &c);
+	    m->v, view_find_listener(m->v, NULL, VIEW_INBOUND, &any), &c);
 
 	return view_guard_now(m->v, chain->guard);
 }

@@ -49,7 +49,7 @@ call(const struct machine *w, uint16_t port, enum client client,
 
 	EXPECT_OK(addr_parse_ip(S("10.0.0.7"), &c.destination));
 	c.destination.port = port;
-	return view_find_chain(captured(w), &c);
+	return view_find_chain(w->v, captured(w), &c);
 }
 
 /* "chain cluster tls", or "none". */

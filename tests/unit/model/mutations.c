@@ -173,6 +173,8 @@ world_init(struct world *w, uint64_t seed)
 	rng_init(&w->rng, seed);
 	random_place(&w->rng, &w->in);
 	random_machine(&w->rng, &w->in);
+	w->in.knows_members = seed % 2 == 0;
+	w->in.captures_dns = seed % 4 == 0;
 	w->in.version = 1;
 	for (size_t i = 0; i < SERVINGS; i++)
 		w->servings[i] = (struct view_serving){.service = names[i % 2],

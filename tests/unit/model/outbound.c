@@ -577,3 +577,102 @@ TEST(entries_of_one_host_have_their_workloads_in_common)
 	EXPECT_SLICE(call_listener(&c, "192.0.2.9:9000"), S("192.0.2.9_9000"));
 	EXPECT_SLICE(call_listener(&c, "10.1.0.1:9000"), S("10.1.0.1_9000"));
 }
+
+/* --- machines ------------------------------------------------------------- */
+
+/* Two services on one port, each of a machine of its own. */
+static void
+init_records(struct compiled *c, const char *yaml, bool captures_dns)
+{
+	static const struct view_port_input port = {
+	    5432, {"tcp", 3}, {"tcp", 3}};
+	static const struct view_service_input services[] = {
+	    {{"a", 1}, {"default", 7}, &port, 1, {"record of node n1", 17}},
+	    {{"b", 1}, {"default", 7}, &port, 1, {"record of node n2", 17}}};
+	static const struct addr own = {ADDR_V4, {10, 0, 0, 3}, 0};
+	static const struct view_endpoint_input servings[] = {
+	    {.service = {"a", 1},
+		.service_ns = {"default", 7},
+		.service_port = 5432,
+		.addr = {ADDR_V4, {10, 0, 0, 1}, 6000},
+		.node = {"n1", 2},
+		.weight = 1},
+	    {.service = {"b", 1},
+		.service_ns = {"default", 7},
+		.service_port = 5432,
+		.addr = {ADDR_V4, {10, 0, 0, 2}, 5432},
+		.node = {"n2", 2},
+		.weight = 1},
+	    {.service = {"b", 1},
+		.service_ns = {"default", 7},
+		.service_port = 5432,
+		.addr = {ADDR_V4, {127, 0, 0, 1}, 5433},
+		.node = {"n3", 2},
+		.weight = 1}};
+
+	compiled_init_from(c, yaml,
+	    &(struct view_input){.services = services,
+		.service_count = ARRAY_LEN(services),
+		.endpoints = servings,
+		.endpoint_count = ARRAY_LEN(servings),
+		.addrs = &own,
+		.addr_count = 1,
+		.captures_dns = captures_dns,
+		.knows_members = true});
+}
+
+#define OF_A S("outbound|5432||a.default.svc.cluster.local")
+#define OF_B S("outbound|5432||b.default.svc.cluster.local")
+
+TEST(who_is_called_by_a_machines_address_is_its_service_and_nobody_else)
+{
+	for (int i = 0; i < 2; i++) {
+		AUTO(compiled_fini) struct compiled c;
+
+		init_records(&c, "", /* captures_dns */ i == 1);
+		EXPECT_SLICE(call_target(&c, TCP("10.0.0.1:5432")), OF_A);
+		EXPECT_SLICE(call_target(&c, TCP("10.0.0.2:5432")), OF_B);
+		EXPECT_SLICE(call_target(&c, TCP("10.0.0.3:5432")), OF_B);
+		/* A stranger's, and an address that is nobody's. */
+		EXPECT_SLICE(call_target(&c, TCP("10.0.0.9:5432")),
+		    S("PassthroughCluster"));
+		EXPECT_SLICE(call_target(&c, TCP("240.240.9.9:5432")), OF_A);
+		EXPECT_TRUE(!compiled_tells(&c, "cannot be told from"));
+	}
+}
+
+TEST(services_of_machines_have_automatic_addresses_where_they_are_called)
+{
+	for (int i = 0; i < 2; i++) {
+		AUTO(compiled_fini) struct compiled c;
+		const struct view_service *s;
+		char to[ADDR_TEXT_MAX];
+		struct addr a;
+
+		init_records(&c, "", /* captures_dns */ i == 1);
+		s = view_find_host(c.v, NULL, S("b"), 5432)->service;
+		a = s->automatic[0];
+		EXPECT_EQ(a.family == ADDR_V4, i == 1);
+		if (i == 0)
+			continue;
+		a.port = 5432;
+		EXPECT_SLICE(call_target(&c, TCP(addr_format(&a, to))), OF_B);
+	}
+}
+
+TEST(a_written_service_without_an_address_is_known_by_its_members_too)
+{
+	AUTO(compiled_fini) struct compiled c, at;
+
+	init_records(&c,
+	    SVC("b", "selector: {app: b}, ports: [{name: tcp, port: 5432}]"),
+	    false);
+	EXPECT_SLICE(call_target(&c, TCP("10.0.0.1:5432")), OF_A);
+	EXPECT_SLICE(call_target(&c, TCP("10.0.0.2:5432")), OF_B);
+	init_records(&at,
+	    SVC("b", "clusterIP: 10.9.9.9, ports: [{name: tcp, port: 5432}]"),
+	    true);
+	EXPECT_SLICE(call_target(&at, TCP("10.9.9.9:5432")), OF_B);
+	EXPECT_SLICE(
+	    call_target(&at, TCP("10.0.0.2:5432")), S("PassthroughCluster"));
+}

@@ -285,6 +285,8 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	w->in.upstream_count = rng_below(&w->rng, 3);
 	w->in.addrs = &w->own;
 	w->in.addr_count = rng_below(&w->rng, 2);
+	w->in.knows_members = w->seed % 2 == 0;
+	w->in.captures_dns = w->seed % 4 == 0;
 	w->lists = 1;
 }
 
@@ -471,8 +473,17 @@ static void
 change_serving(struct world *w)
 {
 	size_t n = rng_below(&w->rng, SERVINGS);
+	struct view_serving *s = &w->servings[n];
 
-	fill(w, &w->servings[n], w->endpoints[n]);
+	if (rng_below(&w->rng, 3) > 0) {
+		fill(w, s, w->endpoints[n]);
+		return;
+	}
+	/* Where they are they stay. */
+	s->version++;
+	for (size_t i = 0; i < s->count; i++)
+		w->endpoints[n][i].health =
+		    (enum view_health)rng_below(&w->rng, 4);
 }
 
 /* One that was away comes, or one goes. */
@@ -1752,6 +1763,61 @@ TEST(ordinary_services_are_patches)
 	play_init(&p, documents, ARRAY_LEN(documents));
 	play_from_each(&p, acts, ARRAY_LEN(acts));
 	play_fini(&p);
+}
+
+/* What is called at its endpoints is a patch where these stay, or the port is
+ * HTTP's, which is told by names. */
+TEST(headless_endpoints_are_patches_where_they_stay)
+{
+	static const struct {
+		uint8_t host;
+		enum view_health health;
+		bool is_patch;
+	} steps[] = {{5, VIEW_HEALTHY, false}, {5, VIEW_UNHEALTHY, true},
+	    {6, VIEW_HEALTHY, false}, {6, VIEW_DRAINING, true},
+	    {6, VIEW_HEALTHY, true}};
+
+	for (int http = 0; http <= 1; http++) {
+		struct view_endpoint_input one = {.service = S("a"),
+		    .service_ns = S("shop"),
+		    .service_port = 80,
+		    .addr = {ADDR_V4, {10, 0, 0, 0}, 80},
+		    .ns = S("shop"),
+		    .weight = 1};
+		struct view_serving serving = {S("a"), S("shop"), 1, &one, 1};
+		struct resource *r = resource_of(
+		    http == 1
+			? SERVICE("", "clusterIP: None, ports: [" HTTP_PORT "]")
+			: SERVICE("", "clusterIP: None, ports: [{name: tcp, "
+				      "port: 80}]"));
+		struct view_input in = {.ns = S("shop"),
+		    .resources = (const struct resource *const *)&r,
+		    .resource_count = 1,
+		    .servings = &serving,
+		    .serving_count = 1,
+		    .version = 1};
+		struct view *v = NULL;
+
+		for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+			AUTO(view_unref) struct view *alone = NULL;
+			struct view *before = v;
+
+			one.addr.bytes[3] = steps[i].host;
+			one.health = steps[i].health;
+			serving.version++;
+			in.before = NULL;
+			EXPECT_OK(view_compile(&in, &alone, NULL));
+			in.before = before;
+			EXPECT_OK(view_compile(&in, &v, NULL));
+			EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+			EXPECT_EQ(before != NULL && is_patch(v, before),
+			    steps[i].is_patch || (http == 1 && i > 0));
+			if (before != NULL)
+				view_unref(&before);
+		}
+		view_unref(&v);
+		resource_unref(&r);
+	}
 }
 
 TEST(an_entry_that_chooses_is_a_patch_and_no_bar_to_others)

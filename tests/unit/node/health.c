@@ -38,8 +38,8 @@ expect_best(const char *yaml, const char *name)
 		EXPECT_OK(resource_decode(
 		    docs.items[i].root, &source, &all[count++], &found));
 	for (size_t i = 0; i < count; i++) {
-		first = health_better(first, all[i], &web);
-		last = health_better(last, all[count - 1 - i], &web);
+		first = health_better(first, all[i], &web, S("root"));
+		last = health_better(last, all[count - 1 - i], &web, S("root"));
 	}
 	EXPECT_SLICE(first != NULL ? first->key.name : S(""), slice_str(name));
 	EXPECT_TRUE(first == last);
@@ -90,6 +90,23 @@ TEST(the_one_that_says_most_counts_then_the_oldest_then_the_name)
 	    POLICY("b", "shop", "20", "") POLICY("a", "shop", "21", ""), "b");
 	expect_best(
 	    POLICY("b", "shop", "20", "") POLICY("a", "shop", "20", ""), "a");
+}
+
+TEST(one_of_the_root_namespace_counts_where_the_own_has_none)
+{
+	expect_best(POLICY("all", "root", "20", ""), "all");
+	expect_best(
+	    POLICY("a", "root", "20", ", selector: {matchLabels: {app: web}}"),
+	    "a");
+	expect_best(
+	    POLICY("a", "root", "20", ", selector: {matchLabels: {app: pay}}"),
+	    "");
+	/* A service is named in its own namespace. */
+	expect_best(POLICY("a", "root", "20", ", service: web"), "");
+	expect_best(
+	    POLICY("a", "root", "20", ", selector: {matchLabels: {app: web}}")
+		POLICY("own", "shop", "22", ""),
+	    "own");
 }
 
 TEST(one_that_asks_by_https_counts_as_others_do)

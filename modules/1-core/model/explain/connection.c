@@ -306,7 +306,7 @@ find_chain(struct trip *t)
 	bool may_come = tell_peers(t);
 
 	look(t);
-	t->chain = t->s.chain = view_find_chain(t->listener, &t->seen);
+	t->chain = t->s.chain = view_find_chain(t->s.v, t->listener, &t->seen);
 	if (t->chain == NULL || !t->s.is_inbound)
 		tree_put(&t->s.t, t->s.root, "chains",
 		    chains_tell(&t->s.t, t->listener, t->chain, &t->seen));

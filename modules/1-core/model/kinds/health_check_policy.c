@@ -147,7 +147,9 @@ static const struct field policy_fields[] = {
 	.check = check_dns_label,
 	.doc = "Service of the workload that is asked; each of them if "
 	       "absent. Of several policies the one that says most counts: "
-	       "service or targetRefs, then selector; then the oldest."),
+	       "service or targetRefs, then selector; then the oldest. One of "
+	       "the root namespace that names no service is for all "
+	       "namespaces, where none of their own is for the service."),
     ROW_OF(health_check_policy, "http", http, health_http, .oneof = ONEOF_CHECK,
 	.doc = "Asks by HTTP."),
     ROW_OF(health_check_policy, "tcp", tcp, health_tcp, .oneof = ONEOF_CHECK,

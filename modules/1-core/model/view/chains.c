@@ -165,8 +165,47 @@ choose(const struct some *s, const struct view_connection *c, size_t from)
 	return NULL;
 }
 
+/* One of this machine is called where it listens, and known where it is
+ * announced. */
+static bool
+is_at(const struct view *v, const struct view_endpoint *e, const struct addr *a)
+{
+	if (addr_is_loopback(&e->addr) && view_is_announced(v, a))
+		return true;
+	for (size_t i = 0; i < e->other_count; i++)
+		if (addr_ip_eq(&e->others[i], a))
+			return true;
+	return addr_ip_eq(&e->addr, a);
+}
+
+static bool
+has_member(
+    const struct view *v, const struct view_cluster *of, const struct addr *a)
+{
+	const struct view_cluster *now = view_cluster_now(v, of);
+
+	for (size_t i = 0; i < now->endpoint_count; i++)
+		if (is_at(v, now->endpoints[i], a))
+			return true;
+	return false;
+}
+
+static const struct view_chain *
+find_by_member(const struct view *v, const struct view_listener *l,
+    const struct view_chain *first, const struct addr *called)
+{
+	for (size_t i = 0; i < l->chain_count; i++) {
+		const struct view_cluster *of = l->chains[i].match.members;
+
+		if (of != NULL && has_member(v, of, called))
+			return &l->chains[i];
+	}
+	return view_is_automatic(called) ? first : l->otherwise;
+}
+
 const struct view_chain *
-view_find_chain(const struct view_listener *l, const struct view_connection *c)
+view_find_chain(const struct view *v, const struct view_listener *l,
+    const struct view_connection *c)
 {
 	struct some s = {l->chains, NULL, l->chain_count};
 	const struct view_chain *chain;
@@ -174,6 +213,8 @@ view_find_chain(const struct view_listener *l, const struct view_connection *c)
 	if (l->snis != NULL)
 		s.which = find_by_sni(l->snis, c->sni, &s.count);
 	chain = choose(&s, c, l->snis != NULL ? AFTER_NAMES : 0);
+	if (chain != NULL && chain->match.members != NULL)
+		chain = find_by_member(v, l, chain, &c->destination);
 	return chain != NULL ? chain : l->otherwise;
 }
 

@@ -248,6 +248,7 @@ compile(struct builder *b)
 	if (b->full)
 		return;
 	v->captures_dns = in->captures_dns;
+	v->knows_members = in->knows_members;
 	v->tells_automatic = in->captures_dns || captures_dns(v->mesh);
 	name_mesh(b);
 	b->locality = locality_of(b, in->locality, &in->labels);

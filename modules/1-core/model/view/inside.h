@@ -254,6 +254,7 @@ struct view {
 	const struct mesh_config *mesh; /* what is written, or the defaults */
 	bool captures_dns; /* this machine; or any that does tells of them: */
 	bool tells_automatic;
+	bool knows_members;    /* see view_input */
 	struct rows scopes;    /* struct scope; the proxy's own is the first */
 	struct rows resources; /* of the inputs, by key, each once */
 	struct map regexes;    /* pattern → struct regex, a reference */

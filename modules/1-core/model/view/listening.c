@@ -249,6 +249,26 @@ guard_requests(struct builder *b, const struct listening *l,
 		((struct view_chain *)chains->items[i])->refuses_bytes = true;
 }
 
+/* What is for any address of a port would take strangers' connections. */
+static void
+ask_for_members(struct builder *b, const struct listening *l,
+    const struct rows *chains, size_t from)
+{
+	struct slice missing = S("");
+	const struct view_cluster *own;
+
+	if (!l->by_members || l->port == NULL)
+		return;
+	own = find_own_cluster(b, l->service, l->port, &missing);
+	for (size_t i = from; i < chains->count; i++) {
+		struct view_chain_match *m =
+		    &((struct view_chain *)chains->items[i])->match;
+
+		if (m->sni_count == 0 && m->cidr_count == 0)
+			m->members = own;
+	}
+}
+
 static void
 add_tcp(struct builder *b, const struct listening *l, struct rows *to)
 {
@@ -262,6 +282,7 @@ add_tcp(struct builder *b, const struct listening *l, struct rows *to)
 	else
 		add_plain(b, l, &all, to);
 	guard_requests(b, l, to, before);
+	ask_for_members(b, l, to, before);
 }
 
 void
@@ -318,6 +339,7 @@ is_ambiguous(const struct rows *chains, const struct view_chain *c)
 
 		if (x->match.transport == c->match.transport &&
 		    x->match.alpn_count == c->match.alpn_count &&
+		    x->match.members == c->match.members &&
 		    have_same_names(&x->match, &c->match) &&
 		    have_same_cidrs(&x->match, &c->match))
 			return true;
@@ -330,7 +352,7 @@ takes_all(const struct view_chain *c)
 {
 	const struct view_chain_match *m = &c->match;
 
-	return m->cidr_count == 0 && m->alpn_count == 0 &&
+	return m->cidr_count == 0 && m->alpn_count == 0 && m->members == NULL &&
 	       m->transport == VIEW_ANY_TRANSPORT &&
 	       (m->sni_count == 0 ||
 		   slice_is_among(S("*"), m->snis, m->sni_count));

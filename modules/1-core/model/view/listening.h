@@ -19,6 +19,7 @@ struct listening {
 	struct slice bind; /* empty: by the service's address */
 	struct addr addr;  /* of `bind`; family ADDR_NONE: any */
 	bool bound;
+	bool by_members; /* it has no address: its members' lead to it */
 	const struct cidr *cidrs; /* where the address is a network */
 	size_t cidr_count;
 };

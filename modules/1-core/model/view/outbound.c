@@ -232,6 +232,15 @@ is_reserved(const struct builder *b, const struct listening *l)
 		   l->number == b->mesh->proxy_inbound_listen_port);
 }
 
+/* Nobody wrote an address for it. An automatic one does not hide those of its
+ * machines, which a program may have from elsewhere. */
+static bool
+is_known_by_members(const struct builder *b, const struct listening *l)
+{
+	return b->v->knows_members && !is_entry(l->service) &&
+	       l->service->row.address_count == 0;
+}
+
 /* Each address has a listener; of a network a chain at any address. */
 static void
 listen_by_address(
@@ -252,10 +261,11 @@ listen_by_address(
 		}
 		listen(b, m, &l);
 	}
-	if (n == 0) {
+	if (n == 0 || is_known_by_members(b, how)) {
 		struct listening l = *how;
 
 		l.bind = any_ip;
+		l.by_members = is_known_by_members(b, how);
 		listen(b, m, &l);
 	}
 }

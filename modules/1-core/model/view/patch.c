@@ -25,7 +25,7 @@
  *more follows from a change than its box says, there is no patch, and the view
  *is made from nothing: where hosts are no services or a Sidecar chooses, where
  *listeners of callers or other virtual hosts come or go, where services meddle
- *with each other, and where the mesh itself is another.
+ *with each other, and where all rows of the mesh are made of what is another.
  */
 #include <stddef.h>
 

@@ -319,13 +319,13 @@ compile_services(struct builder *b)
 			add_written_service(b, r);
 	}
 	compile_entries(b);
-	give_addresses(b); /* while the older ones come first */
 	for (size_t i = 0; i < b->in->service_count; i++)
 		rows_add(&implied, (void *)(uintptr_t)&b->in->services[i]);
 	rows_sort(&implied, by_name);
 	for (size_t i = 0; i < implied.count; i++)
 		add_implied(b, implied.items[i]);
 	rows_fini(&implied);
+	give_addresses(b); /* while the older ones come first */
 	rows_sort(&b->services, by_host);
 	for (size_t i = 0; i < b->services.count; i++)
 		rows_add(&b->services_by_age, b->services.items[i]);

@@ -32,6 +32,8 @@ match(struct tree *t, const struct view_chain_match *m)
 		tree_add_text(t, cidrs,
 		    tree_printf(t, "%s", cidr_format(&m->cidrs[i], text)));
 	tree_put(t, map, "addresses", cidrs);
+	if (m->members != NULL)
+		tree_put_text(t, map, "membersOf", m->members->name);
 	tree_put(t, map, "snis", texts(t, m->snis, m->sni_count));
 	tree_put_text(t, map, "transport", slice_str(transports[m->transport]));
 	tree_put(t, map, "alpns", texts(t, m->alpns, m->alpn_count));

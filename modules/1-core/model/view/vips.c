@@ -107,21 +107,35 @@ mark_written(struct builder *b, struct numbers *all)
 }
 
 /* Upstream's: neither where the caller's own address leads on, nor where one
- * is written, nor where it is not wanted. */
+ * is written. */
 static bool
-gets_one(const struct service_row *s)
+may_have_one(const struct service_row *s)
 {
-	const struct resource *r = s->resource;
+	const struct service_entry *e = s->resource->spec;
 
-	if (r == NULL || r->kind != &kind_service_entry)
-		return false;
-	if (((const struct service_entry *)r->spec)->addresses.count > 0 ||
-	    s->row.resolution == VIEW_ORIGINAL)
-		return false;
-	if (slice_eq_nocase(labels_get(&r->labels, S(WANTED)), S("false")))
+	if (e->addresses.count > 0 || s->row.resolution == VIEW_ORIGINAL)
 		return false;
 	return !slice_starts(s->row.host, S("*")) ||
 	       s->row.resolution == VIEW_DNS_DYNAMIC;
+}
+
+/*
+ * Nobody gives services of machines an address, as Kubernetes does. Where calls
+ * to them are taken they get one as well: a member's leads past the proxy where
+ * that is this machine, and may be another service's, too.
+ */
+static bool
+gets_one(const struct builder *b, const struct service_row *s)
+{
+	const struct resource *r = s->resource;
+
+	if (r != NULL &&
+	    slice_eq_nocase(labels_get(&r->labels, S(WANTED)), S("false")))
+		return false;
+	if (is_entry(s))
+		return may_have_one(s);
+	return b->v->captures_dns && b->v->knows_members &&
+	       s->row.resolution == VIEW_LISTED && s->row.address_count == 0;
 }
 
 /* FNV-1a in 32 bits. */
@@ -221,6 +235,18 @@ count_left(const struct numbers *all)
 	return left;
 }
 
+/* Entries choose first: their numbers are upstream's. */
+static void
+find_places(struct builder *b, struct giving *g, bool of_entries)
+{
+	for (size_t i = 0; !b->full && i < b->services.count; i++) {
+		const struct service_row *s = b->services.items[i];
+
+		if (is_entry(s) == of_entries && gets_one(b, s))
+			find_place(b, g, s);
+	}
+}
+
 void
 give_addresses(struct builder *b)
 {
@@ -230,11 +256,10 @@ give_addresses(struct builder *b)
 	map_init(&g.places);
 	mark_written(b, all);
 	all->left = count_left(all);
+	find_places(b, &g, /* of entries */ true);
+	find_places(b, &g, false);
 	for (size_t i = 0; !b->full && i < b->services.count; i++)
-		if (gets_one(b->services.items[i]))
-			find_place(b, &g, b->services.items[i]);
-	for (size_t i = 0; !b->full && i < b->services.count; i++)
-		if (gets_one(b->services.items[i]))
+		if (gets_one(b, b->services.items[i]))
 			give(b, &g, b->services.items[i]);
 	map_fini(&g.places, NULL);
 	if (all->left < SLOTS)
@@ -294,7 +319,7 @@ give_address_later(
 
 	if (is_in_range(s))
 		return false;
-	if (!gets_one(s))
+	if (!gets_one(b, s))
 		return true;
 	if (old != NULL && old->row.automatic[0].family != ADDR_NONE &&
 	    slice_eq(old->row.ns, s->row.ns) &&
@@ -327,6 +352,16 @@ captures_dns(const struct mesh_config *mesh)
 	return p != NULL && slice_eq_nocase(labels_get(&p->metadata,
 						S("ISTIO_META_DNS_CAPTURE")),
 				S("true"));
+}
+
+bool
+view_is_automatic(const struct addr *a)
+{
+	static const struct cidr ranges[] = {
+	    {{.family = ADDR_V4, .bytes = {240, 240}}, 16},
+	    {{.family = ADDR_V6, .bytes = {0x20, 0x01, 0, 2}}, 48}};
+
+	return cidr_contains(&ranges[0], a) || cidr_contains(&ranges[1], a);
 }
 
 /* Upstream's proxies take calls to those of IPv4 alone. */

@@ -48,7 +48,7 @@ chain_way(const struct view *v, const struct view_listener *l,
 		return;
 	out->caller = view_self(v);
 	out->why_not = S("the listener takes no connection of this kind");
-	out->chain = view_find_chain(l, seen);
+	out->chain = view_find_chain(v, l, seen);
 	out->sniffs = l->sniffs_http && seen->alpn_count == 0 && !seen->tls;
 	if (out->chain == NULL || view_chain_missing(out->chain).len == 0 ||
 	    listener_ends_mutual(out->chain))

@@ -38,7 +38,7 @@ find_chain_of(const struct compiled *c, const struct call *call)
 		met.alpns = &http;
 		met.alpn_count = 1;
 	}
-	return view_find_chain(l, &met);
+	return view_find_chain(c->v, l, &met);
 }
 
 struct slice
