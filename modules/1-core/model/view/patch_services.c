@@ -10,7 +10,7 @@
  * A host has one service, now and in the base. There is no patch where two
  * claim one, where it is a wildcard or lies in one that rules are for, where it
  * stands for another or another for it, where its endpoints are called by their
- * own addresses, where it leads to this machine, and at gateways; nor where a
+ * own addresses, and where it leads to this machine; nor where a
  * named listener is for a host that has a service only now, or on other ports,
  * or rules that are for other hosts, too. Of a host for which rules are, what
  * is there without a service is in their boxes.
@@ -151,7 +151,7 @@ calls_are_plain(const struct patching *p)
 	for (size_t i = 0; i < p->base->scopes.count; i++)
 		if (!is_whole(p->base->scopes.items[i]))
 			return false;
-	return p->b.in->proxy != VIEW_ROUTER;
+	return true;
 }
 
 static bool
@@ -304,7 +304,8 @@ is_ordinary(
 	if (slice_starts(host, S("*")) || is_entangled(p, host) ||
 	    is_named_as_gateway(p, host) || !is_ordinary_row(b, now->old) ||
 	    !is_ordinary_row(b, now->fresh) ||
-	    (now->old != NULL && now->old->leads_here))
+	    (now->old != NULL && now->old->leads_here) ||
+	    leads_to_gateway(p, now->old) || leads_to_gateway(p, now->fresh))
 		return false;
 	if ((now->old == NULL || now->fresh == NULL) &&
 	    (is_ambiguous_host(b, host) ||
