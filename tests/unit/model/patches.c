@@ -32,9 +32,9 @@ enum {
 /* What may meet anything, VirtualServices that meet Gateways, WorkloadEntries
  * that meet Services, Services that meet all of these and rules, rules for
  * connections that meet Services, VirtualServices that meet each other,
- * Services that come to VirtualServices for them, PeerAuthentications that meet
- * endpoints with tunnels, a MeshConfig, Networks that meet
- * endpoints of these. */
+ * Services that come to VirtualServices for them, Gateways that meet all of it,
+ * PeerAuthentications that meet endpoints with tunnels, a MeshConfig, Networks
+ * that meet endpoints of these. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
@@ -43,6 +43,7 @@ enum kind_of_world {
 	OF_CONNECTIONS,
 	OF_DELEGATES,
 	OF_NAMES,
+	OF_GATES,
 	OF_PEERS,
 	OF_MESH,
 	OF_NETWORKS,
@@ -134,7 +135,8 @@ is_wanted(const struct world *w, const struct resource *r)
 	if (w->kind == OF_MESH)
 		return r->kind != &kind_mesh_config && r->kind != &kind_sidecar;
 	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
-	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES || has_tunnels(w))
+	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES ||
+	    w->kind == OF_GATES || has_tunnels(w))
 		return r->kind == &kind_service ||
 		       r->kind == &kind_destination_rule;
 	return w->kind == OF_ANY || r->kind != &kind_virtual_service;
@@ -152,9 +154,25 @@ random_other(struct world *w)
 	return r;
 }
 
+/* Services, a policy, delegates, Gateways, and VirtualServices for these. */
+static struct resource *
+make_at_gate(struct world *w, size_t at, uint64_t head)
+{
+	if (at < RULED)
+		return random_service(&w->rng, head);
+	if (at < RULED + 2)
+		return at == RULED ? random_own(&w->rng, head)
+				   : random_delegation(&w->rng, head & ~1ULL);
+	if (at < OTHERS + OWN)
+		return random_gate(&w->rng, head);
+	return random_passed(&w->rng, head);
+}
+
 static struct resource *
 make(struct world *w, size_t at, uint64_t head)
 {
+	if (w->kind == OF_GATES)
+		return make_at_gate(w, at, head);
 	if ((w->kind == OF_GATEWAYS || w->kind == OF_DELEGATES) && at < 2)
 		return random_door(&w->rng, spaces[at]);
 	if ((w->kind == OF_SERVICES || has_tunnels(w)) && at < RULED)
@@ -251,7 +269,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	kind = w->kind;
 	rng_init(&w->rng, seed);
 	random_place(&w->rng, &w->in);
-	if (kind == OF_GATEWAYS) {
+	if (kind == OF_GATEWAYS || kind == OF_GATES) {
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
@@ -393,11 +411,58 @@ compare_settings(const struct view *v, const struct view *alone)
 	    value_eq(settings_of(v, &arena), settings_of(alone, &arena)));
 }
 
+/* What a fingerprint has not: whom requests meet, by whatever name. */
+static void
+compare_chain(const struct view *v, const struct view_routes *r,
+    const struct view *alone, const struct view_routes *of_alone)
+{
+	static const char *const authorities[] = {"a.test", "x.test",
+	    "web.shop.svc.cluster.local", "cart.shop.svc.cluster.local",
+	    "example.com", "api.example.com", "x.api.example.com", "maple.com",
+	    "nowhere", ""};
+
+	for (size_t i = 0; i < ARRAY_LEN(authorities); i++) {
+		struct slice a = slice_str(authorities[i]);
+		const struct view_host *x = view_find_domain(v, r, a);
+		const struct view_host *y =
+		    view_find_domain(alone, of_alone, a);
+
+		EXPECT_EQ(x == NULL, y == NULL);
+		if (x == NULL)
+			continue;
+		EXPECT_TRUE(slice_eq(x->name, y->name));
+		EXPECT_TRUE(
+		    x->needs_tls == y->needs_tls && x->ends_tls == y->ends_tls);
+	}
+}
+
+/* Listeners are known to be the same. */
+static void
+compare_doors(const struct view *v, const struct view *alone)
+{
+	size_t count;
+	const struct view_listener *const *all =
+	    view_listeners(v, NULL, VIEW_GATEWAY, &count);
+	const struct view_listener *const *of_alone =
+	    view_listeners(alone, NULL, VIEW_GATEWAY, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		EXPECT_EQ(
+		    view_find_listener(v, NULL, VIEW_GATEWAY, &all[i]->addr),
+		    all[i]);
+		for (size_t j = 0; j < all[i]->chain_count; j++)
+			if (all[i]->chains[j].routes != NULL)
+				compare_chain(v, all[i]->chains[j].routes,
+				    alone, of_alone[i]->chains[j].routes);
+	}
+}
+
 static size_t
 compare_views(
     const struct view *before, const struct view *v, const struct view *alone)
 {
 	EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+	compare_doors(v, alone);
 	compare_settings(v, alone);
 	return compare_effects(before, v, alone);
 }
@@ -607,6 +672,49 @@ TEST(rules_of_gateways_come_go_and_change)
 
 	printf("%zu of %d views are patches\n", patches, SEEDS * STEPS);
 	EXPECT_TRUE(patches > 2 * SEEDS);
+}
+
+/* Gateways, what is bound to them, and what that leads to. */
+static void
+change_gate(struct world *w)
+{
+	size_t n = OTHERS + rng_below(&w->rng, OWN);
+
+	switch (rng_below(&w->rng, 12)) {
+	case 0:
+		make_again_at(w, n);
+		break;
+	case 1:
+		come_or_go_at(w, n);
+		break;
+	case 2:
+		make_again_at(w, rng_below(&w->rng, RULED + 2));
+		break;
+	case 3:
+		come_or_go_at(w, rng_below(&w->rng, RULED + 2));
+		break;
+	case 4:
+		change_told(w);
+		break;
+	case 5:
+		change_serving(w);
+		break;
+	case 6:
+	case 7:
+	case 8:
+		come_or_go(w);
+		break;
+	default:
+		change_rule(w);
+	}
+}
+
+TEST(gateways_change_with_all_that_is_bound_to_them)
+{
+	size_t patches = walk_as(change_gate, SEEDS, OF_GATES);
+
+	printf("%zu of %d views are patches\n", patches, SEEDS * STEPS);
+	EXPECT_TRUE(patches > 7 * SEEDS / 2);
 }
 
 /* And endpoints, which their services have beside them. */
@@ -1257,8 +1365,8 @@ TEST(a_gateway_meets_the_rules_and_the_endpoints_of_now)
 	} steps[] = {{{0, 2}, 3, 0, false, 1, 3}, {{1, 2}, 3, 0, true, 2, 3},
 	    {{1, 2}, 3, 1, true, 2, 3}, {{1, 3}, 3, 1, true, 2, 4},
 	    {{0, 3}, 3, 0, true, 1, 4}, {{0, 2}, 3, 0, true, 1, 3},
-	    {{0, 2}, 4, 0, false, 1, 3}, {{1, 2}, 4, 0, true, 2, 3},
-	    {{1, 3}, 4, 0, false, 2, 4}};
+	    {{0, 2}, 4, 0, true, 1, 3}, {{1, 2}, 4, 0, true, 2, 3},
+	    {{1, 3}, 4, 0, true, 2, 4}};
 	const struct resource *all[] = {gateway, NULL, NULL, r[4]};
 	struct view *v = NULL;
 	struct view_input in = {.ns = S("shop"),
@@ -2186,9 +2294,124 @@ TEST(what_is_for_gateways_alone_is_nothing_to_a_machine)
 	play_init(&p, documents, ARRAY_LEN(documents));
 	play(&p, acts, ARRAY_LEN(acts));
 	p.in.proxy = VIEW_ROUTER;
-	play(&p, (struct act[]){{.there = ""}, {.there = "1"}, {.there = ""}},
+	play(&p,
+	    (struct act[]){{.there = ""}, {.there = "1", .is_patch = true},
+		{.there = "", .is_patch = true}},
 	    3);
 	play_fini(&p);
+}
+
+#define GATE(name, year, app, servers)                                         \
+	RESOURCE("Gateway", name, year,                                        \
+	    "  selector: {app: " app "}\n  servers: [" servers "]\n")
+#define WEB_SERVER(hosts)                                                      \
+	"{port: {number: 80, name: http, protocol: HTTP}, hosts: [" hosts "]}"
+#define AT_GATES(name, year, hosts, rest)                                      \
+	RESOURCE("VirtualService", name, year,                                 \
+	    "  hosts: [" hosts "]\n  gateways: [door, two]\n  " rest "\n")
+
+static void
+play_at_gates(const char *const *documents, size_t count,
+    const struct act *acts, size_t act_count)
+{
+	static const struct label app = {{"app", 3}, {"door", 4}};
+	struct play p;
+
+	play_init(&p, documents, count);
+	p.in.proxy = VIEW_ROUTER;
+	p.in.labels = (struct labels){&app, 1};
+	play_from_each(&p, acts, act_count);
+	play_fini(&p);
+}
+
+/* One host of several, wildcards, and those that are in them. */
+TEST(ordinary_rules_of_gateways_are_patches)
+{
+	static const char *const documents[] = {
+	    GATE("door", "2020", "door", WEB_SERVER("\"*.com\", x.test")),
+	    AT_GATES("a", "2021", "a.com",
+		"http: [{timeout: 1s, " LEAD_TO("web") "}]"),
+	    AT_GATES("a", "2021", "a.com",
+		"http: [{timeout: 2s, " LEAD_TO("cart") "}]"),
+	    AT_GATES("b", "2020", "b.com", "http: [{" LEAD_TO("web") "}]"),
+	    AT_GATES("b", "2020", "a.com, b.com",
+		"http: [{match: [{uri: {prefix: /b}}], timeout: 3s, " LEAD_TO(
+		    "web") "}]"),
+	    AT_GATES("w", "2019", "\"*.com\"",
+		"http: [{timeout: 4s, " LEAD_TO("web") "}]"),
+	    AT_GATES("w", "2019", "\"*\"", "http: [{delegate: {name: leaf}}]"),
+	    RESOURCE("VirtualService", "leaf", "2020",
+		"  http: [{timeout: 5s, " LEAD_TO("web") "}]\n"),
+	    AT_GATES("m", "2020", "a.com, mesh.com, x.test",
+		"http: [{timeout: 6s, " LEAD_TO("a") "}]"),
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]")};
+	static const struct act acts[] = {{.there = "0"},
+	    {.there = "01", .is_patch = true},
+	    {.there = "02", .is_patch = true},
+	    {.there = "024", .is_patch = true},
+	    {.there = "0245", .is_patch = true},
+	    {.there = "0145", .is_patch = true},
+	    {.there = "014", .is_patch = true},
+	    {.there = "0146", .is_patch = true},
+	    {.there = "01467", .is_patch = true},
+	    {.there = "0467", .is_patch = true},
+	    {.there = "04678", .is_patch = true},
+	    {.there = "046789", .is_patch = true},
+	    {.there = "0489", .is_patch = true},
+	    {.there = "08", .is_patch = true},
+	    {.there = "05", .is_patch = true},
+	    {.there = "0", .is_patch = true}};
+
+	play_at_gates(documents, ARRAY_LEN(documents), acts, ARRAY_LEN(acts));
+}
+
+/* Of this machine, or not; on ports that others have, too. */
+TEST(ordinary_gateways_are_patches)
+{
+	static const char *const documents[] = {
+	    GATE("door", "2020", "door", WEB_SERVER("\"*.com\"")),
+	    GATE("door", "2020", "door",
+		WEB_SERVER("\"*.com\"") ", {port: {number: 443, name: s, "
+					"protocol: HTTPS}, tls: "
+					"{mode: SIMPLE, credentialName: c}, "
+					"hosts: [a.com]}"),
+	    GATE("two", "2021", "door",
+		WEB_SERVER(
+		    "\"*\"") ", {port: {number: 443, name: p, protocol: TLS}, "
+			     "tls: "
+			     "{mode: PASSTHROUGH}, hosts: [b.com]}"
+			     ", {port: {number: 3306, name: t, protocol: TCP}, "
+			     "hosts: [\"*\"]}"),
+	    GATE("two", "2019", "door",
+		"{port: {number: 80, name: t, protocol: TCP}, "
+		"hosts: [\"*\"]}"),
+	    GATE("far", "2020", "far", WEB_SERVER("\"*\"")),
+	    AT_GATES("a", "2021", "a.com, b.com",
+		"http: [{timeout: 1s, " LEAD_TO("web") "}]"),
+	    AT_GATES("t", "2020", "\"*\"", "tcp: [{" LEAD_TO("web") "}]"),
+	    AT_GATES("t", "2020", "\"*\"", "tcp: [{" LEAD_TO("cart") "}]"),
+	    AT_GATES("p", "2020", "b.com",
+		"tls: [{match: [{sniHosts: [b.com]}], " LEAD_TO("web") "}]"),
+	    AT_GATES("q", "2019", "b.com",
+		"tls: [{match: [{sniHosts: [b.com]}], " LEAD_TO("web") "}]")};
+	static const struct act acts[] = {{.there = "05"},
+	    {.there = "15", .is_patch = true},
+	    {.there = "125", .is_patch = true},
+	    {.there = "1256", .is_patch = true},
+	    {.there = "1257", .is_patch = true},
+	    {.there = "12578", .is_patch = true},
+	    {.there = "125789", .is_patch = true},
+	    {.there = "12589", .is_patch = true},
+	    {.there = "1259", .is_patch = true},
+	    {.there = "12594", .is_patch = true},
+	    {.there = "2594", .is_patch = true},
+	    {.there = "0259", .is_patch = true},
+	    {.there = "0357", .is_patch = true},
+	    {.there = "0356", .is_patch = true},
+	    {.there = "056", .is_patch = true},
+	    {.there = "05", .is_patch = true}};
+
+	play_at_gates(documents, ARRAY_LEN(documents), acts, ARRAY_LEN(acts));
 }
 
 TEST(the_same_endpoints_are_the_same_view)

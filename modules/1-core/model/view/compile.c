@@ -122,8 +122,9 @@ keep_problems(struct builder *b)
 	size_t count = b->problems.count;
 	struct view_problem *items = take(b, count, sizeof(*items));
 	const struct resource **owners = take(b, count, sizeof(*owners));
+	uint32_t *doors = take(b, count, sizeof(*doors));
 
-	if (items == NULL || owners == NULL)
+	if (items == NULL || owners == NULL || doors == NULL)
 		return;
 	rows_sort(&b->problems, compare_problems);
 	for (size_t i = 0; i < count; i++) {
@@ -131,9 +132,11 @@ keep_problems(struct builder *b)
 
 		items[i] = p->row;
 		owners[i] = p->owner;
+		doors[i] = p->door;
 	}
 	b->v->problems = items;
 	b->v->problem_owners = owners;
+	b->v->problem_doors = doors;
 	b->v->problem_count = count;
 }
 
@@ -195,7 +198,7 @@ builder_free(struct builder **bp)
 	map_fini(&b->two_labels, NULL);
 	map_fini(&b->overridden, NULL);
 	mem_free(&b->numbers);
-	rows_fini(&b->gateway_sets);
+	gateways_fini(b);
 	rules_fini(b);
 	map_fini(&b->http_rules, http_rules_drop);
 	workloads_fini(b);

@@ -145,7 +145,13 @@ struct problem_row {
 	struct view_problem row; /* first */
 	/* Whose rules it is about; NULL: nobody's, or several tell it. */
 	const struct resource *owner;
+	/* It is about what a gateway listens to, see door_mark(); 0: it is
+	 * not. */
+	uint32_t door;
 };
+
+/* It is about several ports; about who shares one. */
+enum { DOORS_ALL = (1 << 16) + 1, DOORS_SHARED };
 
 /* What is known of a serving once it is compiled; behind those of the input
  * come those of `unserved`, and in a patch those that came since. */
@@ -179,10 +185,13 @@ struct box {
 	struct rows their_clusters; /* struct cluster_row, by slot anywhere */
 	struct rows fewer_clusters; /* struct cluster_row: the base's, gone */
 	uint64_t names_version;     /* of those that no serving is of */
-	/* Where programs call, if services are others (patch_front.c). */
+	/* Where programs call, if services are others (patch_front.c), or
+	 * anybody calls a gateway (patch_gateways.c). */
 	struct rows routes;            /* struct view_routes */
 	struct listener_set *outbound; /* of each scope: all by name, and what
 					* the base has not by address */
+	struct map doors_anew; /* ports of a gateway → anything; or all: */
+	bool all_doors_anew, shares_anew;
 	size_t outbound_count;
 	struct view_name *names;
 	size_t name_count;
@@ -235,6 +244,7 @@ struct view {
 	size_t renewal_count;
 	struct box *own;   /* of workloads here; NULL: as in the base */
 	struct box *front; /* where programs call; NULL: as in the base */
+	struct box *doors; /* the same of a gateway (patch_gateways.c) */
 	struct resource **inputs; /* references, in the order of the input */
 	size_t input_count;
 	struct arena arena;
@@ -272,6 +282,7 @@ struct view {
 	size_t addr_count;
 	struct view_problem *problems;          /* by their origin */
 	const struct resource **problem_owners; /* of each; see problem_row */
+	uint32_t *problem_doors;                /* likewise */
 	size_t problem_count;
 	struct map cluster_by_name;
 	struct map upstream_by_name;
@@ -453,8 +464,11 @@ struct builder {
 	 * a namespace and a label → struct rows of those that ask for it. */
 	struct map peers_by_ns;
 	struct map peers_by_label;
-	struct rows gateway_sets; /* struct gateway_set; of a gateway */
-	struct inbound *inbound;  /* of its own scope; NULL: a gateway */
+	/* At a gateway: struct gateway_state, of each scope; struct
+	 * gateway_set; whose problems are told, see door_mark(). */
+	struct rows gateways, gateway_sets;
+	uint32_t door;
+	struct inbound *inbound; /* of its own scope; NULL: a gateway */
 	struct rows
 	    sidecars; /* const struct resource, first to be asked first */
 	struct scope *scope;   /* that is compiled now */
@@ -789,6 +803,7 @@ void compile_outbound(struct builder *b);
 void compile_inbound(struct builder *b);
 void compile_inbound_listeners(struct builder *b);
 void compile_gateway(struct builder *b);
+void gateways_fini(struct builder *b);
 
 /* At the end named listeners and exposed ports, which are the machine's and
  * not a scope's (edges.c). */
@@ -982,10 +997,6 @@ void patch_drop(struct view *v); /* at its end */
 
 /* Are the clusters that they lead to there in any case (patch_rules.c)? */
 bool lead_to_kept(const struct view_http_route *rows, size_t count);
-
-/* What is newer goes into the box at hand. False: more follows from it. */
-MUST_USE bool patch_gateway_parts(
-    struct builder *b, const struct rows *parts, const struct resource *fresh);
 
 static inline struct service_row *
 service_of_cluster(const struct cluster_row *c)
@@ -1386,6 +1397,9 @@ const struct view_listener *find_listener(
 
 /* It is found no more, though the base of a patch has it (chains.c). */
 void hide_listener(struct listener_set *set, const struct view_listener *l);
+
+/* It is found in the place of one that is hidden. */
+void show_listener(struct listener_set *set, struct view_listener *l);
 
 void listeners_init(struct listener_set *set);
 void listeners_fini(struct listener_set *set);

@@ -12,7 +12,9 @@
  *	patch_delegates.c ─► VirtualServices whose delegates are others
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
  *	patch_rules.c     ─► their routes
- *	patch_gateways.c  ─► those of gateways
+ *	patch_gateways.c  ─► what gateways are made of
+ *	patch_doors.c     ─► what they listen to
+ *	patch_virtual_hosts.c ► and whose requests they take
  *	patch_connections.c ► services that other rules for connections name
  *	patch_workloads.c ─► services that choose other WorkloadEntries
  *	patch_service.c   ─► clusters of services with other endpoints or rules
@@ -64,6 +66,7 @@ struct patching {
 			      * view before alone, another service than there */
 	struct named named[RENEWALS_MAX]; /* by each of them, if it is a rule */
 	bool anew[RENEWALS_MAX]; /* their boxes of before are of no use */
+	bool keeps_doors;        /* of a gateway, as they were */
 	/* PeerAuthentications that are others than in the base, and those that
 	 * are others than in the view before; struct resource. */
 	bool other_peers;
@@ -193,9 +196,6 @@ bool is_spelled(struct builder *b, struct slice written, struct slice ns,
     struct slice host);
 
 bool is_named_listener_for(struct patching *p, struct slice host);
-
-/* Does nothing but services and rules say who calls whom? */
-bool calls_are_plain(const struct patching *p);
 
 /* Is any VirtualService or DestinationRule another than in the view before? */
 bool has_other_rules(const struct patching *p);
@@ -333,19 +333,60 @@ bool is_told_of(const struct patching *p, const struct resource *r);
 /* False: more follows from it. */
 MUST_USE bool patch_rules(struct patching *p, size_t item);
 
-/* --- virtual hosts of gateways (patch_gateways.c) ------------------------- */
+/* --- gateways (patch_gateways.c) ------------------------------------------ */
 
 /* Nobody inside the mesh knows it. */
 bool is_for_gateways(const struct resource *r);
 
-/* Those of the base, of which these are the parts, and those of now; into the
- * box at hand. False: more follows from it. */
-MUST_USE bool drop_gateway_hosts(
-    struct builder *b, const struct rows *parts, const struct resource *r);
-MUST_USE bool add_gateway_hosts(struct patching *p, const struct resource *r);
+/* After Services that are others are known: what else is renewed. False: more
+ * follows from it. */
+MUST_USE bool find_doors(struct patching *p);
 
-/* After the last: does each set of routes still have one? */
-bool leave_gateways_open(const struct patching *p);
+/* Does the service stand before a gateway here, or would it? */
+bool leads_to_gateway(const struct patching *p, const struct service_row *s);
+
+/* The rules of one of the base, if it is the same now; else NULL. */
+const struct http_rules *rules_of_base(
+    const struct patching *p, const struct resource *r);
+
+/* That of before, if all in it would be the same; what is another is known. */
+void keep_doors(struct patching *p);
+
+/* After all that requests are led to; false: more follows from it. */
+MUST_USE bool patch_gateways(struct patching *p);
+
+/* --- their ports (patch_doors.c) ------------------------------------------ */
+
+struct serving;
+
+/* A VirtualService that Gateways may have; a Gateway. */
+bool is_bound(const struct resource *r);
+bool is_door_kind(const struct resource *r);
+
+/* Is a Gateway another that is for this machine? */
+bool has_other_doors(struct patching *p);
+
+/* Has any a port that is AUTO_PASSTHROUGH? */
+bool passes_on_alone(const struct serving *s);
+bool has_auto(const struct patching *p);
+
+/* Into the box at hand. False: more follows from it. */
+MUST_USE bool fill_doors(struct patching *p);
+
+/* Is it a box's that tells it, if it is still so? */
+bool tells_doors(const struct view *v, uint32_t door);
+
+/* --- their virtual hosts (patch_virtual_hosts.c) -------------------------- */
+
+struct gateway_set;
+struct bindings;
+
+/* Of a set of the base, which has the same servers; into the box at hand. */
+MUST_USE bool patch_gateway_set(struct patching *p,
+    const struct gateway_set *set, const struct bindings *g);
+
+/* All that it has in the base is gone. */
+void drop_gateway_set(struct patching *p, const struct gateway_set *set);
 
 /* --- what hangs on WorkloadEntries (patch_workloads.c) -------------------- */
 

@@ -132,6 +132,8 @@ rules_before(struct patching *p, const struct resource *old)
 static bool
 is_asked_for(struct patching *p, const struct renewal *r)
 {
+	if (is_for_gateways(r->fresh))
+		return false; /* told with its parts */
 	if (!r->moves)
 		return map_get(&p->base->made_by->http_rules,
 			   slice_of(&r->old, sizeof(r->old))) != NULL;

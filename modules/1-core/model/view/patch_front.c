@@ -133,7 +133,9 @@ is_web_alike(struct patching *p, struct scope *s)
 static bool
 are_webs_alike(struct patching *p)
 {
-	for (size_t i = 0; i < p->base->scopes.count; i++)
+	bool is_gateway = p->b.in->proxy == VIEW_ROUTER;
+
+	for (size_t i = 0; !is_gateway && i < p->base->scopes.count; i++)
 		if (!is_web_alike(p, p->base->scopes.items[i]))
 			return false;
 	return true;
@@ -151,7 +153,9 @@ listen(struct patching *p)
 	b->box->outbound_count = count;
 	for (size_t i = 0; i < count; i++)
 		listeners_init(&b->box->outbound[i]);
-	for (size_t i = 0; i < count && b->mesh->proxy_listen_port != 0; i++) {
+	if (b->in->proxy == VIEW_ROUTER || b->mesh->proxy_listen_port == 0)
+		return; /* nobody here calls but by named listeners */
+	for (size_t i = 0; i < count; i++) {
 		b->scope = p->base->scopes.items[i];
 		renew_outbound(b, &b->box->outbound[i]);
 	}

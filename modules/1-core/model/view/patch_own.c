@@ -59,9 +59,10 @@ is_patched(const struct view *base, const struct resource *r)
 		return is_patched_workload(base, r);
 	if (r->kind == &kind_sidecar)
 		return is_gateway || !is_sidecar_of_any(base, r);
-	return !is_gateway &&
-	       (r->kind == &kind_gateway || r->kind == &kind_workload_group ||
-		   r->kind == &kind_service || r->kind == &kind_service_entry);
+	if (r->kind == &kind_workload_group)
+		return !is_gateway; /* it may say what stands before one */
+	return r->kind == &kind_gateway || r->kind == &kind_service ||
+	       r->kind == &kind_service_entry;
 }
 
 /* --- the resources of now ------------------------------------------------- */

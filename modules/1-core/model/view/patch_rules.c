@@ -43,6 +43,7 @@ is_told_of(const struct patching *p, const struct resource *r)
 
 	for (size_t i = 0; i < base->problem_count; i++)
 		if (!is_renewed(p, base->problem_owners[i]) &&
+		    base->problem_doors[i] == 0 &&
 		    resource_key_eq(&base->problems[i].origin.key, &r->key))
 			return true;
 	return false;
@@ -330,10 +331,7 @@ renew_old_hosts(struct patching *p, const struct renewal *r)
 			: !drop_host(&p->b, h))
 			return false;
 	}
-	if (rules == NULL || rules->parts.count == 0)
-		return true;
-	return r->moves ? drop_gateway_hosts(&p->b, &rules->parts, r->old)
-			: patch_gateway_parts(&p->b, &rules->parts, r->fresh);
+	return true;
 }
 
 /* What was nobody's, and is the fresh one's; what was another's that one
@@ -552,13 +550,12 @@ is_nothing(const struct builder *b, const struct resource *r)
 	return b->in->proxy != VIEW_ROUTER && !is_obeyed_anywhere(b, r);
 }
 
+/* What it is at a gateway is in another box. */
 static bool
 add_hosts_of(struct patching *p, const struct resource *r)
 {
-	if (is_nothing(&p->b, r))
-		return true;
-	return is_for_gateways(r) ? add_gateway_hosts(p, r)
-				  : renew_fresh_hosts(p, r);
+	return is_nothing(&p->b, r) || is_for_gateways(r) ||
+	       renew_fresh_hosts(p, r);
 }
 
 bool

@@ -10,8 +10,8 @@
  * A host has one service, now and in the base. There is no patch where two
  * claim one, where it is a wildcard or lies in one that rules are for, where it
  * stands for another or another for it, where its endpoints are called by their
- * own addresses, where it leads to this machine, where nothing but a rule leads
- * to it (patch_sidecars.c), and at gateways; nor where a
+ * own addresses, where it leads to this machine, and where nothing but a rule
+ * leads to it (patch_sidecars.c); nor where a
  * named listener is for a host that has a service only now, or on other ports,
  * or rules that are for other hosts, too. Of a host for which rules are, what
  * is there without a service is in their boxes.
@@ -138,16 +138,10 @@ add_all_now(struct patching *p)
 
 /* --- is it ordinary ------------------------------------------------------- */
 
-bool
-calls_are_plain(const struct patching *p)
-{
-	return p->b.in->proxy != VIEW_ROUTER;
-}
-
 static bool
 is_plain(const struct patching *p)
 {
-	return calls_are_plain(p) && p->b.mesh->proxy_http_port == 0;
+	return p->b.mesh->proxy_http_port == 0;
 }
 
 static bool
@@ -292,7 +286,8 @@ is_ordinary(
 	if (slice_starts(host, S("*")) || is_entangled(p, host) ||
 	    is_named_as_gateway(p, host) || !is_ordinary_row(b, now->old) ||
 	    !is_ordinary_row(b, now->fresh) ||
-	    (now->old != NULL && now->old->leads_here))
+	    (now->old != NULL && now->old->leads_here) ||
+	    leads_to_gateway(p, now->old) || leads_to_gateway(p, now->fresh))
 		return false;
 	if ((now->old == NULL || now->fresh == NULL) &&
 	    (is_ambiguous_host(b, host) ||

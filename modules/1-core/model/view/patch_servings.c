@@ -208,9 +208,12 @@ patch_serving(struct patching *p, size_t slot)
 	struct service_row *s = service_of(b, state->ns, state->service);
 	bool same = state->version == version_now(p, b->v->servings, slot);
 
-	/* Ports of this machine are made of where they are, and no more. */
+	uint64_t here = from != NULL ? served_here(b->v, from) : 0;
+
+	/* Ports of this machine are made of where they are, and no more; those
+	 * of a gateway of labels, too. */
 	if (!same &&
-	    state->here != (from != NULL ? served_here(b->v, from) : 0))
+	    (state->here != here || (b->in->proxy == VIEW_ROUTER && here != 0)))
 		return false;
 	if (s == NULL)
 		return true;

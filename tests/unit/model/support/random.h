@@ -62,6 +62,12 @@ struct resource *random_scoping(struct rng *rng, uint64_t head);
 struct resource *random_door(struct rng *rng, const char *ns);
 struct resource *random_bound(struct rng *rng, uint64_t head);
 
+/* A Gateway, mostly for gateways here, that shares ports with others; and a
+ * VirtualService for some of them, of one head mostly of the same hosts. Each
+ * has one key of one head. */
+struct resource *random_gate(struct rng *rng, uint64_t head);
+struct resource *random_passed(struct rng *rng, uint64_t head);
+
 /* Some places of callers, gateways too; `in` has room for no other inputs. */
 void random_place(struct rng *rng, struct view_input *in);
 
