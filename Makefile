@@ -82,7 +82,7 @@
 #   KILLS=n SEED=n   crash: how many (1000), and which (the time, and printed)
 #   WORKERS=n      check-e2e: how many processes share the tests (4 a core);
 #                  each is in namespaces of its own. 1: one after another, here
-#   TIDY_NODES=n   lint-tidy: how far into a function it walks (60000)
+#   TIDY_NODES=n   lint-tidy: how far into a function it walks (20000)
 #   PYTEST_ARGS= BENCH_ARGS= DEMO_ARGS=      handed on
 #   PEERS=dir      programs that Debian lacks, in bin/, for bench and interop
 #   ROOT=dir       what debootstrap made, for check-packages and check-vm; it is
@@ -400,9 +400,15 @@ $(O)/$(1:.c=): $(O)/obj/$(1:.c=.o) $3 \
     $(call archive,$(call buildable,$2)) $(TP_STAMPS)
 	@mkdir -p $$(@D)
 	@$$(call say,LINK,$$@)
-	$$(Q)$$(CC) $$(LDFLAGS_ALL) -pie -o $$@ $(O)/obj/$(1:.c=.o) $3 \
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) $$(LINKER) -pie -o $$@ $(O)/obj/$(1:.c=.o) $3 \
 	    $$(call group,$(call archive,$(call buildable,$2))) -lcmocka
 endef
+
+# There are hundreds of them, which lld links in half the time.
+LINKER := $(if $(shell command -v ld.lld),-fuse-ld=lld)
+# They need not be fast themselves; to warn, gcc has to optimise a little.
+$(O)/obj/tests/unit/%.o: private CODE_FLAGS += \
+    $(if $(SANITIZE)$(COVERAGE),-O0,-O1)
 
 # A test may join modules that are strangers: model's read YAML, node's join a
 # server.
@@ -599,8 +605,8 @@ lint-shell:
 # clean stays so until one of them changes.
 LINT_C := $(wildcard main.c) $(foreach m,$(BUILDABLE),$(call sources,$m))
 # How far clang's analyzer walks into one function; its own default, 225000,
-# takes three times as long.
-TIDY_NODES ?= 60000
+# takes six times as long.
+TIDY_NODES ?= 20000
 lint-tidy: $(LINT_C:%.c=$(O)/lint/%.tidy)
 lint-analyzer: $(LINT_C:%.c=$(O)/lint/%.analyzer)
 $(O)/lint/%.tidy: %.c $(O)/obj/%.o .clang-tidy

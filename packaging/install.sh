@@ -527,6 +527,16 @@ install() {
 	fi
 }
 
+# What meshd expose --unit has written for units of others.
+remove_dropins() {
+	for unit_dropin in "${dropin%/*/*}"/*.service.d/50-meshd.conf; do
+		grep -q '^# Written by meshd;' "$unit_dropin" 2>/dev/null ||
+			continue
+		run rm -f "$unit_dropin"
+		run rmdir "${unit_dropin%/*}" 2>/dev/null || true
+	done
+}
+
 purge() {
 	if [ -e /var/lib/meshd/server/mesh.db ] && [ "$(id -u)" -eq 0 ]; then
 		fail "this machine is the server of a mesh, whose state is in" \
@@ -537,6 +547,8 @@ purge() {
 	run rm -rf /var/lib/meshd /var/log/meshd /run/meshd /etc/meshd
 	run rm -f "$dropin"
 	run rmdir "${dropin%/*}" 2>/dev/null || true
+	remove_dropins
+	[ "$manager" != systemd ] || run systemctl daemon-reload
 	has_user || return 0
 	if has userdel; then
 		run userdel meshd

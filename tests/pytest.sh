@@ -27,6 +27,9 @@ mkdir -p "$(dirname "$result")"
 report=$result.xml
 rm -f "$report"
 
+# Each worker reads all tests: what one has compiled serves the others.
+unset PYTHONDONTWRITEBYTECODE
+
 workers=${WORKERS:-$((4 * $(nproc)))}
 [ "$(id -u)" -eq 0 ] || workers=1
 if [ "$workers" -gt 1 ]; then

@@ -12,7 +12,7 @@
  * VirtualService, or the policy of a DestinationRule, or what a Service says;
  * where one of these comes that was not there at first, and where one goes; and
  * where something else comes. At a gateway each of the VirtualServices has a
- *host of its own.
+ *host of its own, but for some that have one in common with another.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -172,16 +172,88 @@ static const char gateway_text[] =
     "metadata: {name: door, namespace: space}\n"
     "spec:\n"
     "  servers:\n"
-    "  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}\n";
-static const char bound_text[] =
+    "  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}\n"
+    "  - {port: {number: 443, name: tls, protocol: TLS}, hosts: ['*'], "
+    "tls: {mode: PASSTHROUGH}}\n";
+#define BOUND_TEXT(timeout)                                                    \
+	"apiVersion: networking.istio.io/v1\n"                                 \
+	"kind: VirtualService\n"                                               \
+	"metadata: {name: service-N, namespace: space-S}\n"                    \
+	"spec:\n"                                                              \
+	"  hosts: [service-N.example.com]\n"                                   \
+	"  gateways: [space/door]\n"                                           \
+	"  http:\n"                                                            \
+	"  - {timeout: " timeout                                               \
+	", route: [{destination: {host: service-N}}]}\n"
+
+static const char bound_text[] = BOUND_TEXT("5s");
+static const char other_bound_text[] = BOUND_TEXT("3s");
+static const char wide_text[] =
     "apiVersion: networking.istio.io/v1\n"
     "kind: VirtualService\n"
-    "metadata: {name: service-N, namespace: space-S}\n"
+    "metadata: {name: wide-N, namespace: space-S}\n"
     "spec:\n"
-    "  hosts: [service-N.example.com]\n"
+    "  hosts: ['*.example.com']\n"
     "  gateways: [space/door]\n"
     "  http:\n"
-    "  - {timeout: 5s, route: [{destination: {host: service-N}}]}\n";
+    "  - {timeout: 5s, route: [{destination: {host: service-0.space-0}}]}\n";
+static const char passed_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: VirtualService\n"
+    "metadata: {name: passed-N, namespace: space-S}\n"
+    "spec:\n"
+    "  hosts: [passed-N.example.com]\n"
+    "  gateways: [space/door]\n"
+    "  tls:\n"
+    "  - match: [{sniHosts: [passed-N.example.com]}]\n"
+    "    route: [{destination: {host: service-0.space-0}}]\n";
+#define SHARED_TEXT(timeout)                                                   \
+	"apiVersion: networking.istio.io/v1\n"                                 \
+	"kind: VirtualService\n"                                               \
+	"metadata: {name: front-N, namespace: space-S}\n"                      \
+	"spec:\n"                                                              \
+	"  hosts: [shared-N.example.com]\n"                                    \
+	"  gateways: [space/door]\n"                                           \
+	"  http:\n"                                                            \
+	"  - match: [{uri: {prefix: /front/}}]\n"                              \
+	"    timeout: " timeout "\n"                                           \
+	"    route: [{destination: {host: front-N}}]\n"
+
+static const char shared_text[] = SHARED_TEXT("5s");
+static const char other_shared_text[] = SHARED_TEXT("3s");
+static const char sharing_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: VirtualService\n"
+    "metadata: {name: data-N, namespace: space-S}\n"
+    "spec:\n"
+    "  hosts: [shared-N.example.com]\n"
+    "  gateways: [space/door]\n"
+    "  http:\n"
+    "  - {route: [{destination: {host: data-N}}]}\n";
+static const char far_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: Gateway\n"
+    "metadata: {name: far-N, namespace: space}\n"
+    "spec:\n"
+    "  selector: {app: elsewhere}\n"
+    "  servers:\n"
+    "  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}\n";
+static const char near_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: Gateway\n"
+    "metadata: {name: near-N, namespace: space}\n"
+    "spec:\n"
+    "  servers:\n"
+    "  - {port: {number: 3306, name: tcp, protocol: TCP}, hosts: ['*']}\n";
+static const char other_gateway_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: Gateway\n"
+    "metadata: {name: door, namespace: space, labels: {a: b}}\n"
+    "spec:\n"
+    "  servers:\n"
+    "  - {port: {number: 80, name: http, protocol: HTTP}, hosts: ['*']}\n"
+    "  - {port: {number: 443, name: tls, protocol: TLS}, hosts: ['*'], "
+    "tls: {mode: PASSTHROUGH}}\n";
 static const char workload_text[] =
     "apiVersion: networking.istio.io/v1\n"
     "kind: WorkloadEntry\n"
@@ -197,6 +269,27 @@ static const char peers_text[] =
     "kind: PeerAuthentication\n"
     "metadata: {name: policy-N, namespace: default}\n"
     "spec: {mtls: {mode: STRICT}}\n";
+static const char peers_off_text[] =
+    "apiVersion: security.istio.io/v1\n"
+    "kind: PeerAuthentication\n"
+    "metadata: {name: policy-N, namespace: space-1}\n"
+    "spec: {mtls: {mode: DISABLE}}\n";
+static const char one_peer_off_text[] =
+    "apiVersion: security.istio.io/v1\n"
+    "kind: PeerAuthentication\n"
+    "metadata: {name: policy-N, namespace: space-1}\n"
+    "spec:\n"
+    "  selector: {matchLabels: {app: service-1}}\n"
+    "  portLevelMtls: {8080: {mode: DISABLE}}\n";
+static const char mesh_text[] = "apiVersion: meshd.dev/v1\n"
+				"kind: MeshConfig\n"
+				"metadata: {name: default}\n"
+				"spec: {accessLogFormat: '%PROTOCOL%'}\n";
+static const char network_text[] = "apiVersion: meshd.dev/v1\n"
+				   "kind: Network\n"
+				   "metadata: {name: west}\n"
+				   "spec: {endpoints: [{fromCidr: "
+				   "10.0.0.0/24}]}\n";
 static const char telemetry_text[] =
     "apiVersion: telemetry.istio.io/v1\n"
     "kind: Telemetry\n"
@@ -301,6 +394,21 @@ static const char *const last_forms[FORMS] = {
     [LEAF_AT] = leaf_text,
     [WIRED_AT] = wired_text,
 };
+/* At a gateway two are for one host, and some are passed on. */
+static const char *const last_at_gateway[FORMS] = {
+    [DATA_AT] = data_text,
+    [FRONT_AT] = front_text,
+    [ROOT_AT] = sharing_text,
+    [LEAF_AT] = shared_text,
+    [WIRED_AT] = passed_text,
+};
+
+static const char *
+last_form(const struct mesh *m, size_t form)
+{
+	return m->proxy == VIEW_ROUTER ? last_at_gateway[form]
+				       : last_forms[form];
+}
 
 static void
 make(struct mesh *m, size_t services, enum view_proxy proxy)
@@ -334,7 +442,7 @@ make(struct mesh *m, size_t services, enum view_proxy proxy)
 	    document(plain_routes_text, services + 1); /* see add_ruled() */
 	for (size_t i = 0; i < FORMS * DATA; i++)
 		m->resources[m->resource_count++] =
-		    document(last_forms[i / DATA], i % DATA);
+		    document(last_form(m, i / DATA), i % DATA);
 }
 
 static void
@@ -365,7 +473,11 @@ by_size(const void *a, const void *b)
 static struct view *
 compile(const struct mesh *m, const struct view *before)
 {
+	/* One of the endpoints is on this machine: the last. */
+	const struct addr *own = &m->endpoints[m->endpoint_count - 1].addr;
 	struct view_input in = {.proxy = m->proxy,
+	    .addrs = own,
+	    .addr_count = 1,
 	    .resources = m->resources,
 	    .resource_count = m->resource_count,
 	    .servings = m->servings,
@@ -402,6 +514,15 @@ change_endpoint(struct mesh *m, size_t i)
 
 	e->health = e->health == VIEW_HEALTHY ? VIEW_UNHEALTHY : VIEW_HEALTHY;
 	m->servings[n / ENDPOINTS].version++;
+}
+
+static void
+change_own_endpoint(struct mesh *m, size_t i)
+{
+	struct view_endpoint_input *e = &m->endpoints[m->endpoint_count - 1];
+
+	e->health = i % 2 == 0 ? VIEW_UNHEALTHY : VIEW_HEALTHY;
+	m->servings[m->serving_count - 1].version++;
 }
 
 /* The resources of a service with rules and of one without follow each other:
@@ -542,6 +663,36 @@ add_peers(struct mesh *m, size_t i)
 	add_last(m, peers_text);
 }
 
+/* All of a namespace, which is a hundredth of the mesh. */
+static void
+add_peers_off(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, peers_off_text);
+}
+
+static void
+add_one_peer_off(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, one_peer_off_text);
+}
+
+static void
+add_mesh(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, mesh_text);
+}
+
+/* No endpoint says that it lies there, but all are looked at. */
+static void
+add_network(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, network_text);
+}
+
 static void
 add_telemetry(struct mesh *m, size_t i)
 {
@@ -618,7 +769,7 @@ replace_last(struct mesh *m, size_t form, size_t i, const char *other)
 	struct resource **r = (struct resource **)(uintptr_t)&m->resources[at];
 
 	resource_unref(r);
-	*r = document(i % 2 == 0 ? other : last_forms[form], i / 2 % DATA);
+	*r = document(i % 2 == 0 ? other : last_form(m, form), i / 2 % DATA);
 }
 
 static void
@@ -631,6 +782,51 @@ static void
 change_leaf(struct mesh *m, size_t i)
 {
 	replace_last(m, LEAF_AT, i, other_leaf_text);
+}
+
+static void
+change_shared(struct mesh *m, size_t i)
+{
+	replace_last(m, LEAF_AT, i, other_shared_text);
+}
+
+static void
+add_wide(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, wide_text);
+}
+
+static void
+add_far_gateway(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, far_text);
+}
+
+static void
+add_near_gateway(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, near_text);
+}
+
+/* The one that all are bound to. */
+static void
+change_gateway(struct mesh *m, size_t i)
+{
+	size_t at = m->resource_count - FORMS * DATA - 2;
+	struct resource **r = (struct resource **)(uintptr_t)&m->resources[at];
+
+	resource_unref(r);
+	*r = decode(i % 2 == 0 ? other_gateway_text : gateway_text);
+}
+
+/* Another timeout, or its own again. */
+static void
+change_bound(struct mesh *m, size_t i)
+{
+	replace(m, i, 2, i % 2 == 0 ? other_bound_text : bound_text);
 }
 
 static size_t away_from;
@@ -685,6 +881,7 @@ struct change {
 
 static const struct change changes[] = {
     {"endpoint_ms", change_endpoint, NULL, CHANGES},
+    {"own_endpoint_ms", change_own_endpoint, NULL, CHANGES},
     {"rules_ms", change_rules, NULL, CHANGES},
     {"policy_ms", change_policy, NULL, CHANGES},
     {"rules_come_ms", add_rules, drop_added, CHANGES},
@@ -693,6 +890,10 @@ static const struct change changes[] = {
     {"policy_goes_ms", take_policy, put_policy, CHANGES},
     {"access_comes_ms", add_access, drop_last, CHANGES},
     {"peers_come_ms", add_peers, drop_last, CHANGES},
+    {"peers_off_ms", add_peers_off, drop_last, CHANGES},
+    {"one_peer_off_ms", add_one_peer_off, drop_last, CHANGES},
+    {"mesh_comes_ms", add_mesh, drop_last, CHANGES},
+    {"network_comes_ms", add_network, drop_last, CHANGES},
     {"telemetry_comes_ms", add_telemetry, drop_last, CHANGES},
     {"workload_comes_ms", add_workload, drop_last, CHANGES},
     {"service_comes_ms", add_service, drop_last, CHANGES},
@@ -711,6 +912,16 @@ static const struct change changes[] = {
 static const struct change at_gateway[] = {
     {"gateway_rules_come_ms", add_bound, drop_added, CHANGES},
     {"gateway_rules_go_ms", take_rules, put_rules, CHANGES},
+    {"gateway_rules_ms", change_bound, NULL, CHANGES},
+    {"gateway_shared_rules_ms", change_shared, NULL, CHANGES},
+    {"gateway_shared_rules_go_ms", take_leaf, put_last, CHANGES},
+    {"gateway_wildcard_comes_ms", add_wide, drop_last, CHANGES},
+    {"gateway_tls_rules_go_ms", take_wired, put_last, CHANGES},
+    {"gateway_service_comes_ms", add_service, drop_last, CHANGES},
+    {"gateway_led_service_goes_ms", take_ruled, put_last, CHANGES},
+    {"gateway_far_comes_ms", add_far_gateway, drop_last, CHANGES},
+    {"gateway_port_comes_ms", add_near_gateway, drop_last, CHANGES},
+    {"gateway_changes_ms", change_gateway, NULL, CHANGES},
 };
 
 static void

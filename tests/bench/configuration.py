@@ -106,6 +106,12 @@ def compile_view(settings):
             (out["gateway_rules_come_ms"], None),
             "one VirtualService of a gateway goes":
             (out["gateway_rules_go_ms"], None),
+            "one VirtualService of several for a host at a gateway is another":
+            (out["gateway_shared_rules_ms"], None),
+            "one Service comes at a gateway":
+            (out["gateway_service_comes_ms"], None),
+            "one Gateway of a gateway is another":
+            (out["gateway_changes_ms"], None),
             "one WorkloadEntry comes": (out["workload_comes_ms"], None),
             "one Service comes": (out["service_comes_ms"], None),
             "one Service is another": (out["service_ms"], None),

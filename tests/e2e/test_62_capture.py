@@ -107,6 +107,9 @@ def test_bytes_find_the_service_of_the_machine_that_is_called(captured):
             with banner.accept():
                 assert conn.recv(99) == b"220 hello\r\n"
     other.cli.ok("unexpose", "banner")
+    # With it the port is one service's again, whatever address is called.
+    wait_for(lambda: "banner" not in captured.caller.cli.ok("services"),
+             "it is gone")
     other.stop()
 
 
@@ -135,18 +138,59 @@ def test_a_call_to_the_port_itself_goes_nowhere(captured):
     assert is_refused(captured.app, captured.app.loopback, 15001)
 
 
-def test_addresses_of_services_have_a_route_while_they_are_captured(home):
+def routes_of_services(home):
     family = "-6" if ":" in home.app.ip else "-4"
+    return [line for line in home.app.run(
+        "ip", family, "route", "show", "dev", "lo").stdout.split("\n")
+        if line.startswith(("240.240.", "2001:2::"))]
 
-    def routes():
-        return [line for line in home.app.run(
-            "ip", family, "route", "show", "dev", "lo").stdout.split("\n")
-            if line.startswith(("240.240.", "2001:2::"))]
-    assert routes() == []
+
+def test_addresses_of_services_have_a_route_while_they_are_captured(home):
+    assert routes_of_services(home) == []
     home.caller.cli.ok("capture", "on")
-    assert len(routes()) == 1
+    assert len(routes_of_services(home)) == 1
     home.caller.cli.ok("capture", "off")
-    assert routes() == []
+    assert routes_of_services(home) == []
+
+
+@pytest.mark.parametrize("other, ours", [
+    ("default", 1),
+    ("240.240.0.0/24 2001:2::/64", 0),  # somebody's own
+    ("240.0.0.0/4 2001::/16", 0)])
+def test_a_route_that_others_made_for_them_stays(home, other, ours):
+    six = ":" in home.app.ip
+    to = other.split()[-1 if six else 0]
+    home.app.run("ip", "-6" if six else "-4", "route", "add", to,
+                 "via", home.far.ip)
+    try:
+        home.caller.cli.ok("capture", "on")
+        assert len(routes_of_services(home)) == ours
+    finally:
+        home.caller.cli.ok("capture", "off")
+        home.app.run("ip", "-6" if six else "-4", "route", "del", to)
+    assert routes_of_services(home) == []
+
+
+def connections(machine, port):
+    """What conntrack has of calls to that port of a service: (state, s)."""
+    table = machine.run("cat", "/proc/net/nf_conntrack").stdout.split("\n")
+    return [(words[5], int(words[4])) for words in map(str.split, table)
+            if f"dport={port}" in words and "sport=15001" in words]
+
+
+def test_what_was_called_is_forgotten_soon(captured):
+    """And a client has its ports again: what it calls is called by loopback."""
+    ended = captured.caller.cli.ok("capture", "status")
+    assert "what programs here called is forgotten 3 s" in ended
+    with captured.app.connect(captured.virtual, 7000) as conn:
+        conn.sendall(b"ping")
+        assert conn.recv(4) == b"ping"
+        assert conn.getsockname()[0] == captured.app.loopback
+        assert "ESTABLISHED" in dict(connections(captured.app, 7000))
+    wait_for(lambda: "ESTABLISHED" not in dict(
+        connections(captured.app, 7000)), "it has ended")
+    assert all(left <= 3 for state, left in connections(captured.app, 7000)
+               if state in ("TIME_WAIT", "CLOSE"))
 
 
 BY_ADDRESS = """\

@@ -446,6 +446,15 @@ def test_without_the_right_nothing_is_captured_and_that_is_said(drill):
         drill.agent.start().joined()
 
 
+def test_nobody_is_led_to_a_port_that_is_another_ones(drill):
+    with drill.app.listen("127.0.0.1", 15001):
+        done = drill.agent.cli("capture", "on")
+        assert done.returncode != 0 and "15001" in done.stderr, done
+        assert not is_captured(drill) and reaches(drill)
+    drill.agent.cli.ok("capture", "on")
+    assert is_captured(drill)
+
+
 def test_a_machine_without_ipv6_captures_all_the_same(tmp_path):
     """There is no ::1 to lead to, and no rule of routing to make. A mesh of
     its own, since it has to be one of IPv4."""

@@ -11,7 +11,8 @@ import socket
 
 import pytest
 
-from mesh import DEADLINE, Banner, Mesh, families, is_cut, wait_for
+from mesh import (DEADLINE, Banner, Machine, Mesh, families, is_cut,
+                  run_batch, wait_for)
 
 PORTS = "8090,8091"
 TABLE = "15006"  # of routes, by which all is of this machine
@@ -117,6 +118,18 @@ def test_what_comes_by_a_tunnel_comes_from_the_machine_that_calls(kept):
         kept.caller.cli.ok("capture", "off")
 
 
+def test_a_program_of_the_machine_calls_one_by_its_automatic_address(kept):
+    """From loopback, as the route says; both ways have rules of routing."""
+    every = "0.0.0.0/0,::/0"
+    kept.serving.cli.ok("capture", "on", "--in", PORTS, "--tproxy", "--out",
+                        every)
+    kept.serving.sees("echo", 1)
+    virtual = "2001:2::9" if ":" in kept.here.ip else "240.240.9.9"
+    with kept.here.connect(virtual, 7000) as conn:
+        assert is_banner_of(conn, kept.inner) == kept.here.loopback
+    assert calls(kept, kept.far) == kept.far.ip
+
+
 def test_both_connections_may_have_the_same_ends(kept):
     """The only port that the proxy may take is the client's own."""
     kept.here.run("sysctl", "-w", "net.ipv4.ip_local_port_range=40000 40001")
@@ -132,6 +145,90 @@ def test_a_stranger_is_still_refused_where_only_the_mesh_may_call(kept):
     kept.apply(STRICT)
     with kept.far.connect(kept.here.ip, 8091) as conn:
         assert is_cut(conn, b"hello\r\n")
+
+
+# --- a container, whose port others' rules lead to ---
+
+# What Docker's are: of calls from elsewhere, of those of the machine itself,
+# and of what the container sends out.
+PUBLISHED = """\
+table {family} others {{
+	chain prerouting {{
+		type nat hook prerouting priority dstnat;
+		fib daddr type local tcp dport 8092 dnat to {to}
+	}}
+	chain output {{
+		type nat hook output priority -100;
+		{family} daddr != {loopback} fib daddr type local tcp dport 8092 \
+			dnat to {to}
+	}}
+	chain postrouting {{
+		type nat hook postrouting priority srcnat;
+		{family} saddr {ip} oifname != "inner" masquerade
+	}}
+}}
+"""
+
+
+class Container:
+    """In a network of its own, that only its machine reaches."""
+
+    def __init__(self, host):
+        six = ":" in host.ip
+        self.host = host
+        self.family = "ip6" if six else "ip"
+        self.loopback = "::1" if six else "127.0.0.0/8"
+        self.ip = "fd88::2" if six else "10.88.0.2"
+        self.inside = Machine(host.net, f"{host.number}c")
+        gate = "fd88::1" if six else "10.88.0.1"
+        plain = "/64 dev {} nodad" if six else "/24 dev {}"
+        run_batch([f"netns add {self.inside.name}"])
+        run_batch([f"link add inner type veth peer name eth0 "
+                   f"netns {self.inside.name}",
+                   f"addr add {gate}{plain.format('inner')}",
+                   "link set inner up"], "-n", host.name)
+        run_batch(["link set lo up",
+                   f"addr add {self.ip}{plain.format('eth0')}",
+                   "link set eth0 up", f"route add default via {gate}"],
+                  "-n", self.inside.name)
+        self.program = Banner(self.inside, 80, self.ip)
+        self.program.listener.settimeout(DEADLINE)
+
+    def publish(self):
+        done = self.host.run("nft", "-f", "-", input=PUBLISHED.format(
+            family=self.family, loopback=self.loopback, ip=self.ip,
+            to=f"[{self.ip}]:80" if self.family == "ip6" else f"{self.ip}:80"))
+        assert done.returncode == 0, done.stderr
+
+    def close(self):
+        self.program.close()
+        self.host.run("nft", "delete", "table", self.family, "others")
+        run_batch(["link del inner"], "-n", self.host.name)
+        run_batch([f"netns del {self.inside.name}"])
+
+
+@pytest.fixture(params=("before", "after"))
+def published(home, request):
+    """Their rules are there before ours, or come after them."""
+    with contextlib.closing(Container(home.here)) as it:
+        if request.param == "before":
+            it.publish()
+        home.serving.cli.ok("capture", "on", "--in", "8092", "--tproxy")
+        if request.param == "after":
+            it.publish()
+        yield it
+        home.serving.cli.ok("capture", "off")
+
+
+def test_a_container_behind_a_published_port_sees_who_calls(home, published):
+    for machine in (home.far, home.app):
+        with machine.connect(home.here.ip, 8092) as conn:
+            assert is_banner_of(conn, published.program) == machine.ip
+    met = {r["rule"]: r["connections"]
+           for r in home.serving.cli.json("capture", "status")["rules"]
+           if r["chain"] in ("input", "back")}
+    assert met["packets that answer them come to the proxy"] > 0
+    assert any(n >= 2 for words, n in met.items() if "port 8092" in words)
 
 
 def ways_back(home):

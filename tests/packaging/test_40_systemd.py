@@ -43,6 +43,8 @@ systemctl restart meshd-agent
 echo "again: $(meshd capture status | head -n 1)"
 grep -h CapEff /proc/$(systemctl show --value -p MainPID meshd-agent)/status
 meshd capture off
+meshd expose --unit none
+test -e /etc/systemd/system/none.service.d/50-meshd.conf
 
 # A member needs no token, nor a server, nor the other's runtime folder.
 rm /etc/meshd/token

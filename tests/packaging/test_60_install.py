@@ -76,8 +76,10 @@ systemctl show -p FragmentPath --value meshd-agent
 sh -c "$(served token create --line curl)" 2>&1
 systemctl restart meshd-agent
 says 'Serves as one of mesh.internal' status meshd-agent
+meshd expose --unit none
 curl -sk https://10.77.0.1:15080/install >/srv/install
 sh /srv/install --uninstall 2>&1
+test -e /etc/systemd/system/none.service.d/50-meshd.conf
 test -e /var/lib/meshd/agent
 sh /srv/install --uninstall --purge 2>&1
 kill $server

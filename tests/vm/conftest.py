@@ -43,7 +43,11 @@ FILES = {
     # Who is called says who is, and who calls.
     "etc/nginx/sites-available/default":
         "server {\n\tlisten 80;\n\tlocation / {\n"
-        '\t\treturn 200 "$hostname answers $remote_addr\\n";\n\t}\n}\n',
+        '\t\treturn 200 "$hostname answers $remote_addr\\n";\n\t}\n}\n'
+        # It asks another for each answer.
+        "server {\n\tlisten 127.0.0.1:8081;\n"
+        "\tresolver 10.99.0.253 ipv6=off;\n\tset $other pears;\n"
+        "\tlocation / {\n\t\tproxy_pass http://$other;\n\t}\n}\n",
 }
 NETWORK = ("[Match]\nMACAddress={mac}\n[Network]\nAddress={ip}/24\n"
            "LinkLocalAddressing=no\nIPv6AcceptRA=no\n")
@@ -219,20 +223,24 @@ class Vm:
             done = self.ssh(f"cat >/tmp/{path.name}", stdin=file)
         assert done.returncode == 0, done
 
-    def comes_to(self, text, script):
+    def comes_to(self, text, script, deadline=CALL_S):
         """Until it says so."""
         found = []
 
         def says():
-            found[:] = [self.ssh(script).stdout]
+            found[:] = [self.ssh(script, deadline).stdout]
             return text in found[0]
         mesh.wait_for(says, lambda: f'{self.name}: {script} says "{text}", '
-                      f"not {found}", deadline=CALL_S)
+                      f"not {found}", deadline=deadline)
         self.lab.told.add(self.name, script, found[0])
         return found[0]
 
     def boot_id(self):
-        done = self.ssh("cat /proc/sys/kernel/random/boot_id", 60)
+        """Nothing of who is not up, or goes down with the question."""
+        try:
+            done = self.ssh("cat /proc/sys/kernel/random/boot_id", 60)
+        except subprocess.TimeoutExpired:
+            return ""
         return done.stdout.strip() if done.returncode == 0 else ""
 
     def up(self, before=""):
@@ -240,7 +248,8 @@ class Vm:
         mesh.wait_for(lambda: self.boot_id() not in ("", before),
                       lambda: f"{self.name} boots: {self.console_end()}",
                       deadline=BOOT_S)
-        self.comes_to("done", "systemctl is-system-running --wait; echo done")
+        self.comes_to("done", "systemctl is-system-running --wait; echo done",
+                      BOOT_S)
         return self
 
     def reboots(self, by):

@@ -26,6 +26,15 @@ systemctl daemon-reload
 systemctl enable -q caller
 """
 CAPTURE = "meshd capture on --dns --out 0.0.0.0/0 --in 80"
+# It calls once, at its start, and nothing is tried again.
+FIRST = """cat >/etc/systemd/system/first.service <<'END'
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/curl -sS http://pears/
+END
+systemctl daemon-reload
+"""
 
 
 def serves(vm, name, host):
@@ -40,6 +49,24 @@ def meets_plums(vm):
 
 def is_a_member(vm):
     vm.comes_to("running", "meshd status | grep ^state")
+
+
+def asks(path):
+    return f"curl -sS --unix-socket /run/meshd/agent.sock http://agent{path}"
+
+
+def is_called_by(vm, account):
+    """The caller's certificate says so."""
+    vm.comes_to(f"/ns/default/sa/{account}\"", asks("/v1/connections"))
+
+
+def has_identity(vm, account):
+    vm.comes_to(f"/ns/default/sa/{account}\"", asks("/v1/identities"))
+
+
+def is_outside(vm):
+    """What a shell calls is not captured."""
+    vm.sh("! curl -sS --max-time 5 http://pears/")
 
 
 def captures(vm):
@@ -120,10 +147,70 @@ def test_05_a_cgroup_alone_is_captured_within_the_sandbox(one):
     one.sh(CAPTURE)
 
 
+# --- programs with an account of their own ---
+
+
+def test_06_a_unit_is_in_the_mesh_while_it_is_active(one, two):
+    one.sh("meshd capture off")
+    told = one.sh("meshd expose --unit nginx.service --account shop "
+                  "--protocol http --now shop 81:8081\n"
+                  "cat /etc/systemd/system/nginx.service.d/50-meshd.conf")
+    assert "systemd starts nginx.service anew" in told
+    assert '=+-"/usr/local/bin/meshd" unit started %n\n' in told
+    one.comes_to("/sa/shop  shop     captured", "meshd capture status")
+    # One asks the other's nginx, which asks back, as the shop.
+    serves(two, "shop:81", "two")
+    is_called_by(two, "shop")
+    is_outside(one)
+    one.sh("systemctl stop nginx")
+    assert "shop" not in one.sh("meshd exposed; meshd capture status")
+    one.sh("test -z \"$(nft list tables | grep 'meshd$')\"")
+    one.sh("systemctl start nginx")
+    assert "captured" in one.sh("meshd capture status")
+    serves(two, "shop:81", "two")
+    # The agent was away.
+    one.sh("systemctl restart meshd-agent")
+    one.comes_to("/sa/shop  shop     captured", "meshd capture status")
+    serves(two, "shop:81", "two")
+    # Nobody has stopped it in order.
+    one.sh("systemctl kill -s KILL nginx")
+    one.comes_to("failed", "systemctl is-active nginx")
+    one.sh("! meshd exposed | grep shop; systemctl start nginx")
+    serves(two, "shop:81", "two")
+
+
+def test_07_the_first_call_of_a_unit_is_its_own(one, two):
+    told = one.sh(f"{FIRST}meshd expose --unit first --account first")
+    assert "systemctl restart first.service" in told
+    has_identity(one, "first")
+    one.sh("systemctl daemon-reload; systemctl restart first")
+    assert "two answers 127.0.0.1" in one.sh(
+        "meshd capture status; journalctl --no-pager -o cat -u first")
+    is_called_by(two, "first")
+    one.sh("meshd unexpose --unit first; systemctl daemon-reload\n"
+           "test ! -e /etc/systemd/system/first.service.d\n"
+           "rm /etc/systemd/system/first.service; systemctl stop first")
+
+
+def test_08_a_command_is_in_the_mesh_while_it_lives(one, two):
+    told = one.sh("meshd run --account runner -- curl -sS http://pears/\n"
+                  "meshd run -- sh -c 'exit 7' || echo ended by $?")
+    assert "two answers 127.0.0.1" in told and "ended by 7" in told
+    is_called_by(two, "runner")
+    # In a part of systemd's tree that was given to it.
+    one.sh("systemd-run -q --unit offers -p Delegate=yes meshd run "
+           "--service plain --port 82:8082 --protocol http -- "
+           "sh -c 'while :; do sleep 1; done'")
+    one.comes_to("plain", "meshd exposed")
+    one.sh("systemctl stop offers; ! meshd exposed | grep plain")
+    is_outside(one)
+    one.sh(CAPTURE)
+
+
 # --- boots ---
 
 
-def test_06_after_a_boot_the_first_call_is_captured(lab, one, two):
+def test_09_after_a_boot_the_first_call_is_captured(lab, one, two):
     for vm, service in ((one, "pears"), (two, "apples")):
         vm.sh(CALLER.format(service=service))
     one.reboots(lambda: one.ssh("systemctl reboot"))
@@ -137,9 +224,19 @@ def test_06_after_a_boot_the_first_call_is_captured(lab, one, two):
     assert 0 < ready <= called
     serves(one, "pears", "two")
     serves(two, "apples", "one")
+    serves(two, "shop:81", "two")
 
 
-def test_07_power_fails_while_the_server_is_away(lab, two):
+def test_10_a_unit_that_is_taken_back_goes_on_without_the_mesh(one):
+    assert "/sa/shop  shop     captured" in captures(one)
+    pid = one.sh("systemctl show -p MainPID nginx")
+    one.sh("meshd unexpose --unit nginx; systemctl daemon-reload\n"
+           "test ! -e /etc/systemd/system/nginx.service.d")
+    assert "shop" not in one.sh("meshd exposed; meshd capture status")
+    assert one.sh("systemctl show -p MainPID nginx") == pid
+
+
+def test_11_power_fails_while_the_server_is_away(lab, two):
     two.sh("sync")
     lab.server.stop()
     two.reboots(lambda: two.press("system_reset"))
@@ -155,7 +252,7 @@ def test_07_power_fails_while_the_server_is_away(lab, two):
 # --- upgrade, the end ---
 
 
-def test_08_the_line_of_a_newer_server_upgrades(lab, one, newer):
+def test_12_the_line_of_a_newer_server_upgrades(lab, one, newer):
     before = one.sh("stat -c %i /var/lib/meshd/agent/node.key")
     lab.serve(newer)
     told = one.sh(lab.line("curl").strip())
@@ -168,8 +265,9 @@ def test_08_the_line_of_a_newer_server_upgrades(lab, one, newer):
     serves(one, "pears", "two")
 
 
-def test_09_uninstalled_and_purged_nothing_is_left(lab, two):
+def test_13_uninstalled_and_purged_nothing_is_left(lab, two):
     two.sh("systemctl disable -q caller; rm /etc/systemd/system/caller.service")
+    two.sh("meshd expose --unit nginx")  # which leaves a drop-in
     two.sh(f"curl -sk https://{lab.machine(1).ip}:15080/install >/tmp/i\n"
            "sh /tmp/i --uninstall\n"
            "test -e /var/lib/meshd/agent/node.key\n"
@@ -191,7 +289,7 @@ def left_nothing(lab, vm):
 # --- the package ---
 
 
-def test_10_a_package_joins_captures_and_is_upgraded(lab, one, two, newer_deb):
+def test_14_a_package_joins_captures_and_is_upgraded(lab, one, two, newer_deb):
     lab.cli.ok("node", "revoke", "two")
     for path in (DEB, newer_deb):
         two.copy(path)
@@ -214,6 +312,7 @@ def test_10_a_package_joins_captures_and_is_upgraded(lab, one, two, newer_deb):
     serves(one, "pears", "two")
 
 
-def test_11_purged_the_package_leaves_nothing(lab, two):
+def test_15_purged_the_package_leaves_nothing(lab, two):
+    two.sh("meshd expose --unit nginx")
     two.sh("rm -f /tmp/*.deb; dpkg -P meshd")
     left_nothing(lab, two)

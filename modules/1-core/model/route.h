@@ -110,6 +110,8 @@ struct view_tcp_route {
 	struct origin origin;
 };
 
+struct view_routes;
+
 /* Istio's virtual host: one host on one port. */
 struct view_host {
 	/* From 1, among those of the view; 0: in none. See view_host_now(). */
@@ -132,7 +134,8 @@ struct view_host {
 	/* At a gateway: a request in the clear is answered 301, to https,
 	 * whatever the rules say (httpsRedirect; upstream's ErrTLSRedirect). */
 	bool needs_tls;
-	struct origin origin; /* the VirtualService, or the Service */
+	const struct view_routes *gate; /* a gateway's: whose it is; or NULL */
+	struct origin origin;           /* the VirtualService, or the Service */
 };
 
 /* --- look-ups on a request's path: no allocation, no lock ----------------- */

@@ -13,6 +13,7 @@
 
 #include "dbus.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@ struct dbus {
 	bool begun;       /* we are known to the bus */
 	uint32_t awaited; /* the serial of the next answer */
 	uint32_t last;
+	uint64_t wait_us;
 	bool over;
 	enum err e;
 	struct fault why;
@@ -82,8 +84,8 @@ on_time(void *arg)
 
 	OBJ(d, arg, DBUS_MAGIC);
 	finish(d, fault_set(&d->why, ERR_TIMEOUT,
-		      "the message bus did not answer within %d s",
-		      DBUS_WAIT_US / 1000000));
+		      "the message bus did not answer within %" PRIu64 " s",
+		      d->wait_us / 1000000));
 }
 
 static void
@@ -225,8 +227,9 @@ dbus_system_bus(void)
 
 enum err
 dbus_run(struct loop *l, const char *socket_path, const struct dbus_call *calls,
-    size_t count, void (*done)(void *arg, enum err e, const struct fault *why),
-    void *arg, struct dbus **out)
+    size_t count, uint64_t wait_us,
+    void (*done)(void *arg, enum err e, const struct fault *why), void *arg,
+    struct dbus **out)
 {
 	struct net_connect_spec spec = NET_CONNECT_SPEC;
 	struct dbus *d = mem_new(sizeof(*d));
@@ -236,6 +239,7 @@ dbus_run(struct loop *l, const char *socket_path, const struct dbus_call *calls,
 	CHECK(count <= DBUS_CALLS_MAX);
 	d->magic = DBUS_MAGIC;
 	d->loop = l;
+	d->wait_us = wait_us;
 	d->done = done;
 	d->arg = arg;
 	buf_init(&d->out, 2 * DBUS_MESSAGE_MAX);
@@ -249,7 +253,7 @@ dbus_run(struct loop *l, const char *socket_path, const struct dbus_call *calls,
 	spec.path = slice_str(socket_path);
 	spec.options = 0;
 	d->stream = net_connect(l, &spec, &events, d);
-	timer_set(&d->timer, DBUS_WAIT_US);
+	timer_set(&d->timer, wait_us);
 	if (stream_write(d->stream, introduce(hello)) != OK)
 		log_debug("the message bus takes nothing", "path=%s",
 		    socket_path); /* on_close() tells it */

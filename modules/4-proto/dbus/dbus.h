@@ -17,8 +17,7 @@
 
 enum {
 	DBUS_MESSAGE_MAX = 64 << 10, /* that is read; the bus allows 128 MiB */
-	DBUS_CALLS_MAX = 8,
-	DBUS_WAIT_US = 10 * 1000000 /* for all of them */
+	DBUS_CALLS_MAX = 8
 };
 
 /* --- messages: pure ------------------------------------------------------- */
@@ -77,10 +76,11 @@ const char *dbus_system_bus(void);
 /*
  * Connects as the user that this process is, and makes the calls; they are
  * copied. done() once, never before this returns: OK when all were answered,
- * else why the first was not, in words. ERR_LIMIT: too much to say.
+ * else why the first was not, in words; that they were not within `wait_us`, of
+ * all of them, is one reason. ERR_LIMIT: too much to say.
  */
 MUST_USE enum err dbus_run(struct loop *l, const char *socket_path,
-    const struct dbus_call *calls, size_t count,
+    const struct dbus_call *calls, size_t count, uint64_t wait_us,
     void (*done)(void *arg, enum err e, const struct fault *why), void *arg,
     struct dbus **out);
 

@@ -23,7 +23,10 @@ enum {
 	 * back to that address, and comes here instead: "mshb". */
 	CAPTURE_SOURCE_MARK = 0x6d736873,
 	CAPTURE_BACK_MARK = 0x6d736862,
-	CAPTURE_LIST_MAX = 32,    /* of each list below */
+	CAPTURE_LIST_MAX = 32, /* of each list below */
+	/* What programs here called is remembered so long after its end, where
+	 * the kernel can; else as the machine's others, two minutes. */
+	CAPTURE_BRIEF_S = 3,
 	CAPTURE_CGROUP_MAX = 200, /* bytes of a path */
 	CAPTURE_RULES_MAX = 512,
 	CAPTURE_TEXT_MAX = 126 /* of a rule's words, zero included; what nft
@@ -181,6 +184,7 @@ struct capture_rule {
 	struct capture_ports ports;
 	enum capture_verdict verdict;
 	uint16_t port;
+	bool is_brief; /* taken, and remembered for CAPTURE_BRIEF_S at most */
 	char text[CAPTURE_TEXT_MAX];
 };
 
@@ -219,6 +223,7 @@ MUST_USE enum err capture_helper_start(
 struct capture_count {
 	enum capture_chain chain;
 	uint64_t packets; /* of connections: the first of each */
+	bool is_brief;    /* CAPTURE_BRIEF_S after its end each is forgotten */
 	char text[CAPTURE_TEXT_MAX];
 };
 

@@ -124,6 +124,11 @@ refused(const struct nft_batch *b, int errnum, uint32_t seq, struct fault *why)
 		    "the table inet " NFT_TABLE " cannot be changed: another "
 		    "process has it, or the right to is missing "
 		    "(CAP_NET_ADMIN)");
+	if (nft_batch_is_brief(b, seq))
+		return fault_set(why, ERR_UNSUPPORTED,
+		    "the kernel knows no times of conntrack's per connection "
+		    "(NF_CONNTRACK_TIMEOUT): %s",
+		    strerror(errnum));
 	if (r != NULL)
 		return fault_set(why, err_from_errno(errnum),
 		    "the kernel does not take the rule \"%s\": %s", r->text,
@@ -175,12 +180,20 @@ commit(struct kernel *k, struct nft_batch *b, struct fault *why)
 
 /* --- routes for addresses that stand for services ------------------------- */
 
-/* Where there is no default route, nothing would be sent to them. */
+/*
+ * Where there is no default route, nothing would be sent to them; and by one of
+ * ours programs call from loopback. For what ended there a client's kernel has
+ * the same port again after a second, and else after a minute alone: calls of a
+ * program that makes a connection each would soon wait for a free one.
+ */
 static const struct {
 	struct cidr to;
+	struct addr from;
 	uint8_t family;
-} routes[] = {{{{ADDR_V4, {240, 240}, 0}, 16}, AF_INET},
-    {{{ADDR_V6, {0x20, 0x01, 0x00, 0x02}, 0}, 48}, AF_INET6}};
+} routes[] = {
+    {{{ADDR_V4, {240, 240}, 0}, 16}, {ADDR_V4, {127, 0, 0, 1}, 0}, AF_INET},
+    {{{ADDR_V6, {0x20, 0x01, 0x00, 0x02}, 0}, 48}, {ADDR_V6, {[15] = 1}, 0},
+	AF_INET6}};
 
 static size_t
 addr_len(size_t i)
@@ -188,34 +201,54 @@ addr_len(size_t i)
 	return routes[i].family == AF_INET ? 4 : 16;
 }
 
+/* What is answered lies in `mem`. ERR_IO. */
+static enum err
+ask_routes(struct kernel *k, const struct buf *ask, char *mem,
+    struct netlink_message *out)
+{
+	struct slice answer;
+
+	if (send_all(k->route, ask, NULL) != OK ||
+	    receive(k->route, mem, 0, &answer) != OK ||
+	    netlink_next(&answer, out) != OK)
+		return ERR_IO;
+	return OK;
+}
+
 int
 kernel_talk(struct kernel *k, const struct buf *ask)
 {
 	AUTO(mem_free) char *mem = mem_new(ANSWER_BYTES);
 	struct netlink_message m;
-	struct slice answer;
 
-	if (send_all(k->route, ask, NULL) != OK ||
-	    receive(k->route, mem, 0, &answer) != OK ||
-	    netlink_next(&answer, &m) != OK)
+	if (ask_routes(k, ask, mem, &m) != OK)
 		return EIO;
 	return m.type == NLMSG_ERROR ? netlink_errno(m.body) : 0;
 }
 
+/* One that is meant for them, or for some of them: no default route. */
 static bool
 has_route(struct kernel *k, size_t i)
 {
 	AUTO(buf_fini) struct buf ask = BUF(ROUTE_BYTES);
+	AUTO(mem_free) char *mem = mem_new(ANSWER_BYTES);
 	struct netlink_writer w = {.out = &ask};
 	const struct rtmsg r = {.rtm_family = routes[i].family,
-	    .rtm_dst_len = (uint8_t)(8 * addr_len(i))};
+	    .rtm_dst_len = (uint8_t)(8 * addr_len(i)),
+	    .rtm_flags = RTM_F_FIB_MATCH};
 	struct addr one = routes[i].to.base;
+	struct netlink_message m;
+	struct rtmsg found;
 
 	one.bytes[addr_len(i) - 1] = 1;
 	netlink_begin(&w, RTM_GETROUTE, 0, k->seq++, &r, sizeof(r));
 	netlink_put(&w, RTA_DST, one.bytes, addr_len(i));
 	netlink_end(&w);
-	return netlink_done(&w) == OK && kernel_talk(k, &ask) == 0;
+	if (netlink_done(&w) != OK || ask_routes(k, &ask, mem, &m) != OK ||
+	    m.type != RTM_NEWROUTE || m.body.len < sizeof(found))
+		return false;
+	memcpy(&found, m.body.ptr, sizeof(found));
+	return found.rtm_dst_len > 0;
 }
 
 /* By loopback: it only has to go as far as our own chain. */
@@ -234,6 +267,8 @@ change_route(struct kernel *k, size_t i, uint16_t what, uint16_t flags)
 	netlink_begin(
 	    &w, what, (uint16_t)(NLM_F_ACK | flags), k->seq++, &r, sizeof(r));
 	netlink_put(&w, RTA_DST, routes[i].to.base.bytes, addr_len(i));
+	if (what == RTM_NEWROUTE)
+		netlink_put(&w, RTA_PREFSRC, routes[i].from.bytes, addr_len(i));
 	netlink_host32(&w, RTA_OIF, if_nametoindex("lo"));
 	netlink_end(&w);
 	return netlink_done(&w) == OK ? kernel_talk(k, &ask) : ENOBUFS;
@@ -339,6 +374,7 @@ load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 {
 	struct nft_batch b = {.loads = true,
 	    .holds = !k->holds,
+	    .has_brief = !k->has_no_brief,
 	    .closed = (w->how & CAPTURE_CLOSED) != 0,
 	    .rules = k->rules};
 	enum err e = has_table(k, &b.replaces, why);
@@ -349,6 +385,11 @@ load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 		return e;
 	b.count = capture_rules(w, k->rules);
 	e = commit(k, &b, why);
+	if (e == ERR_UNSUPPORTED && b.has_brief) { /* it does without */
+		b.has_brief = false;
+		e = commit(k, &b, why);
+		k->has_no_brief = e == OK;
+	}
 	if (e == OK)
 		k->holds = true;
 	return e;

@@ -22,6 +22,7 @@ struct kernel {
 	uint32_t seq;
 	struct capture_rule *rules;
 	bool holds;        /* NFT_HOLDER is there */
+	bool has_no_brief; /* the kernel knows no such thing as NFT_BRIEF */
 	bool keeps_source; /* what is loaded is CAPTURE_SOURCE */
 	bool is_loaded;
 	struct capture_wish *wish; /* that is loaded, if it is */

@@ -16,16 +16,23 @@
  */
 #define NFT_HOLDER "meshd-holds"
 
-enum { NFT_BATCH_BYTES = 512 << 10 };
+/* How long conntrack remembers what has ended; of CAPTURE_BRIEF_S. */
+#define NFT_BRIEF "brief"
+
+enum {
+	NFT_BATCH_BYTES = 512 << 10,
+	NFT_COMMENT = 0 /* what libnftnl calls NFTNL_UDATA_RULE_COMMENT */
+};
 
 /* What a batch does; sequence numbers go up by one a message from `seq`. */
 struct nft_batch {
 	const struct capture_rule *rules;
 	size_t count;
-	bool replaces; /* a table that is there, goes first */
-	bool loads;    /* the new one comes */
-	bool holds;    /* … and NFT_HOLDER, which is not there yet */
-	bool closed;   /* it stays when we end */
+	bool replaces;  /* a table that is there, goes first */
+	bool loads;     /* the new one comes */
+	bool holds;     /* … and NFT_HOLDER, which is not there yet */
+	bool closed;    /* it stays when we end */
+	bool has_brief; /* NFT_BRIEF is of it; not every kernel knows such */
 	uint32_t seq;
 };
 
@@ -35,6 +42,9 @@ MUST_USE enum err nft_batch_write(const struct nft_batch *b, struct buf *out);
 /* The rule that a message of that number is about; NULL: none. */
 const struct capture_rule *nft_batch_rule(
     const struct nft_batch *b, uint32_t seq);
+
+/* Is it NFT_BRIEF? */
+bool nft_batch_is_brief(const struct nft_batch *b, uint32_t seq);
 
 /* Questions: is the table there; which rules has it. */
 MUST_USE enum err nft_ask_table(uint32_t seq, struct buf *out);

@@ -187,6 +187,19 @@ add(struct making *m, enum capture_chain chain, uint32_t tests,
 	return r;
 }
 
+/*
+ * What programs here call differs from one another by the port it comes from
+ * alone, once it is led to one of ours: whomever it was to. With two minutes of
+ * memory 540 of them a second leave none free; a kernel then searches long for
+ * one, or drops the call. Both ends are here, so nothing of it comes late.
+ */
+static void
+take(struct capture_rule *r, uint16_t port)
+{
+	r->port = port;
+	r->is_brief = (r->tests & CAPTURE_IS_TCP) != 0;
+}
+
 static PRINTF_LIKE(2, 3) void say(struct capture_rule *r, const char *fmt, ...)
 {
 	va_list args;
@@ -337,7 +350,7 @@ take_own_dns(struct making *m, const struct capture_cgroup *g,
 	    m, g, (uint32_t)how | CAPTURE_IS_TO_PORT, CAPTURE_IS_TAKEN);
 
 	r->ports = (struct capture_ports){53, 53};
-	r->port = CAPTURE_DNS_PORT;
+	take(r, CAPTURE_DNS_PORT);
 	say(r, "questions of %.60s by %s come to port %d", g->path, words,
 	    CAPTURE_DNS_PORT);
 }
@@ -361,7 +374,7 @@ take_own(struct making *m, const struct capture_own *o)
 	say(r, "calls of %.60s to addresses of a link, fe80::/10, pass",
 	    g->path);
 	r = add_of_cgroup(m, g, CAPTURE_IS_TCP, CAPTURE_IS_TAKEN);
-	r->port = o->port;
+	take(r, o->port);
 	say(r, "connections of %.60s come to the proxy, port %u", g->path,
 	    (unsigned)o->port);
 }
@@ -417,7 +430,7 @@ take_dns(struct making *m, enum capture_test how, const char *words)
 	    (uint32_t)how | CAPTURE_IS_TO_PORT, CAPTURE_IS_TAKEN);
 
 	r->ports = (struct capture_ports){53, 53};
-	r->port = CAPTURE_DNS_PORT;
+	take(r, CAPTURE_DNS_PORT);
 	say(r, "questions to name servers by %s come to port %d", words,
 	    CAPTURE_DNS_PORT);
 }
@@ -443,7 +456,7 @@ take_out(struct making *m)
 		r = add(m, CAPTURE_CHAIN_TAKE, CAPTURE_IS_TCP | CAPTURE_IS_TO,
 		    CAPTURE_IS_TAKEN);
 		r->to = w->out[i];
-		r->port = CAPTURE_OUT_PORT;
+		take(r, CAPTURE_OUT_PORT);
 		say(r, "connections to %s come to the proxy, port %d",
 		    cidr_format(&w->out[i], text), CAPTURE_OUT_PORT);
 	}

@@ -21,7 +21,8 @@
 
 enum {
 	POLL_US = 10000,
-	LISTEN_US = 2000000,   /* until its ports have to be open */
+	REFUSED_US = 2000000,  /* until a port that was taken has to be open */
+	AWAITED_US = 30000000, /* the same of one that may not be taken */
 	KNOW_US = 1000000,     /* until all hosts should be known */
 	RESTORE_US = 5000000,  /* until what failed is tried again */
 	FILE_BYTES = 256 << 10 /* of ours */
@@ -74,39 +75,49 @@ open_doors(struct captured *c, const struct capture_wish *w)
 	publisher_touch(c->node);
 }
 
-bool
-captured_listens(const struct captured *c,
+enum door_state
+captured_doors(const struct captured *c,
     const struct addr doors[PROXY_DOORS_MAX], struct slice name)
 {
+	enum door_state s = DOOR_OPEN;
+
 	for (size_t i = 0; i < PROXY_DOORS_MAX; i++)
-		if (doors[i].family != ADDR_NONE &&
-		    !plane_listens(c->node, name, &doors[i]))
-			return false;
-	return true;
+		if (doors[i].family != ADDR_NONE)
+			s = MAX(s, plane_door(c->node, name, &doors[i]));
+	return s;
 }
 
-/* Of all to which questions are led; true where none are. */
-static bool
-each_dns_door(const struct captured *c, const struct capture_wish *w,
-    bool (*is)(const struct node *n, const struct addr *a))
+/* A machine that stands still for seconds is no reason. */
+bool
+captured_gives_up(enum door_state s, uint64_t waited_us)
+{
+	return waited_us >= (s == DOOR_REFUSED ? REFUSED_US : AWAITED_US);
+}
+
+static enum door_state
+dns_doors(const struct captured *c, const struct capture_wish *w)
 {
 	struct addr doors[PROXY_DOORS_MAX];
+	enum door_state s = DOOR_OPEN;
 
+	if (!(w->how & CAPTURE_DNS))
+		return s; /* no question is led anywhere */
 	captured_loopback(CAPTURE_DNS_PORT, doors);
-	return !(w->how & CAPTURE_DNS) ||
-	       (is(c->node, &doors[0]) &&
-		   (doors[1].family == ADDR_NONE || is(c->node, &doors[1])));
+	for (size_t i = 0; i < PROXY_DOORS_MAX; i++)
+		if (doors[i].family != ADDR_NONE)
+			s = MAX(s, dns_door(c->node, &doors[i]));
+	return s;
 }
 
-static bool
-is_open(const struct captured *c, const struct capture_wish *w)
+static enum door_state
+all_doors(const struct captured *c, const struct capture_wish *w)
 {
 	struct proxy_captured doors = {0};
+	enum door_state s = dns_doors(c, w);
 
 	doors_for(w, &doors);
-	return captured_listens(c, doors.out, S("captured-out")) &&
-	       captured_listens(c, doors.in, S("captured-in")) &&
-	       each_dns_door(c, w, dns_listens);
+	s = MAX(s, captured_doors(c, doors.out, S("captured-out")));
+	return MAX(s, captured_doors(c, doors.in, S("captured-in")));
 }
 
 bool
@@ -275,15 +286,16 @@ on_poll(void *arg)
 	struct change *ch = &c->change;
 	uint64_t waited_us = loop_now_us(c->node->loop) - ch->began_us;
 	bool is_free = c->loads == 0;
+	enum door_state doors = all_doors(c, &ch->wish);
 	bool knows = ch->wish.out_count == 0 || interests_know_all(c->node) ||
 		     waited_us >= KNOW_US;
 	struct fault why = {0};
 
-	if (is_open(c, &ch->wish) && knows && is_free) {
+	if (doors == DOOR_OPEN && knows && is_free) {
 		trial_note(c, &ch->wish);
 		ch->is_told = true;
 		captured_load(c, &ch->wish, on_loaded);
-	} else if (waited_us >= LISTEN_US) {
+	} else if (captured_gives_up(doors, waited_us)) {
 		end_change(c,
 		    fault_set(&why, ERR_BUSY,
 			"port %d, %d or %d could not be opened; meshd status "
@@ -352,7 +364,7 @@ change_to(struct captured *c, const struct capture_wish *w, struct change how)
 		captured_fill(c->node, &whole);
 		e = capture_wish_check(&whole, &why);
 	}
-	if (e == OK && !each_dns_door(c, &whole, dns_wants))
+	if (e == OK && dns_doors(c, &whole) == DOOR_NONE)
 		e = fault_set(&why, ERR_UNSUPPORTED,
 		    "--dns leads questions to port %d of 127.0.0.1 and ::1, "
 		    "where this agent does not answer names: its --dns says "

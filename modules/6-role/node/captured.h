@@ -120,8 +120,10 @@ void captured_load(
 void captured_told(struct captured *c);
 /* That port of loopback, as far as this machine has the addresses. */
 void captured_loopback(uint16_t port, struct addr out[PROXY_DOORS_MAX]);
-bool captured_listens(const struct captured *c,
+enum door_state captured_doors(const struct captured *c,
     const struct addr doors[PROXY_DOORS_MAX], struct slice name);
+/* Waiting for it any longer is in vain. */
+bool captured_gives_up(enum door_state s, uint64_t waited_us);
 /* Why nothing can be captured here, in words. */
 MUST_USE enum err captured_may(const struct captured *c, struct fault *why);
 /* The same, or why nothing can be done just now. */

@@ -188,17 +188,18 @@ index_of(const struct node *n, const struct addr *a)
 	return i;
 }
 
-bool
-dns_wants(const struct node *n, const struct addr *a)
+enum door_state
+dns_door(const struct node *n, const struct addr *a)
 {
-	return index_of(n, a) < n->dns_spec.listen_count;
-}
+	size_t i = index_of(n, a);
 
-bool
-dns_listens(const struct node *n, const struct addr *a)
-{
-	return n->dns != NULL && dns_wants(n, a) &&
-	       n->dns->listens[index_of(n, a)];
+	if (i == n->dns_spec.listen_count)
+		return DOOR_NONE;
+	if (n->dns == NULL)
+		return DOOR_AWAITED;
+	return n->dns->listens[i]          ? DOOR_OPEN
+	       : n->dns->why[i][0] != '\0' ? DOOR_REFUSED
+					   : DOOR_AWAITED;
 }
 
 static void

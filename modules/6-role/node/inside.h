@@ -457,8 +457,16 @@ void upstreams_want_identities(struct node *n);
 void plane_open(struct node *n);
 struct proxy *plane_proxy(const struct node *n);
 void plane_set_credentials(struct node *n);
-/* Whether all workers listen at this name and address. */
-bool plane_listens(
+/* How it stands with an address to listen at. The worst is the last. */
+enum door_state {
+	DOOR_OPEN,
+	DOOR_AWAITED, /* neither open nor refused yet */
+	DOOR_REFUSED, /* it is tried again */
+	DOOR_NONE     /* nobody wants it */
+};
+
+/* Of all workers, at this name and address. */
+enum door_state plane_door(
     const struct node *n, struct slice name, const struct addr *addr);
 void plane_set_log_success(struct node *n, bool on);
 /* n->log.lines, else as this view has it; NULL: as the last had it. */
@@ -476,9 +484,7 @@ void plane_free(struct node *n);
 void dns_keep(struct node *n, const struct resolver_spec *spec,
     const struct wiring_spec *wiring);
 void dns_open(struct node *n);
-/* Is it to answer there, and does it? */
-bool dns_wants(const struct node *n, const struct addr *a);
-bool dns_listens(const struct node *n, const struct addr *a);
+enum door_state dns_door(const struct node *n, const struct addr *a);
 /* Programs are sent away again; then node_part_closed(). */
 void dns_unwire(struct node *n);
 void dns_close(struct node *n);

@@ -165,22 +165,24 @@ on_listener(void *arg, const struct proxy_listener *l)
 		door_free(d);
 }
 
-bool
-plane_listens(const struct node *n, struct slice name, const struct addr *addr)
+enum door_state
+plane_door(const struct node *n, struct slice name, const struct addr *addr)
 {
 	uint64_t all;
 
 	if (n->plane == NULL)
-		return false;
+		return DOOR_AWAITED;
 	all = UINT64_MAX >> (64 - workers_count(n->plane->workers));
 	LIST_EACH (&n->plane->doors, it) {
 		const struct door *d = CONTAINER(it, struct door, link);
 
 		if (addr_eq(&d->addr, addr) &&
 		    slice_eq(slice_str(d->name), name))
-			return d->open == all;
+			return d->waiting != 0  ? DOOR_REFUSED
+			       : d->open == all ? DOOR_OPEN
+						: DOOR_AWAITED;
 	}
-	return false;
+	return DOOR_AWAITED;
 }
 
 void

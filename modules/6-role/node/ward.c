@@ -20,7 +20,6 @@
 enum {
 	WARD_MAGIC = 0x77617264,
 	POLL_US = 10000,
-	LISTEN_US = 2000000, /* until its port has to be open */
 	WAIT_MAX_US = 60 * 1000000,
 	REST_US = 60 * 1000000 /* of a port, until another account has it */
 };
@@ -347,14 +346,14 @@ wards_lost(struct captured *c)
 
 /* --- one of them ---------------------------------------------------------- */
 
-static bool
-has_open_door(const struct ward *w)
+static enum door_state
+door_of(const struct ward *w)
 {
 	const struct captured *c = w->captured;
 	struct proxy_own doors = {0};
 
 	slot_doors(c, w->slot, &doors);
-	return captured_listens(c, doors.out, S("captured-out"));
+	return captured_doors(c, doors.out, S("captured-out"));
 }
 
 static bool
@@ -403,7 +402,8 @@ on_poll(void *arg)
 {
 	struct ward *w = ward_of(arg);
 	uint64_t waited_us = loop_now_us(w->captured->node->loop) - w->began_us;
-	bool is_open = has_open_door(w);
+	enum door_state door = door_of(w);
+	bool is_open = door == DOOR_OPEN;
 	struct fault why = {0};
 
 	if (is_refused(w, &why)) {
@@ -411,7 +411,8 @@ on_poll(void *arg)
 	} else if (is_open && (has_all(w, &why) || waited_us >= w->wait_us)) {
 		w->missed = why;
 		load(w);
-	} else if (!is_open && waited_us >= MAX(w->wait_us, LISTEN_US)) {
+	} else if (!is_open && waited_us >= w->wait_us &&
+		   captured_gives_up(door, waited_us)) {
 		fail(w,
 		    fault_set(&why, ERR_BUSY,
 			"port %u could not be opened; meshd status says why",

@@ -24,7 +24,12 @@
 #define KEPT "resolv.conf"
 #define OURS "# Written by meshd; the one before is back when it stops.\n"
 
-enum { NOTE_BYTES = 8192, CONF_BYTES = 64 << 10, IP_BYTES = 16 };
+enum {
+	NOTE_BYTES = 8192,
+	CONF_BYTES = 64 << 10,
+	IP_BYTES = 16,
+	ANSWER_US = 10 * 1000000 /* an agent that ends waits no longer, too */
+};
 
 /* What is written down. */
 struct note {
@@ -290,7 +295,7 @@ talk(struct loop *l, const char *bus, const struct dbus_call *calls,
 	enum err e;
 
 	*t = like;
-	e = dbus_run(l, bus, calls, count, on_said, t, &t->bus);
+	e = dbus_run(l, bus, calls, count, ANSWER_US, on_said, t, &t->bus);
 	if (e != OK)
 		mem_free(&t);
 	return e;

@@ -41,6 +41,32 @@ confirm(struct admin *a, struct http_exchange *x)
 	node_capture_confirm(a->spec.node, admin_done, x);
 }
 
+static bool
+is_any_brief(const struct capture_report *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->counts[i].is_brief)
+			return true;
+	return false;
+}
+
+/* How long conntrack remembers what has ended; empty: nothing goes out. */
+static struct slice
+words_of_ended(const struct node_capture_state *s, struct arena *a)
+{
+	const struct capture_wish *w = s->wish;
+
+	if (is_any_brief(s->report))
+		return arena_printf(a,
+		    "what programs here called is forgotten %d s after its end",
+		    CAPTURE_BRIEF_S);
+	if (w == NULL || !s->report->loaded ||
+	    (w->out_count == 0 && w->own_count == 0))
+		return SLICE_NONE;
+	return S("what programs here called is remembered as long as all else "
+		 "of this machine: its kernel has no NF_CONNTRACK_TIMEOUT");
+}
+
 static void
 on_state(void *arg, const struct node_capture_state *s)
 {
@@ -68,6 +94,7 @@ on_state(void *arg, const struct node_capture_state *s)
 	json_bool(a, &m, S("loaded"), s->report->loaded);
 	json_number(a, &m, S("confirmWithinMs"), (int64_t)(s->left_us / 1000));
 	json_text(a, &m, S("trouble"), s->trouble);
+	json_text(a, &m, S("ended"), words_of_ended(s, a));
 	if (s->wish != NULL)
 		json_put(&m, S("wish"), node_capture_encode(s->wish, a));
 	admin_put_runs(p->admin, a, &m);

@@ -209,6 +209,7 @@ static void
 print_summary(const struct value *body)
 {
 	struct slice trouble = value_get_string(body, S("trouble"), S(""));
+	struct slice ended = value_get_string(body, S("ended"), S(""));
 	int64_t left_ms = value_get_int(body, S("confirmWithinMs"), 0);
 
 	(void)printf("captures  %s\n", is_set(body, S("captures")) ? "yes"
@@ -222,6 +223,8 @@ print_summary(const struct value *body)
 		    (unsigned)((left_ms + 999) / 1000));
 	if (trouble.len > 0)
 		(void)printf("trouble   %.*s\n", SLICE_ARG(trouble));
+	if (ended.len > 0)
+		(void)printf("ended     %.*s\n", SLICE_ARG(ended));
 }
 
 /* Behind an empty line, if there is any. */

@@ -24,7 +24,10 @@ enum {
 	UNIT_NAME_MAX = 256,
 	PATH_BYTES = 1024,
 	TEXT_BYTES = 8192,
-	FILE_BYTES = 64 << 10
+	FILE_BYTES = 64 << 10,
+	/* It reads all units again before it answers, which takes a small and
+	 * busy machine long; systemctl gives it as much. */
+	RELOAD_US = 180 * 1000000
 };
 
 /* Of what systemd allows in a name. */
@@ -215,7 +218,7 @@ say_to_systemd(struct loop *l, const struct drop_in *d, struct fault *why)
 			buf_slice(&args)}};
 
 		e = dbus_run(l, dbus_system_bus(), calls, ARRAY_LEN(calls),
-		    on_said, &s, &bus);
+		    RELOAD_US, on_said, &s, &bus);
 	}
 	if (e != OK)
 		return fault_set(why, e, "cannot talk to systemd");

@@ -5,8 +5,13 @@
  */
 #include "kernel.h"
 #include "capture.h"
+#include "nft.h"
 #include "unit.h"
 
+#include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -131,6 +136,110 @@ end_of_owner(void)
 TEST(a_table_goes_with_its_owner_unless_it_is_to_stay)
 {
 	in_netns(end_of_owner);
+}
+
+static size_t
+count_brief(struct kernel *k)
+{
+	AUTO(mem_free)
+	struct capture_count *counts =
+	    mem_new_array(CAPTURE_RULES_MAX, sizeof(*counts));
+	size_t count = 0, brief = 0;
+	bool loaded;
+
+	CHECK(kernel_read(k, counts, &count, &loaded, NULL) == OK);
+	for (size_t i = 0; i < count; i++)
+		brief += counts[i].is_brief;
+	return brief;
+}
+
+/* Two networks; and questions to name servers over TCP. */
+static int
+count_what_is_forgotten(void)
+{
+	struct capture_wish w = wish();
+	struct kernel k;
+
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(!k.has_no_brief && count_brief(&k) == 2);
+	w.how = CAPTURE_DNS;
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(count_brief(&k) == 3);
+	w.out_count = w.how = 0;
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(count_brief(&k) == 0);
+	kernel_close(&k);
+	return 0;
+}
+
+TEST(what_programs_call_is_forgotten_soon)
+{
+	in_netns(count_what_is_forgotten);
+}
+
+static void
+answer_with(int fd, uint32_t seq, int errnum)
+{
+	const struct {
+		struct nlmsghdr h;
+		struct nlmsgerr e;
+	} m = {{.nlmsg_len = sizeof(m),
+		   .nlmsg_type = NLMSG_ERROR,
+		   .nlmsg_seq = seq},
+	    {.error = -errnum}};
+
+	CHECK(send(fd, &m, sizeof(m), 0) == sizeof(m));
+}
+
+static bool
+tells(int fd, char *mem, size_t len, unsigned what)
+{
+	struct netlink_message m;
+	struct slice rest;
+	ssize_t n = recv(fd, mem, len, MSG_DONTWAIT);
+
+	CHECK(n > 0);
+	rest = slice_of(mem, (size_t)n);
+	while (netlink_next(&rest, &m) == OK)
+		if (m.type == (NFNL_SUBSYS_NFTABLES << 8 | what))
+			return true;
+	return false;
+}
+
+/* What it says to the kernel of a test, which has said already what it says to
+ * it: no table is there, no time of conntrack's is known. */
+static int
+do_without(void)
+{
+	AUTO(mem_free) char *mem = mem_new(NFT_BATCH_BYTES);
+	struct capture_wish w = wish();
+	struct kernel k;
+	int ends[2];
+
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0);
+	(void)close(k.nft);
+	k.nft = ends[0];
+	answer_with(ends[1], k.seq, ENOENT);
+	answer_with(ends[1], k.seq + 3, ENOENT); /* begin, table, this */
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(k.has_no_brief);
+	CHECK(tells(ends[1], mem, NFT_BATCH_BYTES, NFT_MSG_GETTABLE));
+	CHECK(tells(ends[1], mem, NFT_BATCH_BYTES, NFT_MSG_NEWOBJ));
+	CHECK(!tells(ends[1], mem, NFT_BATCH_BYTES, NFT_MSG_NEWOBJ));
+	answer_with(ends[1], k.seq, ENOENT);
+	CHECK(kernel_load(&k, &w, NULL) == OK); /* it is not tried again */
+	CHECK(tells(ends[1], mem, NFT_BATCH_BYTES, NFT_MSG_GETTABLE));
+	CHECK(!tells(ends[1], mem, NFT_BATCH_BYTES, NFT_MSG_NEWOBJ));
+	kernel_close(&k);
+	(void)close(ends[1]);
+	return 0;
+}
+
+TEST(a_kernel_that_cannot_forget_captures_all_the_same)
+{
+	in_netns(do_without);
 }
 
 /* As `nft flush ruleset` of a program that knows nothing of us. */

@@ -114,6 +114,51 @@ TEST(chains_that_every_packet_meets_are_there_where_they_have_rules)
 	EXPECT_TRUE(nft_batch_rule(&b, 15) == &source[1]);
 }
 
+/* The time of conntrack's is there before the rules that give it. */
+TEST(what_is_forgotten_soon_is_told_by_a_batch_that_may)
+{
+	static const struct capture_rule out_rules[] = {
+	    {.chain = CAPTURE_CHAIN_TAKE,
+		.tests = CAPTURE_IS_TCP,
+		.verdict = CAPTURE_IS_TAKEN,
+		.port = CAPTURE_OUT_PORT,
+		.is_brief = true,
+		.text = "out"},
+	    {.chain = CAPTURE_CHAIN_IN,
+		.tests = CAPTURE_IS_TCP,
+		.verdict = CAPTURE_IS_TAKEN,
+		.port = CAPTURE_IN_PORT,
+		.text = "in"}};
+
+	for (int has = 0; has < 2; has++) {
+		const struct nft_batch b = {.rules = out_rules,
+		    .count = 2,
+		    .loads = true,
+		    .has_brief = has,
+		    .seq = 7};
+		uint32_t first = 12 + (uint32_t)has;
+		AUTO(buf_fini) struct buf out = BUF(NFT_BATCH_BYTES);
+		struct capture_count c;
+		struct netlink_message m;
+		struct slice rest;
+
+		write_batch(b, &out);
+		EXPECT_EQ(nft_batch_is_brief(&b, 9), has);
+		EXPECT_FALSE(nft_batch_is_brief(&b, 10));
+		EXPECT_TRUE(nft_batch_rule(&b, first - 1) == NULL);
+		EXPECT_TRUE(nft_batch_rule(&b, first) == &out_rules[0]);
+		rest = buf_slice(&out);
+		for (uint32_t seq = 7; seq <= first; seq++)
+			EXPECT_OK(netlink_next(&rest, &m));
+		EXPECT_OK(nft_rule_read(m.body, &c));
+		EXPECT_STR(c.text, "out");
+		EXPECT_EQ(c.is_brief, has);
+		EXPECT_OK(netlink_next(&rest, &m));
+		EXPECT_OK(nft_rule_read(m.body, &c));
+		EXPECT_FALSE(c.is_brief);
+	}
+}
+
 /* The owner's flag is what takes the table away with its socket. */
 TEST(a_table_is_owned_unless_it_is_to_stay)
 {

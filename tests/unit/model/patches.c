@@ -31,7 +31,9 @@ enum {
 /* What may meet anything, VirtualServices that meet Gateways, WorkloadEntries
  * that meet Services, Services that meet all of these and rules, rules for
  * connections that meet Services, VirtualServices that meet each other,
- * Services that come to VirtualServices for them. */
+ * Services that come to VirtualServices for them, PeerAuthentications that meet
+ * endpoints with tunnels, a MeshConfig, Networks that meet
+ * endpoints of these, Gateways that meet all of it. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
@@ -39,7 +41,11 @@ enum kind_of_world {
 	OF_SERVICES,
 	OF_CONNECTIONS,
 	OF_DELEGATES,
-	OF_NAMES
+	OF_NAMES,
+	OF_PEERS,
+	OF_MESH,
+	OF_NETWORKS,
+	OF_GATES
 };
 
 struct world {
@@ -66,6 +72,14 @@ static const struct view_port_input own_port = {9000, {"tcp", 3}, {"tcp", 3}};
 static const char *const names[] = {"web", "cart", "db"};
 static const char *const spaces[] = {"shop", "pay", "istio-system"};
 
+static const char *const networks[] = {"", "", "far", "near"};
+
+static bool
+has_tunnels(const struct world *w)
+{
+	return w->kind == OF_PEERS || w->kind == OF_NETWORKS;
+}
+
 static void
 fill(struct world *w, struct view_serving *s, struct view_endpoint_input *all)
 {
@@ -90,6 +104,15 @@ fill(struct world *w, struct view_serving *s, struct view_endpoint_input *all)
 		    .locality = rng_below(&w->rng, 2) ? S("a/b/c") : S("x/y/z"),
 		    .weight = (uint32_t)rng_below(&w->rng, 3),
 		    .health = (enum view_health)rng_below(&w->rng, 4)};
+	for (size_t i = 0; has_tunnels(w) && i < s->count; i++) {
+		all[i].ns = slice_str(spaces[rng_below(&w->rng, 3)]);
+		all[i].network = slice_str(networks[rng_below(&w->rng, 4)]);
+		/* What has none may be told of. */
+		if (w->kind == OF_NETWORKS || rng_below(&w->rng, 4) > 0) {
+			all[i].tunnel = all[i].addr;
+			all[i].tunnel.port = VIEW_TUNNEL_PORT;
+		}
+	}
 }
 
 /* Few worlds have two of one key, of which the newer counts. */
@@ -106,8 +129,11 @@ is_welcome(const struct world *w, const struct resource *r)
 static bool
 is_wanted(const struct world *w, const struct resource *r)
 {
+	if (w->kind == OF_MESH)
+		return r->kind != &kind_mesh_config && r->kind != &kind_sidecar;
 	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
-	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES)
+	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES ||
+	    w->kind == OF_GATES || has_tunnels(w))
 		return r->kind == &kind_service ||
 		       r->kind == &kind_destination_rule;
 	return w->kind == OF_ANY || r->kind != &kind_virtual_service;
@@ -125,22 +151,48 @@ random_other(struct world *w)
 	return r;
 }
 
+/* Services, a policy, delegates, Gateways, and VirtualServices for these. */
+static struct resource *
+make_at_gate(struct world *w, size_t at, uint64_t head)
+{
+	if (at < RULED)
+		return random_service(&w->rng, head);
+	if (at < RULED + 2)
+		return at == RULED ? random_own(&w->rng, head)
+				   : random_delegation(&w->rng, head & ~1ULL);
+	if (at < OTHERS + OWN)
+		return random_gate(&w->rng, head);
+	return random_passed(&w->rng, head);
+}
+
 static struct resource *
 make(struct world *w, size_t at, uint64_t head)
 {
+	if (w->kind == OF_GATES)
+		return make_at_gate(w, at, head);
 	if ((w->kind == OF_GATEWAYS || w->kind == OF_DELEGATES) && at < 2)
 		return random_door(&w->rng, spaces[at]);
-	if (w->kind == OF_SERVICES && at < RULED)
+	if ((w->kind == OF_SERVICES || has_tunnels(w)) && at < RULED)
 		return random_again(&w->rng, head);
 	if (w->kind == OF_NAMES && at < RULED)
 		return random_named(&w->rng, head);
 	if (w->kind == OF_CONNECTIONS && at < RULED)
 		return random_service(&w->rng, head);
+	if (w->kind == OF_MESH && at == OTHERS)
+		return random_mesh(&w->rng);
 	if (at < OTHERS)
 		return random_other(w);
 	if (w->kind == OF_CONNECTIONS)
 		return at < OTHERS + OWN ? random_again(&w->rng, head & ~1ULL)
 					 : random_wired(&w->rng, head);
+	if (w->kind == OF_PEERS)
+		return at < OTHERS + OWN ? random_peers(&w->rng, head)
+					 : random_service(&w->rng, head);
+	if (w->kind == OF_NETWORKS && at >= OTHERS && at < OTHERS + 2)
+		return random_network(&w->rng, at);
+	if (w->kind == OF_NETWORKS)
+		return at < OTHERS + OWN ? random_workload(&w->rng, head)
+					 : random_service(&w->rng, head);
 	if (at < OTHERS + OWN)
 		return w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
 			       w->kind == OF_NAMES
@@ -209,7 +261,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	    .seed = seed, .kind = kind, .own = {ADDR_V4, {10, 0, 0, 5}, 0}};
 	rng_init(&w->rng, seed);
 	random_place(&w->rng, &w->in);
-	if (kind == OF_GATEWAYS) {
+	if (kind == OF_GATEWAYS || kind == OF_GATES) {
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
@@ -217,6 +269,8 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	    kind ==
 		OF_CONNECTIONS) /* at gateways there are no patches of them */
 		w->in.proxy = VIEW_SIDECAR;
+	if (kind == OF_NETWORKS)
+		w->in.network = slice_str(networks[rng_below(&w->rng, 4)]);
 	fill_resources(w);
 	for (size_t i = 0; i < SERVINGS; i++) {
 		w->servings[i] =
@@ -349,11 +403,58 @@ compare_settings(const struct view *v, const struct view *alone)
 	    value_eq(settings_of(v, &arena), settings_of(alone, &arena)));
 }
 
+/* What a fingerprint has not: whom requests meet, by whatever name. */
+static void
+compare_chain(const struct view *v, const struct view_routes *r,
+    const struct view *alone, const struct view_routes *of_alone)
+{
+	static const char *const authorities[] = {"a.test", "x.test",
+	    "web.shop.svc.cluster.local", "cart.shop.svc.cluster.local",
+	    "example.com", "api.example.com", "x.api.example.com", "maple.com",
+	    "nowhere", ""};
+
+	for (size_t i = 0; i < ARRAY_LEN(authorities); i++) {
+		struct slice a = slice_str(authorities[i]);
+		const struct view_host *x = view_find_domain(v, r, a);
+		const struct view_host *y =
+		    view_find_domain(alone, of_alone, a);
+
+		EXPECT_EQ(x == NULL, y == NULL);
+		if (x == NULL)
+			continue;
+		EXPECT_TRUE(slice_eq(x->name, y->name));
+		EXPECT_TRUE(
+		    x->needs_tls == y->needs_tls && x->ends_tls == y->ends_tls);
+	}
+}
+
+/* Listeners are known to be the same. */
+static void
+compare_doors(const struct view *v, const struct view *alone)
+{
+	size_t count;
+	const struct view_listener *const *all =
+	    view_listeners(v, NULL, VIEW_GATEWAY, &count);
+	const struct view_listener *const *of_alone =
+	    view_listeners(alone, NULL, VIEW_GATEWAY, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		EXPECT_EQ(
+		    view_find_listener(v, NULL, VIEW_GATEWAY, &all[i]->addr),
+		    all[i]);
+		for (size_t j = 0; j < all[i]->chain_count; j++)
+			if (all[i]->chains[j].routes != NULL)
+				compare_chain(v, all[i]->chains[j].routes,
+				    alone, of_alone[i]->chains[j].routes);
+	}
+}
+
 static size_t
 compare_views(
     const struct view *before, const struct view *v, const struct view *alone)
 {
 	EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+	compare_doors(v, alone);
 	compare_settings(v, alone);
 	return compare_effects(before, v, alone);
 }
@@ -372,8 +473,17 @@ static void
 change_serving(struct world *w)
 {
 	size_t n = rng_below(&w->rng, SERVINGS);
+	struct view_serving *s = &w->servings[n];
 
-	fill(w, &w->servings[n], w->endpoints[n]);
+	if (rng_below(&w->rng, 3) > 0) {
+		fill(w, s, w->endpoints[n]);
+		return;
+	}
+	/* Where they are they stay. */
+	s->version++;
+	for (size_t i = 0; i < s->count; i++)
+		w->endpoints[n][i].health =
+		    (enum view_health)rng_below(&w->rng, 4);
 }
 
 /* One that was away comes, or one goes. */
@@ -556,6 +666,49 @@ TEST(rules_of_gateways_come_go_and_change)
 	EXPECT_TRUE(patches > 2 * SEEDS);
 }
 
+/* Gateways, what is bound to them, and what that leads to. */
+static void
+change_gate(struct world *w)
+{
+	size_t n = OTHERS + rng_below(&w->rng, OWN);
+
+	switch (rng_below(&w->rng, 12)) {
+	case 0:
+		make_again_at(w, n);
+		break;
+	case 1:
+		come_or_go_at(w, n);
+		break;
+	case 2:
+		make_again_at(w, rng_below(&w->rng, RULED + 2));
+		break;
+	case 3:
+		come_or_go_at(w, rng_below(&w->rng, RULED + 2));
+		break;
+	case 4:
+		change_told(w);
+		break;
+	case 5:
+		change_serving(w);
+		break;
+	case 6:
+	case 7:
+	case 8:
+		come_or_go(w);
+		break;
+	default:
+		change_rule(w);
+	}
+}
+
+TEST(gateways_change_with_all_that_is_bound_to_them)
+{
+	size_t patches = walk_as(change_gate, SEEDS, OF_GATES);
+
+	printf("%zu of %d views are patches\n", patches, SEEDS * STEPS);
+	EXPECT_TRUE(patches > 7 * SEEDS / 2);
+}
+
 /* And endpoints, which their services have beside them. */
 static void
 change_workload(struct world *w)
@@ -668,6 +821,86 @@ TEST(rules_for_connections_come_go_and_change)
 {
 	size_t patches =
 	    walk_as(change_connections, SERVICE_SEEDS, OF_CONNECTIONS);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
+/* Mostly who wants mutual TLS, and what that is said of. */
+static void
+change_peers(struct world *w)
+{
+	static void (*const all[])(struct world *) = {
+	    change_serving, change_list, change_name, change_service};
+
+	if (rng_below(&w->rng, 3) > 0)
+		change_own(w);
+	else
+		all[rng_below(&w->rng, ARRAY_LEN(all))](w);
+}
+
+TEST(peers_step_by_step_are_peers_at_once)
+{
+	size_t patches = walk_as(change_peers, SERVICE_SEEDS, OF_PEERS);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * SERVICE_SEEDS);
+}
+
+/* Mostly the mesh itself, which the first of the own is. */
+static void
+change_mesh(struct world *w)
+{
+	static void (*const all[])(struct world *) = {change_serving,
+	    change_list, change_name, change_rule, come_or_go, change_own};
+
+	switch (rng_below(&w->rng, 4)) {
+	case 0:
+		all[rng_below(&w->rng, ARRAY_LEN(all))](w);
+		break;
+	case 1:
+		come_or_go_at(w, OTHERS);
+		break;
+	default:
+		make_again_at(w, OTHERS);
+	}
+}
+
+TEST(what_holds_for_the_mesh_step_by_step_is_what_holds_at_once)
+{
+	size_t patches = walk_as(change_mesh, SERVICE_SEEDS, OF_MESH);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * SERVICE_SEEDS);
+}
+
+static void
+change_network(struct world *w)
+{
+	if (rng_below(&w->rng, 4) == 0)
+		come_or_go_at(w, OTHERS + rng_below(&w->rng, 2));
+	else
+		make_again_at(w, OTHERS + rng_below(&w->rng, 2));
+}
+
+/* Networks, and all that lies in them. */
+static void
+change_around_networks(struct world *w)
+{
+	static void (*const all[])(struct world *) = {change_serving,
+	    change_list, change_told, change_name, change_workload,
+	    change_service};
+
+	if (rng_below(&w->rng, 2) == 0)
+		change_network(w);
+	else
+		all[rng_below(&w->rng, ARRAY_LEN(all))](w);
+}
+
+TEST(networks_step_by_step_are_networks_at_once)
+{
+	size_t patches =
+	    walk_as(change_around_networks, SERVICE_SEEDS, OF_NETWORKS);
 
 	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
@@ -1070,8 +1303,8 @@ TEST(a_gateway_meets_the_rules_and_the_endpoints_of_now)
 	} steps[] = {{{0, 2}, 3, 0, false, 1, 3}, {{1, 2}, 3, 0, true, 2, 3},
 	    {{1, 2}, 3, 1, true, 2, 3}, {{1, 3}, 3, 1, true, 2, 4},
 	    {{0, 3}, 3, 0, true, 1, 4}, {{0, 2}, 3, 0, true, 1, 3},
-	    {{0, 2}, 4, 0, false, 1, 3}, {{1, 2}, 4, 0, true, 2, 3},
-	    {{1, 3}, 4, 0, false, 2, 4}};
+	    {{0, 2}, 4, 0, true, 1, 3}, {{1, 2}, 4, 0, true, 2, 3},
+	    {{1, 3}, 4, 0, true, 2, 4}};
 	const struct resource *all[] = {gateway, NULL, NULL, r[4]};
 	struct view *v = NULL;
 	struct view_input in = {.ns = S("shop"),
@@ -1158,6 +1391,9 @@ play_init(struct play *p, const char *const *documents, size_t count)
 	    .service_ns = {"shop", 4},
 	    .service_port = 80,
 	    .addr = {ADDR_V4, {10, 0, 0, 1}, 80},
+	    .tunnel = {ADDR_V4, {10, 0, 0, 1}, VIEW_TUNNEL_PORT},
+	    .ns = {"shop", 4},
+	    .account = {"web", 3},
 	    .labels = {&v1, 1},
 	    .weight = 1};
 	static const struct view_serving servings[] = {
@@ -1529,6 +1765,91 @@ TEST(ordinary_services_are_patches)
 	play_fini(&p);
 }
 
+/* What is called at its endpoints is a patch where these stay, or the port is
+ * HTTP's, which is told by names. */
+TEST(headless_endpoints_are_patches_where_they_stay)
+{
+	static const struct {
+		uint8_t host;
+		enum view_health health;
+		bool is_patch;
+	} steps[] = {{5, VIEW_HEALTHY, false}, {5, VIEW_UNHEALTHY, true},
+	    {6, VIEW_HEALTHY, false}, {6, VIEW_DRAINING, true},
+	    {6, VIEW_HEALTHY, true}};
+
+	for (int http = 0; http <= 1; http++) {
+		struct view_endpoint_input one = {.service = S("a"),
+		    .service_ns = S("shop"),
+		    .service_port = 80,
+		    .addr = {ADDR_V4, {10, 0, 0, 0}, 80},
+		    .ns = S("shop"),
+		    .weight = 1};
+		struct view_serving serving = {S("a"), S("shop"), 1, &one, 1};
+		struct resource *r = resource_of(
+		    http == 1
+			? SERVICE("", "clusterIP: None, ports: [" HTTP_PORT "]")
+			: SERVICE("", "clusterIP: None, ports: [{name: tcp, "
+				      "port: 80}]"));
+		struct view_input in = {.ns = S("shop"),
+		    .resources = (const struct resource *const *)&r,
+		    .resource_count = 1,
+		    .servings = &serving,
+		    .serving_count = 1,
+		    .version = 1};
+		struct view *v = NULL;
+
+		for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+			AUTO(view_unref) struct view *alone = NULL;
+			struct view *before = v;
+
+			one.addr.bytes[3] = steps[i].host;
+			one.health = steps[i].health;
+			serving.version++;
+			in.before = NULL;
+			EXPECT_OK(view_compile(&in, &alone, NULL));
+			in.before = before;
+			EXPECT_OK(view_compile(&in, &v, NULL));
+			EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+			EXPECT_EQ(before != NULL && is_patch(v, before),
+			    steps[i].is_patch || (http == 1 && i > 0));
+			if (before != NULL)
+				view_unref(&before);
+		}
+		view_unref(&v);
+		resource_unref(&r);
+	}
+}
+
+TEST(an_entry_that_chooses_is_a_patch_and_no_bar_to_others)
+{
+	static const char *const documents[] = {
+	    ENTRY("resolution: STATIC\n"
+		  "  workloadSelector: {labels: {version: v1}}"),
+	    ENTRY("resolution: STATIC\n"
+		  "  workloadSelector: {labels: {app: a}}"),
+	    RESOURCE("WorkloadEntry", "w", "2020",
+		"  address: 10.9.9.1\n  labels: {version: v1}\n"),
+	    RESOURCE("WorkloadEntry", "w", "2020",
+		"  address: 10.9.9.2\n  labels: {version: v1, app: a}\n"),
+	    RESOURCE("WorkloadEntry", "w", "2020", "  address: 10.9.9.3\n"),
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]"),
+	    ROUTES("a", "2020", "web", LEAD_TO("a.test"))};
+	static const struct act acts[] = {{.there = ""},
+	    {.there = "0", .is_patch = true}, {.there = "02", .is_patch = true},
+	    {.there = "03", .is_patch = true},
+	    {.there = "13", .is_patch = true},
+	    {.there = "12", .is_patch = true},
+	    {.there = "026", .is_patch = true},
+	    {.there = "0356", .is_patch = true},
+	    {.there = "045", .is_patch = true},
+	    {.there = "5", .is_patch = true}, {.there = "", .is_patch = true}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play_from_each(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}
+
 TEST(what_is_said_of_a_service_follows_it)
 {
 	static const char *const documents[] = {
@@ -1586,6 +1907,212 @@ TEST(services_that_meddle_are_made_from_nothing)
 	play_fini(&p);
 }
 
+#define PEERS(name, ns, spec)                                                  \
+	"apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n"         \
+	"metadata: {name: " name ", namespace: " ns "}\nspec: {" spec "}\n"
+#define ONE_PORT(mode)                                                         \
+	"selector: {matchLabels: {version: v1}}, portLevelMtls: {80: "         \
+	"{mode: " mode "}}"
+
+/* Is web called in plain text: as a whole, and where it has its endpoint? */
+static bool
+is_plain(const struct view *v, bool *of_all)
+{
+	const struct view_cluster *c =
+	    view_find_cluster(v, S("outbound|80||web.shop.svc.cluster.local"));
+
+	*of_all = c->security == VIEW_SECURITY_NONE;
+	EXPECT_EQ(c->endpoint_count, 1);
+	return !c->endpoints[0]->mutual;
+}
+
+TEST(plain_text_comes_and_goes_with_those_who_ask_for_it)
+{
+	static const char *const documents[] = {
+	    PEERS("mesh", "istio-system", "mtls: {mode: DISABLE}"),
+	    PEERS("mesh", "istio-system", "mtls: {mode: STRICT}"),
+	    PEERS("all", "shop", "mtls: {mode: DISABLE}"),
+	    PEERS("all", "shop", "mtls: {mode: PERMISSIVE}"),
+	    PEERS("all", "pay", "mtls: {mode: DISABLE}"),
+	    PEERS("one", "shop",
+		"selector: {matchLabels: {version: v1}}, "
+		"mtls: {mode: DISABLE}"),
+	    PEERS("one", "shop", ONE_PORT("DISABLE")),
+	    PEERS("one", "shop", ONE_PORT("STRICT")),
+	    POLICIES(
+		"a", "web", "subsets: [{name: v1, labels: {version: v1}}]")};
+	static const struct {
+		const char *there;
+		bool of_all, of_one;
+	} steps[] = {{"", false, false}, {"0", true, true}, {"1", false, false},
+	    {"2", true, true}, {"12", true, true}, {"03", false, false},
+	    {"04", true, true}, {"4", false, false}, {"5", false, true},
+	    {"6", false, true}, {"26", true, true}, {"27", true, false},
+	    {"07", true, false}, {"7", false, false}, {"68", false, true},
+	    {"28", true, true}, {"8", false, false}, {"", false, false}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	for (size_t first = 0; first < ARRAY_LEN(steps); first++) {
+		struct view *v = NULL;
+
+		for (size_t i = first; i < ARRAY_LEN(steps); i++) {
+			struct view *before = v;
+			bool of_all;
+
+			v = compile_act(&p,
+			    &(struct act){
+				.there = steps[i].there, .is_patch = true},
+			    before);
+			EXPECT_EQ(is_plain(v, &of_all), steps[i].of_one);
+			EXPECT_EQ(of_all, steps[i].of_all);
+			if (before != NULL)
+				view_unref(&before);
+		}
+		view_unref(&v);
+	}
+	play_fini(&p);
+}
+
+/* Of a program here, ports are made of where it listens, and no more. */
+TEST(an_own_endpoint_is_a_patch_where_it_stays)
+{
+	static const struct addr own = {ADDR_V4, {10, 0, 0, 5}, 0};
+	static const struct {
+		uint16_t port;
+		enum view_health health;
+		bool is_patch;
+	} steps[] = {{80, VIEW_HEALTHY, false}, {80, VIEW_UNHEALTHY, true},
+	    {80, VIEW_HEALTHY, true}, {81, VIEW_HEALTHY, false},
+	    {81, VIEW_DRAINING, true}, {0, VIEW_HEALTHY, false}};
+	struct view_endpoint_input all[] = {
+	    {.service = S("web"),
+		.service_ns = S("shop"),
+		.service_port = 80,
+		.addr = {ADDR_V4, {10, 0, 0, 5}, 80},
+		.ns = S("shop"),
+		.weight = 1},
+	    {.service = S("web"),
+		.service_ns = S("shop"),
+		.service_port = 80,
+		.addr = {ADDR_V4, {10, 0, 0, 6}, 80},
+		.ns = S("shop"),
+		.weight = 1}};
+	struct view_serving serving = {S("web"), S("shop"), 1, all, 2};
+	struct resource *documents[] = {
+	    resource_of("apiVersion: v1\nkind: Service\n"
+			"metadata: {name: web, namespace: shop}\n"
+			"spec: {ports: [" HTTP_PORT "]}\n")};
+	struct view_input in = {.ns = S("shop"),
+	    .resources = (const struct resource *const *)documents,
+	    .resource_count = 1,
+	    .servings = &serving,
+	    .serving_count = 1,
+	    .addrs = &own,
+	    .addr_count = 1,
+	    .version = 1};
+	struct view *before = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		AUTO(view_unref) struct view *alone = NULL;
+		struct view *v;
+
+		all[0].addr.port = steps[i].port;
+		all[0].addr.bytes[3] = steps[i].port != 0 ? 5 : 7;
+		all[0].health = steps[i].health;
+		serving.version++;
+		in.before = NULL;
+		EXPECT_OK(view_compile(&in, &alone, NULL));
+		in.before = before;
+		EXPECT_OK(view_compile(&in, &v, NULL));
+		EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+		EXPECT_EQ(
+		    before != NULL && is_patch(v, before), steps[i].is_patch);
+		if (before != NULL)
+			view_unref(&before);
+		before = v;
+	}
+	view_unref(&before);
+	resource_unref(&documents[0]);
+}
+
+#define NETWORK(name, spec)                                                    \
+	"apiVersion: meshd.dev/v1\nkind: Network\n"                            \
+	"metadata: {name: " name "}\nspec: {" spec "}\n"
+#define GATEWAYS(list) "gateways: [" list "]"
+#define GATEWAY_AT(address) "{address: " address ", port: 15443}"
+
+TEST(a_network_is_a_patch_unless_all_weights_are_others)
+{
+	static const char *const documents[] = {
+	    NETWORK("near", GATEWAYS(GATEWAY_AT("203.0.113.1"))),
+	    NETWORK("far", GATEWAYS(GATEWAY_AT("203.0.113.2"))),
+	    NETWORK("far", "endpoints: [{fromCidr: 10.0.0.0/8}], " GATEWAYS(
+			       GATEWAY_AT("203.0.113.3"))),
+	    NETWORK("far", GATEWAYS(GATEWAY_AT("203.0.113.2") ", " GATEWAY_AT(
+			       "203.0.113.3"))),
+	    NETWORK("far", "endpoints: [{fromCidr: 10.0.0.0/8}]"),
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]")};
+	static const struct act acts[] = {{.there = ""}, {.there = "0"},
+	    {.there = "01", .is_patch = true},
+	    {.there = "02", .is_patch = true},
+	    {.there = "025", .is_patch = true},
+	    {.there = "04", .is_patch = true}, {.there = "0", .is_patch = true},
+	    {.there = "03"}, {.there = "035", .is_patch = true},
+	    {.there = "02"}, {.there = "4"}, {.there = "", .is_patch = true}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}
+
+#define MESH(spec)                                                             \
+	"apiVersion: meshd.dev/v1\nkind: MeshConfig\n"                         \
+	"metadata: {name: default}\nspec: {" spec "}\n"
+
+TEST(what_is_only_asked_of_the_mesh_is_a_patch)
+{
+	static const char *const documents[] = {
+	    MESH("accessLogFormat: '%PROTOCOL%'"),
+	    MESH("dnsRefreshRate: 5s, enableTracing: false"),
+	    MESH("defaultConfig: {concurrency: 2}, "
+		 "pathNormalization: {normalization: NONE}"),
+	    MESH("connectTimeout: 3s"),
+	    MESH("connectTimeout: 3s, accessLogFormat: '%PROTOCOL%'"),
+	    ROUTES("a", "2020", "web", LEAD_TO("web"))};
+	static const struct {
+		const char *there;
+		bool is_patch;
+		const char *format;
+		uint64_t refresh_us;
+	} steps[] = {{"", false, "", 60000000},
+	    {"0", true, "%PROTOCOL%", 60000000}, {"15", true, "", 5000000},
+	    {"2", true, "", 60000000}, {"05", true, "%PROTOCOL%", 60000000},
+	    {"", true, "", 60000000}, {"3", false, "", 60000000},
+	    {"4", true, "%PROTOCOL%", 60000000}, {"35", true, "", 60000000},
+	    {"2", false, "", 60000000}};
+	struct view *v = NULL;
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		struct view *before = v;
+
+		v = compile_act(&p,
+		    &(struct act){
+			.there = steps[i].there, .is_patch = steps[i].is_patch},
+		    before);
+		EXPECT_SLICE(
+		    view_access_log(v).format, slice_str(steps[i].format));
+		EXPECT_EQ(view_name_refresh_us(v), steps[i].refresh_us);
+		if (before != NULL)
+			view_unref(&before);
+	}
+	view_unref(&v);
+	play_fini(&p);
+}
+
 TEST(what_is_for_gateways_alone_is_nothing_to_a_machine)
 {
 	static const char *const documents[] = {
@@ -1599,9 +2126,124 @@ TEST(what_is_for_gateways_alone_is_nothing_to_a_machine)
 	play_init(&p, documents, ARRAY_LEN(documents));
 	play(&p, acts, ARRAY_LEN(acts));
 	p.in.proxy = VIEW_ROUTER;
-	play(&p, (struct act[]){{.there = ""}, {.there = "1"}, {.there = ""}},
+	play(&p,
+	    (struct act[]){{.there = ""}, {.there = "1", .is_patch = true},
+		{.there = "", .is_patch = true}},
 	    3);
 	play_fini(&p);
+}
+
+#define GATE(name, year, app, servers)                                         \
+	RESOURCE("Gateway", name, year,                                        \
+	    "  selector: {app: " app "}\n  servers: [" servers "]\n")
+#define WEB_SERVER(hosts)                                                      \
+	"{port: {number: 80, name: http, protocol: HTTP}, hosts: [" hosts "]}"
+#define AT_GATES(name, year, hosts, rest)                                      \
+	RESOURCE("VirtualService", name, year,                                 \
+	    "  hosts: [" hosts "]\n  gateways: [door, two]\n  " rest "\n")
+
+static void
+play_at_gates(const char *const *documents, size_t count,
+    const struct act *acts, size_t act_count)
+{
+	static const struct label app = {{"app", 3}, {"door", 4}};
+	struct play p;
+
+	play_init(&p, documents, count);
+	p.in.proxy = VIEW_ROUTER;
+	p.in.labels = (struct labels){&app, 1};
+	play_from_each(&p, acts, act_count);
+	play_fini(&p);
+}
+
+/* One host of several, wildcards, and those that are in them. */
+TEST(ordinary_rules_of_gateways_are_patches)
+{
+	static const char *const documents[] = {
+	    GATE("door", "2020", "door", WEB_SERVER("\"*.com\", x.test")),
+	    AT_GATES("a", "2021", "a.com",
+		"http: [{timeout: 1s, " LEAD_TO("web") "}]"),
+	    AT_GATES("a", "2021", "a.com",
+		"http: [{timeout: 2s, " LEAD_TO("cart") "}]"),
+	    AT_GATES("b", "2020", "b.com", "http: [{" LEAD_TO("web") "}]"),
+	    AT_GATES("b", "2020", "a.com, b.com",
+		"http: [{match: [{uri: {prefix: /b}}], timeout: 3s, " LEAD_TO(
+		    "web") "}]"),
+	    AT_GATES("w", "2019", "\"*.com\"",
+		"http: [{timeout: 4s, " LEAD_TO("web") "}]"),
+	    AT_GATES("w", "2019", "\"*\"", "http: [{delegate: {name: leaf}}]"),
+	    RESOURCE("VirtualService", "leaf", "2020",
+		"  http: [{timeout: 5s, " LEAD_TO("web") "}]\n"),
+	    AT_GATES("m", "2020", "a.com, mesh.com, x.test",
+		"http: [{timeout: 6s, " LEAD_TO("a") "}]"),
+	    SERVICE("", "selector: {app: a}, ports: [" HTTP_PORT "]")};
+	static const struct act acts[] = {{.there = "0"},
+	    {.there = "01", .is_patch = true},
+	    {.there = "02", .is_patch = true},
+	    {.there = "024", .is_patch = true},
+	    {.there = "0245", .is_patch = true},
+	    {.there = "0145", .is_patch = true},
+	    {.there = "014", .is_patch = true},
+	    {.there = "0146", .is_patch = true},
+	    {.there = "01467", .is_patch = true},
+	    {.there = "0467", .is_patch = true},
+	    {.there = "04678", .is_patch = true},
+	    {.there = "046789", .is_patch = true},
+	    {.there = "0489", .is_patch = true},
+	    {.there = "08", .is_patch = true},
+	    {.there = "05", .is_patch = true},
+	    {.there = "0", .is_patch = true}};
+
+	play_at_gates(documents, ARRAY_LEN(documents), acts, ARRAY_LEN(acts));
+}
+
+/* Of this machine, or not; on ports that others have, too. */
+TEST(ordinary_gateways_are_patches)
+{
+	static const char *const documents[] = {
+	    GATE("door", "2020", "door", WEB_SERVER("\"*.com\"")),
+	    GATE("door", "2020", "door",
+		WEB_SERVER("\"*.com\"") ", {port: {number: 443, name: s, "
+					"protocol: HTTPS}, tls: "
+					"{mode: SIMPLE, credentialName: c}, "
+					"hosts: [a.com]}"),
+	    GATE("two", "2021", "door",
+		WEB_SERVER(
+		    "\"*\"") ", {port: {number: 443, name: p, protocol: TLS}, "
+			     "tls: "
+			     "{mode: PASSTHROUGH}, hosts: [b.com]}"
+			     ", {port: {number: 3306, name: t, protocol: TCP}, "
+			     "hosts: [\"*\"]}"),
+	    GATE("two", "2019", "door",
+		"{port: {number: 80, name: t, protocol: TCP}, "
+		"hosts: [\"*\"]}"),
+	    GATE("far", "2020", "far", WEB_SERVER("\"*\"")),
+	    AT_GATES("a", "2021", "a.com, b.com",
+		"http: [{timeout: 1s, " LEAD_TO("web") "}]"),
+	    AT_GATES("t", "2020", "\"*\"", "tcp: [{" LEAD_TO("web") "}]"),
+	    AT_GATES("t", "2020", "\"*\"", "tcp: [{" LEAD_TO("cart") "}]"),
+	    AT_GATES("p", "2020", "b.com",
+		"tls: [{match: [{sniHosts: [b.com]}], " LEAD_TO("web") "}]"),
+	    AT_GATES("q", "2019", "b.com",
+		"tls: [{match: [{sniHosts: [b.com]}], " LEAD_TO("web") "}]")};
+	static const struct act acts[] = {{.there = "05"},
+	    {.there = "15", .is_patch = true},
+	    {.there = "125", .is_patch = true},
+	    {.there = "1256", .is_patch = true},
+	    {.there = "1257", .is_patch = true},
+	    {.there = "12578", .is_patch = true},
+	    {.there = "125789", .is_patch = true},
+	    {.there = "12589", .is_patch = true},
+	    {.there = "1259", .is_patch = true},
+	    {.there = "12594", .is_patch = true},
+	    {.there = "2594", .is_patch = true},
+	    {.there = "0259", .is_patch = true},
+	    {.there = "0357", .is_patch = true},
+	    {.there = "0356", .is_patch = true},
+	    {.there = "056", .is_patch = true},
+	    {.there = "05", .is_patch = true}};
+
+	play_at_gates(documents, ARRAY_LEN(documents), acts, ARRAY_LEN(acts));
 }
 
 TEST(the_same_endpoints_are_the_same_view)

@@ -9,6 +9,9 @@
 #include "servers.h"
 #include "validate.h"
 
+/* Of the base; between two there is room for those of patches. */
+enum { RANK_STEP = 256 };
+
 /* Those of one Gateway. */
 struct binding {
 	struct rows all;    /* struct bound, by rank */
@@ -98,19 +101,31 @@ bind(struct builder *b, struct bindings *g, struct bound *v, struct slice text)
 		index_host(x, v, v->hosts[i]);
 }
 
-static void
-add_bound(struct builder *b, struct bindings *g, const struct resource *r,
-    size_t rank)
+/* NULL when it is full. */
+static struct bound *
+bound_new(struct builder *b, const struct resource *r, size_t rank)
 {
 	const struct virtual_service *vs = resource_virtual_service(r);
 	struct bound *v = take(b, 1, sizeof(*v));
 	struct slice *hosts = take(b, vs->hosts.count, sizeof(*hosts));
 
 	if (v == NULL || hosts == NULL)
-		return;
+		return NULL;
 	for (size_t i = 0; i < vs->hosts.count; i++)
 		hosts[i] = canonical_host(b, vs->hosts.items[i], r->key.ns);
-	*v = (struct bound){r, hosts, vs->hosts.count, rank};
+	*v = (struct bound){r, hosts, vs->hosts.count, rank, b->patch != NULL};
+	return v;
+}
+
+static void
+add_bound(struct builder *b, struct bindings *g, const struct resource *r)
+{
+	const struct virtual_service *vs = resource_virtual_service(r);
+	struct bound *v = bound_new(b, r, (g->all.count + 1) * RANK_STEP);
+
+	if (v == NULL)
+		return;
+	rows_add(&g->all, v);
 	for (size_t i = 0; i < vs->gateways.count; i++)
 		bind(b, g, v, vs->gateways.items[i]);
 }
@@ -119,8 +134,8 @@ void
 bindings_init(struct builder *b, struct bindings *out)
 {
 	struct rows all = {0};
-	size_t rank = 0;
 
+	*out = (struct bindings){.all = {0}};
 	map_init(&out->of_gateway);
 	for (size_t i = 0; i < b->v->resources.count; i++) {
 		struct resource *r = b->v->resources.items[i];
@@ -134,14 +149,73 @@ bindings_init(struct builder *b, struct bindings *out)
 		for (size_t i = 0; !b->full && i < all.count; i++)
 			if (sight_of(b, all.items[i], b->scope->row.ns) ==
 			    (enum sight)sight)
-				add_bound(b, out, all.items[i], rank++);
+				add_bound(b, out, all.items[i]);
 	rows_fini(&all);
 }
 
 void
 bindings_fini(struct bindings *g)
 {
+	rows_fini(&g->all);
 	map_fini(&g->of_gateway, drop_binding);
+}
+
+/* --- of a patch ----------------------------------------------------------- */
+
+/* How many of those are asked before it. */
+static size_t
+place_among(
+    const struct builder *b, const struct rows *all, const struct resource *r)
+{
+	size_t low = 0, high = all->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct bound *v = all->items[mid];
+
+		if (is_ruling_before(b, v->resource, r))
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* Between those of the base, at most RENEWALS_MAX in one place. */
+void
+bind_later(struct builder *b, struct bindings *g, const struct resource *r)
+{
+	size_t at;
+
+	if (sight_of(b, r, b->scope->row.ns) == SIGHT_NONE)
+		return;
+	at = place_among(b, &g->come, r);
+	rows_insert(&g->come, at, bound_new(b, r, 0));
+	for (size_t i = 0; !b->full && i < g->come.count; i++) {
+		struct bound *v = g->come.items[i];
+
+		v->rank = place_among(b, &g->all, v->resource) * RANK_STEP +
+			  RANK_STEP / 2 + i;
+	}
+}
+
+bool
+is_bound_to(const struct resource *r, const struct served *s)
+{
+	const struct virtual_service *vs = resource_virtual_service(r);
+	const struct resource_key *gateway = &s->gateway->key;
+
+	for (size_t i = 0; i < vs->gateways.count; i++) {
+		struct slice ns, name;
+
+		if (gateways_have_mesh(&vs->gateways.items[i], 1))
+			continue;
+		gateway_name_split(
+		    vs->gateways.items[i], r->key.ns, &ns, &name);
+		if (slice_eq(ns, gateway->ns) && slice_eq(name, gateway->name))
+			return true;
+	}
+	return false;
 }
 
 /* --- those of a server ---------------------------------------------------- */
@@ -219,6 +293,28 @@ add_candidates(const struct binding *x, const struct served *s, struct rows *to)
 	rows_sort(to, by_rank);
 }
 
+static bool
+is_gone(const struct bindings *g, const struct bound *v)
+{
+	for (size_t i = 0; !v->is_of_patch && i < g->gone.count; i++)
+		if (g->gone.items[i] == v->resource)
+			return true;
+	return false;
+}
+
+static void
+add_come(const struct bindings *g, const struct served *s, struct rows *to)
+{
+	for (size_t i = 0; i < g->come.count; i++) {
+		struct bound *v = g->come.items[i];
+
+		if (is_bound_to(v->resource, s))
+			rows_add(to, v);
+	}
+	if (g->come.count > 0)
+		rows_sort(to, by_rank);
+}
+
 void
 find_bound(const struct bindings *g, const struct served *s, struct rows *out)
 {
@@ -226,13 +322,13 @@ find_bound(const struct bindings *g, const struct served *s, struct rows *out)
 	const struct bound *last = NULL;
 	size_t kept = 0;
 
-	if (x == NULL)
-		return;
-	add_candidates(x, s, out);
+	if (x != NULL)
+		add_candidates(x, s, out);
+	add_come(g, s, out);
 	for (size_t i = 0; i < out->count; i++) {
 		struct bound *v = out->items[i];
 
-		if (v != last && meets(s, v))
+		if (v != last && !is_gone(g, v) && meets(s, v))
 			out->items[kept++] = v;
 		last = v;
 	}

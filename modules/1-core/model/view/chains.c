@@ -360,6 +360,14 @@ hide_listener(struct listener_set *set, const struct view_listener *l)
 	    &no_listener); /* the base's */
 }
 
+void
+show_listener(struct listener_set *set, struct view_listener *l)
+{
+	unsigned char key[KEY_BYTES];
+
+	(void)map_put(&set->by_addr, key_of(&l->addr, key), l); /* hidden */
+}
+
 const struct view_listener *
 find_listener(const struct listener_set *set, const struct addr *a)
 {
@@ -375,8 +383,11 @@ set_now(
 {
 	const struct scope *s =
 	    of != NULL ? scope_const(of) : v->scopes.items[0];
-	const struct listener_set *set = v->front != NULL && d == VIEW_OUTBOUND
-					     ? &v->front->outbound[s->place]
+	const struct box *box = d == VIEW_OUTBOUND  ? v->front
+				: d == VIEW_GATEWAY ? v->doors
+						    : NULL;
+	const struct listener_set *set = box != NULL && box->outbound != NULL
+					     ? &box->outbound[s->place]
 					     : NULL;
 
 	return set != NULL && set->rows.items != NULL ? set : NULL;

@@ -196,48 +196,64 @@ all_want_mutual(const struct port_row *p)
 
 static enum view_security
 automatic_security(
-    struct builder *b, const struct wanted *w, enum view_cluster_type type)
+    struct builder *b, const struct cluster_row *row, const struct port_row *p)
 {
 	static const struct labels nobody = {NULL, 0};
+	const struct view_service *s = row->row.service;
 
-	if (w->s->row.external || !b->mesh->enable_auto_mtls ||
-	    (is_unchosen(w) && !all_want_mutual(w->p)) ||
-	    mutual_tls_of(b, w->s->row.ns, &nobody, /* port */ 0) ==
+	if (s->external || !b->mesh->enable_auto_mtls ||
+	    (row->is_unchosen && !all_want_mutual(p)) ||
+	    mutual_tls_of(b, s->ns, &nobody, /* port */ 0) ==
 		MUTUAL_TLS_DISABLE)
 		return VIEW_SECURITY_NONE;
-	return type == VIEW_CLUSTER_ORIGINAL_DST ? VIEW_SECURITY_MESH
-						 : VIEW_SECURITY_EACH;
+	return row->row.type == VIEW_CLUSTER_ORIGINAL_DST ? VIEW_SECURITY_MESH
+							  : VIEW_SECURITY_EACH;
 }
 
 static enum view_security
 security_of(
-    struct builder *b, const struct wanted *w, enum view_cluster_type type)
+    struct builder *b, const struct cluster_row *row, const struct port_row *p)
 {
-	const struct client_tls *tls = w->merged->tls;
+	const struct view_cluster_policy *policy = row->row.policy;
+	const struct client_tls *tls = policy->tls;
 
 	if (tls == NULL)
-		return automatic_security(b, w, type);
-	if (tls->mode == CLIENT_TLS_DISABLE || w->merged->no_credential)
+		return automatic_security(b, row, p);
+	if (tls->mode == CLIENT_TLS_DISABLE || policy->no_credential)
 		return VIEW_SECURITY_NONE;
 	return tls->mode == CLIENT_TLS_ISTIO_MUTUAL ? VIEW_SECURITY_MESH
 						    : VIEW_SECURITY_TLS;
 }
 
 static struct slice
-sni_of(struct builder *b, const struct wanted *w, const struct view_cluster *c)
+sni_of(struct builder *b, const struct cluster_row *row)
 {
-	const struct client_tls *tls = w->merged->tls;
+	const struct view_cluster *c = &row->row;
+	const struct client_tls *tls = c->policy->tls;
 	char port[SLICE_U64_MAX];
 
 	if (c->security == VIEW_SECURITY_NONE)
 		return S("");
 	if (tls != NULL && tls->sni.len > 0)
 		return tls->sni;
-	if (c->security == VIEW_SECURITY_TLS || is_dynamic(w->s))
+	if (c->security == VIEW_SECURITY_TLS ||
+	    is_dynamic(service_of_cluster(row)))
 		return S(""); /* that of the request */
 	return take_join(
 	    b, SLICES(S("outbound_."), slice_from_u64(c->port, port), S("_."),
-		   c->subset, S("_."), w->s->row.istio));
+		   c->subset, S("_."), c->service->istio));
+}
+
+void
+secure_again(
+    struct builder *b, struct cluster_row *row, const struct port_row *p)
+{
+	enum view_security now = security_of(b, row, p);
+
+	if (now == row->row.security)
+		return;
+	row->row.security = now;
+	row->row.sni = sni_of(b, row);
 }
 
 /* --- its endpoints -------------------------------------------------------- */
@@ -256,14 +272,22 @@ choose_endpoints(struct builder *b, struct cluster_row *row,
 		c->policy->tls != NULL && c->security != VIEW_SECURITY_MESH,
 	    .origin = s->origin};
 	struct rows all = {0};
+	struct slice last = S("");
+	size_t left;
 
+	row->networks = 0;
 	for (size_t i = 0; i < p->endpoints.count; i++) {
 		struct view_endpoint *e = p->endpoints.items[i];
 
-		if (labels_match(&e->labels, labels))
-			rows_add(&all, e);
+		if (!labels_match(&e->labels, labels))
+			continue;
+		rows_add(&all, e);
+		if (e->network.ptr != last.ptr) /* mostly they share it */
+			row->networks |= network_bit(e->network);
+		last = e->network;
 	}
-	replace_by_gateways(b, &all, &through);
+	row->is_behind = replace_by_gateways(b, &all, &through, &left);
+	row->leaves_out = left > 0;
 	arrange_endpoints(b, c, &all, row->fails_over);
 	rows_fini(&all);
 }
@@ -317,15 +341,15 @@ make(struct builder *b, const struct wanted *w)
 	c->protocol = w->p->protocol;
 	c->policy = w->merged;
 	c->type = type_of(b, w);
-	c->security = security_of(b, w, c->type);
-	c->sni = sni_of(b, w, c);
+	row->is_unchosen = is_unchosen(w);
+	c->security = security_of(b, row, w->p);
+	c->sni = sni_of(b, row);
 	c->http2 = speaks_http2(b, w);
 	if (w->rule != NULL)
 		c->origin = origin_of(
 		    w->rule, w->subset != NULL ? w->subset->head.line : 0);
 	row->subset = w->subset;
 	row->fails_over = w->fails_over;
-	row->needs_all = is_unchosen(w);
 	row->rule = w->m;
 	row->is_own = arranges_by_labels(w->merged, w->fails_over);
 	row->scope = b->scope;

@@ -91,7 +91,7 @@ new_view(const struct view_input *in)
 	return v;
 }
 
-static enum path_normalization
+enum path_normalization
 normalization_of(const struct mesh_config *m)
 {
 	const struct mesh_normalization *n = m->path_normalization;
@@ -122,8 +122,9 @@ keep_problems(struct builder *b)
 	size_t count = b->problems.count;
 	struct view_problem *items = take(b, count, sizeof(*items));
 	const struct resource **owners = take(b, count, sizeof(*owners));
+	uint32_t *doors = take(b, count, sizeof(*doors));
 
-	if (items == NULL || owners == NULL)
+	if (items == NULL || owners == NULL || doors == NULL)
 		return;
 	rows_sort(&b->problems, compare_problems);
 	for (size_t i = 0; i < count; i++) {
@@ -131,9 +132,11 @@ keep_problems(struct builder *b)
 
 		items[i] = p->row;
 		owners[i] = p->owner;
+		doors[i] = p->door;
 	}
 	b->v->problems = items;
 	b->v->problem_owners = owners;
+	b->v->problem_doors = doors;
 	b->v->problem_count = count;
 }
 
@@ -195,7 +198,7 @@ builder_free(struct builder **bp)
 	map_fini(&b->two_labels, NULL);
 	map_fini(&b->overridden, NULL);
 	mem_free(&b->numbers);
-	rows_fini(&b->gateway_sets);
+	gateways_fini(b);
 	rules_fini(b);
 	map_fini(&b->http_rules, http_rules_drop);
 	workloads_fini(b);
@@ -240,7 +243,7 @@ compile(struct builder *b)
 	struct view *v = b->v;
 
 	keep_resources(v, in);
-	b->mesh = v->mesh = find_mesh(v);
+	b->mesh = v->mesh = find_mesh(&v->resources, &v->arena);
 	b->full = b->mesh == NULL;
 	if (b->full)
 		return;
@@ -282,7 +285,8 @@ keep_servings(struct builder *b)
 			.ns = take_copy(b, from->ns),
 			.service = take_copy(b, from->service),
 			.at = (uint32_t)(i + 1),
-			.is_here = is_served_here(v, from)};
+			.here = served_here(v, from),
+			.offered = offered_to(b, from)};
 	}
 	for (size_t i = 0; i < b->unserved.count; i++)
 		v->servings[in->serving_count + i].version =
@@ -307,10 +311,7 @@ keep_input(struct builder *b)
 	    .addrs = v->addrs,
 	    .addr_count = v->addr_count};
 	b->in = &b->kept;
-	/* A network's gateway may be a service that is found by name. */
-	b->is_plain = b->gateway_scale == 0 && !has_selecting_entry(b) &&
-		      !b->is_mixed && in->endpoint_count == 0 &&
-		      (v->name_count == 0 || b->networks.count == 0);
+	b->is_plain = !b->is_mixed && in->endpoint_count == 0;
 }
 
 /* There will be no patches. */

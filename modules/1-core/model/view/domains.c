@@ -130,6 +130,17 @@ find_exact_now(
 		   : map_get(&v->more_hosts, more_key(r, domain, text));
 }
 
+static const struct view_host *
+find_any(const struct view *v, const struct view_routes *r)
+{
+	const struct view_host *h = view_host_now(v, r->any);
+	char text[MORE_KEY_MAX];
+
+	return h != NULL || v->more_hosts.count == 0
+		   ? h
+		   : map_get(&v->more_hosts, more_key(r, S("*"), text));
+}
+
 /* One of a service whose own name this is. */
 static const struct view_host *
 find_service_host(
@@ -206,7 +217,8 @@ find_odd(const struct view_routes *r, struct slice host)
 
 /* By the map: "*.b.c", "*.c" for "a.b.c", unless an odd one is longer. */
 static const struct view_host *
-find_wildcard(const struct view_routes *r, struct slice host, char *text)
+find_wildcard(const struct view *v, const struct view_routes *r,
+    struct slice host, char *text)
 {
 	const struct domain *odd = find_odd(r, host);
 
@@ -219,7 +231,7 @@ find_wildcard(const struct view_routes *r, struct slice host, char *text)
 		if (odd != NULL && odd->name.len > pattern.len)
 			return odd->host;
 		text[i - 1] = '*';
-		h = map_get(&r->domains, pattern);
+		h = find_exact_now(v, r, pattern);
 		if (h != NULL)
 			return h;
 	}
@@ -234,7 +246,7 @@ find_absolute(const struct view *v, const struct view_routes *r,
 	const struct view_host *h = find_service_host(v, r, host);
 
 	if (h == NULL)
-		h = find_wildcard(r, host, text);
+		h = find_wildcard(v, r, host, text);
 	return h != NULL && h->service != NULL ? h : NULL;
 }
 
@@ -256,7 +268,7 @@ find(const struct view *v, const struct view_routes *r, struct slice host)
 	char text[LOOKUP_MAX];
 
 	if (host.len == 0 || host.len > NAME_HOST_MAX + 1)
-		return r->any;
+		return find_any(v, r);
 	for (size_t i = 0; i < host.len; i++)
 		text[i] = host.ptr[i] >= 'A' && host.ptr[i] <= 'Z'
 			      ? (char)(host.ptr[i] + ('a' - 'A'))
@@ -268,8 +280,8 @@ find(const struct view *v, const struct view_routes *r, struct slice host)
 	if (h == NULL && r->scope != NULL)
 		h = find_form(v, r, host, text);
 	if (h == NULL && !slice_ends(host, S(".")))
-		h = find_wildcard(r, host, text);
-	return h != NULL ? h : r->any;
+		h = find_wildcard(v, r, host, text);
+	return h != NULL ? h : find_any(v, r);
 }
 
 /* Only a port that somebody serves has a set. */

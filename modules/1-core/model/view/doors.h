@@ -15,6 +15,7 @@ struct door {
 
 struct gateway_state {
 	struct builder *b;
+	struct scope *scope;
 	bool is_behind; /* see stands_behind_proxy() */
 	struct serving serving;
 	struct bindings bindings;
@@ -23,6 +24,14 @@ struct gateway_state {
 	struct map routes;      /* name → struct view_routes */
 	struct map bind_of_sni; /* number, name → struct slice, of tls rules */
 };
+
+void doors_init(struct gateway_state *g);
+void doors_fini(struct gateway_state *g);
+
+/* Its chains; those of several ports may be one listener's, so that they are
+ * closed after the last. */
+void open_port_at(struct gateway_state *g, const struct served_port *p);
+void close_doors(struct gateway_state *g);
 
 /* One more; NULL when the view is full. */
 struct view_chain *add_chain(

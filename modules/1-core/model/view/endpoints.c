@@ -240,6 +240,7 @@ add_endpoint_row(struct builder *b, const struct service_row *s,
 	e->mutual = is_mutual(b, f, &in->addr);
 	e->health = in->health;
 	judge(b, &s->row, f, e);
+	p->is_scattered |= !slice_eq(e->ns, s->row.ns);
 	rows_add(&p->endpoints, e);
 }
 

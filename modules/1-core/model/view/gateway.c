@@ -102,11 +102,24 @@ end_tls(struct builder *b, const struct served *s, struct view_chain_tls *out)
 
 /* --- chains --------------------------------------------------------------- */
 
+/* What is told of it is about policies, and not about a port. */
+static const struct view_guard *
+guard_here(struct builder *b)
+{
+	const struct view_scope *of = &b->scope->row;
+	uint32_t mark = b->door;
+	const struct view_guard *guard;
+
+	b->door = 0;
+	guard = guard_of(b, of->ns, &of->labels);
+	b->door = mark;
+	return guard;
+}
+
 struct view_chain *
 add_chain(struct gateway_state *g, struct door *d, const struct origin *o)
 {
-	const struct view_scope *of = &g->b->scope->row;
-	const struct view_guard *guard = guard_of(g->b, of->ns, &of->labels);
+	const struct view_guard *guard = guard_here(g->b);
 	struct view_chain *c = take(g->b, 1, sizeof(*c));
 
 	if (c == NULL || guard == NULL)
@@ -125,6 +138,7 @@ routes_of(struct gateway_state *g, struct slice name)
 
 	if (r != NULL || set == NULL)
 		return r;
+	g->b->door = 0; /* what is told now is about rules */
 	r = compile_virtual_hosts(g->b, &g->bindings, name, set);
 	if (r != NULL)
 		(void)map_put(
@@ -138,10 +152,12 @@ add_http_chain(struct gateway_state *g, struct door *d, const struct served *s,
 {
 	struct origin o = served_origin(s);
 	struct view_chain *c = add_chain(g, d, &o);
+	uint32_t mark = g->b->door;
 
 	if (c == NULL)
 		return;
 	c->routes = routes_of(g, routes);
+	g->b->door = mark;
 	c->grpc_web = s->protocol == PORT_GRPC_WEB;
 	if (port_protocol_is_http(s->protocol))
 		return;
@@ -232,18 +248,27 @@ add_server(struct gateway_state *g, struct door *d, const struct served *s)
 }
 
 static void
-open_port_at(struct gateway_state *g, const struct served_port *p)
+add_servers(
+    struct gateway_state *g, struct door *d, const struct served_port *p)
 {
-	struct door *d = door_of(g, p);
-
-	if (d == NULL)
-		return;
 	if (port_protocol_is_http(port_protocol_parse(p->protocol))) {
 		add_http_chain(g, d, p->servers.items[0], p->routes);
 		return;
 	}
 	for (size_t i = 0; !g->b->full && i < p->servers.count; i++)
 		add_server(g, d, p->servers.items[i]);
+}
+
+void
+open_port_at(struct gateway_state *g, const struct served_port *p)
+{
+	struct door *d;
+
+	g->b->door = door_mark(p->number);
+	d = door_of(g, p);
+	if (d != NULL)
+		add_servers(g, d, p);
+	g->b->door = 0;
 }
 
 /* A name that several chains have is the first one's. */
@@ -280,8 +305,10 @@ report_shadowed(struct gateway_state *g, const struct door *d)
 static bool
 is_elsewhere(struct gateway_state *g, const struct view_listener *l)
 {
-	const struct view_listener *other =
-	    find_listener(&g->b->scope->listeners[VIEW_GATEWAY], &l->addr);
+	const struct view_listener *other = find_listener(
+	    g->b->outbound_now != NULL ? g->b->outbound_now
+				       : &g->b->scope->listeners[VIEW_GATEWAY],
+	    &l->addr);
 
 	if (other == NULL)
 		return false;
@@ -312,24 +339,65 @@ close_door(struct gateway_state *g, struct door *d)
 }
 
 void
+close_doors(struct gateway_state *g)
+{
+	for (size_t i = 0; i < g->door_rows.count; i++) {
+		struct door *d = g->door_rows.items[i];
+
+		g->b->door = door_mark(d->listener->addr.port);
+		close_door(g, d);
+	}
+	g->b->door = 0;
+}
+
+void
+doors_init(struct gateway_state *g)
+{
+	map_init(&g->doors);
+	map_init(&g->routes);
+	map_init(&g->bind_of_sni);
+}
+
+void
+doors_fini(struct gateway_state *g)
+{
+	rows_fini(&g->door_rows);
+	map_fini(&g->bind_of_sni, NULL);
+	map_fini(&g->routes, NULL);
+	map_fini(&g->doors, NULL);
+}
+
+/* What only patches need is kept. */
+void
 compile_gateway(struct builder *b)
 {
-	struct gateway_state g = {.b = b, .is_behind = stands_behind_proxy(b)};
+	struct gateway_state *g = mem_new(sizeof(*g));
 
-	serving_init(&g.serving);
-	bindings_init(b, &g.bindings);
-	map_init(&g.doors);
-	map_init(&g.routes);
-	map_init(&g.bind_of_sni);
-	merge_servers(b, &g.serving);
-	for (size_t i = 0; !b->full && i < g.serving.ports.count; i++)
-		open_port_at(&g, g.serving.ports.items[i]);
-	for (size_t i = 0; i < g.door_rows.count; i++)
-		close_door(&g, g.door_rows.items[i]);
-	rows_fini(&g.door_rows);
-	map_fini(&g.bind_of_sni, NULL);
-	map_fini(&g.routes, NULL);
-	map_fini(&g.doors, NULL);
-	bindings_fini(&g.bindings);
-	serving_fini(&g.serving);
+	*g = (struct gateway_state){
+	    .b = b, .scope = b->scope, .is_behind = stands_behind_proxy(b)};
+	rows_add(&b->gateways, g);
+	serving_init(&g->serving);
+	bindings_init(b, &g->bindings);
+	doors_init(g);
+	merge_servers(b, &g->serving);
+	for (size_t i = 0; !b->full && i < g->serving.ports.count; i++)
+		open_port_at(g, g->serving.ports.items[i]);
+	close_doors(g);
+	doors_fini(g);
+}
+
+void
+gateways_fini(struct builder *b)
+{
+	for (size_t i = 0; i < b->gateways.count; i++) {
+		struct gateway_state *g = b->gateways.items[i];
+
+		bindings_fini(&g->bindings);
+		serving_fini(&g->serving);
+		mem_free(&g);
+	}
+	rows_fini(&b->gateways);
+	for (size_t i = 0; i < b->gateway_sets.count; i++)
+		gateway_set_fini(b->gateway_sets.items[i]);
+	rows_fini(&b->gateway_sets);
 }

@@ -2,9 +2,7 @@
 /*
  * gateway_parts — the rules of one VirtualService for one Gateway.
  *
- * They are compiled once for all hosts that they are asked of. When the
- * VirtualService says something else about the same hosts, the rows of those
- * that nobody shares with it are made anew, and nothing else.
+ * They are compiled once for all hosts that they are asked of.
  */
 #include "servers.h"
 
@@ -92,6 +90,25 @@ fill_part(struct builder *b, struct gateway_part *p)
 	b->owner = NULL;
 }
 
+void
+note_gateway_lead(struct builder *b, const struct destination_spec *d,
+    const struct resource *owner, const struct resource *by)
+{
+	struct slice host = canonical_host(b, d->host, owner->key.ns);
+	const struct rows *all = map_get(&b->led_to, host);
+
+	if (all == NULL || all->items[all->count - 1] != by)
+		rows_add_under(b, &b->led_to, host, (void *)(uintptr_t)by);
+}
+
+static void
+note_lead(struct builder *b, const struct destination_spec *d,
+    const struct resource *owner, const struct http_rule *rule, void *arg)
+{
+	if (rule != NULL)
+		note_gateway_lead(b, d, owner, arg);
+}
+
 struct gateway_part *
 gateway_part_of(
     struct builder *b, const struct served *s, const struct resource *r)
@@ -110,79 +127,8 @@ gateway_part_of(
 	if (has_http_rule(b, r, p->port))
 		fill_part(b, p);
 	rows_add(&http_rules_of(b, r)->parts, p);
+	if (b->patch == NULL)
+		each_lead(
+		    b, http_rules_of(b, r), r, note_lead, (void *)(uintptr_t)r);
 	return p;
-}
-
-void
-gateway_parts_have(const struct rows *parts, struct gateway_host *h)
-{
-	struct gateway_part *p;
-
-	for (size_t i = 0; parts->count > 1 && i < parts->count; i++) {
-		p = parts->items[i];
-		p->is_mixed = true;
-	}
-	if (parts->count != 1)
-		return;
-	p = parts->items[0];
-	h->next = p->hosts;
-	p->hosts = h;
-}
-
-/* --- the rows of now ------------------------------------------------------ */
-
-static void
-renew_hosts(struct builder *b, const struct gateway_part *old,
-    const struct gateway_part *fresh)
-{
-	for (const struct gateway_host *h = old->hosts; h != NULL;
-	     h = h->next) {
-		struct gateway_host *row = take(b, 1, sizeof(*row));
-
-		if (row == NULL)
-			return;
-		row->row = h->row;
-		row->row.origin = origin_of(fresh->resource, 0);
-		row->row.http = fresh->rows;
-		row->row.http_count = fresh->count;
-		row->row.index = NULL;
-		index_routes(b, &row->row);
-		rows_add(&b->box->hosts, row);
-	}
-}
-
-static bool
-renew_part(struct builder *b, const struct gateway_part *old,
-    const struct resource *fresh)
-{
-	struct gateway_part p = *old;
-
-	if (old->is_mixed || !lead_to_kept(old->rows, old->count))
-		return false;
-	p.resource = fresh;
-	p.rows = NULL;
-	p.count = p.last = 0;
-	if (has_http_rule(b, fresh, p.port))
-		fill_part(b, &p);
-	if ((p.count > 0) != (old->count > 0))
-		return false;
-	renew_hosts(b, old, &p);
-	return true;
-}
-
-bool
-patch_gateway_parts(
-    struct builder *b, const struct rows *parts, const struct resource *fresh)
-{
-	bool ok = true;
-
-	for (size_t i = 0; ok && i < parts->count; i++) {
-		const struct gateway_part *old = parts->items[i];
-
-		b->scope = old->scope;
-		b->gateway = old->gateway;
-		ok = renew_part(b, old, fresh);
-		b->gateway = S("");
-	}
-	return ok;
 }

@@ -143,7 +143,13 @@ struct problem_row {
 	struct view_problem row; /* first */
 	/* Whose rules it is about; NULL: nobody's, or several tell it. */
 	const struct resource *owner;
+	/* It is about what a gateway listens to, see door_mark(); 0: it is
+	 * not. */
+	uint32_t door;
 };
+
+/* It is about several ports; about who shares one. */
+enum { DOORS_ALL = (1 << 16) + 1, DOORS_SHARED };
 
 /* What is known of a serving once it is compiled; behind those of the input
  * come those of `unserved`, and in a patch those that came since. */
@@ -152,7 +158,8 @@ struct serving_state {
 	struct slice ns, service; /* empty: it is unserved, or the slot free */
 	struct blob *text;        /* where these lie; NULL: in the base */
 	uint32_t at;              /* in the input, from 1; 0: it is not there */
-	bool is_here; /* some of it is at an address of this machine */
+	uint64_t here;            /* see served_here() */
+	uint64_t offered;         /* see offered_to() */
 };
 
 /*
@@ -176,14 +183,18 @@ struct box {
 	struct rows their_clusters; /* struct cluster_row, by slot anywhere */
 	struct rows fewer_clusters; /* struct cluster_row: the base's, gone */
 	uint64_t names_version;     /* of those that no serving is of */
-	/* Where programs call, if services are others (patch_front.c). */
+	/* Where programs call, if services are others (patch_front.c), or
+	 * anybody calls a gateway (patch_gateways.c). */
 	struct rows routes;            /* struct view_routes */
 	struct listener_set *outbound; /* of each scope: all by name, and what
 					* the base has not by address */
+	struct map doors_anew; /* ports of a gateway → anything; or all: */
+	bool all_doors_anew, shares_anew;
 	size_t outbound_count;
 	struct view_name *names;
 	size_t name_count;
 	/* In place of the view's; of workloads here alone. */
+	const struct mesh_config *mesh; /* if that is another */
 	struct rows resources, guards;
 	struct listener_set inbound;
 	struct map regexes; /* as in the view, of these alone */
@@ -231,6 +242,7 @@ struct view {
 	size_t renewal_count;
 	struct box *own;   /* of workloads here; NULL: as in the base */
 	struct box *front; /* where programs call; NULL: as in the base */
+	struct box *doors; /* the same of a gateway (patch_gateways.c) */
 	struct resource **inputs; /* references, in the order of the input */
 	size_t input_count;
 	struct arena arena;
@@ -268,6 +280,7 @@ struct view {
 	size_t addr_count;
 	struct view_problem *problems;          /* by their origin */
 	const struct resource **problem_owners; /* of each; see problem_row */
+	uint32_t *problem_doors;                /* likewise */
 	size_t problem_count;
 	struct map cluster_by_name;
 	struct map upstream_by_name;
@@ -278,6 +291,7 @@ struct port_row {
 	uint16_t port;
 	enum view_protocol protocol;
 	struct rows endpoints; /* struct view_endpoint, by network, address */
+	bool is_scattered;     /* any is, or was, of another namespace */
 	struct cluster_row *clusters;
 };
 
@@ -287,10 +301,12 @@ struct cluster_row {
 	const struct subset_spec *subset; /* NULL: all endpoints */
 	const struct merged_rule *rule;   /* its service's; may be NULL */
 	bool fails_over;                  /* failures are noticed */
-	bool
-	    needs_all; /* what its endpoints want says more than who they are */
-	bool is_own;   /* callers of other scopes are given another one */
-	bool is_kept;  /* not only rules for requests lead to it */
+	uint64_t networks; /* network_bit() of all that it has endpoints in */
+	bool is_behind;    /* some of them are behind gateways */
+	bool leaves_out;   /* or cannot be reached by these, which is told */
+	bool is_unchosen;  /* its callers say which endpoint they mean */
+	bool is_own;       /* callers of other scopes are given another one */
+	bool is_kept;      /* not only rules for requests lead to it */
 	struct scope *scope;
 	struct cluster_row *next; /* of the same port */
 };
@@ -309,6 +325,7 @@ struct service_row {
 	struct named_by *policies; /* DestinationRules of just its host */
 	bool is_split;             /* what is no such rule leads to them, too */
 	bool leads_here;           /* it is served on this machine */
+	bool is_gateway;           /* of a Network: its endpoints are */
 	bool is_told_now; /* while patch_records.c looks: records still do */
 	const struct ruled *ruled; /* in the patch that is made; else NULL */
 	/* For rule_of(): how it is called from which scope. */
@@ -445,8 +462,11 @@ struct builder {
 	 * a namespace and a label → struct rows of those that ask for it. */
 	struct map peers_by_ns;
 	struct map peers_by_label;
-	struct rows gateway_sets; /* struct gateway_set; of a gateway */
-	struct inbound *inbound;  /* of its own scope; NULL: a gateway */
+	/* At a gateway: struct gateway_state, of each scope; struct
+	 * gateway_set; whose problems are told, see door_mark(). */
+	struct rows gateways, gateway_sets;
+	uint32_t door;
+	struct inbound *inbound; /* of its own scope; NULL: a gateway */
 	struct rows
 	    sidecars; /* const struct resource, first to be asked first */
 	struct scope *scope;   /* that is compiled now */
@@ -459,6 +479,7 @@ struct builder {
 	struct map http_rules; /* address of a resource → struct http_rules */
 	struct map workloads;  /* by namespace and label: rows of workload */
 	struct map offers;     /* the same of what machines offer */
+	struct rows selecting; /* struct service_row: is_selecting_entry() */
 	/* In a patch: const struct resource, and struct workload of others. */
 	struct rows gone_workloads, come_workloads;
 	/* In a patch: host → struct service_now; NULL: none is another. */
@@ -550,8 +571,17 @@ size_t first_resource(
 const struct resource *find_resource(const struct view *v,
     const struct resource_kind *kind, struct slice ns, struct slice name);
 
-/* What is written for the whole mesh, else the defaults; NULL: no room. */
-const struct mesh_config *find_mesh(struct view *v);
+/* What is written for the whole mesh, else the defaults, which are in the
+ * arena; NULL: no room. The resources are in the order of a view's. */
+const struct mesh_config *find_mesh(
+    const struct rows *resources, struct arena *arena);
+
+/* What is done to paths, never the default's number (compile.c). */
+enum path_normalization normalization_of(const struct mesh_config *m);
+
+/* Does something stand before gateways that tells of its callers (topology.c)?
+ */
+bool is_behind_proxy(const struct mesh_proxy *p);
 
 /* --- policies (../access/compile.c) --------------------------------------- */
 
@@ -771,6 +801,7 @@ void compile_outbound(struct builder *b);
 void compile_inbound(struct builder *b);
 void compile_inbound_listeners(struct builder *b);
 void compile_gateway(struct builder *b);
+void gateways_fini(struct builder *b);
 
 /* At the end named listeners and exposed ports, which are the machine's and
  * not a scope's (edges.c). */
@@ -873,11 +904,20 @@ uint64_t names_version(
 struct found_endpoint workload_at(const struct workload *w, struct slice ns,
     struct slice port_name, int64_t port);
 
-/* Does any ServiceEntry choose among what machines offer? */
-bool has_selecting_entry(const struct builder *b);
+/* Is it a ServiceEntry that chooses among WorkloadEntries, and among what
+ * machines offer? */
+bool is_selecting_entry(const struct service_row *s);
 
-/* Is it chosen by the service's selector? */
+/* Is it chosen by the service's selector, or by that of such an entry? */
 bool selects_workload(const struct service_row *s, const struct workload *w);
+bool selects_offer(
+    const struct service_row *s, const struct view_endpoint_input *in);
+
+/* It may be none of the port's; of a patch all of them (patch_workloads.c). */
+void add_offer(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct entry_port *port, const struct view_endpoint_input *in);
+void add_offers_now(struct builder *b, struct service_row *s,
+    struct port_row *p, const struct entry_port *port);
 
 /* NULL when it is full. */
 struct workload *workload_new(struct builder *b, const struct resource *r);
@@ -906,9 +946,25 @@ struct network_rules {
 	struct origin origin; /* for what is told */
 };
 
-/* Puts gateways in the place of endpoints that lie in other networks. */
-void replace_by_gateways(
-    struct builder *b, struct rows *endpoints, const struct network_rules *r);
+/* Puts gateways in the place of endpoints that lie in other networks; are there
+ * any? Some may be left out. */
+bool replace_by_gateways(struct builder *b, struct rows *endpoints,
+    const struct network_rules *r, size_t *out_left);
+
+/* For patches: one more; its gateways; the row of just this resource (NULL:
+ * none); what all weights are multiplied by. */
+struct network_row *network_new(struct builder *b, const struct resource *r);
+void network_fini(struct network_row *n);
+void network_find_gateways(struct builder *b, struct network_row *n);
+struct network_row *find_network_row(
+    const struct builder *b, const struct resource *r);
+uint32_t gateway_scale_of(const struct rows *networks);
+
+/* Its ranges, as many as it says at most. A bit for its name, of few; none: 0.
+ */
+size_t network_ranges(const struct network *n, struct cidr *out);
+uint64_t network_bit(struct slice name);
+
 void networks_fini(struct builder *b);
 
 /*
@@ -920,6 +976,11 @@ void arrange_endpoints(struct builder *b, struct view_cluster *c,
 
 /* Does it depend on who calls, and not only on the machine? */
 bool arranges_by_labels(const struct view_cluster_policy *p, bool fails_over);
+
+/* Whether the cluster is called in plain text, once more, before these are its
+ * endpoints (clusters.c). */
+void secure_again(
+    struct builder *b, struct cluster_row *row, const struct port_row *p);
 
 /* The endpoints of a cluster anew, out of those of a port (clusters.c). */
 void choose_endpoints(struct builder *b, struct cluster_row *c,
@@ -935,10 +996,6 @@ void patch_drop(struct view *v); /* at its end */
 /* Are the clusters that they lead to there in any case (patch_rules.c)? */
 bool lead_to_kept(const struct view_http_route *rows, size_t count);
 
-/* What is newer goes into the box at hand. False: more follows from it. */
-MUST_USE bool patch_gateway_parts(
-    struct builder *b, const struct rows *parts, const struct resource *fresh);
-
 static inline struct service_row *
 service_of_cluster(const struct cluster_row *c)
 {
@@ -950,8 +1007,12 @@ int compare_problems(const void *a, const void *b);
 int compare_clusters(const void *a, const void *b);
 int compare_hosts(const void *a, const void *b);
 
-/* Is any of it at an address of the view's machine? */
-bool is_served_here(const struct view *v, const struct view_serving *from);
+/* A bit, of few, for each of the entries that choose any of it; none: 0
+ * (patch_workloads.c). */
+uint64_t offered_to(const struct builder *b, const struct view_serving *from);
+
+/* Of the sockets that are at addresses of the view's machine; none: 0. */
+uint64_t served_here(const struct view *v, const struct view_serving *from);
 
 /* Of its network, name and address. */
 uint64_t endpoint_id(const struct view_endpoint *e);
@@ -1322,6 +1383,9 @@ const struct view_listener *find_listener(
 
 /* It is found no more, though the base of a patch has it (chains.c). */
 void hide_listener(struct listener_set *set, const struct view_listener *l);
+
+/* It is found in the place of one that is hidden. */
+void show_listener(struct listener_set *set, struct view_listener *l);
 
 void listeners_init(struct listener_set *set);
 void listeners_fini(struct listener_set *set);

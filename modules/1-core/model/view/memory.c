@@ -223,6 +223,8 @@ put_problem(
 
 	if (p != NULL && p->owner != b->owner)
 		p->owner = NULL; /* it does not go with one of them */
+	if (p != NULL && p->door != b->door)
+		p->door = p->door != 0 && b->door != 0 ? DOORS_ALL : 0;
 	if (p != NULL || b->problems.count == PROBLEMS_MAX)
 		return;
 	p = take(b, 1, sizeof(*p));
@@ -231,6 +233,7 @@ put_problem(
 	p->row = *problem;
 	p->row.text = take_copy(b, slice_str(text));
 	p->owner = b->owner;
+	p->door = b->door;
 	rows_add(&b->problems, p);
 }
 

@@ -15,14 +15,14 @@ by_kind(const struct resource *r, const struct resource_kind *kind)
 
 /* How many come before it. */
 static size_t
-place_of(const struct view *v, const struct resource_kind *kind,
+place_of(const struct rows *all, const struct resource_kind *kind,
     struct slice ns, struct slice name)
 {
-	size_t low = 0, high = v->resources.count;
+	size_t low = 0, high = all->count;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		const struct resource *r = v->resources.items[mid];
+		const struct resource *r = all->items[mid];
 		int n = by_kind(r, kind);
 
 		if (n == 0)
@@ -41,14 +41,14 @@ size_t
 first_resource(
     const struct view *v, const struct resource_kind *kind, struct slice ns)
 {
-	return place_of(v, kind, ns, S(""));
+	return place_of(&v->resources, kind, ns, S(""));
 }
 
 const struct resource *
 find_resource(const struct view *v, const struct resource_kind *kind,
     struct slice ns, struct slice name)
 {
-	size_t at = place_of(v, kind, ns, name);
+	size_t at = place_of(&v->resources, kind, ns, name);
 	const struct resource *r =
 	    at < v->resources.count ? v->resources.items[at] : NULL;
 
@@ -59,21 +59,21 @@ find_resource(const struct view *v, const struct resource_kind *kind,
 }
 
 const struct mesh_config *
-find_mesh(struct view *v)
+find_mesh(const struct rows *resources, struct arena *arena)
 {
-	size_t i = first_resource(v, &kind_mesh_config, S(""));
+	size_t i = place_of(resources, &kind_mesh_config, S(""), S(""));
 	const struct resource *r =
-	    i < v->resources.count ? v->resources.items[i] : NULL;
+	    i < resources->count ? resources->items[i] : NULL;
 	const struct value *nothing;
 	struct findings found = {0};
 	const struct mesh_config *m = NULL;
 
 	if (r != NULL && r->kind == &kind_mesh_config)
 		return r->spec;
-	nothing = value_new(&v->arena, VALUE_MAP);
+	nothing = value_new(arena, VALUE_MAP);
 	if (nothing != NULL)
-		m = message_decode(&mesh_config_message, nothing, NULL, "spec",
-		    &v->arena, &found);
+		m = message_decode(
+		    &mesh_config_message, nothing, NULL, "spec", arena, &found);
 	findings_fini(&found);
 	return m;
 }

@@ -11,6 +11,8 @@
  */
 #include "inside.h"
 
+enum { SCALE_MAX = 1 << 20 };
+
 #define NETWORK_LABEL "topology.istio.io/network"
 
 static struct network_row *
@@ -25,17 +27,40 @@ find_network(const struct builder *b, struct slice name)
 	return NULL;
 }
 
-static void
-read_ranges(struct builder *b, struct network_row *n)
+size_t
+network_ranges(const struct network *n, struct cidr *out)
 {
-	size_t most = n->spec->endpoints.count;
-	struct cidr *all = take(b, most, sizeof(*all));
+	size_t count = 0;
 
-	for (size_t i = 0; all != NULL && i < most; i++)
-		if (cidr_parse(n->spec->endpoints.items[i].from_cidr,
-			&all[n->range_count]) == OK)
-			n->range_count++;
-	n->ranges = all;
+	for (size_t i = 0; i < n->endpoints.count; i++)
+		if (cidr_parse(n->endpoints.items[i].from_cidr, &out[count]) ==
+		    OK)
+			count++;
+	return count;
+}
+
+struct network_row *
+network_new(struct builder *b, const struct resource *r)
+{
+	const struct network *spec = r->spec;
+	struct network_row *n = take(b, 1, sizeof(*n));
+	struct cidr *ranges = take(b, spec->endpoints.count, sizeof(*ranges));
+
+	if (n == NULL || ranges == NULL)
+		return NULL;
+	n->name = r->key.name;
+	n->spec = spec;
+	n->ranges = ranges;
+	n->range_count = network_ranges(spec, ranges);
+	return n;
+}
+
+struct network_row *
+find_network_row(const struct builder *b, const struct resource *r)
+{
+	struct network_row *n = find_network(b, r->key.name);
+
+	return n != NULL && n->spec == r->spec ? n : NULL;
 }
 
 void
@@ -47,22 +72,24 @@ collect_networks(struct builder *b)
 
 		if (r->kind != &kind_network)
 			continue;
-		n = take(b, 1, sizeof(*n));
+		n = network_new(b, r);
 		if (n == NULL)
 			return;
-		n->name = r->key.name;
-		n->spec = r->spec;
-		read_ranges(b, n);
 		rows_add(&b->networks, n); /* by name, as the resources are */
 	}
+}
+
+void
+network_fini(struct network_row *n)
+{
+	rows_fini(&n->gateways);
 }
 
 void
 networks_fini(struct builder *b)
 {
 	for (size_t i = 0; i < b->networks.count; i++)
-		rows_fini(
-		    &((struct network_row *)b->networks.items[i])->gateways);
+		network_fini(b->networks.items[i]);
 	rows_fini(&b->networks);
 }
 
@@ -75,6 +102,12 @@ has_range(const struct network_row *n, const struct addr *a)
 		if (cidr_contains(&n->ranges[i], a))
 			return true;
 	return false;
+}
+
+uint64_t
+network_bit(struct slice name)
+{
+	return name.len > 0 ? UINT64_C(1) << slice_hash_stable(name) % 64 : 0;
 }
 
 struct slice
@@ -118,11 +151,13 @@ static void
 add_gateway_service(
     struct builder *b, struct network_row *n, const struct network_gateway *g)
 {
-	const struct service_row *s = find_service(
+	struct service_row *s = find_service(
 	    b, canonical_host(b, g->registry_service_name, b->v->root_ns));
 	const struct port_row *p =
 	    s != NULL && s->port_count > 0 ? &s->ports[0] : NULL;
 
+	if (s != NULL)
+		s->is_gateway = true;
 	for (size_t i = 0; p != NULL && i < p->endpoints.count; i++) {
 		const struct view_endpoint *e = p->endpoints.items[i];
 
@@ -152,8 +187,8 @@ gcd(uint32_t a, uint32_t b)
 	return a;
 }
 
-static void
-add_gateways(struct builder *b, struct network_row *n)
+void
+network_find_gateways(struct builder *b, struct network_row *n)
 {
 	for (size_t i = 0; i < n->spec->gateways.count; i++) {
 		const struct network_gateway *g = &n->spec->gateways.items[i];
@@ -167,23 +202,30 @@ add_gateways(struct builder *b, struct network_row *n)
 	rows_sort(&n->gateways, by_address);
 }
 
+uint32_t
+gateway_scale_of(const struct rows *networks)
+{
+	uint32_t all = 0;
+
+	for (size_t i = 0; i < networks->count; i++) {
+		const struct network_row *n = networks->items[i];
+		uint32_t count = (uint32_t)n->gateways.count, scale;
+
+		if (count == 0)
+			continue;
+		scale = MAX(all, 1U);
+		scale = scale / gcd(scale, count) * count;
+		all = MIN(scale, (uint32_t)SCALE_MAX);
+	}
+	return all;
+}
+
 void
 find_gateways(struct builder *b)
 {
-	enum { SCALE_MAX = 1 << 20 };
-
-	for (size_t i = 0; i < b->networks.count && !b->full; i++) {
-		struct network_row *n = b->networks.items[i];
-		uint32_t count, scale;
-
-		add_gateways(b, n);
-		count = (uint32_t)n->gateways.count;
-		if (count == 0)
-			continue;
-		scale = MAX(b->gateway_scale, 1U);
-		scale = scale / gcd(scale, count) * count;
-		b->gateway_scale = MIN(scale, (uint32_t)SCALE_MAX);
-	}
+	for (size_t i = 0; i < b->networks.count && !b->full; i++)
+		network_find_gateways(b, b->networks.items[i]);
+	b->gateway_scale = gateway_scale_of(&b->networks);
 }
 
 /* --- in the place of endpoints -------------------------------------------- */
@@ -237,6 +279,10 @@ gateway_row(struct builder *b, struct rows *out, size_t first,
 	if (e == NULL)
 		return NULL;
 	*e = *gateway;
+	if (b->box != NULL) { /* the Network may be gone before it */
+		e->network = take_copy(b, e->network);
+		e->reason = take_copy(b, e->reason);
+	}
 	e->locality = locality;
 	rows_add(out, e);
 	return e;
@@ -300,15 +346,17 @@ by_locality(const void *a, const void *b)
 	return n != 0 ? n : by_address(a, b);
 }
 
-void
-replace_by_gateways(
-    struct builder *b, struct rows *endpoints, const struct network_rules *r)
+bool
+replace_by_gateways(struct builder *b, struct rows *endpoints,
+    const struct network_rules *r, size_t *out_left)
 {
 	struct rows out = {0};
 	size_t first = 0, plain = 0;
+	bool behind = false;
 
+	*out_left = 0;
 	if (b->gateway_scale == 0 || endpoints->count == 0)
-		return;
+		return false;
 	rows_sort(endpoints, by_locality);
 	for (size_t i = 0; i < endpoints->count && !b->full; i++) {
 		struct view_endpoint *e = endpoints->items[i];
@@ -319,6 +367,7 @@ replace_by_gateways(
 				  ->locality,
 			e->locality))
 			first = out.count;
+		behind = behind || n != NULL;
 		if (n == NULL)
 			add_direct(b, &out, e);
 		else if (r->none_mutual || (!r->all_mutual && !e->mutual))
@@ -333,4 +382,6 @@ replace_by_gateways(
 		    plain);
 	rows_fini(endpoints);
 	*endpoints = out;
+	*out_left = plain;
+	return behind;
 }

@@ -62,11 +62,19 @@ bytes_to(struct gateway_state *g, const struct served *s,
     const struct resource *owner)
 {
 	struct view_tcp_route *r = take(g->b, 1, sizeof(*r));
+	struct builder *b = g->b;
+	uint32_t mark = b->door;
 
 	if (r == NULL)
 		return NULL;
+	b->owner = owner; /* what is told now is about its rules */
+	b->door = 0;
 	compile_shares(
-	    g->b, specs, count, owner, (uint16_t)s->spec->port->number, r);
+	    b, specs, count, owner, (uint16_t)s->spec->port->number, r);
+	b->door = mark;
+	b->owner = NULL;
+	for (size_t i = 0; b->patch == NULL && i < count; i++)
+		note_gateway_lead(b, specs[i].destination, owner, owner);
 	r->origin = *o;
 	return r;
 }

@@ -9,7 +9,8 @@
  *	             │
  *	             └ those that are newer: clusters in a box for each
  *	               service, what policies say in one, listeners of services
- *	               that are others in one, the rest in one for each resource
+ *	               that are others in one, all of gateways in one, the rest
+ *	               in one for each resource
  *
  * Who serves changes by the second, what is written by the day. Where nothing
  * but endpoints is new, or VirtualServices, DestinationRules, WorkloadEntries,
@@ -23,9 +24,8 @@
  *the base, so that patches never lie on patches; when the boxes hold much, or
  *more follows from a change than its box says, there is no patch, and the view
  *is made from nothing: where hosts are no services or a Sidecar chooses, where
- *listeners of callers or other virtual hosts come or go, where several have a
- *host of a gateway, where services meddle with each other, and
- *where the mesh itself is another.
+ *listeners of callers or other virtual hosts come or go, where services meddle
+ *with each other, and where all rows of the mesh are made of what is another.
  */
 #include <stddef.h>
 
@@ -58,6 +58,7 @@ box_unref(struct box **bp)
 	for (size_t i = 0; i < box->outbound_count; i++)
 		listeners_fini(&box->outbound[i]);
 	mem_free(&box->outbound);
+	map_fini(&box->doors_anew, NULL);
 	listeners_fini(&box->inbound);
 	map_fini(&box->regexes, regex_drop);
 	arena_fini(&box->arena);
@@ -82,6 +83,7 @@ open_box(struct builder *b)
 	atomic_init(&box->refs, 1);
 	arena_init(&box->arena, VIEW_BYTES_MAX);
 	map_init(&box->regexes);
+	map_init(&box->doors_anew);
 	listeners_init(&box->inbound);
 	b->box = box;
 	b->arena = &box->arena;
@@ -332,8 +334,8 @@ patch_own(struct patching *p)
 		v->own = box_ref(p->before->own);
 	} else {
 		v->own = open_box(&p->b);
-		ok = fill_own(p);
-		ok = close_box(&p->b) && ok;
+		fill_own(p);
+		ok = close_box(&p->b);
 	}
 	use_own(v);
 	return ok;
@@ -356,6 +358,8 @@ is_small(const struct view *v, const struct view *base)
 		used += v->own->arena.used;
 	if (v->front != NULL)
 		used += v->front->arena.used;
+	if (v->doors != NULL)
+		used += v->doors->arena.used;
 	return used <= BOXES_FREE + base->arena.used / 2;
 }
 
@@ -384,14 +388,19 @@ static bool
 patch_all(struct patching *p)
 {
 	list_workloads(p);
-	if (!find_servings(p) || !find_delegated(p) || !find_services(p) ||
+	find_peers(p);
+	if (!is_mesh_alike(p) || !find_networks(p) || !find_servings(p) ||
+	    !find_delegated(p) || !find_services(p) || !find_doors(p) ||
 	    !find_ruled(p) || !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
 			(is_moving(p) && has_other(p, is_rule));
-	return find_rewired(p) && decide_services(p) && patch_resources(p) &&
-	       leave_gateways_open(p) && patch_front(p) && patch_own(p) &&
-	       patch_servings(p) && put_lists(p) && is_small(p->b.v, p->base);
+	if (!find_rewired(p) || !decide_services(p))
+		return false;
+	keep_doors(p);
+	return patch_resources(p) && patch_front(p) && patch_gateways(p) &&
+	       patch_own(p) && patch_servings(p) && put_lists(p) &&
+	       is_small(p->b.v, p->base);
 }
 
 static struct view *
@@ -422,6 +431,8 @@ patch(struct patching *p)
 	map_fini(&p->moved, NULL);
 	forget_ruled(p);
 	forget_services(p);
+	forget_peers(p);
+	forget_networks(p);
 	arena_fini(&p->arena);
 	return v;
 }
@@ -461,6 +472,7 @@ patch_drop(struct view *v)
 		box_unref(&v->renewals[i].box);
 	box_unref(&v->own);
 	box_unref(&v->front);
+	box_unref(&v->doors);
 	mem_free(&v->renewals);
 	v->magic = 0;
 	mem_free(&v);

@@ -11,12 +11,17 @@
  *	patch_delegates.c ─► VirtualServices whose delegates are others
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
  *	patch_rules.c     ─► their routes
- *	patch_gateways.c  ─► those of gateways
+ *	patch_gateways.c  ─► what gateways are made of
+ *	patch_doors.c     ─► what they listen to
+ *	patch_virtual_hosts.c ► and whose requests they take
  *	patch_connections.c ► services that other rules for connections name
  *	patch_workloads.c ─► services that choose other WorkloadEntries
  *	patch_service.c   ─► clusters of services with other endpoints or rules
  *	patch_arrivals.c  ─► clusters and virtual hosts of other services
  *	patch_front.c     ─► listeners of these (patch_outbound.c)
+ *	patch_peers.c     ─► those that are called in plain text, or no more
+ *	patch_networks.c  ─► those that have endpoints in other networks
+ *	patch_mesh.c      ─► whether another MeshConfig is none for the rows
  *	patch_own.c       ─► what is said of workloads of this machine
  *	patch_lists.c     ─► the lists
  */
@@ -25,7 +30,11 @@
 
 #include "inside.h"
 
-enum { RENEWALS_MAX = 64, WEB_PORT = 80 };
+enum {
+	RENEWALS_MAX = 64,
+	DUE_MAX = 1000, /* more services are as well made from nothing */
+	WEB_PORT = 80
+};
 
 /* Which hosts a VirtualService is about and leads to; struct slice. */
 struct named {
@@ -56,6 +65,19 @@ struct patching {
 			      * view before alone, another service than there */
 	struct named named[RENEWALS_MAX]; /* by each of them, if it is a rule */
 	bool anew[RENEWALS_MAX]; /* their boxes of before are of no use */
+	bool keeps_doors;        /* of a gateway, as they were */
+	/* PeerAuthentications that are others than in the base, and those that
+	 * are others than in the view before; struct resource. */
+	bool other_peers;
+	struct rows moved_peers;
+	/* Any of them, or of the rest, turns mutual TLS off, or did: then what
+	 * was said before is looked up here. */
+	bool disarms;
+	struct builder of_before;
+	/* Networks that are others than in the view before, struct resource;
+	 * rows of those that are others than in the base, if any is. */
+	struct rows moved_networks, new_networks;
+	bool other_networks;
 };
 
 /* What is made goes there from now on, and no more. */
@@ -168,6 +190,10 @@ MUST_USE bool decide_services(struct patching *p);
 bool is_changed_service(const struct builder *b, const struct service_row *s);
 bool names_changed(const struct patching *p, struct slice pattern);
 
+/* Is it what is written there, in the namespace (patch_services.c)? */
+bool is_spelled(struct builder *b, struct slice written, struct slice ns,
+    struct slice host);
+
 bool is_named_listener_for(struct patching *p, struct slice host);
 
 /* Does nothing but services and rules say who calls whom? */
@@ -275,19 +301,60 @@ bool is_told_of(const struct patching *p, const struct resource *r);
 /* False: more follows from it. */
 MUST_USE bool patch_rules(struct patching *p, size_t item);
 
-/* --- virtual hosts of gateways (patch_gateways.c) ------------------------- */
+/* --- gateways (patch_gateways.c) ------------------------------------------ */
 
 /* Nobody inside the mesh knows it. */
 bool is_for_gateways(const struct resource *r);
 
-/* Those of the base, of which these are the parts, and those of now; into the
- * box at hand. False: more follows from it. */
-MUST_USE bool drop_gateway_hosts(
-    struct builder *b, const struct rows *parts, const struct resource *r);
-MUST_USE bool add_gateway_hosts(struct patching *p, const struct resource *r);
+/* After Services that are others are known: what else is renewed. False: more
+ * follows from it. */
+MUST_USE bool find_doors(struct patching *p);
 
-/* After the last: does each set of routes still have one? */
-bool leave_gateways_open(const struct patching *p);
+/* Does the service stand before a gateway here, or would it? */
+bool leads_to_gateway(const struct patching *p, const struct service_row *s);
+
+/* The rules of one of the base, if it is the same now; else NULL. */
+const struct http_rules *rules_of_base(
+    const struct patching *p, const struct resource *r);
+
+/* That of before, if all in it would be the same; what is another is known. */
+void keep_doors(struct patching *p);
+
+/* After all that requests are led to; false: more follows from it. */
+MUST_USE bool patch_gateways(struct patching *p);
+
+/* --- their ports (patch_doors.c) ------------------------------------------ */
+
+struct serving;
+
+/* A VirtualService that Gateways may have; a Gateway. */
+bool is_bound(const struct resource *r);
+bool is_door_kind(const struct resource *r);
+
+/* Is a Gateway another that is for this machine? */
+bool has_other_doors(struct patching *p);
+
+/* Has any a port that is AUTO_PASSTHROUGH? */
+bool passes_on_alone(const struct serving *s);
+bool has_auto(const struct patching *p);
+
+/* Into the box at hand. False: more follows from it. */
+MUST_USE bool fill_doors(struct patching *p);
+
+/* Is it a box's that tells it, if it is still so? */
+bool tells_doors(const struct view *v, uint32_t door);
+
+/* --- their virtual hosts (patch_virtual_hosts.c) -------------------------- */
+
+struct gateway_set;
+struct bindings;
+
+/* Of a set of the base, which has the same servers; into the box at hand. */
+MUST_USE bool patch_gateway_set(struct patching *p,
+    const struct gateway_set *set, const struct bindings *g);
+
+/* All that it has in the base is gone. */
+void drop_gateway_set(struct patching *p, const struct gateway_set *set);
 
 /* --- what hangs on WorkloadEntries (patch_workloads.c) -------------------- */
 
@@ -298,6 +365,39 @@ void list_workloads(struct patching *p);
 
 /* Services that choose another one than in the view before, by `serving`. */
 void mark_selecting(struct patching *p, bool *due);
+
+/* --- what hangs on Networks (patch_networks.c) -----------------------------
+ */
+
+/* From now on those of now are looked at; false: more follows from them. */
+MUST_USE bool find_networks(struct patching *p);
+void forget_networks(struct patching *p);
+
+/* Services with endpoints in one that is another than in the view before, by
+ * `serving`; false: too many. */
+MUST_USE bool mark_in_networks(struct patching *p, bool *due);
+
+/* Does a gateway of any Network go by the name? */
+bool is_named_as_gateway(struct patching *p, struct slice host);
+
+/* --- MeshConfig (patch_mesh.c) -------------------------------------------- */
+
+/* Is any of them another one? */
+bool has_other_mesh(const struct renewal *all, size_t count);
+
+/* Does it say the same of all that rows are made of which are not renewed for
+ * it? */
+bool is_mesh_alike(struct patching *p);
+
+/* --- what hangs on PeerAuthentications (patch_peers.c) -------------------- */
+
+/* From now on those of now are asked. */
+void find_peers(struct patching *p);
+void forget_peers(struct patching *p);
+
+/* Services of which any endpoint is called in plain text now and was not in
+ * the view before, or the other way round, by `serving`; false: too many. */
+MUST_USE bool mark_disarmed(struct patching *p, bool *due);
 
 /* --- what hangs on endpoints (patch_service.c) ---------------------------- */
 
@@ -322,8 +422,11 @@ bool is_patched(const struct view *base, const struct resource *r);
 bool has_own(const struct patching *p);
 bool is_own_as_before(const struct patching *p);
 
-/* Into the box at hand. False: more follows from it. */
-MUST_USE bool fill_own(struct patching *p);
+/* Those of now, without kinds that have rows of their own; into `out`. */
+void list_resources(const struct patching *p, struct rows *out);
+
+/* Into the box at hand. */
+void fill_own(struct patching *p);
 
 /* In the place of the base's. */
 void use_own(struct view *v);

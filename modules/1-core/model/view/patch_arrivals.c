@@ -109,7 +109,7 @@ serve(struct patching *p, struct service_row *s)
 	s->serving = serving_of(p, s);
 	from = s->serving > 0 ? serving_at(p, s->serving - 1) : NULL;
 	if (from != NULL) {
-		if (is_served_here(b->v, from))
+		if (served_here(b->v, from) != 0)
 			return false;
 		add_serving(b, s, from);
 	}

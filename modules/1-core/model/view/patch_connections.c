@@ -85,8 +85,6 @@ find_all(struct patching *p)
 
 		if (!has_connections(r->old) && !has_connections(r->fresh))
 			continue;
-		if (p->b.in->proxy == VIEW_ROUTER)
-			return false; /* they are in its own listeners, too */
 		if ((is_of_proxies(r->old) && !rewire_all_of(p, r->old)) ||
 		    (is_of_proxies(r->fresh) && !rewire_all_of(p, r->fresh)))
 			return false;

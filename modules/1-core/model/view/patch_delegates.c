@@ -132,14 +132,15 @@ rules_before(struct patching *p, const struct resource *old)
 static bool
 is_asked_for(struct patching *p, const struct renewal *r)
 {
+	if (is_for_gateways(r->fresh))
+		return false; /* told with its parts */
 	if (!r->moves)
 		return map_get(&p->base->made_by->http_rules,
 			   slice_of(&r->old, sizeof(r->old))) != NULL;
 	for (size_t i = 0; i < p->base->scopes.count; i++) {
 		const struct scope *s = p->base->scopes.items[i];
 
-		if (!is_for_gateways(r->fresh) &&
-		    sight_of(&p->b, r->fresh, s->row.ns) != SIGHT_NONE)
+		if (sight_of(&p->b, r->fresh, s->row.ns) != SIGHT_NONE)
 			return true;
 	}
 	return false;

@@ -40,7 +40,8 @@ has_come(const struct patching *p, const struct scope *of)
 	return false;
 }
 
-/* Of the base, one that is the same now. */
+/* Of the base, one that is the same now; what only stands for another service
+ * is no reason that anybody listens. */
 static bool
 has_stayed(const struct patching *p, const struct view_routes *web)
 {
@@ -48,6 +49,7 @@ has_stayed(const struct patching *p, const struct view_routes *web)
 		const struct host_row *h = web->hosts.items[i];
 
 		if (h->service != NULL &&
+		    h->service->row.resolution != VIEW_ALIAS &&
 		    !is_changed_service(&p->b, h->service))
 			return true;
 	}
@@ -79,7 +81,9 @@ is_web_alike(const struct patching *p, const struct scope *s)
 static bool
 are_webs_alike(const struct patching *p)
 {
-	for (size_t i = 0; i < p->base->scopes.count; i++)
+	bool is_gateway = p->b.in->proxy == VIEW_ROUTER;
+
+	for (size_t i = 0; !is_gateway && i < p->base->scopes.count; i++)
 		if (!is_web_alike(p, p->base->scopes.items[i]))
 			return false;
 	return true;
@@ -97,7 +101,9 @@ listen(struct patching *p)
 	b->box->outbound_count = count;
 	for (size_t i = 0; i < count; i++)
 		listeners_init(&b->box->outbound[i]);
-	for (size_t i = 0; i < count && b->mesh->proxy_listen_port != 0; i++) {
+	if (b->in->proxy == VIEW_ROUTER || b->mesh->proxy_listen_port == 0)
+		return; /* nobody here calls but by named listeners */
+	for (size_t i = 0; i < count; i++) {
 		b->scope = p->base->scopes.items[i];
 		renew_outbound(b, &b->box->outbound[i]);
 	}

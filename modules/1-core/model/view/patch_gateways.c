@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * patch_gateways — virtual hosts of gateways that come and go.
+ * patch_gateways — what a gateway listens to, where Gateways, VirtualServices
+ * or services that these lead to are others than in the base.
  *
- * A VirtualService that comes or goes, or has other hosts, brings its own
- * virtual hosts to the sets of routes of its Gateways, or takes them away.
- * There is no patch where anybody else has a part of one of them, where hosts
- * are wildcards, which others may lie in, and where a set would be left without
- * any or had none.
+ *	VirtualServices ─► virtual hosts of sets that are as before
+ *	       │                              (patch_virtual_hosts.c)
+ *	       └─ tcp, tls ─► ports ◄─ Gateways
+ *	                        └─► listeners, their chains, sets that are
+ *others
+ *
+ * A port is made again as a whole, with all Gateways that have a part in it;
+ * rules for requests that are as before are used again. All of it is in one
+ * box, which is that of before while nothing in it would be another. There is
+ * no patch where a port is AUTO_PASSTHROUGH and services or its own Gateways
+ * are others, and where the first chain of all would be made or the last goes.
  */
+#include "doors.h"
 #include "patch.h"
-#include "servers.h"
 
 bool
 is_for_gateways(const struct resource *r)
@@ -20,317 +27,347 @@ is_for_gateways(const struct resource *r)
 	       !gateways_have_mesh(vs->gateways.items, vs->gateways.count);
 }
 
-/* --- what goes ------------------------------------------------------------ */
+/* --- what is another ------------------------------------------------------ */
 
 static bool
-has_wildcard(const struct resource *r)
+is_rule(const struct resource *r)
 {
-	const struct virtual_service *vs = resource_virtual_service(r);
+	return r != NULL && r->kind == &kind_virtual_service;
+}
 
-	for (size_t i = 0; i < vs->hosts.count; i++)
-		if (slice_starts(vs->hosts.items[i], S("*")))
+/* A VirtualService that Gateways may have. */
+bool
+is_bound(const struct resource *r)
+{
+	return is_rule(r) && resource_virtual_service(r)->gateways.count > 0 &&
+	       !is_delegate(r);
+}
+
+bool
+is_door_kind(const struct resource *r)
+{
+	return r != NULL && r->kind == &kind_gateway;
+}
+
+/* In any scope; false: it is for other machines. */
+static bool
+is_for_us(struct patching *p, const struct resource *r)
+{
+	for (size_t i = 0; is_door_kind(r) && i < p->b.gateways.count; i++) {
+		const struct gateway_state *g = p->b.gateways.items[i];
+
+		p->b.scope = g->scope;
+		if (is_gateway_for(&p->b, &g->serving.targets, r))
 			return true;
-	return false;
-}
-
-/* Such a host is there without anybody's rules, too. */
-static bool
-redirects_host(
-    struct builder *b, const struct served *s, const struct resource *r)
-{
-	size_t count = resource_virtual_service(r)->hosts.count;
-
-	for (size_t i = 0; served_redirects(s) && i < s->host_count; i++)
-		for (size_t j = 0; j < count; j++)
-			if (slice_eq(s->hosts[i].host, host_at(b, r, j)))
-				return true;
-	return false;
-}
-
-static bool
-leaves_redirect(struct builder *b, const struct resource *r)
-{
-	for (size_t i = 0; i < b->gateway_sets.count; i++) {
-		const struct gateway_set *set = b->gateway_sets.items[i];
-
-		for (size_t j = 0; j < set->server_count; j++)
-			if (redirects_host(b, set->servers[j], r))
-				return true;
 	}
 	return false;
 }
 
 bool
-drop_gateway_hosts(
-    struct builder *b, const struct rows *parts, const struct resource *r)
+has_other_doors(struct patching *p)
 {
-	if (parts->count > 0 && (has_wildcard(r) || leaves_redirect(b, r)))
-		return false;
-	for (size_t i = 0; i < parts->count; i++) {
-		const struct gateway_part *p = parts->items[i];
-
-		if (p->is_mixed || !lead_to_kept(p->rows, p->count))
-			return false;
-		for (struct gateway_host *h = p->hosts; h != NULL; h = h->next)
-			rows_add(&b->box->fewer_hosts, h);
-	}
-	return true;
+	for (size_t i = 0; i < p->count; i++)
+		if (is_for_us(p, p->items[i].old) ||
+		    is_for_us(p, p->items[i].fresh))
+			return true;
+	return false;
 }
 
-/* --- what comes ----------------------------------------------------------- */
+static bool
+has_other_bytes(const struct patching *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
 
-/* The hosts of one VirtualService in one set. */
-struct arrival {
-	struct patching *p;
-	const struct gateway_set *set;
-	const struct bound *of;
-	const struct served *first; /* NULL: none */
-	struct rows drafts;         /* struct gateway_draft */
-};
+		if ((is_bound(r->old) && has_connections(r->old)) ||
+		    (is_bound(r->fresh) && has_connections(r->fresh)))
+			return true;
+	}
+	return false;
+}
 
 static bool
-is_bound_to(const struct resource *r, const struct served *s)
+have_port_in_common(const struct resource *x, const struct resource *y)
+{
+	const struct gateway *g = x->spec, *h = y->spec;
+
+	for (size_t i = 0; i < g->servers.count; i++)
+		for (size_t j = 0; j < h->servers.count; j++)
+			if (g->servers.items[i].port->number ==
+			    h->servers.items[j].port->number)
+				return true;
+	return false;
+}
+
+/* Where services stand before a gateway, ports are not what they seem. */
+static bool
+may_meet(
+    const struct patching *p, const struct serving *s, const struct resource *r)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *x = &p->items[i];
+
+		if (is_door_kind(any_of(x)) &&
+		    (s->targets.count > 0 || x->old == r ||
+			(x->old != NULL && have_port_in_common(x->old, r)) ||
+			(x->fresh != NULL && have_port_in_common(x->fresh, r))))
+			return true;
+	}
+	return false;
+}
+
+static bool
+names(const struct resource *r, const struct resource *door)
 {
 	const struct virtual_service *vs = resource_virtual_service(r);
-	const struct resource_key *gateway = &s->gateway->key;
 
 	for (size_t i = 0; i < vs->gateways.count; i++) {
 		struct slice ns, name;
 
 		gateway_name_split(
 		    vs->gateways.items[i], r->key.ns, &ns, &name);
-		if (slice_eq(ns, gateway->ns) && slice_eq(name, gateway->name))
+		if (slice_eq(door->key.ns, ns) &&
+		    slice_eq(door->key.name, name))
 			return true;
 	}
 	return false;
 }
 
-/* Both make the same of it. */
+/* One of its Gateways is another, or may share a port with one that is. */
 static bool
-serves_alike(const struct served *x, const struct served *y)
+names_other_door(const struct patching *p, const struct resource *r)
 {
-	return x->gateway == y->gateway && x->protocol == y->protocol &&
-	       x->spec->port->number == y->spec->port->number &&
-	       (x->spec->tls != NULL) == (y->spec->tls != NULL) &&
-	       served_redirects(x) == served_redirects(y);
-}
+	for (size_t i = 0; i < p->b.gateways.count; i++) {
+		const struct gateway_state *g = p->b.gateways.items[i];
+		const struct rows *all = &g->serving.gateways;
 
-static bool
-is_drafted(const struct arrival *a, struct slice host)
-{
-	for (size_t i = 0; i < a->drafts.count; i++) {
-		const struct gateway_draft *x = a->drafts.items[i];
-
-		if (slice_eq(x->host, host))
-			return true;
+		for (size_t j = 0; j < all->count; j++)
+			if (names(r, all->items[j]) &&
+			    may_meet(p, &g->serving, all->items[j]))
+				return true;
 	}
 	return false;
 }
 
-/* False: it is more than a host of its own. */
+/* What the base tells of a rule that stays may be so no more: others come
+ * before it, or its Gateway is another. False: it is nobody's alone. */
 static bool
-add_host(struct arrival *a, const struct served *s, struct slice host)
+renew_told(struct patching *p, bool doors, bool bytes)
 {
-	struct builder *b = &a->p->b;
-	struct gateway_draft *x;
+	const struct view *base = p->base;
 
-	if (a->first == NULL)
-		a->first = s;
-	if (slice_starts(host, S("*")) || !serves_alike(s, a->first))
-		return false;
-	if (is_drafted(a, host))
-		return true;
-	x = take(b, 1, sizeof(*x));
-	if (x == NULL)
-		return false;
-	gateway_draft_init(b, s, host, x);
-	x->needs_tls = served_redirects(s);
-	x->origin = origin_of(a->of->resource, 0);
-	rows_add(&a->drafts, x);
-	return true;
-}
+	for (size_t i = 0; i < base->problem_count; i++) {
+		const struct resource *r = base->problem_owners[i];
 
-static bool
-add_hosts(struct arrival *a, const struct served *s)
-{
-	struct slice host;
-
-	for (size_t i = 0; i < s->host_count; i++)
-		for (size_t j = 0; j < a->of->host_count; j++)
-			if (served_meets(
-				&s->hosts[i], a->of, a->of->hosts[j], &host) &&
-			    !add_host(a, s, host))
-				return false;
-	return true;
-}
-
-static bool
-is_among_more(
-    const struct box *box, const struct view_routes *r, struct slice domain)
-{
-	for (size_t i = 0; i < box->more_hosts.count; i++) {
-		const struct more_host *h = box->more_hosts.items[i];
-
-		if (h->routes == r &&
-		    slice_is_among(domain, h->domains, h->domain_count))
-			return true;
-	}
-	return false;
-}
-
-static bool
-goes(const struct box *box, const struct view_host *h)
-{
-	for (size_t i = 0; i < box->fewer_hosts.count; i++)
-		if (box->fewer_hosts.items[i] == h)
-			return true;
-	return false;
-}
-
-/* Nobody else has it; what was the VirtualService's own goes in this box. */
-static bool
-is_free(const struct arrival *a, struct slice domain)
-{
-	const struct view *v = a->p->b.v;
-	const struct view_routes *r = a->set->routes;
-	const struct view_host *h = find_exact(r, domain);
-
-	for (size_t i = 0; i < v->renewal_count; i++)
-		if (v->renewals[i].box != NULL &&
-		    is_among_more(v->renewals[i].box, r, domain))
+		if (doors && r == NULL && base->problem_doors[i] == 0 &&
+		    slice_eq(base->problems[i].origin.key.kind,
+			slice_str(kind_virtual_service.kind)))
 			return false;
-	return h == NULL || goes(a->p->b.box, h);
-}
-
-/* As people and dashboards spell them. */
-static bool
-add_domains(struct arrival *a, struct more_host *h)
-{
-	struct slice *domains =
-	    take(&a->p->b, a->drafts.count * 2, sizeof(*domains));
-
-	for (size_t i = 0; domains != NULL && i < a->drafts.count; i++) {
-		const struct gateway_draft *x = a->drafts.items[i];
-
-		if (!is_free(a, x->host) || !is_free(a, x->shown))
+		if (is_bound(r) &&
+		    ((bytes && has_connections(r)) ||
+			(doors && names_other_door(p, r))) &&
+		    !renew_too(p, r))
 			return false;
-		domains[h->domain_count++] = x->host;
-		if (!slice_eq(x->host, x->shown))
-			domains[h->domain_count++] = x->shown;
 	}
-	h->domains = domains;
-	return domains != NULL;
-}
-
-/* All of them are one row, which the most specific names. */
-static bool
-add_row(struct arrival *a, struct gateway_part *part)
-{
-	struct builder *b = &a->p->b;
-	struct more_host *h = take(b, 1, sizeof(*h));
-	struct gateway_draft x;
-	void *parts[] = {part};
-
-	if (h == NULL || !add_domains(a, h))
-		return false;
-	rows_sort(&a->drafts, compare_gateway_drafts);
-	x = *(const struct gateway_draft *)a->drafts.items[0];
-	x.parts = (struct rows){parts, 1, 1};
-	fill_gateway_host(b, &x, &h->row.row);
-	h->routes = a->set->routes;
-	put_more_host(a->p, h);
 	return true;
-}
-
-static bool
-arrive(struct arrival *a)
-{
-	struct builder *b = &a->p->b;
-	const struct resource *r = a->of->resource;
-	struct gateway_part *part;
-	bool ok = true;
-
-	b->scope = a->set->scope;
-	if (sight_of(b, r, b->scope->row.ns) == SIGHT_NONE)
-		return true;
-	for (size_t i = 0; ok && i < a->set->server_count; i++)
-		if (is_bound_to(r, a->set->servers[i]))
-			ok = add_hosts(a, a->set->servers[i]);
-	if (!ok || a->first == NULL)
-		return ok;
-	b->gateway = a->first->name;
-	part = gateway_part_of(b, a->first, r);
-	ok = part != NULL &&
-	     (part->count == 0 || (!a->set->is_blackhole && add_row(a, part)));
-	b->gateway = S("");
-	return ok;
 }
 
 bool
-add_gateway_hosts(struct patching *p, const struct resource *r)
+passes_on_alone(const struct serving *s)
 {
-	struct builder *b = &p->b;
-	size_t count = resource_virtual_service(r)->hosts.count;
-	struct slice *hosts = take(b, count, sizeof(*hosts));
-	const struct bound of = {r, hosts, count, 0};
-	bool ok = hosts != NULL;
+	for (size_t i = 0; i < s->ports.count; i++) {
+		const struct served_port *p = s->ports.items[i];
 
-	for (size_t i = 0; ok && i < count; i++)
-		hosts[i] = host_at(b, r, i);
-	for (size_t i = 0; ok && i < b->gateway_sets.count; i++) {
-		struct arrival a = {
-		    .p = p, .set = b->gateway_sets.items[i], .of = &of};
+		for (size_t j = 0; j < p->servers.count; j++) {
+			const struct served *x = p->servers.items[j];
 
-		ok = arrive(&a);
-		rows_fini(&a.drafts);
-	}
-	return ok;
-}
-
-/* --- what is left --------------------------------------------------------- */
-
-/* At a gateway all that goes is of gateways. */
-static size_t
-count_fewer(const struct box *box, const struct view_routes *r)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < box->fewer_hosts.count; i++) {
-		const struct gateway_host *h = box->fewer_hosts.items[i];
-
-		n += h->routes == r;
-	}
-	return n;
-}
-
-static size_t
-count_more(const struct box *box, const struct view_routes *r)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < box->more_hosts.count; i++) {
-		const struct more_host *h = box->more_hosts.items[i];
-
-		n += h->routes == r;
-	}
-	return n;
-}
-
-bool
-leave_gateways_open(const struct patching *p)
-{
-	const struct view *v = p->b.v;
-
-	for (size_t i = 0; i < p->b.gateway_sets.count; i++) {
-		const struct gateway_set *set = p->b.gateway_sets.items[i];
-		size_t more = 0, fewer = 0;
-
-		for (size_t j = 0; j < v->renewal_count; j++) {
-			more += count_more(v->renewals[j].box, set->routes);
-			fewer += count_fewer(v->renewals[j].box, set->routes);
+			if (x->spec->tls != NULL &&
+			    x->spec->tls->mode == SERVER_TLS_AUTO_PASSTHROUGH)
+				return true;
 		}
-		if (set->routes->hosts.count + more <= fewer)
+	}
+	return false;
+}
+
+bool
+has_auto(const struct patching *p)
+{
+	for (size_t i = 0; i < p->b.gateways.count; i++) {
+		const struct gateway_state *g = p->b.gateways.items[i];
+
+		if (passes_on_alone(&g->serving))
+			return true;
+	}
+	return false;
+}
+
+bool
+find_doors(struct patching *p)
+{
+	bool doors;
+
+	if (p->b.in->proxy != VIEW_ROUTER)
+		return true;
+	if (p->services.count + p->changed.count > 0 && has_auto(p))
+		return false;
+	doors = has_other_doors(p);
+	return renew_told(p, doors, doors || has_other_bytes(p));
+}
+
+bool
+leads_to_gateway(const struct patching *p, const struct service_row *s)
+{
+	const struct resource *r = s != NULL ? s->resource : NULL;
+	const struct labels *selector = r != NULL && r->kind == &kind_service
+					    ? &resource_service(r)->selector
+					    : NULL;
+
+	for (size_t i = 0; s != NULL && i < p->b.gateways.count; i++) {
+		const struct gateway_state *g = p->b.gateways.items[i];
+
+		if (selector != NULL && selector->count > 0 &&
+		    slice_eq(s->row.ns, g->scope->row.ns) &&
+		    labels_match(&g->scope->row.labels, selector))
+			return true;
+		for (size_t j = 0; j < g->serving.targets.count; j++)
+			if (((const struct target *)g->serving.targets.items[j])
+				->service == s)
+				return true;
+	}
+	return false;
+}
+
+const struct http_rules *
+rules_of_base(const struct patching *p, const struct resource *r)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].old == r)
+			return NULL;
+	return map_get(&p->base->made_by->http_rules, slice_of(&r, sizeof(r)));
+}
+
+/* --- is it as before ------------------------------------------------------ */
+
+/* Chains and routes hang on it. */
+static bool
+is_of_doors(struct patching *p, const struct renewal *r)
+{
+	const struct resource_kind *k = kind_of(r);
+
+	if (k == &kind_gateway)
+		return is_for_us(p, r->old) || is_for_us(p, r->fresh);
+	return k == &kind_virtual_service || k == &kind_destination_rule ||
+	       is_about_services(r);
+}
+
+static bool
+are_as_before(struct patching *p)
+{
+	const struct view *before = p->before;
+
+	if (p->rules_anew || p->changed.count > 0)
+		return false;
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (is_of_doors(p, r) &&
+		    (p->anew[i] || renewal_before(p, r) == NULL ||
+			(kind_of(r) == &kind_destination_rule &&
+			    !keeps_policies(p, i))))
+			return false;
+	}
+	for (size_t i = 0; i < before->renewal_count; i++)
+		if (is_of_doors(p, &before->renewals[i]) &&
+		    !is_still_there(p, &before->renewals[i]))
+			return false;
+	return true;
+}
+
+void
+keep_doors(struct patching *p)
+{
+	p->keeps_doors = p->b.in->proxy == VIEW_ROUTER && are_as_before(p);
+	if (p->keeps_doors)
+		p->b.v->doors = box_ref(p->before->doors);
+}
+
+/* --- the box -------------------------------------------------------------- */
+
+static bool
+lead_parts_to_kept(const struct rows *parts)
+{
+	for (size_t i = 0; i < parts->count; i++) {
+		const struct gateway_part *x = parts->items[i];
+
+		if (!lead_to_kept(x->rows, x->count))
 			return false;
 	}
 	return true;
+}
+
+/* What rules led to is there without them. */
+static bool
+leaves_clusters(const struct patching *p)
+{
+	const struct map *all = &p->base->made_by->http_rules;
+
+	for (size_t i = 0; i < p->count; i++) {
+		const struct resource *r = p->items[i].old;
+		const struct http_rules *rules =
+		    is_bound(r) ? map_get(all, slice_of(&r, sizeof(r))) : NULL;
+
+		if (rules != NULL && !lead_parts_to_kept(&rules->parts))
+			return false;
+	}
+	return true;
+}
+
+static bool
+leaves_clusters_of_sets(const struct patching *p)
+{
+	const struct map *all = &p->base->made_by->http_rules;
+	struct slice key;
+	void *rules;
+
+	for (size_t i = 0; map_next(all, &i, &key, &rules);)
+		if (!lead_parts_to_kept(
+			&((const struct http_rules *)rules)->parts))
+			return false;
+	return true;
+}
+
+static bool
+concerns_doors(struct patching *p)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (is_bound(r->old) || is_bound(r->fresh) ||
+		    is_for_us(p, r->old) || is_for_us(p, r->fresh))
+			return true;
+	}
+	return false;
+}
+
+bool
+patch_gateways(struct patching *p)
+{
+	struct view *v = p->b.v;
+	size_t bytes = v->regex_bytes;
+	bool ok;
+
+	if (p->b.in->proxy != VIEW_ROUTER || p->keeps_doors) {
+		if (v->doors != NULL)
+			v->regex_bytes += v->doors->regex_bytes;
+		return true;
+	}
+	if (!concerns_doors(p))
+		return true;
+	v->doors = open_box(&p->b);
+	ok = leaves_clusters(p) &&
+	     (!has_other_doors(p) || leaves_clusters_of_sets(p)) &&
+	     fill_doors(p);
+	v->doors->regex_bytes = v->regex_bytes - bytes;
+	leave_box(p);
+	return ok;
 }

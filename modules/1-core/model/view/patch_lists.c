@@ -60,6 +60,13 @@ has_moving(const struct view *v, const struct resource_kind *kind)
 
 /* --- hosts ---------------------------------------------------------------- */
 
+/* Also of "*", which no map has. */
+static const struct view_host *
+host_of_domain(const struct view_routes *r, struct slice domain)
+{
+	return slice_eq(domain, S("*")) ? r->any : find_exact(r, domain);
+}
+
 static void
 put_at(struct rows *all, size_t slot, struct view_host *h)
 {
@@ -68,22 +75,25 @@ put_at(struct rows *all, size_t slot, struct view_host *h)
 	all->items[slot] = h;
 }
 
+static void
+keep_hosts(struct view *v, const struct box *box)
+{
+	for (size_t i = 0; box != NULL && i < box->more_hosts.count; i++) {
+		struct view_host *h = box->more_hosts.items[i];
+
+		put_at(&v->hosts, h->slot - 1, h);
+	}
+}
+
 void
 begin_hosts(struct patching *p)
 {
 	struct view *v = p->b.v;
 
 	copy_rows(&v->hosts, &p->base->hosts);
-	for (size_t i = 0; i < v->renewal_count; i++) {
-		const struct box *box = v->renewals[i].box;
-
-		for (size_t j = 0; box != NULL && j < box->more_hosts.count;
-		     j++) {
-			struct view_host *h = box->more_hosts.items[j];
-
-			put_at(&v->hosts, h->slot - 1, h);
-		}
-	}
+	for (size_t i = 0; i < v->renewal_count; i++)
+		keep_hosts(v, v->renewals[i].box);
+	keep_hosts(v, v->doors);
 }
 
 void
@@ -108,8 +118,8 @@ put_more(struct view *v, const struct box *box)
 		for (size_t j = 0; j < h->domain_count; j++) {
 			struct slice domain = h->domains[j];
 
-			if (view_host_now(v, find_exact(h->routes, domain)) !=
-				NULL ||
+			if (view_host_now(
+				v, host_of_domain(h->routes, domain)) != NULL ||
 			    map_put(&v->more_hosts,
 				more_key(h->routes, domain, text), h) != NULL)
 				return false;
@@ -140,10 +150,12 @@ put_hosts(struct view *v)
 		put_hosts_of(v, v->renewals[i].box);
 	if (v->front != NULL)
 		put_hosts_of(v, v->front);
+	if (v->doors != NULL)
+		put_hosts_of(v, v->doors);
 	for (size_t i = 0; i < v->renewal_count; i++)
 		if (!put_more(v, v->renewals[i].box))
 			return false;
-	return true;
+	return v->doors == NULL || put_more(v, v->doors);
 }
 
 /* --- problems ------------------------------------------------------------- */
@@ -200,6 +212,7 @@ put_problems(struct view *v, const struct view *base)
 	for (size_t i = 0; i < base->problem_count; i++)
 		if (!is_renewed(v, base->problem_owners[i]) &&
 		    !tells_service(v, &base->problems[i]) &&
+		    !tells_doors(v, base->problem_doors[i]) &&
 		    !tells_own(v, &base->problems[i]))
 			rows_add(&all, &base->problems[i]);
 	for (size_t i = 0; i < v->renewal_count; i++)
@@ -208,6 +221,8 @@ put_problems(struct view *v, const struct view *base)
 		add_rows(&all, &v->own->problems);
 	if (v->front != NULL)
 		add_rows(&all, &v->front->problems);
+	if (v->doors != NULL)
+		add_rows(&all, &v->doors->problems);
 	rows_sort(&all, compare_problems);
 	drop_doubles(&all);
 	v->problems =
@@ -235,7 +250,8 @@ put_lists(struct patching *p)
 		return true;
 	if (!put_hosts(v))
 		return false;
-	if (has_moving(v, &kind_virtual_service) || v->front != NULL)
+	if (has_moving(v, &kind_virtual_service) || v->front != NULL ||
+	    v->doors != NULL)
 		list(&v->hosts, &base->hosts, compare_hosts, &v->listed_hosts);
 	return put_problems(v, base);
 }

@@ -5,14 +5,12 @@
  * Policies of access and of tokens are rows that chains name, and
  * PeerAuthentication says which chains there are. Few workloads are on a
  * machine: where one of these is another, all of it is made anew in one box.
- * Clusters look only at whether a PeerAuthentication turns mutual TLS off;
- * where any does, in the base or now, there is no patch.
+ * What clusters make of a PeerAuthentication is another file's: patch_peers.c.
  *
  * Resources without rows of their own are only found among those of the view,
  * where somebody asks for them (../settings), so that these are the ones of
  * now; some kinds are nothing to some proxies.
  */
-#include "kinds/security.h"
 #include "patch.h"
 
 /* Their rows are those of others. */
@@ -50,7 +48,8 @@ is_patched(const struct view *base, const struct resource *r)
 	    &kind_authorization_policy, &kind_request_authentication,
 	    &kind_peer_authentication, &kind_telemetry, &kind_wasm_plugin,
 	    &kind_traffic_extension, &kind_proxy_config, &kind_tls_secret,
-	    &kind_rate_limit_policy, &kind_health_check_policy};
+	    &kind_rate_limit_policy, &kind_health_check_policy,
+	    &kind_mesh_config, &kind_network};
 	bool is_gateway = base->made_by->in->proxy == VIEW_ROUTER;
 
 	for (size_t i = 0; i < ARRAY_LEN(always); i++)
@@ -60,9 +59,10 @@ is_patched(const struct view *base, const struct resource *r)
 		return is_patched_workload(base, r);
 	if (r->kind == &kind_sidecar)
 		return is_gateway || !is_sidecar_of_any(base, r);
-	return !is_gateway &&
-	       (r->kind == &kind_gateway || r->kind == &kind_workload_group ||
-		   r->kind == &kind_service || r->kind == &kind_service_entry);
+	if (r->kind == &kind_workload_group)
+		return !is_gateway; /* it may say what stands before one */
+	return r->kind == &kind_gateway || r->kind == &kind_service ||
+	       r->kind == &kind_service_entry;
 }
 
 /* --- the resources of now ------------------------------------------------- */
@@ -89,8 +89,8 @@ put_resource(struct rows *all, const struct renewal *r)
 		all->items[at] = (void *)(uintptr_t)r->fresh;
 }
 
-static void
-list_resources(struct patching *p, struct rows *out)
+void
+list_resources(const struct patching *p, struct rows *out)
 {
 	copy_rows(out, &p->base->resources);
 	for (size_t i = 0; i < p->count; i++)
@@ -101,40 +101,6 @@ list_resources(struct patching *p, struct rows *out)
 /* --- PeerAuthentication --------------------------------------------------- */
 
 static bool
-turns_off(const struct resource *r)
-{
-	const struct peer_authentication *spec = r->spec;
-
-	if (spec->mtls != NULL && spec->mtls->mode == MUTUAL_TLS_DISABLE)
-		return true;
-	for (size_t i = 0; i < spec->port_level_mtls.count; i++) {
-		const struct mutual_tls *m =
-		    spec->port_level_mtls.items[i].message;
-
-		if (m->mode == MUTUAL_TLS_DISABLE)
-			return true;
-	}
-	return false;
-}
-
-static bool
-is_any_off(const struct view *v)
-{
-	const struct resource_kind *kind = &kind_peer_authentication;
-
-	for (size_t i = first_resource(v, kind, S("")); i < v->resources.count;
-	     i++) {
-		const struct resource *r = v->resources.items[i];
-
-		if (r->kind != kind)
-			return false;
-		if (turns_off(r))
-			return true;
-	}
-	return false;
-}
-
-static bool
 has_other_peers(const struct view *v)
 {
 	for (size_t i = 0; i < v->renewal_count; i++)
@@ -143,15 +109,13 @@ has_other_peers(const struct view *v)
 	return false;
 }
 
-/* Who may come in; false: clusters are others. */
-static bool
+/* Who may come in. They are found already, but for what is wrong with them. */
+static void
 renew_peers(struct patching *p)
 {
 	struct builder *b = &p->b;
 	struct map by_ns = b->peers_by_ns, by_label = b->peers_by_label;
 
-	if (is_any_off(p->base) || is_any_off(b->v))
-		return false;
 	map_init(&b->peers_by_ns);
 	map_init(&b->peers_by_label);
 	listeners_init(&b->v->inbound);
@@ -161,7 +125,6 @@ renew_peers(struct patching *p)
 	peers_fini(b);
 	b->peers_by_ns = by_ns;
 	b->peers_by_label = by_label;
-	return true;
 }
 
 /* --- the box -------------------------------------------------------------- */
@@ -191,21 +154,28 @@ is_own_as_before(const struct patching *p)
 	return true;
 }
 
-bool
+void
 fill_own(struct patching *p)
 {
 	struct builder *b = &p->b;
 	struct view *v = b->v;
-	bool ok;
 
 	list_resources(p, &b->box->resources);
 	v->resources = b->box->resources;
+	if (has_other_mesh(v->renewals, v->renewal_count))
+		b->mesh = find_mesh(&v->resources, b->arena);
+	if (b->mesh == NULL) {
+		b->full = true;
+		return;
+	}
+	b->box->mesh = b->mesh;
 	v->guards = (struct rows){0};
 	renew_guards(b, &p->base->guards);
 	b->box->guards = v->guards;
-	ok = !has_other_peers(v) || renew_peers(p);
+	if (has_other_peers(v))
+		renew_peers(p);
 	b->scope = NULL;
-	return ok;
+	b->mesh = p->base->mesh;
 }
 
 void
@@ -215,6 +185,8 @@ use_own(struct view *v)
 
 	v->resources = own->resources;
 	v->guards = own->guards;
+	v->mesh = own->mesh;
+	v->normalization = normalization_of(v->mesh);
 	if (has_other_peers(v))
 		v->inbound = own->inbound;
 }

@@ -298,15 +298,19 @@ move_in_scope(struct patching *p, const struct resource *r)
 	return is_called_alike_everywhere(b, r);
 }
 
+/* What only gateways know decides about nothing that is called. */
+static bool
+is_unowned(const struct builder *b, const struct resource *r)
+{
+	return is_nothing(b, r) || is_for_gateways(r);
+}
+
 /* False: more hangs on it than who decides about requests. */
 static bool
 move(struct patching *p, const struct resource *r)
 {
-	if (is_nothing(&p->b, r))
+	if (is_unowned(&p->b, r))
 		return true;
-	if (p->b.in->proxy == VIEW_ROUTER &&
-	    resource_virtual_service(r)->gateways.count > 0)
-		return is_for_gateways(r); /* not of both */
 	for (size_t i = 0; i < p->base->scopes.count; i++) {
 		p->b.scope = p->base->scopes.items[i];
 		if (!move_in_scope(p, r))
@@ -320,7 +324,7 @@ moves(struct patching *p, const struct renewal *r)
 {
 	const struct renewal *x = renewal_before(p, r);
 
-	if (is_nothing(&p->b, r->old) && is_nothing(&p->b, r->fresh))
+	if (is_unowned(&p->b, r->old) && is_unowned(&p->b, r->fresh))
 		return false;
 	/* The same may have other delegates than then. */
 	return x != NULL && !has_delegates(r->fresh) ? x->moves

@@ -43,6 +43,7 @@ is_told_of(const struct patching *p, const struct resource *r)
 
 	for (size_t i = 0; i < base->problem_count; i++)
 		if (!is_renewed(p, base->problem_owners[i]) &&
+		    base->problem_doors[i] == 0 &&
 		    resource_key_eq(&base->problems[i].origin.key, &r->key))
 			return true;
 	return false;
@@ -332,10 +333,7 @@ renew_old_hosts(struct patching *p, const struct renewal *r)
 			: !drop_host(&p->b, h))
 			return false;
 	}
-	if (rules == NULL || rules->parts.count == 0)
-		return true;
-	return r->moves ? drop_gateway_hosts(&p->b, &rules->parts, r->old)
-			: patch_gateway_parts(&p->b, &rules->parts, r->fresh);
+	return true;
 }
 
 /* What was nobody's, and is the fresh one's; what was another's that one
@@ -505,6 +503,13 @@ leave_all_names(struct patching *p, const struct resource *r)
 	return true;
 }
 
+/* At a gateway nothing is there because rules lead to it. */
+static bool
+may_import(const struct resource *r)
+{
+	return r != NULL && !is_for_gateways(r);
+}
+
 static bool
 import_nothing(struct patching *p, const struct renewal *r)
 {
@@ -513,9 +518,9 @@ import_nothing(struct patching *p, const struct renewal *r)
 	for (size_t i = 0; has_other_text(r) && i < p->base->scopes.count;
 	     i++) {
 		b->scope = p->base->scopes.items[i];
-		if ((r->old != NULL &&
+		if ((may_import(r->old) &&
 			!imports_nothing(b, rules_before(p, r->old), r->old)) ||
-		    (r->fresh != NULL &&
+		    (may_import(r->fresh) &&
 			!imports_nothing(
 			    b, http_rules_of(b, r->fresh), r->fresh)))
 			return false;
@@ -530,13 +535,12 @@ is_nothing(const struct builder *b, const struct resource *r)
 	       (is_for_gateways(r) && b->in->proxy != VIEW_ROUTER);
 }
 
+/* What it is at a gateway is in another box. */
 static bool
 add_hosts_of(struct patching *p, const struct resource *r)
 {
-	if (is_nothing(&p->b, r))
-		return true;
-	return is_for_gateways(r) ? add_gateway_hosts(p, r)
-				  : renew_fresh_hosts(p, r);
+	return is_nothing(&p->b, r) || is_for_gateways(r) ||
+	       renew_fresh_hosts(p, r);
 }
 
 bool

@@ -4,7 +4,8 @@
  * policies of now.
  *
  * Some endpoints say more than where to send to: those at this machine make
- * ports of it, those of a service without an address are called by theirs.
+ * ports of it, and those of a service without an address are called by theirs,
+ * if it is not HTTP. So they have to stay where they are.
  */
 #include "patch.h"
 
@@ -14,23 +15,47 @@ is_simple(const struct builder *b, const struct service_row *s)
 {
 	const struct service_row *first = service_at(b, s->row.host);
 
-	if (first->next != NULL)
-		return false;
-	for (size_t i = 0; i < s->port_count; i++)
-		for (const struct cluster_row *c = s->ports[i].clusters;
-		     c != NULL; c = c->next)
-			if (c->needs_all)
-				return false;
-	return is_resolved(s) || s->row.resolution == VIEW_LISTED;
+	return first->next == NULL && s->row.resolution != VIEW_ALIAS;
 }
 
-bool
-is_served_here(const struct view *v, const struct view_serving *from)
+static uint64_t
+address_hash(const struct addr *a, uint16_t port)
 {
+	const uint16_t ports[] = {port, a->port};
+	char text[sizeof(ports) + sizeof(a->bytes)];
+
+	/* 0 is no endpoint at all. */
+	return slice_hash_stable(
+		   slice_join(SLICES(slice_of(ports, sizeof(ports)),
+				  slice_of(a->bytes, sizeof(a->bytes))),
+		       text, sizeof(text))) |
+	       1;
+}
+
+/* A gateway asks for labels, too. */
+static uint64_t
+socket_hash(const struct view_endpoint_input *e)
+{
+	uint64_t h = address_hash(&e->addr, e->service_port);
+
+	for (size_t i = 0; i < e->labels.count; i++) {
+		const struct label *l = &e->labels.items[i];
+
+		h = h * 31 + slice_hash_stable(l->key);
+		h = h * 31 + slice_hash_stable(l->value);
+	}
+	return h;
+}
+
+uint64_t
+served_here(const struct view *v, const struct view_serving *from)
+{
+	uint64_t all = 0;
+
 	for (size_t i = 0; i < from->count; i++)
 		if (view_is_announced(v, &from->endpoints[i].addr))
-			return true;
-	return false;
+			all += socket_hash(&from->endpoints[i]);
+	return all;
 }
 
 /* Its ports, with the endpoints of now. */
@@ -43,6 +68,48 @@ read_ports(struct builder *b, struct service_row *s, struct port_row **out)
 		(*out)[i].protocol = s->ports[i].protocol;
 	}
 	return *out != NULL;
+}
+
+/* Where all endpoints are that callers may mean. */
+static uint64_t
+called_at(const struct view_endpoint *const *all, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += all[i]->name.len > 0
+			   ? slice_hash_stable(all[i]->name) | 1
+			   : address_hash(&all[i]->addr, /* port */ 0);
+	return sum;
+}
+
+/* In the base the cluster of all of them tells it. */
+static bool
+is_called_alike(const struct port_row *old, const struct port_row *fresh)
+{
+	const struct cluster_row *c = old->clusters;
+
+	if (view_protocol_is_http(old->protocol))
+		return true; /* by its port alone */
+	while (c != NULL && c->subset != NULL)
+		c = c->next;
+	return c != NULL && !c->is_behind &&
+	       called_at((const struct view_endpoint *const *)c->row.endpoints,
+		   c->row.endpoint_count) ==
+		   called_at((const struct view_endpoint *const *)
+				 fresh->endpoints.items,
+		       fresh->endpoints.count);
+}
+
+/* Without an address of its own a service is called by its endpoints'. */
+static bool
+has_same_listeners(const struct service_row *s, const struct port_row *fresh)
+{
+	for (size_t i = 0;
+	     s->row.resolution == VIEW_ORIGINAL && i < s->port_count; i++)
+		if (!is_called_alike(&s->ports[i], &fresh[i]))
+			return false;
+	return true;
 }
 
 static struct cluster_row *
@@ -59,6 +126,7 @@ copy_cluster(struct builder *b, const struct cluster_row *old,
 	row->row.endpoint_count = row->row.usable_count = 0;
 	row->row.awaited_count = 0;
 	row->row.locality_count = 0;
+	secure_again(b, row, p);
 	choose_endpoints(b, row, &s->row, p);
 	return row;
 }
@@ -81,6 +149,8 @@ renew_cluster(struct builder *b, const struct cluster_row *old,
 	const struct merged_rule *m = rule_now(s, old->rule);
 	struct cluster_row *row;
 
+	if (old->leaves_out) /* and maybe no more, though that was told */
+		return false;
 	if (is_gone(old, m)) {
 		b->v->clusters.items[old->row.slot] = NULL;
 		return old->is_kept;
@@ -144,6 +214,26 @@ reset_service(struct patching *p, const struct service_row *s)
 			p->b.v->clusters.items[c->row.slot] = &c->row;
 }
 
+/* What an entry chooses may be here; and names that come or go are needed. */
+static bool
+stays_away(const struct builder *b, const struct service_row *s,
+    const struct port_row *fresh)
+{
+	if (!is_selecting_entry(s))
+		return true;
+	if (s->leads_here || is_resolved(s))
+		return false;
+	for (size_t i = 0; i < s->port_count; i++)
+		for (size_t j = 0; j < fresh[i].endpoints.count; j++) {
+			const struct view_endpoint *e =
+			    fresh[i].endpoints.items[j];
+
+			if (is_own_address(b, &e->addr))
+				return false;
+		}
+	return true;
+}
+
 bool
 patch_service(
     struct builder *b, struct service_row *s, const struct view_serving *from)
@@ -158,10 +248,14 @@ patch_service(
 		add_serving(b, &fresh, from);
 	if (fresh.resource != NULL)
 		add_written_endpoints(b, &fresh);
-	ok =
-	    renew_clusters(b, s, fresh.ports) && renew_later(b, s, fresh.ports);
-	for (size_t i = 0; i < s->port_count; i++)
+	ok = stays_away(b, s, fresh.ports) &&
+	     has_same_listeners(s, fresh.ports) &&
+	     renew_clusters(b, s, fresh.ports) &&
+	     renew_later(b, s, fresh.ports);
+	for (size_t i = 0; i < s->port_count; i++) {
+		s->ports[i].is_scattered |= fresh.ports[i].is_scattered;
 		rows_fini(&fresh.ports[i].endpoints);
+	}
 	map_fini(&b->policies, NULL);
 	return ok;
 }

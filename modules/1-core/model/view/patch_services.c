@@ -10,7 +10,7 @@
  * A host has one service, now and in the base. There is no patch where two
  * claim one, where it is a wildcard or lies in one that rules are for, where it
  * stands for another or another for it, where its endpoints are called by their
- * own addresses, where it leads to this machine, and at gateways; nor where a
+ * own addresses, and where it leads to this machine; nor where a
  * named listener is for a host that has a service only now, or on other ports,
  * or rules that are for other hosts, too. Of a host for which rules are, what
  * is there without a service is in their boxes.
@@ -151,14 +151,13 @@ calls_are_plain(const struct patching *p)
 	for (size_t i = 0; i < p->base->scopes.count; i++)
 		if (!is_whole(p->base->scopes.items[i]))
 			return false;
-	return p->b.in->proxy != VIEW_ROUTER;
+	return true;
 }
 
 static bool
 is_plain(const struct patching *p)
 {
-	return calls_are_plain(p) && p->b.networks.count == 0 &&
-	       p->b.mesh->proxy_http_port == 0;
+	return calls_are_plain(p) && p->b.mesh->proxy_http_port == 0;
 }
 
 static bool
@@ -166,9 +165,6 @@ is_ordinary_row(const struct builder *b, const struct service_row *s)
 {
 	if (s == NULL)
 		return true;
-	if (is_entry(s) && ((const struct service_entry *)s->resource->spec)
-				   ->workload_selector != NULL)
-		return false;
 	return s->row.resolution != VIEW_ALIAS &&
 	       (s->row.resolution != VIEW_ORIGINAL || has_no_endpoints(b, s));
 }
@@ -259,7 +255,7 @@ is_hidden_at_home(struct patching *p, const struct service_row *s)
 	return false;
 }
 
-static bool
+bool
 is_spelled(
     struct builder *b, struct slice written, struct slice ns, struct slice host)
 {
@@ -306,8 +302,10 @@ is_ordinary(
 	bool ruled = is_ruled_now(p, host);
 
 	if (slice_starts(host, S("*")) || is_entangled(p, host) ||
-	    !is_ordinary_row(b, now->old) || !is_ordinary_row(b, now->fresh) ||
-	    (now->old != NULL && now->old->leads_here))
+	    is_named_as_gateway(p, host) || !is_ordinary_row(b, now->old) ||
+	    !is_ordinary_row(b, now->fresh) ||
+	    (now->old != NULL && now->old->leads_here) ||
+	    leads_to_gateway(p, now->old) || leads_to_gateway(p, now->fresh))
 		return false;
 	if ((now->old == NULL || now->fresh == NULL) &&
 	    (is_ambiguous_host(b, host) ||
@@ -420,6 +418,10 @@ is_touched_by(
 		return host_is_within(s->row.host, host_of_rule(&p->b, r));
 	if (r->kind == &kind_workload_entry)
 		return selects_workload(s, workload_new(&p->b, r));
+	if (r->kind == &kind_peer_authentication)
+		return p->disarms;
+	if (r->kind == &kind_network)
+		return true;
 	if (r->kind == &kind_virtual_service) {
 		const struct virtual_service *vs = resource_virtual_service(r);
 
@@ -470,7 +472,8 @@ has_touched(struct patching *p, const struct box *box)
 	if (box->names_version != names_of_box(p->in, box))
 		return true;
 	for (size_t i = 0; i < box->services.count; i++)
-		if (is_touched(p, box->services.items[i]))
+		if (is_touched(p, box->services.items[i]) ||
+		    is_selecting_entry(box->services.items[i]))
 			return true;
 	return false;
 }

@@ -189,6 +189,8 @@ static bool
 patch_into(struct builder *b, struct service_row *s,
     const struct view_serving *from, struct box **out)
 {
+	if (s->is_gateway)
+		return false;
 	box_unref(out);
 	*out = open_box(b);
 	return patch_service(b, s, from) && b->problems.count == 0 &&
@@ -204,8 +206,14 @@ patch_serving(struct patching *p, size_t slot)
 	const struct serving_state *state = &b->v->servings[slot];
 	const struct view_serving *from = serving_at(p, slot);
 	struct service_row *s = service_of(b, state->ns, state->service);
+	bool same = state->version == version_now(p, b->v->servings, slot);
 
-	if (state->is_here || (from != NULL && is_served_here(b->v, from)))
+	uint64_t here = from != NULL ? served_here(b->v, from) : 0;
+
+	/* Ports of this machine are made of where they are, and no more; those
+	 * of a gateway of labels, too. */
+	if (!same &&
+	    (state->here != here || (b->in->proxy == VIEW_ROUTER && here != 0)))
 		return false;
 	if (s == NULL)
 		return true;
@@ -239,7 +247,8 @@ mark_given_back(struct patching *p, bool *due)
 	}
 }
 
-/* False: there is one of names, which may gain or lose a cluster. */
+/* False: there is one of names, which may gain or lose a cluster, or too many.
+ */
 static bool
 mark_due(struct patching *p, bool *due)
 {
@@ -255,7 +264,7 @@ mark_due(struct patching *p, bool *due)
 		reset_service(p, r->service);
 	}
 	mark_given_back(p, due);
-	return true;
+	return mark_disarmed(p, due) && mark_in_networks(p, due);
 }
 
 static bool

@@ -5,6 +5,8 @@
  *
  * They are endpoints and nothing more: the clusters of services whose selector
  * fits are made anew. Where one is at this machine, ports are made of it.
+ * A ServiceEntry may also choose what machines offer: each serving knows for
+ * which it has something, so these are due where that is another.
  */
 #include "kinds/workload.h"
 #include "patch.h"
@@ -22,8 +24,82 @@ is_here(const struct view *base, const struct resource *r)
 bool
 is_patched_workload(const struct view *base, const struct resource *r)
 {
-	return !is_here(base, r) && base->made_by->networks.count == 0;
+	return !is_here(base, r);
 }
+
+/* --- what machines offer -------------------------------------------------- */
+
+static uint64_t
+bit_of(const struct service_row *s)
+{
+	return UINT64_C(1) << slice_hash_stable(s->row.host) % 64;
+}
+
+static bool
+has_offer(const struct service_row *s, const struct view_serving *from)
+{
+	for (size_t i = 0; i < from->count; i++)
+		if (selects_offer(s, &from->endpoints[i]))
+			return true;
+	return false;
+}
+
+uint64_t
+offered_to(const struct builder *b, const struct view_serving *from)
+{
+	uint64_t all = 0;
+
+	for (size_t i = 0; i < b->selecting.count; i++)
+		if (has_offer(b->selecting.items[i], from))
+			all |= bit_of(b->selecting.items[i]);
+	return all;
+}
+
+void
+add_offers_now(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct entry_port *port)
+{
+	const struct view_input *in = b->patch->in;
+
+	for (size_t i = 0; i < in->serving_count && !b->full; i++) {
+		const struct view_serving *from = &in->servings[i];
+
+		for (size_t j = 0; j < from->count; j++)
+			add_offer(b, s, p, port, &from->endpoints[j]);
+	}
+}
+
+static void
+mark_offered(struct patching *p, uint64_t to, bool *due)
+{
+	for (size_t i = 0; to != 0 && i < p->b.selecting.count; i++) {
+		const struct service_row *s = p->b.selecting.items[i];
+
+		if ((bit_of(s) & to) != 0 && !is_changed_service(&p->b, s))
+			due[s->serving - 1] = true;
+	}
+}
+
+/* Those that are offered another serving than in the view before. */
+static void
+mark_all_offered(struct patching *p, bool *due)
+{
+	struct view *v = p->b.v;
+
+	for (size_t i = 0; p->b.selecting.count > 0 && i < v->serving_count;
+	     i++) {
+		const struct view_serving *from = serving_at(p, i);
+		struct serving_state *s = &v->servings[i];
+
+		if (s->version == version_now(p, v->servings, i))
+			continue;
+		mark_offered(p, s->offered, due);
+		s->offered = from != NULL ? offered_to(&p->b, from) : 0;
+		mark_offered(p, s->offered, due);
+	}
+}
+
+/* --- WorkloadEntries ------------------------------------------------------ */
 
 static bool
 is_workload(const struct renewal *r)
@@ -86,4 +162,5 @@ mark_selecting(struct patching *p, bool *due)
 	for (size_t i = 0; i < before->renewal_count; i++)
 		if (!is_still_there(p, &before->renewals[i]))
 			mark(p, &before->renewals[i], due);
+	mark_all_offered(p, due);
 }

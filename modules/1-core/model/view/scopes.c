@@ -221,6 +221,15 @@ by_place(const void *a, const void *b)
 		      : ((*x)->hash > (*y)->hash) - ((*x)->hash < (*y)->hash);
 }
 
+/* Those of gateways behind the others; in a set each has another name. */
+static int
+by_gate(const struct view_routes *x, const struct view_routes *y)
+{
+	if (x == NULL || y == NULL)
+		return (x != NULL) - (y != NULL);
+	return slice_cmp(x->name, y->name);
+}
+
 int
 compare_hosts(const void *a, const void *b)
 {
@@ -232,6 +241,8 @@ compare_hosts(const void *a, const void *b)
 
 	if (n == 0)
 		n = by_place(&of_x, &of_y);
+	if (n == 0 && ((*x)->gate != NULL || (*y)->gate != NULL))
+		return by_gate((*x)->gate, (*y)->gate);
 	/* Two listeners of a scope may have a host each. */
 	if (n == 0)
 		n = (int)(*x)->origin.line - (int)(*y)->origin.line;

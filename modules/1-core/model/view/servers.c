@@ -11,9 +11,8 @@
 struct merge {
 	struct builder *b;
 	struct serving *out;
-	struct rows targets; /* struct target */
-	struct map ports;    /* number, protocol, bind → struct served_port */
-	struct map plain;    /* number, bind → that without TLS */
+	struct map ports; /* number, protocol, bind → struct served_port */
+	struct map plain; /* number, bind → that without TLS */
 	struct map bind_of_tls; /* number, host → struct slice, of TLS */
 };
 
@@ -174,6 +173,14 @@ add_on(struct merge *m, struct served *s, uint16_t number)
 	rows_add(&p->servers, (void *)(uintptr_t)s);
 }
 
+static void
+add_on_port(struct merge *m, struct served *s, uint16_t number)
+{
+	m->b->door = DOORS_SHARED;
+	add_on(m, s, number);
+	m->b->door = 0;
+}
+
 /* --- one Gateway ---------------------------------------------------------- */
 
 static void
@@ -231,7 +238,7 @@ arrived_before(const struct merge *m, const struct resource *r, size_t before,
     const struct target *t)
 {
 	for (size_t i = 0; i < before; i++) {
-		const struct target *other = m->targets.items[i];
+		const struct target *other = m->out->targets.items[i];
 
 		if (leads_to(other, r, t->port) && other->arrives == t->arrives)
 			return true;
@@ -246,7 +253,7 @@ serve(struct merge *m, const struct resource *r,
 	struct served *s = read_server(m->b, r, spec);
 
 	if (s != NULL)
-		add_on(m, s, number);
+		add_on_port(m, s, number);
 }
 
 /* Of the services that a Gateway names, all; else of those with its labels the
@@ -257,8 +264,8 @@ add_server(struct merge *m, const struct resource *r,
 {
 	bool named = names_services(r);
 
-	for (size_t i = 0; i < m->targets.count; i++) {
-		const struct target *t = m->targets.items[i];
+	for (size_t i = 0; i < m->out->targets.count; i++) {
+		const struct target *t = m->out->targets.items[i];
 
 		if (!leads_to(t, r, spec->port->number) ||
 		    arrived_before(m, r, i, t))
@@ -271,15 +278,16 @@ add_server(struct merge *m, const struct resource *r,
 		serve(m, r, spec, (uint16_t)spec->port->number);
 }
 
-static bool
-is_for_us(const struct merge *m, const struct resource *r)
+bool
+is_gateway_for(const struct builder *b, const struct rows *targets,
+    const struct resource *r)
 {
 	const struct gateway *g = r->spec;
 
 	if (!names_services(r))
-		return labels_match(&m->b->scope->row.labels, &g->selector);
-	for (size_t i = 0; i < m->targets.count; i++)
-		if (is_named_by(m->targets.items[i], r))
+		return labels_match(&b->scope->row.labels, &g->selector);
+	for (size_t i = 0; i < targets->count; i++)
+		if (is_named_by(targets->items[i], r))
 			return true;
 	return false;
 }
@@ -293,10 +301,12 @@ add_gateway(struct merge *m, const struct resource *r)
 		const struct gateway_server *s = &g->servers.items[i];
 		struct origin o = origin_of(r, s->head.line);
 
+		m->b->owner = r;
 		if (slice_starts(s->bind, S("unix://")))
 			add_loss(m->b, &o,
 			    "not in force yet: a server at a unix socket");
-		else
+		m->b->owner = NULL;
+		if (!slice_starts(s->bind, S("unix://")))
 			add_server(m, r, s);
 	}
 }
@@ -323,31 +333,50 @@ serving_fini(struct serving *s)
 	for (size_t i = 0; i < s->ports.count; i++)
 		rows_fini(&((struct served_port *)s->ports.items[i])->servers);
 	rows_fini(&s->ports);
+	rows_fini(&s->gateways);
+	rows_fini(&s->targets);
 	map_fini(&s->sets, drop_set);
+}
+
+static void
+merge_all(struct builder *b, struct serving *out)
+{
+	struct merge m = {.b = b, .out = out};
+
+	map_init(&m.ports);
+	map_init(&m.plain);
+	map_init(&m.bind_of_tls);
+	for (size_t i = 0; !b->full && i < out->gateways.count; i++)
+		add_gateway(&m, out->gateways.items[i]);
+	map_fini(&m.ports, NULL);
+	map_fini(&m.plain, NULL);
+	map_fini(&m.bind_of_tls, NULL);
 }
 
 void
 merge_servers(struct builder *b, struct serving *out)
 {
-	struct merge m = {.b = b, .out = out};
-	struct rows gateways = {0};
+	const struct rows *all = &b->v->resources;
 
-	map_init(&m.ports);
-	map_init(&m.plain);
-	map_init(&m.bind_of_tls);
-	find_targets(b, &m.targets);
-	for (size_t i = 0; i < b->v->resources.count; i++) {
-		struct resource *r = b->v->resources.items[i];
+	find_targets(b, &out->targets);
+	for (size_t i = first_resource(b->v, &kind_gateway, S(""));
+	     i < all->count; i++) {
+		struct resource *r = all->items[i];
 
-		if (r->kind == &kind_gateway && is_for_us(&m, r))
-			rows_add(&gateways, r);
+		if (r->kind != &kind_gateway)
+			break;
+		if (is_gateway_for(b, &out->targets, r))
+			rows_add(&out->gateways, r);
 	}
-	rows_sort_by_age(&gateways);
-	for (size_t i = 0; !b->full && i < gateways.count; i++)
-		add_gateway(&m, gateways.items[i]);
-	rows_fini(&gateways);
-	rows_fini(&m.targets);
-	map_fini(&m.ports, NULL);
-	map_fini(&m.plain, NULL);
-	map_fini(&m.bind_of_tls, NULL);
+	rows_sort_by_age(&out->gateways);
+	merge_all(b, out);
+}
+
+void
+merge_servers_again(struct builder *b, const struct serving *base,
+    const struct rows *gateways, struct serving *out)
+{
+	out->gateways = *gateways;
+	copy_rows(&out->targets, &base->targets);
+	merge_all(b, out);
 }

@@ -28,6 +28,13 @@ struct served {
 
 struct origin served_origin(const struct served *s);
 
+/* Problems of what is listened to on a port have its mark; see problem_row. */
+static inline uint32_t
+door_mark(uint16_t number)
+{
+	return (uint32_t)number + 1;
+}
+
 /* Ends TLS, or speaks HTTP in the clear: requests are parsed. */
 bool served_is_http(const struct served *s);
 bool served_is_passthrough(const struct served *s);
@@ -43,8 +50,10 @@ struct served_port {
 };
 
 struct serving {
-	struct rows ports; /* struct served_port, in the order of age */
-	struct map sets;   /* name → struct rows of struct served */
+	struct rows gateways; /* const struct resource: for this machine */
+	struct rows targets;  /* struct target */
+	struct rows ports;    /* struct served_port, in the order of age */
+	struct map sets;      /* name → struct rows of struct served */
 };
 
 void serving_init(struct serving *s);
@@ -52,6 +61,14 @@ void serving_fini(struct serving *s);
 
 /* Of the scope at hand. */
 void merge_servers(struct builder *b, struct serving *out);
+
+/* With other Gateways, which are in the order of age; takes the list. */
+void merge_servers_again(struct builder *b, const struct serving *base,
+    const struct rows *gateways, struct serving *out);
+
+/* Is the Gateway for the scope at hand, where these lead? */
+bool is_gateway_for(const struct builder *b, const struct rows *targets,
+    const struct resource *r);
 
 /* --- services that lead here (targets.c) ---------------------------------- */
 
@@ -81,14 +98,27 @@ struct bound {
 	const struct slice *hosts; /* canonical */
 	size_t host_count;
 	size_t rank; /* who is asked first */
+	bool is_of_patch;
 };
 
 struct bindings {
 	struct map of_gateway; /* "ns/name" → struct binding */
+	struct rows all;       /* struct bound, by rank */
+	/* Of a patch's, the rest of which is the base's. */
+	struct rows gone; /* const struct resource */
+	struct rows come; /* struct bound, by rank */
 };
 
 void bindings_init(struct builder *b, struct bindings *out);
 void bindings_fini(struct bindings *g);
+
+/* One more of a patch's, in the scope at hand; nothing if that does not see
+ * it. */
+void bind_later(
+    struct builder *b, struct bindings *g, const struct resource *r);
+
+/* Does it name the server's Gateway? */
+bool is_bound_to(const struct resource *r, const struct served *s);
 
 /*
  * Those that say something of a host of the server, the first to be asked
@@ -104,12 +134,7 @@ bool served_meets(const struct served_host *h, const struct bound *v,
 
 /* --- the rules of one VirtualService (gateway_parts.c) -------------------- */
 
-/* A virtual host of a gateway. */
-struct gateway_host {
-	struct view_host row; /* first */
-	const struct view_routes *routes;
-	struct gateway_host *next;
-};
+struct gateway_draft;
 
 /* For one Gateway; no rows if none of them is for it. */
 struct gateway_part {
@@ -120,9 +145,8 @@ struct gateway_part {
 	struct scope *scope;
 	struct view_http_route *rows;
 	size_t count;
-	size_t last;                /* 1: the last row takes everything */
-	bool is_mixed;              /* some host has rules of others, too */
-	struct gateway_host *hosts; /* those that have no others */
+	size_t last;          /* 1: the last row takes everything */
+	struct claim *claims; /* who has them, of the base */
 };
 
 /* Made of the rules of `r`, as the server has them, and known to these; NULL
@@ -130,40 +154,75 @@ struct gateway_part {
 struct gateway_part *gateway_part_of(
     struct builder *b, const struct served *s, const struct resource *r);
 
-/* The host is made of these, struct gateway_part. */
-void gateway_parts_have(const struct rows *parts, struct gateway_host *h);
+/* For patches: what becomes of the rules of `by` hangs on where they lead. */
+void note_gateway_lead(struct builder *b, const struct destination_spec *d,
+    const struct resource *owner, const struct resource *by);
 
 /* --- virtual hosts of a set of routes (virtual_hosts.c) ------------------- */
 
-/* A host while it is looked for. */
+/* What one server says of a host: rules, or that it redirects. */
+struct claim {
+	size_t at;                 /* of the server, among those of the set */
+	struct gateway_part *part; /* NULL: it redirects */
+	struct gateway_draft *draft;
+	struct claim *next, *next_of_part;
+};
+
+/* One row of the view, of the base; all that share it follow the first. */
+struct gateway_host {
+	struct view_host row; /* first */
+	struct gateway_draft *first;
+};
+
 struct gateway_draft {
+	const struct gateway_set *set;
 	struct slice host;  /* canonical; "ns/host" if only a redirect */
 	struct slice shown; /* as dashboards have it */
+	/* In the order of servers, and of age. */
+	struct claim *claims, *last;
+	/* What these come to. */
+	struct gateway_part **parts;
+	size_t part_count;
 	uint16_t port;
-	struct rows parts; /* struct gateway_part */
 	bool needs_tls;
 	bool ends_tls;
 	struct origin origin;
+	/* Those that share a row, the most specific first. */
+	struct gateway_draft *next_of_row;
+	struct gateway_host *row; /* of the base */
+	/* Of a patch: the base's; NULL: it has none. */
+	const struct gateway_draft *base;
+	bool is_as_before;
 };
 
-/* Without a rule, as the first server has it. */
-void gateway_draft_init(struct builder *b, const struct served *s,
-    struct slice host, struct gateway_draft *out);
-
-/* The most specific first; for rows of pointers. */
-int compare_gateway_drafts(const void *a, const void *b);
-
-void fill_gateway_host(
-    struct builder *b, const struct gateway_draft *x, struct view_host *h);
-
-/* What a set is made of beside VirtualServices, for patches. */
+/* What a set is made of. */
 struct gateway_set {
 	const struct view_routes *routes;
 	struct scope *scope;
 	const struct served **servers; /* in the order of age */
 	size_t server_count;
-	bool is_blackhole; /* nobody is at home */
+	struct rows drafts; /* struct gateway_draft */
+	struct map by_host; /* → struct gateway_draft */
+	struct view_host
+	    *nobody; /* 404 for everything; NULL: there are hosts */
 };
+
+void gateway_set_fini(struct gateway_set *s);
+
+/* What its claims come to; it has some. */
+void settle_draft(struct builder *b, struct gateway_draft *x);
+
+bool has_same_parts(
+    const struct gateway_draft *x, const struct gateway_draft *y);
+
+/* Those that share a row follow the first of them, which are put out; the
+ * drafts are sorted. */
+void group_drafts(struct rows *drafts, struct rows *out);
+
+void fill_gateway_host(
+    struct builder *b, const struct gateway_draft *x, struct view_host *h);
+void fill_nobody(
+    struct builder *b, const struct gateway_set *set, struct view_host *h);
 
 const struct view_routes *compile_virtual_hosts(struct builder *b,
     const struct bindings *g, struct slice name, const struct rows *servers);

@@ -10,8 +10,8 @@
 
 enum { CONFIG_BYTES = 1 << 20 };
 
-static bool
-stands_behind(const struct mesh_proxy *p)
+bool
+is_behind_proxy(const struct mesh_proxy *p)
 {
 	return p != NULL && p->topology != NULL &&
 	       p->topology->proxy_protocol != NULL;
@@ -60,7 +60,7 @@ says_behind(struct builder *b, const struct resource *r, struct slice text)
 		add_problem(b, &o,
 		    "of its annotation " CONFIG " nothing but "
 		    "gatewayTopology.proxyProtocol is in force yet");
-	return stands_behind(p);
+	return is_behind_proxy(p);
 }
 
 /* As for a Gateway: the labels decide. */
@@ -78,7 +78,7 @@ is_of(const struct builder *b, const struct resource *r)
 bool
 stands_behind_proxy(struct builder *b)
 {
-	bool behind = stands_behind(b->mesh->default_config);
+	bool behind = is_behind_proxy(b->mesh->default_config);
 	struct rows all = {0};
 
 	rows_of_kind(b, &kind_workload_group, &all);

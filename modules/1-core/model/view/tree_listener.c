@@ -87,7 +87,7 @@ list_domains(struct tree *t, const struct view *v, const struct view_routes *r,
 		if (((const struct more_host *)host)->routes == r)
 			all[n++] = (struct domain){
 			    slice_sub(name, sizeof(r), name.len), host};
-	if (r->any != NULL)
+	if (r->any != NULL && view_host_now(v, r->any) != NULL)
 		all[n++] = (struct domain){S("*"), r->any};
 	if (n > 0)
 		qsort(all, n, sizeof(*all), by_name);

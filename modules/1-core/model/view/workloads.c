@@ -138,19 +138,32 @@ add_workload(struct builder *b, const struct resource *r)
 		add_under_labels(b, &b->workloads, r->key.ns, &w->labels, w);
 }
 
-bool
-has_selecting_entry(const struct builder *b)
+/* What it asks of workloads; NULL: it chooses none. */
+static const struct labels *
+selector_of_entry(const struct service_row *s)
 {
-	for (size_t i = 0; i < b->services.count; i++) {
-		const struct service_row *s = b->services.items[i];
+	const struct service_entry *e;
 
-		if (s->resource != NULL &&
-		    s->resource->kind == &kind_service_entry &&
-		    ((const struct service_entry *)s->resource->spec)
-			    ->workload_selector != NULL)
-			return true;
-	}
-	return false;
+	if (!is_entry(s))
+		return NULL;
+	e = s->resource->spec;
+	return e->workload_selector != NULL ? &e->workload_selector->labels
+					    : NULL;
+}
+
+bool
+is_selecting_entry(const struct service_row *s)
+{
+	return selector_of_entry(s) != NULL;
+}
+
+/* Those that choose among what machines offer. */
+static void
+collect_selecting(struct builder *b)
+{
+	for (size_t i = 0; i < b->services.count; i++)
+		if (is_selecting_entry(b->services.items[i]))
+			rows_add(&b->selecting, b->services.items[i]);
 }
 
 static struct slice
@@ -178,7 +191,8 @@ index_workloads(struct builder *b)
 		if (r->kind == &kind_workload_entry)
 			add_workload(b, r);
 	}
-	if (!has_selecting_entry(b))
+	collect_selecting(b);
+	if (b->selecting.count == 0)
 		return;
 	offer(b, b->in->endpoints, b->in->endpoint_count);
 	for (size_t i = 0; i < b->in->serving_count; i++)
@@ -191,29 +205,80 @@ workloads_fini(struct builder *b)
 {
 	map_fini(&b->workloads, rows_drop);
 	map_fini(&b->offers, rows_drop);
+	rows_fini(&b->selecting);
 }
 
 /* --- choosing ------------------------------------------------------------- */
 
+/* By its selector; of none an entry chooses all, and a Service nothing. */
+bool
+selects_workload(const struct service_row *s, const struct workload *w)
+{
+	const struct labels *selector = selector_of_entry(s);
+
+	if (s->resource != NULL && s->resource->kind == &kind_service)
+		selector = &resource_service(s->resource)->selector;
+	return selector != NULL &&
+	       (selector->count > 0 || is_selecting_entry(s)) &&
+	       slice_eq(w->resource->key.ns, s->row.ns) &&
+	       labels_match(&w->labels, selector);
+}
+
+bool
+selects_offer(const struct service_row *s, const struct view_endpoint_input *in)
+{
+	return slice_eq(ns_of(in), s->row.ns) &&
+	       labels_match(&in->labels, selector_of_entry(s));
+}
+
 /* A tunnel leads only to what its machine offers, by the port it announces. */
+void
+add_offer(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct entry_port *port, const struct view_endpoint_input *in)
+{
+	int64_t number =
+	    port->target_port != 0 ? port->target_port : port->number;
+	const struct found_endpoint f = {
+	    .in = *in, .mutual = in->tunnel.family != ADDR_NONE};
+
+	if ((in->addr.port == (uint16_t)number ||
+		labels_name_port(&in->labels, port->name)) &&
+	    selects_offer(s, in))
+		add_endpoint(b, s, p, &f);
+}
+
 static void
 add_offers(struct builder *b, struct service_row *s, struct port_row *p,
-    const struct entry_port *port, uint16_t number)
+    const struct entry_port *port)
 {
 	const struct service_entry *e = s->resource->spec;
-	const struct labels *wanted = &e->workload_selector->labels;
-	const struct rows *all = candidates(&b->offers, s->row.ns, wanted);
+	const struct rows *all =
+	    candidates(&b->offers, s->row.ns, &e->workload_selector->labels);
 
-	for (size_t i = 0; i < all->count && !b->full; i++) {
-		const struct view_endpoint_input *in = all->items[i];
-		const struct found_endpoint f = {
-		    .in = *in, .mutual = in->tunnel.family != ADDR_NONE};
+	for (size_t i = 0; i < all->count && !b->full; i++)
+		add_offer(b, s, p, port, all->items[i]);
+}
 
-		if ((in->addr.port == number ||
-			labels_name_port(&in->labels, port->name)) &&
-		    labels_match(&in->labels, wanted))
-			add_endpoint(b, s, p, &f);
-	}
+static bool
+is_gone(const struct builder *b, const struct workload *w)
+{
+	for (size_t i = 0; i < b->gone_workloads.count; i++)
+		if (b->gone_workloads.items[i] == w->resource)
+			return true;
+	return false;
+}
+
+static void
+choose_for_entry(struct builder *b, struct service_row *s, struct port_row *p,
+    const struct entry_port *port, const struct workload *w)
+{
+	int64_t number =
+	    port->target_port != 0 ? port->target_port : port->number;
+	struct found_endpoint f = workload_at(w, s->row.ns, port->name, number);
+
+	if (!is_gone(b, w) && selects_workload(s, w) &&
+	    (f.name.len == 0 || is_resolved(s)))
+		add_endpoint(b, s, p, &f);
 }
 
 void
@@ -221,21 +286,17 @@ add_selected_by_entry(struct builder *b, struct service_row *s,
     struct port_row *p, const struct entry_port *port)
 {
 	const struct service_entry *e = s->resource->spec;
-	const struct labels *wanted = &e->workload_selector->labels;
-	const struct rows *all = candidates(&b->workloads, s->row.ns, wanted);
-	int64_t number =
-	    port->target_port != 0 ? port->target_port : port->number;
+	const struct rows *all =
+	    candidates(&b->workloads, s->row.ns, &e->workload_selector->labels);
 
-	for (size_t i = 0; i < all->count && !b->full; i++) {
-		const struct workload *w = all->items[i];
-		struct found_endpoint f =
-		    workload_at(w, s->row.ns, port->name, number);
-
-		if (labels_match(&w->labels, wanted) &&
-		    (f.name.len == 0 || is_resolved(s)))
-			add_endpoint(b, s, p, &f);
-	}
-	add_offers(b, s, p, port, (uint16_t)number);
+	for (size_t i = 0; i < all->count && !b->full; i++)
+		choose_for_entry(b, s, p, port, all->items[i]);
+	for (size_t i = 0; i < b->come_workloads.count && !b->full; i++)
+		choose_for_entry(b, s, p, port, b->come_workloads.items[i]);
+	if (b->patch != NULL)
+		add_offers_now(b, s, p, port);
+	else
+		add_offers(b, s, p, port);
 }
 
 static const struct service_port *
@@ -263,28 +324,6 @@ behind_service(const struct workload *w, const struct service_row *s,
 
 	return workload_at(
 	    w, s->row.ns, port->name, target != 0 ? target : number);
-}
-
-bool
-selects_workload(const struct service_row *s, const struct workload *w)
-{
-	const struct labels *selector =
-	    s->resource != NULL && s->resource->kind == &kind_service
-		? &resource_service(s->resource)->selector
-		: NULL;
-
-	return selector != NULL && selector->count > 0 &&
-	       slice_eq(w->resource->key.ns, s->row.ns) &&
-	       labels_match(&w->labels, selector);
-}
-
-static bool
-is_gone(const struct builder *b, const struct workload *w)
-{
-	for (size_t i = 0; i < b->gone_workloads.count; i++)
-		if (b->gone_workloads.items[i] == w->resource)
-			return true;
-	return false;
 }
 
 static void

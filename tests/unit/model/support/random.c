@@ -364,6 +364,37 @@ put_mesh(struct text *t)
 	    ANY(t, specs), "\n");
 }
 
+/* What no row of the mesh is made of, and seldom something else. */
+static void
+put_mesh_again(struct text *t)
+{
+	static const char *const specs[] = {"accessLogFormat: '%PROTOCOL%'",
+	    "accessLogFormat: '{}', accessLogEncoding: JSON",
+	    "accessLogFile: /dev/stdout", "enableTracing: false",
+	    "dnsRefreshRate: 5s", "trustDomainAliases: [old.test]",
+	    "pathNormalization: {normalization: MERGE_SLASHES}",
+	    "pathNormalization: {normalization: NONE}",
+	    "extensionProviders: [{name: web, envoyExtAuthzHttp: {service: "
+	    "authz.shop.svc.cluster.local, port: 80}}]",
+	    "extensionProviders: [{name: cart, envoyExtAuthzGrpc: {service: "
+	    "authz.shop.svc.cluster.local, port: 81}}]",
+	    "extensionProviders: [{name: web, prometheus: {}}], "
+	    "defaultProviders: {metrics: [web]}",
+	    "discoverySelectors: [{matchLabels: {a: b}}]",
+	    "defaultConfig: {concurrency: 3}",
+	    "defaultConfig: {proxyMetadata: {A: b}}"};
+	static const char *const more[] = {"connectTimeout: 3s",
+	    "defaultInboundHttpRetryPolicy: {attempts: 0}",
+	    "defaultHttpRetryPolicy: {attempts: 4}", "rootNamespace: pay",
+	    "defaultConfig: {proxyMetadata: {ISTIO_META_DNS_CAPTURE: 'true'}}",
+	    "outboundTrafficPolicy: {mode: REGISTRY_ONLY}"};
+
+	put(t, "apiVersion: meshd.dev/v1\nkind: MeshConfig\n"
+	       "metadata: {name: default}\nspec: {");
+	put(t, maybe(t, 8) ? ANY(t, more) : ANY(t, specs));
+	put(t, "}\n");
+}
+
 static void
 put_telemetry(struct text *t)
 {
@@ -473,6 +504,77 @@ put_bound(struct text *t)
 	while (maybe(t, 2));
 }
 
+/* Half of them turn it off, for all or for a port. */
+static void
+put_peers_again(struct text *t)
+{
+	static const char *const modes[] = {
+	    "STRICT", "PERMISSIVE", "DISABLE", "DISABLE", "UNSET"};
+	static const char *const labels[] = {
+	    "app: web", "version: v1", "version: v2"};
+	static const char *const target_ports[] = {"80", "8080", "3306"};
+
+	put_head(t, "security.istio.io/v1", "PeerAuthentication");
+	put2(t, "  mtls: {mode: ", ANY(t, modes), "}\n");
+	if (maybe(t, 2))
+		return;
+	put2(t, "  selector: {matchLabels: {", ANY(t, labels), "}}\n");
+	if (maybe(t, 2)) {
+		put2(t, "  portLevelMtls: {", ANY(t, target_ports), ": ");
+		put2(t, "{mode: ", ANY(t, modes), "}}\n");
+	}
+}
+
+struct resource *
+random_mesh(struct rng *rng)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, 0, put_mesh_again);
+	return r;
+}
+
+struct resource *
+random_peers(struct rng *rng, uint64_t head)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, head, put_peers_again);
+	return r;
+}
+
+static void
+put_network(struct text *t)
+{
+	static const char *const ranges[] = {
+	    "10.0.0.0/30", "10.0.0.4/31", "10.9.0.0/24", "10.9.1.2"};
+	static const char *const gateways[] = {
+	    "203.0.113.1", "203.0.113.2", "203.0.113.3"};
+
+	put2(t, "apiVersion: meshd.dev/v1\nkind: Network\nmetadata: {name: ",
+	    t->head % 2 == 0 ? "far" : "near", "}\nspec:\n");
+	if (maybe(t, 2))
+		put2(t, "  endpoints: [{fromCidr: ", ANY(t, ranges), "}]\n");
+	if (maybe(t, 6))
+		return;
+	put(t, "  gateways:\n");
+	if (maybe(t, 12))
+		put(t, "  - {registryServiceName: "
+		       "web.shop.svc.cluster.local, port: 15443}\n");
+	else
+		put2(t, "  - {address: ", ANY(t, gateways), ", port: 15443}\n");
+	if (maybe(t, 12))
+		put(t, "  - {address: 203.0.113.9, port: 15443}\n");
+}
+
+struct resource *
+random_network(struct rng *rng, uint64_t head)
+{
+	return make(rng, head, put_network);
+}
+
 struct resource *
 random_workload(struct rng *rng, uint64_t head)
 {
@@ -499,6 +601,131 @@ random_bound(struct rng *rng, uint64_t head)
 
 	while (r == NULL)
 		r = make(rng, head, put_bound);
+	return r;
+}
+
+/* Servers that share ports, of several Gateways. */
+static void
+put_gate(struct text *t)
+{
+	static const char *const servers[] = {
+	    "{port: {number: 80, name: p, protocol: HTTP}, hosts: [\"*\"]}",
+	    "{port: {number: 80, name: p, protocol: HTTP}, hosts: "
+	    "[\"shop/*\", example.com]}",
+	    "{port: {number: 80, name: p, protocol: HTTP}, hosts: "
+	    "[\"*.example.com\", a.test], tls: {httpsRedirect: true}}",
+	    "{port: {number: 80, name: t, protocol: TCP}, hosts: [\"*\"]}",
+	    "{port: {number: 80, name: p, protocol: HTTP2}, bind: 10.0.0.5, "
+	    "hosts: [\"*\"]}",
+	    "{port: {number: 8080, name: q, protocol: GRPC}, hosts: [\"*\"]}",
+	    "{port: {number: 443, name: s, protocol: HTTPS}, tls: "
+	    "{mode: SIMPLE, credentialName: c}, hosts: [\"*\"]}",
+	    "{port: {number: 443, name: s, protocol: HTTPS}, tls: "
+	    "{mode: SIMPLE, credentialName: d}, hosts: [\"*.example.com\"]}",
+	    "{port: {number: 443, name: u, protocol: HTTPS}, tls: "
+	    "{mode: MUTUAL, credentialName: c}, hosts: [a.test, b.test]}",
+	    "{port: {number: 443, name: v, protocol: TLS}, tls: "
+	    "{mode: PASSTHROUGH}, hosts: [\"*\"]}",
+	    "{port: {number: 443, name: w, protocol: HTTPS}, tls: "
+	    "{mode: PASSTHROUGH}, hosts: [\"*.example.com\", c.test]}",
+	    "{port: {number: 9443, name: w, protocol: TLS}, tls: "
+	    "{mode: PASSTHROUGH}, hosts: [a.test, api.example.com]}",
+	    "{port: {number: 9443, name: w, protocol: TLS}, tls: "
+	    "{mode: SIMPLE, credentialName: c}, hosts: [b.test]}",
+	    "{port: {number: 3306, name: t, protocol: TCP}, hosts: [\"*\"]}",
+	    "{port: {number: 3306, name: m, protocol: MYSQL}, hosts: "
+	    "[a.test, \"pay/*\"]}",
+	    "{port: {number: 15443, name: a, protocol: TLS}, tls: "
+	    "{mode: AUTO_PASSTHROUGH}, hosts: [\"*.local\"]}"};
+	static const char *const selectors[] = {
+	    "ingress", "ingress", "ingress", "ingress", "ingress", "egress"};
+	size_t kinds =
+	    maybe(t, 8) ? ARRAY_LEN(servers) : ARRAY_LEN(servers) - 1;
+
+	put_head(t, "networking.istio.io/v1", "Gateway");
+	put2(t, "  selector: {istio: ", ANY(t, selectors), "}\n");
+	put2(t, "  servers: [", servers[rng_below(t->rng, kinds)], "");
+	while (!maybe(t, 3))
+		put2(t, ", ", servers[rng_below(t->rng, kinds)], "");
+	put(t, "]\n");
+}
+
+struct resource *
+random_gate(struct rng *rng, uint64_t head)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, head, put_gate);
+	return r;
+}
+
+static void
+put_passed_rules(struct text *t)
+{
+	static const char *const ports_of[] = {
+	    "port: 3306", "port: 80", "gateways: [shop/web]"};
+	static const char *const names_of[] = {"api.example.com", "example.com",
+	    "a.test", "c.test", "*.example.com"};
+
+	if (maybe(t, 2)) {
+		put(t, "  tcp:\n  - route: [");
+		put_destination(t);
+		put(t, "]\n");
+		if (maybe(t, 2))
+			put2(t, "    match: [{", ANY(t, ports_of), "}]\n");
+	}
+	if (maybe(t, 2)) {
+		put(t, "  tls:\n  - route: [");
+		put_destination(t);
+		put2(t, "]\n    match: [{sniHosts: [\"", ANY(t, names_of),
+		    "\"]");
+		put2(t, maybe(t, 3) ? ", port: 443" : "", "", "}]\n");
+	}
+}
+
+/* For any of the gates. */
+static void
+put_passed(struct text *t)
+{
+	static const char *const gateways[] = {"shop/web", "shop/web",
+	    "pay/web", "shop/web, pay/web", "shop/cart, shop/db",
+	    "shop/web, mesh", "pay/cart, pay/db, istio-system/web",
+	    "shop/web, shop/cart, pay/web, pay/cart, istio-system/cart"};
+	static const char *const own[] = {"web", "cart.shop.svc.cluster.local",
+	    "api.example.com", "example.com", "a.test", "b.test", "c.test",
+	    "*.example.com", "*.test", "*", "*ple.com"};
+	struct rng *rng = t->rng, again;
+
+	put_head(t, "networking.istio.io/v1", "VirtualService");
+	put_export(t);
+	rng_init(&again, t->head);
+	if (!maybe(t, 4))
+		t->rng = &again;
+	put2(t, "  hosts: [\"", ANY(t, own), "\"");
+	while (maybe(t, 2))
+		put2(t, ", \"", ANY(t, own), "\"");
+	put2(t, "]\n  gateways: [", ANY(t, gateways), "]\n");
+	t->rng = rng;
+	if (maybe(t, 3))
+		put_passed_rules(t);
+	if (maybe(t, 8))
+		return;
+	put(t, "  http:\n");
+	if (maybe(t, 6))
+		put_delegate(t);
+	do
+		put_http_rule(t);
+	while (maybe(t, 2));
+}
+
+struct resource *
+random_passed(struct rng *rng, uint64_t head)
+{
+	struct resource *r = NULL;
+
+	while (r == NULL)
+		r = make(rng, head, put_passed);
 	return r;
 }
 
@@ -554,6 +781,8 @@ put_entry_again(struct text *t)
 	    "  resolution: STATIC\n  endpoints:\n"
 	    "  - {address: 10.9.0.1, labels: {version: v1}}\n",
 	    "  resolution: DNS\n", "  resolution: NONE\n",
+	    "  resolution: STATIC\n"
+	    "  workloadSelector: {labels: {version: v1}}\n",
 	    "  resolution: DNS_ROUND_ROBIN\n  endpoints:\n"
 	    "  - {address: a.names.test, labels: {version: v1}}\n"};
 	struct rng *rng = t->rng, again;

@@ -24,6 +24,16 @@ struct resource *random_again(struct rng *rng, uint64_t head);
  * same key. The head is not 0. */
 struct resource *random_own(struct rng *rng, uint64_t head);
 
+/* A PeerAuthentication, which mostly turns mutual TLS off somewhere; of one
+ * head with one key. */
+struct resource *random_peers(struct rng *rng, uint64_t head);
+
+/* The MeshConfig, mostly with what no row of the mesh is made of. */
+struct resource *random_mesh(struct rng *rng);
+
+/* The Network "far", or of an odd `head` "near". */
+struct resource *random_network(struct rng *rng, uint64_t head);
+
 /* A WorkloadEntry, of one head with one key. */
 struct resource *random_workload(struct rng *rng, uint64_t head);
 
@@ -47,6 +57,12 @@ struct resource *random_delegation(struct rng *rng, uint64_t head);
  * of one head with one key. */
 struct resource *random_door(struct rng *rng, const char *ns);
 struct resource *random_bound(struct rng *rng, uint64_t head);
+
+/* A Gateway, mostly for gateways here, that shares ports with others; and a
+ * VirtualService for some of them, of one head mostly of the same hosts. Each
+ * has one key of one head. */
+struct resource *random_gate(struct rng *rng, uint64_t head);
+struct resource *random_passed(struct rng *rng, uint64_t head);
 
 /* Some places of callers, gateways too; `in` has room for no other inputs. */
 void random_place(struct rng *rng, struct view_input *in);
