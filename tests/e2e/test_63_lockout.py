@@ -119,6 +119,10 @@ def test_a_network_that_is_none_is_refused_and_changes_nothing(drill):
     for wrong in ("0", "65536", "90-80", "http"):
         done = drill.agent.cli("capture", "on", "--in", wrong)
         assert done.returncode != 0 and wrong in done.stderr, done
+    done = drill.agent.cli("capture", "on", "--exclude", "10.0.0.0/8,db")
+    assert '"db" is neither a network nor a port' in done.stderr, done
+    done = drill.agent.cli("capture", "on", "--commit-confirm", "0s")
+    assert "no time at all" in done.stderr, done
     assert "203.0.113.0/24" in str(
         drill.agent.cli.json("capture", "status")["rules"])
 

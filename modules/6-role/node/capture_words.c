@@ -105,11 +105,18 @@ take_sshd(struct slice text, struct capture_wish *w, struct fault *why)
 static enum err
 take_exclude(struct slice text, struct capture_wish *w, struct fault *why)
 {
-	if (slice_find(text, '.') == text.len &&
-	    slice_find(text, ':') == text.len)
-		return add_ports(
-		    text, w->except_ports, &w->except_port_count, why);
-	return add_cidr(text, w->except, &w->except_count, why);
+	enum err e =
+	    slice_find(text, '.') == text.len &&
+		    slice_find(text, ':') == text.len
+		? add_ports(text, w->except_ports, &w->except_port_count, why)
+		: add_cidr(text, w->except, &w->except_count, why);
+
+	if (e == ERR_PARSE)
+		return fault_set(why, e,
+		    "\"%.*s\" is neither a network nor a port, as 10.0.0.0/8, "
+		    "443 and 8000-8099 are",
+		    SLICE_ARG(text));
+	return e;
 }
 
 static const struct {

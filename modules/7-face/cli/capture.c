@@ -84,6 +84,10 @@ on(struct options *o)
 	if (options_text(o, "commit-confirm") != NULL &&
 	    options_duration_us(o, "commit-confirm", &confirm_us, &why) != OK)
 		return command_fail(CLI_EXIT_USAGE, "capture on: %s", why.text);
+	if (options_text(o, "commit-confirm") != NULL && confirm_us == 0)
+		return command_fail(CLI_EXIT_USAGE,
+		    "capture on: --commit-confirm is no time at all; leave it "
+		    "out for a change that is not on trial");
 	set_out(&b, o);
 	set_list(&b, "in", options_list(o, "in"));
 	set_list(&b, "uids", options_list(o, "uid"));
