@@ -109,10 +109,8 @@ mark_written(struct builder *b, struct numbers *all)
 /* Upstream's: neither where the caller's own address leads on, nor where one
  * is written. */
 static bool
-may_have_one(const struct service_row *s)
+may_have_one(const struct service_row *s, const struct service_entry *e)
 {
-	const struct service_entry *e = s->resource->spec;
-
 	if (e->addresses.count > 0 || s->row.resolution == VIEW_ORIGINAL)
 		return false;
 	return !slice_starts(s->row.host, S("*")) ||
@@ -132,8 +130,8 @@ gets_one(const struct builder *b, const struct service_row *s)
 	if (r != NULL &&
 	    slice_eq_nocase(labels_get(&r->labels, S(WANTED)), S("false")))
 		return false;
-	if (is_entry(s))
-		return may_have_one(s);
+	if (r != NULL && r->kind == &kind_service_entry)
+		return may_have_one(s, r->spec);
 	return b->v->captures_dns && b->v->knows_members &&
 	       s->row.resolution == VIEW_LISTED && s->row.address_count == 0;
 }
