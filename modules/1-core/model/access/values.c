@@ -206,7 +206,7 @@ put_value(struct builder *b, enum access_subject subject, struct slice ns,
 	switch (subject) {
 	case ACCESS_ON_NAMESPACE:
 		v->text = (struct access_text){ACCESS_GLOB,
-		    printed(b, arena_printf(&b->v->arena, "*/ns/%.*s/*",
+		    printed(b, arena_printf(b->arena, "*/ns/%.*s/*",
 				   SLICE_ARG(v->written)))};
 		break;
 	case ACCESS_ON_ACCOUNT:
@@ -318,7 +318,7 @@ add_principal(struct builder *b, const struct trust *t, struct slice written,
 		struct slice name =
 		    has_end(d, domain)
 			? written
-			: printed(b, arena_printf(&b->v->arena, "%.*s/%.*s",
+			: printed(b, arena_printf(b->arena, "%.*s/%.*s",
 					 SLICE_ARG(d), SLICE_ARG(rest)));
 
 		if (!has_text(out, first, name))

@@ -374,6 +374,7 @@ copy_of(const struct view *before)
 	memcpy((char *)v + counted, (const char *)base + counted,
 	    sizeof(*v) - counted);
 	v->magic = base->magic;
+	v->arena = (struct arena){0}; /* the base's: nothing goes there */
 	atomic_init(&v->refs, 1);
 	v->base = view_ref(base);
 	copy_rows(&v->clusters, &before->clusters);
