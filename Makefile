@@ -5,8 +5,8 @@
 # Targets
 #   all            the program build/meshd, and its stripped copy (default)
 #   lib            the modules' archives only
-#   check          every suite below, sanitizers and lint included; its last
-#                  line is "N passed, N failed" over all of them
+#   check          every suite below, sanitizers included; its last line is
+#                  "N passed, N failed" over all of them
 #   check-unit     tests/unit/<module>/*.c, each a cmocka program
 #   check-sim      tests/sim/*.c: many nodes in memory
 #   check-oom      tests/oom/*.c: each allocation fails once
@@ -32,7 +32,7 @@
 #   fuzz           libFuzzer on each tests/fuzz/*.c for FUZZ_SECONDS
 #   fuzz-replay    the kept corpora once, without libFuzzer
 #   lint           style rules, layers, format, shell scripts, manual pages,
-#                  and lint-deep
+#                  and lint-deep; what .ci/run does after check
 #   lint-deep      clang-tidy and gcc -fanalyzer, of what has changed
 #   format         clang-format over our own C
 #   coverage       line coverage of unit tests, simulation and corpora
@@ -557,7 +557,7 @@ $(abspath $(BUILD))/peers/bin/istioctl:
 .PHONY: check check-asan check-tsan check-suites
 check:
 	+@tests/check.sh '$(O)' '$(MAKE)' third sim unit oom io fuzz e2e \
-	    $(if $(CORPUS),conformance) lint reproducible asan tsan
+	    $(if $(CORPUS),conformance) reproducible asan tsan
 check-suites:
 	+@tests/check.sh '$(O)' '$(MAKE)' sim unit oom io fuzz e2e
 check-asan:

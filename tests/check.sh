@@ -28,7 +28,6 @@ run_suite() {
 	file=$results/$1
 	case $1 in
 	fuzz) target=fuzz-replay ;;
-	lint) target=lint ;;
 	*) target=check-$1 ;;
 	esac
 	echo "== $1"
