@@ -157,6 +157,14 @@ const struct renewal *renewal_before(
 /* The other way round. */
 bool is_still_there(const struct patching *p, const struct renewal *r);
 
+/* Is any of the kind another than in the base? */
+bool has_any_of(const struct patching *p, const struct resource_kind *kind);
+
+/* Those of the kind that are others than in the view before, as they were and
+ * as they are. */
+void list_moved(const struct patching *p, const struct resource_kind *kind,
+    struct rows *out);
+
 /* Does anything move that did not before, or the other way round? */
 bool moves_anew(const struct patching *p);
 

@@ -224,6 +224,40 @@ is_still_there(const struct patching *p, const struct renewal *r)
 	return false;
 }
 
+bool
+has_any_of(const struct patching *p, const struct resource_kind *kind)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (kind_of(&p->items[i]) == kind)
+			return true;
+	return false;
+}
+
+static void
+add_both(const struct renewal *r, struct rows *out)
+{
+	if (r->old != NULL)
+		rows_add(out, (void *)(uintptr_t)r->old);
+	if (r->fresh != NULL)
+		rows_add(out, (void *)(uintptr_t)r->fresh);
+}
+
+void
+list_moved(const struct patching *p, const struct resource_kind *kind,
+    struct rows *out)
+{
+	const struct view *before = p->before;
+
+	for (size_t i = 0; i < p->count; i++)
+		if (kind_of(&p->items[i]) == kind &&
+		    renewal_before(p, &p->items[i]) == NULL)
+			add_both(&p->items[i], out);
+	for (size_t i = 0; i < before->renewal_count; i++)
+		if (kind_of(&before->renewals[i]) == kind &&
+		    !is_still_there(p, &before->renewals[i]))
+			add_both(&before->renewals[i], out);
+}
+
 /* Do names of services that are others than in the base? */
 static bool
 leads_as_before(const struct patching *p)

@@ -138,7 +138,7 @@ find_rewired(struct patching *p)
 	p->b.rewired = &p->rewired;
 	do {
 		count = p->count;
-		if (!find_all(p) || !renew_told(p))
+		if (!find_all(p) || (p->rewired.count > 0 && !renew_told(p)))
 			return false;
 	} while (p->count > count); /* these name services as well */
 	return true;

@@ -17,15 +17,6 @@ is_network(const struct renewal *r)
 	return kind_of(r) == &kind_network;
 }
 
-static bool
-has_other_networks(const struct patching *p)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (is_network(&p->items[i]))
-			return true;
-	return false;
-}
-
 /* --- those of now --------------------------------------------------------- */
 
 static bool
@@ -37,30 +28,6 @@ has_plain_gateways(const struct resource *r)
 		if (n->gateways.items[i].registry_service_name.len > 0)
 			return false;
 	return true;
-}
-
-static void
-note(struct patching *p, const struct renewal *r)
-{
-	if (!is_network(r))
-		return;
-	if (r->old != NULL)
-		rows_add(&p->moved_networks, (void *)(uintptr_t)r->old);
-	if (r->fresh != NULL)
-		rows_add(&p->moved_networks, (void *)(uintptr_t)r->fresh);
-}
-
-static void
-note_moved(struct patching *p)
-{
-	const struct view *before = p->before;
-
-	for (size_t i = 0; i < p->count; i++)
-		if (renewal_before(p, &p->items[i]) == NULL)
-			note(p, &p->items[i]);
-	for (size_t i = 0; i < before->renewal_count; i++)
-		if (!is_still_there(p, &before->renewals[i]))
-			note(p, &before->renewals[i]);
 }
 
 static struct network_row *
@@ -102,8 +69,8 @@ list_networks(struct patching *p)
 bool
 find_networks(struct patching *p)
 {
-	note_moved(p);
-	if (!has_other_networks(p))
+	list_moved(p, &kind_network, &p->moved_networks);
+	if (!has_any_of(p, &kind_network))
 		return true;
 	for (size_t i = 0; i < p->count; i++) {
 		const struct renewal *r = &p->items[i];

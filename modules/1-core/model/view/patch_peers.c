@@ -15,12 +15,6 @@
 #include "kinds/security.h"
 #include "patch.h"
 
-static bool
-is_of_peers(const struct renewal *r)
-{
-	return kind_of(r) == &kind_peer_authentication;
-}
-
 /* --- does any turn it off ------------------------------------------------- */
 
 static bool
@@ -71,47 +65,14 @@ index_peers(struct builder *b, const struct rows *resources)
 	b->v->resources = as_before;
 }
 
-static void
-note(struct patching *p, const struct renewal *r)
-{
-	if (!is_of_peers(r))
-		return;
-	if (r->old != NULL)
-		rows_add(&p->moved_peers, (void *)(uintptr_t)r->old);
-	if (r->fresh != NULL)
-		rows_add(&p->moved_peers, (void *)(uintptr_t)r->fresh);
-}
-
-static void
-note_moved(struct patching *p)
-{
-	const struct view *before = p->before;
-
-	for (size_t i = 0; i < p->count; i++)
-		if (renewal_before(p, &p->items[i]) == NULL)
-			note(p, &p->items[i]);
-	for (size_t i = 0; i < before->renewal_count; i++)
-		if (!is_still_there(p, &before->renewals[i]))
-			note(p, &before->renewals[i]);
-}
-
-static bool
-has_other_peers(const struct patching *p)
-{
-	for (size_t i = 0; i < p->count; i++)
-		if (is_of_peers(&p->items[i]))
-			return true;
-	return false;
-}
-
 void
 find_peers(struct patching *p)
 {
 	struct builder *b = &p->b;
 	struct rows now = {0};
 
-	p->other_peers = has_other_peers(p);
-	note_moved(p);
+	p->other_peers = has_any_of(p, &kind_peer_authentication);
+	list_moved(p, &kind_peer_authentication, &p->moved_peers);
 	if (!p->other_peers && p->moved_peers.count == 0)
 		return;
 	list_resources(p, &now);
