@@ -846,6 +846,10 @@ struct port_row *find_port(const struct service_row *s, uint16_t port);
 
 bool is_entry(const struct service_row *s);    /* of a ServiceEntry */
 bool is_resolved(const struct service_row *s); /* and resolved by names */
+/* Has any of its endpoints the labels, or is it not by names that it is told?
+ * Else there is no cluster of the subset (clusters.c). */
+bool has_names_of(
+    const struct service_row *s, const struct subset_spec *subset);
 /* Do records tell of its endpoints? Does nobody, nor is any written? */
 bool is_recorded(const struct builder *b, const struct service_row *s);
 bool has_no_endpoints(const struct builder *b, const struct service_row *s);
