@@ -52,6 +52,7 @@ struct scope {
 	struct listener_set listeners[VIEW_DIRECTIONS];
 	struct rows routes;        /* struct view_routes */
 	struct map routes_by_name; /* those of ports that are called */
+	struct rows sets;          /* of them: of ports, and of proxies */
 	bool has_hosts_aside;      /* of ports that have no set of routes */
 	bool sidecar_known;
 	const struct resource *sidecar; /* see sidecar_of() */
@@ -340,6 +341,8 @@ struct service_row {
 struct service_now {
 	struct service_row *old, *fresh; /* NULL: it has none */
 	size_t item;                     /* whose renewal it is */
+	/* Who knows the host does not find it as before. */
+	bool shifts;
 };
 
 /* A name of a service's endpoints, in lower case. */
@@ -622,6 +625,9 @@ struct view_routes {
 	 */
 	bool by_port;
 	const struct view_routes *of; /* of a service: its port's */
+	/* Whose virtual hosts they are, of a port's or a proxy's. */
+	struct egress *egress;
+	uint16_t port;
 };
 
 /* Of the scope at hand; NULL when it is full. */
@@ -1231,6 +1237,11 @@ bool has_delegates(const struct resource *r);
  * wrong with delegates of one, which else is told when its rules are made. */
 const struct resource *delegate_now(
     const struct patching *p, struct slice ns, struct slice name);
+
+/* Likewise: is each that is for the host, which has another service, for no
+ * other one (patch_naming.c)? */
+bool is_named_alone(struct patching *p, struct slice host);
+
 void report_delegates(struct builder *b, const struct resource *r);
 void http_rules_drop(void *value);
 

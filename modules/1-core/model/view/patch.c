@@ -394,14 +394,16 @@ patch_all(struct patching *p)
 	    !find_delegated(p) || !find_services(p) || !find_doors(p) ||
 	    !find_ruled(p) || !find_moved(p))
 		return false;
-	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
+	p->rules_anew = moves_anew(p) || makes_subsets(p) || shifts_anew(p) ||
 			(is_moving(p) && has_other(p, is_rule));
 	if (!find_rewired(p) || !decide_services(p))
 		return false;
 	keep_doors(p);
-	return patch_resources(p) && patch_front(p) && patch_gateways(p) &&
-	       patch_own(p) && patch_servings(p) && put_lists(p) &&
-	       is_small(p->b.v, p->base);
+	if (!patch_resources(p) || !patch_front(p))
+		return false;
+	list_bare_hosts(p);
+	return patch_gateways(p) && patch_own(p) && patch_servings(p) &&
+	       put_lists(p) && is_small(p->b.v, p->base);
 }
 
 static struct view *

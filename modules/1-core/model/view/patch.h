@@ -12,6 +12,7 @@
  *	patch_delegates.c ─► VirtualServices whose delegates are others
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
  *	patch_rules.c     ─► their routes
+ *	patch_sets.c      ─► and those of names that no service has
  *	patch_gateways.c  ─► what gateways are made of
  *	patch_doors.c     ─► what they listen to
  *	patch_virtual_hosts.c ► and whose requests they take
@@ -224,9 +225,6 @@ MUST_USE bool patch_front(struct patching *p);
 
 /* --- which listeners have them (patch_sidecars.c) ------------------------- */
 
-/* Has it a set of routes of its own, under another name than its port's? */
-bool is_proxy_egress(const struct egress *e);
-
 /* Is the VirtualService one for any listener of the scope at hand, or of any?
  */
 bool is_obeyed_here(struct builder *b, const struct resource *r);
@@ -264,10 +262,8 @@ void list_named(struct patching *p);
 bool is_among_hosts(const struct rows *hosts, struct slice host);
 bool names_host(const struct named *n, struct slice host);
 
-/* Is any for the host that is another than in the base? Is each that is for it
- * for no other? */
+/* Is any for the host that is another than in the base? */
 bool is_ruled_now(const struct patching *p, struct slice host);
-bool is_named_alone(struct patching *p, struct slice host);
 
 /* Those of the base; is any VirtualService for the host? False: that would be
  * too many. */
@@ -300,16 +296,37 @@ const struct merged_rule *rule_now(
 /* False: more follows from VirtualServices that are others. */
 MUST_USE bool find_moved(struct patching *p);
 
+/* Does any that moves name a service that is another than in the view before,
+ * beside other hosts? */
+bool shifts_anew(struct patching *p);
+
 struct slice host_at(struct builder *b, const struct resource *r, size_t i);
 
 /* In the scope at hand: may others decide about it, and who does; NULL: none.
  */
 bool is_moved(const struct patching *p, struct slice host);
+
+/* All that name the host, the first to be asked first, in the scope and the
+ * egress at hand. */
+void find_rulings(struct patching *p, struct slice host, struct rows *out);
 const struct resource *owner_of_port(
     struct patching *p, struct slice host, uint16_t port);
 
 /* In every scope. */
 void report_all_conflicts(struct patching *p, const struct resource *r);
+
+/* --- hosts that only they know (patch_sets.c) ----------------------------- */
+
+/* Who has what was the old one's, and is no service; NULL: nobody. False: not
+ * known. */
+MUST_USE bool find_bare_owner(struct patching *p, const struct renewal *r,
+    const struct host_row *h, const struct resource **out);
+
+/* Those of its hosts that the base has not. */
+MUST_USE bool add_bare_hosts(struct patching *p, const struct resource *r);
+
+/* For who looks for a host of any port; after those of services. */
+void list_bare_hosts(struct patching *p);
 
 /* --- rules for connections (patch_connections.c) -------------------------- */
 
@@ -325,6 +342,9 @@ void list_rewired(struct patching *p);
 
 /* Nobody here knows it by its hosts. */
 bool is_nothing(const struct builder *b, const struct resource *r);
+
+/* Is its host one that it has before, in another spelling? */
+bool is_named_before(struct builder *b, const struct resource *r, size_t at);
 
 /* In the place of the row. */
 void stand_at(struct builder *b, const struct host_row *h);

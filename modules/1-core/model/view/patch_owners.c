@@ -109,9 +109,7 @@ add_moved_rulings(struct patching *p, struct slice host, struct rows *out)
 	}
 }
 
-/* All that name the host, the first to be asked first, in the scope and the
- * egress at hand. */
-static void
+void
 find_rulings(struct patching *p, struct slice host, struct rows *out)
 {
 	add_old_rulings(p, host, out);
@@ -175,66 +173,16 @@ report_all_conflicts(struct patching *p, const struct resource *r)
 
 /* --- may it come, or go --------------------------------------------------- */
 
-/* A service of its own: not one of several, nor a part of a wildcard. */
-static struct service_row *
-service_named(struct builder *b, const struct resource *r, size_t i)
-{
-	struct slice host = host_at(b, r, i);
-	struct service_row *s = service_at(b, host);
-	const struct import *in = find_import(b, host);
-
-	if (slice_starts(host, S("*")) || has_wildcard_owner(b, host) ||
-	    s == NULL || s->next != NULL || in == NULL ||
-	    !is_imported_whole(b, s, in) || s->row.resolution == VIEW_ALIAS)
-		return NULL;
-	return s;
-}
-
-/* Where one of its hosts is called, all are: else those that are not would be
- * virtual hosts there because of it. (On port 80 they are because of any.) */
+/* Nothing but its own rows and names hang on it: it is no wildcard, nor a part
+ * of one, nor is it of several services or an alias. */
 static bool
-is_called_alike(struct builder *b, const struct resource *r, uint16_t port)
+is_ordinary_host(struct builder *b, struct slice host)
 {
-	size_t count = resource_virtual_service(r)->hosts.count;
+	const struct service_row *s = service_at(b, host);
 
-	if (!has_http_rule(b, r, port))
-		return true;
-	for (size_t i = 0; i < count; i++) {
-		const struct service_row *s = service_named(b, r, i);
-
-		if (s == NULL || find_port(s, port) == NULL)
-			return false;
-	}
-	return true;
-}
-
-/* No virtual host is there because of rules for connections alone, nor does
- * one that is for a part of a wildcard. */
-static bool
-makes_no_host(struct builder *b, const struct resource *r, struct slice host)
-{
-	return resource_virtual_service(r)->http.count == 0 &&
-	       !slice_starts(host, S("*")) && !has_wildcard_owner(b, host);
-}
-
-static bool
-is_called_alike_everywhere(struct builder *b, const struct resource *r)
-{
-	size_t count = resource_virtual_service(r)->hosts.count;
-	bool has_proxy =
-	    map_get(&b->scope->routes_by_name, S("http_proxy")) != NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct service_row *s = service_named(b, r, i);
-
-		for (size_t j = 0; s != NULL && j < s->port_count; j++)
-			if ((s->ports[j].port != WEB_PORT || has_proxy) &&
-			    !is_called_alike(b, r, s->ports[j].port))
-				return false;
-		if (s == NULL && !makes_no_host(b, r, host_at(b, r, i)))
-			return false;
-	}
-	return true;
+	return !slice_starts(host, S("*")) && !has_wildcard_owner(b, host) &&
+	       (s == NULL ||
+		   (s->next == NULL && s->row.resolution != VIEW_ALIAS));
 }
 
 enum { MOVED_KEY_MAX = HOST_TEXT_MAX + sizeof(void *) };
@@ -281,11 +229,10 @@ move_in_egress(struct patching *p, const struct resource *r)
 	if (!egress_obeys(b, b->egress, r))
 		return true;
 	for (size_t i = 0; i < count; i++)
-		if (!move_host(p, host_at(b, r, i)))
+		if (!is_ordinary_host(b, host_at(b, r, i)) ||
+		    !move_host(p, host_at(b, r, i)))
 			return false;
-	return !is_proxy_egress(b->egress) &&
-	       (b->scope->egresses.count == 1 || count == 1) &&
-	       is_called_alike_everywhere(b, r);
+	return true;
 }
 
 static bool
@@ -322,6 +269,23 @@ move(struct patching *p, const struct resource *r)
 	return true;
 }
 
+/* Of several hosts one is a service that others were, or are: where that is
+ * called, its other hosts are called, too. */
+static bool
+shifts_hosts(struct patching *p, const struct resource *r)
+{
+	size_t count = r != NULL ? resource_virtual_service(r)->hosts.count : 0;
+
+	for (size_t i = 0; count > 1 && i < count; i++) {
+		const struct service_now *now =
+		    service_now_of(&p->b, host_at(&p->b, r, i));
+
+		if (now != NULL && now->shifts)
+			return true;
+	}
+	return false;
+}
+
 static bool
 moves(struct patching *p, const struct renewal *r)
 {
@@ -329,9 +293,36 @@ moves(struct patching *p, const struct renewal *r)
 
 	if (is_unowned(&p->b, r->old) && is_unowned(&p->b, r->fresh))
 		return false;
+	if (shifts_hosts(p, r->old) || shifts_hosts(p, r->fresh))
+		return true;
 	/* The same may have other delegates than then. */
 	return x != NULL && !has_delegates(r->fresh) ? x->moves
 						     : !is_alike(p, r);
+}
+
+static bool
+names_changed_here(struct patching *p, const struct resource *r)
+{
+	size_t count = r != NULL ? resource_virtual_service(r)->hosts.count : 0;
+
+	for (size_t i = 0; count > 1 && i < count; i++)
+		if (names_changed(p, host_at(&p->b, r, i)))
+			return true;
+	return false;
+}
+
+bool
+shifts_anew(struct patching *p)
+{
+	for (size_t i = 0; p->changed.count > 0 && i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (r->moves && is_virtual_service(any_of(r)) &&
+		    (names_changed_here(p, r->old) ||
+			names_changed_here(p, r->fresh)))
+			return true;
+	}
+	return false;
 }
 
 bool

@@ -277,8 +277,7 @@ is_rule(const struct resource *r)
 
 /* False: more than its own rows hangs on it. */
 static bool
-is_ordinary(
-    struct patching *p, const struct service_now *now, struct slice host)
+is_ordinary(struct patching *p, struct service_now *now, struct slice host)
 {
 	struct builder *b = &p->b;
 	bool ruled = is_ruled_now(p, host);
@@ -296,10 +295,11 @@ is_ordinary(
 		return false;
 	if (!renew_rules_for(p, host, &ruled))
 		return false;
-	if (is_there_as_before(p, now))
+	now->shifts = !is_there_as_before(p, now);
+	if (!now->shifts)
 		return true;
 	return !is_named_listener_for(p, host) && !is_named_proxy(p, host) &&
-	       (!ruled || (is_named_alone(p, host) && comes_or_goes(p, now)));
+	       (!ruled || comes_or_goes(p, now));
 }
 
 static bool

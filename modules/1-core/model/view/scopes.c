@@ -69,6 +69,7 @@ scope_fini(struct scope *s)
 	for (size_t i = 0; i < s->routes.count; i++)
 		routes_fini(s->routes.items[i]);
 	rows_fini(&s->routes);
+	rows_fini(&s->sets);
 	for (size_t i = 0; i < ARRAY_LEN(s->listeners); i++)
 		listeners_fini(&s->listeners[i]);
 }
