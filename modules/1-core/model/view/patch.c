@@ -20,12 +20,11 @@
  *another may decide now, and of all that name a subset of a service that has
  *other ones. A cluster that comes takes a slot behind those of the base; one
  *that goes leaves its slot empty. So do virtual hosts of gateways, and those
- *that are on port 80 only because rules name them. Everything is put against
- *the base, so that patches never lie on patches; when the boxes hold much, or
- *more follows from a change than its box says, there is no patch, and the view
- *is made from nothing: where hosts are no services, where
- *listeners of callers or other virtual hosts come or go, where services meddle
- *with each other, and where all rows of the mesh are made of what is another.
+ *that are there only because rules name them. Everything is put against the
+ *base, so that patches never lie on patches; when the boxes hold much, or more
+ *follows from a change than its box says, there is none, and the view is
+ *made from nothing: where services meddle with each other, and where all rows
+ *of the mesh are made of what is another.
  */
 #include <stddef.h>
 

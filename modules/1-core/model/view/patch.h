@@ -265,8 +265,10 @@ bool names_host(const struct named *n, struct slice host);
 /* Is any for the host that is another than in the base? */
 bool is_ruled_now(const struct patching *p, struct slice host);
 
-/* Those of the base; is any VirtualService for the host? False: that would be
- * too many. */
+/* Those of the base that are for the host, in one scope; and all, that lead to
+ * it, too. Is any for it? False: that would be too many. */
+MUST_USE bool renew_owners(struct patching *p, const struct scope *s,
+    struct slice host, bool *is_ruled);
 MUST_USE bool renew_rules_for(
     struct patching *p, struct slice host, bool *is_ruled);
 MUST_USE bool renew_policies_for(struct patching *p, struct slice host);

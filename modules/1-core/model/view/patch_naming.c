@@ -95,7 +95,7 @@ names_host(const struct named *n, struct slice host)
 	       is_among_hosts(&n->led_to, host);
 }
 
-static bool
+bool
 renew_owners(struct patching *p, const struct scope *s, struct slice host,
     bool *is_ruled)
 {

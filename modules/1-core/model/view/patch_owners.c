@@ -4,10 +4,10 @@
  *
  * One that says something else about the hosts that it had keeps them. One that
  * comes or goes, or has other hosts, may make others decide about each of its
- * hosts, so all that name one are compiled again, each in its own box. Which
- * virtual hosts a port has may hang on it too; there is no patch where hosts
- * are no services, or a port has some that are called elsewhere only, and where
- * a wildcard has a word in it. What no listener of a Sidecar names is nothing.
+ * hosts, so all that name one are compiled again, each in its own box. So may
+ * one of several hosts of which one has another service: where that is called
+ * its other hosts are, too (patch_sets.c). There is no patch where a wildcard
+ * has a word in it. What no listener of a Sidecar names is nothing.
  */
 #include "patch.h"
 
@@ -203,46 +203,44 @@ is_moved(const struct patching *p, struct slice host)
 	return map_get(&p->moved, moved_key(&p->b, host, text)) != NULL;
 }
 
-/* Others may decide about its hosts now. */
 static bool
-move_host(struct patching *p, struct slice host)
+is_ordinary_everywhere(struct builder *b, struct slice host)
 {
-	const struct host_owners *o =
-	    map_get(&p->b.egress->owner_by_host, host);
-	char text[MOVED_KEY_MAX];
+	const struct rows *all = &b->scope->egresses;
 
-	(void)map_put(
-	    &p->moved, moved_key(&p->b, host, text), p); /* only the mark */
-	for (size_t i = 0; o != NULL && i < o->all.count; i++)
-		if (!renew_too(
-			p, ((const struct ruling *)o->all.items[i])->resource))
+	for (size_t i = 0; i < all->count; i++) {
+		b->egress = all->items[i];
+		if (!is_ordinary_host(b, host))
 			return false;
+	}
 	return true;
 }
 
+/* Others may decide about its hosts now: by whatever listener they are asked,
+ * as a name that is no service is the first one's. */
 static bool
-move_in_egress(struct patching *p, const struct resource *r)
+move_host(struct patching *p, struct slice host)
 {
-	struct builder *b = &p->b;
-	size_t count = resource_virtual_service(r)->hosts.count;
+	char text[MOVED_KEY_MAX];
+	bool any = false; /* nobody asks */
 
-	if (!egress_obeys(b, b->egress, r))
-		return true;
-	for (size_t i = 0; i < count; i++)
-		if (!is_ordinary_host(b, host_at(b, r, i)) ||
-		    !move_host(p, host_at(b, r, i)))
-			return false;
-	return true;
+	(void)map_put(
+	    &p->moved, moved_key(&p->b, host, text), p); /* only the mark */
+	return renew_owners(p, p->b.scope, host, &any);
 }
 
 static bool
 move_in_scope(struct patching *p, const struct resource *r)
 {
-	const struct rows *all = &p->b.scope->egresses;
+	struct builder *b = &p->b;
+	size_t count = resource_virtual_service(r)->hosts.count;
 
-	for (size_t i = 0; i < all->count; i++) {
-		p->b.egress = all->items[i];
-		if (!move_in_egress(p, r))
+	if (!is_obeyed_here(b, r))
+		return true;
+	for (size_t i = 0; i < count; i++) {
+		struct slice host = host_at(b, r, i);
+
+		if (!is_ordinary_everywhere(b, host) || !move_host(p, host))
 			return false;
 	}
 	return true;

@@ -417,8 +417,10 @@ add_subsets(struct patching *p, struct ruled *r)
 	const struct merged_rule *m = r->pairs[0].now;
 
 	r->is_filled = true;
+	/* Nobody calls it, or it is another's name; or none of its names was
+	 * in a subset. */
 	if (!has_clusters(r->service))
-		return true; /* nobody calls it, or it is another's name */
+		return !is_resolved(r->service) || !find_home(p, r->service);
 	if (!find_home(p, r->service))
 		return false;
 	for (size_t i = 0; m != NULL && i < m->sources.count; i++) {

@@ -162,9 +162,8 @@ renew_cluster(struct builder *b, const struct cluster_row *old,
 	b->scope = old->scope;
 	row = m == old->rule ? copy_cluster(b, old, s, p)
 			     : remake_cluster(b, old, s, p, m);
-	if (row == NULL ||
-	    (is_resolved(s) && row->row.endpoint_count == 0 &&
-		row->row.type != VIEW_CLUSTER_ORIGINAL_DST))
+	if (row == NULL || (is_resolved(s) && row->row.endpoint_count == 0 &&
+			       row->row.type != VIEW_CLUSTER_ORIGINAL_DST))
 		return false; /* upstream has no such cluster */
 	b->v->clusters.items[row->row.slot] = &row->row;
 	return true;

@@ -12,9 +12,9 @@
  * stands for another or another for it, where its endpoints are called by their
  * own addresses, where it leads to this machine, and where nothing but a rule
  * leads to it (patch_sidecars.c); nor where a
- * named listener is for a host that has a service only now, or on other ports,
- * or rules that are for other hosts, too. Of a host for which rules are, what
- * is there without a service is in their boxes.
+ * named listener is for a host that has a service only now, or on other ports.
+ * Of a host for which rules are, what is there without a service is in their
+ * boxes.
  */
 #include "kinds/service_entry.h"
 #include "listening.h"
@@ -495,6 +495,21 @@ is_ruled_anew(const struct patching *p, size_t item)
 	return false;
 }
 
+/* A rule that has a host in common with one: what was the one's may be the
+ * other's now, in the box of the one. */
+static bool
+shares_anew(const struct patching *p, size_t item)
+{
+	const struct rows *hosts = &p->named[item].hosts;
+
+	for (size_t i = 0; i < p->count; i++)
+		for (size_t j = 0; p->anew[i] && j < hosts->count; j++)
+			if (is_among_hosts(&p->named[i].hosts,
+				*(const struct slice *)hosts->items[j]))
+				return true;
+	return false;
+}
+
 static bool
 spread(struct patching *p)
 {
@@ -508,7 +523,7 @@ spread(struct patching *p)
 		if (is_rule(any_of(r)))
 			p->anew[i] = p->rules_anew ||
 				     renewal_before(p, r) == NULL ||
-				     leads_to_anew(p, i);
+				     leads_to_anew(p, i) || shares_anew(p, i);
 		else if (is_about_services(r))
 			p->anew[i] = is_ruled_anew(p, i);
 		any = any || p->anew[i];

@@ -59,8 +59,8 @@ takes_requests_on(
 
 /* Do its hosts have virtual hosts on the set, whose egress is at hand? */
 static bool
-rules_on(struct patching *p, const struct view_routes *set,
-    const struct resource *r)
+rules_on(
+    struct patching *p, const struct view_routes *set, const struct resource *r)
 {
 	size_t count = resource_virtual_service(r)->hosts.count;
 

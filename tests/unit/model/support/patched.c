@@ -74,8 +74,7 @@ compare_hosts(const struct view_host *x, const struct view_host *y)
 		return;
 	EXPECT_TRUE(slice_eq(x->name, y->name));
 	EXPECT_TRUE(resource_key_eq(&x->origin.key, &y->origin.key));
-	EXPECT_TRUE(
-	    x->needs_tls == y->needs_tls && x->ends_tls == y->ends_tls);
+	EXPECT_TRUE(x->needs_tls == y->needs_tls && x->ends_tls == y->ends_tls);
 }
 
 /* What a fingerprint has not: whom requests meet, by whatever name. */
@@ -109,8 +108,8 @@ compare_doors(const struct view *v, const struct view_scope *s,
 				compare_chain(v, all[i]->chains[j].routes,
 				    alone, of_alone[i]->chains[j].routes);
 	for (size_t i = 0; direction == VIEW_GATEWAY && i < count; i++)
-		EXPECT_EQ(view_find_listener(v, s, direction, &all[i]->addr),
-		    all[i]);
+		EXPECT_EQ(
+		    view_find_listener(v, s, direction, &all[i]->addr), all[i]);
 }
 
 /* And who is called by name, by those of each scope. */

@@ -24,7 +24,8 @@ enum {
  * connections that meet Services, VirtualServices that meet each other,
  * Services that come to VirtualServices for them, Gateways that meet all of it,
  * PeerAuthentications that meet endpoints with tunnels, a MeshConfig, Networks
- * that meet endpoints of these. */
+ * that meet endpoints of these, VirtualServices for several hosts that meet
+ * Services, DestinationRules that meet services resolved by names. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
@@ -37,6 +38,8 @@ enum kind_of_world {
 	OF_PEERS,
 	OF_MESH,
 	OF_NETWORKS,
+	OF_HOSTS,
+	OF_RESOLVED,
 	SCOPED = 64 /* beside one of these: Sidecars hold for most callers */
 };
 
