@@ -116,7 +116,9 @@ serve(struct patching *p, struct service_row *s)
 	if (s->resource != NULL)
 		add_written_endpoints(b, s);
 	forget_serving(p, s);
-	return (s->names == NULL || s->serving == 0) && !leads_here(b, s);
+	return (s->names == NULL || s->serving == 0) &&
+	       !(b->in->proxy == VIEW_ROUTER ? is_served_here(b, s)
+					     : leads_here(b, s));
 }
 
 /* --- their clusters ------------------------------------------------------- */

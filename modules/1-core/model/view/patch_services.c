@@ -287,7 +287,7 @@ is_ordinary(
 	    is_named_as_gateway(p, host) || !is_ordinary_row(b, now->old) ||
 	    !is_ordinary_row(b, now->fresh) ||
 	    (now->old != NULL && now->old->leads_here) ||
-	    leads_to_gateway(p, now->old) || leads_to_gateway(p, now->fresh))
+	    is_served_at_gateway(p, now->old))
 		return false;
 	if ((now->old == NULL || now->fresh == NULL) &&
 	    (is_ambiguous_host(b, host) ||
