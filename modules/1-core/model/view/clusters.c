@@ -567,8 +567,9 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 	}
 	if (made != NULL)
 		return keep(b, made);
-	if (b->box != NULL && b->arriving != s) { /* it has no slot */
-		b->more_follows = true;
+	if (b->box != NULL && b->arriving != s) {
+		*missing = why_none(b, &w);
+		b->more_follows |= missing->len == 0; /* it has no slot */
 		return NULL;
 	}
 	find_settings(b, &w);
