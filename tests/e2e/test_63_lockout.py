@@ -127,6 +127,29 @@ def test_a_network_that_is_none_is_refused_and_changes_nothing(drill):
         drill.agent.cli.json("capture", "status")["rules"])
 
 
+def test_a_port_that_is_never_captured_cannot_be_named(drill):
+    """sshd's, the operator's own, the mesh's: only at `capture on`. What was
+    kept comes again, though sshd has such a port by now."""
+    on = drill.agent.cli
+    for ports, what in (("22", "sshd listens there"),
+                        ("80,15008", "the mesh's own are 15000-15053"),
+                        ("15000-15021", "the mesh's own"),
+                        ("2244", "sshd listens there")):
+        done = on("capture", "on", "--in", ports,
+                  env={"SSH_CONNECTION": "10.1.1.1 40000 10.1.1.2 2244"})
+        assert done.returncode != 0 and what in done.stderr, done
+        assert f"--in {ports.split(',')[-1]} would never" in done.stderr
+        assert not is_captured(drill)
+    on.ok("capture", "on", "--in", "2526")
+    drill.agent.stop()
+    kept = on.state / "capture.json"
+    kept.write_text(kept.read_text().replace('"2526"', '"22", "2526"'))
+    drill.agent.start().joined()
+    wait_for(lambda: is_captured(drill), "what was kept is captured again")
+    rules = str(on.json("capture", "status")["rules"])
+    assert "port 22 passes: sshd's" in rules and "port 2526 come to" in rules
+
+
 def test_a_network_too_many_leaves_the_way_to_the_server(drill):
     """All that there is, also of itself, from outside and from inside: who
     asked for too much can still say so."""

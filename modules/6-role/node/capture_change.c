@@ -153,6 +153,8 @@ change_to(struct captured *c, const struct capture_wish *w, struct change how)
 		captured_fill(c->node, &whole);
 		e = capture_wish_check(&whole, &why);
 	}
+	if (e == OK && !how.is_restored)
+		e = capture_in_check(&whole, &why);
 	if (e == OK && captured_dns_doors(c, &whole) == DOOR_NONE)
 		e = fault_set(&why, ERR_UNSUPPORTED,
 		    "--dns leads questions to port %d of 127.0.0.1 and ::1, "
