@@ -384,14 +384,24 @@ load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 	if (e != OK)
 		return e;
 	b.count = capture_rules(w, k->rules);
+	/* What ends is forgotten soon as long as NFT_BRIEF is there. */
+	b.keeps = b.replaces && k->is_loaded && k->is_closed == b.closed;
+	b.chains = k->chains;
 	e = commit(k, &b, why);
+	if (e != OK && b.keeps) { /* perhaps it is not as we left it */
+		b.keeps = false;
+		e = commit(k, &b, why);
+	}
 	if (e == ERR_UNSUPPORTED && b.has_brief) { /* it does without */
 		b.has_brief = false;
 		e = commit(k, &b, why);
 		k->has_no_brief = e == OK;
 	}
-	if (e == OK)
+	if (e == OK) {
 		k->holds = true;
+		k->is_closed = b.closed;
+		k->chains = nft_batch_chains(&b);
+	}
 	return e;
 }
 

@@ -25,6 +25,8 @@ struct kernel {
 	bool has_no_brief; /* the kernel knows no such thing as NFT_BRIEF */
 	bool keeps_source; /* what is loaded is CAPTURE_SOURCE */
 	bool is_loaded;
+	bool is_closed;            /* … to stay */
+	uint32_t chains;           /* … with these */
 	struct capture_wish *wish; /* that is loaded, if it is */
 	/* Readable when anybody has changed what it is of; -1: nobody looks. */
 	int watches[KERNEL_WATCHES];
