@@ -255,7 +255,7 @@ struct capture *capture_new(
 void capture_free(struct capture **cp);
 
 /*
- * One of the three; done(arg) comes once, in the order of asking, and not at
+ * One of the four; done(arg) comes once, in the order of asking, and not at
  * all after capture_free(). The report is lent. A wish replaces the one before
  * it at one stroke; where it is refused that one stays.
  */
@@ -263,7 +263,16 @@ typedef void (*capture_cb)(void *arg, const struct capture_report *r);
 void capture_on(struct capture *c, const struct capture_wish *w,
     capture_cb done, void *arg);
 void capture_off(struct capture *c, capture_cb done, void *arg);
+/* Off for now: who calls addresses of services meanwhile is refused at once,
+ * and connections that bear a caller's address go on. */
+void capture_rest(struct capture *c, capture_cb done, void *arg);
 void capture_read(struct capture *c, capture_cb done, void *arg);
+
+/*
+ * Takes away what an agent that is gone has left: the table of one that was to
+ * stay, and routes. ERR_BUSY: one that runs captures. ERR_PERMISSION.
+ */
+MUST_USE enum err capture_clear(bool *out_found, struct fault *why);
 
 /* --- what must not be lost ------------------------------------------------ */
 

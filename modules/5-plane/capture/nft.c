@@ -274,12 +274,12 @@ nft_batch_rule(const struct nft_batch *b, uint32_t seq)
 /* --- questions and answers ------------------------------------------------ */
 
 enum err
-nft_ask_table(uint32_t seq, struct buf *out)
+nft_ask_table(const char *name, uint32_t seq, struct buf *out)
 {
 	struct netlink_writer w = {.out = out};
 
 	begin(&w, NFT_MSG_GETTABLE, NLM_F_ACK, seq);
-	netlink_text(&w, NFTA_TABLE_NAME, NFT_TABLE);
+	netlink_text(&w, NFTA_TABLE_NAME, name);
 	netlink_end(&w);
 	return netlink_done(&w);
 }

@@ -52,7 +52,8 @@ uint32_t nft_batch_chains(const struct nft_batch *b);
 bool nft_batch_is_brief(const struct nft_batch *b, uint32_t seq);
 
 /* Questions: is the table there; which rules has it. */
-MUST_USE enum err nft_ask_table(uint32_t seq, struct buf *out);
+MUST_USE enum err nft_ask_table(
+    const char *name, uint32_t seq, struct buf *out);
 MUST_USE enum err nft_ask_rules(uint32_t seq, struct buf *out);
 
 /* The body of an answer to the latter. ERR_PARSE; ERR_NOT_FOUND: it is no rule

@@ -11,6 +11,38 @@
 
 /* --- the helper ----------------------------------------------------------- */
 
+/* What there will be without the change that is on trial. */
+static const struct capture_wish *
+before_trial(const struct captured *c)
+{
+	if (c->trial.is_under_way)
+		return c->trial.was_on ? &c->trial.before : NULL;
+	return c->on ? &c->wish : NULL;
+}
+
+static bool
+is_on_trial(const struct captured *c)
+{
+	return c->trial.is_under_way ||
+	       (c->change.is_told && c->change.confirm_us > 0);
+}
+
+/* A change on trial ends with us, unless what was before it outlives us. */
+static bool
+may_stay(const struct captured *c)
+{
+	const struct capture_wish *before = before_trial(c);
+
+	return !is_on_trial(c) ||
+	       (before != NULL && (before->how & CAPTURE_CLOSED));
+}
+
+bool
+captured_outlives(const struct captured *c)
+{
+	return (c->wish.how & CAPTURE_CLOSED) && may_stay(c);
+}
+
 void
 captured_load(struct captured *c, const struct capture_wish *w, capture_cb done)
 {
@@ -18,6 +50,8 @@ captured_load(struct captured *c, const struct capture_wish *w, capture_cb done)
 
 	if (w != NULL)
 		whole = *w;
+	if (!may_stay(c))
+		whole.how &= ~(uint32_t)CAPTURE_CLOSED;
 	wards_add_wish(c, &whole);
 	c->loads++;
 	if (w == NULL && whole.own_count == 0) {
@@ -148,37 +182,26 @@ on_stopped(void *arg, const struct capture_report *r)
 		    r->why.text);
 }
 
-/* What bears a caller's address drains, too: it needs its way back, which goes
- * with the helper. */
-static void
-let_go(struct captured *c)
-{
-	struct capture_wish w = c->wish;
-
-	if (!c->on || !(w.how & CAPTURE_SOURCE)) {
-		capture_off(c->helper, on_stopped, c);
-		return;
-	}
-	w.out_count = w.in_count = 0;
-	w.how = CAPTURE_SOURCE;
-	capture_on(c->helper, &w, on_stopped, c);
-}
-
-/* Programs call as they would without us while connections drain. */
+/* Programs call as they would without us while connections drain. Who leaves
+ * the mesh leaves nothing behind, nor what was to stay. */
 void
 captured_stop(struct node *n)
 {
 	struct captured *c = n->captured;
+	bool captures = c->on ? !captured_outlives(c) : wards_any(c);
 
 	c->stopped = true;
 	wards_stop(c);
 	timer_clear(&c->poll);
 	timer_clear(&c->restore);
 	trial_end(c);
-	if (c->on ? !(c->wish.how & CAPTURE_CLOSED)
-		  : c->helper != NULL && wards_any(c))
-		let_go(c);
 	c->on = false;
+	if (c->helper == NULL)
+		return;
+	if (n->on_left != NULL)
+		capture_off(c->helper, on_stopped, c);
+	else if (captures)
+		capture_rest(c->helper, on_stopped, c);
 }
 
 void

@@ -96,6 +96,32 @@ read_kept(struct captured *c, struct capture_wish *out, struct fault *why)
 }
 
 static void
+on_cleared(void *arg, const struct capture_report *r)
+{
+	struct captured *c = captured_of(arg);
+
+	captured_told(c);
+	if (r->e != OK)
+		log_error("what an agent before left captured stays so",
+		    "why=\"%s\"", r->why.text);
+	if (c->stopped)
+		return;
+	end_first(c);
+	wards_go_on(c);
+}
+
+/* An agent that was killed may have left a table that was to stay, or what
+ * refuses calls to addresses of services. */
+static void
+clear(struct captured *c)
+{
+	if (c->helper != NULL)
+		captured_load(c, NULL, on_cleared);
+	else
+		end_first(c);
+}
+
+static void
 restore(void *arg)
 {
 	struct captured *c = captured_of(arg);
@@ -104,7 +130,7 @@ restore(void *arg)
 	enum err e = read_kept(c, &w, &why);
 
 	if (e == ERR_NOT_FOUND)
-		end_first(c);
+		clear(c);
 	else if (e != OK)
 		on_restored(c, e, &why);
 	else

@@ -151,5 +151,7 @@ void captured_forget(struct captured *c);
 void captured_load(
     struct captured *c, const struct capture_wish *w, capture_cb done);
 void captured_told(struct captured *c);
+/* What is in force stays when this agent ends, so that nobody passes. */
+bool captured_outlives(const struct captured *c);
 
 #endif

@@ -320,6 +320,38 @@ TEST(what_others_take_away_comes_again)
 	in_netns(mend_what_others_break);
 }
 
+/* Nobody is led anywhere, but what bears a caller's address has its way back.
+ */
+static int
+rest(void)
+{
+	struct capture_wish w = wish();
+	struct kernel k;
+	bool loaded, found = false;
+
+	w.how = CAPTURE_SOURCE;
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(kernel_rest(&k, NULL) == OK); /* harmless */
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(capture_clear(&found, NULL) == ERR_BUSY && !found);
+	CHECK(kernel_rest(&k, NULL) == OK);
+	CHECK(count_rules(&k, &loaded) == 4 && loaded);
+	w.how = 0;
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(kernel_rest(&k, NULL) == OK);
+	CHECK(count_rules(&k, &loaded) == 0 && !loaded);
+	kernel_tidy(&k);
+	kernel_close(&k);
+	CHECK(capture_clear(&found, NULL) == OK && found); /* of routes */
+	CHECK(capture_clear(&found, NULL) == OK && !found);
+	return 0;
+}
+
+TEST(what_rests_leaves_no_more_than_is_needed)
+{
+	in_netns(rest);
+}
+
 static int
 refuse_nonsense(void)
 {
