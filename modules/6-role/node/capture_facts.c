@@ -78,11 +78,22 @@ find_servers(const struct node *n, struct capture_wish *w)
 			add_server(w, &a);
 }
 
+static void
+add_own_port(struct capture_wish *w, const struct addr *a, uint16_t usual)
+{
+	if (a->port != usual && a->port != 0)
+		w->agent[w->agent_count++] =
+		    (struct capture_ports){a->port, a->port};
+}
+
 void
 captured_fill(const struct node *n, struct capture_wish *w)
 {
 	w->uid = (uint32_t)geteuid();
 	w->mark = net_mark();
+	w->agent_count = 0;
+	add_own_port(w, &n->hbone, VIEW_TUNNEL_PORT);
+	add_own_port(w, &n->gossip, GOSSIP_PORT);
 	find_servers(n, w);
 	find_sshd(w);
 }

@@ -3,6 +3,7 @@
  * capture — what of this machine's connections comes to the proxy: on, off,
  * confirm, status.
  */
+#include "capture/capture.h"
 #include "base/base.h"
 
 #include "api.h"
@@ -160,10 +161,19 @@ ask(const struct options *o, const char *path, const char *done)
 	return api_do(o, API_AGENT, path, b.map, done);
 }
 
+/* Where no agent is there to be asked, what one has left goes all the same. */
 static int
 off(struct options *o)
 {
-	return ask(o, "/v1/capture/off", "captures nothing any more");
+	int code = ask(o, "/v1/capture/off", "captures nothing any more");
+	bool found = false;
+
+	if (code == CLI_EXIT_UNREACHABLE && capture_clear(&found, NULL) == OK &&
+	    found)
+		(void)command_fail(code,
+		    "what an agent left captured is captured no more; one "
+		    "that starts captures again what it has kept");
+	return code;
 }
 
 static int

@@ -318,7 +318,7 @@ register_cluster(struct builder *b, struct view_cluster *c)
 	if (map_get(&b->v->cluster_by_name, c->name) == NULL)
 		(void)map_put(
 		    &b->v->cluster_by_name, c->name, c); /* see above */
-	rows_add(&b->v->clusters, c);
+	rows_add(&b->clusters, c);
 }
 
 static struct cluster_row *

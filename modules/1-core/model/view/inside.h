@@ -19,6 +19,7 @@
 #include "hosts.h"
 #include "kinds/mesh_config.h"
 #include "kinds/sidecar.h"
+#include "pages.h"
 #include "view.h"
 
 /* A growing array of pointers; the rows lie in the view's arena. */
@@ -165,9 +166,17 @@ struct serving_state {
 	uint64_t version;
 	struct slice ns, service; /* empty: it is unserved, or the slot free */
 	struct blob *text;        /* where these lie; NULL: in the base */
-	uint32_t at;              /* in the input, from 1; 0: it is not there */
 	uint64_t here;            /* see served_here() */
 	uint64_t offered;         /* see offered_to() */
+	struct box *box;          /* its clusters; NULL: as in the base */
+};
+
+/* Which of the servings of the input is of which slot, and the other way round;
+ * views whose inputs list the same have it in common. */
+struct places {
+	atomic_uint refs;
+	uint32_t *of_slots; /* from 1; 0: it is not there */
+	uint32_t *slots;
 };
 
 /*
@@ -229,13 +238,27 @@ struct renewal {
 	struct box *box;
 };
 
+/* What a patch has more of than its base, in order. */
+struct more_row {
+	void *row;
+	size_t at; /* among all */
+};
+
+struct more_rows {
+	struct more_row *items;
+	size_t count;
+};
+
 struct view {
 	uint32_t magic;
 	atomic_uint refs;
-	uint64_t lists_version;         /* of its input, as is the next */
-	uint64_t version;               /* a patch copies all from here on */
-	struct serving_state *servings; /* of its input */
-	size_t serving_count;
+	/* Of its input. */
+	uint64_t lists_version, resources_version, names_version;
+	uint64_t newest;       /* the greatest of a serving; 0: nobody knows */
+	struct pages servings; /* struct serving_state, of its input */
+	struct places *places;
+	size_t box_bytes; /* of all that boxes of servings hold */
+	uint64_t version; /* a patch copies all from here on */
 	/*
 	 * What it was made with, for patches; NULL: there will be none. In a
 	 * patched view all but the lists of clusters, hosts and problems, what
@@ -244,7 +267,6 @@ struct view {
 	 */
 	struct builder *made_by;
 	const struct view *base; /* NULL: it is none */
-	struct box **boxes;      /* of each serving; NULL: as in the base */
 	struct renewal *renewals;
 	size_t renewal_count;
 	struct box *own;   /* of workloads here; NULL: as in the base */
@@ -266,10 +288,11 @@ struct view {
 	struct rows resources; /* of the inputs, by key, each once */
 	struct map regexes;    /* pattern → struct regex, a reference */
 	size_t regex_bytes;
-	/* Both by slot; NULL: a patch has it no more. Those of a patch in their
-	 * order, and what it has more of; without items: the same. */
-	struct rows hosts, listed_hosts;
-	struct rows clusters, listed_clusters;
+	/* Both by slot, which are in order; NULL: a patch has it no more. What
+	 * it has more of is behind those of the base, and once more in order.
+	 */
+	struct pages hosts, clusters;
+	struct more_rows listed_hosts, listed_clusters;
 	struct map more_hosts; /* see more_key() → struct view_host */
 	struct rows more_odd;  /* struct more_host: with domains "*x.y" */
 	/* The scope and the host → struct host_row, the first of its ports, or
@@ -454,6 +477,7 @@ struct builder {
 	const struct mesh_config *mesh; /* what is written, or the defaults */
 	struct rows services;           /* struct service_row, by host */
 	struct map service_by_host;     /* → struct service_row */
+	struct rows hosts, clusters;    /* of the view, until all are there */
 	size_t served_count;            /* servings of the input */
 	struct rows unserved; /* struct service_row: no serving is of it */
 	struct map names;     /* → struct view_name */
@@ -654,6 +678,11 @@ const struct view_host *find_exact(
     const struct view_routes *r, struct slice domain);
 
 void routes_fini(struct view_routes *r);
+
+/* --- lists (lists.c) ------------------------------------------------------ */
+
+/* All that were made: each has its slot from now on. */
+void give_slots(struct builder *b);
 
 /* --- scopes (scopes.c) ---------------------------------------------------- */
 
@@ -871,6 +900,10 @@ MUST_USE bool give_address_later(
     struct builder *b, const struct service_row *old, struct service_row *s);
 /* Would others be, if it went? */
 bool frees_address(const struct builder *b, const struct service_row *s);
+
+/* What patches need to know of the servings of the input (servings.c). */
+void keep_servings(struct builder *b);
+void servings_fini(struct view *v);
 
 /* --- endpoints (endpoints.c, workloads.c, networks.c) --------------------- */
 

@@ -103,11 +103,21 @@ void forget_records(struct patching *p);
 /* Its row, without endpoints; into the box at hand. */
 void add_record_again(struct builder *b, const struct resource *r);
 
-/* --- whom records tell of (patch_servings.c) ------------------------------ */
+/* --- whom records tell of (servings.c, patch_servings.c) ------------------ */
 
-/* In the place of those of the view before, whose slots stay theirs. */
-void copy_servings(struct view *v, const struct view *before);
-void drop_servings(struct view *v);
+/* Those of the view before, whose slots stay theirs. */
+void share_servings(struct view *v, const struct view *before);
+
+/* To be written, while the view is made. */
+struct serving_state *own_serving(struct view *v, size_t slot);
+
+/* For so many slots, and so many of the input. */
+struct places *places_new(size_t slots, size_t servings);
+void place_serving(struct places *p, size_t place, size_t slot);
+void places_unref(struct places **pp);
+
+/* The greatest version of all; 0: nobody knows. */
+uint64_t newest_serving(const struct view_input *in);
 
 /* Which of the input is of which slot; false: too many came. */
 MUST_USE bool find_servings(struct patching *p);
@@ -115,12 +125,20 @@ MUST_USE bool find_servings(struct patching *p);
 /* Does the input list the same services and servings as for the view before? */
 bool has_same_lists(const struct patching *p);
 
+/* If it does: is any of them, or any name, another? */
+bool has_other_servings(const struct patching *p);
+
 /* NULL: it is not there, or none. */
 const struct view_serving *serving_at(const struct patching *p, size_t slot);
 
-/* The number of now of a slot, by where `all` say that they are. */
-uint64_t version_now(
-    const struct patching *p, const struct serving_state *all, size_t slot);
+/* The number of now of a slot. */
+uint64_t version_now(const struct patching *p, size_t slot);
+
+/* Its clusters are those of the base, or of a row that is gone. */
+void forget_serving(struct patching *p, size_t slot);
+
+/* The first slot that is due from there on; the count: none is. */
+size_t next_due(const struct patching *p, const bool *due, size_t slot);
 
 /* Clusters with the endpoints of now; false: more follows from them. */
 MUST_USE bool patch_servings(struct patching *p);
@@ -156,6 +174,9 @@ const struct renewal *renewal_before(
 
 /* The other way round. */
 bool is_still_there(const struct patching *p, const struct renewal *r);
+
+/* Is what is known of names what it was for the view before? */
+bool has_same_names(const struct patching *p);
 
 /* Is any of the kind another than in the base? */
 bool has_any_of(const struct patching *p, const struct resource_kind *kind);
@@ -478,7 +499,7 @@ bool tells_own(const struct view *v, const struct view_problem *problem);
 /* --- the lists (patch_lists.c) -------------------------------------------- */
 
 /* A place for one that the base has not; later it may be another's. */
-size_t free_slot(struct rows *all, const struct rows *of_base);
+size_t free_slot(const struct pages *all, const struct pages *of_base);
 
 /* What stays is in its slot; before others are given away. */
 void begin_hosts(struct patching *p);

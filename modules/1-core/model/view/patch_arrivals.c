@@ -78,26 +78,13 @@ serving_of(const struct patching *p, const struct service_row *s)
 
 	if (old != NULL && is_recorded(b, old))
 		return old->serving;
-	for (size_t i = 0; i < b->v->serving_count; i++) {
+	for (size_t i = 0; i < b->v->servings.count; i++) {
 		const struct view_serving *from = serving_at(p, i);
 
 		if (from != NULL && is_of_host(b, from, s->row.host))
 			return i + 1;
 	}
 	return 0;
-}
-
-/* Those of before are the base's, or of a row that is gone. */
-static void
-forget_serving(struct patching *p, const struct service_row *s)
-{
-	struct view *v = p->b.v;
-	size_t i = s->serving - 1;
-
-	if (s->serving == 0)
-		return;
-	box_unref(&v->boxes[i]);
-	v->servings[i].version = version_now(p, v->servings, i);
 }
 
 static bool
@@ -115,7 +102,8 @@ serve(struct patching *p, struct service_row *s)
 	}
 	if (s->resource != NULL)
 		add_written_endpoints(b, s);
-	forget_serving(p, s);
+	if (s->serving > 0)
+		forget_serving(p, s->serving - 1);
 	return (s->names == NULL || s->serving == 0) &&
 	       !(b->in->proxy == VIEW_ROUTER ? is_served_here(b, s)
 					     : leads_here(b, s));
@@ -155,7 +143,7 @@ like_in_base(const struct service_row *old, const struct view_cluster *c)
 static void
 place_clusters(struct patching *p, const struct box *box)
 {
-	struct rows *all = &p->b.v->clusters;
+	struct pages *all = &p->b.v->clusters;
 
 	for (size_t i = 0; i < box->their_clusters.count; i++) {
 		struct cluster_row *c = box->their_clusters.items[i];
@@ -164,7 +152,7 @@ place_clusters(struct patching *p, const struct box *box)
 
 		c->row.slot = like != NULL ? like->row.slot
 					   : free_slot(all, &p->base->clusters);
-		all->items[c->row.slot] = &c->row;
+		slots_put(all, c->row.slot, &c->row);
 	}
 }
 
@@ -191,7 +179,7 @@ drop_clusters(
 			if (is_taken(&box->their_clusters, c))
 				continue;
 			rows_add(&box->fewer_clusters, c);
-			p->b.v->clusters.items[c->row.slot] = NULL;
+			slots_put(&p->b.v->clusters, c->row.slot, NULL);
 		}
 }
 
@@ -207,7 +195,8 @@ drop_old(struct patching *p, size_t item)
 		if (now->item != item || now->old == NULL)
 			continue;
 		drop_clusters(p, p->b.box, now->old);
-		forget_serving(p, now->old);
+		if (now->old->serving > 0)
+			forget_serving(p, now->old->serving - 1);
 	}
 }
 

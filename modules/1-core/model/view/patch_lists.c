@@ -7,55 +7,51 @@
 /* --- slots ---------------------------------------------------------------- */
 
 size_t
-free_slot(struct rows *all, const struct rows *of_base)
+free_slot(const struct pages *all, const struct pages *of_base)
 {
 	size_t i = of_base->count;
 
-	while (i < all->count && all->items[i] != NULL)
+	while (i < all->count && slots_at(all, i) != NULL)
 		i++;
-	if (i == all->count)
-		rows_add(all, NULL);
 	return i;
 }
 
-/* Those of the base are in order; not all of them may still be there. */
-static void
-list(const struct rows *all, const struct rows *of_base,
-    int (*cmp)(const void *a, const void *b), struct rows *out)
+/* How many of the base come before it; these are in order. */
+static size_t
+place_of(const struct pages *of_base, const void *row,
+    int (*cmp)(const void *a, const void *b))
 {
-	struct rows more = {0};
-	size_t at = 0;
+	size_t low = 0, high = of_base->count;
 
-	copy_rows(out, &more); /* there is a list, though it may be empty */
-	for (size_t i = of_base->count; i < all->count; i++)
-		if (all->items[i] != NULL)
-			rows_add(&more, all->items[i]);
-	rows_sort(&more, cmp);
-	for (size_t i = 0; i <= more.count; i++) {
-		size_t end = i < more.count
-				 ? rows_place(of_base, more.items[i], cmp)
-				 : of_base->count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
 
-		for (; at < end; at++)
-			if (all->items[at] != NULL)
-				rows_add(out, all->items[at]);
-		if (i < more.count)
-			rows_add(out, more.items[i]);
+		if (cmp(&(const void *){slots_at(of_base, mid)}, &row) < 0)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	rows_fini(&more);
+	return low;
 }
 
-/* Else all rows have the slots of the base. */
-static bool
-has_moving(const struct view *v, const struct resource_kind *kind)
+/* What the patch has more of, by where it is among all. */
+static void
+list_more(const struct pages *all, const struct pages *of_base,
+    int (*cmp)(const void *a, const void *b), struct more_rows *out)
 {
-	for (size_t i = 0; i < v->renewal_count; i++) {
-		const struct renewal *r = &v->renewals[i];
+	struct rows more = {0};
 
-		if (r->moves && kind_of(r) == kind)
-			return true;
-	}
-	return false;
+	for (size_t i = of_base->count; i < all->count; i++)
+		if (slots_at(all, i) != NULL)
+			rows_add(&more, slots_at(all, i));
+	rows_sort(&more, cmp);
+	out->count = more.count;
+	out->items =
+	    mem_new_array(MAX(more.count, (size_t)1), sizeof(*out->items));
+	for (size_t i = 0; i < more.count; i++)
+		out->items[i] = (struct more_row){
+		    more.items[i], i + place_of(of_base, more.items[i], cmp)};
+	rows_fini(&more);
 }
 
 /* --- hosts ---------------------------------------------------------------- */
@@ -68,20 +64,12 @@ host_of_domain(const struct view_routes *r, struct slice domain)
 }
 
 static void
-put_at(struct rows *all, size_t slot, struct view_host *h)
-{
-	while (all->count <= slot)
-		rows_add(all, NULL);
-	all->items[slot] = h;
-}
-
-static void
 keep_hosts(struct view *v, const struct box *box)
 {
 	for (size_t i = 0; box != NULL && i < box->more_hosts.count; i++) {
 		struct view_host *h = box->more_hosts.items[i];
 
-		put_at(&v->hosts, h->slot - 1, h);
+		slots_put(&v->hosts, h->slot - 1, h);
 	}
 }
 
@@ -90,7 +78,6 @@ begin_hosts(struct patching *p)
 {
 	struct view *v = p->b.v;
 
-	copy_rows(&v->hosts, &p->base->hosts);
 	for (size_t i = 0; i < v->renewal_count; i++)
 		keep_hosts(v, v->renewals[i].box);
 	keep_hosts(v, v->doors);
@@ -99,10 +86,10 @@ begin_hosts(struct patching *p)
 void
 put_more_host(struct patching *p, struct more_host *h)
 {
-	struct rows *all = &p->b.v->hosts;
+	struct pages *all = &p->b.v->hosts;
 
 	h->row.row.slot = free_slot(all, &p->base->hosts) + 1;
-	all->items[h->row.row.slot - 1] = h;
+	slots_put(all, h->row.row.slot - 1, h);
 	rows_add(&p->b.box->more_hosts, h);
 }
 
@@ -143,12 +130,12 @@ put_hosts_of(struct view *v, const struct box *box)
 	for (size_t i = 0; i < box->hosts.count; i++) {
 		struct view_host *h = box->hosts.items[i];
 
-		v->hosts.items[h->slot - 1] = h;
+		slots_put(&v->hosts, h->slot - 1, h);
 	}
 	for (size_t i = 0; i < box->fewer_hosts.count; i++) {
 		const struct view_host *h = box->fewer_hosts.items[i];
 
-		v->hosts.items[h->slot - 1] = NULL;
+		slots_put(&v->hosts, h->slot - 1, NULL);
 	}
 }
 
@@ -259,17 +246,12 @@ put_lists(struct patching *p)
 	const struct view *base = p->base;
 	struct view *v = p->b.v;
 
-	if (has_moving(v, &kind_destination_rule) || v->front != NULL)
-		list(&v->clusters, &base->clusters, compare_clusters,
-		    &v->listed_clusters);
-	else
-		v->clusters.count = base->clusters.count; /* no more */
+	list_more(&v->clusters, &base->clusters, compare_clusters,
+	    &v->listed_clusters);
 	if (v->renewal_count == 0)
 		return true;
 	if (!put_hosts(v))
 		return false;
-	if (has_moving(v, &kind_virtual_service) || v->front != NULL ||
-	    v->doors != NULL)
-		list(&v->hosts, &base->hosts, compare_hosts, &v->listed_hosts);
+	list_more(&v->hosts, &base->hosts, compare_hosts, &v->listed_hosts);
 	return put_problems(v, base);
 }

@@ -381,7 +381,7 @@ add_subset(struct patching *p, const struct ruled *r, struct slice subset)
 			return false;
 		row->row.slot =
 		    free_slot(&p->b.v->clusters, &p->base->clusters);
-		p->b.v->clusters.items[row->row.slot] = &row->row;
+		slots_put(&p->b.v->clusters, row->row.slot, &row->row);
 		rows_add(&p->b.box->clusters, row);
 	}
 	return true;

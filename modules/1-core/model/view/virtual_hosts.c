@@ -291,7 +291,7 @@ add_row(struct drafting *d, struct gateway_draft *first)
 	g->first = first;
 	for (struct gateway_draft *x = first; x != NULL; x = x->next_of_row)
 		x->row = g;
-	rows_add(&d->b->v->hosts, g);
+	rows_add(&d->b->hosts, g);
 	return &g->row;
 }
 
