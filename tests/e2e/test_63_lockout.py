@@ -296,6 +296,26 @@ def test_without_any_server_it_goes_on_and_comes_again(drill):
         drill.server.start()
 
 
+def test_what_is_not_known_is_waited_for_and_said(drill):
+    """A disk that has lost the configuration, and no server that has it."""
+    def said():
+        wait_for(lambda: is_captured(drill), "it captures again")
+        return drill.agent.text.count("captures before all services are known")
+    drill.agent.cli.ok("capture", "on")
+    before = said()
+    drill.agent.stop()
+    drill.server.stop(signal.SIGKILL)
+    try:
+        drill.agent.start()
+        assert said() == before
+        drill.agent.stop()
+        (drill.agent.cli.state / "snapshot").unlink()
+        drill.agent.start()
+        assert said() == before + 1
+    finally:
+        drill.server.start()
+
+
 def kill_both(home):
     """As a machine that loses its power: nobody tidies up, and the kernel
     forgets all."""
