@@ -301,6 +301,7 @@ def test_what_is_not_known_is_waited_for_and_said(drill):
     def said():
         wait_for(lambda: is_captured(drill), "it captures again")
         return drill.agent.text.count("captures before all services are known")
+    drill.agent.synced()
     drill.agent.cli.ok("capture", "on")
     before = said()
     drill.agent.stop()
@@ -442,7 +443,8 @@ def test_who_remembers_an_address_is_not_kept_waiting(routed, how):
     wait_for(lambda: len(ours(routed)) == 2, "no way leads to the proxy")
     assert fails_at_once(routed)
     routed.agent.start().joined()
-    wait_for(lambda: is_captured(routed), "it is captured again")
+    wait_for(lambda: routed.agent.cli.json("capture", "status")["captures"],
+             "it is captured again")
     routed.app.connect(REMEMBERED, 80).close()
     routed.agent.cli.ok("capture", "off")
     assert ours(routed) == []
@@ -453,12 +455,14 @@ def test_a_killed_helper_leaves_it_to_the_next_one(routed):
     kill_only(routed)
     assert len(ours(routed)) == 4
     routed.agent.start().joined()
-    wait_for(lambda: is_captured(routed), "it is captured again")
+    wait_for(lambda: routed.agent.cli.json("capture", "status")["captures"],
+             "it is captured again")
     assert len(ours(routed)) == 4
     kill_only(routed)
     (routed.agent.cli.state / "capture.json").unlink()
     routed.agent.start().joined()
-    assert ours(routed) == [] and not is_captured(routed)
+    wait_for(lambda: ours(routed) == [], "it has nothing to capture")
+    assert not is_captured(routed)
 
 
 def kill_only(home):

@@ -390,8 +390,10 @@ def test_a_unit_knows_whom_to_call_after_a_boot_without_a_server(home, unit):
     done = unit.meshd("expose", "--unit", unit.name, "--account", "unit",
                       "--protocol", "http", "unit", "80:8085")
     assert done.returncode == 0, done.stderr
+    home.serving.synced()
     unit.start()
     is_active(home, unit)
+    assert [p["missed"] for p in runs(home.serving)] == [""]
     unit.stop()
     home.serving.stop()
     home.server.stop(signal.SIGKILL)
