@@ -429,8 +429,7 @@ last_form(const struct mesh *m, size_t form)
 static void
 make(struct mesh *m, size_t services, enum view_proxy proxy, bool scoped)
 {
-	*m = (struct mesh){
-	    .proxy = proxy, .resources_version = 1, .clock = 2};
+	*m = (struct mesh){.proxy = proxy, .resources_version = 1, .clock = 2};
 	m->resources = mem_resize(
 	    NULL, 0, services * 3 + FORMS * DATA + 4, sizeof(*m->resources));
 	m->endpoints =
