@@ -429,7 +429,7 @@ last_form(const struct mesh *m, size_t form)
 static void
 make(struct mesh *m, size_t services, enum view_proxy proxy, bool scoped)
 {
-	*m = (struct mesh){.proxy = proxy, .resources_version = 1, .clock = 2};
+	*m = (struct mesh){.proxy = proxy, .resources_version = 1, .clock = 1};
 	m->resources = mem_resize(
 	    NULL, 0, services * 3 + FORMS * DATA + 4, sizeof(*m->resources));
 	m->endpoints =
@@ -449,7 +449,7 @@ make(struct mesh *m, size_t services, enum view_proxy proxy, bool scoped)
 		m->servings[m->serving_count++] =
 		    (struct view_serving){.service = text_of(m, "service", i),
 			.ns = text_of(m, "space", i % NAMESPACES),
-			.version = 1,
+			.version = ++m->clock,
 			.endpoints = &m->endpoints[i * ENDPOINTS],
 			.count = ENDPOINTS};
 	}
