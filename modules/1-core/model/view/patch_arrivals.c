@@ -160,7 +160,8 @@ place_clusters(struct patching *p, const struct box *box)
 		    like_in_base(old_of(&p->b, service_of_cluster(c)), &c->row);
 
 		c->row.slot = like != NULL ? like->row.slot
-					   : free_slot(all, &p->base->clusters);
+					   : free_slot(all, &p->base->clusters,
+						 &p->next_cluster);
 		slots_put(all, c->row.slot, &c->row);
 	}
 }
