@@ -54,6 +54,7 @@ struct patching {
 		struct slice old, fresh;
 	} hosts[RENEWALS_MAX]; /* of DestinationRules, of each of them */
 	size_t count;
+	size_t next_cluster, next_host; /* see free_slot() */
 	struct rows
 	    records; /* struct resource, a reference: see find_records() */
 	struct rule_index rules[RULES_COUNT];
@@ -498,8 +499,10 @@ bool tells_own(const struct view *v, const struct view_problem *problem);
 
 /* --- the lists (patch_lists.c) -------------------------------------------- */
 
-/* A place for one that the base has not; later it may be another's. */
-size_t free_slot(const struct pages *all, const struct pages *of_base);
+/* A place for one that the base has not, if it is put there; later it may be
+ * another's. What is before `next` was asked for already. */
+size_t free_slot(
+    const struct pages *all, const struct pages *of_base, size_t *next);
 
 /* What stays is in its slot; before others are given away. */
 void begin_hosts(struct patching *p);

@@ -7,12 +7,13 @@
 /* --- slots ---------------------------------------------------------------- */
 
 size_t
-free_slot(const struct pages *all, const struct pages *of_base)
+free_slot(const struct pages *all, const struct pages *of_base, size_t *next)
 {
-	size_t i = of_base->count;
+	size_t i = MAX(*next, of_base->count);
 
 	while (i < all->count && slots_at(all, i) != NULL)
 		i++;
+	*next = i;
 	return i;
 }
 
@@ -88,7 +89,7 @@ put_more_host(struct patching *p, struct more_host *h)
 {
 	struct pages *all = &p->b.v->hosts;
 
-	h->row.row.slot = free_slot(all, &p->base->hosts) + 1;
+	h->row.row.slot = free_slot(all, &p->base->hosts, &p->next_host) + 1;
 	slots_put(all, h->row.row.slot - 1, h);
 	rows_add(&p->b.box->more_hosts, h);
 }
