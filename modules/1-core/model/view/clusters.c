@@ -335,7 +335,7 @@ register_cluster(struct builder *b, struct view_cluster *c)
 	if (map_get(&b->v->cluster_by_name, c->name) == NULL)
 		(void)map_put(
 		    &b->v->cluster_by_name, c->name, c); /* see above */
-	rows_add(&b->v->clusters, c);
+	rows_add(&b->clusters, c);
 }
 
 static struct cluster_row *
@@ -476,6 +476,7 @@ static const struct view_cluster *
 add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 {
 	const struct resource *owner = b->owner;
+	uint32_t door = b->door;
 	bool quiet = b->is_quiet;
 	struct cluster_row *row;
 	struct view_cluster *c;
@@ -484,9 +485,11 @@ add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 	if (missing->len > 0)
 		return NULL;
 	b->owner = NULL; /* what is told now is not about its rules */
+	b->door = 0;
 	b->is_quiet = false;
 	row = make(b, w);
 	b->owner = owner;
+	b->door = door;
 	b->is_quiet = quiet;
 	if (row == NULL)
 		return NULL;
@@ -496,6 +499,7 @@ add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 		*missing = no_name(b, w->s, w->subset);
 		return NULL;
 	}
+	row->is_led_to = owner != NULL;
 	row->next = w->p->clusters;
 	w->p->clusters = row;
 	register_cluster(b, c);
@@ -566,6 +570,20 @@ add_later(struct builder *b, struct service_row *s, struct port_row *p,
 	return row;
 }
 
+bool
+has_namesake(const struct cluster_row *c)
+{
+	const struct port_row *p =
+	    c->row.service != NULL
+		? find_port(service_of_cluster(c), c->row.port)
+		: NULL;
+	const struct cluster_row *x = p != NULL ? p->clusters : NULL;
+
+	while (x != NULL && (x == c || !slice_eq(x->row.subset, c->row.subset)))
+		x = x->next;
+	return x != NULL;
+}
+
 /* Is it known in a patch that nothing would be resolved for it? Where the scope
  * has the service all that it may have was asked for. */
 static bool
@@ -584,6 +602,11 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 	    .s = s, .p = &s->ports[p - s->ports], .m = rule_of(b, s)};
 	struct cluster_row *made = find_made(b, &w, subset);
 
+	/* Where a view is made it would be this scope that asks first. */
+	b->more_follows =
+	    b->more_follows ||
+	    (b->box != NULL && made != NULL &&
+		made->scope->place > b->scope->place && has_namesake(made));
 	if (made != NULL && s->ruled == NULL)
 		return keep(b, made);
 	if (subset.len > 0) { /* of the base's it may be gone */
@@ -601,8 +624,9 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 	}
 	if (made != NULL)
 		return keep(b, made);
-	if (b->box != NULL && b->arriving != s) { /* it has no slot */
-		b->more_follows = true;
+	if (b->box != NULL && b->arriving != s) {
+		*missing = why_none(b, &w);
+		b->more_follows |= missing->len == 0; /* it has no slot */
 		return NULL;
 	}
 	find_settings(b, &w);

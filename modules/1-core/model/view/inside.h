@@ -19,6 +19,7 @@
 #include "hosts.h"
 #include "kinds/mesh_config.h"
 #include "kinds/sidecar.h"
+#include "pages.h"
 #include "view.h"
 
 /* A growing array of pointers; the rows lie in the view's arena. */
@@ -100,6 +101,7 @@ struct ruling {
  * for all that it does not name. Without a Sidecar there is one, of all.
  */
 struct egress {
+	size_t place;                      /* among those of its scope */
 	const struct sidecar_egress *spec; /* NULL: nobody wrote one */
 	struct wish *wish;                 /* NULL: of all */
 	struct rows services;     /* struct service_row, oldest first */
@@ -142,17 +144,23 @@ struct shared_listener {
 
 enum { PROBLEMS_MAX = 1000 };
 
-struct problem_row {
-	struct view_problem row; /* first */
-	/* Whose rules it is about; NULL: nobody's, or several tell it. */
-	const struct resource *owner;
-	/* It is about what a gateway listens to, see door_mark(); 0: it is
-	 * not. */
+/* One of those that tell a problem. */
+struct teller {
+	const struct resource *owner; /* whose rules it is about; NULL: none's
+				       */
+	/* Of a gateway what it is about: see door_mark(), set_mark(), or
+	 * DOORS_SHARED; 0: it is about none. */
 	uint32_t door;
+	struct teller *next;
 };
 
-/* It is about several ports; about who shares one. */
-enum { DOORS_ALL = (1 << 16) + 1, DOORS_SHARED };
+struct problem_row {
+	struct view_problem row; /* first */
+	struct teller *tellers;  /* one or more */
+};
+
+/* It is about who shares a port. */
+enum { DOORS_SHARED = (1 << 16) + 1 };
 
 /* What is known of a serving once it is compiled; behind those of the input
  * come those of `unserved`, and in a patch those that came since. */
@@ -160,9 +168,17 @@ struct serving_state {
 	uint64_t version;
 	struct slice ns, service; /* empty: it is unserved, or the slot free */
 	struct blob *text;        /* where these lie; NULL: in the base */
-	uint32_t at;              /* in the input, from 1; 0: it is not there */
 	uint64_t here;            /* see served_here() */
 	uint64_t offered;         /* see offered_to() */
+	struct box *box;          /* its clusters; NULL: as in the base */
+};
+
+/* Which of the servings of the input is of which slot, and the other way round;
+ * views whose inputs list the same have it in common. */
+struct places {
+	atomic_uint refs;
+	uint32_t *of_slots; /* from 1; 0: it is not there */
+	uint32_t *slots;
 };
 
 /*
@@ -191,8 +207,7 @@ struct box {
 	struct rows routes;            /* struct view_routes */
 	struct listener_set *outbound; /* of each scope: all by name, and what
 					* the base has not by address */
-	struct map doors_anew; /* ports of a gateway → anything; or all: */
-	bool all_doors_anew, shares_anew;
+	struct map doors_anew;         /* marks of tellers → anything */
 	size_t outbound_count;
 	struct view_name *names;
 	size_t name_count;
@@ -225,13 +240,27 @@ struct renewal {
 	struct box *box;
 };
 
+/* What a patch has more of than its base, in order. */
+struct more_row {
+	void *row;
+	size_t at; /* among all */
+};
+
+struct more_rows {
+	struct more_row *items;
+	size_t count;
+};
+
 struct view {
 	uint32_t magic;
 	atomic_uint refs;
-	uint64_t lists_version;         /* of its input, as is the next */
-	uint64_t version;               /* a patch copies all from here on */
-	struct serving_state *servings; /* of its input */
-	size_t serving_count;
+	/* Of its input. */
+	uint64_t lists_version, resources_version, names_version;
+	uint64_t newest;       /* the greatest of a serving; 0: nobody knows */
+	struct pages servings; /* struct serving_state, of its input */
+	struct places *places;
+	size_t box_bytes; /* of all that boxes of servings hold */
+	uint64_t version; /* a patch copies all from here on */
 	/*
 	 * What it was made with, for patches; NULL: there will be none. In a
 	 * patched view all but the lists of clusters, hosts and problems, what
@@ -240,7 +269,6 @@ struct view {
 	 */
 	struct builder *made_by;
 	const struct view *base; /* NULL: it is none */
-	struct box **boxes;      /* of each serving; NULL: as in the base */
 	struct renewal *renewals;
 	size_t renewal_count;
 	struct box *own;   /* of workloads here; NULL: as in the base */
@@ -262,11 +290,13 @@ struct view {
 	struct rows resources; /* of the inputs, by key, each once */
 	struct map regexes;    /* pattern → struct regex, a reference */
 	size_t regex_bytes;
-	/* Both by slot; NULL: a patch has it no more. Those of a patch in their
-	 * order, and what it has more of; without items: the same. */
-	struct rows hosts, listed_hosts;
-	struct rows clusters, listed_clusters;
+	/* Both by slot, which are in order; NULL: a patch has it no more. What
+	 * it has more of is behind those of the base, and once more in order.
+	 */
+	struct pages hosts, clusters;
+	struct more_rows listed_hosts, listed_clusters;
 	struct map more_hosts; /* see more_key() → struct view_host */
+	struct rows more_odd;  /* struct more_host: with domains "*x.y" */
 	/* The scope and the host → struct host_row, the first of its ports, or
 	 * `no_host`: of services that are others than in the base. */
 	struct map hosts_now;
@@ -281,9 +311,8 @@ struct view {
 	size_t exposed_count;
 	struct addr *addrs; /* of this machine */
 	size_t addr_count;
-	struct view_problem *problems;          /* by their origin */
-	const struct resource **problem_owners; /* of each; see problem_row */
-	uint32_t *problem_doors;                /* likewise */
+	struct view_problem *problems;   /* by their origin */
+	struct teller **problem_tellers; /* of each; see problem_row */
 	size_t problem_count;
 	struct map cluster_by_name;
 	struct map upstream_by_name;
@@ -310,6 +339,7 @@ struct cluster_row {
 	bool is_unchosen;  /* its callers say which endpoint they mean */
 	bool is_own;       /* callers of other scopes are given another one */
 	bool is_kept;      /* not only rules for requests lead to it */
+	bool is_led_to;    /* a rule for requests was the first that did */
 	struct scope *scope;
 	struct cluster_row *next; /* of the same port */
 };
@@ -452,10 +482,14 @@ struct builder {
 	const struct mesh_config *mesh; /* what is written, or the defaults */
 	struct rows services;           /* struct service_row, by host */
 	struct map service_by_host;     /* → struct service_row */
+	struct rows hosts, clusters;    /* of the view, until all are there */
 	size_t served_count;            /* servings of the input */
 	struct rows unserved; /* struct service_row: no serving is of it */
-	struct map names;     /* → struct view_name */
-	bool is_mixed;        /* one has names and a serving */
+	/* Servings of the input that no service is of: their slots, from 1. */
+	struct rows unclaimed;
+	struct rows recorded;         /* struct service_row: nobody wrote it */
+	struct map names;             /* → struct view_name */
+	bool is_mixed;                /* one has names and a serving */
 	struct rows virtual_services; /* const struct resource, oldest first */
 	struct rule_index rules[RULES_COUNT];
 	/* const struct service_row: servers here obey DestinationRules. */
@@ -506,6 +540,7 @@ struct builder {
 	struct slice locality;   /* this proxy's */
 	uint32_t gateway_scale;  /* of weights; 0: there is no gateway */
 	struct rows problems;    /* struct problem_row */
+	size_t told;             /* how often any was */
 	/* The VirtualService whose rules for requests are at hand, or NULL. */
 	const struct resource *owner;
 	bool is_quiet; /* as of the host at hand */
@@ -654,6 +689,11 @@ const struct view_host *find_exact(
     const struct view_routes *r, struct slice domain);
 
 void routes_fini(struct view_routes *r);
+
+/* --- lists (lists.c) ------------------------------------------------------ */
+
+/* All that were made: each has its slot from now on. */
+void give_slots(struct builder *b);
 
 /* --- scopes (scopes.c) ---------------------------------------------------- */
 
@@ -875,6 +915,10 @@ MUST_USE bool give_address_later(
     struct builder *b, const struct service_row *old, struct service_row *s);
 /* Would others be, if it went? */
 bool frees_address(const struct builder *b, const struct service_row *s);
+
+/* What patches need to know of the servings of the input (servings.c). */
+void keep_servings(struct builder *b);
+void servings_fini(struct view *v);
 
 /* --- endpoints (endpoints.c, workloads.c, networks.c) --------------------- */
 
@@ -1193,6 +1237,10 @@ const struct view_cluster *find_cluster(struct builder *b,
 bool has_cluster(struct builder *b, struct service_row *s, struct port_row *p,
     struct slice subset);
 
+/* Has another of its name, for callers of other scopes: which of them has the
+ * name's id hangs on which was asked for first. */
+bool has_namesake(const struct cluster_row *c);
+
 /* One that the base of a patch has not, without endpoints. NULL when it is
  * full, or more would follow from it. */
 struct cluster_row *add_later(struct builder *b, struct service_row *s,
@@ -1395,6 +1443,9 @@ bool is_own_address(const struct builder *b, const struct addr *a);
 
 /* Does it lead to this machine (ports.c)? Its endpoints have to be there. */
 bool leads_here(struct builder *b, struct service_row *s);
+
+/* Is any of its endpoints at an address of a gateway (targets.c)? */
+bool is_served_here(const struct builder *b, const struct service_row *s);
 
 /* Where programs call, for services that are others (patch_outbound.c): all
  * listeners of the scope at hand, into the set. */

@@ -156,7 +156,7 @@ renew_cluster(struct builder *b, const struct cluster_row *old,
 	if (old->leaves_out) /* and maybe no more, though that was told */
 		return false;
 	if (is_gone(old, s, m)) {
-		b->v->clusters.items[old->row.slot] = NULL;
+		slots_put(&b->v->clusters, old->row.slot, NULL);
 		return old->is_kept;
 	}
 	b->scope = old->scope;
@@ -165,7 +165,7 @@ renew_cluster(struct builder *b, const struct cluster_row *old,
 	if (row == NULL || (is_resolved(s) && row->row.endpoint_count == 0 &&
 			       row->row.type != VIEW_CLUSTER_ORIGINAL_DST))
 		return false; /* upstream has no such cluster */
-	b->v->clusters.items[row->row.slot] = &row->row;
+	slots_put(&b->v->clusters, row->row.slot, &row->row);
 	return true;
 }
 
@@ -217,7 +217,7 @@ reset_service(struct patching *p, const struct service_row *s)
 	for (size_t i = 0; i < s->port_count; i++)
 		for (struct cluster_row *c = s->ports[i].clusters; c != NULL;
 		     c = c->next)
-			p->b.v->clusters.items[c->row.slot] = &c->row;
+			slots_put(&p->b.v->clusters, c->row.slot, &c->row);
 }
 
 /* What an entry chooses may be here; and names that come or go are needed. */

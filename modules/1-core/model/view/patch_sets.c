@@ -240,6 +240,80 @@ add_bare_hosts(struct patching *p, const struct resource *r)
 	return true;
 }
 
+/* --- is anybody asked there ----------------------------------------------- */
+
+static bool
+leads_to_set(const struct view_routes *r, const struct view_routes *set)
+{
+	return r != NULL && (r == set || r->of == set);
+}
+
+static bool
+is_listened_to(const struct rows *listeners, const struct view_routes *set)
+{
+	for (size_t i = 0; i < listeners->count; i++) {
+		const struct view_listener *l = listeners->items[i];
+
+		for (size_t j = 0; j < l->chain_count; j++)
+			if (leads_to_set(l->chains[j].routes, set))
+				return true;
+	}
+	return false;
+}
+
+bool
+is_dropped(const struct view *v, const struct view_host *h)
+{
+	for (size_t i = 0; i < v->renewal_count; i++) {
+		const struct rows *some = &v->renewals[i].box->fewer_hosts;
+
+		for (size_t j = 0; j < some->count; j++)
+			if (some->items[j] == h)
+				return true;
+	}
+	return false;
+}
+
+static bool
+has_bare_hosts(const struct view *v, const struct view_routes *set)
+{
+	for (size_t i = 0; i < set->hosts.count; i++) {
+		const struct view_host *h = set->hosts.items[i];
+
+		if (h->service == NULL && !is_dropped(v, h))
+			return true;
+	}
+	for (size_t i = 0; i < v->renewal_count; i++) {
+		const struct rows *some = &v->renewals[i].box->more_hosts;
+
+		for (size_t j = 0; j < some->count; j++) {
+			const struct more_host *h = some->items[j];
+
+			if (h->routes == set && h->row.service == NULL)
+				return true;
+		}
+	}
+	return false;
+}
+
+bool
+keeps_sets(const struct patching *p)
+{
+	const struct box *front = p->b.v->front;
+
+	for (size_t i = 0; front != NULL && i < front->outbound_count; i++) {
+		const struct rows *listeners = &front->outbound[i].rows;
+		const struct scope *s = p->base->scopes.items[i];
+
+		for (size_t j = 0;
+		     listeners->items != NULL && j < s->sets.count; j++)
+			if (has_bare_hosts(p->b.v, s->sets.items[j]) &&
+			    !is_listened_to(listeners, s->sets.items[j]))
+				return false;
+	}
+	return true;
+}
+
 /* --- found by name -------------------------------------------------------- */
 
 /* What a service has or had is listed with it. */

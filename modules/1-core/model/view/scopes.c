@@ -234,6 +234,20 @@ by_gate(const struct view_routes *x, const struct view_routes *y)
 	return slice_cmp(x->name, y->name);
 }
 
+/* Of each listener of the scope there may be one. */
+static int
+by_egress(const struct view_host *x, const struct view_host *y)
+{
+	const struct egress *a =
+	    ((const struct host_row *)(const void *)x)->egress;
+	const struct egress *b =
+	    ((const struct host_row *)(const void *)y)->egress;
+
+	if (a == NULL || b == NULL)
+		return (a != NULL) - (b != NULL);
+	return (a->place > b->place) - (a->place < b->place);
+}
+
 int
 compare_hosts(const void *a, const void *b)
 {
@@ -247,7 +261,9 @@ compare_hosts(const void *a, const void *b)
 		n = by_place(&of_x, &of_y);
 	if (n == 0 && ((*x)->gate != NULL || (*y)->gate != NULL))
 		return by_gate((*x)->gate, (*y)->gate);
-	/* Two listeners of a scope may have a host each. */
+	if (n == 0)
+		n = by_egress(*x, *y);
+	/* And one of a proxy, beside that of its port. */
 	if (n == 0)
 		n = (int)(*x)->origin.line - (int)(*y)->origin.line;
 	return n != 0 ? n
@@ -286,12 +302,7 @@ compile_scopes(struct builder *b)
 		scope_trim(b->scope);
 	}
 	compile_bare_clusters(b);
-	rows_sort(&b->v->hosts, compare_hosts);
-	for (size_t i = 0; i < b->v->hosts.count; i++)
-		((struct view_host *)b->v->hosts.items[i])->slot = i + 1;
-	rows_sort(&b->v->clusters, compare_clusters);
-	for (size_t i = 0; i < b->v->clusters.count; i++)
-		((struct view_cluster *)b->v->clusters.items[i])->slot = i;
+	give_slots(b);
 }
 
 /* --- whom a match is for ---------------------------------------------------
