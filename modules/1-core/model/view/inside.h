@@ -339,7 +339,8 @@ struct service_row {
 /* The service that has a host is another than in the base. */
 struct service_now {
 	struct service_row *old, *fresh; /* NULL: it has none */
-	size_t item;                     /* whose renewal it is */
+	size_t item;  /* whose renewal it is: that of `fresh`, if any */
+	bool is_free; /* `old` has it no more by what another renewal says */
 };
 
 /* A name of a service's endpoints, in lower case. */

@@ -410,12 +410,9 @@ patch(struct patching *p)
 	struct view *v = copy_of(p->before);
 
 	v->generation = p->in->generation;
-	arena_init(&p->arena, VIEW_BYTES_MAX);
-	p->b = *p->base->made_by;
 	p->b.patch = p;
 	p->b.services_now = &p->services;
 	p->b.v = v;
-	p->b.arena = &p->arena;
 	p->b.kept.names = p->in->names;
 	p->b.kept.name_count = p->in->name_count;
 	p->b.in = &p->b.kept;
@@ -434,7 +431,6 @@ patch(struct patching *p)
 	forget_services(p);
 	forget_peers(p);
 	forget_networks(p);
-	arena_fini(&p->arena);
 	return v;
 }
 
@@ -447,9 +443,13 @@ view_patch(const struct view_input *in)
 	if (!is_like_before(in))
 		return NULL;
 	p.base = base_of(in->before);
+	arena_init(&p.arena, VIEW_BYTES_MAX);
+	p.b = *p.base->made_by;
+	p.b.arena = &p.arena;
 	if (find_changes(&p) && find_records(&p))
 		v = is_all_the_same(&p) ? view_ref(in->before) : patch(&p);
 	forget_records(&p);
+	arena_fini(&p.arena);
 	return v;
 }
 

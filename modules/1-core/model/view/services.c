@@ -237,7 +237,10 @@ add_record(struct builder *b, const struct view_service_input *in)
 
 	if (s == NULL)
 		return;
+	/* Of one machine there may be several: the name sets them apart. */
 	s->row.origin.words = take_copy(b, in->origin);
+	s->row.origin.key.ns = s->row.ns;
+	s->row.origin.key.name = s->row.name;
 	for (size_t i = 0; i < in->port_count; i++)
 		add_port(s, in->ports[i].port,
 		    protocol_of_record(
