@@ -194,6 +194,7 @@ builder_free(struct builder **bp)
 	rows_fini(&b->named);
 	rows_fini(&b->roots);
 	rows_fini(&b->unserved);
+	rows_fini(&b->here);
 	map_fini(&b->led_to, rows_drop);
 	map_fini(&b->two_labels, NULL);
 	map_fini(&b->overridden, NULL);
@@ -279,13 +280,15 @@ keep_servings(struct builder *b)
 	    MAX(v->serving_count, (size_t)1), sizeof(*v->servings));
 	for (size_t i = 0; i < in->serving_count; i++) {
 		const struct view_serving *from = &in->servings[i];
+		uint64_t here = served_here(v, from);
 
 		v->servings[i] =
 		    (struct serving_state){.version = from->version,
 			.ns = take_copy(b, from->ns),
 			.service = take_copy(b, from->service),
 			.at = (uint32_t)(i + 1),
-			.here = served_here(v, from),
+			.here = here,
+			.here_now = here,
 			.offered = offered_to(b, from)};
 	}
 	for (size_t i = 0; i < b->unserved.count; i++)
@@ -302,6 +305,7 @@ keep_input(struct builder *b)
 
 	v->version = in->version;
 	v->lists_version = in->lists_version;
+	v->exposed_version = exposed_version_of(in);
 	keep_servings(b);
 	for (size_t i = 0; i < v->resources.count; i++)
 		if (has_delegates(v->resources.items[i]))

@@ -153,6 +153,9 @@ struct problem_row {
 /* It is about several ports; about who shares one. */
 enum { DOORS_ALL = (1 << 16) + 1, DOORS_SHARED };
 
+/* Of a machine: about how it is called. */
+enum { DOOR_HERE = DOORS_SHARED + 1 };
+
 /* What is known of a serving once it is compiled; behind those of the input
  * come those of `unserved`, and in a patch those that came since. */
 struct serving_state {
@@ -160,7 +163,7 @@ struct serving_state {
 	struct slice ns, service; /* empty: it is unserved, or the slot free */
 	struct blob *text;        /* where these lie; NULL: in the base */
 	uint32_t at;              /* in the input, from 1; 0: it is not there */
-	uint64_t here;            /* see served_here() */
+	uint64_t here, here_now;  /* see served_here(): the base's, its own */
 	uint64_t offered;         /* see offered_to() */
 };
 
@@ -199,6 +202,9 @@ struct box {
 	const struct mesh_config *mesh; /* if that is another */
 	struct rows resources, guards;
 	struct listener_set inbound;
+	bool is_here; /* where other services are served here: that, and: */
+	struct view_exposed *exposed;
+	size_t exposed_count;
 	struct map regexes; /* as in the view, of these alone */
 	size_t regex_bytes;
 };
@@ -228,6 +234,7 @@ struct view {
 	uint32_t magic;
 	atomic_uint refs;
 	uint64_t lists_version;         /* of its input, as is the next */
+	uint64_t exposed_version;       /* see exposed_version_of() */
 	uint64_t version;               /* a patch copies all from here on */
 	struct serving_state *servings; /* of its input */
 	size_t serving_count;
@@ -483,6 +490,8 @@ struct builder {
 	struct map workloads;  /* by namespace and label: rows of workload */
 	struct map offers;     /* the same of what machines offer */
 	struct rows selecting; /* struct service_row: is_selecting_entry() */
+	/* The same: those that lead here, or have an endpoint here. */
+	struct rows here;
 	/* In a patch: const struct resource, and struct workload of others. */
 	struct rows gone_workloads, come_workloads;
 	/* In a patch: host → struct service_now; NULL: none is another. */
@@ -809,6 +818,10 @@ void gateways_fini(struct builder *b);
 /* At the end named listeners and exposed ports, which are the machine's and
  * not a scope's (edges.c). */
 void compile_edges(struct builder *b);
+void compile_exposed(struct builder *b);
+
+/* A number of what is exposed, whatever the order. */
+uint64_t exposed_version_of(const struct view_input *in);
 
 /* And what policies say of these, and of ports here (../access). */
 void compile_access(struct builder *b);
@@ -1203,6 +1216,8 @@ struct cluster_row *remake_cluster(struct builder *b,
  */
 struct view_cluster *bare_cluster(struct builder *b, struct slice name,
     enum view_cluster_type type, const struct view_endpoint *only);
+struct view_cluster *new_bare_cluster(struct builder *b, struct slice name,
+    enum view_cluster_type type, const struct view_endpoint *only);
 
 /* Those that every proxy of its kind has. */
 void compile_bare_clusters(struct builder *b);
@@ -1381,6 +1396,13 @@ bool is_own_address(const struct builder *b, const struct addr *a);
 
 /* Does it lead to this machine (ports.c)? Its endpoints have to be there. */
 bool leads_here(struct builder *b, struct service_row *s);
+
+/* A service's ports, with endpoints, as it leads here; struct inbound_port. */
+void collect_leads(struct builder *b, struct service_row *s,
+    const struct port_row *ports, struct rows *out);
+
+/* In a patch: of all that may (patch_here.c). */
+void collect_leads_now(struct builder *b, struct rows *out);
 
 /* Where programs call, for services that are others (patch_outbound.c): all
  * listeners of the scope at hand, into the set. */

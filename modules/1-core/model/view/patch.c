@@ -232,8 +232,7 @@ box_of(struct patching *p, size_t item)
 	return x->box;
 }
 
-/* Slots of the base have its rows again, until others take them. */
-static void
+void
 give_back(struct patching *p, const struct box *box)
 {
 	const struct rows *base = &p->base->clusters;
@@ -328,11 +327,15 @@ patch_own(struct patching *p)
 	struct view *v = p->b.v;
 	bool ok = true;
 
-	if (!has_own(p))
-		return true;
-	if (is_own_as_before(p)) {
+	if (is_own_as_before(p) && is_here_as_before(p)) {
 		v->own = box_ref(p->before->own);
+		if (v->own == NULL)
+			return true;
 	} else {
+		if (p->before->own != NULL)
+			give_back(p, p->before->own);
+		if (!has_own(p) && !p->is_here)
+			return true;
 		v->own = open_box(&p->b);
 		fill_own(p);
 		ok = close_box(&p->b);
@@ -391,7 +394,8 @@ patch_all(struct patching *p)
 	list_workloads(p);
 	find_peers(p);
 	if (!is_mesh_alike(p) || !find_networks(p) || !find_servings(p) ||
-	    !find_delegated(p) || !find_services(p) || !find_doors(p) ||
+	    !find_delegated(p) || !find_services(p) || !find_here(p) ||
+	    !find_doors(p) ||
 	    !find_ruled(p) || !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
@@ -413,6 +417,8 @@ patch(struct patching *p)
 	p->b.patch = p;
 	p->b.services_now = &p->services;
 	p->b.v = v;
+	p->b.kept.exposed = p->in->exposed;
+	p->b.kept.exposed_count = p->in->exposed_count;
 	p->b.kept.names = p->in->names;
 	p->b.kept.name_count = p->in->name_count;
 	p->b.in = &p->b.kept;

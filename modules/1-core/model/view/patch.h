@@ -24,6 +24,7 @@
  *	patch_networks.c  ─► those that have endpoints in other networks
  *	patch_mesh.c      ─► whether another MeshConfig is none for the rows
  *	patch_own.c       ─► what is said of workloads of this machine
+ *	patch_here.c      ─► and which are served here
  *	patch_lists.c     ─► the lists
  */
 #ifndef MESHD_VIEW_PATCH_H
@@ -75,6 +76,9 @@ struct patching {
 	 * was said before is looked up here. */
 	bool disarms;
 	struct builder of_before;
+	/* What is served here is another than in the base, or than in the view
+	 * before. */
+	bool is_here, moves_here;
 	/* Networks that are others than in the view before, struct resource;
 	 * rows of those that are others than in the base, if any is. */
 	struct rows moved_networks, new_networks;
@@ -450,11 +454,31 @@ MUST_USE bool mark_disarmed(struct patching *p, bool *due);
 MUST_USE bool patch_service(
     struct builder *b, struct service_row *s, const struct view_serving *from);
 
+/* The row once more, with the endpoints of now; `from` may be NULL. False: it
+ * is full. */
+MUST_USE bool read_again(struct builder *b, const struct service_row *s,
+    const struct view_serving *from, struct service_row *out);
+
 /* Does anybody call it? */
 bool has_clusters(const struct service_row *s);
 
 /* Its clusters are those of the base again. */
 void reset_service(struct patching *p, const struct service_row *s);
+
+/* --- what is served here (patch_here.c) ----------------------------------- */
+
+/* After services and servings that are others are known: is it another? False:
+ * more follows from it. */
+MUST_USE bool find_here(struct patching *p);
+
+/* Once their endpoints are known. */
+bool is_here_as_before(struct patching *p);
+
+/* Into the box at hand. */
+void fill_here(struct patching *p);
+
+/* Is it the box's that tells it, if it is still so? */
+bool tells_here(const struct view *v, uint32_t door);
 
 /* --- workloads of this machine (patch_own.c) ------------------------------ */
 
@@ -471,6 +495,9 @@ void list_resources(const struct patching *p, struct rows *out);
 
 /* Into the box at hand. */
 void fill_own(struct patching *p);
+
+/* Slots of the base have its rows again, until others take them (patch.c). */
+void give_back(struct patching *p, const struct box *box);
 
 /* In the place of the base's. */
 void use_own(struct view *v);

@@ -109,14 +109,15 @@ serve(struct patching *p, struct service_row *s)
 	s->serving = serving_of(p, s);
 	from = s->serving > 0 ? serving_at(p, s->serving - 1) : NULL;
 	if (from != NULL) {
-		if (served_here(b->v, from) != 0)
+		if (b->in->proxy == VIEW_ROUTER && served_here(b->v, from) != 0)
 			return false;
 		add_serving(b, s, from);
 	}
 	if (s->resource != NULL)
 		add_written_endpoints(b, s);
 	forget_serving(p, s);
-	return (s->names == NULL || s->serving == 0) && !leads_here(b, s);
+	return (s->names == NULL || s->serving == 0) &&
+	       (!leads_here(b, s) || b->in->proxy != VIEW_ROUTER);
 }
 
 /* --- their clusters ------------------------------------------------------- */

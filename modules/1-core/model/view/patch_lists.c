@@ -229,6 +229,7 @@ put_problems(const struct patching *p)
 		if (!is_renewed(v, base->problem_owners[i]) &&
 		    !tells_service(p, &base->problems[i]) &&
 		    !tells_doors(v, base->problem_doors[i]) &&
+		    !tells_here(v, base->problem_doors[i]) &&
 		    !tells_own(v, &base->problems[i]))
 			rows_add(&all, &base->problems[i]);
 	for (size_t i = 0; i < v->renewal_count; i++)
@@ -257,14 +258,15 @@ put_lists(struct patching *p)
 	const struct view *base = p->base;
 	struct view *v = p->b.v;
 
-	if (has_moving(v, &kind_destination_rule) || v->front != NULL)
+	if (has_moving(v, &kind_destination_rule) || v->front != NULL ||
+	    (v->own != NULL && v->own->is_here))
 		list(&v->clusters, &base->clusters, compare_clusters,
 		    &v->listed_clusters);
 	else
 		v->clusters.count = base->clusters.count; /* no more */
-	if (v->renewal_count == 0)
+	if (v->renewal_count == 0 && v->own == NULL)
 		return true;
-	if (!put_hosts(v))
+	if (v->renewal_count > 0 && !put_hosts(v))
 		return false;
 	if (has_moving(v, &kind_virtual_service) || v->front != NULL ||
 	    v->doors != NULL)

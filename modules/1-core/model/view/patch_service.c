@@ -60,7 +60,7 @@ served_here(const struct view *v, const struct view_serving *from)
 
 /* Its ports, with the endpoints of now. */
 static bool
-read_ports(struct builder *b, struct service_row *s, struct port_row **out)
+read_ports(struct builder *b, const struct service_row *s, struct port_row **out)
 {
 	*out = take(b, s->port_count, sizeof(**out));
 	for (size_t i = 0; *out != NULL && i < s->port_count; i++) {
@@ -235,19 +235,29 @@ stays_away(const struct builder *b, const struct service_row *s,
 }
 
 bool
+read_again(struct builder *b, const struct service_row *s,
+    const struct view_serving *from, struct service_row *out)
+{
+	*out = *s;
+	if (!read_ports(b, s, &out->ports))
+		return false;
+	if (from != NULL)
+		add_serving(b, out, from);
+	if (out->resource != NULL)
+		add_written_endpoints(b, out);
+	return true;
+}
+
+bool
 patch_service(
     struct builder *b, struct service_row *s, const struct view_serving *from)
 {
-	struct service_row fresh = *s;
+	struct service_row fresh;
 	bool ok;
 
-	if (!is_simple(b, s) || !read_ports(b, s, &fresh.ports))
+	if (!is_simple(b, s) || !read_again(b, s, from, &fresh))
 		return false;
 	map_init(&b->policies); /* those of the base stay */
-	if (from != NULL)
-		add_serving(b, &fresh, from);
-	if (fresh.resource != NULL)
-		add_written_endpoints(b, &fresh);
 	ok = stays_away(b, s, fresh.ports) &&
 	     has_same_listeners(s, fresh.ports) &&
 	     renew_clusters(b, s, fresh.ports) &&

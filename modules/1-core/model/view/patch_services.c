@@ -302,7 +302,6 @@ is_ordinary(
 	if (slice_starts(host, S("*")) || is_entangled(p, host) ||
 	    is_named_as_gateway(p, host) || !is_ordinary_row(b, now->old) ||
 	    !is_ordinary_row(b, now->fresh) ||
-	    (now->old != NULL && now->old->leads_here) ||
 	    leads_to_gateway(p, now->old) || leads_to_gateway(p, now->fresh))
 		return false;
 	if ((now->old == NULL || now->fresh == NULL) &&

@@ -208,12 +208,9 @@ patch_serving(struct patching *p, size_t slot)
 	struct service_row *s = service_of(b, state->ns, state->service);
 	bool same = state->version == version_now(p, b->v->servings, slot);
 
-	uint64_t here = from != NULL ? served_here(b->v, from) : 0;
-
-	/* Ports of this machine are made of where they are, and no more; those
-	 * of a gateway of labels, too. */
-	if (!same &&
-	    (state->here != here || (b->in->proxy == VIEW_ROUTER && here != 0)))
+	/* What a gateway listens to is made of where they are, and of labels:
+	 * of where they are find_here() knows. */
+	if (!same && b->in->proxy == VIEW_ROUTER && state->here_now != 0)
 		return false;
 	if (s == NULL)
 		return true;
