@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "patched.h"
 #include "random.h"
 #include "unit.h"
 
@@ -221,15 +222,6 @@ expect_as_alone(const struct world *w, const struct view *v, size_t step)
 		printf(
 		    "seed %llu, step %zu\n", (unsigned long long)w->seed, step);
 	EXPECT_EQ(view_fingerprint(v), wanted);
-}
-
-/* It has the rows that a patch leaves as they are. */
-static bool
-is_patch(const struct view *v, const struct view *before)
-{
-	size_t count;
-
-	return view_upstreams(v, &count) == view_upstreams(before, &count);
 }
 
 TEST(any_mutations_step_by_step_are_all_at_once)

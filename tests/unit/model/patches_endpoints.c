@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * patches_endpoints — a view of before with other endpoints, or services that
+ * come and go with these, is the view that is made from nothing.
+ */
+#include <stdio.h>
+
+#include "patched.h"
+#include "play.h"
+#include "unit.h"
+#include "walk.h"
+
+TEST(endpoints_step_by_step_are_endpoints_at_once)
+{
+	EXPECT_TRUE(walk(change_serving, FEW_SEEDS) > 2 * FEW_SEEDS);
+}
+
+TEST(servings_come_and_go)
+{
+	size_t patches = walk(change_list, FEW_SEEDS);
+
+	printf("%zu of %d views are patches\n", patches, FEW_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * FEW_SEEDS);
+}
+
+TEST(names_step_by_step_are_names_at_once)
+{
+	EXPECT_TRUE(walk(change_name, FEW_SEEDS) > FEW_SEEDS);
+}
+
+TEST(workloads_come_go_and_change)
+{
+	size_t patches = walk_as(change_workload, FEW_SEEDS, OF_WORKLOADS);
+
+	printf("%zu of %d views are patches\n", patches, FEW_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 3 * FEW_SEEDS);
+}
+
+/* Routes name the clusters of the first; what they have now is the last's. */
+TEST(what_routes_name_has_the_endpoints_of_now)
+{
+	struct world w;
+	struct view *v, *before;
+	const struct view_cluster *c;
+	const struct view_host *h;
+
+	world_init(&w, 1, OF_ANY);
+	world_fini(&w); /* no resource is there */
+	w.told[0] = (struct view_service_input){
+	    S("web"), S("shop"), &world_port, 1, S("a record")};
+	w.in.proxy = VIEW_SIDECAR;
+	w.is_untold[0] = false;
+	w.in.ns = S("shop");
+	w.servings[0].count = 0;
+	before = world_compile(&w, NULL, 1);
+	w.endpoints[0][0] = (struct view_endpoint_input){.service = S("web"),
+	    .service_ns = S("shop"),
+	    .service_port = 9000,
+	    .addr = {ADDR_V4, {10, 0, 0, 1}, 9000},
+	    .weight = 1};
+	w.servings[0].count = 1;
+	w.servings[0].version++;
+	v = world_compile(&w, before, 1);
+	h = view_find_host(v, NULL, S("web"), 9000);
+	EXPECT_TRUE(h != NULL);
+	EXPECT_TRUE(view_find_host(before, NULL, S("web"), 9000) == h);
+	c = h->tcp[0].destinations[0].cluster;
+	EXPECT_EQ(view_cluster_now(before, c)->usable_count, 0);
+	EXPECT_EQ(view_cluster_now(v, c)->usable_count, 1);
+	EXPECT_TRUE(view_find_cluster(v, c->name) == view_cluster_now(v, c));
+	view_unref(&before); /* its rows live on */
+	EXPECT_SLICE(c->name, S("outbound|9000||web.shop.svc.cluster.local"));
+	view_unref(&v);
+	world_fini(&w);
+}
+
+/* What is called at its endpoints is a patch where these stay, or the port is
+ * HTTP's, which is told by names. */
+TEST(headless_endpoints_are_patches_where_they_stay)
+{
+	static const struct {
+		uint8_t host;
+		enum view_health health;
+		bool is_patch;
+	} steps[] = {{5, VIEW_HEALTHY, false}, {5, VIEW_UNHEALTHY, true},
+	    {6, VIEW_HEALTHY, false}, {6, VIEW_DRAINING, true},
+	    {6, VIEW_HEALTHY, true}};
+
+	for (int http = 0; http <= 1; http++) {
+		struct view_endpoint_input one = {.service = S("a"),
+		    .service_ns = S("shop"),
+		    .service_port = 80,
+		    .addr = {ADDR_V4, {10, 0, 0, 0}, 80},
+		    .ns = S("shop"),
+		    .weight = 1};
+		struct view_serving serving = {S("a"), S("shop"), 1, &one, 1};
+		struct resource *r = resource_of(
+		    http == 1
+			? SERVICE("", "clusterIP: None, ports: [" HTTP_PORT "]")
+			: SERVICE("", "clusterIP: None, ports: [{name: tcp, "
+				      "port: 80}]"));
+		struct view_input in = {.ns = S("shop"),
+		    .resources = (const struct resource *const *)&r,
+		    .resource_count = 1,
+		    .servings = &serving,
+		    .serving_count = 1,
+		    .version = 1};
+		struct view *v = NULL;
+
+		for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+			AUTO(view_unref) struct view *alone = NULL;
+			struct view *before = v;
+
+			one.addr.bytes[3] = steps[i].host;
+			one.health = steps[i].health;
+			serving.version++;
+			in.before = NULL;
+			EXPECT_OK(view_compile(&in, &alone, NULL));
+			in.before = before;
+			EXPECT_OK(view_compile(&in, &v, NULL));
+			EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+			EXPECT_EQ(before != NULL && is_patch(v, before),
+			    steps[i].is_patch || (http == 1 && i > 0));
+			if (before != NULL)
+				view_unref(&before);
+		}
+		view_unref(&v);
+		resource_unref(&r);
+	}
+}
+
+/* Of a program here, ports are made of where it listens, and no more. */
+TEST(an_own_endpoint_is_a_patch_where_it_stays)
+{
+	static const struct addr own = {ADDR_V4, {10, 0, 0, 5}, 0};
+	static const struct {
+		uint16_t port;
+		enum view_health health;
+		bool is_patch;
+	} steps[] = {{80, VIEW_HEALTHY, false}, {80, VIEW_UNHEALTHY, true},
+	    {80, VIEW_HEALTHY, true}, {81, VIEW_HEALTHY, false},
+	    {81, VIEW_DRAINING, true}, {0, VIEW_HEALTHY, false}};
+	struct view_endpoint_input all[] = {
+	    {.service = S("web"),
+		.service_ns = S("shop"),
+		.service_port = 80,
+		.addr = {ADDR_V4, {10, 0, 0, 5}, 80},
+		.ns = S("shop"),
+		.weight = 1},
+	    {.service = S("web"),
+		.service_ns = S("shop"),
+		.service_port = 80,
+		.addr = {ADDR_V4, {10, 0, 0, 6}, 80},
+		.ns = S("shop"),
+		.weight = 1}};
+	struct view_serving serving = {S("web"), S("shop"), 1, all, 2};
+	struct resource *documents[] = {
+	    resource_of("apiVersion: v1\nkind: Service\n"
+			"metadata: {name: web, namespace: shop}\n"
+			"spec: {ports: [" HTTP_PORT "]}\n")};
+	struct view_input in = {.ns = S("shop"),
+	    .resources = (const struct resource *const *)documents,
+	    .resource_count = 1,
+	    .servings = &serving,
+	    .serving_count = 1,
+	    .addrs = &own,
+	    .addr_count = 1,
+	    .version = 1};
+	struct view *before = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		AUTO(view_unref) struct view *alone = NULL;
+		struct view *v;
+
+		all[0].addr.port = steps[i].port;
+		all[0].addr.bytes[3] = steps[i].port != 0 ? 5 : 7;
+		all[0].health = steps[i].health;
+		serving.version++;
+		in.before = NULL;
+		EXPECT_OK(view_compile(&in, &alone, NULL));
+		in.before = before;
+		EXPECT_OK(view_compile(&in, &v, NULL));
+		EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+		EXPECT_EQ(
+		    before != NULL && is_patch(v, before), steps[i].is_patch);
+		if (before != NULL)
+			view_unref(&before);
+		before = v;
+	}
+	view_unref(&before);
+	resource_unref(&documents[0]);
+}
+
+TEST(the_same_endpoints_are_the_same_view)
+{
+	AUTO(view_unref) struct view *v = NULL;
+	AUTO(view_unref) struct view *again = NULL;
+	struct world w;
+
+	world_init(&w, 2, OF_ANY);
+	v = world_compile(&w, NULL, 1);
+	again = world_compile(&w, v, 1);
+	EXPECT_TRUE(again == v);
+	world_fini(&w);
+}

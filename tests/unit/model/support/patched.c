@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * patched — a view that was made of the one before, and the same made from
+ * nothing.
+ */
+#include "patched.h"
+
+#include "settings.h"
+#include "unit.h"
+
+enum { EFFECTS_BYTES = 4 << 20 };
+
+bool
+is_patch(const struct view *v, const struct view *before)
+{
+	size_t count;
+
+	return view_upstreams(v, &count) == view_upstreams(before, &count);
+}
+
+/* How many there are; a patch shares most rows with the view of before. */
+static size_t
+compare_effects(
+    const struct view *before, const struct view *v, const struct view *alone)
+{
+	struct arena arena;
+	const struct value *told, *of_alone;
+	size_t count;
+
+	arena_init(&arena, EFFECTS_BYTES);
+	told = view_effects(before, v, &arena);
+	of_alone = view_effects(before, alone, &arena);
+	EXPECT_TRUE(told != NULL && of_alone != NULL);
+	EXPECT_TRUE(value_eq(told, of_alone));
+	count = told->count;
+	arena_fini(&arena);
+	return count;
+}
+
+static const struct value *
+settings_of(const struct view *v, struct arena *arena)
+{
+	size_t count;
+	const struct view_scope *own = view_scopes(v, &count)[0];
+	const struct view_settings *s =
+	    view_settings_of(v, own->ns, &own->labels, arena);
+	const struct value *value =
+	    s != NULL ? view_settings_value(s, arena) : NULL;
+
+	EXPECT_TRUE(value != NULL);
+	return value;
+}
+
+static void
+compare_settings(const struct view *v, const struct view *alone)
+{
+	AUTO(arena_fini) struct arena arena = {0};
+
+	arena_init(&arena, EFFECTS_BYTES);
+	EXPECT_TRUE(
+	    value_eq(settings_of(v, &arena), settings_of(alone, &arena)));
+}
+
+/* What a fingerprint has not: whom requests meet, by whatever name. */
+static void
+compare_chain(const struct view *v, const struct view_routes *r,
+    const struct view *alone, const struct view_routes *of_alone)
+{
+	static const char *const authorities[] = {"a.test", "x.test",
+	    "web.shop.svc.cluster.local", "cart.shop.svc.cluster.local",
+	    "example.com", "api.example.com", "x.api.example.com", "maple.com",
+	    "nowhere", ""};
+
+	for (size_t i = 0; i < ARRAY_LEN(authorities); i++) {
+		struct slice a = slice_str(authorities[i]);
+		const struct view_host *x = view_find_domain(v, r, a);
+		const struct view_host *y =
+		    view_find_domain(alone, of_alone, a);
+
+		EXPECT_EQ(x == NULL, y == NULL);
+		if (x == NULL)
+			continue;
+		EXPECT_TRUE(slice_eq(x->name, y->name));
+		EXPECT_TRUE(
+		    x->needs_tls == y->needs_tls && x->ends_tls == y->ends_tls);
+	}
+}
+
+/* Listeners are known to be the same. */
+static void
+compare_doors(const struct view *v, const struct view *alone)
+{
+	size_t count;
+	const struct view_listener *const *all =
+	    view_listeners(v, NULL, VIEW_GATEWAY, &count);
+	const struct view_listener *const *of_alone =
+	    view_listeners(alone, NULL, VIEW_GATEWAY, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		EXPECT_EQ(
+		    view_find_listener(v, NULL, VIEW_GATEWAY, &all[i]->addr),
+		    all[i]);
+		for (size_t j = 0; j < all[i]->chain_count; j++)
+			if (all[i]->chains[j].routes != NULL)
+				compare_chain(v, all[i]->chains[j].routes,
+				    alone, of_alone[i]->chains[j].routes);
+	}
+}
+
+size_t
+compare_views(
+    const struct view *before, const struct view *v, const struct view *alone)
+{
+	EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
+	compare_doors(v, alone);
+	compare_settings(v, alone);
+	return compare_effects(before, v, alone);
+}
