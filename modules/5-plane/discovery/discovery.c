@@ -237,7 +237,6 @@ look_at_locals(struct discovery *d)
 		leave(d, d->local);
 	source_free(&d->local);
 	d->local = fresh;
-	d->version = ++d->clock;
 }
 
 /* Where one draws in a name, others are read again for it: once, since none is
@@ -568,7 +567,6 @@ give_out(struct discovery *d)
 		return ERR_NO_MEMORY;
 	list_servings(d, services, servings);
 	list_exposed(d, exposed);
-	d->out.version = d->version;
 	d->out.lists_version = d->lists_version;
 	list_conflicts(d, conflicts, n.conflicts);
 	return OK;

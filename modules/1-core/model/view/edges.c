@@ -226,9 +226,8 @@ exposed_hash(const struct view_exposed_input *e)
 {
 	char at[ADDR_TEXT_MAX], target[ADDR_TEXT_MAX];
 	uint64_t h = hash_slices(SLICES(e->service, e->ns, e->protocol,
-				     e->account,
-				     slice_str(addr_format(&e->addr, at)),
-				     slice_str(addr_format(&e->target, target))));
+	    e->account, slice_str(addr_format(&e->addr, at)),
+	    slice_str(addr_format(&e->target, target))));
 
 	h = h * 31 + e->port;
 	for (size_t i = 0; i < e->labels.count; i++)

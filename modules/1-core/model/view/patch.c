@@ -327,7 +327,7 @@ patch_own(struct patching *p)
 	struct view *v = p->b.v;
 	bool ok = true;
 
-	if (is_own_as_before(p) && is_here_as_before(p)) {
+	if (is_here_as_before(p) && is_own_as_before(p)) {
 		v->own = box_ref(p->before->own);
 		if (v->own == NULL)
 			return true;
@@ -395,8 +395,7 @@ patch_all(struct patching *p)
 	find_peers(p);
 	if (!is_mesh_alike(p) || !find_networks(p) || !find_servings(p) ||
 	    !find_delegated(p) || !find_services(p) || !find_here(p) ||
-	    !find_doors(p) ||
-	    !find_ruled(p) || !find_moved(p))
+	    !find_doors(p) || !find_ruled(p) || !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
 			(is_moving(p) && has_other(p, is_rule));

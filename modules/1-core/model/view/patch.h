@@ -195,7 +195,8 @@ bool is_about_services(const struct renewal *r);
 
 /* Its hosts, which a Service or what records tell of has one of. */
 size_t count_hosts(const struct resource *r);
-struct slice service_host(struct builder *b, const struct resource *r, size_t i);
+struct slice service_host(
+    struct builder *b, const struct resource *r, size_t i);
 
 /* Those that are others, and who names them; false: more follows from them. */
 MUST_USE bool find_services(struct patching *p);

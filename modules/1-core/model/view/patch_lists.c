@@ -191,7 +191,8 @@ tells_service(const struct patching *p, const struct view_problem *problem)
 	for (size_t i = 0; i < v->renewal_count; i++) {
 		const struct renewal *r = &v->renewals[i];
 
-		if (is_about_services(r) && resource_key_eq(&any_of(r)->key, key))
+		if (is_about_services(r) &&
+		    resource_key_eq(&any_of(r)->key, key))
 			return true;
 	}
 	return false;

@@ -200,7 +200,8 @@ renew(struct patching *p, const struct service_row *s,
 	       (fresh != NULL) == (in != NULL) && add_change(p, old, fresh);
 }
 
-/* --- what is written over them --------------------------------------------- */
+/* --- what is written over them ---------------------------------------------
+ */
 
 /* Hosts of what is written and was not in the base. */
 static void

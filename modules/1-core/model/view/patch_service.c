@@ -60,7 +60,8 @@ served_here(const struct view *v, const struct view_serving *from)
 
 /* Its ports, with the endpoints of now. */
 static bool
-read_ports(struct builder *b, const struct service_row *s, struct port_row **out)
+read_ports(
+    struct builder *b, const struct service_row *s, struct port_row **out)
 {
 	*out = take(b, s->port_count, sizeof(**out));
 	for (size_t i = 0; *out != NULL && i < s->port_count; i++) {

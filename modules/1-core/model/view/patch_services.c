@@ -301,8 +301,8 @@ is_ordinary(
 
 	if (slice_starts(host, S("*")) || is_entangled(p, host) ||
 	    is_named_as_gateway(p, host) || !is_ordinary_row(b, now->old) ||
-	    !is_ordinary_row(b, now->fresh) ||
-	    leads_to_gateway(p, now->old) || leads_to_gateway(p, now->fresh))
+	    !is_ordinary_row(b, now->fresh) || leads_to_gateway(p, now->old) ||
+	    leads_to_gateway(p, now->fresh))
 		return false;
 	if ((now->old == NULL || now->fresh == NULL) &&
 	    (is_ambiguous_host(b, host) || !renew_policies_for(p, host)))
@@ -524,8 +524,8 @@ has_changed_host(struct patching *p, const struct resource *r)
 static bool
 has_changed(struct patching *p, const struct renewal *r)
 {
-	return p->changed.count > 0 && (has_changed_host(p, r->old) ||
-					   has_changed_host(p, r->fresh));
+	return p->changed.count > 0 &&
+	       (has_changed_host(p, r->old) || has_changed_host(p, r->fresh));
 }
 
 static bool

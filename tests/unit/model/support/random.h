@@ -71,6 +71,9 @@ struct resource *random_passed(struct rng *rng, uint64_t head);
 /* Some places of callers, gateways too; `in` has room for no other inputs. */
 void random_place(struct rng *rng, struct view_input *in);
 
+/* What it exposes, of which there may be none. */
+void random_exposed(struct rng *rng, struct view_input *in);
+
 /* Some of what a machine says of itself: addresses, upstreams, exposed ports.
  */
 void random_machine(struct rng *rng, struct view_input *in);
