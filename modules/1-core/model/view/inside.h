@@ -491,7 +491,7 @@ struct builder {
 	struct map offers;     /* the same of what machines offer */
 	struct rows selecting; /* struct service_row: is_selecting_entry() */
 	/* The same: those that lead here, or have an endpoint here. */
-	struct rows here;
+	struct rows here, headless; /* is_called_at_endpoints(), written */
 	/* In a patch: const struct resource, and struct workload of others. */
 	struct rows gone_workloads, come_workloads;
 	/* In a patch: host → struct service_now; NULL: none is another. */
@@ -828,6 +828,10 @@ void compile_access(struct builder *b);
 
 /* --- services (services.c, entries.c, vips.c) ----------------------------- */
 
+/* Its endpoints go, or all that nobody asks for later (compile.c). */
+void service_fini(struct service_row *s);
+void service_trim(struct service_row *s);
+
 /* One more, behind those that have its host already. */
 void chain_service(struct builder *b, struct service_row *s);
 
@@ -860,9 +864,12 @@ struct port_row *find_port(const struct service_row *s, uint16_t port);
 
 bool is_entry(const struct service_row *s);    /* of a ServiceEntry */
 bool is_resolved(const struct service_row *s); /* and resolved by names */
-/* Do records tell of its endpoints? Does nobody, nor is any written? */
+/* Do records tell of its endpoints? */
 bool is_recorded(const struct builder *b, const struct service_row *s);
-bool has_no_endpoints(const struct builder *b, const struct service_row *s);
+
+/* Has it a listener at each of them (patch_headless.c)? Then its rows keep
+ * them. */
+bool is_called_at_endpoints(const struct service_row *s);
 
 /* Upstream's word for machines whose DNS tells of automatic addresses (vips.c).
  */
@@ -1377,8 +1384,9 @@ bool has_hosts_aside(const struct scope *s);
 /* May requests meet it? */
 bool takes_requests(const struct host_row *h);
 
-/* The addresses by which it is called; as many as may be are in the arena. */
-size_t address_domains(
+/* By which it is called beside its name, where no other stands for it:
+ * addresses, and names of the machines of one that has none. */
+size_t more_domains(
     struct builder *b, const struct host_row *h, struct slice **out);
 
 /* That of one service alone, whatever the authority is. */

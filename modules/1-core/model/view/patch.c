@@ -49,6 +49,8 @@ box_unref(struct box **bp)
 	rows_fini(&box->problems);
 	rows_fini(&box->resources);
 	rows_fini(&box->guards);
+	for (size_t i = 0; i < box->services.count; i++)
+		service_fini(box->services.items[i]);
 	rows_fini(&box->services);
 	rows_fini(&box->their_clusters);
 	rows_fini(&box->fewer_clusters);
@@ -394,8 +396,8 @@ patch_all(struct patching *p)
 	list_workloads(p);
 	find_peers(p);
 	if (!is_mesh_alike(p) || !find_networks(p) || !find_servings(p) ||
-	    !find_delegated(p) || !find_services(p) || !find_here(p) ||
-	    !find_doors(p) || !find_ruled(p) || !find_moved(p))
+	    !find_headless(p) || !find_delegated(p) || !find_services(p) ||
+	    !find_here(p) || !find_doors(p) || !find_ruled(p) || !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
 			(is_moving(p) && has_other(p, is_rule));

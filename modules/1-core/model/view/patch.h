@@ -5,6 +5,7 @@
  *	patch_changes.c   which resources are others than the base's
  *	patch_records.c   which services nobody wrote are others
  *	patch_servings.c  ─► who serves which
+ *	patch_headless.c  ─► services that are called where their endpoints are
  *	patch_services.c  ─► Services and ServiceEntries, and who names them
  *	patch_naming.c    ─► who names these
  *	patch_sidecars.c  ─► and which listeners of Sidecars have them
@@ -465,6 +466,21 @@ bool has_clusters(const struct service_row *s);
 
 /* Its clusters are those of the base again. */
 void reset_service(struct patching *p, const struct service_row *s);
+
+/* --- services without an address (patch_headless.c) ----------------------- */
+
+/* Those of the base whose endpoints are elsewhere are renewed. False: too many.
+ */
+MUST_USE bool find_headless(struct patching *p);
+
+/* Are those of a box others than in the view before? */
+bool is_headless_touched(const struct patching *p, const struct service_row *s);
+
+/* Are the endpoints of the row where those of its ports of now are? */
+bool has_same_places(const struct service_row *s, const struct port_row *fresh);
+
+/* Never 0 (patch_service.c). */
+uint64_t address_hash(const struct addr *a, uint16_t port);
 
 /* --- what is served here (patch_here.c) ----------------------------------- */
 

@@ -227,8 +227,7 @@ fill_clusters(struct patching *p, size_t item)
 		ok = serve(p, s);
 		if (ok)
 			make_clusters(p, s);
-		for (size_t j = 0; j < s->port_count; j++)
-			rows_fini(&s->ports[j].endpoints);
+		service_trim(s);
 	}
 	b->arriving = NULL;
 	place_clusters(p, box);
@@ -273,19 +272,19 @@ routes_in_base(struct builder *b, const struct host_row *h)
 				 : NULL;
 }
 
-/* Its own name, and its addresses. */
+/* Its own name, and the rest. */
 static size_t
 domains_of(struct builder *b, const struct host_row *h, struct slice **out)
 {
-	struct slice *addresses;
-	size_t n = address_domains(b, h, &addresses);
+	struct slice *more;
+	size_t n = more_domains(b, h, &more);
 
 	*out = take(b, n + 1, sizeof(**out));
 	if (*out == NULL)
 		return 0;
 	(*out)[0] = h->row.host;
 	for (size_t i = 0; i < n; i++)
-		(*out)[i + 1] = addresses[i];
+		(*out)[i + 1] = more[i];
 	return n + 1;
 }
 

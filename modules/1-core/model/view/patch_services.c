@@ -161,12 +161,9 @@ is_plain(const struct patching *p)
 }
 
 static bool
-is_ordinary_row(const struct builder *b, const struct service_row *s)
+is_ordinary_row(const struct service_row *s)
 {
-	if (s == NULL)
-		return true;
-	return s->row.resolution != VIEW_ALIAS &&
-	       (s->row.resolution != VIEW_ORIGINAL || has_no_endpoints(b, s));
+	return s == NULL || s->row.resolution != VIEW_ALIAS;
 }
 
 static bool
@@ -300,8 +297,8 @@ is_ordinary(
 	bool ruled = is_ruled_now(p, host);
 
 	if (slice_starts(host, S("*")) || is_entangled(p, host) ||
-	    is_named_as_gateway(p, host) || !is_ordinary_row(b, now->old) ||
-	    !is_ordinary_row(b, now->fresh) || leads_to_gateway(p, now->old) ||
+	    is_named_as_gateway(p, host) || !is_ordinary_row(now->old) ||
+	    !is_ordinary_row(now->fresh) || leads_to_gateway(p, now->old) ||
 	    leads_to_gateway(p, now->fresh))
 		return false;
 	if ((now->old == NULL || now->fresh == NULL) &&
@@ -468,6 +465,7 @@ has_touched(struct patching *p, const struct box *box)
 		return true;
 	for (size_t i = 0; i < box->services.count; i++)
 		if (is_touched(p, box->services.items[i]) ||
+		    is_headless_touched(p, box->services.items[i]) ||
 		    is_selecting_entry(box->services.items[i]))
 			return true;
 	return false;

@@ -64,15 +64,6 @@ is_recorded(const struct builder *b, const struct service_row *s)
 		   s->serving > b->served_count + b->unserved.count);
 }
 
-bool
-has_no_endpoints(const struct builder *b, const struct service_row *s)
-{
-	const struct service_entry *e = is_entry(s) ? s->resource->spec : NULL;
-
-	return e != NULL && e->endpoints.count == 0 &&
-	       e->workload_selector == NULL && !is_recorded(b, s);
-}
-
 /* "a, b" → the accounts that may serve it. */
 static void
 read_accounts(struct builder *b, struct view_service *s, struct slice text)
