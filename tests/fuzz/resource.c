@@ -162,12 +162,11 @@ ask_http(const struct view_host *host, struct slice path, struct arena *a)
 static void
 ask_clusters(const struct view *v)
 {
-	size_t count;
-	const struct view_cluster *const *all = view_clusters(v, &count);
+	const struct view_cluster *c;
 
-	for (size_t i = 0; i < count; i++) {
-		CHECK(all[i]->usable_count <= all[i]->endpoint_count);
-		CHECK(view_find_cluster(v, all[i]->name) == all[i]);
+	for (size_t i = 0; (c = view_next_cluster(v, &i)) != NULL;) {
+		CHECK(c->usable_count <= c->endpoint_count);
+		CHECK(view_find_cluster(v, c->name) == c);
 	}
 }
 
@@ -261,12 +260,9 @@ is_found(const struct view *v, const struct view_host *h)
 static void
 ask_hosts(const struct view *v, struct arena *a)
 {
-	size_t count;
-	const struct view_host *const *hosts = view_hosts(v, &count);
+	const struct view_host *h;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct view_host *h = hosts[i];
-
+	for (size_t i = 0; (h = view_next_host(v, &i)) != NULL;) {
 		CHECK(is_found(v, h));
 		ask_http(h, S("/"), a);
 		ask_http(h, S("/a/b?c=d"), a);

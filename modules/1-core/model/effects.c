@@ -384,11 +384,9 @@ say_host(struct telling *x, const struct view_host *before,
 }
 
 static const struct view_host *
-last_named(const struct view_host *const *all, size_t count, struct slice name)
+if_named(const struct view_host *h, struct slice name)
 {
-	return count > 0 && slice_eq(all[count - 1]->name, name)
-		   ? all[count - 1]
-		   : NULL;
+	return h != NULL && slice_eq(h->name, name) ? h : NULL;
 }
 
 /* Both are in order. Where there are several of one name, at other listeners,
@@ -397,22 +395,28 @@ static void
 compare_hosts(
     struct telling *x, const struct view *before, const struct view *after)
 {
-	size_t old_count, count;
-	const struct view_host *const *old = view_hosts(before, &old_count);
-	const struct view_host *const *now = view_hosts(after, &count);
+	size_t i = 0, j = 0;
+	const struct view_host *old = view_next_host(before, &i);
+	const struct view_host *now = view_next_host(after, &j);
+	const struct view_host *last_old = NULL, *last = NULL;
 
-	for (size_t i = 0, j = 0; i < old_count || j < count;) {
+	while (old != NULL || now != NULL) {
 		const struct view_host *was, *is = NULL;
-		int order = i == old_count ? 1
-			    : j == count
-				? -1
-				: slice_cmp(old[i]->name, now[j]->name);
+		int order = old == NULL   ? 1
+			    : now == NULL ? -1
+					  : slice_cmp(old->name, now->name);
 
-		was = order <= 0 ? old[i++] : last_named(old, i, now[j]->name);
-		if (order >= 0)
-			is = now[j++];
+		was = order <= 0 ? old : if_named(last_old, now->name);
+		if (order <= 0) {
+			last_old = old;
+			old = view_next_host(before, &i);
+		}
+		if (order >= 0) {
+			is = last = now;
+			now = view_next_host(after, &j);
+		}
 		if (was != is &&
-		    (is != NULL || last_named(now, j, was->name) == NULL))
+		    (is != NULL || if_named(last, was->name) == NULL))
 			say_host(x, was, is);
 		next_row(x);
 	}
@@ -473,15 +477,14 @@ static void
 compare_clusters(
     struct telling *x, const struct view *before, const struct view *after)
 {
-	size_t count;
-	const struct view_cluster *const *all = view_clusters(after, &count);
+	const struct view_cluster *c;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; (c = view_next_cluster(after, &i)) != NULL;) {
 		const struct view_cluster *was =
-		    view_find_cluster(before, all[i]->name);
+		    view_find_cluster(before, c->name);
 
-		if (was != NULL && was != all[i])
-			compare_cluster(x, was, all[i]);
+		if (was != NULL && was != c)
+			compare_cluster(x, was, c);
 		next_row(x);
 	}
 }

@@ -252,14 +252,13 @@ add_tcp(struct tree *t, struct value *list, const struct view_host *h,
 static void
 add_routes(struct tree *t, struct value *list, const struct view *v)
 {
-	size_t count;
-	const struct view_host *const *all = view_hosts(v, &count);
+	const struct view_host *h;
 
-	for (size_t i = 0; i < count; i++) {
-		for (size_t j = 0; j < all[i]->http_count; j++)
-			add_http(t, list, all[i], &all[i]->http[j]);
-		for (size_t j = 0; j < all[i]->tcp_count; j++)
-			add_tcp(t, list, all[i], &all[i]->tcp[j]);
+	for (size_t i = 0; (h = view_next_host(v, &i)) != NULL;) {
+		for (size_t j = 0; j < h->http_count; j++)
+			add_http(t, list, h, &h->http[j]);
+		for (size_t j = 0; j < h->tcp_count; j++)
+			add_tcp(t, list, h, &h->tcp[j]);
 	}
 }
 
@@ -268,11 +267,9 @@ add_routes(struct tree *t, struct value *list, const struct view *v)
 static void
 add_clusters(struct tree *t, struct value *list, const struct view *v)
 {
-	size_t count;
-	const struct view_cluster *const *all = view_clusters(v, &count);
+	const struct view_cluster *c;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct view_cluster *c = all[i];
+	for (size_t i = 0; (c = view_next_cluster(v, &i)) != NULL;) {
 		const struct origin *o =
 		    c->origin.key.kind.len > 0 || c->service == NULL
 			? &c->origin
@@ -292,16 +289,15 @@ add_clusters(struct tree *t, struct value *list, const struct view *v)
 static void
 add_endpoints(struct tree *t, struct value *list, const struct view *v)
 {
-	size_t count;
-	const struct view_cluster *const *all = view_clusters(v, &count);
+	const struct view_cluster *c;
 
-	for (size_t i = 0; i < count; i++)
-		for (size_t j = 0; j < all[i]->endpoint_count; j++) {
-			const struct view_endpoint *e = all[i]->endpoints[j];
+	for (size_t i = 0; (c = view_next_cluster(v, &i)) != NULL;)
+		for (size_t j = 0; j < c->endpoint_count; j++) {
+			const struct view_endpoint *e = c->endpoints[j];
 			struct value *row = tree_map(t);
 			char text[ENDPOINT_TEXT_MAX];
 
-			tree_put_text(t, row, "cluster", all[i]->name);
+			tree_put_text(t, row, "cluster", c->name);
 			tree_put_text(t, row, "address",
 			    tree_printf(
 				t, "%s", view_endpoint_address(e, text)));

@@ -124,6 +124,17 @@ struct view_input {
 	 * nobody knows.
 	 */
 	uint64_t lists_version;
+	/* Likewise of the resources, in their order, and of `names`. */
+	uint64_t resources_version;
+	uint64_t names_version;
+	/*
+	 * If each change of any serving has a version of its own, above all
+	 * that were given before: where among them those are that have one
+	 * above `moved_since`, and maybe others. 0: nobody knows.
+	 */
+	uint64_t moved_since;
+	const size_t *moved;
+	size_t moved_count;
 	/*
 	 * A number of all that is neither in `resources`, `servings`, `names`
 	 * nor `exposed`, nor the generation: if `before` had the same, and the
@@ -223,12 +234,12 @@ void view_unref(struct view **vp);
  */
 uint64_t view_fingerprint(const struct view *v);
 
-/* Arrays of pointers to rows, in a fixed order, hosts and clusters by name;
- * they live as long as `v`. */
-const struct view_host *const *view_hosts(
-    const struct view *v, size_t *out_count);
-const struct view_cluster *const *view_clusters(
-    const struct view *v, size_t *out_count);
+/* One after the other, by name: `at` is 0 for the first, and NULL means that
+ * there are no more. They live as long as `v`, as all rows do. */
+const struct view_host *view_next_host(const struct view *v, size_t *at);
+const struct view_cluster *view_next_cluster(const struct view *v, size_t *at);
+
+/* Arrays of rows, or of pointers to them, in a fixed order. */
 const struct view_upstream *view_upstreams(
     const struct view *v, size_t *out_count);
 const struct view_exposed *view_exposures(

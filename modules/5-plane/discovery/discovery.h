@@ -138,6 +138,10 @@ struct discovery_output {
 	size_t exposed_count;
 	/* Another number where other services or servings are listed. */
 	uint64_t lists_version;
+	/* Where the servings are that have a version above that. */
+	uint64_t moved_since;
+	const size_t *moved;
+	size_t moved_count;
 	/* What contradicts something else, in words, and who won. */
 	const struct slice *conflicts;
 	size_t conflict_count;

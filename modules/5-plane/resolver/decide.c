@@ -570,12 +570,10 @@ decide_member(struct asked *a)
 static bool
 is_namespace(const struct view *v, struct slice ns)
 {
-	size_t count;
-	const struct view_host *const *all = view_hosts(v, &count);
+	const struct view_host *h;
 
-	for (size_t i = 0; i < count; i++)
-		if (all[i]->service != NULL &&
-		    slice_eq(all[i]->service->ns, ns))
+	for (size_t i = 0; (h = view_next_host(v, &i)) != NULL;)
+		if (h->service != NULL && slice_eq(h->service->ns, ns))
 			return true;
 	return false;
 }
@@ -695,15 +693,16 @@ decide_reverse(const struct view *v, const struct addr *addr, uint16_t type,
     struct decided *d)
 {
 	struct asked a = {.v = v, .d = d};
-	size_t count;
-	const struct view_host *const *all = view_hosts(v, &count);
+	const struct view_service *last = NULL;
+	const struct view_host *h;
 
-	for (size_t i = 0; i < count; i++) {
-		const struct view_host *h = all[i];
+	for (size_t i = 0; (h = view_next_host(v, &i)) != NULL;) {
+		bool is_again = h->service == last; /* another port of it */
 
+		last = h->service;
 		if (h->service == NULL || slice_starts(h->host, S("*")) ||
-		    (i > 0 && all[i - 1]->service == h->service))
-			continue; /* another port of it */
+		    is_again)
+			continue;
 		a.host = h;
 		a.service = h->service;
 		name_service(&a, addr);

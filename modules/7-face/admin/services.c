@@ -148,14 +148,11 @@ static void
 add_all(struct rows *r, const struct view *v, struct slice host,
     void (*add)(struct rows *r, const struct view_cluster *c))
 {
-	const struct view_cluster *const *clusters = NULL;
-	size_t count = 0;
+	const struct view_cluster *c;
 
-	if (v != NULL)
-		clusters = view_clusters(v, &count);
-	for (size_t i = 0; i < count; i++) {
-		const struct view_cluster *c = clusters[i];
-
+	if (v == NULL)
+		return;
+	for (size_t i = 0; (c = view_next_cluster(v, &i)) != NULL;) {
 		/* One without a namespace is no service, as PassthroughCluster.
 		 */
 		if (c->subset.len == 0 && c->service->ns.len > 0 &&

@@ -63,9 +63,8 @@ at_gateway(struct compiled *c, const char *yaml)
 TEST(rules_of_a_gateway_have_an_index)
 {
 	AUTO(compiled_fini) struct compiled c;
-	size_t count;
-	const struct view_host *const *all;
-	const struct view_host *host = NULL;
+	const struct view_host *host;
+	size_t at = 0;
 	const struct http_attrs deep = {.path = S("/7/x")};
 	const struct http_attrs other = {.path = S("/0")};
 
@@ -77,9 +76,9 @@ TEST(rules_of_a_gateway_have_an_index)
 			ON("/4")) "," RULE_OF("r5", ON("/5")) "," RULE_OF("r6",
 			ON("/6")) "," RULE_OF("r7", ON("/7")) "," RULE_OF("r8",
 			ON("/8")) "," ALL_OF("r9"))));
-	all = view_hosts(c.v, &count);
-	for (size_t i = 0; i < count && host == NULL; i++)
-		host = all[i]->http_count == 9 ? all[i] : NULL;
+	do
+		host = view_next_host(c.v, &at);
+	while (host != NULL && host->http_count != 9);
 	EXPECT_TRUE(host != NULL && host->index != NULL);
 	EXPECT_SLICE(view_route_http(host, &deep, NULL).route->name, S("r7"));
 	EXPECT_SLICE(view_route_http(host, &other, NULL).route->name, S("r9"));
@@ -653,17 +652,16 @@ TEST(what_a_gateway_serves_is_told_and_counts_in_the_fingerprint)
 {
 	AUTO(compiled_fini) struct compiled one;
 	AUTO(compiled_fini) struct compiled other;
-	const struct view_host *const *hosts;
-	size_t count, found = 0;
+	const struct view_host *h;
+	size_t found = 0;
 
 	at_gateway(&one, WEB GW("gw", "01", HTTP("a.com")) VS("v", "01",
 			     BOUND("a.com", RULE_OF("r", ON("/a")))));
 	at_gateway(&other, WEB GW("gw", "01", HTTP("a.com")) VS("v", "01",
 			       BOUND("a.com", RULE_OF("r", ON("/b")))));
 	EXPECT_NE(view_fingerprint(one.v), view_fingerprint(other.v));
-	hosts = view_hosts(one.v, &count);
-	for (size_t i = 0; i < count; i++)
-		found += slice_eq(hosts[i]->name, S("a.com:80"));
+	for (size_t i = 0; (h = view_next_host(one.v, &i)) != NULL;)
+		found += slice_eq(h->name, S("a.com:80"));
 	EXPECT_EQ(found, 1);
 }
 

@@ -121,22 +121,19 @@ keep_problems(struct builder *b)
 {
 	size_t count = b->problems.count;
 	struct view_problem *items = take(b, count, sizeof(*items));
-	const struct resource **owners = take(b, count, sizeof(*owners));
-	uint32_t *doors = take(b, count, sizeof(*doors));
+	struct teller **tellers = take(b, count, sizeof(struct teller *));
 
-	if (items == NULL || owners == NULL || doors == NULL)
+	if (items == NULL || tellers == NULL)
 		return;
 	rows_sort(&b->problems, compare_problems);
 	for (size_t i = 0; i < count; i++) {
 		const struct problem_row *p = b->problems.items[i];
 
 		items[i] = p->row;
-		owners[i] = p->owner;
-		doors[i] = p->door;
+		tellers[i] = p->tellers;
 	}
 	b->v->problems = items;
-	b->v->problem_owners = owners;
-	b->v->problem_doors = doors;
+	b->v->problem_tellers = tellers;
 	b->v->problem_count = count;
 }
 
@@ -204,12 +201,16 @@ builder_free(struct builder **bp)
 	for (size_t i = 0; i < b->services.count; i++)
 		service_fini(b->services.items[i]);
 	rows_fini(&b->services);
+	rows_fini(&b->hosts);
+	rows_fini(&b->clusters);
 	rows_fini(&b->services_by_age);
 	rows_fini(&b->headless);
 	rows_fini(&b->named);
 	rows_fini(&b->roots);
 	rows_fini(&b->unserved);
 	rows_fini(&b->here);
+	rows_fini(&b->unclaimed);
+	rows_fini(&b->recorded);
 	map_fini(&b->led_to, rows_drop);
 	map_fini(&b->two_labels, NULL);
 	map_fini(&b->overridden, NULL);
@@ -232,14 +233,14 @@ view_drop(struct view *v)
 		return;
 	}
 	builder_free(&v->made_by);
-	mem_free(&v->servings);
+	servings_fini(v);
 	for (size_t i = 0; i < v->input_count; i++)
 		resource_unref(&v->inputs[i]);
 	mem_free(&v->inputs);
 	rows_fini(&v->resources);
 	map_fini(&v->regexes, regex_drop);
-	rows_fini(&v->hosts);
-	rows_fini(&v->clusters);
+	pages_fini(&v->hosts);
+	pages_fini(&v->clusters);
 	rows_fini(&v->guards);
 	for (size_t i = 0; i < v->scopes.count; i++)
 		scope_fini(v->scopes.items[i]);
@@ -285,30 +286,14 @@ compile(struct builder *b)
 }
 
 static void
-keep_servings(struct builder *b)
+list_recorded(struct builder *b)
 {
-	const struct view_input *in = b->in;
-	struct view *v = b->v;
+	for (size_t i = 0; i < b->services.count; i++) {
+		struct service_row *s = b->services.items[i];
 
-	v->serving_count = in->serving_count + b->unserved.count;
-	v->servings = mem_new_array(
-	    MAX(v->serving_count, (size_t)1), sizeof(*v->servings));
-	for (size_t i = 0; i < in->serving_count; i++) {
-		const struct view_serving *from = &in->servings[i];
-		uint64_t here = served_here(v, from);
-
-		v->servings[i] =
-		    (struct serving_state){.version = from->version,
-			.ns = take_copy(b, from->ns),
-			.service = take_copy(b, from->service),
-			.at = (uint32_t)(i + 1),
-			.here = here,
-			.here_now = here,
-			.offered = offered_to(b, from)};
+		if (s->resource == NULL)
+			rows_add(&b->recorded, s);
 	}
-	for (size_t i = 0; i < b->unserved.count; i++)
-		v->servings[in->serving_count + i].version =
-		    names_version(in, b->unserved.items[i]);
 }
 
 /* What a patch needs to know of the input. */
@@ -321,7 +306,10 @@ keep_input(struct builder *b)
 	v->version = in->version;
 	v->lists_version = in->lists_version;
 	v->exposed_version = exposed_version_of(in);
+	v->resources_version = in->resources_version;
+	v->names_version = in->names_version;
 	keep_servings(b);
+	list_recorded(b);
 	for (size_t i = 0; i < v->resources.count; i++)
 		if (has_delegates(v->resources.items[i]))
 			rows_add(&b->roots, v->resources.items[i]);
@@ -390,27 +378,6 @@ view_unref(struct view **vp)
 	CHECK(v->magic == VIEW_MAGIC);
 	if (atomic_fetch_sub_explicit(&v->refs, 1, memory_order_acq_rel) == 1)
 		view_drop(v);
-}
-
-const struct view_host *const *
-view_hosts(const struct view *v, size_t *out_count)
-{
-	const struct rows *all =
-	    v->listed_hosts.items != NULL ? &v->listed_hosts : &v->hosts;
-
-	*out_count = all->count;
-	return (const struct view_host *const *)all->items;
-}
-
-const struct view_cluster *const *
-view_clusters(const struct view *v, size_t *out_count)
-{
-	const struct rows *all = v->listed_clusters.items != NULL
-				     ? &v->listed_clusters
-				     : &v->clusters;
-
-	*out_count = all->count;
-	return (const struct view_cluster *const *)all->items;
 }
 
 const struct view_upstream *

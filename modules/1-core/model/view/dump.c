@@ -141,17 +141,15 @@ everything(struct tree *t, const struct view *v)
 	struct value *upstreams = tree_list(t), *exposures = tree_list(t);
 	struct value *problems = tree_list(t), *addrs = tree_list(t);
 	struct value *places = tree_list(t);
-	size_t host_count, cluster_count;
-	const struct view_host *const *all_hosts = view_hosts(v, &host_count);
-	const struct view_cluster *const *all_clusters =
-	    view_clusters(v, &cluster_count);
+	const struct view_host *host;
+	const struct view_cluster *cluster;
 
 	for (size_t i = 0; i < v->addr_count; i++)
 		tree_add_text(t, addrs, tree_addr(t, &v->addrs[i]));
-	for (size_t i = 0; i < host_count; i++)
-		tree_add(t, hosts, tree_host(t, all_hosts[i]));
-	for (size_t i = 0; i < cluster_count; i++)
-		tree_add(t, clusters, tree_cluster(t, all_clusters[i]));
+	for (size_t i = 0; (host = view_next_host(v, &i)) != NULL;)
+		tree_add(t, hosts, tree_host(t, host));
+	for (size_t i = 0; (cluster = view_next_cluster(v, &i)) != NULL;)
+		tree_add(t, clusters, tree_cluster(t, cluster));
 	for (size_t i = 0; i < v->upstream_count; i++)
 		tree_add(t, upstreams, upstream(t, &v->upstreams[i]));
 	for (size_t i = 0; i < v->exposed_count; i++)

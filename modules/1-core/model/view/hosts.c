@@ -26,7 +26,7 @@ new_host(struct builder *b, struct slice name, struct slice host, uint16_t port)
 	if (h == NULL)
 		return NULL;
 	fill_new_host(b, h, name, host, port);
-	rows_add(&b->v->hosts, h);
+	rows_add(&b->hosts, h);
 	return h;
 }
 

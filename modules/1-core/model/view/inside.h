@@ -19,6 +19,7 @@
 #include "hosts.h"
 #include "kinds/mesh_config.h"
 #include "kinds/sidecar.h"
+#include "pages.h"
 #include "view.h"
 
 /* A growing array of pointers; the rows lie in the view's arena. */
@@ -141,17 +142,23 @@ struct shared_listener {
 
 enum { PROBLEMS_MAX = 1000 };
 
-struct problem_row {
-	struct view_problem row; /* first */
-	/* Whose rules it is about; NULL: nobody's, or several tell it. */
-	const struct resource *owner;
-	/* It is about what a gateway listens to, see door_mark(); 0: it is
-	 * not. */
+/* One of those that tell a problem. */
+struct teller {
+	const struct resource *owner; /* whose rules it is about; NULL: none's
+				       */
+	/* Of a gateway what it is about: see door_mark(), set_mark(), or
+	 * DOORS_SHARED; 0: it is about none. */
 	uint32_t door;
+	struct teller *next;
 };
 
-/* It is about several ports; about who shares one. */
-enum { DOORS_ALL = (1 << 16) + 1, DOORS_SHARED };
+struct problem_row {
+	struct view_problem row; /* first */
+	struct teller *tellers;  /* one or more */
+};
+
+/* It is about who shares a port. */
+enum { DOORS_SHARED = (1 << 16) + 1 };
 
 /* Of a machine: about how it is called. */
 enum { DOOR_HERE = DOORS_SHARED + 1 };
@@ -162,9 +169,17 @@ struct serving_state {
 	uint64_t version;
 	struct slice ns, service; /* empty: it is unserved, or the slot free */
 	struct blob *text;        /* where these lie; NULL: in the base */
-	uint32_t at;              /* in the input, from 1; 0: it is not there */
 	uint64_t here, here_now;  /* see served_here(): the base's, its own */
 	uint64_t offered;         /* see offered_to() */
+	struct box *box;          /* its clusters; NULL: as in the base */
+};
+
+/* Which of the servings of the input is of which slot, and the other way round;
+ * views whose inputs list the same have it in common. */
+struct places {
+	atomic_uint refs;
+	uint32_t *of_slots; /* from 1; 0: it is not there */
+	uint32_t *slots;
 };
 
 /*
@@ -193,8 +208,7 @@ struct box {
 	struct rows routes;            /* struct view_routes */
 	struct listener_set *outbound; /* of each scope: all by name, and what
 					* the base has not by address */
-	struct map doors_anew; /* ports of a gateway → anything; or all: */
-	bool all_doors_anew, shares_anew;
+	struct map doors_anew;         /* marks of tellers → anything */
 	size_t outbound_count;
 	struct view_name *names;
 	size_t name_count;
@@ -230,14 +244,31 @@ struct renewal {
 	struct box *box;
 };
 
+/* What a patch has more of than its base, in order. */
+struct more_row {
+	void *row;
+	size_t at; /* among all */
+};
+
+struct more_rows {
+	struct more_row *items;
+	size_t count;
+};
+
 struct view {
 	uint32_t magic;
 	atomic_uint refs;
-	uint64_t lists_version;         /* of its input, as is the next */
-	uint64_t exposed_version;       /* see exposed_version_of() */
-	uint64_t version;               /* a patch copies all from here on */
-	struct serving_state *servings; /* of its input */
-	size_t serving_count;
+	/* Of its input. */
+	uint64_t lists_version, resources_version, names_version;
+	uint64_t newest;       /* the greatest of a serving; 0: nobody knows */
+	struct pages servings; /* struct serving_state, of its input */
+	struct places *places;
+	size_t box_bytes; /* of all that boxes of servings hold */
+	/* How many of the servings are served here otherwise than in the base.
+	 */
+	size_t moved_here;
+	uint64_t exposed_version; /* see exposed_version_of() */
+	uint64_t version;         /* a patch copies all from here on */
 	/*
 	 * What it was made with, for patches; NULL: there will be none. In a
 	 * patched view all but the lists of clusters, hosts and problems, what
@@ -246,7 +277,6 @@ struct view {
 	 */
 	struct builder *made_by;
 	const struct view *base; /* NULL: it is none */
-	struct box **boxes;      /* of each serving; NULL: as in the base */
 	struct renewal *renewals;
 	size_t renewal_count;
 	struct box *own;   /* of workloads here; NULL: as in the base */
@@ -268,11 +298,13 @@ struct view {
 	struct rows resources; /* of the inputs, by key, each once */
 	struct map regexes;    /* pattern → struct regex, a reference */
 	size_t regex_bytes;
-	/* Both by slot; NULL: a patch has it no more. Those of a patch in their
-	 * order, and what it has more of; without items: the same. */
-	struct rows hosts, listed_hosts;
-	struct rows clusters, listed_clusters;
+	/* Both by slot, which are in order; NULL: a patch has it no more. What
+	 * it has more of is behind those of the base, and once more in order.
+	 */
+	struct pages hosts, clusters;
+	struct more_rows listed_hosts, listed_clusters;
 	struct map more_hosts; /* see more_key() → struct view_host */
+	struct rows more_odd;  /* struct more_host: with domains "*x.y" */
 	/* The scope and the host → struct host_row, the first of its ports, or
 	 * `no_host`: of services that are others than in the base. */
 	struct map hosts_now;
@@ -287,9 +319,8 @@ struct view {
 	size_t exposed_count;
 	struct addr *addrs; /* of this machine */
 	size_t addr_count;
-	struct view_problem *problems;          /* by their origin */
-	const struct resource **problem_owners; /* of each; see problem_row */
-	uint32_t *problem_doors;                /* likewise */
+	struct view_problem *problems;   /* by their origin */
+	struct teller **problem_tellers; /* of each; see problem_row */
 	size_t problem_count;
 	struct map cluster_by_name;
 	struct map upstream_by_name;
@@ -457,10 +488,14 @@ struct builder {
 	const struct mesh_config *mesh; /* what is written, or the defaults */
 	struct rows services;           /* struct service_row, by host */
 	struct map service_by_host;     /* → struct service_row */
+	struct rows hosts, clusters;    /* of the view, until all are there */
 	size_t served_count;            /* servings of the input */
 	struct rows unserved; /* struct service_row: no serving is of it */
-	struct map names;     /* → struct view_name */
-	bool is_mixed;        /* one has names and a serving */
+	/* Servings of the input that no service is of: their slots, from 1. */
+	struct rows unclaimed;
+	struct rows recorded;         /* struct service_row: nobody wrote it */
+	struct map names;             /* → struct view_name */
+	bool is_mixed;                /* one has names and a serving */
 	struct rows virtual_services; /* const struct resource, oldest first */
 	struct rule_index rules[RULES_COUNT];
 	/* const struct service_row: servers here obey DestinationRules. */
@@ -513,6 +548,7 @@ struct builder {
 	struct slice locality;   /* this proxy's */
 	uint32_t gateway_scale;  /* of weights; 0: there is no gateway */
 	struct rows problems;    /* struct problem_row */
+	size_t told;             /* how often any was */
 	/* The VirtualService whose rules for requests are at hand, or NULL. */
 	const struct resource *owner;
 	bool is_quiet; /* as of the host at hand */
@@ -658,6 +694,11 @@ const struct view_host *find_exact(
     const struct view_routes *r, struct slice domain);
 
 void routes_fini(struct view_routes *r);
+
+/* --- lists (lists.c) ------------------------------------------------------ */
+
+/* All that were made: each has its slot from now on. */
+void give_slots(struct builder *b);
 
 /* --- scopes (scopes.c) ---------------------------------------------------- */
 
@@ -886,6 +927,10 @@ MUST_USE bool give_address_later(
     struct builder *b, const struct service_row *old, struct service_row *s);
 /* Would others be, if it went? */
 bool frees_address(const struct builder *b, const struct service_row *s);
+
+/* What patches need to know of the servings of the input (servings.c). */
+void keep_servings(struct builder *b);
+void servings_fini(struct view *v);
 
 /* --- endpoints (endpoints.c, workloads.c, networks.c) --------------------- */
 
@@ -1411,6 +1456,10 @@ void collect_leads(struct builder *b, struct service_row *s,
 
 /* In a patch: of all that may (patch_here.c). */
 void collect_leads_now(struct builder *b, struct rows *out);
+/* Is it at an address of this machine, or is any of the service's (targets.c)?
+ */
+bool is_endpoint_here(const struct builder *b, const struct view_endpoint *e);
+bool is_served_here(const struct builder *b, const struct service_row *s);
 
 /* Where programs call, for services that are others (patch_outbound.c): all
  * listeners of the scope at hand, into the set. */

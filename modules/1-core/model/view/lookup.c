@@ -17,13 +17,13 @@ view_find_upstream(const struct view *v, struct slice name)
 const struct view_cluster *
 view_cluster_now(const struct view *v, const struct view_cluster *c)
 {
-	return v->clusters.items[c->slot];
+	return slots_at(&v->clusters, c->slot);
 }
 
 const struct view_host *
 view_host_now(const struct view *v, const struct view_host *h)
 {
-	return h != NULL && h->slot > 0 ? v->hosts.items[h->slot - 1] : h;
+	return h != NULL && h->slot > 0 ? slots_at(&v->hosts, h->slot - 1) : h;
 }
 
 /* Few, if any. */
@@ -34,7 +34,7 @@ find_later(const struct view *v, struct slice name)
 	    v->base != NULL ? v->base->clusters.count : v->clusters.count;
 
 	for (; i < v->clusters.count; i++) {
-		const struct view_cluster *c = v->clusters.items[i];
+		const struct view_cluster *c = slots_at(&v->clusters, i);
 
 		if (c != NULL && slice_eq(c->name, name))
 			return c;
@@ -59,7 +59,7 @@ view_find_like(const struct view *v, const struct view_cluster *c)
 	if (found == NULL || found->id == c->id)
 		return found;
 	for (size_t i = 0; i < v->clusters.count; i++) {
-		found = v->clusters.items[i];
+		found = slots_at(&v->clusters, i);
 		if (found != NULL && found->id == c->id)
 			return found;
 	}

@@ -237,7 +237,7 @@ box_of(struct patching *p, size_t item)
 void
 give_back(struct patching *p, const struct box *box)
 {
-	const struct rows *base = &p->base->clusters;
+	const struct pages *base = &p->base->clusters;
 	const struct rows *lists[] = {
 	    &box->their_clusters, &box->fewer_clusters};
 
@@ -245,8 +245,9 @@ give_back(struct patching *p, const struct box *box)
 		for (size_t j = 0; j < lists[i]->count; j++) {
 			const struct view_cluster *c = lists[i]->items[j];
 
-			p->b.v->clusters.items[c->slot] =
-			    c->slot < base->count ? base->items[c->slot] : NULL;
+			slots_put(&p->b.v->clusters, c->slot,
+			    c->slot < base->count ? slots_at(base, c->slot)
+						  : NULL);
 		}
 }
 
@@ -265,7 +266,7 @@ free_slots(struct patching *p)
 		for (size_t j = 0; !kept && j < box->clusters.count; j++) {
 			const struct view_cluster *c = box->clusters.items[j];
 
-			p->b.v->clusters.items[c->slot] = NULL;
+			slots_put(&p->b.v->clusters, c->slot, NULL);
 		}
 		if (!kept)
 			give_back(p, box);
@@ -352,11 +353,8 @@ patch_own(struct patching *p)
 static bool
 is_small(const struct view *v, const struct view *base)
 {
-	size_t used = 0;
+	size_t used = v->box_bytes;
 
-	for (size_t i = 0; i < v->serving_count; i++)
-		if (v->boxes[i] != NULL)
-			used += v->boxes[i]->arena.used;
 	for (size_t i = 0; i < v->renewal_count; i++)
 		used += v->renewals[i].box->arena.used;
 	if (v->own != NULL)
@@ -382,10 +380,11 @@ copy_of(const struct view *before)
 	v->arena = (struct arena){0}; /* the base's: nothing goes there */
 	atomic_init(&v->refs, 1);
 	v->base = view_ref(base);
-	copy_rows(&v->clusters, &before->clusters);
+	pages_share(&v->clusters, &before->clusters);
+	pages_share(&v->hosts, &base->hosts);
 	map_init(&v->more_hosts);
 	map_init(&v->hosts_now);
-	copy_servings(v, before);
+	share_servings(v, before);
 	return v;
 }
 
@@ -397,7 +396,7 @@ patch_all(struct patching *p)
 	find_peers(p);
 	if (!is_mesh_alike(p) || !find_networks(p) || !find_servings(p) ||
 	    !find_headless(p) || !find_delegated(p) || !find_services(p) ||
-	    !find_here(p) || !find_doors(p) || !find_ruled(p) || !find_moved(p))
+	    !find_here(p) || !find_ruled(p) || !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
 			(is_moving(p) && has_other(p, is_rule));
@@ -415,6 +414,9 @@ patch(struct patching *p)
 	struct view *v = copy_of(p->before);
 
 	v->generation = p->in->generation;
+	v->lists_version = p->in->lists_version;
+	v->resources_version = p->in->resources_version;
+	v->names_version = p->in->names_version;
 	p->b.patch = p;
 	p->b.services_now = &p->services;
 	p->b.v = v;
@@ -422,6 +424,7 @@ patch(struct patching *p)
 	p->b.kept.exposed_count = p->in->exposed_count;
 	p->b.kept.names = p->in->names;
 	p->b.kept.name_count = p->in->name_count;
+	p->b.kept.parse_yaml = p->in->parse_yaml;
 	p->b.in = &p->b.kept;
 	map_init(&p->b.http_rules); /* those of the base stay */
 	map_init(&p->moved);
@@ -466,16 +469,16 @@ patch_drop(struct view *v)
 {
 	struct view *base = (struct view *)(uintptr_t)v->base;
 
-	rows_fini(&v->clusters);
-	rows_fini(&v->listed_clusters);
-	if (v->hosts.items != base->hosts.items)
-		rows_fini(&v->hosts);
-	rows_fini(&v->listed_hosts);
+	pages_fini(&v->clusters);
+	mem_free(&v->listed_clusters.items);
+	pages_fini(&v->hosts);
+	mem_free(&v->listed_hosts.items);
 	map_fini(&v->more_hosts, NULL);
+	rows_fini(&v->more_odd);
 	map_fini(&v->hosts_now, NULL);
 	if (v->problems != base->problems)
 		mem_free(&v->problems);
-	drop_servings(v);
+	servings_fini(v);
 	for (size_t i = 0; i < v->renewal_count; i++)
 		box_unref(&v->renewals[i].box);
 	box_unref(&v->own);

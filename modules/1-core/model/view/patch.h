@@ -56,6 +56,7 @@ struct patching {
 		struct slice old, fresh;
 	} hosts[RENEWALS_MAX]; /* of DestinationRules, of each of them */
 	size_t count;
+	size_t next_cluster, next_host; /* see free_slot() */
 	struct rows
 	    records; /* struct resource, a reference: see find_records() */
 	struct rule_index rules[RULES_COUNT];
@@ -108,24 +109,49 @@ void forget_records(struct patching *p);
 /* Its row, without endpoints; into the box at hand. */
 void add_record_again(struct builder *b, const struct resource *r);
 
-/* --- whom records tell of (patch_servings.c) ------------------------------ */
+/* --- whom records tell of (servings.c, patch_servings.c) ------------------ */
 
-/* In the place of those of the view before, whose slots stay theirs. */
-void copy_servings(struct view *v, const struct view *before);
-void drop_servings(struct view *v);
+/* Those of the view before, whose slots stay theirs. */
+void share_servings(struct view *v, const struct view *before);
+
+/* To be written, while the view is made. */
+struct serving_state *own_serving(struct view *v, size_t slot);
+
+/* For so many slots, and so many of the input. */
+struct places *places_new(size_t slots, size_t servings);
+void place_serving(struct places *p, size_t place, size_t slot);
+void places_unref(struct places **pp);
+
+/* The greatest version of all; 0: nobody knows. */
+uint64_t newest_serving(const struct view_input *in);
 
 /* Which of the input is of which slot; false: too many came. */
 MUST_USE bool find_servings(struct patching *p);
 
+/* By slot, those that are others than in the view before; before any of these
+ * is made. And is the one of a row another than in `of`, the base or this view?
+ */
+void mark_other_servings(const struct patching *p, bool *due);
+bool is_served_otherwise(const struct patching *p, const struct view *of,
+    const struct service_row *s);
+
 /* Does the input list the same services and servings as for the view before? */
 bool has_same_lists(const struct patching *p);
+
+/* If it does: is any of them, or any name, another? */
+bool has_other_servings(const struct patching *p);
 
 /* NULL: it is not there, or none. */
 const struct view_serving *serving_at(const struct patching *p, size_t slot);
 
-/* The number of now of a slot, by where `all` say that they are. */
-uint64_t version_now(
-    const struct patching *p, const struct serving_state *all, size_t slot);
+/* The number of now of a slot. */
+uint64_t version_now(const struct patching *p, size_t slot);
+
+/* Its clusters are those of the base, or of a row that is gone. */
+void forget_serving(struct patching *p, size_t slot);
+
+/* The first slot that is due from there on; the count: none is. */
+size_t next_due(const struct patching *p, const bool *due, size_t slot);
 
 /* Clusters with the endpoints of now; false: more follows from them. */
 MUST_USE bool patch_servings(struct patching *p);
@@ -162,6 +188,9 @@ const struct renewal *renewal_before(
 /* The other way round. */
 bool is_still_there(const struct patching *p, const struct renewal *r);
 
+/* Is what is known of names what it was for the view before? */
+bool has_same_names(const struct patching *p);
+
 /* Is any of the kind another than in the base? */
 bool has_any_of(const struct patching *p, const struct resource_kind *kind);
 
@@ -179,9 +208,6 @@ bool is_delegate(const struct resource *r); /* it has no hosts */
 
 /* What names those that are others is made anew. False: that is too many. */
 MUST_USE bool find_delegated(struct patching *p);
-
-/* Is a problem of its delegates one of other VirtualServices as well? */
-bool is_told_with_others(const struct view *base, const struct resource *r);
 
 /* Its rules for requests in the base. */
 const struct http_rules *rules_before(
@@ -345,6 +371,9 @@ bool is_kept_cluster(const struct view_cluster *c);
 /* Does whoever decided before do so now? */
 bool is_alike(struct patching *p, const struct renewal *r);
 
+/* Is this one of the tellers? NULL: nobody. */
+bool is_told_by(const struct teller *t, const struct resource *owner);
+
 /* Is anything told of it but by its owner? That names its revision. */
 bool is_told_of(const struct patching *p, const struct resource *r);
 
@@ -356,12 +385,9 @@ MUST_USE bool patch_rules(struct patching *p, size_t item);
 /* Nobody inside the mesh knows it. */
 bool is_for_gateways(const struct resource *r);
 
-/* After Services that are others are known: what else is renewed. False: more
- * follows from it. */
-MUST_USE bool find_doors(struct patching *p);
-
-/* Does the service stand before a gateway here, or would it? */
-bool leads_to_gateway(const struct patching *p, const struct service_row *s);
+/* Is it a base's that leads to a gateway here by where its endpoints are? */
+bool is_served_at_gateway(
+    const struct patching *p, const struct service_row *s);
 
 /* The rules of one of the base, if it is the same now; else NULL. */
 const struct http_rules *rules_of_base(
@@ -375,18 +401,22 @@ MUST_USE bool patch_gateways(struct patching *p);
 
 /* --- their ports (patch_doors.c) ------------------------------------------ */
 
-struct serving;
+struct served_port;
 
 /* A VirtualService that Gateways may have; a Gateway. */
 bool is_bound(const struct resource *r);
 bool is_door_kind(const struct resource *r);
 
-/* Is a Gateway another that is for this machine? */
+/* Is a Gateway another that is for this machine? A service that leads to it?
+ * Is either so? */
 bool has_other_doors(struct patching *p);
+bool has_other_targets(struct patching *p);
+bool merges_anew(struct patching *p);
 
-/* Has any a port that is AUTO_PASSTHROUGH? */
-bool passes_on_alone(const struct serving *s);
-bool has_auto(const struct patching *p);
+/* Has it a server that is AUTO_PASSTHROUGH? Is any service another, or has it
+ * other subsets? */
+bool passes_on_alone(const struct served_port *port);
+bool has_other_clusters(const struct patching *p);
 
 /* Into the box at hand. False: more follows from it. */
 MUST_USE bool fill_doors(struct patching *p);
@@ -524,8 +554,10 @@ bool tells_own(const struct view *v, const struct view_problem *problem);
 
 /* --- the lists (patch_lists.c) -------------------------------------------- */
 
-/* A place for one that the base has not; later it may be another's. */
-size_t free_slot(struct rows *all, const struct rows *of_base);
+/* A place for one that the base has not, if it is put there; later it may be
+ * another's. What is before `next` was asked for already. */
+size_t free_slot(
+    const struct pages *all, const struct pages *of_base, size_t *next);
 
 /* What stays is in its slot; before others are given away. */
 void begin_hosts(struct patching *p);

@@ -69,6 +69,14 @@ is_of_host(
 	       slice_eq(host, recorded_host(b, from->ns, from->service, text));
 }
 
+static bool
+is_served_at(const struct patching *p, size_t slot, struct slice host)
+{
+	const struct view_serving *from = serving_at(p, slot);
+
+	return from != NULL && is_of_host(&p->b, from, host);
+}
+
 /* Its slot among the servings, from 1; 0: records do not tell of it. */
 static size_t
 serving_of(const struct patching *p, const struct service_row *s)
@@ -78,26 +86,16 @@ serving_of(const struct patching *p, const struct service_row *s)
 
 	if (old != NULL && is_recorded(b, old))
 		return old->serving;
-	for (size_t i = 0; i < b->v->serving_count; i++) {
-		const struct view_serving *from = serving_at(p, i);
+	for (size_t i = 0; i < b->unclaimed.count; i++) {
+		size_t slot = (uintptr_t)b->unclaimed.items[i] - 1;
 
-		if (from != NULL && is_of_host(b, from, s->row.host))
-			return i + 1;
+		if (is_served_at(p, slot, s->row.host))
+			return slot + 1;
 	}
+	for (size_t i = p->base->servings.count; i < b->v->servings.count; i++)
+		if (is_served_at(p, i, s->row.host))
+			return i + 1;
 	return 0;
-}
-
-/* Those of before are the base's, or of a row that is gone. */
-static void
-forget_serving(struct patching *p, const struct service_row *s)
-{
-	struct view *v = p->b.v;
-	size_t i = s->serving - 1;
-
-	if (s->serving == 0)
-		return;
-	box_unref(&v->boxes[i]);
-	v->servings[i].version = version_now(p, v->servings, i);
 }
 
 static bool
@@ -115,9 +113,14 @@ serve(struct patching *p, struct service_row *s)
 	}
 	if (s->resource != NULL)
 		add_written_endpoints(b, s);
-	forget_serving(p, s);
-	return (s->names == NULL || s->serving == 0) &&
-	       (!leads_here(b, s) || b->in->proxy != VIEW_ROUTER);
+	if (s->serving > 0)
+		forget_serving(p, s->serving - 1);
+	if (s->names != NULL && s->serving != 0)
+		return false;
+	if (b->in->proxy == VIEW_ROUTER)
+		return !is_served_here(b, s);
+	(void)leads_here(b, s); /* then it says so */
+	return true;
 }
 
 /* --- their clusters ------------------------------------------------------- */
@@ -154,7 +157,7 @@ like_in_base(const struct service_row *old, const struct view_cluster *c)
 static void
 place_clusters(struct patching *p, const struct box *box)
 {
-	struct rows *all = &p->b.v->clusters;
+	struct pages *all = &p->b.v->clusters;
 
 	for (size_t i = 0; i < box->their_clusters.count; i++) {
 		struct cluster_row *c = box->their_clusters.items[i];
@@ -162,8 +165,9 @@ place_clusters(struct patching *p, const struct box *box)
 		    like_in_base(old_of(&p->b, service_of_cluster(c)), &c->row);
 
 		c->row.slot = like != NULL ? like->row.slot
-					   : free_slot(all, &p->base->clusters);
-		all->items[c->row.slot] = &c->row;
+					   : free_slot(all, &p->base->clusters,
+						 &p->next_cluster);
+		slots_put(all, c->row.slot, &c->row);
 	}
 }
 
@@ -190,7 +194,7 @@ drop_clusters(
 			if (is_taken(&box->their_clusters, c))
 				continue;
 			rows_add(&box->fewer_clusters, c);
-			p->b.v->clusters.items[c->row.slot] = NULL;
+			slots_put(&p->b.v->clusters, c->row.slot, NULL);
 		}
 }
 
@@ -206,7 +210,8 @@ drop_old(struct patching *p, size_t item)
 		if (now->item != item || now->old == NULL)
 			continue;
 		drop_clusters(p, p->b.box, now->old);
-		forget_serving(p, now->old);
+		if (now->old->serving > 0)
+			forget_serving(p, now->old->serving - 1);
 	}
 }
 

@@ -172,11 +172,34 @@ pair_up(struct patching *p, const struct resource *fresh)
 	return !is_in_base(p->base, fresh) && add_change(p, NULL, fresh);
 }
 
+static bool
+has_same_resources(const struct patching *p)
+{
+	return p->in->resources_version != 0 &&
+	       p->in->resources_version == p->before->resources_version;
+}
+
+/* Those that the view before had; records are not among resources. */
+static bool
+keep_changes(struct patching *p)
+{
+	for (size_t i = 0; i < p->before->renewal_count; i++) {
+		const struct renewal *r = &p->before->renewals[i];
+
+		if (r->old != r->fresh && kind_of(r) != &kind_record &&
+		    !add_change(p, r->old, r->fresh))
+			return false;
+	}
+	return true;
+}
+
 bool
 find_changes(struct patching *p)
 {
 	struct odd o = {.gone_count = 0};
 
+	if (has_same_resources(p))
+		return keep_changes(p);
 	if (!find_odd(p, &o))
 		return false;
 	drop_moved(&o);
@@ -199,6 +222,13 @@ renew_too(struct patching *p, const struct resource *r)
 		if (p->items[i].old == r)
 			return true;
 	return add_change(p, r, r);
+}
+
+bool
+has_same_names(const struct patching *p)
+{
+	return p->in->names_version != 0 &&
+	       p->in->names_version == p->before->names_version;
 }
 
 /* --- beside the view before ----------------------------------------------- */
@@ -287,11 +317,8 @@ is_all_the_same(const struct patching *p)
 	if (!has_same_lists(p) ||
 	    exposed_version_of(p->in) != before->exposed_version)
 		return false;
-	for (size_t i = 0; i < before->serving_count; i++)
-		if (before->servings[i].version !=
-		    version_now(p, before->servings, i))
-			return false;
-	return leads_as_before(p);
+	return !has_other_servings(p) &&
+	       (has_same_names(p) || leads_as_before(p));
 }
 
 bool

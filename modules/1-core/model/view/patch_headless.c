@@ -48,21 +48,10 @@ has_same_places(const struct service_row *s, const struct port_row *fresh)
 	return true;
 }
 
-/* Another number than in `all` of who serves it now. */
-static bool
-is_served_by_others(const struct patching *p, const struct service_row *s,
-    const struct serving_state *all)
-{
-	return s->serving > 0 &&
-	       all[s->serving - 1].version !=
-		   version_now(p, p->b.v->servings, s->serving - 1);
-}
-
 bool
 is_headless_touched(const struct patching *p, const struct service_row *s)
 {
-	return is_called_at_endpoints(s) &&
-	       is_served_by_others(p, s, p->b.v->servings);
+	return is_called_at_endpoints(s) && is_served_otherwise(p, p->b.v, s);
 }
 
 static bool
@@ -92,8 +81,7 @@ find_headless(struct patching *p)
 	for (size_t i = 0; i < all->count; i++) {
 		struct service_row *s = all->items[i];
 
-		if ((workloads ||
-			is_served_by_others(p, s, p->base->servings)) &&
+		if ((workloads || is_served_otherwise(p, p->base, s)) &&
 		    is_elsewhere(p, s) && !renew_too(p, s->resource))
 			return false;
 	}

@@ -22,22 +22,36 @@ is_gateway(const struct patching *p)
 
 /* --- is it another -------------------------------------------------------- */
 
-/* Of each serving, where it is served here now. */
+static void
+find_serving_here(struct patching *p, size_t slot)
+{
+	struct view *v = p->b.v;
+	const struct view_serving *from = serving_at(p, slot);
+	uint64_t now = from != NULL ? served_here(v, from) : 0;
+	const struct serving_state *s = pages_at(&v->servings, slot);
+
+	if (s->here_now == now)
+		return;
+	p->moves_here = true;
+	v->moved_here -= s->here_now != s->here;
+	v->moved_here += now != s->here;
+	own_serving(v, slot)->here_now = now;
+}
+
+/* Of each serving that is another, where it is served here now. */
 static void
 find_servings_here(struct patching *p)
 {
 	struct view *v = p->b.v;
+	size_t count = v->servings.count;
+	bool *due = mem_new_array(MAX(count, (size_t)1), sizeof(*due));
 
-	for (size_t i = 0; i < v->serving_count; i++) {
-		struct serving_state *s = &v->servings[i];
-		const struct view_serving *from = serving_at(p, i);
-		uint64_t before = s->here_now;
-
-		if (s->version != version_now(p, v->servings, i))
-			s->here_now = from != NULL ? served_here(v, from) : 0;
-		p->moves_here |= s->here_now != before;
-		p->is_here |= s->here_now != s->here;
-	}
+	mark_other_servings(p, due);
+	for (size_t i = next_due(p, due, 0); i < count;
+	     i = next_due(p, due, i + 1))
+		find_serving_here(p, i);
+	mem_free(&due);
+	p->is_here |= v->moved_here > 0;
 }
 
 /* Who calls as an account has the labels of what is exposed as that. */
@@ -164,8 +178,8 @@ collect_leads_now(struct builder *b, struct rows *out)
 
 	for (size_t i = 0; i < b->here.count && !b->full; i++)
 		collect_unless_changed(b, b->here.items[i], out);
-	for (size_t i = 0; i < v->serving_count && !b->full; i++) {
-		const struct serving_state *s = &v->servings[i];
+	for (size_t i = 0; i < v->servings.count && !b->full; i++) {
+		const struct serving_state *s = pages_at(&v->servings, i);
 
 		if (s->here_now != 0)
 			collect_unless_changed(
@@ -196,7 +210,7 @@ has_cluster_named(const struct rows *all, struct slice name)
 static void
 place(struct patching *p, struct box *box)
 {
-	struct rows *all = &p->b.v->clusters;
+	struct pages *all = &p->b.v->clusters;
 
 	for (size_t i = 0; i < box->their_clusters.count; i++) {
 		struct view_cluster *c = box->their_clusters.items[i];
@@ -204,9 +218,28 @@ place(struct patching *p, struct box *box)
 		    map_get(&p->base->cluster_by_name, c->name);
 
 		c->slot = like != NULL ? like->slot
-				       : free_slot(all, &p->base->clusters);
-		all->items[c->slot] = c;
+				       : free_slot(all, &p->base->clusters,
+					     &p->next_cluster);
+		slots_put(all, c->slot, c);
 	}
+}
+
+/* The first of the base that does not come before it. */
+static size_t
+first_named(const struct pages *all, struct slice name)
+{
+	size_t low = 0, high = all->count;
+
+	while (low < high) {
+		size_t at = low + (high - low) / 2;
+		const struct view_cluster *c = slots_at(all, at);
+
+		if (slice_cmp(c->name, name) < 0)
+			low = at + 1;
+		else
+			high = at;
+	}
+	return low;
 }
 
 /* The base's, by name: they stand side by side. */
@@ -214,19 +247,17 @@ static void
 drop(struct patching *p, struct box *box)
 {
 	static const struct slice begin = {"inbound|", 8};
-	const struct rows *all = &p->base->clusters;
-	struct view_cluster wanted = {.name = begin};
-	size_t i = rows_place(all, &wanted, compare_clusters);
+	const struct pages *all = &p->base->clusters;
 
-	for (; i < all->count; i++) {
-		struct view_cluster *c = all->items[i];
+	for (size_t i = first_named(all, begin); i < all->count; i++) {
+		struct view_cluster *c = slots_at(all, i);
 
 		if (!slice_starts(c->name, begin))
 			return;
 		if (has_cluster_named(&box->their_clusters, c->name))
 			continue;
 		rows_add(&box->fewer_clusters, c);
-		p->b.v->clusters.items[c->slot] = NULL;
+		slots_put(&p->b.v->clusters, c->slot, NULL);
 	}
 }
 

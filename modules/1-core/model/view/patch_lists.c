@@ -7,55 +7,52 @@
 /* --- slots ---------------------------------------------------------------- */
 
 size_t
-free_slot(struct rows *all, const struct rows *of_base)
+free_slot(const struct pages *all, const struct pages *of_base, size_t *next)
 {
-	size_t i = of_base->count;
+	size_t i = MAX(*next, of_base->count);
 
-	while (i < all->count && all->items[i] != NULL)
+	while (i < all->count && slots_at(all, i) != NULL)
 		i++;
-	if (i == all->count)
-		rows_add(all, NULL);
+	*next = i;
 	return i;
 }
 
-/* Those of the base are in order; not all of them may still be there. */
-static void
-list(const struct rows *all, const struct rows *of_base,
-    int (*cmp)(const void *a, const void *b), struct rows *out)
+/* How many of the base come before it; these are in order. */
+static size_t
+place_of(const struct pages *of_base, const void *row,
+    int (*cmp)(const void *a, const void *b))
 {
-	struct rows more = {0};
-	size_t at = 0;
+	size_t low = 0, high = of_base->count;
 
-	copy_rows(out, &more); /* there is a list, though it may be empty */
-	for (size_t i = of_base->count; i < all->count; i++)
-		if (all->items[i] != NULL)
-			rows_add(&more, all->items[i]);
-	rows_sort(&more, cmp);
-	for (size_t i = 0; i <= more.count; i++) {
-		size_t end = i < more.count
-				 ? rows_place(of_base, more.items[i], cmp)
-				 : of_base->count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
 
-		for (; at < end; at++)
-			if (all->items[at] != NULL)
-				rows_add(out, all->items[at]);
-		if (i < more.count)
-			rows_add(out, more.items[i]);
+		if (cmp(&(const void *){slots_at(of_base, mid)}, &row) < 0)
+			low = mid + 1;
+		else
+			high = mid;
 	}
-	rows_fini(&more);
+	return low;
 }
 
-/* Else all rows have the slots of the base. */
-static bool
-has_moving(const struct view *v, const struct resource_kind *kind)
+/* What the patch has more of, by where it is among all. */
+static void
+list_more(const struct pages *all, const struct pages *of_base,
+    int (*cmp)(const void *a, const void *b), struct more_rows *out)
 {
-	for (size_t i = 0; i < v->renewal_count; i++) {
-		const struct renewal *r = &v->renewals[i];
+	struct rows more = {0};
 
-		if (r->moves && kind_of(r) == kind)
-			return true;
-	}
-	return false;
+	for (size_t i = of_base->count; i < all->count; i++)
+		if (slots_at(all, i) != NULL)
+			rows_add(&more, slots_at(all, i));
+	rows_sort(&more, cmp);
+	out->count = more.count;
+	out->items =
+	    mem_new_array(MAX(more.count, (size_t)1), sizeof(*out->items));
+	for (size_t i = 0; i < more.count; i++)
+		out->items[i] = (struct more_row){
+		    more.items[i], i + place_of(of_base, more.items[i], cmp)};
+	rows_fini(&more);
 }
 
 /* --- hosts ---------------------------------------------------------------- */
@@ -68,20 +65,12 @@ host_of_domain(const struct view_routes *r, struct slice domain)
 }
 
 static void
-put_at(struct rows *all, size_t slot, struct view_host *h)
-{
-	while (all->count <= slot)
-		rows_add(all, NULL);
-	all->items[slot] = h;
-}
-
-static void
 keep_hosts(struct view *v, const struct box *box)
 {
 	for (size_t i = 0; box != NULL && i < box->more_hosts.count; i++) {
 		struct view_host *h = box->more_hosts.items[i];
 
-		put_at(&v->hosts, h->slot - 1, h);
+		slots_put(&v->hosts, h->slot - 1, h);
 	}
 }
 
@@ -90,7 +79,6 @@ begin_hosts(struct patching *p)
 {
 	struct view *v = p->b.v;
 
-	copy_rows(&v->hosts, &p->base->hosts);
 	for (size_t i = 0; i < v->renewal_count; i++)
 		keep_hosts(v, v->renewals[i].box);
 	keep_hosts(v, v->doors);
@@ -99,32 +87,41 @@ begin_hosts(struct patching *p)
 void
 put_more_host(struct patching *p, struct more_host *h)
 {
-	struct rows *all = &p->b.v->hosts;
+	struct pages *all = &p->b.v->hosts;
 
-	h->row.row.slot = free_slot(all, &p->base->hosts) + 1;
-	all->items[h->row.row.slot - 1] = h;
+	h->row.row.slot = free_slot(all, &p->base->hosts, &p->next_host) + 1;
+	slots_put(all, h->row.row.slot - 1, h);
 	rows_add(&p->b.box->more_hosts, h);
 }
 
 /* False: another one has a domain already, and it is not clear whose it is. */
 static bool
-put_more(struct view *v, const struct box *box)
+put_domains(struct view *v, struct more_host *h)
 {
 	char text[MORE_KEY_MAX];
+	bool odd = false;
 
-	for (size_t i = 0; i < box->more_hosts.count; i++) {
-		struct more_host *h = box->more_hosts.items[i];
+	for (size_t i = 0; i < h->domain_count; i++) {
+		struct slice domain = h->domains[i];
 
-		for (size_t j = 0; j < h->domain_count; j++) {
-			struct slice domain = h->domains[j];
-
-			if (view_host_now(
-				v, host_of_domain(h->routes, domain)) != NULL ||
-			    map_put(&v->more_hosts,
-				more_key(h->routes, domain, text), h) != NULL)
-				return false;
-		}
+		if (view_host_now(v, host_of_domain(h->routes, domain)) !=
+			NULL ||
+		    map_put(&v->more_hosts, more_key(h->routes, domain, text),
+			h) != NULL)
+			return false;
+		odd = odd || host_is_odd(domain);
 	}
+	if (odd)
+		rows_add(&v->more_odd, h);
+	return true;
+}
+
+static bool
+put_more(struct view *v, const struct box *box)
+{
+	for (size_t i = 0; i < box->more_hosts.count; i++)
+		if (!put_domains(v, box->more_hosts.items[i]))
+			return false;
 	return true;
 }
 
@@ -134,12 +131,12 @@ put_hosts_of(struct view *v, const struct box *box)
 	for (size_t i = 0; i < box->hosts.count; i++) {
 		struct view_host *h = box->hosts.items[i];
 
-		v->hosts.items[h->slot - 1] = h;
+		slots_put(&v->hosts, h->slot - 1, h);
 	}
 	for (size_t i = 0; i < box->fewer_hosts.count; i++) {
 		const struct view_host *h = box->fewer_hosts.items[i];
 
-		v->hosts.items[h->slot - 1] = NULL;
+		slots_put(&v->hosts, h->slot - 1, NULL);
 	}
 }
 
@@ -177,6 +174,17 @@ is_record_changed(const struct patching *p, const struct resource_key *key)
 
 	return service_now_of(&p->b,
 		   recorded_host(&p->b, key->ns, key->name, text)) != NULL;
+}
+
+/* Somebody tells it who is as in the base. */
+static bool
+is_told_still(const struct view *v, const struct teller *t)
+{
+	while (
+	    t != NULL && (is_renewed(v, t->owner) || tells_doors(v, t->door) ||
+			     tells_here(v, t->door)))
+		t = t->next;
+	return t != NULL;
 }
 
 /* Of a service whose box tells it, if it is still so. */
@@ -227,10 +235,8 @@ put_problems(const struct patching *p)
 	struct rows all = {0};
 
 	for (size_t i = 0; i < base->problem_count; i++)
-		if (!is_renewed(v, base->problem_owners[i]) &&
+		if (is_told_still(v, base->problem_tellers[i]) &&
 		    !tells_service(p, &base->problems[i]) &&
-		    !tells_doors(v, base->problem_doors[i]) &&
-		    !tells_here(v, base->problem_doors[i]) &&
 		    !tells_own(v, &base->problems[i]))
 			rows_add(&all, &base->problems[i]);
 	for (size_t i = 0; i < v->renewal_count; i++)
@@ -259,18 +265,12 @@ put_lists(struct patching *p)
 	const struct view *base = p->base;
 	struct view *v = p->b.v;
 
-	if (has_moving(v, &kind_destination_rule) || v->front != NULL ||
-	    (v->own != NULL && v->own->is_here))
-		list(&v->clusters, &base->clusters, compare_clusters,
-		    &v->listed_clusters);
-	else
-		v->clusters.count = base->clusters.count; /* no more */
+	list_more(&v->clusters, &base->clusters, compare_clusters,
+	    &v->listed_clusters);
 	if (v->renewal_count == 0 && v->own == NULL)
 		return true;
 	if (v->renewal_count > 0 && !put_hosts(v))
 		return false;
-	if (has_moving(v, &kind_virtual_service) || v->front != NULL ||
-	    v->doors != NULL)
-		list(&v->hosts, &base->hosts, compare_hosts, &v->listed_hosts);
+	list_more(&v->hosts, &base->hosts, compare_hosts, &v->listed_hosts);
 	return put_problems(p);
 }

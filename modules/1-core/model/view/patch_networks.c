@@ -149,7 +149,7 @@ is_cluster_there(const struct patching *p, const struct moved *m,
 {
 	/* Of the view before: a cluster begins with its row. */
 	const struct view_cluster *of_before =
-	    p->before->clusters.items[c->row.slot];
+	    slots_at(&p->before->clusters, c->row.slot);
 
 	return of_before != NULL &&
 	       may_hold(m, (const struct cluster_row *)(const void *)of_before);

@@ -148,7 +148,8 @@ is_other_port(struct patching *p, const struct port_row *port)
 {
 	for (const struct cluster_row *c = port->clusters; c != NULL;
 	     c = c->next)
-		if (is_other_cluster(p, p->before->clusters.items[c->row.slot]))
+		if (is_other_cluster(
+			p, slots_at(&p->before->clusters, c->row.slot)))
 			return true;
 	return false;
 }
@@ -183,7 +184,7 @@ mark_later(struct patching *p, bool *due)
 
 			if (!is_changed_service(&p->b, s) &&
 			    is_other_cluster(
-				p, p->before->clusters.items[c->row.slot]))
+				p, slots_at(&p->before->clusters, c->row.slot)))
 				due[s->serving - 1] = true;
 		}
 	}

@@ -259,13 +259,13 @@ look_at(struct patching *p, const struct map *written,
 static bool
 look_for_gone(struct patching *p, const struct map *written)
 {
-	const struct rows *all = &p->base->made_by->services;
+	const struct rows *all = &p->base->made_by->recorded;
 	bool ok = true;
 
 	for (size_t i = 0; i < all->count; i++) {
 		struct service_row *s = all->items[i];
 
-		if (s->resource == NULL && !s->is_told_now)
+		if (!s->is_told_now)
 			ok = ok && (map_get(written, s->row.host) != NULL ||
 				       renew(p, s, NULL));
 		s->is_told_now = false;

@@ -111,14 +111,14 @@ renew_cluster(struct builder *b, const struct cluster_row *old,
 	if (old->leaves_out) /* and maybe no more, though that was told */
 		return false;
 	if (is_gone(old, m)) {
-		b->v->clusters.items[old->row.slot] = NULL;
+		slots_put(&b->v->clusters, old->row.slot, NULL);
 		return old->is_kept;
 	}
 	b->scope = old->scope;
 	row = m == old->rule ? copy_cluster(b, old, s, p)
 			     : remake_cluster(b, old, s, p, m);
 	if (row != NULL)
-		b->v->clusters.items[row->row.slot] = &row->row;
+		slots_put(&b->v->clusters, row->row.slot, &row->row);
 	return row != NULL;
 }
 
@@ -170,7 +170,7 @@ reset_service(struct patching *p, const struct service_row *s)
 	for (size_t i = 0; i < s->port_count; i++)
 		for (struct cluster_row *c = s->ports[i].clusters; c != NULL;
 		     c = c->next)
-			p->b.v->clusters.items[c->row.slot] = &c->row;
+			slots_put(&p->b.v->clusters, c->row.slot, &c->row);
 }
 
 /* What an entry chooses may be here; and names that come or go are needed. */

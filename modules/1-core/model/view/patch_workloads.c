@@ -80,22 +80,27 @@ mark_offered(struct patching *p, uint64_t to, bool *due)
 	}
 }
 
-/* Those that are offered another serving than in the view before. */
+/* Those that are offered another serving than in the view before: that is due.
+ */
 static void
 mark_all_offered(struct patching *p, bool *due)
 {
 	struct view *v = p->b.v;
 
-	for (size_t i = 0; p->b.selecting.count > 0 && i < v->serving_count;
-	     i++) {
+	if (p->b.selecting.count == 0)
+		return;
+	for (size_t i = next_due(p, due, 0); i < v->servings.count;
+	     i = next_due(p, due, i + 1)) {
 		const struct view_serving *from = serving_at(p, i);
-		struct serving_state *s = &v->servings[i];
+		const struct serving_state *s = pages_at(&v->servings, i);
+		struct serving_state *own;
 
-		if (s->version == version_now(p, v->servings, i))
+		if (s->version == version_now(p, i))
 			continue;
-		mark_offered(p, s->offered, due);
-		s->offered = from != NULL ? offered_to(&p->b, from) : 0;
-		mark_offered(p, s->offered, due);
+		own = own_serving(v, i);
+		mark_offered(p, own->offered, due);
+		own->offered = from != NULL ? offered_to(&p->b, from) : 0;
+		mark_offered(p, own->offered, due);
 	}
 }
 

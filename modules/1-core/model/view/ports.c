@@ -84,23 +84,6 @@ callee_at(const struct builder *b, uint16_t port)
 	return place_of(b);
 }
 
-/* Where a name leads is no part of what is written. */
-static bool
-is_here(const struct builder *b, const struct view_endpoint *e)
-{
-	return e->name.len == 0 && is_own_address(b, &e->addr);
-}
-
-static bool
-has_endpoint_here(const struct builder *b, const struct service_row *s)
-{
-	for (size_t i = 0; i < s->port_count; i++)
-		for (size_t j = 0; j < s->ports[i].endpoints.count; j++)
-			if (is_here(b, s->ports[i].endpoints.items[j]))
-				return true;
-	return false;
-}
-
 /* By its endpoints; it leads to workloads of its own namespace only. */
 static void
 collect_endpoints(struct builder *b, struct service_row *s,
@@ -114,7 +97,7 @@ collect_endpoints(struct builder *b, struct service_row *s,
 			const struct view_endpoint *e =
 			    ports[i].endpoints.items[j];
 
-			if (!is_here(b, e))
+			if (!is_endpoint_here(b, e))
 				continue;
 			l.port = e->addr.port;
 			l.to = callee_at(b, l.port);
@@ -281,7 +264,7 @@ collect_all_leads(struct builder *b, struct rows *out)
 
 		collect_leads(b, s, s->ports, out);
 		s->leads_here = out->count > before;
-		if (s->leads_here || has_endpoint_here(b, s))
+		if (s->leads_here || is_served_here(b, s))
 			rows_add(&b->here, s);
 	}
 }

@@ -285,12 +285,7 @@ compile_scopes(struct builder *b)
 		scope_trim(b->scope);
 	}
 	compile_bare_clusters(b);
-	rows_sort(&b->v->hosts, compare_hosts);
-	for (size_t i = 0; i < b->v->hosts.count; i++)
-		((struct view_host *)b->v->hosts.items[i])->slot = i + 1;
-	rows_sort(&b->v->clusters, compare_clusters);
-	for (size_t i = 0; i < b->v->clusters.count; i++)
-		((struct view_cluster *)b->v->clusters.items[i])->slot = i;
+	give_slots(b);
 }
 
 /* --- whom a match is for ---------------------------------------------------

@@ -74,16 +74,16 @@ play_fini(struct play *p)
 static size_t
 clusters_of_web(const struct view *v)
 {
-	size_t count, found = 0;
-	const struct view_cluster *const *all = view_clusters(v, &count);
+	const struct view_cluster *c;
+	size_t found = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		if (!slice_ends(all[i]->name, S("|web.shop.svc.cluster.local")))
+	for (size_t i = 0; (c = view_next_cluster(v, &i)) != NULL;) {
+		if (!slice_ends(c->name, S("|web.shop.svc.cluster.local")))
 			continue;
 		found++;
-		EXPECT_EQ(view_find_cluster(v, all[i]->name), all[i]);
-		EXPECT_EQ(all[i]->usable_count,
-		    slice_eq(all[i]->subset, S("v2")) ? 0 : 1);
+		EXPECT_EQ(view_find_cluster(v, c->name), c);
+		EXPECT_EQ(
+		    c->usable_count, slice_eq(c->subset, S("v2")) ? 0 : 1);
 	}
 	return found;
 }
