@@ -557,8 +557,7 @@ routes_of_service(struct builder *b, const struct service_row *s, uint16_t port)
 	if (r == NULL)
 		return NULL;
 	if (b->box == NULL)
-		(void)map_put(&b->scope->routes_by_name, name,
-		    r); /* was not there */
+		(void)map_put(&b->scope->routes_by_name, name, r); /* new */
 	r->of = all;
 	h = all != NULL ? find_exact(all, s->row.host) : NULL;
 	if (h != NULL)
