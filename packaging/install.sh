@@ -566,6 +566,8 @@ uninstall() {
 		    meshd-gateway.service 2>/dev/null || true
 	fi
 	stop_process
+	# What refuses calls that nobody takes now, or was to outlive the agent.
+	run "$meshd" capture off 2>/dev/null || true
 	run rm -f "$meshd"
 	if [ "$(id -u)" -eq 0 ]; then
 		run rm -f "$lib/systemd/system/meshd-agent.service" \

@@ -199,6 +199,22 @@ def test_what_was_called_is_forgotten_soon(captured):
     assert tracked(captured.app, port)[1] <= 3
 
 
+def test_what_stands_when_capture_changes_is_forgotten_as_soon(captured):
+    """The table is the same one, with other rules."""
+    with captured.app.connect(captured.virtual, 7000) as conn:
+        conn.sendall(b"ping")
+        assert conn.recv(4) == b"ping"
+        port = conn.getsockname()[1]
+        captured.caller.cli.ok("capture", "on", "--out", "0.0.0.0/0,::/0",
+                               "--in", "8090", "--tproxy")
+        captured.caller.cli.ok("capture", "on", "--out", "0.0.0.0/0,::/0")
+        conn.sendall(b"pong")
+        assert conn.recv(4) == b"pong"
+    wait_for(lambda: tracked(captured.app, port)[0] in (
+        "TIME_WAIT", "CLOSE", "NONE"), lambda: tracked(captured.app, port))
+    assert tracked(captured.app, port)[1] <= 3
+
+
 BY_ADDRESS = """\
 apiVersion: v1
 kind: Service

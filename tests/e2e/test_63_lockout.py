@@ -5,13 +5,14 @@ vm2 captures; machine 3, a stranger, is whom its programs must still reach.
 """
 
 import contextlib
+import errno
 import signal
 import threading
 import time
 
 import pytest
 
-from mesh import DEADLINE, Mesh, families, is_cut, wait_for
+from mesh import DEADLINE, MESHD, Mesh, families, is_cut, wait_for
 
 PORT = 2525
 
@@ -125,6 +126,29 @@ def test_a_network_that_is_none_is_refused_and_changes_nothing(drill):
     assert "no time at all" in done.stderr, done
     assert "203.0.113.0/24" in str(
         drill.agent.cli.json("capture", "status")["rules"])
+
+
+def test_a_port_that_is_never_captured_cannot_be_named(drill):
+    """sshd's, the operator's own, the mesh's: only at `capture on`. What was
+    kept comes again, though sshd has such a port by now."""
+    on = drill.agent.cli
+    for ports, what in (("22", "sshd listens there"),
+                        ("80,15008", "the mesh's own are 15000-15053"),
+                        ("15000-15021", "the mesh's own"),
+                        ("2244", "sshd listens there")):
+        done = on("capture", "on", "--in", ports,
+                  env={"SSH_CONNECTION": "10.1.1.1 40000 10.1.1.2 2244"})
+        assert done.returncode != 0 and what in done.stderr, done
+        assert f"--in {ports.split(',')[-1]} would never" in done.stderr
+        assert not is_captured(drill)
+    on.ok("capture", "on", "--in", "2526")
+    drill.agent.stop()
+    kept = on.state / "capture.json"
+    kept.write_text(kept.read_text().replace('"2526"', '"22", "2526"'))
+    drill.agent.start().joined()
+    wait_for(lambda: is_captured(drill), "what was kept is captured again")
+    rules = str(on.json("capture", "status")["rules"])
+    assert "port 22 passes: sshd's" in rules and "port 2526 come to" in rules
 
 
 def test_a_network_too_many_leaves_the_way_to_the_server(drill):
@@ -272,6 +296,27 @@ def test_without_any_server_it_goes_on_and_comes_again(drill):
         drill.server.start()
 
 
+def test_what_is_not_known_is_waited_for_and_said(drill):
+    """A disk that has lost the configuration, and no server that has it."""
+    def said():
+        wait_for(lambda: is_captured(drill), "it captures again")
+        return drill.agent.text.count("captures before all services are known")
+    drill.agent.synced()
+    drill.agent.cli.ok("capture", "on")
+    before = said()
+    drill.agent.stop()
+    drill.server.stop(signal.SIGKILL)
+    try:
+        drill.agent.start()
+        assert said() == before
+        drill.agent.stop()
+        (drill.agent.cli.state / "snapshot").unlink()
+        drill.agent.start()
+        assert said() == before + 1
+    finally:
+        drill.server.start()
+
+
 def kill_both(home):
     """As a machine that loses its power: nobody tidies up, and the kernel
     forgets all."""
@@ -304,6 +349,137 @@ def test_fail_closed_lets_nobody_through_until_it_is_back(drill):
     wait_for(lambda: drill.agent.cli.json("capture", "status")["captures"],
              "it captures again")
     assert reaches(drill)
+
+
+def test_a_trial_of_fail_closed_does_not_outlive_the_agent(drill):
+    """Only what is confirmed stays: an agent that was killed cannot fall back.
+    """
+    on_trial(drill, "--fail-closed")
+    drill.agent.stop(signal.SIGKILL)
+    wait_for(lambda: not is_captured(drill), "the table goes")
+    assert reaches(drill)
+    drill.agent.start().joined()
+    assert not drill.agent.cli.json("capture", "status")["captures"]
+    drill.agent.cli.ok("capture", "on", "--fail-closed",
+                       "--commit-confirm", "600s")
+    drill.agent.cli.ok("capture", "confirm")
+    drill.agent.stop(signal.SIGKILL)
+    assert is_captured(drill) and not reaches(drill)
+    drill.agent.start().joined()
+    wait_for(lambda: drill.agent.cli.json("capture", "status")["captures"],
+             "it captures again")
+    on_trial(drill, "--fail-closed", "--out", "203.0.113.0/24")
+    drill.agent.stop(signal.SIGKILL)
+    assert is_captured(drill) and reaches(drill)  # as before, closed
+
+
+def test_what_an_agent_left_goes_without_one(drill):
+    def off(**env):
+        return drill.app.run(MESHD, "capture", "off",
+                             env={**drill.agent.cli.env, **env})
+    drill.agent.cli.ok("capture", "on", "--fail-closed")
+    done = off(MESHD_SOCKET="/nowhere.sock")  # somebody else's agent
+    assert done.returncode == 4 and is_captured(drill), done
+    drill.agent.stop(signal.SIGKILL)
+    assert is_captured(drill) and not reaches(drill)
+    done = off()
+    assert done.returncode == 4 and "captured no more" in done.stderr, done
+    assert not is_captured(drill) and reaches(drill)
+    assert ours(drill) == []
+    assert "captured no more" not in off().stderr
+    # What was kept was not asked for.
+    drill.agent.start().joined()
+    wait_for(lambda: is_captured(drill), "what was kept is captured again")
+
+
+def test_who_leaves_the_mesh_leaves_nothing(tmp_path):
+    with Mesh(tmp_path, 4, machines=2) as mesh:
+        mesh.app, mesh.agent = mesh.machine(2), mesh.member(2)
+        mesh.agent.cli.ok("capture", "on", "--fail-closed", "--out",
+                          "0.0.0.0/0,::/0", "--tproxy")
+        assert is_captured(mesh) and ours(mesh)
+        mesh.agent.cli.ok("leave")
+        mesh.agent.ends()
+        assert not is_captured(mesh) and ours(mesh) == []
+
+
+# --- who remembers an address of a service ---
+
+REMEMBERED = "240.240.9.9"
+
+
+def ours(home):
+    """Routes that are known for ours."""
+    return [line for family in ("-4", "-6") for line in home.app.run(
+        "ip", family, "route", "show", "table", "all", "proto", "109"
+    ).stdout.splitlines() if line]
+
+
+def fails_at_once(home):
+    """A call to what nobody takes now, where a default route leads on."""
+    with pytest.raises(OSError) as raised:
+        home.app.connect(REMEMBERED, 80).close()
+    assert raised.value.errno == errno.EHOSTUNREACH
+    assert len(ours(home)) == 2 and "unreachable" in ours(home)[0]
+    return reaches(home)
+
+
+@pytest.fixture
+def routed(drill):
+    """By a default route all is sent on, and nobody says that it is lost."""
+    drill.app.run("ip", "route", "add", "default", "via", drill.far.ip)
+    drill.app.run("ip", "-6", "route", "add", "default", "dev", "eth0")
+    drill.agent.cli.ok("capture", "on", "--out", "0.0.0.0/0,::/0")
+    assert len(ours(drill)) == 4
+    drill.app.connect(REMEMBERED, 80).close()  # the proxy knows what to say
+    yield drill
+    drill.app.run("ip", "route", "del", "default")
+    drill.app.run("ip", "-6", "route", "del", "default")
+
+
+@pytest.mark.parametrize("how", (signal.SIGKILL, signal.SIGTERM))
+def test_who_remembers_an_address_is_not_kept_waiting(routed, how):
+    routed.agent.stop(how)
+    wait_for(lambda: len(ours(routed)) == 2, "no way leads to the proxy")
+    assert fails_at_once(routed)
+    routed.agent.start().joined()
+    wait_for(lambda: routed.agent.cli.json("capture", "status")["captures"],
+             "it is captured again")
+    routed.app.connect(REMEMBERED, 80).close()
+    routed.agent.cli.ok("capture", "off")
+    assert ours(routed) == []
+
+
+def test_a_killed_helper_leaves_it_to_the_next_one(routed):
+    """Its way to the proxy stays with it: that one is loopback's."""
+    kill_only(routed)
+    assert len(ours(routed)) == 4
+    routed.agent.start().joined()
+    wait_for(lambda: routed.agent.cli.json("capture", "status")["captures"],
+             "it is captured again")
+    assert len(ours(routed)) == 4
+    kill_only(routed)
+    (routed.agent.cli.state / "capture.json").unlink()
+    routed.agent.start().joined()
+    wait_for(lambda: ours(routed) == [], "it has nothing to capture")
+    assert not is_captured(routed)
+
+
+def kill_only(home):
+    home.app.run("kill", "-9", helper_of(home), str(home.agent.process.pid))
+    home.agent.stop(signal.SIGKILL)
+    wait_for(lambda: not is_captured(home), "the table goes")
+
+
+def test_a_route_of_others_comes_before_what_leads_nowhere(routed):
+    routed.agent.stop(signal.SIGKILL)
+    wait_for(lambda: len(ours(routed)) == 2, "no way leads to the proxy")
+    for to in ("240.240.0.0/16", "240.240.9.0/24"):
+        routed.app.run("ip", "route", "add", to, "via", routed.far.ip)
+        assert routed.far.ip in routed.app.run(
+            "ip", "route", "get", REMEMBERED).stdout
+        routed.app.run("ip", "route", "del", to)
+    assert fails_at_once(routed)
 
 
 def helper_of(home):

@@ -24,6 +24,7 @@ enum {
 	CAPTURE_SOURCE_MARK = 0x6d736873,
 	CAPTURE_BACK_MARK = 0x6d736862,
 	CAPTURE_LIST_MAX = 32, /* of each list below */
+	CAPTURE_AGENT_MAX = 4, /* ports of the agent */
 	/* What programs here called is remembered so long after its end, where
 	 * the kernel can; else as the machine's others, two minutes. */
 	CAPTURE_BRIEF_S = 3,
@@ -122,6 +123,9 @@ struct capture_wish {
 	uint32_t server_count;
 	struct capture_ports sshd[CAPTURE_LIST_MAX];
 	uint32_t sshd_count;
+	/* Where the agent listens, if not at the usual ports. */
+	struct capture_ports agent[CAPTURE_AGENT_MAX];
+	uint32_t agent_count;
 };
 
 /*
@@ -130,6 +134,14 @@ struct capture_wish {
  * be. Also of a wish whose bytes are somebody else's.
  */
 MUST_USE enum err capture_wish_check(
+    const struct capture_wish *w, struct fault *why);
+
+/*
+ * ERR_INVALID, in words: of some ports that are named nothing would ever be
+ * taken, since all of them are sshd's, the mesh's own or the agent's. Who kept
+ * a wish does not ask: sshd may have another port by now.
+ */
+MUST_USE enum err capture_in_check(
     const struct capture_wish *w, struct fault *why);
 
 /* --- what becomes of it --------------------------------------------------- */
@@ -243,7 +255,7 @@ struct capture *capture_new(
 void capture_free(struct capture **cp);
 
 /*
- * One of the three; done(arg) comes once, in the order of asking, and not at
+ * One of the four; done(arg) comes once, in the order of asking, and not at
  * all after capture_free(). The report is lent. A wish replaces the one before
  * it at one stroke; where it is refused that one stays.
  */
@@ -251,15 +263,29 @@ typedef void (*capture_cb)(void *arg, const struct capture_report *r);
 void capture_on(struct capture *c, const struct capture_wish *w,
     capture_cb done, void *arg);
 void capture_off(struct capture *c, capture_cb done, void *arg);
+/* Off for now: who calls addresses of services meanwhile is refused at once,
+ * and connections that bear a caller's address go on. */
+void capture_rest(struct capture *c, capture_cb done, void *arg);
 void capture_read(struct capture *c, capture_cb done, void *arg);
+
+/*
+ * Takes away what an agent that is gone has left: the table of one that was to
+ * stay, and routes. ERR_BUSY: one that runs captures. ERR_PERMISSION.
+ */
+MUST_USE enum err capture_clear(bool *out_found, struct fault *why);
 
 /* --- what must not be lost ------------------------------------------------ */
 
 /*
- * The ports of `text`, an sshd_config(5), into `out`; returns how many there
- * are then. 22 is among them if it names none.
+ * The ports of `text`, an sshd_config(5) or a systemd.socket(5), into `out`;
+ * returns how many there are then. 22 is among them if it names none.
  */
 uint32_t capture_sshd_ports(struct slice text,
+    struct capture_ports out[CAPTURE_LIST_MAX], uint32_t count);
+
+/* The same of all files that say where it listens, below `root`, as far as this
+ * process may read them. */
+uint32_t capture_sshd_find(const char *root,
     struct capture_ports out[CAPTURE_LIST_MAX], uint32_t count);
 
 /*

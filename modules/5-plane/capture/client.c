@@ -172,6 +172,12 @@ capture_off(struct capture *c, capture_cb done, void *arg)
 }
 
 void
+capture_rest(struct capture *c, capture_cb done, void *arg)
+{
+	ask(c, HELPER_REST, NULL, done, arg);
+}
+
+void
 capture_read(struct capture *c, capture_cb done, void *arg)
 {
 	ask(c, HELPER_READ, NULL, done, arg);

@@ -4,7 +4,7 @@
  *
  * It has CAP_NET_ADMIN and nothing else: no user of its own but nobody, no
  * descriptor but the pair and two over which sockets go, and the kernel's. It
- * knows three verbs, and whatever it is told it changes one table, four routes
+ * knows four verbs, and whatever it is told it changes one table, six routes
  * and three rules of routing. When its other end is gone, which is how it
  * watches the agent, it ends; the kernel takes the table with its socket.
  */
@@ -116,6 +116,8 @@ answer(struct kernel *k, const struct helper_request *q, struct helper_reply *r)
 		e = kernel_load(k, &q->wish, &why);
 	else if (q->verb == HELPER_OFF)
 		e = kernel_unload(k, &why);
+	else if (q->verb == HELPER_REST)
+		e = kernel_rest(k, &why);
 	else
 		e = kernel_read(k, r->counts, &count, &loaded, &why);
 	r->e = (uint32_t)e;
@@ -234,8 +236,11 @@ live(const int theirs[FDS_END - PAIR_FD], struct slice secret)
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	if (keep_only(theirs)) {
-		if (keep_one() && kernel_open(&k, &why) == OK)
+		if (keep_one() && kernel_open(&k, &why) == OK) {
+			kernel_tidy(&k);
 			serve(&k);
+			kernel_tidy(&k);
+		}
 		kernel_close(&k);
 	}
 	_exit(0);

@@ -10,7 +10,7 @@
 
 #include "capture.h"
 
-enum helper_verb { HELPER_ON, HELPER_OFF, HELPER_READ };
+enum helper_verb { HELPER_ON, HELPER_OFF, HELPER_REST, HELPER_READ };
 
 struct helper_request {
 	uint32_t verb; /* enum helper_verb */

@@ -5,13 +5,13 @@
 #include "kernel.h"
 
 #include "nft.h"
+#include "routes.h"
 #include "source.h"
 
 #include <errno.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,8 +19,6 @@
 #define RTMGRP_IPV6_RULE (1u << (RTNLGRP_IPV6_RULE - 1))
 
 enum {
-	ANSWER_BYTES = 64 << 10,
-	ROUTE_BYTES = 4096,
 	WAIT_S = 2 /* for an answer, which the kernel has at once */
 };
 
@@ -68,12 +66,12 @@ receive(int fd, char *mem, int flags, struct slice *out)
 	ssize_t n;
 
 	do {
-		n = recvfrom(fd, mem, ANSWER_BYTES, flags | MSG_TRUNC,
+		n = recvfrom(fd, mem, KERNEL_ANSWER_BYTES, flags | MSG_TRUNC,
 		    (struct sockaddr *)&from, &len);
 	} while ((n < 0 && errno == EINTR) || (n >= 0 && from.nl_pid != 0));
 	if (n < 0)
 		return errno == EAGAIN ? ERR_NOT_FOUND : err_from_errno(errno);
-	if (n > ANSWER_BYTES)
+	if (n > KERNEL_ANSWER_BYTES)
 		return ERR_LIMIT;
 	*out = slice_of(mem, (size_t)n);
 	return OK;
@@ -83,13 +81,13 @@ receive(int fd, char *mem, int flags, struct slice *out)
 
 /* Is there one, whoever's? */
 static enum err
-has_table(struct kernel *k, bool *out, struct fault *why)
+has_table(struct kernel *k, const char *name, bool *out, struct fault *why)
 {
-	AUTO(buf_fini) struct buf ask = BUF(ANSWER_BYTES);
-	AUTO(mem_free) char *mem = mem_new(ANSWER_BYTES);
+	AUTO(buf_fini) struct buf ask = BUF(KERNEL_ANSWER_BYTES);
+	AUTO(mem_free) char *mem = mem_new(KERNEL_ANSWER_BYTES);
 	struct netlink_message m;
 	struct slice answer;
-	enum err e = nft_ask_table(k->seq++, &ask);
+	enum err e = nft_ask_table(name, k->seq++, &ask);
 
 	if (e == OK)
 		e = send_all(k->nft, &ask, why);
@@ -145,7 +143,7 @@ refused(const struct nft_batch *b, int errnum, uint32_t seq, struct fault *why)
 static enum err
 collect_errors(struct kernel *k, const struct nft_batch *b, struct fault *why)
 {
-	AUTO(mem_free) char *mem = mem_new(ANSWER_BYTES);
+	AUTO(mem_free) char *mem = mem_new(KERNEL_ANSWER_BYTES);
 	struct netlink_message m;
 	struct slice answer;
 	enum err first = OK, e;
@@ -178,32 +176,10 @@ commit(struct kernel *k, struct nft_batch *b, struct fault *why)
 	return e != OK ? e : collect_errors(k, b, why);
 }
 
-/* --- routes for addresses that stand for services ------------------------- */
+/* --- routing -------------------------------------------------------------- */
 
-/*
- * Where there is no default route, nothing would be sent to them; and by one of
- * ours programs call from loopback. For what ended there a client's kernel has
- * the same port again after a second, and else after a minute alone: calls of a
- * program that makes a connection each would soon wait for a free one.
- */
-static const struct {
-	struct cidr to;
-	struct addr from;
-	uint8_t family;
-} routes[] = {
-    {{{ADDR_V4, {240, 240}, 0}, 16}, {ADDR_V4, {127, 0, 0, 1}, 0}, AF_INET},
-    {{{ADDR_V6, {0x20, 0x01, 0x00, 0x02}, 0}, 48}, {ADDR_V6, {[15] = 1}, 0},
-	AF_INET6}};
-
-static size_t
-addr_len(size_t i)
-{
-	return routes[i].family == AF_INET ? 4 : 16;
-}
-
-/* What is answered lies in `mem`. ERR_IO. */
-static enum err
-ask_routes(struct kernel *k, const struct buf *ask, char *mem,
+enum err
+kernel_ask(struct kernel *k, const struct buf *ask, char *mem,
     struct netlink_message *out)
 {
 	struct slice answer;
@@ -218,96 +194,12 @@ ask_routes(struct kernel *k, const struct buf *ask, char *mem,
 int
 kernel_talk(struct kernel *k, const struct buf *ask)
 {
-	AUTO(mem_free) char *mem = mem_new(ANSWER_BYTES);
+	AUTO(mem_free) char *mem = mem_new(KERNEL_ANSWER_BYTES);
 	struct netlink_message m;
 
-	if (ask_routes(k, ask, mem, &m) != OK)
+	if (kernel_ask(k, ask, mem, &m) != OK)
 		return EIO;
 	return m.type == NLMSG_ERROR ? netlink_errno(m.body) : 0;
-}
-
-/* One that is meant for them, or for some of them: no default route. */
-static bool
-has_route(struct kernel *k, size_t i)
-{
-	AUTO(buf_fini) struct buf ask = BUF(ROUTE_BYTES);
-	AUTO(mem_free) char *mem = mem_new(ANSWER_BYTES);
-	struct netlink_writer w = {.out = &ask};
-	const struct rtmsg r = {.rtm_family = routes[i].family,
-	    .rtm_dst_len = (uint8_t)(8 * addr_len(i)),
-	    .rtm_flags = RTM_F_FIB_MATCH};
-	struct addr one = routes[i].to.base;
-	struct netlink_message m;
-	struct rtmsg found;
-
-	one.bytes[addr_len(i) - 1] = 1;
-	netlink_begin(&w, RTM_GETROUTE, 0, k->seq++, &r, sizeof(r));
-	netlink_put(&w, RTA_DST, one.bytes, addr_len(i));
-	netlink_end(&w);
-	if (netlink_done(&w) != OK || ask_routes(k, &ask, mem, &m) != OK ||
-	    m.type != RTM_NEWROUTE || m.body.len < sizeof(found))
-		return false;
-	memcpy(&found, m.body.ptr, sizeof(found));
-	return found.rtm_dst_len > 0;
-}
-
-/* By loopback: it only has to go as far as our own chain. */
-static int
-change_route(struct kernel *k, size_t i, uint16_t what, uint16_t flags)
-{
-	AUTO(buf_fini) struct buf ask = BUF(ROUTE_BYTES);
-	struct netlink_writer w = {.out = &ask};
-	const struct rtmsg r = {.rtm_family = routes[i].family,
-	    .rtm_dst_len = routes[i].to.bits,
-	    .rtm_table = RT_TABLE_MAIN,
-	    .rtm_protocol = KERNEL_OURS,
-	    .rtm_scope = RT_SCOPE_LINK,
-	    .rtm_type = RTN_UNICAST};
-
-	netlink_begin(
-	    &w, what, (uint16_t)(NLM_F_ACK | flags), k->seq++, &r, sizeof(r));
-	netlink_put(&w, RTA_DST, routes[i].to.base.bytes, addr_len(i));
-	if (what == RTM_NEWROUTE)
-		netlink_put(&w, RTA_PREFSRC, routes[i].from.bytes, addr_len(i));
-	netlink_host32(&w, RTA_OIF, if_nametoindex("lo"));
-	netlink_end(&w);
-	return netlink_done(&w) == OK ? kernel_talk(k, &ask) : ENOBUFS;
-}
-
-/* They need not be there. One may be of a helper that was killed. */
-static void
-remove_service_routes(struct kernel *k)
-{
-	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
-		(void)change_route(k, i, RTM_DELROUTE, 0);
-}
-
-static void
-remove_routes(struct kernel *k)
-{
-	remove_service_routes(k);
-	source_remove_routes(k);
-}
-
-static bool
-is_taken(const struct capture_wish *w, const struct addr *a)
-{
-	if (w->own_count > 0)
-		return true; /* they may call anybody */
-	for (uint32_t i = 0; i < w->out_count; i++)
-		if (cidr_contains(&w->out[i], a))
-			return true;
-	return false;
-}
-
-/* A machine that knows no IPv6 needs none of it. */
-static void
-add_routes(struct kernel *k, const struct capture_wish *w)
-{
-	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
-		if (is_taken(w, &routes[i].to.base) && !has_route(k, i))
-			(void)change_route(
-			    k, i, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
 }
 
 /* --- what the helper is asked --------------------------------------------- */
@@ -346,19 +238,22 @@ kernel_open(struct kernel *k, struct fault *why)
 	if (e == OK)
 		e = open_socket(NETLINK_ROUTE, &k->route, why);
 	if (e == OK)
-		remove_routes(k);
-	if (e == OK)
 		open_watches(k);
 	return e;
 }
 
 void
+kernel_tidy(struct kernel *k)
+{
+	routes_let_go(k);
+	source_remove_routes(k);
+}
+
+void
 kernel_close(struct kernel *k)
 {
-	if (k->route >= 0) {
-		remove_routes(k);
+	if (k->route >= 0)
 		(void)close(k->route);
-	}
 	if (k->nft >= 0)
 		(void)close(k->nft);
 	for (size_t i = 0; i < ARRAY_LEN(k->watches); i++)
@@ -377,21 +272,31 @@ load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 	    .has_brief = !k->has_no_brief,
 	    .closed = (w->how & CAPTURE_CLOSED) != 0,
 	    .rules = k->rules};
-	enum err e = has_table(k, &b.replaces, why);
+	enum err e = has_table(k, NFT_TABLE, &b.replaces, why);
 
 	if (e == OK && (w->how & CAPTURE_SOURCE))
 		e = source_add_routes(k, why);
 	if (e != OK)
 		return e;
 	b.count = capture_rules(w, k->rules);
+	/* What ends is forgotten soon as long as NFT_BRIEF is there. */
+	b.keeps = b.replaces && k->is_loaded && k->is_closed == b.closed;
+	b.chains = k->chains;
 	e = commit(k, &b, why);
+	if (e != OK && b.keeps) { /* perhaps it is not as we left it */
+		b.keeps = false;
+		e = commit(k, &b, why);
+	}
 	if (e == ERR_UNSUPPORTED && b.has_brief) { /* it does without */
 		b.has_brief = false;
 		e = commit(k, &b, why);
 		k->has_no_brief = e == OK;
 	}
-	if (e == OK)
+	if (e == OK) {
 		k->holds = true;
+		k->is_closed = b.closed;
+		k->chains = nft_batch_chains(&b);
+	}
 	return e;
 }
 
@@ -403,8 +308,7 @@ kernel_load(struct kernel *k, const struct capture_wish *w, struct fault *why)
 	if (e == OK)
 		e = load(k, w, why);
 	if (e == OK) {
-		remove_service_routes(k);
-		add_routes(k, w);
+		routes_settle(k, w);
 		k->keeps_source = (w->how & CAPTURE_SOURCE) != 0;
 		k->is_loaded = true;
 		*k->wish = *w;
@@ -432,7 +336,7 @@ kernel_look_again(struct kernel *k)
 	for (size_t i = 0; i < ARRAY_LEN(k->watches); i++)
 		if (k->watches[i] >= 0)
 			drain(k->watches[i]);
-	if (!k->is_loaded || has_table(k, &is_there, NULL) != OK)
+	if (!k->is_loaded || has_table(k, NFT_TABLE, &is_there, NULL) != OK)
 		return;
 	if (!is_there)
 		(void)load(k, k->wish, NULL); /* the next change tries again */
@@ -440,18 +344,75 @@ kernel_look_again(struct kernel *k)
 		(void)!source_add_routes(k, NULL); /* likewise */
 }
 
+static enum err
+remove_table(struct kernel *k, bool *out_found, struct fault *why)
+{
+	struct nft_batch b = {0};
+	enum err e = has_table(k, NFT_TABLE, &b.replaces, why);
+
+	*out_found = b.replaces;
+	if (e == OK && b.replaces)
+		e = commit(k, &b, why);
+	if (e == OK)
+		k->keeps_source = k->is_loaded = false;
+	return e;
+}
+
+/* Its own connections that bear a caller's address drain: these need their way
+ * back. */
+enum err
+kernel_rest(struct kernel *k, struct fault *why)
+{
+	struct capture_wish w = *k->wish;
+	bool found;
+	enum err e;
+
+	w.out_count = w.in_count = w.own_count = 0;
+	w.how = CAPTURE_SOURCE;
+	if (k->keeps_source)
+		e = load(k, &w, why);
+	else
+		e = remove_table(k, &found, why);
+	if (e != OK)
+		return e;
+	routes_let_go(k);
+	if (k->keeps_source)
+		*k->wish = w;
+	return OK;
+}
+
 enum err
 kernel_unload(struct kernel *k, struct fault *why)
 {
-	struct nft_batch b = {0};
-	enum err e = has_table(k, &b.replaces, why);
+	bool found;
+	enum err e = remove_table(k, &found, why);
 
-	if (e == OK && b.replaces)
-		e = commit(k, &b, why);
+	if (e != OK)
+		return e;
+	(void)routes_remove(k);
+	source_remove_routes(k);
+	return OK;
+}
+
+enum err
+capture_clear(bool *out_found, struct fault *why)
+{
+	struct kernel k;
+	bool is_held = false, had_table, had_routes;
+	enum err e = kernel_open(&k, why);
+
+	if (e == OK)
+		e = has_table(&k, NFT_HOLDER, &is_held, why);
+	if (e == OK && is_held)
+		e = fault_set(why, ERR_BUSY, "an agent that runs captures");
+	if (e == OK)
+		e = remove_table(&k, &had_table, why);
 	if (e == OK) {
-		remove_routes(k);
-		k->keeps_source = k->is_loaded = false;
+		had_routes = routes_remove(&k);
+		source_remove_routes(&k);
+		*out_found = had_table || had_routes;
 	}
+	kernel_close(&k);
 	return e;
 }
 
@@ -475,10 +436,10 @@ enum err
 kernel_read(struct kernel *k, struct capture_count out[CAPTURE_RULES_MAX],
     size_t *out_count, bool *out_loaded, struct fault *why)
 {
-	AUTO(buf_fini) struct buf ask = BUF(ANSWER_BYTES);
-	AUTO(mem_free) char *mem = mem_new(ANSWER_BYTES);
+	AUTO(buf_fini) struct buf ask = BUF(KERNEL_ANSWER_BYTES);
+	AUTO(mem_free) char *mem = mem_new(KERNEL_ANSWER_BYTES);
 	struct slice answer;
-	enum err e = has_table(k, out_loaded, why);
+	enum err e = has_table(k, NFT_TABLE, out_loaded, why);
 
 	*out_count = 0;
 	if (e != OK || !*out_loaded)

@@ -115,15 +115,30 @@ static const struct chain {
 	"filter", NF_INET_PRE_ROUTING, MANGLE_PRIORITY, true}};
 
 /* Whom every packet meets, whatever it is, costs each of them. */
-static bool
-is_wanted(const struct nft_batch *b, enum capture_chain chain)
+uint32_t
+nft_batch_chains(const struct nft_batch *b)
 {
-	if (!chains[chain].is_rare)
-		return true;
+	uint32_t wanted = 0;
+
+	for (int i = 0; i < CAPTURE_CHAINS; i++)
+		if (!chains[i].is_rare)
+			wanted |= 1u << i;
 	for (size_t i = 0; i < b->count; i++)
-		if (b->rules[i].chain == chain)
-			return true;
-	return false;
+		wanted |= 1u << b->rules[i].chain;
+	return wanted;
+}
+
+/* Those that are to come, and to go. */
+static uint32_t
+new_chains(const struct nft_batch *b)
+{
+	return nft_batch_chains(b) & ~(b->keeps ? b->chains : 0);
+}
+
+static uint32_t
+old_chains(const struct nft_batch *b)
+{
+	return b->keeps ? b->chains & ~nft_batch_chains(b) : 0;
 }
 
 static void
@@ -169,6 +184,45 @@ remove_table(struct netlink_writer *w, uint32_t seq)
 	netlink_end(w);
 }
 
+static void
+remove_rules(struct netlink_writer *w, uint32_t seq)
+{
+	begin(w, NFT_MSG_DELRULE, 0, seq);
+	netlink_text(w, NFTA_RULE_TABLE, NFT_TABLE);
+	netlink_end(w);
+}
+
+static void
+remove_chain(struct netlink_writer *w, enum capture_chain chain, uint32_t seq)
+{
+	begin(w, NFT_MSG_DELCHAIN, 0, seq);
+	netlink_text(w, NFTA_CHAIN_TABLE, NFT_TABLE);
+	netlink_text(w, NFTA_CHAIN_NAME, capture_chain_name(chain));
+	netlink_end(w);
+}
+
+static void
+put_all(struct netlink_writer *w, const struct nft_batch *b, uint32_t *seq)
+{
+	uint32_t come = new_chains(b), go = old_chains(b);
+
+	if (b->keeps)
+		remove_rules(w, (*seq)++);
+	else
+		put_table(w, NFT_TABLE, b->closed, (*seq)++);
+	if (b->has_brief && !b->keeps)
+		put_brief(w, (*seq)++);
+	for (int i = 0; i < CAPTURE_CHAINS; i++) {
+		if (come & (1u << i))
+			put_chain(
+			    w, NFT_TABLE, (enum capture_chain)i, (*seq)++);
+		if (go & (1u << i))
+			remove_chain(w, (enum capture_chain)i, (*seq)++);
+	}
+	for (size_t i = 0; i < b->count; i++)
+		put_rule(w, NFT_TABLE, &b->rules[i], b->has_brief, (*seq)++);
+}
+
 enum err
 nft_batch_write(const struct nft_batch *b, struct buf *out)
 {
@@ -176,46 +230,42 @@ nft_batch_write(const struct nft_batch *b, struct buf *out)
 	uint32_t seq = b->seq;
 
 	mark_batch(&w, NFNL_MSG_BATCH_BEGIN, seq++);
-	if (b->replaces)
+	if (b->replaces && !b->keeps)
 		remove_table(&w, seq++);
-	if (b->loads) {
-		put_table(&w, NFT_TABLE, b->closed, seq++);
-		if (b->has_brief)
-			put_brief(&w, seq++);
-		for (int i = 0; i < CAPTURE_CHAINS; i++)
-			if (is_wanted(b, (enum capture_chain)i))
-				put_chain(&w, NFT_TABLE, (enum capture_chain)i,
-				    seq++);
-		for (size_t i = 0; i < b->count; i++)
-			put_rule(
-			    &w, NFT_TABLE, &b->rules[i], b->has_brief, seq++);
-	}
+	if (b->loads)
+		put_all(&w, b, &seq);
 	if (b->loads && b->holds)
 		put_holder(&w, &seq);
 	mark_batch(&w, NFNL_MSG_BATCH_END, seq);
 	return netlink_done(&w);
 }
 
-/* Behind the beginning and the table. */
+/* Behind the beginning and the table, or what of it goes. */
 static uint32_t
 after_table(const struct nft_batch *b)
 {
-	return b->seq + 2 + (b->replaces ? 1 : 0);
+	return b->seq + 2 + (b->replaces && !b->keeps ? 1 : 0);
+}
+
+static bool
+makes_brief(const struct nft_batch *b)
+{
+	return b->has_brief && !b->keeps;
 }
 
 bool
 nft_batch_is_brief(const struct nft_batch *b, uint32_t seq)
 {
-	return b->loads && b->has_brief && seq == after_table(b);
+	return b->loads && makes_brief(b) && seq == after_table(b);
 }
 
 const struct capture_rule *
 nft_batch_rule(const struct nft_batch *b, uint32_t seq)
 {
-	uint32_t first = after_table(b) + (b->has_brief ? 1 : 0);
+	uint32_t first =
+	    after_table(b) + (makes_brief(b) ? 1 : 0) +
+	    (uint32_t)__builtin_popcount(new_chains(b) | old_chains(b));
 
-	for (int i = 0; i < CAPTURE_CHAINS; i++)
-		first += is_wanted(b, (enum capture_chain)i);
 	if (!b->loads || seq < first || seq - first >= b->count)
 		return NULL;
 	return &b->rules[seq - first];
@@ -224,12 +274,12 @@ nft_batch_rule(const struct nft_batch *b, uint32_t seq)
 /* --- questions and answers ------------------------------------------------ */
 
 enum err
-nft_ask_table(uint32_t seq, struct buf *out)
+nft_ask_table(const char *name, uint32_t seq, struct buf *out)
 {
 	struct netlink_writer w = {.out = out};
 
 	begin(&w, NFT_MSG_GETTABLE, NLM_F_ACK, seq);
-	netlink_text(&w, NFTA_TABLE_NAME, NFT_TABLE);
+	netlink_text(&w, NFTA_TABLE_NAME, name);
 	netlink_end(&w);
 	return netlink_done(&w);
 }

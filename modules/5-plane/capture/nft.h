@@ -28,11 +28,13 @@ enum {
 struct nft_batch {
 	const struct capture_rule *rules;
 	size_t count;
-	bool replaces;  /* a table that is there, goes first */
-	bool loads;     /* the new one comes */
-	bool holds;     /* … and NFT_HOLDER, which is not there yet */
-	bool closed;    /* it stays when we end */
-	bool has_brief; /* NFT_BRIEF is of it; not every kernel knows such */
+	bool replaces; /* a table that is there, goes first */
+	bool keeps;    /* … but for its rules: NFT_BRIEF stays, and chains */
+	uint32_t chains; /* those that it has: 1 << enum capture_chain */
+	bool loads;      /* the new one comes */
+	bool holds;      /* … and NFT_HOLDER, which is not there yet */
+	bool closed;     /* it stays when we end */
+	bool has_brief;  /* NFT_BRIEF is of it; not every kernel knows such */
 	uint32_t seq;
 };
 
@@ -43,11 +45,15 @@ MUST_USE enum err nft_batch_write(const struct nft_batch *b, struct buf *out);
 const struct capture_rule *nft_batch_rule(
     const struct nft_batch *b, uint32_t seq);
 
+/* The chains that the table has then. */
+uint32_t nft_batch_chains(const struct nft_batch *b);
+
 /* Is it NFT_BRIEF? */
 bool nft_batch_is_brief(const struct nft_batch *b, uint32_t seq);
 
 /* Questions: is the table there; which rules has it. */
-MUST_USE enum err nft_ask_table(uint32_t seq, struct buf *out);
+MUST_USE enum err nft_ask_table(
+    const char *name, uint32_t seq, struct buf *out);
 MUST_USE enum err nft_ask_rules(uint32_t seq, struct buf *out);
 
 /* The body of an answer to the latter. ERR_PARSE; ERR_NOT_FOUND: it is no rule

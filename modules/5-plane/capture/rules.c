@@ -15,7 +15,7 @@
  * whatever else is no TCP and no question to a name server, meets no rule that
  * takes it.
  */
-#include "capture.h"
+#include "wish.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -39,138 +39,6 @@ capture_chain_name(enum capture_chain c)
 
 	CHECK((unsigned)c < CAPTURE_CHAINS);
 	return names[c];
-}
-
-/* --- the wish ------------------------------------------------------------- */
-
-enum err
-capture_ports_parse(
-    struct slice text, struct capture_ports *out, struct fault *why)
-{
-	struct slice rest = text;
-	struct slice first = slice_split(&rest, '-');
-	struct capture_ports p;
-
-	if (addr_parse_port(first, &p.first) != OK)
-		return fault_set(why, ERR_PARSE,
-		    "\"%.*s\" is neither a port nor a range of ports, as in "
-		    "8000-8099",
-		    SLICE_ARG(text));
-	p.last = p.first;
-	if (first.len != text.len &&
-	    (addr_parse_port(rest, &p.last) != OK || p.last < p.first))
-		return fault_set(why, ERR_PARSE,
-		    "\"%.*s\" is no range of ports, as 8000-8099 is",
-		    SLICE_ARG(text));
-	*out = p;
-	return OK;
-}
-
-static bool
-are_ports(const struct capture_ports *p, uint32_t count)
-{
-	if (count > CAPTURE_LIST_MAX)
-		return false;
-	for (uint32_t i = 0; i < count; i++)
-		if (p[i].first == 0 || p[i].last < p[i].first)
-			return false;
-	return true;
-}
-
-static bool
-is_cidr(const struct cidr *c)
-{
-	return (c->base.family == ADDR_V4 && c->bits <= 32) ||
-	       (c->base.family == ADDR_V6 && c->bits <= 128);
-}
-
-static bool
-are_cidrs(const struct cidr *c, uint32_t count)
-{
-	if (count > CAPTURE_LIST_MAX)
-		return false;
-	for (uint32_t i = 0; i < count; i++)
-		if (!is_cidr(&c[i]))
-			return false;
-	return true;
-}
-
-static bool
-are_cgroups(const struct capture_cgroup *g, uint32_t count)
-{
-	if (count > CAPTURE_LIST_MAX)
-		return false;
-	for (uint32_t i = 0; i < count; i++)
-		if (memchr(g[i].path, 0, sizeof(g[i].path)) == NULL)
-			return false;
-	return true;
-}
-
-static bool
-are_own(const struct capture_own *o, uint32_t count)
-{
-	if (count > CAPTURE_LIST_MAX)
-		return false;
-	for (uint32_t i = 0; i < count; i++)
-		if (o[i].port == 0 || !are_cgroups(&o[i].cgroup, 1))
-			return false;
-	return true;
-}
-
-static bool
-are_servers(const struct addr *a, uint32_t count)
-{
-	if (count > CAPTURE_LIST_MAX)
-		return false;
-	for (uint32_t i = 0; i < count; i++)
-		if (a[i].family != ADDR_V4 && a[i].family != ADDR_V6)
-			return false;
-	return true;
-}
-
-static bool
-is_whole(const struct capture_wish *w)
-{
-	return are_cidrs(w->out, w->out_count) &&
-	       are_cidrs(w->except, w->except_count) &&
-	       are_ports(w->in, w->in_count) &&
-	       are_ports(w->except_ports, w->except_port_count) &&
-	       are_ports(w->sshd, w->sshd_count) &&
-	       are_cgroups(w->cgroups, w->cgroup_count) &&
-	       are_own(w->own, w->own_count) &&
-	       are_servers(w->servers, w->server_count) &&
-	       w->uid_count <= CAPTURE_LIST_MAX &&
-	       w->gid_count <= CAPTURE_LIST_MAX;
-}
-
-static bool
-is_of_cgroups_alone(const struct capture_wish *w)
-{
-	return w->own_count > 0 && w->out_count == 0 && w->in_count == 0 &&
-	       !(w->how & CAPTURE_DNS);
-}
-
-enum err
-capture_wish_check(const struct capture_wish *w, struct fault *why)
-{
-	if (!is_whole(w))
-		return fault_set(why, ERR_INVALID,
-		    "a list of the wish is longer than %d, or holds what is "
-		    "none of its kind",
-		    CAPTURE_LIST_MAX);
-	if (is_of_cgroups_alone(w))
-		return OK; /* the agent is in none of them */
-	if (w->out_count == 0 && w->in_count == 0 &&
-	    !(w->how & (CAPTURE_DNS | CAPTURE_SOURCE)))
-		return fault_set(why, ERR_INVALID,
-		    "nothing is to be captured: say --out, --in, --dns or "
-		    "--tproxy");
-	if (w->mark == 0 && w->uid == 0)
-		return fault_set(why, ERR_UNSUPPORTED,
-		    "the agent's own connections could not be told from "
-		    "others: it runs as root, and may not mark them "
-		    "(CAP_NET_RAW, Linux 5.17); run it as a user of its own");
-	return OK;
 }
 
 /* --- rules ---------------------------------------------------------------- */
@@ -209,15 +77,6 @@ static PRINTF_LIKE(2, 3) void say(struct capture_rule *r, const char *fmt, ...)
 	va_end(args);
 }
 
-/* "80", "8000-8099" */
-static const char *
-ports_text(const struct capture_ports *p, char out[SLICE_U64_MAX])
-{
-	(void)snprintf(out, SLICE_U64_MAX, p->first == p->last ? "%u" : "%u-%u",
-	    (unsigned)p->first, (unsigned)p->last);
-	return out;
-}
-
 /* What stands already, a session of SSH as well. */
 static void
 spare_standing(struct making *m, enum capture_chain chain)
@@ -237,7 +96,7 @@ spare_ports(struct making *m, enum capture_chain chain,
 	char text[SLICE_U64_MAX];
 
 	r->ports = *p;
-	say(r, "port %s passes: %s", ports_text(p, text), words);
+	say(r, "port %s passes: %s", wish_ports_text(p, text), words);
 }
 
 static void
@@ -466,16 +325,17 @@ take_out(struct making *m)
 static void
 spare_in(struct making *m)
 {
-	static const struct capture_ports own[] = {{15000, 15053},
-	    {15080, 15080},
-	    {CAPTURE_OWN_PORT, CAPTURE_OWN_PORT + CAPTURE_LIST_MAX - 1},
-	    {15443, 15443}, {15946, 15946}};
+	const struct capture_wish *w = m->w;
 
 	spare_standing(m, CAPTURE_CHAIN_IN);
-	for (uint32_t i = 0; i < m->w->sshd_count; i++)
-		spare_ports(m, CAPTURE_CHAIN_IN, &m->w->sshd[i], "sshd's");
-	for (size_t i = 0; i < ARRAY_LEN(own); i++)
-		spare_ports(m, CAPTURE_CHAIN_IN, &own[i], "the mesh's own");
+	for (uint32_t i = 0; i < w->sshd_count; i++)
+		spare_ports(m, CAPTURE_CHAIN_IN, &w->sshd[i], "sshd's");
+	for (size_t i = 0; i < WISH_MESH_PORTS; i++)
+		spare_ports(
+		    m, CAPTURE_CHAIN_IN, &wish_mesh_ports[i], "the mesh's own");
+	for (uint32_t i = 0; i < w->agent_count; i++)
+		spare_ports(
+		    m, CAPTURE_CHAIN_IN, &w->agent[i], "the agent's own");
 	spare_links(m, CAPTURE_CHAIN_IN);
 }
 
@@ -496,7 +356,7 @@ take_in(struct making *m)
 		say(r,
 		    "connections from elsewhere to port %s come to the proxy, "
 		    "port %d",
-		    ports_text(&w->in[i], text), CAPTURE_IN_PORT);
+		    wish_ports_text(&w->in[i], text), CAPTURE_IN_PORT);
 	}
 }
 

@@ -98,18 +98,39 @@ trial_note(struct captured *c, const struct capture_wish *w)
 /* --- confirming ----------------------------------------------------------- */
 
 static void
-end_confirm(struct captured *c, enum err e, const struct fault *why)
+tell_confirmed(struct captured *c, enum err e, const struct fault *why)
 {
 	node_capture_cb done = c->trial.done;
 
 	c->trial.done = NULL;
+	if (!c->stopped)
+		done(c->trial.arg, e, why);
+}
+
+static void
+on_stays(void *arg, const struct capture_report *r)
+{
+	struct captured *c = captured_of(arg);
+
+	captured_told(c);
+	tell_confirmed(c, r->e, &r->why);
+	wards_go_on(c);
+}
+
+static void
+end_confirm(struct captured *c, enum err e, const struct fault *why)
+{
+	bool outlived = captured_outlives(c);
+
 	if (e == OK) {
 		trial_end(c);
 		captured_keep(c);
 		log_info("what is captured was confirmed", "kept=yes");
 	}
-	if (!c->stopped)
-		done(c->trial.arg, e, why);
+	if (captured_outlives(c) && !outlived && !c->stopped)
+		captured_load(c, &c->wish, on_stays); /* from here on */
+	else
+		tell_confirmed(c, e, why);
 }
 
 static void

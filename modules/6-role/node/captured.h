@@ -107,26 +107,51 @@ void wards_go_on(struct captured *c);
 /* There is no helper any more. */
 void wards_lost(struct captured *c);
 
-/* --- capture.c ------------------------------------------------------------ */
+/* --- capture_doors.c ------------------------------------------------------ */
 
+/* Those for the wish, or NULL; and those of what is in force stay open: rules
+ * lead there until others do. */
+void captured_open_doors(struct captured *c, const struct capture_wish *w);
 /* Doors, marks and interests as what is in force needs them. */
 void captured_settle(struct captured *c);
-/* What is in force is, after a restart, too. */
+/* That port of loopback, as far as this machine has the addresses. */
+void captured_loopback(uint16_t port, struct addr out[PROXY_DOORS_MAX]);
+enum door_state captured_doors(const struct captured *c,
+    const struct addr doors[PROXY_DOORS_MAX], struct slice name);
+/* The worst of those that questions to name servers come to; and of all. */
+enum door_state captured_dns_doors(
+    const struct captured *c, const struct capture_wish *w);
+enum door_state captured_all_doors(
+    const struct captured *c, const struct capture_wish *w);
+/* Waiting for it any longer is in vain. */
+bool captured_gives_up(enum door_state s, uint64_t waited_us);
+
+/* --- capture_change.c ----------------------------------------------------- */
+
+void change_open(struct captured *c);
+/* how.done(how.arg) comes once; `how` has what is known before. */
+void change_to(
+    struct captured *c, const struct capture_wish *w, struct change how);
+/* Why nothing can be captured here, in words. */
+MUST_USE enum err captured_may(const struct captured *c, struct fault *why);
+/* The same, or why nothing can be done just now. */
+MUST_USE enum err captured_check(const struct captured *c, struct fault *why);
+
+/* --- capture_kept.c ------------------------------------------------------- */
+
+void kept_open(struct captured *c);
+/* What is in force is, after a restart, too; or nothing is. */
 void captured_keep(struct captured *c);
+void captured_forget(struct captured *c);
+
+/* --- capture.c ------------------------------------------------------------ */
+
 /* The helper is told: the wish, or nothing, and what programs with accounts of
  * their own need. `done` calls captured_told() first, and is given c. */
 void captured_load(
     struct captured *c, const struct capture_wish *w, capture_cb done);
 void captured_told(struct captured *c);
-/* That port of loopback, as far as this machine has the addresses. */
-void captured_loopback(uint16_t port, struct addr out[PROXY_DOORS_MAX]);
-enum door_state captured_doors(const struct captured *c,
-    const struct addr doors[PROXY_DOORS_MAX], struct slice name);
-/* Waiting for it any longer is in vain. */
-bool captured_gives_up(enum door_state s, uint64_t waited_us);
-/* Why nothing can be captured here, in words. */
-MUST_USE enum err captured_may(const struct captured *c, struct fault *why);
-/* The same, or why nothing can be done just now. */
-MUST_USE enum err captured_check(const struct captured *c, struct fault *why);
+/* What is in force stays when this agent ends, so that nobody passes. */
+bool captured_outlives(const struct captured *c);
 
 #endif

@@ -3,6 +3,7 @@
  * capture — what of this machine's connections comes to the proxy: on, off,
  * confirm, status.
  */
+#include "capture/capture.h"
 #include "base/base.h"
 
 #include "api.h"
@@ -51,13 +52,20 @@ set_out(struct body *b, const struct options *o)
 	set_list(b, "out", nothing ? &all : out);
 }
 
-/* "CLIENT PORT SERVER PORT": by what the operator is here. */
+/* "CLIENT PORT SERVER PORT": by what the operator is here; and what of sshd's
+ * files the agent perhaps may not read. */
 static void
 set_sshd(struct body *b)
 {
 	struct slice rest = slice_str(getenv("SSH_CONNECTION"));
 	struct value *list = value_new(&b->arena, VALUE_LIST);
+	struct capture_ports ports[CAPTURE_LIST_MAX];
+	uint32_t count = capture_sshd_find("", ports, 0);
 	uint16_t port;
+
+	for (uint32_t i = 0; i < count; i++)
+		value_push_text(&b->arena, &list,
+		    arena_printf(&b->arena, "%u", (unsigned)ports[i].first));
 
 	for (int i = 0; i < 3; i++)
 		(void)slice_split(&rest, ' ');
@@ -160,10 +168,19 @@ ask(const struct options *o, const char *path, const char *done)
 	return api_do(o, API_AGENT, path, b.map, done);
 }
 
+/* Where no agent is there to be asked, what one has left goes all the same. */
 static int
 off(struct options *o)
 {
-	return ask(o, "/v1/capture/off", "captures nothing any more");
+	int code = ask(o, "/v1/capture/off", "captures nothing any more");
+	bool found = false;
+
+	if (code == CLI_EXIT_UNREACHABLE && capture_clear(&found, NULL) == OK &&
+	    found)
+		(void)command_fail(code,
+		    "what an agent left captured is captured no more; one "
+		    "that starts captures again what it has kept");
+	return code;
 }
 
 static int

@@ -109,6 +109,47 @@ TEST(a_table_is_loaded_replaced_and_taken_away)
 	in_netns(load_and_unload);
 }
 
+/* Each way from one to the other, also where somebody else has changed it. */
+static int
+replace_all(void)
+{
+	static const uint32_t hows[] = {0, CAPTURE_SOURCE, CAPTURE_CLOSED,
+	    CAPTURE_CLOSED | CAPTURE_SOURCE, CAPTURE_CLOSED, CAPTURE_SOURCE, 0};
+	struct capture_wish w = wish();
+	struct capture_rule *rules =
+	    mem_new_array(CAPTURE_RULES_MAX, sizeof(*rules));
+	struct kernel k, other;
+	bool loaded;
+
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(kernel_open(&other, NULL) == OK);
+	for (size_t i = 0; i < ARRAY_LEN(hows); i++)
+		for (w.out_count = 0; w.out_count < 3; w.out_count++) {
+			w.how = hows[i];
+			CHECK(kernel_load(&k, &w, NULL) == OK);
+			CHECK(count_rules(&k, &loaded) ==
+			      capture_rules(&w, rules));
+		}
+	w.out_count = 1;
+	w.how = CAPTURE_CLOSED | CAPTURE_SOURCE;
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	w.how = CAPTURE_CLOSED; /* another's, without some of the chains */
+	other.holds = true;     /* nobody but k may */
+	CHECK(kernel_load(&other, &w, NULL) == OK);
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(count_rules(&k, &loaded) == capture_rules(&w, rules) && loaded);
+	CHECK(kernel_unload(&k, NULL) == OK);
+	kernel_close(&other);
+	kernel_close(&k);
+	mem_free(&rules);
+	return 0;
+}
+
+TEST(whatever_is_loaded_is_replaced_by_anything)
+{
+	in_netns(replace_all);
+}
+
 static int
 end_of_owner(void)
 {
@@ -277,6 +318,38 @@ mend_what_others_break(void)
 TEST(what_others_take_away_comes_again)
 {
 	in_netns(mend_what_others_break);
+}
+
+/* Nobody is led anywhere, but what bears a caller's address has its way back.
+ */
+static int
+rest(void)
+{
+	struct capture_wish w = wish();
+	struct kernel k;
+	bool loaded, found = false;
+
+	w.how = CAPTURE_SOURCE;
+	CHECK(kernel_open(&k, NULL) == OK);
+	CHECK(kernel_rest(&k, NULL) == OK); /* harmless */
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(capture_clear(&found, NULL) == ERR_BUSY && !found);
+	CHECK(kernel_rest(&k, NULL) == OK);
+	CHECK(count_rules(&k, &loaded) == 4 && loaded);
+	w.how = 0;
+	CHECK(kernel_load(&k, &w, NULL) == OK);
+	CHECK(kernel_rest(&k, NULL) == OK);
+	CHECK(count_rules(&k, &loaded) == 0 && !loaded);
+	kernel_tidy(&k);
+	kernel_close(&k);
+	CHECK(capture_clear(&found, NULL) == OK && found); /* of routes */
+	CHECK(capture_clear(&found, NULL) == OK && !found);
+	return 0;
+}
+
+TEST(what_rests_leaves_no_more_than_is_needed)
+{
+	in_netns(rest);
 }
 
 static int

@@ -66,6 +66,44 @@ TEST(a_batch_replaces_at_one_stroke)
 	EXPECT_EQ(netlink_next(&rest, &m), ERR_NOT_FOUND);
 }
 
+/* So what hangs on NFT_BRIEF stays. Of the chains one is missing, and one has
+ * no rule any more. */
+TEST(a_batch_that_keeps_the_table_replaces_its_rules)
+{
+	AUTO(buf_fini) struct buf out = BUF(NFT_BATCH_BYTES);
+	static const unsigned want[] = {NFT_MSG_DELRULE, NFT_MSG_NEWCHAIN,
+	    NFT_MSG_DELCHAIN, NFT_MSG_NEWRULE, NFT_MSG_NEWRULE};
+	const struct nft_batch b = {.rules = rules,
+	    .count = 2,
+	    .replaces = true,
+	    .keeps = true,
+	    .chains = 1u << CAPTURE_CHAIN_OUT | 1u << CAPTURE_CHAIN_TAKE |
+		      1u << CAPTURE_CHAIN_BACK,
+	    .loads = true,
+	    .has_brief = true,
+	    .seq = 7};
+	struct netlink_message m;
+	struct slice rest;
+
+	write_batch(b, &out);
+	rest = buf_slice(&out);
+	EXPECT_OK(netlink_next(&rest, &m));
+	for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+		EXPECT_OK(netlink_next(&rest, &m));
+		EXPECT_EQ(message_of(m.type), want[i]);
+	}
+	EXPECT_OK(netlink_next(&rest, &m));
+	EXPECT_EQ(m.type, NFNL_MSG_BATCH_END);
+	EXPECT_EQ(nft_batch_chains(&b), 1u << CAPTURE_CHAIN_OUT |
+					    1u << CAPTURE_CHAIN_TAKE |
+					    1u << CAPTURE_CHAIN_IN);
+	EXPECT_FALSE(nft_batch_is_brief(&b, 9));
+	EXPECT_TRUE(nft_batch_rule(&b, 10) == NULL);
+	EXPECT_TRUE(nft_batch_rule(&b, 11) == &rules[0]);
+	EXPECT_TRUE(nft_batch_rule(&b, 12) == &rules[1]);
+	EXPECT_TRUE(nft_batch_rule(&b, 13) == NULL);
+}
+
 TEST(an_error_finds_its_rule)
 {
 	const struct nft_batch b = {.rules = rules,

@@ -274,6 +274,67 @@ TEST(bytes_of_somebody_else_are_no_wish)
 	expect_refused(&w, ERR_INVALID, "none of its kind");
 }
 
+static void
+expect_never(const char *ports, const char *words)
+{
+	struct capture_wish w = wish();
+	struct fault why = {0};
+
+	w.sshd[0] = (struct capture_ports){22, 22};
+	w.sshd[1] = (struct capture_ports){2222, 2222};
+	w.sshd_count = 2;
+	w.agent[0] = (struct capture_ports){25008, 25008};
+	w.agent_count = 1;
+	w.in[0] = (struct capture_ports){8080, 8080};
+	EXPECT_OK(capture_ports_parse(slice_str(ports), &w.in[1], NULL));
+	w.in_count = 2;
+	EXPECT_OK(capture_wish_check(&w, NULL));
+	if (words == NULL) {
+		EXPECT_OK(capture_in_check(&w, &why));
+		return;
+	}
+	EXPECT_EQ(capture_in_check(&w, &why), ERR_INVALID);
+	EXPECT_TRUE(strstr(why.text, ports) != NULL);
+	EXPECT_TRUE(strstr(why.text, words) != NULL);
+}
+
+TEST(ports_that_are_never_captured_cannot_be_named)
+{
+	expect_never("22", "sshd listens there");
+	expect_never("2222", "sshd listens there");
+	expect_never("15008", "the mesh's own");
+	expect_never("15000-15021", "the mesh's own");
+	expect_never("15120-15130", "the mesh's own");
+	expect_never("25008", "this agent listens there");
+	/* Some of these are taken, as rules say. */
+	expect_never("22-23", NULL);
+	expect_never("15000-15090", NULL);
+	expect_never("1-65535", NULL);
+	expect_never("8081", NULL);
+}
+
+TEST(where_the_agent_listens_is_not_captured)
+{
+	struct capture_wish w = wish();
+	AUTO(mem_free)
+	struct capture_rule *rules =
+	    mem_new_array(CAPTURE_RULES_MAX, sizeof(*rules));
+	size_t count;
+	bool found = false;
+
+	w.in[0] = (struct capture_ports){1, 65535};
+	w.in_count = 1;
+	w.agent[0] = (struct capture_ports){25008, 25008};
+	w.agent_count = 1;
+	count = capture_rules(&w, rules);
+	for (size_t i = 0; i < count; i++)
+		found |= strcmp(rules[i].text,
+			     "port 25008 passes: the agent's own") == 0;
+	EXPECT_TRUE(found);
+	w.agent_count = CAPTURE_AGENT_MAX + 1;
+	EXPECT_EQ(capture_wish_check(&w, NULL), ERR_INVALID);
+}
+
 TEST(the_longest_lists_have_room)
 {
 	struct capture_wish w = wish();
@@ -290,6 +351,9 @@ TEST(the_longest_lists_have_room)
 		memset(w.cgroups[i].path, 'x', CAPTURE_CGROUP_MAX - 1);
 		w.own[i] = (struct capture_own){w.cgroups[i], UINT16_MAX};
 	}
+	for (uint32_t i = 0; i < CAPTURE_AGENT_MAX; i++)
+		w.agent[i] = (struct capture_ports){10000, 60000};
+	w.agent_count = CAPTURE_AGENT_MAX;
 	w.how = CAPTURE_OWN_DNS;
 	w.out_count = w.except_count = w.server_count = w.in_count =
 	    w.except_port_count = w.sshd_count = w.uid_count = w.gid_count =

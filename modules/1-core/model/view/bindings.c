@@ -74,7 +74,7 @@ index_host(struct binding *x, struct bound *v, struct slice host)
 	struct slice pattern;
 	size_t at = 0;
 
-	if (slice_starts(host, S("*")) && !host_is_pattern(host))
+	if (host_is_odd(host))
 		rows_add(&x->odd, v);
 	else
 		add_under(&x->by_host, host, v);

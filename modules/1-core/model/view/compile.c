@@ -121,22 +121,19 @@ keep_problems(struct builder *b)
 {
 	size_t count = b->problems.count;
 	struct view_problem *items = take(b, count, sizeof(*items));
-	const struct resource **owners = take(b, count, sizeof(*owners));
-	uint32_t *doors = take(b, count, sizeof(*doors));
+	struct teller **tellers = take(b, count, sizeof(struct teller *));
 
-	if (items == NULL || owners == NULL || doors == NULL)
+	if (items == NULL || tellers == NULL)
 		return;
 	rows_sort(&b->problems, compare_problems);
 	for (size_t i = 0; i < count; i++) {
 		const struct problem_row *p = b->problems.items[i];
 
 		items[i] = p->row;
-		owners[i] = p->owner;
-		doors[i] = p->door;
+		tellers[i] = p->tellers;
 	}
 	b->v->problems = items;
-	b->v->problem_owners = owners;
-	b->v->problem_doors = doors;
+	b->v->problem_tellers = tellers;
 	b->v->problem_count = count;
 }
 

@@ -115,7 +115,9 @@ serve(struct patching *p, struct service_row *s)
 		add_written_endpoints(b, s);
 	if (s->serving > 0)
 		forget_serving(p, s->serving - 1);
-	return (s->names == NULL || s->serving == 0) && !leads_here(b, s);
+	return (s->names == NULL || s->serving == 0) &&
+	       !(b->in->proxy == VIEW_ROUTER ? is_served_here(b, s)
+					     : leads_here(b, s));
 }
 
 /* --- their clusters ------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "codec/codec.h"
 #include "random.h"
 #include "unit.h"
 
@@ -66,10 +67,20 @@ world_fill_serving(struct world *w, size_t n)
 	}
 }
 
+/* The group of a gateway is of the namespace of a Service in front. */
+static bool
+is_elsewhere(const struct world *w, const struct resource *r)
+{
+	return w->kind == OF_FRONTS && w->count == OTHERS - 1 &&
+	       !slice_eq(r->key.ns, w->items[RULED + 1]->key.ns);
+}
+
 /* Few worlds have two of one key, of which the newer counts. */
 static bool
 is_welcome(const struct world *w, const struct resource *r)
 {
+	if (is_elsewhere(w, r))
+		return false;
 	for (size_t i = 0; w->seed % 8 != 0 && i < w->count; i++)
 		if (resource_key_eq(&w->items[i]->key, &r->key))
 			return false;
@@ -116,9 +127,24 @@ make_at_gate(struct world *w, size_t at, uint64_t head)
 	return random_passed(&w->rng, head);
 }
 
+/* The same, and what stands before it. */
+static struct resource *
+make_at_front(struct world *w, size_t at, uint64_t head)
+{
+	if (at == RULED)
+		return random_again(&w->rng, head & ~1ULL);
+	if (at > RULED && at < OTHERS)
+		return at < OTHERS - 1 ? random_front(&w->rng, head)
+				       : random_group(&w->rng, head);
+	return at >= OTHERS && at < OTHERS + OWN ? random_passing(&w->rng, head)
+						 : make_at_gate(w, at, head);
+}
+
 static struct resource *
 make(struct world *w, size_t at, uint64_t head)
 {
+	if (w->kind == OF_FRONTS)
+		return make_at_front(w, at, head);
 	if (w->kind == OF_GATES)
 		return make_at_gate(w, at, head);
 	if ((w->kind == OF_GATEWAYS || w->kind == OF_DELEGATES) && at < 2)
@@ -217,7 +243,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	kind = w->kind;
 	rng_init(&w->rng, seed);
 	random_place(&w->rng, &w->in);
-	if (kind == OF_GATEWAYS || kind == OF_GATES) {
+	if (kind == OF_GATEWAYS || kind == OF_GATES || kind == OF_FRONTS) {
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
@@ -228,6 +254,11 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	if (kind == OF_NETWORKS)
 		w->in.network = slice_str(networks[rng_below(&w->rng, 4)]);
 	fill_resources(w);
+	for (size_t i = 0; kind == OF_FRONTS && i < ARRAY_LEN(spaces); i++)
+		if (slice_eq(
+			w->items[OTHERS - 1]->key.ns, slice_str(spaces[i])))
+			w->in.ns = slice_str(spaces[i]); /* its group's */
+	w->in.parse_yaml = codec_yaml_parse_one;
 	for (size_t i = 0; i < SERVINGS; i++) {
 		w->servings[i] =
 		    (struct view_serving){.service = slice_str(names[i % 3]),

@@ -24,7 +24,7 @@ enum {
  * connections that meet Services, VirtualServices that meet each other,
  * Services that come to VirtualServices for them, Gateways that meet all of it,
  * PeerAuthentications that meet endpoints with tunnels, a MeshConfig, Networks
- * that meet endpoints of these. */
+ * that meet endpoints of these, Services that stand before Gateways. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
@@ -37,6 +37,7 @@ enum kind_of_world {
 	OF_PEERS,
 	OF_MESH,
 	OF_NETWORKS,
+	OF_FRONTS,
 	SCOPED = 64 /* beside one of these: Sidecars hold for most callers */
 };
 
