@@ -370,15 +370,16 @@ text_of(struct mesh *m, const char *word, size_t number)
 	return s;
 }
 
+/* As its Service selects them; every second endpoint is of another version. */
 static struct labels
-labels_of(struct mesh *m, size_t number)
+labels_of(struct mesh *m, size_t number, size_t endpoint)
 {
 	struct label *items = arena_alloc_array(&m->arena, 2, sizeof(*items));
 
 	CHECK(items != NULL);
 	items[0] = (struct label){S("app"), text_of(m, "service", number)};
 	items[1] =
-	    (struct label){S("version"), number % 2 == 0 ? S("v1") : S("v2")};
+	    (struct label){S("version"), endpoint % 2 == 0 ? S("v1") : S("v2")};
 	return (struct labels){items, 2};
 }
 
@@ -403,7 +404,7 @@ add_endpoints(struct mesh *m, size_t number)
 		    .workload = text_of(m, "service", number),
 		    .ns = text_of(m, "space", number % NAMESPACES),
 		    .account = text_of(m, "service", number),
-		    .labels = labels_of(m, i),
+		    .labels = labels_of(m, number, i),
 		    .locality = S("eu/west/a"),
 		    .weight = 1,
 		};
