@@ -111,6 +111,12 @@ host_is_pattern(struct slice host)
 }
 
 bool
+host_is_odd(struct slice host)
+{
+	return slice_starts(host, S("*")) && !host_is_pattern(host);
+}
+
+bool
 host_next_pattern(struct slice host, size_t *at, char out[HOST_TEXT_MAX],
     struct slice *out_pattern)
 {

@@ -45,6 +45,9 @@ size_t host_spellings(struct slice host, struct slice ns, struct slice domain,
 /* "*" or "*.rest" */
 bool host_is_pattern(struct slice host);
 
+/* "*x.rest": a wildcard that is a part of a label, which no map finds. */
+bool host_is_odd(struct slice host);
+
 /*
  * What matches a host: itself, then "*.rest" from long to short, then "*". The
  * first call begins with `*at` 0; false after the last. Lies in `out`.

@@ -74,7 +74,7 @@ index_host(struct binding *x, struct bound *v, struct slice host)
 	struct slice pattern;
 	size_t at = 0;
 
-	if (slice_starts(host, S("*")) && !host_is_pattern(host))
+	if (host_is_odd(host))
 		rows_add(&x->odd, v);
 	else
 		add_under(&x->by_host, host, v);
@@ -190,12 +190,12 @@ bind_later(struct builder *b, struct bindings *g, const struct resource *r)
 	if (sight_of(b, r, b->scope->row.ns) == SIGHT_NONE)
 		return;
 	at = place_among(b, &g->come, r);
-	rows_insert(&g->come, at, bound_new(b, r, 0));
+	rows_insert(&g->come, at,
+	    bound_new(b, r, place_among(b, &g->all, r) * RANK_STEP));
 	for (size_t i = 0; !b->full && i < g->come.count; i++) {
 		struct bound *v = g->come.items[i];
 
-		v->rank = place_among(b, &g->all, v->resource) * RANK_STEP +
-			  RANK_STEP / 2 + i;
+		v->rank = v->rank / RANK_STEP * RANK_STEP + RANK_STEP / 2 + i;
 	}
 }
 

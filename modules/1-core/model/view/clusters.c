@@ -449,6 +449,7 @@ static const struct view_cluster *
 add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 {
 	const struct resource *owner = b->owner;
+	uint32_t door = b->door;
 	bool quiet = b->is_quiet;
 	struct cluster_row *row;
 	struct view_cluster *c;
@@ -457,9 +458,11 @@ add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 	if (missing->len > 0)
 		return NULL;
 	b->owner = NULL; /* what is told now is not about its rules */
+	b->door = 0;
 	b->is_quiet = false;
 	row = make(b, w);
 	b->owner = owner;
+	b->door = door;
 	b->is_quiet = quiet;
 	if (row == NULL)
 		return NULL;
@@ -564,8 +567,9 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 	}
 	if (made != NULL)
 		return keep(b, made);
-	if (b->box != NULL && b->arriving != s) { /* it has no slot */
-		b->more_follows = true;
+	if (b->box != NULL && b->arriving != s) {
+		*missing = why_none(b, &w);
+		b->more_follows |= missing->len == 0; /* it has no slot */
 		return NULL;
 	}
 	find_settings(b, &w);

@@ -121,22 +121,19 @@ keep_problems(struct builder *b)
 {
 	size_t count = b->problems.count;
 	struct view_problem *items = take(b, count, sizeof(*items));
-	const struct resource **owners = take(b, count, sizeof(*owners));
-	uint32_t *doors = take(b, count, sizeof(*doors));
+	struct teller **tellers = take(b, count, sizeof(struct teller *));
 
-	if (items == NULL || owners == NULL || doors == NULL)
+	if (items == NULL || tellers == NULL)
 		return;
 	rows_sort(&b->problems, compare_problems);
 	for (size_t i = 0; i < count; i++) {
 		const struct problem_row *p = b->problems.items[i];
 
 		items[i] = p->row;
-		owners[i] = p->owner;
-		doors[i] = p->door;
+		tellers[i] = p->tellers;
 	}
 	b->v->problems = items;
-	b->v->problem_owners = owners;
-	b->v->problem_doors = doors;
+	b->v->problem_tellers = tellers;
 	b->v->problem_count = count;
 }
 
@@ -196,6 +193,8 @@ builder_free(struct builder **bp)
 	rows_fini(&b->named);
 	rows_fini(&b->roots);
 	rows_fini(&b->unserved);
+	rows_fini(&b->unclaimed);
+	rows_fini(&b->recorded);
 	map_fini(&b->led_to, rows_drop);
 	map_fini(&b->two_labels, NULL);
 	map_fini(&b->overridden, NULL);
@@ -270,6 +269,17 @@ compile(struct builder *b)
 	keep_problems(b);
 }
 
+static void
+list_recorded(struct builder *b)
+{
+	for (size_t i = 0; i < b->services.count; i++) {
+		struct service_row *s = b->services.items[i];
+
+		if (s->resource == NULL)
+			rows_add(&b->recorded, s);
+	}
+}
+
 /* What a patch needs to know of the input. */
 static void
 keep_input(struct builder *b)
@@ -282,6 +292,7 @@ keep_input(struct builder *b)
 	v->resources_version = in->resources_version;
 	v->names_version = in->names_version;
 	keep_servings(b);
+	list_recorded(b);
 	for (size_t i = 0; i < v->resources.count; i++)
 		if (has_delegates(v->resources.items[i]))
 			rows_add(&b->roots, v->resources.items[i]);

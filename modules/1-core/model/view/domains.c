@@ -65,7 +65,7 @@ add_domain(struct builder *b, struct view_routes *r, struct slice domain,
 		return false;
 	(void)map_put(
 	    &r->domains, domain, (void *)(uintptr_t)host); /* was not there */
-	if (!slice_starts(domain, S("*")) || host_is_pattern(domain))
+	if (!host_is_odd(domain))
 		return true;
 	d = take(b, 1, sizeof(*d));
 	if (d == NULL)
@@ -202,17 +202,45 @@ spell_out(const struct view *v, const struct view_routes *r, char *text,
 	return put(text, at, domain);
 }
 
-static const struct domain *
-find_odd(const struct view_routes *r, struct slice host)
+static bool
+ends_as(struct slice host, struct slice pattern)
 {
-	for (size_t i = 0; i < r->odd.count; i++) {
-		const struct domain *d = r->odd.items[i];
-		struct slice suffix = slice_sub(d->name, 1, d->name.len);
+	struct slice suffix = slice_sub(pattern, 1, pattern.len);
 
-		if (host.len > suffix.len && slice_ends(host, suffix))
-			return d;
+	return host.len > suffix.len && slice_ends(host, suffix);
+}
+
+/* The longest that a patch has more of, if that is longer. */
+static void
+find_more_odd(const struct view *v, const struct view_routes *r,
+    struct slice host, struct domain *out)
+{
+	for (size_t i = 0; i < v->more_odd.count; i++) {
+		const struct more_host *h = v->more_odd.items[i];
+
+		for (size_t j = 0; h->routes == r && j < h->domain_count; j++)
+			if (host_is_odd(h->domains[j]) &&
+			    h->domains[j].len > out->name.len &&
+			    ends_as(host, h->domains[j]))
+				*out =
+				    (struct domain){h->domains[j], &h->row.row};
 	}
-	return NULL;
+}
+
+/* The longest of now; no host: none. */
+static struct domain
+find_odd(const struct view *v, const struct view_routes *r, struct slice host)
+{
+	struct domain found = {.host = NULL};
+
+	for (size_t i = 0; found.host == NULL && i < r->odd.count; i++) {
+		const struct domain *d = r->odd.items[i];
+
+		if (ends_as(host, d->name) && view_host_now(v, d->host) != NULL)
+			found = *d;
+	}
+	find_more_odd(v, r, host, &found);
+	return found;
 }
 
 /* By the map: "*.b.c", "*.c" for "a.b.c", unless an odd one is longer. */
@@ -220,7 +248,7 @@ static const struct view_host *
 find_wildcard(const struct view *v, const struct view_routes *r,
     struct slice host, char *text)
 {
-	const struct domain *odd = find_odd(r, host);
+	const struct domain odd = find_odd(v, r, host);
 
 	for (size_t i = 1; i < host.len; i++) {
 		struct slice pattern = slice_of(&text[i - 1], host.len - i + 1);
@@ -228,14 +256,14 @@ find_wildcard(const struct view *v, const struct view_routes *r,
 
 		if (text[i] != '.')
 			continue;
-		if (odd != NULL && odd->name.len > pattern.len)
-			return odd->host;
+		if (odd.name.len > pattern.len)
+			return odd.host;
 		text[i - 1] = '*';
 		h = find_exact_now(v, r, pattern);
 		if (h != NULL)
 			return h;
 	}
-	return odd != NULL ? odd->host : NULL;
+	return odd.host;
 }
 
 /* The last dot belongs to services' names alone. */

@@ -138,7 +138,6 @@ routes_of(struct gateway_state *g, struct slice name)
 
 	if (r != NULL || set == NULL)
 		return r;
-	g->b->door = 0; /* what is told now is about rules */
 	r = compile_virtual_hosts(g->b, &g->bindings, name, set);
 	if (r != NULL)
 		(void)map_put(
@@ -376,6 +375,7 @@ compile_gateway(struct builder *b)
 	*g = (struct gateway_state){
 	    .b = b, .scope = b->scope, .is_behind = stands_behind_proxy(b)};
 	rows_add(&b->gateways, g);
+	(void)guard_here(b); /* also where nobody listens, for patches */
 	serving_init(&g->serving);
 	bindings_init(b, &g->bindings);
 	doors_init(g);

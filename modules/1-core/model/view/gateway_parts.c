@@ -114,6 +114,7 @@ gateway_part_of(
     struct builder *b, const struct served *s, const struct resource *r)
 {
 	struct gateway_part *p = take(b, 1, sizeof(*p));
+	size_t told = b->told;
 
 	if (p == NULL)
 		return NULL;
@@ -122,10 +123,11 @@ gateway_part_of(
 	    .port = (uint16_t)s->spec->port->number,
 	    .ends_tls = s->spec->tls != NULL,
 	    .scope = b->scope};
-	if (b->patch != NULL)
-		report_delegates(b, r);
+	if (has_delegates(r))
+		report_delegates(b, r); /* else the first part alone tells */
 	if (has_http_rule(b, r, p->port))
 		fill_part(b, p);
+	p->tells = b->told > told;
 	rows_add(&http_rules_of(b, r)->parts, p);
 	if (b->patch == NULL)
 		each_lead(

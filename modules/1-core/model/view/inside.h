@@ -142,17 +142,23 @@ struct shared_listener {
 
 enum { PROBLEMS_MAX = 1000 };
 
-struct problem_row {
-	struct view_problem row; /* first */
-	/* Whose rules it is about; NULL: nobody's, or several tell it. */
-	const struct resource *owner;
-	/* It is about what a gateway listens to, see door_mark(); 0: it is
-	 * not. */
+/* One of those that tell a problem. */
+struct teller {
+	const struct resource *owner; /* whose rules it is about; NULL: none's
+				       */
+	/* Of a gateway what it is about: see door_mark(), set_mark(), or
+	 * DOORS_SHARED; 0: it is about none. */
 	uint32_t door;
+	struct teller *next;
 };
 
-/* It is about several ports; about who shares one. */
-enum { DOORS_ALL = (1 << 16) + 1, DOORS_SHARED };
+struct problem_row {
+	struct view_problem row; /* first */
+	struct teller *tellers;  /* one or more */
+};
+
+/* It is about who shares a port. */
+enum { DOORS_SHARED = (1 << 16) + 1 };
 
 /* What is known of a serving once it is compiled; behind those of the input
  * come those of `unserved`, and in a patch those that came since. */
@@ -199,8 +205,7 @@ struct box {
 	struct rows routes;            /* struct view_routes */
 	struct listener_set *outbound; /* of each scope: all by name, and what
 					* the base has not by address */
-	struct map doors_anew; /* ports of a gateway → anything; or all: */
-	bool all_doors_anew, shares_anew;
+	struct map doors_anew;         /* marks of tellers → anything */
 	size_t outbound_count;
 	struct view_name *names;
 	size_t name_count;
@@ -289,6 +294,7 @@ struct view {
 	struct pages hosts, clusters;
 	struct more_rows listed_hosts, listed_clusters;
 	struct map more_hosts; /* see more_key() → struct view_host */
+	struct rows more_odd;  /* struct more_host: with domains "*x.y" */
 	/* The scope and the host → struct host_row, the first of its ports, or
 	 * `no_host`: of services that are others than in the base. */
 	struct map hosts_now;
@@ -303,9 +309,8 @@ struct view {
 	size_t exposed_count;
 	struct addr *addrs; /* of this machine */
 	size_t addr_count;
-	struct view_problem *problems;          /* by their origin */
-	const struct resource **problem_owners; /* of each; see problem_row */
-	uint32_t *problem_doors;                /* likewise */
+	struct view_problem *problems;   /* by their origin */
+	struct teller **problem_tellers; /* of each; see problem_row */
 	size_t problem_count;
 	struct map cluster_by_name;
 	struct map upstream_by_name;
@@ -475,8 +480,11 @@ struct builder {
 	struct rows hosts, clusters;    /* of the view, until all are there */
 	size_t served_count;            /* servings of the input */
 	struct rows unserved; /* struct service_row: no serving is of it */
-	struct map names;     /* → struct view_name */
-	bool is_mixed;        /* one has names and a serving */
+	/* Servings of the input that no service is of: their slots, from 1. */
+	struct rows unclaimed;
+	struct rows recorded;         /* struct service_row: nobody wrote it */
+	struct map names;             /* → struct view_name */
+	bool is_mixed;                /* one has names and a serving */
 	struct rows virtual_services; /* const struct resource, oldest first */
 	struct rule_index rules[RULES_COUNT];
 	/* const struct service_row: servers here obey DestinationRules. */
@@ -527,6 +535,7 @@ struct builder {
 	struct slice locality;   /* this proxy's */
 	uint32_t gateway_scale;  /* of weights; 0: there is no gateway */
 	struct rows problems;    /* struct problem_row */
+	size_t told;             /* how often any was */
 	/* The VirtualService whose rules for requests are at hand, or NULL. */
 	const struct resource *owner;
 	bool is_quiet; /* as of the host at hand */
@@ -1413,6 +1422,9 @@ bool is_own_address(const struct builder *b, const struct addr *a);
 
 /* Does it lead to this machine (ports.c)? Its endpoints have to be there. */
 bool leads_here(struct builder *b, struct service_row *s);
+
+/* Is any of its endpoints at an address of a gateway (targets.c)? */
+bool is_served_here(const struct builder *b, const struct service_row *s);
 
 /* Where programs call, for services that are others (patch_outbound.c): all
  * listeners of the scope at hand, into the set. */

@@ -214,27 +214,50 @@ find_told(const struct builder *b, const struct origin *o, struct slice text)
 	return NULL;
 }
 
+static struct problem_row *
+new_problem(
+    struct builder *b, const struct view_problem *problem, struct slice text)
+{
+	struct problem_row *p;
+
+	if (b->problems.count == PROBLEMS_MAX)
+		return NULL;
+	p = take(b, 1, sizeof(*p));
+	if (p == NULL)
+		return NULL;
+	p->row = *problem;
+	p->row.text = take_copy(b, text);
+	rows_add(&b->problems, p);
+	return p;
+}
+
+/* Who tells it twice does so mostly one time after the other. */
+static void
+add_teller(struct builder *b, struct problem_row *p)
+{
+	struct teller *last = p->tellers, *t;
+
+	if (last != NULL && last->owner == b->owner && last->door == b->door)
+		return;
+	t = take(b, 1, sizeof(*t));
+	if (t == NULL)
+		return;
+	*t = (struct teller){b->owner, b->door, last};
+	p->tellers = t;
+}
+
 static void
 put_problem(
     struct builder *b, const struct view_problem *problem, const char *text)
 {
-	const struct origin *o = &problem->origin;
-	struct problem_row *p = find_told(b, o, slice_str(text));
+	struct slice words = slice_str(text);
+	struct problem_row *p = find_told(b, &problem->origin, words);
 
-	if (p != NULL && p->owner != b->owner)
-		p->owner = NULL; /* it does not go with one of them */
-	if (p != NULL && p->door != b->door)
-		p->door = p->door != 0 && b->door != 0 ? DOORS_ALL : 0;
-	if (p != NULL || b->problems.count == PROBLEMS_MAX)
-		return;
-	p = take(b, 1, sizeof(*p));
+	b->told++;
 	if (p == NULL)
-		return;
-	p->row = *problem;
-	p->row.text = take_copy(b, slice_str(text));
-	p->owner = b->owner;
-	p->door = b->door;
-	rows_add(&b->problems, p);
+		p = new_problem(b, problem, words);
+	if (p != NULL)
+		add_teller(b, p);
 }
 
 void

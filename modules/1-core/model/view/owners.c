@@ -31,7 +31,7 @@ is_unknown_pattern(
 {
 	struct origin o = origin_of(r, 0);
 
-	if (!slice_starts(host, S("*")) || host_is_pattern(host))
+	if (!host_is_odd(host))
 		return false;
 	add_loss(b, &o,
 	    "%.*s: a wildcard that is a part of a label is not in force yet",

@@ -63,15 +63,12 @@ bytes_to(struct gateway_state *g, const struct served *s,
 {
 	struct view_tcp_route *r = take(g->b, 1, sizeof(*r));
 	struct builder *b = g->b;
-	uint32_t mark = b->door;
 
 	if (r == NULL)
 		return NULL;
 	b->owner = owner; /* what is told now is about its rules */
-	b->door = 0;
 	compile_shares(
 	    b, specs, count, owner, (uint16_t)s->spec->port->number, r);
-	b->door = mark;
 	b->owner = NULL;
 	for (size_t i = 0; b->patch == NULL && i < count; i++)
 		note_gateway_lead(b, specs[i].destination, owner, owner);
@@ -302,7 +299,6 @@ add_auto_port(struct gateway_state *g, struct door *d, const struct served *s,
 	const struct merged_rule *merged = rule_of(g->b, row);
 	const struct rows *sources = merged != NULL ? &merged->sources : &none;
 
-	row->is_split = true; /* each has a chain */
 	add_auto_chain(g, d, s, row, p, S(""));
 	for (size_t i = 0; i < sources->count; i++) {
 		const struct destination_rule *rule =
@@ -317,18 +313,62 @@ add_auto_port(struct gateway_state *g, struct door *d, const struct served *s,
 	}
 }
 
+static void
+add_auto_service(struct gateway_state *g, struct door *d,
+    const struct served *s, struct service_row *row)
+{
+	if (is_outside(row) || find_service(g->b, row->row.host) != row ||
+	    !is_served(s, row))
+		return;
+	for (size_t i = 0; i < row->port_count; i++)
+		add_auto_port(g, d, s, row, &row->ports[i]);
+}
+
+static int
+by_host(const void *a, const void *b)
+{
+	const struct service_row *const *x = a;
+	const struct service_row *const *y = b;
+
+	return slice_cmp((*x)->row.host, (*y)->row.host);
+}
+
+/* Those of a patch that are others than in its base, by host. */
+static void
+list_services_now(const struct builder *b, struct rows *out)
+{
+	struct slice host;
+	void *value;
+
+	for (size_t i = 0; b->services_now != NULL &&
+			   map_next(b->services_now, &i, &host, &value);) {
+		struct service_row *s =
+		    ((const struct service_now *)value)->fresh;
+
+		if (s != NULL)
+			rows_add(out, s);
+	}
+	rows_sort(out, by_host);
+}
+
 void
 add_auto_chains(struct gateway_state *g, struct door *d, const struct served *s)
 {
 	struct builder *b = g->b;
+	struct rows now = {0};
+	size_t next = 0;
 
+	list_services_now(b, &now);
 	for (size_t i = 0; !b->full && i < b->services.count; i++) {
-		struct service_row *row = b->services.items[i];
+		void *row = b->services.items[i];
 
-		if (is_outside(row) || find_service(b, row->row.host) != row ||
-		    !is_served(s, row))
-			continue;
-		for (size_t j = 0; j < row->port_count; j++)
-			add_auto_port(g, d, s, row, &row->ports[j]);
+		while (next < now.count && by_host(&now.items[next], &row) < 0)
+			add_auto_service(g, d, s, now.items[next++]);
+		if (service_now_of(b, ((struct service_row *)row)->row.host) ==
+		    NULL)
+			add_auto_service(g, d, s, row);
 	}
+	while (!b->full && next < now.count)
+		add_auto_service(g, d, s, now.items[next++]);
+	rows_fini(&now);
 }

@@ -390,8 +390,8 @@ patch_all(struct patching *p)
 	list_workloads(p);
 	find_peers(p);
 	if (!is_mesh_alike(p) || !find_networks(p) || !find_servings(p) ||
-	    !find_delegated(p) || !find_services(p) || !find_doors(p) ||
-	    !find_ruled(p) || !find_moved(p))
+	    !find_delegated(p) || !find_services(p) || !find_ruled(p) ||
+	    !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
 			(is_moving(p) && has_other(p, is_rule));
@@ -420,6 +420,7 @@ patch(struct patching *p)
 	p->b.arena = &p->arena;
 	p->b.kept.names = p->in->names;
 	p->b.kept.name_count = p->in->name_count;
+	p->b.kept.parse_yaml = p->in->parse_yaml;
 	p->b.in = &p->b.kept;
 	map_init(&p->b.http_rules); /* those of the base stay */
 	map_init(&p->moved);
@@ -466,6 +467,7 @@ patch_drop(struct view *v)
 	pages_fini(&v->hosts);
 	mem_free(&v->listed_hosts.items);
 	map_fini(&v->more_hosts, NULL);
+	rows_fini(&v->more_odd);
 	map_fini(&v->hosts_now, NULL);
 	if (v->problems != base->problems)
 		mem_free(&v->problems);

@@ -54,6 +54,7 @@ struct patching {
 		struct slice old, fresh;
 	} hosts[RENEWALS_MAX]; /* of DestinationRules, of each of them */
 	size_t count;
+	size_t next_cluster, next_host; /* see free_slot() */
 	struct rows
 	    records; /* struct resource, a reference: see find_records() */
 	struct rule_index rules[RULES_COUNT];
@@ -195,9 +196,6 @@ bool is_delegate(const struct resource *r); /* it has no hosts */
 
 /* What names those that are others is made anew. False: that is too many. */
 MUST_USE bool find_delegated(struct patching *p);
-
-/* Is a problem of its delegates one of other VirtualServices as well? */
-bool is_told_with_others(const struct view *base, const struct resource *r);
 
 /* Its rules for requests in the base. */
 const struct http_rules *rules_before(
@@ -356,6 +354,9 @@ bool is_kept_cluster(const struct view_cluster *c);
 /* Does whoever decided before do so now? */
 bool is_alike(struct patching *p, const struct renewal *r);
 
+/* Is this one of the tellers? NULL: nobody. */
+bool is_told_by(const struct teller *t, const struct resource *owner);
+
 /* Is anything told of it but by its owner? That names its revision. */
 bool is_told_of(const struct patching *p, const struct resource *r);
 
@@ -367,12 +368,9 @@ MUST_USE bool patch_rules(struct patching *p, size_t item);
 /* Nobody inside the mesh knows it. */
 bool is_for_gateways(const struct resource *r);
 
-/* After Services that are others are known: what else is renewed. False: more
- * follows from it. */
-MUST_USE bool find_doors(struct patching *p);
-
-/* Does the service stand before a gateway here, or would it? */
-bool leads_to_gateway(const struct patching *p, const struct service_row *s);
+/* Is it a base's that leads to a gateway here by where its endpoints are? */
+bool is_served_at_gateway(
+    const struct patching *p, const struct service_row *s);
 
 /* The rules of one of the base, if it is the same now; else NULL. */
 const struct http_rules *rules_of_base(
@@ -386,18 +384,22 @@ MUST_USE bool patch_gateways(struct patching *p);
 
 /* --- their ports (patch_doors.c) ------------------------------------------ */
 
-struct serving;
+struct served_port;
 
 /* A VirtualService that Gateways may have; a Gateway. */
 bool is_bound(const struct resource *r);
 bool is_door_kind(const struct resource *r);
 
-/* Is a Gateway another that is for this machine? */
+/* Is a Gateway another that is for this machine? A service that leads to it?
+ * Is either so? */
 bool has_other_doors(struct patching *p);
+bool has_other_targets(struct patching *p);
+bool merges_anew(struct patching *p);
 
-/* Has any a port that is AUTO_PASSTHROUGH? */
-bool passes_on_alone(const struct serving *s);
-bool has_auto(const struct patching *p);
+/* Has it a server that is AUTO_PASSTHROUGH? Is any service another, or has it
+ * other subsets? */
+bool passes_on_alone(const struct served_port *port);
+bool has_other_clusters(const struct patching *p);
 
 /* Into the box at hand. False: more follows from it. */
 MUST_USE bool fill_doors(struct patching *p);
@@ -497,8 +499,10 @@ bool tells_own(const struct view *v, const struct view_problem *problem);
 
 /* --- the lists (patch_lists.c) -------------------------------------------- */
 
-/* A place for one that the base has not; later it may be another's. */
-size_t free_slot(const struct pages *all, const struct pages *of_base);
+/* A place for one that the base has not, if it is put there; later it may be
+ * another's. What is before `next` was asked for already. */
+size_t free_slot(
+    const struct pages *all, const struct pages *of_base, size_t *next);
 
 /* What stays is in its slot; before others are given away. */
 void begin_hosts(struct patching *p);

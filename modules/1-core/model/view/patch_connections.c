@@ -27,7 +27,7 @@ is_told_itself(const struct view *base, const struct service_row *s)
 	for (size_t i = 0; i < base->problem_count; i++) {
 		const struct origin *x = &base->problems[i].origin;
 
-		if (base->problem_owners[i] == NULL &&
+		if (is_told_by(base->problem_tellers[i], NULL) &&
 		    resource_key_eq(&x->key, &o->key) &&
 		    slice_eq(x->words, o->words))
 			return true;
@@ -120,11 +120,14 @@ static bool
 renew_told(struct patching *p)
 {
 	for (size_t i = 0; i < p->base->problem_count; i++) {
-		const struct resource *r = p->base->problem_owners[i];
+		const struct teller *t = p->base->problem_tellers[i];
 
-		if (has_connections(r) && is_of_proxies(&p->b, r) &&
-		    names_rewired(p, r) && !renew_too(p, r))
-			return false;
+		for (; t != NULL; t = t->next)
+			if (has_connections(t->owner) &&
+			    is_of_proxies(&p->b, t->owner) &&
+			    names_rewired(p, t->owner) &&
+			    !renew_too(p, t->owner))
+				return false;
 	}
 	return true;
 }

@@ -35,12 +35,6 @@ names(const struct resource *r, const struct resource_key *delegate)
 	return false;
 }
 
-static bool
-is_virtual_service_key(const struct resource_key *key)
-{
-	return slice_eq(key->kind, slice_str(kind_virtual_service.kind));
-}
-
 /* A delegate is another one; not so what is no one's, before or now. */
 static bool
 delegates(const struct renewal *r)
@@ -105,17 +99,6 @@ delegate_now(const struct patching *p, struct slice ns, struct slice name)
 			return p->items[i].fresh;
 	}
 	return find_resource(p->base, &kind_virtual_service, ns, name);
-}
-
-bool
-is_told_with_others(const struct view *base, const struct resource *r)
-{
-	for (size_t i = 0; i < base->problem_count; i++)
-		if (base->problem_owners[i] == NULL &&
-		    is_virtual_service_key(&base->problems[i].origin.key) &&
-		    names(r, &base->problems[i].origin.key))
-			return true;
-	return false;
 }
 
 /* Whom nobody asked in the base has the same as now: nothing hangs on it. */

@@ -17,25 +17,35 @@ struct remaking {
 	struct patching *p;
 	const struct gateway_state *base;
 	struct gateway_state now;
-	bool has_others;  /* Gateways */
+	bool merges;      /* other Gateways, or Services in front of them */
 	struct rows sets; /* struct gateway_set, of the base and as before */
 };
 
 static bool
+has_mark(const struct box *box, uint32_t mark)
+{
+	return map_get(&box->doors_anew, slice_of(&mark, sizeof(mark))) != NULL;
+}
+
+static bool
 is_anew(const struct box *box, uint16_t number)
 {
-	return box->all_doors_anew ||
-	       map_get(&box->doors_anew, slice_of(&number, sizeof(number))) !=
-		   NULL;
+	return has_mark(box, door_mark(number));
+}
+
+static void
+put_mark(struct patching *p, uint32_t mark)
+{
+	struct box *box = p->b.box;
+
+	(void)map_put(&box->doors_anew, slice_of(&mark, sizeof(mark)),
+	    box); /* only the mark */
 }
 
 static void
 mark(struct remaking *m, uint16_t number)
 {
-	struct box *box = m->p->b.box;
-
-	(void)map_put(&box->doors_anew, slice_of(&number, sizeof(number)),
-	    box); /* only the mark */
+	put_mark(m->p, door_mark(number));
 }
 
 static bool
@@ -140,52 +150,107 @@ mark_bytes(struct remaking *m)
 	}
 }
 
-/* --- the Gateways of now -------------------------------------------------- */
+/* Where a cluster may be another that has a chain. */
+static void
+mark_passed(struct remaking *m, const struct serving *s)
+{
+	for (size_t i = 0; i < s->ports.count; i++) {
+		const struct served_port *p = s->ports.items[i];
+
+		if (passes_on_alone(p))
+			mark(m, p->number);
+	}
+}
 
 static void
-find_doors_now(struct remaking *m, struct rows *out)
+mark_all(struct remaking *m, const struct serving *s)
+{
+	for (size_t i = 0; i < s->ports.count; i++)
+		mark(
+		    m, ((const struct served_port *)s->ports.items[i])->number);
+}
+
+/* --- the Gateways of now -------------------------------------------------- */
+
+static bool
+is_renewed(const struct patching *p, const struct resource *r)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].old == r)
+			return true;
+	return false;
+}
+
+static void
+add_door(struct remaking *m, struct resource *r)
+{
+	struct serving *s = &m->now.serving;
+
+	if (is_gateway_for(&m->p->b, &s->targets, r))
+		rows_add(&s->gateways, r);
+}
+
+static void
+find_doors_now(struct remaking *m)
 {
 	struct patching *p = m->p;
-	const struct rows *all = &m->base->serving.gateways;
+	const struct rows *all = &p->base->resources;
 
-	for (size_t i = 0; i < all->count; i++) {
-		size_t j = 0;
-
-		while (j < p->count && p->items[j].old != all->items[i])
-			j++;
-		if (j == p->count)
-			rows_add(out, all->items[i]);
-	}
+	for (size_t i = first_resource(p->base, &kind_gateway, S(""));
+	     i < all->count && is_door_kind(all->items[i]); i++)
+		if (!is_renewed(p, all->items[i]))
+			add_door(m, all->items[i]);
 	for (size_t i = 0; i < p->count; i++) {
 		const struct resource *r = p->items[i].fresh;
 
-		if (is_door_kind(r) &&
-		    is_gateway_for(&p->b, &m->base->serving.targets, r))
-			rows_add(out, (void *)(uintptr_t)r);
+		if (is_door_kind(r))
+			add_door(m, (struct resource *)(uintptr_t)r);
 	}
-	rows_sort_by_age(out);
+}
+
+static void
+merge_now(struct remaking *m)
+{
+	struct builder *b = &m->p->b;
+
+	put_mark(m->p, DOORS_SHARED);
+	serving_init(&m->now.serving);
+	find_targets_now(b, &m->base->serving.targets, &m->now.serving.targets);
+	find_doors_now(m);
+	merge_servers_again(b, &m->now.serving);
+}
+
+/* What stands before it may be another. */
+static void
+look_before(struct remaking *m)
+{
+	struct patching *p = m->p;
+	const struct rows base = p->b.v->resources;
+	struct rows now;
+
+	if (!has_any_of(p, &kind_workload_group))
+		return;
+	put_mark(p, GROUP_MARK);
+	list_resources(p, &now);
+	p->b.v->resources = now;
+	m->now.is_behind = stands_behind_proxy(&p->b);
+	p->b.v->resources = base;
+	rows_fini(&now);
 }
 
 static void
 remaking_init(
     struct remaking *m, struct patching *p, const struct gateway_state *base)
 {
-	struct rows gateways = {0};
-
 	*m = (struct remaking){.p = p, .base = base, .now = *base};
 	m->now.b = &p->b;
 	m->now.door_rows = (struct rows){0};
 	doors_init(&m->now);
+	m->merges = merges_anew(p);
 	p->b.scope = base->scope;
-	m->has_others = has_other_doors(p);
-	p->b.scope = base->scope;
-	p->b.box->shares_anew = m->has_others;
-	if (m->has_others) {
-		serving_init(&m->now.serving);
-		find_doors_now(m, &gateways);
-		merge_servers_again(
-		    &p->b, &base->serving, &gateways, &m->now.serving);
-	}
+	if (m->merges)
+		merge_now(m);
+	look_before(m);
 	for (size_t i = 0; i < p->count; i++) {
 		const struct renewal *r = &p->items[i];
 
@@ -204,7 +269,7 @@ remaking_fini(struct remaking *m)
 	rows_fini(&m->now.bindings.gone);
 	rows_fini(&m->now.bindings.come);
 	rows_fini(&m->sets);
-	if (m->has_others)
+	if (m->merges)
 		serving_fini(&m->now.serving);
 }
 
@@ -275,26 +340,11 @@ make_again(struct remaking *m, struct listener_set *out)
 }
 
 static bool
-has_any_anew(const struct remaking *m)
-{
-	const struct rows *all = &m->now.serving.ports;
-
-	for (size_t i = 0; i < all->count; i++)
-		if (is_anew(m->p->b.box,
-			((const struct served_port *)all->items[i])->number))
-			return true;
-	return false;
-}
-
-static bool
 listen_again(struct remaking *m)
 {
 	struct listener_set *out =
 	    &m->p->b.box->outbound[m->base->scope->place];
 
-	/* Else there is nobody yet whom policies are about, see guard_of(). */
-	if (m->base->scope->listeners[VIEW_GATEWAY].rows.count == 0)
-		return !has_any_anew(m);
 	for (size_t i = 0; i < m->sets.count; i++) {
 		const struct gateway_set *s = m->sets.items[i];
 
@@ -304,7 +354,7 @@ listen_again(struct remaking *m)
 	if (!keep_rest(m, out))
 		return false;
 	make_again(m, out);
-	return out->rows.count > 0; /* nor may the last of them go */
+	return true;
 }
 
 /* --- sets of routes ------------------------------------------------------- */
@@ -326,6 +376,7 @@ renew_sets(struct remaking *m)
 		is = map_get(&m->now.serving.sets, s->routes->name);
 		if (is == NULL || !are_servers_alike(was, is)) {
 			drop_gateway_set(p, s);
+			put_mark(p, s->mark);
 			continue;
 		}
 		rows_add(&m->sets, s);
@@ -336,12 +387,31 @@ renew_sets(struct remaking *m)
 
 /* --- all of it ------------------------------------------------------------ */
 
-/* What several ports tell goes with all of them. */
-static bool
-is_told_by_several(const struct view *base)
+/* Which ports are others. */
+static void
+mark_ports(struct remaking *m)
 {
-	for (size_t i = 0; i < base->problem_count; i++)
-		if (base->problem_doors[i] == DOORS_ALL)
+	const struct serving *was = &m->base->serving;
+	const struct serving *is = &m->now.serving;
+
+	mark_others(m, was, is);
+	mark_others(m, is, was);
+	mark_bytes(m);
+	if (has_other_clusters(m->p))
+		mark_passed(m, is);
+	if (m->now.is_behind != m->base->is_behind) {
+		mark_all(m, was);
+		mark_all(m, is);
+	}
+}
+
+static bool
+has_port_anew(const struct remaking *m, const struct serving *s)
+{
+	for (size_t i = 0; i < s->ports.count; i++)
+		if (is_anew(m->p->b.box,
+			((const struct served_port *)s->ports.items[i])
+			    ->number))
 			return true;
 	return false;
 }
@@ -349,27 +419,18 @@ is_told_by_several(const struct view *base)
 static bool
 fill_all(struct patching *p, struct remaking *all, size_t count)
 {
-	struct box *box = p->b.box;
-	bool anew;
+	for (size_t i = 0; i < count; i++)
+		mark_ports(&all[i]);
+	for (size_t i = 0; i < count; i++) {
+		struct remaking *m = &all[i];
 
-	for (size_t i = 0; i < count; i++) {
-		mark_others(
-		    &all[i], &all[i].base->serving, &all[i].now.serving);
-		mark_others(
-		    &all[i], &all[i].now.serving, &all[i].base->serving);
-		mark_bytes(&all[i]);
-	}
-	anew = box->doors_anew.count > 0;
-	box->all_doors_anew = anew && is_told_by_several(p->base);
-	if (anew && has_auto(p))
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		p->b.scope = all[i].base->scope;
-		if (!renew_sets(&all[i]))
+		p->b.scope = m->base->scope;
+		if (!renew_sets(m))
 			return false;
-		p->b.scope = all[i].base->scope;
-		if (anew && (passes_on_alone(&all[i].now.serving) ||
-				!listen_again(&all[i])))
+		p->b.scope = m->base->scope;
+		if ((has_port_anew(m, &m->base->serving) ||
+			has_port_anew(m, &m->now.serving)) &&
+		    !listen_again(m))
 			return false;
 	}
 	return true;
@@ -400,12 +461,5 @@ fill_doors(struct patching *p)
 bool
 tells_doors(const struct view *v, uint32_t door)
 {
-	const struct box *box = v->doors;
-
-	if (door == 0 || box == NULL)
-		return false;
-	if (door == DOORS_SHARED)
-		return box->shares_anew;
-	return door == DOORS_ALL ? box->all_doors_anew
-				 : is_anew(box, (uint16_t)(door - 1));
+	return door != 0 && v->doors != NULL && has_mark(v->doors, door);
 }

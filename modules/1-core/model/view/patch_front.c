@@ -185,7 +185,7 @@ is_told_of_rules_alone(const struct box *box)
 	for (size_t i = 0; i < box->problems.count; i++) {
 		const struct problem_row *p = box->problems.items[i];
 
-		if (p->owner == NULL)
+		if (is_told_by(p->tellers, NULL))
 			return false;
 	}
 	return true;

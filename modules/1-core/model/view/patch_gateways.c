@@ -5,15 +5,15 @@
  *
  *	VirtualServices ─► virtual hosts of sets that are as before
  *	       │                              (patch_virtual_hosts.c)
- *	       └─ tcp, tls ─► ports ◄─ Gateways
- *	                        └─► listeners, their chains, sets that are
- *others
+ *	       └─ tcp, tls ─► ports ◄─ Gateways, Services, WorkloadGroup
+ *	                        └─► listeners, their chains, other sets
  *
  * A port is made again as a whole, with all Gateways that have a part in it;
  * rules for requests that are as before are used again. All of it is in one
- * box, which is that of before while nothing in it would be another. There is
- * no patch where a port is AUTO_PASSTHROUGH and services or its own Gateways
- * are others, and where the first chain of all would be made or the last goes.
+ * box, which is that of before while nothing in it would be another. Services
+ * that stand before the gateway say which ports these are, its WorkloadGroup
+ * what comes first on them; and where one is AUTO_PASSTHROUGH it has a chain
+ * for each cluster of a service.
  */
 #include "doors.h"
 #include "patch.h"
@@ -49,11 +49,14 @@ is_door_kind(const struct resource *r)
 	return r != NULL && r->kind == &kind_gateway;
 }
 
-/* In any scope; false: it is for other machines. */
+/* In any scope; false: it is for other machines. Of one that names services
+ * these say it, which may be others. */
 static bool
 is_for_us(struct patching *p, const struct resource *r)
 {
-	for (size_t i = 0; is_door_kind(r) && i < p->b.gateways.count; i++) {
+	if (!is_door_kind(r) || names_services(r))
+		return is_door_kind(r);
+	for (size_t i = 0; i < p->b.gateways.count; i++) {
 		const struct gateway_state *g = p->b.gateways.items[i];
 
 		p->b.scope = g->scope;
@@ -73,166 +76,108 @@ has_other_doors(struct patching *p)
 	return false;
 }
 
-static bool
-has_other_bytes(const struct patching *p)
+bool
+merges_anew(struct patching *p)
 {
-	for (size_t i = 0; i < p->count; i++) {
-		const struct renewal *r = &p->items[i];
-
-		if ((is_bound(r->old) && has_connections(r->old)) ||
-		    (is_bound(r->fresh) && has_connections(r->fresh)))
-			return true;
-	}
-	return false;
+	return has_other_doors(p) || has_other_targets(p);
 }
 
-static bool
-have_port_in_common(const struct resource *x, const struct resource *y)
-{
-	const struct gateway *g = x->spec, *h = y->spec;
-
-	for (size_t i = 0; i < g->servers.count; i++)
-		for (size_t j = 0; j < h->servers.count; j++)
-			if (g->servers.items[i].port->number ==
-			    h->servers.items[j].port->number)
-				return true;
-	return false;
-}
-
-/* Where services stand before a gateway, ports are not what they seem. */
-static bool
-may_meet(
-    const struct patching *p, const struct serving *s, const struct resource *r)
-{
-	for (size_t i = 0; i < p->count; i++) {
-		const struct renewal *x = &p->items[i];
-
-		if (is_door_kind(any_of(x)) &&
-		    (s->targets.count > 0 || x->old == r ||
-			(x->old != NULL && have_port_in_common(x->old, r)) ||
-			(x->fresh != NULL && have_port_in_common(x->fresh, r))))
-			return true;
-	}
-	return false;
-}
-
-static bool
-names(const struct resource *r, const struct resource *door)
-{
-	const struct virtual_service *vs = resource_virtual_service(r);
-
-	for (size_t i = 0; i < vs->gateways.count; i++) {
-		struct slice ns, name;
-
-		gateway_name_split(
-		    vs->gateways.items[i], r->key.ns, &ns, &name);
-		if (slice_eq(door->key.ns, ns) &&
-		    slice_eq(door->key.name, name))
-			return true;
-	}
-	return false;
-}
-
-/* One of its Gateways is another, or may share a port with one that is. */
-static bool
-names_other_door(const struct patching *p, const struct resource *r)
-{
-	for (size_t i = 0; i < p->b.gateways.count; i++) {
-		const struct gateway_state *g = p->b.gateways.items[i];
-		const struct rows *all = &g->serving.gateways;
-
-		for (size_t j = 0; j < all->count; j++)
-			if (names(r, all->items[j]) &&
-			    may_meet(p, &g->serving, all->items[j]))
-				return true;
-	}
-	return false;
-}
-
-/* What the base tells of a rule that stays may be so no more: others come
- * before it, or its Gateway is another. False: it is nobody's alone. */
-static bool
-renew_told(struct patching *p, bool doors, bool bytes)
-{
-	const struct view *base = p->base;
-
-	for (size_t i = 0; i < base->problem_count; i++) {
-		const struct resource *r = base->problem_owners[i];
-
-		if (doors && r == NULL && base->problem_doors[i] == 0 &&
-		    slice_eq(base->problems[i].origin.key.kind,
-			slice_str(kind_virtual_service.kind)))
-			return false;
-		if (is_bound(r) &&
-		    ((bytes && has_connections(r)) ||
-			(doors && names_other_door(p, r))) &&
-		    !renew_too(p, r))
-			return false;
-	}
-	return true;
-}
+/* --- clusters that have chains -------------------------------------------- */
 
 bool
-passes_on_alone(const struct serving *s)
+passes_on_alone(const struct served_port *p)
 {
-	for (size_t i = 0; i < s->ports.count; i++) {
-		const struct served_port *p = s->ports.items[i];
+	for (size_t i = 0; i < p->servers.count; i++) {
+		const struct served *x = p->servers.items[i];
 
-		for (size_t j = 0; j < p->servers.count; j++) {
-			const struct served *x = p->servers.items[j];
-
-			if (x->spec->tls != NULL &&
-			    x->spec->tls->mode == SERVER_TLS_AUTO_PASSTHROUGH)
-				return true;
-		}
+		if (x->spec->tls != NULL &&
+		    x->spec->tls->mode == SERVER_TLS_AUTO_PASSTHROUGH)
+			return true;
 	}
 	return false;
 }
 
-bool
+static bool
 has_auto(const struct patching *p)
 {
 	for (size_t i = 0; i < p->b.gateways.count; i++) {
 		const struct gateway_state *g = p->b.gateways.items[i];
 
-		if (passes_on_alone(&g->serving))
+		for (size_t j = 0; j < g->serving.ports.count; j++)
+			if (passes_on_alone(g->serving.ports.items[j]))
+				return true;
+	}
+	return false;
+}
+
+bool
+has_other_clusters(const struct patching *p)
+{
+	for (size_t i = 0; i < p->ruled.count; i++) {
+		const struct ruled *r = p->ruled.items[i];
+
+		if (!r->same_subsets)
+			return true;
+	}
+	return p->services.count > 0;
+}
+
+static bool
+passes_on_others(const struct patching *p)
+{
+	return has_other_clusters(p) && has_auto(p);
+}
+
+/* --- services in front -----------------------------------------------------
+ */
+
+/* By where its endpoints are, which a patch does not ask. */
+static bool
+is_served_target(const struct gateway_state *g, const struct service_row *s)
+{
+	for (size_t i = 0; i < g->serving.targets.count; i++) {
+		const struct target *t = g->serving.targets.items[i];
+
+		if (t->service == s && t->by_endpoint)
 			return true;
 	}
 	return false;
 }
 
 bool
-find_doors(struct patching *p)
+is_served_at_gateway(const struct patching *p, const struct service_row *s)
 {
-	bool doors;
+	for (size_t i = 0; s != NULL && i < p->b.gateways.count; i++)
+		if (is_served_target(p->b.gateways.items[i], s))
+			return true;
+	return false;
+}
 
-	if (p->b.in->proxy != VIEW_ROUTER)
-		return true;
-	if (p->services.count + p->changed.count > 0 && has_auto(p))
-		return false;
-	doors = has_other_doors(p);
-	return renew_told(p, doors, doors || has_other_bytes(p));
+/* Does it lead to the gateway, by its labels? */
+static bool
+is_target(struct patching *p, const struct gateway_state *g,
+    const struct service_row *s)
+{
+	p->b.scope = g->scope;
+	return s != NULL && selects_gateway(&p->b, s);
 }
 
 bool
-leads_to_gateway(const struct patching *p, const struct service_row *s)
+has_other_targets(struct patching *p)
 {
-	const struct resource *r = s != NULL ? s->resource : NULL;
-	const struct labels *selector = r != NULL && r->kind == &kind_service
-					    ? &resource_service(r)->selector
-					    : NULL;
+	struct slice host;
+	void *value;
 
-	for (size_t i = 0; s != NULL && i < p->b.gateways.count; i++) {
-		const struct gateway_state *g = p->b.gateways.items[i];
+	for (size_t i = 0; map_next(&p->services, &i, &host, &value);) {
+		const struct service_now *now = value;
 
-		if (selector != NULL && selector->count > 0 &&
-		    slice_eq(s->row.ns, g->scope->row.ns) &&
-		    labels_match(&g->scope->row.labels, selector))
-			return true;
-		for (size_t j = 0; j < g->serving.targets.count; j++)
-			if (((const struct target *)g->serving.targets.items[j])
-				->service == s)
+		for (size_t j = 0; j < p->b.gateways.count; j++) {
+			const struct gateway_state *g = p->b.gateways.items[j];
+
+			if (is_target(p, g, now->old) ||
+			    is_target(p, g, now->fresh))
 				return true;
+		}
 	}
 	return false;
 }
@@ -256,8 +201,8 @@ is_of_doors(struct patching *p, const struct renewal *r)
 
 	if (k == &kind_gateway)
 		return is_for_us(p, r->old) || is_for_us(p, r->fresh);
-	return k == &kind_virtual_service || k == &kind_destination_rule ||
-	       is_about_services(r);
+	return k == &kind_workload_group || k == &kind_virtual_service ||
+	       k == &kind_destination_rule || is_about_services(r);
 }
 
 static bool
@@ -343,10 +288,11 @@ concerns_doors(struct patching *p)
 		const struct renewal *r = &p->items[i];
 
 		if (is_bound(r->old) || is_bound(r->fresh) ||
-		    is_for_us(p, r->old) || is_for_us(p, r->fresh))
+		    is_for_us(p, r->old) || is_for_us(p, r->fresh) ||
+		    kind_of(r) == &kind_workload_group)
 			return true;
 	}
-	return false;
+	return has_other_targets(p) || passes_on_others(p);
 }
 
 bool
@@ -365,8 +311,7 @@ patch_gateways(struct patching *p)
 		return true;
 	v->doors = open_box(&p->b);
 	ok = leaves_clusters(p) &&
-	     (!has_other_doors(p) || leaves_clusters_of_sets(p)) &&
-	     fill_doors(p);
+	     (!merges_anew(p) || leaves_clusters_of_sets(p)) && fill_doors(p);
 	v->doors->regex_bytes = v->regex_bytes - bytes;
 	leave_box(p);
 	return ok;

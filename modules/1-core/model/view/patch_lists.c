@@ -7,12 +7,13 @@
 /* --- slots ---------------------------------------------------------------- */
 
 size_t
-free_slot(const struct pages *all, const struct pages *of_base)
+free_slot(const struct pages *all, const struct pages *of_base, size_t *next)
 {
-	size_t i = of_base->count;
+	size_t i = MAX(*next, of_base->count);
 
 	while (i < all->count && slots_at(all, i) != NULL)
 		i++;
+	*next = i;
 	return i;
 }
 
@@ -88,30 +89,39 @@ put_more_host(struct patching *p, struct more_host *h)
 {
 	struct pages *all = &p->b.v->hosts;
 
-	h->row.row.slot = free_slot(all, &p->base->hosts) + 1;
+	h->row.row.slot = free_slot(all, &p->base->hosts, &p->next_host) + 1;
 	slots_put(all, h->row.row.slot - 1, h);
 	rows_add(&p->b.box->more_hosts, h);
 }
 
 /* False: another one has a domain already, and it is not clear whose it is. */
 static bool
-put_more(struct view *v, const struct box *box)
+put_domains(struct view *v, struct more_host *h)
 {
 	char text[MORE_KEY_MAX];
+	bool odd = false;
 
-	for (size_t i = 0; i < box->more_hosts.count; i++) {
-		struct more_host *h = box->more_hosts.items[i];
+	for (size_t i = 0; i < h->domain_count; i++) {
+		struct slice domain = h->domains[i];
 
-		for (size_t j = 0; j < h->domain_count; j++) {
-			struct slice domain = h->domains[j];
-
-			if (view_host_now(
-				v, host_of_domain(h->routes, domain)) != NULL ||
-			    map_put(&v->more_hosts,
-				more_key(h->routes, domain, text), h) != NULL)
-				return false;
-		}
+		if (view_host_now(v, host_of_domain(h->routes, domain)) !=
+			NULL ||
+		    map_put(&v->more_hosts, more_key(h->routes, domain, text),
+			h) != NULL)
+			return false;
+		odd = odd || host_is_odd(domain);
 	}
+	if (odd)
+		rows_add(&v->more_odd, h);
+	return true;
+}
+
+static bool
+put_more(struct view *v, const struct box *box)
+{
+	for (size_t i = 0; i < box->more_hosts.count; i++)
+		if (!put_domains(v, box->more_hosts.items[i]))
+			return false;
 	return true;
 }
 
@@ -156,6 +166,16 @@ is_renewed(const struct view *v, const struct resource *r)
 	return false;
 }
 
+/* Somebody tells it who is as in the base. */
+static bool
+is_told_still(const struct view *v, const struct teller *t)
+{
+	while (
+	    t != NULL && (is_renewed(v, t->owner) || tells_doors(v, t->door)))
+		t = t->next;
+	return t != NULL;
+}
+
 /* Of a service whose box tells it, if it is still so. */
 static bool
 tells_service(const struct view *v, const struct view_problem *problem)
@@ -197,9 +217,8 @@ put_problems(struct view *v, const struct view *base)
 	struct rows all = {0};
 
 	for (size_t i = 0; i < base->problem_count; i++)
-		if (!is_renewed(v, base->problem_owners[i]) &&
+		if (is_told_still(v, base->problem_tellers[i]) &&
 		    !tells_service(v, &base->problems[i]) &&
-		    !tells_doors(v, base->problem_doors[i]) &&
 		    !tells_own(v, &base->problems[i]))
 			rows_add(&all, &base->problems[i]);
 	for (size_t i = 0; i < v->renewal_count; i++)

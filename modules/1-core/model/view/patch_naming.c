@@ -128,6 +128,18 @@ renew_rules_for(struct patching *p, struct slice host, bool *is_ruled)
 	return true;
 }
 
+static bool
+renew_tellers_for(struct patching *p, const struct teller *t, struct slice host)
+{
+	for (; t != NULL; t = t->next)
+		if (t->owner != NULL &&
+		    t->owner->kind == &kind_destination_rule &&
+		    slice_eq(host_of_rule(&p->b, t->owner), host) &&
+		    !renew_too(p, t->owner))
+			return false;
+	return true;
+}
+
 /* That there is no such service is told of them, or would be. */
 bool
 renew_policies_for(struct patching *p, struct slice host)
@@ -140,14 +152,9 @@ renew_policies_for(struct patching *p, struct slice host)
 	     n != NULL; n = n->next)
 		if (!renew_too(p, n->by))
 			return false;
-	for (size_t i = 0; i < base->problem_count; i++) {
-		const struct resource *r = base->problem_owners[i];
-
-		if (s == NULL && r != NULL &&
-		    r->kind == &kind_destination_rule &&
-		    slice_eq(host_of_rule(&p->b, r), host) && !renew_too(p, r))
+	for (size_t i = 0; s == NULL && i < base->problem_count; i++)
+		if (!renew_tellers_for(p, base->problem_tellers[i], host))
 			return false;
-	}
 	return true;
 }
 

@@ -49,7 +49,7 @@ is_patched(const struct view *base, const struct resource *r)
 	    &kind_peer_authentication, &kind_telemetry, &kind_wasm_plugin,
 	    &kind_traffic_extension, &kind_proxy_config, &kind_tls_secret,
 	    &kind_rate_limit_policy, &kind_health_check_policy,
-	    &kind_mesh_config, &kind_network};
+	    &kind_mesh_config, &kind_network, &kind_workload_group};
 	bool is_gateway = base->made_by->in->proxy == VIEW_ROUTER;
 
 	for (size_t i = 0; i < ARRAY_LEN(always); i++)
@@ -59,8 +59,6 @@ is_patched(const struct view *base, const struct resource *r)
 		return is_patched_workload(base, r);
 	if (r->kind == &kind_sidecar)
 		return is_gateway || !is_sidecar_of_any(base, r);
-	if (r->kind == &kind_workload_group)
-		return !is_gateway; /* it may say what stands before one */
 	return r->kind == &kind_gateway || r->kind == &kind_service ||
 	       r->kind == &kind_service_entry;
 }

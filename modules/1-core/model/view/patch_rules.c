@@ -37,13 +37,29 @@ is_renewed(const struct patching *p, const struct resource *r)
 }
 
 bool
+is_told_by(const struct teller *t, const struct resource *owner)
+{
+	while (t != NULL && t->owner != owner)
+		t = t->next;
+	return t != NULL;
+}
+
+/* What is told at a gateway is told again there. */
+static bool
+is_told_elsewhere(const struct patching *p, const struct teller *t)
+{
+	while (t != NULL && (is_renewed(p, t->owner) || t->door != 0))
+		t = t->next;
+	return t != NULL;
+}
+
+bool
 is_told_of(const struct patching *p, const struct resource *r)
 {
 	const struct view *base = p->base;
 
 	for (size_t i = 0; i < base->problem_count; i++)
-		if (!is_renewed(p, base->problem_owners[i]) &&
-		    base->problem_doors[i] == 0 &&
+		if (is_told_elsewhere(p, base->problem_tellers[i]) &&
 		    resource_key_eq(&base->problems[i].origin.key, &r->key))
 			return true;
 	return false;
@@ -565,8 +581,7 @@ patch_rules(struct patching *p, size_t item)
 
 	if (is_nothing(&p->b, r->old) && is_nothing(&p->b, r->fresh))
 		return true;
-	if ((r->old != NULL && (is_told_of(p, r->old) ||
-				   is_told_with_others(p->base, r->old))) ||
+	if ((r->old != NULL && is_told_of(p, r->old)) ||
 	    !import_nothing(p, r) || (r->old != NULL && !renew_old_hosts(p, r)))
 		return false;
 	if (r->moves && r->fresh != NULL && !add_hosts_of(p, r->fresh))

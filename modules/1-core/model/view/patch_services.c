@@ -287,7 +287,7 @@ is_ordinary(
 	    is_named_as_gateway(p, host) || !is_ordinary_row(b, now->old) ||
 	    !is_ordinary_row(b, now->fresh) ||
 	    (now->old != NULL && now->old->leads_here) ||
-	    leads_to_gateway(p, now->old) || leads_to_gateway(p, now->fresh))
+	    is_served_at_gateway(p, now->old))
 		return false;
 	if ((now->old == NULL || now->fresh == NULL) &&
 	    (is_ambiguous_host(b, host) ||
@@ -537,6 +537,19 @@ make_again(struct patching *p, size_t item)
 	return add_fresh(p, item);
 }
 
+/* Rules that no base has are merged in each patch again: who looks for one of
+ * the clusters that stay does so by those of now. */
+static void
+know_rules(struct patching *p, const struct box *box)
+{
+	for (size_t i = 0; i < box->their_clusters.count; i++) {
+		struct cluster_row *c = box->their_clusters.items[i];
+
+		p->b.scope = c->scope;
+		c->rule = rule_of(&p->b, service_of_cluster(c));
+	}
+}
+
 bool
 decide_services(struct patching *p)
 {
@@ -548,10 +561,14 @@ decide_services(struct patching *p)
 			p->anew[i] = has_touched(p, p->items[i].box);
 	while (spread(p))
 		;
-	for (size_t i = 0; i < p->count; i++)
-		if (is_about_services(&p->items[i]) && p->anew[i] &&
-		    !make_again(p, i))
+	for (size_t i = 0; i < p->count; i++) {
+		if (!is_about_services(&p->items[i]))
+			continue;
+		if (!p->anew[i])
+			know_rules(p, p->items[i].box);
+		else if (!make_again(p, i))
 			return false;
+	}
 	return !p->b.full && !p->b.more_follows;
 }
 

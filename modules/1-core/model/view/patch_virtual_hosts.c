@@ -9,8 +9,7 @@
  *
  * Only these hosts are asked again what is claimed on them, and what else is
  * claimed there is as it was. A row that is for the same hosts as before takes
- * the slot of that one; else it is another, with domains of its own. There is
- * no patch where such hosts are like "*x.y", which no map finds.
+ * the slot of that one; else it is another, with domains of its own.
  */
 #include "hosts.h"
 #include "patch.h"
@@ -302,14 +301,6 @@ is_row_as_before(const struct gateway_draft *first)
 }
 
 static bool
-is_odd(struct slice host)
-{
-	return slice_starts(host, S("*")) && !slice_eq(host, S("*")) &&
-	       !host_is_pattern(host);
-}
-
-/* False: one of them is found by no map. */
-static bool
 add_domains(
     struct builder *b, const struct gateway_draft *first, struct more_host *h)
 {
@@ -317,11 +308,8 @@ add_domains(
 	size_t count = 0;
 
 	for (const struct gateway_draft *x = first; x != NULL;
-	     x = x->next_of_row) {
-		if (is_odd(x->host))
-			return false;
+	     x = x->next_of_row)
 		count++;
-	}
 	domains = take(b, count * 2, sizeof(*domains));
 	for (const struct gateway_draft *x = first;
 	     domains != NULL && x != NULL; x = x->next_of_row) {
@@ -364,17 +352,6 @@ add_row(struct revision *v, const struct gateway_draft *first)
 }
 
 static bool
-drop_row(struct builder *b, struct gateway_host *old)
-{
-	for (const struct gateway_draft *x = old->first; x != NULL;
-	     x = x->next_of_row)
-		if (is_odd(x->host))
-			return false;
-	rows_add(&b->box->fewer_hosts, old);
-	return true;
-}
-
-static bool
 put_rows(struct revision *v)
 {
 	struct rows drafts = {0}, firsts = {0};
@@ -389,8 +366,8 @@ put_rows(struct revision *v)
 	group_drafts(&drafts, &firsts);
 	for (size_t i = 0; ok && i < firsts.count; i++)
 		ok = add_row(v, firsts.items[i]);
-	for (size_t i = 0; ok && map_next(&v->rows, &i, &key, &old);)
-		ok = drop_row(&v->p->b, old);
+	for (size_t i = 0; map_next(&v->rows, &i, &key, &old);)
+		rows_add(&v->p->b.box->fewer_hosts, old);
 	rows_fini(&drafts);
 	rows_fini(&firsts);
 	return ok;

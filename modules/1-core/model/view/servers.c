@@ -373,10 +373,8 @@ merge_servers(struct builder *b, struct serving *out)
 }
 
 void
-merge_servers_again(struct builder *b, const struct serving *base,
-    const struct rows *gateways, struct serving *out)
+merge_servers_again(struct builder *b, struct serving *s)
 {
-	out->gateways = *gateways;
-	copy_rows(&out->targets, &base->targets);
-	merge_all(b, out);
+	rows_sort_by_age(&s->gateways);
+	merge_all(b, s);
 }

@@ -35,6 +35,16 @@ door_mark(uint16_t number)
 	return (uint32_t)number + 1;
 }
 
+/* Of what is told of a gateway's WorkloadGroup. */
+enum { GROUP_MARK = DOORS_SHARED + 1 };
+
+/* The same of the rules of a set of routes, by its place. */
+static inline uint32_t
+set_mark(size_t place)
+{
+	return GROUP_MARK + 1 + (uint32_t)place;
+}
+
 /* Ends TLS, or speaks HTTP in the clear: requests are parsed. */
 bool served_is_http(const struct served *s);
 bool served_is_passthrough(const struct served *s);
@@ -62,9 +72,8 @@ void serving_fini(struct serving *s);
 /* Of the scope at hand. */
 void merge_servers(struct builder *b, struct serving *out);
 
-/* With other Gateways, which are in the order of age; takes the list. */
-void merge_servers_again(struct builder *b, const struct serving *base,
-    const struct rows *gateways, struct serving *out);
+/* With the Gateways and targets that are filled in. */
+void merge_servers_again(struct builder *b, struct serving *s);
 
 /* Is the Gateway for the scope at hand, where these lead? */
 bool is_gateway_for(const struct builder *b, const struct rows *targets,
@@ -77,11 +86,19 @@ struct target {
 	const struct service_row *service;
 	uint16_t port;
 	uint16_t arrives;
-	bool by_labels; /* the service is of gateways with these labels */
+	bool by_labels;   /* the service is of gateways with these labels */
+	bool by_endpoint; /* it is known by where that is */
 };
 
 /* To the machine, in the scope at hand: struct target, the oldest first. */
 void find_targets(struct builder *b, struct rows *out);
+
+/* Likewise, where those of the base are known. */
+void find_targets_now(
+    struct builder *b, const struct rows *base, struct rows *out);
+
+/* Is the Service of gateways with the labels of the scope at hand? */
+bool selects_gateway(const struct builder *b, const struct service_row *s);
 
 /* Does it say itself which services lead to it? */
 bool names_services(const struct resource *gateway);
@@ -146,6 +163,7 @@ struct gateway_part {
 	struct view_http_route *rows;
 	size_t count;
 	size_t last;          /* 1: the last row takes everything */
+	bool tells;           /* something is wrong with them */
 	struct claim *claims; /* who has them, of the base */
 };
 
@@ -198,6 +216,7 @@ struct gateway_draft {
 /* What a set is made of. */
 struct gateway_set {
 	const struct view_routes *routes;
+	uint32_t mark;
 	struct scope *scope;
 	const struct served **servers; /* in the order of age */
 	size_t server_count;

@@ -23,6 +23,22 @@ add_target(struct builder *b, struct rows *to, const struct target *what)
 	rows_add(to, t);
 }
 
+static bool
+is_here(const struct builder *b, const struct view_endpoint *e)
+{
+	return e->name.len == 0 && is_own_address(b, &e->addr);
+}
+
+bool
+is_served_here(const struct builder *b, const struct service_row *s)
+{
+	for (size_t i = 0; i < s->port_count; i++)
+		for (size_t j = 0; j < s->ports[i].endpoints.count; j++)
+			if (is_here(b, s->ports[i].endpoints.items[j]))
+				return true;
+	return false;
+}
+
 /* What is at an address of this machine may be somebody else's, but for its
  * labels. */
 static void
@@ -38,12 +54,26 @@ add_endpoint_targets(
 			const struct view_endpoint *e = p->endpoints.items[j];
 			const struct target t = {s, p->port, e->addr.port,
 			    e->labels.count > 0 &&
-				labels_match(own, &e->labels)};
+				labels_match(own, &e->labels),
+			    /* by_endpoint */ true};
 
-			if (e->name.len == 0 && is_own_address(b, &e->addr))
+			if (is_here(b, e))
 				add_target(b, to, &t);
 		}
 	}
+}
+
+bool
+selects_gateway(const struct builder *b, const struct service_row *s)
+{
+	const struct labels *selector;
+
+	if (s->resource == NULL || s->resource->kind != &kind_service ||
+	    !slice_eq(s->row.ns, b->scope->row.ns))
+		return false;
+	selector = &resource_service(s->resource)->selector;
+	return selector->count > 0 &&
+	       labels_match(&b->scope->row.labels, selector);
 }
 
 static void
@@ -52,9 +82,6 @@ add_selected_targets(
 {
 	const struct service_spec *spec = resource_service(s->resource);
 
-	if (spec->selector.count == 0 ||
-	    !labels_match(&b->scope->row.labels, &spec->selector))
-		return;
 	for (size_t i = 0; i < spec->ports.count; i++) {
 		const struct service_port *p = &spec->ports.items[i];
 		bool moved = service_port_has_target(p);
@@ -98,9 +125,30 @@ find_targets(struct builder *b, struct rows *out)
 
 		if (!slice_eq(s->row.ns, b->scope->row.ns))
 			continue;
-		if (s->resource != NULL && s->resource->kind == &kind_service)
+		if (selects_gateway(b, s))
 			add_selected_targets(b, s, out);
 		add_endpoint_targets(b, s, out);
+	}
+	rows_sort(out, by_age);
+}
+
+void
+find_targets_now(struct builder *b, const struct rows *base, struct rows *out)
+{
+	struct slice host;
+	void *value;
+
+	for (size_t i = 0; i < base->count; i++) {
+		const struct target *t = base->items[i];
+
+		if (service_now_of(b, t->service->row.host) == NULL)
+			rows_add(out, base->items[i]);
+	}
+	for (size_t i = 0; map_next(b->services_now, &i, &host, &value);) {
+		const struct service_now *now = value;
+
+		if (now->fresh != NULL && selects_gateway(b, now->fresh))
+			add_selected_targets(b, now->fresh, out);
 	}
 	rows_sort(out, by_age);
 }

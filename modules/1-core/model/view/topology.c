@@ -81,6 +81,7 @@ stands_behind_proxy(struct builder *b)
 	bool behind = is_behind_proxy(b->mesh->default_config);
 	struct rows all = {0};
 
+	b->door = GROUP_MARK;
 	rows_of_kind(b, &kind_workload_group, &all);
 	for (size_t i = 0; i < all.count; i++) {
 		const struct resource *r = all.items[i];
@@ -93,6 +94,7 @@ stands_behind_proxy(struct builder *b)
 		behind |= says_behind(
 		    b, r, labels_get(&g->metadata->annotations, S(CONFIG)));
 	}
+	b->door = 0;
 	rows_fini(&all);
 	return behind;
 }

@@ -28,7 +28,8 @@ part_key(struct builder *b, const struct served *s, const struct resource *r)
 	    SLICE_ARG(r->key.ns), SLICE_ARG(r->key.name));
 }
 
-/* In a patch: that of its base, if it is the same; NULL: it is not. */
+/* In a patch: that of its base, if it is the same and has nothing to tell;
+ * NULL: it is not. */
 static struct gateway_part *
 known_part(struct builder *b, const struct served *s, const struct resource *r)
 {
@@ -39,7 +40,7 @@ known_part(struct builder *b, const struct served *s, const struct resource *r)
 		struct gateway_part *p = rules->parts.items[i];
 
 		if (p->scope == b->scope && slice_eq(p->gateway, s->name) &&
-		    p->port == (uint16_t)s->spec->port->number &&
+		    p->port == (uint16_t)s->spec->port->number && !p->tells &&
 		    p->ends_tls == (s->spec->tls != NULL))
 			return p;
 	}
@@ -392,6 +393,7 @@ new_set(struct builder *b, struct slice name, const struct rows *servers)
 	r->scope = NULL; /* outside of the mesh no name is short */
 	map_init(&s->by_host);
 	s->routes = r;
+	s->mark = set_mark(b->gateway_sets.count);
 	s->scope = b->scope;
 	s->servers = take(b, servers->count, sizeof(*s->servers));
 	for (size_t i = 0; s->servers != NULL && i < servers->count; i++)
@@ -416,6 +418,7 @@ compile_virtual_hosts(struct builder *b, const struct bindings *g,
 	if (set == NULL)
 		return NULL;
 	d.routes = (struct view_routes *)(uintptr_t)set->routes; /* ours */
+	b->door = set->mark; /* what is told now is about rules */
 	map_init(&d.part_of);
 	for (size_t i = 0; !b->full && i < set->server_count; i++)
 		add_server(&d, g, i);

@@ -68,6 +68,12 @@ struct resource *random_bound(struct rng *rng, uint64_t head);
 struct resource *random_gate(struct rng *rng, uint64_t head);
 struct resource *random_passed(struct rng *rng, uint64_t head);
 
+/* A Service that mostly stands before gateways; a WorkloadGroup that says what
+ * does; and a Gateway that mostly is AUTO_PASSTHROUGH, or names Services. */
+struct resource *random_front(struct rng *rng, uint64_t head);
+struct resource *random_group(struct rng *rng, uint64_t head);
+struct resource *random_passing(struct rng *rng, uint64_t head);
+
 /* Some places of callers, gateways too; `in` has room for no other inputs. */
 void random_place(struct rng *rng, struct view_input *in);
 

@@ -49,6 +49,7 @@ put_head(struct text *t, const char *group, const char *kind)
 	put2(t, "metadata: {name: ", ANY(t, few_names), "");
 	put2(t, ", namespace: ", ANY(t, few_spaces), "");
 	t->rng = rng;
+	put(t, t->notes != NULL ? t->notes : "");
 	put2(t, ", creationTimestamp: \"", ANY(t, years),
 	    "-01-01T00:00:00Z\"}\nspec:\n");
 }
@@ -106,7 +107,7 @@ struct resource *
 random_try(struct rng *rng, uint64_t head, void (*put_kind)(struct text *t))
 {
 	AUTO(buf_fini) struct buf memory = BUF(TEXT_MAX);
-	struct text t = {rng, memory, head};
+	struct text t = {.rng = rng, .b = memory, .head = head};
 	struct resource *r;
 
 	put_kind(&t);

@@ -16,7 +16,8 @@ extern const char *const few_ports[3];
 struct text {
 	struct rng *rng;
 	struct buf b;
-	uint64_t head; /* its key comes of this; 0: it is any */
+	uint64_t head;     /* its key comes of this; 0: it is any */
+	const char *notes; /* more of its metadata; NULL: none */
 };
 
 /* One of an array. */

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "codec/codec.h"
 #include "random.h"
 #include "unit.h"
 
@@ -24,6 +25,12 @@ has_tunnels(const struct world *w)
 }
 
 void
+world_touch_serving(struct world *w, size_t n)
+{
+	w->servings[n].version = ++w->clock;
+}
+
+void
 world_fill_serving(struct world *w, size_t n)
 {
 	static const struct label labels[] = {
@@ -33,7 +40,7 @@ world_fill_serving(struct world *w, size_t n)
 	struct view_endpoint_input *all = w->endpoints[n];
 
 	s->count = rng_below(&w->rng, MOST + 1);
-	s->version++;
+	world_touch_serving(w, n);
 	for (size_t i = 0; i < s->count; i++)
 		all[i] = (struct view_endpoint_input){.service = s->service,
 		    .service_ns = s->ns,
@@ -60,10 +67,20 @@ world_fill_serving(struct world *w, size_t n)
 	}
 }
 
+/* The group of a gateway is of the namespace of a Service in front. */
+static bool
+is_elsewhere(const struct world *w, const struct resource *r)
+{
+	return w->kind == OF_FRONTS && w->count == OTHERS - 1 &&
+	       !slice_eq(r->key.ns, w->items[RULED + 1]->key.ns);
+}
+
 /* Few worlds have two of one key, of which the newer counts. */
 static bool
 is_welcome(const struct world *w, const struct resource *r)
 {
+	if (is_elsewhere(w, r))
+		return false;
 	for (size_t i = 0; w->seed % 8 != 0 && i < w->count; i++)
 		if (resource_key_eq(&w->items[i]->key, &r->key))
 			return false;
@@ -110,9 +127,24 @@ make_at_gate(struct world *w, size_t at, uint64_t head)
 	return random_passed(&w->rng, head);
 }
 
+/* The same, and what stands before it. */
+static struct resource *
+make_at_front(struct world *w, size_t at, uint64_t head)
+{
+	if (at == RULED)
+		return random_again(&w->rng, head & ~1ULL);
+	if (at > RULED && at < OTHERS)
+		return at < OTHERS - 1 ? random_front(&w->rng, head)
+				       : random_group(&w->rng, head);
+	return at >= OTHERS && at < OTHERS + OWN ? random_passing(&w->rng, head)
+						 : make_at_gate(w, at, head);
+}
+
 static struct resource *
 make(struct world *w, size_t at, uint64_t head)
 {
+	if (w->kind == OF_FRONTS)
+		return make_at_front(w, at, head);
 	if (w->kind == OF_GATES)
 		return make_at_gate(w, at, head);
 	if ((w->kind == OF_GATEWAYS || w->kind == OF_DELEGATES) && at < 2)
@@ -211,7 +243,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	kind = w->kind;
 	rng_init(&w->rng, seed);
 	random_place(&w->rng, &w->in);
-	if (kind == OF_GATEWAYS || kind == OF_GATES) {
+	if (kind == OF_GATEWAYS || kind == OF_GATES || kind == OF_FRONTS) {
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
@@ -222,6 +254,11 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	if (kind == OF_NETWORKS)
 		w->in.network = slice_str(networks[rng_below(&w->rng, 4)]);
 	fill_resources(w);
+	for (size_t i = 0; kind == OF_FRONTS && i < ARRAY_LEN(spaces); i++)
+		if (slice_eq(
+			w->items[OTHERS - 1]->key.ns, slice_str(spaces[i])))
+			w->in.ns = slice_str(spaces[i]); /* its group's */
+	w->in.parse_yaml = codec_yaml_parse_one;
 	for (size_t i = 0; i < SERVINGS; i++) {
 		w->servings[i] =
 		    (struct view_serving){.service = slice_str(names[i % 3]),
@@ -237,7 +274,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	w->in.addr_count = rng_below(&w->rng, 2);
 	w->in.knows_members = w->seed % 2 == 0;
 	w->in.captures_dns = w->seed % 4 == 0;
-	w->lists = 1;
+	w->lists = w->resources_version = w->names_version = 1;
 }
 
 void
@@ -247,6 +284,25 @@ world_fini(struct world *w)
 		resource_unref(&w->items[i]);
 }
 
+/* Some worlds know each of these, some do not. */
+static void
+tell_changes(
+    const struct world *w, struct view_input *in, size_t moved[SERVINGS])
+{
+	enum { LAST = 2 };
+
+	in->lists_version = w->seed % 3 > 0 ? w->lists : 0;
+	in->resources_version = w->seed % 5 > 0 ? w->resources_version : 0;
+	in->names_version = w->seed % 7 > 0 ? w->names_version : 0;
+	if (w->seed % 4 == 0)
+		return;
+	in->moved_since = w->clock - LAST;
+	in->moved = moved;
+	for (size_t i = 0; i < in->serving_count; i++)
+		if (in->servings[i].version > in->moved_since)
+			moved[in->moved_count++] = i;
+}
+
 struct view *
 world_compile(
     const struct world *w, const struct view *before, uint64_t version)
@@ -254,6 +310,7 @@ world_compile(
 	const struct resource *there[RESOURCES];
 	struct view_serving servings[SERVINGS];
 	struct view_service_input told[SERVINGS];
+	size_t moved[SERVINGS];
 	struct view_input in = w->in;
 	struct view *v;
 
@@ -267,7 +324,7 @@ world_compile(
 	for (size_t i = 0; i < SERVINGS; i++)
 		if (!w->is_untold[i])
 			told[in.service_count++] = w->told[i];
-	in.lists_version = w->seed % 3 > 0 ? w->lists : 0;
+	tell_changes(w, &in, moved);
 	in.resources = there;
 	for (size_t i = 0; i < w->count; i++)
 		if (w->items[i] != NULL)
@@ -285,6 +342,7 @@ world_fill_name(struct world *w, size_t n)
 	size_t count = rng_below(&w->rng, MOST + 1);
 
 	name->version++;
+	w->names_version++;
 	name->count = count;
 	name->reason = rng_below(&w->rng, 2) ? S("nobody") : S("");
 	for (size_t i = 0; i < count; i++)
@@ -313,6 +371,7 @@ world_find_names(struct world *w)
 void
 world_make_again(struct world *w, size_t n)
 {
+	w->resources_version++;
 	resource_unref(&w->items[n]);
 	w->items[n] = make(w, n, w->heads[n]);
 	w->items[n]->revision = ++w->revision;
@@ -323,6 +382,7 @@ world_make_again(struct world *w, size_t n)
 void
 world_come_or_go(struct world *w, size_t n)
 {
+	w->resources_version++;
 	if (w->items[n] == NULL)
 		world_make_again(w, n);
 	else
