@@ -199,6 +199,9 @@ bool has_any_of(const struct patching *p, const struct resource_kind *kind);
 void list_moved(const struct patching *p, const struct resource_kind *kind,
     struct rows *out);
 
+/* May another VirtualService decide about any host than in the base? */
+bool is_moving(const struct patching *p);
+
 /* Does anything move that did not before, or the other way round? */
 bool moves_anew(const struct patching *p);
 
