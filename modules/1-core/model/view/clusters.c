@@ -315,7 +315,7 @@ is_named_before(const struct builder *b, const struct wanted *w)
 static void
 register_cluster(struct builder *b, struct view_cluster *c)
 {
-	if (b->arriving != NULL) {
+	if (b->box != NULL) {
 		rows_add(&b->box->their_clusters, c);
 		return;
 	}
@@ -649,11 +649,17 @@ bare_cluster(struct builder *b, struct slice name, enum view_cluster_type type,
     const struct view_endpoint *only)
 {
 	struct view_cluster *c = map_get(&b->v->cluster_by_name, name);
+
+	return c != NULL ? c : new_bare_cluster(b, name, type, only);
+}
+
+struct view_cluster *
+new_bare_cluster(struct builder *b, struct slice name,
+    enum view_cluster_type type, const struct view_endpoint *only)
+{
+	struct view_cluster *c = take(b, 1, sizeof(*c));
 	struct rows endpoints = {0};
 
-	if (c != NULL)
-		return c;
-	c = take(b, 1, sizeof(*c));
 	if (c == NULL)
 		return NULL;
 	c->id = slice_hash_stable(name);
