@@ -276,6 +276,8 @@ choose_endpoints(struct builder *b, struct cluster_row *row,
 	size_t left;
 
 	row->networks = 0;
+	row->lowest = UINT32_MAX;
+	row->highest = 0;
 	for (size_t i = 0; i < p->endpoints.count; i++) {
 		struct view_endpoint *e = p->endpoints.items[i];
 
@@ -285,6 +287,8 @@ choose_endpoints(struct builder *b, struct cluster_row *row,
 		if (e->network.ptr != last.ptr) /* mostly they share it */
 			row->networks |= network_bit(e->network);
 		last = e->network;
+		row->lowest = MIN(row->lowest, first_bytes(&e->addr));
+		row->highest = MAX(row->highest, first_bytes(&e->addr));
 	}
 	row->is_behind = replace_by_gateways(b, &all, &through, &left);
 	row->leaves_out = left > 0;

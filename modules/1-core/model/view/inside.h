@@ -340,13 +340,15 @@ struct cluster_row {
 	struct view_cluster row;          /* first */
 	const struct subset_spec *subset; /* NULL: all endpoints */
 	const struct merged_rule *rule;   /* its service's; may be NULL */
-	bool fails_over;                  /* failures are noticed */
 	uint64_t networks; /* network_bit() of all that it has endpoints in */
-	bool is_behind;    /* some of them are behind gateways */
-	bool leaves_out;   /* or cannot be reached by these, which is told */
-	bool is_unchosen;  /* its callers say which endpoint they mean */
-	bool is_own;       /* callers of other scopes are given another one */
-	bool is_kept;      /* not only rules for requests lead to it */
+	/* By their first four bytes the addresses of these are within. */
+	uint32_t lowest, highest;
+	bool fails_over;  /* failures are noticed */
+	bool is_behind;   /* some of them are behind gateways */
+	bool leaves_out;  /* or cannot be reached by these, which is told */
+	bool is_unchosen; /* its callers say which endpoint they mean */
+	bool is_own;      /* callers of other scopes are given another one */
+	bool is_kept;     /* not only rules for requests lead to it */
 	struct scope *scope;
 	struct cluster_row *next; /* of the same port */
 };
@@ -1032,6 +1034,9 @@ uint32_t gateway_scale_of(const struct rows *networks);
  */
 size_t network_ranges(const struct network *n, struct cidr *out);
 uint64_t network_bit(struct slice name);
+
+/* Of an address, whatever its family: in the order of addresses. */
+uint32_t first_bytes(const struct addr *a);
 
 void networks_fini(struct builder *b);
 
