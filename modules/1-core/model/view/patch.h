@@ -65,6 +65,7 @@ struct patching {
 	struct rows changed; /* struct slice: hosts that have, or had in the
 			      * view before alone, another service than there */
 	struct named named[RENEWALS_MAX]; /* by each of them, if it is a rule */
+	size_t host_slots; /* none before it is free */
 	bool anew[RENEWALS_MAX]; /* their boxes of before are of no use */
 	bool keeps_doors;        /* of a gateway, as they were */
 	/* PeerAuthentications that are others than in the base, and those that
@@ -411,9 +412,11 @@ bool tells_doors(const struct view *v, uint32_t door);
 struct gateway_set;
 struct bindings;
 
-/* Of a set of the base, which has the same servers; into the box at hand. */
+/* Of a set of the base, whose servers now (struct served) have the same rows;
+ * into the box at hand. */
 MUST_USE bool patch_gateway_set(struct patching *p,
-    const struct gateway_set *set, const struct bindings *g);
+    const struct gateway_set *set, const struct rows *servers,
+    const struct bindings *g);
 
 /* All that it has in the base is gone. */
 void drop_gateway_set(struct patching *p, const struct gateway_set *set);
@@ -498,8 +501,9 @@ bool tells_own(const struct view *v, const struct view_problem *problem);
 
 /* --- the lists (patch_lists.c) -------------------------------------------- */
 
-/* A place for one that the base has not; later it may be another's. */
-size_t free_slot(const struct pages *all, const struct pages *of_base);
+/* The first place for one that the base has not, which has so many; later it
+ * may be another's. */
+size_t free_slot(const struct pages *all, size_t from);
 
 /* What stays is in its slot; before others are given away. */
 void begin_hosts(struct patching *p);

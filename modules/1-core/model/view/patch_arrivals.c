@@ -150,8 +150,9 @@ place_clusters(struct patching *p, const struct box *box)
 		const struct cluster_row *like =
 		    like_in_base(old_of(&p->b, service_of_cluster(c)), &c->row);
 
-		c->row.slot = like != NULL ? like->row.slot
-					   : free_slot(all, &p->base->clusters);
+		c->row.slot = like != NULL
+				  ? like->row.slot
+				  : free_slot(all, p->base->clusters.count);
 		slots_put(all, c->row.slot, &c->row);
 	}
 }

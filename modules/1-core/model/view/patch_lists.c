@@ -7,13 +7,11 @@
 /* --- slots ---------------------------------------------------------------- */
 
 size_t
-free_slot(const struct pages *all, const struct pages *of_base)
+free_slot(const struct pages *all, size_t from)
 {
-	size_t i = of_base->count;
-
-	while (i < all->count && slots_at(all, i) != NULL)
-		i++;
-	return i;
+	while (from < all->count && slots_at(all, from) != NULL)
+		from++;
+	return from;
 }
 
 /* How many of the base come before it; these are in order. */
@@ -87,9 +85,11 @@ void
 put_more_host(struct patching *p, struct more_host *h)
 {
 	struct pages *all = &p->b.v->hosts;
+	size_t slot = free_slot(all, MAX(p->host_slots, p->base->hosts.count));
 
-	h->row.row.slot = free_slot(all, &p->base->hosts) + 1;
-	slots_put(all, h->row.row.slot - 1, h);
+	p->host_slots = slot + 1;
+	h->row.row.slot = slot + 1;
+	slots_put(all, slot, h);
 	rows_add(&p->b.box->more_hosts, h);
 }
 

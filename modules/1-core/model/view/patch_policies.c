@@ -380,7 +380,7 @@ add_subset(struct patching *p, const struct ruled *r, struct slice subset)
 		if (row == NULL)
 			return false;
 		row->row.slot =
-		    free_slot(&p->b.v->clusters, &p->base->clusters);
+		    free_slot(&p->b.v->clusters, p->base->clusters.count);
 		slots_put(&p->b.v->clusters, row->row.slot, &row->row);
 		rows_add(&p->b.box->clusters, row);
 	}

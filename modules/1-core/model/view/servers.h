@@ -114,6 +114,7 @@ struct bound {
 	const struct resource *resource;
 	const struct slice *hosts; /* canonical */
 	size_t host_count;
+	enum sight sight;
 	size_t rank; /* who is asked first */
 	bool is_of_patch;
 };
@@ -130,9 +131,10 @@ void bindings_init(struct builder *b, struct bindings *out);
 void bindings_fini(struct bindings *g);
 
 /* One more of a patch's, in the scope at hand; nothing if that does not see
- * it. */
+ * it. After the last they are put between those of the base. */
 void bind_later(
     struct builder *b, struct bindings *g, const struct resource *r);
+void bindings_rank(struct bindings *g);
 
 /* Does it name the server's Gateway? */
 bool is_bound_to(const struct resource *r, const struct served *s);
