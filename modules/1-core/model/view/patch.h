@@ -65,7 +65,7 @@ struct patching {
 	struct rows changed; /* struct slice: hosts that have, or had in the
 			      * view before alone, another service than there */
 	struct named named[RENEWALS_MAX]; /* by each of them, if it is a rule */
-	size_t host_slots; /* none before it is free */
+	size_t host_slots;                /* none before it is free */
 	bool anew[RENEWALS_MAX]; /* their boxes of before are of no use */
 	bool keeps_doors;        /* of a gateway, as they were */
 	/* PeerAuthentications that are others than in the base, and those that

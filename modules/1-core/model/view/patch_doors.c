@@ -285,13 +285,21 @@ leads_to_kept(const struct view_tcp_route *r)
 	return true;
 }
 
+/* Its clusters are all services' own. */
+static bool
+passes_by_itself(const struct server_tls *t)
+{
+	return t != NULL && t->mode == SERVER_TLS_AUTO_PASSTHROUGH;
+}
+
 /* False: a cluster would be gone with it. */
 static bool
 hide(struct listener_set *out, const struct view_listener *l)
 {
 	hide_listener(out, l);
 	for (size_t i = 0; i < l->chain_count; i++)
-		if (!leads_to_kept(l->chains[i].tcp))
+		if (!passes_by_itself(l->chains[i].tls.settings) &&
+		    !leads_to_kept(l->chains[i].tcp))
 			return false;
 	return true;
 }

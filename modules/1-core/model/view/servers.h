@@ -15,6 +15,14 @@ struct served_host {
 	struct slice host;
 };
 
+/* The chains of a server that is AUTO_PASSTHROUGH, for patches. */
+struct passed {
+	const struct view_listener *of; /* that has them, */
+	size_t from;                    /* from this place on */
+	const struct view_chain **chains;
+	size_t *ends; /* of those of each of the services */
+};
+
 /* One server of a Gateway, on one port of the machine. */
 struct served {
 	const struct gateway_server *spec;
@@ -23,7 +31,8 @@ struct served {
 	enum port_protocol protocol;
 	const struct served_host *hosts;
 	size_t host_count;
-	struct slice routes; /* the name of its set of routes; empty: bytes */
+	struct slice routes;   /* the name of its set of routes; empty: bytes */
+	struct passed *passed; /* NULL: it is none, or the base has another */
 };
 
 struct origin served_origin(const struct served *s);
