@@ -267,6 +267,11 @@ publish(struct bench *b)
 	in.serving_count = d.serving_count;
 	in.version = d.version;
 	in.lists_version = d.lists_version;
+	in.resources_version = b->in.resources_version;
+	in.names_version = 1; /* there are none */
+	in.moved_since = d.moved_since;
+	in.moved = d.moved;
+	in.moved_count = d.moved_count;
 	CHECK(view_compile(&in, &fresh, &why) == OK);
 	b->in_force = false;
 	proxy_publish(b->proxy, fresh, on_in_force, b);

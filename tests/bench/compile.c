@@ -63,6 +63,9 @@ struct mesh {
 	size_t endpoint_count;
 	struct view_serving *servings;
 	size_t serving_count;
+	/* What an agent knows of its changes: see view_input. */
+	uint64_t resources_version, clock;
+	size_t moved;       /* the serving that is the newest */
 	struct arena arena; /* of the endpoints' texts */
 };
 
@@ -458,7 +461,7 @@ static void
 make(struct mesh *m, size_t services, enum view_proxy proxy,
     const char *gateway, bool scoped)
 {
-	*m = (struct mesh){.proxy = proxy};
+	*m = (struct mesh){.proxy = proxy, .resources_version = 1, .clock = 1};
 	m->resources = mem_resize(
 	    NULL, 0, services * 3 + FORMS * DATA + 4, sizeof(*m->resources));
 	m->endpoints =
@@ -478,7 +481,7 @@ make(struct mesh *m, size_t services, enum view_proxy proxy,
 		m->servings[m->serving_count++] =
 		    (struct view_serving){.service = text_of(m, "service", i),
 			.ns = text_of(m, "space", i % NAMESPACES),
-			.version = 1,
+			.version = ++m->clock,
 			.endpoints = &m->endpoints[i * ENDPOINTS],
 			.count = ENDPOINTS};
 	}
@@ -533,6 +536,12 @@ compile(const struct mesh *m, const struct view *before)
 	    .resource_count = m->resource_count,
 	    .servings = m->servings,
 	    .serving_count = m->serving_count,
+	    .lists_version = 1,
+	    .resources_version = m->resources_version,
+	    .names_version = 1,
+	    .moved_since = m->clock - 1,
+	    .moved = &m->moved,
+	    .moved_count = 1,
 	    .version = 1,
 	    .before = before};
 	struct view *v;
@@ -556,6 +565,13 @@ measure_full(const struct mesh *m, double *out_ms, double *out_mib)
 	}
 }
 
+static void
+move(struct mesh *m, size_t serving)
+{
+	m->moved = serving;
+	m->servings[serving].version = ++m->clock;
+}
+
 /* One of them is unhealthy, or is well again. */
 static void
 change_endpoint(struct mesh *m, size_t i)
@@ -564,7 +580,7 @@ change_endpoint(struct mesh *m, size_t i)
 	struct view_endpoint_input *e = &m->endpoints[n];
 
 	e->health = e->health == VIEW_HEALTHY ? VIEW_UNHEALTHY : VIEW_HEALTHY;
-	m->servings[n / ENDPOINTS].version++;
+	move(m, n / ENDPOINTS);
 }
 
 static void
@@ -573,7 +589,7 @@ change_own_endpoint(struct mesh *m, size_t i)
 	struct view_endpoint_input *e = &m->endpoints[m->endpoint_count - 1];
 
 	e->health = i % 2 == 0 ? VIEW_UNHEALTHY : VIEW_HEALTHY;
-	m->servings[m->serving_count - 1].version++;
+	move(m, m->serving_count - 1);
 }
 
 /* The resources of a service with rules and of one without follow each other:
@@ -1118,15 +1134,19 @@ measure(struct mesh *m, const struct change *c)
 	double took[CHANGES];
 
 	for (size_t i = 0; i < c->times; i++) {
+		uint64_t clock = m->clock;
 		double at;
 
 		c->happen(m, i);
+		if (m->clock == clock) /* it is not of endpoints */
+			m->resources_version++;
 		at = cpu_ms();
 		step(m, &v);
 		took[i] = cpu_ms() - at;
 		if (c->undo == NULL)
 			continue;
 		c->undo(m, i);
+		m->resources_version++;
 		step(m, &v);
 	}
 	view_unref(&v);

@@ -296,6 +296,27 @@ def test_without_any_server_it_goes_on_and_comes_again(drill):
         drill.server.start()
 
 
+def test_what_is_not_known_is_waited_for_and_said(drill):
+    """A disk that has lost the configuration, and no server that has it."""
+    def said():
+        wait_for(lambda: is_captured(drill), "it captures again")
+        return drill.agent.text.count("captures before all services are known")
+    drill.agent.synced()
+    drill.agent.cli.ok("capture", "on")
+    before = said()
+    drill.agent.stop()
+    drill.server.stop(signal.SIGKILL)
+    try:
+        drill.agent.start()
+        assert said() == before
+        drill.agent.stop()
+        (drill.agent.cli.state / "snapshot").unlink()
+        drill.agent.start()
+        assert said() == before + 1
+    finally:
+        drill.server.start()
+
+
 def kill_both(home):
     """As a machine that loses its power: nobody tidies up, and the kernel
     forgets all."""
@@ -422,7 +443,8 @@ def test_who_remembers_an_address_is_not_kept_waiting(routed, how):
     wait_for(lambda: len(ours(routed)) == 2, "no way leads to the proxy")
     assert fails_at_once(routed)
     routed.agent.start().joined()
-    wait_for(lambda: is_captured(routed), "it is captured again")
+    wait_for(lambda: routed.agent.cli.json("capture", "status")["captures"],
+             "it is captured again")
     routed.app.connect(REMEMBERED, 80).close()
     routed.agent.cli.ok("capture", "off")
     assert ours(routed) == []
@@ -433,12 +455,14 @@ def test_a_killed_helper_leaves_it_to_the_next_one(routed):
     kill_only(routed)
     assert len(ours(routed)) == 4
     routed.agent.start().joined()
-    wait_for(lambda: is_captured(routed), "it is captured again")
+    wait_for(lambda: routed.agent.cli.json("capture", "status")["captures"],
+             "it is captured again")
     assert len(ours(routed)) == 4
     kill_only(routed)
     (routed.agent.cli.state / "capture.json").unlink()
     routed.agent.start().joined()
-    assert ours(routed) == [] and not is_captured(routed)
+    wait_for(lambda: ours(routed) == [], "it has nothing to capture")
+    assert not is_captured(routed)
 
 
 def kill_only(home):

@@ -145,7 +145,7 @@ spec: {http: {path: /}, interval: 100ms}
 def test_a_policy_comes_before_the_check_that_nobody_asked_for(home, nginx):
     def check():
         row = home.serving.cli.items("exposed")[0]
-        return row["check"], row["health"]
+        return row.get("check"), row["health"]  # none of a service just made
     wait_for(lambda: check() == ("tcp", "healthy"), check)
     home.apply(POLICY)
     wait_for(lambda: check() == ("http (default/all)", "healthy"), check)
@@ -382,6 +382,29 @@ def test_a_unit_is_in_the_mesh_while_it_is_active(home, unit):
     assert not unit.drop_in.parent.exists()
     is_over(home.serving)
     assert unit.process.poll() is None
+
+
+def test_a_unit_knows_whom_to_call_after_a_boot_without_a_server(home, unit):
+    """It ended before the agent did, as systemd has it, and begins behind it.
+    """
+    done = unit.meshd("expose", "--unit", unit.name, "--account", "unit",
+                      "--protocol", "http", "unit", "80:8085")
+    assert done.returncode == 0, done.stderr
+    home.serving.synced()
+    unit.start()
+    is_active(home, unit)
+    assert [p["missed"] for p in runs(home.serving)] == [""]
+    unit.stop()
+    home.serving.stop()
+    home.server.stop(signal.SIGKILL)
+    try:
+        home.serving.start(prefix=home.enter).joined()
+        unit.start()
+        wait_for(lambda: programs(home) == [(unit.name, "captured")],
+                 lambda: f"{runs(home.serving)} {home.serving.text}")
+        assert [p["missed"] for p in runs(home.serving)] == [""]
+    finally:
+        home.server.start()
 
 
 def test_a_unit_that_is_active_already_is_captured_from_now_on(home, unit):

@@ -250,10 +250,18 @@ name_and_namespace(const struct resource *r, char out[RESOURCE_KEY_MAX])
 int
 resource_age_cmp(const struct resource *a, const struct resource *b)
 {
+	struct slice name = a->key.name, other = b->key.name;
+	size_t common = MIN(name.len, other.len);
 	char x[RESOURCE_KEY_MAX], y[RESOURCE_KEY_MAX];
+	int n;
 
 	if (a->created_ms != b->created_ms)
 		return a->created_ms < b->created_ms ? -1 : 1;
+	n = slice_cmp(slice_sub(name, 0, common), slice_sub(other, 0, common));
+	if (n != 0)
+		return n; /* whatever follows: mostly it is told here */
+	if (name.len == other.len)
+		return slice_cmp(a->key.ns, b->key.ns);
 	return slice_cmp(name_and_namespace(a, x), name_and_namespace(b, y));
 }
 

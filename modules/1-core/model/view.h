@@ -128,9 +128,9 @@ struct view_input {
 	uint64_t resources_version;
 	uint64_t names_version;
 	/*
-	 * If versions of servings only grow, from one change to the next of
-	 * whichever: where among them those are that have one above
-	 * `moved_since`, and maybe others. 0: nobody knows.
+	 * If each change of any serving has a version of its own, above all
+	 * that were given before: where among them those are that have one
+	 * above `moved_since`, and maybe others. 0: nobody knows.
 	 */
 	uint64_t moved_since;
 	const size_t *moved;

@@ -277,10 +277,15 @@ MUST_USE enum err capture_clear(bool *out_found, struct fault *why);
 /* --- what must not be lost ------------------------------------------------ */
 
 /*
- * The ports of `text`, an sshd_config(5), into `out`; returns how many there
- * are then. 22 is among them if it names none.
+ * The ports of `text`, an sshd_config(5) or a systemd.socket(5), into `out`;
+ * returns how many there are then. 22 is among them if it names none.
  */
 uint32_t capture_sshd_ports(struct slice text,
+    struct capture_ports out[CAPTURE_LIST_MAX], uint32_t count);
+
+/* The same of all files that say where it listens, below `root`, as far as this
+ * process may read them. */
+uint32_t capture_sshd_find(const char *root,
     struct capture_ports out[CAPTURE_LIST_MAX], uint32_t count);
 
 /*

@@ -48,7 +48,8 @@ add_port(struct capture_ports *out, uint32_t count, uint16_t port)
 	return count;
 }
 
-/* "Port 2222", "ListenAddress 10.0.0.1:2222"; 0: it names none. */
+/* "Port 2222", "ListenAddress 10.0.0.1:2222", and of a socket of systemd's
+ * "ListenStream=2222", with an address or without; 0: it names none. */
 static uint16_t
 port_of_line(struct slice line)
 {
@@ -57,10 +58,12 @@ port_of_line(struct slice line)
 	uint16_t port = 0;
 	struct addr a;
 
-	if (slice_eq_nocase(key, S("Port")) &&
+	bool streams = slice_eq_nocase(key, S("ListenStream"));
+
+	if ((slice_eq_nocase(key, S("Port")) || streams) &&
 	    addr_parse_port(value, &port) == OK)
 		return port;
-	if (slice_eq_nocase(key, S("ListenAddress")) &&
+	if ((slice_eq_nocase(key, S("ListenAddress")) || streams) &&
 	    addr_parse(value, &a) == OK)
 		return a.port;
 	return 0;

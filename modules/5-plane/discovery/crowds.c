@@ -129,6 +129,7 @@ serving_drop(struct discovery *d, struct serving *s)
 
 	(void)map_remove(
 	    &d->servings, crowd_name_key(s->ns, s->name, text)); /* it is `s` */
+	list_remove(&s->link);
 	serving_free(s);
 }
 

@@ -16,6 +16,7 @@ start(struct discovery *d)
 	map_init(&d->selecting);
 	map_init(&d->workloads);
 	map_init(&d->servings);
+	list_init(&d->newest);
 	scoping_init(d);
 	arena_init(&d->arena, DISCOVERY_BYTES_MAX);
 }
@@ -358,6 +359,8 @@ look_at_services(struct discovery *d)
 
 /* --- what is given out ---------------------------------------------------- */
 
+enum { MOVED_MAX = 64 };
+
 static int
 by_name(const void *a, const void *b)
 {
@@ -393,6 +396,8 @@ make_dirty(struct discovery *d)
 		s->is_empty = !serving_make(d, s);
 		d->is_unordered = d->is_unordered || s->is_empty;
 		s->version = ++d->clock;
+		list_remove(&s->link);
+		list_push_front(&d->newest, &s->link);
 		s->told = told_hash(s);
 		if (d->is_unordered || s->told != before)
 			d->lists_version = ++d->clock;
@@ -490,8 +495,9 @@ list_servings(struct discovery *d, struct view_service_input *services,
 	o->services = services;
 	o->servings = servings;
 	for (size_t i = 0; i < d->order.count; i++) {
-		const struct serving *s = d->order.items[i];
+		struct serving *s = d->order.items[i];
 
+		s->place = o->serving_count;
 		if (s->is_told)
 			services[o->service_count++] = s->service;
 		servings[o->serving_count++] =
@@ -500,6 +506,25 @@ list_servings(struct discovery *d, struct view_service_input *services,
 			.version = s->version,
 			.endpoints = s->endpoints,
 			.count = s->endpoint_count};
+	}
+}
+
+/* Those that were made last; behind list_servings(). */
+static void
+list_moved(struct discovery *d, size_t moved[MOVED_MAX])
+{
+	struct discovery_output *o = &d->out;
+
+	o->moved = moved;
+	o->moved_since = 1; /* then all are there */
+	LIST_EACH (&d->newest, it) {
+		const struct serving *s = CONTAINER(it, struct serving, link);
+
+		if (o->moved_count == MOVED_MAX) {
+			o->moved_since = s->version;
+			return;
+		}
+		moved[o->moved_count++] = s->place;
 	}
 }
 
@@ -550,6 +575,7 @@ give_out(struct discovery *d)
 	struct view_serving *servings;
 	struct view_exposed_input *exposed;
 	struct slice *conflicts;
+	size_t *moved;
 
 	d->out = (struct discovery_output){0};
 	arena_reset(&d->arena);
@@ -563,10 +589,12 @@ give_out(struct discovery *d)
 	    &d->arena, MAX(d->local->count, 1), sizeof(*exposed));
 	conflicts = arena_alloc_array(
 	    &d->arena, MAX(n.conflicts, 1), sizeof(*conflicts));
+	moved = arena_alloc_array(&d->arena, MOVED_MAX, sizeof(*moved));
 	if (services == NULL || servings == NULL || exposed == NULL ||
-	    conflicts == NULL)
+	    conflicts == NULL || moved == NULL)
 		return ERR_NO_MEMORY;
 	list_servings(d, services, servings);
+	list_moved(d, moved);
 	list_exposed(d, exposed);
 	d->out.version = d->version;
 	d->out.lists_version = d->lists_version;

@@ -139,6 +139,10 @@ struct discovery_output {
 	/* Another number where other services or servings are listed, ... */
 	uint64_t lists_version;
 	uint64_t version; /* ... and where anything else but words is */
+	/* Where the servings are that have a version above that. */
+	uint64_t moved_since;
+	const size_t *moved;
+	size_t moved_count;
 	/* What contradicts something else, in words, and who won. */
 	const struct slice *conflicts;
 	size_t conflict_count;

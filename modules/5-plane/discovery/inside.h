@@ -72,12 +72,14 @@ struct source {
 
 /* One service, written or told, and who serves it. */
 struct serving {
+	struct list link;  /* of discovery.newest */
 	struct slice name; /* these lie behind it */
 	struct slice ns;
 	const struct resource *written; /* NULL: its records say what it is */
 	bool is_dirty;                  /* it is in discovery.dirty */
 	bool is_told;                   /* `service` is filled */
 	uint64_t version;   /* another one each time that it is made */
+	size_t place;       /* among those that are given out */
 	uint64_t told;      /* a hash of `service`; 0: it is not told */
 	bool is_empty;      /* nobody wrote it, and nobody serves it */
 	struct arena arena; /* of all that follows */
@@ -117,6 +119,7 @@ struct discovery {
 	uint64_t version;    /* of all that is given out but the lists */
 	uint64_t lists_version; /* of which services and servings are in them */
 	struct crowd dirty;     /* struct serving */
+	struct list newest;     /* struct serving, by version, the last first */
 	enum err err;           /* the first failure of this update */
 	/* What is given out. */
 	struct arena arena;

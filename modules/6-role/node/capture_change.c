@@ -13,11 +13,19 @@
  */
 #define LOG_MODULE "node"
 
+#include "model/model.h"
+
 #include "captured.h"
 
 enum {
 	POLL_US = 10000,
-	KNOW_US = 1000000 /* until all hosts should be known */
+	/* Until all hosts should be known, that a server is telling, or the
+	 * disk has; and at boot, where a machine may be very slow. */
+	KNOW_US = 5000000,
+	KNOW_AT_BOOT_US = 30000000,
+	/* The same where neither is so: perhaps they never are. */
+	ALONE_US = 1000000,
+	ALONE_AT_BOOT_US = 5000000
 };
 
 /* --- a change ------------------------------------------------------------- */
@@ -67,6 +75,26 @@ on_loaded(void *arg, const struct capture_report *r)
 	end_change(c, OK, NULL);
 }
 
+/* Who is captured and calls a service that is not known calls a stranger: an
+ * agent that begins tells nobody that it is ready before, but not for ever. */
+static bool
+knows(const struct captured *c, uint64_t waited_us)
+{
+	bool comes = uplink_session(c->node) != NULL ||
+		     uplink_has_host(c->node, S(HOST_ALL));
+	bool boots = c->change.is_restored;
+
+	if (c->change.wish.out_count == 0 || interests_know_all(c->node))
+		return true;
+	if (waited_us < (comes ? (boots ? KNOW_AT_BOOT_US : KNOW_US)
+			       : (boots ? ALONE_AT_BOOT_US : ALONE_US)))
+		return false;
+	log_warn("captures before all services are known",
+	    "waited_ms=%u server=%s", (unsigned)(waited_us / 1000),
+	    uplink_session(c->node) != NULL ? "yes" : "none");
+	return true;
+}
+
 /* Nobody is led to a door that is shut. */
 static void
 on_poll(void *arg)
@@ -74,17 +102,14 @@ on_poll(void *arg)
 	struct captured *c = captured_of(arg);
 	struct change *ch = &c->change;
 	uint64_t waited_us = loop_now_us(c->node->loop) - ch->began_us;
-	bool is_free = c->loads == 0;
 	enum door_state doors = captured_all_doors(c, &ch->wish);
-	bool knows = ch->wish.out_count == 0 || interests_know_all(c->node) ||
-		     waited_us >= KNOW_US;
 	struct fault why = {0};
 
-	if (doors == DOOR_OPEN && knows && is_free) {
+	if (doors == DOOR_OPEN && c->loads == 0 && knows(c, waited_us)) {
 		trial_note(c, &ch->wish);
 		ch->is_told = true;
 		captured_load(c, &ch->wish, on_loaded);
-	} else if (captured_gives_up(doors, waited_us)) {
+	} else if (doors != DOOR_OPEN && captured_gives_up(doors, waited_us)) {
 		end_change(c,
 		    fault_set(&why, ERR_BUSY,
 			"port %d, %d or %d could not be opened; meshd status "

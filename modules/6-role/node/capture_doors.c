@@ -102,13 +102,16 @@ captured_all_doors(const struct captured *c, const struct capture_wish *w)
 	return MAX(s, captured_doors(c, doors.in, S("captured-in")));
 }
 
+/* Units know whom they may call as soon as they begin, also after a boot that
+ * finds no server: so what they need is kept while they are not active. */
 bool
 captured_wants_all(const struct node *n)
 {
 	const struct captured *c = n->captured;
 
 	return c != NULL &&
-	       (wards_any(c) || (c->on && c->wish.out_count > 0) ||
+	       (wards_any(c) || (c->helper != NULL && units_any(n)) ||
+		   (c->on && c->wish.out_count > 0) ||
 		   (c->change.is_under_way && c->change.wish.out_count > 0));
 }
 

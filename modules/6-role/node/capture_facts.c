@@ -5,47 +5,9 @@
  */
 #include "captured.h"
 
-#include <dirent.h>
-#include <stdio.h>
 #include <unistd.h>
 
-enum {
-	FILE_BYTES = 256 << 10, /* of sshd's configuration */
-	TABLE_BYTES = 8 << 20   /* of /proc/net/tcp */
-};
-
-static const char sshd_file[] = "/etc/ssh/sshd_config";
-static const char sshd_folder[] = "/etc/ssh/sshd_config.d";
-
-static void
-read_sshd(const char *path, struct capture_wish *w)
-{
-	AUTO(buf_fini) struct buf text = BUF(FILE_BYTES);
-
-	/* Without one there may still be an sshd, at its usual port. */
-	if (file_read(path, &text, NULL) != OK)
-		buf_reset(&text);
-	w->sshd_count =
-	    capture_sshd_ports(buf_slice(&text), w->sshd, w->sshd_count);
-}
-
-static void
-find_sshd(struct capture_wish *w)
-{
-	char path[sizeof(sshd_folder) + NAME_MAX + 2];
-	DIR *d = opendir(sshd_folder);
-	struct dirent *e;
-
-	read_sshd(sshd_file, w);
-	while (d != NULL && (e = readdir(d)) != NULL) {
-		(void)snprintf(
-		    path, sizeof(path), "%s/%s", sshd_folder, e->d_name);
-		if (slice_ends(slice_str(e->d_name), S(".conf")))
-			read_sshd(path, w);
-	}
-	if (d != NULL)
-		(void)closedir(d);
-}
+enum { TABLE_BYTES = 8 << 20 /* of /proc/net/tcp */ };
 
 struct addr
 captured_server(const struct node *n)
@@ -95,7 +57,7 @@ captured_fill(const struct node *n, struct capture_wish *w)
 	add_own_port(w, &n->hbone, VIEW_TUNNEL_PORT);
 	add_own_port(w, &n->gossip, GOSSIP_PORT);
 	find_servers(n, w);
-	find_sshd(w);
+	w->sshd_count = capture_sshd_find("", w->sshd, w->sshd_count);
 }
 
 size_t

@@ -405,6 +405,8 @@ void captured_each_problem(const struct node *n,
 /* --- unit.c --------------------------------------------------------------- */
 
 void units_open(struct node *n);
+/* Some are to be captured whenever they are active. */
+bool units_any(const struct node *n);
 void units_close(struct node *n);
 /* None is captured any more; all stay known. */
 void units_stop(struct node *n);

@@ -287,6 +287,14 @@ set_order(struct name *n, bool in_order)
 		ask(n);
 }
 
+/* It is known no more. */
+static void
+forget(struct names *all, size_t i)
+{
+	name_free(&all->items[i]);
+	all->versions++;
+}
+
 void
 names_follow(struct names *all, const struct view_name *needed, size_t count,
     uint64_t refresh_us)
@@ -302,7 +310,7 @@ names_follow(struct names *all, const struct view_name *needed, size_t count,
 		while (old < all->count &&
 		       (order = slice_cmp(
 			    text_of(all->items[old]), needed[i].name)) < 0)
-			name_free(&all->items[old++]);
+			forget(all, old++);
 		if (old < all->count && order == 0) {
 			items[i] = all->items[old++];
 			set_order(items[i], needed[i].in_order);
@@ -313,7 +321,7 @@ names_follow(struct names *all, const struct view_name *needed, size_t count,
 		ask(items[i]);
 	}
 	while (old < all->count)
-		name_free(&all->items[old++]);
+		forget(all, old++);
 	mem_free(&all->items);
 	all->items = items;
 	all->count = count;
@@ -348,6 +356,12 @@ names_inputs(const struct names *all, struct arena *arena, size_t *out_count)
 			out[i].reason = slice_str(words_of(n));
 	}
 	return out;
+}
+
+uint64_t
+names_state(const struct names *all)
+{
+	return all->versions + 1;
 }
 
 void

@@ -44,6 +44,9 @@ void names_follow(struct names *n, const struct view_name *needed, size_t count,
 const struct view_name_input *names_inputs(
     const struct names *n, struct arena *arena, size_t *out_count);
 
+/* Another number where anything of that is another; never 0. */
+uint64_t names_state(const struct names *n);
+
 /* Those that failed are looked up now. */
 void names_retry(struct names *n);
 

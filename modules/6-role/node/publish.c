@@ -340,6 +340,8 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	in.before = p->view;
 	in.captures_dns = captured_tells_automatic(p->node);
 	in.version = version_of(&in, found.version);
+	in.resources_version = p->resources_version;
+	in.names_version = names_state(p->names);
 	in.names = names_inputs(p->names, &arena, &in.name_count);
 	if (in.names == NULL)
 		return fault_set(why, ERR_NO_MEMORY, "too much for a view");

@@ -343,6 +343,7 @@ drop(struct node *n, struct unit *u)
 	list_remove(&u->link);
 	n->units->count--;
 	unit_free(u);
+	captured_settle(n->captured);
 }
 
 /* Where it is, and what became of it there. */
@@ -357,6 +358,7 @@ replace(struct node *n, struct unit *u)
 		drop(n, before);
 	}
 	add(n, u);
+	captured_settle(n->captured);
 }
 
 enum err
@@ -435,6 +437,12 @@ node_unit_stopped(struct node *n, struct slice name, struct fault *why)
 }
 
 /* --- birth and end -------------------------------------------------------- */
+
+bool
+units_any(const struct node *n)
+{
+	return n->units != NULL && n->units->count > 0;
+}
 
 void
 units_open(struct node *n)

@@ -24,6 +24,7 @@ enum {
 	HEAD_BYTES = 16 << 10,
 	START_MS = 1000,
 	START_STEP_MS = 10,
+	ANSWER_US = 30000000, /* until there is one */
 	LINE_BYTES = 4 << 20 /* that came in one piece, and what is not whole */
 };
 
@@ -146,6 +147,17 @@ on_early_close(struct stream *s, void *arg, enum err why)
 static const struct stream_events early = {
     .on_data = on_early_data, .on_close = on_early_close};
 
+/* Whoever is asked to wait for something answers that much later. */
+static uint64_t
+timeout_of(const struct call *c)
+{
+	const struct value *body = c->question->body;
+	int64_t wait_ms =
+	    body != NULL ? value_get_int(body, S("waitMs"), 0) : 0;
+
+	return ANSWER_US + (uint64_t)MAX(wait_ms, 0) * 1000;
+}
+
 /* Takes the connection. `extra` may be NULL. */
 static void
 ask_over(struct call *c, struct stream *conn, struct slice authority,
@@ -161,6 +173,7 @@ ask_over(struct call *c, struct stream *conn, struct slice authority,
 	    .extra = extra,
 	    .content_type = S("application/json"),
 	    .body = c->body,
+	    .timeout_us = timeout_of(c),
 	    .body_limit = BODY_BYTES * 16,
 	    .secret = true,
 	    .on_data = c->on_line != NULL ? on_piece : NULL,

@@ -52,13 +52,20 @@ set_out(struct body *b, const struct options *o)
 	set_list(b, "out", nothing ? &all : out);
 }
 
-/* "CLIENT PORT SERVER PORT": by what the operator is here. */
+/* "CLIENT PORT SERVER PORT": by what the operator is here; and what of sshd's
+ * files the agent perhaps may not read. */
 static void
 set_sshd(struct body *b)
 {
 	struct slice rest = slice_str(getenv("SSH_CONNECTION"));
 	struct value *list = value_new(&b->arena, VALUE_LIST);
+	struct capture_ports ports[CAPTURE_LIST_MAX];
+	uint32_t count = capture_sshd_find("", ports, 0);
 	uint16_t port;
+
+	for (uint32_t i = 0; i < count; i++)
+		value_push_text(&b->arena, &list,
+		    arena_printf(&b->arena, "%u", (unsigned)ports[i].first));
 
 	for (int i = 0; i < 3; i++)
 		(void)slice_split(&rest, ' ');

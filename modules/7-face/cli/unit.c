@@ -408,7 +408,7 @@ stopped(struct options *o)
 }
 
 static const struct option_row started_rows[] = {
-    {"wait", 0, OPTION_DURATION, "TIME", "5s", false,
+    {"wait", 0, OPTION_DURATION, "TIME", "30s", false,
 	"for its certificate and configuration, before it begins"},
     OPTION_SOCKET,
 };

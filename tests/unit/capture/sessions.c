@@ -5,6 +5,9 @@
 #include "capture.h"
 #include "unit.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 TEST(ports_of_sshd_are_read_from_its_file)
 {
 	struct capture_ports p[CAPTURE_LIST_MAX];
@@ -23,6 +26,68 @@ TEST(ports_of_sshd_are_read_from_its_file)
 	EXPECT_EQ(p[1].first, 2223);
 	EXPECT_EQ(p[2].first, 2224);
 	EXPECT_EQ(p[3].first, 2225);
+}
+
+TEST(ports_of_a_socket_that_starts_sshd_are_read)
+{
+	struct capture_ports p[CAPTURE_LIST_MAX];
+
+	EXPECT_EQ(capture_sshd_ports(S("[Socket]\nListenStream=\n"
+				       "ListenStream=2222\n"
+				       "ListenStream = 0.0.0.0:2223\n"
+				       "ListenStream=[::]:2224\n"
+				       "ListenStream=/run/ssh.sock\n"),
+		      p, 0),
+	    3);
+	EXPECT_EQ(p[0].first, 2222);
+	EXPECT_EQ(p[1].first, 2223);
+	EXPECT_EQ(p[2].first, 2224);
+}
+
+static void
+put(const char *root, const char *folder, const char *file, const char *text)
+{
+	char path[1024];
+
+	(void)snprintf(path, sizeof(path), "%s%s", root, folder);
+	EXPECT_OK(file_make_folder(path, 0755, NULL, NULL));
+	(void)snprintf(path, sizeof(path), "%s%s/%s", root, folder, file);
+	EXPECT_OK(file_replace(path, slice_str(text), 0644, NULL));
+}
+
+static bool
+are(const struct capture_ports *p, uint32_t count, const uint16_t *want)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		bool found = false;
+
+		for (uint32_t k = 0; k < count; k++)
+			found |= p[k].first == want[i] && p[k].last == want[i];
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
+TEST(all_files_that_say_where_sshd_listens_are_read)
+{
+	static const uint16_t want[] = {2201, 2202, 2203, 2204};
+	struct capture_ports p[CAPTURE_LIST_MAX];
+	char root[] = "/tmp/meshd-sshd-XXXXXX", command[64];
+
+	EXPECT_TRUE(mkdtemp(root) != NULL);
+	EXPECT_EQ(capture_sshd_find(root, p, 0), 1); /* there is none of them */
+	EXPECT_EQ(p[0].first, 22);
+	put(root, "/etc/ssh", "sshd_config", "Port 2201\n");
+	put(root, "/etc/ssh/sshd_config.d", "a.conf", "Port 2202\n");
+	put(root, "/etc/ssh/sshd_config.d", "a.bak", "Port 1\n");
+	put(root, "/etc/systemd/system", "ssh.socket", "ListenStream=2203\n");
+	put(root, "/etc/systemd/system/ssh.socket.d", "a.conf",
+	    "ListenStream=[::]:2204\n");
+	EXPECT_EQ(capture_sshd_find(root, p, 0), 4);
+	EXPECT_TRUE(are(p, 4, want));
+	(void)snprintf(command, sizeof(command), "rm -r %s", root);
+	EXPECT_EQ(system(command), 0);
 }
 
 TEST(more_ports_than_there_is_room_for_are_left_out)

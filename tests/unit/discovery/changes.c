@@ -245,6 +245,23 @@ expect_numbered(const struct discovery_output *out, uint64_t number,
 	*last = number;
 }
 
+/* Of all that are not named there. */
+static void
+expect_settled(const struct discovery_output *out)
+{
+	enum { SERVINGS_MAX = ARRAY_LEN(names) + SERVICES };
+	bool moved[SERVINGS_MAX] = {false};
+
+	EXPECT_TRUE(out->serving_count <= SERVINGS_MAX);
+	for (size_t i = 0; i < out->moved_count; i++) {
+		EXPECT_TRUE(out->moved[i] < out->serving_count);
+		moved[out->moved[i]] = true;
+	}
+	for (size_t i = 0; i < out->serving_count; i++)
+		EXPECT_TRUE(
+		    moved[i] || out->servings[i].version <= out->moved_since);
+}
+
 static void
 compare(struct world *w, uint64_t seed)
 {
@@ -254,6 +271,7 @@ compare(struct world *w, uint64_t seed)
 
 	EXPECT_OK(discovery_update(fresh, &w->m.in, &once));
 	EXPECT_OK(discovery_update(w->m.discovery, &w->m.in, &stepwise));
+	expect_settled(&stepwise);
 	expect_numbered(&stepwise, stepwise.version, &w->version, &w->exposed,
 	    tell_exposed);
 	expect_numbered(&stepwise, stepwise.lists_version, &w->lists_version,

@@ -28,6 +28,7 @@ struct world {
 	struct view_endpoint_input endpoints[SERVINGS][MANY];
 	struct view_serving servings[SERVINGS];
 	bool is_away[SERVINGS];
+	uint64_t clock; /* of servings: see view_input */
 	struct view_input in;
 };
 
@@ -57,6 +58,7 @@ add(struct world *w)
 {
 	struct resource *r = fresh(w);
 
+	w->in.resources_version++;
 	if (w->count < MOST && !has_key(w, r))
 		w->items[w->count++] = r;
 	else
@@ -71,6 +73,7 @@ take_away(struct world *w)
 	if (w->count == 0)
 		return;
 	n = rng_below(&w->rng, w->count);
+	w->in.resources_version++;
 	resource_unref(&w->items[n]);
 	w->items[n] = w->items[--w->count];
 }
@@ -89,6 +92,7 @@ replace(struct world *w)
 		struct resource *r = fresh(w);
 
 		if (resource_key_eq(&r->key, &w->items[n]->key)) {
+			w->in.resources_version++;
 			resource_unref(&w->items[n]);
 			w->items[n] = r;
 			return;
@@ -105,6 +109,7 @@ change_places(struct world *w)
 
 	if (i >= w->count || j >= w->count)
 		return;
+	w->in.resources_version++;
 	r = w->items[i];
 	w->items[i] = w->items[j];
 	w->items[j] = r;
@@ -120,7 +125,7 @@ serve(struct world *w)
 	struct view_serving *s = &w->servings[n];
 
 	s->count = rng_below(&w->rng, MANY + 1);
-	s->version++;
+	s->version = ++w->clock;
 	for (size_t i = 0; i < s->count; i++)
 		w->endpoints[n][i] =
 		    (struct view_endpoint_input){.service = s->service,
@@ -181,7 +186,8 @@ world_init(struct world *w, uint64_t seed)
 		w->servings[i] = (struct view_serving){.service = names[i % 2],
 		    .ns = spaces[i / 2],
 		    .endpoints = w->endpoints[i]};
-	w->in.lists_version = 1;
+	w->in.lists_version = w->in.resources_version = 1;
+	w->in.names_version = 1; /* there are none */
 	while (w->count < FIRST)
 		add(w);
 }
@@ -196,7 +202,9 @@ world_fini(struct world *w)
 static struct view *
 compile(const struct world *w, const struct view *before)
 {
+	enum { LAST = 3 };
 	struct view_serving servings[SERVINGS];
+	size_t moved[SERVINGS];
 	struct view_input in = w->in;
 	struct view *v;
 
@@ -204,6 +212,11 @@ compile(const struct world *w, const struct view *before)
 	for (size_t i = 0; i < SERVINGS; i++)
 		if (!w->is_away[i])
 			servings[in.serving_count++] = w->servings[i];
+	in.moved = moved;
+	in.moved_since = w->clock > LAST ? w->clock - LAST : 0;
+	for (size_t i = 0; i < in.serving_count; i++)
+		if (servings[i].version > in.moved_since)
+			moved[in.moved_count++] = i;
 	in.resources = (const struct resource *const *)w->items;
 	in.resource_count = w->count;
 	in.before = before;
@@ -283,6 +296,7 @@ TEST(what_comes_and_goes_leaves_the_view_as_it_was)
 			add(&w);
 		views[1] = compile(&w, views[0]);
 		resource_unref(&w.items[--w.count]);
+		w.in.resources_version++;
 		views[2] = compile(&w, views[1]);
 		if (view_fingerprint(views[2]) != view_fingerprint(views[0]))
 			printf("seed %llu\n", (unsigned long long)seed);

@@ -59,7 +59,7 @@ TEST(what_routes_name_has_the_endpoints_of_now)
 	    .addr = {ADDR_V4, {10, 0, 0, 1}, 9000},
 	    .weight = 1};
 	w.servings[0].count = 1;
-	w.servings[0].version++;
+	world_touch_serving(&w, 0);
 	v = world_compile(&w, before, 1);
 	h = view_find_host(v, NULL, S("web"), 9000);
 	EXPECT_TRUE(h != NULL);

@@ -193,6 +193,8 @@ builder_free(struct builder **bp)
 	rows_fini(&b->named);
 	rows_fini(&b->roots);
 	rows_fini(&b->unserved);
+	rows_fini(&b->unclaimed);
+	rows_fini(&b->recorded);
 	map_fini(&b->led_to, rows_drop);
 	map_fini(&b->two_labels, NULL);
 	map_fini(&b->overridden, NULL);
@@ -267,6 +269,17 @@ compile(struct builder *b)
 	keep_problems(b);
 }
 
+static void
+list_recorded(struct builder *b)
+{
+	for (size_t i = 0; i < b->services.count; i++) {
+		struct service_row *s = b->services.items[i];
+
+		if (s->resource == NULL)
+			rows_add(&b->recorded, s);
+	}
+}
+
 /* What a patch needs to know of the input. */
 static void
 keep_input(struct builder *b)
@@ -279,6 +292,7 @@ keep_input(struct builder *b)
 	v->resources_version = in->resources_version;
 	v->names_version = in->names_version;
 	keep_servings(b);
+	list_recorded(b);
 	for (size_t i = 0; i < v->resources.count; i++)
 		if (has_delegates(v->resources.items[i]))
 			rows_add(&b->roots, v->resources.items[i]);

@@ -366,8 +366,10 @@ add_servings(struct builder *b)
 		const struct view_serving *from = &b->in->servings[i];
 		struct service_row *s = service_of(b, from->ns, from->service);
 
-		if (s == NULL)
+		if (s == NULL) {
+			rows_add(&b->unclaimed, (void *)(uintptr_t)(i + 1));
 			continue;
+		}
 		s->serving = i + 1;
 		add_serving(b, s, from);
 	}

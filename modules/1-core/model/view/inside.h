@@ -480,8 +480,11 @@ struct builder {
 	struct rows hosts, clusters;    /* of the view, until all are there */
 	size_t served_count;            /* servings of the input */
 	struct rows unserved; /* struct service_row: no serving is of it */
-	struct map names;     /* → struct view_name */
-	bool is_mixed;        /* one has names and a serving */
+	/* Servings of the input that no service is of: their slots, from 1. */
+	struct rows unclaimed;
+	struct rows recorded;         /* struct service_row: nobody wrote it */
+	struct map names;             /* → struct view_name */
+	bool is_mixed;                /* one has names and a serving */
 	struct rows virtual_services; /* const struct resource, oldest first */
 	struct rule_index rules[RULES_COUNT];
 	/* const struct service_row: servers here obey DestinationRules. */

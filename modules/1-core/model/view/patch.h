@@ -54,6 +54,7 @@ struct patching {
 		struct slice old, fresh;
 	} hosts[RENEWALS_MAX]; /* of DestinationRules, of each of them */
 	size_t count;
+	size_t next_cluster, next_host; /* see free_slot() */
 	struct rows
 	    records; /* struct resource, a reference: see find_records() */
 	struct rule_index rules[RULES_COUNT];
@@ -65,7 +66,6 @@ struct patching {
 	struct rows changed; /* struct slice: hosts that have, or had in the
 			      * view before alone, another service than there */
 	struct named named[RENEWALS_MAX]; /* by each of them, if it is a rule */
-	size_t host_slots;                /* none before it is free */
 	bool anew[RENEWALS_MAX]; /* their boxes of before are of no use */
 	bool keeps_doors;        /* of a gateway, as they were */
 	/* PeerAuthentications that are others than in the base, and those that
@@ -501,9 +501,10 @@ bool tells_own(const struct view *v, const struct view_problem *problem);
 
 /* --- the lists (patch_lists.c) -------------------------------------------- */
 
-/* The first place for one that the base has not, which has so many; later it
- * may be another's. */
-size_t free_slot(const struct pages *all, size_t from);
+/* A place for one that the base has not, if it is put there; later it may be
+ * another's. What is before `next` was asked for already. */
+size_t free_slot(
+    const struct pages *all, const struct pages *of_base, size_t *next);
 
 /* What stays is in its slot; before others are given away. */
 void begin_hosts(struct patching *p);

@@ -69,6 +69,14 @@ is_of_host(
 	       slice_eq(host, recorded_host(b, from->ns, from->service, text));
 }
 
+static bool
+is_served_at(const struct patching *p, size_t slot, struct slice host)
+{
+	const struct view_serving *from = serving_at(p, slot);
+
+	return from != NULL && is_of_host(&p->b, from, host);
+}
+
 /* Its slot among the servings, from 1; 0: records do not tell of it. */
 static size_t
 serving_of(const struct patching *p, const struct service_row *s)
@@ -78,12 +86,15 @@ serving_of(const struct patching *p, const struct service_row *s)
 
 	if (old != NULL && is_recorded(b, old))
 		return old->serving;
-	for (size_t i = 0; i < b->v->servings.count; i++) {
-		const struct view_serving *from = serving_at(p, i);
+	for (size_t i = 0; i < b->unclaimed.count; i++) {
+		size_t slot = (uintptr_t)b->unclaimed.items[i] - 1;
 
-		if (from != NULL && is_of_host(b, from, s->row.host))
-			return i + 1;
+		if (is_served_at(p, slot, s->row.host))
+			return slot + 1;
 	}
+	for (size_t i = p->base->servings.count; i < b->v->servings.count; i++)
+		if (is_served_at(p, i, s->row.host))
+			return i + 1;
 	return 0;
 }
 
@@ -150,9 +161,9 @@ place_clusters(struct patching *p, const struct box *box)
 		const struct cluster_row *like =
 		    like_in_base(old_of(&p->b, service_of_cluster(c)), &c->row);
 
-		c->row.slot = like != NULL
-				  ? like->row.slot
-				  : free_slot(all, p->base->clusters.count);
+		c->row.slot = like != NULL ? like->row.slot
+					   : free_slot(all, &p->base->clusters,
+						 &p->next_cluster);
 		slots_put(all, c->row.slot, &c->row);
 	}
 }

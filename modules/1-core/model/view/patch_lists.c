@@ -7,11 +7,14 @@
 /* --- slots ---------------------------------------------------------------- */
 
 size_t
-free_slot(const struct pages *all, size_t from)
+free_slot(const struct pages *all, const struct pages *of_base, size_t *next)
 {
-	while (from < all->count && slots_at(all, from) != NULL)
-		from++;
-	return from;
+	size_t i = MAX(*next, of_base->count);
+
+	while (i < all->count && slots_at(all, i) != NULL)
+		i++;
+	*next = i;
+	return i;
 }
 
 /* How many of the base come before it; these are in order. */
@@ -85,11 +88,9 @@ void
 put_more_host(struct patching *p, struct more_host *h)
 {
 	struct pages *all = &p->b.v->hosts;
-	size_t slot = free_slot(all, MAX(p->host_slots, p->base->hosts.count));
 
-	p->host_slots = slot + 1;
-	h->row.row.slot = slot + 1;
-	slots_put(all, slot, h);
+	h->row.row.slot = free_slot(all, &p->base->hosts, &p->next_host) + 1;
+	slots_put(all, h->row.row.slot - 1, h);
 	rows_add(&p->b.box->more_hosts, h);
 }
 

@@ -379,8 +379,8 @@ add_subset(struct patching *p, const struct ruled *r, struct slice subset)
 		row = add_later(&p->b, s, &s->ports[i], m, subset);
 		if (row == NULL)
 			return false;
-		row->row.slot =
-		    free_slot(&p->b.v->clusters, p->base->clusters.count);
+		row->row.slot = free_slot(
+		    &p->b.v->clusters, &p->base->clusters, &p->next_cluster);
 		slots_put(&p->b.v->clusters, row->row.slot, &row->row);
 		rows_add(&p->b.box->clusters, row);
 	}

@@ -232,14 +232,12 @@ look_at(struct patching *p, const struct view_service_input *in)
 static bool
 look_for_gone(struct patching *p)
 {
-	const struct rows *all = &p->base->made_by->services;
+	const struct rows *all = &p->base->made_by->recorded;
 	bool ok = true;
 
 	for (size_t i = 0; i < all->count; i++) {
 		struct service_row *s = all->items[i];
 
-		if (s->resource != NULL)
-			continue;
 		ok = ok && (s->is_told_now || renew(p, s, NULL));
 		s->is_told_now = false;
 	}

@@ -39,6 +39,17 @@ state_of(const struct view *v, size_t slot)
 	return pages_at(&v->servings, slot);
 }
 
+/* Where each change has a number of its own, that tells one by itself. */
+static bool
+is_at(const struct patching *p, size_t slot, const struct view_serving *from)
+{
+	const struct serving_state *s = state_of(p->b.v, slot);
+
+	return (p->in->moved_since != 0 && s->service.len > 0 &&
+		   s->version == from->version) ||
+	       is_state_of(s, from);
+}
+
 /* The base's by the row that is named so, else one of the few behind them; none
  * is the count. */
 static size_t
@@ -103,8 +114,7 @@ find_all(struct patching *p)
 	for (size_t i = 0; i < in->serving_count; i++, slot++) {
 		const struct view_serving *from = &in->servings[i];
 
-		if (slot >= v->servings.count ||
-		    !is_state_of(state_of(v, slot), from))
+		if (slot >= v->servings.count || !is_at(p, slot, from))
 			slot = find_slot(p, from);
 		if (slot >= v->servings.count &&
 		    (++come > RENEWALS_MAX || !add_state(p, from, &slot)))

@@ -20,7 +20,7 @@ change_serving(struct world *w)
 		return;
 	}
 	/* Where they are they stay. */
-	s->version++;
+	world_touch_serving(w, n);
 	for (size_t i = 0; i < s->count; i++)
 		w->endpoints[n][i].health =
 		    (enum view_health)rng_below(&w->rng, 4);

@@ -25,6 +25,12 @@ has_tunnels(const struct world *w)
 }
 
 void
+world_touch_serving(struct world *w, size_t n)
+{
+	w->servings[n].version = ++w->clock;
+}
+
+void
 world_fill_serving(struct world *w, size_t n)
 {
 	static const struct label labels[] = {
@@ -34,7 +40,7 @@ world_fill_serving(struct world *w, size_t n)
 	struct view_endpoint_input *all = w->endpoints[n];
 
 	s->count = rng_below(&w->rng, MOST + 1);
-	s->version++;
+	world_touch_serving(w, n);
 	for (size_t i = 0; i < s->count; i++)
 		all[i] = (struct view_endpoint_input){.service = s->service,
 		    .service_ns = s->ns,
@@ -268,7 +274,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 	w->in.addr_count = rng_below(&w->rng, 2);
 	w->in.knows_members = w->seed % 2 == 0;
 	w->in.captures_dns = w->seed % 4 == 0;
-	w->lists = 1;
+	w->lists = w->resources_version = w->names_version = 1;
 }
 
 void
@@ -278,6 +284,25 @@ world_fini(struct world *w)
 		resource_unref(&w->items[i]);
 }
 
+/* Some worlds know each of these, some do not. */
+static void
+tell_changes(
+    const struct world *w, struct view_input *in, size_t moved[SERVINGS])
+{
+	enum { LAST = 2 };
+
+	in->lists_version = w->seed % 3 > 0 ? w->lists : 0;
+	in->resources_version = w->seed % 5 > 0 ? w->resources_version : 0;
+	in->names_version = w->seed % 7 > 0 ? w->names_version : 0;
+	if (w->seed % 4 == 0)
+		return;
+	in->moved_since = w->clock - LAST;
+	in->moved = moved;
+	for (size_t i = 0; i < in->serving_count; i++)
+		if (in->servings[i].version > in->moved_since)
+			moved[in->moved_count++] = i;
+}
+
 struct view *
 world_compile(
     const struct world *w, const struct view *before, uint64_t version)
@@ -285,6 +310,7 @@ world_compile(
 	const struct resource *there[RESOURCES];
 	struct view_serving servings[SERVINGS];
 	struct view_service_input told[SERVINGS];
+	size_t moved[SERVINGS];
 	struct view_input in = w->in;
 	struct view *v;
 
@@ -298,7 +324,7 @@ world_compile(
 	for (size_t i = 0; i < SERVINGS; i++)
 		if (!w->is_untold[i])
 			told[in.service_count++] = w->told[i];
-	in.lists_version = w->seed % 3 > 0 ? w->lists : 0;
+	tell_changes(w, &in, moved);
 	in.resources = there;
 	for (size_t i = 0; i < w->count; i++)
 		if (w->items[i] != NULL)
@@ -316,6 +342,7 @@ world_fill_name(struct world *w, size_t n)
 	size_t count = rng_below(&w->rng, MOST + 1);
 
 	name->version++;
+	w->names_version++;
 	name->count = count;
 	name->reason = rng_below(&w->rng, 2) ? S("nobody") : S("");
 	for (size_t i = 0; i < count; i++)
@@ -344,6 +371,7 @@ world_find_names(struct world *w)
 void
 world_make_again(struct world *w, size_t n)
 {
+	w->resources_version++;
 	resource_unref(&w->items[n]);
 	w->items[n] = make(w, n, w->heads[n]);
 	w->items[n]->revision = ++w->revision;
@@ -354,6 +382,7 @@ world_make_again(struct world *w, size_t n)
 void
 world_come_or_go(struct world *w, size_t n)
 {
+	w->resources_version++;
 	if (w->items[n] == NULL)
 		world_make_again(w, n);
 	else

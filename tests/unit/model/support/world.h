@@ -53,6 +53,8 @@ struct world {
 	struct view_serving servings[SERVINGS];
 	bool is_away[SERVINGS];
 	uint64_t lists;
+	/* Numbers of what changed last: see view_input. */
+	uint64_t clock, resources_version, names_version;
 	struct view_service_input told[SERVINGS];
 	bool is_untold[SERVINGS];
 	struct addr leads[NAMES][MOST];
@@ -74,6 +76,9 @@ struct view *world_compile(
 
 /* Those that the view needs, of some of which nothing is known at first. */
 void world_find_names(struct world *w);
+
+/* A serving is another than before. */
+void world_touch_serving(struct world *w, size_t n);
 
 /* Something else of one of them. */
 void world_fill_serving(struct world *w, size_t n);
