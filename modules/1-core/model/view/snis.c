@@ -177,7 +177,7 @@ move_chain(struct chain_moves *m, const struct view_listener *of, size_t from,
 		last->count++;
 		return;
 	}
-	if (m->count == m->cap) {
+	if (m->items == NULL || m->count == m->cap) {
 		size_t cap = m->cap > 0 ? m->cap * 2 : 8;
 
 		m->items = mem_resize(m->items, m->cap, cap, sizeof(*m->items));
