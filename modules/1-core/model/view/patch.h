@@ -432,9 +432,11 @@ bool tells_doors(const struct view *v, uint32_t door);
 struct gateway_set;
 struct bindings;
 
-/* Of a set of the base, which has the same servers; into the box at hand. */
+/* Of a set of the base, whose servers now (struct served) have the same rows;
+ * into the box at hand. */
 MUST_USE bool patch_gateway_set(struct patching *p,
-    const struct gateway_set *set, const struct bindings *g);
+    const struct gateway_set *set, const struct rows *servers,
+    const struct bindings *g);
 
 /* All that it has in the base is gone. */
 void drop_gateway_set(struct patching *p, const struct gateway_set *set);
