@@ -19,6 +19,12 @@ static const char *const spaces[] = {"shop", "pay", "istio-system"};
 static const char *const networks[] = {"", "", "far", "near"};
 
 static bool
+is_of_services(const struct world *w)
+{
+	return w->kind == OF_SERVICES || w->kind == OF_HEADLESS;
+}
+
+static bool
 has_tunnels(const struct world *w)
 {
 	return w->kind == OF_PEERS || w->kind == OF_NETWORKS;
@@ -93,7 +99,7 @@ is_wanted(const struct world *w, const struct resource *r)
 {
 	if (w->kind == OF_MESH)
 		return r->kind != &kind_mesh_config && r->kind != &kind_sidecar;
-	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
+	if (w->kind == OF_WORKLOADS || is_of_services(w) ||
 	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES ||
 	    w->kind == OF_HOSTS || w->kind == OF_RESOLVED ||
 	    w->kind == OF_GATES || has_tunnels(w))
@@ -150,7 +156,7 @@ make(struct world *w, size_t at, uint64_t head)
 		return make_at_gate(w, at, head);
 	if ((w->kind == OF_GATEWAYS || w->kind == OF_DELEGATES) && at < 2)
 		return random_door(&w->rng, spaces[at]);
-	if ((w->kind == OF_SERVICES || has_tunnels(w)) && at < RULED)
+	if ((is_of_services(w) || has_tunnels(w)) && at < RULED)
 		return random_again(&w->rng, head);
 	if (w->kind == OF_NAMES && at < RULED)
 		return random_named(&w->rng, head);
@@ -178,10 +184,12 @@ make(struct world *w, size_t at, uint64_t head)
 		return at < OTHERS + OWN ? random_workload(&w->rng, head)
 					 : random_service(&w->rng, head);
 	if (at < OTHERS + OWN)
-		return w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
+		return w->kind == OF_WORKLOADS || is_of_services(w) ||
 			       w->kind == OF_NAMES || w->kind == OF_HOSTS
 			   ? random_workload(&w->rng, head)
 			   : random_own(&w->rng, head);
+	if (w->kind == OF_HEADLESS)
+		return random_headless(&w->rng, head);
 	if (w->kind == OF_SERVICES || w->kind == OF_NAMES)
 		return random_service(&w->rng, head);
 	if (w->kind == OF_HOSTS)
@@ -258,7 +266,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
-	if (kind == OF_NAMES || kind == OF_SERVICES || kind == OF_HOSTS ||
+	if (kind == OF_NAMES || is_of_services(w) || kind == OF_HOSTS ||
 	    kind == OF_RESOLVED || w->is_scoped ||
 	    kind ==
 		OF_CONNECTIONS) /* at gateways there are no patches of them */
