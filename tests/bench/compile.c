@@ -65,8 +65,11 @@ struct mesh {
 	size_t serving_count;
 	/* What an agent knows of its changes: see view_input. */
 	uint64_t resources_version, clock;
-	size_t moved;       /* the serving that is the newest */
-	struct arena arena; /* of the endpoints' texts */
+	size_t moved;         /* the serving that is the newest */
+	size_t told_count;    /* services that only records tell of */
+	size_t exposed_count; /* by this machine */
+	uint64_t lists;       /* which of those are told of */
+	struct arena arena;   /* of the endpoints' texts */
 };
 
 static const char service_text[] =
@@ -85,6 +88,12 @@ static const char other_service_text[] =
     "  selector: {app: other-N}\n"
     "  ports:\n"
     "  - {name: http, port: 80, targetPort: 8080}\n";
+static const char told_text[] = "apiVersion: v1\n"
+				"kind: Service\n"
+				"metadata: {name: told-0, namespace: space-0}\n"
+				"spec:\n"
+				"  selector: {app: told}\n"
+				"  ports: [{name: http, port: 80}]\n";
 static const char entry_text[] =
     "apiVersion: networking.istio.io/v1\n"
     "kind: ServiceEntry\n"
@@ -392,15 +401,16 @@ text_of(struct mesh *m, const char *word, size_t number)
 	return s;
 }
 
+/* As its Service selects them; every second endpoint is of another version. */
 static struct labels
-labels_of(struct mesh *m, size_t number)
+labels_of(struct mesh *m, size_t number, size_t endpoint)
 {
 	struct label *items = arena_alloc_array(&m->arena, 2, sizeof(*items));
 
 	CHECK(items != NULL);
 	items[0] = (struct label){S("app"), text_of(m, "service", number)};
 	items[1] =
-	    (struct label){S("version"), number % 2 == 0 ? S("v1") : S("v2")};
+	    (struct label){S("version"), endpoint % 2 == 0 ? S("v1") : S("v2")};
 	return (struct labels){items, 2};
 }
 
@@ -425,7 +435,7 @@ add_endpoints(struct mesh *m, size_t number)
 		    .workload = text_of(m, "service", number),
 		    .ns = text_of(m, "space", number % NAMESPACES),
 		    .account = text_of(m, "service", number),
-		    .labels = labels_of(m, i),
+		    .labels = labels_of(m, number, i),
 		    .locality = S("eu/west/a"),
 		    .weight = 1,
 		};
@@ -461,7 +471,10 @@ static void
 make(struct mesh *m, size_t services, enum view_proxy proxy,
     const char *gateway, bool scoped)
 {
-	*m = (struct mesh){.proxy = proxy, .resources_version = 1, .clock = 1};
+	*m = (struct mesh){.proxy = proxy,
+	    .resources_version = 1,
+	    .clock = 1,
+	    .told_count = 1};
 	m->resources = mem_resize(
 	    NULL, 0, services * 3 + FORMS * DATA + 4, sizeof(*m->resources));
 	m->endpoints =
@@ -527,16 +540,32 @@ compile(const struct mesh *m, const struct view *before)
 	/* One of the endpoints is on this machine: the last. */
 	const struct addr *own = &m->endpoints[m->endpoint_count - 1].addr;
 	static const struct label door = {{"app", 3}, {"door", 4}};
+	static const struct view_port_input port = {
+	    80, {"http", 4}, {"http", 4}};
+	const struct view_service_input told[] = {
+	    {S("told-0"), S("space-0"), &port, 1, S("a record")},
+	    {S("told-1"), S("space-1"), &port, 1, S("a record")}};
+	const struct view_exposed_input exposed = {.service = S("service-0"),
+	    .ns = S("space-0"),
+	    .port = 80,
+	    .protocol = S("http"),
+	    .addr = {.family = ADDR_V6, .port = 80},
+	    .target = {ADDR_V4, {127, 0, 0, 1}, 8080},
+	    .account = S("service-0")};
 	struct view_input in = {.proxy = m->proxy,
 	    .labels = {&door, m->proxy == VIEW_ROUTER},
 	    .parse_yaml = codec_yaml_parse_one,
 	    .addrs = own,
 	    .addr_count = 1,
+	    .services = told,
+	    .service_count = m->told_count,
+	    .lists_version = 1 + m->lists,
+	    .exposed = &exposed,
+	    .exposed_count = m->exposed_count,
 	    .resources = m->resources,
 	    .resource_count = m->resource_count,
 	    .servings = m->servings,
 	    .serving_count = m->serving_count,
-	    .lists_version = 1,
 	    .resources_version = m->resources_version,
 	    .names_version = 1,
 	    .moved_since = m->clock - 1,
@@ -590,6 +619,36 @@ change_own_endpoint(struct mesh *m, size_t i)
 
 	e->health = i % 2 == 0 ? VIEW_UNHEALTHY : VIEW_HEALTHY;
 	move(m, m->serving_count - 1);
+}
+
+static void
+expose(struct mesh *m, size_t i)
+{
+	(void)i;
+	m->exposed_count = 1;
+}
+
+static void
+unexpose(struct mesh *m, size_t i)
+{
+	(void)i;
+	m->exposed_count = 0;
+}
+
+static void
+tell_more(struct mesh *m, size_t i)
+{
+	(void)i;
+	m->told_count = 2;
+	m->lists++;
+}
+
+static void
+tell_less(struct mesh *m, size_t i)
+{
+	(void)i;
+	m->told_count = 1;
+	m->lists++;
 }
 
 /* The resources of a service with rules and of one without follow each other:
@@ -785,6 +844,14 @@ add_service(struct mesh *m, size_t i)
 {
 	(void)i;
 	add_last(m, service_text);
+}
+
+/* One that records tell of already. */
+static void
+add_told(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, told_text);
 }
 
 /* One that a VirtualService is for already. */
@@ -1044,6 +1111,9 @@ struct change {
 static const struct change changes[] = {
     {"endpoint_ms", change_endpoint, NULL, CHANGES},
     {"own_endpoint_ms", change_own_endpoint, NULL, CHANGES},
+    {"expose_ms", expose, unexpose, CHANGES},
+    {"record_comes_ms", tell_more, tell_less, CHANGES},
+    {"written_over_record_ms", add_told, drop_last, CHANGES},
     {"rules_ms", change_rules, NULL, CHANGES},
     {"policy_ms", change_policy, NULL, CHANGES},
     {"rules_come_ms", add_rules, drop_added, CHANGES},

@@ -110,8 +110,10 @@ def nginx(home):
                    "--protocol", "http", "--account", "web", "--",
                    "nginx", "-c", conf)
     try:
-        # The caller may know one that was there before.
-        wait_for(lambda: exposed(home.serving) == ["web"],
+        # The caller may know one that was there before, and an agent that
+        # is killed sooner keeps it from beginning.
+        wait_for(lambda: exposed(home.serving) == ["web"] and
+                 [r["state"] for r in runs(home.serving)] == ["captured"],
                  lambda: f"it is offered: {home.serving.text}")
         home.caller.sees("web", 1)
         yield run
