@@ -539,7 +539,6 @@ compile(const struct mesh *m, const struct view *before)
 {
 	/* One of the endpoints is on this machine: the last. */
 	const struct addr *own = &m->endpoints[m->endpoint_count - 1].addr;
-	static const struct label door = {{"app", 3}, {"door", 4}};
 	static const struct view_port_input port = {
 	    80, {"http", 4}, {"http", 4}};
 	const struct view_service_input told[] = {
@@ -552,6 +551,7 @@ compile(const struct mesh *m, const struct view *before)
 	    .addr = {.family = ADDR_V6, .port = 80},
 	    .target = {ADDR_V4, {127, 0, 0, 1}, 8080},
 	    .account = S("service-0")};
+	static const struct label door = {{"app", 3}, {"door", 4}};
 	struct view_input in = {.proxy = m->proxy,
 	    .labels = {&door, m->proxy == VIEW_ROUTER},
 	    .parse_yaml = codec_yaml_parse_one,
