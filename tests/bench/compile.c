@@ -12,9 +12,10 @@
  * VirtualService, or the policy of a DestinationRule, or what a Service says;
  * where one of these comes that was not there at first, and where one goes; and
  * where something else comes. At a gateway each of the VirtualServices has a
- *host of its own, but for some that have one in common with another. Where a
- *Sidecar holds it names all of one namespace; what is there comes, changes and
- *goes, and what is elsewhere does, too.
+ *host of its own, but for some that have one in common with another, and some
+ *of which something is wrong. Where a port passes on by itself it has a chain
+ *for each cluster. Where a Sidecar holds it names all of one namespace; what is
+ *there comes, changes and goes, and what is elsewhere does, too.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -254,7 +255,37 @@ static const char sharing_text[] =
     "  hosts: [shared-N.example.com]\n"
     "  gateways: [space/door]\n"
     "  http:\n"
-    "  - {route: [{destination: {host: data-N}}]}\n";
+    "  - {route: [{destination: {host: gone-N}}]}\n";
+static const char odd_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: VirtualService\n"
+    "metadata: {name: odd-N, namespace: space-S}\n"
+    "spec:\n"
+    "  hosts: ['*d.example.com']\n"
+    "  gateways: [space/door]\n"
+    "  http:\n"
+    "  - {timeout: 5s, route: [{destination: {host: service-0.space-0}}]}\n";
+static const char before_text[] =
+    "apiVersion: v1\n"
+    "kind: Service\n"
+    "metadata: {name: door-N, namespace: default}\n"
+    "spec:\n"
+    "  selector: {app: door}\n"
+    "  ports: [{name: http, port: 80, targetPort: 8080}]\n";
+static const char group_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: WorkloadGroup\n"
+    "metadata: {name: door-N, namespace: default, annotations:\n"
+    "  {proxy.istio.io/config: 'gatewayTopology: {proxyProtocol: {}}'}}\n"
+    "spec: {template: {}, metadata: {labels: {app: door}}}\n";
+static const char passing_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: Gateway\n"
+    "metadata: {name: door, namespace: space}\n"
+    "spec:\n"
+    "  servers:\n"
+    "  - {port: {number: 15443, name: tls, protocol: TLS}, "
+    "hosts: ['*.local'], tls: {mode: AUTO_PASSTHROUGH}}\n";
 static const char far_text[] =
     "apiVersion: networking.istio.io/v1\n"
     "kind: Gateway\n"
@@ -437,7 +468,8 @@ last_form(const struct mesh *m, size_t form)
 }
 
 static void
-make(struct mesh *m, size_t services, enum view_proxy proxy, bool scoped)
+make(struct mesh *m, size_t services, enum view_proxy proxy,
+    const char *gateway, bool scoped)
 {
 	*m = (struct mesh){.proxy = proxy,
 	    .resources_version = 1,
@@ -466,7 +498,8 @@ make(struct mesh *m, size_t services, enum view_proxy proxy, bool scoped)
 			.endpoints = &m->endpoints[i * ENDPOINTS],
 			.count = ENDPOINTS};
 	}
-	m->resources[m->resource_count++] = decode(gateway_text);
+	if (gateway != NULL)
+		m->resources[m->resource_count++] = decode(gateway);
 	if (scoped)
 		m->resources[m->resource_count++] = decode(sidecar_text);
 	m->resources[m->resource_count++] =
@@ -518,7 +551,10 @@ compile(const struct mesh *m, const struct view *before)
 	    .addr = {.family = ADDR_V6, .port = 80},
 	    .target = {ADDR_V4, {127, 0, 0, 1}, 8080},
 	    .account = S("service-0")};
+	static const struct label door = {{"app", 3}, {"door", 4}};
 	struct view_input in = {.proxy = m->proxy,
+	    .labels = {&door, m->proxy == VIEW_ROUTER},
+	    .parse_yaml = codec_yaml_parse_one,
 	    .addrs = own,
 	    .addr_count = 1,
 	    .services = told,
@@ -896,6 +932,34 @@ add_wide(struct mesh *m, size_t i)
 }
 
 static void
+add_odd(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, odd_text);
+}
+
+static void
+add_before(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, before_text);
+}
+
+static void
+add_group(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, group_text);
+}
+
+static void
+add_first_gateway(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, gateway_text);
+}
+
+static void
 add_far_gateway(struct mesh *m, size_t i)
 {
 	(void)i;
@@ -1103,6 +1167,24 @@ static const struct change at_gateway[] = {
     {"gateway_far_comes_ms", add_far_gateway, drop_last, CHANGES},
     {"gateway_port_comes_ms", add_near_gateway, drop_last, CHANGES},
     {"gateway_changes_ms", change_gateway, NULL, CHANGES},
+    {"gateway_odd_comes_ms", add_odd, drop_last, CHANGES},
+    {"gateway_front_comes_ms", add_before, drop_last, CHANGES},
+    {"gateway_group_comes_ms", add_group, drop_last, CHANGES},
+};
+
+/* Nobody listens before it comes, or once it is gone. */
+static const struct change at_no_gateway[] = {
+    {"gateway_first_comes_ms", add_first_gateway, drop_last, CHANGES},
+};
+
+/* Where each cluster has a chain. */
+static const struct change passing[] = {
+    {"passing_service_comes_ms", add_service, drop_last, CHANGES},
+    {"passing_service_ms", change_service, NULL, CHANGES},
+    {"passing_service_goes_ms", take_service, put_service, CHANGES},
+    {"passing_policy_ms", change_policy, NULL, CHANGES},
+    {"passing_subsets_come_ms", add_policy, drop_added, CHANGES},
+    {"passing_rules_ms", change_bound, NULL, CHANGES},
 };
 
 static void
@@ -1162,18 +1244,24 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "usage: compile SERVICES (100-100000)\n");
 		return 2;
 	}
-	make(&m, services, VIEW_SIDECAR, false);
+	make(&m, services, VIEW_SIDECAR, gateway_text, false);
 	measure_full(&m, &ms, &mib);
 	(void)printf("{\"full_ms\": %.3f, \"full_mib\": %.1f", ms, mib);
 	measure_all(&m, changes, ARRAY_LEN(changes));
 	drop(&m);
-	make(&m, services, VIEW_SIDECAR, true);
+	make(&m, services, VIEW_SIDECAR, gateway_text, true);
 	measure_full(&m, &ms, &mib);
 	(void)printf(", \"scoped_ms\": %.3f, \"scoped_mib\": %.1f", ms, mib);
 	measure_all(&m, in_scope, ARRAY_LEN(in_scope));
 	drop(&m);
-	make(&m, services, VIEW_ROUTER, false);
+	make(&m, services, VIEW_ROUTER, gateway_text, false);
 	measure_all(&m, at_gateway, ARRAY_LEN(at_gateway));
+	drop(&m);
+	make(&m, services, VIEW_ROUTER, NULL, false);
+	measure_all(&m, at_no_gateway, ARRAY_LEN(at_no_gateway));
+	drop(&m);
+	make(&m, services, VIEW_ROUTER, passing_text, false);
+	measure_all(&m, passing, ARRAY_LEN(passing));
 	(void)printf("}\n");
 	drop(&m);
 	return 0;

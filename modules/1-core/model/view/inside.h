@@ -1491,9 +1491,35 @@ void listeners_fini(struct listener_set *set);
 void listeners_sort(struct listener_set *set);       /* after the last one */
 int compare_listeners(const void *a, const void *b); /* by name */
 
-/* An index of the chains; NULL if a walk is as good (snis.c). */
-const struct view_snis *index_snis(
-    struct builder *b, const struct view_listener *l);
+/* Chains of a listener of the base that a patch's has at other places, in
+ * their order. */
+struct chain_moves {
+	const struct view_listener *of; /* NULL: there are none */
+	struct chain_move {
+		size_t from, to, count;
+	} * items;
+	size_t count, cap;
+};
+
+void move_chain(struct chain_moves *m, const struct view_listener *of,
+    size_t from, size_t to);
+void chain_moves_fini(struct chain_moves *m);
+
+/* An index of the chains; NULL if a walk is as good (snis.c). What moved there
+ * is taken from the other's. */
+const struct view_snis *index_snis(struct builder *b,
+    const struct view_listener *l, const struct chain_moves *moves);
+
+/* A name that is asked for. */
+struct sni {
+	bool ending; /* ".shop.com" of "*.shop.com"; else a name */
+	struct slice text;
+};
+
+/* The next that several chains have, which are put out; any name is "*". False
+ * after the last. */
+bool next_shared_sni(const struct view_snis *s, size_t *at, struct sni *out,
+    const uint32_t **out_chains, size_t *out_count);
 
 /* Those of the longest pattern that the name has, in their order. */
 const uint32_t *find_by_sni(

@@ -143,7 +143,7 @@ is_rule(const struct renewal *r)
 	return kind_of(r) == &kind_virtual_service;
 }
 
-static bool
+bool
 is_moving(const struct patching *p)
 {
 	for (size_t i = 0; i < p->count; i++)

@@ -199,6 +199,9 @@ bool has_any_of(const struct patching *p, const struct resource_kind *kind);
 void list_moved(const struct patching *p, const struct resource_kind *kind,
     struct rows *out);
 
+/* May another VirtualService decide about any host than in the base? */
+bool is_moving(const struct patching *p);
+
 /* Does anything move that did not before, or the other way round? */
 bool moves_anew(const struct patching *p);
 
@@ -433,9 +436,11 @@ bool tells_doors(const struct view *v, uint32_t door);
 struct gateway_set;
 struct bindings;
 
-/* Of a set of the base, which has the same servers; into the box at hand. */
+/* Of a set of the base, whose servers now (struct served) have the same rows;
+ * into the box at hand. */
 MUST_USE bool patch_gateway_set(struct patching *p,
-    const struct gateway_set *set, const struct bindings *g);
+    const struct gateway_set *set, const struct rows *servers,
+    const struct bindings *g);
 
 /* All that it has in the base is gone. */
 void drop_gateway_set(struct patching *p, const struct gateway_set *set);

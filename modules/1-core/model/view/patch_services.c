@@ -526,6 +526,15 @@ has_changed(struct patching *p, const struct renewal *r)
 }
 
 static bool
+has_rule_anew(const struct patching *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->anew[i] && is_rule(any_of(&p->items[i])))
+			return true;
+	return false;
+}
+
+static bool
 spread(struct patching *p)
 {
 	bool any = false;
@@ -543,6 +552,9 @@ spread(struct patching *p)
 			p->anew[i] = has_changed(p, r) || is_ruled_anew(p, i);
 		any = any || p->anew[i];
 	}
+	/* A box may have what another one says of a host. */
+	if (!p->rules_anew && is_moving(p) && has_rule_anew(p))
+		p->rules_anew = any = true;
 	return any;
 }
 
