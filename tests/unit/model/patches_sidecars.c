@@ -155,3 +155,26 @@ TEST(a_sidecar_that_another_stands_before_is_nothing)
 	play(&p, acts, ARRAY_LEN(acts));
 	play_fini(&p);
 }
+
+/* A rule that says no port leads to the one that is called: whose service goes,
+ * all of the other's ports are called, or none of several. */
+TEST(what_only_a_rule_leads_to_is_there_as_its_own_service_is)
+{
+	static const char *const documents[] = {
+	    SCOPING("{hosts: [\"./a.shop.svc.cluster.local\"]}"),
+	    SERVICE("", "ports: [{name: http, port: 8080}]"),
+	    ROUTES("r", "2020", "a", "route: [{destination: {host: b.test}}]"),
+	    OF_PAY("ServiceEntry", "e",
+		"{hosts: [b.test], resolution: STATIC, ports: [{number: 8080, "
+		"name: http, protocol: HTTP}, {number: 9090, name: other, "
+		"protocol: HTTP}], endpoints: [{address: 10.9.0.1}]}"),
+	    SERVICE("x: y", "ports: [{name: http, port: 8080}]")};
+	static const struct act acts[] = {{.there = "0123"},
+	    {.there = "0423", .is_patch = true}, {.there = "023"},
+	    {.there = "0123"}};
+	struct play p;
+
+	play_init(&p, documents, ARRAY_LEN(documents));
+	play_from_each(&p, acts, ARRAY_LEN(acts));
+	play_fini(&p);
+}

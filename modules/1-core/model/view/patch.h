@@ -245,6 +245,9 @@ bool is_spelled(struct builder *b, struct slice written, struct slice ns,
 
 bool is_named_listener_for(struct patching *p, struct slice host);
 
+/* Does who knows the host find its service where it was? */
+bool is_there_as_before(struct patching *p, const struct service_now *now);
+
 /* Is any VirtualService or DestinationRule another than in the view before? */
 bool has_other_rules(const struct patching *p);
 
@@ -290,7 +293,8 @@ bool is_had_alike(struct patching *p, const struct service_row *x,
 bool is_imported_whole(const struct builder *b, const struct service_row *s,
     const struct import *i);
 
-/* Is nothing of it there only because rules lead to it? After list_named(). */
+/* Is nothing of it there only because rules lead to it, nor, if it is called
+ * elsewhere now, of what rules for it lead on to? After list_named(). */
 bool is_led_to_whole(
     struct patching *p, const struct service_now *now, struct slice host);
 

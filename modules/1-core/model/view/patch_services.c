@@ -219,7 +219,7 @@ is_ambiguous_host(const struct builder *b, struct slice host)
 }
 
 /* Who knows the host finds it as before. */
-static bool
+bool
 is_there_as_before(struct patching *p, const struct service_now *now)
 {
 	return now->old != NULL && now->fresh != NULL &&

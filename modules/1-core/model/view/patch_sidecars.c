@@ -194,13 +194,50 @@ is_led_to_whole_here(
 	return true;
 }
 
+/* May all be there that a rule leads to without saying a port, whichever is
+ * called? */
+static bool
+leads_to_whole(struct patching *p, size_t item)
+{
+	const struct rows *all = &p->named[item].led_to;
+	struct builder *b = &p->b;
+
+	for (size_t i = 0; i < all->count; i++) {
+		struct slice to = *(const struct slice *)all->items[i];
+
+		if (!is_found_whole(b, service_at(b, to), find_import(b, to)))
+			return false;
+	}
+	return true;
+}
+
+/* In the scope at hand, by rules for the host. */
+static bool
+leads_on_to_whole(struct patching *p, struct slice host)
+{
+	struct builder *b = &p->b;
+
+	for (size_t i = 0; i < b->scope->egresses.count; i++) {
+		b->egress = b->scope->egresses.items[i];
+		for (size_t j = 0; j < p->count; j++)
+			if (is_among_hosts(&p->named[j].hosts, host) &&
+			    leads_here_from(p, j, host) &&
+			    !leads_to_whole(p, j))
+				return false;
+	}
+	return true;
+}
+
 bool
 is_led_to_whole(
     struct patching *p, const struct service_now *now, struct slice host)
 {
+	bool is_as_before = is_there_as_before(p, now);
+
 	for (size_t i = 0; i < p->base->scopes.count; i++) {
 		p->b.scope = p->base->scopes.items[i];
-		if (!is_led_to_whole_here(p, now, host))
+		if (!is_led_to_whole_here(p, now, host) ||
+		    (!is_as_before && !leads_on_to_whole(p, host)))
 			return false;
 	}
 	return true;
