@@ -265,7 +265,7 @@ publish(struct bench *b)
 	in.service_count = d.service_count;
 	in.servings = d.servings;
 	in.serving_count = d.serving_count;
-	in.version = d.version;
+	in.version = 1;
 	in.lists_version = d.lists_version;
 	in.resources_version = b->in.resources_version;
 	in.names_version = 1; /* there are none */

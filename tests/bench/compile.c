@@ -12,9 +12,10 @@
  * VirtualService, or the policy of a DestinationRule, or what a Service says;
  * where one of these comes that was not there at first, and where one goes; and
  * where something else comes. At a gateway each of the VirtualServices has a
- *host of its own, but for some that have one in common with another. Where a
- *Sidecar holds it names all of one namespace; what is there comes, changes and
- *goes, and what is elsewhere does, too.
+ *host of its own, but for some that have one in common with another, and some
+ *of which something is wrong. Where a port passes on by itself it has a chain
+ *for each cluster. Where a Sidecar holds it names all of one namespace; what is
+ *there comes, changes and goes, and what is elsewhere does, too.
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -64,8 +65,11 @@ struct mesh {
 	size_t serving_count;
 	/* What an agent knows of its changes: see view_input. */
 	uint64_t resources_version, clock;
-	size_t moved;       /* the serving that is the newest */
-	struct arena arena; /* of the endpoints' texts */
+	size_t moved;         /* the serving that is the newest */
+	size_t told_count;    /* services that only records tell of */
+	size_t exposed_count; /* by this machine */
+	uint64_t lists;       /* which of those are told of */
+	struct arena arena;   /* of the endpoints' texts */
 };
 
 static const char service_text[] =
@@ -84,6 +88,12 @@ static const char other_service_text[] =
     "  selector: {app: other-N}\n"
     "  ports:\n"
     "  - {name: http, port: 80, targetPort: 8080}\n";
+static const char told_text[] = "apiVersion: v1\n"
+				"kind: Service\n"
+				"metadata: {name: told-0, namespace: space-0}\n"
+				"spec:\n"
+				"  selector: {app: told}\n"
+				"  ports: [{name: http, port: 80}]\n";
 static const char entry_text[] =
     "apiVersion: networking.istio.io/v1\n"
     "kind: ServiceEntry\n"
@@ -245,7 +255,37 @@ static const char sharing_text[] =
     "  hosts: [shared-N.example.com]\n"
     "  gateways: [space/door]\n"
     "  http:\n"
-    "  - {route: [{destination: {host: data-N}}]}\n";
+    "  - {route: [{destination: {host: gone-N}}]}\n";
+static const char odd_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: VirtualService\n"
+    "metadata: {name: odd-N, namespace: space-S}\n"
+    "spec:\n"
+    "  hosts: ['*d.example.com']\n"
+    "  gateways: [space/door]\n"
+    "  http:\n"
+    "  - {timeout: 5s, route: [{destination: {host: service-0.space-0}}]}\n";
+static const char before_text[] =
+    "apiVersion: v1\n"
+    "kind: Service\n"
+    "metadata: {name: door-N, namespace: default}\n"
+    "spec:\n"
+    "  selector: {app: door}\n"
+    "  ports: [{name: http, port: 80, targetPort: 8080}]\n";
+static const char group_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: WorkloadGroup\n"
+    "metadata: {name: door-N, namespace: default, annotations:\n"
+    "  {proxy.istio.io/config: 'gatewayTopology: {proxyProtocol: {}}'}}\n"
+    "spec: {template: {}, metadata: {labels: {app: door}}}\n";
+static const char passing_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: Gateway\n"
+    "metadata: {name: door, namespace: space}\n"
+    "spec:\n"
+    "  servers:\n"
+    "  - {port: {number: 15443, name: tls, protocol: TLS}, "
+    "hosts: ['*.local'], tls: {mode: AUTO_PASSTHROUGH}}\n";
 static const char far_text[] =
     "apiVersion: networking.istio.io/v1\n"
     "kind: Gateway\n"
@@ -361,15 +401,16 @@ text_of(struct mesh *m, const char *word, size_t number)
 	return s;
 }
 
+/* As its Service selects them; every second endpoint is of another version. */
 static struct labels
-labels_of(struct mesh *m, size_t number)
+labels_of(struct mesh *m, size_t number, size_t endpoint)
 {
 	struct label *items = arena_alloc_array(&m->arena, 2, sizeof(*items));
 
 	CHECK(items != NULL);
 	items[0] = (struct label){S("app"), text_of(m, "service", number)};
 	items[1] =
-	    (struct label){S("version"), number % 2 == 0 ? S("v1") : S("v2")};
+	    (struct label){S("version"), endpoint % 2 == 0 ? S("v1") : S("v2")};
 	return (struct labels){items, 2};
 }
 
@@ -394,7 +435,7 @@ add_endpoints(struct mesh *m, size_t number)
 		    .workload = text_of(m, "service", number),
 		    .ns = text_of(m, "space", number % NAMESPACES),
 		    .account = text_of(m, "service", number),
-		    .labels = labels_of(m, i),
+		    .labels = labels_of(m, number, i),
 		    .locality = S("eu/west/a"),
 		    .weight = 1,
 		};
@@ -427,9 +468,13 @@ last_form(const struct mesh *m, size_t form)
 }
 
 static void
-make(struct mesh *m, size_t services, enum view_proxy proxy, bool scoped)
+make(struct mesh *m, size_t services, enum view_proxy proxy,
+    const char *gateway, bool scoped)
 {
-	*m = (struct mesh){.proxy = proxy, .resources_version = 1, .clock = 1};
+	*m = (struct mesh){.proxy = proxy,
+	    .resources_version = 1,
+	    .clock = 1,
+	    .told_count = 1};
 	m->resources = mem_resize(
 	    NULL, 0, services * 3 + FORMS * DATA + 4, sizeof(*m->resources));
 	m->endpoints =
@@ -453,7 +498,8 @@ make(struct mesh *m, size_t services, enum view_proxy proxy, bool scoped)
 			.endpoints = &m->endpoints[i * ENDPOINTS],
 			.count = ENDPOINTS};
 	}
-	m->resources[m->resource_count++] = decode(gateway_text);
+	if (gateway != NULL)
+		m->resources[m->resource_count++] = decode(gateway);
 	if (scoped)
 		m->resources[m->resource_count++] = decode(sidecar_text);
 	m->resources[m->resource_count++] =
@@ -493,14 +539,33 @@ compile(const struct mesh *m, const struct view *before)
 {
 	/* One of the endpoints is on this machine: the last. */
 	const struct addr *own = &m->endpoints[m->endpoint_count - 1].addr;
+	static const struct view_port_input port = {
+	    80, {"http", 4}, {"http", 4}};
+	const struct view_service_input told[] = {
+	    {S("told-0"), S("space-0"), &port, 1, S("a record")},
+	    {S("told-1"), S("space-1"), &port, 1, S("a record")}};
+	const struct view_exposed_input exposed = {.service = S("service-0"),
+	    .ns = S("space-0"),
+	    .port = 80,
+	    .protocol = S("http"),
+	    .addr = {.family = ADDR_V6, .port = 80},
+	    .target = {ADDR_V4, {127, 0, 0, 1}, 8080},
+	    .account = S("service-0")};
+	static const struct label door = {{"app", 3}, {"door", 4}};
 	struct view_input in = {.proxy = m->proxy,
+	    .labels = {&door, m->proxy == VIEW_ROUTER},
+	    .parse_yaml = codec_yaml_parse_one,
 	    .addrs = own,
 	    .addr_count = 1,
+	    .services = told,
+	    .service_count = m->told_count,
+	    .lists_version = 1 + m->lists,
+	    .exposed = &exposed,
+	    .exposed_count = m->exposed_count,
 	    .resources = m->resources,
 	    .resource_count = m->resource_count,
 	    .servings = m->servings,
 	    .serving_count = m->serving_count,
-	    .lists_version = 1,
 	    .resources_version = m->resources_version,
 	    .names_version = 1,
 	    .moved_since = m->clock - 1,
@@ -554,6 +619,36 @@ change_own_endpoint(struct mesh *m, size_t i)
 
 	e->health = i % 2 == 0 ? VIEW_UNHEALTHY : VIEW_HEALTHY;
 	move(m, m->serving_count - 1);
+}
+
+static void
+expose(struct mesh *m, size_t i)
+{
+	(void)i;
+	m->exposed_count = 1;
+}
+
+static void
+unexpose(struct mesh *m, size_t i)
+{
+	(void)i;
+	m->exposed_count = 0;
+}
+
+static void
+tell_more(struct mesh *m, size_t i)
+{
+	(void)i;
+	m->told_count = 2;
+	m->lists++;
+}
+
+static void
+tell_less(struct mesh *m, size_t i)
+{
+	(void)i;
+	m->told_count = 1;
+	m->lists++;
 }
 
 /* The resources of a service with rules and of one without follow each other:
@@ -751,6 +846,14 @@ add_service(struct mesh *m, size_t i)
 	add_last(m, service_text);
 }
 
+/* One that records tell of already. */
+static void
+add_told(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, told_text);
+}
+
 /* One that a VirtualService is for already. */
 static void
 add_ruled(struct mesh *m, size_t i)
@@ -826,6 +929,34 @@ add_wide(struct mesh *m, size_t i)
 {
 	(void)i;
 	add_last(m, wide_text);
+}
+
+static void
+add_odd(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, odd_text);
+}
+
+static void
+add_before(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, before_text);
+}
+
+static void
+add_group(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, group_text);
+}
+
+static void
+add_first_gateway(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, gateway_text);
 }
 
 static void
@@ -980,6 +1111,9 @@ struct change {
 static const struct change changes[] = {
     {"endpoint_ms", change_endpoint, NULL, CHANGES},
     {"own_endpoint_ms", change_own_endpoint, NULL, CHANGES},
+    {"expose_ms", expose, unexpose, CHANGES},
+    {"record_comes_ms", tell_more, tell_less, CHANGES},
+    {"written_over_record_ms", add_told, drop_last, CHANGES},
     {"rules_ms", change_rules, NULL, CHANGES},
     {"policy_ms", change_policy, NULL, CHANGES},
     {"rules_come_ms", add_rules, drop_added, CHANGES},
@@ -1033,6 +1167,24 @@ static const struct change at_gateway[] = {
     {"gateway_far_comes_ms", add_far_gateway, drop_last, CHANGES},
     {"gateway_port_comes_ms", add_near_gateway, drop_last, CHANGES},
     {"gateway_changes_ms", change_gateway, NULL, CHANGES},
+    {"gateway_odd_comes_ms", add_odd, drop_last, CHANGES},
+    {"gateway_front_comes_ms", add_before, drop_last, CHANGES},
+    {"gateway_group_comes_ms", add_group, drop_last, CHANGES},
+};
+
+/* Nobody listens before it comes, or once it is gone. */
+static const struct change at_no_gateway[] = {
+    {"gateway_first_comes_ms", add_first_gateway, drop_last, CHANGES},
+};
+
+/* Where each cluster has a chain. */
+static const struct change passing[] = {
+    {"passing_service_comes_ms", add_service, drop_last, CHANGES},
+    {"passing_service_ms", change_service, NULL, CHANGES},
+    {"passing_service_goes_ms", take_service, put_service, CHANGES},
+    {"passing_policy_ms", change_policy, NULL, CHANGES},
+    {"passing_subsets_come_ms", add_policy, drop_added, CHANGES},
+    {"passing_rules_ms", change_bound, NULL, CHANGES},
 };
 
 static void
@@ -1092,18 +1244,24 @@ main(int argc, char **argv)
 		(void)fprintf(stderr, "usage: compile SERVICES (100-100000)\n");
 		return 2;
 	}
-	make(&m, services, VIEW_SIDECAR, false);
+	make(&m, services, VIEW_SIDECAR, gateway_text, false);
 	measure_full(&m, &ms, &mib);
 	(void)printf("{\"full_ms\": %.3f, \"full_mib\": %.1f", ms, mib);
 	measure_all(&m, changes, ARRAY_LEN(changes));
 	drop(&m);
-	make(&m, services, VIEW_SIDECAR, true);
+	make(&m, services, VIEW_SIDECAR, gateway_text, true);
 	measure_full(&m, &ms, &mib);
 	(void)printf(", \"scoped_ms\": %.3f, \"scoped_mib\": %.1f", ms, mib);
 	measure_all(&m, in_scope, ARRAY_LEN(in_scope));
 	drop(&m);
-	make(&m, services, VIEW_ROUTER, false);
+	make(&m, services, VIEW_ROUTER, gateway_text, false);
 	measure_all(&m, at_gateway, ARRAY_LEN(at_gateway));
+	drop(&m);
+	make(&m, services, VIEW_ROUTER, NULL, false);
+	measure_all(&m, at_no_gateway, ARRAY_LEN(at_no_gateway));
+	drop(&m);
+	make(&m, services, VIEW_ROUTER, passing_text, false);
+	measure_all(&m, passing, ARRAY_LEN(passing));
 	(void)printf("}\n");
 	drop(&m);
 	return 0;

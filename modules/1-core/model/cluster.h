@@ -98,8 +98,9 @@ struct view_endpoint {
 	struct slice ns;
 	struct slice account;
 	struct labels labels;
-	struct flow_party party; /* what reports say of it */
-	struct slice locality;   /* "region/zone/subzone" */
+	/* See view_endpoint_party(); those alike have it in common. */
+	const struct flow_party *party;
+	struct slice locality; /* "region/zone/subzone" */
 	uint32_t weight;
 	bool floats;     /* it is its name: each new connection goes where that
 			  * leads by then */
@@ -117,6 +118,9 @@ struct view_endpoint {
 };
 
 enum { ENDPOINT_TEXT_MAX = 272 };
+
+/* What reports say of it; nothing where it is of no workload. */
+const struct flow_party *view_endpoint_party(const struct view_endpoint *e);
 
 /* "10.0.0.1:80", "db.example.com:5432", "/run/app.sock". Returns out. */
 char *view_endpoint_address(

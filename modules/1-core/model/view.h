@@ -136,8 +136,8 @@ struct view_input {
 	const size_t *moved;
 	size_t moved_count;
 	/*
-	 * A number of all that is neither in `resources`, `servings` nor
-	 * `names`, nor the generation: if `before` had the same, and the
+	 * A number of all that is neither in `resources`, `servings`, `names`
+	 * nor `exposed`, nor the generation: if `before` had the same, and the
 	 * resources in the same order, only what changed in those is made anew.
 	 * 0: nobody knows.
 	 */

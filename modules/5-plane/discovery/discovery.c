@@ -238,7 +238,6 @@ look_at_locals(struct discovery *d)
 		leave(d, d->local);
 	source_free(&d->local);
 	d->local = fresh;
-	d->version = ++d->clock;
 }
 
 /* Where one draws in a name, others are read again for it: once, since none is
@@ -596,7 +595,6 @@ give_out(struct discovery *d)
 	list_servings(d, services, servings);
 	list_moved(d, moved);
 	list_exposed(d, exposed);
-	d->out.version = d->version;
 	d->out.lists_version = d->lists_version;
 	list_conflicts(d, conflicts, n.conflicts);
 	return OK;

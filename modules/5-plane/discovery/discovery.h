@@ -136,9 +136,8 @@ struct discovery_output {
 	size_t serving_count;
 	const struct view_exposed_input *exposed;
 	size_t exposed_count;
-	/* Another number where other services or servings are listed, ... */
+	/* Another number where other services or servings are listed. */
 	uint64_t lists_version;
-	uint64_t version; /* ... and where anything else but words is */
 	/* Where the servings are that have a version above that. */
 	uint64_t moved_since;
 	const size_t *moved;

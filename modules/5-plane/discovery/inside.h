@@ -116,7 +116,6 @@ struct discovery {
 	bool is_unordered;   /* some came, or are empty now */
 	bool has_changed;    /* anything, in this update */
 	uint64_t clock;      /* the last version that was given; never back */
-	uint64_t version;    /* of all that is given out but the lists */
 	uint64_t lists_version; /* of which services and servings are in them */
 	struct crowd dirty;     /* struct serving */
 	struct list newest;     /* struct serving, by version, the last first */

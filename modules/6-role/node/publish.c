@@ -285,11 +285,12 @@ mix_upstream(uint64_t h, const struct view_upstream_input *u)
 	    h, slice_hash_stable(slice_str(addr_format(&u->listen, text))));
 }
 
-/* Another number wherever anything but endpoints and resources is another. */
+/* Another number wherever anything but endpoints, resources and what is exposed
+ * is another. */
 static uint64_t
-version_of(const struct view_input *in, uint64_t discovered)
+version_of(const struct view_input *in)
 {
-	uint64_t h = mix(1, discovered);
+	uint64_t h = 1;
 	char text[ADDR_TEXT_MAX];
 
 	h = mix(h, slice_hash_stable(in->domain));
@@ -339,7 +340,7 @@ compile(struct publisher *p, struct view **out, struct fault *why)
 	in.parse_yaml = codec_yaml_parse_one;
 	in.before = p->view;
 	in.captures_dns = captured_tells_automatic(p->node);
-	in.version = version_of(&in, found.version);
+	in.version = version_of(&in);
 	in.resources_version = p->resources_version;
 	in.names_version = names_state(p->names);
 	in.names = names_inputs(p->names, &arena, &in.name_count);

@@ -159,10 +159,16 @@ move(struct world *w)
 }
 
 static void
+expose(struct world *w)
+{
+	random_exposed(&w->rng, &w->in);
+}
+
+static void
 mutate(struct world *w)
 {
 	static void (*const all[])(struct world *) = {add, take_away, replace,
-	    replace, change_places, serve, serve, list, move};
+	    replace, change_places, serve, serve, list, expose, move};
 
 	all[rng_below(&w->rng, ARRAY_LEN(all))](w);
 }

@@ -74,17 +74,15 @@ TEST(what_routes_name_has_the_endpoints_of_now)
 	world_fini(&w);
 }
 
-/* What is called at its endpoints is a patch where these stay, or the port is
- * HTTP's, which is told by names. */
-TEST(headless_endpoints_are_patches_where_they_stay)
+/* What is called at its endpoints, or by its name if that is HTTP, is a patch
+ * wherever they are. */
+TEST(headless_endpoints_are_patches_wherever_they_are)
 {
 	static const struct {
 		uint8_t host;
 		enum view_health health;
-		bool is_patch;
-	} steps[] = {{5, VIEW_HEALTHY, false}, {5, VIEW_UNHEALTHY, true},
-	    {6, VIEW_HEALTHY, false}, {6, VIEW_DRAINING, true},
-	    {6, VIEW_HEALTHY, true}};
+	} steps[] = {{5, VIEW_HEALTHY}, {5, VIEW_UNHEALTHY}, {6, VIEW_HEALTHY},
+	    {6, VIEW_DRAINING}, {5, VIEW_HEALTHY}, {6, VIEW_HEALTHY}};
 
 	for (int http = 0; http <= 1; http++) {
 		struct view_endpoint_input one = {.service = S("a"),
@@ -119,76 +117,13 @@ TEST(headless_endpoints_are_patches_where_they_stay)
 			in.before = before;
 			EXPECT_OK(view_compile(&in, &v, NULL));
 			EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
-			EXPECT_EQ(before != NULL && is_patch(v, before),
-			    steps[i].is_patch || (http == 1 && i > 0));
+			EXPECT_TRUE(before == NULL || is_patch(v, before));
 			if (before != NULL)
 				view_unref(&before);
 		}
 		view_unref(&v);
 		resource_unref(&r);
 	}
-}
-
-/* Of a program here, ports are made of where it listens, and no more. */
-TEST(an_own_endpoint_is_a_patch_where_it_stays)
-{
-	static const struct addr own = {ADDR_V4, {10, 0, 0, 5}, 0};
-	static const struct {
-		uint16_t port;
-		enum view_health health;
-		bool is_patch;
-	} steps[] = {{80, VIEW_HEALTHY, false}, {80, VIEW_UNHEALTHY, true},
-	    {80, VIEW_HEALTHY, true}, {81, VIEW_HEALTHY, false},
-	    {81, VIEW_DRAINING, true}, {0, VIEW_HEALTHY, false}};
-	struct view_endpoint_input all[] = {
-	    {.service = S("web"),
-		.service_ns = S("shop"),
-		.service_port = 80,
-		.addr = {ADDR_V4, {10, 0, 0, 5}, 80},
-		.ns = S("shop"),
-		.weight = 1},
-	    {.service = S("web"),
-		.service_ns = S("shop"),
-		.service_port = 80,
-		.addr = {ADDR_V4, {10, 0, 0, 6}, 80},
-		.ns = S("shop"),
-		.weight = 1}};
-	struct view_serving serving = {S("web"), S("shop"), 1, all, 2};
-	struct resource *documents[] = {
-	    resource_of("apiVersion: v1\nkind: Service\n"
-			"metadata: {name: web, namespace: shop}\n"
-			"spec: {ports: [" HTTP_PORT "]}\n")};
-	struct view_input in = {.ns = S("shop"),
-	    .resources = (const struct resource *const *)documents,
-	    .resource_count = 1,
-	    .servings = &serving,
-	    .serving_count = 1,
-	    .addrs = &own,
-	    .addr_count = 1,
-	    .version = 1};
-	struct view *before = NULL;
-
-	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-		AUTO(view_unref) struct view *alone = NULL;
-		struct view *v;
-
-		all[0].addr.port = steps[i].port;
-		all[0].addr.bytes[3] = steps[i].port != 0 ? 5 : 7;
-		all[0].health = steps[i].health;
-		serving.version++;
-		in.before = NULL;
-		EXPECT_OK(view_compile(&in, &alone, NULL));
-		in.before = before;
-		EXPECT_OK(view_compile(&in, &v, NULL));
-		EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
-		EXPECT_EQ(
-		    before != NULL && is_patch(v, before), steps[i].is_patch);
-		if (before != NULL)
-			view_unref(&before);
-		before = v;
-	}
-	view_unref(&before);
-	resource_unref(&documents[0]);
 }
 
 TEST(the_same_endpoints_are_the_same_view)

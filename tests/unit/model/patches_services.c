@@ -35,6 +35,15 @@ TEST(services_change_with_all_that_is_said_of_them)
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
 }
 
+TEST(services_are_called_where_their_endpoints_are_now)
+{
+	size_t patches =
+	    walk_as(change_around_services, SERVICE_SEEDS, OF_HEADLESS);
+
+	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
+	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
+}
+
 TEST(services_come_and_go_where_rules_are_for_them)
 {
 	size_t patches =
@@ -209,7 +218,8 @@ TEST(services_that_meddle_are_made_from_nothing)
 		"  ports: [{number: 80, name: http, protocol: HTTP}]\n"
 		"  resolution: NONE\n")};
 	static const struct act acts[] = {{.there = "0"}, {.there = "03"},
-	    {.there = "3"}, {.there = "1"}, {.there = "2"}, {.there = "4"}};
+	    {.there = "3"}, {.there = "1", .is_patch = true}, {.there = "2"},
+	    {.there = "4"}};
 	struct play p;
 
 	play_init(&p, documents, ARRAY_LEN(documents));

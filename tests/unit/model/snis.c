@@ -75,8 +75,32 @@ listen(struct world *w)
 	w->l.chain_count = 8 + rng_below(&w->rng, CHAINS_MAX - 7);
 	for (size_t i = 0; i < w->l.chain_count; i++)
 		fill(w, i);
-	w->l.snis = index_snis(&w->b, &w->l);
+	w->l.snis = index_snis(&w->b, &w->l, NULL);
 	EXPECT_TRUE(w->l.snis != NULL);
+}
+
+/* By the index and without it. */
+static void
+compare(struct world *w, const struct view_listener *l, uint64_t seed)
+{
+	struct view_listener plain = *l;
+
+	plain.snis = NULL;
+	for (size_t i = 0; i < CONNECTIONS; i++) {
+		struct slice alpn = any_of(w, alpns, ARRAY_LEN(alpns));
+		const struct view_connection c = {
+		    .tls = rng_below(&w->rng, 2) == 0,
+		    .sni = any_of(w, names, ARRAY_LEN(names)),
+		    .alpns = &alpn,
+		    .alpn_count = rng_below(&w->rng, 2)};
+		const struct view_chain *wanted =
+		    view_find_chain(NULL, &plain, &c);
+
+		if (view_find_chain(NULL, l, &c) != wanted)
+			(void)fprintf(
+			    stderr, "seed %llu\n", (unsigned long long)seed);
+		EXPECT_EQ(view_find_chain(NULL, l, &c), wanted);
+	}
 }
 
 TEST(the_index_of_names_finds_what_a_walk_finds)
@@ -84,29 +108,52 @@ TEST(the_index_of_names_finds_what_a_walk_finds)
 	static struct world w;
 
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-		struct view_listener plain;
+		world_init(&w, seed);
+		listen(&w);
+		compare(&w, &w.l, seed);
+		world_fini(&w);
+	}
+}
+
+/* Most chains of a listener, and some between them. */
+static void
+move(struct world *w, struct view_chain *chains, struct view_listener *out,
+    struct chain_moves *moves)
+{
+	*out = w->l;
+	out->chains = chains;
+	out->chain_count = 0;
+	for (size_t i = 0; i < w->l.chain_count; i++) {
+		if (rng_below(&w->rng, 8) == 0)
+			chains[out->chain_count++] =
+			    w->chains[rng_below(&w->rng, w->l.chain_count)];
+		if (rng_below(&w->rng, 8) == 0)
+			continue;
+		move_chain(moves, &w->l, i, out->chain_count);
+		chains[out->chain_count++] = w->chains[i];
+	}
+}
+
+TEST(the_index_of_what_moved_finds_what_a_walk_finds)
+{
+	static struct world w;
+	size_t indexed = 0;
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct view_chain chains[2 * CHAINS_MAX];
+		struct chain_moves moves = {.of = NULL};
+		struct view_listener l;
 
 		world_init(&w, seed);
 		listen(&w);
-		plain = w.l;
-		plain.snis = NULL;
-		for (size_t i = 0; i < CONNECTIONS; i++) {
-			struct slice alpn = any_of(&w, alpns, ARRAY_LEN(alpns));
-			const struct view_connection c = {
-			    .tls = rng_below(&w.rng, 2) == 0,
-			    .sni = any_of(&w, names, ARRAY_LEN(names)),
-			    .alpns = &alpn,
-			    .alpn_count = rng_below(&w.rng, 2)};
-			const struct view_chain *wanted =
-			    view_find_chain(NULL, &plain, &c);
-
-			if (view_find_chain(NULL, &w.l, &c) != wanted)
-				(void)fprintf(stderr, "seed %llu\n",
-				    (unsigned long long)seed);
-			EXPECT_EQ(view_find_chain(NULL, &w.l, &c), wanted);
-		}
+		move(&w, chains, &l, &moves);
+		l.snis = index_snis(&w.b, &l, &moves);
+		indexed += l.snis != NULL;
+		compare(&w, &l, seed);
+		chain_moves_fini(&moves);
 		world_fini(&w);
 	}
+	EXPECT_TRUE(indexed > SEEDS / 2);
 }
 
 TEST(few_chains_and_those_of_ports_and_networks_are_walked)
@@ -117,14 +164,14 @@ TEST(few_chains_and_those_of_ports_and_networks_are_walked)
 	world_init(&w, 1);
 	listen(&w);
 	w.l.chain_count = 7;
-	EXPECT_EQ(index_snis(&w.b, &w.l), NULL);
+	EXPECT_EQ(index_snis(&w.b, &w.l, NULL), NULL);
 	w.l.chain_count = 9;
 	w.chains[8].match.port = 80;
-	EXPECT_EQ(index_snis(&w.b, &w.l), NULL);
+	EXPECT_EQ(index_snis(&w.b, &w.l, NULL), NULL);
 	w.chains[8].match.port = 0;
 	w.chains[8].match.cidrs = &any;
 	w.chains[8].match.cidr_count = 1;
-	EXPECT_EQ(index_snis(&w.b, &w.l), NULL);
+	EXPECT_EQ(index_snis(&w.b, &w.l, NULL), NULL);
 	world_fini(&w);
 }
 

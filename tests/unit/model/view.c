@@ -526,9 +526,9 @@ TEST(both_sides_report_a_service_alike)
 	    w.v, S("outbound|80||web.default.svc.cluster.local"));
 	EXPECT_EQ(c->endpoint_count, 1);
 	EXPECT_SLICE(e->cluster, S("inbound|80||"));
-	EXPECT_SLICE(e->party.service, c->endpoints[0]->party.service);
-	EXPECT_SLICE(e->party.identity, c->endpoints[0]->party.identity);
-	EXPECT_SLICE(e->party.service_ns, c->endpoints[0]->party.service_ns);
+	EXPECT_SLICE(e->party.service, c->endpoints[0]->party->service);
+	EXPECT_SLICE(e->party.identity, c->endpoints[0]->party->identity);
+	EXPECT_SLICE(e->party.service_ns, c->endpoints[0]->party->service_ns);
 	EXPECT_SLICE(e->party.workload, S("web"));
 }
 

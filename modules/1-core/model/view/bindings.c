@@ -103,7 +103,7 @@ bind(struct builder *b, struct bindings *g, struct bound *v, struct slice text)
 
 /* NULL when it is full. */
 static struct bound *
-bound_new(struct builder *b, const struct resource *r, size_t rank)
+bound_new(struct builder *b, const struct resource *r, enum sight sight)
 {
 	const struct virtual_service *vs = resource_virtual_service(r);
 	struct bound *v = take(b, 1, sizeof(*v));
@@ -113,19 +113,25 @@ bound_new(struct builder *b, const struct resource *r, size_t rank)
 		return NULL;
 	for (size_t i = 0; i < vs->hosts.count; i++)
 		hosts[i] = canonical_host(b, vs->hosts.items[i], r->key.ns);
-	*v = (struct bound){r, hosts, vs->hosts.count, rank, b->patch != NULL};
+	*v = (struct bound){.resource = r,
+	    .hosts = hosts,
+	    .host_count = vs->hosts.count,
+	    .sight = sight,
+	    .is_of_patch = b->patch != NULL};
 	return v;
 }
 
 static void
-add_bound(struct builder *b, struct bindings *g, const struct resource *r)
+add_bound(struct builder *b, struct bindings *g, const struct resource *r,
+    enum sight sight)
 {
 	const struct virtual_service *vs = resource_virtual_service(r);
-	struct bound *v = bound_new(b, r, (g->all.count + 1) * RANK_STEP);
+	struct bound *v = bound_new(b, r, sight);
 
 	if (v == NULL)
 		return;
 	rows_add(&g->all, v);
+	v->rank = g->all.count * RANK_STEP;
 	for (size_t i = 0; i < vs->gateways.count; i++)
 		bind(b, g, v, vs->gateways.items[i]);
 }
@@ -149,7 +155,8 @@ bindings_init(struct builder *b, struct bindings *out)
 		for (size_t i = 0; !b->full && i < all.count; i++)
 			if (sight_of(b, all.items[i], b->scope->row.ns) ==
 			    (enum sight)sight)
-				add_bound(b, out, all.items[i]);
+				add_bound(
+				    b, out, all.items[i], (enum sight)sight);
 	rows_fini(&all);
 }
 
@@ -162,40 +169,38 @@ bindings_fini(struct bindings *g)
 
 /* --- of a patch ----------------------------------------------------------- */
 
-/* How many of those are asked before it. */
-static size_t
-place_among(
-    const struct builder *b, const struct rows *all, const struct resource *r)
+/* As inside the mesh, see is_ruling_before(). */
+static int
+compare_bound(const void *a, const void *b)
 {
-	size_t low = 0, high = all->count;
+	const struct bound *const *x = a;
+	const struct bound *const *y = b;
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		const struct bound *v = all->items[mid];
-
-		if (is_ruling_before(b, v->resource, r))
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	if ((*x)->sight != (*y)->sight)
+		return (*x)->sight < (*y)->sight ? -1 : 1;
+	return resource_age_cmp((*x)->resource, (*y)->resource);
 }
 
-/* Between those of the base, at most RENEWALS_MAX in one place. */
 void
 bind_later(struct builder *b, struct bindings *g, const struct resource *r)
 {
-	size_t at;
+	enum sight sight = sight_of(b, r, b->scope->row.ns);
+	struct bound *v = sight != SIGHT_NONE ? bound_new(b, r, sight) : NULL;
 
-	if (sight_of(b, r, b->scope->row.ns) == SIGHT_NONE)
-		return;
-	at = place_among(b, &g->come, r);
-	rows_insert(&g->come, at,
-	    bound_new(b, r, place_among(b, &g->all, r) * RANK_STEP));
-	for (size_t i = 0; !b->full && i < g->come.count; i++) {
+	if (v != NULL)
+		rows_add(&g->come, v);
+}
+
+/* At most RENEWALS_MAX in one place. */
+void
+bindings_rank(struct bindings *g)
+{
+	rows_sort(&g->come, compare_bound);
+	for (size_t i = 0; i < g->come.count; i++) {
 		struct bound *v = g->come.items[i];
 
-		v->rank = v->rank / RANK_STEP * RANK_STEP + RANK_STEP / 2 + i;
+		v->rank = rows_place(&g->all, v, compare_bound) * RANK_STEP +
+			  RANK_STEP / 2 + i;
 	}
 }
 

@@ -340,7 +340,8 @@ add_listener(struct builder *b, struct view_listener *l)
 
 	if (b->outbound_now != NULL)
 		set = b->outbound_now;
-	l->snis = index_snis(b, l);
+	if (l->snis == NULL)
+		l->snis = index_snis(b, l, /* moves */ NULL);
 	rows_add(&set->rows, l);
 	if (l->path.len > 0)
 		return; /* nobody looks for it by an address */

@@ -276,6 +276,8 @@ choose_endpoints(struct builder *b, struct cluster_row *row,
 	size_t left;
 
 	row->networks = 0;
+	row->lowest = UINT32_MAX;
+	row->highest = 0;
 	for (size_t i = 0; i < p->endpoints.count; i++) {
 		struct view_endpoint *e = p->endpoints.items[i];
 
@@ -285,6 +287,8 @@ choose_endpoints(struct builder *b, struct cluster_row *row,
 		if (e->network.ptr != last.ptr) /* mostly they share it */
 			row->networks |= network_bit(e->network);
 		last = e->network;
+		row->lowest = MIN(row->lowest, first_bytes(&e->addr));
+		row->highest = MAX(row->highest, first_bytes(&e->addr));
 	}
 	row->is_behind = replace_by_gateways(b, &all, &through, &left);
 	row->leaves_out = left > 0;
@@ -311,7 +315,7 @@ is_named_before(const struct builder *b, const struct wanted *w)
 static void
 register_cluster(struct builder *b, struct view_cluster *c)
 {
-	if (b->arriving != NULL) {
+	if (b->box != NULL) {
 		rows_add(&b->box->their_clusters, c);
 		return;
 	}
@@ -645,11 +649,17 @@ bare_cluster(struct builder *b, struct slice name, enum view_cluster_type type,
     const struct view_endpoint *only)
 {
 	struct view_cluster *c = map_get(&b->v->cluster_by_name, name);
+
+	return c != NULL ? c : new_bare_cluster(b, name, type, only);
+}
+
+struct view_cluster *
+new_bare_cluster(struct builder *b, struct slice name,
+    enum view_cluster_type type, const struct view_endpoint *only)
+{
+	struct view_cluster *c = take(b, 1, sizeof(*c));
 	struct rows endpoints = {0};
 
-	if (c != NULL)
-		return c;
-	c = take(b, 1, sizeof(*c));
 	if (c == NULL)
 		return NULL;
 	c->id = slice_hash_stable(name);

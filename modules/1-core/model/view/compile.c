@@ -137,11 +137,18 @@ keep_problems(struct builder *b)
 	b->v->problem_count = count;
 }
 
-static void
+void
 service_fini(struct service_row *s)
 {
 	for (size_t i = 0; i < s->port_count; i++)
 		rows_fini(&s->ports[i].endpoints);
+}
+
+void
+service_trim(struct service_row *s)
+{
+	if (!is_called_at_endpoints(s))
+		service_fini(s);
 }
 
 static struct builder *
@@ -174,8 +181,13 @@ builder_trim(struct builder *b)
 	rows_fini(&b->problems);
 	map_fini(&b->policies, NULL);
 	map_fini(&b->names, NULL);
-	for (size_t i = 0; i < b->services.count; i++)
-		service_fini(b->services.items[i]);
+	for (size_t i = 0; i < b->services.count; i++) {
+		struct service_row *s = b->services.items[i];
+
+		service_trim(s);
+		if (is_called_at_endpoints(s) && s->resource != NULL)
+			rows_add(&b->headless, s);
+	}
 }
 
 static void
@@ -186,13 +198,17 @@ builder_free(struct builder **bp)
 	*bp = NULL;
 	if (b == NULL)
 		return;
+	for (size_t i = 0; i < b->services.count; i++)
+		service_fini(b->services.items[i]);
 	rows_fini(&b->services);
 	rows_fini(&b->hosts);
 	rows_fini(&b->clusters);
 	rows_fini(&b->services_by_age);
+	rows_fini(&b->headless);
 	rows_fini(&b->named);
 	rows_fini(&b->roots);
 	rows_fini(&b->unserved);
+	rows_fini(&b->here);
 	rows_fini(&b->unclaimed);
 	rows_fini(&b->recorded);
 	map_fini(&b->led_to, rows_drop);
@@ -289,6 +305,7 @@ keep_input(struct builder *b)
 
 	v->version = in->version;
 	v->lists_version = in->lists_version;
+	v->exposed_version = exposed_version_of(in);
 	v->resources_version = in->resources_version;
 	v->names_version = in->names_version;
 	keep_servings(b);

@@ -11,6 +11,7 @@
 struct door {
 	struct view_listener *listener;
 	struct rows chains; /* struct view_chain */
+	struct chain_moves moves;
 };
 
 struct gateway_state {

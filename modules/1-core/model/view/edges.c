@@ -198,13 +198,10 @@ keep_addrs(struct builder *b)
 }
 
 void
-compile_edges(struct builder *b)
+compile_exposed(struct builder *b)
 {
 	size_t n = b->in->exposed_count;
 
-	compile_self(b);
-	compile_upstreams(b);
-	keep_addrs(b);
 	b->v->exposed = take(b, n, sizeof(*b->v->exposed));
 	for (size_t i = 0; i < n && !b->full; i++)
 		add_exposed(b, &b->in->exposed[i], &b->v->exposed[i]);
@@ -212,4 +209,48 @@ compile_edges(struct builder *b)
 	if (b->v->exposed_count > 0)
 		qsort(
 		    b->v->exposed, n, sizeof(*b->v->exposed), exposed_by_port);
+}
+
+static uint64_t
+hash_slices(const struct slice *all, size_t count)
+{
+	uint64_t h = 1;
+
+	for (size_t i = 0; i < count; i++)
+		h = h * 31 + slice_hash_stable(all[i]);
+	return h;
+}
+
+static uint64_t
+exposed_hash(const struct view_exposed_input *e)
+{
+	char at[ADDR_TEXT_MAX], target[ADDR_TEXT_MAX];
+	uint64_t h = hash_slices(SLICES(e->service, e->ns, e->protocol,
+	    e->account, slice_str(addr_format(&e->addr, at)),
+	    slice_str(addr_format(&e->target, target))));
+
+	h = h * 31 + e->port;
+	for (size_t i = 0; i < e->labels.count; i++)
+		h = h * 31 + hash_slices(SLICES(e->labels.items[i].key,
+				 e->labels.items[i].value));
+	return h;
+}
+
+uint64_t
+exposed_version_of(const struct view_input *in)
+{
+	uint64_t sum = in->exposed_count;
+
+	for (size_t i = 0; i < in->exposed_count; i++)
+		sum += exposed_hash(&in->exposed[i]);
+	return sum;
+}
+
+void
+compile_edges(struct builder *b)
+{
+	compile_self(b);
+	compile_upstreams(b);
+	keep_addrs(b);
+	compile_exposed(b);
 }

@@ -13,6 +13,14 @@
 
 /* --- one row -------------------------------------------------------------- */
 
+const struct flow_party *
+view_endpoint_party(const struct view_endpoint *e)
+{
+	static const struct flow_party nothing;
+
+	return e->party != NULL ? e->party : &nothing;
+}
+
 char *
 view_endpoint_address(
     const struct view_endpoint *e, char out[ENDPOINT_TEXT_MAX])
@@ -101,19 +109,36 @@ judge(struct builder *b, const struct view_service *s,
 	e->usable = e->reason.len == 0;
 }
 
-static struct flow_party
-party_of(const struct view_service *s, const struct view_endpoint *e)
+/* Does it say the same in reports? Texts that are shared are the same ones. */
+static bool
+is_party_alike(const struct view_endpoint *x, const struct view_endpoint *y)
 {
-	struct flow_party p = {.service = s->host,
+	return x->workload.ptr == y->workload.ptr && x->ns.ptr == y->ns.ptr &&
+	       x->identity.ptr == y->identity.ptr &&
+	       x->network.ptr == y->network.ptr &&
+	       x->labels.items == y->labels.items;
+}
+
+static const struct flow_party *
+party_of(struct builder *b, const struct view_service *s,
+    const struct view_endpoint *e, const struct view_endpoint *before)
+{
+	struct flow_party *p;
+
+	if (before->party != NULL && is_party_alike(e, before))
+		return before->party;
+	p = take(b, 1, sizeof(*p));
+	if (p == NULL)
+		return NULL;
+	*p = (struct flow_party){.service = s->host,
 	    .service_name = s->name,
 	    .service_ns = s->ns,
 	    .workload = e->workload,
 	    .ns = e->ns,
 	    .identity = e->identity,
 	    .cluster = e->network};
-
-	flow_party_label(&p, &e->labels);
-	flow_party_seal(&p);
+	flow_party_label(p, &e->labels);
+	flow_party_seal(p);
 	return p;
 }
 
@@ -133,24 +158,31 @@ share(struct builder *b, struct slice s, struct slice before)
 	return slice_eq(s, before) ? before : take_copy(b, s);
 }
 
+static bool
+has_labels(const struct view_endpoint *e, const struct labels *l)
+{
+	if (l->count != e->labels.count)
+		return false;
+	for (size_t i = 0; i < l->count; i++)
+		if (!slice_eq(l->items[i].key, e->labels.items[i].key) ||
+		    !slice_eq(l->items[i].value, e->labels.items[i].value))
+			return false;
+	return true;
+}
+
 static struct labels
 share_labels(
-    struct builder *b, const struct labels *l, const struct labels *before)
+    struct builder *b, const struct labels *l, const struct view_endpoint *like)
 {
 	struct label *items;
-	size_t same = 0;
 
-	if (l->count != before->count)
+	if (has_labels(like, l))
+		return like->labels;
+	if (l->count != like->labels.count)
 		return take_labels(b, l);
-	while (same < l->count &&
-	       slice_eq(l->items[same].key, before->items[same].key) &&
-	       slice_eq(l->items[same].value, before->items[same].value))
-		same++;
-	if (same == l->count)
-		return *before;
 	items = take(b, l->count, sizeof(*items));
 	for (size_t i = 0; items != NULL && i < l->count; i++) {
-		const struct label *old = &before->items[i];
+		const struct label *old = &like->labels.items[i];
 
 		items[i].key = share(b, l->items[i].key, old->key);
 		items[i].value = share(b, l->items[i].value, old->value);
@@ -158,7 +190,27 @@ share_labels(
 	return (struct labels){items, items != NULL ? l->count : 0};
 }
 
-/* Who it is, with the texts of the one before it of the same port. */
+/* One of the last of the port, with the same labels if there is one: mostly
+ * all of it is the same. */
+static const struct view_endpoint *
+like_in(const struct port_row *p, const struct labels *l)
+{
+	enum { LAST = 4 };
+	static const struct view_endpoint none;
+	size_t n = p->endpoints.count;
+	const struct view_endpoint *last =
+	    n > 0 ? p->endpoints.items[n - 1] : &none;
+
+	for (size_t i = 0; i < LAST && i < n; i++) {
+		const struct view_endpoint *e = p->endpoints.items[n - 1 - i];
+
+		if (has_labels(e, l))
+			return e;
+	}
+	return last;
+}
+
+/* Who it is, with the texts of one before it of the same port. */
 static void
 identify(struct builder *b, const struct view_endpoint_input *in,
     const struct view_endpoint *before, struct view_endpoint *e)
@@ -171,7 +223,7 @@ identify(struct builder *b, const struct view_endpoint_input *in,
 			      slice_eq(in->account, before->account)
 			  ? before->identity
 			  : identity_of(b, in->ns, in->account);
-	e->labels = share_labels(b, &in->labels, &before->labels);
+	e->labels = share_labels(b, &in->labels, before);
 }
 
 static void
@@ -220,11 +272,8 @@ void
 add_endpoint_row(struct builder *b, const struct service_row *s,
     struct port_row *p, const struct found_endpoint *f)
 {
-	static const struct view_endpoint none;
 	const struct view_endpoint_input *in = &f->in;
-	const struct view_endpoint *before =
-	    p->endpoints.count > 0 ? p->endpoints.items[p->endpoints.count - 1]
-				   : &none;
+	const struct view_endpoint *before = like_in(p, &in->labels);
 	struct view_endpoint *e = arena_alloc(b->arena, sizeof(*e));
 
 	b->full = b->full || e == NULL;
@@ -232,7 +281,7 @@ add_endpoint_row(struct builder *b, const struct service_row *s,
 		return;
 	locate(b, f, before, e);
 	identify(b, in, before, e);
-	e->party = party_of(&s->row, e);
+	e->party = party_of(b, &s->row, e, before);
 	e->locality = in->locality.len > 0
 			  ? share(b, in->locality, before->locality)
 			  : locality_of(b, in->locality, &in->labels);

@@ -270,34 +270,62 @@ open_port_at(struct gateway_state *g, const struct served_port *p)
 	g->b->door = 0;
 }
 
-/* A name that several chains have is the first one's. */
 static void
-report_shadowed(struct gateway_state *g, const struct door *d)
+report_shadowed(struct builder *b, const struct view_listener *l,
+    const struct view_chain *c, const struct view_chain *first,
+    const struct sni *name)
+{
+	if (first != c && first->match.alpn_count == c->match.alpn_count)
+		add_loss(b, &c->origin,
+		    "what it says of %s%.*s on %.*s is for nobody: another, "
+		    "which comes first, says it, too",
+		    name->ending ? "*" : "", SLICE_ARG(name->text),
+		    SLICE_ARG(l->name));
+}
+
+static void
+report_all_shadowed(struct builder *b, const struct view_listener *l)
 {
 	struct map seen;
 
 	map_init(&seen);
-	for (size_t i = 0; i < d->chains.count; i++) {
-		struct view_chain *c = d->chains.items[i];
+	for (size_t i = 0; i < l->chain_count; i++) {
+		const struct view_chain *c = &l->chains[i];
 		size_t count = MAX(c->match.sni_count, (size_t)1);
 
 		for (size_t j = 0; j < count; j++) {
-			struct slice name =
-			    c->match.sni_count > 0 ? c->match.snis[j] : S("*");
-			const struct view_chain *first = map_get(&seen, name);
+			struct sni name = {.text = c->match.sni_count > 0
+						       ? c->match.snis[j]
+						       : S("*")};
+			const struct view_chain *first =
+			    map_get(&seen, name.text);
 
-			if (first == NULL)
-				(void)map_put(&seen, name, c); /* was not */
-			else if (first->match.alpn_count == c->match.alpn_count)
-				add_loss(g->b, &c->origin,
-				    "what it says of %.*s on %.*s is for "
-				    "nobody: another, which comes first, says "
-				    "it, too",
-				    SLICE_ARG(name),
-				    SLICE_ARG(d->listener->name));
+			if (first != NULL)
+				report_shadowed(b, l, c, first, &name);
+			else
+				(void)map_put(&seen, name.text,
+				    (void *)(uintptr_t)c); /* was not there */
 		}
 	}
 	map_fini(&seen, NULL);
+}
+
+/* A name that several chains have is the first one's. Where there is an index
+ * it has them side by side. */
+static void
+tell_shadowed(struct builder *b, const struct view_listener *l)
+{
+	struct sni name;
+	const uint32_t *some;
+	size_t count;
+
+	if (l->snis == NULL)
+		report_all_shadowed(b, l);
+	for (size_t at = 0; l->snis != NULL && next_shared_sni(l->snis, &at,
+						   &name, &some, &count);)
+		for (size_t i = 1; i < count; i++)
+			report_shadowed(b, l, &l->chains[some[i]],
+			    &l->chains[some[0]], &name);
 }
 
 /* One address has one listener, under whatever name. */
@@ -331,10 +359,12 @@ close_door(struct gateway_state *g, struct door *d)
 	}
 	d->listener->chains = items;
 	d->listener->chain_count = items != NULL ? d->chains.count : 0;
-	report_shadowed(g, d);
+	d->listener->snis = index_snis(g->b, d->listener, &d->moves);
+	tell_shadowed(g->b, d->listener);
 	if (d->listener->chain_count > 0 && !is_elsewhere(g, d->listener))
 		add_listener(g->b, d->listener);
 	rows_fini(&d->chains);
+	chain_moves_fini(&d->moves);
 }
 
 void

@@ -402,7 +402,9 @@ fill(struct builder *b, struct inbound *in)
 {
 	struct rows ports = {0};
 
+	b->door = DOOR_HERE;
 	collect_inbound_ports(b, &ports);
+	b->door = 0;
 	fill_blackhole(b, &in->blackhole);
 	fill_passthrough(b, &in->passthrough);
 	in->ports = take(b, ports.count, sizeof(*in->ports));

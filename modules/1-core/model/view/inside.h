@@ -160,13 +160,16 @@ struct problem_row {
 /* It is about who shares a port. */
 enum { DOORS_SHARED = (1 << 16) + 1 };
 
+/* Of a machine: about how it is called. */
+enum { DOOR_HERE = DOORS_SHARED + 1 };
+
 /* What is known of a serving once it is compiled; behind those of the input
  * come those of `unserved`, and in a patch those that came since. */
 struct serving_state {
 	uint64_t version;
 	struct slice ns, service; /* empty: it is unserved, or the slot free */
 	struct blob *text;        /* where these lie; NULL: in the base */
-	uint64_t here;            /* see served_here() */
+	uint64_t here, here_now;  /* see served_here(): the base's, its own */
 	uint64_t offered;         /* see offered_to() */
 	struct box *box;          /* its clusters; NULL: as in the base */
 };
@@ -213,6 +216,9 @@ struct box {
 	const struct mesh_config *mesh; /* if that is another */
 	struct rows resources, guards;
 	struct listener_set inbound;
+	bool is_here; /* where other services are served here: that, and: */
+	struct view_exposed *exposed;
+	size_t exposed_count;
 	struct map regexes; /* as in the view, of these alone */
 	size_t regex_bytes;
 };
@@ -258,7 +264,11 @@ struct view {
 	struct pages servings; /* struct serving_state, of its input */
 	struct places *places;
 	size_t box_bytes; /* of all that boxes of servings hold */
-	uint64_t version; /* a patch copies all from here on */
+	/* How many of the servings are served here otherwise than in the base.
+	 */
+	size_t moved_here;
+	uint64_t exposed_version; /* see exposed_version_of() */
+	uint64_t version;         /* a patch copies all from here on */
 	/*
 	 * What it was made with, for patches; NULL: there will be none. In a
 	 * patched view all but the lists of clusters, hosts and problems, what
@@ -330,13 +340,15 @@ struct cluster_row {
 	struct view_cluster row;          /* first */
 	const struct subset_spec *subset; /* NULL: all endpoints */
 	const struct merged_rule *rule;   /* its service's; may be NULL */
-	bool fails_over;                  /* failures are noticed */
 	uint64_t networks; /* network_bit() of all that it has endpoints in */
-	bool is_behind;    /* some of them are behind gateways */
-	bool leaves_out;   /* or cannot be reached by these, which is told */
-	bool is_unchosen;  /* its callers say which endpoint they mean */
-	bool is_own;       /* callers of other scopes are given another one */
-	bool is_kept;      /* not only rules for requests lead to it */
+	/* By their first four bytes the addresses of these are within. */
+	uint32_t lowest, highest;
+	bool fails_over;  /* failures are noticed */
+	bool is_behind;   /* some of them are behind gateways */
+	bool leaves_out;  /* or cannot be reached by these, which is told */
+	bool is_unchosen; /* its callers say which endpoint they mean */
+	bool is_own;      /* callers of other scopes are given another one */
+	bool is_kept;     /* not only rules for requests lead to it */
 	struct scope *scope;
 	struct cluster_row *next; /* of the same port */
 };
@@ -367,7 +379,8 @@ struct service_row {
 /* The service that has a host is another than in the base. */
 struct service_now {
 	struct service_row *old, *fresh; /* NULL: it has none */
-	size_t item;                     /* whose renewal it is */
+	size_t item;  /* whose renewal it is: that of `fresh`, if any */
+	bool is_free; /* `old` has it no more by what another renewal says */
 };
 
 /* A name of a service's endpoints, in lower case. */
@@ -514,6 +527,8 @@ struct builder {
 	struct map workloads;  /* by namespace and label: rows of workload */
 	struct map offers;     /* the same of what machines offer */
 	struct rows selecting; /* struct service_row: is_selecting_entry() */
+	/* The same: those that lead here, or have an endpoint here. */
+	struct rows here, headless; /* is_called_at_endpoints(), written */
 	/* In a patch: const struct resource, and struct workload of others. */
 	struct rows gone_workloads, come_workloads;
 	/* In a patch: host → struct service_now; NULL: none is another. */
@@ -846,11 +861,19 @@ void gateways_fini(struct builder *b);
 /* At the end named listeners and exposed ports, which are the machine's and
  * not a scope's (edges.c). */
 void compile_edges(struct builder *b);
+void compile_exposed(struct builder *b);
+
+/* A number of what is exposed, whatever the order. */
+uint64_t exposed_version_of(const struct view_input *in);
 
 /* And what policies say of these, and of ports here (../access). */
 void compile_access(struct builder *b);
 
 /* --- services (services.c, entries.c, vips.c) ----------------------------- */
+
+/* Its endpoints go, or all that nobody asks for later (compile.c). */
+void service_fini(struct service_row *s);
+void service_trim(struct service_row *s);
 
 /* One more, behind those that have its host already. */
 void chain_service(struct builder *b, struct service_row *s);
@@ -884,9 +907,12 @@ struct port_row *find_port(const struct service_row *s, uint16_t port);
 
 bool is_entry(const struct service_row *s);    /* of a ServiceEntry */
 bool is_resolved(const struct service_row *s); /* and resolved by names */
-/* Do records tell of its endpoints? Does nobody, nor is any written? */
+/* Do records tell of its endpoints? */
 bool is_recorded(const struct builder *b, const struct service_row *s);
-bool has_no_endpoints(const struct builder *b, const struct service_row *s);
+
+/* Has it a listener at each of them (patch_headless.c)? Then its rows keep
+ * them. */
+bool is_called_at_endpoints(const struct service_row *s);
 
 /* Upstream's word for machines whose DNS tells of automatic addresses (vips.c).
  */
@@ -1008,6 +1034,9 @@ uint32_t gateway_scale_of(const struct rows *networks);
  */
 size_t network_ranges(const struct network *n, struct cidr *out);
 uint64_t network_bit(struct slice name);
+
+/* Of an address, whatever its family: in the order of addresses. */
+uint32_t first_bytes(const struct addr *a);
 
 void networks_fini(struct builder *b);
 
@@ -1244,6 +1273,8 @@ struct cluster_row *remake_cluster(struct builder *b,
  */
 struct view_cluster *bare_cluster(struct builder *b, struct slice name,
     enum view_cluster_type type, const struct view_endpoint *only);
+struct view_cluster *new_bare_cluster(struct builder *b, struct slice name,
+    enum view_cluster_type type, const struct view_endpoint *only);
 
 /* Those that every proxy of its kind has. */
 void compile_bare_clusters(struct builder *b);
@@ -1403,8 +1434,9 @@ bool has_hosts_aside(const struct scope *s);
 /* May requests meet it? */
 bool takes_requests(const struct host_row *h);
 
-/* The addresses by which it is called; as many as may be are in the arena. */
-size_t address_domains(
+/* By which it is called beside its name, where no other stands for it:
+ * addresses, and names of the machines of one that has none. */
+size_t more_domains(
     struct builder *b, const struct host_row *h, struct slice **out);
 
 /* That of one service alone, whatever the authority is. */
@@ -1423,7 +1455,15 @@ bool is_own_address(const struct builder *b, const struct addr *a);
 /* Does it lead to this machine (ports.c)? Its endpoints have to be there. */
 bool leads_here(struct builder *b, struct service_row *s);
 
-/* Is any of its endpoints at an address of a gateway (targets.c)? */
+/* A service's ports, with endpoints, as it leads here; struct inbound_port. */
+void collect_leads(struct builder *b, struct service_row *s,
+    const struct port_row *ports, struct rows *out);
+
+/* In a patch: of all that may (patch_here.c). */
+void collect_leads_now(struct builder *b, struct rows *out);
+/* Is it at an address of this machine, or is any of the service's (targets.c)?
+ */
+bool is_endpoint_here(const struct builder *b, const struct view_endpoint *e);
 bool is_served_here(const struct builder *b, const struct service_row *s);
 
 /* Where programs call, for services that are others (patch_outbound.c): all
@@ -1451,9 +1491,35 @@ void listeners_fini(struct listener_set *set);
 void listeners_sort(struct listener_set *set);       /* after the last one */
 int compare_listeners(const void *a, const void *b); /* by name */
 
-/* An index of the chains; NULL if a walk is as good (snis.c). */
-const struct view_snis *index_snis(
-    struct builder *b, const struct view_listener *l);
+/* Chains of a listener of the base that a patch's has at other places, in
+ * their order. */
+struct chain_moves {
+	const struct view_listener *of; /* NULL: there are none */
+	struct chain_move {
+		size_t from, to, count;
+	} * items;
+	size_t count, cap;
+};
+
+void move_chain(struct chain_moves *m, const struct view_listener *of,
+    size_t from, size_t to);
+void chain_moves_fini(struct chain_moves *m);
+
+/* An index of the chains; NULL if a walk is as good (snis.c). What moved there
+ * is taken from the other's. */
+const struct view_snis *index_snis(struct builder *b,
+    const struct view_listener *l, const struct chain_moves *moves);
+
+/* A name that is asked for. */
+struct sni {
+	bool ending; /* ".shop.com" of "*.shop.com"; else a name */
+	struct slice text;
+};
+
+/* The next that several chains have, which are put out; any name is "*". False
+ * after the last. */
+bool next_shared_sni(const struct view_snis *s, size_t *at, struct sni *out,
+    const uint32_t **out_chains, size_t *out_count);
 
 /* Those of the longest pattern that the name has, in their order. */
 const uint32_t *find_by_sni(

@@ -148,7 +148,7 @@ add_local_cluster(
 	struct view_endpoint program = {0};
 	const struct view_endpoint *e =
 	    find_program(b, p, &program) ? add_program(b, &program) : NULL;
-	struct view_cluster *c = bare_cluster(b, name,
+	struct view_cluster *c = new_bare_cluster(b, name,
 	    e != NULL ? VIEW_CLUSTER_STATIC : VIEW_CLUSTER_ORIGINAL_DST, e);
 
 	if (c == NULL)

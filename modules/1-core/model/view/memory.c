@@ -12,7 +12,7 @@ void
 rows_add(struct rows *r, void *item)
 {
 	if (r->count == r->cap) {
-		size_t cap = r->cap > 0 ? r->cap * 2 : 8;
+		size_t cap = r->cap > 0 ? r->cap * 2 : 2; /* mostly one */
 
 		r->items = mem_resize(r->items, r->cap, cap, sizeof(*r->items));
 		r->cap = cap;

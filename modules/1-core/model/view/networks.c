@@ -104,6 +104,13 @@ has_range(const struct network_row *n, const struct addr *a)
 	return false;
 }
 
+uint32_t
+first_bytes(const struct addr *a)
+{
+	return (uint32_t)a->bytes[0] << 24 | (uint32_t)a->bytes[1] << 16 |
+	       (uint32_t)a->bytes[2] << 8 | a->bytes[3];
+}
+
 uint64_t
 network_bit(struct slice name)
 {

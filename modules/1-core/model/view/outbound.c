@@ -297,16 +297,13 @@ static void
 listen_by_workload(
     struct builder *b, struct making *m, const struct listening *how)
 {
-	const struct service_row *s = how->service;
+	const struct service_row *s = how->service, *of;
 	const struct service_entry *e = is_entry(s) ? s->resource->spec : NULL;
 	size_t met = 0;
 
-	if (b->box != NULL && !has_no_endpoints(b, s)) {
-		b->more_follows = true; /* nobody knows them any more */
-		return;
-	}
-	for (const struct service_row *of = service_at(b, s->row.host);
-	     of != NULL; of = of->next) {
+	/* In a patch it may be the base's, and alone has the host. */
+	of = b->box == NULL ? service_at(b, s->row.host) : s;
+	for (; of != NULL; of = of->next) {
 		const struct port_row *p = find_port(of, how->number);
 
 		if (p != NULL && slice_eq(of->row.ns, s->row.ns))

@@ -324,6 +324,64 @@ add_auto_service(struct gateway_state *g, struct door *d,
 		add_auto_port(g, d, s, row, &row->ports[i]);
 }
 
+/* --- in a patch ----------------------------------------------------------- */
+
+/* For patches; they are the view's last word but for these. */
+static void
+keep_passed(struct builder *b, struct served *s, const struct door *d,
+    size_t from, size_t *ends)
+{
+	struct passed *p = take(b, 1, sizeof(*p));
+	size_t count = d->chains.count - from;
+
+	if (p == NULL)
+		return;
+	p->chains = take(b, count, sizeof(*p->chains));
+	if (p->chains == NULL)
+		return;
+	for (size_t i = 0; i < count; i++)
+		p->chains[i] = d->chains.items[from + i];
+	p->of = d->listener;
+	p->from = from;
+	p->ends = ends;
+	s->passed = p;
+}
+
+static void
+add_all_auto(struct gateway_state *g, struct door *d, struct served *s)
+{
+	struct builder *b = g->b;
+	size_t from = d->chains.count;
+	size_t *ends = take(b, b->services.count, sizeof(*ends));
+
+	for (size_t i = 0; !b->full && i < b->services.count; i++) {
+		add_auto_service(g, d, s, b->services.items[i]);
+		ends[i] = d->chains.count - from;
+	}
+	if (!b->full)
+		keep_passed(b, s, d, from, ends);
+}
+
+/* Of one of the base, which may be as it was. */
+static void
+add_auto_again(
+    struct gateway_state *g, struct door *d, const struct served *s, size_t at)
+{
+	struct service_row *row = g->b->services.items[at];
+	const struct passed *p = s->passed;
+
+	if (service_now_of(g->b, row->row.host) != NULL)
+		return;
+	if (p == NULL || row->ruled != NULL) {
+		add_auto_service(g, d, s, row);
+		return;
+	}
+	for (size_t i = at > 0 ? p->ends[at - 1] : 0; i < p->ends[at]; i++) {
+		move_chain(&d->moves, p->of, p->from + i, d->chains.count);
+		rows_add(&d->chains, (void *)(uintptr_t)p->chains[i]);
+	}
+}
+
 static int
 by_host(const void *a, const void *b)
 {
@@ -340,8 +398,7 @@ list_services_now(const struct builder *b, struct rows *out)
 	struct slice host;
 	void *value;
 
-	for (size_t i = 0; b->services_now != NULL &&
-			   map_next(b->services_now, &i, &host, &value);) {
+	for (size_t i = 0; map_next(b->services_now, &i, &host, &value);) {
 		struct service_row *s =
 		    ((const struct service_now *)value)->fresh;
 
@@ -351,8 +408,8 @@ list_services_now(const struct builder *b, struct rows *out)
 	rows_sort(out, by_host);
 }
 
-void
-add_auto_chains(struct gateway_state *g, struct door *d, const struct served *s)
+static void
+add_auto_now(struct gateway_state *g, struct door *d, const struct served *s)
 {
 	struct builder *b = g->b;
 	struct rows now = {0};
@@ -360,15 +417,21 @@ add_auto_chains(struct gateway_state *g, struct door *d, const struct served *s)
 
 	list_services_now(b, &now);
 	for (size_t i = 0; !b->full && i < b->services.count; i++) {
-		void *row = b->services.items[i];
-
-		while (next < now.count && by_host(&now.items[next], &row) < 0)
+		while (next < now.count &&
+		       by_host(&now.items[next], &b->services.items[i]) < 0)
 			add_auto_service(g, d, s, now.items[next++]);
-		if (service_now_of(b, ((struct service_row *)row)->row.host) ==
-		    NULL)
-			add_auto_service(g, d, s, row);
+		add_auto_again(g, d, s, i);
 	}
 	while (!b->full && next < now.count)
 		add_auto_service(g, d, s, now.items[next++]);
 	rows_fini(&now);
+}
+
+void
+add_auto_chains(struct gateway_state *g, struct door *d, const struct served *s)
+{
+	if (g->b->patch != NULL)
+		add_auto_now(g, d, s);
+	else
+		add_all_auto(g, d, (struct served *)(uintptr_t)s); /* ours */
 }

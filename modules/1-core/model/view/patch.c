@@ -49,6 +49,8 @@ box_unref(struct box **bp)
 	rows_fini(&box->problems);
 	rows_fini(&box->resources);
 	rows_fini(&box->guards);
+	for (size_t i = 0; i < box->services.count; i++)
+		service_fini(box->services.items[i]);
 	rows_fini(&box->services);
 	rows_fini(&box->their_clusters);
 	rows_fini(&box->fewer_clusters);
@@ -141,7 +143,7 @@ is_rule(const struct renewal *r)
 	return kind_of(r) == &kind_virtual_service;
 }
 
-static bool
+bool
 is_moving(const struct patching *p)
 {
 	for (size_t i = 0; i < p->count; i++)
@@ -232,8 +234,7 @@ box_of(struct patching *p, size_t item)
 	return x->box;
 }
 
-/* Slots of the base have its rows again, until others take them. */
-static void
+void
 give_back(struct patching *p, const struct box *box)
 {
 	const struct pages *base = &p->base->clusters;
@@ -329,11 +330,15 @@ patch_own(struct patching *p)
 	struct view *v = p->b.v;
 	bool ok = true;
 
-	if (!has_own(p))
-		return true;
-	if (is_own_as_before(p)) {
+	if (is_here_as_before(p) && is_own_as_before(p)) {
 		v->own = box_ref(p->before->own);
+		if (v->own == NULL)
+			return true;
 	} else {
+		if (p->before->own != NULL)
+			give_back(p, p->before->own);
+		if (!has_own(p) && !p->is_here)
+			return true;
 		v->own = open_box(&p->b);
 		fill_own(p);
 		ok = close_box(&p->b);
@@ -390,8 +395,8 @@ patch_all(struct patching *p)
 	list_workloads(p);
 	find_peers(p);
 	if (!is_mesh_alike(p) || !find_networks(p) || !find_servings(p) ||
-	    !find_delegated(p) || !find_services(p) || !find_ruled(p) ||
-	    !find_moved(p))
+	    !find_headless(p) || !find_delegated(p) || !find_services(p) ||
+	    !find_here(p) || !find_ruled(p) || !find_moved(p))
 		return false;
 	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
 			(is_moving(p) && has_other(p, is_rule));
@@ -412,12 +417,11 @@ patch(struct patching *p)
 	v->lists_version = p->in->lists_version;
 	v->resources_version = p->in->resources_version;
 	v->names_version = p->in->names_version;
-	arena_init(&p->arena, VIEW_BYTES_MAX);
-	p->b = *p->base->made_by;
 	p->b.patch = p;
 	p->b.services_now = &p->services;
 	p->b.v = v;
-	p->b.arena = &p->arena;
+	p->b.kept.exposed = p->in->exposed;
+	p->b.kept.exposed_count = p->in->exposed_count;
 	p->b.kept.names = p->in->names;
 	p->b.kept.name_count = p->in->name_count;
 	p->b.kept.parse_yaml = p->in->parse_yaml;
@@ -437,7 +441,6 @@ patch(struct patching *p)
 	forget_services(p);
 	forget_peers(p);
 	forget_networks(p);
-	arena_fini(&p->arena);
 	return v;
 }
 
@@ -450,9 +453,13 @@ view_patch(const struct view_input *in)
 	if (!is_like_before(in))
 		return NULL;
 	p.base = base_of(in->before);
+	arena_init(&p.arena, VIEW_BYTES_MAX);
+	p.b = *p.base->made_by;
+	p.b.arena = &p.arena;
 	if (find_changes(&p) && find_records(&p))
 		v = is_all_the_same(&p) ? view_ref(in->before) : patch(&p);
 	forget_records(&p);
+	arena_fini(&p.arena);
 	return v;
 }
 

@@ -5,6 +5,7 @@
  *	patch_changes.c   which resources are others than the base's
  *	patch_records.c   which services nobody wrote are others
  *	patch_servings.c  ─► who serves which
+ *	patch_headless.c  ─► services that are called where their endpoints are
  *	patch_services.c  ─► Services and ServiceEntries, and who names them
  *	patch_naming.c    ─► who names these
  *	patch_sidecars.c  ─► and which listeners of Sidecars have them
@@ -24,6 +25,7 @@
  *	patch_networks.c  ─► those that have endpoints in other networks
  *	patch_mesh.c      ─► whether another MeshConfig is none for the rows
  *	patch_own.c       ─► what is said of workloads of this machine
+ *	patch_here.c      ─► and which are served here
  *	patch_lists.c     ─► the lists
  */
 #ifndef MESHD_VIEW_PATCH_H
@@ -76,6 +78,9 @@ struct patching {
 	 * was said before is looked up here. */
 	bool disarms;
 	struct builder of_before;
+	/* What is served here is another than in the base, or than in the view
+	 * before. */
+	bool is_here, moves_here;
 	/* Networks that are others than in the view before, struct resource;
 	 * rows of those that are others than in the base, if any is. */
 	struct rows moved_networks, new_networks;
@@ -122,6 +127,13 @@ uint64_t newest_serving(const struct view_input *in);
 
 /* Which of the input is of which slot; false: too many came. */
 MUST_USE bool find_servings(struct patching *p);
+
+/* By slot, those that are others than in the view before; before any of these
+ * is made. And is the one of a row another than in `of`, the base or this view?
+ */
+void mark_other_servings(const struct patching *p, bool *due);
+bool is_served_otherwise(const struct patching *p, const struct view *of,
+    const struct service_row *s);
 
 /* Does the input list the same services and servings as for the view before? */
 bool has_same_lists(const struct patching *p);
@@ -187,6 +199,9 @@ bool has_any_of(const struct patching *p, const struct resource_kind *kind);
 void list_moved(const struct patching *p, const struct resource_kind *kind,
     struct rows *out);
 
+/* May another VirtualService decide about any host than in the base? */
+bool is_moving(const struct patching *p);
+
 /* Does anything move that did not before, or the other way round? */
 bool moves_anew(const struct patching *p);
 
@@ -207,6 +222,11 @@ void report_delegates_of(struct patching *p, const struct renewal *r);
 /* --- services (patch_services.c) ------------------------------------------ */
 
 bool is_about_services(const struct renewal *r);
+
+/* Its hosts, which a Service or what records tell of has one of. */
+size_t count_hosts(const struct resource *r);
+struct slice service_host(
+    struct builder *b, const struct resource *r, size_t i);
 
 /* Those that are others, and who names them; false: more follows from them. */
 MUST_USE bool find_services(struct patching *p);
@@ -412,9 +432,11 @@ bool tells_doors(const struct view *v, uint32_t door);
 struct gateway_set;
 struct bindings;
 
-/* Of a set of the base, which has the same servers; into the box at hand. */
+/* Of a set of the base, whose servers now (struct served) have the same rows;
+ * into the box at hand. */
 MUST_USE bool patch_gateway_set(struct patching *p,
-    const struct gateway_set *set, const struct bindings *g);
+    const struct gateway_set *set, const struct rows *servers,
+    const struct bindings *g);
 
 /* All that it has in the base is gone. */
 void drop_gateway_set(struct patching *p, const struct gateway_set *set);
@@ -469,11 +491,46 @@ MUST_USE bool mark_disarmed(struct patching *p, bool *due);
 MUST_USE bool patch_service(
     struct builder *b, struct service_row *s, const struct view_serving *from);
 
+/* The row once more, with the endpoints of now; `from` may be NULL. False: it
+ * is full. */
+MUST_USE bool read_again(struct builder *b, const struct service_row *s,
+    const struct view_serving *from, struct service_row *out);
+
 /* Does anybody call it? */
 bool has_clusters(const struct service_row *s);
 
 /* Its clusters are those of the base again. */
 void reset_service(struct patching *p, const struct service_row *s);
+
+/* --- services without an address (patch_headless.c) ----------------------- */
+
+/* Those of the base whose endpoints are elsewhere are renewed. False: too many.
+ */
+MUST_USE bool find_headless(struct patching *p);
+
+/* Are those of a box others than in the view before? */
+bool is_headless_touched(const struct patching *p, const struct service_row *s);
+
+/* Are the endpoints of the row where those of its ports of now are? */
+bool has_same_places(const struct service_row *s, const struct port_row *fresh);
+
+/* Never 0 (patch_service.c). */
+uint64_t address_hash(const struct addr *a, uint16_t port);
+
+/* --- what is served here (patch_here.c) ----------------------------------- */
+
+/* After services and servings that are others are known: is it another? False:
+ * more follows from it. */
+MUST_USE bool find_here(struct patching *p);
+
+/* Once their endpoints are known. */
+bool is_here_as_before(struct patching *p);
+
+/* Into the box at hand. */
+void fill_here(struct patching *p);
+
+/* Is it the box's that tells it, if it is still so? */
+bool tells_here(const struct view *v, uint32_t door);
 
 /* --- workloads of this machine (patch_own.c) ------------------------------ */
 
@@ -490,6 +547,9 @@ void list_resources(const struct patching *p, struct rows *out);
 
 /* Into the box at hand. */
 void fill_own(struct patching *p);
+
+/* Slots of the base have its rows again, until others take them (patch.c). */
+void give_back(struct patching *p, const struct box *box);
 
 /* In the place of the base's. */
 void use_own(struct view *v);

@@ -107,7 +107,7 @@ serve(struct patching *p, struct service_row *s)
 	s->serving = serving_of(p, s);
 	from = s->serving > 0 ? serving_at(p, s->serving - 1) : NULL;
 	if (from != NULL) {
-		if (served_here(b->v, from) != 0)
+		if (b->in->proxy == VIEW_ROUTER && served_here(b->v, from) != 0)
 			return false;
 		add_serving(b, s, from);
 	}
@@ -115,9 +115,12 @@ serve(struct patching *p, struct service_row *s)
 		add_written_endpoints(b, s);
 	if (s->serving > 0)
 		forget_serving(p, s->serving - 1);
-	return (s->names == NULL || s->serving == 0) &&
-	       !(b->in->proxy == VIEW_ROUTER ? is_served_here(b, s)
-					     : leads_here(b, s));
+	if (s->names != NULL && s->serving != 0)
+		return false;
+	if (b->in->proxy == VIEW_ROUTER)
+		return !is_served_here(b, s);
+	(void)leads_here(b, s); /* then it says so */
+	return true;
 }
 
 /* --- their clusters ------------------------------------------------------- */
@@ -229,8 +232,7 @@ fill_clusters(struct patching *p, size_t item)
 		ok = serve(p, s);
 		if (ok)
 			make_clusters(p, s);
-		for (size_t j = 0; j < s->port_count; j++)
-			rows_fini(&s->ports[j].endpoints);
+		service_trim(s);
 	}
 	b->arriving = NULL;
 	place_clusters(p, box);
@@ -275,19 +277,19 @@ routes_in_base(struct builder *b, const struct host_row *h)
 				 : NULL;
 }
 
-/* Its own name, and its addresses. */
+/* Its own name, and the rest. */
 static size_t
 domains_of(struct builder *b, const struct host_row *h, struct slice **out)
 {
-	struct slice *addresses;
-	size_t n = address_domains(b, h, &addresses);
+	struct slice *more;
+	size_t n = more_domains(b, h, &more);
 
 	*out = take(b, n + 1, sizeof(**out));
 	if (*out == NULL)
 		return 0;
 	(*out)[0] = h->row.host;
 	for (size_t i = 0; i < n; i++)
-		(*out)[i + 1] = addresses[i];
+		(*out)[i + 1] = more[i];
 	return n + 1;
 }
 

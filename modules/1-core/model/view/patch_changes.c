@@ -314,7 +314,8 @@ is_all_the_same(const struct patching *p)
 		if (before->renewals[i].old != before->renewals[i].fresh &&
 		    !is_still_there(p, &before->renewals[i]))
 			return false;
-	if (!has_same_lists(p))
+	if (!has_same_lists(p) ||
+	    exposed_version_of(p->in) != before->exposed_version)
 		return false;
 	return !has_other_servings(p) &&
 	       (has_same_names(p) || leads_as_before(p));

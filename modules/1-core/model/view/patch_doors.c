@@ -260,6 +260,7 @@ remaking_init(
 		if (is_bound(r->fresh))
 			bind_later(&p->b, &m->now.bindings, r->fresh);
 	}
+	bindings_rank(&m->now.bindings);
 }
 
 static void
@@ -284,13 +285,21 @@ leads_to_kept(const struct view_tcp_route *r)
 	return true;
 }
 
+/* Its clusters are all services' own. */
+static bool
+passes_by_itself(const struct server_tls *t)
+{
+	return t != NULL && t->mode == SERVER_TLS_AUTO_PASSTHROUGH;
+}
+
 /* False: a cluster would be gone with it. */
 static bool
 hide(struct listener_set *out, const struct view_listener *l)
 {
 	hide_listener(out, l);
 	for (size_t i = 0; i < l->chain_count; i++)
-		if (!leads_to_kept(l->chains[i].tcp))
+		if (!passes_by_itself(l->chains[i].tls.settings) &&
+		    !leads_to_kept(l->chains[i].tcp))
 			return false;
 	return true;
 }
@@ -359,6 +368,45 @@ listen_again(struct remaking *m)
 
 /* --- sets of routes ------------------------------------------------------- */
 
+static bool
+has_same_hosts(const struct served *x, const struct served *y)
+{
+	if (x->host_count != y->host_count)
+		return false;
+	for (size_t i = 0; i < x->host_count; i++)
+		if (!slice_eq(x->hosts[i].ns, y->hosts[i].ns) ||
+		    !slice_eq(x->hosts[i].host, y->hosts[i].host))
+			return false;
+	return true;
+}
+
+/* All that rows are made of, where no row is of the server itself. */
+static bool
+serves_alike(const struct served *x, const struct served *y)
+{
+	return slice_eq(x->name, y->name) && x->protocol == y->protocol &&
+	       x->spec->port->number == y->spec->port->number &&
+	       (x->spec->tls != NULL) == (y->spec->tls != NULL) &&
+	       !served_redirects(x) && !served_redirects(y) &&
+	       has_same_hosts(x, y);
+}
+
+/* A Gateway that says something else may say the same of a set. */
+static bool
+is_set_alike(const struct gateway_set *set, const struct rows *now)
+{
+	if (now == NULL || set->server_count != now->count)
+		return false;
+	for (size_t i = 0; i < now->count; i++) {
+		const struct served *x = set->servers[i], *y = now->items[i];
+
+		if (x->spec != y->spec &&
+		    (set->nobody != NULL || !serves_alike(x, y)))
+			return false;
+	}
+	return true;
+}
+
 /* Those that are as before are patched; of the others nothing is left. */
 static bool
 renew_sets(struct remaking *m)
@@ -368,19 +416,18 @@ renew_sets(struct remaking *m)
 
 	for (size_t i = 0; ok && i < p->b.gateway_sets.count; i++) {
 		struct gateway_set *s = p->b.gateway_sets.items[i];
-		const struct rows *was, *is;
+		const struct rows *now;
 
 		if (s->scope != m->base->scope)
 			continue;
-		was = map_get(&m->base->serving.sets, s->routes->name);
-		is = map_get(&m->now.serving.sets, s->routes->name);
-		if (is == NULL || !are_servers_alike(was, is)) {
+		now = map_get(&m->now.serving.sets, s->routes->name);
+		if (!is_set_alike(s, now)) {
 			drop_gateway_set(p, s);
 			put_mark(p, s->mark);
 			continue;
 		}
 		rows_add(&m->sets, s);
-		ok = patch_gateway_set(p, s, &m->now.bindings);
+		ok = patch_gateway_set(p, s, now, &m->now.bindings);
 	}
 	return ok;
 }

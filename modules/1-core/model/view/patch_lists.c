@@ -166,25 +166,41 @@ is_renewed(const struct view *v, const struct resource *r)
 	return false;
 }
 
+/* Of what only records told of, which has no other key than its name. */
+static bool
+is_record_changed(const struct patching *p, const struct resource_key *key)
+{
+	char text[HOST_TEXT_MAX];
+
+	return service_now_of(&p->b,
+		   recorded_host(&p->b, key->ns, key->name, text)) != NULL;
+}
+
 /* Somebody tells it who is as in the base. */
 static bool
 is_told_still(const struct view *v, const struct teller *t)
 {
 	while (
-	    t != NULL && (is_renewed(v, t->owner) || tells_doors(v, t->door)))
+	    t != NULL && (is_renewed(v, t->owner) || tells_doors(v, t->door) ||
+			     tells_here(v, t->door)))
 		t = t->next;
 	return t != NULL;
 }
 
 /* Of a service whose box tells it, if it is still so. */
 static bool
-tells_service(const struct view *v, const struct view_problem *problem)
+tells_service(const struct patching *p, const struct view_problem *problem)
 {
+	const struct resource_key *key = &problem->origin.key;
+	const struct view *v = p->b.v;
+
+	if (key->kind.len == 0)
+		return key->name.len > 0 && is_record_changed(p, key);
 	for (size_t i = 0; i < v->renewal_count; i++) {
 		const struct renewal *r = &v->renewals[i];
 
 		if (is_about_services(r) &&
-		    resource_key_eq(&any_of(r)->key, &problem->origin.key))
+		    resource_key_eq(&any_of(r)->key, key))
 			return true;
 	}
 	return false;
@@ -212,13 +228,15 @@ add_rows(struct rows *to, const struct rows *some)
 
 /* False: there may be others, which nobody wrote down. */
 static bool
-put_problems(struct view *v, const struct view *base)
+put_problems(const struct patching *p)
 {
+	const struct view *base = p->base;
+	struct view *v = p->b.v;
 	struct rows all = {0};
 
 	for (size_t i = 0; i < base->problem_count; i++)
 		if (is_told_still(v, base->problem_tellers[i]) &&
-		    !tells_service(v, &base->problems[i]) &&
+		    !tells_service(p, &base->problems[i]) &&
 		    !tells_own(v, &base->problems[i]))
 			rows_add(&all, &base->problems[i]);
 	for (size_t i = 0; i < v->renewal_count; i++)
@@ -249,10 +267,10 @@ put_lists(struct patching *p)
 
 	list_more(&v->clusters, &base->clusters, compare_clusters,
 	    &v->listed_clusters);
-	if (v->renewal_count == 0)
+	if (v->renewal_count == 0 && v->own == NULL)
 		return true;
-	if (!put_hosts(v))
+	if (v->renewal_count > 0 && !put_hosts(v))
 		return false;
 	list_more(&v->hosts, &base->hosts, compare_hosts, &v->listed_hosts);
-	return put_problems(v, base);
+	return put_problems(p);
 }

@@ -127,6 +127,25 @@ find_moved_networks(struct patching *p, struct moved *out)
 	}
 }
 
+static bool
+may_contain(const struct cidr *range, const struct cluster_row *c)
+{
+	uint32_t from = first_bytes(&range->base);
+	uint32_t to =
+	    range->bits < 32 ? from | UINT32_MAX >> range->bits : from;
+
+	return from <= c->highest && to >= c->lowest;
+}
+
+static bool
+contains_any(const struct cidr *range, const struct cluster_row *c)
+{
+	for (size_t i = 0; i < c->row.endpoint_count; i++)
+		if (cidr_contains(range, &c->row.endpoints[i]->addr))
+			return true;
+	return false;
+}
+
 /* Addresses may be those of endpoints that do not say where they lie; these may
  * be behind gateways. */
 static bool
@@ -136,10 +155,9 @@ may_hold(const struct moved *m, const struct cluster_row *c)
 	    (m->range_count > 0 && c->is_behind))
 		return true;
 	for (size_t i = 0; i < m->range_count; i++)
-		for (size_t j = 0; j < c->row.endpoint_count; j++)
-			if (cidr_contains(
-				&m->ranges[i], &c->row.endpoints[j]->addr))
-				return true;
+		if (may_contain(&m->ranges[i], c) &&
+		    contains_any(&m->ranges[i], c))
+			return true;
 	return false;
 }
 

@@ -109,17 +109,27 @@ has_other_peers(const struct view *v)
 
 /* Who may come in. They are found already, but for what is wrong with them. */
 static void
-renew_peers(struct patching *p)
+renew_listeners(struct patching *p)
 {
 	struct builder *b = &p->b;
 	struct map by_ns = b->peers_by_ns, by_label = b->peers_by_label;
+	bool peers = has_other_peers(b->v);
 
-	map_init(&b->peers_by_ns);
-	map_init(&b->peers_by_label);
-	listeners_init(&b->v->inbound);
-	collect_peers(b);
-	compile_inbound_listeners(b);
-	b->box->inbound = b->v->inbound;
+	if (peers) {
+		map_init(&b->peers_by_ns);
+		map_init(&b->peers_by_label);
+		collect_peers(b);
+	}
+	if (p->is_here) {
+		fill_here(p);
+	} else {
+		renew_guards(b, &p->base->guards);
+		listeners_init(&b->v->inbound);
+		compile_inbound_listeners(b);
+		b->box->inbound = b->v->inbound;
+	}
+	if (!peers)
+		return;
 	peers_fini(b);
 	b->peers_by_ns = by_ns;
 	b->peers_by_label = by_label;
@@ -168,10 +178,11 @@ fill_own(struct patching *p)
 	}
 	b->box->mesh = b->mesh;
 	v->guards = (struct rows){0};
-	renew_guards(b, &p->base->guards);
+	if (has_other_peers(v) || p->is_here)
+		renew_listeners(p);
+	else
+		renew_guards(b, &p->base->guards);
 	b->box->guards = v->guards;
-	if (has_other_peers(v))
-		renew_peers(p);
 	b->scope = NULL;
 	b->mesh = p->base->mesh;
 }
@@ -185,8 +196,12 @@ use_own(struct view *v)
 	v->guards = own->guards;
 	v->mesh = own->mesh;
 	v->normalization = normalization_of(v->mesh);
-	if (has_other_peers(v))
+	if (has_other_peers(v) || own->is_here)
 		v->inbound = own->inbound;
+	if (!own->is_here)
+		return;
+	v->exposed = own->exposed;
+	v->exposed_count = own->exposed_count;
 }
 
 static bool

@@ -139,7 +139,7 @@ fill_pairs(struct patching *p, struct ruled *r)
 		other = other || old != now;
 		if (obeyed && look_up(p, r->service, false, of_servers) !=
 				  look_up(p, r->service, true, of_servers))
-			return false;
+			p->is_here = true; /* programs are called so, too */
 	}
 	if (!other)
 		r->pair_count = 0;

@@ -173,17 +173,6 @@ renewal_of(const struct view *v, const struct resource_key *key)
 	return NULL;
 }
 
-/* Anything may be told of one that is gone, by words alone. */
-static bool
-is_told(const struct view *base, const struct service_row *s)
-{
-	for (size_t i = 0; i < base->problem_count; i++)
-		if (slice_eq(
-			base->problems[i].origin.words, s->row.origin.words))
-			return true;
-	return false;
-}
-
 /* `s` is the base's, `in` that of now; one may be NULL. What the view before
  * had is the same. False: there is no patch. */
 static bool
@@ -200,8 +189,6 @@ renew(struct patching *p, const struct service_row *s,
 		    .ns = s->row.ns,
 		    .origin = s->row.origin.words};
 
-		if (is_told(p->base, s))
-			return false;
 		old = before != NULL ? before->old : new_record(p, &of_base);
 	}
 	if (in != NULL)
@@ -213,24 +200,64 @@ renew(struct patching *p, const struct service_row *s,
 	       (fresh != NULL) == (in != NULL) && add_change(p, old, fresh);
 }
 
+/* --- what is written over them ---------------------------------------------
+ */
+
+/* Hosts of what is written and was not in the base. */
+static void
+list_written(struct patching *p, struct map *out)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		const struct resource *r = p->items[i].fresh;
+		size_t count = r != NULL && is_about_services(&p->items[i])
+				   ? count_hosts(r)
+				   : 0;
+
+		for (size_t j = 0; j < count; j++)
+			(void)map_put(out, service_host(&p->b, r, j),
+			    p); /* only the mark */
+	}
+}
+
 static bool
-look_at(struct patching *p, const struct view_service_input *in)
+is_gone_or_another(const struct patching *p, const struct resource *r)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->items[i].old == r)
+			return true;
+	return false;
+}
+
+static bool
+is_written(const struct patching *p, const struct map *written,
+    const struct service_row *s, struct slice host)
+{
+	for (; s != NULL; s = s->next)
+		if (s->resource != NULL && !is_gone_or_another(p, s->resource))
+			return true;
+	return map_get(written, host) != NULL;
+}
+
+static bool
+look_at(struct patching *p, const struct map *written,
+    const struct view_service_input *in)
 {
 	const struct builder *b = p->base->made_by;
 	char text[HOST_TEXT_MAX];
 	struct slice host = recorded_host(b, in->ns, in->name, text);
 	struct service_row *s = map_get(&b->service_by_host, host);
 
-	if (s == NULL)
+	if (s != NULL)
+		s->is_told_now = true;
+	if (is_written(p, written, s, host))
+		return true;
+	if (s == NULL || s->resource != NULL)
 		return renew(p, NULL, in);
-	if (s->resource != NULL) /* as in the base, another one has it */
-		return map_get(&b->overridden, host) != NULL;
-	s->is_told_now = true;
 	return is_row_of(s, in) || renew(p, s, in);
 }
 
 static bool
-look_for_gone(struct patching *p)
+look_for_gone(struct patching *p, const struct map *written)
 {
 	const struct rows *all = &p->base->made_by->recorded;
 	bool ok = true;
@@ -238,9 +265,27 @@ look_for_gone(struct patching *p)
 	for (size_t i = 0; i < all->count; i++) {
 		struct service_row *s = all->items[i];
 
-		ok = ok && (s->is_told_now || renew(p, s, NULL));
+		if (!s->is_told_now)
+			ok = ok && (map_get(written, s->row.host) != NULL ||
+				       renew(p, s, NULL));
 		s->is_told_now = false;
 	}
+	return ok;
+}
+
+static bool
+look_at_all(struct patching *p)
+{
+	const struct view_input *in = p->in;
+	struct map written;
+	bool ok = true;
+
+	map_init(&written);
+	list_written(p, &written);
+	for (size_t i = 0; ok && i < in->service_count; i++)
+		ok = look_at(p, &written, &in->services[i]);
+	ok = look_for_gone(p, &written) && ok;
+	map_fini(&written, NULL);
 	return ok;
 }
 
@@ -257,17 +302,27 @@ keep_records(struct patching *p)
 	return true;
 }
 
+/* What is written is as it was where the lists are: then so are these. */
+static bool
+has_same_written(const struct patching *p)
+{
+	static const struct resource_kind *const kinds[] = {
+	    &kind_service, &kind_service_entry};
+	struct rows moved = {0};
+	bool same;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		list_moved(p, kinds[i], &moved);
+	same = moved.count == 0;
+	rows_fini(&moved);
+	return same;
+}
+
 bool
 find_records(struct patching *p)
 {
-	const struct view_input *in = p->in;
-	bool ok = true;
-
-	if (has_same_lists(p))
-		return keep_records(p);
-	for (size_t i = 0; ok && i < in->service_count; i++)
-		ok = look_at(p, &in->services[i]);
-	return look_for_gone(p) && ok;
+	return has_same_lists(p) && has_same_written(p) ? keep_records(p)
+							: look_at_all(p);
 }
 
 void

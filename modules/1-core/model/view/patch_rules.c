@@ -496,7 +496,8 @@ leave_web_name(struct patching *p, const struct service_now *now,
 	    has_host_place(&p->b, now->fresh, p->b.egress, WEB_PORT) ||
 	    owner_of_port(p, host, WEB_PORT) != r)
 		return true;
-	return put_web_host(p, host, r, web);
+	/* A proxy's set has another's name, and other rules. */
+	return !web->by_port && put_web_host(p, host, r, web);
 }
 
 static bool

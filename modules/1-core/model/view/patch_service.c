@@ -18,7 +18,7 @@ is_simple(const struct builder *b, const struct service_row *s)
 	return first->next == NULL && s->row.resolution != VIEW_ALIAS;
 }
 
-static uint64_t
+uint64_t
 address_hash(const struct addr *a, uint16_t port)
 {
 	const uint16_t ports[] = {port, a->port};
@@ -60,7 +60,8 @@ served_here(const struct view *v, const struct view_serving *from)
 
 /* Its ports, with the endpoints of now. */
 static bool
-read_ports(struct builder *b, struct service_row *s, struct port_row **out)
+read_ports(
+    struct builder *b, const struct service_row *s, struct port_row **out)
 {
 	*out = take(b, s->port_count, sizeof(**out));
 	for (size_t i = 0; *out != NULL && i < s->port_count; i++) {
@@ -68,48 +69,6 @@ read_ports(struct builder *b, struct service_row *s, struct port_row **out)
 		(*out)[i].protocol = s->ports[i].protocol;
 	}
 	return *out != NULL;
-}
-
-/* Where all endpoints are that callers may mean. */
-static uint64_t
-called_at(const struct view_endpoint *const *all, size_t count)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < count; i++)
-		sum += all[i]->name.len > 0
-			   ? slice_hash_stable(all[i]->name) | 1
-			   : address_hash(&all[i]->addr, /* port */ 0);
-	return sum;
-}
-
-/* In the base the cluster of all of them tells it. */
-static bool
-is_called_alike(const struct port_row *old, const struct port_row *fresh)
-{
-	const struct cluster_row *c = old->clusters;
-
-	if (view_protocol_is_http(old->protocol))
-		return true; /* by its port alone */
-	while (c != NULL && c->subset != NULL)
-		c = c->next;
-	return c != NULL && !c->is_behind &&
-	       called_at((const struct view_endpoint *const *)c->row.endpoints,
-		   c->row.endpoint_count) ==
-		   called_at((const struct view_endpoint *const *)
-				 fresh->endpoints.items,
-		       fresh->endpoints.count);
-}
-
-/* Without an address of its own a service is called by its endpoints'. */
-static bool
-has_same_listeners(const struct service_row *s, const struct port_row *fresh)
-{
-	for (size_t i = 0;
-	     s->row.resolution == VIEW_ORIGINAL && i < s->port_count; i++)
-		if (!is_called_alike(&s->ports[i], &fresh[i]))
-			return false;
-	return true;
 }
 
 static struct cluster_row *
@@ -235,21 +194,31 @@ stays_away(const struct builder *b, const struct service_row *s,
 }
 
 bool
+read_again(struct builder *b, const struct service_row *s,
+    const struct view_serving *from, struct service_row *out)
+{
+	*out = *s;
+	if (!read_ports(b, s, &out->ports))
+		return false;
+	if (from != NULL)
+		add_serving(b, out, from);
+	if (out->resource != NULL)
+		add_written_endpoints(b, out);
+	return true;
+}
+
+bool
 patch_service(
     struct builder *b, struct service_row *s, const struct view_serving *from)
 {
-	struct service_row fresh = *s;
+	struct service_row fresh;
 	bool ok;
 
-	if (!is_simple(b, s) || !read_ports(b, s, &fresh.ports))
+	if (!is_simple(b, s) || !read_again(b, s, from, &fresh))
 		return false;
 	map_init(&b->policies); /* those of the base stay */
-	if (from != NULL)
-		add_serving(b, &fresh, from);
-	if (fresh.resource != NULL)
-		add_written_endpoints(b, &fresh);
 	ok = stays_away(b, s, fresh.ports) &&
-	     has_same_listeners(s, fresh.ports) &&
+	     (!is_called_at_endpoints(s) || has_same_places(s, fresh.ports)) &&
 	     renew_clusters(b, s, fresh.ports) &&
 	     renew_later(b, s, fresh.ports);
 	for (size_t i = 0; i < s->port_count; i++) {

@@ -31,7 +31,7 @@ is_about_services(const struct renewal *r)
 	       k == &kind_record;
 }
 
-static size_t
+size_t
 count_hosts(const struct resource *r)
 {
 	return r->kind == &kind_service_entry
@@ -39,7 +39,7 @@ count_hosts(const struct resource *r)
 		   : 1;
 }
 
-static struct slice
+struct slice
 service_host(struct builder *b, const struct resource *r, size_t i)
 {
 	const struct service_entry *e = r->spec;
@@ -50,19 +50,20 @@ service_host(struct builder *b, const struct resource *r, size_t i)
 	return written_host(b, e->hosts.items[i], r->key.ns);
 }
 
-/* NULL: another one has it already. */
+/* NULL: it is full. */
 static struct service_now *
 now_of(struct patching *p, struct slice host, size_t item)
 {
 	struct service_now *now = map_get(&p->services, host);
 
 	if (now != NULL)
-		return now->item == item ? now : NULL;
+		return now;
 	p->b.arena = &p->arena;
 	now = take(&p->b, 1, sizeof(*now));
 	if (now == NULL)
 		return NULL;
 	now->item = item;
+	now->old = map_get(&p->b.service_by_host, host);
 	(void)map_put(&p->services, host, now); /* was not there */
 	return now;
 }
@@ -79,18 +80,17 @@ add_old(struct patching *p, size_t item)
 	p->b.arena = &p->arena;
 	for (size_t i = 0; i < count; i++) {
 		struct slice host = service_host(&p->b, r, i);
-		struct service_row *s = map_get(&p->b.service_by_host, host);
 		struct service_now *now = now_of(p, host, item);
 
-		if (now == NULL || now->old != NULL || s == NULL ||
-		    s->resource != of_row || s->next != NULL)
+		if (now == NULL || now->is_free || now->old == NULL ||
+		    now->old->resource != of_row)
 			return false;
-		now->old = s;
+		now->is_free = true;
 	}
 	return true;
 }
 
-/* The same of its rows now. */
+/* The same of its rows now; false: another one has it, too. */
 static bool
 add_fresh(struct patching *p, size_t item)
 {
@@ -100,10 +100,9 @@ add_fresh(struct patching *p, size_t item)
 		struct service_row *s = box->services.items[i];
 		struct service_now *now = now_of(p, s->row.host, item);
 
-		if (now == NULL || now->fresh != NULL ||
-		    (now->old == NULL &&
-			map_get(&p->b.service_by_host, s->row.host) != NULL))
+		if (now == NULL || now->fresh != NULL)
 			return false;
+		now->item = item;
 		now->fresh = s;
 	}
 	return true;
@@ -123,16 +122,33 @@ add_now(struct patching *p, size_t item, bool is_known)
 	return add_fresh(p, item);
 }
 
+/* What is written has it, whatever records tell. */
+static bool
+is_left(const struct service_now *now)
+{
+	return now->old == NULL || now->is_free ||
+	       (now->old->resource == NULL && now->fresh != NULL);
+}
+
 /* Those that the view before has are there first. */
 static bool
 add_all_now(struct patching *p)
 {
 	size_t count = p->count;
+	struct slice host;
+	void *value;
 
 	for (int known = 1; known >= 0; known--)
 		for (size_t i = 0; i < count; i++)
 			if (!add_now(p, i, known == 1))
 				return false;
+	for (size_t i = 0; map_next(&p->services, &i, &host, &value);) {
+		const struct service_now *now = value;
+
+		if ((now->old != NULL && now->old->next != NULL) ||
+		    !is_left(now))
+			return false;
+	}
 	return true;
 }
 
@@ -145,12 +161,9 @@ is_plain(const struct patching *p)
 }
 
 static bool
-is_ordinary_row(const struct builder *b, const struct service_row *s)
+is_ordinary_row(const struct service_row *s)
 {
-	if (s == NULL)
-		return true;
-	return s->row.resolution != VIEW_ALIAS &&
-	       (s->row.resolution != VIEW_ORIGINAL || has_no_endpoints(b, s));
+	return s == NULL || s->row.resolution != VIEW_ALIAS;
 }
 
 static bool
@@ -284,15 +297,11 @@ is_ordinary(
 	bool ruled = is_ruled_now(p, host);
 
 	if (slice_starts(host, S("*")) || is_entangled(p, host) ||
-	    is_named_as_gateway(p, host) || !is_ordinary_row(b, now->old) ||
-	    !is_ordinary_row(b, now->fresh) ||
-	    (now->old != NULL && now->old->leads_here) ||
-	    is_served_at_gateway(p, now->old))
+	    is_named_as_gateway(p, host) || !is_ordinary_row(now->old) ||
+	    !is_ordinary_row(now->fresh) || is_served_at_gateway(p, now->old))
 		return false;
 	if ((now->old == NULL || now->fresh == NULL) &&
-	    (is_ambiguous_host(b, host) ||
-		map_get(&b->overridden, host) != NULL ||
-		!renew_policies_for(p, host)))
+	    (is_ambiguous_host(b, host) || !renew_policies_for(p, host)))
 		return false;
 	if (!renew_rules_for(p, host, &ruled))
 		return false;
@@ -455,6 +464,7 @@ has_touched(struct patching *p, const struct box *box)
 		return true;
 	for (size_t i = 0; i < box->services.count; i++)
 		if (is_touched(p, box->services.items[i]) ||
+		    is_headless_touched(p, box->services.items[i]) ||
 		    is_selecting_entry(box->services.items[i]))
 			return true;
 	return false;
@@ -495,6 +505,35 @@ is_ruled_anew(const struct patching *p, size_t item)
 	return false;
 }
 
+/* Of a host of its own another one has, or had, what is there now. */
+static bool
+has_changed_host(struct patching *p, const struct resource *r)
+{
+	size_t count = r != NULL ? count_hosts(r) : 0;
+
+	p->b.arena = &p->arena;
+	for (size_t i = 0; i < count; i++)
+		if (names_changed(p, service_host(&p->b, r, i)))
+			return true;
+	return false;
+}
+
+static bool
+has_changed(struct patching *p, const struct renewal *r)
+{
+	return p->changed.count > 0 &&
+	       (has_changed_host(p, r->old) || has_changed_host(p, r->fresh));
+}
+
+static bool
+has_rule_anew(const struct patching *p)
+{
+	for (size_t i = 0; i < p->count; i++)
+		if (p->anew[i] && is_rule(any_of(&p->items[i])))
+			return true;
+	return false;
+}
+
 static bool
 spread(struct patching *p)
 {
@@ -510,9 +549,12 @@ spread(struct patching *p)
 				     renewal_before(p, r) == NULL ||
 				     leads_to_anew(p, i);
 		else if (is_about_services(r))
-			p->anew[i] = is_ruled_anew(p, i);
+			p->anew[i] = has_changed(p, r) || is_ruled_anew(p, i);
 		any = any || p->anew[i];
 	}
+	/* A box may have what another one says of a host. */
+	if (!p->rules_anew && is_moving(p) && has_rule_anew(p))
+		p->rules_anew = any = true;
 	return any;
 }
 

@@ -235,6 +235,22 @@ has_other_servings(const struct patching *p)
 	return note_others(p, p->before, NULL);
 }
 
+void
+mark_other_servings(const struct patching *p, bool *due)
+{
+	(void)note_others(p, p->b.v, due); /* or there are none */
+}
+
+bool
+is_served_otherwise(const struct patching *p, const struct view *of,
+    const struct service_row *s)
+{
+	size_t slot = s->serving - 1;
+
+	return s->serving > 0 &&
+	       state_of(of, slot)->version != version_now(p, slot);
+}
+
 size_t
 next_due(const struct patching *p, const bool *due, size_t slot)
 {
@@ -276,12 +292,9 @@ patch_serving(struct patching *p, size_t slot)
 	struct service_row *s = service_of(b, state->ns, state->service);
 	bool same = state->version == version_now(p, slot);
 
-	uint64_t here = from != NULL ? served_here(b->v, from) : 0;
-
-	/* Ports of this machine are made of where they are, and no more; those
-	 * of a gateway of labels, too. */
-	if (!same &&
-	    (state->here != here || (b->in->proxy == VIEW_ROUTER && here != 0)))
+	/* What a gateway listens to is made of where they are, and of labels:
+	 * of where they are find_here() knows. */
+	if (!same && b->in->proxy == VIEW_ROUTER && state->here_now != 0)
 		return false;
 	if (s == NULL)
 		return true;
@@ -319,7 +332,7 @@ mark_given_back(struct patching *p, bool *due)
 static bool
 mark_due(struct patching *p, bool *due)
 {
-	(void)note_others(p, p->b.v, due); /* or there are none */
+	mark_other_servings(p, due);
 	mark_selecting(p, due);
 	for (size_t i = 0; i < p->ruled.count; i++) {
 		const struct ruled *r = p->ruled.items[i];

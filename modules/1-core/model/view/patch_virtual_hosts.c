@@ -19,11 +19,12 @@
 struct revision {
 	struct patching *p;
 	const struct gateway_set *set;
-	struct map by_host; /* → struct gateway_draft */
-	struct rows drafts; /* the same: those in question */
-	struct rows parts;  /* struct gateway_part, of VirtualServices of now */
-	struct map rows;    /* address → struct gateway_host: they may go */
-	size_t gone, come;  /* hosts */
+	const struct rows *servers; /* struct served: its own of now */
+	struct map by_host;         /* → struct gateway_draft */
+	struct rows drafts;         /* the same: those in question */
+	struct rows parts; /* struct gateway_part, of VirtualServices of now */
+	struct map rows;   /* address → struct gateway_host: they may go */
+	size_t gone, come; /* hosts */
 };
 
 /* --- what is claimed ------------------------------------------------------ */
@@ -378,6 +379,7 @@ static bool
 put_nobody(struct revision *v)
 {
 	const struct gateway_set *set = v->set;
+	struct gateway_set now = *set;
 	size_t left = set->drafts.count + v->come - v->gone;
 	struct more_host *h;
 
@@ -388,7 +390,8 @@ put_nobody(struct revision *v)
 	h = take(&v->p->b, 1, sizeof(*h));
 	if (h == NULL)
 		return false;
-	fill_nobody(&v->p->b, set, &h->row.row);
+	now.servers = (const struct served **)v->servers->items;
+	fill_nobody(&v->p->b, &now, &h->row.row);
 	h->routes = set->routes;
 	h->domains = &h->row.row.host;
 	h->domain_count = 1;
@@ -399,10 +402,10 @@ put_nobody(struct revision *v)
 /* --- a set ---------------------------------------------------------------- */
 
 bool
-patch_gateway_set(
-    struct patching *p, const struct gateway_set *set, const struct bindings *g)
+patch_gateway_set(struct patching *p, const struct gateway_set *set,
+    const struct rows *servers, const struct bindings *g)
 {
-	struct revision v = {.p = p, .set = set};
+	struct revision v = {.p = p, .set = set, .servers = servers};
 	bool ok;
 
 	map_init(&v.by_host);

@@ -225,7 +225,15 @@ add_forms(struct builder *b, struct view_routes *r, const char *prefix,
 		    b, r, take_join(b, SLICES(slice_str(prefix), forms[i])), h);
 }
 
-size_t
+/* Its machines have names below its own. */
+static bool
+is_headless(const struct service_row *s)
+{
+	return s->row.resolution == VIEW_ORIGINAL && !is_entry(s);
+}
+
+/* The addresses by which it is called; as many as may be are in the arena. */
+static size_t
 address_domains(struct builder *b, const struct host_row *h, struct slice **out)
 {
 	size_t n, count = 0;
@@ -241,6 +249,22 @@ address_domains(struct builder *b, const struct host_row *h, struct slice **out)
 			    all[i].base.family == ADDR_V6 ? "[%s]" : "%s",
 			    addr_format_ip(&all[i].base, text));
 	return count;
+}
+
+size_t
+more_domains(struct builder *b, const struct host_row *h, struct slice **out)
+{
+	struct slice *addresses, forms[FORMS_MAX];
+	size_t n = address_domains(b, h, &addresses), count = 0;
+
+	if (is_headless(h->service))
+		count = host_forms(b, h->service, forms);
+	*out = take(b, n + count, sizeof(**out));
+	for (size_t i = 0; *out != NULL && i < n; i++)
+		(*out)[i] = addresses[i];
+	for (size_t i = 0; *out != NULL && i < count; i++)
+		(*out)[n + i] = take_join(b, SLICES(S("*."), forms[i]));
+	return *out != NULL ? n + count : 0;
 }
 
 static void
@@ -276,7 +300,7 @@ add_service(struct builder *b, struct making *m, const struct host_row *h)
 	rows_add(&m->routes->hosts, (void *)(uintptr_t)&h->row);
 	add_addresses(b, m->routes, h);
 	add_aliases(b, m->routes, h);
-	if (s->resolution == VIEW_ORIGINAL && !is_entry(h->service))
+	if (is_headless(h->service))
 		add_forms(b, m->routes, "*.", h->service, h);
 }
 
@@ -382,7 +406,7 @@ static void
 add_alone(struct builder *b, struct view_routes *r, const struct host_row *h)
 {
 	struct slice *all;
-	size_t n = address_domains(b, h, &all);
+	size_t n = more_domains(b, h, &all);
 
 	if (!add_domain(b, r, h->row.host, &h->row))
 		b->more_follows = true;
@@ -524,13 +548,16 @@ routes_of_service(struct builder *b, const struct service_row *s, uint16_t port)
 
 	if (service_now_of(b, s->row.host) != NULL)
 		return routes_of_service_now(b, s, port);
+	if (r == NULL && b->box != NULL)
+		r = find_made(b, name); /* nobody had it in the base */
 	if (r != NULL)
 		return r;
 	all = routes_of_port(b, port);
 	r = add_routes(b, name);
 	if (r == NULL)
 		return NULL;
-	(void)map_put(&b->scope->routes_by_name, name, r); /* was not there */
+	if (b->box == NULL)
+		(void)map_put(&b->scope->routes_by_name, name, r); /* new */
 	r->of = all;
 	h = all != NULL ? find_exact(all, s->row.host) : NULL;
 	if (h != NULL)

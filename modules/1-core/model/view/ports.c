@@ -65,7 +65,6 @@ add_lead(struct builder *b, const struct lead *l, struct rows *out)
 	p->service = l->service;
 	p->callee = l->to;
 	p->origin = l->service->row.origin;
-	l->service->leads_here = true;
 	rows_add(out, p);
 }
 
@@ -87,22 +86,21 @@ callee_at(const struct builder *b, uint16_t port)
 
 /* By its endpoints; it leads to workloads of its own namespace only. */
 static void
-collect_endpoints(struct builder *b, struct service_row *s, struct rows *out)
+collect_endpoints(struct builder *b, struct service_row *s,
+    const struct port_row *ports, struct rows *out)
 {
 	struct lead l = {.service = s};
 
 	for (size_t i = 0; i < s->port_count; i++) {
 		l.from = &s->ports[i];
-		for (size_t j = 0; j < l.from->endpoints.count; j++) {
+		for (size_t j = 0; j < ports[i].endpoints.count; j++) {
 			const struct view_endpoint *e =
-			    l.from->endpoints.items[j];
-			const struct addr *a = &e->addr;
+			    ports[i].endpoints.items[j];
 
-			/* Where a name leads is no part of what is written. */
-			if (e->name.len > 0 || !is_own_address(b, a))
+			if (!is_endpoint_here(b, e))
 				continue;
-			l.port = a->port;
-			l.to = callee_at(b, a->port);
+			l.port = e->addr.port;
+			l.to = callee_at(b, l.port);
 			if (slice_eq(s->row.ns, l.to.ns))
 				add_lead(b, &l, out);
 		}
@@ -249,13 +247,35 @@ keep(struct builder *b, struct inbound_port *p, struct rows *out)
 		rows_add(out, p);
 }
 
+void
+collect_leads(struct builder *b, struct service_row *s,
+    const struct port_row *ports, struct rows *out)
+{
+	collect_endpoints(b, s, ports, out);
+	collect_selected(b, s, out);
+}
+
+static void
+collect_all_leads(struct builder *b, struct rows *out)
+{
+	for (size_t i = 0; i < b->services.count && !b->full; i++) {
+		struct service_row *s = b->services.items[i];
+		size_t before = out->count;
+
+		collect_leads(b, s, s->ports, out);
+		s->leads_here = out->count > before;
+		if (s->leads_here || is_served_here(b, s))
+			rows_add(&b->here, s);
+	}
+}
+
 static void
 collect_services(struct builder *b, struct rows *out)
 {
-	for (size_t i = 0; i < b->services.count && !b->full; i++) {
-		collect_endpoints(b, b->services.items[i], out);
-		collect_selected(b, b->services.items[i], out);
-	}
+	if (b->box == NULL)
+		collect_all_leads(b, out);
+	else
+		collect_leads_now(b, out);
 	for (size_t i = 0; i < b->in->exposed_count && !b->full; i++)
 		add_exposed(b, &b->in->exposed[i], out);
 }
@@ -290,8 +310,8 @@ leads_here(struct builder *b, struct service_row *s)
 	struct rows all = {0};
 
 	b->scope = b->v->scopes.items[0];
-	collect_endpoints(b, s, &all);
-	collect_selected(b, s, &all);
+	collect_leads(b, s, s->ports, &all);
+	s->leads_here = all.count > 0;
 	rows_fini(&all);
 	return s->leads_here;
 }

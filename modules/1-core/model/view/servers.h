@@ -15,6 +15,14 @@ struct served_host {
 	struct slice host;
 };
 
+/* The chains of a server that is AUTO_PASSTHROUGH, for patches. */
+struct passed {
+	const struct view_listener *of; /* that has them, */
+	size_t from;                    /* from this place on */
+	const struct view_chain **chains;
+	size_t *ends; /* of those of each of the services */
+};
+
 /* One server of a Gateway, on one port of the machine. */
 struct served {
 	const struct gateway_server *spec;
@@ -23,7 +31,8 @@ struct served {
 	enum port_protocol protocol;
 	const struct served_host *hosts;
 	size_t host_count;
-	struct slice routes; /* the name of its set of routes; empty: bytes */
+	struct slice routes;   /* the name of its set of routes; empty: bytes */
+	struct passed *passed; /* NULL: it is none, or the base has another */
 };
 
 struct origin served_origin(const struct served *s);
@@ -114,6 +123,7 @@ struct bound {
 	const struct resource *resource;
 	const struct slice *hosts; /* canonical */
 	size_t host_count;
+	enum sight sight;
 	size_t rank; /* who is asked first */
 	bool is_of_patch;
 };
@@ -130,9 +140,10 @@ void bindings_init(struct builder *b, struct bindings *out);
 void bindings_fini(struct bindings *g);
 
 /* One more of a patch's, in the scope at hand; nothing if that does not see
- * it. */
+ * it. After the last they are put between those of the base. */
 void bind_later(
     struct builder *b, struct bindings *g, const struct resource *r);
+void bindings_rank(struct bindings *g);
 
 /* Does it name the server's Gateway? */
 bool is_bound_to(const struct resource *r, const struct served *s);

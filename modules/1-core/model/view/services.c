@@ -64,15 +64,6 @@ is_recorded(const struct builder *b, const struct service_row *s)
 		   s->serving > b->served_count + b->unserved.count);
 }
 
-bool
-has_no_endpoints(const struct builder *b, const struct service_row *s)
-{
-	const struct service_entry *e = is_entry(s) ? s->resource->spec : NULL;
-
-	return e != NULL && e->endpoints.count == 0 &&
-	       e->workload_selector == NULL && !is_recorded(b, s);
-}
-
 /* "a, b" → the accounts that may serve it. */
 static void
 read_accounts(struct builder *b, struct view_service *s, struct slice text)
@@ -237,7 +228,10 @@ add_record(struct builder *b, const struct view_service_input *in)
 
 	if (s == NULL)
 		return;
+	/* Of one machine there may be several: the name sets them apart. */
 	s->row.origin.words = take_copy(b, in->origin);
+	s->row.origin.key.ns = s->row.ns;
+	s->row.origin.key.name = s->row.name;
 	for (size_t i = 0; i < in->port_count; i++)
 		add_port(s, in->ports[i].port,
 		    protocol_of_record(

@@ -103,13 +103,15 @@ keep_servings(struct builder *b)
 	pages_init(&v->servings, &states, n + b->unserved.count);
 	for (size_t i = 0; i < n; i++) {
 		const struct view_serving *from = &in->servings[i];
+		uint64_t here = served_here(v, from);
 
 		place_serving(v->places, i, i);
 		*own_serving(v, i) =
 		    (struct serving_state){.version = from->version,
 			.ns = take_copy(b, from->ns),
 			.service = take_copy(b, from->service),
-			.here = served_here(v, from),
+			.here = here,
+			.here_now = here,
 			.offered = offered_to(b, from)};
 	}
 	for (size_t i = 0; i < b->unserved.count; i++)
@@ -123,6 +125,7 @@ share_servings(struct view *v, const struct view *before)
 	pages_share(&v->servings, &before->servings);
 	v->places = places_ref(before->places);
 	v->box_bytes = before->box_bytes;
+	v->moved_here = before->moved_here;
 }
 
 void

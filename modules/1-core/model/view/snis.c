@@ -15,8 +15,7 @@ enum { CHAINS_MIN = 8 };
 
 /* Chains with one pattern, in their order. */
 struct group {
-	bool ending; /* ".shop.com" of "*.shop.com"; else a name */
-	struct slice text;
+	struct sni name;
 	const uint32_t *chains;
 	size_t count;
 };
@@ -30,24 +29,23 @@ struct view_snis {
 /* --- making it ------------------------------------------------------------ */
 
 struct pair {
-	bool ending;
-	struct slice text;
+	struct sni name;
 	uint32_t chain;
 };
 
 static int
-compare(bool ending, struct slice text, bool other, struct slice other_text)
+compare(const struct sni *x, const struct sni *y)
 {
-	if (ending != other)
-		return ending ? 1 : -1;
-	return slice_cmp(text, other_text);
+	if (x->ending != y->ending)
+		return x->ending ? 1 : -1;
+	return slice_cmp(x->text, y->text);
 }
 
 static int
 by_text(const void *a, const void *b)
 {
 	const struct pair *x = a, *y = b;
-	int n = compare(x->ending, x->text, y->ending, y->text);
+	int n = compare(&x->name, &y->name);
 
 	return n != 0 ? n : (x->chain > y->chain) - (x->chain < y->chain);
 }
@@ -57,8 +55,9 @@ pair_of(struct slice pattern, uint32_t chain)
 {
 	bool ending = slice_starts(pattern, S("*."));
 
-	return (struct pair){ending,
-	    ending ? slice_sub(pattern, 1, pattern.len) : pattern, chain};
+	return (struct pair){
+	    {ending, ending ? slice_sub(pattern, 1, pattern.len) : pattern},
+	    chain};
 }
 
 /* Only names tell the chains apart before anything that comes after names. */
@@ -94,11 +93,12 @@ fill_rest(struct builder *b, const struct view_listener *l, struct group *out)
 }
 
 static size_t
-fill_pairs(const struct view_listener *l, struct pair *out)
+fill_pairs(
+    const struct view_listener *l, size_t from, size_t to, struct pair *out)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < l->chain_count; i++) {
+	for (size_t i = from; i < to; i++) {
 		const struct view_chain_match *m = &l->chains[i].match;
 
 		for (size_t j = 0; j < m->sni_count; j++)
@@ -118,10 +118,8 @@ fill_groups(const struct pair *pairs, size_t count, struct group *groups,
 		const struct pair *p = &pairs[i];
 		struct group *last = n > 0 ? &groups[n - 1] : NULL;
 
-		if (last == NULL || compare(last->ending, last->text, p->ending,
-					p->text) != 0) {
-			groups[n++] =
-			    (struct group){p->ending, p->text, &chains[i], 1};
+		if (last == NULL || compare(&last->name, &p->name) != 0) {
+			groups[n++] = (struct group){p->name, &chains[i], 1};
 			chains[i] = p->chain;
 		} else if (last->chains[last->count - 1] != p->chain) {
 			chains[last->chains - chains + last->count++] =
@@ -131,30 +129,182 @@ fill_groups(const struct pair *pairs, size_t count, struct group *groups,
 	return n;
 }
 
-const struct view_snis *
-index_snis(struct builder *b, const struct view_listener *l)
+static struct view_snis *
+snis_new(struct builder *b, const struct view_listener *l, size_t groups,
+    size_t chains, struct group **out_groups, uint32_t **out_chains)
+{
+	struct view_snis *s = take(b, 1, sizeof(*s));
+
+	*out_groups = take(b, groups, sizeof(**out_groups));
+	*out_chains = take(b, chains, sizeof(**out_chains));
+	if (s == NULL || *out_groups == NULL || *out_chains == NULL)
+		return NULL;
+	s->groups = *out_groups;
+	fill_rest(b, l, &s->rest);
+	return s;
+}
+
+static const struct view_snis *
+index_all(struct builder *b, const struct view_listener *l)
 {
 	size_t count = count_names(l);
-	struct view_snis *s;
 	struct group *groups;
 	uint32_t *chains;
+	struct view_snis *s = snis_new(b, l, count, count, &groups, &chains);
 	struct pair *pairs;
 
-	if (!is_by_name(l))
-		return NULL;
-	s = take(b, 1, sizeof(*s));
-	groups = take(b, count, sizeof(*groups));
-	chains = take(b, count, sizeof(*chains));
-	if (s == NULL || groups == NULL || chains == NULL)
+	if (s == NULL)
 		return NULL;
 	pairs = mem_new_array(count + 1, sizeof(*pairs));
-	(void)fill_pairs(l, pairs); /* `count` of them */
+	(void)fill_pairs(l, 0, l->chain_count, pairs); /* `count` of them */
 	qsort(pairs, count, sizeof(*pairs), by_text);
-	s->groups = groups;
 	s->count = fill_groups(pairs, count, groups, chains);
-	fill_rest(b, l, &s->rest);
 	mem_free(&pairs);
 	return s;
+}
+
+/* --- of another that is there already ------------------------------------- */
+
+void
+move_chain(struct chain_moves *m, const struct view_listener *of, size_t from,
+    size_t to)
+{
+	struct chain_move *last = m->count > 0 ? &m->items[m->count - 1] : NULL;
+
+	m->of = of;
+	if (last != NULL && last->from + last->count == from &&
+	    last->to + last->count == to) {
+		last->count++;
+		return;
+	}
+	if (m->items == NULL || m->count == m->cap) {
+		size_t cap = m->cap > 0 ? m->cap * 2 : 8;
+
+		m->items = mem_resize(m->items, m->cap, cap, sizeof(*m->items));
+		m->cap = cap;
+	}
+	m->items[m->count++] = (struct chain_move){from, to, 1};
+}
+
+void
+chain_moves_fini(struct chain_moves *m)
+{
+	mem_free(&m->items);
+	m->count = m->cap = 0;
+}
+
+/* False: it is there no more. */
+static bool
+find_moved(const struct chain_moves *m, uint32_t chain, uint32_t *out)
+{
+	size_t low = 0, high = m->count;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (m->items[mid].from + m->items[mid].count <= chain)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == m->count || m->items[low].from > chain)
+		return false;
+	*out = (uint32_t)(m->items[low].to + chain - m->items[low].from);
+	return true;
+}
+
+/* Of those that did not move. */
+static size_t
+fill_other_pairs(const struct view_listener *l, const struct chain_moves *m,
+    struct pair *out)
+{
+	size_t n = 0, at = 0;
+
+	for (size_t i = 0; i < m->count; i++) {
+		n += fill_pairs(l, at, m->items[i].to, &out[n]);
+		at = m->items[i].to + m->items[i].count;
+	}
+	return n + fill_pairs(l, at, l->chain_count, &out[n]);
+}
+
+static size_t
+add_in_order(uint32_t *chains, size_t count, uint32_t chain)
+{
+	size_t at = count;
+
+	while (at > 0 && chains[at - 1] > chain)
+		at--;
+	if (at > 0 && chains[at - 1] == chain)
+		return count;
+	memmove(&chains[at + 1], &chains[at], (count - at) * sizeof(*chains));
+	chains[at] = chain;
+	return count + 1;
+}
+
+/* Both are in order. */
+static size_t
+merge_groups(const struct chain_moves *m, const struct pair *pairs,
+    size_t count, struct group *groups, uint32_t *chains)
+{
+	const struct view_snis *of = m->of->snis;
+	size_t n = 0, i = 0, j = 0;
+
+	while (i < of->count || j < count) {
+		const struct group *g = i < of->count ? &of->groups[i] : NULL;
+		struct group *to = &groups[n];
+		uint32_t chain;
+		int order = g == NULL    ? 1
+			    : j == count ? -1
+					 : compare(&g->name, &pairs[j].name);
+
+		*to = (struct group){
+		    order > 0 ? pairs[j].name : g->name, chains, 0};
+		for (size_t k = 0; order <= 0 && k < g->count; k++)
+			if (find_moved(m, g->chains[k], &chain))
+				to->count =
+				    add_in_order(chains, to->count, chain);
+		i += order <= 0;
+		for (; j < count && compare(&pairs[j].name, &to->name) == 0;
+		     j++)
+			to->count =
+			    add_in_order(chains, to->count, pairs[j].chain);
+		chains += to->count;
+		n += to->count > 0;
+	}
+	return n;
+}
+
+static const struct view_snis *
+index_again(struct builder *b, const struct view_listener *l,
+    const struct chain_moves *m)
+{
+	size_t count = count_names(l);
+	struct group *groups;
+	uint32_t *chains;
+	struct view_snis *s =
+	    snis_new(b, l, m->of->snis->count + count, count, &groups, &chains);
+	struct pair *pairs;
+	size_t others;
+
+	if (s == NULL)
+		return NULL;
+	pairs = mem_new_array(count + 1, sizeof(*pairs));
+	others = fill_other_pairs(l, m, pairs);
+	qsort(pairs, others, sizeof(*pairs), by_text);
+	s->count = merge_groups(m, pairs, others, groups, chains);
+	mem_free(&pairs);
+	return s;
+}
+
+const struct view_snis *
+index_snis(struct builder *b, const struct view_listener *l,
+    const struct chain_moves *moves)
+{
+	if (!is_by_name(l))
+		return NULL;
+	return moves != NULL && moves->of != NULL && moves->of->snis != NULL
+		   ? index_again(b, l, moves)
+		   : index_all(b, l);
 }
 
 /* --- looking up ----------------------------------------------------------- */
@@ -162,12 +312,13 @@ index_snis(struct builder *b, const struct view_listener *l)
 static const struct group *
 find(const struct view_snis *s, bool ending, struct slice text)
 {
+	const struct sni name = {ending, text};
 	size_t from = 0, to = s->count;
 
 	while (from < to) {
 		size_t mid = from + (to - from) / 2;
 		const struct group *g = &s->groups[mid];
-		int n = compare(ending, text, g->ending, g->text);
+		int n = compare(&name, &g->name);
 
 		if (n == 0)
 			return g;
@@ -177,6 +328,24 @@ find(const struct view_snis *s, bool ending, struct slice text)
 			from = mid + 1;
 	}
 	return NULL;
+}
+
+bool
+next_shared_sni(const struct view_snis *s, size_t *at, struct sni *out,
+    const uint32_t **out_chains, size_t *out_count)
+{
+	const struct group *g = NULL;
+
+	while (*at <= s->count && (g == NULL || g->count < 2)) {
+		g = *at < s->count ? &s->groups[*at] : &s->rest;
+		(*at)++;
+	}
+	if (g == NULL || g->count < 2)
+		return false;
+	*out = g != &s->rest ? g->name : (struct sni){.text = S("*")};
+	*out_chains = g->chains;
+	*out_count = g->count;
+	return true;
 }
 
 const uint32_t *

@@ -23,8 +23,9 @@ add_target(struct builder *b, struct rows *to, const struct target *what)
 	rows_add(to, t);
 }
 
-static bool
-is_here(const struct builder *b, const struct view_endpoint *e)
+/* Where a name leads is no part of what is written. */
+bool
+is_endpoint_here(const struct builder *b, const struct view_endpoint *e)
 {
 	return e->name.len == 0 && is_own_address(b, &e->addr);
 }
@@ -34,7 +35,7 @@ is_served_here(const struct builder *b, const struct service_row *s)
 {
 	for (size_t i = 0; i < s->port_count; i++)
 		for (size_t j = 0; j < s->ports[i].endpoints.count; j++)
-			if (is_here(b, s->ports[i].endpoints.items[j]))
+			if (is_endpoint_here(b, s->ports[i].endpoints.items[j]))
 				return true;
 	return false;
 }
@@ -57,7 +58,7 @@ add_endpoint_targets(
 				labels_match(own, &e->labels),
 			    /* by_endpoint */ true};
 
-			if (is_here(b, e))
+			if (is_endpoint_here(b, e))
 				add_target(b, to, &t);
 		}
 	}

@@ -18,14 +18,17 @@ struct drafting {
 	struct view_routes *routes;
 };
 
+enum { PART_KEY_MAX = RESOURCE_KEY_MAX + sizeof(void *) };
+
 /* --- rules ---------------------------------------------------------------- */
 
-/* Of a Gateway and a VirtualService. */
+/* Of a Gateway and a VirtualService; lies in `out`. */
 static struct slice
-part_key(struct builder *b, const struct served *s, const struct resource *r)
+part_key(
+    const struct served *s, const struct resource *r, char out[PART_KEY_MAX])
 {
-	return take_printf(b, "%.*s %.*s/%.*s", SLICE_ARG(s->name),
-	    SLICE_ARG(r->key.ns), SLICE_ARG(r->key.name));
+	return slice_join(
+	    SLICES(slice_of(&r, sizeof(r)), s->name), out, PART_KEY_MAX);
 }
 
 /* In a patch: that of its base, if it is the same and has nothing to tell;
@@ -51,7 +54,8 @@ known_part(struct builder *b, const struct served *s, const struct resource *r)
 static struct gateway_part *
 part_of(struct drafting *d, const struct served *s, const struct bound *v)
 {
-	struct slice key = part_key(d->b, s, v->resource);
+	char text[PART_KEY_MAX];
+	struct slice key = part_key(s, v->resource, text);
 	struct gateway_part *p = map_get(&d->part_of, key);
 
 	if (p == NULL) {

@@ -33,7 +33,7 @@ pick(struct request *r)
 		return false;
 	r->record.upstream = r->endpoint->addr;
 	if (r->outside == NULL)
-		r->record.destination = r->endpoint->party;
+		r->record.destination = *view_endpoint_party(r->endpoint);
 	r->record.upstream_node = r->endpoint->node;
 	return true;
 }

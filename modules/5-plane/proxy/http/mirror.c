@@ -268,7 +268,7 @@ mirror_new(struct copy *c, const struct view_mirror *to,
 	m->began_us = loop_now_us(w->loop);
 	m->record = record_of(c, to);
 	m->record.upstream = e->addr;
-	m->record.destination = e->party;
+	m->record.destination = *view_endpoint_party(e);
 	timer_init(&m->end, w->loop, on_time, m);
 	timer_set(&m->end, c->time_us);
 	list_push_back(&w->mirrors, &m->link);

@@ -336,7 +336,7 @@ open_stream(struct session *s, const struct tunnels_ask *ask,
 	arena_init(&arena, HELLO_BYTES);
 	http_head_init(&h, &arena);
 	hello_say(&h, &ask->from->party);
-	hello_forward(&h, ask->client, ask->to->party.service);
+	hello_forward(&h, ask->client, view_endpoint_party(ask->to)->service);
 	addr_format(&ask->to->addr, authority);
 	return http_tunnel_open(
 	    s->http2, slice_str(authority), &h, events, arg);

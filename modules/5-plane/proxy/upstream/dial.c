@@ -177,7 +177,7 @@ next(struct dial *d, struct slice last_words)
 	d->record->upstream_node = e->node;
 	d->floats = e->floats;
 	if (d->outside == NULL)
-		d->record->destination = e->party;
+		d->record->destination = *view_endpoint_party(e);
 	ask.to = e;
 	if (d->is_inbound)
 		ask.source = &d->record->downstream_remote;

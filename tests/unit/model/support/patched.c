@@ -86,6 +86,44 @@ compare_chain(const struct view *v, const struct view_routes *r,
 	}
 }
 
+/* Which chain of the same ones takes a connection that says the name. */
+static void
+compare_taken(const struct view *v, const struct view_listener *x,
+    const struct view *alone, const struct view_listener *y, struct slice sni)
+{
+	static const struct slice alpns[] = {{"istio", 5}, {"h2", 2}};
+
+	for (size_t i = 0; i < ARRAY_LEN(alpns); i++) {
+		const struct view_connection c = {.destination = x->addr,
+		    .tls = true,
+		    .sni = sni,
+		    .alpns = &alpns[i],
+		    .alpn_count = 1};
+		const struct view_chain *of_x = view_find_chain(v, x, &c);
+		const struct view_chain *of_y = view_find_chain(alone, y, &c);
+
+		EXPECT_EQ(of_x == NULL, of_y == NULL);
+		if (of_x != NULL && of_x != x->otherwise)
+			EXPECT_EQ(of_x - x->chains, of_y - y->chains);
+	}
+}
+
+static void
+compare_listener(const struct view *v, const struct view_listener *x,
+    const struct view *alone, const struct view_listener *y)
+{
+	compare_taken(v, x, alone, y, S("a.example.com"));
+	for (size_t i = 0; i < x->chain_count; i++) {
+		const struct view_chain_match *m = &x->chains[i].match;
+
+		for (size_t j = 0; j < m->sni_count; j++)
+			compare_taken(v, x, alone, y, m->snis[j]);
+		if (x->chains[i].routes != NULL)
+			compare_chain(
+			    v, x->chains[i].routes, alone, y->chains[i].routes);
+	}
+}
+
 /* Listeners are known to be the same. */
 static void
 compare_doors(const struct view *v, const struct view *alone)
@@ -100,10 +138,7 @@ compare_doors(const struct view *v, const struct view *alone)
 		EXPECT_EQ(
 		    view_find_listener(v, NULL, VIEW_GATEWAY, &all[i]->addr),
 		    all[i]);
-		for (size_t j = 0; j < all[i]->chain_count; j++)
-			if (all[i]->chains[j].routes != NULL)
-				compare_chain(v, all[i]->chains[j].routes,
-				    alone, of_alone[i]->chains[j].routes);
+		compare_listener(v, all[i], alone, of_alone[i]);
 	}
 }
 

@@ -40,13 +40,9 @@ random_place(struct rng *rng, struct view_input *in)
 }
 
 void
-random_machine(struct rng *rng, struct view_input *in)
+random_exposed(struct rng *rng, struct view_input *in)
 {
 	static const struct label labels[] = {{{"app", 3}, {"web", 3}}};
-	static const struct addr own = {ADDR_V4, {10, 0, 0, 5}, 0};
-	static const struct view_upstream_input upstreams[] = {
-	    {.name = {"a", 1}, .host = {"web.shop", 8}, .ns = {"shop", 4}},
-	    {.name = {"b", 1}, .host = {"example.com", 11}, .ns = {"pay", 3}}};
 	static const struct view_exposed_input exposed[] = {
 	    {.service = {"web", 3},
 		.ns = {"shop", 4},
@@ -62,12 +58,37 @@ random_machine(struct rng *rng, struct view_input *in)
 		.protocol = {"tcp", 3},
 		.addr = {ADDR_V4, {10, 0, 0, 5}, 3306},
 		.target = {ADDR_V4, {127, 0, 0, 1}, 3306},
-		.account = {"db", 2}}};
+		.account = {"db", 2}},
+	    {.service = {"cart", 4},
+		.ns = {"pay", 3},
+		.port = 9000,
+		.protocol = {"http", 4},
+		.addr = {ADDR_V4, {10, 0, 0, 5}, 8080},
+		.target = {ADDR_V4, {127, 0, 0, 1}, 9000},
+		.account = {"cart", 4}},
+	    {.service = {"web", 3},
+		.ns = {"shop", 4},
+		.port = 80,
+		.protocol = {"tcp", 3},
+		.addr = {ADDR_V4, {10, 0, 0, 5}, 80},
+		.target = {ADDR_V4, {127, 0, 0, 1}, 8081},
+		.account = {"cart", 4}}};
+	size_t first = rng_below(rng, ARRAY_LEN(exposed));
 
+	in->exposed = &exposed[first]; /* so policies are of somebody */
+	in->exposed_count = rng_below(rng, ARRAY_LEN(exposed) + 1 - first);
+}
+
+void
+random_machine(struct rng *rng, struct view_input *in)
+{
+	static const struct addr own = {ADDR_V4, {10, 0, 0, 5}, 0};
+	static const struct view_upstream_input upstreams[] = {
+	    {.name = {"a", 1}, .host = {"web.shop", 8}, .ns = {"shop", 4}},
+	    {.name = {"b", 1}, .host = {"example.com", 11}, .ns = {"pay", 3}}};
 	in->addrs = &own;
 	in->addr_count = rng_below(rng, 2);
 	in->upstreams = upstreams; /* so there are scopes of others */
 	in->upstream_count = rng_below(rng, ARRAY_LEN(upstreams) + 1);
-	in->exposed = exposed; /* so policies are of somebody */
-	in->exposed_count = rng_below(rng, ARRAY_LEN(exposed) + 1);
+	random_exposed(rng, in);
 }

@@ -41,6 +41,9 @@ struct resource *random_workload(struct rng *rng, uint64_t head);
  * hosts and ports. */
 struct resource *random_service(struct rng *rng, uint64_t head);
 
+/* The same, mostly such that is called at its endpoints. */
+struct resource *random_headless(struct rng *rng, uint64_t head);
+
 /* A VirtualService with rules for connections, of one head with one key and
  * mostly of the same hosts. */
 struct resource *random_wired(struct rng *rng, uint64_t head);
@@ -76,6 +79,9 @@ struct resource *random_passing(struct rng *rng, uint64_t head);
 
 /* Some places of callers, gateways too; `in` has room for no other inputs. */
 void random_place(struct rng *rng, struct view_input *in);
+
+/* What it exposes, of which there may be none. */
+void random_exposed(struct rng *rng, struct view_input *in);
 
 /* Some of what a machine says of itself: addresses, upstreams, exposed ports.
  */

@@ -151,3 +151,54 @@ random_service(struct rng *rng, uint64_t head)
 	return random_valid(
 	    rng, head, head % 3 == 0 ? put_entry_again : put_service_again);
 }
+
+/* Mostly without an address, so that it is called at its endpoints. */
+static void
+put_headless(struct text *t)
+{
+	static const char *const forms[] = {"{name: tcp, port: 3306}",
+	    "{name: tcp, port: 3306}", "{name: x, port: 9000}",
+	    "{name: http, port: 80, targetPort: 8080}",
+	    "{name: https, port: 443}"};
+
+	put_head(t, "v1", "Service");
+	if (!maybe(t, 4))
+		put(t, "  clusterIP: None\n");
+	put_selector(t, "  selector: {", "}\n");
+	put_ports(t, forms, ARRAY_LEN(forms));
+}
+
+static void
+put_passing_entry(struct text *t)
+{
+	static const char *const forms[] = {
+	    "{number: 3306, name: tcp, protocol: TCP}",
+	    "{number: 3306, name: tcp, protocol: TCP}",
+	    "{number: 443, name: tls, protocol: TLS}",
+	    "{number: 8080, name: auto, protocol: UNSET}"};
+	static const char *const own[] = {
+	    "a.test", "b.test", "c.test", "web.shop.svc.cluster.local"};
+	static const char *const ways[] = {"  resolution: NONE\n",
+	    "  resolution: NONE\n  endpoints:\n  - {address: 10.0.0.2}\n",
+	    "  resolution: NONE\n  endpoints:\n"
+	    "  - {address: 10.0.0.1}\n  - {address: 10.0.0.5}\n",
+	    "  resolution: STATIC\n  endpoints:\n  - {address: 10.9.0.1}\n"};
+	struct rng *rng = t->rng, again;
+
+	put_head(t, "networking.istio.io/v1", "ServiceEntry");
+	rng_init(&again, t->head);
+	t->rng = &again;
+	put2(t, "  hosts: [\"", ANY(t, own), "\"]\n");
+	t->rng = rng;
+	if (maybe(t, 6))
+		put(t, "  addresses: [10.1.1.1]\n");
+	put_ports(t, forms, ARRAY_LEN(forms));
+	put(t, ANY(t, ways));
+}
+
+struct resource *
+random_headless(struct rng *rng, uint64_t head)
+{
+	return random_valid(
+	    rng, head, head % 3 == 0 ? put_passing_entry : put_headless);
+}

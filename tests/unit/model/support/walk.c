@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "patched.h"
+#include "random.h"
 
 void
 change_serving(struct world *w)
@@ -49,6 +50,12 @@ change_told(struct world *w)
 	}
 	w->is_untold[n] = !w->is_untold[n];
 	w->is_away[n] = w->is_untold[n];
+}
+
+void
+change_exposed(struct world *w)
+{
+	random_exposed(&w->rng, &w->in);
 }
 
 void

@@ -32,6 +32,9 @@ void change_list(struct world *w);
 /* As a machine exposes a service, or no more, or in another way. */
 void change_told(struct world *w);
 
+/* What this machine exposes. */
+void change_exposed(struct world *w);
+
 /* What a name leads to. */
 void change_name(struct world *w);
 

@@ -19,6 +19,12 @@ static const char *const spaces[] = {"shop", "pay", "istio-system"};
 static const char *const networks[] = {"", "", "far", "near"};
 
 static bool
+is_of_services(const struct world *w)
+{
+	return w->kind == OF_SERVICES || w->kind == OF_HEADLESS;
+}
+
+static bool
 has_tunnels(const struct world *w)
 {
 	return w->kind == OF_PEERS || w->kind == OF_NETWORKS;
@@ -93,7 +99,7 @@ is_wanted(const struct world *w, const struct resource *r)
 {
 	if (w->kind == OF_MESH)
 		return r->kind != &kind_mesh_config && r->kind != &kind_sidecar;
-	if (w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
+	if (w->kind == OF_WORKLOADS || is_of_services(w) ||
 	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES ||
 	    w->kind == OF_GATES || has_tunnels(w))
 		return r->kind == &kind_service ||
@@ -149,7 +155,7 @@ make(struct world *w, size_t at, uint64_t head)
 		return make_at_gate(w, at, head);
 	if ((w->kind == OF_GATEWAYS || w->kind == OF_DELEGATES) && at < 2)
 		return random_door(&w->rng, spaces[at]);
-	if ((w->kind == OF_SERVICES || has_tunnels(w)) && at < RULED)
+	if ((is_of_services(w) || has_tunnels(w)) && at < RULED)
 		return random_again(&w->rng, head);
 	if (w->kind == OF_NAMES && at < RULED)
 		return random_named(&w->rng, head);
@@ -173,10 +179,12 @@ make(struct world *w, size_t at, uint64_t head)
 		return at < OTHERS + OWN ? random_workload(&w->rng, head)
 					 : random_service(&w->rng, head);
 	if (at < OTHERS + OWN)
-		return w->kind == OF_WORKLOADS || w->kind == OF_SERVICES ||
+		return w->kind == OF_WORKLOADS || is_of_services(w) ||
 			       w->kind == OF_NAMES
 			   ? random_workload(&w->rng, head)
 			   : random_own(&w->rng, head);
+	if (w->kind == OF_HEADLESS)
+		return random_headless(&w->rng, head);
 	if (w->kind == OF_SERVICES || w->kind == OF_NAMES)
 		return random_service(&w->rng, head);
 	if (w->kind == OF_DELEGATES)
@@ -247,7 +255,7 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
-	if (kind == OF_NAMES || kind == OF_SERVICES || w->is_scoped ||
+	if (kind == OF_NAMES || is_of_services(w) || w->is_scoped ||
 	    kind ==
 		OF_CONNECTIONS) /* at gateways there are no patches of them */
 		w->in.proxy = VIEW_SIDECAR;

@@ -24,7 +24,8 @@ enum {
  * connections that meet Services, VirtualServices that meet each other,
  * Services that come to VirtualServices for them, Gateways that meet all of it,
  * PeerAuthentications that meet endpoints with tunnels, a MeshConfig, Networks
- * that meet endpoints of these, Services that stand before Gateways. */
+ * that meet endpoints of these, Services that stand before Gateways, services
+ * that are called at their endpoints. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
@@ -38,6 +39,7 @@ enum kind_of_world {
 	OF_MESH,
 	OF_NETWORKS,
 	OF_FRONTS,
+	OF_HEADLESS,
 	SCOPED = 64 /* beside one of these: Sidecars hold for most callers */
 };
 
