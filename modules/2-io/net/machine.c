@@ -2,6 +2,7 @@
 /*
  * machine — which addresses this machine has.
  */
+#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -56,8 +57,9 @@ net_has_addr(const struct addr *a)
 	len = addr_to_sockaddr(&any_port, (struct sockaddr *)&ss);
 	fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return false;
-	has = bind(fd, (struct sockaddr *)&ss, len) == 0;
+		return errno != EAFNOSUPPORT; /* no descriptor is no answer */
+	has = bind(fd, (struct sockaddr *)&ss, len) == 0 ||
+	      errno != EADDRNOTAVAIL;
 	close(fd);
 	return has;
 }

@@ -471,7 +471,8 @@ uint64_t net_supervisor_watchdog_us(const struct net_supervisor *s);
 /* All addresses of the machine: [::], or 0.0.0.0 if it knows no IPv6. */
 struct addr net_any_addr(uint16_t port);
 
-/* Can it be listened at? Not at ::1 where IPv6 is switched off. */
+/* Can it be listened at? Not at ::1 where IPv6 is switched off. Yes, where it
+ * cannot be found out now. */
 bool net_has_addr(const struct addr *a);
 
 /*

@@ -51,7 +51,8 @@ addr_len(size_t i)
 	return routes[i].family == AF_INET ? 4 : 16;
 }
 
-/* One that is meant for them, or for some of them: no default route. */
+/* One of others that is meant for them, or for some of them: no default route.
+ */
 static bool
 has_route(struct kernel *k, size_t i)
 {
@@ -73,7 +74,7 @@ has_route(struct kernel *k, size_t i)
 	    m.type != RTM_NEWROUTE || m.body.len < sizeof(found))
 		return false;
 	memcpy(&found, m.body.ptr, sizeof(found));
-	return found.rtm_dst_len > 0;
+	return found.rtm_dst_len > 0 && found.rtm_protocol != KERNEL_OURS;
 }
 
 /* An errno. */
@@ -114,16 +115,24 @@ is_taken(const struct capture_wish *w, const struct addr *a)
 	return false;
 }
 
-/* A machine that knows no IPv6 needs none of it. */
+/*
+ * A machine that knows no IPv6 needs none of it. Those that are there stay, so
+ * that no call meets a moment without; but those of one before us are looked at
+ * anew, for others may have made one behind them meanwhile.
+ */
 void
 routes_settle(struct kernel *k, const struct capture_wish *w)
 {
-	(void)routes_remove(k);
-	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
-		if (is_taken(w, &routes[i].to.base) && !has_route(k, i))
-			for (int kind = 0; kind < KINDS; kind++)
-				(void)change(
-				    k, i, (enum kind)kind, RTM_NEWROUTE);
+	if (!k->is_loaded)
+		(void)routes_remove(k);
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		bool wanted =
+		    is_taken(w, &routes[i].to.base) && !has_route(k, i);
+
+		for (int kind = 0; kind < KINDS; kind++)
+			(void)change(k, i, (enum kind)kind,
+			    wanted ? RTM_NEWROUTE : RTM_DELROUTE);
+	}
 }
 
 void
