@@ -54,9 +54,6 @@ TEST(delegates_come_and_go_where_sidecars_hold)
 	EXPECT_TRUE(patches > 2 * SERVICE_SEEDS);
 }
 
-#define SCOPING(egress)                                                        \
-	RESOURCE("Sidecar", "s", "2020", "  egress: [" egress "]\n")
-
 #define OF_PAY(kind, name, rest)                                               \
 	"apiVersion: networking.istio.io/v1\nkind: " kind "\n"                 \
 	"metadata: {name: " name ", namespace: pay}\nspec:\n  " rest "\n"

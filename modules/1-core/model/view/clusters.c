@@ -8,6 +8,7 @@
  */
 #include "inside.h"
 #include "kinds/security.h"
+#include "kinds/service_entry.h"
 
 /* --- what is said --------------------------------------------------------- */
 
@@ -63,6 +64,22 @@ is_resolved(const struct service_row *s)
 {
 	return s->row.resolution == VIEW_DNS ||
 	       s->row.resolution == VIEW_DNS_FIRST;
+}
+
+bool
+has_names_of(const struct service_row *s, const struct subset_spec *subset)
+{
+	static const struct labels none = {NULL, 0};
+	const struct service_entry *e;
+
+	if (!is_resolved(s) || is_selecting_entry(s))
+		return true;
+	e = s->resource->spec;
+	for (size_t i = 0; i < e->endpoints.count; i++)
+		if (labels_match(
+			&e->endpoints.items[i].labels, &subset->labels))
+			return true;
+	return e->endpoints.count == 0 && labels_match(&none, &subset->labels);
 }
 
 static bool
@@ -448,6 +465,16 @@ keep(const struct builder *b, struct cluster_row *c)
 	return &c->row;
 }
 
+static struct slice
+no_name(struct builder *b, const struct service_row *s,
+    const struct subset_spec *subset)
+{
+	return take_printf(b,
+	    "%.*s has no endpoint%s%.*s whose name could be resolved",
+	    SLICE_ARG(s->row.host), subset != NULL ? " of subset " : "",
+	    SLICE_ARG(subset != NULL ? subset->name : S("")));
+}
+
 /* One that has names to be resolved, but no name, is none; upstream's. */
 static const struct view_cluster *
 add_made(struct builder *b, const struct wanted *w, struct slice *missing)
@@ -473,13 +500,10 @@ add_made(struct builder *b, const struct wanted *w, struct slice *missing)
 	c = &row->row;
 	if (is_resolved(w->s) && c->endpoint_count == 0 &&
 	    c->type != VIEW_CLUSTER_ORIGINAL_DST) {
-		*missing = take_printf(b,
-		    "%.*s has no endpoint%s%.*s whose name could be resolved",
-		    SLICE_ARG(w->s->row.host),
-		    w->subset != NULL ? " of subset " : "",
-		    SLICE_ARG(c->subset));
+		*missing = no_name(b, w->s, w->subset);
 		return NULL;
 	}
+	row->is_led_to = owner != NULL;
 	row->next = w->p->clusters;
 	w->p->clusters = row;
 	register_cluster(b, c);
@@ -550,6 +574,30 @@ add_later(struct builder *b, struct service_row *s, struct port_row *p,
 	return row;
 }
 
+bool
+has_namesake(const struct cluster_row *c)
+{
+	const struct port_row *p =
+	    c->row.service != NULL
+		? find_port(service_of_cluster(c), c->row.port)
+		: NULL;
+	const struct cluster_row *x = p != NULL ? p->clusters : NULL;
+
+	while (x != NULL && (x == c || !slice_eq(x->row.subset, c->row.subset)))
+		x = x->next;
+	return x != NULL;
+}
+
+/* Is it known in a patch that nothing would be resolved for it? Where the scope
+ * has the service all that it may have was asked for. */
+static bool
+is_nameless(const struct builder *b, const struct wanted *w, bool is_made)
+{
+	return b->box != NULL && b->arriving != w->s &&
+	       (is_made || find_service(b, w->s->row.host) == w->s) &&
+	       !has_names_of(w->s, w->subset);
+}
+
 const struct view_cluster *
 find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
     struct slice subset, struct slice *missing)
@@ -558,6 +606,11 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 	    .s = s, .p = &s->ports[p - s->ports], .m = rule_of(b, s)};
 	struct cluster_row *made = find_made(b, &w, subset);
 
+	/* Where a view is made it would be this scope that asks first. */
+	b->more_follows =
+	    b->more_follows ||
+	    (b->box != NULL && made != NULL &&
+		made->scope->place > b->scope->place && has_namesake(made));
 	if (made != NULL && s->ruled == NULL)
 		return keep(b, made);
 	if (subset.len > 0) { /* of the base's it may be gone */
@@ -568,6 +621,10 @@ find_cluster(struct builder *b, struct service_row *s, const struct port_row *p,
 			    SLICE_ARG(s->row.host), SLICE_ARG(subset));
 			return NULL;
 		}
+	}
+	if (w.subset != NULL && is_nameless(b, &w, made != NULL)) {
+		*missing = no_name(b, s, w.subset);
+		return NULL;
 	}
 	if (made != NULL)
 		return keep(b, made);

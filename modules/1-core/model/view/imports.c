@@ -497,6 +497,7 @@ add_egress(struct builder *b, const struct sidecar_egress *spec)
 	map_init(&e->owner_by_host);
 	map_init(&e->called);
 	map_init(&e->aliases);
+	e->place = b->scope->egresses.count;
 	rows_add(&b->scope->egresses, e);
 	b->egress = e;
 	select_rules(b, e);

@@ -51,8 +51,10 @@ struct scope {
 	const struct view_tcp_route *unknown_route;
 	/* Of each direction, but that those of VIEW_INBOUND are the view's. */
 	struct listener_set listeners[VIEW_DIRECTIONS];
+	struct rows hiding;        /* struct shared_listener: `hides` */
 	struct rows routes;        /* struct view_routes */
 	struct map routes_by_name; /* those of ports that are called */
+	struct rows sets;          /* of them: of ports, and of proxies */
 	bool has_hosts_aside;      /* of ports that have no set of routes */
 	bool sidecar_known;
 	const struct resource *sidecar; /* see sidecar_of() */
@@ -100,6 +102,7 @@ struct ruling {
  * for all that it does not name. Without a Sidecar there is one, of all.
  */
 struct egress {
+	size_t place;                      /* among those of its scope */
 	const struct sidecar_egress *spec; /* NULL: nobody wrote one */
 	struct wish *wish;                 /* NULL: of all */
 	struct rows services;     /* struct service_row, oldest first */
@@ -160,8 +163,9 @@ struct problem_row {
 /* It is about who shares a port. */
 enum { DOORS_SHARED = (1 << 16) + 1 };
 
-/* Of a machine: about how it is called. */
-enum { DOOR_HERE = DOORS_SHARED + 1 };
+/* Of a machine: about how it is called; about whom it cannot call, as another
+ * has the listener. */
+enum { DOOR_HERE = DOORS_SHARED + 1, DOOR_HIDDEN };
 
 /* What is known of a serving once it is compiled; behind those of the input
  * come those of `unserved`, and in a patch those that came since. */
@@ -206,6 +210,7 @@ struct box {
 	/* Where programs call, if services are others (patch_front.c), or
 	 * anybody calls a gateway (patch_gateways.c). */
 	struct rows routes;            /* struct view_routes */
+	bool tells_hidden;             /* all that listeners hide */
 	struct listener_set *outbound; /* of each scope: all by name, and what
 					* the base has not by address */
 	struct map doors_anew;         /* marks of tellers → anything */
@@ -349,6 +354,7 @@ struct cluster_row {
 	bool is_unchosen; /* its callers say which endpoint they mean */
 	bool is_own;      /* callers of other scopes are given another one */
 	bool is_kept;     /* not only rules for requests lead to it */
+	bool is_led_to;   /* a rule for requests was the first that did */
 	struct scope *scope;
 	struct cluster_row *next; /* of the same port */
 };
@@ -381,6 +387,7 @@ struct service_now {
 	struct service_row *old, *fresh; /* NULL: it has none */
 	size_t item;  /* whose renewal it is: that of `fresh`, if any */
 	bool is_free; /* `old` has it no more by what another renewal says */
+	bool shifts;  /* who knows the host does not find it as before */
 };
 
 /* A name of a service's endpoints, in lower case. */
@@ -670,6 +677,9 @@ struct view_routes {
 	 */
 	bool by_port;
 	const struct view_routes *of; /* of a service: its port's */
+	/* Whose virtual hosts they are, of a port's or a proxy's. */
+	struct egress *egress;
+	uint16_t port;
 };
 
 /* Of the scope at hand; NULL when it is full. */
@@ -907,6 +917,10 @@ struct port_row *find_port(const struct service_row *s, uint16_t port);
 
 bool is_entry(const struct service_row *s);    /* of a ServiceEntry */
 bool is_resolved(const struct service_row *s); /* and resolved by names */
+/* Has any of its endpoints the labels, or is it not by names that it is told?
+ * Else there is no cluster of the subset (clusters.c). */
+bool has_names_of(
+    const struct service_row *s, const struct subset_spec *subset);
 /* Do records tell of its endpoints? */
 bool is_recorded(const struct builder *b, const struct service_row *s);
 
@@ -1254,6 +1268,10 @@ const struct view_cluster *find_cluster(struct builder *b,
 bool has_cluster(struct builder *b, struct service_row *s, struct port_row *p,
     struct slice subset);
 
+/* Has another of its name, for callers of other scopes: which of them has the
+ * name's id hangs on which was asked for first. */
+bool has_namesake(const struct cluster_row *c);
+
 /* One that the base of a patch has not, without endpoints. NULL when it is
  * full, or more would follow from it. */
 struct cluster_row *add_later(struct builder *b, struct service_row *s,
@@ -1300,6 +1318,11 @@ bool has_delegates(const struct resource *r);
  * wrong with delegates of one, which else is told when its rules are made. */
 const struct resource *delegate_now(
     const struct patching *p, struct slice ns, struct slice name);
+
+/* Likewise: is each that is for the host, which has another service, for no
+ * other one (patch_naming.c)? */
+bool is_named_alone(struct patching *p, struct slice host);
+
 void report_delegates(struct builder *b, const struct resource *r);
 void http_rules_drop(void *value);
 
@@ -1465,6 +1488,9 @@ void collect_leads_now(struct builder *b, struct rows *out);
  */
 bool is_endpoint_here(const struct builder *b, const struct view_endpoint *e);
 bool is_served_here(const struct builder *b, const struct service_row *s);
+
+/* Is a listener of the scope at hand made again that hides something? */
+bool opens_hiding(struct builder *b);
 
 /* Where programs call, for services that are others (patch_outbound.c): all
  * listeners of the scope at hand, into the set. */

@@ -20,12 +20,11 @@
  *another may decide now, and of all that name a subset of a service that has
  *other ones. A cluster that comes takes a slot behind those of the base; one
  *that goes leaves its slot empty. So do virtual hosts of gateways, and those
- *that are on port 80 only because rules name them. Everything is put against
- *the base, so that patches never lie on patches; when the boxes hold much, or
- *more follows from a change than its box says, there is no patch, and the view
- *is made from nothing: where hosts are no services, where
- *listeners of callers or other virtual hosts come or go, where services meddle
- *with each other, and where all rows of the mesh are made of what is another.
+ *that are there only because rules name them. Everything is put against the
+ *base, so that patches never lie on patches; when the boxes hold much, or more
+ *follows from a change than its box says, there is none, and the view is
+ *made from nothing: where services meddle with each other, and where all rows
+ *of the mesh are made of what is another.
  */
 #include <stddef.h>
 
@@ -398,14 +397,16 @@ patch_all(struct patching *p)
 	    !find_headless(p) || !find_delegated(p) || !find_services(p) ||
 	    !find_here(p) || !find_ruled(p) || !find_moved(p))
 		return false;
-	p->rules_anew = moves_anew(p) || makes_subsets(p) ||
+	p->rules_anew = moves_anew(p) || makes_subsets(p) || shifts_anew(p) ||
 			(is_moving(p) && has_other(p, is_rule));
 	if (!find_rewired(p) || !decide_services(p))
 		return false;
 	keep_doors(p);
-	return patch_resources(p) && patch_front(p) && patch_gateways(p) &&
-	       patch_own(p) && patch_servings(p) && put_lists(p) &&
-	       is_small(p->b.v, p->base);
+	if (!patch_resources(p) || !patch_front(p) || !keeps_sets(p))
+		return false;
+	list_bare_hosts(p);
+	return patch_gateways(p) && patch_own(p) && patch_servings(p) &&
+	       put_lists(p) && is_small(p->b.v, p->base);
 }
 
 static struct view *

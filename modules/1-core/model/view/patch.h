@@ -13,6 +13,7 @@
  *	patch_delegates.c ─► VirtualServices whose delegates are others
  *	patch_owners.c    ─► hosts about which another VirtualService may decide
  *	patch_rules.c     ─► their routes
+ *	patch_sets.c      ─► and those of names that no service has
  *	patch_gateways.c  ─► what gateways are made of
  *	patch_doors.c     ─► what they listen to
  *	patch_virtual_hosts.c ► and whose requests they take
@@ -266,9 +267,6 @@ MUST_USE bool patch_front(struct patching *p);
 
 /* --- which listeners have them (patch_sidecars.c) ------------------------- */
 
-/* Has it a set of routes of its own, under another name than its port's? */
-bool is_proxy_egress(const struct egress *e);
-
 /* Is the VirtualService one for any listener of the scope at hand, or of any?
  */
 bool is_obeyed_here(struct builder *b, const struct resource *r);
@@ -307,13 +305,13 @@ void list_named(struct patching *p);
 bool is_among_hosts(const struct rows *hosts, struct slice host);
 bool names_host(const struct named *n, struct slice host);
 
-/* Is any for the host that is another than in the base? Is each that is for it
- * for no other? */
+/* Is any for the host that is another than in the base? */
 bool is_ruled_now(const struct patching *p, struct slice host);
-bool is_named_alone(struct patching *p, struct slice host);
 
-/* Those of the base; is any VirtualService for the host? False: that would be
- * too many. */
+/* Those of the base that are for the host, in one scope; and all, that lead to
+ * it, too. Is any for it? False: that would be too many. */
+MUST_USE bool renew_owners(struct patching *p, const struct scope *s,
+    struct slice host, bool *is_ruled);
 MUST_USE bool renew_rules_for(
     struct patching *p, struct slice host, bool *is_ruled);
 MUST_USE bool renew_policies_for(struct patching *p, struct slice host);
@@ -343,22 +341,54 @@ const struct merged_rule *rule_now(
 /* False: more follows from VirtualServices that are others. */
 MUST_USE bool find_moved(struct patching *p);
 
+/* Does any that moves name a service that is another than in the view before,
+ * beside other hosts? */
+bool shifts_anew(struct patching *p);
+
 struct slice host_at(struct builder *b, const struct resource *r, size_t i);
 
 /* In the scope at hand: may others decide about it, and who does; NULL: none.
  */
 bool is_moved(const struct patching *p, struct slice host);
+
+/* All that name the host, the first to be asked first, in the scope and the
+ * egress at hand. */
+void find_rulings(struct patching *p, struct slice host, struct rows *out);
 const struct resource *owner_of_port(
     struct patching *p, struct slice host, uint16_t port);
 
 /* In every scope. */
 void report_all_conflicts(struct patching *p, const struct resource *r);
 
+/* --- hosts that only they know (patch_sets.c) ----------------------------- */
+
+/* Who has what was the old one's, and is no service; NULL: nobody. False: not
+ * known. */
+MUST_USE bool find_bare_owner(struct patching *p, const struct renewal *r,
+    const struct host_row *h, const struct resource **out);
+
+/* Those of its hosts that the base has not. */
+MUST_USE bool add_bare_hosts(struct patching *p, const struct resource *r);
+
+/* Is a row of the base there no more? After those who decide about it. */
+bool is_dropped(const struct view *v, const struct view_host *h);
+
+/* Does anybody listen yet where they are? Where a view is made there is no set
+ * else. After all listeners. */
+MUST_USE bool keeps_sets(const struct patching *p);
+
+/* For who looks for a host of any port; after those of services. */
+void list_bare_hosts(struct patching *p);
+
 /* --- rules for connections (patch_connections.c) -------------------------- */
 
 /* After all that is another is known: which services these name; false: more
  * follows from them. */
 MUST_USE bool find_rewired(struct patching *p);
+
+/* By nobody's rule, nor by listeners that tell all that they hide once more
+ * where they are made again (patch_outbound.c). */
+bool is_told_of_itself(const struct teller *t);
 
 /* Their virtual hosts, into the box at hand; then for who looks for them. */
 MUST_USE bool fill_rewired(struct patching *p);
@@ -368,6 +398,9 @@ void list_rewired(struct patching *p);
 
 /* Nobody here knows it by its hosts. */
 bool is_nothing(const struct builder *b, const struct resource *r);
+
+/* Is its host one that it has before, in another spelling? */
+bool is_named_before(struct builder *b, const struct resource *r, size_t at);
 
 /* In the place of the row. */
 void stand_at(struct builder *b, const struct host_row *h);

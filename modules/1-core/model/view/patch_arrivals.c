@@ -449,10 +449,15 @@ first_host(const struct service_row *s, const struct scope *of)
 	return h; /* the last one that was made */
 }
 
-/* Rules alone know it: it is in the box of one of them. */
+/* Rules alone know it: it is the base's still, or in the box of one of them. */
 static const struct host_row *
 bare_host(const struct view *v, const struct scope *s, struct slice host)
 {
+	const struct host_row *base = map_get(&s->hosts, host);
+
+	if (base != NULL && base->row.port == 0 && !is_dropped(v, &base->row))
+		return base;
+
 	for (size_t i = 0; i < v->renewal_count; i++) {
 		const struct rows *some = &v->renewals[i].box->more_hosts;
 

@@ -140,6 +140,33 @@ put_hosts_of(struct view *v, const struct box *box)
 	}
 }
 
+/* The row that is beside it in the base; NULL: it has none now. */
+static const struct view_host *
+beside(const struct view *v, size_t slot)
+{
+	return slot > 0 && slot <= v->base->hosts.count
+		   ? slots_at(&v->hosts, slot - 1)
+		   : NULL;
+}
+
+/* Of one name that a proxy has beside a port, the origins say which is first:
+ * what is renewed may be before the other now. */
+static bool
+is_in_order(const struct view *v, const struct rows *some)
+{
+	for (size_t i = 0; i < some->count; i++) {
+		const struct view_host *h = some->items[i];
+		const struct view_host *x = beside(v, h->slot - 1);
+		const struct view_host *y = beside(v, h->slot + 1);
+
+		if (h->slot <= v->base->hosts.count &&
+		    ((x != NULL && compare_hosts(&x, &h) > 0) ||
+			(y != NULL && compare_hosts(&h, &y) > 0)))
+			return false;
+	}
+	return true;
+}
+
 static bool
 put_hosts(struct view *v)
 {
@@ -150,7 +177,8 @@ put_hosts(struct view *v)
 	if (v->doors != NULL)
 		put_hosts_of(v, v->doors);
 	for (size_t i = 0; i < v->renewal_count; i++)
-		if (!put_more(v, v->renewals[i].box))
+		if (!is_in_order(v, &v->renewals[i].box->hosts) ||
+		    !put_more(v, v->renewals[i].box))
 			return false;
 	return v->doors == NULL || put_more(v, v->doors);
 }
@@ -176,13 +204,21 @@ is_record_changed(const struct patching *p, const struct resource_key *key)
 		   recorded_host(&p->b, key->ns, key->name, text)) != NULL;
 }
 
+/* Which listeners of callers do, if they are made again. */
+static bool
+tells_hidden(const struct view *v, uint32_t door)
+{
+	return door == DOOR_HIDDEN && v->front != NULL &&
+	       v->front->tells_hidden;
+}
+
 /* Somebody tells it who is as in the base. */
 static bool
 is_told_still(const struct view *v, const struct teller *t)
 {
-	while (
-	    t != NULL && (is_renewed(v, t->owner) || tells_doors(v, t->door) ||
-			     tells_here(v, t->door)))
+	while (t != NULL &&
+	       (is_renewed(v, t->owner) || tells_doors(v, t->door) ||
+		   tells_here(v, t->door) || tells_hidden(v, t->door)))
 		t = t->next;
 	return t != NULL;
 }

@@ -95,7 +95,7 @@ names_host(const struct named *n, struct slice host)
 	       is_among_hosts(&n->led_to, host);
 }
 
-static bool
+bool
 renew_owners(struct patching *p, const struct scope *s, struct slice host,
     bool *is_ruled)
 {
@@ -188,14 +188,13 @@ names_alone(struct builder *b, const struct resource *r, struct slice host)
 bool
 is_named_alone(struct patching *p, struct slice host)
 {
-	p->b.arena = &p->arena;
-	for (size_t i = 0; i < p->count; i++) {
-		const struct renewal *r = &p->items[i];
+	struct arena *before = p->b.arena;
+	bool alone = true;
 
-		if (is_rule(any_of(r)) &&
-		    (!names_alone(&p->b, r->old, host) ||
-			!names_alone(&p->b, r->fresh, host)))
-			return false;
-	}
-	return true; /* those of the base are renewed by now */
+	p->b.arena = &p->arena; /* nothing of it stays */
+	for (size_t i = 0; alone && i < p->count; i++)
+		if (is_rule(any_of(&p->items[i])))
+			alone = names_alone(&p->b, p->items[i].fresh, host);
+	p->b.arena = before;
+	return alone; /* those of the base are renewed by now */
 }

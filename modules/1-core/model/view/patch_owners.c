@@ -4,10 +4,10 @@
  *
  * One that says something else about the hosts that it had keeps them. One that
  * comes or goes, or has other hosts, may make others decide about each of its
- * hosts, so all that name one are compiled again, each in its own box. Which
- * virtual hosts a port has may hang on it too; there is no patch where hosts
- * are no services, or a port has some that are called elsewhere only, and where
- * a wildcard has a word in it. What no listener of a Sidecar names is nothing.
+ * hosts, so all that name one are compiled again, each in its own box. So may
+ * one of several hosts of which one has another service: where that is called
+ * its other hosts are, too (patch_sets.c). There is no patch where a wildcard
+ * has a word in it. What no listener of a Sidecar names is nothing.
  */
 #include "patch.h"
 
@@ -109,9 +109,7 @@ add_moved_rulings(struct patching *p, struct slice host, struct rows *out)
 	}
 }
 
-/* All that name the host, the first to be asked first, in the scope and the
- * egress at hand. */
-static void
+void
 find_rulings(struct patching *p, struct slice host, struct rows *out)
 {
 	add_old_rulings(p, host, out);
@@ -175,66 +173,16 @@ report_all_conflicts(struct patching *p, const struct resource *r)
 
 /* --- may it come, or go --------------------------------------------------- */
 
-/* A service of its own: not one of several, nor a part of a wildcard. */
-static struct service_row *
-service_named(struct builder *b, const struct resource *r, size_t i)
-{
-	struct slice host = host_at(b, r, i);
-	struct service_row *s = service_at(b, host);
-	const struct import *in = find_import(b, host);
-
-	if (slice_starts(host, S("*")) || has_wildcard_owner(b, host) ||
-	    s == NULL || s->next != NULL || in == NULL ||
-	    !is_imported_whole(b, s, in) || s->row.resolution == VIEW_ALIAS)
-		return NULL;
-	return s;
-}
-
-/* Where one of its hosts is called, all are: else those that are not would be
- * virtual hosts there because of it. (On port 80 they are because of any.) */
+/* Nothing but its own rows and names hang on it: it is no wildcard, nor a part
+ * of one, nor is it of several services or an alias. */
 static bool
-is_called_alike(struct builder *b, const struct resource *r, uint16_t port)
+is_ordinary_host(struct builder *b, struct slice host)
 {
-	size_t count = resource_virtual_service(r)->hosts.count;
+	const struct service_row *s = service_at(b, host);
 
-	if (!has_http_rule(b, r, port))
-		return true;
-	for (size_t i = 0; i < count; i++) {
-		const struct service_row *s = service_named(b, r, i);
-
-		if (s == NULL || find_port(s, port) == NULL)
-			return false;
-	}
-	return true;
-}
-
-/* No virtual host is there because of rules for connections alone, nor does
- * one that is for a part of a wildcard. */
-static bool
-makes_no_host(struct builder *b, const struct resource *r, struct slice host)
-{
-	return resource_virtual_service(r)->http.count == 0 &&
-	       !slice_starts(host, S("*")) && !has_wildcard_owner(b, host);
-}
-
-static bool
-is_called_alike_everywhere(struct builder *b, const struct resource *r)
-{
-	size_t count = resource_virtual_service(r)->hosts.count;
-	bool has_proxy =
-	    map_get(&b->scope->routes_by_name, S("http_proxy")) != NULL;
-
-	for (size_t i = 0; i < count; i++) {
-		const struct service_row *s = service_named(b, r, i);
-
-		for (size_t j = 0; s != NULL && j < s->port_count; j++)
-			if ((s->ports[j].port != WEB_PORT || has_proxy) &&
-			    !is_called_alike(b, r, s->ports[j].port))
-				return false;
-		if (s == NULL && !makes_no_host(b, r, host_at(b, r, i)))
-			return false;
-	}
-	return true;
+	return !slice_starts(host, S("*")) && !has_wildcard_owner(b, host) &&
+	       (s == NULL ||
+		   (s->next == NULL && s->row.resolution != VIEW_ALIAS));
 }
 
 enum { MOVED_KEY_MAX = HOST_TEXT_MAX + sizeof(void *) };
@@ -255,47 +203,44 @@ is_moved(const struct patching *p, struct slice host)
 	return map_get(&p->moved, moved_key(&p->b, host, text)) != NULL;
 }
 
-/* Others may decide about its hosts now. */
 static bool
-move_host(struct patching *p, struct slice host)
+is_ordinary_everywhere(struct builder *b, struct slice host)
 {
-	const struct host_owners *o =
-	    map_get(&p->b.egress->owner_by_host, host);
-	char text[MOVED_KEY_MAX];
+	const struct rows *all = &b->scope->egresses;
 
-	(void)map_put(
-	    &p->moved, moved_key(&p->b, host, text), p); /* only the mark */
-	for (size_t i = 0; o != NULL && i < o->all.count; i++)
-		if (!renew_too(
-			p, ((const struct ruling *)o->all.items[i])->resource))
+	for (size_t i = 0; i < all->count; i++) {
+		b->egress = all->items[i];
+		if (!is_ordinary_host(b, host))
 			return false;
+	}
 	return true;
 }
 
+/* Others may decide about its hosts now: by whatever listener they are asked,
+ * as a name that is no service is the first one's. */
 static bool
-move_in_egress(struct patching *p, const struct resource *r)
+move_host(struct patching *p, struct slice host)
 {
-	struct builder *b = &p->b;
-	size_t count = resource_virtual_service(r)->hosts.count;
+	char text[MOVED_KEY_MAX];
+	bool any = false; /* nobody asks */
 
-	if (!egress_obeys(b, b->egress, r))
-		return true;
-	for (size_t i = 0; i < count; i++)
-		if (!move_host(p, host_at(b, r, i)))
-			return false;
-	return !is_proxy_egress(b->egress) &&
-	       (b->scope->egresses.count == 1 || count == 1) &&
-	       is_called_alike_everywhere(b, r);
+	(void)map_put(
+	    &p->moved, moved_key(&p->b, host, text), p); /* only the mark */
+	return renew_owners(p, p->b.scope, host, &any);
 }
 
 static bool
 move_in_scope(struct patching *p, const struct resource *r)
 {
-	const struct rows *all = &p->b.scope->egresses;
+	struct builder *b = &p->b;
+	size_t count = resource_virtual_service(r)->hosts.count;
 
-	for (size_t i = 0; i < all->count; i++) {
-		p->b.egress = all->items[i];
-		if (!move_in_egress(p, r))
+	if (!is_obeyed_here(b, r))
+		return true;
+	for (size_t i = 0; i < count; i++) {
+		struct slice host = host_at(b, r, i);
+
+		if (!is_ordinary_everywhere(b, host) || !move_host(p, host))
 			return false;
 	}
 	return true;
@@ -322,6 +267,23 @@ move(struct patching *p, const struct resource *r)
 	return true;
 }
 
+/* Of several hosts one is a service that others were, or are: where that is
+ * called, its other hosts are called, too. */
+static bool
+shifts_hosts(struct patching *p, const struct resource *r)
+{
+	size_t count = r != NULL ? resource_virtual_service(r)->hosts.count : 0;
+
+	for (size_t i = 0; count > 1 && i < count; i++) {
+		const struct service_now *now =
+		    service_now_of(&p->b, host_at(&p->b, r, i));
+
+		if (now != NULL && now->shifts)
+			return true;
+	}
+	return false;
+}
+
 static bool
 moves(struct patching *p, const struct renewal *r)
 {
@@ -329,9 +291,36 @@ moves(struct patching *p, const struct renewal *r)
 
 	if (is_unowned(&p->b, r->old) && is_unowned(&p->b, r->fresh))
 		return false;
+	if (shifts_hosts(p, r->old) || shifts_hosts(p, r->fresh))
+		return true;
 	/* The same may have other delegates than then. */
 	return x != NULL && !has_delegates(r->fresh) ? x->moves
 						     : !is_alike(p, r);
+}
+
+static bool
+names_changed_here(struct patching *p, const struct resource *r)
+{
+	size_t count = r != NULL ? resource_virtual_service(r)->hosts.count : 0;
+
+	for (size_t i = 0; count > 1 && i < count; i++)
+		if (names_changed(p, host_at(&p->b, r, i)))
+			return true;
+	return false;
+}
+
+bool
+shifts_anew(struct patching *p)
+{
+	for (size_t i = 0; p->changed.count > 0 && i < p->count; i++) {
+		const struct renewal *r = &p->items[i];
+
+		if (r->moves && is_virtual_service(any_of(r)) &&
+		    (names_changed_here(p, r->old) ||
+			names_changed_here(p, r->fresh)))
+			return true;
+	}
+	return false;
 }
 
 bool

@@ -101,8 +101,10 @@ add_pair(struct ruled *r, const struct merged_rule *old,
 	return true;
 }
 
+/* Where it has names to be resolved, also: is each one of any in both? */
 static bool
-has_subsets(const struct merged_rule *m, const struct merged_rule *of)
+has_subsets(const struct service_row *s, const struct merged_rule *m,
+    const struct merged_rule *of)
 {
 	const struct resource *from;
 
@@ -110,10 +112,16 @@ has_subsets(const struct merged_rule *m, const struct merged_rule *of)
 		const struct destination_rule *d =
 		    resource_destination_rule(of->sources.items[i]);
 
-		for (size_t j = 0; j < d->subsets.count; j++)
-			if (find_subset(m, d->subsets.items[j].name, &from) ==
-			    NULL)
+		for (size_t j = 0; j < d->subsets.count; j++) {
+			struct slice name = d->subsets.items[j].name;
+			const struct subset_spec *x, *y;
+
+			x = find_subset(m, name, &from);
+			y = find_subset(of, name, &from);
+			if (x == NULL ||
+			    has_names_of(s, x) != has_names_of(s, y))
 				return false;
+		}
 	}
 	return true;
 }
@@ -134,8 +142,9 @@ fill_pairs(struct patching *p, struct ruled *r)
 		if (!add_pair(r, old, now) || !is_rule_of_clusters(old) ||
 		    !is_rule_of_clusters(now) || !balance_alike(old, now))
 			return false;
-		r->same_subsets = r->same_subsets && has_subsets(old, now) &&
-				  has_subsets(now, old);
+		r->same_subsets = r->same_subsets &&
+				  has_subsets(r->service, old, now) &&
+				  has_subsets(r->service, now, old);
 		other = other || old != now;
 		if (obeyed && look_up(p, r->service, false, of_servers) !=
 				  look_up(p, r->service, true, of_servers))
@@ -370,7 +379,10 @@ add_subset(struct patching *p, const struct ruled *r, struct slice subset)
 {
 	struct service_row *s = r->service;
 	const struct merged_rule *m = r->pairs[0].now;
+	const struct resource *from;
 
+	if (!has_names_of(s, find_subset(m, subset, &from)))
+		return true; /* as it is where a view is made */
 	for (size_t i = 0; i < s->port_count; i++) {
 		struct cluster_row *row;
 
@@ -405,8 +417,10 @@ add_subsets(struct patching *p, struct ruled *r)
 	const struct merged_rule *m = r->pairs[0].now;
 
 	r->is_filled = true;
+	/* Nobody calls it, or it is another's name; or none of its names was
+	 * in a subset. */
 	if (!has_clusters(r->service))
-		return true; /* nobody calls it, or it is another's name */
+		return !is_resolved(r->service) || !find_home(p, r->service);
 	if (!find_home(p, r->service))
 		return false;
 	for (size_t i = 0; m != NULL && i < m->sources.count; i++) {

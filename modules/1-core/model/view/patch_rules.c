@@ -198,8 +198,10 @@ imports_nothing(
 bool
 is_kept_cluster(const struct view_cluster *c)
 {
-	return c == NULL ||
-	       ((const struct cluster_row *)(const void *)c)->is_kept;
+	const struct cluster_row *row = (const void *)c;
+
+	return row == NULL ||
+	       (row->is_kept && !(row->is_led_to && has_namesake(row)));
 }
 
 bool
@@ -256,6 +258,7 @@ renew_host(
 	    !lead_to_kept(old->row.http, old->row.http_count))
 		return false;
 	*row = *old;
+	row->egress = b->egress;
 	row->row.http = NULL;
 	row->row.http_count = 0;
 	row->row.index = NULL;
@@ -268,37 +271,28 @@ renew_host(
 	       row->row.has_rules == old->row.has_rules;
 }
 
-/* That of port 80 which is there because rules name it; NULL: none. */
-static const struct view_host *
-find_web_host(const struct builder *b, struct slice host)
-{
-	const struct view_routes *web =
-	    map_get(&b->scope->routes_by_name, S("80"));
-	const struct view_host *h = web != NULL ? find_exact(web, host) : NULL;
-
-	return h != NULL && h->service == NULL ? h : NULL;
-}
-
 /* Of what was the old one's; false: not known. */
 static bool
 find_owner(struct patching *p, const struct renewal *r,
     const struct host_row *h, const struct resource **out)
 {
+	if (h->service == NULL)
+		return find_bare_owner(p, r, h, out);
 	*out = r->fresh;
-	if (!is_moved(p, h->row.host) ||
-	    (h->service == NULL &&
-		find_web_host(&p->b, h->row.host) != &h->row))
+	if (!is_moved(p, h->row.host))
 		return !r->moves;
 	*out = owner_of_port(p, h->row.host, h->row.port);
 	return true;
 }
 
-/* It was there because of rules alone. */
+/* It was there because of rules alone; false: another one may have its domain
+ * now. */
 static bool
 drop_host(struct builder *b, const struct host_row *old)
 {
 	rows_add(&b->box->fewer_hosts, (void *)(uintptr_t)old);
-	return lead_to_kept(old->row.http, old->row.http_count);
+	return !old->is_contested &&
+	       lead_to_kept(old->row.http, old->row.http_count);
 }
 
 /* Its virtual hosts are not in those of rules. */
@@ -306,18 +300,6 @@ static bool
 has_other_box(const struct builder *b, const struct service_row *s)
 {
 	return is_changed_service(b, s) || is_rewired(b, s);
-}
-
-/* What was a name alone is a service's now. */
-static bool
-is_taken_over(struct builder *b, const struct host_row *h)
-{
-	const struct service_row *s = service_at(b, h->row.host);
-
-	if (h->service != NULL || service_now_of(b, h->row.host) == NULL)
-		return false;
-	return h->row.port == 0 ? find_import(b, h->row.host) != NULL
-				: has_host_place(b, s, h->egress, h->row.port);
 }
 
 static bool
@@ -335,11 +317,6 @@ renew_old_hosts(struct patching *p, const struct renewal *r)
 		if (h->service != NULL && has_other_box(&p->b, h->service))
 			continue;
 		stand_at(&p->b, h);
-		if (is_taken_over(&p->b, h)) {
-			if (!drop_host(&p->b, h))
-				return false;
-			continue;
-		}
 		if (!find_owner(p, r, h, &owner))
 			return false;
 		if (owner != NULL || h->service != NULL
@@ -369,55 +346,7 @@ renew_own_hosts(
 	return true;
 }
 
-static bool
-put_web_host(struct patching *p, struct slice host, const struct resource *r,
-    struct view_routes *web)
-{
-	struct builder *b = &p->b;
-	struct more_host *h = take(b, 1, sizeof(*h));
-
-	if (h == NULL)
-		return false;
-	fill_new_host(
-	    b, &h->row, bare_host_name(b, host, WEB_PORT), host, WEB_PORT);
-	fill_bare_host(b, &h->row, r);
-	h->routes = web;
-	h->domains = &h->row.row.host;
-	h->domain_count = 1;
-	put_more_host(p, h);
-	return true;
-}
-
-/* On port 80 there is a virtual host for each host that a rule names. */
-static bool
-add_web_host(struct patching *p, const struct service_row *s,
-    const struct resource *r, struct view_routes *web)
-{
-	if (has_host_place(&p->b, s, p->b.egress, WEB_PORT) ||
-	    find_exact(web, s->row.host) != NULL || !is_moved(p, s->row.host) ||
-	    owner_of_port(p, s->row.host, WEB_PORT) != r)
-		return true;
-	return put_web_host(p, s->row.host, r, web);
-}
-
-static bool
-add_web_hosts(
-    struct patching *p, const struct service_row *s, const struct resource *r)
-{
-	for (size_t i = 0; i < p->base->scopes.count; i++) {
-		struct scope *scope = p->base->scopes.items[i];
-		struct view_routes *web =
-		    map_get(&scope->routes_by_name, S("80"));
-
-		p->b.scope = scope;
-		p->b.egress = egress_of_port(scope, WEB_PORT);
-		if (web != NULL && !add_web_host(p, s, r, web))
-			return false;
-	}
-	return true;
-}
-
-static bool
+bool
 is_named_before(struct builder *b, const struct resource *r, size_t at)
 {
 	for (size_t i = 0; i < at; i++)
@@ -438,93 +367,6 @@ renew_fresh_hosts(struct patching *p, const struct resource *r)
 		if (s == NULL || is_named_before(&p->b, r, i))
 			continue;
 		if (!has_other_box(&p->b, s) && !renew_own_hosts(p, s, r))
-			return false;
-		if (!add_web_hosts(p, s, r))
-			return false;
-	}
-	return true;
-}
-
-/* --- hosts whose service comes or goes ------------------------------------ */
-
-/* That of the first listener for which any decides; it is at hand then. */
-static const struct resource *
-first_owner(struct patching *p, struct slice host)
-{
-	const struct rows *all = &p->b.scope->egresses;
-	const struct resource *owner = NULL;
-
-	for (size_t i = 0; owner == NULL && i < all->count; i++) {
-		p->b.egress = all->items[i];
-		owner = owner_of_port(p, host, 0);
-	}
-	return owner;
-}
-
-/* Of any port: where nobody has the host it is there because of rules. */
-static bool
-leave_name(struct patching *p, struct slice host, const struct resource *r)
-{
-	struct builder *b = &p->b;
-	const struct host_row *base = map_get(&b->scope->hosts, host);
-	struct more_host *h;
-
-	if (find_import(b, host) != NULL ||
-	    (base != NULL && base->row.port == 0) || first_owner(p, host) != r)
-		return true;
-	h = take(b, 1, sizeof(*h));
-	if (h == NULL)
-		return false;
-	fill_new_host(b, &h->row, bare_host_name(b, host, 0), host, 0);
-	h->row.row.protocol = VIEW_HTTP;
-	compile_http(b, &h->row, r, NULL, NULL);
-	put_more_host(p, h);
-	return true;
-}
-
-/* On port 80, what the base has of a service that is no longer there. */
-static bool
-leave_web_name(struct patching *p, const struct service_now *now,
-    struct slice host, const struct resource *r)
-{
-	struct view_routes *web = map_get(&p->b.scope->routes_by_name, S("80"));
-	const struct view_host *base =
-	    web != NULL ? find_exact(web, host) : NULL;
-
-	p->b.egress = egress_of_port(p->b.scope, WEB_PORT);
-	if (web == NULL || (base != NULL && base->service == NULL) ||
-	    has_host_place(&p->b, now->fresh, p->b.egress, WEB_PORT) ||
-	    owner_of_port(p, host, WEB_PORT) != r)
-		return true;
-	/* A proxy's set has another's name, and other rules. */
-	return !web->by_port && put_web_host(p, host, r, web);
-}
-
-static bool
-leave_names(struct patching *p, const struct service_now *now,
-    struct slice host, const struct resource *r)
-{
-	for (size_t i = 0; i < p->base->scopes.count; i++) {
-		p->b.scope = p->base->scopes.items[i];
-		if (!leave_name(p, host, r) || !leave_web_name(p, now, host, r))
-			return false;
-	}
-	return true;
-}
-
-/* Those of its hosts that were a service's. */
-static bool
-leave_all_names(struct patching *p, const struct resource *r)
-{
-	size_t count = resource_virtual_service(r)->hosts.count;
-
-	for (size_t i = 0; !is_for_gateways(r) && i < count; i++) {
-		struct slice host = host_at(&p->b, r, i);
-		const struct service_now *now = service_now_of(&p->b, host);
-
-		if (now != NULL && now->old != NULL &&
-		    !is_named_before(&p->b, r, i) &&
-		    !leave_names(p, now, host, r))
 			return false;
 	}
 	return true;
@@ -569,10 +411,12 @@ is_nothing(const struct builder *b, const struct resource *r)
 
 /* What it is at a gateway is in another box. */
 static bool
-add_hosts_of(struct patching *p, const struct resource *r)
+add_hosts_of(struct patching *p, const struct renewal *r)
 {
-	return is_nothing(&p->b, r) || is_for_gateways(r) ||
-	       renew_fresh_hosts(p, r);
+	if (is_nothing(&p->b, r->fresh) || is_for_gateways(r->fresh))
+		return true;
+	return (!r->moves || renew_fresh_hosts(p, r->fresh)) &&
+	       add_bare_hosts(p, r->fresh);
 }
 
 bool
@@ -585,9 +429,7 @@ patch_rules(struct patching *p, size_t item)
 	if ((r->old != NULL && is_told_of(p, r->old)) ||
 	    !import_nothing(p, r) || (r->old != NULL && !renew_old_hosts(p, r)))
 		return false;
-	if (r->moves && r->fresh != NULL && !add_hosts_of(p, r->fresh))
-		return false;
-	if (r->fresh != NULL && !leave_all_names(p, r->fresh))
+	if (r->fresh != NULL && !add_hosts_of(p, r))
 		return false;
 	if (r->fresh != NULL) {
 		report_all_conflicts(p, r->fresh);

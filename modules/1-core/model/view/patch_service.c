@@ -90,14 +90,18 @@ copy_cluster(struct builder *b, const struct cluster_row *old,
 	return row;
 }
 
-/* Nobody gives its service the subset any more. */
+/* Nobody gives its service the subset any more, or it has no endpoint there. */
 static bool
-is_gone(const struct cluster_row *c, const struct merged_rule *m)
+is_gone(const struct cluster_row *c, const struct service_row *s,
+    const struct merged_rule *m)
 {
 	const struct resource *from;
+	const struct subset_spec *subset;
 
-	return m != c->rule && c->subset != NULL &&
-	       find_subset(m, c->row.subset, &from) == NULL;
+	if (m == c->rule || c->subset == NULL)
+		return false;
+	subset = find_subset(m, c->row.subset, &from);
+	return subset == NULL || !has_names_of(s, subset);
 }
 
 /* False also where only rules led to what is gone: others may still do so. */
@@ -110,16 +114,18 @@ renew_cluster(struct builder *b, const struct cluster_row *old,
 
 	if (old->leaves_out) /* and maybe no more, though that was told */
 		return false;
-	if (is_gone(old, m)) {
+	if (is_gone(old, s, m)) {
 		slots_put(&b->v->clusters, old->row.slot, NULL);
 		return old->is_kept;
 	}
 	b->scope = old->scope;
 	row = m == old->rule ? copy_cluster(b, old, s, p)
 			     : remake_cluster(b, old, s, p, m);
-	if (row != NULL)
-		slots_put(&b->v->clusters, row->row.slot, &row->row);
-	return row != NULL;
+	if (row == NULL || (is_resolved(s) && row->row.endpoint_count == 0 &&
+			       row->row.type != VIEW_CLUSTER_ORIGINAL_DST))
+		return false; /* upstream has no such cluster */
+	slots_put(&b->v->clusters, row->row.slot, &row->row);
+	return true;
 }
 
 static bool

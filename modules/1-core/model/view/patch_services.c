@@ -12,9 +12,9 @@
  * stands for another or another for it, where its endpoints are called by their
  * own addresses, where it leads to this machine, and where nothing but a rule
  * leads to it (patch_sidecars.c); nor where a
- * named listener is for a host that has a service only now, or on other ports,
- * or rules that are for other hosts, too. Of a host for which rules are, what
- * is there without a service is in their boxes.
+ * named listener is for a host that has a service only now, or on other ports.
+ * Of a host for which rules are, what is there without a service is in their
+ * boxes.
  */
 #include "kinds/service_entry.h"
 #include "listening.h"
@@ -290,8 +290,7 @@ is_rule(const struct resource *r)
 
 /* False: more than its own rows hangs on it. */
 static bool
-is_ordinary(
-    struct patching *p, const struct service_now *now, struct slice host)
+is_ordinary(struct patching *p, struct service_now *now, struct slice host)
 {
 	struct builder *b = &p->b;
 	bool ruled = is_ruled_now(p, host);
@@ -305,10 +304,11 @@ is_ordinary(
 		return false;
 	if (!renew_rules_for(p, host, &ruled))
 		return false;
-	if (is_there_as_before(p, now))
+	now->shifts = !is_there_as_before(p, now);
+	if (!now->shifts)
 		return true;
 	return !is_named_listener_for(p, host) && !is_named_proxy(p, host) &&
-	       (!ruled || (is_named_alone(p, host) && comes_or_goes(p, now)));
+	       (!ruled || comes_or_goes(p, now));
 }
 
 static bool

@@ -327,8 +327,7 @@ mark_given_back(struct patching *p, bool *due)
 	}
 }
 
-/* False: there is one of names, which may gain or lose a cluster, or too many.
- */
+/* False: too many. */
 static bool
 mark_due(struct patching *p, bool *due)
 {
@@ -337,8 +336,6 @@ mark_due(struct patching *p, bool *due)
 	for (size_t i = 0; i < p->ruled.count; i++) {
 		const struct ruled *r = p->ruled.items[i];
 
-		if (r->is_due && is_resolved(r->service))
-			return false;
 		if (!r->is_due || !has_clusters(r->service))
 			continue;
 		due[r->service->serving - 1] = true;

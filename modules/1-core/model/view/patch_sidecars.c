@@ -7,20 +7,7 @@
  * names what it has: what none names is nothing to the scope, and nothing of
  * the patch hangs on it there.
  */
-#include "kinds/protocols.h"
 #include "patch.h"
-
-bool
-is_proxy_egress(const struct egress *e)
-{
-	const struct sidecar_egress *s = e->spec;
-
-	if (s == NULL)
-		return false;
-	return slice_starts(s->bind, S("unix://")) ||
-	       (s->port != NULL &&
-		   port_protocol_parse(s->port->protocol) == PORT_HTTP_PROXY);
-}
 
 bool
 is_obeyed_here(struct builder *b, const struct resource *r)

@@ -319,6 +319,9 @@ make(struct builder *b, struct egress *e, struct slice name,
 	m.routes = add_routes(b, name);
 	if (m.routes != NULL) {
 		m.routes->by_port = m.proxy;
+		m.routes->egress = e;
+		m.routes->port = m.port;
+		rows_add(&b->scope->sets, m.routes);
 		(void)map_put(&b->scope->routes_by_name, name,
 		    m.routes); /* was not there */
 		register_hosts(&m);
@@ -435,9 +438,13 @@ routes_now(struct builder *b, struct slice name, uint16_t port)
 		    now->fresh != NULL ? host_of_service(b, now->fresh, port)
 				       : NULL;
 
-		if (h != NULL && takes_requests(h) &&
-		    h->egress == egress_of_port(b->scope, port))
-			add_alone(b, r, h);
+		if (h == NULL || !takes_requests(h) ||
+		    h->egress != egress_of_port(b->scope, port))
+			continue;
+		/* The others would be there as well. */
+		b->more_follows =
+		    b->more_follows || !is_named_alone(b->patch, host);
+		add_alone(b, r, h);
 	}
 	/* Of a Sidecar's listener that has no service there, but rules. */
 	if (r != NULL && port == WEB_PORT && r->hosts.count == 0)

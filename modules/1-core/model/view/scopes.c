@@ -54,6 +54,7 @@ scope_settle(struct scope *s)
 		map_fini(&e->owner_by_host, drop_owners);
 		map_fini(&e->aliases, rows_drop);
 	}
+	rows_fini(&s->hiding);
 	rows_fini(&s->egresses);
 }
 
@@ -69,6 +70,7 @@ scope_fini(struct scope *s)
 	for (size_t i = 0; i < s->routes.count; i++)
 		routes_fini(s->routes.items[i]);
 	rows_fini(&s->routes);
+	rows_fini(&s->sets);
 	for (size_t i = 0; i < ARRAY_LEN(s->listeners); i++)
 		listeners_fini(&s->listeners[i]);
 }
@@ -233,6 +235,20 @@ by_gate(const struct view_routes *x, const struct view_routes *y)
 	return slice_cmp(x->name, y->name);
 }
 
+/* Of each listener of the scope there may be one. */
+static int
+by_egress(const struct view_host *x, const struct view_host *y)
+{
+	const struct egress *a =
+	    ((const struct host_row *)(const void *)x)->egress;
+	const struct egress *b =
+	    ((const struct host_row *)(const void *)y)->egress;
+
+	if (a == NULL || b == NULL)
+		return (a != NULL) - (b != NULL);
+	return (a->place > b->place) - (a->place < b->place);
+}
+
 int
 compare_hosts(const void *a, const void *b)
 {
@@ -246,7 +262,9 @@ compare_hosts(const void *a, const void *b)
 		n = by_place(&of_x, &of_y);
 	if (n == 0 && ((*x)->gate != NULL || (*y)->gate != NULL))
 		return by_gate((*x)->gate, (*y)->gate);
-	/* Two listeners of a scope may have a host each. */
+	if (n == 0)
+		n = by_egress(*x, *y);
+	/* And one of a proxy, beside that of its port. */
 	if (n == 0)
 		n = (int)(*x)->origin.line - (int)(*y)->origin.line;
 	return n != 0 ? n

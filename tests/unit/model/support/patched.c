@@ -61,28 +61,32 @@ compare_settings(const struct view *v, const struct view *alone)
 	    value_eq(settings_of(v, &arena), settings_of(alone, &arena)));
 }
 
+static const char *const authorities[] = {"a.test", "x.test", "b.test",
+    "web.shop.svc.cluster.local", "cart.shop.svc.cluster.local", "web", "cart",
+    "db.pay", "example.com", "api.example.com", "x.api.example.com",
+    "maple.com", "nowhere", ""};
+
+static void
+compare_hosts(const struct view_host *x, const struct view_host *y)
+{
+	EXPECT_EQ(x == NULL, y == NULL);
+	if (x == NULL)
+		return;
+	EXPECT_TRUE(slice_eq(x->name, y->name));
+	EXPECT_TRUE(resource_key_eq(&x->origin.key, &y->origin.key));
+	EXPECT_TRUE(x->needs_tls == y->needs_tls && x->ends_tls == y->ends_tls);
+}
+
 /* What a fingerprint has not: whom requests meet, by whatever name. */
 static void
 compare_chain(const struct view *v, const struct view_routes *r,
     const struct view *alone, const struct view_routes *of_alone)
 {
-	static const char *const authorities[] = {"a.test", "x.test",
-	    "web.shop.svc.cluster.local", "cart.shop.svc.cluster.local",
-	    "example.com", "api.example.com", "x.api.example.com", "maple.com",
-	    "nowhere", ""};
-
 	for (size_t i = 0; i < ARRAY_LEN(authorities); i++) {
 		struct slice a = slice_str(authorities[i]);
-		const struct view_host *x = view_find_domain(v, r, a);
-		const struct view_host *y =
-		    view_find_domain(alone, of_alone, a);
 
-		EXPECT_EQ(x == NULL, y == NULL);
-		if (x == NULL)
-			continue;
-		EXPECT_TRUE(slice_eq(x->name, y->name));
-		EXPECT_TRUE(
-		    x->needs_tls == y->needs_tls && x->ends_tls == y->ends_tls);
+		compare_hosts(view_find_domain(v, r, a),
+		    view_find_domain(alone, of_alone, a));
 	}
 }
 
@@ -126,19 +130,39 @@ compare_listener(const struct view *v, const struct view_listener *x,
 
 /* Listeners are known to be the same. */
 static void
-compare_doors(const struct view *v, const struct view *alone)
+compare_doors(const struct view *v, const struct view_scope *s,
+    const struct view *alone, const struct view_scope *of_s,
+    enum view_direction direction)
 {
 	size_t count;
 	const struct view_listener *const *all =
-	    view_listeners(v, NULL, VIEW_GATEWAY, &count);
+	    view_listeners(v, s, direction, &count);
 	const struct view_listener *const *of_alone =
-	    view_listeners(alone, NULL, VIEW_GATEWAY, &count);
+	    view_listeners(alone, of_s, direction, &count);
+
+	for (size_t i = 0; i < count; i++)
+		compare_listener(v, all[i], alone, of_alone[i]);
+	for (size_t i = 0; direction == VIEW_GATEWAY && i < count; i++)
+		EXPECT_EQ(
+		    view_find_listener(v, s, direction, &all[i]->addr), all[i]);
+}
+
+/* And who is called by name, by those of each scope. */
+static void
+compare_calls(const struct view *v, const struct view *alone)
+{
+	size_t count;
+	const struct view_scope *const *all = view_scopes(v, &count);
+	const struct view_scope *const *of_alone = view_scopes(alone, &count);
 
 	for (size_t i = 0; i < count; i++) {
-		EXPECT_EQ(
-		    view_find_listener(v, NULL, VIEW_GATEWAY, &all[i]->addr),
-		    all[i]);
-		compare_listener(v, all[i], alone, of_alone[i]);
+		compare_doors(v, all[i], alone, of_alone[i], VIEW_OUTBOUND);
+		for (size_t j = 0; j < ARRAY_LEN(authorities); j++) {
+			struct slice a = slice_str(authorities[j]);
+
+			compare_hosts(view_find_host(v, all[i], a, 0),
+			    view_find_host(alone, of_alone[i], a, 0));
+		}
 	}
 }
 
@@ -147,7 +171,8 @@ compare_views(
     const struct view *before, const struct view *v, const struct view *alone)
 {
 	EXPECT_EQ(view_fingerprint(v), view_fingerprint(alone));
-	compare_doors(v, alone);
+	compare_doors(v, NULL, alone, NULL, VIEW_GATEWAY);
+	compare_calls(v, alone);
 	compare_settings(v, alone);
 	return compare_effects(before, v, alone);
 }

@@ -39,6 +39,10 @@
 	    "{number: 3306, name: tcp, protocol: TCP}]\n  " rest "\n")
 #define HTTP_PORT "{name: http, port: 80}"
 
+/* A Sidecar of shop with these listeners. */
+#define SCOPING(egress)                                                        \
+	RESOURCE("Sidecar", "s", "2020", "  egress: [" egress "]\n")
+
 /* What is there in one step: digits are places among the documents. */
 struct act {
 	const char *there;

@@ -52,6 +52,15 @@ struct resource *random_wired(struct rng *rng, uint64_t head);
  * key and for the same host. */
 struct resource *random_named(struct rng *rng, uint64_t head);
 
+/* A VirtualService for several hosts, which services may have or not; of one
+ * head with one key and for the same hosts. */
+struct resource *random_hosts(struct rng *rng, uint64_t head);
+
+/* A ServiceEntry that is resolved by names if 3 is what `head` leaves of 4,
+ * else what is said of such; of one head with one key, for the same of two
+ * hosts, which a quarter of the head says. */
+struct resource *random_resolved(struct rng *rng, uint64_t head);
+
 /* A VirtualService with delegates, or of an even `head` one that others may
  * name as theirs; of one head with one key, and of the same hosts. */
 struct resource *random_delegation(struct rng *rng, uint64_t head);

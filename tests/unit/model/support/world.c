@@ -101,6 +101,7 @@ is_wanted(const struct world *w, const struct resource *r)
 		return r->kind != &kind_mesh_config && r->kind != &kind_sidecar;
 	if (w->kind == OF_WORKLOADS || is_of_services(w) ||
 	    w->kind == OF_CONNECTIONS || w->kind == OF_NAMES ||
+	    w->kind == OF_HOSTS || w->kind == OF_RESOLVED ||
 	    w->kind == OF_GATES || has_tunnels(w))
 		return r->kind == &kind_service ||
 		       r->kind == &kind_destination_rule;
@@ -159,6 +160,10 @@ make(struct world *w, size_t at, uint64_t head)
 		return random_again(&w->rng, head);
 	if (w->kind == OF_NAMES && at < RULED)
 		return random_named(&w->rng, head);
+	if (w->kind == OF_HOSTS && at < RULED)
+		return random_hosts(&w->rng, head);
+	if (w->kind == OF_RESOLVED && at < RULED - 1)
+		return random_resolved(&w->rng, (head & ~15ULL) | at << 2 | 3);
 	if (w->kind == OF_CONNECTIONS && at < RULED)
 		return random_service(&w->rng, head);
 	if (at < OTHERS && w->is_scoped && at >= OTHERS - SCOPES)
@@ -180,13 +185,19 @@ make(struct world *w, size_t at, uint64_t head)
 					 : random_service(&w->rng, head);
 	if (at < OTHERS + OWN)
 		return w->kind == OF_WORKLOADS || is_of_services(w) ||
-			       w->kind == OF_NAMES
+			       w->kind == OF_NAMES || w->kind == OF_HOSTS
 			   ? random_workload(&w->rng, head)
 			   : random_own(&w->rng, head);
 	if (w->kind == OF_HEADLESS)
 		return random_headless(&w->rng, head);
 	if (w->kind == OF_SERVICES || w->kind == OF_NAMES)
 		return random_service(&w->rng, head);
+	if (w->kind == OF_HOSTS)
+		return head % 2 == 0 ? random_service(&w->rng, head)
+				     : random_hosts(&w->rng, head);
+	if (w->kind == OF_RESOLVED)
+		return random_resolved(
+		    &w->rng, head % 4 == 3 ? head - 1 : head);
 	if (w->kind == OF_DELEGATES)
 		return random_delegation(&w->rng, head);
 	return w->kind == OF_GATEWAYS ? random_bound(&w->rng, head)
@@ -255,7 +266,8 @@ world_init(struct world *w, uint64_t seed, enum kind_of_world kind)
 		w->in.proxy = VIEW_ROUTER;
 		w->in.labels = (struct labels){&ingress, 1};
 	}
-	if (kind == OF_NAMES || is_of_services(w) || w->is_scoped ||
+	if (kind == OF_NAMES || is_of_services(w) || kind == OF_HOSTS ||
+	    kind == OF_RESOLVED || w->is_scoped ||
 	    kind ==
 		OF_CONNECTIONS) /* at gateways there are no patches of them */
 		w->in.proxy = VIEW_SIDECAR;

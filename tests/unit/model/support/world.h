@@ -25,7 +25,8 @@ enum {
  * Services that come to VirtualServices for them, Gateways that meet all of it,
  * PeerAuthentications that meet endpoints with tunnels, a MeshConfig, Networks
  * that meet endpoints of these, Services that stand before Gateways, services
- * that are called at their endpoints. */
+ * that are called at their endpoints, VirtualServices for several hosts that
+ * meet Services, DestinationRules that meet services resolved by names. */
 enum kind_of_world {
 	OF_ANY,
 	OF_GATEWAYS,
@@ -40,6 +41,8 @@ enum kind_of_world {
 	OF_NETWORKS,
 	OF_FRONTS,
 	OF_HEADLESS,
+	OF_HOSTS,
+	OF_RESOLVED,
 	SCOPED = 64 /* beside one of these: Sidecars hold for most callers */
 };
 
