@@ -390,7 +390,7 @@ put_nobody(struct revision *v)
 	h = take(&v->p->b, 1, sizeof(*h));
 	if (h == NULL)
 		return false;
-	now.servers = (const struct served **)v->servers->items;
+	now.servers = (void *)v->servers->items;
 	fill_nobody(&v->p->b, &now, &h->row.row);
 	h->routes = set->routes;
 	h->domains = &h->row.row.host;
