@@ -88,6 +88,13 @@ static const char other_service_text[] =
     "  selector: {app: other-N}\n"
     "  ports:\n"
     "  - {name: http, port: 80, targetPort: 8080}\n";
+static const char headless_text[] =
+    "apiVersion: v1\n"
+    "kind: Service\n"
+    "metadata: {name: service-N, namespace: space-S}\n"
+    "spec:\n"
+    "  clusterIP: None\n"
+    "  ports: [{name: tcp, port: 80}]\n";
 static const char told_text[] = "apiVersion: v1\n"
 				"kind: Service\n"
 				"metadata: {name: told-0, namespace: space-0}\n"
@@ -877,6 +884,20 @@ change_service(struct mesh *m, size_t i)
 	replace(m, i, 0, i % 2 == 0 ? other_service_text : service_text);
 }
 
+/* It is called at its endpoints, of which one is elsewhere each time. */
+static void
+move_headless(struct mesh *m, size_t i)
+{
+	size_t service = place_of(m, 0, 0) / 4 * 2;
+
+	if (i == 0) {
+		replace(m, 0, 0, headless_text);
+		m->resources_version++;
+	}
+	m->endpoints[service * ENDPOINTS].addr.bytes[1] = (uint8_t)(100 + i);
+	move(m, service);
+}
+
 /* One without rules. */
 static void
 take_service(struct mesh *m, size_t i)
@@ -1211,6 +1232,7 @@ static const struct change changes[] = {
     {"bundle_comes_ms", add_bundle, drop_bundle, CHANGES},
     {"bare_rules_come_ms", add_bare, drop_last, CHANGES},
     {"entry_policy_comes_ms", add_entry_rule, drop_entry_rule, CHANGES},
+    {"headless_moves_ms", move_headless, NULL, CHANGES},
 };
 
 static const struct change in_scope[] = {

@@ -51,6 +51,7 @@ struct scope {
 	const struct view_tcp_route *unknown_route;
 	/* Of each direction, but that those of VIEW_INBOUND are the view's. */
 	struct listener_set listeners[VIEW_DIRECTIONS];
+	struct rows hiding;        /* struct shared_listener: `hides` */
 	struct rows routes;        /* struct view_routes */
 	struct map routes_by_name; /* those of ports that are called */
 	struct rows sets;          /* of them: of ports, and of proxies */
@@ -162,8 +163,9 @@ struct problem_row {
 /* It is about who shares a port. */
 enum { DOORS_SHARED = (1 << 16) + 1 };
 
-/* Of a machine: about how it is called. */
-enum { DOOR_HERE = DOORS_SHARED + 1 };
+/* Of a machine: about how it is called; about whom it cannot call, as another
+ * has the listener. */
+enum { DOOR_HERE = DOORS_SHARED + 1, DOOR_HIDDEN };
 
 /* What is known of a serving once it is compiled; behind those of the input
  * come those of `unserved`, and in a patch those that came since. */
@@ -208,6 +210,7 @@ struct box {
 	/* Where programs call, if services are others (patch_front.c), or
 	 * anybody calls a gateway (patch_gateways.c). */
 	struct rows routes;            /* struct view_routes */
+	bool tells_hidden;             /* all that listeners hide */
 	struct listener_set *outbound; /* of each scope: all by name, and what
 					* the base has not by address */
 	struct map doors_anew;         /* marks of tellers → anything */
@@ -1485,6 +1488,9 @@ void collect_leads_now(struct builder *b, struct rows *out);
  */
 bool is_endpoint_here(const struct builder *b, const struct view_endpoint *e);
 bool is_served_here(const struct builder *b, const struct service_row *s);
+
+/* Is a listener of the scope at hand made again that hides something? */
+bool opens_hiding(struct builder *b);
 
 /* Where programs call, for services that are others (patch_outbound.c): all
  * listeners of the scope at hand, into the set. */

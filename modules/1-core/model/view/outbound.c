@@ -66,7 +66,10 @@ report_hidden(
 	const struct origin *first = &e->listener->origin;
 	char key[RESOURCE_KEY_MAX];
 
+	if (!e->shared->hides && b->box == NULL)
+		rows_add(&b->scope->hiding, e->shared);
 	e->shared->hides = true;
+	b->door = DOOR_HIDDEN;
 	add_loss(b, &l->service->row.origin,
 	    "connections to port %u of it cannot be told from those to %s, "
 	    "which comes first, at %.*s; an address of its own sets it apart",
@@ -74,6 +77,7 @@ report_hidden(
 	    first->key.kind.len > 0 ? resource_key_format(&first->key, key)
 				    : "another",
 	    SLICE_ARG(e->listener->name));
+	b->door = 0;
 }
 
 static void

@@ -35,6 +35,7 @@ struct doubt {
 	const struct shared_listener *base; /* NULL: there was none */
 	bool is_unlike; /* one that came is no simple part of it */
 	bool is_first;  /* or is before all others */
+	bool is_forced; /* what it hides is told anew */
 	bool is_settled;
 };
 

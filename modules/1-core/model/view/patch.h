@@ -382,6 +382,10 @@ void list_bare_hosts(struct patching *p);
  * follows from them. */
 MUST_USE bool find_rewired(struct patching *p);
 
+/* By nobody's rule, nor by listeners that tell all that they hide once more
+ * where they are made again (patch_outbound.c). */
+bool is_told_of_itself(const struct teller *t);
+
 /* Their virtual hosts, into the box at hand; then for who looks for them. */
 MUST_USE bool fill_rewired(struct patching *p);
 void list_rewired(struct patching *p);

@@ -18,6 +18,14 @@ is_rewired(const struct builder *b, const struct service_row *s)
 	return b->rewired != NULL && map_get(b->rewired, s->row.host) != NULL;
 }
 
+bool
+is_told_of_itself(const struct teller *t)
+{
+	while (t != NULL && (t->owner != NULL || t->door == DOOR_HIDDEN))
+		t = t->next;
+	return t != NULL;
+}
+
 /* Something is told of it that is nobody's rule's, and may be so no more. */
 static bool
 is_told_itself(const struct view *base, const struct service_row *s)
@@ -27,7 +35,7 @@ is_told_itself(const struct view *base, const struct service_row *s)
 	for (size_t i = 0; i < base->problem_count; i++) {
 		const struct origin *x = &base->problems[i].origin;
 
-		if (is_told_by(base->problem_tellers[i], NULL) &&
+		if (is_told_of_itself(base->problem_tellers[i]) &&
 		    resource_key_eq(&x->key, &o->key) &&
 		    slice_eq(x->words, o->words))
 			return true;

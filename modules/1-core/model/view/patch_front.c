@@ -41,16 +41,24 @@ has_come(const struct patching *p, const struct scope *of)
 	return false;
 }
 
-/* Of the base, one that is the same now; what only stands for another service
- * is no reason that anybody listens. */
+/* Another stands for it, or it is called at its endpoints, of which there may
+ * be none: it is no reason that anybody listens on the port. */
+static bool
+may_be_unheard(const struct host_row *h)
+{
+	return h->service->row.resolution == VIEW_ALIAS ||
+	       (is_called_at_endpoints(h->service) &&
+		   !view_protocol_is_http(h->row.protocol));
+}
+
+/* Of the base, one that is the same now. */
 static bool
 has_stayed(const struct patching *p, const struct view_routes *web)
 {
 	for (size_t i = 0; i < web->hosts.count; i++) {
 		const struct host_row *h = web->hosts.items[i];
 
-		if (h->service != NULL &&
-		    h->service->row.resolution != VIEW_ALIAS &&
+		if (h->service != NULL && !may_be_unheard(h) &&
 		    !is_changed_service(&p->b, h->service))
 			return true;
 	}
@@ -130,6 +138,41 @@ is_web_alike(struct patching *p, struct scope *s)
 	       (p->b.egress == NULL || !names_any_bare_host(p));
 }
 
+/* Hosts that only rules name are on another port, too, if any service is whose
+ * rules these are, as long as anybody listens there. */
+static bool
+keeps_port_sets(const struct patching *p, const struct service_row *old)
+{
+	char port[SLICE_U64_MAX];
+
+	for (const struct host_row *h = old != NULL ? old->hosts : NULL;
+	     h != NULL; h = h->next_of_service) {
+		const struct view_routes *set =
+		    map_get(&scope_const(h->row.scope)->routes_by_name,
+			slice_from_u64(h->row.port, port));
+
+		if (set != NULL && h->row.port != WEB_PORT &&
+		    has_bare_host(set) && !has_stayed(p, set))
+			return false;
+	}
+	return true;
+}
+
+static bool
+are_port_sets_alike(const struct patching *p)
+{
+	struct slice host;
+	void *value;
+
+	for (size_t i = 0; map_next(&p->services, &i, &host, &value);) {
+		const struct service_now *now = value;
+
+		if (!keeps_port_sets(p, now->old))
+			return false;
+	}
+	return true;
+}
+
 static bool
 are_webs_alike(struct patching *p)
 {
@@ -138,7 +181,7 @@ are_webs_alike(struct patching *p)
 	for (size_t i = 0; !is_gateway && i < p->base->scopes.count; i++)
 		if (!is_web_alike(p, p->base->scopes.items[i]))
 			return false;
-	return true;
+	return is_gateway || are_port_sets_alike(p);
 }
 
 /* --- the box -------------------------------------------------------------- */
@@ -155,6 +198,10 @@ listen(struct patching *p)
 		listeners_init(&b->box->outbound[i]);
 	if (b->in->proxy == VIEW_ROUTER || b->mesh->proxy_listen_port == 0)
 		return; /* nobody here calls but by named listeners */
+	for (size_t i = 0; i < count; i++) {
+		b->scope = p->base->scopes.items[i];
+		b->box->tells_hidden |= opens_hiding(b);
+	}
 	for (size_t i = 0; i < count; i++) {
 		b->scope = p->base->scopes.items[i];
 		renew_outbound(b, &b->box->outbound[i]);
@@ -178,14 +225,15 @@ fill(struct patching *p)
 	return true;
 }
 
-/* Each is of a rule that is told of anyway, if it is no other one. */
+/* Each is of a rule that is told of anyway, if it is no other one; or of what a
+ * listener hides, which goes with this box. */
 static bool
 is_told_of_rules_alone(const struct box *box)
 {
 	for (size_t i = 0; i < box->problems.count; i++) {
 		const struct problem_row *p = box->problems.items[i];
 
-		if (is_told_by(p->tellers, NULL))
+		if (is_told_of_itself(p->tellers))
 			return false;
 	}
 	return true;

@@ -204,13 +204,21 @@ is_record_changed(const struct patching *p, const struct resource_key *key)
 		   recorded_host(&p->b, key->ns, key->name, text)) != NULL;
 }
 
+/* Which listeners of callers do, if they are made again. */
+static bool
+tells_hidden(const struct view *v, uint32_t door)
+{
+	return door == DOOR_HIDDEN && v->front != NULL &&
+	       v->front->tells_hidden;
+}
+
 /* Somebody tells it who is as in the base. */
 static bool
 is_told_still(const struct view *v, const struct teller *t)
 {
-	while (
-	    t != NULL && (is_renewed(v, t->owner) || tells_doors(v, t->door) ||
-			     tells_here(v, t->door)))
+	while (t != NULL &&
+	       (is_renewed(v, t->owner) || tells_doors(v, t->door) ||
+		   tells_here(v, t->door) || tells_hidden(v, t->door)))
 		t = t->next;
 	return t != NULL;
 }

@@ -149,11 +149,12 @@ settle(struct builder *b, struct doubt *d)
 
 	if (base == NULL)
 		return false;
+	if (d->is_forced)
+		return true;
 	d->is_settled = base->is_simple && !is_renewed(b, base->first) &&
 			!d->is_unlike && !d->is_first;
 	if (d->is_settled)
 		return false;
-	b->more_follows = b->more_follows || base->hides;
 	if (base->is_simple && !d->is_unlike && d->is_first)
 		return false;
 	return base->count > 1 || !is_renewed(b, base->first);
@@ -282,25 +283,76 @@ finish_again(struct builder *b, struct renewing *r, struct listener_set *out)
 	rows_fini(&fresh.rows);
 }
 
+static void
+begin(struct builder *b, struct renewing *r)
+{
+	*r = (struct renewing){.m = {.doubts = &r->doubts}};
+	map_init(&r->m.by_name);
+	map_init(&r->doubts.by_name);
+	ask_all(b, r);
+}
+
+static void
+end(struct builder *b, struct renewing *r)
+{
+	b->egress = NULL;
+	rows_fini(&r->fresh);
+	rows_fini(&r->m.entries);
+	rows_fini(&r->doubts.all);
+	map_fini(&r->m.by_name, NULL);
+	map_fini(&r->doubts.by_name, NULL);
+}
+
+bool
+opens_hiding(struct builder *b)
+{
+	struct renewing r;
+	bool any = false;
+
+	if (b->scope->hiding.count == 0)
+		return false;
+	begin(b, &r);
+	(void)settle_all(b, &r.doubts); /* it is asked again */
+	for (size_t i = 0; i < r.doubts.all.count; i++) {
+		const struct doubt *d = r.doubts.all.items[i];
+
+		any = any ||
+		      (d->base != NULL && d->base->hides && !d->is_settled);
+	}
+	end(b, &r);
+	return any;
+}
+
+/* What is told of them goes with the base's. */
+static void
+force_hiding(struct builder *b, struct renewing *r)
+{
+	const struct rows *all = &b->scope->hiding;
+
+	r->doubts.state = ASK_OLD;
+	for (size_t i = 0; i < all->count; i++) {
+		const struct shared_listener *l = all->items[i];
+		struct doubt *d = doubt_of(b, &r->doubts, l->row.name);
+
+		if (d != NULL)
+			d->is_forced = true;
+	}
+	r->doubts.state = ANSWER;
+}
+
 void
 renew_outbound(struct builder *b, struct listener_set *out)
 {
 	const struct rows *base = &b->scope->listeners[VIEW_OUTBOUND].rows;
-	struct renewing r = {0};
+	struct renewing r;
 
-	r.m.doubts = &r.doubts;
-	map_init(&r.m.by_name);
-	map_init(&r.doubts.by_name);
-	ask_all(b, &r);
+	begin(b, &r);
+	if (b->box->tells_hidden)
+		force_hiding(b, &r);
 	listen_again(b, &r, settle_all(b, &r.doubts));
 	if (is_any_open(&r.doubts)) {
 		leave_out(&r.doubts, base, out);
 		finish_again(b, &r, out);
 	}
-	b->egress = NULL;
-	rows_fini(&r.fresh);
-	rows_fini(&r.m.entries);
-	rows_fini(&r.doubts.all);
-	map_fini(&r.m.by_name, NULL);
-	map_fini(&r.doubts.by_name, NULL);
+	end(b, &r);
 }

@@ -54,6 +54,7 @@ scope_settle(struct scope *s)
 		map_fini(&e->owner_by_host, drop_owners);
 		map_fini(&e->aliases, rows_drop);
 	}
+	rows_fini(&s->hiding);
 	rows_fini(&s->egresses);
 }
 
