@@ -1121,6 +1121,75 @@ change_sidecar(struct mesh *m, size_t i)
 	*r = decode(i % 2 == 0 ? other_sidecar_text : sidecar_text);
 }
 
+/* --- several at once ------------------------------------------------------ */
+
+static const char several_hosts_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: VirtualService\n"
+    "metadata: {name: service-N, namespace: space-S}\n"
+    "spec:\n"
+    "  hosts: [service-N, shop-N.example.com]\n"
+    "  http:\n"
+    "  - route: [{destination: {host: service-N, subset: v1}}]\n";
+
+static const char entry_rule_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: DestinationRule\n"
+    "metadata: {name: entry-N, namespace: space-S}\n"
+    "spec:\n"
+    "  host: entry-N.example.com\n"
+    "  trafficPolicy: {tls: {mode: SIMPLE}}\n";
+
+/* As of one file: a service and what is said of it. */
+static void
+add_bundle(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, service_text);
+	add_last(m, several_hosts_text);
+	add_last(m, rule_text);
+}
+
+static void
+drop_bundle(struct mesh *m, size_t i)
+{
+	for (int n = 0; n < 3; n++)
+		drop_last(m, i);
+}
+
+static const char bare_text[] =
+    "apiVersion: networking.istio.io/v1\n"
+    "kind: VirtualService\n"
+    "metadata: {name: bare-N, namespace: space-S}\n"
+    "spec:\n"
+    "  hosts: [bare-N.example.com]\n"
+    "  http: [{route: [{destination: {host: service-0.space-0}}]}]\n";
+
+/* For a name that is no service. */
+static void
+add_bare(struct mesh *m, size_t i)
+{
+	(void)i;
+	add_last(m, bare_text);
+}
+
+/* For what is resolved by names; that is there from the first step on. */
+static void
+add_entry_rule(struct mesh *m, size_t i)
+{
+	if (i == 0)
+		add_last(m, entry_text);
+	add_last(m, entry_rule_text);
+}
+
+static void
+drop_entry_rule(struct mesh *m, size_t i)
+{
+	drop_last(m, i);
+	if (i == CHANGES - 1)
+		drop_last(m, i);
+}
+
 /* What may happen, and what comes after it. */
 struct change {
 	const char *name;
@@ -1160,6 +1229,9 @@ static const struct change changes[] = {
     {"delegate_ms", change_leaf, NULL, CHANGES},
     {"delegate_goes_ms", take_leaf, put_last, CHANGES},
     {"root_goes_ms", take_root, put_last, CHANGES},
+    {"bundle_comes_ms", add_bundle, drop_bundle, CHANGES},
+    {"bare_rules_come_ms", add_bare, drop_last, CHANGES},
+    {"entry_policy_comes_ms", add_entry_rule, drop_entry_rule, CHANGES},
     {"headless_moves_ms", move_headless, NULL, CHANGES},
 };
 
