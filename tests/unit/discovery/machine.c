@@ -314,7 +314,7 @@ put_own(struct mesh *to, const struct self *s)
 {
 	struct gossip_service services[LOCALS];
 	struct gossip_label labels[LOCALS][2];
-	struct mesh_node n = node_of("here", "10.0.0.1", services, LOCALS);
+	struct mesh_node n;
 
 	for (size_t i = 0; i < LOCALS; i++) {
 		const struct discovery_local *l = &s->locals[i];
@@ -331,6 +331,7 @@ put_own(struct mesh *to, const struct self *s)
 		    .port = l->port,
 		    .weight = l->weight};
 	}
+	n = node_of("here", "10.0.0.1", services, LOCALS);
 	EXPECT_TRUE(mesh_put(to, &n));
 }
 
