@@ -75,7 +75,7 @@ TEST(what_routes_name_has_the_endpoints_of_now)
 }
 
 /* What is called at its endpoints, or by its name if that is HTTP, is a patch
- * wherever they are. */
+ * wherever they are; who else chose them has them there, too. */
 TEST(headless_endpoints_are_patches_wherever_they_are)
 {
 	static const struct {
@@ -84,22 +84,29 @@ TEST(headless_endpoints_are_patches_wherever_they_are)
 	} steps[] = {{5, VIEW_HEALTHY}, {5, VIEW_UNHEALTHY}, {6, VIEW_HEALTHY},
 	    {6, VIEW_DRAINING}, {5, VIEW_HEALTHY}, {6, VIEW_HEALTHY}};
 
-	for (int http = 0; http <= 1; http++) {
+	for (int kind = 0; kind < 4; kind++) {
+		bool http = kind % 2 == 1, chosen = kind / 2 == 1;
+		const struct label label = {{"version", 7}, {"v1", 2}};
 		struct view_endpoint_input one = {.service = S("a"),
 		    .service_ns = S("shop"),
 		    .service_port = 80,
 		    .addr = {ADDR_V4, {10, 0, 0, 0}, 80},
 		    .ns = S("shop"),
+		    .labels = {&label, 1},
 		    .weight = 1};
 		struct view_serving serving = {S("a"), S("shop"), 1, &one, 1};
-		struct resource *r = resource_of(
-		    http == 1
-			? SERVICE("", "clusterIP: None, ports: [" HTTP_PORT "]")
-			: SERVICE("", "clusterIP: None, ports: [{name: tcp, "
-				      "port: 80}]"));
+		struct resource *all[] = {
+		    resource_of(http ? SERVICE("",
+					   "clusterIP: None, ports: [" HTTP_PORT
+					   "]")
+				     : SERVICE("", "clusterIP: None, ports: "
+						   "[{name: tcp, port: 80}]")),
+		    resource_of(ENTRY("resolution: STATIC\n"
+				      "  workloadSelector: {labels: {version: "
+				      "v1}}"))};
 		struct view_input in = {.ns = S("shop"),
-		    .resources = (const struct resource *const *)&r,
-		    .resource_count = 1,
+		    .resources = (const struct resource *const *)all,
+		    .resource_count = chosen ? 2 : 1,
 		    .servings = &serving,
 		    .serving_count = 1,
 		    .version = 1};
@@ -122,7 +129,8 @@ TEST(headless_endpoints_are_patches_wherever_they_are)
 				view_unref(&before);
 		}
 		view_unref(&v);
-		resource_unref(&r);
+		resource_unref(&all[0]);
+		resource_unref(&all[1]);
 	}
 }
 

@@ -86,6 +86,7 @@ struct patching {
 	 * rows of those that are others than in the base, if any is. */
 	struct rows moved_networks, new_networks;
 	bool other_networks;
+	uint64_t offered; /* to whom: of servings that are others */
 };
 
 /* What is made goes there from now on, and no more. */
@@ -487,6 +488,9 @@ void list_workloads(struct patching *p);
 
 /* Services that choose another one than in the view before, by `serving`. */
 void mark_selecting(struct patching *p, bool *due);
+
+/* To whom the serving is offered, and was: it is another than before. */
+void note_offers(struct patching *p, size_t slot);
 
 /* --- what hangs on Networks (patch_networks.c) -----------------------------
  */

@@ -193,6 +193,8 @@ forget_serving(struct patching *p, size_t slot)
 	struct serving_state *s = own_serving(p->b.v, slot);
 
 	drop_box(p->b.v, s);
+	if (s->version != version_now(p, slot))
+		note_offers(p, slot);
 	s->version = version_now(p, slot);
 }
 

@@ -80,28 +80,35 @@ mark_offered(struct patching *p, uint64_t to, bool *due)
 	}
 }
 
-/* Those that are offered another serving than in the view before: that is due.
- */
-static void
-mark_all_offered(struct patching *p, bool *due)
+void
+note_offers(struct patching *p, size_t slot)
 {
-	struct view *v = p->b.v;
+	const struct view_serving *from = serving_at(p, slot);
+	struct serving_state *s;
 
 	if (p->b.selecting.count == 0)
 		return;
+	s = own_serving(p->b.v, slot);
+	p->offered |= s->offered;
+	s->offered = from != NULL ? offered_to(&p->b, from) : 0;
+	p->offered |= s->offered;
+}
+
+/* Those that are offered another serving than in the view before: that is due,
+ * or is forgotten already. */
+static void
+mark_all_offered(struct patching *p, bool *due)
+{
+	const struct view *v = p->b.v;
+
 	for (size_t i = next_due(p, due, 0); i < v->servings.count;
 	     i = next_due(p, due, i + 1)) {
-		const struct view_serving *from = serving_at(p, i);
 		const struct serving_state *s = pages_at(&v->servings, i);
-		struct serving_state *own;
 
-		if (s->version == version_now(p, i))
-			continue;
-		own = own_serving(v, i);
-		mark_offered(p, own->offered, due);
-		own->offered = from != NULL ? offered_to(&p->b, from) : 0;
-		mark_offered(p, own->offered, due);
+		if (s->version != version_now(p, i))
+			note_offers(p, i);
 	}
+	mark_offered(p, p->offered, due);
 }
 
 /* --- WorkloadEntries ------------------------------------------------------ */
