@@ -424,16 +424,24 @@ def fails_at_once(home):
     return reaches(home)
 
 
+def lead(home, what, *route):
+    """A route of IPv4 by the stranger, whichever the mesh's family is."""
+    family = "inet6" if ":" in home.far.ip else "inet"
+    said = home.app.run("ip", "-4", "route", what, *route, "via", family,
+                        home.far.ip, "dev", "eth0")
+    assert said.returncode == 0, said.stderr
+
+
 @pytest.fixture
 def routed(drill):
     """By a default route all is sent on, and nobody says that it is lost."""
-    drill.app.run("ip", "route", "add", "default", "via", drill.far.ip)
+    lead(drill, "add", "default")
     drill.app.run("ip", "-6", "route", "add", "default", "dev", "eth0")
     drill.agent.cli.ok("capture", "on", "--out", "0.0.0.0/0,::/0")
     assert len(ours(drill)) == 4
     drill.app.connect(REMEMBERED, 80).close()  # the proxy knows what to say
     yield drill
-    drill.app.run("ip", "route", "del", "default")
+    lead(drill, "del", "default")
     drill.app.run("ip", "-6", "route", "del", "default")
 
 
@@ -475,10 +483,10 @@ def test_a_route_of_others_comes_before_what_leads_nowhere(routed):
     routed.agent.stop(signal.SIGKILL)
     wait_for(lambda: len(ours(routed)) == 2, "no way leads to the proxy")
     for to in ("240.240.0.0/16", "240.240.9.0/24"):
-        routed.app.run("ip", "route", "add", to, "via", routed.far.ip)
+        lead(routed, "add", to)
         assert routed.far.ip in routed.app.run(
             "ip", "route", "get", REMEMBERED).stdout
-        routed.app.run("ip", "route", "del", to)
+        lead(routed, "del", to)
     assert fails_at_once(routed)
 
 

@@ -96,11 +96,11 @@ TEST(headless_endpoints_are_patches_wherever_they_are)
 		    .weight = 1};
 		struct view_serving serving = {S("a"), S("shop"), 1, &one, 1};
 		struct resource *all[] = {
-		    resource_of(http ? SERVICE("",
-					   "clusterIP: None, ports: [" HTTP_PORT
-					   "]")
-				     : SERVICE("", "clusterIP: None, ports: "
-						   "[{name: tcp, port: 80}]")),
+		    resource_of(
+			http ? SERVICE("",
+				   "clusterIP: None, ports: [" HTTP_PORT "]")
+			     : SERVICE("", "clusterIP: None, ports: "
+					   "[{name: tcp, port: 80}]")),
 		    resource_of(ENTRY("resolution: STATIC\n"
 				      "  workloadSelector: {labels: {version: "
 				      "v1}}"))};
