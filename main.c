@@ -27,6 +27,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+enum { LINES_MAX = 544 }; /* told to systemd at once */
+
 /* A role while it runs: one of server and node. */
 struct process {
 	struct loop *loop;
@@ -39,9 +41,11 @@ struct process {
 	struct loop_signal interrupt;
 	struct loop_signal hangup;
 	struct timer watchdog;
-	bool is_open;  /* the API is */
-	bool serves;   /* an agent: its first view is in force */
-	bool is_ready; /* as READY=1 said */
+	struct timer again;
+	char state[LINES_MAX]; /* as it was told last, or is to be again */
+	bool is_open;          /* the API is */
+	bool serves;           /* an agent: its first view is in force */
+	bool is_ready;         /* as READY=1 said */
 	const struct cli_agent *settings; /* NULL: a server */
 	struct addr api;                  /* of a server */
 	struct addr metrics;              /* of a server */
@@ -56,9 +60,28 @@ struct process {
 /* --- what systemd is told (sd_notify(3)) --- */
 
 enum {
-	STATUS_BYTES = 512,
+	STATUS_BYTES = LINES_MAX - 32,
+	AGAIN_US = 1000000,
 	CLOSE_US = 10 * 1000000 /* to close in, behind the drain */
 };
+
+/* Until it knows, or our state is another. */
+static void
+on_again(void *arg)
+{
+	struct process *p = arg;
+
+	if (!net_supervisor_tell(p->supervisor, p->state))
+		timer_set(&p->again, AGAIN_US);
+}
+
+static void
+tell(struct process *p, const char *lines)
+{
+	timer_clear(&p->again);
+	(void)snprintf(p->state, sizeof(p->state), "%s", lines);
+	on_again(p);
+}
 
 static void
 describe_server(const struct process *p, char out[STATUS_BYTES])
@@ -91,7 +114,7 @@ describe_node(const struct node_status *now, char out[STATUS_BYTES])
 static void
 tell_state(struct process *p)
 {
-	char status[STATUS_BYTES], lines[STATUS_BYTES + 32];
+	char status[STATUS_BYTES], lines[LINES_MAX];
 	struct node_status now;
 
 	if (!p->is_open || p->stopping)
@@ -106,20 +129,20 @@ tell_state(struct process *p)
 	}
 	p->is_ready = true;
 	(void)snprintf(lines, sizeof(lines), "READY=1\nSTATUS=%s", status);
-	net_supervisor_tell(p->supervisor, lines);
+	tell(p, lines);
 }
 
 /* The drain may be longer than the time that systemd gives. */
 static void
-tell_stopping(const struct process *p)
+tell_stopping(struct process *p)
 {
-	char lines[STATUS_BYTES];
+	char lines[LINES_MAX];
 
 	(void)snprintf(lines, sizeof(lines),
 	    "STOPPING=1\nSTATUS=Ends; connections get %" PRIu64 " ms\n"
 	    "EXTEND_TIMEOUT_USEC=%" PRIu64,
 	    p->drain_us / 1000, p->drain_us + CLOSE_US);
-	net_supervisor_tell(p->supervisor, lines);
+	tell(p, lines);
 }
 
 static void
@@ -136,7 +159,8 @@ on_alive(void *arg)
 {
 	struct process *p = arg;
 
-	net_supervisor_tell(p->supervisor, "WATCHDOG=1");
+	/* Twice in its time: one may be lost. */
+	(void)net_supervisor_tell(p->supervisor, "WATCHDOG=1");
 	set_watchdog(p);
 }
 
@@ -372,14 +396,14 @@ use_settings(void *arg, const struct cli_agent *fresh)
 }
 
 static void
-tell_reloading(const struct process *p)
+tell_reloading(struct process *p)
 {
 	char lines[64];
 
 	(void)snprintf(lines, sizeof(lines),
 	    "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 	    clock_mono_us(&clock_system));
-	net_supervisor_tell(p->supervisor, lines);
+	tell(p, lines);
 }
 
 static void
@@ -400,7 +424,7 @@ on_hangup(void *arg)
 		log_error("settings stay as they were", "why=\"%s\"", text);
 	}
 	if (p->is_ready)
-		net_supervisor_tell(p->supervisor, "READY=1");
+		tell(p, "READY=1");
 }
 
 /* --- up --- */
@@ -469,6 +493,7 @@ open_floor(struct process *p, const char *socket_path, struct fault *why)
 		    &p->interrupt, p->loop, SIGINT, on_signal, p);
 	if (e == OK)
 		e = loop_signal_open(&p->hangup, p->loop, SIGHUP, on_hangup, p);
+	timer_init(&p->again, p->loop, on_again, p);
 	timer_init(&p->watchdog, p->loop, on_watchdog, p);
 	set_watchdog(p);
 	return e;
@@ -495,6 +520,7 @@ process_run(struct process *p, enum err e, const struct fault *why)
 	loop_signal_close(&p->interrupt);
 	loop_signal_close(&p->hangup);
 	timer_clear(&p->watchdog);
+	timer_clear(&p->again);
 	net_factory_free(&p->factory);
 	loop_free(&p->loop);
 	net_supervisor_free(&p->supervisor);

@@ -49,6 +49,14 @@ class Manager:
             if name in told and value in (None, told[name]):
                 return told
 
+    def fill(self):
+        """What others say has no room any more."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while other.sendto(b"X=1", self.path):
+                    pass
+
     def is_silent(self, seconds):
         """True if nothing comes in this time."""
         with contextlib.suppress(BlockingIOError):
@@ -117,6 +125,16 @@ def test_a_server_says_when_it_serves_reloads_and_ends(meshd, manager):
     told = manager.hears("STOPPING", "1")
     assert told["EXTEND_TIMEOUT_USEC"] == "10000000"
     assert server.ends() == 0
+
+
+def test_a_manager_without_room_is_told_when_it_has_some(meshd, manager):
+    meshd.ok("server", "init")
+    server = Server(meshd)
+    manager.fill()
+    Process.start(server, env=manager.env)
+    wait_for(lambda: meshd("status").returncode == 0, "its API is open")
+    manager.hears("READY", "1")
+    assert server.stop() == 0
 
 
 def test_an_agent_is_ready_to_be_joined_and_then_to_serve(mesh, manager):

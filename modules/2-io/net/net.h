@@ -459,9 +459,9 @@ struct net_supervisor; /* opaque; any thread may tell it */
 struct net_supervisor *net_supervisor_new_env(void);
 void net_supervisor_free(struct net_supervisor **sp);
 
-/* "READY=1\nSTATUS=Serves". Waits a tenth of a second at most; what is not
- * taken is lost. */
-void net_supervisor_tell(const struct net_supervisor *s, const char *lines);
+/* "READY=1\nSTATUS=Serves". Waits a tenth of a second at most. False: it has no
+ * room now, and does not know of it; where nobody listens, all is told. */
+bool net_supervisor_tell(const struct net_supervisor *s, const char *lines);
 
 /* How often WATCHDOG=1 has to come, before it ends us. 0: it does not. */
 uint64_t net_supervisor_watchdog_us(const struct net_supervisor *s);

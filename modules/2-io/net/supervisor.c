@@ -5,6 +5,7 @@
  * A datagram of lines to a socket that the environment names, by path or by a
  * name in the abstract space. Without libsystemd, which is shared only.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -96,10 +97,12 @@ net_supervisor_watchdog_us(const struct net_supervisor *s)
 	return s->watchdog_us;
 }
 
-void
+bool
 net_supervisor_tell(const struct net_supervisor *s, const char *lines)
 {
-	if (s->fd >= 0) /* nobody listening is not our failure */
-		(void)sendto(s->fd, lines, strlen(lines), MSG_NOSIGNAL,
-		    (const struct sockaddr *)&s->to, s->to_len);
+	/* Nobody listening is not our failure. */
+	return s->fd < 0 ||
+	       sendto(s->fd, lines, strlen(lines), MSG_NOSIGNAL,
+		   (const struct sockaddr *)&s->to, s->to_len) >= 0 ||
+	       (errno != EAGAIN && errno != ENOBUFS);
 }

@@ -68,7 +68,7 @@ tells(const char *kind)
 
 	manager_init(&m, kind);
 	s = net_supervisor_new_env();
-	net_supervisor_tell(s, "READY=1\nSTATUS=Serves");
+	EXPECT_TRUE(net_supervisor_tell(s, "READY=1\nSTATUS=Serves"));
 	EXPECT_STR(heard(&m), "READY=1\nSTATUS=Serves");
 	EXPECT_STR(heard(&m), "");
 	net_supervisor_free(&s);
@@ -154,7 +154,7 @@ TEST(where_nobody_asked_nobody_is_told)
 			CHECK(setenv("NOTIFY_SOCKET", rows[i], 1) == 0);
 		CHECK(setenv("WATCHDOG_USEC", "1000", 1) == 0);
 		s = net_supervisor_new_env();
-		net_supervisor_tell(s, "READY=1");
+		EXPECT_TRUE(net_supervisor_tell(s, "READY=1"));
 		EXPECT_EQ(net_supervisor_watchdog_us(s), 0);
 		EXPECT_TRUE(getenv("NOTIFY_SOCKET") == NULL);
 		net_supervisor_free(&s);
@@ -167,15 +167,18 @@ TEST(a_manager_that_is_gone_or_hears_nothing_stops_nobody)
 	struct net_supervisor *s;
 	struct manager m;
 	uint64_t before;
+	bool is_full = false;
 
 	manager_init(&m, "@meshd-supervisor");
 	s = net_supervisor_new_env();
 	before = clock_mono_us(&clock);
 	/* Full at last: sysctl net.unix.max_dgram_qlen is 10, or 512. */
 	while (clock_mono_us(&clock) - before < 100 * 1000)
-		net_supervisor_tell(s, "WATCHDOG=1");
+		is_full = !net_supervisor_tell(s, "WATCHDOG=1");
+	EXPECT_TRUE(is_full);
 	EXPECT_STR(heard(&m), "WATCHDOG=1");
+	EXPECT_TRUE(net_supervisor_tell(s, "WATCHDOG=1"));
 	manager_fini(&m);
-	net_supervisor_tell(s, "WATCHDOG=1");
+	EXPECT_TRUE(net_supervisor_tell(s, "WATCHDOG=1"));
 	net_supervisor_free(&s);
 }
