@@ -4,7 +4,6 @@
  * does what a gateway passes on by itself: a view of before is the view that is
  * made from nothing.
  */
-#include <stdio.h>
 
 #include "codec/codec.h"
 #include "patched.h"
@@ -37,10 +36,7 @@ change_front(struct world *w)
 
 TEST(gateways_change_with_all_that_stands_before_them)
 {
-	size_t patches = walk_as(change_front, SERVICE_SEEDS, OF_FRONTS);
-
-	printf("%zu of %d views are patches\n", patches, SERVICE_SEEDS * STEPS);
-	EXPECT_TRUE(patches > 3 * SERVICE_SEEDS);
+	walk_as(change_front, SERVICE_SEEDS, OF_FRONTS, 3 * SERVICE_SEEDS);
 }
 
 #define GATE(name, year, servers)                                              \

@@ -211,13 +211,6 @@ host_of(struct patching *p, const struct resource *r)
 	return is_rule(r) ? host_of_rule(&p->b, r) : S("");
 }
 
-/* A wildcard that is a part of a label is found in a list of the base. */
-static bool
-is_odd(struct slice host)
-{
-	return slice_starts(host, S("*")) && !host_is_pattern(host);
-}
-
 /* False: there is one that no index of now would lead to. */
 static bool
 name_hosts(struct patching *p)
@@ -226,7 +219,8 @@ name_hosts(struct patching *p)
 		struct slice old = host_of(p, p->items[i].old);
 		struct slice fresh = host_of(p, p->items[i].fresh);
 
-		if ((is_odd(old) || is_odd(fresh)) && !slice_eq(old, fresh))
+		if ((host_is_odd(old) || host_is_odd(fresh)) &&
+		    !slice_eq(old, fresh))
 			return false;
 		p->hosts[i].old = old;
 		p->hosts[i].fresh = fresh;

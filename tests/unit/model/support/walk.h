@@ -17,11 +17,10 @@ enum {
 	STEPS = 6
 };
 
-/* How many of the views were patches; many say something else about calls than
- * the one before. */
-size_t walk_as(
-    void (*change)(struct world *w), uint64_t seeds, enum kind_of_world kind);
-size_t walk(void (*change)(struct world *w), uint64_t seeds);
+/* More than so many of the views have to be patches; many say something else
+ * about calls than the one before. */
+void walk_as(void (*change)(struct world *w), uint64_t seeds,
+    enum kind_of_world kind, size_t least);
 
 /* Endpoints of a service, or only their health. */
 void change_serving(struct world *w);
