@@ -470,6 +470,14 @@ slice_hash_stable(struct slice s)
 	return hash;
 }
 
+uint64_t
+hash_u64(uint64_t x)
+{
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
 bool
 slice_is_utf8(struct slice s)
 {

@@ -133,6 +133,17 @@ uint64_t slice_hash(struct slice s);
 /* FNV-1a, 64 bit: the same in every process; not for untrusted keys. */
 uint64_t slice_hash_stable(struct slice s);
 
+/* Each bit hangs on all of `x` (the last steps of splitmix64): what is hashed
+ * so may be added up, whatever the order, which FNV's numbers may not. */
+uint64_t hash_u64(uint64_t x);
+
+/* Of a row of things, with one more. */
+static inline uint64_t
+hash_with(uint64_t h, uint64_t more)
+{
+	return hash_u64(h * 31 + more);
+}
+
 /* True if the bytes are valid UTF-8 (RFC 3629). */
 bool slice_is_utf8(struct slice s);
 

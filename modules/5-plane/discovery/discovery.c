@@ -378,8 +378,8 @@ told_hash(const struct serving *s)
 	uint64_t h = s->is_told ? slice_hash_stable(t->origin) | 1 : 0;
 
 	for (size_t i = 0; s->is_told && i < t->port_count; i++)
-		h = (h * 31 + t->ports[i].port) * 31 +
-		    slice_hash_stable(t->ports[i].protocol);
+		h = hash_with(hash_with(h, t->ports[i].port),
+		    slice_hash_stable(t->ports[i].protocol));
 	return h;
 }
 

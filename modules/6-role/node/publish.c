@@ -266,22 +266,16 @@ fill_mesh(const struct node *n, struct arena *arena, struct discovery_input *in)
 }
 
 static uint64_t
-mix(uint64_t h, uint64_t with)
-{
-	return (h ^ with) * UINT64_C(0x100000001b3);
-}
-
-static uint64_t
-mix_upstream(uint64_t h, const struct view_upstream_input *u)
+with_upstream(uint64_t h, const struct view_upstream_input *u)
 {
 	char text[ADDR_TEXT_MAX];
 
-	h = mix(h, slice_hash_stable(u->name));
-	h = mix(h, slice_hash_stable(u->host));
-	h = mix(h, u->port);
-	h = mix(h, slice_hash_stable(u->ns));
-	h = mix(h, slice_hash_stable(u->account));
-	return mix(
+	h = hash_with(h, slice_hash_stable(u->name));
+	h = hash_with(h, slice_hash_stable(u->host));
+	h = hash_with(h, u->port);
+	h = hash_with(h, slice_hash_stable(u->ns));
+	h = hash_with(h, slice_hash_stable(u->account));
+	return hash_with(
 	    h, slice_hash_stable(slice_str(addr_format(&u->listen, text))));
 }
 
@@ -293,19 +287,19 @@ version_of(const struct view_input *in)
 	uint64_t h = 1;
 	char text[ADDR_TEXT_MAX];
 
-	h = mix(h, slice_hash_stable(in->domain));
-	h = mix(h, slice_hash_stable(in->trust_domain));
-	h = mix(h, slice_hash_stable(in->ns));
-	h = mix(h, slice_hash_stable(in->account));
-	h = mix(h, slice_hash_stable(in->network));
-	h = mix(h, slice_hash_stable(in->locality));
-	h = mix(h, slice_hash_stable(in->identity));
+	h = hash_with(h, slice_hash_stable(in->domain));
+	h = hash_with(h, slice_hash_stable(in->trust_domain));
+	h = hash_with(h, slice_hash_stable(in->ns));
+	h = hash_with(h, slice_hash_stable(in->account));
+	h = hash_with(h, slice_hash_stable(in->network));
+	h = hash_with(h, slice_hash_stable(in->locality));
+	h = hash_with(h, slice_hash_stable(in->identity));
 	for (size_t i = 0; i < in->upstream_count; i++)
-		h = mix_upstream(h, &in->upstreams[i]);
+		h = with_upstream(h, &in->upstreams[i]);
 	for (size_t i = 0; i < in->addr_count; i++)
-		h = mix(h, slice_hash_stable(
-			       slice_str(addr_format(&in->addrs[i], text))));
-	h = mix(h, in->captures_dns);
+		h = hash_with(h, slice_hash_stable(slice_str(
+				     addr_format(&in->addrs[i], text))));
+	h = hash_with(h, in->captures_dns);
 	return h | 1;
 }
 

@@ -218,6 +218,21 @@ TEST(the_stable_hash_is_fnv_1a)
 	EXPECT_EQ(slice_hash_stable(S("foobar")), UINT64_C(0x85944171f73967e8));
 }
 
+TEST(what_is_added_up_differs_where_a_part_does)
+{
+	static const char *const parts[] = {"2", "3", "4", "5"};
+	uint64_t fnv[ARRAY_LEN(parts)];
+
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		fnv[i] = slice_hash_stable(slice_str(parts[i]));
+	EXPECT_EQ(fnv[0] + fnv[3], fnv[1] + fnv[2]);
+	EXPECT_NE(hash_u64(fnv[0]) + hash_u64(fnv[3]),
+	    hash_u64(fnv[1]) + hash_u64(fnv[2]));
+	EXPECT_NE(hash_with(hash_with(1, 2), 3), hash_with(hash_with(1, 3), 2));
+	EXPECT_NE(
+	    hash_with(hash_with(1, 2), 33), hash_with(hash_with(1, 3), 2));
+}
+
 TEST(parts_become_one_text_or_none)
 {
 	char out[8], number[SLICE_U64_MAX];

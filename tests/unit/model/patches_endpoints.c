@@ -74,20 +74,20 @@ TEST(headless_endpoints_are_patches_wherever_they_are)
 	static const struct {
 		uint8_t host;
 		enum view_health health;
-	} steps[] = {{5, VIEW_HEALTHY}, {5, VIEW_UNHEALTHY}, {6, VIEW_HEALTHY},
-	    {6, VIEW_DRAINING}, {5, VIEW_HEALTHY}, {6, VIEW_HEALTHY}};
+	} steps[] = {{2, VIEW_HEALTHY}, {2, VIEW_UNHEALTHY}, {3, VIEW_HEALTHY},
+	    {3, VIEW_DRAINING}, {2, VIEW_HEALTHY}, {3, VIEW_HEALTHY}};
 
 	for (int kind = 0; kind < 4; kind++) {
 		bool http = kind % 2 == 1, chosen = kind / 2 == 1;
 		const struct label label = {{"version", 7}, {"v1", 2}};
-		struct view_endpoint_input one = {.service = S("a"),
+		struct view_endpoint_input both[2] = {{.service = S("a"),
 		    .service_ns = S("shop"),
 		    .service_port = 80,
 		    .addr = {ADDR_V4, {10, 0, 0, 0}, 80},
 		    .ns = S("shop"),
 		    .labels = {&label, 1},
-		    .weight = 1};
-		struct view_serving serving = {S("a"), S("shop"), 1, &one, 1};
+		    .weight = 1}};
+		struct view_serving serving = {S("a"), S("shop"), 1, both, 2};
 		struct resource *all[] = {
 		    resource_of(
 			http ? SERVICE("",
@@ -109,8 +109,10 @@ TEST(headless_endpoints_are_patches_wherever_they_are)
 			AUTO(view_unref) struct view *alone = NULL;
 			struct view *before = v;
 
-			one.addr.bytes[3] = steps[i].host;
-			one.health = steps[i].health;
+			both[0].addr.bytes[3] = steps[i].host;
+			both[0].health = steps[i].health;
+			both[1] = both[0];
+			both[1].addr.bytes[3] = 7 - steps[i].host;
 			serving.version++;
 			in.before = NULL;
 			EXPECT_OK(view_compile(&in, &alone, NULL));

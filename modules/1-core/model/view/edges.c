@@ -217,7 +217,7 @@ hash_slices(const struct slice *all, size_t count)
 	uint64_t h = 1;
 
 	for (size_t i = 0; i < count; i++)
-		h = h * 31 + slice_hash_stable(all[i]);
+		h = hash_with(h, slice_hash_stable(all[i]));
 	return h;
 }
 
@@ -229,10 +229,10 @@ exposed_hash(const struct view_exposed_input *e)
 	    e->account, slice_str(addr_format(&e->addr, at)),
 	    slice_str(addr_format(&e->target, target))));
 
-	h = h * 31 + e->port;
+	h = hash_with(h, e->port);
 	for (size_t i = 0; i < e->labels.count; i++)
-		h = h * 31 + hash_slices(SLICES(e->labels.items[i].key,
-				 e->labels.items[i].value));
+		h = hash_with(h, hash_slices(SLICES(e->labels.items[i].key,
+				     e->labels.items[i].value)));
 	return h;
 }
 

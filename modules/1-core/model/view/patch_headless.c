@@ -31,8 +31,9 @@ places_of(const struct rows *endpoints)
 	for (size_t i = 0; i < endpoints->count; i++) {
 		const struct view_endpoint *e = endpoints->items[i];
 
-		sum += e->name.len > 0 ? slice_hash_stable(e->name) | 1
-				       : address_hash(&e->addr, /* port */ 0);
+		sum += e->name.len > 0
+			   ? hash_u64(slice_hash_stable(e->name)) | 1
+			   : address_hash(&e->addr, /* port */ 0);
 	}
 	return sum;
 }

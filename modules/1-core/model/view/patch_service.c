@@ -25,10 +25,10 @@ address_hash(const struct addr *a, uint16_t port)
 	char text[sizeof(ports) + sizeof(a->bytes)];
 
 	/* 0 is no endpoint at all. */
-	return slice_hash_stable(
+	return hash_u64(slice_hash_stable(
 		   slice_join(SLICES(slice_of(ports, sizeof(ports)),
 				  slice_of(a->bytes, sizeof(a->bytes))),
-		       text, sizeof(text))) |
+		       text, sizeof(text)))) |
 	       1;
 }
 
@@ -41,8 +41,8 @@ socket_hash(const struct view_endpoint_input *e)
 	for (size_t i = 0; i < e->labels.count; i++) {
 		const struct label *l = &e->labels.items[i];
 
-		h = h * 31 + slice_hash_stable(l->key);
-		h = h * 31 + slice_hash_stable(l->value);
+		h = hash_with(h, slice_hash_stable(l->key));
+		h = hash_with(h, slice_hash_stable(l->value));
 	}
 	return h;
 }

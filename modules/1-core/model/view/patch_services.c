@@ -453,7 +453,7 @@ names_of_box(const struct view_input *in, const struct box *box)
 	uint64_t h = 1;
 
 	for (size_t i = 0; i < box->services.count; i++)
-		h = h * 31 + names_version(in, box->services.items[i]);
+		h = hash_with(h, names_version(in, box->services.items[i]));
 	return h;
 }
 

@@ -38,8 +38,7 @@ names_version(const struct view_input *in, const struct service_row *s)
 	for (const struct name_use *u = s->names; u != NULL; u = u->next) {
 		const struct view_name_input *n = find_known(in, u->name);
 
-		h = (h ^ (n != NULL ? n->version : 0)) *
-		    UINT64_C(0x100000001b3);
+		h = hash_with(h, n != NULL ? n->version : 0);
 	}
 	return h;
 }
