@@ -386,10 +386,11 @@ class Crash:
 
     def look(self):
         """Everybody knows everything again; nothing has piled up."""
-        with self.configured.lock:
+        with self.configured.lock:  # else something is always on its way
             self.mesh.settle()
+            for agent in self.agents.values():
+                agent.synced()
         for name, agent in self.agents.items():
-            agent.synced()
             wait_for(lambda a=agent: all(
                 m["status"] == "up" for m in a.cli.items("members")) and
                 len(a.cli.items("members")) == 4,

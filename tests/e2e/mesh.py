@@ -229,7 +229,8 @@ class Agent(Process):
 
     def synced(self):
         wait_for(lambda: self.status().get("synced"),
-                 lambda: f"{self.name} is synced; its log: {self.text}")
+                 lambda: f"{self.name} is synced; it is {self.status()}; "
+                         f"its log: {self.text}")
         return self
 
     def sees(self, service, count):

@@ -140,6 +140,8 @@ send_draft(struct sub *sub, const struct draft *d)
 	m.nonce = slice_str(sub->nonce);
 	sub->waiting = true;
 	sub->must_answer = false;
+	if (list_empty(&sub->due))
+		sub->drains++;
 	s->ops->send(s->arg, &m);
 }
 

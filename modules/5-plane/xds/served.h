@@ -41,6 +41,8 @@ struct sub {
 	bool wildcard;
 	bool must_answer; /* the first question, even with nothing */
 	bool waiting;
+	uint64_t drains;  /* responses behind which nothing was due */
+	uint64_t drained; /* of these, how many are answered */
 	char nonce[NONCE_LEN];
 	struct map entries; /* name → struct entry */
 	size_t named;       /* of them */

@@ -62,7 +62,8 @@ send_whole(struct entry *e)
 	e->due_stamp = e->sent_stamp;
 }
 
-static void
+/* False: it comes once more. */
+static bool
 settle_entry(struct entry *e, const struct codec_delta_request *m)
 {
 	const struct xds_server_stream *s = e->sub->stream;
@@ -73,7 +74,7 @@ settle_entry(struct entry *e, const struct codec_delta_request *m)
 	list_remove(&e->flight);
 	if (refused && e->patched) {
 		send_whole(e);
-		return;
+		return false;
 	}
 	e->state = refused ? XDS_REFUSED : XDS_ACKED;
 	entry_set_reason(e, refused ? reason : SLICE_NONE);
@@ -84,6 +85,7 @@ settle_entry(struct entry *e, const struct codec_delta_request *m)
 	/* The client has let go of it. */
 	if (e->version_len == 0 && !e->named && !list_is_linked(&e->due))
 		entry_remove(e);
+	return true;
 }
 
 static void
@@ -91,11 +93,14 @@ settle(struct sub *sub, const struct codec_delta_request *m)
 {
 	struct xds_server_stream *s = sub->stream;
 	struct entry *e;
+	bool all = true;
 
 	/* No flush fills the list anew before it is empty. */
 	while ((e = LIST_FIRST(&sub->flight, struct entry, flight)) != NULL)
-		settle_entry(e, m);
+		all &= settle_entry(e, m);
 	sub->waiting = false;
+	if (all)
+		sub->drained = sub->drains;
 	served_touch(s);
 	if (s->ops->on_answered != NULL)
 		s->ops->on_answered(s->arg);
@@ -444,11 +449,29 @@ xds_server_stream_is_quiet(const struct xds_server_stream *s)
 }
 
 bool
-xds_server_stream_is_settled(
-    const struct xds_server_stream *s, struct slice type_url)
+xds_server_stream_had_all(const struct xds_server_stream *s)
+{
+	for (size_t i = 0; i < s->source->type_count; i++)
+		if (s->subs[i].drained == 0 && !is_quiet(&s->subs[i]))
+			return false;
+	return true;
+}
+
+uint64_t
+xds_server_stream_mark(const struct xds_server_stream *s, struct slice type_url)
 {
 	size_t type = source_type_find(s->source, type_url);
 
-	return type < s->source->type_count && s->subs[type].active &&
-	       is_quiet(&s->subs[type]);
+	return type < s->source->type_count ? s->subs[type].drains + 1 : 1;
+}
+
+bool
+xds_server_stream_is_past(
+    const struct xds_server_stream *s, struct slice type_url, uint64_t mark)
+{
+	size_t type = source_type_find(s->source, type_url);
+	const struct sub *sub = &s->subs[type];
+
+	return type < s->source->type_count && sub->active &&
+	       (sub->drained >= mark || is_quiet(sub));
 }

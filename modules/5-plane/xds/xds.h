@@ -209,9 +209,16 @@ void xds_server_stream_each(const struct xds_server_stream *s,
 /* True if nothing is due and no answer is outstanding. */
 bool xds_server_stream_is_quiet(const struct xds_server_stream *s);
 
-/* The same of one type that the client has asked for. */
-bool xds_server_stream_is_settled(
+/* True if it was so once, of each type that the client has asked for; with
+ * changes that go on and on it may never be so of all at once. */
+bool xds_server_stream_had_all(const struct xds_server_stream *s);
+
+/* What is due of the type now, or on its way, is answered when the stream is
+ * past the mark, whatever came meanwhile. */
+uint64_t xds_server_stream_mark(
     const struct xds_server_stream *s, struct slice type_url);
+bool xds_server_stream_is_past(
+    const struct xds_server_stream *s, struct slice type_url, uint64_t mark);
 
 /* --- the client's side ---------------------------------------------------- */
 

@@ -45,6 +45,7 @@ struct agent {
 	struct times times;
 	struct interest interest;
 	struct map settled; /* hosts all about which is in force: marks */
+	struct map awaited; /* the others it asks for → when that is so */
 };
 
 static struct agent *
@@ -214,6 +215,7 @@ ask(struct agent *a, struct map hosts)
 	for (size_t i = 0; map_next(&before, &i, &host, &mark);)
 		if (map_get(&hosts, host) == NULL) {
 			(void)map_remove(&a->settled, host); /* the mark */
+			(void)map_remove(&a->awaited, host); /* likewise */
 			feed_ask(a->server, host, /* more */ false);
 		}
 	map_fini(&before, NULL);
@@ -229,6 +231,21 @@ trust_held(struct agent *a)
 	for (size_t i = 0; map_next(&a->interest.asked, &i, &host, &mark);)
 		if (xds_server_stream_has(a->xds, S(SERVER_TYPE_HOST), host))
 			(void)map_put(&a->settled, host, a); /* the mark */
+}
+
+/* All about these is due, or on its way. */
+static void
+await(struct agent *a)
+{
+	uint64_t when = xds_server_stream_mark(a->xds, S(SERVER_TYPE_RESOURCE));
+	struct slice host;
+	void *mark;
+
+	for (size_t i = 0; map_next(&a->interest.asked, &i, &host, &mark);)
+		if (map_get(&a->settled, host) == NULL &&
+		    map_get(&a->awaited, host) == NULL)
+			(void)map_put(
+			    &a->awaited, host, (void *)(uintptr_t)when);
 }
 
 /* It asks for the resources: of those that concern it, it is told here. */
@@ -259,24 +276,35 @@ on_names(void *arg, struct slice type_url, struct fault *why)
 	ask(a, hosts);
 	trust_held(a);
 	follow(a);
+	await(a);
 	return OK;
 }
 
-/* All that concerns it is in force, so each host that it asked for is. */
+/* What was due about hosts when it asked for them is in force. */
 static void
 settle(struct agent *a)
 {
+	struct map rest;
 	struct slice host;
-	void *mark;
+	void *when;
 
-	if (a->settled.count == a->interest.asked.count)
+	if (a->awaited.count == 0)
 		return;
-	for (size_t i = 0; map_next(&a->interest.asked, &i, &host, &mark);) {
-		if (map_put(&a->settled, host, a) == NULL)
-			xds_server_stream_refilter_name(
-			    a->xds, S(SERVER_TYPE_HOST), host);
+	map_init(&rest);
+	for (size_t i = 0; map_next(&a->awaited, &i, &host, &when);) {
+		if (!xds_server_stream_is_past(a->xds, S(SERVER_TYPE_RESOURCE),
+			(uint64_t)(uintptr_t)when)) {
+			(void)map_put(&rest, host, when);
+			continue;
+		}
+		(void)map_put(&a->settled, host, a); /* the mark */
+		xds_server_stream_refilter_name(
+		    a->xds, S(SERVER_TYPE_HOST), host);
 	}
-	feed_flush(a->server);
+	if (rest.count < a->awaited.count)
+		feed_flush(a->server);
+	map_fini(&a->awaited, NULL);
+	a->awaited = rest;
 }
 
 static void
@@ -284,10 +312,10 @@ on_flushed(void *arg)
 {
 	struct agent *a = agent_of(arg);
 
-	if (!xds_server_stream_is_settled(a->xds, S(SERVER_TYPE_RESOURCE)))
-		return;
 	settle(a);
-	if (a->synced || !xds_server_stream_is_quiet(a->xds))
+	if (a->synced || a->awaited.count > 0 ||
+	    !xds_server_stream_is_past(a->xds, S(SERVER_TYPE_RESOURCE), 1) ||
+	    !xds_server_stream_had_all(a->xds))
 		return;
 	a->synced = true;
 	a->server->sent_first += a->interest.resources.count;
@@ -317,6 +345,7 @@ forget(struct agent *a)
 	ask(a, (struct map){0}); /* no more */
 	interest_fini(&a->interest);
 	map_fini(&a->settled, NULL);
+	map_fini(&a->awaited, NULL);
 	xds_server_stream_free(&a->xds); /* it hears no more */
 	leave_turn(a);
 	a->server = NULL;
@@ -375,6 +404,7 @@ agent_new(struct server *s, struct http2_stream *stream,
 	a->since_us = loop_now_us(s->spec.loop);
 	interest_init(&a->interest, &s->interests);
 	map_init(&a->settled);
+	map_init(&a->awaited);
 	a->xds = xds_server_stream_new(s->source, &xds_ops, a);
 	xds_server_stream_hold(a->xds, true);
 	list_push_back(&s->agents, &a->link);

@@ -375,6 +375,8 @@ TEST(the_server_is_told_which_names_are_asked_for)
 
 TEST(one_name_is_asked_for_again_without_the_others)
 {
+	uint64_t mark;
+
 	pair_init(&p);
 	pair_put(&p, "r1", "1", "A");
 	pair_put(&p, "r2", "1", "B");
@@ -385,9 +387,10 @@ TEST(one_name_is_asked_for_again_without_the_others)
 	EXPECT_STR(pair_set(&p), "");
 	p.interests = 1 << 1 | 1 << 2;
 	xds_server_stream_refilter_name(p.stream, S(PAIR_TYPE), S("r2"));
-	EXPECT_FALSE(xds_server_stream_is_settled(p.stream, S(PAIR_TYPE)));
+	mark = xds_server_stream_mark(p.stream, S(PAIR_TYPE));
+	EXPECT_FALSE(xds_server_stream_is_past(p.stream, S(PAIR_TYPE), mark));
 	pair_run(&p);
-	EXPECT_TRUE(xds_server_stream_is_settled(p.stream, S(PAIR_TYPE)));
+	EXPECT_TRUE(xds_server_stream_is_past(p.stream, S(PAIR_TYPE), mark));
 	EXPECT_STR(pair_set(&p), "r2@1=B ");
 	EXPECT_TRUE(xds_client_has(p.client, S(PAIR_TYPE), S("r2")));
 	EXPECT_FALSE(xds_client_has(p.client, S(PAIR_TYPE), S("r1")));
@@ -395,6 +398,32 @@ TEST(one_name_is_asked_for_again_without_the_others)
 	xds_server_stream_refilter_name(p.stream, S(PAIR_TYPE), S("r2"));
 	pair_run(&p);
 	EXPECT_STR(pair_set(&p), "");
+	pair_fini(&p);
+}
+
+/* Each comes before the one ahead of it is answered. */
+TEST(a_mark_is_passed_though_changes_go_on_and_on)
+{
+	static const char *const versions[] = {"1", "2", "3", "4"};
+	uint64_t mark = 0;
+
+	begin();
+	pair_put(&p, "a", versions[0], "A");
+	xds_source_flush(p.source);
+	for (size_t i = 1; i < ARRAY_LEN(versions); i++) {
+		pair_put(&p, "a", versions[i], "A");
+		if (i == 1)
+			mark = xds_server_stream_mark(p.stream, S(PAIR_TYPE));
+		EXPECT_TRUE(pair_down(&p));
+		EXPECT_TRUE(pair_up(&p)); /* and what is due goes out */
+		EXPECT_FALSE(xds_server_stream_is_quiet(p.stream));
+		EXPECT_EQ(
+		    xds_server_stream_is_past(p.stream, S(PAIR_TYPE), mark),
+		    i >= 2);
+		EXPECT_TRUE(xds_server_stream_had_all(p.stream));
+	}
+	pair_run(&p);
+	EXPECT_TRUE(xds_server_stream_is_quiet(p.stream));
 	pair_fini(&p);
 }
 
@@ -407,7 +436,7 @@ TEST(a_type_keeps_its_place_on_the_stream_before_it_is_wanted)
 	pair_connect(&p);
 	EXPECT_TRUE(pair_up(&p));
 	EXPECT_TRUE(pair_down(&p));
-	EXPECT_FALSE(xds_server_stream_is_settled(p.stream, S(PAIR_TYPE)));
+	EXPECT_FALSE(xds_server_stream_is_past(p.stream, S(PAIR_TYPE), 1));
 	EXPECT_EQ(p.names_changed, 1);
 	pair_run(&p);
 	pair_fini(&p);
