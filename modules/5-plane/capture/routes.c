@@ -2,9 +2,10 @@
 /*
  * routes — where calls to addresses that stand for services go; see routes.h.
  *
- *	captured:   240.240.0.0/16 dev lo src 127.0.0.1   before
- *	            unreachable 240.240.0.0/16            which is the last of
- *all let go:     unreachable 240.240.0.0/16 off:        -
+ *	captured     240.240.0.0/16 dev lo src 127.0.0.1, and as the last
+ *	             resort unreachable 240.240.0.0/16
+ *	let go       unreachable 240.240.0.0/16
+ *	off          none
  *
  * Both are ours by their protocol, and made where nothing but a default route
  * leads there. Others' route of the same length comes before the second, and
