@@ -50,12 +50,13 @@ TEST(the_longest_name_of_a_voucher_has_room)
 {
 	uint8_t bytes[GOSSIP_REVOCATION_MAX];
 	char name[GOSSIP_NAME_MAX + 2];
-	struct gossip_revocation r = {.node = slice_of(name, GOSSIP_NAME_MAX)};
+	struct gossip_revocation r = {0};
 	uint8_t ca[CRYPTO_ED25519_SECRET_LEN];
 	size_t len;
 
 	pool_ca(ca, &trust);
 	memset(name, 'a', sizeof(name));
+	r.node = slice_of(name, GOSSIP_NAME_MAX);
 	EXPECT_EQ(gossip_revocation_sign(&r, ca, bytes, &len), OK);
 	EXPECT_EQ(len, GOSSIP_REVOCATION_MAX);
 	EXPECT_EQ(gossip_revocation_parse(slice_of(bytes, len), &r), OK);
